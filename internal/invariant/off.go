@@ -1,0 +1,6 @@
+//go:build !invariants
+
+package invariant
+
+// Enabled says that costly checks run.
+const Enabled = false
