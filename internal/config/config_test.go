@@ -1,0 +1,108 @@
+package config_test
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"gopkg.in/yaml.v3"
+
+	"sextant/internal/config"
+)
+
+func TestConfigYAMLHoldsEveryDefault(t *testing.T) {
+	got, err := config.Load("../../config.yaml", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := config.Default()
+	want.Endpoints = []config.Endpoint{}
+	if !reflect.DeepEqual(*got, want) {
+		t.Errorf("config.yaml is not the default:\n got %+v\nwant %+v", *got, want)
+	}
+	text, err := os.ReadFile("../../config.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var tree map[string]any
+	if err := yaml.Unmarshal(text, &tree); err != nil {
+		t.Fatal(err)
+	}
+	present(t, reflect.TypeOf(want), tree, "")
+}
+
+// present fails for every field of t that has no key in tree.
+func present(t *testing.T, typ reflect.Type, tree map[string]any, prefix string) {
+	t.Helper()
+	for i := range typ.NumField() {
+		f := typ.Field(i)
+		name := f.Tag.Get("mapstructure")
+		value, ok := tree[name]
+		if !ok {
+			t.Errorf("config.yaml lacks %s%s", prefix, name)
+			continue
+		}
+		if f.Type.Kind() == reflect.Struct {
+			sub, _ := value.(map[string]any)
+			present(t, f.Type, sub, prefix+name+".")
+		}
+	}
+}
+
+func TestEveryProblemIsNamed(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "config.yaml")
+	for text, want := range map[string][]string{
+		"servr: {lal: 5}":                         {"servr"},
+		"server: {page_cach: 1GiB}":               {"page_cach"},
+		"server: {page_cache: 1073741824}":        {"page_cache", "unit"},
+		"server: {page_cache: 10 apples}":         {"page_cache", "not a size"},
+		"server: {read_lease: 5}":                 {"read_lease", "unit"},
+		"cluster: {port_base: 70000}":             {"cluster.port_base", "70000"},
+		"cluster: {segment_size: 100KiB}":         {"cluster.segment_size"},
+		"instances: []":                           {"instances"},
+		"log: {level: loud}\nrouter: {nodes: []}": {"log.level", "loud", "router.nodes"},
+		"storage: {nodes: [{id: storage-1, az: az-a}, {id: storage-1, az: az-a}]}":     {"storage.nodes", "twice", "three zones"},
+		"endpoints: [{name: x, member_type: ALL, list_type: STATIC, members: [db-9]}]": {"endpoints[0].member_type", "endpoints[0].members", "db-9"},
+	} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := config.Load(path, nil)
+		if err == nil {
+			t.Errorf("%s: no error", text)
+			continue
+		}
+		for _, w := range want {
+			if !strings.Contains(err.Error(), w) {
+				t.Errorf("%s: %q does not name %q", text, err, w)
+			}
+		}
+	}
+}
+
+func TestEnvironmentAndFlagsWin(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "config.yaml")
+	if err := os.WriteFile(path, []byte("server: {page_cache: 1GiB, lal: 20000}\ninstances: [{id: db-1, az: z}]"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("SEXTANT_SERVER_PAGE_CACHE", "2GiB")
+	t.Setenv("SEXTANT_CLUSTER_DATA", "/elsewhere")
+	c, err := config.Load(path, map[string]string{"cluster.port_base": "7000", "cluster.data": "/here"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Server.PageCache != 2*config.GiB || c.Server.LAL != 20000 || c.Cluster.PortBase != 7000 || c.Cluster.Data != "/here" || len(c.Instances) != 1 {
+		t.Errorf("got %+v", c)
+	}
+	if got := c.Addr(config.PortCluster); got != "127.0.0.1:7306" {
+		t.Errorf("cluster endpoint at %s", got)
+	}
+}
+
+func TestGivenFileMustExist(t *testing.T) {
+	if _, err := config.Load(filepath.Join(t.TempDir(), "none.yaml"), nil); err == nil {
+		t.Error("a file that was named and does not exist is no error")
+	}
+}

@@ -1,0 +1,210 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-viper/mapstructure/v2"
+	"github.com/spf13/viper"
+)
+
+// EnvPrefix is what the environment variable of a key starts with:
+// SEXTANT_SERVER_PAGE_CACHE sets server.page_cache.
+const EnvPrefix = "SEXTANT"
+
+// Load reads the configuration: defaults, then the file, then the environment,
+// then the flags that were given (key to text). path "" means ./config.yaml if
+// there is one; a path that was given must exist. Returns all problems at once,
+// each with the key it concerns.
+func Load(path string, flags map[string]string) (*Config, error) {
+	v := viper.New()
+	v.SetConfigType("yaml")
+	v.SetEnvPrefix(EnvPrefix)
+	v.SetEnvKeyReplacer(strings.NewReplacer(".", "_"))
+	c := Default()
+	for _, key := range scalarKeys(reflect.TypeOf(c), "") {
+		if err := v.BindEnv(key); err != nil {
+			return nil, fmt.Errorf("bind the environment to %s: %w", key, err)
+		}
+	}
+	if err := read(v, path); err != nil {
+		return nil, err
+	}
+	for key, value := range flags {
+		v.Set(key, value)
+	}
+	hooks := mapstructure.ComposeDecodeHookFunc(mapstructure.StringToTimeDurationHookFunc(), sizesNeedUnits, mapstructure.TextUnmarshallerHookFunc())
+	err := v.UnmarshalExact(&c, viper.DecodeHook(hooks), func(d *mapstructure.DecoderConfig) { d.ZeroFields = true })
+	if err != nil {
+		return nil, fmt.Errorf("configuration: %w", err)
+	}
+	if err := c.Validate(); err != nil {
+		return nil, fmt.Errorf("configuration: %w", err)
+	}
+	return &c, nil
+}
+
+func read(v *viper.Viper, path string) error {
+	v.SetConfigFile(path)
+	if path == "" {
+		v.SetConfigFile("config.yaml")
+	}
+	err := v.ReadInConfig()
+	if path == "" && errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read configuration: %w", err)
+	}
+	return nil
+}
+
+// sizesNeedUnits refuses a bare number where a size or a duration is wanted.
+func sizesNeedUnits(from, to reflect.Type, value any) (any, error) {
+	if from.Kind() == reflect.String || from == to {
+		return value, nil
+	}
+	switch to {
+	case reflect.TypeFor[Bytes]():
+		return nil, fmt.Errorf("%v is not a size: write it with a unit, like 64MiB", value)
+	case reflect.TypeFor[time.Duration]():
+		return nil, fmt.Errorf("%v is not a duration: write it with a unit, like 250ms", value)
+	}
+	return value, nil
+}
+
+// scalarKeys returns the dotted keys of all fields that are not lists.
+func scalarKeys(t reflect.Type, prefix string) (keys []string) {
+	for i := range t.NumField() {
+		f := t.Field(i)
+		key := prefix + f.Tag.Get("mapstructure")
+		switch f.Type.Kind() {
+		case reflect.Struct:
+			keys = append(keys, scalarKeys(f.Type, key+".")...)
+		case reflect.Slice:
+		default:
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+// check collects problems.
+type check struct{ problems []error }
+
+func (c *check) that(ok bool, key, format string, args ...any) {
+	if !ok {
+		c.problems = append(c.problems, fmt.Errorf("%s: %s", key, fmt.Sprintf(format, args...)))
+	}
+}
+
+// Validate returns every problem of the configuration, joined, or nil.
+func (c *Config) Validate() error {
+	var k check
+	cl := c.Cluster
+	k.that(cl.Name != "", "cluster.name", "must not be empty")
+	k.that(cl.Data != "", "cluster.data", "must not be empty")
+	k.that(net.ParseIP(cl.Bind) != nil, "cluster.bind", "%q is not an IP address", cl.Bind)
+	k.that(cl.PortBase >= 1024 && cl.PortBase+portHighest <= 65535, "cluster.port_base", "%d is not in 1024…%d", cl.PortBase, 65535-portHighest)
+	k.that(cl.SegmentSize >= 64*KiB && cl.SegmentSize <= TiB && cl.SegmentSize%(16*KiB) == 0, "cluster.segment_size",
+		"%v is not a multiple of 16KiB in 64KiB…1TiB", cl.SegmentSize)
+	c.validateNodes(&k)
+	c.validateSettings(&k)
+	c.validateEndpoints(&k)
+	return errors.Join(k.problems...)
+}
+
+func (c *Config) validateNodes(k *check) {
+	names := func(key, prefix string, most int, ids []string) {
+		k.that(len(ids) <= most, key, "has %d entries, at most %d are possible", len(ids), most)
+		for i, id := range ids {
+			n := Number(id)
+			k.that(n >= 1 && n <= most && strings.HasPrefix(id, prefix+"-"), key, "%q is not %s-N with N in 1…%d", id, prefix, most)
+			k.that(slices.Index(ids, id) == i, key, "%q is there twice", id)
+		}
+	}
+	ids := func(nodes []Node) (out []string) {
+		for _, n := range nodes {
+			out = append(out, n.ID)
+		}
+		return out
+	}
+	names("control.nodes", "control", controlMax, ids(c.Control.Nodes))
+	k.that(len(c.Control.Nodes)%2 == 1, "control.nodes", "has %d entries, an odd number is needed", len(c.Control.Nodes))
+	names("storage.nodes", "storage", storageMax, ids(c.Storage.Nodes))
+	zones := map[string]int{}
+	for _, n := range c.Storage.Nodes {
+		zones[n.AZ]++
+	}
+	pairs := 0
+	for _, n := range zones {
+		if n >= 2 {
+			pairs++
+		}
+	}
+	k.that(pairs >= 3, "storage.nodes", "three zones with two nodes each are needed, got %d such zones", pairs)
+	names("router.nodes", "router", routersMax, ids(c.Router.Nodes))
+	k.that(len(c.Router.Nodes) > 0, "router.nodes", "at least one router is needed")
+	var instances []string
+	for _, i := range c.Instances {
+		instances = append(instances, i.ID)
+		k.that(i.Tier >= 0 && i.Tier <= 15, "instances", "%s: tier %d is not in 0…15", i.ID, i.Tier)
+	}
+	names("instances", "db", instancesMax, instances)
+	k.that(len(c.Instances) >= 1 && len(c.Instances) <= 16, "instances", "%d instances; a cluster has one writer and up to 15 readers", len(c.Instances))
+}
+
+func (c *Config) validateSettings(k *check) {
+	between := func(key string, d, low, high time.Duration) {
+		k.that(d >= low && d <= high, key, "%v is not in %v…%v", d, low, high)
+	}
+	size := func(key string, b, low, high Bytes) {
+		k.that(b >= low && b <= high, key, "%v is not in %v…%v", b, low, high)
+	}
+	count := func(key string, n, low, high int64) {
+		k.that(n >= low && n <= high, key, "%d is not in %d…%d", n, low, high)
+	}
+	between("control.raft_heartbeat", c.Control.RaftHeartbeat, 50*time.Millisecond, 10*time.Second)
+	between("control.raft_election", c.Control.RaftElection, c.Control.RaftHeartbeat, 10*time.Second)
+	between("control.instance_heartbeat", c.Control.InstanceHeartbeat, 10*time.Millisecond, 5*time.Second)
+	between("control.instance_timeout", c.Control.InstanceTimeout, 3*c.Control.InstanceHeartbeat, time.Minute)
+	between("control.stuck_timeout", c.Control.StuckTimeout, c.Control.InstanceTimeout, 10*time.Minute)
+	size("storage.hot_log_file", c.Storage.HotLogFile, MiB, GiB)
+	count("storage.hot_log_files", int64(c.Storage.HotLogFiles), 3, 1024)
+	between("storage.drain_interval", c.Storage.DrainInterval, 10*time.Millisecond, 10*time.Minute)
+	between("storage.gossip_interval", c.Storage.GossipInterval, 10*time.Millisecond, time.Minute)
+	between("storage.retention_time", c.Storage.RetentionTime, 0, 24*time.Hour)
+	size("storage.retention_bytes", c.Storage.RetentionBytes, 0, TiB)
+	size("server.page_cache", c.Server.PageCache, MiB, TiB)
+	size("server.memory", c.Server.Memory, 16*MiB, TiB)
+	count("server.max_connections", int64(c.Server.MaxConnections), 1, 100_000)
+	size("server.max_transaction_bytes", c.Server.MaxTransactionBytes, MiB, c.Server.Memory)
+	count("server.lal", c.Server.LAL, 10_000, 1_000_000_000)
+	size("server.log_window", c.Server.LogWindow, MiB, 16*GiB)
+	between("server.read_lease", c.Server.ReadLease, 10*time.Millisecond, 10*time.Second)
+	between("server.vdl_interval", c.Server.VDLInterval, time.Millisecond, time.Second)
+	between("router.hold_timeout", c.Router.HoldTimeout, 0, 10*time.Minute)
+	count("router.hold_max", int64(c.Router.HoldMax), 0, 1_000_000)
+	count("router.max_connections", int64(c.Router.MaxConnections), 1, 1_000_000)
+	k.that(slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level), "log.level", "%q is not debug, info, warn or error", c.Log.Level)
+	k.that(slices.Contains([]string{"text", "json"}, c.Log.Format), "log.format", "%q is not text or json", c.Log.Format)
+}
+
+func (c *Config) validateEndpoints(k *check) {
+	for i, e := range c.Endpoints {
+		key := fmt.Sprintf("endpoints[%d]", i)
+		k.that(e.Name != "", key+".name", "must not be empty")
+		k.that(e.MemberType == "READER" || e.MemberType == "ANY", key+".member_type", "%q is not READER or ANY", e.MemberType)
+		k.that(e.ListType == "STATIC" || e.ListType == "EXCLUSION", key+".list_type", "%q is not STATIC or EXCLUSION", e.ListType)
+		for _, m := range e.Members {
+			k.that(slices.ContainsFunc(c.Instances, func(i Instance) bool { return i.ID == m }), key+".members", "%q is not an instance", m)
+		}
+	}
+	k.that(len(c.Endpoints) <= 20, "endpoints", "%d custom endpoints, at most 20 are possible", len(c.Endpoints))
+}

@@ -1,0 +1,53 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"strconv"
+)
+
+// Offsets of the fixed ports from cluster.port_base.
+const (
+	PortCluster        = 306
+	PortReader         = 307
+	PortInstance       = 311 // db-1; up to 330
+	PortInstanceEnd    = 331 // endpoint of db-1; up to 350
+	PortCustom         = 351 // up to 370
+	PortRouterAdmin    = 380
+	PortStorage        = 401 // storage-1; up to 499
+	PortControl        = 501 // control-1; up to 503
+	PortRaft           = 511
+	PortInstanceStream = 521 // db-1's control and redo stream; up to 540
+	PortMetrics        = 541 // up to 599
+
+	instancesMax = 20
+	storageMax   = 99
+	controlMax   = 3
+	routersMax   = 5
+	portHighest  = 599
+)
+
+// Addr returns the address of the port with an offset from port_base.
+func (c *Config) Addr(offset int) string {
+	return net.JoinHostPort(c.Cluster.Bind, strconv.Itoa(c.Cluster.PortBase+offset))
+}
+
+// Number returns n of an id such as db-n, storage-n, or 0.
+func Number(id string) int {
+	for i := len(id) - 1; i >= 0; i-- {
+		if id[i] == '-' {
+			n, err := strconv.Atoi(id[i+1:])
+			if err != nil || n < 1 {
+				return 0
+			}
+			return n
+		}
+	}
+	return 0
+}
+
+// PortKey names the configuration key that moves a port, for errors.
+func (c *Config) PortKey(addr string) string {
+	return fmt.Sprintf("address %s is in use; cluster.port_base (now %d, --port-base) moves all ports of this cluster",
+		addr, c.Cluster.PortBase)
+}
