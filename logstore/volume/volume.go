@@ -1,0 +1,113 @@
+// Package volume is the writer's side of the log: it hands out LSNs, decides what
+// each storage node is sent, counts acknowledgements, says what is durable, and
+// recovers the volume when a new writer takes over.
+//
+// It touches no socket and no clock: its driver (package client) sends what it is
+// told, hands in answers, and calls Tick. One lock or goroutine of the driver
+// guards each object. Start with Tracker; Recovery makes one.
+//
+// The rules that keep data, each with a script in testdata:
+//   - Acknowledgements count tails: the highest LSN contiguous from a start point,
+//     start points being on a write quorum already. A group is complete to what a
+//     write quorum of tails reaches, never to what each record's copies add up to.
+//   - VCL follows the volume's order: neither the lowest nor the highest PGCL.
+//   - Recovery fences a write quorum of every group first and believes only
+//     answers that came with the fence. It takes the union of what those nodes
+//     hold above the hint, and ships what it keeps to a write quorum before it opens.
+//   - New LSNs start above max(VDL, every annulled range) + LAL.
+//   - The truncation list of the highest epoch is adopted; others are ignored.
+//
+// Not done: replacement of members, unhydrated groups, full and tail segments.
+//
+// Sources: SIGMOD 2017 §4.1–4.3; SIGMOD 2018 §2.2–2.4. Deviation: the papers count
+// SCLs and put the annulled range's end at VDL + LAL; both lose data when nodes
+// or recoveries come and go, see the scripts.
+package volume
+
+import (
+	"errors"
+
+	"sextant/internal/redo"
+	"sextant/logstore"
+	"sextant/logstore/quorum"
+)
+
+// Errors of this package.
+var (
+	// ErrUnknownGroup is returned when a page lies in no created group.
+	ErrUnknownGroup = errors.New("volume: page is in no created group")
+	// ErrState is returned when something is asked of a recovery too early.
+	ErrState = errors.New("volume: recovery is not that far")
+)
+
+// Time is a reading of the driver's monotonic clock that includes suspension, in
+// nanoseconds; 0 means never.
+type Time int64
+
+// Geometry is where the volume's groups are.
+//
+// Invariant: the geometry of a recovery is the state at its grant.
+type Geometry struct {
+	PagesPerGroup uint64
+	Nodes         []Node
+	Groups        []Group // ascending by PG, dense from 0
+}
+
+// Node is a storage node as registered with the control plane.
+type Node struct {
+	ID    logstore.NodeID
+	Store logstore.StoreID // the registered one; answers of another are not counted
+}
+
+// Group is a protection group.
+type Group struct {
+	PG         redo.PGID
+	Membership redo.MembershipEpoch
+	Members    []int       // indexes into Geometry.Nodes
+	Write      quorum.Expr // over indexes into Members; nil: four of the first six
+}
+
+// Grant is what the control plane gave to this process.
+type Grant struct {
+	Volume   redo.VolumeID
+	Timeline redo.TimelineID
+	Epoch    redo.VolumeEpoch
+	Holder   uint64 // drawn at random by the process for this grant; see logstore.Fence
+	LAL      uint64
+	// LALs of earlier epochs since the last that opened, that one included, as far as
+	// the control plane knows; storage's answers add theirs.
+	LALs []logstore.EpochLAL
+}
+
+// Limits bounds what is in memory. Zero values mean the defaults.
+type Limits struct {
+	WindowBytes  int64 // payload above VDL; a single turn may exceed it when nothing else is; 0: 64 MiB
+	LaggardBytes int64 // encoded batches kept only for connected nodes that are slow; 0: 16 MiB
+	BatchBytes   int   // payload after which a batch is closed; 0: 1 MiB
+	RetryTicks   int   // an unanswered request is sent again after that many ticks; 0: 10
+}
+
+func (l Limits) withDefaults() Limits {
+	if l.WindowBytes == 0 {
+		l.WindowBytes = 64 << 20
+	}
+	if l.LaggardBytes == 0 {
+		l.LaggardBytes = 16 << 20
+	}
+	if l.BatchBytes == 0 {
+		l.BatchBytes = 1 << 20
+	}
+	if l.RetryTicks == 0 {
+		l.RetryTicks = 10
+	}
+	return l
+}
+
+// Shipment is what one node is to be sent now.
+type Shipment struct {
+	// Control is sent first: PutList or CreateSegment.
+	Control []logstore.Message
+	// Append is nil if there are only control messages. Its batches share their
+	// bytes with the shipments of the other nodes.
+	Append *logstore.Append
+}
