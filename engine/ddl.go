@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"sextant/engine/row"
-	"sextant/internal/redo"
 )
 
 // DDL is part of the transaction: it shows in Tx.Catalog at once, to others at
@@ -14,7 +13,9 @@ import (
 // the SQL layer commits around it.
 
 // CreateDatabase creates a database. Returns ErrExists.
-func (tx *Tx) CreateDatabase(ctx context.Context, d DatabaseDef) error { panic("engine: being written") }
+func (tx *Tx) CreateDatabase(ctx context.Context, d DatabaseDef) error {
+	panic("engine: being written")
+}
 
 // DropDatabase drops a database with all its tables and objects. Returns ErrNotFound.
 func (tx *Tx) DropDatabase(ctx context.Context, name string) error { panic("engine: being written") }
@@ -89,27 +90,3 @@ func (b *BulkWriter) Finish(ctx context.Context) (*TableDef, error) { panic("eng
 
 // Abort gives the pages back; after Finish it does nothing.
 func (b *BulkWriter) Abort(ctx context.Context) error { panic("engine: being written") }
-
-// Databases returns the databases in order of name.
-func (c *Catalog) Databases() []*DatabaseDef { panic("engine: being written") }
-
-// Database returns a database, nil if there is none of that name.
-func (c *Catalog) Database(name string) *DatabaseDef { panic("engine: being written") }
-
-// Tables returns a database's tables in order of name.
-func (c *Catalog) Tables(db string) []*TableDef { panic("engine: being written") }
-
-// Table returns a table, nil if there is none of that name.
-func (c *Catalog) Table(db, name string) *TableDef { panic("engine: being written") }
-
-// TableByID returns a table, nil if there is none.
-func (c *Catalog) TableByID(id TableID) *TableDef { return c.byID[id] }
-
-// Object returns an object, nil if there is none.
-func (c *Catalog) Object(kind ObjectKind, db, name string) *Object { panic("engine: being written") }
-
-// Objects returns the objects of a kind in a database, in order of name.
-func (c *Catalog) Objects(kind ObjectKind, db string) []*Object { panic("engine: being written") }
-
-// From returns the LSN from which on this catalog holds.
-func (c *Catalog) From() redo.LSN { return c.from }

@@ -31,7 +31,7 @@ type TableDef struct {
 	Indexes     []*IndexDef // secondary indexes
 	ForeignKeys []ForeignKeyDef
 	Checks      []CheckDef
-	Collation   uint16 // id of the default collation
+	Collation   row.CollationID // default of new columns
 	Comment     string
 	Partition   string            // text of the PARTITION BY clause
 	Options     map[string]string // what the SQL layer wants to keep with the table
@@ -39,13 +39,11 @@ type TableDef struct {
 	// AutoIncrementBase is the counter's first value, from CREATE or ALTER … AUTO_INCREMENT=n.
 	AutoIncrementBase uint64
 
-	nextColumn  uint32
-	nextIndex   IndexID
-	history     []rowSchema // oldest first; the last is the one new rows are written with
-	descs       map[uint32]*row.Desc
-	desc        *row.Desc
-	space       spaceID
-	unpublished bool
+	nextColumn uint32
+	nextIndex  IndexID
+	history    []rowSchema // oldest first; the last is the one new rows are written with
+	descs      map[uint32]*row.Desc
+	desc       *row.Desc
 }
 
 // ColumnDef is a column as SQL sees it around the column as the row format sees it.
@@ -91,12 +89,15 @@ type IndexDef struct {
 	Invisible bool
 	Options   map[string]string
 
-	Tree TreeID      // counts the trees this index has had
+	Tree TreeID      // names the tree; new with each tree the index gets
 	Root redo.PageID // 0 until the engine made the tree
 	// KeyFormat and CollationHash say how the tree's keys were made: an index whose
 	// collation's weights have changed since is not used (T-15).
 	KeyFormat     uint8
 	CollationHash uint64
+
+	key      *row.Key
+	unusable error // why key must not be used
 }
 
 // IndexColumn is one column of an index.
@@ -129,7 +130,7 @@ type CheckDef struct {
 // DatabaseDef is a database.
 type DatabaseDef struct {
 	Name      string
-	Collation uint16
+	Collation row.CollationID
 	Options   map[string]string
 }
 

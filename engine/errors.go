@@ -34,9 +34,9 @@ var (
 	ErrMemory = errors.New("engine: memory budget exceeded")
 	// ErrSnapshotGone is returned when a snapshot is older than what is retained.
 	ErrSnapshotGone = errors.New("engine: snapshot too old")
-	// ErrKeyTooLong is returned by DDL and DML whose key exceeds row.KeyBytesMax (MySQL 1071).
-	ErrKeyTooLong = errors.New("engine: key too long")
-	// ErrTooOld is returned by OpenWriter and OpenReader for a volume whose format
+	// ErrKeyTooLong is returned by DDL and DML whose key exceeds row.KeyMax (MySQL 1071).
+	ErrKeyTooLong = row.ErrKeyTooLong
+	// ErrFormat is returned by OpenWriter and OpenReader for a volume whose format
 	// this program does not know.
 	ErrFormat = errors.New("engine: unknown volume format")
 	// ErrCorrupt is returned when system pages contradict each other.

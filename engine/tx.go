@@ -49,7 +49,9 @@ func (s *Session) Settle(ctx context.Context) error { panic("engine: being writt
 func (s *Session) Close() { panic("engine: being written") }
 
 // Begin starts a transaction. A session has at most one.
-func (s *Session) Begin(ctx context.Context, o TxOptions) (*Tx, error) { panic("engine: being written") }
+func (s *Session) Begin(ctx context.Context, o TxOptions) (*Tx, error) {
+	panic("engine: being written")
+}
 
 // Tx is a transaction. Its methods are for one goroutine at a time.
 type Tx struct{}
