@@ -90,10 +90,11 @@ type Volume interface {
 }
 
 // Tap receives what a writer ships, for its readers. Both methods are called in
-// order, must not block and must not keep b.
+// order, the frames of a record before the first VDL that covers it, and must not block.
 type Tap interface {
-	// Frame is called with the bytes of each batch (redo.Batch), before it is durable.
-	Frame(b []byte)
+	// Frame is called with the bytes of each batch (redo.Batch) before it is sent,
+	// and with the batch's last LSN. Nobody changes b afterwards: it may be kept.
+	Frame(b []byte, last redo.LSN)
 	// VDL is called when the VDL has moved.
 	VDL(vdl redo.LSN)
 }
