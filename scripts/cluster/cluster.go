@@ -1,0 +1,355 @@
+// Package cluster starts a whole Sextant cluster of real processes on loopback,
+// for end-to-end tests and for the programs in scripts. It ends only processes
+// that it started.
+package cluster
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	_ "github.com/go-sql-driver/mysql" // driver "mysql"
+)
+
+// Status is what `sextant status --json` prints.
+type Status struct {
+	Volume struct {
+		Epoch            uint64 `json:"epoch"`
+		VCL              uint64 `json:"vcl"`
+		VDL              uint64 `json:"vdl"`
+		ProtectionGroups int    `json:"protection_groups"`
+		Bytes            uint64 `json:"bytes"`
+		StoredBytes      uint64 `json:"stored_bytes"`
+	} `json:"volume"`
+	Writer    string `json:"writer"`
+	Instances []struct {
+		ID         string   `json:"id"`
+		AZ         string   `json:"az"`
+		Role       string   `json:"role"`
+		Address    string   `json:"address"`
+		PID        int      `json:"pid"`
+		Healthy    bool     `json:"healthy"`
+		AppliedLSN uint64   `json:"applied_lsn"`
+		LagMS      *float64 `json:"lag_ms"`
+		Tier       int      `json:"tier"`
+	} `json:"instances"`
+	Storage []struct {
+		ID      string            `json:"id"`
+		AZ      string            `json:"az"`
+		PID     int               `json:"pid"`
+		Healthy bool              `json:"healthy"`
+		SCL     map[string]uint64 `json:"scl"`
+	} `json:"storage"`
+	Control []struct {
+		ID      string `json:"id"`
+		AZ      string `json:"az"`
+		PID     int    `json:"pid"`
+		Healthy bool   `json:"healthy"`
+		Leader  bool   `json:"leader"`
+	} `json:"control"`
+	Routers []struct {
+		ID      string `json:"id"`
+		PID     int    `json:"pid"`
+		Healthy bool   `json:"healthy"`
+	} `json:"routers"`
+	Endpoints []struct {
+		Name       string   `json:"name"`
+		Type       string   `json:"type"`
+		Addresses  []string `json:"addresses"`
+		MemberType string   `json:"member_type"`
+		ListType   string   `json:"list_type"`
+		Configured []string `json:"configured"`
+		Members    []string `json:"members"`
+	} `json:"endpoints"`
+}
+
+// PID returns the process id of a role, 0 if the status does not know it.
+func (s *Status) PID(id string) int {
+	for _, i := range s.Instances {
+		if i.ID == id {
+			return i.PID
+		}
+	}
+	for _, n := range s.Storage {
+		if n.ID == id {
+			return n.PID
+		}
+	}
+	for _, n := range s.Control {
+		if n.ID == id {
+			return n.PID
+		}
+	}
+	for _, n := range s.Routers {
+		if n.ID == id {
+			return n.PID
+		}
+	}
+	return 0
+}
+
+// Role returns the role of an instance, "" if the status does not know it.
+func (s *Status) Role(id string) string {
+	for _, i := range s.Instances {
+		if i.ID == id {
+			return i.Role
+		}
+	}
+	return ""
+}
+
+// Options say how a cluster is started.
+type Options struct {
+	Binary string
+	Data   string
+	Log    io.Writer // output of `sextant up`
+	Config string    // path; "" is the defaults
+	Env    []string
+}
+
+// Cluster is one `sextant up` and its children.
+type Cluster struct {
+	Options
+	Base  int // port base
+	cmd   *exec.Cmd
+	out   lockedBuffer
+	ended chan struct{}
+}
+
+// lockedBuffer keeps everything written to it.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// Build builds the binary into dir and returns its path.
+func Build(dir string) (string, error) {
+	binary := filepath.Join(dir, "sextant")
+	cmd := exec.Command("go", "build", "-tags", "gms_pure_go,hashicorpmetrics", "-o", binary, "sextant/cmd/sextant")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build: %w\n%s", err, out)
+	}
+	return binary, nil
+}
+
+// FreeBase returns a port base whose ports were free a moment ago.
+func FreeBase() (int, error) {
+	for range 100 {
+		base := 10000 + 600*rand.IntN(36) // below the range of ephemeral ports where possible
+		if portsFree(base) {
+			return base, nil
+		}
+	}
+	return 0, errors.New("no free range of ports")
+}
+
+func portsFree(base int) bool {
+	for off := 300; off < 600; off++ {
+		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(base+off)))
+		if err != nil {
+			return false
+		}
+		l.Close()
+	}
+	return true
+}
+
+// Start starts `sextant up` and returns when it has printed its line "ready".
+func Start(ctx context.Context, o Options) (*Cluster, error) {
+	base, err := FreeBase()
+	if err != nil {
+		return nil, err
+	}
+	c := &Cluster{Options: o, Base: base}
+	return c, c.Up(ctx)
+}
+
+// Up starts the stopped or killed cluster on its data again.
+func (c *Cluster) Up(ctx context.Context) error {
+	args := []string{"up", "--data", c.Data, "--port-base", strconv.Itoa(c.Base)}
+	if c.Config != "" {
+		args = append(args, "--config", c.Config)
+	}
+	c.cmd = exec.Command(c.Binary, args...)
+	c.cmd.Env = append(os.Environ(), c.Env...)
+	c.out = lockedBuffer{}
+	var w io.Writer = &c.out
+	if c.Log != nil {
+		w = io.MultiWriter(&c.out, c.Log)
+	}
+	c.cmd.Stdout, c.cmd.Stderr = w, w
+	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := c.cmd.Start(); err != nil {
+		return fmt.Errorf("start sextant up: %w", err)
+	}
+	c.ended = make(chan struct{})
+	go func(cmd *exec.Cmd, ended chan struct{}) {
+		cmd.Wait()
+		close(ended)
+	}(c.cmd, c.ended)
+	for {
+		if strings.Contains("\n"+c.out.String(), "\nready\n") {
+			return nil
+		}
+		select {
+		case <-c.ended:
+			return fmt.Errorf("sextant up ended:\n%s", c.out.String())
+		case <-ctx.Done():
+			c.KillAll()
+			return fmt.Errorf("sextant up is not ready: %w\n%s", ctx.Err(), c.out.String())
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// Output returns what `sextant up` has printed since it was started last.
+func (c *Cluster) Output() string { return c.out.String() }
+
+// Stop sends what Ctrl-C sends and returns when everything has ended.
+func (c *Cluster) Stop() error {
+	if err := c.cmd.Process.Signal(os.Interrupt); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	select {
+	case <-c.ended:
+		return nil
+	case <-time.After(30 * time.Second):
+		c.KillAll()
+		return errors.New("sextant up did not stop within 30 s")
+	}
+}
+
+// KillAll kills the parent and every child at once, and returns when they have ended.
+func (c *Cluster) KillAll() {
+	pids := c.pids()
+	c.cmd.Process.Kill()
+	for _, pid := range pids {
+		syscall.Kill(pid, syscall.SIGKILL)
+	}
+	<-c.ended
+	for _, pid := range pids {
+		for syscall.Kill(pid, 0) == nil {
+			time.Sleep(5 * time.Millisecond)
+		}
+	}
+}
+
+// pids returns the pids that the children's directories tell.
+func (c *Cluster) pids() (pids []int) {
+	files, _ := filepath.Glob(filepath.Join(c.Data, "*", "pid"))
+	for _, f := range files {
+		if b, err := os.ReadFile(f); err == nil {
+			if pid, err := strconv.Atoi(string(b)); err == nil {
+				pids = append(pids, pid)
+			}
+		}
+	}
+	return pids
+}
+
+// PID returns the process id of a role from its directory.
+func (c *Cluster) PID(id string) (int, error) {
+	b, err := os.ReadFile(filepath.Join(c.Data, id, "pid"))
+	if err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(string(b))
+}
+
+// Signal sends a signal to the process of a role.
+func (c *Cluster) Signal(id string, s syscall.Signal) error {
+	pid, err := c.PID(id)
+	if err != nil {
+		return err
+	}
+	return syscall.Kill(pid, s)
+}
+
+// Run runs `sextant args…` against this cluster and returns its output.
+func (c *Cluster) Run(args ...string) (string, error) {
+	args = append(args, "--data", c.Data, "--port-base", strconv.Itoa(c.Base))
+	if c.Config != "" {
+		args = append(args, "--config", c.Config)
+	}
+	out, err := exec.Command(c.Binary, args...).CombinedOutput()
+	if err != nil {
+		return string(out), fmt.Errorf("sextant %s: %w\n%s", strings.Join(args, " "), err, out)
+	}
+	return string(out), nil
+}
+
+// Status returns what `sextant status --json` prints.
+func (c *Cluster) Status() (*Status, error) {
+	out, err := c.Run("status", "--json")
+	if err != nil {
+		return nil, err
+	}
+	var s Status
+	if err := json.Unmarshal([]byte(out), &s); err != nil {
+		return nil, fmt.Errorf("status: %w\n%s", err, out)
+	}
+	return &s, nil
+}
+
+// Await polls the status until cond holds.
+func (c *Cluster) Await(ctx context.Context, what string, cond func(*Status) bool) (*Status, error) {
+	var last *Status
+	for {
+		s, err := c.Status()
+		if err == nil {
+			last = s
+			if cond(s) {
+				return s, nil
+			}
+		}
+		select {
+		case <-ctx.Done():
+			text, _ := json.Marshal(last)
+			return nil, fmt.Errorf("waiting for %s: %w (status error %v)\n%s", what, ctx.Err(), err, text)
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// Ports of the fixed endpoints, as offsets from the base.
+const (
+	PortCluster = 306
+	PortReader  = 307
+)
+
+// Addr returns the loopback address of a port offset.
+func (c *Cluster) Addr(offset int) string {
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(c.Base+offset))
+}
+
+// DB opens a pool to a port offset as root, on a database ("" for none).
+func (c *Cluster) DB(offset int, database string) (*sql.DB, error) {
+	return sql.Open("mysql", fmt.Sprintf("root@tcp(%s)/%s?timeout=35s&readTimeout=60s&writeTimeout=60s", c.Addr(offset), database))
+}

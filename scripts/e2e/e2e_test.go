@@ -1,0 +1,352 @@
+// Package e2e runs a whole cluster of real processes and breaks it: kill -9,
+// SIGSTOP, stopped nodes and zones. Every test that writes checks that all that
+// was acknowledged is there, and nothing by half.
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"sextant/scripts/cluster"
+)
+
+var binary string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "sextant-e2e")
+	if err == nil {
+		binary, err = cluster.Build(dir)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	code := m.Run()
+	os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+const patience = 90 * time.Second // for anything that must happen; a machine may be slow
+
+func deadline(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func start(t *testing.T, o cluster.Options) *cluster.Cluster {
+	t.Helper()
+	o.Binary, o.Data = binary, t.TempDir()
+	c, err := cluster.Start(deadline(t), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("output of sextant up:\n%s", c.Output())
+		}
+		c.KillAll()
+	})
+	return c
+}
+
+func load(t *testing.T, c *cluster.Cluster) *cluster.Load {
+	t.Helper()
+	l, err := cluster.StartLoad(deadline(t), c, "pairs", 8)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(l.Stop)
+	must(t, l.AwaitAcks(deadline(t), 200))
+	return l
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// settled stops the load and checks it through the cluster endpoint.
+func settled(t *testing.T, c *cluster.Cluster, l *cluster.Load) {
+	t.Helper()
+	l.Stop()
+	db, err := c.DB(cluster.PortCluster, "pairs")
+	must(t, err)
+	defer db.Close()
+	must(t, l.Check(deadline(t), db))
+}
+
+func TestKilledWriterIsFollowedAndComesBackAsReader(t *testing.T) {
+	c := start(t, cluster.Options{})
+	l := load(t, c)
+	for range 2 {
+		s, err := c.Status()
+		must(t, err)
+		old := s.Writer
+		must(t, c.Signal(old, syscall.SIGKILL))
+		s, err = c.Await(deadline(t), "a new writer", func(s *cluster.Status) bool { return s.Writer != "" && s.Writer != old })
+		must(t, err)
+		must(t, l.AwaitAcks(deadline(t), 200))
+		_, err = c.Await(deadline(t), "the old writer as a reader", func(s *cluster.Status) bool { return s.Role(old) == "reader" })
+		must(t, err)
+	}
+	settled(t, c, l)
+}
+
+func TestStoppedStorageAndZonesAreNotNoticed(t *testing.T) {
+	c := start(t, cluster.Options{})
+	l := load(t, c)
+	unnoticed := func(what string, ids ...string) {
+		t.Helper()
+		l.Errors()
+		for _, id := range ids {
+			_, err := c.Run("stop", id)
+			must(t, err)
+		}
+		must(t, l.AwaitAcks(deadline(t), 300))
+		for _, id := range ids {
+			_, err := c.Run("start", id)
+			must(t, err)
+		}
+		must(t, l.AwaitAcks(deadline(t), 300))
+		if errs := l.Errors(); len(errs) > 0 {
+			t.Errorf("%s: clients saw %v", what, errs)
+		}
+		_, err := c.Await(deadline(t), what+" to be healthy again", func(s *cluster.Status) bool {
+			for _, n := range s.Storage {
+				if !n.Healthy {
+					return false
+				}
+			}
+			for _, n := range s.Control {
+				if !n.Healthy {
+					return false
+				}
+			}
+			return true
+		})
+		must(t, err)
+	}
+	unnoticed("one storage node", "storage-4")
+	unnoticed("one control node", "control-2")
+	unnoticed("a zone", "storage-5", "storage-6", "control-3")
+	settled(t, c, l)
+}
+
+func TestZonePlusOneStopsWritesNotReads(t *testing.T) {
+	c := start(t, cluster.Options{})
+	l := load(t, c)
+	for _, id := range []string{"storage-1", "storage-2", "control-1", "storage-3"} {
+		_, err := c.Run("stop", id)
+		must(t, err)
+	}
+	db, err := c.DB(cluster.PortReader, "pairs")
+	must(t, err)
+	defer db.Close()
+	var n, m int
+	must(t, db.QueryRowContext(deadline(t), "SELECT COUNT(*) FROM a").Scan(&n))
+	must(t, db.QueryRowContext(deadline(t), "SELECT COUNT(*) FROM b").Scan(&m))
+	if n == 0 || m == 0 {
+		t.Errorf("readers see %d and %d rows", n, m)
+	}
+	before := l.Acked()
+	// Whatever was acknowledged while the last node went is in; from now on nothing may be.
+	settle := l.Acked()
+	for range 20 {
+		must(t, db.QueryRowContext(deadline(t), "SELECT COUNT(*) FROM a").Scan(&n))
+		settle = l.Acked()
+	}
+	if l.Acked() != settle {
+		t.Errorf("%d commits were acknowledged with three of six segments (before: %d)", l.Acked()-settle, before)
+	}
+	_, err = c.Run("start", "storage-3")
+	must(t, err)
+	must(t, l.AwaitAcks(deadline(t), 200))
+	settled(t, c, l)
+}
+
+func TestAllKilledAtOnceLoseNothing(t *testing.T) {
+	c := start(t, cluster.Options{})
+	l := load(t, c)
+	c.KillAll()
+	l.Stop()
+	must(t, c.Up(deadline(t)))
+	db, err := c.DB(cluster.PortCluster, "pairs")
+	must(t, err)
+	defer db.Close()
+	must(t, l.Check(deadline(t), db))
+	_, err = db.ExecContext(deadline(t), "INSERT INTO a VALUES (1, 1, 'after')")
+	must(t, err)
+}
+
+func TestPausedWriterAnswersNothingStale(t *testing.T) {
+	c := start(t, cluster.Options{})
+	l := load(t, c)
+	s, err := c.Status()
+	must(t, err)
+	old := s.Writer
+	var offset int
+	for _, i := range s.Instances {
+		if i.ID == old {
+			fmt.Sscanf(i.Address[strings.LastIndex(i.Address, ":")+1:], "%d", &offset)
+			offset -= c.Base
+		}
+	}
+	direct, err := c.DB(offset, "pairs")
+	must(t, err)
+	defer direct.Close()
+	conn, err := direct.Conn(deadline(t))
+	must(t, err)
+	defer conn.Close()
+	must(t, conn.PingContext(deadline(t)))
+	must(t, c.Signal(old, syscall.SIGSTOP))
+	stopped := time.Now()
+	_, err = c.Await(deadline(t), "a new writer", func(s *cluster.Status) bool { return s.Writer != "" && s.Writer != old })
+	must(t, err)
+	must(t, l.AwaitAcks(deadline(t), 200))
+	db, err := c.DB(cluster.PortCluster, "pairs")
+	must(t, err)
+	defer db.Close()
+	_, err = db.ExecContext(deadline(t), "INSERT INTO a VALUES (7, 7, 'new writer')")
+	must(t, err)
+	_, err = db.ExecContext(deadline(t), "INSERT INTO b VALUES (7, -7)")
+	must(t, err)
+	// The query waits in the paused process's socket, and is read when it wakes up.
+	answer := make(chan string, 1)
+	go func() {
+		var n int
+		err := conn.QueryRowContext(context.Background(), "SELECT COUNT(*) FROM a WHERE id = 7").Scan(&n)
+		answer <- fmt.Sprint(n, err)
+	}()
+	time.Sleep(time.Until(stopped.Add(10 * time.Second))) // the length of the pause is the test
+	must(t, c.Signal(old, syscall.SIGCONT))
+	select {
+	case got := <-answer:
+		if got == "0 <nil>" {
+			t.Error("the paused writer answered with what was there before its successor")
+		}
+	case <-deadline(t).Done():
+		t.Error("the paused writer neither answered nor closed the connection")
+	}
+	_, err = c.Await(deadline(t), "the paused writer as a reader", func(s *cluster.Status) bool { return s.Role(old) == "reader" })
+	must(t, err)
+	settled(t, c, l)
+}
+
+func TestReadersFollowAndRefuseWrites(t *testing.T) {
+	c := start(t, cluster.Options{})
+	w, err := c.DB(cluster.PortCluster, "")
+	must(t, err)
+	defer w.Close()
+	for _, q := range []string{"CREATE DATABASE shop", "CREATE TABLE shop.t (id INT PRIMARY KEY, v VARCHAR(20))", "INSERT INTO shop.t VALUES (1, 'one')"} {
+		_, err := w.ExecContext(deadline(t), q)
+		must(t, err)
+	}
+	r, err := c.DB(cluster.PortReader, "")
+	must(t, err)
+	defer r.Close()
+	ctx := deadline(t)
+	for {
+		var v string
+		err := r.QueryRowContext(ctx, "SELECT v FROM shop.t WHERE id = 1").Scan(&v)
+		if err == nil && v == "one" {
+			break
+		}
+		if ctx.Err() != nil {
+			t.Fatalf("the row does not become visible on a reader: %v", err)
+		}
+	}
+	_, err = r.ExecContext(ctx, "INSERT INTO shop.t VALUES (2, 'two')")
+	if err == nil || !strings.Contains(err.Error(), "1290") {
+		t.Errorf("a write on a reader gives %v, not 1290", err)
+	}
+	var readOnly int
+	must(t, r.QueryRowContext(ctx, "SELECT @@innodb_read_only").Scan(&readOnly))
+	if readOnly != 1 {
+		t.Errorf("@@innodb_read_only is %d on a reader", readOnly)
+	}
+}
+
+func TestEndpointsAndSwitchover(t *testing.T) {
+	c := start(t, cluster.Options{})
+	out, err := c.Run("endpoint", "create", "reports", "--member-type", "READER", "--static", "db-3")
+	must(t, err)
+	s, err := c.Await(deadline(t), "the endpoint", func(s *cluster.Status) bool {
+		for _, e := range s.Endpoints {
+			if e.Name == "reports" && len(e.Members) == 1 && len(e.Addresses) == 1 {
+				return true
+			}
+		}
+		return false
+	})
+	must(t, err)
+	if s.Writer == "db-3" {
+		t.Fatalf("db-3 is the writer on a fresh cluster: %s", out)
+	}
+	db, err := c.DB(351, "")
+	must(t, err)
+	defer db.Close()
+	var id string
+	must(t, db.QueryRowContext(deadline(t), "SELECT @@aurora_server_id").Scan(&id))
+	if id != "db-3" {
+		t.Errorf("the endpoint of db-3 leads to %s", id)
+	}
+	l := load(t, c)
+	_, err = c.Run("failover", "--to", "db-3")
+	must(t, err)
+	_, err = c.Await(deadline(t), "db-3 to be the writer", func(s *cluster.Status) bool { return s.Writer == "db-3" })
+	must(t, err)
+	must(t, l.AwaitAcks(deadline(t), 100))
+	settled(t, c, l)
+	_, err = c.Run("endpoint", "delete", "reports")
+	must(t, err)
+}
+
+func TestManyProtectionGroupsWhileWriting(t *testing.T) {
+	c := start(t, cluster.Options{Env: []string{"SEXTANT_CLUSTER_SEGMENT_SIZE=256KiB"}})
+	l := load(t, c)
+	_, err := c.Await(deadline(t), "two dozen groups", func(s *cluster.Status) bool { return s.Volume.ProtectionGroups >= 24 })
+	must(t, err)
+	c.KillAll()
+	l.Stop()
+	must(t, c.Up(deadline(t)))
+	db, err := c.DB(cluster.PortCluster, "pairs")
+	must(t, err)
+	defer db.Close()
+	must(t, l.Check(deadline(t), db))
+}
+
+func TestCleanStopAndStart(t *testing.T) {
+	c := start(t, cluster.Options{})
+	l := load(t, c)
+	l.Stop()
+	must(t, c.Stop())
+	must(t, c.Up(deadline(t)))
+	db, err := c.DB(cluster.PortCluster, "pairs")
+	must(t, err)
+	defer db.Close()
+	must(t, l.Check(deadline(t), db))
+}
+
+func TestTakenPortIsNamed(t *testing.T) {
+	c := start(t, cluster.Options{})
+	other := &cluster.Cluster{Options: cluster.Options{Binary: binary, Data: t.TempDir()}, Base: c.Base}
+	err := other.Up(deadline(t))
+	if err == nil {
+		other.KillAll()
+		t.Fatal("a second cluster started on the same ports")
+	}
+	for _, want := range []string{fmt.Sprint(c.Base), "port_base"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%v does not name %s", err, want)
+		}
+	}
+}
