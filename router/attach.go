@@ -1,0 +1,347 @@
+package router
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/go-mysql-org/go-mysql/mysql"
+
+	"sextant/internal/redo"
+	"sextant/router/proxyv2"
+	"sextant/router/route"
+)
+
+var (
+	errNoBackend = errors.New("no instance is available")
+	errLost      = errors.New("the topology changed")
+)
+
+// claim is one choice of an instance.
+type claim struct {
+	instance route.Instance
+	none     bool // there is none, or none that was not tried
+	writer   bool // it must be the writer of epoch
+	hold     bool // it is worth waiting for another topology
+	epoch    redo.VolumeEpoch
+	changed  <-chan struct{} // closed when the topology changes
+}
+
+// claim chooses the best instance that is not in tried and counts the session
+// there, so that the next one sees it.
+func (s *session) claim(tried []string) (claim, error) {
+	r := s.r
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	t := &r.mu.topology
+	c := claim{none: true, hold: true, epoch: t.Epoch, changed: r.mu.changed}
+	e := slices.IndexFunc(t.Endpoints, func(e route.Endpoint) bool { return e.Name == s.stats.name })
+	if e < 0 {
+		return c, &refusal{codeNoBackend, "08001", "The endpoint does not exist any more"}
+	}
+	d := route.Decide(*t, t.Endpoints[e], r.mu.load)
+	c.writer, c.hold = d.Writer, d.Hold
+	for _, i := range d.Backends {
+		if slices.Contains(tried, i.ID) {
+			continue
+		}
+		c.instance, c.none = i, false
+		s.mu.instance = i.ID
+		l := r.mu.load[i.ID]
+		l.Own++
+		r.mu.load[i.ID] = l
+		break
+	}
+	return c, nil
+}
+
+// unclaim gives the claim back after a failed try.
+func (s *session) unclaim() {
+	s.r.mu.Lock()
+	defer s.r.mu.Unlock()
+	s.detach()
+	s.down.drop()
+}
+
+// attach connects and logs in to an instance of the endpoint, up to its first
+// answer to the login. seq is the sequence of the client's login. While there is
+// none it waits. It returns a *refusal after HoldTimeout, or if too many wait,
+// or if waiting is no use; errGone if the client went away.
+func (s *session) attach(h hello, seq byte) error {
+	w := waiter{s: s, deadline: time.Now().Add(s.r.o.HoldTimeout)}
+	defer w.end()
+	var tried []string
+	var last error
+	for {
+		c, err := s.claim(tried)
+		if err != nil {
+			return err
+		}
+		if c.none {
+			if !c.hold || s.r.ctx.Err() != nil {
+				return noBackend(last)
+			}
+			if err := w.wait(c.changed, len(tried) > 0); err != nil {
+				if errors.Is(err, os.ErrDeadlineExceeded) {
+					return noBackend(last)
+				}
+				return err
+			}
+			tried = tried[:0]
+			continue
+		}
+		err = s.connect(c, h, seq, w.deadline)
+		if err == nil {
+			return nil
+		}
+		s.unclaim()
+		var told *refusal
+		if errors.As(err, &told) {
+			return err
+		}
+		last = fmt.Errorf("%s: %w", c.instance.ID, err)
+		s.r.log.Debug("connect", "session", s.id, "err", last)
+		tried = append(tried, c.instance.ID)
+		if errors.Is(err, errLost) {
+			tried = tried[:0]
+		}
+	}
+}
+
+func noBackend(last error) error {
+	if last == nil {
+		last = errNoBackend
+	}
+	return &refusal{codeNoBackend, "08001", "Can't connect to an instance: " + last.Error()}
+}
+
+// waiter is one connection's place among those that wait for a backend.
+type waiter struct {
+	s        *session
+	deadline time.Time
+	since    time.Time // zero: it has not waited yet
+	pause    time.Duration
+	outcome  string
+}
+
+// wait returns when the topology changed, or after a pause if again. It returns
+// os.ErrDeadlineExceeded after the deadline, errGone if the client went away, a
+// *refusal if the queue is full or the router closes.
+func (w *waiter) wait(changed <-chan struct{}, again bool) error {
+	if w.since.IsZero() {
+		if !w.begin() {
+			return &refusal{tooMany.code, tooMany.state,
+				"Too many connections wait for an instance"}
+		}
+		w.pause = attachPauseMin
+	}
+	gone, stop := w.s.watchClient()
+	defer stop()
+	left := time.NewTimer(time.Until(w.deadline))
+	defer left.Stop()
+	var pause <-chan time.Time
+	if again {
+		t := time.NewTimer(w.pause)
+		defer t.Stop()
+		pause = t.C
+		w.pause = min(2*w.pause, attachPauseMax)
+	}
+	select {
+	case <-changed:
+		w.pause = attachPauseMin
+		return nil
+	case <-pause:
+		return nil
+	case <-left.C:
+		w.outcome = outcomeTimeout
+		return os.ErrDeadlineExceeded
+	case <-gone:
+		w.outcome = outcomeGone
+		return errGone
+	case <-w.s.r.ctx.Done():
+		w.outcome = outcomeClosed
+		return shutdown
+	}
+}
+
+func (w *waiter) begin() bool {
+	r := w.s.r
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.mu.held >= r.o.HoldMax {
+		return false
+	}
+	r.mu.held++
+	w.since, w.outcome = time.Now(), outcomeAttached
+	return true
+}
+
+func (w *waiter) end() {
+	if w.since.IsZero() {
+		return
+	}
+	r := w.s.r
+	r.mu.Lock()
+	r.mu.held--
+	r.mu.Unlock()
+	r.metrics.held.WithLabelValues(w.outcome).Observe(time.Since(w.since).Seconds())
+}
+
+// watchClient tells when the client closes its connection. Until stop has
+// returned nobody else reads from it.
+func (s *session) watchClient() (gone <-chan struct{}, stop func()) {
+	if s.up.unread() > 0 {
+		return nil, func() {} // it sent what it should not have sent yet
+	}
+	closed, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		err := s.up.moreIdle(&s.idle)
+		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+			close(closed)
+		}
+	}()
+	return closed, func() {
+		_ = s.client.SetReadDeadline(time.Unix(1, 0)) // fails only if it is closed
+		<-done
+		_ = s.client.SetReadDeadline(time.Time{})
+	}
+}
+
+// connect connects to the claimed instance and sends the login. On nil, the
+// instance's first answer has arrived and no other instance will do any more.
+// A *refusal is for the client; after any other error another try may succeed.
+func (s *session) connect(c claim, h hello, seq byte, deadline time.Time) error {
+	d := net.Dialer{KeepAliveConfig: keepAlive}
+	if s.r.o.DialFrom.IsValid() {
+		d.LocalAddr = &net.TCPAddr{IP: s.r.o.DialFrom.AsSlice()}
+	}
+	limit := time.Now().Add(s.r.o.DialTimeout)
+	if limit.After(deadline) {
+		limit = deadline
+	}
+	ctx, cancel := context.WithDeadline(s.r.ctx, limit)
+	defer cancel()
+	backend, err := d.DialContext(ctx, "tcp", c.instance.Address)
+	if err != nil {
+		return err
+	}
+	if !s.adopt(backend, c.epoch) {
+		return errors.Join(errLost, backend.Close())
+	}
+	if err := backend.SetDeadline(time.Now().Add(s.r.o.DialTimeout)); err != nil {
+		return err
+	}
+	s.up.dst, s.down.src = backend, backend
+	if _, err := backend.Write(s.header(c).Append(nil)); err != nil {
+		return err
+	}
+	g, err := s.greeted()
+	if err != nil {
+		return err
+	}
+	login, caps := h.append(nil, seq, g.capabilities)
+	s.dep = caps&mysql.CLIENT_DEPRECATE_EOF != 0
+	if _, err := backend.Write(login); err != nil {
+		return err
+	}
+	if missing := h.capabilities & offered &^ caps & mysql.CLIENT_DEPRECATE_EOF; missing != 0 {
+		return errors.New("the instance lacks CLIENT_DEPRECATE_EOF, which the client uses")
+	}
+	first, err := s.down.head()
+	if err != nil {
+		return eofInside(err)
+	}
+	if first.isError() {
+		body, err := s.down.body(first, 3)
+		if err != nil {
+			return eofInside(err)
+		}
+		if notNow(errorCode(body)) {
+			return fmt.Errorf("login refused with error %d", errorCode(body))
+		}
+	}
+	return s.expose(h.user, g.connection)
+}
+
+// header is what the instance is told about the client.
+func (s *session) header(c claim) proxyv2.Header {
+	h := proxyv2.Header{Source: addrPort(s.client.RemoteAddr()), Destination: addrPort(s.client.LocalAddr())}
+	if c.writer {
+		h.WriterEpoch = uint64(c.epoch)
+	}
+	return h
+}
+
+// addrPort returns the zero value for anything that is no TCP address.
+func addrPort(a net.Addr) netip.AddrPort {
+	if t, ok := a.(*net.TCPAddr); ok {
+		return t.AddrPort()
+	}
+	return netip.AddrPort{}
+}
+
+// greeted reads the instance's greeting. An error packet in its place is a
+// *refusal unless it says that the instance does not serve now.
+func (s *session) greeted() (greeting, error) {
+	body, _, err := s.down.take(loginPacketMax)
+	if err != nil {
+		return greeting{}, eofInside(err)
+	}
+	if len(body) == 0 || body[0] != mysql.ERR_HEADER {
+		g, err := parseGreeting(body)
+		if err == nil && g.capabilities&needed != needed {
+			err = fmt.Errorf("%w: an instance without protocol 4.1", errProtocol)
+		}
+		return g, err
+	}
+	code, state, message := errorCode(body), "HY000", ""
+	if len(body) > 3 {
+		message = string(body[3:])
+	}
+	if len(message) >= 6 && message[0] == '#' {
+		state, message = message[1:6], message[6:]
+	}
+	if notNow(code) {
+		return greeting{}, fmt.Errorf("greeted with error %d: %s", code, message)
+	}
+	return greeting{}, &refusal{code, state, message}
+}
+
+// notNow reports whether an instance says with that error that it is not the
+// one to serve: it starts, stops, or is not the writer.
+func notNow(code uint16) bool {
+	switch code {
+	case mysql.ER_SERVER_SHUTDOWN, mysql.ER_OPTION_PREVENTS_STATEMENT, mysql.ER_READ_ONLY_MODE:
+		return true
+	}
+	return false
+}
+
+// adopt makes backend the session's, unless the topology took the instance away
+// meanwhile or the router closes: then it is errLost's case.
+func (s *session) adopt(backend net.Conn, epoch redo.VolumeEpoch) bool {
+	s.r.mu.Lock()
+	defer s.r.mu.Unlock()
+	if s.mu.lost || s.r.mu.topology.Epoch != epoch {
+		return false
+	}
+	s.mu.backend = backend
+	return true
+}
+
+// expose notes that from now on the client sees the instance.
+func (s *session) expose(user string, connection uint32) error {
+	s.r.mu.Lock()
+	defer s.r.mu.Unlock()
+	if s.mu.lost {
+		return errLost
+	}
+	s.mu.user, s.mu.connection, s.mu.exposed = user, connection, true
+	return nil
+}

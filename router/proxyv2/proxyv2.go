@@ -1,0 +1,202 @@
+// Package proxyv2 is the PROXY protocol, version 2, as the router speaks it to
+// the instances: the header in front of a connection that carries the client's
+// address, and a listener that takes it off again.
+//
+// A header may carry one value of ours, type 0xE0 (the first of the range that
+// the protocol leaves to its users): the volume epoch, 8 bytes big endian, whose
+// writer the sender means to reach. An instance that is not the writer of that
+// epoch refuses the connection with an error packet in place of the greeting, so
+// that a router with an old topology cannot put a session on a deposed writer.
+//
+// Source: haproxy, "The PROXY protocol", versions 1 & 2, §2.2.
+//
+// Not done: version 1, TLS information, Unix addresses (taken as unknown).
+package proxyv2
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+)
+
+const (
+	signature = "\r\n\r\n\x00\r\nQUIT\n"
+	// HeaderMax is the longest header that is read, in bytes behind the fixed 16.
+	HeaderMax = 1024
+
+	fixedBytes       = 16
+	typeWriterEpoch  = 0xE0
+	commandLocal     = 0x20
+	commandProxy     = 0x21
+	familyTCP4       = 0x11
+	familyTCP6       = 0x21
+	addressBytesTCP4 = 12
+	addressBytesTCP6 = 36
+)
+
+// ErrHeader is returned for bytes that are no header, or a damaged one.
+var ErrHeader = errors.New("not a PROXY protocol version 2 header")
+
+// Header is what the proxy says about a connection.
+type Header struct {
+	Source      netip.AddrPort // the client; zero if the proxy connects for itself
+	Destination netip.AddrPort // the address the client connected to
+	WriterEpoch uint64         // 0: any role will do
+}
+
+// Append appends the header's bytes to b.
+func (h Header) Append(b []byte) []byte {
+	b = append(b, signature...)
+	start := len(b)
+	b = append(b, commandLocal, 0, 0, 0)
+	src, dst := h.Source.Addr().Unmap(), h.Destination.Addr().Unmap()
+	if src.IsValid() && dst.IsValid() {
+		b[start], b[start+1] = commandProxy, familyTCP4
+		if src.Is6() || dst.Is6() {
+			b[start+1] = familyTCP6
+			src, dst = netip.AddrFrom16(src.As16()), netip.AddrFrom16(dst.As16())
+		}
+		b = append(append(b, src.AsSlice()...), dst.AsSlice()...)
+		b = binary.BigEndian.AppendUint16(b, h.Source.Port())
+		b = binary.BigEndian.AppendUint16(b, h.Destination.Port())
+	}
+	if h.WriterEpoch != 0 {
+		b = append(b, typeWriterEpoch, 0, 8)
+		b = binary.BigEndian.AppendUint64(b, h.WriterEpoch)
+	}
+	binary.BigEndian.PutUint16(b[start+2:], uint16(len(b)-start-4))
+	return b
+}
+
+// Read reads a header and not a byte more. It returns ErrHeader for anything
+// else than a header of at most HeaderMax bytes, or the reader's error.
+func Read(r io.Reader) (Header, error) {
+	var fixed [fixedBytes]byte
+	if _, err := io.ReadFull(r, fixed[:]); err != nil {
+		return Header{}, fmt.Errorf("read PROXY header: %w", err)
+	}
+	n := int(binary.BigEndian.Uint16(fixed[14:]))
+	if string(fixed[:12]) != signature || n > HeaderMax {
+		return Header{}, ErrHeader
+	}
+	rest := make([]byte, n)
+	if _, err := io.ReadFull(r, rest); err != nil {
+		return Header{}, fmt.Errorf("read PROXY header: %w", err)
+	}
+	switch fixed[12] {
+	case commandLocal:
+		fixed[13] = 0
+	case commandProxy:
+	default:
+		return Header{}, ErrHeader
+	}
+	return parse(fixed[13], rest)
+}
+
+func parse(family byte, b []byte) (Header, error) {
+	var h Header
+	addressBytes := 0
+	switch family {
+	case familyTCP4:
+		addressBytes = addressBytesTCP4
+	case familyTCP6:
+		addressBytes = addressBytesTCP6
+	default:
+		return h, nil
+	}
+	if len(b) < addressBytes {
+		return h, ErrHeader
+	}
+	ip := (addressBytes - 4) / 2
+	src, _ := netip.AddrFromSlice(b[:ip])
+	dst, _ := netip.AddrFromSlice(b[ip : 2*ip])
+	h.Source = netip.AddrPortFrom(src.Unmap(), binary.BigEndian.Uint16(b[2*ip:]))
+	h.Destination = netip.AddrPortFrom(dst.Unmap(), binary.BigEndian.Uint16(b[2*ip+2:]))
+	for b = b[addressBytes:]; len(b) > 0; {
+		if len(b) < 3 {
+			return h, ErrHeader
+		}
+		n := int(binary.BigEndian.Uint16(b[1:]))
+		if len(b) < 3+n {
+			return h, ErrHeader
+		}
+		if b[0] == typeWriterEpoch {
+			if n != 8 {
+				return h, ErrHeader
+			}
+			h.WriterEpoch = binary.BigEndian.Uint64(b[3:])
+		}
+		b = b[3+n:]
+	}
+	return h, nil
+}
+
+// NewListener returns a listener whose connections from a trusted peer begin
+// with a header, which their RemoteAddr and Header report; a connection from
+// anyone else is taken as it is. The header is read at the first call of
+// RemoteAddr, Header or Read, within timeout.
+func NewListener(inner net.Listener, trusted func(netip.Addr) bool, timeout time.Duration) net.Listener {
+	return &listener{Listener: inner, trusted: trusted, timeout: timeout}
+}
+
+type listener struct {
+	net.Listener
+	trusted func(netip.Addr) bool
+	timeout time.Duration
+}
+
+func (l *listener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	peer, err := netip.ParseAddrPort(c.RemoteAddr().String())
+	if err != nil || !l.trusted(peer.Addr().Unmap()) {
+		return c, nil
+	}
+	return &Conn{Conn: c, timeout: l.timeout}, nil
+}
+
+// Conn is a connection that begins with a header.
+type Conn struct {
+	net.Conn
+	timeout time.Duration
+	once    sync.Once
+	header  Header
+	err     error
+}
+
+// Header returns what the peer said, or why it could not be read.
+func (c *Conn) Header() (Header, error) {
+	c.once.Do(func() {
+		if c.err = c.SetReadDeadline(time.Now().Add(c.timeout)); c.err != nil {
+			return
+		}
+		if c.header, c.err = Read(c.Conn); c.err != nil {
+			return
+		}
+		c.err = c.SetReadDeadline(time.Time{})
+	})
+	return c.header, c.err
+}
+
+// Read reads what follows the header.
+func (c *Conn) Read(b []byte) (int, error) {
+	if _, err := c.Header(); err != nil {
+		return 0, err
+	}
+	return c.Conn.Read(b)
+}
+
+// RemoteAddr returns the client's address, or the peer's if the header names none.
+func (c *Conn) RemoteAddr() net.Addr {
+	if h, err := c.Header(); err == nil && h.Source.IsValid() {
+		return net.TCPAddrFromAddrPort(h.Source)
+	}
+	return c.Conn.RemoteAddr()
+}
