@@ -142,6 +142,8 @@ type Fetched struct {
 // Invariant: List.Epoch == Header.Epoch.
 type PutList struct {
 	Header
+	Holder uint64 // as in Fence
+	LAL    uint64 // as in Fence: a node that missed the fence learns it here
 	List   List
 	Groups []GroupStart
 }
@@ -168,14 +170,16 @@ type Append struct {
 	Batches []Batch
 }
 
-// Batch is a batch with the bytes that it was decoded from, or will be sent as.
+// Batch is a batch as bytes and, at the receiver, as what they say.
 type Batch struct {
-	*redo.Batch
-	Bytes []byte
+	*redo.Batch        // nil at the sender; a receiver that finds nil decodes Bytes
+	Bytes       []byte // never changed: they are shared by all who send them
 }
 
-// Ack says how far the segments that an Append touched are, after the sync that
-// covers it. It is cumulative: Seq answers every Append up to it.
+// Ack says how far the segments are that an Append touched, and those whose SCL has
+// changed since the last Ack, after the sync that covers the Append. It is
+// cumulative: Seq answers every Append up to it. Segments that could not take
+// their batch are refused one by one beside it.
 type Ack struct {
 	Header
 	Store    StoreID
@@ -328,6 +332,7 @@ func (k Kind) String() string {
 type Refused struct {
 	Header
 	Kind      Kind
+	Of        redo.VolumeEpoch // of the request refused
 	ListEpoch redo.VolumeEpoch // of the node's list
 	Seq       uint64           // of the Append refused
 	PG        redo.PGID        // that is missing or damaged, if Segment

@@ -1,89 +1,311 @@
 package volume
 
 import (
+	"fmt"
+	"slices"
+
+	"sextant/internal/invariant"
 	"sextant/internal/redo"
 	"sextant/logstore"
+	"sextant/logstore/quorum"
 )
 
 // Tracker is the writer's view of an open volume: which LSNs are given out, what
-// each node has, how far the volume is complete and durable.
+// each node has, how far the volume is complete and durable. Recovery.Open makes it.
+//
+// It is not safe for concurrent use. No method's cost depends on the number of
+// records above VDL, but for the records that it is given or that become durable.
 //
 // Invariant: VDL <= VCL < every record not yet covered. VDL and VCL never regress.
-type Tracker struct{}
+type Tracker struct {
+	grant Grant
+	geo   Geometry
+	lim   Limits
+	list  logstore.List
+
+	base     redo.LSN // upper end of the range that this epoch's recovery annulled
+	next     redo.LSN
+	prev     redo.LSN // last record of the volume
+	vcl, vdl redo.LSN
+
+	// above holds the records above VDL; the first has LSN first, and the first
+	// complete of them are at or below VCL.
+	above    ring
+	first    redo.LSN
+	complete int
+	bytes    int64 // payload in above
+
+	groups []group // by PG
+	ready  int     // groups[:ready] may be written to
+	open   []int   // groups that have records in no batch yet
+	nodes  []node
+	frames frames
+
+	minReadPoint redo.LSN
+	fenced       redo.VolumeEpoch
+	confirmed    Time
+	sets         []int // one group of each distinct set of members and quorum
+}
+
+// group is what the Tracker knows of a protection group.
+type group struct {
+	Group
+	write quorum.Expr
+	start redo.LSN // of this epoch's list
+	last  redo.LSN // last record
+	pgcl  redo.LSN
+	need  redo.LSN // last record at or below VDL
+
+	tails, scls []redo.LSN // by member
+	hinted      []redo.LSN // by member: PGLast of the newest hint it was sent
+	created     quorum.Set
+
+	open      []redo.Record // in no batch yet
+	openBytes int
+}
 
 // Next returns the LSN that the next record gets.
-func (t *Tracker) Next() redo.LSN { panic("to come") }
+func (t *Tracker) Next() redo.LSN { return t.next }
 
-// Room reports whether a turn of that many records and payload bytes would be accepted now.
-func (t *Tracker) Room(records, bytes int) bool { panic("to come") }
+// VCL returns the LSN up to which every record is on a write quorum of its group.
+func (t *Tracker) VCL() redo.LSN { return t.vcl }
+
+// VDL returns the highest CPL at or below VCL.
+func (t *Tracker) VDL() redo.LSN { return t.vdl }
+
+// Epoch returns the volume epoch.
+func (t *Tracker) Epoch() redo.VolumeEpoch { return t.grant.Epoch }
+
+// Fenced returns the volume epoch that a node refused this one for, 0 if none did.
+func (t *Tracker) Fenced() redo.VolumeEpoch { return t.fenced }
+
+// Confirmed returns the latest time c such that a write quorum of one group has
+// answered requests sent at or after c: at c no higher epoch had fenced the volume.
+func (t *Tracker) Confirmed() Time { return t.confirmed }
+
+// List returns the truncation list of this epoch.
+func (t *Tracker) List() logstore.List { return t.list }
+
+// PGCL returns the LSN up to which a write quorum of the group has every record.
+func (t *Tracker) PGCL(pg redo.PGID) redo.LSN { return t.groups[pg].pgcl }
+
+// Room reports whether a turn of that many records and payload bytes would be
+// accepted now: its last LSN must be at most max(VDL, base) + LAL.
+//
+// Source: SIGMOD 2017 §4.2.1. Deviation: the paper has VDL + LAL.
+func (t *Tracker) Room(records, bytes int) bool {
+	if t.next+redo.LSN(records)-1 > max(t.vdl, t.base)+redo.LSN(t.grant.LAL) {
+		return false
+	}
+	return t.bytes == 0 || t.bytes+int64(bytes) <= t.lim.WindowBytes
+}
 
 // Append numbers and links the records of a turn, in place, marks the last of each
 // MTR as CPL, and keeps them for shipping. Their payloads must not change any more.
-// Returns logstore.ErrNoRoom (nothing was numbered), logstore.ErrFenced, ErrUnknownGroup.
-func (t *Tracker) Append(turn []redo.MTR) error { panic("to come") }
+// Returns logstore.ErrNoRoom, logstore.ErrFenced or ErrUnknownGroup; then nothing
+// was numbered.
+func (t *Tracker) Append(turn []redo.MTR) error {
+	if t.fenced != 0 {
+		return logstore.ErrFenced
+	}
+	records, bytes := 0, 0
+	for _, m := range turn {
+		records += len(m.Records)
+		for i := range m.Records {
+			bytes += len(m.Records[i].Payload)
+			if pg := t.PGOf(m.Records[i].Page); int(pg) >= t.ready {
+				return fmt.Errorf("append to page %d: %w", m.Records[i].Page, ErrUnknownGroup)
+			}
+		}
+	}
+	if !t.Room(records, bytes) {
+		return logstore.ErrNoRoom
+	}
+	for _, m := range turn {
+		for i := range m.Records {
+			t.number(&m.Records[i], i == len(m.Records)-1)
+		}
+	}
+	return nil
+}
 
-// Seal closes what has been appended into batches, encodes them once, and returns
-// the ones not returned before, in order: they are what readers are sent.
-func (t *Tracker) Seal() []logstore.Batch { panic("to come") }
+func (t *Tracker) number(r *redo.Record, cpl bool) {
+	r.PG = t.PGOf(r.Page)
+	g := &t.groups[r.PG]
+	r.LSN, r.PrevVolume, r.PrevPG, r.CPL = t.next, t.prev, g.last, cpl
+	if len(g.open) == 0 {
+		t.open = append(t.open, int(r.PG))
+	}
+	g.open = append(g.open, *r)
+	g.openBytes += len(r.Payload)
+	t.above.push(slot{uint32(r.PG), uint32(len(r.Payload)), cpl})
+	t.bytes += int64(len(r.Payload))
+	t.prev, g.last = r.LSN, r.LSN
+	t.next++
+}
 
-// Ship returns what a node is to be sent now; false if nothing, or if it has not
-// answered the last. now is counted for Confirmed.
-func (t *Tracker) Ship(node int, now Time) (Shipment, bool) { panic("to come") }
+// PGOf returns the group of a page. Page 0, which stands for no page, is in group 0.
+func (t *Tracker) PGOf(p redo.PageID) redo.PGID {
+	if p == 0 {
+		return 0
+	}
+	return redo.PGID((uint64(p) - 1) / t.geo.PagesPerGroup)
+}
 
-// Step takes an answer of a node: Ack, ListAnswer, SegmentCreated or Refused. It
-// reports whether VDL has moved.
-func (t *Tracker) Step(node int, m logstore.Message) bool { panic("to come") }
+// acked counts what a segment says of itself and reports whether its group's PGCL moved.
+func (t *Tracker) acked(node int, a logstore.SegmentAck) bool {
+	if int(a.PG) >= len(t.groups) {
+		return false
+	}
+	g := &t.groups[a.PG]
+	m := g.member(node)
+	if m < 0 || a.Membership != g.Membership || a.Tail > g.last {
+		return false // no segment can have more than was given out
+	}
+	g.scls[m] = max(g.scls[m], a.SCL)
+	if a.Tail <= g.tails[m] {
+		return false
+	}
+	g.tails[m] = a.Tail
+	if a.Tail <= g.pgcl {
+		return false
+	}
+	pgcl := quorum.Complete(g.write, g.tails)
+	if pgcl <= g.pgcl {
+		return false
+	}
+	g.pgcl = pgcl
+	return true
+}
 
-// Connected says that there is a new connection to a node: what was sent on an
-// earlier one may be lost.
-func (t *Tracker) Connected(node int) { panic("to come") }
+// advance moves VCL over every record that its group's PGCL covers, and VDL to the
+// last CPL. It reports whether VDL moved.
+//
+// VCL is not the lowest PGCL: a group with no record above its PGCL holds nobody
+// back. In Figure 3 of SIGMOD 2018 the PGCLs are 103 and 104 and VCL is 104.
+func (t *Tracker) advance() bool {
+	durable := 0
+	for t.complete < t.above.n {
+		s, lsn := t.above.at(t.complete), t.first+redo.LSN(t.complete)
+		if lsn > t.groups[s.pg].pgcl {
+			break
+		}
+		t.complete++
+		t.vcl = lsn
+		if s.cpl {
+			durable = t.complete
+		}
+	}
+	if durable == 0 {
+		return false
+	}
+	for i := range durable {
+		s := t.above.at(i)
+		t.groups[s.pg].need = t.first + redo.LSN(i)
+		t.bytes -= int64(s.size)
+	}
+	t.above.drop(durable)
+	t.first += redo.LSN(durable)
+	t.complete -= durable
+	t.vdl = t.first - 1
+	invariant.Check(t.vdl <= t.vcl && t.bytes >= 0, "vdl %d, vcl %d, %d bytes above", t.vdl, t.vcl, t.bytes)
+	return true
+}
 
-// Disconnected says that nothing can be sent to a node.
-func (t *Tracker) Disconnected(node int) { panic("to come") }
+// Need returns an LSN such that a segment of pg with SCL >= it has every record of
+// pg at or below at. It is the last such record if at is above VDL, else the
+// last one at or below VDL.
+func (t *Tracker) Need(pg redo.PGID, at redo.LSN) redo.LSN {
+	for l := min(at, t.next-1); l >= t.first && t.above.n > 0; l-- {
+		if t.above.at(int(l-t.first)).pg == uint32(pg) {
+			return l
+		}
+	}
+	return t.groups[pg].need
+}
 
-// Tick lets time pass: unanswered requests are due again, and an idle node is due a
-// message that carries the newest hint and confirms the epoch.
-func (t *Tracker) Tick() { panic("to come") }
+// Lasts returns each group's last LSN at or below VDL: what a reader gives as need
+// for its page reads at this VDL or below.
+func (t *Tracker) Lasts() []logstore.PGLSN {
+	out := make([]logstore.PGLSN, len(t.groups))
+	for i := range t.groups {
+		out[i] = logstore.PGLSN{PG: t.groups[i].PG, LSN: t.groups[i].need}
+	}
+	return out
+}
 
-// VCL returns the LSN up to which every record is on a write quorum of its group.
-func (t *Tracker) VCL() redo.LSN { panic("to come") }
-
-// VDL returns the highest CPL at or below VCL.
-func (t *Tracker) VDL() redo.LSN { panic("to come") }
-
-// Epoch returns the volume epoch.
-func (t *Tracker) Epoch() redo.VolumeEpoch { panic("to come") }
-
-// Fenced returns the higher volume epoch that a node has answered with, 0 if none.
-func (t *Tracker) Fenced() redo.VolumeEpoch { panic("to come") }
-
-// Confirmed returns the latest time t such that a write quorum of one group has
-// answered requests sent at or after t: until then no higher epoch had fenced one.
-func (t *Tracker) Confirmed() Time { panic("to come") }
-
-// Need returns an LSN such that a segment of pg with SCL >= it has every record of pg
-// at or below at.
-func (t *Tracker) Need(pg redo.PGID, at redo.LSN) redo.LSN { panic("to come") }
-
-// Readable appends the nodes that are connected and known to have SCL >= need.
-func (t *Tracker) Readable(pg redo.PGID, need redo.LSN, dst []int) []int { panic("to come") }
-
-// PGOf returns the group of a page.
-func (t *Tracker) PGOf(p redo.PageID) redo.PGID { panic("to come") }
+// Readable appends to dst the nodes that are connected and known to have SCL >=
+// need. If there are none, any connected member may be asked: what it
+// lacks, it will then ask its peers for first.
+func (t *Tracker) Readable(pg redo.PGID, need redo.LSN, dst []int) []int {
+	g := &t.groups[pg]
+	for m, n := range g.Members {
+		if t.nodes[n].connected && t.nodes[n].listed && g.scls[m] >= need && g.created.Has(m) {
+			dst = append(dst, n)
+		}
+	}
+	return dst
+}
 
 // SetMinReadPoint says that no read below l will come. It never goes back.
-func (t *Tracker) SetMinReadPoint(l redo.LSN) { panic("to come") }
+func (t *Tracker) SetMinReadPoint(l redo.LSN) { t.minReadPoint = max(t.minReadPoint, l) }
 
-// AddGroup adds a group that the control plane has recorded: its segments are
-// created, and once a write quorum has them, PageLimit includes it.
-func (t *Tracker) AddGroup(g Group) error { panic("to come") }
+// AddGroup adds the next group, which the control plane has recorded: its segments
+// are created, and once a write quorum has them, PageLimit includes it. A group
+// that is known already is ignored. Returns ErrUnknownGroup if groups between are missing.
+func (t *Tracker) AddGroup(g Group) error {
+	if int(g.PG) < len(t.groups) {
+		return nil
+	}
+	if int(g.PG) > len(t.groups) {
+		return fmt.Errorf("add group %d after %d groups: %w", g.PG, len(t.groups), ErrUnknownGroup)
+	}
+	t.addGroup(g, 0, 0)
+	for _, n := range g.Members {
+		t.nodes[n].lacks(g.PG)
+	}
+	return nil
+}
 
-// PageLimit returns the highest page of the created groups.
-func (t *Tracker) PageLimit() redo.PageID { panic("to come") }
+// addGroup adds a group whose recovered last record is prev.
+func (t *Tracker) addGroup(g Group, start, prev redo.LSN) *group {
+	n := len(g.Members)
+	t.groups = append(t.groups, group{
+		Group: g, write: g.writeQuorum(), start: start, last: prev, pgcl: prev, need: prev,
+		tails: make([]redo.LSN, n), scls: make([]redo.LSN, n), hinted: make([]redo.LSN, n),
+	})
+	t.addSet(len(t.groups) - 1)
+	return &t.groups[len(t.groups)-1]
+}
 
-// List returns the truncation list of this epoch.
-func (t *Tracker) List() logstore.List { panic("to come") }
+// addSet keeps a group as one to count confirmations for, unless another with the
+// same members and quorum is there.
+func (t *Tracker) addSet(i int) {
+	g := &t.groups[i]
+	for _, s := range t.sets {
+		other := &t.groups[s]
+		if slices.Equal(other.Members, g.Members) && other.write.String() == g.write.String() {
+			return
+		}
+	}
+	t.sets = append(t.sets, i)
+}
 
-// Lasts returns each group's last LSN at or below VDL, which is what a reader needs
-// for its page reads.
-func (t *Tracker) Lasts() []logstore.PGLSN { panic("to come") }
+// PageLimit returns the highest page of the groups that may be written to.
+func (t *Tracker) PageLimit() redo.PageID {
+	return redo.PageID(uint64(t.ready) * t.geo.PagesPerGroup)
+}
+
+// hasSegment notes that a member has its segment.
+func (t *Tracker) hasSegment(pg redo.PGID, node int) {
+	if int(pg) >= len(t.groups) {
+		return
+	}
+	g := &t.groups[pg]
+	if m := g.member(node); m >= 0 {
+		g.created |= quorum.Of(m)
+	}
+	for t.ready < len(t.groups) && t.groups[t.ready].write.Met(t.groups[t.ready].created) {
+		t.ready++
+	}
+}

@@ -26,6 +26,7 @@ package volume
 
 import (
 	"errors"
+	"slices"
 
 	"sextant/internal/redo"
 	"sextant/logstore"
@@ -79,30 +80,6 @@ type Grant struct {
 	LALs []logstore.EpochLAL
 }
 
-// Limits bounds what is in memory. Zero values mean the defaults.
-type Limits struct {
-	WindowBytes  int64 // payload above VDL; a single turn may exceed it when nothing else is; 0: 64 MiB
-	LaggardBytes int64 // encoded batches kept only for connected nodes that are slow; 0: 16 MiB
-	BatchBytes   int   // payload after which a batch is closed; 0: 1 MiB
-	RetryTicks   int   // an unanswered request is sent again after that many ticks; 0: 10
-}
-
-func (l Limits) withDefaults() Limits {
-	if l.WindowBytes == 0 {
-		l.WindowBytes = 64 << 20
-	}
-	if l.LaggardBytes == 0 {
-		l.LaggardBytes = 16 << 20
-	}
-	if l.BatchBytes == 0 {
-		l.BatchBytes = 1 << 20
-	}
-	if l.RetryTicks == 0 {
-		l.RetryTicks = 10
-	}
-	return l
-}
-
 // Shipment is what one node is to be sent now.
 type Shipment struct {
 	// Control is sent first: PutList or CreateSegment.
@@ -110,4 +87,39 @@ type Shipment struct {
 	// Append is nil if there are only control messages. Its batches share their
 	// bytes with the shipments of the other nodes.
 	Append *logstore.Append
+}
+
+// writeQuorum returns the group's write quorum.
+func (g *Group) writeQuorum() quorum.Expr {
+	if g.Write != nil {
+		return g.Write
+	}
+	return quorum.KOf(4, quorum.Of(0, 1, 2, 3, 4, 5))
+}
+
+// member returns the index of a node among the group's members, -1 if it is none.
+func (g *Group) member(node int) int { return slices.Index(g.Members, node) }
+
+// start returns what a member must know of its segment.
+func (geo *Geometry) start(g *Group, start redo.LSN) logstore.GroupStart {
+	s := logstore.GroupStart{PG: g.PG, Membership: g.Membership, Start: start}
+	for _, m := range g.Members {
+		s.Members = append(s.Members, geo.Nodes[m].ID)
+	}
+	return s
+}
+
+// registered reports whether an answer comes from the store that the control plane
+// knows for the node.
+func (geo *Geometry) registered(node int, s logstore.StoreID) bool {
+	return s == geo.Nodes[node].Store
+}
+
+// encode closes a batch: its bytes are made here and nowhere else.
+func encode(b *redo.Batch) logstore.Batch {
+	size := 128
+	for i := range b.Records {
+		size += 32 + len(b.Records[i].Payload)
+	}
+	return logstore.Batch{Bytes: redo.AppendBatch(make([]byte, 0, size), b)}
 }
