@@ -14,7 +14,8 @@ type AgentOptions struct {
 	Cluster string
 	// Incarnation of this process, from NewIncarnation. Start the agent only when
 	// this process listens on the instance's addresses: that it does is taken as
-	// proof that no earlier process of the id on this host still runs.
+	// proof that no earlier process of the id on this host still runs. And listen on
+	// the control address until exit: a refused connection is taken for the exit.
 	Incarnation fleet.Incarnation
 	Client      *Client // shared with the rest of the process; the agent does not close it
 	Logger      *slog.Logger
@@ -22,8 +23,10 @@ type AgentOptions struct {
 	// one goroutine. It must not block.
 	Heartbeat      func() Heartbeat
 	HeartbeatEvery time.Duration
-	// Handle is called with each new order, one at a time, in order. An order that is
-	// repeated is not delivered twice. It must not block for long: start a goroutine.
+	// Handle is called with each order, one at a time, in order. Any order may come
+	// again after a reconnect, and one that is already done is to be ignored; a
+	// BecomeWriter is repeated only if its LeaseWait has changed. Handle must not block
+	// for long: start a goroutine.
 	Handle func(Order)
 }
 
@@ -91,11 +94,3 @@ func (*Demote) order()       {}
 func (*Drain) order()        {}
 func (*Resume) order()       {}
 func (*StopRole) order()     {}
-
-// Agent keeps an instance attached to whichever control node leads.
-type Agent struct {
-	opt AgentOptions
-}
-
-// StartAgent attaches in the background until Close.
-func StartAgent(opt AgentOptions) *Agent { panic("not yet") }

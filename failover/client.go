@@ -129,8 +129,10 @@ func (c *Client) missed(a string, trailer metadata.MD) {
 		c.mu.leader = hint
 		return
 	}
-	if c.mu.leader == a || c.mu.leader == "" || c.conns[c.mu.leader] == nil {
+	if c.mu.leader == a {
 		c.mu.leader = ""
+	}
+	if c.opt.Addresses[c.mu.next%len(c.opt.Addresses)] == a {
 		c.mu.next++
 	}
 }

@@ -15,6 +15,7 @@ package failover
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"sextant/failover/fleet"
@@ -110,4 +111,16 @@ func (t Topology) Newer(u Topology) bool {
 		return t.State.Epoch > u.State.Epoch
 	}
 	return t.State.Version > u.State.Version
+}
+
+// liveIDs returns the ids of the processes of a kind that the leader knows, sorted.
+func (t Topology) liveIDs(k fleet.Kind) []string {
+	var ids []string
+	for id, l := range t.Live {
+		if l.Kind == k {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids
 }

@@ -8,20 +8,26 @@ import (
 
 // Bounds of messages, retries and waits.
 const (
-	messageBytesMax  = 64 << 20               // one gRPC message: a whole state
-	callTimeout      = 2 * time.Second        // one try of a unary call
-	connectTimeout   = 500 * time.Millisecond // one try of a connection
-	retryEvery       = 30 * time.Millisecond  // between tries of a call or a stream
-	probeTimeout     = 300 * time.Millisecond // of one reconnect by the leader
-	keepaliveTime    = 10 * time.Second
-	keepaliveTimeout = 2 * time.Second
-	watchSilenceMax  = 2 * time.Second // from a leader whose topology is watched
-	followerWatchMax = time.Second     // then the leader is looked for again
-	raftApplyTimeout = time.Second
-	ordersMax        = 16                     // undelivered orders of one stream; a slower one is cut
-	eventsMax        = 256                    // events on their way to the leader's loop
-	liveEvery        = 200 * time.Millisecond // between live updates of an unchanged topology
-	drainTimeout     = 5 * time.Second        // of a planned switchover
+	messageBytesMax   = 64 << 20               // one gRPC message: a whole state
+	callTimeout       = 2 * time.Second        // one try of a unary call
+	connectTimeout    = 500 * time.Millisecond // one try of a connection
+	retryEvery        = 30 * time.Millisecond  // between tries of a call or a stream
+	probeTimeout      = 300 * time.Millisecond // of one reconnect by the leader
+	keepaliveTime     = 10 * time.Second
+	keepaliveTimeout  = 2 * time.Second
+	watchSilenceMax   = 2 * time.Second // from a leader whose topology is watched
+	followerWatchMax  = time.Second     // then the leader is looked for again
+	raftApplyTimeout  = time.Second
+	ordersMax         = 16              // undelivered orders of one stream; a slower one is cut
+	eventsMax         = 256             // events on their way to the leader's loop
+	rolesMax          = 512             // storage nodes and routers that report to a leader
+	reportSilenceMax  = 2 * time.Second // of a storage node or router that counts as healthy
+	agentSilenceMax   = time.Second     // of a leader, before an agent looks for another
+	heartbeatEvery    = 100 * time.Millisecond
+	reportEvery       = 500 * time.Millisecond
+	raftCommitTimeout = 20 * time.Millisecond  // an idle leader tells followers what is committed
+	liveEvery         = 200 * time.Millisecond // between live updates of an unchanged topology
+	drainTimeout      = 5 * time.Second        // of a planned switchover
 )
 
 // reconnectBackoff keeps a client near a control node that restarts.

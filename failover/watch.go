@@ -22,9 +22,9 @@ func (c *Client) Watch(ctx context.Context, f func(Topology)) error {
 	w := &watch{c: c, f: f}
 	for misses := 0; ; {
 		// Whoever answers is taken once a whole round found no leader.
-		any := misses >= len(c.opt.Addresses)
+		anybody := misses >= len(c.opt.Addresses)
 		a, control := c.pick()
-		err := w.stream(ctx, a, control, !any)
+		err := w.stream(ctx, a, control, !anybody)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}

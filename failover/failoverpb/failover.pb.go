@@ -1373,8 +1373,8 @@ type StatusReply struct {
 	Leader        bool                   `protobuf:"varint,3,opt,name=leader,proto3" json:"leader,omitempty"`
 	LeaderAddress string                 `protobuf:"bytes,4,opt,name=leader_address,json=leaderAddress,proto3" json:"leader_address,omitempty"`
 	State         []byte                 `protobuf:"bytes,5,opt,name=state,proto3" json:"state,omitempty"`
-	Live          []*Live                `protobuf:"bytes,6,rep,name=live,proto3" json:"live,omitempty"`   // leader only
-	Peers         []*Peer                `protobuf:"bytes,7,rep,name=peers,proto3" json:"peers,omitempty"` // leader only
+	Live          []*Live                `protobuf:"bytes,6,rep,name=live,proto3" json:"live,omitempty"`       // leader only
+	Control       []*ControlNode         `protobuf:"bytes,7,rep,name=control,proto3" json:"control,omitempty"` // all, as this node was configured
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1451,38 +1451,36 @@ func (x *StatusReply) GetLive() []*Live {
 	return nil
 }
 
-func (x *StatusReply) GetPeers() []*Peer {
+func (x *StatusReply) GetControl() []*ControlNode {
 	if x != nil {
-		return x.Peers
+		return x.Control
 	}
 	return nil
 }
 
-type Peer struct {
+type ControlNode struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	Address       string                 `protobuf:"bytes,2,opt,name=address,proto3" json:"address,omitempty"`
-	Healthy       bool                   `protobuf:"varint,3,opt,name=healthy,proto3" json:"healthy,omitempty"`
-	Leader        bool                   `protobuf:"varint,4,opt,name=leader,proto3" json:"leader,omitempty"`
-	Pid           uint32                 `protobuf:"varint,5,opt,name=pid,proto3" json:"pid,omitempty"`
+	Az            string                 `protobuf:"bytes,2,opt,name=az,proto3" json:"az,omitempty"`
+	Address       string                 `protobuf:"bytes,3,opt,name=address,proto3" json:"address,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *Peer) Reset() {
-	*x = Peer{}
+func (x *ControlNode) Reset() {
+	*x = ControlNode{}
 	mi := &file_failover_failoverpb_failover_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *Peer) String() string {
+func (x *ControlNode) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*Peer) ProtoMessage() {}
+func (*ControlNode) ProtoMessage() {}
 
-func (x *Peer) ProtoReflect() protoreflect.Message {
+func (x *ControlNode) ProtoReflect() protoreflect.Message {
 	mi := &file_failover_failoverpb_failover_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -1494,44 +1492,30 @@ func (x *Peer) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use Peer.ProtoReflect.Descriptor instead.
-func (*Peer) Descriptor() ([]byte, []int) {
+// Deprecated: Use ControlNode.ProtoReflect.Descriptor instead.
+func (*ControlNode) Descriptor() ([]byte, []int) {
 	return file_failover_failoverpb_failover_proto_rawDescGZIP(), []int{19}
 }
 
-func (x *Peer) GetId() string {
+func (x *ControlNode) GetId() string {
 	if x != nil {
 		return x.Id
 	}
 	return ""
 }
 
-func (x *Peer) GetAddress() string {
+func (x *ControlNode) GetAz() string {
 	if x != nil {
-		return x.Address
+		return x.Az
 	}
 	return ""
 }
 
-func (x *Peer) GetHealthy() bool {
+func (x *ControlNode) GetAddress() string {
 	if x != nil {
-		return x.Healthy
+		return x.Address
 	}
-	return false
-}
-
-func (x *Peer) GetLeader() bool {
-	if x != nil {
-		return x.Leader
-	}
-	return false
-}
-
-func (x *Peer) GetPid() uint32 {
-	if x != nil {
-		return x.Pid
-	}
-	return 0
+	return ""
 }
 
 var File_failover_failoverpb_failover_proto protoreflect.FileDescriptor
@@ -1657,21 +1641,19 @@ const file_failover_failoverpb_failover_proto_rawDesc = "" +
 	"\vincarnation\x18\x03 \x01(\x06R\vincarnation\x12\x14\n" +
 	"\x05ended\x18\x04 \x01(\bR\x05ended\")\n" +
 	"\rStatusRequest\x12\x18\n" +
-	"\acluster\x18\x01 \x01(\tR\acluster\"\xde\x01\n" +
+	"\acluster\x18\x01 \x01(\tR\acluster\"\xe9\x01\n" +
 	"\vStatusReply\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x10\n" +
 	"\x03pid\x18\x02 \x01(\rR\x03pid\x12\x16\n" +
 	"\x06leader\x18\x03 \x01(\bR\x06leader\x12%\n" +
 	"\x0eleader_address\x18\x04 \x01(\tR\rleaderAddress\x12\x14\n" +
 	"\x05state\x18\x05 \x01(\fR\x05state\x12*\n" +
-	"\x04live\x18\x06 \x03(\v2\x16.sextant.failover.LiveR\x04live\x12,\n" +
-	"\x05peers\x18\a \x03(\v2\x16.sextant.failover.PeerR\x05peers\"t\n" +
-	"\x04Peer\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
-	"\aaddress\x18\x02 \x01(\tR\aaddress\x12\x18\n" +
-	"\ahealthy\x18\x03 \x01(\bR\ahealthy\x12\x16\n" +
-	"\x06leader\x18\x04 \x01(\bR\x06leader\x12\x10\n" +
-	"\x03pid\x18\x05 \x01(\rR\x03pid2\xfb\x04\n" +
+	"\x04live\x18\x06 \x03(\v2\x16.sextant.failover.LiveR\x04live\x127\n" +
+	"\acontrol\x18\a \x03(\v2\x1d.sextant.failover.ControlNodeR\acontrol\"G\n" +
+	"\vControlNode\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x0e\n" +
+	"\x02az\x18\x02 \x01(\tR\x02az\x12\x18\n" +
+	"\aaddress\x18\x03 \x01(\tR\aaddress2\xfb\x04\n" +
 	"\aControl\x12H\n" +
 	"\x06Attach\x12!.sextant.failover.InstanceMessage\x1a\x17.sextant.failover.Order(\x010\x01\x12I\n" +
 	"\n" +
@@ -1718,7 +1700,7 @@ var file_failover_failoverpb_failover_proto_goTypes = []any{
 	(*VerifyEpochReply)(nil),   // 17: sextant.failover.VerifyEpochReply
 	(*StatusRequest)(nil),      // 18: sextant.failover.StatusRequest
 	(*StatusReply)(nil),        // 19: sextant.failover.StatusReply
-	(*Peer)(nil),               // 20: sextant.failover.Peer
+	(*ControlNode)(nil),        // 20: sextant.failover.ControlNode
 	nil,                        // 21: sextant.failover.RoleReport.SclEntry
 	nil,                        // 22: sextant.failover.Live.SclEntry
 }
@@ -1731,7 +1713,7 @@ var file_failover_failoverpb_failover_proto_depIdxs = []int32{
 	3,  // 5: sextant.failover.Live.heartbeat:type_name -> sextant.failover.Heartbeat
 	22, // 6: sextant.failover.Live.scl:type_name -> sextant.failover.Live.SclEntry
 	9,  // 7: sextant.failover.StatusReply.live:type_name -> sextant.failover.Live
-	20, // 8: sextant.failover.StatusReply.peers:type_name -> sextant.failover.Peer
+	20, // 8: sextant.failover.StatusReply.control:type_name -> sextant.failover.ControlNode
 	1,  // 9: sextant.failover.Control.Attach:input_type -> sextant.failover.InstanceMessage
 	5,  // 10: sextant.failover.Control.AttachRole:input_type -> sextant.failover.RoleReport
 	7,  // 11: sextant.failover.Control.Watch:input_type -> sextant.failover.WatchRequest

@@ -180,6 +180,17 @@ const (
 	MemberReader MemberType = 2 // readers only
 )
 
+// String returns the word that status and commands use.
+func (m MemberType) String() string {
+	switch m {
+	case MemberAny:
+		return "ANY"
+	case MemberReader:
+		return "READER"
+	}
+	return ""
+}
+
 // ListType says how a custom endpoint's list is meant.
 type ListType uint8
 
@@ -188,6 +199,17 @@ const (
 	ListStatic    ListType = 1 // exactly these instances
 	ListExclusion ListType = 2 // all but these, new ones included
 )
+
+// String returns the word that status and commands use.
+func (l ListType) String() string {
+	switch l {
+	case ListStatic:
+		return "static"
+	case ListExclusion:
+		return "exclusion"
+	}
+	return ""
+}
 
 // Endpoint is an address that clients connect to.
 type Endpoint struct {

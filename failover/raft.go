@@ -1,0 +1,318 @@
+package failover
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	hraft "github.com/hashicorp/raft"
+	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
+	"go.etcd.io/bbolt"
+
+	"sextant/failover/fleet"
+)
+
+// fsm is the replicated state on this node. A state, once published, is never
+// changed: Apply works on a copy, so that a snapshot costs nothing.
+type fsm struct {
+	fatal func(error)
+
+	mu struct {
+		sync.Mutex
+		state   *fleet.State
+		changed chan struct{} // closed when state is replaced
+	}
+}
+
+func newFSM(fatal func(error)) *fsm {
+	f := &fsm{fatal: fatal}
+	f.mu.state, f.mu.changed = &fleet.State{}, make(chan struct{})
+	return f
+}
+
+// get returns the state, and a channel that is closed when it is not the newest any more.
+func (f *fsm) get() (*fleet.State, <-chan struct{}) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.mu.state, f.mu.changed
+}
+
+func (f *fsm) set(s *fleet.State) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.mu.state = s
+	close(f.mu.changed)
+	f.mu.changed = make(chan struct{})
+}
+
+// applied is the outcome of one command.
+type applied struct {
+	result fleet.Result
+	state  *fleet.State // after it
+}
+
+// Apply implements hraft.FSM. A command that cannot be decoded was written by a
+// newer version: going on would let this node's state differ from the others'.
+func (f *fsm) Apply(l *hraft.Log) any {
+	cmd, err := fleet.DecodeCommand(l.Data)
+	if err != nil {
+		f.fatal(fmt.Errorf("raft log entry %d: %w", l.Index, err))
+		return err
+	}
+	old, _ := f.get()
+	next := old.Clone()
+	r := next.Apply(cmd)
+	if !r.Changed {
+		return applied{result: r, state: old}
+	}
+	f.set(next)
+	return applied{result: r, state: next}
+}
+
+// Snapshot implements hraft.FSM.
+func (f *fsm) Snapshot() (hraft.FSMSnapshot, error) {
+	s, _ := f.get()
+	return snapshot{s}, nil
+}
+
+// Restore implements hraft.FSM.
+func (f *fsm) Restore(r io.ReadCloser) error {
+	b, err := io.ReadAll(r)
+	if err := errors.Join(err, r.Close()); err != nil {
+		return fmt.Errorf("read raft snapshot: %w", err)
+	}
+	s, err := fleet.DecodeState(b)
+	if err != nil {
+		return fmt.Errorf("read raft snapshot: %w", err)
+	}
+	f.set(s)
+	return nil
+}
+
+type snapshot struct{ state *fleet.State }
+
+// Persist implements hraft.FSMSnapshot.
+func (s snapshot) Persist(sink hraft.SnapshotSink) error {
+	if _, err := sink.Write(fleet.EncodeState(s.state)); err != nil {
+		return errors.Join(fmt.Errorf("write raft snapshot: %w", err), sink.Cancel())
+	}
+	return sink.Close()
+}
+
+// Release implements hraft.FSMSnapshot.
+func (snapshot) Release() {}
+
+// raftNode is Raft with what it runs on.
+type raftNode struct {
+	*hraft.Raft
+	store     *raftboltdb.BoltStore
+	transport *hraft.NetworkTransport
+	notify    chan bool // leadership gained or lost; always drained
+}
+
+const (
+	raftLogCacheEntries   = 512
+	raftSnapshotsRetained = 2
+	raftPoolConns         = 3
+	raftIOTimeout         = 2 * time.Second
+	raftOpenTimeout       = time.Second // for another process's lock on the log
+	notifyMax             = 8
+)
+
+// openRaft opens the log in dir and starts Raft; a fresh directory gets the peers as
+// its first configuration, the same on every node.
+func openRaft(opt *Options, l net.Listener, f *fsm) (_ *raftNode, err error) {
+	n := &raftNode{notify: make(chan bool, notifyMax)}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, n.close())
+		}
+	}()
+	log := hclog.New(&hclog.LoggerOptions{Output: logWriter{opt.Logger}, Level: hclog.Info, DisableTime: true})
+	n.store, err = raftboltdb.New(raftboltdb.Options{
+		Path: filepath.Join(opt.Dir, "raft.db"),
+		BoltOptions: &bbolt.Options{NoFreelistSync: true, FreelistType: bbolt.FreelistMapType,
+			Timeout: raftOpenTimeout},
+	})
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open raft log: %w", err), l.Close())
+	}
+	n.transport = hraft.NewNetworkTransportWithConfig(&hraft.NetworkTransportConfig{
+		Stream:  &streamLayer{Listener: l, greeting: greeting(opt.Cluster)},
+		MaxPool: raftPoolConns, Timeout: raftIOTimeout, Logger: log,
+	})
+	logs, err := hraft.NewLogCache(raftLogCacheEntries, n.store)
+	if err != nil {
+		return nil, fmt.Errorf("open raft log: %w", err)
+	}
+	snaps, err := hraft.NewFileSnapshotStoreWithLogger(opt.Dir, raftSnapshotsRetained, log)
+	if err != nil {
+		return nil, fmt.Errorf("open raft snapshots: %w", err)
+	}
+	cfg := opt.raftConfig(log, n.notify)
+	fresh, err := hraft.HasExistingState(logs, n.store, snaps)
+	if err != nil {
+		return nil, fmt.Errorf("read raft log: %w", err)
+	}
+	if fresh = !fresh; fresh {
+		var c hraft.Configuration
+		for _, p := range opt.Peers {
+			c.Servers = append(c.Servers, hraft.Server{
+				ID: hraft.ServerID(p.ID), Address: hraft.ServerAddress(p.RaftAddress)})
+		}
+		if err := hraft.BootstrapCluster(cfg, logs, n.store, snaps, n.transport, c); err != nil {
+			return nil, fmt.Errorf("bootstrap raft: %w", err)
+		}
+	}
+	n.Raft, err = hraft.NewRaft(cfg, f, logs, n.store, snaps, n.transport)
+	if err != nil {
+		return nil, fmt.Errorf("start raft: %w", err)
+	}
+	return n, nil
+}
+
+func (o *Options) raftConfig(log hclog.Logger, notify chan<- bool) *hraft.Config {
+	cfg := hraft.DefaultConfig()
+	cfg.LocalID = hraft.ServerID(o.ID)
+	cfg.HeartbeatTimeout, cfg.ElectionTimeout = o.Timing.RaftElection, o.Timing.RaftElection
+	cfg.LeaderLeaseTimeout = o.Timing.RaftElection * 2 / 3
+	cfg.CommitTimeout = raftCommitTimeout
+	cfg.SnapshotInterval, cfg.SnapshotThreshold = o.Timing.SnapshotEvery, o.Timing.SnapshotEntries
+	cfg.TrailingLogs = o.Timing.SnapshotEntries
+	cfg.NotifyCh, cfg.Logger = notify, log
+	cfg.NoLegacyTelemetry = true
+	return cfg
+}
+
+// close stops what was started, Raft first.
+func (n *raftNode) close() error {
+	var errs []error
+	if n.Raft != nil {
+		errs = append(errs, n.Shutdown().Error())
+	}
+	if n.transport != nil {
+		errs = append(errs, n.transport.Close())
+	}
+	if n.store != nil {
+		errs = append(errs, n.store.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// logWriter passes Raft's lines on at DEBUG: what a person should know of it
+// (leadership, unreachable peers) is logged by Control.
+type logWriter struct{ log *slog.Logger }
+
+func (w logWriter) Write(line []byte) (int, error) {
+	w.log.Debug("raft", "line", string(bytes.TrimSpace(line)))
+	return len(line), nil
+}
+
+// streamLayer is Raft's TCP transport. Each connection begins with a greeting that
+// names protocol version and cluster, so that control nodes of two clusters that
+// were given each other's ports do not mix.
+type streamLayer struct {
+	net.Listener
+	greeting []byte
+}
+
+func greeting(cluster string) []byte { return fmt.Appendf(nil, "sextant-raft 1 %s\n", cluster) }
+
+const greetingBytesMax = 128
+
+// Dial implements hraft.StreamLayer.
+func (l *streamLayer) Dial(to hraft.ServerAddress, timeout time.Duration) (net.Conn, error) {
+	conn, err := net.DialTimeout("tcp", string(to), timeout)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := conn.Write(l.greeting); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	return conn, nil
+}
+
+// Accept implements net.Listener.
+func (l *streamLayer) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return &greetedConn{Conn: conn, in: bufio.NewReaderSize(conn, greetingBytesMax), want: l.greeting}, nil
+}
+
+// greetedConn checks the greeting on the first read.
+type greetedConn struct {
+	net.Conn
+	in   *bufio.Reader
+	want []byte // nil: seen
+}
+
+func (c *greetedConn) Read(b []byte) (int, error) {
+	if c.want != nil {
+		line, err := c.in.ReadSlice('\n')
+		if err != nil {
+			return 0, err
+		}
+		if !bytes.Equal(line, c.want) {
+			return 0, fmt.Errorf("%w: raft peer greets with %q", ErrWrongCluster, line)
+		}
+		c.want = nil
+	}
+	return c.in.Read(b)
+}
+
+// identityFormat is the first line of the file that says whose directory it is.
+const identityFormat = "sextant control directory 1"
+
+// claim makes dir the directory of that control node, or checks that it is.
+func claim(dir, cluster, id string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("control directory: %w", err)
+	}
+	path := filepath.Join(dir, "identity")
+	want := fmt.Appendf(nil, "%s\ncluster %s\nnode %s\n", identityFormat, cluster, id)
+	have, err := os.ReadFile(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return writeSynced(path, want)
+	case err != nil:
+		return fmt.Errorf("control directory: %w", err)
+	case !bytes.HasPrefix(have, []byte(identityFormat+"\n")):
+		return fmt.Errorf("control directory %s: identity is of an unknown format; known: %q", dir, identityFormat)
+	case !bytes.Equal(have, want):
+		return fmt.Errorf("%w: control directory %s says %q, this is cluster %s, node %s",
+			ErrWrongCluster, dir, bytes.TrimSpace(have), cluster, id)
+	}
+	return nil
+}
+
+// writeSynced creates a file that is whole after a crash, or not there.
+func writeSynced(path string, b []byte) error {
+	tmp := path + ".tmp"
+	f, err := os.Create(tmp)
+	if err != nil {
+		return fmt.Errorf("create %s: %w", tmp, err)
+	}
+	_, err = f.Write(b)
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return fmt.Errorf("write %s: %w", tmp, err)
+	}
+	if err := os.Rename(tmp, path); err != nil {
+		return fmt.Errorf("create %s: %w", path, err)
+	}
+	d, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return fmt.Errorf("sync %s: %w", filepath.Dir(path), err)
+	}
+	return errors.Join(d.Sync(), d.Close())
+}

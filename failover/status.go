@@ -1,0 +1,221 @@
+package failover
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"sextant/failover/failoverpb"
+	"sextant/failover/fleet"
+	"sextant/internal/redo"
+)
+
+// Status is what `sextant status --json` prints. The field names are fixed.
+type Status struct {
+	Volume    VolumeStatus     `json:"volume"`
+	Writer    string           `json:"writer"` // "" while none serves
+	Instances []InstanceStatus `json:"instances"`
+	Storage   []StorageStatus  `json:"storage"`
+	Control   []ControlStatus  `json:"control"`
+	Routers   []RouterStatus   `json:"routers"`
+	Endpoints []EndpointStatus `json:"endpoints"`
+}
+
+// VolumeStatus is the volume as its writer reports it.
+type VolumeStatus struct {
+	Epoch            redo.VolumeEpoch `json:"epoch"`
+	VCL              redo.LSN         `json:"vcl"`
+	VDL              redo.LSN         `json:"vdl"`
+	ProtectionGroups int              `json:"protection_groups"`
+	Bytes            uint64           `json:"bytes"`        // logical
+	StoredBytes      uint64           `json:"stored_bytes"` // on all storage nodes that report
+}
+
+// InstanceStatus is one SQL instance.
+type InstanceStatus struct {
+	ID         string   `json:"id"`
+	AZ         string   `json:"az"`
+	Role       string   `json:"role"` // writer, reader, joining, stopped
+	Address    string   `json:"address"`
+	PID        int      `json:"pid"` // 0: not known
+	Healthy    bool     `json:"healthy"`
+	AppliedLSN redo.LSN `json:"applied_lsn"`
+	LagMS      *float64 `json:"lag_ms"` // nil: not known
+	Tier       uint8    `json:"tier"`
+}
+
+// StorageStatus is one storage node.
+type StorageStatus struct {
+	ID      string              `json:"id"`
+	AZ      string              `json:"az"`
+	Address string              `json:"address"`
+	PID     int                 `json:"pid"`
+	Healthy bool                `json:"healthy"`
+	SCL     map[string]redo.LSN `json:"scl"` // by protection group
+}
+
+// ControlStatus is one control node. It is healthy if it answered.
+type ControlStatus struct {
+	ID      string `json:"id"`
+	AZ      string `json:"az"`
+	Address string `json:"address"`
+	PID     int    `json:"pid"`
+	Healthy bool   `json:"healthy"`
+	Leader  bool   `json:"leader"`
+}
+
+// RouterStatus is one router.
+type RouterStatus struct {
+	ID      string `json:"id"`
+	PID     int    `json:"pid"`
+	Address string `json:"address"`
+	Healthy bool   `json:"healthy"`
+}
+
+// EndpointStatus is one endpoint. MemberType and ListType are "" unless it is a
+// custom one; Configured is its list, Members whom a session may be sent to now.
+type EndpointStatus struct {
+	Name       string   `json:"name"`
+	Type       string   `json:"type"`
+	Addresses  []string `json:"addresses"`
+	MemberType string   `json:"member_type"`
+	ListType   string   `json:"list_type"`
+	Configured []string `json:"configured"`
+	Members    []string `json:"members"`
+}
+
+// Status asks every control node and returns the whole picture: the leader's if one
+// leads, else the newest state that any of them has applied, with nobody's health
+// known. Returns ErrNoLeader if no control node answers, or ErrWrongCluster.
+func (c *Client) Status(ctx context.Context) (Status, error) {
+	replies := make([]*failoverpb.StatusReply, len(c.opt.Addresses))
+	errs := make([]error, len(c.opt.Addresses))
+	var asked sync.WaitGroup
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	for i, a := range c.opt.Addresses {
+		asked.Go(func() {
+			n := failoverpb.NewControlClient(c.conns[a])
+			replies[i], errs[i] = n.Status(ctx, &failoverpb.StatusRequest{Cluster: c.opt.Cluster})
+		})
+	}
+	asked.Wait()
+	var best *failoverpb.StatusReply
+	var top Topology
+	for i, r := range replies {
+		if status.Code(errs[i]) == codes.PermissionDenied {
+			return Status{}, translate(errs[i])
+		}
+		if errs[i] != nil {
+			continue
+		}
+		s, err := fleet.DecodeState(r.State)
+		if err != nil {
+			return Status{}, fmt.Errorf("status of %s: %w", c.opt.Addresses[i], err)
+		}
+		t := Topology{State: s}
+		if r.Leader {
+			t.Live = liveFromPB(r.Live)
+		}
+		if best == nil || (t.Live != nil) == (top.Live != nil) && t.Newer(top) || t.Live != nil && top.Live == nil {
+			best, top = r, t
+		}
+	}
+	if best == nil {
+		return Status{}, fmt.Errorf("%w: %w", ErrNoLeader, errors.Join(errs...))
+	}
+	st := NewStatus(top)
+	st.Control = controlStatus(best.Control, replies, top.Live != nil, best.Id)
+	return st, nil
+}
+
+func controlStatus(nodes []*failoverpb.ControlNode, replies []*failoverpb.StatusReply, led bool, leader string) []ControlStatus {
+	list := []ControlStatus{}
+	for _, n := range nodes {
+		s := ControlStatus{ID: n.Id, AZ: n.Az, Address: n.Address}
+		for _, r := range replies {
+			if r != nil && r.Id == n.Id {
+				s.PID, s.Healthy, s.Leader = int(r.Pid), true, led && r.Id == leader
+			}
+		}
+		list = append(list, s)
+	}
+	return list
+}
+
+// NewStatus renders a topology. Control is left empty: a topology does not know the
+// control nodes.
+func NewStatus(t Topology) Status {
+	s := t.State
+	st := Status{
+		Volume: VolumeStatus{Epoch: s.Epoch, ProtectionGroups: len(s.Groups)}, Writer: t.Writer(),
+		Instances: []InstanceStatus{}, Storage: []StorageStatus{}, Control: []ControlStatus{},
+		Routers: []RouterStatus{}, Endpoints: []EndpointStatus{},
+	}
+	for _, i := range s.Instances {
+		st.Instances = append(st.Instances, t.instanceStatus(i))
+	}
+	for _, l := range t.Live {
+		if l.Kind == fleet.KindInstance {
+			st.Volume.VDL = max(st.Volume.VDL, l.VDL)
+		}
+	}
+	if w, ok := t.Live[st.Writer]; ok {
+		st.Volume.VCL, st.Volume.VDL, st.Volume.Bytes = w.VCL, w.VDL, w.Bytes
+	}
+	st.Volume.VCL = max(st.Volume.VCL, st.Volume.VDL)
+	for _, n := range s.Storage {
+		l := t.Live[n.ID]
+		x := StorageStatus{ID: n.ID, AZ: n.AZ, Address: n.Address, PID: l.PID,
+			Healthy: l.Healthy, SCL: map[string]redo.LSN{}}
+		for pg, scl := range l.SCL {
+			x.SCL[strconv.FormatUint(uint64(pg), 10)] = scl
+		}
+		st.Volume.StoredBytes += l.StoredBytes
+		st.Storage = append(st.Storage, x)
+	}
+	for _, id := range t.liveIDs(fleet.KindRouter) {
+		l := t.Live[id]
+		st.Routers = append(st.Routers, RouterStatus{ID: id, PID: l.PID, Address: l.Address, Healthy: l.Healthy})
+	}
+	for _, e := range s.Endpoints {
+		st.Endpoints = append(st.Endpoints, t.endpointStatus(e))
+	}
+	return st
+}
+
+// instanceStatus renders one instance. One without a stream to the leader is
+// stopped as far as anybody knows; if no leader is known it is joining.
+func (t Topology) instanceStatus(i fleet.Instance) InstanceStatus {
+	l, attached := t.Live[i.ID]
+	x := InstanceStatus{ID: i.ID, AZ: i.AZ, Address: i.Address, Tier: i.Tier, PID: l.PID,
+		Healthy: l.Healthy, AppliedLSN: l.Applied, Role: fleet.RoleJoining.String()}
+	switch {
+	case i.ID == t.Writer() && (attached || t.Live == nil):
+		x.Role = fleet.RoleWriter.String()
+	case t.State.IsStopped(i.ID), t.Live != nil && !attached:
+		x.Role = fleet.RoleStopped.String()
+	case l.Role == fleet.RoleReader:
+		x.Role = fleet.RoleReader.String()
+	}
+	if attached && l.LagKnown {
+		ms := float64(l.Lag) / float64(time.Millisecond)
+		x.LagMS = &ms
+	}
+	return x
+}
+
+func (t Topology) endpointStatus(e fleet.Endpoint) EndpointStatus {
+	x := EndpointStatus{Name: e.Name, Type: e.Type.String(), Addresses: append([]string{}, e.Addresses...),
+		Configured: append([]string{}, e.Listed...), Members: append([]string{}, t.Members(e)...)}
+	if e.Type == fleet.EndpointCustom {
+		x.MemberType, x.ListType = e.Member.String(), e.List.String()
+	}
+	return x
+}
