@@ -25,6 +25,7 @@ type StoreID uint64
 const (
 	FetchBytesMax  = 16 << 20 // payload bytes in one FetchAnswer, unless its first record alone is larger
 	FillBytesMax   = 4 << 20  // payload bytes in one GossipFill, unless its first record alone is larger
+	LogBytesMax    = 4 << 20  // payload bytes in one LogAnswer, unless its first record alone is larger
 	CopyBytesMax   = 8 << 20  // bytes of pages in one CopyAnswer, unless its first page alone is larger
 	ReadPagesMax   = 256      // pages in one ReadPage
 	GossipPGsMax   = 4096     // entries in one Gossip
@@ -32,6 +33,7 @@ const (
 	HolesMax       = 64       // ranges in one Ask
 	CopyInFlight   = 1        // segment copies that a node takes part in as receiver
 	AppendBatchMax = 4096     // batches in one Append
+	AppendBytesMax = 8 << 20  // encoded bytes of batches in one Append, unless its first batch alone is larger
 )
 
 // Header is carried by every message: which history it is about, and the volume
@@ -106,7 +108,7 @@ type SegmentState struct {
 	Tail       redo.LSN // highest LSN contiguous from a start point of the list's epoch
 	Start      redo.LSN // the highest such start point
 	SCL        redo.LSN // highest LSN contiguous from the beginning
-	Last       redo.LSN // highest LSN held, hidden ones included; 0: none in memory above Hint
+	Last       redo.LSN // highest LSN in memory, hidden ones included; none above Hint is anywhere else
 	Damaged    bool     // quarantined: counts in no quorum
 }
 
@@ -227,6 +229,25 @@ type PageAnswer struct {
 	Header
 	Pages [][]byte
 	SCL   redo.LSN // of the segment that answered
+}
+
+// ReadLog asks for a group's records in a range of LSNs, which ends at or below VDL:
+// a reader fills a gap of its stream.
+type ReadLog struct {
+	Header
+	PG    redo.PGID
+	Range redo.Range
+	// Need is as in ReadPage, for Range.Through.
+	Need   redo.LSN
+	Reader bool // as in ReadPage
+}
+
+// LogAnswer has the records asked for, in LSN order, without annulled ones.
+type LogAnswer struct {
+	Header
+	PG      redo.PGID
+	Records []redo.Record
+	More    bool // ask again above the last of Records
 }
 
 // Gossip tells another node the SCLs that have changed since the last one to it.

@@ -20,7 +20,9 @@
 //     own epoch has opened.
 //   - Nothing is drained, put into an image or collected above the segment's hint.
 //
-// Not done: full and tail segments (SIGMOD 2018 §4.2), replacement of members.
+// Not done: full and tail segments (SIGMOD 2018 §4.2); replacement of members; copying
+// a whole segment (CopySegment), which a damaged segment needs, and one that was
+// away for longer than its peers retain their log.
 //
 // Sources: SIGMOD 2017 §3.3, §4.2; SIGMOD 2018 §2.3–2.4, §3.4.
 package segment
@@ -43,7 +45,6 @@ const (
 	FrameFill     FrameKind = 5 // records filled by gossip, as a redo.Batch
 	FrameCreate   FrameKind = 6
 	FrameEmpty    FrameKind = 7 // nothing; an idle node appends it so that the last real frame is covered
-	FrameCopied   FrameKind = 8 // a segment has been copied from a peer up to an LSN
 )
 
 // Frame is one entry of the hot log.
@@ -86,6 +87,7 @@ type Ready struct {
 type Serve struct {
 	Peer logstore.NodeID
 	ID   uint64
+	PG   redo.PGID
 	Run  func(Store) (logstore.Message, error)
 }
 
@@ -102,9 +104,6 @@ type Store interface {
 	// bytesMax payload bytes but at least one. gone reports that some records in r
 	// may have been collected as garbage.
 	Records(pg redo.PGID, r redo.Range, bytesMax int) (records []redo.Record, gone bool, err error)
-	// Pages returns the ids of the pages above after that have anything at or below
-	// at, ascending, at most limit.
-	Pages(pg redo.PGID, after redo.PageID, at redo.LSN, limit int) ([]redo.PageID, error)
 }
 
 // Apply changes the page p by r, or fails: page.Apply.
@@ -126,7 +125,7 @@ type DrainPlan struct {
 	// Bytes is the payload bytes in Pages.
 	Bytes int64
 
-	frames map[int]bool
+	before uint64 // index of the first frame that it does not include
 }
 
 // DrainPage is one page's part of a DrainPlan. Records may be empty: the page has

@@ -397,10 +397,13 @@ func (r *Recovery) ship(node int) {
 		return
 	}
 	a := logstore.Append{Header: r.head()}
-	for ; p.next < len(r.plan.frames) && len(a.Batches) < shipBatches; p.next++ {
+	for size := 0; p.next < len(r.plan.frames) && len(a.Batches) < logstore.AppendBatchMax; p.next++ {
 		f := &r.plan.frames[p.next]
 		g := &r.geo.Groups[f.pg]
 		if m := g.member(node); m >= 0 && r.groups[f.pg].tails[m] < r.plan.Groups[f.pg].Prev {
+			if size += len(f.batch.Bytes); size > logstore.AppendBytesMax && len(a.Batches) > 0 {
+				break
+			}
 			a.Batches = append(a.Batches, f.batch)
 		}
 	}
@@ -412,9 +415,6 @@ func (r *Recovery) ship(node int) {
 	a.Seq = p.seq
 	r.send(node, a)
 }
-
-// shipBatches is how many batches a recovery has unanswered at one node.
-const shipBatches = 64
 
 func (r *Recovery) putList(node int) logstore.PutList {
 	p := logstore.PutList{Header: r.head(), Holder: r.grant.Holder, LAL: r.grant.LAL, List: r.plan.List}

@@ -184,11 +184,13 @@ func (t *Tracker) fill(i int, now Time) *logstore.Append {
 	if n.restart || n.due || n.minSent < t.minReadPoint {
 		t.hints(i, a)
 	}
-	for n.next < t.frames.end() && len(a.Batches) < logstore.AppendBatchMax {
+	for bytes := 0; n.next < t.frames.end() && len(a.Batches) < logstore.AppendBatchMax; n.next++ {
 		x := &t.frames.queue[n.next-t.frames.base]
-		n.next++
 		g := &t.groups[x.pg]
 		if m := g.member(i); m >= 0 && x.through > g.tails[m] {
+			if bytes += len(x.batch.Bytes); bytes > logstore.AppendBytesMax && len(a.Batches) > 0 {
+				break
+			}
 			a.Batches = append(a.Batches, x.batch)
 			g.hinted[m] = max(g.hinted[m], x.hinted)
 		}

@@ -1,0 +1,106 @@
+package segment
+
+import (
+	"cmp"
+	"slices"
+
+	"sextant/internal/redo"
+)
+
+// Drain returns what can leave memory for one segment, nil if nothing can.
+//
+// Nothing above the hint does: what a later recovery may annul, or must be given in
+// a fetch, is never in the Store.
+func (h *Host) Drain(pg redo.PGID) *DrainPlan {
+	c := h.chain(pg)
+	if c == nil || c.damaged {
+		return nil
+	}
+	p := &DrainPlan{PG: pg, Through: c.hint.VDL, ImageThrough: min(c.scl(), c.hint.VDL), before: h.synced()}
+	var records []redo.Record
+	for i := range c.log {
+		if r := &c.log[i].Record; r.LSN <= p.Through && !hidden(h.list.Ranges, r.LSN) {
+			records = append(records, *r)
+			p.Bytes += int64(len(r.Payload))
+		}
+	}
+	if len(records) == 0 {
+		return nil
+	}
+	slices.SortFunc(records, func(a, b redo.Record) int {
+		return cmp.Or(cmp.Compare(a.Page, b.Page), cmp.Compare(a.LSN, b.LSN))
+	})
+	for len(records) > 0 {
+		n := 1
+		for n < len(records) && records[n].Page == records[0].Page {
+			n++
+		}
+		p.Pages = append(p.Pages, DrainPage{records[0].Page, records[:n:n]})
+		records = records[n:]
+	}
+	return p
+}
+
+// Drained says that the Store holds p durably.
+func (h *Host) Drained(p *DrainPlan) {
+	c := h.chain(p.PG)
+	if c == nil {
+		return
+	}
+	c.keep(func(e *entry) bool { return e.frame >= p.before || e.LSN > p.Through })
+}
+
+// ImageDue reports whether a page with so many stored records and payload bytes
+// since its newest image should get a new one.
+func (h *Host) ImageDue(records, bytes int) bool {
+	return records >= h.o.ImageRecords || bytes >= h.o.ImageBytes
+}
+
+// OldestFrame returns the lowest index of a frame that has records in memory which
+// the Store does not hold, or the next frame's index if there is none. Hot-log
+// files with only lower indexes may be recycled.
+func (h *Host) OldestFrame() uint64 {
+	oldest := h.synced()
+	for _, c := range h.order {
+		if len(c.log) > 0 {
+			oldest = min(oldest, c.log[0].frame)
+		}
+	}
+	return oldest
+}
+
+// synced returns the index of the first frame whose effect is not in the state.
+func (h *Host) synced() uint64 {
+	if len(h.flying) > 0 {
+		return h.flying[0].index
+	}
+	return h.frames
+}
+
+// Garbage says what the Store may delete of a segment. What a member that is away
+// lacks is kept until it is back or the driver's retention ends.
+func (h *Host) Garbage(pg redo.PGID) GarbagePlan {
+	p := GarbagePlan{PG: pg}
+	c := h.chain(pg)
+	if c == nil || c.damaged {
+		return p
+	}
+	p.ReadFloor = min(h.minReadPoint, c.scl(), c.hint.VDL)
+	p.LogFloor = p.ReadFloor
+	for i := range h.peers {
+		if t := c.with(h.peers, i); t != nil {
+			p.LogFloor = min(p.LogFloor, t.theirs)
+		}
+	}
+	return p
+}
+
+// Quarantine marks a segment as damaged: from now on it answers nothing and counts
+// in no quorum. The next Snapshot says so; until then the driver finds the damage
+// again after a restart.
+func (h *Host) Quarantine(pg redo.PGID) {
+	if c := h.chain(pg); c != nil {
+		c.damaged = true
+		c.keep(func(*entry) bool { return false })
+	}
+}
