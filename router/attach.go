@@ -247,11 +247,11 @@ func (s *session) connect(c claim, h hello, seq byte, deadline time.Time) error 
 	}
 	login, caps := h.append(nil, seq, g.capabilities)
 	s.dep = caps&mysql.CLIENT_DEPRECATE_EOF != 0
+	if h.capabilities&mysql.CLIENT_DEPRECATE_EOF != 0 && !s.dep {
+		return &refusal{codeNoBackend, "08001", c.instance.ID + " lacks CLIENT_DEPRECATE_EOF"}
+	}
 	if _, err := backend.Write(login); err != nil {
 		return err
-	}
-	if missing := h.capabilities & offered &^ caps & mysql.CLIENT_DEPRECATE_EOF; missing != 0 {
-		return errors.New("the instance lacks CLIENT_DEPRECATE_EOF, which the client uses")
 	}
 	first, err := s.down.head()
 	if err != nil {
