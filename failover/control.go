@@ -207,15 +207,20 @@ func (c *Control) State() *fleet.State {
 	return s
 }
 
-// Close stops the node; a leader hands leadership over first, if somebody takes it.
+// HandOver makes another node lead, if this one does: to be called before Close, so
+// that the others need not miss the leader first. It takes an election timeout at
+// most. Returns why nobody took over.
+func (c *Control) HandOver() error {
+	if !c.Leads() {
+		return nil
+	}
+	return c.raft.LeadershipTransfer().Error()
+}
+
+// Close stops the node. The others notice a lost leader after an election timeout.
 func (c *Control) Close() error {
 	err := ErrClosed
 	c.close.Do(func() {
-		if c.Leads() && len(c.opt.Peers) > 1 {
-			if err := c.raft.LeadershipTransfer().Error(); err != nil {
-				c.opt.Logger.Debug("leadership not handed over", "node", c.opt.ID, "err", err)
-			}
-		}
 		c.cancel()
 		c.server.Stop()
 		err = c.raft.close()

@@ -144,9 +144,9 @@ func (l *leader) act(decisions []fleet.Decision) {
 		switch d := d.(type) {
 		case fleet.DoGrant:
 			d.Grant.RequestID = random()
-			l.propose(proposal{cmd: &d.Grant, reason: d.Reason, then: l.granted})
+			l.propose(proposal{cmd: &d.Grant, reason: d.Reason, then: l.proposed})
 		case fleet.DoExit:
-			l.propose(proposal{cmd: &d.Exit, reason: "exit seen"})
+			l.propose(proposal{cmd: &d.Exit, reason: "exit seen", then: l.proposed})
 		case fleet.DoProbe:
 			l.helpers.Go(func() { l.probe(d) })
 		case fleet.DoOrder:
@@ -188,18 +188,18 @@ func (l *leader) logProposal(p proposal, a applied, err error) {
 	log := l.c.opt.Logger
 	switch g, isGrant := p.cmd.(*fleet.MakeGrant); {
 	case err != nil:
-		log.Warn("proposal without answer", "node", l.c.opt.ID, "reason", p.reason, "err", err)
+		log.Info("proposal without answer, decided again", "node", l.c.opt.ID, "reason", p.reason, "err", err)
 	case a.result.Code != fleet.CodeOK:
-		log.Warn("proposal refused", "node", l.c.opt.ID, "reason", p.reason, "err", a.result.Err())
+		log.Info("proposal refused, decided again", "node", l.c.opt.ID, "reason", p.reason, "err", a.result.Err())
 	case isGrant:
 		log.Info("writer granted", "node", g.Node, "volume_epoch", a.state.Epoch,
 			"reason", p.reason, "lease_wait_us", a.state.LeaseWait())
 	}
 }
 
-func (l *leader) granted(a applied, err error) {
+func (l *leader) proposed(a applied, err error) {
 	if err != nil || a.result.Code != fleet.CodeOK {
-		l.det.Step(fleet.GrantFailed{})
+		l.det.Step(fleet.ProposalFailed{})
 	}
 }
 

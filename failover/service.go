@@ -21,6 +21,7 @@ const protocolVersion = 1
 // Why a control node ends a stream.
 var (
 	errNotLeader = status.Error(codes.FailedPrecondition, "this control node does not lead")
+	errNoFleet   = status.Error(codes.Unavailable, "the cluster has not begun: storage nodes must report first")
 	errSlow      = status.Error(codes.ResourceExhausted, "orders are not taken")
 	errRemoved   = status.Error(codes.NotFound, "the instance is no member of the cluster")
 	errReplaced  = status.Error(codes.Aborted, "the role has attached again")
@@ -222,12 +223,12 @@ func (s *service) Attach(conn failoverpb.Control_AttachServer) error {
 	ctx, cancel := context.WithCancelCause(conn.Context())
 	defer cancel(nil)
 	st := &stream{hello: h, orders: make(chan *failoverpb.Order, ordersMax), cancel: cancel}
-	known := true
-	if !l.call(ctx, func() { known = l.attach(st) }) {
+	var refused error
+	if !l.call(ctx, func() { refused = l.attach(st) }) {
 		return errNotLeader
 	}
-	if !known {
-		return errRemoved
+	if refused != nil {
+		return refused
 	}
 	defer l.post(func() { l.detach(st) })
 	go func() {
@@ -257,11 +258,14 @@ func (s *service) Attach(conn failoverpb.Control_AttachServer) error {
 	}
 }
 
-// attach takes a stream on. It reports false for an instance that is no member.
-func (l *leader) attach(st *stream) bool {
+// attach takes a stream on. It returns why not for an instance that is no member.
+func (l *leader) attach(st *stream) error {
 	state, _ := l.c.fsm.get()
+	if state.Cluster == "" {
+		return errNoFleet
+	}
 	if _, found := state.Instance(st.hello.Id); !found {
-		return false
+		return errRemoved
 	}
 	if old := l.streams[st.hello.Id]; old != nil {
 		old.cancel(errReplaced)
@@ -270,7 +274,7 @@ func (l *leader) attach(st *stream) bool {
 	l.c.opt.Logger.Debug("instance attached", "node", st.hello.Id, "pid", st.hello.Pid)
 	l.det.Step(fleet.Attached{Node: st.hello.Id, Incarnation: fleet.Incarnation(st.hello.Incarnation),
 		Host: st.hello.Host})
-	return true
+	return nil
 }
 
 func (l *leader) detach(st *stream) {

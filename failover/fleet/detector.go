@@ -81,18 +81,19 @@ type (
 		Node        string
 		Incarnation Incarnation
 	}
-	// GrantFailed says that the last DoGrant was refused or its outcome is unknown.
-	GrantFailed struct{}
+	// ProposalFailed says that a DoGrant or DoExit was refused or its outcome is
+	// unknown. What is still true is decided again at the next tick.
+	ProposalFailed struct{}
 )
 
-func (Tick) event()        {}
-func (Applied) event()     {}
-func (Attached) event()    {}
-func (Detached) event()    {}
-func (Heard) event()       {}
-func (Probed) event()      {}
-func (Exited) event()      {}
-func (GrantFailed) event() {}
+func (Tick) event()           {}
+func (Applied) event()        {}
+func (Attached) event()       {}
+func (Detached) event()       {}
+func (Heard) event()          {}
+func (Probed) event()         {}
+func (Exited) event()         {}
+func (ProposalFailed) event() {}
 
 // Decision is something that the driver must do now.
 type Decision interface{ decision() }
@@ -160,6 +161,7 @@ type Detector struct {
 	age        Ticks // since the detector began
 	settled    bool
 	granting   bool
+	retry      bool  // at the next tick: a proposal failed
 	sawHolder  bool  // the holder's process was attached to this detector
 	sinceGrant Ticks // since the holder changed, or the detector began
 	switching  switchover
@@ -203,8 +205,8 @@ func (d *Detector) Step(ev Event) {
 		d.tick()
 	case Applied:
 		d.adopt(ev.State)
-	case GrantFailed:
-		d.granting = false
+	case ProposalFailed:
+		d.retry = true
 	case Attached:
 		if m := d.member(ev.Node); m != nil {
 			m.attach(ev)
@@ -304,8 +306,12 @@ func (m *member) hear(b Beat) {
 func (d *Detector) tick() {
 	d.age++
 	d.sinceGrant++
-	if d.switching.left > 0 {
-		d.switching.left--
+	d.switching.left -= min(d.switching.left, 1)
+	if d.retry {
+		d.retry, d.granting = false, false
+		for _, e := range d.exits {
+			d.out = append(d.out, DoExit{Exit: e})
+		}
 	}
 	for i := range d.members {
 		m := &d.members[i]

@@ -1,0 +1,374 @@
+package failover_test
+
+import (
+	"errors"
+	"os"
+	"slices"
+	"testing"
+	"time"
+
+	"sextant/failover"
+	"sextant/failover/fleet"
+	"sextant/internal/redo"
+)
+
+func TestFirstWriterIsTheLowestTierThenTheLowestID(t *testing.T) {
+	c := newCluster(t, 3)
+	c.start("db-3", "db-2", "db-1")
+	if w := c.serving(""); w != "db-1" {
+		t.Errorf("first writer is %s, want db-1", w)
+	}
+	s := c.state()
+	if s.Epoch != 1 || s.Opened != 1 || s.LALMax != 1000 {
+		t.Errorf("epoch %d, opened %d, LAL %d; want 1, 1, 1000", s.Epoch, s.Opened, s.LALMax)
+	}
+	eventually(t, "six stores registered", func() bool {
+		return !slices.ContainsFunc(c.state().Storage, func(n fleet.StorageNode) bool { return n.StoreID == 0 })
+	})
+}
+
+func TestCrashIsSeenWellUnderASecond(t *testing.T) {
+	c := newCluster(t, 3)
+	c.start("db-1", "db-2", "db-3")
+	w := c.serving("")
+	began := time.Now()
+	c.inst[w].kill()
+	next := c.serving(w)
+	took := time.Since(began)
+	t.Logf("kill of the writer to Opened: %v", took)
+	if took > 700*time.Millisecond {
+		t.Errorf("failover after a refused reconnect took %v", took)
+	}
+	if s := c.state(); s.Epoch != 2 || next == w {
+		t.Errorf("epoch %d, writer %s; want 2 and another than %s", s.Epoch, next, w)
+	}
+	// A refused reconnect starts the failover but proves no exit.
+	c.inst[next].set(func() {
+		if c.inst[next].lastWait != 50*time.Millisecond {
+			t.Errorf("lease wait %v, want the predecessor's 50ms", c.inst[next].lastWait)
+		}
+	})
+	c.start(w)
+	eventually(t, "the old writer is back as a reader", func() bool {
+		st, err := c.client.Status(testContext(t))
+		return err == nil && slices.ContainsFunc(st.Instances, func(i failover.InstanceStatus) bool {
+			return i.ID == w && i.Role == "reader" && i.Healthy
+		})
+	})
+	if s := c.state(); s.Epoch != 2 {
+		t.Errorf("its return moved the epoch to %d", s.Epoch)
+	}
+}
+
+func TestSilenceIsADeathAfterOneToTwoSeconds(t *testing.T) {
+	c := newCluster(t, 3)
+	c.timing.Hold = time.Millisecond
+	for i := range c.nodes { // restart with the shorter hold
+		c.closeNode(i)
+		c.reopen(i)
+	}
+	c.start("db-1", "db-2", "db-3")
+	w := c.serving("")
+	began := time.Now()
+	c.inst[w].set(func() { c.inst[w].mute = true })
+	c.serving(w)
+	took := time.Since(began)
+	t.Logf("silence of the writer to Opened: %v", took)
+	if took < time.Second || took > 2500*time.Millisecond {
+		t.Errorf("failover after silence took %v, want 1 to 2 s", took)
+	}
+	c.inst[w].set(func() { c.inst[w].mute = false })
+	eventually(t, "the deposed writer is told to demote", func() bool {
+		c.inst[w].mu.Lock()
+		defer c.inst[w].mu.Unlock()
+		return c.inst[w].demoted > 0
+	})
+}
+
+func TestParentsWordSparesTheLeaseWait(t *testing.T) {
+	c := newCluster(t, 2)
+	c.start("db-1", "db-2")
+	w := c.serving("")
+	other := map[string]string{"db-1": "db-2", "db-2": "db-1"}[w]
+	// The process is still attached: only the parent's word can start this failover.
+	must(t, c.client.ExitSeen(testContext(t), w, os.Getpid()))
+	c.serving(w)
+	c.inst[other].set(func() {
+		if c.inst[other].lastWait != 0 {
+			t.Errorf("lease wait %v after the exit was seen, want 0", c.inst[other].lastWait)
+		}
+	})
+}
+
+func TestOneControlNodeDownChangesNothing(t *testing.T) {
+	c := newCluster(t, 3)
+	c.start("db-1", "db-2", "db-3")
+	w := c.serving("")
+	for down := range 3 {
+		c.closeNode(down)
+		c.leader()
+		_, err := c.client.Propose(testContext(t), &fleet.SetTier{ID: "db-3", Tier: uint8(down + 2)})
+		must(t, err)
+		eventually(t, "all instances healthy at the leader", func() bool {
+			st, err := c.client.Status(testContext(t))
+			return err == nil && !slices.ContainsFunc(st.Instances, func(i failover.InstanceStatus) bool { return !i.Healthy })
+		})
+		if s := c.state(); s.Epoch != 1 || s.Writer() != w {
+			t.Fatalf("without %s: epoch %d, writer %s", c.peers[down].ID, s.Epoch, s.Writer())
+		}
+		c.reopen(down)
+		eventually(t, "the node has caught up", func() bool {
+			i, _ := c.nodes[down].State().Instance("db-3")
+			return i.Tier == uint8(down+2)
+		})
+	}
+}
+
+func TestLeaderKilledInAGrantGrantsOneEpochOnce(t *testing.T) {
+	c := newCluster(t, 3)
+	c.start("db-1", "db-2", "db-3")
+	for round := range 4 {
+		w := c.serving("")
+		epoch := c.state().Epoch
+		l := c.leader()
+		killed := make(chan struct{})
+		go func() { c.inst[w].kill(); close(killed) }()
+		if round%2 == 1 {
+			// The leader goes right after the grant was applied somewhere, else while it
+			// is on its way or before.
+			eventually(t, "the next grant", func() bool { return c.state().Epoch > epoch })
+		}
+		c.closeNode(l)
+		<-killed
+		next := c.serving(w)
+		if s := c.state(); s.Epoch != epoch+1 {
+			t.Errorf("epoch went from %d to %d", epoch, s.Epoch)
+		}
+		t.Logf("%s to %s at epoch %d", w, next, epoch+1)
+		c.reopen(l)
+		c.start(w)
+		eventually(t, "all agree", func() bool {
+			for _, n := range c.nodes {
+				if n.State().Version != c.state().Version {
+					return false
+				}
+			}
+			return true
+		})
+	}
+}
+
+func TestSwitchoverHandsOver(t *testing.T) {
+	c := newCluster(t, 3)
+	c.start("db-1", "db-2", "db-3")
+	w := c.serving("")
+	eventually(t, "a switchover can begin", func() bool {
+		to, err := c.client.Failover(testContext(t), "db-3")
+		if err != nil && !errors.Is(err, fleet.ErrNotReady) {
+			t.Fatal(err)
+		}
+		return to == "db-3"
+	})
+	if next := c.serving(w); next != "db-3" {
+		t.Errorf("switchover to db-3 ended at %s", next)
+	}
+	c.inst["db-3"].set(func() {
+		if c.inst["db-3"].lastWait != 0 {
+			t.Errorf("lease wait %v after a resignation, want 0", c.inst["db-3"].lastWait)
+		}
+	})
+	for _, bad := range []struct {
+		to   string
+		want error
+	}{{"db-3", fleet.ErrInvalid}, {"db-9", fleet.ErrNotFound}} {
+		if _, err := c.client.Failover(testContext(t), bad.to); !errors.Is(err, bad.want) {
+			t.Errorf("failover to %s: %v, want %v", bad.to, err, bad.want)
+		}
+	}
+}
+
+func TestSwitchoverThatDoesNotDrainIsGivenUp(t *testing.T) {
+	c := newCluster(t, 2, func(c *cluster) { c.timing.Drain = 200 * time.Millisecond })
+	c.inst["db-1"].noDrain = true
+	c.start("db-1", "db-2")
+	c.serving("")
+	eventually(t, "a switchover can begin", func() bool {
+		_, err := c.client.Failover(testContext(t), "db-2")
+		return err == nil
+	})
+	eventually(t, "the writer serves on", func() bool {
+		c.inst["db-1"].mu.Lock()
+		defer c.inst["db-1"].mu.Unlock()
+		return c.inst["db-1"].drained > 0 && c.inst["db-1"].resumed > 0
+	})
+	if s := c.state(); s.Epoch != 1 || s.Writer() != "db-1" {
+		t.Errorf("epoch %d, writer %s", s.Epoch, s.Writer())
+	}
+}
+
+func TestStoppedWriterHandsOverThenStops(t *testing.T) {
+	c := newCluster(t, 2)
+	c.start("db-1", "db-2")
+	w := c.serving("")
+	_, err := c.client.Propose(testContext(t), &fleet.Stop{ID: w})
+	must(t, err)
+	c.serving(w)
+	eventually(t, "the stopped instance hears it", func() bool {
+		c.inst[w].mu.Lock()
+		defer c.inst[w].mu.Unlock()
+		return c.inst[w].stopped > 0
+	})
+}
+
+func TestRestartOfEverythingFromDisk(t *testing.T) {
+	c := newCluster(t, 3)
+	c.start("db-1", "db-2", "db-3")
+	w := c.serving("")
+	ctx := testContext(t)
+	_, err := c.client.Propose(ctx, &fleet.CreateEndpoint{Endpoint: fleet.Endpoint{
+		Name: "reports", Member: fleet.MemberAny, List: fleet.ListStatic, Listed: []string{"db-2"}}})
+	must(t, err)
+	for i := range 20 { // beyond a snapshot
+		_, err := c.client.Propose(ctx, &fleet.SetTier{ID: "db-3", Tier: uint8(2 + i%2)})
+		must(t, err)
+	}
+	before := c.state()
+	for _, in := range c.inst {
+		in.kill()
+	}
+	for i := range c.nodes {
+		c.closeNode(i)
+	}
+	for i := range c.nodes {
+		c.reopen(i)
+	}
+	c.start("db-1", "db-2", "db-3")
+	eventually(t, "a writer serves in a new epoch", func() bool { s := c.state(); return s.Epoch > before.Epoch && s.Serves() })
+	s := c.state()
+	if s.Epoch != before.Epoch+1 || s.Writer() != w {
+		t.Errorf("epoch %d, writer %s; want %d, %s", s.Epoch, s.Writer(), before.Epoch+1, w)
+	}
+	if _, found := s.Endpoint("reports"); !found || s.Volume != before.Volume || s.Version <= before.Version {
+		t.Errorf("the state did not come back: %+v", s)
+	}
+}
+
+func TestEndpointsAreFollowedByWatch(t *testing.T) {
+	c := newCluster(t, 3)
+	c.start("db-1", "db-2", "db-3")
+	c.serving("")
+	ctx := testContext(t)
+	tops := make(chan failover.Topology, 1)
+	go func() {
+		_ = c.client.Watch(ctx, func(n failover.Topology) { // ends with the test
+			select {
+			case <-tops:
+			default:
+			}
+			tops <- n
+		})
+	}()
+	members := func(name string, want ...string) {
+		t.Helper()
+		eventually(t, "members of "+name, func() bool {
+			n := <-tops
+			e, found := n.State.Endpoint(name)
+			return found && slices.Equal(n.Members(e), want)
+		})
+	}
+	members("cluster", "db-1")
+	members("reader", "db-2", "db-3")
+	members("db-2", "db-2")
+	s, err := c.client.Propose(ctx, &fleet.CreateEndpoint{Endpoint: fleet.Endpoint{
+		Name: "reports", Member: fleet.MemberAny, List: fleet.ListExclusion, Listed: []string{"db-2"}}})
+	must(t, err)
+	if e, _ := s.Endpoint("reports"); !slices.Equal(e.Addresses, []string{"127.0.0.1:6351"}) {
+		t.Errorf("addresses %v, want the first custom port", e.Addresses)
+	}
+	members("reports", "db-1", "db-3")
+	_, err = c.client.Propose(ctx, &fleet.ModifyEndpoint{Name: "reports", Member: fleet.MemberReader})
+	must(t, err)
+	members("reports", "db-3")
+	c.inst["db-3"].kill()
+	members("reports")
+	members("reader", "db-2")
+	_, err = c.client.Propose(ctx, &fleet.DeleteEndpoint{Name: "reports"})
+	must(t, err)
+	eventually(t, "reports is gone", func() bool {
+		n := <-tops
+		_, found := n.State.Endpoint("reports")
+		return !found
+	})
+	_, err = c.client.Propose(ctx, &fleet.DeleteEndpoint{Name: "cluster"})
+	if !errors.Is(err, fleet.ErrInvalid) {
+		t.Errorf("deleting the cluster endpoint: %v", err)
+	}
+}
+
+func TestBootstrapOverExistingSegmentsSetsTheFloor(t *testing.T) {
+	c := newCluster(t, 2, func(c *cluster) {
+		c.volume, c.epoch = 77, 41
+		c.segments = map[redo.PGID]redo.LSN{0: 900, 1: 12}
+	})
+	c.start("db-1", "db-2")
+	c.serving("")
+	s := c.state()
+	if s.Epoch != 42 || s.Volume != 77 || len(s.Groups) != 2 {
+		t.Errorf("epoch %d, volume %d, %d groups; want 42, 77, 2", s.Epoch, s.Volume, len(s.Groups))
+	}
+}
+
+func TestAnotherStoreIsRefused(t *testing.T) {
+	c := newCluster(t, 1)
+	c.start("db-1")
+	c.serving("")
+	eventually(t, "the store is registered", func() bool { n, _ := c.state().StorageNode("storage-1"); return n.StoreID == 100 })
+	c.stores[0].Close()
+	refused := make(chan string, 1)
+	r, err := failover.StartReporter(failover.ReporterOptions{ID: "storage-1", Kind: fleet.KindStorage,
+		Cluster: "test", Incarnation: failover.NewIncarnation(), Client: c.client,
+		Report:  func() failover.Report { return failover.Report{Healthy: true, StoreID: 999} },
+		Refused: func(detail string) { refused <- detail }})
+	must(t, err)
+	defer r.Close()
+	select {
+	case d := <-refused:
+		t.Log(d)
+	case <-time.After(10 * time.Second):
+		t.Fatal("a store that is not the registered one was not refused")
+	}
+	eventually(t, "it does not count as healthy", func() bool {
+		st, err := c.client.Status(testContext(t))
+		return err == nil && !st.Storage[0].Healthy
+	})
+}
+
+func TestAnotherClusterIsRefused(t *testing.T) {
+	c := newCluster(t, 1)
+	c.leader()
+	other, err := failover.NewClient(failover.ClientOptions{Addresses: []string{c.peers[0].Address}, Cluster: "other"})
+	must(t, err)
+	defer func() { must(t, other.Close()) }()
+	if _, err := other.Status(testContext(t)); !errors.Is(err, failover.ErrWrongCluster) {
+		t.Errorf("status: %v", err)
+	}
+	if err := other.Watch(testContext(t), func(failover.Topology) {}); !errors.Is(err, failover.ErrWrongCluster) {
+		t.Errorf("watch: %v", err)
+	}
+	c.closeNode(0)
+	_, err = failover.Open(failover.Options{ID: "control-1", Cluster: "other", Dir: c.dirs[0], Peers: c.peers, LAL: 1})
+	if !errors.Is(err, failover.ErrWrongCluster) {
+		t.Errorf("open the directory of another cluster: %v", err)
+	}
+}
+
+func TestVerifyEpoch(t *testing.T) {
+	c := newCluster(t, 1)
+	c.start("db-1")
+	c.serving("")
+	h, err := c.client.VerifyEpoch(testContext(t))
+	must(t, err)
+	if h.Epoch != 1 || h.Node != "db-1" || h.Ended {
+		t.Errorf("%+v", h)
+	}
+}
