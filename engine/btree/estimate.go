@@ -7,58 +7,79 @@ import (
 )
 
 // Estimate returns about how many keys are in [lo, hi); nil is no bound. It reads
-// the two ways down, no more. It is exact if both end in the same leaf, and good
-// where pages are filled alike.
+// the ways down to both and one in the middle between them, no more. It is exact if
+// both end in the same leaf, and good where pages are filled alike.
 func (t Tree) Estimate(ctx context.Context, p Pager, lo, hi []byte) (float64, error) {
-	a, err := t.way(ctx, p, lo, false)
+	a, err := t.way(ctx, p, func(b []byte) int { return placeOf(b, lo) })
 	if err != nil {
 		return 0, err
 	}
-	b, err := t.way(ctx, p, hi, hi == nil)
+	b, err := t.way(ctx, p, func(b []byte) int {
+		switch {
+		case hi != nil:
+			return placeOf(b, hi)
+		case page.Level(b) > 0:
+			return page.Len(b) - 1
+		}
+		return page.Len(b)
+	})
 	if err != nil {
 		return 0, err
 	}
 	if len(a) != len(b) {
 		return 0, ErrCorrupt // one snapshot has one root
 	}
-	// per[d] is the mean number of keys below one cell at depth d of the ways.
-	per := make([]float64, len(a))
-	for d, keys := len(a)-1, 1.0; d >= 0; d-- {
-		per[d] = keys
-		keys *= float64(a[d].cells+b[d].cells) / 2
+	part := 0 // the depth at which the two ways part
+	for part < len(a)-1 && a[part].i == b[part].i {
+		part++
 	}
-	rows := 0.0
-	parted := false
-	for d := range a {
-		switch {
-		case !parted && a[d].i >= b[d].i && d < len(a)-1:
-			if a[d].i > b[d].i {
-				return 0, nil // hi is below lo
-			}
-		case !parted:
-			between := b[d].i - a[d].i
-			if d < len(a)-1 {
-				between-- // the subtree of a is counted below
-			}
-			rows += float64(max(between, 0)) * per[d]
-			parted = true
-		default:
-			behind := a[d].cells - a[d].i
-			if d < len(a)-1 {
-				behind-- // all but the subtree that the way goes through
-			}
-			rows += float64(behind+b[d].i) * per[d]
+	if a[part].i >= b[part].i {
+		return 0, nil // hi is at or below lo
+	}
+	if part == len(a)-1 {
+		return float64(b[part].i - a[part].i), nil
+	}
+	d := -1
+	mid, err := t.way(ctx, p, func(b2 []byte) int {
+		switch d++; {
+		case d < part:
+			return a[d].i
+		case d == part:
+			return (a[d].i + b[d].i) / 2
 		}
+		return page.Len(b2) / 2
+	})
+	if err != nil {
+		return 0, err
 	}
-	return rows, nil
+	// From the leaves up, keys is the mean number of keys below one cell. The
+	// subtrees that the ways go through are counted below, hence the -1.
+	rows, keys := 0.0, 1.0
+	for d := len(a) - 1; d > part; d-- {
+		through := 1
+		if d == len(a)-1 {
+			through = 0
+		}
+		rows += float64(a[d].cells-a[d].i-through+b[d].i) * keys
+		keys *= float64(mid[d].cells)
+	}
+	return rows + float64(b[part].i-a[part].i-1)*keys, nil
+}
+
+func placeOf(b, key []byte) int {
+	if page.Level(b) > 0 {
+		return page.SearchChild(b, key)
+	}
+	i, _ := page.Search(b, key)
+	return i
 }
 
 type place struct {
 	i, cells int
 }
 
-// way returns the place of a key, or of the end, in every page on its way down.
-func (t Tree) way(ctx context.Context, p Pager, key []byte, end bool) ([]place, error) {
+// way goes down from the root by the cells that choose picks, and returns them.
+func (t Tree) way(ctx context.Context, p Pager, choose func(b []byte) int) ([]place, error) {
 	var out []place
 	id, level := t.Root, -1
 	for {
@@ -66,21 +87,9 @@ func (t Tree) way(ctx context.Context, p Pager, key []byte, end bool) ([]place, 
 		if err != nil {
 			return nil, err
 		}
-		n := page.Len(b)
-		level = page.Level(b)
-		i := 0
-		switch {
-		case end && level == 0:
-			i = n
-		case end:
-			i = n - 1
-		case level == 0:
-			i, _ = page.Search(b, key)
-		default:
-			i = page.SearchChild(b, key)
-		}
-		out = append(out, place{i, n})
-		if level == 0 {
+		i := choose(b)
+		out = append(out, place{i, page.Len(b)})
+		if level = page.Level(b); level == 0 {
 			return out, nil
 		}
 		id, level = page.Child(b, i), level-1
