@@ -67,7 +67,8 @@ type BecomeWriter struct {
 }
 
 // Demote says that a higher epoch was granted to another process: stop writing and
-// answering, drop what is above the new epoch's VDL, follow it as a reader.
+// answering, drop what is above the new epoch's VDL, follow it as a reader. A process
+// that has been granted Epoch or a higher one ignores it.
 type Demote struct {
 	Epoch redo.VolumeEpoch // the current one
 }

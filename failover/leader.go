@@ -144,9 +144,9 @@ func (l *leader) act(decisions []fleet.Decision) {
 		switch d := d.(type) {
 		case fleet.DoGrant:
 			d.Grant.RequestID = random()
-			l.propose(proposal{cmd: &d.Grant, reason: d.Reason, then: l.proposed})
+			l.propose(proposal{cmd: &d.Grant, reason: d.Reason, then: l.retry(fleet.GrantFailed{})})
 		case fleet.DoExit:
-			l.propose(proposal{cmd: &d.Exit, reason: "exit seen", then: l.proposed})
+			l.propose(proposal{cmd: &d.Exit, reason: "exit seen", then: l.retry(fleet.ExitFailed{})})
 		case fleet.DoProbe:
 			l.helpers.Go(func() { l.probe(d) })
 		case fleet.DoOrder:
@@ -197,9 +197,12 @@ func (l *leader) logProposal(p proposal, a applied, err error) {
 	}
 }
 
-func (l *leader) proposed(a applied, err error) {
-	if err != nil || a.result.Code != fleet.CodeOK {
-		l.det.Step(fleet.ProposalFailed{})
+// retry returns what tells the detector of a proposal that did not succeed.
+func (l *leader) retry(ev fleet.Event) func(applied, error) {
+	return func(a applied, err error) {
+		if err != nil || a.result.Code != fleet.CodeOK {
+			l.det.Step(ev)
+		}
 	}
 }
 

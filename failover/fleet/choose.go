@@ -67,6 +67,8 @@ func (d *Detector) vacancy() (reason string, soft bool) {
 		return "", false
 	case m.silent >= d.cfg.Silence:
 		return "the writer is silent", false
+	case m.astray >= d.cfg.Recover:
+		return "the holder of the epoch does not act as the writer", true
 	case d.state.Opened < d.state.Epoch && min(m.idle, d.sinceGrant) >= d.cfg.Recover:
 		return "the recovery makes no progress", true
 	case d.state.Opened == d.state.Epoch && m.idle >= d.cfg.Stuck:

@@ -22,7 +22,8 @@ type DetectorConfig struct {
 	Reattach Ticks
 	// Stuck is how long a writer may make no progress while a candidate does.
 	Stuck Ticks
-	// Recover is how long a granted instance may make no progress before it opens.
+	// Recover is how long a granted instance may make no progress before it opens, and
+	// how long the holder may say that it is something else than the writer.
 	Recover Ticks
 	// Drain bounds a planned switchover.
 	Drain Ticks
@@ -81,19 +82,21 @@ type (
 		Node        string
 		Incarnation Incarnation
 	}
-	// ProposalFailed says that a DoGrant or DoExit was refused or its outcome is
+	// GrantFailed and ExitFailed say that such a proposal was refused or its outcome is
 	// unknown. What is still true is decided again at the next tick.
-	ProposalFailed struct{}
+	GrantFailed struct{}
+	ExitFailed  struct{}
 )
 
-func (Tick) event()           {}
-func (Applied) event()        {}
-func (Attached) event()       {}
-func (Detached) event()       {}
-func (Heard) event()          {}
-func (Probed) event()         {}
-func (Exited) event()         {}
-func (ProposalFailed) event() {}
+func (Tick) event()        {}
+func (Applied) event()     {}
+func (Attached) event()    {}
+func (Detached) event()    {}
+func (Heard) event()       {}
+func (Probed) event()      {}
+func (Exited) event()      {}
+func (GrantFailed) event() {}
+func (ExitFailed) event()  {}
 
 // Decision is something that the driver must do now.
 type Decision interface{ decision() }
@@ -158,10 +161,11 @@ type Detector struct {
 	state   *State
 	members []member // by id, those of state.Instances
 
-	age        Ticks // since the detector began
+	age        Ticks // since the detector began and there was a fleet
 	settled    bool
 	granting   bool
-	retry      bool  // at the next tick: a proposal failed
+	retryGrant bool  // at the next tick
+	retryExits bool  // at the next tick
 	sawHolder  bool  // the holder's process was attached to this detector
 	sinceGrant Ticks // since the holder changed, or the detector began
 	switching  switchover
@@ -180,6 +184,7 @@ type member struct {
 	beats    bool  // beat is of inc
 	silent   Ticks // since the last heartbeat, the attachment, or the beginning
 	idle     Ticks // since Progress moved
+	astray   Ticks // since it acted as the epoch asks of its holder, or the grant
 	penalty  Ticks // remaining
 	probe    Ticks // until the next probe
 	refused  bool  // the last probe was refused, and nothing was heard since
@@ -205,8 +210,10 @@ func (d *Detector) Step(ev Event) {
 		d.tick()
 	case Applied:
 		d.adopt(ev.State)
-	case ProposalFailed:
-		d.retry = true
+	case GrantFailed:
+		d.retryGrant = true
+	case ExitFailed:
+		d.retryExits = true
 	case Attached:
 		if m := d.member(ev.Node); m != nil {
 			m.attach(ev)
@@ -218,6 +225,9 @@ func (d *Detector) Step(ev Event) {
 	case Heard:
 		if m := d.of(ev.Node, ev.Incarnation); m != nil {
 			m.hear(ev.Beat)
+			if acts(ev.Beat, d.state.Epoch) {
+				m.astray = 0
+			}
 		}
 	case Probed:
 		if m := d.member(ev.Node); m != nil {
@@ -303,12 +313,23 @@ func (m *member) hear(b Beat) {
 	m.beat, m.beats, m.silent = b, true, 0
 }
 
+// acts reports whether b is from a process that is, or becomes, the writer of epoch.
+func acts(b Beat, epoch redo.VolumeEpoch) bool {
+	return b.Epoch == epoch && (b.Role == RoleRecovering || b.Role == RoleWriter)
+}
+
 func (d *Detector) tick() {
+	if d.state.Cluster == "" {
+		return // nobody can attach yet
+	}
 	d.age++
 	d.sinceGrant++
 	d.switching.left -= min(d.switching.left, 1)
-	if d.retry {
-		d.retry, d.granting = false, false
+	if d.retryGrant {
+		d.retryGrant, d.granting = false, false
+	}
+	if d.retryExits {
+		d.retryExits = false
 		for _, e := range d.exits {
 			d.out = append(d.out, DoExit{Exit: e})
 		}
@@ -317,6 +338,7 @@ func (d *Detector) tick() {
 		m := &d.members[i]
 		m.silent++
 		m.idle++
+		m.astray++
 		m.penalty -= min(m.penalty, 1)
 		m.probe -= min(m.probe, 1)
 	}
@@ -324,8 +346,9 @@ func (d *Detector) tick() {
 
 // adopt takes a new replicated state.
 func (d *Detector) adopt(s *State) {
-	if s.Epoch != d.state.Epoch {
-		d.granting, d.sawHolder = false, false
+	moved := s.Epoch != d.state.Epoch
+	if moved {
+		d.granting, d.retryGrant, d.sawHolder = false, false, false
 		d.sinceGrant = 0
 	}
 	d.state = s
@@ -338,6 +361,9 @@ func (d *Detector) adopt(s *State) {
 		m := member{id: i.ID}
 		if at, found := find(old, i.ID, memberID); found {
 			m = old[at]
+		}
+		if moved {
+			m.astray = 0
 		}
 		d.members = append(d.members, m)
 	}
@@ -376,12 +402,12 @@ func (d *Detector) decide() {
 	d.seeReplaced()
 	d.settle()
 	d.probeHolder()
-	d.fill()
 	d.switchStopped()
 	d.endSwitchover()
 	for i := range d.members {
 		d.order(&d.members[i])
 	}
+	d.fill() // last: an order about this epoch must not follow the grant of the next
 }
 
 // seeReplaced takes a grantee for gone when another incarnation of it is attached

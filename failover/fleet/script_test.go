@@ -135,12 +135,12 @@ func (w *world) act() {
 		switch d := d.(type) {
 		case fleet.DoGrant:
 			w.request++
-			d.Grant.RequestID = w.request
+			d.Grant.RequestID = 1000 + w.request
 			w.printf("grant epoch %d to %s/%d: %s", d.Grant.Expected+1, d.Grant.Node, d.Grant.Incarnation, d.Reason)
-			w.propose(&d.Grant)
+			w.propose(&d.Grant, fleet.GrantFailed{})
 		case fleet.DoExit:
 			w.printf("exit of %s/%d", d.Exit.Node, d.Exit.Incarnation)
-			w.propose(&d.Exit)
+			w.propose(&d.Exit, fleet.ExitFailed{})
 		case fleet.DoProbe:
 			w.printf("probe %s at %s", d.Node, d.Address)
 		case fleet.DoOrder:
@@ -151,10 +151,10 @@ func (w *world) act() {
 	}
 }
 
-func (w *world) propose(m fleet.Command) {
+func (w *world) propose(m fleet.Command, lost fleet.Event) {
 	if w.lose {
 		w.printf("  lost")
-		w.step(fleet.ProposalFailed{})
+		w.step(lost)
 		return
 	}
 	w.apply(m)

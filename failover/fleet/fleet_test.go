@@ -1,0 +1,355 @@
+package fleet_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"sextant/failover/fleet"
+	"sextant/internal/redo"
+)
+
+// randomCommand draws a command that is often sensible: about the current epoch or
+// one near it, about known nodes.
+func randomCommand(r *rand.Rand, s *fleet.State) fleet.Command {
+	node := fmt.Sprintf("db-%d", 1+r.IntN(4))
+	near := redo.VolumeEpoch(max(0, int(s.Epoch)-r.IntN(3)))
+	name := []string{"aa", "bb", "cc", "cluster", "db-1", "x--y"}[r.IntN(6)]
+	ids := []string{"db-1", "db-2", "db-9"}[:r.IntN(4)]
+	inc := fleet.Incarnation(1 + r.IntN(3))
+	switch r.IntN(15) {
+	case 0, 1, 2:
+		return &fleet.MakeGrant{Expected: near, Node: node, Incarnation: inc, Host: "h",
+			LAL: uint64(1 + r.IntN(9)), ReadLease: fleet.Micros(r.IntN(9)), RequestID: uint64(r.IntN(40))}
+	case 3, 4:
+		return &fleet.Opened{Epoch: near}
+	case 5:
+		return &fleet.Resign{Epoch: near, Successor: node}
+	case 6:
+		return &fleet.ExitSeen{Node: node, Incarnation: inc}
+	case 7:
+		return &fleet.CreateGroup{Epoch: near, ID: redo.PGID(len(s.Groups) - r.IntN(2))}
+	case 8:
+		return &fleet.RegisterStore{Node: fmt.Sprintf("storage-%d", 1+r.IntN(9)), StoreID: uint64(r.IntN(12))}
+	case 9:
+		return &fleet.AddInstance{Instance: instance(node, "az-a", uint8(r.IntN(17)), r.IntN(5))}
+	case 10:
+		return &fleet.RemoveInstance{ID: node}
+	case 11:
+		if r.IntN(2) == 0 {
+			return &fleet.Stop{ID: node}
+		}
+		return &fleet.Start{ID: node}
+	case 12:
+		return &fleet.CreateEndpoint{Endpoint: fleet.Endpoint{Name: name, List: fleet.ListType(r.IntN(4)),
+			Member: fleet.MemberType(r.IntN(4)), Listed: ids}}
+	case 13:
+		return &fleet.ModifyEndpoint{Name: name, List: fleet.ListType(r.IntN(4)),
+			Member: fleet.MemberType(r.IntN(4)), SetListed: r.IntN(2) == 0, Listed: ids}
+	}
+	if r.IntN(2) == 0 {
+		return &fleet.SetTier{ID: node, Tier: uint8(r.IntN(17))}
+	}
+	return &fleet.DeleteEndpoint{Name: name}
+}
+
+func firstCommand() *fleet.Bootstrap {
+	s := fleet.State{Cluster: "test", Volume: 7, Timeline: 1, SegmentBytes: 1 << 20, PortBase: 6000}
+	for i := range 3 {
+		s.Instances = append(s.Instances, instance(fmt.Sprintf("db-%d", i+1), "az-a", 1, i))
+	}
+	for i := range 9 {
+		s.Storage = append(s.Storage, fleet.StorageNode{ID: fmt.Sprintf("storage-%d", i+1),
+			AZ: fmt.Sprintf("az-%c", 'a'+i%3), Address: fmt.Sprintf("127.0.0.1:%d", 6401+i)})
+	}
+	return &fleet.Bootstrap{Initial: s}
+}
+
+// randomLog returns the encoded commands of one run, duplicated, reordered and lost
+// on their way as a network and impatient proposers do it.
+func randomLog(seed uint64, n int) [][]byte {
+	r := rand.New(rand.NewPCG(seed, 0))
+	s := &fleet.State{}
+	var log, late [][]byte
+	put := func(b []byte) {
+		m, err := fleet.DecodeCommand(b)
+		if err != nil {
+			panic(err)
+		}
+		s.Apply(m)
+		log = append(log, b)
+	}
+	b, err := fleet.EncodeCommand(firstCommand())
+	if err != nil {
+		panic(err)
+	}
+	put(b)
+	for len(log) < n {
+		b, err := fleet.EncodeCommand(randomCommand(r, s))
+		if err != nil {
+			continue // a field beyond its bound is not proposed
+		}
+		switch r.IntN(6) {
+		case 0: // lost
+		case 1: // late
+			late = append(late, b)
+		case 2: // twice
+			put(b)
+			late = append(late, b)
+		default:
+			put(b)
+		}
+		if len(late) > 0 && r.IntN(4) == 0 {
+			i := r.IntN(len(late))
+			put(late[i])
+			late = append(late[:i], late[i+1:]...)
+		}
+	}
+	return log
+}
+
+func replay(t *testing.T, from *fleet.State, log [][]byte, after func(m fleet.Command, r fleet.Result, s *fleet.State)) *fleet.State {
+	t.Helper()
+	s := from
+	for _, b := range log {
+		m, err := fleet.DecodeCommand(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := s.Apply(m)
+		if after != nil {
+			after(m, r, s)
+		}
+	}
+	return s
+}
+
+// TestReplay: the same log gives the same fleet, byte for byte, also from a snapshot
+// taken anywhere on the way (S10).
+func TestReplay(t *testing.T) {
+	for seed := range uint64(60) {
+		log := randomLog(seed, 300)
+		want := fleet.EncodeState(replay(t, &fleet.State{}, log, nil))
+		if !bytes.Equal(want, fleet.EncodeState(replay(t, &fleet.State{}, log, nil))) {
+			t.Fatalf("seed %d: two replays differ", seed)
+		}
+		cut := 1 + int(seed)%(len(log)-1)
+		half := replay(t, &fleet.State{}, log[:cut], nil)
+		restored, err := fleet.DecodeState(fleet.EncodeState(half))
+		if err != nil {
+			t.Fatalf("seed %d: %v", seed, err)
+		}
+		if !bytes.Equal(want, fleet.EncodeState(replay(t, restored, log[cut:], nil))) {
+			t.Fatalf("seed %d: the replay from a snapshot at %d differs", seed, cut)
+		}
+	}
+}
+
+// TestOneGrantPerEpoch: under duplicated, reordered and lost commands no epoch is
+// granted twice, epochs never go back, Opened never exceeds Epoch, and a refused
+// command changes nothing. The lease wait equals that of a dumb list of all grants.
+func TestOneGrantPerEpoch(t *testing.T) {
+	grants, waits, refusals := 0, 0, 0
+	for seed := range uint64(60) {
+		granted := map[redo.VolumeEpoch]fleet.Grant{}
+		gone := map[redo.VolumeEpoch]bool{} // epochs whose grantee resigned or exited
+		var epoch, opened redo.VolumeEpoch
+		before := fleet.EncodeState(&fleet.State{})
+		replay(t, &fleet.State{}, randomLog(seed, 300), func(m fleet.Command, r fleet.Result, s *fleet.State) {
+			now := fleet.EncodeState(s)
+			if r.Changed == bytes.Equal(before, now) {
+				t.Fatalf("seed %d: %T: changed=%v is not what happened", seed, m, r.Changed)
+			}
+			if r.Code != fleet.CodeOK {
+				refusals++
+			}
+			before = now
+			if s.Epoch < epoch || s.Epoch > epoch+1 || s.Opened < opened || s.Opened > s.Epoch {
+				t.Fatalf("seed %d: %T: epoch %d to %d, opened %d to %d", seed, m, epoch, s.Epoch, opened, s.Opened)
+			}
+			epoch, opened = s.Epoch, s.Opened
+			if old, seen := granted[s.Epoch]; seen && old != s.Holder {
+				t.Fatalf("seed %d: %T: epoch %d granted to %+v and %+v", seed, m, s.Epoch, old, s.Holder)
+			}
+			if s.Epoch > 0 {
+				granted[s.Epoch] = s.Holder
+				grants++
+			}
+			switch m := m.(type) {
+			case *fleet.Resign:
+				gone[m.Epoch] = gone[m.Epoch] || r.Code == fleet.CodeOK
+			case *fleet.ExitSeen:
+				for e, g := range granted {
+					gone[e] = gone[e] || g.Node == m.Node && g.Incarnation == m.Incarnation
+				}
+			}
+			var wait fleet.Micros
+			var lal uint64
+			for e, g := range granted {
+				if e >= opened && e != epoch && !gone[e] {
+					wait = max(wait, g.ReadLease)
+				}
+				if e >= opened {
+					lal = max(lal, g.LAL)
+				}
+			}
+			if s.LeaseWait() < wait || len(s.Leases) < 32 && s.LeaseFolded == 0 && s.LeaseWait() != wait || s.LALMax != lal {
+				t.Fatalf("seed %d: %T: lease wait %d, LAL %d; want %d, %d", seed, m, s.LeaseWait(), s.LALMax, wait, lal)
+			}
+			if wait > 0 {
+				waits++
+			}
+		})
+	}
+	if grants == 0 || waits == 0 || refusals == 0 {
+		t.Errorf("%d grants, %d waits, %d refusals: the test saw nothing", grants, waits, refusals)
+	}
+}
+
+// TestGranteesBeyondTheList: a grantee that no longer fits into the list still counts.
+func TestGranteesBeyondTheList(t *testing.T) {
+	s := &fleet.State{}
+	s.Apply(firstCommand())
+	for i := range 100 {
+		lease := fleet.Micros(10)
+		if i == 0 {
+			lease = 77
+		}
+		r := s.Apply(&fleet.MakeGrant{Expected: redo.VolumeEpoch(i), Node: "db-1", LAL: 1,
+			Incarnation: fleet.Incarnation(i + 1), ReadLease: lease, RequestID: uint64(i + 1)})
+		if r.Code != fleet.CodeOK {
+			t.Fatal(r)
+		}
+	}
+	s.Apply(&fleet.ExitSeen{Node: "db-1", Incarnation: 1})
+	if s.LeaseWait() != 77 {
+		t.Errorf("lease wait %d, want that of the first grantee, 77", s.LeaseWait())
+	}
+	s.Apply(&fleet.Opened{Epoch: 100})
+	if s.LeaseWait() != 0 {
+		t.Errorf("lease wait %d after opening, want 0", s.LeaseWait())
+	}
+}
+
+func TestCloneSharesNothing(t *testing.T) {
+	for seed := range uint64(20) {
+		s := replay(t, &fleet.State{}, randomLog(seed, 100), nil)
+		before := fleet.EncodeState(s)
+		r := rand.New(rand.NewPCG(seed, 1))
+		c := s.Clone()
+		for range 100 {
+			c.Apply(randomCommand(r, c))
+		}
+		if !bytes.Equal(before, fleet.EncodeState(s)) {
+			t.Fatalf("seed %d: changing a clone changed the original", seed)
+		}
+	}
+}
+
+func TestDamagedEncodingIsRefused(t *testing.T) {
+	state := fleet.EncodeState(replay(t, &fleet.State{}, randomLog(1, 100), nil))
+	command, err := fleet.EncodeCommand(firstCommand())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range state {
+		b := bytes.Clone(state)
+		b[i] ^= 1 << (i % 8)
+		if _, err := fleet.DecodeState(b); !errors.Is(err, fleet.ErrFormat) {
+			t.Fatalf("state with a flipped bit in byte %d: %v", i, err)
+		}
+	}
+	for i := range command {
+		if _, err := fleet.DecodeCommand(command[:i]); !errors.Is(err, fleet.ErrFormat) {
+			t.Fatalf("command cut at byte %d: %v", i, err)
+		}
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	for _, b := range randomLog(3, 60) {
+		f.Add(b)
+	}
+	f.Add(fleet.EncodeState(&fleet.State{}))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if m, err := fleet.DecodeCommand(b); err == nil {
+			again, err := fleet.EncodeCommand(m)
+			if err != nil {
+				t.Fatalf("decoded, but not encoded again: %v", err)
+			}
+			(&fleet.State{}).Apply(m)
+			s := &fleet.State{}
+			s.Apply(firstCommand())
+			s.Apply(m)
+			if _, err := fleet.DecodeCommand(again); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if s, err := fleet.DecodeState(b); err == nil {
+			if _, err := fleet.DecodeState(fleet.EncodeState(s)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
+func TestPlanBootstrap(t *testing.T) {
+	six := firstCommand().Initial
+	six.Storage = six.Storage[:6]
+	reports := func(n int, change func(i int, r *fleet.StoreReport)) []fleet.StoreReport {
+		var rs []fleet.StoreReport
+		for i := range n {
+			r := fleet.StoreReport{Node: fmt.Sprintf("storage-%d", i+1), StoreID: uint64(i + 1)}
+			change(i, &r)
+			rs = append(rs, r)
+		}
+		return rs
+	}
+	empty := func(int, *fleet.StoreReport) {}
+	old := func(i int, r *fleet.StoreReport) {
+		r.Volume, r.Epoch, r.Groups = 77, redo.VolumeEpoch(i), []redo.PGID{0}
+		if i == 2 {
+			r.Groups = []redo.PGID{1, 0}
+		}
+	}
+	for _, c := range []struct {
+		name    string
+		initial fleet.State
+		reports []fleet.StoreReport
+		code    fleet.Code
+		volume  redo.VolumeID
+		floor   redo.VolumeEpoch
+		groups  int
+	}{
+		{"too few", six, reports(3, empty), fleet.CodeNotReady, 0, 0, 0},
+		{"empty stores", six, reports(4, empty), fleet.CodeOK, 5, 0, 0},
+		{"an old volume", six, reports(4, old), fleet.CodeOK, 77, 3, 2},
+		{"two volumes", six, reports(4, func(i int, r *fleet.StoreReport) { r.Volume = redo.VolumeID(1 + i%2) }), fleet.CodeInvalid, 0, 0, 0},
+		{"nine nodes need all", firstCommand().Initial, reports(8, empty), fleet.CodeNotReady, 0, 0, 0},
+		{"nine nodes, groups not whole", firstCommand().Initial, reports(9, old), fleet.CodeInvalid, 0, 0, 0},
+		{"nine nodes, whole groups", firstCommand().Initial, reports(9, func(i int, r *fleet.StoreReport) {
+			r.Volume, r.Epoch = 77, 9
+			if i < 6 {
+				r.Groups = []redo.PGID{0}
+			}
+		}), fleet.CodeOK, 77, 9, 1},
+	} {
+		b, r := fleet.PlanBootstrap(&c.initial, 5, c.reports)
+		if r.Code != c.code {
+			t.Errorf("%s: code %d, want %d (%s)", c.name, r.Code, c.code, r.Detail)
+			continue
+		}
+		if r.Code != fleet.CodeOK {
+			continue
+		}
+		if in := b.Initial; in.Volume != c.volume || in.Epoch != c.floor || len(in.Groups) != c.groups {
+			t.Errorf("%s: volume %d, floor %d, %d groups", c.name, in.Volume, in.Epoch, len(in.Groups))
+		}
+		s := &fleet.State{}
+		if r := s.Apply(b); r.Code != fleet.CodeOK {
+			t.Errorf("%s: %s", c.name, r.Detail)
+		}
+	}
+}
