@@ -80,7 +80,8 @@ func (g *seg) putIndex(tx *bolt.Tx, index []pair, drain uint64) error {
 	return tx.Bucket(bucketIndex).Put(k, g.seal(placeIndex, k, v, codecNone))
 }
 
-// Page implements segment.Store.
+// Page implements segment.Store. Returns ErrCollected if the version was garbage:
+// the minimum read point has passed it since the read was decided.
 func (s *Store) Page(pg redo.PGID, page redo.PageID, at redo.LSN) (
 	image []byte, lsn redo.LSN, records []redo.Record, err error,
 ) {
@@ -92,6 +93,9 @@ func (s *Store) Page(pg redo.PGID, page redo.PageID, at redo.LSN) (
 		h, err := g.head(tx, page)
 		if err != nil {
 			return err
+		}
+		if at < h.floor {
+			return fmt.Errorf("%w: page %d at %d, the oldest version kept is at %d", ErrCollected, page, at, h.floor)
 		}
 		if image, lsn, err = g.image(tx, page, h, at); err != nil {
 			return err
@@ -259,7 +263,8 @@ func (g *seg) collect(tx *bolt.Tx, ps []pair, bytesMax int) ([]redo.Record, erro
 
 const collectChunk = 1024
 
-// Pages implements segment.Store.
+// Pages returns the ids of the pages above after that have anything at or below at,
+// ascending, at most limit.
 func (s *Store) Pages(pg redo.PGID, after redo.PageID, at redo.LSN, limit int) ([]redo.PageID, error) {
 	g, err := s.seg(pg, false)
 	if g == nil || err != nil {
@@ -411,6 +416,10 @@ func (h head) split(p segment.GarbagePlan) (waste, keep head) {
 		} else {
 			keep.runs = append(keep.runs, r)
 		}
+	}
+	keep.floor = h.floor
+	if len(waste.images)+len(waste.runs) > 0 {
+		keep.floor = h.images[i]
 	}
 	return waste, keep
 }

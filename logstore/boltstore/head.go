@@ -16,6 +16,7 @@ import (
 type head struct {
 	images []redo.LSN // ascending
 	runs   []run      // in the order of their drains
+	floor  redo.LSN   // versions below it were collected; the oldest image kept
 }
 
 // run names one run of records.
@@ -28,6 +29,7 @@ func headKey(page redo.PageID) []byte { return be.AppendUint64(nil, uint64(page)
 
 func (h *head) encode() []byte {
 	v := make([]byte, valueHeaderSize, valueHeaderSize+8*len(h.images)+16*len(h.runs)+4)
+	v = binary.AppendUvarint(v, uint64(h.floor))
 	v = binary.AppendUvarint(v, uint64(len(h.images)))
 	for _, l := range h.images {
 		v = binary.AppendUvarint(v, uint64(l))
@@ -51,6 +53,7 @@ func decodeHead(b []byte) (h head, err error) {
 		b = b[n:]
 		return v
 	}
+	h.floor = redo.LSN(next())
 	for n := next(); n > 0 && err == nil; n-- {
 		h.images = append(h.images, redo.LSN(next()))
 	}

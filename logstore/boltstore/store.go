@@ -48,6 +48,8 @@ var (
 	ErrForeign = errors.New("boltstore: file belongs to another store")
 	// ErrVersion is returned by Open for a newer format.
 	ErrVersion = errors.New("boltstore: unknown format version or feature")
+	// ErrCollected is returned by Page for a version that was collected as garbage.
+	ErrCollected = errors.New("boltstore: version was collected as garbage")
 	// ErrClosed is returned after Close.
 	ErrClosed = errors.New("boltstore: closed")
 )

@@ -234,6 +234,9 @@ func TestCompactShrinksTheFile(t *testing.T) {
 	if after := s.Bytes(); after > before/2 {
 		t.Fatalf("%d bytes before, %d after", before, after)
 	}
+	if _, _, _, err := s.Page(0, 600, 3); !errors.Is(err, boltstore.ErrCollected) {
+		t.Fatalf("a version that is gone: %v", err)
+	}
 	if img, lsn, _, err := s.Page(0, 600, 9); err != nil || lsn != 4 || img[5] != byte((5+599+3)%256) {
 		t.Fatal(lsn, err)
 	}

@@ -60,7 +60,7 @@ var (
 	// ErrNoRoom is returned by Append when the frames do not fit into what is left
 	// of the file. Nothing was written; Rotate and try again.
 	ErrNoRoom = errors.New("hotlog: no room in the file")
-	// ErrTooLarge is returned by Append and Rotate for frames that fit into no file.
+	// ErrTooLarge is returned by Rotate for what fits into no file.
 	ErrTooLarge = errors.New("hotlog: frames are larger than a file")
 	// ErrFailed is returned by every call after a write or a sync has failed. What
 	// is on the disk is unknown then; the process must end and replay.

@@ -36,7 +36,7 @@ func mustOpen(t *testing.T, d hotlog.Disk, opt hotlog.Options) (*hotlog.Log, []s
 
 func rotate(t *testing.T, l *hotlog.Log, snapshot string) {
 	t.Helper()
-	if err := l.Rotate([]byte(snapshot)); err != nil {
+	if err := l.Rotate([]byte(snapshot), 0); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -101,7 +101,7 @@ func TestWriteAndSyncErrorsAreFinal(t *testing.T) {
 		d.failOn, d.log = nil, nil
 		for _, call := range []func() error{
 			func() error { return l.Append([]hotlog.Frame{{Kind: hotlog.KindCaller}}) },
-			func() error { return l.Rotate(nil) }, l.Cover,
+			func() error { return l.Rotate(nil, 0) }, l.Cover,
 		} {
 			if err := call(); !errors.Is(err, hotlog.ErrFailed) {
 				t.Fatalf("after a failed %s: %v", op, err)
@@ -155,7 +155,7 @@ func TestFullUntilReleased(t *testing.T) {
 		}
 	}
 	for range 3 {
-		if err := l.Rotate(nil); !errors.Is(err, hotlog.ErrFull) {
+		if err := l.Rotate(nil, 0); !errors.Is(err, hotlog.ErrFull) {
 			t.Fatalf("rotate of a full log: %v", err)
 		}
 	}
@@ -168,17 +168,36 @@ func TestFullUntilReleased(t *testing.T) {
 	}
 }
 
-func TestTooLarge(t *testing.T) {
-	l, _ := mustOpen(t, newMemDisk(), small)
+// What an ordinary file cannot take gets a file of its own, which is not kept.
+func TestLargeAppend(t *testing.T) {
+	d := newMemDisk()
+	l, _ := mustOpen(t, d, small)
 	rotate(t, l, "s")
-	if err := l.Append([]hotlog.Frame{{Body: make([]byte, small.FileBytes)}}); !errors.Is(err, hotlog.ErrTooLarge) {
+	big := []hotlog.Frame{{Kind: hotlog.KindCaller, Body: make([]byte, 2*small.FileBytes)}}
+	if err := l.Append(big); !errors.Is(err, hotlog.ErrNoRoom) {
 		t.Fatal(err)
 	}
-	if err := l.Rotate(make([]byte, small.FileBytes)); !errors.Is(err, hotlog.ErrTooLarge) {
+	if err := l.Rotate([]byte("s2"), hotlog.Size(big)); err != nil {
 		t.Fatal(err)
 	}
-	if err := l.Append([]hotlog.Frame{{Kind: hotlog.KindCaller, Body: make([]byte, l.AppendMax()-64)}}); err != nil {
-		t.Fatalf("the largest append: %v", err)
+	if err := l.Append(big); err != nil {
+		t.Fatal(err)
+	}
+	l, got := mustOpen(t, d, small)
+	if len(got) != 3 || len(got[2]) != len("16:")+len(big[0].Body) {
+		t.Fatalf("%d frames", len(got))
+	}
+	for range 3 {
+		rotate(t, l, "s")
+		l.Release(l.Generation() - 1)
+	}
+	for name, f := range d.files {
+		if int64(len(f.synced)) != small.FileBytes {
+			t.Fatalf("%s of %d bytes is still there", name, len(f.synced))
+		}
+	}
+	if err := l.Rotate(nil, hotlog.FileBytesMax); !errors.Is(err, hotlog.ErrTooLarge) {
+		t.Fatal(err)
 	}
 }
 
@@ -311,7 +330,7 @@ func TestCrashAtEveryByteOfARotation(t *testing.T) {
 		}
 		return nil
 	}
-	_ = l.Rotate([]byte("s5"))
+	_ = l.Rotate([]byte("s5"), 0)
 	d.failOn = nil
 	checkCrashes(t, d, []string{"1:s4", "16:a4", "16:now the release is durable", "1:s5"}, 3)
 }
@@ -378,7 +397,7 @@ func TestRandomLives(t *testing.T) {
 func live(r *rand.Rand, l *hotlog.Log, acked map[uint64][]string, body string) {
 	switch n := r.IntN(10); {
 	case n == 0 || l.Generation() == 0 || l.Room() < 2000:
-		if l.Rotate([]byte(body)) == nil {
+		if l.Rotate([]byte(body), 0) == nil {
 			acked[l.Generation()] = []string{"1:" + body}
 		}
 	case n == 1 && l.Generation() > 1:

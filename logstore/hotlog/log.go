@@ -45,19 +45,16 @@ type file struct {
 }
 
 // Append writes the frames with one write and one sync. They are durable when it
-// returns nil. Returns ErrNoRoom and ErrTooLarge with nothing written, and
-// ErrFailed, after which the process must end.
+// returns nil. Returns ErrNoRoom with nothing written, and ErrFailed, after which
+// the process must end.
 func (l *Log) Append(frames []Frame) error {
 	if err := l.failure(); err != nil {
 		return err
 	}
-	size := Size(frames)
-	switch {
-	case size > l.AppendMax():
-		return fmt.Errorf("%w: %d bytes", ErrTooLarge, size)
-	case size > l.Room():
+	if Size(frames) > l.Room() {
 		return ErrNoRoom
-	case len(frames) == 0:
+	}
+	if len(frames) == 0 {
 		return nil
 	}
 	if err := l.write(frames); err != nil {
@@ -66,9 +63,6 @@ func (l *Log) Append(frames []Frame) error {
 	l.covered = false
 	return nil
 }
-
-// AppendMax returns the most bytes, counted as Size does, that one Append may have.
-func (l *Log) AppendMax() int64 { return l.opt.FileBytes/2 - reserve }
 
 // reserve is what Append leaves of each file for two empty frames: Cover's, and the
 // one by which Rotate makes a Release durable when every file is live.
@@ -114,20 +108,23 @@ func (l *Log) writeEmpty() error {
 
 // Rotate begins a new generation with a snapshot frame, synced when it returns nil.
 // The snapshot must hold the effect of every frame appended so far, and of no other.
-// Returns ErrFull or ErrTooLarge with nothing changed, and ErrFailed.
-func (l *Log) Rotate(snapshot []byte) error {
+// At least room bytes, counted as Size does, can be appended afterwards: if an
+// ordinary file is too small for that, a larger one is made, and removed once
+// drained. Returns ErrFull or ErrTooLarge with nothing changed, and ErrFailed.
+func (l *Log) Rotate(snapshot []byte, room int64) error {
 	if err := l.failure(); err != nil {
 		return err
 	}
-	if frameSize(len(snapshot)) > l.opt.FileBytes/2 {
-		return fmt.Errorf("%w: snapshot of %d bytes", ErrTooLarge, len(snapshot))
+	size := max(frameSize(len(snapshot))+room+reserve, l.opt.FileBytes)
+	if size > FileBytesMax {
+		return fmt.Errorf("%w: %d bytes", ErrTooLarge, size)
 	}
-	f, err := l.takeFile()
+	f, err := l.takeFile(size)
 	if errors.Is(err, ErrFull) && l.releaseFrees() {
 		if err := l.writeEmpty(); err != nil {
 			return err
 		}
-		f, err = l.takeFile()
+		f, err = l.takeFile(size)
 	}
 	if err != nil {
 		return err
@@ -221,7 +218,7 @@ func (l *Log) Prepare() error {
 	}
 	name := l.newName()
 	l.mu.Unlock()
-	f, err := l.create(name)
+	f, err := l.create(name, l.opt.FileBytes)
 	if err != nil {
 		return err
 	}
@@ -238,11 +235,12 @@ func (l *Log) releaseFrees() bool {
 	return l.cur != nil && len(l.mu.live) > 1 && l.mu.live[0].gen < l.oldestLive()
 }
 
-// takeFile returns a file for a new generation, one of the spare ones if it can.
-func (l *Log) takeFile() (*file, error) {
+// takeFile returns a file of at least size bytes for a new generation, one of the
+// spare ones if it can.
+func (l *Log) takeFile(size int64) (*file, error) {
 	l.mu.Lock()
 	l.recycle()
-	if n := len(l.mu.spare); n > 0 {
+	if n := len(l.mu.spare); n > 0 && size <= l.opt.FileBytes {
 		f := l.mu.spare[n-1]
 		l.mu.spare = l.mu.spare[:n-1]
 		l.mu.Unlock()
@@ -254,7 +252,7 @@ func (l *Log) takeFile() (*file, error) {
 	}
 	name := l.newName()
 	l.mu.Unlock()
-	return l.create(name)
+	return l.create(name, (size+align-1)/align*align)
 }
 
 // recycle makes the files of generations that a synced frame calls drained spare.
@@ -286,12 +284,12 @@ func (l *Log) newName() string {
 	return fmt.Sprintf("hot-%06d.log", l.mu.next)
 }
 
-func (l *Log) create(name string) (*file, error) {
-	f, err := l.disk.Create(name, l.opt.FileBytes)
+func (l *Log) create(name string, size int64) (*file, error) {
+	f, err := l.disk.Create(name, size)
 	if err != nil {
 		return nil, fmt.Errorf("create %s: %w", name, err)
 	}
-	return &file{File: f, name: name, size: l.opt.FileBytes}, nil
+	return &file{File: f, name: name, size: size}, nil
 }
 
 func (l *Log) failure() error {

@@ -93,7 +93,8 @@ func (m *Memory) Records(pg redo.PGID, r redo.Range, bytesMax int) ([]redo.Recor
 	return out, r.After < m.gone[pg], nil
 }
 
-// Pages implements segment.Store.
+// Pages returns the ids of the pages above after that have anything at or below at,
+// ascending, at most limit.
 func (m *Memory) Pages(pg redo.PGID, after redo.PageID, at redo.LSN, limit int) ([]redo.PageID, error) {
 	all := map[redo.PageID]bool{}
 	for p := range m.runs {

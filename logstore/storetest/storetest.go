@@ -18,6 +18,7 @@ import (
 // Store is what the suite tests.
 type Store interface {
 	segment.Store
+	Pages(pg redo.PGID, after redo.PageID, at redo.LSN, limit int) ([]redo.PageID, error)
 	Write(pg redo.PGID, pages []boltstore.PageWrite) error
 	Collect(p segment.GarbagePlan, after redo.PageID, limit int) (boltstore.Collected, error)
 }

@@ -90,6 +90,8 @@ type Message struct {
 	//	*Message_HealthAsk
 	//	*Message_Health
 	//	*Message_Refused
+	//	*Message_ReadLog
+	//	*Message_LogAnswer
 	Body          isMessage_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -343,6 +345,24 @@ func (x *Message) GetRefused() *Refused {
 	return nil
 }
 
+func (x *Message) GetReadLog() *ReadLog {
+	if x != nil {
+		if x, ok := x.Body.(*Message_ReadLog); ok {
+			return x.ReadLog
+		}
+	}
+	return nil
+}
+
+func (x *Message) GetLogAnswer() *LogAnswer {
+	if x != nil {
+		if x, ok := x.Body.(*Message_LogAnswer); ok {
+			return x.LogAnswer
+		}
+	}
+	return nil
+}
+
 type isMessage_Body interface {
 	isMessage_Body()
 }
@@ -419,6 +439,14 @@ type Message_Refused struct {
 	Refused *Refused `protobuf:"bytes,33,opt,name=refused,proto3,oneof"`
 }
 
+type Message_ReadLog struct {
+	ReadLog *ReadLog `protobuf:"bytes,34,opt,name=read_log,json=readLog,proto3,oneof"`
+}
+
+type Message_LogAnswer struct {
+	LogAnswer *LogAnswer `protobuf:"bytes,35,opt,name=log_answer,json=logAnswer,proto3,oneof"`
+}
+
 func (*Message_Fence) isMessage_Body() {}
 
 func (*Message_FenceAnswer) isMessage_Body() {}
@@ -454,6 +482,10 @@ func (*Message_HealthAsk) isMessage_Body() {}
 func (*Message_Health) isMessage_Body() {}
 
 func (*Message_Refused) isMessage_Body() {}
+
+func (*Message_ReadLog) isMessage_Body() {}
+
+func (*Message_LogAnswer) isMessage_Body() {}
 
 type Range struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1165,6 +1197,8 @@ type PutList struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	List          *List                  `protobuf:"bytes,1,opt,name=list,proto3" json:"list,omitempty"`
 	Groups        []*GroupStart          `protobuf:"bytes,2,rep,name=groups,proto3" json:"groups,omitempty"`
+	Holder        uint64                 `protobuf:"varint,3,opt,name=holder,proto3" json:"holder,omitempty"`
+	Lal           uint64                 `protobuf:"varint,4,opt,name=lal,proto3" json:"lal,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1211,6 +1245,20 @@ func (x *PutList) GetGroups() []*GroupStart {
 		return x.Groups
 	}
 	return nil
+}
+
+func (x *PutList) GetHolder() uint64 {
+	if x != nil {
+		return x.Holder
+	}
+	return 0
+}
+
+func (x *PutList) GetLal() uint64 {
+	if x != nil {
+		return x.Lal
+	}
+	return 0
 }
 
 type GroupStart struct {
@@ -1625,6 +1673,134 @@ func (x *PageAnswer) GetScl() uint64 {
 	return 0
 }
 
+type ReadLog struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Pg            uint32                 `protobuf:"varint,1,opt,name=pg,proto3" json:"pg,omitempty"`
+	Range         *Range                 `protobuf:"bytes,2,opt,name=range,proto3" json:"range,omitempty"`
+	Need          uint64                 `protobuf:"varint,3,opt,name=need,proto3" json:"need,omitempty"`
+	Reader        bool                   `protobuf:"varint,4,opt,name=reader,proto3" json:"reader,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReadLog) Reset() {
+	*x = ReadLog{}
+	mi := &file_storage_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReadLog) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReadLog) ProtoMessage() {}
+
+func (x *ReadLog) ProtoReflect() protoreflect.Message {
+	mi := &file_storage_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReadLog.ProtoReflect.Descriptor instead.
+func (*ReadLog) Descriptor() ([]byte, []int) {
+	return file_storage_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *ReadLog) GetPg() uint32 {
+	if x != nil {
+		return x.Pg
+	}
+	return 0
+}
+
+func (x *ReadLog) GetRange() *Range {
+	if x != nil {
+		return x.Range
+	}
+	return nil
+}
+
+func (x *ReadLog) GetNeed() uint64 {
+	if x != nil {
+		return x.Need
+	}
+	return 0
+}
+
+func (x *ReadLog) GetReader() bool {
+	if x != nil {
+		return x.Reader
+	}
+	return false
+}
+
+type LogAnswer struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Pg            uint32                 `protobuf:"varint,1,opt,name=pg,proto3" json:"pg,omitempty"`
+	Records       *Records               `protobuf:"bytes,2,opt,name=records,proto3" json:"records,omitempty"`
+	More          bool                   `protobuf:"varint,3,opt,name=more,proto3" json:"more,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LogAnswer) Reset() {
+	*x = LogAnswer{}
+	mi := &file_storage_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LogAnswer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LogAnswer) ProtoMessage() {}
+
+func (x *LogAnswer) ProtoReflect() protoreflect.Message {
+	mi := &file_storage_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LogAnswer.ProtoReflect.Descriptor instead.
+func (*LogAnswer) Descriptor() ([]byte, []int) {
+	return file_storage_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *LogAnswer) GetPg() uint32 {
+	if x != nil {
+		return x.Pg
+	}
+	return 0
+}
+
+func (x *LogAnswer) GetRecords() *Records {
+	if x != nil {
+		return x.Records
+	}
+	return nil
+}
+
+func (x *LogAnswer) GetMore() bool {
+	if x != nil {
+		return x.More
+	}
+	return false
+}
+
 type Gossip struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	ListEpoch     uint64                 `protobuf:"varint,1,opt,name=list_epoch,json=listEpoch,proto3" json:"list_epoch,omitempty"`
@@ -1635,7 +1811,7 @@ type Gossip struct {
 
 func (x *Gossip) Reset() {
 	*x = Gossip{}
-	mi := &file_storage_proto_msgTypes[22]
+	mi := &file_storage_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1647,7 +1823,7 @@ func (x *Gossip) String() string {
 func (*Gossip) ProtoMessage() {}
 
 func (x *Gossip) ProtoReflect() protoreflect.Message {
-	mi := &file_storage_proto_msgTypes[22]
+	mi := &file_storage_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1660,7 +1836,7 @@ func (x *Gossip) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Gossip.ProtoReflect.Descriptor instead.
 func (*Gossip) Descriptor() ([]byte, []int) {
-	return file_storage_proto_rawDescGZIP(), []int{22}
+	return file_storage_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Gossip) GetListEpoch() uint64 {
@@ -1687,7 +1863,7 @@ type GossipAsk struct {
 
 func (x *GossipAsk) Reset() {
 	*x = GossipAsk{}
-	mi := &file_storage_proto_msgTypes[23]
+	mi := &file_storage_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1699,7 +1875,7 @@ func (x *GossipAsk) String() string {
 func (*GossipAsk) ProtoMessage() {}
 
 func (x *GossipAsk) ProtoReflect() protoreflect.Message {
-	mi := &file_storage_proto_msgTypes[23]
+	mi := &file_storage_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1712,7 +1888,7 @@ func (x *GossipAsk) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GossipAsk.ProtoReflect.Descriptor instead.
 func (*GossipAsk) Descriptor() ([]byte, []int) {
-	return file_storage_proto_rawDescGZIP(), []int{23}
+	return file_storage_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *GossipAsk) GetListEpoch() uint64 {
@@ -1739,7 +1915,7 @@ type Hole struct {
 
 func (x *Hole) Reset() {
 	*x = Hole{}
-	mi := &file_storage_proto_msgTypes[24]
+	mi := &file_storage_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1751,7 +1927,7 @@ func (x *Hole) String() string {
 func (*Hole) ProtoMessage() {}
 
 func (x *Hole) ProtoReflect() protoreflect.Message {
-	mi := &file_storage_proto_msgTypes[24]
+	mi := &file_storage_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1764,7 +1940,7 @@ func (x *Hole) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hole.ProtoReflect.Descriptor instead.
 func (*Hole) Descriptor() ([]byte, []int) {
-	return file_storage_proto_rawDescGZIP(), []int{24}
+	return file_storage_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Hole) GetPg() uint32 {
@@ -1793,7 +1969,7 @@ type GossipFill struct {
 
 func (x *GossipFill) Reset() {
 	*x = GossipFill{}
-	mi := &file_storage_proto_msgTypes[25]
+	mi := &file_storage_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1805,7 +1981,7 @@ func (x *GossipFill) String() string {
 func (*GossipFill) ProtoMessage() {}
 
 func (x *GossipFill) ProtoReflect() protoreflect.Message {
-	mi := &file_storage_proto_msgTypes[25]
+	mi := &file_storage_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1818,7 +1994,7 @@ func (x *GossipFill) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GossipFill.ProtoReflect.Descriptor instead.
 func (*GossipFill) Descriptor() ([]byte, []int) {
-	return file_storage_proto_rawDescGZIP(), []int{25}
+	return file_storage_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *GossipFill) GetListEpoch() uint64 {
@@ -1861,7 +2037,7 @@ type CopySegment struct {
 
 func (x *CopySegment) Reset() {
 	*x = CopySegment{}
-	mi := &file_storage_proto_msgTypes[26]
+	mi := &file_storage_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1873,7 +2049,7 @@ func (x *CopySegment) String() string {
 func (*CopySegment) ProtoMessage() {}
 
 func (x *CopySegment) ProtoReflect() protoreflect.Message {
-	mi := &file_storage_proto_msgTypes[26]
+	mi := &file_storage_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1886,7 +2062,7 @@ func (x *CopySegment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CopySegment.ProtoReflect.Descriptor instead.
 func (*CopySegment) Descriptor() ([]byte, []int) {
-	return file_storage_proto_rawDescGZIP(), []int{26}
+	return file_storage_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *CopySegment) GetListEpoch() uint64 {
@@ -1931,7 +2107,7 @@ type CopyAnswer struct {
 
 func (x *CopyAnswer) Reset() {
 	*x = CopyAnswer{}
-	mi := &file_storage_proto_msgTypes[27]
+	mi := &file_storage_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1943,7 +2119,7 @@ func (x *CopyAnswer) String() string {
 func (*CopyAnswer) ProtoMessage() {}
 
 func (x *CopyAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_storage_proto_msgTypes[27]
+	mi := &file_storage_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1956,7 +2132,7 @@ func (x *CopyAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CopyAnswer.ProtoReflect.Descriptor instead.
 func (*CopyAnswer) Descriptor() ([]byte, []int) {
-	return file_storage_proto_rawDescGZIP(), []int{27}
+	return file_storage_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *CopyAnswer) GetListEpoch() uint64 {
@@ -2012,7 +2188,7 @@ type PageImage struct {
 
 func (x *PageImage) Reset() {
 	*x = PageImage{}
-	mi := &file_storage_proto_msgTypes[28]
+	mi := &file_storage_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2024,7 +2200,7 @@ func (x *PageImage) String() string {
 func (*PageImage) ProtoMessage() {}
 
 func (x *PageImage) ProtoReflect() protoreflect.Message {
-	mi := &file_storage_proto_msgTypes[28]
+	mi := &file_storage_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2037,7 +2213,7 @@ func (x *PageImage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PageImage.ProtoReflect.Descriptor instead.
 func (*PageImage) Descriptor() ([]byte, []int) {
-	return file_storage_proto_rawDescGZIP(), []int{28}
+	return file_storage_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *PageImage) GetPage() uint64 {
@@ -2069,7 +2245,7 @@ type HealthAsk struct {
 
 func (x *HealthAsk) Reset() {
 	*x = HealthAsk{}
-	mi := &file_storage_proto_msgTypes[29]
+	mi := &file_storage_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2081,7 +2257,7 @@ func (x *HealthAsk) String() string {
 func (*HealthAsk) ProtoMessage() {}
 
 func (x *HealthAsk) ProtoReflect() protoreflect.Message {
-	mi := &file_storage_proto_msgTypes[29]
+	mi := &file_storage_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2094,7 +2270,7 @@ func (x *HealthAsk) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HealthAsk.ProtoReflect.Descriptor instead.
 func (*HealthAsk) Descriptor() ([]byte, []int) {
-	return file_storage_proto_rawDescGZIP(), []int{29}
+	return file_storage_proto_rawDescGZIP(), []int{31}
 }
 
 type Health struct {
@@ -2112,7 +2288,7 @@ type Health struct {
 
 func (x *Health) Reset() {
 	*x = Health{}
-	mi := &file_storage_proto_msgTypes[30]
+	mi := &file_storage_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2124,7 +2300,7 @@ func (x *Health) String() string {
 func (*Health) ProtoMessage() {}
 
 func (x *Health) ProtoReflect() protoreflect.Message {
-	mi := &file_storage_proto_msgTypes[30]
+	mi := &file_storage_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2137,7 +2313,7 @@ func (x *Health) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Health.ProtoReflect.Descriptor instead.
 func (*Health) Descriptor() ([]byte, []int) {
-	return file_storage_proto_rawDescGZIP(), []int{30}
+	return file_storage_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Health) GetStore() uint64 {
@@ -2197,13 +2373,14 @@ type Refused struct {
 	Pg            uint32                 `protobuf:"varint,4,opt,name=pg,proto3" json:"pg,omitempty"`
 	Segment       bool                   `protobuf:"varint,5,opt,name=segment,proto3" json:"segment,omitempty"`
 	Text          string                 `protobuf:"bytes,6,opt,name=text,proto3" json:"text,omitempty"`
+	Of            uint64                 `protobuf:"varint,7,opt,name=of,proto3" json:"of,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Refused) Reset() {
 	*x = Refused{}
-	mi := &file_storage_proto_msgTypes[31]
+	mi := &file_storage_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2215,7 +2392,7 @@ func (x *Refused) String() string {
 func (*Refused) ProtoMessage() {}
 
 func (x *Refused) ProtoReflect() protoreflect.Message {
-	mi := &file_storage_proto_msgTypes[31]
+	mi := &file_storage_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2228,7 +2405,7 @@ func (x *Refused) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Refused.ProtoReflect.Descriptor instead.
 func (*Refused) Descriptor() ([]byte, []int) {
-	return file_storage_proto_rawDescGZIP(), []int{31}
+	return file_storage_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Refused) GetKind() uint32 {
@@ -2273,13 +2450,19 @@ func (x *Refused) GetText() string {
 	return ""
 }
 
+func (x *Refused) GetOf() uint64 {
+	if x != nil {
+		return x.Of
+	}
+	return 0
+}
+
 var File_storage_proto protoreflect.FileDescriptor
 
 const file_storage_proto_rawDesc = "" +
 	"\n" +
 	"\rstorage.proto\x12\x12sextant.storage.v1\"\x06\n" +
-	"\x04Told\"\xba\n" +
-	"\n" +
+	"\x04Told\"\xb4\v\n" +
 	"\aMessage\x12\x18\n" +
 	"\acluster\x18\x01 \x01(\tR\acluster\x12\x12\n" +
 	"\x04from\x18\x02 \x01(\tR\x04from\x12\x16\n" +
@@ -2311,7 +2494,10 @@ const file_storage_proto_rawDesc = "" +
 	"\n" +
 	"health_ask\x18\x1f \x01(\v2\x1d.sextant.storage.v1.HealthAskH\x00R\thealthAsk\x124\n" +
 	"\x06health\x18  \x01(\v2\x1a.sextant.storage.v1.HealthH\x00R\x06health\x127\n" +
-	"\arefused\x18! \x01(\v2\x1b.sextant.storage.v1.RefusedH\x00R\arefusedB\x06\n" +
+	"\arefused\x18! \x01(\v2\x1b.sextant.storage.v1.RefusedH\x00R\arefused\x128\n" +
+	"\bread_log\x18\" \x01(\v2\x1b.sextant.storage.v1.ReadLogH\x00R\areadLog\x12>\n" +
+	"\n" +
+	"log_answer\x18# \x01(\v2\x1d.sextant.storage.v1.LogAnswerH\x00R\tlogAnswerB\x06\n" +
 	"\x04body\"7\n" +
 	"\x05Range\x12\x14\n" +
 	"\x05after\x18\x01 \x01(\x04R\x05after\x12\x18\n" +
@@ -2360,10 +2546,12 @@ const file_storage_proto_rawDesc = "" +
 	"\aRecords\x12\x14\n" +
 	"\x05count\x18\x01 \x01(\rR\x05count\x12\x12\n" +
 	"\x04data\x18\x02 \x01(\fR\x04data\x12\x10\n" +
-	"\x03crc\x18\x03 \x01(\aR\x03crc\"o\n" +
+	"\x03crc\x18\x03 \x01(\aR\x03crc\"\x99\x01\n" +
 	"\aPutList\x12,\n" +
 	"\x04list\x18\x01 \x01(\v2\x18.sextant.storage.v1.ListR\x04list\x126\n" +
-	"\x06groups\x18\x02 \x03(\v2\x1e.sextant.storage.v1.GroupStartR\x06groups\"l\n" +
+	"\x06groups\x18\x02 \x03(\v2\x1e.sextant.storage.v1.GroupStartR\x06groups\x12\x16\n" +
+	"\x06holder\x18\x03 \x01(\x04R\x06holder\x12\x10\n" +
+	"\x03lal\x18\x04 \x01(\x04R\x03lal\"l\n" +
 	"\n" +
 	"GroupStart\x12\x0e\n" +
 	"\x02pg\x18\x01 \x01(\rR\x02pg\x12\x1e\n" +
@@ -2398,7 +2586,16 @@ const file_storage_proto_rawDesc = "" +
 	"\n" +
 	"PageAnswer\x12\x14\n" +
 	"\x05pages\x18\x01 \x03(\fR\x05pages\x12\x10\n" +
-	"\x03scl\x18\x02 \x01(\x04R\x03scl\"V\n" +
+	"\x03scl\x18\x02 \x01(\x04R\x03scl\"v\n" +
+	"\aReadLog\x12\x0e\n" +
+	"\x02pg\x18\x01 \x01(\rR\x02pg\x12/\n" +
+	"\x05range\x18\x02 \x01(\v2\x19.sextant.storage.v1.RangeR\x05range\x12\x12\n" +
+	"\x04need\x18\x03 \x01(\x04R\x04need\x12\x16\n" +
+	"\x06reader\x18\x04 \x01(\bR\x06reader\"f\n" +
+	"\tLogAnswer\x12\x0e\n" +
+	"\x02pg\x18\x01 \x01(\rR\x02pg\x125\n" +
+	"\arecords\x18\x02 \x01(\v2\x1b.sextant.storage.v1.RecordsR\arecords\x12\x12\n" +
+	"\x04more\x18\x03 \x01(\bR\x04more\"V\n" +
 	"\x06Gossip\x12\x1d\n" +
 	"\n" +
 	"list_epoch\x18\x01 \x01(\x04R\tlistEpoch\x12-\n" +
@@ -2444,7 +2641,7 @@ const file_storage_proto_rawDesc = "" +
 	"\x0emin_read_point\x18\x04 \x01(\x04R\fminReadPoint\x12<\n" +
 	"\bsegments\x18\x05 \x03(\v2 .sextant.storage.v1.SegmentStateR\bsegments\x12\x1c\n" +
 	"\tundrained\x18\x06 \x01(\x03R\tundrained\x12\x14\n" +
-	"\x05holes\x18\a \x01(\x03R\x05holes\"\x8c\x01\n" +
+	"\x05holes\x18\a \x01(\x03R\x05holes\"\x9c\x01\n" +
 	"\aRefused\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\rR\x04kind\x12\x1d\n" +
 	"\n" +
@@ -2452,7 +2649,8 @@ const file_storage_proto_rawDesc = "" +
 	"\x03seq\x18\x03 \x01(\x04R\x03seq\x12\x0e\n" +
 	"\x02pg\x18\x04 \x01(\rR\x02pg\x12\x18\n" +
 	"\asegment\x18\x05 \x01(\bR\asegment\x12\x12\n" +
-	"\x04text\x18\x06 \x01(\tR\x04text2\x89\x01\n" +
+	"\x04text\x18\x06 \x01(\tR\x04text\x12\x0e\n" +
+	"\x02of\x18\a \x01(\x04R\x02of2\x89\x01\n" +
 	"\aStorage\x12?\n" +
 	"\x03Ask\x12\x1b.sextant.storage.v1.Message\x1a\x1b.sextant.storage.v1.Message\x12=\n" +
 	"\x04Tell\x12\x1b.sextant.storage.v1.Message\x1a\x18.sextant.storage.v1.ToldB\x19Z\x17sextant/logstore/wirepbb\x06proto3"
@@ -2469,7 +2667,7 @@ func file_storage_proto_rawDescGZIP() []byte {
 	return file_storage_proto_rawDescData
 }
 
-var file_storage_proto_msgTypes = make([]protoimpl.MessageInfo, 32)
+var file_storage_proto_msgTypes = make([]protoimpl.MessageInfo, 34)
 var file_storage_proto_goTypes = []any{
 	(*Told)(nil),           // 0: sextant.storage.v1.Told
 	(*Message)(nil),        // 1: sextant.storage.v1.Message
@@ -2493,16 +2691,18 @@ var file_storage_proto_goTypes = []any{
 	(*SegmentCreated)(nil), // 19: sextant.storage.v1.SegmentCreated
 	(*ReadPage)(nil),       // 20: sextant.storage.v1.ReadPage
 	(*PageAnswer)(nil),     // 21: sextant.storage.v1.PageAnswer
-	(*Gossip)(nil),         // 22: sextant.storage.v1.Gossip
-	(*GossipAsk)(nil),      // 23: sextant.storage.v1.GossipAsk
-	(*Hole)(nil),           // 24: sextant.storage.v1.Hole
-	(*GossipFill)(nil),     // 25: sextant.storage.v1.GossipFill
-	(*CopySegment)(nil),    // 26: sextant.storage.v1.CopySegment
-	(*CopyAnswer)(nil),     // 27: sextant.storage.v1.CopyAnswer
-	(*PageImage)(nil),      // 28: sextant.storage.v1.PageImage
-	(*HealthAsk)(nil),      // 29: sextant.storage.v1.HealthAsk
-	(*Health)(nil),         // 30: sextant.storage.v1.Health
-	(*Refused)(nil),        // 31: sextant.storage.v1.Refused
+	(*ReadLog)(nil),        // 22: sextant.storage.v1.ReadLog
+	(*LogAnswer)(nil),      // 23: sextant.storage.v1.LogAnswer
+	(*Gossip)(nil),         // 24: sextant.storage.v1.Gossip
+	(*GossipAsk)(nil),      // 25: sextant.storage.v1.GossipAsk
+	(*Hole)(nil),           // 26: sextant.storage.v1.Hole
+	(*GossipFill)(nil),     // 27: sextant.storage.v1.GossipFill
+	(*CopySegment)(nil),    // 28: sextant.storage.v1.CopySegment
+	(*CopyAnswer)(nil),     // 29: sextant.storage.v1.CopyAnswer
+	(*PageImage)(nil),      // 30: sextant.storage.v1.PageImage
+	(*HealthAsk)(nil),      // 31: sextant.storage.v1.HealthAsk
+	(*Health)(nil),         // 32: sextant.storage.v1.Health
+	(*Refused)(nil),        // 33: sextant.storage.v1.Refused
 }
 var file_storage_proto_depIdxs = []int32{
 	7,  // 0: sextant.storage.v1.Message.fence:type_name -> sextant.storage.v1.Fence
@@ -2515,44 +2715,48 @@ var file_storage_proto_depIdxs = []int32{
 	19, // 7: sextant.storage.v1.Message.segment_created:type_name -> sextant.storage.v1.SegmentCreated
 	20, // 8: sextant.storage.v1.Message.read_page:type_name -> sextant.storage.v1.ReadPage
 	21, // 9: sextant.storage.v1.Message.page_answer:type_name -> sextant.storage.v1.PageAnswer
-	22, // 10: sextant.storage.v1.Message.gossip:type_name -> sextant.storage.v1.Gossip
-	23, // 11: sextant.storage.v1.Message.gossip_ask:type_name -> sextant.storage.v1.GossipAsk
-	25, // 12: sextant.storage.v1.Message.gossip_fill:type_name -> sextant.storage.v1.GossipFill
-	26, // 13: sextant.storage.v1.Message.copy_segment:type_name -> sextant.storage.v1.CopySegment
-	27, // 14: sextant.storage.v1.Message.copy_answer:type_name -> sextant.storage.v1.CopyAnswer
-	29, // 15: sextant.storage.v1.Message.health_ask:type_name -> sextant.storage.v1.HealthAsk
-	30, // 16: sextant.storage.v1.Message.health:type_name -> sextant.storage.v1.Health
-	31, // 17: sextant.storage.v1.Message.refused:type_name -> sextant.storage.v1.Refused
-	2,  // 18: sextant.storage.v1.List.ranges:type_name -> sextant.storage.v1.Range
-	3,  // 19: sextant.storage.v1.FenceAnswer.list:type_name -> sextant.storage.v1.List
-	4,  // 20: sextant.storage.v1.FenceAnswer.lals:type_name -> sextant.storage.v1.EpochLAL
-	9,  // 21: sextant.storage.v1.FenceAnswer.segments:type_name -> sextant.storage.v1.SegmentState
-	5,  // 22: sextant.storage.v1.SegmentState.hint:type_name -> sextant.storage.v1.Hint
-	6,  // 23: sextant.storage.v1.Fetch.ranges:type_name -> sextant.storage.v1.PGLSN
-	12, // 24: sextant.storage.v1.FetchAnswer.groups:type_name -> sextant.storage.v1.Fetched
-	13, // 25: sextant.storage.v1.Fetched.records:type_name -> sextant.storage.v1.Records
-	3,  // 26: sextant.storage.v1.PutList.list:type_name -> sextant.storage.v1.List
-	15, // 27: sextant.storage.v1.PutList.groups:type_name -> sextant.storage.v1.GroupStart
-	17, // 28: sextant.storage.v1.ListAnswer.segments:type_name -> sextant.storage.v1.SegmentAck
-	15, // 29: sextant.storage.v1.CreateSegment.group:type_name -> sextant.storage.v1.GroupStart
-	17, // 30: sextant.storage.v1.SegmentCreated.ack:type_name -> sextant.storage.v1.SegmentAck
-	6,  // 31: sextant.storage.v1.Gossip.scls:type_name -> sextant.storage.v1.PGLSN
-	24, // 32: sextant.storage.v1.GossipAsk.asks:type_name -> sextant.storage.v1.Hole
-	2,  // 33: sextant.storage.v1.Hole.holes:type_name -> sextant.storage.v1.Range
-	13, // 34: sextant.storage.v1.GossipFill.records:type_name -> sextant.storage.v1.Records
-	5,  // 35: sextant.storage.v1.CopyAnswer.hint:type_name -> sextant.storage.v1.Hint
-	28, // 36: sextant.storage.v1.CopyAnswer.pages:type_name -> sextant.storage.v1.PageImage
-	3,  // 37: sextant.storage.v1.Health.list:type_name -> sextant.storage.v1.List
-	9,  // 38: sextant.storage.v1.Health.segments:type_name -> sextant.storage.v1.SegmentState
-	1,  // 39: sextant.storage.v1.Storage.Ask:input_type -> sextant.storage.v1.Message
-	1,  // 40: sextant.storage.v1.Storage.Tell:input_type -> sextant.storage.v1.Message
-	1,  // 41: sextant.storage.v1.Storage.Ask:output_type -> sextant.storage.v1.Message
-	0,  // 42: sextant.storage.v1.Storage.Tell:output_type -> sextant.storage.v1.Told
-	41, // [41:43] is the sub-list for method output_type
-	39, // [39:41] is the sub-list for method input_type
-	39, // [39:39] is the sub-list for extension type_name
-	39, // [39:39] is the sub-list for extension extendee
-	0,  // [0:39] is the sub-list for field type_name
+	24, // 10: sextant.storage.v1.Message.gossip:type_name -> sextant.storage.v1.Gossip
+	25, // 11: sextant.storage.v1.Message.gossip_ask:type_name -> sextant.storage.v1.GossipAsk
+	27, // 12: sextant.storage.v1.Message.gossip_fill:type_name -> sextant.storage.v1.GossipFill
+	28, // 13: sextant.storage.v1.Message.copy_segment:type_name -> sextant.storage.v1.CopySegment
+	29, // 14: sextant.storage.v1.Message.copy_answer:type_name -> sextant.storage.v1.CopyAnswer
+	31, // 15: sextant.storage.v1.Message.health_ask:type_name -> sextant.storage.v1.HealthAsk
+	32, // 16: sextant.storage.v1.Message.health:type_name -> sextant.storage.v1.Health
+	33, // 17: sextant.storage.v1.Message.refused:type_name -> sextant.storage.v1.Refused
+	22, // 18: sextant.storage.v1.Message.read_log:type_name -> sextant.storage.v1.ReadLog
+	23, // 19: sextant.storage.v1.Message.log_answer:type_name -> sextant.storage.v1.LogAnswer
+	2,  // 20: sextant.storage.v1.List.ranges:type_name -> sextant.storage.v1.Range
+	3,  // 21: sextant.storage.v1.FenceAnswer.list:type_name -> sextant.storage.v1.List
+	4,  // 22: sextant.storage.v1.FenceAnswer.lals:type_name -> sextant.storage.v1.EpochLAL
+	9,  // 23: sextant.storage.v1.FenceAnswer.segments:type_name -> sextant.storage.v1.SegmentState
+	5,  // 24: sextant.storage.v1.SegmentState.hint:type_name -> sextant.storage.v1.Hint
+	6,  // 25: sextant.storage.v1.Fetch.ranges:type_name -> sextant.storage.v1.PGLSN
+	12, // 26: sextant.storage.v1.FetchAnswer.groups:type_name -> sextant.storage.v1.Fetched
+	13, // 27: sextant.storage.v1.Fetched.records:type_name -> sextant.storage.v1.Records
+	3,  // 28: sextant.storage.v1.PutList.list:type_name -> sextant.storage.v1.List
+	15, // 29: sextant.storage.v1.PutList.groups:type_name -> sextant.storage.v1.GroupStart
+	17, // 30: sextant.storage.v1.ListAnswer.segments:type_name -> sextant.storage.v1.SegmentAck
+	15, // 31: sextant.storage.v1.CreateSegment.group:type_name -> sextant.storage.v1.GroupStart
+	17, // 32: sextant.storage.v1.SegmentCreated.ack:type_name -> sextant.storage.v1.SegmentAck
+	2,  // 33: sextant.storage.v1.ReadLog.range:type_name -> sextant.storage.v1.Range
+	13, // 34: sextant.storage.v1.LogAnswer.records:type_name -> sextant.storage.v1.Records
+	6,  // 35: sextant.storage.v1.Gossip.scls:type_name -> sextant.storage.v1.PGLSN
+	26, // 36: sextant.storage.v1.GossipAsk.asks:type_name -> sextant.storage.v1.Hole
+	2,  // 37: sextant.storage.v1.Hole.holes:type_name -> sextant.storage.v1.Range
+	13, // 38: sextant.storage.v1.GossipFill.records:type_name -> sextant.storage.v1.Records
+	5,  // 39: sextant.storage.v1.CopyAnswer.hint:type_name -> sextant.storage.v1.Hint
+	30, // 40: sextant.storage.v1.CopyAnswer.pages:type_name -> sextant.storage.v1.PageImage
+	3,  // 41: sextant.storage.v1.Health.list:type_name -> sextant.storage.v1.List
+	9,  // 42: sextant.storage.v1.Health.segments:type_name -> sextant.storage.v1.SegmentState
+	1,  // 43: sextant.storage.v1.Storage.Ask:input_type -> sextant.storage.v1.Message
+	1,  // 44: sextant.storage.v1.Storage.Tell:input_type -> sextant.storage.v1.Message
+	1,  // 45: sextant.storage.v1.Storage.Ask:output_type -> sextant.storage.v1.Message
+	0,  // 46: sextant.storage.v1.Storage.Tell:output_type -> sextant.storage.v1.Told
+	45, // [45:47] is the sub-list for method output_type
+	43, // [43:45] is the sub-list for method input_type
+	43, // [43:43] is the sub-list for extension type_name
+	43, // [43:43] is the sub-list for extension extendee
+	0,  // [0:43] is the sub-list for field type_name
 }
 
 func init() { file_storage_proto_init() }
@@ -2579,6 +2783,8 @@ func file_storage_proto_init() {
 		(*Message_HealthAsk)(nil),
 		(*Message_Health)(nil),
 		(*Message_Refused)(nil),
+		(*Message_ReadLog)(nil),
+		(*Message_LogAnswer)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -2586,7 +2792,7 @@ func file_storage_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_storage_proto_rawDesc), len(file_storage_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   32,
+			NumMessages:   34,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

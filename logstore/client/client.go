@@ -1,0 +1,99 @@
+// Package client is the storage service as an instance sees it: Volume, the
+// writer's volume over its six storage nodes, and Reader, the pages and the log of
+// a volume that another instance writes.
+//
+// It acts and does not decide: which LSNs there are, what is durable and what a
+// recovery keeps is package volume; what a node does with a message is package
+// segment. Here are the connections, one lock round a volume.Tracker, the clock, and
+// the waiting. Start with Recover.
+package client
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"sextant/internal/redo"
+	"sextant/logstore"
+)
+
+// Node is a storage node as the control plane knows it.
+type Node struct {
+	ID    logstore.NodeID
+	AZ    string
+	Addr  string           // host:port
+	Store logstore.StoreID // registered; an answer of another store does not count
+}
+
+// Group is a protection group as the control plane knows it.
+type Group struct {
+	PG         redo.PGID
+	Membership redo.MembershipEpoch
+	Members    []logstore.NodeID // six, two of each AZ
+}
+
+// Geometry is the volume's shape at one moment.
+//
+// Invariant: Groups[i].PG == i.
+type Geometry struct {
+	PagesPerGroup uint64
+	Nodes         []Node
+	Groups        []Group
+}
+
+// Grant is the permission to write the volume at one epoch, and the geometry that
+// belongs to it.
+type Grant struct {
+	Volume    redo.VolumeID
+	Timeline  redo.TimelineID
+	Epoch     redo.VolumeEpoch
+	Holder    uint64 // drawn at random by the process that asked for the grant, never 0
+	LAL       uint64 // LSNs that may be allocated above max(VDL, base)
+	ReadLease time.Duration
+	// LeaseWait is the longest read lease that a grantee since the last opened epoch
+	// may still hold, drift included; 0 if there is none.
+	LeaseWait time.Duration
+	Geometry  Geometry
+}
+
+// Options of a volume and of a reader. Zero values are replaced by the defaults
+// named in limits.go.
+type Options struct {
+	Self    logstore.NodeID // of this process, in messages and logs
+	Cluster string          // id of the cluster; nodes of another refuse the connection
+	Logger  *slog.Logger
+
+	// Resolve returns the address of a node; nil: the geometry's. It is asked at
+	// every connect, since a node may come back at another address.
+	Resolve func(logstore.NodeID) string
+
+	// Tap receives what is shipped, from the first batch after the opening. May be nil.
+	Tap logstore.Tap
+	// Opened tells the control plane that the epoch serves. It is called once, when
+	// recovery is complete and the predecessors' leases have passed. May be nil.
+	Opened func(context.Context) error
+	// LeasesEnded, when closed, says that every predecessor is known to have ended:
+	// the wait for their leases is cut short. May be nil.
+	LeasesEnded <-chan struct{}
+	// CreateGroup registers group pg with the control plane at this epoch and returns
+	// it; it must be idempotent. Nil: the volume does not grow.
+	CreateGroup func(ctx context.Context, epoch redo.VolumeEpoch, pg redo.PGID) (Group, error)
+
+	WindowBytes     int           // payload bytes appended and not durable, at most
+	BatchBytes      int           // payload bytes sealed into one message to a node, at most
+	ReconnectMin    time.Duration // wait after the first failed connect
+	ReconnectMax    time.Duration // wait after the tenth and later ones
+	DialTimeout     time.Duration
+	RequestPatience time.Duration // after which a request is asked of another node
+	HedgeAfter      time.Duration // least wait before a page is asked of a second node
+}
+
+// Recovered says what a recovery found and did.
+type Recovered struct {
+	VDL     redo.LSN      // the recovered one, a CPL; 0 for an empty volume
+	Next    redo.LSN      // the first LSN that will be given out
+	List    logstore.List // that is in force now
+	PGLast  map[redo.PGID]redo.LSN
+	Records int           // ragged records that were shipped again
+	Took    time.Duration // without the wait for leases
+}

@@ -1,0 +1,244 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"sync/atomic"
+	"time"
+
+	"sextant/internal/page"
+	"sextant/internal/redo"
+	"sextant/logstore/boltstore"
+	"sextant/logstore/segment"
+)
+
+// background is what the background goroutine keeps between its rounds.
+type background struct {
+	storedBytes atomic.Int64
+	counts      map[pageOf]count          // of records stored since a page's last image
+	cursor      map[redo.PGID]redo.PageID // where garbage collection goes on
+	floors      map[redo.PGID][]floorAt   // read floors of the retention time, oldest first
+	collected   time.Time
+	compacted   time.Time
+}
+
+type pageOf struct {
+	pg   redo.PGID
+	page redo.PageID
+}
+
+type count struct{ records, bytes int }
+
+type floorAt struct {
+	when time.Time
+	plan segment.GarbagePlan
+}
+
+// backgroundLoop drains, collects and compacts. It begins at a point of the interval
+// that depends on the node, so that six nodes on one machine do not drain at once.
+func (n *Node) backgroundLoop() {
+	n.bg.counts = map[pageOf]count{}
+	n.bg.cursor, n.bg.floors = map[redo.PGID]redo.PageID{}, map[redo.PGID][]floorAt{}
+	n.bg.collected, n.bg.compacted = time.Now(), time.Now()
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(n.opt.ID))
+	wait := n.opt.DrainEvery/2 + n.opt.DrainEvery*time.Duration(h.Sum32()%64)/64
+	for {
+		urgent := false
+		select {
+		case <-time.After(wait):
+		case <-n.urgent:
+			urgent = true
+		case <-n.ctx.Done():
+			return
+		}
+		wait = n.opt.DrainEvery
+		if err := n.round(urgent); err != nil && n.ctx.Err() == nil {
+			n.fail(fmt.Errorf("background: %w", err))
+			return
+		}
+	}
+}
+
+// round is one look at every segment.
+func (n *Node) round(urgent bool) error {
+	if err := n.hot.Prepare(); err != nil {
+		return err
+	}
+	n.mu.Lock()
+	var pgs []redo.PGID
+	if n.host != nil {
+		pgs = n.host.PGs()
+	}
+	n.mu.Unlock()
+	for _, pg := range pgs {
+		began := time.Now()
+		if err := n.drain(pg); err != nil {
+			return err
+		}
+		if !urgent {
+			n.rest(time.Since(began))
+		}
+		if n.ctx.Err() != nil {
+			return nil
+		}
+	}
+	if len(pgs) > 0 {
+		n.release()
+	}
+	if now := time.Now(); now.Sub(n.bg.collected) >= collectEvery {
+		n.bg.collected = now
+		if err := n.collect(pgs, now); err != nil {
+			return err
+		}
+	}
+	if n.store != nil {
+		n.bg.storedBytes.Store(n.store.Bytes())
+	}
+	return nil
+}
+
+// rest gives way to the foreground in proportion to the work just done.
+func (n *Node) rest(worked time.Duration) {
+	if !n.touched.Load() {
+		return
+	}
+	select {
+	case <-time.After(min(worked*drainDuty, drainRestMax)):
+	case <-n.urgent:
+		n.signal(n.urgent)
+	case <-n.ctx.Done():
+	}
+}
+
+// drain moves one segment's records from memory to the store.
+func (n *Node) drain(pg redo.PGID) error {
+	n.mu.Lock()
+	p := n.host.Drain(pg)
+	n.mu.Unlock()
+	if p == nil {
+		return nil
+	}
+	writes := make([]boltstore.PageWrite, 0, len(p.Pages))
+	for i := range p.Pages {
+		w, err := n.pageWrite(p, &p.Pages[i])
+		if err != nil {
+			return n.storeFailed(pg, err)
+		}
+		writes = append(writes, w)
+	}
+	if err := n.store.Write(pg, writes); err != nil {
+		return n.storeFailed(pg, err)
+	}
+	n.mu.Lock()
+	n.host.Drained(p)
+	n.mu.Unlock()
+	return nil
+}
+
+// pageWrite adds an image to a page's records if one is due.
+func (n *Node) pageWrite(p *segment.DrainPlan, d *segment.DrainPage) (boltstore.PageWrite, error) {
+	w := boltstore.PageWrite{Page: d.Page, Records: d.Records}
+	at := pageOf{p.PG, d.Page}
+	c := n.bg.counts[at]
+	for i := range d.Records {
+		c.records++
+		c.bytes += len(d.Records[i].Payload)
+	}
+	defer func() {
+		if len(n.bg.counts) >= pageCountsMax {
+			clear(n.bg.counts) // images come later, no more
+		}
+		n.bg.counts[at] = c
+	}()
+	// Page 0 holds records that change no page.
+	if d.Page == 0 || len(d.Records) == 0 || d.Records[len(d.Records)-1].LSN > p.ImageThrough || !n.host.ImageDue(c.records, c.bytes) {
+		return w, nil
+	}
+	last := d.Records[len(d.Records)-1].LSN
+	b, err := segment.Build(n.store, p.PG, d.Page, last, d.Records, page.Apply)
+	if err != nil {
+		return w, err
+	}
+	w.Image, w.LSN, c = b, last, count{}
+	return w, nil
+}
+
+// storeFailed puts a damaged segment out of service; any other failure is the node's end.
+func (n *Node) storeFailed(pg redo.PGID, err error) error {
+	if !errors.Is(err, boltstore.ErrDamaged) {
+		return fmt.Errorf("drain segment %d: %w", pg, err)
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.quarantine(pg, err)
+	return nil
+}
+
+// release gives back the hot log's files whose records are in the store.
+func (n *Node) release() {
+	n.mu.Lock()
+	oldest := n.host.OldestFrame()
+	n.mu.Unlock()
+	n.marks.Lock()
+	defer n.marks.Unlock()
+	var through uint64
+	for len(n.marks.list) > 1 && n.marks.list[0].end <= oldest {
+		through = n.marks.list[0].generation
+		n.marks.list = n.marks.list[1:]
+	}
+	if through > 0 {
+		n.hot.Release(through)
+		n.signal(n.room)
+	}
+}
+
+// collect deletes garbage of each segment, a bounded number of pages at a time, and
+// gives free space back now and then.
+func (n *Node) collect(pgs []redo.PGID, now time.Time) error {
+	compact := now.Sub(n.bg.compacted) >= compactEvery
+	if compact {
+		n.bg.compacted = now
+	}
+	full := n.bg.storedBytes.Load() > n.opt.RetentionBytes
+	for _, pg := range pgs {
+		n.mu.Lock()
+		plan := n.host.Garbage(pg)
+		n.mu.Unlock()
+		if !full {
+			plan = n.retained(pg, plan, now)
+		}
+		if plan.ReadFloor == 0 {
+			continue
+		}
+		c, err := n.store.Collect(plan, n.bg.cursor[pg], collectPages)
+		if err == nil && compact {
+			_, err = n.store.Compact(pg)
+		}
+		if err != nil {
+			if err := n.storeFailed(pg, err); err != nil {
+				return err
+			}
+			continue
+		}
+		n.bg.cursor[pg] = c.Next
+	}
+	return nil
+}
+
+// retained returns the plan of a retention time ago. The clock only keeps garbage
+// longer here; what may be garbage is for the Host to say.
+func (n *Node) retained(pg redo.PGID, plan segment.GarbagePlan, now time.Time) segment.GarbagePlan {
+	q := append(n.bg.floors[pg], floorAt{now, plan})
+	for len(q) > 1 && now.Sub(q[1].when) >= n.opt.Retention {
+		q = q[1:]
+	}
+	n.bg.floors[pg] = q
+	if now.Sub(q[0].when) < n.opt.Retention {
+		return segment.GarbagePlan{PG: pg}
+	}
+	old := q[0].plan
+	old.LogFloor = min(old.LogFloor, plan.LogFloor)
+	return old
+}

@@ -1,0 +1,257 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"sextant/logstore"
+	"sextant/logstore/boltstore"
+	"sextant/logstore/hotlog"
+	"sextant/logstore/segment"
+)
+
+// step gives messages to the Host and does what it asks for. When it returns nil,
+// everything the messages led to has been persisted and answered, by this goroutine
+// or by another one. An error is the node's end.
+func (n *Node) step(ins []segment.Input) error {
+	if err := n.ensureHost(ins); err != nil {
+		return err
+	}
+	n.mu.Lock()
+	if n.host == nil {
+		n.mu.Unlock()
+		n.refuseWithoutVolume(ins)
+		return nil
+	}
+	for i := range ins {
+		n.host.Step(ins[i])
+	}
+	n.mu.Unlock()
+	return n.drive()
+}
+
+// ensureHost makes the Host when the first writer names the volume.
+func (n *Node) ensureHost(ins []segment.Input) error {
+	n.mu.Lock()
+	has := n.host != nil
+	n.mu.Unlock()
+	if has {
+		return nil
+	}
+	for i := range ins {
+		if f, ok := ins[i].Msg.(logstore.Fence); ok && f.Volume != 0 {
+			return n.adoptVolume(f.Header)
+		}
+	}
+	return nil
+}
+
+// adoptVolume binds the node to a volume, durably.
+func (n *Node) adoptVolume(h logstore.Header) error {
+	n.persist.Lock()
+	defer n.persist.Unlock()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.host != nil {
+		return nil
+	}
+	n.newHost(h.Volume, h.Timeline)
+	if err := n.openStore(nil); err != nil {
+		return err
+	}
+	return n.rotate(n.snapshotLocked(), 0)
+}
+
+func (n *Node) refuseWithoutVolume(ins []segment.Input) {
+	for i := range ins {
+		n.deliver([]logstore.Envelope{{Peer: ins[i].Peer, ID: ins[i].ID, Msg: logstore.Refused{
+			Header: ins[i].Msg.Head(), Kind: logstore.Behind, Of: ins[i].Msg.Head().Epoch, Text: "the node stores no volume yet",
+		}}})
+	}
+}
+
+// drive persists and answers until nothing is left to do.
+func (n *Node) drive() error {
+	n.persist.Lock()
+	defer n.persist.Unlock()
+	for {
+		if err := n.ctx.Err(); err != nil {
+			return context.Cause(n.ctx)
+		}
+		n.mu.Lock()
+		r := n.host.Ready()
+		n.mu.Unlock()
+		n.deliver(r.Send)
+		n.serve(r.Serve)
+		if len(r.Persist) == 0 {
+			return nil
+		}
+		if err := n.append(r.Persist); err != nil {
+			n.fail(err)
+			return err
+		}
+		n.mu.Lock()
+		n.host.Persisted()
+		n.mu.Unlock()
+	}
+}
+
+// append writes and syncs frames. persist is held.
+func (n *Node) append(fs []segment.Frame) error {
+	frames := make([]hotlog.Frame, len(fs))
+	for i := range fs {
+		frames[i] = hotlog.Frame{Kind: hotlog.KindCaller + hotlog.Kind(fs[i].Kind), Body: fs[i].Body}
+	}
+	n.touched.Store(true)
+	if size := hotlog.Size(frames); size > n.hot.Room() {
+		// Between Ready and Persisted the snapshot is of the state before these frames.
+		if err := n.rotate(n.snapshot(), size); err != nil {
+			return err
+		}
+	}
+	if err := n.hot.Append(frames); err != nil {
+		return err
+	}
+	n.marks.Lock()
+	defer n.marks.Unlock()
+	n.marks.list[len(n.marks.list)-1].end = fs[len(fs)-1].Index + 1
+	return nil
+}
+
+// rotate begins a file of the hot log. While all of them are full it waits for the
+// drain, and with it everyone who sends: this is the node's back-pressure.
+func (n *Node) rotate(snapshot []byte, room int64) error {
+	for {
+		err := n.hot.Rotate(snapshot, room)
+		if err == nil {
+			n.marks.Lock()
+			m := mark{generation: n.hot.Generation()}
+			if k := len(n.marks.list); k > 0 {
+				m.end = n.marks.list[k-1].end
+			}
+			n.marks.list = append(n.marks.list, m)
+			n.marks.Unlock()
+			n.checkRoom()
+			return nil
+		}
+		if !errors.Is(err, hotlog.ErrFull) {
+			return err
+		}
+		n.signal(n.urgent)
+		select {
+		case <-n.room:
+		case <-n.ctx.Done():
+			return context.Cause(n.ctx)
+		}
+	}
+}
+
+// checkRoom asks for a drain if the hot log fills up.
+func (n *Node) checkRoom() {
+	if live, limit := n.hot.Live(); live+hotFilesUrgent > limit {
+		n.signal(n.urgent)
+	}
+}
+
+func (n *Node) signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// deliver hands out messages: to a connection, to a waiting request, or to another node.
+func (n *Node) deliver(out []logstore.Envelope) {
+	for i := range out {
+		n.mu.Lock()
+		to := n.waiting[out[i].Peer]
+		n.mu.Unlock()
+		switch {
+		case to == nil && strings.ContainsRune(string(out[i].Peer), '#'):
+			continue // whoever asked is gone
+		case to == nil:
+			n.conns.peer(n, out[i].Peer).tell(out[i].Msg)
+		default:
+			to(out[i])
+		}
+	}
+}
+
+// serve runs answers that read the store, a bounded number at a time.
+func (n *Node) serve(ss []segment.Serve) {
+	for _, s := range ss {
+		n.spawn(func() {
+			m := n.runServe(s.Run, logstore.Header{Volume: n.volume, Timeline: n.line})
+			n.deliver([]logstore.Envelope{{Peer: s.Peer, ID: s.ID, Msg: m}})
+		})
+	}
+}
+
+// runServe reads an answer from the store. What goes wrong becomes a refusal; damage
+// also puts the segment out of service.
+func (n *Node) runServe(run func(segment.Store) (logstore.Message, error), h logstore.Header) logstore.Message {
+	select {
+	case n.serving <- struct{}{}:
+		defer func() { <-n.serving }()
+	case <-n.ctx.Done():
+		return logstore.Refused{Header: h, Kind: logstore.Retry, Of: h.Epoch, Text: "the node is closing"}
+	}
+	m, err := run(n.store)
+	if err == nil {
+		return m
+	}
+	r := logstore.Refused{Header: h, Kind: logstore.Retry, Of: h.Epoch, Text: err.Error()}
+	var damage *boltstore.DamageError
+	switch {
+	case errors.Is(err, boltstore.ErrCollected):
+		r.Kind = logstore.Gone
+	case errors.As(err, &damage):
+		r.Kind, r.Segment, r.PG = logstore.Corrupt, true, damage.PG
+		n.mu.Lock()
+		n.quarantine(damage.PG, err)
+		n.mu.Unlock()
+	default:
+		r.Kind = logstore.Corrupt
+		n.opt.Logger.Error("answer from the store", "node", n.opt.ID, "error", err)
+	}
+	return r
+}
+
+// tickLoop is the node's clock: gossip is sent, and what an idle hot log has last is
+// covered by an empty frame.
+func (n *Node) tickLoop() {
+	t := time.NewTicker(n.opt.TickEvery)
+	defer t.Stop()
+	for {
+		select {
+		case <-t.C:
+		case <-n.ctx.Done():
+			return
+		}
+		if err := n.tick(); err != nil && n.ctx.Err() == nil {
+			n.fail(fmt.Errorf("tick: %w", err))
+		}
+	}
+}
+
+func (n *Node) tick() error {
+	n.mu.Lock()
+	if n.host == nil {
+		n.mu.Unlock()
+		return nil
+	}
+	n.host.Tick()
+	n.mu.Unlock()
+	if err := n.drive(); err != nil {
+		return err
+	}
+	if n.touched.Swap(false) {
+		return nil
+	}
+	n.persist.Lock()
+	defer n.persist.Unlock()
+	return n.hot.Cover()
+}

@@ -1,0 +1,63 @@
+package node
+
+import (
+	"log/slog"
+	"time"
+
+	"sextant/logstore"
+)
+
+// Defaults of Options.
+const (
+	defaultHotFileBytes   = 32 << 20
+	defaultHotFiles       = 8
+	defaultTick           = 100 * time.Millisecond
+	defaultDrain          = 10 * time.Second
+	defaultRetention      = 10 * time.Minute
+	defaultRetentionBytes = 64 << 30
+)
+
+// Limits.
+const (
+	hotFileBytesMin = 1 << 20
+
+	inputBytesMax   = logstore.AppendBytesMax // read from one connection before it is stored
+	serveMax        = 64                      // answers being read from the store at once
+	peerQueueMax    = 64                      // messages waiting for one peer; more are dropped, gossip repeats
+	tellTimeout     = 5 * time.Second
+	greetingTimeout = 5 * time.Second
+	connectionsMax  = 1024 // append streams and not yet greeted connections
+
+	hotFilesUrgent  = 2                // a drain starts at once when fewer files are left
+	drainDuty       = 4                // while writers are busy a drain rests this many times as long as it worked
+	drainRestMax    = time.Second      // at a time
+	collectEvery    = 10 * time.Second // between two steps of garbage collection of a segment
+	collectPages    = 512              // in one step
+	compactEvery    = 10 * time.Minute // between two looks at a segment's free space
+	pageCountsMax   = 1 << 20          // pages whose records since their last image are counted
+	snapshotVersion = 1
+)
+
+func (o Options) withDefaults() Options {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Peers == nil {
+		o.Peers = func() map[logstore.NodeID]string { return nil }
+	}
+	o.HotFileBytes = max(orDefault(o.HotFileBytes, defaultHotFileBytes), hotFileBytesMin)
+	o.HotFiles = max(orDefault(o.HotFiles, defaultHotFiles), 3)
+	o.TickEvery = orDefault(o.TickEvery, defaultTick)
+	o.DrainEvery = orDefault(o.DrainEvery, defaultDrain)
+	o.Retention = orDefault(o.Retention, defaultRetention)
+	o.RetentionBytes = orDefault(o.RetentionBytes, defaultRetentionBytes)
+	return o
+}
+
+func orDefault[T comparable](v, d T) T {
+	var zero T
+	if v == zero {
+		return d
+	}
+	return v
+}

@@ -1,0 +1,354 @@
+// Package node is the process of a storage node round package segment's state
+// machine: the listener, the hot log, the segments' store, and the clock.
+//
+// It decides nothing about the protocol. What arrives is given to segment.Host;
+// what the Host wants persisted is appended to the hot log and synced before any
+// answer that depends on it goes out. Behind that, in the background and slowly
+// while writers are busy, records move from memory to package boltstore, images are
+// built, gossip is sent and garbage is deleted.
+//
+// # The foreground
+//
+// Each connection has one goroutine. It reads every message that has arrived, steps
+// the Host, and then tries to be the one that persists: one Ready, one append, one
+// sync, the acknowledgements of everybody whose messages were in it. With one writer
+// that is no hand-over at all; with several, whoever is first takes the others'
+// frames along.
+//
+// Start with Open. Sources: SIGMOD 2017 §3.3.
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/grpc"
+
+	"sextant/internal/page"
+	"sextant/internal/redo"
+	"sextant/logstore"
+	"sextant/logstore/boltstore"
+	"sextant/logstore/hotlog"
+	"sextant/logstore/segment"
+	"sextant/logstore/wire"
+)
+
+// Options of a node. Zero values are replaced by the defaults of limits.go.
+type Options struct {
+	ID      logstore.NodeID
+	AZ      string
+	Cluster string // id of the cluster; data and peers of another are refused
+	Dir     string // made if it does not exist
+	// Listener, or if it is nil the address Listen, is where writers, readers and
+	// other nodes connect: the append stream and gRPC on one port.
+	Listener net.Listener
+	Listen   string
+	// Peers returns the addresses of the other nodes; it is asked at every connect.
+	Peers  func() map[logstore.NodeID]string
+	Logger *slog.Logger
+
+	HotFileBytes int64         // of each file of the hot log
+	HotFiles     int           // files of the hot log at most; input waits when all are full
+	TickEvery    time.Duration // clock of gossip; an idle hot log is covered after one
+	DrainEvery   time.Duration // between two drains of a segment, while the hot log has room
+	// What the minimum read point has passed is kept for Retention, or until the
+	// segments' files take RetentionBytes, whichever is less.
+	Retention      time.Duration
+	RetentionBytes int64
+}
+
+// Node is a running storage node.
+type Node struct {
+	opt   Options
+	id    identity
+	hot   *hotlog.Log
+	lis   net.Listener
+	rpc   *grpc.Server
+	conns connections
+
+	ctx  context.Context
+	stop context.CancelCauseFunc
+	wg   sync.WaitGroup
+
+	// persist is held by whoever appends to the hot log.
+	persist sync.Mutex
+	marks   struct {
+		sync.Mutex
+		list []mark // generations of the hot log, ascending, the newest last
+	}
+	touched atomic.Bool
+	room    chan struct{} // signalled when a generation was released
+	urgent  chan struct{} // signalled when the hot log fills up
+
+	mu      sync.Mutex // of the fields below
+	host    *segment.Host
+	store   *boltstore.Store
+	volume  redo.VolumeID
+	line    redo.TimelineID
+	waiting map[logstore.NodeID]func(logstore.Envelope) // who gets what is sent to that peer
+
+	serving chan struct{} // a slot per answer that is being read from the store
+	bg      background
+}
+
+// mark says with which frame of the Host a generation of the hot log ends: end is
+// the index after it.
+type mark struct{ generation, end uint64 }
+
+// Open replays the node's data and listens, but accepts nothing before Serve. An
+// empty directory becomes a new store with a random store id. Returns a
+// *hotlog.DamageError if what was acknowledged cannot be read back, ErrForeign for
+// data of another cluster or node, ErrVersion for data of a newer format, ErrLocked.
+func Open(o Options) (*Node, error) {
+	o = o.withDefaults()
+	if err := os.MkdirAll(o.Dir, 0o750); err != nil {
+		return nil, fmt.Errorf("make the data directory: %w", err)
+	}
+	n := &Node{
+		opt: o, room: make(chan struct{}, 1), urgent: make(chan struct{}, 1),
+		serving: make(chan struct{}, serveMax), waiting: map[logstore.NodeID]func(logstore.Envelope){},
+	}
+	n.ctx, n.stop = context.WithCancelCause(context.Background())
+	if err := n.open(); err != nil {
+		n.stop(err)
+		n.closeFiles()
+		return nil, fmt.Errorf("storage node %s: %w", o.ID, err)
+	}
+	return n, nil
+}
+
+func (n *Node) open() error {
+	var err error
+	if n.id, err = openIdentity(n.opt.Dir, n.opt.Cluster, string(n.opt.ID)); err != nil {
+		return err
+	}
+	if err := n.replay(); err != nil {
+		return err
+	}
+	if err := n.rotate(n.snapshot(), 0); err != nil {
+		return err
+	}
+	if err := n.id.confirm(); err != nil {
+		return err
+	}
+	if n.lis = n.opt.Listener; n.lis == nil {
+		if n.lis, err = net.Listen("tcp", n.opt.Listen); err != nil {
+			return fmt.Errorf("listen: %w", err)
+		}
+	}
+	n.opt.Logger.Info("storage node is open", "node", n.opt.ID, "store", n.id.Store, "address", n.lis.Addr().String())
+	return nil
+}
+
+// replay reads the hot log and opens the segments' store.
+func (n *Node) replay() error {
+	disk, err := openDisk(filepath.Join(n.opt.Dir, "hot"))
+	if err != nil {
+		return err
+	}
+	opt := hotlog.Options{Owner: uint64(n.id.Store), FileBytes: n.opt.HotFileBytes, FilesMax: n.opt.HotFiles}
+	var expect []redo.PGID
+	hot, rep, err := hotlog.Open(disk, opt, func(p hotlog.Position, f hotlog.Frame) error {
+		err := n.replayFrame(f, &expect)
+		if err != nil {
+			return fmt.Errorf("replay %s at offset %d: %w", p.File, p.Offset, err)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	n.hot = hot
+	if n.id.used && rep.Generation == 0 {
+		return &hotlog.DamageError{File: disk.dir, What: "a store that was in use has no hot log"}
+	}
+	if rep.Torn.File != "" {
+		n.opt.Logger.Info("unsynced tail of the hot log dropped", "node", n.opt.ID, "file", rep.Torn.File, "offset", rep.Torn.Offset)
+	}
+	if n.host == nil {
+		return nil
+	}
+	n.marks.list = append(n.marks.list, mark{rep.Generation, n.host.NextFrame()})
+	return n.openStore(expect)
+}
+
+// replayFrame gives a frame to the Host.
+func (n *Node) replayFrame(f hotlog.Frame, expect *[]redo.PGID) error {
+	if f.Kind != hotlog.KindSnapshot {
+		if n.host == nil {
+			return fmt.Errorf("%w: a frame of kind %d before any volume", redo.ErrCorrupt, f.Kind)
+		}
+		return n.host.Replay(segment.FrameKind(f.Kind-hotlog.KindCaller), f.Body)
+	}
+	s, err := decodeSnapshot(f.Body)
+	if err != nil || s.volume == 0 {
+		return err
+	}
+	if n.host == nil {
+		n.newHost(s.volume, s.line)
+	}
+	*expect = s.stored
+	return n.host.Replay(segment.FrameSnapshot, s.host)
+}
+
+// newHost makes the Host of the one volume that this node stores.
+func (n *Node) newHost(v redo.VolumeID, line redo.TimelineID) {
+	n.volume, n.line = v, line
+	n.host = segment.New(segment.Options{Node: n.opt.ID, Store: n.id.Store, Volume: v, Timeline: line})
+}
+
+// openStore opens the segments' files. Damaged ones, and those of expect that are
+// gone, are quarantined.
+func (n *Node) openStore(expect []redo.PGID) error {
+	s, err := boltstore.Open(boltstore.Options{
+		Dir: filepath.Join(n.opt.Dir, "segments"), Cluster: n.opt.Cluster, Store: n.id.Store, Volume: n.volume, Timeline: n.line,
+	})
+	if err != nil {
+		return err
+	}
+	n.store = s
+	damaged := s.Damaged()
+	have := map[redo.PGID]bool{}
+	for _, pg := range s.Groups() {
+		have[pg] = true
+	}
+	for _, pg := range expect {
+		if !have[pg] {
+			damaged[pg] = &boltstore.DamageError{PG: pg, What: "the segment's file is missing"}
+		}
+	}
+	for pg, err := range damaged {
+		n.quarantine(pg, err)
+	}
+	return nil
+}
+
+// quarantine takes a damaged segment out of service: it answers nothing and counts
+// in no quorum. Its file stays as it is.
+func (n *Node) quarantine(pg redo.PGID, err error) {
+	n.opt.Logger.Error("segment is damaged and out of service", "node", n.opt.ID, "pg", pg, "error", err)
+	n.host.Quarantine(pg)
+}
+
+// Serve accepts connections and works until Close, or until the node cannot go on:
+// then it returns why. A write or sync error of the hot log is such a reason; the
+// process must end and replay.
+func (n *Node) Serve() error {
+	rpcLis := newHandedListener(n.lis.Addr())
+	n.rpc = n.newServer()
+	n.spawn(func() { n.acceptLoop(rpcLis) })
+	n.spawn(n.tickLoop)
+	n.spawn(n.backgroundLoop)
+	n.spawn(func() {
+		if err := n.rpc.Serve(rpcLis); err != nil && n.ctx.Err() == nil {
+			n.fail(fmt.Errorf("serve gRPC: %w", err))
+		}
+	})
+	<-n.ctx.Done()
+	_ = n.lis.Close()
+	_ = rpcLis.Close()
+	n.rpc.Stop()
+	n.conns.closeAll()
+	n.wg.Wait()
+	n.closeFiles()
+	if err := context.Cause(n.ctx); !errors.Is(err, errClosed) {
+		return err
+	}
+	return nil
+}
+
+func (n *Node) spawn(f func()) {
+	n.wg.Add(1)
+	go func() {
+		defer n.wg.Done()
+		f()
+	}()
+}
+
+var errClosed = errors.New("node: closed")
+
+// fail ends the node.
+func (n *Node) fail(err error) { n.stop(err) }
+
+// Close ends Serve and returns at once; Serve returns when everything is closed.
+// Without a Serve it closes the files itself.
+func (n *Node) Close() error {
+	n.stop(errClosed)
+	if n.rpc == nil {
+		_ = n.lis.Close()
+		n.closeFiles()
+	}
+	return nil
+}
+
+func (n *Node) closeFiles() {
+	n.persist.Lock()
+	defer n.persist.Unlock()
+	if n.hot != nil {
+		_ = n.hot.Close() // nothing is written at closing
+	}
+	if n.store != nil {
+		if err := n.store.Close(); err != nil {
+			n.opt.Logger.Error("close the segments", "node", n.opt.ID, "error", err)
+		}
+	}
+	n.id.close()
+}
+
+// Addr returns where the node listens.
+func (n *Node) Addr() net.Addr { return n.lis.Addr() }
+
+// Status is what a node says of itself.
+type Status struct {
+	ID          logstore.NodeID
+	AZ          string
+	Store       logstore.StoreID
+	Healthy     bool
+	Detail      string        // what is wrong, "" if nothing
+	Volume      redo.VolumeID // 0: none yet
+	Epoch       redo.VolumeEpoch
+	ListEpoch   redo.VolumeEpoch
+	StoredBytes int64 // of the segments' files
+	Undrained   int64 // payload bytes in memory
+	HotFiles    int   // that a replay would read
+	Segments    []logstore.SegmentState
+}
+
+// Status returns the node's state, of synced data.
+func (n *Node) Status() Status {
+	s := Status{ID: n.opt.ID, AZ: n.opt.AZ, Store: n.id.Store, Healthy: n.ctx.Err() == nil}
+	s.HotFiles, _ = n.hot.Live()
+	if !s.Healthy {
+		s.Detail = context.Cause(n.ctx).Error()
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.host == nil {
+		return s
+	}
+	h := n.host.Health()
+	s.Volume, s.Epoch, s.ListEpoch = n.volume, h.Epoch, h.List.Epoch
+	s.Undrained, s.Segments = h.Undrained, h.Segments
+	s.StoredBytes = n.bg.storedBytes.Load()
+	for _, g := range h.Segments {
+		if g.Damaged {
+			s.Detail = fmt.Sprintf("segment of group %d is damaged", g.PG)
+		}
+	}
+	return s
+}
+
+// greeting is what the node says of itself on an append stream.
+func (n *Node) greeting() wire.Greeting {
+	return wire.Greeting{Cluster: n.opt.Cluster, Node: n.opt.ID, Store: n.id.Store}
+}
+
+var _ segment.Apply = page.Apply
