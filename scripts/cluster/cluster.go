@@ -25,6 +25,19 @@ import (
 	_ "github.com/go-sql-driver/mysql" // driver "mysql"
 )
 
+// Instance is one instance in a Status.
+type Instance struct {
+	ID         string   `json:"id"`
+	AZ         string   `json:"az"`
+	Role       string   `json:"role"`
+	Address    string   `json:"address"`
+	PID        int      `json:"pid"`
+	Healthy    bool     `json:"healthy"`
+	AppliedLSN uint64   `json:"applied_lsn"`
+	LagMS      *float64 `json:"lag_ms"`
+	Tier       int      `json:"tier"`
+}
+
 // Status is what `sextant status --json` prints.
 type Status struct {
 	Volume struct {
@@ -35,19 +48,9 @@ type Status struct {
 		Bytes            uint64 `json:"bytes"`
 		StoredBytes      uint64 `json:"stored_bytes"`
 	} `json:"volume"`
-	Writer    string `json:"writer"`
-	Instances []struct {
-		ID         string   `json:"id"`
-		AZ         string   `json:"az"`
-		Role       string   `json:"role"`
-		Address    string   `json:"address"`
-		PID        int      `json:"pid"`
-		Healthy    bool     `json:"healthy"`
-		AppliedLSN uint64   `json:"applied_lsn"`
-		LagMS      *float64 `json:"lag_ms"`
-		Tier       int      `json:"tier"`
-	} `json:"instances"`
-	Storage []struct {
+	Writer    string     `json:"writer"`
+	Instances []Instance `json:"instances"`
+	Storage   []struct {
 		ID      string            `json:"id"`
 		AZ      string            `json:"az"`
 		PID     int               `json:"pid"`
