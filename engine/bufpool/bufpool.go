@@ -66,6 +66,9 @@ const open = redo.LSN(math.MaxUint64)
 // Fetch reads a page as of at from storage. The memory becomes the pool's.
 type Fetch func(ctx context.Context, id redo.PageID, at redo.LSN) ([]byte, error)
 
+// FetchMany is Fetch for several pages in one request.
+type FetchMany func(ctx context.Context, ids []redo.PageID, at redo.LSN) ([][]byte, error)
+
 // Options of a pool.
 type Options struct {
 	Bytes    int64 // budget of page bytes; at least PagesMin pages
@@ -199,6 +202,14 @@ func (e *entry) head() (version, bool) {
 	return (*vs)[0], true
 }
 
+func (p *Pool) headOf(id redo.PageID) (version, bool) {
+	e := p.table.Load().get(id)
+	if e == nil {
+		return version{}, false
+	}
+	return e.head()
+}
+
 // warm is not exact: two hits at once may count as one.
 func (e *entry) warm() {
 	if h := e.heat.Load(); h < heatMax {
@@ -206,11 +217,12 @@ func (e *entry) warm() {
 	}
 }
 
-// LoadAt returns the page as of snapshot s, from here or by fetch at s. cold says
-// that it is for a scan. Returns the fetch's error, ErrFetch, or the context's.
-func (p *Pool) LoadAt(ctx context.Context, id redo.PageID, s redo.LSN, cold bool, fetch Fetch) ([]byte, error) {
+// LoadAt returns the page as of snapshot s, from here or by a fetch at s. What it
+// fetches answers no later snapshot: for one that is near the newest LoadHead is
+// to be tried first. Returns the fetch's error, ErrFetch, or the context's.
+func (p *Pool) LoadAt(ctx context.Context, id redo.PageID, s redo.LSN, fetch Fetch) ([]byte, error) {
 	for {
-		if b, ok := p.at(id, s, cold); ok {
+		if b, ok := p.At(id, s); ok {
 			return b, nil
 		}
 		f, cuts, leader := p.join(id, false)
@@ -220,7 +232,7 @@ func (p *Pool) LoadAt(ctx context.Context, id redo.PageID, s redo.LSN, cold bool
 			}
 			continue
 		}
-		if b, ok := p.at(id, s, cold); ok { // installed between the look and the registration
+		if b, ok := p.At(id, s); ok { // installed between the look and the registration
 			p.land(id, f, nil)
 			return b, nil
 		}
@@ -231,7 +243,7 @@ func (p *Pool) LoadAt(ctx context.Context, id redo.PageID, s redo.LSN, cold bool
 		p.mu.Lock()
 		p.mu.stats.Fetches++
 		if err == nil && p.mu.cuts == cuts {
-			p.install(id, version{page.LSN(b), s, b}, cold)
+			p.install(id, version{page.LSN(b), s, b}, false)
 		}
 		p.landLocked(id, f, err)
 		p.mu.Unlock()
@@ -267,7 +279,7 @@ func (p *Pool) LoadHead(ctx context.Context, id redo.PageID, at func() redo.LSN,
 		p.mu.stats.Fetches++
 		var head []byte
 		if err == nil && p.mu.cuts == cuts {
-			head, err = p.installHead(id, f, s, b)
+			head, err = p.installHead(id, f, s, b, false)
 		}
 		p.landLocked(id, f, err)
 		p.mu.Unlock()
@@ -282,6 +294,46 @@ func (p *Pool) LoadHead(ctx context.Context, id redo.PageID, at func() redo.LSN,
 	return nil, fmt.Errorf("%w: no head of page %d in %d fetches", ErrFetch, id, attemptsMax)
 }
 
+// LoadMany makes open heads of those pages that have none and are not being
+// fetched, by one call of fetch, for a scan: they come in cold. at is as for
+// LoadHead. Returns nil also if a page got no head after all; whoever needs it
+// loads it.
+func (p *Pool) LoadMany(ctx context.Context, ids []redo.PageID, at func() redo.LSN, fetch FetchMany) error {
+	want := make([]redo.PageID, 0, len(ids))
+	flights := make([]*flight, 0, len(ids))
+	var cuts uint64
+	p.mu.Lock()
+	for _, id := range ids {
+		_, busy := p.mu.flights[id]
+		if _, ok := p.headOf(id); ok || busy {
+			continue
+		}
+		var f *flight
+		f, cuts = p.register(id, true)
+		want, flights = append(want, id), append(flights, f)
+	}
+	p.mu.Unlock()
+	if len(want) == 0 {
+		return nil
+	}
+	s := at()
+	pages, err := fetch(ctx, want, s)
+	if err == nil && len(pages) != len(want) {
+		err = fmt.Errorf("%w: %d pages for %d", ErrFetch, len(pages), len(want))
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i, id := range want {
+		err := err // each page's own
+		if err == nil && p.mu.cuts == cuts {
+			_, err = p.installHead(id, flights[i], s, pages[i], true)
+		}
+		p.landLocked(id, flights[i], err)
+	}
+	p.mu.stats.Fetches += uint64(len(want))
+	return err
+}
+
 // join registers a fetch of the page, or returns the one that is under way.
 func (p *Pool) join(id redo.PageID, head bool) (f *flight, cuts uint64, leader bool) {
 	p.mu.Lock()
@@ -290,9 +342,14 @@ func (p *Pool) join(id redo.PageID, head bool) (f *flight, cuts uint64, leader b
 		p.mu.stats.Waits++
 		return f, 0, false
 	}
-	f = &flight{done: make(chan struct{}), head: head, refused: p.mu.dropped}
+	f, cuts = p.register(id, head)
+	return f, cuts, true
+}
+
+func (p *Pool) register(id redo.PageID, head bool) (*flight, uint64) {
+	f := &flight{done: make(chan struct{}), head: head, refused: p.mu.dropped}
 	p.mu.flights[id] = f
-	return f, p.mu.cuts, true
+	return f, p.mu.cuts
 }
 
 // wait returns when the fetch is over. Its leader's own cancellation is no error of
@@ -325,7 +382,7 @@ func (p *Pool) landLocked(id redo.PageID, f *flight, err error) {
 // installHead makes the open head of a page fetched at s and the records held
 // since, and returns it. If a head was published meanwhile, the fetched page is what
 // was before it, and that head is returned; nil if there is none.
-func (p *Pool) installHead(id redo.PageID, f *flight, s redo.LSN, b []byte) ([]byte, error) {
+func (p *Pool) installHead(id redo.PageID, f *flight, s redo.LSN, b []byte, cold bool) ([]byte, error) {
 	base := page.LSN(b)
 	if base > s {
 		return nil, fmt.Errorf("%w: page %d at %d has LSN %d", ErrFetch, id, s, base)
@@ -353,14 +410,12 @@ func (p *Pool) installHead(id redo.PageID, f *flight, s redo.LSN, b []byte) ([]b
 			through = s // every held record is in the page, but maybe not every dropped one
 		}
 		if through >= base {
-			p.install(id, version{base, through, b}, false)
+			p.install(id, version{base, through, b}, cold)
 		}
-		e := p.entry(id, false)
-		v, _ := e.head()
-		p.forget(e)
+		v, _ := p.headOf(id)
 		return v.page, nil
 	case len(held) == 0:
-		p.install(id, version{base, open, b}, false)
+		p.install(id, version{base, open, b}, cold)
 		return b, nil
 	}
 	head := slices.Clone(b)
@@ -369,29 +424,9 @@ func (p *Pool) installHead(id redo.PageID, f *flight, s redo.LSN, b []byte) ([]b
 			return nil, fmt.Errorf("apply held records to page %d as of %d: %w", id, s, err)
 		}
 	}
-	p.install(id, version{base, through, b}, false)
-	p.install(id, version{page.LSN(head), open, head}, false)
+	p.install(id, version{base, through, b}, cold)
+	p.install(id, version{page.LSN(head), open, head}, cold)
 	return head, nil
-}
-
-// Install adds a page that was fetched at s, for instance with others in one
-// request: the right answer for [page LSN, s]. Only a fetch that began after the
-// last Cut or Reset may be installed: cuts is what Cuts returned before it.
-func (p *Pool) Install(id redo.PageID, b []byte, s redo.LSN, cold bool, cuts uint64) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.mu.stats.Fetches++
-	if p.mu.cuts == cuts && page.LSN(b) <= s {
-		p.install(id, version{page.LSN(b), s, b}, cold)
-		p.evict()
-	}
-}
-
-// Cuts returns the number of Cut and Reset so far, for Install.
-func (p *Pool) Cuts() uint64 {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.mu.cuts
 }
 
 // Publish makes b the open head of the page. first is the first LSN of the turn
@@ -411,21 +446,20 @@ func (p *Pool) Publish(id redo.PageID, b []byte, first redo.LSN, live []redo.LSN
 	}
 	e := p.entry(id, false)
 	e.warm()
-	var old []version
-	if vs := e.versions.Load(); vs != nil {
-		old = *vs
-	}
 	from := page.LSN(b)
-	if from < first || len(old) > 0 && old[0].from >= first {
-		invariant.Check(false, "publish page %d at %d in the turn from %d: not above what is here", id, from, first)
+	if from < first {
+		invariant.Check(false, "publish page %d at %d in the turn from %d", id, from, first)
 	}
-	vs := append(make([]version, 0, len(old)+1), version{from, open, b})
-	for _, v := range old {
-		v.through = min(v.through, first-1)
-		if p.needed(v) {
-			vs = append(vs, v)
-		} else {
-			p.mu.stats.Pruned++
+	vs := []version{{from, open, b}}
+	if old := e.versions.Load(); old != nil {
+		vs = slices.Grow(vs, len(*old))
+		for _, v := range *old {
+			if v.through = min(v.through, first-1); v.from < first && p.needed(v) {
+				vs = append(vs, v)
+			} else {
+				// Also what a fetch at a VDL inside this turn has brought.
+				p.mu.stats.Pruned++
+			}
 		}
 	}
 	p.replace(e, vs)
@@ -452,10 +486,8 @@ func (p *Pool) Hold(id redo.PageID, records []redo.Record) (head []byte, held bo
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if e := p.table.Load().get(id); e != nil {
-		if v, ok := e.head(); ok {
-			return v.page, false
-		}
+	if v, ok := p.headOf(id); ok {
+		return v.page, false
 	}
 	f := p.mu.flights[id]
 	if f == nil || !f.head {
