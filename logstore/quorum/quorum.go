@@ -13,7 +13,6 @@ import (
 	"cmp"
 	"fmt"
 	"math/bits"
-	"slices"
 	"strings"
 )
 
@@ -148,16 +147,17 @@ func Overlap(a, b Expr) (x, y Set, ok bool) {
 //
 // Source: SIGMOD 2018 §2.3. Deviation: the paper counts SCLs; see package volume.
 func Complete[T cmp.Ordered](q Expr, reached []T) T {
-	var order [MembersMax]T
-	n := copy(order[:], reached)
-	slices.SortFunc(order[:n], func(a, b T) int { return cmp.Compare(b, a) })
+	var order [MembersMax]T // descending
+	for i, v := range reached {
+		for ; i > 0 && order[i-1] < v; i-- {
+			order[i] = order[i-1]
+		}
+		order[i] = v
+	}
 	var zero T
-	for i, v := range order[:n] {
+	for _, v := range order[:len(reached)] {
 		if v <= zero {
 			break
-		}
-		if i+1 < n && order[i+1] == v {
-			continue
 		}
 		var s Set
 		for m, r := range reached {
