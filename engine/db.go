@@ -1,10 +1,36 @@
+// Package engine is the database below SQL: a catalog, tables and indexes as
+// B+trees on pages, snapshots, write sets, row locks, and the commit pipeline, over
+// a logstore.Volume on the writer and over package replica on readers.
+//
+// It decides what a transaction sees, what it may change, in which order commits
+// happen and what is shown when. It leaves to others: SQL and MySQL's errors
+// (server/gms), LSNs, durability and recovery (logstore), the bytes of rows, keys,
+// pages and records (engine/row, internal/page, internal/redo), lock rules
+// (engine/txn), trees (engine/btree), which version answers a read (engine/bufpool).
+//
+// Two ideas carry everything. A transaction is one mini-transaction of the log:
+// its changes stay in a private write set until commit and are then applied to the
+// newest pages in one step, so storage never holds an uncommitted change and a
+// recovery has nothing to undo. A snapshot is an LSN: the pages as of it, schema
+// included, are one consistent database.
+//
+// Start with DB, Session and Tx; the commit pipeline is writer.commit, and turn is
+// what it applies.
+//
+// Sources: SIGMOD 2017 §4, SIGMOD 2018 §3.
 package engine
 
 import (
 	"context"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
 
+	"sextant/engine/bufpool"
+	"sextant/engine/txn"
+	"sextant/internal/page"
 	"sextant/internal/redo"
-	"sextant/logstore"
 )
 
 // Role is what an instance may do.
@@ -20,119 +46,188 @@ const (
 // DB is one instance's view of a volume: the writer's, or a reader's.
 // It is safe for concurrent use.
 type DB struct {
-	opts Options
+	opts   Options
+	log    *slog.Logger
+	pool   *bufpool.Pool
+	budget *txn.Budget
+	locks  *txn.Table
+
+	snaps    snapshots
+	catalogs catalogs
+	system   system // set before the first state
+	state    atomic.Pointer[state]
+	change   sync.Mutex // held by changes of the role
+
+	points   readPoints
+	counters counters
+	stats    statistics
+	sessions sessions
+	nextTemp atomic.Uint64 // last id of a temporary table
 }
 
-// OpenWriter opens a volume for writing. On an empty volume it first writes the
-// system pages, as the first mini-transaction. Returns ErrFormat, ErrCorrupt, an
-// error of the volume or the context's.
-func OpenWriter(ctx context.Context, vol logstore.Volume, o Options) (*DB, error) {
-	panic("engine: being written")
+// state is the role and what belongs to it. Exactly one field is set unless closed.
+type state struct {
+	w *writer
+	r *reader
 }
 
-// OpenReader opens a reader and returns once it has subscribed and serves. It
-// follows the stream, subscribing again when it breaks, until Close, Promote or
-// the stream's refusal.
-func OpenReader(ctx context.Context, src Source, o Options) (*DB, error) {
-	panic("engine: being written")
+func newDB(o Options) *DB {
+	o = o.withDefaults()
+	db := &DB{opts: o, log: o.Logger, budget: txn.NewBudget(o.BudgetBytes)}
+	db.pool = bufpool.New(bufpool.Options{Bytes: o.CacheBytes, PageSize: page.Size})
+	db.locks = txn.NewTable(db.budget)
+	db.counters.byKey = map[counterID]*counter{}
+	db.stats.byTable = map[TableID]*tableRows{}
+	db.points.held = map[string]redo.LSN{}
+	db.state.Store(&state{})
+	return db
 }
 
-// Promote makes an open reader the writer of vol, with its warm cache. list is the
-// truncation list that the recovery adopted. Sessions and their read-only
-// transactions go on. On an error the reader is closed.
-func (db *DB) Promote(ctx context.Context, vol logstore.Volume, list redo.Ranges) error {
-	panic("engine: being written")
+// writer returns the writer's part, or ErrNotWriter, ErrClosed.
+func (db *DB) writer() (*writer, error) {
+	switch s := db.state.Load(); {
+	case s.w != nil:
+		return s.w, nil
+	case s.r != nil:
+		return nil, ErrNotWriter
+	}
+	return nil, ErrClosed
 }
 
-// Demote makes a fenced or resigned writer a reader that follows src, in place.
-// Transactions that wrote are rolled back, commits without an answer get
-// ErrOutcomeUnknown, the page cache is dropped.
-func (db *DB) Demote(ctx context.Context, src Source) error { panic("engine: being written") }
+// source returns where pages come from.
+func (db *DB) source() source {
+	switch s := db.state.Load(); {
+	case s.w != nil:
+		return s.w
+	case s.r != nil:
+		return s.r
+	}
+	return closedSource{}
+}
 
-// Close ends all transactions and background work. It does not close the volume.
-func (db *DB) Close() error { panic("engine: being written") }
+// closedSource has no pages.
+type closedSource struct{}
+
+func (closedSource) readPoint() redo.LSN { return 0 }
+func (closedSource) readPage(context.Context, redo.PageID, redo.LSN) ([]byte, error) {
+	return nil, ErrClosed
+}
+func (closedSource) readPages(context.Context, []redo.PageID, redo.LSN) ([][]byte, error) {
+	return nil, ErrClosed
+}
 
 // Role returns the current role.
-func (db *DB) Role() Role { panic("engine: being written") }
+func (db *DB) Role() Role {
+	switch s := db.state.Load(); {
+	case s.w != nil:
+		return RoleWriter
+	case s.r != nil:
+		return RoleReader
+	}
+	return RoleClosed
+}
+
+// Epoch returns the volume epoch of the writer, or the one a reader follows.
+func (db *DB) Epoch() redo.VolumeEpoch {
+	switch s := db.state.Load(); {
+	case s.w != nil:
+		return s.w.vol.Epoch()
+	case s.r != nil:
+		return s.r.applier.Status().Epoch
+	}
+	return 0
+}
+
+// visible returns the LSN up to which published turns may be shown.
+func (db *DB) visible() redo.LSN {
+	if w := db.state.Load().w; w != nil {
+		return w.vol.VDL()
+	}
+	return redo.LSN(db.snaps.newest.Load())
+}
 
 // SnapshotLSN returns the newest snapshot that can be taken without waiting: on
 // the writer the newest end of a turn at or below the VDL, on a reader the applied VDL.
-func (db *DB) SnapshotLSN() redo.LSN { panic("engine: being written") }
+func (db *DB) SnapshotLSN() redo.LSN { return db.snaps.peek(db.visible()) }
 
-// CatalogAt returns the schema as of lsn, which must be a snapshot; 0: the newest.
-func (db *DB) CatalogAt(ctx context.Context, lsn redo.LSN) (*Catalog, error) {
-	panic("engine: being written")
+// acquire takes the newest snapshot; snaps.release gives it back.
+func (db *DB) acquire() redo.LSN { return db.snaps.acquire(db.visible()) }
+
+// published returns the newest published LSN.
+func (db *DB) published() redo.LSN { return redo.LSN(db.snaps.newest.Load()) }
+
+// settle returns nil once everything up to saw is durable and, on the writer, the
+// epoch is confirmed. Returns ErrOutcomeUnknown or ErrClosed if that will not be
+// known here any more, or the context's error.
+//
+// What a reader shows is durable as it is; only a change of role matters to it.
+func (db *DB) settle(ctx context.Context, saw redo.LSN) error {
+	s := db.state.Load()
+	switch {
+	case s.w != nil:
+		return s.w.settle(ctx, saw)
+	case s.r != nil && saw <= db.published():
+		return nil
+	case s.r != nil:
+		return ErrOutcomeUnknown // it saw something as the writer that it was
+	}
+	return ErrClosed
 }
 
-// LSNAt returns the newest snapshot whose commits all happened before or at the
-// wall time t (µs since 1970 UTC). Returns ErrSnapshotGone if t is older than what is known.
-func (db *DB) LSNAt(ctx context.Context, t int64) (redo.LSN, error) { panic("engine: being written") }
-
-// ReserveAutoIncrement returns the first of n consecutive values of the table's
-// counter that nobody else gets. Gaps are allowed, reuse is not (T-22).
-func (db *DB) ReserveAutoIncrement(ctx context.Context, t *TableDef, n uint64) (uint64, error) {
-	panic("engine: being written")
+// Close ends all transactions and background work. It does not close the volume.
+func (db *DB) Close() error {
+	db.change.Lock()
+	defer db.change.Unlock()
+	s := db.state.Swap(&state{})
+	db.locks.Close(ErrClosed)
+	switch {
+	case s.w != nil:
+		s.w.stop()
+	case s.r != nil:
+		s.r.stop()
+	}
+	return nil
 }
 
-// PeekAutoIncrement returns the next value that Reserve would give.
-func (db *DB) PeekAutoIncrement(ctx context.Context, t *TableDef) (uint64, error) {
-	panic("engine: being written")
+// SetCacheBytes changes the budget of the page cache.
+func (db *DB) SetCacheBytes(n int64) { db.pool.SetBytes(max(n, cachePagesMin*page.Size)) }
+
+// CacheStats returns the page cache's counts.
+func (db *DB) CacheStats() bufpool.Stats { return db.pool.Stats() }
+
+func (o Options) withDefaults() Options {
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	if o.CacheBytes == 0 {
+		o.CacheBytes = 256 << 20
+	}
+	o.CacheBytes = max(o.CacheBytes, cachePagesMin*page.Size)
+	if o.BudgetBytes == 0 {
+		o.BudgetBytes = 512 << 20
+	}
+	if o.MaxTransactionBytes == 0 {
+		o.MaxTransactionBytes = 256 << 20
+	}
+	if o.MaxTransactionPages == 0 {
+		o.MaxTransactionPages = max(int(o.CacheBytes/page.Size/4), transactionPagesMin)
+	}
+	if o.MaxMTRRecords == 0 {
+		o.MaxMTRRecords = redo.BatchRecordsMax
+	}
+	if o.Clock == nil {
+		o.Clock = time.Now
+	}
+	o.Retention = orDefault(o.Retention, 10*time.Minute)
+	o.Background.Stats = orDefault(o.Background.Stats, 5*time.Second)
+	o.Background.Free = orDefault(o.Background.Free, time.Second)
+	o.Background.Horizon = orDefault(o.Background.Horizon, 100*time.Millisecond)
+	return o
 }
 
-// RaiseAutoIncrement makes the counter at least v+1: v was inserted explicitly.
-func (db *DB) RaiseAutoIncrement(ctx context.Context, t *TableDef, v uint64) error {
-	panic("engine: being written")
-}
-
-// SetAutoIncrement sets the counter's next value to v, also downwards but never
-// to or below a value that a committed row has: the caller looked. It is DDL.
-func (tx *Tx) SetAutoIncrement(ctx context.Context, t *TableDef, v uint64) error {
-	panic("engine: being written")
-}
-
-// TableStats is an estimate of a table's size. It is never exact (T-25).
-type TableStats struct {
-	Rows      uint64
-	DataBytes uint64 // clustered index, pages × page size
-	IndexSize uint64 // secondary indexes, the same
-}
-
-// TableStats returns the estimate for a table.
-func (db *DB) TableStats(ctx context.Context, t *TableDef) (TableStats, error) {
-	panic("engine: being written")
-}
-
-// Token names one commit of one command of one session (the router counts alike).
-type Token struct {
-	Session uint64 // attach number
-	Command uint32 // ordinal of the command in the session
-	Ordinal uint32 // ordinal of the commit in the command
-}
-
-// Outcome is what the client would have been told.
-type Outcome struct {
-	LSN          redo.LSN // commit LSN, filled in by the engine
-	AffectedRows uint64
-	InsertID     uint64
-	Warnings     uint16
-}
-
-// TokenState is what is known of a token.
-type TokenState uint8
-
-// The states of a token.
-const (
-	TokenUnknown      TokenState = iota // forgotten: nothing can be said
-	TokenNotCommitted                   // it did not commit and never will
-	TokenCommitted                      // it committed with the outcome returned
-)
-
-// LookupToken says what became of a commit. The session must have ended.
-func (db *DB) LookupToken(ctx context.Context, t Token) (TokenState, Outcome, error) {
-	panic("engine: being written")
-}
-
-// CommitInfo is what a commit returns.
-type CommitInfo struct {
-	LSN redo.LSN // commit LSN; 0 if the transaction wrote nothing
+func orDefault(d, def time.Duration) time.Duration {
+	if d == 0 {
+		return def
+	}
+	return max(d, 0)
 }

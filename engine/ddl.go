@@ -2,8 +2,15 @@ package engine
 
 import (
 	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
 
+	"sextant/engine/btree"
 	"sextant/engine/row"
+	"sextant/engine/txn"
 )
 
 // DDL is part of the transaction: it shows in Tx.Catalog at once, to others at
@@ -12,81 +19,517 @@ import (
 // ErrReadOnlyTx, ErrTxDone besides what it names. There are no savepoints for DDL:
 // the SQL layer commits around it.
 
+// ErrNeedsRewrite is returned by AlterTable for a change that old rows or keys do
+// not fit: use Rewrite, or CreateIndex for a new index.
+var ErrNeedsRewrite = errors.New("engine: the change needs new trees")
+
+// txDDL is the catalog changes of one transaction.
+type txDDL struct {
+	changes []change
+	notes   []treeNotes       // of trees that the commit publishes
+	drops   []droppedTree     // trees that it drops
+	tables  map[TableID]bool  // tables that were changed here
+	new     map[TableID]bool  // tables whose trees are not in the snapshot
+	gone    map[TableID]bool  // tables that were dropped
+	ids     bool              // the table counter was used
+	raises  []*TableDef       // tables whose counters bulk work used
+	counts  map[TableID]int64 // rows of tables that were rewritten
+	base    *Catalog          // of the cached overlay
+	overlay *Catalog          // base with all changes
+	w       *writer
+}
+
+type treeNotes struct {
+	intent intent
+	parts  uint32
+}
+
+type droppedTree struct {
+	tree btree.Tree
+	long bool
+}
+
+func (d *txDDL) empty() bool { return d == nil || len(d.changes) == 0 }
+
+// changed reports whether the transaction changed the table's definition.
+func (d *txDDL) changed(id TableID) bool { return d != nil && d.tables[id] }
+
+// fresh reports whether the table's trees were made by this transaction: they are
+// to be read at newest, since no snapshot has them.
+func (d *txDDL) fresh(id TableID) bool { return d != nil && d.new[id] }
+
+// catalog returns base with the transaction's changes.
+func (d *txDDL) catalog(base *Catalog) *Catalog {
+	if d.empty() {
+		return base
+	}
+	if d.base != base || d.overlay == nil {
+		d.base, d.overlay = base, base.with(d.changes)
+		d.overlay.own = true
+	}
+	return d.overlay
+}
+
+// discard gives up what was made: the trees become garbage.
+func (d *txDDL) discard() {
+	if d == nil {
+		return
+	}
+	for _, n := range d.notes {
+		d.w.endIntent(n.intent)
+	}
+	d.notes = nil
+}
+
+// rows says how many rows a rewritten table has.
+func (d *txDDL) rows(id TableID, n int64) {
+	if d.counts == nil {
+		d.counts = map[TableID]int64{}
+	}
+	d.counts[id] = n
+}
+
+func (d *txDDL) add(ch ...change) {
+	d.changes = append(d.changes, ch...)
+	d.overlay = nil
+	for _, c := range ch {
+		if c.table != nil {
+			d.tables[c.table.ID] = true
+			d.gone[c.table.ID] = c.gone
+		}
+	}
+}
+
+// prepare reads the pages that apply will need.
+func (d *txDDL) prepare(ctx context.Context, w *writer, p btree.Pager) error {
+	for _, ch := range d.changes {
+		if err := w.system.tree(treeCatalog).Prepare(ctx, p, ch.key()); err != nil {
+			return err
+		}
+	}
+	for _, n := range d.notes {
+		if err := w.system.tree(treeIntents).Prepare(ctx, p, n.intent.key(0)); err != nil {
+			return err
+		}
+	}
+	for _, t := range d.drops {
+		key := binary.BigEndian.AppendUint64(nil, t.tree.ID)
+		if err := w.system.tree(treeGarbage).Prepare(ctx, p, key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// apply writes the changes in the commit.
+func (d *txDDL) apply(t *turn) error {
+	for _, n := range d.notes {
+		if err := t.unnote(n.intent, n.parts); err != nil {
+			return err
+		}
+	}
+	for _, dr := range d.drops {
+		if err := t.drop(dr.tree, dr.long); err != nil {
+			return err
+		}
+	}
+	if d.ids {
+		if err := t.raiseCounter(idRaise(counterTable)); err != nil {
+			return err
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(d.gone)) {
+		if d.gone[id] {
+			if err := t.forgetTable(id); err != nil {
+				return err
+			}
+		}
+	}
+	return t.writeCatalog(d.changes)
+}
+
+// forgetTable deletes what the system trees keep for a dropped table.
+func (t *turn) forgetTable(id TableID) error {
+	key := binary.BigEndian.AppendUint64(nil, uint64(id))
+	return deleteIfThere(t, t.db.system.tree(treeStats), key)
+}
+
+func deleteIfThere(t *turn, tree btree.Tree, key []byte) error {
+	err := tree.Delete(context.Background(), t, key)
+	if errors.Is(err, btree.ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+// idRaise is the raise of a counter of ids, which are used at once.
+func idRaise(kind byte) raise {
+	id := counterID{kind: kind}
+	return raise{id, id.key(), 0}
+}
+
+// nextID returns a new table or tree id.
+func (db *writer) nextID(ctx context.Context, kind byte) (uint64, error) {
+	id := counterID{kind: kind}
+	c := db.counters.get(id)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.loaded {
+		p, _, done := db.newest()
+		defer done()
+		last, err := db.system.counter(ctx, p, id.key())
+		if err != nil {
+			return 0, err
+		}
+		if kind == counterTree {
+			last = max(last, firstTreeID)
+		}
+		c.raise(last)
+		c.loaded = true
+	}
+	return c.last.Add(1), nil
+}
+
+// beginDDL returns the writer, and the transaction's changes.
+func (tx *Tx) beginDDL() (*writer, *txDDL, error) {
+	if err := tx.begin(true); err != nil {
+		return nil, nil, err
+	}
+	w, err := tx.db.writer()
+	if err != nil {
+		return nil, nil, err
+	}
+	if tx.ddl == nil {
+		tx.ddl = &txDDL{w: w, tables: map[TableID]bool{}, new: map[TableID]bool{}, gone: map[TableID]bool{}}
+	}
+	if tx.ddl.w != w {
+		return nil, nil, ErrClosed // the role changed within the transaction
+	}
+	return w, tx.ddl, nil
+}
+
 // CreateDatabase creates a database. Returns ErrExists.
 func (tx *Tx) CreateDatabase(ctx context.Context, d DatabaseDef) error {
-	panic("engine: being written")
+	_, ddl, err := tx.beginDDL()
+	if err != nil {
+		return err
+	}
+	if err := tx.lockMeta(ctx, d.Name, "", txn.MetaExclusive); err != nil {
+		return err
+	}
+	if tx.NewestCatalog().Database(d.Name) != nil {
+		return fmt.Errorf("%w: database %s", ErrExists, d.Name)
+	}
+	ddl.add(change{database: &d})
+	return nil
+}
+
+// AlterDatabase replaces a database's definition. Returns ErrNotFound.
+func (tx *Tx) AlterDatabase(ctx context.Context, d DatabaseDef) error {
+	_, ddl, err := tx.beginDDL()
+	if err != nil {
+		return err
+	}
+	if err := tx.lockMeta(ctx, d.Name, "", txn.MetaExclusive); err != nil {
+		return err
+	}
+	old := tx.NewestCatalog().Database(d.Name)
+	if old == nil {
+		return fmt.Errorf("%w: database %s", ErrNotFound, d.Name)
+	}
+	d.Name = old.Name
+	ddl.add(change{database: &d})
+	return nil
 }
 
 // DropDatabase drops a database with all its tables and objects. Returns ErrNotFound.
-func (tx *Tx) DropDatabase(ctx context.Context, name string) error { panic("engine: being written") }
+func (tx *Tx) DropDatabase(ctx context.Context, name string) error {
+	_, ddl, err := tx.beginDDL()
+	if err != nil {
+		return err
+	}
+	if err := tx.lockMeta(ctx, name, "", txn.MetaExclusive); err != nil {
+		return err
+	}
+	cat := tx.NewestCatalog()
+	d := cat.Database(name)
+	if d == nil {
+		return fmt.Errorf("%w: database %s", ErrNotFound, name)
+	}
+	for _, t := range cat.Tables(name) {
+		if err := tx.DropTable(ctx, t); err != nil {
+			return err
+		}
+	}
+	for _, k := range slices.SortedFunc(maps.Keys(cat.objects), objectKey.compare) {
+		if k.database == fold(name) {
+			ddl.add(change{object: cat.objects[k], gone: true})
+		}
+	}
+	ddl.add(change{database: d, gone: true})
+	return nil
+}
 
-// AlterDatabase replaces a database's definition. Returns ErrNotFound.
-func (tx *Tx) AlterDatabase(ctx context.Context, d DatabaseDef) error { panic("engine: being written") }
+// lockTables takes the locks for creating or changing a table of a name.
+func (tx *Tx) lockTable(ctx context.Context, database, name string) error {
+	if err := tx.lockMeta(ctx, database, "", txn.MetaRead); err != nil {
+		return err
+	}
+	return tx.lockMeta(ctx, database, name, txn.MetaExclusive)
+}
+
+// current returns the newest definition of t, whose lock the transaction has.
+func (tx *Tx) current(t *TableDef) (*TableDef, error) {
+	now := tx.NewestCatalog().TableByID(t.ID)
+	if now == nil {
+		return nil, fmt.Errorf("%w: table %s.%s", ErrNotFound, t.Database, t.Name)
+	}
+	if now.Version != t.Version {
+		return nil, fmt.Errorf("%w: %s.%s", ErrDefinitionChanged, t.Database, t.Name)
+	}
+	return now, nil
+}
 
 // CreateTable creates a table. ID, Version, index ids, column ids that are 0, tree
 // ids and roots are filled in; a nil Primary makes the first UNIQUE index without
 // nullable columns the primary, or adds the hidden row id (T-23). It returns the
-// definition as stored. Returns ErrExists, ErrNotFound (database), ErrKeyTooLong.
+// definition as stored. Returns ErrExists, ErrNotFound (database), an error of row.NewKey.
+//
+// A temporary table belongs to the session, not to the transaction, is in no
+// catalog (see Session.Temporary) and needs no writer.
 func (tx *Tx) CreateTable(ctx context.Context, def *TableDef) (*TableDef, error) {
-	panic("engine: being written")
+	if def.Temporary {
+		return tx.s.createTemporary(def)
+	}
+	w, ddl, err := tx.beginDDL()
+	if err != nil {
+		return nil, err
+	}
+	if err := tx.lockTable(ctx, def.Database, def.Name); err != nil {
+		return nil, err
+	}
+	cat := tx.NewestCatalog()
+	if cat.Database(def.Database) == nil {
+		return nil, fmt.Errorf("%w: database %s", ErrNotFound, def.Database)
+	}
+	if cat.Table(def.Database, def.Name) != nil {
+		return nil, fmt.Errorf("%w: table %s.%s", ErrExists, def.Database, def.Name)
+	}
+	t := def.Clone()
+	id, err := w.nextID(ctx, counterTable)
+	if err != nil {
+		return nil, err
+	}
+	t.ID, ddl.ids = TableID(id), true
+	if err := t.complete(); err != nil {
+		return nil, err
+	}
+	if err := w.newTrees(ctx, ddl, t, t.allIndexes()); err != nil {
+		return nil, err
+	}
+	ddl.new[t.ID] = true
+	ddl.add(change{table: t})
+	return t, nil
+}
+
+// newTrees makes empty trees for indexes of t, noted as intents of the transaction,
+// and compiles t.
+func (db *writer) newTrees(ctx context.Context, ddl *txDDL, t *TableDef, ixs []*IndexDef) error {
+	for _, ix := range ixs {
+		id, err := db.nextID(ctx, counterTree)
+		if err != nil {
+			return err
+		}
+		ix.Tree = TreeID(id)
+	}
+	n := db.newIntent()
+	parts := uint32(0)
+	_, err := db.apply(ctx, &commitRequest{apply: func(tn *turn) error {
+		parts = 0
+		for _, ix := range ixs {
+			if !ix.stored() {
+				continue
+			}
+			root, err := tn.Allocate()
+			if err != nil {
+				return err
+			}
+			ix.Root = root
+			if err := ix.tree().Create(tn); err != nil {
+				return err
+			}
+			if err := tn.note(n.key(parts), treeNote(ix.tree(), ix.ID == 0 && t.mayBeLong())); err != nil {
+				return err
+			}
+			parts++
+		}
+		return tn.raiseCounter(idRaise(counterTree))
+	}})
+	if err != nil {
+		db.endIntent(n)
+		return err
+	}
+	ddl.notes = append(ddl.notes, treeNotes{n, parts})
+	for _, ix := range ixs {
+		if ix.key != nil {
+			ix.KeyFormat, ix.CollationHash = row.KeyFormat, ix.key.HashCollations()
+		}
+	}
+	return t.compile()
+}
+
+// dropTrees notes that the commit drops the trees of t's indexes.
+func (d *txDDL) dropTrees(t *TableDef, ixs ...*IndexDef) {
+	for _, ix := range ixs {
+		if ix.stored() && ix.Root != 0 {
+			d.drops = append(d.drops, droppedTree{ix.tree(), ix.ID == 0 && t.mayBeLong()})
+		}
+	}
+}
+
+// DropTable drops a table. Returns ErrNotFound, ErrDefinitionChanged.
+func (tx *Tx) DropTable(ctx context.Context, t *TableDef) error {
+	if t.Temporary {
+		return tx.s.dropTemporary(t)
+	}
+	_, ddl, err := tx.beginDDL()
+	if err != nil {
+		return err
+	}
+	if err := tx.lockTable(ctx, t.Database, t.Name); err != nil {
+		return err
+	}
+	if t, err = tx.current(t); err != nil {
+		return err
+	}
+	ddl.dropTrees(t, t.allIndexes()...)
+	ddl.add(change{table: t, gone: true})
+	return nil
+}
+
+// RenameTable gives a table another database and name. Returns ErrExists,
+// ErrNotFound, ErrDefinitionChanged.
+func (tx *Tx) RenameTable(ctx context.Context, t *TableDef, database, name string) (*TableDef, error) {
+	n := t.Clone()
+	n.Database, n.Name = database, name
+	return tx.AlterTable(ctx, n)
 }
 
 // AlterTable replaces the definition of the table def.ID by def, as a change of
 // metadata: no row is rewritten. Columns that are gone are dropped instantly, new
 // ones (ID 0) are added with ColumnDef.Added as the value in old rows; indexes that
-// are gone are dropped, new ones must have come from CreateIndex. Changing the
-// row.Type of a column or the primary needs Rewrite. It returns the new definition.
-// Returns ErrNotFound, ErrExists (name), ErrDefinitionChanged if def.Version is not the current one.
+// are gone are dropped, new ones come from CreateIndex. It returns the new definition.
+// Returns ErrNotFound, ErrExists (name), ErrDefinitionChanged if def.Version is not
+// the current one, ErrNeedsRewrite.
 func (tx *Tx) AlterTable(ctx context.Context, def *TableDef) (*TableDef, error) {
-	panic("engine: being written")
+	if def.Temporary {
+		return tx.s.alterTemporary(def)
+	}
+	_, ddl, err := tx.beginDDL()
+	if err != nil {
+		return nil, err
+	}
+	old := tx.NewestCatalog().TableByID(def.ID)
+	if old == nil {
+		return nil, fmt.Errorf("%w: table %s.%s", ErrNotFound, def.Database, def.Name)
+	}
+	if err := tx.lockTable(ctx, old.Database, old.Name); err != nil {
+		return nil, err
+	}
+	if old, err = tx.current(def); err != nil {
+		return nil, err
+	}
+	if err := tx.lockNewName(ctx, old, def); err != nil {
+		return nil, err
+	}
+	t := def.Clone()
+	if err := t.alterFrom(old); err != nil {
+		return nil, err
+	}
+	for _, ix := range old.Indexes {
+		if t.indexByID(ix.ID) == nil {
+			ddl.dropTrees(old, ix)
+		}
+	}
+	ddl.add(change{table: t})
+	return t, nil
 }
 
-// DropTable drops a table. Returns ErrNotFound.
-func (tx *Tx) DropTable(ctx context.Context, t *TableDef) error { panic("engine: being written") }
-
-// RenameTable gives a table another database and name. Returns ErrExists, ErrNotFound.
-func (tx *Tx) RenameTable(ctx context.Context, t *TableDef, database, name string) (*TableDef, error) {
-	panic("engine: being written")
+// lockNewName locks the name that def gives the table, if it is another one.
+func (tx *Tx) lockNewName(ctx context.Context, old, def *TableDef) error {
+	if equalFold(old.Database, def.Database) && equalFold(old.Name, def.Name) {
+		return nil
+	}
+	if err := tx.lockTable(ctx, def.Database, def.Name); err != nil {
+		return err
+	}
+	cat := tx.NewestCatalog()
+	if cat.Database(def.Database) == nil {
+		return fmt.Errorf("%w: database %s", ErrNotFound, def.Database)
+	}
+	if cat.Table(def.Database, def.Name) != nil {
+		return fmt.Errorf("%w: table %s.%s", ErrExists, def.Database, def.Name)
+	}
+	return nil
 }
 
 // TruncateTable gives the table new empty trees and resets its counter. It is DDL:
 // the SQL layer commits before and after. It returns the new definition.
+// Returns ErrNotFound, ErrDefinitionChanged.
 func (tx *Tx) TruncateTable(ctx context.Context, t *TableDef) (*TableDef, error) {
-	panic("engine: being written")
+	b, err := tx.Rewrite(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	b.def.CounterGen++
+	b.def.AutoIncrementBase = 0
+	return b.Finish(ctx)
 }
 
-// CreateIndex builds an index over the committed rows of t, in bounded commits of
-// its own, and publishes it at the commit of tx. It returns the new definition.
-// Returns ErrExists, ErrKeyTooLong, *DuplicateError.
-func (tx *Tx) CreateIndex(ctx context.Context, t *TableDef, ix IndexDef) (*TableDef, error) {
-	panic("engine: being written")
+// SetAutoIncrement sets the counter's next value to v, also downwards but never to
+// or below a value that a committed row has: the caller looked. It is DDL.
+// Returns ErrNotFound, ErrDefinitionChanged.
+func (tx *Tx) SetAutoIncrement(ctx context.Context, t *TableDef, v uint64) (*TableDef, error) {
+	n := t.Clone()
+	n.AutoIncrementBase = v
+	n.CounterGen++
+	return tx.AlterTable(ctx, n)
 }
 
 // PutObject stores an object under its kind, database and name.
-func (tx *Tx) PutObject(ctx context.Context, o Object) error { panic("engine: being written") }
+func (tx *Tx) PutObject(ctx context.Context, o Object) error {
+	_, ddl, err := tx.beginDDL()
+	if err != nil {
+		return err
+	}
+	if err := tx.lockMeta(ctx, o.Database, objectLock(o.Kind, o.Name), txn.MetaExclusive); err != nil {
+		return err
+	}
+	ddl.add(change{object: &o})
+	return nil
+}
 
 // DeleteObject deletes an object. Returns ErrNotFound.
 func (tx *Tx) DeleteObject(ctx context.Context, kind ObjectKind, database, name string) error {
-	panic("engine: being written")
+	_, ddl, err := tx.beginDDL()
+	if err != nil {
+		return err
+	}
+	if err := tx.lockMeta(ctx, database, objectLock(kind, name), txn.MetaExclusive); err != nil {
+		return err
+	}
+	o := tx.NewestCatalog().Object(kind, database, name)
+	if o == nil {
+		return fmt.Errorf("%w: object %s.%s", ErrNotFound, database, name)
+	}
+	ddl.add(change{object: o, gone: true})
+	return nil
 }
 
-// BulkWriter fills the new trees of a table in bounded commits; they are published
-// by the commit of the transaction that made it.
-type BulkWriter struct{}
-
-// Rewrite starts a rewriting ALTER: def, a changed copy of an existing table's
-// definition, gets new trees that hold what is added to the BulkWriter. For a table
-// that is empty and exclusively locked it is the bulk load path (T-14).
-func (tx *Tx) Rewrite(ctx context.Context, def *TableDef) (*BulkWriter, error) {
-	panic("engine: being written")
+// objectLock is the name that an object is locked by; a view's is a table's.
+func objectLock(kind ObjectKind, name string) string {
+	if kind == ObjectView {
+		return name
+	}
+	return string([]byte{0, byte(kind)}) + name
 }
-
-// Add adds a row, in any order. Returns *DuplicateError when it can tell already.
-func (b *BulkWriter) Add(ctx context.Context, r row.Row) error { panic("engine: being written") }
-
-// Finish writes what is left and puts the new definition into the transaction.
-// Returns *DuplicateError.
-func (b *BulkWriter) Finish(ctx context.Context) (*TableDef, error) { panic("engine: being written") }
-
-// Abort gives the pages back; after Finish it does nothing.
-func (b *BulkWriter) Abort(ctx context.Context) error { panic("engine: being written") }

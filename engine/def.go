@@ -38,12 +38,15 @@ type TableDef struct {
 	Temporary   bool              // lives in this instance's unlogged pages
 	// AutoIncrementBase is the counter's first value, from CREATE or ALTER … AUTO_INCREMENT=n.
 	AutoIncrementBase uint64
+	// CounterGen names the counter that is in use; the engine counts it.
+	CounterGen uint32
 
 	nextColumn uint32
 	nextIndex  IndexID
 	history    []rowSchema // oldest first; the last is the one new rows are written with
 	descs      map[uint32]*row.Desc
 	desc       *row.Desc
+	temp       *tempSpace // of a temporary table
 }
 
 // ColumnDef is a column as SQL sees it around the column as the row format sees it.

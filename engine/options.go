@@ -23,7 +23,15 @@ type Options struct {
 	MaxMTRRecords int
 	// Clock returns the wall clock; default time.Now. Only commit times come from it.
 	Clock func() time.Time
-	// Groups are the background jobs' intervals.
+	// Retention is how far back snapshots stay readable; default 10 min, negative: no
+	// longer than somebody reads them.
+	Retention time.Duration
+	// NoReaders says that no reader instance will ever follow this writer, so that the
+	// minimum read point moves without DB.ReadersKnown.
+	NoReaders bool
+	// LockWait is the default lock wait timeout; default 50 s.
+	LockWait time.Duration
+	// Background are the background jobs' intervals.
 	Background BackgroundOptions
 }
 
@@ -43,12 +51,12 @@ type Source struct {
 
 // Limits of the engine. Caps that users can set are in Options.
 const (
-	turnCommitsMax  = 256     // commits applied in one turn
-	turnBytesMax    = 8 << 20 // payload bytes after which a turn takes no further commit
-	cachePagesMin   = 64
-	tokenSlotsMax   = 16384 // sessions whose last outcome is kept
-	catalogsKept    = 64    // catalog snapshots of past versions kept in memory
-	freeStepPages   = 256   // pages freed by one background commit
-	bulkStepPages   = 128   // pages written by one commit of a bulk load
-	secondsKeptDays = 40    // days of (second, LSN) rows
+	turnCommitsMax      = 256     // commits applied in one turn
+	turnBytesMax        = 8 << 20 // payload bytes after which a turn takes no further commit
+	cachePagesMin       = 64
+	transactionPagesMin = 128 // floor of the default of MaxTransactionPages
+	catalogsKept        = 64  // catalog snapshots of past versions kept in memory
+	freeStepPages       = 256 // pages freed by one background commit
+	bulkStepPages       = 128 // pages written by one commit of a bulk load
+	secondsKeptDays     = 40  // days of (second, LSN) rows
 )

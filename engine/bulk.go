@@ -1,0 +1,466 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+
+	"sextant/engine/btree"
+	"sextant/engine/row"
+	"sextant/engine/txn"
+)
+
+// Limits of bulk work (T-14). Sorting takes its memory from the instance's budget,
+// in chunks, so any number of rows fits.
+const (
+	chunkCells   = 32 << 20 // bytes of cells that are sorted at once
+	stepBytes    = 1 << 20  // bytes of cells that one mini-transaction appends
+	stepInserts  = 64       // cells that one mini-transaction inserts here and there
+	cellOverhead = 64       // bytes of bookkeeping of a cell in a chunk
+)
+
+// loader fills one unpublished tree with cells that come in any order: it collects
+// a chunk, sorts it, and appends it behind what is there, or inserts it where it
+// lies lower. Each step is a mini-transaction of its own; the tree is whole after each.
+type loader struct {
+	db    *writer
+	tree  btree.Tree
+	cells []cell
+	size  int64 // bytes taken from the budget for cells
+	build *btree.Builder
+	last  []byte // highest key in the tree
+	any   bool   // the tree has cells
+}
+
+// cell is a key and a value. unique is the length of the key's part that no other
+// cell may begin with, 0 if any may.
+type cell struct {
+	key, value []byte
+	unique     int
+}
+
+// duplicateCell is returned by a loader for two cells of one unique part.
+type duplicateCell struct{ key []byte }
+
+func (*duplicateCell) Error() string { return "engine: duplicate key" }
+
+func newLoader(db *writer, tree btree.Tree) *loader {
+	return &loader{db: db, tree: tree, build: btree.NewBuilder(tree)}
+}
+
+// add takes a cell, which must not change any more. Returns *duplicateCell, ErrMemory.
+func (l *loader) add(ctx context.Context, c cell) error {
+	n := int64(len(c.key) + len(c.value) + cellOverhead)
+	if l.size+n > chunkCells || !l.db.budget.Take(n) {
+		if err := l.flush(ctx); err != nil {
+			return err
+		}
+		if !l.db.budget.Take(n) {
+			return fmt.Errorf("%w: sort", ErrMemory)
+		}
+	}
+	l.size += n
+	l.cells = append(l.cells, c)
+	return nil
+}
+
+// close gives the memory back.
+func (l *loader) close() {
+	l.db.budget.Give(l.size)
+	l.cells, l.size = nil, 0
+}
+
+// flush sorts the chunk and writes it.
+func (l *loader) flush(ctx context.Context) error {
+	slices.SortFunc(l.cells, func(a, b cell) int { return bytes.Compare(a.key, b.key) })
+	for i := 1; i < len(l.cells); i++ {
+		if u := l.cells[i].unique; u > 0 && bytes.HasPrefix(l.cells[i-1].key, l.cells[i].key[:u]) {
+			return &duplicateCell{l.cells[i].key}
+		}
+	}
+	defer l.close()
+	if len(l.cells) == 0 {
+		return nil
+	}
+	var err error
+	if !l.any || bytes.Compare(l.last, l.cells[0].key) < 0 {
+		err = l.appendAll(ctx)
+	} else {
+		err = l.insertAll(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	l.any = true
+	if k := l.cells[len(l.cells)-1].key; bytes.Compare(l.last, k) < 0 {
+		l.last = bytes.Clone(k)
+	}
+	return nil
+}
+
+// step makes one mini-transaction and waits until it is durable, so that bulk work
+// fills neither the log window nor the cache with what cannot be evicted.
+func (l *loader) step(ctx context.Context, f func(t *turn) error) error {
+	_, err := l.db.commit(ctx, &commitRequest{apply: func(t *turn) error {
+		t.exempt = true
+		return f(t)
+	}})
+	return err
+}
+
+// appendAll writes cells that all lie above what is in the tree, leaf by leaf.
+func (l *loader) appendAll(ctx context.Context) error {
+	if l.any && l.cells[0].unique > 0 && bytes.HasPrefix(l.last, l.cells[0].key[:l.cells[0].unique]) {
+		return &duplicateCell{l.cells[0].key}
+	}
+	// What was inserted below may have gone past the builder.
+	l.build = btree.NewBuilder(l.tree)
+	for i := 0; i < len(l.cells); {
+		for n := 0; i < len(l.cells) && n < stepBytes; i++ {
+			c := l.cells[i]
+			if err := l.build.Add(c.key, c.value); err != nil {
+				return err
+			}
+			n += len(c.key) + len(c.value)
+		}
+		var after btree.Builder
+		err := l.step(ctx, func(t *turn) error {
+			after = *l.build // an attempt may be given up: the builder stays as it is
+			return after.Flush(context.Background(), t)
+		})
+		if err != nil {
+			return err
+		}
+		l.build = &after
+	}
+	return nil
+}
+
+// insertAll inserts the chunk's cells, in order of keys, where they belong.
+func (l *loader) insertAll(ctx context.Context) error {
+	for part := range slices.Chunk(l.cells, stepInserts) {
+		err := l.step(ctx, func(t *turn) error {
+			for _, c := range part {
+				if c.unique > 0 {
+					if err := l.checkUnique(t, c); err != nil {
+						return err
+					}
+				}
+				err := l.tree.Insert(context.Background(), t, c.key, c.value)
+				if err == btree.ErrExists { //nolint:errorlint // Insert returns it bare
+					return &duplicateCell{c.key}
+				}
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *loader) checkUnique(t *turn, c cell) error {
+	cur := btree.NewCursor(l.tree, t)
+	if cur.Seek(context.Background(), c.key[:c.unique]) && bytes.HasPrefix(cur.Key(), c.key[:c.unique]) {
+		return &duplicateCell{c.key}
+	}
+	return cur.Err()
+}
+
+// BulkWriter fills new trees of a table in bounded mini-transactions; they are
+// published by the commit of the transaction that made it. It is for one goroutine.
+type BulkWriter struct {
+	tx   *Tx
+	w    *writer
+	old  *TableDef
+	def  *TableDef
+	ddl  *txDDL
+	main *loader
+	side []*loader // by secondary index; nil: not stored
+	mark int       // notes of ddl before the new trees
+	rows int64
+	done bool
+}
+
+// Rewrite starts a rewriting ALTER: def, a changed copy of an existing table's
+// definition, gets new trees that hold what is added to the BulkWriter, and takes
+// the old ones' place at the commit. For a table that is empty and exclusively locked
+// it is the bulk load path (T-14). Returns ErrNotFound, ErrExists (name),
+// ErrDefinitionChanged, an error of row.NewKey.
+func (tx *Tx) Rewrite(ctx context.Context, def *TableDef) (*BulkWriter, error) {
+	if def.Temporary {
+		return tx.s.rewriteTemporary(tx, def)
+	}
+	w, ddl, err := tx.beginDDL()
+	if err != nil {
+		return nil, err
+	}
+	old := tx.NewestCatalog().TableByID(def.ID)
+	if old == nil {
+		return nil, fmt.Errorf("%w: table %s.%s", ErrNotFound, def.Database, def.Name)
+	}
+	if err := tx.lockTable(ctx, old.Database, old.Name); err != nil {
+		return nil, err
+	}
+	if old, err = tx.current(def); err != nil {
+		return nil, err
+	}
+	if err := tx.lockNewName(ctx, old, def); err != nil {
+		return nil, err
+	}
+	t := def.Clone()
+	t.rewriteFrom(old)
+	if err := t.compile(); err != nil {
+		return nil, err
+	}
+	if err := t.usable(); err != nil {
+		return nil, err
+	}
+	b := &BulkWriter{tx: tx, w: w, old: old, def: t, ddl: ddl, mark: len(ddl.notes)}
+	if err := w.newTrees(ctx, ddl, t, t.allIndexes()); err != nil {
+		return nil, err
+	}
+	b.main = newLoader(w, t.Primary.tree())
+	for _, ix := range t.Indexes {
+		if !ix.stored() {
+			b.side = append(b.side, nil)
+			continue
+		}
+		b.side = append(b.side, newLoader(w, ix.tree()))
+	}
+	return b, nil
+}
+
+// rewriteFrom makes t the version after old with rows of its own.
+func (t *TableDef) rewriteFrom(old *TableDef) {
+	t.ID, t.Version = old.ID, old.Version+1
+	t.nextColumn, t.nextIndex = old.nextColumn, old.nextIndex
+	t.newIDs()
+	t.choosePrimary()
+	t.Primary.ID = 0
+	for _, ix := range t.allIndexes() {
+		ix.Root, ix.Tree = 0, 0
+	}
+	last := old.history[len(old.history)-1].Version
+	t.history = []rowSchema{{Version: last + 1, Columns: t.rowColumns()}}
+}
+
+// Table returns the definition that added rows are encoded with.
+func (b *BulkWriter) Table() *TableDef { return b.def }
+
+// Add adds a row of Table's Desc, in any order; a hidden row id of 0 is filled in.
+// Returns *DuplicateError when it can tell already, ErrMemory, row.ErrKeyTooLong.
+func (b *BulkWriter) Add(ctx context.Context, r row.Row) error {
+	r = bytes.Clone(r)
+	if b.def.Keyless() {
+		if err := b.fillRowID(ctx, r); err != nil {
+			return err
+		}
+	}
+	if b.def.temp != nil {
+		return b.addTemporary(r)
+	}
+	pk, err := b.def.AppendPrimaryKey(nil, r)
+	if err != nil {
+		return err
+	}
+	if err := b.main.add(ctx, cell{key: pk, value: r, unique: len(pk)}); err != nil {
+		return b.duplicate(b.def.Primary, err)
+	}
+	for i, ix := range b.def.Indexes {
+		if b.side[i] == nil {
+			continue
+		}
+		key, columns, null, err := b.def.AppendIndexKey(nil, ix, r)
+		if err != nil {
+			return err
+		}
+		c := cell{key: key}
+		if ix.Unique && !null {
+			c.unique = columns
+		}
+		if err := b.side[i].add(ctx, c); err != nil {
+			return b.duplicate(ix, err)
+		}
+	}
+	b.rows++
+	return nil
+}
+
+func (b *BulkWriter) fillRowID(ctx context.Context, r row.Row) error {
+	i := b.def.Primary.Columns[0].Column
+	if b.def.desc.Uint(r, i) != 0 {
+		return nil
+	}
+	id, err := b.tx.db.reserveRowID(ctx, b.def)
+	if err != nil {
+		return err
+	}
+	f := b.def.desc.Fixed(r, i)
+	for j := range f {
+		f[j] = byte(id >> (8 * j))
+	}
+	return nil
+}
+
+// duplicate turns a loader's duplicate into the engine's.
+func (b *BulkWriter) duplicate(ix *IndexDef, err error) error {
+	if _, ok := err.(*duplicateCell); ok { //nolint:errorlint // loaders return it bare
+		return &DuplicateError{Table: b.def, Index: ix}
+	}
+	return err
+}
+
+// Finish writes what is left and puts the new definition into the transaction.
+// Returns *DuplicateError, without an Existing row.
+func (b *BulkWriter) Finish(ctx context.Context) (*TableDef, error) {
+	if b.def.temp != nil {
+		return b.finishTemporary(), nil
+	}
+	if b.done {
+		return b.def, nil
+	}
+	if err := b.main.flush(ctx); err != nil {
+		return nil, b.duplicate(b.def.Primary, err)
+	}
+	for i, l := range b.side {
+		if l == nil {
+			continue
+		}
+		if err := l.flush(ctx); err != nil {
+			return nil, b.duplicate(b.def.Indexes[i], err)
+		}
+	}
+	b.done = true
+	if b.def.CounterGen != b.old.CounterGen {
+		if err := b.def.compile(); err != nil {
+			return nil, err
+		}
+	}
+	b.ddl.dropTrees(b.old, b.old.allIndexes()...)
+	b.ddl.new[b.def.ID] = true
+	b.ddl.rows(b.def.ID, b.rows)
+	b.ddl.raises = append(b.ddl.raises, b.def)
+	b.ddl.add(change{table: b.def})
+	return b.def, nil
+}
+
+// Abort gives the pages back; after Finish it does nothing.
+func (b *BulkWriter) Abort(context.Context) error {
+	if b.done {
+		return nil
+	}
+	b.done = true
+	if b.def.temp != nil {
+		b.def.temp.close()
+		return nil
+	}
+	b.main.close()
+	for _, l := range b.side {
+		if l != nil {
+			l.close()
+		}
+	}
+	for _, n := range b.ddl.notes[b.mark:] {
+		b.w.endIntent(n.intent)
+	}
+	b.ddl.notes = b.ddl.notes[:b.mark]
+	return nil
+}
+
+// CreateIndex builds an index over the committed rows of t, in bounded
+// mini-transactions of its own, and publishes it at the commit of tx. Writers of the
+// table wait meanwhile, readers do not. It returns the new definition.
+// Returns ErrExists, ErrNotFound, ErrDefinitionChanged, *DuplicateError without an
+// Existing row, row.ErrKeyTooLong, an error of row.NewKey.
+func (tx *Tx) CreateIndex(ctx context.Context, t *TableDef, ix IndexDef) (*TableDef, error) {
+	if t.Temporary {
+		return tx.s.indexTemporary(ctx, tx, t, &ix)
+	}
+	w, ddl, err := tx.beginDDL()
+	if err != nil {
+		return nil, err
+	}
+	if err := tx.lockMeta(ctx, t.Database, t.Name, txn.MetaNoWrite); err != nil {
+		return nil, err
+	}
+	old, err := tx.current(t)
+	if err != nil {
+		return nil, err
+	}
+	if old.Index(ix.Name) != nil {
+		return nil, fmt.Errorf("%w: index %s", ErrExists, ix.Name)
+	}
+	n := old.Clone()
+	add := ix.clone()
+	add.ID, add.Root, add.Tree = 0, 0, 0
+	n.Indexes = append(n.Indexes, add)
+	n.Version = old.Version + 1
+	n.newIDs()
+	if err := n.compile(); err != nil {
+		return nil, err
+	}
+	if err := n.usable(); err != nil {
+		return nil, err
+	}
+	if add.stored() {
+		if err := w.newTrees(ctx, ddl, n, []*IndexDef{add}); err != nil {
+			return nil, err
+		}
+		if err := w.buildIndex(ctx, n, add); err != nil {
+			return nil, err
+		}
+	}
+	if err := tx.lockTable(ctx, t.Database, t.Name); err != nil {
+		return nil, err
+	}
+	ddl.add(change{table: n})
+	return n, nil
+}
+
+// buildIndex fills an index from the newest rows, which nobody changes.
+func (db *writer) buildIndex(ctx context.Context, t *TableDef, ix *IndexDef) error {
+	l := newLoader(db, ix.tree())
+	defer l.close()
+	p, _, done := db.newest()
+	defer done()
+	c := btree.NewCursor(t.Primary.tree(), p)
+	for ok := c.Seek(ctx, nil); ok; ok = c.Next(ctx) {
+		v, err := c.Value(ctx)
+		if err != nil {
+			return err
+		}
+		r, err := t.Upgrade(v)
+		if err != nil {
+			return err
+		}
+		key, columns, null, err := t.AppendIndexKey(nil, ix, r)
+		if err != nil {
+			return err
+		}
+		e := cell{key: key}
+		if ix.Unique && !null {
+			e.unique = columns
+		}
+		if err = l.add(ctx, e); err == nil {
+			continue
+		}
+		return indexDuplicate(t, ix, err)
+	}
+	if c.Err() != nil {
+		return c.Err()
+	}
+	return indexDuplicate(t, ix, l.flush(ctx))
+}
+
+func indexDuplicate(t *TableDef, ix *IndexDef, err error) error {
+	if _, ok := err.(*duplicateCell); ok { //nolint:errorlint // loaders return it bare
+		return &DuplicateError{Table: t, Index: ix}
+	}
+	return err
+}

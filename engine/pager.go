@@ -1,0 +1,108 @@
+package engine
+
+import (
+	"context"
+	"errors"
+
+	"sextant/engine/btree"
+	"sextant/internal/page"
+	"sextant/internal/redo"
+	"sextant/logstore"
+)
+
+// source is where pages come from that are not in the cache.
+type source interface {
+	// readPoint returns the LSN that the newest version of an uncached page can be
+	// read at: the VDL on the writer, the applied VDL on a reader.
+	readPoint() redo.LSN
+	readPage(ctx context.Context, id redo.PageID, at redo.LSN) ([]byte, error)
+	readPages(ctx context.Context, ids []redo.PageID, at redo.LSN) ([][]byte, error)
+}
+
+// pager shows the volume's pages as of one LSN. The LSN must be kept readable
+// (snapshots.acquire and the like) while it is in use. It is safe for concurrent use.
+type pager struct {
+	db  *DB
+	src source
+	at  redo.LSN
+	// old is set for a snapshot far back: its misses say nothing about the heads.
+	old bool
+}
+
+var (
+	_ btree.Pager      = (*pager)(nil)
+	_ btree.Prefetcher = (*pager)(nil)
+)
+
+// readRetries bounds the attempts at a head that the minimum read point overtakes.
+const readRetries = 10
+
+// pagerAt returns the pages as of at.
+func (db *DB) pagerAt(at redo.LSN) *pager {
+	return &pager{db: db, src: db.source(), at: at}
+}
+
+// newest returns the newest published pages, and their LSN; a session that shows
+// anything of them has seen that LSN. They stay readable until done is called.
+func (db *DB) newest() (p *pager, at redo.LSN, done func()) {
+	at = db.snaps.acquireNewest()
+	return db.pagerAt(at), at, func() { db.snaps.release(at) }
+}
+
+// Page implements btree.Pager.
+//
+// The snapshot may be above the VDL (newest). A page that has no version for it in
+// the cache has then no record in (VDL, at]: a version above the VDL is not evicted,
+// and one that a readable LSN selects is not pruned. So the page as of the VDL, read
+// after the miss, is the page as of at.
+func (p *pager) Page(ctx context.Context, id redo.PageID) ([]byte, error) {
+	if b, ok := p.db.pool.At(id, p.at); ok {
+		return b, nil
+	}
+	if !p.old {
+		b, err := p.db.loadHead(ctx, p.src, id)
+		if err != nil {
+			return nil, err
+		}
+		if page.LSN(b) <= p.at {
+			return b, nil
+		}
+		if b, ok := p.db.pool.At(id, p.at); ok {
+			return b, nil
+		}
+	}
+	b, err := p.db.pool.LoadAt(ctx, id, min(p.at, p.src.readPoint()), p.src.readPage)
+	if errors.Is(err, logstore.ErrGone) {
+		return nil, errors.Join(ErrSnapshotGone, err)
+	}
+	return b, err
+}
+
+// loadHead returns the newest version of a page, reading it if it is not cached.
+func (db *DB) loadHead(ctx context.Context, src source, id redo.PageID) ([]byte, error) {
+	for try := 0; ; try++ {
+		b, err := db.pool.LoadHead(ctx, id, src.readPoint, src.readPage)
+		// The minimum read point may overtake a read at the VDL of a moment ago.
+		if err == nil || !errors.Is(err, logstore.ErrGone) || try == readRetries {
+			return b, err
+		}
+	}
+}
+
+// Prefetch implements btree.Prefetcher.
+func (p *pager) Prefetch(ctx context.Context, ids []redo.PageID) error {
+	missing := make([]redo.PageID, 0, len(ids))
+	for _, id := range ids {
+		if _, ok := p.db.pool.AtCold(id, p.at); !ok {
+			missing = append(missing, id)
+		}
+	}
+	if len(missing) < 2 || p.old {
+		return nil // Page reads it; heads do not help an old snapshot
+	}
+	err := p.db.pool.LoadMany(ctx, missing, p.src.readPoint, p.src.readPages)
+	if errors.Is(err, logstore.ErrGone) {
+		return nil // the minimum read point overtook the read: Page tries again
+	}
+	return err
+}

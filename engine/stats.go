@@ -1,0 +1,193 @@
+package engine
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+
+	"sextant/engine/btree"
+	"sextant/internal/page"
+)
+
+// Row counts are kept in memory, as the count in the stats tree or an estimate from
+// the tree's shape, plus what commits added since, and flushed by a background
+// commit every few seconds: no commit waits for a hot row, and a crash loses some
+// seconds of drift (T-25).
+type statistics struct {
+	mu      sync.Mutex
+	byTable map[TableID]*tableRows
+}
+
+type tableRows struct {
+	rows   int64 // as of the last flush or load
+	delta  int64 // since
+	loaded bool
+}
+
+// TableStats is an estimate of a table's size. It is never exact (T-25).
+type TableStats struct {
+	Rows      uint64
+	DataBytes uint64 // clustered index: leaf pages × page size
+	IndexSize uint64 // secondary indexes, the same
+}
+
+// add counts rows that a commit added (or removed, negative).
+func (s *statistics) add(id TableID, n int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.byTable[id]
+	if r == nil {
+		r = &tableRows{}
+		s.byTable[id] = r
+	}
+	r.delta += n
+}
+
+// set is what a rewritten table's count is.
+func (s *statistics) set(id TableID, n int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.byTable[id] = &tableRows{loaded: true, delta: n}
+}
+
+func (s *statistics) forget(id TableID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.byTable, id)
+}
+
+// statSamples is the leaves read for one estimate of a tree's size.
+const statSamples = 8
+
+// TableStats returns the estimate for a table.
+func (db *DB) TableStats(ctx context.Context, t *TableDef) (TableStats, error) {
+	var s TableStats
+	p, _, done := db.newest()
+	defer done()
+	rows, err := db.rowCount(ctx, p, t)
+	if err != nil {
+		return s, err
+	}
+	s.Rows = rows
+	if s.DataBytes, err = db.treeBytes(ctx, t.pager(p), t.Primary.tree()); err != nil {
+		return s, err
+	}
+	for _, ix := range t.Indexes {
+		if !ix.stored() {
+			continue
+		}
+		n, err := db.treeBytes(ctx, t.pager(p), ix.tree())
+		if err != nil {
+			return s, err
+		}
+		s.IndexSize += n
+	}
+	return s, nil
+}
+
+// rowCount returns the count in memory, loading it at first.
+func (db *DB) rowCount(ctx context.Context, p *pager, t *TableDef) (uint64, error) {
+	db.stats.mu.Lock()
+	if r := db.stats.byTable[t.ID]; r != nil && r.loaded {
+		defer db.stats.mu.Unlock()
+		return uint64(max(r.rows+r.delta, 0)), nil
+	}
+	db.stats.mu.Unlock()
+	rows, err := db.storedRows(ctx, p, t)
+	if err != nil || db.Role() != RoleWriter {
+		return rows, err // a reader's counts come from the log
+	}
+	db.stats.mu.Lock()
+	defer db.stats.mu.Unlock()
+	r := db.stats.byTable[t.ID]
+	if r == nil {
+		r = &tableRows{}
+		db.stats.byTable[t.ID] = r
+	}
+	if !r.loaded {
+		// Deltas since the last flush are in the tree's estimate or not: it is one.
+		r.rows, r.loaded = int64(rows), true
+	}
+	return uint64(max(r.rows+r.delta, 0)), nil
+}
+
+func (db *DB) storedRows(ctx context.Context, p *pager, t *TableDef) (uint64, error) {
+	if !t.Temporary {
+		key := binary.BigEndian.AppendUint64(nil, uint64(t.ID))
+		v, found, err := db.system.tree(treeStats).Get(ctx, p, key)
+		if err != nil {
+			return 0, err
+		}
+		if found {
+			if len(v) != 8 {
+				return 0, fmt.Errorf("%w: row count of table %d", ErrCorrupt, t.ID)
+			}
+			return binary.BigEndian.Uint64(v), nil
+		}
+	}
+	n, err := t.Primary.tree().Estimate(ctx, t.pager(p), nil, nil)
+	return uint64(n), err
+}
+
+// treeBytes estimates the bytes of a tree's leaves from a few samples.
+func (db *DB) treeBytes(ctx context.Context, p btree.Pager, tree btree.Tree) (uint64, error) {
+	leaves := 0.0
+	for i := range statSamples {
+		w, err := tree.Sample(ctx, p, rand.IntN, func([]byte, []byte) {})
+		if err != nil {
+			return 0, err
+		}
+		leaves += w
+		if w == 1 && i == 0 {
+			return page.Size, nil
+		}
+	}
+	return uint64(leaves / statSamples * page.Size), nil
+}
+
+// flushStats writes the row counts that changed.
+func (db *writer) flushStats(ctx context.Context) error {
+	type flushed struct {
+		id    TableID
+		rows  int64
+		delta int64
+	}
+	var todo []flushed
+	db.stats.mu.Lock()
+	for id, r := range db.stats.byTable {
+		if r.loaded && r.delta != 0 && id&temporaryID == 0 {
+			todo = append(todo, flushed{id, r.rows + r.delta, r.delta})
+		}
+	}
+	db.stats.mu.Unlock()
+	if len(todo) == 0 {
+		return nil
+	}
+	_, err := db.commit(ctx, &commitRequest{apply: func(t *turn) error {
+		for _, f := range todo {
+			if t.catalog.TableByID(f.id) == nil {
+				continue // dropped: no row to come back
+			}
+			key := binary.BigEndian.AppendUint64(nil, uint64(f.id))
+			v := binary.BigEndian.AppendUint64(nil, uint64(max(f.rows, 0)))
+			if err := t.db.system.tree(treeStats).Put(context.Background(), t, key, v); err != nil {
+				return err
+			}
+		}
+		return nil
+	}})
+	if err != nil {
+		return err
+	}
+	db.stats.mu.Lock()
+	defer db.stats.mu.Unlock()
+	for _, f := range todo {
+		if r := db.stats.byTable[f.id]; r != nil {
+			r.rows += f.delta
+			r.delta -= f.delta
+		}
+	}
+	return nil
+}
