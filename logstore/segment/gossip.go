@@ -221,8 +221,10 @@ func (h *Host) judgeFill(in Input, m logstore.GossipFill) {
 		Volume: h.o.Volume, Timeline: h.o.Timeline, PG: m.PG, Epoch: m.ListEpoch, Membership: c.Membership,
 	}
 	for i := range m.Records {
-		if r := m.Records[i]; r.PG == m.PG && (len(b.Records) == 0 || r.LSN > b.Records[len(b.Records)-1].LSN) {
-			b.Records = append(b.Records, r)
+		r := &m.Records[i]
+		ordered := len(b.Records) == 0 || r.LSN > b.Records[len(b.Records)-1].LSN
+		if r.PG == m.PG && ordered && !(m.ListEpoch == h.list.Epoch && hidden(h.list.Ranges, r.LSN)) {
+			b.Records = append(b.Records, *r)
 		}
 	}
 	if len(b.Records) == 0 {
