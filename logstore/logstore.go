@@ -25,6 +25,8 @@ var (
 	ErrGone = errors.New("logstore: read point is below the minimum read point")
 	// ErrUnavailable is returned when no segment could answer in time.
 	ErrUnavailable = errors.New("logstore: no segment could answer")
+	// ErrTooLong is returned when a read of the log would return more than the caller takes.
+	ErrTooLong = errors.New("logstore: more log than asked for")
 	// ErrClosed is returned after Close.
 	ErrClosed = errors.New("logstore: closed")
 )

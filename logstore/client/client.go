@@ -79,13 +79,19 @@ type Options struct {
 	// it; it must be idempotent. Nil: the volume does not grow.
 	CreateGroup func(ctx context.Context, epoch redo.VolumeEpoch, pg redo.PGID) (Group, error)
 
-	WindowBytes     int           // payload bytes appended and not durable, at most
-	BatchBytes      int           // payload bytes sealed into one message to a node, at most
-	ReconnectMin    time.Duration // wait after the first failed connect
-	ReconnectMax    time.Duration // wait after the tenth and later ones
-	DialTimeout     time.Duration
-	RequestPatience time.Duration // after which a request is asked of another node
-	HedgeAfter      time.Duration // least wait before a page is asked of a second node
+	// VerifyEpoch asks the control plane's leader, after a verified read, whether the
+	// epoch is still the newest granted. It lets the volume answer while too few storage
+	// nodes are up to confirm the epoch. May be nil.
+	VerifyEpoch func(ctx context.Context, epoch redo.VolumeEpoch) error
+
+	WindowBytes  int           // payload bytes appended and not durable, at most
+	LaggardBytes int           // encoded bytes kept for connected nodes that are behind, at most
+	BatchBytes   int           // payload bytes in one batch, at most
+	ReconnectMin time.Duration // wait after the first failed connect; doubled up to
+	ReconnectMax time.Duration // this
+	DialTimeout  time.Duration
+	Patience     time.Duration // a read is ErrUnavailable when no segment has answered by then
+	HedgeAfter   time.Duration // least wait before a page is asked of a second node
 }
 
 // Recovered says what a recovery found and did.
@@ -93,7 +99,6 @@ type Recovered struct {
 	VDL     redo.LSN      // the recovered one, a CPL; 0 for an empty volume
 	Next    redo.LSN      // the first LSN that will be given out
 	List    logstore.List // that is in force now
-	PGLast  map[redo.PGID]redo.LSN
 	Records int           // ragged records that were shipped again
 	Took    time.Duration // without the wait for leases
 }

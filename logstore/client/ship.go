@@ -1,0 +1,205 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"runtime"
+	"time"
+
+	"sextant/internal/invariant"
+	"sextant/internal/redo"
+	"sextant/logstore"
+	"sextant/logstore/wire"
+)
+
+// seal yields once, then ships what has been appended.
+func (v *Volume) seal() {
+	runtime.Gosched()
+	v.sealing.Store(false)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.ship()
+}
+
+// ship sends each node what it is to be sent now. mu is held; no send waits.
+func (v *Volume) ship() {
+	if v.t == nil || v.ctx.Err() != nil {
+		return
+	}
+	at := now()
+	for i := range v.nodes {
+		c := v.nodes[i].conn
+		if c == nil {
+			continue
+		}
+		s, ok := v.t.Ship(i, at)
+		if !ok {
+			continue
+		}
+		for _, m := range s.Control {
+			_ = c.Send(0, m) // an error ends the connection's reader
+		}
+		if s.Append != nil {
+			_ = c.Send(0, *s.Append)
+		}
+	}
+	for _, b := range v.t.Seal() {
+		v.tap(b.Bytes)
+	}
+}
+
+// tap gives a batch to the readers. mu is held: what becomes durable by an answer to
+// it is told them later.
+func (v *Volume) tap(b []byte) {
+	if v.opt.Tap == nil {
+		return
+	}
+	d, err := redo.DecodeBatch(b)
+	invariant.Check(err == nil && len(d.Records) > 0, "a batch of our own: %v", err)
+	v.opt.Tap.Frame(b, d.Records[len(d.Records)-1].LSN)
+}
+
+// received takes one message of a node.
+func (v *Volume) received(i int, m logstore.Message) {
+	v.mu.Lock()
+	if v.t == nil {
+		if v.rec != nil {
+			v.rec.Step(i, m)
+			v.sendRecovery()
+		}
+		v.mu.Unlock()
+		v.wake()
+		return
+	}
+	moved := v.t.Step(i, m)
+	v.publish()
+	if moved && v.opt.Tap != nil {
+		v.opt.Tap.VDL(v.t.VDL())
+	}
+	fenced := v.t.Fenced()
+	v.mu.Unlock()
+	if fenced != 0 {
+		v.opt.Logger.Info("fenced by a newer writer", "volume_epoch", v.grant.Epoch, "newer", fenced)
+		v.fail(logstore.ErrFenced)
+		return
+	}
+	if _, ok := m.(logstore.Ack); ok {
+		v.progress.Add(1)
+	}
+	v.wake()
+	if v.sealing.CompareAndSwap(false, true) {
+		v.seal()
+	}
+}
+
+// tickLoop is the Tracker's and the Recovery's clock. Within a read lease there are a
+// few ticks, at each of which an idle writer has its epoch confirmed.
+func (v *Volume) tickLoop() {
+	t := time.NewTicker(min(max(v.grant.ReadLease/leaseTicks, tickMin), tickMax))
+	defer t.Stop()
+	for {
+		select {
+		case <-t.C:
+		case <-v.ctx.Done():
+			return
+		}
+		v.mu.Lock()
+		if v.t != nil {
+			v.t.Tick()
+			v.ship()
+		} else if v.rec != nil {
+			v.rec.Tick()
+			v.sendRecovery()
+		}
+		v.mu.Unlock()
+		v.wake()
+	}
+}
+
+// linkLoop keeps the append stream to a node.
+func (v *Volume) linkLoop(i int) {
+	wait := v.opt.ReconnectMin
+	for v.ctx.Err() == nil {
+		c, err := v.connect(i)
+		if err == nil {
+			wait = v.opt.ReconnectMin
+			err = v.readLoop(i, c)
+		}
+		if v.ctx.Err() != nil {
+			return
+		}
+		v.opt.Logger.Debug("storage node is away", "node", v.nodes[i].ID, "error", err)
+		select {
+		case <-time.After(wait):
+		case <-v.ctx.Done():
+			return
+		}
+		if wait *= 2; wait > v.opt.ReconnectMax {
+			wait = v.opt.ReconnectMax
+		}
+	}
+}
+
+// connect opens the append stream to a node and tells the state machine.
+func (v *Volume) connect(i int) (*wire.Conn, error) {
+	id := v.nodes[i].ID
+	addr := v.ask.resolve(id)
+	if addr == "" {
+		return nil, fmt.Errorf("node %s has no address", id)
+	}
+	d := net.Dialer{Timeout: v.opt.DialTimeout}
+	tcp, err := d.DialContext(v.ctx, "tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	c, err := wire.Handshake(tcp, nil, wire.Greeting{Cluster: v.opt.Cluster, Node: v.opt.Self}, v.opt.DialTimeout)
+	if err != nil {
+		return nil, err
+	}
+	if g := c.Peer(); g.Node != id || g.Store != v.nodes[i].Store {
+		_ = c.Close()
+		v.opt.Logger.Warn("another store answers; it counts in no quorum", "node", id,
+			"registered", v.nodes[i].Store, "answers", g.Store, "as", g.Node)
+		return nil, errors.New("another store answers")
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.ctx.Err() != nil {
+		_ = c.Close()
+		return nil, context.Cause(v.ctx)
+	}
+	n := &v.nodes[i]
+	n.conn = c
+	if v.t != nil {
+		v.t.Connected(i)
+		v.ship()
+		return c, nil
+	}
+	for _, m := range n.unsent {
+		_ = c.Send(0, m)
+	}
+	n.unsent = nil
+	return c, nil
+}
+
+// readLoop takes a node's answers until the stream ends.
+func (v *Volume) readLoop(i int, c *wire.Conn) error {
+	defer func() {
+		_ = c.Close()
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		v.nodes[i].conn = nil
+		if v.t != nil {
+			v.t.Disconnected(i)
+		}
+	}()
+	for {
+		_, m, err := c.Read()
+		if err != nil {
+			return err
+		}
+		v.received(i, m)
+	}
+}
