@@ -233,11 +233,11 @@ func TestRestartOfEverythingFromDisk(t *testing.T) {
 		must(t, err)
 	}
 	before := c.state()
-	for _, in := range c.inst {
-		in.kill()
-	}
 	for i := range c.nodes {
 		c.closeNode(i)
+	}
+	for _, in := range c.inst {
+		in.kill()
 	}
 	for i := range c.nodes {
 		c.reopen(i)
