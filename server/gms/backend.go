@@ -1,0 +1,241 @@
+package gms
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync/atomic"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/mysql_db"
+
+	"sextant/engine"
+	"sextant/engine/row"
+)
+
+// Backend is the planner's view of a volume: its databases. It is safe for
+// concurrent use. Each statement gets the schema of its own transaction.
+type Backend struct {
+	db       *engine.DB
+	logger   *slog.Logger
+	shapes   shapes
+	children children
+	// readOnly is the instance's role: plain reads only.
+	readOnly atomic.Bool
+	// live returns the value of a variable that follows the instance, nil: none do.
+	live     func(name string) (any, bool)
+	users    *mysql_db.MySQLDb // nil where there are no users (tests)
+	external sql.ExternalStoredProcedureRegistry
+	reload   func() // reads the users again, see Server
+}
+
+var (
+	_ sql.MutableDatabaseProvider         = (*Backend)(nil)
+	_ sql.CollatedDatabaseProvider        = (*Backend)(nil)
+	_ sql.ExternalStoredProcedureProvider = (*Backend)(nil)
+)
+
+// NewBackend returns a Backend on db. It registers the planner's collations with
+// the key codec, so call it before a catalog with text keys is used.
+func NewBackend(db *engine.DB, logger *slog.Logger) *Backend {
+	if logger == nil {
+		logger = slog.Default()
+	}
+	registerCollations()
+	return &Backend{db: db, logger: logger, external: sql.NewExternalStoredProcedureRegistry()}
+}
+
+// liveVariable returns the current value of a variable that follows the instance.
+func (b *Backend) liveVariable(name string) (any, bool) {
+	if b.live == nil {
+		return nil, false
+	}
+	return b.live(name)
+}
+
+// readOnlyVariable reports whether a variable that follows the instance cannot be set.
+func (b *Backend) readOnlyVariable(name string) bool {
+	_, live := b.liveVariable(strings.ToLower(name))
+	return live
+}
+
+func (b *Backend) reloadUsers() {
+	if b.reload != nil {
+		b.reload()
+	}
+}
+
+// committed is called after a transaction's commit.
+func (b *Backend) committed(*sql.Context, *transaction) {}
+
+func catalogOf(ctx *sql.Context) (*engine.Catalog, *Session, error) {
+	s, err := sessionOf(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	cat, err := s.catalog(ctx)
+	return cat, s, err
+}
+
+// Database implements sql.DatabaseProvider.
+func (b *Backend) Database(ctx *sql.Context, name string) (sql.Database, error) {
+	cat, _, err := catalogOf(ctx)
+	if err != nil {
+		return nil, err
+	}
+	def := cat.Database(name)
+	if def == nil {
+		return nil, sql.ErrDatabaseNotFound.New(name)
+	}
+	return &Database{b: b, def: def}, nil
+}
+
+// HasDatabase implements sql.DatabaseProvider.
+func (b *Backend) HasDatabase(ctx *sql.Context, name string) bool {
+	cat, _, err := catalogOf(ctx)
+	return err == nil && cat.Database(name) != nil
+}
+
+// AllDatabases implements sql.DatabaseProvider.
+func (b *Backend) AllDatabases(ctx *sql.Context) []sql.Database {
+	cat, _, err := catalogOf(ctx)
+	if err != nil {
+		b.logger.Warn("list databases", "err", err)
+		return nil
+	}
+	defs := cat.Databases()
+	out := make([]sql.Database, len(defs))
+	for i, def := range defs {
+		out[i] = &Database{b: b, def: def}
+	}
+	return out
+}
+
+// CreateDatabase implements sql.MutableDatabaseProvider.
+func (b *Backend) CreateDatabase(ctx *sql.Context, name string) error {
+	return b.CreateCollatedDatabase(ctx, name, sql.Collation_Default)
+}
+
+// CreateCollatedDatabase implements sql.CollatedDatabaseProvider.
+func (b *Backend) CreateCollatedDatabase(ctx *sql.Context, name string, c sql.CollationID) error {
+	s, tx, err := writer(ctx)
+	if err != nil {
+		return err
+	}
+	err = tx.CreateDatabase(ctx, engine.DatabaseDef{Name: name, Collation: row.CollationID(c)})
+	if errors.Is(err, engine.ErrExists) {
+		return sql.ErrDatabaseExists.New(name)
+	}
+	return s.fail(ctx, err)
+}
+
+// DropDatabase implements sql.MutableDatabaseProvider.
+func (b *Backend) DropDatabase(ctx *sql.Context, name string) error {
+	s, tx, err := writer(ctx)
+	if err != nil {
+		return err
+	}
+	err = tx.DropDatabase(ctx, name)
+	if errors.Is(err, engine.ErrNotFound) {
+		return sql.ErrDatabaseNotFound.New(name)
+	}
+	return s.fail(ctx, err)
+}
+
+// ExternalStoredProcedure implements sql.ExternalStoredProcedureProvider.
+func (b *Backend) ExternalStoredProcedure(_ *sql.Context, name string, params int) (*sql.ExternalStoredProcedureDetails, error) {
+	return b.external.LookupByNameAndParamCount(name, params)
+}
+
+// ExternalStoredProcedures implements sql.ExternalStoredProcedureProvider.
+func (b *Backend) ExternalStoredProcedures(_ *sql.Context, name string) ([]sql.ExternalStoredProcedureDetails, error) {
+	return b.external.LookupByName(name)
+}
+
+// writer returns the session and transaction of a statement that writes.
+func writer(ctx *sql.Context) (*Session, *engine.Tx, error) {
+	s, err := sessionOf(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	if s.b.readOnly.Load() {
+		return nil, nil, errReadOnly()
+	}
+	tx, err := s.begin(ctx)
+	return s, tx, err
+}
+
+// Objects of the catalog are JSON. The structs here are the stored form: fields
+// are added, never renamed.
+
+type storedView struct{ Name, Text, Create, SQLMode string }
+
+type storedTrigger struct {
+	Name, Create, SQLMode string
+	Created               int64 // µs since 1970 UTC
+}
+
+type storedProcedure struct {
+	Name, Create, SQLMode string
+	Created, Modified     int64
+}
+
+func putObject(ctx *sql.Context, kind engine.ObjectKind, db, name string, v any) error {
+	s, tx, err := writer(ctx)
+	if err != nil {
+		return err
+	}
+	data, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("encode %s: %w", name, err)
+	}
+	return s.fail(ctx, tx.PutObject(ctx, engine.Object{Kind: kind, Database: db, Name: name, Data: data}))
+}
+
+// deleteObject returns notFound if there is no such object.
+func deleteObject(ctx *sql.Context, kind engine.ObjectKind, db, name string, notFound error) error {
+	s, tx, err := writer(ctx)
+	if err != nil {
+		return err
+	}
+	err = tx.DeleteObject(ctx, kind, db, name)
+	if errors.Is(err, engine.ErrNotFound) {
+		return notFound
+	}
+	return s.fail(ctx, err)
+}
+
+// getObject decodes an object into v and reports whether it exists.
+func getObject(ctx *sql.Context, kind engine.ObjectKind, db, name string, v any) (bool, error) {
+	cat, _, err := catalogOf(ctx)
+	if err != nil {
+		return false, err
+	}
+	o := cat.Object(kind, db, name)
+	if o == nil {
+		return false, nil
+	}
+	if err := json.Unmarshal(o.Data, v); err != nil {
+		return false, fmt.Errorf("decode %s.%s: %w", db, name, err)
+	}
+	return true, nil
+}
+
+// eachObject calls f with the data of every object of a kind in a database.
+func eachObject(ctx *sql.Context, kind engine.ObjectKind, db string, f func(data []byte) error) error {
+	cat, _, err := catalogOf(ctx)
+	if err != nil {
+		return err
+	}
+	for _, o := range cat.Objects(kind, db) {
+		if err := f(o.Data); err != nil {
+			return fmt.Errorf("decode %s.%s: %w", db, o.Name, err)
+		}
+	}
+	return nil
+}
+
+// RegisterProcedure makes a procedure of Go known to CALL.
+func (b *Backend) RegisterProcedure(p sql.ExternalStoredProcedureDetails) { b.external.Register(p) }

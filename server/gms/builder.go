@@ -1,0 +1,506 @@
+package gms
+
+import (
+	"io"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/plan"
+	"github.com/dolthub/go-mysql-server/sql/rowexec"
+	"github.com/dolthub/go-mysql-server/sql/transform"
+	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+)
+
+// builder stands before the planner's own builder of iterators. For most nodes it
+// does nothing. At a statement's root it does what the planner leaves out: it
+// commits before DDL and makes it atomic, pins what the statement sees of its
+// own writes, and reads locking SELECTs to their end before a row is sent.
+type builder struct {
+	base *rowexec.BaseBuilder
+}
+
+var _ sql.NodeExecBuilder = (*builder)(nil)
+
+func newBuilder(o sql.EngineOverrides) *rowexec.BaseBuilder {
+	b := &builder{}
+	b.base = rowexec.NewBuilder(b, o)
+	return b.base
+}
+
+// Build implements sql.NodeExecBuilder. Returns nil, nil for nodes that the
+// planner's builder is to build.
+func (b *builder) Build(ctx *sql.Context, n sql.Node, r sql.Row) (sql.RowIter, error) {
+	s, ok := ctx.Session.(*Session)
+	if !ok {
+		return nil, nil
+	}
+	if s.skip == n {
+		s.skip = nil
+		return nil, nil
+	}
+	if s.fresh {
+		s.fresh = false
+		return b.root(ctx, s, n, r)
+	}
+	if !s.building && s.dml > 0 && ownStatement(n) {
+		return b.pinned(ctx, s, n, r)
+	}
+	return b.node(ctx, s, n, r)
+}
+
+// plain builds n by the planner's builder; its children come here again.
+func (b *builder) plain(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql.RowIter, error) {
+	s.skip = n
+	it, err := b.base.Build(ctx, n, r)
+	if s.skip == n {
+		s.skip = nil
+	}
+	return it, err
+}
+
+// ownStatement reports whether a node that is built while another statement runs
+// is a statement of a trigger.
+func ownStatement(n sql.Node) bool {
+	switch n.(type) {
+	case *plan.InsertInto, *plan.Update, *plan.DeleteFrom, *plan.Set, *plan.Call, *plan.Into,
+		*plan.IfConditional, *plan.TriggerBeginEndBlock, *plan.BeginEndBlock:
+		return true
+	}
+	return false
+}
+
+// root builds the root of a statement.
+func (b *builder) root(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql.RowIter, error) {
+	if s.b.readOnly.Load() && !plan.IsReadOnly(n) && !isCall(n) {
+		return nil, errReadOnly()
+	}
+	switch {
+	case commits(n):
+		if s.dml == 0 {
+			return b.ddl(ctx, s, n, r)
+		}
+	case !plan.IsReadOnly(n) && !isCall(n):
+		return b.pinned(ctx, s, n, r)
+	}
+	it, err := b.node(ctx, s, n, r)
+	if err != nil || it != nil && !s.locking {
+		return it, err
+	}
+	if !s.locking {
+		return nil, nil
+	}
+	if it == nil {
+		if it, err = b.plain(ctx, s, n, r); err != nil {
+			return nil, err
+		}
+	}
+	rows, err := sql.RowIterToRows(ctx, it)
+	if err != nil {
+		return nil, err
+	}
+	return sql.RowsToRowIter(rows...), nil
+}
+
+func isCall(n sql.Node) bool {
+	_, ok := n.(*plan.Call)
+	return ok
+}
+
+// commits reports whether a statement commits what is open before and after itself.
+func commits(n sql.Node) bool {
+	switch n := n.(type) {
+	case *plan.CreateTable:
+		return !n.Temporary()
+	case *plan.DropTable:
+		return !dropsTemporary(n)
+	case *plan.Truncate:
+		t := tableOf(n.Child)
+		return t == nil || t.ref.lock != lockDelete
+	case *plan.Grant, *plan.GrantRole, *plan.Revoke, *plan.RevokeRole, *plan.CreateUser, *plan.DropUser,
+		*plan.AlterUser, *plan.RenameUser, *plan.CreateRole, *plan.DropRole, *plan.AnalyzeTable,
+		*plan.LockTables, *plan.AlterAutoIncrement, *plan.AlterDefaultSet, *plan.AlterDefaultDrop,
+		*plan.AlterTableCollation, *plan.AlterTableComment, *plan.AlterEvent:
+		return true
+	}
+	return plan.IsDDLNode(n)
+}
+
+func dropsTemporary(n *plan.DropTable) bool {
+	for _, t := range n.Tables {
+		if x := tableOf(t); x == nil || !x.IsTemporary() {
+			return false
+		}
+	}
+	return len(n.Tables) > 0
+}
+
+// tableOf returns the table under a node, nil if it is none of ours.
+func tableOf(n sql.Node) *Table {
+	for {
+		switch x := n.(type) {
+		case *plan.ResolvedTable:
+			t, _ := sql.GetUnderlyingTable(x.Table).(*Table)
+			return t
+		case *plan.IndexedTableAccess:
+			t, _ := sql.GetUnderlyingTable(x.Table).(*Table)
+			return t
+		case *plan.TableAlias:
+			n = x.Child
+		case *plan.ForeignKeyHandler:
+			t, _ := sql.GetUnderlyingTable(x.Table).(*Table)
+			return t
+		default:
+			return nil
+		}
+	}
+}
+
+// ddl commits what is open, runs the statement in a transaction of its own, and
+// rolls that back if it fails.
+func (b *builder) ddl(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql.RowIter, error) {
+	if s.tx != nil && !s.tx.done && s.tx.tx != nil {
+		if err := s.commitBefore(ctx); err != nil {
+			return nil, err
+		}
+	}
+	it, err := b.node(ctx, s, n, r)
+	if err == nil && it == nil {
+		it, err = b.plain(ctx, s, n, r)
+	}
+	if err != nil {
+		s.abandon()
+		return nil, err
+	}
+	return &ddlIter{child: it, s: s}, nil
+}
+
+// commitBefore commits the open transaction and begins the one of a DDL statement.
+func (s *Session) commitBefore(ctx *sql.Context) error {
+	if s.tx.readOnly {
+		return wireError(errReadOnlyTx)
+	}
+	if err := s.CommitTransaction(ctx, s.tx); err != nil {
+		return err
+	}
+	tx, err := s.StartTransaction(ctx, sql.ReadWrite)
+	if err != nil {
+		return err
+	}
+	ctx.SetTransaction(tx)
+	return nil
+}
+
+// abandon rolls the transaction back and leaves none.
+func (s *Session) abandon() {
+	s.rollback()
+	s.tx = nil
+	s.BaseSession.SetTransaction(nil)
+	s.SetIgnoreAutoCommit(false)
+}
+
+// ddlIter runs DDL that does its work in Next, and ends its transaction.
+type ddlIter struct {
+	child  sql.RowIter
+	s      *Session
+	failed bool
+}
+
+var _ sql.MutableRowIter = (*ddlIter)(nil)
+
+func (i *ddlIter) Next(ctx *sql.Context) (sql.Row, error) {
+	r, err := i.child.Next(ctx)
+	if err != nil && err != io.EOF {
+		i.failed = true
+		i.s.abandon()
+	}
+	return r, err
+}
+
+func (i *ddlIter) Close(ctx *sql.Context) error {
+	err := i.child.Close(ctx)
+	if i.failed || i.s.tx == nil || i.s.tx.done {
+		return err
+	}
+	if err != nil {
+		i.s.abandon()
+		return err
+	}
+	return i.s.CommitTransaction(ctx, i.s.tx)
+}
+
+// GetChildIter implements sql.MutableRowIter.
+func (i *ddlIter) GetChildIter() sql.RowIter { return i.child }
+
+// WithChildIter implements sql.MutableRowIter.
+func (i *ddlIter) WithChildIter(child sql.RowIter) sql.RowIter {
+	n := *i
+	n.child = child
+	return &n
+}
+
+// pinned builds a statement that writes: its scans see the transaction's writes up
+// to now, however long it goes on writing (T-5).
+func (b *builder) pinned(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql.RowIter, error) {
+	tx, err := s.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	unpin := tx.PinReads()
+	s.dml++
+	outer := s.building
+	s.building = true
+	it, err := b.node(ctx, s, n, r)
+	if err == nil && it == nil {
+		it, err = b.plain(ctx, s, n, r)
+	}
+	s.building = outer
+	if err != nil {
+		unpin()
+		s.dml--
+		return nil, err
+	}
+	return &pinIter{child: it, p: &pin{s: s, tx: s.tx, unpin: unpin}}, nil
+}
+
+// pin is one statement's pinned read sequence.
+type pin struct {
+	s     *Session
+	tx    *transaction
+	unpin func()
+	done  bool
+}
+
+func (p *pin) release() {
+	if p.done {
+		return
+	}
+	p.done = true
+	if p.s.dml > 0 {
+		p.s.dml--
+	}
+	if p.tx == p.s.tx && !p.tx.done {
+		p.unpin()
+	}
+}
+
+type pinIter struct {
+	child sql.RowIter
+	p     *pin
+}
+
+var _ sql.MutableRowIter = (*pinIter)(nil)
+
+func (i *pinIter) Next(ctx *sql.Context) (sql.Row, error) {
+	r, err := i.child.Next(ctx)
+	if err != nil {
+		i.p.release()
+	}
+	return r, err
+}
+
+func (i *pinIter) Close(ctx *sql.Context) error {
+	err := i.child.Close(ctx)
+	i.p.release()
+	return err
+}
+
+// GetChildIter implements sql.MutableRowIter.
+func (i *pinIter) GetChildIter() sql.RowIter { return i.child }
+
+// WithChildIter implements sql.MutableRowIter.
+func (i *pinIter) WithChildIter(child sql.RowIter) sql.RowIter { return &pinIter{child: child, p: i.p} }
+
+// node builds the nodes that this package builds otherwise than the planner.
+func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql.RowIter, error) {
+	switch n := n.(type) {
+	case *plan.InsertInto:
+		return b.insert(ctx, s, n, r)
+	case *plan.Filter:
+		return b.filter(ctx, s, n, r)
+	}
+	return nil, nil
+}
+
+// insert reserves the AUTO_INCREMENT values of an INSERT … VALUES together (T-22)
+// and looks for duplicates before it looks for parents (T-20).
+func (b *builder) insert(ctx *sql.Context, s *Session, n *plan.InsertInto, r sql.Row) (sql.RowIter, error) {
+	if t := tableOf(n.Destination); t != nil && n.FirstGeneratedAutoIncRowIdx >= 0 {
+		if rows := valueRows(ctx, n.Source) - n.FirstGeneratedAutoIncRowIdx; rows > 1 {
+			s.reserve(t.live(ctx), uint64(rows))
+		}
+	}
+	if t := tableOf(n.Destination); t != nil && (n.IsReplace || n.OnDupExprs.HasUpdates()) {
+		if s.upserts == nil {
+			s.upserts = make(map[tableID]bool)
+		}
+		s.upserts[t.shape.def.ID] = true
+	}
+	h, ok := n.Destination.(*plan.ForeignKeyHandler)
+	if !ok || len(h.Editor.References) == 0 {
+		return nil, nil
+	}
+	c := *n
+	c.Destination = &childFirst{ForeignKeyHandler: h}
+	return b.plain(ctx, s, &c, r)
+}
+
+// valueRows returns the number of rows of a VALUES list, 0 for other sources.
+func valueRows(ctx *sql.Context, n sql.Node) int {
+	rows := 0
+	transform.Inspect(n, func(n sql.Node) bool {
+		if v, ok := n.(*plan.Values); ok {
+			rows = len(v.ExpressionTuples)
+		}
+		return rows == 0
+	})
+	return rows
+}
+
+func (s *Session) reserve(sh *shape, n uint64) {
+	if s.reserved == nil {
+		s.reserved = make(map[tableID]*reservation)
+	}
+	if r := s.reserved[sh.def.ID]; r != nil && r.next < r.end {
+		return
+	}
+	s.reserved[sh.def.ID] = &reservation{hint: n}
+}
+
+// childFirst writes a child's row before it looks for the parent's: a duplicate
+// key is the error that MySQL reports first, and a row may be its own parent.
+type childFirst struct {
+	*plan.ForeignKeyHandler
+}
+
+var (
+	_ sql.InsertableTable  = (*childFirst)(nil)
+	_ sql.ReplaceableTable = (*childFirst)(nil)
+	_ sql.TableEditor      = (*childFirst)(nil)
+)
+
+// Inserter implements sql.InsertableTable.
+func (c *childFirst) Inserter(*sql.Context) sql.RowInserter { return c }
+
+// Replacer implements sql.ReplaceableTable.
+func (c *childFirst) Replacer(*sql.Context) sql.RowReplacer { return c }
+
+// Insert implements sql.RowInserter.
+func (c *childFirst) Insert(ctx *sql.Context, r sql.Row) error {
+	if err := c.Editor.Editor.Insert(ctx, r); err != nil {
+		return err
+	}
+	for _, ref := range c.Editor.References {
+		if err := ref.CheckReference(ctx, r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// filter puts a condition into the locking scan below it, where it decides what is
+// locked (T-11).
+func (b *builder) filter(ctx *sql.Context, s *Session, n *plan.Filter, r sql.Row) (sql.RowIter, error) {
+	if len(r) != 0 || !pureCondition(ctx, n.Expression) {
+		return nil, nil
+	}
+	child, ok := withFilter(n.Child, n.Expression)
+	if !ok {
+		return nil, nil
+	}
+	return b.plain(ctx, s, child, r)
+}
+
+// withFilter returns n with the condition in its table, false if n is not a
+// locking scan of one of our tables.
+func withFilter(n sql.Node, e sql.Expression) (sql.Node, bool) {
+	switch x := n.(type) {
+	case *plan.ResolvedTable:
+		t, ok := x.Table.(*Table)
+		if !ok || t.ref.lock < lockShared {
+			return nil, false
+		}
+		c, f := *x, *t
+		f.filter = e
+		c.Table = &f
+		return &c, true
+	case *plan.IndexedTableAccess:
+		t, ok := x.Table.(*Table)
+		if !ok || t.ref.lock < lockShared {
+			return nil, false
+		}
+		c, f := *x, *t
+		f.filter = e
+		c.Table = &f
+		return &c, true
+	case *plan.TableAlias:
+		child, ok := withFilter(x.Child, e)
+		if !ok {
+			return nil, false
+		}
+		c := *x
+		c.Child = child
+		return &c, true
+	}
+	return nil, false
+}
+
+// pureCondition reports whether a condition reads nothing but the row.
+func pureCondition(ctx *sql.Context, e sql.Expression) bool {
+	pure := true
+	sql.Inspect(ctx, e, func(_ *sql.Context, e sql.Expression) bool {
+		switch e.(type) {
+		case *plan.Subquery, *plan.InSubquery, *plan.ExistsSubquery:
+			pure = false
+		}
+		if nd, ok := e.(sql.NonDeterministicExpression); ok && nd.IsNonDeterministic() {
+			pure = false
+		}
+		return pure
+	})
+	return pure
+}
+
+// runner is what procedures, triggers and events run their statements with.
+type runner struct {
+	next sql.StatementRunner
+}
+
+var _ sql.StatementRunner = (*runner)(nil)
+
+// QueryWithBindings implements sql.StatementRunner.
+func (r *runner) QueryWithBindings(ctx *sql.Context, query string, parsed ast.Statement,
+	bindings map[string]ast.Expr, flags *sql.QueryFlags) (sql.Schema, sql.RowIter, *sql.QueryFlags, error) {
+	s, ok := ctx.Session.(*Session)
+	if !ok {
+		return r.next.QueryWithBindings(ctx, query, parsed, bindings, flags)
+	}
+	if parsed != nil {
+		annotator{ctx: ctx}.statement(parsed)
+	}
+	outer := s.statement
+	s.depth++
+	s.statement = statement{}
+	sch, it, flags, err := r.next.QueryWithBindings(ctx, query, parsed, bindings, flags)
+	s.statement = outer
+	if err != nil {
+		s.depth--
+		return nil, nil, nil, err
+	}
+	return sch, &nestedIter{child: it, s: s}, flags, nil
+}
+
+// nestedIter ends the depth of a nested statement.
+type nestedIter struct {
+	child sql.RowIter
+	s     *Session
+	done  bool
+}
+
+func (i *nestedIter) Next(ctx *sql.Context) (sql.Row, error) { return i.child.Next(ctx) }
+
+func (i *nestedIter) Close(ctx *sql.Context) error {
+	if !i.done {
+		i.done = true
+		defer func() { i.s.depth-- }()
+	}
+	return i.child.Close(ctx)
+}

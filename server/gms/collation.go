@@ -1,0 +1,39 @@
+package gms
+
+import (
+	"sync"
+
+	"github.com/dolthub/go-mysql-server/sql"
+
+	"sextant/engine/row"
+)
+
+var registered sync.Map // sql.CollationID -> struct{}
+
+// registerCollation makes a collation of the planner known to the key codec.
+// Weights are the planner's ranks, so index order equals its comparisons.
+func registerCollation(id sql.CollationID) {
+	if _, done := registered.Load(id); done {
+		return
+	}
+	c := &row.Collation{ID: row.CollationID(id), Name: id.Name()}
+	switch id {
+	case sql.Collation_binary, sql.Collation_utf8mb4_0900_bin, sql.Collation_utf8mb4_bin:
+		c.Binary = true
+	default:
+		c.Weight = id.Sorter()
+	}
+	row.RegisterCollation(c)
+	registered.Store(id, struct{}{})
+}
+
+// registerCollations makes every collation known that the planner implements: the
+// catalog may name any of them.
+func registerCollations() {
+	it := sql.NewCollationsIterator()
+	for c, ok := it.Next(); ok; c, ok = it.Next() {
+		if c.Sorter != nil {
+			registerCollation(c.ID)
+		}
+	}
+}

@@ -1,0 +1,326 @@
+package gms
+
+import (
+	"encoding/json"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/fulltext"
+
+	"sextant/engine"
+	"sextant/engine/row"
+)
+
+// Database is one database as of a statement. It is immutable.
+type Database struct {
+	b   *Backend
+	def *engine.DatabaseDef
+}
+
+var (
+	_ sql.Database                = (*Database)(nil)
+	_ sql.TableCreator            = (*Database)(nil)
+	_ sql.IndexedTableCreator     = (*Database)(nil)
+	_ sql.TemporaryTableCreator   = (*Database)(nil)
+	_ sql.TemporaryTableDatabase  = (*Database)(nil)
+	_ sql.TableDropper            = (*Database)(nil)
+	_ sql.TableRenamer            = (*Database)(nil)
+	_ sql.VersionedDatabase       = (*Database)(nil)
+	_ sql.CollatedDatabase        = (*Database)(nil)
+	_ sql.ViewDatabase            = (*Database)(nil)
+	_ sql.TriggerDatabase         = (*Database)(nil)
+	_ sql.StoredProcedureDatabase = (*Database)(nil)
+	_ sql.QuiescableEventDatabase = (*Database)(nil)
+	_ fulltext.Database           = (*Database)(nil)
+)
+
+// Name implements sql.Database.
+func (d *Database) Name() string { return d.def.Name }
+
+// GetTableInsensitive implements sql.Database. A session's temporary table hides
+// a table of the same name.
+func (d *Database) GetTableInsensitive(ctx *sql.Context, name string) (sql.Table, bool, error) {
+	return d.table(ctx, name, reference{})
+}
+
+// GetTableInsensitiveAsOf implements sql.VersionedDatabase. The parser's references
+// come this way: tables that a statement locks are bound under their metadata lock
+// to their newest definition (T-6).
+func (d *Database) GetTableInsensitiveAsOf(ctx *sql.Context, name string, asOf any) (sql.Table, bool, error) {
+	if ref, ok := parseReference(asOf); ok {
+		return d.table(ctx, name, ref)
+	}
+	return nil, false, sql.ErrAsOfNotSupported.New(d.Name())
+}
+
+func (d *Database) table(ctx *sql.Context, name string, ref reference) (sql.Table, bool, error) {
+	cat, s, err := catalogOf(ctx)
+	if err != nil {
+		return nil, false, err
+	}
+	def := s.temporary(d.Name(), name)
+	if def == nil {
+		def = cat.Table(d.Name(), name)
+	}
+	if def == nil {
+		return nil, false, nil
+	}
+	if ref.lock != lockNone && !def.Temporary && !d.b.readOnly.Load() {
+		tx, err := s.begin(ctx)
+		if err != nil {
+			return nil, false, err
+		}
+		locked, err := tx.LockTable(ctx, d.Name(), name, ref.lock >= lockWrite)
+		if errors.Is(err, engine.ErrNotFound) {
+			return nil, false, nil
+		}
+		if err != nil {
+			return nil, false, s.fail(ctx, err)
+		}
+		def = locked
+	}
+	sh, err := d.b.shapes.of(ctx, def)
+	if err != nil {
+		return nil, false, err
+	}
+	s.locking = s.locking || ref.lock == lockShared || ref.lock == lockWrite
+	return newTable(d, sh, ref), true, nil
+}
+
+// GetTableNames implements sql.Database.
+func (d *Database) GetTableNames(ctx *sql.Context) ([]string, error) {
+	cat, s, err := catalogOf(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, t := range cat.Tables(d.Name()) {
+		if !t.Temporary {
+			out = append(out, t.Name)
+		}
+	}
+	return append(out, s.temps.names(d.Name())...), nil
+}
+
+// GetTableNamesAsOf implements sql.VersionedDatabase.
+func (d *Database) GetTableNamesAsOf(ctx *sql.Context, _ any) ([]string, error) {
+	return d.GetTableNames(ctx)
+}
+
+// GetCollation implements sql.CollatedDatabase.
+func (d *Database) GetCollation(ctx *sql.Context) sql.CollationID {
+	if d.def.Collation == 0 {
+		return sql.Collation_Default
+	}
+	return sql.CollationID(d.def.Collation)
+}
+
+// SetCollation implements sql.CollatedDatabase.
+func (d *Database) SetCollation(ctx *sql.Context, c sql.CollationID) error {
+	s, tx, err := writer(ctx)
+	if err != nil {
+		return err
+	}
+	def := *d.def
+	def.Collation = row.CollationID(c)
+	return s.fail(ctx, tx.AlterDatabase(ctx, def))
+}
+
+// CreateView implements sql.ViewDatabase.
+func (d *Database) CreateView(ctx *sql.Context, name, text, create string) error {
+	if ok, err := getObject(ctx, engine.ObjectView, d.Name(), name, &storedView{}); err != nil {
+		return err
+	} else if ok {
+		return sql.ErrExistingView.New(d.Name(), name)
+	}
+	mode := sql.LoadSqlMode(ctx)
+	return putObject(ctx, engine.ObjectView, d.Name(), name,
+		storedView{Name: name, Text: text, Create: create, SQLMode: mode.String()})
+}
+
+// DropView implements sql.ViewDatabase.
+func (d *Database) DropView(ctx *sql.Context, name string) error {
+	return deleteObject(ctx, engine.ObjectView, d.Name(), name, sql.ErrViewDoesNotExist.New(d.Name(), name))
+}
+
+func (v storedView) definition() sql.ViewDefinition {
+	return sql.ViewDefinition{Name: v.Name, TextDefinition: v.Text, CreateViewStatement: v.Create, SqlMode: v.SQLMode}
+}
+
+// GetViewDefinition implements sql.ViewDatabase. The planner asks it first for
+// every table name.
+func (d *Database) GetViewDefinition(ctx *sql.Context, name string) (sql.ViewDefinition, bool, error) {
+	var v storedView
+	ok, err := getObject(ctx, engine.ObjectView, d.Name(), name, &v)
+	return v.definition(), ok, err
+}
+
+// AllViews implements sql.ViewDatabase.
+func (d *Database) AllViews(ctx *sql.Context) ([]sql.ViewDefinition, error) {
+	var out []sql.ViewDefinition
+	err := eachObject(ctx, engine.ObjectView, d.Name(), func(data []byte) error {
+		var v storedView
+		if err := json.Unmarshal(data, &v); err != nil {
+			return err
+		}
+		out = append(out, v.definition())
+		return nil
+	})
+	return out, err
+}
+
+// GetTriggers implements sql.TriggerDatabase. The order of creation is the order of
+// execution.
+func (d *Database) GetTriggers(ctx *sql.Context) ([]sql.TriggerDefinition, error) {
+	var out []sql.TriggerDefinition
+	err := eachObject(ctx, engine.ObjectTrigger, d.Name(), func(data []byte) error {
+		var t storedTrigger
+		if err := json.Unmarshal(data, &t); err != nil {
+			return err
+		}
+		out = append(out, sql.TriggerDefinition{
+			Name: t.Name, CreateStatement: t.Create, SqlMode: t.SQLMode,
+			CreatedAt: time.UnixMicro(t.Created).UTC(),
+		})
+		return nil
+	})
+	slices.SortStableFunc(out, func(a, b sql.TriggerDefinition) int { return a.CreatedAt.Compare(b.CreatedAt) })
+	return out, err
+}
+
+// CreateTrigger implements sql.TriggerDatabase.
+func (d *Database) CreateTrigger(ctx *sql.Context, t sql.TriggerDefinition) error {
+	return putObject(ctx, engine.ObjectTrigger, d.Name(), t.Name, storedTrigger{
+		Name: t.Name, Create: t.CreateStatement, SQLMode: t.SqlMode, Created: t.CreatedAt.UnixMicro(),
+	})
+}
+
+// DropTrigger implements sql.TriggerDatabase.
+func (d *Database) DropTrigger(ctx *sql.Context, name string) error {
+	return deleteObject(ctx, engine.ObjectTrigger, d.Name(), name, sql.ErrTriggerDoesNotExist.New(name))
+}
+
+func (p storedProcedure) details() sql.StoredProcedureDetails {
+	return sql.StoredProcedureDetails{
+		Name: p.Name, CreateStatement: p.Create, SqlMode: p.SQLMode,
+		CreatedAt: time.UnixMicro(p.Created).UTC(), ModifiedAt: time.UnixMicro(p.Modified).UTC(),
+	}
+}
+
+// GetStoredProcedure implements sql.StoredProcedureDatabase.
+func (d *Database) GetStoredProcedure(ctx *sql.Context, name string) (sql.StoredProcedureDetails, bool, error) {
+	var p storedProcedure
+	ok, err := getObject(ctx, engine.ObjectProcedure, d.Name(), name, &p)
+	return p.details(), ok, err
+}
+
+// GetStoredProcedures implements sql.StoredProcedureDatabase.
+func (d *Database) GetStoredProcedures(ctx *sql.Context) ([]sql.StoredProcedureDetails, error) {
+	var out []sql.StoredProcedureDetails
+	err := eachObject(ctx, engine.ObjectProcedure, d.Name(), func(data []byte) error {
+		var p storedProcedure
+		if err := json.Unmarshal(data, &p); err != nil {
+			return err
+		}
+		out = append(out, p.details())
+		return nil
+	})
+	return out, err
+}
+
+// SaveStoredProcedure implements sql.StoredProcedureDatabase.
+func (d *Database) SaveStoredProcedure(ctx *sql.Context, p sql.StoredProcedureDetails) error {
+	if ok, err := getObject(ctx, engine.ObjectProcedure, d.Name(), p.Name, &storedProcedure{}); err != nil {
+		return err
+	} else if ok {
+		return sql.ErrStoredProcedureAlreadyExists.New(p.Name)
+	}
+	return putObject(ctx, engine.ObjectProcedure, d.Name(), p.Name, storedProcedure{
+		Name: p.Name, Create: p.CreateStatement, SQLMode: p.SqlMode,
+		Created: p.CreatedAt.UnixMicro(), Modified: p.ModifiedAt.UnixMicro(),
+	})
+}
+
+// DropStoredProcedure implements sql.StoredProcedureDatabase.
+func (d *Database) DropStoredProcedure(ctx *sql.Context, name string) error {
+	return deleteObject(ctx, engine.ObjectProcedure, d.Name(), name, sql.ErrStoredProcedureDoesNotExist.New(name))
+}
+
+// GetEvent implements sql.EventDatabase.
+func (d *Database) GetEvent(ctx *sql.Context, name string) (sql.EventDefinition, bool, error) {
+	var e sql.EventDefinition
+	ok, err := getObject(ctx, engine.ObjectEvent, d.Name(), name, &e)
+	if !ok || err != nil {
+		return sql.EventDefinition{}, false, err
+	}
+	return e, true, nil
+}
+
+// GetEvents implements sql.EventDatabase. The token is the catalog's version.
+func (d *Database) GetEvents(ctx *sql.Context) ([]sql.EventDefinition, any, error) {
+	var out []sql.EventDefinition
+	err := eachObject(ctx, engine.ObjectEvent, d.Name(), func(data []byte) error {
+		var e sql.EventDefinition
+		if err := json.Unmarshal(data, &e); err != nil {
+			return err
+		}
+		out = append(out, e)
+		return nil
+	})
+	return out, nil, err
+}
+
+// SaveEvent implements sql.EventDatabase.
+func (d *Database) SaveEvent(ctx *sql.Context, e sql.EventDefinition) (bool, error) {
+	if ok, err := getObject(ctx, engine.ObjectEvent, d.Name(), e.Name, &sql.EventDefinition{}); err != nil {
+		return false, err
+	} else if ok {
+		return false, sql.ErrEventAlreadyExists.New(e.Name)
+	}
+	return d.putEvent(ctx, e)
+}
+
+func (d *Database) putEvent(ctx *sql.Context, e sql.EventDefinition) (bool, error) {
+	err := putObject(ctx, engine.ObjectEvent, d.Name(), e.Name, e)
+	return e.Status == sql.EventStatus_Enable.String(), err
+}
+
+// DropEvent implements sql.EventDatabase.
+func (d *Database) DropEvent(ctx *sql.Context, name string) error {
+	return deleteObject(ctx, engine.ObjectEvent, d.Name(), name, sql.ErrEventDoesNotExist.New(name))
+}
+
+// UpdateEvent implements sql.EventDatabase.
+func (d *Database) UpdateEvent(ctx *sql.Context, name string, e sql.EventDefinition) (bool, error) {
+	if !sameName(name, e.Name) {
+		if ok, err := getObject(ctx, engine.ObjectEvent, d.Name(), e.Name, &sql.EventDefinition{}); err != nil {
+			return false, err
+		} else if ok {
+			return false, sql.ErrEventAlreadyExists.New(e.Name)
+		}
+	}
+	if err := d.DropEvent(ctx, name); err != nil {
+		return false, err
+	}
+	return d.putEvent(ctx, e)
+}
+
+// UpdateLastExecuted implements sql.EventDatabase.
+func (d *Database) UpdateLastExecuted(ctx *sql.Context, name string, at time.Time) error {
+	var e sql.EventDefinition
+	ok, err := getObject(ctx, engine.ObjectEvent, d.Name(), name, &e)
+	if err != nil || !ok {
+		return err // an event may drop itself
+	}
+	e.LastExecuted = at.UTC()
+	return putObject(ctx, engine.ObjectEvent, d.Name(), name, e)
+}
+
+// NeedsToReloadEvents implements sql.EventDatabase: events change on the writer only,
+// through these methods.
+func (d *Database) NeedsToReloadEvents(*sql.Context, any) (bool, error) { return false, nil }
+
+// QuiescableEvents implements sql.QuiescableEventDatabase.
+func (d *Database) QuiescableEvents() bool { return true }

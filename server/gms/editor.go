@@ -1,0 +1,386 @@
+package gms
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/types"
+	"github.com/dolthub/vitess/go/mysql"
+
+	"sextant/engine"
+	"sextant/engine/row"
+)
+
+// editor writes rows of one table within a session's transaction. All editors of
+// a session share that transaction's write set, so it holds nothing of its own but
+// where the statement began.
+//
+// It has no effect before its first call: the planner makes editors while planning.
+type editor struct {
+	t       *Table
+	builder row.Builder
+	mark    engine.Seq
+	marked  *transaction // whose mark it is
+	// reference: rows are only looked up, as the parents of a child.
+	reference bool
+}
+
+var (
+	_ sql.TableEditor         = (*editor)(nil)
+	_ sql.ForeignKeyEditor    = (*editor)(nil)
+	_ sql.ReferenceChecker    = (*editor)(nil)
+	_ sql.AutoIncrementSetter = (*editor)(nil)
+)
+
+// Inserter implements sql.InsertableTable.
+func (t *Table) Inserter(ctx *sql.Context) sql.RowInserter { return t.editor(ctx) }
+
+// Updater implements sql.UpdatableTable.
+func (t *Table) Updater(ctx *sql.Context) sql.RowUpdater { return t.editor(ctx) }
+
+// Replacer implements sql.ReplaceableTable.
+func (t *Table) Replacer(ctx *sql.Context) sql.RowReplacer { return t.editor(ctx) }
+
+// Deleter implements sql.DeletableTable.
+func (t *Table) Deleter(ctx *sql.Context) sql.RowDeleter { return t.editor(ctx) }
+
+// GetForeignKeyEditor implements sql.ForeignKeyTable.
+func (t *Table) GetForeignKeyEditor(ctx *sql.Context) sql.ForeignKeyEditor {
+	return t.editor(ctx).(sql.ForeignKeyEditor)
+}
+
+// AutoIncrementSetter implements sql.AutoIncrementTable.
+func (t *Table) AutoIncrementSetter(*sql.Context) sql.AutoIncrementSetter { return &editor{t: t} }
+
+// editor returns the table's editor; with fulltext indexes it keeps their tables too.
+func (t *Table) editor(ctx *sql.Context) sql.TableEditor {
+	e := &editor{t: t}
+	if ft := t.fulltextEditor(ctx, e); ft != nil {
+		return ft
+	}
+	return e
+}
+
+// StatementBegin implements sql.EditOpenerCloser. It may be called for each row (IGNORE).
+func (e *editor) StatementBegin(ctx *sql.Context) {
+	s, err := sessionOf(ctx)
+	if err != nil {
+		return
+	}
+	tx, err := s.begin(ctx)
+	if err != nil {
+		e.marked = nil
+		return
+	}
+	e.mark, e.marked = tx.Savepoint(), s.tx
+}
+
+// DiscardChanges implements sql.EditOpenerCloser.
+func (e *editor) DiscardChanges(ctx *sql.Context, _ error) error {
+	s, err := sessionOf(ctx)
+	if err != nil {
+		return err
+	}
+	if e.marked != nil && e.marked == s.tx && !s.tx.done {
+		s.tx.tx.RollbackTo(e.mark)
+	}
+	e.marked = nil
+	return nil
+}
+
+// StatementComplete implements sql.EditOpenerCloser. A statement that was killed
+// comes here as well and must not leave its half behind.
+func (e *editor) StatementComplete(ctx *sql.Context) error {
+	if ctx.Err() != nil {
+		if err := e.DiscardChanges(ctx, ctx.Err()); err != nil {
+			return err
+		}
+		return errInterrupted()
+	}
+	if s, err := sessionOf(ctx); err == nil && e.marked != nil && e.marked == s.tx && !s.tx.done {
+		s.tx.tx.Release(e.mark)
+	}
+	e.marked = nil
+	return nil
+}
+
+// Close implements sql.Closer.
+func (e *editor) Close(*sql.Context) error { return nil }
+
+// begin returns what a write needs.
+func (e *editor) begin(ctx *sql.Context) (*Session, *engine.Tx, *shape, error) {
+	s, tx, err := writer(ctx)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if s.tx.readOnly && !e.t.IsTemporary() {
+		return nil, nil, nil, wireError(engine.ErrReadOnlyTx)
+	}
+	return s, tx, e.t.live(ctx), nil
+}
+
+func (e *editor) encode(ctx *sql.Context, sh *shape, r sql.Row) (row.Row, error) {
+	if err := sh.encode(ctx, &e.builder, r); err != nil {
+		return nil, err
+	}
+	return e.builder.Row()
+}
+
+// Insert implements sql.RowInserter.
+func (e *editor) Insert(ctx *sql.Context, r sql.Row) error {
+	s, tx, sh, err := e.begin(ctx)
+	if err != nil {
+		return err
+	}
+	if err := checkNulls(sh, r); err != nil {
+		return err
+	}
+	enc, err := e.encode(ctx, sh, r)
+	if err != nil {
+		return err
+	}
+	insert := tx.Insert
+	if s.upserts[sh.def.ID] {
+		insert = tx.InsertOrLock
+	}
+	if err := insert(ctx, sh.def, enc); err != nil {
+		return e.failed(ctx, s, sh, r, err)
+	}
+	return e.raise(ctx, s, sh, r)
+}
+
+// raise makes the counter pass an explicit AUTO_INCREMENT value.
+func (e *editor) raise(ctx *sql.Context, s *Session, sh *shape, r sql.Row) error {
+	if sh.autoInc < 0 || r[sh.autoInc] == nil {
+		return nil
+	}
+	v, ok := counterValue(r[sh.autoInc])
+	if !ok {
+		return nil
+	}
+	return s.fail(ctx, e.t.db.b.db.RaiseAutoIncrement(ctx, sh.def, v))
+}
+
+// stored returns the stored row that the planner's row stands for. In a keyless
+// table its row id is NULL: the engine takes one that a locking scan returned (T-23).
+func (e *editor) stored(ctx *sql.Context, sh *shape, r sql.Row) (row.Row, error) {
+	return e.encode(ctx, sh, r)
+}
+
+// Update implements sql.RowUpdater.
+func (e *editor) Update(ctx *sql.Context, old, new sql.Row) error {
+	s, tx, sh, err := e.begin(ctx)
+	if err != nil {
+		return err
+	}
+	if err := checkNulls(sh, new); err != nil {
+		return err
+	}
+	oldRow, err := e.stored(ctx, sh, old)
+	if err != nil {
+		return err
+	}
+	if err := sh.encode(ctx, &e.builder, new); err != nil {
+		return err
+	}
+	newRow, err := e.builder.Row()
+	if err != nil {
+		return err
+	}
+	if err := tx.Update(ctx, sh.def, oldRow, newRow); err != nil {
+		return e.failed(ctx, s, sh, new, err)
+	}
+	return nil
+}
+
+// Delete implements sql.RowDeleter.
+func (e *editor) Delete(ctx *sql.Context, r sql.Row) error {
+	s, tx, sh, err := e.begin(ctx)
+	if err != nil {
+		return err
+	}
+	old, err := e.stored(ctx, sh, r)
+	if err != nil {
+		return err
+	}
+	if err := tx.Delete(ctx, sh.def, old); err != nil {
+		return e.failed(ctx, s, sh, r, err)
+	}
+	return nil
+}
+
+// failed turns an error of a write into the planner's. A duplicate carries the row
+// that is there, which REPLACE and ON DUPLICATE KEY UPDATE then change (T-20).
+func (e *editor) failed(ctx *sql.Context, s *Session, sh *shape, r sql.Row, err error) error {
+	var dup *engine.DuplicateError
+	if !errors.As(err, &dup) {
+		if errors.Is(err, engine.ErrNotFound) {
+			return sql.ErrDeleteRowNotFound.New()
+		}
+		return s.fail(ctx, err)
+	}
+	existing, derr := sh.decode(sh.def.Desc(), dup.Existing, nil)
+	if derr != nil {
+		return derr
+	}
+	values := make([]string, len(dup.Index.Columns))
+	for i, c := range dup.Index.Columns {
+		values[i] = text(ctx, sh.codecs[c.Column].typ, r[c.Column], int(c.Prefix))
+	}
+	return sql.NewUniqueKeyErr(duplicateEntry(values, sh.def.Name, dup.Index.Name),
+		dup.Index == sh.def.Primary || dup.Index.ID == sh.def.Primary.ID, existing)
+}
+
+// text returns a value as messages show it.
+func text(ctx *sql.Context, t sql.Type, v any, prefix int) string {
+	if v == nil {
+		return "NULL"
+	}
+	w, err := t.SQL(ctx, nil, v)
+	if err != nil {
+		return fmt.Sprint(v)
+	}
+	out := w.ToString()
+	if runes := []rune(out); prefix > 0 && len(runes) > prefix {
+		out = string(runes[:prefix])
+	}
+	return out
+}
+
+// checkNulls returns 1048 for a NULL in a column that has none: foreign key
+// actions and rewrites do not ask the planner.
+func checkNulls(sh *shape, r sql.Row) error {
+	for i, c := range sh.schema {
+		if r[i] == nil && !c.Nullable && !c.Virtual {
+			return sql.ErrInsertIntoNonNullableProvidedNull.New(c.Name)
+		}
+	}
+	return nil
+}
+
+// SetReferenceCheck implements sql.ReferenceChecker.
+func (e *editor) SetReferenceCheck() error {
+	e.reference = true
+	return nil
+}
+
+// IndexedAccess implements sql.IndexAddressable: foreign keys look up parents,
+// which they lock shared, and children, which they may change (T-5: at "now").
+func (e *editor) IndexedAccess(ctx *sql.Context, l sql.IndexLookup) sql.IndexedTable {
+	n := *e.t
+	n.projected, n.projection, n.columns, n.schema, n.filter = false, nil, nil, nil, nil
+	n.now, n.ref = true, reference{lock: lockWrite}
+	if e.reference {
+		n.ref.lock = lockShared
+	}
+	n.lookup = &l
+	return &n
+}
+
+// GetIndexes implements sql.IndexAddressable.
+func (e *editor) GetIndexes(ctx *sql.Context) ([]sql.Index, error) { return e.t.GetIndexes(ctx) }
+
+// PreciseMatch implements sql.IndexAddressable.
+func (e *editor) PreciseMatch() bool { return true }
+
+// counterValue returns an explicit value as a counter's, false if it is negative.
+func counterValue(v any) (uint64, bool) {
+	switch v := v.(type) {
+	case int8:
+		return uint64(v), v >= 0
+	case int16:
+		return uint64(v), v >= 0
+	case int32:
+		return uint64(v), v >= 0
+	case int64:
+		return uint64(v), v >= 0
+	case uint8:
+		return uint64(v), true
+	case uint16:
+		return uint64(v), true
+	case uint32:
+		return uint64(v), true
+	case uint64:
+		return v, true
+	case float32:
+		return uint64(v), v >= 0
+	case float64:
+		return uint64(v), v >= 0
+	}
+	return 0, false
+}
+
+// PeekNextAutoIncrementValue implements sql.AutoIncrementGetter.
+func (t *Table) PeekNextAutoIncrementValue(ctx *sql.Context) (uint64, error) {
+	sh := t.live(ctx)
+	if sh.autoInc < 0 {
+		return 0, nil
+	}
+	v, err := t.db.b.db.PeekAutoIncrement(ctx, sh.def)
+	return v, wireError(err)
+}
+
+// GetNextAutoIncrementValue implements sql.AutoIncrementTable. A statement takes
+// its values from what it reserved, so that they are consecutive (T-22).
+func (t *Table) GetNextAutoIncrementValue(ctx *sql.Context, given any) (uint64, error) {
+	s, err := sessionOf(ctx)
+	if err != nil {
+		return 0, err
+	}
+	sh := t.live(ctx)
+	if given != nil {
+		v, ok := counterValue(given)
+		if !ok {
+			c, _, err := types.Uint64.Convert(ctx, given)
+			if err != nil {
+				return 0, err
+			}
+			v, _ = c.(uint64)
+		}
+		return v, nil // the editor raises the counter
+	}
+	if sh.autoInc < 0 {
+		return 0, sql.ErrColumnNotFound.New("auto_increment")
+	}
+	r := s.reserved[sh.def.ID]
+	if r == nil {
+		r = &reservation{hint: 1}
+		if s.reserved == nil {
+			s.reserved = make(map[engine.TableID]*reservation)
+		}
+		s.reserved[sh.def.ID] = r
+	}
+	if r.next == r.end {
+		first, err := t.db.b.db.ReserveAutoIncrement(ctx, sh.def, r.hint)
+		if err != nil {
+			return 0, s.fail(ctx, err)
+		}
+		r.next, r.end, r.hint = first, first+r.hint, 1
+	}
+	v := r.next
+	r.next++
+	return v, nil
+}
+
+// SetAutoIncrementValue implements sql.AutoIncrementSetter.
+func (e *editor) SetAutoIncrementValue(ctx *sql.Context, v uint64) error {
+	s, tx, sh, err := e.begin(ctx)
+	if err != nil {
+		return err
+	}
+	if _, err := tx.SetAutoIncrement(ctx, sh.def, v); err != nil {
+		return s.fail(ctx, err)
+	}
+	s.defined(sh.def.ID)
+	return nil
+}
+
+// AcquireAutoIncrementLock implements sql.AutoIncrementSetter. Reservations make the
+// values of a statement consecutive without one.
+func (e *editor) AcquireAutoIncrementLock(*sql.Context) (func(), error) { return func() {}, nil }
+
+var errNoSuchCheck = func(name string) error {
+	return mysql.NewSQLError(3821, "HY000", "Check constraint '%s' is not found in the table.", strings.TrimSpace(name))
+}

@@ -1,0 +1,192 @@
+package gms_test
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	sqle "github.com/dolthub/go-mysql-server"
+	"github.com/dolthub/go-mysql-server/enginetest"
+	"github.com/dolthub/go-mysql-server/enginetest/scriptgen/setup"
+	"github.com/dolthub/go-mysql-server/memory"
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/mysql_db"
+
+	"sextant/engine"
+	"sextant/logstore/memvolume"
+	"sextant/server/gms"
+)
+
+// harness gives go-mysql-server's conformance suites an engine on a volume in memory.
+type harness struct {
+	t       *testing.T
+	setup   []setup.SetupScript
+	db      *engine.DB
+	backend *gms.Backend
+	session *gms.Session
+	stop    func()
+}
+
+var (
+	_ enginetest.TransactionHarness  = (*harness)(nil)
+	_ enginetest.ClientHarness       = (*harness)(nil)
+	_ enginetest.IndexHarness        = (*harness)(nil)
+	_ enginetest.ForeignKeyHarness   = (*harness)(nil)
+	_ enginetest.KeylessTableHarness = (*harness)(nil)
+	_ enginetest.SkippingHarness     = (*harness)(nil)
+)
+
+func newHarness(t *testing.T) *harness {
+	h := &harness{t: t}
+	t.Cleanup(h.close)
+	return h
+}
+
+func (h *harness) close() {
+	if h.stop != nil {
+		h.stop()
+		h.stop = nil
+	}
+	h.session, h.backend, h.db = nil, nil, nil
+}
+
+// open gives the harness a new empty volume.
+func (h *harness) open() {
+	h.close()
+	vol := memvolume.New(memvolume.Options{}).Open()
+	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
+	db, err := engine.OpenWriter(context.Background(), vol, engine.Options{
+		Logger: quiet, CacheBytes: 256 << 20,
+		Background: engine.BackgroundOptions{Stats: -1, Free: -1, Horizon: -1},
+	})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.db, h.backend = db, gms.NewBackend(db, quiet)
+	for _, p := range memory.ExternalStoredProcedures {
+		h.backend.RegisterProcedure(p)
+	}
+	h.stop = func() {
+		if err := db.Close(); err != nil {
+			h.t.Error(err)
+		}
+		if err := vol.Close(); err != nil {
+			h.t.Error(err)
+		}
+	}
+}
+
+// Setup implements enginetest.Harness.
+func (h *harness) Setup(scripts ...[]setup.SetupScript) {
+	h.setup = nil
+	for _, s := range scripts {
+		h.setup = append(h.setup, s...)
+	}
+}
+
+// NewEngine implements enginetest.Harness.
+func (h *harness) NewEngine(t *testing.T) (enginetest.QueryEngine, error) {
+	h.open()
+	e := gms.NewEngine(h.backend)
+	e.Analyzer.Catalog.MySQLDb.SetPersister(&mysql_db.NoopPersister{})
+	e.Analyzer.Catalog.MySQLDb.AddRootAccount()
+	scripts := h.setup
+	if len(scripts) == 0 {
+		scripts = setup.MydbData
+	}
+	e, err := enginetest.RunSetupScripts(enginetest.NewContext(h), e, scripts, true)
+	if err != nil {
+		return nil, err
+	}
+	h.session = nil
+	return engineWithClose{e}, nil
+}
+
+type engineWithClose struct{ *sqle.Engine }
+
+// NewContext implements enginetest.Harness.
+func (h *harness) NewContext() *sql.Context {
+	if h.backend == nil {
+		h.open()
+	}
+	if h.session == nil {
+		h.session = gms.NewSession(h.backend, enginetest.NewBaseSession())
+	}
+	return sql.NewContext(context.Background(), sql.WithSession(h.session))
+}
+
+// NewSession implements enginetest.TransactionHarness.
+func (h *harness) NewSession() *sql.Context {
+	h.session = nil
+	return h.NewContext()
+}
+
+// NewContextWithClient implements enginetest.ClientHarness.
+func (h *harness) NewContextWithClient(c sql.Client) *sql.Context {
+	if h.backend == nil {
+		h.open()
+	}
+	base := sql.NewBaseSessionWithClientServer("address", c, 1)
+	return sql.NewContext(context.Background(), sql.WithSession(gms.NewSession(h.backend, base)))
+}
+
+// SupportsNativeIndexCreation implements enginetest.IndexHarness.
+func (h *harness) SupportsNativeIndexCreation() bool { return true }
+
+// SupportsForeignKeys implements enginetest.ForeignKeyHarness.
+func (h *harness) SupportsForeignKeys() bool { return true }
+
+// SupportsKeylessTables implements enginetest.KeylessTableHarness.
+func (h *harness) SupportsKeylessTables() bool { return true }
+
+// SkipQueryTest implements enginetest.SkippingHarness.
+func (h *harness) SkipQueryTest(query string) bool {
+	_, skip := querySkips[strings.ToLower(query)]
+	return skip
+}
+
+var moduleDir = sync.OnceValues(func() (string, error) {
+	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/dolthub/go-mysql-server").Output()
+	return strings.TrimSpace(string(out)), err
+})
+
+// quick are the suites that run with every go test; SEXTANT_CONFORMANCE=all runs
+// the others too, and a list of names, with commas between, just those.
+var quick = map[string]bool{
+	"Queries": true, "InsertInto": true, "ReplaceInto": true, "Update": true, "Delete": true, "Truncate": true,
+	"ForeignKeys": true, "Triggers": true, "StoredProcedures": true, "CreateTable": true, "AlterTable": true,
+	"Indexes": true, "IndexPrefix": true, "GeneratedColumns": true, "ColumnDefaults": true, "Views": true,
+	"TransactionScripts": true, "JoinQueries": true, "Variables": true, "ChecksOnInsert": true, "ChecksOnUpdate": true,
+}
+
+func TestConformance(t *testing.T) {
+	want := os.Getenv("SEXTANT_CONFORMANCE")
+	dir, err := moduleDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(filepath.Join(dir, "enginetest")) // LOAD DATA reads ./testdata
+	for _, s := range suites {
+		switch {
+		case want == "all":
+		case want == "":
+			if !quick[s.name] {
+				continue
+			}
+		case !strings.Contains(","+want+",", ","+s.name+","):
+			continue
+		}
+		t.Run(s.name, func(t *testing.T) {
+			if reason, skip := suiteSkips[s.name]; skip {
+				t.Skip(reason)
+			}
+			s.run(t, newHarness(t))
+		})
+	}
+}

@@ -1,0 +1,211 @@
+package gms
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/dolthub/vitess/go/mysql"
+
+	"sextant/engine"
+	"sextant/engine/row"
+	"sextant/engine/txn"
+	"sextant/logstore"
+)
+
+// errDisconnect is the error of a statement whose client must not get an answer:
+// the handler closes the connection.
+var errDisconnect = errors.New("gms: the connection must be closed")
+
+var errReadOnlyTx = engine.ErrReadOnlyTx
+
+func errInterrupted() error {
+	return mysql.NewSQLError(mysql.ERQueryInterrupted, "70100", "Query execution was interrupted")
+}
+
+func errReadOnly() *mysql.SQLError {
+	return mysql.NewSQLError(mysql.EROptionPreventsStatement, "HY000",
+		"The MySQL server is running with the --read-only option so it cannot execute this statement")
+}
+
+func errDefinitionChanged() *mysql.SQLError {
+	return mysql.NewSQLError(1412, "HY000", "Table definition has changed, please retry transaction")
+}
+
+// endsTransaction reports whether MySQL rolls the whole transaction back on err.
+func endsTransaction(err error) bool {
+	var large *engine.TransactionTooLargeError
+	return errors.Is(err, txn.ErrDeadlock) || errors.Is(err, engine.ErrStrictSnapshot) ||
+		errors.Is(err, engine.ErrTxDone) || errors.Is(err, engine.ErrClosed) || errors.As(err, &large)
+}
+
+// wireError turns an error of the engine into MySQL's; others are returned as they
+// are. The planner passes a *mysql.SQLError on unchanged if nothing is wrapped around it.
+func wireError(err error) error {
+	var large *engine.TransactionTooLargeError
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return errInterrupted()
+	case errors.Is(err, engine.ErrOutcomeUnknown), errors.Is(err, logstore.ErrFenced):
+		return errDisconnect
+	case errors.Is(err, txn.ErrLockWait):
+		return mysql.NewSQLError(mysql.ERLockWaitTimeout, "HY000",
+			"Lock wait timeout exceeded; try restarting transaction")
+	case errors.Is(err, txn.ErrDeadlock), errors.Is(err, engine.ErrStrictSnapshot):
+		return mysql.NewSQLError(mysql.ERLockDeadlock, "40001",
+			"Deadlock found when trying to get lock; try restarting transaction")
+	case errors.Is(err, txn.ErrNoWait):
+		return mysql.NewSQLError(3572, "HY000",
+			"Statement aborted because lock(s) could not be acquired immediately and NOWAIT is set.")
+	case errors.As(err, &large):
+		return mysql.NewSQLError(1197, "HY000",
+			"Multi-statement transaction required more than '%s' (%d); increase this variable and try again",
+			large.Cap, large.Limit)
+	case errors.Is(err, engine.ErrMemory):
+		return mysql.NewSQLError(mysql.EROutOfResources, "HY000",
+			"Out of memory; the instance's budget for transactions and locks is used up")
+	case errors.Is(err, engine.ErrNotWriter):
+		return errReadOnly()
+	case errors.Is(err, engine.ErrReadOnlyTx):
+		return mysql.NewSQLError(1792, "25006", "Cannot execute statement in a READ ONLY transaction.")
+	case errors.Is(err, engine.ErrDefinitionChanged):
+		return errDefinitionChanged()
+	case errors.Is(err, engine.ErrSnapshotGone):
+		return mysql.NewSQLError(1412, "HY000", "Snapshot too old, please retry transaction")
+	case errors.Is(err, row.ErrKeyTooLong):
+		return mysql.NewSQLError(mysql.ERTooLongKey, "42000",
+			"Specified key was too long; max key length is %d bytes", row.KeyMax)
+	case errors.Is(err, engine.ErrTxDone):
+		return mysql.NewSQLError(mysql.ERLockDeadlock, "40001",
+			"The transaction was rolled back; try restarting transaction")
+	case errors.Is(err, engine.ErrClosed), errors.Is(err, logstore.ErrClosed):
+		return mysql.NewSQLError(mysql.ERServerShutdown, "08S01", "Server shutdown in progress")
+	}
+	return err
+}
+
+// sqlStates are the states of the errors that the planner gives a number only.
+var sqlStates = map[int]string{
+	1007: "HY000", 1008: "HY000", 1022: "23000", 1040: "08004", 1044: "42000", 1045: "28000",
+	1046: "3D000", 1047: "08S01", 1048: "23000", 1049: "42000", 1050: "42S01", 1051: "42S02",
+	1052: "23000", 1053: "08S01", 1054: "42S22", 1055: "42000", 1056: "42000", 1058: "21S01",
+	1059: "42000", 1060: "42S21", 1061: "42000", 1062: "23000", 1063: "42000", 1064: "42000",
+	1065: "42000", 1066: "42000", 1067: "42000", 1068: "42000", 1069: "42000", 1070: "42000",
+	1071: "42000", 1072: "42000", 1075: "42000", 1091: "42000", 1093: "HY000", 1101: "42000",
+	1102: "42000", 1103: "42000", 1109: "42S02", 1110: "42000", 1136: "21S01", 1138: "22004",
+	1140: "42000", 1142: "42000", 1143: "42000", 1146: "42S02", 1147: "42000", 1149: "42000",
+	1193: "HY000", 1205: "HY000", 1213: "40001", 1216: "23000", 1217: "23000", 1222: "21000",
+	1227: "42000", 1230: "42000", 1231: "42000", 1235: "42000", 1241: "21000", 1242: "21000",
+	1248: "42000", 1264: "22003", 1265: "01000", 1292: "22007", 1304: "42000", 1305: "42000",
+	1317: "70100", 1318: "42000", 1364: "HY000", 1365: "22012", 1366: "HY000", 1370: "42000",
+	1406: "22001", 1451: "23000", 1452: "23000", 1568: "25001", 1644: "45000", 1690: "22003",
+	1792: "25006", 3140: "22032", 3141: "22032", 3819: "HY000",
+}
+
+// rewrite is one kind of the planner's messages and what MySQL says instead. $1…
+// are the groups of the pattern, $db the session's database.
+type rewrite struct {
+	pattern *regexp.Regexp
+	number  int
+	state   string // "": that of the number
+	message string
+}
+
+func rw(pattern string, number int, message string) rewrite {
+	return rewrite{pattern: regexp.MustCompile(pattern), number: number, message: message}
+}
+
+// rewrites are tried in order, the first that matches wins.
+var rewrites = []rewrite{
+	rw(`^duplicate (?:primary|unique) key given: (?s:(.*))$`, 1062, "$1"),
+	rw("^duplicate (?:primary|unique) key given$", 1062, "Duplicate entry"),
+	rw("^table not found: ([^.,]+)\\.([^.,]+?)(?:, maybe you mean .*)?$", 1146, "Table '$1.$2' doesn't exist"),
+	rw("^table not found: ([^,]*?)(?:, maybe you mean .*)?$", 1146, "Table '$db.$1' doesn't exist"),
+	rw("^database not found: ([^,]*?)(?:, maybe you mean .*)?$", 1049, "Unknown database '$1'"),
+	rw("^can't create database (.*); database exists$", 1007, "Can't create database '$1'; database exists"),
+	rw("^no database selected$", 1046, "No database selected"),
+	rw("^table with name (.*) already exists$", 1050, "Table '$1' already exists"),
+	rw(`^column "(.*)" could not be found in any table in scope$`, 1054, "Unknown column '$1' in 'field list'"),
+	rw(`^table "(.*)" does not have column "(.*)"$`, 1054, "Unknown column '$2' in '$1'"),
+	rw(`^Unknown column '(.*)' in '(.*)'$`, 1054, "Unknown column '$1' in '$2'"),
+	rw(`^ambiguous column name "(.*?)".*$`, 1052, "Column '$1' in field list is ambiguous"),
+	rw(`^Column "(.*)" already exists$`, 1060, "Duplicate column name '$1'"),
+	rw("^duplicate column name: `(.*)`$", 1060, "Duplicate column name '$1'"),
+	rw("^Duplicate key name '(.*)'$", 1061, "Duplicate key name '$1'"),
+	rw("^column name '(.*)' is non-nullable but attempted to set a value of null$", 1048, "Column '$1' cannot be null"),
+	rw("^Field '(.*)' doesn't have a default value$", 1364, "Field '$1' doesn't have a default value"),
+	rw("^cannot add or update a child row - Foreign key violation on fk: `(.*)`, table: `(.*)`, referenced table: `(.*)`, key: `.*`$",
+		1452, "Cannot add or update a child row: a foreign key constraint fails (`$db`.`$2`, CONSTRAINT `$1` FOREIGN KEY REFERENCES `$3`)"),
+	rw("^cannot delete or update a parent row - Foreign key violation on fk: `(.*)`, table: `(.*)`, referenced table: `(.*)`, key: `.*`$",
+		1451, "Cannot delete or update a parent row: a foreign key constraint fails (`$db`.`$2`, CONSTRAINT `$1` FOREIGN KEY REFERENCES `$3`)"),
+	rw("^cannot drop table `(.*)` as it is referenced in foreign key `(.*)`$", 3730,
+		"Cannot drop table '$1' referenced by a foreign key constraint '$2'."),
+	rw(`^Check constraint "(.*)" violated$`, 3819, "Check constraint '$1' is violated."),
+	rw("^SAVEPOINT (.*) does not exist$", 1305, "SAVEPOINT $1 does not exist"),
+	rw(`^stored procedure "(.*)" does not exist$`, 1305, "PROCEDURE $1 does not exist"),
+	rw(`^stored procedure "(.*)" already exists$`, 1304, "PROCEDURE $1 already exists"),
+	rw("^function: '(.*)' not found$", 1305, "FUNCTION $db.$1 does not exist"),
+	rw(`^trigger "(.*)" does not exist$`, 1360, "Trigger does not exist"),
+	rw("^string '(?s:(.*))' is too large for column '(.*)'$", 1406, "Data too long for column '$2'"),
+	rw("^(?s:(.*)) out of range for (.*)$", 1264, "Out of range value for column of type $2"),
+	rw("^database server is set to read only mode$", 1290,
+		"The MySQL server is running with the --read-only option so it cannot execute this statement"),
+	rw("^cannot execute statement in a READ ONLY transaction$", 1792, "Cannot execute statement in a READ ONLY transaction."),
+	rw("^(?s:.*context canceled.*)$", 1317, "Query execution was interrupted"),
+	rw("^(?s:.*context deadline exceeded.*)$", 3024, "Query execution was interrupted, maximum statement execution time exceeded"),
+	rw("^Not unique table/alias: (.*)$", 1066, "Not unique table/alias: '$1'"),
+	rw("^unknown system variable (.*)$", 1193, "Unknown system variable '$1'"),
+	rw("^(?i)unknown system variable '(.*)'$", 1193, "Unknown system variable '$1'"),
+	rw("^Column count doesn't match value count at row (.*)$", 1136, "Column count doesn't match value count at row $1"),
+	rw("^number of values does not match number of columns provided$", 1136, "Column count doesn't match value count at row 1"),
+	rw("^the subquery returned more than 1 row$", 1242, "Subquery returns more than 1 row"),
+	rw("^operand should have (.*) columns, but has .*$", 1241, "Operand should contain $1 column(s)"),
+	rw("^error: Multiple primary keys defined$", 1068, "Multiple primary key defined"),
+	rw("^error: can't drop '(.*)'; check that column/key exists$", 1091, "Can't DROP '$1'; check that column/key exists"),
+	rw("^key column '(.*)' doesn't exist in table$", 1072, "Key column '$1' doesn't exist in table"),
+	rw("^Unknown table '(.*)'$", 1051, "Unknown table '$1'"),
+	rw("^(?s:(.*syntax error.*))$", 1064, "You have an error in your SQL syntax; check the manual that corresponds "+
+		"to your MySQL server version for the right syntax to use: $1"),
+	rw("^(?:Access denied|command denied) (?s:(.*))$", 1142, "Access denied $1"),
+}
+
+// clientError returns what a client is told of an error that the planner returned:
+// MySQL's number, SQLSTATE and words. db is the session's current database.
+func clientError(err error, db string) *mysql.SQLError {
+	var se *mysql.SQLError
+	if !errors.As(err, &se) {
+		se = mysql.NewSQLError(mysql.ERUnknownError, "HY000", "%s", err.Error())
+	}
+	out := *se
+	for _, r := range rewrites {
+		m := r.pattern.FindStringSubmatchIndex(out.Message)
+		if m == nil || out.Num != r.number && !generic(out.Num) {
+			continue
+		}
+		template := strings.ReplaceAll(r.message, "$db", strings.ReplaceAll(db, "$", "$$"))
+		out.Message = string(r.pattern.ExpandString(nil, bracketed(template), out.Message, m))
+		out.Num, out.State = r.number, "HY000"
+		break
+	}
+	if state, ok := sqlStates[out.Num]; ok && (out.State == "HY000" || out.State == "") {
+		out.State = state
+	}
+	return &out
+}
+
+// generic reports whether an error number says nothing.
+func generic(n int) bool { return n == mysql.ERUnknownError || n == 0 || n == mysql.ERParseError }
+
+var groupName = regexp.MustCompile(`\$(\d)`)
+
+// bracketed writes $1 as ${1}, so that letters after it are not part of the name.
+func bracketed(t string) string { return groupName.ReplaceAllString(t, "$${$1}") }
+
+// duplicateEntry is the message of a duplicate key.
+func duplicateEntry(values []string, table, index string) string {
+	return fmt.Sprintf("Duplicate entry '%s' for key '%s.%s'", strings.Join(values, "-"), table, index)
+}

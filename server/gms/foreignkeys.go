@@ -1,0 +1,147 @@
+package gms
+
+import (
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/dolthub/go-mysql-server/sql"
+
+	"sextant/engine"
+)
+
+// children finds the foreign keys that refer to a table. The catalog keeps them
+// with the child; the planner asks for them with every write to the parent.
+type children struct {
+	mu  sync.Mutex
+	cat *engine.Catalog // whose index it is
+	m   map[string][]sql.ForeignKeyConstraint
+}
+
+func tableKey(db, table string) string { return strings.ToLower(db) + "\x00" + strings.ToLower(table) }
+
+func (c *children) of(cat *engine.Catalog, db, table string) []sql.ForeignKeyConstraint {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.cat != cat {
+		c.cat, c.m = cat, childIndex(cat)
+	}
+	return c.m[tableKey(db, table)]
+}
+
+func childIndex(cat *engine.Catalog) map[string][]sql.ForeignKeyConstraint {
+	m := make(map[string][]sql.ForeignKeyConstraint)
+	for _, db := range cat.Databases() {
+		for _, t := range cat.Tables(db.Name) {
+			for _, fk := range t.ForeignKeys {
+				k := tableKey(fk.ParentDatabase, fk.ParentTable)
+				m[k] = append(m[k], constraint(t, fk))
+			}
+		}
+	}
+	return m
+}
+
+func constraint(t *engine.TableDef, fk engine.ForeignKeyDef) sql.ForeignKeyConstraint {
+	return sql.ForeignKeyConstraint{
+		Name: fk.Name, Database: t.Database, Table: t.Name, Columns: slices.Clone(fk.Columns),
+		ParentDatabase: fk.ParentDatabase, ParentTable: fk.ParentTable, ParentColumns: slices.Clone(fk.ParentColumns),
+		OnUpdate: sql.ForeignKeyReferentialAction(fk.OnUpdate), OnDelete: sql.ForeignKeyReferentialAction(fk.OnDelete),
+		IsResolved: fk.Resolved,
+	}
+}
+
+func foreignKeyDef(fk sql.ForeignKeyConstraint) engine.ForeignKeyDef {
+	return engine.ForeignKeyDef{
+		Name: fk.Name, Columns: slices.Clone(fk.Columns), ParentDatabase: fk.ParentDatabase,
+		ParentTable: fk.ParentTable, ParentColumns: slices.Clone(fk.ParentColumns),
+		OnUpdate: string(fk.OnUpdate), OnDelete: string(fk.OnDelete), Resolved: fk.IsResolved,
+	}
+}
+
+// GetDeclaredForeignKeys implements sql.ForeignKeyTable.
+func (t *Table) GetDeclaredForeignKeys(ctx *sql.Context) ([]sql.ForeignKeyConstraint, error) {
+	def := t.live(ctx).def
+	if len(def.ForeignKeys) == 0 {
+		return nil, nil
+	}
+	out := make([]sql.ForeignKeyConstraint, len(def.ForeignKeys))
+	for i, fk := range def.ForeignKeys {
+		out[i] = constraint(def, fk)
+	}
+	slices.SortFunc(out, func(a, b sql.ForeignKeyConstraint) int { return strings.Compare(a.Name, b.Name) })
+	return out, nil
+}
+
+// GetReferencedForeignKeys implements sql.ForeignKeyTable.
+func (t *Table) GetReferencedForeignKeys(ctx *sql.Context) ([]sql.ForeignKeyConstraint, error) {
+	cat, s, err := catalogOf(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if s.tx != nil && s.tx.tx != nil && len(s.tx.ddl) > 0 {
+		cat = s.tx.tx.NewestCatalog()
+	}
+	def := t.live(ctx).def
+	found := t.db.b.children.of(cat, def.Database, def.Name)
+	out := make([]sql.ForeignKeyConstraint, len(found))
+	for i, fk := range found {
+		fk.Columns, fk.ParentColumns = slices.Clone(fk.Columns), slices.Clone(fk.ParentColumns)
+		out[i] = fk
+	}
+	return out, nil
+}
+
+// AddForeignKey implements sql.ForeignKeyTable.
+func (t *Table) AddForeignKey(ctx *sql.Context, fk sql.ForeignKeyConstraint) error {
+	if fk.OnUpdate == sql.ForeignKeyReferentialAction_SetDefault || fk.OnDelete == sql.ForeignKeyReferentialAction_SetDefault {
+		return sql.ErrForeignKeySetDefault.New()
+	}
+	_, tx, err := writer(ctx)
+	if err != nil {
+		return err
+	}
+	for _, other := range tx.NewestCatalog().Tables(t.db.Name()) {
+		for _, d := range other.ForeignKeys {
+			if sameName(d.Name, fk.Name) {
+				return sql.ErrForeignKeyDuplicateName.New(fk.Name)
+			}
+		}
+	}
+	return t.alter(ctx, func(def *engine.TableDef) error {
+		def.ForeignKeys = append(def.ForeignKeys, foreignKeyDef(fk))
+		return nil
+	})
+}
+
+// DropForeignKey implements sql.ForeignKeyTable.
+func (t *Table) DropForeignKey(ctx *sql.Context, name, _, _ string) error {
+	return t.alter(ctx, func(def *engine.TableDef) error {
+		n := len(def.ForeignKeys)
+		def.ForeignKeys = slices.DeleteFunc(def.ForeignKeys, func(d engine.ForeignKeyDef) bool { return sameName(d.Name, name) })
+		if len(def.ForeignKeys) == n {
+			return sql.ErrForeignKeyNotFound.New(name, def.Name)
+		}
+		return nil
+	})
+}
+
+// UpdateForeignKey implements sql.ForeignKeyTable. The planner calls it on the
+// child, but after a rename by the parent of another table too.
+func (t *Table) UpdateForeignKey(ctx *sql.Context, name string, fk sql.ForeignKeyConstraint) error {
+	return t.alter(ctx, func(def *engine.TableDef) error {
+		for i := range def.ForeignKeys {
+			if sameName(def.ForeignKeys[i].Name, name) {
+				def.ForeignKeys[i] = foreignKeyDef(fk)
+				return nil
+			}
+		}
+		def.ForeignKeys = append(def.ForeignKeys, foreignKeyDef(fk))
+		return nil
+	})
+}
+
+// CreateIndexForForeignKey implements sql.ForeignKeyTable.
+func (t *Table) CreateIndexForForeignKey(ctx *sql.Context, ix sql.IndexDef) error {
+	return t.CreateIndex(ctx, ix)
+}

@@ -1,0 +1,188 @@
+package gms
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/fulltext"
+
+	"sextant/engine"
+)
+
+func isEOF(err error) bool { return errors.Is(err, io.EOF) }
+
+func contextWithoutDeadline() context.Context { return context.Background() }
+
+// A FULLTEXT index is five ordinary tables that the planner keeps by way of an
+// editor around the table's own; only its name and columns are kept with the table.
+
+// CreateFulltextTableNames implements fulltext.Database.
+func (d *Database) CreateFulltextTableNames(ctx *sql.Context, table, index string) (fulltext.IndexTableNames, error) {
+	names, err := d.GetTableNames(ctx)
+	if err != nil {
+		return fulltext.IndexTableNames{}, err
+	}
+	for i := 0; ; i++ {
+		prefix := strings.ToLower(fmt.Sprintf("%s_%s_%d", table, index, i))
+		if slices.ContainsFunc(names, func(n string) bool { return strings.HasPrefix(strings.ToLower(n), prefix) }) {
+			continue
+		}
+		return fulltext.IndexTableNames{
+			Config:   table + "_FTS_CONFIG",
+			Position: prefix + "_FTS_POSITION", DocCount: prefix + "_FTS_DOC_COUNT",
+			GlobalCount: prefix + "_FTS_GLOBAL_COUNT", RowCount: prefix + "_FTS_ROW_COUNT",
+		}, nil
+	}
+}
+
+// CreateFulltextIndex implements fulltext.IndexAlterableTable.
+func (t *Table) CreateFulltextIndex(ctx *sql.Context, ix sql.IndexDef, key fulltext.KeyColumns, names fulltext.IndexTableNames) error {
+	if t.live(ctx).findIndex(ix.Name) != nil {
+		return sql.ErrDuplicateKey.New(ix.Name)
+	}
+	if err := t.addPseudo(ctx, pseudoIndex{
+		Name: ix.Name, Kind: engine.IndexFulltext, Columns: ix.ColumnNames(), Comment: ix.Comment,
+		Position: names.Position, DocCount: names.DocCount, GlobalCount: names.GlobalCount, RowCount: names.RowCount,
+		KeyType: byte(key.Type), KeyName: key.Name, KeyPositions: key.Positions,
+	}); err != nil {
+		return err
+	}
+	return t.alter(ctx, func(def *engine.TableDef) error {
+		def.Options[optConfig] = names.Config
+		return nil
+	})
+}
+
+func (t *Table) addPseudo(ctx *sql.Context, p pseudoIndex) error {
+	return t.alter(ctx, func(def *engine.TableDef) error {
+		list, err := pseudoIndexes(def)
+		if err != nil {
+			return err
+		}
+		return setPseudoIndexes(def, append(list, p))
+	})
+}
+
+// dropFromPseudo takes a column out of the indexes without trees; an index without
+// columns goes.
+func dropFromPseudo(def *engine.TableDef, column string) error {
+	return changePseudo(def, func(p *pseudoIndex) {
+		p.Columns = slices.DeleteFunc(p.Columns, func(c string) bool { return sameName(c, column) })
+	})
+}
+
+func renameInPseudo(def *engine.TableDef, from, to string) error {
+	return changePseudo(def, func(p *pseudoIndex) {
+		for i, c := range p.Columns {
+			if sameName(c, from) {
+				p.Columns[i] = to
+			}
+		}
+	})
+}
+
+func changePseudo(def *engine.TableDef, f func(*pseudoIndex)) error {
+	list, err := pseudoIndexes(def)
+	if err != nil || len(list) == 0 {
+		return err
+	}
+	for i := range list {
+		f(&list[i])
+	}
+	return setPseudoIndexes(def, slices.DeleteFunc(list, func(p pseudoIndex) bool { return len(p.Columns) == 0 }))
+}
+
+// fulltextEditor returns an editor that keeps the fulltext indexes as well, nil if
+// there are none.
+func (t *Table) fulltextEditor(ctx *sql.Context, e *editor) sql.TableEditor {
+	sets, err := t.fulltextSets(ctx, t.live(ctx))
+	if err == nil && len(sets) == 0 {
+		return nil
+	}
+	var multi sql.TableEditor
+	if err == nil {
+		multi, err = t.fulltextMulti(ctx, e, sets)
+	}
+	if err != nil {
+		return brokenEditor{e, err}
+	}
+	return multi
+}
+
+func (t *Table) fulltextMulti(ctx *sql.Context, e sql.TableEditor, sets []fulltext.TableSet) (sql.TableEditor, error) {
+	config, err := t.pseudoTable(ctx, t.live(ctx).def.Options[optConfig])
+	if err != nil {
+		return nil, err
+	}
+	ft, err := fulltext.CreateEditor(ctx, t, config, sets...)
+	if err != nil {
+		return nil, err
+	}
+	return fulltext.CreateMultiTableEditor(ctx, e, ft)
+}
+
+// brokenEditor is the editor of a table whose fulltext indexes cannot be kept:
+// every write fails.
+type brokenEditor struct {
+	*editor
+	err error
+}
+
+func (b brokenEditor) Insert(*sql.Context, sql.Row) error        { return b.err }
+func (b brokenEditor) Update(_ *sql.Context, _, _ sql.Row) error { return b.err }
+func (b brokenEditor) Delete(*sql.Context, sql.Row) error        { return b.err }
+
+func (t *Table) pseudoTable(ctx *sql.Context, name string) (fulltext.EditableTable, error) {
+	tab, ok, err := t.db.GetTableInsensitive(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		return nil, sql.ErrTableNotFound.New(name)
+	}
+	ed, ok := tab.(fulltext.EditableTable)
+	if !ok {
+		return nil, sql.ErrIncompleteFullTextIntegration.New()
+	}
+	return ed, nil
+}
+
+func (t *Table) fulltextSets(ctx *sql.Context, sh *shape) ([]fulltext.TableSet, error) {
+	var sets []fulltext.TableSet
+	for _, ix := range sh.indexes {
+		if ix.pseudo == nil || ix.pseudo.Kind != engine.IndexFulltext {
+			continue
+		}
+		set := fulltext.TableSet{Index: ix}
+		for _, p := range []struct {
+			name string
+			to   *fulltext.EditableTable
+		}{
+			{ix.pseudo.Position, &set.Position}, {ix.pseudo.DocCount, &set.DocCount},
+			{ix.pseudo.GlobalCount, &set.GlobalCount}, {ix.pseudo.RowCount, &set.RowCount},
+		} {
+			tab, err := t.pseudoTable(ctx, p.name)
+			if err != nil {
+				return nil, err
+			}
+			*p.to = tab
+		}
+		sets = append(sets, set)
+	}
+	return sets, nil
+}
+
+// fulltextRewriter returns an inserter for a table rewrite that fills the fulltext
+// indexes anew, nil if there are none.
+func (t *Table) fulltextRewriter(ctx *sql.Context, w *rewriter) (sql.RowInserter, error) {
+	sets, err := t.fulltextSets(ctx, w.shape)
+	if err != nil || len(sets) == 0 {
+		return nil, err
+	}
+	return nil, fmt.Errorf("gms: rewriting a table with FULLTEXT indexes (drop them first): %w", errUnsupported)
+}

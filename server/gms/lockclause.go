@@ -1,0 +1,274 @@
+package gms
+
+import (
+	"strings"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+)
+
+// lockMode is how one table reference of a statement is to be read.
+type lockMode uint8
+
+const (
+	lockNone   lockMode = iota
+	lockRead            // read within DML: shared at REPEATABLE READ and above, a snapshot below
+	lockShared          // LOCK IN SHARE MODE, FOR SHARE
+	lockWrite           // FOR UPDATE, and tables that DML writes
+	lockDelete          // lockWrite on the table of a DELETE, so that it is not a TRUNCATE (T-7)
+)
+
+// waitMode is what a locking read does about a row that someone else has locked.
+type waitMode uint8
+
+const (
+	waitNormal waitMode = iota
+	waitNot             // NOWAIT
+	waitSkip            // SKIP LOCKED
+)
+
+// reference is what the parser tells the table object about one reference.
+type reference struct {
+	lock lockMode
+	wait waitMode
+}
+
+// sentinel begins the AS OF text that carries a reference through the planner,
+// which drops the lock clause itself. No point in time can be written like it.
+const sentinel = "\x00lock:"
+
+// shareMarker is the table name that stands for SHARE in a rewritten FOR SHARE.
+const shareMarker = "\x00share"
+
+func (r reference) String() string {
+	return sentinel + string([]byte{'0' + byte(r.lock), '0' + byte(r.wait)})
+}
+
+// parseReference returns the reference in an AS OF text, false if it is a real AS OF.
+func parseReference(asOf any) (reference, bool) {
+	s, ok := asOf.(string)
+	if !ok || !strings.HasPrefix(s, sentinel) || len(s) != len(sentinel)+2 {
+		return reference{}, false
+	}
+	return reference{
+		lock: lockMode(s[len(sentinel)] - '0'),
+		wait: waitMode(s[len(sentinel)+1] - '0'),
+	}, true
+}
+
+// annotator marks the table references of one statement.
+type annotator struct {
+	ctx *sql.Context // nil while nothing is known of a session
+}
+
+// statement marks what stmt locks, in place (T-12): tables that DML writes,
+// tables that DML reads, and the FROM of a SELECT with a lock clause, down to the
+// statements in a trigger's body. Marking twice changes nothing.
+func (a annotator) statement(stmt ast.Statement) {
+	switch s := stmt.(type) {
+	case ast.SelectStatement:
+		a.selects(s)
+	case *ast.Insert:
+		a.reads(s)
+	case *ast.Update:
+		a.reads(s)
+		a.updated(s)
+	case *ast.Delete:
+		a.reads(s)
+		a.deleted(s)
+	case *ast.DDL:
+		if s.TriggerSpec != nil {
+			a.statement(s.TriggerSpec.Body)
+		}
+		if s.OptSelect != nil {
+			a.reads(s.OptSelect.Select)
+		}
+	case *ast.BeginEndBlock:
+		a.statements(s.Statements)
+	case *ast.IfStatement:
+		for _, c := range s.Conditions {
+			a.statements(c.Statements)
+		}
+		a.statements(s.Else)
+	case *ast.CaseStatement:
+		for _, c := range s.Cases {
+			a.statements(c.Statements)
+		}
+		a.statements(s.Else)
+	case *ast.Loop:
+		a.statements(s.Statements)
+	case *ast.Repeat:
+		a.statements(s.Statements)
+	case *ast.While:
+		a.statements(s.Statements)
+	}
+}
+
+func (a annotator) statements(list ast.Statements) {
+	for _, s := range list {
+		a.statement(s)
+	}
+}
+
+// selects marks the FROM lists of every SELECT in s that has a lock clause.
+func (a annotator) selects(s ast.SQLNode) {
+	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+		switch n := n.(type) {
+		case *ast.Select:
+			if n.Lock != nil {
+				ref, of := parseLock(n.Lock)
+				a.from(n.From, ref, of)
+			}
+		case *ast.SetOp:
+			if n.Lock != nil {
+				ref, of := parseLock(n.Lock)
+				a.setOp(n, ref, of)
+			}
+		}
+		return true, nil
+	}, s)
+}
+
+func (a annotator) setOp(s ast.SelectStatement, ref reference, of ast.TableNames) {
+	switch s := s.(type) {
+	case *ast.Select:
+		a.from(s.From, ref, of)
+	case *ast.ParenSelect:
+		a.setOp(s.Select, ref, of)
+	case *ast.SetOp:
+		a.setOp(s.Left, ref, of)
+		a.setOp(s.Right, ref, of)
+	}
+}
+
+// parseLock returns what a lock clause asks for and the tables of its OF list,
+// taking the marker of a FOR SHARE out of it.
+func parseLock(l *ast.Lock) (reference, ast.TableNames) {
+	ref := reference{lock: lockWrite}
+	switch {
+	case l.Type == ast.ShareModeStr:
+		ref.lock = lockShared
+	case strings.HasSuffix(l.Type, " skip locked"):
+		ref.wait = waitSkip
+	case strings.HasSuffix(l.Type, " nowait"):
+		ref.wait = waitNot
+	}
+	of := l.Tables[:0:0]
+	share := strings.Contains(l.Type, shareMarker)
+	for _, t := range l.Tables {
+		if t.Name.String() == shareMarker {
+			continue
+		}
+		of = append(of, t)
+	}
+	if share {
+		ref.lock = lockShared
+		l.Tables = of
+	}
+	return ref, of
+}
+
+// from marks the tables of a FROM list: all, or those named in of.
+func (a annotator) from(list ast.TableExprs, ref reference, of ast.TableNames) {
+	for _, te := range list {
+		a.tables(te, func(t *ast.AliasedTableExpr, name ast.TableName) {
+			if len(of) == 0 || named(t, name, of) {
+				a.mark(t, name, ref)
+			}
+		})
+	}
+}
+
+// named reports whether one of the names means the reference.
+func named(t *ast.AliasedTableExpr, name ast.TableName, of ast.TableNames) bool {
+	for _, n := range of {
+		if !t.As.IsEmpty() {
+			if strings.EqualFold(n.Name.String(), t.As.String()) {
+				return true
+			}
+			continue
+		}
+		if strings.EqualFold(n.Name.String(), name.Name.String()) {
+			return true
+		}
+	}
+	return false
+}
+
+// tables calls f for each base table of a table expression, subqueries left out.
+func (a annotator) tables(te ast.TableExpr, f func(*ast.AliasedTableExpr, ast.TableName)) {
+	switch te := te.(type) {
+	case *ast.AliasedTableExpr:
+		if name, ok := te.Expr.(ast.TableName); ok {
+			f(te, name)
+		}
+	case *ast.ParenTableExpr:
+		for _, e := range te.Exprs {
+			a.tables(e, f)
+		}
+	case *ast.JoinTableExpr:
+		a.tables(te.LeftExpr, f)
+		a.tables(te.RightExpr, f)
+	}
+}
+
+// reads marks every table reference anywhere in n as read by DML.
+func (a annotator) reads(n ast.SQLNode) {
+	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+		if t, ok := n.(*ast.AliasedTableExpr); ok {
+			if name, ok := t.Expr.(ast.TableName); ok {
+				a.mark(t, name, reference{lock: lockRead})
+			}
+		}
+		return true, nil
+	}, n)
+	a.selects(n)
+}
+
+// updated marks the tables that an UPDATE writes. An unqualified column in a
+// statement of several tables could be any of them: all are locked then.
+func (a annotator) updated(s *ast.Update) {
+	var qualifiers ast.TableNames
+	all := false
+	for _, e := range s.Exprs {
+		q := e.Name.Qualifier
+		all = all || q.IsEmpty()
+		qualifiers = append(qualifiers, q)
+	}
+	if all {
+		qualifiers = nil
+	}
+	a.from(s.TableExprs, reference{lock: lockWrite}, qualifiers)
+}
+
+func (a annotator) deleted(s *ast.Delete) {
+	a.from(s.TableExprs, reference{lock: lockDelete}, s.Targets)
+}
+
+// mark sets the sentinel unless the reference has a real AS OF, names a CTE (the
+// planner resolves those first) or a database that is not ours.
+func (a annotator) mark(t *ast.AliasedTableExpr, name ast.TableName, ref reference) {
+	if t.AsOf != nil {
+		v, ok := t.AsOf.Time.(*ast.SQLVal)
+		if !ok || !strings.HasPrefix(string(v.Val), sentinel) {
+			return
+		}
+	}
+	db := name.DbQualifier.String()
+	if db == "" && a.ctx != nil {
+		db = a.ctx.GetCurrentDatabase()
+	}
+	if systemDatabase(db) || strings.EqualFold(name.Name.String(), "dual") {
+		return
+	}
+	t.AsOf = &ast.AsOf{Time: ast.NewStrVal([]byte(ref.String()))}
+}
+
+// systemDatabase reports whether a database is served by the planner itself.
+func systemDatabase(name string) bool {
+	switch strings.ToLower(name) {
+	case "information_schema", "mysql", "performance_schema":
+		return true
+	}
+	return false
+}

@@ -1,0 +1,173 @@
+package gms
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+)
+
+// parser is the planner's MySQL parser with what it drops put back: lock clauses
+// (see annotator), FOR SHARE, and the direction of index columns.
+type parser struct {
+	base *sql.MysqlParser
+}
+
+var _ sql.Parser = (*parser)(nil)
+
+func newParser() *parser { return &parser{base: sql.NewMysqlParser()} }
+
+// ParseSimple implements sql.Parser.
+func (p *parser) ParseSimple(query string) (ast.Statement, error) {
+	stmt, err := p.base.ParseSimple(rewriteForShare(query, false))
+	if err != nil {
+		return nil, err
+	}
+	p.after(context.Background(), stmt)
+	return stmt, nil
+}
+
+// Parse implements sql.Parser.
+func (p *parser) Parse(ctx *sql.Context, query string, multi bool) (ast.Statement, string, string, error) {
+	return p.ParseWithOptions(ctx, query, ';', multi, sql.LoadSqlMode(ctx).ParserOptions())
+}
+
+// ParseWithOptions implements sql.Parser.
+func (p *parser) ParseWithOptions(ctx context.Context, query string, delimiter rune, multi bool,
+	options ast.ParserOptions) (ast.Statement, string, string, error) {
+	query = rewriteForShare(query, options.AnsiQuotes)
+	stmt, parsed, rest, err := p.base.ParseWithOptions(ctx, query, delimiter, multi, options)
+	if err == nil {
+		p.after(ctx, stmt)
+	}
+	return stmt, parsed, rest, err
+}
+
+// ParseOneWithOptions implements sql.Parser. The index returned is one of query,
+// so a FOR SHARE cannot be rewritten here; nothing of the planner calls it.
+func (p *parser) ParseOneWithOptions(ctx context.Context, query string,
+	options ast.ParserOptions) (ast.Statement, int, error) {
+	stmt, n, err := p.base.ParseOneWithOptions(ctx, query, options)
+	if err == nil {
+		p.after(ctx, stmt)
+	}
+	return stmt, n, err
+}
+
+func (p *parser) after(ctx context.Context, stmt ast.Statement) {
+	sctx, _ := ctx.(*sql.Context)
+	annotator{ctx: sctx}.statement(stmt)
+	if sctx == nil || sctx.Session == nil {
+		return
+	}
+	if s, ok := sctx.Session.(*Session); ok {
+		s.noteDirections(stmt)
+	}
+}
+
+// rewriteForShare turns FOR SHARE, which the grammar lacks, into FOR UPDATE OF a
+// marker that parseLock takes out again. Texts without it are returned as they are.
+func rewriteForShare(query string, ansi bool) string {
+	if !containsFold(query, "share") {
+		return query
+	}
+	t := ast.NewStringTokenizer(query)
+	if ansi {
+		t = ast.NewStringTokenizerForAnsiQuotes(query)
+	}
+	var out strings.Builder
+	done, start, prev := 0, 0, 0
+	for {
+		typ, _ := t.Scan()
+		if typ == 0 || typ == ast.LEX_ERROR || t.Position <= 0 {
+			break
+		}
+		end := min(t.Position-1, len(query))
+		switch {
+		case typ == ast.FOR:
+			start = end - len("for")
+		case typ == ast.SHARE && prev == ast.FOR && start >= done:
+			out.WriteString(query[done:start])
+			out.WriteString("FOR UPDATE OF `" + shareMarker + "`")
+			done = end
+		case typ == ast.OF && prev == ast.SHARE && done > 0 && done < end:
+			out.WriteString(",")
+			done = end
+		}
+		prev = typ
+	}
+	if done == 0 {
+		return query
+	}
+	out.WriteString(query[done:])
+	return out.String()
+}
+
+// containsFold reports whether s contains the ASCII word in any case.
+func containsFold(s, word string) bool {
+	for i := 0; i+len(word) <= len(s); i++ {
+		if s[i]|0x20 == word[0] && strings.EqualFold(s[i:i+len(word)], word) {
+			return true
+		}
+	}
+	return false
+}
+
+// directions are the index columns that a DDL statement declared DESC, by the
+// index's column list. The planner keeps lists and drops directions.
+type directions map[string][]bool
+
+func directionKey(columns []string) string { return strings.ToLower(strings.Join(columns, "\x00")) }
+
+// noteDirections remembers the directions in a DDL statement for the index
+// creation that its execution asks for.
+func (s *Session) noteDirections(stmt ast.Statement) {
+	var found directions
+	note := func(fields []*ast.IndexField) {
+		desc := make([]bool, len(fields))
+		names := make([]string, len(fields))
+		any := false
+		for i, f := range fields {
+			desc[i] = strings.EqualFold(f.Order, ast.DescScr)
+			names[i] = f.Column.String()
+			any = any || desc[i]
+		}
+		if any {
+			if found == nil {
+				found = directions{}
+			}
+			found[directionKey(names)] = desc
+		}
+	}
+	ddl := func(d *ast.DDL) {
+		if d == nil {
+			return
+		}
+		if d.IndexSpec != nil {
+			note(d.IndexSpec.Fields)
+		}
+		if d.TableSpec != nil {
+			for _, ix := range d.TableSpec.Indexes {
+				note(ix.Fields)
+			}
+		}
+	}
+	switch d := stmt.(type) {
+	case *ast.DDL:
+		ddl(d)
+	case *ast.AlterTable:
+		for _, st := range d.Statements {
+			ddl(st)
+		}
+	default:
+		return
+	}
+	s.directions = found
+}
+
+// direction returns which of the columns were declared DESC, nil if none was.
+func (s *Session) direction(columns []string) []bool { return s.directions[directionKey(columns)] }
+
+var errUnsupported = fmt.Errorf("gms: not supported")

@@ -1,0 +1,267 @@
+package gms
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/dolthub/go-mysql-server/sql"
+
+	"sextant/engine"
+	"sextant/engine/row"
+)
+
+// An index lookup is a set of boxes: for each column of the index an interval of
+// values. The tree can only be asked for intervals of keys. A box becomes the
+// interval of its leading points and the first column that is more than one point;
+// what further columns demand is checked row by row (the planner removed the
+// filter that would have done so).
+
+// span is one column's interval in the order of the key's bytes.
+type span struct {
+	lo, hi []byte // [lo, hi); hi nil: no end
+	point  []byte // not nil: the interval is the keys that begin with it
+}
+
+// keySpace encodes the columns of one index.
+type keySpace struct {
+	shape *shape
+	ix    *Index
+	parts []engine.IndexColumn // of the extended columns
+}
+
+func newKeySpace(ix *Index) keySpace {
+	k := keySpace{shape: ix.shape, ix: ix, parts: slices.Clone(ix.def.Columns)}
+	for _, c := range ix.extended[len(ix.columns):] {
+		part := engine.IndexColumn{Column: c}
+		for _, p := range ix.shape.def.Primary.Columns {
+			if p.Column == c {
+				part = p
+			}
+		}
+		k.parts = append(k.parts, part)
+	}
+	return k
+}
+
+func (k keySpace) append(dst []byte, i int, v row.Datum) []byte {
+	p := k.parts[i]
+	return row.AppendKey(dst, k.shape.def.Columns[p.Column].Column, p.Prefix, p.Desc, v)
+}
+
+// value returns the encoding of a bound of column i.
+func (k keySpace) value(ctx context.Context, i int, v any) ([]byte, error) {
+	d, err := k.shape.codecs[k.parts[i].Column].datum(ctx, v)
+	if err != nil {
+		return nil, err
+	}
+	return k.append(nil, i, d), nil
+}
+
+// cut returns where a cut lies among the encodings of column i: everything at or
+// above the result is above the cut (below it, for a descending column).
+// whole is set if it is behind everything.
+func (k keySpace) cut(ctx context.Context, i int, c sql.MySQLRangeCut, upper bool) (at []byte, whole bool, err error) {
+	col := k.shape.def.Columns[k.parts[i].Column].Column
+	desc, prefixed := k.parts[i].Desc, k.parts[i].Prefix > 0
+	var key any
+	above := false
+	switch c := c.(type) {
+	case sql.BelowNull:
+		return nil, desc, nil
+	case sql.AboveAll:
+		return nil, !desc, nil
+	case sql.AboveNull:
+		switch {
+		case !col.Nullable:
+			return nil, desc, nil
+		case desc:
+			return []byte{0xff}, false, nil
+		}
+		return []byte{1}, false, nil
+	case sql.Below:
+		key = c.Key
+	case sql.Above:
+		key, above = c.Key, true
+	default:
+		return nil, false, fmt.Errorf("gms: range cut %T", c)
+	}
+	if key == nil { // col <=> NULL
+		if above {
+			return k.cut(ctx, i, sql.AboveNull{}, upper)
+		}
+		return k.cut(ctx, i, sql.BelowNull{}, upper)
+	}
+	e, err := k.value(ctx, i, key)
+	if err != nil {
+		return nil, false, err
+	}
+	if prefixed {
+		above = upper // a prefix that is equal says nothing about the rest
+	}
+	if above == desc {
+		return e, false, nil
+	}
+	end := row.PrefixEnd(e)
+	return end, end == nil, nil
+}
+
+// span returns the interval of column i in byte order.
+func (k keySpace) span(ctx context.Context, i int, r sql.MySQLRangeColumnExpr) (span, bool, error) {
+	lo, loWhole, err := k.cut(ctx, i, r.LowerBound, false)
+	if err != nil {
+		return span{}, false, err
+	}
+	hi, hiWhole, err := k.cut(ctx, i, r.UpperBound, true)
+	if err != nil {
+		return span{}, false, err
+	}
+	if k.parts[i].Desc {
+		lo, hi, loWhole, hiWhole = hi, lo, hiWhole, loWhole
+	}
+	s := span{lo: lo, hi: hi}
+	if loWhole || !hiWhole && bytes.Compare(lo, hi) >= 0 {
+		return s, false, nil
+	}
+	if hiWhole {
+		s.hi = nil
+	}
+	nullable := k.shape.def.Columns[k.parts[i].Column].Nullable
+	switch {
+	case nullable && !k.parts[i].Desc && len(lo) == 0 && bytes.Equal(s.hi, []byte{1}):
+		s.lo, s.point = []byte{0}, []byte{0}
+	case nullable && k.parts[i].Desc && bytes.Equal(lo, []byte{0xff}) && s.hi == nil:
+		s.point = lo
+	case len(lo) > 1 || len(lo) == 1 && !nullable:
+		if s.hi != nil && bytes.Equal(row.PrefixEnd(lo), s.hi) {
+			s.point = lo
+		}
+	}
+	return s, true, nil
+}
+
+// box is a range of the planner in byte order, column by column.
+type box []span
+
+// lookup is what an index lookup asks of the tree.
+type lookup struct {
+	ranges []engine.Range
+	boxes  []box // to be checked row by row; nil: the ranges are exact
+	space  keySpace
+}
+
+// newLookup returns the key ranges of a lookup, in key order. No ranges: nothing matches.
+func newLookup(ctx context.Context, ix *Index, l sql.IndexLookup) (*lookup, error) {
+	k := newKeySpace(ix)
+	out := &lookup{space: k}
+	coll, ok := l.Ranges.(sql.MySQLRangeCollection)
+	if !ok {
+		return nil, fmt.Errorf("gms: ranges of type %T", l.Ranges)
+	}
+	exact := true
+	for _, r := range coll {
+		if len(r) > len(k.parts) {
+			return nil, fmt.Errorf("gms: range of %d columns on index %s", len(r), ix.ID())
+		}
+		b := make(box, len(r))
+		any := true
+		for i := range r {
+			s, some, err := k.span(ctx, i, r[i])
+			if err != nil {
+				return nil, err
+			}
+			b[i] = s
+			any = any && some
+		}
+		if !any {
+			continue
+		}
+		er, used := k.keys(b)
+		exact = exact && used == len(b)
+		out.ranges = append(out.ranges, er)
+		out.boxes = append(out.boxes, b)
+	}
+	merged := mergeRanges(out.ranges)
+	if exact && len(merged) == len(out.ranges) {
+		out.boxes = nil
+	}
+	out.ranges = merged
+	return out, nil
+}
+
+// keys returns the key interval of a box and how many of its columns it decides.
+func (k keySpace) keys(b box) (engine.Range, int) {
+	var prefix []byte
+	for i, s := range b {
+		if s.point != nil {
+			prefix = append(prefix, s.point...)
+			continue
+		}
+		r := engine.Range{Lo: slices.Concat(prefix, s.lo), HiOpen: true}
+		if s.hi != nil {
+			r.Hi = slices.Concat(prefix, s.hi)
+		} else {
+			r.Hi = row.PrefixEnd(prefix)
+		}
+		used := i + 1
+		for used < len(b) && len(b[used].lo) == 0 && b[used].hi == nil {
+			used++
+		}
+		return r, used
+	}
+	if k.ix.def == k.shape.def.Primary && len(b) == len(k.ix.def.Columns) {
+		return engine.Range{Lo: prefix, Hi: prefix}, len(b)
+	}
+	return engine.Range{Lo: prefix, Hi: row.PrefixEnd(prefix), HiOpen: true}, len(b)
+}
+
+// mergeRanges sorts ranges by key and joins those that overlap. Closed ranges are
+// points.
+func mergeRanges(in []engine.Range) []engine.Range {
+	out := slices.Clone(in)
+	slices.SortStableFunc(out, func(a, b engine.Range) int { return bytes.Compare(a.Lo, b.Lo) })
+	n := 0
+	for _, r := range out {
+		if n > 0 && overlap(out[n-1], r) {
+			last := &out[n-1]
+			if last.Hi != nil && (r.Hi == nil || bytes.Compare(r.Hi, last.Hi) > 0) {
+				last.Hi, last.HiOpen = r.Hi, r.HiOpen
+			}
+			continue
+		}
+		out[n] = r
+		n++
+	}
+	return out[:n]
+}
+
+func overlap(a, b engine.Range) bool {
+	if a.Hi == nil {
+		return true
+	}
+	c := bytes.Compare(b.Lo, a.Hi)
+	return c < 0 || c == 0 && !a.HiOpen
+}
+
+// matches reports whether a row is in one of the boxes.
+func (l *lookup) matches(d *row.Desc, r row.Row) bool {
+	if l.boxes == nil {
+		return true
+	}
+	var buf [256]byte
+	for _, b := range l.boxes {
+		in := true
+		for i, s := range b {
+			v := l.space.append(buf[:0], i, d.Datum(r, l.space.parts[i].Column))
+			if bytes.Compare(v, s.lo) < 0 || s.hi != nil && bytes.Compare(v, s.hi) >= 0 {
+				in = false
+				break
+			}
+		}
+		if in {
+			return true
+		}
+	}
+	return false
+}

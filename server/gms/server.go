@@ -1,0 +1,362 @@
+package gms
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	sqle "github.com/dolthub/go-mysql-server"
+	"github.com/dolthub/go-mysql-server/server"
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/analyzer"
+	"github.com/dolthub/vitess/go/mysql"
+	"github.com/sirupsen/logrus"
+
+	"sextant/engine"
+	"sextant/internal/redo"
+)
+
+// ServerVersion is the version that clients are told.
+const ServerVersion = "8.0.39"
+
+// defaultConnections is Options.MaxConnections' default.
+const defaultConnections = 1000
+
+// killWait is how long Close waits for a killed session to go before it leaves it behind.
+const killWait = 5 * time.Second
+
+// ReplicaStatus is one instance's row of information_schema.replica_host_status.
+type ReplicaStatus struct {
+	ID               string
+	Writer           bool
+	Lag              time.Duration
+	Applied, Durable redo.LSN
+	Incarnation      uint64
+	Current          bool
+}
+
+// Options are a Server's settings.
+type Options struct {
+	DB         *engine.DB
+	InstanceID string
+	Listener   net.Listener
+	Logger     *slog.Logger // default: slog.Default
+	// TrustedProxies are the addresses that begin each connection with a PROXY v2 header.
+	TrustedProxies []netip.Addr
+	MaxConnections int // default 1000
+	// ReplicaStatus returns the rows of replica_host_status; nil: none.
+	ReplicaStatus func() []ReplicaStatus
+	// Admit is asked before the greeting, with the writer's epoch that the router
+	// means, 0 for any role; its error's text refuses the connection. nil: all are admitted.
+	Admit func(writerEpoch redo.VolumeEpoch) error
+}
+
+// Server is the instance's MySQL server. There is one per process: the planner
+// keeps system variables in process globals.
+type Server struct {
+	o        Options
+	b        *Backend
+	engine   *sqle.Engine
+	sql      *server.Server
+	listener *listener
+	h        *handler
+	writer   atomic.Bool
+	users    users
+	internal atomic.Uint32 // ids of internal sessions, from the top
+
+	mu     sync.Mutex
+	events bool // the event scheduler runs
+	gate   gate
+}
+
+// NewServer makes the server on a bound listener. It answers no connection before
+// Serve, and is a reader before SetWriter.
+func NewServer(o Options) (*Server, error) {
+	if o.DB == nil || o.Listener == nil {
+		return nil, errors.New("gms: a server needs a DB and a listener")
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	if o.MaxConnections == 0 {
+		o.MaxConnections = defaultConnections
+	}
+	logrus.SetOutput(io.Discard)
+	logrus.SetLevel(logrus.PanicLevel)
+	s := &Server{o: o, b: NewBackend(o.DB, o.Logger)}
+	s.b.readOnly.Store(true)
+	s.b.live = s.liveVariable
+	if err := initVariables(o); err != nil {
+		return nil, err
+	}
+	s.addReplicaStatus()
+	s.engine = NewEngine(s.b)
+	s.b.users = s.engine.Analyzer.Catalog.MySQLDb
+	s.b.reload = s.reloadUsers
+	s.b.users.SetPersister(userPersister{})
+	s.b.users.SetEnabled(true)
+	s.gate.init()
+	s.listener = newListener(o.Listener, o.TrustedProxies, s.maxConnections)
+	s.h = &handler{srv: s}
+	var err error
+	s.sql, err = server.NewServer(server.Config{
+		Listener: s.listener, Version: ServerVersion,
+		Options: []server.Option{func(e *sqle.Engine, sm *server.SessionManager, h mysql.Handler) (*sqle.Engine, *server.SessionManager, mysql.Handler) {
+			inner, ok := h.(*server.Handler)
+			if ok {
+				s.h.Handler, s.h.sm = inner, sm
+			}
+			return e, sm, s.h
+		}},
+	}, s.engine, sql.NewContext, s.newSession, nil)
+	if err != nil {
+		return nil, fmt.Errorf("gms: %w", err)
+	}
+	if s.h.Handler == nil {
+		return nil, errors.New("gms: the wire server's handler is of another kind")
+	}
+	return s, nil
+}
+
+// NewEngine returns the planner on a backend, with everything of this package that
+// stands before it.
+func NewEngine(b *Backend) *sqle.Engine {
+	overrides := sql.EngineOverrides{Builder: sql.BuilderOverrides{Parser: newParser()}}
+	a := analyzer.NewBuilder(b).AddOverrides(overrides).Build()
+	base := newBuilder(a.Overrides)
+	a.ExecBuilder = base
+	registerFunctions(a.Catalog)
+	e := sqle.New(a, &sqle.Config{})
+	e.ProcessList = newProcessList(e.ProcessList)
+	run := &runner{next: e}
+	e.Analyzer.Runner, base.Runner = run, run
+	return e
+}
+
+func (s *Server) maxConnections() int64 { return int64(s.o.MaxConnections) }
+
+// Serve answers connections until Close.
+func (s *Server) Serve() error { return s.sql.Start() }
+
+// Addr returns the address of the listener.
+func (s *Server) Addr() net.Addr { return s.o.Listener.Addr() }
+
+// SetWriter makes the instance the writer: it takes writes, and runs events. On
+// an empty volume it creates root@localhost and root@127.0.0.1 first.
+func (s *Server) SetWriter() error {
+	s.b.readOnly.Store(false)
+	s.writer.Store(true)
+	if err := s.initUsers(); err != nil {
+		s.b.readOnly.Store(true)
+		s.writer.Store(false)
+		return fmt.Errorf("gms: users: %w", err)
+	}
+	publishRole(true)
+	return s.startEvents()
+}
+
+// SetReader makes the instance a reader. Every session of a writer is closed, as
+// Aurora does; a reader's go on.
+func (s *Server) SetReader() {
+	s.b.readOnly.Store(true)
+	was := s.writer.Swap(false)
+	publishRole(false)
+	s.stopEvents()
+	s.gate.open()
+	if was {
+		s.closeSessions()
+	}
+}
+
+// closeSessions closes every client's connection.
+func (s *Server) closeSessions() {
+	s.h.each(func(id uint32, _ *clientConn) { s.Kill(id, false) })
+}
+
+// Kill ends a connection's statement, or the connection as well. It reports
+// whether there is such a connection.
+func (s *Server) Kill(connection uint32, queryOnly bool) bool {
+	c := s.h.get(connection)
+	if c == nil {
+		return false
+	}
+	s.engine.ProcessList.Kill(connection)
+	if !queryOnly {
+		c.mysql.Close()
+	}
+	return true
+}
+
+// Connections returns the number of open connections.
+func (s *Server) Connections() int { return int(s.listener.live.Load()) }
+
+// SessionInfo is one connection of SessionList.
+type SessionInfo struct {
+	ID       uint32
+	User     string
+	Address  string
+	Database string
+	Command  string
+	Seconds  uint64
+	Query    string
+}
+
+// SessionList returns the connections.
+func (s *Server) SessionList() []SessionInfo {
+	var out []SessionInfo
+	for _, p := range s.engine.ProcessList.Processes() {
+		out = append(out, SessionInfo{
+			ID: p.Connection, User: p.User, Address: p.Host, Database: p.Database,
+			Command: string(p.Command), Seconds: p.Seconds(), Query: p.Query,
+		})
+	}
+	return out
+}
+
+// Drain makes the instance quiet for a switchover: new transactions wait, those
+// that are open get until ctx ends; then their connections are closed. Returns
+// nil when no transaction is open, or the context's error after closing.
+func (s *Server) Drain(ctx context.Context) error {
+	s.gate.close()
+	if err := s.gate.wait(ctx); err != nil {
+		s.h.each(func(id uint32, c *clientConn) {
+			if c.inTransaction.Load() {
+				s.Kill(id, false)
+			}
+		})
+		return err
+	}
+	return nil
+}
+
+// Resume ends Drain: what waits goes on.
+func (s *Server) Resume() { s.gate.open() }
+
+// Close stops listening, kills every session and returns when they are gone, or
+// with the context's error.
+func (s *Server) Close(ctx context.Context) error {
+	s.gate.open()
+	s.stopEvents()
+	err := s.sql.Close()
+	s.closeSessions()
+	ctx, cancel := context.WithTimeout(ctx, killWait)
+	defer cancel()
+	done := make(chan struct{})
+	go func() {
+		s.sql.SessionManager().WaitForClosedConnections()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
+		err = errors.Join(err, fmt.Errorf("gms: sessions are still open: %w", ctx.Err()))
+	}
+	return errors.Join(err, s.engine.Close())
+}
+
+// newSession implements server.SessionBuilder.
+func (s *Server) newSession(ctx context.Context, c *mysql.Conn, addr string) (sql.Session, error) {
+	client := sql.Client{Capabilities: c.Capabilities}
+	if u, ok := c.UserData.(sql.MysqlConnectionUser); ok {
+		client.User, client.Address = u.User, u.Host
+	}
+	base := sql.NewBaseSessionWithClientServer(addr, client, c.ConnectionID)
+	sess := NewSession(s.b, base)
+	if err := setCharset(sess, c); err != nil {
+		return nil, err
+	}
+	s.h.setSession(c, sess)
+	return sess, nil
+}
+
+// internalContext returns a context with a session of the server's own, and the
+// function that ends it.
+func (s *Server) internalContext(ctx context.Context) (*sql.Context, func()) {
+	id := ^uint32(0) - s.internal.Add(1)
+	base := sql.NewBaseSessionWithClientServer("localhost", sql.Client{User: "event_scheduler", Address: "localhost"}, id)
+	sess := NewSession(s.b, base)
+	return sql.NewContext(ctx, sql.WithSession(sess), sql.WithProcessList(s.engine.ProcessList)), sess.SessionEnd
+}
+
+// gate lets transactions in; closed, it lets those go on that are in.
+type gate struct {
+	mu     sync.Mutex
+	shut   chan struct{} // not nil while closed; closed by open
+	inside int
+	idle   chan struct{} // closed when inside is 0 and the gate is shut
+}
+
+func (g *gate) init() {}
+
+// enter waits until the gate is open and counts a transaction.
+func (g *gate) enter(ctx context.Context) error {
+	for {
+		g.mu.Lock()
+		if g.shut == nil {
+			g.inside++
+			g.mu.Unlock()
+			return nil
+		}
+		shut := g.shut
+		g.mu.Unlock()
+		select {
+		case <-shut:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (g *gate) leave() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.inside--
+	if g.inside == 0 && g.idle != nil {
+		close(g.idle)
+		g.idle = nil
+	}
+}
+
+func (g *gate) close() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.shut == nil {
+		g.shut = make(chan struct{})
+	}
+}
+
+func (g *gate) open() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.shut != nil {
+		close(g.shut)
+		g.shut = nil
+	}
+}
+
+// wait returns nil when no transaction is inside.
+func (g *gate) wait(ctx context.Context) error {
+	g.mu.Lock()
+	if g.inside == 0 {
+		g.mu.Unlock()
+		return nil
+	}
+	if g.idle == nil {
+		g.idle = make(chan struct{})
+	}
+	idle := g.idle
+	g.mu.Unlock()
+	select {
+	case <-idle:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

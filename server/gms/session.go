@@ -1,0 +1,474 @@
+package gms
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+
+	"sextant/engine"
+)
+
+// preparedMax bounds the prepared statements whose syntax tree a session keeps;
+// one that is gone is parsed again.
+const preparedMax = 1024
+
+// defaultLockWait is innodb_lock_wait_timeout's default.
+const defaultLockWait = 50 * time.Second
+
+// Session is one client's session: the planner's on top, the engine's below.
+//
+// The planner abandons transactions in ways that would leave their locks and
+// snapshots behind. Four rules put that right: SetTransaction(nil) rolls back what
+// was not ended; CommandEnd, and ValidateSession where no commands are delivered,
+// end what an autocommitted statement left; CommitTransaction under a canceled
+// context rolls back.
+//
+// Its methods are for one goroutine at a time, but for those that say otherwise.
+type Session struct {
+	*sql.BaseSession
+	b    *Backend
+	sess *engine.Session
+
+	tx         *transaction // what SetTransaction was last given, nil: none
+	autocommit bool
+	// depth counts the statements that are inside one another: procedures' and
+	// triggers' statements run through the Runner. dml is the depth inside DML.
+	depth, dml int
+	statement
+	directions directions
+	temps      temporaries
+	prepared   preparedStatements
+	reserved   map[tableID]*reservation
+	upserts    map[tableID]bool // tables whose duplicates the statement is going to change
+	ended      bool
+}
+
+type tableID = engine.TableID
+
+// statement is what is known of the statement being built.
+type statement struct {
+	fresh    bool     // no node of it has been built
+	building bool     // its iterators are being built
+	locking  bool     // a SELECT that locks what it reads
+	skip     sql.Node // the node that builder leaves to the planner
+}
+
+var (
+	_ sql.Session               = (*Session)(nil)
+	_ sql.TransactionSession    = (*Session)(nil)
+	_ sql.LifecycleAwareSession = (*Session)(nil)
+	_ sql.PersistableSession    = (*Session)(nil)
+)
+
+func sessionOf(ctx *sql.Context) (*Session, error) {
+	if s, ok := ctx.Session.(*Session); ok {
+		return s, nil
+	}
+	return nil, errors.New("gms: the context has a session of another kind")
+}
+
+// NewSession returns a session on b. id is what its locks are listed under.
+func NewSession(b *Backend, base *sql.BaseSession) *Session {
+	return &Session{
+		BaseSession: base, b: b, autocommit: true,
+		sess: b.db.NewSession(uint64(base.ID())),
+	}
+}
+
+// transaction is the planner's handle of a transaction. The engine's begins with
+// the first use of a table, so that BEGIN alone, SET and SELECT 1 cost nothing.
+type transaction struct {
+	tx         *engine.Tx
+	readOnly   bool
+	snapshot   bool // WITH CONSISTENT SNAPSHOT
+	done       bool
+	isolation  engine.Isolation
+	begun      bool // a statement has started since the last ValidateSession
+	savepoints []savepoint
+	wroteUsers bool
+	// ddl holds every table that this transaction defined.
+	ddl map[engine.TableID]struct{}
+	// cleanup is called at the transaction's end, for rewrites that were not finished.
+	cleanup []func()
+}
+
+type savepoint struct {
+	name string
+	seq  engine.Seq
+}
+
+var _ sql.Transaction = (*transaction)(nil)
+
+// String implements sql.Transaction.
+func (t *transaction) String() string { return "transaction" }
+
+// IsReadOnly implements sql.Transaction.
+func (t *transaction) IsReadOnly() bool { return t.readOnly }
+
+// StartTransaction implements sql.TransactionSession. It takes no snapshot: the
+// first plain read does.
+func (s *Session) StartTransaction(ctx *sql.Context, c sql.TransactionCharacteristic) (sql.Transaction, error) {
+	if s.tx != nil && !s.tx.done {
+		s.rollback()
+	}
+	t := &transaction{readOnly: c == sql.ReadOnly, isolation: s.isolation(ctx)}
+	if !t.readOnly && c != sql.ReadWrite {
+		t.readOnly = s.boolVariable(ctx, "transaction_read_only")
+	}
+	t.snapshot = containsFold(ctx.Query(), "consistent snapshot")
+	s.tx = t
+	return t, nil
+}
+
+func (s *Session) isolation(ctx *sql.Context) engine.Isolation {
+	v, err := s.GetSessionVariable(ctx, "transaction_isolation")
+	if err != nil {
+		return engine.RepeatableRead
+	}
+	switch name, _ := v.(string); strings.ToUpper(name) {
+	case "READ-COMMITTED", "READ-UNCOMMITTED":
+		return engine.ReadCommitted
+	case "SERIALIZABLE":
+		return engine.Serializable
+	}
+	return engine.RepeatableRead
+}
+
+func (s *Session) boolVariable(ctx *sql.Context, name string) bool {
+	v, err := s.GetSessionVariable(ctx, name)
+	if err != nil {
+		return false
+	}
+	b, err := sql.ConvertToBool(ctx, v)
+	return err == nil && b
+}
+
+// seconds returns a session variable that is a number of seconds.
+func (s *Session) seconds(ctx *sql.Context, name string) time.Duration {
+	if v, err := s.BaseSession.GetSessionVariable(ctx, name); err == nil {
+		if n, ok := v.(int64); ok {
+			return time.Duration(n) * time.Second
+		}
+	}
+	return defaultLockWait
+}
+
+// begin returns the engine's transaction, begun if it was not, with the current
+// statement's read view.
+func (s *Session) begin(ctx *sql.Context) (*engine.Tx, error) {
+	if s.tx == nil || s.tx.done {
+		tx, err := s.StartTransaction(ctx, sql.ReadWrite)
+		if err != nil {
+			return nil, err
+		}
+		s.BaseSession.SetTransaction(tx)
+	}
+	t := s.tx
+	if t.tx == nil {
+		s.sess.SetTimeouts(s.seconds(ctx, "innodb_lock_wait_timeout"), s.seconds(ctx, "lock_wait_timeout"))
+		tx, err := s.sess.Begin(ctx, engine.TxOptions{
+			Isolation: t.isolation, ReadOnly: t.readOnly, ConsistentSnapshot: t.snapshot,
+			Strict: s.boolVariable(ctx, "sextant_strict_snapshot"),
+		})
+		if err != nil {
+			return nil, s.fail(ctx, err)
+		}
+		t.tx = tx
+	}
+	if !t.begun {
+		if err := t.tx.StatementStart(ctx); err != nil {
+			return nil, s.fail(ctx, err)
+		}
+		t.begun = true
+	}
+	return t.tx, nil
+}
+
+// catalog returns the schema that ctx's statement binds to.
+func (s *Session) catalog(ctx *sql.Context) (*engine.Catalog, error) {
+	if s.ended {
+		return s.b.db.CatalogAt(ctx, 0)
+	}
+	tx, err := s.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	cat, err := tx.Catalog(ctx)
+	if err != nil {
+		return nil, s.fail(ctx, err)
+	}
+	return cat, nil
+}
+
+// CommitTransaction implements sql.TransactionSession. On an error other than
+// that of a savepoint the transaction is over.
+func (s *Session) CommitTransaction(ctx *sql.Context, tx sql.Transaction) error {
+	t, ok := tx.(*transaction)
+	if !ok || t.done {
+		return nil
+	}
+	if s.dml > 0 {
+		return nil // a trigger's statement must not end the DML that fired it
+	}
+	defer ctx.SetIgnoreAutoCommit(false)
+	if err := ctx.Err(); err != nil {
+		s.rollback()
+		s.BaseSession.SetTransaction(nil)
+		return errInterrupted()
+	}
+	t.done = true
+	s.endTransaction()
+	if t.tx == nil {
+		return nil
+	}
+	if _, err := t.tx.Commit(ctx); err != nil {
+		s.BaseSession.SetTransaction(nil)
+		return wireError(err)
+	}
+	s.b.committed(ctx, t)
+	return nil
+}
+
+// Rollback implements sql.TransactionSession.
+func (s *Session) Rollback(_ *sql.Context, tx sql.Transaction) error {
+	if t, ok := tx.(*transaction); ok && t == s.tx {
+		s.rollback()
+	}
+	return nil
+}
+
+func (s *Session) rollback() {
+	t := s.tx
+	if t == nil || t.done {
+		return
+	}
+	t.done = true
+	for _, f := range t.cleanup {
+		f()
+	}
+	if t.tx != nil {
+		t.tx.Rollback()
+	}
+	if t.wroteUsers {
+		s.b.reloadUsers()
+	}
+	s.endTransaction()
+}
+
+// endTransaction forgets what belongs to a transaction.
+func (s *Session) endTransaction() {
+	s.tx.cleanup = nil
+}
+
+// SetTransaction implements sql.Session: nil ends what is still open (rule 1).
+func (s *Session) SetTransaction(tx sql.Transaction) {
+	if tx == nil {
+		if s.dml > 0 {
+			return
+		}
+		s.rollback()
+		s.tx = nil
+	} else if t, ok := tx.(*transaction); ok {
+		s.tx = t
+	}
+	s.BaseSession.SetTransaction(tx)
+}
+
+// abandoned rolls back what an autocommitted statement left open (rules 2 and 3).
+func (s *Session) abandoned() {
+	if s.tx != nil && s.autocommit && !s.GetIgnoreAutoCommit() && s.dml == 0 {
+		s.rollback()
+		s.tx = nil
+		s.BaseSession.SetTransaction(nil)
+	}
+}
+
+// CommandBegin implements sql.LifecycleAwareSession.
+func (s *Session) CommandBegin() error { return nil }
+
+// CommandEnd implements sql.LifecycleAwareSession.
+func (s *Session) CommandEnd() {
+	s.depth, s.dml, s.statement = 0, 0, statement{}
+	s.abandoned()
+}
+
+// SessionEnd implements sql.LifecycleAwareSession: the connection is gone.
+func (s *Session) SessionEnd() {
+	s.depth, s.dml = 0, 0
+	s.ended = true
+	s.rollback()
+	s.temps.m = nil
+	s.sess.Close()
+}
+
+// ValidateSession implements sql.Session. It is the first thing the planner does
+// with every statement, procedures' statements included.
+func (s *Session) ValidateSession(ctx *sql.Context) error {
+	if s.depth == 0 {
+		s.dml = 0
+		s.abandoned()
+		clear(s.reserved)
+		clear(s.upserts)
+	}
+	s.statement = statement{fresh: true}
+	if s.tx != nil {
+		s.tx.begun = false
+	}
+	return nil
+}
+
+// SetSessionVariable implements sql.Session; it remembers autocommit, which is
+// needed where there is no context to read it with.
+func (s *Session) SetSessionVariable(ctx *sql.Context, name string, value any) error {
+	if s.b.readOnlyVariable(name) {
+		return sql.ErrSystemVariableReadOnly.New(name)
+	}
+	if err := s.BaseSession.SetSessionVariable(ctx, name, value); err != nil {
+		return err
+	}
+	if strings.EqualFold(name, "autocommit") {
+		s.autocommit = s.boolVariable(ctx, "autocommit")
+	}
+	return nil
+}
+
+// GetSessionVariable implements sql.Session; variables that follow the instance's
+// role are live, not those of the session's start.
+func (s *Session) GetSessionVariable(ctx *sql.Context, name string) (any, error) {
+	if v, ok := s.b.liveVariable(name); ok {
+		return v, nil
+	}
+	return s.BaseSession.GetSessionVariable(ctx, name)
+}
+
+// GetAllSessionVariables implements sql.Session.
+func (s *Session) GetAllSessionVariables() map[string]any {
+	m := s.BaseSession.GetAllSessionVariables()
+	for name := range m {
+		if v, ok := s.b.liveVariable(name); ok {
+			m[name] = v
+		}
+	}
+	return m
+}
+
+// CreateSavepoint implements sql.TransactionSession.
+func (s *Session) CreateSavepoint(ctx *sql.Context, _ sql.Transaction, name string) error {
+	tx, err := s.begin(ctx)
+	if err != nil {
+		return err
+	}
+	t := s.tx
+	for i, sp := range t.savepoints {
+		if strings.EqualFold(sp.name, name) {
+			t.savepoints = append(t.savepoints[:i], t.savepoints[i+1:]...)
+			break
+		}
+	}
+	t.savepoints = append(t.savepoints, savepoint{name: name, seq: tx.Savepoint()})
+	return nil
+}
+
+func (s *Session) savepoint(name string) int {
+	if s.tx == nil || s.tx.done {
+		return -1
+	}
+	for i, sp := range s.tx.savepoints {
+		if strings.EqualFold(sp.name, name) {
+			return i
+		}
+	}
+	return -1
+}
+
+// RollbackToSavepoint implements sql.TransactionSession.
+func (s *Session) RollbackToSavepoint(_ *sql.Context, _ sql.Transaction, name string) error {
+	i := s.savepoint(name)
+	if i < 0 {
+		return sql.ErrSavepointDoesNotExist.New(name)
+	}
+	t := s.tx
+	t.tx.RollbackTo(t.savepoints[i].seq)
+	t.savepoints = t.savepoints[:i+1]
+	return nil
+}
+
+// ReleaseSavepoint implements sql.TransactionSession.
+func (s *Session) ReleaseSavepoint(_ *sql.Context, _ sql.Transaction, name string) error {
+	i := s.savepoint(name)
+	if i < 0 {
+		return sql.ErrSavepointDoesNotExist.New(name)
+	}
+	s.tx.savepoints = s.tx.savepoints[:i]
+	return nil
+}
+
+// fail turns an error of the engine into the one the client sees, and ends the
+// transaction where MySQL does: a deadlock's victim, a transaction too large.
+func (s *Session) fail(ctx *sql.Context, err error) error {
+	if err == nil {
+		return nil
+	}
+	if endsTransaction(err) {
+		s.rollback()
+		s.tx = nil
+		s.BaseSession.SetTransaction(nil)
+		s.SetIgnoreAutoCommit(false)
+	}
+	return wireError(err)
+}
+
+// locked returns whether plain reads of this transaction lock.
+func (s *Session) serializableRead() bool {
+	return s.tx != nil && s.tx.isolation == engine.Serializable &&
+		(!s.autocommit || s.GetIgnoreAutoCommit())
+}
+
+// preparedStatements keeps syntax trees of prepared statements, the oldest going
+// first; trees of names that SQL's PREPARE gave are kept.
+type preparedStatements struct {
+	order []string
+}
+
+// PrepareQuery implements sql.Session.
+func (s *Session) PrepareQuery(query string, stmt ast.Statement) {
+	if _, there := s.BaseSession.GetPreparedQuery(query); !there {
+		s.prepared.order = append(s.prepared.order, query)
+		if len(s.prepared.order) > preparedMax {
+			s.BaseSession.UnprepareQuery(s.prepared.order[0])
+			s.prepared.order = s.prepared.order[1:]
+		}
+	}
+	s.BaseSession.PrepareQuery(query, stmt)
+}
+
+// CacheQuery implements sql.Session. Nothing asks for cached queries again.
+func (s *Session) CacheQuery(string, ast.Statement) {}
+
+// Settle returns nil once everything that the session saw is durable. It must be
+// called before a byte of an answer is sent.
+func (s *Session) Settle(ctx context.Context) error {
+	if s.ended {
+		return nil
+	}
+	return s.sess.Settle(ctx)
+}
+
+// reservation is what is left of the AUTO_INCREMENT values a statement reserved.
+type reservation struct {
+	next, end uint64
+	hint      uint64 // values that the statement will need, at its next reservation
+}
+
+// newest returns the newest definition of a table, the transaction's own included,
+// nil if it is gone.
+func (s *Session) newest(id tableID) *engine.TableDef {
+	if def := s.sess.Temporary(id); def != nil {
+		return def
+	}
+	return s.tx.tx.NewestCatalog().TableByID(id)
+}

@@ -1,0 +1,319 @@
+package gms
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/planbuilder"
+
+	"sextant/engine"
+	"sextant/engine/row"
+)
+
+// Keys of the Options that this package keeps with definitions.
+const (
+	optSystem    = "system"    // column: hidden, made for an index on an expression
+	optHidden    = "hidden"    // column: INVISIBLE
+	optVirtual   = "virtual"   // column: VIRTUAL, stored all the same (see column)
+	optExtra     = "extra"     // column: sql.Column.Extra
+	optCollation = "collation" // column: number of the collation, where the type has one
+	optPseudo    = "pseudo"    // table: JSON of the indexes that have no tree of their own
+	optConfig    = "fulltext"  // table: name of the fulltext configuration table
+)
+
+// shapesMax bounds the shapes that are kept; beyond it all are made anew.
+const shapesMax = 8192
+
+// shape is what the planner sees of one version of a table, made once.
+//
+// Invariant: immutable; schema[i] is column i of def, the hidden row id is not in it.
+type shape struct {
+	def     *engine.TableDef
+	schema  sql.Schema
+	pk      sql.PrimaryKeySchema
+	codecs  []*codec
+	indexes []*Index
+	sqlIdx  []sql.Index // the same, as the planner wants them
+	checks  []sql.CheckDefinition
+	autoInc int // ordinal, -1: none
+	rowID   int // ordinal of the hidden row id in def.Columns, -1: none
+}
+
+// pseudoIndex is an index that the planner maintains or scans itself: it has a
+// definition and no tree.
+type pseudoIndex struct {
+	Name    string
+	Kind    engine.IndexKind
+	Columns []string
+	Comment string
+	// fulltext: the tables that hold the index, and the key they refer by
+	Position, DocCount, GlobalCount, RowCount string
+	KeyType                                   byte
+	KeyName                                   string
+	KeyPositions                              []int
+}
+
+// shapes caches shape by definition. It is safe for concurrent use.
+type shapes struct {
+	mu sync.RWMutex
+	m  map[*engine.TableDef]*shape
+}
+
+func (s *shapes) of(ctx context.Context, def *engine.TableDef) (*shape, error) {
+	s.mu.RLock()
+	sh := s.m[def]
+	s.mu.RUnlock()
+	if sh != nil {
+		return sh, nil
+	}
+	sh, err := newShape(ctx, def)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.m == nil || len(s.m) >= shapesMax {
+		s.m = make(map[*engine.TableDef]*shape)
+	}
+	s.m[def] = sh
+	return sh, nil
+}
+
+func newShape(ctx context.Context, def *engine.TableDef) (*shape, error) {
+	s := &shape{def: def, autoInc: def.AutoIncrement(), rowID: -1}
+	for i := range def.Columns {
+		c := &def.Columns[i]
+		if c.Name == engine.RowIDColumn {
+			s.rowID = i
+			continue
+		}
+		sc, err := s.column(ctx, c)
+		if err != nil {
+			return nil, err
+		}
+		cd, err := newCodec(sc.Type)
+		if err != nil {
+			return nil, fmt.Errorf("table %s.%s: column %s: %w", def.Database, def.Name, c.Name, err)
+		}
+		s.schema = append(s.schema, sc)
+		s.codecs = append(s.codecs, cd)
+	}
+	var ordinals []int
+	if !def.Keyless() {
+		for _, c := range def.Primary.Columns {
+			ordinals = append(ordinals, c.Column)
+			s.schema[c.Column].PrimaryKey = true
+		}
+		s.indexes = append(s.indexes, s.index(def.Primary))
+	}
+	s.pk = sql.PrimaryKeySchema{Schema: s.schema, PkOrdinals: ordinals}
+	for _, ix := range def.Indexes {
+		s.indexes = append(s.indexes, s.index(ix))
+	}
+	if err := s.pseudo(); err != nil {
+		return nil, err
+	}
+	for _, ix := range s.indexes {
+		if !ix.def.Invisible {
+			s.sqlIdx = append(s.sqlIdx, ix)
+		}
+	}
+	for _, c := range def.Checks {
+		s.checks = append(s.checks, sql.CheckDefinition{Name: c.Name, CheckExpression: c.Expr, Enforced: c.Enforced})
+	}
+	return s, nil
+}
+
+// column returns the planner's form of a column.
+func (s *shape) column(ctx context.Context, c *engine.ColumnDef) (*sql.Column, error) {
+	t, err := parseType(ctx, c.SQLType, c.Options[optCollation])
+	if err != nil {
+		return nil, fmt.Errorf("table %s.%s: column %s: %w", s.def.Database, s.def.Name, c.Name, err)
+	}
+	sc := &sql.Column{
+		Name: c.Name, Type: t, Source: s.def.Name, DatabaseSource: s.def.Database,
+		Nullable: c.Nullable, AutoIncrement: c.AutoIncrement, Comment: c.Comment,
+		Hidden: c.Options[optHidden] != "", HiddenSystem: c.Options[optSystem] != "",
+		Virtual: c.Options[optVirtual] != "", Extra: c.Options[optExtra],
+	}
+	if c.HasDefault {
+		sc.Default = sql.NewUnresolvedColumnDefaultValue(c.Default)
+	}
+	if c.Generated != "" {
+		sc.Generated = sql.NewUnresolvedColumnDefaultValue(c.Generated)
+	}
+	if c.OnUpdate != "" {
+		sc.OnUpdate = sql.NewUnresolvedColumnDefaultValue(c.OnUpdate)
+	}
+	return sc, nil
+}
+
+// types parsed from their text; types are immutable.
+var parsedTypes sync.Map // string -> sql.Type
+
+// parseType returns the type of a text as typeText made it.
+func parseType(ctx context.Context, text, collation string) (sql.Type, error) {
+	key := collation + "\x00" + text
+	if t, ok := parsedTypes.Load(key); ok {
+		return t.(sql.Type), nil
+	}
+	t, err := planbuilder.ParseColumnTypeString(ctx, text)
+	if err != nil {
+		return nil, fmt.Errorf("parse type %q: %w", text, err)
+	}
+	if ct, ok := t.(sql.TypeWithCollation); ok && collation != "" {
+		id, err := sql.ParseCollation("", collation, false)
+		if err != nil {
+			return nil, err
+		}
+		if t, err = ct.WithNewCollation(id); err != nil {
+			return nil, err
+		}
+	}
+	parsedTypes.Store(key, t)
+	return t, nil
+}
+
+// index returns the planner's form of an index with a tree.
+func (s *shape) index(def *engine.IndexDef) *Index {
+	ix := &Index{shape: s, def: def, extended: make([]int, 0, len(def.Columns)+1)}
+	for _, c := range def.Columns {
+		ix.columns = append(ix.columns, c.Column)
+		ix.extended = append(ix.extended, c.Column)
+		ix.expressions = append(ix.expressions, s.def.Name+"."+s.schema[c.Column].Name)
+		ix.prefix = append(ix.prefix, uint16(c.Prefix))
+		ix.hasPrefix = ix.hasPrefix || c.Prefix > 0
+		ix.hasDesc = ix.hasDesc || c.Desc
+	}
+	if def != s.def.Primary && !s.def.Keyless() {
+		for _, p := range s.def.Primary.Columns {
+			if !containsInt(ix.columns, p.Column) {
+				ix.extended = append(ix.extended, p.Column)
+			}
+		}
+	}
+	return ix
+}
+
+func containsInt(list []int, v int) bool {
+	for _, x := range list {
+		if x == v {
+			return true
+		}
+	}
+	return false
+}
+
+// pseudo adds the indexes without trees.
+func (s *shape) pseudo() error {
+	list, err := pseudoIndexes(s.def)
+	if err != nil {
+		return err
+	}
+	for i := range list {
+		p := &list[i]
+		def := &engine.IndexDef{Name: p.Name, Kind: p.Kind, Comment: p.Comment}
+		for _, name := range p.Columns {
+			o := s.def.Column(name)
+			if o < 0 {
+				return fmt.Errorf("table %s.%s: index %s: %w: column %s",
+					s.def.Database, s.def.Name, p.Name, engine.ErrCorrupt, name)
+			}
+			def.Columns = append(def.Columns, engine.IndexColumn{Column: o})
+		}
+		ix := s.index(def)
+		ix.pseudo = p
+		s.indexes = append(s.indexes, ix)
+	}
+	return nil
+}
+
+func pseudoIndexes(def *engine.TableDef) ([]pseudoIndex, error) {
+	text := def.Options[optPseudo]
+	if text == "" {
+		return nil, nil
+	}
+	var list []pseudoIndex
+	if err := json.Unmarshal([]byte(text), &list); err != nil {
+		return nil, fmt.Errorf("table %s.%s: pseudo indexes: %w", def.Database, def.Name, err)
+	}
+	return list, nil
+}
+
+func setPseudoIndexes(def *engine.TableDef, list []pseudoIndex) error {
+	if def.Options == nil {
+		def.Options = map[string]string{}
+	}
+	if len(list) == 0 {
+		delete(def.Options, optPseudo)
+		return nil
+	}
+	b, err := json.Marshal(list)
+	if err != nil {
+		return err
+	}
+	def.Options[optPseudo] = string(b)
+	return nil
+}
+
+// findIndex returns the index of a name, nil if there is none.
+func (s *shape) findIndex(name string) *Index {
+	for _, ix := range s.indexes {
+		if strings.EqualFold(ix.def.Name, name) {
+			return ix
+		}
+	}
+	return nil
+}
+
+// decode returns the columns of r (all if cols is nil) as the planner's values.
+func (s *shape) decode(d *row.Desc, r row.Row, cols []int) (sql.Row, error) {
+	if cols == nil {
+		out := make(sql.Row, len(s.codecs))
+		for i, c := range s.codecs {
+			if d.IsNull(r, i) {
+				continue
+			}
+			out[i] = c.get(d, r, i)
+			if b, bad := out[i].(badValue); bad {
+				return nil, b.err
+			}
+		}
+		return out, nil
+	}
+	out := make(sql.Row, len(cols))
+	for at, i := range cols {
+		if d.IsNull(r, i) {
+			continue
+		}
+		out[at] = s.codecs[i].get(d, r, i)
+		if b, bad := out[at].(badValue); bad {
+			return nil, b.err
+		}
+	}
+	return out, nil
+}
+
+// encode sets b to the row of the planner's values. A hidden row id is left NULL:
+// the engine gives it.
+func (s *shape) encode(ctx context.Context, b *row.Builder, r sql.Row) error {
+	if len(r) != len(s.codecs) {
+		return sql.ErrUnexpectedRowLength.New(len(s.codecs), len(r))
+	}
+	b.Reset(s.def.Desc())
+	for i, c := range s.codecs {
+		if r[i] == nil {
+			continue
+		}
+		v, err := c.datum(ctx, r[i])
+		if err != nil {
+			return err
+		}
+		b.Set(i, v)
+	}
+	return nil
+}

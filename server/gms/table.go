@@ -1,0 +1,353 @@
+package gms
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/fulltext"
+
+	"sextant/engine"
+	"sextant/engine/row"
+)
+
+// Table is one reference of a statement to one version of a table. What the
+// planner adds to it (a projection, an index) makes a copy.
+//
+// A statement that changes the table's definition goes on using the Table it
+// began with: everything about the definition is asked of live, which sees the
+// transaction's own DDL.
+type Table struct {
+	db    *Database
+	shape *shape
+	ref   reference
+	// now: reads see the newest committed rows and all own writes (foreign keys).
+	now bool
+
+	projected  bool
+	projection []string
+	columns    []int // ordinals of projection
+	schema     sql.Schema
+
+	lookup   *sql.IndexLookup // set by IndexedAccess
+	filter   sql.Expression   // fused into a locking scan (T-11), on full rows
+	building bool             // the planner is about to read rows for an index that is built already
+}
+
+var (
+	_ sql.Table                    = (*Table)(nil)
+	_ sql.Databaseable             = (*Table)(nil)
+	_ sql.TemporaryTable           = (*Table)(nil)
+	_ sql.CommentedTable           = (*Table)(nil)
+	_ sql.ProjectedTable           = (*Table)(nil)
+	_ sql.IndexAddressableTable    = (*Table)(nil)
+	_ sql.IndexedTable             = (*Table)(nil)
+	_ sql.IndexBuildingTable       = (*Table)(nil)
+	_ sql.ForeignKeyTable          = (*Table)(nil)
+	_ sql.CheckAlterableTable      = (*Table)(nil)
+	_ sql.CollationAlterableTable  = (*Table)(nil)
+	_ sql.CommentAlterableTable    = (*Table)(nil)
+	_ sql.PrimaryKeyAlterableTable = (*Table)(nil)
+	_ sql.PrimaryKeyTable          = (*Table)(nil)
+	_ sql.InsertableTable          = (*Table)(nil)
+	_ sql.DeletableTable           = (*Table)(nil)
+	_ sql.TruncateableTable        = (*Table)(nil)
+	_ sql.AutoIncrementTable       = (*Table)(nil)
+	_ sql.ReplaceableTable         = (*Table)(nil)
+	_ sql.UpdatableTable           = (*Table)(nil)
+	_ sql.RewritableTable          = (*Table)(nil)
+	_ sql.StatisticsTable          = (*Table)(nil)
+	_ sql.Lockable                 = (*Table)(nil)
+	_ fulltext.IndexAlterableTable = (*Table)(nil)
+)
+
+func newTable(db *Database, sh *shape, ref reference) *Table {
+	return &Table{db: db, shape: sh, ref: ref}
+}
+
+// live returns the definition with the session's uncommitted DDL.
+func (t *Table) live(ctx *sql.Context) *shape {
+	s, err := sessionOf(ctx)
+	if err != nil || s.tx == nil || s.tx.tx == nil || s.tx.done {
+		return t.shape
+	}
+	if _, changed := s.tx.ddl[t.shape.def.ID]; !changed {
+		return t.shape
+	}
+	def := s.newest(t.shape.def.ID)
+	if def == nil || def == t.shape.def {
+		return t.shape
+	}
+	sh, err := t.db.b.shapes.of(ctx, def)
+	if err != nil {
+		return t.shape
+	}
+	return sh
+}
+
+// Name implements sql.Table.
+func (t *Table) Name() string { return t.shape.def.Name }
+
+// String implements sql.Table.
+func (t *Table) String() string { return t.shape.def.Name }
+
+// Database implements sql.Databaseable.
+func (t *Table) Database() string { return t.db.Name() }
+
+// Schema implements sql.Table.
+func (t *Table) Schema(ctx *sql.Context) sql.Schema {
+	if t.projected {
+		return t.schema
+	}
+	return t.live(ctx).schema
+}
+
+// Collation implements sql.Table.
+func (t *Table) Collation() sql.CollationID { return sql.CollationID(t.shape.def.Collation) }
+
+// Comment implements sql.CommentedTable.
+func (t *Table) Comment() string { return t.shape.def.Comment }
+
+// IsTemporary implements sql.TemporaryTable.
+func (t *Table) IsTemporary() bool { return t.shape.def.Temporary }
+
+// PrimaryKeySchema implements sql.PrimaryKeyTable.
+func (t *Table) PrimaryKeySchema(ctx *sql.Context) sql.PrimaryKeySchema { return t.live(ctx).pk }
+
+// WithProjections implements sql.ProjectedTable.
+func (t *Table) WithProjections(_ *sql.Context, names []string) (sql.Table, error) {
+	n := *t
+	n.projection, n.columns, n.schema, n.projected = nil, nil, nil, names != nil
+	if names == nil {
+		return &n, nil
+	}
+	n.projection = names
+	n.columns = make([]int, len(names))
+	n.schema = make(sql.Schema, len(names))
+	for i, name := range names {
+		o := t.shape.schema.IndexOfColName(name)
+		if o < 0 {
+			return nil, sql.ErrTableColumnNotFound.New(t.Name(), name)
+		}
+		n.columns[i], n.schema[i] = o, t.shape.schema[o]
+	}
+	return &n, nil
+}
+
+// Projections implements sql.ProjectedTable.
+func (t *Table) Projections() []string { return t.projection }
+
+// GetIndexes implements sql.IndexAddressable.
+func (t *Table) GetIndexes(ctx *sql.Context) ([]sql.Index, error) { return t.live(ctx).sqlIdx, nil }
+
+// PreciseMatch implements sql.IndexAddressable.
+func (t *Table) PreciseMatch() bool { return true }
+
+// IndexedAccess implements sql.IndexAddressable.
+func (t *Table) IndexedAccess(_ *sql.Context, l sql.IndexLookup) sql.IndexedTable {
+	n := *t
+	n.lookup = &l
+	return &n
+}
+
+// RowCount implements sql.StatisticsTable. It is an estimate (T-25).
+func (t *Table) RowCount(ctx *sql.Context) (uint64, bool, error) {
+	st, err := t.db.b.db.TableStats(ctx, t.live(ctx).def)
+	return st.Rows, false, wireError(err)
+}
+
+// DataLength implements sql.StatisticsTable.
+func (t *Table) DataLength(ctx *sql.Context) (uint64, error) {
+	st, err := t.db.b.db.TableStats(ctx, t.live(ctx).def)
+	return st.DataBytes, wireError(err)
+}
+
+// partition is the one partition of a table, or of a lookup in it.
+type partition struct{ lookup *sql.IndexLookup }
+
+// Key implements sql.Partition.
+func (partition) Key() []byte { return []byte("table") }
+
+type partitions struct {
+	p    partition
+	done bool
+}
+
+// Next implements sql.PartitionIter.
+func (p *partitions) Next(*sql.Context) (sql.Partition, error) {
+	if p.done {
+		return nil, io.EOF
+	}
+	p.done = true
+	return p.p, nil
+}
+
+// Close implements sql.PartitionIter.
+func (p *partitions) Close(*sql.Context) error { return nil }
+
+// Partitions implements sql.Table.
+func (t *Table) Partitions(*sql.Context) (sql.PartitionIter, error) {
+	return &partitions{done: t.building}, nil
+}
+
+// LookupPartitions implements sql.IndexedTable.
+func (t *Table) LookupPartitions(_ *sql.Context, l sql.IndexLookup) (sql.PartitionIter, error) {
+	return &partitions{p: partition{lookup: &l}}, nil
+}
+
+// PartitionRows implements sql.Table.
+func (t *Table) PartitionRows(ctx *sql.Context, p sql.Partition) (sql.RowIter, error) {
+	part, ok := p.(partition)
+	if !ok {
+		return nil, fmt.Errorf("gms: partition of type %T", p)
+	}
+	return t.scan(ctx, part.lookup)
+}
+
+// scan returns the rows of a lookup, or all.
+func (t *Table) scan(ctx *sql.Context, l *sql.IndexLookup) (sql.RowIter, error) {
+	s, err := sessionOf(ctx)
+	if err != nil {
+		return nil, err
+	}
+	tx, err := s.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	sh := t.live(ctx)
+	it := &rowIter{t: t, s: s, shape: sh, desc: sh.def.Desc(), columns: t.columns}
+	if !t.projected {
+		it.columns = nil
+	}
+	o := engine.ScanOptions{ReadNow: t.now}
+	o.Lock, o.Wait = t.lockMode(s)
+	if l != nil {
+		ix, ok := l.Index.(*Index)
+		if !ok {
+			return nil, fmt.Errorf("gms: index of type %T", l.Index)
+		}
+		if sh != ix.shape {
+			if ix = sh.findIndex(ix.ID()); ix == nil {
+				return nil, errDefinitionChanged()
+			}
+		}
+		if l.IsEmptyRange {
+			return sql.RowsToRowIter(), nil
+		}
+		if ix.pseudo == nil { // others are a scan with the filter above
+			if it.lookup, err = newLookup(ctx, ix, *l); err != nil {
+				return nil, err
+			}
+			if len(it.lookup.ranges) == 0 {
+				return sql.RowsToRowIter(), nil
+			}
+			o.Index, o.Ranges, o.Reverse = ix.def, it.lookup.ranges, l.IsReverse
+		}
+	}
+	o.Filter = it.filter(ctx)
+	cur, err := tx.Scan(ctx, sh.def, o)
+	if err != nil {
+		return nil, s.fail(ctx, err)
+	}
+	it.cur = cur
+	return it, nil
+}
+
+// lockMode returns how a scan of this reference locks (T-12).
+func (t *Table) lockMode(s *Session) (engine.Lock, engine.WaitMode) {
+	if t.db.b.readOnly.Load() || s.tx.readOnly {
+		return engine.LockNone, engine.Wait
+	}
+	wait := [...]engine.WaitMode{waitNormal: engine.Wait, waitNot: engine.NoWait, waitSkip: engine.SkipLocked}[t.ref.wait]
+	switch t.ref.lock {
+	case lockWrite, lockDelete:
+		return engine.LockExclusive, wait
+	case lockShared:
+		return engine.LockShared, wait
+	case lockRead:
+		if s.tx.isolation != engine.ReadCommitted {
+			return engine.LockShared, wait
+		}
+	case lockNone:
+		if s.serializableRead() {
+			return engine.LockShared, wait
+		}
+	}
+	return engine.LockNone, wait
+}
+
+// rowIter decodes the rows of a cursor.
+type rowIter struct {
+	t       *Table
+	s       *Session
+	shape   *shape
+	desc    *row.Desc
+	columns []int
+	lookup  *lookup
+	cur     *engine.Cursor
+}
+
+var _ sql.RowIter = (*rowIter)(nil)
+
+// filter returns the test of stored rows, nil if every row passes.
+func (it *rowIter) filter(ctx *sql.Context) func(row.Row) (bool, error) {
+	exact := it.lookup == nil || it.lookup.boxes == nil
+	if exact && it.t.filter == nil {
+		return nil
+	}
+	return func(r row.Row) (bool, error) {
+		if !exact && !it.lookup.matches(it.desc, r) {
+			return false, nil
+		}
+		if it.t.filter == nil {
+			return true, nil
+		}
+		v, err := it.shape.decode(it.desc, r, it.columns)
+		if err != nil {
+			return false, err
+		}
+		ok, err := sql.EvaluateCondition(ctx, it.t.filter, v)
+		return sql.IsTrue(ok), err
+	}
+}
+
+// Next implements sql.RowIter.
+func (it *rowIter) Next(ctx *sql.Context) (sql.Row, error) {
+	r, err := it.cur.Next(ctx)
+	if err == io.EOF {
+		return nil, io.EOF
+	}
+	if err != nil {
+		return nil, it.s.fail(ctx, err)
+	}
+	return it.shape.decode(it.desc, r, it.columns)
+}
+
+// Close implements sql.RowIter.
+func (it *rowIter) Close(*sql.Context) error {
+	it.cur.Close()
+	return nil
+}
+
+// Lock implements sql.Lockable: LOCK TABLES takes the metadata lock for the session.
+func (t *Table) Lock(ctx *sql.Context, write bool) error {
+	s, err := sessionOf(ctx)
+	if err != nil {
+		return err
+	}
+	return s.fail(ctx, s.sess.LockTables(ctx, t.db.Name(), t.Name(), write))
+}
+
+// Unlock implements sql.Lockable.
+func (t *Table) Unlock(ctx *sql.Context, _ uint32) error {
+	s, err := sessionOf(ctx)
+	if err != nil {
+		return err
+	}
+	s.sess.UnlockTables(t.db.Name(), t.Name())
+	return nil
+}
+
+// sameName reports whether two names mean the same thing.
+func sameName(a, b string) bool { return strings.EqualFold(a, b) }

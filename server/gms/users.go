@@ -1,0 +1,131 @@
+package gms
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/dolthub/go-mysql-server/eventscheduler"
+	"github.com/dolthub/go-mysql-server/sql"
+
+	"sextant/engine"
+)
+
+// users is what the server has loaded of the users and grants.
+type users struct {
+	mu     sync.Mutex
+	loaded []byte
+}
+
+// userPersister stores users and grants as one object, in the transaction of the
+// statement that changed them.
+type userPersister struct{}
+
+// Persist implements mysql_db.MySQLDbPersistence.
+func (userPersister) Persist(ctx *sql.Context, data []byte) error {
+	s, tx, err := writer(ctx)
+	if err != nil {
+		return err
+	}
+	s.tx.wroteUsers = true
+	return s.fail(ctx, tx.PutObject(ctx, engine.Object{Kind: engine.ObjectUsers, Data: bytes.Clone(data)}))
+}
+
+// initUsers loads the users of the volume, or makes the first ones.
+func (s *Server) initUsers() error {
+	there, err := s.loadUsers()
+	if err != nil || there {
+		return err
+	}
+	ctx, end := s.internalContext(context.Background())
+	defer end()
+	ed := s.b.users.Editor()
+	s.b.users.AddSuperUser(ed, "root", "localhost", "")
+	s.b.users.AddSuperUser(ed, "root", "127.0.0.1", "")
+	err = s.b.users.Persist(ctx, ed)
+	ed.Close()
+	if err != nil {
+		return err
+	}
+	sess, err := sessionOf(ctx)
+	if err != nil {
+		return err
+	}
+	return sess.CommitTransaction(ctx, sess.tx)
+}
+
+// loadUsers makes the users of the newest catalog the server's and reports whether
+// the volume has any.
+func (s *Server) loadUsers() (bool, error) {
+	ctx := context.Background()
+	cat, err := s.o.DB.CatalogAt(ctx, 0)
+	if err != nil {
+		return false, err
+	}
+	o := cat.Object(engine.ObjectUsers, "", "")
+	if o == nil {
+		return false, nil
+	}
+	s.users.mu.Lock()
+	defer s.users.mu.Unlock()
+	if bytes.Equal(s.users.loaded, o.Data) {
+		return true, nil
+	}
+	ed := s.b.users.Editor()
+	defer ed.Close()
+	if err := s.b.users.OverwriteUsersAndGrantData(sql.NewEmptyContext(), ed, o.Data); err != nil {
+		return true, fmt.Errorf("decode users: %w", err)
+	}
+	s.b.users.SetEnabled(true)
+	s.users.loaded = o.Data
+	return true, nil
+}
+
+// reloadUsers takes back changes of a transaction that was rolled back.
+func (s *Server) reloadUsers() {
+	s.users.mu.Lock()
+	s.users.loaded = nil
+	s.users.mu.Unlock()
+	if _, err := s.loadUsers(); err != nil {
+		s.o.Logger.Warn("reload users", "err", err)
+	}
+}
+
+// refreshUsers loads the users if they changed: another instance writes them.
+func (s *Server) refreshUsers() {
+	if s.writer.Load() {
+		return
+	}
+	if _, err := s.loadUsers(); err != nil {
+		s.o.Logger.Warn("refresh users", "err", err)
+	}
+}
+
+// startEvents starts the event scheduler; it runs on the writer only.
+func (s *Server) startEvents() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.events {
+		return nil
+	}
+	get := func() (*sql.Context, error) {
+		ctx, _ := s.internalContext(context.Background())
+		return ctx, nil
+	}
+	if err := s.engine.InitializeEventScheduler(get, eventscheduler.SchedulerOn, 1); err != nil {
+		return fmt.Errorf("gms: event scheduler: %w", err)
+	}
+	s.events = true
+	return nil
+}
+
+func (s *Server) stopEvents() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.events {
+		s.engine.EventScheduler.Close()
+		s.engine.EventScheduler = nil
+		s.events = false
+	}
+}

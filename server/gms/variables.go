@@ -1,0 +1,200 @@
+package gms
+
+import (
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/analyzer"
+	"github.com/dolthub/go-mysql-server/sql/expression"
+	"github.com/dolthub/go-mysql-server/sql/information_schema"
+	"github.com/dolthub/go-mysql-server/sql/types"
+	"github.com/dolthub/go-mysql-server/sql/variables"
+	"github.com/dolthub/vitess/go/mysql"
+	"github.com/dolthub/vitess/go/sqltypes"
+)
+
+// auroraVersion is what aurora_version() returns: drivers take a server with
+// one for an Aurora cluster.
+const auroraVersion = "3.08.0"
+
+var engineVariables sync.Once
+
+// addVariables adds the system variables that the planner lacks, in every process
+// that plans.
+func addVariables() {
+	engineVariables.Do(func() {
+		if sql.SystemVariables == nil {
+			variables.InitSystemVariables()
+		}
+		both := sql.GetMysqlScope(sql.SystemVariableScope_Both)
+		global := sql.GetMysqlScope(sql.SystemVariableScope_Global)
+		sql.SystemVariables.AddSystemVariables([]sql.SystemVariable{
+			&sql.MysqlSystemVariable{
+				Name: "innodb_lock_wait_timeout", Scope: both, Dynamic: true, Default: int64(50),
+				Type: types.NewSystemIntType("innodb_lock_wait_timeout", 1, 1073741824, false),
+			},
+			&sql.MysqlSystemVariable{
+				Name: "sextant_strict_snapshot", Scope: both, Dynamic: true, Default: int8(0),
+				Type: types.NewSystemBoolType("sextant_strict_snapshot"),
+			},
+			&sql.MysqlSystemVariable{
+				Name: "aurora_version", Scope: global, Default: auroraVersion,
+				Type: types.NewSystemStringType("aurora_version"),
+			},
+			&sql.MysqlSystemVariable{
+				Name: "aurora_server_id", Scope: global, Default: "",
+				Type: types.NewSystemStringType("aurora_server_id"),
+			},
+			&sql.MysqlSystemVariable{
+				Name: "innodb_read_only", Scope: global, Default: int8(0),
+				Type: types.NewSystemBoolType("innodb_read_only"),
+			},
+		})
+	})
+}
+
+// initVariables sets what a server of this instance tells its clients. It must come
+// before the first session.
+func initVariables(o Options) error {
+	addVariables()
+	host, err := os.Hostname()
+	if err != nil {
+		host = o.InstanceID
+	}
+	collation := sql.Collation_utf8mb4_0900_ai_ci.Name()
+	return sql.SystemVariables.AssignValues(map[string]any{
+		"version": ServerVersion, "version_comment": "Source distribution", "hostname": host,
+		"aurora_server_id": o.InstanceID, "innodb_read_only": int8(1), "read_only": int8(1),
+		"max_connections":  int64(o.MaxConnections),
+		"collation_server": collation, "collation_connection": collation, "collation_database": collation,
+		"character_set_server": "utf8mb4", "character_set_connection": "utf8mb4", "character_set_database": "utf8mb4",
+		"character_set_client": "utf8mb4", "character_set_results": "utf8mb4",
+	})
+}
+
+// publishRole sets the global variables that follow the role.
+func publishRole(writer bool) {
+	v := int8(1)
+	if writer {
+		v = 0
+	}
+	_ = sql.SystemVariables.AssignValues(map[string]any{"innodb_read_only": v, "read_only": v})
+}
+
+// liveVariable returns the value of a variable that follows the instance: a session
+// keeps the others as they were at its start.
+func (s *Server) liveVariable(name string) (any, bool) {
+	switch len(name) {
+	case len("read_only"), len("super_read_only"), len("innodb_read_only"):
+	default:
+		return nil, false
+	}
+	switch strings.ToLower(name) {
+	case "read_only", "super_read_only", "innodb_read_only":
+		if s.b.readOnly.Load() {
+			return int8(1), true
+		}
+		return int8(0), true
+	case "aurora_server_id":
+		return s.o.InstanceID, true
+	}
+	return nil, false
+}
+
+// setCharset gives a session the character set of the client's greeting.
+func setCharset(s *Session, c *mysql.Conn) error {
+	id := sql.CollationID(c.CharacterSet)
+	if id == 0 || id.Name() == "" || id.Sorter() == nil {
+		return nil
+	}
+	cs := id.CharacterSet().Name()
+	if cs == "utf8mb3" || cs == "utf8mb4" {
+		return nil // UTF-8 either way, with the server's default collation
+	}
+	ctx := sql.NewEmptyContext()
+	for _, name := range []string{"character_set_client", "character_set_results", "character_set_connection"} {
+		if err := s.BaseSession.SetSessionVariable(ctx, name, cs); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// registerFunctions adds the functions that the planner lacks.
+func registerFunctions(c *analyzer.Catalog) {
+	addVariables()
+	ctx := sql.NewEmptyContext()
+	c.RegisterFunction(ctx,
+		sql.Function0{Name: "aurora_version", Fn: func(*sql.Context) sql.Expression {
+			return expression.NewLiteral(auroraVersion, types.LongText)
+		}},
+	)
+}
+
+// registerVersion makes VERSION() the server's; the planner's own is another.
+func registerVersion(c *analyzer.Catalog) {
+	c.RegisterFunction(sql.NewEmptyContext(), sql.Function0{Name: "version", Fn: func(*sql.Context) sql.Expression {
+		return expression.NewLiteral(ServerVersion, types.LongText)
+	}})
+}
+
+const replicaStatusTable = "replica_host_status"
+
+// addReplicaStatus adds information_schema.replica_host_status; drivers for Aurora
+// find the writer and the readers with it. Column names are in lower case: some
+// drivers read them by name. Times are cut to the second: drivers compare them
+// with NOW(), which the planner cuts.
+func (s *Server) addReplicaStatus() {
+	col := func(name string, t sql.Type) *sql.Column {
+		return &sql.Column{Name: name, Type: t, Source: replicaStatusTable, DatabaseSource: "information_schema", Nullable: true}
+	}
+	text := types.MustCreateString(sqltypes.VarChar, 100, sql.Collation_Information_Schema_Default)
+	information_schema.NewInformationSchemaTablesToAdd[replicaStatusTable] = &information_schema.InformationSchemaTable{
+		TableName: replicaStatusTable,
+		TableSchema: sql.Schema{
+			col("server_id", text), col("session_id", text),
+			col("last_update_timestamp", types.DatetimeMaxPrecision),
+			col("replica_lag_in_milliseconds", types.Float64), col("cpu", types.Float64),
+			col("is_current", types.Int8),
+			col("master_slave_latency_in_microseconds", types.Uint64),
+			col("log_stream_speed_in_kib_per_second", types.Float64),
+			col("current_replay_latency_in_microseconds", types.Uint64),
+			col("durable_lsn", types.Uint64), col("current_read_point", types.Uint64),
+			col("incarnation", types.Uint64),
+		},
+		Reader: func(*sql.Context, sql.Catalog) (sql.RowIter, error) {
+			return sql.RowsToRowIter(s.replicaRows(time.Now())...), nil
+		},
+	}
+}
+
+func (s *Server) replicaRows(now time.Time) []sql.Row {
+	if s.o.ReplicaStatus == nil {
+		return nil
+	}
+	at := now.UTC().Truncate(time.Second).Add(-time.Second)
+	var rows []sql.Row
+	for _, r := range s.o.ReplicaStatus() {
+		session := r.ID
+		if r.Writer {
+			session = "MASTER_SESSION_ID"
+		}
+		current := int8(0)
+		if r.Current {
+			current = 1
+		}
+		us := uint64(max(r.Lag, 0) / time.Microsecond)
+		rows = append(rows, sql.Row{
+			r.ID, session, at, float64(us) / 1000, float64(0), current,
+			us, float64(0), us, uint64(r.Durable), uint64(r.Applied), r.Incarnation,
+		})
+	}
+	return rows
+}
+
+// newProcessList returns the process list in use.
+func newProcessList(p sql.ProcessList) sql.ProcessList { return p }
+
