@@ -42,7 +42,7 @@ func (s *session) claim(tried []string) (claim, error) {
 	c := claim{none: true, hold: true, epoch: t.Epoch, changed: r.mu.changed}
 	e := slices.IndexFunc(t.Endpoints, func(e route.Endpoint) bool { return e.Name == s.stats.name })
 	if e < 0 {
-		return c, &refusal{codeNoBackend, "08001", "The endpoint does not exist any more"}
+		return c, &refusal{tooMany.code, tooMany.state, "The endpoint does not exist any more"}
 	}
 	d := route.Decide(*t, t.Endpoints[e], r.mu.load)
 	c.writer, c.hold = d.Writer, d.Hold
@@ -117,7 +117,7 @@ func noBackend(last error) error {
 	if last == nil {
 		last = errNoBackend
 	}
-	return &refusal{codeNoBackend, "08001", "Can't connect to an instance: " + last.Error()}
+	return &refusal{tooMany.code, tooMany.state, "No instance takes the connection: " + last.Error()}
 }
 
 // waiter is one connection's place among those that wait for a backend.
@@ -248,7 +248,7 @@ func (s *session) connect(c claim, h hello, seq byte, deadline time.Time) error 
 	login, caps := h.append(nil, seq, g.capabilities)
 	s.dep = caps&mysql.CLIENT_DEPRECATE_EOF != 0
 	if h.capabilities&mysql.CLIENT_DEPRECATE_EOF != 0 && !s.dep {
-		return &refusal{codeNoBackend, "08001", c.instance.ID + " lacks CLIENT_DEPRECATE_EOF"}
+		return &refusal{mysql.ER_HANDSHAKE_ERROR, "08S01", c.instance.ID + " lacks CLIENT_DEPRECATE_EOF"}
 	}
 	if _, err := backend.Write(login); err != nil {
 		return err

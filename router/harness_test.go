@@ -170,7 +170,7 @@ func ask(t testing.TB, c *sql.Conn, query string) string {
 	return v
 }
 
-func exec(t testing.TB, c *sql.Conn, query string, args ...any) {
+func do(t testing.TB, c *sql.Conn, query string, args ...any) {
 	t.Helper()
 	if _, err := c.ExecContext(context.Background(), query, args...); err != nil {
 		t.Fatalf("%.100s: %v", query, err)

@@ -179,7 +179,7 @@ func TestHoldEndsWithError(t *testing.T) {
 	f := newFleet(t, router.Options{HoldTimeout: 50 * time.Millisecond})
 	begin := time.Now()
 	_, err := f.open("cluster", "root", "", "")
-	wantError(t, err, 2003)
+	wantError(t, err, mysql.ER_CON_COUNT_ERROR)
 	if d := time.Since(begin); d < 50*time.Millisecond {
 		t.Errorf("waited only %v", d)
 	}
@@ -322,7 +322,7 @@ func TestInstanceEndpointFailsAtOnce(t *testing.T) {
 	}
 	db2.stop()
 	_, err := f.open("db-2", "root", "", "")
-	wantError(t, err, 2003)
+	wantError(t, err, mysql.ER_CON_COUNT_ERROR)
 }
 
 func TestEndpointsComeAndGo(t *testing.T) {

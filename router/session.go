@@ -28,16 +28,15 @@ var (
 		"Bad handshake: the router offers no TLS"}
 	oldClient = &refusal{mysql.ER_NOT_SUPPORTED_AUTH_MODE, "08004",
 		"Client does not support the authentication protocol of MySQL 4.1"}
-	cleartext = &refusal{codeAuthPlugin, "HY000",
+	cleartext = &refusal{codeSecureTransport, "HY000",
 		"Authentication requires a secure connection; the router does not pass on a password in clear"}
 	shutdown = &refusal{mysql.ER_SERVER_SHUTDOWN, "08S01", "The router is shutting down"}
 )
 
-// Codes that MySQL has for its clients and that MySQL Router and its kind send too.
-const (
-	codeNoBackend  = 2003 // cannot connect
-	codeAuthPlugin = 2061 // authentication plugin reported error
-)
+// codeSecureTransport is ER_SECURE_TRANSPORT_REQUIRED. What MySQL's client library
+// says in such cases (2003, 2013, 2061) cannot be sent: clients take an error of
+// their own range that comes from a server for a malformed packet.
+const codeSecureTransport = 3159
 
 var (
 	errQuit    = errors.New("client quit")
