@@ -4,9 +4,9 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -102,8 +102,7 @@ func newCluster(t testing.TB, processes bool, pagesPerGroup uint64) *cluster {
 		t: t, dir: t.TempDir(), processes: processes, pagesPerGroup: pagesPerGroup, drain: 50 * time.Millisecond, hotFile: 1 << 20,
 		addrs: map[logstore.NodeID]string{}, stores: map[logstore.NodeID]logstore.StoreID{}, nodes: map[logstore.NodeID]*running{},
 	}
-	if b, ok := t.(*testing.B); ok {
-		_ = b
+	if _, ok := t.(*testing.B); ok {
 		c.drain, c.hotFile = 5*time.Second, 32<<20
 	}
 	for i := range 6 {
@@ -402,7 +401,7 @@ func (w *writer) load(ctx context.Context, committers, pad int) (stop func() err
 		cancel()
 		var first error
 		for range committers {
-			if err := <-errs; err != nil && first == nil && ctx.Err() == nil {
+			if err := <-errs; first == nil && !errors.Is(err, context.Canceled) {
 				first = err
 			}
 		}
@@ -474,13 +473,4 @@ func eventually(t testing.TB, what string, is func() bool) {
 			t.Fatalf("%s: not within 30 seconds", what)
 		}
 	}
-}
-
-func freePort(t testing.TB) net.Listener {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return l
 }

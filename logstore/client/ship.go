@@ -160,6 +160,10 @@ func (v *Volume) connect(i int) (*wire.Conn, error) {
 	}
 	if g := c.Peer(); g.Node != id || g.Store != v.nodes[i].Store {
 		_ = c.Close()
+		if v.nodes[i].stranger == g.Store {
+			return nil, errors.New("another store answers")
+		}
+		v.nodes[i].stranger = g.Store
 		v.opt.Logger.Warn("another store answers; it counts in no quorum", "node", id,
 			"registered", v.nodes[i].Store, "answers", g.Store, "as", g.Node)
 		return nil, errors.New("another store answers")

@@ -64,6 +64,8 @@ type link struct {
 	Node
 	conn   *wire.Conn         // nil while there is none
 	unsent []logstore.Message // of the recovery, for when there is one
+	// stranger is the last other store that answered; only linkLoop uses it.
+	stranger logstore.StoreID
 }
 
 var _ logstore.Volume = (*Volume)(nil)
