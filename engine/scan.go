@@ -1,9 +1,15 @@
 package engine
 
 import (
+	"bytes"
 	"context"
+	"io"
+	"slices"
 
+	"sextant/engine/btree"
 	"sextant/engine/row"
+	"sextant/engine/txn"
+	"sextant/internal/redo"
 )
 
 // Lock is what a scan does to the rows it returns.
@@ -35,36 +41,439 @@ type Range struct {
 // ScanOptions say what a scan reads.
 type ScanOptions struct {
 	Index   *IndexDef // nil: the primary
-	Ranges  []Range   // in order of the index, not overlapping; nil: everything
+	Ranges  []Range   // in order of the scan, not overlapping; nil: everything
 	Reverse bool
 	Lock    Lock
 	Wait    WaitMode
-	// Filter is asked before a row is returned, and with locking scans before it is
-	// locked where the isolation level allows (T-11).
+	// Filter is asked before a row is returned, and under READ COMMITTED also before
+	// it is locked (T-11). It must not keep the row.
 	Filter func(row.Row) (bool, error)
 	// ReadNow reads the newest committed rows and all own writes: foreign key and
-	// unique checks.
+	// unique checks. Locking scans read the newest committed rows in any case.
 	ReadNow bool
 	// Covering lets the scan return rows in which only the columns of the index and
 	// of the primary key are set.
 	Covering bool
 }
 
-// Scan returns a cursor over the rows of an index. Errors as Insert.
+// bounds is a Range as [lo, hi) of keys; nil: none.
+type bounds struct {
+	lo, hi []byte
+}
+
+func (r Range) bounds() bounds {
+	b := bounds{r.Lo, r.Hi}
+	if r.LoOpen && r.Lo != nil {
+		b.lo = after(r.Lo)
+	}
+	if !r.HiOpen && r.Hi != nil {
+		b.hi = after(r.Hi)
+	}
+	return b
+}
+
+// after returns the lowest key above key.
+func after(key []byte) []byte { return append(slices.Clip(key), 0) }
+
+func (b bounds) contains(key []byte) bool {
+	return bytes.Compare(key, b.lo) >= 0 && (b.hi == nil || bytes.Compare(key, b.hi) < 0)
+}
+
+// Cursor returns the rows of a scan. It must be closed. Several cursors of a
+// transaction may be open, and rows may be written meanwhile: what is written after
+// the scan was opened does not show in it, unless it reads now.
+type Cursor struct {
+	tx  *Tx
+	t   *TableDef
+	ix  *IndexDef
+	o   ScanOptions
+	seq txn.Seq // own writes up to it are seen
+	err error   // after which Next does nothing else; io.EOF at the end
+
+	table   *txn.TableSet // own rows; nil: none
+	overlay *txn.Overlay  // their entries in a secondary index
+
+	// Where the scan stands: at lies in the range that is current.
+	ranges  []Range // that are left, without the current one
+	in      bounds
+	buf     []byte // at, where it is not a bound
+	at      []byte // forward: the next key is at or above it; reverse: below it, nil: none
+	started bool   // in is set
+
+	pages   *pager
+	pageLSN redo.LSN // of pages
+	release func()   // of pages, nil: none are chosen
+	tree    btree.Cursor
+	placed  bool // tree stands on the first key from at on, or behind the range
+
+	builder row.Builder // of covering reads
+	pinned  bool        // own writes up to seq are kept for the scan
+	mine    []byte      // a row lock that this scan took and has not used yet
+}
+
+// Scan returns a cursor over the rows of an index. Errors as Insert; for a plain
+// scan of a table whose definition is not the snapshot's, ErrDefinitionChanged.
 func (tx *Tx) Scan(ctx context.Context, t *TableDef, o ScanOptions) (*Cursor, error) {
-	panic("engine: being written")
+	c := &Cursor{tx: tx, t: t, ix: o.Index, o: o}
+	if err := c.open(ctx); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
 }
 
-// Get returns the row whose key in ix (the primary if nil, or a unique index) is key.
-func (tx *Tx) Get(ctx context.Context, t *TableDef, ix *IndexDef, key []byte) (row.Row, bool, error) {
-	panic("engine: being written")
+func (c *Cursor) open(ctx context.Context) error {
+	tx := c.tx
+	if c.ix == nil {
+		c.ix = c.t.Primary
+	}
+	if c.ix.unusable != nil {
+		return c.ix.unusable
+	}
+	locking := c.o.Lock != LockNone
+	if err := tx.begin(locking && !c.t.Temporary); err != nil {
+		return err
+	}
+	// A read of what is newest binds to the newest definition, as a write does.
+	if err := tx.bind(ctx, c.t, locking || c.o.ReadNow && tx.db.Role() == RoleWriter); err != nil {
+		return err
+	}
+	c.ranges = c.o.Ranges
+	if c.o.Ranges == nil {
+		c.ranges = []Range{{}}
+	}
+	if c.o.ReadNow {
+		c.seq = now
+	} else {
+		c.seq = tx.readSeq()
+		tx.writes.Pin(c.seq)
+		c.pinned = true
+	}
+	if err := c.readOwn(); err != nil {
+		return err
+	}
+	if locking {
+		return nil // every step looks at the newest pages
+	}
+	return c.readPages(ctx)
 }
 
-// Cursor returns the rows of a scan.
-type Cursor struct{}
+// readOwn looks up what the transaction itself has written up to now.
+func (c *Cursor) readOwn() (err error) {
+	if c.table = c.tx.writes.Table(uint64(c.t.ID)); c.table != nil && c.secondary() {
+		c.overlay, err = c.tx.overlay(c.t, c.ix)
+	}
+	return err
+}
+
+func (c *Cursor) secondary() bool { return c.ix != c.t.Primary }
+
+// readPages chooses the pages of a plain scan.
+func (c *Cursor) readPages(ctx context.Context) error {
+	tx := c.tx
+	if c.o.ReadNow || tx.ddl.fresh(c.t.ID) {
+		c.refresh()
+		return nil
+	}
+	p, err := tx.view(ctx)
+	if err != nil {
+		return err
+	}
+	// The statement may end before the cursor does, and its snapshot with it.
+	tx.db.snaps.hold(p.at)
+	c.pages, c.pageLSN, c.release = p, p.at, func() { tx.db.snaps.release(p.at) }
+	c.tree.Reset(c.ix.tree(), c.t.pager(p))
+	return nil
+}
+
+// refresh makes the newest pages those of the scan.
+func (c *Cursor) refresh() {
+	if c.release != nil {
+		if !c.stale() && c.t.temp == nil {
+			return
+		}
+		c.release()
+	}
+	c.pages, c.pageLSN, c.release = c.tx.db.newest()
+	c.tx.s.Saw(c.pageLSN)
+	c.tree.Reset(c.ix.tree(), c.t.pager(c.pages))
+	c.placed = false
+}
+
+// stale reports whether there are newer pages than those of the scan.
+func (c *Cursor) stale() bool { return c.tx.db.published() != c.pageLSN }
+
+// Close releases what the cursor holds. Locks stay.
+func (c *Cursor) Close() {
+	if c.release != nil {
+		c.release()
+		c.release = nil
+	}
+	if c.pinned {
+		c.tx.writes.Unpin(c.seq)
+		c.pinned = false
+	}
+	if c.err == nil {
+		c.err = io.EOF
+	}
+}
 
 // Next returns the next row, which stays valid until the next call, or io.EOF.
-func (c *Cursor) Next(ctx context.Context) (row.Row, error) { panic("engine: being written") }
+func (c *Cursor) Next(ctx context.Context) (row.Row, error) {
+	if c.err != nil {
+		return nil, c.err
+	}
+	if c.tx.done {
+		return nil, ErrTxDone
+	}
+	var r row.Row
+	var err error
+	for r == nil && err == nil {
+		if !c.started && !c.nextRange() {
+			err = io.EOF
+			break
+		}
+		if c.o.Lock == LockNone {
+			r, err = c.plain(ctx)
+		} else {
+			r, err = c.locking(ctx)
+		}
+	}
+	if err != nil {
+		c.err = err
+		return nil, err
+	}
+	return r, nil
+}
 
-// Close releases what the cursor holds.
-func (c *Cursor) Close() { panic("engine: being written") }
+// nextRange makes the next range the current one.
+func (c *Cursor) nextRange() bool {
+	if len(c.ranges) == 0 {
+		return false
+	}
+	limit := []byte(nil)
+	if last := len(c.ranges) - 1; c.o.Reverse {
+		c.in, c.ranges = c.ranges[last].bounds(), c.ranges[:last]
+		c.at, limit = c.in.hi, c.in.lo
+	} else {
+		c.in, c.ranges = c.ranges[0].bounds(), c.ranges[1:]
+		c.at, limit = c.in.lo, c.in.hi
+	}
+	c.started, c.placed = true, false
+	c.tree.SetLimit(limit)
+	return true
+}
+
+// place moves the tree's cursor to the first key from c.at on, if it is not there,
+// and returns that key, nil if there is none in the range.
+func (c *Cursor) place(ctx context.Context) ([]byte, error) {
+	if !c.placed {
+		switch {
+		case !c.o.Reverse:
+			c.tree.Seek(ctx, c.at)
+		case c.at == nil:
+			c.tree.SeekLast(ctx)
+		default:
+			c.tree.SeekBefore(ctx, c.at)
+		}
+		if err := c.tree.Err(); err != nil {
+			return nil, err
+		}
+		c.placed = true
+	}
+	if key := c.tree.Key(); key != nil && c.in.contains(key) {
+		return key, nil
+	}
+	return nil, nil
+}
+
+// own returns the first key of the transaction's own rows, or of their entries,
+// from c.at on in the range; nil: there is none.
+func (c *Cursor) own() (key []byte, r row.Row) {
+	if c.table == nil {
+		return nil, nil
+	}
+	from, to := c.at, c.in.hi
+	if c.o.Reverse {
+		from, to = c.in.lo, c.at
+	}
+	if !c.secondary() {
+		k, img, found := c.table.Seek(from, to, c.o.Reverse, c.seq)
+		if !found {
+			return nil, nil
+		}
+		return []byte(k), img
+	}
+	e, pk, found := c.overlay.Seek(from, to, c.o.Reverse)
+	if !found {
+		return nil, nil
+	}
+	img, _ := c.table.Get([]byte(pk), c.seq)
+	return []byte(e), img
+}
+
+// pass moves the scan's position behind key.
+func (c *Cursor) pass(ctx context.Context, key []byte) error {
+	if c.placed && bytes.Equal(c.tree.Key(), key) {
+		// key may lie in the page that the cursor leaves.
+		c.move(key)
+		if c.o.Reverse {
+			c.tree.Prev(ctx)
+		} else {
+			c.tree.Next(ctx)
+		}
+		return c.tree.Err()
+	}
+	c.move(key)
+	return nil
+}
+
+func (c *Cursor) move(key []byte) {
+	c.buf = append(c.buf[:0], key...)
+	if !c.o.Reverse {
+		c.buf = append(c.buf, 0)
+	}
+	c.at = c.buf
+}
+
+// before reports whether key a comes before b in the scan's order.
+func (c *Cursor) before(a, b []byte) bool {
+	n := bytes.Compare(a, b)
+	return n < 0 && !c.o.Reverse || n > 0 && c.o.Reverse
+}
+
+// plain returns the next row of a plain scan, or nil to go on.
+func (c *Cursor) plain(ctx context.Context) (row.Row, error) {
+	key, err := c.place(ctx)
+	if err != nil {
+		return nil, err
+	}
+	own, img := c.own()
+	switch {
+	case key == nil && own == nil:
+		c.started = false
+		return nil, nil
+	case own != nil && (key == nil || !c.before(key, own)):
+		r, err := c.ownRow(own, img)
+		if err == nil {
+			err = c.pass(ctx, own)
+		}
+		return c.filtered(r, err)
+	}
+	r, err := c.treeRow(ctx, key)
+	if err == nil {
+		err = c.pass(ctx, key)
+	}
+	return c.filtered(r, err)
+}
+
+// ownRow returns the image of an own row, nil if it was deleted or if, in a secondary
+// index, the entry is not that of this image.
+func (c *Cursor) ownRow(key []byte, img row.Row) (row.Row, error) {
+	if img == nil {
+		return nil, nil
+	}
+	if c.secondary() {
+		if has, err := c.t.hasEntry(c.ix, img, string(key)); err != nil || !has {
+			return nil, err
+		}
+	}
+	return c.t.Upgrade(img)
+}
+
+// treeRow returns the row that the tree's cursor stands on, nil if the transaction
+// has an image of it of its own, which comes by itself (T-1).
+func (c *Cursor) treeRow(ctx context.Context, key []byte) (row.Row, error) {
+	if !c.secondary() {
+		v, err := c.tree.Value(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return c.t.Upgrade(v)
+	}
+	pk, err := c.t.PrimaryKeyOf(c.ix, key)
+	if err != nil {
+		return nil, err
+	}
+	if _, found := c.table.Get(pk, c.seq); found {
+		return nil, nil
+	}
+	if c.o.Covering && c.ix.key.Decodable() && c.t.Primary.key.Decodable() {
+		return c.covered(key)
+	}
+	r, err := c.t.committedRow(ctx, c.t.pager(c.pages), pk)
+	if err == nil && r == nil {
+		err = corruptEntry(c.t, c.ix)
+	}
+	return r, err
+}
+
+// covered returns a row with the columns of a secondary entry.
+func (c *Cursor) covered(key []byte) (row.Row, error) {
+	c.builder.Reset(c.t.desc)
+	for _, ix := range []*IndexDef{c.ix, c.t.Primary} {
+		for i, p := range ix.Columns {
+			v, n, err := ix.key.Decode(key, i)
+			if err != nil {
+				return nil, err
+			}
+			c.builder.Set(p.Column, v)
+			key = key[n:]
+		}
+	}
+	return c.builder.Row()
+}
+
+func (c *Cursor) filtered(r row.Row, err error) (row.Row, error) {
+	if err != nil || r == nil || c.o.Filter == nil {
+		return r, err
+	}
+	ok, err := c.o.Filter(r)
+	if err != nil || !ok {
+		return nil, err
+	}
+	return r, nil
+}
+
+// Get returns the row whose key in ix (the primary if nil, or a unique index) is key,
+// as a plain read sees it. The row is valid as long as the transaction writes nothing.
+func (tx *Tx) Get(ctx context.Context, t *TableDef, ix *IndexDef, key []byte) (row.Row, bool, error) {
+	if ix != nil && ix != t.Primary {
+		return tx.getUnique(ctx, t, ix, key)
+	}
+	if err := tx.begin(false); err != nil {
+		return nil, false, err
+	}
+	if err := tx.bind(ctx, t, false); err != nil {
+		return nil, false, err
+	}
+	if own := tx.writes.Table(uint64(t.ID)); own != nil {
+		if img, found := own.Get(key, tx.readSeq()); found {
+			return img, img != nil, nil
+		}
+	}
+	p, err := tx.view(ctx)
+	if err != nil {
+		return nil, false, err
+	}
+	if tx.ddl.fresh(t.ID) {
+		var release func()
+		p, _, release = tx.db.newest()
+		defer release()
+	}
+	r, err := t.committedRow(ctx, t.pager(p), key)
+	return r, r != nil, err
+}
+
+func (tx *Tx) getUnique(ctx context.Context, t *TableDef, ix *IndexDef, key []byte) (row.Row, bool, error) {
+	c := Cursor{tx: tx, t: t, ix: ix, o: ScanOptions{Index: ix, Ranges: []Range{{Lo: key, Hi: row.PrefixEnd(key), HiOpen: true}}}}
+	defer c.Close()
+	if err := c.open(ctx); err != nil {
+		return nil, false, err
+	}
+	r, err := c.Next(ctx)
+	if err == io.EOF {
+		return nil, false, nil
+	}
+	return r, err == nil, err
+}

@@ -471,3 +471,19 @@ func unescape(b []byte) []byte {
 	}
 	return out
 }
+
+// Complete reports whether key is exactly one value of each of the first n parts,
+// and whether one of them is NULL.
+func (k *Key) Complete(key []byte, n int) (complete, null bool) {
+	for i := range n {
+		size, err := k.Skip(key, i)
+		if err != nil {
+			return false, false
+		}
+		if c := &k.cols[i]; c.nullable && (key[0] == 0 && !c.Desc || key[0] == 0xFF && c.Desc) {
+			null = true
+		}
+		key = key[size:]
+	}
+	return len(key) == 0, null
+}

@@ -328,6 +328,15 @@ func (d *Desc) Fixed(r Row, i int) []byte {
 	return r[at:to:to]
 }
 
+// SetUint overwrites a fixed-width column of r in place; the value must fit its width.
+func (d *Desc) SetUint(r Row, i int, v uint64) {
+	b := d.Fixed(r, i)
+	for j := range b {
+		b[j] = byte(v >> (8 * j))
+	}
+	r[d.bitmapAt+i/8] &^= 1 << (i % 8)
+}
+
 // Datum returns column i; bytes are in r's memory.
 func (d *Desc) Datum(r Row, i int) Datum {
 	if d.IsNull(r, i) {

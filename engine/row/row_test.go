@@ -496,3 +496,41 @@ func BenchmarkAppendRowKey(b *testing.B) {
 		}
 	}
 }
+
+func TestCompleteKeysAreToldFromPrefixes(t *testing.T) {
+	d := row.NewDesc(1, []row.Column{{ID: 1, Type: row.TypeInt32, Nullable: true}, {ID: 2, Type: row.TypeBytes, Nullable: true}})
+	k, err := row.NewKey(d, []row.KeyPart{{Column: 0, Desc: true}, {Column: 1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	one, null := row.NewInt(1), row.Datum{}
+	for _, c := range []struct {
+		vs             []row.Datum
+		complete, null bool
+	}{
+		{[]row.Datum{one, row.NewBytes(nil)}, true, false},
+		{[]row.Datum{null, row.NewBytes([]byte("x"))}, true, true},
+		{[]row.Datum{one, null}, true, true},
+		{[]row.Datum{one}, false, false},
+		{nil, false, false},
+	} {
+		var key []byte
+		for i, v := range c.vs {
+			key = k.Append(key, i, v)
+		}
+		if complete, null := k.Complete(key, 2); complete != c.complete || complete && null != c.null {
+			t.Errorf("%v: complete %v, null %v", c.vs, complete, null)
+		}
+		if complete, _ := k.Complete(append(key, 0), 2); c.complete && complete {
+			t.Errorf("%v with a byte more is complete", c.vs)
+		}
+	}
+	b := row.NewBuilder(d)
+	r, err := b.Row()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d.SetUint(r, 0, 0xFFFFFFFE); d.Int(r, 0) != -2 || d.IsNull(r, 0) {
+		t.Errorf("SetUint: %x", r)
+	}
+}

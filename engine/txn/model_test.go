@@ -39,10 +39,10 @@ type model struct {
 
 func modelConflict(a, b txn.Mode) bool { return a == txn.Exclusive || b == txn.Exclusive }
 
-// holds: by a point, or by an interval that locks records.
+// holdsAny: by a point or an interval.
 func (m *model) holdsAny(owner int, key string) bool {
 	return slices.ContainsFunc(m.grants, func(g grant) bool {
-		return g.owner == owner && g.kind != "gap" && g.lo <= key && key < g.hi
+		return g.owner == owner && g.lo <= key && key < g.hi
 	})
 }
 
@@ -52,7 +52,7 @@ func (m *model) covered(w wish) bool {
 		if w.write != 0 {
 			return in && g.kind == "point" && g.write != 0
 		}
-		return in && g.kind != "gap" && (g.mode == txn.Exclusive || w.mode == txn.Shared)
+		return in && g.kind != "gap" && g.write == 0 && (g.mode == txn.Exclusive || w.mode == txn.Shared)
 	})
 }
 

@@ -232,7 +232,8 @@ func (sp *space) rangesOf(o *Owner) *ownerRanges {
 	return nil
 }
 
-// has reports whether the owner need not ask: what it holds covers the request.
+// has reports whether the owner need not ask: what it holds covers the request. The
+// lock of a write does not: it may be given back before a scan's.
 func (o *Owner) has(sp *space, p *point, r *Request) bool {
 	h := p.holderOrNil(o)
 	switch {
@@ -241,7 +242,7 @@ func (o *Owner) has(sp *space, p *point, r *Request) bool {
 	case r.Write != 0:
 		// A write leaves its own mark even where a scan's lock covers the key.
 		return h != nil && h.write != 0 && (h.visible || !r.Insert)
-	case h != nil && h.all()&covered[r.Mode] != 0:
+	case h != nil && (h.modes|h.session)&covered[r.Mode] != 0:
 		return true
 	}
 	if rs := sp.rangesOf(o); rs != nil {
@@ -257,8 +258,8 @@ func (p *point) holderOrNil(o *Owner) *holder {
 	return p.holder(o)
 }
 
-// free reports whether o can have the lock now. Waiters stand in the way only of
-// owners that hold nothing of the key.
+// free reports whether o can have the lock now. Waiters do not stand in the way of
+// an owner that they wait for.
 func (o *Owner) free(sp *space, p *point, r *Request, queue []*Waiter) bool {
 	key := string(r.Key)
 	for _, rs := range sp.ranges {
@@ -285,13 +286,14 @@ func (o *Owner) free(sp *space, p *point, r *Request, queue []*Waiter) bool {
 	return true
 }
 
-// passes reports whether o goes ahead of those who wait for the key.
+// passes reports whether o goes ahead of those who wait for the key: they wait for o
+// as it is, by what it holds of the key or by an interval that has it.
 func (o *Owner) passes(sp *space, p *point, key string) bool {
 	if p.holder(o) != nil {
 		return true
 	}
 	rs := sp.rangesOf(o)
-	return rs != nil && rs.holds(key, Shared)
+	return rs != nil && rs.excludes(key, Exclusive, true)
 }
 
 // grant records the lock. Returns ErrLocksFull if the budget is used up.

@@ -26,7 +26,7 @@ type WriteSet struct {
 	seq    Seq
 	tables []*TableSet // by id
 	log    []undo
-	pins   []Seq
+	pins   []Seq // ascending
 }
 
 type undo struct {
@@ -91,12 +91,21 @@ func (w *WriteSet) Len() (n int) {
 }
 
 // Pin keeps the images that a read as of s needs, until Unpin(s).
-func (w *WriteSet) Pin(s Seq) { w.pins = append(w.pins, s) }
+func (w *WriteSet) Pin(s Seq) {
+	i := len(w.pins) // mostly s is the highest
+	for i > 0 && w.pins[i-1] > s {
+		i--
+	}
+	w.pins = slices.Insert(w.pins, i, s)
+}
 
 // Unpin undoes one Pin(s).
 func (w *WriteSet) Unpin(s Seq) {
-	if i := slices.Index(w.pins, s); i >= 0 {
-		w.pins = slices.Delete(w.pins, i, i+1)
+	for i := len(w.pins) - 1; i >= 0 && w.pins[i] >= s; i-- {
+		if w.pins[i] == s {
+			w.pins = slices.Delete(w.pins, i, i+1)
+			return
+		}
 	}
 }
 
@@ -172,7 +181,7 @@ func (w *WriteSet) Put(table uint64, key, row []byte) (Seq, error) {
 // pinned reports whether a read or savepoint needs the image of sequence s although a later one
 // exists.
 func (w *WriteSet) pinned(s Seq) bool {
-	return slices.ContainsFunc(w.pins, func(p Seq) bool { return p >= s })
+	return len(w.pins) > 0 && w.pins[len(w.pins)-1] >= s
 }
 
 // RollbackTo forgets what was written after s. s must be pinned, or 0, or the caller

@@ -1,0 +1,196 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"sextant/engine/txn"
+)
+
+// metaSpace is the lock space of names (T-6).
+var metaSpace = txn.Space{Kind: txn.SpaceMeta}
+
+// metaKey is the lock key of a table or another object; an empty name is the database's own.
+func metaKey(database, name string) []byte { return []byte(fold(database) + "\x00" + fold(name)) }
+
+// lockMeta takes a metadata lock until the end of the transaction. Returns package
+// txn's lock errors.
+func (tx *Tx) lockMeta(ctx context.Context, database, name string, m txn.Mode) error {
+	r := txn.Request{Space: metaSpace, Key: metaKey(database, name), Mode: m}
+	return tx.fail(tx.s.owner.Acquire(ctx, r, txn.Policy{Timeout: tx.s.metaTimeout}))
+}
+
+// begin reports why the transaction cannot be used: ErrTxDone, and for a write
+// ErrReadOnlyTx, ErrNotWriter, ErrClosed.
+func (tx *Tx) begin(write bool) error {
+	switch {
+	case tx.done:
+		return ErrTxDone
+	case write && tx.o.ReadOnly:
+		return ErrReadOnlyTx
+	case write:
+		_, err := tx.db.writer()
+		return err
+	}
+	return nil
+}
+
+// Catalog returns the schema that the next statement binds to: the snapshot's if one
+// is taken, otherwise the newest (binding takes no snapshot, T-8); with the
+// transaction's own DDL in it. DML and locking reads bind to NewestCatalog.
+func (tx *Tx) Catalog(context.Context) (*Catalog, error) {
+	switch {
+	case tx.done:
+		return nil, ErrTxDone
+	case tx.snapshot != 0:
+		return tx.withOwn(tx.cat), nil
+	}
+	return tx.NewestCatalog(), nil
+}
+
+// NewestCatalog returns the newest committed schema with the transaction's own DDL in it (T-6).
+func (tx *Tx) NewestCatalog() *Catalog {
+	cat := tx.db.catalogs.newest()
+	tx.s.Saw(cat.LSN())
+	return tx.withOwn(cat)
+}
+
+func (tx *Tx) withOwn(cat *Catalog) *Catalog {
+	if tx.ddl == nil || tx.ddl.empty() {
+		return cat
+	}
+	return tx.ddl.catalog(cat)
+}
+
+// LockTable takes the metadata lock that a use of a table needs, until the end of
+// the transaction, and returns the table's newest definition (T-6). Returns
+// ErrNotFound and package txn's lock errors.
+func (tx *Tx) LockTable(ctx context.Context, database, name string, write bool) (*TableDef, error) {
+	if err := tx.begin(write); err != nil {
+		return nil, err
+	}
+	mode := txn.MetaRead
+	if write {
+		mode = txn.MetaWrite
+	}
+	if err := tx.lockMeta(ctx, database, name, mode); err != nil {
+		return nil, err
+	}
+	t := tx.NewestCatalog().Table(database, name)
+	if t == nil {
+		return nil, fmt.Errorf("%w: table %s.%s", ErrNotFound, database, name)
+	}
+	return t, nil
+}
+
+// use is a table that the transaction has bound to.
+type use struct {
+	t     *TableDef
+	write bool // under the lock of writers and locking readers
+}
+
+// bind makes sure that the transaction may use this definition of the table: it has the
+// metadata lock, and the definition is the newest one for writes and locking reads,
+// the snapshot's for plain reads. Returns ErrDefinitionChanged if it is not, or,
+// for a write, if the snapshot has another one; lock errors.
+func (tx *Tx) bind(ctx context.Context, t *TableDef, write bool) error {
+	if tx.lastUse.t == t && (tx.lastUse.write || !write) {
+		return nil
+	}
+	if t.Temporary {
+		return nil // nobody else sees it
+	}
+	if u := tx.uses[t.ID]; u == nil || u.t != t || write && !u.write {
+		if err := tx.bindNew(ctx, t, write); err != nil {
+			return err
+		}
+	}
+	tx.lastUse = *tx.uses[t.ID]
+	return nil
+}
+
+func (tx *Tx) bindNew(ctx context.Context, t *TableDef, write bool) error {
+	if tx.db.Role() == RoleWriter {
+		mode := txn.MetaRead
+		if write {
+			mode = txn.MetaWrite
+		}
+		if err := tx.lockMeta(ctx, t.Database, t.Name, mode); err != nil {
+			return err
+		}
+	}
+	if write {
+		if err := tx.sameVersion(tx.NewestCatalog(), t); err != nil {
+			return err
+		}
+		if tx.snapshot != 0 && tx.o.Isolation != ReadCommitted {
+			if err := tx.sameVersion(tx.withOwn(tx.cat), t); err != nil {
+				return err
+			}
+		}
+	} else {
+		if _, err := tx.view(ctx); err != nil {
+			return err
+		}
+		if err := tx.sameVersion(tx.withOwn(tx.cat), t); err != nil {
+			return err
+		}
+	}
+	if tx.uses == nil {
+		tx.uses, tx.versions = map[TableID]*use{}, map[TableID]uint64{}
+	}
+	if write {
+		tx.versions[t.ID] = t.Version
+	}
+	old := tx.uses[t.ID]
+	tx.uses[t.ID] = &use{t: t, write: write || old != nil && old.write && old.t == t}
+	return nil
+}
+
+func (tx *Tx) sameVersion(cat *Catalog, t *TableDef) error {
+	if def := cat.TableByID(t.ID); def == nil || def.Version != t.Version {
+		return fmt.Errorf("%w: %s.%s", ErrDefinitionChanged, t.Database, t.Name)
+	}
+	return nil
+}
+
+// LockTables takes LOCK TABLES' lock of a table for the session: others may read it
+// (write false) or not use it at all. Returns ErrNotFound and lock errors.
+func (s *Session) LockTables(ctx context.Context, database, name string, write bool) error {
+	r := txn.Request{Space: metaSpace, Key: metaKey(database, name), Mode: txn.MetaNoWrite, Session: true}
+	if write {
+		r.Mode = txn.MetaExclusive
+	}
+	if err := s.owner.Acquire(ctx, r, txn.Policy{Timeout: s.metaTimeout}); err != nil {
+		return err
+	}
+	if cat := s.db.catalogs.newest(); cat.Table(database, name) == nil {
+		s.Saw(cat.LSN())
+		s.owner.UnlockSession(r.Space, r.Key, r.Mode)
+		return fmt.Errorf("%w: table %s.%s", ErrNotFound, database, name)
+	}
+	return nil
+}
+
+// UnlockTables gives back one lock of LockTables.
+func (s *Session) UnlockTables(database, name string) {
+	for _, m := range []txn.Mode{txn.MetaNoWrite, txn.MetaExclusive} {
+		s.owner.UnlockSession(metaSpace, metaKey(database, name), m)
+	}
+}
+
+// GetLock is GET_LOCK: it waits up to timeout (negative: without end) for the lock of a name.
+// Calls count. Returns txn.ErrLockWait, txn.ErrDeadlock (MySQL 3058) or the context's error.
+func (s *Session) GetLock(ctx context.Context, name string, timeout time.Duration) error {
+	return s.owner.UserLock(ctx, name, txn.Policy{NoWait: timeout == 0, Timeout: timeout})
+}
+
+// ReleaseLock is RELEASE_LOCK; it reports whether the session had the lock.
+func (s *Session) ReleaseLock(name string) bool { return s.owner.UserUnlock(name) }
+
+// ReleaseAllLocks is RELEASE_ALL_LOCKS.
+func (s *Session) ReleaseAllLocks() int { return s.owner.UserUnlockAll() }
+
+// LockHolder returns the session that has the lock of a name (IS_USED_LOCK), 0 if none has.
+func (db *DB) LockHolder(name string) uint64 { return db.locks.UserHolder(name) }
