@@ -35,62 +35,52 @@ func errValue(t sql.Type, v any) error {
 // cannot be stored.
 func newCodec(t sql.Type) (*codec, error) {
 	c := &codec{typ: t}
-	switch tt := t.(type) {
-	case sql.EnumType:
+	switch t.Type() { // interfaces of types are too small to tell them apart
+	case sqltypes.Enum:
 		c.store, c.get, c.datum = row.TypeEnum, getEnum, c.uintDatum
-	case sql.SetType:
+	case sqltypes.Set:
 		c.store, c.get, c.datum = row.TypeSet, getUint64, c.uintDatum
-	case types.BitType:
+	case sqltypes.Bit:
 		c.store, c.get, c.datum = row.TypeBit, getUint64, c.uintDatum
-	case sql.YearType:
+	case sqltypes.Year:
 		c.store, c.get, c.datum = row.TypeYear, getYear, c.uintDatum
-	case types.TimeType:
+	case sqltypes.Time:
 		c.store, c.get, c.datum = row.TypeTime, getTimespan, c.intDatum
-	case sql.DecimalType:
-		c.store, c.get, c.datum = row.TypeDecimal, getDecimal, decimalDatum(tt)
-	case types.JsonType:
+	case sqltypes.TypeJSON:
 		c.store, c.get, c.datum = row.TypeJSON, getJSON, jsonDatum
-	case types.VectorType:
+	case sqltypes.Vector:
 		c.store, c.get, c.datum = row.TypeBytes, getBytes, c.bytesDatum
-	case sql.SpatialColumnType:
+	case sqltypes.Geometry:
 		c.store, c.get, c.datum = row.TypeGeometry, getGeometry, geometryDatum
-	case sql.StringType:
-		return c, c.stringType(tt)
-	case sql.DatetimeType:
-		return c, c.timeType(tt)
-	case sql.NumberType:
-		return c, c.numberType(tt)
-	default:
-		return nil, fmt.Errorf("gms: columns of type %s cannot be stored", t)
-	}
-	return c, nil
-}
-
-func (c *codec) stringType(t sql.StringType) error {
-	switch t.Type() {
-	case sqltypes.Binary, sqltypes.VarBinary, sqltypes.Blob:
-		c.store, c.get, c.datum = row.TypeBytes, getBytes, c.bytesDatum
-	default:
-		c.store, c.get, c.datum = row.TypeText, getText, c.bytesDatum
-		c.collation = row.CollationID(t.Collation())
-		registerCollation(t.Collation())
-	}
-	return nil
-}
-
-func (c *codec) timeType(t sql.DatetimeType) error {
-	switch t.Type() {
+	case sqltypes.Decimal:
+		d, ok := t.(sql.DecimalType)
+		if !ok {
+			return nil, fmt.Errorf("gms: columns of type %s cannot be stored", t)
+		}
+		c.store, c.get, c.datum = row.TypeDecimal, getDecimal, decimalDatum(d)
 	case sqltypes.Date:
 		c.store, c.get, c.datum = row.TypeDate, getDate, c.timeDatum
 	case sqltypes.Timestamp:
 		c.store, c.get, c.datum = row.TypeTimestamp, getTime, c.timeDatum
-	default:
+	case sqltypes.Datetime:
 		c.store, c.get, c.datum = row.TypeDatetime, getTime, c.timeDatum
+	case sqltypes.Binary, sqltypes.VarBinary, sqltypes.Blob:
+		c.store, c.get, c.datum = row.TypeBytes, getBytes, c.bytesDatum
+	case sqltypes.Char, sqltypes.VarChar, sqltypes.Text:
+		s, ok := t.(sql.StringType)
+		if !ok {
+			return nil, fmt.Errorf("gms: columns of type %s cannot be stored", t)
+		}
+		c.store, c.get, c.datum = row.TypeText, getText, c.bytesDatum
+		c.collation = row.CollationID(s.Collation())
+		registerCollation(s.Collation())
+	default:
+		return c, c.numberType(t)
 	}
-	return nil
+	return c, nil
 }
 
-func (c *codec) numberType(t sql.NumberType) error {
+func (c *codec) numberType(t sql.Type) error {
 	switch t.Type() {
 	case sqltypes.Int8:
 		c.store, c.get, c.datum = row.TypeInt8, getInt8, c.intDatum

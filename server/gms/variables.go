@@ -197,4 +197,3 @@ func (s *Server) replicaRows(now time.Time) []sql.Row {
 
 // newProcessList returns the process list in use.
 func newProcessList(p sql.ProcessList) sql.ProcessList { return p }
-
