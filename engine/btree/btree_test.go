@@ -211,6 +211,29 @@ func (w *world) seeks() {
 	}
 }
 
+// TestTreeGetsLower: when few keys are left, wherever they are, few pages are.
+func TestTreeGetsLower(t *testing.T) {
+	for _, left := range []int{0, 300, 597} {
+		s := newStore(t, 256)
+		model := map[string]string{}
+		for i := range 600 {
+			k, v := row(i, 16)
+			s.commit(func(e btree.Editor) error { return tree.Insert(ctx, e, k, v) })
+		}
+		for i := range 600 {
+			k, v := row(i, 16)
+			if i >= left && i < left+3 {
+				model[string(k)] = string(v)
+				continue
+			}
+			s.commit(func(e btree.Editor) error { return tree.Delete(ctx, e, k) })
+		}
+		if shape := s.check(model); shape.Leaves > 2 || shape.Depth > 2 {
+			t.Errorf("3 keys from %d on are left in %+v", left, shape)
+		}
+	}
+}
+
 // TestMissGivesUpCleanly: with pages missing at random a change fails with
 // ErrMiss and leaves nothing behind; it succeeds when they are there.
 func TestMissGivesUpCleanly(t *testing.T) {

@@ -274,7 +274,11 @@ func TestReaderAgainstOracle(t *testing.T) {
 	for _, budget := range []int{8, 1000} {
 		in := newInstance(t, budget)
 		var begun atomic.Uint64
-		in.at = func() redo.LSN { return redo.LSN(begun.Load()) }
+		in.at = func() redo.LSN {
+			l := redo.LSN(begun.Load())
+			runtime.Gosched() // so that chunks come between the look and the fetch
+			return l
+		}
 		const pages, chunks = 40, 1500
 		stop := make(chan struct{})
 		var wg sync.WaitGroup
