@@ -271,6 +271,39 @@ func (m *model) show(h *holder) {
 	for l := range log {
 		m.shown[l] = true
 	}
+	m.counted(h.t.VDL(), log)
+}
+
+// counted checks that everything up to a VDL is in view on a write quorum.
+func (m *model) counted(vdl redo.LSN, log map[redo.LSN]bool) {
+	copies := map[redo.LSN]int{}
+	for _, n := range m.nodes {
+		for _, pg := range n.h.PGs() {
+			for r, more := (redo.Range{Through: vdl}), true; more; {
+				run, _ := n.h.ReadLog(logstore.ReadLog{
+					Header: logstore.Header{Volume: 1, Timeline: 1, Epoch: n.h.Health().List.Epoch}, PG: pg, Range: r, Reader: true,
+				})
+				if run == nil {
+					break // its list annuls vdl
+				}
+				a, err := run(n.store)
+				if err != nil {
+					m.fail("read log: %v", err)
+					return
+				}
+				for _, rec := range a.(logstore.LogAnswer).Records {
+					copies[rec.LSN]++
+					r.After = rec.LSN
+				}
+				more = a.(logstore.LogAnswer).More
+			}
+		}
+	}
+	for l := range log {
+		if copies[l] < 4 {
+			m.fail("record %d <= VDL %d is on %d nodes", l, vdl, copies[l])
+		}
+	}
 }
 
 func (m *model) write(h *holder) {
