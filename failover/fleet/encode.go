@@ -64,6 +64,9 @@ func (c *codec) flag(v *bool) {
 		n = 1
 	}
 	number(c, &n)
+	if !c.decoding {
+		return // v may be shared with others who encode it
+	}
 	if n > 1 {
 		c.fail("flag")
 	}
