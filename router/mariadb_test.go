@@ -616,7 +616,7 @@ func TestMariaDBChangeUser(t *testing.T) {
 		t.Helper()
 		// The proof is rubbish: the instance must ask with its own salt.
 		body := append([]byte{mysql.COM_CHANGE_USER}, user...)
-		body = append(body, "\x00\x1401234567890123456789d\x00\x2d\x00mysql_native_password\x00"...)
+		body = append(body, "\x00\x1401234567890123456789d\x00\x2d\x00mysql_native_password\x00\x00"...)
 		send(t, c, body...)
 		b := receive(t, c)
 		if b[0] != mysql.EOF_HEADER {
