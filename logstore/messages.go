@@ -174,8 +174,9 @@ type Append struct {
 
 // Batch is a batch as bytes and, at the receiver, as what they say.
 type Batch struct {
-	*redo.Batch        // nil at the sender; a receiver that finds nil decodes Bytes
-	Bytes       []byte // never changed: they are shared by all who send them
+	*redo.Batch          // nil at the sender; a receiver that finds nil decodes Bytes
+	Bytes       []byte   // never changed: they are shared by all who send them
+	Last        redo.LSN // of its records; set by the sender, 0 if it has none
 }
 
 // Ack says how far the segments are that an Append touched, and those whose SCL has

@@ -121,5 +121,9 @@ func encode(b *redo.Batch) logstore.Batch {
 	for i := range b.Records {
 		size += 32 + len(b.Records[i].Payload)
 	}
-	return logstore.Batch{Bytes: redo.AppendBatch(make([]byte, 0, size), b)}
+	out := logstore.Batch{Bytes: redo.AppendBatch(make([]byte, 0, size), b)}
+	if n := len(b.Records); n > 0 {
+		out.Last = b.Records[n-1].LSN
+	}
+	return out
 }
