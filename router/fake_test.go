@@ -237,6 +237,8 @@ func (s *fakeSession) query(q string) error {
 	case "ROWS":
 		n, _ := strconv.Atoi(arg)
 		return s.rows(n)
+	case "LONG":
+		return s.long()
 	case "TWICE": // answers once more than it was asked
 		if err := s.ok(); err != nil {
 			return err
@@ -286,6 +288,21 @@ func (s *fakeSession) rows(n int) error {
 		if err := s.write(append([]byte{byte(len(v))}, v...)); err != nil {
 			return err
 		}
+	}
+	return s.end()
+}
+
+// longBytes is the length of the row that LONG answers.
+const longBytes = 8 << 20
+
+var longRow = append([]byte{0xfd, 0, 0, longBytes >> 16}, make([]byte, longBytes)...)
+
+func (s *fakeSession) long() error {
+	if err := s.columns(); err != nil {
+		return err
+	}
+	if err := s.write(longRow); err != nil {
+		return err
 	}
 	return s.end()
 }
