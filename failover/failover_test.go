@@ -1,9 +1,12 @@
 package failover_test
 
 import (
+	"context"
+	"encoding/json"
 	"errors"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -370,5 +373,72 @@ func TestVerifyEpoch(t *testing.T) {
 	must(t, err)
 	if h.Epoch != 1 || h.Node != "db-1" || h.Ended {
 		t.Errorf("%+v", h)
+	}
+}
+
+func TestFollowersAnswerWhileNobodyLeads(t *testing.T) {
+	c := newCluster(t, 2)
+	c.start("db-1", "db-2")
+	w := c.serving("")
+	eventually(t, "control-3 has applied it", func() bool { return c.nodes[2].State().Serves() })
+	c.closeNode(0)
+	c.closeNode(1)
+	ctx, cancel := context.WithCancel(testContext(t))
+	defer cancel()
+	err := c.client.Watch(ctx, func(n failover.Topology) {
+		if n.Writer() != w {
+			t.Errorf("writer %q, want %s", n.Writer(), w)
+		}
+		cancel()
+	})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("watch ended with %v", err)
+	}
+	eventually(t, "status without a leader", func() bool {
+		st, err := c.client.Status(testContext(t))
+		must(t, err)
+		up := 0
+		for _, n := range st.Control {
+			if n.Healthy {
+				up++
+			}
+			if n.Leader {
+				return false // it has not noticed yet
+			}
+		}
+		return st.Writer == w && up == 1 && len(st.Control) == 3
+	})
+	short, cancel2 := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel2()
+	if _, err := c.client.Propose(short, &fleet.SetTier{ID: "db-1", Tier: 3}); !errors.Is(err, failover.ErrNoLeader) {
+		t.Errorf("propose: %v, want ErrNoLeader", err)
+	}
+}
+
+func TestSecondProcessOnOneDirectoryIsRefused(t *testing.T) {
+	c := newCluster(t, 1)
+	_, err := failover.Open(failover.Options{ID: "control-1", Cluster: "test", Dir: c.dirs[0], LAL: 1,
+		Peers: c.peers, Listener: listen(t, "127.0.0.1:0"), RaftListener: listen(t, "127.0.0.1:0")})
+	if err == nil || !strings.Contains(err.Error(), "another process") {
+		t.Errorf("opened twice: %v", err)
+	}
+}
+
+// TestStatusFieldNames: scripts rely on exactly these.
+func TestStatusFieldNames(t *testing.T) {
+	lag := 1.5
+	b, err := json.Marshal(failover.Status{
+		Instances: []failover.InstanceStatus{{LagMS: &lag}, {}}, Storage: []failover.StorageStatus{{SCL: map[string]redo.LSN{"0": 7}}},
+		Control: []failover.ControlStatus{{}}, Routers: []failover.RouterStatus{{}}, Endpoints: []failover.EndpointStatus{{}}})
+	must(t, err)
+	want := `{"volume":{"epoch":0,"vcl":0,"vdl":0,"protection_groups":0,"bytes":0,"stored_bytes":0},"writer":"",` +
+		`"instances":[{"id":"","az":"","role":"","address":"","pid":0,"healthy":false,"applied_lsn":0,"lag_ms":1.5,"tier":0},` +
+		`{"id":"","az":"","role":"","address":"","pid":0,"healthy":false,"applied_lsn":0,"lag_ms":null,"tier":0}],` +
+		`"storage":[{"id":"","az":"","address":"","pid":0,"healthy":false,"scl":{"0":7}}],` +
+		`"control":[{"id":"","az":"","address":"","pid":0,"healthy":false,"leader":false}],` +
+		`"routers":[{"id":"","pid":0,"address":"","healthy":false}],` +
+		`"endpoints":[{"name":"","type":"","addresses":null,"member_type":"","list_type":"","configured":null,"members":null}]}`
+	if string(b) != want {
+		t.Errorf("status is\n%s\nwant\n%s", b, want)
 	}
 }

@@ -17,6 +17,7 @@ import (
 	hraft "github.com/hashicorp/raft"
 	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
 	"go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
 
 	"sextant/failover/fleet"
 )
@@ -143,8 +144,11 @@ func openRaft(opt *Options, l net.Listener, f *fsm) (_ *raftNode, err error) {
 		BoltOptions: &bbolt.Options{NoFreelistSync: true, FreelistType: bbolt.FreelistMapType,
 			Timeout: raftOpenTimeout},
 	})
+	if errors.Is(err, berrors.ErrTimeout) {
+		err = fmt.Errorf("another process has it open: %w", err)
+	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open raft log: %w", err), l.Close())
+		return nil, errors.Join(fmt.Errorf("open raft log in %s: %w", opt.Dir, err), l.Close())
 	}
 	n.transport = hraft.NewNetworkTransportWithConfig(&hraft.NetworkTransportConfig{
 		Stream:  &streamLayer{Listener: l, greeting: greeting(opt.Cluster)},
@@ -159,11 +163,11 @@ func openRaft(opt *Options, l net.Listener, f *fsm) (_ *raftNode, err error) {
 		return nil, fmt.Errorf("open raft snapshots: %w", err)
 	}
 	cfg := opt.raftConfig(log, n.notify)
-	fresh, err := hraft.HasExistingState(logs, n.store, snaps)
+	old, err := hraft.HasExistingState(logs, n.store, snaps)
 	if err != nil {
 		return nil, fmt.Errorf("read raft log: %w", err)
 	}
-	if fresh = !fresh; fresh {
+	if !old {
 		var c hraft.Configuration
 		for _, p := range opt.Peers {
 			c.Servers = append(c.Servers, hraft.Server{

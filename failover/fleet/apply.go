@@ -38,6 +38,7 @@ func (m *Bootstrap) apply(s *State) Result {
 	if r := next.checkBootstrap(); r.Code != CodeOK {
 		return r
 	}
+	slices.SortFunc(in.Endpoints, func(a, b Endpoint) int { return cmp.Compare(a.Name, b.Name) })
 	next.addEndpoint(clusterEndpoint(in.PortBase, EndpointCluster))
 	next.addEndpoint(clusterEndpoint(in.PortBase, EndpointReader))
 	for _, e := range in.Endpoints {

@@ -353,3 +353,24 @@ func TestPlanBootstrap(t *testing.T) {
 		}
 	}
 }
+
+// TestBootstrapTakesConfiguredEndpoints in whatever order they are given.
+func TestBootstrapTakesConfiguredEndpoints(t *testing.T) {
+	b := firstCommand()
+	b.Initial.Endpoints = []fleet.Endpoint{
+		{Name: "zz", Type: fleet.EndpointCustom, List: fleet.ListStatic, Listed: []string{"db-1"}},
+		{Name: "reader", Type: fleet.EndpointReader, Addresses: []string{"127.0.0.2:3306"}},
+		{Name: "aa", Type: fleet.EndpointCustom, List: fleet.ListExclusion},
+		{Name: "db-2", Type: fleet.EndpointInstance, Addresses: []string{"127.0.0.3:3306"}},
+	}
+	s := &fleet.State{}
+	if r := s.Apply(b); r.Code != fleet.CodeOK {
+		t.Fatal(r.Detail)
+	}
+	for name, want := range map[string]string{"reader": "127.0.0.2:3306", "db-2": "127.0.0.3:3306",
+		"db-1": "127.0.0.1:6331", "aa": "127.0.0.1:6351", "zz": "127.0.0.1:6352", "cluster": "127.0.0.1:6306"} {
+		if e, found := s.Endpoint(name); !found || len(e.Addresses) != 1 || e.Addresses[0] != want {
+			t.Errorf("endpoint %s: %v, want %s", name, e.Addresses, want)
+		}
+	}
+}
