@@ -226,6 +226,11 @@ func (c *Cursor) Next(ctx context.Context) (row.Row, error) {
 	if c.tx.done {
 		return nil, ErrTxDone
 	}
+	if c.o.ReadNow && c.table == nil {
+		if err := c.readOwn(); err != nil {
+			return nil, err
+		}
+	}
 	var r row.Row
 	var err error
 	for r == nil && err == nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"sextant/engine/btree"
@@ -47,7 +48,9 @@ type Session struct {
 	owner *txn.Owner
 	saw   redo.LSN
 	tx    *Tx // nil: none is open
-	temps temporaries
+	// listed is tx for monitors, which read only what Begin set.
+	listed atomic.Pointer[Tx]
+	temps  temporaries
 
 	rowTimeout  time.Duration
 	metaTimeout time.Duration
@@ -106,9 +109,9 @@ type Tx struct {
 	pages    *pager   // as of snapshot
 	cat      *Catalog // as of snapshot
 
-	uses     map[TableID]*use
-	lastUse  use // the table used last
-	versions map[TableID]uint64
+	uses    []use
+	usesBuf [2]use // of uses, for small transactions
+	lastUse int    // the table used last, an ordinal in uses
 
 	token   *Token
 	outcome Outcome
@@ -125,7 +128,9 @@ func (s *Session) Begin(ctx context.Context, o TxOptions) (*Tx, error) {
 	o.ReadOnly = o.ReadOnly || o.AsOf != 0
 	tx := &Tx{db: s.db, s: s, o: o, start: s.db.opts.Clock()}
 	tx.writes = txn.NewWriteSet(s.db.budget, s.db.opts.MaxTransactionBytes)
-	s.setTx(tx)
+	tx.uses = tx.usesBuf[:0]
+	s.tx = tx
+	s.listed.Store(tx)
 	if o.ConsistentSnapshot || o.AsOf != 0 {
 		if _, err := tx.view(ctx); err != nil {
 			tx.Rollback()
@@ -157,12 +162,16 @@ func (tx *Tx) view(ctx context.Context) (*pager, error) {
 	if at != 0 {
 		tx.db.snaps.hold(at)
 	} else {
-		if tx.s.saw > tx.db.SnapshotLSN() {
+		at = tx.db.acquire()
+		if at < tx.s.saw {
+			// What it saw may lie within a turn: snapshots are ends of turns.
+			tx.db.snaps.release(at)
+			tx.s.Saw(tx.db.published())
 			if err := tx.s.Settle(ctx); err != nil {
 				return nil, err
 			}
+			at = tx.db.acquire()
 		}
-		at = tx.db.acquire()
 	}
 	cat, err := tx.db.CatalogAt(ctx, at)
 	if err == nil && at < tx.s.saw && tx.o.AsOf == 0 {
@@ -182,7 +191,6 @@ func (tx *Tx) dropSnapshot() {
 	if tx.snapshot != 0 {
 		tx.db.snaps.release(tx.snapshot)
 		tx.snapshot, tx.pages, tx.cat = 0, nil, nil
-		tx.lastUse = use{}
 	}
 }
 
@@ -261,8 +269,14 @@ func (tx *Tx) Commit(ctx context.Context) (CommitInfo, error) {
 	if tx.writes.Len() == 0 && (tx.ddl == nil || tx.ddl.empty()) {
 		return CommitInfo{}, nil
 	}
+	versions := make(map[TableID]uint64, len(tx.uses))
+	for _, u := range tx.uses {
+		if u.write {
+			versions[u.t.ID] = u.t.Version
+		}
+	}
 	info, err := tx.db.commitTx(ctx, &txCommit{
-		writes: tx.writes, ddl: tx.ddl, versions: tx.versions, token: tx.token, outcome: tx.outcome,
+		writes: tx.writes, ddl: tx.ddl, versions: versions, token: tx.token, outcome: tx.outcome,
 		temporary: tx.s.temps.byID,
 		numbered:  func(redo.LSN) { tx.s.owner.Release() },
 	})
@@ -287,7 +301,8 @@ func (tx *Tx) end() {
 	tx.s.owner.Release()
 	tx.writes.Close()
 	tx.dropSnapshot()
-	tx.s.setTx(nil)
+	tx.s.tx = nil
+	tx.s.listed.Store(nil)
 }
 
 // fail turns an error of locks and budgets into the engine's. The victim of a

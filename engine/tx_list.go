@@ -12,32 +12,22 @@ import (
 // sessions is the open sessions of an instance, for monitors. The zero value is ready.
 type sessions struct {
 	mu   sync.Mutex
-	open map[*Session]*Tx // its transaction, nil if none is open
+	open map[*Session]struct{}
 }
 
 func (ss *sessions) add(s *Session) {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
 	if ss.open == nil {
-		ss.open = map[*Session]*Tx{}
+		ss.open = map[*Session]struct{}{}
 	}
-	ss.open[s] = nil
+	ss.open[s] = struct{}{}
 }
 
 func (ss *sessions) remove(s *Session) {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
 	delete(ss.open, s)
-}
-
-// setTx says which transaction is open, nil: none.
-func (s *Session) setTx(tx *Tx) {
-	s.tx = tx
-	s.db.sessions.mu.Lock()
-	defer s.db.sessions.mu.Unlock()
-	if _, there := s.db.sessions.open[s]; there {
-		s.db.sessions.open[s] = tx
-	}
 }
 
 // TransactionInfo is an open transaction in a listing.
@@ -53,8 +43,8 @@ func (db *DB) Transactions() []TransactionInfo {
 	db.sessions.mu.Lock()
 	defer db.sessions.mu.Unlock()
 	var out []TransactionInfo
-	for s, tx := range db.sessions.open {
-		if tx != nil {
+	for s := range db.sessions.open {
+		if tx := s.listed.Load(); tx != nil {
 			out = append(out, TransactionInfo{Session: s.id, Start: tx.start, Isolation: tx.o.Isolation, ReadOnly: tx.o.ReadOnly})
 		}
 	}

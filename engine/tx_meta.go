@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"sextant/engine/txn"
@@ -95,21 +96,31 @@ type use struct {
 // the snapshot's for plain reads. Returns ErrDefinitionChanged if it is not, or,
 // for a write, if the snapshot has another one; lock errors.
 func (tx *Tx) bind(ctx context.Context, t *TableDef, write bool) error {
-	if tx.lastUse.t == t && (tx.lastUse.write || !write) {
-		return nil
+	if tx.lastUse < len(tx.uses) {
+		if u := &tx.uses[tx.lastUse]; u.t == t && (u.write || !write) {
+			return nil
+		}
 	}
 	if t.Temporary {
 		return nil // nobody else sees it
 	}
-	if u := tx.uses[t.ID]; u == nil || u.t != t || write && !u.write {
+	i := slices.IndexFunc(tx.uses, func(u use) bool { return u.t.ID == t.ID })
+	if i < 0 || tx.uses[i].t != t || write && !tx.uses[i].write {
 		if err := tx.bindNew(ctx, t, write); err != nil {
 			return err
 		}
+		if i < 0 {
+			i = len(tx.uses)
+			tx.uses = append(tx.uses, use{})
+		}
+		old := tx.uses[i]
+		tx.uses[i] = use{t: t, write: write || old.write && old.t == t}
 	}
-	tx.lastUse = *tx.uses[t.ID]
+	tx.lastUse = i
 	return nil
 }
 
+// bindNew is bind for a table that is not bound this way yet.
 func (tx *Tx) bindNew(ctx context.Context, t *TableDef, write bool) error {
 	if tx.db.Role() == RoleWriter {
 		mode := txn.MetaRead
@@ -137,14 +148,6 @@ func (tx *Tx) bindNew(ctx context.Context, t *TableDef, write bool) error {
 			return err
 		}
 	}
-	if tx.uses == nil {
-		tx.uses, tx.versions = map[TableID]*use{}, map[TableID]uint64{}
-	}
-	if write {
-		tx.versions[t.ID] = t.Version
-	}
-	old := tx.uses[t.ID]
-	tx.uses[t.ID] = &use{t: t, write: write || old != nil && old.write && old.t == t}
 	return nil
 }
 

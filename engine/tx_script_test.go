@@ -45,7 +45,7 @@ type session struct {
 
 func openDB(t testing.TB, o engine.Options) *engine.DB {
 	t.Helper()
-	o.Background = engine.BackgroundOptions{Stats: -1, Free: -1, Horizon: -1}
+	o.Background, o.NoReaders = engine.BackgroundOptions{Stats: -1, Free: -1}, true
 	db, err := engine.OpenWriter(context.Background(), memvolume.New(memvolume.Options{}).Open(), o)
 	if err != nil {
 		t.Fatal(err)

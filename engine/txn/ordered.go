@@ -11,6 +11,7 @@ const blockMax = 128
 type Map[V any] struct {
 	blocks []*block[V]
 	n      int
+	spare  *block[V] // the last one that became empty
 }
 
 type block[V any] struct {
@@ -71,7 +72,10 @@ func (m *Map[V]) Put(key []byte) (kept string, v *V, there bool) {
 	kept = string(key)
 	m.n++
 	if len(m.blocks) == 0 {
-		m.blocks = append(m.blocks, &block[V]{})
+		if m.spare == nil {
+			m.spare = &block[V]{}
+		}
+		m.blocks, m.spare = append(m.blocks, m.spare), nil
 	}
 	// A key before a block's first one goes to the end of the block before it.
 	if i == 0 && b > 0 {
@@ -130,6 +134,7 @@ func (m *Map[V]) Delete(key []byte) {
 		copy(m.blocks[b:], m.blocks[b+1:])
 		m.blocks[len(m.blocks)-1] = nil
 		m.blocks = m.blocks[:len(m.blocks)-1]
+		m.spare = bl
 	}
 }
 

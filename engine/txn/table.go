@@ -398,12 +398,11 @@ func (o *Owner) releaseAfter(s Seq) {
 	for n > 0 && o.writes[n-1].seq > s {
 		n--
 	}
-	undone := slices.Clone(o.writes[n:])
-	clear(o.writes[n:])
-	o.writes = o.writes[:n]
-	for _, w := range undone {
+	for _, w := range o.writes[n:] {
 		o.drop(w.ref, func(h *holder) { h.write = 0 })
 	}
+	clear(o.writes[n:])
+	o.writes = o.writes[:n]
 }
 
 // Release gives back everything but what was taken for the session: the
@@ -412,17 +411,25 @@ func (o *Owner) Release() {
 	o.t.mu.Lock()
 	defer o.t.mu.Unlock()
 	o.releaseAfter(0)
-	held, ranged := o.held, o.ranged
-	o.held, o.ranged = nil, nil
-	for _, r := range held {
+	for _, r := range o.held {
 		o.drop(r, func(h *holder) { h.modes = 0 })
 	}
-	for _, sp := range ranged {
+	for _, sp := range o.ranged {
 		o.dropRanges(sp)
 	}
+	o.held, o.ranged, o.writes = reuse(o.held), reuse(o.ranged), reuse(o.writes)
 	// What is still held is the session's and stays paid for.
 	o.t.budget.Give(int64(o.credit))
-	o.credit, o.writes = 0, nil
+	o.credit = 0
+}
+
+// reuse empties a list, keeping memory for a small transaction.
+func reuse[T any](list []T) []T {
+	if cap(list) > 256 {
+		return nil
+	}
+	clear(list)
+	return list[:0]
 }
 
 func (o *Owner) dropRanges(sp *space) {

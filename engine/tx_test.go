@@ -1,0 +1,294 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"sextant/engine"
+	"sextant/engine/row"
+	"sextant/engine/txn"
+	"sextant/logstore/memvolume"
+)
+
+// TestNothingUndurableIsShown: a commit is published, its locks are released, but it is not
+// durable. A locking read of another session returns its row; Settle keeps the answer
+// back until the VDL has passed it, and no snapshot of that session is older (T-8).
+func TestNothingUndurableIsShown(t *testing.T) {
+	store := memvolume.New(memvolume.Options{Manual: true})
+	done := make(chan struct{})
+	open := make(chan *engine.DB, 1)
+	go func() {
+		defer close(done)
+		db, err := engine.OpenWriter(script, store.Open(), engine.Options{NoReaders: true, Background: engine.BackgroundOptions{Stats: -1, Free: -1, Horizon: -1}})
+		if err != nil {
+			t.Error(err)
+		}
+		open <- db
+	}()
+	advanceUntil(t, store, done)
+	db := <-open
+	defer db.Close()
+	var def *engine.TableDef
+	made := make(chan struct{})
+	go func() { defer close(made); def = createTable(t, db, "t", "id:pk", "a") }()
+	advanceUntil(t, store, made)
+
+	w := newWorker(db, def, 1)
+	defer w.s.Close()
+	committed := make(chan error, 1)
+	go func() {
+		_, err := w.try(script, engine.TxOptions{}, func(tx *engine.Tx) error { return tx.Insert(script, def, w.row(1, 7)) })
+		committed <- err
+	}()
+	reader := newWorker(db, def, 2)
+	defer reader.s.Close()
+	tx, err := reader.s.Begin(script, engine.TxOptions{Isolation: engine.ReadCommitted})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback()
+	rows := waitForRow(t, tx, def)
+	if got := def.Desc().Int(rows[0], 1); got != 7 {
+		t.Fatalf("a = %d", got)
+	}
+	short, cancel := context.WithTimeout(script, 10*time.Millisecond)
+	defer cancel()
+	if err := reader.s.Settle(short); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Settle before the commit is durable: %v", err)
+	}
+	if _, err := collect(short, tx, def, engine.ScanOptions{}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a snapshot below what the session saw: %v", err)
+	}
+	select {
+	case err := <-committed:
+		t.Fatalf("commit answered before it was durable: %v", err)
+	default:
+	}
+	store.AdvanceAll()
+	if err := <-committed; err != nil {
+		t.Fatal(err)
+	}
+	if err := reader.s.Settle(script); err != nil {
+		t.Error(err)
+	}
+	if rows, err := collect(script, tx, def, engine.ScanOptions{}); err != nil || len(rows) != 1 {
+		t.Errorf("plain read afterwards: %d rows, %v", len(rows), err)
+	}
+}
+
+func advanceUntil(t *testing.T, store *memvolume.Store, done chan struct{}) {
+	t.Helper()
+	deadline := time.After(20 * time.Second)
+	for {
+		store.AdvanceAll()
+		select {
+		case <-done:
+			return
+		case <-deadline:
+			t.Fatal("nothing is written")
+		default:
+		}
+	}
+}
+
+// waitForRow reads with locks until there is a row: it is committed in memory then.
+func waitForRow(t *testing.T, tx *engine.Tx, def *engine.TableDef) []row.Row {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
+		rows, err := collect(script, tx, def, engine.ScanOptions{Lock: engine.LockShared})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(rows) > 0 {
+			return rows
+		}
+	}
+	t.Fatal("the row is not published")
+	return nil
+}
+
+// TestBudgetsFailTheRequester: above a transaction's limit, and above the instance's budget
+// for rows or for locks, the statement fails by name; others go on.
+func TestBudgetsFailTheRequester(t *testing.T) {
+	db := openDB(t, engine.Options{MaxTransactionBytes: 20_000, BudgetBytes: 60_000})
+	def := createTable(t, db, "t", "id:pk", "a:key")
+	fill := func(w *worker, tx *engine.Tx, from, n int64) error {
+		for i := range n {
+			if err := tx.Insert(script, def, w.row(from+i, i)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	w := newWorker(db, def, 1)
+	defer w.s.Close()
+	tx, err := w.s.Begin(script, engine.TxOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var large *engine.TransactionTooLargeError
+	if err := fill(w, tx, 0, 1000); !errors.As(err, &large) || large.Cap != "max_transaction_bytes" {
+		t.Errorf("above the transaction's limit: %v", err)
+	}
+	tx.Rollback()
+	for i := range int64(5) {
+		if _, err := w.try(script, engine.TxOptions{}, func(tx *engine.Tx) error { return fill(w, tx, i*50, 50) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// READ COMMITTED locks row by row; one session holds most of the budget.
+	other := newWorker(db, def, 2)
+	defer other.s.Close()
+	locker, err := other.s.Begin(script, engine.TxOptions{Isolation: engine.ReadCommitted})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := collect(script, locker, def, engine.ScanOptions{Lock: engine.LockShared}); err != nil {
+		t.Fatal(err)
+	}
+	tx, err = w.s.Begin(script, engine.TxOptions{Isolation: engine.ReadCommitted})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := collect(script, tx, def, engine.ScanOptions{Lock: engine.LockShared}); !errors.Is(err, txn.ErrLocksFull) {
+		t.Errorf("locks above the budget: %v", err)
+	}
+	tx.Rollback()
+	// Under REPEATABLE READ the same rows are one interval.
+	if _, err := w.try(script, engine.TxOptions{}, func(tx *engine.Tx) error {
+		rows, err := collect(script, tx, def, engine.ScanOptions{Lock: engine.LockShared})
+		if len(rows) != 250 {
+			t.Errorf("%d rows", len(rows))
+		}
+		return err
+	}); err != nil {
+		t.Errorf("one interval: %v", err)
+	}
+	locker.Rollback()
+	checkTables(t, db)
+}
+
+func TestTransactionsAreListed(t *testing.T) {
+	db := openDB(t, engine.Options{})
+	def := createTable(t, db, "t", "id:pk")
+	w := newWorker(db, def, 6)
+	tx, err := w.s.Begin(script, engine.TxOptions{Isolation: engine.Serializable})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := tx.Insert(script, def, w.row(1)); err != nil {
+		t.Fatal(err)
+	}
+	if l := db.Transactions(); len(l) != 1 || l[0].Session != 7 || l[0].Isolation != engine.Serializable || l[0].Start.IsZero() {
+		t.Errorf("transactions %+v", l)
+	}
+	w.s.Close()
+	if l := db.Transactions(); len(l) != 0 {
+		t.Errorf("transactions after the session's end %+v", l)
+	}
+	if _, err := tx.Commit(script); !errors.Is(err, engine.ErrTxDone) {
+		t.Errorf("commit after the session's end: %v", err)
+	}
+	if len(db.Locks()) != 0 {
+		t.Errorf("locks %v", db.Locks())
+	}
+}
+
+func TestLockTablesAndUserLocks(t *testing.T) {
+	db := openDB(t, engine.Options{})
+	def := createTable(t, db, "t", "id:pk")
+	a, b := newWorker(db, def, 0), newWorker(db, def, 1)
+	defer b.s.Close()
+	b.s.SetTimeouts(time.Minute, time.Millisecond)
+	if err := a.s.LockTables(script, "d", "T", false); err != nil {
+		t.Fatal(err)
+	}
+	insert := func(tx *engine.Tx) error { return tx.Insert(script, def, b.row(1)) }
+	read := func(tx *engine.Tx) error {
+		_, err := collect(script, tx, def, engine.ScanOptions{})
+		return err
+	}
+	if _, err := b.try(script, engine.TxOptions{}, read); err != nil {
+		t.Errorf("read under LOCK TABLES READ of another: %v", err)
+	}
+	if _, err := b.try(script, engine.TxOptions{}, insert); !errors.Is(err, txn.ErrLockWait) {
+		t.Errorf("insert under LOCK TABLES READ of another: %v", err)
+	}
+	a.s.UnlockTables("d", "t")
+	if err := a.s.LockTables(script, "d", "t", true); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.try(script, engine.TxOptions{}, read); !errors.Is(err, txn.ErrLockWait) {
+		t.Errorf("read under LOCK TABLES WRITE of another: %v", err)
+	}
+	if err := a.s.LockTables(script, "d", "none", true); !errors.Is(err, engine.ErrNotFound) {
+		t.Errorf("no table: %v", err)
+	}
+	if err := a.s.GetLock(script, "L", 0); err != nil || db.LockHolder("L") != 1 {
+		t.Errorf("GET_LOCK: %v", err)
+	}
+	if err := b.s.GetLock(script, "L", time.Millisecond); !errors.Is(err, txn.ErrLockWait) {
+		t.Errorf("GET_LOCK of a held one: %v", err)
+	}
+	a.s.Close()
+	if err := b.s.GetLock(script, "L", 0); err != nil || !b.s.ReleaseLock("L") || b.s.ReleaseAllLocks() != 0 {
+		t.Errorf("GET_LOCK after the holder's end: %v", err)
+	}
+	if _, err := b.try(script, engine.TxOptions{}, insert); err != nil {
+		t.Errorf("insert after the holder's end: %v", err)
+	}
+}
+
+// TestGetReadsWhatScansRead compares Get by primary and unique key with the snapshot,
+// own writes, pinned reads.
+func TestGetReadsWhatScansRead(t *testing.T) {
+	db := openDB(t, engine.Options{})
+	def := createTable(t, db, "t", "id:pk", "u:unique")
+	w := newWorker(db, def, 0)
+	defer w.s.Close()
+	u := func(v int64) []byte { return row.AppendKey(nil, def.Columns[1].Column, 0, false, row.NewInt(v)) }
+	if _, err := w.try(script, engine.TxOptions{}, func(tx *engine.Tx) error {
+		return errors.Join(tx.Insert(script, def, w.row(1, 10)), tx.Insert(script, def, w.row(2, 20)))
+	}); err != nil {
+		t.Fatal(err)
+	}
+	tx, err := w.s.Begin(script, engine.TxOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback()
+	get := func(ix *engine.IndexDef, key []byte) string {
+		t.Helper()
+		r, found, err := tx.Get(script, def, ix, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !found {
+			return "-"
+		}
+		return text(def, r)
+	}
+	check := func(want ...string) {
+		t.Helper()
+		got := []string{get(nil, keyOf(def, 1)), get(nil, keyOf(def, 2)), get(nil, keyOf(def, 3)),
+			get(def.Indexes[0], u(10)), get(def.Indexes[0], u(20)), get(def.Indexes[0], u(30))}
+		for i := range want {
+			if got[i] != want[i] {
+				t.Errorf("got %v, want %v", got, want)
+				return
+			}
+		}
+	}
+	check("(1,10)", "(2,20)", "-", "(1,10)", "(2,20)", "-")
+	unpin := tx.PinReads()
+	if err := errors.Join(tx.Delete(script, def, w.row(1, 10)), tx.Update(script, def, w.row(2, 20), w.row(2, 10)),
+		tx.Insert(script, def, w.row(3, 20))); err != nil {
+		t.Fatal(err)
+	}
+	check("(1,10)", "(2,20)", "-", "(1,10)", "(2,20)", "-")
+	unpin()
+	unpin()
+	check("-", "(2,10)", "(3,20)", "(2,10)", "(3,20)", "-")
+}
