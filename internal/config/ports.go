@@ -18,12 +18,14 @@ const (
 	PortControl        = 501 // control-1; up to 503
 	PortRaft           = 511
 	PortInstanceStream = 521 // db-1's control and redo stream; up to 540
-	PortMetrics        = 541 // up to 599
+	PortMetrics        = 541 // db-1; up to 560
+	PortMetricsStorage = 561 // storage-1; up to 590
+	PortMetricsControl = 591 // control-1; up to 593
 
 	instancesMax = 20
-	storageMax   = 99
+	storageMax   = 30 // more have no metrics port
 	controlMax   = 3
-	routersMax   = 5
+	routersMax   = 1 // its ports are fixed
 	portHighest  = 599
 )
 

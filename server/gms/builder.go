@@ -145,6 +145,8 @@ func tableOf(n sql.Node) *Table {
 			return t
 		case *plan.TableAlias:
 			n = x.Child
+		case *plan.InsertDestination:
+			n = x.Child
 		case *plan.ForeignKeyHandler:
 			t, _ := sql.GetUnderlyingTable(x.Table).(*Table)
 			return t
@@ -334,12 +336,24 @@ func (b *builder) insert(ctx *sql.Context, s *Session, n *plan.InsertInto, r sql
 		}
 		s.upserts[t.shape.def.ID] = true
 	}
-	h, ok := n.Destination.(*plan.ForeignKeyHandler)
-	if !ok || len(h.Editor.References) == 0 {
+	c := *n
+	switch d := n.Destination.(type) {
+	case *plan.ForeignKeyHandler:
+		if len(d.Editor.References) == 0 {
+			return nil, nil
+		}
+		c.Destination = &childFirst{ForeignKeyHandler: d}
+	case *plan.InsertDestination:
+		h, ok := d.Child.(*plan.ForeignKeyHandler)
+		if !ok || len(h.Editor.References) == 0 {
+			return nil, nil
+		}
+		dest := *d
+		dest.Child = &childFirst{ForeignKeyHandler: h}
+		c.Destination = &dest
+	default:
 		return nil, nil
 	}
-	c := *n
-	c.Destination = &childFirst{ForeignKeyHandler: h}
 	return b.plain(ctx, s, &c, r)
 }
 

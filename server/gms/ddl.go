@@ -134,7 +134,7 @@ func typeText(t sql.Type) (text, collation string) {
 		return t.String(), ""
 	}
 	switch t.Type() {
-	case sqltypes.Binary, sqltypes.VarBinary, sqltypes.Blob:
+	case sqltypes.Binary, sqltypes.VarBinary, sqltypes.Blob, sqltypes.Vector:
 		return t.String(), ""
 	}
 	return ct.StringWithTableCollation(ct.Collation()), ct.Collation().Name()

@@ -163,10 +163,17 @@ func (e *editor) raise(ctx *sql.Context, s *Session, sh *shape, r sql.Row) error
 	return s.fail(ctx, e.t.db.b.db.RaiseAutoIncrement(ctx, sh.def, v))
 }
 
-// stored returns the stored row that the planner's row stands for. In a keyless
-// table its row id is NULL: the engine takes one that a locking scan returned (T-23).
-func (e *editor) stored(ctx *sql.Context, sh *shape, r sql.Row) (row.Row, error) {
-	return e.encode(ctx, sh, r)
+// stored returns the stored row that the planner's row stands for. Of a keyless
+// table it is one that a locking scan returned (T-23).
+func (e *editor) stored(ctx *sql.Context, s *Session, sh *shape, r sql.Row) (row.Row, error) {
+	enc, err := e.encode(ctx, sh, r)
+	if err != nil || sh.rowID < 0 {
+		return enc, err
+	}
+	if found := s.rowIDs.take(sh.def.ID, string(enc)); found != nil {
+		return found, nil
+	}
+	return nil, sql.ErrDeleteRowNotFound.New()
 }
 
 // Update implements sql.RowUpdater.
@@ -178,12 +185,15 @@ func (e *editor) Update(ctx *sql.Context, old, new sql.Row) error {
 	if err := checkNulls(sh, new); err != nil {
 		return err
 	}
-	oldRow, err := e.stored(ctx, sh, old)
+	oldRow, err := e.stored(ctx, s, sh, old)
 	if err != nil {
 		return err
 	}
 	if err := sh.encode(ctx, &e.builder, new); err != nil {
 		return err
+	}
+	if sh.rowID >= 0 {
+		e.builder.Set(sh.rowID, sh.def.Desc().Datum(oldRow, sh.rowID))
 	}
 	newRow, err := e.builder.Row()
 	if err != nil {
@@ -201,7 +211,7 @@ func (e *editor) Delete(ctx *sql.Context, r sql.Row) error {
 	if err != nil {
 		return err
 	}
-	old, err := e.stored(ctx, sh, r)
+	old, err := e.stored(ctx, s, sh, r)
 	if err != nil {
 		return err
 	}
@@ -224,6 +234,11 @@ func (e *editor) failed(ctx *sql.Context, s *Session, sh *shape, r sql.Row, err 
 	existing, derr := sh.decode(sh.def.Desc(), dup.Existing, nil)
 	if derr != nil {
 		return derr
+	}
+	if sh.rowID >= 0 {
+		if err := s.noteRow(ctx, sh, &e.builder, existing, dup.Existing); err != nil {
+			return err
+		}
 	}
 	values := make([]string, len(dup.Index.Columns))
 	for i, c := range dup.Index.Columns {

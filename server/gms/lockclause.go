@@ -115,12 +115,12 @@ func (a annotator) selects(s ast.SQLNode) {
 	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
 		switch n := n.(type) {
 		case *ast.Select:
-			if n.Lock != nil {
+			if n.Lock != nil && n.Lock.Type != "" {
 				ref, of := parseLock(n.Lock)
 				a.from(n.From, ref, of)
 			}
 		case *ast.SetOp:
-			if n.Lock != nil {
+			if n.Lock != nil && n.Lock.Type != "" {
 				ref, of := parseLock(n.Lock)
 				a.setOp(n, ref, of)
 			}

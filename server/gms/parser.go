@@ -21,7 +21,7 @@ func newParser() *parser { return &parser{base: sql.NewMysqlParser()} }
 
 // ParseSimple implements sql.Parser.
 func (p *parser) ParseSimple(query string) (ast.Statement, error) {
-	stmt, err := p.base.ParseSimple(rewriteForShare(query, false))
+	stmt, err := p.base.ParseSimple(rewriteForShare(query))
 	if err != nil {
 		return nil, err
 	}
@@ -37,7 +37,7 @@ func (p *parser) Parse(ctx *sql.Context, query string, multi bool) (ast.Statemen
 // ParseWithOptions implements sql.Parser.
 func (p *parser) ParseWithOptions(ctx context.Context, query string, delimiter rune, multi bool,
 	options ast.ParserOptions) (ast.Statement, string, string, error) {
-	query = rewriteForShare(query, options.AnsiQuotes)
+	query = rewriteForShare(query)
 	stmt, parsed, rest, err := p.base.ParseWithOptions(ctx, query, delimiter, multi, options)
 	if err == nil {
 		p.after(ctx, stmt)
@@ -69,40 +69,86 @@ func (p *parser) after(ctx context.Context, stmt ast.Statement) {
 
 // rewriteForShare turns FOR SHARE, which the grammar lacks, into FOR UPDATE OF a
 // marker that parseLock takes out again. Texts without it are returned as they are.
-func rewriteForShare(query string, ansi bool) string {
+func rewriteForShare(query string) string {
 	if !containsFold(query, "share") {
 		return query
 	}
-	t := ast.NewStringTokenizer(query)
-	if ansi {
-		t = ast.NewStringTokenizerForAnsiQuotes(query)
-	}
 	var out strings.Builder
-	done, start, prev := 0, 0, 0
-	for {
-		typ, _ := t.Scan()
-		if typ == 0 || typ == ast.LEX_ERROR || t.Position <= 0 {
-			break
-		}
-		end := min(t.Position-1, len(query))
+	done, start := 0, 0 // copied so far; where the FOR begins
+	prev := ""
+	for at := 0; at < len(query); {
+		word, end := nextWord(query, at)
 		switch {
-		case typ == ast.FOR:
-			start = end - len("for")
-		case typ == ast.SHARE && prev == ast.FOR && start >= done:
+		case strings.EqualFold(word, "for"):
+			start = end - len(word)
+		case strings.EqualFold(word, "share") && strings.EqualFold(prev, "for"):
 			out.WriteString(query[done:start])
 			out.WriteString("FOR UPDATE OF `" + shareMarker + "`")
 			done = end
-		case typ == ast.OF && prev == ast.SHARE && done > 0 && done < end:
+		case strings.EqualFold(word, "of") && strings.EqualFold(prev, "share") && done > 0:
 			out.WriteString(",")
 			done = end
 		}
-		prev = typ
+		if word != "" {
+			prev = word
+		}
+		at = end
 	}
 	if done == 0 {
 		return query
 	}
 	out.WriteString(query[done:])
 	return out.String()
+}
+
+// nextWord returns the next word of q at or after at, and where it ends. Anything
+// else, a string, a comment, a sign, comes as a word of one blank; white space and
+// the end of q as an empty one. (The grammar's tokenizer reads ahead behind FOR, so
+// its positions cannot be used.)
+func nextWord(q string, at int) (string, int) {
+	c := q[at]
+	switch {
+	case c == ' ' || c == '\t' || c == '\n' || c == '\r':
+		return "", at + 1
+	case wordByte(c):
+		end := at
+		for end < len(q) && wordByte(q[end]) {
+			end++
+		}
+		return q[at:end], end
+	case c == '\'' || c == '"' || c == '`':
+		return " ", quotedEnd(q, at)
+	case strings.HasPrefix(q[at:], "/*"):
+		if i := strings.Index(q[at+2:], "*/"); i >= 0 && at+2 < len(q) && q[at+2] != '!' {
+			return "", at + 2 + i + 2
+		}
+		return "", at + 2
+	case c == '#', strings.HasPrefix(q[at:], "-- "):
+		if i := strings.IndexByte(q[at:], '\n'); i >= 0 {
+			return "", at + i
+		}
+		return "", len(q)
+	}
+	return " ", at + 1
+}
+
+func wordByte(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_' || c == '$' || c >= 0x80
+}
+
+// quotedEnd returns where a quoted text that begins at at ends.
+func quotedEnd(q string, at int) int {
+	for i := at + 1; i < len(q); i++ {
+		switch {
+		case q[i] == '\\' && q[at] != '`':
+			i++
+		case q[i] == q[at] && i+1 < len(q) && q[i+1] == q[at]:
+			i++
+		case q[i] == q[at]:
+			return i + 1
+		}
+	}
+	return len(q)
 }
 
 // containsFold reports whether s contains the ASCII word in any case.

@@ -10,6 +10,7 @@ import (
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
 	"sextant/engine"
+	"sextant/engine/row"
 )
 
 // preparedMax bounds the prepared statements whose syntax tree a session keeps;
@@ -43,6 +44,7 @@ type Session struct {
 	temps      temporaries
 	prepared   preparedStatements
 	reserved   map[tableID]*reservation
+	rowIDs     rowIDs
 	upserts    map[tableID]bool // tables whose duplicates the statement is going to change
 	ended      bool
 }
@@ -313,6 +315,7 @@ func (s *Session) ValidateSession(ctx *sql.Context) error {
 		s.abandoned()
 		clear(s.reserved)
 		clear(s.upserts)
+		clear(s.rowIDs.m)
 	}
 	s.statement = statement{fresh: true}
 	if s.tx != nil {
@@ -471,4 +474,52 @@ func (s *Session) newest(id tableID) *engine.TableDef {
 		return def
 	}
 	return s.tx.tx.NewestCatalog().TableByID(id)
+}
+
+// rowIDs remembers which rows of keyless tables locking scans have returned, so
+// that the editor changes the very rows that were locked (T-23).
+//
+// Invariant: an entry is a row that this transaction has locked.
+type rowIDs struct {
+	m map[tableID]map[string][]row.Row
+}
+
+// put notes a stored row under the value the planner will give back for it.
+func (r *rowIDs) put(t tableID, value string, stored row.Row) {
+	if r.m == nil {
+		r.m = make(map[tableID]map[string][]row.Row)
+	}
+	byValue := r.m[t]
+	if byValue == nil {
+		byValue = make(map[string][]row.Row)
+		r.m[t] = byValue
+	}
+	byValue[value] = append(byValue[value], stored)
+}
+
+// take returns one of the rows of a value and forgets it, nil if there is none.
+func (r *rowIDs) take(t tableID, value string) row.Row {
+	list := r.m[t][value]
+	if len(list) == 0 {
+		return nil
+	}
+	if len(list) == 1 {
+		delete(r.m[t], value)
+	} else {
+		r.m[t][value] = list[1:]
+	}
+	return list[0]
+}
+
+// noteRow notes a stored row; full is what the planner sees of it.
+func (s *Session) noteRow(ctx *sql.Context, sh *shape, b *row.Builder, full sql.Row, stored row.Row) error {
+	if err := sh.encode(ctx, b, full); err != nil {
+		return err
+	}
+	value, err := b.Row()
+	if err != nil {
+		return err
+	}
+	s.rowIDs.put(sh.def.ID, string(value), append(row.Row(nil), stored...))
+	return nil
 }

@@ -245,6 +245,7 @@ func (t *Table) scan(ctx *sql.Context, l *sql.IndexLookup) (sql.RowIter, error) 
 			o.Index, o.Ranges, o.Reverse = ix.def, it.lookup.ranges, l.IsReverse
 		}
 	}
+	it.record = o.Lock == engine.LockExclusive && sh.rowID >= 0
 	o.Filter = it.filter(ctx)
 	cur, err := tx.Scan(ctx, sh.def, o)
 	if err != nil {
@@ -286,6 +287,8 @@ type rowIter struct {
 	columns []int
 	lookup  *lookup
 	cur     *engine.Cursor
+	record  bool // note the rows of a keyless table
+	builder row.Builder
 }
 
 var _ sql.RowIter = (*rowIter)(nil)
@@ -320,6 +323,19 @@ func (it *rowIter) Next(ctx *sql.Context) (sql.Row, error) {
 	}
 	if err != nil {
 		return nil, it.s.fail(ctx, err)
+	}
+	if !it.record {
+		return it.shape.decode(it.desc, r, it.columns)
+	}
+	full, err := it.shape.decode(it.desc, r, nil)
+	if err != nil {
+		return nil, err
+	}
+	if err := it.s.noteRow(ctx, it.shape, &it.builder, full, r); err != nil {
+		return nil, err
+	}
+	if it.columns == nil {
+		return full, nil
 	}
 	return it.shape.decode(it.desc, r, it.columns)
 }

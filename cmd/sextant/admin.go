@@ -1,0 +1,369 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"sextant/failover"
+	"sextant/failover/fleet"
+	"sextant/internal/config"
+	"sextant/internal/redo"
+)
+
+const adminPatience = 30 * time.Second // for a command of a person
+
+// adminCommands are the tools that ask a running cluster.
+func adminCommands(c *common) []*cobra.Command {
+	return []*cobra.Command{statusCommand(c), failoverCommand(c), stopCommand(c), startCommand(c), endpointCommand(c), instanceCommand(c)}
+}
+
+// asking returns a RunE that connects to the control plane and calls run.
+func asking(c *common, run func(context.Context, *config.Config, *failover.Client, []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		cfg, err := c.load()
+		if err != nil {
+			return err
+		}
+		id, err := needIdentity(cfg)
+		if err != nil {
+			return err
+		}
+		client, err := controlClient(cfg, id, nil)
+		if err != nil {
+			return err
+		}
+		defer client.Close()
+		ctx, cancel := context.WithTimeout(cmd.Context(), adminPatience)
+		defer cancel()
+		err = run(ctx, cfg, client, args)
+		if errors.Is(err, failover.ErrNoLeader) {
+			return fmt.Errorf("no control node answers at %s and its neighbours; does `sextant up` run with this --port-base? (%w)", cfg.Addr(config.PortControl), err)
+		}
+		return err
+	}
+}
+
+func statusCommand(c *common) *cobra.Command {
+	asJSON := false
+	cmd := &cobra.Command{
+		Use: "status", Short: "roles, LSNs, lag, health and endpoints", Example: "  sextant status --json", Args: cobra.NoArgs,
+		RunE: asking(c, func(ctx context.Context, _ *config.Config, client *failover.Client, _ []string) error {
+			s, err := client.Status(ctx)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				e := json.NewEncoder(os.Stdout)
+				e.SetIndent("", "  ")
+				return e.Encode(s)
+			}
+			printStatus(&s)
+			return nil
+		}),
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "for programs")
+	return cmd
+}
+
+// printStatus writes the status as tables.
+func printStatus(s *failover.Status) {
+	fmt.Printf("volume: epoch %d, VDL %d, VCL %d, %d protection groups, %s of pages, %s stored\n\n", s.Volume.Epoch, s.Volume.VDL, s.Volume.VCL,
+		s.Volume.ProtectionGroups, human(s.Volume.Bytes), human(s.Volume.StoredBytes))
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "INSTANCE\tAZ\tROLE\tADDRESS\tPID\tHEALTHY\tAPPLIED\tLAG\tTIER")
+	for _, i := range s.Instances {
+		lag := "-"
+		if i.LagMS != nil {
+			lag = fmt.Sprintf("%.1f ms", *i.LagMS)
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%v\t%d\t%s\t%d\n", i.ID, i.AZ, i.Role, i.Address, i.PID, i.Healthy, i.AppliedLSN, lag, i.Tier)
+	}
+	fmt.Fprintln(w, "\nSTORAGE\tAZ\tADDRESS\tPID\tHEALTHY\tSEGMENTS\tLOWEST SCL\tHIGHEST SCL")
+	for _, n := range s.Storage {
+		var low, high redo.LSN
+		first := true
+		for _, l := range n.SCL {
+			if first || l < low {
+				low = l
+			}
+			high = max(high, l)
+			first = false
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%v\t%d\t%d\t%d\n", n.ID, n.AZ, n.Address, n.PID, n.Healthy, len(n.SCL), low, high)
+	}
+	fmt.Fprintln(w, "\nCONTROL\tAZ\tADDRESS\tPID\tHEALTHY\tLEADER")
+	for _, n := range s.Control {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%v\t%v\n", n.ID, n.AZ, n.Address, n.PID, n.Healthy, n.Leader)
+	}
+	fmt.Fprintln(w, "\nROUTER\tADDRESS\tPID\tHEALTHY")
+	for _, n := range s.Routers {
+		fmt.Fprintf(w, "%s\t%s\t%d\t%v\n", n.ID, n.Address, n.PID, n.Healthy)
+	}
+	fmt.Fprintln(w, "\nENDPOINT\tTYPE\tADDRESSES\tMEMBER TYPE\tLIST\tMEMBERS")
+	for _, e := range s.Endpoints {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", e.Name, e.Type, strings.Join(e.Addresses, " "), e.MemberType,
+			strings.TrimSpace(e.ListType+" "+strings.Join(e.Configured, " ")), strings.Join(e.Members, " "))
+	}
+	w.Flush()
+}
+
+func human(n uint64) string {
+	for _, u := range []struct {
+		name string
+		size uint64
+	}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}} {
+		if n >= u.size {
+			return fmt.Sprintf("%.1f %s", float64(n)/float64(u.size), u.name)
+		}
+	}
+	return fmt.Sprintf("%d B", n)
+}
+
+func failoverCommand(c *common) *cobra.Command {
+	to := ""
+	cmd := &cobra.Command{
+		Use: "failover", Short: "hand the writer's role over, without losing anything", Example: "  sextant failover --to db-2", Args: cobra.NoArgs,
+		RunE: asking(c, func(ctx context.Context, _ *config.Config, client *failover.Client, _ []string) error {
+			began := time.Now()
+			target, err := client.Failover(ctx, to)
+			if err != nil {
+				return err
+			}
+			ctx, cancel := context.WithCancel(ctx)
+			defer cancel()
+			done := false
+			err = client.Watch(ctx, func(t failover.Topology) {
+				if t.Writer() == target {
+					done = true
+					cancel()
+				}
+			})
+			if !done {
+				return fmt.Errorf("%s did not become the writer: %w", target, err)
+			}
+			fmt.Printf("%s is the writer (%v)\n", target, time.Since(began).Round(time.Millisecond))
+			return nil
+		}),
+	}
+	cmd.Flags().StringVar(&to, "to", "", "the instance that becomes the writer (default: the best candidate)")
+	return cmd
+}
+
+func stopCommand(c *common) *cobra.Command {
+	return &cobra.Command{
+		Use: "stop ID", Short: "stop a role of the local cluster; it stays stopped", Example: "  sextant stop storage-3", Args: cobra.ExactArgs(1),
+		RunE: asking(c, func(ctx context.Context, cfg *config.Config, client *failover.Client, args []string) error {
+			id := args[0]
+			if err := known(cfg, id); err != nil {
+				return err
+			}
+			if err := stopRole(ctx, roleDir(cfg, id)); err != nil {
+				return err
+			}
+			// With the last control nodes stopped nobody can note it: then only the process is stopped.
+			note, cancel := context.WithTimeout(ctx, 2*time.Second)
+			defer cancel()
+			if _, err := client.Propose(note, &fleet.Stop{ID: id}); err != nil && !errors.Is(err, failover.ErrNoLeader) {
+				return err
+			}
+			fmt.Println(id, "stopped")
+			return nil
+		}),
+	}
+}
+
+func startCommand(c *common) *cobra.Command {
+	return &cobra.Command{
+		Use: "start ID", Short: "start a stopped role of the local cluster again", Example: "  sextant start storage-3", Args: cobra.ExactArgs(1),
+		RunE: asking(c, func(ctx context.Context, cfg *config.Config, client *failover.Client, args []string) error {
+			id := args[0]
+			if err := known(cfg, id); err != nil {
+				return err
+			}
+			if err := startRole(ctx, roleDir(cfg, id)); err != nil {
+				return err
+			}
+			if _, err := client.Propose(ctx, &fleet.Start{ID: id}); err != nil {
+				return err
+			}
+			fmt.Println(id, "started")
+			return nil
+		}),
+	}
+}
+
+// known refuses the id of a process that has no directory here.
+func known(cfg *config.Config, id string) error {
+	if config.Number(id) == 0 || strings.ContainsAny(id, "/.") {
+		return fmt.Errorf("%q is not the id of a process; `sextant status` lists them", id)
+	}
+	if _, err := os.Stat(roleDir(cfg, id)); err != nil {
+		return fmt.Errorf("there is no process %s on this machine; `sextant status` lists them", id)
+	}
+	return nil
+}
+
+func endpointCommand(c *common) *cobra.Command {
+	cmd := &cobra.Command{Use: "endpoint", Short: "list, create, modify and delete endpoints"}
+	list := &cobra.Command{
+		Use: "list", Short: "all endpoints", Args: cobra.NoArgs,
+		RunE: asking(c, func(ctx context.Context, _ *config.Config, client *failover.Client, _ []string) error {
+			s, err := client.Status(ctx)
+			if err != nil {
+				return err
+			}
+			w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+			fmt.Fprintln(w, "ENDPOINT\tTYPE\tADDRESSES\tMEMBER TYPE\tLIST\tCONFIGURED\tMEMBERS")
+			for _, e := range s.Endpoints {
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", e.Name, e.Type, strings.Join(e.Addresses, " "), e.MemberType, e.ListType,
+					strings.Join(e.Configured, " "), strings.Join(e.Members, " "))
+			}
+			return w.Flush()
+		}),
+	}
+	del := &cobra.Command{
+		Use: "delete NAME", Short: "delete a custom endpoint; its connections stay", Args: cobra.ExactArgs(1),
+		RunE: asking(c, func(ctx context.Context, _ *config.Config, client *failover.Client, args []string) error {
+			s, err := client.Status(ctx)
+			if err != nil {
+				return err
+			}
+			if !slices.ContainsFunc(s.Endpoints, func(e failover.EndpointStatus) bool { return e.Name == args[0] }) {
+				return fmt.Errorf("there is no endpoint %q; `sextant endpoint list` shows all", args[0])
+			}
+			_, err = client.Propose(ctx, &fleet.DeleteEndpoint{Name: args[0]})
+			return err
+		}),
+	}
+	cmd.AddCommand(list, createEndpoint(c), modifyEndpoint(c), del)
+	return cmd
+}
+
+// members are the flags of a custom endpoint's list.
+type members struct {
+	memberType        string
+	static, exclusion []string
+}
+
+func (m *members) flags(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&m.memberType, "member-type", "", "READER or ANY")
+	cmd.Flags().StringSliceVar(&m.static, "static", nil, "the members: these instances")
+	cmd.Flags().StringSliceVar(&m.exclusion, "exclude", nil, "the members: all instances but these")
+	cmd.MarkFlagsMutuallyExclusive("static", "exclude")
+}
+
+func (m *members) list(cmd *cobra.Command) (fleet.ListType, []string) {
+	if cmd.Flags().Changed("exclude") {
+		return fleet.ListExclusion, m.exclusion
+	}
+	return fleet.ListStatic, m.static
+}
+
+func (m *members) member() (fleet.MemberType, error) {
+	switch strings.ToUpper(m.memberType) {
+	case "":
+		return 0, nil
+	case "READER", "ANY":
+		return memberType(strings.ToUpper(m.memberType)), nil
+	}
+	return 0, fmt.Errorf("--member-type %q is not READER or ANY", m.memberType)
+}
+
+func createEndpoint(c *common) *cobra.Command {
+	var m members
+	cmd := &cobra.Command{
+		Use: "create NAME", Short: "create a custom endpoint", Args: cobra.ExactArgs(1),
+		Example: "  sextant endpoint create reports --member-type READER --static db-3\n  sextant endpoint create all --member-type ANY --exclude db-1",
+	}
+	m.flags(cmd)
+	cmd.MarkFlagsOneRequired("static", "exclude")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		return asking(c, func(ctx context.Context, _ *config.Config, client *failover.Client, args []string) error {
+			e := fleet.Endpoint{Name: args[0], Type: fleet.EndpointCustom, Member: fleet.MemberAny}
+			e.List, e.Listed = m.list(cmd)
+			member, err := m.member()
+			if err != nil {
+				return err
+			}
+			if member != 0 {
+				e.Member = member
+			}
+			s, err := client.Propose(ctx, &fleet.CreateEndpoint{Endpoint: e})
+			if err != nil {
+				return err
+			}
+			for _, e := range s.Endpoints {
+				if e.Name == args[0] {
+					fmt.Println(e.Name, "listens on", strings.Join(e.Addresses, " "))
+				}
+			}
+			return nil
+		})(cmd, args)
+	}
+	return cmd
+}
+
+func modifyEndpoint(c *common) *cobra.Command {
+	var m members
+	cmd := &cobra.Command{
+		Use: "modify NAME", Short: "change the members of a custom endpoint; its connections stay", Args: cobra.ExactArgs(1),
+		Example: "  sextant endpoint modify reports --static db-2,db-3",
+	}
+	m.flags(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		return asking(c, func(ctx context.Context, _ *config.Config, client *failover.Client, args []string) error {
+			change := &fleet.ModifyEndpoint{Name: args[0]}
+			var err error
+			if change.Member, err = m.member(); err != nil {
+				return err
+			}
+			if cmd.Flags().Changed("static") || cmd.Flags().Changed("exclude") {
+				change.SetListed = true
+				change.List, change.Listed = m.list(cmd)
+			}
+			_, err = client.Propose(ctx, change)
+			return err
+		})(cmd, args)
+	}
+	return cmd
+}
+
+func instanceCommand(c *common) *cobra.Command {
+	cmd := &cobra.Command{Use: "instance", Short: "add and remove instances"}
+	az, tier := "", 1
+	add := &cobra.Command{
+		Use: "add ID", Short: "add an instance; `sextant up` starts it as a reader", Example: "  sextant instance add db-4 --az az-b", Args: cobra.ExactArgs(1),
+		RunE: asking(c, func(ctx context.Context, cfg *config.Config, client *failover.Client, args []string) error {
+			id := args[0]
+			n := config.Number(id)
+			if id != fmt.Sprintf("db-%d", n) || n < 1 || n > 20 {
+				return fmt.Errorf("%q is not db-N with N in 1…20", id)
+			}
+			if tier < 0 || tier > 15 {
+				return fmt.Errorf("--tier %d is not in 0…15", tier)
+			}
+			_, err := client.Propose(ctx, &fleet.AddInstance{Instance: instanceOf(cfg, config.Instance{ID: id, AZ: az, Tier: tier})})
+			return err
+		}),
+	}
+	add.Flags().StringVar(&az, "az", "az-a", "its availability zone")
+	add.Flags().IntVar(&tier, "tier", 1, "promotion tier, 0 first to 15 last")
+	remove := &cobra.Command{
+		Use: "remove ID", Short: "remove an instance that is not the writer", Example: "  sextant instance remove db-4", Args: cobra.ExactArgs(1),
+		RunE: asking(c, func(ctx context.Context, _ *config.Config, client *failover.Client, args []string) error {
+			_, err := client.Propose(ctx, &fleet.RemoveInstance{ID: args[0]})
+			return err
+		}),
+	}
+	cmd.AddCommand(add, remove)
+	return cmd
+}

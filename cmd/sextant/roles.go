@@ -1,0 +1,320 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/netip"
+	"time"
+
+	"sextant/engine"
+	"sextant/failover"
+	"sextant/failover/fleet"
+	"sextant/internal/config"
+	"sextant/internal/redo"
+	"sextant/logstore"
+	"sextant/logstore/node"
+	"sextant/router"
+	"sextant/server"
+)
+
+const closePatience = 5 * time.Second // for sessions of a router that ends
+
+// listen binds the port with an offset; a taken one is named together with its key.
+func listen(cfg *config.Config, offset int) (net.Listener, error) {
+	addr := cfg.Addr(offset)
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, named(cfg, addr, err)
+	}
+	return l, nil
+}
+
+func controlClient(cfg *config.Config, id identity, log *slog.Logger) (*failover.Client, error) {
+	var addrs []string
+	for _, n := range cfg.Control.Nodes {
+		addrs = append(addrs, cfg.Addr(config.PortControl-1+config.Number(n.ID)))
+	}
+	return failover.NewClient(failover.ClientOptions{Addresses: addrs, Cluster: id.Cluster, Logger: log})
+}
+
+// initialFleet is the cluster of the configuration, for its first start.
+func initialFleet(cfg *config.Config) fleet.State {
+	s := fleet.State{Timeline: 1, SegmentBytes: uint64(cfg.Cluster.SegmentSize), PortBase: uint32(cfg.Cluster.PortBase)}
+	for _, n := range cfg.Storage.Nodes {
+		s.Storage = append(s.Storage, fleet.StorageNode{ID: n.ID, AZ: n.AZ, Address: cfg.Addr(config.PortStorage - 1 + config.Number(n.ID))})
+	}
+	for _, i := range cfg.Instances {
+		s.Instances = append(s.Instances, instanceOf(cfg, i))
+	}
+	for _, e := range cfg.Endpoints {
+		s.Endpoints = append(s.Endpoints, fleet.Endpoint{Name: e.Name, Type: fleet.EndpointCustom, Member: memberType(e.MemberType),
+			List: listType(e.ListType), Listed: e.Members})
+	}
+	return s
+}
+
+func instanceOf(cfg *config.Config, i config.Instance) fleet.Instance {
+	n := config.Number(i.ID) - 1
+	return fleet.Instance{ID: i.ID, AZ: i.AZ, Tier: uint8(i.Tier), Address: cfg.Addr(config.PortInstance + n), Control: cfg.Addr(config.PortInstanceStream + n)}
+}
+
+func memberType(s string) fleet.MemberType {
+	if s == "READER" {
+		return fleet.MemberReader
+	}
+	return fleet.MemberAny
+}
+
+func listType(s string) fleet.ListType {
+	if s == "EXCLUSION" {
+		return fleet.ListExclusion
+	}
+	return fleet.ListStatic
+}
+
+func runControl(ctx context.Context, cfg *config.Config, id string, log *slog.Logger) error {
+	ident, err := needIdentity(cfg)
+	if err != nil {
+		return err
+	}
+	var peers []failover.Peer
+	for _, n := range cfg.Control.Nodes {
+		k := config.Number(n.ID)
+		peers = append(peers, failover.Peer{ID: n.ID, AZ: n.AZ, Address: cfg.Addr(config.PortControl - 1 + k), RaftAddress: cfg.Addr(config.PortRaft - 1 + k)})
+	}
+	k := config.Number(id)
+	l, err := listen(cfg, config.PortControl-1+k)
+	if err != nil {
+		return err
+	}
+	rl, err := listen(cfg, config.PortRaft-1+k)
+	if err != nil {
+		return errors.Join(err, l.Close())
+	}
+	fatal := make(chan error, 1)
+	c, err := failover.Open(failover.Options{
+		ID: id, Cluster: ident.Cluster, Dir: roleDir(cfg, id), Listener: l, RaftListener: rl, Peers: peers, Initial: initialFleet(cfg),
+		LAL: uint64(cfg.Server.LAL), ReadLease: cfg.Server.ReadLease, Logger: log,
+		Timing: failover.Timing{Silence: cfg.Control.InstanceTimeout, Stuck: cfg.Control.StuckTimeout, RaftElection: cfg.Control.RaftElection},
+		Fatal: func(err error) {
+			select {
+			case fatal <- err:
+			default:
+			}
+		},
+	})
+	if err != nil {
+		return err
+	}
+	serveMetrics(ctx, cfg, config.PortMetricsControl-1+k, id, log, []gauge{
+		{"raft_leader", "1 on the control node that leads.", func() float64 { return number(c.Leads()) }},
+		{"volume_epoch", "Highest volume epoch granted.", func() float64 { return float64(c.State().Epoch) }},
+	})
+	select {
+	case <-ctx.Done():
+	case err = <-fatal:
+	}
+	return errors.Join(err, c.Close())
+}
+
+func runStorage(ctx context.Context, cfg *config.Config, id string, log *slog.Logger) error {
+	ident, err := needIdentity(cfg)
+	if err != nil {
+		return err
+	}
+	l, err := listen(cfg, config.PortStorage-1+config.Number(id))
+	if err != nil {
+		return err
+	}
+	client, err := controlClient(cfg, ident, log)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	topology := watchTopology(ctx, client, log)
+	az := ""
+	for _, n := range cfg.Storage.Nodes {
+		if n.ID == id {
+			az = n.AZ
+		}
+	}
+	n, err := node.Open(node.Options{
+		ID: logstore.NodeID(id), AZ: az, Cluster: ident.Cluster, Dir: roleDir(cfg, id), Listener: l, Logger: log,
+		Peers: func() map[logstore.NodeID]string {
+			peers := map[logstore.NodeID]string{}
+			if t := topology(); t.State != nil {
+				for _, s := range t.State.Storage {
+					if s.ID != id {
+						peers[logstore.NodeID(s.ID)] = s.Address
+					}
+				}
+			}
+			return peers
+		},
+		HotFileBytes: int64(cfg.Storage.HotLogFile), HotFiles: cfg.Storage.HotLogFiles, TickEvery: cfg.Storage.GossipInterval,
+		DrainEvery: cfg.Storage.DrainInterval, Retention: cfg.Storage.RetentionTime, RetentionBytes: int64(cfg.Storage.RetentionBytes),
+	})
+	if err != nil {
+		return errors.Join(err, l.Close())
+	}
+	r, err := failover.StartReporter(failover.ReporterOptions{
+		ID: id, Kind: fleet.KindStorage, Cluster: ident.Cluster, Incarnation: failover.NewIncarnation(), Address: l.Addr().String(), Client: client, Logger: log,
+		Report:  func() failover.Report { return storageReport(n.Status()) },
+		Refused: func(detail string) { log.Error("this store counts in no quorum", "error", detail) },
+	})
+	if err != nil {
+		return errors.Join(err, n.Close())
+	}
+	defer r.Close()
+	serveMetrics(ctx, cfg, config.PortMetricsStorage-1+config.Number(id), id, log, []gauge{
+		{"healthy", "1 while the node works.", func() float64 { return number(n.Status().Healthy) }},
+		{"segments", "Segments on the node.", func() float64 { return float64(len(n.Status().Segments)) }},
+		{"stored_bytes", "Bytes of hot log and page store.", func() float64 { return float64(n.Status().StoredBytes) }},
+	})
+	served := make(chan error, 1)
+	go func() { served <- n.Serve() }()
+	select {
+	case <-ctx.Done():
+		return errors.Join(n.Close(), <-served)
+	case err := <-served:
+		return err
+	}
+}
+
+func storageReport(s node.Status) failover.Report {
+	r := failover.Report{Healthy: s.Healthy, Detail: s.Detail, StoreID: uint64(s.Store), Volume: s.Volume, Epoch: s.Epoch,
+		StoredBytes: uint64(s.StoredBytes), SCL: map[redo.PGID]redo.LSN{}}
+	for _, seg := range s.Segments {
+		r.SCL[seg.PG] = seg.SCL
+	}
+	return r
+}
+
+// watchTopology follows the control plane in the background until ctx ends and
+// returns how to ask for the newest topology.
+func watchTopology(ctx context.Context, client *failover.Client, log *slog.Logger) func() failover.Topology {
+	var v latest
+	go func() {
+		if err := client.Watch(ctx, v.set); err != nil && ctx.Err() == nil {
+			log.Error("watch the control plane", "error", err)
+		}
+	}()
+	return v.get
+}
+
+func runServer(ctx context.Context, cfg *config.Config, id string, log *slog.Logger) error {
+	ident, err := needIdentity(cfg)
+	if err != nil {
+		return err
+	}
+	log = log.With("node", id)
+	n := config.Number(id) - 1
+	mysql, err := listen(cfg, config.PortInstance+n)
+	if err != nil {
+		return err
+	}
+	stream, err := listen(cfg, config.PortInstanceStream+n)
+	if err != nil {
+		return errors.Join(err, mysql.Close())
+	}
+	client, err := controlClient(cfg, ident, log)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	i := server.New(server.Options{
+		ID: id, Cluster: ident.Cluster, Incarnation: failover.NewIncarnation(), Client: client, MySQL: mysql, Stream: stream, Logger: log,
+		Engine: engine.Options{
+			Logger: log, CacheBytes: int64(cfg.Server.PageCache), BudgetBytes: int64(cfg.Server.Memory),
+			MaxTransactionBytes: int64(cfg.Server.MaxTransactionBytes),
+		},
+		WindowBytes: int(cfg.Server.LogWindow), MaxConnections: cfg.Server.MaxConnections, TrustedProxies: routerSources(cfg),
+		HeartbeatEvery: cfg.Control.InstanceHeartbeat, TickEvery: cfg.Server.VDLInterval,
+	})
+	serveMetrics(ctx, cfg, config.PortMetrics+n, id, log, []gauge{
+		{"writer", "1 on the instance that is the writer.", func() float64 { return number(i.Heartbeat().Role == fleet.RoleWriter) }},
+		{"applied_lsn", "Highest LSN that snapshots may show.", func() float64 { return float64(i.Heartbeat().Applied) }},
+		{"vdl", "Volume durable LSN as far as the instance knows.", func() float64 { return float64(i.Heartbeat().VDL) }},
+		{"lag_seconds", "Age of what a reader shows.", func() float64 { return i.Heartbeat().Lag.Seconds() }},
+		{"connections", "Client sessions.", func() float64 { return float64(i.Heartbeat().Connections) }},
+	})
+	return i.Run(ctx)
+}
+
+func number(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// routerSource is the address that router n dials instances from. On loopback
+// clients and routers share an address, so each router takes one of its own.
+func routerSource(cfg *config.Config, n int) netip.Addr {
+	bind := netip.MustParseAddr(cfg.Cluster.Bind) // Validate has parsed it
+	if bind == netip.AddrFrom4([4]byte{127, 0, 0, 1}) {
+		return netip.AddrFrom4([4]byte{127, 0, 0, byte(1 + n)})
+	}
+	return bind
+}
+
+func routerSources(cfg *config.Config) (addrs []netip.Addr) {
+	for _, n := range cfg.Router.Nodes {
+		addrs = append(addrs, routerSource(cfg, config.Number(n.ID)))
+	}
+	return addrs
+}
+
+func runRouter(ctx context.Context, cfg *config.Config, id string, log *slog.Logger) error {
+	ident, err := needIdentity(cfg)
+	if err != nil {
+		return err
+	}
+	client, err := controlClient(cfg, ident, log)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	admin, err := listen(cfg, config.PortRouterAdmin)
+	if err != nil {
+		return err
+	}
+	n := config.Number(id)
+	topology := &topologySource{client: client}
+	r, err := router.New(router.Options{
+		ID: id, Number: uint8(n), Topology: topology, AdminListener: admin, DialFrom: routerSource(cfg, n),
+		Kill: topology.kill, ServerVersion: server.MySQLVersion, HoldTimeout: cfg.Router.HoldTimeout, HoldMax: cfg.Router.HoldMax,
+		MaxConnections: cfg.Router.MaxConnections, Logger: log,
+	})
+	if err != nil {
+		return errors.Join(err, admin.Close())
+	}
+	rep, err := failover.StartReporter(failover.ReporterOptions{
+		ID: id, Kind: fleet.KindRouter, Cluster: ident.Cluster, Incarnation: failover.NewIncarnation(), Address: admin.Addr().String(), Client: client, Logger: log,
+		Report: func() failover.Report { return routerReport(r) },
+	})
+	if err != nil {
+		return err
+	}
+	defer rep.Close()
+	served := make(chan error, 1)
+	go func() { served <- r.Serve() }()
+	select {
+	case <-ctx.Done():
+		patience, cancel := context.WithTimeout(context.Background(), closePatience)
+		defer cancel()
+		return errors.Join(r.Close(patience), <-served)
+	case err := <-served:
+		return err
+	}
+}
+
+// routerReport: a router is healthy when it listens for clients.
+func routerReport(r *router.Router) failover.Report {
+	if len(r.Addrs("cluster")) == 0 {
+		return failover.Report{Detail: "does not listen on the cluster endpoint yet"}
+	}
+	return failover.Report{Healthy: true}
+}

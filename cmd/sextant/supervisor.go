@@ -1,0 +1,293 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+)
+
+const (
+	restartFirst = 50 * time.Millisecond // pause before the first restart of a process that died
+	restartMax   = 5 * time.Second       // longest pause; it doubles with each death
+	restartCalm  = 10 * time.Second      // a process that lived that long starts again with the first pause
+	stopPatience = 10 * time.Second      // after SIGTERM, before SIGKILL
+	markerPoll   = 100 * time.Millisecond
+	logLineMax   = 1 << 20 // bytes of one line of a process's log; the rest of a longer line starts a new one
+
+	envLifeline = "SEXTANT_LIFELINE" // set in children: lifelineFD is open
+	lifelineFD  = 3                  // pipe whose end means that the parent has gone
+)
+
+// A child is one process of a role.
+type child struct {
+	id, role string
+	dir      string
+}
+
+// supervisor runs the processes of a local cluster: it starts them, starts again
+// what dies, leaves alone what was stopped with `sextant stop`, and stops all.
+//
+// `stop` and `start` act through two files in a process's directory: pid, there
+// while it runs, and stopped.
+type supervisor struct {
+	binary string
+	args   []string // common flags of every role
+	stderr io.Writer
+	exited func(c child, pid int) // called after a process has ended
+
+	lifeline *os.File // write end; never written to
+	read     *os.File
+
+	mu      sync.Mutex
+	running map[string]context.CancelFunc
+	live    map[string]bool // processes that exist now
+	wg      sync.WaitGroup
+	out     sync.Mutex // one line of output at a time
+}
+
+func newSupervisor(binary string, args []string, stderr io.Writer, exited func(child, int)) (*supervisor, error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, fmt.Errorf("make the pipe that ties children to their parent: %w", err)
+	}
+	return &supervisor{binary: binary, args: args, stderr: stderr, exited: exited, lifeline: w, read: r, running: map[string]context.CancelFunc{}, live: map[string]bool{}}, nil
+}
+
+// add runs c until ctx ends or remove(c.id) is called.
+func (s *supervisor) add(ctx context.Context, c child) error {
+	if err := os.MkdirAll(c.dir, 0o700); err != nil {
+		return fmt.Errorf("make the directory of %s: %w", c.id, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.running[c.id] != nil {
+		return nil
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	s.running[c.id] = cancel
+	s.wg.Go(func() { s.keep(ctx, c) })
+	return nil
+}
+
+func (s *supervisor) remove(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if cancel := s.running[id]; cancel != nil {
+		cancel()
+		delete(s.running, id)
+	}
+}
+
+// has returns the ids of the processes that are kept running.
+func (s *supervisor) has() (ids []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id := range s.running {
+		ids = append(ids, id)
+	}
+	return ids
+}
+
+// alive returns the ids of the processes that exist.
+func (s *supervisor) alive() (ids []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id, ok := range s.live {
+		if ok {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+func (s *supervisor) setAlive(id string, alive bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.live[id] = alive
+}
+
+func (s *supervisor) wait() { s.wg.Wait() }
+
+// keep runs c again and again until ctx ends.
+func (s *supervisor) keep(ctx context.Context, c child) {
+	pause := restartFirst
+	for ctx.Err() == nil {
+		if stopped(c.dir) {
+			sleep(ctx, markerPoll)
+			continue
+		}
+		began := time.Now()
+		err := s.run(ctx, c)
+		if ctx.Err() != nil {
+			return
+		}
+		if stopped(c.dir) {
+			s.say(c.id, "stopped")
+			continue
+		}
+		if time.Since(began) > restartCalm {
+			pause = restartFirst
+		}
+		s.say(c.id, fmt.Sprintf("ended (%v); starting again in %v", err, pause))
+		sleep(ctx, pause)
+		pause = min(2*pause, restartMax)
+	}
+}
+
+// run starts c once and returns when it has ended and exited was told.
+func (s *supervisor) run(ctx context.Context, c child) error {
+	cmd := exec.Command(s.binary, append([]string{c.role, "--id", c.id}, s.args...)...)
+	cmd.Env = append(os.Environ(), envLifeline+"=1")
+	cmd.ExtraFiles = []*os.File{s.read}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C reaches the parent only
+	log, err := cmd.StderrPipe()
+	if err != nil {
+		return err
+	}
+	cmd.Stdout = cmd.Stderr
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("start %s: %w", c.id, err)
+	}
+	s.setAlive(c.id, true)
+	defer s.setAlive(c.id, false)
+	pid := filepath.Join(c.dir, "pid")
+	if err := os.WriteFile(pid, []byte(strconv.Itoa(cmd.Process.Pid)), 0o600); err != nil {
+		s.say(c.id, err.Error())
+	}
+	stop := context.AfterFunc(ctx, func() { terminate(cmd.Process, stopPatience) })
+	s.copyLines(c.id, log)
+	err = cmd.Wait()
+	stop()
+	os.Remove(pid)
+	s.exited(c, cmd.Process.Pid)
+	if err == nil {
+		err = errors.New("exit status 0")
+	}
+	return err
+}
+
+// terminate asks p to end and kills it if it has not after patience.
+func terminate(p *os.Process, patience time.Duration) {
+	if p.Signal(syscall.SIGTERM) != nil {
+		return
+	}
+	p.Signal(syscall.SIGCONT) // one that was stopped by SIGSTOP shall end too
+	time.AfterFunc(patience, func() { p.Kill() })
+}
+
+// copyLines prints every line of r with the process's name until r ends.
+func (s *supervisor) copyLines(id string, r io.Reader) {
+	lines := bufio.NewReaderSize(r, 64<<10)
+	for {
+		line, err := lines.ReadSlice('\n')
+		if len(line) > 0 {
+			s.mustWrite(id, line)
+		}
+		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
+			return
+		}
+	}
+}
+
+func (s *supervisor) mustWrite(id string, line []byte) {
+	if line[len(line)-1] != '\n' {
+		line = append(line, '\n')
+	}
+	s.out.Lock()
+	defer s.out.Unlock()
+	fmt.Fprintf(s.stderr, "%-9s | %s", id, line)
+}
+
+func (s *supervisor) say(id, text string) { s.mustWrite(id, []byte(text+"\n")) }
+
+func sleep(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}
+
+// stopped reports whether the process of a directory was stopped on purpose.
+func stopped(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, "stopped"))
+	return err == nil
+}
+
+// stopRole stops the process of a directory and returns when it has ended.
+func stopRole(ctx context.Context, dir string) error {
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("there is no process with the directory %s", dir)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "stopped"), nil, 0o600); err != nil {
+		return err
+	}
+	pid, err := pidOf(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if p, err := os.FindProcess(pid); err == nil {
+		terminate(p, stopPatience)
+	}
+	return waitFor(ctx, func() bool {
+		_, err := pidOf(dir)
+		return errors.Is(err, fs.ErrNotExist)
+	})
+}
+
+// startRole undoes stopRole and returns when the process runs.
+func startRole(ctx context.Context, dir string) error {
+	if err := os.Remove(filepath.Join(dir, "stopped")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return waitFor(ctx, func() bool {
+		_, err := pidOf(dir)
+		return err == nil
+	})
+}
+
+func pidOf(dir string) (int, error) {
+	b, err := os.ReadFile(filepath.Join(dir, "pid"))
+	if err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(string(b))
+}
+
+// waitFor polls cond until it holds or ctx ends.
+func waitFor(ctx context.Context, cond func() bool) error {
+	for !cond() {
+		sleep(ctx, markerPoll)
+		if ctx.Err() != nil {
+			return errors.New("it did not happen in time; does `sextant up` run on this data directory?")
+		}
+	}
+	return nil
+}
+
+// dieWithParent ends this process when the parent that started it has gone.
+// It does nothing in a process that was started by hand.
+func dieWithParent() {
+	if os.Getenv(envLifeline) == "" {
+		return
+	}
+	go func() {
+		io.Copy(io.Discard, os.NewFile(lifelineFD, "lifeline"))
+		fmt.Fprintln(os.Stderr, "the parent process has gone; ending")
+		os.Exit(1)
+	}()
+}

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	"sextant/failover"
+	"sextant/failover/fleet"
+	"sextant/router/route"
+	"sextant/server/serverpb"
+)
+
+// latest holds the newest topology.
+type latest struct {
+	p atomic.Pointer[failover.Topology]
+}
+
+func (l *latest) set(t failover.Topology) { l.p.Store(&t) }
+
+func (l *latest) get() failover.Topology {
+	if t := l.p.Load(); t != nil {
+		return *t
+	}
+	return failover.Topology{}
+}
+
+// topologySource is the control plane as a router wants to see it.
+type topologySource struct {
+	client *failover.Client
+	latest latest
+}
+
+// Watch implements router.Topology.
+func (s *topologySource) Watch(ctx context.Context, apply func(route.Topology)) error {
+	return s.client.Watch(ctx, func(t failover.Topology) {
+		if t.State != nil && t.State.Cluster != "" {
+			s.latest.set(t)
+			apply(routeTopology(t))
+		}
+	})
+}
+
+func routeTopology(t failover.Topology) route.Topology {
+	out := route.Topology{Epoch: t.State.Epoch, Writer: t.State.Holder.Node, Serves: t.State.Serves(), Version: t.State.Version}
+	for _, i := range t.State.Instances {
+		out.Instances = append(out.Instances, routeInstance(t, i))
+	}
+	for _, e := range t.State.Endpoints {
+		r := route.Endpoint{Name: e.Name, Type: route.EndpointType(e.Type.String()), Addresses: e.Addresses, Listed: e.Listed}
+		r.Members, r.List = route.MembersAny, route.ListStatic
+		if e.Member == fleet.MemberReader {
+			r.Members = route.MembersReader
+		}
+		if e.List == fleet.ListExclusion {
+			r.List = route.ListExclusion
+		}
+		out.Endpoints = append(out.Endpoints, r)
+	}
+	return out
+}
+
+func routeInstance(t failover.Topology, i fleet.Instance) route.Instance {
+	l := t.Live[i.ID]
+	r := route.Instance{ID: i.ID, Address: i.Address, Healthy: l.Healthy, LagMillis: route.LagUnknown, Connections: l.Connections, Role: route.Role(l.Role.String())}
+	if l.LagKnown {
+		r.LagMillis = l.Lag.Milliseconds()
+	}
+	switch {
+	case t.State.IsStopped(i.ID):
+		r.Role = route.RoleStopped
+	case t.Writer() == i.ID:
+		r.Role = route.RoleWriter
+	}
+	return r
+}
+
+// kill ends a session on an instance that the asking client has no session on: it
+// asks the instance.
+func (s *topologySource) kill(ctx context.Context, on route.Instance, connection uint32, queryOnly bool) error {
+	addr := ""
+	for _, i := range s.latest.get().State.Instances {
+		if i.ID == on.ID {
+			addr = i.Control
+		}
+	}
+	if addr == "" {
+		return fmt.Errorf("the control plane does not know %s", on.ID)
+	}
+	conn, err := grpc.NewClient("passthrough:///"+addr, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	_, err = serverpb.NewInstanceClient(conn).Kill(ctx, &serverpb.KillRequest{Connection: connection, QueryOnly: queryOnly})
+	return err
+}

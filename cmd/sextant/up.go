@@ -1,0 +1,257 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"sextant/failover"
+	"sextant/failover/fleet"
+	"sextant/internal/config"
+)
+
+const exitSeenPatience = 2 * time.Second // to tell the control plane of a process that ended
+
+// up runs the whole cluster of cfg as children of this process until ctx ends.
+func up(ctx context.Context, cfg *config.Config, c *common) error {
+	if err := os.MkdirAll(cfg.Cluster.Data, 0o700); err != nil {
+		return err
+	}
+	lock, err := lockData(cfg)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	if err := portsAreFree(cfg); err != nil {
+		return err
+	}
+	id, err := makeIdentity(cfg)
+	if err != nil {
+		return err
+	}
+	client, err := controlClient(cfg, id, logger(cfg))
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	binary, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	s, err := newSupervisor(binary, c.args(), os.Stderr, func(ch child, pid int) {
+		if ch.role != "server" {
+			return
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), exitSeenPatience)
+		defer cancel()
+		if err := client.ExitSeen(ctx, ch.id, pid); err != nil && !errors.Is(err, failover.ErrNoLeader) {
+			fmt.Fprintln(os.Stderr, "sextant: tell the control plane that", ch.id, "ended:", err)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	return runUp(ctx, cfg, client, s)
+}
+
+// runUp starts the children, tells of the cluster's state until ctx ends, and
+// stops them: routers and instances first, so that no client sees storage go.
+func runUp(ctx context.Context, cfg *config.Config, client *failover.Client, s *supervisor) error {
+	base, stopBase := context.WithCancel(context.Background())
+	front, stopFront := context.WithCancel(context.Background())
+	defer stopBase()
+	defer stopFront()
+	for _, n := range cfg.Control.Nodes {
+		if err := s.add(base, child{id: n.ID, role: "control", dir: roleDir(cfg, n.ID)}); err != nil {
+			return err
+		}
+	}
+	for _, n := range cfg.Storage.Nodes {
+		if err := s.add(base, child{id: n.ID, role: "storage", dir: roleDir(cfg, n.ID)}); err != nil {
+			return err
+		}
+	}
+	for _, n := range cfg.Router.Nodes {
+		if err := s.add(front, child{id: n.ID, role: "router", dir: roleDir(cfg, n.ID)}); err != nil {
+			return err
+		}
+	}
+	v := &view{cfg: cfg, supervisor: s, front: front}
+	watch := make(chan error, 1)
+	go func() { watch <- client.Watch(ctx, v.update) }()
+	<-ctx.Done()
+	<-watch
+	fmt.Println("stopping")
+	stopFront()
+	waitFor(context.Background(), func() bool { return !slices.ContainsFunc(s.alive(), isFront) })
+	stopBase()
+	s.wait()
+	return nil
+}
+
+func isFront(id string) bool { return strings.HasPrefix(id, "db-") || strings.HasPrefix(id, "router-") }
+
+func roleDir(cfg *config.Config, id string) string { return filepath.Join(cfg.Cluster.Data, id) }
+
+// portsAreFree returns an error that names the first port that is taken, and its key.
+func portsAreFree(cfg *config.Config) error {
+	offsets := []int{config.PortCluster, config.PortReader, config.PortRouterAdmin}
+	for _, n := range cfg.Control.Nodes {
+		offsets = append(offsets, config.PortControl-1+config.Number(n.ID), config.PortRaft-1+config.Number(n.ID))
+	}
+	for _, n := range cfg.Storage.Nodes {
+		offsets = append(offsets, config.PortStorage-1+config.Number(n.ID))
+	}
+	for _, i := range cfg.Instances {
+		n := config.Number(i.ID) - 1
+		offsets = append(offsets, config.PortInstance+n, config.PortInstanceEnd+n, config.PortInstanceStream+n)
+	}
+	for _, off := range offsets {
+		l, err := net.Listen("tcp", cfg.Addr(off))
+		if err != nil {
+			return named(cfg, cfg.Addr(off), err)
+		}
+		l.Close()
+	}
+	return nil
+}
+
+// view prints what changes in the cluster, and starts and stops instances as the
+// control plane's membership says.
+type view struct {
+	cfg        *config.Config
+	supervisor *supervisor
+	front      context.Context
+	ready      bool
+	roles      map[string]string
+}
+
+// update is called with every topology, one at a time.
+func (v *view) update(t failover.Topology) {
+	if t.State == nil || t.State.Cluster == "" {
+		return
+	}
+	v.follow(t.State)
+	if !v.ready {
+		v.ready = v.isReady(t)
+		if v.ready {
+			printEndpoints(t)
+			fmt.Println("ready")
+			v.roles = rolesOf(t)
+		}
+		return
+	}
+	now := rolesOf(t)
+	for _, id := range sortedKeys(now) {
+		if old := v.roles[id]; old != now[id] {
+			fmt.Printf("%s %s is %s (epoch %d)\n", time.Now().Format("15:04:05.000"), id, now[id], t.State.Epoch)
+		}
+	}
+	for _, id := range sortedKeys(v.roles) {
+		if _, ok := now[id]; !ok {
+			fmt.Printf("%s %s is removed\n", time.Now().Format("15:04:05.000"), id)
+		}
+	}
+	v.roles = now
+}
+
+// follow makes the running instances those of the fleet.
+func (v *view) follow(s *fleet.State) {
+	var ids []string
+	for _, i := range s.Instances {
+		ids = append(ids, i.ID)
+		if err := v.supervisor.add(v.front, child{id: i.ID, role: "server", dir: roleDir(v.cfg, i.ID)}); err != nil {
+			fmt.Fprintln(os.Stderr, "sextant: start", i.ID+":", err)
+		}
+	}
+	for _, id := range v.supervisor.has() {
+		if strings.HasPrefix(id, "db-") && !slices.Contains(ids, id) {
+			v.supervisor.remove(id)
+		}
+	}
+}
+
+// isReady reports whether clients can connect: the writer serves, a router
+// listens, and every reader that was not stopped serves.
+func (v *view) isReady(t failover.Topology) bool {
+	if t.Writer() == "" {
+		return false
+	}
+	for _, n := range v.cfg.Router.Nodes {
+		if !t.State.IsStopped(n.ID) && !stopped(roleDir(v.cfg, n.ID)) && !t.Live[n.ID].Healthy {
+			return false
+		}
+	}
+	for _, i := range t.State.Instances {
+		if i.ID == t.Writer() || t.State.IsStopped(i.ID) || stopped(roleDir(v.cfg, i.ID)) {
+			continue
+		}
+		if l := t.Live[i.ID]; !l.Healthy || l.Role != fleet.RoleReader {
+			return false
+		}
+	}
+	return true
+}
+
+// rolesOf returns what each process is at the moment, in one word.
+func rolesOf(t failover.Topology) map[string]string {
+	roles := map[string]string{}
+	for _, i := range t.State.Instances {
+		switch l := t.Live[i.ID]; {
+		case t.State.IsStopped(i.ID):
+			roles[i.ID] = "stopped"
+		case t.Writer() == i.ID:
+			roles[i.ID] = "writer"
+		case l.Healthy && l.Role == fleet.RoleReader:
+			roles[i.ID] = "reader"
+		case l.Healthy:
+			roles[i.ID] = "joining"
+		default:
+			roles[i.ID] = "down"
+		}
+	}
+	for _, n := range t.State.Storage {
+		roles[n.ID] = health(t, n.ID)
+	}
+	for id, l := range t.Live {
+		if l.Kind == fleet.KindRouter {
+			roles[id] = health(t, id)
+		}
+	}
+	return roles
+}
+
+func health(t failover.Topology, id string) string {
+	switch {
+	case t.State.IsStopped(id):
+		return "stopped"
+	case t.Live[id].Healthy:
+		return "up"
+	}
+	return "down"
+}
+
+func printEndpoints(t failover.Topology) {
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "ENDPOINT\tTYPE\tADDRESS\tMEMBERS")
+	for _, e := range t.State.Endpoints {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", e.Name, e.Type, strings.Join(e.Addresses, " "), strings.Join(t.Members(e), " "))
+	}
+	w.Flush()
+}
+
+func sortedKeys(m map[string]string) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}

@@ -1,0 +1,199 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"sextant/engine"
+	"sextant/failover"
+	"sextant/failover/fleet"
+	"sextant/internal/redo"
+	"sextant/logstore"
+	"sextant/logstore/client"
+	"sextant/server/serverpb"
+)
+
+// read makes this instance a reader of whoever is the writer, and returns when the
+// role ends. An instance that was the writer drops what it had.
+func (i *Instance) read(ctx context.Context) error {
+	i.closeVolume()
+	i.setRole(fleet.RoleJoining, 0, "waiting for a writer to follow")
+	if _, err := i.awaitWriter(ctx); err != nil {
+		return err
+	}
+	src, err := i.source(ctx)
+	if err != nil {
+		return err
+	}
+	i.mu.Lock()
+	db := i.db
+	i.mu.Unlock()
+	switch {
+	case db == nil:
+		db, err = engine.OpenReader(ctx, src, i.o.Engine)
+	case db.Role() == engine.RoleWriter:
+		err = db.Demote(ctx, src)
+	}
+	if err != nil {
+		return errors.Join(err, context.Cause(ctx))
+	}
+	if err := i.serveSQL(db, false); err != nil {
+		return err
+	}
+	i.setRole(fleet.RoleReader, db.Epoch(), "")
+	i.gate.admit()
+	<-ctx.Done()
+	return context.Cause(ctx)
+}
+
+// write recovers the volume at the granted epoch and serves as its writer until
+// the role ends: fenced, resigned, or another order.
+func (i *Instance) write(ctx context.Context, order *failover.BecomeWriter) error {
+	began := time.Now()
+	i.setRole(fleet.RoleRecovering, order.Epoch, "recovering the volume")
+	h := newHub()
+	grant, err := i.grant(ctx, order)
+	if err != nil {
+		return err
+	}
+	vol, found, err := client.Recover(ctx, grant, i.volumeOptions(order, h))
+	if err != nil {
+		if ctx.Err() == nil && !errors.Is(err, logstore.ErrFenced) {
+			// One epoch has one recovery: this one is lost, so the epoch is given back.
+			err = errors.Join(err, i.agent.Resign(context.WithoutCancel(ctx), order.Epoch, ""))
+		}
+		return fmt.Errorf("recover at volume epoch %d: %w", order.Epoch, err)
+	}
+	defer i.closeVolume()
+	i.mu.Lock()
+	i.volume, i.hub = vol, h
+	db := i.db
+	i.mu.Unlock()
+	if db == nil {
+		db, err = engine.OpenWriter(ctx, vol, i.o.Engine)
+	} else {
+		err = db.Promote(ctx, vol, found.List.Ranges)
+	}
+	if err == nil {
+		err = i.serveSQL(db, true)
+	}
+	if err != nil { // the engine is neither writer nor reader now: only a new process helps
+		err = fmt.Errorf("open the volume at epoch %d: %w", order.Epoch, err)
+		return &fatalError{errors.Join(err, i.agent.Resign(context.WithoutCancel(ctx), order.Epoch, ""))}
+	}
+	i.setRole(fleet.RoleWriter, order.Epoch, "")
+	i.gate.admit()
+	i.o.Logger.Info("writer", "volume_epoch", order.Epoch, "vdl", found.VDL, "records", found.Records, "took", time.Since(began))
+	return i.serveWriter(ctx, order.Epoch, db, vol, h)
+}
+
+// serveWriter returns when the role ends, and has then stopped to answer.
+func (i *Instance) serveWriter(ctx context.Context, epoch redo.VolumeEpoch, db *engine.DB, vol *client.Volume, h *hub) error {
+	ticker, stop := context.WithCancel(ctx)
+	defer stop()
+	go i.tick(ticker, db, vol, h)
+	go i.awaitReaders(ticker, db, h)
+	for {
+		select {
+		case <-ctx.Done():
+			i.stopWriting("another instance becomes the writer")
+			return context.Cause(ctx)
+		case <-vol.Done():
+			i.stopWriting("another instance is the writer")
+			return vol.Err()
+		case d := <-i.drain:
+			if d.Epoch == epoch && i.handOver(ctx, d, vol) {
+				return errResigned
+			}
+		}
+	}
+}
+
+// handOver drains the sessions, stops answering and resigns. Returns false if the
+// drain was given up: then the role goes on.
+func (i *Instance) handOver(ctx context.Context, d *failover.Drain, vol *client.Volume) bool {
+	within, cancel := context.WithTimeout(ctx, d.Within)
+	defer cancel()
+	i.gate.shut("the writer's role is being handed over")
+	if err := i.sql.Drain(within); err != nil {
+		i.o.Logger.Warn("switchover given up", "error", err)
+		i.sql.Resume()
+		i.gate.admit()
+		return false
+	}
+	i.stopWriting("the writer's role was handed over")
+	vol.Close()
+	if err := i.agent.Resign(ctx, d.Epoch, d.Successor); err != nil {
+		i.o.Logger.Warn("resign", "volume_epoch", d.Epoch, "error", err)
+	}
+	return true
+}
+
+// stopWriting ends every session: nothing is answered any more in this role.
+func (i *Instance) stopWriting(reason string) {
+	i.gate.shut(reason)
+	i.setRole(fleet.RoleJoining, 0, reason)
+	i.sql.SetReader()
+}
+
+// tick tells the readers how far the log is durable: whenever that has moved, and
+// every TickEvery, but only while the epoch is confirmed.
+func (i *Instance) tick(ctx context.Context, db *engine.DB, vol *client.Volume, h *hub) {
+	t := time.NewTicker(i.o.TickEvery)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-h.moved:
+		case <-t.C:
+		}
+		if h.count() > 0 && vol.WaitConfirmed(ctx) == nil {
+			h.tick(&serverpb.Tick{Vdl: uint64(vol.VDL()), Snapshot: uint64(db.SnapshotLSN()), SentMicros: time.Now().UnixMicro()})
+		}
+		pause(ctx, tickLeast)
+	}
+}
+
+// awaitReaders lets the minimum read point move once every healthy reader has
+// subscribed, or after readersGrace.
+func (i *Instance) awaitReaders(ctx context.Context, db *engine.DB, h *hub) {
+	grace, cancel := context.WithTimeout(ctx, readersGrace)
+	defer cancel()
+	for grace.Err() == nil {
+		t, changed := i.topologyNow()
+		missing := 0
+		if t.State != nil {
+			for _, r := range t.State.Instances {
+				if r.ID != i.o.ID && !t.State.IsStopped(r.ID) && !h.has(r.ID) {
+					missing++
+				}
+			}
+		}
+		if missing == 0 {
+			break
+		}
+		select {
+		case <-grace.Done():
+		case <-changed:
+		case <-h.joined:
+		}
+	}
+	if ctx.Err() == nil {
+		db.ReadersKnown()
+	}
+}
+
+func (i *Instance) closeVolume() {
+	i.mu.Lock()
+	vol := i.volume
+	i.volume, i.hub = nil, nil
+	i.mu.Unlock()
+	if vol != nil {
+		if err := vol.Close(); err != nil {
+			i.o.Logger.Warn("volume closed", "error", err)
+		}
+	}
+}

@@ -1,0 +1,287 @@
+// Package server is the life of one SQL instance: it joins as a reader, follows the
+// writer's redo stream, becomes the writer when the control plane grants it a volume
+// epoch, and a reader again when it is fenced or hands over.
+//
+// It decides nothing about the protocol: who writes is package failover/fleet, what a
+// recovery keeps is logstore/volume, what a reader shows is engine/replica, what a
+// client is told is server/gms. Here orders become transitions, one at a time.
+// Start with Instance.
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+
+	"sextant/engine"
+	"sextant/failover"
+	"sextant/failover/fleet"
+	"sextant/internal/redo"
+	"sextant/logstore/client"
+	"sextant/server/gms"
+	"sextant/server/serverpb"
+)
+
+const (
+	streamProtocol   = 1
+	retryPause       = 100 * time.Millisecond // after a transition that failed
+	readersGrace     = 30 * time.Second       // a new writer waits so long for readers to renew their read points
+	closePatience    = 5 * time.Second        // for sessions when the process ends
+	leaseDriftFactor = 20                     // the lease wait is longer by 1/20 of itself: clocks that drift by 5 %
+	tickLeast        = time.Millisecond       // between two ticks of the redo stream
+)
+
+// MySQLVersion is the version of MySQL that clients are told.
+const MySQLVersion = gms.ServerVersion
+
+// Options say what an instance is made of.
+type Options struct {
+	ID          string
+	Cluster     string
+	Incarnation fleet.Incarnation
+	Client      *failover.Client // not closed by the instance
+	MySQL       net.Listener     // bound; closed by the instance
+	Stream      net.Listener     // redo stream and control, bound; closed by the instance
+	Logger      *slog.Logger
+
+	Engine         engine.Options
+	WindowBytes    int // shipped to storage and not yet durable
+	MaxConnections int
+	TrustedProxies []netip.Addr // routers' source addresses
+	HeartbeatEvery time.Duration
+	TickEvery      time.Duration // of the redo stream while nothing is written
+}
+
+// Instance is one SQL instance.
+type Instance struct {
+	o     Options
+	agent *failover.Agent
+	grpc  *grpc.Server
+	sql   *gms.Server
+	gate  *gate
+
+	mu       sync.Mutex
+	topology failover.Topology
+	changed  chan struct{} // closed and replaced when topology changes
+	order    *failover.BecomeWriter
+	cancel   context.CancelCauseFunc // of the transition or role in force
+	leases   chan struct{}           // closed when the predecessors' leases need no wait
+	drain    chan *failover.Drain
+	role     fleet.Role
+	epoch    redo.VolumeEpoch // that the role is about
+	detail   string
+	db       *engine.DB
+	volume   *client.Volume
+	hub      *hub
+	reader   *client.Reader
+}
+
+// Causes of a role's end.
+var (
+	errNewOrder = errors.New("server: the control plane has another order")
+	errStop     = errors.New("server: an operator stopped this instance")
+	errResigned = errors.New("server: handed over")
+)
+
+// fatalError ends the process: its state cannot be mended in place.
+type fatalError struct{ error }
+
+// New returns an instance that does nothing until Run.
+func New(o Options) *Instance {
+	return &Instance{o: o, changed: make(chan struct{}), gate: newGate(o.MySQL), drain: make(chan *failover.Drain, 1)}
+}
+
+// Run joins the cluster and serves until ctx ends or an operator stops the role
+// (nil), or something fails that a restart may mend (an error).
+func (i *Instance) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		if err := i.o.Client.Watch(ctx, i.setTopology); err != nil && ctx.Err() == nil {
+			cancel(fmt.Errorf("watch the control plane: %w", err))
+		}
+	}()
+	i.grpc = grpc.NewServer(grpc.MaxRecvMsgSize(streamBytesMax), grpc.MaxSendMsgSize(streamBytesMax),
+		grpc.InitialWindowSize(8<<20), grpc.InitialConnWindowSize(8<<20))
+	serverpb.RegisterInstanceServer(i.grpc, &streamServer{i: i})
+	go i.grpc.Serve(i.o.Stream)
+	agent, err := failover.StartAgent(failover.AgentOptions{
+		ID: i.o.ID, Cluster: i.o.Cluster, Incarnation: i.o.Incarnation, Client: i.o.Client, Logger: i.o.Logger,
+		Heartbeat: i.Heartbeat, HeartbeatEvery: i.o.HeartbeatEvery,
+		Handle: func(o failover.Order) { i.handle(o, cancel) },
+	})
+	if err != nil {
+		return err
+	}
+	i.mu.Lock()
+	i.agent = agent
+	i.mu.Unlock()
+	err = i.live(ctx)
+	i.close()
+	agent.Close()
+	<-watched
+	if cause := context.Cause(ctx); errors.Is(cause, errStop) || errors.Is(cause, context.Canceled) {
+		return nil
+	} else if err == nil {
+		err = cause
+	}
+	return err
+}
+
+// live takes one role after the other until ctx ends.
+func (i *Instance) live(ctx context.Context) error {
+	for ctx.Err() == nil {
+		role, cancel := context.WithCancelCause(ctx)
+		i.mu.Lock()
+		order := i.order
+		i.cancel = cancel
+		i.leases = make(chan struct{})
+		if order != nil && order.LeaseWait == 0 {
+			close(i.leases)
+		}
+		i.mu.Unlock()
+		var err error
+		if order != nil {
+			err = i.write(role, order)
+			i.forget(order)
+		} else {
+			err = i.read(role)
+		}
+		cancel(nil)
+		if fatal := (*fatalError)(nil); errors.As(err, &fatal) {
+			return err
+		}
+		if ctx.Err() == nil && err != nil && !errors.Is(err, errNewOrder) && !errors.Is(err, errResigned) {
+			i.o.Logger.Warn("role ended", "role", i.roleNow().String(), "error", err)
+			i.setRole(fleet.RoleJoining, 0, err.Error())
+			pause(ctx, retryPause)
+		}
+	}
+	return nil
+}
+
+// forget drops an order that has ended, so that the next role is a reader's unless
+// a newer order has come.
+func (i *Instance) forget(o *failover.BecomeWriter) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.order != nil && i.order.Epoch == o.Epoch {
+		i.order = nil
+	}
+}
+
+// handle takes an order of the control plane. A role that has to end is cancelled;
+// live then takes the next one.
+func (i *Instance) handle(o failover.Order, stop context.CancelCauseFunc) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	switch o := o.(type) {
+	case *failover.BecomeWriter:
+		if i.order != nil && i.order.Epoch == o.Epoch {
+			if o.LeaseWait == 0 && i.order.LeaseWait != 0 {
+				i.order = o
+				close(i.leases)
+			}
+			return
+		}
+		if i.role == fleet.RoleWriter && i.epoch >= o.Epoch {
+			return
+		}
+		i.order = o
+		i.end(errNewOrder)
+	case *failover.Demote:
+		if i.order != nil && i.order.Epoch < o.Epoch {
+			i.order = nil
+			i.end(errNewOrder)
+		}
+	case *failover.Drain:
+		if i.role == fleet.RoleWriter && i.epoch == o.Epoch {
+			select {
+			case i.drain <- o:
+			default: // one is under way
+			}
+		}
+	case *failover.Resume:
+		// A drain ends by itself after Drain.Within.
+	case *failover.StopRole:
+		stop(errStop)
+	}
+}
+
+func (i *Instance) end(cause error) {
+	if i.cancel != nil {
+		i.cancel(cause)
+	}
+}
+
+func (i *Instance) setTopology(t failover.Topology) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.topology = t
+	close(i.changed)
+	i.changed = make(chan struct{})
+}
+
+// topologyNow returns the newest topology and a channel that is closed when it changes.
+func (i *Instance) topologyNow() (failover.Topology, <-chan struct{}) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.topology, i.changed
+}
+
+func (i *Instance) roleNow() fleet.Role {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.role
+}
+
+func (i *Instance) setRole(r fleet.Role, e redo.VolumeEpoch, detail string) {
+	i.mu.Lock()
+	i.role, i.epoch, i.detail = r, e, detail
+	agent := i.agent
+	i.mu.Unlock()
+	if agent != nil {
+		agent.Poke()
+	}
+}
+
+// close ends all sessions and everything else of this process.
+func (i *Instance) close() {
+	i.gate.shut("the server is shutting down")
+	if i.sql != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), closePatience)
+		defer cancel()
+		if err := i.sql.Close(ctx); err != nil {
+			i.o.Logger.Warn("sessions closed", "error", err)
+		}
+	}
+	i.grpc.Stop()
+	if i.db != nil {
+		if err := i.db.Close(); err != nil {
+			i.o.Logger.Warn("engine closed", "error", err)
+		}
+	}
+	i.closeVolume()
+	if i.reader != nil {
+		i.reader.Close()
+	}
+	i.gate.Close()
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}

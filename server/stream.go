@@ -1,0 +1,118 @@
+package server
+
+import (
+	"context"
+	"errors"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"sextant/engine"
+	"sextant/internal/redo"
+	"sextant/logstore/client"
+	"sextant/server/serverpb"
+)
+
+// streamServer answers what other processes ask of this instance.
+type streamServer struct {
+	serverpb.UnimplementedInstanceServer
+	i *Instance
+}
+
+// Kill ends a session, or the statement that it runs. NOT_FOUND if there is none.
+func (s *streamServer) Kill(_ context.Context, r *serverpb.KillRequest) (*serverpb.KillReply, error) {
+	sql := s.i.sqlNow()
+	if sql == nil || !sql.Kill(r.Connection, r.QueryOnly) {
+		return nil, status.Errorf(codes.NotFound, "no connection %d", r.Connection)
+	}
+	return &serverpb.KillReply{}, nil
+}
+
+// Follow streams the redo log to one reader until either side ends.
+func (s *streamServer) Follow(stream grpc.BidiStreamingServer[serverpb.FollowerMessage, serverpb.WriterMessage]) error {
+	m, err := stream.Recv()
+	if err != nil {
+		return err
+	}
+	hello := m.GetHello()
+	switch {
+	case hello == nil || hello.Protocol != streamProtocol:
+		return status.Errorf(codes.InvalidArgument, "protocol %d, this instance speaks %d", hello.GetProtocol(), streamProtocol)
+	case hello.Cluster != s.i.o.Cluster:
+		return status.Errorf(codes.PermissionDenied, "this instance belongs to the cluster %s", s.i.o.Cluster)
+	}
+	db, vol, h := s.i.writing()
+	if h == nil {
+		return status.Error(codes.FailedPrecondition, "this instance is not the writer")
+	}
+	if err := vol.WaitConfirmed(stream.Context()); err != nil {
+		return status.Error(codes.FailedPrecondition, err.Error())
+	}
+	answer := &serverpb.Answer{}
+	f, ok := h.join(hello.Id, func() { fillAnswer(answer, vol) })
+	if !ok {
+		return status.Errorf(codes.ResourceExhausted, "%d readers follow already", followersMax)
+	}
+	defer h.leave(f)
+	// The promise of a reader that went away holds until it comes back or is removed.
+	db.HoldReadPoint(hello.Id, redo.LSN(min(hello.Applied, answer.Vdl)))
+	if err := stream.Send(&serverpb.WriterMessage{Answer: answer}); err != nil {
+		return err
+	}
+	promises := make(chan error, 1)
+	go func() { promises <- takePromises(stream, db, hello.Id) }()
+	return feed(stream, f, vol, promises)
+}
+
+func fillAnswer(a *serverpb.Answer, vol *client.Volume) {
+	vdl, last := vol.PGLasts()
+	a.VolumeEpoch, a.Vdl, a.PagesPerGroup = uint64(vol.Epoch()), uint64(vdl), vol.PagesPerGroup()
+	a.PgLast = make(map[uint32]uint64, len(last))
+	for pg, l := range last {
+		a.PgLast[uint32(pg)] = uint64(l)
+	}
+	for _, r := range vol.List().Ranges {
+		a.Annulled = append(a.Annulled, &serverpb.Range{After: uint64(r.After), Through: uint64(r.Through)})
+	}
+}
+
+// takePromises registers what the reader promises until its side of the stream ends.
+func takePromises(stream grpc.BidiStreamingServer[serverpb.FollowerMessage, serverpb.WriterMessage], db *engine.DB, id string) error {
+	for {
+		m, err := stream.Recv()
+		if err != nil {
+			return err
+		}
+		if m.Promise != 0 {
+			db.HoldReadPoint(id, redo.LSN(m.Promise))
+		}
+	}
+}
+
+// feed sends what the hub queues, frames before the tick that covers them.
+func feed(stream grpc.BidiStreamingServer[serverpb.FollowerMessage, serverpb.WriterMessage], f *follower, vol *client.Volume, promises <-chan error) error {
+	for {
+		select {
+		case <-f.wake:
+		case err := <-promises:
+			return err
+		case <-vol.Done():
+			return status.Error(codes.FailedPrecondition, "this instance is not the writer any more")
+		}
+		frames, tick, err := f.take()
+		if errors.Is(err, errSlow) {
+			return status.Error(codes.ResourceExhausted, err.Error())
+		}
+		for _, fr := range frames {
+			if err := stream.Send(&serverpb.WriterMessage{Frame: fr.bytes}); err != nil {
+				return err
+			}
+		}
+		if tick != nil {
+			if err := stream.Send(&serverpb.WriterMessage{Tick: tick}); err != nil {
+				return err
+			}
+		}
+	}
+}

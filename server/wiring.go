@@ -1,0 +1,255 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"sextant/engine"
+	"sextant/engine/replica"
+	"sextant/failover"
+	"sextant/failover/fleet"
+	"sextant/internal/page"
+	"sextant/internal/redo"
+	"sextant/logstore"
+	"sextant/logstore/client"
+	"sextant/server/gms"
+)
+
+// geometry is the fleet's state as the storage client wants it.
+func geometry(s *fleet.State) client.Geometry {
+	g := client.Geometry{PagesPerGroup: s.SegmentBytes / page.Size}
+	for _, n := range s.Storage {
+		g.Nodes = append(g.Nodes, client.Node{ID: logstore.NodeID(n.ID), AZ: n.AZ, Addr: n.Address, Store: logstore.StoreID(n.StoreID)})
+	}
+	for _, gr := range s.Groups {
+		g.Groups = append(g.Groups, group(gr))
+	}
+	return g
+}
+
+func group(g fleet.Group) client.Group {
+	out := client.Group{PG: g.ID, Membership: g.Membership}
+	for _, m := range g.Members {
+		out.Members = append(out.Members, logstore.NodeID(m))
+	}
+	return out
+}
+
+// grant is an order as the storage client wants it. A new volume first gets its
+// first protection group: it needs the stores of three zones to have registered.
+func (i *Instance) grant(ctx context.Context, o *failover.BecomeWriter) (client.Grant, error) {
+	s := o.State
+	for len(s.Groups) == 0 {
+		var err error
+		s, err = i.o.Client.Propose(ctx, &fleet.CreateGroup{Epoch: o.Epoch, ID: 0})
+		if errors.Is(err, fleet.ErrNotReady) {
+			s = o.State
+			pause(ctx, retryPause)
+			err = context.Cause(ctx)
+		}
+		if err != nil {
+			return client.Grant{}, fmt.Errorf("create the first protection group: %w", err)
+		}
+	}
+	return client.Grant{
+		Volume: s.Volume, Timeline: s.Timeline, Epoch: o.Epoch, Holder: uint64(i.o.Incarnation),
+		LAL: o.LAL, ReadLease: o.ReadLease, LeaseWait: o.LeaseWait + o.LeaseWait/leaseDriftFactor, Geometry: geometry(s),
+	}, nil
+}
+
+func (i *Instance) volumeOptions(o *failover.BecomeWriter, h *hub) client.Options {
+	opts := i.clientOptions()
+	opts.Tap = h
+	opts.WindowBytes = i.o.WindowBytes
+	opts.Opened = func(ctx context.Context) error { return i.agent.Opened(ctx, o.Epoch) }
+	opts.VerifyEpoch = func(ctx context.Context, epoch redo.VolumeEpoch) error {
+		h, err := i.o.Client.VerifyEpoch(ctx)
+		if err == nil && (h.Epoch != epoch || h.Incarnation != i.o.Incarnation) {
+			err = logstore.ErrFenced
+		}
+		return err
+	}
+	i.mu.Lock()
+	opts.LeasesEnded = i.leases
+	i.mu.Unlock()
+	opts.CreateGroup = func(ctx context.Context, epoch redo.VolumeEpoch, pg redo.PGID) (client.Group, error) {
+		s, err := i.o.Client.Propose(ctx, &fleet.CreateGroup{Epoch: epoch, ID: pg})
+		if err != nil {
+			return client.Group{}, err
+		}
+		if int(pg) >= len(s.Groups) {
+			return client.Group{}, fmt.Errorf("the control plane answered without protection group %d", pg)
+		}
+		return group(s.Groups[pg]), nil
+	}
+	return opts
+}
+
+// clientOptions are what a volume and a reader have in common.
+func (i *Instance) clientOptions() client.Options {
+	return client.Options{
+		Self: logstore.NodeID(i.o.ID), Cluster: i.o.Cluster, Logger: i.o.Logger,
+		Resolve: func(id logstore.NodeID) string {
+			t, _ := i.topologyNow()
+			if t.State != nil {
+				for _, n := range t.State.Storage {
+					if n.ID == string(id) {
+						return n.Address
+					}
+				}
+			}
+			return ""
+		},
+	}
+}
+
+// source is what a reader is fed from. It waits until the fleet is known.
+func (i *Instance) source(ctx context.Context) (engine.Source, error) {
+	for {
+		t, changed := i.topologyNow()
+		if t.State != nil && t.State.Cluster != "" {
+			break
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return engine.Source{}, context.Cause(ctx)
+		}
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.reader == nil {
+		s := i.topology.State
+		r, err := client.NewReader(s.Volume, s.Timeline, i.clientOptions(), func() client.Geometry {
+			t, _ := i.topologyNow()
+			return geometry(t.State)
+		})
+		if err != nil {
+			return engine.Source{}, err
+		}
+		i.reader = r
+	}
+	return engine.Source{
+		Pages: i.reader, Log: i.reader,
+		Stream: &writerStream{cluster: i.o.Cluster, id: i.o.ID, writer: i.awaitWriter},
+	}, nil
+}
+
+var _ replica.Stream = (*writerStream)(nil)
+
+// awaitWriter returns the stream's address of the serving writer, once there is one
+// other than this instance.
+func (i *Instance) awaitWriter(ctx context.Context) (string, error) {
+	for {
+		t, changed := i.topologyNow()
+		if w := t.Writer(); w != "" && w != i.o.ID {
+			for _, in := range t.State.Instances {
+				if in.ID == w {
+					return in.Control, nil
+				}
+			}
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return "", context.Cause(ctx)
+		}
+	}
+}
+
+// writing returns the parts of a serving writer; the hub is nil in any other role.
+func (i *Instance) writing() (*engine.DB, *client.Volume, *hub) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.role != fleet.RoleWriter {
+		return nil, nil, nil
+	}
+	return i.db, i.volume, i.hub
+}
+
+func (i *Instance) sqlNow() *gms.Server {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.sql
+}
+
+// serveSQL lets clients at db in a role; the first time it starts the SQL server.
+func (i *Instance) serveSQL(db *engine.DB, writer bool) error {
+	i.mu.Lock()
+	i.db = db
+	sql := i.sql
+	i.mu.Unlock()
+	if sql == nil {
+		var err error
+		sql, err = gms.NewServer(gms.Options{
+			DB: db, InstanceID: i.o.ID, Listener: i.gate, Logger: i.o.Logger, TrustedProxies: i.o.TrustedProxies,
+			MaxConnections: i.o.MaxConnections, ReplicaStatus: i.replicaStatus, Admit: i.admits,
+		})
+		if err != nil {
+			return fmt.Errorf("start the SQL server: %w", err)
+		}
+		i.mu.Lock()
+		i.sql = sql
+		i.mu.Unlock()
+		go func() {
+			if err := sql.Serve(); err != nil {
+				i.o.Logger.Error("SQL server ended", "error", err)
+			}
+		}()
+	}
+	if writer {
+		return sql.SetWriter()
+	}
+	sql.SetReader()
+	return nil
+}
+
+// admits refuses a connection that was meant for the writer of another epoch.
+func (i *Instance) admits(writerEpoch redo.VolumeEpoch) error {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if writerEpoch != 0 && (i.role != fleet.RoleWriter || i.epoch != writerEpoch) {
+		return fmt.Errorf("%s is not the writer of volume epoch %d", i.o.ID, writerEpoch)
+	}
+	return nil
+}
+
+// Heartbeat is what the control plane is told.
+func (i *Instance) Heartbeat() failover.Heartbeat {
+	i.mu.Lock()
+	role, epoch, detail, db, vol, sql := i.role, i.epoch, i.detail, i.db, i.volume, i.sql
+	i.mu.Unlock()
+	h := failover.Heartbeat{Role: role, Epoch: epoch, Healthy: role == fleet.RoleReader || role == fleet.RoleWriter, Detail: detail}
+	if sql != nil {
+		h.Connections = sql.Connections()
+	}
+	switch {
+	case role == fleet.RoleWriter && vol != nil:
+		h.VDL, h.VCL, h.Applied, h.Progress, h.LagKnown = vol.VDL(), vol.VCL(), db.SnapshotLSN(), vol.Progress(), true
+	case role == fleet.RoleReader && db != nil:
+	case vol != nil:
+		h.Progress = vol.Progress()
+	}
+	return h
+}
+
+// replicaStatus is what information_schema.replica_host_status shows.
+func (i *Instance) replicaStatus() []gms.ReplicaStatus {
+	t, _ := i.topologyNow()
+	if t.State == nil {
+		return nil
+	}
+	var rows []gms.ReplicaStatus
+	for _, in := range t.State.Instances {
+		l, ok := t.Live[in.ID]
+		if !ok || !l.Healthy {
+			continue
+		}
+		rows = append(rows, gms.ReplicaStatus{
+			ID: in.ID, Writer: in.ID == t.Writer(), Lag: l.Lag, Applied: l.Applied, Durable: l.VDL,
+			Incarnation: uint64(l.Incarnation), Current: in.ID == i.o.ID,
+		})
+	}
+	return rows
+}
