@@ -191,7 +191,9 @@ func (t *turn) abandon() { t.db.space.giveBack(t.taken) }
 func (t *turn) publish() {
 	db := t.db
 	end := t.next - 1
-	live := db.snaps.readable(db.vol.VDL())
+	vdl := db.vol.VDL()
+	db.pool.SetDurable(vdl)
+	live := db.snaps.readable(vdl)
 	// A version of the time before the turn is still the newest for those who
 	// read now; it must not be pruned before the newest LSN moves.
 	for _, id := range t.order {

@@ -33,6 +33,9 @@ type Options struct {
 	WindowBytes   int           // payload bytes above the VDL; default 256 MiB
 	// Manual leaves the VDL where it is until Store.Advance.
 	Manual bool
+	// Behind moves the VDL a moment after Append, from another goroutine, so that
+	// commits meet pages above the VDL as they do with real storage.
+	Behind bool
 	// KeepAll keeps every record, whatever minimum read point the engine sets.
 	KeepAll bool
 }
@@ -65,6 +68,7 @@ type Store struct {
 		moved    chan struct{}
 		taps     []logstore.Tap
 		faults   Faults
+		behind   bool
 		blocked  chan struct{} // open while epochs cannot be confirmed; nil: they can
 	}
 }

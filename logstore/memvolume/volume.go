@@ -143,10 +143,22 @@ func (v *Volume) Append(turn []redo.MTR) error {
 	}
 	s.mu.window += bytes
 	s.frames(s.mu.log[first:])
-	if !s.o.Manual {
+	switch {
+	case s.o.Behind && !s.mu.behind:
+		s.mu.behind = true
+		go s.follow()
+	case !s.o.Manual && !s.o.Behind:
 		s.advance(s.mu.last)
 	}
 	return nil
+}
+
+// follow moves the VDL to the last CPL of this moment.
+func (s *Store) follow() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mu.behind = false
+	s.advance(s.mu.last)
 }
 
 func (s *Store) group(id redo.PageID) redo.PGID {
@@ -176,7 +188,7 @@ func (s *Store) frames(records []redo.Record) {
 			MinReadPoint: s.mu.minRead, Opened: true, Records: by[pg],
 		})
 		for _, t := range s.mu.taps {
-			t.Frame(b)
+			t.Frame(b, by[pg][len(by[pg])-1].LSN)
 		}
 	}
 }

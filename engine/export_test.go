@@ -1,0 +1,29 @@
+package engine
+
+import (
+	"context"
+
+	"sextant/engine/btree"
+)
+
+// FreeGarbage runs the background job once.
+func (db *DB) FreeGarbage(ctx context.Context) error {
+	w, err := db.writer()
+	if err != nil {
+		return err
+	}
+	return w.freeTrees(ctx)
+}
+
+// Garbage returns the number of notes in the garbage and intents trees.
+func (db *DB) Garbage(ctx context.Context) (n int) {
+	p, _, done := db.newest()
+	defer done()
+	for _, tree := range []int{treeGarbage, treeIntents} {
+		c := btree.NewCursor(db.system.tree(tree), p)
+		for ok := c.Seek(ctx, nil); ok; ok = c.Next(ctx) {
+			n++
+		}
+	}
+	return n
+}
