@@ -81,7 +81,7 @@ func (in *instance) closeSessions() {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	for _, s := range in.sessions {
-		_ = s.c.Close()
+		_ = s.c.Conn.Close()
 	}
 }
 
@@ -264,7 +264,7 @@ func (s *fakeSession) kill(id uint32, queryOnly bool) error {
 	if queryOnly {
 		v.killed <- struct{}{}
 	} else {
-		_ = v.c.Close()
+		_ = v.c.Conn.Close()
 	}
 	return s.ok()
 }
