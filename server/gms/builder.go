@@ -74,6 +74,8 @@ func (b *builder) root(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		return nil, errReadOnly()
 	}
 	switch {
+	case temporaryDDL(n):
+		s.keep = s.GetIgnoreAutoCommit() || !s.autocommit
 	case commits(n):
 		if s.dml == 0 {
 			return b.ddl(ctx, s, n, r)
@@ -108,10 +110,6 @@ func isCall(n sql.Node) bool {
 // commits reports whether a statement commits what is open before and after itself.
 func commits(n sql.Node) bool {
 	switch n := n.(type) {
-	case *plan.CreateTable:
-		return !n.Temporary()
-	case *plan.DropTable:
-		return !dropsTemporary(n)
 	case *plan.Truncate:
 		t := tableOf(n.Child)
 		return t == nil || t.ref.lock != lockDelete
@@ -124,13 +122,31 @@ func commits(n sql.Node) bool {
 	return plan.IsDDLNode(n)
 }
 
-func dropsTemporary(n *plan.DropTable) bool {
-	for _, t := range n.Tables {
-		if x := tableOf(t); x == nil || !x.IsTemporary() {
-			return false
+// temporaryDDL reports whether a statement defines temporary tables only: it
+// belongs to the open transaction's time, not to it.
+func temporaryDDL(n sql.Node) bool {
+	switch n := n.(type) {
+	case *plan.CreateTable:
+		return n.Temporary()
+	case *plan.DropTable:
+		for _, t := range n.Tables {
+			if x := tableOf(t); x == nil || !x.IsTemporary() {
+				return false
+			}
 		}
+		return len(n.Tables) > 0
 	}
-	return len(n.Tables) > 0
+	if !plan.IsDDLNode(n) {
+		return false
+	}
+	temporary, other := false, false
+	transform.Inspect(n, func(n sql.Node) bool {
+		if t := tableOf(n); t != nil {
+			temporary, other = temporary || t.IsTemporary(), other || !t.IsTemporary()
+		}
+		return true
+	})
+	return temporary && !other
 }
 
 // tableOf returns the table under a node, nil if it is none of ours.

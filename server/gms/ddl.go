@@ -73,7 +73,7 @@ func (t *Table) ddlError(ctx *sql.Context, s *Session, err error) error {
 		values := make([]string, len(dup.Index.Columns))
 		desc := dup.Table.Desc()
 		for i, c := range dup.Index.Columns {
-			if c.Column < len(sh.codecs) && desc != nil && !desc.IsNull(dup.Existing, c.Column) {
+			if c.Column < len(sh.codecs) && len(dup.Existing) > 0 && !desc.IsNull(dup.Existing, c.Column) {
 				values[i] = text(ctx, sh.codecs[c.Column].typ, sh.codecs[c.Column].get(desc, dup.Existing, c.Column), int(c.Prefix))
 			}
 		}
@@ -533,15 +533,21 @@ func (t *Table) CreateIndex(ctx *sql.Context, ix sql.IndexDef) error {
 	if sh.findIndex(ix.Name) != nil {
 		return sql.ErrDuplicateKey.New(ix.Name)
 	}
+	if ix.IsSpatial() || ix.IsVector() { // queries scan the table
+		kind := engine.IndexSpatial
+		if ix.IsVector() {
+			kind = engine.IndexVector
+		}
+		for _, name := range ix.ColumnNames() {
+			if sh.def.Column(name) < 0 {
+				return sql.ErrKeyColumnDoesNotExist.New(name)
+			}
+		}
+		return t.addPseudo(ctx, pseudoIndex{Name: ix.Name, Kind: kind, Columns: ix.ColumnNames(), Comment: ix.Comment})
+	}
 	def, err := indexDef(ctx, sh.def, ix)
 	if err != nil {
 		return err
-	}
-	if ix.IsVector() {
-		return sql.ErrUnsupportedFeature.New("VECTOR index")
-	}
-	if ix.IsSpatial() {
-		return t.addPseudo(ctx, pseudoIndex{Name: ix.Name, Kind: engine.IndexSpatial, Columns: ix.ColumnNames(), Comment: ix.Comment})
 	}
 	if _, err := tx.CreateIndex(ctx, sh.def, def); err != nil {
 		if errors.Is(err, engine.ErrExists) {

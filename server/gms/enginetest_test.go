@@ -11,7 +11,6 @@ import (
 	"sync"
 	"testing"
 
-	sqle "github.com/dolthub/go-mysql-server"
 	"github.com/dolthub/go-mysql-server/enginetest"
 	"github.com/dolthub/go-mysql-server/enginetest/scriptgen/setup"
 	"github.com/dolthub/go-mysql-server/memory"
@@ -105,10 +104,8 @@ func (h *harness) NewEngine(t *testing.T) (enginetest.QueryEngine, error) {
 		return nil, err
 	}
 	h.session = nil
-	return engineWithClose{e}, nil
+	return e, nil
 }
-
-type engineWithClose struct{ *sqle.Engine }
 
 // NewContext implements enginetest.Harness.
 func (h *harness) NewContext() *sql.Context {

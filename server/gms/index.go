@@ -51,7 +51,7 @@ func (ix *Index) IsSpatial() bool { return ix.def.Kind == engine.IndexSpatial }
 func (ix *Index) IsFullText() bool { return ix.def.Kind == engine.IndexFulltext }
 
 // IsVector implements sql.Index.
-func (ix *Index) IsVector() bool { return false }
+func (ix *Index) IsVector() bool { return ix.def.Kind == engine.IndexVector }
 
 // Comment implements sql.Index.
 func (ix *Index) Comment() string { return ix.def.Comment }

@@ -56,6 +56,7 @@ type statement struct {
 	fresh    bool     // no node of it has been built
 	building bool     // its iterators are being built
 	locking  bool     // a SELECT that locks what it reads
+	keep     bool     // the planner commits at its end, MySQL does not
 	skip     sql.Node // the node that builder leaves to the planner
 }
 
@@ -213,6 +214,9 @@ func (s *Session) CommitTransaction(ctx *sql.Context, tx sql.Transaction) error 
 	if !ok || t.done {
 		return nil
 	}
+	if s.keep {
+		return nil
+	}
 	if s.dml > 0 {
 		return nil // a trigger's statement must not end the DML that fired it
 	}
@@ -269,7 +273,8 @@ func (s *Session) endTransaction() {
 // SetTransaction implements sql.Session: nil ends what is still open (rule 1).
 func (s *Session) SetTransaction(tx sql.Transaction) {
 	if tx == nil {
-		if s.dml > 0 {
+		if s.dml > 0 || s.keep {
+			s.keep = false
 			return
 		}
 		s.rollback()
