@@ -41,7 +41,7 @@ func TestMain(m *testing.M) {
 type childSpec struct {
 	ID, Dir, Listen, Peers string
 	HotFileBytes           int64
-	DrainEvery             time.Duration
+	DrainEvery, TickEvery  time.Duration
 }
 
 func runChild(spec string) error {
@@ -50,7 +50,7 @@ func runChild(spec string) error {
 		return err
 	}
 	n, err := node.Open(node.Options{
-		ID: logstore.NodeID(s.ID), Cluster: "test", Dir: s.Dir, Listen: s.Listen, TickEvery: 20 * time.Millisecond,
+		ID: logstore.NodeID(s.ID), Cluster: "test", Dir: s.Dir, Listen: s.Listen, TickEvery: s.TickEvery,
 		HotFileBytes: s.HotFileBytes, DrainEvery: s.DrainEvery,
 		Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 		Peers: func() map[logstore.NodeID]string {
@@ -79,7 +79,7 @@ type cluster struct {
 	dir           string
 	processes     bool
 	pagesPerGroup uint64
-	drain         time.Duration
+	drain, tick   time.Duration
 	hotFile       int64
 
 	mu     sync.Mutex
@@ -99,11 +99,12 @@ type running struct {
 func newCluster(t testing.TB, processes bool, pagesPerGroup uint64) *cluster {
 	t.Helper()
 	c := &cluster{
-		t: t, dir: t.TempDir(), processes: processes, pagesPerGroup: pagesPerGroup, drain: 50 * time.Millisecond, hotFile: 1 << 20,
+		t: t, dir: t.TempDir(), processes: processes, pagesPerGroup: pagesPerGroup, hotFile: 1 << 20,
+		drain: 50 * time.Millisecond, tick: 20 * time.Millisecond,
 		addrs: map[logstore.NodeID]string{}, stores: map[logstore.NodeID]logstore.StoreID{}, nodes: map[logstore.NodeID]*running{},
 	}
 	if _, ok := t.(*testing.B); ok {
-		c.drain, c.hotFile = 5*time.Second, 32<<20
+		c.drain, c.tick, c.hotFile = 5*time.Second, 200*time.Millisecond, 32<<20
 	}
 	for i := range 6 {
 		c.start(i)
@@ -141,10 +142,10 @@ func (c *cluster) start(i int) {
 	var addr string
 	var store logstore.StoreID
 	if c.processes {
-		addr, store = c.startProcess(r, childSpec{string(id(i)), dir, listen, filepath.Join(c.dir, "peers.json"), c.hotFile, c.drain})
+		addr, store = c.startProcess(r, childSpec{string(id(i)), dir, listen, filepath.Join(c.dir, "peers.json"), c.hotFile, c.drain, c.tick})
 	} else {
 		n, err := node.Open(node.Options{
-			ID: id(i), Cluster: "test", Dir: dir, Listen: listen, Peers: c.peers, TickEvery: 20 * time.Millisecond,
+			ID: id(i), Cluster: "test", Dir: dir, Listen: listen, Peers: c.peers, TickEvery: c.tick,
 			HotFileBytes: c.hotFile, DrainEvery: c.drain, Logger: testLogger(c.t),
 		})
 		if err != nil {
@@ -216,6 +217,16 @@ func (c *cluster) kill(i int) {
 	_ = r.n.Close()
 	if err := <-r.done; err != nil {
 		c.t.Errorf("node %s: %v", id(i), err)
+	}
+}
+
+// signal sends a signal to a node's process.
+func (c *cluster) signal(i int, s os.Signal) {
+	c.t.Helper()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.nodes[id(i)].cmd.Process.Signal(s); err != nil {
+		c.t.Fatal(err)
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"runtime"
+	"syscall"
 	"testing"
 	"time"
 
@@ -86,6 +88,52 @@ func TestKillAllNodesIsAPause(t *testing.T) {
 		t.Fatal(err)
 	}
 	m.check(t, v, 200)
+}
+
+// Two nodes that hang, and take nothing, cost the writer a bounded amount of memory
+// and nobody else anything. When they go on they catch up.
+func TestHangingNodesCostBoundedMemory(t *testing.T) {
+	ctx := context.Background()
+	c := newCluster(t, true, 64)
+	m := &model{}
+	o := c.options()
+	o.LaggardBytes, o.WindowBytes = 1<<20, 4<<20
+	v, _, err := client.Recover(ctx, c.grant(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v.Close()
+	w := newWriter(v, 50, m)
+	for range 100 {
+		if err := w.commit(ctx, 3000); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, i := range []int{4, 5} {
+		c.signal(i, syscall.SIGSTOP)
+	}
+	stop := w.load(ctx, 8, 3000)
+	from := w.acked.Load()
+	const commits = 16_000 // about 50 MB
+	eventually(t, "commits", func() bool { return w.acked.Load() > from+commits })
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	runtime.GC()
+	var s runtime.MemStats
+	runtime.ReadMemStats(&s)
+	if s.HeapAlloc > 40<<20 {
+		t.Fatalf("%d MiB of heap after 50 MB that two nodes have not taken", s.HeapAlloc>>20)
+	}
+	for _, i := range []int{4, 5} {
+		c.signal(i, syscall.SIGCONT)
+	}
+	c.kill(0)
+	c.kill(1) // now the two are needed
+	if err := w.commit(ctx, 10); err != nil {
+		t.Fatal(err)
+	}
+	m.check(t, v, 20)
 }
 
 // A node whose directory was emptied is another store: it counts in nothing.

@@ -8,8 +8,6 @@ import (
 	"runtime"
 	"time"
 
-	"sextant/internal/invariant"
-	"sextant/internal/redo"
 	"sextant/logstore"
 	"sextant/logstore/wire"
 )
@@ -31,7 +29,7 @@ func (v *Volume) ship() {
 	at := now()
 	for i := range v.nodes {
 		c := v.nodes[i].conn
-		if c == nil {
+		if c == nil || c.Busy() { // a node that takes nothing is given nothing more
 			continue
 		}
 		s, ok := v.t.Ship(i, at)
@@ -46,19 +44,10 @@ func (v *Volume) ship() {
 		}
 	}
 	for _, b := range v.t.Seal() {
-		v.tap(b.Bytes)
+		if v.opt.Tap != nil { // mu is held: what becomes durable is told them later
+			v.opt.Tap.Frame(b.Bytes, b.Last)
+		}
 	}
-}
-
-// tap gives a batch to the readers. mu is held: what becomes durable by an answer to
-// it is told them later.
-func (v *Volume) tap(b []byte) {
-	if v.opt.Tap == nil {
-		return
-	}
-	d, err := redo.DecodeBatch(b)
-	invariant.Check(err == nil && len(d.Records) > 0, "a batch of our own: %v", err)
-	v.opt.Tap.Frame(b, d.Records[len(d.Records)-1].LSN)
 }
 
 // received takes one message of a node.

@@ -12,7 +12,8 @@ import (
 // Replayed says what Open found.
 type Replayed struct {
 	Frames     uint64 // visited, snapshots included
-	Generation uint64 // newest, 0 if the log is new
+	Files      int    // found, live or not
+	Generation uint64 // newest, 0 if nothing was ever appended
 	// Torn says where an unsynced tail was dropped, empty File if there was none
 	// to be seen.
 	Torn Position
@@ -33,6 +34,7 @@ func Open(disk Disk, opt Options, visit func(Position, Frame) error) (*Log, Repl
 	var rep Replayed
 	if err == nil {
 		rep, err = s.replay(visit)
+		rep.Files = len(s.files)
 	}
 	if err == nil {
 		err = l.adopt(&s)

@@ -43,17 +43,23 @@ func (n *Node) backgroundLoop() {
 	n.bg.collected, n.bg.compacted = time.Now(), time.Now()
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(n.opt.ID))
-	wait := n.opt.DrainEvery/2 + n.opt.DrainEvery*time.Duration(h.Sum32()%64)/64
+	next := time.Now().Add(n.opt.DrainEvery/2 + n.opt.DrainEvery*time.Duration(h.Sum32()%64)/64)
 	for {
 		urgent := false
 		select {
-		case <-time.After(wait):
+		case <-time.After(time.Until(next)):
+		case <-n.spare:
+			if err := n.hot.Prepare(); err != nil && n.ctx.Err() == nil {
+				n.fail(fmt.Errorf("make a file of the hot log: %w", err))
+				return
+			}
+			continue
 		case <-n.urgent:
 			urgent = true
 		case <-n.ctx.Done():
 			return
 		}
-		wait = n.opt.DrainEvery
+		next = time.Now().Add(n.opt.DrainEvery)
 		if err := n.round(urgent); err != nil && n.ctx.Err() == nil {
 			n.fail(fmt.Errorf("background: %w", err))
 			return
@@ -63,9 +69,6 @@ func (n *Node) backgroundLoop() {
 
 // round is one look at every segment.
 func (n *Node) round(urgent bool) error {
-	if err := n.hot.Prepare(); err != nil {
-		return err
-	}
 	n.mu.Lock()
 	var pgs []redo.PGID
 	if n.host != nil {

@@ -134,6 +134,7 @@ func (n *Node) rotate(snapshot []byte, room int64) error {
 			}
 			n.marks.list = append(n.marks.list, m)
 			n.marks.Unlock()
+			n.signal(n.spare)
 			n.checkRoom()
 			return nil
 		}

@@ -87,6 +87,7 @@ type Node struct {
 	touched atomic.Bool
 	room    chan struct{} // signalled when a generation was released
 	urgent  chan struct{} // signalled when the hot log fills up
+	spare   chan struct{} // signalled when a file of the hot log was taken
 
 	mu      sync.Mutex // of the fields below
 	host    *segment.Host
@@ -113,7 +114,7 @@ func Open(o Options) (*Node, error) {
 		return nil, fmt.Errorf("make the data directory: %w", err)
 	}
 	n := &Node{
-		opt: o, room: make(chan struct{}, 1), urgent: make(chan struct{}, 1),
+		opt: o, room: make(chan struct{}, 1), urgent: make(chan struct{}, 1), spare: make(chan struct{}, 1),
 		serving: make(chan struct{}, serveMax), waiting: map[logstore.NodeID]func(logstore.Envelope){},
 	}
 	n.ctx, n.stop = context.WithCancelCause(context.Background())
@@ -133,7 +134,12 @@ func (n *Node) open() error {
 	if err := n.replay(); err != nil {
 		return err
 	}
-	if err := n.rotate(n.snapshot(), 0); err != nil {
+	if n.host != nil {
+		if err := n.rotate(n.snapshot(), 0); err != nil {
+			return err
+		}
+	}
+	if err := n.hot.Prepare(); err != nil {
 		return err
 	}
 	if err := n.id.confirm(); err != nil {
@@ -167,7 +173,7 @@ func (n *Node) replay() error {
 		return err
 	}
 	n.hot = hot
-	if n.id.used && rep.Generation == 0 {
+	if n.id.used && rep.Files == 0 {
 		return &hotlog.DamageError{File: disk.dir, What: "a store that was in use has no hot log"}
 	}
 	if rep.Torn.File != "" {

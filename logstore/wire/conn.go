@@ -186,7 +186,7 @@ func (c *Conn) Buffered() bool {
 // Send sends a message without waiting for the other end. The bytes of an Append's
 // batches must not change afterwards. An error is final; the connection is closed then.
 func (c *Conn) Send(id uint64, m logstore.Message) error {
-	bs, err := encode(id, m)
+	bs, err := Encode(id, m)
 	if err != nil {
 		return err
 	}
@@ -212,6 +212,13 @@ func (c *Conn) Send(id uint64, m logstore.Message) error {
 	}
 	c.queue = append(c.queue, bs...)
 	return nil
+}
+
+// Busy reports whether earlier messages still wait for the other end to take them.
+func (c *Conn) Busy() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.queue) > 0
 }
 
 // iovMax is how many pieces one writev is given.

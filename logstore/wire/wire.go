@@ -53,7 +53,7 @@ const (
 	GreetingBytesMax = 4 << 10
 	IDBytesMax       = 128 // of a cluster, node or member id
 	readBuffer       = 256 << 10
-	queuedBytesMax   = 128 << 20 // per connection, written and not yet taken by the kernel
+	queuedBytesMax   = 64 << 20 // per connection, written and not yet taken by the kernel
 )
 
 // Magic begins every append stream; the gRPC connection preface begins with "PRI ".
@@ -78,9 +78,9 @@ const (
 
 var le = binary.LittleEndian
 
-// encode returns the frame of an envelope's message, in pieces to be written one
+// Encode returns the frame of an envelope's message, in pieces to be written one
 // after the other; an Append's batches are not copied.
-func encode(id uint64, m logstore.Message) ([][]byte, error) {
+func Encode(id uint64, m logstore.Message) ([][]byte, error) {
 	switch m := m.(type) {
 	case logstore.Append:
 		return encodeAppend(&m), nil
