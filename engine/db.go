@@ -78,7 +78,9 @@ func newDB(o Options) *DB {
 	db.locks = txn.NewTable(db.budget)
 	db.counters.byKey = map[counterID]*counter{}
 	db.stats.byTable = map[TableID]*tableRows{}
-	db.points.held = map[string]redo.LSN{}
+	db.stats.sizes = map[TableID]tableSize{}
+	db.points.reset()
+	db.snaps.reset(0)
 	db.state.Store(&state{})
 	return db
 }

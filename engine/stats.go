@@ -15,9 +15,25 @@ import (
 // the tree's shape, plus what commits added since, and flushed by a background
 // commit every few seconds: no commit waits for a hot row, and a crash loses some
 // seconds of drift (T-25).
+//
+// Sizes are sampled from the trees and kept until the row count has moved by an
+// eighth: the planner asks for them with every statement.
 type statistics struct {
 	mu      sync.Mutex
 	byTable map[TableID]*tableRows
+	sizes   map[TableID]tableSize
+}
+
+// tableSize is the sizes of a table's trees as they were at a row count.
+type tableSize struct {
+	TableStats
+	version uint64 // of the definition
+}
+
+// current reports whether the sizes still do for that many rows.
+func (s tableSize) current(t *TableDef, rows uint64) bool {
+	drift := max(rows, s.Rows) - min(rows, s.Rows)
+	return s.version == t.Version && s.version != 0 && drift <= s.Rows/8+64
 }
 
 type tableRows struct {
@@ -56,6 +72,13 @@ func (s *statistics) forget(id TableID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.byTable, id)
+	delete(s.sizes, id)
+}
+
+func (s *statistics) reset() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.byTable)
 }
 
 // statSamples is the leaves read for one estimate of a tree's size.
@@ -69,6 +92,13 @@ func (db *DB) TableStats(ctx context.Context, t *TableDef) (TableStats, error) {
 	rows, err := db.rowCount(ctx, p, t)
 	if err != nil {
 		return s, err
+	}
+	db.stats.mu.Lock()
+	known := db.stats.sizes[t.ID]
+	db.stats.mu.Unlock()
+	if known.current(t, rows) {
+		known.Rows = rows
+		return known.TableStats, nil
 	}
 	s.Rows = rows
 	if s.DataBytes, err = db.treeBytes(ctx, t.pager(p), t.Primary.tree()); err != nil {
@@ -84,6 +114,9 @@ func (db *DB) TableStats(ctx context.Context, t *TableDef) (TableStats, error) {
 		}
 		s.IndexSize += n
 	}
+	db.stats.mu.Lock()
+	defer db.stats.mu.Unlock()
+	db.stats.sizes[t.ID] = tableSize{s, t.Version}
 	return s, nil
 }
 

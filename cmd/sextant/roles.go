@@ -114,6 +114,9 @@ func runControl(ctx context.Context, cfg *config.Config, id string, log *slog.Lo
 	})
 	select {
 	case <-ctx.Done():
+		if err := c.HandOver(); err != nil { // the others then wait for an election
+			log.Info("leadership not handed over", "node", id, "error", err)
+		}
 	case err = <-fatal:
 	}
 	return errors.Join(err, c.Close())
