@@ -79,7 +79,7 @@ func (b bounds) contains(key []byte) bool {
 	return bytes.Compare(key, b.lo) >= 0 && (b.hi == nil || bytes.Compare(key, b.hi) < 0)
 }
 
-// Cursor returns the rows of a scan. It must be closed. Several cursors of a
+// Cursor returns the rows of a scan. It must be closed; the end of the transaction closes it, too. Several cursors of a
 // transaction may be open, and rows may be written meanwhile: what is written after
 // the scan was opened does not show in it, unless it reads now.
 type Cursor struct {
@@ -115,6 +115,7 @@ type Cursor struct {
 // scan of a table whose definition is not the snapshot's, ErrDefinitionChanged.
 func (tx *Tx) Scan(ctx context.Context, t *TableDef, o ScanOptions) (*Cursor, error) {
 	c := &Cursor{tx: tx, t: t, ix: o.Index, o: o}
+	tx.cursors = append(tx.cursors, c)
 	if err := c.open(ctx); err != nil {
 		c.Close()
 		return nil, err
@@ -134,8 +135,7 @@ func (c *Cursor) open(ctx context.Context) error {
 	if err := tx.begin(locking && !c.t.Temporary); err != nil {
 		return err
 	}
-	// A read of what is newest binds to the newest definition, as a write does.
-	if err := tx.bind(ctx, c.t, locking || c.o.ReadNow && tx.db.Role() == RoleWriter); err != nil {
+	if err := tx.bind(ctx, c.t, c.binding()); err != nil {
 		return err
 	}
 	c.ranges = c.o.Ranges
@@ -158,6 +158,17 @@ func (c *Cursor) open(ctx context.Context) error {
 	return c.readPages(ctx)
 }
 
+// binding says what the scan binds to: reads of what is newest bind to the newest definition.
+func (c *Cursor) binding() binding {
+	switch {
+	case c.o.Lock == LockExclusive:
+		return bindWrite
+	case c.o.Lock == LockShared, c.o.ReadNow && c.tx.db.Role() == RoleWriter:
+		return bindShared
+	}
+	return bindRead
+}
+
 // readOwn looks up what the transaction itself has written up to now.
 func (c *Cursor) readOwn() (err error) {
 	if c.table = c.tx.writes.Table(uint64(c.t.ID)); c.table != nil && c.secondary() {
@@ -175,7 +186,7 @@ func (c *Cursor) readPages(ctx context.Context) error {
 		c.refresh()
 		return nil
 	}
-	p, err := tx.view(ctx)
+	p, err := tx.viewOf(ctx, c.t)
 	if err != nil {
 		return err
 	}
@@ -215,6 +226,9 @@ func (c *Cursor) Close() {
 	}
 	if c.err == nil {
 		c.err = io.EOF
+	}
+	if i := slices.Index(c.tx.cursors, c); i >= 0 {
+		c.tx.cursors = slices.Delete(c.tx.cursors, i, i+1)
 	}
 }
 
@@ -449,7 +463,7 @@ func (tx *Tx) Get(ctx context.Context, t *TableDef, ix *IndexDef, key []byte) (r
 	if err := tx.begin(false); err != nil {
 		return nil, false, err
 	}
-	if err := tx.bind(ctx, t, false); err != nil {
+	if err := tx.bind(ctx, t, bindRead); err != nil {
 		return nil, false, err
 	}
 	if own := tx.writes.Table(uint64(t.ID)); own != nil {
@@ -457,7 +471,7 @@ func (tx *Tx) Get(ctx context.Context, t *TableDef, ix *IndexDef, key []byte) (r
 			return img, img != nil, nil
 		}
 	}
-	p, err := tx.view(ctx)
+	p, err := tx.viewOf(ctx, t)
 	if err != nil {
 		return nil, false, err
 	}
@@ -471,11 +485,11 @@ func (tx *Tx) Get(ctx context.Context, t *TableDef, ix *IndexDef, key []byte) (r
 }
 
 func (tx *Tx) getUnique(ctx context.Context, t *TableDef, ix *IndexDef, key []byte) (row.Row, bool, error) {
-	c := Cursor{tx: tx, t: t, ix: ix, o: ScanOptions{Index: ix, Ranges: []Range{{Lo: key, Hi: row.PrefixEnd(key), HiOpen: true}}}}
-	defer c.Close()
-	if err := c.open(ctx); err != nil {
+	c, err := tx.Scan(ctx, t, ScanOptions{Index: ix, Ranges: []Range{{Lo: key, Hi: row.PrefixEnd(key), HiOpen: true}}})
+	if err != nil {
 		return nil, false, err
 	}
+	defer c.Close()
 	r, err := c.Next(ctx)
 	if err == io.EOF {
 		return nil, false, nil

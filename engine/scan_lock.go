@@ -142,13 +142,13 @@ func (c *Cursor) lockStep(ctx context.Context, key []byte) (again bool, err erro
 		step.To = c.in.lo
 	}
 	o := c.tx.s.owner
-	fresh := key != nil && !c.secondary() && c.mine == nil && !o.Holds(step.Space, key, step.Mode)
+	fresh := key != nil && !step.Gaps && !step.Entries && c.mine == nil && !o.Holds(step.Space, key, step.Mode)
 	blocked, err := o.Next(&step)
 	switch {
 	case err != nil:
 		return false, c.tx.fail(err)
 	case blocked == nil:
-		if fresh && !step.Gaps {
+		if fresh {
 			c.mine = bytes.Clone(key)
 		}
 		return false, nil

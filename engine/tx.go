@@ -113,6 +113,8 @@ type Tx struct {
 	usesBuf [2]use // of uses, for small transactions
 	lastUse int    // the table used last, an ordinal in uses
 
+	cursors []*Cursor // open ones
+
 	token   *Token
 	outcome Outcome
 
@@ -271,7 +273,7 @@ func (tx *Tx) Commit(ctx context.Context) (CommitInfo, error) {
 	}
 	versions := make(map[TableID]uint64, len(tx.uses))
 	for _, u := range tx.uses {
-		if u.write {
+		if u.b == bindWrite {
 			versions[u.t.ID] = u.t.Version
 		}
 	}
@@ -298,6 +300,9 @@ func (tx *Tx) Rollback() {
 // end gives back what the transaction holds.
 func (tx *Tx) end() {
 	tx.done, tx.pins = true, nil
+	for len(tx.cursors) > 0 {
+		tx.cursors[len(tx.cursors)-1].Close()
+	}
 	tx.s.owner.Release()
 	tx.writes.Close()
 	tx.dropSnapshot()

@@ -85,19 +85,29 @@ func (tx *Tx) LockTable(ctx context.Context, database, name string, write bool) 
 	return t, nil
 }
 
+// binding says what a transaction does to a table, weakest first.
+type binding uint8
+
+const (
+	bindNone   binding = iota
+	bindRead           // plain reads: the snapshot's definition
+	bindShared         // shared locking reads: the newest definition
+	bindWrite          // writes and exclusive locking reads: the same, as a writer
+)
+
 // use is a table that the transaction has bound to.
 type use struct {
-	t     *TableDef
-	write bool // under the lock of writers and locking readers
+	t *TableDef
+	b binding
 }
 
 // bind makes sure that the transaction may use this definition of the table: it has the
 // metadata lock, and the definition is the newest one for writes and locking reads,
 // the snapshot's for plain reads. Returns ErrDefinitionChanged if it is not, or,
 // for a write, if the snapshot has another one; lock errors.
-func (tx *Tx) bind(ctx context.Context, t *TableDef, write bool) error {
+func (tx *Tx) bind(ctx context.Context, t *TableDef, b binding) error {
 	if tx.lastUse < len(tx.uses) {
-		if u := &tx.uses[tx.lastUse]; u.t == t && (u.write || !write) {
+		if u := &tx.uses[tx.lastUse]; u.t == t && u.b >= b {
 			return nil
 		}
 	}
@@ -105,50 +115,55 @@ func (tx *Tx) bind(ctx context.Context, t *TableDef, write bool) error {
 		return nil // nobody else sees it
 	}
 	i := slices.IndexFunc(tx.uses, func(u use) bool { return u.t.ID == t.ID })
-	if i < 0 || tx.uses[i].t != t || write && !tx.uses[i].write {
-		if err := tx.bindNew(ctx, t, write); err != nil {
+	if i < 0 || tx.uses[i].t != t || tx.uses[i].b < b {
+		if err := tx.bindNew(ctx, t, b); err != nil {
 			return err
 		}
 		if i < 0 {
 			i = len(tx.uses)
 			tx.uses = append(tx.uses, use{})
 		}
-		old := tx.uses[i]
-		tx.uses[i] = use{t: t, write: write || old.write && old.t == t}
+		if old := tx.uses[i]; old.t == t {
+			b = max(b, old.b)
+		}
+		tx.uses[i] = use{t, b}
 	}
 	tx.lastUse = i
 	return nil
 }
 
 // bindNew is bind for a table that is not bound this way yet.
-func (tx *Tx) bindNew(ctx context.Context, t *TableDef, write bool) error {
+func (tx *Tx) bindNew(ctx context.Context, t *TableDef, b binding) error {
 	if tx.db.Role() == RoleWriter {
 		mode := txn.MetaRead
-		if write {
+		if b == bindWrite {
 			mode = txn.MetaWrite
 		}
 		if err := tx.lockMeta(ctx, t.Database, t.Name, mode); err != nil {
 			return err
 		}
 	}
-	if write {
-		if err := tx.sameVersion(tx.NewestCatalog(), t); err != nil {
-			return err
-		}
-		if tx.snapshot != 0 && tx.o.Isolation != ReadCommitted {
-			if err := tx.sameVersion(tx.withOwn(tx.cat), t); err != nil {
-				return err
-			}
-		}
-	} else {
-		if _, err := tx.view(ctx); err != nil {
-			return err
-		}
-		if err := tx.sameVersion(tx.withOwn(tx.cat), t); err != nil {
-			return err
-		}
+	if b == bindRead {
+		_, err := tx.viewOf(ctx, t)
+		return err
+	}
+	if err := tx.sameVersion(tx.NewestCatalog(), t); err != nil {
+		return err
+	}
+	if tx.snapshot != 0 && tx.o.Isolation != ReadCommitted {
+		return tx.sameVersion(tx.withOwn(tx.cat), t)
 	}
 	return nil
+}
+
+// viewOf returns the pages that plain reads of the table see. Returns
+// ErrDefinitionChanged if the snapshot has another definition of it.
+func (tx *Tx) viewOf(ctx context.Context, t *TableDef) (*pager, error) {
+	p, err := tx.view(ctx)
+	if err == nil && !t.Temporary {
+		err = tx.sameVersion(tx.withOwn(tx.cat), t)
+	}
+	return p, err
 }
 
 func (tx *Tx) sameVersion(cat *Catalog, t *TableDef) error {

@@ -292,3 +292,107 @@ func TestGetReadsWhatScansRead(t *testing.T) {
 	unpin()
 	check("-", "(2,10)", "(3,20)", "(2,10)", "(3,20)", "-")
 }
+
+// TestARowThatChangesBeforeItIsLockedIsLookedAtAgain: another transaction commits in the
+// moment between the scan's look at a row and its lock, which is granted without a wait.
+// What is returned is what the row is then (T-2).
+func TestARowThatChangesBeforeItIsLockedIsLookedAtAgain(t *testing.T) {
+	for _, byIndex := range []bool{false, true} {
+		db := openDB(t, engine.Options{})
+		def := createTable(t, db, "t", "id:pk", "a:key", "b")
+		w, other := newWorker(db, def, 0), newWorker(db, def, 1)
+		defer w.s.Close()
+		defer other.s.Close()
+		if _, err := w.try(script, engine.TxOptions{}, func(tx *engine.Tx) error {
+			return errors.Join(tx.Insert(script, def, w.row(1, 5, 0)), tx.Insert(script, def, w.row(2, 5, 0)), tx.Insert(script, def, w.row(3, 5, 0)))
+		}); err != nil {
+			t.Fatal(err)
+		}
+		steps := []func(tx *engine.Tx) error{ // at the looks at rows 1, 2 and 3
+			func(tx *engine.Tx) error { return tx.Update(script, def, other.row(1, 5, 0), other.row(1, 6, 0)) },
+			func(tx *engine.Tx) error { return tx.Delete(script, def, other.row(2, 5, 0)) },
+			func(tx *engine.Tx) error { return tx.Update(script, def, other.row(3, 5, 0), other.row(3, 5, 9)) },
+		}
+		done := map[int64]bool{}
+		o := engine.ScanOptions{Lock: engine.LockExclusive, Filter: func(r row.Row) (bool, error) {
+			id := def.Desc().Int(r, 0)
+			if !done[id] {
+				done[id] = true
+				if _, err := other.try(script, engine.TxOptions{}, steps[id-1]); err != nil {
+					return false, err
+				}
+			}
+			return def.Desc().Int(r, 1) == 5, nil
+		}}
+		if byIndex {
+			o.Index = def.Indexes[0]
+		}
+		tx, err := w.s.Begin(script, engine.TxOptions{Isolation: engine.ReadCommitted})
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows, err := collect(script, tx, def, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(rows) != 1 || text(def, rows[0]) != "(3,5,9)" {
+			t.Errorf("by index %v: %d rows, first %s", byIndex, len(rows), text(def, rows[0]))
+		}
+		// Rows that did not match in the end are not locked.
+		if _, err := other.try(script, engine.TxOptions{}, func(tx *engine.Tx) error {
+			key := keyOf(def, 1)
+			_, err := collect(script, tx, def, engine.ScanOptions{Ranges: []engine.Range{{Lo: key, Hi: key}}, Lock: engine.LockExclusive, Wait: engine.NoWait})
+			return err
+		}); err != nil {
+			t.Errorf("by index %v: row 1 stayed locked: %v", byIndex, err)
+		}
+		tx.Rollback()
+		checkTables(t, db)
+	}
+}
+
+// TestTheRowOfADuplicateIsLocked: shared by Insert, exclusively by InsertOrLock (T-20).
+func TestTheRowOfADuplicateIsLocked(t *testing.T) {
+	db := openDB(t, engine.Options{})
+	def := createTable(t, db, "t", "id:pk", "u:unique")
+	w, other := newWorker(db, def, 0), newWorker(db, def, 1)
+	defer w.s.Close()
+	defer other.s.Close()
+	if _, err := w.try(script, engine.TxOptions{}, func(tx *engine.Tx) error { return tx.Insert(script, def, w.row(1, 1)) }); err != nil {
+		t.Fatal(err)
+	}
+	read := func(l engine.Lock) error {
+		_, err := other.try(script, engine.TxOptions{}, func(tx *engine.Tx) error {
+			key := keyOf(def, 1)
+			_, err := collect(script, tx, def, engine.ScanOptions{Ranges: []engine.Range{{Lo: key, Hi: key}}, Lock: l, Wait: engine.NoWait})
+			return err
+		})
+		return err
+	}
+	for _, c := range []struct {
+		name   string
+		insert func(*engine.Tx, row.Row) error
+		shared error
+	}{
+		{"Insert", func(tx *engine.Tx, r row.Row) error { return tx.Insert(script, def, r) }, nil},
+		{"InsertOrLock", func(tx *engine.Tx, r row.Row) error { return tx.InsertOrLock(script, def, r) }, txn.ErrNoWait},
+	} {
+		for _, r := range []row.Row{w.row(1, 7), w.row(7, 1)} {
+			tx, err := w.s.Begin(script, engine.TxOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var dup *engine.DuplicateError
+			if err := c.insert(tx, r); !errors.As(err, &dup) || text(def, dup.Existing) != "(1,1)" {
+				t.Errorf("%s: %v", c.name, err)
+			}
+			if err := read(engine.LockShared); !errors.Is(err, c.shared) {
+				t.Errorf("%s: shared lock of another: %v, want %v", c.name, err, c.shared)
+			}
+			if err := read(engine.LockExclusive); !errors.Is(err, txn.ErrNoWait) {
+				t.Errorf("%s: exclusive lock of another: %v", c.name, err)
+			}
+			tx.Rollback()
+		}
+	}
+}

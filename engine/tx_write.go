@@ -113,7 +113,7 @@ func (tx *Tx) beginWrite(ctx context.Context, t *TableDef) error {
 	if err := tx.begin(!t.Temporary); err != nil {
 		return err
 	}
-	return tx.bind(ctx, t, true)
+	return tx.bind(ctx, t, bindWrite)
 }
 
 // change begins the change of an existing row: it is locked, and its newest state
