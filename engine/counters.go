@@ -73,7 +73,10 @@ func rowCounter(t *TableDef) counterID  { return counterID{counterRow, t.ID, 0} 
 
 // counter returns a loaded counter of the table.
 func (db *DB) counter(ctx context.Context, t *TableDef, id counterID) (*counter, error) {
-	c := db.counters.get(id)
+	c := &counter{} // a reader's is as of now
+	if db.Role() == RoleWriter || t.Temporary {
+		c = db.counters.get(id)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.loaded {

@@ -23,7 +23,7 @@ type source interface {
 // (snapshots.acquire and the like) while it is in use. It is safe for concurrent use.
 type pager struct {
 	db  *DB
-	src source
+	src source // nil: that of the role, also after a change of it
 	at  redo.LSN
 	// old is set for a snapshot far back: its misses say nothing about the heads.
 	old bool
@@ -39,7 +39,14 @@ const readRetries = 10
 
 // pagerAt returns the pages as of at.
 func (db *DB) pagerAt(at redo.LSN) *pager {
-	return &pager{db: db, src: db.source(), at: at}
+	return &pager{db: db, at: at}
+}
+
+func (p *pager) source() source {
+	if p.src != nil {
+		return p.src
+	}
+	return p.db.source()
 }
 
 // newest returns the newest published pages, and their LSN; a session that shows
@@ -59,8 +66,9 @@ func (p *pager) Page(ctx context.Context, id redo.PageID) ([]byte, error) {
 	if b, ok := p.db.pool.At(id, p.at); ok {
 		return b, nil
 	}
+	src := p.source()
 	if !p.old {
-		b, err := p.db.loadHead(ctx, p.src, id)
+		b, err := p.db.loadHead(ctx, src, id)
 		if err != nil {
 			return nil, err
 		}
@@ -71,7 +79,7 @@ func (p *pager) Page(ctx context.Context, id redo.PageID) ([]byte, error) {
 			return b, nil
 		}
 	}
-	b, err := p.db.pool.LoadAt(ctx, id, min(p.at, p.src.readPoint()), p.src.readPage)
+	b, err := p.db.pool.LoadAt(ctx, id, min(p.at, src.readPoint()), src.readPage)
 	if errors.Is(err, logstore.ErrGone) {
 		return nil, errors.Join(ErrSnapshotGone, err)
 	}
@@ -100,7 +108,8 @@ func (p *pager) Prefetch(ctx context.Context, ids []redo.PageID) error {
 	if len(missing) < 2 || p.old {
 		return nil // Page reads it; heads do not help an old snapshot
 	}
-	err := p.db.pool.LoadMany(ctx, missing, p.src.readPoint, p.src.readPages)
+	src := p.source()
+	err := p.db.pool.LoadMany(ctx, missing, src.readPoint, src.readPages)
 	if errors.Is(err, logstore.ErrGone) {
 		return nil // the minimum read point overtook the read: Page tries again
 	}

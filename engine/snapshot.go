@@ -35,6 +35,17 @@ func (s *snapshots) reset(at redo.LSN) {
 	}
 }
 
+// show says on a reader that the pages as of applied are in the cache.
+func (s *snapshots) show(applied redo.LSN) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.newest.Store(uint64(applied))
+	s.durable, s.ends = applied, nil
+	if s.live == nil {
+		s.live = map[redo.LSN]int{}
+	}
+}
+
 // publish says that the pages as of end are in the cache.
 func (s *snapshots) publish(end redo.LSN) {
 	s.mu.Lock()

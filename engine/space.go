@@ -40,6 +40,27 @@ const (
 	growAhead = 4096 // free pages below the end of the volume at which it grows
 )
 
+// VolumeBytes returns about how many bytes of pages are in use; 0 on a reader.
+func (db *DB) VolumeBytes() uint64 {
+	w := db.state.Load().w
+	if w == nil {
+		return 0
+	}
+	s := w.space
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	// Spans below the one in use that were not looked at count as full.
+	used := int64(s.at)*spanPages - int64(len(s.stock))
+	for k, sp := range s.spans {
+		if k < s.at {
+			used -= int64(sp.count)
+		} else {
+			used += int64(min(uint64(s.limit), (k+1)*spanPages)-k*spanPages) - int64(sp.count)
+		}
+	}
+	return uint64(max(used, 0)) * page.Size
+}
+
 // mapPage returns the map page of the span of id.
 func mapPage(id redo.PageID) redo.PageID {
 	return (id-1)/spanPages*spanPages + 2

@@ -58,6 +58,7 @@ func (db *DB) becomeWriter(ctx context.Context, vol logstore.Volume) error {
 	db.pool.SetDurable(vdl)
 	w.lastEnd = vdl
 	db.counters.reset()
+	db.stats.reset()
 	if err := w.load(ctx); err != nil {
 		w.cancel()
 		return fmt.Errorf("open volume at %d: %w", vdl, err)
@@ -212,12 +213,19 @@ type pastSnapshot struct {
 	lsn redo.LSN
 }
 
+func (rp *readPoints) reset() {
+	rp.mu.Lock()
+	defer rp.mu.Unlock()
+	rp.held, rp.history, rp.past = map[string]redo.LSN{}, nil, 0
+}
+
 // HoldReadPoint registers the promise of reader id that it takes no snapshot below
-// l, or renews it. A promise does not go back: the pages below may be gone.
+// l, or renews it. A lower promise than before is kept too: a reader that has come
+// back may first tell what it has applied, and then what its sessions still read.
 func (db *DB) HoldReadPoint(id string, l redo.LSN) {
 	db.points.mu.Lock()
 	defer db.points.mu.Unlock()
-	db.points.held[id] = max(db.points.held[id], l)
+	db.points.held[id] = l
 }
 
 // ReleaseReadPoint forgets a reader that has left for good.
