@@ -160,10 +160,26 @@ func openBolt(path string, noSync bool) (*bolt.DB, error) {
 // checkFormat writes the format into a new file and compares it in an old one.
 func (g *seg) checkFormat() error {
 	want := g.format()
-	err := g.db.Update(func(tx *bolt.Tx) error {
+	isNew := false
+	err := g.db.View(func(tx *bolt.Tx) error {
 		if meta := tx.Bucket(bucketMeta); meta != nil {
 			return g.compareFormat(meta.Get(keyFormat), want)
 		}
+		isNew = true
+		return nil
+	})
+	if err == nil && isNew {
+		err = g.writeFormat(want)
+	}
+	if err != nil && !isDamage(err) {
+		_ = g.db.Close()
+	}
+	return err
+}
+
+// writeFormat makes a new file's buckets.
+func (g *seg) writeFormat(want []byte) error {
+	return g.db.Update(func(tx *bolt.Tx) error {
 		if k, _ := tx.Cursor().First(); k != nil {
 			return fmt.Errorf("%w: no bucket %s", errValue, bucketMeta)
 		}
@@ -174,10 +190,6 @@ func (g *seg) checkFormat() error {
 		}
 		return tx.Bucket(bucketMeta).Put(keyFormat, want)
 	})
-	if err != nil && !isDamage(err) {
-		_ = g.db.Close()
-	}
-	return err
 }
 
 // format is magic, version and features, volume, timeline, group, store, cluster,

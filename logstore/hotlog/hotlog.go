@@ -140,6 +140,7 @@ type Options struct {
 	Owner     uint64 // store id; part of every frame's checksum
 	FileBytes int64  // of each file, multiple of 64; kept files of another size are not used again
 	FilesMax  int    // live and spare files at most, from 2
+	FilesKept int    // files above this number are removed once drained; 0: FilesMax
 }
 
 func (o Options) check() error {

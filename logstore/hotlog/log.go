@@ -212,7 +212,7 @@ func (l *Log) Live() (live, limit int) {
 func (l *Log) Prepare() error {
 	l.mu.Lock()
 	l.recycle()
-	if len(l.mu.spare) > 0 || len(l.mu.live) >= l.opt.FilesMax || l.mu.failed != nil {
+	if len(l.mu.spare) > 0 || len(l.mu.live) >= l.opt.FilesKept || l.mu.failed != nil {
 		l.mu.Unlock()
 		return nil
 	}
@@ -262,7 +262,7 @@ func (l *Log) recycle() {
 		if f == l.cur || f.gen >= l.mu.durable {
 			return false
 		}
-		if f.size != l.opt.FileBytes || len(l.mu.spare) > 0 && len(l.mu.live)+len(l.mu.spare) > l.opt.FilesMax {
+		if f.size != l.opt.FileBytes || len(l.mu.spare) > 0 && len(l.mu.live)+len(l.mu.spare) > l.opt.FilesKept {
 			l.drop(f)
 			return true
 		}

@@ -28,6 +28,9 @@ func Open(disk Disk, opt Options, visit func(Position, Frame) error) (*Log, Repl
 	if err := opt.check(); err != nil {
 		return nil, Replayed{}, err
 	}
+	if opt.FilesKept == 0 {
+		opt.FilesKept = opt.FilesMax
+	}
 	l := &Log{disk: disk, opt: opt}
 	s := scanner{owner: opt.Owner, starts: map[uint64]*file{}}
 	err := l.openFiles(&s)

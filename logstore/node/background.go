@@ -74,6 +74,7 @@ func (n *Node) round(urgent bool) error {
 	if n.host != nil {
 		pgs = n.host.PGs()
 	}
+	store := n.store
 	n.mu.Unlock()
 	for _, pg := range pgs {
 		began := time.Now()
@@ -96,8 +97,8 @@ func (n *Node) round(urgent bool) error {
 			return err
 		}
 	}
-	if n.store != nil {
-		n.bg.storedBytes.Store(n.store.Bytes())
+	if store != nil {
+		n.bg.storedBytes.Store(store.Bytes())
 	}
 	return nil
 }

@@ -121,38 +121,51 @@ func (n *Node) append(fs []segment.Frame) error {
 	return nil
 }
 
-// rotate begins a file of the hot log. While all of them are full it waits for the
-// drain, and with it everyone who sends: this is the node's back-pressure.
+// rotate begins a file of the hot log. While HotFiles of them are full it waits for
+// the drain, and with it everyone who sends: this is the node's back-pressure.
+//
+// What the drain cannot move yet, since no hint covers it, could fill the log, and
+// the hint could only come with the next batch: so after fullPatience it goes on, up
+// to the log's own bound.
 func (n *Node) rotate(snapshot []byte, room int64) error {
-	for {
-		err := n.hot.Rotate(snapshot, room)
-		if err == nil {
-			n.marks.Lock()
-			m := mark{generation: n.hot.Generation()}
-			if k := len(n.marks.list); k > 0 {
-				m.end = n.marks.list[k-1].end
+	var patience <-chan time.Time
+	for over := false; ; {
+		if live, _ := n.hot.Live(); over || live < n.opt.HotFiles {
+			err := n.hot.Rotate(snapshot, room)
+			if err == nil {
+				n.rotated()
+				return nil
 			}
-			n.marks.list = append(n.marks.list, m)
-			n.marks.Unlock()
-			n.signal(n.spare)
-			n.checkRoom()
-			return nil
+			if !errors.Is(err, hotlog.ErrFull) {
+				return err
+			}
 		}
-		if !errors.Is(err, hotlog.ErrFull) {
-			return err
+		if patience == nil {
+			patience = time.After(fullPatience)
 		}
 		n.signal(n.urgent)
 		select {
 		case <-n.room:
+		case <-patience:
+			over = true
+			n.opt.Logger.Warn("the hot log is full and cannot be drained yet", "node", n.opt.ID, "files", n.opt.HotFiles)
 		case <-n.ctx.Done():
 			return context.Cause(n.ctx)
 		}
 	}
 }
 
-// checkRoom asks for a drain if the hot log fills up.
-func (n *Node) checkRoom() {
-	if live, limit := n.hot.Live(); live+hotFilesUrgent > limit {
+// rotated notes the new generation and asks for what it makes necessary.
+func (n *Node) rotated() {
+	n.marks.Lock()
+	m := mark{generation: n.hot.Generation()}
+	if k := len(n.marks.list); k > 0 {
+		m.end = n.marks.list[k-1].end
+	}
+	n.marks.list = append(n.marks.list, m)
+	n.marks.Unlock()
+	n.signal(n.spare)
+	if live, _ := n.hot.Live(); live+hotFilesUrgent > n.opt.HotFiles {
 		n.signal(n.urgent)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"sextant/logstore"
+	"sextant/logstore/hotlog"
 )
 
 // Defaults of Options.
@@ -28,6 +29,8 @@ const (
 	greetingTimeout = 5 * time.Second
 	connectionsMax  = 1024 // append streams and not yet greeted connections
 
+	hotLogHard      = 512 << 20        // bytes that the hot log may take at most, if HotFiles are less than a quarter
+	fullPatience    = 2 * time.Second  // before a full hot log takes more than HotFiles
 	hotFilesUrgent  = 2                // a drain starts at once when fewer files are left
 	drainDuty       = 4                // while writers are busy a drain rests this many times as long as it worked
 	drainRestMax    = time.Second      // at a time
@@ -52,6 +55,11 @@ func (o Options) withDefaults() Options {
 	o.Retention = orDefault(o.Retention, defaultRetention)
 	o.RetentionBytes = orDefault(o.RetentionBytes, defaultRetentionBytes)
 	return o
+}
+
+// hotFilesHard is the number of files that the hot log never exceeds.
+func (o Options) hotFilesHard() int {
+	return min(max(4*o.HotFiles, int(hotLogHard/o.HotFileBytes)), hotlog.FilesMaxMax)
 }
 
 func orDefault[T comparable](v, d T) T {

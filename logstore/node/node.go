@@ -56,7 +56,7 @@ type Options struct {
 	Logger *slog.Logger
 
 	HotFileBytes int64         // of each file of the hot log
-	HotFiles     int           // files of the hot log at most; input waits when all are full
+	HotFiles     int           // files of the hot log; input waits when all are full
 	TickEvery    time.Duration // clock of gossip; an idle hot log is covered after one
 	DrainEvery   time.Duration // between two drains of a segment, while the hot log has room
 	// What the minimum read point has passed is kept for Retention, or until the
@@ -73,6 +73,7 @@ type Node struct {
 	lis   net.Listener
 	rpc   *grpc.Server
 	conns connections
+	runs  atomic.Bool // Serve has been called
 
 	ctx  context.Context
 	stop context.CancelCauseFunc
@@ -160,7 +161,7 @@ func (n *Node) replay() error {
 	if err != nil {
 		return err
 	}
-	opt := hotlog.Options{Owner: uint64(n.id.Store), FileBytes: n.opt.HotFileBytes, FilesMax: n.opt.HotFiles}
+	opt := hotlog.Options{Owner: uint64(n.id.Store), FileBytes: n.opt.HotFileBytes, FilesMax: n.opt.hotFilesHard(), FilesKept: n.opt.HotFiles}
 	var expect []redo.PGID
 	hot, rep, err := hotlog.Open(disk, opt, func(p hotlog.Position, f hotlog.Frame) error {
 		err := n.replayFrame(f, &expect)
@@ -248,6 +249,7 @@ func (n *Node) quarantine(pg redo.PGID, err error) {
 // then it returns why. A write or sync error of the hot log is such a reason; the
 // process must end and replay.
 func (n *Node) Serve() error {
+	n.runs.Store(true)
 	rpcLis := newHandedListener(n.lis.Addr())
 	n.rpc = n.newServer()
 	n.spawn(func() { n.acceptLoop(rpcLis) })
@@ -288,7 +290,7 @@ func (n *Node) fail(err error) { n.stop(err) }
 // Without a Serve it closes the files itself.
 func (n *Node) Close() error {
 	n.stop(errClosed)
-	if n.rpc == nil {
+	if !n.runs.Load() {
 		_ = n.lis.Close()
 		n.closeFiles()
 	}

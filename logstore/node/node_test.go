@@ -355,7 +355,7 @@ func TestHotLogIsReused(t *testing.T) {
 		prev = l
 	}
 	files, _ := filepath.Glob(filepath.Join(dir, "hot", "*.log"))
-	if len(files) > 3 {
+	if len(files) > 4 { // one may have been released and not be used again yet
 		t.Fatalf("%d files of a hot log of 3", len(files))
 	}
 	a, ok := askRPC(t, dial(t, s.n), logstore.ReadLog{
