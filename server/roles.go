@@ -34,7 +34,9 @@ func (i *Instance) read(ctx context.Context) error {
 	case db == nil:
 		db, err = engine.OpenReader(ctx, src, i.o.Engine)
 	case db.Role() == engine.RoleWriter:
-		err = db.Demote(ctx, src)
+		if err := db.Demote(ctx, src); err != nil { // the engine is closed now: only a new process helps
+			return &fatalError{fmt.Errorf("become a reader: %w", errors.Join(err, context.Cause(ctx)))}
+		}
 	}
 	if err != nil {
 		return errors.Join(err, context.Cause(ctx))

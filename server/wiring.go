@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"sextant/engine"
 	"sextant/engine/replica"
@@ -227,6 +228,11 @@ func (i *Instance) Heartbeat() failover.Heartbeat {
 	switch {
 	case role == fleet.RoleWriter && vol != nil:
 		h.VDL, h.VCL, h.Applied, h.Progress, h.LagKnown = vol.VDL(), vol.VCL(), db.SnapshotLSN(), vol.Progress(), true
+		h.Bytes = db.VolumeBytes()
+	case role == fleet.RoleReader && db != nil:
+		st := db.ReaderStatus()
+		h.Epoch, h.VDL, h.Applied, h.Progress = st.Epoch, st.Applied, st.Applied, st.Batches
+		h.Lag, h.LagKnown = time.Duration(st.LagMicros)*time.Microsecond, st.LagKnown
 	case role == fleet.RoleReader && db != nil:
 	case vol != nil:
 		h.Progress = vol.Progress()
