@@ -504,33 +504,24 @@ func (r *runner) QueryWithBindings(ctx *sql.Context, query string, parsed ast.St
 		return r.next.QueryWithBindings(ctx, query, parsed, bindings, flags)
 	}
 	if parsed != nil {
-		annotator{ctx: ctx}.statement(parsed)
+		annotator{db: ctx.GetCurrentDatabase()}.statement(parsed)
 	}
 	outer := s.statement
 	s.depth++
 	s.statement = statement{}
-	sch, it, flags, err := r.next.QueryWithBindings(ctx, query, parsed, bindings, flags)
-	s.statement = outer
-	if err != nil {
+	defer func() {
+		s.statement = outer
 		s.depth--
+	}()
+	sch, it, flags, err := r.next.QueryWithBindings(ctx, query, parsed, bindings, flags)
+	if err != nil {
 		return nil, nil, nil, err
 	}
-	return sch, &nestedIter{child: it, s: s}, flags, nil
-}
-
-// nestedIter ends the depth of a nested statement.
-type nestedIter struct {
-	child sql.RowIter
-	s     *Session
-	done  bool
-}
-
-func (i *nestedIter) Next(ctx *sql.Context) (sql.Row, error) { return i.child.Next(ctx) }
-
-func (i *nestedIter) Close(ctx *sql.Context) error {
-	if !i.done {
-		i.done = true
-		defer func() { i.s.depth-- }()
+	// To its end: a cursor is of its OPEN's time, and the statement's transaction
+	// may end before the cursor is read.
+	rows, err := sql.RowIterToRows(ctx, it)
+	if err != nil {
+		return nil, nil, nil, err
 	}
-	return i.child.Close(ctx)
+	return sch, sql.RowsToRowIter(rows...), flags, nil
 }

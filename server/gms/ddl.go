@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
+	"strconv"
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression"
+	"github.com/dolthub/go-mysql-server/sql/fulltext"
 	"github.com/dolthub/go-mysql-server/sql/transform"
-	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/mysql"
 	"github.com/dolthub/vitess/go/sqltypes"
 
@@ -101,6 +101,11 @@ func columnDef(ctx *sql.Context, c *sql.Column) (engine.ColumnDef, error) {
 	out.SQLType, out.Options[optCollation] = typeText(c.Type)
 	if out.Options[optCollation] == "" {
 		delete(out.Options, optCollation)
+	}
+	if st, ok := c.Type.(sql.SpatialColumnType); ok {
+		if srid, defined := st.GetSpatialTypeSRID(); defined {
+			out.Options[optSRID] = strconv.FormatUint(uint64(srid), 10)
+		}
 	}
 	if c.HiddenSystem {
 		out.Options[optSystem] = "1"
@@ -759,9 +764,6 @@ func (t *Table) RewriteInserter(ctx *sql.Context, oldSchema, newSchema sql.Prima
 	}
 	w := &rewriter{t: t, shape: sh, bulk: bulk}
 	s.tx.cleanup = append(s.tx.cleanup, w.abort)
-	if ft, err := t.fulltextRewriter(ctx, w); ft != nil || err != nil {
-		return ft, err
-	}
 	return w, nil
 }
 
@@ -880,6 +882,9 @@ func (w *rewriter) Close(ctx *sql.Context) error {
 		return w.t.ddlError(ctx, s, err)
 	}
 	s.defined(w.shape.def.ID)
+	if w.shape.hasFulltext() {
+		return fulltext.RebuildTables(ctx, w.t, w.t.db)
+	}
 	return nil
 }
 
@@ -894,7 +899,3 @@ func (w *rewriter) abort() {
 		w.t.db.b.logger.Warn("abort rewrite", "table", w.t.Name(), "err", err)
 	}
 }
-
-func isText(t sql.Type) bool { return types.IsText(t) }
-
-func joinNames(names []string) string { return strings.Join(names, ",") }

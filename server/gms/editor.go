@@ -334,7 +334,13 @@ func (t *Table) PeekNextAutoIncrementValue(ctx *sql.Context) (uint64, error) {
 		return 0, nil
 	}
 	v, err := t.db.b.db.PeekAutoIncrement(ctx, sh.def)
-	return v, wireError(err)
+	if err != nil {
+		return 0, wireError(err)
+	}
+	if _, in, err := sh.schema[sh.autoInc].Type.Convert(ctx, v); err == nil && in != sql.InRange {
+		return v - 1, nil // used up: MySQL shows the highest value
+	}
+	return v, nil
 }
 
 // GetNextAutoIncrementValue implements sql.AutoIncrementTable. A statement takes
@@ -354,7 +360,15 @@ func (t *Table) GetNextAutoIncrementValue(ctx *sql.Context, given any) (uint64, 
 			}
 			v, _ = c.(uint64)
 		}
-		return v, nil // the editor raises the counter
+		if r := s.reserved[sh.def.ID]; r != nil && v >= r.next {
+			r.next, r.end = 0, 0 // later ones must be above v
+		}
+		if sh.autoInc >= 0 {
+			if err := t.db.b.db.RaiseAutoIncrement(ctx, sh.def, v); err != nil {
+				return 0, s.fail(ctx, err)
+			}
+		}
+		return v, nil
 	}
 	if sh.autoInc < 0 {
 		return 0, sql.ErrColumnNotFound.New("auto_increment")

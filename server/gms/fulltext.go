@@ -177,12 +177,7 @@ func (t *Table) fulltextSets(ctx *sql.Context, sh *shape) ([]fulltext.TableSet, 
 	return sets, nil
 }
 
-// fulltextRewriter returns an inserter for a table rewrite that fills the fulltext
-// indexes anew, nil if there are none.
-func (t *Table) fulltextRewriter(ctx *sql.Context, w *rewriter) (sql.RowInserter, error) {
-	sets, err := t.fulltextSets(ctx, w.shape)
-	if err != nil || len(sets) == 0 {
-		return nil, err
-	}
-	return nil, fmt.Errorf("gms: rewriting a table with FULLTEXT indexes (drop them first): %w", errUnsupported)
+// hasFulltext reports whether the table has a fulltext index.
+func (s *shape) hasFulltext() bool {
+	return slices.ContainsFunc(s.indexes, func(ix *Index) bool { return ix.def.Kind == engine.IndexFulltext })
 }

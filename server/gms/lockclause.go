@@ -3,7 +3,6 @@ package gms
 import (
 	"strings"
 
-	"github.com/dolthub/go-mysql-server/sql"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 )
 
@@ -58,7 +57,7 @@ func parseReference(asOf any) (reference, bool) {
 
 // annotator marks the table references of one statement.
 type annotator struct {
-	ctx *sql.Context // nil while nothing is known of a session
+	db string // the session's database, "" if unknown
 }
 
 // statement marks what stmt locks, in place (T-12): tables that DML writes,
@@ -255,8 +254,8 @@ func (a annotator) mark(t *ast.AliasedTableExpr, name ast.TableName, ref referen
 		}
 	}
 	db := name.DbQualifier.String()
-	if db == "" && a.ctx != nil {
-		db = a.ctx.GetCurrentDatabase()
+	if db == "" {
+		db = a.db
 	}
 	if systemDatabase(db) || strings.EqualFold(name.Name.String(), "dual") {
 		return

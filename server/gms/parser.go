@@ -57,14 +57,15 @@ func (p *parser) ParseOneWithOptions(ctx context.Context, query string,
 }
 
 func (p *parser) after(ctx context.Context, stmt ast.Statement) {
+	a := annotator{}
 	sctx, _ := ctx.(*sql.Context)
-	annotator{ctx: sctx}.statement(stmt)
-	if sctx == nil || sctx.Session == nil {
-		return
+	if sctx != nil && sctx.Session != nil {
+		a.db = sctx.GetCurrentDatabase()
+		if s, ok := sctx.Session.(*Session); ok {
+			s.noteDirections(stmt)
+		}
 	}
-	if s, ok := sctx.Session.(*Session); ok {
-		s.noteDirections(stmt)
-	}
+	a.statement(stmt)
 }
 
 // rewriteForShare turns FOR SHARE, which the grammar lacks, into FOR UPDATE OF a

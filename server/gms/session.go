@@ -451,6 +451,7 @@ func (s *Session) PrepareQuery(query string, stmt ast.Statement) {
 			s.prepared.order = s.prepared.order[1:]
 		}
 	}
+	annotator{db: s.GetCurrentDatabase()}.statement(stmt)
 	s.BaseSession.PrepareQuery(query, stmt)
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -20,6 +22,7 @@ const (
 	optHidden    = "hidden"    // column: INVISIBLE
 	optVirtual   = "virtual"   // column: VIRTUAL, stored all the same (see column)
 	optExtra     = "extra"     // column: sql.Column.Extra
+	optSRID      = "srid"      // column: SRID of a spatial type that has one
 	optCollation = "collation" // column: number of the collation, where the type has one
 	optPseudo    = "pseudo"    // table: JSON of the indexes that have no tree of their own
 	optConfig    = "fulltext"  // table: name of the fulltext configuration table
@@ -117,6 +120,15 @@ func newShape(ctx context.Context, def *engine.TableDef) (*shape, error) {
 	if err := s.pseudo(); err != nil {
 		return nil, err
 	}
+	if n := len(s.indexes); n > 0 {
+		first := 0
+		if !def.Keyless() {
+			first = 1
+		}
+		slices.SortStableFunc(s.indexes[first:], func(a, b *Index) int {
+			return strings.Compare(strings.ToLower(a.def.Name), strings.ToLower(b.def.Name))
+		})
+	}
 	for _, ix := range s.indexes {
 		if !ix.def.Invisible {
 			s.sqlIdx = append(s.sqlIdx, ix)
@@ -131,6 +143,9 @@ func newShape(ctx context.Context, def *engine.TableDef) (*shape, error) {
 // column returns the planner's form of a column.
 func (s *shape) column(ctx context.Context, c *engine.ColumnDef) (*sql.Column, error) {
 	t, err := parseType(ctx, c.SQLType, c.Options[optCollation])
+	if srid := c.Options[optSRID]; err == nil && srid != "" {
+		t, err = withSRID(t, srid)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("table %s.%s: column %s: %w", s.def.Database, s.def.Name, c.Name, err)
 	}
@@ -176,6 +191,19 @@ func parseType(ctx context.Context, text, collation string) (sql.Type, error) {
 	}
 	parsedTypes.Store(key, t)
 	return t, nil
+}
+
+// withSRID returns a spatial type with an SRID.
+func withSRID(t sql.Type, srid string) (sql.Type, error) {
+	st, ok := t.(sql.SpatialColumnType)
+	if !ok {
+		return nil, fmt.Errorf("type %s has no SRID", t)
+	}
+	n, err := strconv.ParseUint(srid, 10, 32)
+	if err != nil {
+		return nil, fmt.Errorf("SRID: %w", err)
+	}
+	return st.SetSRID(uint32(n)), nil
 }
 
 // index returns the planner's form of an index with a tree.
