@@ -2,6 +2,7 @@ package client_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -9,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"sextant/logstore"
 	"sextant/logstore/client"
 )
 
@@ -56,8 +58,9 @@ func TestKillAllNodes(t *testing.T) {
 			c.start(i)
 		}
 		next, _ := c.recover(ctx)
-		if err := stop(); err == nil {
-			t.Fatal("the old writer goes on")
+		eventually(t, "the old writer to be fenced", func() bool { return v.Err() != nil })
+		if err := stop(); !errors.Is(err, logstore.ErrFenced) {
+			t.Fatalf("the old writer's commits end with %v", err)
 		}
 		last = max(last, m.check(t, next, 100))
 		_ = next.Close()
