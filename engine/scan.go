@@ -306,11 +306,12 @@ func (c *Cursor) place(ctx context.Context) ([]byte, error) {
 	return nil, nil
 }
 
-// own returns the first key of the transaction's own rows, or of their entries,
-// from c.at on in the range; nil: there is none.
-func (c *Cursor) own() (key []byte, r row.Row) {
+// own returns the first key of the transaction's own rows, from c.at on in the range,
+// with the row's image, nil if it was deleted; or, in a secondary index, the first entry
+// that an image has. key is nil if there is none.
+func (c *Cursor) own() (key []byte, img row.Row, err error) {
 	if c.table == nil {
-		return nil, nil
+		return nil, nil, nil
 	}
 	from, to := c.at, c.in.hi
 	if c.o.Reverse {
@@ -319,16 +320,24 @@ func (c *Cursor) own() (key []byte, r row.Row) {
 	if !c.secondary() {
 		k, img, found := c.table.Seek(from, to, c.o.Reverse, c.seq)
 		if !found {
-			return nil, nil
+			return nil, nil, nil
 		}
-		return []byte(k), img
+		return []byte(k), img, nil
 	}
-	e, pk, found := c.overlay.Seek(from, to, c.o.Reverse)
-	if !found {
-		return nil, nil
+	for {
+		e, pk, found := c.overlay.Seek(from, to, c.o.Reverse)
+		if !found {
+			return nil, nil, nil
+		}
+		// The entry may be of an image before or after, or of one that was undone.
+		img, _ := c.table.Get([]byte(pk), c.seq)
+		if has, err := c.t.hasEntry(c.ix, img, e); has || err != nil {
+			return []byte(e), img, err
+		}
+		if from, to = append([]byte(e), 0), c.in.hi; c.o.Reverse {
+			from, to = c.in.lo, []byte(e)
+		}
 	}
-	img, _ := c.table.Get([]byte(pk), c.seq)
-	return []byte(e), img
 }
 
 // pass moves the scan's position behind key.
@@ -367,13 +376,16 @@ func (c *Cursor) plain(ctx context.Context) (row.Row, error) {
 	if err != nil {
 		return nil, err
 	}
-	own, img := c.own()
+	own, img, err := c.own()
+	if err != nil {
+		return nil, err
+	}
 	switch {
 	case key == nil && own == nil:
 		c.started = false
 		return nil, nil
 	case own != nil && (key == nil || !c.before(key, own)):
-		r, err := c.ownRow(own, img)
+		r, err := c.ownRow(img)
 		if err == nil {
 			err = c.pass(ctx, own)
 		}
@@ -386,16 +398,10 @@ func (c *Cursor) plain(ctx context.Context) (row.Row, error) {
 	return c.filtered(r, err)
 }
 
-// ownRow returns the image of an own row, nil if it was deleted or if, in a secondary
-// index, the entry is not that of this image.
-func (c *Cursor) ownRow(key []byte, img row.Row) (row.Row, error) {
+// ownRow returns an own image as a row, nil if the row was deleted.
+func (c *Cursor) ownRow(img row.Row) (row.Row, error) {
 	if img == nil {
 		return nil, nil
-	}
-	if c.secondary() {
-		if has, err := c.t.hasEntry(c.ix, img, string(key)); err != nil || !has {
-			return nil, err
-		}
 	}
 	return c.t.Upgrade(img)
 }

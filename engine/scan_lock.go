@@ -50,7 +50,10 @@ func (c *Cursor) locking(ctx context.Context) (row.Row, error) {
 	if err != nil {
 		return nil, err
 	}
-	own, img := c.own()
+	own, img, err := c.own()
+	if err != nil {
+		return nil, err
+	}
 	isOwn := own != nil && (key == nil || !c.before(key, own))
 	if isOwn {
 		key = own
@@ -95,7 +98,7 @@ func (c *Cursor) locking(ctx context.Context) (row.Row, error) {
 // row, nil for none.
 func (c *Cursor) rowAt(ctx context.Context, key []byte, isOwn bool, img row.Row) (row.Row, error) {
 	if isOwn {
-		return c.ownRow(key, img)
+		return c.ownRow(img)
 	}
 	return c.treeRow(ctx, key)
 }
