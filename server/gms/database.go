@@ -34,6 +34,7 @@ var (
 	_ sql.StoredProcedureDatabase = (*Database)(nil)
 	_ sql.QuiescableEventDatabase = (*Database)(nil)
 	_ fulltext.Database           = (*Database)(nil)
+	_ sql.SchemaValidator         = (*Database)(nil)
 )
 
 // Name implements sql.Database.

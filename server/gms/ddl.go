@@ -8,9 +8,11 @@ import (
 	"strconv"
 
 	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/analyzer/analyzererrors"
 	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/fulltext"
 	"github.com/dolthub/go-mysql-server/sql/transform"
+	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/mysql"
 	"github.com/dolthub/vitess/go/sqltypes"
 
@@ -204,6 +206,32 @@ func setPrimary(ctx *sql.Context, def *engine.TableDef, schema sql.PrimaryKeySch
 		}
 	}
 	def.Primary = p
+	return nil
+}
+
+// ValidateSchema implements sql.SchemaValidator: MySQL's limit of a row without its
+// TEXT, BLOB, JSON and geometry (1118).
+func (d *Database) ValidateSchema(schema sql.Schema) error {
+	var size int64
+	for _, c := range schema {
+		switch t := c.Type.(type) {
+		case sql.StringType:
+			if types.IsTextBlob(t) {
+				size += 12
+			} else {
+				size += t.MaxByteLength() + 2
+			}
+		default:
+			cd, err := newCodec(c.Type)
+			if err != nil {
+				return err
+			}
+			size += int64(max(cd.store.Width(), 12))
+		}
+	}
+	if size > types.MaxRowLength {
+		return analyzererrors.ErrInvalidRowLength.New(types.MaxRowLength, size)
+	}
 	return nil
 }
 
@@ -441,6 +469,9 @@ func (t *Table) ShouldRewriteTable(ctx *sql.Context, oldSchema, newSchema sql.Pr
 	}
 	if old == nil || new == nil {
 		return false
+	}
+	if new.AutoIncrement && !old.AutoIncrement {
+		return true // the counter starts above what is there
 	}
 	if (old.Generated == nil) != (new.Generated == nil) ||
 		old.Generated != nil && expressionText(ctx, old.Generated) != expressionText(ctx, new.Generated) {

@@ -114,7 +114,7 @@ func (h *handler) idle(c *mysql.Conn) {
 	}
 	d := 8 * time.Hour
 	if s := cc.sess.Load(); s != nil {
-		if v, err := s.GetSessionVariable(sql.NewEmptyContext(), "wait_timeout"); err == nil {
+		if v, err := s.BaseSession.GetSessionVariable(noContext(), "wait_timeout"); err == nil {
 			if n, ok := v.(int64); ok && n > 0 {
 				d = time.Duration(n) * time.Second
 			}
@@ -187,12 +187,16 @@ func (h *handler) deadline(ctx context.Context, cc *clientConn, query string) (c
 	if len(q) < 6 || !strings.EqualFold(q[:6], "select") {
 		return ctx, func() {}
 	}
-	v, err := cc.sess.Load().GetSessionVariable(sql.NewEmptyContext(), "max_execution_time")
+	v, err := cc.sess.Load().BaseSession.GetSessionVariable(noContext(), "max_execution_time")
 	if n, ok := v.(int64); err == nil && ok && n > 0 {
 		return context.WithTimeout(ctx, time.Duration(n)*time.Millisecond)
 	}
 	return ctx, func() {}
 }
+
+// noContext is a context for reading variables where there is no statement.
+// Making one costs as much as planning a small statement.
+var noContext = sync.OnceValue(sql.NewEmptyContext)
 
 func definitionChanged(err error) bool {
 	var se *mysql.SQLError

@@ -326,8 +326,8 @@ func (s *shape) decode(d *row.Desc, r row.Row, cols []int) (sql.Row, error) {
 	return out, nil
 }
 
-// encode sets b to the row of the planner's values. A hidden row id is left NULL:
-// the engine gives it.
+// encode sets b to the row of the planner's values. A hidden row id is 0: the
+// engine gives one.
 func (s *shape) encode(ctx context.Context, b *row.Builder, r sql.Row) error {
 	if len(r) != len(s.codecs) {
 		return sql.ErrUnexpectedRowLength.New(len(s.codecs), len(r))
@@ -342,6 +342,9 @@ func (s *shape) encode(ctx context.Context, b *row.Builder, r sql.Row) error {
 			return err
 		}
 		b.Set(i, v)
+	}
+	if s.rowID >= 0 {
+		b.SetUint(s.rowID, 0)
 	}
 	return nil
 }

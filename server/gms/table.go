@@ -221,6 +221,9 @@ func (t *Table) scan(ctx *sql.Context, l *sql.IndexLookup) (sql.RowIter, error) 
 		it.columns = nil
 	}
 	o := engine.ScanOptions{ReadNow: t.now}
+	if _, own := s.tx.ddl[sh.def.ID]; own {
+		o.ReadNow = true // nobody else sees what this transaction defined
+	}
 	o.Lock, o.Wait = t.lockMode(s)
 	if l != nil {
 		ix, ok := l.Index.(*Index)
