@@ -20,6 +20,8 @@ type mariadb struct {
 	port int
 	cmd  *exec.Cmd
 	db   *sql.DB
+	// alone is how many commits were answered before there was a replica.
+	alone int
 }
 
 const startPatience = 60 * time.Second
@@ -106,7 +108,11 @@ func startSemiSync(ctx context.Context, dir string) (primary, replica *mariadb, 
 			return nil, nil, fmt.Errorf("%s: %w", q.text, err)
 		}
 	}
-	return primary, replica, primary.awaitSemiSync(ctx)
+	if err := primary.awaitSemiSync(ctx); err != nil {
+		return primary, replica, err
+	}
+	primary.alone, err = primary.unreplicated()
+	return primary, replica, err
 }
 
 // awaitSemiSync returns when the replica has registered.
@@ -126,11 +132,12 @@ func (m *mariadb) awaitSemiSync(ctx context.Context) error {
 	}
 }
 
-// unreplicated returns how many commits were answered without the replica's acknowledgement.
+// unreplicated returns how many commits were answered without the replica's
+// acknowledgement since there is one.
 func (m *mariadb) unreplicated() (n int, err error) {
 	var name string
 	err = m.db.QueryRow("SHOW STATUS LIKE 'Rpl_semi_sync_master_no_tx'").Scan(&name, &n)
-	return n, err
+	return n - m.alone, err
 }
 
 func (m *mariadb) stop() {
