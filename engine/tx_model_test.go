@@ -11,6 +11,7 @@ import (
 
 	"sextant/engine"
 	"sextant/engine/row"
+	"sextant/engine/txn"
 )
 
 // modelRow is (id, a, u); a and u may be NULL, written as null.
@@ -201,8 +202,11 @@ func (x *modelRun) elsewhere() {
 		_, err = tx.Commit(script)
 	}
 	tx.Rollback()
-	if err != nil {
+	if errors.Is(err, txn.ErrLockWait) {
 		return // a locking scan has it: that is what locks are for
+	}
+	if err != nil {
+		x.t.Fatal(err)
 	}
 	if x.committed = maps.Clone(x.committed); there && !x.found(id) {
 		delete(x.committed, id)
