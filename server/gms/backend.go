@@ -67,9 +67,6 @@ func (b *Backend) reloadUsers() {
 	}
 }
 
-// committed is called after a transaction's commit.
-func (b *Backend) committed(*sql.Context, *transaction) {}
-
 func catalogOf(ctx *sql.Context) (*engine.Catalog, *Session, error) {
 	s, err := sessionOf(ctx)
 	if err != nil {

@@ -73,6 +73,7 @@ func (h *handler) NewConnection(c *mysql.Conn) {
 	if err := h.admit(cc); err != nil {
 		refuse(c.Conn, errorPacket(mysql.ERServerShutdown, "08S01", err.Error()))
 	}
+	h.srv.refreshUsers()
 	h.Handler.NewConnection(c)
 }
 

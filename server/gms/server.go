@@ -102,7 +102,6 @@ func NewServer(o Options) (*Server, error) {
 	s.b.reload = s.reloadUsers
 	s.b.users.SetPersister(userPersister{})
 	s.b.users.SetEnabled(true)
-	s.gate.init()
 	s.listener = newListener(o.Listener, o.TrustedProxies, s.maxConnections)
 	s.h = &handler{srv: s}
 	var err error
@@ -122,7 +121,10 @@ func NewServer(o Options) (*Server, error) {
 	if s.h.Handler == nil {
 		return nil, errors.New("gms: the wire server's handler is of another kind")
 	}
-	return s, nil
+	if _, err := s.loadUsers(); err != nil {
+		return nil, fmt.Errorf("gms: users: %w", err)
+	}
+	return s, s.loadPersisted()
 }
 
 // NewEngine returns the planner on a backend, with everything of this package that
@@ -134,7 +136,6 @@ func NewEngine(b *Backend) *sqle.Engine {
 	a.ExecBuilder = base
 	registerFunctions(a.Catalog)
 	e := sqle.New(a, &sqle.Config{})
-	e.ProcessList = newProcessList(e.ProcessList)
 	run := &runner{next: e}
 	e.Analyzer.Runner, base.Runner = run, run
 	return e
@@ -292,8 +293,6 @@ type gate struct {
 	inside int
 	idle   chan struct{} // closed when inside is 0 and the gate is shut
 }
-
-func (g *gate) init() {}
 
 // enter waits until the gate is open and counts a transaction.
 func (g *gate) enter(ctx context.Context) error {

@@ -233,9 +233,11 @@ func (s *Session) CommitTransaction(ctx *sql.Context, tx sql.Transaction) error 
 	}
 	if _, err := t.tx.Commit(ctx); err != nil {
 		s.BaseSession.SetTransaction(nil)
+		if t.wroteUsers {
+			s.b.reloadUsers()
+		}
 		return wireError(err)
 	}
-	s.b.committed(ctx, t)
 	return nil
 }
 

@@ -142,10 +142,7 @@ func newShape(ctx context.Context, def *engine.TableDef) (*shape, error) {
 
 // column returns the planner's form of a column.
 func (s *shape) column(ctx context.Context, c *engine.ColumnDef) (*sql.Column, error) {
-	t, err := parseType(ctx, c.SQLType, c.Options[optCollation])
-	if srid := c.Options[optSRID]; err == nil && srid != "" {
-		t, err = withSRID(t, srid)
-	}
+	t, err := s.typeOf(ctx, c)
 	if err != nil {
 		return nil, fmt.Errorf("table %s.%s: column %s: %w", s.def.Database, s.def.Name, c.Name, err)
 	}
@@ -165,6 +162,15 @@ func (s *shape) column(ctx context.Context, c *engine.ColumnDef) (*sql.Column, e
 		sc.OnUpdate = sql.NewUnresolvedColumnDefaultValue(c.OnUpdate)
 	}
 	return sc, nil
+}
+
+// typeOf returns a column's type.
+func (s *shape) typeOf(ctx context.Context, c *engine.ColumnDef) (sql.Type, error) {
+	t, err := parseType(ctx, c.SQLType, c.Options[optCollation])
+	if srid := c.Options[optSRID]; err == nil && srid != "" {
+		return withSRID(t, srid)
+	}
+	return t, err
 }
 
 // types parsed from their text; types are immutable.

@@ -126,19 +126,11 @@ func setCharset(s *Session, c *mysql.Conn) error {
 // registerFunctions adds the functions that the planner lacks.
 func registerFunctions(c *analyzer.Catalog) {
 	addVariables()
-	ctx := sql.NewEmptyContext()
-	c.RegisterFunction(ctx,
+	c.RegisterFunction(sql.NewEmptyContext(),
 		sql.Function0{Name: "aurora_version", Fn: func(*sql.Context) sql.Expression {
 			return expression.NewLiteral(auroraVersion, types.LongText)
 		}},
 	)
-}
-
-// registerVersion makes VERSION() the server's; the planner's own is another.
-func registerVersion(c *analyzer.Catalog) {
-	c.RegisterFunction(sql.NewEmptyContext(), sql.Function0{Name: "version", Fn: func(*sql.Context) sql.Expression {
-		return expression.NewLiteral(ServerVersion, types.LongText)
-	}})
 }
 
 const replicaStatusTable = "replica_host_status"
@@ -194,6 +186,3 @@ func (s *Server) replicaRows(now time.Time) []sql.Row {
 	}
 	return rows
 }
-
-// newProcessList returns the process list in use.
-func newProcessList(p sql.ProcessList) sql.ProcessList { return p }
