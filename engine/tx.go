@@ -99,6 +99,7 @@ type Tx struct {
 	o     TxOptions
 	start time.Time
 	done  bool
+	role  *writer // that it first wrote or locked under; nil: it did neither
 
 	writes *txn.WriteSet
 	ddl    *txDDL    // nil: none
@@ -270,6 +271,11 @@ func (tx *Tx) Commit(ctx context.Context) (CommitInfo, error) {
 	defer tx.end()
 	if tx.writes.Len() == 0 && (tx.ddl == nil || tx.ddl.empty()) {
 		return CommitInfo{}, nil
+	}
+	if tx.role != nil {
+		if err := tx.begin(true); err != nil {
+			return CommitInfo{}, err
+		}
 	}
 	versions := make(map[TableID]uint64, len(tx.uses))
 	for _, u := range tx.uses {

@@ -22,17 +22,27 @@ func (tx *Tx) lockMeta(ctx context.Context, database, name string, m txn.Mode) e
 	return tx.fail(tx.s.owner.Acquire(ctx, r, txn.Policy{Timeout: tx.s.metaTimeout}))
 }
 
-// begin reports why the transaction cannot be used: ErrTxDone, and for a write
-// ErrReadOnlyTx, ErrNotWriter, ErrClosed.
+// begin reports why the transaction cannot be used: ErrTxDone, and for a write or a locking
+// read ErrReadOnlyTx, ErrNotWriter, ErrClosed. One that wrote or locked before the
+// instance lost the writer's role does not go on when it has the role again: others
+// have written meanwhile, and its locks did not keep them out.
 func (tx *Tx) begin(write bool) error {
 	switch {
 	case tx.done:
 		return ErrTxDone
-	case write && tx.o.ReadOnly:
+	case !write:
+		return nil
+	case tx.o.ReadOnly:
 		return ErrReadOnlyTx
-	case write:
-		_, err := tx.db.writer()
+	}
+	w, err := tx.db.writer()
+	switch {
+	case err != nil:
 		return err
+	case tx.role == nil:
+		tx.role = w
+	case tx.role != w:
+		return fmt.Errorf("%w: the transaction is of an earlier writer's role", ErrClosed)
 	}
 	return nil
 }

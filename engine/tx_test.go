@@ -396,3 +396,35 @@ func TestTheRowOfADuplicateIsLocked(t *testing.T) {
 		}
 	}
 }
+
+// TestATransactionDoesNotOutliveTheWritersRole: what was written before a demotion is not committed
+// after a promotion of the same instance: another writer may have been between them.
+func TestATransactionDoesNotOutliveTheWritersRole(t *testing.T) {
+	store := memvolume.New(memvolume.Options{})
+	vol := store.Open()
+	db, err := engine.OpenWriter(script, vol, engine.Options{NoReaders: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	def := createTable(t, db, "t", "id:pk")
+	w := newWorker(db, def, 0)
+	defer w.s.Close()
+	tx, err := w.s.Begin(script, engine.TxOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := tx.Insert(script, def, w.row(1)); err != nil {
+		t.Fatal(err)
+	}
+	defer engine.ReplaceRole(t, db)()
+	if err := tx.Insert(script, def, w.row(2)); !errors.Is(err, engine.ErrClosed) {
+		t.Errorf("insert under another role: %v", err)
+	}
+	if _, err := tx.Commit(script); !errors.Is(err, engine.ErrClosed) {
+		t.Errorf("commit under another role: %v", err)
+	}
+	if len(db.Locks()) != 0 {
+		t.Errorf("locks %v", db.Locks())
+	}
+}
