@@ -117,9 +117,19 @@ func (l *loader) appendAll(ctx context.Context) error {
 	// What was inserted below may have gone past the builder.
 	l.build = btree.NewBuilder(l.tree)
 	for i := 0; i < len(l.cells); {
+		var long longValues
 		for n := 0; i < len(l.cells) && n < stepBytes; i++ {
 			c := l.cells[i]
-			if err := l.build.Add(c.key, c.value); err != nil {
+			tail, err := l.writeAhead(ctx, c, &long)
+			switch {
+			case err != nil:
+			case tail != nil:
+				err = l.build.AddWritten(c.key, c.value, *tail)
+			default:
+				err = l.build.Add(c.key, c.value)
+			}
+			if err != nil {
+				l.db.endLong(&long)
 				return err
 			}
 			n += len(c.key) + len(c.value)
@@ -127,8 +137,12 @@ func (l *loader) appendAll(ctx context.Context) error {
 		var after btree.Builder
 		err := l.step(ctx, func(t *turn) error {
 			after = *l.build // an attempt may be given up: the builder stays as it is
+			if err := long.applied(t); err != nil {
+				return err
+			}
 			return after.Flush(context.Background(), t)
 		})
+		l.db.endLong(&long)
 		if err != nil {
 			return err
 		}
@@ -137,26 +151,64 @@ func (l *loader) appendAll(ctx context.Context) error {
 	return nil
 }
 
+// writeAhead writes the tail of a very long value, nil of another (T-9).
+func (l *loader) writeAhead(ctx context.Context, c cell, long *longValues) (*btree.Written, error) {
+	if len(c.value) < longValueMin {
+		return nil, nil
+	}
+	if long.tails == nil {
+		*long = longValues{intent: l.db.newIntent(), tails: map[longKey]*btree.Written{}}
+	}
+	w, err := l.db.writeTail(ctx, l.tree, c.value, long)
+	return &w, err
+}
+
 // insertAll inserts the chunk's cells, in order of keys, where they belong.
 func (l *loader) insertAll(ctx context.Context) error {
 	for part := range slices.Chunk(l.cells, stepInserts) {
-		err := l.step(ctx, func(t *turn) error {
-			for _, c := range part {
-				if c.unique > 0 {
-					if err := l.checkUnique(t, c); err != nil {
-						return err
-					}
-				}
-				err := l.tree.Insert(context.Background(), t, c.key, c.value)
-				if err == btree.ErrExists { //nolint:errorlint // Insert returns it bare
-					return &duplicateCell{c.key}
-				}
-				if err != nil {
+		var long longValues
+		tails := make([]*btree.Written, len(part))
+		var err error
+		for i := 0; i < len(part) && err == nil; i++ {
+			tails[i], err = l.writeAhead(ctx, part[i], &long)
+		}
+		if err == nil {
+			err = l.step(ctx, func(t *turn) error {
+				if err := long.applied(t); err != nil {
 					return err
 				}
+				return l.insert(t, part, tails)
+			})
+		}
+		l.db.endLong(&long)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// insert inserts cells whose tails, where there are any, have been written.
+func (l *loader) insert(t *turn, cells []cell, tails []*btree.Written) error {
+	ctx := context.Background()
+	for i, c := range cells {
+		if c.unique > 0 {
+			if err := l.checkUnique(t, c); err != nil {
+				return err
 			}
-			return nil
-		})
+		}
+		if _, found, err := l.tree.Get(ctx, t, c.key); err != nil || found {
+			if found {
+				err = &duplicateCell{c.key}
+			}
+			return err
+		}
+		var err error
+		if tails[i] != nil {
+			err = l.tree.PutWritten(ctx, t, c.key, c.value, *tails[i])
+		} else {
+			err = l.tree.Insert(ctx, t, c.key, c.value)
+		}
 		if err != nil {
 			return err
 		}

@@ -38,6 +38,7 @@ type verdict struct {
 	lsn, end redo.LSN // commit LSN, end of the turn; 0: nothing was changed
 	err      error
 	missed   []redo.PageID // with btree.ErrMiss
+	pages    int           // with errNoPages: pages that the attempt had taken
 	lead     bool          // not a verdict: the receiver leads the next turn
 }
 
@@ -46,6 +47,8 @@ type queue struct {
 	mu      sync.Mutex
 	waiting []*commitRequest
 	led     bool
+	stopped bool          // no further turns
+	idle    chan struct{} // closed when stopped and nobody leads
 }
 
 // commitRetriesMax bounds the attempts of one commit. Each attempt pins what the
@@ -91,7 +94,7 @@ func (db *writer) apply(ctx context.Context, q *commitRequest) (verdict, error) 
 				return verdict{}, err
 			}
 		case errors.Is(v.err, errNoPages):
-			if err := db.refill(ctx, 2*stockFill); err != nil {
+			if err := db.refill(ctx, 2*v.pages+stockFill); err != nil {
 				return verdict{}, err
 			}
 		default:
@@ -137,10 +140,11 @@ func (db *writer) unpin(q *commitRequest) {
 
 // enqueue waits for a turn that takes the request, or leads one.
 func (db *writer) enqueue(ctx context.Context, q *commitRequest) (verdict, error) {
-	if err := db.ctx.Err(); err != nil {
+	db.queue.mu.Lock()
+	if db.queue.stopped {
+		db.queue.mu.Unlock()
 		return verdict{}, ErrClosed
 	}
-	db.queue.mu.Lock()
 	db.queue.waiting = append(db.queue.waiting, q)
 	lead := !db.queue.led
 	db.queue.led = true
@@ -189,32 +193,66 @@ func (db *writer) lead() {
 	n := min(len(db.queue.waiting), turnCommitsMax)
 	batch := db.queue.waiting[:n:n]
 	db.queue.waiting = db.queue.waiting[n:]
+	stopped := db.queue.stopped
 	db.queue.mu.Unlock()
 
-	verdicts := db.run(batch)
-	for i, q := range batch {
-		q.done <- verdicts[i]
+	verdicts := make([]verdict, len(batch))
+	if stopped {
+		for i := range verdicts {
+			verdicts[i].err = ErrClosed
+		}
+	} else {
+		verdicts = db.run(batch)
+	}
+	for i, v := range verdicts {
+		batch[i].done <- v
 	}
 
 	db.queue.mu.Lock()
 	defer db.queue.mu.Unlock()
+	if rest := batch[len(verdicts):]; len(rest) > 0 { // the turn was full
+		db.queue.waiting = append(rest, db.queue.waiting...)
+	}
 	if len(db.queue.waiting) == 0 {
 		db.queue.waiting, db.queue.led = nil, false
+		if db.queue.idle != nil {
+			close(db.queue.idle)
+			db.queue.idle = nil
+		}
 		return
 	}
 	db.queue.waiting[0].done <- verdict{lead: true}
 }
 
+// stopTurns returns when no turn runs and none will: what waits gets ErrClosed.
+// After it nothing is published any more, so that the cache may change hands.
+func (db *writer) stopTurns() {
+	db.queue.mu.Lock()
+	db.queue.stopped = true
+	if !db.queue.led {
+		db.queue.mu.Unlock()
+		return
+	}
+	if db.queue.idle == nil {
+		db.queue.idle = make(chan struct{})
+	}
+	idle := db.queue.idle
+	db.queue.mu.Unlock()
+	<-idle
+}
+
 // run applies the batch as one turn (steps 2 and 3). A commit that cannot be
 // applied now (a page is missing) or at all leaves the turn, which starts again
-// without it, since its changes are in copies that others share.
+// without it, since its changes are in copies that others share. It returns the
+// verdicts of as many commits as fitted into the turn.
 func (db *writer) run(batch []*commitRequest) []verdict {
 	verdicts := make([]verdict, len(batch))
 	out := make([]bool, len(batch))
 	for {
 		t := db.newTurn()
-		bad := t.applyAll(batch, out, verdicts)
+		n, bad := t.applyAll(batch, out, verdicts)
 		if bad < 0 {
+			verdicts = verdicts[:n]
 			db.append(t, verdicts, out)
 			return verdicts
 		}
@@ -223,12 +261,16 @@ func (db *writer) run(batch []*commitRequest) []verdict {
 	}
 }
 
-// applyAll applies the commits that are not out. It returns the ordinal of one that
-// failed, its verdict set, or -1.
-func (t *turn) applyAll(batch []*commitRequest, out []bool, verdicts []verdict) int {
+// applyAll applies the commits that are not out, until the turn is full. It returns
+// how many of the batch were looked at, and the ordinal of one that failed, its
+// verdict set, or -1.
+func (t *turn) applyAll(batch []*commitRequest, out []bool, verdicts []verdict) (n, bad int) {
 	for i, q := range batch {
 		if out[i] {
 			continue
+		}
+		if t.bytes > turnBytesMax || t.next-t.first > turnRecordsMax {
+			return i, -1
 		}
 		t.begin()
 		err := q.apply(t)
@@ -237,15 +279,15 @@ func (t *turn) applyAll(batch []*commitRequest, out []bool, verdicts []verdict) 
 			lsn, err = t.end()
 		}
 		if err != nil {
-			verdicts[i] = verdict{err: err}
+			verdicts[i] = verdict{err: err, pages: len(t.taken)}
 			if errors.Is(err, btree.ErrMiss) {
 				verdicts[i].missed = append([]redo.PageID(nil), t.missed...)
 			}
-			return i
+			return i, i
 		}
 		verdicts[i] = verdict{lsn: lsn}
 	}
-	return -1
+	return len(batch), -1
 }
 
 // append hands the turn to the volume, waiting for room in the log window if need

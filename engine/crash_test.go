@@ -38,6 +38,30 @@ func TestCrashAfterEveryCommit(t *testing.T) {
 				return err
 			})
 		}
+		if i%40 == 30 {
+			side := w.pairs(fmt.Sprintf("q%d", i))
+			w.ddl(func(tx *engine.Tx) error {
+				b, err := tx.Rewrite(w.ctx, side)
+				if err != nil {
+					return err
+				}
+				for id := range int64(300) {
+					n := 200
+					if id == 7 {
+						n = 2 << 20
+					}
+					if err := b.Add(w.ctx, pair(b.Table(), id*37%300, id, make([]byte, n))); err != nil {
+						return err
+					}
+				}
+				side, err = b.Finish(w.ctx)
+				return err
+			})
+			w.ddl(func(tx *engine.Tx) error { return tx.DropTable(w.ctx, side) })
+			if err := w.db.FreeGarbage(w.ctx); err != nil {
+				t.Fatal(err)
+			}
+		}
 		states[w.store.VDL()] = model
 	}
 	ends := commitLSNs(t, w.store)
@@ -165,12 +189,18 @@ func TestSmallCache(t *testing.T) {
 // Sixteen writers, the VDL moving behind them, snapshots read meanwhile: the sum of
 // all values never changes.
 func TestConcurrentTransfers(t *testing.T) {
+	for name, o := range map[string]engine.Options{"cached": {}, "64 pages": {CacheBytes: 64 * page.Size}} {
+		t.Run(name, func(t *testing.T) { testTransfers(t, o) })
+	}
+}
+
+func testTransfers(t *testing.T, o engine.Options) {
 	const accounts, workers, transfers = 64, 16, 60
-	w := newWorld(t, memvolume.Options{Behind: true}, engine.Options{})
+	w := newWorld(t, memvolume.Options{Behind: true}, o)
 	def := w.pairs("p")
 	w.ddl(func(tx *engine.Tx) error {
 		for id := range int64(accounts) {
-			if err := put(w.ctx, tx, def, id, 100, nil); err != nil {
+			if err := put(w.ctx, tx, def, id, 100, bytes.Repeat([]byte("a"), 3000)); err != nil {
 				return err
 			}
 		}
@@ -209,7 +239,7 @@ func (w *world) transfer(def *engine.TableDef, from, to int64) error {
 					return err
 				}
 				v := def.Desc().Int(r, 1) + step.d
-				if err := tx.Update(w.ctx, def, r, pair(def, step.id, v, nil)); err != nil {
+				if err := tx.Update(w.ctx, def, r, pair(def, step.id, v, bytes.Repeat([]byte("b"), 3000))); err != nil {
 					return err
 				}
 			}

@@ -414,3 +414,54 @@ func TestTemporaryTable(t *testing.T) {
 		t.Error("a temporary table was logged")
 	}
 }
+
+// A load of more than the budget sorts in chunks, of which the later ones are
+// inserted between what is there, very long values too; duplicates are found across them.
+func TestLoadInChunks(t *testing.T) {
+	o := quiet()
+	o.BudgetBytes = 6 << 20
+	w := newWorld(t, memvolume.Options{}, o)
+	def := w.pairs("p")
+	w.ddl(func(tx *engine.Tx) (err error) {
+		n := def.Clone()
+		n.Indexes[0].Unique = true
+		b, err := tx.Rewrite(w.ctx, n)
+		if err != nil {
+			return err
+		}
+		for i, id := range rand.New(rand.NewPCG(1, 1)).Perm(20_000) {
+			s := bytes.Repeat([]byte{1}, 500)
+			if i%4000 == 3999 {
+				s = bytes.Repeat([]byte{2}, 3<<19)
+			}
+			if err := b.Add(w.ctx, pair(b.Table(), int64(id), int64(id)*3, s)); err != nil {
+				return err
+			}
+		}
+		def, err = b.Finish(w.ctx)
+		return err
+	})
+	if got := w.rows(def, "v"); len(got) != 20_000 || got[777] != 3*777 {
+		t.Fatalf("%d rows", len(got))
+	}
+	w.collect()
+	err := w.try(func(tx *engine.Tx) error {
+		b, err := tx.Rewrite(w.ctx, def)
+		if err != nil {
+			return err
+		}
+		for i := range int64(20_000) {
+			if err = b.Add(w.ctx, pair(b.Table(), i, i%19_999, bytes.Repeat([]byte{1}, 500))); err != nil {
+				break
+			}
+		}
+		if err == nil {
+			_, err = b.Finish(w.ctx)
+		}
+		return err
+	})
+	if d, ok := errors.AsType[*engine.DuplicateError](err); !ok || d.Index.Name != "v" {
+		t.Fatalf("a value twice, in two chunks: %v", err)
+	}
+	w.collect()
+}

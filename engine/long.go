@@ -103,24 +103,32 @@ func (db *writer) writeTail(ctx context.Context, tree btree.Tree, img []byte, l 
 	return written, nil
 }
 
-// dropLong gives up the tails of a commit that failed. If its outcome is not known
-// the volume has ended, and the next writer finds out from the notes.
-func (db *writer) dropLong(_ context.Context, c *txCommit, _ error) {
-	if c.long.tails != nil {
-		db.endIntent(c.long.intent)
+// endLong ends the work on tails: what no commit has linked is garbage.
+func (db *writer) endLong(l *longValues) {
+	if l.tails != nil {
+		db.endIntent(l.intent)
 	}
 }
 
-// committed is what follows a commit that went through.
-func (db *writer) committed(c *txCommit) {
-	if c.long.tails != nil {
-		db.endIntent(c.long.intent)
-	}
+// dropLong gives up the tails of a commit that failed. If its outcome is not known
+// the volume has ended, and the next writer finds out from the notes.
+func (db *writer) dropLong(_ context.Context, c *txCommit, _ error) {
+	db.endLong(&c.long)
+}
+
+// count adds the rows that the commit added to the tables' counts.
+func (c *txCommit) count(db *DB) {
 	for id, n := range c.delta {
 		if n != 0 {
 			db.stats.add(id, n)
 		}
 	}
+}
+
+// committed is what follows a commit that went through.
+func (db *writer) committed(c *txCommit) {
+	db.endLong(&c.long)
+	c.count(db.DB)
 	if c.ddl.empty() {
 		return
 	}

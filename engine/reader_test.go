@@ -156,12 +156,18 @@ func (w *world) reader(f *feed) *world {
 // await returns when the reader has applied l.
 func (w *world) await(l redo.LSN) {
 	w.t.Helper()
+	w.until("the reader has applied all", func() bool { return w.db.SnapshotLSN() >= l })
+}
+
+// until returns when the condition holds.
+func (w *world) until(what string, ok func() bool) {
+	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.ctx, 20*time.Second)
 	defer cancel()
-	for w.db.SnapshotLSN() < l {
+	for !ok() {
 		select {
 		case <-ctx.Done():
-			w.t.Fatalf("reader is at %d, awaited %d", w.db.SnapshotLSN(), l)
+			w.t.Fatalf("not in time: %s", what)
 		case <-time.After(time.Millisecond):
 		}
 	}
@@ -296,5 +302,58 @@ func TestPromoteAndDemote(t *testing.T) {
 		}
 		r.check()
 		w.db, r.db = r.db, w.db
+	}
+}
+
+// A commit that has LSNs when its writer is fenced gets neither OK nor an error that
+// means "not committed"; here the recovery annuls it, and nobody sees it: not the
+// reader that had buffered it and becomes the writer, nor sessions on the old
+// writer that read it before it was durable.
+func TestFencedCommitIsUnknown(t *testing.T) {
+	w := newWorld(t, memvolume.Options{KeepAll: true}, engine.Options{})
+	def := w.pairs("p")
+	w.ddl(func(tx *engine.Tx) error { return put(w.ctx, tx, def, 1, 1, nil) })
+	f := newFeed(w.store)
+	r := w.reader(f)
+	w.store.SetManual(true)
+	before := w.vol.Next()
+	result := make(chan error, 1)
+	go func() {
+		result <- w.try(func(tx *engine.Tx) error { return put(w.ctx, tx, def, 1, 2, nil) })
+	}()
+	w.until("the commit is numbered", func() bool { return w.vol.Next() != before })
+	s := w.db.NewSession(3)
+	defer s.Close()
+	tx, err := s.Begin(w.ctx, engine.TxOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	row, err := lockRow(w.ctx, tx, def, 1)
+	if err != nil || def.Desc().Int(row, 1) != 2 {
+		t.Fatalf("a locking read of the newest row: %v, %v", row, err)
+	}
+	vol := w.store.Open()
+	if err := <-result; !errors.Is(err, engine.ErrOutcomeUnknown) {
+		t.Errorf("the fenced commit returned %v", err)
+	}
+	if err := s.Settle(w.ctx); !errors.Is(err, engine.ErrOutcomeUnknown) {
+		t.Errorf("a session that saw it may answer: %v", err)
+	}
+	tx.Rollback()
+	w.store.SetManual(false)
+	f.cut()
+	if err := r.db.Promote(r.ctx, vol, w.store.Annulled()); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.rows(def, "PRIMARY"); got[1] != 1 {
+		t.Errorf("the new writer has %v", got)
+	}
+	r.ddl(func(tx *engine.Tx) error { return put(r.ctx, tx, def, 1, 3, nil) })
+	if err := w.db.Demote(w.ctx, f.source()); err != nil {
+		t.Fatal(err)
+	}
+	w.await(w.store.VDL())
+	if got := w.rows(def, "v"); got[1] != 3 {
+		t.Errorf("the demoted writer has %v", got)
 	}
 }

@@ -93,6 +93,14 @@ type span struct {
 
 func newSpace() *space { return &space{spans: map[uint64]*span{}} }
 
+// start makes refills begin with the span that was in use last, so that opening
+// a large volume does not look through all its maps.
+func (s *space) start(span uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.at = span
+}
+
 // take hands out a page of the stock. It is called with the commit lock held.
 func (s *space) take() (redo.PageID, bool) {
 	s.mu.Lock()
@@ -170,6 +178,7 @@ func (s *space) fill(n int, limit redo.PageID) (next uint64, grow, done bool) {
 		s.extend(limit)
 	}
 	spans := (uint64(s.limit) + spanPages - 1) / spanPages
+	s.at = min(s.at, spans-1)
 	for range spans + 1 {
 		sp := s.spans[s.at]
 		if sp == nil {
@@ -291,8 +300,19 @@ type marks struct {
 	freed []redo.PageID
 }
 
-// mapRecords writes the marks of a mini-transaction into the map pages.
-func (t *turn) mapRecords(m marks) error {
+// mapRecords writes the marks of the mini-transaction into the map pages.
+//
+// That a page of a further span is in use is noted in a counter, whose tree may need
+// a page itself: which span that one is in can be noted the next time.
+func (t *turn) mapRecords() error {
+	if n := len(t.marks.used); n > 0 && t.span < uint64(t.marks.used[n-1]-1)/spanPages {
+		t.span = uint64(t.marks.used[n-1]-1) / spanPages
+		err := t.db.system.tree(treeCounters).Raise(context.Background(), t, []byte{counterSpan}, t.span)
+		if err != nil {
+			return err
+		}
+	}
+	m := t.marks
 	if len(m.used)+len(m.freed) == 0 {
 		return nil
 	}

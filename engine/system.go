@@ -15,6 +15,7 @@ import (
 //	catalog   definitions, see encode.go
 //	counters  numbers that only grow, changed by raise-to alone:
 //	          'T' last table id, 'R' last tree id, 'F' forgotten-through of the tokens,
+//	          'S' highest span of pages in use,
 //	          'a' table id: last AUTO_INCREMENT value, 'r' table id: last row id
 //	seconds   second since 1970 (8) -> last LSN before its first commit (8)
 //	tokens    session (8) -> the outcome of its last writing commit, see token.go
@@ -40,6 +41,7 @@ const (
 	counterTable     = 'T'
 	counterTree      = 'R'
 	counterForgotten = 'F'
+	counterSpan      = 'S'
 	counterAuto      = 'a'
 	counterRow       = 'r'
 )

@@ -47,6 +47,7 @@ type turn struct {
 	prev     redo.LSN // last LSN of the mini-transaction before
 	prevWall int64
 	second   int64 // newest row of the seconds tree
+	span     uint64
 }
 
 // copied is a private copy of a page.
@@ -59,7 +60,7 @@ func (db *writer) newTurn() *turn {
 	first := db.vol.Next()
 	return &turn{
 		db: db, first: first, next: first, pages: make(map[redo.PageID]*copied, 16),
-		catalog: db.catalogs.newest(), prev: db.lastEnd, prevWall: db.lastWall, second: db.lastSecond,
+		catalog: db.catalogs.newest(), prev: db.lastEnd, prevWall: db.lastWall, second: db.lastSecond, span: db.lastSpan,
 	}
 }
 
@@ -79,7 +80,7 @@ func (t *turn) end() (redo.LSN, error) {
 	if err := t.writeSecond(); err != nil {
 		return 0, err
 	}
-	if err := t.mapRecords(t.marks); err != nil {
+	if err := t.mapRecords(); err != nil {
 		return 0, err
 	}
 	last := &t.records[len(t.records)-1]
@@ -204,7 +205,7 @@ func (t *turn) publish() {
 	}
 	db.snaps.publish(end)
 	db.space.release(t.freed)
-	db.lastEnd, db.lastWall, db.lastSecond = t.prev, t.prevWall, t.second
+	db.lastEnd, db.lastWall, db.lastSecond, db.lastSpan = t.prev, t.prevWall, t.second, t.span
 }
 
 // check verifies that the LSNs that Append gave are those of the copies.

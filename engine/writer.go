@@ -33,6 +33,7 @@ type writer struct {
 	lastEnd    redo.LSN // last LSN of the last mini-transaction
 	lastWall   int64    // its wall time, µs
 	lastSecond int64    // newest row of the seconds tree
+	lastSpan   uint64   // highest span that a page was taken from
 	tokens     tokenHand
 }
 
@@ -98,12 +99,21 @@ func (db *writer) load(ctx context.Context) error {
 	// Every commit of a later second would have left a row, so the last wall time
 	// given out lies within that second.
 	db.lastWall = max(db.lastWall, (db.lastSecond+1)*1e6-1)
+	if db.lastSpan, err = s.counter(ctx, p, []byte{counterSpan}); err != nil {
+		return err
+	}
+	db.space.start(db.lastSpan)
 	return nil
 }
 
 // create writes the first mini-transaction.
 func (db *writer) create(ctx context.Context) error {
 	db.catalogs.reset(emptyCatalog())
+	if db.vol.PageLimit() < stockFill {
+		if err := db.vol.Grow(ctx, stockFill); err != nil {
+			return fmt.Errorf("grow the volume: %w", err)
+		}
+	}
 	sp := &span{}
 	db.space.spans[0] = sp
 	db.space.limit = db.vol.PageLimit()
@@ -196,6 +206,7 @@ func (db *writer) every(d time.Duration, now <-chan struct{}, f func(context.Con
 // stop ends the writer's work: commits that wait get ErrOutcomeUnknown.
 func (db *writer) stop() {
 	db.cancel()
+	db.stopTurns()
 	db.background.Wait()
 }
 

@@ -37,20 +37,18 @@ type txCommit struct {
 // commitTx commits a transaction. Errors are those of Tx.Commit, which wraps
 // nothing around them.
 func (db *DB) commitTx(ctx context.Context, c *txCommit) (CommitInfo, error) {
-	w, err := db.writer()
-	if err != nil {
-		return CommitInfo{}, err
-	}
 	c.delta = map[TableID]int64{}
-	if !c.logged() {
+	if !c.logged() { // a reader has temporary tables too
 		if c.numbered != nil {
 			defer c.numbered(0)
 		}
-		if err := c.applyTemporary(); err != nil {
-			return CommitInfo{}, err
-		}
-		w.committed(c)
-		return CommitInfo{}, nil
+		err := c.applyTemporary()
+		c.count(db)
+		return CommitInfo{}, err
+	}
+	w, err := db.writer()
+	if err != nil {
+		return CommitInfo{}, err
 	}
 	if err := w.writeLong(ctx, c); err != nil {
 		return CommitInfo{}, err

@@ -232,6 +232,13 @@ func (s *Store) Advance(l redo.LSN) redo.LSN {
 	return s.mu.vdl
 }
 
+// SetManual changes Options.Manual. Turned off, the VDL moves with the next Append.
+func (s *Store) SetManual(manual bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.o.Manual = manual
+}
+
 // AdvanceAll moves the VDL to the last CPL.
 func (s *Store) AdvanceAll() redo.LSN { return s.Advance(1<<63 - 1) }
 
