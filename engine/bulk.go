@@ -308,11 +308,13 @@ func (b *BulkWriter) Table() *TableDef { return b.def }
 // Add adds a row of Table's Desc, in any order; a hidden row id of 0 is filled in.
 // Returns *DuplicateError when it can tell already, ErrMemory, row.ErrKeyTooLong.
 func (b *BulkWriter) Add(ctx context.Context, r row.Row) error {
-	r = bytes.Clone(r)
 	if b.def.Keyless() {
-		if err := b.fillRowID(ctx, r); err != nil {
+		var err error
+		if r, err = b.fillRowID(ctx, r); err != nil {
 			return err
 		}
+	} else {
+		r = bytes.Clone(r)
 	}
 	if b.def.temp != nil {
 		return b.addTemporary(r)
@@ -344,20 +346,22 @@ func (b *BulkWriter) Add(ctx context.Context, r row.Row) error {
 	return nil
 }
 
-func (b *BulkWriter) fillRowID(ctx context.Context, r row.Row) error {
-	i := b.def.Primary.Columns[0].Column
-	if b.def.desc.Uint(r, i) != 0 {
-		return nil
+// fillRowID returns a copy of r with a hidden row id.
+func (b *BulkWriter) fillRowID(ctx context.Context, r row.Row) (row.Row, error) {
+	d, at := b.def.desc, b.def.Primary.Columns[0].Column
+	if !d.IsNull(r, at) && d.Uint(r, at) != 0 {
+		return bytes.Clone(r), nil
 	}
 	id, err := b.tx.db.reserveRowID(ctx, b.def)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	f := b.def.desc.Fixed(r, i)
-	for j := range f {
-		f[j] = byte(id >> (8 * j))
+	n := row.NewBuilder(d)
+	for i := range d.Columns {
+		n.Set(i, d.Datum(r, i))
 	}
-	return nil
+	n.SetUint(at, id)
+	return n.Row()
 }
 
 // duplicate turns a loader's duplicate into the engine's.

@@ -54,6 +54,9 @@ func (d *txDDL) empty() bool { return d == nil || len(d.changes) == 0 }
 // changed reports whether the transaction changed the table's definition.
 func (d *txDDL) changed(id TableID) bool { return d != nil && d.tables[id] }
 
+// dropped reports whether the transaction dropped the table.
+func (d *txDDL) dropped(id TableID) bool { return d != nil && d.gone[id] }
+
 // fresh reports whether the table's trees were made by this transaction: they are
 // to be read at newest, since no snapshot has them.
 func (d *txDDL) fresh(id TableID) bool { return d != nil && d.new[id] }

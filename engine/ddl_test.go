@@ -45,7 +45,7 @@ func TestInstantColumns(t *testing.T) {
 	})
 	w.ddl(func(tx *engine.Tx) error { return put(w.ctx, tx, def, 2, 20, []byte("new")) })
 	alter(func(n *engine.TableDef) { n.Columns = append(n.Columns[:2:2], n.Columns[3]) }) // drop s
-	alter(func(n *engine.TableDef) { // another s is another column
+	alter(func(n *engine.TableDef) {                                                      // another s is another column
 		n.Columns = append(n.Columns, engine.ColumnDef{Column: row.Column{Name: "s", Type: row.TypeBytes, Nullable: true}})
 	})
 	w.close()

@@ -42,7 +42,7 @@ func (db *writer) writeLong(ctx context.Context, c *txCommit) error {
 	cat := c.ddl.catalog(db.catalogs.newest())
 	err := c.writes.Rows(func(table uint64, pk string, img []byte) error {
 		id := TableID(table)
-		if len(img) < longValueMin || id&temporaryID != 0 || !btree.Long(page.Size, len(pk), len(img)) {
+		if len(img) < longValueMin || c.skips(id) || !btree.Long(page.Size, len(pk), len(img)) {
 			return nil
 		}
 		def, err := c.definition(cat, id)

@@ -53,7 +53,7 @@ type Source struct {
 const (
 	turnCommitsMax      = 256     // commits applied in one turn
 	turnBytesMax        = 8 << 20 // payload bytes after which a turn takes no further commit
-	turnRecordsMax = 100_000 // records, alike; with one largest commit they must fit below the LAL
+	turnRecordsMax      = 100_000 // records, alike; with one largest commit they must fit below the LAL
 	cachePagesMin       = 64
 	transactionPagesMin = 128 // floor of the default of MaxTransactionPages
 	catalogsKept        = 64  // catalog snapshots of past versions kept in memory

@@ -56,6 +56,7 @@ func (db *DB) becomeReader(ctx context.Context, src Source) error {
 	r.running.Go(func() { r.run(&last) })
 	select {
 	case <-r.serving:
+		db.locks.Open() // GET_LOCK works on readers too
 		db.state.Store(&state{r: r})
 		return nil
 	case <-ctx.Done():

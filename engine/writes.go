@@ -21,8 +21,10 @@ type txCommit struct {
 	// versions holds, for each table with rows in writes, the version of the
 	// definition they were written under (T-6).
 	versions map[TableID]uint64
-	token    *Token // nil: none
-	outcome  Outcome
+	// role is the writer that the transaction wrote under; nil: whichever is now.
+	role    *writer
+	token   *Token // nil: none
+	outcome Outcome
 	// numbered is called once LSNs were given out, with 0 if there is nothing for the
 	// log; see commitRequest.
 	numbered func(lsn redo.LSN)
@@ -47,6 +49,9 @@ func (db *DB) commitTx(ctx context.Context, c *txCommit) (CommitInfo, error) {
 		return CommitInfo{}, err
 	}
 	w, err := db.writer()
+	if err == nil && c.role != nil && c.role != w {
+		err = ErrClosed // another grant: the locks and checks were of the last one
+	}
 	if err != nil {
 		return CommitInfo{}, err
 	}
@@ -72,6 +77,10 @@ func (db *DB) commitTx(ctx context.Context, c *txCommit) (CommitInfo, error) {
 	return info, err
 }
 
+// skips reports whether rows of the table are not for the log: it is temporary, or
+// the transaction has dropped it.
+func (c *txCommit) skips(id TableID) bool { return id&temporaryID != 0 || c.ddl.dropped(id) }
+
 // errLogged ends logged's look at the rows.
 var errLogged = errors.New("engine: a row is logged")
 
@@ -81,7 +90,7 @@ func (c *txCommit) logged() bool {
 		return true
 	}
 	return c.writes != nil && c.writes.Rows(func(table uint64, _ string, _ []byte) error {
-		if TableID(table)&temporaryID == 0 {
+		if !c.skips(TableID(table)) {
 			return errLogged
 		}
 		return nil
@@ -119,7 +128,7 @@ func (c *txCommit) prepare(ctx context.Context, w *writer, p *pager) error {
 	var t *TableDef
 	var key []byte
 	return c.writes.Rows(func(table uint64, pk string, img []byte) error {
-		if TableID(table)&temporaryID != 0 {
+		if c.skips(TableID(table)) {
 			return nil
 		}
 		if t == nil || t.ID != TableID(table) {
@@ -217,7 +226,7 @@ func (c *txCommit) applyRows(t *turn, cat *Catalog) error {
 	var def *TableDef
 	var entries []entry
 	err := c.writes.Rows(func(table uint64, pk string, img []byte) error {
-		if TableID(table)&temporaryID != 0 {
+		if c.skips(TableID(table)) {
 			return nil
 		}
 		if def == nil || def.ID != TableID(table) {
