@@ -34,10 +34,11 @@ type Conn struct {
 	raw  syscall.RawConn
 	r    *bufio.Reader
 
-	mu     sync.Mutex
-	queue  [][]byte
-	queued int
-	err    error
+	mu       sync.Mutex
+	queue    [][]byte
+	queued   int
+	draining bool // a goroutine writes the queue: nobody else writes meanwhile
+	err      error
 }
 
 // Handshake exchanges greetings over c, within the timeout, and returns the stream.
@@ -195,13 +196,14 @@ func (c *Conn) Send(id uint64, m logstore.Message) error {
 	if c.err != nil {
 		return c.err
 	}
-	if len(c.queue) == 0 {
+	if !c.draining {
 		if bs, err = c.writeNow(bs); err != nil {
 			return c.fail(err)
 		}
 		if len(bs) == 0 {
 			return nil
 		}
+		c.draining = true
 		go c.drain()
 	}
 	for _, b := range bs {
@@ -218,7 +220,7 @@ func (c *Conn) Send(id uint64, m logstore.Message) error {
 func (c *Conn) Busy() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return len(c.queue) > 0
+	return c.draining
 }
 
 // iovMax is how many pieces one writev is given.
@@ -264,7 +266,7 @@ func (c *Conn) drain() {
 	for {
 		c.mu.Lock()
 		if len(c.queue) == 0 || c.err != nil {
-			c.queue = nil
+			c.queue, c.queued, c.draining = nil, 0, false
 			c.mu.Unlock()
 			return
 		}

@@ -163,6 +163,39 @@ func TestSendDoesNotWait(t *testing.T) {
 	}
 }
 
+// Sends that come while the queue runs empty neither overtake nor repeat anything.
+func TestQueueRunsEmptyAndFillsAgain(t *testing.T) {
+	a, b := pair(t)
+	big := batch(1)
+	big.Batch.Records = []redo.Record{{LSN: 1, PG: 1, Page: 1, Op: redo.OpImage, Payload: make([]byte, 300<<10)}}
+	big.Bytes = redo.AppendBatch(nil, big.Batch)
+	const senders, each = 4, 250
+	for k := range uint64(senders) {
+		go func() {
+			for i := range uint64(each) {
+				for a.Busy() {
+				}
+				if err := a.Send(0, logstore.Append{Header: head, Seq: k*each + i, Batches: []logstore.Batch{big}}); err != nil {
+					t.Errorf("send %d of sender %d: %v", i, k, err)
+					return
+				}
+			}
+		}()
+	}
+	var next [senders]uint64
+	for range senders * each {
+		_, m, err := b.Read()
+		if err != nil {
+			t.Fatal(err)
+		}
+		seq := m.(logstore.Append).Seq
+		if k := seq / each; seq%each != next[k] {
+			t.Fatalf("message %d of sender %d, expected %d", seq%each, k, next[k])
+		}
+		next[seq/each]++
+	}
+}
+
 // An end that takes nothing costs bounded memory: then the connection is closed.
 func TestQueueIsBounded(t *testing.T) {
 	a, _ := pair(t)
