@@ -79,11 +79,17 @@ func (p *pager) Page(ctx context.Context, id redo.PageID) ([]byte, error) {
 			return b, nil
 		}
 	}
-	b, err := p.db.pool.LoadAt(ctx, id, min(p.at, src.readPoint()), src.readPage)
-	if errors.Is(err, logstore.ErrGone) {
-		return nil, errors.Join(ErrSnapshotGone, err)
+	for try := 0; ; try++ {
+		at := min(p.at, src.readPoint())
+		b, err := p.db.pool.LoadAt(ctx, id, at, src.readPage)
+		if err == nil || !errors.Is(err, logstore.ErrGone) {
+			return b, err
+		}
+		// Below the snapshot, the VDL of a moment ago is kept readable by nobody.
+		if at == p.at || try == readRetries {
+			return nil, errors.Join(ErrSnapshotGone, err)
+		}
 	}
-	return b, err
 }
 
 // loadHead returns the newest version of a page, reading it if it is not cached.
