@@ -169,7 +169,7 @@ func TestQueueRunsEmptyAndFillsAgain(t *testing.T) {
 	big := batch(1)
 	big.Batch.Records = []redo.Record{{LSN: 1, PG: 1, Page: 1, Op: redo.OpImage, Payload: make([]byte, 300<<10)}}
 	big.Bytes = redo.AppendBatch(nil, big.Batch)
-	const senders, each = 4, 250
+	const senders, each = 4, 1000
 	for k := range uint64(senders) {
 		go func() {
 			for i := range uint64(each) {
