@@ -3,7 +3,8 @@
 // and the tools ask a running cluster or read the files of a stopped node.
 //
 // It wires and decides nothing. Start with commands in this file; up.go is the
-// local cluster, roles.go one process per role, admin.go the tools.
+// local cluster, roles.go one process per role, admin.go the tools for a running
+// cluster, offline.go those for the files of a stopped node.
 package main
 
 import (
@@ -58,6 +59,7 @@ func command() *cobra.Command {
 		role(&c, "router", "run one router", runRouter),
 	)
 	root.AddCommand(adminCommands(&c)...)
+	root.AddCommand(offlineCommands(&c)...)
 	return root
 }
 
