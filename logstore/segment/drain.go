@@ -56,11 +56,20 @@ func (h *Host) ImageDue(records, bytes int) bool {
 	return records >= h.o.ImageRecords || bytes >= h.o.ImageBytes
 }
 
-// OldestFrame returns the lowest index of a frame that has records in memory which
-// the Store does not hold, or the next frame's index if there is none. Hot-log
-// files with only lower indexes may be recycled.
+// OldestFrame returns the lowest index of a frame that a restart needs, or the next
+// frame's index if there is none. Hot-log files with only lower indexes may be
+// recycled. A restart needs the frames of what is in memory, since the Store does
+// not hold it; and those of what was in memory when the newest list was stored,
+// until a file begins with a snapshot taken later: a replay that comes through the list
+// must see what it hides, and what it does not, among the records above the hint of that time.
+// See testdata/list_keeps_what_its_replay_needs.txt.
 func (h *Host) OldestFrame() uint64 {
-	oldest := h.synced()
+	return min(h.relisting, h.synced(), h.oldestInMemory())
+}
+
+// oldestInMemory returns the lowest index of a frame that has records in memory.
+func (h *Host) oldestInMemory() uint64 {
+	oldest := none
 	for _, c := range h.order {
 		if len(c.log) > 0 {
 			oldest = min(oldest, c.log[0].frame)

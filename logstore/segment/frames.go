@@ -190,7 +190,10 @@ func decodeCreate(body []byte) (m logstore.CreateSegment, err error) {
 // Snapshot returns the body of a snapshot frame of the synced state. Every file of
 // the hot log starts with one. Between Ready and Persisted it gives the state
 // before the frames of that Ready, which is right for a file that will start with them.
+// It must be called for a file that is begun, and synced, before the next Persisted:
+// OldestFrame relies on it.
 func (h *Host) Snapshot() []byte {
+	h.snapped = true
 	e := newEncoder()
 	e.put(uint64(h.o.Volume), uint64(h.o.Timeline), uint64(h.fence), h.holder)
 	e.put(uint64(len(h.lals)))
@@ -240,7 +243,7 @@ func (h *Host) restore(body []byte) error {
 		return fmt.Errorf("segment: snapshot of volume %x timeline %d: %w", head.Volume, head.Timeline, redo.ErrCorrupt)
 	}
 	h.fence, h.holder, h.lals, h.list, h.opened = s.fence, s.holder, s.lals, s.list, s.opened
-	h.minReadPoint = s.minReadPoint
+	h.minReadPoint, h.relisting = s.minReadPoint, none
 	for _, c := range s.order {
 		to := h.chain(c.PG)
 		if to == nil {

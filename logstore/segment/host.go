@@ -37,6 +37,11 @@ type Host struct {
 	flying []op
 	frames uint64 // index of the next frame
 
+	// relisting is the lowest index of a frame that a replay needs to come through the
+	// newest list frame; none if no file would be replayed from before that list.
+	relisting uint64
+	snapped   bool // a snapshot was taken since the last Persisted
+
 	out  Ready
 	acks []*chain // whose SCL has changed since the last Ack
 
@@ -68,8 +73,11 @@ func New(o Options) *Host {
 	if o.ImageBytes == 0 {
 		o.ImageBytes = 16 << 10
 	}
-	return &Host{o: o, chains: map[redo.PGID]*chain{}}
+	return &Host{o: o, chains: map[redo.PGID]*chain{}, relisting: none}
 }
+
+// none is above the index of every frame.
+const none = ^uint64(0)
 
 // PGs returns the groups that this node has a segment of, ascending.
 func (h *Host) PGs() []redo.PGID {
@@ -318,6 +326,9 @@ func (h *Host) segmentKind(b *redo.Batch) (logstore.Kind, string) {
 
 // Persisted says that the Persist of the last Ready is appended and synced.
 func (h *Host) Persisted() {
+	if h.snapped { // a replay begins there or later
+		h.relisting, h.snapped = none, false
+	}
 	for i := range h.flying {
 		h.apply(&h.flying[i])
 	}
@@ -377,6 +388,7 @@ func (h *Host) applyList(m logstore.PutList) {
 	h.becomeFenced(m.Epoch, m.Holder, m.LAL)
 	higher := m.Epoch > h.list.Epoch
 	if higher {
+		h.relisting = min(h.relisting, h.oldestInMemory())
 		h.list, h.opened = logstore.List{Epoch: m.Epoch, Ranges: slices.Clone(m.List.Ranges)}, false
 		for _, c := range h.order {
 			c.relist(h.list.Ranges, 0)

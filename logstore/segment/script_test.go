@@ -53,8 +53,12 @@ func newNode() *node {
 
 // roll starts a new file and deletes the ones that are not needed.
 func (w *node) roll() {
-	w.files = slices.DeleteFunc(w.files, func(f file) bool { return f.end <= w.h.OldestFrame() })
+	w.release()
 	w.files = append(w.files, file{frames: []segment.Frame{{Kind: segment.FrameSnapshot, Body: w.h.Snapshot()}}})
+}
+
+func (w *node) release() {
+	w.files = slices.DeleteFunc(w.files, func(f file) bool { return f.end <= w.h.OldestFrame() })
 }
 
 // persisted puts what is in flight into the last file.
@@ -257,6 +261,9 @@ func (w *node) run(t *testing.T, d *datadriven.TestData) string {
 	case "roll": // a new file of the hot log starts; files that are not needed go
 		w.roll()
 		return fmt.Sprintf("%d older files kept", len(w.files)-1)
+	case "release": // files that are not needed go
+		w.release()
+		return fmt.Sprintf("%d files kept", len(w.files))
 	case "read":
 		return w.read(a, pg)
 	case "log":
