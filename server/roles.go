@@ -44,8 +44,8 @@ func (i *Instance) read(ctx context.Context) error {
 	if err := i.serveSQL(db, false); err != nil {
 		return err
 	}
+	i.gate.admit() // before anybody is told, or the first sessions would be refused
 	i.setRole(fleet.RoleReader, db.Epoch(), "")
-	i.gate.admit()
 	<-ctx.Done()
 	return context.Cause(ctx)
 }

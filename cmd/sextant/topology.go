@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync/atomic"
 
 	"google.golang.org/grpc"
@@ -46,8 +47,9 @@ func (s *topologySource) Watch(ctx context.Context, apply func(route.Topology)) 
 
 func routeTopology(t failover.Topology) route.Topology {
 	out := route.Topology{Epoch: t.State.Epoch, Writer: t.State.Holder.Node, Serves: t.State.Serves(), Version: t.State.Version}
+	readers := t.Readers()
 	for _, i := range t.State.Instances {
-		out.Instances = append(out.Instances, routeInstance(t, i))
+		out.Instances = append(out.Instances, routeInstance(t, i, slices.Contains(readers, i.ID)))
 	}
 	for _, e := range t.State.Endpoints {
 		r := route.Endpoint{Name: e.Name, Type: route.EndpointType(e.Type.String()), Addresses: e.Addresses, Listed: e.Listed}
@@ -63,17 +65,21 @@ func routeTopology(t failover.Topology) route.Topology {
 	return out
 }
 
-func routeInstance(t failover.Topology, i fleet.Instance) route.Instance {
+// routeInstance is one instance as a router wants to see it. reader: it counts as
+// one, also while no leader of the control plane tells who is healthy.
+func routeInstance(t failover.Topology, i fleet.Instance, reader bool) route.Instance {
 	l := t.Live[i.ID]
-	r := route.Instance{ID: i.ID, Address: i.Address, Healthy: l.Healthy, LagMillis: route.LagUnknown, Connections: l.Connections, Role: route.Role(l.Role.String())}
+	r := route.Instance{ID: i.ID, Address: i.Address, Healthy: l.Healthy || reader, LagMillis: route.LagUnknown, Connections: l.Connections, Role: route.RoleJoining}
 	if l.LagKnown {
 		r.LagMillis = l.Lag.Milliseconds()
 	}
 	switch {
 	case t.State.IsStopped(i.ID):
-		r.Role = route.RoleStopped
+		r.Role, r.Healthy = route.RoleStopped, false
 	case t.Writer() == i.ID:
 		r.Role = route.RoleWriter
+	case reader:
+		r.Role = route.RoleReader
 	}
 	return r
 }

@@ -271,7 +271,10 @@ func TestReadersFollowAndRefuseWrites(t *testing.T) {
 	var readOnly int
 	must(t, r.QueryRowContext(ctx, "SELECT @@innodb_read_only").Scan(&readOnly))
 	if readOnly != 1 {
-		t.Errorf("@@innodb_read_only is %d on a reader", readOnly)
+		var id string
+		must(t, r.QueryRowContext(ctx, "SELECT @@aurora_server_id").Scan(&id))
+		s, err := c.Status()
+		t.Errorf("@@innodb_read_only is %d on %s: %+v %v", readOnly, id, s, err)
 	}
 }
 

@@ -29,6 +29,9 @@ type keySpace struct {
 	shape *shape
 	ix    *Index
 	parts []engine.IndexColumn // of the extended columns
+	// order is the tree's key as positions in parts: the index's columns, then the
+	// whole primary key, columns that are in both twice. -1: encoded otherwise there.
+	order []int
 }
 
 func newKeySpace(ix *Index) keySpace {
@@ -41,6 +44,15 @@ func newKeySpace(ix *Index) keySpace {
 			}
 		}
 		k.parts = append(k.parts, part)
+	}
+	for i := range ix.columns {
+		k.order = append(k.order, i)
+	}
+	if ix.def == ix.shape.def.Primary || ix.shape.def.Keyless() {
+		return k
+	}
+	for _, p := range ix.shape.def.Primary.Columns {
+		k.order = append(k.order, slices.Index(k.parts, p))
 	}
 	return k
 }
@@ -177,8 +189,8 @@ func newLookup(ctx context.Context, ix *Index, l sql.IndexLookup) (*lookup, erro
 		if !any {
 			continue
 		}
-		er, used := k.keys(b)
-		exact = exact && used == len(b)
+		er, all := k.keys(b)
+		exact = exact && all
 		out.ranges = append(out.ranges, er)
 		out.boxes = append(out.boxes, b)
 	}
@@ -190,10 +202,16 @@ func newLookup(ctx context.Context, ix *Index, l sql.IndexLookup) (*lookup, erro
 	return out, nil
 }
 
-// keys returns the key interval of a box and how many of its columns it decides.
-func (k keySpace) keys(b box) (engine.Range, int) {
+// keys returns the key interval of a box, and whether it says all that the box does.
+func (k keySpace) keys(b box) (engine.Range, bool) {
 	var prefix []byte
-	for i, s := range b {
+	decided := make([]bool, len(b))
+	for _, i := range k.order {
+		if i < 0 || i >= len(b) {
+			break
+		}
+		decided[i] = true
+		s := b[i]
 		if s.point != nil {
 			prefix = append(prefix, s.point...)
 			continue
@@ -204,16 +222,22 @@ func (k keySpace) keys(b box) (engine.Range, int) {
 		} else {
 			r.Hi = row.PrefixEnd(prefix)
 		}
-		used := i + 1
-		for used < len(b) && len(b[used].lo) == 0 && b[used].hi == nil {
-			used++
-		}
-		return r, used
+		return r, b.free(decided)
 	}
 	if k.ix.def == k.shape.def.Primary && len(b) == len(k.ix.def.Columns) {
-		return engine.Range{Lo: prefix, Hi: prefix}, len(b)
+		return engine.Range{Lo: prefix, Hi: prefix}, true
 	}
-	return engine.Range{Lo: prefix, Hi: row.PrefixEnd(prefix), HiOpen: true}, len(b)
+	return engine.Range{Lo: prefix, Hi: row.PrefixEnd(prefix), HiOpen: true}, b.free(decided)
+}
+
+// free reports whether the columns that are not decided are not bounded either.
+func (b box) free(decided []bool) bool {
+	for i, s := range b {
+		if !decided[i] && (len(s.lo) > 0 || s.hi != nil) {
+			return false
+		}
+	}
+	return true
 }
 
 // mergeRanges sorts ranges by key and joins those that overlap. Closed ranges are
