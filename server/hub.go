@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"sync"
+	"time"
 
 	"sextant/internal/redo"
 	"sextant/server/serverpb"
@@ -23,12 +24,14 @@ var errSlow = errors.New("server: the reader is too slow for the redo stream")
 // Invariant: inflight holds every frame with a record above vdl, in the order of sealing.
 type hub struct {
 	moved  chan struct{} // one token when the VDL has moved
-	joined chan struct{} // one token when a reader has joined
+	joined chan struct{} // one token when a reader has made its first promise
 
 	mu        sync.Mutex
 	vdl       redo.LSN
 	inflight  []frame
 	followers map[*follower]struct{}
+	// gone is when a reader that made a promise left; zero while it follows.
+	gone map[string]time.Time
 }
 
 // frame is an encoded batch; nobody changes its bytes.
@@ -38,7 +41,7 @@ type frame struct {
 }
 
 func newHub() *hub {
-	return &hub{moved: make(chan struct{}, 1), joined: make(chan struct{}, 1), followers: map[*follower]struct{}{}}
+	return &hub{moved: make(chan struct{}, 1), joined: make(chan struct{}, 1), followers: map[*follower]struct{}{}, gone: map[string]time.Time{}}
 }
 
 func signal(c chan struct{}) {
@@ -98,26 +101,52 @@ func (h *hub) join(id string, answer func()) (*follower, bool) {
 		f.push(fr)
 	}
 	h.followers[f] = struct{}{}
-	signal(h.joined)
 	return f, true
 }
 
-// has reports whether a reader follows.
+// promised notes that a reader has said which snapshots it may still read.
+func (h *hub) promised(id string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if at, known := h.gone[id]; !known || !at.IsZero() {
+		h.gone[id] = time.Time{}
+		signal(h.joined)
+	}
+}
+
+// has reports whether a reader has made a promise since this hub began.
 func (h *hub) has(id string) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for f := range h.followers {
-		if f.id == id {
-			return true
+	_, ok := h.gone[id]
+	return ok
+}
+
+// forgotten returns, and forgets, the readers that left longer than patience ago.
+func (h *hub) forgotten(patience time.Duration) (ids []string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for id, at := range h.gone {
+		if !at.IsZero() && time.Since(at) > patience {
+			delete(h.gone, id)
+			ids = append(ids, id)
 		}
 	}
-	return false
+	return ids
 }
 
 func (h *hub) leave(f *follower) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.followers, f)
+	if at, known := h.gone[f.id]; known && at.IsZero() {
+		for other := range h.followers {
+			if other.id == f.id {
+				return // it is back already
+			}
+		}
+		h.gone[f.id] = time.Now()
+	}
 }
 
 // count returns how many readers follow.

@@ -96,7 +96,7 @@ func (i *Instance) serveWriter(ctx context.Context, epoch redo.VolumeEpoch, db *
 	ticker, stop := context.WithCancel(ctx)
 	defer stop()
 	go i.tick(ticker, db, vol, h)
-	go i.awaitReaders(ticker, db, h)
+	go i.watchReaders(ticker, db, h)
 	for {
 		select {
 		case <-ctx.Done():
@@ -159,33 +159,43 @@ func (i *Instance) tick(ctx context.Context, db *engine.DB, vol *client.Volume, 
 	}
 }
 
-// awaitReaders lets the minimum read point move once every healthy reader has
-// subscribed, or after readersGrace.
-func (i *Instance) awaitReaders(ctx context.Context, db *engine.DB, h *hub) {
-	grace, cancel := context.WithTimeout(ctx, readersGrace)
-	defer cancel()
-	for grace.Err() == nil {
-		t, changed := i.topologyNow()
-		missing := 0
-		if t.State != nil {
-			for _, r := range t.State.Instances {
-				if r.ID != i.o.ID && !t.State.IsStopped(r.ID) && !h.has(r.ID) {
-					missing++
-				}
-			}
+// watchReaders lets the minimum read point move once every reader of the fleet has
+// said what it still reads, or after readersGrace, and gives up the promise of a
+// reader that has been away for so long.
+func (i *Instance) watchReaders(ctx context.Context, db *engine.DB, h *hub) {
+	began, known := time.Now(), false
+	t := time.NewTicker(time.Second)
+	defer t.Stop()
+	for {
+		topology, changed := i.topologyNow()
+		if !known && (time.Since(began) > readersGrace || i.allPromised(topology, h)) {
+			known = true
+			db.ReadersKnown()
 		}
-		if missing == 0 {
-			break
+		for _, id := range h.forgotten(readersGrace) {
+			db.ReleaseReadPoint(id)
 		}
 		select {
-		case <-grace.Done():
+		case <-ctx.Done():
+			return
 		case <-changed:
 		case <-h.joined:
+		case <-t.C:
 		}
 	}
-	if ctx.Err() == nil {
-		db.ReadersKnown()
+}
+
+// allPromised reports whether every other instance that runs has made its promise.
+func (i *Instance) allPromised(t failover.Topology, h *hub) bool {
+	if t.State == nil {
+		return false
 	}
+	for _, r := range t.State.Instances {
+		if r.ID != i.o.ID && !t.State.IsStopped(r.ID) && !h.has(r.ID) {
+			return false
+		}
+	}
+	return true
 }
 
 func (i *Instance) closeVolume() {

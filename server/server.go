@@ -32,7 +32,7 @@ import (
 const (
 	streamProtocol   = 1
 	retryPause       = 100 * time.Millisecond // after a transition that failed
-	readersGrace     = 30 * time.Second       // a new writer waits so long for readers to renew their read points
+	readersGrace     = 30 * time.Second       // for readers to renew their read points with a new writer, or to come back
 	closePatience    = 5 * time.Second        // for sessions when the process ends
 	leaseDriftFactor = 20                     // the lease wait is longer by 1/20 of itself: clocks that drift by 5 %
 	tickLeast        = time.Millisecond       // between two ticks of the redo stream

@@ -55,13 +55,14 @@ func (s *streamServer) Follow(stream grpc.BidiStreamingServer[serverpb.FollowerM
 		return status.Errorf(codes.ResourceExhausted, "%d readers follow already", followersMax)
 	}
 	defer h.leave(f)
-	// The promise of a reader that went away holds until it comes back or is removed.
-	db.HoldReadPoint(hello.Id, redo.LSN(min(hello.Applied, answer.Vdl)))
+	if !h.has(hello.Id) { // else its last promise holds until it makes the next
+		db.HoldReadPoint(hello.Id, redo.LSN(min(hello.Applied, answer.Vdl)))
+	}
 	if err := stream.Send(&serverpb.WriterMessage{Answer: answer}); err != nil {
 		return err
 	}
 	promises := make(chan error, 1)
-	go func() { promises <- takePromises(stream, db, hello.Id) }()
+	go func() { promises <- takePromises(stream, db, h, hello.Id) }()
 	return feed(stream, f, vol, promises)
 }
 
@@ -78,7 +79,7 @@ func fillAnswer(a *serverpb.Answer, vol *client.Volume) {
 }
 
 // takePromises registers what the reader promises until its side of the stream ends.
-func takePromises(stream grpc.BidiStreamingServer[serverpb.FollowerMessage, serverpb.WriterMessage], db *engine.DB, id string) error {
+func takePromises(stream grpc.BidiStreamingServer[serverpb.FollowerMessage, serverpb.WriterMessage], db *engine.DB, h *hub, id string) error {
 	for {
 		m, err := stream.Recv()
 		if err != nil {
@@ -86,6 +87,7 @@ func takePromises(stream grpc.BidiStreamingServer[serverpb.FollowerMessage, serv
 		}
 		if m.Promise != 0 {
 			db.HoldReadPoint(id, redo.LSN(m.Promise))
+			h.promised(id)
 		}
 	}
 }

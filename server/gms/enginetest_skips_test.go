@@ -33,7 +33,7 @@ var suiteSkips = map[string]string{
 }
 
 // knownFailures are the scripts and queries that do not pass yet, by suite, as the
-// names of their subtests, with the reason. SEXTANT_CONFORMANCE_KNOWN=1 runs them.
+// names of their subtests, with the reason. -conformance runs them.
 var knownFailures = map[string]map[string]string{
 	"CreateTable": {
 		"CREATE_TABLE_t1_(pk_int_primary_key)_TARGET_ROW_SIZE=4096":    targetRowSize,

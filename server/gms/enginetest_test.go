@@ -2,11 +2,13 @@ package gms_test
 
 import (
 	"context"
+	"flag"
 	"io"
 	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -145,7 +147,7 @@ func (h *harness) SupportsKeylessTables() bool { return true }
 
 // SkipQueryTest implements enginetest.SkippingHarness.
 func (h *harness) SkipQueryTest(query string) bool {
-	if os.Getenv("SEXTANT_CONFORMANCE_KNOWN") != "" {
+	if *runKnown || os.Getenv("SEXTANT_CONFORMANCE_KNOWN") != "" {
 		return false
 	}
 	_, skip := knownFailures[h.suite][strings.ReplaceAll(query, " ", "_")]
@@ -157,6 +159,8 @@ var moduleDir = sync.OnceValues(func() (string, error) {
 	return strings.TrimSpace(string(out)), err
 })
 
+var runKnown = flag.Bool("conformance", false, "run the subtests known to fail too")
+
 // TestConformance runs go-mysql-server's suites. SEXTANT_CONFORMANCE is a list of
 // names, with commas between, of those to run alone.
 func TestConformance(t *testing.T) {
@@ -167,12 +171,14 @@ func TestConformance(t *testing.T) {
 	}
 	before := sql.SystemVariables.NewSessionMap() // suites set globals of the process
 	t.Cleanup(func() {
-		values := make(map[string]any, len(before))
+		after := sql.SystemVariables.NewSessionMap()
 		for name, v := range before {
-			values[name] = v.Val
-		}
-		if err := sql.SystemVariables.AssignValues(values); err != nil {
-			t.Error(err)
+			if reflect.DeepEqual(after[name].Val, v.Val) {
+				continue
+			}
+			if err := sql.SystemVariables.AssignValues(map[string]any{name: v.Val}); err != nil {
+				t.Errorf("restoring %s: %v", name, err)
+			}
 		}
 	})
 	t.Chdir(filepath.Join(dir, "enginetest")) // LOAD DATA reads ./testdata
