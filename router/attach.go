@@ -54,6 +54,7 @@ func (s *session) claim(tried []string) (claim, error) {
 		s.mu.instance = i.ID
 		l := r.mu.load[i.ID]
 		l.Own++
+		l.Given++
 		r.mu.load[i.ID] = l
 		break
 	}

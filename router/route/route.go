@@ -139,6 +139,9 @@ func (t Topology) Lost(next Topology) string {
 type Load struct {
 	Own         int // now
 	OwnAtReport int // when the topology in force arrived
+	// Given counts the connections that this router has given it: equally loaded
+	// instances take turns, also if every session ends before the next one comes.
+	Given uint64
 }
 
 // sessions estimates the sessions an instance has now. What it reported counts
@@ -161,7 +164,7 @@ type Decision struct {
 }
 
 // Decide returns the backends for a new connection to e, the least loaded first,
-// equal ones by id. An instance that load does not name has no sessions.
+// equal ones in turn, then by id. An instance that load does not name has no sessions.
 func Decide(t Topology, e Endpoint, load map[string]Load) Decision {
 	switch e.Type {
 	case TypeCluster:
@@ -248,6 +251,7 @@ func (t Topology) balance(found []Instance, load map[string]Load) []Instance {
 	slices.SortFunc(found, func(a, b Instance) int {
 		return cmp.Or(
 			cmp.Compare(load[a.ID].sessions(a), load[b.ID].sessions(b)),
+			cmp.Compare(load[a.ID].Given, load[b.ID].Given),
 			cmp.Compare(a.ID, b.ID))
 	})
 	return found

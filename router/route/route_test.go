@@ -19,6 +19,7 @@ import (
 //	    ID ROLE [unhealthy] [conns=N] [no-address]        replaces the topology if it supersedes it
 //	endpoint NAME TYPE [READER|ANY] [static|exclusion] [IDs...]
 //	load ID=N...                    this router's own sessions
+//	given ID=N...                   how many connections it has been given
 //	decide NAME                     candidates in order
 //	status                          every endpoint: its members and the decision
 func TestScripts(t *testing.T) {
@@ -30,14 +31,18 @@ func TestScripts(t *testing.T) {
 				return w.topology(t, d)
 			case "endpoint":
 				return w.endpoint(d)
-			case "load":
+			case "load", "given":
 				for _, a := range d.CmdArgs {
 					n, err := strconv.Atoi(a.Vals[0])
 					if err != nil {
 						t.Fatal(err)
 					}
 					l := w.load[a.Key]
-					l.Own = n
+					if d.Cmd == "given" {
+						l.Given = uint64(n)
+					} else {
+						l.Own = n
+					}
 					w.load[a.Key] = l
 				}
 				return ""
