@@ -169,6 +169,9 @@ func TestConformance(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	first := newHarness(t, "")
+	first.open()
+	gms.NewEngine(first.backend)                  // our variables are there
 	before := sql.SystemVariables.NewSessionMap() // suites set globals of the process
 	t.Cleanup(func() {
 		after := sql.SystemVariables.NewSessionMap()
