@@ -1,0 +1,203 @@
+package sim
+
+import (
+	"sextant/internal/redo"
+	"sextant/logstore"
+	"sextant/logstore/volume"
+)
+
+// control is the control plane: each of its commands is one step, as one entry of
+// a replicated log is. What it answers may be late or lost.
+type control struct {
+	epoch  redo.VolumeEpoch
+	opened redo.VolumeEpoch             // the last that opened
+	lals   []logstore.EpochLAL          // since the last that opened, that one included
+	groups []volume.Group               // as recorded
+	reigns int                          // grants
+	over   bool                         // the chaotic part has ended
+	holder map[redo.VolumeEpoch]*holder // that opened an epoch: where readers go
+}
+
+// firstGroups returns the groups that the volume has from the beginning.
+func (w *world) firstGroups() []volume.Group {
+	w.control.holder = map[redo.VolumeEpoch]*holder{}
+	var out []volume.Group
+	for i := range w.swarm.groups {
+		out = append(out, w.group(i))
+	}
+	return out
+}
+
+// group returns a group with two members in each zone. Node i is in zone i%3.
+func (w *world) group(pg int) volume.Group {
+	g := volume.Group{PG: redo.PGID(pg), Membership: 1}
+	n := len(w.nodes)
+	for m := range 6 {
+		g.Members = append(g.Members, (m+3*pg)%n)
+	}
+	return g
+}
+
+func (w *world) geometry() volume.Geometry {
+	geo := volume.Geometry{PagesPerGroup: uint64(w.swarm.pages), Groups: append([]volume.Group(nil), w.control.groups...)}
+	for _, n := range w.nodes {
+		geo.Nodes = append(geo.Nodes, volume.Node{ID: n.id, Store: logstore.StoreID(n.i + 1)})
+	}
+	return geo
+}
+
+// grant is a compare-and-set: one of several candidates gets the epoch.
+func (w *world) grant(expected redo.VolumeEpoch) *holder {
+	c := &w.control
+	if expected != c.epoch {
+		return nil
+	}
+	c.epoch++
+	g := volume.Grant{
+		Volume: theVolume, Timeline: 1, Epoch: c.epoch, Holder: w.rng.Uint64() | 1,
+		LAL:  uint64(w.swarm.lalMin + w.rng.IntN(w.swarm.lalMax-w.swarm.lalMin+1)),
+		LALs: append([]logstore.EpochLAL(nil), c.lals...),
+	}
+	c.lals = append(c.lals, logstore.EpochLAL{Epoch: g.Epoch, LAL: g.LAL})
+	w.counts.Epochs++
+	h := w.addHolder(g, w.geometry())
+	if !w.calm && w.chance(w.swarm.twin) { // a process restarts and takes its old grant for valid
+		twin := g
+		twin.Holder = w.rng.Uint64() | 1
+		w.after(w.between(1, 30), func() { w.addHolder(twin, h.geo) })
+	}
+	return h
+}
+
+// hasOpened records that an epoch has opened; false: it is not the newest, or
+// another process has opened it.
+func (w *world) hasOpened(h *holder) bool {
+	c := &w.control
+	if h.epoch != c.epoch || c.opened == h.epoch && c.holder[h.epoch] != h {
+		return false
+	}
+	if c.opened < h.epoch {
+		w.oracle.opened(h)
+		c.opened, c.holder[h.epoch] = h.epoch, h
+		for len(c.lals) > 0 && c.lals[0].Epoch < c.opened {
+			c.lals = c.lals[1:]
+		}
+	}
+	return true
+}
+
+// createGroup records the next group for the writer of the newest epoch.
+func (w *world) createGroup(h *holder, pg int) bool {
+	c := &w.control
+	if h.epoch != c.epoch || c.opened != h.epoch {
+		return false
+	}
+	if pg == len(c.groups) {
+		c.groups = append(c.groups, w.group(pg))
+		w.say("group %d is recorded", pg)
+	}
+	return pg < len(c.groups)
+}
+
+// reign lets a new epoch begin: some of the earlier holders die, some nodes go
+// away and others come back; then it draws what will end it.
+func (w *world) reign() {
+	c := &w.control
+	if c.reigns == w.swarm.epochs {
+		c.over = true
+		return
+	}
+	c.reigns++
+	for _, h := range append([]*holder(nil), w.holders...) {
+		if !w.chance(w.swarm.zombie) || h.epoch+4 < c.epoch {
+			h.die("crashes")
+		} else {
+			w.counts.Zombies++
+		}
+	}
+	for _, n := range w.nodes {
+		n.start()
+	}
+	if w.swarm.downMax > 0 {
+		for _, i := range w.rng.Perm(len(w.nodes))[:w.rng.IntN(w.swarm.downMax+1)] {
+			w.nodes[i].crash()
+		}
+	}
+	h := w.grant(c.epoch)
+	if w.grant(h.epoch-1) != nil {
+		w.fail("I-13", "a second candidate was granted after epoch %d", h.epoch)
+	}
+	phase := ""
+	if w.chance(w.swarm.overtake) {
+		phase = pick(w, "fencing", "fetching", "listing", "listing", "shipping", "shipping", "open", "open")
+	}
+	w.watch(h, phase, w.now+pick(w, tick(40), 100, 300, 800))
+}
+
+// watch ends a reign at its deadline, or soon after its holder has come to a phase.
+func (w *world) watch(h *holder, phase string, deadline tick) {
+	w.after(w.between(1, 4), func() {
+		if w.now >= deadline || h.phase() == phase && w.chance(.3) {
+			w.reign()
+			return
+		}
+		w.watch(h, phase, deadline)
+	})
+}
+
+// heal takes all faults away: with two nodes of each group away an epoch opens
+// and everything it writes becomes durable; then, with all nodes, every segment becomes
+// complete and the same.
+func (w *world) heal() {
+	w.calm = true
+	clear(w.cuts)
+	clear(w.arrivals)
+	w.say("all faults stop")
+	down := w.rng.Perm(6)[:2]
+	for i, n := range w.nodes {
+		n.pausedTo, n.slow = 0, false
+		if i == down[0] || i == down[1] {
+			n.crash()
+		} else {
+			n.start()
+		}
+	}
+	h := w.grant(w.control.epoch)
+	if !w.waitFor("a recovery opens", 3000, func() bool { return h.t != nil }) {
+		return
+	}
+	written := w.counts.Records
+	if !w.waitFor("the writer writes", 3000, func() bool { return w.counts.Records > written+10 }) {
+		return
+	}
+	h.quiet = true
+	durable := func() bool { return h.t.VDL() == h.last && h.t.VCL() == h.last }
+	if !w.waitFor("VDL reaches the last LSN", 3000, durable) {
+		return
+	}
+	for _, n := range w.nodes {
+		n.start()
+	}
+	w.waitFor("every segment is complete and equal", 20000, func() bool { return w.oracle.healed(h) == "" })
+	if v, ok := w.err.(*Violation); ok && v.Check == "f" {
+		v.Text += ": " + w.oracle.healed(h)
+	}
+	w.oracle.audit()
+}
+
+// waitFor runs until done, at most so many ticks.
+func (w *world) waitFor(what string, ticks tick, done func() bool) bool {
+	deadline, looked := w.now+ticks, tick(0)
+	reached := false
+	w.run(func() bool {
+		if w.now >= looked { // looking may cost a lot
+			looked = w.now + 20
+			reached = done()
+		}
+		return reached || w.now > deadline
+	})
+	if !reached {
+		w.fail("f", "after healing, not within %d ticks: %s", ticks, what)
+	}
+	return reached
+}

@@ -1,0 +1,223 @@
+package sim
+
+import (
+	"cmp"
+	"encoding/binary"
+	"errors"
+	"slices"
+
+	"sextant/internal/page"
+	"sextant/internal/redo"
+	"sextant/logstore/segment"
+)
+
+// hotLog is a node's hot log: files of frames, of which some are synced.
+type hotLog struct {
+	files []*logFile
+	fresh bool // the last file was begun by this start of the node
+}
+
+type logFile struct {
+	frames []segment.Frame
+	synced int
+	end    uint64 // index of the first frame that is not in it or an earlier file
+}
+
+// append puts frames behind the others; a new file begins with a snapshot.
+func (d *hotLog) append(frames []segment.Frame, fileFrames int, snapshot func() []byte) {
+	n := len(d.files)
+	if !d.fresh || len(d.files[n-1].frames) >= fileFrames {
+		d.files = append(d.files, &logFile{frames: []segment.Frame{{Kind: segment.FrameSnapshot, Body: snapshot()}}})
+		d.fresh, n = true, n+1
+	}
+	f := d.files[n-1]
+	f.frames = append(f.frames, frames...)
+	f.end = frames[len(frames)-1].Index + 1
+}
+
+// sync makes everything durable and returns what was not.
+func (d *hotLog) sync() (fresh []segment.Frame) {
+	for _, f := range d.files {
+		fresh = append(fresh, f.frames[f.synced:]...)
+		f.synced = len(f.frames)
+	}
+	return fresh
+}
+
+// unsynced returns how many frames a crash may lose.
+func (d *hotLog) unsynced() (n int) {
+	for _, f := range d.files {
+		n += len(f.frames) - f.synced
+	}
+	return n
+}
+
+// crash loses all unsynced frames but the first keep of them. A torn frame fails
+// its checksum, so it is as good as lost.
+func (d *hotLog) crash(keep int) {
+	for _, f := range d.files {
+		n := min(keep, len(f.frames)-f.synced)
+		keep -= n
+		f.frames = f.frames[:f.synced+n]
+	}
+	d.files = slices.DeleteFunc(d.files, func(f *logFile) bool { return len(f.frames) == 0 })
+	d.fresh = false
+}
+
+// release deletes files of which nothing is needed any more.
+func (d *hotLog) release(oldest uint64) {
+	for len(d.files) > 1 && d.files[0].end <= oldest && d.files[1].synced > 0 {
+		d.files = d.files[1:]
+	}
+}
+
+// store is a node's segment.Store. What is in it is durable.
+type store struct{ shelves map[redo.PGID]*shelf }
+
+type shelf struct {
+	log   []redo.Record // by LSN
+	pages map[redo.PageID]*versions
+	gone  redo.LSN // records at or below it may be collected
+}
+
+type versions struct {
+	records []redo.Record // by LSN
+	images  []image       // by LSN
+	floor   redo.LSN      // the oldest version that can be read
+	since   int           // records since the last image
+}
+
+type image struct {
+	lsn redo.LSN
+	b   []byte
+}
+
+// pageWrite is one page's part of a drain.
+type pageWrite struct {
+	page    redo.PageID
+	records []redo.Record
+	image   *image
+}
+
+var errCollected = errors.New("sim: the version has been collected")
+
+func (s *store) shelf(pg redo.PGID) *shelf {
+	if s.shelves[pg] == nil {
+		s.shelves[pg] = &shelf{pages: map[redo.PageID]*versions{}}
+	}
+	return s.shelves[pg]
+}
+
+func (sh *shelf) page(p redo.PageID) *versions {
+	if sh.pages[p] == nil {
+		sh.pages[p] = &versions{}
+	}
+	return sh.pages[p]
+}
+
+func byLSN(r redo.Record, l redo.LSN) int { return cmp.Compare(r.LSN, l) }
+
+// insert adds records to a sequence; those that are there stay.
+func insert(to []redo.Record, rs []redo.Record) []redo.Record {
+	for _, r := range rs {
+		if n := len(to); n == 0 || to[n-1].LSN < r.LSN {
+			to = append(to, r)
+		} else if i, found := slices.BinarySearchFunc(to, r.LSN, byLSN); !found {
+			to = slices.Insert(to, i, r)
+		}
+	}
+	return to
+}
+
+// within returns a copy of the records in a range.
+func within(rs []redo.Record, r redo.Range) []redo.Record {
+	i, _ := slices.BinarySearchFunc(rs, r.After+1, byLSN)
+	j, _ := slices.BinarySearchFunc(rs, r.Through+1, byLSN)
+	return slices.Clone(rs[i:max(i, j)])
+}
+
+func (s *store) write(pg redo.PGID, pages []pageWrite) {
+	sh := s.shelf(pg)
+	for _, w := range pages {
+		sh.log = insert(sh.log, w.records)
+		v := sh.page(w.page)
+		v.records = insert(v.records, w.records)
+		v.since += len(w.records)
+		if w.image != nil {
+			v.images, v.since = append(v.images, *w.image), 0
+			slices.SortStableFunc(v.images, func(a, b image) int { return cmp.Compare(a.lsn, b.lsn) })
+		}
+	}
+}
+
+// Page implements segment.Store.
+func (s *store) Page(pg redo.PGID, p redo.PageID, at redo.LSN) ([]byte, redo.LSN, []redo.Record, error) {
+	v := s.shelf(pg).page(p)
+	if at < v.floor {
+		return nil, 0, nil, errCollected
+	}
+	var of image
+	for _, i := range v.images {
+		if i.lsn <= at {
+			of = i
+		}
+	}
+	return of.b, of.lsn, within(v.records, redo.Range{After: of.lsn, Through: at}), nil
+}
+
+// Records implements segment.Store.
+func (s *store) Records(pg redo.PGID, r redo.Range, bytesMax int) ([]redo.Record, bool, error) {
+	sh := s.shelf(pg)
+	out := within(sh.log, r)
+	bytes := 0
+	for i := range out {
+		if bytes += len(out[i].Payload); i > 0 && bytes > bytesMax {
+			return out[:i], r.After < sh.gone, nil
+		}
+	}
+	return out, r.After < sh.gone, nil
+}
+
+// collect deletes all that the plan allows to.
+func (s *store) collect(p segment.GarbagePlan) {
+	sh := s.shelf(p.PG)
+	for _, v := range sh.pages { // each page for itself: the order does not matter
+		var keep redo.LSN
+		for _, i := range v.images {
+			if i.lsn <= p.ReadFloor {
+				keep = i.lsn
+			}
+		}
+		v.images = slices.DeleteFunc(v.images, func(i image) bool { return i.lsn < keep })
+		through := min(keep, p.LogFloor)
+		n, _ := slices.BinarySearchFunc(v.records, through+1, byLSN)
+		if n > 0 {
+			v.floor = max(v.floor, keep)
+			sh.gone = max(sh.gone, v.records[n-1].LSN)
+			v.records = slices.Delete(v.records, 0, n)
+		}
+	}
+	sh.log = slices.DeleteFunc(sh.log, func(r redo.Record) bool {
+		_, held := slices.BinarySearchFunc(sh.page(r.Page).records, r.LSN, byLSN)
+		return !held
+	})
+}
+
+// A simulated page is the LSN of the last record in it and a sum of all of them:
+// it differs if one is missing, doubled, foreign or in another order.
+const pageBytes = 16
+
+func apply(p []byte, r *redo.Record) error {
+	le := binary.LittleEndian
+	if redo.LSN(le.Uint64(p)) >= r.LSN {
+		return page.ErrOrder
+	}
+	sum := fold(le.Uint64(p[8:]), r)
+	le.PutUint64(p, uint64(r.LSN))
+	le.PutUint64(p[8:], sum)
+	return nil
+}
+
+func fold(sum uint64, r *redo.Record) uint64 {
+	return (sum^uint64(r.LSN)^uint64(redo.Checksum(0, r.Payload))<<32)*0x9E3779B97F4A7C15 + 1
+}

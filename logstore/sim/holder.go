@@ -1,0 +1,378 @@
+package sim
+
+import (
+	"errors"
+	"fmt"
+
+	"sextant/internal/redo"
+	"sextant/logstore"
+	"sextant/logstore/volume"
+)
+
+// holder is a process that was granted a volume epoch: the driver of a
+// volume.Recovery and then of its volume.Tracker. Nobody tells it that a later
+// epoch was granted: it goes on until storage refuses it, or it crashes.
+type holder struct {
+	w     *world
+	ep    int
+	id    logstore.NodeID
+	epoch redo.VolumeEpoch
+	grant volume.Grant
+	geo   volume.Geometry
+
+	r       *volume.Recovery
+	t       *volume.Tracker // nil until open
+	planned bool
+	fenced  bool // a write quorum of every group is
+	asking  bool // the control plane, whether the epoch has opened
+	dead    bool
+	quiet   bool // writes nothing any more
+
+	last    redo.LSN // of what it has written, at first the recovered VDL
+	checked redo.LSN // VCL up to which the oracle has looked
+	commits volume.CommitQueue[redo.LSN]
+	hot     redo.PGID
+	frames  uint64 // written to readers
+	subs    []*reader
+	promise map[int]redo.LSN // of readers, by their number
+	own     redo.LSN         // its own oldest snapshot
+}
+
+func (w *world) addHolder(g volume.Grant, geo volume.Geometry) *holder {
+	h := &holder{w: w, ep: w.newLink(), epoch: g.Epoch, grant: g, geo: geo, promise: map[int]redo.LSN{}}
+	h.id = logstore.NodeID(fmt.Sprintf("w%d.%d", g.Epoch, h.ep))
+	w.holders = append(w.holders, h)
+	w.peers[h.id] = h
+	w.say("epoch %d is granted to %s, LAL %d", g.Epoch, h.id, g.LAL)
+	h.r = volume.NewRecovery(g, geo, volume.Limits{RetryTicks: 3})
+	h.recover()
+	h.every(func() tick { return 10 }, h.tick)
+	return h
+}
+
+func (h *holder) number() int { return h.ep }
+
+// every calls do again and again while the holder runs.
+func (h *holder) every(d func() tick, do func()) {
+	h.w.after(d(), func() {
+		if !h.dead {
+			do()
+			h.every(d, do)
+		}
+	})
+}
+
+// phase names how far it is.
+func (h *holder) phase() string {
+	if h.t != nil {
+		return "open"
+	}
+	return h.r.Phase()
+}
+
+// die ends it.
+func (h *holder) die(why string) {
+	if h.dead {
+		return
+	}
+	h.dead = true
+	h.w.say("%s %s while %s", h.id, why, h.phase())
+	if h.t == nil && h.fenced {
+		h.w.counts.Interrupted++
+	}
+	delete(h.w.peers, h.id)
+	for i, o := range h.w.holders {
+		if o == h {
+			h.w.holders = append(h.w.holders[:i:i], h.w.holders[i+1:]...)
+			break
+		}
+	}
+}
+
+func (h *holder) tick() {
+	if h.t == nil {
+		h.asking = false
+		h.r.Tick()
+		h.recover()
+		return
+	}
+	h.t.Tick()
+	h.tell()
+	h.ship()
+}
+
+// receive takes a node's answer.
+func (h *holder) receive(from logstore.NodeID, m logstore.Message) {
+	if h.dead {
+		return
+	}
+	i := h.node(from)
+	if h.t == nil {
+		h.r.Step(i, m)
+		h.recover()
+		return
+	}
+	if h.t.Step(i, m) {
+		h.shown()
+	}
+	h.w.oracle.counted(h)
+	if e := h.t.Fenced(); e != 0 {
+		if e < h.epoch || e == h.epoch && !h.twins() || e > h.w.control.epoch {
+			h.w.fail("I-13", "%s was refused for epoch %d", h.id, e)
+		}
+		h.die("is refused")
+		return
+	}
+	h.ship()
+}
+
+func (h *holder) node(id logstore.NodeID) int { return int(id[0] - 'A') }
+
+// connect says that a node has come or gone, which an open writer learns soon.
+func (h *holder) connect(i int, up bool) {
+	h.w.after(h.w.between(0, 10), func() {
+		if h.t == nil || h.dead || h.w.nodes[i].up != up {
+			return
+		}
+		if up {
+			h.t.Connected(i)
+			h.ship()
+		} else {
+			h.t.Disconnected(i)
+		}
+	})
+}
+
+// recover sends what the recovery wants sent, and opens the volume in the end.
+func (h *holder) recover() {
+	for _, o := range h.r.Ready() {
+		h.w.letter(h.id, h.ep, h.w.nodes[o.Node], o.Msg)
+	}
+	if err := h.r.Err(); err != nil {
+		if !errors.Is(err, logstore.ErrFenced) || h.epoch == h.w.control.epoch && !h.twins() {
+			h.w.fail("recovery", "%s: %v", h.id, err)
+		}
+		h.die("is refused")
+		return
+	}
+	if h.r.FenceQuorum() && !h.fenced {
+		h.fenced = true
+		h.w.oracle.fence(h)
+	}
+	if p := h.r.Plan(); p != nil && !h.planned {
+		h.planned = true
+		h.w.say("%s plans %v", h.id, p)
+		h.w.oracle.plan(h, p)
+	}
+	if h.r.Shipped() && !h.asking {
+		h.asking = true
+		h.askOpened()
+	}
+}
+
+// twins reports whether another process may run with the same grant.
+func (h *holder) twins() bool { return h.w.swarm.twin > 0 }
+
+// askOpened asks the control plane to record that the epoch has opened. It asks
+// again at each tick until it is answered.
+func (h *holder) askOpened() {
+	h.w.after(h.w.delay(), func() {
+		if h.dead {
+			return
+		}
+		ok := h.w.hasOpened(h)
+		h.w.after(h.w.delay(), func() {
+			switch {
+			case h.dead || h.t != nil:
+			case ok:
+				h.open()
+			default:
+				h.die("is not the newest")
+			}
+		})
+	})
+}
+
+func (h *holder) open() {
+	t, err := h.r.Open()
+	if err != nil {
+		h.w.fail("open", "%s: %v", h.id, err)
+		return
+	}
+	h.t, h.last, h.own, h.checked = t, t.VDL(), t.VDL(), t.VDL()
+	h.w.say("%s is open: VDL %d, next %d", h.id, t.VDL(), t.Next())
+	h.w.oracle.start(h)
+	for i := range h.w.nodes {
+		h.connect(i, h.w.nodes[i].up)
+	}
+	h.shown()
+	s := h.w.swarm
+	h.every(func() tick { return h.w.between(1, 2*s.writeEvery) }, h.write)
+	h.every(func() tick { return h.w.between(5, 40) }, h.readPage)
+	if s.growth > 0 {
+		h.every(func() tick { return h.w.between(5, 2*int(float64(s.writeEvery)/s.growth)) }, h.grow)
+	}
+}
+
+// shown is what happens when VDL has moved: clients hear OK, readers are told.
+func (h *holder) shown() {
+	vdl := h.t.VDL()
+	h.w.say("%s shows VDL %d", h.id, vdl)
+	h.w.oracle.show(h, vdl)
+	for _, l := range h.commits.Release(vdl, nil) {
+		h.w.oracle.acknowledged(h, l)
+	}
+	h.tell()
+}
+
+// write appends a turn of a few MTRs.
+func (h *holder) write() {
+	if h.quiet {
+		return
+	}
+	w := h.w
+	pages := redo.PageID(w.swarm.pages)
+	groups := int(h.t.PageLimit() / pages)
+	if w.chance(.1) {
+		h.hot = redo.PGID(w.rng.IntN(groups))
+	}
+	turn := make([]redo.MTR, 1+w.rng.IntN(2))
+	for i := range turn {
+		for range 1 + w.rng.IntN(w.swarm.mtrMax) {
+			pg := h.hot
+			if !w.chance(w.swarm.bias) {
+				pg = redo.PGID(w.rng.IntN(groups))
+			}
+			turn[i].Records = append(turn[i].Records, redo.Record{
+				Page: redo.PageID(pg)*pages + 1 + redo.PageID(w.rng.IntN(w.swarm.pages)), Op: redo.OpInsert,
+				Payload: []byte{byte(h.epoch), byte(w.rng.Uint32()), byte(w.rng.Uint32()), byte(w.rng.Uint32())},
+			})
+		}
+	}
+	next := h.t.Next()
+	if err := h.t.Append(turn); err != nil {
+		if !errors.Is(err, logstore.ErrNoRoom) {
+			w.fail("append", "%s: %v", h.id, err)
+		}
+		if h.t.Next() != next {
+			w.fail("append", "%s: LSNs were given out, then %v", h.id, err)
+		}
+		return
+	}
+	for _, m := range turn {
+		for i := range m.Records {
+			w.oracle.issue(h, &m.Records[i])
+		}
+		h.last = m.Records[len(m.Records)-1].LSN
+		h.commits.Park(h.last, h.last)
+	}
+	w.say("%s writes %d…%d", h.id, next, h.last)
+	h.ship()
+}
+
+// ship sends every node what it is to be sent now, and readers the new batches.
+func (h *holder) ship() {
+	for i, n := range h.w.nodes {
+		s, ok := h.t.Ship(i, volume.Time(h.w.now)+1)
+		if !ok {
+			continue
+		}
+		for _, m := range s.Control {
+			h.w.letter(h.id, h.ep, n, m)
+		}
+		if s.Append != nil {
+			h.w.letter(h.id, h.ep, n, *s.Append)
+		}
+	}
+	for _, b := range h.t.Seal() {
+		for _, r := range h.subs {
+			h.w.send(h.ep, r.ep, true, func() { r.frame(h.epoch, b.Bytes) })
+		}
+	}
+}
+
+// tell sends readers the VDL, and nodes the minimum read point: what this process
+// and every reader have promised never to read below.
+func (h *holder) tell() {
+	vdl, lasts, list := h.t.VDL(), h.t.Lasts(), h.t.List()
+	for _, r := range h.subs {
+		h.w.send(h.ep, r.ep, true, func() { r.told(h, vdl, lasts, list) })
+	}
+	if !h.w.swarm.garbage || len(h.promise) < len(h.w.readers) {
+		return // a reader that has not come yet may hold an older snapshot
+	}
+	if h.w.chance(.2) {
+		h.own = vdl
+	}
+	least := h.own
+	for _, r := range h.w.readers {
+		least = min(least, h.promise[r.ep])
+	}
+	h.t.SetMinReadPoint(least)
+}
+
+// subscribe is a reader's call: from now on it gets what is written. It promises
+// not to read below an LSN.
+func (h *holder) subscribe(r *reader, promise redo.LSN) {
+	if h.dead || h.t == nil {
+		return
+	}
+	h.promise[r.ep] = max(h.promise[r.ep], promise)
+	for _, s := range h.subs {
+		if s == r {
+			return
+		}
+	}
+	h.subs = append(h.subs, r)
+	vdl, lasts, list := h.t.VDL(), h.t.Lasts(), h.t.List()
+	h.w.send(h.ep, r.ep, true, func() { r.told(h, vdl, lasts, list) })
+}
+
+// readPage reads a page at a snapshot of this process.
+func (h *holder) readPage() {
+	w, at := h.w, h.t.VDL()
+	if w.chance(.3) {
+		at = max(h.own, w.oracle.cplBelow(at))
+	}
+	pg := redo.PGID(w.rng.IntN(int(h.t.PageLimit()) / w.swarm.pages))
+	need := h.t.Need(pg, at)
+	nodes := h.t.Readable(pg, need, nil)
+	if len(nodes) == 0 || w.chance(.1) {
+		nodes = h.geo.Groups[0].Members
+	}
+	m := logstore.ReadPage{Header: h.header(), PG: pg, At: at, Need: need}
+	for range 1 + w.rng.IntN(2) {
+		m.Pages = append(m.Pages, redo.PageID(pg)*redo.PageID(w.swarm.pages)+1+redo.PageID(w.rng.IntN(w.swarm.pages)))
+	}
+	w.letter(h.id, h.ep, w.nodes[pick(w, nodes...)], m)
+}
+
+func (h *holder) header() logstore.Header {
+	return logstore.Header{Volume: theVolume, Timeline: 1, Epoch: h.epoch}
+}
+
+// grow asks the control plane for another group and then writes to it.
+func (h *holder) grow() {
+	w, pg := h.w, int(h.t.PageLimit())/h.w.swarm.pages
+	if pg >= 6 || h.quiet {
+		return
+	}
+	w.after(w.delay(), func() {
+		if h.dead || !w.createGroup(h, pg) {
+			return
+		}
+		g := w.control.groups[pg]
+		w.after(w.delay(), func() {
+			if h.dead {
+				return
+			}
+			if err := h.t.AddGroup(g); err != nil {
+				w.fail("growth", "%s: %v", h.id, err)
+			}
+			if w.chance(.5) {
+				h.hot = redo.PGID(w.rng.IntN(int(h.t.PageLimit()) / w.swarm.pages))
+			}
+			h.ship()
+		})
+	})
+}

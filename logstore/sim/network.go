@@ -1,0 +1,117 @@
+package sim
+
+import (
+	"sextant/internal/redo"
+	"sextant/logstore"
+)
+
+// link is one direction between two endpoints.
+type link struct{ from, to int }
+
+// newLink numbers an endpoint.
+func (w *world) newLink() int {
+	w.links++
+	return w.links
+}
+
+// send puts a message on its way. inOrder: on a stream, behind what was sent before.
+func (w *world) send(from, to int, inOrder bool, deliver func()) {
+	l := link{from, to}
+	if !w.calm && (w.cuts[l] || w.chance(w.swarm.loss)) {
+		return
+	}
+	at := w.now + w.delay()
+	if inOrder || w.swarm.ordered {
+		at = max(at, w.arrivals[l])
+		w.arrivals[l] = at
+	} else if !w.calm && w.chance(w.swarm.dup) {
+		w.after(w.delay(), deliver)
+	}
+	w.after(at-w.now, deliver)
+}
+
+func (w *world) delay() tick {
+	if !w.calm && w.chance(w.swarm.late) {
+		return w.between(20, w.swarm.lateMax)
+	}
+	return w.between(1, 4)
+}
+
+// letter sends a protocol message.
+func (w *world) letter(from logstore.NodeID, by int, to endpoint, m logstore.Message) {
+	w.send(by, to.number(), false, func() {
+		w.noteMessage(m)
+		if w.trace != nil {
+			w.say("%s -> %s %s", from, w.name(to), brief(m))
+		}
+		to.receive(from, m)
+	})
+}
+
+// recut redraws the cuts of one process, so that partitions come and go one by one.
+func (w *world) recut() {
+	if w.calm {
+		return
+	}
+	a := 1 + w.rng.IntN(w.links)
+	p := pick(w, 0, w.swarm.cuts)
+	for b := 1; b <= w.links; b++ {
+		for _, l := range []link{{a, b}, {b, a}} {
+			if w.chance(p) {
+				w.cuts[l] = true
+			} else {
+				delete(w.cuts, l)
+			}
+		}
+	}
+}
+
+// noteMessage puts what matters of a message into the hash.
+func (w *world) noteMessage(m logstore.Message) {
+	w.note(uint64(m.Head().Epoch))
+	acks := func(as []logstore.SegmentAck) {
+		for _, a := range as {
+			w.note(uint64(a.PG), uint64(a.Tail), uint64(a.SCL))
+		}
+	}
+	records := func(rs []redo.Record) {
+		for i := range rs {
+			w.note(uint64(rs[i].LSN))
+		}
+	}
+	switch m := m.(type) {
+	case logstore.Append:
+		w.note(1, m.Seq, uint64(len(m.Batches)))
+		for _, b := range m.Batches {
+			w.note(uint64(redo.Checksum(0, b.Bytes)))
+		}
+	case logstore.Ack:
+		w.note(2, m.Seq)
+		acks(m.Segments)
+	case logstore.ListAnswer:
+		w.note(3)
+		acks(m.Segments)
+	case logstore.FenceAnswer:
+		w.note(4, uint64(m.List.Epoch))
+		for _, s := range m.Segments {
+			w.note(uint64(s.PG), uint64(s.Tail), uint64(s.SCL), uint64(s.Hint.VDL), uint64(s.Last))
+		}
+	case logstore.FetchAnswer:
+		for _, g := range m.Groups {
+			w.note(5, uint64(g.PG))
+			records(g.Records)
+		}
+	case logstore.Refused:
+		w.note(6, uint64(m.Kind), uint64(m.PG))
+	case logstore.Gossip:
+		for _, s := range m.SCLs {
+			w.note(7, uint64(s.PG), uint64(s.LSN))
+		}
+	case logstore.GossipFill:
+		w.note(8)
+		records(m.Records)
+	case logstore.LogAnswer:
+		w.note(9)
+		records(m.Records)
+	}
+}

@@ -1,0 +1,83 @@
+package sim
+
+import "fmt"
+
+// swarm is which faults exist in a run and how strong they are. It is drawn first:
+// runs with few kinds of faults get deeper than runs with all of them.
+type swarm struct {
+	nodes, groups, pages, readers int
+	epochs                        int
+
+	loss, dup, late float64 // of messages: lost, delivered twice, delivered much later
+	lateMax         int     // ticks
+	ordered         bool    // each pair of processes has a stream, not datagrams
+	cuts            float64 // of links, at each redrawing, one way
+	crash           float64 // of a node, at each disturbance
+	pause           float64
+	slow            int     // ticks that a slow node's sync takes
+	downMax         int     // nodes that are away for whole epochs
+	zombie          float64 // a holder goes on after the next grant
+	twin            float64 // a second recovery is started with a used grant
+	overtake        float64 // a recovery is overtaken in a certain phase
+
+	lalMin, lalMax int
+	mtrMax         int     // records of an MTR
+	writeEvery     int     // ticks
+	bias           float64 // of writes: to the hot group
+	growth         float64 // at each write
+	drain, roll    int     // ticks between drains; frames in a file
+	garbage        bool
+	image          int // records of a page until its next image
+}
+
+func pick[T any](w *world, vs ...T) T { return vs[w.rng.IntN(len(vs))] }
+
+func (w *world) draw() swarm {
+	return swarm{
+		nodes: pick(w, 6, 6, 6, 9), groups: pick(w, 1, 2, 2, 3), pages: 4, readers: pick(w, 1, 2, 2),
+		epochs: pick(w, 4, 6, 9, 12),
+		loss:   pick(w, 0, .01, .05, .2), dup: pick(w, 0, 0, .05), late: pick(w, 0, 0, .02, .15),
+		lateMax: pick(w, 100, 1000, 10000), ordered: w.chance(.3),
+		cuts: pick(w, 0, 0, .1, .3, .45), crash: pick(w, 0, 0, .1, .4), pause: pick(w, 0, 0, .1),
+		slow: pick(w, 0, 0, 40, 200), downMax: pick(w, 0, 1, 2, 2),
+		zombie: pick(w, .2, .7, 1), twin: pick(w, 0, 0, 0, .1), overtake: pick(w, 0, .5, .9),
+		lalMin: 3, lalMax: pick(w, 4, 6, 12, 100),
+		mtrMax: pick(w, 1, 3, 3), writeEvery: pick(w, 2, 5, 10, 40), bias: pick(w, .5, .5, .9, 1),
+		growth: pick(w, 0, .01, .05), drain: pick(w, 0, 30, 100, 400), roll: pick(w, 4, 20, 100),
+		garbage: w.chance(.5), image: pick(w, 2, 5, 20),
+	}
+}
+
+// String names every fault drawn.
+func (s swarm) String() string {
+	type plain swarm // without this method
+	return fmt.Sprintf("%+v", plain(s))
+}
+
+// disturb lets something happen to a node.
+func (w *world) disturb() {
+	if w.calm {
+		return
+	}
+	n := w.nodes[w.rng.IntN(len(w.nodes))]
+	switch {
+	case !n.up:
+		if w.chance(.3) {
+			n.start()
+		}
+	case w.chance(w.swarm.crash):
+		n.crash()
+		if w.chance(.7) {
+			life := n.life
+			w.after(w.between(1, 60), func() {
+				if n.life == life {
+					n.start()
+				}
+			})
+		}
+	case w.chance(w.swarm.pause):
+		n.pausedTo = w.now + w.between(20, 400)
+	case w.swarm.slow > 0:
+		n.slow = w.chance(.2)
+	}
+}
