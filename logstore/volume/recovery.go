@@ -59,6 +59,8 @@ type peer struct {
 
 	seq      uint64 // of the last Append
 	inFlight bool
+	age      int // ticks since that was sent
+	retries  int // how often it was sent again without an answer
 	next     int // the first of the group's frames that it has not been sent
 }
 
@@ -138,16 +140,29 @@ func (r *Recovery) Phase() string { return r.phase.String() }
 // nil otherwise. A recovery with an error gets no further.
 func (r *Recovery) Err() error { return r.err }
 
-// Tick lets time pass: after RetryTicks everything unanswered is sent again.
+// retriesMax bounds the patience with an Append: RetryTicks << retriesMax ticks.
+const retriesMax = 3
+
+// Tick lets time pass: after RetryTicks everything unanswered is sent again. An
+// Append is given longer each time, from its own sending on: a large ragged edge
+// takes a slow disk longer than a retry, and must not begin anew before it has arrived.
 func (r *Recovery) Tick() {
+	for i := range r.peers {
+		p := &r.peers[i]
+		if p.age++; p.inFlight && p.age >= r.lim.RetryTicks<<p.retries {
+			p.inFlight, p.next = false, 0
+			p.retries = min(p.retries+1, retriesMax)
+		}
+	}
 	r.ticks++
 	if r.ticks < r.lim.RetryTicks {
 		return
 	}
 	r.ticks = 0
 	for i := range r.peers {
-		p := &r.peers[i]
-		p.inFlight, p.next = false, 0
+		if p := &r.peers[i]; !p.inFlight {
+			p.next = 0 // what was answered and is not there yet: a segment refused it
+		}
 	}
 	r.ask()
 }
@@ -211,7 +226,9 @@ func (r *Recovery) Step(node int, m logstore.Message) {
 		}
 	case logstore.Ack:
 		if p := &r.peers[node]; r.geo.registered(node, m.Store) && p.listed {
-			p.inFlight = p.inFlight && m.Seq != p.seq
+			if m.Seq == p.seq {
+				p.inFlight, p.retries = false, 0
+			}
 			r.count(node, m.Segments)
 		}
 	}
@@ -224,7 +241,8 @@ func (r *Recovery) refused(node int, f logstore.Refused) {
 		r.err = fmt.Errorf("recover at volume epoch %d, node %s is at %d: %w",
 			r.grant.Epoch, r.geo.Nodes[node].ID, f.Epoch, logstore.ErrFenced)
 	case f.Kind == logstore.Behind && r.phase >= listing:
-		r.peers[node].listed = false // it lost the list or a segment; PutList gives it both
+		p := &r.peers[node]
+		p.listed, p.inFlight, p.next = false, false, 0 // it lost the list or a segment; PutList gives it both
 	}
 }
 
@@ -297,6 +315,7 @@ func (r *Recovery) got(node int, a logstore.FetchAnswer) {
 	if r.phase != fetching || p.answer == nil || p.fetched {
 		return
 	}
+	further := false
 	for _, f := range a.Groups {
 		i := fetchIndex(p.fetch, f.PG)
 		if i < 0 || len(f.Records) > 0 && f.Records[0].LSN <= p.fetch[i].LSN {
@@ -308,6 +327,7 @@ func (r *Recovery) got(node int, a logstore.FetchAnswer) {
 			}
 			p.fetch[i].LSN = rec.LSN
 		}
+		further = further || len(f.Records) > 0 || !f.More
 		if !f.More {
 			p.fetch = append(p.fetch[:i:i], p.fetch[i+1:]...)
 		}
@@ -316,7 +336,9 @@ func (r *Recovery) got(node int, a logstore.FetchAnswer) {
 		r.compute()
 		return
 	}
-	r.send(node, logstore.Fetch{Header: r.head(), Ranges: slices.Clone(p.fetch)})
+	if further { // a repeated answer would otherwise keep a second sequence of requests going
+		r.send(node, logstore.Fetch{Header: r.head(), Ranges: slices.Clone(p.fetch)})
+	}
 }
 
 func fetchIndex(fetch []logstore.PGLSN, pg redo.PGID) int {
@@ -400,7 +422,7 @@ func (r *Recovery) ship(node int) {
 	for size := 0; p.next < len(r.plan.frames) && len(a.Batches) < logstore.AppendBatchMax; p.next++ {
 		f := &r.plan.frames[p.next]
 		g := &r.geo.Groups[f.pg]
-		if m := g.member(node); m >= 0 && r.groups[f.pg].tails[m] < r.plan.Groups[f.pg].Prev {
+		if m := g.member(node); m >= 0 && r.groups[f.pg].tails[m] < f.through {
 			if size += len(f.batch.Bytes); size > logstore.AppendBytesMax && len(a.Batches) > 0 {
 				break
 			}
@@ -411,7 +433,7 @@ func (r *Recovery) ship(node int) {
 		return
 	}
 	p.seq++
-	p.inFlight = true
+	p.inFlight, p.age = true, 0
 	a.Seq = p.seq
 	r.send(node, a)
 }

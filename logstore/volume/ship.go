@@ -332,7 +332,7 @@ func (t *Tracker) refused(i int, r logstore.Refused) {
 			n.creating = slices.DeleteFunc(n.creating, func(pg redo.PGID) bool { return pg == r.PG })
 			t.rewind(i)
 		}
-	case r.Kind == logstore.Behind:
+	case r.Kind == logstore.Behind && n.listed:
 		n.listed, n.listSent = false, false
 		t.resend(i)
 	case r.Kind == logstore.Corrupt && r.Segment && int(r.PG) < len(t.groups):
@@ -340,7 +340,8 @@ func (t *Tracker) refused(i int, r logstore.Refused) {
 			t.groups[r.PG].scls[m] = 0 // its pages are not asked for; its tail was true when it was given
 		}
 	}
-	// Retry and Invalid: what was refused is sent again when its time is up.
+	// Retry, Invalid, and a list that is refused itself: what was refused is sent
+	// again when its time is up.
 }
 
 // resend makes everything above PGCL due again, at once.
