@@ -20,6 +20,7 @@ import (
 	berrors "go.etcd.io/bbolt/errors"
 
 	"sextant/failover/fleet"
+	"sextant/internal/durable"
 )
 
 // fsm is the replicated state on this node. A state, once published, is never
@@ -288,7 +289,7 @@ func claim(dir, cluster, id string) error {
 	have, err := os.ReadFile(path)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
-		return writeSynced(path, want)
+		return durable.WriteFile(path, want)
 	case err != nil:
 		return fmt.Errorf("control directory: %w", err)
 	case !bytes.HasPrefix(have, []byte(identityFormat+"\n")):
@@ -298,25 +299,4 @@ func claim(dir, cluster, id string) error {
 			ErrWrongCluster, dir, bytes.TrimSpace(have), cluster, id)
 	}
 	return nil
-}
-
-// writeSynced creates a file that is whole after a crash, or not there.
-func writeSynced(path string, b []byte) error {
-	tmp := path + ".tmp"
-	f, err := os.Create(tmp)
-	if err != nil {
-		return fmt.Errorf("create %s: %w", tmp, err)
-	}
-	_, err = f.Write(b)
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return fmt.Errorf("write %s: %w", tmp, err)
-	}
-	if err := os.Rename(tmp, path); err != nil {
-		return fmt.Errorf("create %s: %w", path, err)
-	}
-	d, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return fmt.Errorf("sync %s: %w", filepath.Dir(path), err)
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sextant/internal/config"
+	"sextant/internal/durable"
 )
 
 // identity is what the first start draws and every later one must find: the file
@@ -70,29 +71,7 @@ func makeIdentity(cfg *config.Config) (identity, error) {
 	if err != nil {
 		return id, err
 	}
-	return id, writeSynced(identityPath(cfg), append(text, '\n'))
-}
-
-// writeSynced writes a file so that after a crash it is there whole or not at all.
-func writeSynced(path string, b []byte) error {
-	tmp := path + ".tmp"
-	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(b)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err != nil {
-		return err
-	}
-	if err := os.Rename(tmp, path); err != nil {
-		return err
-	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
+	return id, durable.WriteFile(identityPath(cfg), append(text, '\n'))
 }
 
 // lockData makes sure that one `sextant up` at a time runs on a data directory.

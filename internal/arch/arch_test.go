@@ -56,7 +56,7 @@ var layers = map[string][]string{
 	"engine/replica": {"internal/redo", "internal/page", "internal/invariant", "engine/bufpool", "engine/btree", "logstore"},
 	"server":         {"internal/page", "internal/redo", "internal/invariant", "engine", "logstore", "logstore/client", "failover", "server"},
 	"server/gms":     {"internal/redo", "engine", "logstore", "router/proxyv2"},
-	"failover":       {"internal/redo", "internal/invariant", "failover"},
+	"failover":       {"internal/durable", "internal/redo", "internal/invariant", "failover"},
 	"router":         {"internal/redo", "internal/invariant", "router"},
 	"cmd":            {""},
 	"scripts":        {""},

@@ -13,6 +13,7 @@ import (
 
 	bolt "go.etcd.io/bbolt"
 
+	"sextant/internal/durable"
 	"sextant/internal/redo"
 )
 
@@ -119,7 +120,7 @@ func (g *seg) open(create bool) error {
 		if err := g.checkFormat(); err != nil {
 			return err
 		}
-		return syncDir(filepath.Dir(g.path))
+		return durable.SyncDir(filepath.Dir(g.path))
 	})
 }
 
@@ -309,7 +310,7 @@ func (g *seg) compact() error {
 	if err := os.Rename(tmp, g.path); err != nil {
 		return fmt.Errorf("%w: put the compacted file in place: %v", errValue, err)
 	}
-	if err := syncDir(filepath.Dir(g.path)); err != nil {
+	if err := durable.SyncDir(filepath.Dir(g.path)); err != nil {
 		return fmt.Errorf("%w: put the compacted file in place: %v", errValue, err)
 	}
 	if g.db, err = openBolt(g.path, g.opt.NoSync); err != nil {
@@ -326,16 +327,4 @@ func (g *seg) copySequence(dst *bolt.DB) error {
 		return err
 	}
 	return dst.Update(func(tx *bolt.Tx) error { return tx.Bucket(bucketRun).SetSequence(seq) })
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	err = d.Sync()
-	if e := d.Close(); err == nil {
-		err = e
-	}
-	return err
 }

@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sextant/internal/durable"
 	"sextant/logstore/hotlog"
 )
 
@@ -17,7 +18,7 @@ func openDisk(dir string) (*disk, error) {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, fmt.Errorf("make the hot log's directory: %w", err)
 	}
-	return &disk{dir}, syncDir(filepath.Dir(dir))
+	return &disk{dir}, durable.SyncDir(filepath.Dir(dir))
 }
 
 func (d *disk) path(name string) string { return filepath.Join(d.dir, name) }
@@ -60,7 +61,7 @@ func (d *disk) Create(name string, size int64) (hotlog.File, error) {
 		err = os.Rename(tmp, d.path(name))
 	}
 	if err == nil {
-		err = syncDir(d.dir)
+		err = durable.SyncDir(d.dir)
 	}
 	if err != nil {
 		_ = f.Close()

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sextant/internal/durable"
 	"sextant/logstore"
 )
 
@@ -105,15 +106,11 @@ func (id *identity) confirm() error {
 	if err != nil {
 		return fmt.Errorf("encode %s: %w", identityFile, err)
 	}
-	tmp := filepath.Join(id.dir, identityFile+".tmp")
-	if err := writeSynced(tmp, append(b, '\n')); err != nil {
-		return fmt.Errorf("write %s: %w", identityFile, err)
-	}
-	if err := os.Rename(tmp, filepath.Join(id.dir, identityFile)); err != nil {
-		return fmt.Errorf("write %s: %w", identityFile, err)
+	if err := durable.WriteFile(filepath.Join(id.dir, identityFile), append(b, '\n')); err != nil {
+		return err
 	}
 	id.used = true
-	return syncDir(id.dir)
+	return nil
 }
 
 func (id *identity) close() {
@@ -133,31 +130,4 @@ func lockDir(dir string) (*os.File, error) {
 		return nil, fmt.Errorf("%w: %s", ErrLocked, dir)
 	}
 	return f, nil
-}
-
-func writeSynced(path string, b []byte) error {
-	f, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(b)
-	if err == nil {
-		err = f.Sync()
-	}
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	return err
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	err = d.Sync()
-	if e := d.Close(); err == nil {
-		err = e
-	}
-	return err
 }
