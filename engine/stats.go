@@ -128,7 +128,7 @@ func (db *DB) rowCount(ctx context.Context, p *pager, t *TableDef) (uint64, erro
 		return uint64(max(r.rows+r.delta, 0)), nil
 	}
 	db.stats.mu.Unlock()
-	rows, err := db.storedRows(ctx, p, t)
+	rows, estimated, err := db.storedRows(ctx, p, t)
 	if err != nil || db.Role() != RoleWriter {
 		return rows, err // a reader's counts come from the log
 	}
@@ -140,28 +140,31 @@ func (db *DB) rowCount(ctx context.Context, p *pager, t *TableDef) (uint64, erro
 		db.stats.byTable[t.ID] = r
 	}
 	if !r.loaded {
-		// Deltas since the last flush are in the tree's estimate or not: it is one.
 		r.rows, r.loaded = int64(rows), true
+		if estimated {
+			r.rows -= r.delta // the tree has those rows already
+		}
 	}
 	return uint64(max(r.rows+r.delta, 0)), nil
 }
 
-func (db *DB) storedRows(ctx context.Context, p *pager, t *TableDef) (uint64, error) {
+// storedRows returns the flushed count, or an estimate from the tree's shape.
+func (db *DB) storedRows(ctx context.Context, p *pager, t *TableDef) (rows uint64, estimated bool, err error) {
 	if !t.Temporary {
 		key := binary.BigEndian.AppendUint64(nil, uint64(t.ID))
 		v, found, err := db.system.tree(treeStats).Get(ctx, p, key)
 		if err != nil {
-			return 0, err
+			return 0, false, err
 		}
 		if found {
 			if len(v) != 8 {
-				return 0, fmt.Errorf("%w: row count of table %d", ErrCorrupt, t.ID)
+				return 0, false, fmt.Errorf("%w: row count of table %d", ErrCorrupt, t.ID)
 			}
-			return binary.BigEndian.Uint64(v), nil
+			return binary.BigEndian.Uint64(v), false, nil
 		}
 	}
 	n, err := t.Primary.tree().Estimate(ctx, t.pager(p), nil, nil)
-	return uint64(n), err
+	return uint64(n), true, err
 }
 
 // treeBytes estimates the bytes of a tree's leaves from a few samples.

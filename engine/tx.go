@@ -285,8 +285,8 @@ func (tx *Tx) Commit(ctx context.Context) (CommitInfo, error) {
 	}
 	info, err := tx.db.commitTx(ctx, &txCommit{
 		writes: tx.writes, ddl: tx.ddl, versions: versions, token: tx.token, outcome: tx.outcome,
-		temporary: tx.s.temps.byID,
-		numbered:  func(redo.LSN) { tx.s.owner.Release() },
+		temporary: tx.s.temps.byID, role: tx.role,
+		numbered: func(redo.LSN) { tx.s.owner.Release() },
 	})
 	tx.s.Saw(info.LSN)
 	return info, err
