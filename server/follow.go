@@ -2,8 +2,10 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
@@ -13,7 +15,10 @@ import (
 	"sextant/server/serverpb"
 )
 
-const streamBytesMax = redo.BatchBytesMax + 1<<20 // one message of the redo stream
+const (
+	streamBytesMax    = redo.BatchBytesMax + 1<<20 // one message of the redo stream
+	subscribePatience = 5 * time.Second            // for a writer to answer a subscription
+)
 
 // writerStream is the reader's side of the redo stream: it implements
 // replica.Stream over whoever is the writer at the moment.
@@ -22,10 +27,14 @@ type writerStream struct {
 	// writer waits until there is a serving writer other than this instance and
 	// returns the address of its stream; it asks the control plane's topology.
 	writer func(ctx context.Context) (addr string, err error)
+	// replaced returns once a writer serves at a higher epoch, or with an error when ctx ends.
+	replaced func(ctx context.Context, epoch redo.VolumeEpoch) error
 }
 
 // Subscribe connects to the current writer. Returns the context's error, or why
-// the writer refused; the caller tries again.
+// the writer refused or did not answer within subscribePatience; the caller tries
+// again. The subscription ends when another writer serves: one that hangs says nothing
+// of it, and its connection does not break.
 func (s *writerStream) Subscribe(ctx context.Context, epoch redo.VolumeEpoch, applied redo.LSN) (replica.Subscription, error) {
 	addr, err := s.writer(ctx)
 	if err != nil {
@@ -37,12 +46,20 @@ func (s *writerStream) Subscribe(ctx context.Context, epoch redo.VolumeEpoch, ap
 	if err != nil {
 		return nil, fmt.Errorf("dial the writer at %s: %w", addr, err)
 	}
-	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stream, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	sub := &subscription{conn: conn, cancel: cancel}
-	if err := sub.open(ctx, &serverpb.Hello{Protocol: streamProtocol, Cluster: s.cluster, Id: s.id, VolumeEpoch: uint64(epoch), Applied: uint64(applied)}); err != nil {
+	opening, done := context.WithTimeout(ctx, subscribePatience)
+	defer done()
+	defer context.AfterFunc(opening, cancel)()
+	if err := sub.open(stream, &serverpb.Hello{Protocol: streamProtocol, Cluster: s.cluster, Id: s.id, VolumeEpoch: uint64(epoch), Applied: uint64(applied)}); err != nil {
 		sub.Close()
-		return nil, fmt.Errorf("subscribe to the writer at %s: %w", addr, err)
+		return nil, fmt.Errorf("subscribe to the writer at %s: %w", addr, errors.Join(err, opening.Err()))
 	}
+	go func() {
+		if s.replaced(stream, sub.answer.Epoch) == nil {
+			cancel()
+		}
+	}()
 	return sub, nil
 }
 

@@ -87,15 +87,14 @@ func (h *hub) tick(t *serverpb.Tick) {
 	}
 }
 
-// join adds a reader. answer is called under the lock: what it says is the state
-// just before the first frame that the reader gets. Returns false if there are too many.
-func (h *hub) join(id string, answer func()) (*follower, bool) {
+// join adds a reader: it gets every frame with a record above the VDL that the hub was
+// told last, and all later ones. Returns false if there are too many.
+func (h *hub) join(id string) (*follower, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if len(h.followers) >= followersMax {
 		return nil, false
 	}
-	answer()
 	f := &follower{id: id, wake: make(chan struct{}, 1)}
 	for _, fr := range h.inflight {
 		f.push(fr)

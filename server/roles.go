@@ -64,7 +64,7 @@ func (i *Instance) write(ctx context.Context, order *failover.BecomeWriter) erro
 	if err != nil {
 		if ctx.Err() == nil && !errors.Is(err, logstore.ErrFenced) {
 			// One epoch has one recovery: this one is lost, so the epoch is given back.
-			err = errors.Join(err, i.agent.Resign(context.WithoutCancel(ctx), order.Epoch, ""))
+			err = errors.Join(err, i.resign(ctx, order.Epoch))
 		}
 		return fmt.Errorf("recover at volume epoch %d: %w", order.Epoch, err)
 	}
@@ -83,12 +83,21 @@ func (i *Instance) write(ctx context.Context, order *failover.BecomeWriter) erro
 	}
 	if err != nil { // the engine is neither writer nor reader now: only a new process helps
 		err = fmt.Errorf("open the volume at epoch %d: %w", order.Epoch, err)
-		return &fatalError{errors.Join(err, i.agent.Resign(context.WithoutCancel(ctx), order.Epoch, ""))}
+		i.closeVolume() // who resigns answers nothing any more
+		return &fatalError{errors.Join(err, i.resign(ctx, order.Epoch))}
 	}
 	i.setRole(fleet.RoleWriter, order.Epoch, "")
 	i.gate.admit()
 	i.o.Logger.Info("writer", "volume_epoch", order.Epoch, "vdl", found.VDL, "records", found.Records, "took", time.Since(began))
 	return i.serveWriter(ctx, order.Epoch, db, vol, h)
+}
+
+// resign gives an epoch back that cannot be used. Without a leader it gives up after
+// resignPatience: the control plane then finds out by itself.
+func (i *Instance) resign(ctx context.Context, epoch redo.VolumeEpoch) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), resignPatience)
+	defer cancel()
+	return i.agent.Resign(ctx, epoch, "")
 }
 
 // serveWriter returns when the role ends, and has then stopped to answer.

@@ -33,9 +33,10 @@ const (
 	streamProtocol   = 1
 	retryPause       = 100 * time.Millisecond // after a transition that failed
 	readersGrace     = 30 * time.Second       // for readers to renew their read points with a new writer, or to come back
-	closePatience    = 5 * time.Second        // for sessions when the process ends
-	leaseDriftFactor = 20                     // the lease wait is longer by 1/20 of itself: clocks that drift by 5 %
-	tickLeast        = time.Millisecond       // between two ticks of the redo stream
+	resignPatience   = 5 * time.Second
+	closePatience    = 5 * time.Second  // for sessions when the process ends
+	leaseDriftFactor = 20               // the lease wait is longer by 1/20 of itself: clocks that drift by 5 %
+	tickLeast        = time.Millisecond // between two ticks of the redo stream
 )
 
 // MySQLVersion is the version of MySQL that clients are told.
@@ -71,6 +72,7 @@ type Instance struct {
 	topology failover.Topology
 	changed  chan struct{} // closed and replaced when topology changes
 	order    *failover.BecomeWriter
+	taken    redo.VolumeEpoch        // highest epoch whose order was taken: one epoch, one recovery
 	cancel   context.CancelCauseFunc // of the transition or role in force
 	leases   chan struct{}           // closed when the predecessors' leases need no wait
 	drain    chan *failover.Drain
@@ -193,10 +195,10 @@ func (i *Instance) handle(o failover.Order, stop context.CancelCauseFunc) {
 			}
 			return
 		}
-		if i.role == fleet.RoleWriter && i.epoch >= o.Epoch {
+		if o.Epoch <= i.taken { // it comes again when the lease wait shrinks, also after it has failed
 			return
 		}
-		i.order = o
+		i.order, i.taken = o, o.Epoch
 		i.end(errNewOrder)
 	case *failover.Demote:
 		if i.order != nil && i.order.Epoch < o.Epoch {

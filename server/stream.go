@@ -10,6 +10,7 @@ import (
 
 	"sextant/engine"
 	"sextant/internal/redo"
+	"sextant/logstore"
 	"sextant/logstore/client"
 	"sextant/server/serverpb"
 )
@@ -49,8 +50,7 @@ func (s *streamServer) Follow(stream grpc.BidiStreamingServer[serverpb.FollowerM
 	if err := vol.WaitConfirmed(stream.Context()); err != nil {
 		return status.Error(codes.FailedPrecondition, err.Error())
 	}
-	answer := &serverpb.Answer{}
-	f, ok := h.join(hello.Id, func() { fillAnswer(answer, vol) })
+	f, answer, ok := join(h, hello.Id, vol)
 	if !ok {
 		return status.Errorf(codes.ResourceExhausted, "%d readers follow already", followersMax)
 	}
@@ -66,16 +66,32 @@ func (s *streamServer) Follow(stream grpc.BidiStreamingServer[serverpb.FollowerM
 	return feed(stream, f, vol, promises)
 }
 
-func fillAnswer(a *serverpb.Answer, vol *client.Volume) {
+// logState is what a reader is told of the log, which client.Volume is.
+type logState interface {
+	Epoch() redo.VolumeEpoch
+	PGLasts() (redo.LSN, map[redo.PGID]redo.LSN)
+	PagesPerGroup() uint64
+	List() logstore.List
+}
+
+// join adds a reader and says where its stream begins: every record above the
+// answer's VDL is in a frame that it gets. The hub comes first and the volume is not
+// asked under the hub's lock: the volume calls the hub under its own.
+func join(h *hub, id string, vol logState) (*follower, *serverpb.Answer, bool) {
+	f, ok := h.join(id)
+	if !ok {
+		return nil, nil, false
+	}
 	vdl, last := vol.PGLasts()
-	a.VolumeEpoch, a.Vdl, a.PagesPerGroup = uint64(vol.Epoch()), uint64(vdl), vol.PagesPerGroup()
-	a.PgLast = make(map[uint32]uint64, len(last))
+	a := &serverpb.Answer{VolumeEpoch: uint64(vol.Epoch()), Vdl: uint64(vdl), PagesPerGroup: vol.PagesPerGroup(),
+		PgLast: make(map[uint32]uint64, len(last))}
 	for pg, l := range last {
 		a.PgLast[uint32(pg)] = uint64(l)
 	}
 	for _, r := range vol.List().Ranges {
 		a.Annulled = append(a.Annulled, &serverpb.Range{After: uint64(r.After), Through: uint64(r.Through)})
 	}
+	return f, a, true
 }
 
 // takePromises registers what the reader promises until its side of the stream ends.

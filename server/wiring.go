@@ -54,7 +54,7 @@ func (i *Instance) grant(ctx context.Context, o *failover.BecomeWriter) (client.
 		}
 	}
 	return client.Grant{
-		Volume: s.Volume, Timeline: s.Timeline, Epoch: o.Epoch, Holder: uint64(i.o.Incarnation),
+		Volume: s.Volume, Timeline: s.Timeline, Epoch: o.Epoch, Holder: uint64(failover.NewIncarnation()),
 		LAL: o.LAL, ReadLease: o.ReadLease, LeaseWait: o.LeaseWait + o.LeaseWait/leaseDriftFactor, Geometry: geometry(s),
 	}, nil
 }
@@ -133,7 +133,7 @@ func (i *Instance) source(ctx context.Context) (engine.Source, error) {
 	}
 	return engine.Source{
 		Pages: i.reader, Log: i.reader,
-		Stream: &writerStream{cluster: i.o.Cluster, id: i.o.ID, writer: i.awaitWriter},
+		Stream: &writerStream{cluster: i.o.Cluster, id: i.o.ID, writer: i.awaitWriter, replaced: i.awaitNewer},
 	}, nil
 }
 
@@ -155,6 +155,21 @@ func (i *Instance) awaitWriter(ctx context.Context) (string, error) {
 		case <-changed:
 		case <-ctx.Done():
 			return "", context.Cause(ctx)
+		}
+	}
+}
+
+// awaitNewer returns nil once a writer serves at a higher epoch, or the context's error.
+func (i *Instance) awaitNewer(ctx context.Context, epoch redo.VolumeEpoch) error {
+	for {
+		t, changed := i.topologyNow()
+		if t.State != nil && t.State.Epoch > epoch && t.Writer() != "" {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return context.Cause(ctx)
 		}
 	}
 }
