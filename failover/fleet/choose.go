@@ -31,8 +31,13 @@ func (d *Detector) fill() {
 		return
 	}
 	failed := d.sawHolder && d.state.Successor == ""
-	if h := d.member(d.state.Holder.Node); h != nil && failed && h.penalty == 0 {
+	if h := d.member(d.state.Holder.Node); h != nil && failed && d.failed != d.state.Epoch {
+		d.failed = d.state.Epoch
 		h.penalty = d.cfg.Penalty
+		d.early++
+		if d.sinceGrant >= d.cfg.Hold {
+			d.early = 0
+		}
 		if c = d.candidate(""); c == nil {
 			return
 		}
@@ -98,10 +103,12 @@ func (d *Detector) candidate(prefer string) *member {
 	return best
 }
 
-// usable reports whether m may be granted the next epoch.
+// usable reports whether m may be granted the next epoch. After earlyFailuresMax
+// holders in a row that failed within Hold of their grant, one that failed lately
+// waits until Hold has passed: whatever ends them would else end one a moment.
 func (d *Detector) usable(m *member) bool {
 	current := m == d.holder() && !d.state.Ended
-	cooling := m.penalty > 0 && d.sinceGrant < d.cfg.Hold
+	cooling := m.penalty > 0 && d.early >= earlyFailuresMax && d.sinceGrant < d.cfg.Hold
 	return d.alive(m) && !current && !cooling && !d.state.IsStopped(m.id) && m.beat.Role != RoleStopped
 }
 

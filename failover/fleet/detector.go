@@ -164,10 +164,12 @@ type Detector struct {
 	age        Ticks // since the detector began and there was a fleet
 	settled    bool
 	granting   bool
-	retryGrant bool  // at the next tick
-	retryExits bool  // at the next tick
-	sawHolder  bool  // the holder's process was attached to this detector
-	sinceGrant Ticks // since the holder changed, or the detector began
+	retryGrant bool             // at the next tick
+	retryExits bool             // at the next tick
+	sawHolder  bool             // the holder's process was attached to this detector
+	sinceGrant Ticks            // since the holder changed, or the detector began
+	failed     redo.VolumeEpoch // the last whose holder was found to have failed
+	early      int              // how many holders in a row failed within Hold of their grant
 	switching  switchover
 	stopTried  redo.VolumeEpoch // for whose stopped holder a switchover was tried
 	exits      []ExitSeen       // proposed, not yet applied

@@ -17,6 +17,7 @@ const (
 	stateBytesMax     = 64 << 20
 	groupMembersCount = 6
 	azCount           = 3
+	earlyFailuresMax  = 3 // holders in a row that may fail early before a grant waits
 )
 
 // Ports of endpoints, as offsets from the port base.
