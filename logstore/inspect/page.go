@@ -76,7 +76,7 @@ func (s *state) page(p *printer, pg redo.PGID, id redo.PageID, at redo.LSN) (fou
 	if asked != 0 {
 		p.line("as of LSN:  %d", asked)
 	}
-	p.line("made of:    image at LSN %d, %d records of the segment's file, %d of the hot log (some may be in both)", image, len(stored), len(memory))
+	p.line("made of:    %s, %d records of the segment's file, %d of the hot log (some may be in both)", imageText(image), len(stored), len(memory))
 	if g, ok := s.segments()[pg]; ok {
 		p.line("segment:    complete to LSN %d, durable to %d at least", g.SCL, g.Hint.VDL)
 		if l := page.LSN(b); l > g.SCL {
@@ -134,4 +134,11 @@ func (nothing) Page(redo.PGID, redo.PageID, redo.LSN) ([]byte, redo.LSN, []redo.
 // Records implements segment.Store.
 func (nothing) Records(redo.PGID, redo.Range, int) ([]redo.Record, bool, error) {
 	return nil, false, nil
+}
+
+func imageText(l redo.LSN) string {
+	if l == 0 {
+		return "no image"
+	}
+	return fmt.Sprintf("image at LSN %d", l)
 }
