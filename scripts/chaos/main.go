@@ -10,6 +10,8 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
+	"log"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -21,10 +23,15 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/go-sql-driver/mysql"
+
 	"sextant/scripts/cluster"
 )
 
-const patience = 2 * time.Minute
+const (
+	patience = 2 * time.Minute
+	between  = 4 * time.Second // two kills: after three early failures in a row the control plane waits on purpose
+)
 
 type options struct {
 	kills   int
@@ -38,6 +45,7 @@ func main() {
 	flag.IntVar(&o.seconds, "lag-seconds", 15, "how long the readers' lag is sampled; 0: not at all")
 	flag.StringVar(&o.binary, "binary", "bin/sextant", "the program")
 	flag.Parse()
+	_ = mysql.SetLogger(log.New(io.Discard, "", 0)) // broken connections are what is asked for
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	if err := run(ctx, o); err != nil {
@@ -52,13 +60,13 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	log, err := os.Create(filepath.Join(dir, "log"))
+	out, err := os.Create(filepath.Join(dir, "log"))
 	if err != nil {
 		return err
 	}
 	up, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	c, err := cluster.Start(up, cluster.Options{Binary: o.binary, Data: filepath.Join(dir, "data"), Log: log})
+	c, err := cluster.Start(up, cluster.Options{Binary: o.binary, Data: filepath.Join(dir, "data"), Log: out})
 	if err != nil {
 		return err
 	}
@@ -99,6 +107,7 @@ func kills(ctx context.Context, c *cluster.Cluster, n int) (gaps []float64, acke
 		return nil, 0, err
 	}
 	defer load.Stop()
+	var last time.Time
 	for k := range n {
 		wait, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()
@@ -111,6 +120,8 @@ func kills(ctx context.Context, c *cluster.Cluster, n int) (gaps []float64, acke
 		if err := load.AwaitAcks(wait, 100); err != nil {
 			return nil, 0, err
 		}
+		pause(wait, time.Until(last.Add(between)))
+		last = time.Now()
 		load.ResetGap()
 		if err := c.Signal(s.Writer, syscall.SIGKILL); err != nil {
 			return nil, 0, err
@@ -133,6 +144,13 @@ func kills(ctx context.Context, c *cluster.Cluster, n int) (gaps []float64, acke
 	}
 	defer db.Close()
 	return gaps, load.Acked(), load.Check(ctx, db)
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
 }
 
 var reTPS = regexp.MustCompile(`transactions:\s+\d+\s+\(([\d.]+) per sec`)
