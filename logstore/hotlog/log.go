@@ -16,7 +16,7 @@ type Log struct {
 	disk Disk
 	opt  Options
 
-	// Of the appending goroutine.
+	// Of the appending goroutine; cur changes under mu.
 	cur     *file
 	off     int64
 	gen     uint64
@@ -129,9 +129,9 @@ func (l *Log) Rotate(snapshot []byte, room int64) error {
 	if err != nil {
 		return err
 	}
+	l.mu.Lock() // Prepare looks at cur meanwhile
 	l.cur, l.off, l.gen = f, 0, l.gen+1
 	f.gen = l.gen
-	l.mu.Lock()
 	l.mu.live = append(l.mu.live, f)
 	l.mu.Unlock()
 	l.covered = true
