@@ -16,6 +16,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
@@ -67,6 +68,7 @@ type Instance struct {
 	grpc  *grpc.Server
 	sql   *gms.Server
 	gate  *gate
+	shape atomic.Pointer[shape]
 
 	mu       sync.Mutex
 	topology failover.Topology

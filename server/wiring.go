@@ -29,6 +29,24 @@ func geometry(s *fleet.State) client.Geometry {
 	return g
 }
 
+// shape is the geometry of one state.
+type shape struct {
+	of *fleet.State
+	client.Geometry
+}
+
+// geometryNow returns the newest geometry, which nobody changes. It is asked at every
+// page read, and made once for each state: a large volume has thousands of groups.
+func (i *Instance) geometryNow() client.Geometry {
+	t, _ := i.topologyNow()
+	if c := i.shape.Load(); c != nil && c.of == t.State {
+		return c.Geometry
+	}
+	c := &shape{of: t.State, Geometry: geometry(t.State)}
+	i.shape.Store(c)
+	return c.Geometry
+}
+
 func group(g fleet.Group) client.Group {
 	out := client.Group{PG: g.ID, Membership: g.Membership}
 	for _, m := range g.Members {
@@ -66,7 +84,7 @@ func (i *Instance) volumeOptions(o *failover.BecomeWriter, h *hub) client.Option
 	opts.Opened = func(ctx context.Context) error { return i.agent.Opened(ctx, o.Epoch) }
 	opts.VerifyEpoch = func(ctx context.Context, epoch redo.VolumeEpoch) error {
 		h, err := i.o.Client.VerifyEpoch(ctx)
-		if err == nil && (h.Epoch != epoch || h.Incarnation != i.o.Incarnation) {
+		if err == nil && (h.Epoch != epoch || h.Incarnation != i.o.Incarnation || h.Ended) {
 			err = logstore.ErrFenced
 		}
 		return err
@@ -122,10 +140,7 @@ func (i *Instance) source(ctx context.Context) (engine.Source, error) {
 	defer i.mu.Unlock()
 	if i.reader == nil {
 		s := i.topology.State
-		r, err := client.NewReader(s.Volume, s.Timeline, i.clientOptions(), func() client.Geometry {
-			t, _ := i.topologyNow()
-			return geometry(t.State)
-		})
+		r, err := client.NewReader(s.Volume, s.Timeline, i.clientOptions(), i.geometryNow)
 		if err != nil {
 			return engine.Source{}, err
 		}
