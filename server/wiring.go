@@ -73,7 +73,7 @@ func (i *Instance) grant(ctx context.Context, o *failover.BecomeWriter) (client.
 	}
 	return client.Grant{
 		Volume: s.Volume, Timeline: s.Timeline, Epoch: o.Epoch, Holder: uint64(failover.NewIncarnation()),
-		LAL: o.LAL, ReadLease: o.ReadLease, LeaseWait: o.LeaseWait + o.LeaseWait/leaseDriftFactor, Geometry: geometry(s),
+		LAL: o.LAL, LALMax: o.LALMax, ReadLease: o.ReadLease, LeaseWait: o.LeaseWait + o.LeaseWait/leaseDriftFactor, Geometry: geometry(s),
 	}, nil
 }
 

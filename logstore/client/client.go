@@ -49,6 +49,7 @@ type Grant struct {
 	Epoch     redo.VolumeEpoch
 	Holder    uint64 // drawn at random by the process that asked for the grant, never 0
 	LAL       uint64 // LSNs that may be allocated above max(VDL, base)
+	LALMax    uint64 // largest since the last epoch that opened, as the control plane knows it; 0: it does not
 	ReadLease time.Duration
 	// LeaseWait is the longest read lease that a grantee since the last opened epoch
 	// may still hold, drift included; 0 if there is none.

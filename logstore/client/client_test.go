@@ -3,6 +3,7 @@ package client_test
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"time"
 
@@ -170,6 +171,53 @@ func TestEpochConfirmedByTheControlPlane(t *testing.T) {
 	})
 	verdict <- logstore.ErrFenced
 	eventually(t, "fenced by the control plane", func() bool { return errors.Is(v.WaitConfirmed(ctx), logstore.ErrFenced) })
+}
+
+func TestWaitForAConfirmationEndsWithItsContext(t *testing.T) {
+	ctx := context.Background()
+	c := newCluster(t, false, 1024)
+	o := c.options()
+	o.VerifyEpoch = func(ctx context.Context, _ redo.VolumeEpoch) error { // nobody leads
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	v, _, err := client.Recover(ctx, c.grant(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v.Close()
+	for i := range 3 {
+		c.kill(i)
+	}
+	eventually(t, "storage cannot confirm", func() bool {
+		short, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
+		defer cancel()
+		return errors.Is(v.WaitConfirmed(short), context.DeadlineExceeded)
+	})
+	var all sync.WaitGroup
+	for range 16 { // each ends by itself, not one after the other
+		all.Go(func() {
+			short, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
+			defer cancel()
+			if err := v.WaitConfirmed(short); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("after its time: %v", err)
+			}
+		})
+	}
+	all.Wait()
+}
+
+func TestNodeThatMissedTheFenceJoins(t *testing.T) {
+	ctx := context.Background()
+	c := newCluster(t, false, 1024)
+	c.kill(5)
+	v, _, err := client.Recover(ctx, c.grant(), c.options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v.Close()
+	c.start(5)
+	eventually(t, "the node to have its segment", func() bool { return len(c.node(5).Status().Segments) > 0 })
 }
 
 func TestGrowsWhileWriting(t *testing.T) {

@@ -47,7 +47,7 @@ type Volume struct {
 	}
 
 	growing sync.Mutex
-	verify  sync.Mutex
+	verify  chan struct{} // holds the one who asks the control plane
 
 	done chan struct{}
 	stop context.CancelFunc
@@ -105,7 +105,7 @@ func newVolume(g Grant, o Options) (*Volume, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &Volume{opt: o, grant: g, groups: g.Geometry.Groups, done: make(chan struct{})}
+	v := &Volume{opt: o, grant: g, groups: g.Geometry.Groups, verify: make(chan struct{}, 1), done: make(chan struct{})}
 	v.ctx, v.stop = context.WithCancel(context.Background())
 	v.ask.opt = o
 	addrs := map[logstore.NodeID]string{}
@@ -122,7 +122,8 @@ func newVolume(g Grant, o Options) (*Volume, error) {
 		return addrs[id]
 	}
 	v.rec = volume.NewRecovery(
-		volume.Grant{Volume: g.Volume, Timeline: g.Timeline, Epoch: g.Epoch, Holder: g.Holder, LAL: g.LAL}, geo,
+		volume.Grant{Volume: g.Volume, Timeline: g.Timeline, Epoch: g.Epoch, Holder: g.Holder, LAL: g.LAL,
+			LALs: []logstore.EpochLAL{{LAL: g.LALMax}}}, geo,
 		volume.Limits{WindowBytes: int64(o.WindowBytes), LaggardBytes: int64(o.LaggardBytes), BatchBytes: o.BatchBytes})
 	for i := range v.nodes {
 		v.spawn(func() { v.linkLoop(i) })
@@ -408,7 +409,7 @@ func (v *Volume) WaitConfirmed(ctx context.Context) error {
 	asked := now()
 	for {
 		changed := v.changes()
-		if err := v.Err(); err != nil {
+		if err := errors.Join(v.Err(), context.Cause(ctx)); err != nil {
 			return err
 		}
 		at := now()
@@ -435,26 +436,32 @@ func (v *Volume) WaitConfirmed(ctx context.Context) error {
 // verifyEpoch asks the control plane, one request at a time. Its answer is as good as
 // storage's: a later grantee opens no earlier than a read lease after its fence.
 func (v *Volume) verifyEpoch(ctx context.Context, asked volume.Time) error {
-	v.verify.Lock()
-	defer v.verify.Unlock()
+	select {
+	case v.verify <- struct{}{}:
+		defer func() { <-v.verify }()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-v.done:
+		return v.Err()
+	}
 	if volume.Time(v.confirmed.Load()) >= asked {
 		return nil
 	}
 	sent := now()
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	within, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	err := v.opt.VerifyEpoch(ctx, v.grant.Epoch)
+	err := v.opt.VerifyEpoch(within, v.grant.Epoch)
 	switch {
 	case errors.Is(err, logstore.ErrFenced):
 		v.fail(logstore.ErrFenced)
 		return err
-	case err != nil && ctx.Err() == nil:
-		select { // the control plane has no leader now, perhaps
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case err != nil: // the control plane has no leader now, perhaps
+		select {
 		case <-time.After(v.grant.ReadLease / leaseTicks):
 		case <-ctx.Done():
 		}
-		return nil
-	case err != nil:
 		return nil
 	}
 	for {

@@ -33,7 +33,8 @@ func (n *Node) step(ins []segment.Input) error {
 	return n.drive()
 }
 
-// ensureHost makes the Host when the first writer names the volume.
+// ensureHost makes the Host when a writer names the volume: with its fence, or with
+// its list if the node missed the fence.
 func (n *Node) ensureHost(ins []segment.Input) error {
 	n.mu.Lock()
 	has := n.host != nil
@@ -42,8 +43,11 @@ func (n *Node) ensureHost(ins []segment.Input) error {
 		return nil
 	}
 	for i := range ins {
-		if f, ok := ins[i].Msg.(logstore.Fence); ok && f.Volume != 0 {
-			return n.adoptVolume(f.Header)
+		switch m := ins[i].Msg.(type) {
+		case logstore.Fence, logstore.PutList:
+			if m.Head().Volume != 0 {
+				return n.adoptVolume(m.Head())
+			}
 		}
 	}
 	return nil
