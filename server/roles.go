@@ -46,8 +46,28 @@ func (i *Instance) read(ctx context.Context) error {
 	}
 	i.gate.admit() // before anybody is told, or the first sessions would be refused
 	i.setRole(fleet.RoleReader, db.Epoch(), "")
-	<-ctx.Done()
+	i.provesStorage(ctx, db)
 	return context.Cause(ctx)
+}
+
+// provesStorage asks storage for a sign of life, until ctx ends, whenever the stream
+// has been silent: if the writer is the one that has lost storage, the control plane
+// has to see who has not.
+func (i *Instance) provesStorage(ctx context.Context, db *engine.DB) {
+	t := time.NewTicker(storageProbe)
+	defer t.Stop()
+	for batches := uint64(0); ; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+		}
+		if now := db.ReaderStatus().Batches; now != batches {
+			batches = now
+		} else if i.reader.Reachable(ctx) == nil {
+			i.answers.Add(1)
+		}
+	}
 }
 
 // write recovers the volume at the granted epoch and serves as its writer until
@@ -109,8 +129,12 @@ func (i *Instance) serveWriter(ctx context.Context, epoch redo.VolumeEpoch, db *
 	for {
 		select {
 		case <-ctx.Done():
-			i.stopWriting("another instance becomes the writer")
-			return context.Cause(ctx)
+			i.stopWriting("this instance is the writer no longer")
+			if cause := context.Cause(ctx); errors.Is(cause, errNewOrder) {
+				return cause
+			}
+			vol.Close() // the process ends: a successor need not wait for the lease
+			return errors.Join(context.Cause(ctx), i.resign(ctx, epoch))
 		case <-vol.Done():
 			i.stopWriting("another instance is the writer")
 			return vol.Err()

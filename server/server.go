@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/keepalive"
 
 	"sextant/engine"
 	"sextant/failover"
@@ -35,9 +36,11 @@ const (
 	retryPause       = 100 * time.Millisecond // after a transition that failed
 	readersGrace     = 30 * time.Second       // for readers to renew their read points with a new writer, or to come back
 	resignPatience   = 5 * time.Second
-	closePatience    = 5 * time.Second  // for sessions when the process ends
-	leaseDriftFactor = 20               // the lease wait is longer by 1/20 of itself: clocks that drift by 5 %
-	tickLeast        = time.Millisecond // between two ticks of the redo stream
+	closePatience    = 5 * time.Second        // for sessions when the process ends
+	leaseDriftFactor = 20                     // the lease wait is longer by 1/20 of itself: clocks that drift by 5 %
+	tickLeast        = time.Millisecond       // between two ticks of the redo stream
+	storageProbe     = 200 * time.Millisecond // between two looks of a reader whether storage answers
+	deadPeer         = 2 * time.Second        // without an answer to a keepalive ends a stream
 )
 
 // MySQLVersion is the version of MySQL that clients are told.
@@ -69,6 +72,8 @@ type Instance struct {
 	sql   *gms.Server
 	gate  *gate
 	shape atomic.Pointer[shape]
+
+	answers atomic.Uint64 // of storage to a reader's probes
 
 	mu       sync.Mutex
 	topology failover.Topology
@@ -115,7 +120,8 @@ func (i *Instance) Run(ctx context.Context) error {
 		}
 	}()
 	i.grpc = grpc.NewServer(grpc.MaxRecvMsgSize(streamBytesMax), grpc.MaxSendMsgSize(streamBytesMax),
-		grpc.InitialWindowSize(8<<20), grpc.InitialConnWindowSize(8<<20))
+		grpc.InitialWindowSize(8<<20), grpc.InitialConnWindowSize(8<<20),
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: deadPeer, Timeout: deadPeer}))
 	serverpb.RegisterInstanceServer(i.grpc, &streamServer{i: i})
 	go i.grpc.Serve(i.o.Stream)
 	agent, err := failover.StartAgent(failover.AgentOptions{

@@ -261,7 +261,7 @@ func (i *Instance) Heartbeat() failover.Heartbeat {
 		h.Bytes = db.VolumeBytes()
 	case role == fleet.RoleReader && db != nil:
 		st := db.ReaderStatus()
-		h.Epoch, h.VDL, h.Applied, h.Progress = st.Epoch, st.Applied, st.Applied, st.Batches
+		h.Epoch, h.VDL, h.Applied, h.Progress = st.Epoch, st.Applied, st.Applied, st.Batches+i.answers.Load()
 		h.Lag, h.LagKnown = time.Duration(st.LagMicros)*time.Microsecond, st.LagKnown
 	case role == fleet.RoleReader && db != nil:
 	case vol != nil:

@@ -39,6 +39,17 @@ func NewReader(v redo.VolumeID, tl redo.TimelineID, o Options, geometry func() G
 	return r, nil
 }
 
+// Reachable returns nil if a storage node answers now, else the last node's error.
+func (r *Reader) Reachable(ctx context.Context) error {
+	err := fmt.Errorf("no storage node is known: %w", logstore.ErrUnavailable)
+	for _, n := range r.geometry().Nodes {
+		if _, err = r.ask.ask(ctx, n.ID, logstore.HealthAsk{Header: r.head(0)}); err == nil {
+			return nil
+		}
+	}
+	return err
+}
+
 // Close closes the connections; reads fail from then on with ErrClosed.
 func (r *Reader) Close() error {
 	r.ask.close()
