@@ -190,7 +190,9 @@ func storageReport(s node.Status) failover.Report {
 	r := failover.Report{Healthy: s.Healthy, Detail: s.Detail, StoreID: uint64(s.Store), Volume: s.Volume, Epoch: s.Epoch,
 		StoredBytes: uint64(s.StoredBytes), SCL: map[redo.PGID]redo.LSN{}}
 	for _, seg := range s.Segments {
-		r.SCL[seg.PG] = seg.SCL
+		if !seg.Damaged {
+			r.SCL[seg.PG] = seg.SCL
+		}
 	}
 	return r
 }
@@ -231,7 +233,7 @@ func runServer(ctx context.Context, cfg *config.Config, id string, log *slog.Log
 		ID: id, Cluster: ident.Cluster, Incarnation: failover.NewIncarnation(), Client: client, MySQL: mysql, Stream: stream, Logger: log,
 		Engine: engine.Options{
 			Logger: log, CacheBytes: int64(cfg.Server.PageCache), BudgetBytes: int64(cfg.Server.Memory),
-			MaxTransactionBytes: int64(cfg.Server.MaxTransactionBytes),
+			MaxTransactionBytes: int64(cfg.Server.MaxTransactionBytes), Retention: retention(cfg),
 		},
 		WindowBytes: int(cfg.Server.LogWindow), MaxConnections: cfg.Server.MaxConnections, TrustedProxies: routerSources(cfg),
 		HeartbeatEvery: cfg.Control.InstanceHeartbeat, TickEvery: cfg.Server.VDLInterval,
@@ -244,6 +246,14 @@ func runServer(ctx context.Context, cfg *config.Config, id string, log *slog.Log
 		{"connections", "Client sessions.", func() float64 { return float64(i.Heartbeat().Connections) }},
 	})
 	return i.Run(ctx)
+}
+
+// retention is storage.retention_time as the engine wants it, to whom 0 is a default.
+func retention(cfg *config.Config) time.Duration {
+	if cfg.Storage.RetentionTime == 0 {
+		return -1
+	}
+	return cfg.Storage.RetentionTime
 }
 
 func number(b bool) float64 {
