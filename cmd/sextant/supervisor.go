@@ -24,6 +24,9 @@ const (
 	markerPoll   = 100 * time.Millisecond
 	logLineMax   = 1 << 20 // bytes of one line of a process's log; the rest of a longer line starts a new one
 
+	markStopped  = "stopped"  // file in the directory of a process that shall not run
+	markStarting = "starting" // takes its place until the process was started again
+
 	envLifeline = "SEXTANT_LIFELINE" // set in children: lifelineFD is open
 	lifelineFD  = 3                  // pipe whose end means that the parent has gone
 )
@@ -37,8 +40,8 @@ type child struct {
 // supervisor runs the processes of a local cluster: it starts them, starts again
 // what dies, leaves alone what was stopped with `sextant stop`, and stops all.
 //
-// `stop` and `start` act through two files in a process's directory: pid, there
-// while it runs, and stopped.
+// `stop` and `start` act through files in a process's directory: pid, there while
+// it runs, stopped, and starting.
 type supervisor struct {
 	binary string
 	args   []string // common flags of every role
@@ -73,6 +76,7 @@ func (s *supervisor) add(ctx context.Context, c child) error {
 	if s.running[c.id] != nil {
 		return nil
 	}
+	os.Remove(filepath.Join(c.dir, "pid")) // left behind by a parent that was killed: it may be anybody's by now
 	ctx, cancel := context.WithCancel(ctx)
 	s.running[c.id] = cancel
 	s.wg.Go(func() { s.keep(ctx, c) })
@@ -155,16 +159,28 @@ func (s *supervisor) run(ctx context.Context, c child) error {
 		return err
 	}
 	cmd.Stdout = cmd.Stderr
+	// The file comes first, then a look at the marker; `stop` does the same the other
+	// way round. So either sees the other, and nothing starts once `stop` has returned.
+	pid := filepath.Join(c.dir, "pid")
+	defer os.Remove(pid)
+	if err := os.WriteFile(pid, []byte("0"), 0o600); err != nil {
+		return fmt.Errorf("announce %s: %w", c.id, err)
+	}
+	if stopped(c.dir) {
+		return nil
+	}
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start %s: %w", c.id, err)
 	}
 	s.setAlive(c.id, true)
 	defer s.setAlive(c.id, false)
-	pid := filepath.Join(c.dir, "pid")
 	if err := os.WriteFile(pid, []byte(strconv.Itoa(cmd.Process.Pid)), 0o600); err != nil {
 		s.say(c.id, err.Error())
 	}
-	stop := context.AfterFunc(ctx, func() { terminate(cmd.Process, stopPatience) })
+	os.Remove(filepath.Join(c.dir, markStarting))
+	stop := context.AfterFunc(ctx, func() {
+		terminate(cmd.Process, stopPatience, func() { s.say(c.id, "did not end in time and was killed") })
+	})
 	s.copyLines(c.id, log)
 	err = cmd.Wait()
 	stop()
@@ -176,13 +192,17 @@ func (s *supervisor) run(ctx context.Context, c child) error {
 	return err
 }
 
-// terminate asks p to end and kills it if it has not after patience.
-func terminate(p *os.Process, patience time.Duration) {
+// terminate asks p to end; it kills it if it has not after patience, and calls killed then.
+func terminate(p *os.Process, patience time.Duration, killed func()) {
 	if p.Signal(syscall.SIGTERM) != nil {
 		return
 	}
 	p.Signal(syscall.SIGCONT) // one that was stopped by SIGSTOP shall end too
-	time.AfterFunc(patience, func() { p.Kill() })
+	time.AfterFunc(patience, func() {
+		if p.Kill() == nil {
+			killed()
+		}
+	})
 }
 
 // copyLines prints every line of r with the process's name until r ends.
@@ -221,7 +241,7 @@ func sleep(ctx context.Context, d time.Duration) {
 
 // stopped reports whether the process of a directory was stopped on purpose.
 func stopped(dir string) bool {
-	_, err := os.Stat(filepath.Join(dir, "stopped"))
+	_, err := os.Stat(filepath.Join(dir, markStopped))
 	return err == nil
 }
 
@@ -230,36 +250,44 @@ func stopRole(ctx context.Context, dir string) error {
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("there is no process with the directory %s", dir)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "stopped"), nil, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, markStopped), nil, 0o600); err != nil {
 		return err
 	}
-	pid, err := pidOf(dir)
+	told := 0
+	return waitFor(ctx, func() bool {
+		pid, err := pidOf(dir)
+		if errors.Is(err, fs.ErrNotExist) {
+			return true
+		}
+		if err != nil || pid == 0 || pid == told { // it is about to be written, or to end
+			return false
+		}
+		told = pid
+		if p, err := os.FindProcess(pid); err == nil {
+			terminate(p, stopPatience, func() { fmt.Fprintf(os.Stderr, "process %d did not end in time and was killed\n", pid) })
+		}
+		return false
+	})
+}
+
+// startRole undoes stopRole and returns when the process was started, also if it
+// has ended again since. A process that was not stopped is left alone.
+func startRole(ctx context.Context, dir string) error {
+	err := os.Rename(filepath.Join(dir, markStopped), filepath.Join(dir, markStarting))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	if p, err := os.FindProcess(pid); err == nil {
-		terminate(p, stopPatience)
-	}
 	return waitFor(ctx, func() bool {
-		_, err := pidOf(dir)
+		_, err := os.Stat(filepath.Join(dir, markStarting))
 		return errors.Is(err, fs.ErrNotExist)
 	})
 }
 
-// startRole undoes stopRole and returns when the process runs.
-func startRole(ctx context.Context, dir string) error {
-	if err := os.Remove(filepath.Join(dir, "stopped")); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return waitFor(ctx, func() bool {
-		_, err := pidOf(dir)
-		return err == nil
-	})
-}
-
+// pidOf returns the pid of the process of a directory, 0 for one that is about to
+// start, fs.ErrNotExist if there is none.
 func pidOf(dir string) (int, error) {
 	b, err := os.ReadFile(filepath.Join(dir, "pid"))
 	if err != nil {

@@ -60,7 +60,7 @@ func read(v *viper.Viper, path string) error {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("read configuration: %w", err)
+		return fmt.Errorf("read configuration %s: %w", v.ConfigFileUsed(), err)
 	}
 	return nil
 }
