@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -129,7 +130,8 @@ type Cluster struct {
 	Options
 	Base  int // port base
 	cmd   *exec.Cmd
-	out   lockedBuffer
+	out   *lockedBuffer // of the last start
+	past  strings.Builder
 	ended chan struct{}
 }
 
@@ -202,10 +204,13 @@ func (c *Cluster) Up(ctx context.Context) error {
 	}
 	c.cmd = exec.Command(c.Binary, args...)
 	c.cmd.Env = append(os.Environ(), c.Env...)
-	c.out = lockedBuffer{}
-	var w io.Writer = &c.out
+	if c.out != nil {
+		c.past.WriteString(c.out.String())
+	}
+	c.out = &lockedBuffer{}
+	var w io.Writer = c.out
 	if c.Log != nil {
-		w = io.MultiWriter(&c.out, c.Log)
+		w = io.MultiWriter(c.out, c.Log)
 	}
 	c.cmd.Stdout, c.cmd.Stderr = w, w
 	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -235,13 +240,20 @@ func (c *Cluster) Up(ctx context.Context) error {
 // Output returns what `sextant up` has printed since it was started last.
 func (c *Cluster) Output() string { return c.out.String() }
 
-// Stop sends what Ctrl-C sends and returns when everything has ended.
+// History returns what `sextant up` has printed since the first start.
+func (c *Cluster) History() string { return c.past.String() + c.out.String() }
+
+// Stop sends what Ctrl-C sends and returns when everything has ended. An exit code
+// other than 0 is an error.
 func (c *Cluster) Stop() error {
 	if err := c.cmd.Process.Signal(os.Interrupt); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
 	select {
 	case <-c.ended:
+		if code := c.cmd.ProcessState.ExitCode(); code != 0 {
+			return fmt.Errorf("sextant up ended with code %d", code)
+		}
 		return nil
 	case <-time.After(30 * time.Second):
 		c.KillAll()
@@ -258,23 +270,56 @@ func (c *Cluster) KillAll() {
 	}
 	<-c.ended
 	for _, pid := range pids {
-		for syscall.Kill(pid, 0) == nil {
+		for exists(pid) {
 			time.Sleep(5 * time.Millisecond)
 		}
 	}
 }
 
-// pids returns the pids that the children's directories tell.
+// KillParent kills `sextant up` alone and returns when its children have ended by
+// themselves, or an error with those that have not when ctx ends.
+func (c *Cluster) KillParent(ctx context.Context) error {
+	pids := c.pids()
+	if len(pids) == 0 {
+		return errors.New("sextant up has no children")
+	}
+	c.cmd.Process.Kill()
+	<-c.ended
+	for {
+		left := slices.DeleteFunc(slices.Clone(pids), func(pid int) bool { return !exists(pid) })
+		if len(left) == 0 {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("processes %v outlive their parent: %w", left, ctx.Err())
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}
+
+// pids returns the pids of the running children, from their directories.
 func (c *Cluster) pids() (pids []int) {
 	files, _ := filepath.Glob(filepath.Join(c.Data, "*", "pid"))
 	for _, f := range files {
 		if b, err := os.ReadFile(f); err == nil {
-			if pid, err := strconv.Atoi(string(b)); err == nil {
+			if pid, err := strconv.Atoi(string(b)); err == nil && c.ours(pid) {
 				pids = append(pids, pid)
 			}
 		}
 	}
 	return pids
+}
+
+// exists reports whether a process has not ended; one that ends still holds its
+// ports and locks when it has no arguments any more.
+func exists(pid int) bool { return syscall.Kill(pid, 0) == nil }
+
+// ours reports whether a process runs and is one of this cluster: the file of one
+// that was killed may name a pid that somebody else has by now.
+func (c *Cluster) ours(pid int) bool {
+	args, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+	return err == nil && bytes.Contains(args, []byte("\x00"+c.Data+"\x00"))
 }
 
 // PID returns the process id of a role from its directory.
@@ -291,6 +336,9 @@ func (c *Cluster) Signal(id string, s syscall.Signal) error {
 	pid, err := c.PID(id)
 	if err != nil {
 		return err
+	}
+	if !c.ours(pid) {
+		return fmt.Errorf("%s does not run", id)
 	}
 	return syscall.Kill(pid, s)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -153,8 +154,12 @@ func (l *Load) Stop() {
 }
 
 // Check reads both tables through a pool and returns an error that says which
-// acknowledged pairs are missing and which pairs are halves.
+// acknowledged pairs are missing and which pairs are halves. The load may go on: what
+// counts is what was acknowledged before the call.
 func (l *Load) Check(ctx context.Context, db *sql.DB) error {
+	l.mu.Lock()
+	acked := maps.Clone(l.ids)
+	l.mu.Unlock()
 	tx, err := db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead})
 	if err != nil {
 		return err
@@ -172,10 +177,8 @@ func (l *Load) Check(ctx context.Context, db *sql.DB) error {
 	if err != nil {
 		return err
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	lost, half := 0, 0
-	for id := range l.ids {
+	for id := range acked {
 		if !a[id] || !b[id] {
 			lost++
 		}
@@ -191,7 +194,7 @@ func (l *Load) Check(ctx context.Context, db *sql.DB) error {
 		}
 	}
 	if lost+half > 0 || len(byIndex) != len(a) {
-		return fmt.Errorf("%d acknowledged pairs: %d lost; %d rows in a, %d by its index, %d in b: %d halves", len(l.ids), lost, len(a), len(byIndex), len(b), half)
+		return fmt.Errorf("%d acknowledged pairs: %d lost; %d rows in a, %d by its index, %d in b: %d halves", len(acked), lost, len(a), len(byIndex), len(b), half)
 	}
 	return nil
 }

@@ -40,7 +40,9 @@ func deadline(t *testing.T) context.Context {
 	return ctx
 }
 
-func start(t *testing.T, o cluster.Options) *cluster.Cluster {
+// start starts a cluster that ends with the test. What it printed is judged then:
+// only the warnings of allowed, and those that every cluster may print, are fine.
+func start(t *testing.T, o cluster.Options, allowed ...noise) *cluster.Cluster {
 	t.Helper()
 	o.Binary, o.Data = binary, t.TempDir()
 	c, err := cluster.Start(deadline(t), o)
@@ -48,10 +50,11 @@ func start(t *testing.T, o cluster.Options) *cluster.Cluster {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if t.Failed() {
-			t.Logf("output of sextant up:\n%s", c.Output())
-		}
 		c.KillAll()
+		judge(t, c.History(), allowed)
+		if t.Failed() {
+			t.Logf("output of sextant up:\n%s", c.History())
+		}
 	})
 	return c
 }
@@ -85,7 +88,7 @@ func settled(t *testing.T, c *cluster.Cluster, l *cluster.Load) {
 }
 
 func TestKilledWriterIsFollowedAndComesBackAsReader(t *testing.T) {
-	c := start(t, cluster.Options{})
+	c := start(t, cluster.Options{}, killed)
 	l := load(t, c)
 	for range 2 {
 		s, err := c.Status()
@@ -102,7 +105,7 @@ func TestKilledWriterIsFollowedAndComesBackAsReader(t *testing.T) {
 }
 
 func TestStoppedStorageAndZonesAreNotNoticed(t *testing.T) {
-	c := start(t, cluster.Options{})
+	c := start(t, cluster.Options{}, controlAway)
 	l := load(t, c)
 	unnoticed := func(what string, ids ...string) {
 		t.Helper()
@@ -120,19 +123,7 @@ func TestStoppedStorageAndZonesAreNotNoticed(t *testing.T) {
 		if errs := l.Errors(); len(errs) > 0 {
 			t.Errorf("%s: clients saw %v", what, errs)
 		}
-		_, err := c.Await(deadline(t), what+" to be healthy again", func(s *cluster.Status) bool {
-			for _, n := range s.Storage {
-				if !n.Healthy {
-					return false
-				}
-			}
-			for _, n := range s.Control {
-				if !n.Healthy {
-					return false
-				}
-			}
-			return true
-		})
+		_, err := c.Await(deadline(t), what+" to be healthy again", allHealthy)
 		must(t, err)
 	}
 	unnoticed("one storage node", "storage-4")
@@ -142,7 +133,7 @@ func TestStoppedStorageAndZonesAreNotNoticed(t *testing.T) {
 }
 
 func TestZonePlusOneStopsWritesNotReads(t *testing.T) {
-	c := start(t, cluster.Options{})
+	c := start(t, cluster.Options{}, controlAway)
 	l := load(t, c)
 	for _, id := range []string{"storage-1", "storage-2", "control-1", "storage-3"} {
 		_, err := c.Run("stop", id)
@@ -313,11 +304,20 @@ func TestEndpointsAndSwitchover(t *testing.T) {
 	must(t, err)
 }
 
+// The volume grows from one group to dozens while it is written to; its writer is
+// killed on the way, and everything at the end.
 func TestManyProtectionGroupsWhileWriting(t *testing.T) {
-	c := start(t, cluster.Options{Env: []string{"SEXTANT_CLUSTER_SEGMENT_SIZE=256KiB"}})
+	c := start(t, cluster.Options{Env: []string{"SEXTANT_CLUSTER_SEGMENT_SIZE=256KiB"}}, killed)
 	l := load(t, c)
-	_, err := c.Await(deadline(t), "two dozen groups", func(s *cluster.Status) bool { return s.Volume.ProtectionGroups >= 24 })
-	must(t, err)
+	for _, groups := range []int{6, 14, 24} {
+		s, err := c.Await(deadline(t), fmt.Sprintf("%d groups", groups), func(s *cluster.Status) bool { return s.Writer != "" && s.Volume.ProtectionGroups >= groups })
+		must(t, err)
+		if groups < 24 {
+			must(t, c.Signal(s.Writer, syscall.SIGKILL))
+			_, err = c.Await(deadline(t), "a new writer", func(now *cluster.Status) bool { return now.Writer != "" && now.Volume.Epoch > s.Volume.Epoch })
+			must(t, err)
+		}
+	}
 	c.KillAll()
 	l.Stop()
 	must(t, c.Up(deadline(t)))
@@ -328,7 +328,7 @@ func TestManyProtectionGroupsWhileWriting(t *testing.T) {
 }
 
 func TestCleanStopAndStart(t *testing.T) {
-	c := start(t, cluster.Options{})
+	c := start(t, cluster.Options{}, controlAway)
 	l := load(t, c)
 	l.Stop()
 	must(t, c.Stop())

@@ -1,0 +1,292 @@
+package e2e
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	le "encoding/binary"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"sextant/scripts/cluster"
+)
+
+// What the three kinds of damage make the cluster say.
+var damageNamed = regexp.MustCompile(`storage-3 +\| ended \(exit status 1\)` +
+	`|msg="segment is damaged and out of service" node=storage-4 ` +
+	`|storage-5 .* msg="(refused by the control plane|this store counts in no quorum)"` +
+	`|msg="another store answers; it counts in no quorum" .*node=storage-5 `)
+
+// TestDamagedStorage damages the files of stopped storage nodes, one after another,
+// under a load that goes on and with page caches so small that pages are read from
+// storage all the time. Whatever is damaged is named or healed; no client sees an
+// error, and every row is right. The damaged node and the emptied one count nowhere.
+func TestDamagedStorage(t *testing.T) {
+	c := start(t, cluster.Options{Env: []string{"SEXTANT_SERVER_PAGE_CACHE=1MiB", "SEXTANT_STORAGE_DRAIN_INTERVAL=300ms"}}, damageNamed, killed)
+	l := load(t, c)
+	t.Run("FlippedBitsInTheHotLog", func(t *testing.T) { flippedBits(t, c, l) })
+	t.Run("OverwrittenPagesOfASegment", func(t *testing.T) { overwrittenPages(t, c, l) })
+	t.Run("EmptiedDirectory", func(t *testing.T) { emptiedDirectory(t, c, l) })
+	check(t, c, l)
+	quiet(t, l, "storage with damage")
+	t.Run("NeitherCounts", func(t *testing.T) { neitherCounts(t, c, l) })
+	settled(t, c, l)
+}
+
+func stop(t *testing.T, c *cluster.Cluster, id string) string {
+	t.Helper()
+	_, err := c.Run("stop", id)
+	must(t, err)
+	return filepath.Join(c.Data, id)
+}
+
+// frame is one frame of a hot log.
+type frame struct {
+	path            string
+	offset          int64
+	length          int // of the body, which begins frameHead after offset
+	generation, seq uint64
+}
+
+const (
+	frameAlign = 64
+	frameHead  = 64
+)
+
+// lastGeneration returns the frames of the newest generation of a hot log in order.
+func lastGeneration(t *testing.T, dir string) []frame {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "hot", "*.log"))
+	must(t, err)
+	var all []frame
+	for _, path := range files {
+		b, err := os.ReadFile(path)
+		must(t, err)
+		for off := 0; off+frameHead <= len(b); off += frameAlign {
+			if bytes.HasPrefix(b[off:], []byte("SXHF")) {
+				all = append(all, frame{path, int64(off), int(le.LittleEndian.Uint32(b[off+8:])),
+					le.LittleEndian.Uint64(b[off+24:]), le.LittleEndian.Uint64(b[off+32:])})
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b frame) int { return cmp.Compare(a.seq, b.seq) })
+	if len(all) == 0 {
+		t.Fatalf("no frames in %s", dir)
+	}
+	newest := all[len(all)-1].generation
+	return slices.DeleteFunc(all, func(f frame) bool { return f.generation != newest })
+}
+
+func flip(t *testing.T, path string, offset int64) {
+	t.Helper()
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	must(t, err)
+	defer f.Close()
+	var b [1]byte
+	_, err = f.ReadAt(b[:], offset)
+	must(t, err)
+	b[0] ^= 0x10
+	_, err = f.WriteAt(b[:], offset)
+	must(t, err)
+}
+
+// flippedBits flips a bit at a time in the log of a node that was stopped under load.
+// A node that refuses its log gets the undamaged one back: it has acknowledged
+// nothing in between.
+func flippedBits(t *testing.T, c *cluster.Cluster, l *cluster.Load) {
+	const id = "storage-3"
+	refused, healed := 0, 0
+	for _, at := range []struct {
+		what   string
+		choose func([]frame) (frame, int64) // which, and how far from its start
+	}{
+		{"the first head", func(f []frame) (frame, int64) { return f[0], 16 }},
+		{"the first body", func(f []frame) (frame, int64) { return f[0], frameHead + 5 }},
+		{"a body in the middle", func(f []frame) (frame, int64) { return f[len(f)/2], frameHead + int64(f[len(f)/2].length)/2 }},
+		{"the magic number in the middle", func(f []frame) (frame, int64) { return f[len(f)/2], 0 }},
+		{"the last body", func(f []frame) (frame, int64) { return f[len(f)-1], frameHead + int64(f[len(f)-1].length) - 1 }},
+		{"the last head", func(f []frame) (frame, int64) { return f[len(f)-1], 40 }},
+	} {
+		dir := stop(t, c, id)
+		good := dir + ".good"
+		must(t, os.CopyFS(good, os.DirFS(dir)))
+		frames := lastGeneration(t, dir)
+		f, off := at.choose(frames)
+		flip(t, f.path, f.offset+off)
+		printed := len(c.Output())
+		_, err := c.Run("start", id)
+		must(t, err)
+		named := regexp.MustCompile(id + ` +\| sextant: .*`)
+		line := ""
+		_, err = c.Await(deadline(t), at.what+": a node that works or says why not", func(s *cluster.Status) bool {
+			line = named.FindString(c.Output()[printed:])
+			return line != "" || caughtUp(s, id)
+		})
+		must(t, err)
+		must(t, l.AwaitAcks(deadline(t), 50))
+		quiet(t, l, at.what)
+		check(t, c, l)
+		stop(t, c, id)
+		if line != "" {
+			t.Logf("%s (frame %d of %d): %s", at.what, f.seq, len(frames), line)
+			refused++
+			if !strings.Contains(line, "hotlog: damaged: file ") {
+				t.Errorf("%s: the error does not name the damage: %s", at.what, line)
+			}
+			must(t, os.RemoveAll(dir))
+			must(t, os.Rename(good, dir))
+		} else {
+			t.Logf("%s (frame %d of %d): healed", at.what, f.seq, len(frames))
+			healed++
+			must(t, os.RemoveAll(good))
+		}
+		if out, err := c.Run("check", id); err != nil {
+			t.Errorf("%s, afterwards: %v", at.what, err)
+		} else if line == "" {
+			t.Log(strings.TrimSpace(out))
+		}
+		_, err = c.Run("start", id)
+		must(t, err)
+		_, err = c.Await(deadline(t), at.what+": the node to catch up", func(s *cluster.Status) bool { return caughtUp(s, id) })
+		must(t, err)
+	}
+	if refused == 0 || healed == 0 {
+		t.Errorf("%d damaged logs were refused and %d tails healed: the positions do not test both", refused, healed)
+	}
+}
+
+// caughtUp reports whether a storage node has, without a hole, what any other node
+// had when its own report was made.
+func caughtUp(s *cluster.Status, id string) bool {
+	scl := map[string]uint64{}
+	for _, n := range s.Storage {
+		if n.Healthy {
+			scl[n.ID] = n.SCL["0"]
+		}
+	}
+	lowest := uint64(math.MaxUint64)
+	for other, l := range scl {
+		if other != id {
+			lowest = min(lowest, l)
+		}
+	}
+	return scl[id] > 0 && scl[id] >= lowest
+}
+
+const bboltPage = 4096
+
+// overwrittenPages overwrites pages of a segment's file, its meta pages excepted.
+func overwrittenPages(t *testing.T, c *cluster.Cluster, l *cluster.Load) {
+	const id = "storage-4"
+	dir := stop(t, c, id)
+	files, err := filepath.Glob(filepath.Join(dir, "segments", "*.seg"))
+	must(t, err)
+	if len(files) != 1 {
+		t.Fatalf("%d segments", len(files))
+	}
+	info, err := os.Stat(files[0])
+	must(t, err)
+	f, err := os.OpenFile(files[0], os.O_RDWR, 0)
+	must(t, err)
+	garbage := bytes.Repeat([]byte{0xa5, 0x01, 0xff, 0x7e}, bboltPage/4)
+	for off := int64(2 * bboltPage); off+bboltPage <= info.Size(); off += bboltPage {
+		_, err = f.WriteAt(garbage, off)
+		must(t, err)
+	}
+	must(t, f.Close())
+	if out, err := c.Run("check", id); err == nil {
+		t.Errorf("check finds nothing:\n%s", out)
+	} else {
+		judge(t, out, []noise{regexp.MustCompile(".")})
+	}
+	_, err = c.Run("start", id)
+	must(t, err)
+	says(t, c, `segment is damaged and out of service.* node=`+id)
+	_, err = c.Await(deadline(t), "the node to work without its segment", func(s *cluster.Status) bool {
+		for _, n := range s.Storage {
+			if _, has := n.SCL["0"]; n.ID == id {
+				return n.Healthy && !has
+			}
+		}
+		return false
+	})
+	must(t, err)
+	must(t, l.AwaitAcks(deadline(t), 100))
+	quiet(t, l, "a damaged segment")
+	check(t, c, l)
+}
+
+// emptiedDirectory takes everything from a node: what starts then is another store.
+func emptiedDirectory(t *testing.T, c *cluster.Cluster, l *cluster.Load) {
+	const id = "storage-5"
+	dir := stop(t, c, id)
+	for _, name := range []string{"STORE", "hot", "segments"} {
+		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+		must(t, os.RemoveAll(filepath.Join(dir, name)))
+	}
+	_, err := c.Run("start", id)
+	must(t, err)
+	says(t, c, id+` +\| .*counts in no quorum`)
+	_, err = c.Await(deadline(t), "the node to count as down", func(s *cluster.Status) bool {
+		for _, n := range s.Storage {
+			if n.ID == id {
+				return !n.Healthy
+			}
+		}
+		return false
+	})
+	must(t, err)
+	must(t, l.AwaitAcks(deadline(t), 100))
+	quiet(t, l, "an emptied node")
+	check(t, c, l)
+}
+
+// neitherCounts stops one of the four nodes that are whole: with three, and the
+// damaged and the emptied one, nothing is acknowledged. Then the writer dies: a new
+// one recovers from the four.
+func neitherCounts(t *testing.T, c *cluster.Cluster, l *cluster.Load) {
+	run(t, pool(t, c, cluster.PortCluster, "pairs"), "CREATE TABLE probe (id INT PRIMARY KEY)")
+	stop(t, c, "storage-1")
+	reader := pool(t, c, cluster.PortReader, "pairs")
+	writes := func() error { // one commit of its own, for as long as the reader takes to read
+		ctx, cancel := context.WithCancel(deadline(t))
+		defer cancel()
+		done := make(chan error, 1)
+		go func() {
+			_, err := pool(t, c, cluster.PortCluster, "pairs").ExecContext(ctx, "INSERT INTO probe VALUES (1)")
+			done <- err
+		}()
+		for range 20 {
+			if _, err := text(deadline(t), reader, "SELECT COUNT(*) FROM a"); err != nil {
+				return fmt.Errorf("read: %w", err)
+			}
+		}
+		select {
+		case err := <-done:
+			return fmt.Errorf("the commit ended (%v) with three whole segments of six", err)
+		default:
+			return nil
+		}
+	}
+	must(t, writes())
+	_, err := c.Run("start", "storage-1")
+	must(t, err)
+	must(t, l.AwaitAcks(deadline(t), 100))
+	quiet(t, l, "too few nodes for a while")
+	s, err := c.Status()
+	must(t, err)
+	must(t, c.Signal(s.Writer, syscall.SIGKILL))
+	_, err = c.Await(deadline(t), "a new writer", func(now *cluster.Status) bool { return now.Writer != "" && now.Volume.Epoch > s.Volume.Epoch })
+	must(t, err)
+	must(t, l.AwaitAcks(deadline(t), 100))
+	check(t, c, l)
+}

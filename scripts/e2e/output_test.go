@@ -1,0 +1,43 @@
+package e2e
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// noise is a class of lines of a cluster's output that a test expects, because of
+// what it does to the cluster.
+type noise = *regexp.Regexp
+
+// Lines that never may be printed, whatever happens to a cluster.
+var never = regexp.MustCompile(`panic|^goroutine \d+ \[|fatal error|runtime error|SIGSEGV|DATA RACE|invalid memory address|\.go:\d+ \+0x|did not end in time`)
+
+// Lines that need an explanation.
+var loud = regexp.MustCompile(`level=(WARN|ERROR)|"level":"(WARN|ERROR)"|ended \(`)
+
+var (
+	killed      = regexp.MustCompile(`\| ended \(signal: killed\)`)
+	controlAway = regexp.MustCompile(`msg="control node does not answer"`) // one was stopped before another
+)
+
+// judge fails the test for every line that must not be there.
+func judge(t *testing.T, output string, allowed []noise) {
+	t.Helper()
+	told := 0
+	for line := range strings.Lines(output) {
+		line = strings.TrimRight(line, "\n")
+		_, own, _ := strings.Cut(line, "| ")
+		bad := never.MatchString(line) || never.MatchString(own)
+		if !bad && loud.MatchString(line) {
+			bad = true
+			for _, a := range allowed {
+				bad = bad && !a.MatchString(line)
+			}
+		}
+		if bad && told < 20 {
+			told++
+			t.Errorf("unexpected output: %s", line)
+		}
+	}
+}

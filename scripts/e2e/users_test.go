@@ -1,0 +1,91 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"syscall"
+	"testing"
+
+	"sextant/scripts/cluster"
+)
+
+// The host of an account is checked against the client's own address, behind the
+// router too, and grants hold wherever a session is.
+func TestUsersAndHosts(t *testing.T) {
+	c := start(t, cluster.Options{}, killed)
+	w := pool(t, c, cluster.PortCluster, "")
+	accounts, err := text(deadline(t), w, "SELECT CONCAT(user, '@', host) FROM mysql.user WHERE user <> 'event_scheduler' ORDER BY host")
+	must(t, err)
+	if accounts != "root@127.0.0.1 root@localhost" {
+		t.Errorf("a fresh cluster has the accounts %s", accounts)
+	}
+	run(t, w, "CREATE DATABASE shop", "CREATE TABLE shop.t (id INT PRIMARY KEY)", "INSERT INTO shop.t VALUES (42)",
+		"CREATE USER here@'127.0.0.1' IDENTIFIED BY 'secret'", "CREATE USER far@'10.1.2.3' IDENTIFIED BY 'secret'",
+		"CREATE USER third@'127.0.0.3' IDENTIFIED BY 'secret'")
+	await(t, c)
+	s, err := c.Status()
+	must(t, err)
+	ports := map[string]int{"cluster endpoint": cluster.PortCluster, "reader endpoint": cluster.PortReader}
+	for _, i := range s.Instances {
+		ports[i.ID] = instancePort(i.ID)
+		ports["endpoint of "+i.ID] = instancePort(i.ID) + 20
+	}
+	for _, l := range []struct{ user, password, from, want string }{
+		{"here", "secret", "127.0.0.1", "here@127.0.0.1"},
+		{"here", "wrong", "127.0.0.1", "1045"},
+		{"here", "secret", "127.0.0.3", "1045"},
+		{"third", "secret", "127.0.0.3", "third@127.0.0.3"},
+		{"third", "secret", "127.0.0.1", "1045"},
+		{"far", "secret", "127.0.0.1", "1045"},
+		{"root", "", "127.0.0.3", "1045"},
+		{"nobody", "", "127.0.0.1", "1045"},
+		{"event_scheduler", "", "127.0.0.1", "1045"},
+	} {
+		for at, port := range ports {
+			if got := login(t, c, port, l.user, l.password, l.from); got != l.want {
+				t.Errorf("%s from %s at the %s: %s, want %s", l.user, l.from, at, got, l.want)
+			}
+		}
+	}
+	grantsHold(t, c, ports)
+}
+
+// grantsHold gives and takes a grant on the writer, kills the writer in between, and
+// looks at every port.
+func grantsHold(t *testing.T, c *cluster.Cluster, ports map[string]int) {
+	t.Helper()
+	everywhere := func(when string, allowed bool) {
+		t.Helper()
+		for at, port := range ports {
+			eventually(t, fmt.Sprintf("%s, at the %s", when, at), func(context.Context) error {
+				got := ask(t, c, port, "here", "secret", "127.0.0.1", "SELECT id FROM shop.t")
+				if (got == "42") != allowed {
+					return fmt.Errorf("the query gives %s", got)
+				}
+				return nil
+			})
+		}
+	}
+	everywhere("before any grant", false)
+	run(t, pool(t, c, cluster.PortCluster, ""), "GRANT SELECT ON shop.* TO here@'127.0.0.1'")
+	everywhere("after GRANT", true)
+	s, err := c.Status()
+	must(t, err)
+	must(t, c.Signal(s.Writer, syscall.SIGKILL))
+	_, err = c.Await(deadline(t), "everybody to be back", func(now *cluster.Status) bool {
+		return now.Writer != "" && now.Writer != s.Writer && now.Role(s.Writer) == "reader"
+	})
+	must(t, err)
+	everywhere("after the failover", true)
+	run(t, pool(t, c, cluster.PortCluster, ""), "REVOKE SELECT ON shop.* FROM here@'127.0.0.1'")
+	everywhere("after REVOKE", false)
+	run(t, pool(t, c, cluster.PortCluster, ""), "DROP USER here@'127.0.0.1'")
+	for at, port := range ports {
+		eventually(t, "the dropped user at the "+at, func(context.Context) error {
+			if got := login(t, c, port, "here", "secret", "127.0.0.1"); got != "1045" {
+				return fmt.Errorf("it logs in: %s", got)
+			}
+			return nil
+		})
+	}
+}
