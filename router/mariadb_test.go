@@ -55,7 +55,7 @@ func needMariaDB(t testing.TB) string {
 	t.Helper()
 	mariadbOnce.Do(func() { mariadbServer, mariadbErr = startMariaDB() })
 	if errors.Is(mariadbErr, errNotInstalled) {
-		t.Skip(mariadbErr)
+		t.Skip("tool missing: mariadbd (Debian: apt-get install mariadb-server)")
 	}
 	if mariadbErr != nil {
 		t.Fatal(mariadbErr)
@@ -709,7 +709,7 @@ func TestMariaDBCommandLine(t *testing.T) {
 	f := mariaFleet(t)
 	bin, err := exec.LookPath("mariadb")
 	if err != nil {
-		t.Skip("the mariadb command line client is not installed")
+		t.Skip("tool missing: mariadb (Debian: apt-get install mariadb-client)")
 	}
 	host, port, _ := net.SplitHostPort(f.addr("cluster"))
 	run := func(args ...string) string {
