@@ -35,6 +35,7 @@ var (
 	_ sql.MutableDatabaseProvider         = (*Backend)(nil)
 	_ sql.CollatedDatabaseProvider        = (*Backend)(nil)
 	_ sql.ExternalStoredProcedureProvider = (*Backend)(nil)
+	_ sql.FunctionProvider                = (*Backend)(nil)
 )
 
 // NewBackend returns a Backend on db. It registers the planner's collations with
@@ -161,6 +162,9 @@ func writer(ctx *sql.Context) (*Session, *engine.Tx, error) {
 		return nil, nil, errReadOnly()
 	}
 	tx, err := s.begin(ctx)
+	if err == nil {
+		s.tx.used = true
+	}
 	return s, tx, err
 }
 

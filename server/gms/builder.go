@@ -73,15 +73,21 @@ func (b *builder) root(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 	if s.b.readOnly.Load() && !plan.IsReadOnly(n) && !isCall(n) {
 		return nil, errReadOnly()
 	}
-	switch {
-	case temporaryDDL(n):
-		s.keep = s.GetIgnoreAutoCommit() || !s.autocommit
-	case commits(n):
+	switch n.(type) {
+	case *plan.Commit, *plan.Rollback:
+		return b.end(ctx, s, n, r)
+	}
+	temporary := temporaryDDL(n)
+	if !temporary && commits(n) {
 		if s.dml == 0 {
 			return b.ddl(ctx, s, n, r)
 		}
-	case !plan.IsReadOnly(n) && !isCall(n):
-		return b.pinned(ctx, s, n, r)
+	} else if !control(n) {
+		// To the planner a statement is DDL as soon as it names a view.
+		s.keep = s.GetIgnoreAutoCommit() || !s.autocommit
+		if !temporary && !plan.IsReadOnly(n) && !isCall(n) {
+			return b.pinned(ctx, s, n, r)
+		}
 	}
 	it, err := b.node(ctx, s, n, r)
 	if err != nil || it != nil && !s.locking {
@@ -100,6 +106,35 @@ func (b *builder) root(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		return nil, err
 	}
 	return sql.RowsToRowIter(rows...), nil
+}
+
+// end builds COMMIT and ROLLBACK, and begins the next transaction if they say so.
+func (b *builder) end(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql.RowIter, error) {
+	var was transaction
+	if s.tx != nil {
+		was = *s.tx
+	}
+	it, err := b.plain(ctx, s, n, r)
+	if err != nil || !chains(ctx.Query()) {
+		return it, err
+	}
+	tx, err := s.StartTransaction(ctx, sql.ReadWrite)
+	if err != nil {
+		return nil, err
+	}
+	s.tx.isolation, s.tx.readOnly = was.isolation, was.readOnly
+	ctx.SetTransaction(tx)
+	ctx.SetIgnoreAutoCommit(true)
+	return it, nil
+}
+
+// control reports whether a statement ends transactions itself.
+func control(n sql.Node) bool {
+	switch n.(type) {
+	case *plan.StartTransaction, *plan.Set:
+		return true
+	}
+	return false
 }
 
 func isCall(n sql.Node) bool {
@@ -444,7 +479,7 @@ func (b *builder) filter(ctx *sql.Context, s *Session, n *plan.Filter, r sql.Row
 func withFilter(n sql.Node, e sql.Expression) (sql.Node, bool) {
 	switch x := n.(type) {
 	case *plan.ResolvedTable:
-		t, ok := x.Table.(*Table)
+		t, ok := counted(x.Table).(*Table)
 		if !ok || t.ref.lock < lockShared {
 			return nil, false
 		}
@@ -453,7 +488,7 @@ func withFilter(n sql.Node, e sql.Expression) (sql.Node, bool) {
 		c.Table = &f
 		return &c, true
 	case *plan.IndexedTableAccess:
-		t, ok := x.Table.(*Table)
+		t, ok := counted(x.Table).(*Table)
 		if !ok || t.ref.lock < lockShared {
 			return nil, false
 		}
@@ -471,6 +506,17 @@ func withFilter(n sql.Node, e sql.Expression) (sql.Node, bool) {
 		return &c, true
 	}
 	return nil, false
+}
+
+// counted returns the table under the wrapper that counts rows for SHOW PROCESSLIST.
+func counted(t sql.Table) sql.Table {
+	switch p := t.(type) {
+	case *plan.ProcessTable:
+		return p.Underlying()
+	case *plan.ProcessIndexableTable:
+		return p.Underlying()
+	}
+	return t
 }
 
 // pureCondition reports whether a condition reads nothing but the row.

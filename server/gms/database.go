@@ -73,6 +73,7 @@ func (d *Database) table(ctx *sql.Context, name string, ref reference) (sql.Tabl
 		if err != nil {
 			return nil, false, err
 		}
+		s.tx.used = true
 		locked, err := tx.LockTable(ctx, d.Name(), name, ref.lock >= lockWrite)
 		if errors.Is(err, engine.ErrNotFound) {
 			return nil, false, nil
@@ -87,6 +88,7 @@ func (d *Database) table(ctx *sql.Context, name string, ref reference) (sql.Tabl
 		return nil, false, err
 	}
 	s.locking = s.locking || ref.lock == lockShared || ref.lock == lockWrite
+	s.tables++
 	return newTable(d, sh, ref), true, nil
 }
 

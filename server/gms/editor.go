@@ -23,14 +23,11 @@ type editor struct {
 	builder row.Builder
 	mark    engine.Seq
 	marked  *transaction // whose mark it is
-	// reference: rows are only looked up, as the parents of a child.
-	reference bool
 }
 
 var (
 	_ sql.TableEditor         = (*editor)(nil)
 	_ sql.ForeignKeyEditor    = (*editor)(nil)
-	_ sql.ReferenceChecker    = (*editor)(nil)
 	_ sql.AutoIncrementSetter = (*editor)(nil)
 )
 
@@ -275,21 +272,12 @@ func checkNulls(sh *shape, r sql.Row) error {
 	return nil
 }
 
-// SetReferenceCheck implements sql.ReferenceChecker.
-func (e *editor) SetReferenceCheck() error {
-	e.reference = true
-	return nil
-}
-
 // IndexedAccess implements sql.IndexAddressable: foreign keys look up parents,
 // which they lock shared, and children, which they may change (T-5: at "now").
 func (e *editor) IndexedAccess(ctx *sql.Context, l sql.IndexLookup) sql.IndexedTable {
 	n := *e.t
 	n.projected, n.projection, n.columns, n.schema, n.filter = false, nil, nil, nil, nil
 	n.now, n.ref = true, reference{lock: lockWrite}
-	if e.reference {
-		n.ref.lock = lockShared
-	}
 	n.lookup = &l
 	return &n
 }

@@ -1,6 +1,7 @@
 package gms
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
@@ -20,6 +21,7 @@ type Index struct {
 	prefix      []uint16
 	hasPrefix   bool
 	hasDesc     bool
+	integers    bool // all columns are integers and not null
 }
 
 var (
@@ -118,6 +120,20 @@ func (ix *Index) CoversColumns(cols []string) bool {
 			}
 		}
 		if !found {
+			return false
+		}
+	}
+	return true
+}
+
+// has reports whether every one of the columns can be read from the index's key;
+// nil means all of the table's.
+func (ix *Index) has(columns []int) bool {
+	if columns == nil || ix.hasPrefix || ix.def == ix.shape.def.Primary {
+		return false
+	}
+	for _, c := range columns {
+		if !slices.Contains(ix.extended, c) {
 			return false
 		}
 	}

@@ -57,6 +57,7 @@ func (p *parser) ParseOneWithOptions(ctx context.Context, query string,
 }
 
 func (p *parser) after(ctx context.Context, stmt ast.Statement) {
+	setNextTransaction(stmt)
 	a := annotator{}
 	sctx, _ := ctx.(*sql.Context)
 	if sctx != nil && sctx.Session != nil {

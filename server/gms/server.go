@@ -170,10 +170,10 @@ func (s *Server) SetReader() {
 	was := s.writer.Swap(false)
 	publishRole(false)
 	s.stopEvents()
-	s.gate.open()
 	if was {
-		s.closeSessions()
+		s.closeSessions() // first: what waits at the gate ends with its connection
 	}
+	s.gate.open()
 }
 
 // closeSessions closes every client's connection.

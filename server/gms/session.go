@@ -46,6 +46,8 @@ type Session struct {
 	reserved   map[tableID]*reservation
 	rowIDs     rowIDs
 	upserts    map[tableID]bool // tables whose duplicates the statement is going to change
+	next       characteristics
+	tuning     tuning
 	ended      bool
 }
 
@@ -56,6 +58,7 @@ type statement struct {
 	fresh    bool     // no node of it has been built
 	building bool     // its iterators are being built
 	locking  bool     // a SELECT that locks what it reads
+	tables   int      // references to tables that were bound
 	keep     bool     // the planner commits at its end, MySQL does not
 	skip     sql.Node // the node that builder leaves to the planner
 }
@@ -91,6 +94,7 @@ type transaction struct {
 	done       bool
 	isolation  engine.Isolation
 	begun      bool // a statement has started since the last ValidateSession
+	used       bool // it has read or written a table
 	savepoints []savepoint
 	wroteUsers bool
 	// ddl holds every table that this transaction defined.
@@ -112,33 +116,22 @@ func (t *transaction) String() string { return "transaction" }
 // IsReadOnly implements sql.Transaction.
 func (t *transaction) IsReadOnly() bool { return t.readOnly }
 
-// StartTransaction implements sql.TransactionSession. It takes no snapshot: the
-// first plain read does.
+// StartTransaction implements sql.TransactionSession. It takes no snapshot, unless
+// the statement asks for it: the first plain read does.
 func (s *Session) StartTransaction(ctx *sql.Context, c sql.TransactionCharacteristic) (sql.Transaction, error) {
 	if s.tx != nil && !s.tx.done {
 		s.rollback()
 	}
-	t := &transaction{readOnly: c == sql.ReadOnly, isolation: s.isolation(ctx)}
-	if !t.readOnly && c != sql.ReadWrite {
-		t.readOnly = s.boolVariable(ctx, "transaction_read_only")
-	}
-	t.snapshot = containsFold(ctx.Query(), "consistent snapshot")
+	t := &transaction{}
+	s.characterize(ctx, t, c)
 	s.tx = t
+	if t.snapshot {
+		t.used = true
+		if _, err := s.begin(ctx); err != nil {
+			return nil, err
+		}
+	}
 	return t, nil
-}
-
-func (s *Session) isolation(ctx *sql.Context) engine.Isolation {
-	v, err := s.GetSessionVariable(ctx, "transaction_isolation")
-	if err != nil {
-		return engine.RepeatableRead
-	}
-	switch name, _ := v.(string); strings.ToUpper(name) {
-	case "READ-COMMITTED", "READ-UNCOMMITTED":
-		return engine.ReadCommitted
-	case "SERIALIZABLE":
-		return engine.Serializable
-	}
-	return engine.RepeatableRead
 }
 
 func (s *Session) boolVariable(ctx *sql.Context, name string) bool {
@@ -270,18 +263,30 @@ func (s *Session) rollback() {
 // endTransaction forgets what belongs to a transaction.
 func (s *Session) endTransaction() {
 	s.tx.cleanup = nil
+	if s.tx.used || s.GetIgnoreAutoCommit() {
+		s.next = characteristics{}
+	}
 }
 
-// SetTransaction implements sql.Session: nil ends what is still open (rule 1).
+// SetTransaction implements sql.Session: nil ends what is still open (rule 1). CALL
+// sets nil while its procedure runs, and the old one afterwards, ended or not: the
+// procedure's statements belong to the transaction that the client began, and what
+// they began themselves stays.
 func (s *Session) SetTransaction(tx sql.Transaction) {
 	if tx == nil {
 		if s.dml > 0 || s.keep {
 			s.keep = false
 			return
 		}
+		if s.tx != nil && !s.tx.done && (!s.autocommit || s.GetIgnoreAutoCommit()) {
+			return
+		}
 		s.rollback()
 		s.tx = nil
 	} else if t, ok := tx.(*transaction); ok {
+		if t.done {
+			return
+		}
 		s.tx = t
 	}
 	s.BaseSession.SetTransaction(tx)
@@ -340,8 +345,12 @@ func (s *Session) SetSessionVariable(ctx *sql.Context, name string, value any) e
 	if err := s.BaseSession.SetSessionVariable(ctx, name, value); err != nil {
 		return err
 	}
-	if strings.EqualFold(name, "autocommit") {
+	switch strings.ToLower(name) {
+	case "autocommit":
 		s.autocommit = s.boolVariable(ctx, "autocommit")
+	case "transaction_isolation", "tx_isolation", "transaction_read_only", "tx_read_only", "sextant_strict_snapshot":
+		s.tuning.known = false
+		s.retune(ctx)
 	}
 	return nil
 }
@@ -373,6 +382,7 @@ func (s *Session) CreateSavepoint(ctx *sql.Context, _ sql.Transaction, name stri
 		return err
 	}
 	t := s.tx
+	t.used = true
 	for i, sp := range t.savepoints {
 		if strings.EqualFold(sp.name, name) {
 			t.savepoints = append(t.savepoints[:i], t.savepoints[i+1:]...)

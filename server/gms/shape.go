@@ -42,8 +42,12 @@ type shape struct {
 	indexes []*Index
 	sqlIdx  []sql.Index // the same, as the planner wants them
 	checks  []sql.CheckDefinition
-	autoInc int // ordinal, -1: none
-	rowID   int // ordinal of the hidden row id in def.Columns, -1: none
+	// only holds, by column, the index of this integer column alone, if no other
+	// index begins with it; nil: none, or several.
+	only     []*Index
+	computed bool // there are indexes on expressions, or none of the tree's kind
+	autoInc  int  // ordinal, -1: none
+	rowID    int  // ordinal of the hidden row id in def.Columns, -1: none
 }
 
 // pseudoIndex is an index that the planner maintains or scans itself: it has a
@@ -134,10 +138,32 @@ func newShape(ctx context.Context, def *engine.TableDef) (*shape, error) {
 			s.sqlIdx = append(s.sqlIdx, ix)
 		}
 	}
+	s.choose()
 	for _, c := range def.Checks {
 		s.checks = append(s.checks, sql.CheckDefinition{Name: c.Name, CheckExpression: c.Expr, Enforced: c.Enforced})
 	}
 	return s, nil
+}
+
+// choose sets what LookupForExpressions needs to know.
+func (s *shape) choose() {
+	s.only = make([]*Index, len(s.schema))
+	first := make([]int, len(s.schema))
+	for _, ix := range s.indexes {
+		s.computed = s.computed || ix.pseudo != nil
+		ix.integers = ix.pseudo == nil && !ix.hasPrefix
+		for _, c := range ix.columns {
+			s.computed = s.computed || s.schema[c].HiddenSystem
+			ix.integers = ix.integers && s.codecs[c].integer() && !s.schema[c].Nullable
+		}
+		c := ix.columns[0]
+		if first[c]++; first[c] == 1 && len(ix.columns) == 1 && ix.pseudo == nil &&
+			!ix.def.Invisible && s.codecs[c].integer() {
+			s.only[c] = ix
+		} else {
+			s.only[c] = nil
+		}
+	}
 }
 
 // column returns the planner's form of a column.

@@ -59,6 +59,7 @@ var (
 	_ sql.RewritableTable          = (*Table)(nil)
 	_ sql.StatisticsTable          = (*Table)(nil)
 	_ sql.Lockable                 = (*Table)(nil)
+	_ sql.ReferenceChecker         = (*Table)(nil)
 	_ fulltext.IndexAlterableTable = (*Table)(nil)
 )
 
@@ -144,6 +145,13 @@ func (t *Table) GetIndexes(ctx *sql.Context) ([]sql.Index, error) { return t.liv
 // PreciseMatch implements sql.IndexAddressable.
 func (t *Table) PreciseMatch() bool { return true }
 
+// SetReferenceCheck implements sql.ReferenceChecker, on what the editor's
+// IndexedAccess returned: a parent's row is locked shared.
+func (t *Table) SetReferenceCheck() error {
+	t.ref.lock = lockShared
+	return nil
+}
+
 // IndexedAccess implements sql.IndexAddressable.
 func (t *Table) IndexedAccess(_ *sql.Context, l sql.IndexLookup) sql.IndexedTable {
 	n := *t
@@ -215,6 +223,7 @@ func (t *Table) scan(ctx *sql.Context, l *sql.IndexLookup) (sql.RowIter, error) 
 	if err != nil {
 		return nil, err
 	}
+	s.tx.used = true
 	sh := t.live(ctx)
 	it := &rowIter{t: t, s: s, shape: sh, desc: sh.def.Desc(), columns: t.columns}
 	if !t.projected {
@@ -246,6 +255,7 @@ func (t *Table) scan(ctx *sql.Context, l *sql.IndexLookup) (sql.RowIter, error) 
 				return sql.RowsToRowIter(), nil
 			}
 			o.Index, o.Ranges, o.Reverse = ix.def, it.lookup.ranges, l.IsReverse
+			o.Covering = o.Lock == engine.LockNone && t.filter == nil && ix.has(it.columns)
 		}
 	}
 	it.record = o.Lock == engine.LockExclusive && sh.rowID >= 0

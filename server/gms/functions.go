@@ -1,0 +1,215 @@
+package gms
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/types"
+	"github.com/dolthub/vitess/go/mysql"
+
+	"sextant/engine/txn"
+)
+
+// function is a scalar function of this package.
+type function struct {
+	def  *functionDef
+	args []sql.Expression
+}
+
+// functionDef is what a function is. eval gets the values of the arguments.
+type functionDef struct {
+	name string
+	args int
+	typ  sql.Type
+	eval func(ctx *sql.Context, s *Session, args []any) (any, error)
+}
+
+var (
+	_ sql.FunctionExpression         = (*function)(nil)
+	_ sql.NonDeterministicExpression = (*function)(nil)
+	_ sql.CollationCoercible         = (*function)(nil)
+)
+
+// Function implements sql.FunctionProvider: these stand before the planner's own.
+func (b *Backend) Function(_ *sql.Context, _, name string) (sql.Function, bool) {
+	d := functions[strings.ToLower(name)]
+	if d == nil {
+		return nil, false
+	}
+	return sql.FunctionN{Name: d.name, Fn: func(_ *sql.Context, args ...sql.Expression) (sql.Expression, error) {
+		if len(args) != d.args {
+			return nil, sql.ErrInvalidArgumentNumber.New(d.name, d.args, len(args))
+		}
+		return &function{def: d, args: args}, nil
+	}}, true
+}
+
+// FunctionName implements sql.FunctionExpression.
+func (f *function) FunctionName() string { return f.def.name }
+
+// Description implements sql.FunctionExpression.
+func (f *function) Description() string { return f.def.name }
+
+// Resolved implements sql.Expression.
+func (f *function) Resolved() bool {
+	for _, a := range f.args {
+		if !a.Resolved() {
+			return false
+		}
+	}
+	return true
+}
+
+// String implements sql.Expression.
+func (f *function) String() string {
+	args := make([]string, len(f.args))
+	for i, a := range f.args {
+		args[i] = a.String()
+	}
+	return f.def.name + "(" + strings.Join(args, ",") + ")"
+}
+
+// Type implements sql.Expression.
+func (f *function) Type(*sql.Context) sql.Type { return f.def.typ }
+
+// IsNullable implements sql.Expression.
+func (f *function) IsNullable(*sql.Context) bool { return true }
+
+// IsNonDeterministic implements sql.NonDeterministicExpression: it is called for
+// each row, and never while a statement is planned.
+func (f *function) IsNonDeterministic() bool { return true }
+
+// CollationCoercibility implements sql.CollationCoercible.
+func (f *function) CollationCoercibility(*sql.Context) (sql.CollationID, byte) {
+	return sql.Collation_binary, 5
+}
+
+// Children implements sql.Expression.
+func (f *function) Children() []sql.Expression { return f.args }
+
+// WithChildren implements sql.Expression.
+func (f *function) WithChildren(_ *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	if len(children) != len(f.args) {
+		return nil, sql.ErrInvalidChildrenNumber.New(f, len(children), len(f.args))
+	}
+	return &function{def: f.def, args: children}, nil
+}
+
+// Eval implements sql.Expression.
+func (f *function) Eval(ctx *sql.Context, r sql.Row) (any, error) {
+	s, err := sessionOf(ctx)
+	if err != nil {
+		return nil, err
+	}
+	args := make([]any, len(f.args))
+	for i, a := range f.args {
+		if args[i], err = a.Eval(ctx, r); err != nil {
+			return nil, err
+		}
+	}
+	return f.def.eval(ctx, s, args)
+}
+
+// functions are the user locks: the engine has them, in one graph of waits with
+// row and metadata locks (T-21), and gives them back when the session ends.
+var functions = map[string]*functionDef{
+	"get_lock":          {name: "get_lock", args: 2, typ: types.Int64, eval: getLock},
+	"release_lock":      {name: "release_lock", args: 1, typ: types.Int64, eval: releaseLock},
+	"release_all_locks": {name: "release_all_locks", typ: types.Int64, eval: releaseAllLocks},
+	"is_free_lock":      {name: "is_free_lock", args: 1, typ: types.Int64, eval: isFreeLock},
+	"is_used_lock":      {name: "is_used_lock", args: 1, typ: types.Uint64, eval: isUsedLock},
+}
+
+// lockNameMax is MySQL's limit of a user lock's name, in characters.
+const lockNameMax = 64
+
+// lockName returns a user lock's name; names are the same in any case.
+func lockName(ctx *sql.Context, v any) (string, error) {
+	t, _, err := types.LongText.Convert(ctx, v)
+	if err != nil {
+		return "", err
+	}
+	name, _ := t.(string)
+	if n := len([]rune(name)); n == 0 || n > lockNameMax {
+		return "", mysql.NewSQLError(3057, "42000", "Incorrect user-level lock name '%s'.", name)
+	}
+	return strings.ToLower(name), nil
+}
+
+func getLock(ctx *sql.Context, s *Session, args []any) (any, error) {
+	if args[0] == nil || args[1] == nil {
+		return nil, mysql.NewSQLError(3057, "42000", "Incorrect user-level lock name 'NULL'.")
+	}
+	name, err := lockName(ctx, args[0])
+	if err != nil {
+		return nil, err
+	}
+	f, _, err := types.Float64.Convert(ctx, args[1])
+	if err != nil {
+		return nil, fmt.Errorf("get_lock: timeout: %w", err)
+	}
+	seconds, _ := f.(float64)
+	timeout := time.Duration(min(seconds, (100*365*24*time.Hour).Seconds()) * float64(time.Second))
+	if seconds < 0 {
+		timeout = -1
+	}
+	switch err := s.sess.GetLock(ctx, name, timeout); {
+	case err == nil:
+		return int64(1), nil
+	case errors.Is(err, txn.ErrLockWait), errors.Is(err, txn.ErrNoWait):
+		return int64(0), nil
+	case errors.Is(err, txn.ErrDeadlock):
+		return nil, mysql.NewSQLError(3058, "HY000", "Deadlock found when trying to get user-level lock; "+
+			"try rolling back transaction/releasing locks and restarting lock acquisition.")
+	default:
+		return nil, wireError(err)
+	}
+}
+
+func releaseLock(ctx *sql.Context, s *Session, args []any) (any, error) {
+	if args[0] == nil {
+		return nil, nil
+	}
+	name, err := lockName(ctx, args[0])
+	switch {
+	case err != nil:
+		return nil, err
+	case s.sess.ReleaseLock(name):
+		return int64(1), nil
+	case s.b.db.LockHolder(name) != 0:
+		return int64(0), nil
+	}
+	return nil, nil
+}
+
+func releaseAllLocks(_ *sql.Context, s *Session, _ []any) (any, error) {
+	return int64(s.sess.ReleaseAllLocks()), nil
+}
+
+func isFreeLock(ctx *sql.Context, s *Session, args []any) (any, error) {
+	holder, err := isUsedLock(ctx, s, args)
+	switch {
+	case err != nil || args[0] == nil:
+		return nil, err
+	case holder == nil:
+		return int64(1), nil
+	}
+	return int64(0), nil
+}
+
+func isUsedLock(ctx *sql.Context, s *Session, args []any) (any, error) {
+	if args[0] == nil {
+		return nil, nil
+	}
+	name, err := lockName(ctx, args[0])
+	if err != nil {
+		return nil, err
+	}
+	if holder := s.b.db.LockHolder(name); holder != 0 {
+		return holder, nil
+	}
+	return nil, nil
+}

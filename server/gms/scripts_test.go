@@ -1,0 +1,209 @@
+package gms_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/datadriven"
+	"github.com/go-sql-driver/mysql"
+
+	"sextant/engine/txn"
+)
+
+// sqlLab runs scripts of several connections to one server. A statement is answered
+// when it is done or waits for a lock, which the lock table tells, so that a script
+// has one outcome.
+type sqlLab struct {
+	t     *testing.T
+	i     *instance
+	pool  *sql.DB
+	conns map[string]*labConn
+}
+
+type labConn struct {
+	name string
+	id   uint64
+	c    *sql.Conn
+	out  chan string
+	busy bool // a statement has not been answered
+}
+
+func (l *sqlLab) conn(name string) *labConn {
+	x := l.conns[name]
+	if x == nil {
+		x = &labConn{name: name, c: l.i.conn(l.pool), out: make(chan string, 1)}
+		if err := x.c.QueryRowContext(context.Background(), "SELECT CONNECTION_ID()").Scan(&x.id); err != nil {
+			l.t.Fatal(err)
+		}
+		l.conns[name] = x
+	}
+	return x
+}
+
+func (l *sqlLab) waits(x *labConn) bool {
+	return slices.ContainsFunc(l.i.db.Locks(), func(i txn.LockInfo) bool { return i.Waiting && i.Owner == x.id })
+}
+
+// settle returns the outcome of the connection's statement, false if it waits for a lock.
+func (l *sqlLab) settle(x *labConn) (string, bool) {
+	deadline := time.NewTimer(20 * time.Second)
+	defer deadline.Stop()
+	poll := time.NewTicker(time.Millisecond)
+	defer poll.Stop()
+	for {
+		select {
+		case out := <-x.out:
+			x.busy = false
+			return out, true
+		case <-poll.C:
+			if l.waits(x) {
+				return "", false
+			}
+		case <-deadline.C:
+			l.t.Fatalf("%s neither answers nor waits for a lock", x.name)
+		}
+	}
+}
+
+// run runs the statements of a block, one on each line, on the connection that is
+// its command, and then shows the outcomes of others that this has let go on.
+func (l *sqlLab) run(d *datadriven.TestData) string {
+	var b strings.Builder
+	x := l.conn(d.Cmd)
+	for _, query := range strings.Split(d.Input, "\n") {
+		if x.busy {
+			l.t.Fatalf("%s: %s waits", d.Pos, x.name)
+		}
+		x.busy = true
+		go func() { x.out <- outcome(x.c, query) }()
+		out, done := l.settle(x)
+		if !done {
+			out = "waits"
+		}
+		b.WriteString(out + "\n")
+		for _, name := range sortedKeys(l.conns) {
+			if y := l.conns[name]; y != x && y.busy {
+				if out, done := l.settle(y); done {
+					fmt.Fprintf(&b, "%s: %s\n", name, out)
+				}
+			}
+		}
+	}
+	return b.String()
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	var out []string
+	for k := range m {
+		out = append(out, k)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// outcome runs a statement and says what the client was told.
+func outcome(c *sql.Conn, query string) string {
+	ctx := context.Background()
+	word, _, _ := strings.Cut(strings.ToLower(query), " ")
+	switch word {
+	case "select", "show", "with", "call", "explain", "(select":
+		return rowsOf(ctx, c, query)
+	}
+	r, err := c.ExecContext(ctx, query)
+	if err != nil {
+		return errorText(err)
+	}
+	n, err := r.RowsAffected()
+	if err != nil {
+		return errorText(err)
+	}
+	id, err := r.LastInsertId()
+	if err != nil {
+		return errorText(err)
+	}
+	switch {
+	case id != 0:
+		return fmt.Sprintf("%d affected, insert id %d", n, id)
+	case n != 0:
+		return fmt.Sprintf("%d affected", n)
+	}
+	return "ok"
+}
+
+func rowsOf(ctx context.Context, c *sql.Conn, query string) string {
+	rows, err := c.QueryContext(ctx, query)
+	if err != nil {
+		return errorText(err)
+	}
+	defer rows.Close()
+	cols, err := rows.Columns()
+	if err != nil {
+		return errorText(err)
+	}
+	var out []string
+	for rows.Next() {
+		vals, ptrs := make([]sql.NullString, len(cols)), make([]any, len(cols))
+		for i := range vals {
+			ptrs[i] = &vals[i]
+		}
+		if err := rows.Scan(ptrs...); err != nil {
+			return errorText(err)
+		}
+		text := make([]string, len(vals))
+		for i, v := range vals {
+			text[i] = "NULL"
+			if v.Valid {
+				text[i] = v.String
+			}
+		}
+		out = append(out, "("+strings.Join(text, ",")+")")
+	}
+	if err := rows.Err(); err != nil {
+		return errorText(err)
+	}
+	if len(out) == 0 {
+		return "no rows"
+	}
+	return strings.Join(out, " ")
+}
+
+func errorText(err error) string {
+	var e *mysql.MySQLError
+	if errors.As(err, &e) {
+		return fmt.Sprintf("error %d (%s): %s", e.Number, e.SQLState[:], e.Message)
+	}
+	return "error: " + err.Error()
+}
+
+// TestSQLScripts runs the scripts of testdata/sql: several sessions' statements with
+// one outcome. Each is a rule of transactions, locks or statements.
+func TestSQLScripts(t *testing.T) {
+	files, err := os.ReadDir("testdata/sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		t.Run(f.Name(), func(t *testing.T) {
+			i := startInstance(t)
+			pool := i.open("")
+			must(t, pool, "CREATE DATABASE d")
+			l := &sqlLab{t: t, i: i, pool: i.open("d"), conns: map[string]*labConn{}}
+			datadriven.RunTest(t, "testdata/sql/"+f.Name(), func(t *testing.T, d *datadriven.TestData) string {
+				l.t = t
+				return l.run(d)
+			})
+			for _, x := range l.conns {
+				if x.busy {
+					t.Errorf("%s waits at the end", x.name)
+				}
+			}
+		})
+	}
+}
