@@ -109,7 +109,7 @@ func (w *world) reign() {
 	}
 	c.reigns++
 	for _, h := range append([]*holder(nil), w.holders...) {
-		if !w.chance(w.swarm.zombie) || h.epoch+4 < c.epoch {
+		if !w.chance(w.swarm.zombie) || h.epoch+6 < c.epoch {
 			h.die("crashes")
 		} else {
 			w.counts.Zombies++
@@ -131,7 +131,7 @@ func (w *world) reign() {
 	if w.chance(w.swarm.overtake) {
 		phase = pick(w, "fencing", "fetching", "listing", "listing", "shipping", "shipping", "open", "open")
 	}
-	w.watch(h, phase, w.now+pick(w, tick(40), 100, 300, 800))
+	w.watch(h, phase, w.now+tick(pick(w, w.swarm.reign...)))
 }
 
 // watch ends a reign at its deadline, or soon after its holder has come to a phase.

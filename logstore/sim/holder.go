@@ -44,7 +44,8 @@ func (w *world) addHolder(g volume.Grant, geo volume.Geometry) *holder {
 	w.holders = append(w.holders, h)
 	w.peers[h.id] = h
 	w.say("epoch %d is granted to %s, LAL %d", g.Epoch, h.id, g.LAL)
-	h.r = volume.NewRecovery(g, geo, volume.Limits{RetryTicks: 3})
+	h.r = volume.NewRecovery(g, geo, volume.Limits{RetryTicks: w.swarm.retry})
+	w.reach(h, "begun")
 	h.recover()
 	h.every(func() tick { return 10 }, h.tick)
 	return h
@@ -90,6 +91,7 @@ func (h *holder) die(why string) {
 }
 
 func (h *holder) tick() {
+	h.w.reach(h, "")
 	if h.t == nil {
 		h.asking = false
 		h.r.Tick()
@@ -161,6 +163,7 @@ func (h *holder) recover() {
 	}
 	if p := h.r.Plan(); p != nil && !h.planned {
 		h.planned = true
+		h.w.reach(h, "planned")
 		h.w.say("%s plans %v", h.id, p)
 		h.w.oracle.plan(h, p)
 	}
@@ -209,6 +212,7 @@ func (h *holder) open() {
 	s := h.w.swarm
 	h.every(func() tick { return h.w.between(1, 2*s.writeEvery) }, h.write)
 	h.every(func() tick { return h.w.between(5, 40) }, h.readPage)
+	h.every(func() tick { return h.w.between(1, 60) }, func() { h.w.oracle.look(h) })
 	if s.growth > 0 {
 		h.every(func() tick { return h.w.between(5, 2*int(float64(s.writeEvery)/s.growth)) }, h.grow)
 	}

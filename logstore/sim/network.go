@@ -66,6 +66,40 @@ func (w *world) recut() {
 	}
 }
 
+// reach perhaps lets a holder reach other nodes than before, and no more of them.
+// It is asked when the holder begins, when it has come to a phase, and at each tick.
+func (w *world) reach(h *holder, moment string) {
+	p, sizes := .25, w.swarm.reach
+	switch phase := h.phase(); {
+	case w.calm || sizes == nil && !w.swarm.minimal:
+		return
+	case !w.swarm.minimal && moment == "planned":
+		p = .5
+	case !w.swarm.minimal:
+	case moment == "begun":
+		p, sizes = 1, []int{4, 4, 4, 5}
+	case moment == "planned":
+		p, sizes = .5, []int{1, 1, 2}
+	case phase == "open":
+		p, sizes = .1, []int{1, 2, 4, 6}
+	default:
+		p, sizes = .02, []int{4, 5, 6}
+	}
+	if !w.chance(p) {
+		return
+	}
+	n := pick(w, sizes...)
+	for i, to := range w.rng.Perm(len(w.nodes)) {
+		for _, l := range []link{{h.ep, w.nodes[to].ep}, {w.nodes[to].ep, h.ep}} {
+			if i >= n {
+				w.cuts[l] = true
+			} else {
+				delete(w.cuts, l)
+			}
+		}
+	}
+}
+
 // noteMessage puts what matters of a message into the hash.
 func (w *world) noteMessage(m logstore.Message) {
 	w.note(uint64(m.Head().Epoch))

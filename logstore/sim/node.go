@@ -92,7 +92,9 @@ func (n *node) crash() {
 		n.store.write(d.plan.PG, d.pages)
 	}
 	n.draining = nil
+	before := n.h.Health()
 	n.replay()
+	n.w.oracle.restarted(n, before)
 	for _, h := range n.w.holders {
 		h.connect(n.i, false)
 	}
@@ -287,6 +289,9 @@ func (n *node) pageWrite(p *segment.DrainPlan, x segment.DrainPage) pageWrite {
 		return out
 	}
 	b, err := segment.Build(&n.store, p.PG, x.Page, last, x.Records, apply)
+	if errors.Is(err, errCollected) {
+		return out // drained before a crash and then collected: the store has a newer image
+	}
 	if err != nil {
 		n.w.fail("I-17", "%s builds an image: %v", n.id, err)
 		return out

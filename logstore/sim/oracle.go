@@ -24,6 +24,7 @@ import (
 //	f     after healing: an epoch opens, what it writes becomes durable, every
 //	      segment becomes complete and equal to the log
 //	I-1   no node stores anything but what was issued under an LSN
+//	I-4   what a node has said is true after a crash too
 //	I-5   VCL covers nothing that is not on four members, and misses nothing that
 //	      every PGCL covers
 //	I-8   no frame of a batch is behind a frame of a higher epoch's fence; none
@@ -198,6 +199,23 @@ func (o *oracle) persisted(n *node, frames []segment.Frame) {
 		}
 		if e := o.decode(f.Body).Epoch; e < hl.Epoch || e > hl.List.Epoch {
 			o.w.fail("I-8", "%s at fence %d and list %d appends a batch of epoch %d", n.id, hl.Epoch, hl.List.Epoch, e)
+		}
+	}
+}
+
+// restarted compares what a node was, as far as it was synced, with what it is after
+// a crash, which may have left more.
+func (o *oracle) restarted(n *node, was logstore.Health) {
+	is := n.h.Health()
+	if is.Epoch < was.Epoch || is.List.Epoch < was.List.Epoch || is.MinReadPoint < was.MinReadPoint {
+		o.w.fail("I-4", "%s was at fence %d and list %d, after a crash it is at %d and %d", n.id, was.Epoch, was.List.Epoch, is.Epoch, is.List.Epoch)
+	}
+	if is.List.Epoch != was.List.Epoch {
+		return // SCL and tail mean something else
+	}
+	for _, s := range was.Segments {
+		if t := o.state(n.i, s.PG); t.SCL < s.SCL || t.Tail < s.Tail || t.Hint.VDL < s.Hint.VDL || t.Start < s.Start {
+			o.w.fail("I-4", "%s was %+v, after a crash it is %+v", n.id, s, t)
 		}
 	}
 }
@@ -522,6 +540,28 @@ func (o *oracle) healed(h *holder) string {
 		}
 	}
 	return ""
+}
+
+// look reads every page from every node at the newest VDL, as the writer that has
+// come to it and as a reader would: whoever answers must be right.
+func (o *oracle) look(h *holder) {
+	head := h.header()
+	for pg := range int(h.t.PageLimit()) / o.w.swarm.pages {
+		m := logstore.ReadPage{Header: head, PG: redo.PGID(pg), At: h.t.VDL(), Need: h.t.Need(redo.PGID(pg), h.t.VDL())}
+		for p := range o.w.swarm.pages {
+			m.Pages = append(m.Pages, redo.PageID(pg*o.w.swarm.pages+p+1))
+		}
+		m.Reader = o.w.chance(.5)
+		for _, n := range o.w.nodes {
+			if run, _ := n.h.ReadPage(m, apply); run != nil {
+				if a, err := run(&n.store); err == nil {
+					o.pagesRead(n, m, a.(logstore.PageAnswer))
+				} else {
+					o.w.fail("I-15", "%s: %v", n.id, err)
+				}
+			}
+		}
+	}
 }
 
 // audit reads every page from every node, and every record that is not collected.

@@ -7,11 +7,15 @@ import "fmt"
 type swarm struct {
 	nodes, groups, pages, readers int
 	epochs                        int
+	reign                         []int // ticks that an epoch lasts: drawn for each
 
 	loss, dup, late float64 // of messages: lost, delivered twice, delivered much later
 	lateMax         int     // ticks
 	ordered         bool    // each pair of processes has a stream, not datagrams
 	cuts            float64 // of links, at each redrawing, one way
+	reach           []int   // how many nodes a holder reaches for a while; nil: all
+	minimal         bool    // a recovery reaches no more nodes than it must, its list perhaps fewer
+	retry           int     // ticks of a holder until it sends again
 	crash           float64 // of a node, at each disturbance
 	pause           float64
 	slow            int     // ticks that a slow node's sync takes
@@ -35,10 +39,11 @@ func pick[T any](w *world, vs ...T) T { return vs[w.rng.IntN(len(vs))] }
 func (w *world) draw() swarm {
 	return swarm{
 		nodes: pick(w, 6, 6, 6, 9), groups: pick(w, 1, 2, 2, 3), pages: 4, readers: pick(w, 1, 2, 2),
-		epochs: pick(w, 4, 6, 9, 12),
-		loss:   pick(w, 0, .01, .05, .2), dup: pick(w, 0, 0, .05), late: pick(w, 0, 0, .02, .15),
+		epochs: pick(w, 6, 12, 24, 60), reign: pick(w, []int{20, 40, 60}, []int{40, 100, 300}, []int{100, 800}),
+		loss: pick(w, 0, .01, .05, .2), dup: pick(w, 0, 0, .05), late: pick(w, 0, 0, .02, .15),
 		lateMax: pick(w, 100, 1000, 10000), ordered: w.chance(.3),
 		cuts: pick(w, 0, 0, .1, .3, .45), crash: pick(w, 0, 0, .1, .4), pause: pick(w, 0, 0, .1),
+		reach: pick(w, nil, []int{2, 3, 4, 5, 6, 6}, []int{1, 2, 4, 4}, []int{3, 4, 5}), retry: pick(w, 1, 3), minimal: w.chance(.4),
 		slow: pick(w, 0, 0, 40, 200), downMax: pick(w, 0, 1, 2, 2),
 		zombie: pick(w, .2, .7, 1), twin: pick(w, 0, 0, 0, .1), overtake: pick(w, 0, .5, .9),
 		lalMin: 3, lalMax: pick(w, 4, 6, 12, 100),
