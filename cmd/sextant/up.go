@@ -129,6 +129,7 @@ type view struct {
 	cfg        *config.Config
 	supervisor *supervisor
 	front      context.Context
+	compared   bool // with the configuration
 	ready      bool
 	roles      map[string]string
 }
@@ -139,6 +140,12 @@ func (v *view) update(t failover.Topology) {
 		return
 	}
 	v.follow(t.State)
+	if !v.compared {
+		v.compared = true
+		for _, line := range differences(v.cfg, t.State) {
+			fmt.Fprintln(os.Stderr, "warning:", line)
+		}
+	}
 	if !v.ready {
 		v.ready = v.isReady(t)
 		if v.ready {
