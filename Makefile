@@ -28,7 +28,7 @@ sim: ## the storage simulator over SEEDS seeds, each run twice
 	$(GO) test -tags $(TAGS),invariants ./logstore/sim -run TestSeeds -timeout 0 -v -seeds $(SEEDS)
 
 golden: ## rewrite testdata of the scripts; then read the diff
-	$(GO) test -tags $(TAGS),invariants ./logstore/... ./engine/... ./failover/... ./router/... -rewrite
+	$(GO) test -tags $(TAGS),invariants $(sort $(dir $(shell grep -rl cockroachdb/datadriven --include='*_test.go' . ))) -rewrite
 
 fuzz: ## FUZZTIME for each decoder
 	$(GO) run ./scripts/fuzz -tags $(TAGS) -fuzztime $(FUZZTIME)
