@@ -53,7 +53,7 @@ func (g *seg) putPage(tx *bolt.Tx, p *PageWrite, drain uint64) error {
 	if n := len(p.Records); n > 0 {
 		r := run{p.Records[0].LSN, p.Records[n-1].LSN, drain}
 		k := runKey(p.Page, r.last, drain)
-		v := appendRun(make([]byte, valueHeaderSize, 256), p.Records)
+		v := appendRun(make([]byte, valueHeaderSize, runBytes(p.Records)), p.Records)
 		if err := tx.Bucket(bucketRun).Put(k, g.seal(placeRun, k, v, codecNone)); err != nil {
 			return err
 		}

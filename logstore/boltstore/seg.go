@@ -153,9 +153,15 @@ func checkMetas(path string) error {
 }
 
 func openBolt(path string, noSync bool) (*bolt.DB, error) {
-	return bolt.Open(path, 0o640, &bolt.Options{
+	db, err := bolt.Open(path, 0o640, &bolt.Options{
 		Timeout: lockTimeout, FreelistType: bolt.FreelistMapType, NoSync: noSync, NoGrowSync: false,
+		InitialMmapSize: mapBytesMin,
 	})
+	if err != nil {
+		return nil, err
+	}
+	db.AllocSize = growBytes
+	return db, nil
 }
 
 // checkFormat writes the format into a new file and compares it in an old one.

@@ -73,6 +73,11 @@ const (
 	lockTimeout     = time.Second // for the file lock of a segment
 	compactTxBytes  = 4 << 20     // per transaction of a compaction copy
 	CompactBytesMin = 16 << 20    // a file is not compacted for less free space
+
+	// mapBytesMin of address space are mapped for a segment's file. When a file outgrows
+	// its mapping, bbolt copies everything the transaction has put to the heap.
+	mapBytesMin = 1 << 30
+	growBytes   = 64 << 10 // more than a transaction needs that a file grows by
 )
 
 // Options name the one volume whose segments a Store keeps.

@@ -75,6 +75,16 @@ func appendRun(dst []byte, rs []redo.Record) []byte {
 	return dst
 }
 
+// runBytes is about the size of the value of a run.
+func runBytes(rs []redo.Record) int {
+	const recordHead = 24 // and more only for links that go far back
+	n := valueHeaderSize + binary.MaxVarintLen32
+	for i := range rs {
+		n += recordHead + len(rs[i].Payload)
+	}
+	return n
+}
+
 // eachOfRun calls f for the records of an encoded run. Payloads share b's memory.
 func eachOfRun(b []byte, pg redo.PGID, page redo.PageID, f func(redo.Record)) error {
 	n, k := binary.Uvarint(b)
