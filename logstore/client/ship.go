@@ -18,11 +18,12 @@ func (v *Volume) seal() {
 	v.sealing.Store(false)
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.ship()
+	v.ship(false)
 }
 
-// ship sends each node what it is to be sent now. mu is held; no send waits.
-func (v *Volume) ship() {
+// ship sends each node what it is to be sent now; all also those that are ahead of
+// the others. mu is held; no send waits.
+func (v *Volume) ship(all bool) {
 	if v.t == nil || v.ctx.Err() != nil {
 		return
 	}
@@ -30,6 +31,9 @@ func (v *Volume) ship() {
 	for i := range v.nodes {
 		c := v.nodes[i].conn
 		if c == nil || c.Busy() { // a node that takes nothing is given nothing more
+			continue
+		}
+		if !all && v.t.Ahead(i) {
 			continue
 		}
 		s, ok := v.t.Ship(i, at)
@@ -97,7 +101,7 @@ func (v *Volume) tickLoop() {
 		v.mu.Lock()
 		if v.t != nil {
 			v.t.Tick()
-			v.ship()
+			v.ship(true)
 		} else if v.rec != nil {
 			v.rec.Tick()
 			v.sendRecovery()
@@ -167,7 +171,7 @@ func (v *Volume) connect(i int) (*wire.Conn, error) {
 	n.conn = c
 	if v.t != nil {
 		v.t.Connected(i)
-		v.ship()
+		v.ship(false)
 		return c, nil
 	}
 	for _, m := range n.unsent {

@@ -21,7 +21,8 @@ import (
 //
 // Sealing is inline: whoever appended, or the reader of an acknowledgement, closes
 // the batches and writes them to all sockets, none of which ever blocks. It yields
-// once before, so that commits that are about to be appended share the batch.
+// once before, so that commits that are about to be appended share the batch. A node
+// that answers before a write quorum has is sent its next batch when that has.
 type Volume struct {
 	opt   Options
 	grant Grant
@@ -253,7 +254,7 @@ func (v *Volume) open() (Recovered, error) {
 		}
 	}
 	v.publish()
-	v.ship()
+	v.ship(false)
 	return r, nil
 }
 
@@ -551,7 +552,7 @@ func (v *Volume) addGroup(ctx context.Context, pg redo.PGID) error {
 		return err
 	}
 	v.groups = append(v.groups, g)
-	v.ship()
+	v.ship(false)
 	return nil
 }
 

@@ -51,6 +51,7 @@ type frames struct {
 	queue  []frame
 	base   uint64 // number of queue[0]
 	tapped uint64 // number of the first that Seal has not returned
+	stored uint64 // number of the first that is not known to be on a write quorum
 	bytes  int64
 }
 
@@ -171,6 +172,22 @@ func (t *Tracker) Ship(i int, now Time) (Shipment, bool) {
 		s.Append = t.fill(i, now)
 	}
 	return s, s.Append != nil || s.Control != nil
+}
+
+// Ahead reports that a node has answered for a batch that is not on a write quorum
+// yet. What it is sent before the others have caught up makes nothing durable sooner,
+// since its answer to the next batch will be among the first again; sent later, the
+// next batch holds more, and one sync is saved.
+func (t *Tracker) Ahead(i int) bool {
+	n, f := &t.nodes[i], &t.frames
+	f.stored = max(f.stored, f.base)
+	for f.stored < f.end() {
+		if x := &f.queue[f.stored-f.base]; x.through > t.groups[x.pg].pgcl {
+			break
+		}
+		f.stored++
+	}
+	return n.connected && n.listed && !n.inFlight && !n.restart && n.next > f.stored
 }
 
 // fill makes a node's next Append, nil if there is nothing to say.

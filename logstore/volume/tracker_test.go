@@ -302,3 +302,56 @@ func BenchmarkCommit(b *testing.B) {
 		}
 	}
 }
+
+// A node whose answer is among the first is ahead until four have answered; those
+// that answer later, and those that must be sent everything again, are not.
+func TestAhead(t *testing.T) {
+	_, tr := openTracker(t, 2, 50, volume.Limits{})
+	for i := range 6 {
+		tr.Connected(i)
+	}
+	seqs := map[int]uint64{}
+	ship := func(i int) {
+		if s, ok := tr.Ship(i, 2); ok && s.Append != nil {
+			seqs[i] = s.Append.Seq
+		}
+	}
+	answer := func(i int, last redo.LSN) {
+		a := ack(i, 1, last)
+		if a.Seq = seqs[i]; last > 0 {
+			a.Segments = append(a.Segments, ack(i, 0, last-1).Segments...)
+		}
+		tr.Step(i, a)
+	}
+	for i := range 6 { // whatever was due after connecting
+		ship(i)
+		answer(i, 0)
+	}
+	if err := tr.Append([]redo.MTR{mtr(1, 0, 1)}); err != nil {
+		t.Fatal(err)
+	}
+	last := tr.Next() - 1
+	for i := range 6 {
+		ship(i)
+	}
+	for i := range 6 {
+		if tr.Ahead(i) {
+			t.Errorf("node %d is ahead before it has answered", i)
+		}
+		answer(i, last)
+		if got, want := tr.Ahead(i), i < 3; got != want {
+			t.Errorf("ahead is %v when node %d has answered", got, i)
+		}
+		if i == 2 {
+			tr.Connected(0)
+			if tr.Ahead(0) {
+				t.Error("a node that must be sent everything again is ahead")
+			}
+		}
+	}
+	for i := range 6 {
+		if tr.Ahead(i) {
+			t.Errorf("node %d is ahead of a write quorum", i)
+		}
+	}
+}
