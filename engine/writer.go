@@ -172,8 +172,14 @@ func (db *writer) fail(err error) {
 	db.cancel()
 }
 
-// start begins the background work.
+// start begins the background work. Free pages are looked for at once, so that the
+// first commits find them, and VolumeBytes a count.
 func (db *writer) start() {
+	db.background.Go(func() {
+		if err := db.refill(db.ctx, stockFill); err != nil && db.ctx.Err() == nil && db.vol.Err() == nil {
+			db.log.Warn("background work", "err", err)
+		}
+	})
 	db.every(db.opts.Background.Horizon, nil, db.moveHorizon)
 	db.every(db.opts.Background.Stats, nil, db.flushStats)
 	db.every(db.opts.Background.Free, db.freeNow, db.freeTrees)

@@ -22,6 +22,9 @@ import (
 type identity struct {
 	Format  int    `json:"format"` // 1
 	Cluster string `json:"cluster"`
+	// The addresses that the cluster's members know of each other are made of these.
+	Bind     string `json:"bind"`
+	PortBase int    `json:"port_base"`
 }
 
 const identityFormat = 1
@@ -43,6 +46,10 @@ func readIdentity(cfg *config.Config) (identity, error) {
 	}
 	if id.Cluster == "" {
 		return id, fmt.Errorf("%s names no cluster", identityPath(cfg))
+	}
+	if id.Bind != cfg.Cluster.Bind || id.PortBase != cfg.Cluster.PortBase {
+		return id, fmt.Errorf("the cluster in %s was made with cluster.bind %s and cluster.port_base %d, not %s and %d: its members know each other by these addresses (--port-base %d)",
+			cfg.Cluster.Data, id.Bind, id.PortBase, cfg.Cluster.Bind, cfg.Cluster.PortBase, id.PortBase)
 	}
 	return id, nil
 }
@@ -66,7 +73,8 @@ func makeIdentity(cfg *config.Config) (identity, error) {
 	if _, err := rand.Read(b[:]); err != nil {
 		return id, err
 	}
-	id = identity{Format: identityFormat, Cluster: cfg.Cluster.Name + "-" + hex.EncodeToString(b[:])}
+	id = identity{Format: identityFormat, Cluster: cfg.Cluster.Name + "-" + hex.EncodeToString(b[:]),
+		Bind: cfg.Cluster.Bind, PortBase: cfg.Cluster.PortBase}
 	text, err := json.MarshalIndent(id, "", "  ")
 	if err != nil {
 		return id, err

@@ -37,7 +37,7 @@ func TestOfflineCommands(t *testing.T) {
 		}
 	}
 	refused("has no cluster yet", "check", "storage-3")
-	write("cluster.json", `{"format": 1, "cluster": "demo-1"}`)
+	write("cluster.json", `{"format": 1, "cluster": "demo-1", "bind": "127.0.0.1", "port_base": 6000}`)
 	refused("no process storage-3", "check", "storage-3")
 	refused("not a storage node", "check", "db-1")
 	if err := os.Mkdir(filepath.Join(data, "storage-3"), 0o700); err != nil {
@@ -66,8 +66,8 @@ func TestOfflineCommands(t *testing.T) {
 	refused("--pg -1", "log", "storage-3", "--pg", "-1")
 	refused("--page 0", "log", "storage-3", "--page", "0")
 	refused("--to 4 is below --from 5", "log", "storage-3", "--from", "5", "--to", "4")
-	write("cluster.json", `{"format": 1, "cluster": "other-2"}`)
+	write("cluster.json", `{"format": 1, "cluster": "other-2", "bind": "127.0.0.1", "port_base": 6000}`)
 	refused(`is of cluster "demo-1", not "other-2"`, "check", "storage-3")
-	write("cluster.json", `{"format": 2, "cluster": "demo-1"}`)
+	write("cluster.json", `{"format": 2, "cluster": "demo-1", "bind": "127.0.0.1", "port_base": 6000}`)
 	refused("has format 2, this program knows 1", "check", "storage-3")
 }

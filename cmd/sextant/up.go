@@ -29,11 +29,11 @@ func up(ctx context.Context, cfg *config.Config, c *common) error {
 		return err
 	}
 	defer lock.Close()
-	if err := portsAreFree(cfg); err != nil {
-		return err
-	}
 	id, err := makeIdentity(cfg)
 	if err != nil {
+		return err
+	}
+	if err := portsAreFree(cfg); err != nil {
 		return err
 	}
 	client, err := controlClient(cfg, id, logger(cfg))
