@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"text/tabwriter"
 	"time"
 
@@ -17,7 +18,10 @@ import (
 	"sextant/internal/config"
 )
 
-const exitSeenPatience = 2 * time.Second // to tell the control plane of a process that ended
+const (
+	exitSeenPatience = 2 * time.Second  // to tell the control plane of a process that ended
+	complainEvery    = 10 * time.Second // while the start is not ready
+)
 
 // up runs the whole cluster of cfg as children of this process until ctx ends.
 func up(ctx context.Context, cfg *config.Config, c *common) error {
@@ -86,6 +90,7 @@ func runUp(ctx context.Context, cfg *config.Config, client *failover.Client, s *
 	v := &view{cfg: cfg, supervisor: s, front: front}
 	watch := make(chan error, 1)
 	go func() { watch <- client.Watch(ctx, v.update) }()
+	go v.complain(ctx)
 	<-ctx.Done()
 	<-watch
 	fmt.Println("stopping")
@@ -129,7 +134,8 @@ type view struct {
 	cfg        *config.Config
 	supervisor *supervisor
 	front      context.Context
-	compared   bool // with the configuration
+	compared   bool                   // with the configuration
+	waits      atomic.Pointer[string] // what the start waits for; "" once it is ready
 	ready      bool
 	roles      map[string]string
 }
@@ -137,6 +143,8 @@ type view struct {
 // update is called with every topology, one at a time.
 func (v *view) update(t failover.Topology) {
 	if t.State == nil || t.State.Cluster == "" {
+		what := "the storage nodes, for the first start"
+		v.waits.Store(&what)
 		return
 	}
 	v.follow(t.State)
@@ -147,7 +155,9 @@ func (v *view) update(t failover.Topology) {
 		}
 	}
 	if !v.ready {
-		v.ready = v.isReady(t)
+		what := strings.Join(v.missing(t), ", ")
+		v.waits.Store(&what)
+		v.ready = what == ""
 		if v.ready {
 			printEndpoints(t)
 			fmt.Println("ready")
@@ -185,15 +195,15 @@ func (v *view) follow(s *fleet.State) {
 	}
 }
 
-// isReady reports whether clients can connect: the writer serves, a router
-// listens, and every reader that was not stopped serves.
-func (v *view) isReady(t failover.Topology) bool {
+// missing says what keeps clients from connecting: nothing once the writer serves,
+// the router listens, and every reader that was not stopped serves.
+func (v *view) missing(t failover.Topology) (what []string) {
 	if t.Writer() == "" {
-		return false
+		what = append(what, "a writer")
 	}
 	for _, n := range v.cfg.Router.Nodes {
 		if !t.State.IsStopped(n.ID) && !stopped(roleDir(v.cfg, n.ID)) && !t.Live[n.ID].Healthy {
-			return false
+			what = append(what, n.ID)
 		}
 	}
 	for _, i := range t.State.Instances {
@@ -201,10 +211,26 @@ func (v *view) isReady(t failover.Topology) bool {
 			continue
 		}
 		if l := t.Live[i.ID]; !l.Healthy || l.Role != fleet.RoleReader {
-			return false
+			what = append(what, i.ID)
 		}
 	}
-	return true
+	return what
+}
+
+// complain says now and then what the start waits for, until it is ready or ctx ends.
+func (v *view) complain(ctx context.Context) {
+	for {
+		sleep(ctx, complainEvery)
+		waits := v.waits.Load()
+		if ctx.Err() != nil || waits != nil && *waits == "" {
+			return
+		}
+		if waits == nil {
+			fmt.Fprintln(os.Stderr, "not ready: no control node answers yet")
+		} else {
+			fmt.Fprintln(os.Stderr, "not ready: waiting for", *waits)
+		}
+	}
 }
 
 // rolesOf returns what each process is at the moment, in one word.
