@@ -24,6 +24,9 @@ type Backend struct {
 	children children
 	// readOnly is the instance's role: plain reads only.
 	readOnly atomic.Bool
+	// mysql is set where clients are served: results have MySQL's types where the
+	// planner's differ, and no statement reads or writes the server's files.
+	mysql bool
 	// live returns the value of a variable that follows the instance, nil: none do.
 	live     func(name string) (any, bool)
 	users    *mysql_db.MySQLDb // nil where there are no users (tests)

@@ -265,6 +265,7 @@ func (i *ddlIter) Next(ctx *sql.Context) (sql.Row, error) {
 		i.failed = true
 		i.s.abandon()
 	}
+	i.s.command.note(r)
 	return r, err
 }
 
@@ -347,6 +348,7 @@ func (i *pinIter) Next(ctx *sql.Context) (sql.Row, error) {
 	if err != nil {
 		i.p.release()
 	}
+	i.p.s.command.note(r)
 	return r, err
 }
 
@@ -365,6 +367,14 @@ func (i *pinIter) WithChildIter(child sql.RowIter) sql.RowIter { return &pinIter
 // node builds the nodes that this package builds otherwise than the planner.
 func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql.RowIter, error) {
 	switch n := n.(type) {
+	case *plan.Into:
+		if s.b.mysql && n.Outfile+n.Dumpfile != "" {
+			return nil, errFiles()
+		}
+	case *plan.LoadData:
+		if s.b.mysql && !n.Local {
+			return nil, errFiles()
+		}
 	case *plan.InsertInto:
 		return b.insert(ctx, s, n, r)
 	case *plan.Filter:

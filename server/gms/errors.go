@@ -30,6 +30,12 @@ func errReadOnly() *mysql.SQLError {
 		"The MySQL server is running with the --read-only option so it cannot execute this statement")
 }
 
+// errFiles is MySQL's with secure_file_priv NULL.
+func errFiles() *mysql.SQLError {
+	return mysql.NewSQLError(mysql.EROptionPreventsStatement, "HY000",
+		"The MySQL server is running with the --secure-file-priv option so it cannot execute this statement")
+}
+
 func errDefinitionChanged() *mysql.SQLError {
 	return mysql.NewSQLError(1412, "HY000", "Table definition has changed, please retry transaction")
 }

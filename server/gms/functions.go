@@ -35,8 +35,14 @@ var (
 
 // Function implements sql.FunctionProvider: these stand before the planner's own.
 func (b *Backend) Function(_ *sql.Context, _, name string) (sql.Function, bool) {
-	d := functions[strings.ToLower(name)]
-	if d == nil {
+	name = strings.ToLower(name)
+	if kind := aggregates[name]; kind != nil && b.mysql {
+		return sql.Function1{Name: name, Fn: func(_ *sql.Context, e sql.Expression) sql.Expression {
+			return &aggregate{kind: kind, child: e}
+		}}, true
+	}
+	d := functions[name]
+	if d == nil || name == "load_file" && !b.mysql {
 		return nil, false
 	}
 	return sql.FunctionN{Name: d.name, Fn: func(_ *sql.Context, args ...sql.Expression) (sql.Expression, error) {
@@ -113,15 +119,20 @@ func (f *function) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	return f.def.eval(ctx, s, args)
 }
 
-// functions are the user locks: the engine has them, in one graph of waits with
-// row and metadata locks (T-21), and gives them back when the session ends.
+// functions are, but for LOAD_FILE, the user locks: the engine has them, in one graph of
+// waits with row and metadata locks (T-21), and gives them back when the session ends.
 var functions = map[string]*functionDef{
 	"get_lock":          {name: "get_lock", args: 2, typ: types.Int64, eval: getLock},
 	"release_lock":      {name: "release_lock", args: 1, typ: types.Int64, eval: releaseLock},
 	"release_all_locks": {name: "release_all_locks", typ: types.Int64, eval: releaseAllLocks},
 	"is_free_lock":      {name: "is_free_lock", args: 1, typ: types.Int64, eval: isFreeLock},
+	"load_file":         {name: "load_file", args: 1, typ: types.LongBlob, eval: noFile},
 	"is_used_lock":      {name: "is_used_lock", args: 1, typ: types.Uint64, eval: isUsedLock},
 }
+
+// noFile is LOAD_FILE of a file that may not be read: the server's files are not
+// the clients'.
+func noFile(*sql.Context, *Session, []any) (any, error) { return nil, nil }
 
 // lockNameMax is MySQL's limit of a user lock's name, in characters.
 const lockNameMax = 64

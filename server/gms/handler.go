@@ -144,6 +144,9 @@ func (h *handler) command(ctx context.Context, c *mysql.Conn, query string,
 	defer h.leave(cc)
 	ctx, cancel := h.deadline(ctx, cc, query)
 	defer cancel()
+	if query != "" {
+		cc.sess.Load().beginCommand()
+	}
 	for try := 0; ; try++ {
 		sent := false
 		err := f(ctx, func() { sent = true })
@@ -252,6 +255,9 @@ func (h *handler) ComMultiQuery(ctx context.Context, c *mysql.Conn, query string
 		rest, err = h.Handler.ComMultiQuery(ctx, c, query, h.settled(ctx, c, sent, cb))
 		return err
 	})
+	if cc := h.get(c.ConnectionID); cc != nil && cc.sess.Load() != nil {
+		cc.sess.Load().command.more = err == nil && rest != ""
+	}
 	return rest, err
 }
 

@@ -92,6 +92,7 @@ func NewServer(o Options) (*Server, error) {
 	logrus.SetLevel(logrus.PanicLevel)
 	s := &Server{o: o, b: NewBackend(o.DB, o.Logger)}
 	s.b.readOnly.Store(true)
+	s.b.mysql = true
 	s.b.live = s.liveVariable
 	if err := initVariables(o); err != nil {
 		return nil, err
@@ -193,6 +194,16 @@ func (s *Server) Kill(connection uint32, queryOnly bool) bool {
 		c.mysql.Close()
 	}
 	return true
+}
+
+// LastToken returns the token of a connection's last commit, false if it made none. The
+// connection must be idle.
+func (s *Server) LastToken(connection uint32) (engine.Token, bool) {
+	c := s.h.get(connection)
+	if c == nil || c.sess.Load() == nil {
+		return engine.Token{}, false
+	}
+	return c.sess.Load().lastToken()
 }
 
 // Connections returns the number of open connections.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/types"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
 	"sextant/engine"
@@ -47,6 +48,7 @@ type Session struct {
 	rowIDs     rowIDs
 	upserts    map[tableID]bool // tables whose duplicates the statement is going to change
 	next       characteristics
+	command    command
 	tuning     tuning
 	ended      bool
 }
@@ -224,7 +226,10 @@ func (s *Session) CommitTransaction(ctx *sql.Context, tx sql.Transaction) error 
 	if t.tx == nil {
 		return nil
 	}
-	if _, err := t.tx.Commit(ctx); err != nil {
+	s.giveToken(t.tx)
+	info, err := t.tx.Commit(ctx)
+	s.command.committed(info.LSN)
+	if err != nil {
 		s.BaseSession.SetTransaction(nil)
 		if t.wroteUsers {
 			s.b.reloadUsers()
@@ -330,6 +335,7 @@ func (s *Session) ValidateSession(ctx *sql.Context) error {
 		clear(s.rowIDs.m)
 	}
 	s.statement = statement{fresh: true}
+	s.command.ok = types.OkResult{}
 	if s.tx != nil {
 		s.tx.begun = false
 	}

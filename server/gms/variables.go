@@ -69,6 +69,7 @@ func initVariables(o Options) error {
 		"version": ServerVersion, "version_comment": "Source distribution", "hostname": host,
 		"aurora_server_id": o.InstanceID, "innodb_read_only": int8(1), "read_only": int8(1),
 		"max_connections":  int64(o.MaxConnections),
+		"secure_file_priv": "NULL", // no client reads or writes the server's files
 		"collation_server": collation, "collation_connection": collation, "collation_database": collation,
 		"character_set_server": "utf8mb4", "character_set_connection": "utf8mb4", "character_set_database": "utf8mb4",
 		"character_set_client": "utf8mb4", "character_set_results": "utf8mb4",

@@ -1,0 +1,324 @@
+package gms
+
+import (
+	"math"
+
+	"github.com/cockroachdb/apd/v3"
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/expression"
+	"github.com/dolthub/go-mysql-server/sql/expression/function/aggregation"
+	"github.com/dolthub/go-mysql-server/sql/transform"
+	"github.com/dolthub/go-mysql-server/sql/types"
+)
+
+// aggregate is SUM, AVG or a variance. The planner's sums are of floats, whatever
+// they add up: integers and decimals lose digits. These are DECIMAL where MySQL's are.
+type aggregate struct {
+	kind   *aggregateKind
+	child  sql.Expression
+	window *sql.WindowDefinition
+	id     sql.ColumnId
+}
+
+// aggregateKind is a function's name and what it makes of an accumulator.
+type aggregateKind struct {
+	name    string
+	extra   uint8 // decimals that AVG adds
+	digits  uint8 // digits that the result has more than the argument
+	exact   bool  // DECIMAL for exact arguments
+	inexact func(a *accumulator) any
+}
+
+var (
+	_ sql.Aggregation        = (*aggregate)(nil)
+	_ sql.FunctionExpression = (*aggregate)(nil)
+	_ sql.CollationCoercible = (*aggregate)(nil)
+)
+
+func variance(name string, sample, root bool) *aggregateKind {
+	return &aggregateKind{name: name, inexact: func(a *accumulator) any {
+		n := float64(a.n)
+		if sample {
+			n--
+		}
+		switch {
+		case n <= 0:
+			return nil
+		case root:
+			return math.Sqrt(a.m2 / n)
+		}
+		return a.m2 / n
+	}}
+}
+
+var aggregates = map[string]*aggregateKind{
+	"sum": {name: "sum", digits: 22, exact: true, inexact: func(a *accumulator) any { return a.total }},
+	"avg": {name: "avg", digits: 4, extra: 4, exact: true,
+		inexact: func(a *accumulator) any { return a.total / float64(a.n) }},
+	"std": variance("std", false, true), "stddev": variance("stddev", false, true),
+	"stddev_pop": variance("stddev_pop", false, true), "stddev_samp": variance("stddev_samp", true, true),
+	"variance": variance("variance", false, false), "var_pop": variance("var_pop", false, false),
+	"var_samp": variance("var_samp", true, false),
+}
+
+// FunctionName implements sql.FunctionExpression.
+func (a *aggregate) FunctionName() string { return a.kind.name }
+
+// Description implements sql.FunctionExpression.
+func (a *aggregate) Description() string { return a.kind.name }
+
+// Resolved implements sql.Expression.
+func (a *aggregate) Resolved() bool {
+	for _, c := range a.Children() {
+		if !c.Resolved() {
+			return false
+		}
+	}
+	return true
+}
+
+// String implements sql.Expression.
+func (a *aggregate) String() string {
+	s := a.kind.name + "(" + a.child.String() + ")"
+	if a.window != nil {
+		s += " " + a.window.String()
+	}
+	return s
+}
+
+// DebugString implements sql.DebugStringer.
+func (a *aggregate) DebugString(ctx *sql.Context) string {
+	s := a.kind.name + "(" + sql.DebugString(ctx, a.child) + ")"
+	if a.window != nil {
+		s += " " + sql.DebugString(ctx, a.window)
+	}
+	return s
+}
+
+// Type implements sql.Expression: DECIMAL of exact arguments, DOUBLE of others.
+func (a *aggregate) Type(ctx *sql.Context) sql.Type {
+	if t := a.decimal(ctx); t != nil {
+		return t
+	}
+	return types.Float64
+}
+
+// decimal returns the type of an exact result, nil if the result is a float.
+func (a *aggregate) decimal(ctx *sql.Context) sql.DecimalType {
+	if !a.kind.exact {
+		return nil
+	}
+	digits, scale := uint8(0), uint8(0)
+	switch t := a.child.Type(ctx).(type) {
+	case sql.DecimalType:
+		digits, scale = t.Precision(), t.Scale()
+	default:
+		switch {
+		case types.IsInteger(t) || types.IsYear(t) || types.IsBit(t):
+			digits = uint8(min(t.MaxTextResponseByteLength(ctx), 20))
+		case types.IsNull(ctx, a.child):
+			digits = 1
+		default:
+			return nil
+		}
+	}
+	scale = min(scale+a.kind.extra, types.DecimalTypeMaxScale)
+	d, err := types.CreateDecimalType(min(digits+a.kind.digits, types.DecimalTypeMaxPrecision), scale)
+	if err != nil {
+		return nil
+	}
+	return d
+}
+
+// IsNullable implements sql.Expression.
+func (a *aggregate) IsNullable(*sql.Context) bool { return true }
+
+// CollationCoercibility implements sql.CollationCoercible.
+func (a *aggregate) CollationCoercibility(*sql.Context) (sql.CollationID, byte) {
+	return sql.Collation_binary, 5
+}
+
+// Eval implements sql.Expression; a buffer is evaluated instead.
+func (a *aggregate) Eval(*sql.Context, sql.Row) (any, error) {
+	return nil, aggregation.ErrEvalUnsupportedOnAggregation.New(a.kind.name)
+}
+
+// Children implements sql.Expression.
+func (a *aggregate) Children() []sql.Expression {
+	c := []sql.Expression{a.child}
+	if a.window != nil {
+		c = append(c, a.window.ToExpressions()...)
+	}
+	return c
+}
+
+// WithChildren implements sql.Expression.
+func (a *aggregate) WithChildren(ctx *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	if len(children) < 1 {
+		return nil, sql.ErrInvalidChildrenNumber.New(a, len(children), 1)
+	}
+	c := *a
+	c.child = children[0]
+	if len(children) > 1 && a.window != nil {
+		w, err := a.window.FromExpressions(ctx, children[1:])
+		if err != nil {
+			return nil, err
+		}
+		c.window = w
+	}
+	return &c, nil
+}
+
+// Id implements sql.IdExpression.
+func (a *aggregate) Id() sql.ColumnId { return a.id }
+
+// WithId implements sql.IdExpression.
+func (a *aggregate) WithId(id sql.ColumnId) sql.IdExpression {
+	c := *a
+	c.id = id
+	return &c
+}
+
+// Window implements sql.WindowAdaptableExpression.
+func (a *aggregate) Window() *sql.WindowDefinition { return a.window }
+
+// WithWindow implements sql.WindowAdaptableExpression.
+func (a *aggregate) WithWindow(_ *sql.Context, w *sql.WindowDefinition) sql.WindowAdaptableExpression {
+	c := *a
+	c.window = w
+	return &c
+}
+
+// NewBuffer implements sql.Aggregation.
+func (a *aggregate) NewBuffer(ctx *sql.Context) (sql.AggregationBuffer, error) {
+	return a.accumulator(ctx)
+}
+
+func (a *aggregate) accumulator(ctx *sql.Context) (*accumulator, error) {
+	child, err := transform.Clone(ctx, a.child)
+	if err != nil {
+		return nil, err
+	}
+	return &accumulator{kind: a.kind, child: child, exact: a.decimal(ctx)}, nil
+}
+
+// NewWindowFunction implements sql.WindowAdaptableExpression.
+func (a *aggregate) NewWindowFunction(ctx *sql.Context) (sql.WindowFunction, error) {
+	frames, err := aggregation.NewSumAgg(a.child).WithWindow(ctx, a.window)
+	if err != nil {
+		return nil, err
+	}
+	acc, err := a.accumulator(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &aggregateWindow{accumulator: acc, frames: frames}, nil
+}
+
+// accumulator is the running state of one group.
+type accumulator struct {
+	kind  *aggregateKind
+	child sql.Expression
+	exact sql.DecimalType // nil: floats
+	n     int64
+	sum   apd.Decimal // exact
+	// of floats: sum, mean and the sum of squared distances from it (Welford's)
+	total, mean, m2 float64
+}
+
+var _ sql.AggregationBuffer = (*accumulator)(nil)
+
+// Update implements sql.AggregationBuffer.
+func (a *accumulator) Update(ctx *sql.Context, r sql.Row) error {
+	v, err := a.child.Eval(ctx, r)
+	if err != nil || v == nil {
+		return err
+	}
+	if a.exact == nil {
+		f, _, err := types.Float64.Convert(ctx, v)
+		if err != nil && !sql.ErrTruncatedIncorrect.Is(err) {
+			return err
+		}
+		x, _ := f.(float64)
+		a.n++
+		a.total += x
+		d := x - a.mean
+		a.mean += d / float64(a.n)
+		a.m2 += d * (x - a.mean)
+		return nil
+	}
+	d, ok := v.(*apd.Decimal)
+	if !ok {
+		c, _, err := types.InternalDecimalType.Convert(ctx, v)
+		if err != nil {
+			return err
+		}
+		if d, ok = c.(*apd.Decimal); !ok {
+			return nil
+		}
+	}
+	a.n++
+	_, err = sql.DecimalCtx.Add(&a.sum, &a.sum, d)
+	return err
+}
+
+// Eval implements sql.AggregationBuffer.
+func (a *accumulator) Eval(ctx *sql.Context) (any, error) {
+	if a.n == 0 {
+		return nil, nil
+	}
+	if a.exact == nil {
+		return a.kind.inexact(a), nil
+	}
+	out := new(apd.Decimal).Set(&a.sum)
+	if a.kind.extra > 0 {
+		out = types.DecimalDiv(out, types.DecimalFromInt64(a.n), int32(a.exact.Scale()), false)
+	}
+	v, _, err := a.exact.Convert(ctx, out)
+	return v, err
+}
+
+// Dispose implements sql.Disposable.
+func (a *accumulator) Dispose(ctx *sql.Context) { expression.Dispose(ctx, a.child) }
+
+func (a *accumulator) reset() {
+	*a = accumulator{kind: a.kind, child: a.child, exact: a.exact}
+}
+
+// aggregateWindow computes an aggregate of frames. A frame that begins where the last one
+// did and ends behind it, a running sum, costs only its new rows.
+type aggregateWindow struct {
+	*accumulator
+	frames sql.WindowFunction // makes the default frames
+	have   sql.WindowInterval // what the accumulator holds
+}
+
+var _ sql.WindowFunction = (*aggregateWindow)(nil)
+
+// StartPartition implements sql.WindowFunction.
+func (w *aggregateWindow) StartPartition(ctx *sql.Context, i sql.WindowInterval, _ sql.WindowBuffer) error {
+	w.Dispose(ctx)
+	w.reset()
+	w.have = sql.WindowInterval{Start: i.Start, End: i.Start}
+	return nil
+}
+
+// DefaultFramer implements sql.WindowFunction.
+func (w *aggregateWindow) DefaultFramer() sql.WindowFramer { return w.frames.DefaultFramer() }
+
+// Compute implements sql.WindowFunction.
+func (w *aggregateWindow) Compute(ctx *sql.Context, i sql.WindowInterval, buf sql.WindowBuffer) (any, error) {
+	if i.End <= i.Start {
+		return nil, nil
+	}
+	if i.Start != w.have.Start || i.End < w.have.End {
+		w.reset()
+		w.have = sql.WindowInterval{Start: i.Start, End: i.Start}
+	}
+	for ; w.have.End < i.End; w.have.End++ {
+		if err := w.Update(ctx, buf[w.have.End]); err != nil {
+			return nil, err
+		}
+	}
+	return w.Eval(ctx)
+}
