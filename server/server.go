@@ -40,6 +40,7 @@ const (
 	leaseDriftFactor = 20                     // the lease wait is longer by 1/20 of itself: clocks that drift by 5 %
 	tickLeast        = time.Millisecond       // between two ticks of the redo stream
 	storageProbe     = 200 * time.Millisecond // between two looks of a reader whether storage answers
+	openPatience     = time.Second            // of a reader's stream with a writer whose epoch serves and that is about to
 	deadPeer         = 2 * time.Second        // without an answer to a keepalive ends a stream
 )
 
@@ -78,6 +79,7 @@ type Instance struct {
 	mu       sync.Mutex
 	topology failover.Topology
 	changed  chan struct{} // closed and replaced when topology changes
+	turned   chan struct{} // closed and replaced when role changes
 	order    *failover.BecomeWriter
 	taken    redo.VolumeEpoch        // highest epoch whose order was taken: one epoch, one recovery
 	cancel   context.CancelCauseFunc // of the transition or role in force
@@ -104,7 +106,7 @@ type fatalError struct{ error }
 
 // New returns an instance that does nothing until Run.
 func New(o Options) *Instance {
-	return &Instance{o: o, changed: make(chan struct{}), gate: newGate(o.MySQL), drain: make(chan *failover.Drain, 1)}
+	return &Instance{o: o, changed: make(chan struct{}), turned: make(chan struct{}), gate: newGate(o.MySQL), drain: make(chan *failover.Drain, 1)}
 }
 
 // Run joins the cluster and serves until ctx ends or an operator stops the role
@@ -257,6 +259,8 @@ func (i *Instance) roleNow() fleet.Role {
 func (i *Instance) setRole(r fleet.Role, e redo.VolumeEpoch, detail string) {
 	i.mu.Lock()
 	i.role, i.epoch, i.detail = r, e, detail
+	close(i.turned)
+	i.turned = make(chan struct{})
 	agent := i.agent
 	i.mu.Unlock()
 	if agent != nil {

@@ -43,7 +43,7 @@ func (s *streamServer) Follow(stream grpc.BidiStreamingServer[serverpb.FollowerM
 	case hello.Cluster != s.i.o.Cluster:
 		return status.Errorf(codes.PermissionDenied, "this instance belongs to the cluster %s", s.i.o.Cluster)
 	}
-	db, vol, h := s.i.writing()
+	db, vol, h := s.i.awaitWriting(stream.Context())
 	if h == nil {
 		return status.Error(codes.FailedPrecondition, "this instance is not the writer")
 	}

@@ -199,6 +199,25 @@ func (i *Instance) writing() (*engine.DB, *client.Volume, *hub) {
 	return i.db, i.volume, i.hub
 }
 
+// awaitWriting is writing for one who was told that this instance serves: a writer
+// that is opening is waited for. Its epoch serves some milliseconds before it does.
+func (i *Instance) awaitWriting(ctx context.Context) (*engine.DB, *client.Volume, *hub) {
+	ctx, cancel := context.WithTimeout(ctx, openPatience)
+	defer cancel()
+	for {
+		i.mu.Lock()
+		turned, opening := i.turned, i.role == fleet.RoleRecovering
+		i.mu.Unlock()
+		if db, vol, h := i.writing(); h != nil || !opening || ctx.Err() != nil {
+			return db, vol, h
+		}
+		select {
+		case <-turned:
+		case <-ctx.Done():
+		}
+	}
+}
+
 func (i *Instance) sqlNow() *gms.Server {
 	i.mu.Lock()
 	defer i.mu.Unlock()
