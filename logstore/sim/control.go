@@ -138,11 +138,18 @@ func (w *world) reign() {
 func (w *world) watch(h *holder, phase string, deadline tick) {
 	w.after(w.between(1, 4), func() {
 		if w.now >= deadline || h.phase() == phase && w.chance(.3) {
-			w.reign()
+			w.overtaken(h)
 			return
 		}
 		w.watch(h, phase, deadline)
 	})
+}
+
+// overtaken ends a holder's reign, if it has not ended yet.
+func (w *world) overtaken(h *holder) {
+	if h.epoch == w.control.epoch && !w.control.over {
+		w.reign()
+	}
 }
 
 // heal takes all faults away: with two nodes of each group away an epoch opens

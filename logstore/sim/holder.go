@@ -20,13 +20,14 @@ type holder struct {
 	grant volume.Grant
 	geo   volume.Geometry
 
-	r       *volume.Recovery
-	t       *volume.Tracker // nil until open
-	planned bool
-	fenced  bool // a write quorum of every group is
-	asking  bool // the control plane, whether the epoch has opened
-	dead    bool
-	quiet   bool // writes nothing any more
+	r        *volume.Recovery
+	t        *volume.Tracker // nil until open
+	planned  bool
+	fenced   bool // a write quorum of every group is
+	asking   bool // the control plane, whether the epoch has opened
+	dead     bool
+	pausedTo tick
+	quiet    bool // writes nothing any more
 
 	last    redo.LSN // of what it has written, at first the recovered VDL
 	checked redo.LSN // VCL up to which the oracle has looked
@@ -44,7 +45,9 @@ func (w *world) addHolder(g volume.Grant, geo volume.Geometry) *holder {
 	w.holders = append(w.holders, h)
 	w.peers[h.id] = h
 	w.say("epoch %d is granted to %s, LAL %d", g.Epoch, h.id, g.LAL)
-	h.r = volume.NewRecovery(g, geo, volume.Limits{RetryTicks: w.swarm.retry})
+	limits := w.swarm.limits
+	limits.RetryTicks = w.swarm.retry
+	h.r = volume.NewRecovery(g, geo, limits)
 	w.reach(h, "begun")
 	h.recover()
 	h.every(func() tick { return 10 }, h.tick)
@@ -55,10 +58,21 @@ func (h *holder) number() int { return h.ep }
 
 // every calls do again and again while the holder runs.
 func (h *holder) every(d func() tick, do func()) {
-	h.w.after(d(), func() {
-		if !h.dead {
+	h.later(d(), func() {
+		do()
+		h.every(d, do)
+	})
+}
+
+// later calls do d ticks from now, or when the holder's pause ends, unless it is dead.
+func (h *holder) later(d tick, do func()) {
+	h.w.after(d, func() {
+		switch {
+		case h.dead:
+		case h.w.now < h.pausedTo:
+			h.later(h.pausedTo-h.w.now, do)
+		default:
 			do()
-			h.every(d, do)
 		}
 	})
 }
@@ -92,6 +106,10 @@ func (h *holder) die(why string) {
 
 func (h *holder) tick() {
 	h.w.reach(h, "")
+	if w := h.w; !w.calm && w.chance(w.swarm.pause/5) {
+		h.pausedTo = w.now + w.between(20, 1000)
+		return
+	}
 	if h.t == nil {
 		h.asking = false
 		h.r.Tick()
@@ -106,6 +124,10 @@ func (h *holder) tick() {
 // receive takes a node's answer.
 func (h *holder) receive(from logstore.NodeID, m logstore.Message) {
 	if h.dead {
+		return
+	}
+	if h.w.now < h.pausedTo {
+		h.later(h.pausedTo-h.w.now, func() { h.receive(from, m) })
 		return
 	}
 	i := h.node(from)
@@ -132,8 +154,8 @@ func (h *holder) node(id logstore.NodeID) int { return int(id[0] - 'A') }
 
 // connect says that a node has come or gone, which an open writer learns soon.
 func (h *holder) connect(i int, up bool) {
-	h.w.after(h.w.between(0, 10), func() {
-		if h.t == nil || h.dead || h.w.nodes[i].up != up {
+	h.later(h.w.between(0, 10), func() {
+		if h.t == nil || h.w.nodes[i].up != up {
 			return
 		}
 		if up {
@@ -147,6 +169,12 @@ func (h *holder) connect(i int, up bool) {
 
 // recover sends what the recovery wants sent, and opens the volume in the end.
 func (h *holder) recover() {
+	if p := h.r.Plan(); p != nil && !h.planned {
+		h.planned = true
+		h.w.reach(h, "planned")
+		h.w.say("%s plans %v", h.id, p)
+		h.w.oracle.plan(h, p)
+	}
 	for _, o := range h.r.Ready() {
 		h.w.letter(h.id, h.ep, h.w.nodes[o.Node], o.Msg)
 	}
@@ -161,12 +189,6 @@ func (h *holder) recover() {
 		h.fenced = true
 		h.w.oracle.fence(h)
 	}
-	if p := h.r.Plan(); p != nil && !h.planned {
-		h.planned = true
-		h.w.reach(h, "planned")
-		h.w.say("%s plans %v", h.id, p)
-		h.w.oracle.plan(h, p)
-	}
 	if h.r.Shipped() && !h.asking {
 		h.asking = true
 		h.askOpened()
@@ -179,14 +201,11 @@ func (h *holder) twins() bool { return h.w.swarm.twin > 0 }
 // askOpened asks the control plane to record that the epoch has opened. It asks
 // again at each tick until it is answered.
 func (h *holder) askOpened() {
-	h.w.after(h.w.delay(), func() {
-		if h.dead {
-			return
-		}
+	h.later(h.w.delay(), func() {
 		ok := h.w.hasOpened(h)
-		h.w.after(h.w.delay(), func() {
+		h.later(h.w.delay(), func() {
 			switch {
-			case h.dead || h.t != nil:
+			case h.t != nil:
 			case ok:
 				h.open()
 			default:
@@ -361,15 +380,12 @@ func (h *holder) grow() {
 	if pg >= 6 || h.quiet {
 		return
 	}
-	w.after(w.delay(), func() {
-		if h.dead || !w.createGroup(h, pg) {
+	h.later(w.delay(), func() {
+		if !w.createGroup(h, pg) {
 			return
 		}
 		g := w.control.groups[pg]
-		w.after(w.delay(), func() {
-			if h.dead {
-				return
-			}
+		h.later(w.delay(), func() {
 			if err := h.t.AddGroup(g); err != nil {
 				w.fail("growth", "%s: %v", h.id, err)
 			}

@@ -67,25 +67,18 @@ func (w *world) recut() {
 }
 
 // reach perhaps lets a holder reach other nodes than before, and no more of them.
-// It is asked when the holder begins, when it has come to a phase, and at each tick.
+// It is asked when the holder begins, when it has a plan, and at each tick.
 func (w *world) reach(h *holder, moment string) {
 	p, sizes := .25, w.swarm.reach
-	switch phase := h.phase(); {
-	case w.calm || sizes == nil && !w.swarm.minimal:
+	switch {
+	case w.calm:
 		return
-	case !w.swarm.minimal && moment == "planned":
-		p = .5
-	case !w.swarm.minimal:
-	case moment == "begun":
-		p, sizes = 1, []int{4, 4, 4, 5}
+	case w.swarm.minimal:
+		p, sizes = w.leastReach(h, moment)
 	case moment == "planned":
-		p, sizes = .5, []int{1, 1, 2}
-	case phase == "open":
-		p, sizes = .1, []int{1, 2, 4, 6}
-	default:
-		p, sizes = .02, []int{4, 5, 6}
+		p = .5
 	}
-	if !w.chance(p) {
+	if sizes == nil || !w.chance(p) {
 		return
 	}
 	n := pick(w, sizes...)
@@ -97,6 +90,26 @@ func (w *world) reach(h *holder, moment string) {
 				delete(w.cuts, l)
 			}
 		}
+	}
+}
+
+// leastReach is for runs in which recoveries reach no more nodes than they must:
+// one after the other they see different nodes, leave their list on one, and find
+// records that only one has.
+func (w *world) leastReach(h *holder, moment string) (p float64, sizes []int) {
+	quorum := len(w.nodes) - 2
+	switch {
+	case moment == "begun":
+		return 1, []int{quorum}
+	case moment == "planned" && w.chance(.4):
+		w.after(w.between(8, 20), func() { w.overtaken(h) })
+		return 1, []int{1}
+	case moment == "planned":
+		return 0, nil
+	case h.t != nil:
+		return .15, []int{1, 1, quorum, len(w.nodes)}
+	default:
+		return .02, []int{quorum, len(w.nodes)}
 	}
 }
 

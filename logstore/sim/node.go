@@ -73,6 +73,16 @@ func (n *node) start() {
 	}
 }
 
+// startSoon brings it up after a while, unless something else does.
+func (n *node) startSoon() {
+	life := n.life
+	n.w.after(n.w.between(1, 60), func() {
+		if n.life == life {
+			n.start()
+		}
+	})
+}
+
 // crash ends the node in the middle of whatever it was doing. A drain on its way
 // may have reached the store.
 func (n *node) crash() {

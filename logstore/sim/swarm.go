@@ -1,6 +1,10 @@
 package sim
 
-import "fmt"
+import (
+	"fmt"
+
+	"sextant/logstore/volume"
+)
 
 // swarm is which faults exist in a run and how strong they are. It is drawn first:
 // runs with few kinds of faults get deeper than runs with all of them.
@@ -17,13 +21,15 @@ type swarm struct {
 	minimal         bool    // a recovery reaches no more nodes than it must, its list perhaps fewer
 	retry           int     // ticks of a holder until it sends again
 	crash           float64 // of a node, at each disturbance
-	pause           float64
+	outage          float64 // of a zone or of all nodes at once, given a crash
+	pause           float64 // of a node, and of a holder at each of its ticks
 	slow            int     // ticks that a slow node's sync takes
 	downMax         int     // nodes that are away for whole epochs
 	zombie          float64 // a holder goes on after the next grant
 	twin            float64 // a second recovery is started with a used grant
 	overtake        float64 // a recovery is overtaken in a certain phase
 
+	limits         volume.Limits
 	lalMin, lalMax int
 	mtrMax         int     // records of an MTR
 	writeEvery     int     // ticks
@@ -37,20 +43,29 @@ type swarm struct {
 func pick[T any](w *world, vs ...T) T { return vs[w.rng.IntN(len(vs))] }
 
 func (w *world) draw() swarm {
-	return swarm{
+	s := swarm{
 		nodes: pick(w, 6, 6, 6, 9), groups: pick(w, 1, 2, 2, 3), pages: 4, readers: pick(w, 1, 2, 2),
 		epochs: pick(w, 6, 12, 24, 60), reign: pick(w, []int{20, 40, 60}, []int{40, 100, 300}, []int{100, 800}),
 		loss: pick(w, 0, .01, .05, .2), dup: pick(w, 0, 0, .05), late: pick(w, 0, 0, .02, .15),
 		lateMax: pick(w, 100, 1000, 10000), ordered: w.chance(.3),
-		cuts: pick(w, 0, 0, .1, .3, .45), crash: pick(w, 0, 0, .1, .4), pause: pick(w, 0, 0, .1),
-		reach: pick(w, nil, []int{2, 3, 4, 5, 6, 6}, []int{1, 2, 4, 4}, []int{3, 4, 5}), retry: pick(w, 1, 3), minimal: w.chance(.4),
-		slow: pick(w, 0, 0, 40, 200), downMax: pick(w, 0, 1, 2, 2),
+		cuts: pick(w, 0, 0, .1, .3, .45), crash: pick(w, 0, 0, .1, .4), outage: pick(w, 0, .1), pause: pick(w, 0, 0, .1),
+		reach: pick(w, nil, []int{2, 3, 4, 5, 6, 6}, []int{1, 2, 4, 4}, []int{3, 4, 5}), retry: pick(w, 1, 3),
+		minimal: w.chance(.25),
+		slow:    pick(w, 0, 0, 40, 200), downMax: pick(w, 0, 1, 2, 2),
 		zombie: pick(w, .2, .7, 1), twin: pick(w, 0, 0, 0, .1), overtake: pick(w, 0, .5, .9),
+		limits: volume.Limits{
+			WindowBytes: pick(w, int64(0), 40), LaggardBytes: pick(w, int64(0), 0, 300, 2000), BatchBytes: pick(w, 0, 4, 20),
+		},
 		lalMin: 3, lalMax: pick(w, 4, 6, 12, 100),
 		mtrMax: pick(w, 1, 3, 3), writeEvery: pick(w, 2, 5, 10, 40), bias: pick(w, .5, .5, .9, 1),
 		growth: pick(w, 0, .01, .05), drain: pick(w, 0, 30, 100, 400), roll: pick(w, 4, 20, 100),
 		garbage: w.chance(.5), image: pick(w, 2, 5, 20),
 	}
+	if s.minimal { // few other faults: it takes several epochs to go wrong
+		s.nodes, s.downMax, s.zombie, s.overtake, s.cuts, s.slow = 6, 0, .2, 0, 0, 0
+		s.loss, s.crash, s.reign = min(s.loss, .01), min(s.crash, .1), []int{60, 120, 200}
+	}
+	return s
 }
 
 // String names every fault drawn.
@@ -70,15 +85,18 @@ func (w *world) disturb() {
 		if w.chance(.3) {
 			n.start()
 		}
+	case w.chance(w.swarm.crash * w.swarm.outage):
+		every := pick(w, 1, 3) // all nodes, or those of one zone
+		for _, o := range w.nodes {
+			if (o.i-n.i)%every == 0 && o.up {
+				o.crash()
+				o.startSoon()
+			}
+		}
 	case w.chance(w.swarm.crash):
 		n.crash()
 		if w.chance(.7) {
-			life := n.life
-			w.after(w.between(1, 60), func() {
-				if n.life == life {
-					n.start()
-				}
-			})
+			n.startSoon()
 		}
 	case w.chance(w.swarm.pause):
 		n.pausedTo = w.now + w.between(20, 400)
