@@ -17,6 +17,7 @@ import (
 
 var (
 	seeds  = flag.Int("seeds", 200, "how many seeds TestSeeds runs")
+	first  = flag.Uint64("first", 0, "the first of them")
 	seed   = flag.String("seed", "", "the seed that TestSeed runs, 0x…")
 	events = flag.Bool("events", false, "TestSeed prints every event")
 	once   = flag.Bool("once", false, "TestSeeds runs each seed once and needs no counts")
@@ -38,7 +39,7 @@ func TestSeeds(t *testing.T) {
 	t.Logf("%d seeds in %.1f s: %.1f seeds per second", ran, took.Seconds(), float64(ran)/took.Seconds())
 }
 
-// runSeeds runs seeds from 0 until one fails.
+// runSeeds runs n seeds, until one fails.
 func runSeeds(t *testing.T, n int) (counts sim.Counts, ran int) {
 	var mu sync.Mutex
 	next := 0
@@ -47,9 +48,9 @@ func runSeeds(t *testing.T, n int) (counts sim.Counts, ran int) {
 		wg.Go(func() {
 			for {
 				mu.Lock()
-				s := uint64(next)
+				s := *first + uint64(next)
 				next++
-				stop := int(s) >= n || t.Failed()
+				stop := next > n || t.Failed()
 				mu.Unlock()
 				if stop {
 					return
