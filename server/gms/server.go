@@ -137,6 +137,7 @@ func NewEngine(b *Backend) *sqle.Engine {
 	a.ExecBuilder = base
 	registerFunctions(a.Catalog)
 	e := sqle.New(a, &sqle.Config{})
+	e.ProcessList = processes{e.ProcessList}
 	run := &runner{next: e}
 	e.Analyzer.Runner, base.Runner = run, run
 	return e

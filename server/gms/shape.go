@@ -179,7 +179,7 @@ func (s *shape) column(ctx context.Context, c *engine.ColumnDef) (*sql.Column, e
 		Virtual: c.Options[optVirtual] != "", Extra: c.Options[optExtra],
 	}
 	if c.HasDefault {
-		sc.Default = sql.NewUnresolvedColumnDefaultValue(c.Default)
+		sc.Default = defaultValue(c, t)
 	}
 	if c.Generated != "" {
 		sc.Generated = sql.NewUnresolvedColumnDefaultValue(c.Generated)
