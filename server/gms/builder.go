@@ -7,6 +7,7 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/rowexec"
 	"github.com/dolthub/go-mysql-server/sql/transform"
+	"github.com/dolthub/vitess/go/mysql"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 )
 
@@ -371,6 +372,14 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		if s.b.mysql && n.Outfile+n.Dumpfile != "" {
 			return nil, errFiles()
 		}
+	case *plan.ShowColumns:
+		if s.b.mysql {
+			return b.showColumns(ctx, s, n, r)
+		}
+	case *plan.Kill:
+		if s.b.mysql && !running(ctx, n.ConnID) {
+			return nil, mysql.NewSQLError(mysql.ERNoSuchThread, "HY000", "Unknown thread id: %d", n.ConnID)
+		}
 	case *plan.LoadData:
 		if s.b.mysql && !n.Local {
 			return nil, errFiles()
@@ -381,6 +390,16 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		return b.filter(ctx, s, n, r)
 	}
 	return nil, nil
+}
+
+// running reports whether there is a connection of the number.
+func running(ctx *sql.Context, connection uint32) bool {
+	for _, p := range ctx.ProcessList.Processes() {
+		if p.Connection == connection {
+			return true
+		}
+	}
+	return false
 }
 
 // insert reserves the AUTO_INCREMENT values of an INSERT … VALUES together (T-22)

@@ -109,6 +109,7 @@ var sqlStates = map[int]string{
 	1248: "42000", 1264: "22003", 1265: "01000", 1292: "22007", 1304: "42000", 1305: "42000",
 	1317: "70100", 1318: "42000", 1364: "HY000", 1365: "22012", 1366: "HY000", 1370: "42000",
 	1406: "22001", 1451: "23000", 1452: "23000", 1568: "25001", 1644: "45000", 1690: "22003",
+	1074: "42000", 1410: "42000", 1701: "42000",
 	1792: "25006", 3140: "22032", 3141: "22032", 3819: "HY000",
 }
 
@@ -176,6 +177,30 @@ var rewrites = []rewrite{
 	rw("^Unknown table '(.*)'$", 1051, "Unknown table '$1'"),
 	rw("^(?s:(.*syntax error.*))$", 1064, "You have an error in your SQL syntax; check the manual that corresponds "+
 		"to your MySQL server version for the right syntax to use: $1"),
+	rw("^Data truncated for column '(.*)' at row (.*)$", 1265, "Data truncated for column '$1' at row $2"),
+	rw(`^The value specified for generated column "(.*)" in table "(.*)" is not allowed\.$`, 3105,
+		"The value specified for generated column '$1' in table '$2' is not allowed."),
+	rw("^Invalid JSON text: (?s:(.*))$", 3140, "Invalid JSON text: $1"),
+	rw("^Out of range value for column of Decimal type ?(.*)$", 1264, "Out of range value for column of type decimal"),
+	rw("^(.*) is beyond the maximum value that can be held by (.*) bits$", 1406, "Data too long for column of type bit($2)"),
+	rw("^value (.*) is not a valid Year$", 1264, "Out of range value for column of type year"),
+	rw(`^error: '(?s:(.*))' is not a valid value for '(date|datetime|timestamp|time)(?:\(\d\))?'$`, 1292, "Incorrect $2 value: '$1'"),
+	rw("^Incorrect (date|datetime|timestamp|time) value: '(?s:(.*))'$", 1292, "Incorrect $1 value: '$2'"),
+	rw("^error: '(?s:(.*))' is not a valid value for '(?:tiny|small|medium|big)?int(?: unsigned)?'$", 1366, "Incorrect integer value: '$1'"),
+	rw("^(Expression #.* of SELECT list is not in GROUP BY clause (?s:.*))$", 1055, "$1"),
+	rw("^cannot truncate table (.*) as it is referenced in foreign key (.*) on table (.*)$", 1701,
+		"Cannot truncate a table referenced in a foreign key constraint (`$db`.`$3`, CONSTRAINT `$2`)"),
+	rw("^there can be only one auto_increment column and it must be defined as a key$", 1075,
+		"Incorrect table definition; there can be only one auto column and it must be defined as a key"),
+	rw("^length is (.*) but max allowed is (.*)$", 1074, "Column length too big (max = $2); use BLOB or TEXT instead"),
+	rw("^incompatible type for default value: (?s:(.*))$", 1067, "Invalid default value: $1"),
+	rw("^the view (.*) does not exist$", 1051, "Unknown table '$1'"),
+	rw("^`(.*)` expected `(.*)` parameters but got `(.*)`$", 1318,
+		"Incorrect number of arguments for PROCEDURE $db.$1; expected $2, got $3"),
+	rw(`^Unknown prepared statement handler \((.*)\) given to (.*)$`, 1243, "Unknown prepared statement handler ($1) given to $2"),
+	rw("^Operation (.*) USER failed for (.*)$", 1396, "Operation $1 USER failed for $2"),
+	rw("^You are not allowed to create a user with GRANT$", 1410, "You are not allowed to create a user with GRANT"),
+	rw(`^(?s:(.*?))\.?\s*This is a bug\. Please file(?s:.*)$`, 1105, "Internal error: $1"),
 	rw("^(?:Access denied|command denied) (?s:(.*))$", 1142, "Access denied $1"),
 }
 
@@ -204,7 +229,13 @@ func clientError(err error, db string) *mysql.SQLError {
 }
 
 // generic reports whether an error number says nothing.
-func generic(n int) bool { return n == mysql.ERUnknownError || n == 0 || n == mysql.ERParseError }
+func generic(n int) bool {
+	switch n {
+	case 0, mysql.ERUnknownError, mysql.ERParseError, mysql.ERTruncatedWrongValueForField:
+		return true
+	}
+	return false
+}
 
 var groupName = regexp.MustCompile(`\$(\d)`)
 

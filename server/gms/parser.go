@@ -21,7 +21,7 @@ func newParser() *parser { return &parser{base: sql.NewMysqlParser()} }
 
 // ParseSimple implements sql.Parser.
 func (p *parser) ParseSimple(query string) (ast.Statement, error) {
-	stmt, err := p.base.ParseSimple(rewriteForShare(query))
+	stmt, err := p.base.ParseSimple(rewriteForShare(plainComments(query)))
 	if err != nil {
 		return nil, err
 	}
@@ -37,7 +37,7 @@ func (p *parser) Parse(ctx *sql.Context, query string, multi bool) (ast.Statemen
 // ParseWithOptions implements sql.Parser.
 func (p *parser) ParseWithOptions(ctx context.Context, query string, delimiter rune, multi bool,
 	options ast.ParserOptions) (ast.Statement, string, string, error) {
-	query = rewriteForShare(query)
+	query = rewriteForShare(plainComments(query))
 	stmt, parsed, rest, err := p.base.ParseWithOptions(ctx, query, delimiter, multi, options)
 	if err == nil {
 		p.after(ctx, stmt)
@@ -64,9 +64,49 @@ func (p *parser) after(ctx context.Context, stmt ast.Statement) {
 		a.db = sctx.GetCurrentDatabase()
 		if s, ok := sctx.Session.(*Session); ok {
 			s.noteDirections(stmt)
+			if e, ok := stmt.(*ast.Explain); ok && e.ExplainFormat == "" && s.b.mysql {
+				e.ExplainFormat = ast.TreeStr // the planner has no traditional one
+			}
 		}
 	}
 	a.statement(stmt)
+	scalars(stmt)
+}
+
+// serverVersion is ServerVersion as versioned comments have it.
+const serverVersion = 80039
+
+// plainComments makes plain comments of those that MySQL does not execute: /*M! … */,
+// which is another server's, and /*!99999 … */ of a later version. Lengths stay.
+func plainComments(query string) string {
+	if !strings.Contains(query, "/*M!") && !strings.Contains(query, "/*!") {
+		return query
+	}
+	out := []byte(query)
+	for at := 0; at < len(query); {
+		end := 0
+		switch rest := query[at:]; {
+		case strings.HasPrefix(rest, "/*M!"):
+			out[at+2], out[at+3] = ' ', ' '
+			end = strings.Index(rest, "*/")
+		case strings.HasPrefix(rest, "/*!"):
+			digits, version := 0, 0
+			for digits < 6 && digits+3 < len(rest) && rest[digits+3] >= '0' && rest[digits+3] <= '9' {
+				version = 10*version + int(rest[digits+3]-'0')
+				digits++
+			}
+			if digits >= 5 && version > serverVersion {
+				out[at+2] = ' '
+				end = strings.Index(rest, "*/")
+			}
+		}
+		if end > 0 {
+			at += end + 2
+			continue
+		}
+		_, at = nextWord(query, at)
+	}
+	return string(out)
 }
 
 // rewriteForShare turns FOR SHARE, which the grammar lacks, into FOR UPDATE OF a

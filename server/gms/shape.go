@@ -1,6 +1,7 @@
 package gms
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -176,7 +177,7 @@ func (s *shape) column(ctx context.Context, c *engine.ColumnDef) (*sql.Column, e
 		Name: c.Name, Type: t, Source: s.def.Name, DatabaseSource: s.def.Database,
 		Nullable: c.Nullable, AutoIncrement: c.AutoIncrement, Comment: c.Comment,
 		Hidden: c.Options[optHidden] != "", HiddenSystem: c.Options[optSystem] != "",
-		Virtual: c.Options[optVirtual] != "", Extra: c.Options[optExtra],
+		Virtual: c.Options[optVirtual] != "", Extra: extra(c),
 	}
 	if c.HasDefault {
 		sc.Default = defaultValue(c, t)
@@ -189,6 +190,28 @@ func (s *shape) column(ctx context.Context, c *engine.ColumnDef) (*sql.Column, e
 	}
 	return sc, nil
 }
+
+// extra returns what information_schema says of a column besides.
+func extra(c *engine.ColumnDef) string {
+	switch e := c.Options[optExtra]; {
+	case e == "" && c.OnUpdate != "":
+		if c.HasDefault {
+			return "DEFAULT_GENERATED " + onUpdate + c.OnUpdate
+		}
+		return onUpdate + c.OnUpdate
+	case e != "" || c.Generated == "":
+		return e
+	case c.Options[optVirtual] != "":
+		return virtualGenerated
+	}
+	return storedGenerated
+}
+
+const (
+	virtualGenerated = "VIRTUAL GENERATED"
+	storedGenerated  = "STORED GENERATED"
+	onUpdate         = "on update "
+)
 
 // typeOf returns a column's type.
 func (s *shape) typeOf(ctx context.Context, c *engine.ColumnDef) (sql.Type, error) {
@@ -372,6 +395,9 @@ func (s *shape) encode(ctx context.Context, b *row.Builder, r sql.Row) error {
 		v, err := c.datum(ctx, r[i])
 		if err != nil {
 			return err
+		}
+		if c.blanks {
+			v = row.NewBytes(bytes.TrimRight(v.B, " "))
 		}
 		b.Set(i, v)
 	}

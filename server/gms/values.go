@@ -24,6 +24,7 @@ type codec struct {
 	collation row.CollationID
 	get       func(d *row.Desc, r row.Row, i int) any
 	datum     func(ctx context.Context, v any) (row.Datum, error)
+	blanks    bool // CHAR: blanks at the end are not stored
 }
 
 // errValue is returned for a Go value that is not one of the type's.
@@ -72,6 +73,7 @@ func newCodec(t sql.Type) (*codec, error) {
 			return nil, fmt.Errorf("gms: columns of type %s cannot be stored", t)
 		}
 		c.store, c.get, c.datum = row.TypeText, getText, c.bytesDatum
+		c.blanks = t.Type() == sqltypes.Char
 		c.collation = row.CollationID(s.Collation())
 		registerCollation(s.Collation())
 	default:
