@@ -17,10 +17,14 @@ var mirrored = map[string]string{
 // second row (MySQL 1242).
 func scalars(stmt ast.Statement) {
 	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+		if not, ok := n.(*ast.NotExpr); ok {
+			excluded(not.Expr, ast.InStr)
+		}
 		c, ok := n.(*ast.ComparisonExpr)
 		if !ok {
 			return true, nil
 		}
+		excluded(c, ast.NotInStr)
 		sub, ok := c.Right.(*ast.Subquery)
 		if !ok || singleRow(sub.Select) {
 			return true, nil
@@ -33,6 +37,30 @@ func scalars(stmt ast.Statement) {
 		}
 		return true, nil
 	}, stmt)
+}
+
+// excluded gives the subquery of a NOT IN a limit above every number of rows. The planner
+// makes an anti-join of it otherwise, and if both sides are indexed one that
+// forgets that nothing is outside of a set with NULL in it.
+func excluded(e ast.Expr, operator string) {
+	for {
+		p, ok := e.(*ast.ParenExpr)
+		if !ok {
+			break
+		}
+		e = p.Expr
+	}
+	c, ok := e.(*ast.ComparisonExpr)
+	if !ok || c.Operator != operator {
+		return
+	}
+	sub, ok := c.Right.(*ast.Subquery)
+	if !ok {
+		return
+	}
+	if s, ok := sub.Select.(*ast.Select); ok && s.Limit == nil && len(s.From) > 0 {
+		s.Limit = &ast.Limit{Rowcount: ast.NewIntVal([]byte("9223372036854775807"))}
+	}
 }
 
 // singleRow reports whether a subquery has at most one row by its form: a LIMIT 1, or
