@@ -230,8 +230,9 @@ func (c *Cluster) Up(ctx context.Context) error {
 		case <-c.ended:
 			return fmt.Errorf("sextant up ended:\n%s", c.out.String())
 		case <-ctx.Done():
+			status, _ := c.Run("status") // tells why, if it can
 			c.KillAll()
-			return fmt.Errorf("sextant up is not ready: %w\n%s", ctx.Err(), c.out.String())
+			return fmt.Errorf("sextant up is not ready: %w\n%s\n%s", ctx.Err(), c.out.String(), status)
 		case <-time.After(20 * time.Millisecond):
 		}
 	}

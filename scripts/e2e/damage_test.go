@@ -31,12 +31,17 @@ var damageNamed = regexp.MustCompile(`storage-3 +\| ended \(exit status 1\)` +
 func TestDamagedStorage(t *testing.T) {
 	c := start(t, cluster.Options{Env: []string{"SEXTANT_SERVER_PAGE_CACHE=1MiB", "SEXTANT_STORAGE_DRAIN_INTERVAL=300ms"}}, damageNamed, killed)
 	l := load(t, c)
-	t.Run("FlippedBitsInTheHotLog", func(t *testing.T) { flippedBits(t, c, l) })
-	t.Run("OverwrittenPagesOfASegment", func(t *testing.T) { overwrittenPages(t, c, l) })
-	t.Run("EmptiedDirectory", func(t *testing.T) { emptiedDirectory(t, c, l) })
-	check(t, c, l)
-	quiet(t, l, "storage with damage")
-	t.Run("NeitherCounts", func(t *testing.T) { neitherCounts(t, c, l) })
+	for _, damage := range []struct {
+		name string
+		do   func(*testing.T, *cluster.Cluster, *cluster.Load)
+	}{
+		{"FlippedBitsInTheHotLog", flippedBits}, {"OverwrittenPagesOfASegment", overwrittenPages},
+		{"EmptiedDirectory", emptiedDirectory}, {"NeitherCounts", neitherCounts},
+	} {
+		if !t.Run(damage.name, func(t *testing.T) { damage.do(t, c, l) }) {
+			t.FailNow() // each counts on what the ones before leave
+		}
+	}
 	settled(t, c, l)
 }
 
@@ -140,13 +145,15 @@ func flippedBits(t *testing.T, c *cluster.Cluster, l *cluster.Load) {
 			if !strings.Contains(line, "hotlog: damaged: file ") {
 				t.Errorf("%s: the error does not name the damage: %s", at.what, line)
 			}
-			must(t, os.RemoveAll(dir))
-			must(t, os.Rename(good, dir))
+			for _, name := range []string{"hot", "segments"} {
+				must(t, os.RemoveAll(filepath.Join(dir, name)))
+				must(t, os.Rename(filepath.Join(good, name), filepath.Join(dir, name)))
+			}
 		} else {
 			t.Logf("%s (frame %d of %d): healed", at.what, f.seq, len(frames))
 			healed++
-			must(t, os.RemoveAll(good))
 		}
+		must(t, os.RemoveAll(good))
 		if out, err := c.Run("check", id); err != nil {
 			t.Errorf("%s, afterwards: %v", at.what, err)
 		} else if line == "" {
@@ -182,45 +189,54 @@ func caughtUp(s *cluster.Status, id string) bool {
 
 const bboltPage = 4096
 
-// overwrittenPages overwrites pages of a segment's file, its meta pages excepted.
-func overwrittenPages(t *testing.T, c *cluster.Cluster, l *cluster.Load) {
-	const id = "storage-4"
-	dir := stop(t, c, id)
-	files, err := filepath.Glob(filepath.Join(dir, "segments", "*.seg"))
+// overwrite puts garbage into every n-th page of a bbolt file, its meta pages excepted.
+func overwrite(t *testing.T, path string, every int64) {
+	t.Helper()
+	info, err := os.Stat(path)
 	must(t, err)
-	if len(files) != 1 {
-		t.Fatalf("%d segments", len(files))
-	}
-	info, err := os.Stat(files[0])
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	must(t, err)
-	f, err := os.OpenFile(files[0], os.O_RDWR, 0)
-	must(t, err)
+	defer f.Close()
 	garbage := bytes.Repeat([]byte{0xa5, 0x01, 0xff, 0x7e}, bboltPage/4)
-	for off := int64(2 * bboltPage); off+bboltPage <= info.Size(); off += bboltPage {
-		_, err = f.WriteAt(garbage, off)
+	for page := int64(2); (page+1)*bboltPage <= info.Size(); page += every {
+		_, err = f.WriteAt(garbage, page*bboltPage)
 		must(t, err)
 	}
-	must(t, f.Close())
-	if out, err := c.Run("check", id); err == nil {
-		t.Errorf("check finds nothing:\n%s", out)
-	} else {
-		judge(t, out, []noise{regexp.MustCompile(".")})
-	}
-	_, err = c.Run("start", id)
-	must(t, err)
-	says(t, c, `segment is damaged and out of service.* node=`+id)
-	_, err = c.Await(deadline(t), "the node to work without its segment", func(s *cluster.Status) bool {
-		for _, n := range s.Storage {
-			if _, has := n.SCL["0"]; n.ID == id {
-				return n.Healthy && !has
-			}
+}
+
+// overwrittenPages damages the structure of a segment's file: some pages first, which
+// may be found at once, or when they are read, or never; then all of them.
+func overwrittenPages(t *testing.T, c *cluster.Cluster, l *cluster.Load) {
+	const id = "storage-4"
+	for _, every := range []int64{29, 1} {
+		dir := stop(t, c, id)
+		files, err := filepath.Glob(filepath.Join(dir, "segments", "*.seg"))
+		must(t, err)
+		if len(files) != 1 {
+			t.Fatalf("%d segments", len(files))
 		}
-		return false
-	})
-	must(t, err)
-	must(t, l.AwaitAcks(deadline(t), 100))
-	quiet(t, l, "a damaged segment")
-	check(t, c, l)
+		overwrite(t, files[0], every)
+		out, err := c.Run("check", id)
+		judge(t, out, []noise{loud}) // it names the problems; it has no stack trace
+		if every == 1 && err == nil {
+			t.Errorf("check finds nothing:\n%s", out)
+		}
+		_, err = c.Run("start", id)
+		must(t, err)
+		_, err = c.Await(deadline(t), "the node to work", func(s *cluster.Status) bool {
+			for _, n := range s.Storage {
+				if _, has := n.SCL["0"]; n.ID == id {
+					return n.Healthy && (!has || every > 1)
+				}
+			}
+			return false
+		})
+		must(t, err)
+		must(t, l.AwaitAcks(deadline(t), 200))
+		check(t, c, l)
+		quiet(t, l, "a damaged segment")
+	}
+	says(t, c, `segment is damaged and out of service.* node=`+id)
 }
 
 // emptiedDirectory takes everything from a node: what starts then is another store.

@@ -179,7 +179,7 @@ func TestAllKilledAtOnceLoseNothing(t *testing.T) {
 }
 
 func TestPausedWriterAnswersNothingStale(t *testing.T) {
-	c := start(t, cluster.Options{})
+	c := start(t, cluster.Options{}, deposed)
 	l := load(t, c)
 	s, err := c.Status()
 	must(t, err)
