@@ -59,18 +59,20 @@ func (p *parser) ParseOneWithOptions(ctx context.Context, query string,
 func (p *parser) after(ctx context.Context, stmt ast.Statement) {
 	setNextTransaction(stmt)
 	a := annotator{}
+	unique := func(*ast.Select) bool { return false }
 	sctx, _ := ctx.(*sql.Context)
 	if sctx != nil && sctx.Session != nil {
 		a.db = sctx.GetCurrentDatabase()
 		if s, ok := sctx.Session.(*Session); ok {
 			s.noteDirections(stmt)
+			unique = s.uniqueRow
 			if e, ok := stmt.(*ast.Explain); ok && e.ExplainFormat == "" && s.b.mysql {
 				e.ExplainFormat = ast.TreeStr // the planner has no traditional one
 			}
 		}
 	}
 	a.statement(stmt)
-	scalars(stmt)
+	scalars(stmt, unique)
 }
 
 // serverVersion is ServerVersion as versioned comments have it.

@@ -1,7 +1,13 @@
 package gms
 
 import (
+	"context"
+	"slices"
+	"strings"
+
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+
+	"sextant/engine"
 )
 
 // mirrored are the comparisons by what they are with the sides exchanged.
@@ -15,7 +21,7 @@ var mirrored = map[string]string{
 // return several rows. The planner makes a semi-join of such a comparison, which is
 // true if any row satisfies it; a subquery at the left it evaluates, and refuses a
 // second row (MySQL 1242).
-func scalars(stmt ast.Statement) {
+func scalars(stmt ast.Statement, unique func(*ast.Select) bool) {
 	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
 		if not, ok := n.(*ast.NotExpr); ok {
 			excluded(not.Expr, ast.InStr)
@@ -29,6 +35,9 @@ func scalars(stmt ast.Statement) {
 		if !ok || singleRow(sub.Select) {
 			return true, nil
 		}
+		if s, ok := sub.Select.(*ast.Select); ok && unique(s) {
+			return true, nil
+		}
 		if _, both := c.Left.(*ast.Subquery); both {
 			return true, nil
 		}
@@ -37,6 +46,63 @@ func scalars(stmt ast.Statement) {
 		}
 		return true, nil
 	}, stmt)
+}
+
+// uniqueRow reports whether a subquery reads one table by all columns of a unique
+// key: it has one row at most.
+func (s *Session) uniqueRow(q *ast.Select) bool {
+	if len(q.From) != 1 || q.Where == nil {
+		return false
+	}
+	from, ok := q.From[0].(*ast.AliasedTableExpr)
+	if !ok {
+		return false
+	}
+	name, ok := from.Expr.(ast.TableName)
+	if !ok {
+		return false
+	}
+	db := name.DbQualifier.String()
+	if db == "" {
+		db = s.GetCurrentDatabase()
+	}
+	cat, err := s.b.db.CatalogAt(context.Background(), 0)
+	if err != nil || s.temporary(db, name.Name.String()) != nil {
+		return false
+	}
+	def := cat.Table(db, name.Name.String())
+	if def == nil {
+		return false
+	}
+	fixed := map[string]bool{}
+	equalities(q.Where.Expr, fixed)
+	covers := func(ix *engine.IndexDef) bool {
+		return ix.Unique && !slices.ContainsFunc(ix.Columns, func(c engine.IndexColumn) bool {
+			return c.Prefix != 0 || !fixed[strings.ToLower(def.Columns[c.Column].Name)]
+		})
+	}
+	return !def.Keyless() && covers(def.Primary) || slices.ContainsFunc(def.Indexes, covers)
+}
+
+// equalities notes the columns that a condition compares with a value.
+func equalities(e ast.Expr, fixed map[string]bool) {
+	switch e := e.(type) {
+	case *ast.ParenExpr:
+		equalities(e.Expr, fixed)
+	case *ast.AndExpr:
+		equalities(e.Left, fixed)
+		equalities(e.Right, fixed)
+	case *ast.ComparisonExpr:
+		if e.Operator != ast.EqualStr {
+			return
+		}
+		for _, side := range [][2]ast.Expr{{e.Left, e.Right}, {e.Right, e.Left}} {
+			col, ok := side[0].(*ast.ColName)
+			if _, value := side[1].(*ast.SQLVal); ok && value {
+				fixed[col.Name.Lowered()] = true
+			}
+		}
+	}
 }
 
 // excluded gives the subquery of a NOT IN a limit above every number of rows. The planner

@@ -194,6 +194,8 @@ func (s *shape) column(ctx context.Context, c *engine.ColumnDef) (*sql.Column, e
 // extra returns what information_schema says of a column besides.
 func extra(c *engine.ColumnDef) string {
 	switch e := c.Options[optExtra]; {
+	case c.Options[optSystem] != "":
+		return e
 	case e == "" && c.OnUpdate != "":
 		if c.HasDefault {
 			return "DEFAULT_GENERATED " + onUpdate + c.OnUpdate
