@@ -22,6 +22,7 @@ type Index struct {
 	hasPrefix   bool
 	hasDesc     bool
 	integers    bool // all columns are integers and not null
+	space       keySpace
 }
 
 var (

@@ -24,6 +24,9 @@ type span struct {
 	point  []byte // not nil: the interval is the keys that begin with it
 }
 
+// keyRoom is what most encoded bounds fit in, bytes.
+const keyRoom = 16
+
 // keySpace encodes the columns of one index.
 type keySpace struct {
 	shape *shape
@@ -68,7 +71,7 @@ func (k keySpace) value(ctx context.Context, i int, v any) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return k.append(nil, i, d), nil
+	return k.append(make([]byte, 0, keyRoom), i, d), nil
 }
 
 // cut returns where a cut lies among the encodings of column i: everything at or
@@ -119,8 +122,30 @@ func (k keySpace) cut(ctx context.Context, i int, c sql.MySQLRangeCut, upper boo
 	return end, end == nil, nil
 }
 
+// integerPoint returns the interval of one integer, false if r is another.
+func (k keySpace) integerPoint(ctx context.Context, i int, r sql.MySQLRangeColumnExpr) (span, bool, error) {
+	lo, isBelow := r.LowerBound.(sql.Below)
+	hi, isAbove := r.UpperBound.(sql.Above)
+	if !isBelow || !isAbove || k.parts[i].Desc || !k.shape.codecs[k.parts[i].Column].integer() {
+		return span{}, false, nil
+	}
+	switch lo.Key.(type) {
+	case int8, int16, int32, int64, uint8, uint16, uint32, uint64:
+		if lo.Key != hi.Key {
+			return span{}, false, nil
+		}
+	default:
+		return span{}, false, nil
+	}
+	e, err := k.value(ctx, i, lo.Key)
+	return span{lo: e, hi: row.PrefixEnd(e), point: e}, err == nil, err
+}
+
 // span returns the interval of column i in byte order.
 func (k keySpace) span(ctx context.Context, i int, r sql.MySQLRangeColumnExpr) (span, bool, error) {
+	if s, ok, err := k.integerPoint(ctx, i, r); ok || err != nil {
+		return s, ok, err
+	}
 	lo, loWhole, err := k.cut(ctx, i, r.LowerBound, false)
 	if err != nil {
 		return span{}, false, err
@@ -165,13 +190,14 @@ type lookup struct {
 
 // newLookup returns the key ranges of a lookup, in key order. No ranges: nothing matches.
 func newLookup(ctx context.Context, ix *Index, l sql.IndexLookup) (*lookup, error) {
-	k := newKeySpace(ix)
+	k := ix.space
 	out := &lookup{space: k}
 	coll, ok := l.Ranges.(sql.MySQLRangeCollection)
 	if !ok {
 		return nil, fmt.Errorf("gms: ranges of type %T", l.Ranges)
 	}
 	exact := true
+	out.ranges, out.boxes = make([]engine.Range, 0, len(coll)), make([]box, 0, len(coll))
 	for _, r := range coll {
 		if len(r) > len(k.parts) {
 			return nil, fmt.Errorf("gms: range of %d columns on index %s", len(r), ix.ID())
@@ -243,6 +269,9 @@ func (b box) free(decided []bool) bool {
 // mergeRanges sorts ranges by key and joins those that overlap. Closed ranges are
 // points.
 func mergeRanges(in []engine.Range) []engine.Range {
+	if len(in) < 2 {
+		return in
+	}
 	out := slices.Clone(in)
 	slices.SortStableFunc(out, func(a, b engine.Range) int { return bytes.Compare(a.Lo, b.Lo) })
 	n := 0

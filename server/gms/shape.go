@@ -281,6 +281,7 @@ func (s *shape) index(def *engine.IndexDef) *Index {
 			}
 		}
 	}
+	ix.space = newKeySpace(ix)
 	return ix
 }
 
