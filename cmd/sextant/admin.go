@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -46,7 +47,7 @@ func asking(c *common, run func(context.Context, *config.Config, *failover.Clien
 		defer cancel()
 		err = run(ctx, cfg, client, args)
 		if errors.Is(err, failover.ErrNoLeader) {
-			return fmt.Errorf("no control node answers at %s and its neighbours; does `sextant up` run with this --port-base? (%w)", cfg.Addr(config.PortControl), err)
+			return fmt.Errorf("no control node answers at %s and its neighbours; does `sextant up` run with this --port-base and --data?", cfg.Addr(config.PortControl))
 		}
 		return err
 	}
@@ -78,6 +79,12 @@ func statusCommand(c *common) *cobra.Command {
 func printStatus(s *failover.Status) {
 	fmt.Printf("volume: epoch %d, VDL %d, VCL %d, %d protection groups, %s of pages, %s stored\n\n", s.Volume.Epoch, s.Volume.VDL, s.Volume.VCL,
 		s.Volume.ProtectionGroups, human(s.Volume.Bytes), human(s.Volume.StoredBytes))
+	pid := func(n int) string {
+		if n == 0 {
+			return "-"
+		}
+		return strconv.Itoa(n)
+	}
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "INSTANCE\tAZ\tROLE\tADDRESS\tPID\tHEALTHY\tAPPLIED\tLAG\tTIER")
 	for _, i := range s.Instances {
@@ -85,7 +92,7 @@ func printStatus(s *failover.Status) {
 		if i.LagMS != nil {
 			lag = fmt.Sprintf("%.1f ms", *i.LagMS)
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%v\t%d\t%s\t%d\n", i.ID, i.AZ, i.Role, i.Address, i.PID, i.Healthy, i.AppliedLSN, lag, i.Tier)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%v\t%d\t%s\t%d\n", i.ID, i.AZ, i.Role, i.Address, pid(i.PID), i.Healthy, i.AppliedLSN, lag, i.Tier)
 	}
 	fmt.Fprintln(w, "\nSTORAGE\tAZ\tADDRESS\tPID\tHEALTHY\tSEGMENTS\tLOWEST SCL\tHIGHEST SCL")
 	for _, n := range s.Storage {
@@ -98,15 +105,15 @@ func printStatus(s *failover.Status) {
 			high = max(high, l)
 			first = false
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%v\t%d\t%d\t%d\n", n.ID, n.AZ, n.Address, n.PID, n.Healthy, len(n.SCL), low, high)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%v\t%d\t%d\t%d\n", n.ID, n.AZ, n.Address, pid(n.PID), n.Healthy, len(n.SCL), low, high)
 	}
 	fmt.Fprintln(w, "\nCONTROL\tAZ\tADDRESS\tPID\tHEALTHY\tLEADER")
 	for _, n := range s.Control {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%v\t%v\n", n.ID, n.AZ, n.Address, n.PID, n.Healthy, n.Leader)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%v\t%v\n", n.ID, n.AZ, n.Address, pid(n.PID), n.Healthy, n.Leader)
 	}
 	fmt.Fprintln(w, "\nROUTER\tADDRESS\tPID\tHEALTHY")
 	for _, n := range s.Routers {
-		fmt.Fprintf(w, "%s\t%s\t%d\t%v\n", n.ID, n.Address, n.PID, n.Healthy)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%v\n", n.ID, n.Address, pid(n.PID), n.Healthy)
 	}
 	fmt.Fprintln(w, "\nENDPOINT\tTYPE\tADDRESSES\tMEMBER TYPE\tLIST\tMEMBERS")
 	for _, e := range s.Endpoints {
@@ -189,6 +196,10 @@ func startCommand(c *common) *cobra.Command {
 			if err := known(cfg, id); err != nil {
 				return err
 			}
+			if _, err := pidOf(roleDir(cfg, id)); err == nil && !stopped(roleDir(cfg, id)) {
+				fmt.Println(id, "runs already")
+				return nil
+			}
 			if err := startRole(ctx, roleDir(cfg, id)); err != nil {
 				return err
 			}
@@ -240,7 +251,9 @@ func endpointCommand(c *common) *cobra.Command {
 			if !slices.ContainsFunc(s.Endpoints, func(e failover.EndpointStatus) bool { return e.Name == args[0] }) {
 				return fmt.Errorf("there is no endpoint %q; `sextant endpoint list` shows all", args[0])
 			}
-			_, err = client.Propose(ctx, &fleet.DeleteEndpoint{Name: args[0]})
+			if _, err = client.Propose(ctx, &fleet.DeleteEndpoint{Name: args[0]}); err == nil {
+				fmt.Println(args[0], "deleted")
+			}
 			return err
 		}),
 	}
@@ -278,6 +291,20 @@ func (m *members) member() (fleet.MemberType, error) {
 	return 0, fmt.Errorf("--member-type %q is not READER or ANY", m.memberType)
 }
 
+// areInstances refuses a list that names something else than instances.
+func areInstances(ctx context.Context, client *failover.Client, ids []string) error {
+	s, err := client.Status(ctx)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if !slices.ContainsFunc(s.Instances, func(i failover.InstanceStatus) bool { return i.ID == id }) {
+			return fmt.Errorf("%q is not an instance; `sextant status` lists them", id)
+		}
+	}
+	return nil
+}
+
 func createEndpoint(c *common) *cobra.Command {
 	var m members
 	cmd := &cobra.Command{
@@ -296,6 +323,12 @@ func createEndpoint(c *common) *cobra.Command {
 			}
 			if member != 0 {
 				e.Member = member
+			}
+			if config.Number(e.Name) > 0 && strings.HasPrefix(e.Name, "db-") {
+				return fmt.Errorf("%q is the name of an instance's own endpoint", e.Name)
+			}
+			if err := areInstances(ctx, client, e.Listed); err != nil {
+				return err
 			}
 			s, err := client.Propose(ctx, &fleet.CreateEndpoint{Endpoint: e})
 			if err != nil {
@@ -330,7 +363,15 @@ func modifyEndpoint(c *common) *cobra.Command {
 				change.SetListed = true
 				change.List, change.Listed = m.list(cmd)
 			}
-			_, err = client.Propose(ctx, change)
+			if !change.SetListed && change.Member == 0 {
+				return errors.New("nothing to change: name --member-type, --static or --exclude")
+			}
+			if err := areInstances(ctx, client, change.Listed); err != nil {
+				return err
+			}
+			if _, err = client.Propose(ctx, change); err == nil {
+				fmt.Println(args[0], "modified")
+			}
 			return err
 		})(cmd, args)
 	}
@@ -351,7 +392,19 @@ func instanceCommand(c *common) *cobra.Command {
 			if tier < 0 || tier > 15 {
 				return fmt.Errorf("--tier %d is not in 0…15", tier)
 			}
-			_, err := client.Propose(ctx, &fleet.AddInstance{Instance: instanceOf(cfg, config.Instance{ID: id, AZ: az, Tier: tier})})
+			s, err := client.Status(ctx)
+			if err != nil {
+				return err
+			}
+			if !slices.ContainsFunc(s.Storage, func(n failover.StorageStatus) bool { return n.AZ == az }) {
+				return fmt.Errorf("--az %q: there is no storage in that zone", az)
+			}
+			if slices.ContainsFunc(s.Instances, func(i failover.InstanceStatus) bool { return i.ID == id }) {
+				return fmt.Errorf("%s is in the cluster already", id)
+			}
+			if _, err = client.Propose(ctx, &fleet.AddInstance{Instance: instanceOf(cfg, config.Instance{ID: id, AZ: az, Tier: tier})}); err == nil {
+				fmt.Println(id, "added; `sextant up` starts it")
+			}
 			return err
 		}),
 	}
@@ -360,7 +413,13 @@ func instanceCommand(c *common) *cobra.Command {
 	remove := &cobra.Command{
 		Use: "remove ID", Short: "remove an instance that is not the writer", Example: "  sextant instance remove db-4", Args: cobra.ExactArgs(1),
 		RunE: asking(c, func(ctx context.Context, _ *config.Config, client *failover.Client, args []string) error {
+			if err := areInstances(ctx, client, args); err != nil {
+				return err
+			}
 			_, err := client.Propose(ctx, &fleet.RemoveInstance{ID: args[0]})
+			if err == nil {
+				fmt.Println(args[0], "removed")
+			}
 			return err
 		}),
 	}

@@ -115,7 +115,7 @@ func runControl(ctx context.Context, cfg *config.Config, id string, log *slog.Lo
 	select {
 	case <-ctx.Done():
 		if err := c.HandOver(); err != nil { // the others then wait for an election
-			log.Info("leadership not handed over", "node", id, "error", err)
+			log.Debug("leadership not handed over", "node", id, "error", err)
 		}
 	case err = <-fatal:
 	}

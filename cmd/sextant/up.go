@@ -237,14 +237,16 @@ func (v *view) complain(ctx context.Context) {
 func rolesOf(t failover.Topology) map[string]string {
 	roles := map[string]string{}
 	for _, i := range t.State.Instances {
-		switch l := t.Live[i.ID]; {
+		switch l, attached := t.Live[i.ID]; {
 		case t.State.IsStopped(i.ID):
 			roles[i.ID] = "stopped"
 		case t.Writer() == i.ID:
 			roles[i.ID] = "writer"
 		case l.Healthy && l.Role == fleet.RoleReader:
 			roles[i.ID] = "reader"
-		case l.Healthy:
+		case attached && l.Role == fleet.RoleRecovering:
+			roles[i.ID] = "becoming the writer"
+		case attached:
 			roles[i.ID] = "joining"
 		default:
 			roles[i.ID] = "down"
