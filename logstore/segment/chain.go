@@ -104,9 +104,8 @@ func (c *chain) keep(stays func(e *entry) bool) {
 	c.byPage, c.indexed = nil, 0
 }
 
-// ofPage returns the records of a page in memory at or below at, in LSN order. The
-// index is brought up to date here, so that storing a record costs no map work.
-func (c *chain) ofPage(p redo.PageID, at redo.LSN, annulled redo.Ranges) []redo.Record {
+// index brings byPage up to date. Storing a record costs no map work.
+func (c *chain) index() {
 	if c.byPage == nil {
 		c.byPage = map[redo.PageID][]int32{}
 	}
@@ -114,6 +113,11 @@ func (c *chain) ofPage(p redo.PageID, at redo.LSN, annulled redo.Ranges) []redo.
 		id := c.log[c.indexed].Page
 		c.byPage[id] = append(c.byPage[id], int32(c.indexed))
 	}
+}
+
+// ofPage returns the records of a page in memory at or below at, in LSN order.
+func (c *chain) ofPage(p redo.PageID, at redo.LSN, annulled redo.Ranges) []redo.Record {
+	c.index()
 	var out []redo.Record
 	for _, i := range c.byPage[p] {
 		if r := &c.log[i].Record; r.LSN <= at && !hidden(annulled, r.LSN) {

@@ -1,7 +1,7 @@
 package segment
 
 import (
-	"cmp"
+	"maps"
 	"slices"
 
 	"sextant/internal/redo"
@@ -17,26 +17,23 @@ func (h *Host) Drain(pg redo.PGID) *DrainPlan {
 		return nil
 	}
 	p := &DrainPlan{PG: pg, Through: c.hint.VDL, ImageThrough: min(c.scl(), c.hint.VDL), before: h.synced()}
-	var records []redo.Record
-	for i := range c.log {
-		if r := &c.log[i].Record; r.LSN <= p.Through && !hidden(h.list.Ranges, r.LSN) {
-			records = append(records, *r)
-			p.Bytes += int64(len(r.Payload))
+	c.index()
+	records := make([]redo.Record, 0, len(c.log)) // of all pages: it never moves
+	for _, id := range slices.Sorted(maps.Keys(c.byPage)) {
+		at := len(records)
+		for _, i := range c.byPage[id] {
+			if r := &c.log[i].Record; r.LSN <= p.Through && !hidden(h.list.Ranges, r.LSN) {
+				records = append(records, *r)
+				p.Bytes += int64(len(r.Payload))
+			}
+		}
+		if of := records[at:len(records):len(records)]; len(of) > 0 {
+			sortByLSN(of)
+			p.Pages = append(p.Pages, DrainPage{id, of})
 		}
 	}
-	if len(records) == 0 {
+	if len(p.Pages) == 0 {
 		return nil
-	}
-	slices.SortFunc(records, func(a, b redo.Record) int {
-		return cmp.Or(cmp.Compare(a.Page, b.Page), cmp.Compare(a.LSN, b.LSN))
-	})
-	for len(records) > 0 {
-		n := 1
-		for n < len(records) && records[n].Page == records[0].Page {
-			n++
-		}
-		p.Pages = append(p.Pages, DrainPage{records[0].Page, records[:n:n]})
-		records = records[n:]
 	}
 	return p
 }
