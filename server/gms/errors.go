@@ -194,6 +194,7 @@ var rewrites = []rewrite{
 		"Incorrect table definition; there can be only one auto column and it must be defined as a key"),
 	rw("^length is (.*) but max allowed is (.*)$", 1074, "Column length too big (max = $2); use BLOB or TEXT instead"),
 	rw("^incompatible type for default value: (?s:(.*))$", 1067, "Invalid default value: $1"),
+	rw("(?i)^variable '(.*)' is a read.only variable$", 1238, "Variable '$1' is a read only variable"),
 	rw("^the view (.*) does not exist$", 1051, "Unknown table '$1'"),
 	rw("^`(.*)` expected `(.*)` parameters but got `(.*)`$", 1318,
 		"Incorrect number of arguments for PROCEDURE $db.$1; expected $2, got $3"),

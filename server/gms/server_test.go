@@ -75,7 +75,13 @@ func startInstance(t *testing.T) *instance {
 // open returns a connection pool as root.
 func (i *instance) open(params string) *sql.DB {
 	i.t.Helper()
-	db, err := sql.Open("mysql", fmt.Sprintf("root@tcp(%s)/%s", i.addr, params))
+	return i.openAs("root", params)
+}
+
+// openAs returns a connection pool as a user without a password.
+func (i *instance) openAs(user, params string) *sql.DB {
+	i.t.Helper()
+	db, err := sql.Open("mysql", fmt.Sprintf("%s@tcp(%s)/%s", user, i.addr, params))
 	if err != nil {
 		i.t.Fatal(err)
 	}

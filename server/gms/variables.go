@@ -48,11 +48,12 @@ func addVariables() {
 				Name: "aurora_server_id", Scope: global, Default: "",
 				Type: types.NewSystemStringType("aurora_server_id"),
 			},
-			&sql.MysqlSystemVariable{
-				Name: "innodb_read_only", Scope: global, Default: int8(0),
-				Type: types.NewSystemBoolType("innodb_read_only"),
-			},
 		})
+		for _, name := range []string{"read_only", "super_read_only", "innodb_read_only"} { // they follow the role
+			sql.SystemVariables.AddSystemVariables([]sql.SystemVariable{&sql.MysqlSystemVariable{
+				Name: name, Scope: global, Default: int8(0), Type: types.NewSystemBoolType(name),
+			}})
+		}
 	})
 }
 
