@@ -365,6 +365,31 @@ func TestAnotherClusterIsRefused(t *testing.T) {
 	}
 }
 
+// A control node that is down for good, and is asked first, costs a watcher one try.
+func TestWatchGoesOnFromADeadNode(t *testing.T) {
+	c := newCluster(t, 1)
+	c.leader()
+	dead := listen(t, "127.0.0.1:0")
+	must(t, dead.Close())
+	addresses := []string{dead.Addr().String()}
+	for _, p := range c.peers {
+		addresses = append(addresses, p.Address)
+	}
+	client, err := failover.NewClient(failover.ClientOptions{Addresses: addresses, Cluster: "test"})
+	must(t, err)
+	defer func() { must(t, client.Close()) }()
+	ctx, cancel := context.WithCancel(testContext(t))
+	defer cancel()
+	seen := false
+	err = client.Watch(ctx, func(failover.Topology) {
+		seen = true
+		cancel()
+	})
+	if !seen {
+		t.Errorf("no topology: %v", err)
+	}
+}
+
 func TestVerifyEpoch(t *testing.T) {
 	c := newCluster(t, 1)
 	c.start("db-1")

@@ -60,7 +60,8 @@ func (w *watch) stream(ctx context.Context, a string, n failoverpb.ControlClient
 	first := time.AfterFunc(callTimeout, cancel) // a node that accepts and says nothing
 	defer first.Stop()
 	s, err := n.Watch(ctx, &failoverpb.WatchRequest{Cluster: w.c.opt.Cluster, LeaderOnly: leaderOnly})
-	if err != nil {
+	if err != nil { // no connection: without this the same dead node would be asked for ever
+		w.c.missed(a, nil)
 		return err
 	}
 	for {
