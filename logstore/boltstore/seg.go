@@ -97,17 +97,20 @@ func (g *seg) quarantine(what string) error {
 func (g *seg) open(create bool) error {
 	return g.guard(func() error {
 		fi, err := os.Stat(g.path)
+		if errors.Is(err, fs.ErrNotExist) && create {
+			if err := g.make(); err != nil {
+				return fmt.Errorf("make segment %d: %v", g.pg, err)
+			}
+			fi, err = os.Stat(g.path)
+		}
 		switch {
-		case errors.Is(err, fs.ErrNotExist) && create:
 		case err != nil:
 			return fmt.Errorf("open segment %d: %w", g.pg, err)
-		case fi.Size() == 0 && !create:
+		case fi.Size() == 0:
 			return fmt.Errorf("%w: the file is empty", errValue)
 		}
-		if err == nil {
-			if err := checkMetas(g.path); err != nil {
-				return err
-			}
+		if err := checkMetas(g.path); err != nil {
+			return err
 		}
 		db, err := openBolt(g.path, g.opt.NoSync)
 		if err != nil {
@@ -117,11 +120,32 @@ func (g *seg) open(create bool) error {
 			return fmt.Errorf("open segment %d: %w", g.pg, err)
 		}
 		g.db = db
-		if err := g.checkFormat(); err != nil {
-			return err
-		}
-		return durable.SyncDir(filepath.Dir(g.path))
+		return g.checkFormat()
 	})
+}
+
+// make makes the file with its buckets under another name and puts it in place when
+// it is durable: an end of the process at any point leaves a whole file or none.
+func (g *seg) make() error {
+	tmp := g.path + tmpSuffix
+	if err := os.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	db, err := openBolt(tmp, g.opt.NoSync)
+	if err != nil {
+		return err
+	}
+	err = writeFormat(db, g.format())
+	if e := db.Close(); err == nil {
+		err = e
+	}
+	if err == nil {
+		err = os.Rename(tmp, g.path)
+	}
+	if err == nil {
+		err = durable.SyncDir(filepath.Dir(g.path))
+	}
+	return err
 }
 
 // checkMetas returns errValue unless both of bbolt's meta pages verify. bbolt itself
@@ -164,20 +188,15 @@ func openBolt(path string, noSync bool) (*bolt.DB, error) {
 	return db, nil
 }
 
-// checkFormat writes the format into a new file and compares it in an old one.
+// checkFormat compares the file's format with this segment's.
 func (g *seg) checkFormat() error {
-	want := g.format()
-	isNew := false
 	err := g.db.View(func(tx *bolt.Tx) error {
-		if meta := tx.Bucket(bucketMeta); meta != nil {
-			return g.compareFormat(meta.Get(keyFormat), want)
+		meta := tx.Bucket(bucketMeta)
+		if meta == nil {
+			return fmt.Errorf("%w: no bucket %s", errValue, bucketMeta)
 		}
-		isNew = true
-		return nil
+		return g.compareFormat(meta.Get(keyFormat), g.format())
 	})
-	if err == nil && isNew {
-		err = g.writeFormat(want)
-	}
 	if err != nil && !isDamage(err) {
 		_ = g.db.Close()
 	}
@@ -185,11 +204,8 @@ func (g *seg) checkFormat() error {
 }
 
 // writeFormat makes a new file's buckets.
-func (g *seg) writeFormat(want []byte) error {
-	return g.db.Update(func(tx *bolt.Tx) error {
-		if k, _ := tx.Cursor().First(); k != nil {
-			return fmt.Errorf("%w: no bucket %s", errValue, bucketMeta)
-		}
+func writeFormat(db *bolt.DB, want []byte) error {
+	return db.Update(func(tx *bolt.Tx) error {
 		for _, b := range [][]byte{bucketMeta, bucketHead, bucketRun, bucketImage, bucketIndex} {
 			if _, err := tx.CreateBucket(b); err != nil {
 				return fmt.Errorf("make bucket %s: %w", b, err)

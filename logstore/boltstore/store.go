@@ -117,7 +117,7 @@ func Open(opt Options) (*Store, error) {
 	for _, e := range entries {
 		if strings.HasSuffix(e.Name(), tmpSuffix) {
 			if err := os.Remove(filepath.Join(opt.Dir, e.Name())); err != nil {
-				return nil, fmt.Errorf("remove an unfinished compaction: %w", err)
+				return nil, fmt.Errorf("remove an unfinished file: %w", err)
 			}
 			continue
 		}
