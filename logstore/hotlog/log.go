@@ -86,9 +86,10 @@ func (l *Log) Room() int64 {
 }
 
 // Cover appends an empty frame if the newest one is not covered by a later one, so
-// that damage to it will be told from a torn tail. Errors are Append's.
+// that damage to it will be told from a torn tail, or if that makes a Release durable
+// by which a file becomes spare. Errors are Append's.
 func (l *Log) Cover() error {
-	if l.cur == nil || l.covered {
+	if l.cur == nil || l.covered && (l.Room() < headerSize || !l.releaseFrees()) {
 		return l.failure()
 	}
 	if err := l.failure(); err != nil {
@@ -246,7 +247,11 @@ func (l *Log) takeFile(size int64) (*file, error) {
 		l.mu.Unlock()
 		return f, nil
 	}
-	if len(l.mu.live) >= l.opt.FilesMax {
+	limit := l.opt.FilesMax
+	if l.cur == nil {
+		limit++ // what the replay read can only be released once there is a file to say so in
+	}
+	if len(l.mu.live) >= limit {
 		l.mu.Unlock()
 		return nil, ErrFull
 	}

@@ -23,6 +23,12 @@ type background struct {
 	compacted   time.Time
 }
 
+func (b *background) init() {
+	b.counts = map[pageOf]count{}
+	b.cursor, b.floors = map[redo.PGID]redo.PageID{}, map[redo.PGID][]floorAt{}
+	b.collected, b.compacted = time.Now(), time.Now()
+}
+
 type pageOf struct {
 	pg   redo.PGID
 	page redo.PageID
@@ -38,9 +44,6 @@ type floorAt struct {
 // backgroundLoop drains, collects and compacts. It begins at a point of the interval
 // that depends on the node, so that six nodes on one machine do not drain at once.
 func (n *Node) backgroundLoop() {
-	n.bg.counts = map[pageOf]count{}
-	n.bg.cursor, n.bg.floors = map[redo.PGID]redo.PageID{}, map[redo.PGID][]floorAt{}
-	n.bg.collected, n.bg.compacted = time.Now(), time.Now()
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(n.opt.ID))
 	next := time.Now().Add(n.opt.DrainEvery/2 + n.opt.DrainEvery*time.Duration(h.Sum32()%64)/64)
@@ -87,6 +90,10 @@ func (n *Node) round(urgent bool) error {
 		if n.ctx.Err() != nil {
 			return nil
 		}
+	}
+	n.quarantineForks()
+	if err := n.note(); err != nil {
+		return err
 	}
 	if len(pgs) > 0 {
 		n.release()
@@ -162,6 +169,9 @@ func (n *Node) pageWrite(p *segment.DrainPlan, d *segment.DrainPage) (boltstore.
 	}
 	last := d.Records[len(d.Records)-1].LSN
 	b, err := segment.Build(n.store, p.PG, d.Page, last, d.Records, page.Apply)
+	if errors.Is(err, boltstore.ErrCollected) {
+		return w, nil // drained again after a restart: the store has a newer image
+	}
 	if err != nil {
 		return w, err
 	}
@@ -180,11 +190,47 @@ func (n *Node) storeFailed(pg redo.PGID, err error) error {
 	return nil
 }
 
+// quarantineForks takes a segment out of service that was given two different records
+// for one LSN: like a damaged file, it must not pin the hot log.
+func (n *Node) quarantineForks() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.host == nil {
+		return
+	}
+	for _, g := range n.host.Health().Segments {
+		if g.Damaged && !n.out[g.PG] {
+			n.quarantine(g.PG, errFork)
+		}
+	}
+}
+
+var errFork = errors.New("node: the segment has two records for one LSN, or was damaged before the restart")
+
+// note makes quarantines durable: a file that begins with a snapshot of them. Whoever
+// appends may be about to do the same, or wait for room: then it is for the next round.
+func (n *Node) note() error {
+	n.mu.Lock()
+	due := n.unnoted
+	n.mu.Unlock()
+	if !due || !n.persist.TryLock() {
+		return nil
+	}
+	defer n.persist.Unlock()
+	if err := n.rotateNow(); err != nil {
+		return fmt.Errorf("note a quarantine: %w", err) // the next start has room for it
+	}
+	return nil
+}
+
 // release gives back the hot log's files whose records are in the store.
 func (n *Node) release() {
 	n.mu.Lock()
-	oldest := n.host.OldestFrame()
+	oldest, unnoted := n.host.OldestFrame(), n.unnoted
 	n.mu.Unlock()
+	if unnoted {
+		return
+	}
 	n.marks.Lock()
 	defer n.marks.Unlock()
 	var through uint64

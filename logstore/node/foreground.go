@@ -140,7 +140,10 @@ func (n *Node) rotate(snapshot []byte, room int64) error {
 				n.rotated()
 				return nil
 			}
-			if !errors.Is(err, hotlog.ErrFull) {
+			n.mu.Lock()
+			unnoted := n.unnoted
+			n.mu.Unlock()
+			if !errors.Is(err, hotlog.ErrFull) || unnoted { // nothing is released before a note
 				return err
 			}
 		}
@@ -157,6 +160,20 @@ func (n *Node) rotate(snapshot []byte, room int64) error {
 			return context.Cause(n.ctx)
 		}
 	}
+}
+
+// rotateNow begins a file of the hot log with the present state, without waiting for
+// room. persist is held, or nothing is served yet. An error is the node's end.
+func (n *Node) rotateNow() error {
+	n.mu.Lock()
+	b := n.snapshotLocked()
+	n.unnoted = false
+	n.mu.Unlock()
+	if err := n.hot.Rotate(b, 0); err != nil {
+		return err
+	}
+	n.rotated()
+	return nil
 }
 
 // rotated notes the new generation and asks for what it makes necessary.

@@ -96,6 +96,8 @@ type Node struct {
 	volume  redo.VolumeID
 	line    redo.TimelineID
 	waiting map[logstore.NodeID]func(logstore.Envelope) // who gets what is sent to that peer
+	out     map[redo.PGID]bool                          // quarantined by this process
+	unnoted bool                                        // a quarantine that no snapshot in the hot log says
 
 	serving chan struct{} // a slot per answer that is being read from the store
 	bg      background
@@ -117,8 +119,10 @@ func Open(o Options) (*Node, error) {
 	n := &Node{
 		opt: o, room: make(chan struct{}, 1), urgent: make(chan struct{}, 1), spare: make(chan struct{}, 1),
 		serving: make(chan struct{}, serveMax), waiting: map[logstore.NodeID]func(logstore.Envelope){},
+		out: map[redo.PGID]bool{},
 	}
 	n.ctx, n.stop = context.WithCancelCause(context.Background())
+	n.bg.init()
 	if err := n.open(); err != nil {
 		n.stop(err)
 		n.closeFiles()
@@ -136,7 +140,7 @@ func (n *Node) open() error {
 		return err
 	}
 	if n.host != nil {
-		if err := n.rotate(n.snapshot(), 0); err != nil {
+		if err := n.begin(); err != nil {
 			return err
 		}
 	}
@@ -153,6 +157,26 @@ func (n *Node) open() error {
 	}
 	n.opt.Logger.Info("storage node is open", "node", n.opt.ID, "store", n.id.Store, "address", n.lis.Addr().String())
 	return nil
+}
+
+// begin begins this process's file of the hot log. Nothing drains yet that a full log
+// could wait for: it is drained here. What was replayed is given back at once, and
+// durably, so that a process that ends soon after each start does not fill the log.
+func (n *Node) begin() error {
+	if live, _ := n.hot.Live(); live >= n.opt.HotFiles {
+		for _, pg := range n.host.PGs() {
+			if err := n.drain(pg); err != nil {
+				return err
+			}
+		}
+	}
+	n.quarantineForks()
+	if err := n.rotateNow(); err != nil {
+		return err
+	}
+	n.host.Persisted()
+	n.release()
+	return n.hot.Cover()
 }
 
 // replay reads the hot log and opens the segments' store.
@@ -239,10 +263,13 @@ func (n *Node) openStore(expect []redo.PGID) error {
 }
 
 // quarantine takes a damaged segment out of service: it answers nothing and counts
-// in no quorum. Its file stays as it is.
+// in no quorum. Its file stays as it is. Its records leave memory: until a snapshot
+// that says so is in the hot log, release gives nothing back. mu is held while serving.
 func (n *Node) quarantine(pg redo.PGID, err error) {
 	n.opt.Logger.Error("segment is damaged and out of service", "node", n.opt.ID, "pg", pg, "error", err)
 	n.host.Quarantine(pg)
+	n.out[pg] = true
+	n.unnoted = true
 }
 
 // Serve accepts connections and works until Close, or until the node cannot go on:
