@@ -15,6 +15,12 @@
 // that is no hand-over at all; with several, whoever is first takes the others'
 // frames along.
 //
+// # What is kept
+//
+// Log is kept as long as a member of the group lacks it, also above RetentionBytes:
+// while a member is away, the others' files grow without bound. There is no copying of
+// whole segments yet, by which it could come back without that log.
+//
 // Start with Open. Sources: SIGMOD 2017 §3.3.
 package node
 
