@@ -162,8 +162,13 @@ var moduleDir = sync.OnceValues(func() (string, error) {
 var runKnown = flag.Bool("conformance", false, "run the subtests known to fail too")
 
 // TestConformance runs go-mysql-server's suites. SEXTANT_CONFORMANCE is a list of
-// names, with commas between, of those to run alone.
+// names, with commas between, of those to run alone. It comes before every test that
+// makes a Server: that sets MySQL's defaults for the whole process, and the suites
+// expect go-mysql-server's.
 func TestConformance(t *testing.T) {
+	if _, v, ok := sql.SystemVariables.GetGlobal("collation_server"); !ok || v != sql.Collation_Default.Name() {
+		t.Fatalf("collation_server is %v: a Server was made before; this test's file must come first", v)
+	}
 	want := os.Getenv("SEXTANT_CONFORMANCE")
 	dir, err := moduleDir()
 	if err != nil {
