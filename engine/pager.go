@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 
 	"sextant/engine/btree"
 	"sextant/internal/page"
@@ -27,6 +28,9 @@ type pager struct {
 	at  redo.LSN
 	// old is set for a snapshot far back: its misses say nothing about the heads.
 	old bool
+	// seen is the highest LSN of the pages handed out: what was read of them relies on
+	// nothing newer, whatever else is published.
+	seen atomic.Uint64
 }
 
 var (
@@ -50,7 +54,8 @@ func (p *pager) source() source {
 }
 
 // newest returns the newest published pages, and their LSN; a session that shows
-// anything of them has seen that LSN. They stay readable until done is called.
+// anything of them has seen the LSN that sawLSN then returns. They stay readable
+// until done is called.
 func (db *DB) newest() (p *pager, at redo.LSN, done func()) {
 	at = db.snaps.acquireNewest()
 	return db.pagerAt(at), at, func() { db.snaps.release(at) }
@@ -63,6 +68,21 @@ func (db *DB) newest() (p *pager, at redo.LSN, done func()) {
 // and one that a readable LSN selects is not pruned. So the page as of the VDL, read
 // after the miss, is the page as of at.
 func (p *pager) Page(ctx context.Context, id redo.PageID) ([]byte, error) {
+	b, err := p.page(ctx, id)
+	if err == nil {
+		if lsn := uint64(page.LSN(b)); lsn > p.seen.Load() {
+			p.seen.Store(lsn)
+		}
+	}
+	return b, err
+}
+
+// sawLSN returns the highest LSN that what was read so far relies on: that of the
+// newest page on a way down a tree. It is at or below at. What the structure of a tree
+// owes to a change is in the pages that the change touched.
+func (p *pager) sawLSN() redo.LSN { return redo.LSN(p.seen.Load()) }
+
+func (p *pager) page(ctx context.Context, id redo.PageID) ([]byte, error) {
 	if b, ok := p.db.pool.At(id, p.at); ok {
 		return b, nil
 	}

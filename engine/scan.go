@@ -204,9 +204,9 @@ func (c *Cursor) refresh() {
 			return
 		}
 		c.release()
+		c.tx.s.Saw(c.pages.sawLSN())
 	}
 	c.pages, c.pageLSN, c.release = c.tx.db.newest()
-	c.tx.s.Saw(c.pageLSN)
 	c.tree.Reset(c.ix.tree(), c.t.pager(c.pages))
 	c.placed = false
 }
@@ -257,6 +257,9 @@ func (c *Cursor) Next(ctx context.Context) (row.Row, error) {
 		} else {
 			r, err = c.locking(ctx)
 		}
+	}
+	if c.pages != nil {
+		c.tx.s.Saw(c.pages.sawLSN()) // also for what was not found
 	}
 	if err != nil {
 		c.err = err

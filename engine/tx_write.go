@@ -168,10 +168,10 @@ func (w *write) done(err error) error {
 // newest returns the newest state of a row, nil if there is none.
 func (w *write) newest(ctx context.Context, pk []byte) (row.Row, error) {
 	tx := w.tx
-	p, at, release := tx.db.newest()
+	p, _, release := tx.db.newest()
 	defer release()
-	tx.s.Saw(at)
 	r, _, err := tx.newestRow(ctx, w.t, p, pk)
+	tx.s.Saw(p.sawLSN())
 	return r, err
 }
 
@@ -354,9 +354,9 @@ func (w *write) holder(ctx context.Context, ix *IndexDef, unique []byte) ([]byte
 		}
 		from = append([]byte(e), 0)
 	}
-	p, at, release := tx.db.newest()
+	p, _, release := tx.db.newest()
 	defer release()
-	tx.s.Saw(at)
+	defer func() { tx.s.Saw(p.sawLSN()) }()
 	c := btree.NewCursor(ix.tree(), w.t.pager(p))
 	for ok := c.Seek(ctx, unique); ok && bytes.HasPrefix(c.Key(), unique); ok = c.Next(ctx) {
 		pk, err := w.t.PrimaryKeyOf(ix, c.Key())
