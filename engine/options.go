@@ -59,5 +59,4 @@ const (
 	catalogsKept        = 64  // catalog snapshots of past versions kept in memory
 	freeStepPages       = 256 // pages freed by one background commit
 	bulkStepPages       = 128 // pages written by one commit of a bulk load
-	secondsKeptDays     = 40  // days of (second, LSN) rows
 )

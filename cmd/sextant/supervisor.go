@@ -22,7 +22,6 @@ const (
 	restartCalm  = 10 * time.Second      // a process that lived that long starts again with the first pause
 	stopPatience = 10 * time.Second      // after SIGTERM, before SIGKILL
 	markerPoll   = 100 * time.Millisecond
-	logLineMax   = 1 << 20 // bytes of one line of a process's log; the rest of a longer line starts a new one
 
 	markStopped  = "stopped"  // file in the directory of a process that shall not run
 	markStarting = "starting" // takes its place until the process was started again

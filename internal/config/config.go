@@ -39,7 +39,6 @@ type Cluster struct {
 // Control is the control plane.
 type Control struct {
 	Nodes             []Node        `mapstructure:"nodes"`
-	RaftHeartbeat     time.Duration `mapstructure:"raft_heartbeat"`
 	RaftElection      time.Duration `mapstructure:"raft_election"`
 	InstanceHeartbeat time.Duration `mapstructure:"instance_heartbeat"`
 	InstanceTimeout   time.Duration `mapstructure:"instance_timeout"`
@@ -152,8 +151,8 @@ func Default() Config {
 	return Config{
 		Cluster: Cluster{Name: "sextant", Data: "./data", Bind: "127.0.0.1", PortBase: 6000, SegmentSize: 10 * GiB},
 		Control: Control{
-			Nodes:         []Node{{"control-1", "az-a"}, {"control-2", "az-b"}, {"control-3", "az-c"}},
-			RaftHeartbeat: 300 * time.Millisecond, RaftElection: 300 * time.Millisecond,
+			Nodes:             []Node{{"control-1", "az-a"}, {"control-2", "az-b"}, {"control-3", "az-c"}},
+			RaftElection:      300 * time.Millisecond,
 			InstanceHeartbeat: 100 * time.Millisecond, InstanceTimeout: 1500 * time.Millisecond, StuckTimeout: 3 * time.Second,
 		},
 		Storage: Storage{

@@ -170,8 +170,7 @@ func (c *Config) validateSettings(k *check) {
 	count := func(key string, n, low, high int64) {
 		k.that(n >= low && n <= high, key, "%d is not in %d…%d", n, low, high)
 	}
-	between("control.raft_heartbeat", c.Control.RaftHeartbeat, 50*time.Millisecond, 10*time.Second)
-	between("control.raft_election", c.Control.RaftElection, c.Control.RaftHeartbeat, 10*time.Second)
+	between("control.raft_election", c.Control.RaftElection, 50*time.Millisecond, 10*time.Second)
 	between("control.instance_heartbeat", c.Control.InstanceHeartbeat, 10*time.Millisecond, 5*time.Second)
 	between("control.instance_timeout", c.Control.InstanceTimeout, 3*c.Control.InstanceHeartbeat, time.Minute)
 	between("control.stuck_timeout", c.Control.StuckTimeout, c.Control.InstanceTimeout, 10*time.Minute)
