@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sextant/internal/redo"
 	"sextant/logstore"
 )
 
@@ -92,7 +93,7 @@ func encodeGreeting(g Greeting) []byte {
 }
 
 func readGreeting(r *bufio.Reader) (g Greeting, err error) {
-	b := make([]byte, greetingSize+8)
+	b := make([]byte, greetingSize+framePrefix)
 	if _, err := io.ReadFull(r, b); err != nil {
 		return g, err
 	}
@@ -102,9 +103,9 @@ func readGreeting(r *bufio.Reader) (g Greeting, err error) {
 	if v, f := le.Uint16(b[4:]), le.Uint16(b[6:]); v != streamVersion || f != 0 {
 		return g, fmt.Errorf("%w: stream version %d, features %#x", ErrVersion, v, f)
 	}
-	n, sum := le.Uint32(b[8:]), le.Uint32(b[12:])
-	if n > GreetingBytesMax {
-		return g, fmt.Errorf("%w: greeting of %d bytes", ErrInvalid, n)
+	n, sum, err := decodePrefix(b[greetingSize:], GreetingBytesMax)
+	if err != nil {
+		return g, err
 	}
 	f := make([]byte, n)
 	if _, err := io.ReadFull(r, f); err != nil {
@@ -114,9 +115,7 @@ func readGreeting(r *bufio.Reader) (g Greeting, err error) {
 }
 
 func decodeGreeting(f []byte, sum uint32) (g Greeting, err error) {
-	h := make([]byte, 8, 8+len(f))
-	h = append(h, f...)
-	if len(f) == 0 || frameKind(f[0]) != frameGreeting || le.Uint32(sealFrame(h, len(h))[4:]) != sum {
+	if len(f) == 0 || frameKind(f[0]) != frameGreeting || redo.Checksum(0, f) != sum {
 		return g, fmt.Errorf("%w: greeting", ErrInvalid)
 	}
 	f = f[1:]
@@ -140,19 +139,19 @@ func (c *Conn) Peer() Greeting { return c.peer }
 // Read waits for a message and returns it. Its byte slices are its own.
 // Returns the connection's error, ErrInvalid, or ErrVersion.
 func (c *Conn) Read() (id uint64, m logstore.Message, err error) {
-	var h [8]byte
+	var h [framePrefix]byte
 	if _, err := io.ReadFull(c.r, h[:]); err != nil {
 		return 0, nil, err
 	}
-	n := le.Uint32(h[:])
-	if n > FrameBytesMax {
-		return 0, nil, fmt.Errorf("%w: frame of %d bytes", ErrInvalid, n)
-	}
-	b, err := readN(c.r, int(n))
+	n, sum, err := decodePrefix(h[:], FrameBytesMax)
 	if err != nil {
 		return 0, nil, err
 	}
-	return Decode(b, le.Uint32(h[4:]))
+	b, err := readN(c.r, n)
+	if err != nil {
+		return 0, nil, err
+	}
+	return Decode(b, sum)
 }
 
 // readN reads n bytes. It allocates as they arrive, so that a false length costs nothing.
@@ -177,11 +176,11 @@ func readN(r io.Reader, n int) ([]byte, error) {
 
 // Buffered reports whether a whole frame has arrived already, so that Read does not wait.
 func (c *Conn) Buffered() bool {
-	if c.r.Buffered() < 8 {
+	if c.r.Buffered() < framePrefix {
 		return false
 	}
 	h, err := c.r.Peek(4)
-	return err == nil && c.r.Buffered()-8 >= int(le.Uint32(h))
+	return err == nil && c.r.Buffered()-framePrefix >= int(le.Uint32(h))
 }
 
 // Send sends a message without waiting for the other end. The bytes of an Append's

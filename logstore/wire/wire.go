@@ -14,10 +14,14 @@
 // one frame of kind greeting with its cluster, node and store. After that come
 // frames, little endian:
 //
-//	0  length of what follows the checksum   u32
-//	4  CRC32C of the head                    u32
-//	8  kind                                  u8
-//	9  head, by kind
+//	 0  length of what follows the checksums  u32
+//	 4  CRC32C of the length                  u32
+//	 8  CRC32C of kind and head               u32
+//	12  kind                                  u8
+//	13  head, by kind
+//
+// The length has a checksum of its own: a reader that believed a damaged one would
+// wait for bytes that nobody sends.
 //
 // An append's head is volume, timeline, epoch, sequence and the number of batches;
 // the batches follow, each with its own length and checksum (package redo), and are
@@ -60,9 +64,9 @@ const (
 const Magic = "SXAS"
 
 const (
-	streamVersion = 1
-	greetingSize  = 8 // magic, version, features
-	frameHeader   = 9 // length, checksum, kind
+	streamVersion = 2
+	greetingSize  = 8  // magic, version, features
+	framePrefix   = 12 // length, its checksum, checksum of the head
 	appendHead    = 8 + 4 + 8 + 8 + 4
 )
 
@@ -100,16 +104,30 @@ func Encode(id uint64, m logstore.Message) ([][]byte, error) {
 }
 
 func newFrame(k frameKind) []byte {
-	b := make([]byte, frameHeader, 128)
-	b[8] = byte(k)
+	b := make([]byte, framePrefix+1, 128)
+	b[framePrefix] = byte(k)
 	return b
 }
 
 // sealFrame fills in length and checksum; size is the whole frame's, b its head.
 func sealFrame(b []byte, size int) []byte {
-	le.PutUint32(b[0:], uint32(size-8))
-	le.PutUint32(b[4:], redo.Checksum(0, b[8:]))
+	le.PutUint32(b[0:], uint32(size-framePrefix))
+	le.PutUint32(b[4:], redo.Checksum(0, b[:4]))
+	le.PutUint32(b[8:], redo.Checksum(0, b[framePrefix:]))
 	return b
+}
+
+// decodePrefix returns how many bytes follow a frame's prefix, and the checksum of
+// their head. Returns ErrInvalid for a damaged length, or one above most.
+func decodePrefix(b []byte, most int) (size int, sum uint32, err error) {
+	n := le.Uint32(b)
+	if redo.Checksum(0, b[:4]) != le.Uint32(b[4:]) {
+		return 0, 0, fmt.Errorf("%w: checksum of a frame's length", ErrInvalid)
+	}
+	if uint64(n) > uint64(most) {
+		return 0, 0, fmt.Errorf("%w: frame of %d bytes, at most %d", ErrInvalid, n, most)
+	}
+	return int(n), le.Uint32(b[8:]), nil
 }
 
 func encodeAppend(m *logstore.Append) [][]byte {
@@ -139,7 +157,7 @@ func readHeader(b []byte) logstore.Header {
 	}
 }
 
-// Decode decodes a frame without its length and checksum fields; sum is the latter.
+// Decode decodes a frame without its prefix; sum is the checksum of its head.
 // What it returns shares memory with b.
 func Decode(b []byte, sum uint32) (id uint64, m logstore.Message, err error) {
 	if len(b) == 0 {

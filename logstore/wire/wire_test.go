@@ -2,6 +2,7 @@ package wire_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"io"
 	"net"
@@ -211,6 +212,13 @@ func TestQueueIsBounded(t *testing.T) {
 	t.Fatal("800 MB were queued")
 }
 
+func hugeGreeting() []byte {
+	length := []byte{0xff, 0xff, 0xff, 0x7f}
+	b := append([]byte("SXAS\x02\x00\x00\x00"), length...)
+	b = binary.LittleEndian.AppendUint32(b, redo.Checksum(0, length))
+	return append(b, 0, 0, 0, 0)
+}
+
 func TestGreetingRefuses(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -218,9 +226,10 @@ func TestGreetingRefuses(t *testing.T) {
 		want error
 	}{
 		{"another protocol", []byte("GET / HTTP/1.1\r\nHost: x\r\n\r\n"), wire.ErrInvalid},
-		{"a newer version", append([]byte("SXAS\x02\x00\x00\x00"), make([]byte, 8)...), wire.ErrVersion},
-		{"an unknown feature", append([]byte("SXAS\x01\x00\x01\x00"), make([]byte, 8)...), wire.ErrVersion},
-		{"a huge greeting", append([]byte("SXAS\x01\x00\x00\x00"), bytes.Repeat([]byte{0xff}, 8)...), wire.ErrInvalid},
+		{"a newer version", append([]byte("SXAS\x03\x00\x00\x00"), make([]byte, 12)...), wire.ErrVersion},
+		{"an unknown feature", append([]byte("SXAS\x02\x00\x01\x00"), make([]byte, 12)...), wire.ErrVersion},
+		{"a damaged length", append([]byte("SXAS\x02\x00\x00\x00"), bytes.Repeat([]byte{0xff}, 12)...), wire.ErrInvalid},
+		{"a huge greeting", hugeGreeting(), wire.ErrInvalid},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -246,7 +255,7 @@ func TestGreetingRefuses(t *testing.T) {
 	}
 }
 
-// frame returns what the stream carries for m, without length and checksum.
+// frame returns what the stream carries for m, without its prefix.
 func frame(t testing.TB, m logstore.Message) (b []byte, sum uint32) {
 	t.Helper()
 	pieces, err := wire.Encode(1, m)
@@ -254,7 +263,29 @@ func frame(t testing.TB, m logstore.Message) (b []byte, sum uint32) {
 		t.Fatal(err)
 	}
 	all := bytes.Join(pieces, nil)
-	return all[8:], uint32(all[4]) | uint32(all[5])<<8 | uint32(all[6])<<16 | uint32(all[7])<<24
+	return all[12:], binary.LittleEndian.Uint32(all[8:])
+}
+
+// A damaged frame on the stream is an error at once, also where its length is
+// damaged and the bytes that it promises never come.
+func TestDamagedFrameDoesNotStallTheStream(t *testing.T) {
+	pieces, err := wire.Encode(1, messages()[6])
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole := bytes.Join(pieces, nil)
+	for bit := range len(whole) * 8 {
+		a, b := pair(t)
+		damaged := bytes.Clone(whole)
+		damaged[bit/8] ^= 1 << (bit % 8)
+		if err := a.SendRaw(damaged); err != nil {
+			t.Fatal(err)
+		}
+		if _, m, err := b.Read(); !errors.Is(err, wire.ErrInvalid) && !errors.Is(err, wire.ErrVersion) {
+			t.Fatalf("bit %d: %v, %v", bit, m, err)
+		}
+		_, _ = a.Close(), b.Close()
+	}
 }
 
 // A flipped bit is found, wherever it is.

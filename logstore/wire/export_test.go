@@ -1,0 +1,7 @@
+package wire
+
+// SendRaw sends bytes as they are, with no frame made round them.
+func (c *Conn) SendRaw(b []byte) error {
+	_, err := c.c.Write(b)
+	return err
+}
