@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 
+	"sextant/internal/page"
 	"sextant/logstore"
 	"sextant/logstore/wire"
 	"sextant/logstore/wirepb"
@@ -114,7 +115,35 @@ func (a *askers) ask(ctx context.Context, id logstore.NodeID, m logstore.Message
 	if r, ok := answer.(logstore.Refused); ok {
 		return nil, fmt.Errorf("node %s: %w", id, r)
 	}
+	if r, ok := m.(logstore.ReadPage); ok {
+		if answer, err = opened(r, answer); err != nil {
+			return nil, fmt.Errorf("node %s: %w", id, err)
+		}
+	}
 	return answer, nil
+}
+
+// opened checks the answer to a read: each page is the one asked for, unharmed. A page
+// that nothing touched becomes an all-zero one. Returns an ErrUnavailable for anything
+// else, so that another node is asked.
+func opened(ask logstore.ReadPage, m logstore.Message) (logstore.Message, error) {
+	a, ok := m.(logstore.PageAnswer)
+	if !ok || len(a.Pages) != len(ask.Pages) {
+		return nil, fmt.Errorf("a %T with other pages than asked for: %w", m, logstore.ErrUnavailable)
+	}
+	for i, p := range a.Pages {
+		if p == nil {
+			a.Pages[i] = make([]byte, page.Size)
+			continue
+		}
+		addr := page.Address{Volume: ask.Volume, Timeline: ask.Timeline, PG: ask.PG, Page: ask.Pages[i]}
+		if err := page.Verify(p, addr); err != nil {
+			return nil, fmt.Errorf("page %d of group %d at %d came damaged, or is another page: %w: %w",
+				ask.Pages[i], ask.PG, ask.At, err, logstore.ErrUnavailable)
+		}
+		page.Unseal(p)
+	}
+	return a, nil
 }
 
 func (n *asker) took(d time.Duration) {

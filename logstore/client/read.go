@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"sextant/internal/page"
 	"sextant/internal/redo"
 	"sextant/logstore"
 )
@@ -60,12 +59,8 @@ func (v *Volume) readGroup(ctx context.Context, pg redo.PGID, ids []redo.PageID,
 		if err != nil {
 			return fmt.Errorf("read %d pages of group %d at %d: %w", len(which), pg, at, err)
 		}
-		pages, err := pagesOf(a, len(which))
-		if err != nil {
-			return err
-		}
 		for i, w := range which {
-			out[w] = pages[i]
+			out[w] = a.(logstore.PageAnswer).Pages[i]
 		}
 		return nil
 	})
@@ -91,18 +86,4 @@ func (v *Volume) whom(pg redo.PGID, at redo.LSN) ([]logstore.NodeID, redo.LSN, e
 	v.mu.Unlock()
 	v.ask.byLatency(ids)
 	return ids, need, nil
-}
-
-// pagesOf checks a page answer; a page that nothing touched becomes an all-zero one.
-func pagesOf(m logstore.Message, n int) ([][]byte, error) {
-	a, ok := m.(logstore.PageAnswer)
-	if !ok || len(a.Pages) != n {
-		return nil, fmt.Errorf("a %T with other pages than asked for: %w", m, logstore.ErrUnavailable)
-	}
-	for i := range a.Pages {
-		if a.Pages[i] == nil {
-			a.Pages[i] = make([]byte, page.Size)
-		}
-	}
-	return a.Pages, nil
 }

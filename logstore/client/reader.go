@@ -95,8 +95,8 @@ func (r *Reader) readPages(ctx context.Context, epoch redo.VolumeEpoch, ids []re
 		if err != nil {
 			return fmt.Errorf("read %d pages of group %d at %d: %w", len(ids), pg, at, err)
 		}
-		pages, err = pagesOf(a, len(ids))
-		return err
+		pages = a.(logstore.PageAnswer).Pages
+		return nil
 	})
 	return pages, err
 }

@@ -224,6 +224,7 @@ func (n *Node) ask(ctx context.Context, m logstore.Message) (logstore.Message, e
 	case logstore.ReadPage:
 		if host != nil {
 			run, no = host.ReadPage(m, page.Apply)
+			run = sealed(m, run)
 		}
 	case logstore.ReadLog:
 		if host != nil {
@@ -243,6 +244,25 @@ func (n *Node) ask(ctx context.Context, m logstore.Message) (logstore.Message, e
 		return n.runServe(run, m.Head()), nil
 	default:
 		return n.askHost(ctx, m)
+	}
+}
+
+// sealed makes run's pages carry their address and checksum, which the asker verifies:
+// no page of another place, and none that was damaged on its way, is ever taken.
+func sealed(m logstore.ReadPage, run func(segment.Store) (logstore.Message, error)) func(segment.Store) (logstore.Message, error) {
+	if run == nil {
+		return nil
+	}
+	return func(s segment.Store) (logstore.Message, error) {
+		out, err := run(s)
+		if a, ok := out.(logstore.PageAnswer); ok {
+			for i, p := range a.Pages {
+				if p != nil {
+					page.Seal(p, page.Address{Volume: m.Volume, Timeline: m.Timeline, PG: m.PG, Page: m.Pages[i]})
+				}
+			}
+		}
+		return out, err
 	}
 }
 

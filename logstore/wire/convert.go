@@ -8,7 +8,7 @@ import (
 	"sextant/logstore/wirepb"
 )
 
-const messageVersion = 1
+const messageVersion = 2
 
 // ToProto returns m as protobuf, without cluster and sender. Returns ErrInvalid for
 // a message that does not travel this way.

@@ -1623,7 +1623,7 @@ func (x *ReadPage) GetReader() bool {
 
 type PageAnswer struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Pages         [][]byte               `protobuf:"bytes,1,rep,name=pages,proto3" json:"pages,omitempty"` // empty: no record touched the page
+	Pages         [][]byte               `protobuf:"bytes,1,rep,name=pages,proto3" json:"pages,omitempty"` // sealed: address and checksum are in them; empty: no record touched the page
 	Scl           uint64                 `protobuf:"varint,2,opt,name=scl,proto3" json:"scl,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
