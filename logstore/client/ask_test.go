@@ -2,14 +2,17 @@ package client
 
 import (
 	"context"
+	"errors"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"google.golang.org/grpc"
 
 	"sextant/internal/page"
+	"sextant/internal/redo"
 	"sextant/logstore"
 	"sextant/logstore/wire"
 	"sextant/logstore/wirepb"
@@ -97,5 +100,24 @@ func TestPagesAreVerifiedWhenTheyArrive(t *testing.T) {
 				t.Fatal("not the page asked for")
 			}
 		})
+	}
+}
+
+// A wait that its session gave up leaves nothing behind, however long VDL stands still.
+func TestWaitForVDLThatEndsLeavesNothing(t *testing.T) {
+	v := &Volume{done: make(chan struct{})}
+	var waiting sync.WaitGroup
+	ctx, cancel := context.WithCancel(t.Context())
+	for l := range redo.LSN(100) {
+		waiting.Go(func() {
+			if err := v.WaitVDL(ctx, l+1); !errors.Is(err, context.Canceled) {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+	cancel()
+	waiting.Wait()
+	if n := v.waits.commits.Len(); n != 0 {
+		t.Errorf("%d waits are left", n)
 	}
 }

@@ -401,6 +401,9 @@ func (v *Volume) WaitVDL(ctx context.Context, l redo.LSN) error {
 		}
 		return v.Err()
 	case <-ctx.Done():
+		v.waits.Lock()
+		v.waits.commits.Forget(func(other chan struct{}) bool { return other == c })
+		v.waits.Unlock()
 		return context.Cause(ctx)
 	}
 }

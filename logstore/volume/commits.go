@@ -1,6 +1,11 @@
 package volume
 
-import "sextant/internal/redo"
+import (
+	"cmp"
+	"slices"
+
+	"sextant/internal/redo"
+)
 
 // CommitQueue holds what waits for VDL to pass an LSN, each with a value that says
 // whom to tell. The zero value is empty.
@@ -34,6 +39,12 @@ func (q *CommitQueue[T]) Release(vdl redo.LSN, dst []T) []T {
 		q.pop()
 	}
 	return dst
+}
+
+// Forget removes the values that nobody waits for any more. It looks at all of them.
+func (q *CommitQueue[T]) Forget(gone func(T) bool) {
+	q.heap = slices.DeleteFunc(q.heap, func(p parked[T]) bool { return gone(p.value) })
+	slices.SortFunc(q.heap, func(a, b parked[T]) int { return cmp.Compare(a.lsn, b.lsn) }) // sorted is a heap
 }
 
 // Drain removes and returns every value, in LSN order: the volume is closed.

@@ -270,6 +270,24 @@ func TestCommitQueue(t *testing.T) {
 	}
 }
 
+// What nobody waits for any more is gone, and the others keep their order.
+func TestCommitQueueForgets(t *testing.T) {
+	var q volume.CommitQueue[int]
+	for _, l := range rand.New(rand.NewPCG(7, 8)).Perm(50) {
+		q.Park(redo.LSN(l), l)
+	}
+	q.Forget(func(l int) bool { return l%3 != 0 })
+	if q.Len() != 17 {
+		t.Fatalf("%d are left", q.Len())
+	}
+	q.Park(10, 10)
+	for i, l := range q.Drain(nil) {
+		if want := []int{0, 3, 6, 9, 10, 12}; i < len(want) && l != want[i] || l%3 != 0 && l != 10 {
+			t.Fatalf("%d comes as number %d", l, i)
+		}
+	}
+}
+
 // One commit of eight records: append, seal, ship to six, four acknowledgements.
 func BenchmarkCommit(b *testing.B) {
 	_, tr := openTracker(b, 4, 1<<40, volume.Limits{})
