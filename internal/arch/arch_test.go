@@ -43,6 +43,7 @@ var only = map[string][]string{
 	"github.com/hashicorp/raft":           {"failover"},
 	"github.com/hashicorp/raft-boltdb":    {"failover"},
 	"github.com/spf13/viper":              {"internal/config"},
+	"github.com/dlclark/regexp2":          {"internal/icuregex"},
 	"github.com/spf13/cobra":              {"cmd/sextant"},
 	"github.com/prometheus/client_golang": {"router", "server", "logstore/node", "failover", "cmd/sextant"},
 }
@@ -55,7 +56,7 @@ var layers = map[string][]string{
 	"engine":         {"internal/redo", "internal/page", "internal/invariant", "logstore", "engine"},
 	"engine/replica": {"internal/redo", "internal/page", "internal/invariant", "engine/bufpool", "engine/btree", "logstore"},
 	"server":         {"internal/page", "internal/redo", "internal/invariant", "engine", "logstore", "logstore/client", "failover", "server"},
-	"server/gms":     {"internal/redo", "engine", "logstore", "router/proxyv2"},
+	"server/gms":     {"internal/icuregex", "internal/redo", "engine", "logstore", "router/proxyv2"},
 	"failover":       {"internal/durable", "internal/redo", "internal/invariant", "failover"},
 	"router":         {"internal/redo", "internal/invariant", "router"},
 	"cmd":            {""},

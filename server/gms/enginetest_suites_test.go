@@ -122,6 +122,7 @@ var suites = []suite{
 	{"QueryPlanScripts", enginetest.TestQueryPlanScripts},
 	{"ReadOnlyVersionedQueries", enginetest.TestReadOnlyVersionedQueries},
 	{"RecursiveViewDefinition", enginetest.TestRecursiveViewDefinition},
+	{"Regexp", testRegexp},
 	{"RenameColumn", enginetest.TestRenameColumn},
 	{"RenameTable", enginetest.TestRenameTable},
 	{"ReplaceInto", enginetest.TestReplaceInto},

@@ -108,7 +108,7 @@ var sqlStates = map[int]string{
 	1227: "42000", 1230: "42000", 1231: "42000", 1235: "42000", 1241: "21000", 1242: "21000",
 	1248: "42000", 1264: "22003", 1265: "01000", 1292: "22007", 1304: "42000", 1305: "42000",
 	1317: "70100", 1318: "42000", 1364: "HY000", 1365: "22012", 1366: "HY000", 1370: "42000",
-	1406: "22001", 1451: "23000", 1452: "23000", 1568: "25001", 1644: "45000", 1690: "22003",
+	1406: "22001", 1451: "23000", 1452: "23000", 1568: "25001", 1582: "42000", 1644: "45000", 1690: "22003",
 	1074: "42000", 1410: "42000", 1701: "42000",
 	1792: "25006", 3140: "22032", 3141: "22032", 3819: "HY000",
 }
@@ -156,6 +156,7 @@ var rewrites = []rewrite{
 	rw(`^stored procedure "(.*)" does not exist$`, 1305, "PROCEDURE $1 does not exist"),
 	rw(`^stored procedure "(.*)" already exists$`, 1304, "PROCEDURE $1 already exists"),
 	rw("^function: '(.*)' not found$", 1305, "FUNCTION $db.$1 does not exist"),
+	rw("^function '(.*)' expected .* arguments, .* received$", 1582, "Incorrect parameter count in the call to native function '$1'"),
 	rw(`^trigger "(.*)" does not exist$`, 1360, "Trigger does not exist"),
 	rw("^string '(?s:(.*))' is too large for column '(.*)'$", 1406, "Data too long for column '$2'"),
 	rw("^(?s:(.*)) out of range for (.*)$", 1264, "Out of range value for column of type $2"),

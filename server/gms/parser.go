@@ -73,6 +73,7 @@ func (p *parser) after(ctx context.Context, stmt ast.Statement) {
 	}
 	a.statement(stmt)
 	scalars(stmt, unique)
+	regexpOperators(stmt)
 }
 
 // serverVersion is ServerVersion as versioned comments have it.

@@ -1,0 +1,223 @@
+// Package icuregex matches regular expressions as MySQL 8 does: with the syntax and
+// the meaning of ICU's engine, on a backtracking engine in Go.
+//
+// It translates a pattern to the syntax of regexp2, which differs in character sets
+// (ICU has nested ones, with intersection and difference), back-references, line
+// terminators, escapes and flags; and it bounds the time and the memory of a match.
+// It decides nothing about SQL: positions are in code points from 0, and which error
+// number a problem has is the caller's. Start with Compile.
+//
+// Deviations from ICU: word boundaries and \X follow Unicode 17; a dot under DotAll
+// takes CR and LF of a CRLF one by one; \N{name} is refused; case is folded by
+// Unicode's simple folding, so that ß does not match ss.
+package icuregex
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/dlclark/regexp2/v2"
+	"github.com/dlclark/regexp2/v2/syntax"
+)
+
+// Errors of patterns and matches, matched with errors.Is.
+var (
+	ErrArgument  = errors.New("illegal argument")                       // an empty pattern
+	ErrSyntax    = errors.New("syntax error")                           // any that has no error of its own
+	ErrEscape    = errors.New("unrecognized escape sequence")           //
+	ErrParen     = errors.New("mismatched parenthesis")                 //
+	ErrInterval  = errors.New("incorrect {min,max}")                    //
+	ErrMaxLtMin  = errors.New("maximum below the minimum in {min,max}") //
+	ErrBackRef   = errors.New("invalid back-reference")                 //
+	ErrBracket   = errors.New("unclosed bracket expression")            //
+	ErrRange     = errors.New("range in reverse order")                 //
+	ErrGroupName = errors.New("invalid name of a capture group")        //
+	ErrProperty  = errors.New("unknown property")                       //
+	ErrStack     = errors.New("backtrack stack overflow")               // of a match
+	ErrTimeout   = errors.New("time limit exceeded")                    // of a match
+	ErrIndex     = errors.New("group does not exist")                   // of a replacement
+)
+
+// PatternError says which of the errors above a pattern has, and before which
+// character, counted from 1, it was found.
+type PatternError struct {
+	Kind error
+	At   int
+}
+
+func (e *PatternError) Error() string { return fmt.Sprintf("%v before character %d", e.Kind, e.At) }
+func (e *PatternError) Unwrap() error { return e.Kind }
+
+// Limits of one match.
+const (
+	MatchTimeMax = time.Second // then ErrTimeout
+	stackMax     = 1 << 20     // entries of the backtracking stack; then ErrStack
+	repeatMax    = 1 << 20     // in {min,max}
+)
+
+// Flags change what a pattern means.
+type Flags struct {
+	IgnoreCase bool
+	Multiline  bool // ^ and $ match at every line
+	DotAll     bool // a dot matches line terminators too
+	UnixLines  bool // LF alone is a line terminator
+}
+
+// Regexp is a compiled pattern. It may be used by several goroutines at once.
+type Regexp struct {
+	re     *regexp2.Regexp
+	groups int
+}
+
+// Compile returns the pattern, ready to match. Returns ErrArgument or a PatternError.
+func Compile(pattern string, f Flags) (*Regexp, error) {
+	if pattern == "" {
+		return nil, ErrArgument
+	}
+	t := translator{in: []rune(pattern), flags: []Flags{f}, extended: []bool{false}, groups: countGroups(pattern)}
+	if err := t.run(); err != nil {
+		return nil, &PatternError{Kind: err, At: t.at + 1}
+	}
+	options := regexp2.None
+	if f.IgnoreCase {
+		options |= regexp2.IgnoreCase
+	}
+	re, err := regexp2.Compile(t.out.String(), options, regexp2.OptionMaintainCaptureOrder(), regexp2.OptionMaxBacktrackingStackSize(stackMax))
+	if err != nil {
+		return nil, &PatternError{Kind: compileError(err), At: len(t.in) + 1} // found when all had been read
+	}
+	re.MatchTimeout = MatchTimeMax
+	return &Regexp{re: re, groups: t.groups}, nil
+}
+
+// compileError is the error for one of regexp2.
+func compileError(err error) error {
+	var e *syntax.Error
+	if !errors.As(err, &e) {
+		return fmt.Errorf("%w: %v", ErrSyntax, err)
+	}
+	kind := ErrSyntax
+	switch e.Code {
+	case syntax.ErrMissingParen, syntax.ErrUnexpectedParen:
+		kind = ErrParen
+	case syntax.ErrUnterminatedBracket:
+		kind = ErrBracket
+	case syntax.ErrReversedCharRange:
+		kind = ErrRange
+	case syntax.ErrUndefinedBackRef, syntax.ErrUndefinedNameRef:
+		kind = ErrBackRef
+	case syntax.ErrInvalidGroupName, syntax.ErrDuplicateGroupName, syntax.ErrMalformedNameRef:
+		kind = ErrGroupName
+	case syntax.ErrUnknownSlashP, syntax.ErrMalformedSlashP, syntax.ErrIncompleteSlashP:
+		kind = ErrProperty
+	case syntax.ErrIllegalEndEscape, syntax.ErrUnrecognizedEscape, syntax.ErrMissingControl, syntax.ErrUnrecognizedControl:
+		kind = ErrEscape
+	}
+	return fmt.Errorf("%w: %s", kind, e.Code)
+}
+
+// matchError is the error for one that regexp2 gives while it matches.
+func matchError(err error) error {
+	if errors.Is(err, regexp2.ErrBacktrackingStackLimit) {
+		return ErrStack
+	}
+	return fmt.Errorf("%w: a match took longer than %v", ErrTimeout, MatchTimeMax)
+}
+
+// Match reports whether the pattern matches anywhere in text. Returns ErrStack and
+// ErrTimeout.
+func (r *Regexp) Match(text string) (bool, error) {
+	ok, err := r.re.MatchString(text)
+	if err != nil {
+		return false, matchError(err)
+	}
+	return ok, nil
+}
+
+// Find returns the bounds of the n-th match, counted from 1, at or behind from; ok is
+// false if there are fewer. Returns ErrStack and ErrTimeout.
+func (r *Regexp) Find(text []rune, from, n int) (start, end int, ok bool, err error) {
+	m, err := r.re.FindRunesMatchStartingAt(text, from)
+	for ; err == nil && m != nil && n > 1; n-- {
+		m, err = r.re.FindNextMatch(m)
+	}
+	if err != nil {
+		return 0, 0, false, matchError(err)
+	}
+	if m == nil {
+		return 0, 0, false, nil
+	}
+	return m.RuneIndex, m.RuneIndex + m.RuneLength, true, nil
+}
+
+// Replace returns text with the n-th match at or behind from replaced, or every one
+// if n is 0. In the replacement $1 and ${name} are what a group has matched, and a
+// backslash takes the next character as it is. Returns ErrStack, ErrTimeout, ErrIndex
+// and ErrGroupName.
+func (r *Regexp) Replace(text []rune, replacement string, from, n int) (string, error) {
+	var out strings.Builder
+	done := 0
+	m, err := r.re.FindRunesMatchStartingAt(text, from)
+	for i := 1; err == nil && m != nil && (n == 0 || i <= n); i++ {
+		if n == 0 || i == n {
+			out.WriteString(string(text[done:m.RuneIndex]))
+			if err := r.expand(&out, replacement, m); err != nil {
+				return "", err
+			}
+			done = m.RuneIndex + m.RuneLength
+		}
+		m, err = r.re.FindNextMatch(m)
+	}
+	if err != nil {
+		return "", matchError(err)
+	}
+	out.WriteString(string(text[done:]))
+	return out.String(), nil
+}
+
+// expand writes the replacement for one match.
+func (r *Regexp) expand(out *strings.Builder, replacement string, m *regexp2.Match) error {
+	in := []rune(replacement)
+	for i := 0; i < len(in); i++ {
+		switch c := in[i]; {
+		case c == '\\' && i+1 < len(in):
+			i++
+			out.WriteRune(in[i])
+		case c == '\\':
+		case c == '$' && i+1 < len(in) && in[i+1] == '{':
+			end := i + 2
+			for end < len(in) && in[end] != '}' {
+				end++
+			}
+			name := string(in[i+2 : min(end, len(in))])
+			if end == len(in) || r.re.GroupNumberFromName(name) < 1 {
+				return fmt.Errorf("%w: %q", ErrGroupName, name)
+			}
+			out.WriteString(m.GroupByName(name).String())
+			i = end
+		case c == '$':
+			if i+1 == len(in) || !digit(in[i+1]) {
+				return fmt.Errorf("%w: a $ without a number or a name", ErrGroupName)
+			}
+			n := 0
+			first := i
+			for i+1 < len(in) && digit(in[i+1]) && 10*n+int(in[i+1]-'0') <= r.groups {
+				i++
+				n = 10*n + int(in[i]-'0')
+			}
+			if i == first {
+				return fmt.Errorf("%w: $%c", ErrIndex, in[i+1])
+			}
+			if g := m.GroupByNumber(n); g != nil {
+				out.WriteString(g.String())
+			}
+		default:
+			out.WriteRune(c)
+		}
+	}
+	return nil
+}
+
+func digit(c rune) bool { return c >= '0' && c <= '9' }
