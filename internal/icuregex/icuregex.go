@@ -35,6 +35,7 @@ var (
 	ErrRange     = errors.New("range in reverse order")                 //
 	ErrGroupName = errors.New("invalid name of a capture group")        //
 	ErrProperty  = errors.New("unknown property")                       //
+	ErrTooBig    = errors.New("pattern too long or too deep")           //
 	ErrStack     = errors.New("backtrack stack overflow")               // of a match
 	ErrTimeout   = errors.New("time limit exceeded")                    // of a match
 	ErrIndex     = errors.New("group does not exist")                   // of a replacement
@@ -50,8 +51,10 @@ type PatternError struct {
 func (e *PatternError) Error() string { return fmt.Sprintf("%v before character %d", e.Kind, e.At) }
 func (e *PatternError) Unwrap() error { return e.Kind }
 
-// Limits of one match.
+// Limits of a pattern, and of one call that matches.
 const (
+	PatternMax   = 32 << 10    // characters of a pattern; then ErrTooBig
+	DepthMax     = 200         // of groups and sets in each other; then ErrTooBig
 	MatchTimeMax = time.Second // then ErrTimeout
 	stackMax     = 1 << 20     // entries of the backtracking stack; then ErrStack
 	repeatMax    = 1 << 20     // in {min,max}
@@ -77,6 +80,9 @@ func Compile(pattern string, f Flags) (*Regexp, error) {
 		return nil, ErrArgument
 	}
 	t := translator{in: []rune(pattern), flags: []Flags{f}, extended: []bool{false}, groups: countGroups(pattern)}
+	if len(t.in) > PatternMax {
+		return nil, &PatternError{Kind: ErrTooBig, At: PatternMax}
+	}
 	if err := t.run(); err != nil {
 		return nil, &PatternError{Kind: err, At: t.at + 1}
 	}
@@ -139,9 +145,10 @@ func (r *Regexp) Match(text string) (bool, error) {
 // Find returns the bounds of the n-th match, counted from 1, at or behind from; ok is
 // false if there are fewer. Returns ErrStack and ErrTimeout.
 func (r *Regexp) Find(text []rune, from, n int) (start, end int, ok bool, err error) {
+	began := time.Now()
 	m, err := r.re.FindRunesMatchStartingAt(text, from)
 	for ; err == nil && m != nil && n > 1; n-- {
-		m, err = r.re.FindNextMatch(m)
+		m, err = r.next(m, began)
 	}
 	if err != nil {
 		return 0, 0, false, matchError(err)
@@ -158,7 +165,7 @@ func (r *Regexp) Find(text []rune, from, n int) (start, end int, ok bool, err er
 // and ErrGroupName.
 func (r *Regexp) Replace(text []rune, replacement string, from, n int) (string, error) {
 	var out strings.Builder
-	done := 0
+	done, began := 0, time.Now()
 	m, err := r.re.FindRunesMatchStartingAt(text, from)
 	for i := 1; err == nil && m != nil && (n == 0 || i <= n); i++ {
 		if n == 0 || i == n {
@@ -168,13 +175,21 @@ func (r *Regexp) Replace(text []rune, replacement string, from, n int) (string, 
 			}
 			done = m.RuneIndex + m.RuneLength
 		}
-		m, err = r.re.FindNextMatch(m)
+		m, err = r.next(m, began)
 	}
 	if err != nil {
 		return "", matchError(err)
 	}
 	out.WriteString(string(text[done:]))
 	return out.String(), nil
+}
+
+// next finds the match behind m, for a call that began then.
+func (r *Regexp) next(m *regexp2.Match, began time.Time) (*regexp2.Match, error) {
+	if time.Since(began) > MatchTimeMax {
+		return nil, ErrTimeout
+	}
+	return r.re.FindNextMatch(m)
 }
 
 // expand writes the replacement for one match.

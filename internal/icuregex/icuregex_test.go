@@ -125,6 +125,23 @@ func TestLimits(t *testing.T) {
 			t.Errorf("%s: %v %v", pattern, ok, err)
 		}
 	}
+	for _, unit := range []string{"(", "(?:", "(?i:", "(?=", "[", "[^", "[a&&", "(?<a>", "(a|"} {
+		for _, n := range []int{icuregex.DepthMax - 10, icuregex.DepthMax + 10, 1 << 20} {
+			end := map[byte]string{'(': ")", '[': "]"}[unit[0]]
+			_, err := icuregex.Compile(strings.Repeat(unit, n)+"a"+strings.Repeat(end, n), icuregex.Flags{})
+			if deep := errors.Is(err, icuregex.ErrTooBig); deep != (n > icuregex.DepthMax) {
+				t.Errorf("%d times %q: %v", n, unit, err)
+			}
+		}
+	}
+	many, err := icuregex.Compile(`(x+x+)+y|a`, icuregex.Flags{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	slow := []rune(strings.Repeat("a"+strings.Repeat("x", 22), 2000))
+	if _, err := many.Replace(slow, "b", 0, 0); !errors.Is(err, icuregex.ErrTimeout) {
+		t.Errorf("many slow matches: %v", err)
+	}
 	re, err := icuregex.Compile(`^(?:(a)|b)*$`, icuregex.Flags{})
 	if err != nil {
 		t.Fatal(err)

@@ -7,6 +7,10 @@ import "strings"
 // difference, which bind less tightly than standing side by side and go from left to
 // right.
 func (t *translator) set() (string, error) {
+	if t.sets++; t.sets > DepthMax {
+		return "", ErrTooBig
+	}
+	defer func() { t.sets-- }()
 	not := t.rest("^")
 	if not {
 		t.at++

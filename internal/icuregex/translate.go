@@ -18,6 +18,7 @@ type translator struct {
 	flags    []Flags
 	extended []bool
 	closed   bool // a quantifier may follow
+	sets     int  // open sets
 }
 
 // terminators are ICU's line terminators, as the inside of a set.
@@ -96,6 +97,9 @@ func (t *translator) run() error {
 			t.closed = false
 		default:
 			t.other(c)
+		}
+		if err == nil && len(t.flags) > DepthMax {
+			err = ErrTooBig
 		}
 		if err != nil {
 			return err

@@ -282,6 +282,7 @@ func regexpError(err error) error {
 		{icuregex.ErrRange, 3697, "The regular expression contains an [x-y] character range where x comes after y."},
 		{icuregex.ErrStack, 3698, "Overflow in the regular expression backtrack stack."},
 		{icuregex.ErrTimeout, 3699, "Timeout exceeded in regular expression match."},
+		{icuregex.ErrTooBig, 3700, "Pattern exceeds limits on size or complexity."},
 		{icuregex.ErrGroupName, 3887, "A capture group has an invalid name."},
 		{icuregex.ErrProperty, 3685, "Illegal argument to a regular expression."},
 	} {
