@@ -26,7 +26,7 @@ func (t *translator) escape() error {
 			return ErrGroupName
 		}
 		t.at += 2
-		name, err := t.name()
+		name, err := t.name('>')
 		if err != nil {
 			return err
 		}
@@ -63,9 +63,7 @@ func (t *translator) backReference() error {
 			break
 		}
 	}
-	if n > t.groups {
-		return ErrBackRef
-	}
+	t.back = max(t.back, n)
 	t.atom(fmt.Sprintf(`\k<%d>`, n))
 	return nil
 }

@@ -38,6 +38,7 @@ var (
 	ErrTooBig    = errors.New("pattern too long or too deep")           //
 	ErrStack     = errors.New("backtrack stack overflow")               // of a match
 	ErrTimeout   = errors.New("time limit exceeded")                    // of a match
+	ErrTooLong   = errors.New("result too long")                        // of a replacement
 	ErrIndex     = errors.New("group does not exist")                   // of a replacement
 )
 
@@ -56,8 +57,11 @@ const (
 	PatternMax   = 32 << 10    // characters of a pattern; then ErrTooBig
 	DepthMax     = 200         // of groups and sets in each other; then ErrTooBig
 	MatchTimeMax = time.Second // then ErrTimeout
-	stackMax     = 1 << 20     // entries of the backtracking stack; then ErrStack
-	repeatMax    = 1 << 20     // in {min,max}
+	ReplacedMax  = 64 << 20    // bytes of a text with replacements; then ErrTooLong
+
+	translatedMax = 1 << 20 // bytes of a translated pattern; then ErrTooBig
+	stackMax      = 1 << 20 // entries of the backtracking stack; then ErrStack
+	repeatMax     = 1 << 20 // in {min,max}
 )
 
 // Flags change what a pattern means.
@@ -79,11 +83,15 @@ func Compile(pattern string, f Flags) (*Regexp, error) {
 	if pattern == "" {
 		return nil, ErrArgument
 	}
-	t := translator{in: []rune(pattern), flags: []Flags{f}, extended: []bool{false}, groups: countGroups(pattern)}
+	t := translator{in: []rune(pattern), flags: []Flags{f}, extended: []bool{false}}
 	if len(t.in) > PatternMax {
 		return nil, &PatternError{Kind: ErrTooBig, At: PatternMax}
 	}
-	if err := t.run(); err != nil {
+	err := t.run()
+	if err == nil && t.out.Len() > translatedMax {
+		err = ErrTooBig
+	}
+	if err != nil {
 		return nil, &PatternError{Kind: err, At: t.at + 1}
 	}
 	options := regexp2.None
@@ -95,7 +103,7 @@ func Compile(pattern string, f Flags) (*Regexp, error) {
 		return nil, &PatternError{Kind: compileError(err), At: len(t.in) + 1} // found when all had been read
 	}
 	re.MatchTimeout = MatchTimeMax
-	return &Regexp{re: re, groups: t.groups}, nil
+	return &Regexp{re: re, groups: t.seen}, nil
 }
 
 // compileError is the error for one of regexp2.
@@ -161,16 +169,16 @@ func (r *Regexp) Find(text []rune, from, n int) (start, end int, ok bool, err er
 
 // Replace returns text with the n-th match at or behind from replaced, or every one
 // if n is 0. In the replacement $1 and ${name} are what a group has matched, and a
-// backslash takes the next character as it is. Returns ErrStack, ErrTimeout, ErrIndex
-// and ErrGroupName.
+// backslash takes the next character as it is, or is \uhhhh. Returns ErrStack, ErrTimeout,
+// ErrTooLong, ErrIndex, ErrEscape and ErrGroupName.
 func (r *Regexp) Replace(text []rune, replacement string, from, n int) (string, error) {
 	var out strings.Builder
-	done, began := 0, time.Now()
+	done, began, with := 0, time.Now(), []rune(replacement)
 	m, err := r.re.FindRunesMatchStartingAt(text, from)
 	for i := 1; err == nil && m != nil && (n == 0 || i <= n); i++ {
 		if n == 0 || i == n {
 			out.WriteString(string(text[done:m.RuneIndex]))
-			if err := r.expand(&out, replacement, m); err != nil {
+			if err := r.expand(&out, with, m); err != nil {
 				return "", err
 			}
 			done = m.RuneIndex + m.RuneLength
@@ -193,46 +201,66 @@ func (r *Regexp) next(m *regexp2.Match, began time.Time) (*regexp2.Match, error)
 }
 
 // expand writes the replacement for one match.
-func (r *Regexp) expand(out *strings.Builder, replacement string, m *regexp2.Match) error {
-	in := []rune(replacement)
-	for i := 0; i < len(in); i++ {
-		switch c := in[i]; {
-		case c == '\\' && i+1 < len(in):
-			i++
-			out.WriteRune(in[i])
+func (r *Regexp) expand(out *strings.Builder, with []rune, m *regexp2.Match) error {
+	t := translator{in: with}
+	for t.more() {
+		if out.Len() > ReplacedMax {
+			return ErrTooLong
+		}
+		c := t.in[t.at]
+		t.at++
+		switch {
+		case c == '\\' && (t.rest("u") || t.rest("U")):
+			c, err := t.character()
+			if err != nil {
+				return err
+			}
+			out.WriteRune(c)
+		case c == '\\' && t.more():
+			out.WriteRune(t.in[t.at])
+			t.at++
 		case c == '\\':
-		case c == '$' && i+1 < len(in) && in[i+1] == '{':
-			end := i + 2
-			for end < len(in) && in[end] != '}' {
-				end++
-			}
-			name := string(in[i+2 : min(end, len(in))])
-			if end == len(in) || r.re.GroupNumberFromName(name) < 1 {
-				return fmt.Errorf("%w: %q", ErrGroupName, name)
-			}
-			out.WriteString(m.GroupByName(name).String())
-			i = end
 		case c == '$':
-			if i+1 == len(in) || !digit(in[i+1]) {
-				return fmt.Errorf("%w: a $ without a number or a name", ErrGroupName)
+			g, err := r.reference(&t, m)
+			if err != nil {
+				return err
 			}
-			n := 0
-			first := i
-			for i+1 < len(in) && digit(in[i+1]) && 10*n+int(in[i+1]-'0') <= r.groups {
-				i++
-				n = 10*n + int(in[i]-'0')
-			}
-			if i == first {
-				return fmt.Errorf("%w: $%c", ErrIndex, in[i+1])
-			}
-			if g := m.GroupByNumber(n); g != nil {
+			if g != nil {
 				out.WriteString(g.String())
 			}
 		default:
 			out.WriteRune(c)
 		}
 	}
+	if out.Len() > ReplacedMax {
+		return ErrTooLong
+	}
 	return nil
+}
+
+// reference reads the number or {name} behind a $ and returns the group, nil if it
+// has matched nothing.
+func (r *Regexp) reference(t *translator, m *regexp2.Match) (*regexp2.Group, error) {
+	if t.rest("{") {
+		t.at++
+		name, err := t.name('}')
+		if err != nil || r.re.GroupNumberFromName(name) < 1 {
+			return nil, ErrGroupName
+		}
+		return m.GroupByName(name), nil
+	}
+	if !t.more() || !digit(t.in[t.at]) {
+		return nil, ErrGroupName
+	}
+	n, first := 0, t.at
+	for t.more() && digit(t.in[t.at]) && 10*n+int(t.in[t.at]-'0') <= r.groups {
+		n = 10*n + int(t.in[t.at]-'0')
+		t.at++
+	}
+	if t.at == first {
+		return nil, ErrIndex
+	}
+	return m.GroupByNumber(n), nil
 }
 
 func digit(c rune) bool { return c >= '0' && c <= '9' }

@@ -73,7 +73,7 @@ func TestRefused(t *testing.T) {
 		`a{99999999999}`: icuregex.ErrInterval, `*a`: icuregex.ErrSyntax, `a**`: icuregex.ErrSyntax, `(*a)`: icuregex.ErrSyntax, `a|*`: icuregex.ErrSyntax,
 		`\1`: icuregex.ErrBackRef, `(a)\2`: icuregex.ErrBackRef, `\k<x>`: icuregex.ErrBackRef, `a\`: icuregex.ErrEscape, `\y`: icuregex.ErrEscape,
 		`\xg`: icuregex.ErrEscape, `\x{110000}`: icuregex.ErrEscape, `(?<1>a)`: icuregex.ErrGroupName, `(?<a`: icuregex.ErrGroupName,
-		`(?P<a>b)`: icuregex.ErrSyntax, `(?'a'b)`: icuregex.ErrSyntax, `(?(1)a|b)`: icuregex.ErrSyntax, `\p{NoSuch}`: icuregex.ErrProperty,
+		`[\Q\E]`: icuregex.ErrBracket, `[](]\1`: icuregex.ErrBackRef, `(?P<a>b)`: icuregex.ErrSyntax, `(?'a'b)`: icuregex.ErrSyntax, `(?(1)a|b)`: icuregex.ErrSyntax, `\p{NoSuch}`: icuregex.ErrProperty,
 	} {
 		if _, err := icuregex.Compile(pattern, icuregex.Flags{}); !errors.Is(err, want) {
 			t.Errorf("%q: %v, want %v", pattern, err, want)
@@ -100,13 +100,13 @@ func TestFindAndReplace(t *testing.T) {
 		from, n int
 		want    string
 	}{
-		{"$2$1", 0, 0, "1é 2b 3c"}, {"$2${a}", 0, 2, "é1 2b c3"}, {"-", 3, 1, "é1 - c3"}, {`\$1\\`, 0, 1, `$1\ b2 c3`}, {"$10", 0, 1, "é0 b2 c3"}, {"", 0, 0, "  "},
+		{"$2$1", 0, 0, "1é 2b 3c"}, {"$2${a}", 0, 2, "é1 2b c3"}, {"-", 3, 1, "é1 - c3"}, {`\$1\\`, 0, 1, `$1\ b2 c3`}, {`\u0041`, 0, 1, "A b2 c3"}, {"$10", 0, 1, "é0 b2 c3"}, {"", 0, 0, "  "},
 	} {
 		if got, err := re.Replace(text, c.with, c.from, c.n); err != nil || got != c.want {
 			t.Errorf("%q from %d, number %d: %q %v, want %q", c.with, c.from, c.n, got, err, c.want)
 		}
 	}
-	for with, want := range map[string]error{"$3": icuregex.ErrIndex, "$x": icuregex.ErrGroupName, "${b}": icuregex.ErrGroupName, "${a": icuregex.ErrGroupName, "$": icuregex.ErrGroupName} {
+	for with, want := range map[string]error{"$3": icuregex.ErrIndex, "$x": icuregex.ErrGroupName, "${b}": icuregex.ErrGroupName, "${1}": icuregex.ErrGroupName, `\u00`: icuregex.ErrEscape, "${a": icuregex.ErrGroupName, "$": icuregex.ErrGroupName} {
 		if _, err := re.Replace(text, with, 0, 0); !errors.Is(err, want) {
 			t.Errorf("%q: %v, want %v", with, err, want)
 		}
@@ -126,13 +126,25 @@ func TestLimits(t *testing.T) {
 		}
 	}
 	for _, unit := range []string{"(", "(?:", "(?i:", "(?=", "[", "[^", "[a&&", "(?<a>", "(a|"} {
-		for _, n := range []int{icuregex.DepthMax - 10, icuregex.DepthMax + 10, 1 << 20} {
+		for _, n := range []int{icuregex.DepthMax/2 - 10, icuregex.DepthMax + 10, 1 << 20} {
 			end := map[byte]string{'(': ")", '[': "]"}[unit[0]]
 			_, err := icuregex.Compile(strings.Repeat(unit, n)+"a"+strings.Repeat(end, n), icuregex.Flags{})
 			if deep := errors.Is(err, icuregex.ErrTooBig); deep != (n > icuregex.DepthMax) {
 				t.Errorf("%d times %q: %v", n, unit, err)
 			}
 		}
+	}
+	for _, pattern := range []string{"[a" + strings.Repeat("&&a", 10000) + "]", strings.Repeat("a", icuregex.PatternMax+1), strings.Repeat("$", icuregex.PatternMax)} {
+		if _, err := icuregex.Compile(pattern, icuregex.Flags{}); !errors.Is(err, icuregex.ErrTooBig) {
+			t.Errorf("%.10s…: %v", pattern, err)
+		}
+	}
+	all, err := icuregex.Compile(".+", icuregex.Flags{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := all.Replace([]rune(strings.Repeat("a", 1<<20)), strings.Repeat("$0", 1<<20), 0, 0); !errors.Is(err, icuregex.ErrTooLong) {
+		t.Errorf("a terabyte: %v", err)
 	}
 	many, err := icuregex.Compile(`(x+x+)+y|a`, icuregex.Flags{})
 	if err != nil {

@@ -7,10 +7,11 @@ import "strings"
 // difference, which bind less tightly than standing side by side and go from left to
 // right.
 func (t *translator) set() (string, error) {
+	open := t.sets
 	if t.sets++; t.sets > DepthMax {
 		return "", ErrTooBig
 	}
-	defer func() { t.sets-- }()
+	defer func() { t.sets = open }()
 	not := t.rest("^")
 	if not {
 		t.at++
@@ -51,6 +52,9 @@ func (t *translator) set() (string, error) {
 			return "", ErrBracket
 		case t.rest("]") && t.at > first: // as the first member it stands for itself
 			t.at++
+			if plain.Len() == 0 && len(parts) == 0 { // [\Q\E]
+				return "", ErrBracket
+			}
 			if op == 0 && len(parts) == 0 {
 				return bracket(plain.String(), not), nil
 			}
@@ -60,6 +64,9 @@ func (t *translator) set() (string, error) {
 			}
 			return left, nil
 		case (t.rest("&&") || t.rest("--")) && !empty:
+			if t.sets++; t.sets > DepthMax { // each is a level of what it is translated to
+				return "", ErrTooBig
+			}
 			combine()
 			op = t.in[t.at]
 			t.at += 2

@@ -8,52 +8,21 @@ import (
 
 // translator turns a pattern of ICU into one of regexp2.
 type translator struct {
-	in     []rune
-	at     int // of the next rune of in
-	out    strings.Builder
-	groups int // that capture, in the whole pattern
-	seen   int // of those, begun before at
+	in   []rune
+	at   int // of the next rune of in
+	out  strings.Builder
+	seen int // groups that capture, begun before at
+	back int // the highest number of a back-reference
 
 	// flags and extended are those in force: the last entry of each open group.
 	flags    []Flags
 	extended []bool
 	closed   bool // a quantifier may follow
-	sets     int  // open sets
+	sets     int  // open sets and their operators
 }
 
 // terminators are ICU's line terminators, as the inside of a set.
 const terminators = `\n\x0B\f\r\x85\u2028\u2029`
-
-// countGroups returns how many groups of a pattern capture.
-func countGroups(pattern string) (n int) {
-	in := []rune(pattern)
-	depth := 0 // of sets
-	for i := 0; i < len(in); i++ {
-		switch in[i] {
-		case '\\':
-			if i++; i < len(in) && in[i] == 'Q' {
-				for i+2 < len(in) && (in[i+1] != '\\' || in[i+2] != 'E') {
-					i++
-				}
-				i += 2
-			}
-		case '[':
-			depth++
-		case ']':
-			depth = max(depth-1, 0)
-		case '(':
-			if depth == 0 && (i+1 >= len(in) || in[i+1] != '?' || named(in[i+1:])) {
-				n++
-			}
-		}
-	}
-	return n
-}
-
-// named reports whether in, which begins behind a parenthesis, names a group.
-func named(in []rune) bool {
-	return len(in) > 2 && in[0] == '?' && in[1] == '<' && in[2] != '=' && in[2] != '!'
-}
 
 func (t *translator) more() bool { return t.at < len(t.in) }
 
@@ -105,8 +74,11 @@ func (t *translator) run() error {
 			return err
 		}
 	}
-	if len(t.flags) > 1 {
+	switch {
+	case len(t.flags) > 1:
 		return ErrParen
+	case t.back > t.seen:
+		return ErrBackRef
 	}
 	return nil
 }
@@ -278,7 +250,7 @@ func (t *translator) open() error {
 		return nil
 	case t.rest("?<"):
 		t.at += 2
-		name, err := t.name()
+		name, err := t.name('>')
 		if err != nil {
 			return err
 		}
@@ -290,10 +262,10 @@ func (t *translator) open() error {
 	return t.inline()
 }
 
-// name reads a group's name and the > behind it.
-func (t *translator) name() (string, error) {
+// name reads a group's name and what ends it.
+func (t *translator) name(end rune) (string, error) {
 	begin := t.at
-	for t.more() && t.in[t.at] != '>' {
+	for t.more() && t.in[t.at] != end {
 		if c := t.in[t.at]; !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || digit(c) && t.at > begin) {
 			return "", ErrGroupName
 		}

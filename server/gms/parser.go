@@ -25,7 +25,7 @@ func (p *parser) ParseSimple(query string) (ast.Statement, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.after(context.Background(), stmt)
+	p.after(context.Background(), query, stmt)
 	return stmt, nil
 }
 
@@ -40,7 +40,7 @@ func (p *parser) ParseWithOptions(ctx context.Context, query string, delimiter r
 	query = rewriteForShare(plainComments(query))
 	stmt, parsed, rest, err := p.base.ParseWithOptions(ctx, query, delimiter, multi, options)
 	if err == nil {
-		p.after(ctx, stmt)
+		p.after(ctx, query, stmt)
 	}
 	return stmt, parsed, rest, err
 }
@@ -51,12 +51,13 @@ func (p *parser) ParseOneWithOptions(ctx context.Context, query string,
 	options ast.ParserOptions) (ast.Statement, int, error) {
 	stmt, n, err := p.base.ParseOneWithOptions(ctx, query, options)
 	if err == nil {
-		p.after(ctx, stmt)
+		p.after(ctx, query, stmt)
 	}
 	return stmt, n, err
 }
 
-func (p *parser) after(ctx context.Context, stmt ast.Statement) {
+// after completes a statement of query.
+func (p *parser) after(ctx context.Context, query string, stmt ast.Statement) {
 	setNextTransaction(stmt)
 	a := annotator{}
 	unique := func(*ast.Select) bool { return false }
@@ -73,7 +74,9 @@ func (p *parser) after(ctx context.Context, stmt ast.Statement) {
 	}
 	a.statement(stmt)
 	scalars(stmt, unique)
-	regexpOperators(stmt)
+	if containsFold(query, "regexp") || containsFold(query, "rlike") {
+		regexpOperators(stmt)
+	}
 }
 
 // serverVersion is ServerVersion as versioned comments have it.

@@ -197,6 +197,9 @@ func (r *regexpCall) Eval(ctx *sql.Context, row sql.Row) (any, error) {
 			args[i-2] = v
 		}
 	}
+	if err := r.charsets(ctx); err != nil {
+		return nil, err
+	}
 	re, err := r.compile(ctx, texts[1], kinds)
 	if err != nil {
 		return nil, regexpError(err)
@@ -208,17 +211,41 @@ func (r *regexpCall) Eval(ctx *sql.Context, row sql.Row) (any, error) {
 	return v, nil
 }
 
-// text returns an argument as a string, or nil.
+// text returns an argument as the string that a client would be shown, or nil.
 func (r *regexpCall) text(ctx *sql.Context, row sql.Row, i int) (any, error) {
 	v, err := r.args[i].Eval(ctx, row)
 	if err != nil || v == nil {
 		return nil, err
 	}
-	if v, _, err = types.LongText.Convert(ctx, v); err != nil {
+	if v, err = sql.UnwrapAny(ctx, v); err != nil {
 		return nil, err
 	}
-	s, _, err := sql.Unwrap[string](ctx, v)
-	return s, err
+	switch v := v.(type) {
+	case string:
+		return v, nil
+	case []byte:
+		return string(v), nil
+	}
+	shown, err := r.args[i].Type(ctx).SQL(ctx, nil, v)
+	if err != nil {
+		return nil, err
+	}
+	return shown.ToString(), nil
+}
+
+// charsets refuses a binary string beside one with a character set, as MySQL does.
+func (r *regexpCall) charsets(ctx *sql.Context) error {
+	a, aText := r.args[0].Type(ctx).(sql.StringType)
+	b, bText := r.args[1].Type(ctx).(sql.StringType)
+	if !aText || !bText || types.IsBinaryType(a) == types.IsBinaryType(b) {
+		return nil
+	}
+	text := a
+	if types.IsBinaryType(a) {
+		text = b
+	}
+	return mysql.NewSQLError(3995, "HY000", "Character set 'binary' cannot be used in conjunction with '%s' in call to %s.",
+		text.Collation().Name(), r.def.name)
 }
 
 // number returns an argument as an int64, or nil.
@@ -271,6 +298,7 @@ func regexpError(err error) error {
 		message string
 	}{
 		{icuregex.ErrArgument, 3685, "Illegal argument to a regular expression."},
+		{icuregex.ErrTooLong, 3684, "The result string is larger than the result buffer."},
 		{icuregex.ErrIndex, 3686, "Index out of bounds in regular expression search."},
 		{icuregex.ErrSyntax, 3688, "Syntax error in regular expression on line 1, character %d."},
 		{icuregex.ErrEscape, 3689, "Unrecognized escape sequence in regular expression."},
@@ -298,43 +326,37 @@ func regexpError(err error) error {
 }
 
 // regexpOperators makes REGEXP_LIKE(a, b) of a REGEXP b: the planner would make its
-// own function of the operator.
-func regexpOperators(stmt ast.Statement) {
-	found := false
-	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
-		found = found || regexpOperator(n) != nil
-		return !found, nil
-	}, stmt)
-	if !found {
-		return
-	}
-	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
-		switch v := reflect.Indirect(reflect.ValueOf(n)); v.Kind() {
-		case reflect.Struct:
-			for i := range v.NumField() {
-				replaceRegexp(v.Field(i))
-			}
-		case reflect.Slice:
-			replaceRegexp(v)
-		}
-		return true, nil
-	}, stmt)
-}
+// own function of the operator. It looks everywhere in the statement, also where the
+// grammar's own walk does not go: join conditions, definitions, bodies, EXPLAIN.
+func regexpOperators(stmt ast.Statement) { replaceRegexp(reflect.ValueOf(stmt)) }
 
-// replaceRegexp replaces the operator if v, or an element of it, is one.
+// replaceRegexp replaces the operators in v.
 func replaceRegexp(v reflect.Value) {
-	switch {
-	case v.Kind() == reflect.Slice:
-		for i := range v.Len() {
-			if v.Type().Elem().Kind() == reflect.Interface {
-				replaceRegexp(v.Index(i))
-			}
+	switch v.Kind() {
+	case reflect.Pointer:
+		replaceRegexp(v.Elem())
+	case reflect.Interface:
+		if v.IsNil() {
+			return
 		}
-	case v.Kind() == reflect.Interface && v.CanSet() && !v.IsNil():
-		if n, ok := v.Interface().(ast.SQLNode); ok {
+		if n, ok := v.Interface().(ast.SQLNode); ok && v.CanSet() {
 			if e := regexpOperator(n); e != nil {
 				v.Set(reflect.ValueOf(e))
 			}
+		}
+		replaceRegexp(v.Elem())
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if v.Type().Field(i).IsExported() {
+				replaceRegexp(v.Field(i))
+			}
+		}
+	case reflect.Slice:
+		if v.Type().Elem().Kind() == reflect.Uint8 {
+			return
+		}
+		for i := range v.Len() {
+			replaceRegexp(v.Index(i))
 		}
 	}
 }
