@@ -123,7 +123,11 @@ func (s *feedSub) Recv(ctx context.Context) (replica.Message, error) {
 
 func (f *feed) Records(_ context.Context, _ redo.VolumeEpoch, after, through redo.LSN, max int) ([]redo.Record, error) {
 	rs, err := f.store.Records(after, through)
-	if err == nil && len(rs) > max {
+	bytes := 0
+	for i := range rs {
+		bytes += len(rs[i].Payload)
+	}
+	if err == nil && bytes > max {
 		err = logstore.ErrTooLong
 	}
 	return rs, err

@@ -70,10 +70,17 @@ func (c *Control) lead(ctx context.Context) {
 		roles: map[string]*role{}, volume: redo.VolumeID(random())}
 	l.publish(true)
 	// The state must contain every command of earlier leaders before it is judged.
-	if err := c.raft.Barrier(raftApplyTimeout * 5).Error(); err != nil {
+	for {
+		err := c.raft.Barrier(raftApplyTimeout * 5).Error()
+		if err == nil {
+			break
+		}
 		c.opt.Logger.Debug("no barrier", "node", c.opt.ID, "err", err)
-		<-ctx.Done()
-		return
+		select { // a time-out need not end the leadership
+		case <-ctx.Done():
+			return
+		case <-time.After(raftApplyTimeout):
+		}
 	}
 	l.helpers.Go(l.proposer)
 	c.leader.Store(l)

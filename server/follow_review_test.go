@@ -11,6 +11,7 @@ import (
 
 	"sextant/engine/replica"
 	"sextant/failover"
+	"sextant/failover/fleet"
 	"sextant/internal/redo"
 	"sextant/logstore"
 	"sextant/server/serverpb"
@@ -214,14 +215,13 @@ func TestReadersJoinWhileTheWriterShips(t *testing.T) {
 // has failed meanwhile, the epoch must not be recovered a second time.
 func TestOneEpochIsRecoveredOnce(t *testing.T) {
 	i := New(Options{ID: "db-1", MySQL: listenLoopback(t)})
-	i.leases = make(chan struct{})
 	stop := func(error) {}
 	first := &failover.BecomeWriter{Epoch: 5, LeaseWait: time.Second}
 	i.handle(first, stop)
-	if i.order != first {
+	if i.order == nil || i.order.BecomeWriter != first {
 		t.Fatal("the order was not taken")
 	}
-	i.forget(first)
+	i.forget(i.order)
 	i.handle(&failover.BecomeWriter{Epoch: 5}, stop)
 	if i.order != nil {
 		t.Fatal("an epoch whose recovery has ended is recovered again")
@@ -229,5 +229,70 @@ func TestOneEpochIsRecoveredOnce(t *testing.T) {
 	i.handle(&failover.BecomeWriter{Epoch: 6}, stop)
 	if i.order == nil || i.order.Epoch != 6 {
 		t.Fatal("the next epoch was not taken")
+	}
+}
+
+// The lease wait of a new order shrinks while the role before it still ends: that
+// order's wait ends, and nothing is closed twice.
+func TestLeaseWaitShrinksBeforeTheOrderIsBegun(t *testing.T) {
+	i := New(Options{ID: "db-1", MySQL: listenLoopback(t)})
+	stop := func(error) {}
+	i.handle(&failover.BecomeWriter{Epoch: 1}, stop)
+	old := i.order
+	i.handle(&failover.BecomeWriter{Epoch: 3, LeaseWait: time.Second}, stop)
+	select {
+	case <-i.order.leases:
+		t.Fatal("the wait for leases has ended")
+	default:
+	}
+	for range 2 {
+		i.handle(&failover.BecomeWriter{Epoch: 3}, stop)
+	}
+	for _, o := range []*order{old, i.order} {
+		select {
+		case <-o.leases:
+		default:
+			t.Fatalf("the wait of epoch %d has not ended", o.Epoch)
+		}
+	}
+}
+
+// A drain that was given up is not carried out later.
+func TestDrainIsForgottenWhenItIsGivenUp(t *testing.T) {
+	i := New(Options{ID: "db-1", MySQL: listenLoopback(t)})
+	i.role, i.epoch = fleet.RoleWriter, 4
+	stop := func(error) {}
+	i.handle(&failover.Drain{Epoch: 4}, stop)
+	i.handle(&failover.Resume{Epoch: 4}, stop)
+	select {
+	case <-i.drain:
+		t.Fatal("it waits to be carried out")
+	default:
+	}
+}
+
+// A reader that leaves before it has made a promise is forgotten like any other; one
+// that is back is not, and what a stream that has ended still delivers changes nothing.
+func TestHubForgetsWhoNeverPromised(t *testing.T) {
+	h := newHub()
+	f, _ := h.join("db-2")
+	h.leave(f)
+	h.promised(f)
+	if h.has("db-2") {
+		t.Fatal("a promise of a stream that has ended counts")
+	}
+	if ids := h.forgotten(0); len(ids) != 1 || ids[0] != "db-2" {
+		t.Fatalf("%v are forgotten", ids)
+	}
+	f, _ = h.join("db-2")
+	h.promised(f)
+	h.leave(f)
+	again, _ := h.join("db-2")
+	if ids := h.forgotten(0); len(ids) != 0 || !h.has("db-2") {
+		t.Fatalf("%v are forgotten, a promise is lost", ids)
+	}
+	h.leave(again)
+	if ids := h.forgotten(0); len(ids) != 1 || h.has("db-2") {
+		t.Fatalf("%v are forgotten", ids)
 	}
 }

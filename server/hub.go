@@ -30,8 +30,8 @@ type hub struct {
 	vdl       redo.LSN
 	inflight  []frame
 	followers map[*follower]struct{}
-	// gone is when a reader that made a promise left; zero while it follows.
-	gone map[string]time.Time
+	promises  map[string]bool      // readers that have made a promise which still holds
+	gone      map[string]time.Time // when a reader left that does not follow now
 }
 
 // frame is an encoded batch; nobody changes its bytes.
@@ -41,7 +41,7 @@ type frame struct {
 }
 
 func newHub() *hub {
-	return &hub{moved: make(chan struct{}, 1), joined: make(chan struct{}, 1), followers: map[*follower]struct{}{}, gone: map[string]time.Time{}}
+	return &hub{moved: make(chan struct{}, 1), joined: make(chan struct{}, 1), followers: map[*follower]struct{}{}, promises: map[string]bool{}, gone: map[string]time.Time{}}
 }
 
 func signal(c chan struct{}) {
@@ -100,15 +100,16 @@ func (h *hub) join(id string) (*follower, bool) {
 		f.push(fr)
 	}
 	h.followers[f] = struct{}{}
+	delete(h.gone, id)
 	return f, true
 }
 
 // promised notes that a reader has said which snapshots it may still read.
-func (h *hub) promised(id string) {
+func (h *hub) promised(f *follower) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if at, known := h.gone[id]; !known || !at.IsZero() {
-		h.gone[id] = time.Time{}
+	if _, follows := h.followers[f]; follows && !h.promises[f.id] {
+		h.promises[f.id] = true
 		signal(h.joined)
 	}
 }
@@ -117,17 +118,18 @@ func (h *hub) promised(id string) {
 func (h *hub) has(id string) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	_, ok := h.gone[id]
-	return ok
+	return h.promises[id]
 }
 
-// forgotten returns, and forgets, the readers that left longer than patience ago.
+// forgotten returns, and forgets, the readers that left longer than patience ago,
+// also those that left before they had made a promise.
 func (h *hub) forgotten(patience time.Duration) (ids []string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for id, at := range h.gone {
-		if !at.IsZero() && time.Since(at) > patience {
+		if time.Since(at) > patience {
 			delete(h.gone, id)
+			delete(h.promises, id)
 			ids = append(ids, id)
 		}
 	}
@@ -138,14 +140,12 @@ func (h *hub) leave(f *follower) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.followers, f)
-	if at, known := h.gone[f.id]; known && at.IsZero() {
-		for other := range h.followers {
-			if other.id == f.id {
-				return // it is back already
-			}
+	for other := range h.followers {
+		if other.id == f.id {
+			return // it is back already
 		}
-		h.gone[f.id] = time.Now()
 	}
+	h.gone[f.id] = time.Now()
 }
 
 // count returns how many readers follow.

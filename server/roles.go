@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"sextant/engine"
@@ -17,53 +18,64 @@ import (
 
 // read makes this instance a reader of whoever is the writer, and returns when the
 // role ends. An instance that was the writer drops what it had.
+//
+// One that is a reader already, whose recovery came to nothing, goes on serving at
+// once: there may be no writer for long, and nobody else to read from.
 func (i *Instance) read(ctx context.Context) error {
 	i.closeVolume()
-	i.setRole(fleet.RoleJoining, 0, "waiting for a writer to follow")
-	if _, err := i.awaitWriter(ctx); err != nil {
-		return err
-	}
-	src, err := i.source(ctx)
-	if err != nil {
-		return err
-	}
 	i.mu.Lock()
 	db := i.db
 	i.mu.Unlock()
-	switch {
-	case db == nil:
-		db, err = engine.OpenReader(ctx, src, i.o.Engine)
-	case db.Role() == engine.RoleWriter:
-		if err := db.Demote(ctx, src); err != nil { // the engine is closed now: only a new process helps
-			return &fatalError{fmt.Errorf("become a reader: %w", errors.Join(err, context.Cause(ctx)))}
+	if db == nil || db.Role() == engine.RoleWriter {
+		var err error
+		if db, err = i.openReader(ctx, db); err != nil {
+			return err
 		}
-	}
-	if err != nil {
-		return errors.Join(err, context.Cause(ctx))
 	}
 	if err := i.serveSQL(db, false); err != nil {
 		return err
 	}
 	i.gate.admit() // before anybody is told, or the first sessions would be refused
 	i.setRole(fleet.RoleReader, db.Epoch(), "")
-	i.provesStorage(ctx, db)
+	i.provesStorage(ctx, func() uint64 { return db.ReaderStatus().Batches })
 	return context.Cause(ctx)
 }
 
-// provesStorage asks storage for a sign of life, until ctx ends, whenever the stream
-// has been silent: if the writer is the one that has lost storage, the control plane
+// openReader makes a reader of db, or a new one if it is nil, once there is a writer
+// to follow.
+func (i *Instance) openReader(ctx context.Context, db *engine.DB) (*engine.DB, error) {
+	i.setRole(fleet.RoleJoining, 0, "waiting for a writer to follow")
+	if _, err := i.awaitWriter(ctx); err != nil {
+		return nil, err
+	}
+	src, err := i.source(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if db == nil {
+		db, err = engine.OpenReader(ctx, src, i.o.Engine)
+		return db, errors.Join(err, context.Cause(ctx))
+	}
+	if err := db.Demote(ctx, src); err != nil { // the engine is closed now: only a new process helps
+		return nil, &fatalError{fmt.Errorf("become a reader: %w", errors.Join(err, context.Cause(ctx)))}
+	}
+	return db, nil
+}
+
+// provesStorage asks storage for a sign of life, until ctx ends, whenever the count
+// has stood still: if the writer is the one that has lost storage, the control plane
 // has to see who has not.
-func (i *Instance) provesStorage(ctx context.Context, db *engine.DB) {
+func (i *Instance) provesStorage(ctx context.Context, count func() uint64) {
 	t := time.NewTicker(storageProbe)
 	defer t.Stop()
-	for batches := uint64(0); ; {
+	for seen := uint64(0); ; {
 		select {
 		case <-ctx.Done():
 			return
 		case <-t.C:
 		}
-		if now := db.ReaderStatus().Batches; now != batches {
-			batches = now
+		if now := count(); now != seen {
+			seen = now
 		} else if i.reader.Reachable(ctx) == nil {
 			i.answers.Add(1)
 		}
@@ -72,7 +84,7 @@ func (i *Instance) provesStorage(ctx context.Context, db *engine.DB) {
 
 // write recovers the volume at the granted epoch and serves as its writer until
 // the role ends: fenced, resigned, or another order.
-func (i *Instance) write(ctx context.Context, order *failover.BecomeWriter) error {
+func (i *Instance) write(ctx context.Context, order *order) error {
 	began := time.Now()
 	i.setRole(fleet.RoleRecovering, order.Epoch, "recovering the volume")
 	h := newHub()
@@ -80,7 +92,7 @@ func (i *Instance) write(ctx context.Context, order *failover.BecomeWriter) erro
 	if err != nil {
 		return err
 	}
-	vol, found, err := client.Recover(ctx, grant, i.volumeOptions(order, h))
+	vol, found, err := i.recover(ctx, grant, i.volumeOptions(order, h))
 	if err != nil {
 		if ctx.Err() == nil && !errors.Is(err, logstore.ErrFenced) {
 			// One epoch has one recovery: this one is lost, so the epoch is given back.
@@ -110,6 +122,20 @@ func (i *Instance) write(ctx context.Context, order *failover.BecomeWriter) erro
 	i.gate.admit()
 	i.o.Logger.Info("writer", "volume_epoch", order.Epoch, "vdl", found.VDL, "records", found.Records, "took", time.Since(began))
 	return i.serveWriter(ctx, order.Epoch, db, vol, h)
+}
+
+// recover recovers the volume. One that waits for a quorum of storage is not moved to
+// another instance as long as what is up of storage answers this one.
+func (i *Instance) recover(ctx context.Context, grant client.Grant, o client.Options) (*client.Volume, client.Recovered, error) {
+	if _, err := i.source(ctx); err != nil { // the reader's connections, by which to ask
+		return nil, client.Recovered{}, err
+	}
+	probing, stop := context.WithCancel(ctx)
+	var probe sync.WaitGroup
+	probe.Go(func() { i.provesStorage(probing, func() uint64 { return 0 }) })
+	defer probe.Wait()
+	defer stop()
+	return client.Recover(ctx, grant, o)
 }
 
 // resign gives an epoch back that cannot be used. Without a leader it gives up after
@@ -154,6 +180,7 @@ func (i *Instance) handOver(ctx context.Context, d *failover.Drain, vol *client.
 	i.gate.shut("the writer's role is being handed over")
 	if err := i.sql.Drain(within); err != nil {
 		i.o.Logger.Warn("switchover given up", "error", err)
+		i.forgetDrain() // one that came meanwhile was the same
 		i.sql.Resume()
 		i.gate.admit()
 		return false

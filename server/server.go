@@ -74,16 +74,15 @@ type Instance struct {
 	gate  *gate
 	shape atomic.Pointer[shape]
 
-	answers atomic.Uint64 // of storage to a reader's probes
+	answers atomic.Uint64 // of storage, to a reader's probes or to this instance's volumes
 
 	mu       sync.Mutex
 	topology failover.Topology
 	changed  chan struct{} // closed and replaced when topology changes
 	turned   chan struct{} // closed and replaced when role changes
-	order    *failover.BecomeWriter
+	order    *order
 	taken    redo.VolumeEpoch        // highest epoch whose order was taken: one epoch, one recovery
 	cancel   context.CancelCauseFunc // of the transition or role in force
-	leases   chan struct{}           // closed when the predecessors' leases need no wait
 	drain    chan *failover.Drain
 	role     fleet.Role
 	epoch    redo.VolumeEpoch // that the role is about
@@ -92,6 +91,13 @@ type Instance struct {
 	volume   *client.Volume
 	hub      *hub
 	reader   *client.Reader
+}
+
+// order is a grant that is to be carried out. leases is closed when the predecessors'
+// leases need no wait.
+type order struct {
+	*failover.BecomeWriter
+	leases chan struct{}
 }
 
 // Causes of a role's end.
@@ -156,10 +162,6 @@ func (i *Instance) live(ctx context.Context) error {
 		i.mu.Lock()
 		order := i.order
 		i.cancel = cancel
-		i.leases = make(chan struct{})
-		if order != nil && order.LeaseWait == 0 {
-			close(i.leases)
-		}
 		i.mu.Unlock()
 		var err error
 		if order != nil {
@@ -183,7 +185,7 @@ func (i *Instance) live(ctx context.Context) error {
 
 // forget drops an order that has ended, so that the next role is a reader's unless
 // a newer order has come.
-func (i *Instance) forget(o *failover.BecomeWriter) {
+func (i *Instance) forget(o *order) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if i.order != nil && i.order.Epoch == o.Epoch {
@@ -200,15 +202,18 @@ func (i *Instance) handle(o failover.Order, stop context.CancelCauseFunc) {
 	case *failover.BecomeWriter:
 		if i.order != nil && i.order.Epoch == o.Epoch {
 			if o.LeaseWait == 0 && i.order.LeaseWait != 0 {
-				i.order = o
-				close(i.leases)
+				close(i.order.leases)
+				i.order = &order{o, i.order.leases}
 			}
 			return
 		}
 		if o.Epoch <= i.taken { // it comes again when the lease wait shrinks, also after it has failed
 			return
 		}
-		i.order, i.taken = o, o.Epoch
+		i.order, i.taken = &order{o, make(chan struct{})}, o.Epoch
+		if o.LeaseWait == 0 {
+			close(i.order.leases)
+		}
 		i.end(errNewOrder)
 	case *failover.Demote:
 		if i.order != nil && i.order.Epoch < o.Epoch {
@@ -223,9 +228,17 @@ func (i *Instance) handle(o failover.Order, stop context.CancelCauseFunc) {
 			}
 		}
 	case *failover.Resume:
-		// A drain ends by itself after Drain.Within.
+		// A drain under way ends by itself after Drain.Within; one that waits is given up.
+		i.forgetDrain()
 	case *failover.StopRole:
 		stop(errStop)
+	}
+}
+
+func (i *Instance) forgetDrain() {
+	select {
+	case <-i.drain:
+	default:
 	}
 }
 

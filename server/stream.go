@@ -62,7 +62,7 @@ func (s *streamServer) Follow(stream grpc.BidiStreamingServer[serverpb.FollowerM
 		return err
 	}
 	promises := make(chan error, 1)
-	go func() { promises <- takePromises(stream, db, h, hello.Id) }()
+	go func() { promises <- takePromises(stream, db, h, f) }()
 	return feed(stream, f, vol, promises)
 }
 
@@ -95,15 +95,15 @@ func join(h *hub, id string, vol logState) (*follower, *serverpb.Answer, bool) {
 }
 
 // takePromises registers what the reader promises until its side of the stream ends.
-func takePromises(stream grpc.BidiStreamingServer[serverpb.FollowerMessage, serverpb.WriterMessage], db *engine.DB, h *hub, id string) error {
+func takePromises(stream grpc.BidiStreamingServer[serverpb.FollowerMessage, serverpb.WriterMessage], db *engine.DB, h *hub, f *follower) error {
 	for {
 		m, err := stream.Recv()
 		if err != nil {
 			return err
 		}
 		if m.Promise != 0 {
-			db.HoldReadPoint(id, redo.LSN(m.Promise))
-			h.promised(id)
+			db.HoldReadPoint(f.id, redo.LSN(m.Promise))
+			h.promised(f)
 		}
 	}
 }

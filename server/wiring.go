@@ -57,7 +57,7 @@ func group(g fleet.Group) client.Group {
 
 // grant is an order as the storage client wants it. A new volume first gets its
 // first protection group: it needs the stores of three zones to have registered.
-func (i *Instance) grant(ctx context.Context, o *failover.BecomeWriter) (client.Grant, error) {
+func (i *Instance) grant(ctx context.Context, o *order) (client.Grant, error) {
 	s := o.State
 	for len(s.Groups) == 0 {
 		var err error
@@ -77,7 +77,7 @@ func (i *Instance) grant(ctx context.Context, o *failover.BecomeWriter) (client.
 	}, nil
 }
 
-func (i *Instance) volumeOptions(o *failover.BecomeWriter, h *hub) client.Options {
+func (i *Instance) volumeOptions(o *order, h *hub) client.Options {
 	opts := i.clientOptions()
 	opts.Tap = h
 	opts.WindowBytes = i.o.WindowBytes
@@ -89,9 +89,8 @@ func (i *Instance) volumeOptions(o *failover.BecomeWriter, h *hub) client.Option
 		}
 		return err
 	}
-	i.mu.Lock()
-	opts.LeasesEnded = i.leases
-	i.mu.Unlock()
+	opts.LeasesEnded = o.leases
+	opts.Answered = func() { i.answers.Add(1) }
 	opts.CreateGroup = func(ctx context.Context, epoch redo.VolumeEpoch, pg redo.PGID) (client.Group, error) {
 		s, err := i.o.Client.Propose(ctx, &fleet.CreateGroup{Epoch: epoch, ID: pg})
 		if err != nil {
@@ -276,15 +275,14 @@ func (i *Instance) Heartbeat() failover.Heartbeat {
 	}
 	switch {
 	case role == fleet.RoleWriter && vol != nil:
-		h.VDL, h.VCL, h.Applied, h.Progress, h.LagKnown = vol.VDL(), vol.VCL(), db.SnapshotLSN(), vol.Progress(), true
+		h.VDL, h.VCL, h.Applied, h.Progress, h.LagKnown = vol.VDL(), vol.VCL(), db.SnapshotLSN(), i.answers.Load(), true
 		h.Bytes = db.VolumeBytes()
 	case role == fleet.RoleReader && db != nil:
 		st := db.ReaderStatus()
 		h.Epoch, h.VDL, h.Applied, h.Progress = st.Epoch, st.Applied, st.Applied, st.Batches+i.answers.Load()
 		h.Lag, h.LagKnown = time.Duration(st.LagMicros)*time.Microsecond, st.LagKnown
-	case role == fleet.RoleReader && db != nil:
-	case vol != nil:
-		h.Progress = vol.Progress()
+	default:
+		h.Progress = i.answers.Load()
 	}
 	return h
 }

@@ -44,7 +44,7 @@ var (
 // Limits.
 const (
 	pendingBytesMax = 256 << 20 // payload bytes buffered above the applied VDL
-	gapRecordsMax   = 1 << 20   // records read from storage to fill a gap; more: RESET
+	gapBytesMax     = 256 << 20 // of memory for records read from storage to fill a gap; more: RESET
 )
 
 // Cache is the page cache, which bufpool.Pool is.
@@ -201,7 +201,7 @@ func (a *Applier) gap(ctx context.Context, old Status, ans Answer) ([]redo.Recor
 	case old.Applied == ans.VDL:
 		return []redo.Record{}, nil
 	}
-	records, err := a.log.Records(ctx, ans.Epoch, old.Applied, ans.VDL, gapRecordsMax)
+	records, err := a.log.Records(ctx, ans.Epoch, old.Applied, ans.VDL, gapBytesMax)
 	if errors.Is(err, logstore.ErrGone) || errors.Is(err, logstore.ErrTooLong) {
 		return nil, nil
 	}

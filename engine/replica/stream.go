@@ -53,7 +53,8 @@ type Message struct {
 type Log interface {
 	// Records returns the whole records in (after, through] of all groups, in LSN
 	// order, without annulled ones. Returns logstore.ErrGone if some of them are
-	// not retained any more, ErrTooLong if there are more than max.
+	// not retained any more, ErrTooLong if they take more than max
+	// bytes of memory.
 	Records(ctx context.Context, epoch redo.VolumeEpoch, after, through redo.LSN, max int) ([]redo.Record, error)
 }
 

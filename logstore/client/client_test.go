@@ -277,7 +277,7 @@ func testReader(t *testing.T, c *cluster, v *client.Volume) {
 			}
 		}
 	}
-	rs, err := r.Records(ctx, v.Epoch(), 0, vdl, 1<<20)
+	rs, err := r.Records(ctx, v.Epoch(), 0, vdl, 256<<20)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -291,7 +291,7 @@ func testReader(t *testing.T, c *cluster, v *client.Volume) {
 	if prev != vdl {
 		t.Fatalf("the log ends at %d, VDL is %d", prev, vdl)
 	}
-	if _, err := r.Records(ctx, v.Epoch(), 0, vdl, 10); !errors.Is(err, logstore.ErrTooLong) {
+	if _, err := r.Records(ctx, v.Epoch(), 0, vdl, 64<<10); !errors.Is(err, logstore.ErrTooLong) {
 		t.Fatal(err)
 	}
 }

@@ -117,7 +117,7 @@ func TestHangingNodesCostBoundedMemory(t *testing.T) {
 	}
 	stop := w.load(ctx, 8, 3000)
 	from := w.acked.Load()
-	const commits = 16_000 // about 50 MB
+	const commits = 16_000                                // about 50 MB
 	for done := from; done < from+commits; done += 1000 { // patience is for each thousand: the race detector is slow
 		eventually(t, "commits", func() bool { return w.acked.Load() > done+1000 })
 	}

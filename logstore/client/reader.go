@@ -41,12 +41,12 @@ func NewReader(v redo.VolumeID, tl redo.TimelineID, o Options, geometry func() G
 
 // Reachable returns nil if a storage node answers now, else the last node's error.
 func (r *Reader) Reachable(ctx context.Context) error {
-	err := fmt.Errorf("no storage node is known: %w", logstore.ErrUnavailable)
+	var ids []logstore.NodeID
 	for _, n := range r.geometry().Nodes {
-		if _, err = r.ask.ask(ctx, n.ID, logstore.HealthAsk{Header: r.head(0)}); err == nil {
-			return nil
-		}
+		ids = append(ids, n.ID)
 	}
+	r.ask.byLatency(ids)
+	_, err := r.ask.hedged(ctx, ids, logstore.HealthAsk{Header: r.head(0)})
 	return err
 }
 
@@ -103,8 +103,8 @@ func (r *Reader) readPages(ctx context.Context, epoch redo.VolumeEpoch, ids []re
 
 // Records returns the whole records in (after, through] of all groups, in LSN order,
 // without annulled ones. through must be a consistency point. Returns ErrGone if some
-// are not retained any more, logstore.ErrTooLong if there are more than max, ErrFenced
-// if through was annulled.
+// are not retained any more, logstore.ErrTooLong if they take more than max bytes of
+// memory, ErrFenced if through was annulled.
 //
 // It needs no word of how far each group goes: a record names the one before it in
 // the volume, so that what one segment lacks shows, and is asked of another.
@@ -112,19 +112,36 @@ func (r *Reader) Records(ctx context.Context, epoch redo.VolumeEpoch, after, thr
 	if after >= through {
 		return nil, nil
 	}
-	have := map[redo.LSN]redo.Record{}
+	have := gathered{records: map[redo.LSN]redo.Record{}, max: max}
 	for round := range recordsRoundsMax {
 		g := r.geometry()
 		for i := range g.Groups {
-			if err := r.groupRecords(ctx, epoch, &g.Groups[i], round, redo.Range{After: after, Through: through}, max, have); err != nil {
+			if err := r.groupRecords(ctx, epoch, &g.Groups[i], round, redo.Range{After: after, Through: through}, &have); err != nil {
 				return nil, fmt.Errorf("read the log (%d,%d] of group %d: %w", after, through, i, err)
 			}
 		}
-		if out, whole := chained(have, after, through); whole {
+		if out, whole := chained(have.records, after, through); whole {
 			return out, nil
 		}
 	}
 	return nil, fmt.Errorf("read the log (%d,%d]: no segment is complete: %w", after, through, logstore.ErrUnavailable)
+}
+
+// gathered are the records that were read so far, bounded in memory.
+type gathered struct {
+	records    map[redo.LSN]redo.Record
+	bytes, max int
+}
+
+func (g *gathered) add(r redo.Record) error {
+	if _, there := g.records[r.LSN]; !there {
+		g.bytes += len(r.Payload) + recordOverhead
+	}
+	if g.bytes > g.max {
+		return fmt.Errorf("more than %d bytes: %w", g.max, logstore.ErrTooLong)
+	}
+	g.records[r.LSN] = r
+	return nil
 }
 
 // chained returns the records in volume order, and whether none is missing.
@@ -144,7 +161,7 @@ func chained(have map[redo.LSN]redo.Record, after, through redo.LSN) ([]redo.Rec
 
 // groupRecords adds what one segment has of a group; round says which one goes first.
 func (r *Reader) groupRecords(
-	ctx context.Context, epoch redo.VolumeEpoch, g *Group, round int, rg redo.Range, max int, have map[redo.LSN]redo.Record,
+	ctx context.Context, epoch redo.VolumeEpoch, g *Group, round int, rg redo.Range, have *gathered,
 ) error {
 	nodes := slices.Clone(g.Members)
 	r.ask.byLatency(nodes)
@@ -163,10 +180,9 @@ func (r *Reader) groupRecords(
 			return fmt.Errorf("a %T for a read of the log: %w", a, logstore.ErrUnavailable)
 		}
 		for i := range log.Records {
-			have[log.Records[i].LSN] = log.Records[i]
-		}
-		if len(have) > max {
-			return fmt.Errorf("more than %d records: %w", max, logstore.ErrTooLong)
+			if err := have.add(log.Records[i]); err != nil {
+				return err
+			}
 		}
 		if n := len(log.Records); n > 0 {
 			rg.After = log.Records[n-1].LSN

@@ -57,6 +57,10 @@ func (v *Volume) ship(all bool) {
 // received takes one message of a node.
 func (v *Volume) received(i int, m logstore.Message) {
 	v.mu.Lock()
+	_, acks := m.(logstore.Ack)
+	if v.opt.Answered != nil && (acks || v.t == nil) {
+		v.opt.Answered()
+	}
 	if v.t == nil {
 		if v.rec != nil {
 			v.rec.Step(i, m)
@@ -77,9 +81,6 @@ func (v *Volume) received(i int, m logstore.Message) {
 		v.opt.Logger.Info("fenced by a newer writer", "volume_epoch", v.grant.Epoch, "newer", fenced)
 		v.fail(logstore.ErrFenced)
 		return
-	}
-	if _, ok := m.(logstore.Ack); ok {
-		v.progress.Add(1)
 	}
 	v.wake()
 	if v.sealing.CompareAndSwap(false, true) {

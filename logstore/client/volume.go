@@ -31,7 +31,6 @@ type Volume struct {
 	vdl       atomic.Uint64
 	confirmed atomic.Int64 // volume.Time
 	limit     atomic.Uint64
-	progress  atomic.Uint64
 	sealing   atomic.Bool
 
 	// mu is the one lock round the Recovery and, after it, the Tracker.
@@ -374,10 +373,6 @@ func (v *Volume) VCL() redo.LSN {
 	defer v.mu.Unlock()
 	return v.t.VCL()
 }
-
-// Progress counts the acknowledgements of storage nodes: a writer whose count stands
-// still although it has something to ship is stuck.
-func (v *Volume) Progress() uint64 { return v.progress.Load() }
 
 // WaitVDL implements logstore.Volume.
 func (v *Volume) WaitVDL(ctx context.Context, l redo.LSN) error {

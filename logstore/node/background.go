@@ -217,7 +217,7 @@ func (n *Node) note() error {
 		return nil
 	}
 	defer n.persist.Unlock()
-	if err := n.rotateNow(); err != nil {
+	if err := n.rotateNow(0); err != nil {
 		return fmt.Errorf("note a quarantine: %w", err) // the next start has room for it
 	}
 	return nil

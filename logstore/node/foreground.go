@@ -57,16 +57,19 @@ func (n *Node) ensureHost(ins []segment.Input) error {
 func (n *Node) adoptVolume(h logstore.Header) error {
 	n.persist.Lock()
 	defer n.persist.Unlock()
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.host != nil {
-		return nil
+	adopt := func() (bool, error) {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		if n.host != nil {
+			return false, nil
+		}
+		n.newHost(h.Volume, h.Timeline)
+		return true, n.openStore(nil)
 	}
-	n.newHost(h.Volume, h.Timeline)
-	if err := n.openStore(nil); err != nil {
+	if adopted, err := adopt(); err != nil || !adopted {
 		return err
 	}
-	return n.rotate(n.snapshotLocked(), 0)
+	return n.rotate(0)
 }
 
 func (n *Node) refuseWithoutVolume(ins []segment.Input) {
@@ -111,8 +114,8 @@ func (n *Node) append(fs []segment.Frame) error {
 	}
 	n.touched.Store(true)
 	if size := hotlog.Size(frames); size > n.hot.Room() {
-		// Between Ready and Persisted the snapshot is of the state before these frames.
-		if err := n.rotate(n.snapshot(), size); err != nil {
+		// Between Ready and Persisted a snapshot is of the state before these frames.
+		if err := n.rotate(size); err != nil {
 			return err
 		}
 	}
@@ -130,20 +133,17 @@ func (n *Node) append(fs []segment.Frame) error {
 //
 // What the drain cannot move yet, since no hint covers it, could fill the log, and
 // the hint could only come with the next batch: so after fullPatience it goes on, up
-// to the log's own bound.
-func (n *Node) rotate(snapshot []byte, room int64) error {
+// to the log's own bound. A quarantine that no file says goes on at once, since nothing
+// is released before.
+func (n *Node) rotate(room int64) error {
 	var patience <-chan time.Time
 	for over := false; ; {
-		if live, _ := n.hot.Live(); over || live < n.opt.HotFiles {
-			err := n.hot.Rotate(snapshot, room)
-			if err == nil {
-				n.rotated()
-				return nil
-			}
-			n.mu.Lock()
-			unnoted := n.unnoted
-			n.mu.Unlock()
-			if !errors.Is(err, hotlog.ErrFull) || unnoted { // nothing is released before a note
+		n.mu.Lock()
+		unnoted := n.unnoted
+		n.mu.Unlock()
+		if live, _ := n.hot.Live(); over || unnoted || live < n.opt.HotFiles {
+			err := n.rotateNow(room)
+			if err == nil || unnoted || !errors.Is(err, hotlog.ErrFull) {
 				return err
 			}
 		}
@@ -162,14 +162,18 @@ func (n *Node) rotate(snapshot []byte, room int64) error {
 	}
 }
 
-// rotateNow begins a file of the hot log with the present state, without waiting for
-// room. persist is held, or nothing is served yet. An error is the node's end.
-func (n *Node) rotateNow() error {
+// rotateNow begins a file of the hot log with the present state, without waiting until
+// the drain has made room; room is how many bytes it must have. persist is held, or
+// nothing is served yet. Returns hotlog.ErrFull at the log's own bound.
+func (n *Node) rotateNow(room int64) error {
 	n.mu.Lock()
-	b := n.snapshotLocked()
+	b, unnoted := n.snapshotLocked(), n.unnoted
 	n.unnoted = false
 	n.mu.Unlock()
-	if err := n.hot.Rotate(b, 0); err != nil {
+	if err := n.hot.Rotate(b, room); err != nil {
+		n.mu.Lock()
+		n.unnoted = n.unnoted || unnoted
+		n.mu.Unlock()
 		return err
 	}
 	n.rotated()
@@ -208,7 +212,9 @@ func (n *Node) deliver(out []logstore.Envelope) {
 		case to == nil && strings.ContainsRune(string(out[i].Peer), '#'):
 			continue // whoever asked is gone
 		case to == nil:
-			n.conns.peer(n, out[i].Peer).tell(out[i].Msg)
+			if _, known := n.opt.Peers()[out[i].Peer]; known { // else anybody could have a sender made for a name
+				n.conns.peer(n, out[i].Peer).tell(out[i].Msg)
+			}
 		default:
 			to(out[i])
 		}

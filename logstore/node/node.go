@@ -177,7 +177,7 @@ func (n *Node) begin() error {
 		}
 	}
 	n.quarantineForks()
-	if err := n.rotateNow(); err != nil {
+	if err := n.rotateNow(0); err != nil {
 		return err
 	}
 	n.host.Persisted()

@@ -16,13 +16,7 @@ type snapshot struct {
 	host   []byte
 }
 
-// snapshot returns the body for the present state. mu is not held.
-func (n *Node) snapshot() []byte {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.snapshotLocked()
-}
-
+// snapshotLocked returns the body for the present state. mu is held.
 func (n *Node) snapshotLocked() []byte {
 	b := []byte{snapshotVersion}
 	b = binary.AppendUvarint(b, uint64(n.volume))
