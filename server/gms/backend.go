@@ -32,6 +32,7 @@ type Backend struct {
 	users    *mysql_db.MySQLDb // nil where there are no users (tests)
 	external sql.ExternalStoredProcedureRegistry
 	reload   func() // reads the users again, see Server
+	runner   sql.StatementRunner
 }
 
 var (

@@ -149,6 +149,8 @@ func commits(n sql.Node) bool {
 	case *plan.Truncate:
 		t := tableOf(n.Child)
 		return t == nil || t.ref.lock != lockDelete
+	case *admin:
+		return n.commits
 	case *plan.Grant, *plan.GrantRole, *plan.Revoke, *plan.RevokeRole, *plan.CreateUser, *plan.DropUser,
 		*plan.AlterUser, *plan.RenameUser, *plan.CreateRole, *plan.DropRole, *plan.AnalyzeTable,
 		*plan.LockTables, *plan.AlterAutoIncrement, *plan.AlterDefaultSet, *plan.AlterDefaultDrop,

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/dolthub/vitess/go/mysql"
@@ -206,6 +207,10 @@ var rewrites = []rewrite{
 	rw("^(?:Access denied|command denied) (?s:(.*))$", 1142, "Access denied $1"),
 }
 
+// textOfError is the text of an error that had a number before the planner made
+// another one of it.
+var textOfError = regexp.MustCompile(`^(?s:(.*)) \(errno (\d+)\) \(sqlstate (.....)\)$`)
+
 // clientError returns what a client is told of an error that the planner returned:
 // MySQL's number, SQLSTATE and words. db is the session's current database.
 func clientError(err error, db string) *mysql.SQLError {
@@ -214,6 +219,12 @@ func clientError(err error, db string) *mysql.SQLError {
 		se = mysql.NewSQLError(mysql.ERUnknownError, "HY000", "%s", err.Error())
 	}
 	out := *se
+	if m := textOfError.FindStringSubmatch(out.Message); m != nil && generic(out.Num) {
+		n, err := strconv.Atoi(m[2])
+		if err == nil {
+			return &mysql.SQLError{Num: n, State: m[3], Message: m[1]}
+		}
+	}
 	for _, r := range rewrites {
 		m := r.pattern.FindStringSubmatchIndex(out.Message)
 		if m == nil || out.Num != r.number && !generic(out.Num) {

@@ -168,7 +168,12 @@ func (h *handler) command(ctx context.Context, c *mysql.Conn, query string,
 			c.Close()
 			return serr
 		}
-		return h.clientError(c, err)
+		out := h.clientError(c, err)
+		var e *mysql.SQLError
+		if errors.As(out, &e) && query != "" {
+			cc.sess.Load().noteError(e.Num, e.Message)
+		}
+		return out
 	}
 }
 

@@ -21,7 +21,11 @@ func newParser() *parser { return &parser{base: sql.NewMysqlParser()} }
 
 // ParseSimple implements sql.Parser.
 func (p *parser) ParseSimple(query string) (ast.Statement, error) {
-	stmt, err := p.base.ParseSimple(rewriteForShare(plainComments(query)))
+	query = plainComments(query)
+	if stmt, _, err := own(query); stmt != nil || err != nil {
+		return stmt, err
+	}
+	stmt, err := p.base.ParseSimple(rewriteForShare(query))
 	if err != nil {
 		return nil, err
 	}
@@ -37,7 +41,15 @@ func (p *parser) Parse(ctx *sql.Context, query string, multi bool) (ast.Statemen
 // ParseWithOptions implements sql.Parser.
 func (p *parser) ParseWithOptions(ctx context.Context, query string, delimiter rune, multi bool,
 	options ast.ParserOptions) (ast.Statement, string, string, error) {
-	query = rewriteForShare(plainComments(query))
+	query = plainComments(query)
+	if stmt, end, err := own(query); stmt != nil || err != nil {
+		rest := ""
+		if multi {
+			rest = sql.RemoveSpaceAndDelimiter(strings.TrimPrefix(query[end:], ";"), ';')
+		}
+		return stmt, query[:end], rest, err
+	}
+	query = rewriteForShare(query)
 	stmt, parsed, rest, err := p.base.ParseWithOptions(ctx, query, delimiter, multi, options)
 	if err == nil {
 		p.after(ctx, query, stmt)
@@ -45,10 +57,15 @@ func (p *parser) ParseWithOptions(ctx context.Context, query string, delimiter r
 	return stmt, parsed, rest, err
 }
 
-// ParseOneWithOptions implements sql.Parser. The index returned is one of query,
-// so a FOR SHARE cannot be rewritten here; nothing of the planner calls it.
+// ParseOneWithOptions implements sql.Parser. The index returned is of no use where
+// FOR SHARE was rewritten; the planner prepares statements this way, and drops it.
 func (p *parser) ParseOneWithOptions(ctx context.Context, query string,
 	options ast.ParserOptions) (ast.Statement, int, error) {
+	query = plainComments(query)
+	if stmt, end, err := own(query); stmt != nil || err != nil {
+		return stmt, end, err
+	}
+	query = rewriteForShare(query)
 	stmt, n, err := p.base.ParseOneWithOptions(ctx, query, options)
 	if err == nil {
 		p.after(ctx, query, stmt)

@@ -139,7 +139,7 @@ func NewEngine(b *Backend) *sqle.Engine {
 	e := sqle.New(a, &sqle.Config{})
 	e.ProcessList = processes{e.ProcessList}
 	run := &runner{next: e}
-	e.Analyzer.Runner, base.Runner = run, run
+	e.Analyzer.Runner, base.Runner, b.runner = run, run, run
 	return e
 }
 

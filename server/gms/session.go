@@ -63,6 +63,8 @@ type statement struct {
 	tables   int      // references to tables that were bound
 	keep     bool     // the planner commits at its end, MySQL does not
 	skip     sql.Node // the node that builder leaves to the planner
+	// diagnosing: it shows what the last statement left, and leaves it there.
+	diagnosing bool
 }
 
 var (
@@ -303,6 +305,13 @@ func (s *Session) abandoned() {
 		s.rollback()
 		s.tx = nil
 		s.BaseSession.SetTransaction(nil)
+	}
+}
+
+// ClearWarnings implements sql.Session.
+func (s *Session) ClearWarnings() {
+	if !s.diagnosing {
+		s.BaseSession.ClearWarnings()
 	}
 }
 

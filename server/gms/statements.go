@@ -1,0 +1,438 @@
+package gms
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/types"
+	"github.com/dolthub/vitess/go/mysql"
+	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+)
+
+// grammar parses one kind of statement that the planner's grammar lacks. The lexer
+// stands behind the words that the kind is known by. Returns nil for a statement that
+// is not of the kind after all: the planner's grammar gets it.
+type grammar func(l *lexer) (ast.Statement, error)
+
+// grammars are the kinds by their first word, or by their first two, in lower case.
+var grammars map[string]grammar
+
+func init() { // an initialized variable would refer to itself
+	grammars = map[string]grammar{
+		"do":                       parseDo,
+		"check":                    tableAdmin("check", checkTable),
+		"checksum":                 tableAdmin("checksum", checksumTable),
+		"optimize":                 tableAdmin("optimize", optimizeTable),
+		"repair":                   tableAdmin("repair", repairTable),
+		"show errors":              parseShowDiagnostics("Error"),
+		"show warnings":            parseShowDiagnostics(""),
+		"show count":               parseShowCount,
+		"show profile":             parseShowProfile,
+		"show profiles":            emptySet("SHOW PROFILES", "Query_ID", "Duration", "Query"),
+		"show open":                parseShowOpenTables,
+		"show master":              binlogStatus("status", "logs"),
+		"show binary":              binlogStatus("log", "logs"),
+		"show binlog":              emptySet("SHOW BINLOG EVENTS", "Log_name", "Pos", "Event_type", "Server_id", "End_log_pos", "Info"),
+		"show relaylog":            emptySet("SHOW RELAYLOG EVENTS", "Log_name", "Pos", "Event_type", "Server_id", "End_log_pos", "Info"),
+		"show replicas":            emptySet("SHOW REPLICAS", "Server_Id", "Host", "Port", "Source_Id", "Replica_UUID"),
+		"show function":            parseShowFunctionCode,
+		"show procedure":           parseShowFunctionCode,
+		"flush binary":             noFlush, // there is no such log
+		"flush engine":             noFlush,
+		"flush error":              noFlush,
+		"flush general":            noFlush,
+		"flush hosts":              noFlush,
+		"flush logs":               noFlush,
+		"flush optimizer_costs":    noFlush,
+		"flush slow":               noFlush,
+		"flush status":             noFlush,
+		"flush user_resources":     noFlush,
+		"flush local":              nil,
+		"flush no_write_to_binlog": nil,
+		"help":                     emptySet("HELP", "source_category_name", "name", "is_it_category"),
+		"xa":                       parseXA,
+	}
+	for _, name := range []string{
+		"HANDLER", "CREATE FUNCTION", "CREATE AGGREGATE FUNCTION", "ALTER FUNCTION", "CHANGE MASTER", "CHANGE REPLICATION",
+		"START SLAVE", "START REPLICA", "STOP SLAVE", "STOP REPLICA", "START GROUP_REPLICATION", "STOP GROUP_REPLICATION",
+		"RESET MASTER", "RESET SLAVE", "RESET REPLICA", "PURGE BINARY", "PURGE MASTER", "INSTALL", "UNINSTALL", "CLONE",
+		"SHUTDOWN", "RESTART", "CACHE INDEX", "LOAD INDEX", "IMPORT TABLE", "CREATE TABLESPACE", "CREATE UNDO", "ALTER TABLESPACE",
+		"ALTER UNDO", "DROP TABLESPACE", "DROP UNDO", "CREATE SERVER", "ALTER SERVER", "DROP SERVER", "CREATE LOGFILE",
+		"ALTER INSTANCE", "LOCK INSTANCE", "CREATE RESOURCE", "ALTER RESOURCE", "DROP RESOURCE", "SET RESOURCE",
+	} {
+		words := strings.Fields(strings.ToLower(name))
+		grammars[strings.Join(words[:min(2, len(words))], " ")] = notSupported(name)
+	}
+}
+
+// own parses the statement at the beginning of query if the planner's grammar lacks
+// it, and returns where it ends; nil if it is the planner's.
+func own(query string) (stmt ast.Statement, end int, err error) {
+	l := newLexer(query)
+	if l.kind != 'w' {
+		return nil, 0, nil
+	}
+	key := strings.ToLower(l.text)
+	l.next()
+	parse, there := grammars[key]
+	if !there && l.kind == 'w' {
+		if parse, there = grammars[key+" "+strings.ToLower(l.text)]; there {
+			l.next()
+		}
+	}
+	if parse == nil {
+		return nil, 0, nil
+	}
+	if stmt, err = parse(l); err != nil || stmt == nil {
+		return nil, 0, err
+	}
+	return stmt, l.start, l.end()
+}
+
+// admin is a statement that this package executes.
+type admin struct {
+	name    string
+	columns sql.Schema // nil: the answer is OK
+	auth    ast.AuthInformation
+	// commits: what is open is committed first.
+	commits bool
+	// diagnoses: what the last statement left for SHOW WARNINGS stays.
+	diagnoses bool
+	// args are evaluated by run.
+	args []sql.Expression
+	run  func(ctx *sql.Context, s *Session, a *admin) ([]sql.Row, error)
+}
+
+var (
+	_ ast.Injectable    = (*admin)(nil)
+	_ sql.ExecSourceRel = (*admin)(nil)
+	_ sql.Expressioner  = (*admin)(nil)
+)
+
+// open is the authorization of what everybody may do.
+var open = ast.AuthInformation{AuthType: ast.AuthType_IGNORE, TargetType: ast.AuthTargetType_Ignore}
+
+func global(privilege string) ast.AuthInformation {
+	return ast.AuthInformation{AuthType: privilege, TargetType: ast.AuthTargetType_Global}
+}
+
+func (a *admin) statement(args ...ast.Expr) ast.Statement {
+	auth := a.auth
+	if auth.AuthType == "" {
+		auth = open
+	}
+	return ast.InjectedStatement{Auth: auth, Statement: a, Children: args}
+}
+
+// WithResolvedChildren implements ast.Injectable.
+func (a *admin) WithResolvedChildren(ctx context.Context, children []any) (any, error) {
+	if sctx, ok := ctx.(*sql.Context); ok && a.diagnoses {
+		if s, ok := sctx.Session.(*Session); ok {
+			s.diagnosing = true
+		}
+	}
+	c := *a
+	c.args = nil
+	for _, x := range children {
+		e, ok := x.(sql.Expression)
+		if !ok {
+			return nil, fmt.Errorf("gms: %s: %T is no expression", a.name, x)
+		}
+		c.args = append(c.args, e)
+	}
+	return &c, nil
+}
+
+// Expressions implements sql.Expressioner.
+func (a *admin) Expressions() []sql.Expression { return a.args }
+
+// WithExpressions implements sql.Expressioner.
+func (a *admin) WithExpressions(_ *sql.Context, args ...sql.Expression) (sql.Node, error) {
+	c := *a
+	c.args = args
+	return &c, nil
+}
+
+// Resolved implements sql.Resolvable.
+func (a *admin) Resolved() bool {
+	for _, e := range a.args {
+		if !e.Resolved() {
+			return false
+		}
+	}
+	return true
+}
+
+// String implements fmt.Stringer.
+func (a *admin) String() string { return a.name }
+
+// Schema implements sql.Node.
+func (a *admin) Schema(*sql.Context) sql.Schema {
+	if a.columns == nil {
+		return types.OkResultSchema
+	}
+	return a.columns
+}
+
+// Children implements sql.Node.
+func (a *admin) Children() []sql.Node { return nil }
+
+// WithChildren implements sql.Node.
+func (a *admin) WithChildren(_ *sql.Context, children ...sql.Node) (sql.Node, error) {
+	if len(children) != 0 {
+		return nil, sql.ErrInvalidChildrenNumber.New(a, len(children), 0)
+	}
+	return a, nil
+}
+
+// IsReadOnly implements sql.Node.
+func (a *admin) IsReadOnly() bool { return !a.commits }
+
+// RowIter implements sql.ExecSourceRel.
+func (a *admin) RowIter(ctx *sql.Context, _ sql.Row) (sql.RowIter, error) {
+	s, err := sessionOf(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := a.run(ctx, s, a)
+	if err != nil {
+		return nil, err
+	}
+	if a.columns == nil {
+		rows = []sql.Row{sql.NewRow(types.NewOkResult(0))}
+	}
+	return sql.RowsToRowIter(rows...), nil
+}
+
+// textColumns returns a result's columns, all of them text.
+func textColumns(names ...string) sql.Schema {
+	out := make(sql.Schema, len(names))
+	for i, name := range names {
+		out[i] = &sql.Column{Name: name, Type: types.LongText, Nullable: true}
+	}
+	return out
+}
+
+func notSupported(name string) grammar {
+	return func(l *lexer) (ast.Statement, error) {
+		return nil, mysql.NewSQLError(1235, "42000", "This version of Sextant doesn't yet support '%s'", name)
+	}
+}
+
+// emptySet is a statement that has nothing to show here.
+func emptySet(name string, columns ...string) grammar {
+	a := &admin{name: name, columns: textColumns(columns...), run: func(*sql.Context, *Session, *admin) ([]sql.Row, error) {
+		return nil, nil
+	}}
+	return func(l *lexer) (ast.Statement, error) {
+		l.skip()
+		return a.statement(), nil
+	}
+}
+
+// noFlush is a FLUSH of something that this server keeps nothing in.
+func noFlush(l *lexer) (ast.Statement, error) {
+	l.skip()
+	a := &admin{name: "FLUSH", auth: global(ast.AuthType_RELOAD), run: nothing}
+	return a.statement(), nil
+}
+
+func nothing(*sql.Context, *Session, *admin) ([]sql.Row, error) { return nil, nil }
+
+// parseDo parses DO expr [, expr] …: the expressions are evaluated, and that is all.
+func parseDo(l *lexer) (ast.Statement, error) {
+	from := l.start
+	l.skip()
+	sel, err := ast.Parse("SELECT " + l.q[from:l.start])
+	if err != nil {
+		return nil, sql.ErrSyntaxError.New(strings.Replace(err.Error(), "SELECT", "DO", 1))
+	}
+	s, ok := sel.(*ast.Select)
+	if !ok || len(s.From) > 0 && !dual(s.From) || s.Where != nil {
+		return nil, nil
+	}
+	var args []ast.Expr
+	for _, e := range s.SelectExprs {
+		x, ok := e.(*ast.AliasedExpr)
+		if !ok {
+			return nil, nil
+		}
+		args = append(args, x.Expr)
+	}
+	a := &admin{name: "DO", run: func(ctx *sql.Context, _ *Session, a *admin) ([]sql.Row, error) {
+		for _, e := range a.args {
+			if _, err := e.Eval(ctx, nil); err != nil {
+				return nil, err
+			}
+		}
+		return nil, nil
+	}}
+	return a.statement(args...), nil
+}
+
+// dual reports whether a FROM is the one that the grammar gives a SELECT without.
+func dual(from ast.TableExprs) bool {
+	t, ok := from[0].(*ast.AliasedTableExpr)
+	if !ok || len(from) != 1 {
+		return false
+	}
+	name, ok := t.Expr.(ast.TableName)
+	return ok && name.Name.String() == "dual"
+}
+
+// tableAdmin is a statement over tables whose answer has a row or more for each of them.
+func tableAdmin(verb string, f func(ctx *sql.Context, s *Session, t tableName) ([]tableMessage, error)) grammar {
+	return func(l *lexer) (ast.Statement, error) {
+		l.acceptOne("no_write_to_binlog", "local")
+		if !l.accept("table") && !l.accept("tables") {
+			return nil, nil
+		}
+		tables := l.tableNames()
+		if tables == nil {
+			return nil, nil
+		}
+		for l.acceptOne("quick", "fast", "medium", "extended", "changed", "use_frm") != "" || l.accept("for", "upgrade") {
+		}
+		a := &admin{
+			name: strings.ToUpper(verb) + " TABLE", columns: textColumns("Table", "Op", "Msg_type", "Msg_text"),
+			commits: verb != "checksum" && verb != "check",
+			auth:    ast.AuthInformation{AuthType: ast.AuthType_SELECT, TargetType: ast.AuthTargetType_MultipleTableIdentifiers},
+		}
+		if verb == "checksum" {
+			a.columns = sql.Schema{textColumns("Table")[0], {Name: "Checksum", Type: types.Int64, Nullable: true}}
+		}
+		for _, t := range tables {
+			a.auth.TargetNames = append(a.auth.TargetNames, t.Database, t.Name)
+		}
+		a.run = func(ctx *sql.Context, s *Session, _ *admin) ([]sql.Row, error) {
+			var rows []sql.Row
+			for _, t := range tables {
+				if t.Database == "" {
+					t.Database = ctx.GetCurrentDatabase()
+				}
+				if t.Database == "" {
+					return nil, sql.ErrNoDatabaseSelected.New()
+				}
+				full := t.Database + "." + t.Name
+				messages, err := f(ctx, s, t)
+				if err != nil {
+					return nil, err
+				}
+				for _, m := range messages {
+					if verb == "checksum" {
+						rows = append(rows, sql.Row{full, m.sum})
+						continue
+					}
+					rows = append(rows, sql.Row{full, verb, m.kind, m.text})
+				}
+			}
+			return rows, nil
+		}
+		return a.statement(), nil
+	}
+}
+
+// parseShowDiagnostics parses SHOW ERRORS and SHOW WARNINGS [LIMIT [offset,] n].
+func parseShowDiagnostics(level string) grammar {
+	return func(l *lexer) (ast.Statement, error) {
+		offset, limit, ok := l.limit()
+		if !ok {
+			return nil, nil
+		}
+		a := &admin{name: "SHOW WARNINGS", diagnoses: true, columns: sql.Schema{
+			{Name: "Level", Type: types.Text}, {Name: "Code", Type: types.Uint32}, {Name: "Message", Type: types.LongText},
+		}}
+		a.run = func(_ *sql.Context, s *Session, _ *admin) ([]sql.Row, error) {
+			var rows []sql.Row
+			for _, w := range s.diagnostics(level) {
+				rows = append(rows, sql.Row{w.Level, uint32(w.Code), w.Message})
+			}
+			rows = rows[min(offset, uint64(len(rows))):]
+			return rows[:min(limit, uint64(len(rows)))], nil
+		}
+		return a.statement(), nil
+	}
+}
+
+// parseShowCount parses SHOW COUNT(*) ERRORS and SHOW COUNT(*) WARNINGS.
+func parseShowCount(l *lexer) (ast.Statement, error) {
+	if !l.accept("(", "*", ")") {
+		return nil, nil
+	}
+	level, name := "", "@@session.warning_count"
+	switch l.acceptOne("errors", "warnings") {
+	case "errors":
+		level, name = "Error", "@@session.error_count"
+	case "":
+		return nil, nil
+	}
+	a := &admin{name: "SHOW COUNT(*)", diagnoses: true, columns: sql.Schema{{Name: name, Type: types.Uint64}}}
+	a.run = func(_ *sql.Context, s *Session, _ *admin) ([]sql.Row, error) {
+		return []sql.Row{{uint64(len(s.diagnostics(level)))}}, nil
+	}
+	return a.statement(), nil
+}
+
+func parseShowProfile(l *lexer) (ast.Statement, error) {
+	return emptySet("SHOW PROFILE", "Status", "Duration")(l)
+}
+
+// parseShowFunctionCode refuses SHOW {FUNCTION|PROCEDURE} CODE, of debug builds.
+func parseShowFunctionCode(l *lexer) (ast.Statement, error) {
+	if !l.accept("code") {
+		return nil, nil
+	}
+	return nil, mysql.NewSQLError(1289, "HY000",
+		"The 'SHOW PROCEDURE|FUNCTION CODE' feature is disabled; you need MySQL built with '--with-debug' to have it working")
+}
+
+// binlogStatus parses SHOW MASTER STATUS and SHOW BINARY LOG STATUS, which are empty
+// without a binary log, and SHOW MASTER LOGS and SHOW BINARY LOGS, which fail.
+func binlogStatus(status, logs string) grammar {
+	return func(l *lexer) (ast.Statement, error) {
+		if l.accept(logs) {
+			return nil, mysql.NewSQLError(1381, "HY000", "You are not using binary logging")
+		}
+		if !l.accept(status) {
+			return nil, nil
+		}
+		return emptySet("SHOW MASTER STATUS", "File", "Position", "Binlog_Do_DB", "Binlog_Ignore_DB", "Executed_Gtid_Set")(l)
+	}
+}
+
+// parseXA refuses distributed transactions; XA RECOVER says that none is prepared.
+func parseXA(l *lexer) (ast.Statement, error) {
+	if l.is("recover") {
+		return emptySet("XA RECOVER", "formatID", "gtrid_length", "bqual_length", "data")(l)
+	}
+	return notSupported("XA")(l)
+}
+
+// limit reads LIMIT n, LIMIT offset, n or nothing; ok is false if it is neither.
+func (l *lexer) limit() (offset, count uint64, ok bool) {
+	count = ^uint64(0)
+	if !l.accept("limit") {
+		return 0, count, l.kind == 0
+	}
+	if count, ok = l.number(); !ok {
+		return 0, 0, false
+	}
+	if l.accept(",") {
+		offset = count
+		count, ok = l.number()
+	} else if l.accept("offset") {
+		offset, ok = l.number()
+	}
+	return offset, count, ok && l.kind == 0
+}
+
+// number reads an unsigned integer.
+func (l *lexer) number() (n uint64, ok bool) {
+	if _, err := fmt.Sscanf(l.text, "%d", &n); l.kind != 'w' || err != nil {
+		return 0, false
+	}
+	l.next()
+	return n, true
+}
