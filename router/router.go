@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"sextant/internal/hangup"
 	"sextant/router/route"
 )
 
@@ -60,7 +61,7 @@ type Router struct {
 	o       Options
 	log     *slog.Logger
 	metrics *metrics
-	hangups *hangups
+	hangups *hangup.Set
 
 	ctx      context.Context // ends when Close begins
 	stop     context.CancelFunc
@@ -132,11 +133,11 @@ var keepAlive = net.KeepAliveConfig{
 // called once. It returns an error if it cannot begin.
 func (r *Router) Serve() error {
 	var err error
-	if r.hangups, err = newHangups(); err != nil {
+	if r.hangups, err = hangup.New(); err != nil {
 		return fmt.Errorf("watch for hangups: %w", err)
 	}
 	var helpers sync.WaitGroup
-	helpers.Go(func() { r.hangups.run(r.hungUp) })
+	helpers.Go(func() { r.hangups.Run(r.hungUp) })
 	admin := &http.Server{Handler: r.adminHandler(), ReadHeaderTimeout: r.o.LoginTimeout}
 	if r.o.AdminListener != nil {
 		helpers.Go(func() {
@@ -147,10 +148,10 @@ func (r *Router) Serve() error {
 	}
 	r.watch()
 	r.work.Wait()
-	r.hangups.close()
+	r.hangups.Close()
 	err = admin.Close()
 	helpers.Wait()
-	return errors.Join(err, r.hangups.free())
+	return errors.Join(err, r.hangups.Free())
 }
 
 // Close stops listening at once, refuses connections that wait, ends every
@@ -369,7 +370,7 @@ func (r *Router) refuseAtOnce(c net.Conn) {
 }
 
 // hungUp is told that one side of a session has closed its connection.
-func (r *Router) hungUp(id uint32, side hangupSide) {
+func (r *Router) hungUp(id uint32, side int32) {
 	r.mu.Lock()
 	s := r.mu.sessions[id]
 	r.mu.Unlock()

@@ -81,6 +81,12 @@ type session struct {
 	}
 }
 
+// The sides of a session that may close their connection.
+const (
+	hangupClient   int32 = 1
+	hangupInstance int32 = 2
+)
+
 type turn uint8
 
 const (
@@ -149,7 +155,7 @@ func (s *session) poke() {
 }
 
 // hungUp is told that a side closed its connection.
-func (s *session) hungUp(side hangupSide) {
+func (s *session) hungUp(side int32) {
 	switch side {
 	case hangupInstance:
 		s.turn.Lock()
@@ -324,8 +330,8 @@ func (s *session) serve() error {
 	if err := s.down.flush(); err != nil {
 		return err
 	}
-	s.r.hangups.watch(s.client, s.id, hangupClient)
-	s.r.hangups.watch(s.up.dst, s.id, hangupInstance)
+	s.r.hangups.Watch(s.client, s.id, hangupClient)
+	s.r.hangups.Watch(s.up.dst, s.id, hangupInstance)
 	for {
 		h, err := s.next()
 		if err != nil {

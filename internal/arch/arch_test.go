@@ -51,16 +51,17 @@ var only = map[string][]string{
 // layers says which packages of the module a package (with those below it) may
 // import; the most specific prefix wins.
 var layers = map[string][]string{
-	"internal":       {"internal"},
-	"logstore":       {"internal", "logstore"},
-	"engine":         {"internal/redo", "internal/page", "internal/invariant", "logstore", "engine"},
-	"engine/replica": {"internal/redo", "internal/page", "internal/invariant", "engine/bufpool", "engine/btree", "logstore"},
-	"server":         {"internal/page", "internal/redo", "internal/invariant", "engine", "logstore", "logstore/client", "failover", "server"},
-	"server/gms":     {"internal/icuregex", "internal/redo", "engine", "logstore", "router/proxyv2"},
-	"failover":       {"internal/durable", "internal/redo", "internal/invariant", "failover"},
-	"router":         {"internal/redo", "internal/invariant", "router"},
-	"cmd":            {""},
-	"scripts":        {""},
+	"internal":        {"internal"},
+	"logstore":        {"internal", "logstore"},
+	"engine":          {"internal/redo", "internal/page", "internal/invariant", "logstore", "engine"},
+	"engine/replica":  {"internal/redo", "internal/page", "internal/invariant", "engine/bufpool", "engine/btree", "logstore"},
+	"server":          {"internal/page", "internal/redo", "internal/invariant", "engine", "logstore", "logstore/client", "failover", "server"},
+	"server/gms":      {"internal/icuregex", "internal/redo", "engine", "logstore", "router/proxyv2"},
+	"server/protocol": {"internal/hangup"},
+	"failover":        {"internal/durable", "internal/redo", "internal/invariant", "failover"},
+	"router":          {"internal/redo", "internal/invariant", "internal/hangup", "router"},
+	"cmd":             {""},
+	"scripts":         {""},
 }
 
 // engineBoundary are the packages of logstore that engine may import outside

@@ -185,6 +185,9 @@ func (c *Conn) Header() (Header, error) {
 	return c.header, c.err
 }
 
+// NetConn returns the connection that carries the header.
+func (c *Conn) NetConn() net.Conn { return c.Conn }
+
 // Read reads what follows the header.
 func (c *Conn) Read(b []byte) (int, error) {
 	if _, err := c.Header(); err != nil {

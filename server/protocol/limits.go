@@ -1,0 +1,43 @@
+package protocol
+
+import "time"
+
+const (
+	// bufferBytes is the size of what is collected before it is written, and of
+	// what is read at once.
+	bufferBytes = 16 << 10
+	// frameBytesMax is the longest body of one frame; a longer packet has several.
+	frameBytesMax = 1<<24 - 1
+	// growBytes is how much of a packet must have arrived before more memory than
+	// this is taken for it.
+	growBytes = 64 << 10
+	// keepBytes is the largest packet buffer that is kept for the next command.
+	keepBytes = 64 << 10
+	// writeBytesMax is how much is given to the socket under one deadline.
+	writeBytesMax = 256 << 10
+	// loginPacketMax bounds the packets of a client that is not logged in.
+	loginPacketMax = 128 << 10
+	// attributesBytesMax bounds the connection attributes, as in MySQL.
+	attributesBytesMax = 64 << 10
+	// passwordsMax bounds the passwords that are remembered, one for each account.
+	passwordsMax = 64 << 10
+	// CursorBytesMax bounds the rows that wait in a cursor. The result of a
+	// statement that has more is sent at once, as if no cursor had been asked for.
+	CursorBytesMax = 16 << 20
+
+	defaultLoginTimeout = 10 * time.Second
+	// defaultIdle is wait_timeout's default.
+	defaultIdle = 8 * time.Hour
+	// readTimeout is how long the client may pause within a packet, and before
+	// those of a file (net_read_timeout).
+	readTimeout = 30 * time.Second
+	// writeTimeout is how long the client may take for writeBytesMax (net_write_timeout).
+	writeTimeout = 60 * time.Second
+	// lingerTimeout is how long a refused client may go on sending before its
+	// connection is reset and the error may be lost.
+	lingerTimeout = time.Second
+	// acceptPauseMin and acceptPauseMax bound the pause after a failed accept
+	// (EMFILE, ECONNABORTED); it doubles.
+	acceptPauseMin = 5 * time.Millisecond
+	acceptPauseMax = time.Second
+)

@@ -1,0 +1,208 @@
+package protocol
+
+import (
+	"context"
+	"crypto/rsa"
+	"crypto/tls"
+	"errors"
+	"iter"
+	"log/slog"
+	"net"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"sextant/internal/hangup"
+)
+
+// Options say what a Server serves.
+type Options struct {
+	// Listener accepts the connections. Their RemoteAddr is the client's address.
+	Listener net.Listener
+	Version  string // of the greeting
+	Handler  Handler
+	// TLS, if not nil and its result is not, makes the server offer TLS; it is
+	// asked for each connection.
+	TLS func() *tls.Config
+	// MaxConnections, if not nil, is how many there may be: more are refused with
+	// error 1040. It is asked for each connection.
+	MaxConnections func() int
+	// LoginTimeout is connect_timeout; 0 is 10 s.
+	LoginTimeout time.Duration
+	Logger       *slog.Logger // nil: slog.Default()
+}
+
+// Server accepts connections and serves each in a goroutine of its own.
+type Server struct {
+	o         Options
+	log       *slog.Logger
+	hangups   *hangup.Set
+	watching  sync.WaitGroup
+	closed    chan struct{}
+	closing   sync.Once
+	freeing   sync.Once
+	passwords passwords
+	key       func() (*rsa.PrivateKey, error)
+
+	admitted atomic.Int64
+	live     sync.WaitGroup
+	mu       struct {
+		sync.Mutex
+		conns  map[uint32]*Conn
+		lastID uint32
+		closed bool
+	}
+}
+
+// New returns a server; Serve makes it accept. Close and Wait give back what it took.
+func New(o Options) (*Server, error) {
+	if o.LoginTimeout <= 0 {
+		o.LoginTimeout = defaultLoginTimeout
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	h, err := hangup.New()
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{o: o, log: o.Logger, hangups: h, closed: make(chan struct{}), key: sync.OnceValues(keyPair)}
+	s.mu.conns = map[uint32]*Conn{}
+	s.watching.Go(func() { h.Run(s.hungUp) })
+	return s, nil
+}
+
+// Serve accepts connections until Close, and then returns ErrServerClosed. It
+// survives errors of accept.
+func (s *Server) Serve() error {
+	pause := acceptPauseMin
+	for {
+		nc, err := s.o.Listener.Accept()
+		if err == nil {
+			pause = acceptPauseMin
+			s.start(nc)
+			continue
+		}
+		if errors.Is(err, net.ErrClosed) {
+			return ErrServerClosed
+		}
+		s.log.Debug("accept", "err", err)
+		select {
+		case <-s.closed:
+			return ErrServerClosed
+		case <-time.After(pause):
+		}
+		pause = min(2*pause, acceptPauseMax)
+	}
+}
+
+// start gives a connection its number and its goroutine.
+func (s *Server) start(nc net.Conn) {
+	c := &Conn{server: s, raw: nc, net: nc, in: newReader(nc), statements: map[uint32]*statement{}}
+	c.out.net = nc
+	c.results.c = c
+	c.ctx, c.end = context.WithCancelCause(context.Background())
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.mu.closed {
+		_ = nc.Close() // nothing can be done about a failure
+		return
+	}
+	for c.id == 0 || s.mu.conns[c.id] != nil {
+		s.mu.lastID++
+		c.id = s.mu.lastID
+	}
+	s.mu.conns[c.id] = c
+	s.live.Go(c.serve)
+}
+
+func (s *Server) forget(c *Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.mu.conns, c.id)
+}
+
+// enter counts a connection, unless there are too many.
+func (s *Server) enter() bool {
+	if n := s.admitted.Add(1); s.o.MaxConnections != nil && n > int64(s.o.MaxConnections()) {
+		s.admitted.Add(-1)
+		return false
+	}
+	return true
+}
+
+// hungUp is told that a client has closed its connection.
+func (s *Server) hungUp(id uint32, _ int32) {
+	if c := s.get(id); c != nil {
+		c.end(ErrGone)
+	}
+}
+
+func (s *Server) get(id uint32) *Conn {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.mu.conns[id]
+}
+
+// Close stops accepting; connections stay.
+func (s *Server) Close() error {
+	s.closing.Do(func() {
+		s.mu.Lock()
+		s.mu.closed = true
+		s.mu.Unlock()
+		close(s.closed)
+	})
+	return s.o.Listener.Close()
+}
+
+// Wait returns when the server is closed and all connections are gone.
+func (s *Server) Wait() error {
+	<-s.closed
+	s.live.Wait()
+	var err error
+	s.freeing.Do(func() {
+		s.hangups.Close()
+		s.watching.Wait()
+		err = s.hangups.Free()
+	})
+	return err
+}
+
+// Kill closes a connection and cancels its command. It reports whether there is
+// such a connection.
+func (s *Server) Kill(id uint32) bool {
+	c := s.get(id)
+	if c == nil {
+		return false
+	}
+	c.end(ErrKilled)
+	_ = c.raw.Close() // nothing can be done about a failure
+	return true
+}
+
+// Interrupt cancels the running command of a connection, if there is one. It
+// reports whether there is such a connection.
+func (s *Server) Interrupt(id uint32) bool {
+	c := s.get(id)
+	if c == nil {
+		return false
+	}
+	c.interrupt()
+	return true
+}
+
+// Connections is the number of connections, those that log in included and
+// refused ones not.
+func (s *Server) Connections() int { return int(s.admitted.Load()) }
+
+// Conns returns the connections there are, also those that have not logged in yet.
+func (s *Server) Conns() iter.Seq[*Conn] {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	conns := make([]*Conn, 0, len(s.mu.conns))
+	for _, c := range s.mu.conns {
+		conns = append(conns, c)
+	}
+	return slices.Values(conns)
+}
