@@ -56,7 +56,7 @@ var layers = map[string][]string{
 	"engine":          {"internal/redo", "internal/page", "internal/invariant", "logstore", "engine"},
 	"engine/replica":  {"internal/redo", "internal/page", "internal/invariant", "engine/bufpool", "engine/btree", "logstore"},
 	"server":          {"internal/page", "internal/redo", "internal/invariant", "engine", "logstore", "logstore/client", "failover", "server"},
-	"server/gms":      {"internal/icuregex", "internal/redo", "engine", "logstore", "router/proxyv2"},
+	"server/gms":      {"internal/icuregex", "internal/redo", "engine", "logstore", "router/proxyv2", "server/protocol"},
 	"server/protocol": {"internal/hangup"},
 	"failover":        {"internal/durable", "internal/redo", "internal/invariant", "failover"},
 	"router":          {"internal/redo", "internal/invariant", "internal/hangup", "router"},

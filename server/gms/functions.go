@@ -47,7 +47,7 @@ func (b *Backend) Function(_ *sql.Context, _, name string) (sql.Function, bool) 
 		}}, true
 	}
 	d := functions[name]
-	if d == nil || name == "load_file" && !b.mysql {
+	if d == nil || !b.mysql && !strings.HasSuffix(name, "_lock") && !strings.HasSuffix(name, "_locks") {
 		return nil, false
 	}
 	return sql.FunctionN{Name: d.name, Fn: func(_ *sql.Context, args ...sql.Expression) (sql.Expression, error) {
@@ -131,8 +131,21 @@ var functions = map[string]*functionDef{
 	"release_lock":      {name: "release_lock", args: 1, typ: types.Int64, eval: releaseLock},
 	"release_all_locks": {name: "release_all_locks", typ: types.Int64, eval: releaseAllLocks},
 	"is_free_lock":      {name: "is_free_lock", args: 1, typ: types.Int64, eval: isFreeLock},
+	"user":              {name: "user", typ: types.LongText, eval: user},
+	"session_user":      {name: "session_user", typ: types.LongText, eval: user},
+	"system_user":       {name: "system_user", typ: types.LongText, eval: user},
+	"current_user":      {name: "current_user", typ: types.LongText, eval: currentUser},
+	"current_role":      {name: "current_role", typ: types.LongText, eval: currentRole},
 	"load_file":         {name: "load_file", args: 1, typ: types.LongBlob, eval: noFile},
 	"is_used_lock":      {name: "is_used_lock", args: 1, typ: types.Uint64, eval: isUsedLock},
+}
+
+// user is USER(): who logged in, and from where.
+func user(_ *sql.Context, s *Session, _ []any) (any, error) { return s.user + "@" + s.host, nil }
+
+// currentUser is CURRENT_USER(): the account that was logged in to.
+func currentUser(_ *sql.Context, s *Session, _ []any) (any, error) {
+	return s.account.User + "@" + s.account.Host, nil
 }
 
 // noFile is LOAD_FILE of a file that may not be read: the server's files are not

@@ -2,313 +2,205 @@ package gms
 
 import (
 	"context"
-	"errors"
+	"crypto/x509/pkix"
+	"net/netip"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/dolthub/go-mysql-server/server"
 	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/mysql_db"
 	"github.com/dolthub/vitess/go/mysql"
-	"github.com/dolthub/vitess/go/sqltypes"
-	querypb "github.com/dolthub/vitess/go/vt/proto/query"
-	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+	gomysql "github.com/go-mysql-org/go-mysql/mysql"
+
+	"sextant/internal/redo"
+	"sextant/router/proxyv2"
+	"sextant/server/protocol"
 )
 
-// replansMax bounds how often a statement is planned again because the definition
-// of a table changed while it was planned (T-6).
-const replansMax = 3
+// loginTimeout is how long a connection may take to log in (connect_timeout).
+const loginTimeout = 10 * time.Second
 
-// handler stands between the wire server and the planner's handler. Nothing of an
-// answer, row, OK or error, leaves before what the session saw is durable.
+// handler makes the sessions of connections.
 type handler struct {
-	*server.Handler
-	sm    *server.SessionManager
-	srv   *Server
-	conns sync.Map // connection id -> *clientConn
+	srv     *Server
+	clients sync.Map      // connection id -> *client
+	pids    atomic.Uint64 // of the list of processes
 }
 
-// clientConn is what the handler knows of a connection.
-type clientConn struct {
-	mysql *mysql.Conn
-	net   *conn // nil if the connection is not one of listener's
-	sess  atomic.Pointer[Session]
-	// inTransaction: a transaction is counted in the server's gate.
-	inTransaction atomic.Bool
-}
+var _ protocol.Handler = (*handler)(nil)
 
-var (
-	_ mysql.Handler              = (*handler)(nil)
-	_ mysql.ExtendedHandler      = (*handler)(nil)
-	_ mysql.BinlogReplicaHandler = (*handler)(nil)
-)
-
-func (h *handler) get(id uint32) *clientConn {
-	if c, ok := h.conns.Load(id); ok {
-		return c.(*clientConn)
+func (h *handler) get(id uint32) *client {
+	if c, ok := h.clients.Load(id); ok {
+		return c.(*client)
 	}
 	return nil
 }
 
-func (h *handler) each(f func(id uint32, c *clientConn)) {
-	h.conns.Range(func(k, v any) bool {
-		f(k.(uint32), v.(*clientConn))
+func (h *handler) each(f func(c *client)) {
+	h.clients.Range(func(_, v any) bool {
+		f(v.(*client))
 		return true
 	})
 }
 
-func (h *handler) setSession(c *mysql.Conn, s *Session) {
-	if cc := h.get(c.ConnectionID); cc != nil {
-		cc.sess.Store(s)
-	}
-}
-
-// NewConnection implements mysql.Handler. A connection that is not admitted gets an
+// Connect implements protocol.Handler: a connection that is not admitted gets an
 // error in place of the greeting.
-func (h *handler) NewConnection(c *mysql.Conn) {
-	cc := &clientConn{mysql: c}
-	cc.net, _ = c.Conn.(*conn)
-	h.conns.Store(c.ConnectionID, cc)
-	if err := h.admit(cc); err != nil {
-		refuse(c.Conn, errorPacket(mysql.ERServerShutdown, "08S01", err.Error()))
-	}
+func (h *handler) Connect(c *protocol.Conn) error {
+	sql.StatusVariables.IncrementGlobal("Connections", 1)
 	h.srv.refreshUsers()
-	h.Handler.NewConnection(c)
-}
-
-func (h *handler) admit(c *clientConn) error {
-	if c.net == nil {
+	if h.srv.o.Admit == nil {
 		return nil
 	}
-	epoch, err := c.net.WriterEpoch()
-	if err != nil || h.srv.o.Admit == nil {
-		return err
+	epoch := redo.VolumeEpoch(0)
+	if p, ok := c.NetConn().(*proxyv2.Conn); ok {
+		header, err := p.Header()
+		if err != nil {
+			return protocol.ErrDisconnect
+		}
+		epoch = redo.VolumeEpoch(header.WriterEpoch)
 	}
-	return h.srv.o.Admit(epoch)
-}
-
-// ConnectionAuthenticated implements mysql.Handler.
-func (h *handler) ConnectionAuthenticated(c *mysql.Conn) error {
-	if err := h.Handler.ConnectionAuthenticated(c); err != nil {
-		return h.clientError(c, err)
+	if err := h.srv.o.Admit(epoch); err != nil {
+		return &protocol.Error{Number: mysql.ERServerShutdown, State: "08S01", Message: err.Error()}
 	}
-	c.StatusFlags |= uint16(mysql.ServerStatusAutocommit)
-	h.idle(c)
 	return nil
 }
 
-// ConnectionClosed implements mysql.Handler.
-func (h *handler) ConnectionClosed(c *mysql.Conn) {
-	h.Handler.ConnectionClosed(c)
-	if cc := h.get(c.ConnectionID); cc != nil && cc.inTransaction.Swap(false) {
-		h.srv.gate.leave()
+// address returns where a client is; the zero address, which is nobody's, if it is
+// unknown.
+func address(c *protocol.Conn) netip.Addr {
+	if c.Host() == "localhost" {
+		return netip.AddrFrom4([4]byte{127, 0, 0, 1})
 	}
-	h.conns.Delete(c.ConnectionID)
+	a, err := netip.ParseAddr(c.Host())
+	if err != nil {
+		return netip.Addr{}
+	}
+	return a.Unmap()
 }
 
-// idle arms wait_timeout for the next command.
-func (h *handler) idle(c *mysql.Conn) {
-	cc := h.get(c.ConnectionID)
-	if cc == nil || cc.net == nil {
-		return
-	}
-	d := 8 * time.Hour
-	if s := cc.sess.Load(); s != nil {
-		if v, err := s.BaseSession.GetSessionVariable(noContext(), "wait_timeout"); err == nil {
-			if n, ok := v.(int64); ok && n > 0 {
-				d = time.Duration(n) * time.Second
-			}
-		}
-	}
-	cc.net.SetIdle(d)
-}
-
-// command runs one command of a client: f with a callback that settles first.
-func (h *handler) command(ctx context.Context, c *mysql.Conn, query string,
-	f func(ctx context.Context, sent func()) error) error {
-	cc := h.get(c.ConnectionID)
-	if cc == nil || cc.sess.Load() == nil {
-		return f(ctx, func() {})
-	}
-	if cc.net != nil {
-		cc.net.SetIdle(0)
-	}
-	defer h.idle(c)
-	if !cc.inTransaction.Load() {
-		if err := h.srv.gate.enter(ctx); err != nil {
-			return h.clientError(c, errInterrupted())
-		}
-		cc.inTransaction.Store(true)
-	}
-	defer h.leave(cc)
-	ctx, cancel := h.deadline(ctx, cc, query)
-	defer cancel()
-	if query != "" {
-		cc.sess.Load().beginCommand()
-	}
-	for try := 0; ; try++ {
-		sent := false
-		err := f(ctx, func() { sent = true })
-		if err == nil {
-			return nil
-		}
-		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			err = mysql.NewSQLError(mysql.ERQueryTimeout, "HY000",
-				"Query execution was interrupted, maximum statement execution time exceeded")
-		}
-		if !sent && try < replansMax && definitionChanged(err) && cc.sess.Load().GetTransaction() == nil {
-			continue
-		}
-		if disconnects(err) {
-			c.Close()
-			return err
-		}
-		if serr := cc.sess.Load().Settle(context.WithoutCancel(ctx)); serr != nil {
-			c.Close()
-			return serr
-		}
-		out := h.clientError(c, err)
-		var e *mysql.SQLError
-		if errors.As(out, &e) && query != "" {
-			cc.sess.Load().noteError(e.Num, e.Message)
-		}
-		return out
-	}
-}
-
-// leave gives the connection's place in the gate back unless a transaction is open.
-func (h *handler) leave(cc *clientConn) {
-	if s := cc.sess.Load(); s != nil && s.GetTransaction() != nil && !s.idleTransaction() {
-		return
-	}
-	if cc.inTransaction.Swap(false) {
-		h.srv.gate.leave()
-	}
-}
-
-// idleTransaction reports whether the open transaction has used no table yet.
-func (s *Session) idleTransaction() bool { return s.tx == nil || s.tx.done || s.tx.tx == nil }
-
-// deadline applies max_execution_time, which is for SELECT only.
-func (h *handler) deadline(ctx context.Context, cc *clientConn, query string) (context.Context, context.CancelFunc) {
-	q := strings.TrimLeft(query, " \t\r\n(")
-	if len(q) < 6 || !strings.EqualFold(q[:6], "select") {
-		return ctx, func() {}
-	}
-	v, err := cc.sess.Load().BaseSession.GetSessionVariable(noContext(), "max_execution_time")
-	if n, ok := v.(int64); err == nil && ok && n > 0 {
-		return context.WithTimeout(ctx, time.Duration(n)*time.Millisecond)
-	}
-	return ctx, func() {}
-}
-
-// noContext is a context for reading variables where there is no statement.
-// Making one costs as much as planning a small statement.
-var noContext = sync.OnceValue(sql.NewEmptyContext)
-
-func definitionChanged(err error) bool {
-	var se *mysql.SQLError
-	return errors.As(err, &se) && se.Num == 1412
-}
-
-// disconnects reports whether an error may not be told: the planner keeps nothing
-// of it but its text.
-func disconnects(err error) bool {
-	return errors.Is(err, errDisconnect) || strings.Contains(err.Error(), errDisconnect.Error())
-}
-
-func (h *handler) clientError(c *mysql.Conn, err error) error {
-	if err == nil {
+// account returns a copy of the account that a user logs in to from c's address, nil
+// if there is none.
+func (h *handler) account(c *protocol.Conn, user string) *mysql_db.User {
+	rd := h.srv.b.users.Reader()
+	defer rd.Close()
+	u := findAccount(rd, user, address(c))
+	if u == nil {
 		return nil
 	}
-	db := ""
-	if cc := h.get(c.ConnectionID); cc != nil && cc.sess.Load() != nil {
-		db = cc.sess.Load().GetCurrentDatabase()
-	}
-	return clientError(err, db)
+	found := *u
+	return &found
 }
 
-// settled returns a callback that lets a part of an answer through once it is durable.
-func (h *handler) settled(ctx context.Context, c *mysql.Conn, sent func(), cb mysql.ResultSpoolFn) mysql.ResultSpoolFn {
-	return func(r *sqltypes.Result, more bool) error {
-		if cc := h.get(c.ConnectionID); cc != nil && cc.sess.Load() != nil {
-			if err := cc.sess.Load().Settle(ctx); err != nil {
-				if ctx.Err() != nil {
-					return errInterrupted()
-				}
-				return errDisconnect
-			}
+// Account implements protocol.Handler. An account without a password is for clients
+// on this machine only.
+func (h *handler) Account(c *protocol.Conn, user string) (protocol.Account, error) {
+	u := h.account(c, user)
+	if u == nil || u.AuthString == "" && !address(c).IsLoopback() {
+		return protocol.Decoy(user), nil
+	}
+	return protocol.Account{
+		Plugin: u.Plugin, Auth: u.AuthString, Key: accountName{u.User, u.Host}.String(), RequireTLS: u.SslType != "",
+	}, nil
+}
+
+// Login implements protocol.Handler.
+func (h *handler) Login(c *protocol.Conn, user, db string) (protocol.Session, error) {
+	u := h.account(c, user)
+	if u == nil { // dropped in between
+		return nil, &protocol.Error{Number: 1045, State: "28000", Message: "Access denied for user '" + user + "'@'" + c.Host() + "'"}
+	}
+	account := accountName{u.User, u.Host}
+	if u.Locked {
+		return nil, &protocol.Error{Number: 3118, State: "HY000", Message: "Access denied for user '" + user + "'@'" + c.Host() + "'. Account is locked."}
+	}
+	if !certified(c, u) {
+		return nil, &protocol.Error{Number: 1045, State: "28000", Message: "Access denied for user '" + user + "'@'" + c.Host() + "' (using password: YES)"}
+	}
+	cl := &client{h: h, conn: c, account: account, user: user}
+	if err := cl.open(c.Context()); err != nil {
+		return nil, cl.told(err)
+	}
+	if err := cl.admit(c.Context(), u); err != nil {
+		cl.Close()
+		return nil, err
+	}
+	if db != "" {
+		if err := cl.InitDB(c.Context(), db); err != nil {
+			cl.Close()
+			return nil, err
 		}
-		sent()
-		return cb(r, more)
 	}
+	return cl, nil
 }
 
-// ComQuery implements mysql.Handler.
-func (h *handler) ComQuery(ctx context.Context, c *mysql.Conn, query string, cb mysql.ResultSpoolFn) error {
-	return h.command(ctx, c, query, func(ctx context.Context, sent func()) error {
-		return h.Handler.ComQuery(ctx, c, query, h.settled(ctx, c, sent, cb))
-	})
-}
-
-// ComMultiQuery implements mysql.Handler.
-func (h *handler) ComMultiQuery(ctx context.Context, c *mysql.Conn, query string, cb mysql.ResultSpoolFn) (string, error) {
-	var rest string
-	err := h.command(ctx, c, query, func(ctx context.Context, sent func()) error {
-		var err error
-		rest, err = h.Handler.ComMultiQuery(ctx, c, query, h.settled(ctx, c, sent, cb))
-		return err
-	})
-	if cc := h.get(c.ConnectionID); cc != nil && cc.sess.Load() != nil {
-		cc.sess.Load().command.more = err == nil && rest != ""
+// certified reports whether the client's certificate is what REQUIRE X509 and its
+// kin ask for.
+func certified(c *protocol.Conn, u *mysql_db.User) bool {
+	if u.SslType != "X509" && u.SslType != "SPECIFIED" {
+		return true
 	}
-	return rest, err
-}
-
-// ComParsedQuery implements mysql.ExtendedHandler.
-func (h *handler) ComParsedQuery(ctx context.Context, c *mysql.Conn, query string, parsed ast.Statement, cb mysql.ResultSpoolFn) error {
-	return h.command(ctx, c, query, func(ctx context.Context, sent func()) error {
-		return h.Handler.ComParsedQuery(ctx, c, query, parsed, h.settled(ctx, c, sent, cb))
-	})
-}
-
-// ComStmtExecute implements mysql.Handler.
-func (h *handler) ComStmtExecute(ctx context.Context, c *mysql.Conn, p *mysql.PrepareData, cb func(*sqltypes.Result) error) error {
-	return h.command(ctx, c, p.PrepareStmt, func(ctx context.Context, sent func()) error {
-		out := h.settled(ctx, c, sent, func(r *sqltypes.Result, _ bool) error { return cb(r) })
-		return h.Handler.ComStmtExecute(ctx, c, p, func(r *sqltypes.Result) error { return out(r, false) })
-	})
-}
-
-// ComExecuteBound implements mysql.ExtendedHandler.
-func (h *handler) ComExecuteBound(ctx context.Context, c *mysql.Conn, query string, bound mysql.BoundQuery, cb mysql.ResultSpoolFn) error {
-	return h.command(ctx, c, query, func(ctx context.Context, sent func()) error {
-		return h.Handler.ComExecuteBound(ctx, c, query, bound, h.settled(ctx, c, sent, cb))
-	})
-}
-
-// ComPrepare implements mysql.Handler.
-func (h *handler) ComPrepare(ctx context.Context, c *mysql.Conn, query string, p *mysql.PrepareData) ([]*querypb.Field, error) {
-	var fields []*querypb.Field
-	err := h.command(ctx, c, "", func(ctx context.Context, _ func()) error {
-		var err error
-		fields, err = h.Handler.ComPrepare(ctx, c, query, p)
-		return err
-	})
-	return fields, err
-}
-
-// ComInitDB implements mysql.Handler.
-func (h *handler) ComInitDB(c *mysql.Conn, db string) error {
-	return h.clientError(c, h.Handler.ComInitDB(c, db))
-}
-
-// ComResetConnection implements mysql.Handler.
-func (h *handler) ComResetConnection(c *mysql.Conn) error {
-	if err := h.Handler.ComResetConnection(c); err != nil {
-		return h.clientError(c, err)
+	tls := c.TLS()
+	if tls == nil || len(tls.VerifiedChains) == 0 {
+		return u.SslType == "SPECIFIED" && tls != nil && u.X509Issuer == "" && u.X509Subject == ""
 	}
-	c.StatusFlags = uint16(mysql.ServerStatusAutocommit)
+	cert := tls.PeerCertificates[0]
+	return (u.X509Issuer == "" || oneLine(cert.Issuer) == u.X509Issuer) &&
+		(u.X509Subject == "" || oneLine(cert.Subject) == u.X509Subject)
+}
+
+// oneLine returns a certificate's name as OpenSSL's one-line form, /C=…/CN=….
+func oneLine(n pkix.Name) string {
+	names := map[string]string{
+		"2.5.4.3": "CN", "2.5.4.5": "serialNumber", "2.5.4.6": "C", "2.5.4.7": "L", "2.5.4.8": "ST", "2.5.4.9": "street",
+		"2.5.4.10": "O", "2.5.4.11": "OU", "2.5.4.17": "postalCode", "1.2.840.113549.1.9.1": "emailAddress",
+		"0.9.2342.19200300.100.1.25": "DC", "0.9.2342.19200300.100.1.1": "UID",
+	}
+	var b strings.Builder
+	for _, a := range n.Names {
+		name := names[a.Type.String()]
+		if name == "" {
+			name = a.Type.String()
+		}
+		text, _ := a.Value.(string)
+		b.WriteString("/" + name + "=" + text)
+	}
+	return b.String()
+}
+
+// admit applies an account's options to a session that has logged in.
+func (c *client) admit(ctx context.Context, u *mysql_db.User) error {
+	sctx := sql.NewContext(ctx, sql.WithSession(c.sess))
+	defer c.sess.CommandEnd() // it has read the catalog
+	active, err := c.sess.defaultRoles(sctx, c.account)
+	if err != nil {
+		return c.told(err)
+	}
+	c.sess.activate(active)
+	all, err := c.sess.accountOptions(sctx)
+	if err != nil {
+		return c.told(err)
+	}
+	o := all[c.account.String()]
+	lifetime, _ := c.sess.BaseSession.GetSessionVariable(sctx, "default_password_lifetime")
+	days, _ := lifetime.(int64)
+	if o.expired(u, days, time.Now()) {
+		if c.conn.Capabilities()&gomysql.CLIENT_CAN_HANDLE_EXPIRED_PASSWORDS == 0 {
+			return &protocol.Error{Number: 1862, State: "HY000", Message: "Your password has expired. To log in you must change it using a client that supports expired passwords."}
+		}
+		c.sess.mustChangePassword = true
+	}
+	if o.MaxUserConnections > 0 {
+		n := 0
+		c.h.each(func(x *client) {
+			if x.account == c.account {
+				n++
+			}
+		})
+		if n > o.MaxUserConnections {
+			return &protocol.Error{Number: 1226, State: "42000", Message: "User '" + c.user + "' has exceeded the 'max_user_connections' resource"}
+		}
+	}
 	return nil
 }

@@ -22,7 +22,7 @@ func newParser() *parser { return &parser{base: sql.NewMysqlParser()} }
 // ParseSimple implements sql.Parser.
 func (p *parser) ParseSimple(query string) (ast.Statement, error) {
 	query = plainComments(query)
-	if stmt, _, err := own(query); stmt != nil || err != nil {
+	if stmt, _, err := own(context.Background(), query); stmt != nil || err != nil {
 		return stmt, err
 	}
 	stmt, err := p.base.ParseSimple(rewriteForShare(query))
@@ -42,7 +42,7 @@ func (p *parser) Parse(ctx *sql.Context, query string, multi bool) (ast.Statemen
 func (p *parser) ParseWithOptions(ctx context.Context, query string, delimiter rune, multi bool,
 	options ast.ParserOptions) (ast.Statement, string, string, error) {
 	query = plainComments(query)
-	if stmt, end, err := own(query); stmt != nil || err != nil {
+	if stmt, end, err := own(ctx, query); stmt != nil || err != nil {
 		rest := ""
 		if multi {
 			rest = sql.RemoveSpaceAndDelimiter(strings.TrimPrefix(query[end:], ";"), ';')
@@ -62,7 +62,7 @@ func (p *parser) ParseWithOptions(ctx context.Context, query string, delimiter r
 func (p *parser) ParseOneWithOptions(ctx context.Context, query string,
 	options ast.ParserOptions) (ast.Statement, int, error) {
 	query = plainComments(query)
-	if stmt, end, err := own(query); stmt != nil || err != nil {
+	if stmt, end, err := own(ctx, query); stmt != nil || err != nil {
 		return stmt, end, err
 	}
 	query = rewriteForShare(query)
@@ -84,6 +84,9 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement) {
 		if s, ok := sctx.Session.(*Session); ok {
 			s.noteDirections(stmt)
 			unique = s.uniqueRow
+			if g, ok := stmt.(*ast.ShowGrants); ok && g.For == nil {
+				g.Auth = open
+			}
 			if e, ok := stmt.(*ast.Explain); ok && e.ExplainFormat == "" && s.b.mysql {
 				e.ExplainFormat = ast.TreeStr // the planner has no traditional one
 			}

@@ -132,11 +132,15 @@ func (l *sqlLab) outcome(conn *sql.Conn, query string) string {
 	var c statement = conn
 	if l.prepared {
 		st, err := conn.PrepareContext(ctx, query)
-		if err != nil {
+		var e *mysql.MySQLError
+		switch {
+		case errors.As(err, &e) && e.Number == 1295: // MySQL does not prepare it either
+		case err != nil:
 			return errorText(err)
+		default:
+			defer st.Close()
+			c = preparedStatement{st}
 		}
-		defer st.Close()
-		c = preparedStatement{st}
 	}
 	word, _, _ := strings.Cut(strings.ToLower(query), " ")
 	switch word {
@@ -209,13 +213,6 @@ func errorText(err error) string {
 	return "error: " + err.Error()
 }
 
-// notPrepared are the scripts with statements that the wire server, which parses what
-// is prepared itself, cannot parse (FOR SHARE) or answers otherwise (syntax errors).
-var notPrepared = map[string]bool{
-	"T12_what_is_locked.txt": true, "T4_gaps_keep_inserts_out.txt": true,
-	"aggregates.txt": true, "char_and_comments.txt": true, "errors.txt": true, "missing_statements.txt": true,
-}
-
 // TestSQLScripts runs the scripts of testdata/sql: several sessions' statements with
 // one outcome. Each is a rule of transactions, locks or statements.
 func TestSQLScripts(t *testing.T) { runSQLScripts(t, false) }
@@ -229,9 +226,6 @@ func runSQLScripts(t *testing.T, prepared bool) {
 		t.Fatal(err)
 	}
 	for _, f := range files {
-		if prepared && notPrepared[f.Name()] {
-			continue
-		}
 		t.Run(f.Name(), func(t *testing.T) {
 			i := startInstance(t)
 			pool := i.open("")

@@ -2,25 +2,27 @@ package gms
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	sqle "github.com/dolthub/go-mysql-server"
-	"github.com/dolthub/go-mysql-server/server"
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/analyzer"
-	"github.com/dolthub/vitess/go/mysql"
 	"github.com/sirupsen/logrus"
 
 	"sextant/engine"
 	"sextant/internal/redo"
+	"sextant/router/proxyv2"
+	"sextant/server/protocol"
 )
 
 // ServerVersion is the version that clients are told.
@@ -51,6 +53,8 @@ type Options struct {
 	// TrustedProxies are the addresses that begin each connection with a PROXY v2 header.
 	TrustedProxies []netip.Addr
 	MaxConnections int // default 1000
+	// TLS is offered to clients if it is not nil.
+	TLS *tls.Config
 	// ReplicaStatus returns the rows of replica_host_status; nil: none.
 	ReplicaStatus func() []ReplicaStatus
 	// Admit is asked before the greeting, with the writer's epoch that the router
@@ -64,9 +68,9 @@ type Server struct {
 	o        Options
 	b        *Backend
 	engine   *sqle.Engine
-	sql      *server.Server
-	listener *listener
+	sql      *protocol.Server
 	h        *handler
+	started  time.Time
 	writer   atomic.Bool
 	users    users
 	internal atomic.Uint32 // ids of internal sessions, from the top
@@ -90,7 +94,7 @@ func NewServer(o Options) (*Server, error) {
 	}
 	logrus.SetOutput(io.Discard)
 	logrus.SetLevel(logrus.PanicLevel)
-	s := &Server{o: o, b: NewBackend(o.DB, o.Logger)}
+	s := &Server{o: o, b: NewBackend(o.DB, o.Logger), started: time.Now()}
 	s.b.readOnly.Store(true)
 	s.b.mysql = true
 	s.b.live = s.liveVariable
@@ -103,24 +107,16 @@ func NewServer(o Options) (*Server, error) {
 	s.b.reload = s.reloadUsers
 	s.b.users.SetPersister(userPersister{})
 	s.b.users.SetEnabled(true)
-	s.listener = newListener(o.Listener, o.TrustedProxies, s.maxConnections)
 	s.h = &handler{srv: s}
+	trusts := func(a netip.Addr) bool { return slices.Contains(o.TrustedProxies, a) }
 	var err error
-	s.sql, err = server.NewServer(server.Config{
-		Listener: s.listener, Version: ServerVersion,
-		Options: []server.Option{func(e *sqle.Engine, sm *server.SessionManager, h mysql.Handler) (*sqle.Engine, *server.SessionManager, mysql.Handler) {
-			inner, ok := h.(*server.Handler)
-			if ok {
-				s.h.Handler, s.h.sm = inner, sm
-			}
-			return e, sm, s.h
-		}},
-	}, s.engine, sql.NewContext, s.newSession, nil)
+	s.sql, err = protocol.New(protocol.Options{
+		Listener: proxyv2.NewListener(o.Listener, trusts, loginTimeout), Version: ServerVersion, Handler: s.h,
+		TLS: func() *tls.Config { return o.TLS }, MaxConnections: func() int { return o.MaxConnections },
+		LoginTimeout: loginTimeout, Logger: o.Logger,
+	})
 	if err != nil {
 		return nil, fmt.Errorf("gms: %w", err)
-	}
-	if s.h.Handler == nil {
-		return nil, errors.New("gms: the wire server's handler is of another kind")
 	}
 	if _, err := s.loadUsers(); err != nil {
 		return nil, fmt.Errorf("gms: users: %w", err)
@@ -143,10 +139,13 @@ func NewEngine(b *Backend) *sqle.Engine {
 	return e
 }
 
-func (s *Server) maxConnections() int64 { return int64(s.o.MaxConnections) }
-
 // Serve answers connections until Close.
-func (s *Server) Serve() error { return s.sql.Start() }
+func (s *Server) Serve() error {
+	if err := s.sql.Serve(); !errors.Is(err, protocol.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
 
 // Addr returns the address of the listener.
 func (s *Server) Addr() net.Addr { return s.o.Listener.Addr() }
@@ -180,35 +179,33 @@ func (s *Server) SetReader() {
 
 // closeSessions closes every client's connection.
 func (s *Server) closeSessions() {
-	s.h.each(func(id uint32, _ *clientConn) { s.Kill(id, false) })
+	for c := range s.sql.Conns() {
+		s.Kill(c.ID(), false)
+	}
 }
 
 // Kill ends a connection's statement, or the connection as well. It reports
 // whether there is such a connection.
 func (s *Server) Kill(connection uint32, queryOnly bool) bool {
-	c := s.h.get(connection)
-	if c == nil {
-		return false
-	}
 	s.engine.ProcessList.Kill(connection)
-	if !queryOnly {
-		c.mysql.Close()
+	if queryOnly {
+		return s.sql.Interrupt(connection)
 	}
-	return true
+	return s.sql.Kill(connection)
 }
 
 // LastToken returns the token of a connection's last commit, false if it made none. The
 // connection must be idle.
 func (s *Server) LastToken(connection uint32) (engine.Token, bool) {
 	c := s.h.get(connection)
-	if c == nil || c.sess.Load() == nil {
+	if c == nil {
 		return engine.Token{}, false
 	}
-	return c.sess.Load().lastToken()
+	return c.sess.lastToken()
 }
 
 // Connections returns the number of open connections.
-func (s *Server) Connections() int { return int(s.listener.live.Load()) }
+func (s *Server) Connections() int { return s.sql.Connections() }
 
 // SessionInfo is one connection of SessionList.
 type SessionInfo struct {
@@ -239,9 +236,9 @@ func (s *Server) SessionList() []SessionInfo {
 func (s *Server) Drain(ctx context.Context) error {
 	s.gate.close()
 	if err := s.gate.wait(ctx); err != nil {
-		s.h.each(func(id uint32, c *clientConn) {
+		s.h.each(func(c *client) {
 			if c.inTransaction.Load() {
-				s.Kill(id, false)
+				s.Kill(c.conn.ID(), false)
 			}
 		})
 		return err
@@ -261,32 +258,15 @@ func (s *Server) Close(ctx context.Context) error {
 	s.closeSessions()
 	ctx, cancel := context.WithTimeout(ctx, killWait)
 	defer cancel()
-	done := make(chan struct{})
-	go func() {
-		s.sql.SessionManager().WaitForClosedConnections()
-		close(done)
-	}()
+	done := make(chan error, 1)
+	go func() { done <- s.sql.Wait() }()
 	select {
-	case <-done:
+	case werr := <-done:
+		err = errors.Join(err, werr)
 	case <-ctx.Done():
 		err = errors.Join(err, fmt.Errorf("gms: sessions are still open: %w", ctx.Err()))
 	}
 	return errors.Join(err, s.engine.Close())
-}
-
-// newSession implements server.SessionBuilder.
-func (s *Server) newSession(ctx context.Context, c *mysql.Conn, addr string) (sql.Session, error) {
-	client := sql.Client{Capabilities: c.Capabilities}
-	if u, ok := c.UserData.(sql.MysqlConnectionUser); ok {
-		client.User, client.Address = u.User, u.Host
-	}
-	base := sql.NewBaseSessionWithClientServer(addr, client, c.ConnectionID)
-	sess := NewSession(s.b, base)
-	if err := setCharset(sess, c); err != nil {
-		return nil, err
-	}
-	s.h.setSession(c, sess)
-	return sess, nil
 }
 
 // internalContext returns a context with a session of the server's own, and the
@@ -295,6 +275,7 @@ func (s *Server) internalContext(ctx context.Context) (*sql.Context, func()) {
 	id := ^uint32(0) - s.internal.Add(1)
 	base := sql.NewBaseSessionWithClientServer("localhost", sql.Client{User: "event_scheduler", Address: "localhost"}, id)
 	sess := NewSession(s.b, base)
+	sess.internal = true
 	return sql.NewContext(ctx, sql.WithSession(sess), sql.WithProcessList(s.engine.ProcessList)), sess.SessionEnd
 }
 

@@ -51,6 +51,17 @@ type Session struct {
 	command    command
 	tuning     tuning
 	ended      bool
+	// account is what the client logged in to, roles the active ones of its roles.
+	account accountName
+	roles   roles
+	// user and host are how the client named itself and where it is.
+	user, host string
+	attributes map[string]string // what the client says of itself
+	// failing: the statement has failed; what it has left is not committed.
+	failing  bool
+	internal bool // of the server's own: it may do anything
+	// mustChangePassword: the account's password has expired.
+	mustChangePassword bool
 }
 
 type tableID = engine.TableID
@@ -211,7 +222,7 @@ func (s *Session) CommitTransaction(ctx *sql.Context, tx sql.Transaction) error 
 	if !ok || t.done {
 		return nil
 	}
-	if s.keep {
+	if s.keep || s.failing {
 		return nil
 	}
 	if s.dml > 0 {

@@ -17,42 +17,40 @@ import (
 type grammar func(l *lexer) (ast.Statement, error)
 
 // grammars are the kinds by their first word, or by their first two, in lower case.
-var grammars map[string]grammar
+var grammars = newGrammars()
 
-func init() { // an initialized variable would refer to itself
-	grammars = map[string]grammar{
-		"do":                       parseDo,
-		"check":                    tableAdmin("check", checkTable),
-		"checksum":                 tableAdmin("checksum", checksumTable),
-		"optimize":                 tableAdmin("optimize", optimizeTable),
-		"repair":                   tableAdmin("repair", repairTable),
-		"show errors":              parseShowDiagnostics("Error"),
-		"show warnings":            parseShowDiagnostics(""),
-		"show count":               parseShowCount,
-		"show profile":             parseShowProfile,
-		"show profiles":            emptySet("SHOW PROFILES", "Query_ID", "Duration", "Query"),
-		"show open":                parseShowOpenTables,
-		"show master":              binlogStatus("status", "logs"),
-		"show binary":              binlogStatus("log", "logs"),
-		"show binlog":              emptySet("SHOW BINLOG EVENTS", "Log_name", "Pos", "Event_type", "Server_id", "End_log_pos", "Info"),
-		"show relaylog":            emptySet("SHOW RELAYLOG EVENTS", "Log_name", "Pos", "Event_type", "Server_id", "End_log_pos", "Info"),
-		"show replicas":            emptySet("SHOW REPLICAS", "Server_Id", "Host", "Port", "Source_Id", "Replica_UUID"),
-		"show function":            parseShowFunctionCode,
-		"show procedure":           parseShowFunctionCode,
-		"flush binary":             noFlush, // there is no such log
-		"flush engine":             noFlush,
-		"flush error":              noFlush,
-		"flush general":            noFlush,
-		"flush hosts":              noFlush,
-		"flush logs":               noFlush,
-		"flush optimizer_costs":    noFlush,
-		"flush slow":               noFlush,
-		"flush status":             noFlush,
-		"flush user_resources":     noFlush,
-		"flush local":              nil,
-		"flush no_write_to_binlog": nil,
-		"help":                     emptySet("HELP", "source_category_name", "name", "is_it_category"),
-		"xa":                       parseXA,
+func newGrammars() map[string]grammar {
+	grammars := map[string]grammar{
+		"do":                    parseDo,
+		"check":                 tableAdmin("check", checkTable),
+		"checksum":              tableAdmin("checksum", checksumTable),
+		"optimize":              tableAdmin("optimize", optimizeTable),
+		"repair":                tableAdmin("repair", repairTable),
+		"show errors":           parseShowDiagnostics("Error"),
+		"show warnings":         parseShowDiagnostics(""),
+		"show count":            parseShowCount,
+		"show profile":          parseShowProfile,
+		"show profiles":         emptySet("SHOW PROFILES", "Query_ID", "Duration", "Query"),
+		"show open":             parseShowOpenTables,
+		"show master":           binlogStatus("status", "logs"),
+		"show binary":           binlogStatus("log", "logs"),
+		"show binlog":           emptySet("SHOW BINLOG EVENTS", "Log_name", "Pos", "Event_type", "Server_id", "End_log_pos", "Info"),
+		"show relaylog":         emptySet("SHOW RELAYLOG EVENTS", "Log_name", "Pos", "Event_type", "Server_id", "End_log_pos", "Info"),
+		"show replicas":         emptySet("SHOW REPLICAS", "Server_Id", "Host", "Port", "Source_Id", "Replica_UUID"),
+		"show function":         parseShowFunctionCode,
+		"show procedure":        parseShowFunctionCode,
+		"flush binary":          noFlush, // there is no such log
+		"flush engine":          noFlush,
+		"flush error":           noFlush,
+		"flush general":         noFlush,
+		"flush hosts":           noFlush,
+		"flush logs":            noFlush,
+		"flush optimizer_costs": noFlush,
+		"flush slow":            noFlush,
+		"flush status":          noFlush,
+		"flush user_resources":  noFlush,
+		"help":                  emptySet("HELP", "source_category_name", "name", "is_it_category"),
+		"xa":                    parseXA,
 	}
 	for _, name := range []string{
 		"HANDLER", "CREATE FUNCTION", "CREATE AGGREGATE FUNCTION", "ALTER FUNCTION", "CHANGE MASTER", "CHANGE REPLICATION",
@@ -65,11 +63,12 @@ func init() { // an initialized variable would refer to itself
 		words := strings.Fields(strings.ToLower(name))
 		grammars[strings.Join(words[:min(2, len(words))], " ")] = notSupported(name)
 	}
+	return grammars
 }
 
 // own parses the statement at the beginning of query if the planner's grammar lacks
 // it, and returns where it ends; nil if it is the planner's.
-func own(query string) (stmt ast.Statement, end int, err error) {
+func own(ctx context.Context, query string) (stmt ast.Statement, end int, err error) {
 	l := newLexer(query)
 	if l.kind != 'w' {
 		return nil, 0, nil
@@ -78,7 +77,11 @@ func own(query string) (stmt ast.Statement, end int, err error) {
 	l.next()
 	parse, there := grammars[key]
 	if !there && l.kind == 'w' {
-		if parse, there = grammars[key+" "+strings.ToLower(l.text)]; there {
+		key += " " + strings.ToLower(l.text)
+		if parse = grammars[key]; parse == nil && served(ctx) {
+			parse = accountGrammars[key]
+		}
+		if parse != nil {
 			l.next()
 		}
 	}
@@ -89,6 +92,15 @@ func own(query string) (stmt ast.Statement, end int, err error) {
 		return nil, 0, err
 	}
 	return stmt, l.start, l.end()
+}
+
+// served reports whether a statement is one of a client.
+func served(ctx context.Context) bool {
+	if ctx, ok := ctx.(*sql.Context); ok {
+		s, ok := ctx.Session.(*Session)
+		return ok && s.b.mysql
+	}
+	return false
 }
 
 // admin is a statement that this package executes.
@@ -217,7 +229,7 @@ func textColumns(names ...string) sql.Schema {
 
 func notSupported(name string) grammar {
 	return func(l *lexer) (ast.Statement, error) {
-		return nil, mysql.NewSQLError(1235, "42000", "This version of Sextant doesn't yet support '%s'", name)
+		return nil, errNotSupported(name)
 	}
 }
 

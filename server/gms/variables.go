@@ -12,7 +12,6 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/information_schema"
 	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/go-mysql-server/sql/variables"
-	"github.com/dolthub/vitess/go/mysql"
 	"github.com/dolthub/vitess/go/sqltypes"
 )
 
@@ -69,9 +68,10 @@ func initVariables(o Options) error {
 	return sql.SystemVariables.AssignValues(map[string]any{
 		"version": ServerVersion, "version_comment": "Source distribution", "hostname": host,
 		"aurora_server_id": o.InstanceID, "innodb_read_only": int8(1), "read_only": int8(1),
-		"max_connections":  int64(o.MaxConnections),
-		"secure_file_priv": "NULL", // no client reads or writes the server's files
-		"collation_server": collation, "collation_connection": collation, "collation_database": collation,
+		"max_connections": int64(o.MaxConnections), "max_allowed_packet": int64(64 << 20),
+		"default_authentication_plugin": "caching_sha2_password",
+		"secure_file_priv":              "NULL", // no client reads or writes the server's files
+		"collation_server":              collation, "collation_connection": collation, "collation_database": collation,
 		"character_set_server": "utf8mb4", "character_set_connection": "utf8mb4", "character_set_database": "utf8mb4",
 		"character_set_client": "utf8mb4", "character_set_results": "utf8mb4",
 	})
@@ -107,8 +107,8 @@ func (s *Server) liveVariable(name string) (any, bool) {
 }
 
 // setCharset gives a session the character set of the client's greeting.
-func setCharset(s *Session, c *mysql.Conn) error {
-	id := sql.CollationID(c.CharacterSet)
+func setCharset(s *Session, collation uint16) error {
+	id := sql.CollationID(collation)
 	if id == 0 || id.Name() == "" || id.Sorter() == nil {
 		return nil
 	}

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/go-mysql-org/go-mysql/mysql"
 )
 
 // The authentication_string of caching_sha2_password is "$A$", the rounds in
@@ -52,6 +54,26 @@ func checkSHA2(password, auth string) bool {
 	}
 	salt, hash := auth[sha2FixedBytes:][:sha2SaltBytes], auth[sha2FixedBytes+sha2SaltBytes:]
 	return subtle.ConstantTimeCompare([]byte(crypt256(password, salt, int(thousands)*1000)), []byte(hash)) == 1
+}
+
+// PasswordFits reports whether a password is that of a plugin's authentication_string.
+func PasswordFits(plugin, auth, password string) bool {
+	switch {
+	case password == "" || auth == "":
+		return password == auth
+	case plugin == pluginSHA2:
+		return checkSHA2(password, auth)
+	}
+	return subtle.ConstantTimeCompare([]byte(HashNative(password)), []byte(auth)) == 1
+}
+
+// HashNative returns the authentication_string of an account with
+// mysql_native_password: "" for no password.
+func HashNative(password string) string {
+	if password == "" {
+		return ""
+	}
+	return mysql.EncodePasswordHex(mysql.NativePasswordHash([]byte(password)))
 }
 
 // crypt256 is SHA-256-crypt of Ulrich Drepper's "Unix crypt using SHA-256 and
@@ -129,7 +151,7 @@ func encodeCrypt(a []byte) string {
 	x, y, z := 0, 10, 20
 	for range 10 {
 		add(uint(a[x])<<16|uint(a[y])<<8|uint(a[z]), 4)
-		x, y, z = y+1, z+1, x+1
+		x, y, z = z+1, x+1, y+1
 	}
 	add(uint(a[31])<<8|uint(a[30]), 3)
 	return string(out)

@@ -1,0 +1,121 @@
+package gms_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/go-sql-driver/mysql"
+)
+
+// loginError returns why a user cannot log in, 0 if it can.
+func (i *instance) loginError(user string) uint16 {
+	i.t.Helper()
+	db := i.openAs(user, "")
+	defer db.Close()
+	err := db.PingContext(i.t.Context())
+	var e *mysql.MySQLError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &e):
+		return e.Number
+	}
+	i.t.Fatalf("%s: %v", user, err)
+	return 0
+}
+
+func wantLogin(t *testing.T, i *instance, user string, number uint16) {
+	t.Helper()
+	if got := i.loginError(user); got != number {
+		t.Errorf("login of %s: error %d, want %d", user, got, number)
+	}
+}
+
+func TestAccounts(t *testing.T) {
+	i := startInstance(t)
+	c := i.conn(i.open(""))
+	must(t, c, "CREATE USER a IDENTIFIED BY 'secret'", "CREATE USER b@localhost IDENTIFIED WITH mysql_native_password BY 'x' ACCOUNT LOCK",
+		"CREATE USER IF NOT EXISTS a IDENTIFIED BY 'other'", "CREATE USER n@'10.%' IDENTIFIED BY 'x'")
+	wantLogin(t, i, "a:secret", 0)
+	wantLogin(t, i, "a:secret", 0) // from the cache of passwords
+	wantLogin(t, i, "a:other", 1045)
+	wantLogin(t, i, "a", 1045)
+	wantLogin(t, i, "nobody:x", 1045)
+	wantLogin(t, i, "n:x", 1045)
+	wantLogin(t, i, "b:x", 3118)
+	must(t, c, "ALTER USER b@localhost ACCOUNT UNLOCK")
+	wantLogin(t, i, "b:x", 0)
+	must(t, c, "ALTER USER a IDENTIFIED BY 'new'")
+	wantLogin(t, i, "a:secret", 1045)
+	wantLogin(t, i, "a:new", 0)
+	must(t, c, "RENAME USER a TO a2@'127.0.0.1'", "SET PASSWORD FOR a2@'127.0.0.1' = 'newer'")
+	wantLogin(t, i, "a:new", 1045)
+	wantLogin(t, i, "a2:newer", 0)
+	must(t, c, "ALTER USER a2@'127.0.0.1' REQUIRE SSL")
+	wantLogin(t, i, "a2:newer", 1045)
+	must(t, c, "ALTER USER a2@'127.0.0.1' REQUIRE NONE WITH MAX_USER_CONNECTIONS 1 COMMENT 'hello'")
+	show := one(t, c, "SHOW CREATE USER a2@'127.0.0.1'")
+	for _, part := range []string{"CREATE USER `a2`@`127.0.0.1` IDENTIFIED WITH 'caching_sha2_password' AS '$A$005$", "REQUIRE NONE WITH MAX_USER_CONNECTIONS 1", `ATTRIBUTE '{\"comment\":\"hello\"}'`[:11]} {
+		if !strings.Contains(show, part) {
+			t.Errorf("SHOW CREATE USER lacks %s: %s", part, show)
+		}
+	}
+	first := i.conn(i.openAs("a2:newer", ""))
+	wantLogin(t, i, "a2:newer", 1226)
+	if got := one(t, first, "SELECT CONCAT(USER(),' ',CURRENT_USER())"); got != "a2@localhost a2@127.0.0.1" {
+		t.Error(got)
+	}
+	wantError(t, first, "CREATE USER z", 1227, "42000")
+	wantError(t, first, "ALTER USER root@localhost IDENTIFIED BY 'mine'", 1227, "42000")
+	wantError(t, first, "SHOW CREATE USER root@localhost", 1142, "42000")
+	must(t, first, "ALTER USER USER() IDENTIFIED BY 'own'", "SHOW GRANTS")
+	wantError(t, c, "CREATE USER a2@'127.0.0.1'", 1396, "HY000")
+	wantError(t, c, "ALTER USER nobody ACCOUNT LOCK", 1396, "HY000")
+	wantError(t, c, "CREATE USER x IDENTIFIED WITH nosuch BY 'y'", 1524, "HY000")
+	wantError(t, c, "CREATE USER x IDENTIFIED", 1064, "42000")
+	wantError(t, c, "ALTER USER a2@'127.0.0.1' IDENTIFIED BY 'z' REPLACE 'wrong'", 3891, "HY000")
+	must(t, c, "ALTER USER a2@'127.0.0.1' IDENTIFIED BY 'z' REPLACE 'own'")
+}
+
+func TestExpiredPasswords(t *testing.T) {
+	i := startInstance(t)
+	c := i.conn(i.open(""))
+	must(t, c, "CREATE USER a IDENTIFIED BY 'old' PASSWORD EXPIRE", "CREATE USER b IDENTIFIED BY 'x' PASSWORD EXPIRE INTERVAL 90 DAY")
+	wantLogin(t, i, "b:x", 0)
+	wantLogin(t, i, "a:old", 1862) // the driver cannot handle expired passwords
+	must(t, c, "ALTER USER a PASSWORD EXPIRE NEVER")
+	wantLogin(t, i, "a:old", 0)
+	must(t, c, "ALTER USER a PASSWORD EXPIRE", "ALTER USER a IDENTIFIED BY 'new'")
+	wantLogin(t, i, "a:new", 0)
+}
+
+func TestRolesAreActivated(t *testing.T) {
+	i := startInstance(t)
+	c := i.conn(i.open(""))
+	must(t, c, "CREATE DATABASE d", "CREATE TABLE d.t (id INT)", "INSERT INTO d.t VALUES (1)",
+		"CREATE ROLE reader, writer, boss", "GRANT SELECT ON d.* TO reader", "GRANT INSERT ON d.* TO writer",
+		"GRANT reader, writer TO boss", "CREATE USER u IDENTIFIED BY 'x'", "GRANT boss TO u")
+	u := i.conn(i.openAs("u:x", ""))
+	wantError(t, u, "SELECT * FROM d.t", 1142, "42000")
+	if got := one(t, u, "SELECT CURRENT_ROLE()"); got != "NONE" {
+		t.Error(got)
+	}
+	must(t, u, "SET ROLE boss")
+	if got := one(t, u, "SELECT CURRENT_ROLE()"); got != "`boss`@`%`" {
+		t.Error(got)
+	}
+	must(t, u, "INSERT INTO d.t VALUES (2)", "SELECT * FROM d.t")
+	must(t, c, "REVOKE writer FROM boss")
+	wantError(t, u, "INSERT INTO d.t VALUES (3)", 1142, "42000")
+	must(t, u, "SELECT * FROM d.t", "SET ROLE NONE")
+	wantError(t, u, "SELECT * FROM d.t", 1142, "42000")
+	must(t, u, "SET ROLE ALL", "SELECT * FROM d.t", "SET ROLE ALL EXCEPT boss")
+	wantError(t, u, "SELECT * FROM d.t", 1142, "42000")
+	wantError(t, u, "SET ROLE writer", 3530, "HY000")
+	must(t, c, "SET DEFAULT ROLE boss TO u")
+	if got := one(t, i.conn(i.openAs("u:x", "")), "SELECT id FROM d.t WHERE id=1"); got != "1" {
+		t.Error(got)
+	}
+	wantLogin(t, i, "boss", 3118)
+}

@@ -1,0 +1,108 @@
+package gms
+
+import (
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/types"
+	"github.com/dolthub/vitess/go/sqltypes"
+	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+	gomysql "github.com/go-mysql-org/go-mysql/mysql"
+
+	"sextant/server/protocol"
+)
+
+// columns returns the definitions of a result's columns.
+func columns(ctx *sql.Context, schema sql.Schema) []protocol.Column {
+	results := ctx.GetCharacterSetResults()
+	out := make([]protocol.Column, len(schema))
+	for i, c := range schema {
+		charset := sql.Collation_Default.CharacterSet()
+		if t, ok := c.Type.(sql.TypeWithCollation); ok {
+			charset = t.Collation().CharacterSet()
+		}
+		col := protocol.Column{
+			Name: c.Name, OrgName: c.Name, Table: c.Source, OrgTable: c.Source, Database: c.DatabaseSource,
+			Charset: uint16(charset), Length: c.Type.MaxTextResponseByteLength(ctx),
+		}
+		switch {
+		case types.IsBinaryType(c.Type):
+			col.Charset = uint16(sql.Collation_binary)
+		case results != sql.CharacterSet_Unspecified:
+			col.Charset = uint16(results)
+		}
+		typ, flags := sqltypes.TypeToMySQL(c.Type.Type())
+		col.Type, col.Flags = byte(typ), uint16(flags)
+		if !c.Nullable {
+			col.Flags |= gomysql.NOT_NULL_FLAG
+		}
+		if c.AutoIncrement {
+			col.Flags |= gomysql.AUTO_INCREMENT_FLAG
+		}
+		if c.PrimaryKey {
+			col.Flags |= gomysql.PRI_KEY_FLAG
+		}
+		if types.IsUnsigned(c.Type) {
+			col.Flags |= gomysql.UNSIGNED_FLAG
+		}
+		switch t := c.Type.(type) {
+		case sql.DecimalType:
+			col.Decimals = t.Scale()
+		case sql.DatetimeType:
+			col.Decimals = byte(t.Precision())
+		default:
+			if types.IsFloat(c.Type) {
+				col.Decimals = 31 // not fixed
+			}
+		}
+		out[i] = col
+	}
+	return out
+}
+
+// encode puts a row's values as text into cells, which are parts of the arena or of
+// the row. It returns the arena, to be used again for the next row.
+func encode(ctx *sql.Context, schema sql.Schema, row sql.Row, cells [][]byte, arena []byte) ([]byte, error) {
+	for i, c := range schema {
+		if row[i] == nil {
+			cells[i] = nil
+			continue
+		}
+		v, err := c.Type.SQL(ctx, arena[len(arena):], row[i])
+		if err != nil {
+			return arena, err
+		}
+		if v.IsNull() {
+			cells[i] = nil
+			continue
+		}
+		if cells[i] = v.Raw(); cells[i] == nil {
+			cells[i] = []byte{}
+		}
+		// What fitted stands in the arena now; what did not has its own memory, and
+		// the arena is made larger for the next row.
+		if n := len(arena) + len(cells[i]); n <= cap(arena) {
+			arena = arena[:n]
+		} else {
+			arena = make([]byte, 0, 2*n)
+		}
+	}
+	return arena, nil
+}
+
+// literal returns a parameter's value as the planner takes it.
+func literal(p protocol.Param) ast.Expr {
+	if p.Null {
+		return &ast.NullVal{}
+	}
+	switch p.Type {
+	case gomysql.MYSQL_TYPE_TINY, gomysql.MYSQL_TYPE_SHORT, gomysql.MYSQL_TYPE_INT24, gomysql.MYSQL_TYPE_LONG,
+		gomysql.MYSQL_TYPE_LONGLONG, gomysql.MYSQL_TYPE_YEAR:
+		return ast.NewIntVal(append([]byte(nil), p.Text...))
+	case gomysql.MYSQL_TYPE_FLOAT, gomysql.MYSQL_TYPE_DOUBLE:
+		if e, err := ast.ExprFromValue(sqltypes.MakeTrusted(sqltypes.Float64, p.Text)); err == nil {
+			return e
+		}
+	case gomysql.MYSQL_TYPE_DECIMAL, gomysql.MYSQL_TYPE_NEWDECIMAL:
+		return ast.NewFloatVal(append([]byte(nil), p.Text...))
+	}
+	return ast.NewStrVal(append([]byte(nil), p.Text...))
+}
