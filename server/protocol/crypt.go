@@ -129,7 +129,7 @@ func encodeCrypt(a []byte) string {
 	x, y, z := 0, 10, 20
 	for range 10 {
 		add(uint(a[x])<<16|uint(a[y])<<8|uint(a[z]), 4)
-		x, y, z = y+1, z+1, x+1
+		x, y, z = z+1, x+1, y+1
 	}
 	add(uint(a[31])<<8|uint(a[30]), 3)
 	return string(out)

@@ -213,7 +213,7 @@ func (s *fakeSession) Execute(ctx context.Context, st *protocol.Statement, param
 		var columns []protocol.Column
 		var cells [][]byte
 		for _, v := range allTypes {
-			columns = append(columns, protocol.Column{Name: "v", Type: v.kind, Flags: v.flags, Charset: 63})
+			columns = append(columns, protocol.Column{Name: "v", Type: v.kind, Flags: v.flags, Charset: 63, Decimals: byte(6 * strings.Count(v.text, "."))})
 			cells = append(cells, []byte(v.text))
 		}
 		columns, cells = append(columns, text("n")), append(cells, nil)
