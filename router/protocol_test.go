@@ -26,7 +26,7 @@ func (a accounts) Account(_ *protocol.Conn, user string) (protocol.Account, erro
 	if account, ok := a[user]; ok {
 		return account, nil
 	}
-	return protocol.Decoy(user), nil
+	return protocol.Decoy(user, ""), nil
 }
 
 func (accounts) Login(c *protocol.Conn, user, _ string) (protocol.Session, error) {

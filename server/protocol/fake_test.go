@@ -51,7 +51,7 @@ func (h *fake) Account(_ *protocol.Conn, user string) (protocol.Account, error) 
 	if a, ok := h.accounts[user]; ok {
 		return a, nil
 	}
-	return protocol.Decoy(user), nil
+	return protocol.Decoy(user, ""), nil
 }
 
 func (h *fake) Login(c *protocol.Conn, user, db string) (protocol.Session, error) {

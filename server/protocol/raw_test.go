@@ -470,6 +470,39 @@ func TestAcceptSurvivesErrors(t *testing.T) {
 	login(t, addr, oldCaps)
 }
 
+// Every user that there is not is refused as others are, whatever its plugin.
+func TestDecoys(t *testing.T) {
+	h := newFake()
+	plugins := []string{mysql.AUTH_NATIVE_PASSWORD, mysql.AUTH_CACHING_SHA2_PASSWORD}
+	seen := map[string]int{}
+	for i := range 64 {
+		user := string(rune('a' + i))
+		a := protocol.Decoy(user, "secret", plugins...)
+		if a != protocol.Decoy(user, "secret", plugins...) {
+			t.Errorf("%q: two answers", user)
+		}
+		seen[a.Plugin]++
+		h.accounts["decoy-"+a.Plugin] = a
+	}
+	if len(seen) != 2 || min(seen[plugins[0]], seen[plugins[1]]) < 10 {
+		t.Error(seen)
+	}
+	h.accounts["socket"] = protocol.Account{Plugin: "auth_socket"}
+	h.accounts["clear"] = protocol.Account{Plugin: mysql.AUTH_CLEAR_PASSWORD}
+	_, addr := serve(t, h, nil)
+	for _, user := range []string{"decoy-" + plugins[0], "decoy-" + plugins[1], "socket", "clear"} {
+		wantError(t, open(t, user+":p@tcp("+addr+")/?allowCleartextPasswords=true").Ping(), 1045, "(using password: YES)")
+	}
+	// The longest password that MySQL takes is 256 bytes: hashing costs its square.
+	h.accounts["long"] = protocol.Account{Plugin: mysql.AUTH_CACHING_SHA2_PASSWORD, Auth: protocol.HashSHA2(strings.Repeat("p", 257)), Key: "long"}
+	l, err := net.Listen("unix", t.TempDir()+"/s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, addr = serve(t, h, func(o *protocol.Options) { o.Listener = l })
+	wantError(t, open(t, "long:"+strings.Repeat("p", 257)+"@unix("+addr+")/").Ping(), 1045, "(using password: YES)")
+}
+
 func TestHashSHA2(t *testing.T) {
 	// What MySQL 8.0 stores for the password "hashcat" and this salt.
 	salt := []byte("\xF9\xCC\x98\xCE\x08\x89\x29\x24\xF5\x0A\x21\x3B\x6B\xC5\x71\xA2\xC1\x17\x78\xC5")
