@@ -92,6 +92,10 @@ func (c *Conn) authenticate(p proof) error {
 	if err != nil {
 		return err
 	}
+	if a.Plugin != pluginNative && a.Plugin != pluginSHA2 {
+		c.server.log.Debug("account with an unknown plugin", "user", p.user, "plugin", a.Plugin)
+		return c.denied(p.user, len(p.answer) > 0)
+	}
 	if p.plugin != a.Plugin {
 		if p.answer, err = c.switchPlugin(a.Plugin); err != nil {
 			return err
@@ -156,7 +160,7 @@ func (c *Conn) cachingSHA2(answer []byte, a Account) (bool, error) {
 		}
 	}
 	password, err := c.fullPassword()
-	if err != nil || !checkSHA2(string(password), a.Auth) {
+	if err != nil || len(password) > passwordBytesMax || !checkSHA2(string(password), a.Auth) {
 		return false, err
 	}
 	c.server.passwords.put(a, password)

@@ -1,9 +1,11 @@
 package protocol
 
 import (
+	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
+	"encoding/binary"
 	"fmt"
 	"strconv"
 	"strings"
@@ -35,12 +37,21 @@ func HashSHA2(password string) string {
 	return fmt.Sprintf("%s%03X$%s%s", sha2Prefix, sha2Rounds, salt[:], crypt256(password, string(salt[:]), sha2Rounds*1000))
 }
 
-// Decoy returns an account that no password fits, for users that there are not.
-func Decoy(user string) Account {
-	return Account{
-		Plugin: pluginSHA2, Key: user,
-		Auth: "$A$005$" + strings.Repeat("x", sha2SaltBytes) + strings.Repeat("x", sha2HashBytes),
+// Decoy returns an account that no password fits, for a user that there is not.
+// Its plugin is one of plugins, those of the accounts there are, the same for the
+// same user and secret: who does not know the secret learns nothing from it.
+// Without plugins it is caching_sha2_password.
+func Decoy(user, secret string, plugins ...string) Account {
+	a := Account{Plugin: pluginSHA2, Auth: "$A$005$" + strings.Repeat("x", sha2SaltBytes+sha2HashBytes)}
+	if len(plugins) > 0 {
+		h := hmac.New(sha256.New, []byte(secret))
+		h.Write([]byte(user))
+		a.Plugin = plugins[binary.BigEndian.Uint64(h.Sum(nil))%uint64(len(plugins))]
 	}
+	if a.Plugin == pluginNative {
+		a.Auth = "*" + strings.Repeat("0", 40)
+	}
+	return a
 }
 
 // checkSHA2 reports whether the password is that of an authentication_string.

@@ -152,7 +152,7 @@ func TestPreparedStatements(t *testing.T) {
 // it does not end the connection.
 func TestLargeResults(t *testing.T) {
 	_, addr := serve(t, newFake(), nil)
-	db := open(t, "root@tcp("+addr+")/?maxAllowedPacket=0")
+	db := open(t, "root@tcp("+addr+")/")
 	db.SetMaxOpenConns(1)
 	for _, shape := range [][2]int{{100_000, 10}, {3, bufferBytes - 4}, {3, bufferBytes}, {2, 1<<24 - 6}, {2, 1<<24 - 5}, {1, 1<<24 - 4}, {1, 40 << 20}} {
 		rows, err := db.Query(fmt.Sprintf("rows %d %d", shape[0], shape[1]))

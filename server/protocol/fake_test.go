@@ -51,7 +51,7 @@ func (h *fake) Account(_ *protocol.Conn, user string) (protocol.Account, error) 
 	if a, ok := h.accounts[user]; ok {
 		return a, nil
 	}
-	return protocol.Decoy(user), nil
+	return protocol.Decoy(user, ""), nil
 }
 
 func (h *fake) Login(c *protocol.Conn, user, db string) (protocol.Session, error) {
@@ -213,7 +213,7 @@ func (s *fakeSession) Execute(ctx context.Context, st *protocol.Statement, param
 		var columns []protocol.Column
 		var cells [][]byte
 		for _, v := range allTypes {
-			columns = append(columns, protocol.Column{Name: "v", Type: v.kind, Flags: v.flags, Charset: 63})
+			columns = append(columns, protocol.Column{Name: "v", Type: v.kind, Flags: v.flags, Charset: 63, Decimals: byte(6 * strings.Count(v.text, "."))})
 			cells = append(cells, []byte(v.text))
 		}
 		columns, cells = append(columns, text("n")), append(cells, nil)

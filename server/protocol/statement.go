@@ -135,7 +135,7 @@ func (c *Conn) longData(b []byte) {
 		if st.long == nil {
 			st.long = map[uint16][]byte{}
 		}
-		st.long[param] = append(append([]byte{}, st.long[param]...), s.b...)
+		st.long[param] = append(st.long[param], s.b...)
 	}
 }
 
