@@ -3,6 +3,7 @@ package gms
 import (
 	"context"
 	"crypto/x509/pkix"
+	"fmt"
 	"net/netip"
 	"strings"
 	"sync"
@@ -98,11 +99,23 @@ func (h *handler) account(c *protocol.Conn, user string) *mysql_db.User {
 func (h *handler) Account(c *protocol.Conn, user string) (protocol.Account, error) {
 	u := h.account(c, user)
 	if u == nil || u.AuthString == "" && !address(c).IsLoopback() {
-		return protocol.Decoy(user), nil
+		return protocol.Decoy(user, h.secret(), string(mysql.CachingSha2Password), string(mysql.MysqlNativePassword)), nil
 	}
 	return protocol.Account{
 		Plugin: u.Plugin, Auth: u.AuthString, Key: accountName{u.User, u.Host}.String(), RequireTLS: u.SslType != "",
 	}, nil
+}
+
+// secret is the same on every instance and unknown to clients: which plugin a name without
+// an account is asked for follows from it.
+func (h *handler) secret() string {
+	rd := h.srv.b.users.Reader()
+	defer rd.Close()
+	root, ok := rd.GetUser(mysql_db.UserPrimaryKey{User: "root", Host: "localhost"})
+	if !ok {
+		return ""
+	}
+	return fmt.Sprint(root.PasswordLastChanged.Unix(), root.AuthString)
 }
 
 // Login implements protocol.Handler.
