@@ -63,6 +63,7 @@ type DB struct {
 	stats    statistics
 	sessions sessions
 	nextTemp atomic.Uint64 // last id of a temporary table
+	begun    atomic.Uint64 // transactions
 }
 
 // state is the role and what belongs to it. Exactly one field is set unless closed.

@@ -96,6 +96,7 @@ func (s *Session) Close() {
 type Tx struct {
 	db    *DB
 	s     *Session
+	id    uint64
 	o     TxOptions
 	start time.Time
 	done  bool
@@ -129,7 +130,7 @@ func (s *Session) Begin(ctx context.Context, o TxOptions) (*Tx, error) {
 		return nil, fmt.Errorf("engine: session %d has a transaction", s.id)
 	}
 	o.ReadOnly = o.ReadOnly || o.AsOf != 0
-	tx := &Tx{db: s.db, s: s, o: o, start: s.db.opts.Clock()}
+	tx := &Tx{db: s.db, s: s, id: s.db.begun.Add(1), o: o, start: s.db.opts.Clock()}
 	tx.writes = txn.NewWriteSet(s.db.budget, s.db.opts.MaxTransactionBytes)
 	tx.uses = tx.usesBuf[:0]
 	s.tx = tx
