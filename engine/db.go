@@ -192,6 +192,23 @@ func (db *DB) Close() error {
 	return nil
 }
 
+// LogStatus is how far the writer's log is.
+type LogStatus struct {
+	Epoch   redo.VolumeEpoch
+	Written redo.LSN // last LSN of the newest commit
+	VDL     redo.LSN
+}
+
+// LogStatus returns it, zero on another role.
+func (db *DB) LogStatus() LogStatus {
+	w := db.state.Load().w
+	if w == nil {
+		return LogStatus{}
+	}
+	vdl := w.vol.VDL()
+	return LogStatus{Epoch: w.vol.Epoch(), Written: max(db.published(), vdl), VDL: vdl}
+}
+
 // SetCacheBytes changes the budget of the page cache.
 func (db *DB) SetCacheBytes(n int64) { db.pool.SetBytes(max(n, cachePagesMin*page.Size)) }
 

@@ -126,7 +126,7 @@ func (h *handler) idle(c *mysql.Conn) {
 
 // command runs one command of a client: f with a callback that settles first.
 func (h *handler) command(ctx context.Context, c *mysql.Conn, query string,
-	f func(ctx context.Context, sent func()) error) error {
+	f func(ctx context.Context, sent func()) error) (err error) {
 	cc := h.get(c.ConnectionID)
 	if cc == nil || cc.sess.Load() == nil {
 		return f(ctx, func() {})
@@ -145,7 +145,10 @@ func (h *handler) command(ctx context.Context, c *mysql.Conn, query string,
 	ctx, cancel := h.deadline(ctx, cc, query)
 	defer cancel()
 	if query != "" {
-		cc.sess.Load().beginCommand()
+		sess := cc.sess.Load()
+		sess.beginCommand()
+		sess.recorder.begin(query)
+		defer func() { sess.recorder.end(err) }()
 	}
 	for try := 0; ; try++ {
 		sent := false
@@ -234,6 +237,7 @@ func (h *handler) settled(ctx context.Context, c *mysql.Conn, sent func(), cb my
 				}
 				return errDisconnect
 			}
+			cc.sess.Load().recorder.sentResult(r)
 		}
 		sent()
 		return cb(r, more)
@@ -253,6 +257,9 @@ func (h *handler) ComMultiQuery(ctx context.Context, c *mysql.Conn, query string
 	err := h.command(ctx, c, query, func(ctx context.Context, sent func()) error {
 		var err error
 		rest, err = h.Handler.ComMultiQuery(ctx, c, query, h.settled(ctx, c, sent, cb))
+		if cc := h.get(c.ConnectionID); cc != nil && cc.sess.Load() != nil {
+			cc.sess.Load().recorder.rest(rest)
+		}
 		return err
 	})
 	if cc := h.get(c.ConnectionID); cc != nil && cc.sess.Load() != nil {

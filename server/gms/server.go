@@ -98,6 +98,7 @@ func NewServer(o Options) (*Server, error) {
 		return nil, err
 	}
 	s.addReplicaStatus()
+	addInformationSchema()
 	s.engine = NewEngine(s.b)
 	s.b.users = s.engine.Analyzer.Catalog.MySQLDb
 	s.b.reload = s.reloadUsers
@@ -138,6 +139,7 @@ func NewEngine(b *Backend) *sqle.Engine {
 	registerFunctions(a.Catalog)
 	e := sqle.New(a, &sqle.Config{})
 	e.ProcessList = processes{e.ProcessList}
+	b.processes = e.ProcessList.Processes
 	run := &runner{next: e}
 	e.Analyzer.Runner, base.Runner = run, run
 	return e
@@ -284,6 +286,12 @@ func (s *Server) newSession(ctx context.Context, c *mysql.Conn, addr string) (sq
 	sess := NewSession(s.b, base)
 	if err := setCharset(sess, c); err != nil {
 		return nil, err
+	}
+	if c.Conn != nil {
+		sess.setPeer(c.Conn.RemoteAddr())
+	}
+	if _, there := s.b.sessions.Swap(c.ConnectionID, sess); !there {
+		s.b.accounts.add(client.User, client.Address)
 	}
 	s.h.setSession(c, sess)
 	return sess, nil

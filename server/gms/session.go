@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/dolthub/go-mysql-server/sql"
@@ -51,6 +52,11 @@ type Session struct {
 	command    command
 	tuning     tuning
 	ended      bool
+	recorder   recorder
+	// What monitors read of it, from other goroutines.
+	attributes map[string]string // of the connection; not changed once the session is known
+	port       string            // of the client's address
+	database   atomic.Pointer[string]
 }
 
 type tableID = engine.TableID
@@ -81,10 +87,18 @@ func sessionOf(ctx *sql.Context) (*Session, error) {
 
 // NewSession returns a session on b. id is what its locks are listed under.
 func NewSession(b *Backend, base *sql.BaseSession) *Session {
-	return &Session{
+	s := &Session{
 		BaseSession: base, b: b, autocommit: true,
 		sess: b.db.NewSession(uint64(base.ID())),
 	}
+	s.recorder = recorder{d: b.digests, s: s}
+	return s
+}
+
+// SetCurrentDatabase implements sql.Session.
+func (s *Session) SetCurrentDatabase(name string) {
+	s.BaseSession.SetCurrentDatabase(name)
+	s.database.Store(&name)
 }
 
 // transaction is the planner's handle of a transaction. The engine's begins with
@@ -319,6 +333,7 @@ func (s *Session) CommandEnd() {
 func (s *Session) SessionEnd() {
 	s.depth, s.dml = 0, 0
 	s.ended = true
+	s.b.sessions.CompareAndDelete(s.ID(), s)
 	s.rollback()
 	s.temps.m = nil
 	s.sess.Close()

@@ -41,6 +41,18 @@ func addVariables() {
 				Type: types.NewSystemBoolType("sextant_strict_snapshot"),
 			},
 			&sql.MysqlSystemVariable{
+				Name: "performance_schema_digests_size", Scope: global, Default: int64(digestsMax),
+				Type: types.NewSystemIntType("performance_schema_digests_size", -1, 1048576, true),
+			},
+			&sql.MysqlSystemVariable{
+				Name: "performance_schema_max_digest_length", Scope: global, Default: int64(digestTextMax),
+				Type: types.NewSystemIntType("performance_schema_max_digest_length", 0, 1048576, false),
+			},
+			&sql.MysqlSystemVariable{
+				Name: "performance_schema_max_sql_text_length", Scope: global, Default: int64(sampleMax),
+				Type: types.NewSystemIntType("performance_schema_max_sql_text_length", 0, 1048576, false),
+			},
+			&sql.MysqlSystemVariable{
 				Name: "aurora_version", Scope: global, Default: auroraVersion,
 				Type: types.NewSystemStringType("aurora_version"),
 			},
@@ -69,9 +81,10 @@ func initVariables(o Options) error {
 	return sql.SystemVariables.AssignValues(map[string]any{
 		"version": ServerVersion, "version_comment": "Source distribution", "hostname": host,
 		"aurora_server_id": o.InstanceID, "innodb_read_only": int8(1), "read_only": int8(1),
-		"max_connections":  int64(o.MaxConnections),
-		"secure_file_priv": "NULL", // no client reads or writes the server's files
-		"collation_server": collation, "collation_connection": collation, "collation_database": collation,
+		"performance_schema": int8(1),
+		"max_connections":    int64(o.MaxConnections),
+		"secure_file_priv":   "NULL", // no client reads or writes the server's files
+		"collation_server":   collation, "collation_connection": collation, "collation_database": collation,
 		"character_set_server": "utf8mb4", "character_set_connection": "utf8mb4", "character_set_database": "utf8mb4",
 		"character_set_client": "utf8mb4", "character_set_results": "utf8mb4",
 	})
