@@ -94,13 +94,15 @@ func (s *Session) Close() {
 // see the newest committed rows. What is written stays in the write set until
 // Commit.
 type Tx struct {
-	db    *DB
-	s     *Session
-	id    uint64
-	o     TxOptions
-	start time.Time
-	done  bool
-	role  *writer // that it first wrote or locked under; nil: it did neither
+	db *DB
+	s  *Session
+	id uint64
+	// modified counts the rows written, for monitors; what a savepoint took back included.
+	modified atomic.Uint64
+	o        TxOptions
+	start    time.Time
+	done     bool
+	role     *writer // that it first wrote or locked under; nil: it did neither
 
 	writes *txn.WriteSet
 	ddl    *txDDL    // nil: none

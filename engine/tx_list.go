@@ -42,6 +42,7 @@ type TransactionInfo struct {
 	Start     time.Time
 	Isolation Isolation
 	ReadOnly  bool
+	Modified  uint64 // rows inserted, updated and deleted
 }
 
 // Transactions returns the open transactions, oldest first.
@@ -51,7 +52,8 @@ func (db *DB) Transactions() []TransactionInfo {
 	var out []TransactionInfo
 	for s := range db.sessions.open {
 		if tx := s.listed.Load(); tx != nil {
-			out = append(out, TransactionInfo{ID: tx.id, Session: s.id, Start: tx.start, Isolation: tx.o.Isolation, ReadOnly: tx.o.ReadOnly})
+			out = append(out, TransactionInfo{ID: tx.id, Session: s.id, Start: tx.start, Isolation: tx.o.Isolation, ReadOnly: tx.o.ReadOnly,
+				Modified: tx.modified.Load()})
 		}
 	}
 	slices.SortFunc(out, func(a, b TransactionInfo) int {

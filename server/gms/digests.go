@@ -192,7 +192,7 @@ func (r *recorder) end(err error) {
 		return
 	}
 	r.run.took, r.run.failed, r.run.warnings = time.Since(r.run.start), err != nil, uint64(r.s.WarningCount())
-	schema := r.s.GetCurrentDatabase()
+	schema := r.s.BaseSession.GetCurrentDatabase()
 	r.key = append(append(r.key[:0], schema...), 0)
 	r.key = append(r.key, r.norm.normalize(r.query)...)
 	r.d.add(r.key, schema, r.query, r.run)

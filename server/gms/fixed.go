@@ -142,8 +142,11 @@ func (d *fixedDatabase) DropView(ctx *sql.Context, name string) error {
 }
 
 // GetViewDefinition implements sql.ViewDatabase.
-func (d *fixedDatabase) GetViewDefinition(_ *sql.Context, name string) (sql.ViewDefinition, bool, error) {
+func (d *fixedDatabase) GetViewDefinition(ctx *sql.Context, name string) (sql.ViewDefinition, bool, error) {
 	v, ok := d.views[strings.ToLower(name)]
+	if s, err := sessionOf(ctx); ok && err == nil {
+		s.lend(d.name)
+	}
 	return v, ok, nil
 }
 

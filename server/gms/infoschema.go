@@ -86,8 +86,8 @@ func trxRows(ctx *sql.Context, s *Session, _ sql.Catalog) ([]sql.Row, error) {
 		if t.ReadOnly {
 			readOnly = 1
 		}
-		rows = append(rows, sql.Row{t.ID, state, t.Start.UTC().Truncate(time.Second), requested, since, t.structs + t.modified, t.Session,
-			query, nil, t.tables, t.tables, t.structs, 0, t.locked, t.modified, 0, isolationNames[t.Isolation],
+		rows = append(rows, sql.Row{t.ID, state, t.Start.UTC().Truncate(time.Second), requested, since, t.structs + t.Modified, t.Session,
+			query, nil, t.tables, t.tables, t.structs, 0, t.locked, t.Modified, 0, isolationNames[t.Isolation],
 			1, 1, nil, 0, 0, readOnly, 0, nil})
 	}
 	return rows, err

@@ -104,7 +104,7 @@ func (b *Backend) writeTransactions(out *strings.Builder, ctx *sql.Context, list
 		if t.wait != nil || t.waitsMeta {
 			out.WriteString("LOCK WAIT ")
 		}
-		fmt.Fprintf(out, "%d lock struct(s), %d row lock(s), undo log entries %d\n", t.structs, t.locked, t.modified)
+		fmt.Fprintf(out, "%d lock struct(s), %d row lock(s), undo log entries %d\n", t.structs, t.locked, t.Modified)
 		th := threads[t.Session]
 		fmt.Fprintf(out, "MySQL thread id %d, query id %d %s %s %s\n", t.Session, t.ID, th.host, th.user, th.state)
 		if th.query != "" {
@@ -180,9 +180,12 @@ func (d *deadlock) write(out *strings.Builder, cat *engine.Catalog) {
 const engineStatusName = "sextant_engine_status"
 
 // TableFunction implements sql.TableFunctionProvider.
-func (b *Backend) TableFunction(_ *sql.Context, name string) (sql.TableFunction, bool) {
+func (b *Backend) TableFunction(ctx *sql.Context, name string) (sql.TableFunction, bool) {
 	if !strings.EqualFold(name, engineStatusName) || !b.mysql {
 		return nil, false
+	}
+	if s, err := sessionOf(ctx); err == nil {
+		s.lend(sql.InformationSchemaDatabaseName)
 	}
 	return &engineStatus{b: b}, true
 }

@@ -233,12 +233,12 @@ func metadataLockRows(_ *sql.Context, s *Session) ([]sql.Row, error) {
 // transactionInfo is an open transaction with what its locks tell.
 type transactionInfo struct {
 	engine.TransactionInfo
-	wait             *rowLock // the wait, nil if it does not wait for a row
-	waitsMeta        bool     // it waits for another lock
-	since            time.Time
-	locked, modified uint64 // keys of clustered indexes
-	structs          uint64 // locks
-	tables           uint64 // with locks
+	wait      *rowLock // the wait, nil if it does not wait for a row
+	waitsMeta bool     // it waits for another lock
+	since     time.Time
+	locked    uint64 // keys of clustered indexes
+	structs   uint64 // locks
+	tables    uint64 // with locks
 }
 
 // openTransactions returns the open transactions, oldest first.
@@ -263,9 +263,6 @@ func (b *Backend) openTransactions(ctx *sql.Context) ([]transactionInfo, []rowLo
 				tables[l.Space.Table] = true
 				if l.Space.Index == 0 && !l.Range {
 					info.locked++
-					if l.Written {
-						info.modified++
-					}
 				}
 			}
 		}

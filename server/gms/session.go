@@ -69,6 +69,7 @@ type statement struct {
 	tables   int      // references to tables that were bound
 	keep     bool     // the planner commits at its end, MySQL does not
 	skip     sql.Node // the node that builder leaves to the planner
+	lent     string   // the current database while a statement is planned that needs one, see lend
 }
 
 var (
@@ -94,6 +95,18 @@ func NewSession(b *Backend, base *sql.BaseSession) *Session {
 	s.recorder = recorder{d: b.digests, s: s}
 	return s
 }
+
+// GetCurrentDatabase implements sql.Session.
+func (s *Session) GetCurrentDatabase() string {
+	if db := s.BaseSession.GetCurrentDatabase(); db != "" {
+		return db
+	}
+	return s.lent
+}
+
+// lend gives a session without a current database one until its statement is planned: the
+// planner cannot bind a view or a table function without.
+func (s *Session) lend(name string) { s.lent = name }
 
 // SetCurrentDatabase implements sql.Session.
 func (s *Session) SetCurrentDatabase(name string) {
