@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/planbuilder"
@@ -27,6 +28,10 @@ var (
 	_ sql.TableDropper      = (*fixedDatabase)(nil)
 	_ sql.TableRenamer      = (*fixedDatabase)(nil)
 	_ sql.CollatedDatabase  = (*fixedDatabase)(nil)
+	_ sql.TriggerDatabase   = (*fixedDatabase)(nil)
+
+	_ sql.StoredProcedureDatabase = (*fixedDatabase)(nil)
+	_ sql.EventDatabase           = (*fixedDatabase)(nil)
 )
 
 // fixedDatabases are those of every server, by name.
@@ -140,6 +145,70 @@ func (d *fixedDatabase) CreateView(ctx *sql.Context, name, _, _ string) error {
 func (d *fixedDatabase) DropView(ctx *sql.Context, name string) error {
 	return denied(ctx, "DROP", name)
 }
+
+// GetTriggers implements sql.TriggerDatabase.
+func (d *fixedDatabase) GetTriggers(*sql.Context) ([]sql.TriggerDefinition, error) { return nil, nil }
+
+// CreateTrigger implements sql.TriggerDatabase.
+func (d *fixedDatabase) CreateTrigger(ctx *sql.Context, t sql.TriggerDefinition) error {
+	return denied(ctx, "TRIGGER", t.Name)
+}
+
+// DropTrigger implements sql.TriggerDatabase.
+func (d *fixedDatabase) DropTrigger(_ *sql.Context, name string) error {
+	return sql.ErrTriggerDoesNotExist.New(name)
+}
+
+// GetStoredProcedure implements sql.StoredProcedureDatabase.
+func (d *fixedDatabase) GetStoredProcedure(*sql.Context, string) (sql.StoredProcedureDetails, bool, error) {
+	return sql.StoredProcedureDetails{}, false, nil
+}
+
+// GetStoredProcedures implements sql.StoredProcedureDatabase.
+func (d *fixedDatabase) GetStoredProcedures(*sql.Context) ([]sql.StoredProcedureDetails, error) {
+	return nil, nil
+}
+
+// SaveStoredProcedure implements sql.StoredProcedureDatabase.
+func (d *fixedDatabase) SaveStoredProcedure(ctx *sql.Context, _ sql.StoredProcedureDetails) error {
+	return deniedDatabase(ctx, d.name)
+}
+
+// DropStoredProcedure implements sql.StoredProcedureDatabase.
+func (d *fixedDatabase) DropStoredProcedure(_ *sql.Context, name string) error {
+	return sql.ErrStoredProcedureDoesNotExist.New(name)
+}
+
+// GetEvent implements sql.EventDatabase.
+func (d *fixedDatabase) GetEvent(*sql.Context, string) (sql.EventDefinition, bool, error) {
+	return sql.EventDefinition{}, false, nil
+}
+
+// GetEvents implements sql.EventDatabase.
+func (d *fixedDatabase) GetEvents(*sql.Context) ([]sql.EventDefinition, any, error) {
+	return nil, nil, nil
+}
+
+// SaveEvent implements sql.EventDatabase.
+func (d *fixedDatabase) SaveEvent(ctx *sql.Context, _ sql.EventDefinition) (bool, error) {
+	return false, deniedDatabase(ctx, d.name)
+}
+
+// DropEvent implements sql.EventDatabase.
+func (d *fixedDatabase) DropEvent(_ *sql.Context, name string) error {
+	return sql.ErrEventDoesNotExist.New(name)
+}
+
+// UpdateEvent implements sql.EventDatabase.
+func (d *fixedDatabase) UpdateEvent(_ *sql.Context, name string, _ sql.EventDefinition) (bool, error) {
+	return false, sql.ErrEventDoesNotExist.New(name)
+}
+
+// UpdateLastExecuted implements sql.EventDatabase.
+func (d *fixedDatabase) UpdateLastExecuted(*sql.Context, string, time.Time) error { return nil }
+
+// NeedsToReloadEvents implements sql.EventDatabase.
+func (d *fixedDatabase) NeedsToReloadEvents(*sql.Context, any) (bool, error) { return false, nil }
 
 // GetViewDefinition implements sql.ViewDatabase.
 func (d *fixedDatabase) GetViewDefinition(ctx *sql.Context, name string) (sql.ViewDefinition, bool, error) {

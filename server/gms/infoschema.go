@@ -22,6 +22,7 @@ var schemaReaders = map[string]schemaReader{
 	information_schema.ProcessListTableName: infoProcessRows,
 	information_schema.TablesTableName:      tableRows,
 	information_schema.PartitionsTableName:  partitionRows,
+	information_schema.StatisticsTableName:  statisticsRows,
 	information_schema.InnoDBTablesName:     innodbTableRows,
 	information_schema.InnoDBIndexesName:    innodbIndexRows,
 	information_schema.InnoDBColumnsName:    innodbColumnRows,
@@ -32,7 +33,9 @@ var schemaReaders = map[string]schemaReader{
 // addInformationSchema has the planner's catalogs that are made from now on read those
 // tables here, for the sessions of servers.
 func addInformationSchema() {
-	for name, t := range information_schema.GetInformationSchemaTables() {
+	tables := information_schema.GetInformationSchemaTables()
+	tables[information_schema.StatisticsTableName] = information_schema.NewDefaultStats().InformationSchemaTable
+	for name, t := range tables {
 		read, ours := schemaReaders[name]
 		table, ok := t.(*information_schema.InformationSchemaTable)
 		if !ours || !ok {
@@ -211,6 +214,79 @@ func partitionRows(ctx *sql.Context, s *Session, cat sql.Catalog) ([]sql.Row, er
 		return nil
 	})
 	return rows, err
+}
+
+// statisticsRows are STATISTICS. The cardinality of a whole unique key is the table's
+// rows; of others that of ANALYZE TABLE, NULL before it.
+func statisticsRows(ctx *sql.Context, s *Session, cat sql.Catalog) ([]sql.Row, error) {
+	var rows []sql.Row
+	err := eachTable(ctx, s, cat, func(db sql.Database, t sql.Table, b *base) error {
+		if b == nil || b.IsTemporary() {
+			return nil
+		}
+		def := b.shape.def
+		known := map[string]uint64{}
+		if stats, err := cat.GetTableStats(ctx, "", db.Name(), t); err == nil {
+			for _, st := range stats {
+				known[fmt.Sprint(strings.ToLower(st.Qualifier().Index()), len(st.Columns()))] = st.DistinctCount()
+			}
+		}
+		for _, ix := range append([]*engine.IndexDef{def.Primary}, def.Indexes...) {
+			if ix == def.Primary && def.Keyless() {
+				continue
+			}
+			for i := range ix.Columns {
+				var cardinality any
+				if n, ok := known[fmt.Sprint(strings.ToLower(ix.Name), i+1)]; ok {
+					cardinality = n
+				} else if ix.Unique && i == len(ix.Columns)-1 {
+					cardinality = b.size.Rows
+				}
+				rows = append(rows, indexColumnRow(db.Name(), def, ix, i, cardinality))
+			}
+		}
+		return nil
+	})
+	return rows, err
+}
+
+// indexColumnRow is the row of STATISTICS of the i-th column of an index.
+func indexColumnRow(db string, def *engine.TableDef, ix *engine.IndexDef, i int, cardinality any) sql.Row {
+	c := ix.Columns[i]
+	column := def.Columns[c.Column]
+	var collation, part, expression any
+	var name any = column.Name
+	kind, nullable, unique, visible := "BTREE", "", 1, "YES"
+	switch ix.Kind {
+	case engine.IndexFulltext:
+		kind = "FULLTEXT"
+	case engine.IndexSpatial:
+		kind, collation, part = "SPATIAL", "A", 32
+	default:
+		if collation = "A"; c.Desc {
+			collation = "D"
+		}
+		if c.Prefix > 0 {
+			part = c.Prefix
+		}
+	}
+	if ix.Kind == engine.IndexFulltext {
+		cardinality = nil
+	}
+	if column.Nullable {
+		nullable = "YES"
+	}
+	if ix.Unique {
+		unique = 0
+	}
+	if ix.Invisible {
+		visible = "NO"
+	}
+	if column.Hidden && column.Generated != "" {
+		name, expression = nil, column.Generated
+	}
+	return sql.Row{"def", db, def.Name, unique, db, ix.Name, i + 1, name, collation, cardinality, part, nil, nullable,
+		kind, "", ix.Comment, visible, expression}
 }
 
 // innodbRows calls f for the tables of the volume and collects the rows.

@@ -2,6 +2,8 @@ package gms_test
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -199,4 +201,52 @@ func TestDigestsAreSummedUp(t *testing.T) {
 	if got := one(t, pool, "SELECT exec_count FROM sys.statement_analysis WHERE query LIKE 'SELECT `b`%'"); got != "3" {
 		t.Errorf("statement_analysis: %s", got)
 	}
+}
+
+// TestEverySystemTableCanBeRead reads each table and view of the system databases, with and
+// without a current database.
+func TestEverySystemTableCanBeRead(t *testing.T) {
+	i := startInstance(t)
+	pool := i.open("")
+	must(t, pool, "CREATE DATABASE d", "CREATE TABLE d.p (a INT PRIMARY KEY AUTO_INCREMENT, s VARCHAR(20), g INT AS (a + 1) VIRTUAL, KEY k (s(5)))",
+		"CREATE TABLE d.c (a INT, CONSTRAINT fk FOREIGN KEY (a) REFERENCES d.p (a), CHECK (a > 0))", "INSERT INTO d.p (s) VALUES ('x')")
+	must(t, i.open("d"), "CREATE VIEW v AS SELECT 1", "CREATE PROCEDURE q() SELECT 1",
+		"CREATE TRIGGER r BEFORE INSERT ON c FOR EACH ROW SET NEW.a = NEW.a")
+	seen := 0
+	for _, params := range []string{"", "d"} {
+		c := i.conn(i.open(params))
+		rows, err := pool.QueryContext(t.Context(), "SELECT TABLE_SCHEMA, TABLE_NAME FROM information_schema.tables "+
+			"WHERE TABLE_SCHEMA IN ('performance_schema', 'sys', 'information_schema')")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var names []string
+		for rows.Next() {
+			var schema, name string
+			if err := rows.Scan(&schema, &name); err != nil {
+				t.Fatal(err)
+			}
+			names = append(names, schema+".`"+name+"`")
+		}
+		if err := rows.Close(); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range names {
+			seen++
+			if rows, err := c.QueryContext(t.Context(), "SELECT * FROM "+name); err != nil {
+				t.Errorf("%s: %v", name, err)
+			} else if err := drain(rows); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
+	if seen < 200 {
+		t.Errorf("only %d tables were read", seen)
+	}
+}
+
+func drain(rows *sql.Rows) error {
+	for rows.Next() {
+	}
+	return errors.Join(rows.Err(), rows.Close())
 }
