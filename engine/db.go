@@ -33,6 +33,9 @@ import (
 	"sextant/internal/redo"
 )
 
+// PageSize is the bytes of a page.
+const PageSize = page.Size
+
 // Role is what an instance may do.
 type Role uint8
 

@@ -1,8 +1,10 @@
 package gms
 
 import (
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestDigestText compares digest texts with those of MySQL 8.0.
@@ -44,6 +46,38 @@ func TestDigestText(t *testing.T) {
 	long := "SELECT " + strings.Repeat("a, ", 1000) + "b FROM t"
 	if got := string(n.normalize(long)); len(got) != digestTextMax || !strings.HasSuffix(got, "...") {
 		t.Errorf("a long statement's text has %d bytes: ends in %q", len(got), got[len(got)-5:])
+	}
+}
+
+// TestDigestsAreBounded fills the table of digests: what finds no room is summed up in one row.
+func TestDigestsAreBounded(t *testing.T) {
+	d := newDigests()
+	for i := range digestsMax + 7 {
+		key := []byte(fmt.Sprintf("db\x00SELECT `c%d`", i))
+		d.add(key, "db", "q", run{took: time.Microsecond, sent: 2})
+	}
+	list := d.list()
+	if len(list) != digestsMax+1 {
+		t.Fatalf("%d digests, want %d and the one without a name", len(list), digestsMax)
+	}
+	for _, e := range list {
+		if e.digest == "" && (e.count != 7 || e.sent != 14 || e.sample != "") {
+			t.Errorf("what found no room: %d statements, %d rows, sample %q", e.count, e.sent, e.sample)
+		}
+	}
+}
+
+// TestQuantilesBoundTheTimes compares quantiles with the times that were added.
+func TestQuantilesBoundTheTimes(t *testing.T) {
+	var e digestEntry
+	for i := 1; i <= 1000; i++ {
+		e.add("q", run{took: time.Duration(i) * time.Microsecond})
+	}
+	for _, share := range []float64{0.5, 0.95, 0.99, 1} {
+		exact := time.Duration(1000*share) * time.Microsecond
+		if got := e.quantile(share); got < exact || got > exact+exact/4+1 {
+			t.Errorf("quantile %v is %v, want %v to a quarter more", share, got, exact)
+		}
 	}
 }
 

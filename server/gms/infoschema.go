@@ -9,7 +9,6 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/information_schema"
 
 	"sextant/engine"
-	"sextant/internal/page"
 )
 
 // schemaReader returns the rows of a table of information_schema.
@@ -217,29 +216,21 @@ func partitionRows(ctx *sql.Context, s *Session, cat sql.Catalog) ([]sql.Row, er
 }
 
 // statisticsRows are STATISTICS. The cardinality of a whole unique key is the table's
-// rows; of others that of ANALYZE TABLE, NULL before it.
+// rows; that of others is not known, NULL.
 func statisticsRows(ctx *sql.Context, s *Session, cat sql.Catalog) ([]sql.Row, error) {
 	var rows []sql.Row
-	err := eachTable(ctx, s, cat, func(db sql.Database, t sql.Table, b *base) error {
+	err := eachTable(ctx, s, cat, func(db sql.Database, _ sql.Table, b *base) error {
 		if b == nil || b.IsTemporary() {
 			return nil
 		}
 		def := b.shape.def
-		known := map[string]uint64{}
-		if stats, err := cat.GetTableStats(ctx, "", db.Name(), t); err == nil {
-			for _, st := range stats {
-				known[fmt.Sprint(strings.ToLower(st.Qualifier().Index()), len(st.Columns()))] = st.DistinctCount()
-			}
-		}
 		for _, ix := range append([]*engine.IndexDef{def.Primary}, def.Indexes...) {
 			if ix == def.Primary && def.Keyless() {
 				continue
 			}
 			for i := range ix.Columns {
 				var cardinality any
-				if n, ok := known[fmt.Sprint(strings.ToLower(ix.Name), i+1)]; ok {
-					cardinality = n
-				} else if ix.Unique && i == len(ix.Columns)-1 {
+				if ix.Unique && i == len(ix.Columns)-1 {
 					cardinality = b.size.Rows
 				}
 				rows = append(rows, indexColumnRow(db.Name(), def, ix, i, cardinality))
@@ -413,6 +404,6 @@ func innodbType(t sql.Type) int {
 func innodbStatsRows(ctx *sql.Context, s *Session, cat sql.Catalog) ([]sql.Row, error) {
 	return innodbRows(ctx, s, cat, func(b *base, def *engine.TableDef) []sql.Row {
 		return []sql.Row{{uint64(def.ID), innodbName(def), "Initialized", b.size.Rows,
-			b.size.DataBytes / page.Size, b.size.IndexSize / page.Size, 0, 0, 0}}
+			b.size.DataBytes / engine.PageSize, b.size.IndexSize / engine.PageSize, 0, 0, 0}}
 	})
 }

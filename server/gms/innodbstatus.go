@@ -11,7 +11,6 @@ import (
 
 	"sextant/engine"
 	"sextant/engine/txn"
-	"sextant/internal/page"
 )
 
 // deadlock is the last one that was detected, with the statements that were in it.
@@ -79,7 +78,7 @@ func (b *Backend) innodbStatus(ctx *sql.Context) (string, error) {
 	c := b.db.CacheStats()
 	fmt.Fprintf(&out, "Page size          %d\nDatabase pages     %d\nPage versions      %d\nBytes in use       %d\n"+
 		"Pages read         %d\nPages evicted      %d\nVersions pruned    %d\n",
-		page.Size, c.Pages, c.Versions, c.Bytes, c.Fetches, c.Evictions, c.Pruned)
+		engine.PageSize, c.Pages, c.Versions, c.Bytes, c.Fetches, c.Evictions, c.Pruned)
 	section(&out, "ROW OPERATIONS")
 	st := b.db.LockStats()
 	fmt.Fprintf(&out, "%d lock waits, %d deadlocks, %d lock wait timeouts since the start\n", st.Waits, st.Deadlocks, st.Timeouts)
