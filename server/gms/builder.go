@@ -381,6 +381,14 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		if s.b.mysql {
 			return b.showProcessList(ctx, s, n)
 		}
+	case *plan.ShowTableStatus:
+		if s.b.mysql {
+			return b.showTableStatus(ctx, s, n)
+		}
+	case *plan.ShowIndexes:
+		if t := tableOf(n.Child); s.b.mysql && t != nil {
+			return b.showIndexes(ctx, n, t, s)
+		}
 	case *plan.ShowStatus:
 		s.b.refreshStatus()
 	case *plan.Kill:

@@ -3,6 +3,7 @@ package gms
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/dolthub/go-mysql-server/sql"
@@ -31,7 +32,8 @@ var schemaReaders = map[string]schemaReader{
 
 // addInformationSchema has the planner's catalogs that are made from now on read those
 // tables here, for the sessions of servers.
-func addInformationSchema() {
+var addInformationSchema = sync.OnceFunc(func() {
+	completeColumns()
 	tables := information_schema.GetInformationSchemaTables()
 	tables[information_schema.StatisticsTableName] = information_schema.NewDefaultStats().InformationSchemaTable
 	for name, t := range tables {
@@ -57,7 +59,7 @@ func addInformationSchema() {
 		}
 		information_schema.NewInformationSchemaTablesToAdd[name] = table
 	}
-}
+})
 
 var isolationNames = map[engine.Isolation]string{
 	engine.RepeatableRead: "REPEATABLE READ", engine.ReadCommitted: "READ COMMITTED", engine.Serializable: "SERIALIZABLE",
@@ -109,9 +111,13 @@ type base struct {
 	size engine.TableStats
 }
 
-// eachTable calls f for the tables that ctx's user may see, those of the volume in base.
-func eachTable(ctx *sql.Context, s *Session, cat sql.Catalog, f func(db sql.Database, t sql.Table, b *base) error) error {
+// eachTable calls f for the tables that ctx's user may see, those of the volume in base, of
+// one database if only names it.
+func eachTable(ctx *sql.Context, s *Session, cat sql.Catalog, only string, f func(db sql.Database, t sql.Table, b *base) error) error {
 	for _, db := range cat.AllDatabases(ctx) {
+		if only != "" && !strings.EqualFold(db.Name(), only) {
+			continue
+		}
 		err := sql.DBTableIter(ctx, db, func(t sql.Table) (bool, error) {
 			var of *base
 			if own, ok := sql.GetUnderlyingTable(t).(*Table); ok {
@@ -132,8 +138,13 @@ func eachTable(ctx *sql.Context, s *Session, cat sql.Catalog, f func(db sql.Data
 
 // tableRows are TABLES.
 func tableRows(ctx *sql.Context, s *Session, cat sql.Catalog) ([]sql.Row, error) {
+	return tableRowsOf(ctx, s, cat, "")
+}
+
+// tableRowsOf are those of one database, "": of all.
+func tableRowsOf(ctx *sql.Context, s *Session, cat sql.Catalog, only string) ([]sql.Row, error) {
 	var rows []sql.Row
-	err := eachTable(ctx, s, cat, func(db sql.Database, t sql.Table, b *base) error {
+	err := eachTable(ctx, s, cat, only, func(db sql.Database, t sql.Table, b *base) error {
 		comment := ""
 		if c, ok := t.(sql.CommentedTable); ok {
 			comment = c.Comment()
@@ -169,6 +180,9 @@ func tableRows(ctx *sql.Context, s *Session, cat sql.Catalog) ([]sql.Row, error)
 		return nil, err
 	}
 	for _, db := range cat.AllDatabases(ctx) {
+		if only != "" && !strings.EqualFold(db.Name(), only) {
+			continue
+		}
 		views, err := information_schema.ViewsInDatabase(ctx, db)
 		if err != nil {
 			return nil, err
@@ -197,7 +211,7 @@ func created(def *engine.TableDef) any {
 // partitionRows are PARTITIONS: one row for each table, none is partitioned.
 func partitionRows(ctx *sql.Context, s *Session, cat sql.Catalog) ([]sql.Row, error) {
 	var rows []sql.Row
-	err := eachTable(ctx, s, cat, func(db sql.Database, t sql.Table, b *base) error {
+	err := eachTable(ctx, s, cat, "", func(db sql.Database, t sql.Table, b *base) error {
 		if b == nil || b.IsTemporary() {
 			return nil
 		}
@@ -219,26 +233,34 @@ func partitionRows(ctx *sql.Context, s *Session, cat sql.Catalog) ([]sql.Row, er
 // rows; that of others is not known, NULL.
 func statisticsRows(ctx *sql.Context, s *Session, cat sql.Catalog) ([]sql.Row, error) {
 	var rows []sql.Row
-	err := eachTable(ctx, s, cat, func(db sql.Database, _ sql.Table, b *base) error {
+	err := eachTable(ctx, s, cat, "", func(db sql.Database, _ sql.Table, b *base) error {
 		if b == nil || b.IsTemporary() {
 			return nil
 		}
-		def := b.shape.def
+		rows = append(rows, indexRows(db.Name(), b.shape.def, b.size.Rows)...)
+		return nil
+	})
+	return rows, err
+}
+
+// indexRows are the rows of one table, unique keys first.
+func indexRows(db string, def *engine.TableDef, count uint64) []sql.Row {
+	var rows []sql.Row
+	for _, unique := range []bool{true, false} {
 		for _, ix := range append([]*engine.IndexDef{def.Primary}, def.Indexes...) {
-			if ix == def.Primary && def.Keyless() {
+			if ix.Unique != unique && ix != def.Primary || ix == def.Primary && (!unique || def.Keyless()) {
 				continue
 			}
 			for i := range ix.Columns {
 				var cardinality any
-				if ix.Unique && i == len(ix.Columns)-1 {
-					cardinality = b.size.Rows
+				if unique && i == len(ix.Columns)-1 {
+					cardinality = count
 				}
-				rows = append(rows, indexColumnRow(db.Name(), def, ix, i, cardinality))
+				rows = append(rows, indexColumnRow(db, def, ix, i, cardinality))
 			}
 		}
-		return nil
-	})
-	return rows, err
+	}
+	return rows
 }
 
 // indexColumnRow is the row of STATISTICS of the i-th column of an index.
@@ -280,13 +302,66 @@ func indexColumnRow(db string, def *engine.TableDef, ix *engine.IndexDef, i int,
 		kind, "", ix.Comment, visible, expression}
 }
 
+// completeColumns adds to the planner's COLUMNS what it leaves out.
+func completeColumns() {
+	next := information_schema.NewColumnsTable
+	information_schema.NewColumnsTable = func() *information_schema.ColumnsTable {
+		t := next()
+		read := t.RowIter
+		t.RowIter = func(ctx *sql.Context, cat sql.Catalog, schema sql.Schema) (sql.RowIter, error) {
+			it, err := read(ctx, cat, schema)
+			s, serr := sessionOf(ctx)
+			if err != nil || serr != nil || !s.b.mysql {
+				return it, err
+			}
+			rows, err := sql.RowIterToRows(ctx, it)
+			if err != nil {
+				return nil, err
+			}
+			defs, err := s.catalog(ctx)
+			if err != nil {
+				return nil, err
+			}
+			for _, r := range rows {
+				completeColumn(t.TableSchema, r, defs)
+			}
+			return sql.RowsToRowIter(rows...), nil
+		}
+		return t
+	}
+}
+
+// columnPrivileges is the order in which COLUMNS lists privileges.
+var columnPrivileges = []string{"select", "insert", "update", "references"}
+
+func completeColumn(schema sql.Schema, r sql.Row, defs *engine.Catalog) {
+	at := func(name string) int { return schema.IndexOfColName(name) }
+	text := func(name string) string { v, _ := r[at(name)].(string); return v }
+	var privileges []string
+	for _, p := range columnPrivileges {
+		if strings.Contains(text("PRIVILEGES"), p) {
+			privileges = append(privileges, p)
+		}
+	}
+	r[at("PRIVILEGES")] = strings.Join(privileges, ",")
+	if r[at("COLLATION_NAME")] != nil && strings.HasSuffix(fmt.Sprint(r[at("DATA_TYPE")]), "text") {
+		r[at("CHARACTER_MAXIMUM_LENGTH")] = r[at("CHARACTER_OCTET_LENGTH")]
+	}
+	if def := defs.Table(text("TABLE_SCHEMA"), text("TABLE_NAME")); def != nil {
+		if i := def.Column(text("COLUMN_NAME")); i >= 0 && def.Columns[i].Generated != "" {
+			expr := def.Columns[i].Generated // in parentheses
+			r[at("GENERATION_EXPRESSION")] = strings.TrimSuffix(strings.TrimPrefix(expr, "("), ")")
+		}
+	}
+}
+
 // innodbRows calls f for the tables of the volume and collects the rows.
 func innodbRows(ctx *sql.Context, s *Session, cat sql.Catalog, f func(b *base, def *engine.TableDef) []sql.Row) ([]sql.Row, error) {
 	if !s.b.may(ctx, sql.PrivilegeType_Process) {
 		return nil, nil
 	}
 	var rows []sql.Row
-	err := eachTable(ctx, s, cat, func(_ sql.Database, _ sql.Table, b *base) error {
+	err := eachTable(ctx, s, cat, "", func(_ sql.Database, _ sql.Table, b *base) error {
 		if b != nil && !b.IsTemporary() {
 			rows = append(rows, f(b, b.shape.def)...)
 		}
