@@ -349,8 +349,11 @@ func completeColumn(schema sql.Schema, r sql.Row, defs *engine.Catalog) {
 	}
 	if def := defs.Table(text("TABLE_SCHEMA"), text("TABLE_NAME")); def != nil {
 		if i := def.Column(text("COLUMN_NAME")); i >= 0 && def.Columns[i].Generated != "" {
-			expr := def.Columns[i].Generated // in parentheses
-			r[at("GENERATION_EXPRESSION")] = strings.TrimSuffix(strings.TrimPrefix(expr, "("), ")")
+			expr := def.Columns[i].Generated
+			if strings.HasPrefix(expr, "(") && strings.HasSuffix(expr, ")") {
+				expr = expr[1 : len(expr)-1] // the declaration's own parentheses
+			}
+			r[at("GENERATION_EXPRESSION")] = expr
 		}
 	}
 }
