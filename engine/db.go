@@ -33,6 +33,9 @@ import (
 	"sextant/internal/redo"
 )
 
+// PageSize is the bytes of a page.
+const PageSize = page.Size
+
 // Role is what an instance may do.
 type Role uint8
 
@@ -63,6 +66,7 @@ type DB struct {
 	stats    statistics
 	sessions sessions
 	nextTemp atomic.Uint64 // last id of a temporary table
+	begun    atomic.Uint64 // transactions
 }
 
 // state is the role and what belongs to it. Exactly one field is set unless closed.
@@ -189,6 +193,23 @@ func (db *DB) Close() error {
 		s.r.stop()
 	}
 	return nil
+}
+
+// LogStatus is how far the writer's log is.
+type LogStatus struct {
+	Epoch   redo.VolumeEpoch
+	Written redo.LSN // last LSN of the newest commit
+	VDL     redo.LSN
+}
+
+// LogStatus returns it, zero on another role.
+func (db *DB) LogStatus() LogStatus {
+	w := db.state.Load().w
+	if w == nil {
+		return LogStatus{}
+	}
+	vdl := w.vol.VDL()
+	return LogStatus{Epoch: w.vol.Epoch(), Written: max(db.published(), vdl), VDL: vdl}
 }
 
 // SetCacheBytes changes the budget of the page cache.

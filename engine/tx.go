@@ -94,12 +94,15 @@ func (s *Session) Close() {
 // see the newest committed rows. What is written stays in the write set until
 // Commit.
 type Tx struct {
-	db    *DB
-	s     *Session
-	o     TxOptions
-	start time.Time
-	done  bool
-	role  *writer // that it first wrote or locked under; nil: it did neither
+	db *DB
+	s  *Session
+	id uint64
+	// modified counts the rows written, for monitors; what a savepoint took back included.
+	modified atomic.Uint64
+	o        TxOptions
+	start    time.Time
+	done     bool
+	role     *writer // that it first wrote or locked under; nil: it did neither
 
 	writes *txn.WriteSet
 	ddl    *txDDL    // nil: none
@@ -129,7 +132,7 @@ func (s *Session) Begin(ctx context.Context, o TxOptions) (*Tx, error) {
 		return nil, fmt.Errorf("engine: session %d has a transaction", s.id)
 	}
 	o.ReadOnly = o.ReadOnly || o.AsOf != 0
-	tx := &Tx{db: s.db, s: s, o: o, start: s.db.opts.Clock()}
+	tx := &Tx{db: s.db, s: s, id: s.db.begun.Add(1), o: o, start: s.db.opts.Clock()}
 	tx.writes = txn.NewWriteSet(s.db.budget, s.db.opts.MaxTransactionBytes)
 	tx.uses = tx.usesBuf[:0]
 	s.tx = tx

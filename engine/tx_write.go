@@ -154,6 +154,7 @@ type write struct {
 // done gives back, if err is set, the locks that the write took for itself.
 func (w *write) done(err error) error {
 	if err == nil {
+		w.tx.modified.Add(1)
 		return nil
 	}
 	if !w.tx.done {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"time"
 )
 
 // LockInfo is one lock, or one wish for a lock, in a listing.
@@ -17,6 +18,8 @@ type LockInfo struct {
 	Written bool // the key was written by the open transaction
 	Session bool
 	Waiting bool
+	Insert  bool      // of a waiting one: it asks for room for a new key
+	Since   time.Time // of a waiting one: when the wait began
 	// BlockedBy are the owners that a waiting one waits for.
 	BlockedBy []uint64
 }
@@ -64,18 +67,55 @@ func (t *Table) list(sp *space) (out []LockInfo) {
 			return true
 		})
 		for _, w := range p.queue() {
-			l := LockInfo{Owner: w.o.ID, Space: sp.id, Key: []byte(key), Mode: w.req.Mode, Waiting: true}
-			t.blockers(w, func(o *Owner) {
-				if !slices.Contains(l.BlockedBy, o.ID) {
-					l.BlockedBy = append(l.BlockedBy, o.ID)
-				}
-			})
-			out = append(out, l)
+			out = append(out, t.wish(w))
 		}
 		return true
 	})
 	slices.SortStableFunc(out, func(a, b LockInfo) int { return cmp.Compare(string(a.Key), string(b.Key)) })
 	return out
+}
+
+// wish returns a waiter as it is listed.
+func (t *Table) wish(w *Waiter) LockInfo {
+	l := LockInfo{Owner: w.o.ID, Space: w.sp.id, Key: slices.Clone(w.req.Key), Mode: w.req.Mode,
+		Waiting: true, Insert: w.req.Insert, Since: w.since}
+	t.blockers(w, func(o *Owner) {
+		if !slices.Contains(l.BlockedBy, o.ID) {
+			l.BlockedBy = append(l.BlockedBy, o.ID)
+		}
+	})
+	return l
+}
+
+// Waits returns the waits alone, the longest first. It costs little.
+func (t *Table) Waits() []LockInfo {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var out []LockInfo
+	for o := range t.owners {
+		if o.waiting != nil {
+			out = append(out, t.wish(o.waiting))
+		}
+	}
+	slices.SortFunc(out, func(a, b LockInfo) int {
+		return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.Owner, b.Owner))
+	})
+	return out
+}
+
+// Deadlock is a cycle of waits: each waits for the one before it, the first for the
+// last. Victim is the owner whose wait was ended.
+type Deadlock struct {
+	Waits  []LockInfo
+	Victim uint64
+}
+
+// OnDeadlock has f called with every deadlock, before its victim is told. f must
+// return at once and not call the table.
+func (t *Table) OnDeadlock(f func(Deadlock)) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.onDeadlock = f
 }
 
 // Stats returns the counters.

@@ -31,6 +31,8 @@ type Table struct {
 	mark   uint64 // of the last deadlock search
 	waits  Stats
 	closed error
+
+	onDeadlock func(Deadlock) // nil: nobody asked
 }
 
 // Stats counts what happened to requests since the table was made.

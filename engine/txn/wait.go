@@ -14,6 +14,8 @@ type Waiter struct {
 	req  Request
 	done chan struct{} // closed when the wait has ended
 
+	since time.Time
+
 	// Guarded by the table until done is closed.
 	ended bool
 	err   error
@@ -55,7 +57,7 @@ func (o *Owner) request(r Request, wait bool) (*Waiter, error) {
 		return nil, ErrNoWait
 	}
 	r.Key = slices.Clone(r.Key)
-	w := &Waiter{o: o, sp: sp, req: r, done: make(chan struct{})}
+	w := &Waiter{o: o, sp: sp, req: r, done: make(chan struct{}), since: time.Now()}
 	_, p, _ = sp.points.Put(r.Key)
 	if p.ext == nil {
 		p.ext = &pointExt{}
@@ -208,8 +210,22 @@ func (t *Table) breakCycles(w *Waiter) {
 			return
 		}
 		t.waits.Deadlocks++
-		t.end(victim(cycle).waiting, ErrDeadlock)
+		loser := victim(cycle)
+		t.report(cycle, loser)
+		t.end(loser.waiting, ErrDeadlock)
 	}
+}
+
+// report tells whoever asked for it of a deadlock.
+func (t *Table) report(cycle []*Owner, victim *Owner) {
+	if t.onDeadlock == nil {
+		return
+	}
+	d := Deadlock{Victim: victim.ID}
+	for _, o := range slices.Backward(cycle) {
+		d.Waits = append(d.Waits, t.wish(o.waiting))
+	}
+	t.onDeadlock(d)
 }
 
 // cycle returns the owners on a path of waits from at to goal, at first; nil if there is none.

@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/mysql_db"
@@ -33,6 +36,14 @@ type Backend struct {
 	external sql.ExternalStoredProcedureRegistry
 	reload   func() // reads the users again, see Server
 	runner   sql.StatementRunner
+
+	// What monitors are shown.
+	started   time.Time
+	digests   *digests
+	accounts  connectionCounts
+	sessions  sync.Map             // connection id (uint32) -> *Session
+	processes func() []sql.Process // nil before NewEngine
+	deadlocks deadlocks
 }
 
 var (
@@ -49,7 +60,10 @@ func NewBackend(db *engine.DB, logger *slog.Logger) *Backend {
 		logger = slog.Default()
 	}
 	registerCollations()
-	return &Backend{db: db, logger: logger, external: sql.NewExternalStoredProcedureRegistry()}
+	b := &Backend{db: db, logger: logger, external: sql.NewExternalStoredProcedureRegistry(),
+		started: time.Now(), digests: newDigests()}
+	db.OnDeadlock(b.noteDeadlock)
+	return b
 }
 
 // liveVariable returns the current value of a variable that follows the instance.
@@ -87,6 +101,9 @@ func (b *Backend) Database(ctx *sql.Context, name string) (sql.Database, error) 
 	if err != nil {
 		return nil, err
 	}
+	if d := b.fixedDatabase(name); d != nil {
+		return d, nil
+	}
 	def := cat.Database(name)
 	if def == nil {
 		return nil, sql.ErrDatabaseNotFound.New(name)
@@ -97,7 +114,7 @@ func (b *Backend) Database(ctx *sql.Context, name string) (sql.Database, error) 
 // HasDatabase implements sql.DatabaseProvider.
 func (b *Backend) HasDatabase(ctx *sql.Context, name string) bool {
 	cat, _, err := catalogOf(ctx)
-	return err == nil && cat.Database(name) != nil
+	return err == nil && (b.fixedDatabase(name) != nil || cat.Database(name) != nil)
 }
 
 // AllDatabases implements sql.DatabaseProvider.
@@ -112,6 +129,12 @@ func (b *Backend) AllDatabases(ctx *sql.Context) []sql.Database {
 	for i, def := range defs {
 		out[i] = &Database{b: b, def: def}
 	}
+	if b.mysql {
+		for _, d := range fixedDatabases() {
+			out = append(out, d)
+		}
+		slices.SortFunc(out, func(x, y sql.Database) int { return strings.Compare(x.Name(), y.Name()) })
+	}
 	return out
 }
 
@@ -122,6 +145,9 @@ func (b *Backend) CreateDatabase(ctx *sql.Context, name string) error {
 
 // CreateCollatedDatabase implements sql.CollatedDatabaseProvider.
 func (b *Backend) CreateCollatedDatabase(ctx *sql.Context, name string, c sql.CollationID) error {
+	if b.fixedDatabase(name) != nil {
+		return deniedDatabase(ctx, name)
+	}
 	s, tx, err := writer(ctx)
 	if err != nil {
 		return err
@@ -135,6 +161,9 @@ func (b *Backend) CreateCollatedDatabase(ctx *sql.Context, name string, c sql.Co
 
 // DropDatabase implements sql.MutableDatabaseProvider.
 func (b *Backend) DropDatabase(ctx *sql.Context, name string) error {
+	if b.fixedDatabase(name) != nil {
+		return deniedDatabase(ctx, name)
+	}
 	s, tx, err := writer(ctx)
 	if err != nil {
 		return err

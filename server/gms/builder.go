@@ -71,6 +71,7 @@ func ownStatement(n sql.Node) bool {
 
 // root builds the root of a statement.
 func (b *builder) root(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql.RowIter, error) {
+	s.lent = ""
 	if s.b.readOnly.Load() && !plan.IsReadOnly(n) && !isCall(n) {
 		return nil, errReadOnly()
 	}
@@ -378,6 +379,20 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		if s.b.mysql {
 			return b.showColumns(ctx, s, n, r)
 		}
+	case *plan.ShowProcessList:
+		if s.b.mysql {
+			return b.showProcessList(ctx, s, n)
+		}
+	case *plan.ShowTableStatus:
+		if s.b.mysql {
+			return b.showTableStatus(ctx, s, n)
+		}
+	case *plan.ShowIndexes:
+		if t := tableOf(n.Child); s.b.mysql && t != nil {
+			return b.showIndexes(ctx, n, t, s)
+		}
+	case *plan.ShowStatus:
+		s.b.refreshStatus()
 	case *plan.Kill:
 		if s.b.mysql && !running(ctx, n.ConnID) {
 			return nil, mysql.NewSQLError(mysql.ERNoSuchThread, "HY000", "Unknown thread id: %d", n.ConnID)

@@ -51,6 +51,7 @@ func (c *client) open(ctx context.Context) error {
 	c.sess = NewSession(c.srv().b, base)
 	c.sess.account, c.sess.user, c.sess.host = c.account, c.user, shownHost(c.conn)
 	c.sess.attributes = c.conn.Attributes()
+	c.sess.setPeer(c.conn.RemoteAddr())
 	if err := setCharset(c.sess, c.conn.Charset()); err != nil {
 		return err
 	}
@@ -58,6 +59,7 @@ func (c *client) open(ctx context.Context) error {
 	processes.AddConnection(c.conn.ID(), c.conn.RemoteAddr().String())
 	processes.ConnectionReady(c.sess)
 	c.h.clients.Store(c.conn.ID(), c)
+	c.srv().b.sessions.Store(c.conn.ID(), c.sess)
 	c.Changes() // those of the beginning are none
 	return nil
 }
@@ -85,6 +87,7 @@ func (c *client) Close() {
 	}
 	c.srv().engine.ProcessList.RemoveConnection(c.conn.ID())
 	c.h.clients.Delete(c.conn.ID())
+	c.srv().b.sessions.Delete(c.conn.ID())
 }
 
 // Reset implements protocol.Session: the session is a new one, but for its database.
@@ -260,7 +263,7 @@ func (c *client) Execute(ctx context.Context, st *protocol.Statement, params []p
 }
 
 // command runs one statement and writes its result.
-func (c *client) command(ctx context.Context, query string, parsed ast.Statement, bindings map[string]ast.Expr, w *protocol.Results) error {
+func (c *client) command(ctx context.Context, query string, parsed ast.Statement, bindings map[string]ast.Expr, w *protocol.Results) (err error) {
 	if !c.inTransaction.Load() {
 		if err := c.srv().gate.enter(ctx); err != nil {
 			return c.told(errInterrupted())
@@ -271,6 +274,8 @@ func (c *client) command(ctx context.Context, query string, parsed ast.Statement
 	ctx, cancel := c.deadline(ctx, query)
 	defer cancel()
 	c.sess.beginCommand()
+	c.sess.recorder.begin(query)
+	defer func() { c.sess.recorder.end(err) }()
 	for try := 0; ; try++ {
 		wrote, err := c.run(ctx, query, parsed, bindings, w)
 		if err == nil {
@@ -329,6 +334,7 @@ func (c *client) writeOK(ctx *sql.Context, rows sql.RowIter, w *protocol.Results
 	if err := rows.Close(ctx); err != nil {
 		return err
 	}
+	c.sess.recorder.sent(0, ok.RowsAffected)
 	info := ""
 	if ok.Info != nil {
 		info = ok.Info.String()
@@ -368,6 +374,7 @@ func (c *client) writeRows(ctx *sql.Context, schema sql.Schema, rows sql.RowIter
 		if err := w.Row(cells); err != nil {
 			return err
 		}
+		c.sess.recorder.sent(1, 0)
 	}
 	closed = true
 	if err := rows.Close(ctx); err != nil {

@@ -157,6 +157,9 @@ func (v storedView) definition() sql.ViewDefinition {
 func (d *Database) GetViewDefinition(ctx *sql.Context, name string) (sql.ViewDefinition, bool, error) {
 	var v storedView
 	ok, err := getObject(ctx, engine.ObjectView, d.Name(), name, &v)
+	if s, serr := sessionOf(ctx); ok && serr == nil {
+		s.lend(d.Name())
+	}
 	return v.definition(), ok, err
 }
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/analyzer/analyzererrors"
@@ -183,7 +184,8 @@ func tableDef(ctx *sql.Context, db, name string, schema sql.PrimaryKeySchema, c 
 	pk *sql.IndexDef, temporary bool) (*engine.TableDef, error) {
 	def := &engine.TableDef{
 		Database: db, Name: name, Collation: row.CollationID(c), Comment: comment,
-		Temporary: temporary, Options: map[string]string{},
+		Temporary: temporary,
+		Options:   map[string]string{createdOption: strconv.FormatInt(time.Now().UnixMicro(), 10)},
 	}
 	for _, col := range schema.Schema {
 		cd, err := columnDef(ctx, col)

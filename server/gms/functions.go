@@ -124,7 +124,7 @@ func (f *function) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	return f.def.eval(ctx, s, args)
 }
 
-// functions are, but for LOAD_FILE, the user locks: the engine has them, in one graph of
+// functions are, but for LOAD_FILE and FORMAT_…, the user locks: the engine has them, in one graph of
 // waits with row and metadata locks (T-21), and gives them back when the session ends.
 var functions = map[string]*functionDef{
 	"get_lock":          {name: "get_lock", args: 2, typ: types.Int64, eval: getLock},
@@ -137,6 +137,8 @@ var functions = map[string]*functionDef{
 	"current_user":      {name: "current_user", typ: types.LongText, eval: currentUser},
 	"current_role":      {name: "current_role", typ: types.LongText, eval: currentRole},
 	"load_file":         {name: "load_file", args: 1, typ: types.LongBlob, eval: noFile},
+	"format_bytes":      {name: "format_bytes", args: 1, typ: types.Text, eval: formatBytes},
+	"format_pico_time":  {name: "format_pico_time", args: 1, typ: types.Text, eval: formatPicoTime},
 	"is_used_lock":      {name: "is_used_lock", args: 1, typ: types.Uint64, eval: isUsedLock},
 }
 

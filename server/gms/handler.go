@@ -139,6 +139,7 @@ func (h *handler) Login(c *protocol.Conn, user, db string) (protocol.Session, er
 		cl.Close()
 		return nil, err
 	}
+	h.srv.b.accounts.add(user, shownHost(c))
 	if db != "" {
 		if err := cl.InitDB(c.Context(), db); err != nil {
 			cl.Close()

@@ -266,7 +266,7 @@ func (a annotator) mark(t *ast.AliasedTableExpr, name ast.TableName, ref referen
 // systemDatabase reports whether a database is served by the planner itself.
 func systemDatabase(name string) bool {
 	switch strings.ToLower(name) {
-	case "information_schema", "mysql", "performance_schema":
+	case "information_schema", "mysql":
 		return true
 	}
 	return false

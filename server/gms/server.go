@@ -102,6 +102,7 @@ func NewServer(o Options) (*Server, error) {
 		return nil, err
 	}
 	s.addReplicaStatus()
+	addInformationSchema()
 	s.engine = NewEngine(s.b)
 	s.b.users = s.engine.Analyzer.Catalog.MySQLDb
 	s.b.reload = s.reloadUsers
@@ -134,6 +135,7 @@ func NewEngine(b *Backend) *sqle.Engine {
 	registerFunctions(a.Catalog)
 	e := sqle.New(a, &sqle.Config{})
 	e.ProcessList = processes{e.ProcessList}
+	b.processes = e.ProcessList.Processes
 	run := &runner{next: e}
 	e.Analyzer.Runner, base.Runner, b.runner = run, run, run
 	return e

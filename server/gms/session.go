@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/dolthub/go-mysql-server/sql"
@@ -56,12 +57,16 @@ type Session struct {
 	roles   roles
 	// user and host are how the client named itself and where it is.
 	user, host string
-	attributes map[string]string // what the client says of itself
 	// failing: the statement has failed; what it has left is not committed.
 	failing  bool
 	internal bool // of the server's own: it may do anything
 	// mustChangePassword: the account's password has expired.
 	mustChangePassword bool
+	recorder           recorder
+	// What monitors read of it, from other goroutines.
+	attributes map[string]string // of the connection; not changed once the session is known
+	port       string            // of the client's address
+	database   atomic.Pointer[string]
 }
 
 type tableID = engine.TableID
@@ -76,6 +81,7 @@ type statement struct {
 	skip     sql.Node // the node that builder leaves to the planner
 	// diagnosing: it shows what the last statement left, and leaves it there.
 	diagnosing bool
+	lent       string // the current database while a statement is planned that needs one, see lend
 }
 
 var (
@@ -94,10 +100,30 @@ func sessionOf(ctx *sql.Context) (*Session, error) {
 
 // NewSession returns a session on b. id is what its locks are listed under.
 func NewSession(b *Backend, base *sql.BaseSession) *Session {
-	return &Session{
+	s := &Session{
 		BaseSession: base, b: b, autocommit: true,
 		sess: b.db.NewSession(uint64(base.ID())),
 	}
+	s.recorder = recorder{d: b.digests, s: s}
+	return s
+}
+
+// GetCurrentDatabase implements sql.Session.
+func (s *Session) GetCurrentDatabase() string {
+	if db := s.BaseSession.GetCurrentDatabase(); db != "" {
+		return db
+	}
+	return s.lent
+}
+
+// lend gives a session without a current database one until its statement is planned: the
+// planner cannot bind a view or a table function without.
+func (s *Session) lend(name string) { s.lent = name }
+
+// SetCurrentDatabase implements sql.Session.
+func (s *Session) SetCurrentDatabase(name string) {
+	s.BaseSession.SetCurrentDatabase(name)
+	s.database.Store(&name)
 }
 
 // transaction is the planner's handle of a transaction. The engine's begins with
@@ -339,6 +365,7 @@ func (s *Session) CommandEnd() {
 func (s *Session) SessionEnd() {
 	s.depth, s.dml = 0, 0
 	s.ended = true
+	s.b.sessions.CompareAndDelete(s.ID(), s)
 	s.rollback()
 	s.temps.m = nil
 	s.sess.Close()

@@ -45,6 +45,40 @@ func (b *builder) showColumns(ctx *sql.Context, s *Session, n *plan.ShowColumns,
 	return sql.RowsToRowIter(rows...), nil
 }
 
+// showTableStatus answers SHOW TABLE STATUS with what TABLES has.
+func (b *builder) showTableStatus(ctx *sql.Context, s *Session, n *plan.ShowTableStatus) (sql.RowIter, error) {
+	tables, err := tableRowsOf(ctx, s, n.Catalog, n.Database().Name())
+	if err != nil {
+		return nil, err
+	}
+	var rows []sql.Row
+	for _, r := range tables {
+		// Name, Engine … Comment: TABLES without its first two columns and the type
+		rows = append(rows, append(sql.Row{r[2]}, r[4:]...))
+	}
+	if err := convertRows(ctx, n.Schema(ctx), rows); err != nil {
+		return nil, err
+	}
+	return sql.RowsToRowIter(rows...), nil
+}
+
+// showIndexes answers SHOW INDEX with what STATISTICS has.
+func (b *builder) showIndexes(ctx *sql.Context, n *plan.ShowIndexes, t *Table, s *Session) (sql.RowIter, error) {
+	def := t.shape.def
+	size, err := s.b.db.TableStats(ctx, def)
+	if err != nil {
+		return nil, wireError(err)
+	}
+	var rows []sql.Row
+	for _, r := range indexRows(t.Database(), def, size.Rows) {
+		rows = append(rows, append(sql.Row{r[2], r[3]}, r[5:]...))
+	}
+	if err := convertRows(ctx, n.Schema(ctx), rows); err != nil {
+		return nil, err
+	}
+	return sql.RowsToRowIter(rows...), nil
+}
+
 // unquoted returns the value of a quoted literal; other texts as they are.
 func unquoted(s string) string {
 	if len(s) < 2 || s[0] != '\'' || s[len(s)-1] != '\'' {

@@ -31,6 +31,7 @@ func newGrammars() map[string]grammar {
 		"show count":            parseShowCount,
 		"show profile":          parseShowProfile,
 		"show profiles":         emptySet("SHOW PROFILES", "Query_ID", "Duration", "Query"),
+		"show engine":           parseShowEngine,
 		"show open":             parseShowOpenTables,
 		"show master":           binlogStatus("status", "logs"),
 		"show binary":           binlogStatus("log", "logs"),
@@ -383,6 +384,31 @@ func parseShowCount(l *lexer) (ast.Statement, error) {
 	a := &admin{name: "SHOW COUNT(*)", diagnoses: true, columns: sql.Schema{{Name: name, Type: types.Uint64}}}
 	a.run = func(_ *sql.Context, s *Session, _ *admin) ([]sql.Row, error) {
 		return []sql.Row{{uint64(len(s.diagnostics(level)))}}, nil
+	}
+	return a.statement(), nil
+}
+
+// parseShowEngine parses SHOW ENGINE {name | ALL} {STATUS | MUTEX | LOGS}.
+func parseShowEngine(l *lexer) (ast.Statement, error) {
+	engine, ok := l.name()
+	what := l.acceptOne("status", "mutex", "logs")
+	if !ok || what == "" {
+		return nil, l.syntax()
+	}
+	name := strings.ToLower(engine)
+	if name != "innodb" && name != "all" && name != "performance_schema" {
+		return nil, mysql.NewSQLError(1286, "42000", "Unknown storage engine '%s'", engine)
+	}
+	a := &admin{name: "SHOW ENGINE", columns: textColumns("Type", "Name", "Status"), auth: global(ast.AuthType_PROCESS)}
+	a.run = func(ctx *sql.Context, s *Session, _ *admin) ([]sql.Row, error) {
+		if what != "status" || name == "performance_schema" {
+			return nil, nil
+		}
+		text, err := s.b.innodbStatus(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return []sql.Row{{"InnoDB", "", text}}, nil
 	}
 	return a.statement(), nil
 }

@@ -40,6 +40,18 @@ func addVariables() {
 				Type: types.NewSystemBoolType("sextant_strict_snapshot"),
 			},
 			&sql.MysqlSystemVariable{
+				Name: "performance_schema_digests_size", Scope: global, Default: int64(digestsMax),
+				Type: types.NewSystemIntType("performance_schema_digests_size", -1, 1048576, true),
+			},
+			&sql.MysqlSystemVariable{
+				Name: "performance_schema_max_digest_length", Scope: global, Default: int64(digestTextMax),
+				Type: types.NewSystemIntType("performance_schema_max_digest_length", 0, 1048576, false),
+			},
+			&sql.MysqlSystemVariable{
+				Name: "performance_schema_max_sql_text_length", Scope: global, Default: int64(sampleMax),
+				Type: types.NewSystemIntType("performance_schema_max_sql_text_length", 0, 1048576, false),
+			},
+			&sql.MysqlSystemVariable{
 				Name: "aurora_version", Scope: global, Default: auroraVersion,
 				Type: types.NewSystemStringType("aurora_version"),
 			},
@@ -68,7 +80,8 @@ func initVariables(o Options) error {
 	return sql.SystemVariables.AssignValues(map[string]any{
 		"version": ServerVersion, "version_comment": "Source distribution", "hostname": host,
 		"aurora_server_id": o.InstanceID, "innodb_read_only": int8(1), "read_only": int8(1),
-		"max_connections": int64(o.MaxConnections), "max_allowed_packet": int64(64 << 20),
+		"performance_schema": int8(1),
+		"max_connections":    int64(o.MaxConnections), "max_allowed_packet": int64(64 << 20),
 		"default_authentication_plugin": "caching_sha2_password",
 		"secure_file_priv":              "NULL", // no client reads or writes the server's files
 		"collation_server":              collation, "collation_connection": collation, "collation_database": collation,

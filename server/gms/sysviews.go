@@ -1,0 +1,157 @@
+package gms
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/types"
+)
+
+// newSys returns sys: those of its views whose figures the instance has, with the columns
+// of MySQL 8.0. Each has a twin with x$ before its name, whose times are not formatted.
+func newSys() *fixedDatabase {
+	d := &fixedDatabase{name: "sys", views: map[string]sql.ViewDefinition{}}
+	for name, text := range sysViews {
+		raw := sysPlain.ReplaceAllString(text, "$2")
+		text = sysStatement.ReplaceAllString(sysTime.ReplaceAllString(text, "format_pico_time($1)"),
+			"IF(CHAR_LENGTH($1) > 64, CONCAT(LEFT($1, 30), ' ... ', RIGHT($1, 30)), $1)")
+		if raw != text {
+			d.view("x$"+name, strings.ReplaceAll(raw, "sys.", "sys.x$"))
+		}
+		d.view(name, text)
+	}
+	return d
+}
+
+// view adds a view.
+func (d *fixedDatabase) view(name, text string) {
+	text = strings.Join(strings.Fields(text), " ")
+	d.views[name] = sql.ViewDefinition{Name: name, TextDefinition: text, CreateViewStatement: "CREATE VIEW `" + name + "` AS " + text}
+}
+
+// In the texts of sysViews {time x} is a time in picoseconds and {text x} a statement.
+var (
+	sysTime      = regexp.MustCompile(`\{time ([^}]*)\}`)
+	sysStatement = regexp.MustCompile(`\{text ([^}]*)\}`)
+	sysPlain     = regexp.MustCompile(`\{(time|text) ([^}]*)\}`)
+)
+
+const sysProcessColumns = `
+	t.THREAD_ID AS thd_id, t.PROCESSLIST_ID AS conn_id,
+	CONCAT(t.PROCESSLIST_USER, '@', t.PROCESSLIST_HOST) AS user, t.PROCESSLIST_DB AS db,
+	t.PROCESSLIST_COMMAND AS command, t.PROCESSLIST_STATE AS state, t.PROCESSLIST_TIME AS time,
+	{text t.PROCESSLIST_INFO} AS current_statement, t.EXECUTION_ENGINE AS execution_engine,
+	NULL AS statement_latency, NULL AS progress, NULL AS lock_latency, NULL AS cpu_latency,
+	NULL AS rows_examined, NULL AS rows_sent, NULL AS rows_affected, NULL AS tmp_tables, NULL AS tmp_disk_tables,
+	NULL AS full_scan, NULL AS last_statement, NULL AS last_statement_latency, NULL AS current_memory,
+	NULL AS last_wait, NULL AS last_wait_latency, NULL AS source,
+	{time TIMESTAMPDIFF(MICROSECOND, x.trx_started, NOW(6)) * 1000000} AS trx_latency,
+	IF(x.trx_id IS NULL, NULL, 'ACTIVE') AS trx_state, NULL AS trx_autocommit,
+	p.ATTR_VALUE AS pid, n.ATTR_VALUE AS program_name
+	FROM performance_schema.threads t
+	LEFT JOIN information_schema.innodb_trx x ON x.trx_mysql_thread_id = t.PROCESSLIST_ID
+	LEFT JOIN performance_schema.session_connect_attrs p ON p.PROCESSLIST_ID = t.PROCESSLIST_ID AND p.ATTR_NAME = '_pid'
+	LEFT JOIN performance_schema.session_connect_attrs n ON n.PROCESSLIST_ID = t.PROCESSLIST_ID AND n.ATTR_NAME = 'program_name'`
+
+var sysViews = map[string]string{
+	"version":     `SELECT '2.1.2' AS sys_version, version() AS mysql_version`,
+	"processlist": `SELECT` + sysProcessColumns + ` ORDER BY t.PROCESSLIST_TIME DESC`,
+	"session": `SELECT` + sysProcessColumns + ` WHERE t.PROCESSLIST_ID IS NOT NULL AND t.PROCESSLIST_COMMAND <> 'Daemon'
+		ORDER BY t.PROCESSLIST_TIME DESC`,
+	"innodb_lock_waits": `SELECT r.trx_wait_started AS wait_started,
+		TIMEDIFF(NOW(), r.trx_wait_started) AS wait_age, TIMESTAMPDIFF(SECOND, r.trx_wait_started, NOW()) AS wait_age_secs,
+		CONCAT('` + "`', rl.OBJECT_SCHEMA, '`.`', rl.OBJECT_NAME, '`" + `') AS locked_table,
+		rl.OBJECT_SCHEMA AS locked_table_schema, rl.OBJECT_NAME AS locked_table_name,
+		rl.PARTITION_NAME AS locked_table_partition, rl.SUBPARTITION_NAME AS locked_table_subpartition,
+		rl.INDEX_NAME AS locked_index, rl.LOCK_TYPE AS locked_type,
+		r.trx_id AS waiting_trx_id, r.trx_started AS waiting_trx_started, TIMEDIFF(NOW(), r.trx_started) AS waiting_trx_age,
+		r.trx_rows_locked AS waiting_trx_rows_locked, r.trx_rows_modified AS waiting_trx_rows_modified,
+		r.trx_mysql_thread_id AS waiting_pid, {text r.trx_query} AS waiting_query,
+		rl.ENGINE_LOCK_ID AS waiting_lock_id, rl.LOCK_MODE AS waiting_lock_mode,
+		b.trx_id AS blocking_trx_id, b.trx_mysql_thread_id AS blocking_pid, {text b.trx_query} AS blocking_query,
+		bl.ENGINE_LOCK_ID AS blocking_lock_id, bl.LOCK_MODE AS blocking_lock_mode,
+		b.trx_started AS blocking_trx_started, TIMEDIFF(NOW(), b.trx_started) AS blocking_trx_age,
+		b.trx_rows_locked AS blocking_trx_rows_locked, b.trx_rows_modified AS blocking_trx_rows_modified,
+		CONCAT('KILL QUERY ', b.trx_mysql_thread_id) AS sql_kill_blocking_query,
+		CONCAT('KILL ', b.trx_mysql_thread_id) AS sql_kill_blocking_connection
+		FROM performance_schema.data_lock_waits w
+		JOIN information_schema.innodb_trx b ON b.trx_id = w.BLOCKING_ENGINE_TRANSACTION_ID
+		JOIN information_schema.innodb_trx r ON r.trx_id = w.REQUESTING_ENGINE_TRANSACTION_ID
+		JOIN performance_schema.data_locks bl ON bl.ENGINE_LOCK_ID = w.BLOCKING_ENGINE_LOCK_ID
+		JOIN performance_schema.data_locks rl ON rl.ENGINE_LOCK_ID = w.REQUESTING_ENGINE_LOCK_ID
+		ORDER BY r.trx_wait_started`,
+	"statement_analysis": `SELECT {text DIGEST_TEXT} AS query, SCHEMA_NAME AS db,
+		IF(SUM_NO_GOOD_INDEX_USED > 0 OR SUM_NO_INDEX_USED > 0, '*', '') AS full_scan, COUNT_STAR AS exec_count,
+		SUM_ERRORS AS err_count, SUM_WARNINGS AS warn_count, {time SUM_TIMER_WAIT} AS total_latency,
+		{time MAX_TIMER_WAIT} AS max_latency, {time AVG_TIMER_WAIT} AS avg_latency, {time SUM_LOCK_TIME} AS lock_latency,
+		{time SUM_CPU_TIME} AS cpu_latency, SUM_ROWS_SENT AS rows_sent,
+		ROUND(IFNULL(SUM_ROWS_SENT / NULLIF(COUNT_STAR, 0), 0)) AS rows_sent_avg, SUM_ROWS_EXAMINED AS rows_examined,
+		ROUND(IFNULL(SUM_ROWS_EXAMINED / NULLIF(COUNT_STAR, 0), 0)) AS rows_examined_avg,
+		SUM_ROWS_AFFECTED AS rows_affected,
+		ROUND(IFNULL(SUM_ROWS_AFFECTED / NULLIF(COUNT_STAR, 0), 0)) AS rows_affected_avg,
+		SUM_CREATED_TMP_TABLES AS tmp_tables, SUM_CREATED_TMP_DISK_TABLES AS tmp_disk_tables,
+		SUM_SORT_ROWS AS rows_sorted, SUM_SORT_MERGE_PASSES AS sort_merge_passes,
+		MAX_CONTROLLED_MEMORY AS max_controlled_memory, MAX_TOTAL_MEMORY AS max_total_memory,
+		DIGEST AS digest, FIRST_SEEN AS first_seen, LAST_SEEN AS last_seen
+		FROM performance_schema.events_statements_summary_by_digest ORDER BY SUM_TIMER_WAIT DESC`,
+	"statements_with_errors_or_warnings": `SELECT {text DIGEST_TEXT} AS query, SCHEMA_NAME AS db, COUNT_STAR AS exec_count,
+		SUM_ERRORS AS errors, IFNULL(SUM_ERRORS / NULLIF(COUNT_STAR, 0), 0) * 100 AS error_pct,
+		SUM_WARNINGS AS warnings, IFNULL(SUM_WARNINGS / NULLIF(COUNT_STAR, 0), 0) * 100 AS warning_pct,
+		FIRST_SEEN AS first_seen, LAST_SEEN AS last_seen, DIGEST AS digest
+		FROM performance_schema.events_statements_summary_by_digest
+		WHERE SUM_ERRORS > 0 OR SUM_WARNINGS > 0 ORDER BY SUM_ERRORS DESC, SUM_WARNINGS DESC`,
+	"schema_object_overview": `SELECT ROUTINE_SCHEMA AS db, ROUTINE_TYPE AS object_type, COUNT(*) AS count
+		FROM information_schema.routines GROUP BY ROUTINE_SCHEMA, ROUTINE_TYPE
+		UNION SELECT TABLE_SCHEMA, TABLE_TYPE, COUNT(*) FROM information_schema.tables GROUP BY TABLE_SCHEMA, TABLE_TYPE
+		UNION SELECT TABLE_SCHEMA, CONCAT('INDEX (', INDEX_TYPE, ')'), COUNT(*) FROM information_schema.statistics
+			GROUP BY TABLE_SCHEMA, INDEX_TYPE
+		UNION SELECT TRIGGER_SCHEMA, 'TRIGGER', COUNT(*) FROM information_schema.triggers GROUP BY TRIGGER_SCHEMA
+		UNION SELECT EVENT_SCHEMA, 'EVENT', COUNT(*) FROM information_schema.events GROUP BY EVENT_SCHEMA`,
+}
+
+// formatPicoTime is FORMAT_PICO_TIME.
+func formatPicoTime(ctx *sql.Context, _ *Session, args []any) (any, error) {
+	v, err := floatOrNil(ctx, args[0])
+	if v == nil || err != nil {
+		return nil, err
+	}
+	n := *v
+	for _, u := range []struct {
+		size float64
+		name string
+	}{{86400e12, "d"}, {3600e12, "h"}, {60e12, "min"}, {1e12, "s"}, {1e9, "ms"}, {1e6, "us"}, {1e3, "ns"}} {
+		if n >= u.size || -n >= u.size {
+			return fmt.Sprintf("%.2f %s", n/u.size, u.name), nil
+		}
+	}
+	return fmt.Sprintf("%3d ps", int64(n)), nil
+}
+
+// formatBytes is FORMAT_BYTES.
+func formatBytes(ctx *sql.Context, _ *Session, args []any) (any, error) {
+	v, err := floatOrNil(ctx, args[0])
+	if v == nil || err != nil {
+		return nil, err
+	}
+	n := *v
+	for i, name := range []string{"EiB", "PiB", "TiB", "GiB", "MiB", "KiB"} {
+		if size := float64(uint64(1) << (60 - 10*i)); n >= size || -n >= size {
+			return fmt.Sprintf("%.2f %s", n/size, name), nil
+		}
+	}
+	return fmt.Sprintf("%4d bytes", int64(n)), nil
+}
+
+func floatOrNil(ctx *sql.Context, v any) (*float64, error) {
+	if v == nil {
+		return nil, nil
+	}
+	f, _, err := types.Float64.Convert(ctx, v)
+	if err != nil {
+		return nil, err
+	}
+	n, _ := f.(float64)
+	return &n, nil
+}
