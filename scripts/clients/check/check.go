@@ -4,6 +4,7 @@
 package check
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -45,14 +46,15 @@ func Equal(what string, got, want any) error {
 	return nil
 }
 
-// Contains returns an error that shows the text unless it has every part.
+// Contains returns an error that names the parts that a text lacks.
 func Contains(text string, parts ...string) error {
+	var missing []error
 	for _, p := range parts {
 		if !strings.Contains(text, p) {
-			return fmt.Errorf("no %q in\n%s", p, text)
+			missing = append(missing, fmt.Errorf("no %q in the text", p))
 		}
 	}
-	return nil
+	return errors.Join(missing...)
 }
 
 // Host and Port are where the server is.
