@@ -51,13 +51,9 @@ var clients = []client{
 	{name: "gorm", run: []string{"go", "run", "."}},
 	{name: "pymysql", debian: []string{"python3-pymysql"}, run: []string{"/usr/bin/python3", "main.py"}},
 	{name: "sqlalchemy", debian: []string{"python3-pymysql", "python3-sqlalchemy", "python3-alembic"}, run: []string{"/usr/bin/python3", "main.py"}},
-	{name: "django", debian: []string{"python3-django", "python3-mysqldb"}, run: []string{"/usr/bin/python3", "main.py"}},
 	{name: "node", debian: []string{"nodejs", "npm"}, npm: true, run: []string{"node", "main.js"}},
 	{name: "sequelize", debian: []string{"nodejs", "npm"}, npm: true, run: []string{"node", "main.js"}},
 	{name: "php", debian: []string{"php-cli", "php-mysql"}, run: []string{"php", "main.php"}},
-	{name: "perl", debian: []string{"libdbd-mariadb-perl"}, run: []string{"/usr/bin/perl", "main.pl"}},
-	{name: "ruby", debian: []string{"ruby", "ruby-mysql2"}, run: []string{"/usr/bin/ruby", "main.rb"}},
-	{name: "java", debian: []string{"default-jdk-headless", "libmariadb-java"}, run: []string{"java", "-cp", "/usr/share/java/mariadb-java-client.jar", "Main.java"}},
 }
 
 // outcome is what one client found.

@@ -133,11 +133,9 @@ func main() {
 		if err := db.First(&ann, "name = ?", "ann").Error; err != nil {
 			return err
 		}
-		a := db.Model(&ann).Association("Groups")
-		if err := errors.Join(a.Append(&Group{Name: "z"}), equal(a.Count(), 3), a.Replace(&Group{Name: "w"})); err != nil {
-			return err
-		}
-		return errors.Join(equal(a.Count(), 1), a.Clear(), equal(a.Count(), 0))
+		groups := func() *gorm.Association { return db.Model(&ann).Association("Groups") }
+		return errors.Join(groups().Append(&Group{Name: "z"}), equal(groups().Count(), 3), groups().Replace(&Group{Name: "w"}), equal(groups().Count(), 1),
+			groups().Clear(), equal(groups().Count(), 0))
 	})
 	run("transactions: nested, rolled back, SavePoint", func() error {
 		err := db.Transaction(func(tx *gorm.DB) error {

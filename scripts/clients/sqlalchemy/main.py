@@ -191,7 +191,8 @@ def _():
         ins = mysql.insert(Tag).values([{"id": 1, "word": "snake"}, {"id": 50, "word": "x"}])
         s.execute(ins.on_duplicate_key_update(word=ins.inserted.word))
         equal(s.scalar(sa.select(Tag.word).where(Tag.id == 1).with_for_update()), "snake")
-        s.scalar(sa.select(Tag.word).where(Tag.id == 1).with_for_update(read=True, skip_locked=True))
+        s.scalar(sa.select(Tag.word).where(Tag.id == 1).with_for_update(read=True))
+        s.scalar(sa.select(Tag.word).where(Tag.id == 1).with_for_update(skip_locked=True))
         s.execute(sa.delete(User).where(User.name == "carl"))
         s.commit()
         for level in ["READ COMMITTED", "SERIALIZABLE", "READ UNCOMMITTED", "AUTOCOMMIT"]:
