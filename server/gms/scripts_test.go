@@ -214,6 +214,7 @@ func errorText(err error) string {
 var notPrepared = map[string]bool{
 	"T12_what_is_locked.txt": true, "T4_gaps_keep_inserts_out.txt": true,
 	"aggregates.txt": true, "char_and_comments.txt": true, "errors.txt": true,
+	"versioned_comments.txt": true,
 }
 
 // TestSQLScripts runs the scripts of testdata/sql: several sessions' statements with
