@@ -221,7 +221,9 @@ func (h *handler) clientError(c *mysql.Conn, err error) error {
 	if cc := h.get(c.ConnectionID); cc != nil && cc.sess.Load() != nil {
 		db = cc.sess.Load().GetCurrentDatabase()
 	}
-	return clientError(err, db)
+	out := clientError(err, db)
+	h.srv.b.nameColumns(out)
+	return out
 }
 
 // settled returns a callback that lets a part of an answer through once it is durable.
@@ -236,6 +238,9 @@ func (h *handler) settled(ctx context.Context, c *mysql.Conn, sent func(), cb my
 			}
 		}
 		sent()
+		if r != nil {
+			describe(r.Fields)
+		}
 		return cb(r, more)
 	}
 }
@@ -289,6 +294,7 @@ func (h *handler) ComPrepare(ctx context.Context, c *mysql.Conn, query string, p
 	err := h.command(ctx, c, "", func(ctx context.Context, _ func()) error {
 		var err error
 		fields, err = h.Handler.ComPrepare(ctx, c, query, p)
+		describe(fields)
 		return err
 	})
 	return fields, err
