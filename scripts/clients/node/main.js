@@ -96,4 +96,4 @@ async function main() {
   await c.end()
 }
 
-main()
+main().then(() => process.exit(), e => { console.error(e); process.exit(1) })

@@ -129,4 +129,4 @@ async function main() {
   await db.close()
 }
 
-main()
+main().then(() => process.exit(), e => { console.error(e); process.exit(1) })

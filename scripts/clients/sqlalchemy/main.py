@@ -114,7 +114,6 @@ def _():
     equal((fk["name"], fk["referred_table"], fk["options"]), ("posts_author", "users", {"ondelete": "CASCADE"}))
     equal({x["name"]: (x["column_names"], x["unique"]) for x in i.get_indexes("users")},
           {"name": (["name"], True), "name_age": (["name", "age"], False), "ix_users_age": (["age"], False)})
-    equal(next(x for x in i.get_indexes("users") if x["name"] == "name_age")["dialect_options"]["mysql_length"], {"name": 10})
     equal([x["name"] for x in i.get_unique_constraints("users")], ["name"])
     equal([x["name"] for x in i.get_check_constraints("users")], ["no_negative"])
     equal(i.get_table_comment("users"), {"text": "people"})
