@@ -54,6 +54,7 @@ var clients = []client{
 	{name: "node", debian: []string{"nodejs", "npm"}, npm: true, run: []string{"node", "main.js"}},
 	{name: "sequelize", debian: []string{"nodejs", "npm"}, npm: true, run: []string{"node", "main.js"}},
 	{name: "php", debian: []string{"php-cli", "php-mysql"}, run: []string{"php", "main.php"}},
+	{name: "perl", debian: []string{"libdbd-mariadb-perl"}, run: []string{"/usr/bin/perl", "main.pl"}},
 }
 
 // outcome is what one client found.
