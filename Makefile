@@ -7,7 +7,7 @@ FUZZTIME   ?= 30s
 TESTFLAGS  ?=
 VERSION    := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 
-.PHONY: help build run test race sim golden fuzz e2e bench chaos conformance lint proto check clean
+.PHONY: help build run test race sim golden fuzz e2e bench chaos clients conformance lint proto check clean
 
 help: ## this list
 	@grep -hE '^[a-z]+: .*## ' $(MAKEFILE_LIST) | awk -F': .*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -44,6 +44,9 @@ bench: build ## sysbench against Sextant and MariaDB; prints a table of ratios
 
 chaos: build ## kills writers under load, prints failover and lag figures
 	$(GO) run -tags $(TAGS) ./scripts/chaos
+
+clients: build ## real clients, drivers and ORMs against a cluster of its own; installs them from Debian, npm and Go
+	$(GO) run -tags $(TAGS) ./scripts/clients
 
 lint: ## gofmt, go vet, the architecture's rules
 	@test -z "$$(gofmt -l . | tee /dev/stderr)"

@@ -4,10 +4,12 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/fulltext"
+	"github.com/dolthub/vitess/go/mysql"
 
 	"sextant/engine"
 	"sextant/engine/row"
@@ -198,8 +200,13 @@ func (d *Database) GetTriggers(ctx *sql.Context) ([]sql.TriggerDefinition, error
 
 // CreateTrigger implements sql.TriggerDatabase.
 func (d *Database) CreateTrigger(ctx *sql.Context, t sql.TriggerDefinition) error {
+	if ok, err := getObject(ctx, engine.ObjectTrigger, d.Name(), t.Name, &storedTrigger{}); err != nil {
+		return err
+	} else if ok {
+		return mysql.NewSQLError(1359, "HY000", "Trigger already exists")
+	}
 	return putObject(ctx, engine.ObjectTrigger, d.Name(), t.Name, storedTrigger{
-		Name: t.Name, Create: t.CreateStatement, SQLMode: t.SqlMode, Created: t.CreatedAt.UnixMicro(),
+		Name: t.Name, Create: strings.TrimSpace(t.CreateStatement), SQLMode: t.SqlMode, Created: t.CreatedAt.UnixMicro(),
 	})
 }
 
@@ -244,7 +251,7 @@ func (d *Database) SaveStoredProcedure(ctx *sql.Context, p sql.StoredProcedureDe
 		return sql.ErrStoredProcedureAlreadyExists.New(p.Name)
 	}
 	return putObject(ctx, engine.ObjectProcedure, d.Name(), p.Name, storedProcedure{
-		Name: p.Name, Create: p.CreateStatement, SQLMode: p.SqlMode,
+		Name: p.Name, Create: strings.TrimSpace(p.CreateStatement), SQLMode: p.SqlMode,
 		Created: p.CreatedAt.UnixMicro(), Modified: p.ModifiedAt.UnixMicro(),
 	})
 }

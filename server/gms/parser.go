@@ -103,12 +103,15 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement) {
 const serverVersion = 80039
 
 // plainComments makes plain comments of those that MySQL does not execute: /*M! … */,
-// which is another server's, and /*!99999 … */ of a later version. Lengths stay.
+// which is another server's, and /*!99999 … */ of a later version; and plain text of
+// those that it executes, whose ends the grammar would look for in strings and in
+// comments within, too. Lengths stay.
 func plainComments(query string) string {
 	if !strings.Contains(query, "/*M!") && !strings.Contains(query, "/*!") {
 		return query
 	}
 	out := []byte(query)
+	executed := false // at is in a comment that is executed
 	for at := 0; at < len(query); {
 		end := 0
 		switch rest := query[at:]; {
@@ -124,7 +127,20 @@ func plainComments(query string) string {
 			if digits >= 5 && version > serverVersion {
 				out[at+2] = ' '
 				end = strings.Index(rest, "*/")
+				break
 			}
+			if digits < 5 {
+				digits = 0
+			}
+			executed = true
+			copy(out[at:], strings.Repeat(" ", digits+3))
+			at += digits + 3
+			continue
+		case executed && strings.HasPrefix(rest, "*/"):
+			executed = false
+			copy(out[at:], "  ")
+			at += 2
+			continue
 		}
 		if end > 0 {
 			at += end + 2

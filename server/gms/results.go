@@ -24,7 +24,7 @@ func columns(ctx *sql.Context, schema sql.Schema) []protocol.Column {
 			Charset: uint16(charset), Length: c.Type.MaxTextResponseByteLength(ctx),
 		}
 		switch {
-		case types.IsBinaryType(c.Type):
+		case types.IsBinaryType(c.Type), types.IsBit(c.Type): // drivers take a BIT that is not binary for text
 			col.Charset = uint16(sql.Collation_binary)
 		case results != sql.CharacterSet_Unspecified:
 			col.Charset = uint16(results)
@@ -48,6 +48,8 @@ func columns(ctx *sql.Context, schema sql.Schema) []protocol.Column {
 			col.Decimals = t.Scale()
 		case sql.DatetimeType:
 			col.Decimals = byte(t.Precision())
+		case types.TimeType:
+			col.Decimals = 6 // drivers cut to the digits that are announced
 		default:
 			if types.IsFloat(c.Type) {
 				col.Decimals = 31 // not fixed

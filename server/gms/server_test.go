@@ -374,3 +374,38 @@ func TestTooManyConnections(t *testing.T) {
 		t.Fatalf("got %v, want 1040", err)
 	}
 }
+
+// A driver cuts a TIME to the digits that its column announces, and takes a BIT that
+// is not binary for text.
+func TestColumnsAreDescribed(t *testing.T) {
+	pool := startInstance(t).open("")
+	must(t, pool, "CREATE DATABASE d")
+	must(t, pool, "CREATE TABLE d.t (a TIME, b BIT(9))")
+	must(t, pool, "INSERT INTO d.t VALUES ('-12:34:56.000001', b'101010101')")
+	for _, args := range [][]any{nil, {1}} { // text, prepared
+		var a string
+		var b any
+		query := "SELECT a, b FROM d.t"
+		if args != nil {
+			query += " WHERE 1 = ?"
+		}
+		if err := pool.QueryRow(query, args...).Scan(&a, &b); err != nil {
+			t.Fatal(err)
+		}
+		if got := fmt.Sprintf("%s %x", a, b); got != "-12:34:56.000001 0155" {
+			t.Errorf("%s: %s", query, got)
+		}
+		rows, err := pool.Query(query, args...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		types, err := rows.ColumnTypes()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := types[1].ScanType().String(); got != "[]uint8" {
+			t.Errorf("%s: BIT is scanned as %s", query, got)
+		}
+		rows.Close()
+	}
+}
