@@ -1,8 +1,6 @@
 package gms_test
 
 import (
-	"fmt"
-	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -107,59 +105,5 @@ func TestAnomalies(t *testing.T) {
 		if !strings.Contains(string(doc), row) {
 			t.Errorf("docs/transactions.md lacks %q", row)
 		}
-	}
-}
-
-// differences are the answers of MariaDB that are not ours, by level, anomaly and session,
-// each with its reason.
-var differences = map[string]string{
-	"read_committed PMP-write t1: ok; t2: 1 affected": deleteWaits,
-	"read_committed PMP-write t2: no rows; ok":        deleteWaits,
-	"read_committed PMP-write t1: (2,30)":             deleteWaits,
-
-	"serializable G-single-write t1: " + errorDeadlock + "; t2: 1 affected; (2,20); ok": otherVictim,
-	"serializable G-single-write t2: 1 affected; ok":                                    otherVictim,
-}
-
-const (
-	deleteWaits = "At READ COMMITTED a DELETE of ours tests the committed row before it locks it, as an UPDATE does (T-11), " +
-		"and passes row 1 by, which did not match; InnoDB does so for UPDATE only, waits for row 1 and deletes it."
-	otherVictim = "Neither has written. InnoDB's victim is t1, which has fewer locks; ours keeps adjacent locks as one (T-10), " +
-		"so that t2's scan counts no more than t1's lookups."
-)
-
-// TestAnomaliesOnMariaDB runs the same scripts on MariaDB. A difference that is not
-// listed fails, and so does one that is listed and gone.
-func TestAnomaliesOnMariaDB(t *testing.T) {
-	addr := startMariaDB(t)
-	left := maps.Clone(differences)
-	var unlisted []string // a script that has failed goes on no further
-	for _, level := range levels[:3] {
-		anomaly := ""
-		l := newMariaDBLab(t, addr, level)
-		datadriven.RunTest(t, anomalyScript(level), func(t *testing.T, d *datadriven.TestData) string {
-			if l.t = t; d.Cmd == "anomaly" {
-				anomaly = d.CmdArgs[0].Key
-				return d.Expected
-			}
-			got := l.run(d)
-			if got == d.Expected {
-				return d.Expected
-			}
-			key := fmt.Sprintf("%s %s %s: %s", level, anomaly, d.Cmd, strings.Join(strings.Split(strings.TrimSpace(got), "\n"), "; "))
-			if _, ok := left[key]; !ok {
-				unlisted = append(unlisted, fmt.Sprintf("%s: %q, ours is %q", d.Pos, key, d.Expected))
-			}
-			delete(left, key)
-			return d.Expected
-		})
-		l.t = t
-		l.idle()
-	}
-	for _, d := range unlisted {
-		t.Errorf("not listed: %s", d)
-	}
-	for key, why := range left {
-		t.Errorf("listed and gone: %q (%s)", key, why)
 	}
 }

@@ -61,6 +61,9 @@ func (d *Database) table(ctx *sql.Context, name string, ref reference) (sql.Tabl
 	if err != nil {
 		return nil, false, err
 	}
+	if s.locks.refused != nil && s.depth == 0 {
+		return nil, false, s.locks.refused
+	}
 	def := s.temporary(d.Name(), name)
 	if def == nil {
 		def = cat.Table(d.Name(), name)

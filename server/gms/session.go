@@ -50,6 +50,7 @@ type Session struct {
 	next       characteristics
 	command    command
 	tuning     tuning
+	locks      tableLocks
 	ended      bool
 }
 
@@ -312,6 +313,7 @@ func (s *Session) CommandBegin() error { return nil }
 // CommandEnd implements sql.LifecycleAwareSession.
 func (s *Session) CommandEnd() {
 	s.depth, s.dml, s.statement = 0, 0, statement{}
+	s.locks.stmt, s.locks.refused = nil, nil
 	s.abandoned()
 }
 
