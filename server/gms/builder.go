@@ -90,8 +90,8 @@ func (b *builder) root(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		}
 		s.unlockTables()
 		return sql.RowsToRowIter(), nil
-	case plan.Nothing:
-		if f, ok := s.locks.stmt.(*ast.Flush); ok && s.depth == 0 && f.Option.ReadLock {
+	case plan.Nothing, *plan.FlushPrivileges:
+		if _, ok := s.locks.stmt.(*ast.Flush); ok && s.depth == 0 {
 			return b.ddl(ctx, s, n, r)
 		}
 	}
@@ -364,6 +364,7 @@ var _ sql.MutableRowIter = (*pinIter)(nil)
 func (i *pinIter) Next(ctx *sql.Context) (sql.Row, error) {
 	r, err := i.child.Next(ctx)
 	if err != nil {
+		err = i.p.s.violated(err)
 		i.p.release()
 	}
 	i.p.s.command.note(r)
