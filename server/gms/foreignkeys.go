@@ -156,7 +156,7 @@ var violation = regexp.MustCompile("^cannot (add or update a child row|delete or
 // violated turns the planner's error of a foreign key into MySQL's, which has the
 // key's definition; other errors are returned as they are.
 func (s *Session) violated(err error) error {
-	if err == io.EOF || s.tx == nil || s.tx.tx == nil {
+	if err == io.EOF || !s.b.mysql || s.tx == nil || s.tx.tx == nil {
 		return err
 	}
 	m := violation.FindStringSubmatch(err.Error())
