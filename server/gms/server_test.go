@@ -372,7 +372,7 @@ func TestUsersAreInTheVolume(t *testing.T) {
 func TestTooManyConnections(t *testing.T) {
 	i := startInstance(t)
 	pool := i.open("")
-	for range 20 {
+	for range 100 {
 		i.conn(pool)
 	}
 	_, err := pool.Conn(t.Context())
