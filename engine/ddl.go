@@ -275,7 +275,7 @@ func (tx *Tx) DropDatabase(ctx context.Context, name string) error {
 
 // lockTables takes the locks for creating or changing a table of a name.
 func (tx *Tx) lockTable(ctx context.Context, database, name string) error {
-	if err := tx.lockMeta(ctx, database, "", txn.MetaRead); err != nil {
+	if err := tx.lockMeta(ctx, database, "", txn.MetaWrite); err != nil {
 		return err
 	}
 	return tx.lockMeta(ctx, database, name, txn.MetaExclusive)

@@ -109,6 +109,7 @@ type Cursor struct {
 	builder row.Builder // of covering reads
 	pinned  bool        // own writes up to seq are kept for the scan
 	mine    []byte      // a row lock that this scan took and has not used yet
+	strict  *strictScan // nil: what changed since the snapshot does not matter
 }
 
 // Scan returns a cursor over the rows of an index. Errors as Insert; for a plain
@@ -153,7 +154,7 @@ func (c *Cursor) open(ctx context.Context) error {
 		return err
 	}
 	if locking {
-		return nil // every step looks at the newest pages
+		return c.openStrict(ctx) // every step looks at the newest pages
 	}
 	return c.readPages(ctx)
 }
@@ -216,6 +217,9 @@ func (c *Cursor) stale() bool { return c.tx.db.published() != c.pageLSN }
 
 // Close releases what the cursor holds. Locks stay.
 func (c *Cursor) Close() {
+	if c.strict != nil {
+		c.strict.was.Close()
+	}
 	if c.release != nil {
 		c.release()
 		c.release = nil
@@ -260,6 +264,11 @@ func (c *Cursor) Next(ctx context.Context) (row.Row, error) {
 	}
 	if c.pages != nil {
 		c.tx.s.Saw(c.pages.sawLSN()) // also for what was not found
+	}
+	if c.strict != nil && (err == nil || err == io.EOF) {
+		if serr := c.checkStrict(ctx, r); serr != nil {
+			err = serr
+		}
 	}
 	if err != nil {
 		c.err = err

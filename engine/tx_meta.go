@@ -184,7 +184,8 @@ func (tx *Tx) sameVersion(cat *Catalog, t *TableDef) error {
 }
 
 // LockTables takes LOCK TABLES' lock of a table for the session: others may read it
-// (write false) or not use it at all. Returns ErrNotFound and lock errors.
+// (write false) or not use it at all. An empty name is the database's own: others may
+// define nothing in it. Returns ErrNotFound and lock errors.
 func (s *Session) LockTables(ctx context.Context, database, name string, write bool) error {
 	r := txn.Request{Space: metaSpace, Key: metaKey(database, name), Mode: txn.MetaNoWrite, Session: true}
 	if write {
@@ -193,7 +194,8 @@ func (s *Session) LockTables(ctx context.Context, database, name string, write b
 	if err := s.owner.Acquire(ctx, r, txn.Policy{Timeout: s.metaTimeout}); err != nil {
 		return err
 	}
-	if cat := s.db.catalogs.newest(); cat.Table(database, name) == nil {
+	cat := s.db.catalogs.newest()
+	if there := name == "" && cat.Database(database) != nil || cat.Table(database, name) != nil; !there {
 		s.Saw(cat.LSN())
 		s.owner.UnlockSession(r.Space, r.Key, r.Mode)
 		return fmt.Errorf("%w: table %s.%s", ErrNotFound, database, name)

@@ -75,9 +75,26 @@ func (b *builder) root(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 	if s.b.readOnly.Load() && !plan.IsReadOnly(n) && !isCall(n) {
 		return nil, errReadOnly()
 	}
+	if s.locks.refused != nil && s.depth == 0 {
+		return nil, s.locks.refused
+	}
 	switch n.(type) {
 	case *plan.Commit, *plan.Rollback:
 		return b.end(ctx, s, n, r)
+	case *plan.StartTransaction:
+		if len(s.locks.tables) > 0 {
+			s.unlockTables()
+		}
+	case *plan.UnlockTables:
+		if len(s.locks.tables) > 0 {
+			return b.ddl(ctx, s, n, r)
+		}
+		s.unlockTables()
+		return sql.RowsToRowIter(), nil
+	case plan.Nothing, *plan.FlushPrivileges:
+		if _, ok := s.locks.stmt.(*ast.Flush); ok && s.depth == 0 {
+			return b.ddl(ctx, s, n, r)
+		}
 	}
 	temporary := temporaryDDL(n)
 	if !temporary && commits(n) {
@@ -350,6 +367,7 @@ var _ sql.MutableRowIter = (*pinIter)(nil)
 func (i *pinIter) Next(ctx *sql.Context) (sql.Row, error) {
 	r, err := i.child.Next(ctx)
 	if err != nil {
+		err = i.p.s.violated(err)
 		i.p.release()
 	}
 	i.p.s.command.note(r)
@@ -404,6 +422,15 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 	case *plan.LoadData:
 		if s.b.mysql && !n.Local {
 			return nil, errFiles()
+		}
+	case *plan.LockTables:
+		return b.lockTables(ctx, s, n)
+	case *plan.UnlockTables:
+		s.unlockTables()
+		return sql.RowsToRowIter(), nil
+	case plan.Nothing:
+		if f, ok := s.locks.stmt.(*ast.Flush); ok && f.Option.ReadLock {
+			return sql.RowsToRowIter(), s.flush(ctx, f)
 		}
 	case *plan.InsertInto:
 		return b.insert(ctx, s, n, r)

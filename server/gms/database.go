@@ -1,6 +1,7 @@
 package gms
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/fulltext"
 	"github.com/dolthub/vitess/go/mysql"
+	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
 	"sextant/engine"
 	"sextant/engine/row"
@@ -63,12 +65,15 @@ func (d *Database) table(ctx *sql.Context, name string, ref reference) (sql.Tabl
 	if err != nil {
 		return nil, false, err
 	}
+	if s.locks.refused != nil && s.depth == 0 {
+		return nil, false, s.locks.refused
+	}
 	def := s.temporary(d.Name(), name)
 	if def == nil {
 		def = cat.Table(d.Name(), name)
 	}
 	if def == nil {
-		return nil, false, nil
+		return nil, false, s.unknownTables(ctx, cat)
 	}
 	if ref.lock != lockNone && !def.Temporary && !d.b.readOnly.Load() {
 		tx, err := s.begin(ctx)
@@ -92,6 +97,32 @@ func (d *Database) table(ctx *sql.Context, name string, ref reference) (sql.Tabl
 	s.locking = s.locking || ref.lock == lockShared || ref.lock == lockWrite
 	s.tables++
 	return newTable(d, sh, ref), true, nil
+}
+
+// unknownTables is the error of a DROP TABLE that names tables which do not exist, nil
+// for other statements. It has committed what was open, as every DROP TABLE does.
+func (s *Session) unknownTables(ctx *sql.Context, cat *engine.Catalog) error {
+	n, ok := s.locks.stmt.(*ast.DDL)
+	if !ok || !s.b.mysql || s.depth > 0 || n.Action != ast.DropStr || n.IfExists || len(n.FromTables) == 0 {
+		return nil
+	}
+	var unknown []string
+	for _, t := range n.FromTables {
+		db := cmp.Or(t.DbQualifier.String(), s.GetCurrentDatabase())
+		if name := t.Name.String(); s.temporary(db, name) == nil && cat.Table(db, name) == nil {
+			unknown = append(unknown, db+"."+name)
+		}
+	}
+	if len(unknown) == 0 {
+		return nil
+	}
+	if s.tx != nil && !s.tx.done && s.tx.tx != nil {
+		if err := s.commitBefore(ctx); err != nil {
+			return err
+		}
+		ctx.SetIgnoreAutoCommit(false)
+	}
+	return mysql.NewSQLError(mysql.ERBadTable, "42S02", "Unknown table '%s'", strings.Join(unknown, ","))
 }
 
 // GetTableNames implements sql.Database.

@@ -1,11 +1,15 @@
 package gms
 
 import (
+	"fmt"
+	"io"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
 
 	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/vitess/go/mysql"
 
 	"sextant/engine"
 )
@@ -144,4 +148,50 @@ func (t *Table) UpdateForeignKey(ctx *sql.Context, name string, fk sql.ForeignKe
 // CreateIndexForForeignKey implements sql.ForeignKeyTable.
 func (t *Table) CreateIndexForForeignKey(ctx *sql.Context, ix sql.IndexDef) error {
 	return t.CreateIndex(ctx, ix)
+}
+
+var violation = regexp.MustCompile("^cannot (add or update a child row|delete or update a parent row) - " +
+	"Foreign key violation on fk: `(.*)`, table: `(.*)`, referenced table: `(.*)`, key: `.*`$")
+
+// violated turns the planner's error of a foreign key into MySQL's, which has the
+// key's definition; other errors are returned as they are.
+func (s *Session) violated(err error) error {
+	if err == io.EOF || !s.b.mysql || s.tx == nil || s.tx.tx == nil {
+		return err
+	}
+	m := violation.FindStringSubmatch(err.Error())
+	if m == nil {
+		return err
+	}
+	cat := s.tx.tx.NewestCatalog()
+	for _, db := range cat.Databases() {
+		for _, t := range cat.Tables(db.Name) {
+			for _, fk := range t.ForeignKeys {
+				if sameName(fk.Name, m[2]) && sameName(t.Name, m[3]) && sameName(fk.ParentTable, m[4]) {
+					return fkError(m[1], t, fk)
+				}
+			}
+		}
+	}
+	return err
+}
+
+func fkError(what string, t *engine.TableDef, fk engine.ForeignKeyDef) error {
+	parent := "`" + fk.ParentTable + "`"
+	if !sameName(fk.ParentDatabase, t.Database) {
+		parent = "`" + fk.ParentDatabase + "`." + parent
+	}
+	text := fmt.Sprintf("a foreign key constraint fails (`%s`.`%s`, CONSTRAINT `%s` FOREIGN KEY (`%s`) REFERENCES %s (`%s`)",
+		t.Database, t.Name, fk.Name, strings.Join(fk.Columns, "`, `"), parent, strings.Join(fk.ParentColumns, "`, `"))
+	for _, a := range []struct{ on, action string }{{"DELETE", fk.OnDelete}, {"UPDATE", fk.OnUpdate}} {
+		switch a.action {
+		case "CASCADE", "SET NULL", "NO ACTION":
+			text += " ON " + a.on + " " + a.action
+		}
+	}
+	number := mysql.ErNoReferencedRow2
+	if strings.HasPrefix(what, "delete") {
+		number = mysql.ERRowIsReferenced2
+	}
+	return mysql.NewSQLError(number, "23000", "Cannot %s: %s)", what, text)
 }

@@ -93,6 +93,11 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement) {
 		}
 	}
 	a.statement(stmt)
+	if sctx != nil {
+		if s, ok := sctx.Session.(*Session); ok {
+			s.sent(stmt)
+		}
+	}
 	scalars(stmt, unique)
 	if containsFold(query, "regexp") || containsFold(query, "rlike") {
 		regexpOperators(stmt)

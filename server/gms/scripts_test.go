@@ -22,9 +22,11 @@ import (
 // has one outcome.
 type sqlLab struct {
 	t     *testing.T
-	i     *instance
 	pool  *sql.DB
 	conns map[string]*labConn
+	// waits reports whether a connection's statement waits for a lock, asked every poll.
+	waits func(connection uint64) bool
+	poll  time.Duration
 	// prepared: each statement is prepared and executed (COM_STMT_EXECUTE)
 	prepared bool
 }
@@ -40,7 +42,11 @@ type labConn struct {
 func (l *sqlLab) conn(name string) *labConn {
 	x := l.conns[name]
 	if x == nil {
-		x = &labConn{name: name, c: l.i.conn(l.pool), out: make(chan string, 1)}
+		c, err := l.pool.Conn(context.Background())
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		x = &labConn{name: name, c: c, out: make(chan string, 1)}
 		if err := x.c.QueryRowContext(context.Background(), "SELECT CONNECTION_ID()").Scan(&x.id); err != nil {
 			l.t.Fatal(err)
 		}
@@ -49,15 +55,29 @@ func (l *sqlLab) conn(name string) *labConn {
 	return x
 }
 
-func (l *sqlLab) waits(x *labConn) bool {
-	return slices.ContainsFunc(l.i.db.Locks(), func(i txn.LockInfo) bool { return i.Waiting && i.Owner == x.id })
+// newLab returns a lab on an instance's database d.
+func newLab(i *instance) *sqlLab {
+	must(i.t, i.open(""), "CREATE DATABASE d")
+	return &sqlLab{t: i.t, pool: i.open("d"), conns: map[string]*labConn{}, poll: time.Millisecond, waits: func(id uint64) bool {
+		return slices.ContainsFunc(i.db.Locks(), func(i txn.LockInfo) bool { return i.Waiting && i.Owner == id })
+	}}
+}
+
+// idle fails if a statement still waits, and closes the connections.
+func (l *sqlLab) idle() {
+	for _, x := range l.conns {
+		if x.busy {
+			l.t.Errorf("%s waits at the end", x.name)
+		}
+		_ = x.c.Close()
+	}
 }
 
 // settle returns the outcome of the connection's statement, false if it waits for a lock.
 func (l *sqlLab) settle(x *labConn) (string, bool) {
 	deadline := time.NewTimer(20 * time.Second)
 	defer deadline.Stop()
-	poll := time.NewTicker(time.Millisecond)
+	poll := time.NewTicker(l.poll)
 	defer poll.Stop()
 	for {
 		select {
@@ -65,7 +85,7 @@ func (l *sqlLab) settle(x *labConn) (string, bool) {
 			x.busy = false
 			return out, true
 		case <-poll.C:
-			if l.waits(x) {
+			if l.waits(x.id) {
 				return "", false
 			}
 		case <-deadline.C:
@@ -76,7 +96,21 @@ func (l *sqlLab) settle(x *labConn) (string, bool) {
 
 // run runs the statements of a block, one on each line, on the connection that is
 // its command, and then shows the outcomes of others that this has let go on.
+// "anomaly" only names what follows; "answer" waits for what a statement that waits is answered.
 func (l *sqlLab) run(d *datadriven.TestData) string {
+	if d.Cmd == "anomaly" {
+		return ""
+	}
+	if d.Cmd == "answer" {
+		x := l.conn(d.CmdArgs[0].Key)
+		select {
+		case out := <-x.out:
+			x.busy = false
+			return out + "\n"
+		case <-time.After(20 * time.Second):
+			l.t.Fatalf("%s: %s is not answered", d.Pos, x.name)
+		}
+	}
 	var b strings.Builder
 	x := l.conn(d.Cmd)
 	for _, query := range strings.Split(d.Input, "\n") {
@@ -227,19 +261,14 @@ func runSQLScripts(t *testing.T, prepared bool) {
 	}
 	for _, f := range files {
 		t.Run(f.Name(), func(t *testing.T) {
-			i := startInstance(t)
-			pool := i.open("")
-			must(t, pool, "CREATE DATABASE d")
-			l := &sqlLab{t: t, i: i, pool: i.open("d"), conns: map[string]*labConn{}, prepared: prepared}
+			l := newLab(startInstance(t))
+			l.prepared = prepared
 			datadriven.RunTest(t, "testdata/sql/"+f.Name(), func(t *testing.T, d *datadriven.TestData) string {
 				l.t = t
 				return l.run(d)
 			})
-			for _, x := range l.conns {
-				if x.busy {
-					t.Errorf("%s waits at the end", x.name)
-				}
-			}
+			l.t = t
+			l.idle()
 		})
 	}
 }

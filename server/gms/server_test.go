@@ -29,9 +29,16 @@ type instance struct {
 
 func startInstance(t *testing.T) *instance {
 	t.Helper()
-	vol := memvolume.New(memvolume.Options{}).Open()
+	return startInstanceOn(t, memvolume.New(memvolume.Options{}), engine.Options{})
+}
+
+// startInstanceOn starts a writer on a volume.
+func startInstanceOn(t *testing.T, store *memvolume.Store, o engine.Options) *instance {
+	t.Helper()
+	vol := store.Open()
 	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
-	db, err := engine.OpenWriter(t.Context(), vol, engine.Options{Logger: quiet})
+	o.Logger = quiet
+	db, err := engine.OpenWriter(t.Context(), vol, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +47,7 @@ func startInstance(t *testing.T) *instance {
 		t.Fatal(err)
 	}
 	srv, err := gms.NewServer(gms.Options{
-		DB: db, InstanceID: "db-1", Listener: l, Logger: quiet, MaxConnections: 20,
+		DB: db, InstanceID: "db-1", Listener: l, Logger: quiet, MaxConnections: 100,
 		ReplicaStatus: func() []gms.ReplicaStatus {
 			return []gms.ReplicaStatus{{ID: "db-1", Writer: true, Current: true}}
 		},
@@ -365,7 +372,7 @@ func TestUsersAreInTheVolume(t *testing.T) {
 func TestTooManyConnections(t *testing.T) {
 	i := startInstance(t)
 	pool := i.open("")
-	for range 20 {
+	for range 100 {
 		i.conn(pool)
 	}
 	_, err := pool.Conn(t.Context())

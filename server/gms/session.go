@@ -51,6 +51,7 @@ type Session struct {
 	next       characteristics
 	command    command
 	tuning     tuning
+	locks      tableLocks
 	ended      bool
 	// account is what the client logged in to, roles the active ones of its roles.
 	account accountName
@@ -358,6 +359,7 @@ func (s *Session) CommandBegin() error { return nil }
 // CommandEnd implements sql.LifecycleAwareSession.
 func (s *Session) CommandEnd() {
 	s.depth, s.dml, s.statement = 0, 0, statement{}
+	s.locks.stmt, s.locks.refused = nil, nil
 	s.abandoned()
 }
 

@@ -58,7 +58,6 @@ var (
 	_ sql.UpdatableTable           = (*Table)(nil)
 	_ sql.RewritableTable          = (*Table)(nil)
 	_ sql.StatisticsTable          = (*Table)(nil)
-	_ sql.Lockable                 = (*Table)(nil)
 	_ sql.ReferenceChecker         = (*Table)(nil)
 	_ fulltext.IndexAlterableTable = (*Table)(nil)
 )
@@ -356,25 +355,6 @@ func (it *rowIter) Next(ctx *sql.Context) (sql.Row, error) {
 // Close implements sql.RowIter.
 func (it *rowIter) Close(*sql.Context) error {
 	it.cur.Close()
-	return nil
-}
-
-// Lock implements sql.Lockable: LOCK TABLES takes the metadata lock for the session.
-func (t *Table) Lock(ctx *sql.Context, write bool) error {
-	s, err := sessionOf(ctx)
-	if err != nil {
-		return err
-	}
-	return s.fail(ctx, s.sess.LockTables(ctx, t.db.Name(), t.Name(), write))
-}
-
-// Unlock implements sql.Lockable.
-func (t *Table) Unlock(ctx *sql.Context, _ uint32) error {
-	s, err := sessionOf(ctx)
-	if err != nil {
-		return err
-	}
-	s.sess.UnlockTables(t.db.Name(), t.Name())
 	return nil
 }
 

@@ -28,6 +28,7 @@ var attaches atomic.Uint32
 // beginCommand counts a command that can commit: COM_QUERY and COM_STMT_EXECUTE.
 // The statements of one text are one command.
 func (s *Session) beginCommand() {
+	s.locks.stmt, s.locks.refused = nil, nil
 	if !s.command.more {
 		s.command.ordinal++
 		s.command.commits = 0

@@ -1,0 +1,103 @@
+package gms_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/cockroachdb/datadriven"
+)
+
+// do runs one statement on a session of the lab and returns what it, and others, were answered.
+func (l *sqlLab) do(session, query string) string {
+	return strings.TrimSuffix(l.run(&datadriven.TestData{Pos: query, Cmd: session, Input: query}), "\n")
+}
+
+// KILL QUERY ends a wait and keeps what the transaction has; KILL, and a client that
+// goes away while it waits or has locks, give them back at once.
+func TestLocksOfKilledSessions(t *testing.T) {
+	l := newLab(startInstance(t))
+	want := func(session, query, answer string) {
+		t.Helper()
+		if got := l.do(session, query); got != answer {
+			t.Fatalf("%s: %s: got %q, want %q", session, query, got, answer)
+		}
+	}
+	want("a", "create table t (id int primary key, n int)", "ok")
+	want("a", "insert into t values (1,0),(2,0)", "2 affected")
+	want("a", "begin", "ok")
+	want("a", "update t set n=1 where id=1", "1 affected")
+	want("b", "begin", "ok")
+	want("b", "update t set n=1 where id=2", "1 affected")
+	want("b", "update t set n=2 where id=1", "waits")
+	want("c", fmt.Sprintf("kill query %d", l.conn("b").id), "ok\nb: error 1317 (70100): Query execution was interrupted")
+	want("c", "select id from t where id=2 for update nowait",
+		"error 3572 (HY000): Statement aborted because lock(s) could not be acquired immediately and NOWAIT is set.")
+	want("b", "select n from t order by id", "(0) (1)")
+	// The next statement of b waits again, and is let go by the death of a.
+	want("b", "update t set n=2 where id=1", "waits")
+	want("c", fmt.Sprintf("kill %d", l.conn("a").id), "ok\nb: 1 affected")
+	want("b", "commit", "ok")
+	want("c", "select n from t order by id", "(2) (1)")
+	// GET_LOCK: a wait can be killed, and a client that goes away gives its locks back.
+	want("b", "select get_lock('l',0), get_lock('m',0)", "(1,1)")
+	want("d", "select get_lock('l',60)", "waits")
+	want("c", fmt.Sprintf("kill query %d", l.conn("d").id), "ok\nd: error 1317 (70100): Query execution was interrupted")
+	want("d", "select get_lock('m',0), is_used_lock('m') is null", "(0,0)")
+	want("d", "select get_lock('l',60)", "waits")
+	want("b", "begin", "ok")
+	want("b", "update t set n=3 where id=2", "1 affected")
+	if err := l.conns["b"].c.Raw(func(c any) error { return c.(interface{ Close() error }).Close() }); err != nil {
+		t.Fatal(err)
+	}
+	if got, done := l.settle(l.conns["d"]); !done || got != "(1)" {
+		t.Fatalf("d after b has gone: %q, %v", got, done)
+	}
+	want("c", "update t set n=4 where id=2", "1 affected")
+}
+
+// GET_LOCK finds deadlocks of its own, and gives the victim 3058.
+func TestGetLockDeadlock(t *testing.T) {
+	l := newLab(startInstance(t))
+	for _, q := range []struct{ session, query, answer string }{
+		{"a", "select get_lock('x',0)", "(1)"},
+		{"b", "select get_lock('y',0)", "(1)"},
+		{"a", "select get_lock('y',60)", "waits"},
+		{"b", "select get_lock('x',60)", "error 3058 (HY000): Deadlock found when trying to get user-level lock; " +
+			"try rolling back transaction/releasing locks and restarting lock acquisition."},
+		{"b", "select release_lock('y')", "(1)\na: (1)"},
+	} {
+		if got := l.do(q.session, q.query); got != q.answer {
+			t.Fatalf("%s: %s: got %q, want %q", q.session, q.query, got, q.answer)
+		}
+	}
+}
+
+// max_execution_time ends a SELECT that waits, with 3024; the transaction goes on.
+func TestMaxExecutionTime(t *testing.T) {
+	l := newLab(startInstance(t))
+	for _, q := range []struct{ session, query, answer string }{
+		{"a", "create table t (id int primary key)", "ok"},
+		{"a", "insert into t values (1)", "1 affected"},
+		{"a", "begin", "ok"},
+		{"a", "delete from t", "1 affected"},
+		{"b", "set max_execution_time=200", "ok"},
+		{"b", "begin", "ok"},
+		{"b", "select * from t for update", "waits"},
+	} {
+		if got := l.do(q.session, q.query); got != q.answer {
+			t.Fatalf("%s: %s: got %q, want %q", q.session, q.query, got, q.answer)
+		}
+	}
+	b := l.conns["b"]
+	b.busy = false
+	if got, want := <-b.out, "error 3024 (HY000): Query execution was interrupted, maximum statement execution time exceeded"; got != want {
+		t.Fatalf("got %q, want %q", got, want)
+	}
+	if got := l.do("b", "delete from t"); got != "waits" {
+		t.Fatalf("delete: %s", got)
+	}
+	if got := l.do("a", "rollback"); got != "ok\nb: 1 affected" {
+		t.Fatalf("rollback: %s", got)
+	}
+}
