@@ -191,6 +191,12 @@ func (e *wireEngine) Close() error {
 
 func (e *wireEngine) conn(ctx *sql.Context) (*gosql.Conn, error) {
 	c := e.conns[ctx.Session]
+	if c != nil && c.db != "" && ctx.GetCurrentDatabase() == "" { // a connection cannot leave its database
+		if err := c.c.Close(); err != nil {
+			return nil, err
+		}
+		c = nil
+	}
 	if c == nil {
 		fresh, err := e.h.pool.Conn(ctx)
 		if err != nil {
