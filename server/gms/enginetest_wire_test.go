@@ -130,8 +130,10 @@ func (h *wireHarness) NewEngine(t *testing.T) (enginetest.QueryEngine, error) {
 	for _, s := range scripts {
 		statements = append(statements, s...)
 	}
+	limit, cancel := context.WithTimeout(t.Context(), wireLimit)
+	defer cancel()
 	for _, q := range statements {
-		if _, err := c.ExecContext(t.Context(), q); err != nil {
+		if _, err := c.ExecContext(limit, q); err != nil {
 			return nil, fmt.Errorf("%s: %w", q, err)
 		}
 	}
