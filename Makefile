@@ -36,8 +36,8 @@ fuzz: ## FUZZTIME for each decoder
 e2e: build ## real processes: kill -9, stopped nodes and zones, failover
 	$(GO) test -tags $(TAGS) -count 1 -v ./scripts/e2e
 
-conformance: ## all of go-mysql-server's enginetest on our storage
-	$(GO) test -tags $(TAGS) -count 1 -timeout 60m ./server/gms -run Conformance -conformance
+conformance: ## all of go-mysql-server's enginetest on our storage, in process and over the wire
+	$(GO) run ./scripts/gotest -tags $(TAGS),invariants ./server/gms -run 'Conformance|TestSkips' -conformance
 
 bench: build ## sysbench against Sextant and MariaDB; prints a table of ratios
 	$(GO) run -tags $(TAGS) ./scripts/bench

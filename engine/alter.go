@@ -81,20 +81,11 @@ func (t *TableDef) usable() error {
 	return nil
 }
 
-// choosePrimary sets Primary if it is nil: the first UNIQUE index without NULL, or
-// the hidden row id (T-23).
+// choosePrimary sets Primary, if it is nil, to the hidden row id (T-23). A UNIQUE
+// index never takes its place: it would look like a PRIMARY KEY that nobody declared.
 func (t *TableDef) choosePrimary() {
 	if t.Primary != nil {
 		return
-	}
-	for i, ix := range t.Indexes {
-		if ix.Unique && ix.stored() && !slices.ContainsFunc(ix.Columns, func(c IndexColumn) bool {
-			return c.Prefix > 0 || t.Columns[c.Column].Nullable || t.Columns[c.Column].Virtual
-		}) {
-			t.Primary = ix
-			t.Indexes = slices.Delete(t.Indexes, i, i+1)
-			return
-		}
 	}
 	t.nextColumn++
 	t.Columns = append(t.Columns, ColumnDef{

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"encoding/binary"
+	"math"
 	"sync"
 	"sync/atomic"
 )
@@ -110,22 +111,32 @@ func (c *counter) raise(v uint64) {
 
 // ReserveAutoIncrement returns the first of n consecutive values of the table's
 // counter that nobody else gets. Gaps are allowed, reuse is not (T-22).
-// Returns ErrNotWriter, ErrClosed, an error of reading.
+// Returns ErrCounterUsedUp, ErrNotWriter, ErrClosed, an error of reading.
 func (db *DB) ReserveAutoIncrement(ctx context.Context, t *TableDef, n uint64) (uint64, error) {
 	c, err := db.counter(ctx, t, autoCounter(t))
 	if err != nil {
 		return 0, err
 	}
-	return c.last.Add(n) - n + 1, nil
+	for {
+		old := c.last.Load()
+		if old > math.MaxUint64-n {
+			return 0, ErrCounterUsedUp
+		}
+		if c.last.CompareAndSwap(old, old+n) {
+			return old + 1, nil
+		}
+	}
 }
 
-// PeekAutoIncrement returns the next value that ReserveAutoIncrement would give.
+// PeekAutoIncrement returns the next value that ReserveAutoIncrement would give, or
+// the highest of all if that is used up.
 func (db *DB) PeekAutoIncrement(ctx context.Context, t *TableDef) (uint64, error) {
 	c, err := db.counter(ctx, t, autoCounter(t))
 	if err != nil {
 		return 0, err
 	}
-	return c.last.Load() + 1, nil
+	last := c.last.Load()
+	return max(last, last+1), nil
 }
 
 // RaiseAutoIncrement makes the next value more than v: v was inserted explicitly.

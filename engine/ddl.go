@@ -294,9 +294,8 @@ func (tx *Tx) current(t *TableDef) (*TableDef, error) {
 }
 
 // CreateTable creates a table. ID, Version, index ids, column ids that are 0, tree
-// ids and roots are filled in; a nil Primary makes the first UNIQUE index without
-// nullable columns the primary, or adds the hidden row id (T-23). It returns the
-// definition as stored. Returns ErrExists, ErrNotFound (database), an error of row.NewKey.
+// ids and roots are filled in; a nil Primary adds the hidden row id (T-23). It
+// returns the definition as stored. Returns ErrExists, ErrNotFound (database), an error of row.NewKey.
 //
 // A temporary table belongs to the session, not to the transaction, is in no
 // catalog (see Session.Temporary) and needs no writer.

@@ -25,6 +25,8 @@ var (
 	ErrExists = errors.New("engine: exists already")
 	// ErrNotFound is returned by DDL and DML on something that is not there.
 	ErrNotFound = errors.New("engine: not found")
+	// ErrCounterUsedUp is returned for a counter with no value left.
+	ErrCounterUsedUp = errors.New("engine: the counter has no value left")
 	// ErrDefinitionChanged is returned when the table's definition is not the one
 	// that the statement was planned with (plan again), or not the one of the
 	// transaction's snapshot (MySQL 1412).

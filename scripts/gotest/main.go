@@ -1,5 +1,5 @@
-// Command gotest runs `go test` on the whole module and ends with one line:
-// "N passed, N failed, N skipped". It prints a line per package as it ends, and
+// Command gotest runs `go test` on the whole module, or the packages that are given,
+// and ends with one line: "N passed, N failed, N skipped". It prints a line per package as it ends, and
 // the output of a test only if it failed.
 //
 // A test that lacks a program skips with a message that starts with "tool
@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 )
@@ -30,7 +31,9 @@ type tally struct {
 func main() {
 	// -count=1: a cached result of the end-to-end tests would be of another binary.
 	args := append([]string{"test", "-json", "-count=1", "-timeout", "20m"}, os.Args[1:]...)
-	args = append(args, "./...")
+	if !slices.ContainsFunc(os.Args[1:], func(a string) bool { return strings.HasPrefix(a, "./") }) {
+		args = append(args, "./...")
+	}
 	start := time.Now()
 	cmd := exec.Command("go", args...)
 	cmd.Stderr = os.Stderr

@@ -96,7 +96,7 @@ func (b *builder) root(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 			return b.ddl(ctx, s, n, r)
 		}
 	}
-	temporary := temporaryDDL(n)
+	temporary := temporaryDDL(n, ctx.Query())
 	if !temporary && commits(n) {
 		if s.dml == 0 {
 			return b.ddl(ctx, s, n, r)
@@ -178,31 +178,16 @@ func commits(n sql.Node) bool {
 	return plan.IsDDLNode(n)
 }
 
-// temporaryDDL reports whether a statement defines temporary tables only: it
-// belongs to the open transaction's time, not to it.
-func temporaryDDL(n sql.Node) bool {
+// temporaryDDL reports whether a statement is CREATE or DROP TEMPORARY TABLE, which
+// commit nothing; other DDL of temporary tables does, DROP TABLE without the word too.
+func temporaryDDL(n sql.Node, query string) bool {
 	switch n := n.(type) {
 	case *plan.CreateTable:
 		return n.Temporary()
 	case *plan.DropTable:
-		for _, t := range n.Tables {
-			if x := tableOf(t); x == nil || !x.IsTemporary() {
-				return false
-			}
-		}
-		return len(n.Tables) > 0
+		return phrase(leading(query, 2), "drop", "temporary")
 	}
-	if !plan.IsDDLNode(n) {
-		return false
-	}
-	temporary, other := false, false
-	transform.Inspect(n, func(n sql.Node) bool {
-		if t := tableOf(n); t != nil {
-			temporary, other = temporary || t.IsTemporary(), other || !t.IsTemporary()
-		}
-		return true
-	})
-	return temporary && !other
+	return false
 }
 
 // tableOf returns the table under a node, nil if it is none of ours.

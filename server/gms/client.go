@@ -126,9 +126,9 @@ func (c *client) context(ctx context.Context, query string, w *protocol.Results)
 // Query implements protocol.Session.
 func (c *client) Query(ctx context.Context, text string, w *protocol.Results) error {
 	for {
+		c.sess.beginCommand()
 		parsed, one, rest, err := c.parse(ctx, text)
 		if err != nil {
-			c.sess.beginCommand()
 			return c.fail(ctx, err)
 		}
 		w.More(rest != "")
@@ -187,6 +187,7 @@ func (c *client) sandboxed(parsed ast.Statement) error {
 
 // Prepare implements protocol.Session.
 func (c *client) Prepare(ctx context.Context, text string) (*protocol.Statement, error) {
+	text = plainComments(text)
 	st := &protocol.Statement{Handle: text}
 	err := c.operate(ctx, text, func(sctx *sql.Context) error {
 		query := sql.RemoveSpaceAndDelimiter(text, ';')
@@ -255,6 +256,7 @@ func (c *client) Execute(ctx context.Context, st *protocol.Statement, params []p
 	if !ok {
 		return fmt.Errorf("gms: a statement of another session")
 	}
+	c.sess.beginCommand()
 	bindings := make(map[string]ast.Expr, len(params))
 	for i, p := range params {
 		bindings[fmt.Sprintf("v%d", i+1)] = literal(p)
@@ -273,7 +275,6 @@ func (c *client) command(ctx context.Context, query string, parsed ast.Statement
 	defer c.leave()
 	ctx, cancel := c.deadline(ctx, query)
 	defer cancel()
-	c.sess.beginCommand()
 	c.sess.recorder.begin(query)
 	defer func() { c.sess.recorder.end(err) }()
 	for try := 0; ; try++ {

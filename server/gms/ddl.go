@@ -497,7 +497,25 @@ func (t *Table) ShouldRewriteTable(ctx *sql.Context, oldSchema, newSchema sql.Pr
 	if old.Nullable != new.Nullable && inIndex(def, old.Name) {
 		return true
 	}
-	return !sameStorage(old.Type, new.Type)
+	return !sameStorage(old.Type, new.Type) || narrowsSRID(old.Type, new.Type)
+}
+
+// narrowsSRID reports whether a spatial column gets an SRID that its rows may not have.
+func narrowsSRID(old, new sql.Type) bool {
+	n, ok := new.(sql.SpatialColumnType)
+	if !ok {
+		return false
+	}
+	srid, defined := n.GetSpatialTypeSRID()
+	if !defined {
+		return false
+	}
+	o, ok := old.(sql.SpatialColumnType)
+	if !ok {
+		return true
+	}
+	was, defined := o.GetSpatialTypeSRID()
+	return !defined || was != srid
 }
 
 func inIndex(def *engine.TableDef, name string) bool {

@@ -325,10 +325,16 @@ func (t *Table) PeekNextAutoIncrementValue(ctx *sql.Context) (uint64, error) {
 	if err != nil {
 		return 0, wireError(err)
 	}
-	if _, in, err := sh.schema[sh.autoInc].Type.Convert(ctx, v); err == nil && in != sql.InRange {
+	if !inRange(ctx, sh, v) {
 		return v - 1, nil // used up: MySQL shows the highest value
 	}
 	return v, nil
+}
+
+// inRange reports whether the AUTO_INCREMENT column can hold v.
+func inRange(ctx *sql.Context, sh *shape, v uint64) bool {
+	_, in, err := sh.schema[sh.autoInc].Type.Convert(ctx, v)
+	return err != nil || in == sql.InRange
 }
 
 // GetNextAutoIncrementValue implements sql.AutoIncrementTable. A statement takes
@@ -351,7 +357,7 @@ func (t *Table) GetNextAutoIncrementValue(ctx *sql.Context, given any) (uint64, 
 		if r := s.reserved[sh.def.ID]; r != nil && v >= r.next {
 			r.next, r.end = 0, 0 // later ones must be above v
 		}
-		if sh.autoInc >= 0 {
+		if sh.autoInc >= 0 && inRange(ctx, sh, v) { // or the row is refused, or clamped and then raises
 			if err := t.db.b.db.RaiseAutoIncrement(ctx, sh.def, v); err != nil {
 				return 0, s.fail(ctx, err)
 			}

@@ -13,7 +13,8 @@ type suite struct {
 	run  func(*testing.T, enginetest.Harness)
 }
 
-// suites are all suites that a storage backend is asked to run; see skips for
+// suites are all suites that a storage backend is asked to run, but those that do not
+// pass in memory either (BrokenQueries and the like, TpcdsPlans); see skips for
 // those that are left out.
 var suites = []suite{
 	{"AddColumn", enginetest.TestAddColumn},
@@ -23,10 +24,10 @@ var suites = []suite{
 	{"AnsiQuotesSqlMode", enginetest.TestAnsiQuotesSqlMode},
 	{"AnsiQuotesSqlModePrepared", enginetest.TestAnsiQuotesSqlModePrepared},
 	{"Blobs", enginetest.TestBlobs},
-	{"BrokenInsertScripts", enginetest.TestBrokenInsertScripts},
-	{"BrokenJSONTableScripts", enginetest.TestBrokenJSONTableScripts},
-	{"BrokenQueries", enginetest.TestBrokenQueries},
 	{"CharsetCollationEngine", enginetest.TestCharsetCollationEngine},
+	{"CharsetCollationWire", func(t *testing.T, h enginetest.Harness) {
+		enginetest.TestCharsetCollationWire(t, h, h.(enginetest.ServerHarness).SessionBuilder())
+	}},
 	{"ChecksOnInsert", enginetest.TestChecksOnInsert},
 	{"ChecksOnUpdate", enginetest.TestChecksOnUpdate},
 	{"ClearWarnings", enginetest.TestClearWarnings},
@@ -46,6 +47,9 @@ var suites = []suite{
 	{"CreateForeignKeys", enginetest.TestCreateForeignKeys},
 	{"CreateTable", enginetest.TestCreateTable},
 	{"CurrentTimestamp", enginetest.TestCurrentTimestamp},
+	{"DatabaseCollationWire", func(t *testing.T, h enginetest.Harness) {
+		enginetest.TestDatabaseCollationWire(t, h, h.(enginetest.ServerHarness).SessionBuilder())
+	}},
 	{"DateParse", enginetest.TestDateParse},
 	{"Delete", enginetest.TestDelete},
 	{"DeleteErrors", enginetest.TestDeleteErrors},
@@ -87,10 +91,15 @@ var suites = []suite{
 	{"JSONTableQueriesPrepared", enginetest.TestJSONTableQueriesPrepared},
 	{"JSONTableScripts", enginetest.TestJSONTableScripts},
 	{"JSONTableScriptsPrepared", enginetest.TestJSONTableScriptsPrepared},
+	{"JoinOps", func(t *testing.T, h enginetest.Harness) {
+		enginetest.TestJoinOps(t, h, enginetest.DefaultJoinOpTests)
+	}},
 	{"JoinPlanning", enginetest.TestJoinPlanning},
 	{"JoinQueries", enginetest.TestJoinQueries},
 	{"JoinQueriesPrepared", enginetest.TestJoinQueriesPrepared},
 	{"JoinStats", enginetest.TestJoinStats},
+	{"JsonScripts", func(t *testing.T, h enginetest.Harness) { enginetest.TestJsonScripts(t, h, nil) }},
+	{"JsonScriptsPrepared", func(t *testing.T, h enginetest.Harness) { enginetest.TestJsonScriptsPrepared(t, h, nil) }},
 	{"LargeGeometryScripts", enginetest.TestLargeGeometryScripts},
 	{"LargeGeometryScriptsPrepared", enginetest.TestLargeGeometryScriptsPrepared},
 	{"LateralJoinQueries", enginetest.TestLateralJoinQueries},
@@ -118,8 +127,10 @@ var suites = []suite{
 	{"PrivilegePersistence", enginetest.TestPrivilegePersistence},
 	{"Queries", enginetest.TestQueries},
 	{"QueriesPrepared", enginetest.TestQueriesPrepared},
+	{"QueryPlans", func(t *testing.T, h enginetest.Harness) { enginetest.TestQueryPlans(t, h, queries.PlanTests) }},
 	{"QueryErrors", enginetest.TestQueryErrors},
 	{"QueryPlanScripts", enginetest.TestQueryPlanScripts},
+	{"ReadOnly", func(t *testing.T, h enginetest.Harness) { enginetest.TestReadOnly(t, h, true) }},
 	{"ReadOnlyVersionedQueries", enginetest.TestReadOnlyVersionedQueries},
 	{"RecursiveViewDefinition", enginetest.TestRecursiveViewDefinition},
 	{"Regexp", testRegexp},
@@ -155,12 +166,12 @@ var suites = []suite{
 	{"SysbenchPlans", enginetest.TestSysbenchPlans},
 	{"TimeQueries", enginetest.TestTimeQueries},
 	{"TpccPlans", enginetest.TestTpccPlans},
-	{"TpcdsPlans", enginetest.TestTpcdsPlans},
 	{"TpchPlans", enginetest.TestTpchPlans},
 	{"Tracing", enginetest.TestTracing},
 	{"TransactionScripts", func(t *testing.T, h enginetest.Harness) { // the suite asks for no skips
 		for _, script := range queries.TransactionTests {
 			if h.(enginetest.SkippingHarness).SkipQueryTest(script.Name) {
+				t.Run(script.Name, func(t *testing.T) { t.Skip() })
 				continue
 			}
 			enginetest.TestTransactionScript(t, h, script)
@@ -170,6 +181,9 @@ var suites = []suite{
 	{"Triggers", enginetest.TestTriggers},
 	{"Truncate", enginetest.TestTruncate},
 	{"TupleQueries", enginetest.TestTupleQueries},
+	{"TypesOverWire", func(t *testing.T, h enginetest.Harness) {
+		enginetest.TestTypesOverWire(t, h.(enginetest.ClientHarness), h.(enginetest.ServerHarness).SessionBuilder())
+	}},
 	{"Update", enginetest.TestUpdate},
 	{"UpdateErrors", enginetest.TestUpdateErrors},
 	{"UpdateIgnore", enginetest.TestUpdateIgnore},
@@ -181,6 +195,12 @@ var suites = []suite{
 	{"VectorFunctions", enginetest.TestVectorFunctions},
 	{"VectorIndexes", enginetest.TestVectorIndexes},
 	{"VectorType", enginetest.TestVectorType},
+	{"VersionedQueries", func(t *testing.T, h enginetest.Harness) {
+		enginetest.TestVersionedQueries(t, h.(enginetest.VersionedDBHarness))
+	}},
+	{"VersionedViews", func(t *testing.T, h enginetest.Harness) {
+		enginetest.TestVersionedViews(t, h.(enginetest.VersionedDBHarness))
+	}},
 	{"Views", enginetest.TestViews},
 	{"ViewsPrepared", enginetest.TestViewsPrepared},
 	{"Warnings", enginetest.TestWarnings},

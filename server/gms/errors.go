@@ -75,6 +75,8 @@ func wireError(err error) error {
 	case errors.Is(err, engine.ErrMemory):
 		return mysql.NewSQLError(mysql.EROutOfResources, "HY000",
 			"Out of memory; the instance's budget for transactions and locks is used up")
+	case errors.Is(err, engine.ErrCounterUsedUp):
+		return mysql.NewSQLError(1467, "HY000", "Failed to read auto-increment value from storage engine")
 	case errors.Is(err, engine.ErrNotWriter):
 		return errReadOnly()
 	case errors.Is(err, engine.ErrReadOnlyTx):
@@ -202,6 +204,7 @@ var rewrites = []rewrite{
 		"Incorrect number of arguments for PROCEDURE $db.$1; expected $2, got $3"),
 	rw(`^Unknown prepared statement handler \((.*)\) given to (.*)$`, 1243, "Unknown prepared statement handler ($1) given to $2"),
 	rw("^Operation (.*) USER failed for (.*)$", 1396, "Operation $1 USER failed for $2"),
+	rw(`^(The SRID of the geometry does not match .*)$`, 3643, "$1"),
 	rw("^You are not allowed to create a user with GRANT$", 1410, "You are not allowed to create a user with GRANT"),
 	rw(`^(?s:(.*?))\.?\s*This is a bug\. Please file(?s:.*)$`, 1105, "Internal error: $1"),
 	rw("^(?:Access denied|command denied) (?s:(.*))$", 1142, "Access denied $1"),

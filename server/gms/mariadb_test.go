@@ -120,9 +120,9 @@ var mariadbScripts = []string{
 	"hermitage_read_committed.txt", "hermitage_repeatable_read.txt", "hermitage_serializable.txt", "lock_tables.txt", "transactions.txt", "implicit_commits.txt",
 }
 
-// differences are the answers of MariaDB that are not ours, by script, anomaly and session,
+// mariadbDifferences are the answers of MariaDB that are not ours, by script, anomaly and session,
 // each with its reason.
-var differences = map[string]string{
+var mariadbDifferences = map[string]string{
 	"hermitage_read_committed PMP-write t1: ok; t2: 1 affected": deleteWaits,
 	"hermitage_read_committed PMP-write t2: no rows; ok":        deleteWaits,
 	"hermitage_read_committed PMP-write t1: (2,30)":             deleteWaits,
@@ -163,7 +163,7 @@ var duplicateKey = regexp.MustCompile(`for key '\w+\.(\w+)'`)
 // and so does one that is listed and gone.
 func TestScriptsOnMariaDB(t *testing.T) {
 	addr := startMariaDB(t)
-	left := maps.Clone(differences)
+	left := maps.Clone(mariadbDifferences)
 	var unlisted []string // a script that has failed goes on no further
 	for _, file := range mariadbScripts {
 		script := strings.TrimSuffix(file, ".txt")

@@ -22,9 +22,6 @@ func newParser() *parser { return &parser{base: sql.NewMysqlParser()} }
 // ParseSimple implements sql.Parser.
 func (p *parser) ParseSimple(query string) (ast.Statement, error) {
 	query = plainComments(query)
-	if stmt, _, err := own(context.Background(), query); stmt != nil || err != nil {
-		return stmt, err
-	}
 	stmt, err := p.base.ParseSimple(rewriteForShare(query))
 	if err != nil {
 		return nil, err

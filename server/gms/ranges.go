@@ -188,6 +188,27 @@ type lookup struct {
 	space  keySpace
 }
 
+// empty reports whether a lookup matches nothing. The planner says so of every NULL
+// among the keys of a join, but to <=> it is a value, whose range is NULL's.
+func empty(l sql.IndexLookup) bool {
+	if !l.IsEmptyRange {
+		return false
+	}
+	null := false
+	coll, _ := l.Ranges.(sql.MySQLRangeCollection)
+	for _, r := range coll {
+		for _, c := range r {
+			if b, ok := c.LowerBound.(sql.Below); ok && b.Key == nil {
+				return true
+			}
+			if _, ok := c.UpperBound.(sql.AboveNull); ok {
+				null = true
+			}
+		}
+	}
+	return !null
+}
+
 // newLookup returns the key ranges of a lookup, in key order. No ranges: nothing matches.
 func newLookup(ctx context.Context, ix *Index, l sql.IndexLookup) (*lookup, error) {
 	k := ix.space

@@ -21,37 +21,29 @@ var grammars = newGrammars()
 
 func newGrammars() map[string]grammar {
 	grammars := map[string]grammar{
-		"do":                    parseDo,
-		"check":                 tableAdmin("check", checkTable),
-		"checksum":              tableAdmin("checksum", checksumTable),
-		"optimize":              tableAdmin("optimize", optimizeTable),
-		"repair":                tableAdmin("repair", repairTable),
-		"show errors":           parseShowDiagnostics("Error"),
-		"show warnings":         parseShowDiagnostics(""),
-		"show count":            parseShowCount,
-		"show profile":          parseShowProfile,
-		"show profiles":         emptySet("SHOW PROFILES", "Query_ID", "Duration", "Query"),
-		"show engine":           parseShowEngine,
-		"show open":             parseShowOpenTables,
-		"show master":           binlogStatus("status", "logs"),
-		"show binary":           binlogStatus("log", "logs"),
-		"show binlog":           emptySet("SHOW BINLOG EVENTS", "Log_name", "Pos", "Event_type", "Server_id", "End_log_pos", "Info"),
-		"show relaylog":         emptySet("SHOW RELAYLOG EVENTS", "Log_name", "Pos", "Event_type", "Server_id", "End_log_pos", "Info"),
-		"show replicas":         emptySet("SHOW REPLICAS", "Server_Id", "Host", "Port", "Source_Id", "Replica_UUID"),
-		"show function":         parseShowFunctionCode,
-		"show procedure":        parseShowFunctionCode,
-		"flush binary":          noFlush, // there is no such log
-		"flush engine":          noFlush,
-		"flush error":           noFlush,
-		"flush general":         noFlush,
-		"flush hosts":           noFlush,
-		"flush logs":            noFlush,
-		"flush optimizer_costs": noFlush,
-		"flush slow":            noFlush,
-		"flush status":          noFlush,
-		"flush user_resources":  noFlush,
-		"help":                  emptySet("HELP", "source_category_name", "name", "is_it_category"),
-		"xa":                    parseXA,
+		"do":             parseDo,
+		"check":          tableAdmin("check", checkTable),
+		"checksum":       tableAdmin("checksum", checksumTable),
+		"optimize":       tableAdmin("optimize", optimizeTable),
+		"repair":         tableAdmin("repair", repairTable),
+		"show errors":    parseShowDiagnostics("Error"),
+		"show warnings":  parseShowDiagnostics(""),
+		"show count":     parseShowCount,
+		"show profile":   parseShowProfile,
+		"show profiles":  emptySet("SHOW PROFILES", "Query_ID", "Duration", "Query"),
+		"show engine":    parseShowEngine,
+		"show open":      parseShowOpenTables,
+		"show master":    binlogStatus("status", "logs"),
+		"show binary":    binlogStatus("log", "logs"),
+		"show binlog":    emptySet("SHOW BINLOG EVENTS", "Log_name", "Pos", "Event_type", "Server_id", "End_log_pos", "Info"),
+		"show relaylog":  emptySet("SHOW RELAYLOG EVENTS", "Log_name", "Pos", "Event_type", "Server_id", "End_log_pos", "Info"),
+		"show replicas":  emptySet("SHOW REPLICAS", "Server_Id", "Host", "Port", "Source_Id", "Replica_UUID"),
+		"show function":  parseShowFunctionCode,
+		"show procedure": parseShowFunctionCode,
+		"flush hosts":    noFlush,
+		"flush status":   noFlush,
+		"help":           emptySet("HELP", "source_category_name", "name", "is_it_category"),
+		"xa":             parseXA,
 	}
 	for _, name := range []string{
 		"HANDLER", "CREATE FUNCTION", "CREATE AGGREGATE FUNCTION", "ALTER FUNCTION", "CHANGE MASTER", "CHANGE REPLICATION",
@@ -67,11 +59,11 @@ func newGrammars() map[string]grammar {
 	return grammars
 }
 
-// own parses the statement at the beginning of query if the planner's grammar lacks
-// it, and returns where it ends; nil if it is the planner's.
+// own parses the statement at the beginning of a client's query if the planner's grammar
+// lacks it, and returns where it ends; nil if it is the planner's.
 func own(ctx context.Context, query string) (stmt ast.Statement, end int, err error) {
 	l := newLexer(query)
-	if l.kind != 'w' {
+	if l.kind != 'w' || !served(ctx) {
 		return nil, 0, nil
 	}
 	key := strings.ToLower(l.text)
@@ -79,7 +71,7 @@ func own(ctx context.Context, query string) (stmt ast.Statement, end int, err er
 	parse, there := grammars[key]
 	if !there && l.kind == 'w' {
 		key += " " + strings.ToLower(l.text)
-		if parse = grammars[key]; parse == nil && served(ctx) {
+		if parse = grammars[key]; parse == nil {
 			parse = accountGrammars[key]
 		}
 		if parse != nil {
@@ -355,12 +347,12 @@ func parseShowDiagnostics(level string) grammar {
 			return nil, nil
 		}
 		a := &admin{name: "SHOW WARNINGS", diagnoses: true, columns: sql.Schema{
-			{Name: "Level", Type: types.Text}, {Name: "Code", Type: types.Uint32}, {Name: "Message", Type: types.LongText},
+			{Name: "Level", Type: types.Text}, {Name: "Code", Type: types.Int32}, {Name: "Message", Type: types.LongText},
 		}}
 		a.run = func(_ *sql.Context, s *Session, _ *admin) ([]sql.Row, error) {
 			var rows []sql.Row
 			for _, w := range s.diagnostics(level) {
-				rows = append(rows, sql.Row{w.Level, uint32(w.Code), w.Message})
+				rows = append(rows, sql.Row{w.Level, w.Code, w.Message})
 			}
 			rows = rows[min(offset, uint64(len(rows))):]
 			return rows[:min(limit, uint64(len(rows)))], nil

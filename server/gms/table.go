@@ -243,7 +243,7 @@ func (t *Table) scan(ctx *sql.Context, l *sql.IndexLookup) (sql.RowIter, error) 
 				return nil, errDefinitionChanged()
 			}
 		}
-		if l.IsEmptyRange {
+		if empty(*l) {
 			return sql.RowsToRowIter(), nil
 		}
 		if ix.pseudo == nil { // others are a scan with the filter above
