@@ -2,6 +2,7 @@ package gms
 
 import (
 	"io"
+	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/plan"
@@ -378,6 +379,23 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		if s.b.mysql && n.Outfile+n.Dumpfile != "" {
 			return nil, errFiles()
 		}
+	case *plan.CreateDB:
+		if !s.b.mysql {
+			return nil, nil
+		}
+		c := *n
+		c.Catalog = unguarded{n.Catalog, s.b}
+		return b.plain(ctx, s, &c, r)
+	case *plan.DropDB:
+		if !s.b.mysql {
+			return nil, nil
+		}
+		if !n.IfExists && !n.Catalog.HasDatabase(ctx, n.DbName) {
+			return nil, mysql.NewSQLError(1008, "HY000", "Can't drop database '%s'; database doesn't exist", n.DbName)
+		}
+		c := *n
+		c.Catalog = unguarded{n.Catalog, s.b}
+		return b.plain(ctx, s, &c, r)
 	case *plan.ShowColumns:
 		if s.b.mysql {
 			return b.showColumns(ctx, s, n, r)
@@ -423,6 +441,27 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		return b.filter(ctx, s, n, r)
 	}
 	return nil, nil
+}
+
+// unguarded is the planner's catalog without its mutex around databases: a statement that
+// waits for a metadata lock would hold it, and every other would wait with it. The
+// engine's locks are what keeps two of them apart.
+type unguarded struct {
+	sql.Catalog
+	b *Backend
+}
+
+// CreateDatabase implements sql.Catalog.
+func (u unguarded) CreateDatabase(ctx *sql.Context, name string, c sql.CollationID) error {
+	return u.b.CreateCollatedDatabase(ctx, name, c)
+}
+
+// RemoveDatabase implements sql.Catalog.
+func (u unguarded) RemoveDatabase(ctx *sql.Context, name string) error {
+	if strings.EqualFold(name, sql.InformationSchemaDatabaseName) || strings.EqualFold(name, "mysql") {
+		return deniedDatabase(ctx, name)
+	}
+	return u.b.DropDatabase(ctx, name)
 }
 
 // running reports whether there is a connection of the number.

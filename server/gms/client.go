@@ -77,10 +77,6 @@ func (c *client) Close() {
 	if c.sess == nil {
 		return
 	}
-	ctx := sql.NewContext(context.Background(), sql.WithSession(c.sess))
-	if err := c.srv().engine.Analyzer.Catalog.UnlockTables(ctx, c.conn.ID()); err != nil {
-		c.srv().o.Logger.Warn("unlock tables", "connection", c.conn.ID(), "err", err)
-	}
 	c.sess.SessionEnd()
 	if c.inTransaction.Swap(false) {
 		c.srv().gate.leave()
