@@ -85,7 +85,8 @@ func setAccountOptions(ctx *sql.Context, change func(all map[string]accountOptio
 // address, -1 if it does not: a host or address without wildcards is narrowest, then
 // the longer text before the first wildcard (MySQL 8.0 manual, 8.2.6).
 func accountMatches(host string, client netip.Addr) int {
-	if client.IsLoopback() && (strings.EqualFold(host, "localhost")) {
+	local := client.Unmap() == netip.AddrFrom4([4]byte{127, 0, 0, 1}) || client == netip.IPv6Loopback()
+	if local && strings.EqualFold(host, "localhost") {
 		return 1 << 20
 	}
 	if a, err := netip.ParseAddr(host); err == nil {
@@ -101,7 +102,7 @@ func accountMatches(host string, client netip.Addr) int {
 		return -1
 	}
 	at := strings.IndexAny(host, "%_")
-	if at < 0 || !like(client.Unmap().String(), host) && !(client.IsLoopback() && like("localhost", host)) {
+	if at < 0 || !like(client.Unmap().String(), host) && !(local && like("localhost", host)) {
 		return -1
 	}
 	return at

@@ -94,11 +94,14 @@ func (h *handler) account(c *protocol.Conn, user string) *mysql_db.User {
 	return &found
 }
 
+// eventScheduler is the planner's account for events, which nobody logs in to.
+const eventScheduler = "event_scheduler"
+
 // Account implements protocol.Handler. An account without a password is for clients
 // on this machine only.
 func (h *handler) Account(c *protocol.Conn, user string) (protocol.Account, error) {
 	u := h.account(c, user)
-	if u == nil || u.AuthString == "" && !address(c).IsLoopback() {
+	if u == nil || u.AuthString == "" && !address(c).IsLoopback() || user == eventScheduler {
 		return protocol.Decoy(user, h.secret(), string(mysql.CachingSha2Password), string(mysql.MysqlNativePassword)), nil
 	}
 	return protocol.Account{
