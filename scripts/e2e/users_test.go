@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"syscall"
 	"testing"
@@ -77,8 +78,18 @@ func grantsHold(t *testing.T, c *cluster.Cluster, ports map[string]int) {
 	})
 	must(t, err)
 	everywhere("after the failover", true)
+	standing := sessionsOf(t, c, ports, "here:secret")
 	run(t, pool(t, c, cluster.PortCluster, ""), "REVOKE SELECT ON shop.* FROM here@'127.0.0.1'")
 	everywhere("after REVOKE", false)
+	for at, conn := range standing {
+		eventually(t, "after REVOKE, an open session at the "+at, func(ctx context.Context) error {
+			_, err := conn.ExecContext(ctx, "SELECT id FROM shop.t")
+			if number, ok := errorNumber(err); !ok || number != 1142 {
+				return fmt.Errorf("the query gives %v", err)
+			}
+			return nil
+		})
+	}
 	run(t, pool(t, c, cluster.PortCluster, ""), "DROP USER here@'127.0.0.1'")
 	for at, port := range ports {
 		eventually(t, "the dropped user at the "+at, func(context.Context) error {
@@ -88,4 +99,19 @@ func grantsHold(t *testing.T, c *cluster.Cluster, ports map[string]int) {
 			return nil
 		})
 	}
+}
+
+// sessionsOf opens a session at every port, as user:password.
+func sessionsOf(t *testing.T, c *cluster.Cluster, ports map[string]int, user string) map[string]*sql.Conn {
+	t.Helper()
+	out := map[string]*sql.Conn{}
+	for at, port := range ports {
+		db, err := sql.Open("mysql", user+"@tcp("+c.Addr(port)+")/")
+		must(t, err)
+		t.Cleanup(func() { db.Close() })
+		conn, err := db.Conn(deadline(t))
+		must(t, err)
+		out[at] = conn
+	}
+	return out
 }

@@ -302,7 +302,7 @@ func (c *client) run(ctx context.Context, query string, parsed ast.Statement, bi
 	}
 	defer e.ProcessList.EndQuery(sctx)
 	defer c.sess.CommandEnd()
-	c.sess.refreshPrivileges(sctx)
+	c.refreshPrivileges(sctx)
 	schema, rows, _, err := e.QueryWithBindings(sctx, query, parsed, bindings, &sql.QueryFlags{})
 	if err != nil {
 		return false, err
@@ -378,6 +378,12 @@ func (c *client) writeRows(ctx *sql.Context, schema sql.Schema, rows sql.RowIter
 		return err
 	}
 	return w.End()
+}
+
+// refreshPrivileges makes grants and roles those of now: on a reader those that have arrived.
+func (c *client) refreshPrivileges(ctx *sql.Context) {
+	c.srv().refreshUsers()
+	c.sess.refreshPrivileges(ctx)
 }
 
 // fail rolls back what an autocommitted statement left, and returns what the client
@@ -492,7 +498,7 @@ func (c *client) operate(ctx context.Context, query string, f func(ctx *sql.Cont
 	}
 	defer processes.EndOperation(sctx)
 	defer c.sess.CommandEnd()
-	c.sess.refreshPrivileges(sctx)
+	c.refreshPrivileges(sctx)
 	if err := c.sess.ValidateSession(sctx); err != nil {
 		return c.fail(ctx, err)
 	}

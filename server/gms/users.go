@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/dolthub/go-mysql-server/eventscheduler"
 	"github.com/dolthub/go-mysql-server/sql"
@@ -16,6 +17,7 @@ import (
 type users struct {
 	mu     sync.Mutex
 	loaded []byte
+	seen   atomic.Pointer[engine.Catalog] // the newest schema that was looked at, on a reader
 }
 
 // userPersister stores users and grants as one object, in the transaction of the
@@ -92,14 +94,24 @@ func (s *Server) reloadUsers() {
 	}
 }
 
-// refreshUsers loads the users if they changed: another instance writes them.
+// refreshUsers loads the users if they changed: another instance writes them. It costs
+// a look at a pointer while the schema stays the same.
 func (s *Server) refreshUsers() {
 	if s.writer.Load() {
 		return
 	}
-	if _, err := s.loadUsers(); err != nil {
-		s.o.Logger.Warn("refresh users", "err", err)
+	cat, err := s.o.DB.CatalogAt(context.Background(), 0)
+	if err == nil && s.users.seen.Load() == cat {
+		return
 	}
+	if err == nil {
+		_, err = s.loadUsers()
+	}
+	if err != nil {
+		s.o.Logger.Warn("refresh users", "err", err)
+		return
+	}
+	s.users.seen.Store(cat)
 }
 
 // startEvents starts the event scheduler; it runs on the writer only.
