@@ -98,14 +98,7 @@ func (l *lexer) string() (string, bool) {
 }
 
 // syntax returns the error of a statement whose next token is not one that may come there.
-func (l *lexer) syntax() error {
-	if err := l.end(); err != nil {
-		return err
-	}
-	return mysql.NewSQLError(mysql.ERParseError, "42000",
-		"You have an error in your SQL syntax; check the manual that corresponds to your MySQL server version for the right syntax to use near '' at line %d",
-		1+strings.Count(l.q[:l.start], "\n"))
-}
+func (l *lexer) syntax() error { return syntaxError(l.q, l.start) }
 
 // parseAccounts parses CREATE USER and ALTER USER.
 func parseAccounts(l *lexer, verb string) (ast.Statement, error) {

@@ -160,11 +160,19 @@ func (l *lexer) end() error {
 	if l.kind == 0 {
 		return nil
 	}
-	near := l.q[l.start:]
-	if len(near) > 80 {
-		near = near[:80]
+	return syntaxError(l.q, l.start)
+}
+
+// nearMax is how much of a statement a syntax error shows.
+const nearMax = 80
+
+// syntaxError returns MySQL's error of a text that cannot go on as it does at a position.
+func syntaxError(q string, at int) error {
+	near := q[at:]
+	if len(near) > nearMax {
+		near = strings.ToValidUTF8(near[:nearMax], "")
 	}
 	return mysql.NewSQLError(mysql.ERParseError, "42000",
 		"You have an error in your SQL syntax; check the manual that corresponds to your MySQL server version for the right syntax to use near '%s' at line %d",
-		near, 1+strings.Count(l.q[:l.start], "\n"))
+		near, 1+strings.Count(q[:at], "\n"))
 }

@@ -22,7 +22,11 @@ func newParser() *parser { return &parser{base: sql.NewMysqlParser()} }
 // ParseSimple implements sql.Parser.
 func (p *parser) ParseSimple(query string) (ast.Statement, error) {
 	query = plainComments(query)
-	stmt, err := p.base.ParseSimple(rewriteForShare(query))
+	var stmt ast.Statement
+	err := withQuotedNames(false, rewriteForShare(query), func(q string) (err error) {
+		stmt, err = p.base.ParseSimple(q)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -46,8 +50,13 @@ func (p *parser) ParseWithOptions(ctx context.Context, query string, delimiter r
 		}
 		return stmt, query[:end], rest, err
 	}
-	query = rewriteForShare(query)
-	stmt, parsed, rest, err := p.base.ParseWithOptions(ctx, query, delimiter, multi, options)
+	var stmt ast.Statement
+	var parsed, rest string
+	err := withQuotedNames(served(ctx), rewriteForShare(query), func(q string) (err error) {
+		query = q
+		stmt, parsed, rest, err = p.base.ParseWithOptions(ctx, q, delimiter, multi, options)
+		return err
+	})
 	if err == nil {
 		p.after(ctx, query, stmt)
 	}
@@ -62,8 +71,13 @@ func (p *parser) ParseOneWithOptions(ctx context.Context, query string,
 	if stmt, end, err := own(ctx, query); stmt != nil || err != nil {
 		return stmt, end, err
 	}
-	query = rewriteForShare(query)
-	stmt, n, err := p.base.ParseOneWithOptions(ctx, query, options)
+	var stmt ast.Statement
+	var n int
+	err := withQuotedNames(served(ctx), rewriteForShare(query), func(q string) (err error) {
+		query = q
+		stmt, n, err = p.base.ParseOneWithOptions(ctx, q, options)
+		return err
+	})
 	if err == nil {
 		p.after(ctx, query, stmt)
 	}

@@ -257,10 +257,17 @@ func nothing(*sql.Context, *Session, *admin) ([]sql.Row, error) { return nil, ni
 // parseDo parses DO expr [, expr] …: the expressions are evaluated, and that is all.
 func parseDo(l *lexer) (ast.Statement, error) {
 	from := l.start
+	if l.kind == 0 {
+		return nil, l.syntax()
+	}
 	l.skip()
-	sel, err := ast.Parse("SELECT " + l.q[from:l.start])
+	var sel ast.Statement
+	err := withQuotedNames(true, "SELECT "+l.q[from:l.start], func(q string) (err error) {
+		sel, err = ast.Parse(q)
+		return err
+	})
 	if err != nil {
-		return nil, sql.ErrSyntaxError.New(strings.Replace(err.Error(), "SELECT", "DO", 1))
+		return nil, err
 	}
 	s, ok := sel.(*ast.Select)
 	if !ok || len(s.From) > 0 && !dual(s.From) || s.Where != nil {

@@ -1,0 +1,141 @@
+package gms
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+
+	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+)
+
+// quotedRetries bounds the words of a statement that are quoted one after the other.
+const quotedRetries = 32
+
+var (
+	syntaxErrorAt   = regexp.MustCompile(`syntax error at position (\d+) near '([A-Za-z_]\w*)'`)
+	syntaxErrorNear = regexp.MustCompile(`syntax error at position (\d+)(?: near '(?s:(.*))')?$`)
+)
+
+// mysqlSyntaxError turns a syntax error of the planner's grammar into MySQL's; other
+// errors are returned as they are.
+func mysqlSyntaxError(query string, err error) error {
+	m := syntaxErrorNear.FindStringSubmatch(err.Error())
+	if m == nil {
+		return err
+	}
+	limit, aerr := strconv.Atoi(m[1])
+	if aerr != nil {
+		return err
+	}
+	if m[2] == "" {
+		return syntaxError(query, len(query))
+	}
+	limit = min(limit+1, len(query))
+	at := strings.LastIndex(strings.ToLower(query[:limit]), strings.ToLower(m[2]))
+	return syntaxError(query, max(at, 0))
+}
+
+// withQuotedNames parses a statement. The planner's grammar takes more words for keywords
+// than MySQL does (name, copy, status …): a word that it stumbles over, which MySQL
+// does not reserve, is a name, and the statement is parsed again with it in quotes.
+// f gets texts; the last one it was given is the one that the result is of. A client's
+// statement that has an error even so gets MySQL's.
+func withQuotedNames(client bool, query string, f func(query string) error) error {
+	first := f(query)
+	err := first
+	for range quotedRetries {
+		if err == nil {
+			return nil
+		}
+		at, end := stumbled(query, err)
+		if at < 0 {
+			break
+		}
+		query = query[:at] + "`" + query[at:end] + "`" + query[end:]
+		err = f(query)
+	}
+	switch {
+	case err == nil:
+		return nil
+	case client:
+		return mysqlSyntaxError(query, err)
+	}
+	return first
+}
+
+// stumbled returns where the word is that a syntax error is about, or the word before
+// it if that is the one to be quoted; -1 if neither is.
+func stumbled(query string, err error) (start, end int) {
+	m := syntaxErrorAt.FindStringSubmatch(err.Error())
+	if m == nil {
+		return -1, -1
+	}
+	limit, aerr := strconv.Atoi(m[1])
+	if aerr != nil {
+		return -1, -1
+	}
+	start, end = -1, -1
+	before := [2]int{-1, -1} // the word before
+	last := [2]int{-1, -1}
+	for at := 0; at < len(query); {
+		word, next := nextWord(query, at)
+		if next > limit+1 {
+			break
+		}
+		if word != "" && word != " " {
+			if strings.EqualFold(word, m[2]) {
+				start, end, before = at, next, last
+			}
+			last = [2]int{at, next}
+		} else if word == " " {
+			last = [2]int{-1, -1}
+		}
+		at = next
+	}
+	if start >= 0 && namable(query[start:end]) {
+		return start, end
+	}
+	if before[0] >= 0 && namable(query[before[0]:before[1]]) {
+		return before[0], before[1]
+	}
+	return -1, -1
+}
+
+// namable reports whether a word is a keyword to the planner's grammar and may be a
+// name without quotes in MySQL.
+func namable(word string) bool {
+	if reservedWords[strings.ToUpper(word)] {
+		return false
+	}
+	typ, _ := ast.NewStringTokenizer(word).Scan()
+	return typ != ast.ID
+}
+
+// reservedWords are those of MySQL 8.0 (manual, 11.3).
+var reservedWords = words(`ACCESSIBLE ADD ALL ALTER ANALYZE AND AS ASC ASENSITIVE BEFORE BETWEEN BIGINT BINARY BLOB
+	BOTH BY CALL CASCADE CASE CHANGE CHAR CHARACTER CHECK COLLATE COLUMN CONDITION CONSTRAINT CONTINUE CONVERT CREATE
+	CROSS CUBE CUME_DIST CURRENT_DATE CURRENT_TIME CURRENT_TIMESTAMP CURRENT_USER CURSOR DATABASE DATABASES DAY_HOUR
+	DAY_MICROSECOND DAY_MINUTE DAY_SECOND DEC DECIMAL DECLARE DEFAULT DELAYED DELETE DENSE_RANK DESC DESCRIBE
+	DETERMINISTIC DISTINCT DISTINCTROW DIV DOUBLE DROP DUAL EACH ELSE ELSEIF EMPTY ENCLOSED ESCAPED EXCEPT EXISTS EXIT
+	EXPLAIN FALSE FETCH FIRST_VALUE FLOAT FLOAT4 FLOAT8 FOR FORCE FOREIGN FROM FULLTEXT FUNCTION GENERATED GET GRANT
+	GROUP GROUPING GROUPS HAVING HIGH_PRIORITY HOUR_MICROSECOND HOUR_MINUTE HOUR_SECOND IF IGNORE IN INDEX INFILE INNER
+	INOUT INSENSITIVE INSERT INT INT1 INT2 INT3 INT4 INT8 INTEGER INTERSECT INTERVAL INTO IO_AFTER_GTIDS IO_BEFORE_GTIDS
+	IS ITERATE JOIN JSON_TABLE KEY KEYS KILL LAG LAST_VALUE LATERAL LEAD LEADING LEAVE LEFT LIKE LIMIT LINEAR LINES LOAD
+	LOCALTIME LOCALTIMESTAMP LOCK LONG LONGBLOB LONGTEXT LOOP LOW_PRIORITY MASTER_BIND MASTER_SSL_VERIFY_SERVER_CERT
+	MATCH MAXVALUE MEDIUMBLOB MEDIUMINT MEDIUMTEXT MIDDLEINT MINUTE_MICROSECOND MINUTE_SECOND MOD MODIFIES NATURAL NOT
+	NO_WRITE_TO_BINLOG NTH_VALUE NTILE NULL NUMERIC OF ON OPTIMIZE OPTIMIZER_COSTS OPTION OPTIONALLY OR ORDER OUT OUTER
+	OUTFILE OVER PARTITION PERCENT_RANK PRECISION PRIMARY PROCEDURE PURGE RANGE RANK READ READS READ_WRITE REAL RECURSIVE
+	REFERENCES REGEXP RELEASE RENAME REPEAT REPLACE REQUIRE RESIGNAL RESTRICT RETURN REVOKE RIGHT RLIKE ROW ROWS
+	ROW_NUMBER SCHEMA SCHEMAS SECOND_MICROSECOND SELECT SENSITIVE SEPARATOR SET SHOW SIGNAL SMALLINT SPATIAL SPECIFIC SQL
+	SQLEXCEPTION SQLSTATE SQLWARNING SQL_BIG_RESULT SQL_CALC_FOUND_ROWS SQL_SMALL_RESULT SSL STARTING STORED
+	STRAIGHT_JOIN SYSTEM TABLE TERMINATED THEN TINYBLOB TINYINT TINYTEXT TO TRAILING TRIGGER TRUE UNDO UNION UNIQUE UNLOCK
+	UNSIGNED UPDATE USAGE USE USING UTC_DATE UTC_TIME UTC_TIMESTAMP VALUES VARBINARY VARCHAR VARCHARACTER VARYING VIRTUAL
+	WHEN WHERE WHILE WINDOW WITH WRITE XOR YEAR_MONTH ZEROFILL`)
+
+func words(list string) map[string]bool {
+	m := map[string]bool{}
+	for _, w := range strings.Fields(list) {
+		m[w] = true
+	}
+	return m
+}
