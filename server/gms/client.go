@@ -271,7 +271,7 @@ func (c *client) command(ctx context.Context, query string, parsed ast.Statement
 	defer c.leave()
 	ctx, cancel := c.deadline(ctx, query)
 	defer cancel()
-	c.sess.recorder.begin(query)
+	c.sess.recorder.begin(withoutSecrets(query))
 	defer func() { c.sess.recorder.end(err) }()
 	for try := 0; ; try++ {
 		wrote, err := c.run(ctx, query, parsed, bindings, w)
@@ -296,7 +296,7 @@ func (c *client) command(ctx context.Context, query string, parsed ast.Statement
 // run runs a statement once. wrote is true if a part of its result was written.
 func (c *client) run(ctx context.Context, query string, parsed ast.Statement, bindings map[string]ast.Expr, w *protocol.Results) (wrote bool, err error) {
 	e := c.srv().engine
-	sctx, err := e.ProcessList.BeginQuery(c.context(ctx, query, w), query)
+	sctx, err := e.ProcessList.BeginQuery(c.context(ctx, query, w), withoutSecrets(query))
 	if err != nil {
 		return false, err
 	}
