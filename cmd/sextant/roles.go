@@ -235,7 +235,8 @@ func runServer(ctx context.Context, cfg *config.Config, id string, log *slog.Log
 			Logger: log, CacheBytes: int64(cfg.Server.PageCache), BudgetBytes: int64(cfg.Server.Memory),
 			MaxTransactionBytes: int64(cfg.Server.MaxTransactionBytes), Retention: retention(cfg),
 		},
-		WindowBytes: int(cfg.Server.LogWindow), MaxConnections: cfg.Server.MaxConnections, TrustedProxies: routerSources(cfg),
+		WindowBytes: int(cfg.Server.LogWindow), MaxConnections: cfg.Server.MaxConnections,
+		StatementMemory: int64(cfg.Server.StatementMemory), TrustedProxies: routerSources(cfg),
 		HeartbeatEvery: cfg.Control.InstanceHeartbeat, TickEvery: cfg.Server.VDLInterval,
 	})
 	serveMetrics(ctx, cfg, config.PortMetrics+n, id, log, []gauge{
