@@ -215,6 +215,7 @@ func runServer(ctx context.Context, cfg *config.Config, id string, log *slog.Log
 		return err
 	}
 	log = log.With("node", id)
+	limitMemory(cfg.Server, log)
 	n := config.Number(id) - 1
 	mysql, err := listen(cfg, config.PortInstance+n)
 	if err != nil {
