@@ -1,0 +1,121 @@
+package gms_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"fmt"
+	"os"
+	"runtime"
+	"testing"
+
+	"sextant/engine"
+	"sextant/logstore/memvolume"
+)
+
+// largeRows is the size of the tables of these tests; SEXTANT_LARGE=1 makes them a million rows.
+func largeRows() int {
+	if os.Getenv("SEXTANT_LARGE") != "" {
+		return 1_000_000
+	}
+	return 100_000
+}
+
+// liveHeap is the bytes that are reachable.
+func liveHeap() int64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
+// peakHeap calls f and returns by how much the live heap grew meanwhile at most, as seen
+// at the calls of look that f makes.
+func peakHeap(f func(look func())) int64 {
+	before, peak := liveHeap(), int64(0)
+	f(func() { peak = max(peak, liveHeap()-before) })
+	return peak
+}
+
+// largeTable makes d.t with n narrow rows.
+func largeTable(t *testing.T, c execer, n int) {
+	t.Helper()
+	must(t, c, "CREATE DATABASE IF NOT EXISTS d", "CREATE TABLE d.t (id INT PRIMARY KEY, n INT NOT NULL, s VARCHAR(20) NOT NULL)",
+		"SET cte_max_recursion_depth = 100000000")
+	for from := 0; from < n; from += 50_000 {
+		to := min(from+50_000, n)
+		must(t, c, fmt.Sprintf("INSERT INTO d.t WITH RECURSIVE r (i) AS (SELECT %d UNION ALL SELECT i+1 FROM r WHERE i < %d) SELECT i, (i*7919) %% 1000003, CONCAT('row ', i) FROM r", from, to-1))
+	}
+}
+
+// A result of any size is sent as it is read: a client that stops reading stops the scan,
+// and the server keeps nothing but what stands in its buffers.
+func TestLargeResultsStream(t *testing.T) {
+	const bound = 16 << 20
+	i := startInstanceOn(t, memvolume.New(memvolume.Options{}), engine.Options{CacheBytes: 4 << 20})
+	c := i.conn(i.open(""))
+	rows := largeRows()
+	largeTable(t, c, rows)
+	one(t, c, "SELECT COUNT(*) FROM d.t")
+	text := func(q string) (*sql.Rows, error) { return c.QueryContext(t.Context(), q) }
+	prepared := func(q string) (*sql.Rows, error) { return c.QueryContext(t.Context(), q+" WHERE id >= ?", 0) }
+	for name, query := range map[string]func(string) (*sql.Rows, error){"text": text, "prepared": prepared} {
+		n := 0
+		peak := peakHeap(func(look func()) {
+			r, err := query("SELECT * FROM d.t")
+			if err != nil {
+				t.Fatal(err)
+			}
+			for ; r.Next(); n++ {
+				if n%(rows/5) == 0 { // as long as this takes the client reads nothing
+					look()
+				}
+			}
+			if err := r.Err(); err != nil {
+				t.Fatal(err)
+			}
+		})
+		t.Logf("%s: %d rows, %d KiB more than before at most", name, n, peak>>10)
+		if n != rows || peak > bound {
+			t.Errorf("%s: %d rows of %d, %d bytes kept, at most %d expected", name, n, rows, peak, bound)
+		}
+	}
+}
+
+// A BLOB of max_allowed_packet's order goes in as text, as a parameter and as long data,
+// and comes back; beyond max_allowed_packet there is error 1153.
+func TestLargeBlobs(t *testing.T) {
+	size := 8 << 20
+	if os.Getenv("SEXTANT_LARGE") != "" {
+		size = 64 << 20
+	}
+	i := startInstance(t)
+	admin := i.conn(i.open(""))
+	must(t, admin, "CREATE DATABASE d", "CREATE TABLE d.b (id INT PRIMARY KEY, b LONGBLOB NOT NULL)",
+		fmt.Sprintf("SET GLOBAL max_allowed_packet = %d", 4*size))
+	defer must(t, admin, "SET GLOBAL max_allowed_packet = 67108864")
+	blob := make([]byte, size)
+	_, _ = rand.Read(blob)
+	for id, params := range []string{"d?maxAllowedPacket=1073741824&interpolateParams=true", "d?maxAllowedPacket=1073741824", "d?maxAllowedPacket=65536"} {
+		c := i.conn(i.open(params)) // the last sends long data
+		if _, err := c.ExecContext(t.Context(), "INSERT INTO b VALUES (?, ?)", id, blob); err != nil {
+			t.Fatalf("%s: %v", params, err)
+		}
+		var got []byte
+		if err := i.conn(i.open("d?maxAllowedPacket=1073741824")).QueryRowContext(t.Context(), "SELECT b FROM b WHERE id = ?", id).Scan(&got); err != nil || !bytes.Equal(got, blob) {
+			t.Fatalf("%s: %d bytes came back, %v", params, len(got), err)
+		}
+	}
+	if got := one(t, admin, "SELECT COUNT(*) FROM d.b WHERE LENGTH(b) = "+fmt.Sprint(size)); got != "3" {
+		t.Errorf("%s rows of the length", got)
+	}
+	must(t, admin, fmt.Sprintf("SET GLOBAL max_allowed_packet = %d", size/2))
+	c := i.conn(i.open("d?maxAllowedPacket=1073741824&interpolateParams=true"))
+	if _, err := c.ExecContext(context.Background(), "INSERT INTO b VALUES (9, ?)", blob); err == nil {
+		t.Error("a packet that is too large was taken")
+	}
+	if one(t, admin, "SELECT COUNT(*) FROM d.b") != "3" {
+		t.Error("the row is there")
+	}
+}
