@@ -119,3 +119,50 @@ func TestLargeBlobs(t *testing.T) {
 		t.Error("the row is there")
 	}
 }
+
+// CREATE INDEX and a rewriting ALTER keep a chunk of what they sort for each index, however
+// many rows there are, and say in SHOW PROCESSLIST how far they are. The heap is
+// counted net of the volume, which is in memory here.
+func TestLargeTablesAreAltered(t *testing.T) {
+	const bound = 96 << 20 // two chunks of 32 MiB with what they are made of, and the log on its way
+	i := startInstanceOn(t, memvolume.New(memvolume.Options{}), engine.Options{CacheBytes: 4 << 20})
+	c, other := i.conn(i.open("")), i.conn(i.open(""))
+	rows := largeRows()
+	largeTable(t, c, rows)
+	for _, q := range []string{"CREATE INDEX n ON d.t (n, s)", "ALTER TABLE d.t MODIFY n BIGINT NOT NULL"} {
+		before, states := liveHeap(), map[string]bool{}
+		done := make(chan error, 1)
+		go func() {
+			_, err := c.ExecContext(t.Context(), q)
+			done <- err
+		}()
+		peak := int64(0)
+		for running := true; running; {
+			select {
+			case err := <-done:
+				if err != nil {
+					t.Fatal(err)
+				}
+				running = false
+			default:
+				peak = max(peak, liveHeap())
+				var state sql.NullString
+				err := other.QueryRowContext(t.Context(), "SELECT state FROM information_schema.processlist WHERE info = ?", q).Scan(&state)
+				if err == nil {
+					states[state.String] = true
+				}
+			}
+		}
+		kept := peak - max(before, liveHeap())
+		t.Logf("%s: %d rows, %d MiB kept meanwhile at most; %d states shown", q, rows, kept>>20, len(states))
+		if kept > bound {
+			t.Errorf("%s: %d bytes kept, at most %d expected", q, kept, bound)
+		}
+	}
+	if got := one(t, other, "SELECT COUNT(*) FROM d.t FORCE INDEX (n)"); got != fmt.Sprint(rows) {
+		t.Errorf("%s rows", got)
+	}
+	if _, err := i.db.Check(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
