@@ -166,3 +166,144 @@ func TestLargeTablesAreAltered(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A million row changes are one transaction while they fit server.max_transaction_bytes;
+// beyond it there is error 1197 at once, the transaction's memory is given back, and the
+// session goes on.
+func TestLargeTransactions(t *testing.T) {
+	const limit = 24 << 20
+	i := startInstanceOn(t, memvolume.New(memvolume.Options{}), engine.Options{MaxTransactionBytes: limit})
+	c := i.conn(i.open(""))
+	rows := largeRows()
+	largeTable(t, c, rows)
+	base := i.db.MemoryUsed()
+	must(t, c, "CREATE TABLE d.big (id INT PRIMARY KEY, s VARCHAR(250))")
+	wantError(t, c, "INSERT INTO d.big SELECT id, REPEAT('x', 200) FROM d.t", 1197, "HY000")
+	if got := one(t, c, "SELECT COUNT(*) FROM d.big"); got != "0" || i.db.MemoryUsed() > base+1<<20 {
+		t.Errorf("%s rows, %d bytes taken", got, i.db.MemoryUsed()-base)
+	}
+	if rows > 100_000 {
+		wantError(t, c, "DELETE FROM d.t", 1197, "HY000") // TRUNCATE, or DELETE … LIMIT in turns
+		if got := one(t, c, "SELECT COUNT(*) FROM d.t"); got != fmt.Sprint(rows) {
+			t.Errorf("%s rows", got)
+		}
+		return
+	}
+	must(t, c, "UPDATE d.t SET n = n + 1", "DELETE FROM d.t")
+	if got := one(t, c, "SELECT COUNT(*) FROM d.t"); got != "0" || i.db.MemoryUsed() > base+1<<20 {
+		t.Errorf("%s rows, %d bytes taken", got, i.db.MemoryUsed()-base)
+	}
+}
+
+// With the default limits a million rows are inserted, changed and deleted by a statement each.
+func TestAMillionRowChanges(t *testing.T) {
+	if os.Getenv("SEXTANT_LARGE") == "" {
+		t.Skip("SEXTANT_LARGE=1 runs it")
+	}
+	i := startInstance(t)
+	c := i.conn(i.open(""))
+	rows := largeRows()
+	largeTable(t, c, rows)
+	must(t, c, "CREATE TABLE d.u LIKE d.t")
+	for _, q := range []string{"INSERT INTO d.u SELECT * FROM d.t", "UPDATE d.u SET n = n + 1", "DELETE FROM d.u"} {
+		base := i.db.MemoryUsed()
+		peak := peakHeap(func(look func()) {
+			done := make(chan error, 1)
+			go func() {
+				_, err := c.ExecContext(t.Context(), q)
+				done <- err
+			}()
+			for {
+				select {
+				case err := <-done:
+					if err != nil {
+						t.Errorf("%s: %v", q, err)
+					}
+					return
+				default:
+					look()
+				}
+			}
+		})
+		t.Logf("%s: %d rows, the live heap grew by %d MiB at most, %d bytes of the budget are kept", q, rows, peak>>20, i.db.MemoryUsed()-base)
+	}
+}
+
+// A thousand tables are made, listed, described and dropped; a reader's catalog is not
+// slower with each.
+func TestAThousandTables(t *testing.T) {
+	tables := 200
+	if os.Getenv("SEXTANT_LARGE") != "" {
+		tables = 1000
+	}
+	i := startInstance(t)
+	c := i.conn(i.open(""))
+	must(t, c, "CREATE DATABASE d", "USE d")
+	before := liveHeap()
+	for n := range tables {
+		must(t, c, fmt.Sprintf("CREATE TABLE t%d (id INT PRIMARY KEY AUTO_INCREMENT, a VARCHAR(50) NOT NULL, b INT, KEY b (b))", n))
+	}
+	t.Logf("%d KiB for each table, in the volume too", (liveHeap()-before)>>10/int64(tables))
+	for q, want := range map[string]int{
+		"SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = 'd'":                      tables,
+		"SELECT COUNT(*) FROM information_schema.columns WHERE table_schema = 'd'":                     3 * tables,
+		"SELECT COUNT(*) FROM information_schema.statistics WHERE table_schema = 'd'":                  2 * tables,
+		"SELECT COUNT(*) FROM information_schema.key_column_usage WHERE table_schema = 'd'":            tables,
+		"SELECT COUNT(*) FROM information_schema.columns WHERE table_schema = 'd' AND table_name='t7'": 3,
+	} {
+		if got := one(t, c, q); got != fmt.Sprint(want) {
+			t.Errorf("%s: %s, want %d", q, got, want)
+		}
+	}
+	for n := range tables {
+		must(t, c, fmt.Sprintf("INSERT INTO t%d (a, b) VALUES ('x', %d)", n, n), fmt.Sprintf("DESCRIBE t%d", n))
+	}
+	for n := range tables {
+		must(t, c, fmt.Sprintf("DROP TABLE t%d", n))
+	}
+	if got := one(t, c, "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = 'd'"); got != "0" {
+		t.Errorf("%s tables are left", got)
+	}
+	if _, err := i.db.Check(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// Five hundred connections are open at once, and each runs a transaction.
+func TestFiveHundredConnections(t *testing.T) {
+	const connections, bound = 500, 128 << 10
+	i := startInstance(t)
+	pool := i.open("")
+	must(t, i.conn(pool), "CREATE DATABASE d", "CREATE TABLE d.t (id INT PRIMARY KEY, n INT NOT NULL)")
+	before := liveHeap()
+	conns := make([]*sql.Conn, connections)
+	for n := range conns {
+		conns[n] = i.conn(pool)
+		one(t, conns[n], "SELECT 1")
+	}
+	each := (liveHeap() - before) / connections
+	t.Logf("%d KiB for each idle connection, its client's side included", each>>10)
+	if each > bound {
+		t.Errorf("%d bytes for each idle connection, at most %d expected", each, bound)
+	}
+	done := make(chan error, connections)
+	for n, c := range conns {
+		go func() {
+			for _, q := range []string{"BEGIN", fmt.Sprintf("INSERT INTO d.t VALUES (%d, 0)", n), fmt.Sprintf("UPDATE d.t SET n = n + 1 WHERE id = %d", n), "COMMIT"} {
+				if _, err := c.ExecContext(t.Context(), q); err != nil {
+					done <- fmt.Errorf("%s: %w", q, err)
+					return
+				}
+			}
+			done <- nil
+		}()
+	}
+	for range conns {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+	if got := one(t, conns[0], "SELECT SUM(n) FROM d.t"); got != fmt.Sprint(connections) {
+		t.Errorf("sum %s", got)
+	}
+}
