@@ -277,6 +277,7 @@ func (tx *Tx) Rewrite(ctx context.Context, def *TableDef) (*BulkWriter, error) {
 	if err := w.newTrees(ctx, ddl, t, t.allIndexes()); err != nil {
 		return nil, err
 	}
+	tx.s.progress.begin(ctx, tx.db, old)
 	b.main = newLoader(w, t.Primary.tree())
 	for _, ix := range t.Indexes {
 		if !ix.stored() {
@@ -343,6 +344,7 @@ func (b *BulkWriter) Add(ctx context.Context, r row.Row) error {
 		}
 	}
 	b.rows++
+	b.tx.s.progress.done.Add(1)
 	return nil
 }
 
@@ -381,6 +383,7 @@ func (b *BulkWriter) Finish(ctx context.Context) (*TableDef, error) {
 	if b.done {
 		return b.def, nil
 	}
+	defer b.tx.s.progress.end()
 	if err := b.main.flush(ctx); err != nil {
 		return nil, b.duplicate(b.def.Primary, err)
 	}
@@ -412,6 +415,7 @@ func (b *BulkWriter) Abort(context.Context) error {
 		return nil
 	}
 	b.done = true
+	b.tx.s.progress.end()
 	if b.def.temp != nil {
 		b.def.temp.close()
 		return nil
@@ -468,7 +472,10 @@ func (tx *Tx) CreateIndex(ctx context.Context, t *TableDef, ix IndexDef) (*Table
 		if err := w.newTrees(ctx, ddl, n, []*IndexDef{add}); err != nil {
 			return nil, err
 		}
-		if err := w.buildIndex(ctx, n, add); err != nil {
+		tx.s.progress.begin(ctx, tx.db, old)
+		err := w.buildIndex(ctx, n, add, &tx.s.progress)
+		tx.s.progress.end()
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -480,11 +487,11 @@ func (tx *Tx) CreateIndex(ctx context.Context, t *TableDef, ix IndexDef) (*Table
 }
 
 // buildIndex fills an index from the newest rows, which nobody changes.
-func (db *writer) buildIndex(ctx context.Context, t *TableDef, ix *IndexDef) error {
+func (db *writer) buildIndex(ctx context.Context, t *TableDef, ix *IndexDef, at *progress) error {
 	l := newLoader(db, ix.tree())
 	defer l.close()
-	p, _, done := db.newest()
-	defer done()
+	p, _, release := db.newest()
+	defer release()
 	c := btree.NewCursor(t.Primary.tree(), p)
 	for ok := c.Seek(ctx, nil); ok; ok = c.Next(ctx) {
 		v, err := c.Value(ctx)
@@ -504,6 +511,7 @@ func (db *writer) buildIndex(ctx context.Context, t *TableDef, ix *IndexDef) err
 			e.unique = columns
 		}
 		if err = l.add(ctx, e); err == nil {
+			at.done.Add(1)
 			continue
 		}
 		return indexDuplicate(t, ix, err)

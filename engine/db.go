@@ -215,6 +215,16 @@ func (db *DB) LogStatus() LogStatus {
 // SetCacheBytes changes the budget of the page cache.
 func (db *DB) SetCacheBytes(n int64) { db.pool.SetBytes(max(n, cachePagesMin*page.Size)) }
 
+// TakeMemory takes n bytes of the budget of the instance's sessions for what a statement
+// keeps outside the engine, and reports whether they were there (T-14).
+func (db *DB) TakeMemory(n int64) bool { return db.budget.Take(n) }
+
+// GiveMemory gives n bytes back.
+func (db *DB) GiveMemory(n int64) { db.budget.Give(n) }
+
+// MemoryUsed returns the bytes of the budget that are taken.
+func (db *DB) MemoryUsed() int64 { return db.budget.Used() }
+
 // CacheStats returns the page cache's counts.
 func (db *DB) CacheStats() bufpool.Stats { return db.pool.Stats() }
 

@@ -51,6 +51,8 @@ type Session struct {
 	// listed is tx for monitors, which read only what Begin set.
 	listed atomic.Pointer[Tx]
 	temps  temporaries
+	// progress is of the bulk work that runs.
+	progress progress
 
 	rowTimeout  time.Duration
 	metaTimeout time.Duration

@@ -57,12 +57,13 @@ type Options struct {
 	Stream      net.Listener     // redo stream and control, bound; closed by the instance
 	Logger      *slog.Logger
 
-	Engine         engine.Options
-	WindowBytes    int // shipped to storage and not yet durable
-	MaxConnections int
-	TrustedProxies []netip.Addr // routers' source addresses
-	HeartbeatEvery time.Duration
-	TickEvery      time.Duration // of the redo stream while nothing is written
+	Engine          engine.Options
+	WindowBytes     int // shipped to storage and not yet durable
+	MaxConnections  int
+	StatementMemory int64        // bytes of rows that one statement may keep
+	TrustedProxies  []netip.Addr // routers' source addresses
+	HeartbeatEvery  time.Duration
+	TickEvery       time.Duration // of the redo stream while nothing is written
 }
 
 // Instance is one SQL instance.

@@ -215,6 +215,7 @@ func runServer(ctx context.Context, cfg *config.Config, id string, log *slog.Log
 		return err
 	}
 	log = log.With("node", id)
+	limitMemory(cfg.Server, log)
 	n := config.Number(id) - 1
 	mysql, err := listen(cfg, config.PortInstance+n)
 	if err != nil {
@@ -235,7 +236,8 @@ func runServer(ctx context.Context, cfg *config.Config, id string, log *slog.Log
 			Logger: log, CacheBytes: int64(cfg.Server.PageCache), BudgetBytes: int64(cfg.Server.Memory),
 			MaxTransactionBytes: int64(cfg.Server.MaxTransactionBytes), Retention: retention(cfg),
 		},
-		WindowBytes: int(cfg.Server.LogWindow), MaxConnections: cfg.Server.MaxConnections, TrustedProxies: routerSources(cfg),
+		WindowBytes: int(cfg.Server.LogWindow), MaxConnections: cfg.Server.MaxConnections,
+		StatementMemory: int64(cfg.Server.StatementMemory), TrustedProxies: routerSources(cfg),
 		HeartbeatEvery: cfg.Control.InstanceHeartbeat, TickEvery: cfg.Server.VDLInterval,
 	})
 	serveMetrics(ctx, cfg, config.PortMetrics+n, id, log, []gauge{

@@ -72,7 +72,8 @@ type Instance struct {
 // Server is the settings of every SQL instance.
 type Server struct {
 	PageCache           Bytes         `mapstructure:"page_cache"`
-	Memory              Bytes         `mapstructure:"memory"` // write sets, locks, sorts
+	Memory              Bytes         `mapstructure:"memory"`           // write sets, locks, sorts
+	StatementMemory     Bytes         `mapstructure:"statement_memory"` // rows that one statement keeps
 	MaxConnections      int           `mapstructure:"max_connections"`
 	MaxTransactionBytes Bytes         `mapstructure:"max_transaction_bytes"`
 	LAL                 int64         `mapstructure:"lal"`        // records
@@ -165,7 +166,7 @@ func Default() Config {
 		},
 		Instances: []Instance{{"db-1", "az-a", 0}, {"db-2", "az-b", 1}, {"db-3", "az-c", 1}},
 		Server: Server{
-			PageCache: 512 * MiB, Memory: 512 * MiB, MaxConnections: 500, MaxTransactionBytes: 256 * MiB,
+			PageCache: 512 * MiB, Memory: 512 * MiB, StatementMemory: 128 * MiB, MaxConnections: 500, MaxTransactionBytes: 256 * MiB,
 			LAL: 10_000_000, LogWindow: 256 * MiB, ReadLease: 200 * time.Millisecond, VDLInterval: 5 * time.Millisecond,
 		},
 		Router: Router{Nodes: []Node{{"router-1", "az-a"}}, HoldTimeout: 30 * time.Second, HoldMax: 1000, MaxConnections: 2000},

@@ -121,11 +121,7 @@ func (b *builder) root(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 			return nil, err
 		}
 	}
-	rows, err := sql.RowIterToRows(ctx, it)
-	if err != nil {
-		return nil, err
-	}
-	return sql.RowsToRowIter(rows...), nil
+	return s.readAhead(ctx, it)
 }
 
 // end builds COMMIT and ROLLBACK, and begins the next transaction if they say so.
@@ -440,6 +436,9 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 	case *plan.Filter:
 		return b.filter(ctx, s, n, r)
 	}
+	if s.b.mysql {
+		return b.keep(ctx, s, n, r)
+	}
 	return nil, nil
 }
 
@@ -666,9 +665,9 @@ func (r *runner) QueryWithBindings(ctx *sql.Context, query string, parsed ast.St
 	}
 	// To its end: a cursor is of its OPEN's time, and the statement's transaction
 	// may end before the cursor is read.
-	rows, err := sql.RowIterToRows(ctx, it)
+	it, err = s.readAhead(ctx, it)
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	return sch, sql.RowsToRowIter(rows...), flags, nil
+	return sch, it, flags, nil
 }

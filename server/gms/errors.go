@@ -74,7 +74,7 @@ func wireError(err error) error {
 			large.Cap, large.Limit)
 	case errors.Is(err, engine.ErrMemory):
 		return mysql.NewSQLError(mysql.EROutOfResources, "HY000",
-			"Out of memory; the instance's budget for transactions and locks is used up")
+			"Out of memory; the instance's budget for transactions, locks and statements is used up")
 	case errors.Is(err, engine.ErrCounterUsedUp):
 		return mysql.NewSQLError(1467, "HY000", "Failed to read auto-increment value from storage engine")
 	case errors.Is(err, engine.ErrNotWriter):

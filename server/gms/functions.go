@@ -41,6 +41,9 @@ func (b *Backend) Function(_ *sql.Context, _, name string) (sql.Function, bool) 
 			return &aggregate{kind: kind, child: e}
 		}}, true
 	}
+	if d := boundedFunctions[name]; d != nil && b.mysql {
+		return sql.FunctionN{Name: name, Fn: d.call}, true
+	}
 	if d := regexps[name]; d != nil {
 		return sql.FunctionN{Name: name, Fn: func(_ *sql.Context, args ...sql.Expression) (sql.Expression, error) {
 			return d.call(args...)

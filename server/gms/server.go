@@ -31,6 +31,9 @@ const ServerVersion = "8.0.39"
 // defaultConnections is Options.MaxConnections' default.
 const defaultConnections = 1000
 
+// defaultStatementMemory is Options.StatementMemory's default.
+const defaultStatementMemory = 128 << 20
+
 // killWait is how long Close waits for a killed session to go before it leaves it behind.
 const killWait = 5 * time.Second
 
@@ -53,6 +56,9 @@ type Options struct {
 	// TrustedProxies are the addresses that begin each connection with a PROXY v2 header.
 	TrustedProxies []netip.Addr
 	MaxConnections int // default 1000
+	// StatementMemory is tmp_table_size's global value: bytes of rows that a statement's
+	// sorts, groups and temporary tables may keep; default 128 MiB.
+	StatementMemory int64
 	// TLS is offered to clients if it is not nil.
 	TLS *tls.Config
 	// ReplicaStatus returns the rows of replica_host_status; nil: none.
@@ -91,6 +97,9 @@ func NewServer(o Options) (*Server, error) {
 	}
 	if o.MaxConnections == 0 {
 		o.MaxConnections = defaultConnections
+	}
+	if o.StatementMemory == 0 {
+		o.StatementMemory = defaultStatementMemory
 	}
 	logrus.SetOutput(io.Discard)
 	logrus.SetLevel(logrus.PanicLevel)

@@ -47,7 +47,7 @@ func startInstanceOn(t *testing.T, store *memvolume.Store, o engine.Options) *in
 		t.Fatal(err)
 	}
 	srv, err := gms.NewServer(gms.Options{
-		DB: db, InstanceID: "db-1", Listener: l, Logger: quiet, MaxConnections: 100,
+		DB: db, InstanceID: "db-1", Listener: l, Logger: quiet, MaxConnections: 600,
 		ReplicaStatus: func() []gms.ReplicaStatus {
 			return []gms.ReplicaStatus{{ID: "db-1", Writer: true, Current: true}}
 		},
@@ -372,7 +372,7 @@ func TestUsersAreInTheVolume(t *testing.T) {
 func TestTooManyConnections(t *testing.T) {
 	i := startInstance(t)
 	pool := i.open("")
-	for range 100 {
+	for range 600 {
 		i.conn(pool)
 	}
 	_, err := pool.Conn(t.Context())

@@ -52,6 +52,7 @@ type Session struct {
 	command    command
 	tuning     tuning
 	locks      tableLocks
+	memory     memory
 	ended      bool
 	// account is what the client logged in to, roles the active ones of its roles.
 	account accountName
@@ -106,6 +107,7 @@ func NewSession(b *Backend, base *sql.BaseSession) *Session {
 		sess: b.db.NewSession(uint64(base.ID())),
 	}
 	s.recorder = recorder{d: b.digests, s: s}
+	s.memory.b = b
 	return s
 }
 
@@ -360,6 +362,7 @@ func (s *Session) CommandBegin() error { return nil }
 func (s *Session) CommandEnd() {
 	s.depth, s.dml, s.statement = 0, 0, statement{}
 	s.locks.stmt, s.locks.refused = nil, nil
+	s.memory.reset()
 	s.abandoned()
 }
 
@@ -367,6 +370,7 @@ func (s *Session) CommandEnd() {
 func (s *Session) SessionEnd() {
 	s.depth, s.dml = 0, 0
 	s.ended = true
+	s.memory.reset()
 	s.b.sessions.CompareAndDelete(s.ID(), s)
 	s.rollback()
 	s.temps.m = nil
@@ -378,6 +382,7 @@ func (s *Session) SessionEnd() {
 func (s *Session) ValidateSession(ctx *sql.Context) error {
 	if s.depth == 0 {
 		s.dml = 0
+		s.memory.reset()
 		s.abandoned()
 		clear(s.reserved)
 		clear(s.upserts)

@@ -2,6 +2,7 @@ package gms
 
 import (
 	"cmp"
+	"fmt"
 	"net"
 	"slices"
 	"strings"
@@ -54,6 +55,7 @@ func (b *Backend) threads(ctx *sql.Context) []thread {
 			command: string(p.Command), start: p.StartedAt, query: p.Query}
 		if v, ok := b.sessions.Load(p.Connection); ok {
 			s := v.(*Session)
+			t.state = alterState(s.sess.Progress())
 			t.attributes = s.attributes
 			if db := s.database.Load(); db != nil {
 				t.db = *db
@@ -68,13 +70,21 @@ func (b *Backend) threads(ctx *sql.Context) []thread {
 			t.state = "login"
 		case waiting:
 			t.state = waitState(w, t.query)
-		case p.Command == sql.ProcessCommandQuery:
+		case p.Command == sql.ProcessCommandQuery && t.state == "":
 			t.state = "executing"
 		}
 		out = append(out, t)
 	}
 	slices.SortFunc(out, func(a, b thread) int { return cmp.Compare(a.id, b.id) })
 	return out
+}
+
+// alterState is the state of a thread whose bulk work is so far, "" if it does none.
+func alterState(done, total uint64, running bool) string {
+	if !running {
+		return ""
+	}
+	return fmt.Sprintf("altering table: %d%%", done*100/max(total, 1))
 }
 
 // waitState is the state of a thread that waits for a lock.

@@ -82,6 +82,7 @@ func initVariables(o Options) error {
 		"aurora_server_id": o.InstanceID, "innodb_read_only": int8(1), "read_only": int8(1),
 		"performance_schema": int8(1),
 		"max_connections":    int64(o.MaxConnections), "max_allowed_packet": int64(64 << 20),
+		"tmp_table_size":                uint64(o.StatementMemory),
 		"default_authentication_plugin": "caching_sha2_password",
 		"secure_file_priv":              "NULL", // no client reads or writes the server's files
 		"collation_server":              collation, "collation_connection": collation, "collation_database": collation,

@@ -1,0 +1,35 @@
+package main
+
+import (
+	"log/slog"
+	"os"
+	"runtime/debug"
+
+	"sextant/internal/config"
+)
+
+// What an instance uses beside its budgets: a connection's session and buffers, and
+// the program itself.
+const (
+	connectionBytes = 128 * config.KiB
+	programBytes    = 256 * config.MiB
+)
+
+// memoryLimit is what an instance's heap is expected to stay under: its budgets, the
+// connections and a margin of an eighth for what the collector has not swept.
+func memoryLimit(s config.Server) config.Bytes {
+	n := s.PageCache + s.Memory + s.LogWindow + config.Bytes(s.MaxConnections)*connectionBytes + programBytes
+	return n + n/8
+}
+
+// limitMemory makes the collector work harder instead of letting the heap grow past what
+// is configured. GOMEMLIMIT in the environment stands before it. Storage and control
+// nodes and routers have no budgets that it could follow.
+func limitMemory(s config.Server, log *slog.Logger) {
+	if os.Getenv("GOMEMLIMIT") != "" {
+		return
+	}
+	limit := memoryLimit(s)
+	debug.SetMemoryLimit(int64(limit))
+	log.Debug("memory limit", "bytes", int64(limit))
+}

@@ -1,0 +1,218 @@
+package gms
+
+import (
+	"io"
+	"sync"
+	"time"
+
+	"github.com/cockroachdb/apd/v3"
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/types"
+	"github.com/dolthub/vitess/go/mysql"
+
+	"sextant/engine"
+)
+
+// Sizes that the accounting of statements adds up; Go's own, rounded.
+const (
+	memoryStep   = 64 << 10 // bytes that a statement takes from the instance's budget at a time
+	rowOverhead  = 48       // a row's slice header, and its place in a list
+	cellBytes    = 16       // an interface
+	hashBytes    = 48       // an entry of a hash table without a row
+	bufferBytes  = 128      // an aggregate of one group
+	decimalBytes = 80
+)
+
+// memory adds up the rows that the iterators of a session's statement keep: sorts,
+// groups, hash tables, temporary tables. The planner's have no bound of their own.
+// Beyond tmp_table_size the statement fails, and what all statements of an instance
+// keep comes out of the instance's budget (T-14). It is safe for concurrent use.
+//
+// Invariant: used <= taken, and taken is what the budget has given.
+type memory struct {
+	mu          sync.Mutex
+	b           *Backend
+	used, taken int64
+	limit       int64 // of the statement, 0: not looked up yet
+	// tables is what nodes keep from one of their iterators to the next.
+	tables map[sql.Node]int64
+	// inner is the joins whose tables are released with the join that they are part of.
+	inner map[sql.Node]bool
+}
+
+// overflow makes the error of an operation that keeps more than it may.
+type overflow func() error
+
+// sortOverflow is what a sort fails with.
+func sortOverflow() error {
+	return mysql.NewSQLError(mysql.EROutOfSortMemory, "HY001",
+		"Out of sort memory, consider increasing server sort buffer size")
+}
+
+// tableOverflow is what an operation on a temporary table fails with.
+func tableOverflow() error {
+	return mysql.NewSQLError(mysql.ERRecordFileFull, "HY000", "The table '%s' is full", "#sql_tmp_table_size")
+}
+
+// charge adds n bytes. Returns the error of full, or 1041 if the instance has no more.
+func (m *memory) charge(ctx *sql.Context, n int64, full overflow) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.limit == 0 {
+		m.limit = statementLimit(ctx)
+	}
+	if m.used+n > m.limit {
+		return full()
+	}
+	if more := m.used + n - m.taken; more > 0 {
+		more = (more + memoryStep - 1) / memoryStep * memoryStep
+		if !m.b.db.TakeMemory(more) {
+			return wireError(engine.ErrMemory)
+		}
+		m.taken += more
+	}
+	m.used += n
+	return nil
+}
+
+// release takes n bytes off.
+func (m *memory) release(n int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.used -= min(n, m.used) // less is left if reset came first
+	if spare := (m.taken - m.used) / memoryStep * memoryStep; spare > 0 {
+		m.b.db.GiveMemory(spare)
+		m.taken -= spare
+	}
+}
+
+// reset is the end of a statement: nothing is kept.
+func (m *memory) reset() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.taken > 0 {
+		m.b.db.GiveMemory(m.taken)
+	}
+	m.used, m.taken, m.limit = 0, 0, 0
+	m.tables, m.inner = nil, nil
+}
+
+// lasts hands a node's bytes over to the join above it, or to the statement.
+func (m *memory) lasts(n sql.Node, bytes int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.tables == nil {
+		m.tables = make(map[sql.Node]int64)
+	}
+	m.tables[n] += bytes
+}
+
+// statementLimit is tmp_table_size.
+func statementLimit(ctx *sql.Context) int64 {
+	v, err := ctx.GetSessionVariable(ctx, "tmp_table_size")
+	if n, ok := v.(uint64); ok && err == nil {
+		return int64(min(n, 1<<62))
+	}
+	return 1 << 62
+}
+
+// keeper counts the rows that pass it as kept by whoever reads it.
+type keeper struct {
+	child sql.RowIter
+	m     *memory
+	full  overflow
+	size  func(sql.Row) int64
+	most  int64 // rows that are kept at once, 0: all
+	// lasting is a node that keeps what was read to its end.
+	lasting sql.Node
+	rows, n int64
+	end     bool
+}
+
+// Next implements sql.RowIter.
+func (k *keeper) Next(ctx *sql.Context) (sql.Row, error) {
+	r, err := k.child.Next(ctx)
+	if err != nil {
+		k.end = k.end || err == io.EOF
+		return r, err
+	}
+	if k.rows++; k.most > 0 && k.rows > k.most {
+		return r, nil
+	}
+	n := k.size(r)
+	if err := k.m.charge(ctx, n, k.full); err != nil {
+		return nil, err
+	}
+	k.n += n
+	return r, nil
+}
+
+// Close implements sql.RowIter.
+func (k *keeper) Close(ctx *sql.Context) error {
+	err := k.child.Close(ctx)
+	if k.lasting != nil && k.end {
+		k.m.lasts(k.lasting, k.n)
+	} else {
+		k.m.release(k.n)
+	}
+	k.n = 0
+	return err
+}
+
+// readAhead reads rows to their end before one is sent.
+func (s *Session) readAhead(ctx *sql.Context, it sql.RowIter) (sql.RowIter, error) {
+	k := &keeper{child: it, m: &s.memory, full: tableOverflow, size: rowSize}
+	if !s.b.mysql {
+		k.size = func(sql.Row) int64 { return 0 }
+	}
+	rows, err := sql.RowIterToRows(ctx, k)
+	if err != nil {
+		return nil, err
+	}
+	return sql.RowsToRowIter(rows...), nil
+}
+
+// hashSize is the size of a row of which only a hash is kept.
+func hashSize(sql.Row) int64 { return hashBytes }
+
+// rowSize is the size of a row.
+func rowSize(r sql.Row) int64 {
+	n := int64(rowOverhead)
+	for _, v := range r {
+		n += valueSize(v)
+	}
+	return n
+}
+
+// twice is the size of a row that is kept in two forms.
+func twice(r sql.Row) int64 { return 2 * rowSize(r) }
+
+func valueSize(v any) int64 {
+	n := int64(cellBytes)
+	switch v := v.(type) {
+	case nil, bool, int8, uint8:
+	case string:
+		n += cellBytes + int64(len(v))
+	case []byte:
+		n += 24 + int64(len(v))
+	case *apd.Decimal:
+		n += decimalBytes
+	case time.Time:
+		n += 24
+	case types.JSONDocument:
+		n += valueSize(v.Val)
+	case []any:
+		for _, e := range v {
+			n += valueSize(e)
+		}
+	case map[string]any:
+		for k, e := range v {
+			n += int64(len(k)) + hashBytes + valueSize(e)
+		}
+	case interface{ MaxByteLength() int64 }: // fetched when it is needed
+		n += v.MaxByteLength()
+	default:
+		n += 8
+	}
+	return n
+}

@@ -1,0 +1,196 @@
+package gms
+
+import (
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/iters"
+	"github.com/dolthub/go-mysql-server/sql/plan"
+	"github.com/dolthub/go-mysql-server/sql/transform"
+)
+
+// kept stands between a node and its child: it counts the child's rows as kept by the node.
+type kept struct {
+	sql.Node
+	full overflow
+	size func(sql.Row) int64
+	most int64
+}
+
+// keep builds the nodes whose iterators keep rows, with the rows counted. Returns
+// nil, nil for others.
+func (b *builder) keep(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql.RowIter, error) {
+	switch n := n.(type) {
+	case *kept:
+		it, err := b.base.Build(ctx, n.Node, r)
+		if err != nil {
+			return nil, err
+		}
+		return &keeper{child: it, m: &s.memory, full: n.full, size: n.size, most: n.most}, nil
+	case *plan.Sort:
+		c := *n
+		c.Child = &kept{Node: n.Child, full: sortOverflow, size: rowSize}
+		return b.plain(ctx, s, &c, r)
+	case *plan.TopN:
+		most, err := iters.GetInt64Value(ctx, n.Limit)
+		if err != nil {
+			return nil, err
+		}
+		c := *n
+		c.Child = &kept{Node: n.Child, full: sortOverflow, size: rowSize, most: max(most, 1)}
+		return b.plain(ctx, s, &c, r)
+	case *plan.Window:
+		c := *n
+		c.Child = &kept{Node: n.Child, full: sortOverflow, size: twice}
+		return b.plain(ctx, s, &c, r)
+	case *plan.Into:
+		c := *n
+		c.Child = &kept{Node: n.Child, full: tableOverflow, size: rowSize}
+		return b.plain(ctx, s, &c, r)
+	case *plan.SetOp:
+		return b.keepSet(ctx, s, n, r)
+	case *plan.Distinct, *plan.Concat:
+		return b.keepResult(ctx, s, n, r, hashSize, nil)
+	case *plan.HashLookup:
+		if n.Lookup == nil {
+			return b.keepResult(ctx, s, n, r, rowSize, n)
+		}
+	case *plan.CachedResults:
+		if !n.IsFinalized() {
+			return b.keepResult(ctx, s, n, r, rowSize, n)
+		}
+	case *plan.JoinNode:
+		return b.keepJoin(ctx, s, n, r)
+	case *plan.GroupBy:
+		return b.groupBy(ctx, s, n, r)
+	case *plan.RecursiveCte:
+		return b.recursiveCTE(ctx, s, n, r)
+	}
+	return nil, nil
+}
+
+// keepResult builds a node that keeps what it returns; lasting is the node if it does
+// so from one iterator to the next.
+func (b *builder) keepResult(ctx *sql.Context, s *Session, n sql.Node, r sql.Row, size func(sql.Row) int64, lasting sql.Node) (sql.RowIter, error) {
+	it, err := b.plain(ctx, s, n, r)
+	if err != nil {
+		return nil, err
+	}
+	return &keeper{child: it, m: &s.memory, full: tableOverflow, size: size, lasting: lasting}, nil
+}
+
+// keepSet builds UNION, INTERSECT and EXCEPT. A sorted one keeps its rows, one that
+// looks for equal rows their hashes.
+func (b *builder) keepSet(ctx *sql.Context, s *Session, n *plan.SetOp, r sql.Row) (sql.RowIter, error) {
+	var set sql.Node
+	c := *n
+	if len(n.SortConditions) > 0 {
+		c.SortConditions, c.Limit = nil, nil
+	}
+	set = &c
+	if n.SetOpType != plan.UnionType {
+		side := func(n sql.Node) sql.Node { return &kept{Node: n, full: tableOverflow, size: hashSize} }
+		var err error
+		if set, err = c.WithChildren(ctx, side(n.Left()), side(n.Right())); err != nil {
+			return nil, err
+		}
+	}
+	it, err := b.plain(ctx, s, set, r)
+	if err != nil {
+		return nil, err
+	}
+	if n.Distinct && n.SetOpType == plan.UnionType {
+		it = &keeper{child: it, m: &s.memory, full: tableOverflow, size: hashSize}
+	}
+	if len(n.SortConditions) == 0 {
+		return it, nil
+	}
+	return sorted(ctx, s, it, n.SortConditions, n.Limit)
+}
+
+// sorted sorts rows, and returns the first ones if there is a limit.
+func sorted(ctx *sql.Context, s *Session, it sql.RowIter, by sql.SortConditions, limit sql.Expression) (sql.RowIter, error) {
+	k := &keeper{child: it, m: &s.memory, full: sortOverflow, size: rowSize}
+	if limit == nil {
+		return iters.NewSortIter(by, k), nil
+	}
+	n, err := iters.GetInt64Value(ctx, limit)
+	if err != nil {
+		return nil, err
+	}
+	k.most = max(n, 1)
+	return iters.NewTopRowsIter(by, n, false, k), nil
+}
+
+// keepJoin builds a join. The hash tables below it are its own, and end with it: a
+// subquery's join is another one each time that the subquery is evaluated.
+func (b *builder) keepJoin(ctx *sql.Context, s *Session, n *plan.JoinNode, r sql.Row) (sql.RowIter, error) {
+	it, err := b.plain(ctx, s, n, r)
+	if err != nil {
+		return nil, err
+	}
+	j := &joinIter{RowIter: it, m: &s.memory}
+	if !j.m.outermost(n) {
+		return it, nil
+	}
+	transform.Inspect(n, func(x sql.Node) bool {
+		switch x.(type) {
+		case *plan.HashLookup, *plan.CachedResults:
+			j.tables = append(j.tables, x)
+		case *plan.JoinNode:
+			j.joins = append(j.joins, x)
+		}
+		return true
+	})
+	if len(j.tables) == 0 {
+		return it, nil
+	}
+	j.m.covers(j.joins)
+	return j, nil
+}
+
+// joinIter is an outermost join's.
+type joinIter struct {
+	sql.RowIter
+	m             *memory
+	tables, joins []sql.Node
+}
+
+// Close implements sql.RowIter.
+func (j *joinIter) Close(ctx *sql.Context) error {
+	err := j.RowIter.Close(ctx)
+	j.m.ends(j.tables, j.joins)
+	return err
+}
+
+// outermost reports whether a join is no part of one that runs.
+func (m *memory) outermost(n sql.Node) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return !m.inner[n]
+}
+
+// covers notes the joins that are parts of one.
+func (m *memory) covers(joins []sql.Node) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.inner == nil {
+		m.inner = make(map[sql.Node]bool)
+	}
+	for _, n := range joins {
+		m.inner[n] = true
+	}
+}
+
+// ends releases the tables of a join.
+func (m *memory) ends(tables, joins []sql.Node) {
+	n := int64(0)
+	m.mu.Lock()
+	for _, t := range tables {
+		n += m.tables[t]
+		delete(m.tables, t)
+	}
+	for _, j := range joins {
+		delete(m.inner, j)
+	}
+	m.mu.Unlock()
+	m.release(n)
+}

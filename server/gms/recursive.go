@@ -1,0 +1,129 @@
+package gms
+
+import (
+	"io"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/hash"
+	"github.com/dolthub/go-mysql-server/sql/iters"
+	"github.com/dolthub/go-mysql-server/sql/plan"
+	"github.com/dolthub/vitess/go/mysql"
+)
+
+// recursiveCTE builds WITH RECURSIVE. The planner's own stops at a fixed depth
+// instead of cte_max_recursion_depth, and bounds nothing.
+func (b *builder) recursiveCTE(ctx *sql.Context, s *Session, n *plan.RecursiveCte, r sql.Row) (sql.RowIter, error) {
+	most := int64(1000)
+	if v, err := ctx.GetSessionVariable(ctx, "cte_max_recursion_depth"); err == nil {
+		if x, ok := v.(int64); ok {
+			most = x
+		}
+	}
+	u := n.Union()
+	c := &cteIter{b: b, m: &s.memory, n: n, outer: r, most: most}
+	if u.Distinct {
+		c.seen = make(map[uint64]struct{})
+	}
+	switch {
+	case len(u.SortConditions) > 0:
+		return sorted(ctx, s, c, u.SortConditions, u.Limit)
+	case u.Limit != nil:
+		limit, err := iters.GetInt64Value(ctx, u.Limit)
+		if err != nil {
+			return nil, err
+		}
+		return &iters.LimitIter{Limit: limit, ChildIter: c}, nil
+	}
+	return c, nil
+}
+
+// cteIter returns the rows of the first part, then those of the recursive part for the
+// rows that came last, until there are none.
+type cteIter struct {
+	b      *builder
+	m      *memory
+	n      *plan.RecursiveCte
+	outer  sql.Row
+	part   sql.RowIter // nil: not begun
+	rows   []sql.Row   // of the part, so far
+	seen   map[uint64]struct{}
+	cycles int64
+	most   int64
+	// bytes is what rows and seen take, last what the table that is read takes.
+	bytes, last int64
+}
+
+// Next implements sql.RowIter.
+func (c *cteIter) Next(ctx *sql.Context) (sql.Row, error) {
+	if c.part == nil {
+		var err error
+		if c.part, err = c.b.base.Build(ctx, c.n.Left(), c.outer); err != nil {
+			return nil, err
+		}
+	}
+	for {
+		r, err := c.part.Next(ctx)
+		if err == io.EOF && len(c.rows) > 0 {
+			if err := c.recurse(ctx); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if c.seen != nil {
+			key, err := hash.HashOf(ctx, nil, r)
+			if err != nil {
+				return nil, err
+			}
+			if _, known := c.seen[key]; known {
+				continue
+			}
+			if err := c.m.charge(ctx, hashBytes, tableOverflow); err != nil {
+				return nil, err
+			}
+			c.last += hashBytes // kept to the end
+			c.seen[key] = struct{}{}
+		}
+		n := rowSize(r)
+		if err := c.m.charge(ctx, n, tableOverflow); err != nil {
+			return nil, err
+		}
+		c.bytes += n
+		c.rows = append(c.rows, r)
+		return r, nil
+	}
+}
+
+// recurse begins the recursive part on the rows that came last.
+func (c *cteIter) recurse(ctx *sql.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if c.cycles++; c.cycles > c.most {
+		return mysql.NewSQLError(3636, "HY000",
+			"Recursive query aborted after %d iterations. Try increasing @@cte_max_recursion_depth to a larger value.", c.cycles)
+	}
+	if err := c.part.Close(ctx); err != nil {
+		return err
+	}
+	hashes := int64(len(c.seen)) * hashBytes
+	c.m.release(c.last - hashes)
+	c.last, c.bytes = hashes+c.bytes, 0
+	c.n.Working.Buf, c.rows = c.rows, nil
+	var err error
+	c.part, err = c.b.base.Build(ctx, c.n.Right(), c.outer)
+	return err
+}
+
+// Close implements sql.RowIter.
+func (c *cteIter) Close(ctx *sql.Context) error {
+	c.m.release(c.last + c.bytes)
+	c.last, c.bytes, c.rows, c.seen = 0, 0, nil, nil
+	c.n.Working.Buf = nil
+	if c.part == nil {
+		return nil
+	}
+	return c.part.Close(ctx)
+}
