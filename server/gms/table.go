@@ -158,14 +158,21 @@ func (t *Table) IndexedAccess(_ *sql.Context, l sql.IndexLookup) sql.IndexedTabl
 	return &n
 }
 
-// RowCount implements sql.StatisticsTable. It is an estimate (T-25).
+// RowCount implements sql.StatisticsTable. It is an estimate (T-25), of the statistics
+// where there are any.
 func (t *Table) RowCount(ctx *sql.Context) (uint64, bool, error) {
+	if s, err := t.db.b.stats.of(ctx, t); err != nil || s != nil && s.stored.Rows > 0 {
+		return s.rowCount(), false, err
+	}
 	st, err := t.db.b.db.TableStats(ctx, t.live(ctx).def)
 	return st.Rows, false, wireError(err)
 }
 
 // DataLength implements sql.StatisticsTable.
 func (t *Table) DataLength(ctx *sql.Context) (uint64, error) {
+	if s, err := t.db.b.stats.of(ctx, t); err != nil || s != nil && s.dataLength() > 0 {
+		return s.dataLength(), err
+	}
 	st, err := t.db.b.db.TableStats(ctx, t.live(ctx).def)
 	return st.DataBytes, wireError(err)
 }
