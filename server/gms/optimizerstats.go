@@ -35,7 +35,7 @@ type tableStats struct {
 	object  *engine.Object
 	shape   *shape
 	stored  *engine.Statistics
-	indexes []sql.Statistic // nil if an index has none yet: the planner does not mix
+	indexes []sql.Statistic // of those analyzed; the planner uses them if none is missing
 }
 
 func newOptimizerStats(b *Backend) *optimizerStats {
@@ -78,11 +78,9 @@ func (o *optimizerStats) at(ctx context.Context, cat *engine.Catalog, sh *shape)
 		if err != nil {
 			return nil, err
 		}
-		if st == nil {
-			s.indexes = nil
-			break
+		if st != nil {
+			s.indexes = append(s.indexes, st)
 		}
-		s.indexes = append(s.indexes, st)
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -178,6 +176,18 @@ func (s *tableStats) rowCount() uint64 {
 		return 0
 	}
 	return s.stored.Rows
+}
+
+// cardinality is the different values of the first n columns of an index, nil of no statistics.
+func (s *tableStats) cardinality(ix *engine.IndexDef, n int) any {
+	if s == nil {
+		return nil
+	}
+	x := s.stored.Of(s.shape.def, ix)
+	if x == nil || n > len(x.Distinct) {
+		return nil
+	}
+	return x.Distinct[n-1]
 }
 
 // dataLength is the bytes of the table's rows, 0 if it is not known.
