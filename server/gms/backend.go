@@ -45,6 +45,7 @@ type Backend struct {
 	sessions  sync.Map             // connection id (uint32) -> *Session
 	processes func() []sql.Process // nil before NewEngine
 	deadlocks deadlocks
+	rowsRead  atomic.Uint64 // rows that scans returned
 }
 
 var (

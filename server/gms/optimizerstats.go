@@ -92,7 +92,7 @@ func (o *optimizerStats) at(ctx context.Context, cat *engine.Catalog, sh *shape)
 }
 
 // statistic returns what is known of an index, nil if it was not analyzed yet.
-func (s *tableStats) statistic(ctx *sql.Context, ix *Index) (sql.Statistic, error) {
+func (s *tableStats) statistic(ctx *sql.Context, ix *Index) (*stats.Statistic, error) {
 	def := s.shape.def
 	fds, columns, err := stats.IndexFds(ctx, strings.ToLower(def.Name), s.shape.schema, ix)
 	if err != nil {

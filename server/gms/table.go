@@ -307,6 +307,7 @@ type rowIter struct {
 	lookup  *lookup
 	cur     *engine.Cursor
 	record  bool // note the rows of a keyless table
+	read    uint64
 	builder row.Builder
 }
 
@@ -343,6 +344,7 @@ func (it *rowIter) Next(ctx *sql.Context) (sql.Row, error) {
 	if err != nil {
 		return nil, it.s.fail(ctx, err)
 	}
+	it.read++
 	if !it.record {
 		return it.shape.decode(it.desc, r, it.columns)
 	}
@@ -361,6 +363,8 @@ func (it *rowIter) Next(ctx *sql.Context) (sql.Row, error) {
 
 // Close implements sql.RowIter.
 func (it *rowIter) Close(*sql.Context) error {
+	it.s.b.rowsRead.Add(it.read)
+	it.read = 0
 	it.cur.Close()
 	return nil
 }
