@@ -24,16 +24,11 @@ const (
 
 // suiteSkips are the suites that are not run, with the reason.
 var suiteSkips = map[string]string{
-	"GeneratedColumnPlans":     planShape,
-	"ImdbPlans":                planShape,
 	"IndexQueryPlans":          planShape,
 	"IntegrationPlans":         planShape,
 	"JoinPlanning":             planShape,
-	"QueryPlanScripts":         planShape,
 	"QueryPlans":               planShape,
 	"SpatialIndexPlans":        planShape,
-	"SysbenchPlans":            planShape,
-	"TpccPlans":                planShape,
 	"TpchPlans":                planShape,
 	"ReadOnlyVersionedQueries": noHistory,
 	"VersionedQueries":         noHistory,

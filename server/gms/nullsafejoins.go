@@ -51,9 +51,9 @@ func guardJoins(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity,
 	transform.Inspect(n, func(n sql.Node) bool {
 		if j, ok := n.(*plan.JoinNode); ok && j.Filter != nil {
 			for _, e := range expression.SplitConjunction(ctx, j.Filter) {
-				switch e.(type) {
-				case expression.Equality:
-					equal = true
+				switch e := e.(type) {
+				case expression.Equality: // where there is no NULL, none is found
+					equal = equal || e.Left().IsNullable(ctx) || e.Right().IsNullable(ctx)
 				case *expression.NullSafeEquals:
 					nullSafe = true
 				}
