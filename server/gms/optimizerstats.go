@@ -12,7 +12,6 @@ import (
 
 	"sextant/engine"
 	"sextant/engine/row"
-	"sextant/internal/page"
 )
 
 // optimizerStats gives the planner what the catalog says of a table's values (T-25). It
@@ -196,7 +195,7 @@ func (s *tableStats) dataLength() uint64 {
 		return 0
 	}
 	if x := s.stored.Of(s.shape.def, s.shape.def.Primary); x != nil {
-		return x.Leaves * page.Size
+		return x.Leaves * engine.PageSize
 	}
 	return 0
 }
