@@ -139,6 +139,13 @@ func (t *turn) writeCatalog(changes []change) error {
 	ctx := context.Background()
 	tree := t.db.system.tree(treeCatalog)
 	for _, ch := range changes {
+		if ch.table != nil && ch.gone {
+			if o := t.catalog.Statistics(ch.table.ID); o != nil {
+				changes = append(slices.Clip(changes), change{object: o, gone: true})
+			}
+		}
+	}
+	for _, ch := range changes {
 		if ch.gone {
 			if err := tree.Delete(ctx, t, ch.key()); err != nil && !errors.Is(err, btree.ErrNotFound) {
 				return err

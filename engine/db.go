@@ -82,6 +82,7 @@ func newDB(o Options) *DB {
 	db.locks = txn.NewTable(db.budget)
 	db.counters.byKey = map[counterID]*counter{}
 	db.stats.byTable = map[TableID]*tableRows{}
+	db.stats.changed = map[TableID]uint64{}
 	db.stats.sizes = map[TableID]tableSize{}
 	db.points.reset()
 	db.snaps.reset(0)
@@ -252,6 +253,10 @@ func (o Options) withDefaults() Options {
 		o.Clock = time.Now
 	}
 	o.Retention = orDefault(o.Retention, 10*time.Minute)
+	if o.Background.Analyze == 0 && o.Background.Stats < 0 {
+		o.Background.Analyze = -1
+	}
+	o.Background.Analyze = orDefault(o.Background.Analyze, 10*time.Second)
 	o.Background.Stats = orDefault(o.Background.Stats, 5*time.Second)
 	o.Background.Free = orDefault(o.Background.Free, time.Second)
 	o.Background.Horizon = orDefault(o.Background.Horizon, 100*time.Millisecond)

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"math"
 
 	"sextant/engine/btree"
 	"sextant/internal/page"
@@ -123,6 +124,9 @@ func (c *txCommit) count(db *DB) {
 			db.stats.add(id, n)
 		}
 	}
+	for id, n := range c.changed {
+		db.stats.change(id, n)
+	}
 }
 
 // committed is what follows a commit that went through.
@@ -140,8 +144,17 @@ func (db *writer) committed(c *txCommit) {
 	for id, n := range c.ddl.counts {
 		db.stats.set(id, n)
 	}
+	for _, ch := range c.ddl.changes {
+		if ch.table != nil && !ch.gone {
+			db.stats.change(ch.table.ID, math.MaxUint64) // a new index, or new rows
+		}
+	}
 	for _, n := range c.ddl.notes {
 		db.endIntent(n.intent)
 	}
 	db.collect()
+	select {
+	case db.analyzeNow <- struct{}{}:
+	default:
+	}
 }

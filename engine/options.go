@@ -38,6 +38,7 @@ type Options struct {
 // BackgroundOptions says how often background work runs; negative: never (tests call it).
 type BackgroundOptions struct {
 	Stats   time.Duration // flush of row counts; default 5 s
+	Analyze time.Duration // statistics of tables that changed; default 10 s, never if Stats is negative
 	Free    time.Duration // look for dropped trees; default 1 s, and at once after DROP
 	Horizon time.Duration // minimum read point to storage; default 100 ms
 }

@@ -22,6 +22,7 @@ type statistics struct {
 	mu      sync.Mutex
 	byTable map[TableID]*tableRows
 	sizes   map[TableID]tableSize
+	changed map[TableID]uint64 // rows changed since the table was analyzed
 }
 
 // tableSize is the sizes of a table's trees as they were at a row count.
@@ -73,12 +74,14 @@ func (s *statistics) forget(id TableID) {
 	defer s.mu.Unlock()
 	delete(s.byTable, id)
 	delete(s.sizes, id)
+	delete(s.changed, id)
 }
 
 func (s *statistics) reset() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	clear(s.byTable)
+	clear(s.changed)
 }
 
 // statSamples is the leaves read for one estimate of a tree's size.

@@ -26,6 +26,7 @@ type writer struct {
 	growing    atomic.Bool
 	background sync.WaitGroup
 	freeNow    chan struct{} // a tree was dropped
+	analyzeNow chan struct{} // a table was defined or filled anew
 	intents    intents
 	known      atomic.Bool // every reader has registered its read point
 
@@ -51,7 +52,8 @@ func OpenWriter(ctx context.Context, vol logstore.Volume, o Options) (*DB, error
 // becomeWriter makes a DB without a role the writer of vol. The cache may hold pages
 // as of the volume's VDL.
 func (db *DB) becomeWriter(ctx context.Context, vol logstore.Volume) error {
-	w := &writer{DB: db, vol: vol, space: newSpace(), freeNow: make(chan struct{}, 1)}
+	w := &writer{DB: db, vol: vol, space: newSpace(), freeNow: make(chan struct{}, 1),
+		analyzeNow: make(chan struct{}, 1)}
 	w.ctx, w.cancel = context.WithCancel(context.Background())
 	w.known.Store(db.opts.NoReaders)
 	vdl := vol.VDL()
@@ -182,6 +184,7 @@ func (db *writer) start() {
 	})
 	db.every(db.opts.Background.Horizon, nil, db.moveHorizon)
 	db.every(db.opts.Background.Stats, nil, db.flushStats)
+	db.every(db.opts.Background.Analyze, db.analyzeNow, db.analyzeTables)
 	db.every(db.opts.Background.Free, db.freeNow, db.freeTrees)
 }
 

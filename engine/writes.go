@@ -31,15 +31,16 @@ type txCommit struct {
 	// temporary is the session's temporary tables.
 	temporary map[TableID]*TableDef
 
-	raises []raise
-	long   longValues
-	delta  map[TableID]int64 // rows added, less rows removed, by the last apply
+	raises  []raise
+	long    longValues
+	delta   map[TableID]int64  // rows added, less rows removed, by the last apply
+	changed map[TableID]uint64 // rows written by it
 }
 
 // commitTx commits a transaction. Errors are those of Tx.Commit, which wraps
 // nothing around them.
 func (db *DB) commitTx(ctx context.Context, c *txCommit) (CommitInfo, error) {
-	c.delta = map[TableID]int64{}
+	c.delta, c.changed = map[TableID]int64{}, map[TableID]uint64{}
 	if !c.logged() { // a reader has temporary tables too
 		if c.numbered != nil {
 			defer c.numbered(0)
@@ -184,6 +185,7 @@ func prepareRow(ctx context.Context, p btree.Pager, t *TableDef, pk []byte, img 
 func (c *txCommit) apply(t *turn) error {
 	cat := t.catalog
 	clear(c.delta)
+	clear(c.changed)
 	if !c.ddl.empty() {
 		if err := c.ddl.apply(t); err != nil {
 			return err
@@ -243,6 +245,7 @@ func (c *txCommit) applyRows(t *turn, cat *Catalog) error {
 		}
 		n, more, err := applyRow(t, t.start, def, []byte(pk), img, c.long.of(def.ID, pk), entries)
 		entries = more
+		c.changed[def.ID]++
 		if n != 0 {
 			c.delta[def.ID] += n
 		}

@@ -25,6 +25,7 @@ type Backend struct {
 	logger   *slog.Logger
 	shapes   shapes
 	children children
+	stats    *optimizerStats
 	// readOnly is the instance's role: plain reads only.
 	readOnly atomic.Bool
 	// mysql is set where clients are served: results have MySQL's types where the
@@ -44,6 +45,7 @@ type Backend struct {
 	sessions  sync.Map             // connection id (uint32) -> *Session
 	processes func() []sql.Process // nil before NewEngine
 	deadlocks deadlocks
+	rowsRead  atomic.Uint64 // rows that scans returned
 }
 
 var (
@@ -62,6 +64,7 @@ func NewBackend(db *engine.DB, logger *slog.Logger) *Backend {
 	registerCollations()
 	b := &Backend{db: db, logger: logger, external: sql.NewExternalStoredProcedureRegistry(),
 		started: time.Now(), digests: newDigests()}
+	b.stats = newOptimizerStats(b)
 	db.OnDeadlock(b.noteDeadlock)
 	return b
 }

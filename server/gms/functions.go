@@ -49,6 +49,9 @@ func (b *Backend) Function(_ *sql.Context, _, name string) (sql.Function, bool) 
 			return d.call(args...)
 		}}, true
 	}
+	if f, ok := changer(name); ok {
+		return f, true
+	}
 	d := functions[name]
 	if d == nil || !b.mysql && !strings.HasSuffix(name, "_lock") && !strings.HasSuffix(name, "_locks") {
 		return nil, false

@@ -229,22 +229,23 @@ func partitionRows(ctx *sql.Context, s *Session, cat sql.Catalog) ([]sql.Row, er
 	return rows, err
 }
 
-// statisticsRows are STATISTICS. The cardinality of a whole unique key is the table's
-// rows; that of others is not known, NULL.
+// statisticsRows are STATISTICS. Cardinalities are the statistics'; of a table that has
+// none, that of a whole unique key is the table's rows and that of others NULL.
 func statisticsRows(ctx *sql.Context, s *Session, cat sql.Catalog) ([]sql.Row, error) {
 	var rows []sql.Row
 	err := eachTable(ctx, s, cat, "", func(db sql.Database, _ sql.Table, b *base) error {
 		if b == nil || b.IsTemporary() {
 			return nil
 		}
-		rows = append(rows, indexRows(db.Name(), b.shape.def, b.size.Rows)...)
-		return nil
+		st, err := s.b.stats.of(ctx, b.Table)
+		rows = append(rows, indexRows(db.Name(), b.shape.def, b.size.Rows, st)...)
+		return err
 	})
 	return rows, err
 }
 
 // indexRows are the rows of one table, unique keys first.
-func indexRows(db string, def *engine.TableDef, count uint64) []sql.Row {
+func indexRows(db string, def *engine.TableDef, count uint64, st *tableStats) []sql.Row {
 	var rows []sql.Row
 	for _, unique := range []bool{true, false} {
 		for _, ix := range append([]*engine.IndexDef{def.Primary}, def.Indexes...) {
@@ -252,8 +253,8 @@ func indexRows(db string, def *engine.TableDef, count uint64) []sql.Row {
 				continue
 			}
 			for i := range ix.Columns {
-				var cardinality any
-				if unique && i == len(ix.Columns)-1 {
+				cardinality := st.cardinality(ix, i+1)
+				if cardinality == nil && unique && i == len(ix.Columns)-1 {
 					cardinality = count
 				}
 				rows = append(rows, indexColumnRow(db, def, ix, i, cardinality))

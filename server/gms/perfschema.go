@@ -222,7 +222,7 @@ func (b *Backend) refreshStatus() {
 	up := uint64(time.Since(b.started) / time.Second)
 	for name, v := range map[string]uint64{
 		"Uptime": up, "Uptime_since_flush_status": up,
-		"Innodb_page_size": engine.PageSize, "Innodb_row_lock_current_waits": waits,
+		"Innodb_page_size": engine.PageSize, "Innodb_rows_read": b.rowsRead.Load(), "Innodb_row_lock_current_waits": waits,
 		"Innodb_buffer_pool_pages_data": uint64(cache.Pages), "Innodb_buffer_pool_bytes_data": uint64(cache.Bytes),
 		"Innodb_buffer_pool_reads": cache.Fetches,
 	} {

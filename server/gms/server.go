@@ -142,6 +142,8 @@ func NewEngine(b *Backend) *sqle.Engine {
 		overrides.SchemaFormatter = &formatter{}
 	}
 	a := analyzer.NewBuilder(b).AddOverrides(overrides).Build()
+	guardNullSafeJoins(a)
+	a.Catalog.StatsProvider = b.stats
 	base := newBuilder(a.Overrides)
 	a.ExecBuilder = base
 	registerFunctions(a.Catalog)

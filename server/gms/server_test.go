@@ -38,6 +38,9 @@ func startInstanceOn(t *testing.T, store *memvolume.Store, o engine.Options) *in
 	vol := store.Open()
 	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
 	o.Logger = quiet
+	if o.Background.Analyze == 0 {
+		o.Background.Analyze = -1 // plans and cardinalities do not depend on time
+	}
 	db, err := engine.OpenWriter(t.Context(), vol, o)
 	if err != nil {
 		t.Fatal(err)

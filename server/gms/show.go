@@ -69,8 +69,12 @@ func (b *builder) showIndexes(ctx *sql.Context, n *plan.ShowIndexes, t *Table, s
 	if err != nil {
 		return nil, wireError(err)
 	}
+	st, err := s.b.stats.of(ctx, t)
+	if err != nil {
+		return nil, err
+	}
 	var rows []sql.Row
-	for _, r := range indexRows(t.Database(), def, size.Rows) {
+	for _, r := range indexRows(t.Database(), def, size.Rows, st) {
 		rows = append(rows, append(sql.Row{r[2], r[3]}, r[5:]...))
 	}
 	if err := convertRows(ctx, n.Schema(ctx), rows); err != nil {

@@ -22,6 +22,7 @@ var grammars = newGrammars()
 func newGrammars() map[string]grammar {
 	grammars := map[string]grammar{
 		"do":                    parseDo,
+		"analyze":               tableAdmin("analyze", analyzeTable),
 		"check":                 tableAdmin("check", checkTable),
 		"checksum":              tableAdmin("checksum", checksumTable),
 		"optimize":              tableAdmin("optimize", optimizeTable),
@@ -310,8 +311,8 @@ func tableAdmin(verb string, f func(ctx *sql.Context, s *Session, t tableName) (
 			return nil, nil
 		}
 		tables := l.tableNames()
-		if tables == nil {
-			return nil, nil
+		if tables == nil || verb == "analyze" && l.kind != 0 && l.kind != ';' {
+			return nil, nil // of histograms
 		}
 		for l.acceptOne("quick", "fast", "medium", "extended", "changed", "use_frm") != "" || l.accept("for", "upgrade") {
 		}

@@ -158,14 +158,21 @@ func (t *Table) IndexedAccess(_ *sql.Context, l sql.IndexLookup) sql.IndexedTabl
 	return &n
 }
 
-// RowCount implements sql.StatisticsTable. It is an estimate (T-25).
+// RowCount implements sql.StatisticsTable. It is an estimate (T-25), of the statistics
+// where there are any.
 func (t *Table) RowCount(ctx *sql.Context) (uint64, bool, error) {
+	if s, err := t.db.b.stats.of(ctx, t); err != nil || s != nil && s.stored.Rows > 0 {
+		return s.rowCount(), false, err
+	}
 	st, err := t.db.b.db.TableStats(ctx, t.live(ctx).def)
 	return st.Rows, false, wireError(err)
 }
 
 // DataLength implements sql.StatisticsTable.
 func (t *Table) DataLength(ctx *sql.Context) (uint64, error) {
+	if s, err := t.db.b.stats.of(ctx, t); err != nil || s != nil && s.dataLength() > 0 {
+		return s.dataLength(), err
+	}
 	st, err := t.db.b.db.TableStats(ctx, t.live(ctx).def)
 	return st.DataBytes, wireError(err)
 }
@@ -300,6 +307,7 @@ type rowIter struct {
 	lookup  *lookup
 	cur     *engine.Cursor
 	record  bool // note the rows of a keyless table
+	read    uint64
 	builder row.Builder
 }
 
@@ -336,6 +344,7 @@ func (it *rowIter) Next(ctx *sql.Context) (sql.Row, error) {
 	if err != nil {
 		return nil, it.s.fail(ctx, err)
 	}
+	it.read++
 	if !it.record {
 		return it.shape.decode(it.desc, r, it.columns)
 	}
@@ -354,6 +363,8 @@ func (it *rowIter) Next(ctx *sql.Context) (sql.Row, error) {
 
 // Close implements sql.RowIter.
 func (it *rowIter) Close(*sql.Context) error {
+	it.s.b.rowsRead.Add(it.read)
+	it.read = 0
 	it.cur.Close()
 	return nil
 }

@@ -146,10 +146,6 @@ func getDecimal(d *row.Desc, r row.Row, i int) any {
 	return v
 }
 
-func getJSON(d *row.Desc, r row.Row, i int) any {
-	return types.NewLazyJSONDocument(append([]byte(nil), d.Bytes(r, i)...))
-}
-
 func getGeometry(d *row.Desc, r row.Row, i int) any {
 	v, _, err := types.GeometryType{}.Convert(context.Background(), append([]byte(nil), d.Bytes(r, i)...))
 	if err != nil {
@@ -282,24 +278,6 @@ func decimalDatum(t sql.DecimalType) func(context.Context, any) (row.Datum, erro
 		}
 		return row.NewBytes([]byte(d.Text('f'))), nil
 	}
-}
-
-func jsonDatum(ctx context.Context, v any) (row.Datum, error) {
-	w, ok := v.(sql.JSONWrapper)
-	if !ok {
-		u, _, err := types.JSON.Convert(ctx, v)
-		if err != nil {
-			return row.Datum{}, err
-		}
-		if w, ok = u.(sql.JSONWrapper); !ok {
-			return row.Datum{}, errValue(types.JSON, v)
-		}
-	}
-	b, err := types.JsonToMySqlBytes(ctx, w)
-	if err != nil {
-		return row.Datum{}, err
-	}
-	return row.NewBytes(b), nil
 }
 
 func geometryDatum(ctx context.Context, v any) (row.Datum, error) {

@@ -1,0 +1,108 @@
+package gms_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// planQuery is a query and the most rows that its plan may read from tables and indexes
+// when there are statistics.
+type planQuery struct {
+	name, query string
+	most        int
+}
+
+// planQueries are of the shapes of sysbench and TPC-H, on the tables of makeShop.
+var planQueries = []planQuery{
+	{"point", "select note from orders where id = 77", 1},
+	{"range of the primary key", "select sum(total) from orders where id between 100 and 199", 100},
+	{"rare value", "select count(total) from orders where status = 'returned'", 13},
+	{"common value and rare one", "select count(note) from orders where status = 'done' and clerk = 17", 45},
+	{"two indexes, one narrow", "select count(note) from orders where status = 'done' and day = 55", 13},
+	{"prefix of an index", "select count(note) from orders where customer = 9 and day > 300", 2},
+	{"narrow day beside a wide total", "select count(note) from orders where day = 3 and total > 10", 16},
+	{"in", "select count(note) from orders where customer in (1, 2, 3) and status = 'done'", 15},
+	{"join by key", "select count(*) from customers c join orders o on o.customer = c.id where c.id = 5", 10},
+	// The planner takes the larger table for the size of any join to a unique key, so it
+	// reads all of it.
+	{"join from the rare side", `select count(i.qty) from orders o join items i on i.order_id = o.id
+		where o.status = 'returned'`, 12100},
+	{"three tables", `select count(i.qty) from customers c join orders o on o.customer = c.id
+		join items i on i.order_id = o.id where c.nation = 3 and o.day < 10`, 600},
+	{"three tables, from the end", `select c.name from items i join orders o on o.id = i.order_id
+		join customers c on c.id = o.customer where i.part = 11`, 39},
+	{"exists", `select count(*) from customers c where nation = 1 and exists
+		(select 1 from orders o where o.customer = c.id and o.status = 'returned')`, 26},
+	{"aggregate of one customer", `select day, sum(total) from orders where customer = 42 group by day order by day`, 11},
+	{"last of an index", "select id from orders order by day desc limit 3", 3},
+}
+
+// makeShop makes customers, orders and items: 500, 4000 and 12000 rows, skewed.
+func makeShop(t *testing.T, c execer) {
+	t.Helper()
+	must(t, c, "create database shop", "use shop",
+		`create table customers (id int primary key, nation int not null, name varchar(20) not null, key nation (nation))`,
+		`create table orders (id int primary key, customer int not null, day int not null, status varchar(10) not null,
+			clerk int not null, total decimal(10,2) not null, note varchar(20),
+			key customer_day (customer, day), key day (day), key status (status), key clerk (clerk))`,
+		`create table items (order_id int not null, line int not null, part int not null, qty int not null,
+			primary key (order_id, line), key part (part))`)
+	r := rand.New(rand.NewPCG(3, 4))
+	var customers, orders, items []string
+	for id := range 500 {
+		customers = append(customers, fmt.Sprintf("(%d,%d,'c%d')", id, r.IntN(10), id))
+	}
+	for id := range 4000 {
+		status := "done"
+		switch n := r.IntN(200); {
+		case n == 0:
+			status = "returned"
+		case n < 20:
+			status = "open"
+		}
+		orders = append(orders, fmt.Sprintf("(%d,%d,%d,'%s',%d,%d.5,'n%d')", id, r.IntN(500), r.IntN(365), status, r.IntN(100), r.IntN(1000), id))
+		for line := range 3 {
+			items = append(items, fmt.Sprintf("(%d,%d,%d,%d)", id, line, r.IntN(1000), r.IntN(50)))
+		}
+	}
+	must(t, c, "insert into customers values "+strings.Join(customers, ","),
+		"insert into orders values "+strings.Join(orders, ","), "insert into items values "+strings.Join(items, ","))
+}
+
+// rowsRead returns how many rows a query reads.
+func rowsRead(t *testing.T, c execer, query string) int {
+	t.Helper()
+	read := func() int {
+		n, err := strconv.Atoi(one(t, c, "select variable_value from performance_schema.global_status where variable_name = 'Innodb_rows_read'"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	before := read()
+	must(t, c, query)
+	return read() - before
+}
+
+// TestPlansWithStatistics runs queries with and without statistics and counts the rows
+// that are read: with them no plan reads more than is stated.
+func TestPlansWithStatistics(t *testing.T) {
+	i := startInstance(t)
+	c := i.conn(i.open(""))
+	makeShop(t, c)
+	without := make([]int, len(planQueries))
+	for n, q := range planQueries {
+		without[n] = rowsRead(t, c, q.query)
+	}
+	must(t, c, "analyze table customers, orders, items")
+	for n, q := range planQueries {
+		with := rowsRead(t, c, q.query)
+		t.Logf("%-32s %6d without, %6d with", q.name, without[n], with)
+		if with > q.most {
+			t.Errorf("%s: %d rows read with statistics, not at most %d: %s", q.name, with, q.most, q.query)
+		}
+	}
+}
