@@ -72,6 +72,9 @@ func ownStatement(n sql.Node) bool {
 // root builds the root of a statement.
 func (b *builder) root(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql.RowIter, error) {
 	s.lent = ""
+	if s.results != nil && s.depth == 0 {
+		s.results.called = isCall(n)
+	}
 	if s.b.readOnly.Load() && !plan.IsReadOnly(n) && !isCall(n) {
 		return nil, errReadOnly()
 	}
@@ -625,11 +628,7 @@ func (r *runner) QueryWithBindings(ctx *sql.Context, query string, parsed ast.St
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	// To its end: a cursor is of its OPEN's time, and the statement's transaction
-	// may end before the cursor is read.
-	rows, err := sql.RowIterToRows(ctx, it)
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	return sch, sql.RowsToRowIter(rows...), flags, nil
+	it, err = s.drain(ctx, parsed, sch, it)
+	restoreInto(parsed)
+	return sch, it, flags, err
 }

@@ -90,6 +90,9 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement) {
 		}
 	}
 	a.statement(stmt)
+	if d, ok := stmt.(*ast.DDL); ok && d.ProcedureSpec != nil {
+		procedureBody(d.ProcedureSpec.Body)
+	}
 	if sctx != nil {
 		if s, ok := sctx.Session.(*Session); ok {
 			s.sent(stmt)

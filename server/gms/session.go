@@ -64,6 +64,7 @@ type Session struct {
 	// mustChangePassword: the account's password has expired.
 	mustChangePassword bool
 	recorder           recorder
+	results            *resultSets // of the client's command that runs, nil: none
 	// What monitors read of it, from other goroutines.
 	attributes map[string]string // of the connection; not changed once the session is known
 	port       string            // of the client's address
