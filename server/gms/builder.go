@@ -422,6 +422,18 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		}
 	case *plan.InsertInto:
 		return b.insert(ctx, s, n, r)
+	case *assigned:
+		return b.assigned(ctx, n, r)
+	case *plan.UpdateSource:
+		if s.b.mysql {
+			c := *n
+			exprs, err := assignments(n.UpdateExprs, n.Ignore)
+			if err != nil {
+				return nil, err
+			}
+			c.UpdateExprs = exprs
+			return b.plain(ctx, s, &c, r)
+		}
 	case *plan.Filter:
 		return b.filter(ctx, s, n, r)
 	}
@@ -455,20 +467,22 @@ func (b *builder) insert(ctx *sql.Context, s *Session, n *plan.InsertInto, r sql
 	c := *n
 	switch d := n.Destination.(type) {
 	case *plan.ForeignKeyHandler:
-		if len(d.Editor.References) == 0 {
-			return nil, nil
+		if len(d.Editor.References) > 0 {
+			c.Destination = &childFirst{ForeignKeyHandler: d}
 		}
-		c.Destination = &childFirst{ForeignKeyHandler: d}
 	case *plan.InsertDestination:
-		h, ok := d.Child.(*plan.ForeignKeyHandler)
-		if !ok || len(h.Editor.References) == 0 {
-			return nil, nil
+		if h, ok := d.Child.(*plan.ForeignKeyHandler); ok && len(h.Editor.References) > 0 {
+			dest := *d
+			dest.Child = &childFirst{ForeignKeyHandler: h}
+			c.Destination = &dest
 		}
-		dest := *d
-		dest.Child = &childFirst{ForeignKeyHandler: h}
-		c.Destination = &dest
-	default:
-		return nil, nil
+	}
+	if s.b.mysql {
+		exprs, err := assignments(n.OnDupExprs, n.Ignore)
+		if err != nil {
+			return nil, err
+		}
+		c.Source, c.OnDupExprs = &assigned{Node: n.Source, insert: n}, exprs
 	}
 	return b.plain(ctx, s, &c, r)
 }
