@@ -1,6 +1,7 @@
 package gms
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"strconv"
@@ -279,13 +280,17 @@ func clipped(t sql.Type, u any, below bool) any {
 	return u
 }
 
+// noZeroDate is the mode that refuses '0000-00-00'.
+const noZeroDate = "NO_ZERO_DATE"
+
 // moment assigns to DATE, DATETIME, TIMESTAMP and TIME.
 func (a *assigner) moment(ctx *sql.Context, column string, t sql.Type, v any) (any, error) {
 	u, in, err := t.Convert(ctx, v)
 	if err != nil && t.Type() != sqltypes.Time {
 		u, in, err = t.Convert(ctx, spelled(shown(v)))
 	}
-	if err == nil && in == sql.InRange {
+	zero := err == nil && t.Type() != sqltypes.Time && u == types.ZeroTime && modeEnabled(ctx, noZeroDate)
+	if err == nil && in == sql.InRange && !zero {
 		return u, nil
 	}
 	kind := strings.ToLower(t.Type().String())
@@ -294,7 +299,7 @@ func (a *assigner) moment(ctx *sql.Context, column string, t sql.Type, v any) (a
 	}
 	warning := 1265
 	var y, m, d int
-	if n, _ := fmt.Sscanf(shown(v), "%d-%d-%d", &y, &m, &d); n == 3 && m <= 12 && d <= 31 { // a day that the month has not
+	if n, _ := fmt.Sscanf(shown(v), "%d-%d-%d", &y, &m, &d); zero || n == 3 && m <= 12 && d <= 31 { // a day that the month has not
 		warning = 1264
 	}
 	return a.keep(ctx, column, incorrect(1292, kind, v, warning), t.Zero())
@@ -419,6 +424,9 @@ func (i *assignIter) Next(ctx *sql.Context) (sql.Row, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := i.a.divided(ctx); err != nil {
+		return nil, err
+	}
 	i.a.row++
 	r = r.Copy()
 	own := r
@@ -457,6 +465,9 @@ type assignment struct {
 func (e *assignment) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	e.a.row++
 	v, err := e.Expression.Eval(ctx, r)
+	if err == nil {
+		err = e.a.divided(ctx)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -494,11 +505,40 @@ func assignments(exprs *plan.UpdateExprs, ignore bool) (*plan.UpdateExprs, error
 	return exprs.WithExpressions(out)
 }
 
+// divisionByZero is MySQL's number of a division by zero.
+const divisionByZero = 1365
+
+// modeEnabled reports whether sql_mode has a mode, or TRADITIONAL, which has all that this is asked for.
+func modeEnabled(ctx *sql.Context, mode string) bool {
+	m := sql.LoadSqlMode(ctx)
+	return m.ModeEnabled(mode) || m.ModeEnabled(sql.Traditional)
+}
+
+// divided returns the error of a division by zero in what was evaluated since the
+// last call, in strict mode.
+func (a *assigner) divided(ctx *sql.Context) error {
+	s, ok := ctx.Session.(*Session)
+	if !ok || !s.divided {
+		return nil
+	}
+	s.divided = false
+	if a.lenient(ctx) {
+		return nil
+	}
+	return mysql.NewSQLError(divisionByZero, "22012", "Division by 0")
+}
+
 // ignored are the errors that IGNORE makes warnings of; the planner makes notes.
 var ignored = map[int]bool{1048: true, 1062: true, 1242: true, 1451: true, 1452: true, 3819: true}
 
 // Warn implements sql.Session.
 func (s *Session) Warn(w *sql.Warning) {
+	if s.b.mysql && w.Code == divisionByZero {
+		if !modeEnabled(sql.NewContext(context.Background(), sql.WithSession(s)), sql.ErrorForDivisionByZero) {
+			return
+		}
+		s.divided = true
+	}
 	if s.b.mysql && w.Level == "Note" && ignored[w.Code] {
 		e := clientError(mysql.NewSQLError(mysql.ERUnknownError, "HY000", "%s", w.Message), s.GetCurrentDatabase())
 		w = &sql.Warning{Level: "Warning", Code: w.Code, Message: e.Message}

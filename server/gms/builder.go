@@ -75,6 +75,11 @@ func (b *builder) root(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 	if s.results != nil && s.depth == 0 {
 		s.results.called = isCall(n)
 	}
+	if s.b.mysql {
+		if err := checkSimple(ctx, n); err != nil {
+			return nil, err
+		}
+	}
 	if s.b.readOnly.Load() && !plan.IsReadOnly(n) && !isCall(n) {
 		return nil, errReadOnly()
 	}

@@ -132,6 +132,7 @@ func NewEngine(b *Backend) *sqle.Engine {
 	if b.mysql {
 		overrides.SchemaFormatter = &formatter{}
 	}
+	addRules()
 	a := analyzer.NewBuilder(b).AddOverrides(overrides).Build()
 	base := newBuilder(a.Overrides)
 	a.ExecBuilder = base

@@ -83,6 +83,7 @@ type statement struct {
 	skip     sql.Node // the node that builder leaves to the planner
 	// diagnosing: it shows what the last statement left, and leaves it there.
 	diagnosing bool
+	divided    bool   // a division by zero was warned of
 	lent       string // the current database while a statement is planned that needs one, see lend
 }
 
