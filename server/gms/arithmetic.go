@@ -83,6 +83,12 @@ func checkSimple(ctx *sql.Context, n sql.Node) error {
 func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 	switch e := e.(type) {
 	case *expression.Arithmetic:
+		if _, ok := e.LeftChild.(expression.TimeDeltaExpression); ok {
+			return nil
+		}
+		if _, ok := e.RightChild.(expression.TimeDeltaExpression); ok {
+			return nil
+		}
 		l, r := e.LeftChild.Type(ctx), e.RightChild.Type(ctx)
 		if !types.IsInteger(l) || !types.IsInteger(r) {
 			return nil

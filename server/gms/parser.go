@@ -102,6 +102,9 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement) {
 	if containsFold(query, "regexp") || containsFold(query, "rlike") {
 		regexpOperators(stmt)
 	}
+	if containsFold(query, "interval") && served(ctx) {
+		intervals(stmt)
+	}
 }
 
 // serverVersion is ServerVersion as versioned comments have it.
