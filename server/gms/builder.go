@@ -73,6 +73,14 @@ func ownStatement(n sql.Node) bool {
 // root builds the root of a statement.
 func (b *builder) root(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql.RowIter, error) {
 	s.lent = ""
+	if s.results != nil && s.depth == 0 {
+		s.results.called = isCall(n)
+	}
+	if s.b.mysql {
+		if err := checkSimple(ctx, n); err != nil {
+			return nil, err
+		}
+	}
 	if s.b.readOnly.Load() && !plan.IsReadOnly(n) && !isCall(n) {
 		return nil, errReadOnly()
 	}
@@ -433,6 +441,18 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		}
 	case *plan.InsertInto:
 		return b.insert(ctx, s, n, r)
+	case *assigned:
+		return b.assigned(ctx, n, r)
+	case *plan.UpdateSource:
+		if s.b.mysql {
+			c := *n
+			exprs, err := assignments(n.UpdateExprs, n.Ignore)
+			if err != nil {
+				return nil, err
+			}
+			c.UpdateExprs = exprs
+			return b.plain(ctx, s, &c, r)
+		}
 	case *plan.Filter:
 		return b.filter(ctx, s, n, r)
 	}
@@ -490,20 +510,22 @@ func (b *builder) insert(ctx *sql.Context, s *Session, n *plan.InsertInto, r sql
 	c := *n
 	switch d := n.Destination.(type) {
 	case *plan.ForeignKeyHandler:
-		if len(d.Editor.References) == 0 {
-			return nil, nil
+		if len(d.Editor.References) > 0 {
+			c.Destination = &childFirst{ForeignKeyHandler: d}
 		}
-		c.Destination = &childFirst{ForeignKeyHandler: d}
 	case *plan.InsertDestination:
-		h, ok := d.Child.(*plan.ForeignKeyHandler)
-		if !ok || len(h.Editor.References) == 0 {
-			return nil, nil
+		if h, ok := d.Child.(*plan.ForeignKeyHandler); ok && len(h.Editor.References) > 0 {
+			dest := *d
+			dest.Child = &childFirst{ForeignKeyHandler: h}
+			c.Destination = &dest
 		}
-		dest := *d
-		dest.Child = &childFirst{ForeignKeyHandler: h}
-		c.Destination = &dest
-	default:
-		return nil, nil
+	}
+	if s.b.mysql {
+		exprs, err := assignments(n.OnDupExprs, n.Ignore)
+		if err != nil {
+			return nil, err
+		}
+		c.Source, c.OnDupExprs = &assigned{Node: n.Source, insert: n}, exprs
 	}
 	return b.plain(ctx, s, &c, r)
 }
@@ -663,11 +685,7 @@ func (r *runner) QueryWithBindings(ctx *sql.Context, query string, parsed ast.St
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	// To its end: a cursor is of its OPEN's time, and the statement's transaction
-	// may end before the cursor is read.
-	it, err = s.readAhead(ctx, it)
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	return sch, it, flags, nil
+	it, err = s.drain(ctx, parsed, sch, it)
+	restoreInto(parsed)
+	return sch, it, flags, err
 }

@@ -207,7 +207,7 @@ func (c *client) Prepare(ctx context.Context, text string) (*protocol.Statement,
 		if err != nil {
 			return err
 		}
-		if schema := node.Schema(sctx); !affects(node) && !types.IsOkResultSchema(schema) {
+		if schema := node.Schema(sctx); !affects(node) && !isCall(node) && !types.IsOkResultSchema(schema) {
 			st.Columns = columns(sctx, schema)
 		}
 		return nil
@@ -303,11 +303,17 @@ func (c *client) run(ctx context.Context, query string, parsed ast.Statement, bi
 	defer e.ProcessList.EndQuery(sctx)
 	defer c.sess.CommandEnd()
 	c.refreshPrivileges(sctx)
+	sets := &resultSets{c: c, w: w}
+	c.sess.results = sets
+	defer func() { c.sess.results = nil }()
 	schema, rows, _, err := e.QueryWithBindings(sctx, query, parsed, bindings, &sql.QueryFlags{})
-	if err != nil {
-		return false, err
+	if err == nil {
+		err = sets.finish()
 	}
-	if types.IsOkResultSchema(schema) || schema == nil {
+	if err != nil {
+		return sets.any, err
+	}
+	if sets.called || types.IsOkResultSchema(schema) || schema == nil {
 		return true, c.writeOK(sctx, rows, w)
 	}
 	return true, c.writeRows(sctx, schema, rows, w)
@@ -349,6 +355,18 @@ func (c *client) writeRows(ctx *sql.Context, schema sql.Schema, rows sql.RowIter
 			c.sess.failing = false
 		}
 	}()
+	if err := c.sendRows(ctx, schema, rows, w); err != nil {
+		return err
+	}
+	closed = true
+	if err := rows.Close(ctx); err != nil {
+		return err
+	}
+	return w.End()
+}
+
+// sendRows sends the columns and rows of a result as they come.
+func (c *client) sendRows(ctx *sql.Context, schema sql.Schema, rows sql.RowIter, w *protocol.Results) error {
 	if err := w.Columns(columns(ctx, schema)); err != nil {
 		return err
 	}
@@ -357,7 +375,7 @@ func (c *client) writeRows(ctx *sql.Context, schema sql.Schema, rows sql.RowIter
 	for {
 		row, err := rows.Next(ctx)
 		if err == io.EOF {
-			break
+			return nil
 		}
 		if err == nil {
 			err = ctx.Err()
@@ -373,11 +391,6 @@ func (c *client) writeRows(ctx *sql.Context, schema sql.Schema, rows sql.RowIter
 		}
 		c.sess.recorder.sent(1, 0)
 	}
-	closed = true
-	if err := rows.Close(ctx); err != nil {
-		return err
-	}
-	return w.End()
 }
 
 // refreshPrivileges makes grants and roles those of now: on a reader those that have arrived.

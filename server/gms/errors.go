@@ -186,6 +186,7 @@ var rewrites = []rewrite{
 		"The value specified for generated column '$1' in table '$2' is not allowed."),
 	rw("^Invalid JSON text: (?s:(.*))$", 3140, "Invalid JSON text: $1"),
 	rw("^Out of range value for column of Decimal type ?(.*)$", 1264, "Out of range value for column of type decimal"),
+	rw(`^BIGINT value is out of range \((.*) DIV (.*)\)$`, 1690, "BIGINT value is out of range in '($1 DIV $2)'"),
 	rw("^(.*) is beyond the maximum value that can be held by (.*) bits$", 1406, "Data too long for column of type bit($2)"),
 	rw("^value (.*) is not a valid Year$", 1264, "Out of range value for column of type year"),
 	rw(`^error: '(?s:(.*))' is not a valid value for '(date|datetime|timestamp|time)(?:\(\d\))?'$`, 1292, "Incorrect $2 value: '$1'"),

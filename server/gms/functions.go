@@ -52,6 +52,15 @@ func (b *Backend) Function(_ *sql.Context, _, name string) (sql.Function, bool) 
 	if f, ok := changer(name); ok {
 		return f, true
 	}
+	if move := offsets[name]; move != nil && b.mysql {
+		return sql.FunctionN{Name: name, Fn: func(ctx *sql.Context, args ...sql.Expression) (sql.Expression, error) {
+			e, err := move(ctx, args...)
+			if err != nil {
+				return nil, err
+			}
+			return newOffset(e), nil
+		}}, true
+	}
 	d := functions[name]
 	if d == nil || !b.mysql && !strings.HasSuffix(name, "_lock") && !strings.HasSuffix(name, "_locks") {
 		return nil, false

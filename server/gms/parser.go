@@ -104,6 +104,9 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement) {
 		}
 	}
 	a.statement(stmt)
+	if d, ok := stmt.(*ast.DDL); ok && d.ProcedureSpec != nil {
+		procedureBody(d.ProcedureSpec.Body)
+	}
 	if sctx != nil {
 		if s, ok := sctx.Session.(*Session); ok {
 			s.sent(stmt)
@@ -112,6 +115,9 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement) {
 	scalars(stmt, unique)
 	if containsFold(query, "regexp") || containsFold(query, "rlike") {
 		regexpOperators(stmt)
+	}
+	if containsFold(query, "interval") && served(ctx) {
+		intervals(stmt)
 	}
 }
 

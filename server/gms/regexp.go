@@ -328,27 +328,27 @@ func regexpError(err error) error {
 // regexpOperators makes REGEXP_LIKE(a, b) of a REGEXP b: the planner would make its
 // own function of the operator. It looks everywhere in the statement, also where the
 // grammar's own walk does not go: join conditions, definitions, bodies, EXPLAIN.
-func regexpOperators(stmt ast.Statement) { replaceRegexp(reflect.ValueOf(stmt)) }
+func regexpOperators(stmt ast.Statement) { replace(reflect.ValueOf(stmt), regexpOperator) }
 
-// replaceRegexp replaces the operators in v.
-func replaceRegexp(v reflect.Value) {
+// replace puts what f returns in place of the nodes in v; nothing in place of those that it returns nil for.
+func replace(v reflect.Value, f func(ast.SQLNode) ast.Expr) {
 	switch v.Kind() {
 	case reflect.Pointer:
-		replaceRegexp(v.Elem())
+		replace(v.Elem(), f)
 	case reflect.Interface:
 		if v.IsNil() {
 			return
 		}
 		if n, ok := v.Interface().(ast.SQLNode); ok && v.CanSet() {
-			if e := regexpOperator(n); e != nil {
+			if e := f(n); e != nil {
 				v.Set(reflect.ValueOf(e))
 			}
 		}
-		replaceRegexp(v.Elem())
+		replace(v.Elem(), f)
 	case reflect.Struct:
 		for i := range v.NumField() {
 			if v.Type().Field(i).IsExported() {
-				replaceRegexp(v.Field(i))
+				replace(v.Field(i), f)
 			}
 		}
 	case reflect.Slice:
@@ -356,7 +356,7 @@ func replaceRegexp(v reflect.Value) {
 			return
 		}
 		for i := range v.Len() {
-			replaceRegexp(v.Index(i))
+			replace(v.Index(i), f)
 		}
 	}
 }

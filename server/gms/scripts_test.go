@@ -208,9 +208,30 @@ func rowsOf(ctx context.Context, c statement, query string) string {
 		return errorText(err)
 	}
 	defer rows.Close()
+	var sets []string
+	for more := true; more; more = rows.NextResultSet() {
+		set, err := setOf(rows)
+		if err != nil {
+			return strings.Join(append(sets, errorText(err)), " / ")
+		}
+		if set != "" {
+			sets = append(sets, set)
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return strings.Join(append(sets, errorText(err)), " / ")
+	}
+	if len(sets) == 0 {
+		return "no rows"
+	}
+	return strings.Join(sets, " / ")
+}
+
+// setOf returns the rows of a result set, "" for an OK.
+func setOf(rows *sql.Rows) (string, error) {
 	cols, err := rows.Columns()
-	if err != nil {
-		return errorText(err)
+	if err != nil || len(cols) == 0 {
+		return "", err
 	}
 	var out []string
 	for rows.Next() {
@@ -219,7 +240,7 @@ func rowsOf(ctx context.Context, c statement, query string) string {
 			ptrs[i] = &vals[i]
 		}
 		if err := rows.Scan(ptrs...); err != nil {
-			return errorText(err)
+			return "", err
 		}
 		text := make([]string, len(vals))
 		for i, v := range vals {
@@ -231,12 +252,12 @@ func rowsOf(ctx context.Context, c statement, query string) string {
 		out = append(out, "("+strings.Join(text, ",")+")")
 	}
 	if err := rows.Err(); err != nil {
-		return errorText(err)
+		return "", err
 	}
 	if len(out) == 0 {
-		return "no rows"
+		return "no rows", nil
 	}
-	return strings.Join(out, " ")
+	return strings.Join(out, " "), nil
 }
 
 func errorText(err error) string {

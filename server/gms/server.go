@@ -141,6 +141,7 @@ func NewEngine(b *Backend) *sqle.Engine {
 	if b.mysql {
 		overrides.SchemaFormatter = &formatter{}
 	}
+	addRules()
 	a := analyzer.NewBuilder(b).AddOverrides(overrides).Build()
 	guardNullSafeJoins(a)
 	a.Catalog.StatsProvider = b.stats

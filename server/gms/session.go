@@ -65,6 +65,7 @@ type Session struct {
 	// mustChangePassword: the account's password has expired.
 	mustChangePassword bool
 	recorder           recorder
+	results            *resultSets // of the client's command that runs, nil: none
 	// What monitors read of it, from other goroutines.
 	attributes map[string]string // of the connection; not changed once the session is known
 	port       string            // of the client's address
@@ -83,6 +84,7 @@ type statement struct {
 	skip     sql.Node // the node that builder leaves to the planner
 	// diagnosing: it shows what the last statement left, and leaves it there.
 	diagnosing bool
+	divided    bool   // a division by zero was warned of
 	lent       string // the current database while a statement is planned that needs one, see lend
 }
 

@@ -43,7 +43,7 @@ var boundedFunctions = map[string]*boundedDef{
 	"rpad":      {name: "rpad", numbers: 1, eval: rpad, build: builtin.NewRightPad},
 	"concat":    {name: "concat", numbers: -1, eval: concat, build: builtin.NewConcat},
 	"concat_ws": {name: "concat_ws", numbers: -1, nulls: true, eval: concatWS, build: builtin.NewConcatWithSeparator},
-	"replace":   {name: "replace", numbers: -1, eval: replace, build: three(builtin.NewReplace)},
+	"replace":   {name: "replace", numbers: -1, eval: replaceText, build: three(builtin.NewReplace)},
 }
 
 type builds = func(ctx *sql.Context, args ...sql.Expression) (sql.Expression, error)
@@ -286,7 +286,7 @@ func concatWS(args []any, _ bool, long func(int64) bool) any {
 	return strings.Join(parts, sep)
 }
 
-func replace(args []any, _ bool, long func(int64) bool) any {
+func replaceText(args []any, _ bool, long func(int64) bool) any {
 	s, from, to := args[0].(string), args[1].(string), args[2].(string)
 	if from == "" {
 		return s

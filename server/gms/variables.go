@@ -60,6 +60,13 @@ func addVariables() {
 				Type: types.NewSystemStringType("aurora_server_id"),
 			},
 		})
+		if v, _, ok := sql.SystemVariables.GetGlobal("sql_mode"); ok {
+			if v, ok := v.(*sql.MysqlSystemVariable); ok {
+				mode := *v
+				mode.Default = defaultMode
+				sql.SystemVariables.AddSystemVariables([]sql.SystemVariable{&mode})
+			}
+		}
 		for _, name := range []string{"read_only", "super_read_only", "innodb_read_only"} { // they follow the role
 			sql.SystemVariables.AddSystemVariables([]sql.SystemVariable{&sql.MysqlSystemVariable{
 				Name: name, Scope: global, Default: int8(0), Type: types.NewSystemBoolType(name),
@@ -67,6 +74,9 @@ func addVariables() {
 		}
 	})
 }
+
+// defaultMode is MySQL's default of sql_mode.
+const defaultMode = "ONLY_FULL_GROUP_BY,STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
 
 // initVariables sets what a server of this instance tells its clients. It must come
 // before the first session.

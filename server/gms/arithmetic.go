@@ -1,0 +1,347 @@
+package gms
+
+import (
+	"math"
+	"math/bits"
+	"sync"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/analyzer"
+	"github.com/dolthub/go-mysql-server/sql/expression"
+	"github.com/dolthub/go-mysql-server/sql/plan"
+	"github.com/dolthub/go-mysql-server/sql/transform"
+	"github.com/dolthub/go-mysql-server/sql/types"
+	"github.com/dolthub/vitess/go/mysql"
+	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+)
+
+// The planner's integers wrap round. These are an error where they leave BIGINT (MySQL 1690),
+// and BIGINT UNSIGNED if a side is.
+
+// addRules adds to the rules that the analyzer ends with. (Those that its builder takes are
+// not asked for statements that write.)
+var addRules = sync.OnceFunc(func() {
+	analyzer.OnceAfterAll = append(analyzer.OnceAfterAll, analyzer.Rule{Id: checkedRule, Apply: checkArithmetic})
+})
+
+// checkedRule is the analyzer's rule that puts checked expressions in place of the planner's.
+const checkedRule analyzer.RuleId = 1 << 20
+
+func checkArithmetic(ctx *sql.Context, _ *analyzer.Analyzer, n sql.Node, _ *plan.Scope, _ analyzer.RuleSelector,
+	_ *sql.QueryFlags) (sql.Node, transform.TreeIdentity, error) {
+	if !served(ctx) {
+		return n, transform.SameTree, nil
+	}
+	found := false
+	transform.InspectExpressions(ctx, n, func(_ *sql.Context, e sql.Expression) bool {
+		switch e.(type) {
+		case *expression.Arithmetic, *expression.UnaryMinus, *expression.IntDiv:
+			found = true
+		}
+		return !found
+	})
+	if !found {
+		return n, transform.SameTree, nil
+	}
+	return transform.NodeExprs(ctx, n, check)
+}
+
+func check(ctx *sql.Context, e sql.Expression) (sql.Expression, transform.TreeIdentity, error) {
+	if c := checked(ctx, e); c != nil {
+		return c, transform.NewTree, nil
+	}
+	return e, transform.SameTree, nil
+}
+
+// checkSimple checks a SELECT of one table, for which the analyzer asks no rule of ours. The tree
+// is changed in place: the result's types are read off it.
+func checkSimple(ctx *sql.Context, n sql.Node) error {
+	var failed error
+	replace := func(e *sql.Expression) {
+		x, same, err := transform.Expr(ctx, *e, check)
+		if err != nil {
+			failed = err
+		} else if !same {
+			*e = x
+		}
+	}
+	transform.Inspect(n, func(n sql.Node) bool {
+		switch n := n.(type) {
+		case *plan.Project:
+			for i := range n.Projections {
+				replace(&n.Projections[i])
+			}
+		case *plan.Filter:
+			replace(&n.Expression)
+		}
+		return true
+	})
+	return failed
+}
+
+// checked returns the expression in place of e, nil for none.
+func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
+	switch e := e.(type) {
+	case *expression.Arithmetic:
+		if _, ok := e.LeftChild.(expression.TimeDeltaExpression); ok {
+			return nil
+		}
+		if _, ok := e.RightChild.(expression.TimeDeltaExpression); ok {
+			return nil
+		}
+		l, r := e.LeftChild.Type(ctx), e.RightChild.Type(ctx)
+		if !types.IsInteger(l) || !types.IsInteger(r) {
+			return nil
+		}
+		c := &integerOp{Arithmetic: e, typ: types.Int64}
+		if (unsigned(ctx, e.LeftChild) || unsigned(ctx, e.RightChild)) &&
+			!(e.Op == ast.MinusStr && sql.LoadSqlMode(ctx).ModeEnabled(sql.NoUnsignedSubtraction)) {
+			c.typ = types.Uint64
+		}
+		return c
+	case *expression.IntDiv:
+		if !types.IsInteger(e.LeftChild.Type(ctx)) || !types.IsInteger(e.RightChild.Type(ctx)) {
+			return nil
+		}
+		c := &integerDiv{IntDiv: e, typ: types.Int64}
+		if unsigned(ctx, e.LeftChild) || unsigned(ctx, e.RightChild) {
+			c.typ = types.Uint64
+		}
+		return c
+	case *expression.UnaryMinus:
+		if lit, ok := e.Child.(*expression.Literal); ok && lit.Value() == int64(math.MinInt64) || !types.IsInteger(e.Child.Type(ctx)) {
+			return nil
+		}
+		return &integerMinus{UnaryMinus: e}
+	}
+	return nil
+}
+
+// unsigned reports whether an integer is unsigned to MySQL: literals are if they are no BIGINT.
+func unsigned(ctx *sql.Context, e sql.Expression) bool {
+	if lit, ok := e.(*expression.Literal); ok {
+		v, ok := lit.Value().(uint64)
+		return ok && v > math.MaxInt64
+	}
+	return types.IsUnsigned(e.Type(ctx))
+}
+
+// wide is an integer of 64 bits and a sign.
+type wide struct {
+	negative bool
+	size     uint64
+}
+
+func widen(ctx *sql.Context, v any) (wide, error) {
+	switch v := v.(type) {
+	case uint64:
+		return wide{size: v}, nil
+	case int64:
+		if v < 0 {
+			return wide{negative: true, size: -uint64(v)}, nil
+		}
+		return wide{size: uint64(v)}, nil
+	}
+	u, _, err := types.Int64.Convert(ctx, v)
+	if err != nil {
+		return wide{}, err
+	}
+	i, _ := u.(int64)
+	return widen(ctx, i)
+}
+
+// value returns w as a BIGINT, or BIGINT UNSIGNED; false if it is none.
+func (w wide) value(t sql.Type) (any, bool) {
+	switch {
+	case t == types.Uint64:
+		return w.size, !w.negative || w.size == 0
+	case w.negative:
+		return int64(-w.size), w.size <= 1<<63
+	}
+	return int64(w.size), w.size <= math.MaxInt64
+}
+
+func (w wide) plus(v wide) (wide, bool) {
+	if w.negative == v.negative {
+		sum, carry := bits.Add64(w.size, v.size, 0)
+		return wide{w.negative, sum}, carry == 0
+	}
+	if w.size < v.size {
+		w, v = v, w
+	}
+	return wide{w.negative, w.size - v.size}, true
+}
+
+func (w wide) times(v wide) (wide, bool) {
+	high, low := bits.Mul64(w.size, v.size)
+	return wide{w.negative != v.negative, low}, high == 0
+}
+
+// integerOp is + - or * of integers.
+type integerOp struct {
+	*expression.Arithmetic
+	typ sql.Type
+}
+
+var _ expression.ArithmeticOp = (*integerOp)(nil)
+
+// Type implements sql.Expression.
+func (e *integerOp) Type(*sql.Context) sql.Type { return e.typ }
+
+// WithChildren implements sql.Expression.
+func (e *integerOp) WithChildren(ctx *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	x, err := e.Arithmetic.WithChildren(ctx, children...)
+	if err != nil {
+		return nil, err
+	}
+	if c := checked(ctx, x); c != nil {
+		return c, nil
+	}
+	return x, nil
+}
+
+// Eval implements sql.Expression.
+func (e *integerOp) Eval(ctx *sql.Context, r sql.Row) (any, error) {
+	a, b, null, err := operands(ctx, &e.BinaryExpressionStub, r)
+	if err != nil || null {
+		return nil, err
+	}
+	var sum wide
+	var fits bool
+	switch e.Op {
+	case ast.MultStr:
+		sum, fits = a.times(b)
+	case ast.MinusStr:
+		b.negative = !b.negative
+		sum, fits = a.plus(b)
+	default:
+		sum, fits = a.plus(b)
+	}
+	v, in := sum.value(e.typ)
+	if !fits || !in {
+		return nil, errBigint(e.typ, e)
+	}
+	return v, nil
+}
+
+// operands evaluates both sides. null is true if one is NULL.
+func operands(ctx *sql.Context, e *expression.BinaryExpressionStub, r sql.Row) (a, b wide, null bool, err error) {
+	left, err := e.LeftChild.Eval(ctx, r)
+	if err != nil {
+		return a, b, false, err
+	}
+	right, err := e.RightChild.Eval(ctx, r)
+	if err != nil || left == nil || right == nil {
+		return a, b, true, err
+	}
+	if a, err = widen(ctx, left); err != nil {
+		return a, b, false, err
+	}
+	b, err = widen(ctx, right)
+	return a, b, false, err
+}
+
+// integerDiv is DIV of integers.
+type integerDiv struct {
+	*expression.IntDiv
+	typ sql.Type
+}
+
+var _ expression.ArithmeticOp = (*integerDiv)(nil)
+
+// Type implements sql.Expression.
+func (e *integerDiv) Type(*sql.Context) sql.Type { return e.typ }
+
+// WithChildren implements sql.Expression.
+func (e *integerDiv) WithChildren(ctx *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	x, err := e.IntDiv.WithChildren(ctx, children...)
+	if err != nil {
+		return nil, err
+	}
+	if c := checked(ctx, x); c != nil {
+		return c, nil
+	}
+	return x, nil
+}
+
+// Eval implements sql.Expression.
+func (e *integerDiv) Eval(ctx *sql.Context, r sql.Row) (any, error) {
+	a, b, null, err := operands(ctx, &e.BinaryExpressionStub, r)
+	if err != nil || null {
+		return nil, err
+	}
+	if b.size == 0 {
+		warn(ctx, divisionByZero, "Division by 0")
+		return nil, nil
+	}
+	v, in := wide{a.negative != b.negative, a.size / b.size}.value(e.typ)
+	if !in {
+		return nil, errBigint(e.typ, e)
+	}
+	return v, nil
+}
+
+// integerMinus is the negative of an integer.
+type integerMinus struct{ *expression.UnaryMinus }
+
+// Type implements sql.Expression.
+func (e *integerMinus) Type(*sql.Context) sql.Type { return types.Int64 }
+
+// WithChildren implements sql.Expression.
+func (e *integerMinus) WithChildren(ctx *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	x, err := e.UnaryMinus.WithChildren(ctx, children...)
+	if err != nil {
+		return nil, err
+	}
+	if c := checked(ctx, x); c != nil {
+		return c, nil
+	}
+	return x, nil
+}
+
+// Eval implements sql.Expression.
+func (e *integerMinus) Eval(ctx *sql.Context, r sql.Row) (any, error) {
+	v, err := e.Child.Eval(ctx, r)
+	if err != nil || v == nil {
+		return nil, err
+	}
+	w, err := widen(ctx, v)
+	if err != nil {
+		return nil, err
+	}
+	w.negative = !w.negative
+	out, in := w.value(types.Int64)
+	if !in {
+		return nil, errBigint(types.Int64, e)
+	}
+	return out, nil
+}
+
+func errBigint(t sql.Type, e sql.Expression) error {
+	kind := "BIGINT"
+	if t == types.Uint64 {
+		kind = "BIGINT UNSIGNED"
+	}
+	return mysql.NewSQLError(1690, "22003", "%s value is out of range in '%s'", kind, mysqlText(e))
+}
+
+// mysqlText is an expression as MySQL's messages show it.
+func mysqlText(e sql.Expression) string {
+	switch e := e.(type) {
+	case *integerOp:
+		return "(" + mysqlText(e.LeftChild) + " " + e.Op + " " + mysqlText(e.RightChild) + ")"
+	case *integerDiv:
+		return "(" + mysqlText(e.LeftChild) + " DIV " + mysqlText(e.RightChild) + ")"
+	case *integerMinus:
+		return "-(" + mysqlText(e.Child) + ")"
+	case *expression.GetField:
+		if e.Table() == "" {
+			return quoteName(e.Name())
+		}
+		if e.Database() == "" {
+			return quoteName(e.Table()) + "." + quoteName(e.Name())
+		}
+		return quoteName(e.Database()) + "." + quoteName(e.Table()) + "." + quoteName(e.Name())
+	}
+	return e.String()
+}

@@ -1,0 +1,551 @@
+package gms
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/cockroachdb/apd/v3"
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/expression"
+	"github.com/dolthub/go-mysql-server/sql/plan"
+	"github.com/dolthub/go-mysql-server/sql/transform"
+	"github.com/dolthub/go-mysql-server/sql/types"
+	"github.com/dolthub/vitess/go/mysql"
+	"github.com/dolthub/vitess/go/sqltypes"
+)
+
+// assigner gives the values that a statement writes the types of their columns, before
+// the planner does: what a value loses on the way is an error in strict mode, and a
+// warning in other modes and with IGNORE.
+type assigner struct {
+	ignore bool
+	loose  *bool // what is lost is a warning; nil: not asked for yet
+	row    int64 // from 1
+	told   map[string]bool
+}
+
+// lenient reports whether the statement goes on with what is left of a value.
+func (a *assigner) lenient(ctx *sql.Context) bool {
+	if a.loose == nil {
+		loose := a.ignore || !sql.LoadSqlMode(ctx).Strict()
+		a.loose = &loose
+	}
+	return *a.loose
+}
+
+// lost is something of a value that its column cannot hold: the error of strict mode,
+// and the number of the warning if that is another.
+type lost struct {
+	number  int
+	message string // with %s for the column and %d for the row
+	warning int    // 0: number
+}
+
+var (
+	outOfRange = lost{number: 1264, message: "Out of range value for column '%s' at row %d"}
+	truncated  = lost{number: 1265, message: "Data truncated for column '%s' at row %d"}
+	tooLong    = lost{number: 1406, message: "Data too long for column '%s' at row %d", warning: 1265}
+)
+
+// incorrect is a value that is none of the type's.
+func incorrect(number int, kind string, v any, warning int) lost {
+	value := strings.ReplaceAll(shown(v), "%", "%%")
+	return lost{number: number, message: "Incorrect " + kind + " value: '" + value + "' for column '%s' at row %d", warning: warning}
+}
+
+// shown is a value as messages have it.
+func shown(v any) string {
+	switch v := v.(type) {
+	case []byte:
+		return string(v)
+	case time.Time:
+		return v.Format("2006-01-02 15:04:05")
+	}
+	return fmt.Sprint(v)
+}
+
+// keep returns what is left of a value, or an error in strict mode.
+func (a *assigner) keep(ctx *sql.Context, column string, l lost, left any) (any, error) {
+	if !a.lenient(ctx) {
+		return nil, mysql.NewSQLError(l.number, sqlStates[l.number], "%s", fmt.Sprintf(l.message, column, a.row))
+	}
+	switch l.warning {
+	case 1264:
+		l = outOfRange
+	case 1265:
+		l = truncated
+	}
+	warn(ctx, l.number, fmt.Sprintf(l.message, column, a.row))
+	return left, nil
+}
+
+func warn(ctx *sql.Context, number int, message string) {
+	ctx.Session.Warn(&sql.Warning{Level: "Warning", Code: number, Message: message})
+}
+
+// assign returns v as a value of a column. What it does not know it leaves to the planner.
+func (a *assigner) assign(ctx *sql.Context, column string, t sql.Type, v any) (any, error) {
+	if v == nil {
+		return nil, nil
+	}
+	switch k := t.Type(); {
+	case k == sqltypes.Year:
+		return a.year(ctx, column, t, v)
+	case k == sqltypes.Decimal:
+		return a.number(ctx, column, t, v)
+	case sqltypes.IsIntegral(k) || sqltypes.IsFloat(k):
+		return a.number(ctx, column, t, v)
+	case k == sqltypes.Date, k == sqltypes.Datetime, k == sqltypes.Timestamp, k == sqltypes.Time:
+		return a.moment(ctx, column, t, v)
+	case k == sqltypes.Enum, k == sqltypes.Set:
+		if u, _, err := t.Convert(ctx, v); err == nil {
+			return u, nil
+		}
+		return a.keep(ctx, column, truncated, members(ctx, t, v))
+	case k == sqltypes.Bit:
+		u, in, err := t.Convert(ctx, v)
+		if err == nil && in == sql.InRange {
+			return u, nil
+		}
+		l := tooLong
+		l.warning = 1264
+		bits := t.(types.BitType).NumberOfBits()
+		return a.keep(ctx, column, l, uint64(math.MaxUint64)>>(64-bits))
+	}
+	if s, ok := t.(sql.StringType); ok && sql.IsStringType(t) {
+		return a.text(ctx, column, s, v)
+	}
+	return v, nil
+}
+
+// members returns those of a SET's value that are members, joined; nothing of an ENUM.
+func members(ctx *sql.Context, t sql.Type, v any) any {
+	s, ok := v.(string)
+	if t.Type() != sqltypes.Set || !ok {
+		return t.Zero()
+	}
+	bits := uint64(0)
+	for _, m := range strings.Split(s, ",") {
+		if u, _, err := t.Convert(ctx, m); err == nil {
+			b, _ := u.(uint64)
+			bits |= b
+		}
+	}
+	return bits
+}
+
+func (a *assigner) year(ctx *sql.Context, column string, t sql.Type, v any) (any, error) {
+	u, in, err := t.Convert(ctx, v)
+	if err == nil && in == sql.InRange {
+		return u, nil
+	}
+	l := outOfRange
+	if s, ok := v.(string); ok {
+		switch digits, garbage := numericPrefix(s); {
+		case digits == "":
+			l = incorrect(1366, "integer", v, 0)
+		case garbage:
+			l = truncated
+		}
+	}
+	return a.keep(ctx, column, l, t.Zero())
+}
+
+// number assigns to integers, decimals and floats.
+func (a *assigner) number(ctx *sql.Context, column string, t sql.Type, v any) (any, error) {
+	var l *lost
+	if s, ok := v.(string); ok {
+		digits, garbage := numericPrefix(s)
+		kind := t.Type()
+		switch {
+		case sqltypes.IsFloat(kind) && (digits == "" || garbage):
+			l = &truncated
+		case kind == sqltypes.Decimal && (digits == "" || garbage):
+			i := incorrect(1366, "decimal", v, 0)
+			if garbage && digits != "" {
+				i.warning = 1265
+			}
+			l = &i
+		case digits == "":
+			i := incorrect(1366, "integer", v, 0)
+			l = &i
+		case garbage:
+			l = &truncated
+		}
+		v = numeric(digits)
+	}
+	u, in, err := t.Convert(ctx, v)
+	switch {
+	case types.ErrConvertToDecimalLimit.Is(err), err == nil && in != sql.InRange:
+		return a.keep(ctx, column, outOfRange, clipped(t, u, negative(v)))
+	case err != nil:
+		return v, nil // the planner's own
+	case l != nil:
+		return a.keep(ctx, column, *l, u)
+	}
+	return u, nil
+}
+
+// numericPrefix returns the number that a text begins with, "" if it begins with none, and
+// whether anything but blanks follows.
+func numericPrefix(s string) (string, bool) {
+	s = strings.Trim(s, " \t\n\v\f\r")
+	at := 0
+	digits := func() int {
+		start := at
+		for at < len(s) && s[at] >= '0' && s[at] <= '9' {
+			at++
+		}
+		return at - start
+	}
+	if at < len(s) && (s[at] == '-' || s[at] == '+') {
+		at++
+	}
+	n := digits()
+	if at < len(s) && s[at] == '.' {
+		at++
+		n += digits()
+	}
+	if n == 0 {
+		return "", s != ""
+	}
+	if end := at; at < len(s) && s[at]|0x20 == 'e' {
+		at++
+		if at < len(s) && (s[at] == '-' || s[at] == '+') {
+			at++
+		}
+		if digits() == 0 {
+			at = end
+		}
+	}
+	return s[:at], at < len(s)
+}
+
+// numeric returns the value of a text that is a number, 0 for "".
+func numeric(digits string) any {
+	if digits == "" {
+		return int64(0)
+	}
+	if i, err := strconv.ParseInt(digits, 10, 64); err == nil {
+		return i
+	}
+	if !strings.ContainsAny(digits, "eE") {
+		if d, _, err := apd.NewFromString(digits); err == nil {
+			return d
+		}
+	}
+	f, _ := strconv.ParseFloat(digits, 64) // an infinity is out of range
+	return f
+}
+
+func negative(v any) bool {
+	switch v := v.(type) {
+	case *apd.Decimal:
+		return v.Negative
+	case float64:
+		return v < 0
+	case float32:
+		return v < 0
+	case int64:
+		return v < 0
+	case int32:
+		return v < 0
+	case int16:
+		return v < 0
+	case int8:
+		return v < 0
+	}
+	return false
+}
+
+// clipped returns the value of a type that is next to one out of its range.
+func clipped(t sql.Type, u any, below bool) any {
+	d, ok := t.(sql.DecimalType)
+	switch {
+	case ok:
+		digits := strings.Repeat("9", int(d.Precision()))
+		v, _, err := apd.NewFromString(digits)
+		if err != nil {
+			return t.Zero()
+		}
+		v.Exponent, v.Negative = -int32(d.Scale()), below
+		return v
+	case below && sqltypes.IsUnsigned(t.Type()):
+		return t.Zero()
+	}
+	return u
+}
+
+// noZeroDate is the mode that refuses '0000-00-00'.
+const noZeroDate = "NO_ZERO_DATE"
+
+// moment assigns to DATE, DATETIME, TIMESTAMP and TIME.
+func (a *assigner) moment(ctx *sql.Context, column string, t sql.Type, v any) (any, error) {
+	u, in, err := t.Convert(ctx, v)
+	if err != nil && t.Type() != sqltypes.Time {
+		u, in, err = t.Convert(ctx, spelled(shown(v)))
+	}
+	zero := err == nil && t.Type() != sqltypes.Time && u == types.ZeroTime && modeEnabled(ctx, noZeroDate)
+	if err == nil && in == sql.InRange && !zero {
+		return u, nil
+	}
+	kind := strings.ToLower(t.Type().String())
+	if kind == "timestamp" {
+		kind = "datetime"
+	}
+	warning := 1265
+	var y, m, d int
+	if n, _ := fmt.Sscanf(shown(v), "%d-%d-%d", &y, &m, &d); zero || n == 3 && m <= 12 && d <= 31 { // a day that the month has not
+		warning = 1264
+	}
+	return a.keep(ctx, column, incorrect(1292, kind, v, warning), t.Zero())
+}
+
+// spelled returns a date of digits only, YYYYMMDD with or without hhmmss, with its separators.
+func spelled(s string) string {
+	for _, layout := range []string{"20060102", "20060102150405", "060102", "060102150405"} {
+		if at, err := time.Parse(layout, s); err == nil {
+			return at.Format("2006-01-02 15:04:05")
+		}
+	}
+	return s
+}
+
+// text assigns to strings of characters and bytes.
+func (a *assigner) text(ctx *sql.Context, column string, t sql.StringType, v any) (any, error) {
+	s, ok := v.(string)
+	if b, bytes := v.([]byte); bytes {
+		s, ok = string(b), true
+	}
+	if ok && int64(len(s)) <= t.MaxCharacterLength() && int64(len(s)) <= t.MaxByteLength() {
+		return v, nil
+	}
+	u, _, err := t.Convert(ctx, v)
+	if !types.ErrLengthBeyondLimit.Is(err) {
+		if err != nil {
+			return v, nil // the planner's own
+		}
+		return u, nil
+	}
+	if !ok {
+		s = shown(v)
+	}
+	end := len(s)
+	if t.CharacterSet() == sql.CharacterSet_binary {
+		end = int(min(int64(end), t.MaxByteLength()))
+	} else {
+		n := int64(0)
+		for i, r := range s {
+			if n++; n > t.MaxCharacterLength() || int64(i+len(string(r))) > t.MaxByteLength() {
+				end = i
+				break
+			}
+		}
+		if strings.Trim(s[end:], " ") == "" {
+			if t.Type() == sqltypes.VarChar {
+				ctx.Session.Warn(&sql.Warning{Level: "Note", Code: 1265, Message: fmt.Sprintf(truncated.message, column, a.row)})
+			}
+			return s[:end], nil
+		}
+	}
+	return a.keep(ctx, column, tooLong, s[:end])
+}
+
+// null returns what stands for a NULL that a column does not take.
+func (a *assigner) null(ctx *sql.Context, column string, t sql.Type, missing bool) any {
+	if missing {
+		if !a.told[column] {
+			if a.told == nil {
+				a.told = make(map[string]bool)
+			}
+			a.told[column] = true
+			warn(ctx, 1364, fmt.Sprintf("Field '%s' doesn't have a default value", column))
+		}
+		if t.Type() == sqltypes.Enum {
+			return uint16(1)
+		}
+	} else {
+		warn(ctx, 1048, fmt.Sprintf("Column '%s' cannot be null", column))
+	}
+	return t.Zero()
+}
+
+// assigned is the source of an INSERT with the columns' types.
+type assigned struct {
+	sql.Node
+	insert *plan.InsertInto
+}
+
+// Children implements sql.Node.
+func (n *assigned) Children() []sql.Node { return []sql.Node{n.Node} }
+
+// WithChildren implements sql.Node.
+func (n *assigned) WithChildren(_ *sql.Context, children ...sql.Node) (sql.Node, error) {
+	if len(children) != 1 {
+		return nil, sql.ErrInvalidChildrenNumber.New(n, len(children), 1)
+	}
+	return &assigned{Node: children[0], insert: n.insert}, nil
+}
+
+// assigned builds the source of an INSERT.
+func (b *builder) assigned(ctx *sql.Context, n *assigned, r sql.Row) (sql.RowIter, error) {
+	it, err := b.base.Build(ctx, n.Node, r)
+	if err != nil {
+		return nil, err
+	}
+	local := false
+	transform.Inspect(n.Node, func(n sql.Node) bool {
+		if l, ok := n.(*plan.LoadData); ok {
+			local = l.Local
+		}
+		return true
+	})
+	return &assignIter{
+		child: it, schema: n.insert.Destination.Schema(ctx), insert: n.insert,
+		single: valueRows(ctx, n.Node) == 1, a: assigner{ignore: n.insert.Ignore || local},
+	}, nil
+}
+
+type assignIter struct {
+	child  sql.RowIter
+	schema sql.Schema
+	insert *plan.InsertInto
+	single bool // a VALUES list of one row
+	a      assigner
+}
+
+// Next implements sql.RowIter.
+func (i *assignIter) Next(ctx *sql.Context) (sql.Row, error) {
+	r, err := i.child.Next(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := i.a.divided(ctx); err != nil {
+		return nil, err
+	}
+	generated := i.insert.IsReplace && i.a.row == int64(i.insert.FirstGeneratedAutoIncRowIdx)
+	i.a.row++
+	r = r.Copy()
+	own := r
+	if len(r) > len(i.schema) {
+		own = r[len(r)-len(i.schema):]
+	}
+	for n, c := range i.schema {
+		if n >= len(own) {
+			break
+		}
+		if own[n] != nil {
+			if own[n], err = i.a.assign(ctx, c.Name, c.Type, own[n]); err != nil {
+				return nil, err
+			}
+			if v, ok := counterValue(own[n]); ok && generated && c.AutoIncrement { // the planner forgets it of REPLACE
+				ctx.GetLastQueryInfo().LastInsertId.Store(int64(v))
+			}
+			continue
+		}
+		missing := i.insert.DeferredDefaults.Contains(n)
+		if !c.Nullable && !c.Virtual && i.a.lenient(ctx) && (missing || i.a.ignore || !i.single) {
+			own[n] = i.a.null(ctx, c.Name, c.Type, missing)
+		}
+	}
+	return r, nil
+}
+
+// Close implements sql.RowIter.
+func (i *assignIter) Close(ctx *sql.Context) error { return i.child.Close(ctx) }
+
+// assignment is the right side of a SET in an UPDATE, with the type of its column.
+type assignment struct {
+	sql.Expression
+	column *expression.GetField
+	a      *assigner
+}
+
+// Eval implements sql.Expression.
+func (e *assignment) Eval(ctx *sql.Context, r sql.Row) (any, error) {
+	e.a.row++
+	v, err := e.Expression.Eval(ctx, r)
+	if err == nil {
+		err = e.a.divided(ctx)
+	}
+	if err != nil {
+		return nil, err
+	}
+	t := e.column.Type(ctx)
+	if v == nil && !e.column.IsNullable(ctx) && e.a.lenient(ctx) {
+		return e.a.null(ctx, e.column.Name(), t, false), nil
+	}
+	return e.a.assign(ctx, e.column.Name(), t, v)
+}
+
+// WithChildren implements sql.Expression.
+func (e *assignment) WithChildren(ctx *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	x, err := e.Expression.WithChildren(ctx, children...)
+	if err != nil {
+		return nil, err
+	}
+	return &assignment{Expression: x, column: e.column, a: e.a}, nil
+}
+
+// assignments wraps the right sides of SET.
+func assignments(exprs *plan.UpdateExprs, ignore bool) (*plan.UpdateExprs, error) {
+	out := make([]sql.Expression, exprs.Length())
+	for i, e := range exprs.AllExpressions() {
+		out[i] = e
+		set, ok := e.(*expression.SetField)
+		if !ok {
+			continue
+		}
+		if column, ok := set.LeftChild.(*expression.GetField); ok {
+			out[i] = expression.NewSetField(column, &assignment{
+				Expression: set.RightChild, column: column, a: &assigner{ignore: ignore},
+			})
+		}
+	}
+	return exprs.WithExpressions(out)
+}
+
+// divisionByZero is MySQL's number of a division by zero.
+const divisionByZero = 1365
+
+// modeEnabled reports whether sql_mode has a mode, or TRADITIONAL, which has all that this is asked for.
+func modeEnabled(ctx *sql.Context, mode string) bool {
+	m := sql.LoadSqlMode(ctx)
+	return m.ModeEnabled(mode) || m.ModeEnabled(sql.Traditional)
+}
+
+// divided returns the error of a division by zero in what was evaluated since the
+// last call, in strict mode.
+func (a *assigner) divided(ctx *sql.Context) error {
+	s, ok := ctx.Session.(*Session)
+	if !ok || !s.divided {
+		return nil
+	}
+	s.divided = false
+	if a.lenient(ctx) {
+		return nil
+	}
+	return mysql.NewSQLError(divisionByZero, "22012", "Division by 0")
+}
+
+// ignored are the errors that IGNORE makes warnings of; the planner makes notes.
+var ignored = map[int]bool{1048: true, 1062: true, 1242: true, 1451: true, 1452: true, 3819: true}
+
+// Warn implements sql.Session.
+func (s *Session) Warn(w *sql.Warning) {
+	if s.b.mysql && w.Code == divisionByZero {
+		if !modeEnabled(sql.NewContext(context.Background(), sql.WithSession(s)), sql.ErrorForDivisionByZero) {
+			return
+		}
+		s.divided = true
+	}
+	if s.b.mysql && w.Level == "Note" && ignored[w.Code] {
+		e := clientError(mysql.NewSQLError(mysql.ERUnknownError, "HY000", "%s", w.Message), s.GetCurrentDatabase())
+		w = &sql.Warning{Level: "Warning", Code: w.Code, Message: e.Message}
+	}
+	s.BaseSession.Warn(w)
+}

@@ -1,0 +1,125 @@
+package gms
+
+import (
+	"reflect"
+	"strings"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/expression"
+	fn "github.com/dolthub/go-mysql-server/sql/expression/function"
+	"github.com/dolthub/go-mysql-server/sql/types"
+	"github.com/dolthub/vitess/go/sqltypes"
+	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+)
+
+// intervals writes + and - of an INTERVAL as the functions that they are: the planner's
+// operators make a DATETIME of everything. Texts that are stored keep theirs.
+func intervals(stmt ast.Statement) {
+	if d, ok := stmt.(*ast.DDL); ok {
+		switch {
+		case d.ProcedureSpec != nil:
+			stmt = d.ProcedureSpec.Body
+		case d.TriggerSpec != nil:
+			stmt = d.TriggerSpec.Body
+		default:
+			return
+		}
+	}
+	switch stmt.(type) {
+	case *ast.AlterTable, ast.InjectedStatement:
+		return
+	}
+	replace(reflect.ValueOf(stmt), intervalOperator)
+}
+
+// intervalOperator returns what to have in place of n if it adds or subtracts an INTERVAL, else nil.
+func intervalOperator(n ast.SQLNode) ast.Expr {
+	b, ok := n.(*ast.BinaryExpr)
+	if !ok {
+		return nil
+	}
+	date, interval, name := b.Left, b.Right, "date_add"
+	switch b.Operator {
+	case ast.PlusStr:
+		if _, ok := date.(*ast.IntervalExpr); ok {
+			date, interval = interval, date
+		}
+	case ast.MinusStr:
+		name = "date_sub"
+	default:
+		return nil
+	}
+	if _, ok := interval.(*ast.IntervalExpr); !ok {
+		return nil
+	}
+	return &ast.FuncExpr{Name: ast.NewColIdent(name), Exprs: ast.SelectExprs{
+		&ast.AliasedExpr{Expr: date}, &ast.AliasedExpr{Expr: interval},
+	}}
+}
+
+// offsets are the functions that add to and subtract from a date.
+var offsets = map[string]func(*sql.Context, ...sql.Expression) (sql.Expression, error){
+	"date_add": fn.NewDateAdd, "adddate": fn.NewAddDate,
+	"date_sub": fn.NewDateSub, "subdate": fn.NewSubDate,
+}
+
+// offset is a date moved by the planner's function below, with no more fractional digits
+// than MySQL's has.
+type offset struct{ expression.UnaryExpressionStub }
+
+var (
+	_ sql.Expression         = (*offset)(nil)
+	_ sql.CollationCoercible = (*offset)(nil)
+)
+
+func newOffset(e sql.Expression) sql.Expression {
+	return &offset{expression.UnaryExpressionStub{Child: e}}
+}
+
+// Type implements sql.Expression.
+func (o *offset) Type(ctx *sql.Context) sql.Type {
+	t := o.Child.Type(ctx)
+	if t.Type() != sqltypes.Datetime {
+		return t
+	}
+	var date sql.Expression
+	var interval *expression.Interval
+	switch c := o.Child.(type) {
+	case *fn.DateAdd:
+		date, interval = c.Date, c.Interval
+	case *fn.DateSub:
+		date, interval = c.Date, c.Interval
+	default:
+		return t
+	}
+	precision := 0
+	if d, ok := date.Type(ctx).(sql.DatetimeType); ok {
+		precision = d.Precision()
+	}
+	if strings.Contains(interval.Unit, "MICROSECOND") || interval.Unit == "SECOND" && !types.IsInteger(interval.Child.Type(ctx)) {
+		precision = 6
+	}
+	return types.MustCreateDatetimeType(sqltypes.Datetime, precision)
+}
+
+// String implements sql.Expression.
+func (o *offset) String() string { return o.Child.String() }
+
+// IsNullable implements sql.Expression.
+func (o *offset) IsNullable(*sql.Context) bool { return true }
+
+// CollationCoercibility implements sql.CollationCoercible.
+func (o *offset) CollationCoercibility(ctx *sql.Context) (sql.CollationID, byte) {
+	return sql.GetCoercibility(ctx, o.Child)
+}
+
+// WithChildren implements sql.Expression.
+func (o *offset) WithChildren(_ *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	if len(children) != 1 {
+		return nil, sql.ErrInvalidChildrenNumber.New(o, len(children), 1)
+	}
+	return newOffset(children[0]), nil
+}
+
+// Eval implements sql.Expression.
+func (o *offset) Eval(ctx *sql.Context, r sql.Row) (any, error) { return o.Child.Eval(ctx, r) }
