@@ -46,6 +46,16 @@ func (b *Backend) Function(_ *sql.Context, _, name string) (sql.Function, bool) 
 			return d.call(args...)
 		}}, true
 	}
+	if q := quantifiers[name]; q != nil {
+		return sql.FunctionN{Name: name, Fn: func(_ *sql.Context, args ...sql.Expression) (sql.Expression, error) {
+			return q.call(args...)
+		}}, true
+	}
+	if name == assignFunction {
+		return sql.FunctionN{Name: name, Fn: func(_ *sql.Context, args ...sql.Expression) (sql.Expression, error) {
+			return newAssign(args...)
+		}}, true
+	}
 	d := functions[name]
 	if d == nil || !b.mysql && !strings.HasSuffix(name, "_lock") && !strings.HasSuffix(name, "_locks") {
 		return nil, false

@@ -22,12 +22,12 @@ func newParser() *parser { return &parser{base: sql.NewMysqlParser()} }
 // ParseSimple implements sql.Parser.
 func (p *parser) ParseSimple(query string) (ast.Statement, error) {
 	query = plainComments(query)
-	stmt, err := p.base.ParseSimple(rewriteForShare(query))
+	marked, made := withMarks(rewriteForShare(query))
+	stmt, err := p.base.ParseSimple(marked)
 	if err != nil {
-		return nil, err
+		return nil, unmarkedError(err)
 	}
-	p.after(context.Background(), query, stmt)
-	return stmt, nil
+	return stmt, p.after(context.Background(), query, stmt, made)
 }
 
 // Parse implements sql.Parser.
@@ -46,36 +46,52 @@ func (p *parser) ParseWithOptions(ctx context.Context, query string, delimiter r
 		}
 		return stmt, query[:end], rest, err
 	}
-	query = rewriteForShare(query)
-	stmt, parsed, rest, err := p.base.ParseWithOptions(ctx, query, delimiter, multi, options)
-	if err == nil {
-		p.after(ctx, query, stmt)
+	query = sql.RemoveSpaceAndDelimiter(rewriteForShare(query), delimiter)
+	marked, made := withMarks(query)
+	stmt, parsed, rest, err := p.base.ParseWithOptions(ctx, marked, delimiter, multi, options)
+	if err != nil {
+		return stmt, parsed, rest, unmarkedError(err)
 	}
-	return stmt, parsed, rest, err
+	if made != nil {
+		end := made.sent(len(marked) - len(rest))
+		parsed, rest = sql.RemoveSpaceAndDelimiter(query[:end], delimiter), query[end:]
+	}
+	return stmt, parsed, rest, p.after(ctx, query, stmt, made)
 }
 
 // ParseOneWithOptions implements sql.Parser. The index returned is of no use where
-// FOR SHARE was rewritten; the planner prepares statements this way, and drops it.
+// the text was rewritten; the planner prepares statements this way, and drops it.
 func (p *parser) ParseOneWithOptions(ctx context.Context, query string,
 	options ast.ParserOptions) (ast.Statement, int, error) {
 	query = plainComments(query)
 	if stmt, end, err := own(ctx, query); stmt != nil || err != nil {
 		return stmt, end, err
 	}
-	query = rewriteForShare(query)
-	stmt, n, err := p.base.ParseOneWithOptions(ctx, query, options)
-	if err == nil {
-		p.after(ctx, query, stmt)
+	marked, made := withMarks(rewriteForShare(query))
+	stmt, n, err := p.base.ParseOneWithOptions(ctx, marked, options)
+	if err != nil {
+		return stmt, n, unmarkedError(err)
 	}
-	return stmt, n, err
+	return stmt, made.sent(n), p.after(ctx, query, stmt, made)
 }
 
 // after completes a statement of query.
-func (p *parser) after(ctx context.Context, query string, stmt ast.Statement) {
+func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, made edits) error {
 	setNextTransaction(stmt)
 	a := annotator{}
 	unique := func(*ast.Select) bool { return false }
 	sctx, _ := ctx.(*sql.Context)
+	if made != nil {
+		made.positions(stmt)
+		if err := unmark(stmt); err != nil {
+			return err
+		}
+		if sctx != nil && sctx.Session != nil && strings.Contains(query, ":=") {
+			if err := declare(sctx, stmt); err != nil {
+				return err
+			}
+		}
+	}
 	if sctx != nil && sctx.Session != nil {
 		a.db = sctx.GetCurrentDatabase()
 		if s, ok := sctx.Session.(*Session); ok {
@@ -99,6 +115,7 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement) {
 	if containsFold(query, "regexp") || containsFold(query, "rlike") {
 		regexpOperators(stmt)
 	}
+	return nil
 }
 
 // serverVersion is ServerVersion as versioned comments have it.
