@@ -612,6 +612,7 @@ func (r *runner) QueryWithBindings(ctx *sql.Context, query string, parsed ast.St
 		return r.next.QueryWithBindings(ctx, query, parsed, bindings, flags)
 	}
 	if parsed != nil {
+		s.upsert(parsed)
 		annotator{db: ctx.GetCurrentDatabase()}.statement(parsed)
 	}
 	outer := s.statement

@@ -149,6 +149,8 @@ var functions = map[string]*functionDef{
 	"load_file":         {name: "load_file", args: 1, typ: types.LongBlob, eval: noFile},
 	"format_bytes":      {name: "format_bytes", args: 1, typ: types.Text, eval: formatBytes},
 	"format_pico_time":  {name: "format_pico_time", args: 1, typ: types.Text, eval: formatPicoTime},
+	invertFunction:      {name: "~", args: 1, typ: types.Uint64, eval: invert},
+	memberFunction:      {name: "member of", args: 2, typ: types.Boolean, eval: memberOf},
 	"is_used_lock":      {name: "is_used_lock", args: 1, typ: types.Uint64, eval: isUsedLock},
 }
 

@@ -81,7 +81,7 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 	a := annotator{}
 	unique := func(*ast.Select) bool { return false }
 	sctx, _ := ctx.(*sql.Context)
-	if made != nil {
+	if made != nil || strings.Contains(query, "~") {
 		made.positions(stmt)
 		if err := unmark(stmt); err != nil {
 			return err
@@ -96,6 +96,7 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 		a.db = sctx.GetCurrentDatabase()
 		if s, ok := sctx.Session.(*Session); ok {
 			s.noteDirections(stmt)
+			s.upsert(stmt)
 			unique = s.uniqueRow
 			if g, ok := stmt.(*ast.ShowGrants); ok && g.For == nil {
 				g.Auth = open

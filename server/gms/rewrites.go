@@ -17,10 +17,11 @@ const (
 	allMark    = "_keybcs2"        // = ALL (…)
 	assignMark = " OR _hp8 '' OR " // @a := …
 	rollupMark = ", _swe7 ''"      // GROUP BY … WITH ROLLUP
+	memberMark = "= _dec8"         // MEMBER OF (…)
 )
 
 // markedWords are the words that the marks stand for.
-var markedWords = strings.NewReplacer(anyMark, "any", someMark, "some", allMark, "all", assignMark, ":=", rollupMark, " WITH ROLLUP")
+var markedWords = strings.NewReplacer(anyMark, "any", someMark, "some", allMark, "all", assignMark, ":=", rollupMark, " with rollup", memberMark, "member of")
 
 // unmarked returns a text with the words that the marks stand for, as it was sent.
 func unmarked(query string) string {
@@ -53,68 +54,119 @@ func (e edits) positions(stmt ast.Statement) {
 	}
 }
 
-// withMarks puts marks in the place of words that the grammar lacks, see markedWords, and returns
-// where. Texts without such words are returned as they are.
+// withMarks puts marks in the place of words that the grammar lacks, see markedWords, takes
+// words out that change nothing here, and returns where. Texts without such words are
+// returned as they are.
 func withMarks(query string) (string, edits) {
-	if !strings.Contains(query, ":=") && !containsFold(query, "rollup") &&
-		!containsFold(query, "any") && !containsFold(query, "some") && !containsFold(query, "all") {
-		return query, nil
-	}
-	var made edits
-	var out strings.Builder
-	done := 0 // copied so far
-	put := func(from, end int, text string) {
-		out.WriteString(query[done:from])
-		out.WriteString(text)
-		done = end
-		made = append(made, struct{ end, longer int }{out.Len(), out.Len() - end})
-	}
-	// The three tokens before: a word in lower case, or the sign.
-	var before [3]string
-	with := 0        // where the last WITH begins
-	setting := false // in the list of a SET
-	depth := 0
+	r := marking{q: query}
 	for at := 0; at < len(query); {
 		word, end := nextWord(query, at)
 		if word == "" {
 			at = end
 			continue
 		}
-		token := strings.ToLower(word)
+		token := query[at : at+1]
+		if word != " " {
+			token = strings.ToLower(word)
+		}
+		r.end = end
+		r.token(token, at)
+		copy(r.before[1:], r.before[:])
+		r.before[0] = wordAt{token, at}
+		at = max(r.end, r.done)
+	}
+	if r.made == nil {
+		return query, nil
+	}
+	r.out.WriteString(query[r.done:])
+	return r.out.String(), r.made
+}
+
+// wordAt is a word, in lower case, or a sign of a text, and where it begins.
+type wordAt struct {
+	text string
+	at   int
+}
+
+// marking is what withMarks has read.
+type marking struct {
+	q       string
+	out     strings.Builder
+	done    int // of q, in out
+	made    edits
+	before  [3]wordAt // the last first
+	end     int       // of the token
+	first   [3]string // the statement's first words
+	options string    // of which statement the options follow
+	setting bool      // in the list of a SET
+	depth   int       // of parentheses, since SET
+	braces  int
+	hinted  int // where the last index hint has its INDEX
+}
+
+// put replaces a part of the text.
+func (r *marking) put(from, end int, text string) {
+	r.out.WriteString(r.q[r.done:from])
+	r.out.WriteString(text)
+	r.done = end
+	r.made = append(r.made, struct{ end, longer int }{r.out.Len(), r.out.Len() - end})
+}
+
+// follows returns the token behind a position, and where it ends.
+func (r *marking) follows(at int) (string, int) {
+	for at < len(r.q) {
+		word, end := nextWord(r.q, at)
 		if word == " " {
-			token = query[at : at+1]
+			return r.q[at : at+1], end
 		}
-		switch token {
-		case "with":
-			with = at
-		case "rollup":
-			if before[0] == "with" {
-				put(len(strings.TrimRight(query[:with], " \t\r\n")), end, rollupMark)
-			}
-		case "any", "some", "all":
-			if strings.Contains("=<>", before[0]) && before[0] != "" && strings.HasPrefix(strings.TrimLeft(query[end:], " \t\r\n"), "(") {
-				put(at, end, map[string]string{"any": anyMark, "some": someMark, "all": allMark}[token])
-			}
-		case "set":
-			setting, depth = true, 0
-		case "where", ";":
-			setting = false
-		case "(":
-			depth++
-		case ")":
-			depth--
-		case ":":
-			if end < len(query) && query[end] == '=' && before[1] == "@" && before[2] != "@" {
-				if end++; !setting || depth > 0 || before[2] != "set" && before[2] != "," {
-					put(at, end, assignMark)
-				}
-			}
+		if word != "" {
+			return strings.ToLower(word), end
 		}
-		before[2], before[1], before[0] = before[1], before[0], token
 		at = end
 	}
-	out.WriteString(query[done:])
-	return out.String(), made
+	return "", at
+}
+
+// token looks at the next token, which begins at at.
+func (r *marking) token(token string, at int) {
+	last := r.before[0]
+	for i := range r.first {
+		if r.first[i] == "" {
+			r.first[i] = token
+			break
+		}
+	}
+	switch token {
+	case "rollup":
+		if last.text == "with" {
+			r.put(len(strings.TrimRight(r.q[:last.at], " \t\r\n")), r.end, rollupMark)
+		}
+	case "any", "some", "all":
+		if next, _ := r.follows(r.end); next == "(" && (last.text == "=" || last.text == "<" || last.text == ">") {
+			r.put(at, r.end, map[string]string{"any": anyMark, "some": someMark, "all": allMark}[token])
+		}
+	case "of":
+		if next, _ := r.follows(r.end); last.text == "member" && next == "(" {
+			r.put(last.at, r.end, memberMark)
+		}
+	case "set":
+		r.setting, r.depth = true, 0
+	case "where":
+		r.setting = false
+	case ";":
+		r.setting, r.first = false, [3]string{}
+	case "(":
+		r.depth++
+	case ")":
+		r.depth--
+	case ":":
+		if r.end < len(r.q) && r.q[r.end] == '=' && r.before[1].text == "@" && r.before[2].text != "@" {
+			if r.end++; !r.setting || r.depth > 0 || r.before[2].text != "set" && r.before[2].text != "," {
+				r.put(at, r.end, assignMark)
+			}
+		}
+	}
+	r.word(token, at)
 }
 
 // unmark completes a statement of a text with marks, in place. It looks everywhere in it,
@@ -127,6 +179,13 @@ func unmark(stmt ast.Statement) error {
 		case *ast.ComparisonExpr:
 			if e := quantified(n); e != nil {
 				return e, true, nil
+			}
+			if e := introduced(n.Right, "_dec8"); e != nil {
+				return call(memberFunction, n.Left, e), true, nil
+			}
+		case *ast.UnaryExpr:
+			if n.Operator == ast.TildaStr {
+				return call(invertFunction, n.Expr), true, nil
 			}
 		case *ast.OrExpr:
 			if e := assignment(n); e != nil {
