@@ -378,6 +378,10 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		if s.b.mysql && n.Outfile+n.Dumpfile != "" {
 			return nil, errFiles()
 		}
+	case *plan.DescribeQuery:
+		if s.b.mysql && !n.Format.Plan && !n.Format.Analyze {
+			return sql.RowsToRowIter(explain(ctx, n.Child)...), nil
+		}
 	case *plan.ShowColumns:
 		if s.b.mysql {
 			return b.showColumns(ctx, s, n, r)

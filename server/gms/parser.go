@@ -101,8 +101,13 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 			if g, ok := stmt.(*ast.ShowGrants); ok && g.For == nil {
 				g.Auth = open
 			}
-			if e, ok := stmt.(*ast.Explain); ok && e.ExplainFormat == "" && s.b.mysql {
-				e.ExplainFormat = ast.TreeStr // the planner has no traditional one
+			if e, ok := stmt.(*ast.Explain); ok && s.b.mysql {
+				if strings.EqualFold(e.ExplainFormat, "traditional") {
+					e.ExplainFormat = ""
+				}
+				if e.ExplainFormat == "" && e.Analyze {
+					e.ExplainFormat = ast.TreeStr
+				}
 			}
 		}
 	}
