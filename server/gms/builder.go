@@ -400,6 +400,10 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		c := *n
 		c.Catalog = unguarded{n.Catalog, s.b}
 		return b.plain(ctx, s, &c, r)
+	case *plan.DescribeQuery:
+		if s.b.mysql && !n.Format.Plan && !n.Format.Analyze {
+			return sql.RowsToRowIter(explain(ctx, n.Child)...), nil
+		}
 	case *plan.ShowColumns:
 		if s.b.mysql {
 			return b.showColumns(ctx, s, n, r)
@@ -672,6 +676,7 @@ func (r *runner) QueryWithBindings(ctx *sql.Context, query string, parsed ast.St
 		return r.next.QueryWithBindings(ctx, query, parsed, bindings, flags)
 	}
 	if parsed != nil {
+		s.upsert(parsed)
 		annotator{db: ctx.GetCurrentDatabase()}.statement(parsed)
 	}
 	outer := s.statement

@@ -218,14 +218,16 @@ func (c *client) Prepare(ctx context.Context, text string) (*protocol.Statement,
 	return st, nil
 }
 
-// parameters counts the markers of a statement.
+// parameters counts the markers of a statement, which may have one in several places.
 func parameters(stmt ast.Statement) (n int) {
+	found := map[string]bool{}
 	_ = ast.Walk(func(node ast.SQLNode) (bool, error) {
 		if v, ok := node.(*ast.SQLVal); ok && strings.HasPrefix(string(v.Val), ":v") && v.Type == ast.ValArg {
-			n++
+			found[string(v.Val)] = true
 		}
 		return true, nil
 	}, stmt)
+	n = len(found)
 	if s, ok := stmt.(ast.InjectedStatement); ok {
 		for _, e := range s.Children {
 			n += parameters(&ast.Select{SelectExprs: ast.SelectExprs{&ast.AliasedExpr{Expr: e}}})

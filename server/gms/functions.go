@@ -61,6 +61,16 @@ func (b *Backend) Function(_ *sql.Context, _, name string) (sql.Function, bool) 
 			return newOffset(e), nil
 		}}, true
 	}
+	if q := quantifiers[name]; q != nil {
+		return sql.FunctionN{Name: name, Fn: func(_ *sql.Context, args ...sql.Expression) (sql.Expression, error) {
+			return q.call(args...)
+		}}, true
+	}
+	if name == assignFunction {
+		return sql.FunctionN{Name: name, Fn: func(_ *sql.Context, args ...sql.Expression) (sql.Expression, error) {
+			return newAssign(args...)
+		}}, true
+	}
 	d := functions[name]
 	if d == nil || !b.mysql && !strings.HasSuffix(name, "_lock") && !strings.HasSuffix(name, "_locks") {
 		return nil, false
@@ -154,6 +164,8 @@ var functions = map[string]*functionDef{
 	"load_file":         {name: "load_file", args: 1, typ: types.LongBlob, eval: noFile},
 	"format_bytes":      {name: "format_bytes", args: 1, typ: types.Text, eval: formatBytes},
 	"format_pico_time":  {name: "format_pico_time", args: 1, typ: types.Text, eval: formatPicoTime},
+	invertFunction:      {name: "~", args: 1, typ: types.Uint64, eval: invert},
+	memberFunction:      {name: "member of", args: 2, typ: types.Boolean, eval: memberOf},
 	"is_used_lock":      {name: "is_used_lock", args: 1, typ: types.Uint64, eval: isUsedLock},
 }
 

@@ -21,17 +21,29 @@ func newParser() *parser { return &parser{base: sql.NewMysqlParser()} }
 
 // ParseSimple implements sql.Parser.
 func (p *parser) ParseSimple(query string) (ast.Statement, error) {
-	query = plainComments(query)
 	var stmt ast.Statement
-	err := withQuotedNames(false, rewriteForShare(query), func(q string) (err error) {
-		stmt, err = p.base.ParseSimple(q)
+	_, _, err := p.parse(context.Background(), plainComments(query), func(marked string) (err error) {
+		stmt, err = p.base.ParseSimple(marked)
 		return err
+	}, &stmt)
+	return stmt, err
+}
+
+// parse parses a text with f, which gets it with marks in the place of the words that the
+// grammar lacks, and completes the statement. Returns the text that the statement is of
+// and where the marks are.
+func (p *parser) parse(ctx context.Context, query string, f func(marked string) error, stmt *ast.Statement) (string, edits, error) {
+	var made edits
+	err := withQuotedNames(served(ctx), rewriteForShare(query), func(q string) error {
+		var marked string
+		query = q
+		marked, made = withMarks(q)
+		return made.sentError(f(marked))
 	})
-	if err != nil {
-		return nil, err
+	if err == nil {
+		err = p.after(ctx, query, *stmt, made)
 	}
-	p.after(context.Background(), query, stmt)
-	return stmt, nil
+	return query, made, err
 }
 
 // Parse implements sql.Parser.
@@ -52,19 +64,21 @@ func (p *parser) ParseWithOptions(ctx context.Context, query string, delimiter r
 	}
 	var stmt ast.Statement
 	var parsed, rest string
-	err := withQuotedNames(served(ctx), rewriteForShare(query), func(q string) (err error) {
-		query = q
-		stmt, parsed, rest, err = p.base.ParseWithOptions(ctx, q, delimiter, multi, options)
+	length := 0
+	query, made, err := p.parse(ctx, sql.RemoveSpaceAndDelimiter(query, delimiter), func(marked string) (err error) {
+		length = len(marked)
+		stmt, parsed, rest, err = p.base.ParseWithOptions(ctx, marked, delimiter, multi, options)
 		return err
-	})
-	if err == nil {
-		p.after(ctx, query, stmt)
+	}, &stmt)
+	if made != nil && err == nil {
+		end := made.sent(length - len(rest))
+		parsed, rest = sql.RemoveSpaceAndDelimiter(query[:end], delimiter), query[end:]
 	}
 	return stmt, parsed, rest, err
 }
 
 // ParseOneWithOptions implements sql.Parser. The index returned is of no use where
-// FOR SHARE was rewritten; the planner prepares statements this way, and drops it.
+// the text was rewritten; the planner prepares statements this way, and drops it.
 func (p *parser) ParseOneWithOptions(ctx context.Context, query string,
 	options ast.ParserOptions) (ast.Statement, int, error) {
 	query = plainComments(query)
@@ -73,33 +87,46 @@ func (p *parser) ParseOneWithOptions(ctx context.Context, query string,
 	}
 	var stmt ast.Statement
 	var n int
-	err := withQuotedNames(served(ctx), rewriteForShare(query), func(q string) (err error) {
-		query = q
-		stmt, n, err = p.base.ParseOneWithOptions(ctx, q, options)
+	_, made, err := p.parse(ctx, query, func(marked string) (err error) {
+		stmt, n, err = p.base.ParseOneWithOptions(ctx, marked, options)
 		return err
-	})
-	if err == nil {
-		p.after(ctx, query, stmt)
-	}
-	return stmt, n, err
+	}, &stmt)
+	return stmt, made.sent(n), err
 }
 
 // after completes a statement of query.
-func (p *parser) after(ctx context.Context, query string, stmt ast.Statement) {
+func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, made edits) error {
 	setNextTransaction(stmt)
 	a := annotator{}
 	unique := func(*ast.Select) bool { return false }
 	sctx, _ := ctx.(*sql.Context)
+	if made != nil || strings.Contains(query, "~") {
+		made.positions(stmt)
+		if err := unmark(stmt); err != nil {
+			return err
+		}
+		if sctx != nil && sctx.Session != nil && strings.Contains(query, ":=") {
+			if err := declare(sctx, stmt); err != nil {
+				return err
+			}
+		}
+	}
 	if sctx != nil && sctx.Session != nil {
 		a.db = sctx.GetCurrentDatabase()
 		if s, ok := sctx.Session.(*Session); ok {
 			s.noteDirections(stmt)
+			s.upsert(stmt)
 			unique = s.uniqueRow
 			if g, ok := stmt.(*ast.ShowGrants); ok && g.For == nil {
 				g.Auth = open
 			}
-			if e, ok := stmt.(*ast.Explain); ok && e.ExplainFormat == "" && s.b.mysql {
-				e.ExplainFormat = ast.TreeStr // the planner has no traditional one
+			if e, ok := stmt.(*ast.Explain); ok && s.b.mysql {
+				if strings.EqualFold(e.ExplainFormat, "traditional") {
+					e.ExplainFormat = ""
+				}
+				if e.ExplainFormat == "" && e.Analyze {
+					e.ExplainFormat = ast.TreeStr
+				}
 			}
 		}
 	}
@@ -119,6 +146,7 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement) {
 	if containsFold(query, "interval") && served(ctx) {
 		intervals(stmt)
 	}
+	return nil
 }
 
 // serverVersion is ServerVersion as versioned comments have it.

@@ -23,8 +23,13 @@ var mirrored = map[string]string{
 // second row (MySQL 1242).
 func scalars(stmt ast.Statement, unique func(*ast.Select) bool) {
 	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
-		if not, ok := n.(*ast.NotExpr); ok {
-			excluded(not.Expr, ast.InStr)
+		switch n := n.(type) {
+		case *ast.NotExpr:
+			excluded(n.Expr, ast.InStr)
+		case *ast.ParenTableExpr: // FROM (a, b)
+			for len(n.Exprs) > 1 {
+				n.Exprs = append(ast.TableExprs{&ast.JoinTableExpr{LeftExpr: n.Exprs[0], Join: ast.JoinStr, RightExpr: n.Exprs[1]}}, n.Exprs[2:]...)
+			}
 		}
 		c, ok := n.(*ast.ComparisonExpr)
 		if !ok {

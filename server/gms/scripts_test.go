@@ -178,7 +178,7 @@ func (l *sqlLab) outcome(conn *sql.Conn, query string) string {
 	}
 	word, _, _ := strings.Cut(strings.ToLower(query), " ")
 	switch word {
-	case "select", "show", "with", "call", "explain", "(select", "analyze", "check", "checksum", "optimize", "repair", "help", "xa":
+	case "select", "show", "with", "call", "explain", "describe", "analyze", "(select", "table", "values", "check", "checksum", "optimize", "repair", "help", "xa":
 		return rowsOf(ctx, c, query)
 	}
 	r, err := c.ExecContext(ctx, query)

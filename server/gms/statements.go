@@ -53,6 +53,7 @@ func newGrammars() map[string]grammar {
 		"flush status":          noFlush,
 		"help":                  emptySet("HELP", "source_category_name", "name", "is_it_category"),
 		"xa":                    parseXA,
+		"start transaction":     parseStartTransaction,
 	}
 	for _, name := range []string{
 		"HANDLER", "CREATE FUNCTION", "CREATE AGGREGATE FUNCTION", "ALTER FUNCTION", "CHANGE MASTER", "CHANGE REPLICATION",
@@ -454,6 +455,26 @@ func parseXA(l *lexer) (ast.Statement, error) {
 		return emptySet("XA RECOVER", "formatID", "gtrid_length", "bqual_length", "data")(l)
 	}
 	return notSupported("XA")(l)
+}
+
+// parseStartTransaction parses START TRANSACTION with several characteristics; what they
+// say is read from the text (see characterize).
+func parseStartTransaction(l *lexer) (ast.Statement, error) {
+	begin := &ast.Begin{}
+	access := ""
+	for more := l.kind != 0; more; more = l.accept(",") {
+		switch {
+		case l.accept("with", "consistent", "snapshot"):
+		case access == "" && l.accept("read", "only"):
+			access = ast.TxReadOnly
+		case access == "" && l.accept("read", "write"):
+			access = ast.TxReadWrite
+		default:
+			return nil, l.syntax()
+		}
+	}
+	begin.TransactionCharacteristic = access
+	return begin, nil
 }
 
 // limit reads LIMIT n, LIMIT offset, n or nothing; ok is false if it is neither.

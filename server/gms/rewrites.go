@@ -1,0 +1,282 @@
+package gms
+
+import (
+	"errors"
+	"reflect"
+	"strconv"
+	"strings"
+
+	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+)
+
+// The planner's grammar lacks some operators. Their words are replaced by introducers of
+// character sets that no text has and that may not stand where they are put; after
+// parsing, what they introduce is replaced by what was meant.
+const (
+	anyMark    = "_geostd8"        // = ANY (…)
+	someMark   = "_macce"          // = SOME (…)
+	allMark    = "_keybcs2"        // = ALL (…)
+	assignMark = " OR _hp8 '' OR " // @a := …
+	rollupMark = ", _swe7 ''"      // GROUP BY … WITH ROLLUP
+	memberMark = "= _dec8"         // MEMBER OF (…)
+)
+
+// markedWords are the words that the marks stand for.
+var markedWords = strings.NewReplacer(anyMark, "any", someMark, "some", allMark, "all", assignMark, ":=", rollupMark, " with rollup", memberMark, "member of")
+
+// unmarked returns a text with the words that the marks stand for, as it was sent.
+func unmarked(query string) string {
+	if !strings.Contains(query, "_") {
+		return query
+	}
+	return markedWords.Replace(query)
+}
+
+// edits are where a text has marks, in order: where each ends, and by how much the text
+// up to there is longer than what was sent.
+type edits []struct{ end, longer int }
+
+// sent returns where in the text that was sent a position is that is in none of the marks.
+func (e edits) sent(position int) int {
+	longer := 0
+	for _, x := range e {
+		if x.end <= position {
+			longer = x.longer
+		}
+	}
+	return position - longer
+}
+
+// positions makes those of a definition's body the ones in the text that was sent.
+func (e edits) positions(stmt ast.Statement) {
+	if d, ok := stmt.(*ast.DDL); ok {
+		d.SubStatementPositionStart = e.sent(d.SubStatementPositionStart)
+		d.SubStatementPositionEnd = e.sent(d.SubStatementPositionEnd)
+	}
+}
+
+// withMarks puts marks in the place of words that the grammar lacks, see markedWords, takes
+// words out that change nothing here, and returns where. Texts without such words are
+// returned as they are.
+func withMarks(query string) (string, edits) {
+	r := marking{q: query}
+	for at := 0; at < len(query); {
+		word, end := nextWord(query, at)
+		if word == "" {
+			at = end
+			continue
+		}
+		token := query[at : at+1]
+		if word != " " {
+			token = strings.ToLower(word)
+		}
+		r.end = end
+		r.token(token, at)
+		copy(r.before[1:], r.before[:])
+		r.before[0] = wordAt{token, at}
+		at = max(r.end, r.done)
+	}
+	if r.made == nil {
+		return query, nil
+	}
+	r.out.WriteString(query[r.done:])
+	return r.out.String(), r.made
+}
+
+// wordAt is a word, in lower case, or a sign of a text, and where it begins.
+type wordAt struct {
+	text string
+	at   int
+}
+
+// marking is what withMarks has read.
+type marking struct {
+	q       string
+	out     strings.Builder
+	done    int // of q, in out
+	made    edits
+	before  [3]wordAt // the last first
+	end     int       // of the token
+	first   [3]string // the statement's first words
+	options string    // of which statement the options follow
+	setting bool      // in the list of a SET
+	depth   int       // of parentheses, since SET
+	braces  int
+	hinted  int // where the last index hint has its INDEX
+}
+
+// put replaces a part of the text.
+func (r *marking) put(from, end int, text string) {
+	r.out.WriteString(r.q[r.done:from])
+	r.out.WriteString(text)
+	r.done = end
+	r.made = append(r.made, struct{ end, longer int }{r.out.Len(), r.out.Len() - end})
+}
+
+// follows returns the token behind a position, and where it ends.
+func (r *marking) follows(at int) (string, int) {
+	for at < len(r.q) {
+		word, end := nextWord(r.q, at)
+		if word == " " {
+			return r.q[at : at+1], end
+		}
+		if word != "" {
+			return strings.ToLower(word), end
+		}
+		at = end
+	}
+	return "", at
+}
+
+// token looks at the next token, which begins at at.
+func (r *marking) token(token string, at int) {
+	last := r.before[0]
+	for i := range r.first {
+		if r.first[i] == "" {
+			r.first[i] = token
+			break
+		}
+	}
+	switch token {
+	case "rollup":
+		if last.text == "with" {
+			r.put(len(strings.TrimRight(r.q[:last.at], " \t\r\n")), r.end, rollupMark)
+		}
+	case "any", "some", "all":
+		if next, _ := r.follows(r.end); next == "(" && (last.text == "=" || last.text == "<" || last.text == ">") {
+			r.put(at, r.end, map[string]string{"any": anyMark, "some": someMark, "all": allMark}[token])
+		}
+	case "of":
+		if next, _ := r.follows(r.end); last.text == "member" && next == "(" {
+			r.put(last.at, r.end, memberMark)
+		}
+	case "set":
+		r.setting, r.depth = true, 0
+	case "where":
+		r.setting = false
+	case ";":
+		r.setting, r.first = false, [3]string{}
+	case "(":
+		r.depth++
+	case ")":
+		r.depth--
+	case ":":
+		if r.end < len(r.q) && r.q[r.end] == '=' && r.before[1].text == "@" && r.before[2].text != "@" {
+			if r.end++; !r.setting || r.depth > 0 || r.before[2].text != "set" && r.before[2].text != "," {
+				r.put(at, r.end, assignMark)
+			}
+		}
+	}
+	r.word(token, at)
+}
+
+// unmark completes a statement of a text with marks, in place. It looks everywhere in it,
+// also where the grammar's own walk does not go: definitions, bodies, EXPLAIN.
+func unmark(stmt ast.Statement) error {
+	return replaceNodes(reflect.ValueOf(&stmt), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
+		switch n := n.(type) {
+		case *ast.AliasedExpr:
+			n.InputExpression = unmarked(n.InputExpression)
+		case *ast.ComparisonExpr:
+			if e := quantified(n); e != nil {
+				return e, true, nil
+			}
+			if e := introduced(n.Right, "_dec8"); e != nil {
+				return call(memberFunction, n.Left, e), true, nil
+			}
+		case *ast.UnaryExpr:
+			if n.Operator == ast.TildaStr {
+				return call(invertFunction, n.Expr), true, nil
+			}
+		case *ast.OrExpr:
+			if e := variableAssignment(n); e != nil {
+				return e, true, nil
+			}
+		case *ast.Select:
+			if rolledUp(n) {
+				return nil, true, rollup(n)
+			}
+		}
+		return nil, true, nil
+	})
+}
+
+// replaceNodes replaces each node under v for which f returns another, from the top
+// down, and goes on within if f says so.
+func replaceNodes(v reflect.Value, f func(ast.SQLNode) (to ast.SQLNode, within bool, err error)) error {
+	switch v.Kind() {
+	case reflect.Pointer:
+		return replaceNodes(v.Elem(), f)
+	case reflect.Interface:
+		if v.IsNil() {
+			return nil
+		}
+		if n, ok := v.Interface().(ast.SQLNode); ok && v.CanSet() {
+			to, within, err := f(n)
+			if err != nil {
+				return err
+			}
+			if to != nil {
+				v.Set(reflect.ValueOf(to))
+			}
+			if !within {
+				return nil
+			}
+		}
+		return replaceNodes(v.Elem(), f)
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if v.Type().Field(i).IsExported() {
+				if err := replaceNodes(v.Field(i), f); err != nil {
+					return err
+				}
+			}
+		}
+	case reflect.Slice:
+		if v.Type().Elem().Kind() == reflect.Uint8 {
+			return nil
+		}
+		for i := range v.Len() {
+			if err := replaceNodes(v.Index(i), f); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// introduced returns what a mark introduces, nil if e is none of it.
+func introduced(e ast.Expr, mark string) ast.Expr {
+	u, ok := e.(*ast.UnaryExpr)
+	if !ok || strings.TrimSpace(u.Operator) != mark {
+		return nil
+	}
+	return u.Expr
+}
+
+// call returns a call of a function of this package that no client can name.
+func call(name string, args ...ast.Expr) *ast.FuncExpr {
+	f := &ast.FuncExpr{Name: ast.NewColIdent(name)}
+	for _, a := range args {
+		f.Exprs = append(f.Exprs, &ast.AliasedExpr{Expr: a})
+	}
+	return f
+}
+
+// sentError returns an error of a text with marks as one of the text that was sent: its
+// words and its positions.
+func (e edits) sentError(err error) error {
+	if err == nil || e == nil {
+		return err
+	}
+	text := unmarked(err.Error())
+	if m := syntaxErrorNear.FindStringSubmatchIndex(text); m != nil {
+		if at, aerr := strconv.Atoi(text[m[2]:m[3]]); aerr == nil {
+			text = text[:m[2]] + strconv.Itoa(e.sent(at)) + text[m[3]:]
+		}
+	}
+	if text == err.Error() {
+		return err
+	}
+	return errors.New(text)
+}

@@ -1,0 +1,300 @@
+package gms
+
+import (
+	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
+
+	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+)
+
+// rolledUp takes the mark of WITH ROLLUP out of a SELECT and reports whether there was one.
+func rolledUp(s *ast.Select) bool {
+	last := len(s.GroupBy) - 1
+	if last < 1 || introduced(s.GroupBy[last], "_swe7") == nil {
+		return false
+	}
+	s.GroupBy = s.GroupBy[:last]
+	return true
+}
+
+// rollupTable is the derived table that GROUP BY … WITH ROLLUP reads.
+const rollupTable = "\x00rollup"
+
+// rollup makes GROUP BY … WITH ROLLUP what it means: the groups by all columns, and by
+// one less, down to none, where what is not grouped by is NULL. They come in the order of
+// the groups, the sums behind what they sum up, unless there is an ORDER BY.
+func rollup(s *ast.Select) error {
+	r := rolling{s: s}
+	for i, e := range s.SelectExprs {
+		x, ok := e.(*ast.AliasedExpr)
+		if !ok {
+			return errNotSupported("SELECT * with ROLLUP")
+		}
+		r.exprs = append(r.exprs, x)
+		if windowed(x.Expr) {
+			return errNotSupported("window functions with ROLLUP")
+		}
+		name := x.As.String()
+		if col, ok := x.Expr.(*ast.ColName); ok && name == "" {
+			name = col.Name.String()
+		} else if name == "" {
+			name = x.InputExpression
+		}
+		r.names = append(r.names, name)
+		r.out = append(r.out, &ast.AliasedExpr{Expr: rollupColumn("c", i), As: ast.NewColIdent(name)})
+	}
+	for _, g := range s.GroupBy {
+		r.groups = append(r.groups, r.meant(g))
+	}
+	order := r.order()
+	var union ast.SelectStatement
+	for kept := len(r.groups); kept >= 0; kept-- {
+		level := r.level(kept)
+		if union == nil {
+			union = level
+		} else {
+			union = &ast.SetOp{Type: ast.UnionAllStr, Left: union, Right: level}
+		}
+	}
+	*s = ast.Select{
+		Comments: s.Comments, With: s.With, Limit: s.Limit, Into: s.Into, QueryOpts: s.QueryOpts, SelectExprs: r.out, OrderBy: order,
+		From: ast.TableExprs{&ast.AliasedTableExpr{Auth: open, Expr: &ast.Subquery{Select: union}, As: ast.NewTableIdent(rollupTable)}},
+	}
+	return nil
+}
+
+// rolling is one SELECT with ROLLUP.
+type rolling struct {
+	s      *ast.Select
+	exprs  []*ast.AliasedExpr
+	names  []string // of the result's columns
+	out    ast.SelectExprs
+	groups []ast.Expr
+	sorts  []ast.Expr // of ORDER BY that are no columns of the result
+}
+
+func rollupColumn(kind string, i int) *ast.ColName {
+	return &ast.ColName{Name: ast.NewColIdent(kind + strconv.Itoa(i)), Qualifier: ast.TableName{Name: ast.NewTableIdent(rollupTable)}}
+}
+
+// column returns which column of the result a name or a number means, -1 if none does.
+func (r *rolling) column(e ast.Expr) int {
+	switch e := e.(type) {
+	case *ast.SQLVal:
+		if n, err := strconv.Atoi(string(e.Val)); e.Type == ast.IntVal && err == nil && n > 0 && n <= len(r.exprs) {
+			return n - 1
+		}
+	case *ast.ColName:
+		for i, x := range r.exprs {
+			if e.Qualifier.IsEmpty() && x.As.EqualString(e.Name.String()) {
+				return i
+			}
+		}
+	}
+	return -1
+}
+
+// meant returns what a name or a number in GROUP BY or HAVING stands for. A name that
+// the expression of the name is made of is a column of the tables.
+func (r *rolling) meant(e ast.Expr) ast.Expr {
+	i := r.column(e)
+	if i < 0 {
+		return e
+	}
+	itself := false
+	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+		if n, ok := n.(ast.Expr); ok && same(n, e) {
+			itself = true
+		}
+		return !itself, nil
+	}, r.exprs[i].Expr)
+	if itself {
+		return e
+	}
+	return r.exprs[i].Expr
+}
+
+// order returns the ORDER BY of the result.
+func (r *rolling) order() (out ast.OrderBy) {
+	for _, o := range r.s.OrderBy {
+		if i := r.column(o.Expr); i >= 0 {
+			out = append(out, &ast.Order{Expr: rollupColumn("c", i), Direction: o.Direction})
+			continue
+		}
+		out = append(out, &ast.Order{Expr: rollupColumn("o", len(r.sorts)), Direction: o.Direction})
+		r.sorts = append(r.sorts, o.Expr)
+	}
+	if len(out) > 0 || r.s.QueryOpts.Distinct {
+		return out
+	}
+	for i := range r.groups {
+		out = append(out, &ast.Order{Expr: rollupColumn("g", i), Direction: ast.AscScr}, &ast.Order{Expr: rollupColumn("k", i), Direction: ast.AscScr})
+	}
+	return out
+}
+
+// level returns the groups by the first columns.
+func (r *rolling) level(kept int) *ast.Select {
+	s := &ast.Select{Lock: r.s.Lock}
+	s.From, s.Window = cloned(r.s.From), cloned(r.s.Window)
+	if r.s.Where != nil {
+		s.Where = cloned(r.s.Where)
+	}
+	column := func(kind string, i int, e ast.Expr) {
+		s.SelectExprs = append(s.SelectExprs, &ast.AliasedExpr{Expr: e, As: ast.NewColIdent(kind + strconv.Itoa(i))})
+	}
+	for i, x := range r.exprs {
+		column("c", i, r.rolled(x.Expr, kept))
+	}
+	for i, e := range r.sorts {
+		column("o", i, r.rolled(e, kept))
+	}
+	for i, g := range r.groups {
+		column("k", i, r.rolled(g, kept))
+		column("g", i, ast.NewIntVal([]byte(strconv.Itoa(truth(i >= kept)))))
+	}
+	// Without groups, there is one row because of it.
+	s.SelectExprs = append(s.SelectExprs, &ast.AliasedExpr{As: ast.NewColIdent("n"),
+		Expr: &ast.FuncExpr{Name: ast.NewColIdent("count"), Exprs: ast.SelectExprs{&ast.StarExpr{}}}})
+	for _, g := range r.groups[:kept] {
+		s.GroupBy = append(s.GroupBy, cloned(g))
+	}
+	if r.s.Having != nil {
+		having := cloned(r.s.Having)
+		_ = replaceNodes(reflect.ValueOf(having), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
+			if col, ok := n.(*ast.ColName); ok {
+				return cloned(r.meant(col)), false, nil
+			}
+			return nil, true, nil
+		})
+		having.Expr = r.rolled(having.Expr, kept)
+		s.Having = having
+	}
+	return s
+}
+
+func truth(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// rolled returns an expression over the groups by the first columns: the others are
+// NULL outside of aggregates.
+func (r *rolling) rolled(e ast.Expr, kept int) ast.Expr {
+	e = cloned(e)
+	_ = replaceNodes(reflect.ValueOf(&e), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
+		switch n := n.(type) {
+		case *ast.GroupConcatExpr, *ast.Subquery:
+			return nil, false, nil
+		case *ast.FuncExpr:
+			if n.Name.EqualString("grouping") {
+				return r.grouping(n, kept), false, nil
+			}
+			if n.IsAggregate() {
+				return nil, false, nil
+			}
+		}
+		x, ok := n.(ast.Expr)
+		if !ok {
+			return nil, true, nil
+		}
+		for _, g := range r.groups[kept:] {
+			if same(x, g) {
+				return &ast.NullVal{}, false, nil
+			}
+		}
+		return nil, true, nil
+	})
+	return e
+}
+
+// grouping returns GROUPING(…): a bit for each argument, set if it is not grouped by.
+func (r *rolling) grouping(f *ast.FuncExpr, kept int) ast.Expr {
+	bits := 0
+	for _, a := range f.Exprs {
+		bits *= 2
+		x, ok := a.(*ast.AliasedExpr)
+		if !ok {
+			continue
+		}
+		for _, g := range r.groups[kept:] {
+			if same(r.meant(x.Expr), g) || same(x.Expr, g) {
+				bits++
+				break
+			}
+		}
+	}
+	return ast.NewIntVal([]byte(strconv.Itoa(bits)))
+}
+
+// same reports whether two expressions are written alike; a column is the same with
+// and without its table.
+func same(a, b ast.Expr) bool {
+	x, ok := a.(*ast.ColName)
+	y, also := b.(*ast.ColName)
+	if ok && also {
+		return x.Name.Equal(y.Name) && (x.Qualifier.IsEmpty() || y.Qualifier.IsEmpty() || x.Qualifier == y.Qualifier)
+	}
+	return reflect.TypeOf(a) == reflect.TypeOf(b) && strings.EqualFold(ast.String(a), ast.String(b))
+}
+
+// windowed reports whether an expression has a window function in it.
+func windowed(e ast.Expr) bool {
+	found := false
+	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+		if f, ok := n.(*ast.FuncExpr); ok && f.Over != nil {
+			found = true
+		}
+		return !found, nil
+	}, e)
+	return found
+}
+
+// cloned returns a deep copy of a part of a statement.
+func cloned[T any](n T) T {
+	out, ok := clone(reflect.ValueOf(&n).Elem()).Interface().(T)
+	if !ok {
+		panic(fmt.Sprintf("gms: a copy of %T is none", n))
+	}
+	return out
+}
+
+func clone(v reflect.Value) reflect.Value {
+	switch v.Kind() {
+	case reflect.Pointer, reflect.Interface:
+		if v.IsNil() {
+			return v
+		}
+		out := reflect.New(v.Type()).Elem()
+		if v.Kind() == reflect.Interface {
+			out.Set(clone(v.Elem()))
+			return out
+		}
+		out.Set(reflect.New(v.Type().Elem()))
+		out.Elem().Set(clone(v.Elem()))
+		return out
+	case reflect.Struct:
+		out := reflect.New(v.Type()).Elem()
+		out.Set(v)
+		for i := range v.NumField() {
+			if v.Type().Field(i).IsExported() {
+				out.Field(i).Set(clone(v.Field(i)))
+			}
+		}
+		return out
+	case reflect.Slice:
+		if v.IsNil() {
+			return v
+		}
+		out := reflect.MakeSlice(v.Type(), v.Len(), v.Len())
+		for i := range v.Len() {
+			out.Index(i).Set(clone(v.Index(i)))
+		}
+		return out
+	}
+	return v
+}

@@ -1,0 +1,117 @@
+package gms
+
+import "strings"
+
+// options are the words between a statement's verb and what it is about, by verb. Those that are true
+// change nothing here, and the grammar lacks them; so it does DELETE IGNORE's, without which
+// an error is one.
+var options = map[string]map[string]bool{
+	"select": {"all": false, "distinct": false, "distinctrow": true, "high_priority": true, "straight_join": false, "sql_small_result": true,
+		"sql_big_result": true, "sql_buffer_result": true, "sql_no_cache": false, "sql_calc_found_rows": false},
+	"insert":  {"low_priority": true, "high_priority": true, "delayed": true},
+	"replace": {"low_priority": true, "delayed": true},
+	"update":  {"low_priority": true},
+	"delete":  {"low_priority": true, "quick": true, "ignore": true},
+}
+
+// units are the units of an INTERVAL that the grammar takes for keywords.
+var units = map[string]bool{
+	"second_microsecond": true, "minute_microsecond": true, "minute_second": true, "hour_microsecond": true, "hour_second": true,
+	"hour_minute": true, "day_microsecond": true, "day_second": true, "day_minute": true, "day_hour": true, "year_month": true,
+}
+
+// escapes are ODBC's forms of literals, calls and joins, and what each is without its braces.
+var escapes = map[string]string{"d": "date", "t": "time", "ts": "timestamp", "fn": "", "oj": ""}
+
+// word looks at a token for what the grammar has another word for, or none.
+func (r *marking) word(token string, at int) {
+	last := r.before[0].text
+	if kind := options[r.options]; kind != nil {
+		drop, option := kind[token]
+		if !option {
+			r.options = ""
+		} else if drop {
+			r.put(at, r.end, map[string]string{"distinctrow": "distinct"}[token])
+		}
+	}
+	if options[token] != nil && last != "for" && last != "on" && last != "key" {
+		r.options = token
+	}
+	switch {
+	case token == "n" && r.end < len(r.q) && r.q[r.end] == '\'':
+		r.put(at, r.end, "_utf8mb4")
+	case token == "int" && (last == "signed" || last == "unsigned"):
+		r.put(at, r.end, "integer")
+	case units[token] && last != "(":
+		r.put(at, r.end, "`"+token+"`")
+	case token == "{":
+		next, end := r.follows(r.end)
+		if word, ok := escapes[next]; ok {
+			r.braces++
+			r.put(at, end, word)
+		}
+	case token == "}" && r.braces > 0:
+		r.braces--
+		r.put(at, r.end, "")
+	case (token == "index" || token == "key") && (last == "use" || last == "force" || last == "ignore"):
+		r.hint(at)
+	case (token == "algorithm" || token == "lock") && r.depth == 0 && (r.first[1] == "index" || r.first[2] == "index") &&
+		(r.first[0] == "create" || r.first[0] == "drop"):
+		_, end := r.value()
+		r.put(at, end, "")
+	case token == "engine" && r.depth == 0 && r.first[0] == "create":
+		next, end := r.value()
+		if next == "as" || next == "select" {
+			r.put(at, end, "")
+		}
+	}
+}
+
+// value returns what follows the value of an option, [=] value, and where the value ends.
+func (r *marking) value() (next string, end int) {
+	word, end := r.follows(r.end)
+	if word == "=" {
+		_, end = r.follows(end)
+	}
+	next, _ = r.follows(end)
+	return next, end
+}
+
+// hint looks at an index hint, of which INDEX or KEY at at is the token. The grammar has one for
+// each table, of some indexes, and for all purposes. The others are left out: a hint changes no result.
+func (r *marking) hint(at int) {
+	from := r.before[0].at
+	word, end := r.follows(r.end)
+	purpose := word == "for"
+	for purpose && end < len(r.q) && word != "(" {
+		word, end = r.follows(end)
+	}
+	if word != "(" {
+		return
+	}
+	var names []string
+	for {
+		start := end
+		if word, end = r.follows(end); word == ")" || word == "" {
+			break
+		}
+		if word != "," {
+			names = append(names, strings.TrimSpace(r.q[start:end]))
+		}
+	}
+	for i, name := range names {
+		if strings.EqualFold(name, "primary") {
+			names[i] = "`PRIMARY`"
+		}
+	}
+	another := r.hinted != 0 && r.before[1].at == r.hinted
+	if r.before[1].text == "," && r.hinted != 0 && r.before[2].at == r.hinted {
+		from, another = r.before[1].at, true
+	}
+	if purpose || another || len(names) == 0 {
+		r.put(from, end, "")
+	} else {
+		r.put(from, end, r.before[0].text+" index ("+strings.Join(names, ", ")+")")
+	}
+	r.hinted, r.end = at, end
+}
