@@ -76,7 +76,7 @@ func (b *builder) root(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		s.results.called = isCall(n)
 	}
 	if s.b.mysql {
-		if err := checkSimple(ctx, n); err != nil {
+		if err := checkSimple(ctx, s, n); err != nil {
 			return nil, err
 		}
 	}

@@ -375,6 +375,7 @@ func (c *client) sendRows(ctx *sql.Context, schema sql.Schema, rows sql.RowIter,
 		return err
 	}
 	var arena []byte
+	times := timeDigits(ctx, schema)
 	cells := make([][]byte, len(schema))
 	for {
 		row, err := rows.Next(ctx)
@@ -390,6 +391,7 @@ func (c *client) sendRows(ctx *sql.Context, schema sql.Schema, rows sql.RowIter,
 		if arena, err = encode(ctx, schema, row, cells, arena[:0]); err != nil {
 			return err
 		}
+		cutTimes(cells, times)
 		if err := w.Row(cells); err != nil {
 			return err
 		}

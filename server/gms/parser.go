@@ -80,6 +80,9 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement) {
 		a.db = sctx.GetCurrentDatabase()
 		if s, ok := sctx.Session.(*Session); ok {
 			s.noteDirections(stmt)
+			if s.b.mysql {
+				s.notePrecisions(sctx, stmt)
+			}
 			unique = s.uniqueRow
 			if g, ok := stmt.(*ast.ShowGrants); ok && g.For == nil {
 				g.Auth = open
