@@ -342,11 +342,7 @@ func (c *client) writeOK(ctx *sql.Context, rows sql.RowIter, w *protocol.Results
 		return err
 	}
 	c.sess.recorder.sent(0, ok.RowsAffected)
-	info := ""
-	if ok.Info != nil {
-		info = ok.Info.String()
-	}
-	return w.OK(ok.RowsAffected, ok.InsertID, info)
+	return w.OK(ok.RowsAffected, ok.InsertID, c.sess.results.info(ctx, ok))
 }
 
 // writeRows runs a statement that returns rows and sends them as they come.

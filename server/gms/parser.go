@@ -80,6 +80,7 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement) {
 		a.db = sctx.GetCurrentDatabase()
 		if s, ok := sctx.Session.(*Session); ok {
 			s.noteDirections(stmt)
+			s.limit(sctx, stmt)
 			if s.b.mysql {
 				s.notePrecisions(sctx, stmt)
 			}
