@@ -55,7 +55,7 @@ func check(ctx *sql.Context, e sql.Expression) (sql.Expression, transform.TreeId
 
 // checkSimple checks a SELECT of one table, for which the analyzer asks no rule of ours. The tree
 // is changed in place: the result's types are read off it.
-func checkSimple(ctx *sql.Context, n sql.Node) error {
+func checkSimple(ctx *sql.Context, s *Session, n sql.Node) error {
 	var failed error
 	replace := func(e *sql.Expression) {
 		x, same, err := transform.Expr(ctx, *e, check)
@@ -73,6 +73,8 @@ func checkSimple(ctx *sql.Context, n sql.Node) error {
 			}
 		case *plan.Filter:
 			replace(&n.Expression)
+		case *plan.TableAlias:
+			s.noteAlias(n)
 		}
 		return true
 	})

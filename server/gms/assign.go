@@ -392,7 +392,7 @@ func (n *assigned) WithChildren(_ *sql.Context, children ...sql.Node) (sql.Node,
 }
 
 // assigned builds the source of an INSERT.
-func (b *builder) assigned(ctx *sql.Context, n *assigned, r sql.Row) (sql.RowIter, error) {
+func (b *builder) assigned(ctx *sql.Context, s *Session, n *assigned, r sql.Row) (sql.RowIter, error) {
 	it, err := b.base.Build(ctx, n.Node, r)
 	if err != nil {
 		return nil, err
@@ -404,18 +404,23 @@ func (b *builder) assigned(ctx *sql.Context, n *assigned, r sql.Row) (sql.RowIte
 		}
 		return true
 	})
+	var records *int64
+	if o := s.results; o != nil && s.depth == 0 && o.insert == nil {
+		o.insert, records = n.insert, &o.records
+	}
 	return &assignIter{
-		child: it, schema: n.insert.Destination.Schema(ctx), insert: n.insert,
+		records: records, child: it, schema: n.insert.Destination.Schema(ctx), insert: n.insert,
 		single: valueRows(ctx, n.Node) == 1, a: assigner{ignore: n.insert.Ignore || local},
 	}, nil
 }
 
 type assignIter struct {
-	child  sql.RowIter
-	schema sql.Schema
-	insert *plan.InsertInto
-	single bool // a VALUES list of one row
-	a      assigner
+	child   sql.RowIter
+	records *int64 // counts the rows for the client; nil: not for it
+	schema  sql.Schema
+	insert  *plan.InsertInto
+	single  bool // a VALUES list of one row
+	a       assigner
 }
 
 // Next implements sql.RowIter.
@@ -429,6 +434,9 @@ func (i *assignIter) Next(ctx *sql.Context) (sql.Row, error) {
 	}
 	generated := i.insert.IsReplace && i.a.row == int64(i.insert.FirstGeneratedAutoIncRowIdx)
 	i.a.row++
+	if i.records != nil {
+		*i.records = i.a.row
+	}
 	r = r.Copy()
 	own := r
 	if len(r) > len(i.schema) {

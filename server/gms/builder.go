@@ -77,7 +77,7 @@ func (b *builder) root(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		s.results.called = isCall(n)
 	}
 	if s.b.mysql {
-		if err := checkSimple(ctx, n); err != nil {
+		if err := checkSimple(ctx, s, n); err != nil {
 			return nil, err
 		}
 	}
@@ -114,6 +114,9 @@ func (b *builder) root(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		// To the planner a statement is DDL as soon as it names a view.
 		s.keep = s.GetIgnoreAutoCommit() || !s.autocommit
 		if !temporary && !plan.IsReadOnly(n) && !isCall(n) {
+			if err := safeUpdate(ctx, s, n); err != nil {
+				return nil, err
+			}
 			return b.pinned(ctx, s, n, r)
 		}
 	}
@@ -446,7 +449,7 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 	case *plan.InsertInto:
 		return b.insert(ctx, s, n, r)
 	case *assigned:
-		return b.assigned(ctx, n, r)
+		return b.assigned(ctx, s, n, r)
 	case *plan.UpdateSource:
 		if s.b.mysql {
 			c := *n

@@ -340,11 +340,7 @@ func (c *client) writeOK(ctx *sql.Context, rows sql.RowIter, w *protocol.Results
 		return err
 	}
 	c.sess.recorder.sent(0, ok.RowsAffected)
-	info := ""
-	if ok.Info != nil {
-		info = ok.Info.String()
-	}
-	return w.OK(ok.RowsAffected, ok.InsertID, info)
+	return w.OK(ok.RowsAffected, ok.InsertID, c.sess.results.info(ctx, ok))
 }
 
 // writeRows runs a statement that returns rows and sends them as they come.
@@ -373,6 +369,7 @@ func (c *client) sendRows(ctx *sql.Context, schema sql.Schema, rows sql.RowIter,
 		return err
 	}
 	var arena []byte
+	times := timeDigits(ctx, schema)
 	cells := make([][]byte, len(schema))
 	for {
 		row, err := rows.Next(ctx)
@@ -388,6 +385,7 @@ func (c *client) sendRows(ctx *sql.Context, schema sql.Schema, rows sql.RowIter,
 		if arena, err = encode(ctx, schema, row, cells, arena[:0]); err != nil {
 			return err
 		}
+		cutTimes(cells, times)
 		if err := w.Row(cells); err != nil {
 			return err
 		}

@@ -125,6 +125,9 @@ func columnDef(ctx *sql.Context, c *sql.Column) (engine.ColumnDef, error) {
 			out.Options[optSRID] = strconv.FormatUint(uint64(srid), 10)
 		}
 	}
+	if c.Type.Type() == sqltypes.Time {
+		setPrecision(ctx, &out, sourceColumn(ctx, c))
+	}
 	if c.HiddenSystem {
 		out.Options[optSystem] = "1"
 	}
@@ -433,6 +436,9 @@ func (t *Table) ModifyColumn(ctx *sql.Context, name string, c *sql.Column, order
 			return err
 		}
 		cd.ID, cd.Added = old.ID, old.Added
+		if c.Type.Type() == sqltypes.Time {
+			setPrecision(ctx, &cd, &old)
+		}
 		if err := renameInPseudo(def, name, c.Name); err != nil {
 			return err
 		}
@@ -856,6 +862,9 @@ func rewritten(ctx *sql.Context, cur *engine.TableDef, schema sql.PrimaryKeySche
 		}
 		if was[i] = cur.Column(name); was[i] >= 0 {
 			cd.ID = cur.Columns[was[i]].ID
+			if c.Type.Type() == sqltypes.Time {
+				setPrecision(ctx, &cd, &cur.Columns[was[i]])
+			}
 			if name != c.Name {
 				renameInForeignKeys(def, name, c.Name)
 				if err := renameInPseudo(def, name, c.Name); err != nil {

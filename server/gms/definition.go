@@ -46,6 +46,9 @@ func (b *builder) showCreateTable(ctx *sql.Context, s *Session, n *plan.ShowCrea
 			text = ix.withDirections(text)
 		}
 	}
+	if t := tableOf(n.Child); t != nil {
+		text = t.shape.withPrecisions(text)
+	}
 	rows[0][1] = text
 	return sql.RowsToRowIter(rows...), nil
 }

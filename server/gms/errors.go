@@ -112,7 +112,7 @@ var sqlStates = map[int]string{
 	1248: "42000", 1264: "22003", 1265: "01000", 1292: "22007", 1304: "42000", 1305: "42000",
 	1317: "70100", 1318: "42000", 1364: "HY000", 1365: "22012", 1366: "HY000", 1370: "42000",
 	1406: "22001", 1451: "23000", 1452: "23000", 1568: "25001", 1582: "42000", 1644: "45000", 1690: "22003",
-	1074: "42000", 1410: "42000", 1701: "42000",
+	1074: "42000", 1172: "42000", 1410: "42000", 1701: "42000",
 	1792: "25006", 3140: "22032", 3141: "22032", 3819: "HY000",
 }
 
@@ -173,6 +173,7 @@ var rewrites = []rewrite{
 	rw("^(?i)unknown system variable '(.*)'$", 1193, "Unknown system variable '$1'"),
 	rw("^Column count doesn't match value count at row (.*)$", 1136, "Column count doesn't match value count at row $1"),
 	rw("^number of values does not match number of columns provided$", 1136, "Column count doesn't match value count at row 1"),
+	rw("^Result consisted of more than one row$", 1172, "Result consisted of more than one row"),
 	rw("^the subquery returned more than 1 row$", 1242, "Subquery returns more than 1 row"),
 	rw("^operand should have (.*) columns, but has .*$", 1241, "Operand should contain $1 column(s)"),
 	rw("^error: Multiple primary keys defined$", 1068, "Multiple primary key defined"),

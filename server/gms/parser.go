@@ -116,6 +116,10 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 		if s, ok := sctx.Session.(*Session); ok {
 			s.noteDirections(stmt)
 			s.upsert(stmt)
+			s.limit(sctx, stmt)
+			if s.b.mysql {
+				s.notePrecisions(sctx, stmt)
+			}
 			unique = s.uniqueRow
 			if g, ok := stmt.(*ast.ShowGrants); ok && g.For == nil {
 				g.Auth = open

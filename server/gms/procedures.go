@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/mysql"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
@@ -116,6 +117,9 @@ type resultSets struct {
 	called bool // the command is a CALL
 	any    bool
 	open   bool // the last set has not been ended: its statement failed
+	// insert is the command if it is an INSERT, and records the rows that it was given.
+	insert  *plan.InsertInto
+	records int64
 }
 
 // send sends the rows of one statement, to their end.

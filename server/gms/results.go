@@ -12,6 +12,7 @@ import (
 
 // columns returns the definitions of a result's columns.
 func columns(ctx *sql.Context, schema sql.Schema) []protocol.Column {
+	times := timeDigits(ctx, schema)
 	results := ctx.GetCharacterSetResults()
 	out := make([]protocol.Column, len(schema))
 	for i, c := range schema {
@@ -50,6 +51,9 @@ func columns(ctx *sql.Context, schema sql.Schema) []protocol.Column {
 			col.Decimals = byte(t.Precision())
 		case types.TimeType:
 			col.Decimals = 6 // drivers cut to the digits that are announced
+			if n := times[i]; n >= 0 {
+				col.Decimals = byte(n)
+			}
 		default:
 			if types.IsFloat(c.Type) {
 				col.Decimals = 31 // not fixed

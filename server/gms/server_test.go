@@ -390,7 +390,7 @@ func TestTooManyConnections(t *testing.T) {
 func TestColumnsAreDescribed(t *testing.T) {
 	pool := startInstance(t).open("")
 	must(t, pool, "CREATE DATABASE d")
-	must(t, pool, "CREATE TABLE d.t (a TIME, b BIT(9))")
+	must(t, pool, "CREATE TABLE d.t (a TIME(6), b BIT(9))")
 	must(t, pool, "INSERT INTO d.t VALUES ('-12:34:56.000001', b'101010101')")
 	for _, args := range [][]any{nil, {1}} { // text, prepared
 		var a string

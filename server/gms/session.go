@@ -43,6 +43,7 @@ type Session struct {
 	depth, dml int
 	statement
 	directions directions
+	precisions timePrecisions
 	temps      temporaries
 	prepared   preparedStatements
 	reserved   map[tableID]*reservation
@@ -84,8 +85,9 @@ type statement struct {
 	skip     sql.Node // the node that builder leaves to the planner
 	// diagnosing: it shows what the last statement left, and leaves it there.
 	diagnosing bool
-	divided    bool   // a division by zero was warned of
-	lent       string // the current database while a statement is planned that needs one, see lend
+	aliased    map[string]*engine.TableDef // tables with a TIME column that have another name in it
+	divided    bool                        // a division by zero was warned of
+	lent       string                      // the current database while a statement is planned that needs one, see lend
 }
 
 var (

@@ -5,6 +5,7 @@ import (
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/plan"
+	"github.com/dolthub/vitess/go/sqltypes"
 )
 
 // showColumns answers SHOW COLUMNS as MySQL does: a type without its collation, the
@@ -33,6 +34,11 @@ func (b *builder) showColumns(ctx *sql.Context, s *Session, n *plan.ShowColumns,
 			row[1] = t.StringWithTableCollation(t.Collation())
 			if n.Full && row[2] != nil {
 				row[2] = t.Collation().Name()
+			}
+		}
+		if columns[i].Type.Type() == sqltypes.Time {
+			if c := sourceColumn(ctx, columns[i]); c != nil && precision(c) >= 0 {
+				row[1] = timeText(precision(c))
 			}
 		}
 		if n.Full {

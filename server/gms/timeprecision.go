@@ -1,0 +1,226 @@
+package gms
+
+import (
+	"bytes"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/plan"
+	"github.com/dolthub/go-mysql-server/sql/types"
+	"github.com/dolthub/vitess/go/sqltypes"
+	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+
+	"sextant/engine"
+	"sextant/engine/row"
+)
+
+// The planner's TIME has six fractional digits, always. How many a column has is kept
+// beside its type: values are rounded when they are written, and cut when they are sent.
+// A column of an earlier version has no such note, and six digits.
+
+// optPrecision is the key of the note, a digit.
+const optPrecision = "precision"
+
+// timePrecisions are the digits of the TIME columns that a DDL statement defines, by name.
+type timePrecisions map[string]string
+
+// notePrecisions takes the digits out of the types of a DDL statement, whose execution
+// asks for them.
+func (s *Session) notePrecisions(ctx *sql.Context, stmt ast.Statement) {
+	found := timePrecisions{}
+	note := func(d *ast.DDL) {
+		if d == nil || d.TableSpec == nil {
+			return
+		}
+		for _, c := range d.TableSpec.Columns {
+			if !strings.EqualFold(c.Type.Type, "time") {
+				continue
+			}
+			digits := "0"
+			if c.Type.Length != nil {
+				digits = string(c.Type.Length.Val)
+			}
+			if n, err := strconv.Atoi(digits); err == nil && n <= 6 {
+				found[c.Name.Lowered()], c.Type.Length = digits, nil
+			}
+		}
+	}
+	switch d := stmt.(type) {
+	case *ast.DDL:
+		note(d)
+		if d.OptLike != nil {
+			for _, t := range d.OptLike.LikeTables {
+				s.precisionsLike(ctx, t, found)
+			}
+		}
+	case *ast.AlterTable:
+		for _, st := range d.Statements {
+			note(st)
+		}
+	default:
+		return
+	}
+	s.precisions = found
+}
+
+// precisionsLike adds those of a table that there is.
+func (s *Session) precisionsLike(ctx *sql.Context, name ast.TableName, found timePrecisions) {
+	db := name.DbQualifier.String()
+	if db == "" {
+		db = s.GetCurrentDatabase()
+	}
+	if def, _, err := s.definition(ctx, tableName{db, name.Name.String()}); err == nil && def != nil {
+		for _, c := range def.Columns {
+			if digits := c.Options[optPrecision]; digits != "" {
+				found[strings.ToLower(c.Name)] = digits
+			}
+		}
+	}
+}
+
+// setPrecision notes the digits of a column: those that the statement says, or else those
+// of the column that it is made of.
+func setPrecision(ctx *sql.Context, c *engine.ColumnDef, old *engine.ColumnDef) {
+	s, ok := ctx.Session.(*Session)
+	if !ok || !s.b.mysql {
+		return
+	}
+	if digits, ok := s.precisions[strings.ToLower(c.Name)]; ok {
+		c.Options[optPrecision] = digits
+	} else if old == nil {
+		c.Options[optPrecision] = "0"
+	} else if digits := old.Options[optPrecision]; digits != "" {
+		c.Options[optPrecision] = digits
+	} else {
+		delete(c.Options, optPrecision)
+	}
+}
+
+// sourceColumn returns the stored column that a column of the planner is, nil if it is none.
+func sourceColumn(ctx *sql.Context, c *sql.Column) *engine.ColumnDef {
+	s, ok := ctx.Session.(*Session)
+	if !ok || c.Source == "" || c.DatabaseSource == "" {
+		return nil
+	}
+	def := s.aliased[c.Source]
+	if def == nil {
+		var err error
+		if def, _, err = s.definition(ctx, tableName{c.DatabaseSource, c.Source}); err != nil || def == nil {
+			return nil
+		}
+	}
+	if at := def.Column(c.Name); at >= 0 {
+		return &def.Columns[at]
+	}
+	return nil
+}
+
+// noteAlias remembers the table of an alias if it has a TIME column.
+func (s *Session) noteAlias(n *plan.TableAlias) {
+	t := tableOf(n)
+	if t == nil || !slices.ContainsFunc(t.shape.codecs, func(c *codec) bool { return c.store == row.TypeTime }) {
+		return
+	}
+	if s.aliased == nil {
+		s.aliased = make(map[string]*engine.TableDef)
+	}
+	s.aliased[n.Name()] = t.shape.def
+}
+
+// precision returns the digits of a TIME column, -1 if it has no note.
+func precision(c *engine.ColumnDef) int {
+	if digits := c.Options[optPrecision]; digits != "" {
+		return int(digits[0] - '0')
+	}
+	return -1
+}
+
+// rounded returns a row with its TIME values as the columns have them.
+func (s *shape) rounded(r sql.Row) sql.Row {
+	copied := false
+	for i := range s.schema {
+		if s.codecs[i].typ.Type() != sqltypes.Time || i >= len(r) {
+			continue
+		}
+		digits := precision(&s.def.Columns[i])
+		v, ok := r[i].(types.Timespan)
+		if !ok || digits < 0 {
+			continue
+		}
+		unit := types.Timespan(1)
+		for range 6 - digits {
+			unit *= 10
+		}
+		half := unit / 2
+		if v < 0 {
+			half = -half
+		}
+		if to := (v + half) / unit * unit; to != v {
+			if !copied {
+				r, copied = r.Copy(), true
+			}
+			r[i] = to
+		}
+	}
+	return r
+}
+
+// timeDigits returns the digits of a result's TIME columns, -1 where they are the value's; nil
+// if it has no such column.
+func timeDigits(ctx *sql.Context, schema sql.Schema) map[int]int {
+	var out map[int]int
+	for i, c := range schema {
+		if c.Type.Type() != sqltypes.Time {
+			continue
+		}
+		if out == nil {
+			out = make(map[int]int)
+		}
+		out[i] = -1
+		if d := sourceColumn(ctx, c); d != nil {
+			if out[i] = precision(d); out[i] < 0 {
+				out[i] = 6
+			}
+		}
+	}
+	return out
+}
+
+// cutTimes cuts the fractions of a row's TIME values.
+func cutTimes(cells [][]byte, digits map[int]int) {
+	for i, n := range digits {
+		cell := cells[i]
+		dot := bytes.IndexByte(cell, '.')
+		switch {
+		case dot < 0:
+		case n > 0:
+			cells[i] = cell[:min(len(cell), dot+1+n)]
+		case n == 0, string(cell[dot:]) == ".000000":
+			cells[i] = cell[:dot]
+		}
+	}
+}
+
+// withPrecisions returns a table's definition with the digits of its TIME columns.
+func (s *shape) withPrecisions(text string) string {
+	for i := range s.schema {
+		c := &s.def.Columns[i]
+		digits := precision(c)
+		if s.codecs[i].typ.Type() != sqltypes.Time || digits < 0 {
+			continue
+		}
+		name := "\n  " + quoteName(c.Name) + " "
+		text = strings.Replace(text, name+"time(6)", name+timeText(digits), 1)
+	}
+	return text
+}
+
+// timeText is TIME with digits.
+func timeText(digits int) string {
+	if digits == 0 {
+		return "time"
+	}
+	return "time(" + strconv.Itoa(digits) + ")"
+}
