@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"slices"
@@ -103,13 +104,29 @@ func (db *DB) catalogVersion(ctx context.Context, p btree.Pager) (uint64, redo.L
 	return decodeVersion(v)
 }
 
+// decoded is the entries of the catalog that was loaded last, by key. Entries that are
+// the same bytes again are the same definitions: a reader loads the catalog after each DDL.
+type decoded map[string]decodedEntry
+
+type decodedEntry struct {
+	value []byte
+	change
+}
+
 // loadCatalog reads the whole catalog as of the pager's LSN.
 func (db *DB) loadCatalog(ctx context.Context, p btree.Pager) (*Catalog, error) {
+	c, _, err := db.loadCatalogAfter(ctx, p, nil)
+	return c, err
+}
+
+// loadCatalogAfter is loadCatalog with the entries of the last one. It returns its own.
+func (db *DB) loadCatalogAfter(ctx context.Context, p btree.Pager, last decoded) (*Catalog, decoded, error) {
 	version, from, err := db.catalogVersion(ctx, p)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	var changes []change
+	entries := make(decoded, len(last))
 	c := btree.NewCursor(db.system.tree(treeCatalog), p)
 	for ok := c.Seek(ctx, nil); ok; ok = c.Next(ctx) {
 		if c.Key()[0] == catalogVersionKey {
@@ -117,20 +134,24 @@ func (db *DB) loadCatalog(ctx context.Context, p btree.Pager) (*Catalog, error) 
 		}
 		v, err := c.Value(ctx)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		ch, err := decodeChange(c.Key(), v)
-		if err != nil {
-			return nil, err
+		e, same := last[string(c.Key())]
+		if !same || !bytes.Equal(e.value, v) {
+			e.value = bytes.Clone(v)
+			if e.change, err = decodeChange(c.Key(), v); err != nil {
+				return nil, nil, err
+			}
 		}
-		changes = append(changes, ch)
+		entries[string(c.Key())] = e
+		changes = append(changes, e.change)
 	}
 	if c.Err() != nil {
-		return nil, c.Err()
+		return nil, nil, c.Err()
 	}
 	cat := emptyCatalog().with(changes)
 	cat.version, cat.from, cat.end = version, from, from
-	return cat, nil
+	return cat, entries, nil
 }
 
 // writeCatalog writes changes into the catalog tree and makes them the turn's

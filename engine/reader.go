@@ -32,7 +32,8 @@ type reader struct {
 	// vol is set while the reader is promoted: pages come from it.
 	vol atomic.Pointer[logstore.Volume]
 
-	loaded  bool // the system trees are known; of the applying goroutine
+	loaded  bool    // the system trees are known; of the applying goroutine
+	decoded decoded // of the newest catalog; of the applying goroutine
 	serving chan struct{}
 }
 
@@ -161,10 +162,11 @@ func (r *reader) Applied(ctx context.Context, vdl redo.LSN, catalog bool) error 
 		r.system = *s
 	}
 	if catalog || !r.loaded {
-		c, err := r.loadCatalog(ctx, p)
+		c, entries, err := r.loadCatalogAfter(ctx, p, r.decoded)
 		if err != nil {
 			return err
 		}
+		r.decoded = entries
 		if head := r.catalogs.newest(); r.loaded && head != nil && head.from < c.from {
 			r.catalogs.add(c)
 		} else {

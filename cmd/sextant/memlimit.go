@@ -15,10 +15,11 @@ const (
 	programBytes    = 256 * config.MiB
 )
 
-// memoryLimit is what an instance's heap is expected to stay under: its budgets, the
-// connections and a margin of an eighth for what the collector has not swept.
+// memoryLimit is what an instance's heap is expected to stay under: its budgets, the log
+// records of the largest commit, the connections, and a margin of an eighth for what the
+// collector has not swept.
 func memoryLimit(s config.Server) config.Bytes {
-	n := s.PageCache + s.Memory + s.LogWindow + config.Bytes(s.MaxConnections)*connectionBytes + programBytes
+	n := s.PageCache + s.Memory + s.LogWindow + 2*s.MaxTransactionBytes + config.Bytes(s.MaxConnections)*connectionBytes + programBytes
 	return n + n/8
 }
 

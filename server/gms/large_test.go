@@ -206,26 +206,29 @@ func TestAMillionRowChanges(t *testing.T) {
 	largeTable(t, c, rows)
 	must(t, c, "CREATE TABLE d.u LIKE d.t")
 	for _, q := range []string{"INSERT INTO d.u SELECT * FROM d.t", "UPDATE d.u SET n = n + 1", "DELETE FROM d.u"} {
-		base := i.db.MemoryUsed()
-		peak := peakHeap(func(look func()) {
-			done := make(chan error, 1)
-			go func() {
-				_, err := c.ExecContext(t.Context(), q)
-				done <- err
-			}()
-			for {
-				select {
-				case err := <-done:
-					if err != nil {
-						t.Errorf("%s: %v", q, err)
-					}
-					return
-				default:
-					look()
+		base, heap, budget, before := i.db.MemoryUsed(), int64(0), int64(0), liveHeap()
+		done := make(chan error, 1)
+		go func() {
+			_, err := c.ExecContext(t.Context(), q)
+			done <- err
+		}()
+		for running := true; running; {
+			select {
+			case err := <-done:
+				if err != nil {
+					t.Errorf("%s: %v", q, err)
 				}
+				running = false
+			default:
+				budget = max(budget, i.db.MemoryUsed()-base)
+				heap = max(heap, liveHeap())
 			}
-		})
-		t.Logf("%s: %d rows, the live heap grew by %d MiB at most, %d bytes of the budget are kept", q, rows, peak>>20, i.db.MemoryUsed()-base)
+		}
+		kept, left := heap-max(before, liveHeap()), i.db.MemoryUsed()-base
+		t.Logf("%s: %d rows, %d MiB of the budget, %d MiB of heap kept meanwhile at most, %d bytes of the budget left", q, rows, budget>>20, kept>>20, left)
+		if kept > budget+512*int64(rows) || left > 1<<20 { // a commit's log records are not in the budget
+			t.Errorf("%s: %d bytes kept, %d of the budget; %d left", q, kept, budget, left)
+		}
 	}
 }
 

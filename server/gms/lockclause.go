@@ -242,6 +242,23 @@ func (a annotator) updated(s *ast.Update) {
 
 func (a annotator) deleted(s *ast.Delete) {
 	a.from(s.TableExprs, reference{lock: lockDelete}, s.Targets)
+	if s.Where == nil && len(s.Returning) == 0 && a.elsewhere(s.TableExprs) {
+		// Without one the planner looks for the table, and its triggers, in the current database.
+		s.Where = ast.NewWhere(ast.WhereStr, ast.BoolVal(true))
+	}
+}
+
+// elsewhere reports whether the only table of a FROM list is in another database than the current one.
+func (a annotator) elsewhere(from ast.TableExprs) bool {
+	if len(from) != 1 {
+		return false
+	}
+	t, ok := from[0].(*ast.AliasedTableExpr)
+	if !ok {
+		return false
+	}
+	name, ok := t.Expr.(ast.TableName)
+	return ok && !name.DbQualifier.IsEmpty() && !strings.EqualFold(name.DbQualifier.String(), a.db)
 }
 
 // mark sets the sentinel unless the reference has a real AS OF, names a CTE (the
