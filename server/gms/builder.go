@@ -71,7 +71,7 @@ func ownStatement(n sql.Node) bool {
 
 // root builds the root of a statement.
 func (b *builder) root(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql.RowIter, error) {
-	s.lent = ""
+	s.lent, s.home = "", ""
 	if s.b.readOnly.Load() && !plan.IsReadOnly(n) && !isCall(n) {
 		return nil, errReadOnly()
 	}
@@ -408,6 +408,8 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		if s.b.mysql && !n.Local {
 			return nil, errFiles()
 		}
+	case *plan.RenameTable:
+		return b.renameTables(ctx, s, n)
 	case *plan.LockTables:
 		return b.lockTables(ctx, s, n)
 	case *plan.UnlockTables:

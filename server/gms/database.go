@@ -133,7 +133,7 @@ func (d *Database) GetTableNames(ctx *sql.Context) ([]string, error) {
 	}
 	var out []string
 	for _, t := range cat.Tables(d.Name()) {
-		if !t.Temporary {
+		if !t.Temporary && !isFulltextTable(t.Name) {
 			out = append(out, t.Name)
 		}
 	}

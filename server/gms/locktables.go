@@ -67,6 +67,7 @@ func (s *Session) sent(stmt ast.Statement) {
 		return // what it prepares is held to the locks when it is executed
 	}
 	l.stmt = stmt
+	s.place(stmt)
 	if len(l.tables) > 0 || l.readAll {
 		l.refused = s.restrict(stmt)
 	}

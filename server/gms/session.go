@@ -83,6 +83,9 @@ type statement struct {
 	// diagnosing: it shows what the last statement left, and leaves it there.
 	diagnosing bool
 	lent       string // the current database while a statement is planned that needs one, see lend
+	// home is the current database while a statement is planned that names it, see place.
+	home      string
+	renamings []renaming
 }
 
 var (
@@ -111,6 +114,9 @@ func NewSession(b *Backend, base *sql.BaseSession) *Session {
 
 // GetCurrentDatabase implements sql.Session.
 func (s *Session) GetCurrentDatabase() string {
+	if s.home != "" {
+		return s.home
+	}
 	if db := s.BaseSession.GetCurrentDatabase(); db != "" {
 		return db
 	}
@@ -384,6 +390,7 @@ func (s *Session) ValidateSession(ctx *sql.Context) error {
 		clear(s.rowIDs.m)
 	}
 	s.statement = statement{fresh: true}
+	s.place(s.locks.stmt)
 	s.command.ok = types.OkResult{}
 	if s.tx != nil {
 		s.tx.begun = false

@@ -52,6 +52,9 @@ func newGrammars() map[string]grammar {
 		"flush status":          noFlush,
 		"help":                  emptySet("HELP", "source_category_name", "name", "is_it_category"),
 		"xa":                    parseXA,
+		"drop table":            parseDrop(false),
+		"drop tables":           parseDrop(false),
+		"drop view":             parseDrop(true),
 	}
 	for _, name := range []string{
 		"HANDLER", "CREATE FUNCTION", "CREATE AGGREGATE FUNCTION", "ALTER FUNCTION", "CHANGE MASTER", "CHANGE REPLICATION",
