@@ -400,6 +400,10 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		if s.b.mysql {
 			return b.showCreateTable(ctx, s, n, r)
 		}
+	case *plan.ShowCreateProcedure, *plan.ShowCreateTrigger, *plan.ShowTriggers, *plan.ShowCreateEvent, *plan.ShowEvents:
+		if s.b.mysql {
+			return b.showObject(ctx, s, n, r)
+		}
 	case *plan.Kill:
 		if s.b.mysql && !running(ctx, n.ConnID) {
 			return nil, mysql.NewSQLError(mysql.ERNoSuchThread, "HY000", "Unknown thread id: %d", n.ConnID)

@@ -40,6 +40,9 @@ func (b *builder) showCreateTable(ctx *sql.Context, s *Session, n *plan.ShowCrea
 	if err != nil || len(rows) == 0 {
 		return sql.RowsToRowIter(rows...), err
 	}
+	if v, ok := n.Child.(*plan.SubqueryAlias); ok {
+		return b.showCreateView(ctx, s, v, rows)
+	}
 	text, _ := rows[0][1].(string)
 	for _, ix := range n.Indexes {
 		if ix, ok := ix.(*Index); ok {

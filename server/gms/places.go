@@ -40,6 +40,10 @@ func (s *Session) place(stmt ast.Statement) {
 				}
 			}
 		}
+	case *ast.Show:
+		if n.Type == "events" && n.ShowTablesOpt != nil {
+			s.home = n.ShowTablesOpt.DbName
+		}
 	case *ast.Delete:
 		if t, ok := n.TableExprs[0].(*ast.AliasedTableExpr); ok && len(n.TableExprs) == 1 && n.Where == nil && len(n.Targets) == 0 {
 			if name, ok := t.Expr.(ast.TableName); ok {

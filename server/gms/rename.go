@@ -176,6 +176,9 @@ func (s *Session) renameView(ctx *sql.Context, r renaming) error {
 		return err
 	}
 	v.Name = r.to.Name
+	if h, ok := newObjectHead(v.Create); ok {
+		v.Create = v.Create[:h.from] + quoteName(v.Name) + v.Create[h.to:]
+	}
 	return putObject(ctx, engine.ObjectView, r.to.Database, r.to.Name, v)
 }
 
@@ -193,7 +196,7 @@ func (s *Session) moveTriggers(ctx *sql.Context, cat *engine.Catalog, def *engin
 		if !sameName(def.Database, to.Database) {
 			return mysql.NewSQLError(1435, "HY000", "Trigger in wrong schema")
 		}
-		t.Create = t.Create[:h.from] + "`" + strings.ReplaceAll(to.Name, "`", "``") + "`" + t.Create[h.to:]
+		t.Create = t.Create[:h.from] + quoteName(to.Name) + t.Create[h.to:]
 		if err := putObject(ctx, engine.ObjectTrigger, def.Database, o.Name, t); err != nil {
 			return err
 		}
