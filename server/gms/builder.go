@@ -413,7 +413,9 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 			return nil, errFiles()
 		}
 	case *plan.RenameTable:
-		return b.renameTables(ctx, s, n)
+		if s.b.mysql {
+			return b.renameTables(ctx, s, n)
+		}
 	case *plan.LockTables:
 		return b.lockTables(ctx, s, n)
 	case *plan.UnlockTables:

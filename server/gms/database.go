@@ -176,7 +176,7 @@ func (d *Database) CreateView(ctx *sql.Context, name, text, create string) error
 	if err != nil {
 		return err
 	}
-	if create, err = s.canonical(ctx, create); err != nil {
+	if create, err = s.canonical(ctx, d.Name(), create); err != nil {
 		return err
 	}
 	return putObject(ctx, engine.ObjectView, d.Name(), name,
@@ -247,7 +247,7 @@ func (d *Database) CreateTrigger(ctx *sql.Context, t sql.TriggerDefinition) erro
 	if err != nil {
 		return err
 	}
-	create, err := s.canonical(ctx, t.CreateStatement)
+	create, err := s.canonical(ctx, d.Name(), t.CreateStatement)
 	if err != nil {
 		return err
 	}
@@ -300,7 +300,7 @@ func (d *Database) SaveStoredProcedure(ctx *sql.Context, p sql.StoredProcedureDe
 	if err != nil {
 		return err
 	}
-	create, err := s.canonical(ctx, p.CreateStatement)
+	create, err := s.canonical(ctx, d.Name(), p.CreateStatement)
 	if err != nil {
 		return err
 	}

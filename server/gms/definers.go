@@ -88,8 +88,10 @@ func (s *Session) definer(ctx *sql.Context, n accountName, named bool) (accountN
 	return n, nil
 }
 
-// canonical returns the text that SHOW CREATE shows of what create makes.
-func (s *Session) canonical(ctx *sql.Context, create string) (string, error) {
+// canonical returns the text that is kept of what create makes in a database: what SHOW
+// CREATE shows, but that a trigger's has the database of its table, which the planner would
+// look for in the current one.
+func (s *Session) canonical(ctx *sql.Context, database, create string) (string, error) {
 	h, ok := newObjectHead(create)
 	if !ok || !s.b.mysql {
 		return strings.TrimSpace(create), nil
@@ -106,12 +108,12 @@ func (s *Session) canonical(ctx *sql.Context, create string) (string, error) {
 			return fmt.Sprintf("CREATE ALGORITHM=%s DEFINER=%s SQL SECURITY %s VIEW %s %s", h.algorithm, definer, h.security, name, text), nil
 		}
 	case "trigger":
-		if text, ok := triggerText(h.l); ok {
+		if text, ok := triggerText(h.l, database); ok {
 			return head + "TRIGGER " + name + " " + text, nil
 		}
 	case "procedure":
 		if text, ok := procedureText(h.l); ok {
-			return head + "PROCEDURE " + name + text, nil
+			return head + "PROCEDURE " + quoteName(database) + "." + name + text, nil
 		}
 	}
 	return strings.TrimSpace(create), nil
@@ -146,7 +148,7 @@ func viewText(l *lexer) (string, bool) {
 }
 
 // triggerText returns what follows the name of a CREATE TRIGGER.
-func triggerText(l *lexer) (string, bool) {
+func triggerText(l *lexer, database string) (string, bool) {
 	time, event := l.acceptOne("before", "after"), l.acceptOne("insert", "update", "delete")
 	if time == "" || event == "" || !l.accept("on") {
 		return "", false
@@ -158,7 +160,7 @@ func triggerText(l *lexer) (string, bool) {
 	if !ok || !l.accept("for", "each", "row") {
 		return "", false
 	}
-	return strings.ToUpper(time+" "+event) + " ON " + quoteName(table) + " FOR EACH ROW " + l.rest(), true
+	return strings.ToUpper(time+" "+event) + " ON " + quoteName(database) + "." + quoteName(table) + " FOR EACH ROW " + l.rest(), true
 }
 
 // procedureText returns what follows the name of a CREATE PROCEDURE: the characteristics
@@ -263,6 +265,9 @@ func (b *builder) showObject(ctx *sql.Context, s *Session, n sql.Node, r sql.Row
 			var p storedProcedure
 			if ok, err := getObject(ctx, engine.ObjectProcedure, n.Database().Name(), name, &p); ok || err != nil {
 				row[1] = modeText(p.SQLMode)
+				if h, ok := newObjectHead(p.Create); ok {
+					row[2] = p.Create[:h.from] + quoteName(h.name.Name) + p.Create[h.to:]
+				}
 			}
 		case *plan.ShowCreateTrigger:
 			var t storedTrigger
@@ -270,6 +275,9 @@ func (b *builder) showObject(ctx *sql.Context, s *Session, n sql.Node, r sql.Row
 				return nil, err
 			}
 			row[1] = modeText(t.SQLMode)
+			if h, ok := newTriggerHead(t.Create); ok {
+				row[2] = t.Create[:h.from] + quoteName(h.table) + t.Create[h.to:]
+			}
 		case *plan.ShowTriggers:
 			var t storedTrigger
 			if _, err := getObject(ctx, engine.ObjectTrigger, n.Database().Name(), name, &t); err != nil {

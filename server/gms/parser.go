@@ -95,6 +95,9 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement) {
 			}
 		}
 	}
+	if n, ok := stmt.(*ast.DDL); ok && sctx != nil {
+		qualifyBody(n, a.db)
+	}
 	a.statement(stmt)
 	if sctx != nil {
 		if s, ok := sctx.Session.(*Session); ok {

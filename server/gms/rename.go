@@ -196,7 +196,7 @@ func (s *Session) moveTriggers(ctx *sql.Context, cat *engine.Catalog, def *engin
 		if !sameName(def.Database, to.Database) {
 			return mysql.NewSQLError(1435, "HY000", "Trigger in wrong schema")
 		}
-		t.Create = t.Create[:h.from] + quoteName(to.Name) + t.Create[h.to:]
+		t.Create = t.Create[:h.from] + quoteName(to.Database) + "." + quoteName(to.Name) + t.Create[h.to:]
 		if err := putObject(ctx, engine.ObjectTrigger, def.Database, o.Name, t); err != nil {
 			return err
 		}
