@@ -129,9 +129,6 @@ func NewServer(o Options) (*Server, error) {
 // stands before it.
 func NewEngine(b *Backend) *sqle.Engine {
 	overrides := sql.EngineOverrides{Builder: sql.BuilderOverrides{Parser: newParser()}}
-	if b.mysql {
-		overrides.SchemaFormatter = &formatter{}
-	}
 	a := analyzer.NewBuilder(b).AddOverrides(overrides).Build()
 	base := newBuilder(a.Overrides)
 	a.ExecBuilder = base
