@@ -416,6 +416,10 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		if s.b.mysql {
 			return b.renameTables(ctx, s, n)
 		}
+	case *plan.DropDB:
+		if s.b.mysql {
+			return b.dropDatabase(ctx, s, n, r)
+		}
 	case *plan.LockTables:
 		return b.lockTables(ctx, s, n)
 	case *plan.UnlockTables:
