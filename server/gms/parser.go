@@ -22,7 +22,7 @@ func newParser() *parser { return &parser{base: sql.NewMysqlParser()} }
 // ParseSimple implements sql.Parser.
 func (p *parser) ParseSimple(query string) (ast.Statement, error) {
 	query = plainComments(query)
-	stmt, err := p.base.ParseSimple(rewriteForShare(query))
+	stmt, err := p.base.ParseSimple(rewriteForShare(quoteChanged(query)))
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +49,7 @@ func (p *parser) ParseWithOptions(ctx context.Context, query string, delimiter r
 		}
 		return stmt, query[:end], rest, err
 	}
-	query = rewriteForShare(query)
+	query = rewriteForShare(quoteChanged(query))
 	stmt, parsed, rest, err := p.base.ParseWithOptions(ctx, query, delimiter, multi, options)
 	if err == nil {
 		p.after(ctx, query, stmt)
@@ -68,7 +68,7 @@ func (p *parser) ParseOneWithOptions(ctx context.Context, query string,
 	if stmt, end, err := own(ctx, query); stmt != nil || err != nil {
 		return stmt, end, err
 	}
-	query = rewriteForShare(query)
+	query = rewriteForShare(quoteChanged(query))
 	stmt, n, err := p.base.ParseOneWithOptions(ctx, query, options)
 	if err == nil {
 		p.after(ctx, query, stmt)

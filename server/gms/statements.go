@@ -55,6 +55,9 @@ func newGrammars() map[string]grammar {
 		"drop table":            parseDrop(false),
 		"drop tables":           parseDrop(false),
 		"drop view":             parseDrop(true),
+		"describe":              parseDescribe,
+		"desc":                  parseDescribe,
+		"explain":               parseDescribe,
 	}
 	for _, name := range []string{
 		"HANDLER", "CREATE FUNCTION", "CREATE AGGREGATE FUNCTION", "ALTER FUNCTION", "CHANGE MASTER", "CHANGE REPLICATION",
