@@ -72,6 +72,9 @@ func ownStatement(n sql.Node) bool {
 // root builds the root of a statement.
 func (b *builder) root(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql.RowIter, error) {
 	s.lent, s.home = "", ""
+	if s.depth == 0 {
+		s.root = n
+	}
 	if s.b.readOnly.Load() && !plan.IsReadOnly(n) && !isCall(n) {
 		return nil, errReadOnly()
 	}

@@ -353,7 +353,9 @@ func (c *client) writeRows(ctx *sql.Context, schema sql.Schema, rows sql.RowIter
 			c.sess.failing = false
 		}
 	}()
-	if err := w.Columns(columns(ctx, schema)); err != nil {
+	described := columns(ctx, schema)
+	addOrigins(c.sess.root, schema, described)
+	if err := w.Columns(described); err != nil {
 		return err
 	}
 	var arena []byte

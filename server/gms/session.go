@@ -85,6 +85,7 @@ type statement struct {
 	lent       string // the current database while a statement is planned that needs one, see lend
 	// home is the current database while a statement is planned that names it, see place.
 	home      string
+	root      sql.Node // its plan, nil until it is built
 	renamings []renaming
 }
 
