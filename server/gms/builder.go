@@ -72,7 +72,10 @@ func ownStatement(n sql.Node) bool {
 
 // root builds the root of a statement.
 func (b *builder) root(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql.RowIter, error) {
-	s.lent = ""
+	s.lent, s.home = "", ""
+	if s.depth == 0 {
+		s.root = n
+	}
 	if s.results != nil && s.depth == 0 {
 		s.results.called = isCall(n)
 	}
@@ -393,16 +396,6 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		c := *n
 		c.Catalog = unguarded{n.Catalog, s.b}
 		return b.plain(ctx, s, &c, r)
-	case *plan.DropDB:
-		if !s.b.mysql {
-			return nil, nil
-		}
-		if !n.IfExists && !n.Catalog.HasDatabase(ctx, n.DbName) {
-			return nil, mysql.NewSQLError(1008, "HY000", "Can't drop database '%s'; database doesn't exist", n.DbName)
-		}
-		c := *n
-		c.Catalog = unguarded{n.Catalog, s.b}
-		return b.plain(ctx, s, &c, r)
 	case *plan.DescribeQuery:
 		if s.b.mysql && !n.Format.Plan && !n.Format.Analyze {
 			return sql.RowsToRowIter(explain(ctx, n.Child)...), nil
@@ -429,6 +422,10 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		if s.b.mysql {
 			return b.showCreateTable(ctx, s, n, r)
 		}
+	case *plan.ShowCreateProcedure, *plan.ShowCreateTrigger, *plan.ShowTriggers, *plan.ShowCreateEvent, *plan.ShowEvents:
+		if s.b.mysql {
+			return b.showObject(ctx, s, n, r)
+		}
 	case *plan.Kill:
 		if s.b.mysql && !running(ctx, n.ConnID) {
 			return nil, mysql.NewSQLError(mysql.ERNoSuchThread, "HY000", "Unknown thread id: %d", n.ConnID)
@@ -436,6 +433,14 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 	case *plan.LoadData:
 		if s.b.mysql && !n.Local {
 			return nil, errFiles()
+		}
+	case *plan.RenameTable:
+		if s.b.mysql {
+			return b.renameTables(ctx, s, n)
+		}
+	case *plan.DropDB:
+		if s.b.mysql {
+			return b.dropDatabase(ctx, s, n, r)
 		}
 	case *plan.LockTables:
 		return b.lockTables(ctx, s, n)

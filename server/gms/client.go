@@ -365,7 +365,9 @@ func (c *client) writeRows(ctx *sql.Context, schema sql.Schema, rows sql.RowIter
 
 // sendRows sends the columns and rows of a result as they come.
 func (c *client) sendRows(ctx *sql.Context, schema sql.Schema, rows sql.RowIter, w *protocol.Results) error {
-	if err := w.Columns(columns(ctx, schema)); err != nil {
+	described := columns(ctx, schema)
+	addOrigins(c.sess.root, schema, described)
+	if err := w.Columns(described); err != nil {
 		return err
 	}
 	var arena []byte

@@ -133,7 +133,7 @@ func (d *Database) GetTableNames(ctx *sql.Context) ([]string, error) {
 	}
 	var out []string
 	for _, t := range cat.Tables(d.Name()) {
-		if !t.Temporary {
+		if !t.Temporary && !isFulltextTable(t.Name) {
 			out = append(out, t.Name)
 		}
 	}
@@ -172,6 +172,13 @@ func (d *Database) CreateView(ctx *sql.Context, name, text, create string) error
 		return sql.ErrExistingView.New(d.Name(), name)
 	}
 	mode := sql.LoadSqlMode(ctx)
+	s, err := sessionOf(ctx)
+	if err != nil {
+		return err
+	}
+	if create, err = s.canonical(ctx, d.Name(), create); err != nil {
+		return err
+	}
 	return putObject(ctx, engine.ObjectView, d.Name(), name,
 		storedView{Name: name, Text: text, Create: create, SQLMode: mode.String()})
 }
@@ -236,8 +243,16 @@ func (d *Database) CreateTrigger(ctx *sql.Context, t sql.TriggerDefinition) erro
 	} else if ok {
 		return mysql.NewSQLError(1359, "HY000", "Trigger already exists")
 	}
+	s, err := sessionOf(ctx)
+	if err != nil {
+		return err
+	}
+	create, err := s.canonical(ctx, d.Name(), t.CreateStatement)
+	if err != nil {
+		return err
+	}
 	return putObject(ctx, engine.ObjectTrigger, d.Name(), t.Name, storedTrigger{
-		Name: t.Name, Create: strings.TrimSpace(t.CreateStatement), SQLMode: t.SqlMode, Created: t.CreatedAt.UnixMicro(),
+		Name: t.Name, Create: create, SQLMode: t.SqlMode, Created: t.CreatedAt.UnixMicro(),
 	})
 }
 
@@ -281,8 +296,16 @@ func (d *Database) SaveStoredProcedure(ctx *sql.Context, p sql.StoredProcedureDe
 	} else if ok {
 		return sql.ErrStoredProcedureAlreadyExists.New(p.Name)
 	}
+	s, err := sessionOf(ctx)
+	if err != nil {
+		return err
+	}
+	create, err := s.canonical(ctx, d.Name(), p.CreateStatement)
+	if err != nil {
+		return err
+	}
 	return putObject(ctx, engine.ObjectProcedure, d.Name(), p.Name, storedProcedure{
-		Name: p.Name, Create: strings.TrimSpace(p.CreateStatement), SQLMode: p.SqlMode,
+		Name: p.Name, Create: create, SQLMode: p.SqlMode,
 		Created: p.CreatedAt.UnixMicro(), Modified: p.ModifiedAt.UnixMicro(),
 	})
 }
@@ -322,6 +345,16 @@ func (d *Database) SaveEvent(ctx *sql.Context, e sql.EventDefinition) (bool, err
 		return false, err
 	} else if ok {
 		return false, sql.ErrEventAlreadyExists.New(e.Name)
+	}
+	s, err := sessionOf(ctx)
+	if err != nil {
+		return false, err
+	}
+	if n, self, ok := newLexer(e.Definer).accountName(); ok && s.b.mysql {
+		if n, err = s.definer(ctx, n, !self); err != nil {
+			return false, err
+		}
+		e.Definer = n.String()
 	}
 	return d.putEvent(ctx, e)
 }

@@ -20,23 +20,35 @@ func contextWithoutDeadline() context.Context { return context.Background() }
 
 // A FULLTEXT index is five ordinary tables that the planner keeps by way of an
 // editor around the table's own; only its name and columns are kept with the table.
+// Their names begin with a NUL, which no identifier of a statement may have: clients
+// neither see nor reach them.
+
+func isFulltextTable(name string) bool { return strings.HasPrefix(name, "\x00") }
 
 // CreateFulltextTableNames implements fulltext.Database.
-func (d *Database) CreateFulltextTableNames(ctx *sql.Context, table, index string) (fulltext.IndexTableNames, error) {
-	names, err := d.GetTableNames(ctx)
+func (d *Database) CreateFulltextTableNames(ctx *sql.Context, table, _ string) (fulltext.IndexTableNames, error) {
+	s, tx, err := writer(ctx)
 	if err != nil {
 		return fulltext.IndexTableNames{}, err
 	}
+	cat := tx.NewestCatalog()
+	def := s.temporary(d.Name(), table)
+	if def == nil {
+		def = cat.Table(d.Name(), table)
+	}
+	if def == nil {
+		return fulltext.IndexTableNames{}, sql.ErrTableNotFound.New(table)
+	}
 	for i := 0; ; i++ {
-		prefix := strings.ToLower(fmt.Sprintf("%s_%s_%d", table, index, i))
-		if slices.ContainsFunc(names, func(n string) bool { return strings.HasPrefix(strings.ToLower(n), prefix) }) {
-			continue
+		prefix := fmt.Sprintf("\x00fts_%d_", def.ID)
+		n := fulltext.IndexTableNames{
+			Config:   prefix + "config",
+			Position: fmt.Sprintf("%s%d_position", prefix, i), DocCount: fmt.Sprintf("%s%d_doc_count", prefix, i),
+			GlobalCount: fmt.Sprintf("%s%d_global_count", prefix, i), RowCount: fmt.Sprintf("%s%d_row_count", prefix, i),
 		}
-		return fulltext.IndexTableNames{
-			Config:   table + "_FTS_CONFIG",
-			Position: prefix + "_FTS_POSITION", DocCount: prefix + "_FTS_DOC_COUNT",
-			GlobalCount: prefix + "_FTS_GLOBAL_COUNT", RowCount: prefix + "_FTS_ROW_COUNT",
-		}, nil
+		if cat.Table(d.Name(), n.Position) == nil && s.temporary(d.Name(), n.Position) == nil {
+			return n, nil
+		}
 	}
 }
 
@@ -180,4 +192,22 @@ func (t *Table) fulltextSets(ctx *sql.Context, sh *shape) ([]fulltext.TableSet, 
 // hasFulltext reports whether the table has a fulltext index.
 func (s *shape) hasFulltext() bool {
 	return slices.ContainsFunc(s.indexes, func(ix *Index) bool { return ix.def.Kind == engine.IndexFulltext })
+}
+
+// fulltextTables returns the tables of a table's FULLTEXT indexes.
+func fulltextTables(def *engine.TableDef) []string {
+	list, err := pseudoIndexes(def)
+	if err != nil {
+		return nil
+	}
+	var out []string
+	for _, p := range list {
+		if p.Kind == engine.IndexFulltext {
+			out = append(out, p.Position, p.DocCount, p.GlobalCount, p.RowCount)
+		}
+	}
+	if len(out) > 0 {
+		out = append(out, def.Options[optConfig])
+	}
+	return out
 }

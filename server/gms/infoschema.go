@@ -42,6 +42,9 @@ var addInformationSchema = sync.OnceFunc(func() {
 	for name, t := range tables {
 		read, ours := schemaReaders[name]
 		table, ok := t.(*information_schema.InformationSchemaTable)
+		if complete := schemaCompletions[name]; ok && complete != nil {
+			read, ours = completed(table.Reader, complete), true
+		}
 		if !ours || !ok {
 			continue
 		}

@@ -1,8 +1,10 @@
 package gms
 
 import (
+	"context"
 	"strings"
 
+	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/vitess/go/mysql"
 )
 
@@ -175,4 +177,20 @@ func syntaxError(q string, at int) error {
 	return mysql.NewSQLError(mysql.ERParseError, "42000",
 		"You have an error in your SQL syntax; check the manual that corresponds to your MySQL server version for the right syntax to use near '%s' at line %d",
 		near, 1+strings.Count(q[:at], "\n"))
+}
+
+// identifiers returns the error of a quoted identifier with a NUL, which MySQL does not
+// allow; nil if there is none.
+func identifiers(ctx context.Context, q string) error {
+	if strings.IndexByte(q, 0) < 0 {
+		return nil
+	}
+	sctx, _ := ctx.(*sql.Context)
+	ansi := sctx != nil && sql.LoadSqlMode(sctx).AnsiQuotes()
+	for l := newLexer(q); l.kind != 0; l.next() {
+		if (l.kind != 's' || ansi && l.q[l.start] == '"') && strings.IndexByte(l.q[l.start:l.at], 0) >= 0 {
+			return l.syntax()
+		}
+	}
+	return nil
 }

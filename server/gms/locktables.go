@@ -67,6 +67,7 @@ func (s *Session) sent(stmt ast.Statement) {
 		return // what it prepares is held to the locks when it is executed
 	}
 	l.stmt = stmt
+	s.place(stmt)
 	if len(l.tables) > 0 || l.readAll {
 		l.refused = s.restrict(stmt)
 	}
@@ -194,7 +195,7 @@ func (u *lockUse) use(name ast.TableName, alias string, write bool) {
 // that was open has been committed.
 func (b *builder) lockTables(ctx *sql.Context, s *Session, n *plan.LockTables) (sql.RowIter, error) {
 	s.unlockTables()
-	var tables, names []lockedTable
+	var tables, names, named []lockedTable // named: those of the statement, without what views bring
 	for _, l := range n.Locks {
 		t := lockedTable{write: l.Write}
 		if x, ok := l.Table.(sql.NameableNode); ok {
@@ -203,10 +204,10 @@ func (b *builder) lockTables(ctx *sql.Context, s *Session, n *plan.LockTables) (
 		if x := tableOf(l.Table); x != nil {
 			t.database, t.name = x.db.Name(), x.Name()
 		}
-		if slices.ContainsFunc(tables, func(o lockedTable) bool { return o.database == t.database && sameName(o.alias, t.alias) }) {
+		if slices.ContainsFunc(named, func(o lockedTable) bool { return o.database == t.database && sameName(o.alias, t.alias) }) {
 			return nil, mysql.NewSQLError(mysql.ERNonUniqTable, "42000", "Not unique table/alias: '%s'", t.alias)
 		}
-		tables = append(tables, t)
+		tables, named = append(tables, t), append(named, t)
 		transform.InspectWithOpaque(ctx, l.Table, func(_ *sql.Context, n sql.Node) bool { // a view's tables are locked with it
 			if x := tableOf(n); x != nil && !x.IsTemporary() {
 				under := lockedTable{database: x.db.Name(), name: x.Name(), alias: x.Name(), write: t.write}

@@ -55,6 +55,9 @@ func (p *parser) Parse(ctx *sql.Context, query string, multi bool) (ast.Statemen
 func (p *parser) ParseWithOptions(ctx context.Context, query string, delimiter rune, multi bool,
 	options ast.ParserOptions) (ast.Statement, string, string, error) {
 	query = plainComments(query)
+	if err := identifiers(ctx, query); err != nil {
+		return nil, "", "", err
+	}
 	if stmt, end, err := own(ctx, query); stmt != nil || err != nil {
 		rest := ""
 		if multi {
@@ -82,6 +85,9 @@ func (p *parser) ParseWithOptions(ctx context.Context, query string, delimiter r
 func (p *parser) ParseOneWithOptions(ctx context.Context, query string,
 	options ast.ParserOptions) (ast.Statement, int, error) {
 	query = plainComments(query)
+	if err := identifiers(ctx, query); err != nil {
+		return nil, 0, err
+	}
 	if stmt, end, err := own(ctx, query); stmt != nil || err != nil {
 		return stmt, end, err
 	}
@@ -133,6 +139,9 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 				}
 			}
 		}
+	}
+	if n, ok := stmt.(*ast.DDL); ok && sctx != nil {
+		qualifyBody(n, a.db)
 	}
 	a.statement(stmt)
 	if d, ok := stmt.(*ast.DDL); ok && d.ProcedureSpec != nil {

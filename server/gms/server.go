@@ -138,9 +138,6 @@ func NewServer(o Options) (*Server, error) {
 // stands before it.
 func NewEngine(b *Backend) *sqle.Engine {
 	overrides := sql.EngineOverrides{Builder: sql.BuilderOverrides{Parser: newParser()}}
-	if b.mysql {
-		overrides.SchemaFormatter = &formatter{}
-	}
 	addRules()
 	a := analyzer.NewBuilder(b).AddOverrides(overrides).Build()
 	guardNullSafeJoins(a)

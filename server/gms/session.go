@@ -88,6 +88,10 @@ type statement struct {
 	aliased    map[string]*engine.TableDef // tables with a TIME column that have another name in it
 	divided    bool                        // a division by zero was warned of
 	lent       string                      // the current database while a statement is planned that needs one, see lend
+	// home is the current database while a statement is planned that names it, see place.
+	home      string
+	root      sql.Node // its plan, nil until it is built
+	renamings []renaming
 }
 
 var (
@@ -117,6 +121,9 @@ func NewSession(b *Backend, base *sql.BaseSession) *Session {
 
 // GetCurrentDatabase implements sql.Session.
 func (s *Session) GetCurrentDatabase() string {
+	if s.home != "" {
+		return s.home
+	}
 	if db := s.BaseSession.GetCurrentDatabase(); db != "" {
 		return db
 	}
@@ -393,6 +400,7 @@ func (s *Session) ValidateSession(ctx *sql.Context) error {
 		clear(s.rowIDs.m)
 	}
 	s.statement = statement{fresh: true}
+	s.place(s.locks.stmt)
 	s.command.ok = types.OkResult{}
 	if s.tx != nil {
 		s.tx.begun = false

@@ -54,6 +54,12 @@ func newGrammars() map[string]grammar {
 		"help":                  emptySet("HELP", "source_category_name", "name", "is_it_category"),
 		"xa":                    parseXA,
 		"start transaction":     parseStartTransaction,
+		"drop table":            parseDrop(false),
+		"drop tables":           parseDrop(false),
+		"drop view":             parseDrop(true),
+		"describe":              parseDescribe,
+		"desc":                  parseDescribe,
+		"explain":               parseDescribe,
 	}
 	for _, name := range []string{
 		"HANDLER", "CREATE FUNCTION", "CREATE AGGREGATE FUNCTION", "ALTER FUNCTION", "CHANGE MASTER", "CHANGE REPLICATION",

@@ -37,7 +37,7 @@ func (s *Session) temporary(db, name string) *engine.TableDef {
 func (t *temporaries) names(db string) []string {
 	var out []string
 	for _, x := range t.m {
-		if strings.EqualFold(x.db, db) {
+		if strings.EqualFold(x.db, db) && !isFulltextTable(x.name) {
 			out = append(out, x.name)
 		}
 	}

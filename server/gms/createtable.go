@@ -1,0 +1,242 @@
+package gms
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/plan"
+	"github.com/dolthub/go-mysql-server/sql/types"
+
+	"sextant/engine"
+)
+
+// createTable returns the CREATE TABLE of a table as MySQL's SHOW CREATE TABLE has it.
+func createTable(ctx *sql.Context, t *Table, n *plan.ShowCreateTable) (string, error) {
+	def := t.shape.def
+	var parts []string
+	for _, c := range n.TargetSchema() {
+		if c.HiddenSystem {
+			continue
+		}
+		text, err := columnText(ctx, c, t.Collation())
+		if err != nil {
+			return "", err
+		}
+		parts = append(parts, text)
+	}
+	for _, ix := range orderedIndexes(t.shape) {
+		parts = append(parts, ix.text())
+	}
+	for _, fk := range slices.SortedFunc(slices.Values(def.ForeignKeys), func(a, b engine.ForeignKeyDef) int {
+		return strings.Compare(a.Name, b.Name)
+	}) {
+		parts = append(parts, foreignKeyText(def, fk))
+	}
+	for _, c := range n.Checks() {
+		text := fmt.Sprintf("CONSTRAINT %s CHECK (%s)", quoteName(c.Name), c.Expr)
+		if !c.Enforced {
+			text += " /*!80016 NOT ENFORCED */"
+		}
+		parts = append(parts, text)
+	}
+	temporary, counter := "", ""
+	if def.Temporary {
+		temporary = "TEMPORARY "
+	}
+	if def.AutoIncrement() >= 0 {
+		next, err := t.PeekNextAutoIncrementValue(ctx)
+		if err != nil {
+			return "", err
+		}
+		if next > 1 {
+			counter = fmt.Sprintf(" AUTO_INCREMENT=%d", next)
+		}
+	}
+	text := fmt.Sprintf("CREATE %sTABLE %s (\n  %s\n) ENGINE=InnoDB%s DEFAULT CHARSET=%s COLLATE=%s", temporary, quoteName(def.Name),
+		strings.Join(parts, ",\n  "), counter, t.Collation().CharacterSet().Name(), t.Collation().Name())
+	if def.Comment != "" {
+		text += " COMMENT=" + quoteText(def.Comment)
+	}
+	return text, nil
+}
+
+// columnText is a column's line.
+func columnText(ctx *sql.Context, c *sql.Column, table sql.CollationID) (string, error) {
+	text := quoteName(c.Name) + " " + c.Type.String()
+	if t, ok := c.Type.(sql.TypeWithCollation); ok {
+		typ := t.StringWithTableCollation(table)
+		if strings.Contains(typ, " COLLATE ") && !strings.Contains(typ, " CHARACTER SET ") {
+			typ = strings.Replace(typ, " COLLATE ", " CHARACTER SET "+t.Collation().CharacterSet().Name()+" COLLATE ", 1)
+		}
+		text = quoteName(c.Name) + " " + typ
+	}
+	if c.Generated != nil {
+		kind := "STORED"
+		if c.Virtual {
+			kind = "VIRTUAL"
+		}
+		text += " GENERATED ALWAYS AS " + c.Generated.String() + " " + kind
+	}
+	switch {
+	case !c.Nullable:
+		text += " NOT NULL"
+	case types.IsTimestampType(c.Type):
+		text += " NULL"
+	}
+	if t, ok := c.Type.(sql.SpatialColumnType); ok {
+		if srid, defined := t.GetSpatialTypeSRID(); defined {
+			text += fmt.Sprintf(" /*!80003 SRID %d */", srid)
+		}
+	}
+	value, err := defaultText(ctx, c)
+	if err != nil {
+		return "", err
+	}
+	if value != "" {
+		text += " DEFAULT " + value
+	}
+	if c.OnUpdate != nil {
+		text += " ON UPDATE " + c.OnUpdate.String()
+	}
+	if c.AutoIncrement {
+		text += " AUTO_INCREMENT"
+	}
+	if c.Comment != "" {
+		text += " COMMENT " + quoteText(c.Comment)
+	}
+	if c.Hidden {
+		text += " /*!80023 INVISIBLE */"
+	}
+	return text, nil
+}
+
+// defaultText is a column's default, "" if none is shown: that of a TEXT or the like is not
+// if it is NULL.
+func defaultText(ctx *sql.Context, c *sql.Column) (string, error) {
+	if c.Generated != nil {
+		return "", nil
+	}
+	null := c.Default == nil || strings.EqualFold(c.Default.String(), "NULL")
+	if null {
+		if !c.Nullable || types.IsTextBlob(c.Type) || types.IsJSON(c.Type) || types.IsGeometry(c.Type) {
+			return "", nil
+		}
+		return "NULL", nil
+	}
+	text := c.Default.String()
+	if t := c.Default.Type(ctx); !c.Default.IsLiteral() || types.IsTime(t) || types.IsText(t) || types.IsEnum(c.Type) || types.IsSet(c.Type) {
+		return text, nil
+	}
+	v, err := c.Default.Eval(ctx, nil)
+	if err != nil {
+		return "", err
+	}
+	if types.IsBit(c.Type) {
+		return fmt.Sprintf("b'%b'", v), nil
+	}
+	return fmt.Sprintf("'%v'", v), nil
+}
+
+// orderedIndexes returns a table's indexes in MySQL's order: the primary key, unique
+// ones without and with columns that may be NULL, others, FULLTEXT ones; those of one kind
+// as they were made.
+func orderedIndexes(sh *shape) []*Index {
+	rank := func(ix *Index) int {
+		switch {
+		case ix.def == sh.def.Primary:
+			return 0
+		case ix.def.Kind == engine.IndexFulltext:
+			return 4
+		case !ix.def.Unique:
+			return 3
+		case slices.ContainsFunc(ix.columns, func(c int) bool { return sh.schema[c].Nullable }):
+			return 2
+		}
+		return 1
+	}
+	made := func(ix *Index) engine.IndexID {
+		if ix.pseudo != nil {
+			return ^engine.IndexID(0)
+		}
+		return ix.def.ID
+	}
+	return slices.SortedStableFunc(slices.Values(sh.indexes), func(a, b *Index) int {
+		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(made(a), made(b)))
+	})
+}
+
+// text is the index's line.
+func (ix *Index) text() string {
+	var columns []string
+	for _, ic := range ix.def.Columns {
+		c := ix.shape.schema[ic.Column]
+		text := quoteName(c.Name)
+		switch {
+		case c.HiddenSystem && c.Generated != nil:
+			text = generatedText(c.Generated)
+		case ic.Prefix > 0:
+			text += fmt.Sprintf("(%d)", ic.Prefix)
+		}
+		if ic.Desc {
+			text += " DESC"
+		}
+		columns = append(columns, text)
+	}
+	list := " (" + strings.Join(columns, ",") + ")"
+	if ix.def == ix.shape.def.Primary {
+		return "PRIMARY KEY" + list
+	}
+	kind := ""
+	switch {
+	case ix.def.Kind == engine.IndexFulltext:
+		kind = "FULLTEXT "
+	case ix.def.Kind == engine.IndexSpatial:
+		kind = "SPATIAL "
+	case ix.def.Kind == engine.IndexVector:
+		kind = "VECTOR "
+	case ix.def.Unique:
+		kind = "UNIQUE "
+	}
+	text := kind + "KEY " + quoteName(ix.def.Name) + list
+	if ix.def.Comment != "" {
+		text += " COMMENT " + quoteText(ix.def.Comment)
+	}
+	if ix.def.Invisible {
+		text += " /*!80000 INVISIBLE */"
+	}
+	return text
+}
+
+// generatedText is the expression of a hidden column. What was read from the catalog has
+// its parentheses already.
+func generatedText(d *sql.ColumnDefaultValue) string {
+	if _, ok := d.Expr.(*sql.UnresolvedColumnDefault); ok {
+		return d.Expr.String()
+	}
+	return d.String()
+}
+
+// foreignKeyText is a foreign key's line.
+func foreignKeyText(t *engine.TableDef, fk engine.ForeignKeyDef) string {
+	names := func(list []string) string {
+		quoted := make([]string, len(list))
+		for i, name := range list {
+			quoted[i] = quoteName(name)
+		}
+		return " (" + strings.Join(quoted, ",") + ")"
+	}
+	parent := quoteName(fk.ParentTable)
+	if !sameName(fk.ParentDatabase, t.Database) {
+		parent = quoteName(fk.ParentDatabase) + "." + parent
+	}
+	text := "CONSTRAINT " + quoteName(fk.Name) + " FOREIGN KEY" + names(fk.Columns) + " REFERENCES " + parent + names(fk.ParentColumns)
+	for _, a := range []struct{ on, action string }{{"DELETE", fk.OnDelete}, {"UPDATE", fk.OnUpdate}} {
+		if a.action != "" && a.action != string(sql.ForeignKeyReferentialAction_DefaultAction) && a.action != string(sql.ForeignKeyReferentialAction_NoAction) {
+			text += " ON " + a.on + " " + a.action
+		}
+	}
+	return text
+}

@@ -1,0 +1,124 @@
+package gms
+
+import (
+	"strings"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/expression"
+	"github.com/dolthub/go-mysql-server/sql/plan"
+	"github.com/dolthub/go-mysql-server/sql/transform"
+	"github.com/dolthub/go-mysql-server/sql/types"
+	gomysql "github.com/go-mysql-org/go-mysql/mysql"
+
+	"sextant/engine"
+	"sextant/server/protocol"
+)
+
+// Flags of columns that the library does not name.
+const (
+	multipleKeyFlag = 8
+	noDefaultFlag   = 4096
+	onUpdateFlag    = 8192
+)
+
+// addOrigins sets what a result's columns are columns of. The planner's schema has names
+// as the statement gives them.
+func addOrigins(n sql.Node, schema sql.Schema, out []protocol.Column) {
+	if n == nil {
+		return
+	}
+	exprs := projections(n)
+	if exprs != nil && len(exprs) != len(schema) {
+		return
+	}
+	tables := map[string]*Table{}
+	transform.Inspect(n, func(n sql.Node) bool {
+		x, named := n.(sql.NameableNode)
+		if t := tableOf(n); t != nil && named {
+			tables[strings.ToLower(x.Name())] = t
+			return false
+		}
+		return true
+	})
+	for i, c := range schema {
+		col := &out[i]
+		if exprs != nil {
+			col.Table, col.OrgTable, col.OrgName, col.Database = "", "", "", ""
+			f, ok := unaliased(exprs[i]).(*expression.GetField)
+			if !ok || f.Table() == "" {
+				continue
+			}
+			col.Table, col.OrgTable, col.OrgName, col.Database = f.Table(), f.Table(), f.Name(), f.Database()
+		} else if c.Source == "" {
+			col.OrgName = ""
+			continue
+		}
+		if t := tables[strings.ToLower(col.Table)]; t != nil {
+			def := t.shape.def
+			col.OrgTable, col.Database = def.Name, def.Database
+			if o := def.Column(col.OrgName); o >= 0 {
+				col.OrgName = def.Columns[o].Name
+				col.Flags |= columnFlags(def, o, t.shape.schema[o])
+			}
+		}
+	}
+}
+
+// projections returns the expressions of a result's columns, nil if they are a table's.
+func projections(n sql.Node) []sql.Expression {
+	for {
+		switch x := n.(type) {
+		case *plan.Project:
+			return x.Projections
+		case *plan.Limit, *plan.Offset, *plan.Sort, *plan.TopN, *plan.Distinct, *plan.Filter, *plan.Having:
+			n = x.Children()[0]
+		default:
+			return nil
+		}
+	}
+}
+
+func unaliased(e sql.Expression) sql.Expression {
+	if a, ok := e.(*expression.Alias); ok {
+		return a.Child
+	}
+	return e
+}
+
+// columnFlags are the flags of a table's column that its type does not tell.
+func columnFlags(def *engine.TableDef, o int, c *sql.Column) (flags uint16) {
+	if !c.Nullable {
+		flags |= gomysql.NOT_NULL_FLAG
+	}
+	if c.AutoIncrement {
+		flags |= gomysql.AUTO_INCREMENT_FLAG
+	}
+	if c.Default == nil && c.Generated == nil && !c.Nullable && !c.AutoIncrement {
+		flags |= noDefaultFlag
+	}
+	if types.IsTimestampType(c.Type) && c.OnUpdate != nil {
+		flags |= gomysql.TIMESTAMP_FLAG | onUpdateFlag
+	}
+	if !def.Keyless() {
+		for _, k := range def.Primary.Columns {
+			if k.Column == o {
+				flags |= gomysql.PRI_KEY_FLAG | gomysql.PART_KEY_FLAG
+			}
+		}
+	}
+	for _, ix := range def.Indexes {
+		for i, k := range ix.Columns {
+			if k.Column != o {
+				continue
+			}
+			flags |= gomysql.PART_KEY_FLAG
+			switch {
+			case i == 0 && ix.Unique && len(ix.Columns) == 1:
+				flags |= gomysql.UNIQUE_KEY_FLAG
+			case i == 0:
+				flags |= multipleKeyFlag
+			}
+		}
+	}
+	return flags
+}
