@@ -232,6 +232,7 @@ func (s *session) login() error {
 	if err != nil {
 		return &refusal{mysql.ER_HANDSHAKE_ERROR, "08S01", "Bad handshake"}
 	}
+	h.capabilities &= capabilities // some clients say what was not offered
 	if s.tls != nil {
 		h.capabilities |= mysql.CLIENT_SSL
 	}
