@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/netip"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -76,6 +77,11 @@ func (s *served) Query(_ context.Context, text string, w *protocol.Results) erro
 		return row("none")
 	case "use":
 		s.changes = []protocol.Change{{Type: gomysql.SESSION_TRACK_SCHEMA, Value: arg}}
+	case "end":
+		id, err := strconv.ParseUint(arg, 10, 32)
+		if err != nil || !s.srv.Kill(uint32(id)) {
+			return errors.New("no such session")
+		}
 	case "KILL":
 		return row("killed here " + arg)
 	}
@@ -235,6 +241,36 @@ func TestTLSNeverOnOneSideOnly(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Sessions with TLS that wait for a command are drained, and end with their instance.
+func TestTLSIdleSessions(t *testing.T) {
+	_, source := newCerts(t)
+	in := newServed(t, "db-1", source)
+	f := startFleet(t, router.Options{TLS: source, InstanceTLS: source}, in)
+	connect := func() *client.Conn {
+		return raw(t, f.addr("cluster"), "sha2", "secret", func(c *client.Conn) error {
+			c.UseSSL(true)
+			return nil
+		})
+	}
+	lost, kept, drained := connect(), connect(), connect()
+	if _, err := kept.Execute(fmt.Sprint("end ", lost.GetConnectionID())); err != nil {
+		t.Fatal(err)
+	}
+	wantEnd(t, lost.Conn.Conn)
+	if _, err := kept.Execute("id"); err != nil {
+		t.Error(err)
+	}
+	if err := kept.Close(); err != nil {
+		t.Error(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := f.r.Close(ctx); err != nil {
+		t.Error(err)
+	}
+	wantEnd(t, drained.Conn.Conn)
 }
 
 func TestTLSAskedForThoughNotOffered(t *testing.T) {
