@@ -246,12 +246,17 @@ func (s *session) connect(c claim, h hello, seq byte, deadline time.Time) error 
 	if err != nil {
 		return err
 	}
-	login, caps := h.append(nil, seq, g.capabilities)
-	s.dep = caps&mysql.CLIENT_DEPRECATE_EOF != 0
-	if h.capabilities&mysql.CLIENT_DEPRECATE_EOF != 0 && !s.dep {
-		return &refusal{mysql.ER_HANDSHAKE_ERROR, "08S01", c.instance.ID + " lacks CLIENT_DEPRECATE_EOF"}
+	if s.tls != nil {
+		if err := s.secure(ctx, backend, c, g, h); err != nil {
+			return err
+		}
 	}
-	if _, err := backend.Write(login); err != nil {
+	login, caps := h.append(nil, seq, g.capabilities)
+	s.dep, s.attrs = caps&mysql.CLIENT_DEPRECATE_EOF != 0, caps&mysql.CLIENT_QUERY_ATTRIBUTES != 0
+	if lacks := h.capabilities & agreed &^ caps; lacks != 0 {
+		return &refusal{mysql.ER_HANDSHAKE_ERROR, "08S01", fmt.Sprintf("Bad handshake: %s lacks the client's capabilities %#x", c.instance.ID, lacks)}
+	}
+	if _, err := s.up.dst.Write(login); err != nil {
 		return err
 	}
 	first, err := s.down.head()
@@ -272,7 +277,8 @@ func (s *session) connect(c claim, h hello, seq byte, deadline time.Time) error 
 
 // header is what the instance is told about the client.
 func (s *session) header(c claim) proxyv2.Header {
-	h := proxyv2.Header{Source: addrPort(s.client.RemoteAddr()), Destination: addrPort(s.client.LocalAddr())}
+	h := proxyv2.Header{Source: addrPort(s.client.RemoteAddr()), Destination: addrPort(s.client.LocalAddr()),
+		Connection: s.id, TLS: tlsOf(s.tls)}
 	if c.writer {
 		h.WriterEpoch = uint64(c.epoch)
 	}

@@ -293,7 +293,7 @@ func (s *session) changeUser(h head) error {
 	var told *refusal
 	switch {
 	case errors.As(err, &told):
-		_, werr := s.client.Write(appendError(nil, s.seq, told.code, told.state, told.message))
+		_, werr := s.down.dst.Write(appendError(nil, s.seq, told.code, told.state, told.message))
 		return errors.Join(err, werr)
 	case errors.Is(err, errDenied):
 		// MySQL closes the connection, an instance that does not know the command
@@ -324,7 +324,7 @@ func (s *session) reply(packet []byte) error {
 	if err := s.down.flush(); err != nil {
 		return err
 	}
-	_, err := s.client.Write(packet)
+	_, err := s.down.dst.Write(packet)
 	return err
 }
 

@@ -22,12 +22,20 @@
 // it is no writer (1053, 1290, 1836) is tried again until the deadline, as long
 // as nothing of it has been passed on to the client.
 //
-// Connection ids. The id in the greeting is the router's number and a counter;
-// KILL with such an id, as a statement of its own or as COM_PROCESS_KILL, is
-// translated to the instance's. CONNECTION_ID() and SHOW PROCESSLIST return the
-// instance's ids, which KILL takes too if the session is on that instance.
+// TLS. A client that asks for TLS gets it from the router, and the router gets TLS
+// from the instance, whose certificate it verifies; if it cannot, the client is
+// refused. What the client's TLS is, and its certificate, travels in front of the
+// connection like its address. Without TLS nothing is different: long packets are
+// moved by the kernel.
 //
-// Not done: TLS, compression, moving a session to another instance, holding the
-// statements of a connected session, session tracking, query attributes, MariaDB's
-// protocol extensions, mysql_clear_password (refused), the pre-4.1 login.
+// Connection ids. The id in the greeting is the router's number and a counter. The
+// instance takes it as the session's own, so that CONNECTION_ID(), SHOW PROCESSLIST
+// and KILL mean the same. KILL, as a statement of its own or as COM_PROCESS_KILL,
+// is translated only if the instance could not (the id was still in use), and
+// carried out by Options.Kill for a session on another instance. A KILL among other
+// statements reaches sessions on the same instance.
+//
+// Not done: compression, moving a session to another instance, holding the
+// statements of a connected session, MariaDB's protocol extensions, instances with
+// other capabilities than Options.Without says, the pre-4.1 login.
 package router

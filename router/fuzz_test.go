@@ -61,6 +61,7 @@ func FuzzPackets(f *testing.F) {
 func FuzzLogin(f *testing.F) {
 	f.Add([]byte("\x0a8.0\x00\x01\x00\x00\x00abcdefgh\x00\xff\xff\x21\x02\x00\xff\xff"))
 	f.Add(append(make([]byte, 32), "u\x00\x00p\x00"...))
+	f.Add([]byte("\x02\x01\x02\x01\xfe\x00\x01a\x08\x00\x01b\x01xKILL 1"))
 	f.Add([]byte("\x11user\x00\x01pdb\x00\x21\x00plugin\x00"))
 	f.Fuzz(func(t *testing.T, in []byte) {
 		_, _ = parseGreeting(in)
@@ -76,6 +77,9 @@ func FuzzLogin(f *testing.F) {
 					t.Fatalf("%q: %v", b, err)
 				}
 			}
+		}
+		if n, ok := attributesBytes(in); ok && n > len(in) {
+			t.Fatalf("%q: %d bytes of attributes", in, n)
 		}
 		if k, ok := parseKill(string(in)); ok && len(k.before)+len(k.after) >= len(in) {
 			t.Fatalf("%q: %+v", in, k)

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/go-mysql-org/go-mysql/client"
+	gomysql "github.com/go-mysql-org/go-mysql/mysql"
 	"github.com/go-sql-driver/mysql"
 
 	"sextant/router"
@@ -70,8 +71,15 @@ func endpoints() []route.Endpoint {
 	}
 }
 
-// newFleet starts a router. The first instance is the writer of epoch 1 and serves.
+// newFleet is startFleet for instances without query attributes, as MariaDB.
 func newFleet(t testing.TB, o router.Options, instances ...route.Instance) *fleet {
+	t.Helper()
+	o.Without = gomysql.CLIENT_QUERY_ATTRIBUTES
+	return startFleet(t, o, instances...)
+}
+
+// startFleet starts a router. The first instance is the writer of epoch 1 and serves.
+func startFleet(t testing.TB, o router.Options, instances ...route.Instance) *fleet {
 	t.Helper()
 	f := &fleet{t: t, log: &lockedBuffer{}, served: make(chan error, 1)}
 	f.source = &source{ready: make(chan struct{})}

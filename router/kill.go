@@ -18,8 +18,9 @@ type victim struct {
 }
 
 // kill answers COM_PROCESS_KILL, or a COM_QUERY that is one KILL statement, if
-// it names a session by an id of this router, and reports whether it did. Any
-// other id is the instance's own: the command is passed on as it is.
+// it names a session by an id of this router that its instance does not know it
+// by, or one on another instance, and reports whether it did. Any other id is the
+// instance's own: the command is passed on as it is.
 func (s *session) kill(h head) (done bool, err error) {
 	if h.n > killBytesMax {
 		return false, nil
@@ -35,24 +36,12 @@ func (s *session) kill(h head) (done bool, err error) {
 		}
 		stmt.id = binary.LittleEndian.Uint32(body[1:])
 	} else {
-		begin, err := s.up.body(h, 2)
-		if err != nil {
-			return false, eofInside(err)
-		}
-		if len(begin) < 2 || !mayBeKill(begin[1]) {
-			return false, nil
-		}
-		body, err := s.up.body(h, h.n)
-		if err != nil {
-			return false, eofInside(err)
-		}
-		var ok bool
-		if stmt, ok = parseKill(string(body[1:])); !ok {
-			return false, nil
+		if stmt, err = s.killText(h); err != nil || stmt.id == 0 {
+			return false, err
 		}
 	}
 	v, ours, here := s.victim(stmt.id)
-	if !ours {
+	if !ours || here && v.connection == stmt.id {
 		return false, nil
 	}
 	if err := s.up.discard(); err != nil {
@@ -62,6 +51,38 @@ func (s *session) kill(h head) (done bool, err error) {
 		return true, s.killHere(h, stmt, v)
 	}
 	return true, s.reply(s.killThere(h.seq+1, stmt, v))
+}
+
+// killText returns the KILL that a COM_QUERY is; its id is 0 if it is none.
+func (s *session) killText(h head) (killStatement, error) {
+	text := 1 // where it begins
+	if s.attrs {
+		text += 2 // without attributes; with some the whole packet is read
+	}
+	begin, err := s.up.body(h, text+1)
+	if err != nil {
+		return killStatement{}, eofInside(err)
+	}
+	if len(begin) <= text || !(s.attrs && begin[1] != 0) && !mayBeKill(begin[text]) {
+		return killStatement{}, nil
+	}
+	body, err := s.up.body(h, h.n)
+	if err != nil {
+		return killStatement{}, eofInside(err)
+	}
+	if s.attrs {
+		n, ok := attributesBytes(body[1:])
+		if !ok {
+			return killStatement{}, nil // the instance says what is wrong
+		}
+		text = 1 + n
+	}
+	stmt, ok := parseKill(string(body[text:]))
+	if !ok {
+		return killStatement{}, nil
+	}
+	stmt.before = string(body[1:text]) + stmt.before
+	return stmt, nil
 }
 
 func (s *session) victim(id uint32) (v victim, ours, here bool) {
@@ -116,13 +137,14 @@ func (s *session) killThere(seq byte, stmt killStatement, v victim) []byte {
 			fmt.Sprintf("Kill thread %d on instance %s: %v", stmt.id, v.instance, err))
 	}
 	s.stats.kills.Inc()
-	ok := binary.LittleEndian.AppendUint16([]byte{mysql.OK_HEADER, 0, 0}, s.status)
+	status := s.status &^ (mysql.SERVER_SESSION_STATE_CHANGED | mysql.SERVER_MORE_RESULTS_EXISTS)
+	ok := binary.LittleEndian.AppendUint16([]byte{mysql.OK_HEADER, 0, 0}, status)
 	return appendPacket(nil, seq, append(ok, 0, 0))
 }
 
 // killStatement is KILL [HARD | SOFT] [CONNECTION | QUERY] id.
 type killStatement struct {
-	before    string // the text up to the id
+	before    string // the query's attributes and the text up to the id
 	id        uint32
 	after     string // the text behind it
 	queryOnly bool

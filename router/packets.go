@@ -12,14 +12,21 @@ import (
 // offers: a flag that changes how packets look must be meant by both sides.
 // CLIENT_LONG_PASSWORD says that MariaDB's own extensions are not meant.
 //
-// Not offered: TLS, compression, session tracking, query attributes.
+// CLIENT_SSL is offered besides if the router has a certificate.
+//
+// Not offered: compression.
 const offered = mysql.CLIENT_LONG_PASSWORD | mysql.CLIENT_FOUND_ROWS |
 	mysql.CLIENT_LONG_FLAG | mysql.CLIENT_CONNECT_WITH_DB | mysql.CLIENT_LOCAL_FILES |
 	mysql.CLIENT_PROTOCOL_41 | mysql.CLIENT_TRANSACTIONS | mysql.CLIENT_SECURE_CONNECTION |
 	mysql.CLIENT_MULTI_STATEMENTS | mysql.CLIENT_MULTI_RESULTS | mysql.CLIENT_PLUGIN_AUTH |
 	mysql.CLIENT_CONNECT_ATTRS | mysql.CLIENT_PLUGIN_AUTH_LENENC_CLIENT_DATA |
 	mysql.CLIENT_DEPRECATE_EOF | mysql.CLIENT_INTERACTIVE | mysql.CLIENT_PS_MULTI_RESULTS |
-	mysql.CLIENT_IGNORE_SPACE | mysql.CLIENT_ODBC | mysql.CLIENT_CAN_HANDLE_EXPIRED_PASSWORDS
+	mysql.CLIENT_IGNORE_SPACE | mysql.CLIENT_ODBC | mysql.CLIENT_CAN_HANDLE_EXPIRED_PASSWORDS |
+	mysql.CLIENT_SESSION_TRACK | mysql.CLIENT_QUERY_ATTRIBUTES
+
+// agreed are the flags that change how packets look: a client that has one cannot
+// be on an instance that lacks it.
+const agreed = mysql.CLIENT_DEPRECATE_EOF | mysql.CLIENT_SESSION_TRACK | mysql.CLIENT_QUERY_ATTRIBUTES
 
 // needed is what every client must have, and every instance.
 const needed = mysql.CLIENT_PROTOCOL_41 | mysql.CLIENT_SECURE_CONNECTION
@@ -42,15 +49,15 @@ func appendPacket(b []byte, seq byte, body []byte) []byte {
 }
 
 // appendGreeting appends the router's greeting. No byte of salt is 0.
-func appendGreeting(b []byte, version string, id uint32, salt *[saltBytes]byte) []byte {
+func appendGreeting(b []byte, version string, id, capabilities uint32, salt *[saltBytes]byte) []byte {
 	body := append([]byte{protocolVersion}, version...)
 	body = append(body, 0)
 	body = binary.LittleEndian.AppendUint32(body, id)
 	body = append(append(body, salt[:8]...), 0)
-	body = binary.LittleEndian.AppendUint16(body, uint16(offered&0xffff))
+	body = binary.LittleEndian.AppendUint16(body, uint16(capabilities&0xffff))
 	body = append(body, greetingCharset)
 	body = binary.LittleEndian.AppendUint16(body, mysql.SERVER_STATUS_AUTOCOMMIT)
-	body = binary.LittleEndian.AppendUint16(body, uint16(offered>>16))
+	body = binary.LittleEndian.AppendUint16(body, uint16(capabilities>>16))
 	body = append(body, saltBytes+1)
 	body = append(body, make([]byte, 10)...)
 	body = append(append(body, salt[8:]...), 0)
@@ -101,9 +108,6 @@ func parseHello(b []byte) (hello, error) {
 		packetMax:    binary.LittleEndian.Uint32(b[4:]),
 		charset:      b[8],
 	}
-	if len(b) == helloFixedBytes && h.capabilities&mysql.CLIENT_SSL != 0 {
-		return h, nil // asks for TLS before it says who it is
-	}
 	s := scanner{b: b[helloFixedBytes:]}
 	h.user = s.terminated()
 	switch {
@@ -134,15 +138,12 @@ func parseHello(b []byte) (hello, error) {
 // append appends the packet that logs the client in on an instance that offers
 // capabilities, and returns those that the session has.
 func (h hello) append(b []byte, seq byte, capabilities uint32) ([]byte, uint32) {
-	caps := h.capabilities & offered & capabilities
+	caps := h.capabilities & (offered | mysql.CLIENT_SSL) & capabilities
 	caps |= needed | mysql.CLIENT_PLUGIN_AUTH | mysql.CLIENT_LONG_PASSWORD
 	if h.attributes == nil {
 		caps &^= mysql.CLIENT_CONNECT_ATTRS
 	}
-	body := binary.LittleEndian.AppendUint32(nil, caps)
-	body = binary.LittleEndian.AppendUint32(body, h.packetMax)
-	body = append(body, h.charset)
-	body = append(body, make([]byte, 23)...)
+	body := h.fixed(caps)
 	body = append(append(body, h.user...), 0)
 	body = append(body, 0) // no proof, in either form of its length
 	if caps&mysql.CLIENT_CONNECT_WITH_DB != 0 {
@@ -153,6 +154,20 @@ func (h hello) append(b []byte, seq byte, capabilities uint32) ([]byte, uint32) 
 		body = append(body, h.attributes...)
 	}
 	return appendPacket(b, seq, body), caps
+}
+
+// fixed is what a login begins with.
+func (h hello) fixed(caps uint32) []byte {
+	body := binary.LittleEndian.AppendUint32(nil, caps)
+	body = binary.LittleEndian.AppendUint32(body, h.packetMax)
+	body = append(body, h.charset)
+	return append(body, make([]byte, 23)...)
+}
+
+// appendSSLRequest appends the packet that asks an instance for TLS.
+func (h hello) appendSSLRequest(b []byte, capabilities uint32) []byte {
+	caps := h.capabilities & (offered | mysql.CLIENT_SSL) & capabilities
+	return appendPacket(b, 1, h.fixed(caps|needed|mysql.CLIENT_SSL))
 }
 
 // changeUser is a COM_CHANGE_USER with its proof of identity, which may have

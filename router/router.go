@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"sextant/internal/certs"
 	"sextant/internal/hangup"
 	"sextant/router/route"
 )
@@ -45,6 +46,14 @@ type Options struct {
 	// that asks for it has no session of its own. The router has checked that
 	// both sessions belong to the same user. nil: such a KILL gets an error.
 	Kill func(ctx context.Context, on route.Instance, connection uint32, queryOnly bool) error
+
+	// TLS is what clients are shown, and verifies their certificates; InstanceTLS
+	// verifies the instances. nil: no TLS.
+	TLS, InstanceTLS *certs.Source
+
+	// Without are the capabilities that are not offered to clients since the
+	// instances lack them: none of Sextant's.
+	Without uint32
 
 	ServerVersion  string        // in the greeting; the instances' own
 	HoldTimeout    time.Duration // how long a new connection waits for a backend

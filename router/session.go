@@ -2,6 +2,8 @@ package router
 
 import (
 	"crypto/rand"
+	"crypto/tls"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -25,11 +27,11 @@ func (e *refusal) Error() string { return fmt.Sprintf("%d (%s): %s", e.code, e.s
 var (
 	tooMany = &refusal{mysql.ER_CON_COUNT_ERROR, "08004", "Too many connections"}
 	noTLS   = &refusal{mysql.ER_HANDSHAKE_ERROR, "08S01",
-		"Bad handshake: the router offers no TLS"}
+		"Bad handshake: TLS was asked for as it was not offered"}
 	oldClient = &refusal{mysql.ER_NOT_SUPPORTED_AUTH_MODE, "08004",
 		"Client does not support the authentication protocol of MySQL 4.1"}
 	cleartext = &refusal{codeSecureTransport, "HY000",
-		"Authentication requires a secure connection; the router does not pass on a password in clear"}
+		"Authentication requires a secure connection: TLS"}
 	shutdown = &refusal{mysql.ER_SERVER_SHUTDOWN, "08S01", "The router is shutting down"}
 )
 
@@ -51,7 +53,8 @@ type session struct {
 	r      *Router
 	id     uint32 // in the client's greeting
 	stats  *endpointStats
-	client net.Conn
+	client net.Conn             // as it was accepted: whoever reads and writes uses the pipes'
+	tls    *tls.ConnectionState // of the client; nil: it came without
 
 	up   pipe // client to instance
 	down pipe // instance to client
@@ -59,6 +62,7 @@ type session struct {
 
 	seq    byte   // of the next packet to the client, during login
 	dep    bool   // CLIENT_DEPRECATE_EOF is on, on both sides
+	attrs  bool   // CLIENT_QUERY_ATTRIBUTES is on, on both sides
 	status uint16 // status flags of the last OK or EOF
 
 	// mu is guarded by r.mu. It is what other goroutines may ask and do.
@@ -108,7 +112,7 @@ func (s *session) leave() {
 	delete(s.r.mu.sessions, s.id)
 	s.detach()
 	s.r.mu.Unlock()
-	_ = s.client.Close() // nothing can be done about a failure
+	_ = s.down.dst.Close() // nothing can be done about a failure
 	s.up.drop()
 	s.down.drop()
 }
@@ -187,7 +191,7 @@ func (s *session) refuse(err error) {
 	case errors.As(err, &told):
 		s.stats.refused.Inc()
 		_ = s.client.SetWriteDeadline(time.Now().Add(s.r.o.LoginTimeout))
-		_, err = s.client.Write(appendError(nil, s.seq, told.code, told.state, told.message))
+		_, err = s.down.dst.Write(appendError(nil, s.seq, told.code, told.state, told.message))
 		err = errors.Join(told, err)
 	default:
 		s.stats.broken.Inc()
@@ -200,7 +204,11 @@ func (s *session) login() error {
 	if err := s.client.SetDeadline(time.Now().Add(s.r.o.LoginTimeout)); err != nil {
 		return err
 	}
-	if _, err := s.client.Write(appendGreeting(nil, s.r.o.ServerVersion, s.id, newSalt())); err != nil {
+	secure, capabilities := s.r.o.TLS.Server(), offered&^s.r.o.Without
+	if secure != nil {
+		capabilities |= mysql.CLIENT_SSL
+	}
+	if _, err := s.client.Write(appendGreeting(nil, s.r.o.ServerVersion, s.id, capabilities, newSalt())); err != nil {
 		return err
 	}
 	body, seq, err := s.up.take(loginPacketMax)
@@ -208,12 +216,25 @@ func (s *session) login() error {
 		return err
 	}
 	s.seq = seq + 1
+	if secure != nil && wantsTLS(body) {
+		if err := s.startTLS(secure); err != nil {
+			return err
+		}
+		if body, seq, err = s.up.take(loginPacketMax); err != nil {
+			return err
+		}
+		s.seq = seq + 1
+	}
+	if s.tls == nil && len(body) >= 4 && binary.LittleEndian.Uint32(body)&mysql.CLIENT_SSL != 0 {
+		return noTLS
+	}
 	h, err := parseHello(body)
 	if err != nil {
 		return &refusal{mysql.ER_HANDSHAKE_ERROR, "08S01", "Bad handshake"}
 	}
-	if h.capabilities&mysql.CLIENT_SSL != 0 {
-		return noTLS
+	h.capabilities &= capabilities // some clients say what was not offered
+	if s.tls != nil {
+		h.capabilities |= mysql.CLIENT_SSL
 	}
 	if h.capabilities&needed != needed {
 		return oldClient
@@ -271,13 +292,13 @@ func (s *session) authenticate() error {
 			if h.n == 1 {
 				return oldClient
 			}
-			if plugin := nulTerminated(body[1:]); plugin == mysql.AUTH_CLEAR_PASSWORD || plugin == "dialog" {
+			if plugin := nulTerminated(body[1:]); s.tls == nil && (plugin == mysql.AUTH_CLEAR_PASSWORD || plugin == "dialog") {
 				return cleartext
 			}
 			answers = true
 		case h.first == mysql.MORE_DATE_HEADER:
 			answers = h.n != 2 || body[1] != mysql.CACHE_SHA2_FAST_AUTH
-			encrypts = h.n == 2 && body[1] == mysql.CACHE_SHA2_FULL_AUTH
+			encrypts = s.tls == nil && h.n == 2 && body[1] == mysql.CACHE_SHA2_FULL_AUTH
 		default:
 			return fmt.Errorf("%w: login packet %#x", errProtocol, h.first)
 		}

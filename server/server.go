@@ -25,6 +25,7 @@ import (
 	"sextant/engine"
 	"sextant/failover"
 	"sextant/failover/fleet"
+	"sextant/internal/certs"
 	"sextant/internal/redo"
 	"sextant/logstore/client"
 	"sextant/server/gms"
@@ -64,6 +65,9 @@ type Options struct {
 	TrustedProxies  []netip.Addr // routers' source addresses
 	HeartbeatEvery  time.Duration
 	TickEvery       time.Duration // of the redo stream while nothing is written
+
+	TLS                    *certs.Source // offered to clients; nil: none
+	RequireSecureTransport bool
 }
 
 // Instance is one SQL instance.

@@ -216,6 +216,10 @@ func runServer(ctx context.Context, cfg *config.Config, id string, log *slog.Log
 	}
 	log = log.With("node", id)
 	limitMemory(cfg.Server, log)
+	secure, err := instanceTLS(cfg, log)
+	if err != nil {
+		return err
+	}
 	n := config.Number(id) - 1
 	mysql, err := listen(cfg, config.PortInstance+n)
 	if err != nil {
@@ -239,6 +243,7 @@ func runServer(ctx context.Context, cfg *config.Config, id string, log *slog.Log
 		WindowBytes: int(cfg.Server.LogWindow), MaxConnections: cfg.Server.MaxConnections,
 		StatementMemory: int64(cfg.Server.StatementMemory), TrustedProxies: routerSources(cfg),
 		HeartbeatEvery: cfg.Control.InstanceHeartbeat, TickEvery: cfg.Server.VDLInterval,
+		TLS: secure, RequireSecureTransport: cfg.Server.RequireSecureTransport,
 	})
 	serveMetrics(ctx, cfg, config.PortMetrics+n, id, log, []gauge{
 		{"writer", "1 on the instance that is the writer.", func() float64 { return number(i.Heartbeat().Role == fleet.RoleWriter) }},
@@ -287,6 +292,14 @@ func runRouter(ctx context.Context, cfg *config.Config, id string, log *slog.Log
 	if err != nil {
 		return err
 	}
+	instances, err := instanceTLS(cfg, log)
+	if err != nil {
+		return err
+	}
+	clients, err := routerTLS(cfg, instances, log)
+	if err != nil {
+		return err
+	}
 	client, err := controlClient(cfg, ident, log)
 	if err != nil {
 		return err
@@ -301,7 +314,7 @@ func runRouter(ctx context.Context, cfg *config.Config, id string, log *slog.Log
 	r, err := router.New(router.Options{
 		ID: id, Number: uint8(n), Topology: topology, AdminListener: admin, DialFrom: routerSource(cfg, n),
 		Kill: topology.kill, ServerVersion: server.MySQLVersion, HoldTimeout: cfg.Router.HoldTimeout, HoldMax: cfg.Router.HoldMax,
-		MaxConnections: cfg.Router.MaxConnections, Logger: log,
+		MaxConnections: cfg.Router.MaxConnections, TLS: clients, InstanceTLS: instances, Logger: log,
 	})
 	if err != nil {
 		return errors.Join(err, admin.Close())

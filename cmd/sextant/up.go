@@ -37,6 +37,9 @@ func up(ctx context.Context, cfg *config.Config, c *common) error {
 	if err != nil {
 		return err
 	}
+	if err := makeCertificates(cfg); err != nil {
+		return err
+	}
 	if err := portsAreFree(cfg); err != nil {
 		return err
 	}

@@ -80,6 +80,12 @@ type Server struct {
 	LogWindow           Bytes         `mapstructure:"log_window"` // shipped, not yet durable
 	ReadLease           time.Duration `mapstructure:"read_lease"`
 	VDLInterval         time.Duration `mapstructure:"vdl_interval"` // idle tick of the redo stream
+	// Files in PEM; all empty: those that the first start makes.
+	TLSCert string `mapstructure:"tls_cert"`
+	TLSKey  string `mapstructure:"tls_key"`
+	TLSCA   string `mapstructure:"tls_ca"` // of clients' and instances' certificates
+	// RequireSecureTransport refuses clients without TLS.
+	RequireSecureTransport bool `mapstructure:"require_secure_transport"`
 }
 
 // Router is the routers.
@@ -88,6 +94,8 @@ type Router struct {
 	HoldTimeout    time.Duration `mapstructure:"hold_timeout"`
 	HoldMax        int           `mapstructure:"hold_max"`
 	MaxConnections int           `mapstructure:"max_connections"`
+	TLSCert        string        `mapstructure:"tls_cert"` // empty: server.tls_cert
+	TLSKey         string        `mapstructure:"tls_key"`
 }
 
 // Endpoint is one custom endpoint that the first start creates.

@@ -62,6 +62,8 @@ func TestEveryProblemIsNamed(t *testing.T) {
 		"cluster: {port_base: 70000}":             {"cluster.port_base", "70000"},
 		"cluster: {segment_size: 100KiB}":         {"cluster.segment_size"},
 		"instances: []":                           {"instances"},
+		"server: {tls_cert: /a.pem}":              {"server.tls_cert", "server.tls_ca"},
+		"router: {tls_key: /a.pem}":               {"router.tls_cert"},
 		"log: {level: loud}\nrouter: {nodes: []}": {"log.level", "loud", "router.nodes"},
 		"storage: {nodes: [{id: storage-1, az: az-a}, {id: storage-1, az: az-a}]}":     {"storage.nodes", "twice", "three zones"},
 		"endpoints: [{name: x, member_type: ALL, list_type: STATIC, members: [db-9]}]": {"endpoints[0].member_type", "endpoints[0].members", "db-9"},

@@ -189,6 +189,14 @@ func (c *Config) validateSettings(k *check) {
 	size("server.log_window", c.Server.LogWindow, MiB, 16*GiB)
 	between("server.read_lease", c.Server.ReadLease, 10*time.Millisecond, 10*time.Second)
 	between("server.vdl_interval", c.Server.VDLInterval, time.Millisecond, time.Second)
+	paths := 0
+	for _, path := range []string{c.Server.TLSCert, c.Server.TLSKey, c.Server.TLSCA} {
+		if path != "" {
+			paths++
+		}
+	}
+	k.that(paths == 0 || paths == 3, "server.tls_cert", "server.tls_cert, server.tls_key and server.tls_ca are needed together")
+	k.that((c.Router.TLSCert == "") == (c.Router.TLSKey == ""), "router.tls_cert", "router.tls_cert and router.tls_key are needed together")
 	between("router.hold_timeout", c.Router.HoldTimeout, 0, 10*time.Minute)
 	count("router.hold_max", int64(c.Router.HoldMax), 0, 1_000_000)
 	count("router.max_connections", int64(c.Router.MaxConnections), 1, 1_000_000)

@@ -2,15 +2,19 @@
 // the instances: the header in front of a connection that carries the client's
 // address, and a listener that takes it off again.
 //
-// A header may carry one value of ours, type 0xE0 (the first of the range that
-// the protocol leaves to its users): the volume epoch, 8 bytes big endian, whose
-// writer the sender means to reach. An instance that is not the writer of that
-// epoch refuses the connection with an error packet in place of the greeting, so
-// that a router with an old topology cannot put a session on a deposed writer.
+// A header may carry two values of ours, of the range that the protocol leaves to
+// its users. Type 0xE0: the volume epoch, 8 bytes big endian, whose writer the
+// sender means to reach. An instance that is not the writer of that epoch refuses
+// the connection with an error packet in place of the greeting, so that a router
+// with an old topology cannot put a session on a deposed writer. Type 0xE1: the
+// connection id, 4 bytes big endian, that the client was greeted with.
+//
+// That the client came with TLS is PP2_TYPE_SSL, with version, cipher and, if it
+// showed one and it was verified, the client's certificate.
 //
 // Source: haproxy, "The PROXY protocol", versions 1 & 2, §2.2.
 //
-// Not done: version 1, TLS information, Unix addresses (taken as unknown).
+// Not done: version 1, Unix addresses (taken as unknown).
 package proxyv2
 
 import (
@@ -26,11 +30,22 @@ import (
 
 const (
 	signature = "\r\n\r\n\x00\r\nQUIT\n"
-	// HeaderMax is the longest header that is read, in bytes behind the fixed 16.
-	HeaderMax = 1024
+	// HeaderMax is the longest header that is read, in bytes behind the fixed 16: a
+	// certificate has some KiB at most.
+	HeaderMax = 16 << 10
+	// CertificateMax is the longest certificate that a header carries.
+	CertificateMax = HeaderMax - 1024
 
 	fixedBytes       = 16
 	typeWriterEpoch  = 0xE0
+	typeConnection   = 0xE1
+	typeSSL          = 0x20 // PP2_TYPE_SSL: client flags, verify (0: verified), and these
+	typeSSLVersion   = 0x21
+	typeSSLCipher    = 0x23
+	typeSSLCert      = 0x28 // PP2_SUBTYPE_SSL_CLIENT_CERT, DER
+	sslFixedBytes    = 1 + 4
+	clientSSL        = 0x01 // PP2_CLIENT_SSL
+	clientCert       = 0x06 // PP2_CLIENT_CERT_CONN and _SESS
 	commandLocal     = 0x20
 	commandProxy     = 0x21
 	familyTCP4       = 0x11
@@ -47,6 +62,14 @@ type Header struct {
 	Source      netip.AddrPort // the client; zero if the proxy connects for itself
 	Destination netip.AddrPort // the address the client connected to
 	WriterEpoch uint64         // 0: any role will do
+	Connection  uint32         // the client's connection id; 0: the instance's own
+	TLS         *TLS           // nil: the client came without
+}
+
+// TLS is what the proxy says about the client's TLS.
+type TLS struct {
+	Version, Cipher string // as MySQL names them
+	Certificate     []byte // DER, verified by the proxy; nil: the client showed none
 }
 
 // Append appends the header's bytes to b.
@@ -66,11 +89,32 @@ func (h Header) Append(b []byte) []byte {
 		b = binary.BigEndian.AppendUint16(b, h.Destination.Port())
 	}
 	if h.WriterEpoch != 0 {
-		b = append(b, typeWriterEpoch, 0, 8)
-		b = binary.BigEndian.AppendUint64(b, h.WriterEpoch)
+		b = appendValue(b, typeWriterEpoch, binary.BigEndian.AppendUint64(nil, h.WriterEpoch))
+	}
+	if h.Connection != 0 {
+		b = appendValue(b, typeConnection, binary.BigEndian.AppendUint32(nil, h.Connection))
+	}
+	if h.TLS != nil {
+		b = appendValue(b, typeSSL, h.TLS.value())
 	}
 	binary.BigEndian.PutUint16(b[start+2:], uint16(len(b)-start-4))
 	return b
+}
+
+func appendValue(b []byte, kind byte, value []byte) []byte {
+	return append(binary.BigEndian.AppendUint16(append(b, kind), uint16(len(value))), value...)
+}
+
+func (t *TLS) value() []byte {
+	b := []byte{clientSSL, 0, 0, 0, 0}
+	b = appendValue(b, typeSSLVersion, []byte(t.Version))
+	b = appendValue(b, typeSSLCipher, []byte(t.Cipher))
+	if t.Certificate == nil {
+		b[4] = 1 // nothing that was verified
+		return b
+	}
+	b[0] |= clientCert
+	return appendValue(b, typeSSLCert, t.Certificate)
 }
 
 // Read reads a header and not a byte more. It returns ErrHeader for anything
@@ -117,23 +161,58 @@ func parse(family byte, b []byte) (Header, error) {
 	dst, _ := netip.AddrFromSlice(b[ip : 2*ip])
 	h.Source = netip.AddrPortFrom(src.Unmap(), binary.BigEndian.Uint16(b[2*ip:]))
 	h.Destination = netip.AddrPortFrom(dst.Unmap(), binary.BigEndian.Uint16(b[2*ip+2:]))
-	for b = b[addressBytes:]; len(b) > 0; {
+	err := values(b[addressBytes:], func(kind byte, value []byte) error {
+		switch {
+		case kind == typeWriterEpoch && len(value) == 8:
+			h.WriterEpoch = binary.BigEndian.Uint64(value)
+		case kind == typeConnection && len(value) == 4:
+			h.Connection = binary.BigEndian.Uint32(value)
+		case kind == typeSSL && len(value) >= sslFixedBytes:
+			if value[0]&clientSSL != 0 {
+				h.TLS = &TLS{}
+				return h.TLS.parse(value)
+			}
+		case kind == typeWriterEpoch, kind == typeConnection, kind == typeSSL:
+			return ErrHeader
+		}
+		return nil
+	})
+	return h, err
+}
+
+// values calls f for each value of a header, or of PP2_TYPE_SSL.
+func values(b []byte, f func(kind byte, value []byte) error) error {
+	for len(b) > 0 {
 		if len(b) < 3 {
-			return h, ErrHeader
+			return ErrHeader
 		}
 		n := int(binary.BigEndian.Uint16(b[1:]))
 		if len(b) < 3+n {
-			return h, ErrHeader
+			return ErrHeader
 		}
-		if b[0] == typeWriterEpoch {
-			if n != 8 {
-				return h, ErrHeader
-			}
-			h.WriterEpoch = binary.BigEndian.Uint64(b[3:])
+		if err := f(b[0], b[3:3+n]); err != nil {
+			return err
 		}
 		b = b[3+n:]
 	}
-	return h, nil
+	return nil
+}
+
+func (t *TLS) parse(b []byte) error {
+	verified := binary.BigEndian.Uint32(b[1:]) == 0
+	return values(b[sslFixedBytes:], func(kind byte, value []byte) error {
+		switch kind {
+		case typeSSLVersion:
+			t.Version = string(value)
+		case typeSSLCipher:
+			t.Cipher = string(value)
+		case typeSSLCert:
+			if verified {
+				t.Certificate = value
+			}
+		}
+		return nil
+	})
 }
 
 // NewListener returns a listener whose connections from a trusted peer begin
@@ -183,6 +262,13 @@ func (c *Conn) Header() (Header, error) {
 		c.err = c.SetReadDeadline(time.Time{})
 	})
 	return c.header, c.err
+}
+
+// ConnectionID returns the connection id that the client was greeted with; 0 if
+// the peer names none.
+func (c *Conn) ConnectionID() uint32 {
+	h, _ := c.Header() // whoever reads next finds the error
+	return h.Connection
 }
 
 // NetConn returns the connection that carries the header.

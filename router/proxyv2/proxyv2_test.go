@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"reflect"
 	"testing"
 	"time"
 
@@ -17,12 +18,16 @@ func TestHeaderRoundTrip(t *testing.T) {
 		{Source: netip.MustParseAddrPort("10.1.2.3:4567"), Destination: netip.MustParseAddrPort("127.0.0.1:6306")},
 		{Source: netip.MustParseAddrPort("10.1.2.3:4567"), Destination: netip.MustParseAddrPort("127.0.0.1:6306"), WriterEpoch: 1 << 40},
 		{Source: netip.MustParseAddrPort("[2001:db8::1]:1"), Destination: netip.MustParseAddrPort("[::1]:65535"), WriterEpoch: 7},
+		{Source: netip.MustParseAddrPort("10.1.2.3:4567"), Destination: netip.MustParseAddrPort("127.0.0.1:6306"), Connection: 1<<24 + 7,
+			TLS: &proxyv2.TLS{Version: "TLSv1.3", Cipher: "TLS_AES_128_GCM_SHA256"}},
+		{Source: netip.MustParseAddrPort("10.1.2.3:4567"), Destination: netip.MustParseAddrPort("127.0.0.1:6306"), WriterEpoch: 9, Connection: 3,
+			TLS: &proxyv2.TLS{Version: "TLSv1.2", Cipher: "c", Certificate: bytes.Repeat([]byte{0x30}, proxyv2.CertificateMax)}},
 		{},
 	} {
 		b := append(h.Append(nil), "rest"...)
 		r := bytes.NewReader(b)
 		got, err := proxyv2.Read(r)
-		if err != nil || got != h || r.Len() != len("rest") {
+		if err != nil || !reflect.DeepEqual(got, h) || r.Len() != len("rest") {
 			t.Errorf("%+v: %+v, %v, %d bytes left", h, got, err, r.Len())
 		}
 	}
@@ -36,6 +41,24 @@ func TestBytes(t *testing.T) {
 		"e00008" + "0000000000000009"
 	if got := hex.EncodeToString(h.Append(nil)); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+// A certificate that the proxy has not verified is none, and TLS is only what its flag says.
+func TestUnverifiedCertificate(t *testing.T) {
+	h := proxyv2.Header{Source: netip.MustParseAddrPort("1.2.3.4:258"), Destination: netip.MustParseAddrPort("5.6.7.8:3306"),
+		TLS: &proxyv2.TLS{Version: "TLSv1.3", Cipher: "c", Certificate: []byte("cert")}}
+	good := h.Append(nil)
+	const flags = 16 + 12 + 3
+	b := bytes.Clone(good)
+	b[flags+4] = 1
+	if got, err := proxyv2.Read(bytes.NewReader(b)); err != nil || got.TLS == nil || got.TLS.Certificate != nil {
+		t.Errorf("%+v, %v", got.TLS, err)
+	}
+	b = bytes.Clone(good)
+	b[flags] &^= 1
+	if got, err := proxyv2.Read(bytes.NewReader(b)); err != nil || got.TLS != nil {
+		t.Errorf("%+v, %v", got.TLS, err)
 	}
 }
 

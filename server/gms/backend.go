@@ -16,6 +16,7 @@ import (
 
 	"sextant/engine"
 	"sextant/engine/row"
+	"sextant/internal/certs"
 )
 
 // Backend is the planner's view of a volume: its databases. It is safe for
@@ -33,6 +34,7 @@ type Backend struct {
 	mysql bool
 	// live returns the value of a variable that follows the instance, nil: none do.
 	live     func(name string) (any, bool)
+	tls      *certs.Source     // nil: no TLS
 	users    *mysql_db.MySQLDb // nil where there are no users (tests)
 	external sql.ExternalStoredProcedureRegistry
 	reload   func() // reads the users again, see Server

@@ -55,6 +55,9 @@ func (c *client) open(ctx context.Context) error {
 	if err := setCharset(c.sess, c.conn.Charset()); err != nil {
 		return err
 	}
+	if err := c.sess.showTransport(sql.NewContext(ctx, sql.WithSession(c.sess)), transportOf(c.conn)); err != nil {
+		return err
+	}
 	processes := c.srv().engine.ProcessList
 	processes.AddConnection(c.conn.ID(), c.conn.RemoteAddr().String())
 	processes.ConnectionReady(c.sess)

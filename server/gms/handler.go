@@ -2,10 +2,8 @@ package gms
 
 import (
 	"context"
-	"crypto/x509/pkix"
 	"fmt"
 	"net/netip"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -100,6 +98,9 @@ const eventScheduler = "event_scheduler"
 // Account implements protocol.Handler. An account without a password is for clients
 // on this machine only.
 func (h *handler) Account(c *protocol.Conn, user string) (protocol.Account, error) {
+	if insecure(transportOf(c)) {
+		return protocol.Account{}, errInsecure
+	}
 	u := h.account(c, user)
 	if u == nil || u.AuthString == "" && !address(c).IsLoopback() || user == eventScheduler {
 		return protocol.Decoy(user, h.secret(), string(mysql.CachingSha2Password), string(mysql.MysqlNativePassword)), nil
@@ -131,7 +132,7 @@ func (h *handler) Login(c *protocol.Conn, user, db string) (protocol.Session, er
 	if u.Locked {
 		return nil, &protocol.Error{Number: 3118, State: "HY000", Message: "Access denied for user '" + user + "'@'" + c.Host() + "'. Account is locked."}
 	}
-	if !certified(c, u) {
+	if !certified(transportOf(c), u) {
 		return nil, &protocol.Error{Number: 1045, State: "28000", Message: "Access denied for user '" + user + "'@'" + c.Host() + "' (using password: YES)"}
 	}
 	cl := &client{h: h, conn: c, account: account, user: user}
@@ -150,40 +151,6 @@ func (h *handler) Login(c *protocol.Conn, user, db string) (protocol.Session, er
 		}
 	}
 	return cl, nil
-}
-
-// certified reports whether the client's certificate is what REQUIRE X509 and its
-// kin ask for.
-func certified(c *protocol.Conn, u *mysql_db.User) bool {
-	if u.SslType != "X509" && u.SslType != "SPECIFIED" {
-		return true
-	}
-	tls := c.TLS()
-	if tls == nil || len(tls.VerifiedChains) == 0 {
-		return u.SslType == "SPECIFIED" && tls != nil && u.X509Issuer == "" && u.X509Subject == ""
-	}
-	cert := tls.PeerCertificates[0]
-	return (u.X509Issuer == "" || oneLine(cert.Issuer) == u.X509Issuer) &&
-		(u.X509Subject == "" || oneLine(cert.Subject) == u.X509Subject)
-}
-
-// oneLine returns a certificate's name as OpenSSL's one-line form, /C=…/CN=….
-func oneLine(n pkix.Name) string {
-	names := map[string]string{
-		"2.5.4.3": "CN", "2.5.4.5": "serialNumber", "2.5.4.6": "C", "2.5.4.7": "L", "2.5.4.8": "ST", "2.5.4.9": "street",
-		"2.5.4.10": "O", "2.5.4.11": "OU", "2.5.4.17": "postalCode", "1.2.840.113549.1.9.1": "emailAddress",
-		"0.9.2342.19200300.100.1.25": "DC", "0.9.2342.19200300.100.1.1": "UID",
-	}
-	var b strings.Builder
-	for _, a := range n.Names {
-		name := names[a.Type.String()]
-		if name == "" {
-			name = a.Type.String()
-		}
-		text, _ := a.Value.(string)
-		b.WriteString("/" + name + "=" + text)
-	}
-	return b.String()
 }
 
 // admit applies an account's options to a session that has logged in.

@@ -2,7 +2,6 @@ package gms
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -20,6 +19,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"sextant/engine"
+	"sextant/internal/certs"
 	"sextant/internal/redo"
 	"sextant/router/proxyv2"
 	"sextant/server/protocol"
@@ -60,7 +60,9 @@ type Options struct {
 	// sorts, groups and temporary tables may keep; default 128 MiB.
 	StatementMemory int64
 	// TLS is offered to clients if it is not nil.
-	TLS *tls.Config
+	TLS *certs.Source
+	// RequireSecureTransport is the variable's value at the start.
+	RequireSecureTransport bool
 	// ReplicaStatus returns the rows of replica_host_status; nil: none.
 	ReplicaStatus func() []ReplicaStatus
 	// Admit is asked before the greeting, with the writer's epoch that the router
@@ -107,6 +109,7 @@ func NewServer(o Options) (*Server, error) {
 	s.b.readOnly.Store(true)
 	s.b.mysql = true
 	s.b.live = s.liveVariable
+	s.b.tls = o.TLS
 	if err := initVariables(o); err != nil {
 		return nil, err
 	}
@@ -122,7 +125,7 @@ func NewServer(o Options) (*Server, error) {
 	var err error
 	s.sql, err = protocol.New(protocol.Options{
 		Listener: proxyv2.NewListener(o.Listener, trusts, loginTimeout), Version: ServerVersion, Handler: s.h,
-		TLS: func() *tls.Config { return o.TLS }, MaxConnections: func() int { return o.MaxConnections },
+		TLS: o.TLS.Server, MaxConnections: func() int { return o.MaxConnections },
 		LoginTimeout: loginTimeout, Logger: o.Logger,
 	})
 	if err != nil {

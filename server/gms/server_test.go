@@ -35,6 +35,12 @@ func startInstance(t *testing.T) *instance {
 // startInstanceOn starts a writer on a volume.
 func startInstanceOn(t *testing.T, store *memvolume.Store, o engine.Options) *instance {
 	t.Helper()
+	return startInstanceWith(t, store, o, func(*gms.Options) {})
+}
+
+// startInstanceWith is startInstanceOn with options changed.
+func startInstanceWith(t *testing.T, store *memvolume.Store, o engine.Options, change func(*gms.Options)) *instance {
+	t.Helper()
 	vol := store.Open()
 	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
 	o.Logger = quiet
@@ -49,12 +55,14 @@ func startInstanceOn(t *testing.T, store *memvolume.Store, o engine.Options) *in
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv, err := gms.NewServer(gms.Options{
+	options := gms.Options{
 		DB: db, InstanceID: "db-1", Listener: l, Logger: quiet, MaxConnections: 600,
 		ReplicaStatus: func() []gms.ReplicaStatus {
 			return []gms.ReplicaStatus{{ID: "db-1", Writer: true, Current: true}}
 		},
-	})
+	}
+	change(&options)
+	srv, err := gms.NewServer(options)
 	if err != nil {
 		t.Fatal(err)
 	}

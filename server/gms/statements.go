@@ -60,6 +60,7 @@ func newGrammars() map[string]grammar {
 		"describe":              parseDescribe,
 		"desc":                  parseDescribe,
 		"explain":               parseDescribe,
+		"alter instance":        parseAlterInstance,
 	}
 	for _, name := range []string{
 		"HANDLER", "CREATE FUNCTION", "CREATE AGGREGATE FUNCTION", "ALTER FUNCTION", "CHANGE MASTER", "CHANGE REPLICATION",
@@ -67,7 +68,7 @@ func newGrammars() map[string]grammar {
 		"RESET MASTER", "RESET SLAVE", "RESET REPLICA", "PURGE BINARY", "PURGE MASTER", "INSTALL", "UNINSTALL", "CLONE",
 		"SHUTDOWN", "RESTART", "CACHE INDEX", "LOAD INDEX", "IMPORT TABLE", "CREATE TABLESPACE", "CREATE UNDO", "ALTER TABLESPACE",
 		"ALTER UNDO", "DROP TABLESPACE", "DROP UNDO", "CREATE SERVER", "ALTER SERVER", "DROP SERVER", "CREATE LOGFILE",
-		"ALTER INSTANCE", "LOCK INSTANCE", "CREATE RESOURCE", "ALTER RESOURCE", "DROP RESOURCE", "SET RESOURCE",
+		"LOCK INSTANCE", "CREATE RESOURCE", "ALTER RESOURCE", "DROP RESOURCE", "SET RESOURCE",
 	} {
 		words := strings.Fields(strings.ToLower(name))
 		grammars[strings.Join(words[:min(2, len(words))], " ")] = notSupported(name)

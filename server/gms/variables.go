@@ -67,6 +67,7 @@ func addVariables() {
 				sql.SystemVariables.AddSystemVariables([]sql.SystemVariable{&mode})
 			}
 		}
+		addTLSVariables()
 		for _, name := range []string{"read_only", "super_read_only", "innodb_read_only"} { // they follow the role
 			sql.SystemVariables.AddSystemVariables([]sql.SystemVariable{&sql.MysqlSystemVariable{
 				Name: name, Scope: global, Default: int8(0), Type: types.NewSystemBoolType(name),
@@ -87,6 +88,9 @@ func initVariables(o Options) error {
 		host = o.InstanceID
 	}
 	collation := sql.Collation_utf8mb4_0900_ai_ci.Name()
+	if err := sql.SystemVariables.AssignValues(tlsVariables(o)); err != nil {
+		return err
+	}
 	return sql.SystemVariables.AssignValues(map[string]any{
 		"version": ServerVersion, "version_comment": "Source distribution", "hostname": host,
 		"aurora_server_id": o.InstanceID, "innodb_read_only": int8(1), "read_only": int8(1),

@@ -12,6 +12,7 @@ import (
 	"os"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-mysql-org/go-mysql/mysql"
@@ -21,7 +22,7 @@ import (
 // once Handler.Login was called; before that by the Handler only.
 type Conn struct {
 	server *Server
-	id     uint32
+	id     atomic.Uint32
 	raw    net.Conn // as it was accepted
 	net    net.Conn // raw, or TLS on it
 	tls    *tls.Conn
@@ -51,7 +52,7 @@ type Conn struct {
 }
 
 // ID is the connection's number, as CONNECTION_ID() returns it.
-func (c *Conn) ID() uint32 { return c.id }
+func (c *Conn) ID() uint32 { return c.id.Load() }
 
 // NetConn returns the connection as the listener accepted it.
 func (c *Conn) NetConn() net.Conn { return c.raw }
@@ -126,7 +127,7 @@ func (c *Conn) serve() {
 		c.out.flush()
 		c.linger()
 	}
-	c.server.log.Debug("connection ends", "connection", c.id, "err", err)
+	c.server.log.Debug("connection ends", "connection", c.ID(), "err", err)
 }
 
 // leave closes what is open.
@@ -147,7 +148,7 @@ func (c *Conn) leave() {
 }
 
 func (c *Conn) panicked(p any) {
-	c.server.log.Error("panic in a session", "connection", c.id, "panic", p, "stack", string(debug.Stack()))
+	c.server.log.Error("panic in a session", "connection", c.ID(), "panic", p, "stack", string(debug.Stack()))
 }
 
 // linger lets the client read an error before its connection is closed: with
@@ -177,7 +178,9 @@ func (c *Conn) run() (err error) {
 			}
 		}
 	}()
-	_ = c.raw.RemoteAddr() // reads a header, if it has one, under a deadline of its own
+	if o, ok := c.raw.(interface{ ConnectionID() uint32 }); ok { // reads a header, if it has one, under a deadline of its own
+		c.server.rename(c, o.ConnectionID())
+	}
 	if err := c.raw.SetDeadline(time.Now().Add(c.server.o.LoginTimeout)); err != nil {
 		return err
 	}
@@ -193,7 +196,7 @@ func (c *Conn) run() (err error) {
 	if err := c.raw.SetDeadline(time.Time{}); err != nil {
 		return err
 	}
-	c.server.hangups.Watch(c.raw, c.id, 1)
+	c.server.hangups.Watch(c.raw, c.ID(), 1)
 	for {
 		if err := c.next(); err != nil {
 			return err
@@ -212,7 +215,7 @@ func (c *Conn) login() error {
 		caps |= mysql.CLIENT_SSL
 	}
 	c.salt = newSalt()
-	b, err := c.ask(greeting(c.server.o.Version, c.id, c.salt, caps))
+	b, err := c.ask(greeting(c.server.o.Version, c.ID(), c.salt, caps))
 	if err != nil {
 		return err
 	}

@@ -28,6 +28,9 @@ const (
 	// statement that has more is sent at once, as if no cursor had been asked for.
 	CursorBytesMax = 16 << 20
 
+	// idMax is the highest id that the server draws itself: those above are routers'.
+	idMax = 1<<24 - 1
+
 	defaultLoginTimeout = 10 * time.Second
 	// defaultIdle is wait_timeout's default.
 	defaultIdle = 8 * time.Hour

@@ -18,7 +18,8 @@ import (
 
 // Options say what a Server serves.
 type Options struct {
-	// Listener accepts the connections. Their RemoteAddr is the client's address.
+	// Listener accepts the connections. Their RemoteAddr is the client's address; if
+	// they have a method ConnectionID() uint32 that is their number unless it is 0.
 	Listener net.Listener
 	Version  string // of the greeting
 	Handler  Handler
@@ -109,18 +110,35 @@ func (s *Server) start(nc net.Conn) {
 		_ = nc.Close() // nothing can be done about a failure
 		return
 	}
-	for c.id == 0 || s.mu.conns[c.id] != nil {
-		s.mu.lastID++
-		c.id = s.mu.lastID
+	id := uint32(0)
+	for id == 0 || s.mu.conns[id] != nil {
+		s.mu.lastID = s.mu.lastID%idMax + 1
+		id = s.mu.lastID
 	}
-	s.mu.conns[c.id] = c
+	c.id.Store(id)
+	s.mu.conns[id] = c
 	s.live.Go(c.serve)
 }
 
 func (s *Server) forget(c *Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.mu.conns, c.id)
+	delete(s.mu.conns, c.ID())
+}
+
+// rename gives a connection the id that a router has greeted its client with, so
+// that CONNECTION_ID(), SHOW PROCESSLIST and KILL mean what the client knows. It
+// keeps its own if id is 0, or another connection has it: one of the same client
+// that has not ended yet.
+func (s *Server) rename(c *Conn, id uint32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if id == 0 || s.mu.conns[id] != nil {
+		return
+	}
+	delete(s.mu.conns, c.ID())
+	c.id.Store(id)
+	s.mu.conns[id] = c
 }
 
 // enter counts a connection, unless there are too many.
