@@ -181,6 +181,8 @@ var rewrites = []rewrite{
 	rw("^Unknown table '(.*)'$", 1051, "Unknown table '$1'"),
 	rw("^(?s:(.*syntax error.*))$", 1064, "You have an error in your SQL syntax; check the manual that corresponds "+
 		"to your MySQL server version for the right syntax to use: $1"),
+	rw("^Every derived table must have its own alias", 1248, "Every derived table must have its own alias"),
+	rw("^unable to sort: the subquery returned more than 1 row$", 1242, "Subquery returns more than 1 row"),
 	rw("^Data truncated for column '(.*)' at row (.*)$", 1265, "Data truncated for column '$1' at row $2"),
 	rw(`^The value specified for generated column "(.*)" in table "(.*)" is not allowed\.$`, 3105,
 		"The value specified for generated column '$1' in table '$2' is not allowed."),
