@@ -307,6 +307,9 @@ func (c *client) run(ctx context.Context, query string, parsed ast.Statement, bi
 	defer e.ProcessList.EndQuery(sctx)
 	defer c.sess.CommandEnd()
 	c.sess.refreshPrivileges(sctx)
+	if _, ok := parsed.(*ast.Set); ok { // the planner keeps what the statement before left
+		c.sess.ClearWarningCount()
+	}
 	schema, rows, _, err := e.QueryWithBindings(sctx, query, parsed, bindings, &sql.QueryFlags{})
 	if err != nil {
 		return false, err

@@ -170,6 +170,9 @@ func (e *wireEngine) QueryWithBindings(ctx *sql.Context, q string, _ sqlparser.S
 		return nil, nil, nil, err
 	}
 	text, args := bind(q, bindings)
+	if _, err := sqlparser.ParseWithOptions(ctx, text, sql.LoadSqlMode(ctx).ParserOptions()); bindings != nil && ctx.Query() != "" && (err != nil || ddl.MatchString(q)) {
+		text, args = ctx.Query(), nil // what the suite made of it is not SQL
+	}
 	r, err := c.run(text, args)
 	if err != nil {
 		var m *mysql.MyError
@@ -179,6 +182,15 @@ func (e *wireEngine) QueryWithBindings(ctx *sql.Context, q string, _ sqlparser.S
 		}
 		rows, err := e.h.instead(q, nil, err)
 		return types.OkResultSchema, sql.RowsToRowIter(rows...), nil, err
+	}
+	if strings.Contains(strings.ToLower(q), "sql_mode") { // by which the suite parses what it prepares
+		mode, err := c.run("SELECT @@sql_mode", nil)
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		if err := ctx.SetSessionVariable(ctx, "sql_mode", string(mode.Values[0][0].AsString())); err != nil {
+			return nil, nil, nil, err
+		}
 	}
 	ctx.ClearWarnings()
 	if r.Warnings > 0 && !strings.HasPrefix(strings.ToUpper(q), "SHOW ") {
@@ -218,40 +230,48 @@ func (c *wireConn) warnings(ctx *sql.Context, n int) error {
 }
 
 var (
-	bindVariable = regexp.MustCompile(`:v\d+`)
-	position     = regexp.MustCompile(`(?i)\b(order|group) by (:v\d+(,|\s|asc|desc|:v\d+)*)+`)
+	variable = regexp.MustCompile(`:v\d+|\?`)
+	ddl      = regexp.MustCompile(`(?i)^\s*(create|alter|drop)\b`) // has no parameters
+	// constants are where MySQL takes no parameter, or takes it for something else: positions in
+	// the list of columns, introducers.
+	constants = regexp.MustCompile(`(?is)\b(order|group) by (:v\d+(,|\s|asc|desc|:v\d+)*)+|\b_\w+ :v\d+`)
 )
 
 // bind returns a statement with ? for its bindings and their values. What no argument
-// stands for, decimals and positions in the list of columns, is put into the text.
+// stands for is put into the text.
 func bind(q string, bindings map[string]sqlparser.Expr) (string, []any) {
+	if len(bindings) == 0 || ddl.MatchString(q) {
+		return q, nil
+	}
+	literal := func(name string) string { return sqlparser.String(bindings[name[1:]]) }
+	q = constants.ReplaceAllStringFunc(q, func(part string) string { return variable.ReplaceAllStringFunc(part, literal) })
 	var args []any
-	q = position.ReplaceAllStringFunc(q, func(by string) string {
-		return bindVariable.ReplaceAllStringFunc(by, func(name string) string { return sqlparser.String(bindings[name[1:]]) })
-	})
-	q = bindVariable.ReplaceAllStringFunc(q, func(name string) string {
-		b, ok := bindings[name[1:]]
-		if !ok {
-			return name
+	n := 0
+	q = variable.ReplaceAllStringFunc(q, func(name string) string {
+		n++
+		if name == "?" {
+			name = fmt.Sprintf(":v%d", n)
 		}
-		if v, ok := b.(*sqlparser.SQLVal); ok {
-			switch v.Type {
-			case sqlparser.StrVal:
-				args = append(args, string(v.Val))
+		v, ok := bindings[name[1:]].(*sqlparser.SQLVal)
+		if !ok {
+			return literal(name)
+		}
+		switch v.Type {
+		case sqlparser.StrVal:
+			args = append(args, string(v.Val))
+			return "?"
+		case sqlparser.IntVal:
+			if n, err := strconv.ParseInt(string(v.Val), 10, 64); err == nil {
+				args = append(args, n)
 				return "?"
-			case sqlparser.IntVal:
-				if n, err := strconv.ParseInt(string(v.Val), 10, 64); err == nil {
-					args = append(args, n)
-					return "?"
-				}
 			}
 		}
-		return sqlparser.String(b)
+		return literal(name)
 	})
 	return q, args
 }
 
-// textRows returns a result's rows, each value as text or nil.
+// textRows returns a result's rows, each value an integer, text or nil.
 func textRows(r *mysql.Result, binary bool) ([]sql.Row, error) {
 	rows := make([]sql.Row, 0, len(r.RowDatas))
 	for i, data := range r.RowDatas {
@@ -265,8 +285,12 @@ func textRows(r *mysql.Result, binary bool) ([]sql.Row, error) {
 			if err != nil {
 				return nil, err
 			}
-			if data = data[n:]; !null {
-				row[j] = string(text)
+			if data = data[n:]; null {
+				continue
+			}
+			row[j] = string(text)
+			if v := r.Values[i][j].Value(); fmt.Sprint(v) == string(text) {
+				row[j] = v // an integer, as suites that look into rows expect it
 			}
 		}
 		rows = append(rows, row)
@@ -302,8 +326,9 @@ type wireDatabase struct {
 
 // wireTable is a table's definition, which outlives the session that it was read in.
 type wireTable struct {
-	sql.Table
-	schema sql.Schema
+	*gms.Table
+	schema  sql.Schema
+	indexes []sql.Index
 }
 
 func inSession(b *gms.Backend) (*sql.Context, func()) {
@@ -334,8 +359,16 @@ func (d *wireDatabase) GetTableInsensitive(_ *sql.Context, name string) (sql.Tab
 	if !ok || err != nil {
 		return nil, false, err
 	}
-	return &wireTable{t, t.Schema(ctx)}, true, nil
+	table, ok := t.(*gms.Table)
+	if !ok {
+		return t, true, nil
+	}
+	indexes, err := table.GetIndexes(ctx)
+	return &wireTable{table, table.Schema(ctx), indexes}, err == nil, err
 }
 
 // Schema implements sql.Table.
 func (t *wireTable) Schema(*sql.Context) sql.Schema { return t.schema }
+
+// GetIndexes implements sql.IndexAddressable.
+func (t *wireTable) GetIndexes(*sql.Context) ([]sql.Index, error) { return t.indexes, nil }
