@@ -170,7 +170,7 @@ func (e *wireEngine) QueryWithBindings(ctx *sql.Context, q string, _ sqlparser.S
 		return nil, nil, nil, err
 	}
 	text, args := bind(q, bindings)
-	if _, err := sqlparser.ParseWithOptions(ctx, text, sql.LoadSqlMode(ctx).ParserOptions()); bindings != nil && ctx.Query() != "" && (err != nil || ddl.MatchString(q)) {
+	if _, err := sqlparser.ParseWithOptions(ctx, text, sql.LoadSqlMode(ctx).ParserOptions()); bindings != nil && ctx.Query() != "" && ctx.Query() != q && (err != nil || ddl.MatchString(q)) {
 		text, args = ctx.Query(), nil // what the suite made of it is not SQL
 	}
 	r, err := c.run(text, args)
@@ -243,10 +243,15 @@ func bind(q string, bindings map[string]sqlparser.Expr) (string, []any) {
 	if len(bindings) == 0 || ddl.MatchString(q) {
 		return q, nil
 	}
-	literal := func(name string) string { return sqlparser.String(bindings[name[1:]]) }
+	literal := func(name string) string {
+		if b, ok := bindings[name[1:]]; ok {
+			return sqlparser.String(b)
+		}
+		return name // too few are an error
+	}
 	q = constants.ReplaceAllStringFunc(q, func(part string) string { return variable.ReplaceAllStringFunc(part, literal) })
 	var args []any
-	n := 0
+	n, marked := 0, !strings.Contains(q, ":v1")
 	q = variable.ReplaceAllStringFunc(q, func(name string) string {
 		n++
 		if name == "?" {
@@ -268,6 +273,9 @@ func bind(q string, bindings map[string]sqlparser.Expr) (string, []any) {
 		}
 		return literal(name)
 	})
+	for ; marked && n < len(bindings); n++ { // too many are an error
+		args = append(args, nil)
+	}
 	return q, args
 }
 
