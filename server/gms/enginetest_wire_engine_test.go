@@ -249,9 +249,10 @@ func bind(q string, bindings map[string]sqlparser.Expr) (string, []any) {
 		}
 		return name // too few are an error
 	}
+	marked := !strings.Contains(q, ":v1")
 	q = constants.ReplaceAllStringFunc(q, func(part string) string { return variable.ReplaceAllStringFunc(part, literal) })
 	var args []any
-	n, marked := 0, !strings.Contains(q, ":v1")
+	n := 0
 	q = variable.ReplaceAllStringFunc(q, func(name string) string {
 		n++
 		if name == "?" {
