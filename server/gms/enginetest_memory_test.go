@@ -29,6 +29,9 @@ func TestInMemory(t *testing.T) {
 	}
 	t.Chdir(filepath.Join(dir, "enginetest"))
 	for _, s := range suites {
+		if s.name == "TransactionScripts" { // there are no transactions in memory
+			continue
+		}
 		if strings.Contains(","+want+",", ","+s.name+",") {
 			t.Run(s.name, func(t *testing.T) { s.run(t, enginetest.NewDefaultMemoryHarness()) })
 		}
@@ -94,13 +97,16 @@ func TestSkips(t *testing.T) {
 	ours := resultsOf(t, "TestConformance", "SEXTANT_CONFORMANCE=")
 	for path, result := range ours {
 		suite, _, _ := strings.Cut(path, "/")
+		if _, ran := got[suite]; !ran {
+			continue
+		}
 		if _, whole := suiteSkips[suite]; result == "SKIP" && !whole && got[path] != "SKIP" && !listed(skips[suite], path) {
 			t.Errorf("%s is skipped without an entry; in memory: %q", path, got[path])
 		}
 	}
 	passes(t, wireSkips, ours)
 	for name, reason := range wireSuiteSkips {
-		if reason == "" || ours[name] != "PASS" {
+		if reason == "" || ours[name] != "PASS" && got[name] != "SKIP" {
 			t.Errorf("%s is not run over the wire: %q; in process: %q", name, reason, ours[name])
 		}
 	}
