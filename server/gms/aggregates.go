@@ -116,6 +116,9 @@ func (a *aggregate) decimal(ctx *sql.Context) sql.DecimalType {
 		switch {
 		case types.IsInteger(t) || types.IsYear(t) || types.IsBit(t):
 			digits = uint8(min(t.MaxTextResponseByteLength(ctx), 20))
+			if types.IsSigned(t) {
+				digits-- // the sign
+			}
 		case types.IsNull(ctx, a.child):
 			digits = 1
 		default:

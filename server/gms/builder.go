@@ -489,7 +489,10 @@ func (u unguarded) CreateDatabase(ctx *sql.Context, name string, c sql.Collation
 
 // RemoveDatabase implements sql.Catalog.
 func (u unguarded) RemoveDatabase(ctx *sql.Context, name string) error {
-	if strings.EqualFold(name, sql.InformationSchemaDatabaseName) || strings.EqualFold(name, "mysql") {
+	switch {
+	case strings.EqualFold(name, "mysql"):
+		return mysql.NewSQLError(3552, "HY000", "Access to system schema 'mysql' is rejected.")
+	case strings.EqualFold(name, sql.InformationSchemaDatabaseName):
 		return deniedDatabase(ctx, name)
 	}
 	return u.b.DropDatabase(ctx, name)

@@ -308,6 +308,9 @@ func (c *client) run(ctx context.Context, query string, parsed ast.Statement, bi
 	defer e.ProcessList.EndQuery(sctx)
 	defer c.sess.CommandEnd()
 	c.refreshPrivileges(sctx)
+	if _, ok := parsed.(*ast.Set); ok { // the planner keeps what the statement before left
+		c.sess.ClearWarningCount()
+	}
 	sets := &resultSets{c: c, w: w}
 	c.sess.results = sets
 	defer func() { c.sess.results = nil }()

@@ -15,12 +15,16 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/types"
 )
 
-// sameRow reports whether a row as a client gets it is the row that a suite expects.
-func sameRow(want, got sql.Row) bool {
+// sameRow reports whether a row as a client gets it is the row that a suite expects,
+// which expects the Unix epoch for each time in a timeless result.
+func sameRow(want, got sql.Row, timeless bool) bool {
 	if len(want) != len(got) {
 		return false
 	}
 	for i := range want {
+		if t, ok := want[i].(time.Time); ok && timeless && t.Unix() == 0 && got[i] != nil { // the suite's word for any time
+			continue
+		}
 		if !sameValue(want[i], got[i]) {
 			return false
 		}
@@ -38,6 +42,10 @@ func sameValue(want, got any) bool {
 	}
 	if want == nil || got == nil {
 		return want == nil && got == nil
+	}
+	if g, ok := got.(types.OkResult); ok {
+		w, ok := want.(types.OkResult)
+		return ok && w.RowsAffected == g.RowsAffected && w.InsertID == g.InsertID
 	}
 	text := fmt.Sprint(got)
 	if b, ok := got.([]byte); ok {
@@ -91,7 +99,7 @@ func sameTime(want time.Time, text string) bool {
 			return t.Equal(want.UTC())
 		}
 	}
-	return want.IsZero() && len(text) >= 10 && text[:10] == "0000-00-00"
+	return want.Year() < 1 && len(text) >= 10 && text[:10] == "0000-00-00"
 }
 
 func sameTimespan(want types.Timespan, text string) bool {

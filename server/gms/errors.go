@@ -113,7 +113,7 @@ var sqlStates = map[int]string{
 	1317: "70100", 1318: "42000", 1364: "HY000", 1365: "22012", 1366: "HY000", 1370: "42000",
 	1406: "22001", 1451: "23000", 1452: "23000", 1568: "25001", 1582: "42000", 1644: "45000", 1690: "22003",
 	1074: "42000", 1172: "42000", 1410: "42000", 1701: "42000",
-	1792: "25006", 3140: "22032", 3141: "22032", 3819: "HY000",
+	1792: "25006", 1416: "22003", 3140: "22032", 3141: "22032", 3146: "22032", 3154: "42000", 3665: "22035", 3819: "HY000",
 }
 
 // rewrite is one kind of the planner's messages and what MySQL says instead. $1…
@@ -182,6 +182,20 @@ var rewrites = []rewrite{
 	rw("^Unknown table '(.*)'$", 1051, "Unknown table '$1'"),
 	rw("^(?s:(.*syntax error.*))$", 1064, "You have an error in your SQL syntax; check the manual that corresponds "+
 		"to your MySQL server version for the right syntax to use: $1"),
+	rw("^incorrect arguments to: (.*)$", 1210, "Incorrect arguments to $1"),
+	rw("^(Incorrect string value: (?s:.*))$", 1366, "$1"),
+	rw("^Cannot get geometry object from data you sent to the GEOMETRY field$", 1416, "Cannot get geometry object from data you send to the GEOMETRY field"),
+	rw(`^invalid GIS data provided to function \w+Type\.Convert$`, 1416, "Cannot get geometry object from data you send to the GEOMETRY field"),
+	rw("^(Invalid JSON text in argument (?s:.*))$", 3141, "$1"),
+	rw("^invalid data type for JSON data in argument (.*) to function (.*); a JSON string or JSON type is required$", 3146,
+		"Invalid data type for JSON data in argument $1 to function $2; a JSON string or JSON type is required."),
+	rw("^(The oneOrAll argument to .* may take these values: 'one' or 'all')$", 3154, "$1."),
+	rw("^missing value for JSON_TABLE column '(.*)'$", 3665, "Missing value for JSON_TABLE column '$1'"),
+	rw("^unable to drop database: (.*)$", 3552, "Access to system schema '$1' is rejected."),
+	rw("^(unknown using join type: .*)$", 1064, "You have an error in your SQL syntax; check the manual that corresponds "+
+		"to your MySQL server version for the right syntax to use: $1"),
+	rw("^Every derived table must have its own alias", 1248, "Every derived table must have its own alias"),
+	rw("^unable to sort: the subquery returned more than 1 row$", 1242, "Subquery returns more than 1 row"),
 	rw("^Data truncated for column '(.*)' at row (.*)$", 1265, "Data truncated for column '$1' at row $2"),
 	rw(`^The value specified for generated column "(.*)" in table "(.*)" is not allowed\.$`, 3105,
 		"The value specified for generated column '$1' in table '$2' is not allowed."),

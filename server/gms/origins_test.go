@@ -24,7 +24,7 @@ func TestColumnOrigins(t *testing.T) {
 		{"SELECT u, a FROM t ORDER BY b LIMIT 1", "d.t.u d.t.u 4004 d.t.a d.t.a 5009"},
 		{"SELECT * FROM t AS tt WHERE id = 1", "d.tt.id d.t.id 4223 d.tt.u d.t.u 4004 d.tt.a d.t.a 5009 d.tt.b d.t.b 4000 d.tt.ts d.t.ts 2400 d.tt.e d.t.e 100"},
 		{"SELECT tt.a, q.b FROM t AS tt JOIN (SELECT b FROM t) AS q", "d.tt.a d.t.a 5009 d.q.b d.q.b 0"},
-		{"SELECT id + 1 AS y, 'c', COUNT(*) FROM t GROUP BY id", "..y .. 1 ..c .. 1 ..COUNT(*) .. 1"},
+		{"SELECT id + 1 AS y, 'c', COUNT(*) FROM t GROUP BY id", "..y .. 21 ..c .. 1 ..COUNT(*) .. 1"},
 	} {
 		r, err := c.Execute(x.query)
 		if err != nil {

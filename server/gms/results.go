@@ -72,7 +72,11 @@ func encode(ctx *sql.Context, schema sql.Schema, row sql.Row, cells [][]byte, ar
 			cells[i] = nil
 			continue
 		}
-		v, err := c.Type.SQL(ctx, arena[len(arena):], row[i])
+		typ := c.Type
+		if _, ok := row[i].(types.GeometryValue); ok { // a function announces points and returns any
+			typ = types.GeometryType{}
+		}
+		v, err := typ.SQL(ctx, arena[len(arena):], row[i])
 		if err != nil {
 			return arena, err
 		}

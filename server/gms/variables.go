@@ -60,13 +60,6 @@ func addVariables() {
 				Type: types.NewSystemStringType("aurora_server_id"),
 			},
 		})
-		if v, _, ok := sql.SystemVariables.GetGlobal("sql_mode"); ok {
-			if v, ok := v.(*sql.MysqlSystemVariable); ok {
-				mode := *v
-				mode.Default = defaultMode
-				sql.SystemVariables.AddSystemVariables([]sql.SystemVariable{&mode})
-			}
-		}
 		addTLSVariables()
 		for _, name := range []string{"read_only", "super_read_only", "innodb_read_only"} { // they follow the role
 			sql.SystemVariables.AddSystemVariables([]sql.SystemVariable{&sql.MysqlSystemVariable{
@@ -83,6 +76,13 @@ const defaultMode = "ONLY_FULL_GROUP_BY,STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_Z
 // before the first session.
 func initVariables(o Options) error {
 	addVariables()
+	if v, _, ok := sql.SystemVariables.GetGlobal("sql_mode"); ok {
+		if v, ok := v.(*sql.MysqlSystemVariable); ok {
+			mode := *v
+			mode.Default = defaultMode
+			sql.SystemVariables.AddSystemVariables([]sql.SystemVariable{&mode})
+		}
+	}
 	host, err := os.Hostname()
 	if err != nil {
 		host = o.InstanceID

@@ -42,7 +42,7 @@ func (r *marking) word(token string, at int) {
 		r.put(at, r.end, "_utf8mb4")
 	case token == "int" && (last == "signed" || last == "unsigned"):
 		r.put(at, r.end, "integer")
-	case units[token] && last != "(":
+	case units[token] && last != "(" && r.before[1].text != "every":
 		r.put(at, r.end, "`"+token+"`")
 	case token == "{":
 		next, end := r.follows(r.end)
