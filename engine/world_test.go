@@ -27,6 +27,9 @@ func newWorld(t testing.TB, so memvolume.Options, o engine.Options) *world {
 	t.Helper()
 	w := &world{t: t, ctx: t.Context(), store: memvolume.New(so), o: o}
 	w.o.NoReaders = true
+	if w.o.Background.Analyze == 0 {
+		w.o.Background.Analyze = -1 // no commits that a test did not make
+	}
 	if w.o.Logger == nil {
 		w.o.Logger = slog.New(slog.DiscardHandler)
 	}
