@@ -278,7 +278,9 @@ func (c *client) command(ctx context.Context, query string, parsed ast.Statement
 	defer cancel()
 	c.sess.recorder.begin(withoutSecrets(query))
 	defer func() { c.sess.recorder.end(err) }()
+	commits := c.sess.command.commits
 	for try := 0; ; try++ {
+		c.sess.stale = false
 		wrote, err := c.run(ctx, query, parsed, bindings, w)
 		if err == nil {
 			return nil
@@ -287,7 +289,7 @@ func (c *client) command(ctx context.Context, query string, parsed ast.Statement
 			err = mysql.NewSQLError(mysql.ERQueryTimeout, "HY000",
 				"Query execution was interrupted, maximum statement execution time exceeded")
 		}
-		if wrote || try >= replansMax || !definitionChanged(err) || c.sess.GetTransaction() != nil {
+		if wrote || try >= replansMax || !c.sess.stale || c.sess.command.commits != commits || c.sess.GetTransaction() != nil {
 			return c.fail(ctx, err)
 		}
 		if parsed != nil { // planning has changed the tree
@@ -298,7 +300,8 @@ func (c *client) command(ctx context.Context, query string, parsed ast.Statement
 	}
 }
 
-// run runs a statement once. wrote is true if a part of its result was written.
+// run runs a statement once. wrote is true if a part of its result was written, or
+// a procedure has run: what it did may be there to stay.
 func (c *client) run(ctx context.Context, query string, parsed ast.Statement, bindings map[string]ast.Expr, w *protocol.Results) (wrote bool, err error) {
 	e := c.srv().engine
 	sctx, err := e.ProcessList.BeginQuery(c.context(ctx, query, w), withoutSecrets(query))
@@ -316,7 +319,7 @@ func (c *client) run(ctx context.Context, query string, parsed ast.Statement, bi
 		err = sets.finish()
 	}
 	if err != nil {
-		return sets.any, err
+		return sets.any || sets.called, err
 	}
 	if sets.called || types.IsOkResultSchema(schema) || schema == nil {
 		return true, c.writeOK(sctx, rows, w)
@@ -495,11 +498,6 @@ func (c *client) number(name string) int64 {
 // noContext is a context for reading variables where there is no statement.
 // Making one costs as much as planning a small statement.
 var noContext = sync.OnceValue(sql.NewEmptyContext)
-
-func definitionChanged(err error) bool {
-	var se *mysql.SQLError
-	return errors.As(err, &se) && se.Num == 1412
-}
 
 // disconnects reports whether an error may not be told: the planner keeps nothing
 // of it but its text.
