@@ -447,7 +447,7 @@ func (c *client) told(err error) error {
 // Settle implements protocol.Session.
 func (c *client) Settle(ctx context.Context) error {
 	if err := c.sess.Settle(ctx); err != nil {
-		if ctx.Err() != nil {
+		if ctx.Err() != nil && c.conn.Context().Err() == nil {
 			return c.told(errInterrupted())
 		}
 		return protocol.ErrDisconnect

@@ -1,7 +1,12 @@
 package gms_test
 
 import (
+	"context"
+	"runtime"
 	"testing"
+
+	"sextant/engine"
+	"sextant/logstore/memvolume"
 )
 
 // A statement is planned again when a definition changed under it, but what has committed
@@ -14,5 +19,48 @@ func TestProcedureRunsOnce(t *testing.T) {
 	wantError(t, c, "CALL p()", 1412, "HY000")
 	if got := one(t, c, "SELECT COUNT(*) FROM t"); got != "1" {
 		t.Fatalf("%s rows after one CALL", got)
+	}
+}
+
+// KILL QUERY that reaches a statement when it has committed, and only waits for its commit
+// to be durable, has no effect: an error would make the client run it again.
+func TestKillQueryAfterCommit(t *testing.T) {
+	store := memvolume.New(memvolume.Options{})
+	i := startInstanceOn(t, store, engine.Options{})
+	pool := i.open("")
+	must(t, pool, "CREATE DATABASE d", "CREATE TABLE d.t (n INT)")
+	const query = "INSERT INTO d.t VALUES (1)"
+	for n := range 10 {
+		c := i.conn(pool)
+		id := uint32(oneInt(t, c, "SELECT CONNECTION_ID()"))
+		must(t, c, "INSERT INTO d.t VALUES (0)")
+		token, ok := i.srv.LastToken(id)
+		if !ok {
+			t.Fatal("no token")
+		}
+		token.Command++
+		store.Confirm(false)
+		answer := make(chan error, 1)
+		go func() {
+			_, err := c.ExecContext(context.Background(), query)
+			answer <- err
+		}()
+		for committed := false; !committed; runtime.Gosched() {
+			state, _, err := i.db.LookupToken(t.Context(), token)
+			if err != nil {
+				t.Fatal(err)
+			}
+			committed = state == engine.TokenCommitted
+		}
+		if !i.srv.Kill(id, true) {
+			t.Fatal("no such connection")
+		}
+		store.Confirm(true)
+		if err := <-answer; err != nil {
+			t.Errorf("%s: %v", query, err)
+		}
+		if got := oneInt(t, c, "SELECT COUNT(*) FROM d.t"); got != int64(2*n+2) {
+			t.Errorf("%s: %d rows", query, got)
+		}
 	}
 }

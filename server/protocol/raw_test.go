@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -393,6 +394,71 @@ func TestLocalInfile(t *testing.T) {
 	r = login(t, addr, oldCaps)
 	r.command(mysql.COM_QUERY, "load file")
 	r.wantError(3948, "Loading local data is disabled")
+}
+
+// slowListener is of connections that take longer than any timeout between two reads of
+// what comes after a request for a file.
+type slowListener struct{ net.Listener }
+
+type slowConn struct {
+	net.Conn
+	file, read bool // read: there was one since the deadline was set
+}
+
+func (l slowListener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	return &slowConn{Conn: c}, err
+}
+
+func (c *slowConn) SetReadDeadline(t time.Time) error {
+	c.read = false
+	return c.Conn.SetReadDeadline(t)
+}
+
+func (c *slowConn) Write(b []byte) (int, error) {
+	c.file, c.read = len(b) > 4 && b[4] == 0xfb, false
+	return c.Conn.Write(b)
+}
+
+func (c *slowConn) Read(b []byte) (int, error) {
+	if c.file && c.read {
+		return 0, os.ErrDeadlineExceeded
+	}
+	c.read = true
+	return c.Conn.Read(b)
+}
+
+// A server that is slow with the client's file does not blame the client.
+func TestLocalInfileOfSlowServer(t *testing.T) {
+	_, addr := serve(t, newFake(), func(o *protocol.Options) { o.Listener = slowListener{o.Listener} })
+	r := login(t, addr, newCaps)
+	for _, word := range []string{"load", "unload"} {
+		r.command(mysql.COM_QUERY, "\x00\x01"+word+" file")
+		r.want("\xfbfile")
+		r.write(strings.Repeat("x", 1<<20))
+		r.write("")
+		if word == "load" {
+			r.want("\x00\xfd\x00\x00\x10")
+		} else {
+			r.wantError(1062, "Duplicate entry")
+		}
+	}
+}
+
+// KILL QUERY that comes when a statement has taken effect keeps its answer from nobody,
+// whatever becomes of the statements after it.
+func TestTooLateToInterrupt(t *testing.T) {
+	h := newFake()
+	s, addr := serve(t, h, nil)
+	h.interrupt = s.Interrupt
+	r := login(t, addr, oldCaps|mysql.CLIENT_MULTI_STATEMENTS)
+	r.command(mysql.COM_QUERY, "late")
+	r.want("\x00\x01")
+	r.command(mysql.COM_QUERY, "late;refused")
+	r.want("\x00\x01")
+	r.wantError(1317, "interrupted")
+	r.command(mysql.COM_QUERY, "refused")
+	r.want("\x00\x02")
 }
 
 func TestSessionTrackingAndAttributes(t *testing.T) {
