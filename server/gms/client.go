@@ -267,12 +267,6 @@ func (c *client) Execute(ctx context.Context, st *protocol.Statement, params []p
 
 // command runs one statement and writes its result.
 func (c *client) command(ctx context.Context, query string, parsed ast.Statement, bindings map[string]ast.Expr, w *protocol.Results) (err error) {
-	if !c.inTransaction.Load() {
-		if err := c.srv().gate.enter(ctx); err != nil {
-			return c.told(errInterrupted())
-		}
-		c.inTransaction.Store(true)
-	}
 	defer c.leave()
 	ctx, cancel := c.deadline(ctx, query)
 	defer cancel()
@@ -310,6 +304,9 @@ func (c *client) run(ctx context.Context, query string, parsed ast.Statement, bi
 	}
 	defer e.ProcessList.EndQuery(sctx)
 	defer c.sess.CommandEnd()
+	if err := c.enter(sctx, parsed); err != nil {
+		return false, err
+	}
 	c.refreshPrivileges(sctx)
 	sets := &resultSets{c: c, w: w}
 	c.sess.results = sets
@@ -452,6 +449,18 @@ func (c *client) Settle(ctx context.Context) error {
 		}
 		return protocol.ErrDisconnect
 	}
+	return nil
+}
+
+// enter takes a place in the gate, unless the connection has one. KILL needs none.
+func (c *client) enter(ctx context.Context, parsed ast.Statement) error {
+	if _, kill := parsed.(*ast.Kill); kill || c.inTransaction.Load() {
+		return nil
+	}
+	if err := c.srv().gate.enter(ctx, c.sess.holdsLocks()); err != nil {
+		return errInterrupted()
+	}
+	c.inTransaction.Store(true)
 	return nil
 }
 

@@ -2,11 +2,17 @@ package gms_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"runtime"
+	"slices"
 	"testing"
+
+	"github.com/go-sql-driver/mysql"
 
 	"sextant/engine"
 	"sextant/logstore/memvolume"
+	"sextant/server/gms"
 )
 
 // A statement is planned again when a definition changed under it, but what has committed
@@ -62,5 +68,53 @@ func TestKillQueryAfterCommit(t *testing.T) {
 		if got := oneInt(t, c, "SELECT COUNT(*) FROM d.t"); got != int64(2*n+2) {
 			t.Errorf("%s: %d rows", query, got)
 		}
+	}
+}
+
+// A drain waits for who is inside. Who holds locks that those inside wait for gets in, and
+// who waits to get in can be killed.
+func TestDrainWithLocks(t *testing.T) {
+	i := startInstance(t)
+	l := newLab(i)
+	want := func(session, query, answer string) {
+		t.Helper()
+		if got := l.do(session, query); got != answer {
+			t.Fatalf("%s: %s: got %q, want %q", session, query, got, answer)
+		}
+	}
+	want("a", "create table t (id int primary key)", "ok")
+	for _, lock := range []struct{ take, wait, give, taken, answer string }{
+		{"lock tables t write", "delete from t", "unlock tables", "ok", "ok\nb: ok"},
+		{"flush tables with read lock", "delete from t", "unlock tables", "ok", "ok\nb: ok"},
+		{"select get_lock('l', 0)", "select get_lock('l', 60)", "select release_lock('l')", "(1)", "(1)\nb: (1)"},
+	} {
+		want("a", lock.take, lock.taken)
+		want("b", lock.wait, "waits")
+		late, killer := l.conn("late"), l.conn("killer")
+		drained := make(chan error, 1)
+		go func() { drained <- i.srv.Drain(context.Background()) }()
+		for !i.srv.Draining() {
+			runtime.Gosched()
+		}
+		waiting := make(chan error, 1)
+		go func() {
+			_, err := late.c.ExecContext(context.Background(), "DO 17")
+			waiting <- err
+		}()
+		for !slices.ContainsFunc(i.srv.SessionList(), func(s gms.SessionInfo) bool {
+			return uint64(s.ID) == late.id && s.Query == "DO 17"
+		}) {
+			runtime.Gosched()
+		}
+		must(t, killer.c, fmt.Sprintf("KILL QUERY %d", late.id))
+		var e *mysql.MySQLError
+		if err := <-waiting; !errors.As(err, &e) || e.Number != 1317 {
+			t.Fatalf("%s: a killed statement at the gate: %v", lock.take, err)
+		}
+		want("a", lock.give, lock.answer)
+		if err := <-drained; err != nil {
+			t.Fatalf("%s: %v", lock.take, err)
+		}
+		i.srv.Resume()
 	}
 }

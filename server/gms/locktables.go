@@ -269,6 +269,10 @@ func (s *Session) unlockTables() {
 	s.locks.tables, s.locks.held, s.locks.readAll = nil, nil, false
 }
 
+// holdsLocks reports whether the session has locks that outlive its transactions: those of
+// LOCK TABLES, FLUSH TABLES WITH READ LOCK and GET_LOCK.
+func (s *Session) holdsLocks() bool { return len(s.locks.held) > 0 || s.sess.HoldsUserLocks() }
+
 // flush is FLUSH TABLES … WITH READ LOCK: of tables as LOCK TABLES … READ, of all as a
 // lock of every table that keeps others from writing and from DDL.
 func (s *Session) flush(ctx *sql.Context, f *ast.Flush) error {
