@@ -504,6 +504,13 @@ func (c *client) number(name string) int64 {
 	return 0
 }
 
+// preparedStatementsMax is max_prepared_stmt_count.
+func preparedStatementsMax() int64 {
+	_, v, _ := sql.SystemVariables.GetGlobal("max_prepared_stmt_count")
+	n, _ := v.(int64)
+	return n
+}
+
 // noContext is a context for reading variables where there is no statement.
 // Making one costs as much as planning a small statement.
 var noContext = sync.OnceValue(sql.NewEmptyContext)

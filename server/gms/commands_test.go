@@ -118,3 +118,24 @@ func TestDrainWithLocks(t *testing.T) {
 		i.srv.Resume()
 	}
 }
+
+func TestMaxPreparedStatements(t *testing.T) {
+	i := startInstance(t)
+	c := i.conn(i.open(""))
+	must(t, c, "SET GLOBAL max_prepared_stmt_count=1")
+	defer must(t, c, "SET GLOBAL max_prepared_stmt_count=16382") // it is the process's
+	st, err := c.PrepareContext(t.Context(), "SELECT 1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var e *mysql.MySQLError
+	if _, err := c.PrepareContext(t.Context(), "SELECT 2"); !errors.As(err, &e) || e.Number != 1461 {
+		t.Fatalf("a statement too many: %v", err)
+	}
+	if err := st.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.PrepareContext(t.Context(), "SELECT 2"); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -126,7 +126,7 @@ func NewServer(o Options) (*Server, error) {
 	s.sql, err = protocol.New(protocol.Options{
 		Listener: proxyv2.NewListener(o.Listener, trusts, loginTimeout), Version: ServerVersion, Handler: s.h,
 		TLS: o.TLS.Server, MaxConnections: func() int { return o.MaxConnections },
-		LoginTimeout: loginTimeout, Logger: o.Logger,
+		PreparedMax: preparedStatementsMax, LoginTimeout: loginTimeout, Logger: o.Logger,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("gms: %w", err)

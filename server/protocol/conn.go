@@ -40,6 +40,7 @@ type Conn struct {
 	results    Results
 	statements map[uint32]*statement
 	lastID     uint32 // of a statement
+	held       int    // bytes that the statements keep
 
 	mu struct {
 		sync.Mutex
