@@ -187,11 +187,13 @@ func (c *client) sandboxed(parsed ast.Statement) error {
 // Prepare implements protocol.Session.
 func (c *client) Prepare(ctx context.Context, text string) (*protocol.Statement, error) {
 	text = plainComments(text)
-	st := &protocol.Statement{Handle: text}
+	p := c.sess.newPrepared(text)
+	st := &protocol.Statement{Handle: p}
+	c.sess.prepared.current = p
+	defer func() { c.sess.prepared.current = nil }()
 	err := c.operate(ctx, text, func(sctx *sql.Context) error {
-		query := sql.RemoveSpaceAndDelimiter(text, ';')
 		e := c.srv().engine
-		parsed, _, err := e.Parser.ParseOneWithOptions(sctx, query, sql.LoadSqlMode(sctx).ParserOptions())
+		parsed, _, err := e.Parser.ParseOneWithOptions(sctx, p.query, sql.LoadSqlMode(sctx).ParserOptions())
 		if errors.Is(err, ast.ErrEmpty) {
 			return emptyQuery(text)
 		}
@@ -206,7 +208,7 @@ func (c *client) Prepare(ctx context.Context, text string) (*protocol.Statement,
 			return err
 		}
 		st.Params = parameters(parsed)
-		node, err := e.PrepareParsedQuery(sctx, query, query, parsed)
+		node, err := e.PrepareParsedQuery(sctx, p.query, p.query, parsed)
 		if err != nil {
 			return err
 		}
@@ -253,21 +255,27 @@ func affects(n sql.Node) bool {
 
 // Execute implements protocol.Session.
 func (c *client) Execute(ctx context.Context, st *protocol.Statement, params []protocol.Param, w *protocol.Results) error {
-	text, ok := st.Handle.(string)
+	p, ok := st.Handle.(*prepared)
 	if !ok {
 		return fmt.Errorf("gms: a statement of another session")
 	}
 	c.sess.beginCommand()
+	if _, use := p.stmt.(*ast.Use); !use {
+		defer c.sess.within(p.database)()
+	}
+	c.sess.prepared.current = p
+	defer func() { c.sess.prepared.current = nil }()
 	bindings := make(map[string]ast.Expr, len(params))
 	for i, p := range params {
 		bindings[fmt.Sprintf("v%d", i+1)] = literal(p)
 	}
-	return c.command(ctx, text, nil, bindings, w)
+	return c.command(ctx, p.text, nil, bindings, w)
 }
 
 // command runs one statement and writes its result.
 func (c *client) command(ctx context.Context, query string, parsed ast.Statement, bindings map[string]ast.Expr, w *protocol.Results) (err error) {
 	defer c.leave()
+	defer c.sess.ofExecute(parsed)()
 	ctx, cancel := c.deadline(ctx, query)
 	defer cancel()
 	c.sess.recorder.begin(withoutSecrets(query))
@@ -641,7 +649,7 @@ var trackedVariables = []string{
 // Changes implements protocol.Session.
 func (c *client) Changes() []protocol.Change {
 	var out []protocol.Change
-	if db := c.sess.GetCurrentDatabase(); db != c.tracked.database {
+	if db := c.sess.shownDatabase(); db != c.tracked.database {
 		c.tracked.database = db
 		out = append(out, protocol.Change{Type: gomysql.SESSION_TRACK_SCHEMA, Value: db})
 	}

@@ -2,6 +2,7 @@ package gms_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"runtime"
@@ -137,5 +138,50 @@ func TestMaxPreparedStatements(t *testing.T) {
 	}
 	if _, err := c.PrepareContext(t.Context(), "SELECT 2"); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// A prepared statement belongs to the database and the sql_mode of its PREPARE.
+func TestPreparedStatementsKeepTheirDatabase(t *testing.T) {
+	i := startInstance(t)
+	c := i.conn(i.open(""))
+	must(t, c, "CREATE DATABASE a", "CREATE DATABASE b", "CREATE TABLE a.t (n INT)", "CREATE TABLE b.t (n INT)",
+		"INSERT INTO a.t VALUES (1)", "INSERT INTO b.t VALUES (2)", "USE a",
+		"PREPARE named FROM 'SELECT n FROM t'")
+	prepare := func(query string) *sql.Stmt {
+		t.Helper()
+		st, err := c.PrepareContext(t.Context(), query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = st.Close() })
+		return st
+	}
+	want := func(st *sql.Stmt, want string) {
+		t.Helper()
+		var got string
+		if err := st.QueryRowContext(t.Context()).Scan(&got); err != nil || got != want {
+			t.Errorf("%q, %v, want %q", got, err, want)
+		}
+	}
+	const query = "SELECT CONCAT(DATABASE(), n) FROM t"
+	inA, quoted := prepare(query), prepare(`SELECT "n" FROM t`)
+	must(t, c, "USE b", "SET sql_mode='ANSI_QUOTES'")
+	inB, name := prepare(query), prepare(`SELECT "n" FROM t`)
+	for range 2 {
+		want(inA, "a1")
+		want(inB, "b2")
+		want(quoted, "n")
+		want(name, "2")
+		if got := one(t, c, "EXECUTE named") + one(t, c, query); got != "1b2" {
+			t.Errorf("%s", got)
+		}
+	}
+	use := prepare("USE a")
+	if _, err := use.ExecContext(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := one(t, c, "SELECT DATABASE()"); got != "a" {
+		t.Errorf("USE: %s", got)
 	}
 }

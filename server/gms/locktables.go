@@ -75,7 +75,7 @@ func (s *Session) sent(stmt ast.Statement) {
 
 // GetPreparedQuery implements sql.Session.
 func (s *Session) GetPreparedQuery(query string) (ast.Statement, bool) {
-	stmt, ok := s.BaseSession.GetPreparedQuery(query)
+	stmt, ok := s.found(query)
 	if ok {
 		if _, execute := s.locks.stmt.(*ast.Execute); execute {
 			s.locks.stmt = nil

@@ -533,14 +533,28 @@ func (s *Session) serializableRead() bool {
 // first; trees of names that SQL's PREPARE gave are kept.
 type preparedStatements struct {
 	order []string
+	// databases were current when names were given.
+	databases map[string]string
+	// current is the statement of the client's command, nil: it is none of COM_STMT_PREPARE.
+	current *prepared
 }
 
 // PrepareQuery implements sql.Session.
 func (s *Session) PrepareQuery(query string, stmt ast.Statement) {
+	if p := s.prepared.current; p != nil && query == p.query {
+		annotator{db: s.GetCurrentDatabase()}.statement(stmt)
+		p.stmt = stmt
+		return
+	}
+	if s.prepared.databases == nil {
+		s.prepared.databases = make(map[string]string)
+	}
+	s.prepared.databases[query] = s.BaseSession.GetCurrentDatabase()
 	if _, there := s.BaseSession.GetPreparedQuery(query); !there {
 		s.prepared.order = append(s.prepared.order, query)
 		if len(s.prepared.order) > preparedMax {
 			s.BaseSession.UnprepareQuery(s.prepared.order[0])
+			delete(s.prepared.databases, s.prepared.order[0])
 			s.prepared.order = s.prepared.order[1:]
 		}
 	}
