@@ -219,6 +219,9 @@ func (s *Session) GetLock(ctx context.Context, name string, timeout time.Duratio
 // ReleaseLock is RELEASE_LOCK; it reports whether the session had the lock.
 func (s *Session) ReleaseLock(name string) bool { return s.owner.UserUnlock(name) }
 
+// HoldsUserLocks reports whether the session has a lock of GetLock.
+func (s *Session) HoldsUserLocks() bool { return s.owner.HoldsUserLocks() }
+
 // ReleaseAllLocks is RELEASE_ALL_LOCKS.
 func (s *Session) ReleaseAllLocks() int { return s.owner.UserUnlockAll() }
 

@@ -155,6 +155,9 @@ func (o *Owner) UserUnlock(name string) bool {
 	return true
 }
 
+// HoldsUserLocks reports whether the owner has a lock of UserLock.
+func (o *Owner) HoldsUserLocks() bool { return len(o.users) > 0 }
+
 // UserUnlockAll gives all such locks back and returns how many calls of UserLock that
 // undid (RELEASE_ALL_LOCKS).
 func (o *Owner) UserUnlockAll() (n int) {

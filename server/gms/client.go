@@ -187,11 +187,13 @@ func (c *client) sandboxed(parsed ast.Statement) error {
 // Prepare implements protocol.Session.
 func (c *client) Prepare(ctx context.Context, text string) (*protocol.Statement, error) {
 	text = plainComments(text)
-	st := &protocol.Statement{Handle: text}
+	p := c.sess.newPrepared(text)
+	st := &protocol.Statement{Handle: p}
+	c.sess.prepared.current = p
+	defer func() { c.sess.prepared.current = nil }()
 	err := c.operate(ctx, text, func(sctx *sql.Context) error {
-		query := sql.RemoveSpaceAndDelimiter(text, ';')
 		e := c.srv().engine
-		parsed, _, err := e.Parser.ParseOneWithOptions(sctx, query, sql.LoadSqlMode(sctx).ParserOptions())
+		parsed, _, err := e.Parser.ParseOneWithOptions(sctx, p.query, sql.LoadSqlMode(sctx).ParserOptions())
 		if errors.Is(err, ast.ErrEmpty) {
 			return emptyQuery(text)
 		}
@@ -206,7 +208,7 @@ func (c *client) Prepare(ctx context.Context, text string) (*protocol.Statement,
 			return err
 		}
 		st.Params = parameters(parsed)
-		node, err := e.PrepareParsedQuery(sctx, query, query, parsed)
+		node, err := e.PrepareParsedQuery(sctx, p.query, p.query, parsed)
 		if err != nil {
 			return err
 		}
@@ -253,32 +255,34 @@ func affects(n sql.Node) bool {
 
 // Execute implements protocol.Session.
 func (c *client) Execute(ctx context.Context, st *protocol.Statement, params []protocol.Param, w *protocol.Results) error {
-	text, ok := st.Handle.(string)
+	p, ok := st.Handle.(*prepared)
 	if !ok {
 		return fmt.Errorf("gms: a statement of another session")
 	}
 	c.sess.beginCommand()
+	if _, use := p.stmt.(*ast.Use); !use {
+		defer c.sess.within(p.database)()
+	}
+	c.sess.prepared.current = p
+	defer func() { c.sess.prepared.current = nil }()
 	bindings := make(map[string]ast.Expr, len(params))
 	for i, p := range params {
 		bindings[fmt.Sprintf("v%d", i+1)] = literal(p)
 	}
-	return c.command(ctx, text, nil, bindings, w)
+	return c.command(ctx, p.text, nil, bindings, w)
 }
 
 // command runs one statement and writes its result.
 func (c *client) command(ctx context.Context, query string, parsed ast.Statement, bindings map[string]ast.Expr, w *protocol.Results) (err error) {
-	if !c.inTransaction.Load() {
-		if err := c.srv().gate.enter(ctx); err != nil {
-			return c.told(errInterrupted())
-		}
-		c.inTransaction.Store(true)
-	}
 	defer c.leave()
+	defer c.sess.ofExecute(parsed)()
 	ctx, cancel := c.deadline(ctx, query)
 	defer cancel()
 	c.sess.recorder.begin(withoutSecrets(query))
 	defer func() { c.sess.recorder.end(err) }()
+	commits := c.sess.command.commits
 	for try := 0; ; try++ {
+		c.sess.stale = false
 		wrote, err := c.run(ctx, query, parsed, bindings, w)
 		if err == nil {
 			return nil
@@ -287,7 +291,7 @@ func (c *client) command(ctx context.Context, query string, parsed ast.Statement
 			err = mysql.NewSQLError(mysql.ERQueryTimeout, "HY000",
 				"Query execution was interrupted, maximum statement execution time exceeded")
 		}
-		if wrote || try >= replansMax || !definitionChanged(err) || c.sess.GetTransaction() != nil {
+		if wrote || try >= replansMax || !c.sess.stale || c.sess.command.commits != commits || c.sess.GetTransaction() != nil {
 			return c.fail(ctx, err)
 		}
 		if parsed != nil { // planning has changed the tree
@@ -298,7 +302,8 @@ func (c *client) command(ctx context.Context, query string, parsed ast.Statement
 	}
 }
 
-// run runs a statement once. wrote is true if a part of its result was written.
+// run runs a statement once. wrote is true if a part of its result was written, or
+// a procedure has run: what it did may be there to stay.
 func (c *client) run(ctx context.Context, query string, parsed ast.Statement, bindings map[string]ast.Expr, w *protocol.Results) (wrote bool, err error) {
 	e := c.srv().engine
 	sctx, err := e.ProcessList.BeginQuery(c.context(ctx, query, w), withoutSecrets(query))
@@ -307,6 +312,9 @@ func (c *client) run(ctx context.Context, query string, parsed ast.Statement, bi
 	}
 	defer e.ProcessList.EndQuery(sctx)
 	defer c.sess.CommandEnd()
+	if err := c.enter(sctx, parsed); err != nil {
+		return false, err
+	}
 	c.refreshPrivileges(sctx)
 	if _, ok := parsed.(*ast.Set); ok { // the planner keeps what the statement before left
 		c.sess.ClearWarningCount()
@@ -319,7 +327,7 @@ func (c *client) run(ctx context.Context, query string, parsed ast.Statement, bi
 		err = sets.finish()
 	}
 	if err != nil {
-		return sets.any, err
+		return sets.any || sets.called, err
 	}
 	if sets.called || types.IsOkResultSchema(schema) || schema == nil {
 		return true, c.writeOK(sctx, rows, w)
@@ -447,11 +455,23 @@ func (c *client) told(err error) error {
 // Settle implements protocol.Session.
 func (c *client) Settle(ctx context.Context) error {
 	if err := c.sess.Settle(ctx); err != nil {
-		if ctx.Err() != nil {
+		if ctx.Err() != nil && c.conn.Context().Err() == nil {
 			return c.told(errInterrupted())
 		}
 		return protocol.ErrDisconnect
 	}
+	return nil
+}
+
+// enter takes a place in the gate, unless the connection has one. KILL needs none.
+func (c *client) enter(ctx context.Context, parsed ast.Statement) error {
+	if _, kill := parsed.(*ast.Kill); kill || c.inTransaction.Load() {
+		return nil
+	}
+	if err := c.srv().gate.enter(ctx, c.sess.holdsLocks()); err != nil {
+		return errInterrupted()
+	}
+	c.inTransaction.Store(true)
 	return nil
 }
 
@@ -495,14 +515,16 @@ func (c *client) number(name string) int64 {
 	return 0
 }
 
+// preparedStatementsMax is max_prepared_stmt_count.
+func preparedStatementsMax() int64 {
+	_, v, _ := sql.SystemVariables.GetGlobal("max_prepared_stmt_count")
+	n, _ := v.(int64)
+	return n
+}
+
 // noContext is a context for reading variables where there is no statement.
 // Making one costs as much as planning a small statement.
 var noContext = sync.OnceValue(sql.NewEmptyContext)
-
-func definitionChanged(err error) bool {
-	var se *mysql.SQLError
-	return errors.As(err, &se) && se.Num == 1412
-}
 
 // disconnects reports whether an error may not be told: the planner keeps nothing
 // of it but its text.
@@ -630,7 +652,7 @@ var trackedVariables = []string{
 // Changes implements protocol.Session.
 func (c *client) Changes() []protocol.Change {
 	var out []protocol.Change
-	if db := c.sess.GetCurrentDatabase(); db != c.tracked.database {
+	if db := c.sess.shownDatabase(); db != c.tracked.database {
 		c.tracked.database = db
 		out = append(out, protocol.Change{Type: gomysql.SESSION_TRACK_SCHEMA, Value: db})
 	}

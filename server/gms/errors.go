@@ -37,10 +37,6 @@ func errFiles() *mysql.SQLError {
 		"The MySQL server is running with the --secure-file-priv option so it cannot execute this statement")
 }
 
-func errDefinitionChanged() *mysql.SQLError {
-	return mysql.NewSQLError(1412, "HY000", "Table definition has changed, please retry transaction")
-}
-
 // endsTransaction reports whether MySQL rolls the whole transaction back on err.
 func endsTransaction(err error) bool {
 	var large *engine.TransactionTooLargeError
@@ -82,7 +78,7 @@ func wireError(err error) error {
 	case errors.Is(err, engine.ErrReadOnlyTx):
 		return mysql.NewSQLError(1792, "25006", "Cannot execute statement in a READ ONLY transaction.")
 	case errors.Is(err, engine.ErrDefinitionChanged):
-		return errDefinitionChanged()
+		return mysql.NewSQLError(1412, "HY000", "Table definition has changed, please retry transaction")
 	case errors.Is(err, engine.ErrSnapshotGone):
 		return mysql.NewSQLError(1412, "HY000", "Snapshot too old, please retry transaction")
 	case errors.Is(err, row.ErrKeyTooLong):

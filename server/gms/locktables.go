@@ -75,7 +75,7 @@ func (s *Session) sent(stmt ast.Statement) {
 
 // GetPreparedQuery implements sql.Session.
 func (s *Session) GetPreparedQuery(query string) (ast.Statement, bool) {
-	stmt, ok := s.BaseSession.GetPreparedQuery(query)
+	stmt, ok := s.found(query)
 	if ok {
 		if _, execute := s.locks.stmt.(*ast.Execute); execute {
 			s.locks.stmt = nil
@@ -268,6 +268,10 @@ func (s *Session) unlockTables() {
 	}
 	s.locks.tables, s.locks.held, s.locks.readAll = nil, nil, false
 }
+
+// holdsLocks reports whether the session has locks that outlive its transactions: those of
+// LOCK TABLES, FLUSH TABLES WITH READ LOCK and GET_LOCK.
+func (s *Session) holdsLocks() bool { return len(s.locks.held) > 0 || s.sess.HoldsUserLocks() }
 
 // flush is FLUSH TABLES … WITH READ LOCK: of tables as LOCK TABLES … READ, of all as a
 // lock of every table that keeps others from writing and from DDL.

@@ -126,7 +126,7 @@ func NewServer(o Options) (*Server, error) {
 	s.sql, err = protocol.New(protocol.Options{
 		Listener: proxyv2.NewListener(o.Listener, trusts, loginTimeout), Version: ServerVersion, Handler: s.h,
 		TLS: o.TLS.Server, MaxConnections: func() int { return o.MaxConnections },
-		LoginTimeout: loginTimeout, Logger: o.Logger,
+		PreparedMax: preparedStatementsMax, LoginTimeout: loginTimeout, Logger: o.Logger,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("gms: %w", err)
@@ -304,11 +304,12 @@ type gate struct {
 	idle   chan struct{} // closed when inside is 0 and the gate is shut
 }
 
-// enter waits until the gate is open and counts a transaction.
-func (g *gate) enter(ctx context.Context) error {
+// enter waits until the gate is open and counts a transaction. A holder of locks comes in
+// as long as somebody is inside, who may wait for them.
+func (g *gate) enter(ctx context.Context, holder bool) error {
 	for {
 		g.mu.Lock()
-		if g.shut == nil {
+		if g.shut == nil || holder && g.inside > 0 {
 			g.inside++
 			g.mu.Unlock()
 			return nil

@@ -62,6 +62,9 @@ type Session struct {
 	user, host string
 	// failing: the statement has failed; what it has left is not committed.
 	failing  bool
+	// stale: the engine has refused a table's definition since the statement began, so
+	// that it may be planned again.
+	stale    bool
 	internal bool // of the server's own: it may do anything
 	// mustChangePassword: the account's password has expired.
 	mustChangePassword bool
@@ -287,7 +290,7 @@ func (s *Session) CommitTransaction(ctx *sql.Context, tx sql.Transaction) error 
 		if t.wroteUsers {
 			s.b.reloadUsers()
 		}
-		return wireError(err)
+		return s.told(err)
 	}
 	return nil
 }
@@ -511,6 +514,12 @@ func (s *Session) fail(ctx *sql.Context, err error) error {
 		s.BaseSession.SetTransaction(nil)
 		s.SetIgnoreAutoCommit(false)
 	}
+	return s.told(err)
+}
+
+// told is wireError, and remembers that a definition has changed (T-6).
+func (s *Session) told(err error) error {
+	s.stale = s.stale || errors.Is(err, engine.ErrDefinitionChanged)
 	return wireError(err)
 }
 
@@ -524,14 +533,28 @@ func (s *Session) serializableRead() bool {
 // first; trees of names that SQL's PREPARE gave are kept.
 type preparedStatements struct {
 	order []string
+	// databases were current when names were given.
+	databases map[string]string
+	// current is the statement of the client's command, nil: it is none of COM_STMT_PREPARE.
+	current *prepared
 }
 
 // PrepareQuery implements sql.Session.
 func (s *Session) PrepareQuery(query string, stmt ast.Statement) {
+	if p := s.prepared.current; p != nil && query == p.query {
+		annotator{db: s.GetCurrentDatabase()}.statement(stmt)
+		p.stmt = stmt
+		return
+	}
+	if s.prepared.databases == nil {
+		s.prepared.databases = make(map[string]string)
+	}
+	s.prepared.databases[query] = s.BaseSession.GetCurrentDatabase()
 	if _, there := s.BaseSession.GetPreparedQuery(query); !there {
 		s.prepared.order = append(s.prepared.order, query)
 		if len(s.prepared.order) > preparedMax {
 			s.BaseSession.UnprepareQuery(s.prepared.order[0])
+			delete(s.prepared.databases, s.prepared.order[0])
 			s.prepared.order = s.prepared.order[1:]
 		}
 	}

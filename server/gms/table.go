@@ -247,7 +247,7 @@ func (t *Table) scan(ctx *sql.Context, l *sql.IndexLookup) (sql.RowIter, error) 
 		}
 		if sh != ix.shape {
 			if ix = sh.findIndex(ix.ID()); ix == nil {
-				return nil, errDefinitionChanged()
+				return nil, s.told(engine.ErrDefinitionChanged)
 			}
 		}
 		if empty(*l) {

@@ -179,7 +179,7 @@ func (c *Conn) fullPassword() ([]byte, error) {
 		}
 	}
 	if len(b) == 0 || b[len(b)-1] != 0 {
-		return nil, fmt.Errorf("%w: password without an end", errProtocol)
+		return nil, nil // as one that does not decrypt
 	}
 	return b[:len(b)-1], nil
 }

@@ -40,6 +40,7 @@ type Conn struct {
 	results    Results
 	statements map[uint32]*statement
 	lastID     uint32 // of a statement
+	held       int    // bytes that the statements keep
 
 	mu struct {
 		sync.Mutex
@@ -267,7 +268,7 @@ func (c *Conn) admit(h hello) error {
 	if err != nil {
 		return err
 	}
-	c.session, c.out.settle, c.out.ctx = s, s.Settle, c.ctx
+	c.session, c.out.settle, c.out.ctx, c.out.life = s, s.Settle, c.ctx, c.ctx
 	c.writeOK(mysql.OK_HEADER, 0, 0, "", false)
 	return c.finish(nil)
 }
@@ -331,7 +332,10 @@ func (c *Conn) interrupt() {
 func (c *Conn) finish(err error) error {
 	if err == nil || !errors.Is(err, ErrDisconnect) {
 		if c.out.unsettled == nil {
-			if err != nil && c.out.broken == nil {
+			switch {
+			case err == nil:
+				c.out.whole = true // too late for KILL QUERY
+			case c.out.broken == nil:
 				c.writeError(clientError(err))
 			}
 			c.out.flush()

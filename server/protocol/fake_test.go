@@ -29,6 +29,8 @@ type fake struct {
 	sessions chan *fakeSession // made by Login
 	max      int               // MaxPacket
 	idle     time.Duration
+	// interrupt is what "late" calls when it is done.
+	interrupt func(id uint32) bool
 }
 
 func newFake() *fake {
@@ -131,6 +133,15 @@ func (s *fakeSession) run(ctx context.Context, t string, w *protocol.Results) er
 		return w.OK(0, 0, "")
 	case "insert":
 		return w.OK(3, 1<<33, "Records: 3  Duplicates: 0  Warnings: 0")
+	case "late": // KILL QUERY when it is done
+		err := w.OK(1, 0, "")
+		s.h.interrupt(s.c.ID())
+		return err
+	case "refused": // and fails if it was killed before
+		if ctx.Err() != nil {
+			return &protocol.Error{Number: 1317, State: "70100", Message: "Query execution was interrupted"}
+		}
+		return w.OK(2, 0, "")
 	case "nothing":
 		return nil
 	case "unsettled":
@@ -257,7 +268,12 @@ func (s *fakeSession) Kill(_ context.Context, id uint32) error {
 
 func (s *fakeSession) Reset(context.Context) error { s.db = "reset"; return nil }
 
-func (s *fakeSession) Settle(context.Context) error { return s.settle }
+func (s *fakeSession) Settle(ctx context.Context) error {
+	if s.settle == nil && ctx.Err() != nil {
+		return &protocol.Error{Number: 1317, State: "70100", Message: "Query execution was interrupted"}
+	}
+	return s.settle
+}
 
 func (s *fakeSession) Idle() time.Duration { return s.h.idle }
 

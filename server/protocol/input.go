@@ -8,12 +8,19 @@ import (
 	"time"
 )
 
+// wait gives the client readTimeout for what is read next. Logging in has a deadline of
+// its own.
+func (c *Conn) wait() error {
+	if c.session == nil {
+		return nil
+	}
+	return c.net.SetReadDeadline(time.Now().Add(readTimeout))
+}
+
 // header reads a frame's header and takes its number.
 func (c *Conn) header() (int, error) {
-	if c.session != nil {
-		if err := c.net.SetReadDeadline(time.Now().Add(readTimeout)); err != nil {
-			return 0, err
-		}
+	if err := c.wait(); err != nil {
+		return 0, err
 	}
 	h, err := c.in.Peek(4)
 	if err != nil {
@@ -50,8 +57,8 @@ func (c *Conn) readPacket(max int) ([]byte, error) {
 		for left := n; left > 0; {
 			step := min(left, growBytes+len(b))
 			b = slices.Grow(b, step)
-			if c.session != nil && left != n {
-				if err := c.net.SetReadDeadline(time.Now().Add(readTimeout)); err != nil {
+			if left != n {
+				if err := c.wait(); err != nil {
 					return nil, err
 				}
 			}
@@ -77,7 +84,6 @@ type localFile struct {
 
 // Read reads what the client sends of the file.
 func (f *localFile) Read(b []byte) (int, error) {
-	c := f.r.c
 	for f.left == 0 && f.err == nil {
 		if f.err = f.r.ctx.Err(); f.err != nil {
 			return 0, f.err
@@ -87,13 +93,27 @@ func (f *localFile) Read(b []byte) (int, error) {
 	if f.err != nil {
 		return 0, f.err
 	}
-	n, err := c.in.Read(b[:min(len(b), f.left)])
-	f.left -= n
-	if err != nil {
-		f.err = fmt.Errorf("read the client's file: %w", unexpected(err))
-		f.r.fail(f.err)
+	n, err := f.piece(b)
+	f.err = err
+	return n, err
+}
+
+// piece reads something of the frame. The read before may be long ago: a statement that
+// waits for a lock is not the client's fault.
+func (f *localFile) piece(b []byte) (n int, err error) {
+	c := f.r.c
+	if c.in.Buffered() == 0 {
+		err = c.wait()
 	}
-	return n, f.err
+	if err == nil {
+		n, err = c.in.Read(b[:min(len(b), f.left)])
+		f.left -= n
+	}
+	if err != nil {
+		err = fmt.Errorf("read the client's file: %w", unexpected(err))
+		f.r.fail(err)
+	}
+	return n, err
 }
 
 // next reads the next frame's header.
@@ -113,12 +133,13 @@ func (f *localFile) next() {
 
 // Close reads the rest of the file: the client sends all of it whatever happens.
 func (f *localFile) Close() error {
+	var skipped [4 << 10]byte
 	for f.r.file == f && f.r.c.out.broken == nil {
-		if _, err := f.r.c.in.Discard(f.left); err != nil {
-			f.r.fail(unexpected(err))
-			return err
+		for f.left > 0 {
+			if _, err := f.piece(skipped[:]); err != nil {
+				return err
+			}
 		}
-		f.left = 0
 		f.next()
 	}
 	return nil

@@ -27,6 +27,11 @@ const (
 	// CursorBytesMax bounds the rows that wait in a cursor. The result of a
 	// statement that has more is sent at once, as if no cursor had been asked for.
 	CursorBytesMax = 16 << 20
+	// heldPacketsMax bounds what a connection's statements keep, long data and cursors, in
+	// packets of max_allowed_packet. Beyond it long data is refused and cursors are not opened.
+	heldPacketsMax = 4
+	// preparedMax is max_prepared_stmt_count's default.
+	preparedMax = 16382
 
 	// idMax is the highest id that the server draws itself: those above are routers'.
 	idMax = 1<<24 - 1

@@ -17,7 +17,11 @@ var buffers = sync.Pool{New: func() any { return new([bufferBytes]byte) }}
 type output struct {
 	net    net.Conn
 	settle func(context.Context) error // nil: during login
-	ctx    context.Context
+	ctx    context.Context             // of the command
+	life   context.Context             // of the connection
+	// whole: results that are complete are collected. Their statements have taken effect,
+	// so that only the end of the connection keeps their answers from the client.
+	whole bool
 
 	array *[bufferBytes]byte // nil if nothing is collected
 	buf   []byte             // of array
@@ -132,11 +136,16 @@ func (o *output) flush() {
 // send gives bytes to the socket once the session agrees.
 func (o *output) send(b []byte) {
 	if o.settle != nil {
-		if err := o.settle(o.ctx); err != nil {
+		ctx := o.ctx
+		if o.whole {
+			ctx = o.life
+		}
+		if err := o.settle(ctx); err != nil {
 			o.unsettle(err)
 			return
 		}
 	}
+	o.whole = false
 	for len(b) > 0 {
 		k := min(len(b), writeBytesMax)
 		if o.settle != nil {
@@ -173,7 +182,7 @@ func (o *output) release() {
 }
 
 // reset makes the output ready for a new command.
-func (o *output) reset() { o.seq, o.sent, o.unsettled = 0, false, nil }
+func (o *output) reset() { o.seq, o.sent, o.whole, o.unsettled = 0, false, false, nil }
 
 // drop forgets what was not sent.
 func (o *output) drop() {

@@ -1,10 +1,16 @@
 package protocol_test
 
 import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha1"
+	"crypto/x509"
 	"encoding/binary"
+	"encoding/pem"
 	"errors"
 	"io"
 	"net"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -154,6 +160,31 @@ func TestUnknownPluginIsSwitched(t *testing.T) {
 		r.want("\x01-----BEGIN PUBLIC KEY-----\n")
 		r.write(strings.Repeat("x", 256))
 		r.wantError(1045, "Access denied for user '"+user+"'@'127.0.0.1' (using password: YES)")
+		r.wantEnd()
+	}
+}
+
+// An encrypted password that does not end as one is wrong, as any other: who asks with
+// texts of his own learns nothing of what they decrypt to.
+func TestEncryptedPasswordWithoutEnd(t *testing.T) {
+	_, addr := serve(t, newFake(), nil)
+	for _, plain := range []string{"", "secret", "secret\x01"} {
+		r := dial(t, addr)
+		r.read()
+		r.write(helloPacket(oldCaps, "sha2", strings.Repeat("p", 32), mysql.AUTH_CACHING_SHA2_PASSWORD))
+		r.want("\x01\x04")
+		r.write("\x02")
+		block, _ := pem.Decode([]byte(r.want("\x01")[1:]))
+		key, err := x509.ParsePKIXPublicKey(block.Bytes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := rsa.EncryptOAEP(sha1.New(), rand.Reader, key.(*rsa.PublicKey), []byte(plain), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.write(string(b))
+		r.wantError(1045, "(using password: YES)")
 		r.wantEnd()
 	}
 }
@@ -369,6 +400,62 @@ func TestLongDataAndTypes(t *testing.T) {
 	r.wantError(1243, "Unknown prepared statement handler")
 }
 
+// What statements keep is bounded: their number for the server, long data and cursors
+// for a connection.
+func TestBoundsOfStatements(t *testing.T) {
+	h := newFake()
+	h.max = 8 << 20
+	most := int64(3)
+	_, addr := serve(t, h, func(o *protocol.Options) { o.PreparedMax = func() int64 { return most } })
+	prepare := func(r *raw, text string) string {
+		t.Helper()
+		r.command(mysql.COM_STMT_PREPARE, text)
+		id := r.want("\x00")[1:5]
+		for range strings.Count(text, "?") {
+			r.read()
+		}
+		return id
+	}
+	a, b := login(t, addr, newCaps), login(t, addr, newCaps)
+	first := prepare(a, "? ?")
+	prepare(a, "x")
+	second := prepare(b, "x")
+	a.command(mysql.COM_STMT_PREPARE, "x")
+	a.wantError(1461, "Can't create more than max_prepared_stmt_count statements (current value: 3)")
+	b.command(mysql.COM_STMT_CLOSE, second)
+	b.command(mysql.COM_PING, "")
+	b.want("\x00")
+	last := prepare(a, "? ? ?")
+	most = 10
+	piece := strings.Repeat("x", 7<<20)
+	long := func(id, param string) { a.command(mysql.COM_STMT_SEND_LONG_DATA, id+param+"\x00"+piece) }
+	long(first, "\x00")
+	long(first, "\x01")
+	long(last, "\x00")
+	long(last, "\x01")
+	long(last, "\x02") // 35 of 32 MiB
+	execute := last + "\x08\x01\x00\x00\x00\x03\x00\x01" + strings.Repeat("\xfc\x00\x00", 3)
+	a.command(mysql.COM_STMT_EXECUTE, execute)
+	a.wantError(1105, "mysql_send_long_data()")
+	long(last, "\x02") // the error has given them back
+	cursor := func(want int) { // rows of 1 MiB that come at once
+		t.Helper()
+		id := prepare(a, "rows 12 1048576")
+		a.command(mysql.COM_STMT_EXECUTE, id+"\x01\x01\x00\x00\x00")
+		a.want("\x01")
+		a.read()
+		for range want {
+			a.want("\x00\x00\xfd")
+		}
+		a.want("\xfe")
+	}
+	cursor(12)
+	a.command(mysql.COM_STMT_RESET, last)
+	a.want("\x00")
+	cursor(0)
+	cursor(12)
+}
+
 func TestLocalInfile(t *testing.T) {
 	_, addr := serve(t, newFake(), nil)
 	r := login(t, addr, newCaps)
@@ -393,6 +480,71 @@ func TestLocalInfile(t *testing.T) {
 	r = login(t, addr, oldCaps)
 	r.command(mysql.COM_QUERY, "load file")
 	r.wantError(3948, "Loading local data is disabled")
+}
+
+// slowListener is of connections that take longer than any timeout between two reads of
+// what comes after a request for a file.
+type slowListener struct{ net.Listener }
+
+type slowConn struct {
+	net.Conn
+	file, read bool // read: there was one since the deadline was set
+}
+
+func (l slowListener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	return &slowConn{Conn: c}, err
+}
+
+func (c *slowConn) SetReadDeadline(t time.Time) error {
+	c.read = false
+	return c.Conn.SetReadDeadline(t)
+}
+
+func (c *slowConn) Write(b []byte) (int, error) {
+	c.file, c.read = len(b) > 4 && b[4] == 0xfb, false
+	return c.Conn.Write(b)
+}
+
+func (c *slowConn) Read(b []byte) (int, error) {
+	if c.file && c.read {
+		return 0, os.ErrDeadlineExceeded
+	}
+	c.read = true
+	return c.Conn.Read(b)
+}
+
+// A server that is slow with the client's file does not blame the client.
+func TestLocalInfileOfSlowServer(t *testing.T) {
+	_, addr := serve(t, newFake(), func(o *protocol.Options) { o.Listener = slowListener{o.Listener} })
+	r := login(t, addr, newCaps)
+	for _, word := range []string{"load", "unload"} {
+		r.command(mysql.COM_QUERY, "\x00\x01"+word+" file")
+		r.want("\xfbfile")
+		r.write(strings.Repeat("x", 1<<20))
+		r.write("")
+		if word == "load" {
+			r.want("\x00\xfd\x00\x00\x10")
+		} else {
+			r.wantError(1062, "Duplicate entry")
+		}
+	}
+}
+
+// KILL QUERY that comes when a statement has taken effect keeps its answer from nobody,
+// whatever becomes of the statements after it.
+func TestTooLateToInterrupt(t *testing.T) {
+	h := newFake()
+	s, addr := serve(t, h, nil)
+	h.interrupt = s.Interrupt
+	r := login(t, addr, oldCaps|mysql.CLIENT_MULTI_STATEMENTS)
+	r.command(mysql.COM_QUERY, "late")
+	r.want("\x00\x01")
+	r.command(mysql.COM_QUERY, "late;refused")
+	r.want("\x00\x01")
+	r.wantError(1317, "interrupted")
+	r.command(mysql.COM_QUERY, "refused")
+	r.want("\x00\x02")
 }
 
 func TestSessionTrackingAndAttributes(t *testing.T) {

@@ -179,7 +179,7 @@ func (w *Results) OK(affected, insertID uint64, info string) error {
 	return w.err()
 }
 
-func (w *Results) ended() { w.owes, w.more = w.more, false }
+func (w *Results) ended() { w.owes, w.more, w.c.out.whole = w.more, false, true }
 
 // LoadLocal asks the client for the file of a LOAD DATA LOCAL INFILE. The file
 // must be read or closed before the result is written.

@@ -29,6 +29,9 @@ type Options struct {
 	// MaxConnections, if not nil, is how many there may be: more are refused with
 	// error 1040. It is asked for each connection.
 	MaxConnections func() int
+	// PreparedMax, if not nil, is max_prepared_stmt_count: how many prepared statements
+	// all connections together may have. It is asked for each one.
+	PreparedMax func() int64
 	// LoginTimeout is connect_timeout; 0 is 10 s.
 	LoginTimeout time.Duration
 	Logger       *slog.Logger // nil: slog.Default()
@@ -47,6 +50,7 @@ type Server struct {
 	key       func() (*rsa.PrivateKey, error)
 
 	admitted atomic.Int64
+	prepared atomic.Int64 // statements of all connections
 	live     sync.WaitGroup
 	mu       struct {
 		sync.Mutex

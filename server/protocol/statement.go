@@ -15,9 +15,25 @@ type statement struct {
 	long   map[uint16][]byte
 	failed error // of COM_STMT_SEND_LONG_DATA, told by the next execute
 	cursor *cursor
+	held   int // bytes of long and cursor
 }
 
-func (st *statement) reset() { st.long, st.failed, st.cursor = nil, nil, nil }
+// hold counts what a statement keeps for the client.
+func (c *Conn) hold(st *statement, n int) {
+	st.held += n
+	c.held += n
+}
+
+// room is how many bytes more the connection's statements may keep.
+func (c *Conn) room() int {
+	return max(heldPacketsMax*c.session.MaxPacket(), CursorBytesMax) - c.held
+}
+
+// release drops what the client has said of a statement, and its cursor.
+func (c *Conn) release(st *statement) {
+	c.hold(st, -st.held)
+	st.long, st.failed, st.cursor = nil, nil, nil
+}
 
 // cursor holds the rows that COM_STMT_FETCH has not fetched yet.
 type cursor struct {
@@ -25,11 +41,12 @@ type cursor struct {
 	columns []Column
 	rows    []byte // each with its length, 4 bytes
 	row     []byte // the current one
+	max     int    // of rows
 }
 
 // add keeps a row, unless there are too many.
 func (k *cursor) add(row []byte) bool {
-	if len(k.rows)+4+len(row) > CursorBytesMax {
+	if len(k.rows)+4+len(row) > k.max {
 		return false
 	}
 	k.rows = append(binary.LittleEndian.AppendUint32(k.rows, uint32(len(row))), row...)
@@ -54,8 +71,13 @@ func (c *Conn) closeStatements() {
 
 func (c *Conn) dropStatement(id uint32) {
 	st := c.statements[id]
+	if st == nil {
+		return
+	}
 	delete(c.statements, id)
-	if st != nil && st.Close != nil {
+	c.release(st)
+	c.server.prepared.Add(-1)
+	if st.Close != nil {
 		st.Close()
 	}
 }
@@ -84,10 +106,15 @@ func (c *Conn) prepare(ctx context.Context, text string) error {
 		return err
 	}
 	if st.Params > 0xffff {
+		err = &Error{mysql.ER_PS_MANY_PARAM, "HY000", "Prepared statement contains too many placeholders"}
+	} else {
+		err = c.server.count()
+	}
+	if err != nil {
 		if st.Close != nil {
 			st.Close()
 		}
-		return &Error{mysql.ER_PS_MANY_PARAM, "HY000", "Prepared statement contains too many placeholders"}
+		return err
 	}
 	for st.ID == 0 || c.statements[st.ID] != nil {
 		c.lastID++
@@ -129,20 +156,21 @@ func (c *Conn) longData(b []byte) {
 	case st.failed != nil:
 	case s.short || int(param) >= st.Params:
 		st.failed = errWrongArguments("mysqld_stmt_send_long_data")
-	case len(st.long[param])+len(s.b) > c.session.MaxPacket():
+	case len(st.long[param])+len(s.b) > c.session.MaxPacket(), len(s.b) > c.room():
 		st.failed = errLongData
 	default:
 		if st.long == nil {
 			st.long = map[uint16][]byte{}
 		}
 		st.long[param] = append(st.long[param], s.b...)
+		c.hold(st, len(s.b))
 	}
 }
 
 func (c *Conn) resetStatement(b []byte) error {
 	st, err := c.statement(&scanner{b: b}, "mysqld_stmt_reset")
 	if err == nil {
-		st.reset()
+		c.release(st)
 	}
 	return err
 }
@@ -157,19 +185,20 @@ func (c *Conn) execute(ctx context.Context, b []byte) error {
 	if st.failed != nil {
 		err = st.failed
 	}
-	st.reset()
+	c.release(st)
 	if err != nil {
 		return err
 	}
 	w := c.begin(ctx, attributes)
 	w.binary = true
 	if flags&mysql.CURSOR_TYPE_READ_ONLY != 0 {
-		w.cursor = &cursor{}
+		w.cursor = &cursor{max: min(CursorBytesMax, c.room())}
 	}
 	k := w.cursor
 	err = w.close(c.session.Execute(ctx, st.Statement, params, w))
 	if err == nil && k != nil && k.open {
 		st.cursor = k
+		c.hold(st, len(k.rows))
 	}
 	return err
 }
@@ -218,7 +247,8 @@ func (c *Conn) fetch(b []byte) error {
 	flag := mysql.SERVER_STATUS_CURSOR_EXISTS
 	for ; rows > 0; rows-- {
 		if !k.next() {
-			flag, st.cursor = mysql.SERVER_STATUS_LAST_ROW_SEND, nil
+			flag = mysql.SERVER_STATUS_LAST_ROW_SEND
+			c.release(st)
 			break
 		}
 		c.out.packet(k.row)
@@ -226,5 +256,21 @@ func (c *Conn) fetch(b []byte) error {
 	c.writeEOFStatus(c.status(false) | flag)
 	return nil
 }
+
+// count counts a statement more of all connections, unless there are too many.
+func (s *Server) count() error {
+	limit := int64(preparedMax)
+	if s.o.PreparedMax != nil {
+		limit = s.o.PreparedMax()
+	}
+	if s.prepared.Add(1) > limit {
+		s.prepared.Add(-1)
+		return &Error{codeMaxPrepared, "42000", fmt.Sprintf(
+			"Can't create more than max_prepared_stmt_count statements (current value: %d)", limit)}
+	}
+	return nil
+}
+
+const codeMaxPrepared = 1461 // ER_MAX_PREPARED_STMT_COUNT_REACHED
 
 const codeNoOpenCursor = 1421 // ER_STMT_HAS_NO_OPEN_CURSOR

@@ -1,0 +1,187 @@
+package gms_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"testing"
+
+	"github.com/go-sql-driver/mysql"
+
+	"sextant/engine"
+	"sextant/logstore/memvolume"
+	"sextant/server/gms"
+)
+
+// A statement is planned again when a definition changed under it, but what has committed
+// something, or only says 1412, runs once.
+func TestProcedureRunsOnce(t *testing.T) {
+	i := startInstance(t)
+	c := i.conn(i.open(""))
+	must(t, c, "CREATE DATABASE d", "USE d", "CREATE TABLE t (n INT)",
+		"CREATE PROCEDURE p() BEGIN INSERT INTO t VALUES (1); COMMIT; SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO=1412, MESSAGE_TEXT='again'; END")
+	wantError(t, c, "CALL p()", 1412, "HY000")
+	if got := one(t, c, "SELECT COUNT(*) FROM t"); got != "1" {
+		t.Fatalf("%s rows after one CALL", got)
+	}
+}
+
+// KILL QUERY that reaches a statement when it has committed, and only waits for its commit
+// to be durable, has no effect: an error would make the client run it again.
+func TestKillQueryAfterCommit(t *testing.T) {
+	store := memvolume.New(memvolume.Options{})
+	i := startInstanceOn(t, store, engine.Options{})
+	pool := i.open("")
+	must(t, pool, "CREATE DATABASE d", "CREATE TABLE d.t (n INT)")
+	const query = "INSERT INTO d.t VALUES (1)"
+	for n := range 10 {
+		c := i.conn(pool)
+		id := uint32(oneInt(t, c, "SELECT CONNECTION_ID()"))
+		must(t, c, "INSERT INTO d.t VALUES (0)")
+		token, ok := i.srv.LastToken(id)
+		if !ok {
+			t.Fatal("no token")
+		}
+		token.Command++
+		store.Confirm(false)
+		answer := make(chan error, 1)
+		go func() {
+			_, err := c.ExecContext(context.Background(), query)
+			answer <- err
+		}()
+		for committed := false; !committed; runtime.Gosched() {
+			state, _, err := i.db.LookupToken(t.Context(), token)
+			if err != nil {
+				t.Fatal(err)
+			}
+			committed = state == engine.TokenCommitted
+		}
+		if !i.srv.Kill(id, true) {
+			t.Fatal("no such connection")
+		}
+		store.Confirm(true)
+		if err := <-answer; err != nil {
+			t.Errorf("%s: %v", query, err)
+		}
+		if got := oneInt(t, c, "SELECT COUNT(*) FROM d.t"); got != int64(2*n+2) {
+			t.Errorf("%s: %d rows", query, got)
+		}
+	}
+}
+
+// A drain waits for who is inside. Who holds locks that those inside wait for gets in, and
+// who waits to get in can be killed.
+func TestDrainWithLocks(t *testing.T) {
+	i := startInstance(t)
+	l := newLab(i)
+	want := func(session, query, answer string) {
+		t.Helper()
+		if got := l.do(session, query); got != answer {
+			t.Fatalf("%s: %s: got %q, want %q", session, query, got, answer)
+		}
+	}
+	want("a", "create table t (id int primary key)", "ok")
+	for _, lock := range []struct{ take, wait, give, taken, answer string }{
+		{"lock tables t write", "delete from t", "unlock tables", "ok", "ok\nb: ok"},
+		{"flush tables with read lock", "delete from t", "unlock tables", "ok", "ok\nb: ok"},
+		{"select get_lock('l', 0)", "select get_lock('l', 60)", "select release_lock('l')", "(1)", "(1)\nb: (1)"},
+	} {
+		want("a", lock.take, lock.taken)
+		want("b", lock.wait, "waits")
+		late, killer := l.conn("late"), l.conn("killer")
+		drained := make(chan error, 1)
+		go func() { drained <- i.srv.Drain(context.Background()) }()
+		for !i.srv.Draining() {
+			runtime.Gosched()
+		}
+		waiting := make(chan error, 1)
+		go func() {
+			_, err := late.c.ExecContext(context.Background(), "DO 17")
+			waiting <- err
+		}()
+		for !slices.ContainsFunc(i.srv.SessionList(), func(s gms.SessionInfo) bool {
+			return uint64(s.ID) == late.id && s.Query == "DO 17"
+		}) {
+			runtime.Gosched()
+		}
+		must(t, killer.c, fmt.Sprintf("KILL QUERY %d", late.id))
+		var e *mysql.MySQLError
+		if err := <-waiting; !errors.As(err, &e) || e.Number != 1317 {
+			t.Fatalf("%s: a killed statement at the gate: %v", lock.take, err)
+		}
+		want("a", lock.give, lock.answer)
+		if err := <-drained; err != nil {
+			t.Fatalf("%s: %v", lock.take, err)
+		}
+		i.srv.Resume()
+	}
+}
+
+func TestMaxPreparedStatements(t *testing.T) {
+	i := startInstance(t)
+	c := i.conn(i.open(""))
+	must(t, c, "SET GLOBAL max_prepared_stmt_count=1")
+	defer must(t, c, "SET GLOBAL max_prepared_stmt_count=16382") // it is the process's
+	st, err := c.PrepareContext(t.Context(), "SELECT 1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var e *mysql.MySQLError
+	if _, err := c.PrepareContext(t.Context(), "SELECT 2"); !errors.As(err, &e) || e.Number != 1461 {
+		t.Fatalf("a statement too many: %v", err)
+	}
+	if err := st.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.PrepareContext(t.Context(), "SELECT 2"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A prepared statement belongs to the database and the sql_mode of its PREPARE.
+func TestPreparedStatementsKeepTheirDatabase(t *testing.T) {
+	i := startInstance(t)
+	c := i.conn(i.open(""))
+	must(t, c, "CREATE DATABASE a", "CREATE DATABASE b", "CREATE TABLE a.t (n INT)", "CREATE TABLE b.t (n INT)",
+		"INSERT INTO a.t VALUES (1)", "INSERT INTO b.t VALUES (2)", "USE a",
+		"PREPARE named FROM 'SELECT n FROM t'")
+	prepare := func(query string) *sql.Stmt {
+		t.Helper()
+		st, err := c.PrepareContext(t.Context(), query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = st.Close() })
+		return st
+	}
+	want := func(st *sql.Stmt, want string) {
+		t.Helper()
+		var got string
+		if err := st.QueryRowContext(t.Context()).Scan(&got); err != nil || got != want {
+			t.Errorf("%q, %v, want %q", got, err, want)
+		}
+	}
+	const query = "SELECT CONCAT(DATABASE(), n) FROM t"
+	inA, quoted := prepare(query), prepare(`SELECT "n" FROM t`)
+	must(t, c, "USE b", "SET sql_mode='ANSI_QUOTES'")
+	inB, name := prepare(query), prepare(`SELECT "n" FROM t`)
+	for range 2 {
+		want(inA, "a1")
+		want(inB, "b2")
+		want(quoted, "n")
+		want(name, "2")
+		if got := one(t, c, "EXECUTE named") + one(t, c, query); got != "1b2" {
+			t.Errorf("%s", got)
+		}
+	}
+	use := prepare("USE a")
+	if _, err := use.ExecContext(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := one(t, c, "SELECT DATABASE()"); got != "a" {
+		t.Errorf("USE: %s", got)
+	}
+}
