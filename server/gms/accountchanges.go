@@ -3,6 +3,7 @@ package gms
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -17,6 +18,7 @@ import (
 // changeAccounts executes CREATE USER, ALTER USER and SET PASSWORD.
 func (s *Session) changeAccounts(ctx *sql.Context, verb string, optional bool, changes []accountChange, set *accountSettings) error {
 	create := verb == "CREATE USER"
+	changes = slices.Clone(changes) // of the parsed statement
 	for i := range changes {
 		c := &changes[i]
 		own := c.self || c.name == s.account
@@ -30,43 +32,39 @@ func (s *Session) changeAccounts(ctx *sql.Context, verb string, optional bool, c
 			}
 		}
 	}
-	if err := s.changeUsers(ctx); err != nil {
+	if err := s.hashPasswords(verb, changes); err != nil {
 		return err
 	}
-	ed := s.b.users.Editor()
-	defer ed.Close()
-	var failed []string
-	todo := changes[:0:0]
-	for _, c := range changes {
-		_, there := ed.GetUser(c.name.key())
-		switch {
-		case there != create:
-			todo = append(todo, c)
-		case optional:
-			code, what := 3162, "Authorization ID %s does not exist."
-			if create {
-				code, what = 3163, "Authorization ID %s already exists."
+	var todo []accountChange
+	return s.editAccounts(ctx, func(e *accountEdit) error {
+		var failed []string
+		for _, c := range changes {
+			_, there := e.GetUser(c.name.key())
+			switch {
+			case there != create:
+				todo = append(todo, c)
+			case optional:
+				code, what := 3162, "Authorization ID %s does not exist."
+				if create {
+					code, what = 3163, "Authorization ID %s already exists."
+				}
+				s.Warn(&sql.Warning{Level: "Note", Code: code, Message: fmt.Sprintf(what, quotedAccount(c.name))})
+			default:
+				failed = append(failed, quotedAccount(c.name))
 			}
-			s.Warn(&sql.Warning{Level: "Note", Code: code, Message: fmt.Sprintf(what, quotedAccount(c.name))})
-		default:
-			failed = append(failed, quotedAccount(c.name))
 		}
-	}
-	if failed != nil {
-		return errAccountOperation(verb, failed)
-	}
-	for _, c := range todo {
-		u, err := c.apply(ed, set)
-		if err != nil {
-			return err
+		if failed != nil {
+			return errAccountOperation(verb, failed)
 		}
-		ed.RemoveUser(c.name.key()) // PutUser replaces an equal one only
-		ed.PutUser(u)
-	}
-	if err := s.b.users.Persist(ctx, ed); err != nil {
-		return err
-	}
-	return setAccountOptions(ctx, func(all map[string]accountOptions) {
+		for _, c := range todo {
+			u, err := c.apply(e, set)
+			if err != nil {
+				return err
+			}
+			e.put(u)
+		}
+		return nil
+	}, func(all map[string]accountOptions) {
 		for _, c := range todo {
 			o := all[c.name.String()]
 			if create {
@@ -86,18 +84,62 @@ func (s *Session) changeAccounts(ctx *sql.Context, verb string, optional bool, c
 	})
 }
 
+// hashPasswords makes the authentication_strings of passwords, checks those that are
+// given, and looks whether old passwords fit. It takes its time, so it comes before the
+// users are locked.
+func (s *Session) hashPasswords(verb string, changes []accountChange) error {
+	for i := range changes {
+		c := &changes[i]
+		rd := s.b.users.Reader()
+		found, ok := rd.GetUser(c.name.key())
+		plugin, auth := string(mysql.CachingSha2Password), ""
+		if ok {
+			plugin, auth = found.Plugin, found.AuthString
+		}
+		rd.Close()
+		if !ok && verb == "SET PASSWORD" {
+			return mysql.NewSQLError(1133, "42000", "Can't find any matching row in the user table")
+		}
+		if c.old != nil && ok {
+			if !protocol.PasswordFits(plugin, auth, *c.old) {
+				return errWrongPassword()
+			}
+			c.known = auth
+		}
+		if c.plugin != "" {
+			plugin = c.plugin
+		}
+		switch {
+		case c.password != nil && len(*c.password) > protocol.PasswordBytesMax:
+			return mysql.NewSQLError(1470, "HY000", "String '<secret>' is too long for password (should be no longer than %d)", protocol.PasswordBytesMax)
+		case c.password != nil:
+			hash := hashPassword(plugin, *c.password)
+			c.auth = &hash
+		case c.auth != nil && !protocol.ValidHash(plugin, *c.auth):
+			return mysql.NewSQLError(1827, "HY000", "The password hash doesn't have the expected format.")
+		}
+	}
+	return nil
+}
+
+func errWrongPassword() error {
+	return mysql.NewSQLError(3891, "HY000", "Incorrect current password. Specify the correct password which has to be replaced.")
+}
+
 // apply returns an account as the statement changes it; what is in the tables now
 // stays as it is, for the statement may fail.
-func (c accountChange) apply(ed *mysql_db.Editor, set *accountSettings) (*mysql_db.User, error) {
-	u := &mysql_db.User{User: c.name.User, Host: c.name.Host, PrivilegeSet: mysql_db.NewPrivilegeSet(), PasswordLastChanged: time.Now().UTC()}
-	if old, ok := ed.GetUser(c.name.key()); ok {
-		copied := *old
-		u = &copied
-	} else if len([]rune(u.User)) > 32 || len(u.Host) > 255 {
-		return nil, mysql.NewSQLError(1470, "HY000", "String '%s' is too long for user name (should be no longer than 32)", u.User)
+func (c accountChange) apply(e *accountEdit, set *accountSettings) (*mysql_db.User, error) {
+	u, err := e.account(c.name)
+	if err != nil {
+		return nil, err
 	}
-	if c.old != nil && !protocol.PasswordFits(u.Plugin, u.AuthString, *c.old) {
-		return nil, mysql.NewSQLError(3891, "HY000", "Incorrect current password. Specify the correct password which has to be replaced.")
+	if u == nil {
+		u = &mysql_db.User{User: c.name.User, Host: c.name.Host, PrivilegeSet: mysql_db.NewPrivilegeSet(), PasswordLastChanged: time.Now().UTC()}
+		if len([]rune(u.User)) > 32 || len(u.Host) > 255 {
+			return nil, mysql.NewSQLError(1470, "HY000", "String '%s' is too long for user name (should be no longer than 32)", u.User)
+		}
+	} else if c.old != nil && u.AuthString != c.known {
+		return nil, errWrongPassword() // it was changed in between
 	}
 	if c.auth != nil {
 		u.PasswordLastChanged = time.Now().UTC()

@@ -29,7 +29,11 @@ type accountChange struct {
 	self   bool // CURRENT_USER
 	plugin string
 	auth   *string // authentication_string
-	old    *string // REPLACE 'old password'
+	// password is what auth is to be made of.
+	password *string
+	old      *string // REPLACE 'old password'
+	// known is the authentication_string that old fits.
+	known string
 }
 
 // accountSettings are those of CREATE USER and ALTER USER for all of their accounts.
@@ -60,6 +64,7 @@ func (l *lexer) accountName() (n accountName, self, ok bool) {
 		return n, false, false
 	}
 	if n.Host = l.text; l.kind != 'w' && l.kind != '%' {
+		n.Host = strings.ToLower(n.Host)
 		l.next()
 		return n, false, true
 	}
@@ -158,7 +163,7 @@ func (l *lexer) accountChange(create bool) (c accountChange, err error) {
 		if !ok {
 			return c, l.syntax()
 		}
-		*c.auth = hashPassword(c.plugin, password)
+		c.password = &password
 	case !with:
 		return c, l.syntax()
 	}
@@ -368,26 +373,22 @@ func parseRenameUser(l *lexer) (ast.Statement, error) {
 	}
 	a := &admin{name: "RENAME USER", commits: true, auth: global(ast.AuthType_CREATE_USER)}
 	a.run = func(ctx *sql.Context, s *Session, _ *admin) ([]sql.Row, error) {
-		if err := s.changeUsers(ctx); err != nil {
-			return nil, err
-		}
-		ed := s.b.users.Editor()
-		defer ed.Close()
-		for i := range from {
-			u, ok := ed.GetUser(from[i].key())
-			if _, there := ed.GetUser(to[i].key()); !ok || there {
-				return nil, errAccountOperation("RENAME USER", []string{quotedAccount(from[i])})
+		return nil, s.editAccounts(ctx, func(e *accountEdit) error {
+			for i := range from {
+				u, err := e.account(from[i])
+				if err != nil {
+					return err
+				}
+				if _, there := e.GetUser(to[i].key()); u == nil || there {
+					return errAccountOperation("RENAME USER", []string{quotedAccount(from[i])})
+				}
+				u.User, u.Host = to[i].User, to[i].Host
+				renameRoles(e.Editor, from[i], to[i])
+				e.RemoveUser(from[i].key())
+				e.PutUser(u)
 			}
-			renamed := *u
-			renamed.User, renamed.Host = to[i].User, to[i].Host
-			renameRoles(ed, from[i], to[i])
-			ed.RemoveUser(from[i].key())
-			ed.PutUser(&renamed)
-		}
-		if err := s.b.users.Persist(ctx, ed); err != nil {
-			return nil, err
-		}
-		return nil, setAccountOptions(ctx, func(all map[string]accountOptions) {
+			return nil
+		}, func(all map[string]accountOptions) {
 			for i := range from {
 				if o, ok := all[from[i].String()]; ok {
 					all[to[i].String()] = o
@@ -444,6 +445,7 @@ func parseSetPassword(l *lexer) (ast.Statement, error) {
 	if !ok {
 		return nil, l.syntax()
 	}
+	c.password = &password
 	if l.accept("replace") {
 		old, ok := l.string()
 		if !ok {
@@ -452,18 +454,6 @@ func parseSetPassword(l *lexer) (ast.Statement, error) {
 		c.old = &old
 	}
 	a := &admin{name: "SET PASSWORD", commits: true, run: func(ctx *sql.Context, s *Session, _ *admin) ([]sql.Row, error) {
-		c := c
-		if c.self {
-			c.name = s.account
-		}
-		rd := s.b.users.Reader()
-		u, ok := rd.GetUser(c.name.key())
-		rd.Close()
-		if !ok {
-			return nil, mysql.NewSQLError(1133, "42000", "Can't find any matching row in the user table")
-		}
-		hash := hashPassword(u.Plugin, password)
-		c.auth = &hash
 		return nil, s.changeAccounts(ctx, "SET PASSWORD", false, []accountChange{c}, &accountSettings{})
 	}}
 	return a.statement(), nil
@@ -543,7 +533,11 @@ func parseSetDefaultRole(l *lexer) (ast.Statement, error) {
 			rd := s.b.users.Reader()
 			_, there := rd.GetUser(n.key())
 			have := granted(rd, n)
+			system := n != s.account && systemAccount(rd, n)
 			rd.Close()
+			if system && !s.mayDynamic(ctx, systemUser) {
+				return nil, errPrivilege("SYSTEM_USER")
+			}
 			if !there {
 				return nil, errAccountOperation("SET DEFAULT ROLE", []string{quotedAccount(n)})
 			}

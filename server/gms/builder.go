@@ -430,6 +430,10 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		if s.b.mysql && !running(ctx, n.ConnID) {
 			return nil, mysql.NewSQLError(mysql.ERNoSuchThread, "HY000", "Unknown thread id: %d", n.ConnID)
 		}
+	case *plan.Grant, *plan.Revoke, *plan.GrantRole, *plan.RevokeRole, *plan.CreateRole, *plan.DropRole, *plan.DropUser:
+		if s.b.mysql {
+			return b.accounts(ctx, s, n)
+		}
 	case *plan.LoadData:
 		if s.b.mysql && !n.Local {
 			return nil, errFiles()

@@ -24,14 +24,15 @@ type users struct {
 // statement that changed them.
 type userPersister struct{}
 
-// Persist implements mysql_db.MySQLDbPersistence.
+// Persist implements mysql_db.MySQLDbPersistence. A transaction that fails is rolled back
+// by the statement: that reads the users again, which the caller has locked.
 func (userPersister) Persist(ctx *sql.Context, data []byte) error {
 	s, tx, err := writer(ctx)
 	if err != nil {
 		return err
 	}
 	s.tx.wroteUsers = true
-	return s.fail(ctx, tx.PutObject(ctx, engine.Object{Kind: engine.ObjectUsers, Data: bytes.Clone(data)}))
+	return wireError(tx.PutObject(ctx, engine.Object{Kind: engine.ObjectUsers, Data: bytes.Clone(data)}))
 }
 
 // initUsers loads the users of the volume, or makes the first ones.

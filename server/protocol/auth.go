@@ -160,7 +160,7 @@ func (c *Conn) cachingSHA2(answer []byte, a Account) (bool, error) {
 		}
 	}
 	password, err := c.fullPassword()
-	if err != nil || len(password) > passwordBytesMax || !checkSHA2(string(password), a.Auth) {
+	if err != nil || !checkSHA2(string(password), a.Auth) {
 		return false, err
 	}
 	c.server.passwords.put(a, password)

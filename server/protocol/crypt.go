@@ -3,6 +3,7 @@ package protocol
 import (
 	"crypto/hmac"
 	"crypto/rand"
+	"crypto/sha1"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/binary"
@@ -56,15 +57,34 @@ func Decoy(user, secret string, plugins ...string) Account {
 
 // checkSHA2 reports whether the password is that of an authentication_string.
 func checkSHA2(password, auth string) bool {
-	if len(auth) != sha2FixedBytes+sha2SaltBytes+sha2HashBytes || !strings.HasPrefix(auth, sha2Prefix) {
-		return false
-	}
-	thousands, err := strconv.ParseUint(auth[len(sha2Prefix):sha2FixedBytes-1], 16, 16)
-	if err != nil || thousands == 0 || thousands > sha2RoundsMax {
+	thousands, ok := sha2Thousands(auth)
+	if !ok || len(password) > PasswordBytesMax {
 		return false
 	}
 	salt, hash := auth[sha2FixedBytes:][:sha2SaltBytes], auth[sha2FixedBytes+sha2SaltBytes:]
 	return subtle.ConstantTimeCompare([]byte(crypt256(password, salt, int(thousands)*1000)), []byte(hash)) == 1
+}
+
+// sha2Thousands returns the rounds of an authentication_string, false if it is none.
+func sha2Thousands(auth string) (uint64, bool) {
+	if len(auth) != sha2FixedBytes+sha2SaltBytes+sha2HashBytes || !strings.HasPrefix(auth, sha2Prefix) || auth[sha2FixedBytes-1] != '$' {
+		return 0, false
+	}
+	thousands, err := strconv.ParseUint(auth[len(sha2Prefix):sha2FixedBytes-1], 16, 16)
+	return thousands, err == nil && thousands > 0 && thousands <= sha2RoundsMax
+}
+
+// ValidHash reports whether a text can be a plugin's authentication_string.
+func ValidHash(plugin, auth string) bool {
+	if auth == "" {
+		return true
+	}
+	if plugin == pluginSHA2 {
+		_, ok := sha2Thousands(auth)
+		return ok
+	}
+	stored, err := mysql.DecodePasswordHex(auth)
+	return err == nil && len(auth) == 1+2*sha1.Size && auth[0] == '*' && len(stored) == sha1.Size
 }
 
 // PasswordFits reports whether a password is that of a plugin's authentication_string.
@@ -75,7 +95,7 @@ func PasswordFits(plugin, auth, password string) bool {
 	case plugin == pluginSHA2:
 		return checkSHA2(password, auth)
 	}
-	return subtle.ConstantTimeCompare([]byte(HashNative(password)), []byte(auth)) == 1
+	return len(password) <= PasswordBytesMax && subtle.ConstantTimeCompare([]byte(HashNative(password)), []byte(auth)) == 1
 }
 
 // HashNative returns the authentication_string of an account with

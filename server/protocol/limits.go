@@ -19,9 +19,9 @@ const (
 	loginPacketMax = 128 << 10
 	// attributesBytesMax bounds the connection attributes, as in MySQL.
 	attributesBytesMax = 64 << 10
-	// passwordBytesMax is the longest password, as in MySQL: hashing one takes time
+	// PasswordBytesMax is the longest password, as in MySQL: hashing one takes time
 	// that grows with its square.
-	passwordBytesMax = 256
+	PasswordBytesMax = 256
 	// passwordsMax bounds the passwords that are remembered, one for each account.
 	passwordsMax = 64 << 10
 	// CursorBytesMax bounds the rows that wait in a cursor. The result of a
