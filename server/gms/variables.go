@@ -64,6 +64,9 @@ func addVariables() {
 			if v, ok := v.(*sql.MysqlSystemVariable); ok {
 				mode := *v
 				mode.Default = defaultMode
+				if t, ok := mode.Type.(setVariable); ok {
+					mode.Type = modeType{t}
+				}
 				sql.SystemVariables.AddSystemVariables([]sql.SystemVariable{&mode})
 			}
 		}
