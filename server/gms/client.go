@@ -312,6 +312,7 @@ func (c *client) run(ctx context.Context, query string, parsed ast.Statement, bi
 	}
 	defer e.ProcessList.EndQuery(sctx)
 	defer c.sess.CommandEnd()
+	defer func() { c.survive(recover(), w, &err) }()
 	if err := c.enter(sctx, parsed); err != nil {
 		return false, err
 	}
@@ -545,7 +546,11 @@ func (c *client) operate(ctx context.Context, query string, f func(ctx *sql.Cont
 	if err := c.sess.ValidateSession(sctx); err != nil {
 		return c.fail(ctx, err)
 	}
-	if err := f(sctx); err != nil {
+	run := func() (err error) {
+		defer func() { c.survive(recover(), nil, &err) }()
+		return f(sctx)
+	}
+	if err := run(); err != nil {
 		return c.fail(ctx, err)
 	}
 	return nil

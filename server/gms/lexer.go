@@ -4,7 +4,6 @@ import (
 	"context"
 	"strings"
 
-	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/vitess/go/mysql"
 )
 
@@ -17,6 +16,7 @@ type lexer struct {
 	// statement's end, any other sign stands for itself.
 	kind byte
 	text string // of the token, without quotes
+	ansi bool   // "x" is an identifier
 }
 
 // newLexer returns a lexer at the first token of a statement.
@@ -39,10 +39,11 @@ func (l *lexer) next() {
 		case word != " ":
 			l.kind, l.text = 'w', word
 		case c == '`' || c == '\'' || c == '"':
-			l.kind, l.text = 's', unescaped(l.q[l.at:end])
-			if c == '`' {
+			l.kind = 's'
+			if c == '`' || c == '"' && l.ansi {
 				l.kind = 'i'
 			}
+			l.text = unescaped(l.q[l.at:end], l.kind == 'i')
 		case c == ';':
 			l.kind, l.text = 0, ""
 			return
@@ -55,8 +56,9 @@ func (l *lexer) next() {
 	l.start, l.kind, l.text = len(l.q), 0, ""
 }
 
-// unescaped returns the value of a quoted text.
-func unescaped(quoted string) string {
+// unescaped returns the value of a quoted text, in which a backslash is itself if it is an
+// identifier.
+func unescaped(quoted string, identifier bool) string {
 	q := quoted[0]
 	if len(quoted) < 2 || quoted[len(quoted)-1] != q {
 		return quoted[1:]
@@ -71,7 +73,7 @@ func unescaped(quoted string) string {
 		case c == q:
 			i++
 			out.WriteByte(q)
-		case c == '\\' && q != '`' && i+1 < len(body):
+		case c == '\\' && !identifier && i+1 < len(body):
 			i++
 			if at := strings.IndexByte("0bnrtZ", body[i]); at >= 0 {
 				out.WriteByte("\x00\b\n\r\t\x1a"[at])
@@ -185,8 +187,7 @@ func identifiers(ctx context.Context, q string) error {
 	if strings.IndexByte(q, 0) < 0 {
 		return nil
 	}
-	sctx, _ := ctx.(*sql.Context)
-	ansi := sctx != nil && sql.LoadSqlMode(sctx).AnsiQuotes()
+	ansi := ansiQuotes(ctx)
 	for l := newLexer(q); l.kind != 0; l.next() {
 		if (l.kind != 's' || ansi && l.q[l.start] == '"') && strings.IndexByte(l.q[l.start:l.at], 0) >= 0 {
 			return l.syntax()

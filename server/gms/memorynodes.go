@@ -1,6 +1,8 @@
 package gms
 
 import (
+	"math"
+
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/iters"
 	"github.com/dolthub/go-mysql-server/sql/plan"
@@ -83,7 +85,7 @@ func (b *builder) keepSet(ctx *sql.Context, s *Session, n *plan.SetOp, r sql.Row
 	var set sql.Node
 	c := *n
 	if len(n.SortConditions) > 0 {
-		c.SortConditions, c.Limit = nil, nil
+		c.SortConditions, c.Limit, c.Offset = nil, nil, nil // the planner skips rows before it sorts
 	}
 	set = &c
 	if n.SetOpType != plan.UnionType {
@@ -103,21 +105,50 @@ func (b *builder) keepSet(ctx *sql.Context, s *Session, n *plan.SetOp, r sql.Row
 	if len(n.SortConditions) == 0 {
 		return it, nil
 	}
-	return sorted(ctx, s, it, n.SortConditions, n.Limit)
+	return sorted(ctx, s, it, n)
 }
 
-// sorted sorts rows, and returns the first ones if there is a limit.
-func sorted(ctx *sql.Context, s *Session, it sql.RowIter, by sql.SortConditions, limit sql.Expression) (sql.RowIter, error) {
+// sorted sorts the rows of a set operation, and returns those of its LIMIT.
+func sorted(ctx *sql.Context, s *Session, it sql.RowIter, set *plan.SetOp) (sql.RowIter, error) {
 	k := &keeper{child: it, m: &s.memory, full: sortOverflow, size: rowSize}
-	if limit == nil {
-		return iters.NewSortIter(by, k), nil
+	if set.Limit == nil {
+		return iters.NewSortIter(set.SortConditions, k), nil
 	}
-	n, err := iters.GetInt64Value(ctx, limit)
+	n, err := iters.GetInt64Value(ctx, set.Limit)
 	if err != nil {
 		return nil, err
 	}
+	skip, err := skipped(ctx, set)
+	if err != nil {
+		return nil, err
+	}
+	n += min(skip, math.MaxInt64-n)
 	k.most = max(n, 1)
-	return iters.NewTopRowsIter(by, n, false, k), nil
+	return &skipIter{RowIter: iters.NewTopRowsIter(set.SortConditions, n, false, k), skip: skip}, nil
+}
+
+// skipped returns how many rows a set operation skips.
+func skipped(ctx *sql.Context, set *plan.SetOp) (int64, error) {
+	if set.Offset == nil {
+		return 0, nil
+	}
+	return iters.GetInt64Value(ctx, set.Offset)
+}
+
+// skipIter returns the rows after the first ones.
+type skipIter struct {
+	sql.RowIter
+	skip int64
+}
+
+// Next implements sql.RowIter.
+func (i *skipIter) Next(ctx *sql.Context) (sql.Row, error) {
+	for ; i.skip > 0; i.skip-- {
+		if _, err := i.RowIter.Next(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return i.RowIter.Next(ctx)
 }
 
 // keepJoin builds a join. The hash tables below it are its own, and end with it: a

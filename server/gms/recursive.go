@@ -26,7 +26,7 @@ func (b *builder) recursiveCTE(ctx *sql.Context, s *Session, n *plan.RecursiveCt
 	}
 	switch {
 	case len(u.SortConditions) > 0:
-		return sorted(ctx, s, c, u.SortConditions, u.Limit)
+		return sorted(ctx, s, c, u)
 	case u.Limit != nil:
 		limit, err := iters.GetInt64Value(ctx, u.Limit)
 		if err != nil {

@@ -61,7 +61,7 @@ type Session struct {
 	// user and host are how the client named itself and where it is.
 	user, host string
 	// failing: the statement has failed; what it has left is not committed.
-	failing  bool
+	failing bool
 	// stale: the engine has refused a table's definition since the statement began, so
 	// that it may be planned again.
 	stale    bool

@@ -98,6 +98,10 @@ func own(ctx context.Context, query string) (stmt ast.Statement, end int, err er
 	if parse == nil {
 		return nil, 0, nil
 	}
+	if l.ansi = ansiQuotes(ctx); l.kind == 's' {
+		l.at = l.start
+		l.next()
+	}
 	if stmt, err = parse(l); err != nil || stmt == nil {
 		return nil, 0, err
 	}

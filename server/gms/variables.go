@@ -80,6 +80,9 @@ func initVariables(o Options) error {
 		if v, ok := v.(*sql.MysqlSystemVariable); ok {
 			mode := *v
 			mode.Default = defaultMode
+			if t, ok := mode.Type.(setVariable); ok {
+				mode.Type = modeType{t}
+			}
 			sql.SystemVariables.AddSystemVariables([]sql.SystemVariable{&mode})
 		}
 	}

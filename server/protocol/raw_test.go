@@ -437,7 +437,7 @@ func TestBoundsOfStatements(t *testing.T) {
 	execute := last + "\x08\x01\x00\x00\x00\x03\x00\x01" + strings.Repeat("\xfc\x00\x00", 3)
 	a.command(mysql.COM_STMT_EXECUTE, execute)
 	a.wantError(1105, "mysql_send_long_data()")
-	long(last, "\x02") // the error has given them back
+	long(last, "\x02")         // the error has given them back
 	cursor := func(want int) { // rows of 1 MiB that come at once
 		t.Helper()
 		id := prepare(a, "rows 12 1048576")
