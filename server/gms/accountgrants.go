@@ -174,7 +174,7 @@ func changePrivileges(ctx *sql.Context, c privilegeChange, on plan.PrivilegeLeve
 }
 
 // dynamicPrivileges are those that something here asks for; the planner knows some others.
-var dynamicPrivileges = []string{"connection_admin", "role_admin", "session_variables_admin", systemUser, "system_variables_admin"}
+var dynamicPrivileges = []string{"connection_admin", "role_admin", "session_variables_admin", "system_variables_admin"}
 
 // splitDynamic takes the dynamic privileges out of a list of global ones.
 func splitDynamic(all []plan.Privilege, on plan.PrivilegeLevel) (rest []plan.Privilege, dynamic []string) {
