@@ -29,7 +29,7 @@ func (a accounts) Account(_ *protocol.Conn, user string) (protocol.Account, erro
 	return protocol.Decoy(user, ""), nil
 }
 
-func (accounts) Login(c *protocol.Conn, user, _ string) (protocol.Session, error) {
+func (accounts) Login(c *protocol.Conn, user, _ string, _ protocol.Account) (protocol.Session, error) {
 	return &loggedIn{c: c, user: user}, nil
 }
 

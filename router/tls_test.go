@@ -44,7 +44,7 @@ func (*servedHandler) Account(_ *protocol.Conn, user string) (protocol.Account, 
 	return a, nil
 }
 
-func (h *servedHandler) Login(c *protocol.Conn, _, _ string) (protocol.Session, error) {
+func (h *servedHandler) Login(c *protocol.Conn, _, _ string, _ protocol.Account) (protocol.Session, error) {
 	return &served{c: c, srv: h.srv}, nil
 }
 

@@ -173,6 +173,32 @@ func changePrivileges(ctx *sql.Context, c privilegeChange, on plan.PrivilegeLeve
 	}, nil
 }
 
+// dynamicPrivileges are those that something here asks for; the planner knows some others.
+var dynamicPrivileges = []string{"connection_admin", "role_admin", "session_variables_admin", "system_variables_admin"}
+
+// splitDynamic takes the dynamic privileges out of a list of global ones.
+func splitDynamic(all []plan.Privilege, on plan.PrivilegeLevel) (rest []plan.Privilege, dynamic []string) {
+	for _, p := range all {
+		if p.Type == plan.PrivilegeType_Dynamic && on.Database == "*" && on.TableRoutine == "*" && slices.Contains(dynamicPrivileges, p.Dynamic) {
+			dynamic = append(dynamic, p.Dynamic)
+		} else {
+			rest = append(rest, p)
+		}
+	}
+	return rest, dynamic
+}
+
+// mayGrantDynamic returns an error unless the session has dynamic privileges to give.
+func (s *Session) mayGrantDynamic(ctx *sql.Context, names []string) error {
+	own := s.b.users.UserActivePrivilegeSet(ctx)
+	for _, name := range names {
+		if !own.Has(sql.PrivilegeType_Super) && !slices.Contains(own.ToSliceDynamic(true), strings.ToUpper(name)) {
+			return errPrivilege("GRANT OPTION")
+		}
+	}
+	return nil
+}
+
 // grant executes GRANT of privileges.
 func (s *Session) grant(ctx *sql.Context, n *plan.Grant) error {
 	if n.As != nil {
@@ -181,7 +207,13 @@ func (s *Session) grant(ctx *sql.Context, n *plan.Grant) error {
 	if n.ObjectType == plan.ObjectType_Function {
 		return errNotSupported("GRANT ... ON FUNCTION")
 	}
-	change, err := changePrivileges(ctx, n, n.PrivilegeLevel, n.ObjectType, n.WithGrantOption)
+	static := *n
+	var dynamic []string
+	static.Privileges, dynamic = splitDynamic(n.Privileges, n.PrivilegeLevel)
+	if err := s.mayGrantDynamic(ctx, dynamic); err != nil {
+		return err
+	}
+	change, err := changePrivileges(ctx, &static, n.PrivilegeLevel, n.ObjectType, n.WithGrantOption)
 	if err != nil {
 		return err
 	}
@@ -194,6 +226,7 @@ func (s *Session) grant(ctx *sql.Context, n *plan.Grant) error {
 			if u == nil {
 				return mysql.NewSQLError(1410, "42000", "You are not allowed to create a user with GRANT")
 			}
+			u.PrivilegeSet.AddGlobalDynamic(n.WithGrantOption, dynamic...)
 			if err := change(u); err != nil {
 				return err
 			}
@@ -208,6 +241,12 @@ var everyLevel = plan.PrivilegeLevel{Database: "*"}
 
 // revoke executes REVOKE of privileges.
 func (s *Session) revoke(ctx *sql.Context, n *plan.Revoke) error {
+	static := *n
+	var dynamic []string
+	static.Privileges, dynamic = splitDynamic(n.Privileges, n.PrivilegeLevel)
+	if err := s.mayGrantDynamic(ctx, dynamic); err != nil {
+		return err
+	}
 	var change func(u *mysql_db.User) error
 	if n.PrivilegeLevel == everyLevel {
 		if !s.may(ctx, sql.PrivilegeType_CreateUser) {
@@ -219,7 +258,7 @@ func (s *Session) revoke(ctx *sql.Context, n *plan.Revoke) error {
 		}
 	} else {
 		var err error
-		if change, err = changePrivileges(ctx, n, n.PrivilegeLevel, n.ObjectType, false); err != nil {
+		if change, err = changePrivileges(ctx, &static, n.PrivilegeLevel, n.ObjectType, false); err != nil {
 			return err
 		}
 	}
@@ -236,6 +275,7 @@ func (s *Session) revoke(ctx *sql.Context, n *plan.Revoke) error {
 			case u == nil:
 				return mysql.NewSQLError(1141, "42000", "There is no such grant defined for user '%s' on host '%s'", account.User, account.Host)
 			}
+			u.PrivilegeSet.RemoveGlobalDynamic(dynamic...)
 			if err := change(u); err != nil {
 				return err
 			}

@@ -166,7 +166,10 @@ func TestSystemAccountsAreOutOfReach(t *testing.T) {
 			wantMessage(t, admin, strings.Replace(q, "%", who, 1), 1227, "SYSTEM_USER")
 		}
 	}
+	wantMessage(t, admin, "GRANT CONNECTION_ADMIN ON *.* TO admin", 1227, "GRANT OPTION")
 	must(t, admin, "ALTER USER plain IDENTIFIED BY 'y'", "GRANT SELECT ON *.* TO plain", "RENAME USER plain TO plainer", "DROP USER plainer",
 		"ALTER USER admin COMMENT 'own'")
+	must(t, c, "GRANT CONNECTION_ADMIN ON *.* TO admin WITH GRANT OPTION")
+	must(t, admin, "CREATE USER other", "GRANT CONNECTION_ADMIN ON *.* TO other", "REVOKE CONNECTION_ADMIN ON *.* FROM other")
 	must(t, c, "ALTER USER boss ACCOUNT LOCK", "DROP USER boss", "DROP ROLE supers")
 }

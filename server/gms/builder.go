@@ -8,7 +8,6 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/rowexec"
 	"github.com/dolthub/go-mysql-server/sql/transform"
-	"github.com/dolthub/vitess/go/mysql"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 )
 
@@ -384,6 +383,11 @@ func (i *pinIter) WithChildIter(child sql.RowIter) sql.RowIter { return &pinIter
 
 // node builds the nodes that this package builds otherwise than the planner.
 func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql.RowIter, error) {
+	if s.b.mysql {
+		if err := s.systemTables(ctx, n); err != nil {
+			return nil, err
+		}
+	}
 	switch n := n.(type) {
 	case *plan.Into:
 		if s.b.mysql && n.Outfile+n.Dumpfile != "" {
@@ -427,8 +431,16 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 			return b.showObject(ctx, s, n, r)
 		}
 	case *plan.Kill:
-		if s.b.mysql && !running(ctx, n.ConnID) {
-			return nil, mysql.NewSQLError(mysql.ERNoSuchThread, "HY000", "Unknown thread id: %d", n.ConnID)
+		if s.b.mysql {
+			if err := s.mayKill(ctx, n.ConnID); err != nil {
+				return nil, err
+			}
+		}
+	case *plan.Set:
+		if s.b.mysql {
+			if err := s.maySet(ctx, n); err != nil {
+				return nil, err
+			}
 		}
 	case *plan.Grant, *plan.Revoke, *plan.GrantRole, *plan.RevokeRole, *plan.CreateRole, *plan.DropRole, *plan.DropUser:
 		if s.b.mysql {

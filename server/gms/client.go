@@ -92,7 +92,7 @@ func (c *client) Close() {
 // Reset implements protocol.Session: the session is a new one, but for its database.
 func (c *client) Reset(ctx context.Context) error {
 	db := c.sess.GetCurrentDatabase()
-	u := c.h.account(c.conn, c.user)
+	u := c.h.named(c.account)
 	c.Close()
 	if u == nil {
 		return protocol.ErrDisconnect

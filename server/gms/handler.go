@@ -92,6 +92,18 @@ func (h *handler) account(c *protocol.Conn, user string) *mysql_db.User {
 	return &found
 }
 
+// named returns a copy of an account, nil if there is none.
+func (h *handler) named(n accountName) *mysql_db.User {
+	rd := h.srv.b.users.Reader()
+	defer rd.Close()
+	u, ok := rd.GetUser(n.key())
+	if !ok {
+		return nil
+	}
+	found := *u
+	return &found
+}
+
 // eventScheduler is the planner's account for events, which nobody logs in to.
 const eventScheduler = "event_scheduler"
 
@@ -122,10 +134,11 @@ func (h *handler) secret() string {
 	return fmt.Sprint(root.PasswordLastChanged.Unix(), root.AuthString)
 }
 
-// Login implements protocol.Handler.
-func (h *handler) Login(c *protocol.Conn, user, db string) (protocol.Session, error) {
+// Login implements protocol.Handler. Accounts may have changed since the client was
+// asked for its password: it is let in to the account that it knew the password of only.
+func (h *handler) Login(c *protocol.Conn, user, db string, a protocol.Account) (protocol.Session, error) {
 	u := h.account(c, user)
-	if u == nil { // dropped in between
+	if u == nil || (accountName{u.User, u.Host}).String() != a.Key || u.Plugin != a.Plugin || u.AuthString != a.Auth {
 		return nil, &protocol.Error{Number: 1045, State: "28000", Message: "Access denied for user '" + user + "'@'" + c.Host() + "'"}
 	}
 	account := accountName{u.User, u.Host}

@@ -86,19 +86,19 @@ func (c *Conn) denied(user string, password bool) *Error {
 }
 
 // authenticate asks for what the account's plugin needs until it is decided. It
-// returns an *Error if the answer is no.
-func (c *Conn) authenticate(p proof) error {
+// returns the account, and an *Error if the answer is no.
+func (c *Conn) authenticate(p proof) (Account, error) {
 	a, err := c.server.o.Handler.Account(c, p.user)
 	if err != nil {
-		return err
+		return a, err
 	}
 	if a.Plugin != pluginNative && a.Plugin != pluginSHA2 {
 		c.server.log.Debug("account with an unknown plugin", "user", p.user, "plugin", a.Plugin)
-		return c.denied(p.user, len(p.answer) > 0)
+		return a, c.denied(p.user, len(p.answer) > 0)
 	}
 	if p.plugin != a.Plugin {
 		if p.answer, err = c.switchPlugin(a.Plugin); err != nil {
-			return err
+			return a, err
 		}
 	}
 	if len(p.answer) == 1 && p.answer[0] == 0 {
@@ -114,12 +114,12 @@ func (c *Conn) authenticate(p proof) error {
 		granted, err = c.cachingSHA2(p.answer, a)
 	}
 	if err != nil {
-		return err
+		return a, err
 	}
 	if !granted || a.RequireTLS && !c.private() {
-		return c.denied(p.user, len(p.answer) > 0)
+		return a, c.denied(p.user, len(p.answer) > 0)
 	}
-	return nil
+	return a, nil
 }
 
 // switchPlugin asks for another plugin's answer, to a new salt.

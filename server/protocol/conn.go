@@ -261,10 +261,11 @@ func (r readAhead) Read(b []byte) (int, error) { return r.in.Read(b) }
 // admit authenticates the client and gives it a session.
 func (c *Conn) admit(h hello) error {
 	c.know(h)
-	if err := c.authenticate(h.proof); err != nil {
+	a, err := c.authenticate(h.proof)
+	if err != nil {
 		return err
 	}
-	s, err := c.server.o.Handler.Login(c, h.user, h.database)
+	s, err := c.server.o.Handler.Login(c, h.user, h.database, a)
 	if err != nil {
 		return err
 	}

@@ -56,7 +56,7 @@ func (h *fake) Account(_ *protocol.Conn, user string) (protocol.Account, error) 
 	return protocol.Decoy(user, ""), nil
 }
 
-func (h *fake) Login(c *protocol.Conn, user, db string) (protocol.Session, error) {
+func (h *fake) Login(c *protocol.Conn, user, db string, _ protocol.Account) (protocol.Session, error) {
 	if db == "missing" {
 		return nil, &protocol.Error{Number: 1049, State: "42000", Message: "Unknown database 'missing'"}
 	}

@@ -17,9 +17,9 @@ type Handler interface {
 	// be probed. An error, an *Error if the client shall see more than 1105, is for
 	// when it cannot be known.
 	Account(c *Conn, user string) (Account, error)
-	// Login makes the session of a connection that authenticated as user, also
-	// after COM_CHANGE_USER, when the old one has been closed. db may be "".
-	Login(c *Conn, user, db string) (Session, error)
+	// Login makes the session of a connection that authenticated as user for account
+	// a, also after COM_CHANGE_USER, when the old one has been closed. db may be "".
+	Login(c *Conn, user, db string, a Account) (Session, error)
 }
 
 // Account is how somebody logs in.
