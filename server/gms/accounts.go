@@ -298,6 +298,20 @@ func currentRole(_ *sql.Context, s *Session, _ []any) (any, error) {
 	return strings.Join(names, ","), nil
 }
 
+// exists returns an error unless there is the very account: the planner would take
+// another one that its host matches.
+func (s *Session) exists(n accountName) error {
+	if n.Host == "" {
+		n.Host = "%"
+	}
+	rd := s.b.users.Reader()
+	defer rd.Close()
+	if _, ok := rd.GetUser(n.key()); ok {
+		return nil
+	}
+	return mysql.NewSQLError(1141, "42000", "There is no such grant defined for user '%s' on host '%s'", n.User, n.Host)
+}
+
 // errMustChangePassword is what every statement of a session whose password has
 // expired fails with, but for one that changes it.
 func errMustChangePassword() error {

@@ -405,6 +405,10 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		if s.b.mysql && !n.Format.Plan && !n.Format.Analyze {
 			return sql.RowsToRowIter(explain(ctx, n.Child)...), nil
 		}
+	case *plan.ShowGrants:
+		if s.b.mysql && s.b.users != nil && !n.CurrentUser && n.For != nil {
+			return nil, s.exists(accountName{n.For.Name, n.For.Host})
+		}
 	case *plan.ShowColumns:
 		if s.b.mysql {
 			return b.showColumns(ctx, s, n, r)

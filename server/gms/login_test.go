@@ -73,6 +73,8 @@ func TestAccounts(t *testing.T) {
 	wantError(t, first, "ALTER USER root@localhost IDENTIFIED BY 'mine'", 1227, "42000")
 	wantError(t, first, "SHOW CREATE USER root@localhost", 1142, "42000")
 	must(t, first, "ALTER USER USER() IDENTIFIED BY 'own'", "SHOW GRANTS")
+	must(t, c, "SHOW GRANTS FOR a2@'127.0.0.1'")
+	wantError(t, c, "SHOW GRANTS FOR a2@'10.0.0.1'", 1141, "42000")
 	wantError(t, c, "CREATE USER a2@'127.0.0.1'", 1396, "HY000")
 	wantError(t, c, "ALTER USER nobody ACCOUNT LOCK", 1396, "HY000")
 	wantError(t, c, "CREATE USER x IDENTIFIED WITH nosuch BY 'y'", 1524, "HY000")
