@@ -370,15 +370,41 @@ func TestManyProtectionGroupsWhileWriting(t *testing.T) {
 }
 
 func TestCleanStopAndStart(t *testing.T) {
-	c := start(t, cluster.Options{}, controlAway)
+	c := start(t, cluster.Options{}, controlAway, killed)
 	l := load(t, c)
 	l.Stop()
+	w := pool(t, c, cluster.PortCluster, "")
+	run(t, w, "CREATE DATABASE shop", "CREATE TABLE shop.t (name VARCHAR(40) PRIMARY KEY, email VARCHAR(40), UNIQUE (email))",
+		"INSERT INTO shop.t VALUES ('ann','a@x.io'),('Bob','b@x.io')")
+	// Text keys need the collations' weights as soon as the catalog is read.
+	textKeys := func(when string) {
+		t.Helper()
+		run(t, w, "INSERT INTO shop.t VALUES ('"+when+"','"+when+"@x.io')", "UPDATE shop.t SET email=CONCAT('x',email) WHERE name='"+when+"'")
+		for at, port := range map[string]int{"writer": cluster.PortCluster, "reader": cluster.PortReader} {
+			eventually(t, "text keys on the "+at, func(ctx context.Context) error {
+				got, err := text(ctx, pool(t, c, port, ""), "SELECT CONCAT(name,email) FROM shop.t WHERE name IN ('BOB','"+when+"') AND email LIKE '%@x.io' ORDER BY name LIMIT 1,1")
+				if want := when + "x" + when + "@x.io"; err != nil || got != want {
+					return fmt.Errorf("got %q, %v, want %q", got, err, want)
+				}
+				return nil
+			})
+		}
+	}
 	must(t, c.Stop())
 	must(t, c.Up(deadline(t)))
 	db, err := c.DB(cluster.PortCluster, "pairs")
 	must(t, err)
 	defer db.Close()
 	must(t, l.Check(deadline(t), db))
+	textKeys("cleanly")
+	s, err := c.Status()
+	must(t, err)
+	must(t, c.Signal(s.Writer, syscall.SIGKILL))
+	_, err = c.Await(deadline(t), "a new writer, and the old one as a reader", func(now *cluster.Status) bool {
+		return now.Writer != "" && now.Writer != s.Writer && now.Role(s.Writer) == "reader"
+	})
+	must(t, err)
+	textKeys("killed")
 }
 
 func TestTakenPortIsNamed(t *testing.T) {

@@ -63,7 +63,7 @@ func NewBackend(db *engine.DB, logger *slog.Logger) *Backend {
 	if logger == nil {
 		logger = slog.Default()
 	}
-	registerCollations()
+	RegisterCollations()
 	b := &Backend{db: db, logger: logger, external: sql.NewExternalStoredProcedureRegistry(),
 		started: time.Now(), digests: newDigests()}
 	b.stats = newOptimizerStats(b)

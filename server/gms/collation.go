@@ -27,9 +27,10 @@ func registerCollation(id sql.CollationID) {
 	registered.Store(id, struct{}{})
 }
 
-// registerCollations makes every collation known that the planner implements: the
-// catalog may name any of them.
-func registerCollations() {
+// RegisterCollations makes every collation known to the key codec that the planner
+// implements: the catalog may name any of them, and an index whose collation is unknown
+// when the catalog is read cannot be used. Call it before a volume is opened.
+func RegisterCollations() {
 	it := sql.NewCollationsIterator()
 	for c, ok := it.Next(); ok; c, ok = it.Next() {
 		if c.Sorter != nil {

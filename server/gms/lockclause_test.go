@@ -80,7 +80,7 @@ func TestReferences(t *testing.T) {
 
 // TestKeysCompareAsThePlannerDoes: an index's order is that of StringType.Compare (T-15).
 func TestKeysCompareAsThePlannerDoes(t *testing.T) {
-	registerCollations()
+	RegisterCollations()
 	r := rand.New(rand.NewPCG(1, 2))
 	alphabet := []rune("aAbBäÄßsSzZ01 _\x00éêøœ漢字😀\u0301")
 	word := func() string {
