@@ -1,6 +1,7 @@
 package gms
 
 import (
+	"math"
 	"os"
 	"strings"
 	"sync"
@@ -50,6 +51,10 @@ func addVariables() {
 			&sql.MysqlSystemVariable{
 				Name: "performance_schema_max_sql_text_length", Scope: global, Default: int64(sampleMax),
 				Type: types.NewSystemIntType("performance_schema_max_sql_text_length", 0, 1048576, false),
+			},
+			&sql.MysqlSystemVariable{
+				Name: "sql_select_limit", Scope: both, Dynamic: true, SetVarHintApplies: true, Default: uint64(math.MaxUint64),
+				Type: types.NewSystemUintType("sql_select_limit", 0, math.MaxUint64),
 			},
 			&sql.MysqlSystemVariable{
 				Name: "aurora_version", Scope: global, Default: auroraVersion,
