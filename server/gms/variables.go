@@ -53,10 +53,6 @@ func addVariables() {
 				Type: types.NewSystemIntType("performance_schema_max_sql_text_length", 0, 1048576, false),
 			},
 			&sql.MysqlSystemVariable{
-				Name: "sql_select_limit", Scope: both, Dynamic: true, SetVarHintApplies: true, Default: uint64(math.MaxUint64),
-				Type: types.NewSystemUintType("sql_select_limit", 0, math.MaxUint64),
-			},
-			&sql.MysqlSystemVariable{
 				Name: "aurora_version", Scope: global, Default: auroraVersion,
 				Type: types.NewSystemStringType("aurora_version"),
 			},
@@ -91,6 +87,10 @@ func initVariables(o Options) error {
 			sql.SystemVariables.AddSystemVariables([]sql.SystemVariable{&mode})
 		}
 	}
+	sql.SystemVariables.AddSystemVariables([]sql.SystemVariable{&sql.MysqlSystemVariable{
+		Name: "sql_select_limit", Scope: sql.GetMysqlScope(sql.SystemVariableScope_Both), Dynamic: true, SetVarHintApplies: true,
+		Default: uint64(math.MaxUint64), Type: types.NewSystemUintType("sql_select_limit", 0, math.MaxUint64),
+	}})
 	host, err := os.Hostname()
 	if err != nil {
 		host = o.InstanceID
