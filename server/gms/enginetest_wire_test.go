@@ -141,7 +141,12 @@ func (h *wireHarness) EvaluateQueryResults(t *testing.T, want []sql.Row, columns
 	if len(got) == 1 && len(got[0]) == 1 && got[0][0] == exchanged {
 		return
 	}
-	if !sameRows(want, got, query) && !h.listed(query, got, nil, "") {
+	switch {
+	case sameRows(want, got, query) || h.listed(query, got, nil, ""):
+	case rewriting():
+		h.record(query, got, 0, "")
+		t.Logf("%s: %s\n%swant %v", h.suite, oneLine(query), formatRows(got, query), want)
+	default:
 		t.Fatalf("%s: %s\n%swant %v", h.suite, oneLine(query), formatRows(got, query), want)
 	}
 }
@@ -203,7 +208,12 @@ func (h *wireHarness) EvaluateExpectedErrorKind(t *testing.T, kind *kinds.Kind, 
 		t.Errorf("not an error of the server: %v", err)
 		return
 	}
-	if want := sql.CastSQLError(kind.New("", "", "", "")).Num; want != 1105 && want != int(m.Code) {
+	switch want := sql.CastSQLError(kind.New("", "", "", "")).Num; {
+	case want == 1105, want == int(m.Code):
+	case rewriting():
+		h.record(h.last, nil, int(m.Code), "an error")
+		t.Logf("%s: %s\n\terror %d\n\tinstead of an error\n%s, want %d", h.suite, oneLine(h.last), m.Code, m.Message, want)
+	default:
 		t.Errorf("%s: %s\n\terror %d\n\tinstead of an error\n%s, want %d", h.suite, oneLine(h.last), m.Code, m.Message, want)
 	}
 }
@@ -243,8 +253,13 @@ func TestConformanceOverTheWire(t *testing.T) {
 	}
 	answers := wireAnswers(t)
 	in := startInstance(t)
-	t.Chdir(filepath.Join(dir, "enginetest"))
 	want := os.Getenv("SEXTANT_CONFORMANCE")
+	whole := strings.Count(flag.Lookup("test.run").Value.String(), "/") < 2
+	ran := make(map[string]bool)
+	if rewriting() {
+		t.Cleanup(func() { writeAnswers(t, answers, ran) })
+	}
+	t.Chdir(filepath.Join(dir, "enginetest"))
 	for _, s := range suites {
 		if want != "" && !strings.Contains(","+want+",", ","+s.name+",") {
 			continue
@@ -256,17 +271,19 @@ func TestConformanceOverTheWire(t *testing.T) {
 			if reason, skip := suiteSkips[s.name]; skip {
 				t.Skip(reason)
 			}
+			ran[s.name] = whole
 			h := &wireHarness{suite: s.name, in: in, analyzer: sqle.NewDefault(&wireProvider{in.srv.Backend()}).Analyzer, answers: answers[s.name]}
 			if strings.HasSuffix(s.name, "Prepared") {
 				anyWords(t)
 			}
+			defer func() { answers[s.name] = h.answers }()
 			s.run(t, h)
 			if h.engine != nil {
 				if err := h.engine.Close(); err != nil {
 					t.Error(err)
 				}
 			}
-			if !t.Failed() && strings.Count(flag.Lookup("test.run").Value.String(), "/") < 2 {
+			if whole && !rewriting() && !t.Failed() {
 				h.unmet(t)
 			}
 		})

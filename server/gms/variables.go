@@ -1,6 +1,7 @@
 package gms
 
 import (
+	"math"
 	"os"
 	"strings"
 	"sync"
@@ -86,6 +87,10 @@ func initVariables(o Options) error {
 			sql.SystemVariables.AddSystemVariables([]sql.SystemVariable{&mode})
 		}
 	}
+	sql.SystemVariables.AddSystemVariables([]sql.SystemVariable{&sql.MysqlSystemVariable{
+		Name: "sql_select_limit", Scope: sql.GetMysqlScope(sql.SystemVariableScope_Both), Dynamic: true, SetVarHintApplies: true,
+		Default: uint64(math.MaxUint64), Type: types.NewSystemUintType("sql_select_limit", 0, math.MaxUint64),
+	}})
 	host, err := os.Hostname()
 	if err != nil {
 		host = o.InstanceID
