@@ -144,6 +144,7 @@ func NewEngine(b *Backend) *sqle.Engine {
 	addRules()
 	a := analyzer.NewBuilder(b).AddOverrides(overrides).Build()
 	guardNullSafeJoins(a)
+	dropSorts(a)
 	a.Catalog.StatsProvider = b.stats
 	base := newBuilder(a.Overrides)
 	a.ExecBuilder = base
