@@ -145,6 +145,7 @@ func NewEngine(b *Backend) *sqle.Engine {
 	a := analyzer.NewBuilder(b).AddOverrides(overrides).Build()
 	guardNullSafeJoins(a)
 	dropSorts(a)
+	a.Coster = joinCoster{a.Coster}
 	a.Catalog.StatsProvider = b.stats
 	base := newBuilder(a.Overrides)
 	a.ExecBuilder = base
