@@ -29,8 +29,6 @@ type Backend struct {
 	stats    *optimizerStats
 	// readOnly is the instance's role: plain reads only.
 	readOnly atomic.Bool
-	// events is set when an event was seen: the scheduler looks for those that are due.
-	events atomic.Bool
 	// mysql is set where clients are served: results have MySQL's types where the
 	// planner's differ, and no statement reads or writes the server's files.
 	mysql bool

@@ -334,7 +334,6 @@ func (d *Database) GetEvents(ctx *sql.Context) ([]sql.EventDefinition, any, erro
 			return err
 		}
 		out = append(out, e)
-		d.b.events.Store(true)
 		return nil
 	})
 	return out, nil, err
@@ -361,7 +360,6 @@ func (d *Database) SaveEvent(ctx *sql.Context, e sql.EventDefinition) (bool, err
 }
 
 func (d *Database) putEvent(ctx *sql.Context, e sql.EventDefinition) (bool, error) {
-	d.b.events.Store(true)
 	err := putObject(ctx, engine.ObjectEvent, d.Name(), e.Name, e)
 	return e.Status == sql.EventStatus_Enable.String(), err
 }

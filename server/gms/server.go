@@ -83,9 +83,9 @@ type Server struct {
 	users    users
 	internal atomic.Uint32 // ids of internal sessions, from the top
 
-	mu            sync.Mutex
-	pollingEvents func() // ends it; nil: the event scheduler does not run
-	gate          gate
+	mu     sync.Mutex
+	events *events // nil: the event scheduler does not run
+	gate   gate
 }
 
 // NewServer makes the server on a bound listener. It answers no connection before
