@@ -226,6 +226,7 @@ func (e *events) run(database string, ev sql.EventDefinition) error {
 		return fmt.Errorf("definer %q", ev.Definer)
 	}
 	sess.SetClient(sql.Client{User: definer.User, Address: definer.Host})
+	sess.account, sess.user, sess.host = definer, definer.User, definer.Host
 	// A body of several statements is no statement by itself.
 	node, err := e.s.engine.AnalyzeQuery(ctx, ev.CreateEventStatement())
 	if err != nil {

@@ -25,7 +25,7 @@ func dropSorts(a *analyzer.Analyzer) {
 			b.Rules[i].Apply = func(ctx *sql.Context, a *analyzer.Analyzer, n sql.Node, scope *plan.Scope,
 				sel analyzer.RuleSelector, f *sql.QueryFlags) (sql.Node, transform.TreeIdentity, error) {
 				n, same, err := r.Apply(ctx, a, n, scope, sel, f)
-				if err != nil {
+				if err != nil || !served(ctx) {
 					return n, same, err
 				}
 				n, same2, err := transform.Node(ctx, n, dropSort)
