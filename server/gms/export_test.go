@@ -1,5 +1,11 @@
 package gms
 
+import (
+	"time"
+
+	"github.com/dolthub/go-mysql-server/sql"
+)
+
 // Backend returns the server's storage, for tests.
 func (s *Server) Backend() *Backend { return s.b }
 
@@ -8,4 +14,9 @@ func (s *Server) Draining() bool {
 	s.gate.mu.Lock()
 	defer s.gate.mu.Unlock()
 	return s.gate.shut != nil
+}
+
+// EventDue is what a scheduler that began at started does with an event.
+func EventDue(started time.Time, ev sql.EventDefinition, now time.Time) (run, over bool, err error) {
+	return (&events{started: started}).due(ev, now)
 }

@@ -84,7 +84,7 @@ type Server struct {
 	internal atomic.Uint32 // ids of internal sessions, from the top
 
 	mu     sync.Mutex
-	events bool // the event scheduler runs
+	events *events // nil: the event scheduler does not run
 	gate   gate
 }
 
@@ -145,6 +145,8 @@ func NewEngine(b *Backend) *sqle.Engine {
 	a := analyzer.NewBuilder(b).AddOverrides(overrides).Build()
 	guardNullSafeJoins(a)
 	guardPruning(a)
+	dropSorts(a)
+	a.Coster = joinCoster{a.Coster}
 	a.Catalog.StatsProvider = b.stats
 	base := newBuilder(a.Overrides)
 	a.ExecBuilder = base

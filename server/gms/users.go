@@ -7,7 +7,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/dolthub/go-mysql-server/eventscheduler"
 	"github.com/dolthub/go-mysql-server/sql"
 
 	"sextant/engine"
@@ -113,32 +112,4 @@ func (s *Server) refreshUsers() {
 		return
 	}
 	s.users.seen.Store(cat)
-}
-
-// startEvents starts the event scheduler; it runs on the writer only.
-func (s *Server) startEvents() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.events {
-		return nil
-	}
-	get := func() (*sql.Context, error) {
-		ctx, _ := s.internalContext(context.Background())
-		return ctx, nil
-	}
-	if err := s.engine.InitializeEventScheduler(get, eventscheduler.SchedulerOn, 1); err != nil {
-		return fmt.Errorf("gms: event scheduler: %w", err)
-	}
-	s.events = true
-	return nil
-}
-
-func (s *Server) stopEvents() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.events {
-		s.engine.EventScheduler.Close()
-		s.engine.EventScheduler = nil
-		s.events = false
-	}
 }

@@ -1,0 +1,254 @@
+package gms
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/dolthub/go-mysql-server/eventscheduler"
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/plan"
+	"github.com/dolthub/go-mysql-server/sql/rowexec"
+	"github.com/dolthub/go-mysql-server/sql/transform"
+
+	"sextant/engine"
+)
+
+// events runs the events of a writer. All that it knows of them is in the catalog: the last
+// run is marked there before the event's statement begins. The planner's scheduler runs one
+// event a second, and skips those that are late.
+type events struct {
+	s       *Server
+	started time.Time // runs missed before it are not made up for
+	ctx     context.Context
+	cancel  context.CancelFunc
+	wg      sync.WaitGroup
+	seen    *engine.Catalog // enabled are the events of it
+	enabled []enabledEvent
+}
+
+type enabledEvent struct {
+	db  *Database
+	def sql.EventDefinition
+}
+
+const (
+	// eventPoll is how often is looked whether an event is due.
+	eventPoll = 100 * time.Millisecond
+	// eventRetry is how long it takes to look again after an error.
+	eventRetry = 5 * time.Second
+)
+
+// startEvents starts the event scheduler; it runs on the writer only.
+func (s *Server) startEvents() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.events != nil {
+		return nil
+	}
+	// The planner's makes the account that internal sessions have; it schedules nothing.
+	if err := s.engine.InitializeEventScheduler(nil, eventscheduler.SchedulerOff, 0); err != nil {
+		return fmt.Errorf("gms: event scheduler: %w", err)
+	}
+	e := &events{s: s, started: time.Now()}
+	e.ctx, e.cancel = context.WithCancel(context.Background())
+	e.wg.Go(e.loop)
+	s.events = e
+	return nil
+}
+
+// stopEvents returns when no event runs.
+func (s *Server) stopEvents() {
+	s.mu.Lock()
+	e := s.events
+	s.events = nil
+	s.mu.Unlock()
+	if e != nil {
+		e.cancel()
+		e.wg.Wait()
+	}
+}
+
+func (e *events) loop() {
+	t := time.NewTicker(eventPoll)
+	defer t.Stop()
+	for {
+		select {
+		case <-t.C:
+		case <-e.ctx.Done():
+			return
+		}
+		t.Reset(eventPoll)
+		if err := e.poll(time.Now()); err != nil && e.ctx.Err() == nil {
+			e.s.o.Logger.Warn("events", "err", err)
+			t.Reset(eventRetry)
+		}
+	}
+}
+
+// poll starts every event that is due.
+func (e *events) poll(now time.Time) error {
+	if err := e.load(); err != nil {
+		return err
+	}
+	for _, ev := range e.enabled {
+		if run, over, err := e.due(ev.def, now); err != nil {
+			return err
+		} else if !run && !over {
+			continue
+		}
+		def, run, err := e.claim(ev.db, ev.def.Name, now)
+		if err != nil {
+			return err
+		}
+		if !run {
+			continue
+		}
+		e.wg.Go(func() {
+			if err := e.run(ev.db.Name(), def); err != nil && e.ctx.Err() == nil {
+				e.s.o.Logger.Error("event", "database", ev.db.Name(), "event", def.Name, "err", err)
+			}
+		})
+	}
+	return nil
+}
+
+// load reads the events if the catalog has changed.
+func (e *events) load() error {
+	cat, err := e.s.o.DB.CatalogAt(e.ctx, 0)
+	if err != nil || cat == e.seen {
+		return err
+	}
+	ctx, end := e.s.internalContext(e.ctx)
+	defer end()
+	var enabled []enabledEvent
+	for _, def := range cat.Databases() {
+		db := &Database{b: e.s.b, def: def}
+		all, _, err := db.GetEvents(ctx)
+		if err != nil {
+			return err
+		}
+		for _, ev := range all {
+			if ev.Status == sql.EventStatus_Enable.String() {
+				enabled = append(enabled, enabledEvent{db, ev})
+			}
+		}
+	}
+	e.seen, e.enabled = cat, enabled
+	return nil
+}
+
+// due reports whether an event is to run, and whether it is over, afterwards if it is to run.
+func (e *events) due(ev sql.EventDefinition, now time.Time) (run, over bool, err error) {
+	switch {
+	case ev.Status != sql.EventStatus_Enable.String():
+		return false, false, nil
+	case ev.HasExecuteAt:
+		over = !ev.ExecuteAt.After(now)
+		return over && !ev.ExecuteAt.Before(ev.LastAltered.Add(-time.Second)), over, nil
+	}
+	last := ev.LastExecuted
+	if last.IsZero() {
+		last = ev.Starts.Add(-time.Nanosecond)
+	}
+	for _, t := range []time.Time{e.started, ev.LastAltered} {
+		if last.Before(t.Add(-time.Second)) {
+			last = t
+		}
+	}
+	ev.LastExecuted = time.Time{} // the intervals are counted from STARTS
+	next, over, err := ev.GetNextExecutionTime(last)
+	if err != nil || over || next.After(now) {
+		return false, over, err
+	}
+	_, over, err = ev.GetNextExecutionTime(now)
+	return true, over, err
+}
+
+// claim marks an event as run, disables or drops it if it is over, and reports whether it
+// is to run still.
+func (e *events) claim(db *Database, name string, now time.Time) (ev sql.EventDefinition, run bool, err error) {
+	ctx, end := e.s.internalContext(e.ctx)
+	defer end()
+	sess, err := sessionOf(ctx)
+	if err != nil {
+		return ev, false, err
+	}
+	tx, err := sess.StartTransaction(ctx, sql.ReadWrite)
+	if err != nil {
+		return ev, false, err
+	}
+	ctx.SetTransaction(tx)
+	ev, ok, err := db.GetEvent(ctx, name)
+	if err != nil || !ok {
+		return ev, false, err
+	}
+	run, over, err := e.due(ev, now)
+	if err != nil {
+		return ev, false, err
+	}
+	if run {
+		ev.LastExecuted = now.UTC()
+	}
+	after := ev
+	switch {
+	case over && !ev.OnCompletionPreserve:
+		err = db.DropEvent(ctx, name)
+	case over:
+		after.Status = sql.EventStatus_Disable.String()
+		fallthrough
+	case run:
+		_, err = db.UpdateEvent(ctx, name, after)
+	}
+	if err != nil {
+		return ev, false, err
+	}
+	return ev, run, sess.CommitTransaction(ctx, tx)
+}
+
+// run executes an event's statement as its definer.
+func (e *events) run(database string, ev sql.EventDefinition) error {
+	ctx, end := e.s.internalContext(e.ctx)
+	defer end()
+	sess, err := sessionOf(ctx)
+	if err != nil {
+		return err
+	}
+	tx, err := sess.StartTransaction(ctx, sql.ReadWrite)
+	if err != nil {
+		return err
+	}
+	ctx.SetTransaction(tx)
+	ctx.SetCurrentDatabase(database)
+	definer, _, ok := newLexer(ev.Definer).accountName()
+	if !ok {
+		return fmt.Errorf("definer %q", ev.Definer)
+	}
+	sess.SetClient(sql.Client{User: definer.User, Address: definer.Host})
+	sess.account, sess.user, sess.host = definer, definer.User, definer.Host
+	// A body of several statements is no statement by itself.
+	node, err := e.s.engine.AnalyzeQuery(ctx, ev.CreateEventStatement())
+	if err != nil {
+		return err
+	}
+	var body sql.Node
+	transform.InspectWithOpaque(ctx, node, func(_ *sql.Context, n sql.Node) bool {
+		if c, ok := n.(*plan.CreateEvent); ok {
+			body = c.DefinitionNode
+		}
+		return body == nil
+	})
+	if body == nil {
+		return fmt.Errorf("no statement in %T", node)
+	}
+	it, err := e.s.engine.Analyzer.ExecBuilder.Build(ctx, body, nil)
+	if err != nil {
+		return err
+	}
+	if it, _, err = rowexec.FinalizeIters(ctx, body, nil, it); err != nil {
+		return err
+	}
+	_, err = sql.RowIterToRows(ctx, it)
+	return err
+}

@@ -1,0 +1,140 @@
+package gms
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/analyzer"
+	"github.com/dolthub/go-mysql-server/sql/expression"
+	"github.com/dolthub/go-mysql-server/sql/plan"
+	"github.com/dolthub/go-mysql-server/sql/transform"
+)
+
+// dropSorts drops a sort above the scan of an index whose leading columns are fixed, if
+// the columns behind them, the primary key's at the end, are in the order wanted. The
+// planner drops a sort by the leading columns alone. A sort reads everything before LIMIT
+// takes the first row, and a locking scan under it locks what it reads.
+func dropSorts(a *analyzer.Analyzer) {
+	for _, b := range a.Batches {
+		for i, r := range b.Rules {
+			if r.Id.String() != "replaceIdxSort" {
+				continue
+			}
+			b.Rules = slices.Clone(b.Rules) // they are the planner's defaults
+			b.Rules[i].Apply = func(ctx *sql.Context, a *analyzer.Analyzer, n sql.Node, scope *plan.Scope,
+				sel analyzer.RuleSelector, f *sql.QueryFlags) (sql.Node, transform.TreeIdentity, error) {
+				n, same, err := r.Apply(ctx, a, n, scope, sel, f)
+				if err != nil || !served(ctx) {
+					return n, same, err
+				}
+				n, same2, err := transform.Node(ctx, n, dropSort)
+				return n, same && same2, err
+			}
+		}
+	}
+}
+
+func dropSort(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
+	s, ok := n.(*plan.Sort)
+	if !ok {
+		return n, transform.SameTree, nil
+	}
+	scan, id := scanUnder(s.Child)
+	if scan == nil || !scan.IsStatic() {
+		return n, transform.SameTree, nil
+	}
+	lookup, ok, err := scan.GetLookup(ctx, nil)
+	if err != nil || !ok {
+		return n, transform.SameTree, err
+	}
+	ix, ours := lookup.Index.(*Index)
+	ranges, _ := lookup.Ranges.(sql.MySQLRangeCollection)
+	if !ours || ix.pseudo != nil || ix.hasPrefix || len(ranges) != 1 {
+		return n, transform.SameTree, nil
+	}
+	reverse, ok := ix.gives(s.SortConditions, id, fixedColumns(ranges[0]))
+	if !ok {
+		return n, transform.SameTree, nil
+	}
+	if reverse == lookup.IsReverse {
+		return s.Child, transform.NewTree, nil
+	}
+	lookup.IsReverse = reverse
+	turned, err := plan.NewStaticIndexedAccessForTableNode(ctx, scan.TableNode, lookup)
+	if err != nil {
+		return n, transform.SameTree, err
+	}
+	child, _, err := transform.Node(ctx, s.Child, func(_ *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
+		if n == sql.Node(scan) {
+			return turned, transform.NewTree, nil
+		}
+		return n, transform.SameTree, nil
+	})
+	return child, transform.NewTree, err
+}
+
+// scanUnder returns the scan of an index whose rows a node returns in their order, and the
+// number of its table; nil if it is none.
+func scanUnder(n sql.Node) (*plan.IndexedTableAccess, sql.TableId) {
+	var id sql.TableId
+	for {
+		switch x := n.(type) {
+		case *plan.Project:
+			n = x.Child
+		case *plan.Filter:
+			n = x.Child
+		case *plan.TableAlias:
+			n, id = x.Child, x.Id()
+		case *plan.IndexedTableAccess:
+			if id == 0 {
+				id = x.Id()
+			}
+			return x, id
+		default:
+			return nil, 0
+		}
+	}
+}
+
+// fixedColumns returns how many of the leading columns of a range have one value.
+func fixedColumns(r sql.MySQLRange) int {
+	for i, c := range r {
+		if lo, ok := c.LowerBound.(sql.Below); ok {
+			if hi, ok := c.UpperBound.(sql.Above); ok && lo.Key != nil {
+				if same, err := c.Typ.Compare(sql.NewEmptyContext(), lo.Key, hi.Key); err == nil && same == 0 {
+					continue
+				}
+			}
+		} else if _, ok := c.UpperBound.(sql.AboveNull); ok && c.LowerBound == sql.MySQLRangeCut(sql.BelowNull{}) {
+			continue
+		}
+		return i
+	}
+	return len(r)
+}
+
+// gives reports whether the index, its first fixed columns having one value each, has the
+// rows of a table in an order, and whether that is its reverse.
+func (ix *Index) gives(order sql.SortConditions, table sql.TableId, fixed int) (reverse, ok bool) {
+	at, known := fixed, false
+	for _, c := range order {
+		f, isColumn := c.Expr.(*expression.GetField)
+		if !isColumn || f.TableId() != table {
+			return false, false
+		}
+		i := slices.IndexFunc(ix.extended, func(o int) bool { return strings.EqualFold(ix.shape.schema[o].Name, f.Name()) })
+		switch {
+		case i >= 0 && i < fixed:
+			continue
+		case i < 0 || i != at:
+			return false, false
+		}
+		turned := ix.space.parts[i].Desc != (c.Order == sql.Descending)
+		if known && turned != reverse {
+			return false, false
+		}
+		reverse, known, at = turned, true, at+1
+	}
+	return reverse, known
+}
