@@ -401,6 +401,10 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		c := *n
 		c.Catalog = unguarded{n.Catalog, s.b}
 		return b.plain(ctx, s, &c, r)
+	case *plan.CreateTable:
+		if s.b.mysql {
+			return nil, hideFunctional(ctx, n)
+		}
 	case *plan.DescribeQuery:
 		if s.b.mysql && !n.Format.Plan && !n.Format.Analyze {
 			return sql.RowsToRowIter(explain(ctx, n.Child)...), nil
@@ -565,7 +569,11 @@ func (b *builder) insert(ctx *sql.Context, s *Session, n *plan.InsertInto, r sql
 		if err != nil {
 			return nil, err
 		}
-		c.Source, c.OnDupExprs = &assigned{Node: n.Source, insert: n}, exprs
+		source, err := givenCounters(ctx, n)
+		if err != nil {
+			return nil, err
+		}
+		c.Source, c.OnDupExprs = &assigned{Node: source, insert: n}, exprs
 	}
 	return b.plain(ctx, s, &c, r)
 }

@@ -124,6 +124,7 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 			s.upsert(stmt)
 			s.limit(sctx, stmt)
 			if s.b.mysql {
+				functionalIndexes(stmt)
 				s.notePrecisions(sctx, stmt)
 			}
 			unique = s.uniqueRow
