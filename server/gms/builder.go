@@ -492,6 +492,10 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		}
 	case *plan.Filter:
 		return b.filter(ctx, s, n, r)
+	case *plan.SetOp:
+		if s.b.mysql {
+			return b.union(ctx, s, n, r)
+		}
 	case *plan.IndexedTableAccess:
 		if s.b.mysql {
 			return b.fulltextRows(ctx, s, n, r)
@@ -570,6 +574,9 @@ func (b *builder) insert(ctx *sql.Context, s *Session, n *plan.InsertInto, r sql
 			return nil, err
 		}
 		source, err := givenCounters(ctx, n)
+		if err == nil && valueRows(ctx, source) == 0 {
+			source, _, err = transform.NodeExprs(ctx, source, check)
+		}
 		if err != nil {
 			return nil, err
 		}
