@@ -190,9 +190,7 @@ func createUser(u *mysql_db.User, n accountName, o accountOptions) string {
 	if u.AuthString != "" {
 		b.WriteString(" AS " + quote(u.AuthString))
 	}
-	if o.AllRoles {
-		b.WriteString(" DEFAULT ROLE ALL")
-	} else if len(o.DefaultRoles) > 0 {
+	if len(o.DefaultRoles) > 0 {
 		var names []string
 		for _, r := range o.DefaultRoles {
 			names = append(names, r.String())

@@ -579,6 +579,7 @@ func parseShowCreateUser(l *lexer) (ast.Statement, error) {
 		}
 		rd := s.b.users.Reader()
 		u, ok := rd.GetUser(n.key())
+		edges := rd.GetToUserRoleEdges(mysql_db.RoleEdgesToKey{ToHost: n.Host, ToUser: n.User})
 		rd.Close()
 		if !ok {
 			return nil, errAccountOperation("SHOW CREATE USER", []string{quotedAccount(n)})
@@ -587,7 +588,15 @@ func parseShowCreateUser(l *lexer) (ast.Statement, error) {
 		if err != nil {
 			return nil, err
 		}
-		return []sql.Row{{createUser(u, n, all[n.String()])}}, nil
+		o := all[n.String()]
+		if o.AllRoles {
+			o.DefaultRoles = nil
+			for _, e := range edges {
+				o.DefaultRoles = append(o.DefaultRoles, accountName{e.FromUser, e.FromHost})
+			}
+			slices.SortFunc(o.DefaultRoles, func(a, b accountName) int { return strings.Compare(a.String(), b.String()) })
+		}
+		return []sql.Row{{createUser(u, n, o)}}, nil
 	}
 	return a.statement(), nil
 }

@@ -35,7 +35,8 @@ func checkArithmetic(ctx *sql.Context, _ *analyzer.Analyzer, n sql.Node, _ *plan
 	found := false
 	transform.InspectExpressions(ctx, n, func(_ *sql.Context, e sql.Expression) bool {
 		switch e.(type) {
-		case *expression.Arithmetic, *expression.UnaryMinus, *expression.IntDiv:
+		case *expression.Arithmetic, *expression.UnaryMinus, *expression.IntDiv,
+			*expression.Case, *expression.Convert, *expression.Like, sql.FunctionExpression:
 			found = true
 		}
 		return !found
@@ -116,7 +117,7 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 		}
 		return &integerMinus{UnaryMinus: e}
 	}
-	return nil
+	return withTexts(ctx, e)
 }
 
 // unsigned reports whether an integer is unsigned to MySQL: literals are if they are no BIGINT.

@@ -401,6 +401,10 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		c := *n
 		c.Catalog = unguarded{n.Catalog, s.b}
 		return b.plain(ctx, s, &c, r)
+	case *plan.CreateTable:
+		if s.b.mysql {
+			return nil, hideFunctional(ctx, n)
+		}
 	case *plan.DescribeQuery:
 		if s.b.mysql && !n.Format.Plan && !n.Format.Analyze {
 			return sql.RowsToRowIter(explain(ctx, n.Child)...), nil
@@ -488,6 +492,14 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		}
 	case *plan.Filter:
 		return b.filter(ctx, s, n, r)
+	case *plan.SetOp:
+		if s.b.mysql {
+			return b.union(ctx, s, n, r)
+		}
+	case *plan.IndexedTableAccess:
+		if s.b.mysql {
+			return b.fulltextRows(ctx, s, n, r)
+		}
 	}
 	if s.b.mysql {
 		return b.keep(ctx, s, n, r)
@@ -561,7 +573,14 @@ func (b *builder) insert(ctx *sql.Context, s *Session, n *plan.InsertInto, r sql
 		if err != nil {
 			return nil, err
 		}
-		c.Source, c.OnDupExprs = &assigned{Node: n.Source, insert: n}, exprs
+		source, err := givenCounters(ctx, n)
+		if err == nil && valueRows(ctx, source) == 0 {
+			source, _, err = transform.NodeExprs(ctx, source, check)
+		}
+		if err != nil {
+			return nil, err
+		}
+		c.Source, c.OnDupExprs = &assigned{Node: source, insert: n}, exprs
 	}
 	return b.plain(ctx, s, &c, r)
 }

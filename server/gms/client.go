@@ -210,7 +210,7 @@ func (c *client) Prepare(ctx context.Context, text string) (*protocol.Statement,
 		st.Params = parameters(parsed)
 		node, err := e.PrepareParsedQuery(sctx, p.query, p.query, parsed)
 		if err != nil {
-			return err
+			return statementError(parsed, err)
 		}
 		if schema := node.Schema(sctx); !affects(node) && !isCall(node) && !types.IsOkResultSchema(schema) {
 			st.Columns = columns(sctx, schema)
@@ -323,15 +323,19 @@ func (c *client) run(ctx context.Context, query string, parsed ast.Statement, bi
 	sets := &resultSets{c: c, w: w}
 	c.sess.results = sets
 	defer func() { c.sess.results = nil }()
+	of := parsed
+	if of == nil {
+		of, _ = c.sess.GetPreparedQuery(query)
+	}
 	schema, rows, _, err := e.QueryWithBindings(sctx, query, parsed, bindings, &sql.QueryFlags{})
 	if err == nil {
 		err = sets.finish()
 	}
 	if err != nil {
-		return sets.any || sets.called, err
+		return sets.any || sets.called, statementError(of, err)
 	}
 	if sets.called || types.IsOkResultSchema(schema) || schema == nil {
-		return true, c.writeOK(sctx, rows, w)
+		return true, statementError(of, c.writeOK(sctx, rows, w))
 	}
 	return true, c.writeRows(sctx, schema, rows, w)
 }
@@ -560,7 +564,7 @@ func (c *client) operate(ctx context.Context, query string, f func(ctx *sql.Cont
 func (c *client) InitDB(ctx context.Context, name string) error {
 	return c.operate(ctx, "", func(sctx *sql.Context) error {
 		if _, err := c.srv().engine.Analyzer.Catalog.Database(sctx, name); err != nil {
-			return err
+			return statementError(&ast.Use{}, err)
 		}
 		c.sess.SetCurrentDatabase(name)
 		c.srv().engine.ProcessList.ConnectionReady(c.sess)

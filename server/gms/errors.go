@@ -109,7 +109,7 @@ var sqlStates = map[int]string{
 	1317: "70100", 1318: "42000", 1364: "HY000", 1365: "22012", 1366: "HY000", 1370: "42000",
 	1406: "22001", 1451: "23000", 1452: "23000", 1568: "25001", 1582: "42000", 1644: "45000", 1690: "22003",
 	1074: "42000", 1172: "42000", 1410: "42000", 1701: "42000",
-	1792: "25006", 1416: "22003", 3140: "22032", 3141: "22032", 3146: "22032", 3154: "42000", 3665: "22035", 3819: "HY000",
+	1115: "42000", 1792: "25006", 1416: "22003", 3140: "22032", 3141: "22032", 3146: "22032", 3154: "42000", 3665: "22035", 3819: "HY000",
 }
 
 // rewrite is one kind of the planner's messages and what MySQL says instead. $1…
@@ -219,6 +219,9 @@ var rewrites = []rewrite{
 	rw(`^(The SRID of the geometry does not match .*)$`, 3643, "$1"),
 	rw("^You are not allowed to create a user with GRANT$", 1410, "You are not allowed to create a user with GRANT"),
 	rw(`^(?s:(.*?))\.?\s*This is a bug\. Please file(?s:.*)$`, 1105, "Internal error: $1"),
+	rw("^Unknown character set: (\\w+)$", 1115, "Unknown character set: '$1'"),
+	rw("^the used SELECT statements have a different number of columns(?s:.*)$", 1222,
+		"The used SELECT statements have a different number of columns"),
 	rw("^(?:Access denied|command denied) (?s:(.*))$", 1142, "Access denied $1"),
 }
 
@@ -234,6 +237,7 @@ func clientError(err error, db string) *mysql.SQLError {
 		se = mysql.NewSQLError(mysql.ERUnknownError, "HY000", "%s", err.Error())
 	}
 	out := *se
+	variableError(&out)
 	if m := textOfError.FindStringSubmatch(out.Message); m != nil && generic(out.Num) {
 		n, err := strconv.Atoi(m[2])
 		if err == nil {

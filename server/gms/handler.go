@@ -196,7 +196,7 @@ func (c *client) admit(ctx context.Context, u *mysql_db.User) error {
 			}
 		})
 		if n > o.MaxUserConnections {
-			return &protocol.Error{Number: 1226, State: "42000", Message: "User '" + c.user + "' has exceeded the 'max_user_connections' resource"}
+			return &protocol.Error{Number: 1226, State: "42000", Message: fmt.Sprintf("User '%s' has exceeded the 'max_user_connections' resource (current value: %d)", c.user, o.MaxUserConnections)}
 		}
 	}
 	return nil

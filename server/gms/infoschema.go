@@ -2,6 +2,7 @@ package gms
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -265,6 +266,21 @@ func indexRows(db string, def *engine.TableDef, count uint64, st *tableStats) []
 				}
 				rows = append(rows, indexColumnRow(db, def, ix, i, cardinality))
 			}
+		}
+	}
+	pseudo, err := pseudoIndexes(def)
+	if err != nil {
+		return rows // they are read again, and told of, where they are used
+	}
+	for _, p := range pseudo {
+		ix := &engine.IndexDef{Name: p.Name, Kind: p.Kind, Comment: p.Comment}
+		for _, name := range p.Columns {
+			c := slices.IndexFunc(def.Columns, func(c engine.ColumnDef) bool { return sameName(c.Name, name) })
+			if c < 0 {
+				continue
+			}
+			ix.Columns = append(ix.Columns, engine.IndexColumn{Column: c})
+			rows = append(rows, indexColumnRow(db, def, ix, len(ix.Columns)-1, nil))
 		}
 	}
 	return rows

@@ -42,6 +42,8 @@ func (p *parser) parse(ctx context.Context, query string, f func(marked string) 
 	})
 	if err == nil {
 		err = p.after(ctx, query, *stmt, made)
+	} else if served(ctx) && partitioned(query) {
+		err = errNotSupported("PARTITION BY")
 	}
 	return query, made, err
 }
@@ -102,6 +104,9 @@ func (p *parser) ParseOneWithOptions(ctx context.Context, query string,
 
 // after completes a statement of query.
 func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, made edits) error {
+	if err := refusals(ctx, query, stmt); err != nil {
+		return err
+	}
 	setNextTransaction(stmt)
 	a := annotator{}
 	unique := func(*ast.Select) bool { return false }
@@ -124,6 +129,7 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 			s.upsert(stmt)
 			s.limit(sctx, stmt)
 			if s.b.mysql {
+				functionalIndexes(stmt)
 				s.notePrecisions(sctx, stmt)
 			}
 			unique = s.uniqueRow

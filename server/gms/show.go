@@ -5,6 +5,7 @@ import (
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/plan"
+	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/sqltypes"
 )
 
@@ -32,7 +33,7 @@ func (b *builder) showColumns(ctx *sql.Context, s *Session, n *plan.ShowColumns,
 		}
 		if t, ok := columns[i].Type.(sql.TypeWithCollation); ok {
 			row[1] = t.StringWithTableCollation(t.Collation())
-			if n.Full && row[2] != nil {
+			if n.Full && (row[2] != nil || types.IsEnum(columns[i].Type) || types.IsSet(columns[i].Type)) {
 				row[2] = t.Collation().Name()
 			}
 		}

@@ -1,0 +1,70 @@
+package gms
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/plan"
+	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+)
+
+// functionalMark begins the names of the columns that CREATE TABLE is given for the
+// expressions of its indexes, until it runs: the planner resolves expressions of columns
+// only, and refuses the names that hidden columns have.
+const functionalMark = "!functional"
+
+// functionalIndexes makes generated columns of the expressions in the indexes of a CREATE
+// TABLE. What their type is, is known when it runs.
+func functionalIndexes(stmt ast.Statement) {
+	d, ok := stmt.(*ast.DDL)
+	if !ok || d.Action != ast.CreateStr || d.TableSpec == nil || d.OptSelect != nil {
+		return
+	}
+	unnamed := 0
+	for _, ix := range d.TableSpec.Indexes {
+		for i, f := range ix.Fields {
+			if f.Expression == nil {
+				continue
+			}
+			if ix.Info.Name.IsEmpty() {
+				name := "functional_index"
+				if unnamed++; unnamed > 1 {
+					name += "_" + strconv.Itoa(unnamed)
+				}
+				ix.Info.Name = ast.NewColIdent(name)
+			}
+			f.Column = ast.NewColIdent(functionalMark + sql.HiddenSystemColumnName(ix.Info.Name.String(), i))
+			d.TableSpec.Columns = append(d.TableSpec.Columns, &ast.ColumnDefinition{Name: f.Column, Type: ast.ColumnType{
+				Type: "varchar", Length: ast.NewIntVal([]byte("255")), GeneratedExpr: &ast.ParenExpr{Expr: f.Expression},
+			}})
+			f.Expression = nil
+		}
+	}
+}
+
+// hideFunctional makes hidden columns of those of functionalIndexes.
+func hideFunctional(ctx *sql.Context, n *plan.CreateTable) error {
+	for _, c := range n.PkSchema().Schema {
+		name, ok := strings.CutPrefix(c.Name, functionalMark)
+		if !ok {
+			continue
+		}
+		if c.Generated == nil {
+			return fmt.Errorf("gms: column %s has no expression", c.Name)
+		}
+		e := c.Generated.Expr
+		value, err := sql.NewColumnDefaultValue(e, e.Type(ctx), false, true, true)
+		if err != nil {
+			return err
+		}
+		c.Name, c.Type, c.Generated, c.Virtual, c.HiddenSystem = name, e.Type(ctx), value, true, true
+	}
+	for _, ix := range n.Indexes() {
+		for i, c := range ix.Columns {
+			ix.Columns[i].Name = strings.TrimPrefix(c.Name, functionalMark)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,77 @@
+package gms
+
+import (
+	"context"
+	"strings"
+
+	"github.com/dolthub/vitess/go/mysql"
+	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+)
+
+// refusals returns MySQL's error for what the grammar takes and the planner refuses without a
+// number, or forgets.
+func refusals(ctx context.Context, query string, stmt ast.Statement) error {
+	if !served(ctx) {
+		return nil
+	}
+	switch stmt.(type) {
+	case *ast.DDL, *ast.AlterTable:
+		if partitioned(query) {
+			return errNotSupported("PARTITION BY")
+		}
+	}
+	if e, ok := stmt.(*ast.Explain); ok && strings.EqualFold(e.ExplainFormat, "json") {
+		return errNotSupported("EXPLAIN FORMAT=JSON")
+	}
+	return ast.Walk(func(n ast.SQLNode) (bool, error) {
+		switch n := n.(type) {
+		case *ast.MatchExpr:
+			switch n.Option {
+			case ast.BooleanModeStr, ast.QueryExpansionStr, ast.NaturalLanguageModeWithQueryExpansionStr:
+				return false, errNotSupported("MATCH … AGAINST (…" + strings.ToUpper(n.Option) + ")")
+			}
+		case *ast.Where:
+			if n != nil && n.Type == ast.WhereStr && groups(n.Expr) {
+				return false, mysql.NewSQLError(1111, "HY000", "Invalid use of group function")
+			}
+		}
+		return true, nil
+	}, stmt)
+}
+
+// groups reports whether an expression calls an aggregate function, not as a window's.
+func groups(e ast.Expr) bool {
+	found := false
+	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+		switch n := n.(type) {
+		case *ast.Subquery:
+			return false, nil
+		case *ast.GroupConcatExpr:
+			found = true
+		case *ast.FuncExpr:
+			found = found || n.Over == nil && n.IsAggregate()
+		}
+		return !found, nil
+	}, e)
+	return found
+}
+
+// partitioned reports whether a text is the definition of a table with PARTITION BY.
+func partitioned(query string) bool {
+	w := leading(query, 2)
+	if !phrase(w, "create", "table") && !phrase(w, "alter", "table") || !containsFold(query, "partition") || containsFold(query, "select") {
+		return false
+	}
+	before := ""
+	for at := 0; at < len(query); {
+		word, end := nextWord(query, at)
+		if strings.EqualFold(word, "by") && strings.EqualFold(before, "partition") {
+			return true
+		}
+		if word != "" {
+			before = word
+		}
+		at = end
+	}
+	return false
+}

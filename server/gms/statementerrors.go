@@ -1,0 +1,104 @@
+package gms
+
+import (
+	"regexp"
+	"strings"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/types"
+	"github.com/dolthub/vitess/go/mysql"
+	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+)
+
+// target names what a statement is for, as errors do: the command and the table, "" if the
+// statement is for no table, or for several.
+func target(stmt ast.Statement) (command, table string) {
+	one := func(list ast.TableExprs) string {
+		if len(list) != 1 {
+			return ""
+		}
+		a, ok := list[0].(*ast.AliasedTableExpr)
+		if !ok {
+			return ""
+		}
+		t, _ := a.Expr.(ast.TableName)
+		return t.Name.String()
+	}
+	switch n := stmt.(type) {
+	case *ast.Select:
+		return "SELECT", one(n.From)
+	case *ast.Insert:
+		return "INSERT", n.Table.Name.String()
+	case *ast.Update:
+		return "UPDATE", one(n.TableExprs)
+	case *ast.Delete:
+		return "DELETE", one(n.TableExprs)
+	case *ast.AlterTable:
+		return "ALTER", n.Table.Name.String()
+	case *ast.DDL:
+		table := n.Table.Name.String()
+		if len(n.FromTables) == 1 && table == "" {
+			table = n.FromTables[0].Name.String()
+		}
+		switch n.Action {
+		case ast.CreateStr, ast.DropStr, ast.AlterStr:
+			return strings.ToUpper(n.Action), table
+		case ast.TruncateStr:
+			return "DROP", table
+		}
+	}
+	return "", ""
+}
+
+var (
+	commandDenied  = regexp.MustCompile(`^command denied to user (.*)$`)
+	databaseDenied = regexp.MustCompile(`^Access denied for user (.*) to database '(.*)'$`)
+)
+
+// statementError returns MySQL's error in place of one of the planner's that does not say what
+// of the statement it is about; other errors as they are.
+func statementError(stmt ast.Statement, err error) error {
+	if err == nil {
+		return nil
+	}
+	text := err.Error()
+	if m := databaseDenied.FindStringSubmatch(text); m != nil {
+		if _, use := stmt.(*ast.Use); use {
+			return mysql.NewSQLError(1044, "42000", "%s", text)
+		}
+	}
+	command, table := target(stmt)
+	if table == "" {
+		return err
+	}
+	for _, denied := range []*regexp.Regexp{commandDenied, databaseDenied} {
+		if m := denied.FindStringSubmatch(text); m != nil {
+			return mysql.NewSQLError(1142, "42000", "%s command denied to user %s for table '%s'", command, m[1], table)
+		}
+	}
+	switch {
+	case command == "INSERT" && strings.Contains(text, "expected insert destination to be resolved or unresolved table"):
+		return mysql.NewSQLError(1471, "HY000", "The target table %s of the INSERT is not insertable-into", table)
+	case strings.Contains(text, "table doesn't support "+command):
+		return mysql.NewSQLError(1288, "HY000", "The target table %s of the %s is not updatable", table, command)
+	}
+	return err
+}
+
+// wrongValue is the error of a value that a system variable does not take: numbers take no
+// others.
+var wrongValue = regexp.MustCompile(`^Variable '(.*)' can't be set to the value of '(?s:.*)'$`)
+
+// variableError completes the error of a value that a system variable does not take.
+func variableError(e *mysql.SQLError) {
+	m := wrongValue.FindStringSubmatch(e.Message)
+	if m == nil || !generic(e.Num) {
+		return
+	}
+	e.Num, e.State = 1231, "42000"
+	if v, _, ok := sql.SystemVariables.GetGlobal(m[1]); ok {
+		if t, ok := v.GetType().(sql.SystemVariableType); ok && types.IsNumber(t.UnderlyingType()) {
+			e.Num, e.Message = 1232, "Incorrect argument type to variable '"+m[1]+"'"
+		}
+	}
+}
