@@ -120,7 +120,9 @@ func (s *Session) procedureBody(ctx *sql.Context, name tableName) (ast.Statement
 	outer := s.statement
 	s.statement = statement{}
 	defer func() { s.statement = outer }()
-	stmt, _, _, err := newParser().ParseWithOptions(ctx, p.Create, ';', false, sql.NewSqlModeFromString(p.SQLMode).ParserOptions())
+	parser := newParser()
+	parser.routine = true
+	stmt, _, _, err := parser.ParseWithOptions(ctx, p.Create, ';', false, sql.NewSqlModeFromString(p.SQLMode).ParserOptions())
 	if err != nil {
 		return nil, err
 	}
