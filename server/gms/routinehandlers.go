@@ -88,8 +88,11 @@ func (sc *scope) handler(c condition) *conditionHandler {
 
 // raise runs the handler of a statement's error. An error that has none ends the procedure.
 func (r *routine) raise(ctx *sql.Context, err error, sc *scope) (*jump, error) {
-	if ctx.Err() != nil || errors.Is(err, errDisconnect) {
+	switch {
+	case errors.Is(err, errDisconnect):
 		return nil, err
+	case ctx.Err() != nil:
+		return nil, errInterrupted()
 	}
 	c := newCondition(ctx, err)
 	if h := sc.handler(c); h != nil {
