@@ -54,14 +54,14 @@ func (b *builder) call(ctx *sql.Context, s *Session, n *plan.Call, row sql.Row) 
 		return nil, mysql.NewSQLError(1456, "HY000",
 			"Recursive limit %d (as set by the max_sp_recursion_depth variable) was exceeded for routine %s", limit, n.Procedure.Name)
 	}
-	body, err := s.procedureBody(ctx, name)
+	body, err := s.procedureBody(ctx, n.Procedure, name)
 	if err != nil {
 		return nil, err
 	}
 	top := &scope{vars: map[string]*local{}}
 	for i, p := range n.Procedure.Params {
 		l := &local{name: p.Name, typ: p.Type}
-		if p.Direction != plan.ProcedureParamDirection_In && !assignable(n.Params[i], args[i]) {
+		if p.Direction != plan.ProcedureParamDirection_In && args[i] == nil && !s.assignable(n.Params[i], i) {
 			return nil, mysql.NewSQLError(1414, "42000",
 				"OUT or INOUT argument %d for routine %s.%s is not a variable or NEW pseudo-variable in BEFORE trigger", i+1, name.Database, n.Procedure.Name)
 		}
@@ -76,14 +76,8 @@ func (b *builder) call(ctx *sql.Context, s *Session, n *plan.Call, row sql.Row) 
 		}
 		top.vars[strings.ToLower(p.Name)] = l
 	}
-	s.calls.running = append(s.calls.running, name)
-	outer := ctx.GetTransaction()
-	ctx.SetTransaction(nil)
 	r := &routine{s: s, db: name.Database, runner: n.GetRunner()}
-	_, err = r.statement(ctx, body, top)
-	ctx.SetTransaction(outer)
-	s.calls.running = s.calls.running[:len(s.calls.running)-1]
-	if err != nil {
+	if err := r.body(ctx, name, body, top); err != nil {
 		return nil, err
 	}
 	for i, p := range n.Procedure.Params {
@@ -93,8 +87,13 @@ func (b *builder) call(ctx *sql.Context, s *Session, n *plan.Call, row sql.Row) 
 		l := top.vars[strings.ToLower(p.Name)]
 		if args[i] != nil {
 			err = args[i].assign(ctx, l.value, l.typ)
-		} else if v, ok := n.Params[i].(*expression.UserVar); ok {
-			err = ctx.SetUserVariable(ctx, v.Name, l.value, l.typ)
+		} else {
+			switch v := n.Params[i].(type) {
+			case *expression.UserVar:
+				err = ctx.SetUserVariable(ctx, v.Name, l.value, l.typ)
+			case *expression.ProcedureParam: // of a trigger
+				err = v.Set(ctx, l.value, l.typ)
+			}
 		}
 		if err != nil {
 			return nil, err
@@ -104,13 +103,35 @@ func (b *builder) call(ctx *sql.Context, s *Session, n *plan.Call, row sql.Row) 
 	return sql.RowsToRowIter(sql.NewRow(types.NewOkResult(0))), nil
 }
 
-func assignable(e sql.Expression, l *local) bool {
-	_, ok := e.(*expression.UserVar)
-	return ok || l != nil
+// body runs the body of a procedure.
+func (r *routine) body(ctx *sql.Context, name tableName, body ast.Statement, top *scope) error {
+	running := r.s.calls.running
+	outer := ctx.GetTransaction()
+	defer func() {
+		ctx.SetTransaction(outer)
+		r.s.calls.running = running
+	}()
+	r.s.calls.running = append(running, name)
+	ctx.SetTransaction(nil)
+	_, err := r.statement(ctx, body, top)
+	return err
+}
+
+// assignable reports whether an argument of a CALL can be an OUT parameter's.
+func (s *Session) assignable(e sql.Expression, i int) bool {
+	switch e.(type) {
+	case *expression.UserVar, *expression.ProcedureParam:
+		return true
+	}
+	if c, ok := s.locks.stmt.(*ast.Call); ok && s.depth == 0 && i < len(c.Params) {
+		v, ok := c.Params[i].(*ast.SQLVal)
+		return ok && v.Type == ast.ValArg // of a prepared statement
+	}
+	return false
 }
 
 // procedureBody returns the statement that a procedure runs.
-func (s *Session) procedureBody(ctx *sql.Context, name tableName) (ast.Statement, error) {
+func (s *Session) procedureBody(ctx *sql.Context, proc *plan.Procedure, name tableName) (ast.Statement, error) {
 	var p storedProcedure
 	if ok, err := getObject(ctx, engine.ObjectProcedure, name.Database, name.Name, &p); err != nil {
 		return nil, err
@@ -122,7 +143,7 @@ func (s *Session) procedureBody(ctx *sql.Context, name tableName) (ast.Statement
 	defer func() { s.statement = outer }()
 	parser := newParser()
 	parser.routine = true
-	stmt, _, _, err := parser.ParseWithOptions(ctx, p.Create, ';', false, sql.NewSqlModeFromString(p.SQLMode).ParserOptions())
+	stmt, _, _, err := parser.ParseWithOptions(ctx, proc.CreateProcedureString, ';', false, sql.NewSqlModeFromString(p.SQLMode).ParserOptions())
 	if err != nil {
 		return nil, err
 	}

@@ -91,7 +91,10 @@ func (l *local) assign(ctx *sql.Context, v any, from sql.Type) error {
 		return err
 	}
 	if v != nil {
-		if v, _, err = l.typ.Convert(ctx, v); err != nil {
+		if v, _, err = l.typ.Convert(ctx, v); err == nil && v == uint16(0) && l.typ.Type() == sqltypes.Enum {
+			v, err = a.keep(ctx, l.name, truncated, v)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -133,7 +136,10 @@ func (l *local) literal(ctx *sql.Context) (ast.Expr, error) {
 	case k == sqltypes.Datetime, k == sqltypes.Timestamp:
 		return cast(text, "datetime", fraction(text)), nil
 	case k == sqltypes.Time:
-		return cast(text, "time", fraction(text)), nil
+		if strings.Contains(text, ".") {
+			text = strings.TrimRight(strings.TrimRight(text, "0"), ".")
+		}
+		return ast.NewStrVal([]byte(text)), nil // the planner's TIME always has a fraction
 	case k == sqltypes.TypeJSON:
 		return cast(text, "json", ""), nil
 	case sqltypes.IsBinary(k), k == sqltypes.Geometry:
