@@ -154,7 +154,9 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 	if d, ok := stmt.(*ast.DDL); ok && d.ProcedureSpec != nil {
 		procedureBody(d.ProcedureSpec.Body)
 		if !p.routine && served(ctx) {
-			forPlanner(d.ProcedureSpec.Body)
+			if err := forPlanner(d.ProcedureSpec.Body, &scope{}); err != nil {
+				return err
+			}
 		}
 	}
 	if sctx != nil {

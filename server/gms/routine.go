@@ -214,6 +214,10 @@ func (r *routine) statement(ctx *sql.Context, stmt ast.Statement, sc *scope) (*j
 	}
 	before := ctx.Session.Warnings()
 	if err := r.simple(ctx, stmt, sc); err != nil {
+		if c := newCondition(ctx, err); isSignal(stmt) && strings.HasPrefix(c.state, "01") && sc.handler(c) == nil {
+			warn(ctx, c.number, c.message)
+			return nil, nil
+		}
 		return r.raise(ctx, err, sc)
 	}
 	for _, w := range ctx.Session.Warnings() {
@@ -225,6 +229,14 @@ func (r *routine) statement(ctx *sql.Context, stmt ast.Statement, sc *scope) (*j
 		}
 	}
 	return nil, nil
+}
+
+func isSignal(stmt ast.Statement) bool {
+	switch stmt.(type) {
+	case *ast.Signal, *ast.Resignal:
+		return true
+	}
+	return false
 }
 
 // loop runs LOOP, WHILE and REPEAT.
@@ -356,6 +368,14 @@ func (r *routine) run(ctx *sql.Context, stmt ast.Statement) (sql.Schema, []sql.R
 
 // value returns the value of an expression.
 func (r *routine) value(ctx *sql.Context, e ast.Expr, sc *scope) (any, sql.Type, error) {
+	switch e := e.(type) { // what needs no plan
+	case *ast.ColName:
+		if l := sc.local(e); l != nil {
+			return l.value, l.typ, nil
+		}
+	case ast.BoolVal:
+		return bool(e), types.Boolean, nil
+	}
 	c, err := sc.copy(ctx, &ast.Select{SelectExprs: ast.SelectExprs{&ast.AliasedExpr{Expr: e}}})
 	if err != nil {
 		return nil, nil, err
@@ -445,4 +465,13 @@ func (r *routine) nested(ctx *sql.Context, n *ast.Call, sc *scope) error {
 	_, _, err = r.run(ctx, call)
 	r.s.calls.args = nil
 	return err
+}
+
+// NewStoredProcParam implements sql.Session. The planner would take a parameter of any
+// procedure that the session has called for a column of its name in a trigger's CALL.
+func (s *Session) NewStoredProcParam(name string, p *sql.StoredProcParam) *sql.StoredProcParam {
+	if s.b.mysql {
+		return p
+	}
+	return s.BaseSession.NewStoredProcParam(name, p)
 }

@@ -98,10 +98,6 @@ func (r *routine) raise(ctx *sql.Context, err error, sc *scope) (*jump, error) {
 	if h := sc.handler(c); h != nil {
 		return r.handle(ctx, h, c)
 	}
-	if strings.HasPrefix(c.state, "01") {
-		warn(ctx, c.number, c.message)
-		return nil, nil
-	}
 	return nil, err
 }
 
@@ -135,17 +131,7 @@ func (r *routine) declare(ctx *sql.Context, n *ast.Declare, sc *scope) error {
 			sc.vars[name.Lowered()] = l
 		}
 	case n.Condition != nil:
-		c := condition{state: n.Condition.SqlStateValue}
-		if v := n.Condition.MysqlErrorCode; v != nil {
-			var err error
-			if c.number, err = strconv.Atoi(string(v.Val)); err != nil {
-				return err
-			}
-		}
-		if sc.conditions == nil {
-			sc.conditions = map[string]condition{}
-		}
-		sc.conditions[strings.ToLower(n.Condition.Name)] = c
+		return sc.declare(n.Condition)
 	case n.Cursor != nil:
 		if sc.cursors == nil {
 			sc.cursors = map[string]*cursor{}
@@ -181,6 +167,34 @@ func (r *routine) declare(ctx *sql.Context, n *ast.Declare, sc *scope) error {
 	return nil
 }
 
+// declare declares a condition.
+func (sc *scope) declare(n *ast.DeclareCondition) error {
+	c := condition{state: n.SqlStateValue}
+	if v := n.MysqlErrorCode; v != nil {
+		var err error
+		if c.number, err = strconv.Atoi(string(v.Val)); err != nil {
+			return err
+		}
+	}
+	if sc.conditions == nil {
+		sc.conditions = map[string]condition{}
+	}
+	sc.conditions[strings.ToLower(n.Name)] = c
+	return nil
+}
+
+// signalled returns the SQLSTATE of a SIGNAL, "" for RESIGNAL without one.
+func (sc *scope) signalled(n *ast.Signal) (string, error) {
+	if n.ConditionName == "" {
+		return n.SqlStateValue, nil
+	}
+	c, err := sc.condition(n.ConditionName)
+	if err == nil && c.state == "" {
+		err = mysql.NewSQLError(1646, "HY000", "SIGNAL/RESIGNAL can only use a CONDITION defined with SQLSTATE")
+	}
+	return c.state, err
+}
+
 // condition returns what a name is declared for.
 func (sc *scope) condition(name string) (condition, error) {
 	for ; sc != nil; sc = sc.up {
@@ -194,15 +208,9 @@ func (sc *scope) condition(name string) (condition, error) {
 // signal returns the condition of a SIGNAL, or of a RESIGNAL of the condition was.
 func (r *routine) signal(ctx *sql.Context, n *ast.Signal, was condition, sc *scope) error {
 	c := was
-	state := n.SqlStateValue
-	if n.ConditionName != "" {
-		named, err := sc.condition(n.ConditionName)
-		if err != nil {
-			return err
-		}
-		if state = named.state; state == "" {
-			return mysql.NewSQLError(1646, "HY000", "SIGNAL/RESIGNAL can only use a CONDITION defined with SQLSTATE")
-		}
+	state, err := sc.signalled(n)
+	if err != nil {
+		return err
 	}
 	if state != "" && was.state == "" {
 		switch state[:2] {
