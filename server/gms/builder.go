@@ -476,6 +476,10 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		if f, ok := s.locks.stmt.(*ast.Flush); ok && f.Option.ReadLock {
 			return sql.RowsToRowIter(), s.flush(ctx, f)
 		}
+	case *plan.Call:
+		if s.b.mysql && n.Procedure.ExternalProc == nil {
+			return b.call(ctx, s, n, r)
+		}
 	case *plan.InsertInto:
 		return b.insert(ctx, s, n, r)
 	case *assigned:

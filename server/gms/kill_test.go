@@ -101,3 +101,30 @@ func TestMaxExecutionTime(t *testing.T) {
 		t.Fatalf("rollback: %s", got)
 	}
 }
+
+// KILL QUERY ends a loop of a procedure, whatever its handlers are for.
+func TestKillProcedure(t *testing.T) {
+	l := newLab(startInstance(t))
+	for _, q := range []struct{ session, query, answer string }{
+		{"a", "create table t (id int primary key)", "ok"},
+		{"a", "create procedure endless() begin declare continue handler for sqlexception begin end; " +
+			"loop insert into t values (1); end loop; end", "ok"},
+		{"a", "create procedure sets() begin declare i int default 0; while true do set i = 1; end while; end", "ok"},
+	} {
+		if got := l.do(q.session, q.query); got != q.answer {
+			t.Fatalf("%s: %s: got %q, want %q", q.session, q.query, got, q.answer)
+		}
+	}
+	for _, name := range []string{"endless", "sets"} {
+		x := l.conn("a")
+		out := make(chan string, 1)
+		go func() { out <- l.outcome(x.c, "call "+name+"()") }()
+		running := fmt.Sprintf("select count(*) from information_schema.processlist where id = %d and info like 'call%%'", x.id)
+		for l.do("b", running) != "(1)" {
+		}
+		l.do("b", fmt.Sprintf("kill query %d", x.id))
+		if got := <-out; got != "error 1317 (70100): Query execution was interrupted" {
+			t.Fatalf("%s: %s", name, got)
+		}
+	}
+}

@@ -12,7 +12,8 @@ import (
 // parser is the planner's MySQL parser with what it drops put back: lock clauses
 // (see annotator), FOR SHARE, and the direction of index columns.
 type parser struct {
-	base *sql.MysqlParser
+	base    *sql.MysqlParser
+	routine bool // bodies of procedures are for the interpreter, see forPlanner
 }
 
 var _ sql.Parser = (*parser)(nil)
@@ -158,6 +159,11 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 	a.statement(stmt)
 	if d, ok := stmt.(*ast.DDL); ok && d.ProcedureSpec != nil {
 		procedureBody(d.ProcedureSpec.Body)
+		if !p.routine && served(ctx) {
+			if err := forPlanner(d.ProcedureSpec.Body, &scope{}); err != nil {
+				return err
+			}
+		}
 	}
 	if sctx != nil {
 		if s, ok := sctx.Session.(*Session); ok {

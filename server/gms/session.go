@@ -62,6 +62,7 @@ type Session struct {
 	user, host string
 	// failing: the statement has failed; what it has left is not committed.
 	failing bool
+	calls   calls // of stored procedures
 	// stale: the engine has refused a table's definition since the statement began, so
 	// that it may be planned again.
 	stale    bool

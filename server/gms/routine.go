@@ -1,0 +1,477 @@
+package gms
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/expression"
+	"github.com/dolthub/go-mysql-server/sql/plan"
+	"github.com/dolthub/go-mysql-server/sql/types"
+	"github.com/dolthub/vitess/go/mysql"
+	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+
+	"sextant/engine"
+)
+
+// routine is a call of a stored procedure. It walks the statements of the body; those
+// that are not the language's own run in the planner, each with the literals of the
+// variables that it names.
+type routine struct {
+	s      *Session
+	db     string // of the procedure
+	runner sql.StatementRunner
+}
+
+// calls are the procedures that a session runs, and what the innermost passes on.
+type calls struct {
+	running []tableName
+	// args are the variables among the arguments of the CALL that a procedure is about
+	// to run, by position.
+	args map[int]*local
+}
+
+// call runs a CALL of a procedure of a database.
+func (b *builder) call(ctx *sql.Context, s *Session, n *plan.Call, row sql.Row) (sql.RowIter, error) {
+	args := s.calls.args
+	s.calls.args = nil
+	name := tableName{n.Database().Name(), strings.ToLower(n.Procedure.Name)}
+	depth := int64(0)
+	for _, r := range s.calls.running {
+		if r == name {
+			depth++
+		}
+	}
+	v, err := ctx.GetSessionVariable(ctx, "max_sp_recursion_depth")
+	if err != nil {
+		return nil, err
+	}
+	limit, _, err := types.Int64.Convert(ctx, v)
+	if err != nil {
+		return nil, err
+	}
+	if depth > limit.(int64) {
+		return nil, mysql.NewSQLError(1456, "HY000",
+			"Recursive limit %d (as set by the max_sp_recursion_depth variable) was exceeded for routine %s", limit, n.Procedure.Name)
+	}
+	body, err := s.procedureBody(ctx, n.Procedure, name)
+	if err != nil {
+		return nil, err
+	}
+	top := &scope{vars: map[string]*local{}}
+	for i, p := range n.Procedure.Params {
+		l := &local{name: p.Name, typ: p.Type}
+		if p.Direction != plan.ProcedureParamDirection_In && args[i] == nil && !s.assignable(n.Params[i], i) {
+			return nil, mysql.NewSQLError(1414, "42000",
+				"OUT or INOUT argument %d for routine %s.%s is not a variable or NEW pseudo-variable in BEFORE trigger", i+1, name.Database, n.Procedure.Name)
+		}
+		if p.Direction != plan.ProcedureParamDirection_Out {
+			v, err := n.Params[i].Eval(ctx, row)
+			if err != nil {
+				return nil, err
+			}
+			if err := l.assign(ctx, v, n.Params[i].Type(ctx)); err != nil {
+				return nil, err
+			}
+		}
+		top.vars[strings.ToLower(p.Name)] = l
+	}
+	r := &routine{s: s, db: name.Database, runner: n.GetRunner()}
+	if err := r.body(ctx, name, body, top); err != nil {
+		return nil, err
+	}
+	for i, p := range n.Procedure.Params {
+		if p.Direction == plan.ProcedureParamDirection_In {
+			continue
+		}
+		l := top.vars[strings.ToLower(p.Name)]
+		if args[i] != nil {
+			err = args[i].assign(ctx, l.value, l.typ)
+		} else {
+			switch v := n.Params[i].(type) {
+			case *expression.UserVar:
+				err = ctx.SetUserVariable(ctx, v.Name, l.value, l.typ)
+			case *expression.ProcedureParam: // of a trigger
+				err = v.Set(ctx, l.value, l.typ)
+			}
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	n.SetSchema(types.OkResultSchema)
+	return sql.RowsToRowIter(sql.NewRow(types.NewOkResult(0))), nil
+}
+
+// body runs the body of a procedure.
+func (r *routine) body(ctx *sql.Context, name tableName, body ast.Statement, top *scope) error {
+	running := r.s.calls.running
+	outer := ctx.GetTransaction()
+	defer func() {
+		ctx.SetTransaction(outer)
+		r.s.calls.running = running
+	}()
+	r.s.calls.running = append(running, name)
+	ctx.SetTransaction(nil)
+	_, err := r.statement(ctx, body, top)
+	return err
+}
+
+// assignable reports whether an argument of a CALL can be an OUT parameter's.
+func (s *Session) assignable(e sql.Expression, i int) bool {
+	switch e.(type) {
+	case *expression.UserVar, *expression.ProcedureParam:
+		return true
+	}
+	if c, ok := s.locks.stmt.(*ast.Call); ok && s.depth == 0 && i < len(c.Params) {
+		v, ok := c.Params[i].(*ast.SQLVal)
+		return ok && v.Type == ast.ValArg // of a prepared statement
+	}
+	return false
+}
+
+// procedureBody returns the statement that a procedure runs.
+func (s *Session) procedureBody(ctx *sql.Context, proc *plan.Procedure, name tableName) (ast.Statement, error) {
+	var p storedProcedure
+	if ok, err := getObject(ctx, engine.ObjectProcedure, name.Database, name.Name, &p); err != nil {
+		return nil, err
+	} else if !ok {
+		return nil, sql.ErrStoredProcedureDoesNotExist.New(name.Name)
+	}
+	outer := s.statement
+	s.statement = statement{}
+	defer func() { s.statement = outer }()
+	parser := newParser()
+	parser.routine = true
+	stmt, _, _, err := parser.ParseWithOptions(ctx, proc.CreateProcedureString, ';', false, sql.NewSqlModeFromString(p.SQLMode).ParserOptions())
+	if err != nil {
+		return nil, err
+	}
+	return stmt.(*ast.DDL).ProcedureSpec.Body, nil
+}
+
+// jump is where a procedure goes on if not with the next statement.
+type jump struct {
+	label   string // of LEAVE and ITERATE
+	iterate bool
+	exit    *scope // the block that an EXIT handler leaves
+}
+
+// to reports whether a jump ends in the statement of a label.
+func (j *jump) to(label string) bool {
+	return j != nil && j.exit == nil && label != "" && strings.EqualFold(j.label, label)
+}
+
+func (r *routine) statements(ctx *sql.Context, list ast.Statements, sc *scope) (*jump, error) {
+	for _, stmt := range list {
+		if j, err := r.statement(ctx, stmt, sc); j != nil || err != nil {
+			return j, err
+		}
+	}
+	return nil, nil
+}
+
+// statement runs one statement. Its error is one that no handler is for.
+func (r *routine) statement(ctx *sql.Context, stmt ast.Statement, sc *scope) (*jump, error) {
+	if ctx.Err() != nil {
+		return nil, errInterrupted()
+	}
+	switch n := stmt.(type) {
+	case *ast.BeginEndBlock:
+		inner := &scope{up: sc, handlersUp: sc, vars: map[string]*local{}}
+		j, err := r.statements(ctx, n.Statements, inner)
+		if j != nil && (j.exit == inner || j.to(n.Label) && !j.iterate) {
+			j = nil
+		}
+		return j, err
+	case *ast.IfStatement:
+		for _, c := range n.Conditions {
+			ok, err := r.truth(ctx, c.Expr, sc)
+			if err != nil {
+				return r.raise(ctx, err, sc)
+			}
+			if ok {
+				return r.statements(ctx, c.Statements, sc)
+			}
+		}
+		return r.statements(ctx, n.Else, sc)
+	case *ast.CaseStatement:
+		list, err := r.branch(ctx, n, sc)
+		if err != nil {
+			return r.raise(ctx, err, sc)
+		}
+		return r.statements(ctx, list, sc)
+	case *ast.Loop:
+		return r.loop(ctx, n.Label, nil, n.Statements, nil, sc)
+	case *ast.While:
+		return r.loop(ctx, n.Label, n.Condition, n.Statements, nil, sc)
+	case *ast.Repeat:
+		return r.loop(ctx, n.Label, nil, n.Statements, n.Condition, sc)
+	case *ast.Leave:
+		return &jump{label: n.Label}, nil
+	case *ast.Iterate:
+		return &jump{label: n.Label, iterate: true}, nil
+	}
+	before := ctx.Session.Warnings()
+	if err := r.simple(ctx, stmt, sc); err != nil {
+		if c := newCondition(ctx, err); isSignal(stmt) && strings.HasPrefix(c.state, "01") && sc.handler(c) == nil {
+			warn(ctx, c.number, c.message)
+			return nil, nil
+		}
+		return r.raise(ctx, err, sc)
+	}
+	for _, w := range ctx.Session.Warnings() {
+		if w.Level == "Warning" && !slices.Contains(before, w) {
+			c := condition{number: w.Code, state: "01000", message: w.Message, warning: true}
+			if h := sc.handler(c); h != nil {
+				return r.handle(ctx, h, c)
+			}
+		}
+	}
+	return nil, nil
+}
+
+func isSignal(stmt ast.Statement) bool {
+	switch stmt.(type) {
+	case *ast.Signal, *ast.Resignal:
+		return true
+	}
+	return false
+}
+
+// loop runs LOOP, WHILE and REPEAT.
+func (r *routine) loop(ctx *sql.Context, label string, while ast.Expr, body ast.Statements, until ast.Expr, sc *scope) (*jump, error) {
+	for {
+		if ctx.Err() != nil {
+			return nil, errInterrupted()
+		}
+		if while != nil {
+			if ok, err := r.truth(ctx, while, sc); err != nil {
+				return r.raise(ctx, err, sc)
+			} else if !ok {
+				return nil, nil
+			}
+		}
+		j, err := r.statements(ctx, body, sc)
+		switch {
+		case err != nil:
+			return nil, err
+		case j.to(label) && j.iterate:
+			continue
+		case j.to(label):
+			return nil, nil
+		case j != nil:
+			return j, nil
+		}
+		if until != nil {
+			if ok, err := r.truth(ctx, until, sc); err != nil {
+				return r.raise(ctx, err, sc)
+			} else if ok {
+				return nil, nil
+			}
+		}
+	}
+}
+
+// branch returns the statements that a CASE runs.
+func (r *routine) branch(ctx *sql.Context, n *ast.CaseStatement, sc *scope) (ast.Statements, error) {
+	var of ast.Expr
+	if n.Expr != nil {
+		v, t, err := r.value(ctx, n.Expr, sc)
+		if err != nil {
+			return nil, err
+		}
+		if of, err = (&local{typ: t, value: v}).literal(ctx); err != nil {
+			return nil, err
+		}
+	}
+	for _, c := range n.Cases {
+		when := c.Case
+		if of != nil {
+			when = &ast.ComparisonExpr{Operator: ast.EqualStr, Left: of, Right: when}
+		}
+		if ok, err := r.truth(ctx, when, sc); err != nil {
+			return nil, err
+		} else if ok {
+			return c.Statements, nil
+		}
+	}
+	if n.Else == nil {
+		return nil, mysql.NewSQLError(1339, "20000", "Case not found for CASE statement")
+	}
+	return n.Else, nil
+}
+
+// simple runs a statement that has no others in it.
+func (r *routine) simple(ctx *sql.Context, stmt ast.Statement, sc *scope) error {
+	switch n := stmt.(type) {
+	case *ast.Declare:
+		return r.declare(ctx, n, sc)
+	case *ast.Set:
+		for _, e := range n.Exprs {
+			if err := r.set(ctx, n, e, sc); err != nil {
+				return err
+			}
+		}
+		return nil
+	case *ast.Select:
+		if n.Into != nil && len(n.Into.Variables) > 0 {
+			c, err := sc.copy(ctx, n)
+			if err != nil {
+				return err
+			}
+			c.(*ast.Select).Into = nil
+			return r.into(ctx, c, n.Into.Variables, sc)
+		}
+	case *ast.SetOp:
+		if n.Into != nil && len(n.Into.Variables) > 0 {
+			c, err := sc.copy(ctx, n)
+			if err != nil {
+				return err
+			}
+			c.(*ast.SetOp).Into = nil
+			return r.into(ctx, c, n.Into.Variables, sc)
+		}
+	case *ast.OpenCursor:
+		return r.open(ctx, n.Name, sc)
+	case *ast.FetchCursor:
+		return r.fetch(ctx, n, sc)
+	case *ast.CloseCursor:
+		return r.close(n.Name, sc)
+	case *ast.Call:
+		return r.nested(ctx, n, sc)
+	case *ast.Signal:
+		return r.signal(ctx, n, condition{}, sc)
+	case *ast.Resignal:
+		return r.resignal(ctx, n, sc)
+	}
+	c, err := sc.copy(ctx, stmt)
+	if err != nil {
+		return err
+	}
+	_, _, err = r.run(ctx, c)
+	return err
+}
+
+// run runs a statement of the planner's to its end. Its rows are those that the client
+// does not get.
+func (r *routine) run(ctx *sql.Context, stmt ast.Statement) (sql.Schema, []sql.Row, error) {
+	sub := sql.NewContext(ctx.Context)
+	sub.Session = ctx.Session
+	schema, it, _, err := r.runner.QueryWithBindings(sub, "", stmt, nil, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	rows, err := sql.RowIterToRows(sub, it)
+	return schema, rows, err
+}
+
+// value returns the value of an expression.
+func (r *routine) value(ctx *sql.Context, e ast.Expr, sc *scope) (any, sql.Type, error) {
+	switch e := e.(type) { // what needs no plan
+	case *ast.ColName:
+		if l := sc.local(e); l != nil {
+			return l.value, l.typ, nil
+		}
+	case ast.BoolVal:
+		return bool(e), types.Boolean, nil
+	}
+	c, err := sc.copy(ctx, &ast.Select{SelectExprs: ast.SelectExprs{&ast.AliasedExpr{Expr: e}}})
+	if err != nil {
+		return nil, nil, err
+	}
+	schema, rows, err := r.run(ctx, c)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(schema) != 1 || len(rows) != 1 {
+		return nil, nil, mysql.NewSQLError(1241, "21000", "Operand should contain 1 column(s)")
+	}
+	return rows[0][0], schema[0].Type, nil
+}
+
+func (r *routine) truth(ctx *sql.Context, e ast.Expr, sc *scope) (bool, error) {
+	v, _, err := r.value(ctx, e, sc)
+	if err != nil || v == nil {
+		return false, err
+	}
+	return sql.ConvertToBool(ctx, v)
+}
+
+// set runs one assignment of a SET.
+func (r *routine) set(ctx *sql.Context, n *ast.Set, e *ast.SetVarExpr, sc *scope) error {
+	if l := sc.local(e.Name); l != nil && e.Scope == ast.SetScope_None {
+		v, t, err := r.value(ctx, e.Expr, sc)
+		if err != nil {
+			return err
+		}
+		return l.assign(ctx, v, t)
+	}
+	c, err := sc.copy(ctx, &ast.Set{Comments: n.Comments, Exprs: ast.SetVarExprs{e}})
+	if err != nil {
+		return err
+	}
+	_, _, err = r.run(ctx, c)
+	return err
+}
+
+// into runs a SELECT … INTO variables.
+func (r *routine) into(ctx *sql.Context, query ast.Statement, names ast.Variables, sc *scope) error {
+	schema, rows, err := r.run(ctx, query)
+	if err != nil {
+		return err
+	}
+	if len(schema) != len(names) {
+		return mysql.NewSQLError(1222, "21000", "The used SELECT statements have a different number of columns")
+	}
+	switch len(rows) {
+	case 0:
+		if err := errNoData(); sc.handler(newCondition(ctx, err)) != nil {
+			return err
+		}
+		warn(ctx, 1329, errNoData().Message)
+		return nil
+	case 1:
+	default:
+		return mysql.NewSQLError(1172, "42000", "Result consisted of more than one row")
+	}
+	for i, name := range names {
+		if err := sc.store(ctx, name.String(), rows[0][i], schema[i].Type); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// nested runs a CALL in a procedure.
+func (r *routine) nested(ctx *sql.Context, n *ast.Call, sc *scope) error {
+	c, err := sc.copy(ctx, n)
+	if err != nil {
+		return err
+	}
+	call := c.(*ast.Call)
+	if call.ProcName.Qualifier.IsEmpty() {
+		call.ProcName.Qualifier = ast.NewTableIdent(r.db)
+	}
+	args := map[int]*local{}
+	for i, p := range n.Params {
+		if name, ok := p.(*ast.ColName); ok {
+			if l := sc.local(name); l != nil {
+				args[i] = l
+			}
+		}
+	}
+	r.s.calls.args = args
+	_, _, err = r.run(ctx, call)
+	r.s.calls.args = nil
+	return err
+}
+
+// NewStoredProcParam implements sql.Session. The planner would take a parameter of any
+// procedure that the session has called for a column of its name in a trigger's CALL.
+func (s *Session) NewStoredProcParam(name string, p *sql.StoredProcParam) *sql.StoredProcParam {
+	if s.b.mysql {
+		return p
+	}
+	return s.BaseSession.NewStoredProcParam(name, p)
+}

@@ -1,0 +1,327 @@
+package gms
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/types"
+	"github.com/dolthub/vitess/go/mysql"
+	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+)
+
+// condition is an error or a warning as handlers see it, or what a name is declared for.
+type condition struct {
+	number  int
+	state   string
+	message string
+	warning bool
+}
+
+func newCondition(ctx *sql.Context, err error) condition {
+	e := clientError(sql.CastSQLError(err), ctx.GetCurrentDatabase())
+	return condition{number: e.Num, state: e.State, message: e.Message}
+}
+
+func (c condition) err() error { return mysql.NewSQLError(c.number, c.state, "%s", c.message) }
+
+// conditionHandler is a declared handler.
+type conditionHandler struct {
+	scope *scope // of its block
+	exit  bool
+	conds []handled
+	body  ast.Statement
+}
+
+// handled is one of the conditions of a handler.
+type handled struct {
+	kind   ast.DeclareHandlerConditionValue
+	number int
+	state  string
+}
+
+// precedence is 3 for an error's number, 2 for its SQLSTATE, 1 for its class and 0 for
+// what is another condition.
+func (h handled) precedence(c condition) int {
+	class := false
+	switch h.kind {
+	case ast.DeclareHandlerCondition_MysqlErrorCode:
+		if h.number == c.number {
+			return 3
+		}
+	case ast.DeclareHandlerCondition_SqlState:
+		if h.state == c.state {
+			return 2
+		}
+	case ast.DeclareHandlerCondition_SqlWarning:
+		class = c.warning || strings.HasPrefix(c.state, "01")
+	case ast.DeclareHandlerCondition_NotFound:
+		class = strings.HasPrefix(c.state, "02")
+	case ast.DeclareHandlerCondition_SqlException:
+		class = !c.warning && !strings.HasPrefix(c.state, "00") && !strings.HasPrefix(c.state, "01") && !strings.HasPrefix(c.state, "02")
+	}
+	if class {
+		return 1
+	}
+	return 0
+}
+
+// handler returns the handler of a condition, nil if there is none.
+func (sc *scope) handler(c condition) *conditionHandler {
+	for ; sc != nil; sc = sc.handlersUp {
+		var best *conditionHandler
+		most := 0
+		for _, h := range sc.handlers {
+			for _, of := range h.conds {
+				if p := of.precedence(c); p > most {
+					best, most = h, p
+				}
+			}
+		}
+		if best != nil {
+			return best
+		}
+	}
+	return nil
+}
+
+// raise runs the handler of a statement's error. An error that has none ends the procedure.
+func (r *routine) raise(ctx *sql.Context, err error, sc *scope) (*jump, error) {
+	switch {
+	case errors.Is(err, errDisconnect):
+		return nil, err
+	case ctx.Err() != nil:
+		return nil, errInterrupted()
+	}
+	c := newCondition(ctx, err)
+	if h := sc.handler(c); h != nil {
+		return r.handle(ctx, h, c)
+	}
+	return nil, err
+}
+
+func (r *routine) handle(ctx *sql.Context, h *conditionHandler, c condition) (*jump, error) {
+	j, err := r.statement(ctx, h.body, &scope{up: h.scope, handlersUp: h.scope.handlersUp, raised: &c})
+	if j == nil && err == nil && h.exit {
+		j = &jump{exit: h.scope}
+	}
+	return j, err
+}
+
+// declare runs a DECLARE.
+func (r *routine) declare(ctx *sql.Context, n *ast.Declare, sc *scope) error {
+	switch {
+	case n.Variables != nil:
+		t, err := types.ColumnTypeToType(&n.Variables.VarType)
+		if err != nil {
+			return err
+		}
+		for _, name := range n.Variables.Names {
+			l := &local{name: name.String(), typ: t}
+			if e := n.Variables.VarType.Default; e != nil {
+				v, from, err := r.value(ctx, e, sc)
+				if err == nil {
+					err = l.assign(ctx, v, from)
+				}
+				if err != nil {
+					return err
+				}
+			}
+			sc.vars[name.Lowered()] = l
+		}
+	case n.Condition != nil:
+		return sc.declare(n.Condition)
+	case n.Cursor != nil:
+		if sc.cursors == nil {
+			sc.cursors = map[string]*cursor{}
+		}
+		sc.cursors[strings.ToLower(n.Cursor.Name)] = &cursor{query: n.Cursor.SelectStmt, scope: sc}
+	case n.Handler != nil:
+		if n.Handler.Action == ast.DeclareHandlerAction_Undo {
+			return mysql.NewSQLError(1235, "42000", "This version of MySQL doesn't yet support 'UNDO handlers'")
+		}
+		h := &conditionHandler{scope: sc, exit: n.Handler.Action == ast.DeclareHandlerAction_Exit, body: n.Handler.Statement}
+		for _, v := range n.Handler.ConditionValues {
+			of := handled{kind: v.ValueType, state: v.String}
+			switch v.ValueType {
+			case ast.DeclareHandlerCondition_MysqlErrorCode:
+				var err error
+				if of.number, err = strconv.Atoi(string(v.MysqlErrorCode.Val)); err != nil {
+					return err
+				}
+			case ast.DeclareHandlerCondition_ConditionName:
+				c, err := sc.condition(v.String)
+				if err != nil {
+					return err
+				}
+				of = handled{kind: ast.DeclareHandlerCondition_SqlState, state: c.state}
+				if c.state == "" {
+					of = handled{kind: ast.DeclareHandlerCondition_MysqlErrorCode, number: c.number}
+				}
+			}
+			h.conds = append(h.conds, of)
+		}
+		sc.handlers = append(sc.handlers, h)
+	}
+	return nil
+}
+
+// declare declares a condition.
+func (sc *scope) declare(n *ast.DeclareCondition) error {
+	c := condition{state: n.SqlStateValue}
+	if v := n.MysqlErrorCode; v != nil {
+		var err error
+		if c.number, err = strconv.Atoi(string(v.Val)); err != nil {
+			return err
+		}
+	}
+	if sc.conditions == nil {
+		sc.conditions = map[string]condition{}
+	}
+	sc.conditions[strings.ToLower(n.Name)] = c
+	return nil
+}
+
+// signalled returns the SQLSTATE of a SIGNAL, "" for RESIGNAL without one.
+func (sc *scope) signalled(n *ast.Signal) (string, error) {
+	if n.ConditionName == "" {
+		return n.SqlStateValue, nil
+	}
+	c, err := sc.condition(n.ConditionName)
+	if err == nil && c.state == "" {
+		err = mysql.NewSQLError(1646, "HY000", "SIGNAL/RESIGNAL can only use a CONDITION defined with SQLSTATE")
+	}
+	return c.state, err
+}
+
+// condition returns what a name is declared for.
+func (sc *scope) condition(name string) (condition, error) {
+	for ; sc != nil; sc = sc.up {
+		if c, ok := sc.conditions[strings.ToLower(name)]; ok {
+			return c, nil
+		}
+	}
+	return condition{}, mysql.NewSQLError(1319, "42000", "Undefined CONDITION: %s", name)
+}
+
+// signal returns the condition of a SIGNAL, or of a RESIGNAL of the condition was.
+func (r *routine) signal(ctx *sql.Context, n *ast.Signal, was condition, sc *scope) error {
+	c := was
+	state, err := sc.signalled(n)
+	if err != nil {
+		return err
+	}
+	if state != "" && was.state == "" {
+		switch state[:2] {
+		case "01":
+			c = condition{1642, state, "Unhandled user-defined warning condition", true}
+		case "02":
+			c = condition{1643, state, "Unhandled user-defined not found condition", false}
+		default:
+			c = condition{1644, state, "Unhandled user-defined exception condition", false}
+		}
+	}
+	if state != "" {
+		c.state = state
+	}
+	for _, item := range n.Info {
+		v, t, err := r.value(ctx, item.Value, sc)
+		if err != nil {
+			return err
+		}
+		if v == nil {
+			return mysql.NewSQLError(1231, "42000", "Variable '%s' can't be set to the value of 'NULL'", strings.ToUpper(string(item.ConditionItemName)))
+		}
+		text, err := t.SQL(ctx, nil, v)
+		if err != nil {
+			return err
+		}
+		switch item.ConditionItemName {
+		case ast.SignalConditionItemName_MessageText:
+			c.message = text.ToString()
+		case ast.SignalConditionItemName_MysqlErrno:
+			if c.number, err = strconv.Atoi(text.ToString()); err != nil || c.number < 1 || c.number > 65535 {
+				return mysql.NewSQLError(1231, "42000", "Variable 'MYSQL_ERRNO' can't be set to the value of '%s'", text.ToString())
+			}
+		}
+	}
+	return c.err()
+}
+
+// resignal raises the condition of the handler that runs it again, changed as it says.
+func (r *routine) resignal(ctx *sql.Context, n *ast.Resignal, sc *scope) error {
+	for at := sc; at != nil; at = at.up {
+		if at.raised != nil {
+			return r.signal(ctx, &n.Signal, *at.raised, sc)
+		}
+	}
+	return mysql.NewSQLError(1645, "0K000", "RESIGNAL when handler not active")
+}
+
+func errNoData() *mysql.SQLError {
+	return mysql.NewSQLError(1329, "02000", "No data - zero rows fetched, selected, or processed")
+}
+
+func (sc *scope) cursor(name string) (*cursor, error) {
+	for ; sc != nil; sc = sc.up {
+		if c := sc.cursors[strings.ToLower(name)]; c != nil {
+			return c, nil
+		}
+	}
+	return nil, mysql.NewSQLError(1324, "42000", "Undefined CURSOR: %s", name)
+}
+
+func (r *routine) open(ctx *sql.Context, name string, sc *scope) error {
+	c, err := sc.cursor(name)
+	if err != nil {
+		return err
+	}
+	if c.schema != nil {
+		return mysql.NewSQLError(1325, "24000", "Cursor is already open")
+	}
+	query, err := c.scope.copy(ctx, c.query)
+	if err != nil {
+		return err
+	}
+	c.schema, c.rows, err = r.run(ctx, query)
+	return err
+}
+
+// opened returns an open cursor.
+func (sc *scope) opened(name string) (*cursor, error) {
+	c, err := sc.cursor(name)
+	if err == nil && c.schema == nil {
+		return nil, mysql.NewSQLError(1326, "24000", "Cursor is not open")
+	}
+	return c, err
+}
+
+func (r *routine) fetch(ctx *sql.Context, n *ast.FetchCursor, sc *scope) error {
+	c, err := sc.opened(n.Name)
+	if err != nil {
+		return err
+	}
+	if len(n.Variables) != len(c.schema) {
+		return mysql.NewSQLError(1328, "HY000", "Incorrect number of FETCH variables")
+	}
+	if len(c.rows) == 0 {
+		return errNoData()
+	}
+	row := c.rows[0]
+	c.rows = c.rows[1:]
+	for i, name := range n.Variables {
+		if err := sc.store(ctx, name, row[i], c.schema[i].Type); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *routine) close(name string, sc *scope) error {
+	c, err := sc.opened(name)
+	if err == nil {
+		c.schema, c.rows = nil, nil
+	}
+	return err
+}
