@@ -128,7 +128,10 @@ func (l *local) literal(ctx *sql.Context) (ast.Expr, error) {
 		return ast.NewFloatVal(strconv.AppendFloat(nil, f.(float64), 'e', -1, 64)), nil
 	case k == sqltypes.Decimal:
 		if !strings.Contains(text, ".") {
-			return cast(text, "decimal", "65"), nil
+			if len(text) < 19 { // the planner divides a cast to too many digits
+				return ast.NewIntVal([]byte(text)), nil
+			}
+			return cast(text, "decimal", strconv.Itoa(int(l.typ.(sql.DecimalType).Precision()))), nil
 		}
 		return ast.NewFloatVal([]byte(text)), nil
 	case k == sqltypes.Date:
