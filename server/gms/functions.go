@@ -66,6 +66,9 @@ func (b *Backend) Function(_ *sql.Context, _, name string) (sql.Function, bool) 
 			return q.call(args...)
 		}}, true
 	}
+	if name == defaultMark {
+		return sql.FunctionN{Name: name, Fn: newDefaultOf}, true
+	}
 	if name == assignFunction {
 		return sql.FunctionN{Name: name, Fn: func(_ *sql.Context, args ...sql.Expression) (sql.Expression, error) {
 			return newAssign(args...)

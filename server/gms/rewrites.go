@@ -22,7 +22,7 @@ const (
 )
 
 // markedWords are the words that the marks stand for.
-var markedWords = strings.NewReplacer(anyMark, "any", someMark, "some", allMark, "all", assignMark, ":=", rollupMark, " with rollup", memberMark, "member of")
+var markedWords = strings.NewReplacer(anyMark, "any", someMark, "some", allMark, "all", assignMark, ":=", rollupMark, " with rollup", memberMark, "member of", defaultMark, "default")
 
 // unmarked returns a text with the words that the marks stand for, as it was sent.
 func unmarked(query string) string {
@@ -82,6 +82,9 @@ func withMarks(query string) (string, edits) {
 	r.out.WriteString(query[r.done:])
 	return r.out.String(), r.made
 }
+
+// reads are the first words of the statements with DEFAULT(column).
+var reads = map[string]bool{"select": true, "(": true, "with": true, "update": true, "delete": true}
 
 // wordAt is a word, in lower case, or a sign of a text, and where it begins.
 type wordAt struct {
@@ -149,6 +152,10 @@ func (r *marking) token(token string, at int) {
 	case "of":
 		if next, _ := r.follows(r.end); last.text == "member" && next == "(" {
 			r.put(last.at, r.end, memberMark)
+		}
+	case "default":
+		if next, _ := r.follows(r.end); next == "(" && reads[r.first[0]] {
+			r.put(at, r.end, defaultMark)
 		}
 	case "set":
 		r.setting, r.depth = true, 0

@@ -2,7 +2,6 @@ package gms
 
 import (
 	"bytes"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -13,7 +12,6 @@ import (
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
 	"sextant/engine"
-	"sextant/engine/row"
 )
 
 // The planner's TIME has six fractional digits, always. How many a column has is kept
@@ -117,10 +115,10 @@ func sourceColumn(ctx *sql.Context, c *sql.Column) *engine.ColumnDef {
 	return nil
 }
 
-// noteAlias remembers the table of an alias if it has a TIME column.
+// noteAlias remembers the table of an alias.
 func (s *Session) noteAlias(n *plan.TableAlias) {
 	t := tableOf(n)
-	if t == nil || !slices.ContainsFunc(t.shape.codecs, func(c *codec) bool { return c.store == row.TypeTime }) {
+	if t == nil {
 		return
 	}
 	if s.aliased == nil {

@@ -1,0 +1,80 @@
+package gms
+
+import (
+	"strings"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/expression"
+	"github.com/dolthub/go-mysql-server/sql/types"
+	"github.com/dolthub/vitess/go/mysql"
+)
+
+// defaultMark is the function in the place of DEFAULT(column), which the planner's grammar
+// takes and the planner does not.
+const defaultMark = "_default_of"
+
+// defaultOf is DEFAULT(column).
+type defaultOf struct {
+	expression.UnaryExpressionStub
+	column *sql.Column // where it is from
+	typ    sql.Type
+}
+
+var _ sql.FunctionExpression = (*defaultOf)(nil)
+
+func newDefaultOf(ctx *sql.Context, args ...sql.Expression) (sql.Expression, error) {
+	if len(args) != 1 {
+		return nil, sql.ErrInvalidArgumentNumber.New("default", 1, len(args))
+	}
+	f, ok := args[0].(*expression.GetField)
+	if !ok {
+		return nil, sql.ErrSyntaxError.New("syntax error: DEFAULT takes a column")
+	}
+	return &defaultOf{
+		UnaryExpressionStub: expression.UnaryExpressionStub{Child: f},
+		column:              &sql.Column{Name: f.Name(), Source: f.Table(), DatabaseSource: f.Database()},
+		typ:                 f.Type(ctx),
+	}, nil
+}
+
+// FunctionName implements sql.FunctionExpression.
+func (d *defaultOf) FunctionName() string { return "default" }
+
+// Description implements sql.FunctionExpression.
+func (d *defaultOf) Description() string { return "returns the default of a column." }
+
+// Type implements sql.Expression.
+func (d *defaultOf) Type(*sql.Context) sql.Type { return d.typ }
+
+// IsNullable implements sql.Expression.
+func (d *defaultOf) IsNullable(*sql.Context) bool { return true }
+
+// String implements sql.Expression.
+func (d *defaultOf) String() string { return "default(" + d.Child.String() + ")" }
+
+// WithChildren implements sql.Expression.
+func (d *defaultOf) WithChildren(_ *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	if len(children) != 1 {
+		return nil, sql.ErrInvalidChildrenNumber.New(d, len(children), 1)
+	}
+	c := *d
+	c.Child = children[0]
+	return &c, nil
+}
+
+// Eval implements sql.Expression. That of a column which is set to the time is the zero time.
+func (d *defaultOf) Eval(ctx *sql.Context, _ sql.Row) (any, error) {
+	c := sourceColumn(ctx, d.column)
+	switch {
+	case c == nil || c.Default == "" && !c.Nullable:
+		return nil, mysql.NewSQLError(1364, "HY000", "Field '%s' doesn't have a default value", d.column.Name)
+	case c.Default == "" || strings.EqualFold(c.Default, "NULL"):
+		return nil, nil
+	case isMoment(d.typ) && !strings.HasPrefix(c.Default, "'"):
+		return types.ZeroTime, nil
+	case c.DefaultExpr:
+		return nil, mysql.NewSQLError(3773, "HY000", "DEFAULT function cannot be used with default function expressions")
+	}
+	v, _, err := d.typ.Convert(ctx, unquoted(c.Default))
+	return v, err
+}
