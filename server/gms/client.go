@@ -3,7 +3,6 @@ package gms
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"math"
 	"strings"
@@ -12,12 +11,9 @@ import (
 	"time"
 
 	"github.com/dolthub/go-mysql-server/sql"
-	"github.com/dolthub/go-mysql-server/sql/expression"
-	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/mysql"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
-	gomysql "github.com/go-mysql-org/go-mysql/mysql"
 
 	"sextant/server/protocol"
 )
@@ -182,94 +178,6 @@ func (c *client) sandboxed(parsed ast.Statement) error {
 		}
 	}
 	return errMustChangePassword()
-}
-
-// Prepare implements protocol.Session.
-func (c *client) Prepare(ctx context.Context, text string) (*protocol.Statement, error) {
-	text = plainComments(text)
-	p := c.sess.newPrepared(text)
-	st := &protocol.Statement{Handle: p}
-	c.sess.prepared.current = p
-	defer func() { c.sess.prepared.current = nil }()
-	err := c.operate(ctx, text, func(sctx *sql.Context) error {
-		e := c.srv().engine
-		parsed, _, err := e.Parser.ParseOneWithOptions(sctx, p.query, sql.LoadSqlMode(sctx).ParserOptions())
-		if errors.Is(err, ast.ErrEmpty) {
-			return emptyQuery(text)
-		}
-		if err != nil {
-			return err
-		}
-		switch parsed.(type) {
-		case *ast.Prepare, *ast.Execute, *ast.Deallocate, *ast.Load:
-			return mysql.NewSQLError(1295, "HY000", "This command is not supported in the prepared statement protocol yet")
-		}
-		if err := c.sandboxed(parsed); err != nil {
-			return err
-		}
-		st.Params = parameters(parsed)
-		node, err := e.PrepareParsedQuery(sctx, p.query, p.query, parsed)
-		if err != nil {
-			return statementError(parsed, err)
-		}
-		if schema := node.Schema(sctx); !affects(node) && !isCall(node) && !types.IsOkResultSchema(schema) {
-			st.Columns = columns(sctx, schema)
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return st, nil
-}
-
-// parameters counts the markers of a statement, which may have one in several places.
-func parameters(stmt ast.Statement) (n int) {
-	found := map[string]bool{}
-	_ = ast.Walk(func(node ast.SQLNode) (bool, error) {
-		if v, ok := node.(*ast.SQLVal); ok && strings.HasPrefix(string(v.Val), ":v") && v.Type == ast.ValArg {
-			found[string(v.Val)] = true
-		}
-		return true, nil
-	}, stmt)
-	n = len(found)
-	if s, ok := stmt.(ast.InjectedStatement); ok {
-		for _, e := range s.Children {
-			n += parameters(&ast.Select{SelectExprs: ast.SelectExprs{&ast.AliasedExpr{Expr: e}}})
-		}
-	}
-	return n
-}
-
-// affects reports whether a node that is only bound answers with OK, whatever its
-// schema is at this stage.
-func affects(n sql.Node) bool {
-	switch n := n.(type) {
-	case *plan.InsertInto:
-		return n.Returning == nil
-	case *plan.Update, *plan.UpdateJoin, *plan.DeleteFrom:
-		return true
-	}
-	return false
-}
-
-// Execute implements protocol.Session.
-func (c *client) Execute(ctx context.Context, st *protocol.Statement, params []protocol.Param, w *protocol.Results) error {
-	p, ok := st.Handle.(*prepared)
-	if !ok {
-		return fmt.Errorf("gms: a statement of another session")
-	}
-	c.sess.beginCommand()
-	if _, use := p.stmt.(*ast.Use); !use {
-		defer c.sess.within(p.database)()
-	}
-	c.sess.prepared.current = p
-	defer func() { c.sess.prepared.current = nil }()
-	bindings := make(map[string]ast.Expr, len(params))
-	for i, p := range params {
-		bindings[fmt.Sprintf("v%d", i+1)] = literal(p)
-	}
-	return c.command(ctx, p.text, nil, bindings, w)
 }
 
 // command runs one statement and writes its result.
@@ -530,160 +438,6 @@ func preparedStatementsMax() int64 {
 // noContext is a context for reading variables where there is no statement.
 // Making one costs as much as planning a small statement.
 var noContext = sync.OnceValue(sql.NewEmptyContext)
-
-// disconnects reports whether an error may not be told: the planner keeps nothing
-// of it but its text.
-func disconnects(err error) bool {
-	return errors.Is(err, errDisconnect) || strings.Contains(err.Error(), errDisconnect.Error())
-}
-
-// operate runs something that is no statement but uses the planner.
-func (c *client) operate(ctx context.Context, query string, f func(ctx *sql.Context) error) error {
-	processes := c.srv().engine.ProcessList
-	sctx, err := processes.BeginOperation(c.context(ctx, query, nil))
-	if err != nil {
-		return c.told(err)
-	}
-	defer processes.EndOperation(sctx)
-	defer c.sess.CommandEnd()
-	c.refreshPrivileges(sctx)
-	if err := c.sess.ValidateSession(sctx); err != nil {
-		return c.fail(ctx, err)
-	}
-	run := func() (err error) {
-		defer func() { c.survive(recover(), nil, &err) }()
-		return f(sctx)
-	}
-	if err := run(); err != nil {
-		return c.fail(ctx, err)
-	}
-	return nil
-}
-
-// InitDB implements protocol.Session.
-func (c *client) InitDB(ctx context.Context, name string) error {
-	return c.operate(ctx, "", func(sctx *sql.Context) error {
-		if _, err := c.srv().engine.Analyzer.Catalog.Database(sctx, name); err != nil {
-			return statementError(&ast.Use{}, err)
-		}
-		c.sess.SetCurrentDatabase(name)
-		c.srv().engine.ProcessList.ConnectionReady(c.sess)
-		return nil
-	})
-}
-
-// FieldList implements protocol.Session.
-func (c *client) FieldList(ctx context.Context, table, wildcard string) ([]protocol.Column, error) {
-	var out []protocol.Column
-	err := c.operate(ctx, "", func(sctx *sql.Context) error {
-		node, err := c.srv().engine.PrepareQuery(sctx, "SELECT * FROM "+quoteName(table)+" LIMIT 0")
-		if err != nil {
-			return err
-		}
-		for _, col := range columns(sctx, node.Schema(sctx)) {
-			match, err := expression.NewLike(expression.NewLiteral(col.Name, types.LongText),
-				expression.NewLiteral(wildcard, types.LongText), nil).Eval(sctx, nil)
-			if err != nil {
-				return err
-			}
-			if wildcard == "" || match == true {
-				out = append(out, col)
-			}
-		}
-		return nil
-	})
-	return out, err
-}
-
-// Statistics implements protocol.Session.
-func (c *client) Statistics(context.Context) string {
-	s := c.srv()
-	questions := uint64(0)
-	if _, v, ok := sql.StatusVariables.GetGlobal("Questions"); ok {
-		questions, _ = v.(uint64)
-	}
-	up := max(time.Since(s.started).Seconds(), 1)
-	return fmt.Sprintf("Uptime: %d  Threads: %d  Questions: %d  Slow queries: 0  Opens: 0  Flush tables: 0  Open tables: 0  Queries per second avg: %.3f",
-		int(up), s.sql.Connections(), questions, float64(questions)/up)
-}
-
-// Kill implements protocol.Session.
-func (c *client) Kill(ctx context.Context, id uint32) error {
-	e := c.srv().engine
-	return c.operate(ctx, "", func(sctx *sql.Context) error {
-		_, rows, _, err := e.QueryWithBindings(sctx, fmt.Sprintf("KILL %d", id), nil, nil, nil)
-		if err != nil {
-			return err
-		}
-		return rows.Close(sctx)
-	})
-}
-
-// Idle implements protocol.Session.
-func (c *client) Idle() time.Duration {
-	name := "wait_timeout"
-	if c.conn.Capabilities()&gomysql.CLIENT_INTERACTIVE != 0 {
-		name = "interactive_timeout"
-	}
-	return time.Duration(c.number(name)) * time.Second
-}
-
-// Status implements protocol.Session.
-func (c *client) Status() uint16 {
-	s := c.sess
-	status := uint16(0)
-	if s.autocommit {
-		status |= gomysql.SERVER_STATUS_AUTOCOMMIT
-	}
-	if s.tx != nil && !s.tx.done && (s.GetIgnoreAutoCommit() || !s.autocommit && s.tx.used) {
-		status |= gomysql.SERVER_STATUS_IN_TRANS
-	}
-	return status
-}
-
-// Warnings implements protocol.Session.
-func (c *client) Warnings() uint16 { return c.sess.WarningCount() }
-
-// MaxPacket implements protocol.Session.
-func (c *client) MaxPacket() int { return int(c.number("max_allowed_packet")) }
-
-// tracked is what the client was last told of its session.
-type tracked struct {
-	database  string
-	variables map[string]string
-}
-
-// trackedVariables are session_track_system_variables' default.
-var trackedVariables = []string{
-	"autocommit", "character_set_client", "character_set_connection", "character_set_results", "time_zone",
-}
-
-// Changes implements protocol.Session.
-func (c *client) Changes() []protocol.Change {
-	var out []protocol.Change
-	if db := c.sess.shownDatabase(); db != c.tracked.database {
-		c.tracked.database = db
-		out = append(out, protocol.Change{Type: gomysql.SESSION_TRACK_SCHEMA, Value: db})
-	}
-	if c.tracked.variables == nil {
-		c.tracked.variables = make(map[string]string)
-	}
-	for _, name := range trackedVariables {
-		v, err := c.sess.BaseSession.GetSessionVariable(noContext(), name)
-		if err != nil {
-			continue
-		}
-		text := fmt.Sprint(v)
-		if name == "autocommit" {
-			text = map[bool]string{true: "ON", false: "OFF"}[c.sess.autocommit]
-		}
-		if old, known := c.tracked.variables[name]; !known || old != text {
-			c.tracked.variables[name] = text
-			out = append(out, protocol.Change{Type: gomysql.SESSION_TRACK_SYSTEM_VARIABLES, Name: name, Value: text})
-		}
-	}
-	return out
-}
 
 // ignore drops an error of cleaning up after another.
 func ignore(error) error { return nil }

@@ -1,8 +1,18 @@
 package gms
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
 	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/plan"
+	"github.com/dolthub/go-mysql-server/sql/types"
+	"github.com/dolthub/vitess/go/mysql"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+
+	"sextant/server/protocol"
 )
 
 // prepared is a statement of COM_STMT_PREPARE. As in MySQL it belongs to the database, and
@@ -56,3 +66,127 @@ func (s *Session) newPrepared(text string) *prepared {
 		text: text, query: sql.RemoveSpaceAndDelimiter(text, ';'), database: s.BaseSession.GetCurrentDatabase(),
 	}
 }
+
+// Prepare implements protocol.Session.
+func (c *client) Prepare(ctx context.Context, text string) (*protocol.Statement, error) {
+	text = plainComments(text)
+	p := c.sess.newPrepared(text)
+	st := &protocol.Statement{Handle: p}
+	c.sess.prepared.current = p
+	defer func() { c.sess.prepared.current = nil }()
+	err := c.operate(ctx, text, func(sctx *sql.Context) error {
+		e := c.srv().engine
+		parsed, _, err := e.Parser.ParseOneWithOptions(sctx, p.query, sql.LoadSqlMode(sctx).ParserOptions())
+		if errors.Is(err, ast.ErrEmpty) {
+			return emptyQuery(text)
+		}
+		if err != nil {
+			return err
+		}
+		switch parsed.(type) {
+		case *ast.Prepare, *ast.Execute, *ast.Deallocate, *ast.Load:
+			return mysql.NewSQLError(1295, "HY000", "This command is not supported in the prepared statement protocol yet")
+		}
+		if err := c.sandboxed(parsed); err != nil {
+			return err
+		}
+		st.Params = parameters(parsed)
+		node, err := e.PrepareParsedQuery(sctx, p.query, p.query, parsed)
+		if err != nil {
+			return statementError(parsed, err)
+		}
+		if schema := node.Schema(sctx); !affects(node) && !isCall(node) && !types.IsOkResultSchema(schema) {
+			st.Columns = columns(sctx, schema)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return st, nil
+}
+
+// parameters counts the markers of a statement, which may have one in several places.
+func parameters(stmt ast.Statement) (n int) {
+	found := map[string]bool{}
+	_ = ast.Walk(func(node ast.SQLNode) (bool, error) {
+		if v, ok := node.(*ast.SQLVal); ok && strings.HasPrefix(string(v.Val), ":v") && v.Type == ast.ValArg {
+			found[string(v.Val)] = true
+		}
+		return true, nil
+	}, stmt)
+	n = len(found)
+	if s, ok := stmt.(ast.InjectedStatement); ok {
+		for _, e := range s.Children {
+			n += parameters(&ast.Select{SelectExprs: ast.SelectExprs{&ast.AliasedExpr{Expr: e}}})
+		}
+	}
+	return n
+}
+
+// affects reports whether a node that is only bound answers with OK, whatever its
+// schema is at this stage.
+func affects(n sql.Node) bool {
+	switch n := n.(type) {
+	case *plan.InsertInto:
+		return n.Returning == nil
+	case *plan.Update, *plan.UpdateJoin, *plan.DeleteFrom:
+		return true
+	}
+	return false
+}
+
+// Execute implements protocol.Session.
+func (c *client) Execute(ctx context.Context, st *protocol.Statement, params []protocol.Param, w *protocol.Results) error {
+	p, ok := st.Handle.(*prepared)
+	if !ok {
+		return fmt.Errorf("gms: a statement of another session")
+	}
+	c.sess.beginCommand()
+	if _, use := p.stmt.(*ast.Use); !use {
+		defer c.sess.within(p.database)()
+	}
+	c.sess.prepared.current = p
+	defer func() { c.sess.prepared.current = nil }()
+	bindings := make(map[string]ast.Expr, len(params))
+	for i, p := range params {
+		bindings[fmt.Sprintf("v%d", i+1)] = literal(p)
+	}
+	return c.command(ctx, p.text, nil, bindings, w)
+}
+
+// preparedStatements keeps syntax trees of prepared statements, the oldest going
+// first; trees of names that SQL's PREPARE gave are kept.
+type preparedStatements struct {
+	order []string
+	// databases were current when names were given.
+	databases map[string]string
+	// current is the statement of the client's command, nil: it is none of COM_STMT_PREPARE.
+	current *prepared
+}
+
+// PrepareQuery implements sql.Session.
+func (s *Session) PrepareQuery(query string, stmt ast.Statement) {
+	if p := s.prepared.current; p != nil && query == p.query {
+		annotator{db: s.GetCurrentDatabase()}.statement(stmt)
+		p.stmt = stmt
+		return
+	}
+	if s.prepared.databases == nil {
+		s.prepared.databases = make(map[string]string)
+	}
+	s.prepared.databases[query] = s.BaseSession.GetCurrentDatabase()
+	if _, there := s.BaseSession.GetPreparedQuery(query); !there {
+		s.prepared.order = append(s.prepared.order, query)
+		if len(s.prepared.order) > preparedMax {
+			s.BaseSession.UnprepareQuery(s.prepared.order[0])
+			delete(s.prepared.databases, s.prepared.order[0])
+			s.prepared.order = s.prepared.order[1:]
+		}
+	}
+	annotator{db: s.GetCurrentDatabase()}.statement(stmt)
+	s.BaseSession.PrepareQuery(query, stmt)
+}
+
+// CacheQuery implements sql.Session. Nothing asks for cached queries again.
+func (s *Session) CacheQuery(string, ast.Statement) {}

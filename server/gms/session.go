@@ -9,10 +9,8 @@ import (
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/types"
-	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
 	"sextant/engine"
-	"sextant/engine/row"
 )
 
 // preparedMax bounds the prepared statements whose syntax tree a session keeps;
@@ -160,11 +158,6 @@ type transaction struct {
 	ddl map[engine.TableID]struct{}
 	// cleanup is called at the transaction's end, for rewrites that were not finished.
 	cleanup []func()
-}
-
-type savepoint struct {
-	name string
-	seq  engine.Seq
 }
 
 var _ sql.Transaction = (*transaction)(nil)
@@ -451,58 +444,6 @@ func (s *Session) GetAllSessionVariables() map[string]any {
 	return m
 }
 
-// CreateSavepoint implements sql.TransactionSession.
-func (s *Session) CreateSavepoint(ctx *sql.Context, _ sql.Transaction, name string) error {
-	tx, err := s.begin(ctx)
-	if err != nil {
-		return err
-	}
-	t := s.tx
-	t.used = true
-	for i, sp := range t.savepoints {
-		if strings.EqualFold(sp.name, name) {
-			t.savepoints = append(t.savepoints[:i], t.savepoints[i+1:]...)
-			break
-		}
-	}
-	t.savepoints = append(t.savepoints, savepoint{name: name, seq: tx.Savepoint()})
-	return nil
-}
-
-func (s *Session) savepoint(name string) int {
-	if s.tx == nil || s.tx.done {
-		return -1
-	}
-	for i, sp := range s.tx.savepoints {
-		if strings.EqualFold(sp.name, name) {
-			return i
-		}
-	}
-	return -1
-}
-
-// RollbackToSavepoint implements sql.TransactionSession.
-func (s *Session) RollbackToSavepoint(_ *sql.Context, _ sql.Transaction, name string) error {
-	i := s.savepoint(name)
-	if i < 0 {
-		return sql.ErrSavepointDoesNotExist.New(name)
-	}
-	t := s.tx
-	t.tx.RollbackTo(t.savepoints[i].seq)
-	t.savepoints = t.savepoints[:i+1]
-	return nil
-}
-
-// ReleaseSavepoint implements sql.TransactionSession.
-func (s *Session) ReleaseSavepoint(_ *sql.Context, _ sql.Transaction, name string) error {
-	i := s.savepoint(name)
-	if i < 0 {
-		return sql.ErrSavepointDoesNotExist.New(name)
-	}
-	s.tx.savepoints = s.tx.savepoints[:i]
-	return nil
-}
-
 // fail turns an error of the engine into the one the client sees, and ends the
 // transaction where MySQL does: a deadlock's victim, a transaction too large.
 func (s *Session) fail(ctx *sql.Context, err error) error {
@@ -530,42 +471,6 @@ func (s *Session) serializableRead() bool {
 		(!s.autocommit || s.GetIgnoreAutoCommit())
 }
 
-// preparedStatements keeps syntax trees of prepared statements, the oldest going
-// first; trees of names that SQL's PREPARE gave are kept.
-type preparedStatements struct {
-	order []string
-	// databases were current when names were given.
-	databases map[string]string
-	// current is the statement of the client's command, nil: it is none of COM_STMT_PREPARE.
-	current *prepared
-}
-
-// PrepareQuery implements sql.Session.
-func (s *Session) PrepareQuery(query string, stmt ast.Statement) {
-	if p := s.prepared.current; p != nil && query == p.query {
-		annotator{db: s.GetCurrentDatabase()}.statement(stmt)
-		p.stmt = stmt
-		return
-	}
-	if s.prepared.databases == nil {
-		s.prepared.databases = make(map[string]string)
-	}
-	s.prepared.databases[query] = s.BaseSession.GetCurrentDatabase()
-	if _, there := s.BaseSession.GetPreparedQuery(query); !there {
-		s.prepared.order = append(s.prepared.order, query)
-		if len(s.prepared.order) > preparedMax {
-			s.BaseSession.UnprepareQuery(s.prepared.order[0])
-			delete(s.prepared.databases, s.prepared.order[0])
-			s.prepared.order = s.prepared.order[1:]
-		}
-	}
-	annotator{db: s.GetCurrentDatabase()}.statement(stmt)
-	s.BaseSession.PrepareQuery(query, stmt)
-}
-
-// CacheQuery implements sql.Session. Nothing asks for cached queries again.
-func (s *Session) CacheQuery(string, ast.Statement) {}
-
 // Settle returns nil once everything that the session saw is durable. It must be
 // called before a byte of an answer is sent.
 func (s *Session) Settle(ctx context.Context) error {
@@ -579,61 +484,4 @@ func (s *Session) Settle(ctx context.Context) error {
 type reservation struct {
 	next, end uint64
 	hint      uint64 // values that the statement will need, at its next reservation
-}
-
-// newest returns the newest definition of a table, the transaction's own included,
-// nil if it is gone.
-func (s *Session) newest(id tableID) *engine.TableDef {
-	if def := s.sess.Temporary(id); def != nil {
-		return def
-	}
-	return s.tx.tx.NewestCatalog().TableByID(id)
-}
-
-// rowIDs remembers which rows of keyless tables locking scans have returned, so
-// that the editor changes the very rows that were locked (T-23).
-//
-// Invariant: an entry is a row that this transaction has locked.
-type rowIDs struct {
-	m map[tableID]map[string][]row.Row
-}
-
-// put notes a stored row under the value the planner will give back for it.
-func (r *rowIDs) put(t tableID, value string, stored row.Row) {
-	if r.m == nil {
-		r.m = make(map[tableID]map[string][]row.Row)
-	}
-	byValue := r.m[t]
-	if byValue == nil {
-		byValue = make(map[string][]row.Row)
-		r.m[t] = byValue
-	}
-	byValue[value] = append(byValue[value], stored)
-}
-
-// take returns one of the rows of a value and forgets it, nil if there is none.
-func (r *rowIDs) take(t tableID, value string) row.Row {
-	list := r.m[t][value]
-	if len(list) == 0 {
-		return nil
-	}
-	if len(list) == 1 {
-		delete(r.m[t], value)
-	} else {
-		r.m[t][value] = list[1:]
-	}
-	return list[0]
-}
-
-// noteRow notes a stored row; full is what the planner sees of it.
-func (s *Session) noteRow(ctx *sql.Context, sh *shape, b *row.Builder, full sql.Row, stored row.Row) error {
-	if err := sh.encode(ctx, b, full); err != nil {
-		return err
-	}
-	value, err := b.Row()
-	if err != nil {
-		return err
-	}
-	s.rowIDs.put(sh.def.ID, string(value), append(row.Row(nil), stored...))
-	return nil
 }

@@ -1,0 +1,243 @@
+package gms
+
+import (
+	"slices"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/vitess/go/mysql"
+	"github.com/dolthub/vitess/go/sqltypes"
+
+	"sextant/engine"
+	"sextant/engine/row"
+)
+
+// place returns where a column goes: behind what order names, at the end without one.
+func place(def *engine.TableDef, order *sql.ColumnOrder) (int, error) {
+	end := len(def.Columns)
+	if def.Keyless() {
+		end-- // the row id stays last
+	}
+	switch {
+	case order == nil:
+		return end, nil
+	case order.First:
+		return 0, nil
+	}
+	o := def.Column(order.AfterColumn)
+	if o < 0 {
+		return 0, sql.ErrTableColumnNotFound.New(def.Name, order.AfterColumn)
+	}
+	return o + 1, nil
+}
+
+// permute moves the columns of def as move says (old ordinal → new, -1: gone) and
+// everything that refers to them by ordinal.
+func permute(def *engine.TableDef, columns []engine.ColumnDef, move []int) {
+	def.Columns = columns
+	for _, ix := range append([]*engine.IndexDef{def.Primary}, def.Indexes...) {
+		kept := ix.Columns[:0]
+		for _, c := range ix.Columns {
+			if n := move[c.Column]; n >= 0 {
+				c.Column = n
+				kept = append(kept, c)
+			}
+		}
+		ix.Columns = kept
+	}
+	def.Indexes = slices.DeleteFunc(def.Indexes, func(ix *engine.IndexDef) bool { return len(ix.Columns) == 0 })
+}
+
+// AddColumn implements sql.AlterableTable: instantly, rows keep their form.
+func (t *Table) AddColumn(ctx *sql.Context, c *sql.Column, order *sql.ColumnOrder) error {
+	return t.alter(ctx, func(def *engine.TableDef) error {
+		cd, err := columnDef(ctx, c)
+		if err != nil {
+			return err
+		}
+		at, err := place(def, order)
+		if err != nil {
+			return err
+		}
+		move := make([]int, len(def.Columns))
+		for i := range move {
+			move[i] = i
+			if i >= at {
+				move[i] = i + 1
+			}
+		}
+		permute(def, slices.Insert(slices.Clone(def.Columns), at, cd), move)
+		return nil
+	})
+}
+
+// DropColumn implements sql.AlterableTable: instantly, rows keep their form. The
+// column leaves the indexes it is in.
+func (t *Table) DropColumn(ctx *sql.Context, name string) error {
+	return t.alter(ctx, func(def *engine.TableDef) error {
+		at := def.Column(name)
+		if at < 0 {
+			return sql.ErrTableColumnNotFound.New(def.Name, name)
+		}
+		move := make([]int, len(def.Columns))
+		for i := range move {
+			move[i] = i
+			if i > at {
+				move[i] = i - 1
+			}
+		}
+		move[at] = -1
+		if err := dropFromPseudo(def, name); err != nil {
+			return err
+		}
+		permute(def, slices.Delete(slices.Clone(def.Columns), at, at+1), move)
+		return nil
+	})
+}
+
+// ModifyColumn implements sql.AlterableTable: names, defaults, comments, order and
+// what ShouldRewriteTable left to be changed without touching rows.
+func (t *Table) ModifyColumn(ctx *sql.Context, name string, c *sql.Column, order *sql.ColumnOrder) error {
+	return t.alter(ctx, func(def *engine.TableDef) error {
+		at := def.Column(name)
+		if at < 0 {
+			return sql.ErrTableColumnNotFound.New(def.Name, name)
+		}
+		old := def.Columns[at]
+		nc := *c
+		nc.PrimaryKey = slices.ContainsFunc(def.Primary.Columns, func(p engine.IndexColumn) bool { return p.Column == at })
+		cd, err := columnDef(ctx, &nc)
+		if err != nil {
+			return err
+		}
+		cd.ID, cd.Added = old.ID, old.Added
+		if c.Type.Type() == sqltypes.Time {
+			setPrecision(ctx, &cd, &old)
+		}
+		if err := renameInPseudo(def, name, c.Name); err != nil {
+			return err
+		}
+		renameInForeignKeys(def, name, c.Name)
+		to := at
+		if order != nil {
+			if to, err = place(def, order); err != nil {
+				return err
+			}
+			if to > at {
+				to--
+			}
+		}
+		columns := slices.Insert(slices.Delete(slices.Clone(def.Columns), at, at+1), to, cd)
+		move := make([]int, len(def.Columns))
+		for i := range def.Columns {
+			move[i] = slices.IndexFunc(columns, func(c engine.ColumnDef) bool { return c.ID == def.Columns[i].ID })
+		}
+		permute(def, columns, move)
+		return nil
+	})
+}
+
+func renameInForeignKeys(def *engine.TableDef, from, to string) {
+	for i := range def.ForeignKeys {
+		fk := &def.ForeignKeys[i]
+		fk.Columns = slices.Clone(fk.Columns)
+		for j, c := range fk.Columns {
+			if sameName(c, from) {
+				fk.Columns[j] = to
+			}
+		}
+	}
+}
+
+// ShouldRewriteTable implements sql.RewritableTable. Rows are rewritten when a
+// stored value or a key would change; adding, dropping and moving columns is instant.
+func (t *Table) ShouldRewriteTable(ctx *sql.Context, oldSchema, newSchema sql.PrimaryKeySchema, old, new *sql.Column) bool {
+	if len(oldSchema.PkOrdinals) != len(newSchema.PkOrdinals) {
+		return true
+	}
+	def := t.live(ctx).def
+	if old != nil && new == nil { // dropped
+		at := def.Column(old.Name)
+		for _, ix := range append([]*engine.IndexDef{def.Primary}, def.Indexes...) {
+			if len(ix.Columns) > 1 && slices.ContainsFunc(ix.Columns, func(c engine.IndexColumn) bool { return c.Column == at }) {
+				return true // its keys change
+			}
+		}
+		return false
+	}
+	if old == nil || new == nil {
+		return false
+	}
+	if new.AutoIncrement && !old.AutoIncrement {
+		return true // the counter starts above what is there
+	}
+	if (old.Generated == nil) != (new.Generated == nil) ||
+		old.Generated != nil && expressionText(ctx, old.Generated) != expressionText(ctx, new.Generated) {
+		return true
+	}
+	if old.Nullable != new.Nullable && inIndex(def, old.Name) {
+		return true
+	}
+	return !sameStorage(old.Type, new.Type) || narrowsSRID(old.Type, new.Type)
+}
+
+// narrowsSRID reports whether a spatial column gets an SRID that its rows may not have.
+func narrowsSRID(old, new sql.Type) bool {
+	n, ok := new.(sql.SpatialColumnType)
+	if !ok {
+		return false
+	}
+	srid, defined := n.GetSpatialTypeSRID()
+	if !defined {
+		return false
+	}
+	o, ok := old.(sql.SpatialColumnType)
+	if !ok {
+		return true
+	}
+	was, defined := o.GetSpatialTypeSRID()
+	return !defined || was != srid
+}
+
+func inIndex(def *engine.TableDef, name string) bool {
+	at := def.Column(name)
+	for _, ix := range append([]*engine.IndexDef{def.Primary}, def.Indexes...) {
+		if slices.ContainsFunc(ix.Columns, func(c engine.IndexColumn) bool { return c.Column == at }) {
+			return true
+		}
+	}
+	return false
+}
+
+// sameStorage reports whether every value of a is a value of b with the same bytes
+// in rows and keys.
+func sameStorage(a, b sql.Type) bool {
+	if a.Equals(b) {
+		return true
+	}
+	as, ok := a.(sql.StringType)
+	bs, ok2 := b.(sql.StringType)
+	return ok && ok2 && as.Type() == bs.Type() && as.Collation() == bs.Collation() &&
+		as.Type() != sqltypes.Binary && as.MaxCharacterLength() <= bs.MaxCharacterLength()
+}
+
+// ModifyDefaultCollation implements sql.CollationAlterableTable.
+func (t *Table) ModifyDefaultCollation(ctx *sql.Context, c sql.CollationID) error {
+	return t.alter(ctx, func(def *engine.TableDef) error {
+		def.Collation = row.CollationID(c)
+		return nil
+	})
+}
+
+// ModifyStoredCollation implements sql.CollationAlterableTable.
+func (t *Table) ModifyStoredCollation(*sql.Context, sql.CollationID) error {
+	return mysql.NewSQLError(mysql.ERNotSupportedYet, "42000",
+		"This version of MySQL doesn't yet support 'converting the collations of columns'")
+}
+
+// ModifyComment implements sql.CommentAlterableTable.
+func (t *Table) ModifyComment(ctx *sql.Context, comment string) error {
+	return t.alter(ctx, func(def *engine.TableDef) error {
+		def.Comment = comment
+		return nil
+	})
+}

@@ -1,0 +1,171 @@
+package gms
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/expression"
+	"github.com/dolthub/go-mysql-server/sql/types"
+	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+	gomysql "github.com/go-mysql-org/go-mysql/mysql"
+
+	"sextant/server/protocol"
+)
+
+// disconnects reports whether an error may not be told: the planner keeps nothing
+// of it but its text.
+func disconnects(err error) bool {
+	return errors.Is(err, errDisconnect) || strings.Contains(err.Error(), errDisconnect.Error())
+}
+
+// operate runs something that is no statement but uses the planner.
+func (c *client) operate(ctx context.Context, query string, f func(ctx *sql.Context) error) error {
+	processes := c.srv().engine.ProcessList
+	sctx, err := processes.BeginOperation(c.context(ctx, query, nil))
+	if err != nil {
+		return c.told(err)
+	}
+	defer processes.EndOperation(sctx)
+	defer c.sess.CommandEnd()
+	c.refreshPrivileges(sctx)
+	if err := c.sess.ValidateSession(sctx); err != nil {
+		return c.fail(ctx, err)
+	}
+	run := func() (err error) {
+		defer func() { c.survive(recover(), nil, &err) }()
+		return f(sctx)
+	}
+	if err := run(); err != nil {
+		return c.fail(ctx, err)
+	}
+	return nil
+}
+
+// InitDB implements protocol.Session.
+func (c *client) InitDB(ctx context.Context, name string) error {
+	return c.operate(ctx, "", func(sctx *sql.Context) error {
+		if _, err := c.srv().engine.Analyzer.Catalog.Database(sctx, name); err != nil {
+			return statementError(&ast.Use{}, err)
+		}
+		c.sess.SetCurrentDatabase(name)
+		c.srv().engine.ProcessList.ConnectionReady(c.sess)
+		return nil
+	})
+}
+
+// FieldList implements protocol.Session.
+func (c *client) FieldList(ctx context.Context, table, wildcard string) ([]protocol.Column, error) {
+	var out []protocol.Column
+	err := c.operate(ctx, "", func(sctx *sql.Context) error {
+		node, err := c.srv().engine.PrepareQuery(sctx, "SELECT * FROM "+quoteName(table)+" LIMIT 0")
+		if err != nil {
+			return err
+		}
+		for _, col := range columns(sctx, node.Schema(sctx)) {
+			match, err := expression.NewLike(expression.NewLiteral(col.Name, types.LongText),
+				expression.NewLiteral(wildcard, types.LongText), nil).Eval(sctx, nil)
+			if err != nil {
+				return err
+			}
+			if wildcard == "" || match == true {
+				out = append(out, col)
+			}
+		}
+		return nil
+	})
+	return out, err
+}
+
+// Statistics implements protocol.Session.
+func (c *client) Statistics(context.Context) string {
+	s := c.srv()
+	questions := uint64(0)
+	if _, v, ok := sql.StatusVariables.GetGlobal("Questions"); ok {
+		questions, _ = v.(uint64)
+	}
+	up := max(time.Since(s.started).Seconds(), 1)
+	return fmt.Sprintf("Uptime: %d  Threads: %d  Questions: %d  Slow queries: 0  Opens: 0  Flush tables: 0  Open tables: 0  Queries per second avg: %.3f",
+		int(up), s.sql.Connections(), questions, float64(questions)/up)
+}
+
+// Kill implements protocol.Session.
+func (c *client) Kill(ctx context.Context, id uint32) error {
+	e := c.srv().engine
+	return c.operate(ctx, "", func(sctx *sql.Context) error {
+		_, rows, _, err := e.QueryWithBindings(sctx, fmt.Sprintf("KILL %d", id), nil, nil, nil)
+		if err != nil {
+			return err
+		}
+		return rows.Close(sctx)
+	})
+}
+
+// Idle implements protocol.Session.
+func (c *client) Idle() time.Duration {
+	name := "wait_timeout"
+	if c.conn.Capabilities()&gomysql.CLIENT_INTERACTIVE != 0 {
+		name = "interactive_timeout"
+	}
+	return time.Duration(c.number(name)) * time.Second
+}
+
+// Status implements protocol.Session.
+func (c *client) Status() uint16 {
+	s := c.sess
+	status := uint16(0)
+	if s.autocommit {
+		status |= gomysql.SERVER_STATUS_AUTOCOMMIT
+	}
+	if s.tx != nil && !s.tx.done && (s.GetIgnoreAutoCommit() || !s.autocommit && s.tx.used) {
+		status |= gomysql.SERVER_STATUS_IN_TRANS
+	}
+	return status
+}
+
+// Warnings implements protocol.Session.
+func (c *client) Warnings() uint16 { return c.sess.WarningCount() }
+
+// MaxPacket implements protocol.Session.
+func (c *client) MaxPacket() int { return int(c.number("max_allowed_packet")) }
+
+// tracked is what the client was last told of its session.
+type tracked struct {
+	database  string
+	variables map[string]string
+}
+
+// trackedVariables are session_track_system_variables' default.
+var trackedVariables = []string{
+	"autocommit", "character_set_client", "character_set_connection", "character_set_results", "time_zone",
+}
+
+// Changes implements protocol.Session.
+func (c *client) Changes() []protocol.Change {
+	var out []protocol.Change
+	if db := c.sess.shownDatabase(); db != c.tracked.database {
+		c.tracked.database = db
+		out = append(out, protocol.Change{Type: gomysql.SESSION_TRACK_SCHEMA, Value: db})
+	}
+	if c.tracked.variables == nil {
+		c.tracked.variables = make(map[string]string)
+	}
+	for _, name := range trackedVariables {
+		v, err := c.sess.BaseSession.GetSessionVariable(noContext(), name)
+		if err != nil {
+			continue
+		}
+		text := fmt.Sprint(v)
+		if name == "autocommit" {
+			text = map[bool]string{true: "ON", false: "OFF"}[c.sess.autocommit]
+		}
+		if old, known := c.tracked.variables[name]; !known || old != text {
+			c.tracked.variables[name] = text
+			out = append(out, protocol.Change{Type: gomysql.SESSION_TRACK_SYSTEM_VARIABLES, Name: name, Value: text})
+		}
+	}
+	return out
+}

@@ -1,0 +1,144 @@
+package gms
+
+import (
+	"io"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/plan"
+)
+
+// commits reports whether a statement commits what is open before and after itself.
+func commits(n sql.Node) bool {
+	switch n := n.(type) {
+	case *plan.Truncate:
+		t := tableOf(n.Child)
+		return t == nil || t.ref.lock != lockDelete
+	case *admin:
+		return n.commits
+	case *plan.Grant, *plan.GrantRole, *plan.Revoke, *plan.RevokeRole, *plan.CreateUser, *plan.DropUser,
+		*plan.AlterUser, *plan.RenameUser, *plan.CreateRole, *plan.DropRole, *plan.AnalyzeTable,
+		*plan.LockTables, *plan.AlterAutoIncrement, *plan.AlterDefaultSet, *plan.AlterDefaultDrop,
+		*plan.AlterTableCollation, *plan.AlterTableComment, *plan.AlterEvent:
+		return true
+	}
+	return plan.IsDDLNode(n)
+}
+
+// temporaryDDL reports whether a statement is CREATE or DROP TEMPORARY TABLE, which
+// commit nothing; other DDL of temporary tables does, DROP TABLE without the word too.
+func temporaryDDL(n sql.Node, query string) bool {
+	switch n := n.(type) {
+	case *plan.CreateTable:
+		return n.Temporary()
+	case *plan.DropTable:
+		return phrase(leading(query, 2), "drop", "temporary")
+	}
+	return false
+}
+
+// tableOf returns the table under a node, nil if it is none of ours.
+func tableOf(n sql.Node) *Table {
+	for {
+		switch x := n.(type) {
+		case *plan.ResolvedTable:
+			t, _ := sql.GetUnderlyingTable(x.Table).(*Table)
+			return t
+		case *plan.IndexedTableAccess:
+			t, _ := sql.GetUnderlyingTable(x.Table).(*Table)
+			return t
+		case *plan.TableAlias:
+			n = x.Child
+		case *plan.InsertDestination:
+			n = x.Child
+		case *plan.ForeignKeyHandler:
+			t, _ := sql.GetUnderlyingTable(x.Table).(*Table)
+			return t
+		default:
+			return nil
+		}
+	}
+}
+
+// ddl commits what is open, runs the statement in a transaction of its own, and
+// rolls that back if it fails.
+func (b *builder) ddl(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql.RowIter, error) {
+	if s.tx != nil && !s.tx.done && s.tx.tx != nil {
+		if err := s.commitBefore(ctx); err != nil {
+			return nil, err
+		}
+	}
+	it, err := b.node(ctx, s, n, r)
+	if err == nil && it == nil {
+		it, err = b.plain(ctx, s, n, r)
+	}
+	if err != nil {
+		s.abandon()
+		return nil, err
+	}
+	return &ddlIter{child: it, s: s}, nil
+}
+
+// commitBefore commits the open transaction and begins the one of a DDL statement.
+func (s *Session) commitBefore(ctx *sql.Context) error {
+	if s.tx.readOnly {
+		return wireError(errReadOnlyTx)
+	}
+	if err := s.CommitTransaction(ctx, s.tx); err != nil {
+		return err
+	}
+	tx, err := s.StartTransaction(ctx, sql.ReadWrite)
+	if err != nil {
+		return err
+	}
+	ctx.SetTransaction(tx)
+	return nil
+}
+
+// abandon rolls the transaction back and leaves none.
+func (s *Session) abandon() {
+	s.rollback()
+	s.tx = nil
+	s.BaseSession.SetTransaction(nil)
+	s.SetIgnoreAutoCommit(false)
+}
+
+// ddlIter runs DDL that does its work in Next, and ends its transaction.
+type ddlIter struct {
+	child  sql.RowIter
+	s      *Session
+	failed bool
+}
+
+var _ sql.MutableRowIter = (*ddlIter)(nil)
+
+func (i *ddlIter) Next(ctx *sql.Context) (sql.Row, error) {
+	r, err := i.child.Next(ctx)
+	if err != nil && err != io.EOF {
+		i.failed = true
+		i.s.abandon()
+	}
+	i.s.command.note(r)
+	return r, err
+}
+
+func (i *ddlIter) Close(ctx *sql.Context) error {
+	err := i.child.Close(ctx)
+	if i.failed || i.s.tx == nil || i.s.tx.done {
+		return err
+	}
+	if err != nil {
+		i.s.abandon()
+		return err
+	}
+	return i.s.CommitTransaction(ctx, i.s.tx)
+}
+
+// GetChildIter implements sql.MutableRowIter.
+func (i *ddlIter) GetChildIter() sql.RowIter { return i.child }
+
+// WithChildIter implements sql.MutableRowIter.
+func (i *ddlIter) WithChildIter(child sql.RowIter) sql.RowIter {
+	n := *i
+	n.child = child
+	return &n
+}

@@ -1,0 +1,80 @@
+package gms
+
+import (
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/plan"
+)
+
+// filter puts a condition into the locking scan below it, where it decides what is
+// locked (T-11).
+func (b *builder) filter(ctx *sql.Context, s *Session, n *plan.Filter, r sql.Row) (sql.RowIter, error) {
+	if len(r) != 0 || !pureCondition(ctx, n.Expression) {
+		return nil, nil
+	}
+	child, ok := withFilter(n.Child, n.Expression)
+	if !ok {
+		return nil, nil
+	}
+	return b.plain(ctx, s, child, r)
+}
+
+// withFilter returns n with the condition in its table, false if n is not a
+// locking scan of one of our tables.
+func withFilter(n sql.Node, e sql.Expression) (sql.Node, bool) {
+	switch x := n.(type) {
+	case *plan.ResolvedTable:
+		t, ok := counted(x.Table).(*Table)
+		if !ok || t.ref.lock < lockShared {
+			return nil, false
+		}
+		c, f := *x, *t
+		f.filter = e
+		c.Table = &f
+		return &c, true
+	case *plan.IndexedTableAccess:
+		t, ok := counted(x.Table).(*Table)
+		if !ok || t.ref.lock < lockShared {
+			return nil, false
+		}
+		c, f := *x, *t
+		f.filter = e
+		c.Table = &f
+		return &c, true
+	case *plan.TableAlias:
+		child, ok := withFilter(x.Child, e)
+		if !ok {
+			return nil, false
+		}
+		c := *x
+		c.Child = child
+		return &c, true
+	}
+	return nil, false
+}
+
+// counted returns the table under the wrapper that counts rows for SHOW PROCESSLIST.
+func counted(t sql.Table) sql.Table {
+	switch p := t.(type) {
+	case *plan.ProcessTable:
+		return p.Underlying()
+	case *plan.ProcessIndexableTable:
+		return p.Underlying()
+	}
+	return t
+}
+
+// pureCondition reports whether a condition reads nothing but the row.
+func pureCondition(ctx *sql.Context, e sql.Expression) bool {
+	pure := true
+	sql.Inspect(ctx, e, func(_ *sql.Context, e sql.Expression) bool {
+		switch e.(type) {
+		case *plan.Subquery, *plan.InSubquery, *plan.ExistsSubquery:
+			pure = false
+		}
+		if nd, ok := e.(sql.NonDeterministicExpression); ok && nd.IsNonDeterministic() {
+			pure = false
+		}
+		return pure
+	})
+	return pure
+}

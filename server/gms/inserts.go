@@ -1,0 +1,104 @@
+package gms
+
+import (
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/plan"
+	"github.com/dolthub/go-mysql-server/sql/transform"
+)
+
+// insert reserves the AUTO_INCREMENT values of an INSERT … VALUES together (T-22)
+// and looks for duplicates before it looks for parents (T-20).
+func (b *builder) insert(ctx *sql.Context, s *Session, n *plan.InsertInto, r sql.Row) (sql.RowIter, error) {
+	if t := tableOf(n.Destination); t != nil && n.FirstGeneratedAutoIncRowIdx >= 0 {
+		if rows := valueRows(ctx, n.Source) - n.FirstGeneratedAutoIncRowIdx; rows > 1 {
+			s.reserve(t.live(ctx), uint64(rows))
+		}
+	}
+	if t := tableOf(n.Destination); t != nil && (n.IsReplace || n.OnDupExprs.HasUpdates()) {
+		if s.upserts == nil {
+			s.upserts = make(map[tableID]bool)
+		}
+		s.upserts[t.shape.def.ID] = true
+	}
+	c := *n
+	switch d := n.Destination.(type) {
+	case *plan.ForeignKeyHandler:
+		if len(d.Editor.References) > 0 {
+			c.Destination = &childFirst{ForeignKeyHandler: d}
+		}
+	case *plan.InsertDestination:
+		if h, ok := d.Child.(*plan.ForeignKeyHandler); ok && len(h.Editor.References) > 0 {
+			dest := *d
+			dest.Child = &childFirst{ForeignKeyHandler: h}
+			c.Destination = &dest
+		}
+	}
+	if s.b.mysql {
+		exprs, err := assignments(n.OnDupExprs, n.Ignore)
+		if err != nil {
+			return nil, err
+		}
+		source, err := givenCounters(ctx, n)
+		if err == nil && valueRows(ctx, source) == 0 {
+			source, _, err = transform.NodeExprs(ctx, source, check)
+		}
+		if err != nil {
+			return nil, err
+		}
+		c.Source, c.OnDupExprs = &assigned{Node: source, insert: n}, exprs
+	}
+	return b.plain(ctx, s, &c, r)
+}
+
+// valueRows returns the number of rows of a VALUES list, 0 for other sources.
+func valueRows(ctx *sql.Context, n sql.Node) int {
+	rows := 0
+	transform.Inspect(n, func(n sql.Node) bool {
+		if v, ok := n.(*plan.Values); ok {
+			rows = len(v.ExpressionTuples)
+		}
+		return rows == 0
+	})
+	return rows
+}
+
+func (s *Session) reserve(sh *shape, n uint64) {
+	if s.reserved == nil {
+		s.reserved = make(map[tableID]*reservation)
+	}
+	if r := s.reserved[sh.def.ID]; r != nil && r.next < r.end {
+		return
+	}
+	s.reserved[sh.def.ID] = &reservation{hint: n}
+}
+
+// childFirst writes a child's row before it looks for the parent's: a duplicate
+// key is the error that MySQL reports first, and a row may be its own parent.
+type childFirst struct {
+	*plan.ForeignKeyHandler
+}
+
+var (
+	_ sql.InsertableTable  = (*childFirst)(nil)
+	_ sql.ReplaceableTable = (*childFirst)(nil)
+	_ sql.TableEditor      = (*childFirst)(nil)
+)
+
+// Inserter implements sql.InsertableTable.
+func (c *childFirst) Inserter(*sql.Context) sql.RowInserter { return c }
+
+// Replacer implements sql.ReplaceableTable.
+func (c *childFirst) Replacer(*sql.Context) sql.RowReplacer { return c }
+
+// Insert implements sql.RowInserter.
+func (c *childFirst) Insert(ctx *sql.Context, r sql.Row) error {
+	if err := c.Editor.Editor.Insert(ctx, r); err != nil {
+		return err
+	}
+	for _, ref := range c.Editor.References {
+		if err := ref.CheckReference(ctx, r); err != nil {
+			return err
+		}
+	}
+	return nil
+}

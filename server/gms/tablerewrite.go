@@ -1,0 +1,192 @@
+package gms
+
+import (
+	"errors"
+	"slices"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/fulltext"
+	"github.com/dolthub/vitess/go/sqltypes"
+
+	"sextant/engine"
+	"sextant/engine/row"
+)
+
+// rewriter fills the new trees of a table that an ALTER rewrites. Readers of the
+// running statement see the old table until Close.
+type rewriter struct {
+	t       *Table
+	shape   *shape
+	bulk    *engine.BulkWriter
+	builder row.Builder
+	done    bool
+}
+
+// RewriteInserter implements sql.RewritableTable.
+func (t *Table) RewriteInserter(ctx *sql.Context, oldSchema, newSchema sql.PrimaryKeySchema, old, new *sql.Column,
+	idx []sql.IndexColumn) (sql.RowInserter, error) {
+	s, tx, err := writer(ctx)
+	if err != nil {
+		return nil, err
+	}
+	cur := t.live(ctx)
+	if len(oldSchema.PkOrdinals) > 0 && len(newSchema.PkOrdinals) == 0 {
+		if err := sql.ValidatePrimaryKeyDrop(ctx, t, oldSchema); err != nil {
+			return nil, err
+		}
+	}
+	def, err := rewritten(ctx, cur.def, newSchema, old, new, idx)
+	if err != nil {
+		return nil, err
+	}
+	if err := t.checkable(def); err != nil {
+		return nil, err
+	}
+	bulk, err := tx.Rewrite(ctx, def)
+	if err != nil {
+		return nil, t.ddlError(ctx, s, err)
+	}
+	sh, err := newShape(ctx, bulk.Table())
+	if err != nil {
+		return nil, errors.Join(err, bulk.Abort(ctx))
+	}
+	w := &rewriter{t: t, shape: sh, bulk: bulk}
+	s.tx.cleanup = append(s.tx.cleanup, w.abort)
+	return w, nil
+}
+
+// rewritten returns cur's definition with the columns and primary key of a schema.
+// Columns are recognised by name, old by new's.
+func rewritten(ctx *sql.Context, cur *engine.TableDef, schema sql.PrimaryKeySchema, old, new *sql.Column,
+	idx []sql.IndexColumn) (*engine.TableDef, error) {
+	def := cloneDef(cur)
+	def.Columns = nil
+	was := make([]int, len(schema.Schema)) // ordinal in cur, -1: new
+	for i, c := range schema.Schema {
+		name := c.Name
+		if old != nil && new != nil && sameName(new.Name, c.Name) {
+			name = old.Name
+		}
+		nc := *c
+		nc.PrimaryKey = containsInt(schema.PkOrdinals, i)
+		cd, err := columnDef(ctx, &nc)
+		if err != nil {
+			return nil, err
+		}
+		if was[i] = cur.Column(name); was[i] >= 0 {
+			cd.ID = cur.Columns[was[i]].ID
+			if c.Type.Type() == sqltypes.Time {
+				setPrecision(ctx, &cd, &cur.Columns[was[i]])
+			}
+			if name != c.Name {
+				renameInForeignKeys(def, name, c.Name)
+				if err := renameInPseudo(def, name, c.Name); err != nil {
+					return nil, err
+				}
+			}
+		}
+		def.Columns = append(def.Columns, cd)
+	}
+	move := make([]int, len(cur.Columns))
+	for i := range move {
+		move[i] = slices.Index(was, i)
+		if move[i] < 0 && cur.Columns[i].Name != engine.RowIDColumn {
+			if err := dropFromPseudo(def, cur.Columns[i].Name); err != nil {
+				return nil, err
+			}
+		}
+	}
+	columns := def.Columns
+	permute(def, columns, move)
+	for _, ix := range def.Indexes {
+		ix.Root, ix.Tree = 0, 0
+	}
+	oldPrimary := cur.Primary
+	var pk *sql.IndexDef
+	if len(idx) == len(schema.PkOrdinals) && len(idx) > 0 {
+		pk = &sql.IndexDef{Columns: idx}
+	}
+	if err := setPrimary(ctx, def, schema, pk); err != nil {
+		return nil, err
+	}
+	if def.Primary != nil && !cur.Keyless() && len(oldPrimary.Columns) == len(def.Primary.Columns) && pk == nil {
+		for i := range def.Primary.Columns {
+			def.Primary.Columns[i].Prefix = oldPrimary.Columns[i].Prefix
+			def.Primary.Columns[i].Desc = oldPrimary.Columns[i].Desc
+		}
+	}
+	return def, nil
+}
+
+// StatementBegin implements sql.EditOpenerCloser.
+func (w *rewriter) StatementBegin(*sql.Context) {}
+
+// DiscardChanges implements sql.EditOpenerCloser.
+func (w *rewriter) DiscardChanges(*sql.Context, error) error {
+	w.abort()
+	return nil
+}
+
+// StatementComplete implements sql.EditOpenerCloser.
+func (w *rewriter) StatementComplete(*sql.Context) error { return nil }
+
+// Insert implements sql.RowInserter.
+func (w *rewriter) Insert(ctx *sql.Context, r sql.Row) error {
+	s, err := sessionOf(ctx)
+	if err != nil {
+		return err
+	}
+	if err := checkNulls(w.shape, r); err != nil {
+		return err
+	}
+	if err := w.shape.encode(ctx, &w.builder, r); err != nil {
+		return err
+	}
+	enc, err := w.builder.Row()
+	if err != nil {
+		return err
+	}
+	if err := w.bulk.Add(ctx, enc); err != nil {
+		return w.t.ddlError(ctx, s, err)
+	}
+	if w.shape.autoInc >= 0 && r[w.shape.autoInc] != nil {
+		if v, ok := counterValue(r[w.shape.autoInc]); ok {
+			return s.fail(ctx, w.t.db.b.db.RaiseAutoIncrement(ctx, w.shape.def, v))
+		}
+	}
+	return nil
+}
+
+// Close implements sql.Closer.
+func (w *rewriter) Close(ctx *sql.Context) error {
+	if w.done {
+		return nil
+	}
+	w.done = true
+	s, err := sessionOf(ctx)
+	if err != nil {
+		return err
+	}
+	if _, err := w.bulk.Finish(ctx); err != nil {
+		w.done = false
+		w.abort()
+		return w.t.ddlError(ctx, s, err)
+	}
+	s.defined(w.shape.def.ID)
+	if w.shape.hasFulltext() {
+		return fulltext.RebuildTables(ctx, w.t, w.t.db)
+	}
+	return nil
+}
+
+// abort gives the pages back. It is also called when the transaction ends without
+// a Close.
+func (w *rewriter) abort() {
+	if w.done {
+		return
+	}
+	w.done = true
+	if err := w.bulk.Abort(contextWithoutDeadline()); err != nil {
+		w.t.db.b.logger.Warn("abort rewrite", "table", w.t.Name(), "err", err)
+	}
+}
