@@ -39,6 +39,7 @@ type Backend struct {
 	external sql.ExternalStoredProcedureRegistry
 	reload   func() // reads the users again, see Server
 	runner   sql.StatementRunner
+	catalog  sql.Catalog // the planner's, nil before NewEngine
 
 	// What monitors are shown.
 	started   time.Time

@@ -277,7 +277,7 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		}
 	case *plan.ShowColumns:
 		if s.b.mysql {
-			return b.showColumns(ctx, s, n, r)
+			return b.showColumns(ctx, s, n)
 		}
 	case *plan.ShowProcessList:
 		if s.b.mysql {
