@@ -61,6 +61,7 @@ func newGrammars() map[string]grammar {
 		"drop table":            parseDrop(false),
 		"drop tables":           parseDrop(false),
 		"drop view":             parseDrop(true),
+		"alter table":           parseAlterTable,
 		"describe":              parseDescribe,
 		"desc":                  parseDescribe,
 		"explain":               parseDescribe,
