@@ -49,6 +49,9 @@ type Backend struct {
 	processes func() []sql.Process // nil before NewEngine
 	deadlocks deadlocks
 	rowsRead  atomic.Uint64 // rows that scans returned
+	written   rowCounts
+	// mostConnections is the largest number of connections that there were at a time.
+	mostConnections atomic.Uint64
 }
 
 var (
