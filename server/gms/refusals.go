@@ -19,6 +19,9 @@ func refusals(ctx context.Context, query string, stmt ast.Statement) error {
 		if partitioned(query) {
 			return errNotSupported("PARTITION BY")
 		}
+		if err := checkDefinition(stmt); err != nil {
+			return err
+		}
 	}
 	if e, ok := stmt.(*ast.Explain); ok && strings.EqualFold(e.ExplainFormat, "json") {
 		return errNotSupported("EXPLAIN FORMAT=JSON")
