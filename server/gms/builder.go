@@ -433,10 +433,13 @@ func (r *runner) QueryWithBindings(ctx *sql.Context, query string, parsed ast.St
 		s.depth--
 	}()
 	sch, it, flags, err := r.next.QueryWithBindings(ctx, query, parsed, bindings, flags)
+	if err == nil {
+		it, err = s.drain(ctx, parsed, sch, it)
+	}
 	if err != nil {
+		s.undoFunctions()
 		return nil, nil, nil, err
 	}
-	it, err = s.drain(ctx, parsed, sch, it)
 	restoreInto(parsed)
 	return sch, it, flags, err
 }

@@ -220,6 +220,11 @@ func (c *client) run(ctx context.Context, query string, parsed ast.Statement, bi
 	}
 	defer e.ProcessList.EndQuery(sctx)
 	defer c.sess.CommandEnd()
+	defer func() {
+		if err != nil {
+			c.sess.undoFunctions()
+		}
+	}()
 	defer func() { c.survive(recover(), w, &err) }()
 	if err := c.enter(sctx, parsed); err != nil {
 		return false, err

@@ -21,6 +21,7 @@ type objectHead struct {
 	kind                string // "view" …
 	definer             accountName
 	defined             bool // the statement names a definer
+	optional            bool // IF NOT EXISTS
 	algorithm, security string
 	name                tableName
 	from, to            int    // of the name in the text
@@ -48,12 +49,12 @@ func newObjectHead(create string) (h objectHead, ok bool) {
 		case l.accept("sql", "security"):
 			h.security = strings.ToUpper(l.acceptOne("definer", "invoker"))
 		default:
-			if h.kind = l.acceptOne("view", "trigger", "procedure", "event"); h.kind == "" {
+			if h.kind = l.acceptOne("view", "trigger", "procedure", "function", "event"); h.kind == "" {
 				return h, false
 			}
 		}
 	}
-	l.accept("if", "not", "exists")
+	h.optional = l.accept("if", "not", "exists")
 	h.from, h.to = l.start, l.at
 	if h.name.Name, ok = l.name(); ok && l.accept(".") {
 		h.name.Database, h.to = h.name.Name, l.at
@@ -166,11 +167,18 @@ func triggerText(l *lexer, database string) (string, bool) {
 // procedureText returns what follows the name of a CREATE PROCEDURE: the characteristics
 // that are not the default ones, a line each, between the parameters and the body.
 func procedureText(l *lexer) (string, bool) {
+	params, _, c, body, ok := routineText(l)
+	return params + c.String() + body, ok
+}
+
+// routineText returns the parts of what follows the name of a CREATE PROCEDURE or
+// FUNCTION; of the former returns is "".
+func routineText(l *lexer) (params, returns string, c routineCharacteristics, body string, ok bool) {
 	from, depth := l.start, 0
 	for {
 		switch l.kind {
 		case 0:
-			return "", false
+			return "", "", c, "", false
 		case '(':
 			depth++
 		case ')':
@@ -181,42 +189,69 @@ func procedureText(l *lexer) (string, bool) {
 		}
 		l.next()
 	}
-	params := l.q[from:l.at]
+	params = l.q[from:l.at]
 	l.next()
-	var access, deterministic, security, comment string
+	if l.accept("returns") {
+		from := l.start
+		if err := (&functionText{}).typ(l, &marking{q: l.q}); err != nil {
+			return "", "", c, "", false
+		}
+		returns = strings.TrimSpace(l.q[from:l.start])
+	}
+	if !c.read(l) {
+		return "", "", c, "", false
+	}
+	return params, returns, c, l.rest(), true
+}
+
+// routineCharacteristics are a routine's characteristics but for the default ones.
+type routineCharacteristics struct{ access, deterministic, security, comment string }
+
+// read reads characteristics, false if one has no end.
+func (c *routineCharacteristics) read(l *lexer) bool {
 	for {
 		switch {
-		case l.accept("language", "sql"), l.accept("sql", "security", "definer"):
+		case l.accept("language", "sql"):
+		case l.accept("sql", "security", "definer"):
+			c.security = ""
 		case l.accept("contains", "sql"):
-			access = ""
+			c.access = ""
 		case l.accept("no", "sql"):
-			access = "NO SQL"
+			c.access = "NO SQL"
 		case l.accept("reads", "sql", "data"):
-			access = "READS SQL DATA"
+			c.access = "READS SQL DATA"
 		case l.accept("modifies", "sql", "data"):
-			access = "MODIFIES SQL DATA"
+			c.access = "MODIFIES SQL DATA"
 		case l.accept("not", "deterministic"):
-			deterministic = ""
+			c.deterministic = ""
 		case l.accept("deterministic"):
-			deterministic = "DETERMINISTIC"
+			c.deterministic = "DETERMINISTIC"
 		case l.accept("sql", "security", "invoker"):
-			security = "SQL SECURITY INVOKER"
+			c.security = "SQL SECURITY INVOKER"
 		case l.accept("comment"):
 			text, ok := l.string()
 			if !ok {
-				return "", false
+				return false
 			}
-			comment = "COMMENT " + quoteText(text)
+			c.comment = text
 		default:
-			text := params + "\n"
-			for _, c := range []string{access, deterministic, security, comment} {
-				if c != "" {
-					text += "    " + c + "\n"
-				}
-			}
-			return text + l.rest(), true
+			return true
 		}
 	}
+}
+
+// String returns the characteristics as they stand before a body.
+func (c routineCharacteristics) String() string {
+	text, comment := "\n", ""
+	if c.comment != "" {
+		comment = "COMMENT " + quoteText(c.comment)
+	}
+	for _, c := range []string{c.access, c.deterministic, c.security, comment} {
+		if c != "" {
+			text += "    " + c + "\n"
+		}
+	}
+	return text
 }
 
 // quoteText returns a text as a literal.
@@ -340,16 +375,6 @@ var schemaCompletions = map[string]func(ctx *sql.Context, row sql.Row) error{
 	information_schema.EventsTableName: func(_ *sql.Context, row sql.Row) error {
 		row[3] = unquotedAccount(row[3])
 		return nil
-	},
-	information_schema.RoutinesTableName: func(ctx *sql.Context, row sql.Row) error {
-		var p storedProcedure
-		ok, err := getObject(ctx, engine.ObjectProcedure, fmt.Sprint(row[2]), fmt.Sprint(row[3]), &p)
-		if h, parsed := newObjectHead(p.Create); ok && parsed {
-			if _, ok := procedureText(h.l); ok {
-				row[15] = h.l.rest() // the planner's begins too late behind a quoted quote
-			}
-		}
-		return err
 	},
 }
 

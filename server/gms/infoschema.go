@@ -29,6 +29,8 @@ var schemaReaders = map[string]schemaReader{
 	information_schema.InnoDBColumnsName:    innodbColumnRows,
 	information_schema.InnoDBFieldsName:     innodbFieldRows,
 	information_schema.InnoDBTablestatsName: innodbStatsRows,
+	information_schema.RoutinesTableName:    routineRows,
+	information_schema.ParametersTableName:  parameterRows,
 	// COLUMN_STATISTICS has the histograms of ANALYZE … UPDATE HISTOGRAM; the planner's has
 	// the statistics of indexes, which mysqldump would take for them.
 	information_schema.ColumnStatisticsTableName: func(*sql.Context, *Session, sql.Catalog) ([]sql.Row, error) { return nil, nil },
@@ -46,8 +48,11 @@ var addInformationSchema = sync.OnceFunc(func() {
 		if complete := schemaCompletions[name]; ok && complete != nil {
 			read, ours = completed(table.Reader, complete), true
 		}
-		if !ours || !ok {
+		if !ours {
 			continue
+		}
+		if !ok { // those of routines
+			table = &information_schema.InformationSchemaTable{TableName: name, TableSchema: t.Schema(nil), Reader: noRows}
 		}
 		planners := table.Reader
 		table.Reader = func(ctx *sql.Context, cat sql.Catalog) (sql.RowIter, error) {
@@ -67,6 +72,9 @@ var addInformationSchema = sync.OnceFunc(func() {
 		information_schema.NewInformationSchemaTablesToAdd[name] = table
 	}
 })
+
+// noRows are those of a table that only servers have rows of.
+func noRows(*sql.Context, sql.Catalog) (sql.RowIter, error) { return sql.RowsToRowIter(), nil }
 
 var isolationNames = map[engine.Isolation]string{
 	engine.RepeatableRead: "REPEATABLE READ", engine.ReadCommitted: "READ COMMITTED", engine.Serializable: "SERIALIZABLE",

@@ -94,6 +94,7 @@ type statement struct {
 	home      string
 	root      sql.Node // its plan, nil until it is built
 	renamings []renaming
+	before    *beforeFunctions // nil: no function of it has run
 }
 
 var (

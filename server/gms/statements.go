@@ -39,7 +39,12 @@ func newGrammars() map[string]grammar {
 		"show binlog":           emptySet("SHOW BINLOG EVENTS", "Log_name", "Pos", "Event_type", "Server_id", "End_log_pos", "Info"),
 		"show relaylog":         emptySet("SHOW RELAYLOG EVENTS", "Log_name", "Pos", "Event_type", "Server_id", "End_log_pos", "Info"),
 		"show replicas":         emptySet("SHOW REPLICAS", "Server_Id", "Host", "Port", "Source_Id", "Replica_UUID"),
-		"show function":         parseShowFunctionCode,
+		"show function":         parseShowFunction,
+		"show create":           parseShowCreate,
+		"create function":       parseCreateFunction,
+		"create definer":        parseCreateFunction,
+		"alter function":        parseAlterFunction,
+		"drop function":         parseDropFunction,
 		"show procedure":        parseShowFunctionCode,
 		"flush hosts":           noFlush,
 		"flush logs":            noFlush,
@@ -63,7 +68,7 @@ func newGrammars() map[string]grammar {
 		"alter instance":        parseAlterInstance,
 	}
 	for _, name := range []string{
-		"HANDLER", "CREATE FUNCTION", "CREATE AGGREGATE FUNCTION", "ALTER FUNCTION", "CHANGE MASTER", "CHANGE REPLICATION",
+		"HANDLER", "CREATE AGGREGATE FUNCTION", "CHANGE MASTER", "CHANGE REPLICATION",
 		"START SLAVE", "START REPLICA", "STOP SLAVE", "STOP REPLICA", "START GROUP_REPLICATION", "STOP GROUP_REPLICATION",
 		"RESET MASTER", "RESET SLAVE", "RESET REPLICA", "PURGE BINARY", "PURGE MASTER", "INSTALL", "UNINSTALL", "CLONE",
 		"SHUTDOWN", "RESTART", "CACHE INDEX", "LOAD INDEX", "IMPORT TABLE", "CREATE TABLESPACE", "CREATE UNDO", "ALTER TABLESPACE",
@@ -83,6 +88,7 @@ func own(ctx context.Context, query string) (stmt ast.Statement, end int, err er
 	if l.kind != 'w' || !served(ctx) {
 		return nil, 0, nil
 	}
+	l.ctx, _ = ctx.(*sql.Context)
 	key := strings.ToLower(l.text)
 	l.next()
 	parse, there := grammars[key]
