@@ -304,10 +304,13 @@ func (d *Database) SaveStoredProcedure(ctx *sql.Context, p sql.StoredProcedureDe
 	if err != nil {
 		return err
 	}
-	return putObject(ctx, engine.ObjectProcedure, d.Name(), p.Name, storedProcedure{
+	if err := putObject(ctx, engine.ObjectProcedure, d.Name(), p.Name, storedProcedure{
 		Name: p.Name, Create: create, SQLMode: p.SqlMode,
 		Created: p.CreatedAt.UnixMicro(), Modified: p.ModifiedAt.UnixMicro(),
-	})
+	}); err != nil {
+		return err
+	}
+	return s.ownRoutine(ctx, tableName{d.Name(), p.Name}, "PROCEDURE")
 }
 
 // DropStoredProcedure implements sql.StoredProcedureDatabase.

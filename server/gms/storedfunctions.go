@@ -334,8 +334,11 @@ func (s *Session) createFunction(ctx *sql.Context, f *storedFunction, create str
 		s.Warn(&sql.Warning{Level: "Note", Code: 1585, Message: fmt.Sprintf("This function '%s' has the same name as a native function", name.Name)})
 	}
 	now := ctx.QueryTime().UnixMicro()
-	return putObject(ctx, engine.ObjectFunction, name.Database, name.Name,
-		storedProcedure{Name: name.Name, Create: create, SQLMode: sql.LoadSqlMode(ctx).String(), Created: now, Modified: now})
+	if err := putObject(ctx, engine.ObjectFunction, name.Database, name.Name,
+		storedProcedure{Name: name.Name, Create: create, SQLMode: sql.LoadSqlMode(ctx).String(), Created: now, Modified: now}); err != nil {
+		return err
+	}
+	return s.ownRoutine(ctx, name, "FUNCTION")
 }
 
 // routineType returns a type without its character set.
@@ -524,4 +527,20 @@ func parseShowFunction(l *lexer) (ast.Statement, error) {
 		return nil, err
 	}
 	return stmt, nil
+}
+
+// ownRoutine lets the session's account execute and alter a routine that it has made.
+func (s *Session) ownRoutine(ctx *sql.Context, name tableName, kind string) error {
+	if s.internal || s.b.users == nil || s.hasRoutine(ctx, name, kind, sql.PrivilegeType_Execute) && s.hasRoutine(ctx, name, kind, sql.PrivilegeType_AlterRoutine) {
+		return nil
+	}
+	return s.editAccounts(ctx, func(e *accountEdit) error {
+		u, err := e.account(s.account)
+		if u == nil || err != nil {
+			return err
+		}
+		u.PrivilegeSet.AddRoutine(name.Database, name.Name, kind == "PROCEDURE", sql.PrivilegeType_Execute, sql.PrivilegeType_AlterRoutine)
+		e.put(u)
+		return nil
+	}, nil)
 }
