@@ -161,6 +161,9 @@ func triggerText(l *lexer, database string) (string, bool) {
 	if !ok || !l.accept("for", "each", "row") {
 		return "", false
 	}
+	if l.acceptOne("follows", "precedes") != "" { // see storedTrigger
+		l.next()
+	}
 	return strings.ToUpper(time+" "+event) + " ON " + quoteName(database) + "." + quoteName(table) + " FOR EACH ROW " + l.rest(), true
 }
 

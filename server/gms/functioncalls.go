@@ -147,7 +147,7 @@ func (c *functionCall) Eval(ctx *sql.Context, row sql.Row) (any, error) {
 	result := &local{name: c.String(), typ: c.f.returns}
 	r := &routine{s: s, db: c.f.name.Database, runner: s.b.runner, result: result}
 	done := false
-	err = s.inside(ctx, program{name: c.f.key(), database: c.f.name.Database, mode: c.f.mode, definer: c.f.definer, invoker: c.f.invoker},
+	err = s.inside(ctx, program{kind: programFunction, name: c.f.key(), database: c.f.name.Database, mode: c.f.mode, definer: c.f.definer, invoker: c.f.invoker},
 		func() error {
 			j, err := r.statement(ctx, c.f.body, top)
 			done = j != nil && j.returned

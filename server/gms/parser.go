@@ -171,6 +171,13 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 			}
 		}
 	}
+	if d, ok := stmt.(*ast.DDL); ok && d.TriggerSpec != nil && d.TriggerSpec.Body != nil && !p.routine && served(ctx) && sctx != nil {
+		if s, ok := sctx.Session.(*Session); ok {
+			if err := s.checkTrigger(sctx, d); err != nil {
+				return err
+			}
+		}
+	}
 	if sctx != nil && !p.routine {
 		if s, ok := sctx.Session.(*Session); ok {
 			s.sent(stmt)

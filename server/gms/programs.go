@@ -2,15 +2,18 @@ package gms
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/vitess/go/mysql"
+	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
 	"sextant/engine"
 )
 
 // program is how a stored program runs: as whom and under what settings.
 type program struct {
+	kind     programKind
 	name     tableName // among those that run
 	database string    // the current one while it runs
 	mode     string    // sql_mode of its making
@@ -94,6 +97,9 @@ func (s *Session) inside(ctx *sql.Context, p program, run func() error) error {
 		return err
 	}
 	defer leave()
+	outer := s.calls.within
+	s.calls.within = &caller{kind: p.kind, up: outer, used: s.tablesUsed(ctx)}
+	defer func() { s.calls.within = outer }()
 	info := ctx.GetLastQueryInfo()
 	rows, found, id := info.RowCount.Load(), info.FoundRows.Load(), info.LastInsertId.Load()
 	answer, warnings := s.command.ok, s.Warnings()
@@ -105,6 +111,88 @@ func (s *Session) inside(ctx *sql.Context, p program, run func() error) error {
 	info.FoundRows.Store(found)
 	info.LastInsertId.Store(id)
 	s.keepWarnings(warnings)
+	return err
+}
+
+// caller is a statement that runs a function or a trigger.
+type caller struct {
+	kind programKind // of what it runs
+	up   *caller     // of the one around it
+	used map[tableName]bool
+}
+
+// tablesUsed returns the tables of the statement that runs, those under views too.
+func (s *Session) tablesUsed(ctx *sql.Context) map[tableName]bool {
+	if s.used == nil {
+		s.used = map[tableName]bool{}
+		stmt := s.calls.stmt
+		if s.depth == 0 {
+			stmt = s.locks.stmt
+		}
+		s.noteTables(ctx, stmt, s.GetCurrentDatabase())
+	}
+	return s.used
+}
+
+func (s *Session) noteTables(ctx *sql.Context, stmt ast.Statement, database string) {
+	eachName(stmt, database, func(t tableName, _ bool) {
+		t.Database, t.Name = strings.ToLower(t.Database), strings.ToLower(t.Name)
+		if s.used[t] {
+			return
+		}
+		s.used[t] = true
+		var v storedView
+		if ok, err := getObject(ctx, engine.ObjectView, t.Database, t.Name, &v); !ok || err != nil {
+			return
+		}
+		if of, err := ast.Parse(v.Text); err == nil {
+			s.noteTables(ctx, of, t.Database)
+		}
+	})
+}
+
+// eachName calls f for the tables that a statement names.
+func eachName(stmt ast.Statement, database string, f func(t tableName, write bool)) {
+	switch n := stmt.(type) {
+	case nil:
+		return
+	case *ast.Insert:
+		f(fullName(n.Table, database), true)
+	case *ast.Load:
+		f(fullName(n.Table, database), true)
+	}
+	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+		if t, ok := n.(*ast.AliasedTableExpr); ok {
+			if name, ok := t.Expr.(ast.TableName); ok {
+				write := false
+				if t.AsOf != nil {
+					if v, ok := t.AsOf.Time.(*ast.SQLVal); ok {
+						ref, _ := parseReference(string(v.Val))
+						write = ref.lock >= lockWrite
+					}
+				}
+				f(fullName(name, database), write)
+			}
+		}
+		return true, nil
+	}, stmt)
+}
+
+// mayWrite returns the error of a statement of a function or a trigger that writes a table
+// of a statement around it.
+func (s *Session) mayWrite(stmt ast.Statement) (err error) {
+	if s.calls.within == nil {
+		return nil
+	}
+	eachName(stmt, s.GetCurrentDatabase(), func(t tableName, write bool) {
+		key := tableName{strings.ToLower(t.Database), strings.ToLower(t.Name)}
+		for c := s.calls.within; c != nil && write; c = c.up {
+			if c.used[key] {
+				err = mysql.NewSQLError(1442, "HY000", "Can't update table '%s' in stored function/trigger because it is already used "+
+					"by statement which invoked this stored function/trigger.", t.Name)
+			}
+		}
+	})
 	return err
 }
 

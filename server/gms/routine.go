@@ -28,6 +28,11 @@ type routine struct {
 type calls struct {
 	running []tableName
 	parsed  map[string]*storedFunction // by their texts
+	// triggers have been parsed; by their databases and what is stored of them.
+	triggers map[string]*trigger
+	placed   placedTrigger // by the CREATE TRIGGER that runs
+	within   *caller       // of the innermost function or trigger that runs, nil: none
+	stmt     ast.Statement // that runs of the innermost program
 	// args are the variables among the arguments of the CALL that a procedure is about
 	// to run, by position.
 	args map[int]*local
@@ -361,6 +366,11 @@ func (r *routine) simple(ctx *sql.Context, stmt ast.Statement, sc *scope) error 
 		return r.signal(ctx, n, condition{}, sc)
 	case *ast.Resignal:
 		return r.resignal(ctx, n, sc)
+	}
+	if in := r.s.calls.within; in != nil { // also of a procedure that it calls
+		if err := (&programCheck{kind: in.kind}).allowed(stmt); err != nil {
+			return err
+		}
 	}
 	c, err := sc.copy(ctx, stmt)
 	if err != nil {

@@ -24,6 +24,7 @@ const (
 type triggerOf struct {
 	time, event string // "before" …, "insert" …
 	columns     []string
+	generated   []string // of them
 }
 
 // checkProgram returns MySQL's error of a body that may not be made one of a stored
@@ -315,6 +316,12 @@ func (c *programCheck) set(n *ast.Set, sc *checkScope) error {
 					return err
 				}
 				return mysql.NewSQLError(1362, "HY000", "Updating of %s row is not allowed in %strigger", strings.ToUpper(row), after)
+			}
+			if err := c.column(e.Name); err != nil {
+				return err
+			}
+			if slices.ContainsFunc(c.trigger.generated, func(column string) bool { return sameName(column, name) }) {
+				return mysql.NewSQLError(3105, "HY000", "The value specified for generated column '%s' in table '%s' is not allowed.", name, row)
 			}
 		case row == "" && sc.scope.find(strings.ToLower(name)) == nil && !settable(name):
 			return mysql.NewSQLError(1193, "HY000", "Unknown system variable '%s'", name)
