@@ -244,6 +244,9 @@ func (c *client) run(ctx context.Context, query string, parsed ast.Statement, bi
 	if err == nil {
 		err = sets.finish()
 	}
+	if err == nil {
+		err = sets.sendOuts(sctx)
+	}
 	if err != nil {
 		return sets.any || sets.called, statementError(of, err)
 	}

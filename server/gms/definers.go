@@ -262,15 +262,6 @@ func quoteText(s string) string {
 	return "'" + strings.NewReplacer(`\`, `\\`, "'", "''", "\n", `\n`, "\x00", `\0`).Replace(s) + "'"
 }
 
-// definerOf returns the definer in a text of canonical as columns have it, user@host.
-func definerOf(create string) string {
-	h, ok := newObjectHead(create)
-	if !ok || !h.defined {
-		return ""
-	}
-	return h.definer.User + "@" + h.definer.Host
-}
-
 // modes are the SQL modes in the order in which MySQL lists them.
 var modes = []string{
 	"REAL_AS_FLOAT", "PIPES_AS_CONCAT", "ANSI_QUOTES", "IGNORE_SPACE", "ONLY_FULL_GROUP_BY", "NO_UNSIGNED_SUBTRACTION",
@@ -316,12 +307,6 @@ func (b *builder) showObject(ctx *sql.Context, s *Session, n sql.Node, r sql.Row
 			if h, ok := newTriggerHead(t.Create); ok {
 				row[2] = t.Create[:h.from] + quoteName(h.table) + t.Create[h.to:]
 			}
-		case *plan.ShowTriggers:
-			var t storedTrigger
-			if _, err := getObject(ctx, engine.ObjectTrigger, n.Database().Name(), name, &t); err != nil {
-				return nil, err
-			}
-			row[6], row[7] = modeText(t.SQLMode), definerOf(t.Create)
 		case *plan.ShowCreateEvent:
 			row[1] = modeText(n.Event.SqlMode)
 			row[3] = eventText(n.Event)

@@ -31,6 +31,7 @@ var schemaReaders = map[string]schemaReader{
 	information_schema.InnoDBTablestatsName: innodbStatsRows,
 	information_schema.RoutinesTableName:    routineRows,
 	information_schema.ParametersTableName:  parameterRows,
+	information_schema.TriggersTableName:    triggerRows,
 	// COLUMN_STATISTICS has the histograms of ANALYZE … UPDATE HISTOGRAM; the planner's has
 	// the statistics of indexes, which mysqldump would take for them.
 	information_schema.ColumnStatisticsTableName: func(*sql.Context, *Session, sql.Catalog) ([]sql.Row, error) { return nil, nil },

@@ -31,8 +31,11 @@ type calls struct {
 	// triggers have been parsed; by their databases and what is stored of them.
 	triggers map[string]*trigger
 	placed   placedTrigger // by the CREATE TRIGGER that runs
-	within   *caller       // of the innermost function or trigger that runs, nil: none
-	stmt     ast.Statement // that runs of the innermost program
+	// signalled is the error of the last SIGNAL, items what it has besides.
+	signalled error
+	items     map[string]string
+	within    *caller       // of the innermost function or trigger that runs, nil: none
+	stmt      ast.Statement // that runs of the innermost program
 	// args are the variables among the arguments of the CALL that a procedure is about
 	// to run, by position.
 	args map[int]*local
@@ -103,11 +106,10 @@ func (b *builder) call(ctx *sql.Context, s *Session, n *plan.Call, row sql.Row) 
 		if args[i] != nil {
 			err = args[i].assign(ctx, l.value, l.typ)
 		} else {
-			switch v := n.Params[i].(type) {
-			case *expression.UserVar:
+			if v, ok := n.Params[i].(*expression.UserVar); ok {
 				err = ctx.SetUserVariable(ctx, v.Name, l.value, l.typ)
-			case *expression.ProcedureParam: // of a trigger
-				err = v.Set(ctx, l.value, l.typ)
+			} else if s.results != nil && s.depth == 0 {
+				s.results.outs = append(s.results.outs, *l)
 			}
 		}
 		if err != nil {
@@ -129,8 +131,7 @@ func (r *routine) body(ctx *sql.Context, body ast.Statement, top *scope) error {
 
 // assignable reports whether an argument of a CALL can be an OUT parameter's.
 func (s *Session) assignable(e sql.Expression, i int) bool {
-	switch e.(type) {
-	case *expression.UserVar, *expression.ProcedureParam:
+	if _, ok := e.(*expression.UserVar); ok {
 		return true
 	}
 	if c, ok := s.locks.stmt.(*ast.Call); ok && s.depth == 0 && i < len(c.Params) {
@@ -330,6 +331,12 @@ func (r *routine) simple(ctx *sql.Context, stmt ast.Statement, sc *scope) error 
 	case *ast.Declare:
 		return r.declare(ctx, n, sc)
 	case *ast.Set:
+		if d, err := diagnosticsOf(n); d != nil || err != nil {
+			if err == nil {
+				err = d.run(ctx, r.s, sc)
+			}
+			return err
+		}
 		for _, e := range n.Exprs {
 			if err := r.set(ctx, n, e, sc); err != nil {
 				return err
@@ -492,13 +499,4 @@ func (r *routine) nested(ctx *sql.Context, n *ast.Call, sc *scope) error {
 	_, _, err = r.run(ctx, call)
 	r.s.calls.args = nil
 	return err
-}
-
-// NewStoredProcParam implements sql.Session. The planner would take a parameter of any
-// procedure that the session has called for a column of its name in a trigger's CALL.
-func (s *Session) NewStoredProcParam(name string, p *sql.StoredProcParam) *sql.StoredProcParam {
-	if s.b.mysql {
-		return p
-	}
-	return s.BaseSession.NewStoredProcParam(name, p)
 }

@@ -302,6 +302,11 @@ func (c *programCheck) set(n *ast.Set, sc *checkScope) error {
 		c.returns = true
 		return c.names(e)
 	}
+	if d, err := diagnosticsOf(n); err != nil {
+		return err
+	} else if d != nil {
+		return sc.hasVariables(d.variables())
+	}
 	for _, e := range n.Exprs {
 		name, row := e.Name.Name.String(), e.Name.Qualifier.Name.String()
 		switch {

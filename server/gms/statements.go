@@ -22,6 +22,7 @@ var grammars = newGrammars()
 func newGrammars() map[string]grammar {
 	grammars := map[string]grammar{
 		"do":                    parseDo,
+		"get":                   parseGetDiagnostics,
 		"analyze":               tableAdmin("analyze", analyzeTable),
 		"check":                 tableAdmin("check", checkTable),
 		"checksum":              tableAdmin("checksum", checksumTable),
@@ -41,6 +42,7 @@ func newGrammars() map[string]grammar {
 		"show replicas":         emptySet("SHOW REPLICAS", "Server_Id", "Host", "Port", "Source_Id", "Replica_UUID"),
 		"show function":         parseShowFunction,
 		"show create":           parseShowCreate,
+		"show triggers":         parseShowTriggers,
 		"create function":       parseCreateFunction,
 		"create definer":        parseCreateFunction,
 		"alter function":        parseAlterFunction,

@@ -24,6 +24,7 @@ type trigger struct {
 	storedTrigger
 	table, time, event string // of lower case but for the table
 	body               ast.Statement
+	text               string // of the body
 	definer            accountName
 }
 
@@ -110,6 +111,10 @@ func (s *Session) parseTrigger(ctx *sql.Context, database string, data []byte) (
 		return nil, nil
 	}
 	x.table, x.time, x.event = ddl.Table.Name.String(), strings.ToLower(ddl.TriggerSpec.Time), strings.ToLower(ddl.TriggerSpec.Event)
+	for !h.l.accept("for", "each", "row") && h.l.kind != 0 {
+		h.l.next()
+	}
+	x.text = h.l.rest()
 	x.body, x.definer = ddl.TriggerSpec.Body, h.definer
 	return x, nil
 }
