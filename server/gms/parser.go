@@ -41,6 +41,9 @@ func (p *parser) parse(ctx context.Context, query string, f func(marked string) 
 		marked, made = withMarks(q)
 		return made.sentError(f(marked))
 	})
+	if err == nil && served(ctx) {
+		err = setOperations(query, stmt)
+	}
 	if err == nil {
 		err = p.after(ctx, query, *stmt, made)
 	} else if served(ctx) && partitioned(query) {

@@ -59,7 +59,7 @@ func (e edits) positions(stmt ast.Statement) {
 // words out that change nothing here, and returns where. Texts without such words are
 // returned as they are.
 func withMarks(query string) (string, edits) {
-	r := marking{q: query}
+	r := marking{q: query, opened: true, closing: map[int]string{}}
 	for at := 0; at < len(query); {
 		word, end := nextWord(query, at)
 		if word == "" {
@@ -72,6 +72,9 @@ func withMarks(query string) (string, edits) {
 		}
 		r.end = end
 		r.token(token, at)
+		if text := r.closing[r.end]; text != "" {
+			r.put(r.end, r.end, text)
+		}
 		copy(r.before[1:], r.before[:])
 		r.before[0] = wordAt{token, at}
 		at = max(r.end, r.done)
@@ -103,9 +106,12 @@ type marking struct {
 	first   [3]string // the statement's first words
 	options string    // of which statement the options follow
 	setting bool      // in the list of a SET
+	reading bool      // behind SELECT or DUPLICATE KEY
 	depth   int       // of parentheses, since SET
 	braces  int
-	hinted  int // where the last index hint has its INDEX
+	hinted  int            // where the last index hint has its INDEX
+	opened  bool           // nothing but parentheses stands before the token
+	closing map[int]string // what is put behind a position
 }
 
 // put replaces a part of the text.
@@ -154,15 +160,20 @@ func (r *marking) token(token string, at int) {
 			r.put(last.at, r.end, memberMark)
 		}
 	case "default":
-		if next, _ := r.follows(r.end); next == "(" && reads[r.first[0]] {
+		if next, _ := r.follows(r.end); next == "(" && (reads[r.first[0]] || r.reading) {
 			r.put(at, r.end, defaultMark)
 		}
+	case "select", "duplicate":
+		if create := r.first[0] == "create" && (r.first[1] == "table" || r.first[2] == "table"); create && !r.reading && last.text != "as" && r.depth == 0 {
+			r.put(at, r.end, "as select")
+		}
+		r.reading = true
 	case "set":
 		r.setting, r.depth = true, 0
 	case "where":
 		r.setting = false
 	case ";":
-		r.setting, r.first = false, [3]string{}
+		r.setting, r.reading, r.first = false, false, [3]string{}
 	case "(":
 		r.depth++
 	case ")":
@@ -175,6 +186,7 @@ func (r *marking) token(token string, at int) {
 		}
 	}
 	r.word(token, at)
+	r.query(token, at)
 }
 
 // unmark completes a statement of a text with marks, in place. It looks everywhere in it,
