@@ -111,6 +111,13 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 			c.typ = types.Uint64
 		}
 		return c
+	case *expression.Convert:
+		if _, done := e.Child.(*exactDocument); types.IsJSON(e.Type(ctx)) && !done {
+			x, err := e.WithChildren(ctx, &exactDocument{e.Child})
+			if err == nil {
+				return x
+			}
+		}
 	case *expression.UnaryMinus:
 		if lit, ok := e.Child.(*expression.Literal); ok && lit.Value() == int64(math.MinInt64) || !types.IsInteger(e.Child.Type(ctx)) {
 			return nil

@@ -106,6 +106,13 @@ func (a *assigner) assign(ctx *sql.Context, column string, t sql.Type, v any) (a
 			return u, nil
 		}
 		return a.keep(ctx, column, truncated, members(ctx, t, v))
+	case k == sqltypes.TypeJSON:
+		if text, ok := v.(string); ok {
+			if doc, ok := exactText(text); ok {
+				return doc, nil
+			}
+		}
+		return v, nil
 	case k == sqltypes.Bit:
 		u, in, err := t.Convert(ctx, v)
 		if err == nil && in == sql.InRange {

@@ -52,6 +52,12 @@ func (b *Backend) Function(_ *sql.Context, _, name string) (sql.Function, bool) 
 	if f, ok := changer(name); ok {
 		return f, true
 	}
+	if f, ok := jsonReader(name); ok && b.mysql {
+		return f, true
+	}
+	if name == "str_to_date" && b.mysql {
+		return sql.Function2{Name: name, Fn: newStrToDate}, true
+	}
 	if move := offsets[name]; move != nil && b.mysql {
 		return sql.FunctionN{Name: name, Fn: func(ctx *sql.Context, args ...sql.Expression) (sql.Expression, error) {
 			e, err := move(ctx, args...)
