@@ -558,9 +558,13 @@ func (s *Session) Warn(w *sql.Warning) {
 		}
 		s.divided = true
 	}
-	if s.b.mysql && w.Level == "Note" && ignored[w.Code] {
+	if s.b.mysql && w.Level == "Note" && (ignored[w.Code] || w.Code == mysql.ERUnknownError) {
 		e := clientError(mysql.NewSQLError(mysql.ERUnknownError, "HY000", "%s", w.Message), s.GetCurrentDatabase())
-		w = &sql.Warning{Level: "Warning", Code: w.Code, Message: e.Message}
+		code := w.Code
+		if generic(code) {
+			code = e.Num
+		}
+		w = &sql.Warning{Level: "Warning", Code: code, Message: e.Message}
 	}
 	s.BaseSession.Warn(w)
 }

@@ -22,6 +22,7 @@ type objectHead struct {
 	definer             accountName
 	defined             bool // the statement names a definer
 	algorithm, security string
+	alter               bool // it is an ALTER VIEW
 	name                tableName
 	from, to            int    // of the name in the text
 	l                   *lexer // behind the name
@@ -31,7 +32,7 @@ type objectHead struct {
 func newObjectHead(create string) (h objectHead, ok bool) {
 	l := newLexer(plainComments(create))
 	h.l, h.algorithm, h.security = l, "UNDEFINED", "DEFINER"
-	if !l.accept("create") {
+	if h.alter = l.accept("alter"); !h.alter && !l.accept("create") {
 		return h, false
 	}
 	l.accept("or", "replace")
@@ -48,7 +49,7 @@ func newObjectHead(create string) (h objectHead, ok bool) {
 		case l.accept("sql", "security"):
 			h.security = strings.ToUpper(l.acceptOne("definer", "invoker"))
 		default:
-			if h.kind = l.acceptOne("view", "trigger", "procedure", "event"); h.kind == "" {
+			if h.kind = l.acceptOne("view", "trigger", "procedure", "event"); h.kind == "" || h.alter && h.kind != "view" {
 				return h, false
 			}
 		}
@@ -341,6 +342,7 @@ var schemaCompletions = map[string]func(ctx *sql.Context, row sql.Row) error{
 		row[3] = unquotedAccount(row[3])
 		return nil
 	},
+	information_schema.ViewsTableName: viewRow,
 	information_schema.RoutinesTableName: func(ctx *sql.Context, row sql.Row) error {
 		var p storedProcedure
 		ok, err := getObject(ctx, engine.ObjectProcedure, fmt.Sprint(row[2]), fmt.Sprint(row[3]), &p)

@@ -109,7 +109,7 @@ var sqlStates = map[int]string{
 	1317: "70100", 1318: "42000", 1364: "HY000", 1365: "22012", 1366: "HY000", 1370: "42000",
 	1406: "22001", 1451: "23000", 1452: "23000", 1568: "25001", 1582: "42000", 1644: "45000", 1690: "22003",
 	1074: "42000", 1172: "42000", 1410: "42000", 1701: "42000",
-	1115: "42000", 1792: "25006", 1416: "22003", 3140: "22032", 3141: "22032", 3146: "22032", 3154: "42000", 3665: "22035", 3819: "HY000",
+	1115: "42000", 1792: "25006", 1369: "HY000", 1416: "22003", 3140: "22032", 3141: "22032", 3146: "22032", 3154: "42000", 3665: "22035", 3819: "HY000",
 }
 
 // rewrite is one kind of the planner's messages and what MySQL says instead. $1…
@@ -150,6 +150,7 @@ var rewrites = []rewrite{
 		1451, "Cannot delete or update a parent row: a foreign key constraint fails (`$db`.`$2`, CONSTRAINT `$1` FOREIGN KEY REFERENCES `$3`)"),
 	rw("^cannot drop table `(.*)` as it is referenced in foreign key `(.*)`$", 3730,
 		"Cannot drop table '$1' referenced by a foreign key constraint '$2'."),
+	rw(`^Check constraint "(CHECK OPTION) (.*)" violated$`, 1369, "$1 failed '$2'"),
 	rw(`^Check constraint "(.*)" violated$`, 3819, "Check constraint '$1' is violated."),
 	rw("^SAVEPOINT (.*) does not exist$", 1305, "SAVEPOINT $1 does not exist"),
 	rw(`^stored procedure "(.*)" does not exist$`, 1305, "PROCEDURE $1 does not exist"),

@@ -42,7 +42,9 @@ func (p *parser) parse(ctx context.Context, query string, f func(marked string) 
 		return made.sentError(f(marked))
 	})
 	if err == nil && served(ctx) {
-		err = setOperations(query, stmt)
+		if err = setOperations(query, stmt); err == nil {
+			err = p.views(ctx.(*sql.Context), stmt)
+		}
 	}
 	if err == nil {
 		err = p.after(ctx, query, *stmt, made)
@@ -54,7 +56,11 @@ func (p *parser) parse(ctx context.Context, query string, f func(marked string) 
 
 // Parse implements sql.Parser.
 func (p *parser) Parse(ctx *sql.Context, query string, multi bool) (ast.Statement, string, string, error) {
-	return p.ParseWithOptions(ctx, query, ';', multi, sql.LoadSqlMode(ctx).ParserOptions())
+	stmt, one, rest, err := p.ParseWithOptions(ctx, query, ';', multi, sql.LoadSqlMode(ctx).ParserOptions())
+	if err == nil {
+		err = p.definesView(ctx, query, stmt)
+	}
+	return stmt, one, rest, err
 }
 
 // ParseWithOptions implements sql.Parser.
@@ -103,6 +109,9 @@ func (p *parser) ParseOneWithOptions(ctx context.Context, query string,
 		stmt, n, err = p.base.ParseOneWithOptions(ctx, marked, options)
 		return err
 	}, &stmt)
+	if err == nil {
+		err = p.definesView(ctx, query, stmt)
+	}
 	return stmt, made.sent(n), err
 }
 

@@ -147,6 +147,12 @@ func (r *marking) token(token string, at int) {
 		}
 	}
 	switch token {
+	case "alter":
+		if r.first[1] == "" {
+			if h, ok := newObjectHead(r.q[at:]); ok && h.alter {
+				r.put(at, r.end, "create or replace")
+			}
+		}
 	case "rollup":
 		if last.text == "with" {
 			r.put(len(strings.TrimRight(r.q[:last.at], " \t\r\n")), r.end, rollupMark)

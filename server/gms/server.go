@@ -115,6 +115,7 @@ func NewServer(o Options) (*Server, error) {
 	}
 	s.addReplicaStatus()
 	addInformationSchema()
+	addViewAuthorization()
 	s.engine = NewEngine(s.b)
 	s.b.users = s.engine.Analyzer.Catalog.MySQLDb
 	s.b.reload = s.reloadUsers
