@@ -75,6 +75,9 @@ func (b *Backend) Function(_ *sql.Context, _, name string) (sql.Function, bool) 
 	if name == defaultMark {
 		return sql.FunctionN{Name: name, Fn: newDefaultOf}, true
 	}
+	if name == nthFunction {
+		return sql.Function2{Name: name, Fn: newNth}, true
+	}
 	if name == assignFunction {
 		return sql.FunctionN{Name: name, Fn: func(_ *sql.Context, args ...sql.Expression) (sql.Expression, error) {
 			return newAssign(args...)

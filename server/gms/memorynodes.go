@@ -40,9 +40,12 @@ func (b *builder) keep(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		c.Child = &kept{Node: n.Child, full: sortOverflow, size: rowSize, most: max(most, 1)}
 		return b.plain(ctx, s, &c, r)
 	case *plan.Window:
-		c := *n
+		c, err := withRanges(ctx, n)
+		if err != nil {
+			return nil, err
+		}
 		c.Child = &kept{Node: n.Child, full: sortOverflow, size: twice}
-		return b.plain(ctx, s, &c, r)
+		return b.plain(ctx, s, c, r)
 	case *plan.Into:
 		c := *n
 		c.Child = &kept{Node: n.Child, full: tableOverflow, size: rowSize}

@@ -182,6 +182,11 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 			s.sent(stmt)
 		}
 	}
+	if containsFold(query, "over") && served(ctx) {
+		if err := windowFunctions(stmt); err != nil {
+			return err
+		}
+	}
 	scalars(stmt, unique)
 	if containsFold(query, "regexp") || containsFold(query, "rlike") {
 		regexpOperators(stmt)

@@ -239,7 +239,7 @@ func (m *viewMerger) selected(e ast.SelectExpr, sc *viewScope, v *mergedView) bo
 		}
 		return true
 	case *ast.AliasedExpr:
-		if groups(e.Expr) || windows(e.Expr) {
+		if groups(e.Expr) || windowed(e.Expr) {
 			return false
 		}
 		x := sc.expr(e.Expr)
@@ -272,11 +272,6 @@ func and(a, b ast.Expr) ast.Expr {
 // hasSubquery reports whether an expression has a subquery.
 func hasSubquery(e ast.Expr) bool {
 	return contains(e, func(n ast.SQLNode) bool { _, ok := n.(*ast.Subquery); return ok })
-}
-
-// windows reports whether an expression has a window function.
-func windows(e ast.Expr) bool {
-	return contains(e, func(n ast.SQLNode) bool { f, ok := n.(*ast.FuncExpr); return ok && f.Over != nil })
 }
 
 func contains(e ast.Expr, is func(ast.SQLNode) bool) bool {
