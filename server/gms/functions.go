@@ -19,6 +19,9 @@ type function struct {
 	args []sql.Expression
 }
 
+// anyArgs is the number of arguments of a function that takes several.
+const anyArgs = -1
+
 // functionDef is what a function is. eval gets the values of the arguments.
 type functionDef struct {
 	name string
@@ -88,7 +91,7 @@ func (b *Backend) Function(_ *sql.Context, _, name string) (sql.Function, bool) 
 		return nil, false
 	}
 	return sql.FunctionN{Name: d.name, Fn: func(_ *sql.Context, args ...sql.Expression) (sql.Expression, error) {
-		if len(args) != d.args {
+		if d.args != anyArgs && len(args) != d.args {
 			return nil, sql.ErrInvalidArgumentNumber.New(d.name, d.args, len(args))
 		}
 		return &function{def: d, args: args}, nil
@@ -177,6 +180,7 @@ var functions = map[string]*functionDef{
 	"format_bytes":      {name: "format_bytes", args: 1, typ: types.Text, eval: formatBytes},
 	"format_pico_time":  {name: "format_pico_time", args: 1, typ: types.Text, eval: formatPicoTime},
 	invertFunction:      {name: "~", args: 1, typ: types.Uint64, eval: invert},
+	intervalFunction:    {name: "interval", args: anyArgs, typ: types.Int64, eval: intervalIndex},
 	memberFunction:      {name: "member of", args: 2, typ: types.Boolean, eval: memberOf},
 	"is_used_lock":      {name: "is_used_lock", args: 1, typ: types.Uint64, eval: isUsedLock},
 }

@@ -182,6 +182,9 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 			s.sent(stmt)
 		}
 	}
+	if served(ctx) && (containsFold(query, "group_concat") || containsFold(query, "instr") || containsFold(query, "extract")) {
+		functionCalls(stmt)
+	}
 	if containsFold(query, "over") && served(ctx) {
 		if err := windowFunctions(stmt); err != nil {
 			return err

@@ -22,7 +22,7 @@ const (
 )
 
 // markedWords are the words that the marks stand for.
-var markedWords = strings.NewReplacer(anyMark, "any", someMark, "some", allMark, "all", assignMark, ":=", rollupMark, " with rollup", memberMark, "member of", defaultMark, "default")
+var markedWords = strings.NewReplacer(anyMark, "any", someMark, "some", allMark, "all", assignMark, ":=", rollupMark, " with rollup", memberMark, "member of", defaultMark, "default", intervalFunction, "interval")
 
 // unmarked returns a text with the words that the marks stand for, as it was sent.
 func unmarked(query string) string {
@@ -112,6 +112,9 @@ type marking struct {
 	hinted  int            // where the last index hint has its INDEX
 	opened  bool           // nothing but parentheses stands before the token
 	closing map[int]string // what is put behind a position
+	rowsAt  int            // the depth of VALUES ROW(…), ROW(…), plus one
+	alias   string         // of the table of a DELETE
+	aliased string         // the table
 }
 
 // put replaces a part of the text.
@@ -191,6 +194,7 @@ func (r *marking) token(token string, at int) {
 			}
 		}
 	}
+	r.form(token, at)
 	r.word(token, at)
 	r.query(token, at)
 }
