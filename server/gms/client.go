@@ -150,6 +150,7 @@ func (c *client) parse(ctx context.Context, text string) (parsed ast.Statement, 
 		return nil, text, "", emptyQuery(text)
 	}
 	if err != nil {
+		c.sess.ClearWarnings()
 		return nil, "", "", err
 	}
 	if one == "" {
@@ -243,6 +244,7 @@ func (c *client) run(ctx context.Context, query string, parsed ast.Statement, bi
 	if of == nil {
 		of, _ = c.sess.GetPreparedQuery(query)
 	}
+	c.sess.cleared = false
 	schema, rows, _, err := e.QueryWithBindings(sctx, query, parsed, bindings, &sql.QueryFlags{})
 	if err == nil {
 		err = sets.finish()
@@ -251,6 +253,9 @@ func (c *client) run(ctx context.Context, query string, parsed ast.Statement, bi
 		err = sets.sendOuts(sctx)
 	}
 	if err != nil {
+		if !c.sess.cleared { // it was not executed
+			c.sess.ClearWarnings()
+		}
 		return sets.any || sets.called, statementError(of, err)
 	}
 	if sets.called || types.IsOkResultSchema(schema) || schema == nil {

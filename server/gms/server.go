@@ -114,6 +114,7 @@ func NewServer(o Options) (*Server, error) {
 		return nil, err
 	}
 	s.addReplicaStatus()
+	addViewAuthorization()
 	s.engine = NewEngine(s.b)
 	s.b.users = s.engine.Analyzer.Catalog.MySQLDb
 	s.b.reload = s.reloadUsers
