@@ -254,7 +254,7 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 	switch n := n.(type) {
 	case *plan.Into:
 		if s.b.mysql && n.Outfile+n.Dumpfile != "" {
-			return nil, errFiles()
+			return b.intoFile(ctx, s, n, r)
 		}
 	case *plan.CreateDB:
 		if !s.b.mysql {
@@ -318,8 +318,8 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 			return b.accounts(ctx, s, n)
 		}
 	case *plan.LoadData:
-		if s.b.mysql && !n.Local {
-			return nil, errFiles()
+		if s.b.mysql {
+			return b.loadData(ctx, s, n)
 		}
 	case *plan.RenameTable:
 		if s.b.mysql {

@@ -35,12 +35,19 @@ func (p *parser) ParseSimple(query string) (ast.Statement, error) {
 // and where the marks are.
 func (p *parser) parse(ctx context.Context, query string, f func(marked string) error, stmt *ast.Statement) (string, edits, error) {
 	var made edits
-	err := withQuotedNames(served(ctx), rewriteForShare(query), func(q string) error {
+	var file *exchange
+	err := withQuotedNames(served(ctx), rewriteForShare(query), func(q string) (err error) {
 		var marked string
 		query = q
-		marked, made = withMarks(q)
+		if marked, file, err = exchanges(ctx, q); err != nil {
+			return err
+		}
+		marked, made = withMarks(marked)
 		return made.sentError(f(marked))
 	})
+	if err == nil && file != nil {
+		err = file.attach(ctx, *stmt)
+	}
 	if err == nil {
 		err = p.after(ctx, query, *stmt, made)
 	} else if served(ctx) && partitioned(query) {
