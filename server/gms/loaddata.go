@@ -56,6 +56,7 @@ type loadIter struct {
 	a       assigner
 	decode  func([]byte) ([]byte, bool)
 	charset string
+	ignored int64 // lines of IGNORE n LINES that have been read
 
 	fields []loadField
 	out    []int // the row's values, as places in the table
@@ -156,7 +157,7 @@ func (i *loadIter) encoding(ctx *sql.Context) error {
 
 // Next implements sql.RowIter.
 func (i *loadIter) Next(ctx *sql.Context) (sql.Row, error) {
-	for ; i.n.IgnoreNum > 0; i.n.IgnoreNum-- {
+	for ; i.ignored < i.n.IgnoreNum; i.ignored++ {
 		if err := i.in.skipLine(); err != nil {
 			return nil, err
 		}

@@ -14,10 +14,14 @@ func refusals(ctx context.Context, query string, stmt ast.Statement) error {
 	if !served(ctx) {
 		return nil
 	}
-	switch stmt.(type) {
+	switch n := stmt.(type) {
 	case *ast.DDL, *ast.AlterTable:
 		if partitioned(query) {
 			return errNotSupported("PARTITION BY")
+		}
+	case *ast.Prepare:
+		if n != nil && phrase(leading(n.Expr, 2), "load", "data") {
+			return mysql.NewSQLError(1295, "HY000", "This command is not supported in the prepared statement protocol yet")
 		}
 	}
 	if e, ok := stmt.(*ast.Explain); ok && strings.EqualFold(e.ExplainFormat, "json") {
