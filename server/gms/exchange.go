@@ -111,11 +111,6 @@ func exchanges(ctx context.Context, query string) (string, *exchange, error) {
 		if l.name(); l.accept(".") {
 			l.name()
 		}
-		if l.accept("partition") {
-			for l.kind != 0 && !l.accept(")") {
-				l.next()
-			}
-		}
 	case containsFold(query, "outfile") && words[0] != "create" && words[0] != "alter":
 		for l.next(); l.kind != 0; l.next() {
 			if l.accept("into", "outfile") {

@@ -34,6 +34,9 @@ func (p *parser) ParseSimple(query string) (ast.Statement, error) {
 // grammar lacks, and completes the statement. Returns the text that the statement is of
 // and where the marks are.
 func (p *parser) parse(ctx context.Context, query string, f func(marked string) error, stmt *ast.Statement) (string, edits, error) {
+	if err := noPartitions(ctx, query); err != nil {
+		return query, nil, err
+	}
 	var made edits
 	var file *exchange
 	err := withQuotedNames(served(ctx), rewriteForShare(query), func(q string) (err error) {
@@ -50,8 +53,6 @@ func (p *parser) parse(ctx context.Context, query string, f func(marked string) 
 	}
 	if err == nil {
 		err = p.after(ctx, query, *stmt, made)
-	} else if served(ctx) && partitioned(query) {
-		err = errNotSupported("PARTITION BY")
 	}
 	return query, made, err
 }
@@ -112,7 +113,7 @@ func (p *parser) ParseOneWithOptions(ctx context.Context, query string,
 
 // after completes a statement of query.
 func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, made edits) error {
-	if err := refusals(ctx, query, stmt); err != nil {
+	if err := refusals(ctx, stmt); err != nil {
 		return err
 	}
 	setNextTransaction(stmt)

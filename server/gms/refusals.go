@@ -10,15 +10,11 @@ import (
 
 // refusals returns MySQL's error for what the grammar takes and the planner refuses without a
 // number, or forgets.
-func refusals(ctx context.Context, query string, stmt ast.Statement) error {
+func refusals(ctx context.Context, stmt ast.Statement) error {
 	if !served(ctx) {
 		return nil
 	}
 	switch n := stmt.(type) {
-	case *ast.DDL, *ast.AlterTable:
-		if partitioned(query) {
-			return errNotSupported("PARTITION BY")
-		}
 	case *ast.Prepare:
 		if n != nil && phrase(leading(n.Expr, 2), "load", "data") {
 			return mysql.NewSQLError(1295, "HY000", "This command is not supported in the prepared statement protocol yet")
@@ -58,24 +54,4 @@ func groups(e ast.Expr) bool {
 		return !found, nil
 	}, e)
 	return found
-}
-
-// partitioned reports whether a text is the definition of a table with PARTITION BY.
-func partitioned(query string) bool {
-	w := leading(query, 2)
-	if !phrase(w, "create", "table") && !phrase(w, "alter", "table") || !containsFold(query, "partition") || containsFold(query, "select") {
-		return false
-	}
-	before := ""
-	for at := 0; at < len(query); {
-		word, end := nextWord(query, at)
-		if strings.EqualFold(word, "by") && strings.EqualFold(before, "partition") {
-			return true
-		}
-		if word != "" {
-			before = word
-		}
-		at = end
-	}
-	return false
 }
