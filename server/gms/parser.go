@@ -37,9 +37,13 @@ func (p *parser) parse(ctx context.Context, query string, f func(marked string) 
 	if err := noPartitions(ctx, query); err != nil {
 		return query, nil, err
 	}
+	query, err := explainFormats(ctx, query)
+	if err != nil {
+		return query, nil, err
+	}
 	var made edits
 	var file *exchange
-	err := withQuotedNames(served(ctx), rewriteForShare(query), func(q string) (err error) {
+	err = withQuotedNames(served(ctx), rewriteForShare(query), func(q string) (err error) {
 		var marked string
 		query = q
 		if marked, file, err = exchanges(ctx, q); err != nil {
@@ -152,12 +156,7 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 				r.PrivilegeLevel.TableRoutine = "" // everyLevel
 			}
 			if e, ok := stmt.(*ast.Explain); ok && s.b.mysql {
-				if strings.EqualFold(e.ExplainFormat, "traditional") {
-					e.ExplainFormat = ""
-				}
-				if e.ExplainFormat == "" && e.Analyze {
-					e.ExplainFormat = ast.TreeStr
-				}
+				explainFormat(e)
 			}
 		}
 	}

@@ -20,9 +20,6 @@ func refusals(ctx context.Context, stmt ast.Statement) error {
 			return mysql.NewSQLError(1295, "HY000", "This command is not supported in the prepared statement protocol yet")
 		}
 	}
-	if e, ok := stmt.(*ast.Explain); ok && strings.EqualFold(e.ExplainFormat, "json") {
-		return errNotSupported("EXPLAIN FORMAT=JSON")
-	}
 	return ast.Walk(func(n ast.SQLNode) (bool, error) {
 		switch n := n.(type) {
 		case *ast.MatchExpr:
