@@ -164,6 +164,9 @@ const (
 // Source: MySQL's condition filtering (COND_FILTER_EQUALITY and its like), with the
 // statistics of indexes for the columns that have one.
 func (e *explaining) share(a *access, c sql.Expression) float64 {
+	if f, ok := e.histogramShare(a, c); ok {
+		return f
+	}
 	switch c := c.(type) {
 	case *expression.And:
 		return e.share(a, c.LeftChild) * e.share(a, c.RightChild)
@@ -187,6 +190,55 @@ func (e *explaining) share(a *access, c sql.Expression) float64 {
 		return shareLess
 	}
 	return 1
+}
+
+// histogramShare is the share of a comparison of a column that has a histogram with a value.
+func (e *explaining) histogramShare(a *access, c sql.Expression) (float64, bool) {
+	x, ok := c.(expression.Comparer)
+	if !ok || a.of == nil {
+		return 0, false
+	}
+	f, field := x.Left().(*expression.GetField)
+	v, literal := x.Right().(*expression.Literal)
+	turned := !field
+	if turned {
+		f, field = x.Right().(*expression.GetField)
+		v, literal = x.Left().(*expression.Literal)
+	}
+	if !field || !literal || v.Value() == nil || !strings.EqualFold(f.Table(), a.table) {
+		return 0, false
+	}
+	st, err := e.s.b.stats.of(e.ctx, a.of)
+	at := slices.IndexFunc(a.of.shape.schema, func(c *sql.Column) bool { return sameName(c.Name, f.Name()) })
+	if err != nil || st == nil || at < 0 {
+		return 0, false
+	}
+	all, err := histogramsOf(st.stored)
+	h := all[a.of.shape.def.Columns[at].ID]
+	if err != nil || h == nil {
+		return 0, false
+	}
+	below, equal, err := h.shares(e.ctx, a.of.shape.schema[at].Type, v.Value())
+	if err != nil {
+		return 0, false
+	}
+	above := max(0, 1-h.Nulls-below-equal)
+	if turned {
+		below, above = above, below
+	}
+	switch c.(type) {
+	case *expression.Equals, *expression.NullSafeEquals:
+		return equal, true
+	case *expression.LessThan:
+		return below, true
+	case *expression.LessThanOrEqual:
+		return below + equal, true
+	case *expression.GreaterThan:
+		return above, true
+	case *expression.GreaterThanOrEqual:
+		return above + equal, true
+	}
+	return 0, false
 }
 
 // shareOf is the share of one value of a column.

@@ -29,9 +29,8 @@ var schemaReaders = map[string]schemaReader{
 	information_schema.InnoDBColumnsName:    innodbColumnRows,
 	information_schema.InnoDBFieldsName:     innodbFieldRows,
 	information_schema.InnoDBTablestatsName: innodbStatsRows,
-	// COLUMN_STATISTICS has the histograms of ANALYZE … UPDATE HISTOGRAM; the planner's has
-	// the statistics of indexes, which mysqldump would take for them.
-	information_schema.ColumnStatisticsTableName: func(*sql.Context, *Session, sql.Catalog) ([]sql.Row, error) { return nil, nil },
+	// The planner's has the statistics of indexes, which mysqldump would take for histograms.
+	information_schema.ColumnStatisticsTableName: columnStatisticsRows,
 }
 
 // addInformationSchema has the planner's catalogs that are made from now on read those

@@ -323,8 +323,11 @@ func tableAdmin(verb string, f func(ctx *sql.Context, s *Session, t tableName) (
 			return nil, nil
 		}
 		tables := l.tableNames()
-		if tables == nil || verb == "analyze" && l.kind != 0 && l.kind != ';' {
-			return nil, nil // of histograms
+		if tables == nil {
+			return nil, nil
+		}
+		if verb == "analyze" && (l.is("update") || l.is("drop")) {
+			return parseHistogram(l, tables)
 		}
 		for l.acceptOne("quick", "fast", "medium", "extended", "changed", "use_frm") != "" || l.accept("for", "upgrade") {
 		}
