@@ -71,6 +71,9 @@ func explainFormat(e *ast.Explain) {
 
 // explain builds EXPLAIN.
 func (b *builder) explain(ctx *sql.Context, s *Session, n *plan.DescribeQuery) (sql.RowIter, error) {
+	if err := checkSimple(ctx, s, n.Child); err != nil {
+		return nil, err
+	}
 	var made measures
 	if n.Format.Analyze {
 		var err error

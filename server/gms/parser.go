@@ -117,6 +117,10 @@ func (p *parser) ParseOneWithOptions(ctx context.Context, query string,
 
 // after completes a statement of query.
 func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, made edits) error {
+	if e, ok := stmt.(*ast.Explain); ok && served(ctx) {
+		explainFormat(e)
+		return p.after(ctx, query, e.Statement, made)
+	}
 	if err := refusals(ctx, stmt); err != nil {
 		return err
 	}
@@ -154,9 +158,6 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 			}
 			if r, ok := stmt.(*ast.RevokePrivilege); ok && s.b.mysql && r.Auth.AuthType == ast.AuthType_REVOKE_ALL {
 				r.PrivilegeLevel.TableRoutine = "" // everyLevel
-			}
-			if e, ok := stmt.(*ast.Explain); ok && s.b.mysql {
-				explainFormat(e)
 			}
 		}
 	}
