@@ -33,6 +33,7 @@ type client struct {
 	// inTransaction: a transaction is counted in the server's gate.
 	inTransaction atomic.Bool
 	tracked       tracked
+	traffic       protocol.Traffic // that is counted
 }
 
 var _ protocol.Session = (*client)(nil)
@@ -59,6 +60,7 @@ func (c *client) open(ctx context.Context) error {
 	processes.ConnectionReady(c.sess)
 	c.h.clients.Store(c.conn.ID(), c)
 	c.srv().b.sessions.Store(c.conn.ID(), c.sess)
+	c.srv().b.connected()
 	c.Changes() // those of the beginning are none
 	return nil
 }
@@ -182,6 +184,7 @@ func (c *client) sandboxed(parsed ast.Statement) error {
 
 // command runs one statement and writes its result.
 func (c *client) command(ctx context.Context, query string, parsed ast.Statement, bindings map[string]ast.Expr, w *protocol.Results) (err error) {
+	c.countCommand(parsed)
 	defer c.leave()
 	defer c.sess.ofExecute(parsed)()
 	ctx, cancel := c.deadline(ctx, query)

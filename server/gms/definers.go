@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
-	"github.com/dolthub/go-mysql-server/sql/information_schema"
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
@@ -333,38 +332,4 @@ func (b *builder) showCreateView(ctx *sql.Context, s *Session, v *plan.SubqueryA
 		}
 	}
 	return sql.RowsToRowIter(rows...), nil
-}
-
-// schemaCompletions are what the planner's rows of tables of information_schema lack.
-var schemaCompletions = map[string]func(ctx *sql.Context, row sql.Row) error{
-	information_schema.EventsTableName: func(_ *sql.Context, row sql.Row) error {
-		row[3] = unquotedAccount(row[3])
-		return nil
-	},
-	information_schema.RoutinesTableName: func(ctx *sql.Context, row sql.Row) error {
-		var p storedProcedure
-		ok, err := getObject(ctx, engine.ObjectProcedure, fmt.Sprint(row[2]), fmt.Sprint(row[3]), &p)
-		if h, parsed := newObjectHead(p.Create); ok && parsed {
-			if _, ok := procedureText(h.l); ok {
-				row[15] = h.l.rest() // the planner's begins too late behind a quoted quote
-			}
-		}
-		return err
-	},
-}
-
-func completed(planners func(*sql.Context, sql.Catalog) (sql.RowIter, error), complete func(*sql.Context, sql.Row) error) schemaReader {
-	return func(ctx *sql.Context, _ *Session, cat sql.Catalog) ([]sql.Row, error) {
-		it, err := planners(ctx, cat)
-		if err != nil {
-			return nil, err
-		}
-		rows, err := sql.RowIterToRows(ctx, it)
-		for _, r := range rows {
-			if err := complete(ctx, r); err != nil {
-				return nil, err
-			}
-		}
-		return rows, err
-	}
 }

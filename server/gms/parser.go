@@ -142,7 +142,20 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 	if sctx != nil && sctx.Session != nil {
 		a.db = sctx.GetCurrentDatabase()
 		if s, ok := sctx.Session.(*Session); ok {
+			if s.b.mysql {
+				if err := s.like(sctx, stmt); err != nil {
+					return err
+				}
+			}
 			s.noteDirections(stmt)
+			if s.b.mysql {
+				if err := s.noteInvisible(stmt); err != nil {
+					return err
+				}
+				if err := s.convert(sctx, query, stmt); err != nil {
+					return err
+				}
+			}
 			s.upsert(stmt)
 			s.limit(sctx, stmt)
 			if s.b.mysql {

@@ -19,6 +19,10 @@ func refusals(ctx context.Context, stmt ast.Statement) error {
 		if n != nil && phrase(leading(n.Expr, 2), "load", "data") {
 			return mysql.NewSQLError(1295, "HY000", "This command is not supported in the prepared statement protocol yet")
 		}
+	case *ast.DDL, *ast.AlterTable:
+		if err := checkDefinition(stmt); err != nil {
+			return err
+		}
 	}
 	return ast.Walk(func(n ast.SQLNode) (bool, error) {
 		switch n := n.(type) {

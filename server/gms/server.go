@@ -120,7 +120,6 @@ func NewServer(o Options) (*Server, error) {
 		return nil, err
 	}
 	s.addReplicaStatus()
-	addInformationSchema()
 	nameExplain()
 	s.engine = NewEngine(s.b)
 	s.b.users = s.engine.Analyzer.Catalog.MySQLDb
@@ -154,6 +153,9 @@ func NewEngine(b *Backend) *sqle.Engine {
 	dropSorts(a)
 	a.Coster = joinCoster{a.Coster}
 	a.Catalog.StatsProvider = b.stats
+	if b.catalog = a.Catalog; b.mysql {
+		a.Catalog.InfoSchema = newInfoSchema(a.Catalog.InfoSchema, a.Catalog)
+	}
 	base := newBuilder(a.Overrides)
 	a.ExecBuilder = base
 	registerFunctions(a.Catalog)

@@ -41,6 +41,7 @@ type Session struct {
 	depth, dml int
 	statement
 	directions directions
+	invisible  map[string]bool // indexes that the statement declares INVISIBLE, by their columns
 	precisions timePrecisions
 	temps      temporaries
 	prepared   preparedStatements
