@@ -87,7 +87,7 @@ func withMarks(query string) (string, edits) {
 }
 
 // reads are the first words of the statements with DEFAULT(column).
-var reads = map[string]bool{"select": true, "(": true, "with": true, "update": true, "delete": true}
+var reads = map[string]bool{"explain": true, "describe": true, "desc": true, "select": true, "(": true, "with": true, "update": true, "delete": true}
 
 // wordAt is a word, in lower case, or a sign of a text, and where it begins.
 type wordAt struct {

@@ -75,6 +75,8 @@ type Session struct {
 	attributes map[string]string // of the connection; not changed once the session is known
 	port       string            // of the client's address
 	database   atomic.Pointer[string]
+	running    atomic.Pointer[sql.Node] // the plan of its last statement
+	measures   measures                 // of an EXPLAIN ANALYZE that runs, nil: none
 }
 
 type tableID = engine.TableID
