@@ -146,6 +146,7 @@ func NewEngine(b *Backend) *sqle.Engine {
 	guardNullSafeJoins(a)
 	guardPruning(a)
 	dropSorts(a)
+	planUnions(a)
 	a.Coster = joinCoster{a.Coster}
 	a.Catalog.StatsProvider = b.stats
 	base := newBuilder(a.Overrides)
