@@ -151,6 +151,7 @@ func NewEngine(b *Backend) *sqle.Engine {
 	a.Catalog.StatsProvider = b.stats
 	base := newBuilder(a.Overrides)
 	a.ExecBuilder = base
+	countSubqueries(a, base)
 	registerFunctions(a.Catalog)
 	e := sqle.New(a, &sqle.Config{})
 	e.ProcessList = processes{e.ProcessList}
