@@ -346,6 +346,12 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		return b.insert(ctx, s, n, r)
 	case *assigned:
 		return b.assigned(ctx, s, n, r)
+	case *plan.Update:
+		if s.b.mysql {
+			return b.update(ctx, s, n, r)
+		}
+	case *exactRows:
+		return b.base.Build(ctx, n.Node, r)
 	case *plan.UpdateSource:
 		if s.b.mysql {
 			c := *n
@@ -353,7 +359,9 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 			if err != nil {
 				return nil, err
 			}
-			c.UpdateExprs = exprs
+			if c.UpdateExprs = exprs; exprs.HasDerivedUpdates() {
+				c.Child = exactTable(n.Child)
+			}
 			return b.plain(ctx, s, &c, r)
 		}
 	case *plan.Filter:
