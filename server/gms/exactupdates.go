@@ -44,12 +44,13 @@ func (e *exactRows) PartitionRows(ctx *sql.Context, p sql.Partition) (sql.RowIte
 }
 
 // Updater implements sql.UpdatableTable. Whoever counts the changed rows of a table with
-// foreign keys asks their editor for the columns.
+// foreign keys asks their editor for the columns, and it cascades a changed text.
 func (e *exactRows) Updater(ctx *sql.Context) sql.RowUpdater {
 	u := e.table.Updater(ctx)
 	if keys, ok := u.(*plan.ForeignKeyHandler); ok {
-		c := *keys
-		c.Sch = exactSchema(keys.Sch)
+		c, e := *keys, *keys.Editor
+		c.Sch, e.Schema = exactSchema(keys.Sch), exactSchema(e.Schema)
+		c.Editor = &e
 		return &c
 	}
 	return u
