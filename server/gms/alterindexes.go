@@ -46,6 +46,7 @@ func (t *Table) CreateIndex(ctx *sql.Context, ix sql.IndexDef) error {
 		return err
 	}
 	sh := t.live(ctx)
+	s.newNames(sh.def, &ix)
 	if ix.Name == "" {
 		if ix.Name, err = sql.GenerateMySqlIndexName(ctx, ix, t); err != nil {
 			return err

@@ -293,7 +293,7 @@ func (c *client) writeRows(ctx *sql.Context, schema sql.Schema, rows sql.RowIter
 // sendRows sends the columns and rows of a result as they come.
 func (c *client) sendRows(ctx *sql.Context, schema sql.Schema, rows sql.RowIter, w *protocol.Results) error {
 	described := columns(ctx, schema)
-	addOrigins(c.sess.root, schema, described)
+	addOrigins(ctx, c.sess.root, schema, described)
 	if err := w.Columns(described); err != nil {
 		return err
 	}

@@ -131,6 +131,9 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 			s.limit(sctx, stmt)
 			if s.b.mysql {
 				functionalIndexes(stmt)
+				if err := s.alterClauses(stmt); err != nil {
+					return err
+				}
 				s.notePrecisions(sctx, stmt)
 			}
 			unique = s.uniqueRow

@@ -41,6 +41,7 @@ type Session struct {
 	depth, dml int
 	statement
 	directions directions
+	renamed    map[string]string // columns that the ALTER TABLE renames, see alterClauses
 	precisions timePrecisions
 	temps      temporaries
 	prepared   preparedStatements
