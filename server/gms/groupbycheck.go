@@ -1,12 +1,17 @@
 package gms
 
 import (
+	"regexp"
+	"strings"
+
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/analyzer"
+	"github.com/dolthub/go-mysql-server/sql/analyzer/analyzererrors"
 	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/transform"
 	"github.com/dolthub/go-mysql-server/sql/types"
+	"github.com/dolthub/vitess/go/mysql"
 )
 
 // groupByRule is the name of the planner's rule for ONLY_FULL_GROUP_BY.
@@ -59,6 +64,36 @@ func freeOfColumns(base analyzer.RuleFunc) analyzer.RuleFunc {
 		if err == nil {
 			_, _, err = base(ctx, a, plain, scope, sel, flags)
 		}
-		return n, transform.SameTree, err
+		return n, transform.SameTree, groupByError(ctx, n, err)
 	}
+}
+
+// notGrouped is the column in the errors of the planner's check, without its database.
+var notGrouped = regexp.MustCompile(`nonaggregated column '(.*?)'`)
+
+// groupByError gives an error of the planner's check MySQL's number, and the column its
+// database.
+func groupByError(ctx *sql.Context, n sql.Node, err error) error {
+	number := mysql.ERWrongFieldWithGroup
+	switch {
+	case sql.ErrNonAggregatedColumnWithoutGroupBy.Is(err):
+		number = mysql.ERMixOfGroupFuncAndFields
+	case !analyzererrors.ErrValidationGroupBy.Is(err) && !analyzererrors.ErrValidationGroupByOrderBy.Is(err):
+		return err
+	}
+	text := err.Error()
+	text = strings.ToUpper(text[:1]) + text[1:]
+	if at := notGrouped.FindStringSubmatchIndex(text); at != nil {
+		column, database := text[at[2]:at[3]], ""
+		transform.InspectExpressionsWithNode(ctx, n, func(_ *sql.Context, _ sql.Node, e sql.Expression) bool {
+			if f, ok := e.(*expression.GetField); ok && f.String() == column {
+				database = f.Database()
+			}
+			return database == ""
+		})
+		if database != "" {
+			text = text[:at[2]] + database + "." + text[at[2]:]
+		}
+	}
+	return mysql.NewSQLError(number, "42000", "%s", text)
 }
