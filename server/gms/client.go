@@ -359,7 +359,7 @@ func (c *client) told(err error) error {
 	}
 	db := ""
 	if c.sess != nil {
-		db = c.sess.GetCurrentDatabase()
+		db, err = c.sess.GetCurrentDatabase(), c.sess.notFound(err)
 	}
 	e := clientError(sql.CastSQLError(err), db)
 	return &protocol.Error{Number: uint16(e.Num), State: e.State, Message: e.Message}

@@ -62,6 +62,14 @@ func newGrammars() map[string]grammar {
 		"explain":               parseDescribe,
 		"alter instance":        parseAlterInstance,
 	}
+	withoutBinlog := func(l *lexer) (ast.Statement, error) {
+		name, _ := l.name()
+		if kind := grammars["flush "+strings.ToLower(name)]; kind != nil {
+			return kind(l)
+		}
+		return nil, nil
+	}
+	grammars["flush local"], grammars["flush no_write_to_binlog"], grammars["flush relay"] = withoutBinlog, withoutBinlog, noFlush
 	for _, name := range []string{
 		"HANDLER", "CREATE FUNCTION", "CREATE AGGREGATE FUNCTION", "ALTER FUNCTION", "CHANGE MASTER", "CHANGE REPLICATION",
 		"START SLAVE", "START REPLICA", "STOP SLAVE", "STOP REPLICA", "START GROUP_REPLICATION", "STOP GROUP_REPLICATION",
@@ -322,9 +330,12 @@ func tableAdmin(verb string, f func(ctx *sql.Context, s *Session, t tableName) (
 		if !l.accept("table") && !l.accept("tables") {
 			return nil, nil
 		}
-		tables := l.tableNames()
-		if tables == nil || verb == "analyze" && l.kind != 0 && l.kind != ';' {
-			return nil, nil // of histograms
+		tables, run, op := l.tableNames(), f, verb
+		if tables == nil {
+			return nil, nil
+		}
+		if h := l.histograms(); h != nil && verb == "analyze" {
+			run, op = h, "histogram"
 		}
 		for l.acceptOne("quick", "fast", "medium", "extended", "changed", "use_frm") != "" || l.accept("for", "upgrade") {
 		}
@@ -349,7 +360,7 @@ func tableAdmin(verb string, f func(ctx *sql.Context, s *Session, t tableName) (
 					return nil, sql.ErrNoDatabaseSelected.New()
 				}
 				full := t.Database + "." + t.Name
-				messages, err := f(ctx, s, t)
+				messages, err := run(ctx, s, t)
 				if err != nil {
 					return nil, err
 				}
@@ -358,7 +369,7 @@ func tableAdmin(verb string, f func(ctx *sql.Context, s *Session, t tableName) (
 						rows = append(rows, sql.Row{full, m.sum})
 						continue
 					}
-					rows = append(rows, sql.Row{full, verb, m.kind, m.text})
+					rows = append(rows, sql.Row{full, op, m.kind, m.text})
 				}
 			}
 			return rows, nil
