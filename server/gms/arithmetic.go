@@ -23,7 +23,8 @@ import (
 // not asked for statements that write.)
 var addRules = sync.OnceFunc(func() {
 	replaceGroupByCheck()
-	analyzer.OnceAfterAll = append(analyzer.OnceAfterAll, analyzer.Rule{Id: checkedRule, Apply: checkArithmetic})
+	replaceDropRules()
+	analyzer.OnceAfterAll = append(analyzer.OnceAfterAll, analyzer.Rule{Id: virtualChecksRule, Apply: addVirtualChecks}, analyzer.Rule{Id: checkedRule, Apply: checkArithmetic})
 })
 
 // checkedRule is the analyzer's rule that puts checked expressions in place of the planner's.

@@ -35,8 +35,8 @@ func createTable(ctx *sql.Context, t *Table, n *plan.ShowCreateTable) (string, e
 	}) {
 		parts = append(parts, foreignKeyText(def, fk))
 	}
-	for _, c := range n.Checks() {
-		text := fmt.Sprintf("CONSTRAINT %s CHECK (%s)", quoteName(c.Name), c.Expr)
+	for _, c := range t.shape.checks {
+		text := fmt.Sprintf("CONSTRAINT %s CHECK (%s)", quoteName(c.Name), c.CheckExpression)
 		if !c.Enforced {
 			text += " /*!80016 NOT ENFORCED */"
 		}
