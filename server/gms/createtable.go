@@ -121,7 +121,7 @@ func defaultText(ctx *sql.Context, c *sql.Column) (string, error) {
 	}
 	null := c.Default == nil || strings.EqualFold(c.Default.String(), "NULL")
 	if null {
-		if !c.Nullable || types.IsTextBlob(c.Type) || types.IsJSON(c.Type) || types.IsGeometry(c.Type) {
+		if !c.Nullable || types.IsTextBlob(c.Type) {
 			return "", nil
 		}
 		return "NULL", nil
