@@ -127,12 +127,16 @@ func defaultText(ctx *sql.Context, c *sql.Column) (string, error) {
 		return "NULL", nil
 	}
 	text := c.Default.String()
-	if t := c.Default.Type(ctx); !c.Default.IsLiteral() || types.IsTime(t) || types.IsText(t) || types.IsEnum(c.Type) || types.IsSet(c.Type) {
+	if t := c.Default.Type(ctx); !c.Default.IsLiteral() || types.IsTimespan(t) || types.IsText(t) || types.IsEnum(c.Type) || types.IsSet(c.Type) {
 		return text, nil
 	}
 	v, err := c.Default.Eval(ctx, nil)
 	if err != nil {
 		return "", err
+	}
+	if types.IsTime(c.Type) {
+		value, err := c.Type.SQL(ctx, nil, v)
+		return quoteText(value.ToString()), err
 	}
 	if types.IsBit(c.Type) {
 		return fmt.Sprintf("b'%b'", v), nil
