@@ -48,10 +48,11 @@ func checkArithmetic(ctx *sql.Context, _ *analyzer.Analyzer, n sql.Node, _ *plan
 }
 
 func check(ctx *sql.Context, e sql.Expression) (sql.Expression, transform.TreeIdentity, error) {
+	e, changed := withMembers(ctx, e)
 	if c := checked(ctx, e); c != nil {
 		return c, transform.NewTree, nil
 	}
-	return e, transform.SameTree, nil
+	return e, transform.TreeIdentity(!changed), nil
 }
 
 // checkSimple checks a SELECT of one table, for which the analyzer asks no rule of ours. The tree
