@@ -35,6 +35,9 @@ func (p *parser) ParseSimple(query string) (ast.Statement, error) {
 // and where the marks are.
 func (p *parser) parse(ctx context.Context, query string, f func(marked string) error, stmt *ast.Statement) (string, edits, error) {
 	var made edits
+	if served(ctx) {
+		query = createSelect(query)
+	}
 	err := withQuotedNames(served(ctx), rewriteForShare(query), func(q string) error {
 		var marked string
 		query = q

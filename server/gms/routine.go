@@ -99,6 +99,9 @@ func (b *builder) call(ctx *sql.Context, s *Session, n *plan.Call, row sql.Row) 
 			return nil, err
 		}
 	}
+	if err := s.sendOut(ctx, n, top); err != nil {
+		return nil, err
+	}
 	n.SetSchema(types.OkResultSchema)
 	return sql.RowsToRowIter(sql.NewRow(types.NewOkResult(0))), nil
 }

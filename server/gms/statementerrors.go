@@ -67,6 +67,9 @@ func statementError(stmt ast.Statement, err error) error {
 			return mysql.NewSQLError(1044, "42000", "%s", text)
 		}
 	}
+	if missing := missingTable(stmt, text); missing != nil {
+		return missing
+	}
 	command, table := target(stmt)
 	if table == "" {
 		return err
