@@ -144,6 +144,7 @@ func NewEngine(b *Backend) *sqle.Engine {
 	addRules()
 	a := analyzer.NewBuilder(b).AddOverrides(overrides).Build()
 	guardNullSafeJoins(a)
+	hideFulltextFromJoins(a)
 	guardPruning(a)
 	dropSorts(a)
 	a.Coster = joinCoster{a.Coster}
