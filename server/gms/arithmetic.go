@@ -21,7 +21,8 @@ import (
 // addRules adds to the rules that the analyzer ends with. (Those that its builder takes are
 // not asked for statements that write.)
 var addRules = sync.OnceFunc(func() {
-	analyzer.OnceAfterAll = append(analyzer.OnceAfterAll, analyzer.Rule{Id: checkedRule, Apply: checkArithmetic})
+	analyzer.OnceAfterAll = append(analyzer.OnceAfterAll, analyzer.Rule{Id: checkedRule, Apply: checkArithmetic},
+		analyzer.Rule{Id: aggregatesRule, Apply: typeAggregates})
 })
 
 // checkedRule is the analyzer's rule that puts checked expressions in place of the planner's.

@@ -66,6 +66,9 @@ func (b *Backend) Function(_ *sql.Context, _, name string) (sql.Function, bool) 
 			return q.call(args...)
 		}}, true
 	}
+	if name == aggregateFunction {
+		return sql.FunctionN{Name: name, Fn: aggregateReference}, true
+	}
 	if name == defaultMark {
 		return sql.FunctionN{Name: name, Fn: newDefaultOf}, true
 	}
