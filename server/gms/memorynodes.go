@@ -42,6 +42,10 @@ func (b *builder) keep(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 	case *plan.Window:
 		c := *n
 		c.Child = &kept{Node: n.Child, full: sortOverflow, size: twice}
+		var err error
+		if c.SelectExprs, err = framed(ctx, n.SelectExprs); err != nil {
+			return nil, err
+		}
 		return b.plain(ctx, s, &c, r)
 	case *plan.Into:
 		c := *n
