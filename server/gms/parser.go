@@ -177,6 +177,11 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 	if containsFold(query, "regexp") || containsFold(query, "rlike") {
 		regexpOperators(stmt)
 	}
+	if containsFold(query, "binary") && served(ctx) {
+		if err := binaryComparisons(stmt); err != nil {
+			return err
+		}
+	}
 	if containsFold(query, "cume_dist") && served(ctx) {
 		if err := cumeDists(stmt); err != nil {
 			return err
