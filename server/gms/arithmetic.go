@@ -24,7 +24,8 @@ import (
 var addRules = sync.OnceFunc(func() {
 	replaceGroupByCheck()
 	replaceDropRules()
-	analyzer.OnceAfterAll = append(analyzer.OnceAfterAll, analyzer.Rule{Id: virtualChecksRule, Apply: addVirtualChecks}, analyzer.Rule{Id: checkedRule, Apply: checkArithmetic})
+	analyzer.OnceAfterAll = append(analyzer.OnceAfterAll, analyzer.Rule{Id: virtualChecksRule, Apply: addVirtualChecks}, analyzer.Rule{Id: checkedRule, Apply: checkArithmetic},
+		analyzer.Rule{Id: aggregatesRule, Apply: typeAggregates})
 })
 
 // checkedRule is the analyzer's rule that puts checked expressions in place of the planner's.
@@ -51,10 +52,11 @@ func checkArithmetic(ctx *sql.Context, _ *analyzer.Analyzer, n sql.Node, _ *plan
 }
 
 func check(ctx *sql.Context, e sql.Expression) (sql.Expression, transform.TreeIdentity, error) {
+	e, changed := withMembers(ctx, e)
 	if c := checked(ctx, e); c != nil {
 		return c, transform.NewTree, nil
 	}
-	return e, transform.SameTree, nil
+	return e, transform.TreeIdentity(!changed), nil
 }
 
 // checkSimple checks a SELECT of one table, for which the analyzer asks no rule of ours. The tree

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"math"
+	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -317,6 +319,7 @@ func (c *client) writeRows(ctx *sql.Context, schema sql.Schema, rows sql.RowIter
 func (c *client) sendRows(ctx *sql.Context, schema sql.Schema, rows sql.RowIter, w *protocol.Results) error {
 	described := columns(ctx, schema)
 	addOrigins(ctx, c.sess.root, schema, described)
+	describeLengths(schema, described)
 	if err := w.Columns(described); err != nil {
 		return err
 	}
@@ -424,13 +427,20 @@ func (c *client) leave() {
 // idleTransaction reports whether the open transaction has used no table yet.
 func (s *Session) idleTransaction() bool { return s.tx == nil || s.tx.done || s.tx.tx == nil }
 
+// executionTimeHint is the hint of a SELECT that stands for max_execution_time.
+var executionTimeHint = regexp.MustCompile(`(?is)^select\s*/\*\+[^*]*\bmax_execution_time\s*\(\s*(\d+)\s*\)`)
+
 // deadline applies max_execution_time, which is for SELECT only.
 func (c *client) deadline(ctx context.Context, query string) (context.Context, context.CancelFunc) {
 	q := strings.TrimLeft(query, " \t\r\n(")
 	if len(q) < 6 || !strings.EqualFold(q[:6], "select") {
 		return ctx, func() {}
 	}
-	if n := c.number("max_execution_time"); n > 0 {
+	n := c.number("max_execution_time")
+	if m := executionTimeHint.FindStringSubmatch(q); m != nil {
+		n, _ = strconv.ParseInt(m[1], 10, 32) // digits: no error but too many, and then the largest
+	}
+	if n > 0 {
 		return context.WithTimeout(ctx, time.Duration(n)*time.Millisecond)
 	}
 	return ctx, func() {}

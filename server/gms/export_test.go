@@ -4,7 +4,13 @@ import (
 	"time"
 
 	"github.com/dolthub/go-mysql-server/sql"
+	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+
+	"sextant/server/protocol"
 )
+
+// Literal is the text of a parameter's value.
+func Literal(p protocol.Param) string { return ast.String(literal(p)) }
 
 // Backend returns the server's storage, for tests.
 func (s *Server) Backend() *Backend { return s.b }

@@ -101,8 +101,21 @@ func (ix *Index) ExtendedColumnExpressionTypes(*sql.Context) []sql.ColumnExpress
 	return ix.types(ix.extended)
 }
 
-// CanSupport implements sql.Index.
-func (ix *Index) CanSupport(*sql.Context, ...sql.Range) bool { return true }
+// CanSupport implements sql.Index. The planner tries a FULLTEXT index for any condition on its
+// column; for MATCH alone it has no range, or an empty one.
+func (ix *Index) CanSupport(ctx *sql.Context, ranges ...sql.Range) bool {
+	if !ix.IsFullText() {
+		return true
+	}
+	for _, r := range ranges {
+		if m, ok := r.(sql.MySQLRange); ok {
+			if empty, err := m.IsEmpty(ctx); err != nil || !empty {
+				return false
+			}
+		}
+	}
+	return true
+}
 
 // CanSupportOrderBy implements sql.Index; only vector indexes can.
 func (ix *Index) CanSupportOrderBy(sql.Expression) bool { return false }

@@ -73,6 +73,20 @@ func TestGetLockDeadlock(t *testing.T) {
 	}
 }
 
+// TestMaxExecutionTimeHint: the hint ends a SELECT that waits, as the variable does.
+func TestMaxExecutionTimeHint(t *testing.T) {
+	l := newLab(startInstance(t))
+	for _, q := range []string{"create table t (id int primary key)", "insert into t values (1)", "begin", "delete from t"} {
+		l.do("b", q)
+	}
+	if got := l.do("a", "select /*+ NO_INDEX_MERGE(t) MAX_EXECUTION_TIME(200) */ * from t for update"); got != "waits" {
+		t.Fatalf("got %q", got)
+	}
+	if got, want := <-l.conns["a"].out, "error 3024 (HY000): Query execution was interrupted, maximum statement execution time exceeded"; got != want {
+		t.Fatalf("got %q, want %q", got, want)
+	}
+}
+
 // max_execution_time ends a SELECT that waits, with 3024; the transaction goes on.
 func TestMaxExecutionTime(t *testing.T) {
 	l := newLab(startInstance(t))

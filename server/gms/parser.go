@@ -42,6 +42,9 @@ func (p *parser) parse(ctx context.Context, query string, f func(marked string) 
 		return query, nil, err
 	}
 	var made edits
+	if served(ctx) {
+		query = createSelect(query)
+	}
 	var file *exchange
 	err = withQuotedNames(served(ctx), rewriteForShare(query), func(q string) (err error) {
 		var marked string
@@ -246,6 +249,21 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 	scalars(stmt, unique)
 	if containsFold(query, "regexp") || containsFold(query, "rlike") {
 		regexpOperators(stmt)
+	}
+	if containsFold(query, "binary") && served(ctx) {
+		if err := binaryComparisons(stmt); err != nil {
+			return err
+		}
+	}
+	if containsFold(query, "cume_dist") && served(ctx) {
+		if err := cumeDists(stmt); err != nil {
+			return err
+		}
+	}
+	if containsFold(query, "having") && served(ctx) {
+		if err := havings(stmt); err != nil {
+			return err
+		}
 	}
 	if containsFold(query, "interval") && served(ctx) {
 		intervals(stmt)

@@ -1,6 +1,9 @@
 package gms
 
 import (
+	"bytes"
+
+	"github.com/cockroachdb/apd/v3"
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/sqltypes"
@@ -101,6 +104,9 @@ func encode(ctx *sql.Context, schema sql.Schema, row sql.Row, cells [][]byte, ar
 	return arena, nil
 }
 
+// decimalDigits are the most digits of a DECIMAL on either side of its point.
+const decimalDigits = 65
+
 // literal returns a parameter's value as the planner takes it.
 func literal(p protocol.Param) ast.Expr {
 	if p.Null {
@@ -115,6 +121,11 @@ func literal(p protocol.Param) ast.Expr {
 			return e
 		}
 	case gomysql.MYSQL_TYPE_DECIMAL, gomysql.MYSQL_TYPE_NEWDECIMAL:
+		if bytes.ContainsAny(p.Text, "eE") { // a literal with an exponent is a DOUBLE
+			if d, _, err := apd.NewFromString(string(p.Text)); err == nil && d.Form == apd.Finite && -decimalDigits <= d.Exponent && d.Exponent <= decimalDigits {
+				return ast.NewFloatVal([]byte(d.Text('f')))
+			}
+		}
 		return ast.NewFloatVal(append([]byte(nil), p.Text...))
 	}
 	return ast.NewStrVal(append([]byte(nil), p.Text...))

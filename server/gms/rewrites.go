@@ -176,9 +176,6 @@ func (r *marking) token(token string, at int) {
 	case "get":
 		r.markDiagnostics(at)
 	case "select", "duplicate":
-		if create := r.first[0] == "create" && (r.first[1] == "table" || r.first[2] == "table"); create && !r.reading && last.text != "as" && r.depth == 0 {
-			r.put(at, r.end, "as select")
-		}
 		r.reading = true
 	case "date", "timestamp":
 		r.moment(at)

@@ -150,6 +150,7 @@ func NewEngine(b *Backend) *sqle.Engine {
 	addRules()
 	a := analyzer.NewBuilder(b).AddOverrides(overrides).Build()
 	guardNullSafeJoins(a)
+	hideFulltextFromJoins(a)
 	guardPruning(a)
 	dropSorts(a)
 	ownTriggers(a)

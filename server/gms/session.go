@@ -57,6 +57,8 @@ type Session struct {
 	locks      tableLocks
 	memory     memory
 	ended      bool
+	// fulltextHidden: tables have no FULLTEXT indexes for now, see hideFulltextFromJoins.
+	fulltextHidden bool
 	// account is what the client logged in to, roles the active ones of its roles.
 	account accountName
 	roles   roles

@@ -139,7 +139,13 @@ func (t *Table) WithProjections(_ *sql.Context, names []string) (sql.Table, erro
 func (t *Table) Projections() []string { return t.projection }
 
 // GetIndexes implements sql.IndexAddressable.
-func (t *Table) GetIndexes(ctx *sql.Context) ([]sql.Index, error) { return t.live(ctx).sqlIdx, nil }
+func (t *Table) GetIndexes(ctx *sql.Context) ([]sql.Index, error) {
+	indexes := t.live(ctx).sqlIdx
+	if s, ok := ctx.Session.(*Session); ok && s.fulltextHidden {
+		return withoutFulltext(indexes), nil
+	}
+	return indexes, nil
+}
 
 // PreciseMatch implements sql.IndexAddressable.
 func (t *Table) PreciseMatch() bool { return true }

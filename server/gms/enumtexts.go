@@ -1,0 +1,135 @@
+package gms
+
+import (
+	"slices"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/expression"
+	builtin "github.com/dolthub/go-mysql-server/sql/expression/function"
+	"github.com/dolthub/go-mysql-server/sql/types"
+	"github.com/dolthub/vitess/go/sqltypes"
+)
+
+// memberText is an ENUM or SET as a text. To most of the planner's functions, which go by
+// the value, they are the numbers of their members.
+type memberText struct {
+	expression.UnaryExpressionStub
+	of sql.Type
+}
+
+var (
+	_ sql.Expression         = (*memberText)(nil)
+	_ sql.CollationCoercible = (*memberText)(nil)
+)
+
+// memberTextFunctions are those that take the members of an ENUM or SET as texts, beside textFunctions.
+var memberTextFunctions = map[string]bool{
+	"field": true, "elt": true, "strcmp": true, "find_in_set": true, "ascii": true, "ord": true, "crc32": true, "unhex": true,
+	"insert": true, "repeat": true, "soundex": true, "from_base64": true, "str_to_date": true, "uuid_to_bin": true,
+	"json_object": true, "json_array": true, "json_quote": true, "JsonArray": true /* JSON_ARRAYAGG */, "json_objectagg": true, "json_contains": true,
+	"json_set": true, "json_insert": true, "json_replace": true, "json_array_append": true, "json_array_insert": true,
+}
+
+// withMembers returns an expression with the ENUMs and SETs among its arguments as texts, if
+// it takes texts or gives one of its arguments, and whether it is another.
+func withMembers(ctx *sql.Context, e sql.Expression) (sql.Expression, bool) {
+	args := slices.Clone(e.Children())
+	concerned := func(int) bool { return true }
+	switch e := e.(type) {
+	case *expression.Case:
+		first := 1 // the value of the first WHEN, and every second from there, and the ELSE
+		if e.Expr != nil {
+			first = 2
+		}
+		concerned = func(i int) bool {
+			return i >= first && (i-first)%2 == 0 || e.Else != nil && i == len(args)-1
+		}
+	case *builtin.If:
+		concerned = func(i int) bool { return i > 0 }
+	case *builtin.Coalesce, *builtin.IfNull:
+	case sql.FunctionExpression:
+		if name := e.FunctionName(); !textFunctions[name] && !memberTextFunctions[name] {
+			return e, false
+		}
+	default:
+		return e, false
+	}
+	changed := false
+	for i, a := range args {
+		if t := a.Type(ctx); concerned(i) && (types.IsEnum(t) || types.IsSet(t)) {
+			args[i], changed = &memberText{expression.UnaryExpressionStub{Child: a}, t}, true
+		}
+	}
+	if !changed {
+		return e, false
+	}
+	out, err := e.WithChildren(ctx, args...)
+	if err != nil {
+		return e, false
+	}
+	return out, true
+}
+
+// Type implements sql.Expression.
+func (m *memberText) Type(*sql.Context) sql.Type {
+	length := int64(0)
+	var values []string
+	collation := sql.Collation_Default
+	switch t := m.of.(type) {
+	case sql.EnumType:
+		values, collation = t.Values(), t.Collation()
+	case sql.SetType:
+		values, collation = t.Values(), t.Collation()
+		length = int64(len(values))
+	}
+	for _, v := range values {
+		if n := int64(len([]rune(v))); types.IsSet(m.of) {
+			length += n
+		} else {
+			length = max(length, n)
+		}
+	}
+	if t, err := types.CreateString(sqltypes.VarChar, max(length, 1), collation); err == nil {
+		return t
+	}
+	return types.LongText
+}
+
+// String implements sql.Expression.
+func (m *memberText) String() string { return m.Child.String() }
+
+// IsNullable implements sql.Expression.
+func (m *memberText) IsNullable(ctx *sql.Context) bool { return m.Child.IsNullable(ctx) }
+
+// CollationCoercibility implements sql.CollationCoercible.
+func (m *memberText) CollationCoercibility(ctx *sql.Context) (sql.CollationID, byte) {
+	return sql.GetCoercibility(ctx, m.Child)
+}
+
+// WithChildren implements sql.Expression.
+func (m *memberText) WithChildren(_ *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	if len(children) != 1 {
+		return nil, sql.ErrInvalidChildrenNumber.New(m, len(children), 1)
+	}
+	return &memberText{expression.UnaryExpressionStub{Child: children[0]}, m.of}, nil
+}
+
+// Eval implements sql.Expression.
+func (m *memberText) Eval(ctx *sql.Context, r sql.Row) (any, error) {
+	v, err := m.Child.Eval(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	switch v := v.(type) {
+	case uint16:
+		if t, ok := m.of.(sql.EnumType); ok {
+			text, _ := t.At(int(v))
+			return text, nil
+		}
+	case uint64:
+		if t, ok := m.of.(sql.SetType); ok {
+			return t.BitsToString(v)
+		}
+	}
+	return v, nil
+}
