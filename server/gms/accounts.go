@@ -210,30 +210,7 @@ func (s *Session) refreshPrivileges(ctx *sql.Context) {
 	}
 	s.roles.stale = false
 	_, counter := s.BaseSession.GetPrivilegeSet()
-	rd := s.b.users.Reader()
-	defer rd.Close()
-	account, ok := rd.GetUser(s.account.key())
-	if !ok {
-		s.BaseSession.SetPrivilegeSet(mysql_db.NewPrivilegeSet(), counter)
-		return
-	}
-	set := account.PrivilegeSet.Copy()
-	seen := map[accountName]bool{}
-	var add func(r accountName)
-	add = func(r accountName) {
-		role, ok := rd.GetUser(r.key())
-		if !ok || seen[r] {
-			return
-		}
-		seen[r] = true
-		set.UnionWith(role.PrivilegeSet)
-		for _, e := range granted(rd, r) {
-			add(e)
-		}
-	}
-	for _, r := range s.roles.active(granted(rd, s.account)) {
-		add(r)
-	}
+	set, _ := s.privilegesOf(s.account, s.roles.active)
 	s.BaseSession.SetPrivilegeSet(set, counter)
 }
 

@@ -432,7 +432,12 @@ func (r *runner) QueryWithBindings(ctx *sql.Context, query string, parsed ast.St
 		s.statement = outer
 		s.depth--
 	}()
+	restore, err := s.authorize(ctx, parsed)
+	if err != nil {
+		return nil, nil, nil, err
+	}
 	sch, it, flags, err := r.next.QueryWithBindings(ctx, query, parsed, bindings, flags)
+	restore()
 	if err != nil {
 		return nil, nil, nil, err
 	}

@@ -235,6 +235,11 @@ func (c *client) run(ctx context.Context, query string, parsed ast.Statement, bi
 	if of == nil {
 		of, _ = c.sess.GetPreparedQuery(query)
 	}
+	restore, err := c.sess.authorize(sctx, of)
+	if err != nil {
+		return false, err
+	}
+	defer restore()
 	schema, rows, _, err := e.QueryWithBindings(sctx, query, parsed, bindings, &sql.QueryFlags{})
 	if err == nil {
 		err = sets.finish()

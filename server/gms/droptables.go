@@ -23,11 +23,7 @@ func parseDrop(view bool) grammar {
 		if len(tables) == 0 || l.kind != 0 || !slices.ContainsFunc(tables, func(t tableName) bool { return t.Database != tables[0].Database }) {
 			return nil, nil
 		}
-		a := &admin{name: "DROP TABLE", commits: true,
-			auth: ast.AuthInformation{AuthType: ast.AuthType_DROP, TargetType: ast.AuthTargetType_MultipleTableIdentifiers}}
-		for _, t := range tables {
-			a.auth.TargetNames = append(a.auth.TargetNames, t.Database, t.Name)
-		}
+		a := &admin{name: "DROP TABLE", commits: true, check: checkTables(tables, sql.PrivilegeType_Drop)}
 		a.run = func(ctx *sql.Context, s *Session, _ *admin) ([]sql.Row, error) {
 			for i := range tables {
 				if tables[i].Database == "" {

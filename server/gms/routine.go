@@ -76,8 +76,14 @@ func (b *builder) call(ctx *sql.Context, s *Session, n *plan.Call, row sql.Row) 
 		}
 		top.vars[strings.ToLower(p.Name)] = l
 	}
+	restore, err := s.asDefiner(ctx, name, n.Procedure)
+	if err != nil {
+		return nil, err
+	}
 	r := &routine{s: s, db: name.Database, runner: n.GetRunner()}
-	if err := r.body(ctx, name, body, top); err != nil {
+	err = r.body(ctx, name, body, top)
+	restore()
+	if err != nil {
 		return nil, err
 	}
 	for i, p := range n.Procedure.Params {

@@ -1,0 +1,419 @@
+package gms
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/mysql_db"
+	"github.com/dolthub/vitess/go/mysql"
+	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+
+	"sextant/engine"
+)
+
+// What a statement needs is checked on its syntax tree before it is planned, with MySQL's
+// rules and errors. The planner's own check comes behind and stays: it refuses what this
+// one has not seen. What this one lets through and the planner's would not, the tables of a
+// view or those of which some columns are granted, is lent to the session for the statement.
+
+// access checks what one statement needs.
+type access struct {
+	ctx  *sql.Context
+	s    *Session
+	who  accountName // whose privileges count
+	host string      // as errors about tables have it
+	set  mysql_db.PrivilegeSet
+	db   string // of names without one
+	// used are the tables that the statement may use, with what they are of.
+	used  *[]tableName
+	depth int // of views and triggers
+}
+
+// privilegeNames are the static privileges as errors list them; table: they are granted on
+// tables, too, and routine: on procedures.
+var privilegeNames = []struct {
+	p              sql.PrivilegeType
+	name           string
+	table, routine bool
+}{
+	{sql.PrivilegeType_Select, "SELECT", true, false}, {sql.PrivilegeType_Insert, "INSERT", true, false},
+	{sql.PrivilegeType_Update, "UPDATE", true, false}, {sql.PrivilegeType_Delete, "DELETE", true, false},
+	{sql.PrivilegeType_Create, "CREATE", true, false}, {sql.PrivilegeType_Drop, "DROP", true, false},
+	{sql.PrivilegeType_GrantOption, "GRANT", true, true}, {sql.PrivilegeType_References, "REFERENCES", true, false},
+	{sql.PrivilegeType_Index, "INDEX", true, false}, {sql.PrivilegeType_Alter, "ALTER", true, false},
+	{sql.PrivilegeType_CreateTempTable, "CREATE TEMPORARY TABLES", false, false}, {sql.PrivilegeType_LockTables, "LOCK TABLES", false, false},
+	{sql.PrivilegeType_Execute, "EXECUTE", false, true}, {sql.PrivilegeType_CreateView, "CREATE VIEW", true, false},
+	{sql.PrivilegeType_ShowView, "SHOW VIEW", true, false}, {sql.PrivilegeType_CreateRoutine, "CREATE ROUTINE", false, false},
+	{sql.PrivilegeType_AlterRoutine, "ALTER ROUTINE", false, true}, {sql.PrivilegeType_Event, "EVENT", false, false},
+	{sql.PrivilegeType_Trigger, "TRIGGER", true, false},
+}
+
+// privilegeList returns the names of privileges as errors have them.
+func privilegeList(list []sql.PrivilegeType) string {
+	var out []string
+	for _, n := range privilegeNames {
+		if slices.Contains(list, n.p) {
+			out = append(out, n.name)
+		}
+	}
+	return strings.Join(out, ", ")
+}
+
+// tablePrivilege reports whether a privilege is granted on tables.
+func tablePrivilege(p sql.PrivilegeType) bool {
+	for _, n := range privilegeNames {
+		if n.p == p {
+			return n.table
+		}
+	}
+	return false
+}
+
+// authorize returns the error of a statement that the session must not execute. The
+// function lets the session's privileges be again what they are without the statement.
+func (s *Session) authorize(ctx *sql.Context, stmt ast.Statement) (func(), error) {
+	none := func() {}
+	if !s.b.mysql || s.internal || s.b.users == nil || !s.b.users.Enabled() || stmt == nil {
+		return none, nil
+	}
+	a := s.newAccess(ctx)
+	if err := a.statement(stmt); err != nil {
+		return none, err
+	}
+	return s.borrow(a), nil
+}
+
+// newAccess returns a check of what the session itself may do.
+func (s *Session) newAccess(ctx *sql.Context) *access {
+	var used []tableName
+	return &access{ctx: ctx, s: s, who: s.account, host: s.host, set: s.ownPrivileges(ctx), db: s.GetCurrentDatabase(), used: &used}
+}
+
+// ownPrivileges are the session's without those that are lent for a statement.
+func (s *Session) ownPrivileges(ctx *sql.Context) mysql_db.PrivilegeSet {
+	set := s.b.users.UserActivePrivilegeSet(ctx)
+	if s.lentFrom != nil {
+		return *s.lentFrom
+	}
+	return set
+}
+
+// borrow makes the session's privileges on the tables that a statement uses such that the
+// planner's check, which knows neither views' definers nor columns, lets them through.
+func (s *Session) borrow(a *access) func() {
+	var all []sql.PrivilegeType
+	for _, n := range privilegeNames {
+		if n.table {
+			all = append(all, n.p)
+		}
+	}
+	outer, counter := s.BaseSession.GetPrivilegeSet()
+	own, lentFrom := a.set, s.lentFrom
+	set := own
+	for _, t := range *a.used {
+		switch db := own.Database(t.Database); {
+		case own.Has(all...) || db.Has(all...) || t.Name != "" && db.Table(t.Name).Has(all...) || t.Name == "" && db.HasPrivileges():
+			continue
+		case s.lentFrom == lentFrom:
+			set = own.Copy()
+			s.lentFrom = &own
+		}
+		if t.Name == "" {
+			set.AddDatabase(t.Database, sql.PrivilegeType_Event) // it is there to be seen
+		} else {
+			set.AddTable(t.Database, t.Name, all...)
+		}
+	}
+	if s.lentFrom == lentFrom {
+		return func() {}
+	}
+	s.BaseSession.SetPrivilegeSet(set, counter)
+	return func() {
+		s.lentFrom = lentFrom
+		if _, now := s.BaseSession.GetPrivilegeSet(); now == counter {
+			s.BaseSession.SetPrivilegeSet(outer, counter)
+		}
+	}
+}
+
+// use notes a table, or with an empty name a database, that the statement may use.
+func (a *access) use(t tableName) { *a.used = append(*a.used, t) }
+
+// granted returns what was granted on a database: of those whose pattern it matches the
+// narrowest.
+func (a *access) granted(db string) sql.PrivilegeSetDatabase {
+	own := a.set.Database(db)
+	if own.Count() > 0 {
+		return own
+	}
+	best, rank := own, -1
+	for _, d := range a.set.GetDatabases() {
+		if d.Count() == 0 || !databaseMatches(db, d.Name()) {
+			continue
+		}
+		at := wildcard(d.Name())
+		if at < 0 {
+			at = len(d.Name()) + 1
+		}
+		if at > rank {
+			best, rank = d, at
+		}
+	}
+	return best
+}
+
+// wildcard returns where the first % or _ of a pattern is that is not escaped, -1 if there
+// is none.
+func wildcard(pattern string) int {
+	for i := 0; i < len(pattern); i++ {
+		switch pattern[i] {
+		case '\\':
+			i++
+		case '%', '_':
+			return i
+		}
+	}
+	return -1
+}
+
+// databaseMatches reports whether a database is one that a pattern of GRANT names.
+func databaseMatches(db, pattern string) bool {
+	if !strings.ContainsAny(pattern, `%_\`) {
+		return sameName(db, pattern)
+	}
+	return likeEscaped(strings.ToLower(db), strings.ToLower(pattern))
+}
+
+// likeEscaped reports whether text matches a pattern with %, _ and backslashes before
+// those that stand for themselves.
+func likeEscaped(text, pattern string) bool {
+	for i := 0; i < len(pattern); i++ {
+		c := pattern[i]
+		switch {
+		case c == '%':
+			for at := 0; at <= len(text); at++ {
+				if likeEscaped(text[at:], pattern[i+1:]) {
+					return true
+				}
+			}
+			return false
+		case text == "":
+			return false
+		case c == '_':
+		default:
+			if c == '\\' && i+1 < len(pattern) {
+				i++
+				c = pattern[i]
+			}
+			if text[0] != c {
+				return false
+			}
+		}
+		text = text[1:]
+	}
+	return text == ""
+}
+
+// has reports whether a privilege was granted on a database or everywhere.
+func (a *access) has(db string, p sql.PrivilegeType) bool {
+	return a.set.Has(p) || a.granted(db).Has(p)
+}
+
+// without returns those of the privileges that were granted neither on the database nor
+// everywhere.
+func (a *access) without(db string, want []sql.PrivilegeType) []sql.PrivilegeType {
+	var out []sql.PrivilegeType
+	for _, p := range want {
+		if !a.has(db, p) {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// name returns a table's full name.
+func (a *access) name(t ast.TableName) tableName { return fullName(t, a.db) }
+
+// within returns a database's name, the current one's for none.
+func (a *access) within(db string) string { return cmp.Or(db, a.db) }
+
+// database returns an error unless the privileges were granted on a database.
+func (a *access) database(db string, want ...sql.PrivilegeType) error {
+	if db = a.within(db); db == "" {
+		return nil // 1046 comes from who executes it
+	}
+	if len(a.without(db, want)) > 0 || reservedDatabase(db) {
+		return a.deniedDatabase(db)
+	}
+	a.use(tableName{Database: db})
+	return nil
+}
+
+// reservedDatabase reports whether nobody may change a database's tables.
+func reservedDatabase(db string) bool { return sameName(db, sql.InformationSchemaDatabaseName) }
+
+func (a *access) deniedDatabase(db string) error {
+	return mysql.NewSQLError(1044, "42000", "Access denied for user %s to database '%s'", quotedAccount(a.who), db)
+}
+
+// visible reports whether anything was granted on a database or in it.
+func (a *access) visible(db string) bool {
+	if sameName(db, sql.InformationSchemaDatabaseName) || a.anyOf(a.set.Has) {
+		return true
+	}
+	return a.set.Database(db).HasPrivileges() || a.granted(db).Count() > 0
+}
+
+// anyOf reports whether one of the privileges on databases and tables was granted.
+func (a *access) anyOf(has func(...sql.PrivilegeType) bool) bool {
+	for _, n := range privilegeNames {
+		if n.p != sql.PrivilegeType_GrantOption && has(n.p) {
+			return true
+		}
+	}
+	return false
+}
+
+// anyTable reports whether anything was granted that is of tables: on the table, one of
+// its columns, its database or everywhere.
+func (a *access) anyTable(t tableName) bool {
+	for _, n := range privilegeNames {
+		if n.table && a.has(t.Database, n.p) {
+			return true
+		}
+	}
+	return a.set.Database(t.Database).Table(t.Name).HasPrivileges() || openTable(t)
+}
+
+// openTable reports whether everybody may read a table.
+func openTable(t tableName) bool {
+	switch strings.ToLower(t.Database) {
+	case sql.InformationSchemaDatabaseName:
+		return true
+	case "performance_schema":
+		switch strings.ToLower(t.Name) {
+		case "global_status", "global_variables", "session_status", "session_variables", "variables_info", "processlist", "persisted_variables":
+			return true
+		}
+	}
+	return false
+}
+
+// table returns an error unless the privileges were granted on a table, its database or
+// everywhere.
+func (a *access) table(t tableName, want ...sql.PrivilegeType) error {
+	switch {
+	case t.Database == "" || a.s.temporary(t.Database, t.Name) != nil:
+		a.use(t)
+		return nil
+	case openTable(t) && len(want) == 1 && want[0] == sql.PrivilegeType_Select:
+		a.use(t)
+		return nil
+	case reservedDatabase(t.Database):
+		return a.deniedDatabase(t.Database)
+	}
+	missing := a.without(t.Database, want)
+	for _, p := range missing {
+		if !tablePrivilege(p) {
+			return a.deniedDatabase(t.Database)
+		}
+	}
+	granted := a.set.Database(t.Database).Table(t.Name)
+	missing = slices.DeleteFunc(missing, func(p sql.PrivilegeType) bool { return granted.Has(p) })
+	if len(missing) > 0 {
+		return a.denied(privilegeList(missing), t)
+	}
+	a.use(t)
+	return nil
+}
+
+// denied is the error of a command on a table.
+func (a *access) denied(command string, t tableName) error {
+	return mysql.NewSQLError(1142, "42000", "%s command denied to user '%s'@'%s' for table '%s'", command, a.who.User, a.host, t.Name)
+}
+
+// someColumn reports whether a privilege was granted on one of a table's columns.
+func (a *access) someColumn(t tableName, p sql.PrivilegeType) bool {
+	for _, c := range a.set.Database(t.Database).Table(t.Name).GetColumns() {
+		if c.Has(p) {
+			return true
+		}
+	}
+	return false
+}
+
+// column returns an error unless a privilege was granted on a table or a column.
+func (a *access) column(t tableName, column string, p sql.PrivilegeType) error {
+	if a.has(t.Database, p) {
+		return nil
+	}
+	granted := a.set.Database(t.Database).Table(t.Name)
+	if granted.Has(p) || granted.Column(column).Has(p) {
+		return nil
+	}
+	return mysql.NewSQLError(1143, "42000", "%s command denied to user '%s'@'%s' for column '%s' in table '%s'",
+		privilegeList([]sql.PrivilegeType{p}), a.who.User, a.host, column, t.Name)
+}
+
+// columns returns an error unless a privilege was granted on a table or on all of the
+// columns; no list stands for every column.
+func (a *access) columns(t tableName, p sql.PrivilegeType, names []string, def *engine.TableDef) error {
+	err := a.table(t, p)
+	if err == nil {
+		return nil
+	}
+	if !a.someColumn(t, p) {
+		return err
+	}
+	for _, name := range names {
+		if err := a.column(t, name, p); err != nil {
+			return err
+		}
+	}
+	if names == nil {
+		for _, name := range columnNames(def) {
+			if a.column(t, name, p) != nil {
+				return err
+			}
+		}
+	}
+	a.use(t)
+	return nil
+}
+
+// columnNames returns the names of the columns that are no hidden ones.
+func columnNames(def *engine.TableDef) []string {
+	var out []string
+	if def != nil {
+		for _, c := range def.Columns {
+			if !c.Hidden {
+				out = append(out, c.Name)
+			}
+		}
+	}
+	return out
+}
+
+// global returns an error unless one of the privileges was granted everywhere.
+func (a *access) global(want ...sql.PrivilegeType) error {
+	var names []string
+	for _, p := range want {
+		if a.set.Has(p) {
+			return nil
+		}
+		names = append(names, p.String())
+	}
+	return errPrivilege(strings.Join(names, ", "))
+}
+
+// routine returns an error unless a privilege was granted on a procedure.
+func (a *access) routine(db, name, command string, p sql.PrivilegeType) error {
+	db = a.within(db)
+	if db == "" || a.has(db, p) || a.set.Database(db).Routine(name, true).Has(p) {
+		a.use(tableName{Database: db})
+		return nil
+	}
+	return mysql.NewSQLError(1370, "42000", "%s command denied to user '%s'@'%s' for routine '%s.%s'", command, a.who.User, a.host, db, name)
+}

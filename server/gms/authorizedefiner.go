@@ -1,0 +1,234 @@
+package gms
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/mysql_db"
+	"github.com/dolthub/go-mysql-server/sql/plan"
+	"github.com/dolthub/vitess/go/mysql"
+	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+
+	"sextant/engine"
+)
+
+// definedDepthMax bounds views within views and triggers of tables that triggers write.
+const definedDepthMax = 32
+
+// errNoDefiner is the error of what has a definer that is no account.
+func errNoDefiner(n accountName) error {
+	return mysql.NewSQLError(1449, "HY000", "The user specified as a definer (%s) does not exist", quotedAccount(n))
+}
+
+// privilegesOf returns the privileges of an account and roles, false if there is no such
+// account.
+func (s *Session) privilegesOf(of accountName, active func(granted []accountName) []accountName) (mysql_db.PrivilegeSet, bool) {
+	rd := s.b.users.Reader()
+	defer rd.Close()
+	account, ok := rd.GetUser(of.key())
+	if !ok {
+		return mysql_db.NewPrivilegeSet(), false
+	}
+	set := account.PrivilegeSet.Copy()
+	seen := map[accountName]bool{}
+	var add func(r accountName)
+	add = func(r accountName) {
+		role, ok := rd.GetUser(r.key())
+		if !ok || seen[r] {
+			return
+		}
+		seen[r] = true
+		set.UnionWith(role.PrivilegeSet)
+		for _, e := range granted(rd, r) {
+			add(e)
+		}
+	}
+	for _, r := range active(granted(rd, of)) {
+		add(r)
+	}
+	return set, true
+}
+
+// definedBy returns the check of what an account may do that has defined something in a
+// database: with its default roles.
+func (a *access) definedBy(n accountName, db string) (*access, error) {
+	d := *a
+	d.db = db
+	if d.depth++; d.depth > definedDepthMax {
+		return nil, mysql.NewSQLError(1462, "HY000", "`%s` contains view recursion", db)
+	}
+	if n == (accountName{}) { // it was made before definers were kept
+		return &d, nil
+	}
+	roles, err := a.s.defaultRoles(a.ctx, n)
+	if err != nil {
+		return nil, err
+	}
+	d.who, d.host = n, n.Host
+	if d.set, err = a.s.definersSet(n, roles); err != nil {
+		return nil, err
+	}
+	return &d, nil
+}
+
+func (s *Session) definersSet(n accountName, r roles) (mysql_db.PrivilegeSet, error) {
+	set, ok := s.privilegesOf(n, r.active)
+	if !ok {
+		return set, errNoDefiner(n)
+	}
+	return set, nil
+}
+
+// view checks that the definer of a view, or for SQL SECURITY INVOKER who reads it, may
+// read what it reads.
+func (a *access) view(t tableName) error {
+	var v storedView
+	if ok, err := getObject(a.ctx, engine.ObjectView, t.Database, t.Name, &v); !ok || err != nil {
+		return err
+	}
+	h, ok := newObjectHead(v.Create)
+	stmt, err := newParser().ParseSimple(v.Create)
+	create, view := stmt.(*ast.DDL)
+	if err != nil || !ok || !view || create.ViewSpec == nil {
+		return nil // nothing is lent: the planner checks it for the session
+	}
+	of := h.definer
+	if h.security == "INVOKER" {
+		of = accountName{}
+	}
+	d, err := a.definedBy(of, t.Database)
+	if err != nil {
+		return err
+	}
+	err = d.query(create.ViewSpec.ViewExpr, &fromScope{})
+	if isDenied(err) {
+		return mysql.NewSQLError(1356, "HY000",
+			"View '%s.%s' references invalid table(s) or column(s) or function(s) or definer/invoker of view lack rights to use them", t.Database, t.Name)
+	}
+	return err
+}
+
+// isDenied reports whether an error is one of a privilege that is missing.
+func isDenied(err error) bool {
+	e, ok := err.(*mysql.SQLError)
+	return ok && slices.Contains([]int{1044, 1045, 1142, 1143, 1227, 1356, 1370}, e.Num)
+}
+
+// triggers checks that the definers of a table's triggers of an event may do what they do.
+func (a *access) triggers(t tableName, event string) error {
+	cat, _, err := catalogOf(a.ctx)
+	if err != nil || a.s.temporary(t.Database, t.Name) != nil {
+		return err
+	}
+	for _, o := range cat.Objects(engine.ObjectTrigger, t.Database) {
+		var tr storedTrigger
+		if err := json.Unmarshal(o.Data, &tr); err != nil {
+			return fmt.Errorf("decode %s.%s: %w", t.Database, o.Name, err)
+		}
+		table, ok := newTriggerHead(tr.Create)
+		if !ok || !sameName(table.table, t.Name) {
+			continue
+		}
+		h, ok := newObjectHead(tr.Create)
+		stmt, err := newParser().ParseSimple(tr.Create)
+		create, trigger := stmt.(*ast.DDL)
+		if !ok || err != nil || !trigger || create.TriggerSpec == nil || !strings.EqualFold(create.TriggerSpec.Event, event) {
+			continue
+		}
+		d, err := a.definedBy(h.definer, t.Database)
+		if err != nil {
+			return err
+		}
+		if err := d.table(t, sql.PrivilegeType_Trigger); err != nil {
+			return err
+		}
+		if err := d.body(create.TriggerSpec.Body); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// body checks the statements of a trigger's body.
+func (a *access) body(n ast.SQLNode) error {
+	return ast.Walk(func(n ast.SQLNode) (bool, error) {
+		switch n := n.(type) {
+		case ast.SelectStatement, *ast.Insert, *ast.Update, *ast.Delete, *ast.Call:
+			return false, a.statement(n.(ast.Statement))
+		case *ast.Set:
+			return false, a.assignments(n)
+		case *ast.Subquery:
+			return false, a.query(n.Select, &fromScope{})
+		case *ast.IfStatement:
+			for _, c := range n.Conditions {
+				if err := a.body(c.Expr); err != nil {
+					return false, err
+				}
+			}
+		case *ast.CaseStatement:
+			if n.Expr != nil {
+				if err := a.body(n.Expr); err != nil {
+					return false, err
+				}
+			}
+			for _, c := range n.Cases {
+				if err := a.body(c.Case); err != nil {
+					return false, err
+				}
+			}
+		case *ast.While:
+			return true, a.body(n.Condition)
+		case *ast.Repeat:
+			return true, a.body(n.Condition)
+		}
+		return true, nil
+	}, n)
+}
+
+// as makes the session one of a definer's until the function it returns is called.
+func (s *Session) as(ctx *sql.Context, n accountName) (func(), error) {
+	if n == s.account {
+		return func() {}, nil
+	}
+	r, err := s.defaultRoles(ctx, n)
+	if err != nil {
+		return nil, err
+	}
+	set, err := s.definersSet(n, r)
+	if err != nil {
+		return nil, err
+	}
+	account, own, client, lentFrom := s.account, s.roles, s.Client(), s.lentFrom
+	outer, counter := s.BaseSession.GetPrivilegeSet()
+	become := func(n accountName, r roles, c sql.Client, set sql.PrivilegeSet, counter uint64, lentFrom *mysql_db.PrivilegeSet) {
+		s.account, s.roles, s.lentFrom = n, r, lentFrom
+		s.SetClient(c)
+		s.BaseSession.SetPrivilegeSet(set, counter)
+	}
+	become(n, r, sql.Client{User: n.User, Address: n.Host, Capabilities: client.Capabilities}, set, counter, nil)
+	return func() {
+		if _, now := s.BaseSession.GetPrivilegeSet(); now != counter { // grants have changed: they are computed anew
+			outer, counter = mysql_db.NewPrivilegeSet(), 0
+		}
+		become(account, own, client, outer, counter, lentFrom)
+	}, nil
+}
+
+// asDefiner is as for a procedure, unless that runs as its invoker.
+func (s *Session) asDefiner(ctx *sql.Context, name tableName, p *plan.Procedure) (func(), error) {
+	var stored storedProcedure
+	if s.internal || s.b.users == nil || !s.b.users.Enabled() || p.SecurityContext == plan.ProcedureSecurityContext_Invoker {
+		return func() {}, nil
+	}
+	if ok, err := getObject(ctx, engine.ObjectProcedure, name.Database, name.Name, &stored); !ok || err != nil {
+		return func() {}, err
+	}
+	h, ok := newObjectHead(stored.Create)
+	if !ok || !h.defined {
+		return func() {}, nil
+	}
+	return s.as(ctx, h.definer)
+}
