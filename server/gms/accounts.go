@@ -201,7 +201,7 @@ func (s *Session) SetPrivilegeSet(p sql.PrivilegeSet, counter uint64) {
 // refreshPrivileges makes the session's privileges those of its account and active roles,
 // if grants have changed since.
 func (s *Session) refreshPrivileges(ctx *sql.Context) {
-	if s.b.users == nil || !s.b.mysql || s.internal {
+	if !s.checked() {
 		return
 	}
 	s.b.users.UserActivePrivilegeSet(ctx)

@@ -14,9 +14,9 @@ import (
 )
 
 // What a statement needs is checked on its syntax tree before it is planned, with MySQL's
-// rules and errors. The planner's own check comes behind and stays: it refuses what this
-// one has not seen. What this one lets through and the planner's would not, the tables of a
-// view or those of which some columns are granted, is lent to the session for the statement.
+// rules and errors. The planner sees the tables that this check has let through, and those
+// of which something was granted: what the check has not seen is not there, see
+// authorization.
 
 // access checks what one statement needs.
 type access struct {
@@ -71,71 +71,40 @@ func tablePrivilege(p sql.PrivilegeType) bool {
 	return false
 }
 
+// checked reports whether what the session executes is checked: it is a client's, or runs
+// an event for its definer.
+func (s *Session) checked() bool {
+	return s.b.mysql && !s.internal && s.b.users != nil && s.b.users.Enabled()
+}
+
 // authorize returns the error of a statement that the session must not execute. The
-// function lets the session's privileges be again what they are without the statement.
+// function ends what the statement may use.
 func (s *Session) authorize(ctx *sql.Context, stmt ast.Statement) (func(), error) {
 	none := func() {}
-	if !s.b.mysql || s.internal || s.b.users == nil || !s.b.users.Enabled() || stmt == nil {
+	if stmt == nil || !s.checked() {
 		return none, nil
 	}
 	a := s.newAccess(ctx)
 	if err := a.statement(stmt); err != nil {
 		return none, err
 	}
-	return s.borrow(a), nil
+	return s.show(a), nil
+}
+
+// show has the planner see the tables that a statement may use.
+func (s *Session) show(a *access) func() {
+	outer := s.used
+	s.used = append(slices.Clip(outer), *a.used...)
+	return func() { s.used = outer }
 }
 
 // newAccess returns a check of what the session itself may do.
 func (s *Session) newAccess(ctx *sql.Context) *access {
+	s.refreshPrivileges(ctx)
+	set, _ := s.BaseSession.GetPrivilegeSet()
+	own, _ := set.(mysql_db.PrivilegeSet)
 	var used []tableName
-	return &access{ctx: ctx, s: s, who: s.account, host: s.host, set: s.ownPrivileges(ctx), db: s.GetCurrentDatabase(), used: &used}
-}
-
-// ownPrivileges are the session's without those that are lent for a statement.
-func (s *Session) ownPrivileges(ctx *sql.Context) mysql_db.PrivilegeSet {
-	set := s.b.users.UserActivePrivilegeSet(ctx)
-	if s.lentFrom != nil {
-		return *s.lentFrom
-	}
-	return set
-}
-
-// borrow makes the session's privileges on the tables that a statement uses such that the
-// planner's check, which knows neither views' definers nor columns, lets them through.
-func (s *Session) borrow(a *access) func() {
-	var all []sql.PrivilegeType
-	for _, n := range privilegeNames {
-		if n.table {
-			all = append(all, n.p)
-		}
-	}
-	outer, counter := s.BaseSession.GetPrivilegeSet()
-	own, lentFrom := a.set, s.lentFrom
-	set := own
-	for _, t := range *a.used {
-		switch db := own.Database(t.Database); {
-		case own.Has(all...) || db.Has(all...) || t.Name != "" && db.Table(t.Name).Has(all...) || t.Name == "" && db.HasPrivileges():
-			continue
-		case s.lentFrom == lentFrom:
-			set = own.Copy()
-			s.lentFrom = &own
-		}
-		if t.Name == "" {
-			set.AddDatabase(t.Database, sql.PrivilegeType_Event) // it is there to be seen
-		} else {
-			set.AddTable(t.Database, t.Name, all...)
-		}
-	}
-	if s.lentFrom == lentFrom {
-		return func() {}
-	}
-	s.BaseSession.SetPrivilegeSet(set, counter)
-	return func() {
-		s.lentFrom = lentFrom
-		if _, now := s.BaseSession.GetPrivilegeSet(); now == counter {
-			s.BaseSession.SetPrivilegeSet(outer, counter)
-		}
-	}
+	return &access{ctx: ctx, s: s, who: s.account, host: s.host, set: own, db: s.GetCurrentDatabase(), used: &used}
 }
 
 // use notes a table, or with an empty name a database, that the statement may use.
@@ -260,10 +229,15 @@ func (a *access) deniedDatabase(db string) error {
 
 // visible reports whether anything was granted on a database or in it.
 func (a *access) visible(db string) bool {
-	if sameName(db, sql.InformationSchemaDatabaseName) || a.anyOf(a.set.Has) {
+	if openDatabase(db) || a.set.Has(sql.PrivilegeType_ShowDB) || a.anyOf(a.set.Has) {
 		return true
 	}
 	return a.set.Database(db).HasPrivileges() || a.granted(db).Count() > 0
+}
+
+// openDatabase reports whether everybody sees a database.
+func openDatabase(db string) bool {
+	return sameName(db, sql.InformationSchemaDatabaseName) || sameName(db, "performance_schema")
 }
 
 // anyOf reports whether one of the privileges on databases and tables was granted.

@@ -33,6 +33,7 @@ func (s *Session) privilegesOf(of accountName, active func(granted []accountName
 		return mysql_db.NewPrivilegeSet(), false
 	}
 	set := account.PrivilegeSet.Copy()
+	set.AddGlobalStatic(plannersOwn)
 	seen := map[accountName]bool{}
 	var add func(r accountName)
 	add = func(r accountName) {
@@ -201,26 +202,26 @@ func (s *Session) as(ctx *sql.Context, n accountName) (func(), error) {
 	if err != nil {
 		return nil, err
 	}
-	account, own, client, lentFrom := s.account, s.roles, s.Client(), s.lentFrom
+	account, own, client := s.account, s.roles, s.Client()
 	outer, counter := s.BaseSession.GetPrivilegeSet()
-	become := func(n accountName, r roles, c sql.Client, set sql.PrivilegeSet, counter uint64, lentFrom *mysql_db.PrivilegeSet) {
-		s.account, s.roles, s.lentFrom = n, r, lentFrom
+	become := func(n accountName, r roles, c sql.Client, set sql.PrivilegeSet, counter uint64) {
+		s.account, s.roles = n, r
 		s.SetClient(c)
 		s.BaseSession.SetPrivilegeSet(set, counter)
 	}
-	become(n, r, sql.Client{User: n.User, Address: n.Host, Capabilities: client.Capabilities}, set, counter, nil)
+	become(n, r, sql.Client{User: n.User, Address: n.Host, Capabilities: client.Capabilities}, set, counter)
 	return func() {
 		if _, now := s.BaseSession.GetPrivilegeSet(); now != counter { // grants have changed: they are computed anew
 			outer, counter = mysql_db.NewPrivilegeSet(), 0
 		}
-		become(account, own, client, outer, counter, lentFrom)
+		become(account, own, client, outer, counter)
 	}, nil
 }
 
 // asDefiner is as for a procedure, unless that runs as its invoker.
 func (s *Session) asDefiner(ctx *sql.Context, name tableName, p *plan.Procedure) (func(), error) {
 	var stored storedProcedure
-	if s.internal || s.b.users == nil || !s.b.users.Enabled() || p.SecurityContext == plan.ProcedureSecurityContext_Invoker {
+	if !s.checked() || p.SecurityContext == plan.ProcedureSecurityContext_Invoker {
 		return func() {}, nil
 	}
 	if ok, err := getObject(ctx, engine.ObjectProcedure, name.Database, name.Name, &stored); !ok || err != nil {

@@ -41,11 +41,10 @@ func (a *access) show(n *ast.Show) error {
 		}
 		a.use(tableName{Database: t.Database})
 	case "processlist": // of one's own threads without PROCESS
+	case "binary log status", "replica status", "slave status":
+		err = a.global(sql.PrivilegeType_Super, sql.PrivilegeType_ReplicationClient)
 	default:
-		return nil
-	}
-	if err == nil {
-		n.Auth = open
+		err = a.declared(n.Auth)
 	}
 	return err
 }

@@ -11,8 +11,8 @@ import (
 	"sextant/engine"
 )
 
-// statement checks what a statement needs. Statements over accounts are checked where they
-// are executed, and those that are not named here by the planner.
+// statement checks what a statement needs. Statements over accounts, SET and KILL are
+// checked where they are executed; what is not named here is for SUPER.
 func (a *access) statement(stmt ast.Statement) error {
 	switch n := stmt.(type) {
 	case ast.SelectStatement:
@@ -26,17 +26,10 @@ func (a *access) statement(stmt ast.Statement) error {
 	case *ast.Load:
 		return a.load(n)
 	case *ast.DDL:
-		err := a.ddl(n)
-		n.Auth = open
-		return err
+		return a.ddl(n)
 	case *ast.AlterTable:
-		n.Auth = open
-		for _, st := range n.Statements {
-			st.Auth = open
-		}
 		return a.alterTable(n)
 	case *ast.DBDDL:
-		n.Auth = open
 		return a.databaseDDL(n)
 	case *ast.Show:
 		return a.show(n)
@@ -45,7 +38,6 @@ func (a *access) statement(stmt ast.Statement) error {
 	case *ast.LockTables:
 		return a.lockTables(n)
 	case *ast.Call:
-		n.Auth = open
 		if err := a.routine(n.ProcName.Qualifier.String(), n.ProcName.Name.String(), "execute", sql.PrivilegeType_Execute); err != nil {
 			return err
 		}
@@ -74,24 +66,65 @@ func (a *access) statement(stmt ast.Statement) error {
 		if f := n.For; f != nil && !a.self(f) && len(a.without("mysql", []sql.PrivilegeType{sql.PrivilegeType_Select})) > 0 {
 			return a.deniedDatabase("mysql")
 		}
-		n.Auth = open
 	case ast.InjectedStatement:
 		adm, ok := n.Statement.(*admin)
 		if ok && adm.check != nil {
 			return adm.check(a)
 		}
-		if n.Auth.TargetType == ast.AuthTargetType_Global {
-			if p, ok := sql.PrivilegeTypeFromString(strings.ReplaceAll(n.Auth.AuthType, "_", " ")); ok {
-				return a.global(p)
-			}
+		if err := a.declared(n.Auth); err != nil {
+			return err
 		}
 		for _, e := range n.Children {
 			if err := a.expressions(&fromScope{}, e); err != nil {
 				return err
 			}
 		}
+	case *ast.Prepare:
+		return a.prepare(n)
+	case *ast.Analyze:
+		for _, t := range n.Tables {
+			if err := a.table(a.name(t), sql.PrivilegeType_Select, sql.PrivilegeType_Insert); err != nil {
+				return err
+			}
+		}
+	case *ast.BeginEndBlock, *ast.IfStatement, *ast.CaseStatement, *ast.Loop, *ast.While, *ast.Repeat:
+		return a.body(n)
+	case *ast.Begin, *ast.Commit, *ast.Rollback, *ast.Savepoint, *ast.RollbackSavepoint, *ast.ReleaseSavepoint, *ast.UnlockTables,
+		*ast.Deallocate, *ast.Kill, *ast.Signal, *ast.Resignal, *ast.ShowPrivileges,
+		*ast.GrantPrivilege, *ast.GrantRole, *ast.RevokePrivilege, *ast.RevokeRole:
+	default:
+		return a.global(sql.PrivilegeType_Super)
 	}
 	return nil
+}
+
+// declared checks the global privilege that a statement is declared to need.
+func (a *access) declared(auth ast.AuthInformation) error {
+	if auth.TargetType == ast.AuthTargetType_Global {
+		if p, ok := sql.PrivilegeTypeFromString(strings.ReplaceAll(auth.AuthType, "_", " ")); ok {
+			return a.global(p)
+		}
+	}
+	return nil
+}
+
+// prepare checks the statement that PREPARE prepares.
+func (a *access) prepare(n *ast.Prepare) error {
+	text := n.Expr
+	if strings.HasPrefix(text, "@") {
+		_, v, err := a.ctx.GetUserVariable(a.ctx, strings.ToLower(strings.Trim(text, "@`")))
+		if err != nil {
+			return err
+		}
+		if text, _ = v.(string); text == "" {
+			return nil
+		}
+	}
+	stmt, _, _, err := newParser().ParseWithOptions(a.ctx, text, ';', false, sql.LoadSqlMode(a.ctx).ParserOptions())
+	if err != nil {
+		return nil // it is told by who prepares it
+	}
+	return a.statement(stmt)
 }
 
 // self reports whether a name is the session's account.

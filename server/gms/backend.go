@@ -140,6 +140,10 @@ func (b *Backend) AllDatabases(ctx *sql.Context) []sql.Database {
 		}
 		slices.SortFunc(out, func(x, y sql.Database) int { return strings.Compare(x.Name(), y.Name()) })
 	}
+	if s, ok := ctx.Session.(*Session); ok && s.checked() {
+		a := s.newAccess(ctx)
+		out = slices.DeleteFunc(out, func(d sql.Database) bool { return !a.visible(d.Name()) })
+	}
 	return out
 }
 

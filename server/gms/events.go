@@ -11,6 +11,7 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/rowexec"
 	"github.com/dolthub/go-mysql-server/sql/transform"
+	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
 	"sextant/engine"
 )
@@ -225,10 +226,28 @@ func (e *events) run(database string, ev sql.EventDefinition) error {
 	if !ok {
 		return fmt.Errorf("definer %q", ev.Definer)
 	}
-	sess.SetClient(sql.Client{User: definer.User, Address: definer.Host})
-	sess.account, sess.user, sess.host = definer, definer.User, definer.Host
+	sess.user, sess.host, sess.internal = definer.User, definer.Host, false
+	restore, err := sess.as(ctx, definer)
+	if err != nil {
+		return err
+	}
+	defer restore()
 	// A body of several statements is no statement by itself.
-	node, err := e.s.engine.AnalyzeQuery(ctx, ev.CreateEventStatement())
+	create := ev.CreateEventStatement()
+	stmt, err := newParser().ParseSimple(create)
+	if err != nil {
+		return err
+	}
+	if d, ok := stmt.(*ast.DDL); ok && d.EventSpec != nil {
+		for _, st := range []ast.Statement{d, d.EventSpec.Body} {
+			end, err := sess.authorize(ctx, st)
+			if err != nil {
+				return err
+			}
+			defer end()
+		}
+	}
+	node, err := e.s.engine.AnalyzeQuery(ctx, create)
 	if err != nil {
 		return err
 	}

@@ -148,6 +148,7 @@ func NewEngine(b *Backend) *sqle.Engine {
 	dropSorts(a)
 	a.Coster = joinCoster{a.Coster}
 	a.Catalog.StatsProvider = b.stats
+	a.Catalog.AuthHandler = authorization{a.Catalog.AuthHandler}
 	base := newBuilder(a.Overrides)
 	a.ExecBuilder = base
 	registerFunctions(a.Catalog)

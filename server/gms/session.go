@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/dolthub/go-mysql-server/sql"
-	"github.com/dolthub/go-mysql-server/sql/mysql_db"
 	"github.com/dolthub/go-mysql-server/sql/types"
 
 	"sextant/engine"
@@ -57,8 +56,8 @@ type Session struct {
 	// account is what the client logged in to, roles the active ones of its roles.
 	account accountName
 	roles   roles
-	// lentFrom are the session's privileges while some are lent to it, see borrow.
-	lentFrom *mysql_db.PrivilegeSet
+	// used are the tables that the statements under way may use, see authorize.
+	used []tableName
 	// user and host are how the client named itself and where it is.
 	user, host string
 	// failing: the statement has failed; what it has left is not committed.
