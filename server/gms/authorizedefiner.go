@@ -33,7 +33,6 @@ func (s *Session) privilegesOf(of accountName, active func(granted []accountName
 		return mysql_db.NewPrivilegeSet(), false
 	}
 	set := account.PrivilegeSet.Copy()
-	set.AddGlobalStatic(plannersOwn)
 	seen := map[accountName]bool{}
 	var add func(r accountName)
 	add = func(r accountName) {
@@ -209,6 +208,7 @@ func (s *Session) as(ctx *sql.Context, n accountName) (func(), error) {
 		s.SetClient(c)
 		s.BaseSession.SetPrivilegeSet(set, counter)
 	}
+	set.AddGlobalStatic(plannersOwn)
 	become(n, r, sql.Client{User: n.User, Address: n.Host, Capabilities: client.Capabilities}, set, counter)
 	return func() {
 		if _, now := s.BaseSession.GetPrivilegeSet(); now != counter { // grants have changed: they are computed anew

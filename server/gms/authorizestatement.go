@@ -91,7 +91,7 @@ func (a *access) statement(stmt ast.Statement) error {
 		return a.body(n)
 	case *ast.Begin, *ast.Commit, *ast.Rollback, *ast.Savepoint, *ast.RollbackSavepoint, *ast.ReleaseSavepoint, *ast.UnlockTables,
 		*ast.Deallocate, *ast.Kill, *ast.Signal, *ast.Resignal, *ast.ShowPrivileges,
-		*ast.GrantPrivilege, *ast.GrantRole, *ast.RevokePrivilege, *ast.RevokeRole:
+		*ast.GrantRole, *ast.RevokeRole:
 	default:
 		return a.global(sql.PrivilegeType_Super)
 	}

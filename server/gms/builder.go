@@ -272,8 +272,8 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 			return sql.RowsToRowIter(explain(ctx, n.Child)...), nil
 		}
 	case *plan.ShowGrants:
-		if s.b.mysql && s.b.users != nil && !n.CurrentUser && n.For != nil {
-			return nil, s.exists(accountName{n.For.Name, n.For.Host})
+		if s.b.mysql && s.b.users != nil {
+			return b.showGrants(s, n)
 		}
 	case *plan.ShowColumns:
 		if s.b.mysql {
@@ -313,7 +313,7 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 				return nil, err
 			}
 		}
-	case *plan.Grant, *plan.Revoke, *plan.GrantRole, *plan.RevokeRole, *plan.CreateRole, *plan.DropRole, *plan.DropUser:
+	case *plan.GrantRole, *plan.RevokeRole, *plan.CreateRole, *plan.DropRole, *plan.DropUser:
 		if s.b.mysql {
 			return b.accounts(ctx, s, n)
 		}

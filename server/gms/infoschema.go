@@ -19,16 +19,20 @@ type schemaReader func(ctx *sql.Context, s *Session, cat sql.Catalog) ([]sql.Row
 // schemaReaders are the tables of information_schema that are read here and not by the
 // planner. Their columns are the planner's, which are MySQL's.
 var schemaReaders = map[string]schemaReader{
-	information_schema.InnoDBTrxName:        trxRows,
-	information_schema.ProcessListTableName: infoProcessRows,
-	information_schema.TablesTableName:      tableRows,
-	information_schema.PartitionsTableName:  partitionRows,
-	information_schema.StatisticsTableName:  statisticsRows,
-	information_schema.InnoDBTablesName:     innodbTableRows,
-	information_schema.InnoDBIndexesName:    innodbIndexRows,
-	information_schema.InnoDBColumnsName:    innodbColumnRows,
-	information_schema.InnoDBFieldsName:     innodbFieldRows,
-	information_schema.InnoDBTablestatsName: innodbStatsRows,
+	information_schema.ColumnPrivilegesTableName: columnPrivilegeRows,
+	information_schema.SchemaPrivilegesTableName: schemaPrivilegeRows,
+	information_schema.TablePrivilegesTableName:  tablePrivilegeRows,
+	information_schema.UserPrivilegesTableName:   userPrivilegeRows,
+	information_schema.InnoDBTrxName:             trxRows,
+	information_schema.ProcessListTableName:      infoProcessRows,
+	information_schema.TablesTableName:           tableRows,
+	information_schema.PartitionsTableName:       partitionRows,
+	information_schema.StatisticsTableName:       statisticsRows,
+	information_schema.InnoDBTablesName:          innodbTableRows,
+	information_schema.InnoDBIndexesName:         innodbIndexRows,
+	information_schema.InnoDBColumnsName:         innodbColumnRows,
+	information_schema.InnoDBFieldsName:          innodbFieldRows,
+	information_schema.InnoDBTablestatsName:      innodbStatsRows,
 	// COLUMN_STATISTICS has the histograms of ANALYZE … UPDATE HISTOGRAM; the planner's has
 	// the statistics of indexes, which mysqldump would take for them.
 	information_schema.ColumnStatisticsTableName: func(*sql.Context, *Session, sql.Catalog) ([]sql.Row, error) { return nil, nil },
@@ -345,28 +349,24 @@ func completeColumns() {
 			if err != nil {
 				return nil, err
 			}
-			for _, r := range rows {
-				completeColumn(t.TableSchema, r, defs)
-			}
+			a := s.newAccess(ctx)
+			rows = slices.DeleteFunc(rows, func(r sql.Row) bool { return !completeColumn(a, t.TableSchema, r, defs) })
 			return sql.RowsToRowIter(rows...), nil
 		}
 		return t
 	}
 }
 
-// columnPrivileges is the order in which COLUMNS lists privileges.
-var columnPrivileges = []string{"select", "insert", "update", "references"}
-
-func completeColumn(schema sql.Schema, r sql.Row, defs *engine.Catalog) {
+// completeColumn completes a row of COLUMNS; false for a column that is not to be seen.
+func completeColumn(a *access, schema sql.Schema, r sql.Row, defs *engine.Catalog) bool {
 	at := func(name string) int { return schema.IndexOfColName(name) }
 	text := func(name string) string { v, _ := r[at(name)].(string); return v }
-	var privileges []string
-	for _, p := range columnPrivileges {
-		if strings.Contains(text("PRIVILEGES"), p) {
-			privileges = append(privileges, p)
+	if a.s.checked() {
+		privileges := a.columnAccess(tableName{text("TABLE_SCHEMA"), text("TABLE_NAME")}, text("COLUMN_NAME"))
+		if r[at("PRIVILEGES")] = privileges; privileges == "" {
+			return false
 		}
 	}
-	r[at("PRIVILEGES")] = strings.Join(privileges, ",")
 	if r[at("COLLATION_NAME")] != nil && strings.HasSuffix(fmt.Sprint(r[at("DATA_TYPE")]), "text") {
 		r[at("CHARACTER_MAXIMUM_LENGTH")] = r[at("CHARACTER_OCTET_LENGTH")]
 	}
@@ -379,6 +379,7 @@ func completeColumn(schema sql.Schema, r sql.Row, defs *engine.Catalog) {
 			r[at("GENERATION_EXPRESSION")] = expr
 		}
 	}
+	return true
 }
 
 // innodbRows calls f for the tables of the volume and collects the rows.

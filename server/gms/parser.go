@@ -134,15 +134,6 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 				s.notePrecisions(sctx, stmt)
 			}
 			unique = s.uniqueRow
-			if g, ok := stmt.(*ast.ShowGrants); ok && g.For == nil {
-				g.Auth = open
-			}
-			if k, ok := stmt.(*ast.Kill); ok && s.b.mysql {
-				k.Auth = open // see mayKill
-			}
-			if r, ok := stmt.(*ast.RevokePrivilege); ok && s.b.mysql && r.Auth.AuthType == ast.AuthType_REVOKE_ALL {
-				r.PrivilegeLevel.TableRoutine = "" // everyLevel
-			}
 			if e, ok := stmt.(*ast.Explain); ok && s.b.mysql {
 				if strings.EqualFold(e.ExplainFormat, "traditional") {
 					e.ExplainFormat = ""

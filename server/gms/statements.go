@@ -22,6 +22,8 @@ var grammars = newGrammars()
 func newGrammars() map[string]grammar {
 	grammars := map[string]grammar{
 		"do":                    parseDo,
+		"grant":                 parseGrants(false),
+		"revoke":                parseGrants(true),
 		"analyze":               tableAdmin("analyze", analyzeTable),
 		"check":                 tableAdmin("check", checkTable),
 		"checksum":              tableAdmin("checksum", checksumTable),
