@@ -35,6 +35,22 @@ type accountOptions struct {
 	Expired            bool          `json:",omitempty"` // PASSWORD EXPIRE
 	Lifetime           *int          `json:",omitempty"` // days, 0: never; nil: default_password_lifetime
 	MaxUserConnections int           `json:",omitempty"` // 0: max_user_connections
+
+	History        *int           `json:",omitempty"` // PASSWORD HISTORY; nil: password_history
+	ReuseDays      *int           `json:",omitempty"` // PASSWORD REUSE INTERVAL; nil: password_reuse_interval
+	RequireCurrent *bool          `json:",omitempty"` // nil: password_require_current
+	Passwords      []usedPassword `json:",omitempty"`
+	Second         string         `json:",omitempty"` // authentication_string of RETAIN CURRENT PASSWORD
+
+	FailedLoginAttempts int `json:",omitempty"`
+	PasswordLockDays    int `json:",omitempty"` // or lockUnbounded
+	Unlocks             int `json:",omitempty"` // counts what ends a lock by failed logins
+}
+
+// none reports whether an account has no options.
+func (o accountOptions) none() bool {
+	data, err := json.Marshal(o)
+	return err == nil && string(data) == "{}"
 }
 
 // accountsObject is the name of the object with every account's options.
@@ -74,7 +90,7 @@ func setAccountOptions(ctx *sql.Context, change func(all map[string]accountOptio
 	}
 	change(all)
 	for name, o := range all {
-		if len(o.DefaultRoles) == 0 && !o.AllRoles && !o.Expired && o.Lifetime == nil && o.MaxUserConnections == 0 {
+		if o.none() {
 			delete(all, name)
 		}
 	}

@@ -26,6 +26,7 @@ type Backend struct {
 	logger   *slog.Logger
 	shapes   shapes
 	children children
+	failed   failedLogins
 	stats    *optimizerStats
 	// readOnly is the instance's role: plain reads only.
 	readOnly atomic.Bool

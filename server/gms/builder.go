@@ -313,6 +313,8 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 				return nil, err
 			}
 		}
+	case *plan.FlushPrivileges:
+		s.b.failed.forget()
 	case *plan.GrantRole, *plan.RevokeRole, *plan.CreateRole, *plan.DropRole, *plan.DropUser:
 		if s.b.mysql {
 			return b.accounts(ctx, s, n)
