@@ -108,7 +108,7 @@ func (b *builder) showGrants(s *Session, n *plan.ShowGrants) (sql.RowIter, error
 		of = accountOf(*n.For)
 	} else if len(n.Using) == 0 {
 		rd := s.b.users.Reader()
-		using = s.roles.active(granted(rd, of))
+		using = s.roles.active(rolesOf(rd, of))
 		rd.Close()
 	}
 	for _, r := range n.Using {
@@ -228,6 +228,9 @@ func (s *Session) revokeRole(ctx *sql.Context, n *plan.RevokeRole) error {
 			}
 			for _, r := range n.Roles {
 				role := accountOf(r)
+				if slices.Contains(mandatoryRoles(), role) {
+					return errMandatory(role)
+				}
 				if _, there := e.GetUser(role.key()); !there {
 					if err := unknown(role, n.IfExists); err != nil {
 						return err
@@ -238,6 +241,11 @@ func (s *Session) revokeRole(ctx *sql.Context, n *plan.RevokeRole) error {
 		}
 		return nil
 	}, nil)
+}
+
+func errMandatory(role accountName) error {
+	return mysql.NewSQLError(3628, "HY000", "The role %s is a mandatory role and can't be revoked or dropped. "+
+		"The restriction can be lifted by excluding the role identifier from the global variable mandatory_roles.", role)
 }
 
 // createRole executes CREATE ROLE.
@@ -278,6 +286,8 @@ func (s *Session) dropAccounts(ctx *sql.Context, verb string, names []plan.UserN
 			switch {
 			case err != nil:
 				return err
+			case u != nil && slices.Contains(mandatoryRoles(), n):
+				return errMandatory(n)
 			case u != nil:
 				dropped[n] = true
 				e.RemoveUser(n.key())

@@ -245,6 +245,25 @@ func granted(rd interface {
 	return out
 }
 
+// mandatoryRoles are the roles that every account was granted (mandatory_roles).
+func mandatoryRoles() []accountName {
+	_, v, _ := sql.SystemVariables.GetGlobal("mandatory_roles")
+	text, _ := v.(string)
+	out, _ := newLexer(text).roleNames()
+	return out
+}
+
+// rolesOf returns the roles that an account has, those that all have last.
+func rolesOf(rd accountReader, n accountName) []accountName {
+	out := granted(rd, n)
+	for _, r := range mandatoryRoles() {
+		if _, there := rd.GetUser(r.key()); there && r != n && !slices.Contains(out, r) {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
 // active returns those of the granted roles that are active.
 func (r roles) active(granted []accountName) []accountName {
 	var out []accountName
@@ -283,7 +302,7 @@ func currentRole(_ *sql.Context, s *Session, _ []any) (any, error) {
 	rd := s.b.users.Reader()
 	defer rd.Close()
 	var names []string
-	for _, r := range s.roles.active(granted(rd, s.account)) {
+	for _, r := range s.roles.active(rolesOf(rd, s.account)) {
 		names = append(names, r.String())
 	}
 	if names == nil {

@@ -540,7 +540,7 @@ func parseSetRole(l *lexer) (ast.Statement, error) {
 			}
 		}
 		rd := s.b.users.Reader()
-		have := granted(rd, s.account)
+		have := rolesOf(rd, s.account)
 		rd.Close()
 		for _, r := range want.list {
 			if !usual && !slices.Contains(have, r) {
@@ -582,7 +582,7 @@ func parseSetDefaultRole(l *lexer) (ast.Statement, error) {
 			set.options[0](&o)
 			rd := s.b.users.Reader()
 			_, there := rd.GetUser(n.key())
-			have := granted(rd, n)
+			have := rolesOf(rd, n)
 			system := n != s.account && systemAccount(rd, n)
 			rd.Close()
 			if system && !s.mayDynamic(ctx, systemUser) {

@@ -103,8 +103,12 @@ func (s *Session) newAccess(ctx *sql.Context) *access {
 	s.refreshPrivileges(ctx)
 	set, _ := s.BaseSession.GetPrivilegeSet()
 	own, _ := set.(mysql_db.PrivilegeSet)
+	host := s.host
+	if s.borrowed {
+		host = s.account.Host
+	}
 	var used []tableName
-	return &access{ctx: ctx, s: s, who: s.account, host: s.host, set: own, db: s.GetCurrentDatabase(), used: &used}
+	return &access{ctx: ctx, s: s, who: s.account, host: host, set: own, db: s.GetCurrentDatabase(), used: &used}
 }
 
 // use notes a table, or with an empty name a database, that the statement may use.

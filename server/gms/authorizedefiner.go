@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/mysql_db"
@@ -46,7 +47,7 @@ func (s *Session) privilegesOf(of accountName, active func(granted []accountName
 			add(e)
 		}
 	}
-	for _, r := range active(granted(rd, of)) {
+	for _, r := range active(rolesOf(rd, of)) {
 		add(r)
 	}
 	return set, true
@@ -82,6 +83,44 @@ func (s *Session) definersSet(n accountName, r roles) (mysql_db.PrivilegeSet, er
 	return set, nil
 }
 
+// definedTexts are the views and triggers that were parsed to be checked.
+type definedTexts struct {
+	mu sync.Mutex
+	of map[string]definedText
+}
+
+type definedText struct {
+	head   objectHead
+	create *ast.DDL
+}
+
+// definedTextsMax bounds definedTexts.
+const definedTextsMax = 1024
+
+// defined parses the CREATE of a view or trigger, nil if it is none. What it returns is
+// shared, and only read.
+func (b *Backend) defined(text string) (objectHead, *ast.DDL) {
+	b.definitions.mu.Lock()
+	d, ok := b.definitions.of[text]
+	b.definitions.mu.Unlock()
+	if ok {
+		return d.head, d.create
+	}
+	if h, ok := newObjectHead(text); ok {
+		if stmt, err := newParser().ParseSimple(text); err == nil {
+			d.head = h
+			d.create, _ = stmt.(*ast.DDL)
+		}
+	}
+	b.definitions.mu.Lock()
+	defer b.definitions.mu.Unlock()
+	if len(b.definitions.of) >= definedTextsMax || b.definitions.of == nil {
+		b.definitions.of = map[string]definedText{}
+	}
+	b.definitions.of[text] = d
+	return d.head, d.create
+}
+
 // view checks that the definer of a view, or for SQL SECURITY INVOKER who reads it, may
 // read what it reads.
 func (a *access) view(t tableName) error {
@@ -89,11 +128,9 @@ func (a *access) view(t tableName) error {
 	if ok, err := getObject(a.ctx, engine.ObjectView, t.Database, t.Name, &v); !ok || err != nil {
 		return err
 	}
-	h, ok := newObjectHead(v.Create)
-	stmt, err := newParser().ParseSimple(v.Create)
-	create, view := stmt.(*ast.DDL)
-	if err != nil || !ok || !view || create.ViewSpec == nil {
-		return nil // nothing is lent: the planner checks it for the session
+	h, create := a.s.b.defined(v.Create)
+	if create == nil || create.ViewSpec == nil {
+		return nil // its tables are not there
 	}
 	of := h.definer
 	if h.security == "INVOKER" {
@@ -132,10 +169,8 @@ func (a *access) triggers(t tableName, event string) error {
 		if !ok || !sameName(table.table, t.Name) {
 			continue
 		}
-		h, ok := newObjectHead(tr.Create)
-		stmt, err := newParser().ParseSimple(tr.Create)
-		create, trigger := stmt.(*ast.DDL)
-		if !ok || err != nil || !trigger || create.TriggerSpec == nil || !strings.EqualFold(create.TriggerSpec.Event, event) {
+		h, create := a.s.b.defined(tr.Create)
+		if create == nil || create.TriggerSpec == nil || !strings.EqualFold(create.TriggerSpec.Event, event) {
 			continue
 		}
 		d, err := a.definedBy(h.definer, t.Database)
@@ -201,20 +236,20 @@ func (s *Session) as(ctx *sql.Context, n accountName) (func(), error) {
 	if err != nil {
 		return nil, err
 	}
-	account, own, client := s.account, s.roles, s.Client()
+	account, own, client, borrowed := s.account, s.roles, s.Client(), s.borrowed
 	outer, counter := s.BaseSession.GetPrivilegeSet()
-	become := func(n accountName, r roles, c sql.Client, set sql.PrivilegeSet, counter uint64) {
-		s.account, s.roles = n, r
+	become := func(n accountName, r roles, c sql.Client, set sql.PrivilegeSet, counter uint64, borrowed bool) {
+		s.account, s.roles, s.borrowed = n, r, borrowed
 		s.SetClient(c)
 		s.BaseSession.SetPrivilegeSet(set, counter)
 	}
 	set.AddGlobalStatic(plannersOwn)
-	become(n, r, sql.Client{User: n.User, Address: n.Host, Capabilities: client.Capabilities}, set, counter)
+	become(n, r, sql.Client{User: n.User, Address: n.Host, Capabilities: client.Capabilities}, set, counter, true)
 	return func() {
 		if _, now := s.BaseSession.GetPrivilegeSet(); now != counter { // grants have changed: they are computed anew
 			outer, counter = mysql_db.NewPrivilegeSet(), 0
 		}
-		become(account, own, client, outer, counter)
+		become(account, own, client, outer, counter, borrowed)
 	}, nil
 }
 

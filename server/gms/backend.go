@@ -27,7 +27,9 @@ type Backend struct {
 	shapes   shapes
 	children children
 	failed   failedLogins
-	stats    *optimizerStats
+	// definitions are for checks of privileges, see defined.
+	definitions definedTexts
+	stats       *optimizerStats
 	// readOnly is the instance's role: plain reads only.
 	readOnly atomic.Bool
 	// mysql is set where clients are served: results have MySQL's types where the

@@ -519,7 +519,7 @@ func (g *grant) without(set mysql_db.PrivilegeSet) mysql_db.PrivilegeSet {
 func (s *Session) showGrants(of accountName, using []accountName) ([]sql.Row, error) {
 	rd := s.b.users.Reader()
 	_, there := rd.GetUser(of.key())
-	have := granted(rd, of)
+	have := rolesOf(rd, of)
 	edges := rd.GetToUserRoleEdges(mysql_db.RoleEdgesToKey{ToHost: of.Host, ToUser: of.User})
 	rd.Close()
 	if !there {

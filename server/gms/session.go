@@ -56,6 +56,8 @@ type Session struct {
 	// account is what the client logged in to, roles the active ones of its roles.
 	account accountName
 	roles   roles
+	// borrowed: account is the definer's of what runs, see as.
+	borrowed bool
 	// used are the tables that the statements under way may use, see authorize.
 	used []tableName
 	// user and host are how the client named itself and where it is.
