@@ -28,14 +28,21 @@ func checkedSession(ctx *sql.Context) *Session {
 
 // NewQueryState implements sql.AuthorizationHandler.
 func (h authorization) NewQueryState(ctx *sql.Context) sql.AuthorizationQueryState {
-	if checkedSession(ctx) != nil {
-		return nil
+	if s, ok := ctx.Session.(*Session); ok {
+		if s.viewUses = nil; s.checked() { // a statement begins
+			return nil
+		}
 	}
 	return h.planners.NewQueryState(ctx)
 }
 
 // HandleAuth implements sql.AuthorizationHandler.
 func (h authorization) HandleAuth(ctx *sql.Context, state sql.AuthorizationQueryState, auth ast.AuthInformation) error {
+	if use, ok := auth.Extra.(*viewUse); ok {
+		if s, ok := ctx.Session.(*Session); ok {
+			s.viewUses = append(s.viewUses, use) // for the checks of the view
+		}
+	}
 	if checkedSession(ctx) != nil {
 		return nil
 	}
@@ -77,7 +84,7 @@ func (h authorization) CheckTable(ctx *sql.Context, state sql.AuthorizationQuery
 		db = ctx.GetCurrentDatabase()
 	}
 	t := tableName{Database: db, Name: table}
-	if slices.ContainsFunc(s.used, func(u tableName) bool { return sameName(u.Name, table) && sameName(u.Database, db) }) {
+	if slices.ContainsFunc(s.visible, func(u tableName) bool { return sameName(u.Name, table) && sameName(u.Database, db) }) {
 		return nil
 	}
 	a := s.newAccess(ctx)

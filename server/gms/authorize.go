@@ -18,8 +18,8 @@ import (
 // of which something was granted: what the check has not seen is not there, see
 // authorization.
 
-// access checks what one statement needs.
-type access struct {
+// rights checks what one statement needs.
+type rights struct {
 	ctx  *sql.Context
 	s    *Session
 	who  accountName // whose privileges count
@@ -29,6 +29,8 @@ type access struct {
 	// used are the tables that the statement may use, with what they are of.
 	used  *[]tableName
 	depth int // of views and triggers
+	// merged are the tables of views that the statement writes through, see through.
+	merged []tableName
 }
 
 // privilegeNames are the static privileges as errors list them; table: they are granted on
@@ -92,14 +94,14 @@ func (s *Session) authorize(ctx *sql.Context, stmt ast.Statement) (func(), error
 }
 
 // show has the planner see the tables that a statement may use.
-func (s *Session) show(a *access) func() {
-	outer := s.used
-	s.used = append(slices.Clip(outer), *a.used...)
-	return func() { s.used = outer }
+func (s *Session) show(a *rights) func() {
+	outer := s.visible
+	s.visible = append(slices.Clip(outer), *a.used...)
+	return func() { s.visible = outer }
 }
 
 // newAccess returns a check of what the session itself may do.
-func (s *Session) newAccess(ctx *sql.Context) *access {
+func (s *Session) newAccess(ctx *sql.Context) *rights {
 	s.refreshPrivileges(ctx)
 	set, _ := s.BaseSession.GetPrivilegeSet()
 	own, _ := set.(mysql_db.PrivilegeSet)
@@ -108,15 +110,15 @@ func (s *Session) newAccess(ctx *sql.Context) *access {
 		host = s.account.Host
 	}
 	var used []tableName
-	return &access{ctx: ctx, s: s, who: s.account, host: host, set: own, db: s.GetCurrentDatabase(), used: &used}
+	return &rights{ctx: ctx, s: s, who: s.account, host: host, set: own, db: s.GetCurrentDatabase(), used: &used}
 }
 
 // use notes a table, or with an empty name a database, that the statement may use.
-func (a *access) use(t tableName) { *a.used = append(*a.used, t) }
+func (a *rights) use(t tableName) { *a.used = append(*a.used, t) }
 
 // granted returns what was granted on a database: of those whose pattern it matches the
 // narrowest.
-func (a *access) granted(db string) sql.PrivilegeSetDatabase {
+func (a *rights) granted(db string) sql.PrivilegeSetDatabase {
 	own := a.set.Database(db)
 	if own.Count() > 0 {
 		return own
@@ -190,13 +192,13 @@ func likeEscaped(text, pattern string) bool {
 }
 
 // has reports whether a privilege was granted on a database or everywhere.
-func (a *access) has(db string, p sql.PrivilegeType) bool {
+func (a *rights) has(db string, p sql.PrivilegeType) bool {
 	return a.set.Has(p) || a.granted(db).Has(p)
 }
 
 // without returns those of the privileges that were granted neither on the database nor
 // everywhere.
-func (a *access) without(db string, want []sql.PrivilegeType) []sql.PrivilegeType {
+func (a *rights) without(db string, want []sql.PrivilegeType) []sql.PrivilegeType {
 	var out []sql.PrivilegeType
 	for _, p := range want {
 		if !a.has(db, p) {
@@ -207,13 +209,13 @@ func (a *access) without(db string, want []sql.PrivilegeType) []sql.PrivilegeTyp
 }
 
 // name returns a table's full name.
-func (a *access) name(t ast.TableName) tableName { return fullName(t, a.db) }
+func (a *rights) name(t ast.TableName) tableName { return fullName(t, a.db) }
 
 // within returns a database's name, the current one's for none.
-func (a *access) within(db string) string { return cmp.Or(db, a.db) }
+func (a *rights) within(db string) string { return cmp.Or(db, a.db) }
 
 // database returns an error unless the privileges were granted on a database.
-func (a *access) database(db string, want ...sql.PrivilegeType) error {
+func (a *rights) database(db string, want ...sql.PrivilegeType) error {
 	if db = a.within(db); db == "" {
 		return nil // 1046 comes from who executes it
 	}
@@ -227,12 +229,12 @@ func (a *access) database(db string, want ...sql.PrivilegeType) error {
 // reservedDatabase reports whether nobody may change a database's tables.
 func reservedDatabase(db string) bool { return sameName(db, sql.InformationSchemaDatabaseName) }
 
-func (a *access) deniedDatabase(db string) error {
+func (a *rights) deniedDatabase(db string) error {
 	return mysql.NewSQLError(1044, "42000", "Access denied for user %s to database '%s'", quotedAccount(a.who), db)
 }
 
 // visible reports whether anything was granted on a database or in it.
-func (a *access) visible(db string) bool {
+func (a *rights) visible(db string) bool {
 	if openDatabase(db) || a.set.Has(sql.PrivilegeType_ShowDB) || a.anyOf(a.set.Has) {
 		return true
 	}
@@ -245,7 +247,7 @@ func openDatabase(db string) bool {
 }
 
 // anyOf reports whether one of the privileges on databases and tables was granted.
-func (a *access) anyOf(has func(...sql.PrivilegeType) bool) bool {
+func (a *rights) anyOf(has func(...sql.PrivilegeType) bool) bool {
 	for _, n := range privilegeNames {
 		if n.p != sql.PrivilegeType_GrantOption && has(n.p) {
 			return true
@@ -256,7 +258,7 @@ func (a *access) anyOf(has func(...sql.PrivilegeType) bool) bool {
 
 // anyTable reports whether anything was granted that is of tables: on the table, one of
 // its columns, its database or everywhere.
-func (a *access) anyTable(t tableName) bool {
+func (a *rights) anyTable(t tableName) bool {
 	for _, n := range privilegeNames {
 		if n.table && a.has(t.Database, n.p) {
 			return true
@@ -281,9 +283,9 @@ func openTable(t tableName) bool {
 
 // table returns an error unless the privileges were granted on a table, its database or
 // everywhere.
-func (a *access) table(t tableName, want ...sql.PrivilegeType) error {
+func (a *rights) table(t tableName, want ...sql.PrivilegeType) error {
 	switch {
-	case t.Database == "" || a.s.temporary(t.Database, t.Name) != nil:
+	case t.Database == "" || slices.Contains(a.merged, t) || a.s.temporary(t.Database, t.Name) != nil:
 		a.use(t)
 		return nil
 	case openTable(t) && len(want) == 1 && want[0] == sql.PrivilegeType_Select:
@@ -308,12 +310,12 @@ func (a *access) table(t tableName, want ...sql.PrivilegeType) error {
 }
 
 // denied is the error of a command on a table.
-func (a *access) denied(command string, t tableName) error {
+func (a *rights) denied(command string, t tableName) error {
 	return mysql.NewSQLError(1142, "42000", "%s command denied to user '%s'@'%s' for table '%s'", command, a.who.User, a.host, t.Name)
 }
 
 // someColumn reports whether a privilege was granted on one of a table's columns.
-func (a *access) someColumn(t tableName, p sql.PrivilegeType) bool {
+func (a *rights) someColumn(t tableName, p sql.PrivilegeType) bool {
 	for _, c := range a.set.Database(t.Database).Table(t.Name).GetColumns() {
 		if c.Has(p) {
 			return true
@@ -323,7 +325,7 @@ func (a *access) someColumn(t tableName, p sql.PrivilegeType) bool {
 }
 
 // column returns an error unless a privilege was granted on a table or a column.
-func (a *access) column(t tableName, column string, p sql.PrivilegeType) error {
+func (a *rights) column(t tableName, column string, p sql.PrivilegeType) error {
 	if a.has(t.Database, p) {
 		return nil
 	}
@@ -337,7 +339,7 @@ func (a *access) column(t tableName, column string, p sql.PrivilegeType) error {
 
 // columns returns an error unless a privilege was granted on a table or on all of the
 // columns; no list stands for every column.
-func (a *access) columns(t tableName, p sql.PrivilegeType, names []string, def *engine.TableDef) error {
+func (a *rights) columns(t tableName, p sql.PrivilegeType, names []string, def *engine.TableDef) error {
 	err := a.table(t, p)
 	if err == nil {
 		return nil
@@ -375,7 +377,7 @@ func columnNames(def *engine.TableDef) []string {
 }
 
 // global returns an error unless one of the privileges was granted everywhere.
-func (a *access) global(want ...sql.PrivilegeType) error {
+func (a *rights) global(want ...sql.PrivilegeType) error {
 	var names []string
 	for _, p := range want {
 		if a.set.Has(p) {
@@ -386,10 +388,10 @@ func (a *access) global(want ...sql.PrivilegeType) error {
 	return errPrivilege(strings.Join(names, ", "))
 }
 
-// routine returns an error unless a privilege was granted on a procedure.
-func (a *access) routine(db, name, command string, p sql.PrivilegeType) error {
+// routine returns an error unless a privilege was granted on a procedure or function.
+func (a *rights) routine(db, name string, procedure bool, command string, p sql.PrivilegeType) error {
 	db = a.within(db)
-	if db == "" || a.has(db, p) || a.set.Database(db).Routine(name, true).Has(p) {
+	if db == "" || a.has(db, p) || a.set.Database(db).Routine(name, procedure).Has(p) {
 		a.use(tableName{Database: db})
 		return nil
 	}

@@ -9,7 +9,6 @@ import (
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/mysql_db"
-	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/vitess/go/mysql"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
@@ -55,7 +54,7 @@ func (s *Session) privilegesOf(of accountName, active func(granted []accountName
 
 // definedBy returns the check of what an account may do that has defined something in a
 // database: with its default roles.
-func (a *access) definedBy(n accountName, db string) (*access, error) {
+func (a *rights) definedBy(n accountName, db string) (*rights, error) {
 	d := *a
 	d.db = db
 	if d.depth++; d.depth > definedDepthMax {
@@ -123,7 +122,7 @@ func (b *Backend) defined(text string) (objectHead, *ast.DDL) {
 
 // view checks that the definer of a view, or for SQL SECURITY INVOKER who reads it, may
 // read what it reads.
-func (a *access) view(t tableName) error {
+func (a *rights) view(t tableName) error {
 	var v storedView
 	if ok, err := getObject(a.ctx, engine.ObjectView, t.Database, t.Name, &v); !ok || err != nil {
 		return err
@@ -142,10 +141,15 @@ func (a *access) view(t tableName) error {
 	}
 	err = d.query(create.ViewSpec.ViewExpr, &fromScope{})
 	if isDenied(err) {
-		return mysql.NewSQLError(1356, "HY000",
-			"View '%s.%s' references invalid table(s) or column(s) or function(s) or definer/invoker of view lack rights to use them", t.Database, t.Name)
+		return errViewRights(t)
 	}
 	return err
+}
+
+// errViewRights is the error of a view whose tables must not be used through it.
+func errViewRights(t tableName) error {
+	return mysql.NewSQLError(1356, "HY000",
+		"View '%s.%s' references invalid table(s) or column(s) or function(s) or definer/invoker of view lack rights to use them", t.Database, t.Name)
 }
 
 // isDenied reports whether an error is one of a privilege that is missing.
@@ -154,8 +158,9 @@ func isDenied(err error) bool {
 	return ok && slices.Contains([]int{1044, 1045, 1142, 1143, 1227, 1356, 1370}, e.Num)
 }
 
-// triggers checks that the definers of a table's triggers of an event may do what they do.
-func (a *access) triggers(t tableName, event string) error {
+// triggers checks that the definers of a table's triggers of an event may have them; what
+// they do is checked as they run.
+func (a *rights) triggers(t tableName, event string) error {
 	cat, _, err := catalogOf(a.ctx)
 	if err != nil || a.s.temporary(t.Database, t.Name) != nil {
 		return err
@@ -180,52 +185,13 @@ func (a *access) triggers(t tableName, event string) error {
 		if err := d.table(t, sql.PrivilegeType_Trigger); err != nil {
 			return err
 		}
-		if err := d.body(create.TriggerSpec.Body); err != nil {
-			return err
-		}
 	}
 	return nil
 }
 
-// body checks the statements of a trigger's body.
-func (a *access) body(n ast.SQLNode) error {
-	return ast.Walk(func(n ast.SQLNode) (bool, error) {
-		switch n := n.(type) {
-		case ast.SelectStatement, *ast.Insert, *ast.Update, *ast.Delete, *ast.Call:
-			return false, a.statement(n.(ast.Statement))
-		case *ast.Set:
-			return false, a.assignments(n)
-		case *ast.Subquery:
-			return false, a.query(n.Select, &fromScope{})
-		case *ast.IfStatement:
-			for _, c := range n.Conditions {
-				if err := a.body(c.Expr); err != nil {
-					return false, err
-				}
-			}
-		case *ast.CaseStatement:
-			if n.Expr != nil {
-				if err := a.body(n.Expr); err != nil {
-					return false, err
-				}
-			}
-			for _, c := range n.Cases {
-				if err := a.body(c.Case); err != nil {
-					return false, err
-				}
-			}
-		case *ast.While:
-			return true, a.body(n.Condition)
-		case *ast.Repeat:
-			return true, a.body(n.Condition)
-		}
-		return true, nil
-	}, n)
-}
-
 // as makes the session one of a definer's until the function it returns is called.
 func (s *Session) as(ctx *sql.Context, n accountName) (func(), error) {
-	if n == s.account {
+	if n == s.account || !s.checked() {
 		return func() {}, nil
 	}
 	r, err := s.defaultRoles(ctx, n)
@@ -251,20 +217,4 @@ func (s *Session) as(ctx *sql.Context, n accountName) (func(), error) {
 		}
 		become(account, own, client, outer, counter, borrowed)
 	}, nil
-}
-
-// asDefiner is as for a procedure, unless that runs as its invoker.
-func (s *Session) asDefiner(ctx *sql.Context, name tableName, p *plan.Procedure) (func(), error) {
-	var stored storedProcedure
-	if !s.checked() || p.SecurityContext == plan.ProcedureSecurityContext_Invoker {
-		return func() {}, nil
-	}
-	if ok, err := getObject(ctx, engine.ObjectProcedure, name.Database, name.Name, &stored); !ok || err != nil {
-		return func() {}, err
-	}
-	h, ok := newObjectHead(stored.Create)
-	if !ok || !h.defined {
-		return func() {}, nil
-	}
-	return s.as(ctx, h.definer)
 }

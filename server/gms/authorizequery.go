@@ -42,7 +42,7 @@ func (sc *fromScope) cte(t ast.TableName) bool {
 }
 
 // with adds the names of a WITH, each for the queries behind it.
-func (a *access) with(w *ast.With, sc *fromScope) error {
+func (a *rights) with(w *ast.With, sc *fromScope) error {
 	if w == nil {
 		return nil
 	}
@@ -66,7 +66,7 @@ func (a *access) with(w *ast.With, sc *fromScope) error {
 }
 
 // query checks what a query needs; sc is its own scope.
-func (a *access) query(q ast.SelectStatement, sc *fromScope) error {
+func (a *rights) query(q ast.SelectStatement, sc *fromScope) error {
 	switch q := q.(type) {
 	case *ast.Select:
 		return a.selects(q, sc)
@@ -89,7 +89,7 @@ func (a *access) query(q ast.SelectStatement, sc *fromScope) error {
 	return nil
 }
 
-func (a *access) selects(q *ast.Select, sc *fromScope) error {
+func (a *rights) selects(q *ast.Select, sc *fromScope) error {
 	if err := a.with(q.With, sc); err != nil {
 		return err
 	}
@@ -123,7 +123,7 @@ func (a *access) selects(q *ast.Select, sc *fromScope) error {
 }
 
 // outfile checks SELECT … INTO OUTFILE and DUMPFILE.
-func (a *access) outfile(into *ast.Into) error {
+func (a *rights) outfile(into *ast.Into) error {
 	if into == nil || into.Outfile+into.Dumpfile == "" {
 		return nil
 	}
@@ -132,7 +132,7 @@ func (a *access) outfile(into *ast.Into) error {
 
 // everywhere returns the error of a global privilege that is missing in a statement which
 // does not say which.
-func (a *access) everywhere(p sql.PrivilegeType) error {
+func (a *rights) everywhere(p sql.PrivilegeType) error {
 	if a.set.Has(p) {
 		return nil
 	}
@@ -140,7 +140,7 @@ func (a *access) everywhere(p sql.PrivilegeType) error {
 }
 
 // locks checks FOR UPDATE, which is for those who may change or lock the tables.
-func (a *access) locks(l *ast.Lock, q ast.SelectStatement) error {
+func (a *rights) locks(l *ast.Lock, q ast.SelectStatement) error {
 	if l == nil || l.Type == "" {
 		return nil
 	}
@@ -176,7 +176,7 @@ func (a *access) locks(l *ast.Lock, q ast.SelectStatement) error {
 
 // from checks the tables of a FROM and puts them into its scope. targets are those that
 // UPDATE or DELETE changes, by alias.
-func (a *access) from(list ast.TableExprs, sc *fromScope, targets map[string]bool) error {
+func (a *rights) from(list ast.TableExprs, sc *fromScope, targets map[string]bool) error {
 	for _, e := range list {
 		if err := a.tableExpr(e, sc, targets); err != nil {
 			return err
@@ -185,7 +185,7 @@ func (a *access) from(list ast.TableExprs, sc *fromScope, targets map[string]boo
 	return nil
 }
 
-func (a *access) tableExpr(e ast.TableExpr, sc *fromScope, targets map[string]bool) error {
+func (a *rights) tableExpr(e ast.TableExpr, sc *fromScope, targets map[string]bool) error {
 	switch e := e.(type) {
 	case *ast.AliasedTableExpr:
 		switch x := e.Expr.(type) {
@@ -237,7 +237,7 @@ func (a *access) tableExpr(e ast.TableExpr, sc *fromScope, targets map[string]bo
 }
 
 // source checks a table that a query reads, or for its changes are checked elsewhere.
-func (a *access) source(n ast.TableName, alias string, sc *fromScope, targets map[string]bool) error {
+func (a *rights) source(n ast.TableName, alias string, sc *fromScope, targets map[string]bool) error {
 	if n.Name.String() == "dual" && n.DbQualifier.IsEmpty() {
 		return nil
 	}
@@ -274,7 +274,7 @@ func (t fromTable) hasColumn(name string) bool {
 }
 
 // selectList checks what a select list reads.
-func (a *access) selectList(list ast.SelectExprs, sc *fromScope) error {
+func (a *rights) selectList(list ast.SelectExprs, sc *fromScope) error {
 	for _, e := range list {
 		switch e := e.(type) {
 		case *ast.StarExpr:
@@ -296,7 +296,7 @@ func (a *access) selectList(list ast.SelectExprs, sc *fromScope) error {
 }
 
 // expressions checks the columns and queries in expressions.
-func (a *access) expressions(sc *fromScope, list ...ast.SQLNode) error {
+func (a *rights) expressions(sc *fromScope, list ...ast.SQLNode) error {
 	return ast.Walk(func(n ast.SQLNode) (bool, error) {
 		switch n := n.(type) {
 		case *ast.Subquery:
@@ -311,7 +311,7 @@ func (a *access) expressions(sc *fromScope, list ...ast.SQLNode) error {
 }
 
 // columnName checks a column that is read.
-func (a *access) columnName(n *ast.ColName, sc *fromScope) error {
+func (a *rights) columnName(n *ast.ColName, sc *fromScope) error {
 	name, qualifier := n.Name.String(), n.Qualifier.Name.String()
 	for ; sc != nil; sc = sc.outer {
 		if qualifier == "" && sc.aliases[strings.ToLower(name)] {

@@ -12,7 +12,7 @@ import (
 )
 
 // show checks the SHOW statements of the planner's grammar.
-func (a *access) show(n *ast.Show) error {
+func (a *rights) show(n *ast.Show) error {
 	db := n.Database
 	if o := n.ShowTablesOpt; o != nil && o.DbName != "" {
 		db = o.DbName
@@ -50,7 +50,7 @@ func (a *access) show(n *ast.Show) error {
 }
 
 // showCreate checks SHOW CREATE TABLE and SHOW CREATE VIEW.
-func (a *access) showCreate(t tableName) error {
+func (a *rights) showCreate(t tableName) error {
 	_, view, err := a.s.definition(a.ctx, t)
 	switch {
 	case err != nil:
@@ -64,7 +64,7 @@ func (a *access) showCreate(t tableName) error {
 	return nil
 }
 
-func (a *access) showCreateTrigger(t tableName) error {
+func (a *rights) showCreateTrigger(t tableName) error {
 	var tr storedTrigger
 	if ok, err := getObject(a.ctx, engine.ObjectTrigger, t.Database, t.Name, &tr); !ok || err != nil {
 		return err
@@ -78,7 +78,7 @@ func (a *access) showCreateTrigger(t tableName) error {
 }
 
 // seesRoutine reports whether a procedure is there to be seen.
-func (a *access) seesRoutine(t tableName) bool {
+func (a *rights) seesRoutine(t tableName) bool {
 	if a.readsRoutine(t) {
 		return true
 	}
@@ -92,7 +92,7 @@ func (a *access) seesRoutine(t tableName) bool {
 
 // readsRoutine reports whether the body of a procedure is there to be seen: for its
 // definer and for those who may read everything.
-func (a *access) readsRoutine(t tableName) bool {
+func (a *rights) readsRoutine(t tableName) bool {
 	if a.set.Has(sql.PrivilegeType_Select) || a.set.HasDynamic("show_routine") {
 		return true
 	}

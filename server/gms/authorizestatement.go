@@ -13,18 +13,12 @@ import (
 
 // statement checks what a statement needs. Statements over accounts, SET and KILL are
 // checked where they are executed; what is not named here is for SUPER.
-func (a *access) statement(stmt ast.Statement) error {
+func (a *rights) statement(stmt ast.Statement) error {
 	switch n := stmt.(type) {
 	case ast.SelectStatement:
 		return a.query(n, &fromScope{})
-	case *ast.Insert:
-		return a.insert(n)
-	case *ast.Update:
-		return a.update(n)
-	case *ast.Delete:
-		return a.delete(n)
-	case *ast.Load:
-		return a.load(n)
+	case *ast.Insert, *ast.Update, *ast.Delete, *ast.Load:
+		return a.write(n)
 	case *ast.DDL:
 		return a.ddl(n)
 	case *ast.AlterTable:
@@ -38,7 +32,7 @@ func (a *access) statement(stmt ast.Statement) error {
 	case *ast.LockTables:
 		return a.lockTables(n)
 	case *ast.Call:
-		if err := a.routine(n.ProcName.Qualifier.String(), n.ProcName.Name.String(), "execute", sql.PrivilegeType_Execute); err != nil {
+		if err := a.routine(n.ProcName.Qualifier.String(), n.ProcName.Name.String(), true, "execute", sql.PrivilegeType_Execute); err != nil {
 			return err
 		}
 		for _, e := range n.Params {
@@ -87,8 +81,6 @@ func (a *access) statement(stmt ast.Statement) error {
 				return err
 			}
 		}
-	case *ast.BeginEndBlock, *ast.IfStatement, *ast.CaseStatement, *ast.Loop, *ast.While, *ast.Repeat:
-		return a.body(n)
 	case *ast.Begin, *ast.Commit, *ast.Rollback, *ast.Savepoint, *ast.RollbackSavepoint, *ast.ReleaseSavepoint, *ast.UnlockTables,
 		*ast.Deallocate, *ast.Kill, *ast.Signal, *ast.Resignal, *ast.ShowPrivileges,
 		*ast.GrantRole, *ast.RevokeRole:
@@ -98,18 +90,43 @@ func (a *access) statement(stmt ast.Statement) error {
 	return nil
 }
 
-// declared checks the global privilege that a statement is declared to need.
-func (a *access) declared(auth ast.AuthInformation) error {
-	if auth.TargetType == ast.AuthTargetType_Global {
-		if p, ok := sql.PrivilegeTypeFromString(strings.ReplaceAll(auth.AuthType, "_", " ")); ok {
-			return a.global(p)
+// write checks a statement that changes rows.
+func (a *rights) write(stmt ast.Statement) error {
+	if err := a.through(stmt); err != nil {
+		return err
+	}
+	switch n := stmt.(type) {
+	case *ast.Insert:
+		return a.insert(n)
+	case *ast.Update:
+		return a.update(n)
+	case *ast.Delete:
+		return a.delete(n)
+	case *ast.Load:
+		return a.load(n)
+	}
+	return nil
+}
+
+// declared checks the privilege, global or on tables, that a statement is declared to need.
+func (a *rights) declared(auth ast.AuthInformation) error {
+	p, ok := sql.PrivilegeTypeFromString(strings.ReplaceAll(auth.AuthType, "_", " "))
+	switch {
+	case !ok:
+	case auth.TargetType == ast.AuthTargetType_Global:
+		return a.global(p)
+	case auth.TargetType == ast.AuthTargetType_MultipleTableIdentifiers, auth.TargetType == ast.AuthTargetType_SingleTableIdentifier:
+		for i := 0; i+1 < len(auth.TargetNames); i += 2 {
+			if err := a.table(tableName{a.within(auth.TargetNames[i]), auth.TargetNames[i+1]}, p); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
 // prepare checks the statement that PREPARE prepares.
-func (a *access) prepare(n *ast.Prepare) error {
+func (a *rights) prepare(n *ast.Prepare) error {
 	text := n.Expr
 	if strings.HasPrefix(text, "@") {
 		_, v, err := a.ctx.GetUserVariable(a.ctx, strings.ToLower(strings.Trim(text, "@`")))
@@ -128,12 +145,12 @@ func (a *access) prepare(n *ast.Prepare) error {
 }
 
 // self reports whether a name is the session's account.
-func (a *access) self(n *ast.AccountName) bool {
+func (a *rights) self(n *ast.AccountName) bool {
 	return accountName{n.Name, n.Host} == a.who || n.AnyHost && accountName{n.Name, "%"} == a.who
 }
 
 // assignments checks the queries in a SET.
-func (a *access) assignments(n *ast.Set) error {
+func (a *rights) assignments(n *ast.Set) error {
 	for _, e := range n.Exprs {
 		if err := a.expressions(&fromScope{}, e.Expr); err != nil {
 			return err
@@ -143,7 +160,7 @@ func (a *access) assignments(n *ast.Set) error {
 }
 
 // initDatabase returns the error of a database that is not there to be seen.
-func (a *access) initDatabase(db string) error {
+func (a *rights) initDatabase(db string) error {
 	if db != "" && !a.visible(db) {
 		return a.deniedDatabase(db)
 	}
@@ -152,7 +169,7 @@ func (a *access) initDatabase(db string) error {
 }
 
 // written checks the change of a table, of all or of some columns, and its triggers.
-func (a *access) written(t tableName, p sql.PrivilegeType, columns []string, events ...string) error {
+func (a *rights) written(t tableName, p sql.PrivilegeType, columns []string, events ...string) error {
 	def, view, err := a.s.definition(a.ctx, t)
 	if err != nil {
 		return err
@@ -176,7 +193,7 @@ func (a *access) written(t tableName, p sql.PrivilegeType, columns []string, eve
 
 // relatives lets the planner see the tables that foreign keys lead to: nothing has to be
 // granted on them.
-func (a *access) relatives(def *engine.TableDef, seen map[tableName]bool) error {
+func (a *rights) relatives(def *engine.TableDef, seen map[tableName]bool) error {
 	if def == nil || seen[tableName{def.Database, def.Name}] {
 		return nil
 	}
@@ -199,7 +216,7 @@ func (a *access) relatives(def *engine.TableDef, seen map[tableName]bool) error 
 }
 
 // insert checks INSERT and REPLACE.
-func (a *access) insert(n *ast.Insert) error {
+func (a *rights) insert(n *ast.Insert) error {
 	t := a.name(n.Table)
 	sc := &fromScope{}
 	if err := a.with(n.With, sc); err != nil {
@@ -255,7 +272,7 @@ func (a *access) insert(n *ast.Insert) error {
 }
 
 // updated checks the value of an assignment; VALUES(c) reads what is inserted.
-func (a *access) updated(e ast.Expr, sc *fromScope) error {
+func (a *rights) updated(e ast.Expr, sc *fromScope) error {
 	return ast.Walk(func(n ast.SQLNode) (bool, error) {
 		switch n := n.(type) {
 		case *ast.ValuesFuncExpr:
@@ -268,7 +285,7 @@ func (a *access) updated(e ast.Expr, sc *fromScope) error {
 }
 
 // update checks UPDATE: the columns that it sets, and reads.
-func (a *access) update(n *ast.Update) error {
+func (a *rights) update(n *ast.Update) error {
 	sc := &fromScope{}
 	if err := a.with(n.With, sc); err != nil {
 		return err
@@ -338,7 +355,7 @@ func (a *access) update(n *ast.Update) error {
 }
 
 // delete checks DELETE.
-func (a *access) delete(n *ast.Delete) error {
+func (a *rights) delete(n *ast.Delete) error {
 	sc := &fromScope{}
 	if err := a.with(n.With, sc); err != nil {
 		return err
@@ -377,7 +394,7 @@ func (a *access) delete(n *ast.Delete) error {
 }
 
 // load checks LOAD DATA.
-func (a *access) load(n *ast.Load) error {
+func (a *rights) load(n *ast.Load) error {
 	if !bool(n.Local) {
 		if err := a.everywhere(sql.PrivilegeType_File); err != nil {
 			return err
@@ -397,7 +414,7 @@ func (a *access) load(n *ast.Load) error {
 }
 
 // lockTables checks LOCK TABLES.
-func (a *access) lockTables(n *ast.LockTables) error {
+func (a *rights) lockTables(n *ast.LockTables) error {
 	for _, l := range n.Tables {
 		if e, ok := l.Table.(*ast.AliasedTableExpr); ok {
 			if name, ok := e.Expr.(ast.TableName); ok {
@@ -411,7 +428,7 @@ func (a *access) lockTables(n *ast.LockTables) error {
 }
 
 // databaseDDL checks CREATE, ALTER and DROP DATABASE.
-func (a *access) databaseDDL(n *ast.DBDDL) error {
+func (a *rights) databaseDDL(n *ast.DBDDL) error {
 	switch n.Action {
 	case ast.CreateStr:
 		return a.database(n.DBName, sql.PrivilegeType_Create)
@@ -422,7 +439,7 @@ func (a *access) databaseDDL(n *ast.DBDDL) error {
 }
 
 // ddl checks the statements over tables, views and programs.
-func (a *access) ddl(n *ast.DDL) error {
+func (a *rights) ddl(n *ast.DDL) error {
 	switch {
 	case n.ViewSpec != nil:
 		return a.createView(n)
@@ -433,7 +450,7 @@ func (a *access) ddl(n *ast.DDL) error {
 		if n.Action == ast.CreateStr {
 			return a.database(db, sql.PrivilegeType_CreateRoutine)
 		}
-		return a.routine(db, name, "alter routine", sql.PrivilegeType_AlterRoutine)
+		return a.routine(db, name, true, "alter routine", sql.PrivilegeType_AlterRoutine)
 	case n.EventSpec != nil:
 		if err := a.database(n.EventSpec.EventName.Qualifier.String(), sql.PrivilegeType_Event); err != nil {
 			return err
@@ -465,7 +482,7 @@ func (a *access) ddl(n *ast.DDL) error {
 }
 
 // renamed checks the renaming of a table.
-func (a *access) renamed(from, to tableName) error {
+func (a *rights) renamed(from, to tableName) error {
 	if err := a.table(from, sql.PrivilegeType_Alter, sql.PrivilegeType_Drop); err != nil {
 		return err
 	}
@@ -473,7 +490,7 @@ func (a *access) renamed(from, to tableName) error {
 }
 
 // createTable checks CREATE TABLE.
-func (a *access) createTable(n *ast.DDL) error {
+func (a *rights) createTable(n *ast.DDL) error {
 	t := a.name(n.Table)
 	if n.Temporary {
 		if err := a.database(t.Database, sql.PrivilegeType_CreateTempTable); err != nil {
@@ -505,7 +522,7 @@ func (a *access) createTable(n *ast.DDL) error {
 }
 
 // references checks the foreign keys that a table is to have.
-func (a *access) references(of tableName, spec *ast.TableSpec) error {
+func (a *rights) references(of tableName, spec *ast.TableSpec) error {
 	if spec == nil {
 		return nil
 	}
@@ -530,7 +547,7 @@ func (a *access) references(of tableName, spec *ast.TableSpec) error {
 }
 
 // alterTable checks ALTER TABLE, CREATE INDEX and DROP INDEX.
-func (a *access) alterTable(n *ast.AlterTable) error {
+func (a *rights) alterTable(n *ast.AlterTable) error {
 	t := a.name(n.Table)
 	if words := leading(a.ctx.Query(), 1); len(words) > 0 && words[0] != "alter" && len(n.Statements) == 1 && n.Statements[0].IndexSpec != nil {
 		return a.table(t, sql.PrivilegeType_Index)
@@ -553,7 +570,7 @@ func (a *access) alterTable(n *ast.AlterTable) error {
 
 // createView checks CREATE VIEW: something is needed on each table, and SELECT of what it
 // reads.
-func (a *access) createView(n *ast.DDL) error {
+func (a *rights) createView(n *ast.DDL) error {
 	t := a.name(n.ViewSpec.ViewName)
 	want := []sql.PrivilegeType{sql.PrivilegeType_CreateView}
 	if n.OrReplace {
@@ -571,7 +588,7 @@ func (a *access) createView(n *ast.DDL) error {
 }
 
 // trigger checks CREATE and DROP TRIGGER.
-func (a *access) trigger(n *ast.DDL) error {
+func (a *rights) trigger(n *ast.DDL) error {
 	if n.Action == ast.CreateStr {
 		return a.table(a.name(n.Table), sql.PrivilegeType_Trigger)
 	}
@@ -591,8 +608,8 @@ func (a *access) trigger(n *ast.DDL) error {
 }
 
 // checkTables is the check of a statement that needs the same of every table.
-func checkTables(tables []tableName, want ...sql.PrivilegeType) func(a *access) error {
-	return func(a *access) error {
+func checkTables(tables []tableName, want ...sql.PrivilegeType) func(a *rights) error {
+	return func(a *rights) error {
 		for _, t := range tables {
 			t.Database = a.within(t.Database)
 			if err := a.table(t, want...); err != nil {

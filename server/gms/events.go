@@ -8,9 +8,6 @@ import (
 
 	"github.com/dolthub/go-mysql-server/eventscheduler"
 	"github.com/dolthub/go-mysql-server/sql"
-	"github.com/dolthub/go-mysql-server/sql/plan"
-	"github.com/dolthub/go-mysql-server/sql/rowexec"
-	"github.com/dolthub/go-mysql-server/sql/transform"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
 	"sextant/engine"
@@ -216,58 +213,35 @@ func (e *events) run(database string, ev sql.EventDefinition) error {
 	if err != nil {
 		return err
 	}
-	tx, err := sess.StartTransaction(ctx, sql.ReadWrite)
-	if err != nil {
-		return err
-	}
-	ctx.SetTransaction(tx)
 	ctx.SetCurrentDatabase(database)
 	definer, _, ok := newLexer(ev.Definer).accountName()
 	if !ok {
 		return fmt.Errorf("definer %q", ev.Definer)
 	}
 	sess.user, sess.host, sess.internal = definer.User, definer.Host, false
+	p := newParser()
+	p.routine = true
+	stmt, _, _, err := p.planners(ctx, ev.CreateEventStatement(), ';', false, sql.NewSqlModeFromString(ev.SqlMode).ParserOptions())
+	if err != nil {
+		return err
+	}
+	ddl, ok := stmt.(*ast.DDL)
+	if !ok || ddl.EventSpec == nil || ddl.EventSpec.Body == nil {
+		return fmt.Errorf("no statement in %T", stmt)
+	}
 	restore, err := sess.as(ctx, definer)
 	if err != nil {
 		return err
 	}
 	defer restore()
-	// A body of several statements is no statement by itself.
-	create := ev.CreateEventStatement()
-	stmt, err := newParser().ParseSimple(create)
+	if _, err := sess.authorize(ctx, ddl); err != nil {
+		return err
+	}
+	leave, err := sess.enter(ctx, program{kind: programEvent, name: tableName{database, "\x02" + ev.Name}, database: database, mode: ev.SqlMode, invoker: true})
 	if err != nil {
 		return err
 	}
-	if d, ok := stmt.(*ast.DDL); ok && d.EventSpec != nil {
-		for _, st := range []ast.Statement{d, d.EventSpec.Body} {
-			end, err := sess.authorize(ctx, st)
-			if err != nil {
-				return err
-			}
-			defer end()
-		}
-	}
-	node, err := e.s.engine.AnalyzeQuery(ctx, create)
-	if err != nil {
-		return err
-	}
-	var body sql.Node
-	transform.InspectWithOpaque(ctx, node, func(_ *sql.Context, n sql.Node) bool {
-		if c, ok := n.(*plan.CreateEvent); ok {
-			body = c.DefinitionNode
-		}
-		return body == nil
-	})
-	if body == nil {
-		return fmt.Errorf("no statement in %T", node)
-	}
-	it, err := e.s.engine.Analyzer.ExecBuilder.Build(ctx, body, nil)
-	if err != nil {
-		return err
-	}
-	if it, _, err = rowexec.FinalizeIters(ctx, body, nil, it); err != nil {
-		return err
-	}
-	_, err = sql.RowIterToRows(ctx, it)
-	return err
+	defer leave()
+	r := &routine{s: sess, db: database, runner: e.s.b.runner}
+	return r.body(ctx, ddl.EventSpec.Body, &scope{vars: map[string]*local{}})
 }

@@ -253,7 +253,7 @@ func errIllegalGrant() error {
 
 // complete fills in the database and the privileges of ALL, and returns the error of
 // privileges that are none of the level.
-func (g *grant) complete(a *access) error {
+func (g *grant) complete(a *rights) error {
 	if g.every {
 		return nil
 	}
@@ -289,7 +289,7 @@ func (g *grant) complete(a *access) error {
 }
 
 // check returns the error of a session that has not what it grants, and may grant it.
-func (g *grant) check(a *access) error {
+func (g *grant) check(a *rights) error {
 	if err := g.complete(a); err != nil {
 		return err
 	}
@@ -319,7 +319,7 @@ func (g *grant) check(a *access) error {
 		}
 	case g.routine != "":
 		for _, p := range slices.Backward(want) {
-			if err := a.routine(g.db, g.name, strings.ToLower(privilegeList([]sql.PrivilegeType{p})), p); err != nil {
+			if err := a.routine(g.db, g.name, g.routine == "procedure", strings.ToLower(privilegeList([]sql.PrivilegeType{p})), p); err != nil {
 				return err
 			}
 		}
@@ -344,9 +344,12 @@ func (g *grant) exists(ctx *sql.Context, s *Session) error {
 	case g.revoke || g.db == "*" || g.name == "*":
 		return nil
 	case g.routine != "":
-		var p storedProcedure
-		ok, err := getObject(ctx, engine.ObjectProcedure, g.db, g.name, &p)
-		if err == nil && (!ok || g.routine == "function") {
+		kind := engine.ObjectProcedure
+		if g.routine == "function" {
+			kind = engine.ObjectFunction
+		}
+		ok, err := getObject(ctx, kind, g.db, g.name, &storedProcedure{})
+		if err == nil && !ok {
 			err = mysql.NewSQLError(1305, "42000", "FUNCTION or PROCEDURE %s does not exist", g.name)
 		}
 		return err
@@ -428,7 +431,7 @@ func (g *grant) add(set mysql_db.PrivilegeSet) {
 	case g.name == "*":
 		set.AddDatabase(g.db, privileges...)
 	case g.routine != "":
-		set.AddRoutine(g.db, g.name, true, privileges...)
+		set.AddRoutine(g.db, g.name, g.routine == "procedure", privileges...)
 	default:
 		set.AddTable(g.db, g.name, privileges...)
 		for p, columns := range g.columns {
@@ -449,7 +452,7 @@ func (g *grant) there(set mysql_db.PrivilegeSet, n accountName) error {
 			return errNoGrant(n)
 		}
 	case g.routine != "":
-		if db.Routine(g.name, true).Count() == 0 {
+		if db.Routine(g.name, g.routine == "procedure").Count() == 0 {
 			return mysql.NewSQLError(1403, "42000", "There is no such grant defined for user '%s' on host '%s' on routine '%s'", n.User, n.Host, g.name)
 		}
 	default:
@@ -506,7 +509,7 @@ func (g *grant) without(set mysql_db.PrivilegeSet) mysql_db.PrivilegeSet {
 			}
 		}
 		for _, r := range db.GetRoutines() {
-			here := here && g.routine != "" && sameName(r.RoutineName(), g.name)
+			here := here && strings.EqualFold(g.routine, r.RoutineType()) && sameName(r.RoutineName(), g.name)
 			if list := revoked(here, r.ToSlice()); len(list) > 0 {
 				left.AddRoutine(db.Name(), r.RoutineName(), strings.EqualFold(r.RoutineType(), "procedure"), list...)
 			}
@@ -595,7 +598,7 @@ func (s *Session) showGrants(of accountName, using []accountName) ([]sql.Row, er
 	for _, db := range set.GetDatabases() {
 		for _, r := range db.GetRoutines() {
 			if list := names([]sql.PrivilegeType{sql.PrivilegeType_Execute, sql.PrivilegeType_AlterRoutine}, r.Has); list != nil || r.Has(sql.PrivilegeType_GrantOption) {
-				show(orUsage(list), " ON PROCEDURE "+quoteName(db.Name())+"."+quoteName(r.RoutineName()), r.Has(sql.PrivilegeType_GrantOption))
+				show(orUsage(list), " ON "+strings.ToUpper(r.RoutineType())+" "+quoteName(db.Name())+"."+quoteName(r.RoutineName()), r.Has(sql.PrivilegeType_GrantOption))
 			}
 		}
 	}

@@ -41,11 +41,13 @@ type Session struct {
 	depth, dml int
 	statement
 	directions directions
+	invisible  map[string]bool // indexes that the statement declares INVISIBLE, by their columns
 	precisions timePrecisions
 	temps      temporaries
 	prepared   preparedStatements
 	reserved   map[tableID]*reservation
 	rowIDs     rowIDs
+	viewUses   []*viewUse       // of the views that the statement writes
 	upserts    map[tableID]bool // tables whose duplicates the statement is going to change
 	next       characteristics
 	command    command
@@ -58,8 +60,8 @@ type Session struct {
 	roles   roles
 	// borrowed: account is the definer's of what runs, see as.
 	borrowed bool
-	// used are the tables that the statements under way may use, see authorize.
-	used []tableName
+	// visible are the tables that the statements under way may use, see authorize.
+	visible []tableName
 	// user and host are how the client named itself and where it is.
 	user, host string
 	// failing: the statement has failed; what it has left is not committed.
@@ -77,6 +79,8 @@ type Session struct {
 	attributes map[string]string // of the connection; not changed once the session is known
 	port       string            // of the client's address
 	database   atomic.Pointer[string]
+	running    atomic.Pointer[sql.Node] // the plan of its last statement
+	measures   measures                 // of an EXPLAIN ANALYZE that runs, nil: none
 }
 
 type tableID = engine.TableID
@@ -91,13 +95,17 @@ type statement struct {
 	skip     sql.Node // the node that builder leaves to the planner
 	// diagnosing: it shows what the last statement left, and leaves it there.
 	diagnosing bool
-	aliased    map[string]*engine.TableDef // tables with a TIME column that have another name in it
-	divided    bool                        // a division by zero was warned of
-	lent       string                      // the current database while a statement is planned that needs one, see lend
+	// cleared: it has forgotten what the last statement left.
+	cleared bool
+	aliased map[string]*engine.TableDef // tables with a TIME column that have another name in it
+	divided bool                        // a division by zero was warned of
+	lent    string                      // the current database while a statement is planned that needs one, see lend
 	// home is the current database while a statement is planned that names it, see place.
 	home      string
 	root      sql.Node // its plan, nil until it is built
 	renamings []renaming
+	before    *beforeFunctions   // nil: no function of it has run
+	used      map[tableName]bool // its tables, nil: not asked for yet
 }
 
 var (
@@ -362,6 +370,7 @@ func (s *Session) abandoned() {
 
 // ClearWarnings implements sql.Session.
 func (s *Session) ClearWarnings() {
+	s.cleared = true
 	if !s.diagnosing {
 		s.BaseSession.ClearWarnings()
 	}
