@@ -15,10 +15,12 @@ import (
 	"sextant/server/protocol"
 )
 
-// changeAccounts executes CREATE USER, ALTER USER and SET PASSWORD.
-func (s *Session) changeAccounts(ctx *sql.Context, verb string, optional bool, changes []accountChange, set *accountSettings) error {
+// changeAccounts executes CREATE USER, ALTER USER and SET PASSWORD, and returns the
+// passwords that it made up.
+func (s *Session) changeAccounts(ctx *sql.Context, verb string, optional bool, changes []accountChange, set *accountSettings) ([]sql.Row, error) {
 	create := verb == "CREATE USER"
 	changes = slices.Clone(changes) // of the parsed statement
+	admin := s.may(ctx, sql.PrivilegeType_CreateUser)
 	for i := range changes {
 		c := &changes[i]
 		own := c.self || c.name == s.account
@@ -26,17 +28,25 @@ func (s *Session) changeAccounts(ctx *sql.Context, verb string, optional bool, c
 			c.name = s.account
 		}
 		onlyPassword := set.require == nil && set.lock == nil && set.attributes == nil && set.comment == nil && len(set.options) == 0
-		if create || !own || !onlyPassword {
-			if !s.may(ctx, sql.PrivilegeType_CreateUser) {
-				return errPrivilege("CREATE USER")
-			}
+		switch {
+		case (create || !own || !onlyPassword) && !admin:
+			return nil, errPrivilege("CREATE USER")
+		case (c.retain || c.discard) && !admin && !s.mayDynamic(ctx, "application_password_admin"):
+			return nil, errPrivilege("CREATE USER or APPLICATION_PASSWORD_ADMIN")
+		case c.old != nil && !own:
+			return nil, mysql.NewSQLError(3893, "HY000", "Do not specify the current password while changing it for other users.")
 		}
 	}
-	if err := s.hashPasswords(verb, changes); err != nil {
-		return err
+	all, err := s.accountOptions(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := s.hashPasswords(ctx, verb, changes, all, admin)
+	if err != nil {
+		return nil, err
 	}
 	var todo []accountChange
-	return s.editAccounts(ctx, func(e *accountEdit) error {
+	return rows, s.editAccounts(ctx, func(e *accountEdit) error {
 		var failed []string
 		for _, c := range changes {
 			_, there := e.GetUser(c.name.key())
@@ -56,11 +66,15 @@ func (s *Session) changeAccounts(ctx *sql.Context, verb string, optional bool, c
 		if failed != nil {
 			return errAccountOperation(verb, failed)
 		}
-		for _, c := range todo {
+		for i, c := range todo {
 			u, err := c.apply(e, set)
 			if err != nil {
 				return err
 			}
+			if old, there := e.GetUser(c.name.key()); there {
+				todo[i].known = old.AuthString
+			}
+			todo[i].plugin = u.Plugin
 			e.put(u)
 		}
 		return nil
@@ -70,11 +84,22 @@ func (s *Session) changeAccounts(ctx *sql.Context, verb string, optional bool, c
 			if create {
 				o = accountOptions{}
 			}
-			if c.auth != nil {
-				o.Expired = false
-			}
 			for _, f := range set.options {
 				f(&o)
+			}
+			if c.auth != nil {
+				if o.use(ctx, usedPassword{c.plugin, *c.auth, time.Now().UTC()}); !set.expire {
+					o.Expired = false
+				}
+			}
+			switch {
+			case c.retain:
+				o.Second = c.known
+			case c.discard || c.changesPlugin || c.auth != nil && *c.auth == "":
+				o.Second = ""
+			}
+			if set.lock != nil && !*set.lock {
+				o.Unlocks++
 			}
 			all[c.name.String()] = o
 			if c.name == s.account && c.auth != nil {
@@ -86,8 +111,8 @@ func (s *Session) changeAccounts(ctx *sql.Context, verb string, optional bool, c
 
 // hashPasswords makes the authentication_strings of passwords, checks those that are
 // given, and looks whether old passwords fit. It takes its time, so it comes before the
-// users are locked.
-func (s *Session) hashPasswords(verb string, changes []accountChange) error {
+// users are locked. Returns the passwords that it made up.
+func (s *Session) hashPasswords(ctx *sql.Context, verb string, changes []accountChange, all map[string]accountOptions, admin bool) (rows []sql.Row, err error) {
 	for i := range changes {
 		c := &changes[i]
 		rd := s.b.users.Reader()
@@ -98,28 +123,63 @@ func (s *Session) hashPasswords(verb string, changes []accountChange) error {
 		}
 		rd.Close()
 		if !ok && verb == "SET PASSWORD" {
-			return mysql.NewSQLError(1133, "42000", "Can't find any matching row in the user table")
+			return nil, mysql.NewSQLError(1133, "42000", "Can't find any matching row in the user table")
 		}
-		if c.old != nil && ok {
+		if c.random {
+			password, err := randomPassword(ctx)
+			if err != nil {
+				return nil, err
+			}
+			c.password = &password
+			rows = append(rows, sql.Row{c.name.User, c.name.Host, password, int64(1)})
+		}
+		o := all[c.name.String()]
+		if verb == "CREATE USER" {
+			o = accountOptions{}
+		}
+		_, _, current := o.policy(ctx)
+		switch {
+		case c.old != nil && ok:
 			if !protocol.PasswordFits(plugin, auth, *c.old) {
-				return errWrongPassword()
+				return nil, errWrongPassword()
 			}
 			c.known = auth
+		case ok && current && !admin && c.password != nil:
+			return nil, mysql.NewSQLError(3892, "HY000", "Current password needs to be specified in the REPLACE clause in order to change it.")
 		}
+		c.changesPlugin = c.plugin != "" && c.plugin != plugin
 		if c.plugin != "" {
 			plugin = c.plugin
 		}
 		switch {
+		case c.retain && c.changesPlugin:
+			return nil, errRetain(c.name, "authentication plugin is being changed")
+		case c.retain && c.password != nil && *c.password == "":
+			return nil, errRetain(c.name, "new password is empty")
+		case c.retain && auth == "":
+			return nil, mysql.NewSQLError(3878, "HY000", "Empty password can not be retained as second password for user '%s'@'%s'.", c.name.User, c.name.Host)
 		case c.password != nil && len(*c.password) > protocol.PasswordBytesMax:
-			return mysql.NewSQLError(1470, "HY000", "String '<secret>' is too long for password (should be no longer than %d)", protocol.PasswordBytesMax)
+			return nil, mysql.NewSQLError(1470, "HY000", "String '<secret>' is too long for password (should be no longer than %d)", protocol.PasswordBytesMax)
 		case c.password != nil:
+			if err := o.mayUse(ctx, c.name, *c.password, time.Now()); err != nil {
+				return nil, err
+			}
 			hash := hashPassword(plugin, *c.password)
 			c.auth = &hash
 		case c.auth != nil && !protocol.ValidHash(plugin, *c.auth):
-			return mysql.NewSQLError(1827, "HY000", "The password hash doesn't have the expected format.")
+			return nil, mysql.NewSQLError(1827, "HY000", "The password hash doesn't have the expected format.")
 		}
 	}
-	return nil
+	return rows, nil
+}
+
+// errRetain is the error of a password that cannot be kept as the second one.
+func errRetain(n accountName, why string) error {
+	number := 3894
+	if strings.HasPrefix(why, "new") {
+		number = 3895
+	}
+	return mysql.NewSQLError(number, "HY000", "Current password can not be retained for user '%s'@'%s' because %s.", n.User, n.Host, why)
 }
 
 func errWrongPassword() error {
@@ -217,11 +277,36 @@ func createUser(u *mysql_db.User, n accountName, o accountOptions) string {
 		fmt.Fprintf(&b, " INTERVAL %d DAY", *o.Lifetime)
 	}
 	b.WriteString(map[bool]string{true: " ACCOUNT LOCK", false: " ACCOUNT UNLOCK"}[u.Locked])
-	b.WriteString(" PASSWORD HISTORY DEFAULT PASSWORD REUSE INTERVAL DEFAULT PASSWORD REQUIRE CURRENT DEFAULT")
+	b.WriteString(o.passwordText())
 	if u.Attributes != nil {
 		b.WriteString(" ATTRIBUTE " + quote(*u.Attributes))
 	}
 	return b.String()
+}
+
+// passwordText returns the options of an account's password as SHOW CREATE USER has them.
+func (o accountOptions) passwordText() string {
+	text := func(n *int, unit string) string {
+		if n == nil {
+			return " DEFAULT"
+		}
+		return " " + strconv.Itoa(*n) + unit
+	}
+	out := " PASSWORD HISTORY" + text(o.History, "") + " PASSWORD REUSE INTERVAL" + text(o.ReuseDays, " DAY") + " PASSWORD REQUIRE CURRENT"
+	switch {
+	case o.RequireCurrent == nil:
+		out += " DEFAULT"
+	case !*o.RequireCurrent:
+		out += " OPTIONAL"
+	}
+	if o.FailedLoginAttempts != 0 || o.PasswordLockDays != 0 {
+		out += fmt.Sprintf(" FAILED_LOGIN_ATTEMPTS %d PASSWORD_LOCK_TIME ", o.FailedLoginAttempts)
+		if o.PasswordLockDays == lockUnbounded {
+			return out + "UNBOUNDED"
+		}
+		out += strconv.Itoa(o.PasswordLockDays)
+	}
+	return out
 }
 
 // changeUsers begins a change of the users: if the statement fails they are read

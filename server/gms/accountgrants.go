@@ -100,14 +100,28 @@ func accountOf(u plan.UserName) accountName {
 	return accountName{u.Name, strings.ToLower(u.Host)}
 }
 
+// showGrants executes SHOW GRANTS: of the session's own account with its active roles.
+func (b *builder) showGrants(s *Session, n *plan.ShowGrants) (sql.RowIter, error) {
+	of := s.account
+	var using []accountName
+	if !n.CurrentUser && n.For != nil {
+		of = accountOf(*n.For)
+	} else if len(n.Using) == 0 {
+		rd := s.b.users.Reader()
+		using = s.roles.active(rolesOf(rd, of))
+		rd.Close()
+	}
+	for _, r := range n.Using {
+		using = append(using, accountOf(r))
+	}
+	rows, err := s.showGrants(of, using)
+	return sql.RowsToRowIter(rows...), err
+}
+
 // accounts executes the statements over accounts and roles that the planner parses.
 func (b *builder) accounts(ctx *sql.Context, s *Session, n sql.Node) (sql.RowIter, error) {
 	var err error
 	switch n := n.(type) {
-	case *plan.Grant:
-		err = s.grant(ctx, n)
-	case *plan.Revoke:
-		err = s.revoke(ctx, n)
 	case *plan.GrantRole:
 		err = s.grantRole(ctx, n)
 	case *plan.RevokeRole:
@@ -123,163 +137,6 @@ func (b *builder) accounts(ctx *sql.Context, s *Session, n sql.Node) (sql.RowIte
 		return nil, err
 	}
 	return sql.RowsToRowIter(sql.NewRow(types.NewOkResult(0))), nil
-}
-
-// privilegeChange is what GRANT and REVOKE do with an account's privileges.
-type privilegeChange interface {
-	HandleGlobalPrivileges(u *mysql_db.User) error
-	HandleDatabasePrivileges(u *mysql_db.User, db string) error
-	HandleTablePrivileges(u *mysql_db.User, db, table string) error
-	HandleRoutinePrivileges(u *mysql_db.User, db, routine string, procedure bool) error
-}
-
-// changePrivileges returns the change of an account that a statement makes; option
-// grants GRANT OPTION too.
-func changePrivileges(ctx *sql.Context, c privilegeChange, on plan.PrivilegeLevel, object plan.ObjectType, option bool) (func(u *mysql_db.User) error, error) {
-	db, name := on.Database, on.TableRoutine
-	if db == "" {
-		if db = ctx.GetCurrentDatabase(); db == "" {
-			return nil, sql.ErrNoDatabaseSelected.New()
-		}
-	}
-	routine := object == plan.ObjectType_Procedure || object == plan.ObjectType_Function
-	if name == "*" && object != plan.ObjectType_Any || db == "*" && name != "*" {
-		return nil, sql.ErrGrantRevokeIllegalPrivilege.New()
-	}
-	return func(u *mysql_db.User) error {
-		var err error
-		switch {
-		case db == "*":
-			err = c.HandleGlobalPrivileges(u)
-		case name == "*":
-			err = c.HandleDatabasePrivileges(u, db)
-		case routine:
-			err = c.HandleRoutinePrivileges(u, db, name, object == plan.ObjectType_Procedure)
-		default:
-			err = c.HandleTablePrivileges(u, db, name)
-		}
-		switch {
-		case err != nil || !option:
-		case db == "*":
-			u.PrivilegeSet.AddGlobalStatic(sql.PrivilegeType_GrantOption)
-		case name == "*":
-			u.PrivilegeSet.AddDatabase(db, sql.PrivilegeType_GrantOption)
-		case routine:
-			u.PrivilegeSet.AddRoutine(db, name, object == plan.ObjectType_Procedure, sql.PrivilegeType_GrantOption)
-		default:
-			u.PrivilegeSet.AddTable(db, name, sql.PrivilegeType_GrantOption)
-		}
-		return err
-	}, nil
-}
-
-// dynamicPrivileges are those that something here asks for; the planner knows some others.
-var dynamicPrivileges = []string{"connection_admin", "role_admin", "session_variables_admin", "system_variables_admin"}
-
-// splitDynamic takes the dynamic privileges out of a list of global ones.
-func splitDynamic(all []plan.Privilege, on plan.PrivilegeLevel) (rest []plan.Privilege, dynamic []string) {
-	for _, p := range all {
-		if p.Type == plan.PrivilegeType_Dynamic && on.Database == "*" && on.TableRoutine == "*" && slices.Contains(dynamicPrivileges, p.Dynamic) {
-			dynamic = append(dynamic, p.Dynamic)
-		} else {
-			rest = append(rest, p)
-		}
-	}
-	return rest, dynamic
-}
-
-// mayGrantDynamic returns an error unless the session has dynamic privileges to give.
-func (s *Session) mayGrantDynamic(ctx *sql.Context, names []string) error {
-	own := s.b.users.UserActivePrivilegeSet(ctx)
-	for _, name := range names {
-		if !own.Has(sql.PrivilegeType_Super) && !slices.Contains(own.ToSliceDynamic(true), strings.ToUpper(name)) {
-			return errPrivilege("GRANT OPTION")
-		}
-	}
-	return nil
-}
-
-// grant executes GRANT of privileges.
-func (s *Session) grant(ctx *sql.Context, n *plan.Grant) error {
-	if n.As != nil {
-		return errNotSupported("GRANT ... AS")
-	}
-	static := *n
-	var dynamic []string
-	static.Privileges, dynamic = splitDynamic(n.Privileges, n.PrivilegeLevel)
-	if err := s.mayGrantDynamic(ctx, dynamic); err != nil {
-		return err
-	}
-	change, err := changePrivileges(ctx, &static, n.PrivilegeLevel, n.ObjectType, n.WithGrantOption)
-	if err != nil {
-		return err
-	}
-	return s.editAccounts(ctx, func(e *accountEdit) error {
-		for _, name := range n.Users {
-			u, err := e.account(accountOf(name))
-			if err != nil {
-				return err
-			}
-			if u == nil {
-				return mysql.NewSQLError(1410, "42000", "You are not allowed to create a user with GRANT")
-			}
-			u.PrivilegeSet.AddGlobalDynamic(n.WithGrantOption, dynamic...)
-			if err := change(u); err != nil {
-				return err
-			}
-			e.put(u)
-		}
-		return nil
-	}, nil)
-}
-
-// everyLevel is what REVOKE ALL, GRANT OPTION is on; the planner's grammar says *.*.
-var everyLevel = plan.PrivilegeLevel{Database: "*"}
-
-// revoke executes REVOKE of privileges.
-func (s *Session) revoke(ctx *sql.Context, n *plan.Revoke) error {
-	static := *n
-	var dynamic []string
-	static.Privileges, dynamic = splitDynamic(n.Privileges, n.PrivilegeLevel)
-	if err := s.mayGrantDynamic(ctx, dynamic); err != nil {
-		return err
-	}
-	var change func(u *mysql_db.User) error
-	if n.PrivilegeLevel == everyLevel {
-		if !s.may(ctx, sql.PrivilegeType_CreateUser) {
-			return errPrivilege("CREATE USER")
-		}
-		change = func(u *mysql_db.User) error {
-			u.PrivilegeSet.ClearAll()
-			return nil
-		}
-	} else {
-		var err error
-		if change, err = changePrivileges(ctx, &static, n.PrivilegeLevel, n.ObjectType, false); err != nil {
-			return err
-		}
-	}
-	return s.editAccounts(ctx, func(e *accountEdit) error {
-		for _, name := range n.Users {
-			account := accountOf(name)
-			u, err := e.account(account)
-			switch {
-			case err != nil:
-				return err
-			case u == nil && n.IgnoreUnknownUser:
-				ctx.Warn(3162, "Authorization ID %s does not exist.", quotedAccount(account))
-				continue
-			case u == nil:
-				return mysql.NewSQLError(1141, "42000", "There is no such grant defined for user '%s' on host '%s'", account.User, account.Host)
-			}
-			u.PrivilegeSet.RemoveGlobalDynamic(dynamic...)
-			if err := change(u); err != nil {
-				return err
-			}
-			e.put(u)
-		}
-		return nil
-	}, nil)
 }
 
 func errUnknownAuthorization(n accountName) error {
@@ -371,6 +228,9 @@ func (s *Session) revokeRole(ctx *sql.Context, n *plan.RevokeRole) error {
 			}
 			for _, r := range n.Roles {
 				role := accountOf(r)
+				if slices.Contains(mandatoryRoles(), role) {
+					return errMandatory(role)
+				}
 				if _, there := e.GetUser(role.key()); !there {
 					if err := unknown(role, n.IfExists); err != nil {
 						return err
@@ -381,6 +241,11 @@ func (s *Session) revokeRole(ctx *sql.Context, n *plan.RevokeRole) error {
 		}
 		return nil
 	}, nil)
+}
+
+func errMandatory(role accountName) error {
+	return mysql.NewSQLError(3628, "HY000", "The role %s is a mandatory role and can't be revoked or dropped. "+
+		"The restriction can be lifted by excluding the role identifier from the global variable mandatory_roles.", role)
 }
 
 // createRole executes CREATE ROLE.
@@ -421,6 +286,8 @@ func (s *Session) dropAccounts(ctx *sql.Context, verb string, names []plan.UserN
 			switch {
 			case err != nil:
 				return err
+			case u != nil && slices.Contains(mandatoryRoles(), n):
+				return errMandatory(n)
 			case u != nil:
 				dropped[n] = true
 				e.RemoveUser(n.key())

@@ -35,6 +35,22 @@ type accountOptions struct {
 	Expired            bool          `json:",omitempty"` // PASSWORD EXPIRE
 	Lifetime           *int          `json:",omitempty"` // days, 0: never; nil: default_password_lifetime
 	MaxUserConnections int           `json:",omitempty"` // 0: max_user_connections
+
+	History        *int           `json:",omitempty"` // PASSWORD HISTORY; nil: password_history
+	ReuseDays      *int           `json:",omitempty"` // PASSWORD REUSE INTERVAL; nil: password_reuse_interval
+	RequireCurrent *bool          `json:",omitempty"` // nil: password_require_current
+	Passwords      []usedPassword `json:",omitempty"`
+	Second         string         `json:",omitempty"` // authentication_string of RETAIN CURRENT PASSWORD
+
+	FailedLoginAttempts int `json:",omitempty"`
+	PasswordLockDays    int `json:",omitempty"` // or lockUnbounded
+	Unlocks             int `json:",omitempty"` // counts what ends a lock by failed logins
+}
+
+// none reports whether an account has no options.
+func (o accountOptions) none() bool {
+	data, err := json.Marshal(o)
+	return err == nil && string(data) == "{}"
 }
 
 // accountsObject is the name of the object with every account's options.
@@ -74,7 +90,7 @@ func setAccountOptions(ctx *sql.Context, change func(all map[string]accountOptio
 	}
 	change(all)
 	for name, o := range all {
-		if len(o.DefaultRoles) == 0 && !o.AllRoles && !o.Expired && o.Lifetime == nil && o.MaxUserConnections == 0 {
+		if o.none() {
 			delete(all, name)
 		}
 	}
@@ -201,7 +217,7 @@ func (s *Session) SetPrivilegeSet(p sql.PrivilegeSet, counter uint64) {
 // refreshPrivileges makes the session's privileges those of its account and active roles,
 // if grants have changed since.
 func (s *Session) refreshPrivileges(ctx *sql.Context) {
-	if s.b.users == nil || !s.b.mysql || s.internal {
+	if !s.checked() {
 		return
 	}
 	s.b.users.UserActivePrivilegeSet(ctx)
@@ -210,30 +226,8 @@ func (s *Session) refreshPrivileges(ctx *sql.Context) {
 	}
 	s.roles.stale = false
 	_, counter := s.BaseSession.GetPrivilegeSet()
-	rd := s.b.users.Reader()
-	defer rd.Close()
-	account, ok := rd.GetUser(s.account.key())
-	if !ok {
-		s.BaseSession.SetPrivilegeSet(mysql_db.NewPrivilegeSet(), counter)
-		return
-	}
-	set := account.PrivilegeSet.Copy()
-	seen := map[accountName]bool{}
-	var add func(r accountName)
-	add = func(r accountName) {
-		role, ok := rd.GetUser(r.key())
-		if !ok || seen[r] {
-			return
-		}
-		seen[r] = true
-		set.UnionWith(role.PrivilegeSet)
-		for _, e := range granted(rd, r) {
-			add(e)
-		}
-	}
-	for _, r := range s.roles.active(granted(rd, s.account)) {
-		add(r)
-	}
+	set, _ := s.privilegesOf(s.account, s.roles.active)
+	set.AddGlobalStatic(plannersOwn)
 	s.BaseSession.SetPrivilegeSet(set, counter)
 }
 
@@ -248,6 +242,25 @@ func granted(rd interface {
 	slices.SortFunc(out, func(a, b accountName) int {
 		return cmp.Or(strings.Compare(a.User, b.User), strings.Compare(a.Host, b.Host))
 	})
+	return out
+}
+
+// mandatoryRoles are the roles that every account was granted (mandatory_roles).
+func mandatoryRoles() []accountName {
+	_, v, _ := sql.SystemVariables.GetGlobal("mandatory_roles")
+	text, _ := v.(string)
+	out, _ := newLexer(text).roleNames()
+	return out
+}
+
+// rolesOf returns the roles that an account has, those that all have last.
+func rolesOf(rd accountReader, n accountName) []accountName {
+	out := granted(rd, n)
+	for _, r := range mandatoryRoles() {
+		if _, there := rd.GetUser(r.key()); there && r != n && !slices.Contains(out, r) {
+			out = append(out, r)
+		}
+	}
 	return out
 }
 
@@ -289,27 +302,13 @@ func currentRole(_ *sql.Context, s *Session, _ []any) (any, error) {
 	rd := s.b.users.Reader()
 	defer rd.Close()
 	var names []string
-	for _, r := range s.roles.active(granted(rd, s.account)) {
+	for _, r := range s.roles.active(rolesOf(rd, s.account)) {
 		names = append(names, r.String())
 	}
 	if names == nil {
 		return "NONE", nil
 	}
 	return strings.Join(names, ","), nil
-}
-
-// exists returns an error unless there is the very account: the planner would take
-// another one that its host matches.
-func (s *Session) exists(n accountName) error {
-	if n.Host == "" {
-		n.Host = "%"
-	}
-	rd := s.b.users.Reader()
-	defer rd.Close()
-	if _, ok := rd.GetUser(n.key()); ok {
-		return nil
-	}
-	return mysql.NewSQLError(1141, "42000", "There is no such grant defined for user '%s' on host '%s'", n.User, n.Host)
 }
 
 // errMustChangePassword is what every statement of a session whose password has

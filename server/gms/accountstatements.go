@@ -6,6 +6,7 @@ import (
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/mysql_db"
+	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/mysql"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
@@ -28,11 +29,15 @@ type accountChange struct {
 	self   bool // CURRENT_USER
 	plugin string
 	auth   *string // authentication_string
-	// password is what auth is to be made of.
+	// password is what auth is to be made of; random: it is made up.
 	password *string
-	old      *string // REPLACE 'old password'
-	// known is the authentication_string that old fits.
-	known string
+	random   bool
+	// retain keeps the password there is as the second one, discard ends that.
+	retain, discard bool
+	old             *string // REPLACE 'old password'
+	// known is the authentication_string that old fits, or that there was before.
+	known         string
+	changesPlugin bool
 }
 
 // accountSettings are those of CREATE USER and ALTER USER for all of their accounts.
@@ -42,6 +47,7 @@ type accountSettings struct {
 	attributes *string // a JSON object
 	comment    *string
 	options    []func(o *accountOptions)
+	expire     bool // PASSWORD EXPIRE
 }
 
 // accountName reads an account's name; self is true for CURRENT_USER and USER().
@@ -122,10 +128,19 @@ func parseAccounts(l *lexer, verb string) (ast.Statement, error) {
 	if err != nil {
 		return nil, err
 	}
+	return changeStatement(verb, optional, changes, settings), nil
+}
+
+// changeStatement is a statement that changes accounts; it returns the passwords that it
+// makes up.
+func changeStatement(verb string, optional bool, changes []accountChange, settings *accountSettings) ast.Statement {
 	a := &admin{name: verb, commits: true, run: func(ctx *sql.Context, s *Session, _ *admin) ([]sql.Row, error) {
-		return nil, s.changeAccounts(ctx, verb, optional, changes, settings)
+		return s.changeAccounts(ctx, verb, optional, changes, settings)
 	}}
-	return a.statement(), nil
+	if slices.ContainsFunc(changes, func(c accountChange) bool { return c.random }) {
+		a.columns = append(textColumns("user", "host", "generated password"), &sql.Column{Name: "auth_factor", Type: types.Int64})
+	}
+	return a.statement()
 }
 
 // accountChange reads an account's name and what it is identified by.
@@ -137,7 +152,7 @@ func (l *lexer) accountChange(create bool) (c accountChange, err error) {
 	if create {
 		c.plugin, c.auth = string(mysql.CachingSha2Password), new(string)
 	}
-	if !l.accept("identified") {
+	if c.discard = !create && l.accept("discard", "old", "password"); c.discard || !l.accept("identified") {
 		return c, nil
 	}
 	c.plugin, c.auth = string(mysql.CachingSha2Password), new(string)
@@ -155,8 +170,8 @@ func (l *lexer) accountChange(create bool) (c accountChange, err error) {
 		if *c.auth, ok = l.string(); !ok {
 			return c, l.syntax()
 		}
-	case l.accept("by", "random"):
-		return c, errNotSupported("IDENTIFIED BY RANDOM PASSWORD")
+	case l.accept("by", "random", "password"):
+		c.random = true
 	case l.accept("by"):
 		password, ok := l.string()
 		if !ok {
@@ -166,17 +181,29 @@ func (l *lexer) accountChange(create bool) (c accountChange, err error) {
 	case !with:
 		return c, l.syntax()
 	}
+	if !l.replacing(&c, create) {
+		return c, l.syntax()
+	}
+	if l.is("and") {
+		return c, errNotSupported("multi-factor authentication")
+	}
+	return c, nil
+}
+
+// replacing reads [REPLACE 'password'] [RETAIN CURRENT PASSWORD].
+func (l *lexer) replacing(c *accountChange, create bool) bool {
+	if create {
+		return true
+	}
 	if l.accept("replace") {
 		old, ok := l.string()
 		if !ok {
-			return c, l.syntax()
+			return false
 		}
 		c.old = &old
 	}
-	if l.is("retain") || l.is("discard") || l.is("and") {
-		return c, errNotSupported(strings.ToUpper(l.text) + " of a second password or factor")
-	}
-	return c, nil
+	c.retain = l.accept("retain", "current", "password")
+	return true
 }
 
 func errNotSupported(what string) error {
@@ -239,8 +266,22 @@ func (l *lexer) accountSettings(create bool) (*accountSettings, error) {
 			if err := l.passwordOption(s); err != nil {
 				return nil, err
 			}
-		case l.is("failed_login_attempts") || l.is("password_lock_time"):
-			return nil, errNotSupported(strings.ToUpper(l.text))
+		case l.accept("failed_login_attempts"):
+			n, ok := l.number()
+			if !ok || n > passwordLockMax {
+				return nil, l.syntax()
+			}
+			s.options = append(s.options, func(o *accountOptions) { o.FailedLoginAttempts = int(n); o.Unlocks++ })
+		case l.accept("password_lock_time"):
+			days := int64(lockUnbounded)
+			if !l.accept("unbounded") {
+				n, ok := l.number()
+				if !ok || n > passwordLockMax {
+					return nil, l.syntax()
+				}
+				days = int64(n)
+			}
+			s.options = append(s.options, func(o *accountOptions) { o.PasswordLockDays = int(days); o.Unlocks++ })
 		default:
 			return nil, l.syntax()
 		}
@@ -312,26 +353,40 @@ func (l *lexer) defaultRole(s *accountSettings) error {
 	return nil
 }
 
-// passwordOption reads what may follow PASSWORD. Histories of passwords are not kept:
-// only their default may be named.
+// passwordOption reads what may follow PASSWORD.
 func (l *lexer) passwordOption(s *accountSettings) error {
-	if !l.accept("expire") {
-		what := ""
-		switch {
-		case l.accept("history"):
-			what = "PASSWORD HISTORY"
-		case l.accept("reuse", "interval"):
-			what = "PASSWORD REUSE INTERVAL"
-		case l.accept("require", "current"):
-			what = "PASSWORD REQUIRE CURRENT"
-			if l.accept("optional") {
-				return nil
+	count := func(f func(o *accountOptions) **int) error {
+		var n *int
+		if !l.accept("default") {
+			v, ok := l.number()
+			if !ok || v > 65535 {
+				return l.syntax()
 			}
+			i := int(v)
+			n = &i
 		}
-		if what != "" && l.accept("default") {
-			return nil
+		s.options = append(s.options, func(o *accountOptions) { *f(o) = n })
+		return nil
+	}
+	switch {
+	case l.accept("history"):
+		return count(func(o *accountOptions) **int { return &o.History })
+	case l.accept("reuse", "interval"):
+		err := count(func(o *accountOptions) **int { return &o.ReuseDays })
+		l.accept("day")
+		return err
+	case l.accept("require", "current"):
+		yes := true
+		required := &yes
+		if l.accept("default") {
+			required = nil
+		} else if l.accept("optional") {
+			yes = false
 		}
-		return errNotSupported(what)
+		s.options = append(s.options, func(o *accountOptions) { o.RequireCurrent = required })
+		return nil
+	case !l.accept("expire"):
+		return l.syntax()
 	}
 	set := func(expired bool, days *int) {
 		s.options = append(s.options, func(o *accountOptions) { o.Expired, o.Lifetime = expired, days })
@@ -349,6 +404,7 @@ func (l *lexer) passwordOption(s *accountSettings) error {
 		}
 		return l.syntax()
 	default:
+		s.expire = true
 		s.options = append(s.options, func(o *accountOptions) { o.Expired = true })
 	}
 	return nil
@@ -425,7 +481,7 @@ func renameRoles(ed *mysql_db.Editor, from, to accountName) {
 	}
 }
 
-// parseSetPassword parses SET PASSWORD [FOR account] = 'text' [REPLACE 'text'].
+// parseSetPassword parses SET PASSWORD [FOR account] = 'text' or TO RANDOM.
 func parseSetPassword(l *lexer) (ast.Statement, error) {
 	c := accountChange{self: true}
 	if l.accept("for") {
@@ -434,28 +490,22 @@ func parseSetPassword(l *lexer) (ast.Statement, error) {
 			return nil, l.syntax()
 		}
 	}
-	if l.accept("to", "random") {
-		return nil, errNotSupported("SET PASSWORD TO RANDOM")
-	}
-	if !l.accept("=") {
-		return nil, l.syntax()
-	}
-	password, ok := l.string()
-	if !ok {
-		return nil, l.syntax()
-	}
-	c.password = &password
-	if l.accept("replace") {
-		old, ok := l.string()
+	switch {
+	case l.accept("to", "random"):
+		c.random = true
+	case l.accept("="):
+		password, ok := l.string()
 		if !ok {
 			return nil, l.syntax()
 		}
-		c.old = &old
+		c.password = &password
+	default:
+		return nil, l.syntax()
 	}
-	a := &admin{name: "SET PASSWORD", commits: true, run: func(ctx *sql.Context, s *Session, _ *admin) ([]sql.Row, error) {
-		return nil, s.changeAccounts(ctx, "SET PASSWORD", false, []accountChange{c}, &accountSettings{})
-	}}
-	return a.statement(), nil
+	if !l.replacing(&c, false) {
+		return nil, l.syntax()
+	}
+	return changeStatement("SET PASSWORD", false, []accountChange{c}, &accountSettings{}), nil
 }
 
 // parseSetRole parses SET ROLE.
@@ -489,7 +539,7 @@ func parseSetRole(l *lexer) (ast.Statement, error) {
 			}
 		}
 		rd := s.b.users.Reader()
-		have := granted(rd, s.account)
+		have := rolesOf(rd, s.account)
 		rd.Close()
 		for _, r := range want.list {
 			if !usual && !slices.Contains(have, r) {
@@ -531,7 +581,7 @@ func parseSetDefaultRole(l *lexer) (ast.Statement, error) {
 			set.options[0](&o)
 			rd := s.b.users.Reader()
 			_, there := rd.GetUser(n.key())
-			have := granted(rd, n)
+			have := rolesOf(rd, n)
 			system := n != s.account && systemAccount(rd, n)
 			rd.Close()
 			if system && !s.mayDynamic(ctx, systemUser) {

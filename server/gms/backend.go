@@ -26,7 +26,10 @@ type Backend struct {
 	logger   *slog.Logger
 	shapes   shapes
 	children children
-	stats    *optimizerStats
+	failed   failedLogins
+	// definitions are for checks of privileges, see defined.
+	definitions definedTexts
+	stats       *optimizerStats
 	// readOnly is the instance's role: plain reads only.
 	readOnly atomic.Bool
 	// mysql is set where clients are served: results have MySQL's types where the
@@ -144,6 +147,10 @@ func (b *Backend) AllDatabases(ctx *sql.Context) []sql.Database {
 			out = append(out, d)
 		}
 		slices.SortFunc(out, func(x, y sql.Database) int { return strings.Compare(x.Name(), y.Name()) })
+	}
+	if s, ok := ctx.Session.(*Session); ok && s.checked() {
+		a := s.newAccess(ctx)
+		out = slices.DeleteFunc(out, func(d sql.Database) bool { return !a.visible(d.Name()) })
 	}
 	return out
 }

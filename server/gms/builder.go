@@ -279,8 +279,8 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 			return b.explain(ctx, s, n)
 		}
 	case *plan.ShowGrants:
-		if s.b.mysql && s.b.users != nil && !n.CurrentUser && n.For != nil {
-			return nil, s.exists(accountName{n.For.Name, n.For.Host})
+		if s.b.mysql && s.b.users != nil {
+			return b.showGrants(s, n)
 		}
 	case *plan.ShowColumns:
 		if s.b.mysql {
@@ -320,7 +320,9 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 				return nil, err
 			}
 		}
-	case *plan.Grant, *plan.Revoke, *plan.GrantRole, *plan.RevokeRole, *plan.CreateRole, *plan.DropRole, *plan.DropUser:
+	case *plan.FlushPrivileges:
+		s.b.failed.forget()
+	case *plan.GrantRole, *plan.RevokeRole, *plan.CreateRole, *plan.DropRole, *plan.DropUser:
 		if s.b.mysql {
 			return b.accounts(ctx, s, n)
 		}
@@ -458,10 +460,15 @@ func (r *runner) QueryWithBindings(ctx *sql.Context, query string, parsed ast.St
 		s.statement, s.calls.stmt = outer, around
 		s.depth--
 	}()
+	restore, err := s.authorize(ctx, parsed)
+	if err != nil {
+		return nil, nil, nil, err
+	}
 	sch, it, flags, err := r.next.QueryWithBindings(ctx, query, parsed, bindings, flags)
 	if err == nil {
 		it, err = s.drain(ctx, parsed, sch, it)
 	}
+	restore()
 	if err != nil {
 		s.undoFunctions()
 		return nil, nil, nil, err

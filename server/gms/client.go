@@ -246,6 +246,11 @@ func (c *client) run(ctx context.Context, query string, parsed ast.Statement, bi
 	if of == nil {
 		of, _ = c.sess.GetPreparedQuery(query)
 	}
+	restore, err := c.sess.authorize(sctx, of)
+	if err != nil {
+		return false, err
+	}
+	defer restore()
 	c.sess.cleared = false
 	flags := &sql.QueryFlags{}
 	if _, ok := parsed.(*ast.Load); ok {

@@ -48,6 +48,11 @@ func (c *client) operate(ctx context.Context, query string, f func(ctx *sql.Cont
 // InitDB implements protocol.Session.
 func (c *client) InitDB(ctx context.Context, name string) error {
 	return c.operate(ctx, "", func(sctx *sql.Context) error {
+		restore, err := c.sess.authorize(sctx, &ast.Use{DBName: ast.NewTableIdent(name)})
+		if err != nil {
+			return err
+		}
+		defer restore()
 		if _, err := c.srv().engine.Analyzer.Catalog.Database(sctx, name); err != nil {
 			return statementError(&ast.Use{}, err)
 		}
@@ -61,6 +66,11 @@ func (c *client) InitDB(ctx context.Context, name string) error {
 func (c *client) FieldList(ctx context.Context, table, wildcard string) ([]protocol.Column, error) {
 	var out []protocol.Column
 	err := c.operate(ctx, "", func(sctx *sql.Context) error {
+		restore, err := c.sess.authorize(sctx, &ast.Show{Type: "columns", Table: ast.TableName{Name: ast.NewTableIdent(table)}})
+		if err != nil {
+			return err
+		}
+		defer restore()
 		node, err := c.srv().engine.PrepareQuery(sctx, "SELECT * FROM "+quoteName(table)+" LIMIT 0")
 		if err != nil {
 			return err

@@ -29,11 +29,7 @@ func parseDrop(view bool) grammar {
 
 // dropStatement is a DROP TABLE or DROP VIEW that this package executes.
 func dropStatement(tables []tableName, view, ifExists bool) ast.Statement {
-	a := &admin{name: "DROP TABLE", commits: true,
-		auth: ast.AuthInformation{AuthType: ast.AuthType_DROP, TargetType: ast.AuthTargetType_MultipleTableIdentifiers}}
-	for _, t := range tables {
-		a.auth.TargetNames = append(a.auth.TargetNames, t.Database, t.Name)
-	}
+	a := &admin{name: "DROP TABLE", commits: true, check: checkTables(tables, sql.PrivilegeType_Drop)}
 	a.run = func(ctx *sql.Context, s *Session, _ *admin) ([]sql.Row, error) {
 		for i := range tables {
 			if tables[i].Database == "" {

@@ -218,8 +218,7 @@ func (e *events) run(database string, ev sql.EventDefinition) error {
 	if !ok {
 		return fmt.Errorf("definer %q", ev.Definer)
 	}
-	sess.SetClient(sql.Client{User: definer.User, Address: definer.Host})
-	sess.account, sess.user, sess.host = definer, definer.User, definer.Host
+	sess.user, sess.host, sess.internal = definer.User, definer.Host, false
 	p := newParser()
 	p.routine = true
 	stmt, _, _, err := p.planners(ctx, ev.CreateEventStatement(), ';', false, sql.NewSqlModeFromString(ev.SqlMode).ParserOptions())
@@ -229,6 +228,14 @@ func (e *events) run(database string, ev sql.EventDefinition) error {
 	ddl, ok := stmt.(*ast.DDL)
 	if !ok || ddl.EventSpec == nil || ddl.EventSpec.Body == nil {
 		return fmt.Errorf("no statement in %T", stmt)
+	}
+	restore, err := sess.as(ctx, definer)
+	if err != nil {
+		return err
+	}
+	defer restore()
+	if _, err := sess.authorize(ctx, ddl); err != nil {
+		return err
 	}
 	leave, err := sess.enter(ctx, program{kind: programEvent, name: tableName{database, "\x02" + ev.Name}, database: database, mode: ev.SqlMode, invoker: true})
 	if err != nil {

@@ -117,9 +117,25 @@ func (h *handler) Account(c *protocol.Conn, user string) (protocol.Account, erro
 	if u == nil || u.AuthString == "" && !address(c).IsLoopback() || user == eventScheduler {
 		return protocol.Decoy(user, h.secret(), string(mysql.CachingSha2Password), string(mysql.MysqlNativePassword)), nil
 	}
+	n := accountName{u.User, u.Host}
+	o, err := h.options(c.Context(), n)
+	if err != nil {
+		return protocol.Account{}, err
+	}
 	return protocol.Account{
-		Plugin: u.Plugin, Auth: u.AuthString, Key: accountName{u.User, u.Host}.String(), RequireTLS: u.SslType != "",
+		Plugin: u.Plugin, Auth: u.AuthString, Second: o.Second, Key: n.String(), RequireTLS: u.SslType != "",
+		Denied: func() *protocol.Error { return h.srv.b.failed.attempt(n, o, user, c.Host(), false, time.Now()) },
 	}, nil
+}
+
+// options returns an account's options.
+func (h *handler) options(ctx context.Context, n accountName) (accountOptions, error) {
+	cat, err := h.srv.o.DB.CatalogAt(ctx, 0)
+	if err != nil {
+		return accountOptions{}, err
+	}
+	all, err := storedAccountOptions(cat)
+	return all[n.String()], err
 }
 
 // secret is the same on every instance and unknown to clients: which plugin a name without
@@ -144,6 +160,13 @@ func (h *handler) Login(c *protocol.Conn, user, db string, a protocol.Account) (
 	account := accountName{u.User, u.Host}
 	if u.Locked {
 		return nil, &protocol.Error{Number: 3118, State: "HY000", Message: "Access denied for user '" + user + "'@'" + c.Host() + "'. Account is locked."}
+	}
+	o, err := h.options(c.Context(), account)
+	if err != nil {
+		return nil, err
+	}
+	if e := h.srv.b.failed.attempt(account, o, user, c.Host(), true, time.Now()); e != nil {
+		return nil, e
 	}
 	if !certified(transportOf(c), u) {
 		return nil, &protocol.Error{Number: 1045, State: "28000", Message: "Access denied for user '" + user + "'@'" + c.Host() + "' (using password: YES)"}

@@ -202,17 +202,8 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 				}
 			}
 			unique = s.uniqueRow
-			if g, ok := stmt.(*ast.ShowGrants); ok && g.For == nil {
-				g.Auth = open
-			}
-			if k, ok := stmt.(*ast.Kill); ok && s.b.mysql {
-				k.Auth = open // see mayKill
-			}
 			if f, ok := stmt.(*ast.Flush); ok && s.b.mysql {
 				f.Type = "" // NO_WRITE_TO_BINLOG: there is none
-			}
-			if r, ok := stmt.(*ast.RevokePrivilege); ok && s.b.mysql && r.Auth.AuthType == ast.AuthType_REVOKE_ALL {
-				r.PrivilegeLevel.TableRoutine = "" // everyLevel
 			}
 		}
 	}

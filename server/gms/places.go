@@ -3,6 +3,7 @@ package gms
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 )
@@ -41,7 +42,7 @@ func (s *Session) place(stmt ast.Statement) {
 			}
 		}
 	case *ast.Show:
-		if n.Type == "events" && n.ShowTablesOpt != nil {
+		if strings.EqualFold(n.Type, "events") && n.ShowTablesOpt != nil {
 			s.home = n.ShowTablesOpt.DbName
 		}
 	case *ast.Delete:

@@ -92,6 +92,11 @@ func (c *client) Prepare(ctx context.Context, text string) (*protocol.Statement,
 			return err
 		}
 		st.Params = parameters(parsed)
+		restore, err := c.sess.authorize(sctx, parsed)
+		if err != nil {
+			return err
+		}
+		defer restore()
 		node, err := e.PrepareParsedQuery(sctx, p.query, p.query, parsed)
 		if err != nil {
 			return statementError(parsed, err)

@@ -52,38 +52,6 @@ func (s *Session) enter(ctx *sql.Context, p program) (leave func(), err error) {
 	return leave, nil
 }
 
-// as makes the session's account another one until the function it returns is called.
-func (s *Session) as(ctx *sql.Context, n accountName) (back func(), err error) {
-	if n == s.account || s.internal || s.b.users == nil {
-		return func() {}, nil
-	}
-	rd := s.b.users.Reader()
-	_, there := rd.GetUser(n.key())
-	rd.Close()
-	if !there {
-		return nil, mysql.NewSQLError(1449, "HY000", "The user specified as a definer ('%s'@'%s') does not exist", n.User, n.Host)
-	}
-	options, err := s.accountOptions(ctx)
-	if err != nil {
-		return nil, err
-	}
-	account, client, active := s.account, s.Client(), s.roles
-	set, counter := s.GetPrivilegeSet()
-	c := client
-	c.User, c.Address = n.User, n.Host
-	s.SetClient(c)
-	s.account = n
-	o := options[n.String()]
-	s.roles = roles{all: o.AllRoles, list: o.DefaultRoles}
-	s.SetPrivilegeSet(nil, ^uint64(0))
-	s.refreshPrivileges(ctx)
-	return func() {
-		s.SetClient(client)
-		s.account = account
-		s.BaseSession.SetPrivilegeSet(set, counter)
-		s.roles = active
-	}, nil
-}
 
 // inside runs a function or a trigger within the statement that calls it, which commits or
 // rolls back what it does. What the statement before has left for LAST_INSERT_ID(),

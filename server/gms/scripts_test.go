@@ -21,7 +21,7 @@ import (
 // when it is done or waits for a lock, which the lock table tells, so that a script
 // has one outcome.
 type sqlLab struct {
-	t     *testing.T
+	t     testing.TB
 	pool  *sql.DB
 	conns map[string]*labConn
 	// waits reports whether a connection's statement waits for a lock, asked every poll.

@@ -120,7 +120,6 @@ func NewServer(o Options) (*Server, error) {
 		return nil, err
 	}
 	s.addReplicaStatus()
-	addViewAuthorization()
 	nameExplain()
 	s.engine = NewEngine(s.b)
 	s.b.users = s.engine.Analyzer.Catalog.MySQLDb
@@ -157,6 +156,7 @@ func NewEngine(b *Backend) *sqle.Engine {
 	planUnions(a)
 	a.Coster = joinCoster{a.Coster}
 	a.Catalog.StatsProvider = b.stats
+	a.Catalog.AuthHandler = authorization{a.Catalog.AuthHandler}
 	if b.catalog = a.Catalog; b.mysql {
 		a.Catalog.InfoSchema = newInfoSchema(a.Catalog.InfoSchema, a.Catalog)
 	}

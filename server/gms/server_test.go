@@ -21,25 +21,25 @@ import (
 
 // instance is a server on a volume in memory, reached over TCP.
 type instance struct {
-	t    *testing.T
+	t    testing.TB
 	db   *engine.DB
 	srv  *gms.Server
 	addr string
 }
 
-func startInstance(t *testing.T) *instance {
+func startInstance(t testing.TB) *instance {
 	t.Helper()
 	return startInstanceOn(t, memvolume.New(memvolume.Options{}), engine.Options{})
 }
 
 // startInstanceOn starts a writer on a volume.
-func startInstanceOn(t *testing.T, store *memvolume.Store, o engine.Options) *instance {
+func startInstanceOn(t testing.TB, store *memvolume.Store, o engine.Options) *instance {
 	t.Helper()
 	return startInstanceWith(t, store, o, func(*gms.Options) {})
 }
 
 // startInstanceWith is startInstanceOn with options changed.
-func startInstanceWith(t *testing.T, store *memvolume.Store, o engine.Options, change func(*gms.Options)) *instance {
+func startInstanceWith(t testing.TB, store *memvolume.Store, o engine.Options, change func(*gms.Options)) *instance {
 	t.Helper()
 	vol := store.Open()
 	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
@@ -122,7 +122,7 @@ type execer interface {
 	QueryRowContext(context.Context, string, ...any) *sql.Row
 }
 
-func must(t *testing.T, c execer, queries ...string) {
+func must(t testing.TB, c execer, queries ...string) {
 	t.Helper()
 	for _, q := range queries {
 		if _, err := c.ExecContext(t.Context(), q); err != nil {

@@ -62,6 +62,10 @@ type Session struct {
 	// account is what the client logged in to, roles the active ones of its roles.
 	account accountName
 	roles   roles
+	// borrowed: account is the definer's of what runs, see as.
+	borrowed bool
+	// visible are the tables that the statements under way may use, see authorize.
+	visible []tableName
 	// user and host are how the client named itself and where it is.
 	user, host string
 	// failing: the statement has failed; what it has left is not committed.

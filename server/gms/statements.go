@@ -23,6 +23,8 @@ var grammars map[string]grammar
 func init() {
 	grammars = map[string]grammar{
 		"do":                    parseDo,
+		"grant":                 parseGrants(false),
+		"revoke":                parseGrants(true),
 		"get":                   parseGetDiagnostics,
 		"analyze":               tableAdmin("analyze", analyzeTable),
 		"check":                 tableAdmin("check", checkTable),
@@ -147,6 +149,8 @@ type admin struct {
 	commits bool
 	// diagnoses: what the last statement left for SHOW WARNINGS stays.
 	diagnoses bool
+	// check, if it is not nil, checks what the session needs for it.
+	check func(a *rights) error
 	// args are evaluated by run.
 	args []sql.Expression
 	run  func(ctx *sql.Context, s *Session, a *admin) ([]sql.Row, error)
@@ -355,14 +359,15 @@ func tableAdmin(verb string, f func(ctx *sql.Context, s *Session, t tableName) (
 		a := &admin{
 			name: strings.ToUpper(verb) + " TABLE", columns: textColumns("Table", "Op", "Msg_type", "Msg_text"),
 			commits: verb != "checksum" && verb != "check",
-			auth:    ast.AuthInformation{AuthType: ast.AuthType_SELECT, TargetType: ast.AuthTargetType_MultipleTableIdentifiers},
 		}
 		if verb == "checksum" {
 			a.columns = sql.Schema{textColumns("Table")[0], {Name: "Checksum", Type: types.Int64, Nullable: true}}
 		}
-		for _, t := range tables {
-			a.auth.TargetNames = append(a.auth.TargetNames, t.Database, t.Name)
+		want := []sql.PrivilegeType{sql.PrivilegeType_Select}
+		if a.commits {
+			want = append(want, sql.PrivilegeType_Insert)
 		}
+		a.check = checkTables(tables, want...)
 		a.run = func(ctx *sql.Context, s *Session, _ *admin) ([]sql.Row, error) {
 			var rows []sql.Row
 			for _, t := range tables {

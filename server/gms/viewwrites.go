@@ -4,7 +4,6 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/vitess/go/mysql"
@@ -492,65 +491,51 @@ func read(v *mergedView, auth ast.AuthInformation) ast.AuthInformation {
 // checkOption begins the names of the checks of views.
 const checkOption = "CHECK OPTION "
 
-// viewAuthorization is the planner's authorization, which also tells the session of the checks of the
-// views that a statement writes, and asks what their definers, or invokers, may do.
-type viewAuthorization struct {
-	sql.AuthorizationHandler
-}
-
-type viewAuthorizations struct {
-	sql.AuthorizationHandlerFactory
-}
-
-// CreateHandler implements sql.AuthorizationHandlerFactory.
-func (f viewAuthorizations) CreateHandler(c sql.Catalog) sql.AuthorizationHandler {
-	return viewAuthorization{f.AuthorizationHandlerFactory.CreateHandler(c)}
-}
-
-// NewQueryState implements sql.AuthorizationHandler: a statement begins.
-func (a viewAuthorization) NewQueryState(ctx *sql.Context) sql.AuthorizationQueryState {
-	if s, ok := ctx.Session.(*Session); ok {
-		s.viewUses = nil
-	}
-	return a.AuthorizationHandler.NewQueryState(ctx)
-}
-
-// HandleAuth implements sql.AuthorizationHandler.
-func (a viewAuthorization) HandleAuth(ctx *sql.Context, state sql.AuthorizationQueryState, auth ast.AuthInformation) error {
-	use, ok := auth.Extra.(*viewUse)
-	s, session := ctx.Session.(*Session)
-	if !ok || !session {
-		return a.AuthorizationHandler.HandleAuth(ctx, state, auth)
-	}
-	s.viewUses = append(s.viewUses, use)
-	v := use.view
-	if err := a.AuthorizationHandler.HandleAuth(ctx, state, auth); err != nil {
-		return mysql.NewSQLError(1142, "42000", "%s command denied to user %s for table '%s'", strings.ToUpper(auth.AuthType), quotedAccount(s.account), v.name.Name)
-	}
-	if auth.TargetType != ast.AuthTargetType_SingleTableIdentifier {
-		return nil
-	}
-	auth.TargetNames = []string{use.base.Database, use.base.Name}
-	as, asState := ctx, state
-	if !v.invoker {
-		if v.definer == s.account || v.definer == (accountName{}) {
-			as = nil
-		} else {
-			as = sql.NewContext(ctx, sql.WithSession(sql.NewBaseSessionWithClientServer("", sql.Client{User: v.definer.User, Address: v.definer.Host}, 0)))
-			asState = a.AuthorizationHandler.NewQueryState(as)
+// through checks the writes of base tables through the views that a statement names: the
+// session's of the views, and the definers' or invokers' of the tables, which the statement
+// may use then.
+func (a *rights) through(stmt ast.Statement) error {
+	check := func(auth ast.AuthInformation) error {
+		use, ok := auth.Extra.(*viewUse)
+		if !ok {
+			return nil
 		}
+		v := use.view
+		want := []sql.PrivilegeType{sql.PrivilegeType_Insert, sql.PrivilegeType_Delete} // REPLACE
+		if p, ok := sql.PrivilegeTypeFromString(auth.AuthType); ok {
+			want = []sql.PrivilegeType{p}
+		}
+		if err := a.table(v.name, want...); err != nil {
+			return err
+		}
+		of := v.definer
+		if v.invoker {
+			of = accountName{}
+		}
+		d, err := a.definedBy(of, v.name.Database)
+		if err == nil {
+			err = d.table(use.base, want...)
+		}
+		if isDenied(err) {
+			return errViewRights(v.name)
+		}
+		for _, t := range v.tables {
+			a.merged = append(a.merged, t.name)
+		}
+		return err
 	}
-	if as == nil || a.AuthorizationHandler.HandleAuth(as, asState, auth) == nil {
-		return nil
-	}
-	return mysql.NewSQLError(1356, "HY000", "View '%s.%s' references invalid table(s) or column(s) or function(s) or definer/invoker of view lack rights to use them",
-		v.name.Database, v.name.Name)
+	return ast.Walk(func(n ast.SQLNode) (bool, error) {
+		switch n := n.(type) {
+		case *ast.Insert:
+			return true, check(n.Auth)
+		case *ast.Load:
+			return true, check(n.Auth)
+		case *ast.AliasedTableExpr:
+			return true, check(n.Auth)
+		}
+		return true, nil
+	}, stmt)
 }
-
-// addViewAuthorization puts viewAuthorization before the planner's.
-var addViewAuthorization = sync.OnceFunc(func() {
-	sql.SetAuthorizationHandlerFactory(viewAuthorizations{sql.GetAuthorizationHandlerFactory()})
-})
 
 // viewChecks returns the checks of views through which the statement writes a table.
 func (s *Session) viewChecks(t tableName) (out []sql.CheckDefinition) {

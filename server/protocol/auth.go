@@ -109,12 +109,17 @@ func (c *Conn) authenticate(p proof) (Account, error) {
 	case len(p.answer) == 0 || a.Auth == "":
 		granted = len(p.answer) == 0 && a.Auth == ""
 	case a.Plugin == pluginNative:
-		granted = c.native(p.answer, a)
+		granted = c.native(p.answer, a) || a.Second != "" && c.native(p.answer, a.second())
 	case a.Plugin == pluginSHA2:
 		granted, err = c.cachingSHA2(p.answer, a)
 	}
 	if err != nil {
 		return a, err
+	}
+	if !granted && a.Denied != nil {
+		if e := a.Denied(); e != nil {
+			return a, e
+		}
 	}
 	if !granted || a.RequireTLS && !c.private() {
 		return a, c.denied(p.user, len(p.answer) > 0)
@@ -149,22 +154,38 @@ func (c *Conn) native(answer []byte, a Account) bool {
 		mysql.CompareNativePassword(answer, stored, c.salt[:])
 }
 
+// second is the account with its second password only.
+func (a Account) second() Account {
+	return Account{Plugin: a.Plugin, Auth: a.Second, Key: a.Key + " second"}
+}
+
 // cachingSHA2 ends in a full exchange if the password is not remembered.
 func (c *Conn) cachingSHA2(answer []byte, a Account) (bool, error) {
-	if stage, ok := c.server.passwords.get(a); ok && len(answer) == sha256.Size {
-		pad := sha256.Sum256(append(stage[:], c.salt[:]...))
-		once := sha256.Sum256(mysql.Xor(answer, pad[:]))
-		if subtle.ConstantTimeCompare(once[:], stage[:]) == 1 {
-			c.out.packet([]byte{mysql.MORE_DATE_HEADER, mysql.CACHE_SHA2_FAST_AUTH})
-			return true, nil
+	ways := []Account{a}
+	if a.Second != "" {
+		ways = append(ways, a.second())
+	}
+	for _, w := range ways {
+		if stage, ok := c.server.passwords.get(w); ok && len(answer) == sha256.Size {
+			pad := sha256.Sum256(append(stage[:], c.salt[:]...))
+			once := sha256.Sum256(mysql.Xor(answer, pad[:]))
+			if subtle.ConstantTimeCompare(once[:], stage[:]) == 1 {
+				c.out.packet([]byte{mysql.MORE_DATE_HEADER, mysql.CACHE_SHA2_FAST_AUTH})
+				return true, nil
+			}
 		}
 	}
 	password, err := c.fullPassword()
-	if err != nil || !checkSHA2(string(password), a.Auth) {
+	if err != nil {
 		return false, err
 	}
-	c.server.passwords.put(a, password)
-	return true, nil
+	for _, w := range ways {
+		if checkSHA2(string(password), w.Auth) {
+			c.server.passwords.put(w, password)
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // fullPassword asks for the password itself, encrypted unless the connection is.

@@ -11,6 +11,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -630,7 +631,7 @@ func TestDecoys(t *testing.T) {
 	for i := range 64 {
 		user := string(rune('a' + i))
 		a := protocol.Decoy(user, "secret", plugins...)
-		if a != protocol.Decoy(user, "secret", plugins...) {
+		if !reflect.DeepEqual(a, protocol.Decoy(user, "secret", plugins...)) {
 			t.Errorf("%q: two answers", user)
 		}
 		seen[a.Plugin]++

@@ -31,6 +31,11 @@ type Account struct {
 	// Key, such as user@host, is under which the password of an account with
 	// caching_sha2_password is remembered; a change of Auth invalidates it.
 	Key string
+	// Second is the authentication_string of a second password, "" for none.
+	Second string
+	// Denied, if it is not nil, is called when a password does not fit; an error that
+	// it returns is told in place of 1045.
+	Denied func() *Error
 	// RequireTLS refuses the account over TCP without TLS.
 	RequireTLS bool
 }

@@ -1,0 +1,105 @@
+package gms
+
+import (
+	"cmp"
+	"strings"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/vitess/go/mysql"
+	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+
+	"sextant/engine"
+)
+
+// show checks the SHOW statements of the planner's grammar.
+func (a *rights) show(n *ast.Show) error {
+	db := n.Database
+	if o := n.ShowTablesOpt; o != nil && o.DbName != "" {
+		db = o.DbName
+	}
+	t := tableName{cmp.Or(db, n.Table.DbQualifier.String(), a.db), n.Table.Name.String()}
+	var err error
+	switch strings.ToLower(n.Type) {
+	case "create database", "create schema", "tables", "triggers", ast.TableStatusStr:
+		err = a.initDatabase(a.within(db))
+	case ast.CreateTableStr, ast.CreateViewStr:
+		err = a.showCreate(t)
+	case "columns", "fields", ast.IndexStr:
+		if err = a.table(t, sql.PrivilegeType_Select); err != nil && a.anyTable(t) {
+			err = nil
+			a.use(t)
+		}
+	case ast.CreateTriggerStr:
+		err = a.showCreateTrigger(t)
+	case ast.CreateEventStr:
+		err = a.database(t.Database, sql.PrivilegeType_Event)
+	case "events":
+		err = a.database(db, sql.PrivilegeType_Event)
+	case ast.CreateProcedureStr:
+		if !a.seesRoutine(t) {
+			err = mysql.NewSQLError(1305, "42000", "PROCEDURE %s does not exist", t.Name)
+		}
+		a.use(tableName{Database: t.Database})
+	case "processlist": // of one's own threads without PROCESS
+	case "binary log status", "replica status", "slave status":
+		err = a.global(sql.PrivilegeType_Super, sql.PrivilegeType_ReplicationClient)
+	default:
+		err = a.declared(n.Auth)
+	}
+	return err
+}
+
+// showCreate checks SHOW CREATE TABLE and SHOW CREATE VIEW.
+func (a *rights) showCreate(t tableName) error {
+	_, view, err := a.s.definition(a.ctx, t)
+	switch {
+	case err != nil:
+		return err
+	case view:
+		return a.table(t, sql.PrivilegeType_Select, sql.PrivilegeType_ShowView)
+	case !a.anyTable(t) && a.s.temporary(t.Database, t.Name) == nil:
+		return a.denied("SHOW", t)
+	}
+	a.use(t)
+	return nil
+}
+
+func (a *rights) showCreateTrigger(t tableName) error {
+	var tr storedTrigger
+	if ok, err := getObject(a.ctx, engine.ObjectTrigger, t.Database, t.Name, &tr); !ok || err != nil {
+		return err
+	}
+	h, ok := newTriggerHead(tr.Create)
+	if ok && a.table(tableName{t.Database, h.table}, sql.PrivilegeType_Trigger) != nil {
+		return errPrivilege("TRIGGER")
+	}
+	a.use(tableName{Database: t.Database})
+	return nil
+}
+
+// seesRoutine reports whether a procedure is there to be seen.
+func (a *rights) seesRoutine(t tableName) bool {
+	if a.readsRoutine(t) {
+		return true
+	}
+	for _, p := range []sql.PrivilegeType{sql.PrivilegeType_Execute, sql.PrivilegeType_AlterRoutine, sql.PrivilegeType_CreateRoutine} {
+		if a.has(t.Database, p) || a.set.Database(t.Database).Routine(t.Name, true).Has(p) {
+			return true
+		}
+	}
+	return false
+}
+
+// readsRoutine reports whether the body of a procedure is there to be seen: for its
+// definer and for those who may read everything.
+func (a *rights) readsRoutine(t tableName) bool {
+	if a.set.Has(sql.PrivilegeType_Select) || a.set.HasDynamic("show_routine") {
+		return true
+	}
+	var p storedProcedure
+	if ok, err := getObject(a.ctx, engine.ObjectProcedure, t.Database, t.Name, &p); !ok || err != nil {
+		return false
+	}
+	h, ok := newObjectHead(p.Create)
+	return ok && h.defined && h.definer == a.who
+}
