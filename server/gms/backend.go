@@ -219,6 +219,7 @@ type storedView struct{ Name, Text, Create, SQLMode string }
 type storedTrigger struct {
 	Name, Create, SQLMode string
 	Created               int64 // µs since 1970 UTC
+	Order                 int   // among those of its table; several may have the same
 }
 
 type storedProcedure struct {

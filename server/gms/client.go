@@ -223,6 +223,11 @@ func (c *client) run(ctx context.Context, query string, parsed ast.Statement, bi
 	}
 	defer e.ProcessList.EndQuery(sctx)
 	defer c.sess.CommandEnd()
+	defer func() {
+		if err != nil {
+			c.sess.undoFunctions()
+		}
+	}()
 	defer func() { c.survive(recover(), w, &err) }()
 	if err := c.enter(sctx, parsed); err != nil {
 		return false, err
@@ -245,6 +250,9 @@ func (c *client) run(ctx context.Context, query string, parsed ast.Statement, bi
 	schema, rows, _, err := e.QueryWithBindings(sctx, query, parsed, bindings, flags)
 	if err == nil {
 		err = sets.finish()
+	}
+	if err == nil {
+		err = sets.sendOuts(sctx)
 	}
 	if err != nil {
 		return sets.any || sets.called, statementError(of, err)

@@ -34,7 +34,10 @@ var (
 )
 
 // Function implements sql.FunctionProvider: these stand before the planner's own.
-func (b *Backend) Function(_ *sql.Context, _, name string) (sql.Function, bool) {
+func (b *Backend) Function(ctx *sql.Context, database, name string) (sql.Function, bool) {
+	if f, ok := b.storedFunction(ctx, database, name); ok {
+		return f, true
+	}
 	name = strings.ToLower(name)
 	if kind := aggregates[name]; kind != nil && b.mysql {
 		return sql.Function1{Name: name, Fn: func(_ *sql.Context, e sql.Expression) sql.Expression {

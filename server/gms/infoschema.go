@@ -50,6 +50,7 @@ var schemaReaders = map[string]schemaReader{
 	information_schema.InnoDBVirtualName:                        innodbVirtualRows,
 	information_schema.InnoDBTablespacesName:                    innodbTablespaceRows,
 	information_schema.InnoDBBufferPoolStatsName:                innodbBufferPoolRows,
+	information_schema.TriggersTableName:                        triggerRows,
 	// The planner's has the statistics of indexes, which mysqldump would take for histograms.
 	information_schema.ColumnStatisticsTableName: columnStatisticsRows,
 }

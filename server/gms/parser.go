@@ -80,6 +80,24 @@ func (p *parser) ParseWithOptions(ctx context.Context, query string, delimiter r
 		}
 		return stmt, query[:end], rest, err
 	}
+	return p.planners(ctx, query, delimiter, multi, options)
+}
+
+// planners parses a statement of the planner's grammar.
+func (p *parser) planners(ctx context.Context, query string, delimiter rune, multi bool,
+	options ast.ParserOptions) (ast.Statement, string, string, error) {
+	stmt, one, rest, err := p.grammarsOwn(ctx, query, delimiter, multi, options)
+	if err != nil {
+		if stmt, one, rest, berr := p.blockBody(ctx, query, options); stmt != nil || berr != nil {
+			return stmt, one, rest, berr
+		}
+	}
+	return stmt, one, rest, err
+}
+
+// grammarsOwn parses a statement as the planner's grammar has it.
+func (p *parser) grammarsOwn(ctx context.Context, query string, delimiter rune, multi bool,
+	options ast.ParserOptions) (ast.Statement, string, string, error) {
 	var stmt ast.Statement
 	var parsed, rest string
 	length := 0
@@ -181,12 +199,17 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 	if d, ok := stmt.(*ast.DDL); ok && d.ProcedureSpec != nil {
 		procedureBody(d.ProcedureSpec.Body)
 		if !p.routine && served(ctx) {
-			if err := forPlanner(d.ProcedureSpec.Body, &scope{}); err != nil {
+			if err := forPlanner(d.ProcedureSpec); err != nil {
 				return err
 			}
 		}
 	}
-	if sctx != nil {
+	if d, ok := stmt.(*ast.DDL); ok && !p.routine && served(ctx) && sctx != nil {
+		if err := checkBody(sctx, d); err != nil {
+			return err
+		}
+	}
+	if sctx != nil && !p.routine {
 		if s, ok := sctx.Session.(*Session); ok {
 			s.sent(stmt)
 		}

@@ -157,6 +157,8 @@ func (r *marking) token(token string, at int) {
 		if next, _ := r.follows(r.end); next == "(" && reads[r.first[0]] {
 			r.put(at, r.end, defaultMark)
 		}
+	case "get":
+		r.markDiagnostics(at)
 	case "set":
 		r.setting, r.depth = true, 0
 	case "where":

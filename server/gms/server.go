@@ -151,6 +151,7 @@ func NewEngine(b *Backend) *sqle.Engine {
 	guardNullSafeJoins(a)
 	guardPruning(a)
 	dropSorts(a)
+	ownTriggers(a)
 	a.Coster = joinCoster{a.Coster}
 	a.Catalog.StatsProvider = b.stats
 	if b.catalog = a.Catalog; b.mysql {

@@ -97,6 +97,8 @@ type statement struct {
 	home      string
 	root      sql.Node // its plan, nil until it is built
 	renamings []renaming
+	before    *beforeFunctions   // nil: no function of it has run
+	used      map[tableName]bool // its tables, nil: not asked for yet
 }
 
 var (

@@ -22,6 +22,7 @@ var grammars = newGrammars()
 func newGrammars() map[string]grammar {
 	grammars := map[string]grammar{
 		"do":                    parseDo,
+		"get":                   parseGetDiagnostics,
 		"analyze":               tableAdmin("analyze", analyzeTable),
 		"check":                 tableAdmin("check", checkTable),
 		"checksum":              tableAdmin("checksum", checksumTable),
@@ -43,7 +44,13 @@ func newGrammars() map[string]grammar {
 		"show charset":          showSelect(selectCharsets, "Charset"),
 		"show character":        parseShowCharacter,
 		"show plugins":          showSelect(selectPlugins, "Name"),
-		"show function":         parseShowFunctionCode,
+		"show function":         parseShowFunction,
+		"show create":           parseShowCreate,
+		"show triggers":         parseShowTriggers,
+		"create function":       parseCreateFunction,
+		"create definer":        parseCreateFunction,
+		"alter function":        parseAlterFunction,
+		"drop function":         parseDropFunction,
 		"show procedure":        parseShowFunctionCode,
 		"flush hosts":           noFlush,
 		"flush logs":            noFlush,
@@ -68,7 +75,7 @@ func newGrammars() map[string]grammar {
 		"alter instance":        parseAlterInstance,
 	}
 	for _, name := range []string{
-		"HANDLER", "CREATE FUNCTION", "CREATE AGGREGATE FUNCTION", "ALTER FUNCTION", "CHANGE MASTER", "CHANGE REPLICATION",
+		"HANDLER", "CREATE AGGREGATE FUNCTION", "CHANGE MASTER", "CHANGE REPLICATION",
 		"START SLAVE", "START REPLICA", "STOP SLAVE", "STOP REPLICA", "START GROUP_REPLICATION", "STOP GROUP_REPLICATION",
 		"RESET MASTER", "RESET SLAVE", "RESET REPLICA", "PURGE BINARY", "PURGE MASTER", "INSTALL", "UNINSTALL", "CLONE",
 		"SHUTDOWN", "RESTART", "CACHE INDEX", "LOAD INDEX", "LOAD XML", "IMPORT TABLE", "CREATE TABLESPACE", "CREATE UNDO", "ALTER TABLESPACE",
@@ -88,6 +95,7 @@ func own(ctx context.Context, query string) (stmt ast.Statement, end int, err er
 	if l.kind != 'w' || !served(ctx) {
 		return nil, 0, nil
 	}
+	l.ctx, _ = ctx.(*sql.Context)
 	key := strings.ToLower(l.text)
 	l.next()
 	parse, there := grammars[key]
