@@ -150,6 +150,7 @@ func (c *client) parse(ctx context.Context, text string) (parsed ast.Statement, 
 		return nil, text, "", emptyQuery(text)
 	}
 	if err != nil {
+		c.sess.ClearWarnings()
 		return nil, "", "", err
 	}
 	if one == "" {
@@ -243,6 +244,7 @@ func (c *client) run(ctx context.Context, query string, parsed ast.Statement, bi
 	if of == nil {
 		of, _ = c.sess.GetPreparedQuery(query)
 	}
+	c.sess.cleared = false
 	flags := &sql.QueryFlags{}
 	if _, ok := parsed.(*ast.Load); ok {
 		flags.Set(sql.QFlagInsert) // or the planner leaves triggers and foreign keys out
@@ -255,6 +257,9 @@ func (c *client) run(ctx context.Context, query string, parsed ast.Statement, bi
 		err = sets.sendOuts(sctx)
 	}
 	if err != nil {
+		if !c.sess.cleared { // it was not executed
+			c.sess.ClearWarnings()
+		}
 		return sets.any || sets.called, statementError(of, err)
 	}
 	if sets.called || types.IsOkResultSchema(schema) || schema == nil {

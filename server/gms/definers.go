@@ -22,6 +22,7 @@ type objectHead struct {
 	defined             bool // the statement names a definer
 	optional            bool // IF NOT EXISTS
 	algorithm, security string
+	alter               bool // it is an ALTER VIEW
 	name                tableName
 	from, to            int    // of the name in the text
 	l                   *lexer // behind the name
@@ -31,7 +32,7 @@ type objectHead struct {
 func newObjectHead(create string) (h objectHead, ok bool) {
 	l := newLexer(plainComments(create))
 	h.l, h.algorithm, h.security = l, "UNDEFINED", "DEFINER"
-	if !l.accept("create") {
+	if h.alter = l.accept("alter"); !h.alter && !l.accept("create") {
 		return h, false
 	}
 	l.accept("or", "replace")
@@ -48,7 +49,7 @@ func newObjectHead(create string) (h objectHead, ok bool) {
 		case l.accept("sql", "security"):
 			h.security = strings.ToUpper(l.acceptOne("definer", "invoker"))
 		default:
-			if h.kind = l.acceptOne("view", "trigger", "procedure", "function", "event"); h.kind == "" {
+			if h.kind = l.acceptOne("view", "trigger", "procedure", "function", "event"); h.kind == "" || h.alter && h.kind != "view" {
 				return h, false
 			}
 		}

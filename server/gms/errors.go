@@ -111,6 +111,7 @@ var sqlStates = map[int]string{
 	1074: "42000", 1172: "42000", 1410: "42000", 1701: "42000",
 	1089: "42000", 1117: "HY000", 1170: "42000", 1239: "42000", 1253: "42000", 1273: "HY000", 1176: "42000", 3152: "42000",
 	1115: "42000", 1792: "25006", 1416: "22003", 3140: "22032", 3141: "22032", 3146: "22032", 3154: "42000", 3665: "22035", 3819: "HY000",
+	1298: "HY000", 1367: "22007", 1369: "HY000", 3579: "HY000",
 }
 
 // rewrite is one kind of the planner's messages and what MySQL says instead. $1…
@@ -152,6 +153,7 @@ var rewrites = []rewrite{
 		1451, "Cannot delete or update a parent row: a foreign key constraint fails (`$db`.`$2`, CONSTRAINT `$1` FOREIGN KEY REFERENCES `$3`)"),
 	rw("^cannot drop table `(.*)` as it is referenced in foreign key `(.*)`$", 3730,
 		"Cannot drop table '$1' referenced by a foreign key constraint '$2'."),
+	rw(`^Check constraint "(CHECK OPTION) (.*)" violated$`, 1369, "$1 failed '$2'"),
 	rw(`^Check constraint "(.*)" violated$`, 3819, "Check constraint '$1' is violated."),
 	rw("^SAVEPOINT (.*) does not exist$", 1305, "SAVEPOINT $1 does not exist"),
 	rw(`^stored procedure "(.*)" does not exist$`, 1305, "PROCEDURE $1 does not exist"),
@@ -230,6 +232,20 @@ var rewrites = []rewrite{
 	rw("^incompatible type for default value: (?s:(.*))$", 1067, "Invalid default value: $1"),
 	rw("(?i)^variable '(.*)' is a read.only variable$", 1238, "Variable '$1' is a read only variable"),
 	rw("^the view (?:.*\\.)?(.*) already exists$", 1050, "Table '$1' already exists"),
+	rw("^Invalid argument to NTILE$", 1210, "Incorrect arguments to ntile"),
+	rw("^offset must be a non-negative integer; found: (.*)$", 1064, "You have an error in your SQL syntax; check the manual that corresponds "+
+		"to your MySQL server version for the right syntax to use near '$1' at line 1"),
+	rw("^frame start cannot be UNBOUNDED FOLLOWING.*$", 3584, "Window '<unnamed window>': frame start cannot be UNBOUNDED FOLLOWING."),
+	rw("^frame end cannot be UNBOUNDED PRECEDING.*$", 3585, "Window '<unnamed window>': frame end cannot be UNBOUNDED PRECEDING."),
+	rw("^frame starting from .*$", 3586, "Window '<unnamed window>': frame start or end is negative, NULL or of non-integral type"),
+	rw(`^COLLATION '(.*)' is not valid for CHARACTER SET '(.*)'$`, 1253, "COLLATION '$1' is not valid for CHARACTER SET '$2'"),
+	rw("^no matching Full-Text index found on table .*$", 1191, "Can't find FULLTEXT index matching the column list"),
+	rw("^column ordinal out of range: (.*)$", 1054, "Unknown column '$1' in 'group statement'"),
+	rw("^(Expression #.* of ORDER BY clause is not in GROUP BY clause (?s:.*))$", 1055, "$1"),
+	rw("^Unknown or incorrect time zone: '?([^']*)'?$", 1298, "Unknown or incorrect time zone: '$1'"),
+	rw(`^strconv.ParseFloat: parsing "(.*)": value out of range$`, 1367, "Illegal double '$1' value found during parsing"),
+	rw("^in aggregated query without GROUP BY, expression #%!d.*$", 1140,
+		"In aggregated query without GROUP BY, expression of SELECT list contains nonaggregated column; this is incompatible with sql_mode=only_full_group_by"),
 	rw("^the view (.*) does not exist$", 1051, "Unknown table '$1'"),
 	rw("^`(.*)` expected `(.*)` parameters but got `(.*)`$", 1318,
 		"Incorrect number of arguments for PROCEDURE $db.$1; expected $2, got $3"),

@@ -65,8 +65,8 @@ func pluginRows(*sql.Context, *Session, sql.Catalog) ([]sql.Row, error) {
 	return rows, nil
 }
 
-// checkOption is the end of the text of a view that has one.
-var checkOption = regexp.MustCompile(`(?i)\s+with\s+(?:(local|cascaded)\s+)?check\s+option\s*$`)
+// checkOptionText is the end of the text of a view that has one.
+var checkOptionText = regexp.MustCompile(`(?i)\s+with\s+(?:(local|cascaded)\s+)?check\s+option\s*$`)
 
 // viewRows are VIEWS.
 func viewRows(ctx *sql.Context, s *Session, cat sql.Catalog) ([]sql.Row, error) {
@@ -80,7 +80,7 @@ func viewRows(ctx *sql.Context, s *Session, cat sql.Catalog) ([]sql.Row, error) 
 				_, text, _ = strings.Cut(whole, "AS ")
 			}
 		}
-		if m := checkOption.FindStringSubmatchIndex(text); m != nil {
+		if m := checkOptionText.FindStringSubmatchIndex(text); m != nil {
 			if check = "CASCADED"; m[2] >= 0 {
 				check = strings.ToUpper(text[m[2]:m[3]])
 			}
@@ -93,8 +93,17 @@ func viewRows(ctx *sql.Context, s *Session, cat sql.Catalog) ([]sql.Row, error) 
 		if !privileges.Has(sql.PrivilegeType_ShowView) && !of.Has(sql.PrivilegeType_ShowView) && !of.Table(v.Name).Has(sql.PrivilegeType_ShowView) {
 			text = ""
 		}
-		if n, err := s.bound(ctx, cat, db, v.CreateViewStatement); err == nil {
-			if create, ok := n.(*plan.CreateView); ok && plan.GetIsUpdatableFromCreateView(ctx, create) {
+		m, err := newViewMerger(ctx, newParser(), s)
+		if err != nil {
+			return err
+		}
+		name := tableName{db, v.Name}
+		if spec, err := m.view(name); err != nil {
+			return err
+		} else if spec != nil {
+			if merged, err := m.merged(name, spec, ""); err != nil {
+				return err
+			} else if merged != nil {
 				updatable = "YES"
 			}
 		}

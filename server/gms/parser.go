@@ -55,6 +55,11 @@ func (p *parser) parse(ctx context.Context, query string, f func(marked string) 
 	if err == nil && file != nil {
 		err = file.attach(ctx, *stmt)
 	}
+	if err == nil && served(ctx) {
+		if err = setOperations(query, stmt); err == nil {
+			err = p.views(ctx.(*sql.Context), stmt)
+		}
+	}
 	if err == nil {
 		err = p.after(ctx, query, *stmt, made)
 	}
@@ -63,7 +68,11 @@ func (p *parser) parse(ctx context.Context, query string, f func(marked string) 
 
 // Parse implements sql.Parser.
 func (p *parser) Parse(ctx *sql.Context, query string, multi bool) (ast.Statement, string, string, error) {
-	return p.ParseWithOptions(ctx, query, ';', multi, sql.LoadSqlMode(ctx).ParserOptions())
+	stmt, one, rest, err := p.ParseWithOptions(ctx, query, ';', multi, sql.LoadSqlMode(ctx).ParserOptions())
+	if err == nil {
+		err = p.definesView(ctx, query, stmt)
+	}
+	return stmt, one, rest, err
 }
 
 // ParseWithOptions implements sql.Parser.
@@ -130,6 +139,9 @@ func (p *parser) ParseOneWithOptions(ctx context.Context, query string,
 		stmt, n, err = p.base.ParseOneWithOptions(ctx, marked, options)
 		return err
 	}, &stmt)
+	if err == nil {
+		err = p.definesView(ctx, query, stmt)
+	}
 	return stmt, made.sent(n), err
 }
 
@@ -212,6 +224,14 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 	if sctx != nil && !p.routine {
 		if s, ok := sctx.Session.(*Session); ok {
 			s.sent(stmt)
+		}
+	}
+	if served(ctx) && (containsFold(query, "group_concat") || containsFold(query, "instr") || containsFold(query, "extract")) {
+		functionCalls(stmt)
+	}
+	if containsFold(query, "over") && served(ctx) {
+		if err := windowFunctions(stmt); err != nil {
+			return err
 		}
 	}
 	scalars(stmt, unique)

@@ -121,6 +121,7 @@ func NewServer(o Options) (*Server, error) {
 	}
 	s.addReplicaStatus()
 	nameExplain()
+	addViewAuthorization()
 	s.engine = NewEngine(s.b)
 	s.b.users = s.engine.Analyzer.Catalog.MySQLDb
 	s.b.reload = s.reloadUsers

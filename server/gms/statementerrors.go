@@ -83,6 +83,10 @@ func statementError(stmt ast.Statement, err error) error {
 	if e := definitionError(stmt, text); e != nil {
 		return e
 	}
+	if d, ok := stmt.(*ast.DDL); ok && d.ViewSpec != nil && strings.HasPrefix(text, "tuple should contain") {
+		return mysql.NewSQLError(1353, "HY000",
+			"In definition of view, derived table or common table expression, SELECT list and column names list have different column counts")
+	}
 	command, table := target(stmt)
 	if table == "" {
 		return err

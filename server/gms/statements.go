@@ -17,10 +17,11 @@ import (
 type grammar func(l *lexer) (ast.Statement, error)
 
 // grammars are the kinds by their first word, or by their first two, in lower case.
-var grammars = newGrammars()
+var grammars map[string]grammar
 
-func newGrammars() map[string]grammar {
-	grammars := map[string]grammar{
+// init: statements are made of statements, so that a variable's initial value would refer to itself.
+func init() {
+	grammars = map[string]grammar{
 		"do":                    parseDo,
 		"get":                   parseGetDiagnostics,
 		"analyze":               tableAdmin("analyze", analyzeTable),
@@ -85,7 +86,6 @@ func newGrammars() map[string]grammar {
 		words := strings.Fields(strings.ToLower(name))
 		grammars[strings.Join(words[:min(2, len(words))], " ")] = notSupported(name)
 	}
-	return grammars
 }
 
 // own parses the statement at the beginning of a client's query if the planner's grammar
