@@ -44,6 +44,9 @@ func endsTransaction(err error) bool {
 		errors.Is(err, engine.ErrTxDone) || errors.Is(err, engine.ErrClosed) || errors.As(err, &large)
 }
 
+// commitParts is what the caps of a commit that no setting changes count.
+var commitParts = map[string]string{"max_mtr_records": "log records", "max_transaction_pages": "pages"}
+
 // wireError turns an error of the engine into MySQL's; others are returned as they
 // are. The planner passes a *mysql.SQLError on unchanged if nothing is wrapped around it.
 func wireError(err error) error {
@@ -64,6 +67,9 @@ func wireError(err error) error {
 	case errors.Is(err, txn.ErrNoWait):
 		return mysql.NewSQLError(3572, "HY000",
 			"Statement aborted because lock(s) could not be acquired immediately and NOWAIT is set.")
+	case errors.As(err, &large) && commitParts[large.Cap] != "":
+		return mysql.NewSQLError(1197, "HY000",
+			"Multi-statement transaction required more than %d %s; use several transactions", large.Limit, commitParts[large.Cap])
 	case errors.As(err, &large):
 		return mysql.NewSQLError(1197, "HY000",
 			"Multi-statement transaction required more than '%s' (%d); increase this variable and try again",
