@@ -209,9 +209,9 @@ func (l *lexer) bytes() (string, error) {
 }
 
 // attach gives the statement the format of its file.
-func (x *exchange) attach(ctx context.Context, stmt ast.Statement) error {
+func (x *exchange) attach(stmt ast.Statement) error {
 	if load, ok := stmt.(*ast.Load); ok {
-		return x.attachLoad(ctx, load)
+		return x.attachLoad(load)
 	}
 	return ast.Walk(func(n ast.SQLNode) (bool, error) {
 		if into, ok := n.(*ast.Into); ok && into != nil && into.Outfile != "" {
@@ -221,8 +221,7 @@ func (x *exchange) attach(ctx context.Context, stmt ast.Statement) error {
 	}, stmt)
 }
 
-// attachLoad also says which privileges a LOAD DATA needs: FILE is for the server's files.
-func (x *exchange) attachLoad(ctx context.Context, load *ast.Load) error {
+func (x *exchange) attachLoad(load *ast.Load) error {
 	for _, c := range load.Columns {
 		x.columns = append(x.columns, c.String())
 	}
@@ -242,6 +241,15 @@ func (x *exchange) attachLoad(ctx context.Context, load *ast.Load) error {
 			load.Columns = append(load.Columns, e.Name.Name)
 		}
 	}
+	return nil
+}
+
+// authorizeLoad says which privileges a LOAD DATA needs: FILE is for the server's files.
+func authorizeLoad(ctx context.Context, stmt ast.Statement) {
+	load, ok := stmt.(*ast.Load)
+	if !ok {
+		return
+	}
 	db := load.Table.DbQualifier.String()
 	if sctx, ok := ctx.(*sql.Context); ok && db == "" {
 		db = sctx.GetCurrentDatabase()
@@ -251,5 +259,4 @@ func (x *exchange) attachLoad(ctx context.Context, load *ast.Load) error {
 	if load.IgnoreOrReplace == ast.ReplaceStr {
 		load.Auth.AuthType = ast.AuthType_REPLACE
 	}
-	return nil
 }

@@ -25,8 +25,8 @@ func (m *measure) String() string {
 	if m == nil {
 		return " (never executed)"
 	}
-	per := func(d time.Duration) float64 { return d.Seconds() * 1000 / float64(m.loops) }
-	return fmt.Sprintf(" (actual time=%.3g..%.3g rows=%.3g loops=%d)", per(m.first), per(m.all), float64(m.rows)/float64(m.loops), m.loops)
+	per := func(x float64) string { return significant(x / float64(m.loops)) }
+	return fmt.Sprintf(" (actual time=%s..%s rows=%s loops=%d)", per(m.first.Seconds()*1000), per(m.all.Seconds()*1000), per(float64(m.rows)), m.loops)
 }
 
 // measured builds a node and measures it.

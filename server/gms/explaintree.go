@@ -2,6 +2,7 @@ package gms
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
@@ -29,7 +30,7 @@ func (e *explaining) tree(n sql.Node, measured measures) string {
 func (s *step) write(out *strings.Builder, depth int, measured measures) {
 	fmt.Fprintf(out, "%s-> %s", strings.Repeat("    ", depth), s.text)
 	if s.rows >= 0 {
-		fmt.Fprintf(out, "  (cost=%.3g rows=%.3g)", s.cost, s.rows)
+		fmt.Fprintf(out, "  (cost=%s rows=%s)", significant(s.cost), significant(s.rows))
 	}
 	if measured != nil && s.node != nil {
 		out.WriteString(measured[s.node].String())
@@ -86,6 +87,9 @@ func (e *explaining) operation(n sql.Node) *step {
 		sort := over(fmt.Sprintf("Sort: %s, limit input to %s row(s) per chunk", orderText(n.SortConditions), n.Limit), n, e.step(n.Child))
 		return over(fmt.Sprintf("Limit: %s row(s)", n.Limit), nil, sort)
 	case *plan.Limit:
+		if keepsFew(n.Child) {
+			return e.step(n.Child)
+		}
 		if o, ok := n.Child.(*plan.Offset); ok {
 			return over(fmt.Sprintf("Limit/Offset: %s/%s row(s)", n.Limit, o.Offset), n, e.step(o.Child))
 		}
@@ -147,6 +151,29 @@ func (e *explaining) operation(n sql.Node) *step {
 		}
 		return s
 	}
+}
+
+// keepsFew reports whether a plan ends with a sort that keeps the rows of a LIMIT only.
+func keepsFew(n sql.Node) bool {
+	for {
+		switch x := n.(type) {
+		case *plan.TopN:
+			return true
+		case *plan.Project:
+			n = x.Child
+		default:
+			return false
+		}
+	}
+}
+
+// significant is a number as EXPLAIN has it: three digits that count, and those before
+// the point.
+func significant(f float64) string {
+	if f >= 1000 && f < 1e6 {
+		return strconv.FormatFloat(f, 'f', 0, 64)
+	}
+	return strconv.FormatFloat(f, 'g', 3, 64)
 }
 
 func (e *explaining) filtered(n, child sql.Node, where sql.Expression) *step {

@@ -56,12 +56,13 @@ func (p *parser) parse(ctx context.Context, query string, f func(marked string) 
 		return made.sentError(f(marked))
 	})
 	if err == nil && served(ctx) {
+		authorizeLoad(ctx, *stmt)
 		if err = setOperations(query, stmt); err == nil {
 			err = p.views(ctx.(*sql.Context), stmt)
 		}
 	}
 	if err == nil && file != nil {
-		err = file.attach(ctx, *stmt)
+		err = file.attach(*stmt)
 	}
 	if err == nil {
 		err = p.after(ctx, query, *stmt, made)

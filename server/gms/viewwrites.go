@@ -181,9 +181,18 @@ func (m *viewMerger) load(n *ast.Load, database string) error {
 	if !m.isView(t) {
 		return nil
 	}
-	v, base, err := m.insertable(t, &n.Columns)
+	named := slices.DeleteFunc(slices.Clone(n.Columns), isVariable)
+	v, base, err := m.insertable(t, &named)
 	if err != nil {
 		return err
+	}
+	if len(n.Columns) == 0 {
+		n.Columns = named
+	}
+	for i, c := range n.Columns {
+		if !isVariable(c) {
+			n.Columns[i], named = named[0], named[1:]
+		}
 	}
 	sc := &viewScope{m: m, tables: []scopeTable{{alias: t.Name, columns: v.columns}}}
 	for _, a := range n.SetExprs {
@@ -196,6 +205,9 @@ func (m *viewMerger) load(n *ast.Load, database string) error {
 	n.Auth, err = m.authorized(v, base, n.Auth)
 	return err
 }
+
+// isVariable reports whether a name of LOAD DATA's list is a variable's.
+func isVariable(name ast.ColIdent) bool { return strings.HasPrefix(name.String(), "@") }
 
 // targets are the tables of an UPDATE or DELETE.
 type targets struct {
