@@ -90,9 +90,9 @@ type statement struct {
 	diagnosing bool
 	// cleared: it has forgotten what the last statement left.
 	cleared bool
-	aliased    map[string]*engine.TableDef // tables with a TIME column that have another name in it
-	divided    bool                        // a division by zero was warned of
-	lent       string                      // the current database while a statement is planned that needs one, see lend
+	aliased map[string]*engine.TableDef // tables with a TIME column that have another name in it
+	divided bool                        // a division by zero was warned of
+	lent    string                      // the current database while a statement is planned that needs one, see lend
 	// home is the current database while a statement is planned that names it, see place.
 	home      string
 	root      sql.Node // its plan, nil until it is built

@@ -123,7 +123,9 @@ func namedWindow(s *ast.Select, name ast.ColIdent) *ast.WindowDef {
 const nthFunction = "\x00nth_value"
 
 // nth is an expression and the number of the row of the frame that it is wanted of.
-type nth struct{ expression.BinaryExpressionStub }
+type nth struct {
+	expression.BinaryExpressionStub
+}
 
 func newNth(_ *sql.Context, value, n sql.Expression) sql.Expression {
 	return &nth{expression.BinaryExpressionStub{LeftChild: value, RightChild: n}}
