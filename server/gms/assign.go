@@ -552,6 +552,9 @@ var ignored = map[int]bool{1048: true, 1062: true, 1242: true, 1451: true, 1452:
 
 // Warn implements sql.Session.
 func (s *Session) Warn(w *sql.Warning) {
+	if w.Code == duplicateIndex && s.b.mysql && !s.isDuplicateIndex(w.Message) {
+		return
+	}
 	if s.b.mysql && w.Code == divisionByZero {
 		if !modeEnabled(sql.NewContext(context.Background(), sql.WithSession(s)), sql.ErrorForDivisionByZero) {
 			return

@@ -39,7 +39,10 @@ var (
 )
 
 // Function implements sql.FunctionProvider: these stand before the planner's own.
-func (b *Backend) Function(_ *sql.Context, _, name string) (sql.Function, bool) {
+func (b *Backend) Function(ctx *sql.Context, database, name string) (sql.Function, bool) {
+	if f, ok := b.storedFunction(ctx, database, name); ok {
+		return f, true
+	}
 	name = strings.ToLower(name)
 	if kind := aggregates[name]; kind != nil && b.mysql {
 		return sql.Function1{Name: name, Fn: func(_ *sql.Context, e sql.Expression) sql.Expression {
@@ -186,7 +189,7 @@ var functions = map[string]*functionDef{
 	"system_user":       {name: "system_user", typ: types.LongText, eval: user},
 	"current_user":      {name: "current_user", typ: types.LongText, eval: currentUser},
 	"current_role":      {name: "current_role", typ: types.LongText, eval: currentRole},
-	"load_file":         {name: "load_file", args: 1, typ: types.LongBlob, eval: noFile},
+	"load_file":         {name: "load_file", args: 1, typ: types.LongBlob, eval: loadFile},
 	"format_bytes":      {name: "format_bytes", args: 1, typ: types.Text, eval: formatBytes},
 	"format_pico_time":  {name: "format_pico_time", args: 1, typ: types.Text, eval: formatPicoTime},
 	invertFunction:      {name: "~", args: 1, typ: types.Uint64, eval: invert},
@@ -202,10 +205,6 @@ func user(_ *sql.Context, s *Session, _ []any) (any, error) { return s.user + "@
 func currentUser(_ *sql.Context, s *Session, _ []any) (any, error) {
 	return s.account.User + "@" + s.account.Host, nil
 }
-
-// noFile is LOAD_FILE of a file that may not be read: the server's files are not
-// the clients'.
-func noFile(*sql.Context, *Session, []any) (any, error) { return nil, nil }
 
 // lockNameMax is MySQL's limit of a user lock's name, in characters.
 const lockNameMax = 64

@@ -87,7 +87,7 @@ func withMarks(query string) (string, edits) {
 }
 
 // reads are the first words of the statements with DEFAULT(column).
-var reads = map[string]bool{"select": true, "(": true, "with": true, "update": true, "delete": true}
+var reads = map[string]bool{"explain": true, "describe": true, "desc": true, "select": true, "(": true, "with": true, "update": true, "delete": true}
 
 // wordAt is a word, in lower case, or a sign of a text, and where it begins.
 type wordAt struct {
@@ -172,6 +172,8 @@ func (r *marking) token(token string, at int) {
 		if next, _ := r.follows(r.end); next == "(" && (reads[r.first[0]] || r.reading) {
 			r.put(at, r.end, defaultMark)
 		}
+	case "get":
+		r.markDiagnostics(at)
 	case "select", "duplicate":
 		if create := r.first[0] == "create" && (r.first[1] == "table" || r.first[2] == "table"); create && !r.reading && last.text != "as" && r.depth == 0 {
 			r.put(at, r.end, "as select")

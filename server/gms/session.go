@@ -41,6 +41,7 @@ type Session struct {
 	depth, dml int
 	statement
 	directions directions
+	invisible  map[string]bool // indexes that the statement declares INVISIBLE, by their columns
 	precisions timePrecisions
 	temps      temporaries
 	prepared   preparedStatements
@@ -74,6 +75,8 @@ type Session struct {
 	attributes map[string]string // of the connection; not changed once the session is known
 	port       string            // of the client's address
 	database   atomic.Pointer[string]
+	running    atomic.Pointer[sql.Node] // the plan of its last statement
+	measures   measures                 // of an EXPLAIN ANALYZE that runs, nil: none
 }
 
 type tableID = engine.TableID
@@ -97,6 +100,8 @@ type statement struct {
 	home      string
 	root      sql.Node // its plan, nil until it is built
 	renamings []renaming
+	before    *beforeFunctions   // nil: no function of it has run
+	used      map[tableName]bool // its tables, nil: not asked for yet
 }
 
 var (

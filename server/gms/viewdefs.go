@@ -2,7 +2,6 @@ package gms
 
 import (
 	"context"
-	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -190,30 +189,4 @@ func (m *viewMerger) viewed(q ast.SQLNode, view tableName, database string) erro
 		}
 		return true, nil
 	}, q)
-}
-
-// viewRow completes a row of information_schema.VIEWS.
-func viewRow(ctx *sql.Context, row sql.Row) error {
-	s, err := sessionOf(ctx)
-	if err != nil {
-		return err
-	}
-	m, err := newViewMerger(ctx, newParser(), s)
-	if err != nil {
-		return err
-	}
-	t := tableName{fmt.Sprint(row[1]), fmt.Sprint(row[2])}
-	spec, err := m.view(t)
-	if spec == nil || err != nil {
-		return err
-	}
-	if spec.CheckOption != ast.ViewCheckOptionUnspecified {
-		row[4] = strings.ToUpper(string(spec.CheckOption))
-	}
-	v, err := m.merged(t, spec, "")
-	row[5] = "NO"
-	if v != nil {
-		row[5] = "YES"
-	}
-	return err
 }
