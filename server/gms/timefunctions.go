@@ -45,8 +45,8 @@ func hasDate(s string) bool {
 	return strings.LastIndexByte(s, '-') > 0 || !strings.Contains(s, ":") && len(s) >= 8
 }
 
-// moment returns the date that a value is, false if it is NULL or none; the second warns.
-func moment(ctx *sql.Context, v any) (time.Time, bool) {
+// datetimeOf returns the date that a value is, false if it is NULL or none, which warns.
+func datetimeOf(ctx *sql.Context, v any) (time.Time, bool) {
 	if v == nil {
 		return time.Time{}, false
 	}
@@ -70,7 +70,7 @@ func clock(ctx *sql.Context, v any) (time.Duration, bool) {
 		return x.Sub(day(x)), true
 	}
 	if s, ok := v.(string); ok && hasDate(s) {
-		t, ok := moment(ctx, v)
+		t, ok := datetimeOf(ctx, v)
 		return t.Sub(day(t)), ok
 	}
 	c, _, err := types.Time.Convert(ctx, v)
@@ -148,7 +148,7 @@ func addTime(sign time.Duration) func(*sql.Context, *Session, []any) (any, error
 			return t.Add(sign * d), nil
 		}
 		if text && hasDate(s) {
-			t, ok := moment(ctx, s)
+			t, ok := datetimeOf(ctx, s)
 			if !ok {
 				return nil, nil
 			}
@@ -232,7 +232,7 @@ func secToTime(ctx *sql.Context, _ *Session, args []any) (any, error) {
 }
 
 func toSeconds(ctx *sql.Context, _ *Session, args []any) (any, error) {
-	t, ok := moment(ctx, args[0])
+	t, ok := datetimeOf(ctx, args[0])
 	if !ok {
 		return nil, nil
 	}
