@@ -365,6 +365,8 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		if s.b.mysql {
 			return b.delete(ctx, s, n, r)
 		}
+	case *exactRows:
+		return b.base.Build(ctx, n.Node, r)
 	case *plan.UpdateSource:
 		if s.b.mysql {
 			c := *n
@@ -372,7 +374,9 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 			if err != nil {
 				return nil, err
 			}
-			c.UpdateExprs = exprs
+			if c.UpdateExprs = exprs; exprs.HasDerivedUpdates() {
+				c.Child = exactTable(n.Child)
+			}
 			return b.plain(ctx, s, &c, r)
 		}
 	case *plan.Filter:

@@ -153,6 +153,7 @@ func NewEngine(b *Backend) *sqle.Engine {
 	guardPruning(a)
 	dropSorts(a)
 	ownTriggers(a)
+	planUnions(a)
 	a.Coster = joinCoster{a.Coster}
 	a.Catalog.StatsProvider = b.stats
 	if b.catalog = a.Catalog; b.mysql {
@@ -160,6 +161,7 @@ func NewEngine(b *Backend) *sqle.Engine {
 	}
 	base := newBuilder(a.Overrides)
 	a.ExecBuilder = base
+	countSubqueries(a, base)
 	registerFunctions(a.Catalog)
 	e := sqle.New(a, &sqle.Config{})
 	e.ProcessList = processes{e.ProcessList}

@@ -41,7 +41,9 @@ type Session struct {
 	depth, dml int
 	statement
 	directions directions
-	invisible  map[string]bool // indexes that the statement declares INVISIBLE, by their columns
+	invisible  map[string]bool   // indexes that the statement declares INVISIBLE, by their columns
+	missing    tableName         // the last table that a statement looked for in vain
+	renamed    map[string]string // columns that the ALTER TABLE renames, see alterClauses
 	precisions timePrecisions
 	temps      temporaries
 	prepared   preparedStatements
@@ -405,7 +407,7 @@ func (s *Session) ValidateSession(ctx *sql.Context) error {
 		clear(s.upserts)
 		clear(s.rowIDs.m)
 	}
-	s.statement = statement{fresh: true}
+	s.statement, s.missing = statement{fresh: true}, tableName{}
 	s.place(s.locks.stmt)
 	s.command.ok = types.OkResult{}
 	if s.tx != nil {

@@ -108,6 +108,15 @@ func statementError(stmt ast.Statement, err error) error {
 	return err
 }
 
+// notFound has the planner's error of an unknown table name its database.
+func (s *Session) notFound(err error) error {
+	m, text := s.missing, err.Error()
+	if name, ok := strings.CutPrefix(text, "table not found: "); ok && len(name) >= len(m.Name) && m.Name != "" && strings.EqualFold(name[:len(m.Name)], m.Name) {
+		return sql.ErrTableNotFound.New(m.Database + "." + m.Name)
+	}
+	return err
+}
+
 // wrongValue is the error of a value that a system variable does not take: numbers take no
 // others.
 var wrongValue = regexp.MustCompile(`^Variable '(.*)' can't be set to the value of '(?s:.*)'$`)
