@@ -40,7 +40,7 @@ func checkArithmetic(ctx *sql.Context, _ *analyzer.Analyzer, n sql.Node, _ *plan
 	transform.InspectExpressions(ctx, n, func(_ *sql.Context, e sql.Expression) bool {
 		switch e.(type) {
 		case *expression.Arithmetic, *expression.UnaryMinus, *expression.IntDiv,
-			*expression.HashInTuple, *expression.Case, *expression.Convert, *expression.Like, sql.FunctionExpression:
+			*expression.HashInTuple, *expression.Div, *expression.Case, *expression.Convert, *expression.Like, sql.FunctionExpression:
 			found = true
 		}
 		return !found
@@ -99,6 +99,13 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 		if _, ok := e.RightChild.(expression.TimeDeltaExpression); ok {
 			return nil
 		}
+		if l, r, dates := datesAsNumbers(ctx, e.LeftChild, e.RightChild); dates {
+			a := expression.NewArithmetic(l, r, e.Op)
+			if c := checked(ctx, a); c != nil {
+				return c
+			}
+			return a
+		}
 		l, r := e.LeftChild.Type(ctx), e.RightChild.Type(ctx)
 		if !types.IsInteger(l) || !types.IsInteger(r) {
 			return nil
@@ -109,6 +116,10 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 			c.typ = types.Uint64
 		}
 		return c
+	case *expression.Div:
+		if l, r, dates := datesAsNumbers(ctx, e.LeftChild, e.RightChild); dates {
+			return expression.NewDiv(l, r)
+		}
 	case *expression.IntDiv:
 		if !types.IsInteger(e.LeftChild.Type(ctx)) || !types.IsInteger(e.RightChild.Type(ctx)) {
 			return nil
@@ -119,6 +130,9 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 		}
 		return c
 	case *expression.Convert:
+		if t, ok := e.Type(ctx).(sql.DecimalType); ok {
+			return &decimalCast{e, t}
+		}
 		if _, done := e.Child.(*exactDocument); types.IsJSON(e.Type(ctx)) && !done {
 			x, err := e.WithChildren(ctx, &exactDocument{e.Child})
 			if err == nil {
@@ -140,6 +154,9 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 		}
 		return nil
 	case *expression.UnaryMinus:
+		if n := newDateNumber(ctx, e.Child); n != e.Child {
+			return expression.NewUnaryMinus(n)
+		}
 		if lit, ok := e.Child.(*expression.Literal); ok && lit.Value() == int64(math.MinInt64) || !types.IsInteger(e.Child.Type(ctx)) {
 			return nil
 		}

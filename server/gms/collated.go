@@ -278,12 +278,15 @@ func (t *textIn) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	return false, nil
 }
 
+// Children implements sql.Expression: a tuple may stand in the planner's IN only.
+func (t *textIn) Children() []sql.Expression { return []sql.Expression{t.Left()} }
+
 // WithChildren implements sql.Expression.
 func (t *textIn) WithChildren(_ *sql.Context, children ...sql.Expression) (sql.Expression, error) {
-	if len(children) != 2 {
-		return nil, sql.ErrInvalidChildrenNumber.New(t, len(children), 2)
+	if len(children) != 1 {
+		return nil, sql.ErrInvalidChildrenNumber.New(t, len(children), 1)
 	}
 	c := *t
-	c.InTuple = expression.NewInTuple(children[0], children[1])
+	c.InTuple = expression.NewInTuple(children[0], t.Right())
 	return &c, nil
 }

@@ -162,6 +162,7 @@ var rewrites = []rewrite{
 	rw(`^Check constraint "(CHECK OPTION) (.*)" violated$`, 1369, "$1 failed '$2'"),
 	rw(`^Check constraint "(.*)" violated$`, 3819, "Check constraint '$1' is violated."),
 	rw("^SAVEPOINT (.*) does not exist$", 1305, "SAVEPOINT $1 does not exist"),
+	rw(`^stored procedure "([^.]*)" does not exist$`, 1305, "PROCEDURE $db.$1 does not exist"),
 	rw(`^stored procedure "(.*)" does not exist$`, 1305, "PROCEDURE $1 does not exist"),
 	rw(`^stored procedure "(.*)" already exists$`, 1304, "PROCEDURE $1 already exists"),
 	rw("^function: '(.*)' not found$", 1305, "FUNCTION $db.$1 does not exist"),

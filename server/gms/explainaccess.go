@@ -131,6 +131,8 @@ func (e *explaining) possible(a *access, name string, b *block) {
 				sides = []sql.Expression{x.Left()}
 			case *expression.HashInTuple:
 				sides = []sql.Expression{x.Left()}
+			case *textIn:
+				sides = []sql.Expression{x.Left()}
 			case *expression.Between:
 				sides = []sql.Expression{x.Val}
 			case *expression.IsNull:
@@ -184,6 +186,8 @@ func (e *explaining) share(a *access, c sql.Expression) float64 {
 		return min(shareInMax, float64(len(c.Right().Children()))*e.shareOf(a, c.Left()))
 	case *expression.HashInTuple:
 		return min(shareInMax, float64(len(c.Right().Children()))*e.shareOf(a, c.Left()))
+	case *textIn:
+		return min(shareInMax, float64(len(c.list))*e.shareOf(a, c.Left()))
 	case *expression.Between, *expression.Like:
 		return shareBetween
 	case expression.Comparer:

@@ -26,6 +26,8 @@ func (r *marking) form(token string, at int) {
 	switch {
 	case (token == "leading" || token == "trailing" || token == "both") && last == "(" && r.before[1].text == "trim" && next == "from":
 		r.put(r.end, r.end, " ' '")
+	case token == "-" && r.end+1 < len(r.q) && r.q[r.end] == '-' && r.q[r.end+1] > ' ':
+		r.put(at, r.end, "- ") // no comment
 	case token == "unknown" && (last == "is" || last == "not" && r.before[1].text == "is"):
 		r.put(at, r.end, "null")
 	case token == "interval" && next == "(" && r.several(end-1):

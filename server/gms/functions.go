@@ -24,10 +24,12 @@ const anyArgs = -1
 
 // functionDef is what a function is. eval gets the values of the arguments.
 type functionDef struct {
-	name string
-	args int
-	typ  sql.Type
-	eval func(ctx *sql.Context, s *Session, args []any) (any, error)
+	name   string
+	args   int
+	typ    sql.Type
+	eval   func(ctx *sql.Context, s *Session, args []any) (any, error)
+	pure   bool                                                   // equal arguments have equal results
+	typeOf func(ctx *sql.Context, args []sql.Expression) sql.Type // in place of typ
 }
 
 var (
@@ -96,6 +98,9 @@ func (b *Backend) Function(ctx *sql.Context, database, name string) (sql.Functio
 		}}, true
 	}
 	d := functions[name]
+	if d == nil && b.mysql {
+		d = timeFunctions[name]
+	}
 	if d == nil || !b.mysql && !strings.HasSuffix(name, "_lock") && !strings.HasSuffix(name, "_locks") {
 		return nil, false
 	}
@@ -133,14 +138,19 @@ func (f *function) String() string {
 }
 
 // Type implements sql.Expression.
-func (f *function) Type(*sql.Context) sql.Type { return f.def.typ }
+func (f *function) Type(ctx *sql.Context) sql.Type {
+	if f.def.typeOf != nil {
+		return f.def.typeOf(ctx, f.args)
+	}
+	return f.def.typ
+}
 
 // IsNullable implements sql.Expression.
 func (f *function) IsNullable(*sql.Context) bool { return true }
 
-// IsNonDeterministic implements sql.NonDeterministicExpression: it is called for
+// IsNonDeterministic implements sql.NonDeterministicExpression: one that is is called for
 // each row, and never while a statement is planned.
-func (f *function) IsNonDeterministic() bool { return true }
+func (f *function) IsNonDeterministic() bool { return !f.def.pure }
 
 // CollationCoercibility implements sql.CollationCoercible.
 func (f *function) CollationCoercibility(*sql.Context) (sql.CollationID, byte) {

@@ -1,8 +1,10 @@
 package gms
 
 import (
+	"math"
 	"reflect"
 	"strings"
+	"time"
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression"
@@ -57,10 +59,17 @@ func intervalOperator(n ast.SQLNode) ast.Expr {
 	}}
 }
 
-// offsets are the functions that add to and subtract from a date.
+// offsets are the functions whose date has as many fractional digits as their argument.
 var offsets = map[string]func(*sql.Context, ...sql.Expression) (sql.Expression, error){
 	"date_add": fn.NewDateAdd, "adddate": fn.NewAddDate,
 	"date_sub": fn.NewDateSub, "subdate": fn.NewSubDate,
+	"from_unixtime": fn.NewFromUnixtime,
+	"convert_tz": func(ctx *sql.Context, args ...sql.Expression) (sql.Expression, error) {
+		if len(args) != 3 {
+			return nil, sql.ErrInvalidArgumentNumber.New("convert_tz", 3, len(args))
+		}
+		return fn.NewConvertTz(ctx, args[0], args[1], args[2]), nil
+	},
 }
 
 // offset is a date moved by the planner's function below, with no more fractional digits
@@ -89,6 +98,8 @@ func (o *offset) Type(ctx *sql.Context) sql.Type {
 		date, interval = c.Date, c.Interval
 	case *fn.DateSub:
 		date, interval = c.Date, c.Interval
+	case *fn.FromUnixtime, *fn.ConvertTz:
+		return types.MustCreateDatetimeType(sqltypes.Datetime, digitsBehind(ctx, o.Child.Children()[0]))
 	default:
 		return t
 	}
@@ -100,6 +111,21 @@ func (o *offset) Type(ctx *sql.Context) sql.Type {
 		precision = 6
 	}
 	return types.MustCreateDatetimeType(sqltypes.Datetime, precision)
+}
+
+// digitsBehind returns how many digits behind the second an argument has.
+func digitsBehind(ctx *sql.Context, e sql.Expression) int {
+	switch t := e.Type(ctx).(type) {
+	case sql.DatetimeType:
+		return t.Precision()
+	case sql.DecimalType:
+		return min(int(t.Scale()), 6)
+	default:
+		if _, text := e.(*expression.Literal); types.IsInteger(t) || text && types.IsText(t) && !strings.Contains(e.String(), ".") {
+			return 0
+		}
+	}
+	return 6
 }
 
 // String implements sql.Expression.
@@ -122,4 +148,27 @@ func (o *offset) WithChildren(_ *sql.Context, children ...sql.Expression) (sql.E
 }
 
 // Eval implements sql.Expression.
-func (o *offset) Eval(ctx *sql.Context, r sql.Row) (any, error) { return o.Child.Eval(ctx, r) }
+func (o *offset) Eval(ctx *sql.Context, r sql.Row) (any, error) {
+	f, ok := o.Child.(*fn.FromUnixtime)
+	if !ok || len(f.ChildExpressions) != 1 || types.IsInteger(f.ChildExpressions[0].Type(ctx)) {
+		return o.Child.Eval(ctx, r)
+	}
+	v, err := f.ChildExpressions[0].Eval(ctx, r)
+	if err != nil || v == nil {
+		return nil, err
+	}
+	v, _, err = types.Float64.Convert(ctx, v)
+	seconds, ok := v.(float64)
+	if !ok || err != nil && !sql.ErrTruncatedIncorrect.Is(err) {
+		return nil, err
+	}
+	whole, err := fn.NewFromUnixtime(ctx, expression.NewLiteral(int64(seconds), types.Int64)) // the planner rounds
+	if err != nil {
+		return nil, err
+	}
+	at, err := whole.Eval(ctx, nil)
+	if t, ok := at.(time.Time); ok {
+		return t.Add(time.Duration(math.Round((seconds-math.Trunc(seconds))*1e6)) * time.Microsecond), err
+	}
+	return at, err
+}

@@ -90,11 +90,14 @@ func setOperations(query string, stmt *ast.Statement) error {
 		return nil
 	}
 	recursive := map[ast.SelectStatement]bool{}
+	explained := false // only how it is executed is shown
 	return replaceNodes(reflect.ValueOf(stmt), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
 		switch n := n.(type) {
+		case *ast.Explain:
+			explained = !n.Analyze
 		case *ast.SetOp:
 			n.Left, n.Right = side(n.Left), side(n.Right)
-			if err := withOffsets(n.With, recursive, n.Left, n.Right); err != nil || recursive[n] || !ordinals(n.OrderBy) {
+			if err := withOffsets(n.With, recursive, n.Left, n.Right); err != nil || recursive[n] || explained || !ordinals(n.OrderBy) {
 				return nil, true, err
 			}
 			s := &ast.Select{

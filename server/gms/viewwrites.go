@@ -63,6 +63,9 @@ func (m *viewMerger) insertable(t tableName, columns *ast.Columns) (*mergedView,
 	}
 	alias := ""
 	for i, c := range *columns {
+		if strings.HasPrefix(c.String(), "@") {
+			continue // a variable of LOAD DATA
+		}
 		e := v.column(c.String())
 		if e == nil {
 			return nil, tableName{}, mysql.NewSQLError(1054, "42S22", "Unknown column '%s' in 'field list'", c.String())

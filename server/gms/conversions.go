@@ -1,0 +1,148 @@
+package gms
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/cockroachdb/apd/v3"
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/expression"
+	"github.com/dolthub/go-mysql-server/sql/types"
+)
+
+// dateNumber is a date or time as arithmetic has it: 20240131, 101112, 20240131101112.5.
+type dateNumber struct {
+	expression.UnaryExpressionStub
+	typ sql.Type
+}
+
+// datesAsNumbers returns the operands of an arithmetic expression, those that are dates as numbers,
+// and whether there are any.
+func datesAsNumbers(ctx *sql.Context, l, r sql.Expression) (sql.Expression, sql.Expression, bool) {
+	left, right := newDateNumber(ctx, l), newDateNumber(ctx, r)
+	return left, right, left != l || right != r
+}
+
+func newDateNumber(ctx *sql.Context, e sql.Expression) sql.Expression {
+	t := e.Type(ctx)
+	precision := 0
+	if f, ok := e.(sql.FunctionExpression); ok && (f.FunctionName() == "curdate" || f.FunctionName() == "current_date") {
+		t = types.Date // they are texts
+	}
+	switch {
+	case types.IsTimespan(t):
+		precision = timeDigitsOf(ctx, e)
+	case types.IsTime(t):
+		if d, ok := t.(sql.DatetimeType); ok && !types.IsDateType(t) {
+			precision = d.Precision()
+		}
+	default:
+		return e
+	}
+	var typ sql.Type = types.Int64
+	if precision > 0 {
+		typ = types.MustCreateDecimalType(uint8(14+precision), uint8(precision))
+	}
+	return &dateNumber{expression.UnaryExpressionStub{Child: e}, typ}
+}
+
+// timeDigitsOf returns how many digits behind the second a TIME has.
+func timeDigitsOf(ctx *sql.Context, e sql.Expression) int {
+	if lit, ok := e.(*expression.Literal); ok {
+		if t, ok := lit.Value().(types.Timespan); ok && t.AsMicroseconds()%1e6 == 0 {
+			return 0
+		}
+	}
+	return 6
+}
+
+// Type implements sql.Expression.
+func (d *dateNumber) Type(*sql.Context) sql.Type { return d.typ }
+
+// String implements sql.Expression.
+func (d *dateNumber) String() string { return d.Child.String() }
+
+// WithChildren implements sql.Expression.
+func (d *dateNumber) WithChildren(_ *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	if len(children) != 1 {
+		return nil, sql.ErrInvalidChildrenNumber.New(d, len(children), 1)
+	}
+	return &dateNumber{expression.UnaryExpressionStub{Child: children[0]}, d.typ}, nil
+}
+
+// Eval implements sql.Expression.
+func (d *dateNumber) Eval(ctx *sql.Context, r sql.Row) (any, error) {
+	v, err := d.Child.Eval(ctx, r)
+	if err != nil || v == nil {
+		return nil, err
+	}
+	var text string
+	switch x := v.(type) {
+	case time.Time:
+		text = x.Format("20060102150405.000000")
+		if types.IsDateType(d.Child.Type(ctx)) {
+			text = x.Format("20060102")
+		}
+	case types.Timespan:
+		text = strings.ReplaceAll(spanText(x.AsTimeDuration()), ":", "")
+	default:
+		text = strings.NewReplacer("-", "", ":", "", " ", "").Replace(fmt.Sprint(v))
+	}
+	n, _, err := types.InternalDecimalType.Convert(ctx, text)
+	if err != nil {
+		return nil, err
+	}
+	if n, ok := n.(*apd.Decimal); ok && types.IsInteger(d.typ) {
+		var whole apd.Decimal
+		if _, err := sql.DecimalCtx.Floor(&whole, n); err != nil {
+			return nil, err
+		}
+		return whole.Int64()
+	}
+	n, _, err = d.typ.Convert(ctx, n)
+	return n, err
+}
+
+// decimalCast is CAST(… AS DECIMAL): of what the type cannot hold it has the number next to it.
+type decimalCast struct {
+	*expression.Convert
+	typ sql.DecimalType
+}
+
+// WithChildren implements sql.Expression.
+func (d *decimalCast) WithChildren(ctx *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	c, err := d.Convert.WithChildren(ctx, children...)
+	if err != nil {
+		return nil, err
+	}
+	return &decimalCast{c.(*expression.Convert), d.typ}, nil
+}
+
+// Eval implements sql.Expression.
+func (d *decimalCast) Eval(ctx *sql.Context, r sql.Row) (any, error) {
+	v, err := d.Child.Eval(ctx, r)
+	if err != nil || v == nil {
+		return nil, err
+	}
+	n, _, err := types.InternalDecimalType.Convert(ctx, v)
+	x, ok := n.(*apd.Decimal)
+	if !ok || err != nil {
+		return d.Convert.Eval(ctx, r)
+	}
+	most := strings.Repeat("9", int(d.typ.Precision()-d.typ.Scale())) + "." + strings.Repeat("9", int(d.typ.Scale()))
+	limit, _, err := apd.NewFromString(strings.TrimSuffix(most, "."))
+	if err != nil {
+		return nil, err
+	}
+	over, _, err := apd.NewFromString(most + "5")
+	if err != nil {
+		return nil, err
+	}
+	if new(apd.Decimal).Abs(x).Cmp(over) < 0 {
+		return d.Convert.Eval(ctx, r)
+	}
+	ctx.Warn(1264, "Out of range value for column '%s' at row 1", d.Convert.String())
+	limit.Negative = x.Negative
+	return limit, nil
+}

@@ -1,0 +1,279 @@
+package gms
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/types"
+	"github.com/dolthub/vitess/go/mysql"
+	"github.com/dolthub/vitess/go/sqltypes"
+)
+
+// timeFunctions are functions of dates and times that the planner lacks, or that do not take
+// a text with a time and no date.
+var timeFunctions = map[string]*functionDef{
+	"hour":        clockPart("hour", func(d time.Duration) int64 { return int64(d / time.Hour) }),
+	"minute":      clockPart("minute", func(d time.Duration) int64 { return int64(d / time.Minute % 60) }),
+	"second":      clockPart("second", func(d time.Duration) int64 { return int64(d / time.Second % 60) }),
+	"microsecond": clockPart("microsecond", func(d time.Duration) int64 { return int64(d / time.Microsecond % 1e6) }),
+	"addtime":     {name: "addtime", args: 2, pure: true, typeOf: sumType, eval: addTime(1)},
+	"subtime":     {name: "subtime", args: 2, pure: true, typeOf: sumType, eval: addTime(-1)},
+	"makedate":    {name: "makedate", args: 2, pure: true, typ: types.Date, eval: makeDate},
+	"maketime":    {name: "maketime", args: 3, pure: true, typ: types.Time, eval: makeTime},
+	"sec_to_time": {name: "sec_to_time", args: 1, pure: true, typ: types.Time, eval: secToTime},
+	"to_seconds":  {name: "to_seconds", args: 1, pure: true, typ: types.Int64, eval: toSeconds},
+	"period_add":  {name: "period_add", args: 2, pure: true, typ: types.Int64, eval: periodAdd},
+	"period_diff": {name: "period_diff", args: 2, pure: true, typ: types.Int64, eval: periodDiff},
+	"utc_date":    {name: "utc_date", typ: types.Date, eval: func(ctx *sql.Context, _ *Session, _ []any) (any, error) { return day(ctx.QueryTime().UTC()), nil }},
+}
+
+func clockPart(name string, part func(time.Duration) int64) *functionDef {
+	return &functionDef{name: name, args: 1, pure: true, typ: types.Int32, eval: func(ctx *sql.Context, _ *Session, args []any) (any, error) {
+		d, ok := clock(ctx, args[0])
+		if !ok {
+			return nil, nil
+		}
+		return int32(part(d.Abs())), nil
+	}}
+}
+
+// hasDate reports whether a text begins with a date.
+func hasDate(s string) bool {
+	s = strings.TrimSpace(s)
+	return strings.LastIndexByte(s, '-') > 0 || !strings.Contains(s, ":") && len(s) >= 8
+}
+
+// datetimeOf returns the date that a value is, false if it is NULL or none, which warns.
+func datetimeOf(ctx *sql.Context, v any) (time.Time, bool) {
+	if v == nil {
+		return time.Time{}, false
+	}
+	c, _, err := types.DatetimeMaxPrecision.Convert(ctx, v)
+	t, ok := c.(time.Time)
+	if err != nil || !ok {
+		ctx.Warn(mysql.ERTruncatedWrongValue, "Incorrect datetime value: '%v'", v)
+		return time.Time{}, false
+	}
+	return t, true
+}
+
+// clock returns the time of a value, of a date the time in it.
+func clock(ctx *sql.Context, v any) (time.Duration, bool) {
+	switch x := v.(type) {
+	case nil:
+		return 0, false
+	case []byte:
+		v = string(x)
+	case time.Time:
+		return x.Sub(day(x)), true
+	}
+	if s, ok := v.(string); ok && hasDate(s) {
+		t, ok := datetimeOf(ctx, v)
+		return t.Sub(day(t)), ok
+	}
+	c, _, err := types.Time.Convert(ctx, v)
+	t, ok := c.(types.Timespan)
+	if err != nil || !ok {
+		ctx.Warn(mysql.ERTruncatedWrongValue, "Incorrect time value: '%v'", v)
+		return 0, false
+	}
+	return time.Duration(t) * time.Microsecond, true
+}
+
+// day returns the day's beginning.
+func day(t time.Time) time.Time {
+	return time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, t.Location())
+}
+
+// timeMax is the longest TIME.
+const timeMax = 838*time.Hour + 59*time.Minute + 59*time.Second
+
+// timeOf returns a TIME, of a longer one the longest.
+func timeOf(ctx *sql.Context, d time.Duration) types.Timespan {
+	if d.Abs() > timeMax {
+		ctx.Warn(mysql.ERTruncatedWrongValue, "Truncated incorrect time value: '%s'", spanText(d))
+		d = max(min(d, timeMax), -timeMax)
+	}
+	return types.Timespan(d / time.Microsecond)
+}
+
+// spanText is a TIME as text, with digits behind the second if there are any.
+func spanText(d time.Duration) string {
+	sign := ""
+	if d < 0 {
+		sign, d = "-", -d
+	}
+	s := fmt.Sprintf("%s%02d:%02d:%02d", sign, d/time.Hour, d/time.Minute%60, d/time.Second%60)
+	if micro := d / time.Microsecond % 1e6; micro > 0 {
+		s += fmt.Sprintf(".%06d", micro)
+	}
+	return s
+}
+
+// sumType is the type of ADDTIME and SUBTIME: the first argument's, if it is no text.
+func sumType(ctx *sql.Context, args []sql.Expression) sql.Type {
+	t := args[0].Type(ctx)
+	switch {
+	case types.IsTimespan(t):
+		return types.Time
+	case types.IsTime(t):
+		precision := 0
+		if d, ok := t.(sql.DatetimeType); ok {
+			precision = d.Precision()
+		}
+		if s := args[1].String(); strings.Contains(s, ".") || types.IsTimespan(args[1].Type(ctx)) {
+			precision = 6
+		}
+		return types.MustCreateDatetimeType(sqltypes.Datetime, precision)
+	}
+	return types.LongText
+}
+
+func addTime(sign time.Duration) func(*sql.Context, *Session, []any) (any, error) {
+	return func(ctx *sql.Context, _ *Session, args []any) (any, error) {
+		if args[0] == nil || args[1] == nil {
+			return nil, nil
+		}
+		if s, ok := args[1].(string); ok && hasDate(s) {
+			return nil, nil
+		}
+		d, ok := clock(ctx, args[1])
+		if !ok {
+			return nil, nil
+		}
+		s, text := args[0].(string)
+		if t, ok := args[0].(time.Time); ok {
+			return t.Add(sign * d), nil
+		}
+		if text && hasDate(s) {
+			t, ok := datetimeOf(ctx, s)
+			if !ok {
+				return nil, nil
+			}
+			t = t.Add(sign * d)
+			return t.Format(time.DateOnly) + " " + spanText(t.Sub(day(t))), nil
+		}
+		c, ok := clock(ctx, args[0])
+		if !ok {
+			return nil, nil
+		}
+		sum := timeOf(ctx, c+sign*d)
+		if text {
+			return spanText(time.Duration(sum) * time.Microsecond), nil
+		}
+		return sum, nil
+	}
+}
+
+// numbers converts arguments to numbers, false if one is NULL.
+func numbers(ctx *sql.Context, args []any) (out []int64, ok bool) {
+	for _, a := range args {
+		if a == nil {
+			return nil, false
+		}
+		v, _, err := types.Int64.Convert(ctx, a)
+		n, ok := v.(int64)
+		if !ok || err != nil && !sql.ErrTruncatedIncorrect.Is(err) {
+			return nil, false
+		}
+		out = append(out, n)
+	}
+	return out, true
+}
+
+func makeDate(ctx *sql.Context, _ *Session, args []any) (any, error) {
+	n, ok := numbers(ctx, args)
+	if !ok || n[1] < 1 || n[0] < 0 || n[0] > 9999 {
+		return nil, nil
+	}
+	if n[0] < 70 {
+		n[0] += 2000
+	} else if n[0] < 100 {
+		n[0] += 1900
+	}
+	t := time.Date(int(n[0]), 1, 1, 0, 0, 0, 0, time.UTC).AddDate(0, 0, int(min(n[1], 4e6))-1)
+	if t.Year() > 9999 {
+		return nil, nil
+	}
+	return t, nil
+}
+
+func makeTime(ctx *sql.Context, _ *Session, args []any) (any, error) {
+	n, ok := numbers(ctx, args[:2])
+	if !ok || args[2] == nil || n[1] < 0 || n[1] > 59 {
+		return nil, nil
+	}
+	v, _, err := types.Float64.Convert(ctx, args[2])
+	s, ok := v.(float64)
+	if !ok || s < 0 || s >= 60 {
+		return nil, err
+	}
+	d := time.Duration(min(max(n[0], -900), 900)) * time.Hour
+	rest := time.Duration(n[1])*time.Minute + time.Duration(s*1e6+0.5)*time.Microsecond
+	if d < 0 {
+		rest = -rest
+	}
+	return timeOf(ctx, d+rest), nil
+}
+
+func secToTime(ctx *sql.Context, _ *Session, args []any) (any, error) {
+	if args[0] == nil {
+		return nil, nil
+	}
+	v, _, err := types.Float64.Convert(ctx, args[0])
+	s, ok := v.(float64)
+	if !ok {
+		return nil, err
+	}
+	s = max(min(s, 4e6), -4e6)
+	return timeOf(ctx, time.Duration(s*1e6)*time.Microsecond), nil
+}
+
+func toSeconds(ctx *sql.Context, _ *Session, args []any) (any, error) {
+	t, ok := datetimeOf(ctx, args[0])
+	if !ok {
+		return nil, nil
+	}
+	const beforeUnix = 62167219200 // seconds from year 0 to 1970
+	return t.Unix() + beforeUnix, nil
+}
+
+// months is the number of a period's month, from YYMM or YYYYMM.
+func months(period int64) int64 {
+	year := period / 100
+	if year < 70 {
+		year += 2000
+	} else if year < 100 {
+		year += 1900
+	}
+	return year*12 + period%100 - 1
+}
+
+func periods(ctx *sql.Context, name string, args []any, count int) ([]int64, error) {
+	n, ok := numbers(ctx, args)
+	for i := 0; ok && i < count; i++ {
+		if n[i] <= 0 || n[i]%100 < 1 || n[i]%100 > 12 {
+			return nil, mysql.NewSQLError(1210, "HY000", "Incorrect arguments to %s", name)
+		}
+	}
+	return n, nil
+}
+
+func periodAdd(ctx *sql.Context, _ *Session, args []any) (any, error) {
+	n, err := periods(ctx, "period_add", args, 1)
+	if n == nil {
+		return nil, err
+	}
+	m := months(n[0]) + n[1]
+	return m/12*100 + m%12 + 1, nil
+}
+
+func periodDiff(ctx *sql.Context, _ *Session, args []any) (any, error) {
+	n, err := periods(ctx, "period_diff", args, 2)
+	if n == nil {
+		return nil, err
+	}
+	return months(n[0]) - months(n[1]), nil
+}
