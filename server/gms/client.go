@@ -294,6 +294,7 @@ func (c *client) writeRows(ctx *sql.Context, schema sql.Schema, rows sql.RowIter
 func (c *client) sendRows(ctx *sql.Context, schema sql.Schema, rows sql.RowIter, w *protocol.Results) error {
 	described := columns(ctx, schema)
 	addOrigins(ctx, c.sess.root, schema, described)
+	namesAsSent(c.sess.locks.stmt, described)
 	if err := w.Columns(described); err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import "github.com/dolthub/go-mysql-server/sql"
 // has for a column that cannot have one, and the statement succeeds. Returns nil if no such
 // clause comes next.
 func (l *lexer) histograms() func(*sql.Context, *Session, tableName) ([]tableMessage, error) {
+	back := *l
 	if !l.accept("update", "histogram", "on") && !l.accept("drop", "histogram", "on") {
 		return nil
 	}
@@ -15,6 +16,7 @@ func (l *lexer) histograms() func(*sql.Context, *Session, tableName) ([]tableMes
 	for {
 		column, ok := l.name()
 		if !ok {
+			*l = back
 			return nil
 		}
 		messages = append(messages, tableMessage{kind: "Error", text: "There is no histogram of column '" + column + "': those of indexes are made without BUCKETS."})

@@ -135,9 +135,6 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 					return err
 				}
 				s.notePrecisions(sctx, stmt)
-				if strings.Contains(query, "@@") {
-					namesAsSent(stmt)
-				}
 			}
 			unique = s.uniqueRow
 			if g, ok := stmt.(*ast.ShowGrants); ok && g.For == nil {

@@ -334,8 +334,12 @@ func tableAdmin(verb string, f func(ctx *sql.Context, s *Session, t tableName) (
 		if tables == nil {
 			return nil, nil
 		}
-		if h := l.histograms(); h != nil && verb == "analyze" {
-			run, op = h, "histogram"
+		if verb == "analyze" {
+			if h := l.histograms(); h != nil {
+				run, op = h, "histogram"
+			} else if l.kind != 0 {
+				return nil, nil
+			}
 		}
 		for l.acceptOne("quick", "fast", "medium", "extended", "changed", "use_frm") != "" || l.accept("for", "upgrade") {
 		}
