@@ -10,12 +10,6 @@ import (
 	"sextant/engine"
 )
 
-// Options of a column that the grammar does not export: UNIQUE and UNIQUE KEY.
-const (
-	columnUnique    ast.ColumnKeyOption = 3
-	columnUniqueKey ast.ColumnKeyOption = 4
-)
-
 // unnamedIndex is the name of an index without one whose columns have others by then.
 const unnamedIndex = "!unnamed"
 
@@ -52,7 +46,7 @@ func (s *Session) alterClauses(stmt ast.Statement) error {
 			s.renamed[d.Column.Lowered()] = c.Name.String()
 			was[c.Name.Lowered()] = d.Column
 		}
-		if c.Type.KeyOpt == columnUnique || c.Type.KeyOpt == columnUniqueKey {
+		if c.Type.KeyOpt == columnIsUnique || c.Type.KeyOpt == columnUniqueKey {
 			c.Type.KeyOpt = 0
 			index := *d
 			index.ColumnAction, index.TableSpec, index.ColumnOrder, index.Column = "", nil, nil, ast.ColIdent{}

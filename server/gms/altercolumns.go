@@ -89,6 +89,9 @@ func (t *Table) DropColumn(ctx *sql.Context, name string) error {
 		if err := uncheckable(def, name); err != nil {
 			return err
 		}
+		if err := t.neededColumn(ctx, name); err != nil {
+			return err
+		}
 		if err := dropFromPseudo(def, name); err != nil {
 			return err
 		}
