@@ -86,10 +86,10 @@ func (t *Table) DropColumn(ctx *sql.Context, name string) error {
 			}
 		}
 		move[at] = -1
-		if err := t.neededColumn(ctx, name); err != nil {
+		if err := uncheckable(def, name); err != nil {
 			return err
 		}
-		if err := uncheckable(def, name); err != nil {
+		if err := t.neededColumn(ctx, name); err != nil {
 			return err
 		}
 		if err := dropFromPseudo(def, name); err != nil {

@@ -325,6 +325,7 @@ func (c *client) sendRows(ctx *sql.Context, schema sql.Schema, rows sql.RowIter,
 	described := columns(ctx, schema)
 	addOrigins(ctx, c.sess.root, schema, described)
 	describeLengths(schema, described)
+	namesAsSent(c.sess.locks.stmt, described)
 	if err := w.Columns(described); err != nil {
 		return err
 	}

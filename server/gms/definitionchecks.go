@@ -448,14 +448,17 @@ func checkConstraints(table string, spec *ast.TableSpec) error {
 		checks = append(checks, check{d, name, column})
 		return nil
 	}
-	columns := map[string]*ast.ColumnDefinition{}
+	columns, ofColumns := map[string]*ast.ColumnDefinition{}, map[*ast.ConstraintDefinition]bool{}
 	for _, c := range spec.Columns {
-		columns[c.Name.Lowered()] = c
+		columns[c.Name.Lowered()], ofColumns[c.Type.Constraint] = c, true
 		if err := add(c.Type.Constraint, c.Name.String()); err != nil {
 			return err
 		}
 	}
 	for _, c := range spec.Constraints {
+		if ofColumns[c] { // the grammar has it in both lists
+			continue
+		}
 		if err := add(c, ""); err != nil {
 			return err
 		}

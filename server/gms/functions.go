@@ -201,13 +201,6 @@ var functions = map[string]*functionDef{
 	invertFunction:      {name: "~", args: 1, typ: types.Uint64, eval: invert},
 	intervalFunction:    {name: "interval", args: anyArgs, typ: types.Int64, eval: intervalIndex},
 	memberFunction:      {name: "member of", args: 2, typ: types.Boolean, eval: memberOf},
-	"makedate":          {name: "makedate", args: 2, typ: types.Date, eval: makeDate},
-	"maketime":          {name: "maketime", args: 3, typ: types.Time, eval: makeTime},
-	"sec_to_time":       {name: "sec_to_time", args: 1, typ: types.Time, eval: secToTime},
-	"utc_date":          {name: "utc_date", typ: types.Date, eval: utcDate},
-	"period_add":        {name: "period_add", args: 2, typ: types.Int64, eval: periodAdd},
-	"period_diff":       {name: "period_diff", args: 2, typ: types.Int64, eval: periodDiff},
-	"to_seconds":        {name: "to_seconds", args: 1, typ: types.Int64, eval: toSeconds},
 	"is_used_lock":      {name: "is_used_lock", args: 1, typ: types.Uint64, eval: isUsedLock},
 }
 

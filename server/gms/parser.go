@@ -198,9 +198,6 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 					return err
 				}
 				s.notePrecisions(sctx, stmt)
-				if strings.Contains(query, "@@") {
-					namesAsSent(stmt)
-				}
 			}
 			unique = s.uniqueRow
 			if f, ok := stmt.(*ast.Flush); ok && s.b.mysql {

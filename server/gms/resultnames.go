@@ -4,19 +4,30 @@ import (
 	"strings"
 
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+
+	"sextant/server/protocol"
 )
 
-// namesAsSent has columns that are system variables named as the statement has them; the
-// planner names them in lower case.
-func namesAsSent(stmt ast.Statement) {
-	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
-		x, ok := n.(*ast.AliasedExpr)
+// namesAsSent names the columns of a SELECT that are system variables as the statement has
+// them; the planner names them in lower case.
+func namesAsSent(stmt ast.Statement, columns []protocol.Column) {
+	s, ok := stmt.(*ast.Select)
+	if !ok {
+		return
+	}
+	for _, e := range s.SelectExprs {
+		x, ok := e.(*ast.AliasedExpr)
 		if !ok || !x.As.IsEmpty() {
-			return true, nil
+			continue
 		}
-		if c, ok := x.Expr.(*ast.ColName); ok && strings.HasPrefix(c.Name.String(), "@@") {
-			x.As = c.Name
+		c, ok := x.Expr.(*ast.ColName)
+		if !ok || !strings.HasPrefix(c.Name.String(), "@@") {
+			continue
 		}
-		return true, nil
-	}, stmt)
+		for i := range columns {
+			if strings.EqualFold(columns[i].Name, c.Name.String()) {
+				columns[i].Name = c.Name.String()
+			}
+		}
+	}
 }

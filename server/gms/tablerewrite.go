@@ -85,6 +85,9 @@ func rewritten(ctx *sql.Context, cur *engine.TableDef, schema sql.PrimaryKeySche
 		}
 		if was[i] = cur.Column(name); was[i] >= 0 {
 			cd.ID = cur.Columns[was[i]].ID
+			if d := cur.Columns[was[i]]; d.HasDefault && !d.DefaultExpr && (new == nil || !sameName(new.Name, c.Name)) {
+				cd.HasDefault, cd.Default, cd.DefaultExpr = true, d.Default, false // the planner puts parentheses around numbers
+			}
 			if c.Type.Type() == sqltypes.Time {
 				setPrecision(ctx, &cd, &cur.Columns[was[i]])
 			}

@@ -123,7 +123,7 @@ func main() {
 			"EVENT `later`", "AUTO_INCREMENT", "utf8mb4_bin", "0x000102FEFF275C0D0A1A", "COMMENT 'a column''s comment'")
 	})
 	check.Run("routines and triggers have their DEFINER", func() error {
-		return check.Contains(whole, "CREATE DEFINER=`root`@`localhost` PROCEDURE `add_parent`", "DEFINER=`root`@`localhost`*/ /*!50003 TRIGGER `parent_ai`")
+		return check.Contains(whole, "CREATE DEFINER=`root`@`localhost` PROCEDURE `add_parent`", "CREATE DEFINER=`root`@`localhost` FUNCTION `label`", "DEFINER=`root`@`localhost`*/ /*!50003 TRIGGER `parent_ai`")
 	})
 	check.Run("the whole database", func() error { return again(whole, all) })
 	check.Run("no table of a FULLTEXT index is shown", func() error {
@@ -135,11 +135,11 @@ func main() {
 	check.Run("what was restored is alive", func() error {
 		out, err := program("mariadb", `CALL add_parent('new', @n); SELECT @n; UPDATE parent SET x = NULL WHERE code = 'new'; SELECT x, later FROM parent WHERE code = 'new';
 SELECT * FROM log; INSERT INTO computed (a, b) VALUES (10, 20); SELECT v, st FROM computed WHERE st = '10-20'; SELECT id FROM parent WHERE MATCH(body) AGAINST ('words');
-DELETE FROM parent WHERE id = 1; SELECT COUNT(*) FROM child; SELECT HEX(vb), j->'$.k[3]' FROM types WHERE id = 7;`, "--skip-column-names", "c_dump2")
+DELETE FROM parent WHERE id = 1; SELECT COUNT(*) FROM child; SELECT HEX(vb), j->'$.k[3]' FROM types WHERE id = 7; SELECT label(code, id) FROM parent WHERE id = 2;`, "--skip-column-names", "c_dump2")
 		if err != nil {
 			return err
 		}
-		return check.Equal("rows", out, "3\n1\t2026-02-02 00:00:00\n3\tinserted; one\n30\t10-20\n1\n2\n000102FEFF275C0D0A1A\t\"ä\\\\\"q\"\n")
+		return check.Equal("rows", out, "3\n1\t2026-02-02 00:00:00\n3\tinserted; one\n30\t10-20\n1\n2\n000102FEFF275C0D0A1A\t\"ä\\\\\"q\"\ntwo: 2\n")
 	})
 	check.Run("--single-transaction --databases", func() error {
 		text, err := dump("--single-transaction", "--ignore-table-data="+database+"."+computed, "--databases", database)
@@ -163,13 +163,13 @@ DELETE FROM parent WHERE id = 1; SELECT COUNT(*) FROM child; SELECT HEX(vb), j->
 			return err
 		}
 		out, err := program("mariadb", `SELECT order_id, line, sku, total, label FROM items; SELECT id, HEX(picture), HEX(code), bits + 0, uuid, changed, details->'$.a', ratio FROM orders;
-SELECT customer, sum FROM a_busy; CALL place('x', @m); CALL place('', @n); SELECT @m, @n; SELECT event_comment, starts FROM information_schema.events WHERE event_schema = 'c_mysqldump';`, "--skip-column-names", "c_mysqldump")
+SELECT customer, sum FROM a_busy; CALL place('x', @m); CALL place('', @n); SELECT @m, @n, with_tax(100); SELECT event_comment, starts FROM information_schema.events WHERE event_schema = 'c_mysqldump';`, "--skip-column-names", "c_mysqldump")
 		if err != nil {
 			return err
 		}
 		err = check.Equal("rows", out, "1\t1\tA-1\t19.98\tA-1 x 2\n1\t2\tB'2\t0.50\tB'2 x 1\n2\t1\tA-1\t29.97\tA-1 x 3\n"+
 			"1\t61006227225C0A0D1A\t61620000\t0\t0123456789abcdef\t2024-03-01 00:00:00.125\t[1, \"x\\\\\"y\"]\t1.5e-10\n2\tNULL\tNULL\tNULL\tNULL\tNULL\tNULL\t-0.25\n"+
-			"Ünal\t20.48\n😀\t29.97\n10\t0\nonce a night\t2035-01-01 03:00:00\n")
+			"Ünal\t20.48\n😀\t29.97\n10\t0\t119.00\nonce a night\t2035-01-01 03:00:00\n")
 		_, refused := program("mariadb", "UPDATE items SET quantity = 0", "c_mysqldump")
 		if refused == nil {
 			err = errors.Join(err, errors.New("a CHECK constraint does not hold"))

@@ -50,7 +50,7 @@ type Shop struct {
 // Owner is what a shop belongs to.
 type Owner struct {
 	ID   uint
-	Name string `gorm:"uniqueIndex"`
+	Name string `gorm:"size:50;uniqueIndex"`
 }
 
 // shopLater is Shop as a later version of a program has it.
