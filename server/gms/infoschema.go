@@ -9,6 +9,7 @@ import (
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/information_schema"
+	"github.com/dolthub/go-mysql-server/sql/types"
 
 	"sextant/engine"
 )
@@ -54,6 +55,14 @@ var addInformationSchema = sync.OnceFunc(func() {
 		}
 		if !ok { // those of routines
 			table = &information_schema.InformationSchemaTable{TableName: name, TableSchema: t.Schema(nil), Reader: noRows}
+		}
+		for i, c := range table.TableSchema {
+			if c.Name == "SQL_MODE" && schemaCompletions[name] == nil { // the planner's is in the order of the alphabet
+				own := *c
+				own.Type = types.MustCreateSetType(modes, sql.Collation_Information_Schema_Default)
+				table.TableSchema = slices.Clone(table.TableSchema)
+				table.TableSchema[i] = &own
+			}
 		}
 		planners := table.Reader
 		table.Reader = func(ctx *sql.Context, cat sql.Catalog) (sql.RowIter, error) {

@@ -118,6 +118,11 @@ func (p *parser) ParseOneWithOptions(ctx context.Context, query string,
 		stmt, n, err = p.base.ParseOneWithOptions(ctx, marked, options)
 		return err
 	}, &stmt)
+	if err != nil {
+		if stmt, one, _, berr := p.blockBody(ctx, query, options); stmt != nil || berr != nil {
+			return stmt, len(one), berr
+		}
+	}
 	return stmt, made.sent(n), err
 }
 
