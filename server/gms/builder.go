@@ -265,7 +265,10 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		return b.plain(ctx, s, &c, r)
 	case *plan.CreateTable:
 		if s.b.mysql {
-			return nil, hideFunctional(ctx, n)
+			if err := hideFunctional(ctx, n); err != nil {
+				return nil, err
+			}
+			return nil, checkKeys(n)
 		}
 	case *plan.DescribeQuery:
 		if s.b.mysql && !n.Format.Plan && !n.Format.Analyze {
@@ -277,7 +280,7 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		}
 	case *plan.ShowColumns:
 		if s.b.mysql {
-			return b.showColumns(ctx, s, n, r)
+			return b.showColumns(ctx, s, n)
 		}
 	case *plan.ShowProcessList:
 		if s.b.mysql {

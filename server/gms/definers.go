@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
-	"github.com/dolthub/go-mysql-server/sql/information_schema"
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
@@ -23,6 +22,7 @@ type objectHead struct {
 	defined             bool // the statement names a definer
 	optional            bool // IF NOT EXISTS
 	algorithm, security string
+	alter               bool // it is an ALTER VIEW
 	name                tableName
 	from, to            int    // of the name in the text
 	l                   *lexer // behind the name
@@ -32,7 +32,7 @@ type objectHead struct {
 func newObjectHead(create string) (h objectHead, ok bool) {
 	l := newLexer(plainComments(create))
 	h.l, h.algorithm, h.security = l, "UNDEFINED", "DEFINER"
-	if !l.accept("create") {
+	if h.alter = l.accept("alter"); !h.alter && !l.accept("create") {
 		return h, false
 	}
 	l.accept("or", "replace")
@@ -49,7 +49,7 @@ func newObjectHead(create string) (h objectHead, ok bool) {
 		case l.accept("sql", "security"):
 			h.security = strings.ToUpper(l.acceptOne("definer", "invoker"))
 		default:
-			if h.kind = l.acceptOne("view", "trigger", "procedure", "function", "event"); h.kind == "" {
+			if h.kind = l.acceptOne("view", "trigger", "procedure", "function", "event"); h.kind == "" || h.alter && h.kind != "view" {
 				return h, false
 			}
 		}
@@ -356,28 +356,4 @@ func (b *builder) showCreateView(ctx *sql.Context, s *Session, v *plan.SubqueryA
 		}
 	}
 	return sql.RowsToRowIter(rows...), nil
-}
-
-// schemaCompletions are what the planner's rows of tables of information_schema lack.
-var schemaCompletions = map[string]func(ctx *sql.Context, row sql.Row) error{
-	information_schema.EventsTableName: func(_ *sql.Context, row sql.Row) error {
-		row[3] = unquotedAccount(row[3])
-		return nil
-	},
-}
-
-func completed(planners func(*sql.Context, sql.Catalog) (sql.RowIter, error), complete func(*sql.Context, sql.Row) error) schemaReader {
-	return func(ctx *sql.Context, _ *Session, cat sql.Catalog) ([]sql.Row, error) {
-		it, err := planners(ctx, cat)
-		if err != nil {
-			return nil, err
-		}
-		rows, err := sql.RowIterToRows(ctx, it)
-		for _, r := range rows {
-			if err := complete(ctx, r); err != nil {
-				return nil, err
-			}
-		}
-		return rows, err
-	}
 }

@@ -41,6 +41,11 @@ func (p *parser) parse(ctx context.Context, query string, f func(marked string) 
 		marked, made = withMarks(q)
 		return made.sentError(f(marked))
 	})
+	if err == nil && served(ctx) {
+		if err = setOperations(query, stmt); err == nil {
+			err = p.views(ctx.(*sql.Context), stmt)
+		}
+	}
 	if err == nil {
 		err = p.after(ctx, query, *stmt, made)
 	} else if served(ctx) && partitioned(query) {
@@ -51,7 +56,11 @@ func (p *parser) parse(ctx context.Context, query string, f func(marked string) 
 
 // Parse implements sql.Parser.
 func (p *parser) Parse(ctx *sql.Context, query string, multi bool) (ast.Statement, string, string, error) {
-	return p.ParseWithOptions(ctx, query, ';', multi, sql.LoadSqlMode(ctx).ParserOptions())
+	stmt, one, rest, err := p.ParseWithOptions(ctx, query, ';', multi, sql.LoadSqlMode(ctx).ParserOptions())
+	if err == nil {
+		err = p.definesView(ctx, query, stmt)
+	}
+	return stmt, one, rest, err
 }
 
 // ParseWithOptions implements sql.Parser.
@@ -122,7 +131,9 @@ func (p *parser) ParseOneWithOptions(ctx context.Context, query string,
 		if stmt, one, _, berr := p.blockBody(ctx, query, options); stmt != nil || berr != nil {
 			return stmt, len(one), berr
 		}
+		return nil, 0, err
 	}
+	err = p.definesView(ctx, query, stmt)
 	return stmt, made.sent(n), err
 }
 
@@ -149,7 +160,20 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 	if sctx != nil && sctx.Session != nil {
 		a.db = sctx.GetCurrentDatabase()
 		if s, ok := sctx.Session.(*Session); ok {
+			if s.b.mysql {
+				if err := s.like(sctx, stmt); err != nil {
+					return err
+				}
+			}
 			s.noteDirections(stmt)
+			if s.b.mysql {
+				if err := s.noteInvisible(stmt); err != nil {
+					return err
+				}
+				if err := s.convert(sctx, query, stmt); err != nil {
+					return err
+				}
+			}
 			s.upsert(stmt)
 			s.limit(sctx, stmt)
 			if s.b.mysql {
@@ -196,6 +220,14 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 	if sctx != nil && !p.routine {
 		if s, ok := sctx.Session.(*Session); ok {
 			s.sent(stmt)
+		}
+	}
+	if served(ctx) && (containsFold(query, "group_concat") || containsFold(query, "instr") || containsFold(query, "extract")) {
+		functionCalls(stmt)
+	}
+	if containsFold(query, "over") && served(ctx) {
+		if err := windowFunctions(stmt); err != nil {
+			return err
 		}
 	}
 	scalars(stmt, unique)

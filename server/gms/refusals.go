@@ -21,12 +21,18 @@ func refusals(ctx context.Context, query string, stmt ast.Statement) error {
 		if partitioned(query) {
 			return errNotSupported("PARTITION BY")
 		}
+		if err := checkDefinition(stmt); err != nil {
+			return err
+		}
 		if err := callsInDefinitions(ctx, n); err != nil {
 			return err
 		}
 	case *ast.AlterTable:
 		if partitioned(query) {
 			return errNotSupported("PARTITION BY")
+		}
+		if err := checkDefinition(stmt); err != nil {
+			return err
 		}
 		for _, d := range n.Statements {
 			if err := callsInDefinitions(ctx, d); err != nil {

@@ -392,6 +392,9 @@ func (r *routine) simple(ctx *sql.Context, stmt ast.Statement, sc *scope) error 
 func (r *routine) run(ctx *sql.Context, stmt ast.Statement) (sql.Schema, []sql.Row, error) {
 	sub := sql.NewContext(ctx.Context)
 	sub.Session = ctx.Session
+	if err := newParser().views(sub, &stmt); err != nil {
+		return nil, nil, err
+	}
 	schema, it, _, err := r.runner.QueryWithBindings(sub, "", stmt, nil, nil)
 	if err != nil {
 		return nil, nil, err

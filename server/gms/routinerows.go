@@ -1,12 +1,11 @@
 package gms
 
 import (
-	"regexp"
+	"slices"
 	"time"
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/types"
-	"github.com/dolthub/vitess/go/sqltypes"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
 	"sextant/engine"
@@ -102,43 +101,12 @@ func (s *Session) readRoutine(ctx *sql.Context, r *shownRoutine) bool {
 	return ok
 }
 
-var typeWord = regexp.MustCompile(`^[a-z]+`)
-
 // typeCells are the columns from DATA_TYPE to DTD_IDENTIFIER.
-func typeCells(t sql.Type) []any {
-	text := routineType(t)
-	r := make([]any, 9)
-	r[0], r[8] = typeWord.FindString(text), text
-	if st, ok := t.(sql.StringType); ok {
-		r[1], r[2] = st.MaxCharacterLength(), st.MaxByteLength()
-	}
-	precisions := map[string]int{"tinyint": 3, "smallint": 5, "mediumint": 7, "int": 10, "bigint": 19, "float": 12, "double": 22}
-	switch n := t.(type) {
-	case types.BitType:
-		r[3] = n.NumberOfBits()
-	case sql.DecimalType:
-		r[3], r[4] = n.Precision(), n.Scale()
-	case sql.NumberType:
-		if p, ok := precisions[r[0].(string)]; ok {
-			r[3] = p
-			if r[4] = 0; sqltypes.IsFloat(t.Type()) {
-				r[4] = nil
-			} else if sqltypes.IsUnsigned(t.Type()) && r[0] == "bigint" {
-				r[3] = 20
-			}
-		}
-	case sql.DatetimeType:
-		if r[0] != "date" {
-			r[5] = n.Precision()
-		}
-	}
-	if r[0] == "time" {
-		r[5] = 6
-	}
-	if c, ok := t.(sql.TypeWithCollation); ok && !types.IsBinaryType(t) {
-		r[6], r[7] = c.Collation().CharacterSet().Name(), c.Collation().Name()
-	}
-	return r
+func typeCells(ctx *sql.Context, t sql.Type) []any {
+	c := described{Column: &sql.Column{Type: t}}
+	r := c.row(ctx, "", "", 0, "") // as in COLUMNS from its 8th, DATA_TYPE
+	r[15] = routineType(t)
+	return slices.Clone(r[7:16])
 }
 
 // routineRows are ROUTINES.
@@ -162,7 +130,7 @@ func routineRows(ctx *sql.Context, s *Session, cat sql.Catalog) ([]sql.Row, erro
 		cells := make([]any, 9)
 		cells[0] = ""
 		if r.returns != nil {
-			cells = typeCells(r.returns)
+			cells = typeCells(ctx, r.returns)
 		}
 		db, err := s.b.Database(ctx, r.database)
 		if err != nil {
@@ -183,7 +151,7 @@ func parameterRows(ctx *sql.Context, s *Session, cat sql.Catalog) ([]sql.Row, er
 	var rows []sql.Row
 	err := s.eachRoutine(ctx, cat, func(r shownRoutine) error {
 		add := func(n int, mode, name any, t sql.Type) {
-			row := append(sql.Row{"def", r.database, r.stored.Name, n, mode, name}, typeCells(t)...)
+			row := append(sql.Row{"def", r.database, r.stored.Name, n, mode, name}, typeCells(ctx, t)...)
 			rows = append(rows, append(row, r.kind))
 		}
 		if r.returns != nil {

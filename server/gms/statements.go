@@ -17,10 +17,11 @@ import (
 type grammar func(l *lexer) (ast.Statement, error)
 
 // grammars are the kinds by their first word, or by their first two, in lower case.
-var grammars = newGrammars()
+var grammars map[string]grammar
 
-func newGrammars() map[string]grammar {
-	grammars := map[string]grammar{
+// init: statements are made of statements, so that a variable's initial value would refer to itself.
+func init() {
+	grammars = map[string]grammar{
 		"do":                    parseDo,
 		"get":                   parseGetDiagnostics,
 		"analyze":               tableAdmin("analyze", analyzeTable),
@@ -40,6 +41,10 @@ func newGrammars() map[string]grammar {
 		"show binlog":           emptySet("SHOW BINLOG EVENTS", "Log_name", "Pos", "Event_type", "Server_id", "End_log_pos", "Info"),
 		"show relaylog":         emptySet("SHOW RELAYLOG EVENTS", "Log_name", "Pos", "Event_type", "Server_id", "End_log_pos", "Info"),
 		"show replicas":         emptySet("SHOW REPLICAS", "Server_Id", "Host", "Port", "Source_Id", "Replica_UUID"),
+		"show collation":        showSelect(selectCollations, "Collation"),
+		"show charset":          showSelect(selectCharsets, "Charset"),
+		"show character":        parseShowCharacter,
+		"show plugins":          showSelect(selectPlugins, "Name"),
 		"show function":         parseShowFunction,
 		"show create":           parseShowCreate,
 		"show triggers":         parseShowTriggers,
@@ -64,6 +69,7 @@ func newGrammars() map[string]grammar {
 		"drop table":            parseDrop(false),
 		"drop tables":           parseDrop(false),
 		"drop view":             parseDrop(true),
+		"alter table":           parseAlterTable,
 		"describe":              parseDescribe,
 		"desc":                  parseDescribe,
 		"explain":               parseDescribe,
@@ -80,7 +86,6 @@ func newGrammars() map[string]grammar {
 		words := strings.Fields(strings.ToLower(name))
 		grammars[strings.Join(words[:min(2, len(words))], " ")] = notSupported(name)
 	}
-	return grammars
 }
 
 // own parses the statement at the beginning of a client's query if the planner's grammar
