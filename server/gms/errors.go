@@ -44,6 +44,9 @@ func endsTransaction(err error) bool {
 		errors.Is(err, engine.ErrTxDone) || errors.Is(err, engine.ErrClosed) || errors.As(err, &large)
 }
 
+// commitParts is what the caps of a commit that no setting changes count.
+var commitParts = map[string]string{"max_mtr_records": "log records", "max_transaction_pages": "pages"}
+
 // wireError turns an error of the engine into MySQL's; others are returned as they
 // are. The planner passes a *mysql.SQLError on unchanged if nothing is wrapped around it.
 func wireError(err error) error {
@@ -64,6 +67,9 @@ func wireError(err error) error {
 	case errors.Is(err, txn.ErrNoWait):
 		return mysql.NewSQLError(3572, "HY000",
 			"Statement aborted because lock(s) could not be acquired immediately and NOWAIT is set.")
+	case errors.As(err, &large) && commitParts[large.Cap] != "":
+		return mysql.NewSQLError(1197, "HY000",
+			"Multi-statement transaction required more than %d %s; use several transactions", large.Limit, commitParts[large.Cap])
 	case errors.As(err, &large):
 		return mysql.NewSQLError(1197, "HY000",
 			"Multi-statement transaction required more than '%s' (%d); increase this variable and try again",
@@ -207,7 +213,6 @@ var rewrites = []rewrite{
 	rw(`^error: '(?s:(.*))' is not a valid value for '(date|datetime|timestamp|time)(?:\(\d\))?'$`, 1292, "Incorrect $2 value: '$1'"),
 	rw("^Incorrect (date|datetime|timestamp|time) value: '(?s:(.*))'$", 1292, "Incorrect $1 value: '$2'"),
 	rw("^error: '(?s:(.*))' is not a valid value for '(?:tiny|small|medium|big)?int(?: unsigned)?'$", 1366, "Incorrect integer value: '$1'"),
-	rw("^(Expression #.* of SELECT list is not in GROUP BY clause (?s:.*))$", 1055, "$1"),
 	rw("^cannot truncate table (.*) as it is referenced in foreign key (.*) on table (.*)$", 1701,
 		"Cannot truncate a table referenced in a foreign key constraint (`$db`.`$3`, CONSTRAINT `$2`)"),
 	rw("^there can be only one auto_increment column and it must be defined as a key$", 1075,

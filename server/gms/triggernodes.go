@@ -247,7 +247,13 @@ func (b *builder) update(ctx *sql.Context, s *Session, n *plan.Update, r sql.Row
 	} else if fires != nil {
 		n = fires
 	}
-	return b.plain(ctx, s, n, r)
+	child, err := exactly(ctx, n.Child)
+	if err != nil {
+		return nil, err
+	}
+	c := *n
+	c.Child = child
+	return b.plain(ctx, s, &c, r)
 }
 
 // fireUpdate returns an UPDATE that fires triggers, nil if there are none.
