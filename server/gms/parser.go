@@ -143,9 +143,13 @@ func (p *parser) ParseOneWithOptions(ctx context.Context, query string,
 		stmt, n, err = p.base.ParseOneWithOptions(ctx, marked, options)
 		return err
 	}, &stmt)
-	if err == nil {
-		err = p.definesView(ctx, query, stmt)
+	if err != nil {
+		if stmt, one, _, berr := p.blockBody(ctx, query, options); stmt != nil || berr != nil {
+			return stmt, len(one), berr
+		}
+		return nil, 0, err
 	}
+	err = p.definesView(ctx, query, stmt)
 	return stmt, made.sent(n), err
 }
 

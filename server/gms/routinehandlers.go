@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
-	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/mysql"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 )
@@ -121,7 +120,7 @@ func (r *routine) handle(ctx *sql.Context, h *conditionHandler, c condition) (*j
 func (r *routine) declare(ctx *sql.Context, n *ast.Declare, sc *scope) error {
 	switch {
 	case n.Variables != nil:
-		t, err := types.ColumnTypeToType(&n.Variables.VarType)
+		t, err := programType(&n.Variables.VarType)
 		if err != nil {
 			return err
 		}

@@ -1,6 +1,7 @@
 package gms
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -21,12 +22,14 @@ type shownRoutine struct {
 	body     string
 	params   []routineParam
 	returns  sql.Type // nil: a procedure
+	digits   int      // of the seconds of what it returns
 	hidden   bool     // its body is not for the session
 }
 
 type routineParam struct {
 	mode, name string
 	typ        sql.Type
+	digits     int
 }
 
 // eachRoutine calls f for the routines that the session may see.
@@ -73,8 +76,9 @@ func (s *Session) readRoutine(ctx *sql.Context, r *shownRoutine) bool {
 			return false
 		}
 		r.returns = f.returns
-		for _, p := range f.params {
-			r.params = append(r.params, routineParam{"IN", p.name, p.typ})
+		r.digits = f.digits[len(f.params)]
+		for i, p := range f.params {
+			r.params = append(r.params, routineParam{"IN", p.name, p.typ, f.digits[i]})
 		}
 	} else {
 		p := newParser()
@@ -86,7 +90,7 @@ func (s *Session) readRoutine(ctx *sql.Context, r *shownRoutine) bool {
 		}
 		modes := map[ast.ProcedureParamDirection]string{ast.ProcedureParamDirection_Out: "OUT", ast.ProcedureParamDirection_Inout: "INOUT"}
 		for _, p := range ddl.ProcedureSpec.Params {
-			t, err := types.ColumnTypeToType(&p.Type)
+			t, err := programType(&p.Type)
 			if err != nil {
 				return false
 			}
@@ -94,7 +98,7 @@ func (s *Session) readRoutine(ctx *sql.Context, r *shownRoutine) bool {
 			if mode == "" {
 				mode = "IN"
 			}
-			r.params = append(r.params, routineParam{mode, p.Name, t})
+			r.params = append(r.params, routineParam{mode, p.Name, t, digitsOf(&p.Type)})
 		}
 	}
 	_, _, r.traits, r.body, ok = routineText(r.head.l)
@@ -102,10 +106,16 @@ func (s *Session) readRoutine(ctx *sql.Context, r *shownRoutine) bool {
 }
 
 // typeCells are the columns from DATA_TYPE to DTD_IDENTIFIER.
-func typeCells(ctx *sql.Context, t sql.Type) []any {
+func typeCells(ctx *sql.Context, t sql.Type, digits int) []any {
 	c := described{Column: &sql.Column{Type: t}}
 	r := c.row(ctx, "", "", 0, "") // as in COLUMNS from its 8th, DATA_TYPE
 	r[15] = routineType(t)
+	if types.IsTimespan(t) {
+		r[12], r[15] = digits, "time"
+		if digits > 0 {
+			r[15] = fmt.Sprintf("time(%d)", digits)
+		}
+	}
 	return slices.Clone(r[7:16])
 }
 
@@ -130,7 +140,7 @@ func routineRows(ctx *sql.Context, s *Session, cat sql.Catalog) ([]sql.Row, erro
 		cells := make([]any, 9)
 		cells[0] = ""
 		if r.returns != nil {
-			cells = typeCells(ctx, r.returns)
+			cells = typeCells(ctx, r.returns, r.digits)
 		}
 		db, err := s.b.Database(ctx, r.database)
 		if err != nil {
@@ -150,15 +160,15 @@ func routineRows(ctx *sql.Context, s *Session, cat sql.Catalog) ([]sql.Row, erro
 func parameterRows(ctx *sql.Context, s *Session, cat sql.Catalog) ([]sql.Row, error) {
 	var rows []sql.Row
 	err := s.eachRoutine(ctx, cat, func(r shownRoutine) error {
-		add := func(n int, mode, name any, t sql.Type) {
-			row := append(sql.Row{"def", r.database, r.stored.Name, n, mode, name}, typeCells(ctx, t)...)
+		add := func(n int, mode, name any, t sql.Type, digits int) {
+			row := append(sql.Row{"def", r.database, r.stored.Name, n, mode, name}, typeCells(ctx, t, digits)...)
 			rows = append(rows, append(row, r.kind))
 		}
 		if r.returns != nil {
-			add(0, nil, nil, r.returns)
+			add(0, nil, nil, r.returns, r.digits)
 		}
 		for i, p := range r.params {
-			add(i+1, p.mode, p.name, p.typ)
+			add(i+1, p.mode, p.name, p.typ, p.digits)
 		}
 		return nil
 	})

@@ -3,6 +3,7 @@ package gms
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
@@ -25,6 +26,7 @@ type storedFunction struct {
 	name    tableName
 	params  []local // without values
 	returns sql.Type
+	digits  []int // of the seconds of TIMEs: of the parameters, and of what it returns
 	body    ast.Statement
 	mode    string // sql_mode of its making
 	definer accountName
@@ -197,10 +199,11 @@ func parseFunction(ctx *sql.Context, h objectHead, mode *sql.SqlMode) (f *stored
 	f = &storedFunction{name: h.name, body: ddl.ProcedureSpec.Body, mode: mode.String(), definer: h.definer, invoker: text.invoker}
 	for i, param := range ddl.ProcedureSpec.Params {
 		param.Type.Charset, param.Type.Collate = text.charsets[i].set, text.charsets[i].collate
-		t, err := types.ColumnTypeToType(&param.Type)
+		t, err := programType(&param.Type)
 		if err != nil {
 			return nil, 0, err
 		}
+		f.digits = append(f.digits, digitsOf(&param.Type))
 		if i == len(text.charsets)-1 {
 			f.returns = t
 			break
@@ -215,6 +218,28 @@ func parseFunction(ctx *sql.Context, h objectHead, mode *sql.SqlMode) (f *stored
 		end = text.made.sent(len(text.text) - len(rest))
 	}
 	return f, end, nil
+}
+
+// programType returns the type of a variable or a parameter. A text that names no collation
+// has the server's.
+func programType(t *ast.ColumnType) (sql.Type, error) {
+	c := *t
+	switch strings.ToLower(c.Type) {
+	case "char", "varchar", "tinytext", "text", "mediumtext", "longtext", "enum", "set":
+		if c.Charset == "" && c.Collate == "" {
+			c.Collate = sql.Collation_utf8mb4_0900_ai_ci.Name()
+		}
+	}
+	return types.ColumnTypeToType(&c)
+}
+
+// digitsOf returns the digits behind the second that a type is declared with.
+func digitsOf(t *ast.ColumnType) int {
+	if t.Length == nil {
+		return 0
+	}
+	n, _ := strconv.Atoi(string(t.Length.Val))
+	return n
 }
 
 // isReturn reports whether a statement is a RETURN.

@@ -1,6 +1,7 @@
 package gms_test
 
 import (
+	"errors"
 	"io"
 	"strings"
 	"testing"
@@ -34,7 +35,7 @@ func TestTriggersAfterARestart(t *testing.T) {
 	}
 	i.srv.SetReader()
 	r := i.conn(i.open("d"))
-	if got := one(t, r, "SELECT GROUP_CONCAT(TRIGGER_NAME, ACTION_ORDER ORDER BY TRIGGER_NAME) FROM information_schema.TRIGGERS"); got != "first1,logs1,second2" {
+	if got := one(t, r, "SELECT GROUP_CONCAT(CONCAT(TRIGGER_NAME, ACTION_ORDER) ORDER BY TRIGGER_NAME) FROM information_schema.TRIGGERS"); got != "first1,logs1,second2" {
 		t.Errorf("on a reader: %s", got)
 	}
 	wantError(t, r, "INSERT INTO t VALUES (3, 'c')", 1290, "HY000")
@@ -83,7 +84,9 @@ func TestOutParameters(t *testing.T) {
 	i := startInstance(t)
 	must(t, i.open(""), "CREATE DATABASE d", "CREATE PROCEDURE d.p(IN a INT, OUT b VARCHAR(10), INOUT c DECIMAL(8,2)) BEGIN SET b = CONCAT('<', a, '>'); SET c = c * 2; END",
 		"CREATE PROCEDURE d.q(OUT b INT) BEGIN SET b = 7; END")
-	c, err := client.Connect(i.addr, "root", "", "d", func(c *client.Conn) error { return c.SetCapability(gomysql.CLIENT_PS_MULTI_RESULTS) })
+	c, err := client.Connect(i.addr, "root", "", "d", func(c *client.Conn) error {
+		return errors.Join(c.SetCapability(gomysql.CLIENT_MULTI_RESULTS), c.SetCapability(gomysql.CLIENT_PS_MULTI_RESULTS))
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
