@@ -560,6 +560,9 @@ func parseSetDefaultRole(l *lexer) (ast.Statement, error) {
 
 // parseShowCreateUser parses SHOW CREATE USER account.
 func parseShowCreateUser(l *lexer) (ast.Statement, error) {
+	if l.accept("function") {
+		return parseShowCreateFunction(l)
+	}
 	if !l.accept("user") {
 		return nil, nil
 	}

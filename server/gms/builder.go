@@ -286,6 +286,14 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		if s.b.mysql {
 			return b.showProcessList(ctx, s, n)
 		}
+	case *plan.ShowTables:
+		if s.b.mysql && strings.EqualFold(n.Database().Name(), "mysql") {
+			c, err := n.WithDatabase(mysqlDatabase{n.Database()})
+			if err != nil {
+				return nil, err
+			}
+			return b.plain(ctx, s, c, r)
+		}
 	case *plan.ShowTableStatus:
 		if s.b.mysql {
 			return b.showTableStatus(ctx, s, n)

@@ -146,6 +146,9 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 				functionalIndexes(stmt)
 				s.notePrecisions(sctx, stmt)
 			}
+			if s.b.mysql && (strings.EqualFold(a.db, "mysql") || containsFold(query, "mysql")) {
+				mysqlNames(a.db, stmt)
+			}
 			unique = s.uniqueRow
 			if g, ok := stmt.(*ast.ShowGrants); ok && g.For == nil {
 				g.Auth = open

@@ -51,10 +51,51 @@ func target(stmt ast.Statement) (command, table string) {
 }
 
 var (
+	unknownTable   = regexp.MustCompile(`^table not found: ([^.,]+)(?:, maybe you mean .*)?$`)
 	unknownColumn  = regexp.MustCompile(`^column "(.*)" could not be found in any table in scope$`)
 	commandDenied  = regexp.MustCompile(`^command denied to user (.*)$`)
 	databaseDenied = regexp.MustCompile(`^Access denied for user (.*) to database '(.*)'$`)
 )
+
+// qualifierOf is the database that a statement names a table with, "" if it does not, or
+// names it without as well.
+func qualifierOf(stmt ast.Statement, table string) string {
+	db, plain := "", false
+	note := func(t ast.TableName) {
+		switch {
+		case !sameName(t.Name.String(), table):
+		case t.DbQualifier.IsEmpty():
+			plain = true
+		case db == "":
+			db = t.DbQualifier.String()
+		}
+	}
+	switch n := stmt.(type) {
+	case *ast.Show:
+		note(n.Table)
+		if n.ShowTablesOpt != nil && n.ShowTablesOpt.DbName != "" {
+			return n.ShowTablesOpt.DbName
+		}
+	case *ast.Insert:
+		note(n.Table)
+	case *ast.DDL:
+		note(n.Table)
+	case *ast.AlterTable:
+		note(n.Table)
+	}
+	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+		if a, ok := n.(*ast.AliasedTableExpr); ok {
+			if t, ok := a.Expr.(ast.TableName); ok {
+				note(t)
+			}
+		}
+		return true, nil
+	}, stmt)
+	if plain {
+		return ""
+	}
+	return db
+}
 
 // statementError returns MySQL's error in place of one of the planner's that does not say what
 // of the statement it is about; other errors as they are.
@@ -79,6 +120,11 @@ func statementError(stmt ast.Statement, err error) error {
 	}
 	if e := definitionError(stmt, text); e != nil {
 		return e
+	}
+	if m := unknownTable.FindStringSubmatch(text); m != nil {
+		if db := qualifierOf(stmt, m[1]); db != "" {
+			return mysql.NewSQLError(1146, "42S02", "Table '%s.%s' doesn't exist", db, m[1])
+		}
 	}
 	command, table := target(stmt)
 	if table == "" {
