@@ -268,7 +268,7 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 			if err := hideFunctional(ctx, n); err != nil {
 				return nil, err
 			}
-			return nil, checkKeys(n)
+			return nil, checkKeys(ctx, s, n)
 		}
 	case *plan.DescribeQuery:
 		if s.b.mysql && !n.Format.Plan && !n.Format.Analyze {

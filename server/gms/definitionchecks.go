@@ -420,9 +420,6 @@ func checkConstraints(table string, spec *ast.TableSpec) error {
 	}
 	var checks []check
 	add := func(c *ast.ConstraintDefinition, column string) error {
-		if c == nil {
-			return nil
-		}
 		if err := checkName(c.Name, 1166, "constraint"); err != nil {
 			return err
 		}
@@ -448,15 +445,15 @@ func checkConstraints(table string, spec *ast.TableSpec) error {
 		checks = append(checks, check{d, name, column})
 		return nil
 	}
-	columns := map[string]*ast.ColumnDefinition{}
+	columns, of := map[string]*ast.ColumnDefinition{}, map[*ast.ConstraintDefinition]string{}
 	for _, c := range spec.Columns {
 		columns[c.Name.Lowered()] = c
-		if err := add(c.Type.Constraint, c.Name.String()); err != nil {
-			return err
+		if c.Type.Constraint != nil {
+			of[c.Type.Constraint] = c.Name.String()
 		}
 	}
-	for _, c := range spec.Constraints {
-		if err := add(c, ""); err != nil {
+	for _, c := range spec.Constraints { // those of columns too
+		if err := add(c, of[c]); err != nil {
 			return err
 		}
 	}

@@ -40,8 +40,7 @@ type Session struct {
 	// triggers' statements run through the Runner. dml is the depth inside DML.
 	depth, dml int
 	statement
-	directions directions
-	invisible  map[string]bool // indexes that the statement declares INVISIBLE, by their columns
+	indexes    map[string]indexOptions // of the definition that is executed, see indexKey
 	precisions timePrecisions
 	temps      temporaries
 	prepared   preparedStatements
