@@ -286,6 +286,10 @@ func checkType(name string, t *ast.ColumnType) error {
 	return nil
 }
 
+func duplicatedValue(name, value string, t *ast.ColumnType) error {
+	return mysql.NewSQLError(1291, "HY000", "Column '%s' has duplicated value '%s' in %s", name, value, strings.ToUpper(t.Type))
+}
+
 func checkMembers(name string, t *ast.ColumnType) error {
 	seen := map[string]bool{}
 	set := strings.EqualFold(t.Type, "set")
@@ -294,10 +298,10 @@ func checkMembers(name string, t *ast.ColumnType) error {
 		if set && strings.Contains(v, ",") {
 			return mysql.NewSQLError(1367, "22007", "Illegal %s '%s' value found during parsing", "set", v)
 		}
-		if seen[strings.ToLower(v)] {
-			return mysql.NewSQLError(1291, "HY000", "Column '%s' has duplicated value '%s' in %s", name, v, strings.ToUpper(t.Type))
+		if seen[v] { // those that are equal by the collation are the planner's
+			return duplicatedValue(name, v, t)
 		}
-		seen[strings.ToLower(v)] = true
+		seen[v] = true
 	}
 	if set && len(t.EnumValues) > 64 {
 		return mysql.NewSQLError(1097, "HY000", "Too many strings for column %s and SET", name)
@@ -340,7 +344,7 @@ func checkValues(name string, t *ast.ColumnType) error {
 	}
 	if t.Autoincrement {
 		switch kind {
-		case "tinyint", "smallint", "mediumint", "int", "integer", "bigint", "float", "double", "real", "serial":
+		case "tinyint", "smallint", "mediumint", "int", "integer", "bigint", "float", "double", "real", "serial", "bool", "boolean":
 		default:
 			return mysql.NewSQLError(1063, "42000", "Incorrect column specifier for column '%s'", name)
 		}

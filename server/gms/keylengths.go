@@ -53,6 +53,9 @@ func checkKeyLength(schema sql.Schema, ix sql.IndexDef) error {
 	total := int64(0)
 	for _, c := range ix.Columns {
 		if at := schema.IndexOfColName(c.Name); at >= 0 && !schema[at].HiddenSystem {
+			if c.Length == 0 && types.IsTextBlob(schema[at].Type) {
+				return mysql.NewSQLError(1170, "42000", "BLOB/TEXT column '%s' used in key specification without a key length", c.Name)
+			}
 			total += keyBytes(schema[at].Type, c.Length)
 		}
 	}
