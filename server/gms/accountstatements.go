@@ -20,7 +20,6 @@ var accountGrammars = map[string]grammar{
 	"set password": parseSetPassword,
 	"set role":     parseSetRole,
 	"set default":  parseSetDefaultRole,
-	"show create":  parseShowCreateUser,
 }
 
 // accountChange is what a statement does with one account; nil fields stay.
@@ -560,9 +559,6 @@ func parseSetDefaultRole(l *lexer) (ast.Statement, error) {
 
 // parseShowCreateUser parses SHOW CREATE USER account.
 func parseShowCreateUser(l *lexer) (ast.Statement, error) {
-	if l.accept("function") {
-		return parseShowCreateFunction(l)
-	}
 	if !l.accept("user") {
 		return nil, nil
 	}

@@ -172,7 +172,11 @@ func (t *Table) DropPrimaryKey(*sql.Context) error {
 
 // GetChecks implements sql.CheckTable.
 func (t *Table) GetChecks(ctx *sql.Context) ([]sql.CheckDefinition, error) {
-	return t.live(ctx).checks, nil
+	sh := t.live(ctx)
+	if s, ok := ctx.Session.(*Session); ok && len(s.viewUses) > 0 {
+		return slices.Concat(sh.checks, s.viewChecks(tableName{sh.def.Database, sh.def.Name})), nil
+	}
+	return sh.checks, nil
 }
 
 // CreateCheck implements sql.CheckAlterableTable. A check without a name gets

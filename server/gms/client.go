@@ -150,6 +150,7 @@ func (c *client) parse(ctx context.Context, text string) (parsed ast.Statement, 
 		return nil, text, "", emptyQuery(text)
 	}
 	if err != nil {
+		c.sess.ClearWarnings()
 		return nil, "", "", err
 	}
 	if one == "" {
@@ -223,6 +224,11 @@ func (c *client) run(ctx context.Context, query string, parsed ast.Statement, bi
 	}
 	defer e.ProcessList.EndQuery(sctx)
 	defer c.sess.CommandEnd()
+	defer func() {
+		if err != nil {
+			c.sess.undoFunctions()
+		}
+	}()
 	defer func() { c.survive(recover(), w, &err) }()
 	if err := c.enter(sctx, parsed); err != nil {
 		return false, err
@@ -238,11 +244,22 @@ func (c *client) run(ctx context.Context, query string, parsed ast.Statement, bi
 	if of == nil {
 		of, _ = c.sess.GetPreparedQuery(query)
 	}
-	schema, rows, _, err := e.QueryWithBindings(sctx, query, parsed, bindings, &sql.QueryFlags{})
+	c.sess.cleared = false
+	flags := &sql.QueryFlags{}
+	if _, ok := parsed.(*ast.Load); ok {
+		flags.Set(sql.QFlagInsert) // or the planner leaves triggers and foreign keys out
+	}
+	schema, rows, _, err := e.QueryWithBindings(sctx, query, parsed, bindings, flags)
 	if err == nil {
 		err = sets.finish()
 	}
+	if err == nil {
+		err = sets.sendOuts(sctx)
+	}
 	if err != nil {
+		if !c.sess.cleared { // it was not executed
+			c.sess.ClearWarnings()
+		}
 		return sets.any || sets.called, statementError(of, err)
 	}
 	if sets.called || types.IsOkResultSchema(schema) || schema == nil {
@@ -270,6 +287,9 @@ func (c *client) writeOK(ctx *sql.Context, rows sql.RowIter, w *protocol.Results
 		return err
 	}
 	c.sess.recorder.sent(0, ok.RowsAffected)
+	if n := c.sess.results.insert; n != nil && loads(n.Source) {
+		ok.InsertID = 0
+	}
 	return w.OK(ok.RowsAffected, ok.InsertID, c.sess.results.info(ctx, ok))
 }
 

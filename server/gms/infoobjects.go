@@ -2,19 +2,14 @@ package gms
 
 import (
 	"cmp"
-	"encoding/json"
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/information_schema"
 	"github.com/dolthub/go-mysql-server/sql/plan"
-	"github.com/dolthub/go-mysql-server/sql/planbuilder"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
-
-	"sextant/engine"
 )
 
 // objectCharset and objectCollation are those of the connections that views, routines and
@@ -70,8 +65,8 @@ func pluginRows(*sql.Context, *Session, sql.Catalog) ([]sql.Row, error) {
 	return rows, nil
 }
 
-// checkOption is the end of the text of a view that has one.
-var checkOption = regexp.MustCompile(`(?i)\s+with\s+(?:(local|cascaded)\s+)?check\s+option\s*$`)
+// checkOptionText is the end of the text of a view that has one.
+var checkOptionText = regexp.MustCompile(`(?i)\s+with\s+(?:(local|cascaded)\s+)?check\s+option\s*$`)
 
 // viewRows are VIEWS.
 func viewRows(ctx *sql.Context, s *Session, cat sql.Catalog) ([]sql.Row, error) {
@@ -85,7 +80,7 @@ func viewRows(ctx *sql.Context, s *Session, cat sql.Catalog) ([]sql.Row, error) 
 				_, text, _ = strings.Cut(whole, "AS ")
 			}
 		}
-		if m := checkOption.FindStringSubmatchIndex(text); m != nil {
+		if m := checkOptionText.FindStringSubmatchIndex(text); m != nil {
 			if check = "CASCADED"; m[2] >= 0 {
 				check = strings.ToUpper(text[m[2]:m[3]])
 			}
@@ -98,8 +93,17 @@ func viewRows(ctx *sql.Context, s *Session, cat sql.Catalog) ([]sql.Row, error) 
 		if !privileges.Has(sql.PrivilegeType_ShowView) && !of.Has(sql.PrivilegeType_ShowView) && !of.Table(v.Name).Has(sql.PrivilegeType_ShowView) {
 			text = ""
 		}
-		if n, err := s.bound(ctx, cat, db, v.CreateViewStatement); err == nil {
-			if create, ok := n.(*plan.CreateView); ok && plan.GetIsUpdatableFromCreateView(ctx, create) {
+		m, err := newViewMerger(ctx, newParser(), s)
+		if err != nil {
+			return err
+		}
+		name := tableName{db, v.Name}
+		if spec, err := m.view(name); err != nil {
+			return err
+		} else if spec != nil {
+			if merged, err := m.merged(name, spec, ""); err != nil {
+				return err
+			} else if merged != nil {
 				updatable = "YES"
 			}
 		}
@@ -133,103 +137,6 @@ func viewTableRows(ctx *sql.Context, s *Session, cat sql.Catalog) ([]sql.Row, er
 		}
 		return nil
 	})
-}
-
-// eachProcedure parses the procedures that ctx's user may see and calls f for them.
-func eachProcedure(ctx *sql.Context, s *Session, cat sql.Catalog, f func(db sql.Database, p storedProcedure, h objectHead, spec *ast.ProcedureSpec)) error {
-	privileges := s.privileges(ctx)
-	for _, db := range databasesOf(ctx, s, cat) {
-		err := eachObject(ctx, engine.ObjectProcedure, db.Name(), func(data []byte) error {
-			var p storedProcedure
-			if err := json.Unmarshal(data, &p); err != nil {
-				return err
-			}
-			h, ok := newObjectHead(p.Create)
-			if !ok {
-				return nil
-			}
-			of := privileges.Database(db.Name())
-			seen := h.definer == s.account || of.Routine(p.Name, true).HasPrivileges()
-			for _, t := range []sql.PrivilegeType{sql.PrivilegeType_Execute, sql.PrivilegeType_AlterRoutine, sql.PrivilegeType_CreateRoutine, sql.PrivilegeType_Select} {
-				seen = seen || privileges.Has(t) || t != sql.PrivilegeType_Select && of.Has(t)
-			}
-			if !seen {
-				return nil
-			}
-			stmt, err := ast.Parse(p.Create)
-			if d, ok := stmt.(*ast.DDL); ok && err == nil && d.ProcedureSpec != nil {
-				f(db, p, h, d.ProcedureSpec)
-			} else {
-				f(db, p, h, &ast.ProcedureSpec{})
-			}
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// routineRows are ROUTINES.
-func routineRows(ctx *sql.Context, s *Session, cat sql.Catalog) ([]sql.Row, error) {
-	showsBodies := s.privileges(ctx).Has(sql.PrivilegeType_Select)
-	var rows []sql.Row
-	err := eachProcedure(ctx, s, cat, func(db sql.Database, p storedProcedure, h objectHead, spec *ast.ProcedureSpec) {
-		deterministic, access, security, comment := "NO", "CONTAINS SQL", "DEFINER", ""
-		for _, c := range spec.Characteristics {
-			switch c.Type {
-			case ast.CharacteristicValue_Comment:
-				comment = c.Comment
-			case ast.CharacteristicValue_Deterministic:
-				deterministic = "YES"
-			case ast.CharacteristicValue_NotDeterministic:
-				deterministic = "NO"
-			case ast.CharacteristicValue_ContainsSql, ast.CharacteristicValue_NoSql, ast.CharacteristicValue_ReadsSqlData, ast.CharacteristicValue_ModifiesSqlData:
-				access = strings.ToUpper(string(c.Type))
-			case ast.CharacteristicValue_SqlSecurityInvoker:
-				security = "INVOKER"
-			}
-		}
-		var body any
-		if _, ok := procedureText(h.l); ok && (showsBodies || h.definer == s.account) {
-			body = h.l.rest()
-		}
-		rows = append(rows, sql.Row{p.Name, "def", db.Name(), p.Name, "PROCEDURE", "", nil, nil, nil, nil, nil, nil, nil, nil,
-			"SQL", body, nil, "SQL", "SQL", deterministic, access, nil, security, time.UnixMicro(p.Created).UTC().Truncate(time.Second),
-			time.UnixMicro(p.Modified).UTC().Truncate(time.Second), p.SQLMode, comment, h.definer.User + "@" + h.definer.Host,
-			objectCharset, objectCollation, plan.GetDatabaseCollation(ctx, db).Name()})
-	})
-	return rows, err
-}
-
-// parameterRows are PARAMETERS.
-func parameterRows(ctx *sql.Context, s *Session, cat sql.Catalog) ([]sql.Row, error) {
-	var rows []sql.Row
-	err := eachProcedure(ctx, s, cat, func(db sql.Database, p storedProcedure, _ objectHead, spec *ast.ProcedureSpec) {
-		for i, param := range spec.Params {
-			t, err := planbuilder.ParseColumnTypeString(ctx, ast.String(&param.Type))
-			if err != nil {
-				continue // of a later version
-			}
-			if ct, ok := t.(sql.TypeWithCollation); ok && param.Type.Charset == "" && param.Type.Collate == "" {
-				if t, err = ct.WithNewCollation(plan.GetDatabaseCollation(ctx, db)); err != nil {
-					continue
-				}
-			}
-			c := described{Column: &sql.Column{Type: t}}
-			r := c.row(ctx, "", "", 0, "") // DATA_TYPE is its 8th, COLUMN_TYPE its 16th value
-			if strings.EqualFold(param.Type.Type, "time") {
-				r[12], r[15] = 0, strings.ToLower(ast.String(&param.Type))
-				if param.Type.Length != nil {
-					r[12] = string(param.Type.Length.Val)
-				}
-			}
-			rows = append(rows, sql.Row{"def", db.Name(), p.Name, i + 1, strings.ToUpper(cmp.Or(string(param.Direction), "in")), param.Name,
-				r[7], r[8], r[9], r[10], r[11], r[12], r[13], r[14], r[15], "PROCEDURE"})
-		}
-	})
-	return rows, err
 }
 
 // eventRows are EVENTS: the planner's, but for the account's form and the time of an event

@@ -50,9 +50,9 @@ var schemaReaders = map[string]schemaReader{
 	information_schema.InnoDBVirtualName:                        innodbVirtualRows,
 	information_schema.InnoDBTablespacesName:                    innodbTablespaceRows,
 	information_schema.InnoDBBufferPoolStatsName:                innodbBufferPoolRows,
-	// COLUMN_STATISTICS has the histograms of ANALYZE … UPDATE HISTOGRAM; the planner's has
-	// the statistics of indexes, which mysqldump would take for them.
-	information_schema.ColumnStatisticsTableName: func(*sql.Context, *Session, sql.Catalog) ([]sql.Row, error) { return nil, nil },
+	information_schema.TriggersTableName:                        triggerRows,
+	// The planner's has the statistics of indexes, which mysqldump would take for histograms.
+	information_schema.ColumnStatisticsTableName: columnStatisticsRows,
 }
 
 var isolationNames = map[engine.Isolation]string{

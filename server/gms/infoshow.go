@@ -7,7 +7,6 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/transform"
-	"github.com/dolthub/vitess/go/mysql"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 )
 
@@ -99,15 +98,6 @@ func (s *Session) filtered(ctx *sql.Context, cat sql.Catalog, n *plan.ShowIndexe
 		}
 	}
 	return out, nil
-}
-
-// parseShowCreateFunction parses SHOW CREATE FUNCTION: there is none.
-func parseShowCreateFunction(l *lexer) (ast.Statement, error) {
-	names := l.tableNames()
-	if len(names) != 1 {
-		return nil, l.syntax()
-	}
-	return nil, mysql.NewSQLError(1305, "42000", "FUNCTION %s does not exist", names[0].Name)
 }
 
 // slaveStatusColumns are SHOW SLAVE STATUS's.

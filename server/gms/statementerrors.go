@@ -29,6 +29,8 @@ func target(stmt ast.Statement) (command, table string) {
 		return "SELECT", one(n.From)
 	case *ast.Insert:
 		return "INSERT", n.Table.Name.String()
+	case *ast.Load:
+		return "INSERT", n.Table.Name.String()
 	case *ast.Update:
 		return "UPDATE", one(n.TableExprs)
 	case *ast.Delete:
@@ -54,6 +56,7 @@ var (
 	unknownTable   = regexp.MustCompile(`^table not found: ([^.,]+)(?:, maybe you mean .*)?$`)
 	unknownColumn  = regexp.MustCompile(`^column "(.*)" could not be found in any table in scope$`)
 	commandDenied  = regexp.MustCompile(`^command denied to user (.*)$`)
+	insertedColumn = regexp.MustCompile(`^Unknown column '(.*)' in '(.*)'$`)
 	databaseDenied = regexp.MustCompile(`^Access denied for user (.*) to database '(.*)'$`)
 )
 
@@ -126,6 +129,10 @@ func statementError(stmt ast.Statement, err error) error {
 			return mysql.NewSQLError(1146, "42S02", "Table '%s.%s' doesn't exist", db, m[1])
 		}
 	}
+	if d, ok := stmt.(*ast.DDL); ok && d.ViewSpec != nil && strings.HasPrefix(text, "tuple should contain") {
+		return mysql.NewSQLError(1353, "HY000",
+			"In definition of view, derived table or common table expression, SELECT list and column names list have different column counts")
+	}
 	command, table := target(stmt)
 	if table == "" {
 		return err
@@ -134,6 +141,9 @@ func statementError(stmt ast.Statement, err error) error {
 		if m := denied.FindStringSubmatch(text); m != nil {
 			return mysql.NewSQLError(1142, "42000", "%s command denied to user %s for table '%s'", command, m[1], table)
 		}
+	}
+	if m := insertedColumn.FindStringSubmatch(text); m != nil && command == "INSERT" && strings.EqualFold(m[2], table) {
+		return mysql.NewSQLError(1054, "42S22", "Unknown column '%s' in 'field list'", m[1])
 	}
 	switch {
 	case command == "INSERT" && strings.Contains(text, "expected insert destination to be resolved or unresolved table"):
