@@ -316,7 +316,7 @@ func (c *client) writeRows(ctx *sql.Context, schema sql.Schema, rows sql.RowIter
 // sendRows sends the columns and rows of a result as they come.
 func (c *client) sendRows(ctx *sql.Context, schema sql.Schema, rows sql.RowIter, w *protocol.Results) error {
 	described := columns(ctx, schema)
-	addOrigins(c.sess.root, schema, described)
+	addOrigins(ctx, c.sess.root, schema, described)
 	if err := w.Columns(described); err != nil {
 		return err
 	}
@@ -382,7 +382,7 @@ func (c *client) told(err error) error {
 	}
 	db := ""
 	if c.sess != nil {
-		db = c.sess.GetCurrentDatabase()
+		db, err = c.sess.GetCurrentDatabase(), c.sess.notFound(err)
 	}
 	e := clientError(sql.CastSQLError(err), db)
 	return &protocol.Error{Number: uint16(e.Num), State: e.State, Message: e.Message}

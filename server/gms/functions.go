@@ -73,6 +73,9 @@ func (b *Backend) Function(ctx *sql.Context, database, name string) (sql.Functio
 			return newOffset(e), nil
 		}}, true
 	}
+	if (name == "curdate" || name == "current_date") && b.mysql {
+		return sql.Function0{Name: name, Fn: newToday}, true
+	}
 	if q := quantifiers[name]; q != nil {
 		return sql.FunctionN{Name: name, Fn: func(_ *sql.Context, args ...sql.Expression) (sql.Expression, error) {
 			return q.call(args...)

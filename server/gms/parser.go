@@ -186,10 +186,18 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 			s.limit(sctx, stmt)
 			if s.b.mysql {
 				functionalIndexes(stmt)
-				s.notePrecisions(sctx, stmt)
 			}
 			if err := s.noteIndexes(stmt); err != nil {
 				return err
+			}
+			if s.b.mysql {
+				if err := s.alterClauses(stmt); err != nil {
+					return err
+				}
+				s.notePrecisions(sctx, stmt)
+				if strings.Contains(query, "@@") {
+					namesAsSent(stmt)
+				}
 			}
 			if s.b.mysql && (strings.EqualFold(a.db, "mysql") || containsFold(query, "mysql")) {
 				mysqlNames(a.db, stmt)
@@ -200,6 +208,9 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 			}
 			if k, ok := stmt.(*ast.Kill); ok && s.b.mysql {
 				k.Auth = open // see mayKill
+			}
+			if f, ok := stmt.(*ast.Flush); ok && s.b.mysql {
+				f.Type = "" // NO_WRITE_TO_BINLOG: there is none
 			}
 			if r, ok := stmt.(*ast.RevokePrivilege); ok && s.b.mysql && r.Auth.AuthType == ast.AuthType_REVOKE_ALL {
 				r.PrivilegeLevel.TableRoutine = "" // everyLevel

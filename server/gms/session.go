@@ -41,6 +41,8 @@ type Session struct {
 	depth, dml int
 	statement
 	indexes    map[string]indexOptions // of the definition that is executed, see indexKey
+	missing    tableName               // the last table that a statement looked for in vain
+	renamed    map[string]string       // columns that the ALTER TABLE renames, see alterClauses
 	precisions timePrecisions
 	temps      temporaries
 	prepared   preparedStatements
@@ -404,7 +406,7 @@ func (s *Session) ValidateSession(ctx *sql.Context) error {
 		clear(s.upserts)
 		clear(s.rowIDs.m)
 	}
-	s.statement = statement{fresh: true}
+	s.statement, s.missing = statement{fresh: true}, tableName{}
 	s.place(s.locks.stmt)
 	s.command.ok = types.OkResult{}
 	if s.tx != nil {

@@ -53,52 +53,11 @@ func target(stmt ast.Statement) (command, table string) {
 }
 
 var (
-	unknownTable   = regexp.MustCompile(`^table not found: ([^.,]+)(?:, maybe you mean .*)?$`)
 	unknownColumn  = regexp.MustCompile(`^column "(.*)" could not be found in any table in scope$`)
 	commandDenied  = regexp.MustCompile(`^command denied to user (.*)$`)
 	insertedColumn = regexp.MustCompile(`^Unknown column '(.*)' in '(.*)'$`)
 	databaseDenied = regexp.MustCompile(`^Access denied for user (.*) to database '(.*)'$`)
 )
-
-// qualifierOf is the database that a statement names a table with, "" if it does not, or
-// names it without as well.
-func qualifierOf(stmt ast.Statement, table string) string {
-	db, plain := "", false
-	note := func(t ast.TableName) {
-		switch {
-		case !sameName(t.Name.String(), table):
-		case t.DbQualifier.IsEmpty():
-			plain = true
-		case db == "":
-			db = t.DbQualifier.String()
-		}
-	}
-	switch n := stmt.(type) {
-	case *ast.Show:
-		note(n.Table)
-		if n.ShowTablesOpt != nil && n.ShowTablesOpt.DbName != "" {
-			return n.ShowTablesOpt.DbName
-		}
-	case *ast.Insert:
-		note(n.Table)
-	case *ast.DDL:
-		note(n.Table)
-	case *ast.AlterTable:
-		note(n.Table)
-	}
-	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
-		if a, ok := n.(*ast.AliasedTableExpr); ok {
-			if t, ok := a.Expr.(ast.TableName); ok {
-				note(t)
-			}
-		}
-		return true, nil
-	}, stmt)
-	if plain {
-		return ""
-	}
-	return db
-}
 
 // statementError returns MySQL's error in place of one of the planner's that does not say what
 // of the statement it is about; other errors as they are.
@@ -124,11 +83,6 @@ func statementError(stmt ast.Statement, err error) error {
 	if e := definitionError(stmt, text); e != nil {
 		return e
 	}
-	if m := unknownTable.FindStringSubmatch(text); m != nil {
-		if db := qualifierOf(stmt, m[1]); db != "" {
-			return mysql.NewSQLError(1146, "42S02", "Table '%s.%s' doesn't exist", db, m[1])
-		}
-	}
 	if d, ok := stmt.(*ast.DDL); ok && d.ViewSpec != nil && strings.HasPrefix(text, "tuple should contain") {
 		return mysql.NewSQLError(1353, "HY000",
 			"In definition of view, derived table or common table expression, SELECT list and column names list have different column counts")
@@ -150,6 +104,15 @@ func statementError(stmt ast.Statement, err error) error {
 		return mysql.NewSQLError(1471, "HY000", "The target table %s of the INSERT is not insertable-into", table)
 	case strings.Contains(text, "table doesn't support "+command):
 		return mysql.NewSQLError(1288, "HY000", "The target table %s of the %s is not updatable", table, command)
+	}
+	return err
+}
+
+// notFound has the planner's error of an unknown table name its database.
+func (s *Session) notFound(err error) error {
+	m, text := s.missing, err.Error()
+	if name, ok := strings.CutPrefix(text, "table not found: "); ok && len(name) >= len(m.Name) && m.Name != "" && strings.EqualFold(name[:len(m.Name)], m.Name) {
+		return sql.ErrTableNotFound.New(m.Database + "." + m.Name)
 	}
 	return err
 }

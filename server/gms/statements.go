@@ -78,6 +78,14 @@ func init() {
 		"explain":               parseDescribe,
 		"alter instance":        parseAlterInstance,
 	}
+	withoutBinlog := func(l *lexer) (ast.Statement, error) {
+		name, _ := l.name()
+		if kind := grammars["flush "+strings.ToLower(name)]; kind != nil {
+			return kind(l)
+		}
+		return nil, nil
+	}
+	grammars["flush local"], grammars["flush no_write_to_binlog"], grammars["flush relay"] = withoutBinlog, withoutBinlog, noFlush
 	for _, name := range []string{
 		"HANDLER", "CREATE AGGREGATE FUNCTION", "CHANGE MASTER", "CHANGE REPLICATION",
 		"START SLAVE", "START REPLICA", "STOP SLAVE", "STOP REPLICA", "START GROUP_REPLICATION", "STOP GROUP_REPLICATION",

@@ -55,6 +55,9 @@ func (r *marking) word(token string, at int) {
 		next, end := r.follows(r.end)
 		if word, ok := escapes[next]; ok {
 			r.braces++
+			if mark := momentMarks[word]; mark != "" && r.marksMoments() {
+				word = mark
+			}
 			r.put(at, end, word)
 		}
 	case token == "}" && r.braces > 0:
