@@ -31,10 +31,11 @@ func indexDef(ctx *sql.Context, def *engine.TableDef, ix sql.IndexDef) (engine.I
 		out.Columns = append(out.Columns, engine.IndexColumn{Column: o, Prefix: uint32(c.Length)})
 	}
 	if s, err := sessionOf(ctx); err == nil {
-		for i, desc := range s.direction(ix.ColumnNames()) {
+		o := s.optionsOf(ix.Name, ix.ColumnNames())
+		for i, desc := range o.desc {
 			out.Columns[i].Desc = desc
 		}
-		out.Invisible = s.invisible[directionKey(ix.ColumnNames())]
+		out.Invisible = o.invisible
 	}
 	return out, nil
 }

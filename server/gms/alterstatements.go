@@ -86,48 +86,6 @@ func (s *Session) namedTable(ctx *sql.Context, t tableName) (*Table, error) {
 	return nil, mysql.NewSQLError(1146, "42S02", "Table '%s.%s' doesn't exist", t.Database, t.Name)
 }
 
-// noteInvisible remembers the indexes that a definition declares INVISIBLE, whose option
-// the planner drops, for their creation.
-func (s *Session) noteInvisible(stmt ast.Statement) error {
-	s.invisible = nil
-	_, clauses := altered(stmt)
-	note := func(fields []*ast.IndexField, options []*ast.IndexOption, primary bool) error {
-		for _, o := range options {
-			if !strings.EqualFold(o.Name, "invisible") {
-				continue
-			}
-			if primary {
-				return mysql.NewSQLError(3522, "HY000", "A primary key index cannot be invisible")
-			}
-			names := make([]string, len(fields))
-			for i, f := range fields {
-				names[i] = f.Column.String()
-			}
-			if s.invisible == nil {
-				s.invisible = map[string]bool{}
-			}
-			s.invisible[directionKey(names)] = true
-		}
-		return nil
-	}
-	for _, d := range clauses {
-		if d.IndexSpec != nil {
-			if err := note(d.IndexSpec.Fields, d.IndexSpec.Options, strings.EqualFold(d.IndexSpec.Type, "primary")); err != nil {
-				return err
-			}
-		}
-		if d.TableSpec == nil {
-			continue
-		}
-		for _, ix := range d.TableSpec.Indexes {
-			if err := note(ix.Fields, ix.Options, ix.Info.Primary); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
 // largerText is the type that MySQL makes of a TEXT whose characters get longer.
 var largerText = map[string]string{"tinytext": "text", "text": "mediumtext", "mediumtext": "longtext"}
 

@@ -143,8 +143,10 @@ func (b *Backend) AllDatabases(ctx *sql.Context) []sql.Database {
 		out[i] = &Database{b: b, def: def}
 	}
 	if b.mysql {
-		for _, d := range fixedDatabases() {
-			out = append(out, d)
+		for name, d := range fixedDatabases() {
+			if name != mysqlTables {
+				out = append(out, d)
+			}
 		}
 		slices.SortFunc(out, func(x, y sql.Database) int { return strings.Compare(x.Name(), y.Name()) })
 	}

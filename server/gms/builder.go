@@ -272,7 +272,7 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 			if err := hideFunctional(ctx, n); err != nil {
 				return nil, err
 			}
-			return nil, checkKeys(n)
+			return nil, checkKeys(ctx, s, n)
 		}
 	case *plan.DescribeQuery:
 		if s.b.mysql {
@@ -289,6 +289,14 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 	case *plan.ShowProcessList:
 		if s.b.mysql {
 			return b.showProcessList(ctx, s, n)
+		}
+	case *plan.ShowTables:
+		if s.b.mysql && strings.EqualFold(n.Database().Name(), "mysql") {
+			c, err := n.WithDatabase(mysqlDatabase{n.Database()})
+			if err != nil {
+				return nil, err
+			}
+			return b.plain(ctx, s, c, r)
 		}
 	case *plan.ShowTableStatus:
 		if s.b.mysql {

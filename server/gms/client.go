@@ -187,7 +187,7 @@ func (c *client) sandboxed(parsed ast.Statement) error {
 
 // command runs one statement and writes its result.
 func (c *client) command(ctx context.Context, query string, parsed ast.Statement, bindings map[string]ast.Expr, w *protocol.Results) (err error) {
-	c.countCommand(parsed)
+	c.countCommand(query, parsed)
 	defer c.leave()
 	defer c.sess.ofExecute(parsed)()
 	ctx, cancel := c.deadline(ctx, query)

@@ -204,7 +204,7 @@ func setPrimary(ctx *sql.Context, def *engine.TableDef, schema sql.PrimaryKeySch
 		p.Comment = pk.Comment
 	}
 	if s, err := sessionOf(ctx); err == nil {
-		for i, desc := range s.direction(names) {
+		for i, desc := range s.optionsOf(primaryName, names).desc {
 			p.Columns[i].Desc = desc
 		}
 	}

@@ -286,6 +286,10 @@ func checkType(name string, t *ast.ColumnType) error {
 	return nil
 }
 
+func duplicatedValue(name, value string, t *ast.ColumnType) error {
+	return mysql.NewSQLError(1291, "HY000", "Column '%s' has duplicated value '%s' in %s", name, value, strings.ToUpper(t.Type))
+}
+
 func checkMembers(name string, t *ast.ColumnType) error {
 	seen := map[string]bool{}
 	set := strings.EqualFold(t.Type, "set")
@@ -294,10 +298,10 @@ func checkMembers(name string, t *ast.ColumnType) error {
 		if set && strings.Contains(v, ",") {
 			return mysql.NewSQLError(1367, "22007", "Illegal %s '%s' value found during parsing", "set", v)
 		}
-		if seen[strings.ToLower(v)] {
-			return mysql.NewSQLError(1291, "HY000", "Column '%s' has duplicated value '%s' in %s", name, v, strings.ToUpper(t.Type))
+		if seen[v] { // those that are equal by the collation are the planner's
+			return duplicatedValue(name, v, t)
 		}
-		seen[strings.ToLower(v)] = true
+		seen[v] = true
 	}
 	if set && len(t.EnumValues) > 64 {
 		return mysql.NewSQLError(1097, "HY000", "Too many strings for column %s and SET", name)
@@ -340,7 +344,7 @@ func checkValues(name string, t *ast.ColumnType) error {
 	}
 	if t.Autoincrement {
 		switch kind {
-		case "tinyint", "smallint", "mediumint", "int", "integer", "bigint", "float", "double", "real", "serial":
+		case "tinyint", "smallint", "mediumint", "int", "integer", "bigint", "float", "double", "real", "serial", "bool", "boolean":
 		default:
 			return mysql.NewSQLError(1063, "42000", "Incorrect column specifier for column '%s'", name)
 		}
@@ -420,9 +424,6 @@ func checkConstraints(table string, spec *ast.TableSpec) error {
 	}
 	var checks []check
 	add := func(c *ast.ConstraintDefinition, column string) error {
-		if c == nil {
-			return nil
-		}
 		if err := checkName(c.Name, 1166, "constraint"); err != nil {
 			return err
 		}
@@ -448,18 +449,15 @@ func checkConstraints(table string, spec *ast.TableSpec) error {
 		checks = append(checks, check{d, name, column})
 		return nil
 	}
-	columns, ofColumns := map[string]*ast.ColumnDefinition{}, map[*ast.ConstraintDefinition]bool{}
+	columns, of := map[string]*ast.ColumnDefinition{}, map[*ast.ConstraintDefinition]string{}
 	for _, c := range spec.Columns {
-		columns[c.Name.Lowered()], ofColumns[c.Type.Constraint] = c, true
-		if err := add(c.Type.Constraint, c.Name.String()); err != nil {
-			return err
+		columns[c.Name.Lowered()] = c
+		if c.Type.Constraint != nil {
+			of[c.Type.Constraint] = c.Name.String()
 		}
 	}
-	for _, c := range spec.Constraints {
-		if ofColumns[c] { // the grammar has it in both lists
-			continue
-		}
-		if err := add(c, ""); err != nil {
+	for _, c := range spec.Constraints { // those of columns too
+		if err := add(c, of[c]); err != nil {
 			return err
 		}
 	}

@@ -138,6 +138,16 @@ var definitionErrors = []struct {
 		}
 		return nil
 	}},
+	{regexp.MustCompile(`^duplicate entry: (.*)$`), func(d definitionOf, m []string) error {
+		for _, c := range d.columns() {
+			for _, v := range c.Type.EnumValues {
+				if strings.EqualFold(strings.TrimRight(unquoted(v), " "), strings.TrimRight(m[1], " ")) {
+					return duplicatedValue(c.Name.String(), strings.TrimRight(m[1], " "), &c.Type)
+				}
+			}
+		}
+		return nil
+	}},
 	{regexp.MustCompile(`^incompatible type for default value|^default value attempted to return null`), func(d definitionOf, _ []string) error {
 		for _, c := range d.columns() {
 			if badDefault(&c.Type) {

@@ -40,6 +40,7 @@ var fixedDatabases = sync.OnceValue(func() map[string]*fixedDatabase {
 	for _, d := range []*fixedDatabase{newPerformanceSchema(), newSys()} {
 		m[d.name] = d
 	}
+	m[mysqlTables] = newMySQLTables()
 	return m
 })
 

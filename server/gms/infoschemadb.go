@@ -136,7 +136,7 @@ func databasesOf(ctx *sql.Context, s *Session, cat sql.Catalog) []sql.Database {
 	out := cat.AllDatabases(ctx)
 	if privileges := s.privileges(ctx); privileges.Count() > 0 || privileges.Database("mysql").HasPrivileges() {
 		if d, err := cat.Database(ctx, "mysql"); err == nil {
-			out = append(out, d)
+			out = append(out, mysqlDatabase{d})
 		}
 	}
 	slices.SortFunc(out, func(a, b sql.Database) int { return cmp.Compare(a.Name(), b.Name()) })

@@ -1,6 +1,8 @@
 package gms
 
 import (
+	"strings"
+
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/plan"
@@ -96,4 +98,49 @@ func (s *Session) filtered(ctx *sql.Context, cat sql.Catalog, n *plan.ShowIndexe
 		}
 	}
 	return out, nil
+}
+
+// slaveStatusColumns are SHOW SLAVE STATUS's.
+var slaveStatusColumns = strings.Fields(`Slave_IO_State Master_Host Master_User Master_Port Connect_Retry Master_Log_File
+	Read_Master_Log_Pos Relay_Log_File Relay_Log_Pos Relay_Master_Log_File Slave_IO_Running Slave_SQL_Running Replicate_Do_DB
+	Replicate_Ignore_DB Replicate_Do_Table Replicate_Ignore_Table Replicate_Wild_Do_Table Replicate_Wild_Ignore_Table Last_Errno
+	Last_Error Skip_Counter Exec_Master_Log_Pos Relay_Log_Space Until_Condition Until_Log_File Until_Log_Pos Master_SSL_Allowed
+	Master_SSL_CA_File Master_SSL_CA_Path Master_SSL_Cert Master_SSL_Cipher Master_SSL_Key Seconds_Behind_Master
+	Master_SSL_Verify_Server_Cert Last_IO_Errno Last_IO_Error Last_SQL_Errno Last_SQL_Error Replicate_Ignore_Server_Ids
+	Master_Server_Id Master_UUID Master_Info_File SQL_Delay SQL_Remaining_Delay Slave_SQL_Running_State Master_Retry_Count
+	Master_Bind Last_IO_Error_Timestamp Last_SQL_Error_Timestamp Master_SSL_Crl Master_SSL_Crlpath Retrieved_Gtid_Set
+	Executed_Gtid_Set Auto_Position Replicate_Rewrite_DB Channel_Name Master_TLS_Version Master_public_key_path
+	Get_master_public_key Network_Namespace`)
+
+// parseShowSlave parses SHOW SLAVE STATUS and SHOW SLAVE HOSTS; there are none.
+func parseShowSlave(l *lexer) (ast.Statement, error) {
+	if l.accept("hosts") {
+		return emptySet("SHOW REPLICAS", "Server_id", "Host", "Port", "Master_id", "Slave_UUID")(l)
+	}
+	if !l.accept("status") {
+		return nil, l.syntax()
+	}
+	if l.accept("for", "channel") {
+		l.next()
+	}
+	return emptySet("SHOW SLAVE STATUS", slaveStatusColumns...)(l)
+}
+
+// parseShowStorage parses SHOW STORAGE ENGINES.
+func parseShowStorage(l *lexer) (ast.Statement, error) {
+	if !l.accept("engines") {
+		return nil, l.syntax()
+	}
+	return ast.Parse("SHOW ENGINES")
+}
+
+// parseShowExtended parses SHOW EXTENDED {INDEX | INDEXES | KEYS}: there are no hidden
+// columns of indexes. SHOW EXTENDED COLUMNS is the planner's.
+func parseShowExtended(l *lexer) (ast.Statement, error) {
+	if l.acceptOne("index", "indexes", "keys") == "" {
+		return nil, nil
+	}
+	from := l.start
+	l.skip()
+	return ast.Parse("SHOW INDEX " + l.q[from:l.start])
 }

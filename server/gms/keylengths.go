@@ -8,13 +8,22 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/mysql"
+	"github.com/dolthub/vitess/go/sqltypes"
 
 	"sextant/engine"
 )
 
 // checkKeys returns MySQL's error for a CREATE TABLE with a key that is too long.
-func checkKeys(n *plan.CreateTable) error {
+func checkKeys(ctx *sql.Context, s *Session, n *plan.CreateTable) error {
 	schema := n.PkSchema()
+	if len(schema.PkOrdinals) == 0 && s.boolVariable(ctx, "sql_require_primary_key") {
+		return errPrimaryKeyRequired()
+	}
+	for _, c := range schema.Schema {
+		if c.Type == types.Null { // of CREATE TABLE … SELECT NULL
+			c.Type = types.MustCreateBinary(sqltypes.Binary, 0)
+		}
+	}
 	var primary []sql.IndexColumn
 	for _, o := range schema.PkOrdinals {
 		primary = append(primary, sql.IndexColumn{Name: schema.Schema[o].Name})
@@ -29,6 +38,13 @@ func checkKeys(n *plan.CreateTable) error {
 	return checkKeyLength(schema.Schema, sql.IndexDef{Columns: primary})
 }
 
+func errPrimaryKeyRequired() error {
+	return mysql.NewSQLError(3750, "HY000", "Unable to create or change a table without a primary key, when the system variable "+
+		"'sql_require_primary_key' is set. Add a primary key to the table or unset this variable to avoid this message. "+
+		"Note that tables without a primary key can cause performance problems in row-based replication, "+
+		"so please consult your DBA before changing this setting.")
+}
+
 // checkKeyLength returns MySQL's error for a key of more bytes than InnoDB takes.
 func checkKeyLength(schema sql.Schema, ix sql.IndexDef) error {
 	if ix.IsFullText() || ix.IsSpatial() || ix.IsVector() {
@@ -37,6 +53,9 @@ func checkKeyLength(schema sql.Schema, ix sql.IndexDef) error {
 	total := int64(0)
 	for _, c := range ix.Columns {
 		if at := schema.IndexOfColName(c.Name); at >= 0 && !schema[at].HiddenSystem {
+			if c.Length == 0 && types.IsTextBlob(schema[at].Type) {
+				return mysql.NewSQLError(1170, "42000", "BLOB/TEXT column '%s' used in key specification without a key length", c.Name)
+			}
 			total += keyBytes(schema[at].Type, c.Length)
 		}
 	}

@@ -185,11 +185,7 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 					return err
 				}
 			}
-			s.noteDirections(stmt)
 			if s.b.mysql {
-				if err := s.noteInvisible(stmt); err != nil {
-					return err
-				}
 				if err := s.convert(sctx, query, stmt); err != nil {
 					return err
 				}
@@ -198,10 +194,18 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 			s.limit(sctx, stmt)
 			if s.b.mysql {
 				functionalIndexes(stmt)
+			}
+			if err := s.noteIndexes(stmt); err != nil {
+				return err
+			}
+			if s.b.mysql {
 				if err := s.alterClauses(stmt); err != nil {
 					return err
 				}
 				s.notePrecisions(sctx, stmt)
+			}
+			if s.b.mysql && (strings.EqualFold(a.db, "mysql") || containsFold(query, "mysql")) {
+				mysqlNames(a.db, stmt)
 			}
 			unique = s.uniqueRow
 			if f, ok := stmt.(*ast.Flush); ok && s.b.mysql {
@@ -409,60 +413,5 @@ func containsFold(s, word string) bool {
 	}
 	return false
 }
-
-// directions are the index columns that a DDL statement declared DESC, by the
-// index's column list. The planner keeps lists and drops directions.
-type directions map[string][]bool
-
-func directionKey(columns []string) string { return strings.ToLower(strings.Join(columns, "\x00")) }
-
-// noteDirections remembers the directions in a DDL statement for the index
-// creation that its execution asks for.
-func (s *Session) noteDirections(stmt ast.Statement) {
-	var found directions
-	note := func(fields []*ast.IndexField) {
-		desc := make([]bool, len(fields))
-		names := make([]string, len(fields))
-		any := false
-		for i, f := range fields {
-			desc[i] = strings.EqualFold(f.Order, ast.DescScr)
-			names[i] = f.Column.String()
-			any = any || desc[i]
-		}
-		if any {
-			if found == nil {
-				found = directions{}
-			}
-			found[directionKey(names)] = desc
-		}
-	}
-	ddl := func(d *ast.DDL) {
-		if d == nil {
-			return
-		}
-		if d.IndexSpec != nil {
-			note(d.IndexSpec.Fields)
-		}
-		if d.TableSpec != nil {
-			for _, ix := range d.TableSpec.Indexes {
-				note(ix.Fields)
-			}
-		}
-	}
-	switch d := stmt.(type) {
-	case *ast.DDL:
-		ddl(d)
-	case *ast.AlterTable:
-		for _, st := range d.Statements {
-			ddl(st)
-		}
-	default:
-		return
-	}
-	s.directions = found
-}
-
-// direction returns which of the columns were declared DESC, nil if none was.
-func (s *Session) direction(columns []string) []bool { return s.directions[directionKey(columns)] }
 
 var errUnsupported = fmt.Errorf("gms: not supported")

@@ -40,10 +40,9 @@ type Session struct {
 	// triggers' statements run through the Runner. dml is the depth inside DML.
 	depth, dml int
 	statement
-	directions directions
-	invisible  map[string]bool   // indexes that the statement declares INVISIBLE, by their columns
-	missing    tableName         // the last table that a statement looked for in vain
-	renamed    map[string]string // columns that the ALTER TABLE renames, see alterClauses
+	indexes    map[string]indexOptions // of the definition that is executed, see indexKey
+	missing    tableName               // the last table that a statement looked for in vain
+	renamed    map[string]string       // columns that the ALTER TABLE renames, see alterClauses
 	precisions timePrecisions
 	temps      temporaries
 	prepared   preparedStatements

@@ -74,7 +74,10 @@ func (s *Session) count(name string, n uint64) {
 
 // countCommand counts a client's statement in Com_…, and what came of the network for it.
 // The planner counts SELECT, INSERT, UPDATE and DELETE.
-func (c *client) countCommand(parsed ast.Statement) {
+func (c *client) countCommand(query string, parsed ast.Statement) {
+	if parsed == nil {
+		parsed, _ = c.sess.GetPreparedQuery(query)
+	}
 	if name := commandCounter(parsed); name != "" {
 		c.sess.count("Com_"+name, 1)
 	}
