@@ -86,6 +86,9 @@ func (t *Table) DropColumn(ctx *sql.Context, name string) error {
 			}
 		}
 		move[at] = -1
+		if err := t.neededColumn(ctx, name); err != nil {
+			return err
+		}
 		if err := dropFromPseudo(def, name); err != nil {
 			return err
 		}

@@ -34,6 +34,7 @@ func indexDef(ctx *sql.Context, def *engine.TableDef, ix sql.IndexDef) (engine.I
 		for i, desc := range s.direction(ix.ColumnNames()) {
 			out.Columns[i].Desc = desc
 		}
+		out.Invisible = s.invisible[directionKey(ix.ColumnNames())]
 	}
 	return out, nil
 }
@@ -65,6 +66,11 @@ func (t *Table) CreateIndex(ctx *sql.Context, ix sql.IndexDef) error {
 			}
 		}
 		return t.addPseudo(ctx, pseudoIndex{Name: ix.Name, Kind: kind, Columns: ix.ColumnNames(), Comment: ix.Comment})
+	}
+	if t.db.b.mysql {
+		if err := checkKeyLength(sh.schema, ix); err != nil {
+			return err
+		}
 	}
 	def, err := indexDef(ctx, sh.def, ix)
 	if err != nil {
@@ -165,7 +171,11 @@ func (t *Table) DropPrimaryKey(*sql.Context) error {
 
 // GetChecks implements sql.CheckTable.
 func (t *Table) GetChecks(ctx *sql.Context) ([]sql.CheckDefinition, error) {
-	return t.live(ctx).checks, nil
+	sh := t.live(ctx)
+	if s, ok := ctx.Session.(*Session); ok && len(s.viewUses) > 0 {
+		return slices.Concat(sh.checks, s.viewChecks(tableName{sh.def.Database, sh.def.Name})), nil
+	}
+	return sh.checks, nil
 }
 
 // CreateCheck implements sql.CheckAlterableTable. A check without a name gets

@@ -36,7 +36,7 @@ func checkArithmetic(ctx *sql.Context, _ *analyzer.Analyzer, n sql.Node, _ *plan
 	transform.InspectExpressions(ctx, n, func(_ *sql.Context, e sql.Expression) bool {
 		switch e.(type) {
 		case *expression.Arithmetic, *expression.UnaryMinus, *expression.IntDiv,
-			*expression.Case, *expression.Convert, *expression.Like, sql.FunctionExpression:
+			*expression.HashInTuple, *expression.Case, *expression.Convert, *expression.Like, sql.FunctionExpression:
 			found = true
 		}
 		return !found
@@ -85,6 +85,8 @@ func checkSimple(ctx *sql.Context, s *Session, n sql.Node) error {
 // checked returns the expression in place of e, nil for none.
 func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 	switch e := e.(type) {
+	case *expression.HashInTuple:
+		return collatedIn(ctx, e)
 	case *expression.Arithmetic:
 		if _, ok := e.LeftChild.(expression.TimeDeltaExpression); ok {
 			return nil
@@ -111,6 +113,13 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 			c.typ = types.Uint64
 		}
 		return c
+	case *expression.Convert:
+		if _, done := e.Child.(*exactDocument); types.IsJSON(e.Type(ctx)) && !done {
+			x, err := e.WithChildren(ctx, &exactDocument{e.Child})
+			if err == nil {
+				return x
+			}
+		}
 	case *expression.UnaryMinus:
 		if lit, ok := e.Child.(*expression.Literal); ok && lit.Value() == int64(math.MinInt64) || !types.IsInteger(e.Child.Type(ctx)) {
 			return nil

@@ -39,6 +39,7 @@ type Backend struct {
 	external sql.ExternalStoredProcedureRegistry
 	reload   func() // reads the users again, see Server
 	runner   sql.StatementRunner
+	catalog  sql.Catalog // the planner's, nil before NewEngine
 
 	// What monitors are shown.
 	started   time.Time
@@ -48,6 +49,9 @@ type Backend struct {
 	processes func() []sql.Process // nil before NewEngine
 	deadlocks deadlocks
 	rowsRead  atomic.Uint64 // rows that scans returned
+	written   rowCounts
+	// mostConnections is the largest number of connections that there were at a time.
+	mostConnections atomic.Uint64
 }
 
 var (
@@ -214,6 +218,7 @@ type storedView struct{ Name, Text, Create, SQLMode string }
 type storedTrigger struct {
 	Name, Create, SQLMode string
 	Created               int64 // µs since 1970 UTC
+	Order                 int   // among those of its table; several may have the same
 }
 
 type storedProcedure struct {

@@ -265,7 +265,10 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		return b.plain(ctx, s, &c, r)
 	case *plan.CreateTable:
 		if s.b.mysql {
-			return nil, hideFunctional(ctx, n)
+			if err := hideFunctional(ctx, n); err != nil {
+				return nil, err
+			}
+			return nil, checkKeys(n)
 		}
 	case *plan.DescribeQuery:
 		if s.b.mysql && !n.Format.Plan && !n.Format.Analyze {
@@ -277,7 +280,7 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		}
 	case *plan.ShowColumns:
 		if s.b.mysql {
-			return b.showColumns(ctx, s, n, r)
+			return b.showColumns(ctx, s, n)
 		}
 	case *plan.ShowProcessList:
 		if s.b.mysql {
@@ -297,7 +300,7 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		if s.b.mysql {
 			return b.showCreateTable(ctx, s, n, r)
 		}
-	case *plan.ShowCreateProcedure, *plan.ShowCreateTrigger, *plan.ShowTriggers, *plan.ShowCreateEvent, *plan.ShowEvents:
+	case *plan.ShowCreateProcedure, *plan.ShowCreateTrigger, *plan.ShowCreateEvent, *plan.ShowEvents:
 		if s.b.mysql {
 			return b.showObject(ctx, s, n, r)
 		}
@@ -346,12 +349,20 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		return b.insert(ctx, s, n, r)
 	case *assigned:
 		return b.assigned(ctx, s, n, r)
+	case *firingRows:
+		return b.firingRows(ctx, n.Node, n.f, n.insert, r)
+	case *firingTable:
+		return b.firingRows(ctx, n.Node, n.f, nil, r)
 	case *plan.Update:
 		if s.b.mysql {
 			return b.update(ctx, s, n, r)
 		}
 	case *exactRows:
 		return b.base.Build(ctx, n.Node, r)
+	case *plan.DeleteFrom:
+		if s.b.mysql {
+			return b.delete(ctx, s, n, r)
+		}
 	case *plan.UpdateSource:
 		if s.b.mysql {
 			c := *n
@@ -432,19 +443,25 @@ func (r *runner) QueryWithBindings(ctx *sql.Context, query string, parsed ast.St
 	if parsed != nil {
 		s.upsert(parsed)
 		annotator{db: ctx.GetCurrentDatabase()}.statement(parsed)
+		if err := s.mayWrite(parsed); err != nil {
+			return nil, nil, nil, err
+		}
 	}
-	outer := s.statement
+	outer, around := s.statement, s.calls.stmt
 	s.depth++
-	s.statement = statement{}
+	s.statement, s.calls.stmt = statement{}, parsed
 	defer func() {
-		s.statement = outer
+		s.statement, s.calls.stmt = outer, around
 		s.depth--
 	}()
 	sch, it, flags, err := r.next.QueryWithBindings(ctx, query, parsed, bindings, flags)
+	if err == nil {
+		it, err = s.drain(ctx, parsed, sch, it)
+	}
 	if err != nil {
+		s.undoFunctions()
 		return nil, nil, nil, err
 	}
-	it, err = s.drain(ctx, parsed, sch, it)
 	restoreInto(parsed)
 	return sch, it, flags, err
 }

@@ -33,6 +33,7 @@ type client struct {
 	// inTransaction: a transaction is counted in the server's gate.
 	inTransaction atomic.Bool
 	tracked       tracked
+	traffic       protocol.Traffic // that is counted
 }
 
 var _ protocol.Session = (*client)(nil)
@@ -59,6 +60,7 @@ func (c *client) open(ctx context.Context) error {
 	processes.ConnectionReady(c.sess)
 	c.h.clients.Store(c.conn.ID(), c)
 	c.srv().b.sessions.Store(c.conn.ID(), c.sess)
+	c.srv().b.connected()
 	c.Changes() // those of the beginning are none
 	return nil
 }
@@ -148,6 +150,7 @@ func (c *client) parse(ctx context.Context, text string) (parsed ast.Statement, 
 		return nil, text, "", emptyQuery(text)
 	}
 	if err != nil {
+		c.sess.ClearWarnings()
 		return nil, "", "", err
 	}
 	if one == "" {
@@ -182,6 +185,7 @@ func (c *client) sandboxed(parsed ast.Statement) error {
 
 // command runs one statement and writes its result.
 func (c *client) command(ctx context.Context, query string, parsed ast.Statement, bindings map[string]ast.Expr, w *protocol.Results) (err error) {
+	c.countCommand(parsed)
 	defer c.leave()
 	defer c.sess.ofExecute(parsed)()
 	ctx, cancel := c.deadline(ctx, query)
@@ -220,6 +224,11 @@ func (c *client) run(ctx context.Context, query string, parsed ast.Statement, bi
 	}
 	defer e.ProcessList.EndQuery(sctx)
 	defer c.sess.CommandEnd()
+	defer func() {
+		if err != nil {
+			c.sess.undoFunctions()
+		}
+	}()
 	defer func() { c.survive(recover(), w, &err) }()
 	if err := c.enter(sctx, parsed); err != nil {
 		return false, err
@@ -235,11 +244,18 @@ func (c *client) run(ctx context.Context, query string, parsed ast.Statement, bi
 	if of == nil {
 		of, _ = c.sess.GetPreparedQuery(query)
 	}
+	c.sess.cleared = false
 	schema, rows, _, err := e.QueryWithBindings(sctx, query, parsed, bindings, &sql.QueryFlags{})
 	if err == nil {
 		err = sets.finish()
 	}
+	if err == nil {
+		err = sets.sendOuts(sctx)
+	}
 	if err != nil {
+		if !c.sess.cleared { // it was not executed
+			c.sess.ClearWarnings()
+		}
 		return sets.any || sets.called, statementError(of, err)
 	}
 	if sets.called || types.IsOkResultSchema(schema) || schema == nil {

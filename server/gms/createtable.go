@@ -78,7 +78,7 @@ func columnText(ctx *sql.Context, c *sql.Column, table sql.CollationID) (string,
 		if c.Virtual {
 			kind = "VIRTUAL"
 		}
-		text += " GENERATED ALWAYS AS " + c.Generated.String() + " " + kind
+		text += " GENERATED ALWAYS AS " + generatedText(c.Generated) + " " + kind
 	}
 	switch {
 	case !c.Nullable:
@@ -99,7 +99,7 @@ func columnText(ctx *sql.Context, c *sql.Column, table sql.CollationID) (string,
 		text += " DEFAULT " + value
 	}
 	if c.OnUpdate != nil {
-		text += " ON UPDATE " + c.OnUpdate.String()
+		text += " ON UPDATE " + generatedText(c.OnUpdate)
 	}
 	if c.AutoIncrement {
 		text += " AUTO_INCREMENT"
@@ -119,14 +119,22 @@ func defaultText(ctx *sql.Context, c *sql.Column) (string, error) {
 	if c.Generated != nil {
 		return "", nil
 	}
-	null := c.Default == nil || strings.EqualFold(c.Default.String(), "NULL")
+	text, parsed := "", true
+	if c.Default != nil {
+		if text = c.Default.String(); !c.Default.Resolved() {
+			text, parsed = c.Default.Expr.String(), false
+		}
+	}
+	null := c.Default == nil || strings.EqualFold(text, "NULL")
 	if null {
 		if !c.Nullable || types.IsTextBlob(c.Type) || types.IsJSON(c.Type) || types.IsGeometry(c.Type) {
 			return "", nil
 		}
 		return "NULL", nil
 	}
-	text := c.Default.String()
+	if !parsed {
+		return text, nil
+	}
 	if t := c.Default.Type(ctx); !c.Default.IsLiteral() || types.IsTime(t) || types.IsText(t) || types.IsEnum(c.Type) || types.IsSet(c.Type) {
 		return text, nil
 	}

@@ -19,6 +19,9 @@ type function struct {
 	args []sql.Expression
 }
 
+// anyArgs is the number of arguments of a function that takes several.
+const anyArgs = -1
+
 // functionDef is what a function is. eval gets the values of the arguments.
 type functionDef struct {
 	name string
@@ -34,7 +37,10 @@ var (
 )
 
 // Function implements sql.FunctionProvider: these stand before the planner's own.
-func (b *Backend) Function(_ *sql.Context, _, name string) (sql.Function, bool) {
+func (b *Backend) Function(ctx *sql.Context, database, name string) (sql.Function, bool) {
+	if f, ok := b.storedFunction(ctx, database, name); ok {
+		return f, true
+	}
 	name = strings.ToLower(name)
 	if kind := aggregates[name]; kind != nil && b.mysql {
 		return sql.Function1{Name: name, Fn: func(_ *sql.Context, e sql.Expression) sql.Expression {
@@ -51,6 +57,12 @@ func (b *Backend) Function(_ *sql.Context, _, name string) (sql.Function, bool) 
 	}
 	if f, ok := changer(name); ok {
 		return f, true
+	}
+	if f, ok := jsonReader(name); ok && b.mysql {
+		return f, true
+	}
+	if name == "str_to_date" && b.mysql {
+		return sql.Function2{Name: name, Fn: newStrToDate}, true
 	}
 	if move := offsets[name]; move != nil && b.mysql {
 		return sql.FunctionN{Name: name, Fn: func(ctx *sql.Context, args ...sql.Expression) (sql.Expression, error) {
@@ -69,6 +81,9 @@ func (b *Backend) Function(_ *sql.Context, _, name string) (sql.Function, bool) 
 	if name == defaultMark {
 		return sql.FunctionN{Name: name, Fn: newDefaultOf}, true
 	}
+	if name == nthFunction {
+		return sql.Function2{Name: name, Fn: newNth}, true
+	}
 	if name == assignFunction {
 		return sql.FunctionN{Name: name, Fn: func(_ *sql.Context, args ...sql.Expression) (sql.Expression, error) {
 			return newAssign(args...)
@@ -79,7 +94,7 @@ func (b *Backend) Function(_ *sql.Context, _, name string) (sql.Function, bool) 
 		return nil, false
 	}
 	return sql.FunctionN{Name: d.name, Fn: func(_ *sql.Context, args ...sql.Expression) (sql.Expression, error) {
-		if len(args) != d.args {
+		if d.args != anyArgs && len(args) != d.args {
 			return nil, sql.ErrInvalidArgumentNumber.New(d.name, d.args, len(args))
 		}
 		return &function{def: d, args: args}, nil
@@ -168,6 +183,7 @@ var functions = map[string]*functionDef{
 	"format_bytes":      {name: "format_bytes", args: 1, typ: types.Text, eval: formatBytes},
 	"format_pico_time":  {name: "format_pico_time", args: 1, typ: types.Text, eval: formatPicoTime},
 	invertFunction:      {name: "~", args: 1, typ: types.Uint64, eval: invert},
+	intervalFunction:    {name: "interval", args: anyArgs, typ: types.Int64, eval: intervalIndex},
 	memberFunction:      {name: "member of", args: 2, typ: types.Boolean, eval: memberOf},
 	"is_used_lock":      {name: "is_used_lock", args: 1, typ: types.Uint64, eval: isUsedLock},
 }

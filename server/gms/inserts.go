@@ -51,6 +51,9 @@ func (b *builder) insert(ctx *sql.Context, s *Session, n *plan.InsertInto, r sql
 			return nil, err
 		}
 		c.Source, c.OnDupExprs = &assigned{Node: source, insert: n}, exprs
+		if err := s.fireInsert(ctx, &c); err != nil {
+			return nil, err
+		}
 	}
 	return b.plain(ctx, s, &c, r)
 }

@@ -41,6 +41,11 @@ func (p *parser) parse(ctx context.Context, query string, f func(marked string) 
 		marked, made = withMarks(q)
 		return made.sentError(f(marked))
 	})
+	if err == nil && served(ctx) {
+		if err = setOperations(query, stmt); err == nil {
+			err = p.views(ctx.(*sql.Context), stmt)
+		}
+	}
 	if err == nil {
 		err = p.after(ctx, query, *stmt, made)
 	} else if served(ctx) && partitioned(query) {
@@ -51,7 +56,11 @@ func (p *parser) parse(ctx context.Context, query string, f func(marked string) 
 
 // Parse implements sql.Parser.
 func (p *parser) Parse(ctx *sql.Context, query string, multi bool) (ast.Statement, string, string, error) {
-	return p.ParseWithOptions(ctx, query, ';', multi, sql.LoadSqlMode(ctx).ParserOptions())
+	stmt, one, rest, err := p.ParseWithOptions(ctx, query, ';', multi, sql.LoadSqlMode(ctx).ParserOptions())
+	if err == nil {
+		err = p.definesView(ctx, query, stmt)
+	}
+	return stmt, one, rest, err
 }
 
 // ParseWithOptions implements sql.Parser.
@@ -68,6 +77,24 @@ func (p *parser) ParseWithOptions(ctx context.Context, query string, delimiter r
 		}
 		return stmt, query[:end], rest, err
 	}
+	return p.planners(ctx, query, delimiter, multi, options)
+}
+
+// planners parses a statement of the planner's grammar.
+func (p *parser) planners(ctx context.Context, query string, delimiter rune, multi bool,
+	options ast.ParserOptions) (ast.Statement, string, string, error) {
+	stmt, one, rest, err := p.grammarsOwn(ctx, query, delimiter, multi, options)
+	if err != nil {
+		if stmt, one, rest, berr := p.blockBody(ctx, query, options); stmt != nil || berr != nil {
+			return stmt, one, rest, berr
+		}
+	}
+	return stmt, one, rest, err
+}
+
+// grammarsOwn parses a statement as the planner's grammar has it.
+func (p *parser) grammarsOwn(ctx context.Context, query string, delimiter rune, multi bool,
+	options ast.ParserOptions) (ast.Statement, string, string, error) {
 	var stmt ast.Statement
 	var parsed, rest string
 	length := 0
@@ -100,6 +127,9 @@ func (p *parser) ParseOneWithOptions(ctx context.Context, query string,
 		stmt, n, err = p.base.ParseOneWithOptions(ctx, marked, options)
 		return err
 	}, &stmt)
+	if err == nil {
+		err = p.definesView(ctx, query, stmt)
+	}
 	return stmt, made.sent(n), err
 }
 
@@ -126,7 +156,20 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 	if sctx != nil && sctx.Session != nil {
 		a.db = sctx.GetCurrentDatabase()
 		if s, ok := sctx.Session.(*Session); ok {
+			if s.b.mysql {
+				if err := s.like(sctx, stmt); err != nil {
+					return err
+				}
+			}
 			s.noteDirections(stmt)
+			if s.b.mysql {
+				if err := s.noteInvisible(stmt); err != nil {
+					return err
+				}
+				if err := s.convert(sctx, query, stmt); err != nil {
+					return err
+				}
+			}
 			s.upsert(stmt)
 			s.limit(sctx, stmt)
 			if s.b.mysql {
@@ -160,14 +203,27 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 	if d, ok := stmt.(*ast.DDL); ok && d.ProcedureSpec != nil {
 		procedureBody(d.ProcedureSpec.Body)
 		if !p.routine && served(ctx) {
-			if err := forPlanner(d.ProcedureSpec.Body, &scope{}); err != nil {
+			if err := forPlanner(d.ProcedureSpec); err != nil {
 				return err
 			}
 		}
 	}
-	if sctx != nil {
+	if d, ok := stmt.(*ast.DDL); ok && !p.routine && served(ctx) && sctx != nil {
+		if err := checkBody(sctx, d); err != nil {
+			return err
+		}
+	}
+	if sctx != nil && !p.routine {
 		if s, ok := sctx.Session.(*Session); ok {
 			s.sent(stmt)
+		}
+	}
+	if served(ctx) && (containsFold(query, "group_concat") || containsFold(query, "instr") || containsFold(query, "extract")) {
+		functionCalls(stmt)
+	}
+	if containsFold(query, "over") && served(ctx) {
+		if err := windowFunctions(stmt); err != nil {
+			return err
 		}
 	}
 	scalars(stmt, unique)

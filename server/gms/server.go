@@ -114,7 +114,7 @@ func NewServer(o Options) (*Server, error) {
 		return nil, err
 	}
 	s.addReplicaStatus()
-	addInformationSchema()
+	addViewAuthorization()
 	s.engine = NewEngine(s.b)
 	s.b.users = s.engine.Analyzer.Catalog.MySQLDb
 	s.b.reload = s.reloadUsers
@@ -147,8 +147,12 @@ func NewEngine(b *Backend) *sqle.Engine {
 	guardPruning(a)
 	dropSorts(a)
 	planUnions(a)
+	ownTriggers(a)
 	a.Coster = joinCoster{a.Coster}
 	a.Catalog.StatsProvider = b.stats
+	if b.catalog = a.Catalog; b.mysql {
+		a.Catalog.InfoSchema = newInfoSchema(a.Catalog.InfoSchema, a.Catalog)
+	}
 	base := newBuilder(a.Overrides)
 	a.ExecBuilder = base
 	countSubqueries(a, base)

@@ -51,6 +51,7 @@ func target(stmt ast.Statement) (command, table string) {
 }
 
 var (
+	unknownColumn  = regexp.MustCompile(`^column "(.*)" could not be found in any table in scope$`)
 	commandDenied  = regexp.MustCompile(`^command denied to user (.*)$`)
 	databaseDenied = regexp.MustCompile(`^Access denied for user (.*) to database '(.*)'$`)
 )
@@ -66,6 +67,22 @@ func statementError(stmt ast.Statement, err error) error {
 		if _, use := stmt.(*ast.Use); use {
 			return mysql.NewSQLError(1044, "42000", "%s", text)
 		}
+	}
+	if set, ok := stmt.(*ast.Set); ok {
+		if m := unknownColumn.FindStringSubmatch(text); m != nil {
+			for _, e := range set.Exprs {
+				if e.Name != nil && e.Name.Qualifier.IsEmpty() && e.Name.Name.EqualString(m[1]) {
+					return mysql.NewSQLError(1193, "HY000", "Unknown system variable '%s'", m[1])
+				}
+			}
+		}
+	}
+	if e := definitionError(stmt, text); e != nil {
+		return e
+	}
+	if d, ok := stmt.(*ast.DDL); ok && d.ViewSpec != nil && strings.HasPrefix(text, "tuple should contain") {
+		return mysql.NewSQLError(1353, "HY000",
+			"In definition of view, derived table or common table expression, SELECT list and column names list have different column counts")
 	}
 	command, table := target(stmt)
 	if table == "" {

@@ -34,6 +34,14 @@ func (t *Table) RewriteInserter(ctx *sql.Context, oldSchema, newSchema sql.Prima
 		if err := sql.ValidatePrimaryKeyDrop(ctx, t, oldSchema); err != nil {
 			return nil, err
 		}
+		if err := t.neededPrimaryKey(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if old != nil && new == nil {
+		if err := t.neededColumn(ctx, old.Name); err != nil {
+			return nil, err
+		}
 	}
 	def, err := rewritten(ctx, cur.def, newSchema, old, new, idx)
 	if err != nil {

@@ -23,6 +23,7 @@ type Results struct {
 	owes    bool // the client waits for a result
 	any     bool // a result was written
 	file    *localFile
+	outs    bool // the next result has parameters
 	failed  error
 }
 
@@ -32,6 +33,13 @@ func (w *Results) Attributes() []Param { return w.attributes }
 
 // More says whether another result follows the next one.
 func (w *Results) More(more bool) { w.more = more }
+
+// Prepared reports whether the command executes a prepared statement.
+func (w *Results) Prepared() bool { return w.binary }
+
+// OutParams says that the next result is a row of the OUT and INOUT parameters of a
+// prepared CALL.
+func (w *Results) OutParams() { w.outs = true }
 
 // Sent reports whether any byte has left for the client.
 func (w *Results) Sent() bool { return w.c.out.sent }
@@ -82,7 +90,16 @@ func (w *Results) Columns(columns []Column) error {
 
 func (w *Results) begin(columns []Column) {
 	w.c.writeCount(len(columns))
-	w.c.writeColumns(columns, w.c.status(false))
+	w.c.writeColumns(columns, w.status(false))
+}
+
+// status is what is said of a result with rows.
+func (w *Results) status(more bool) uint16 {
+	s := w.c.status(more)
+	if w.outs {
+		s |= mysql.SERVER_PS_OUT_PARAMS
+	}
+	return s
 }
 
 // Row writes a row, its cells in text form, nil for NULL. They are not used after
@@ -162,8 +179,9 @@ func (w *Results) End() error {
 			w.c.writeEOFStatus(status)
 		}
 	} else {
-		w.c.writeEOF(w.more)
+		w.c.writeEOFStatus(w.status(w.more))
 	}
+	w.outs = false
 	w.ended()
 	return w.err()
 }
