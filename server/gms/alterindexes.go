@@ -42,15 +42,26 @@ func indexDef(ctx *sql.Context, def *engine.TableDef, ix sql.IndexDef) (engine.I
 // CreateIndex implements sql.IndexAlterableTable. The index is built when it
 // returns.
 func (t *Table) CreateIndex(ctx *sql.Context, ix sql.IndexDef) error {
+	return t.createIndex(ctx, ix, nil)
+}
+
+func (t *Table) createIndex(ctx *sql.Context, ix sql.IndexDef, options map[string]string) error {
 	s, tx, err := writer(ctx)
 	if err != nil {
 		return err
 	}
 	sh := t.live(ctx)
+	s.newNames(sh.def, &ix)
 	if ix.Name == "" {
 		if ix.Name, err = sql.GenerateMySqlIndexName(ctx, ix, t); err != nil {
 			return err
 		}
+	}
+	if old := implicitIndex(sh.def, ix); old != nil && options == nil {
+		if err := t.DropIndex(ctx, old.Name); err != nil {
+			return err
+		}
+		sh = t.live(ctx)
 	}
 	if sh.findIndex(ix.Name) != nil {
 		return sql.ErrDuplicateKey.New(ix.Name)
@@ -76,6 +87,7 @@ func (t *Table) CreateIndex(ctx *sql.Context, ix sql.IndexDef) error {
 	if err != nil {
 		return err
 	}
+	def.Options = options
 	if _, err := tx.CreateIndex(ctx, sh.def, def); err != nil {
 		if errors.Is(err, engine.ErrExists) {
 			return sql.ErrDuplicateKey.New(ix.Name)

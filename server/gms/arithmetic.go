@@ -8,6 +8,7 @@ import (
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/analyzer"
 	"github.com/dolthub/go-mysql-server/sql/expression"
+	builtin "github.com/dolthub/go-mysql-server/sql/expression/function"
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/transform"
 	"github.com/dolthub/go-mysql-server/sql/types"
@@ -21,7 +22,9 @@ import (
 // addRules adds to the rules that the analyzer ends with. (Those that its builder takes are
 // not asked for statements that write.)
 var addRules = sync.OnceFunc(func() {
-	analyzer.OnceAfterAll = append(analyzer.OnceAfterAll, analyzer.Rule{Id: checkedRule, Apply: checkArithmetic})
+	replaceGroupByCheck()
+	replaceDropRules()
+	analyzer.OnceAfterAll = append(analyzer.OnceAfterAll, analyzer.Rule{Id: virtualChecksRule, Apply: addVirtualChecks}, analyzer.Rule{Id: checkedRule, Apply: checkArithmetic})
 })
 
 // checkedRule is the analyzer's rule that puts checked expressions in place of the planner's.
@@ -120,11 +123,28 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 				return x
 			}
 		}
+	case *expression.Mod:
+		l := e.LeftChild.Type(ctx)
+		if !types.IsInteger(l) || !types.IsInteger(e.RightChild.Type(ctx)) {
+			return nil
+		}
+		if unsigned(ctx, e.LeftChild) {
+			return &whole{expression.UnaryExpressionStub{Child: e}, types.Uint64}
+		}
+		return &whole{expression.UnaryExpressionStub{Child: e}, types.Int64}
+	case *builtin.UnixTimestamp:
+		if d, ok := e.Type(ctx).(sql.DecimalType); ok && d.Scale() == 0 {
+			return &whole{expression.UnaryExpressionStub{Child: e}, types.Int64}
+		}
+		return nil
 	case *expression.UnaryMinus:
 		if lit, ok := e.Child.(*expression.Literal); ok && lit.Value() == int64(math.MinInt64) || !types.IsInteger(e.Child.Type(ctx)) {
 			return nil
 		}
 		return &integerMinus{UnaryMinus: e}
+	}
+	if c := dates(ctx, e); c != nil {
+		return c
 	}
 	return withTexts(ctx, e)
 }

@@ -30,8 +30,9 @@ type Backend struct {
 	// readOnly is the instance's role: plain reads only.
 	readOnly atomic.Bool
 	// mysql is set where clients are served: results have MySQL's types where the
-	// planner's differ, and no statement reads or writes the server's files.
-	mysql bool
+	// planner's differ.
+	mysql     bool
+	secureDir string // where statements may read and write the server's files; "": nowhere
 	// live returns the value of a variable that follows the instance, nil: none do.
 	live     func(name string) (any, bool)
 	tls      *certs.Source     // nil: no TLS

@@ -41,6 +41,9 @@ func (b *builder) Build(ctx *sql.Context, n sql.Node, r sql.Row) (sql.RowIter, e
 		s.fresh = false
 		return b.root(ctx, s, n, r)
 	}
+	if s.measures != nil {
+		return b.measured(ctx, s, n, r)
+	}
 	if !s.building && s.dml > 0 && ownStatement(n) {
 		return b.pinned(ctx, s, n, r)
 	}
@@ -73,6 +76,7 @@ func (b *builder) root(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 	s.lent, s.home = "", ""
 	if s.depth == 0 {
 		s.root = n
+		s.running.Store(&n)
 	}
 	if s.results != nil && s.depth == 0 {
 		s.results.called = isCall(n)
@@ -254,7 +258,7 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 	switch n := n.(type) {
 	case *plan.Into:
 		if s.b.mysql && n.Outfile+n.Dumpfile != "" {
-			return nil, errFiles()
+			return b.intoFile(ctx, s, n, r)
 		}
 	case *plan.CreateDB:
 		if !s.b.mysql {
@@ -271,8 +275,8 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 			return nil, checkKeys(n)
 		}
 	case *plan.DescribeQuery:
-		if s.b.mysql && !n.Format.Plan && !n.Format.Analyze {
-			return sql.RowsToRowIter(explain(ctx, n.Child)...), nil
+		if s.b.mysql {
+			return b.explain(ctx, s, n)
 		}
 	case *plan.ShowGrants:
 		if s.b.mysql && s.b.users != nil && !n.CurrentUser && n.For != nil {
@@ -321,8 +325,8 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 			return b.accounts(ctx, s, n)
 		}
 	case *plan.LoadData:
-		if s.b.mysql && !n.Local {
-			return nil, errFiles()
+		if s.b.mysql {
+			return b.loadData(ctx, s, n)
 		}
 	case *plan.RenameTable:
 		if s.b.mysql {
@@ -357,12 +361,12 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		if s.b.mysql {
 			return b.update(ctx, s, n, r)
 		}
-	case *exactRows:
-		return b.base.Build(ctx, n.Node, r)
 	case *plan.DeleteFrom:
 		if s.b.mysql {
 			return b.delete(ctx, s, n, r)
 		}
+	case *exactRows:
+		return b.base.Build(ctx, n.Node, r)
 	case *plan.UpdateSource:
 		if s.b.mysql {
 			c := *n

@@ -245,7 +245,11 @@ func (c *client) run(ctx context.Context, query string, parsed ast.Statement, bi
 		of, _ = c.sess.GetPreparedQuery(query)
 	}
 	c.sess.cleared = false
-	schema, rows, _, err := e.QueryWithBindings(sctx, query, parsed, bindings, &sql.QueryFlags{})
+	flags := &sql.QueryFlags{}
+	if _, ok := parsed.(*ast.Load); ok {
+		flags.Set(sql.QFlagInsert) // or the planner leaves triggers and foreign keys out
+	}
+	schema, rows, _, err := e.QueryWithBindings(sctx, query, parsed, bindings, flags)
 	if err == nil {
 		err = sets.finish()
 	}
@@ -283,6 +287,9 @@ func (c *client) writeOK(ctx *sql.Context, rows sql.RowIter, w *protocol.Results
 		return err
 	}
 	c.sess.recorder.sent(0, ok.RowsAffected)
+	if n := c.sess.results.insert; n != nil && loads(n.Source) {
+		ok.InsertID = 0
+	}
 	return w.OK(ok.RowsAffected, ok.InsertID, c.sess.results.info(ctx, ok))
 }
 
@@ -309,7 +316,7 @@ func (c *client) writeRows(ctx *sql.Context, schema sql.Schema, rows sql.RowIter
 // sendRows sends the columns and rows of a result as they come.
 func (c *client) sendRows(ctx *sql.Context, schema sql.Schema, rows sql.RowIter, w *protocol.Results) error {
 	described := columns(ctx, schema)
-	addOrigins(c.sess.root, schema, described)
+	addOrigins(ctx, c.sess.root, schema, described)
 	if err := w.Columns(described); err != nil {
 		return err
 	}
@@ -375,7 +382,7 @@ func (c *client) told(err error) error {
 	}
 	db := ""
 	if c.sess != nil {
-		db = c.sess.GetCurrentDatabase()
+		db, err = c.sess.GetCurrentDatabase(), c.sess.notFound(err)
 	}
 	e := clientError(sql.CastSQLError(err), db)
 	return &protocol.Error{Number: uint16(e.Num), State: e.State, Message: e.Message}

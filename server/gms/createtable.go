@@ -35,8 +35,8 @@ func createTable(ctx *sql.Context, t *Table, n *plan.ShowCreateTable) (string, e
 	}) {
 		parts = append(parts, foreignKeyText(def, fk))
 	}
-	for _, c := range n.Checks() {
-		text := fmt.Sprintf("CONSTRAINT %s CHECK (%s)", quoteName(c.Name), c.Expr)
+	for _, c := range t.shape.checks {
+		text := fmt.Sprintf("CONSTRAINT %s CHECK (%s)", quoteName(c.Name), c.CheckExpression)
 		if !c.Enforced {
 			text += " /*!80016 NOT ENFORCED */"
 		}
@@ -127,7 +127,7 @@ func defaultText(ctx *sql.Context, c *sql.Column) (string, error) {
 	}
 	null := c.Default == nil || strings.EqualFold(text, "NULL")
 	if null {
-		if !c.Nullable || types.IsTextBlob(c.Type) || types.IsJSON(c.Type) || types.IsGeometry(c.Type) {
+		if !c.Nullable || types.IsTextBlob(c.Type) {
 			return "", nil
 		}
 		return "NULL", nil
@@ -135,12 +135,16 @@ func defaultText(ctx *sql.Context, c *sql.Column) (string, error) {
 	if !parsed {
 		return text, nil
 	}
-	if t := c.Default.Type(ctx); !c.Default.IsLiteral() || types.IsTime(t) || types.IsText(t) || types.IsEnum(c.Type) || types.IsSet(c.Type) {
+	if t := c.Default.Type(ctx); !c.Default.IsLiteral() || types.IsTimespan(t) || types.IsText(t) || types.IsEnum(c.Type) || types.IsSet(c.Type) {
 		return text, nil
 	}
 	v, err := c.Default.Eval(ctx, nil)
 	if err != nil {
 		return "", err
+	}
+	if types.IsTime(c.Type) {
+		value, err := c.Type.SQL(ctx, nil, v)
+		return quoteText(value.ToString()), err
 	}
 	if types.IsBit(c.Type) {
 		return fmt.Sprintf("b'%b'", v), nil

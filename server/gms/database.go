@@ -73,6 +73,7 @@ func (d *Database) table(ctx *sql.Context, name string, ref reference) (sql.Tabl
 		def = cat.Table(d.Name(), name)
 	}
 	if def == nil {
+		s.missing = tableName{d.Name(), name}
 		return nil, false, s.unknownTables(ctx, cat)
 	}
 	if ref.lock != lockNone && !def.Temporary && !d.b.readOnly.Load() {

@@ -213,7 +213,6 @@ var rewrites = []rewrite{
 	rw(`^error: '(?s:(.*))' is not a valid value for '(date|datetime|timestamp|time)(?:\(\d\))?'$`, 1292, "Incorrect $2 value: '$1'"),
 	rw("^Incorrect (date|datetime|timestamp|time) value: '(?s:(.*))'$", 1292, "Incorrect $1 value: '$2'"),
 	rw("^error: '(?s:(.*))' is not a valid value for '(?:tiny|small|medium|big)?int(?: unsigned)?'$", 1366, "Incorrect integer value: '$1'"),
-	rw("^(Expression #.* of SELECT list is not in GROUP BY clause (?s:.*))$", 1055, "$1"),
 	rw("^cannot truncate table (.*) as it is referenced in foreign key (.*) on table (.*)$", 1701,
 		"Cannot truncate a table referenced in a foreign key constraint (`$db`.`$3`, CONSTRAINT `$2`)"),
 	rw("^there can be only one auto_increment column and it must be defined as a key$", 1075,

@@ -13,7 +13,7 @@ import (
 // where its values are no numbers.
 const partOfBucket = 0.25
 
-// estimate returns how many rows a lookup reads, by the histogram of its index, false if
+// estimate returns how many rows a lookup reads, by the indexHistogram of its index, false if
 // there is none. The planner counts whole buckets, and takes half of the table for what is
 // in none.
 func (s *tableStats) estimate(ctx *sql.Context, l sql.IndexLookup) (float64, bool) {
@@ -26,7 +26,7 @@ func (s *tableStats) estimate(ctx *sql.Context, l sql.IndexLookup) (float64, boo
 		if !strings.EqualFold(st.Qualifier().Index(), ix.ID()) || len(st.Histogram()) == 0 {
 			continue
 		}
-		h := histogram{ctx: ctx, typ: ix.types(ix.columns)[0].Type, buckets: st.Histogram(), lower: st.LowerBound(), one: len(ix.columns) == 1}
+		h := indexHistogram{ctx: ctx, typ: ix.types(ix.columns)[0].Type, buckets: st.Histogram(), lower: st.LowerBound(), one: len(ix.columns) == 1}
 		if d, ok := s.cardinality(ix.def, 1).(uint64); ok {
 			h.perValue = float64(s.rowCount()) / float64(max(1, d))
 		}
@@ -40,7 +40,7 @@ func (s *tableStats) estimate(ctx *sql.Context, l sql.IndexLookup) (float64, boo
 }
 
 // ofRange returns how many rows are in one range.
-func (s *tableStats) ofRange(h *histogram, ix *Index, r sql.MySQLRange) float64 {
+func (s *tableStats) ofRange(h *indexHistogram, ix *Index, r sql.MySQLRange) float64 {
 	fixed := min(fixedColumns(r), len(ix.columns))
 	if fixed == 0 {
 		return h.between(r[0])
@@ -64,8 +64,8 @@ func (s *tableStats) ofRange(h *histogram, ix *Index, r sql.MySQLRange) float64 
 	return max(1, rows)
 }
 
-// histogram is that of an index's first column.
-type histogram struct {
+// indexHistogram is that of an index's first column.
+type indexHistogram struct {
 	ctx      *sql.Context
 	typ      sql.Type
 	buckets  []sql.HistogramBucket
@@ -77,7 +77,7 @@ type histogram struct {
 
 // from returns the first bucket whose upper bound is not below a value, and with after
 // above it.
-func (h *histogram) from(v any, after bool) int {
+func (h *indexHistogram) from(v any, after bool) int {
 	return sort.Search(len(h.buckets), func(i int) bool {
 		u := h.buckets[i].UpperBound()[0]
 		if u == nil {
@@ -92,7 +92,7 @@ func (h *histogram) from(v any, after bool) int {
 }
 
 // equal returns how many rows have a value.
-func (h *histogram) equal(v any) float64 {
+func (h *indexHistogram) equal(v any) float64 {
 	lo, hi := h.from(v, false), h.from(v, true)
 	if lo == len(h.buckets) {
 		return 1
@@ -118,7 +118,7 @@ func (h *histogram) equal(v any) float64 {
 }
 
 // between returns how many rows are in an interval.
-func (h *histogram) between(r sql.MySQLRangeColumnExpr) float64 {
+func (h *indexHistogram) between(r sql.MySQLRangeColumnExpr) float64 {
 	lo, hi, inOne := 0, len(h.buckets)-1, true
 	before, behind := 0.0, 0.0
 	if k, ok := cutKey(r.LowerBound); ok {
@@ -148,7 +148,7 @@ func (h *histogram) between(r sql.MySQLRangeColumnExpr) float64 {
 }
 
 // part returns which part of a bucket's rows is below a value.
-func (h *histogram) part(i int, v any) float64 {
+func (h *indexHistogram) part(i int, v any) float64 {
 	low := h.lower
 	if i > 0 {
 		low = h.buckets[i-1].UpperBound()

@@ -51,9 +51,8 @@ var schemaReaders = map[string]schemaReader{
 	information_schema.InnoDBTablespacesName:                    innodbTablespaceRows,
 	information_schema.InnoDBBufferPoolStatsName:                innodbBufferPoolRows,
 	information_schema.TriggersTableName:                        triggerRows,
-	// COLUMN_STATISTICS has the histograms of ANALYZE … UPDATE HISTOGRAM; the planner's has
-	// the statistics of indexes, which mysqldump would take for them.
-	information_schema.ColumnStatisticsTableName: func(*sql.Context, *Session, sql.Catalog) ([]sql.Row, error) { return nil, nil },
+	// The planner's has the statistics of indexes, which mysqldump would take for histograms.
+	information_schema.ColumnStatisticsTableName: columnStatisticsRows,
 }
 
 var isolationNames = map[engine.Isolation]string{

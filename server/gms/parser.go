@@ -34,11 +34,22 @@ func (p *parser) ParseSimple(query string) (ast.Statement, error) {
 // grammar lacks, and completes the statement. Returns the text that the statement is of
 // and where the marks are.
 func (p *parser) parse(ctx context.Context, query string, f func(marked string) error, stmt *ast.Statement) (string, edits, error) {
+	if err := noPartitions(ctx, query); err != nil {
+		return query, nil, err
+	}
+	query, err := explainFormats(ctx, query)
+	if err != nil {
+		return query, nil, err
+	}
 	var made edits
-	err := withQuotedNames(served(ctx), rewriteForShare(query), func(q string) error {
+	var file *exchange
+	err = withQuotedNames(served(ctx), rewriteForShare(query), func(q string) (err error) {
 		var marked string
 		query = q
-		marked, made = withMarks(q)
+		if marked, file, err = exchanges(ctx, q); err != nil {
+			return err
+		}
+		marked, made = withMarks(marked)
 		return made.sentError(f(marked))
 	})
 	if err == nil && served(ctx) {
@@ -46,10 +57,11 @@ func (p *parser) parse(ctx context.Context, query string, f func(marked string) 
 			err = p.views(ctx.(*sql.Context), stmt)
 		}
 	}
+	if err == nil && file != nil {
+		err = file.attach(ctx, *stmt)
+	}
 	if err == nil {
 		err = p.after(ctx, query, *stmt, made)
-	} else if served(ctx) && partitioned(query) {
-		err = errNotSupported("PARTITION BY")
 	}
 	return query, made, err
 }
@@ -135,7 +147,11 @@ func (p *parser) ParseOneWithOptions(ctx context.Context, query string,
 
 // after completes a statement of query.
 func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, made edits) error {
-	if err := refusals(ctx, query, stmt); err != nil {
+	if e, ok := stmt.(*ast.Explain); ok && served(ctx) {
+		explainFormat(e)
+		return p.after(ctx, query, e.Statement, made)
+	}
+	if err := refusals(ctx, stmt); err != nil {
 		return err
 	}
 	setNextTransaction(stmt)
@@ -174,7 +190,13 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 			s.limit(sctx, stmt)
 			if s.b.mysql {
 				functionalIndexes(stmt)
+				if err := s.alterClauses(stmt); err != nil {
+					return err
+				}
 				s.notePrecisions(sctx, stmt)
+				if strings.Contains(query, "@@") {
+					namesAsSent(stmt)
+				}
 			}
 			unique = s.uniqueRow
 			if g, ok := stmt.(*ast.ShowGrants); ok && g.For == nil {
@@ -183,16 +205,11 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 			if k, ok := stmt.(*ast.Kill); ok && s.b.mysql {
 				k.Auth = open // see mayKill
 			}
+			if f, ok := stmt.(*ast.Flush); ok && s.b.mysql {
+				f.Type = "" // NO_WRITE_TO_BINLOG: there is none
+			}
 			if r, ok := stmt.(*ast.RevokePrivilege); ok && s.b.mysql && r.Auth.AuthType == ast.AuthType_REVOKE_ALL {
 				r.PrivilegeLevel.TableRoutine = "" // everyLevel
-			}
-			if e, ok := stmt.(*ast.Explain); ok && s.b.mysql {
-				if strings.EqualFold(e.ExplainFormat, "traditional") {
-					e.ExplainFormat = ""
-				}
-				if e.ExplainFormat == "" && e.Analyze {
-					e.ExplainFormat = ast.TreeStr
-				}
 			}
 		}
 	}

@@ -12,15 +12,16 @@ import (
 
 // refusals returns MySQL's error for what the grammar takes and the planner refuses without a
 // number, or forgets.
-func refusals(ctx context.Context, query string, stmt ast.Statement) error {
+func refusals(ctx context.Context, stmt ast.Statement) error {
 	if !served(ctx) {
 		return nil
 	}
 	switch n := stmt.(type) {
-	case *ast.DDL:
-		if partitioned(query) {
-			return errNotSupported("PARTITION BY")
+	case *ast.Prepare:
+		if n != nil && phrase(leading(n.Expr, 2), "load", "data") {
+			return mysql.NewSQLError(1295, "HY000", "This command is not supported in the prepared statement protocol yet")
 		}
+	case *ast.DDL:
 		if err := checkDefinition(stmt); err != nil {
 			return err
 		}
@@ -28,9 +29,6 @@ func refusals(ctx context.Context, query string, stmt ast.Statement) error {
 			return err
 		}
 	case *ast.AlterTable:
-		if partitioned(query) {
-			return errNotSupported("PARTITION BY")
-		}
 		if err := checkDefinition(stmt); err != nil {
 			return err
 		}
@@ -39,9 +37,6 @@ func refusals(ctx context.Context, query string, stmt ast.Statement) error {
 				return err
 			}
 		}
-	}
-	if e, ok := stmt.(*ast.Explain); ok && strings.EqualFold(e.ExplainFormat, "json") {
-		return errNotSupported("EXPLAIN FORMAT=JSON")
 	}
 	return ast.Walk(func(n ast.SQLNode) (bool, error) {
 		switch n := n.(type) {
@@ -136,24 +131,4 @@ func groups(e ast.Expr) bool {
 		return !found, nil
 	}, e)
 	return found
-}
-
-// partitioned reports whether a text is the definition of a table with PARTITION BY.
-func partitioned(query string) bool {
-	w := leading(query, 2)
-	if !phrase(w, "create", "table") && !phrase(w, "alter", "table") || !containsFold(query, "partition") || containsFold(query, "select") {
-		return false
-	}
-	before := ""
-	for at := 0; at < len(query); {
-		word, end := nextWord(query, at)
-		if strings.EqualFold(word, "by") && strings.EqualFold(before, "partition") {
-			return true
-		}
-		if word != "" {
-			before = word
-		}
-		at = end
-	}
-	return false
 }

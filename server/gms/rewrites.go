@@ -22,7 +22,8 @@ const (
 )
 
 // markedWords are the words that the marks stand for.
-var markedWords = strings.NewReplacer(anyMark, "any", someMark, "some", allMark, "all", assignMark, ":=", rollupMark, " with rollup", memberMark, "member of", defaultMark, "default", intervalFunction, "interval")
+var markedWords = strings.NewReplacer(append(momentWords, anyMark, "any", someMark, "some", allMark, "all", assignMark, ":=",
+	rollupMark, " with rollup", memberMark, "member of", defaultMark, "default", intervalFunction, "interval")...)
 
 // unmarked returns a text with the words that the marks stand for, as it was sent.
 func unmarked(query string) string {
@@ -87,7 +88,7 @@ func withMarks(query string) (string, edits) {
 }
 
 // reads are the first words of the statements with DEFAULT(column).
-var reads = map[string]bool{"select": true, "(": true, "with": true, "update": true, "delete": true}
+var reads = map[string]bool{"explain": true, "describe": true, "desc": true, "select": true, "(": true, "with": true, "update": true, "delete": true}
 
 // wordAt is a word, in lower case, or a sign of a text, and where it begins.
 type wordAt struct {
@@ -179,6 +180,8 @@ func (r *marking) token(token string, at int) {
 			r.put(at, r.end, "as select")
 		}
 		r.reading = true
+	case "date", "timestamp":
+		r.moment(at)
 	case "set":
 		r.setting, r.depth = true, 0
 	case "where":
@@ -218,6 +221,13 @@ func unmark(stmt ast.Statement) error {
 		case *ast.UnaryExpr:
 			if n.Operator == ast.TildaStr {
 				return call(invertFunction, n.Expr), true, nil
+			}
+			if e, err := momentLiteral(n); e != nil || err != nil {
+				return e, true, err
+			}
+		case *ast.FuncExpr:
+			if n.Name.EqualString("name_const") {
+				plainMoments(n.Exprs)
 			}
 		case *ast.OrExpr:
 			if e := variableAssignment(n); e != nil {

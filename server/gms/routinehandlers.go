@@ -22,6 +22,9 @@ type condition struct {
 }
 
 func newCondition(ctx *sql.Context, err error) condition {
+	if s, err2 := sessionOf(ctx); err2 == nil {
+		err = s.notFound(err)
+	}
 	e := clientError(sql.CastSQLError(err), ctx.GetCurrentDatabase())
 	return condition{number: e.Num, state: e.State, message: e.Message}
 }

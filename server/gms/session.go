@@ -41,7 +41,9 @@ type Session struct {
 	depth, dml int
 	statement
 	directions directions
-	invisible  map[string]bool // indexes that the statement declares INVISIBLE, by their columns
+	invisible  map[string]bool   // indexes that the statement declares INVISIBLE, by their columns
+	missing    tableName         // the last table that a statement looked for in vain
+	renamed    map[string]string // columns that the ALTER TABLE renames, see alterClauses
 	precisions timePrecisions
 	temps      temporaries
 	prepared   preparedStatements
@@ -75,6 +77,8 @@ type Session struct {
 	attributes map[string]string // of the connection; not changed once the session is known
 	port       string            // of the client's address
 	database   atomic.Pointer[string]
+	running    atomic.Pointer[sql.Node] // the plan of its last statement
+	measures   measures                 // of an EXPLAIN ANALYZE that runs, nil: none
 }
 
 type tableID = engine.TableID
@@ -403,7 +407,7 @@ func (s *Session) ValidateSession(ctx *sql.Context) error {
 		clear(s.upserts)
 		clear(s.rowIDs.m)
 	}
-	s.statement = statement{fresh: true}
+	s.statement, s.missing = statement{fresh: true}, tableName{}
 	s.place(s.locks.stmt)
 	s.command.ok = types.OkResult{}
 	if s.tx != nil {

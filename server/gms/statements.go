@@ -75,11 +75,19 @@ func init() {
 		"explain":               parseDescribe,
 		"alter instance":        parseAlterInstance,
 	}
+	withoutBinlog := func(l *lexer) (ast.Statement, error) {
+		name, _ := l.name()
+		if kind := grammars["flush "+strings.ToLower(name)]; kind != nil {
+			return kind(l)
+		}
+		return nil, nil
+	}
+	grammars["flush local"], grammars["flush no_write_to_binlog"], grammars["flush relay"] = withoutBinlog, withoutBinlog, noFlush
 	for _, name := range []string{
 		"HANDLER", "CREATE AGGREGATE FUNCTION", "CHANGE MASTER", "CHANGE REPLICATION",
 		"START SLAVE", "START REPLICA", "STOP SLAVE", "STOP REPLICA", "START GROUP_REPLICATION", "STOP GROUP_REPLICATION",
 		"RESET MASTER", "RESET SLAVE", "RESET REPLICA", "PURGE BINARY", "PURGE MASTER", "INSTALL", "UNINSTALL", "CLONE",
-		"SHUTDOWN", "RESTART", "CACHE INDEX", "LOAD INDEX", "IMPORT TABLE", "CREATE TABLESPACE", "CREATE UNDO", "ALTER TABLESPACE",
+		"SHUTDOWN", "RESTART", "CACHE INDEX", "LOAD INDEX", "LOAD XML", "IMPORT TABLE", "CREATE TABLESPACE", "CREATE UNDO", "ALTER TABLESPACE",
 		"ALTER UNDO", "DROP TABLESPACE", "DROP UNDO", "CREATE SERVER", "ALTER SERVER", "DROP SERVER", "CREATE LOGFILE",
 		"LOCK INSTANCE", "CREATE RESOURCE", "ALTER RESOURCE", "DROP RESOURCE", "SET RESOURCE",
 	} {
@@ -336,8 +344,11 @@ func tableAdmin(verb string, f func(ctx *sql.Context, s *Session, t tableName) (
 			return nil, nil
 		}
 		tables := l.tableNames()
-		if tables == nil || verb == "analyze" && l.kind != 0 && l.kind != ';' {
-			return nil, nil // of histograms
+		if tables == nil {
+			return nil, nil
+		}
+		if verb == "analyze" && (l.is("update") || l.is("drop")) {
+			return parseHistogram(l, tables)
 		}
 		for l.acceptOne("quick", "fast", "medium", "extended", "changed", "use_frm") != "" || l.accept("for", "upgrade") {
 		}
