@@ -30,6 +30,17 @@ func (e *exactRows) Name() string { return e.table.Name() }
 // Schema implements sql.Table and sql.Node.
 func (e *exactRows) Schema(ctx *sql.Context) sql.Schema { return exactSchema(e.table.Schema(ctx)) }
 
+// Children implements sql.Node.
+func (e *exactRows) Children() []sql.Node { return []sql.Node{e.Node} }
+
+// WithChildren implements sql.Node.
+func (e *exactRows) WithChildren(_ *sql.Context, children ...sql.Node) (sql.Node, error) {
+	if len(children) != 1 {
+		return nil, sql.ErrInvalidChildrenNumber.New(e, len(children), 1)
+	}
+	return &exactRows{children[0], e.table}, nil
+}
+
 // Collation implements sql.Table.
 func (e *exactRows) Collation() sql.CollationID { return e.table.Collation() }
 
@@ -87,7 +98,11 @@ func exactly(ctx *sql.Context, n sql.Node) (sql.Node, error) {
 			columns = append(columns, expression.NewGetFieldWithTable(i, 0, c.Type, c.DatabaseSource, c.Source, c.Name, c.Nullable))
 		}
 		source.Child = plan.NewProject(ctx, columns, source.Child)
-		return plan.NewUpdateJoin(j.UpdateTargets, &source), transform.NewTree, nil
+		targets := map[string]sql.Node{}
+		for name, target := range j.UpdateTargets {
+			targets[name] = exactTable(target)
+		}
+		return plan.NewUpdateJoin(targets, &source), transform.NewTree, nil
 	})
 	if err != nil || joins {
 		return n, err

@@ -151,6 +151,7 @@ type firingIter struct {
 	sql.RowIter
 	f      *firing
 	insert *plan.InsertInto // nil: an UPDATE
+	exact  sql.Schema       // see exactSchema
 	counts int              // the column with AUTO_INCREMENT, -1: none
 	row    int
 }
@@ -187,7 +188,7 @@ func (i *firingIter) update(ctx *sql.Context, old, new sql.Row) error {
 	if err := i.f.fire(ctx, "before", "update", old, new); err != nil {
 		return err
 	}
-	if same, err := old.Equals(ctx, new, i.f.schema); err != nil || !same {
+	if same, err := old.Equals(ctx, new, i.exact); err != nil || !same {
 		return err
 	}
 	return i.f.fire(ctx, "after", "update", old, new)
@@ -199,7 +200,7 @@ func (b *builder) firingRows(ctx *sql.Context, n sql.Node, f *firing, insert *pl
 	if err != nil {
 		return nil, err
 	}
-	i := &firingIter{RowIter: it, f: f, insert: insert, counts: -1}
+	i := &firingIter{RowIter: it, f: f, insert: insert, exact: exactSchema(f.schema), counts: -1}
 	for k, c := range f.schema {
 		if c.AutoIncrement {
 			i.counts = k
@@ -242,17 +243,17 @@ func (s *Session) fireInsert(ctx *sql.Context, n *plan.InsertInto) error {
 
 // update builds an UPDATE.
 func (b *builder) update(ctx *sql.Context, s *Session, n *plan.Update, r sql.Row) (sql.RowIter, error) {
-	if fires, err := s.fireUpdate(ctx, n); err != nil {
-		return nil, err
-	} else if fires != nil {
-		n = fires
-	}
 	child, err := exactly(ctx, n.Child)
 	if err != nil {
 		return nil, err
 	}
 	c := *n
 	c.Child = child
+	if fires, err := s.fireUpdate(ctx, &c); err != nil {
+		return nil, err
+	} else if fires != nil {
+		c = *fires
+	}
 	return b.plain(ctx, s, &c, r)
 }
 
