@@ -156,6 +156,7 @@ const (
 	ObjectVariable  ObjectKind = 6 // SET PERSIST
 	ObjectStats     ObjectKind = 7 // histograms
 	ObjectOther     ObjectKind = 8
+	ObjectFunction  ObjectKind = 9 // stored function
 )
 
 // Object is one such thing.

@@ -15,7 +15,8 @@ type Options struct {
 	// BudgetBytes bounds write sets, locks and sorts of the instance together;
 	// default 512 MiB.
 	BudgetBytes int64
-	// MaxTransactionBytes bounds one write set; default 256 MiB.
+	// MaxTransactionBytes bounds one write set, and twice as much the log records and
+	// copies of pages of its commit; default 256 MiB.
 	MaxTransactionBytes int64
 	// MaxTransactionPages bounds the pages one commit touches; default a quarter of the cache.
 	MaxTransactionPages int
@@ -55,6 +56,7 @@ const (
 	turnCommitsMax      = 256     // commits applied in one turn
 	turnBytesMax        = 8 << 20 // payload bytes after which a turn takes no further commit
 	turnRecordsMax      = 100_000 // records, alike; with one largest commit they must fit below the LAL
+	recordBytes         = 160     // of a record without its payload, with the room that lists of records grow by
 	cachePagesMin       = 64
 	transactionPagesMin = 128 // floor of the default of MaxTransactionPages
 	catalogsKept        = 64  // catalog snapshots of past versions kept in memory

@@ -123,6 +123,22 @@ func (db *DB) TableStats(ctx context.Context, t *TableDef) (TableStats, error) {
 	return s, nil
 }
 
+// EstimateRows returns about how many committed rows of a table are in ranges of an index.
+func (db *DB) EstimateRows(ctx context.Context, t *TableDef, ix *IndexDef, ranges []Range) (uint64, error) {
+	p, _, done := db.newest()
+	defer done()
+	rows := 0.0
+	for _, r := range ranges {
+		at := r.bounds()
+		n, err := ix.tree().Estimate(ctx, t.pager(p), at.lo, at.hi)
+		if err != nil {
+			return 0, err
+		}
+		rows += n
+	}
+	return uint64(rows), nil
+}
+
 // rowCount returns the count in memory, loading it at first.
 func (db *DB) rowCount(ctx context.Context, p *pager, t *TableDef) (uint64, error) {
 	db.stats.mu.Lock()

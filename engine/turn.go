@@ -33,6 +33,7 @@ type turn struct {
 	start       redo.LSN
 	records     []redo.Record
 	touched     int // distinct pages
+	held        int // bytes of its records and of its copies of pages
 	marks       marks
 	wall        int64
 	exempt      bool // bulk work of the engine: caps do not apply
@@ -66,7 +67,7 @@ func (db *writer) newTurn() *turn {
 
 // begin starts the next mini-transaction.
 func (t *turn) begin() {
-	t.start, t.records, t.touched, t.marks = t.next, nil, 0, marks{}
+	t.start, t.records, t.touched, t.held, t.marks = t.next, nil, 0, 0, marks{}
 	t.wall = max(t.prevWall+1, t.db.opts.Clock().UnixMicro())
 	t.exempt, t.madeCatalog = false, nil
 	t.missed = t.missed[:0]
@@ -142,6 +143,7 @@ func (t *turn) Change(id redo.PageID, op redo.Op, payload []byte) error {
 	if c.mtr != t.start {
 		c.mtr = t.start
 		t.touched++
+		t.held += page.Size
 	}
 	if err := t.checkCaps(); err != nil {
 		return err
@@ -153,6 +155,7 @@ func (t *turn) Change(id redo.PageID, op redo.Op, payload []byte) error {
 	t.records = append(t.records, r)
 	t.next++
 	t.bytes += len(payload)
+	t.held += recordBytes + len(payload)
 	return nil
 }
 
@@ -163,6 +166,9 @@ func (t *turn) checkCaps() error {
 	}
 	if t.touched > o.MaxTransactionPages && !t.exempt {
 		return &TransactionTooLargeError{Cap: "max_transaction_pages", Limit: int64(o.MaxTransactionPages)}
+	}
+	if limit := max(2*o.MaxTransactionBytes, turnBytesMax); int64(t.held) > limit && !t.exempt {
+		return &TransactionTooLargeError{Cap: "max_transaction_bytes", Limit: o.MaxTransactionBytes}
 	}
 	return nil
 }

@@ -3,6 +3,8 @@ package engine_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -168,6 +170,47 @@ func TestBudgetsFailTheRequester(t *testing.T) {
 	}
 	locker.Rollback()
 	checkTables(t, db)
+}
+
+// A commit whose log records and pages need more than twice a transaction's limit fails, with
+// nothing logged, also when its rows did not: one row is a record in each of the indexes.
+func TestCommitsAreBounded(t *testing.T) {
+	const limit, rows = 5 << 20, 14_000
+	for indexes, fits := range map[int]bool{0: true, 7: false} {
+		db := openDB(t, engine.Options{MaxTransactionBytes: limit})
+		words := append([]string{"id:pk"}, slices.Repeat([]string{"a:key"}, indexes)...)
+		for i := range words[1:] {
+			words[i+1] = fmt.Sprintf("a%d:key", i)
+		}
+		def := createTable(t, db, "t", words...)
+		w := newWorker(db, def, 1)
+		defer w.s.Close()
+		base := db.MemoryUsed()
+		_, err := w.try(script, engine.TxOptions{}, func(tx *engine.Tx) error {
+			for i := range int64(rows) {
+				if err := tx.Insert(script, def, w.row(slices.Repeat([]int64{i}, len(words))...)); err != nil {
+					t.Fatalf("row %d with %d indexes: %v", i, indexes, err)
+				}
+			}
+			t.Logf("%d indexes: %d bytes of the budget", indexes, db.MemoryUsed()-base)
+			return nil
+		})
+		var large *engine.TransactionTooLargeError
+		if fits && err != nil || !fits && (!errors.As(err, &large) || large.Cap != "max_transaction_bytes") {
+			t.Errorf("%d indexes: %v", indexes, err)
+		}
+		got := 0
+		if _, err := w.try(script, engine.TxOptions{}, func(tx *engine.Tx) error {
+			rows, err := collect(script, tx, def, engine.ScanOptions{})
+			got = len(rows)
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if want := map[bool]int{true: rows}[fits]; got != want || db.MemoryUsed() > base {
+			t.Errorf("%d indexes: %d rows, not %d; %d bytes are still taken", indexes, got, want, db.MemoryUsed()-base)
+		}
+	}
 }
 
 func TestTransactionsAreListed(t *testing.T) {

@@ -31,7 +31,7 @@ const (
 	GossipPGsMax   = 4096     // entries in one Gossip
 	GossipAsksMax  = 64       // entries in one GossipAsk
 	HolesMax       = 64       // ranges in one Ask
-	CopyInFlight   = 1        // segment copies that a node takes part in as receiver
+	CopyPagesMax   = 1024     // pages in one CopyAnswer
 	AppendBatchMax = 4096     // batches in one Append
 	AppendBytesMax = 8 << 20  // encoded bytes of batches in one Append, unless its first batch alone is larger
 )
@@ -283,24 +283,24 @@ type GossipFill struct {
 	Gone bool
 }
 
-// CopySegment asks for a segment's pages above After, as of one LSN.
+// CopySegment asks for a segment's pages above After.
 type CopySegment struct {
 	Header
 	ListEpoch redo.VolumeEpoch
 	PG        redo.PGID
-	At        redo.LSN    // 0 in the first request: the node chooses
 	After     redo.PageID // 0 in the first request
 }
 
-// CopyAnswer has pages of a segment as of At.
+// CopyAnswer has the pages of a segment above After, to the last of Pages, as of
+// Hint.VDL. The next answer may be of a later one.
 type CopyAnswer struct {
 	Header
 	ListEpoch redo.VolumeEpoch
 	PG        redo.PGID
-	At        redo.LSN // the copy is complete to it once the last page has arrived
+	After     redo.PageID // repeats the request's
 	Hint      redo.Hint
 	Pages     []PageImage // ascending by page
-	More      bool
+	More      bool        // ask again above the last of Pages
 }
 
 // PageImage is a page's content after a record.
@@ -334,7 +334,7 @@ const (
 	Fenced  Kind = 2 // the sender is not the writer any more: stop
 	Corrupt Kind = 3 // this copy is damaged: it is repaired from its peers
 	Invalid Kind = 4 // a bug, or a client of another volume
-	Gone    Kind = 5 // below the minimum read point, or collected as garbage
+	Gone    Kind = 5 // below the minimum read point, or collected as garbage; if Refused.Segment, this copy alone lacks it
 	Behind  Kind = 6 // the node lacks the list of the sender's epoch, or the segment: send it
 )
 

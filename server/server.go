@@ -66,6 +66,8 @@ type Options struct {
 	HeartbeatEvery  time.Duration
 	TickEvery       time.Duration // of the redo stream while nothing is written
 
+	SecureFilePriv string // the directory whose files statements may read and write
+
 	TLS                    *certs.Source // offered to clients; nil: none
 	RequireSecureTransport bool
 }

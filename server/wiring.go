@@ -234,7 +234,7 @@ func (i *Instance) serveSQL(db *engine.DB, writer bool) error {
 		sql, err = gms.NewServer(gms.Options{
 			DB: db, InstanceID: i.o.ID, Listener: i.gate, Logger: i.o.Logger, TrustedProxies: i.o.TrustedProxies,
 			MaxConnections: i.o.MaxConnections, StatementMemory: i.o.StatementMemory, ReplicaStatus: i.replicaStatus, Admit: i.admits,
-			TLS: i.o.TLS, RequireSecureTransport: i.o.RequireSecureTransport,
+			SecureFilePriv: i.o.SecureFilePriv, TLS: i.o.TLS, RequireSecureTransport: i.o.RequireSecureTransport,
 		})
 		if err != nil {
 			return fmt.Errorf("start the SQL server: %w", err)

@@ -243,7 +243,7 @@ func runServer(ctx context.Context, cfg *config.Config, id string, log *slog.Log
 		WindowBytes: int(cfg.Server.LogWindow), MaxConnections: cfg.Server.MaxConnections,
 		StatementMemory: int64(cfg.Server.StatementMemory), TrustedProxies: routerSources(cfg),
 		HeartbeatEvery: cfg.Control.InstanceHeartbeat, TickEvery: cfg.Server.VDLInterval,
-		TLS: secure, RequireSecureTransport: cfg.Server.RequireSecureTransport,
+		SecureFilePriv: cfg.Server.SecureFilePriv, TLS: secure, RequireSecureTransport: cfg.Server.RequireSecureTransport,
 	})
 	serveMetrics(ctx, cfg, config.PortMetrics+n, id, log, []gauge{
 		{"writer", "1 on the instance that is the writer.", func() float64 { return number(i.Heartbeat().Role == fleet.RoleWriter) }},

@@ -80,6 +80,8 @@ type Server struct {
 	LogWindow           Bytes         `mapstructure:"log_window"` // shipped, not yet durable
 	ReadLease           time.Duration `mapstructure:"read_lease"`
 	VDLInterval         time.Duration `mapstructure:"vdl_interval"` // idle tick of the redo stream
+	// SecureFilePriv is the directory whose files statements may read and write; empty: none.
+	SecureFilePriv string `mapstructure:"secure_file_priv"`
 	// Files in PEM; all empty: those that the first start makes.
 	TLSCert string `mapstructure:"tls_cert"`
 	TLSKey  string `mapstructure:"tls_key"`

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -189,6 +190,8 @@ func (c *Config) validateSettings(k *check) {
 	size("server.log_window", c.Server.LogWindow, MiB, 16*GiB)
 	between("server.read_lease", c.Server.ReadLease, 10*time.Millisecond, 10*time.Second)
 	between("server.vdl_interval", c.Server.VDLInterval, time.Millisecond, time.Second)
+	dir := c.Server.SecureFilePriv
+	k.that(dir == "" || filepath.IsAbs(dir), "server.secure_file_priv", "%q is not an absolute path", dir)
 	paths := 0
 	for _, path := range []string{c.Server.TLSCert, c.Server.TLSKey, c.Server.TLSCA} {
 		if path != "" {

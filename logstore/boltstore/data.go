@@ -44,6 +44,48 @@ func (s *Store) Write(pg redo.PGID, pages []PageWrite) error {
 	})
 }
 
+// Install begins, or goes on with, filling a segment with pages of a peer; all of it is
+// durable when it returns nil. What was there before is deleted, a damaged file too.
+func (s *Store) Install(i segment.Install) error {
+	if i.Begin {
+		if err := s.Remove(i.PG); err != nil {
+			return err
+		}
+	}
+	g, err := s.seg(i.PG, true)
+	if err != nil {
+		return err
+	}
+	return g.update(func(tx *bolt.Tx) error {
+		if i.Begin {
+			if err := g.setGone(tx, i.Gone); err != nil {
+				return err
+			}
+		}
+		for _, p := range i.Pages {
+			h := head{floor: p.LSN}
+			if err := g.putImage(tx, p.Page, p.LSN, p.Data, &h); err != nil {
+				return err
+			}
+			if err := g.putHead(tx, p.Page, h); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// putImage stores an image of a page and enters it in the page's head.
+func (g *seg) putImage(tx *bolt.Tx, page redo.PageID, lsn redo.LSN, image []byte, h *head) error {
+	k := pageKey(page, lsn)
+	v, codec := appendImage(make([]byte, valueHeaderSize, len(image)+16), image)
+	if err := tx.Bucket(bucketImage).Put(k, g.seal(placeImage, k, v, codec)); err != nil {
+		return err
+	}
+	h.images = append(h.images, lsn)
+	return nil
+}
+
 // putPage stores one page's part of a drain.
 func (g *seg) putPage(tx *bolt.Tx, p *PageWrite, drain uint64) error {
 	h, err := g.head(tx, p.Page)
@@ -60,12 +102,9 @@ func (g *seg) putPage(tx *bolt.Tx, p *PageWrite, drain uint64) error {
 		h.runs = append(h.runs, r)
 	}
 	if p.Image != nil {
-		k := pageKey(p.Page, p.LSN)
-		v, codec := appendImage(make([]byte, valueHeaderSize, len(p.Image)+16), p.Image)
-		if err := tx.Bucket(bucketImage).Put(k, g.seal(placeImage, k, v, codec)); err != nil {
+		if err := g.putImage(tx, p.Page, p.LSN, p.Image, &h); err != nil {
 			return err
 		}
-		h.images = append(h.images, p.LSN)
 	}
 	return g.putHead(tx, p.Page, h)
 }
@@ -263,8 +302,7 @@ func (g *seg) collect(tx *bolt.Tx, ps []pair, bytesMax int) ([]redo.Record, erro
 
 const collectChunk = 1024
 
-// Pages returns the ids of the pages above after that have anything at or below at,
-// ascending, at most limit.
+// Pages implements segment.Store.
 func (s *Store) Pages(pg redo.PGID, after redo.PageID, at redo.LSN, limit int) ([]redo.PageID, error) {
 	g, err := s.seg(pg, false)
 	if g == nil || err != nil {

@@ -266,7 +266,11 @@ func (g *seg) close() error {
 func (g *seg) view(f func(*bolt.Tx) error) error {
 	g.swap.RLock()
 	defer g.swap.RUnlock()
-	return g.guard(func() error { return g.db.View(f) })
+	err := g.guard(func() error { return g.db.View(f) })
+	if errors.Is(err, bolt.ErrDatabaseNotOpen) { // removed meanwhile, to be filled again
+		return ErrClosed
+	}
+	return err
 }
 
 // update runs f in a write transaction.

@@ -183,14 +183,21 @@ func (a *askers) hedgeDelay(id logstore.NodeID) time.Duration {
 	return a.opt.HedgeAfter
 }
 
-// final reports whether no other node would answer better.
+// final reports whether asking again is no use.
 func final(err error) bool {
 	return errors.Is(err, logstore.ErrFenced) || errors.Is(err, logstore.ErrGone)
 }
 
+// elsewhere reports whether another node may answer better: a copy of a segment lacks
+// what was before it was made.
+func elsewhere(err error) bool {
+	var r logstore.Refused
+	return !final(err) || errors.As(err, &r) && r.Segment
+}
+
 // hedged asks the nodes in order until one answers: the next as soon as one refuses,
 // or when the ones asked are slow. Returns the first answer, or the first error that
-// is final, else the last one.
+// no other node can mend; else one that asking again can, if there is one.
 func (a *askers) hedged(ctx context.Context, ids []logstore.NodeID, m logstore.Message) (logstore.Message, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -199,7 +206,10 @@ func (a *askers) hedged(ctx context.Context, ids []logstore.NodeID, m logstore.M
 		err error
 	}
 	results := make(chan result, len(ids))
-	last := fmt.Errorf("no segment to ask: %w", logstore.ErrUnavailable)
+	if len(ids) == 0 {
+		return nil, fmt.Errorf("no segment to ask: %w", logstore.ErrUnavailable)
+	}
+	var failed error
 	asked, open := 0, 0
 	next := func() {
 		id := ids[asked]
@@ -213,7 +223,7 @@ func (a *askers) hedged(ctx context.Context, ids []logstore.NodeID, m logstore.M
 	for {
 		if open == 0 {
 			if asked == len(ids) {
-				return nil, last
+				return nil, failed
 			}
 			next()
 		}
@@ -226,10 +236,12 @@ func (a *askers) hedged(ctx context.Context, ids []logstore.NodeID, m logstore.M
 		select {
 		case r := <-results:
 			open--
-			if r.err == nil || final(r.err) {
+			if r.err == nil || !elsewhere(r.err) {
 				return r.m, r.err
 			}
-			last = r.err
+			if failed == nil || final(failed) {
+				failed = r.err
+			}
 		case <-hedge:
 			next()
 		case <-ctx.Done():

@@ -81,6 +81,10 @@ type cluster struct {
 	pagesPerGroup uint64
 	drain, tick   time.Duration
 	hotFile       int64
+	retain        time.Duration // 0: the default
+	retainBytes   int64         // 0: the default
+
+	damage atomic.Int64 // segments that were found damaged
 
 	mu     sync.Mutex
 	addrs  map[logstore.NodeID]string
@@ -146,7 +150,8 @@ func (c *cluster) start(i int) {
 	} else {
 		n, err := node.Open(node.Options{
 			ID: id(i), Cluster: "test", Dir: dir, Listen: listen, Peers: c.peers, TickEvery: c.tick,
-			HotFileBytes: c.hotFile, DrainEvery: c.drain, Logger: testLogger(c.t),
+			HotFileBytes: c.hotFile, DrainEvery: c.drain, Logger: c.logger(),
+			Retention: c.retain, RetentionBytes: c.retainBytes,
 		})
 		if err != nil {
 			c.t.Fatal(err)
@@ -291,6 +296,28 @@ func (c *cluster) recover(ctx context.Context) (*client.Volume, client.Recovered
 	}
 	c.t.Cleanup(func() { _ = v.Close() })
 	return v, r
+}
+
+// logger shows warnings of a test that fails, and counts damaged segments.
+func (c *cluster) logger() *slog.Logger {
+	return slog.New(counting{testLogger(c.t).Handler(), &c.damage})
+}
+
+type counting struct {
+	slog.Handler
+	n *atomic.Int64
+}
+
+func (h counting) Enabled(context.Context, slog.Level) bool { return true }
+
+func (h counting) Handle(ctx context.Context, r slog.Record) error {
+	if r.Message == "segment is damaged and out of service" {
+		h.n.Add(1)
+	}
+	if !h.Handler.Enabled(ctx, r.Level) {
+		return nil
+	}
+	return h.Handler.Handle(ctx, r)
 }
 
 // testLogger shows warnings of a test that fails.

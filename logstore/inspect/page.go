@@ -136,6 +136,9 @@ func (nothing) Records(redo.PGID, redo.Range, int) ([]redo.Record, bool, error) 
 	return nil, false, nil
 }
 
+// Pages implements segment.Store.
+func (nothing) Pages(redo.PGID, redo.PageID, redo.LSN, int) ([]redo.PageID, error) { return nil, nil }
+
 func imageText(l redo.LSN) string {
 	if l == 0 {
 		return "no image"

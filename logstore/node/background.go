@@ -57,6 +57,12 @@ func (n *Node) backgroundLoop() {
 				return
 			}
 			continue
+		case i := <-n.installs:
+			if err := n.install(i); err != nil && n.ctx.Err() == nil {
+				n.fail(fmt.Errorf("background: %w", err))
+				return
+			}
+			continue
 		case <-n.urgent:
 			urgent = true
 		case <-n.ctx.Done():
@@ -91,14 +97,14 @@ func (n *Node) round(urgent bool) error {
 			return nil
 		}
 	}
-	n.quarantineForks()
+	n.look()
 	if err := n.note(); err != nil {
 		return err
 	}
 	if len(pgs) > 0 {
 		n.release()
 	}
-	if now := time.Now(); now.Sub(n.bg.collected) >= collectEvery {
+	if now := time.Now(); now.Sub(n.bg.collected) >= min(collectEvery, n.opt.Retention) {
 		n.bg.collected = now
 		if err := n.collect(pgs, now); err != nil {
 			return err
@@ -190,22 +196,37 @@ func (n *Node) storeFailed(pg redo.PGID, err error) error {
 	return nil
 }
 
-// quarantineForks takes a segment out of service that was given two different records
-// for one LSN: like a damaged file, it must not pin the hot log.
-func (n *Node) quarantineForks() {
+// look takes segments out of service that the Host says are spoilt, since like a damaged
+// file they must not pin the hot log, and reports those that are whole again.
+func (n *Node) look() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.host == nil {
 		return
 	}
+	for _, pg := range n.host.Spoiled() {
+		n.quarantine(pg, errSpoiled)
+	}
 	for _, g := range n.host.Health().Segments {
-		if g.Damaged && !n.out[g.PG] {
-			n.quarantine(g.PG, errFork)
+		if n.out[g.PG] && !g.Damaged {
+			delete(n.out, g.PG)
+			n.opt.Logger.Info("segment is whole again", "node", n.opt.ID, "pg", g.PG, "scl", g.SCL)
 		}
 	}
 }
 
-var errFork = errors.New("node: the segment has two records for one LSN, or was damaged before the restart")
+var errSpoiled = errors.New("node: the segment has two records for one LSN, or no peer has the log any more that it lacks")
+
+// install puts a part of a segment's copy into the store.
+func (n *Node) install(i segment.Install) error {
+	if err := n.store.Install(i); err != nil {
+		return n.storeFailed(i.PG, err)
+	}
+	n.mu.Lock()
+	n.host.Installed(i)
+	n.mu.Unlock()
+	return nil
+}
 
 // note makes quarantines durable: a file that begins with a snapshot of them. Whoever
 // appends may be about to do the same, or wait for room: then it is for the next round.
@@ -256,9 +277,7 @@ func (n *Node) collect(pgs []redo.PGID, now time.Time) error {
 		n.mu.Lock()
 		plan := n.host.Garbage(pg)
 		n.mu.Unlock()
-		if !full {
-			plan = n.retained(pg, plan, now)
-		}
+		plan = n.retained(pg, plan, now, full)
 		if plan.ReadFloor == 0 {
 			continue
 		}
@@ -277,14 +296,24 @@ func (n *Node) collect(pgs []redo.PGID, now time.Time) error {
 	return nil
 }
 
-// retained returns the plan of a retention time ago. The clock only keeps garbage
-// longer here; what may be garbage is for the Host to say.
-func (n *Node) retained(pg redo.PGID, plan segment.GarbagePlan, now time.Time) segment.GarbagePlan {
+// retained returns the plan of a retention time ago; if full, today's, with all of the
+// log that was garbage a retention time ago but for a member that lacks it: that one will
+// copy the segment. The clock only keeps garbage longer here; what may be garbage is for
+// the Host to say.
+func (n *Node) retained(pg redo.PGID, plan segment.GarbagePlan, now time.Time, full bool) segment.GarbagePlan {
 	q := append(n.bg.floors[pg], floorAt{now, plan})
 	for len(q) > 1 && now.Sub(q[1].when) >= n.opt.Retention {
 		q = q[1:]
 	}
 	n.bg.floors[pg] = q
+	if full {
+		for _, f := range q {
+			if now.Sub(f.when) >= n.opt.Retention {
+				plan.LogFloor = max(plan.LogFloor, f.plan.ReadFloor)
+			}
+		}
+		return plan
+	}
 	if now.Sub(q[0].when) < n.opt.Retention {
 		return segment.GarbagePlan{PG: pg}
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"sextant/internal/page"
 	"sextant/logstore"
 	"sextant/logstore/boltstore"
 	"sextant/logstore/hotlog"
@@ -93,6 +94,12 @@ func (n *Node) drive() error {
 		n.mu.Unlock()
 		n.deliver(r.Send)
 		n.serve(r.Serve)
+		for _, i := range r.Install {
+			select {
+			case n.installs <- i:
+			case <-n.ctx.Done():
+			}
+		}
 		if len(r.Persist) == 0 {
 			return nil
 		}
@@ -176,6 +183,9 @@ func (n *Node) rotateNow(room int64) error {
 		n.mu.Unlock()
 		return err
 	}
+	n.mu.Lock()
+	n.host.Noted()
+	n.mu.Unlock()
 	n.rotated()
 	return nil
 }
@@ -226,6 +236,11 @@ func (n *Node) serve(ss []segment.Serve) {
 	for _, s := range ss {
 		n.spawn(func() {
 			m := n.runServe(s.Run, logstore.Header{Volume: n.volume, Timeline: n.line})
+			if a, ok := m.(logstore.CopyAnswer); ok {
+				for _, p := range a.Pages {
+					page.Seal(p.Data, page.Address{Volume: a.Volume, Timeline: a.Timeline, PG: a.PG, Page: p.Page})
+				}
+			}
 			n.deliver([]logstore.Envelope{{Peer: s.Peer, ID: s.ID, Msg: m}})
 		})
 	}
@@ -249,6 +264,7 @@ func (n *Node) runServe(run func(segment.Store) (logstore.Message, error), h log
 	switch {
 	case errors.Is(err, boltstore.ErrCollected):
 		r.Kind = logstore.Gone
+	case errors.Is(err, segment.ErrSpoiled): // asked of another node, it is answered
 	case errors.As(err, &damage):
 		r.Kind, r.Segment, r.PG = logstore.Corrupt, true, damage.PG
 		n.mu.Lock()

@@ -23,6 +23,7 @@ const (
 	hotFileBytesMin = 1 << 20
 
 	inputBytesMax   = logstore.AppendBytesMax // read from one connection before it is stored
+	installsMax     = 16                      // parts of copies that wait for the background
 	serveMax        = 64                      // answers being read from the store at once
 	peerQueueMax    = 64                      // messages waiting for one peer; more are dropped, gossip repeats
 	tellTimeout     = 5 * time.Second
@@ -34,7 +35,7 @@ const (
 	hotFilesUrgent  = 2                // a drain starts at once when fewer files are left
 	drainDuty       = 4                // while writers are busy a drain rests this many times as long as it worked
 	drainRestMax    = time.Second      // at a time
-	collectEvery    = 10 * time.Second // between two steps of garbage collection of a segment
+	collectEvery    = 10 * time.Second // between two steps of garbage collection of a segment; Retention if that is less
 	collectPages    = 512              // in one step
 	compactEvery    = 10 * time.Minute // between two looks at a segment's free space
 	pageCountsMax   = 1 << 20          // pages whose records since their last image are counted

@@ -266,6 +266,17 @@ func sealed(m logstore.ReadPage, run func(segment.Store) (logstore.Message, erro
 	}
 }
 
+// unsealed verifies the pages of a copy and takes address and checksum out of them.
+func unsealed(a logstore.CopyAnswer) error {
+	for _, p := range a.Pages {
+		if err := page.Verify(p.Data, page.Address{Volume: a.Volume, Timeline: a.Timeline, PG: a.PG, Page: p.Page}); err != nil {
+			return fmt.Errorf("page %d of a copy of group %d: %w", p.Page, a.PG, err)
+		}
+		page.Unseal(p.Data)
+	}
+	return nil
+}
+
 func (n *Node) askHost(ctx context.Context, m logstore.Message) (logstore.Message, error) {
 	name := logstore.NodeID(fmt.Sprintf("#%d", n.conns.number()))
 	answer := make(chan logstore.Message, 1)
@@ -300,6 +311,11 @@ func (s *rpcServer) Tell(_ context.Context, p *wirepb.Message) (*wirepb.Told, er
 	s.n.mu.Unlock()
 	if !has {
 		return &wirepb.Told{}, nil // gossip about a volume that this node has nothing of
+	}
+	if a, ok := m.(logstore.CopyAnswer); ok {
+		if err := unsealed(a); err != nil {
+			return nil, status.Error(codes.DataLoss, err.Error())
+		}
 	}
 	if err := s.n.step([]segment.Input{{Peer: logstore.NodeID(p.GetFrom()), Msg: m}}); err != nil {
 		return nil, status.Error(codes.Unavailable, err.Error())

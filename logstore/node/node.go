@@ -17,9 +17,9 @@
 //
 // # What is kept
 //
-// Log is kept as long as a member of the group lacks it, also above RetentionBytes:
-// while a member is away, the others' files grow without bound. There is no copying of
-// whole segments yet, by which it could come back without that log.
+// Log is kept as long as a member of the group lacks it and the files are below
+// RetentionBytes; above, for Retention. A member that comes back after that copies the
+// segments whole.
 //
 // Start with Open. Sources: SIGMOD 2017 §3.3.
 package node
@@ -96,13 +96,15 @@ type Node struct {
 	urgent  chan struct{} // signalled when the hot log fills up
 	spare   chan struct{} // signalled when a file of the hot log was taken
 
+	installs chan segment.Install // for the background: nothing else writes a segment meanwhile
+
 	mu      sync.Mutex // of the fields below
 	host    *segment.Host
 	store   *boltstore.Store
 	volume  redo.VolumeID
 	line    redo.TimelineID
 	waiting map[logstore.NodeID]func(logstore.Envelope) // who gets what is sent to that peer
-	out     map[redo.PGID]bool                          // quarantined by this process
+	out     map[redo.PGID]bool                          // out of service, and not said to be whole again
 	unnoted bool                                        // a quarantine that no snapshot in the hot log says
 
 	serving chan struct{} // a slot per answer that is being read from the store
@@ -125,7 +127,7 @@ func Open(o Options) (*Node, error) {
 	n := &Node{
 		opt: o, room: make(chan struct{}, 1), urgent: make(chan struct{}, 1), spare: make(chan struct{}, 1),
 		serving: make(chan struct{}, serveMax), waiting: map[logstore.NodeID]func(logstore.Envelope){},
-		out: map[redo.PGID]bool{},
+		out: map[redo.PGID]bool{}, installs: make(chan segment.Install, installsMax),
 	}
 	n.ctx, n.stop = context.WithCancelCause(context.Background())
 	n.bg.init()
@@ -176,7 +178,7 @@ func (n *Node) begin() error {
 			}
 		}
 	}
-	n.quarantineForks()
+	n.look()
 	if err := n.rotateNow(0); err != nil {
 		return err
 	}
@@ -239,7 +241,7 @@ func (n *Node) replayFrame(f hotlog.Frame, expect *[]redo.PGID) error {
 // newHost makes the Host of the one volume that this node stores.
 func (n *Node) newHost(v redo.VolumeID, line redo.TimelineID) {
 	n.volume, n.line = v, line
-	n.host = segment.New(segment.Options{Node: n.opt.ID, Store: n.id.Store, Volume: v, Timeline: line})
+	n.host = segment.New(segment.Options{Node: n.opt.ID, Store: n.id.Store, Volume: v, Timeline: line, Apply: page.Apply})
 }
 
 // openStore opens the segments' files. Damaged ones, and those of expect that are
@@ -265,12 +267,16 @@ func (n *Node) openStore(expect []redo.PGID) error {
 	for pg, err := range damaged {
 		n.quarantine(pg, err)
 	}
+	for _, g := range n.host.Health().Segments {
+		n.out[g.PG] = g.Damaged
+	}
 	return nil
 }
 
 // quarantine takes a damaged segment out of service: it answers nothing and counts
-// in no quorum. Its file stays as it is. Its records leave memory: until a snapshot
-// that says so is in the hot log, release gives nothing back. mu is held while serving.
+// in no quorum until it has been copied from a peer. Its records leave memory: until a
+// snapshot that says so is in the hot log, release gives nothing back, and nothing is
+// copied. mu is held while serving.
 func (n *Node) quarantine(pg redo.PGID, err error) {
 	n.opt.Logger.Error("segment is damaged and out of service", "node", n.opt.ID, "pg", pg, "error", err)
 	n.host.Quarantine(pg)
@@ -383,6 +389,9 @@ func (n *Node) Status() Status {
 		if g.Damaged {
 			s.Detail = fmt.Sprintf("segment of group %d is damaged", g.PG)
 		}
+	}
+	if pg, from, pages, ok := n.host.Copying(); ok {
+		s.Detail = fmt.Sprintf("segment of group %d is damaged: %d pages copied from %s", pg, pages, from)
 	}
 	return s
 }

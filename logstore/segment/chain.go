@@ -3,6 +3,7 @@ package segment
 import (
 	"cmp"
 	"slices"
+	"sync/atomic"
 
 	"sextant/internal/redo"
 	"sextant/logstore"
@@ -11,11 +12,16 @@ import (
 // chain is one segment: what it holds of its group's log and what of that is in memory.
 //
 // Invariant: every record above the hint, hidden ones included, is in memory.
+// Invariant: barrier > 0 only after damage; a segment that is damaged or has not
+// reached its barrier counts in no quorum.
 type chain struct {
 	logstore.GroupStart // Start: the highest start point of the list's epoch
 	hint                redo.Hint
 	runs                runs
-	damaged             bool
+	damaged             bool         // nothing of it can be relied on
+	barrier             redo.LSN     // it had stored records up to here when it was damaged; 0: has them all again
+	readFrom            redo.LSN     // it was copied: older versions and log are elsewhere only
+	sound               *atomic.Bool // false once it is damaged, for answers that are being read from the Store
 
 	// log has the records that the Store does not hold, in the order in which they
 	// were stored; bytes is their payload, last the highest LSN in it.
@@ -27,6 +33,7 @@ type chain struct {
 	indexed int
 
 	gossip gossiping
+	repair repair
 }
 
 // entry is a record in memory.
@@ -35,11 +42,21 @@ type entry struct {
 	frame uint64 // index of the frame that has it
 }
 
-func (c *chain) scl() redo.LSN { return c.runs.scl() }
+func (c *chain) scl() redo.LSN {
+	if c.damaged {
+		return 0
+	}
+	return c.runs.scl()
+}
 
 // tail is the highest LSN contiguous from a start point of the list's epoch.
 // Lower start points than the highest cannot reach further: they are on the same chain.
-func (c *chain) tail() redo.LSN { return c.runs.from(c.Start) }
+func (c *chain) tail() redo.LSN {
+	if c.damaged {
+		return 0
+	}
+	return c.runs.from(c.Start)
+}
 
 func (c *chain) ack() logstore.SegmentAck {
 	return logstore.SegmentAck{PG: c.PG, Membership: c.Membership, Tail: c.tail(), SCL: c.scl()}
@@ -48,7 +65,7 @@ func (c *chain) ack() logstore.SegmentAck {
 func (c *chain) state() logstore.SegmentState {
 	return logstore.SegmentState{
 		PG: c.PG, Membership: c.Membership, Hint: c.hint, Tail: c.tail(), Start: c.Start,
-		SCL: c.scl(), Last: c.last, Damaged: c.damaged,
+		SCL: c.scl(), Last: c.last, Damaged: !c.whole(),
 	}
 }
 
@@ -62,7 +79,7 @@ func (c *chain) insert(r *redo.Record, frame uint64, annulled redo.Ranges) {
 	case addedKnown:
 		return
 	case addedFork:
-		c.damaged = true
+		c.spoil()
 		return
 	}
 	c.log = append(c.log, entry{*r, frame})
@@ -82,7 +99,7 @@ func (c *chain) relist(annulled redo.Ranges, start redo.LSN) {
 	for i := range c.log {
 		if r := &c.log[i]; r.LSN > c.hint.VDL && !hidden(annulled, r.LSN) {
 			if c.runs.add(r.PrevPG, r.LSN) == addedFork {
-				c.damaged = true
+				c.spoil()
 			}
 		}
 	}

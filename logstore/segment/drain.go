@@ -103,10 +103,22 @@ func (h *Host) Garbage(pg redo.PGID) GarbagePlan {
 
 // Quarantine marks a segment as damaged: from now on it answers nothing and counts
 // in no quorum. The next Snapshot says so; until then the driver finds the damage
-// again after a restart.
+// again after a restart. Once that is synced (Noted) the segment is copied from a peer.
 func (h *Host) Quarantine(pg redo.PGID) {
 	if c := h.chain(pg); c != nil {
-		c.damaged = true
+		c.spoil()
+		c.repair = repair{quarantined: true}
 		c.keep(func(*entry) bool { return false })
 	}
+}
+
+// Spoiled returns the segments that must be quarantined: they were given two records
+// for one LSN, or lack log that no peer has any more.
+func (h *Host) Spoiled() (pgs []redo.PGID) {
+	for _, c := range h.order {
+		if c.damaged && !c.repair.quarantined {
+			pgs = append(pgs, c.PG)
+		}
+	}
+	return pgs
 }

@@ -10,7 +10,9 @@ import (
 
 // bodyVersion is the first byte of the body of every frame but batches, which have
 // their own. Integers are uvarints, booleans bytes, lists have their length first.
-const bodyVersion = 1
+//
+// Version 2 added barrier and read floor to each segment of a snapshot.
+const bodyVersion = 2
 
 type encoder struct{ b []byte }
 
@@ -52,8 +54,9 @@ func (e *encoder) start(g *logstore.GroupStart) {
 // decoder reads what encoder wrote; once something is missing, bad is true and
 // everything is zero.
 type decoder struct {
-	b   []byte
-	bad bool
+	b       []byte
+	bad     bool
+	version byte
 }
 
 func (d *decoder) get() uint64 {
@@ -115,10 +118,10 @@ func open(body []byte) (*decoder, error) {
 	if len(body) == 0 {
 		return nil, fmt.Errorf("segment: empty frame body: %w", redo.ErrCorrupt)
 	}
-	if body[0] != bodyVersion {
+	if body[0] == 0 || body[0] > bodyVersion {
 		return nil, fmt.Errorf("segment: frame body version %d: %w", body[0], redo.ErrVersion)
 	}
-	return &decoder{b: body[1:]}, nil
+	return &decoder{b: body[1:], version: body[0]}, nil
 }
 
 // done returns an error unless everything was read and was whole.
@@ -211,6 +214,8 @@ func (h *Host) Snapshot() []byte {
 		for _, r := range c.runs {
 			e.put(uint64(r.after), uint64(r.through))
 		}
+		e.put(uint64(c.barrier), uint64(c.readFrom))
+		c.repair.noting = c.damaged && c.repair.quarantined
 	}
 	return e.b
 }
@@ -234,6 +239,9 @@ func (h *Host) restore(body []byte) error {
 		for range d.count() {
 			c.runs = append(c.runs, run{d.lsn(), d.lsn()})
 		}
+		if d.version > 1 {
+			c.barrier, c.readFrom = d.lsn(), d.lsn()
+		}
 		s.order = append(s.order, c)
 	}
 	if err := d.done(); err != nil {
@@ -249,7 +257,12 @@ func (h *Host) restore(body []byte) error {
 		if to == nil {
 			to = h.create(c.GroupStart)
 		}
-		to.GroupStart, to.hint, to.runs, to.damaged = c.GroupStart, c.hint, c.runs, c.damaged
+		to.GroupStart, to.hint, to.runs, to.damaged = c.GroupStart, c.hint, c.runs, false
+		to.barrier, to.readFrom, to.repair, to.sound = c.barrier, c.readFrom, repair{}, sound()
+		if c.damaged {
+			h.Quarantine(c.PG) // its records before are not relied on
+			to.repair.noted = true
+		}
 	}
 	h.purge()
 	return nil

@@ -34,6 +34,7 @@ type told struct {
 	mine   redo.LSN // SCL that it was told
 	known  bool     // it was told, under this list
 	theirs redo.LSN // SCL that it told
+	gone   redo.LSN // the segment's SCL + 1 when it said that it has collected what follows
 }
 
 // meet makes a node a gossip peer.
@@ -73,7 +74,7 @@ func (h *Host) Tick() {
 		g := logstore.Gossip{Header: h.head(), ListEpoch: h.list.Epoch}
 		for _, c := range h.order {
 			t := c.with(h.peers, i)
-			if t == nil || c.damaged || len(g.SCLs) == logstore.GossipPGsMax {
+			if t == nil || len(g.SCLs) == logstore.GossipPGsMax {
 				continue
 			}
 			again := h.ticks%gossipAllTicks == 0 || h.ticks%gossipLackTicks == 0 && c.lacks()
@@ -86,6 +87,7 @@ func (h *Host) Tick() {
 			h.send(Input{Peer: h.peers[i].id}, g)
 		}
 	}
+	h.tickCopy()
 	for _, c := range h.order {
 		c.gossip.before, c.gossip.eager = c.scl(), false
 		if c.gossip.asked != 0 && h.ticks-c.gossip.asked >= gossipAskTicks {
@@ -129,7 +131,7 @@ func (h *Host) gossiped(in Input, m logstore.Gossip) {
 	ask := logstore.GossipAsk{Header: h.head(), ListEpoch: h.list.Epoch}
 	for _, s := range m.SCLs {
 		c := h.chain(s.PG)
-		if c == nil || c.damaged {
+		if c == nil {
 			continue
 		}
 		t := c.with(h.peers, i)
@@ -137,6 +139,9 @@ func (h *Host) gossiped(in Input, m logstore.Gossip) {
 			continue
 		}
 		t.theirs = s.LSN
+		if c.damaged {
+			continue
+		}
 		switch scl := c.scl(); {
 		case s.LSN < scl:
 			offer.SCLs = append(offer.SCLs, logstore.PGLSN{PG: s.PG, LSN: scl})
@@ -192,9 +197,9 @@ func (h *Host) asked(in Input, m logstore.GossipAsk) {
 			h.send(Input{Peer: in.Peer}, fill)
 			continue
 		}
-		h.out.Serve = append(h.out.Serve, Serve{Peer: in.Peer, PG: a.PG, Run: func(s Store) (logstore.Message, error) {
+		h.out.Serve = append(h.out.Serve, Serve{Peer: in.Peer, PG: a.PG, Run: c.guard(func(s Store) (logstore.Message, error) {
 			return fillFrom(s, fill, rest)
-		}})
+		})})
 	}
 }
 
@@ -229,6 +234,7 @@ func (h *Host) judgeFill(in Input, m logstore.GossipFill) {
 	}
 	if len(b.Records) == 0 {
 		c.gossip.asked = 0
+		h.goneAt(in, m)
 		return
 	}
 	h.persist(in, FrameFill, redo.AppendBatch(nil, b), b)
@@ -238,11 +244,22 @@ func (h *Host) judgeFill(in Input, m logstore.GossipFill) {
 // like any others, now that they are synced.
 func (h *Host) applyFill(b *redo.Batch, frame uint64) {
 	c := h.chain(b.PG)
+	if c.damaged {
+		return
+	}
 	before := c.scl()
 	for i := range b.Records {
 		c.insert(&b.Records[i], frame, h.list.Ranges)
 	}
-	if c.scl() != before && !slices.Contains(h.acks, c) {
+	if c.scl() != before {
+		h.tell(c)
+	}
+	h.settle(c)
+}
+
+// tell says with the next Ack how far the segment is.
+func (h *Host) tell(c *chain) {
+	if !slices.Contains(h.acks, c) {
 		h.acks = append(h.acks, c)
 	}
 }
@@ -250,9 +267,10 @@ func (h *Host) applyFill(b *redo.Batch, frame uint64) {
 // filled asks the same peer for the rest.
 func (h *Host) filled(in Input, m logstore.GossipFill) {
 	c, i := h.chain(m.PG), h.peerIndex(in.Peer)
-	if c == nil || i < 0 {
+	if c == nil || i < 0 || c.damaged {
 		return
 	}
+	h.goneAt(in, m)
 	c.gossip.asked, c.gossip.before, c.gossip.eager = 0, c.scl(), false
 	if t := c.with(h.peers, i); t != nil && t.theirs > c.scl() && !m.Gone {
 		if a, ok := h.lack(c, t.theirs); ok {

@@ -45,8 +45,9 @@ type Host struct {
 	out  Ready
 	acks []*chain // whose SCL has changed since the last Ack
 
-	ticks uint64
-	peers []peer
+	ticks    uint64
+	installs uint64 // handed out
+	peers    []peer
 }
 
 // judged is what decides whether a frame may follow the ones before it.
@@ -73,6 +74,9 @@ func New(o Options) *Host {
 	if o.ImageBytes == 0 {
 		o.ImageBytes = 16 << 10
 	}
+	if o.CopyPages == 0 {
+		o.CopyPages = logstore.CopyPagesMax
+	}
 	return &Host{o: o, chains: map[redo.PGID]*chain{}, relisting: none}
 }
 
@@ -92,7 +96,7 @@ func (h *Host) chain(pg redo.PGID) *chain { return h.chains[pg] }
 
 // create adds an empty segment.
 func (h *Host) create(g logstore.GroupStart) *chain {
-	c := &chain{GroupStart: g}
+	c := &chain{GroupStart: g, sound: sound()}
 	h.chains[g.PG] = c
 	i, _ := slices.BinarySearchFunc(h.order, g.PG, func(c *chain, pg redo.PGID) int { return cmp.Compare(c.PG, pg) })
 	h.order = slices.Insert(h.order, i, c)
@@ -129,6 +133,7 @@ func (h *Host) Queued() int { return len(h.control) + len(h.queue) }
 func (h *Host) Ready() Ready {
 	if len(h.flying) == 0 {
 		h.next = judged{fence: h.fence, holder: h.holder, list: h.list.Epoch}
+		h.finishCopies()
 		bytes := 0
 		for len(h.control)+len(h.queue) > 0 && bytes < readyBytesMax {
 			from := &h.queue
@@ -179,9 +184,14 @@ func (h *Host) judge(in Input) {
 		h.asked(in, m)
 	case logstore.HealthAsk:
 		h.send(in, h.Health())
+	case logstore.CopySegment:
+		h.copyAsked(in, m)
+	case logstore.CopyAnswer:
+		h.copyArrived(in, m)
 	case logstore.ReadPage, logstore.ReadLog:
 		h.refuse(in, logstore.Invalid, "reads are not queued")
 	case logstore.Refused: // of gossip: it is repeated when its time comes
+		h.copyRefused(in, m)
 	default:
 		h.refuse(in, logstore.Invalid, "not a request to a storage node")
 	}
@@ -231,6 +241,8 @@ func (h *Host) judgeCreate(in Input, m logstore.CreateSegment) {
 	switch kind, text := h.epochKind(m.Epoch); {
 	case kind != 0:
 		h.refuse(in, kind, text)
+	case h.hasAll([]logstore.GroupStart{m.GroupStart}) && !h.chain(m.PG).whole():
+		h.refuseSegment(in, logstore.Corrupt, m.PG, "the segment is damaged")
 	case h.hasAll([]logstore.GroupStart{m.GroupStart}):
 		h.send(in, logstore.SegmentCreated{Header: h.head(), Store: h.o.Store, Ack: h.chain(m.PG).ack()})
 	default:
@@ -352,6 +364,10 @@ func (h *Host) apply(o *op) {
 		h.applyBatch(o.batch, o.index)
 	case FrameFill:
 		h.applyFill(o.batch, o.index)
+	case FrameCopied:
+		if m := o.in.Msg.(copied); h.chain(m.PG).repair.done {
+			h.applyCopied(m)
+		}
 	}
 }
 
@@ -398,7 +414,10 @@ func (h *Host) applyList(m logstore.PutList) {
 	for i := range m.Groups {
 		h.applyStart(m.Groups[i])
 		if higher {
-			h.chain(m.Groups[i].PG).Start = m.Groups[i].Start
+			c := h.chain(m.Groups[i].PG)
+			c.Start = m.Groups[i].Start
+			c.barrier = min(c.barrier, c.Start) // what it had above is annulled
+			h.settle(c)
 		}
 	}
 }
@@ -421,6 +440,9 @@ func (h *Host) applyStart(g logstore.GroupStart) {
 func (h *Host) applyBatch(b *redo.Batch, frame uint64) {
 	c := h.chain(b.PG)
 	for i := range b.Records {
+		if c.damaged {
+			break
+		}
 		c.insert(&b.Records[i], frame, h.list.Ranges)
 	}
 	c.Start = max(c.Start, b.Start)
@@ -431,6 +453,7 @@ func (h *Host) applyBatch(b *redo.Batch, frame uint64) {
 	if b.Opened && !h.opened {
 		h.becomeOpened()
 	}
+	h.settle(c)
 }
 
 // becomeOpened notes that the list's epoch has opened: no recovery will adopt an
@@ -470,7 +493,7 @@ func (h *Host) fenceAnswer() logstore.FenceAnswer {
 func (h *Host) listAnswer(gs []logstore.GroupStart) logstore.ListAnswer {
 	a := logstore.ListAnswer{Header: h.head(), Store: h.o.Store}
 	for i := range gs {
-		if c := h.chain(gs[i].PG); !c.damaged {
+		if c := h.chain(gs[i].PG); c.whole() {
 			a.Segments = append(a.Segments, c.ack())
 		}
 	}
@@ -481,7 +504,7 @@ func (h *Host) listAnswer(gs []logstore.GroupStart) logstore.ListAnswer {
 func (h *Host) ack(m logstore.Append) logstore.Ack {
 	a := logstore.Ack{Header: h.head(), Store: h.o.Store, Seq: m.Seq}
 	add := func(c *chain) {
-		if c == nil || c.damaged {
+		if c == nil || !c.whole() {
 			return
 		}
 		if !slices.ContainsFunc(a.Segments, func(s logstore.SegmentAck) bool { return s.PG == c.PG }) {

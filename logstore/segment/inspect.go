@@ -14,7 +14,7 @@ import (
 func (k FrameKind) String() string {
 	names := [...]string{
 		FrameSnapshot: "snapshot", FrameFence: "fence", FrameList: "list", FrameBatch: "batch", FrameFill: "fill",
-		FrameCreate: "create", FrameEmpty: "empty",
+		FrameCreate: "create", FrameEmpty: "empty", FrameCopied: "copied",
 	}
 	if int(k) < len(names) && names[k] != "" {
 		return names[k]
@@ -23,7 +23,8 @@ func (k FrameKind) String() string {
 }
 
 // Decode returns what the body of a frame says: a logstore.Fence, PutList or
-// CreateSegment, a *redo.Batch, or nil for an empty frame. Snapshots are for
+// CreateSegment, a *redo.Batch, a logstore.SegmentState of a copy, or nil for an empty
+// frame. Snapshots are for
 // Host.Replay. Errors are those of Replay.
 func Decode(kind FrameKind, body []byte) (any, error) {
 	switch kind {
@@ -35,6 +36,9 @@ func Decode(kind FrameKind, body []byte) (any, error) {
 		return decodeCreate(body)
 	case FrameBatch, FrameFill:
 		return redo.DecodeBatch(body)
+	case FrameCopied:
+		m, err := decodeCopied(body)
+		return logstore.SegmentState{PG: m.PG, Hint: m.Hint, SCL: m.Hint.PGLast}, err
 	case FrameEmpty:
 		return nil, nil
 	default:

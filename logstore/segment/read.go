@@ -19,7 +19,7 @@ import (
 // Source: SIGMOD 2017 §4.2.3. Deviation: the paper asks for an SCL above the read
 // point, which would block an idle group for ever.
 func (h *Host) ReadPage(m logstore.ReadPage, apply Apply) (func(Store) (logstore.Message, error), *logstore.Refused) {
-	c, no := h.readable(m, m.PG, m.Reader, redo.Range{After: 0, Through: m.At}, m.Need)
+	c, no := h.readable(m, m.PG, m.Reader, redo.Range{After: m.At, Through: m.At}, m.Need)
 	if no == nil && m.At < h.minReadPoint {
 		no = h.no(m, logstore.Gone, fmt.Sprintf("read at %d, minimum read point is %d", m.At, h.minReadPoint))
 	}
@@ -34,7 +34,7 @@ func (h *Host) ReadPage(m logstore.ReadPage, apply Apply) (func(Store) (logstore
 		memory[i] = c.ofPage(p, m.At, h.list.Ranges)
 	}
 	answer := logstore.PageAnswer{Header: h.head(), SCL: c.scl()}
-	return func(s Store) (logstore.Message, error) {
+	return c.guard(func(s Store) (logstore.Message, error) {
 		for i, p := range m.Pages {
 			b, err := Build(s, m.PG, p, m.At, memory[i], apply)
 			if err != nil {
@@ -43,23 +43,29 @@ func (h *Host) ReadPage(m logstore.ReadPage, apply Apply) (func(Store) (logstore
 			answer.Pages = append(answer.Pages, b)
 		}
 		return answer, nil
-	}, nil
+	}), nil
 }
 
 // Build returns a page as of at: the Store's newest image at or below it and every
 // record since, those given (in LSN order) and those in the Store. It returns nil if
 // there is nothing. The result is the caller's.
 func Build(s Store, pg redo.PGID, p redo.PageID, at redo.LSN, memory []redo.Record, apply Apply) ([]byte, error) {
+	b, _, err := build(s, pg, p, at, memory, apply)
+	return b, err
+}
+
+// build is Build, with the LSN of the last record in the page.
+func build(s Store, pg redo.PGID, p redo.PageID, at redo.LSN, memory []redo.Record, apply Apply) ([]byte, redo.LSN, error) {
 	image, lsn, stored, err := s.Page(pg, p, at)
 	if err != nil {
-		return nil, fmt.Errorf("read page %d at %d: %w", p, at, err)
+		return nil, 0, fmt.Errorf("read page %d at %d: %w", p, at, err)
 	}
 	records := merge(stored, memory)
 	for len(records) > 0 && records[0].LSN <= lsn {
 		records = records[1:]
 	}
 	if image == nil && len(records) == 0 {
-		return nil, nil
+		return nil, 0, nil
 	}
 	b := slices.Clone(image)
 	if image == nil {
@@ -67,10 +73,11 @@ func Build(s Store, pg redo.PGID, p redo.PageID, at redo.LSN, memory []redo.Reco
 	}
 	for i := range records {
 		if err := apply(b, &records[i]); err != nil {
-			return nil, fmt.Errorf("apply record %d to page %d: %w", records[i].LSN, p, err)
+			return nil, 0, fmt.Errorf("apply record %d to page %d: %w", records[i].LSN, p, err)
 		}
+		lsn = records[i].LSN
 	}
-	return b, nil
+	return b, lsn, nil
 }
 
 // ReadLog decides on a read of the log, as ReadPage does. The answer has every
@@ -83,7 +90,7 @@ func (h *Host) ReadLog(m logstore.ReadLog) (func(Store) (logstore.Message, error
 	records, all := c.within(m.Range, h.list.Ranges)
 	annulled := h.list.Ranges
 	answer := logstore.LogAnswer{Header: h.head(), PG: m.PG}
-	return func(s Store) (logstore.Message, error) {
+	return c.guard(func(s Store) (logstore.Message, error) {
 		if !all {
 			stored, gone, err := s.Records(m.PG, m.Range, logstore.LogBytesMax)
 			if err != nil {
@@ -97,7 +104,7 @@ func (h *Host) ReadLog(m logstore.ReadLog) (func(Store) (logstore.Message, error
 		answer.Records, answer.More = shorten(linked(records), logstore.LogBytesMax)
 		answer.More = answer.More || len(answer.Records) < len(records)
 		return answer, nil
-	}, nil
+	}), nil
 }
 
 // linked cuts records, in LSN order, where one is missing: the Store gave only the
@@ -141,6 +148,9 @@ func (h *Host) readable(m logstore.Message, pg redo.PGID, reader bool, r redo.Ra
 	case c.damaged:
 		no := h.segmentRefusal(m, logstore.Corrupt, pg, "the segment is damaged")
 		return nil, &no
+	case r.After < c.readFrom:
+		no := h.segmentRefusal(m, logstore.Gone, pg, fmt.Sprintf("copied at %d, older versions are elsewhere", c.readFrom))
+		return nil, &no
 	case c.scl() < need:
 		h.hurry(c)
 		no := h.segmentRefusal(m, logstore.Retry, pg, fmt.Sprintf("complete to %d, needed is %d", c.scl(), need))
@@ -173,7 +183,7 @@ func (h *Host) fetch(in Input, m logstore.Fetch) {
 		c := h.chain(r.PG)
 		switch {
 		case c == nil:
-		case c.damaged:
+		case !c.whole():
 			h.refuseSegment(in, logstore.Corrupt, r.PG, "the segment is damaged")
 			return
 		case r.LSN < c.hint.VDL:

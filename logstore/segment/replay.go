@@ -48,6 +48,15 @@ func (h *Host) Replay(kind FrameKind, body []byte) error {
 		return err
 	case FrameBatch, FrameFill:
 		return h.replayBatch(kind, body, index)
+	case FrameCopied:
+		m, err := decodeCopied(body)
+		if err == nil {
+			err = h.ours(m.Header)
+		}
+		if c := h.chain(m.PG); err == nil && c != nil && c.damaged {
+			h.applyCopied(m)
+		}
+		return err
 	case FrameEmpty:
 		return nil
 	default:
@@ -65,7 +74,7 @@ func (h *Host) replayBatch(kind FrameKind, body []byte, index uint64) error {
 	}
 	c := h.chain(b.PG)
 	switch {
-	case c == nil || c.damaged || b.Epoch != h.list.Epoch:
+	case c == nil || b.Epoch != h.list.Epoch:
 	case kind == FrameFill:
 		h.applyFill(b, index)
 	case b.Epoch >= h.fence:

@@ -29,12 +29,13 @@ func TestScripts(t *testing.T) {
 }
 
 type node struct {
-	h       *segment.Host
-	files   []file // of the hot log, synced
-	flying  []segment.Frame
-	store   *store
-	plan    *segment.DrainPlan
-	applied []redo.LSN
+	h         *segment.Host
+	files     []file // of the hot log, synced
+	flying    []segment.Frame
+	store     *store
+	plan      *segment.DrainPlan
+	applied   []redo.LSN
+	installed segment.Install
 }
 
 // file is a file of the hot log: a snapshot, then frames.
@@ -43,7 +44,7 @@ type file struct {
 	end    uint64 // index after its last frame
 }
 
-var options = segment.Options{Node: "A", Store: 1, Volume: 1, Timeline: 1, ImageRecords: 3}
+var options = segment.Options{Node: "A", Store: 1, Volume: 1, Timeline: 1, ImageRecords: 3, Apply: func([]byte, *redo.Record) error { return nil }, CopyPages: 2}
 
 func newNode() *node {
 	w := &node{h: segment.New(options), store: &store{}}
@@ -85,17 +86,48 @@ func (w *node) replay() error {
 	return nil
 }
 
-// store is a Store in memory, without images.
-type store struct{ records []redo.Record }
+// store is a Store in memory; its only images are those of copies.
+type store struct {
+	records []redo.Record
+	images  []logstore.PageImage
+	gone    redo.LSN
+}
 
-func (s *store) Page(_ redo.PGID, p redo.PageID, at redo.LSN) ([]byte, redo.LSN, []redo.Record, error) {
-	var out []redo.Record
+func (s *store) Page(_ redo.PGID, p redo.PageID, at redo.LSN) (image []byte, lsn redo.LSN, out []redo.Record, err error) {
+	for _, i := range s.images {
+		if i.Page == p && i.LSN <= at {
+			image, lsn = i.Data, i.LSN
+		}
+	}
 	for _, r := range s.records {
-		if r.Page == p && r.LSN <= at {
+		if r.Page == p && r.LSN <= at && r.LSN > lsn {
 			out = append(out, r)
 		}
 	}
-	return nil, 0, out, nil
+	return image, lsn, out, nil
+}
+
+func (s *store) Pages(pg redo.PGID, after redo.PageID, at redo.LSN, limit int) (out []redo.PageID, err error) {
+	for _, r := range s.records {
+		if r.PG == pg && r.Page > after && r.LSN <= at {
+			out = append(out, r.Page)
+		}
+	}
+	for _, i := range s.images {
+		if i.Page > after && i.LSN <= at {
+			out = append(out, i.Page)
+		}
+	}
+	slices.Sort(out)
+	out = slices.Compact(out)
+	return out[:min(len(out), limit)], nil
+}
+
+func (s *store) install(i segment.Install) {
+	if i.Begin {
+		s.records, s.images, s.gone = nil, nil, i.Gone
+	}
+	s.images = append(s.images, i.Pages...)
 }
 
 func (s *store) Records(pg redo.PGID, in redo.Range, _ int) ([]redo.Record, bool, error) {
@@ -105,7 +137,7 @@ func (s *store) Records(pg redo.PGID, in redo.Range, _ int) ([]redo.Record, bool
 			out = append(out, r)
 		}
 	}
-	return out, false, nil
+	return out, in.After < s.gone, nil
 }
 
 func (s *store) put(p *segment.DrainPlan) {
@@ -224,7 +256,7 @@ func (w *node) run(t *testing.T, d *datadriven.TestData) string {
 		})
 	case "fill":
 		return w.step("B", logstore.GossipFill{
-			Header: a.head(), ListEpoch: redo.VolumeEpoch(a.num("list", 1)), PG: pg, Records: a.records(),
+			Header: a.head(), ListEpoch: redo.VolumeEpoch(a.num("list", 1)), PG: pg, Records: a.records(), Gone: d.HasArg("gone"),
 		})
 	case "gossip":
 		return w.step("B", logstore.Gossip{
@@ -294,6 +326,34 @@ func (w *node) run(t *testing.T, d *datadriven.TestData) string {
 	case "quarantine":
 		w.h.Quarantine(pg)
 		return "ok"
+	case "noted": // a file begins that says what is damaged
+		w.roll()
+		w.h.Noted()
+		return "ok"
+	case "copyasked": // B asks for pages
+		return w.step("B", logstore.CopySegment{
+			Header: a.head(), ListEpoch: redo.VolumeEpoch(a.num("list", 1)), PG: pg, After: redo.PageID(a.num("after", 0)),
+		})
+	case "copy": // a peer gives pages, PAGE@LSN
+		m := logstore.CopyAnswer{
+			Header: a.head(), ListEpoch: redo.VolumeEpoch(a.num("list", 1)), PG: pg,
+			After: redo.PageID(a.num("after", 0)), Hint: a.hint(), More: d.HasArg("more"),
+		}
+		for _, s := range a.list("pages") {
+			i := logstore.PageImage{Data: []byte{0}}
+			a.scan(s, "%d@%d", &i.Page, &i.LSN)
+			m.Pages = append(m.Pages, i)
+		}
+		from := "B"
+		if d.HasArg("from") {
+			d.ScanArgs(t, "from", &from)
+		}
+		return w.step(from, m)
+	case "installed":
+		w.h.Installed(w.installed)
+		return "ok"
+	case "spoiled":
+		return fmt.Sprint(w.h.Spoiled())
 	case "status":
 		return w.status()
 	default:
@@ -311,6 +371,11 @@ func (w *node) ready() string {
 	}
 	for _, e := range rd.Send {
 		fmt.Fprintf(&b, "to %s: %s\n", e.Peer, describe(e.Msg))
+	}
+	for _, i := range rd.Install {
+		w.store.install(i)
+		w.installed = i
+		fmt.Fprintf(&b, "install pg%d begin=%v gone=%d: %s\n", i.PG, i.Begin, i.Gone, images(i.Pages))
 	}
 	for _, s := range rd.Serve {
 		m, err := s.Run(w.store)
@@ -372,6 +437,14 @@ func lsns(records []redo.Record) []redo.LSN {
 	return out
 }
 
+func images(pages []logstore.PageImage) string {
+	var s []string
+	for _, i := range pages {
+		s = append(s, fmt.Sprintf("page %d at %d", i.Page, i.LSN))
+	}
+	return strings.Join(s, ", ")
+}
+
 func frame(f segment.Frame) string {
 	switch f.Kind {
 	case segment.FrameFence:
@@ -380,6 +453,8 @@ func frame(f segment.Frame) string {
 		return "list"
 	case segment.FrameCreate:
 		return "create"
+	case segment.FrameCopied:
+		return "copied"
 	case segment.FrameBatch, segment.FrameFill:
 		b, err := redo.DecodeBatch(f.Body)
 		if err != nil {
@@ -440,6 +515,10 @@ func describe(m logstore.Message) string {
 		return s
 	case logstore.GossipFill:
 		return fmt.Sprintf("fill pg%d %v", m.PG, lsns(m.Records))
+	case logstore.CopySegment:
+		return fmt.Sprintf("copy pg%d after %d", m.PG, m.After)
+	case logstore.CopyAnswer:
+		return fmt.Sprintf("copy of pg%d after %d, hint %d/%d: %s more=%v", m.PG, m.After, m.Hint.VDL, m.Hint.PGLast, images(m.Pages), m.More)
 	case logstore.LogAnswer:
 		return fmt.Sprintf("log pg%d %v more=%v", m.PG, lsns(m.Records), m.More)
 	case logstore.Refused:

@@ -20,9 +20,10 @@
 //     own epoch has opened.
 //   - Nothing is drained, put into an image or collected above the segment's hint.
 //
-// Not done: full and tail segments (SIGMOD 2018 §4.2); replacement of members; copying
-// a whole segment (CopySegment), which a damaged segment needs, and one that was
-// away for longer than its peers retain their log.
+// A segment that is damaged, or was away for longer than its peers keep their log, is
+// filled again from a peer (see repair).
+//
+// Not done: full and tail segments (SIGMOD 2018 §4.2); replacement of members.
 //
 // Sources: SIGMOD 2017 §3.3, §4.2; SIGMOD 2018 §2.3–2.4, §3.4.
 package segment
@@ -45,6 +46,7 @@ const (
 	FrameFill     FrameKind = 5 // records filled by gossip, as a redo.Batch
 	FrameCreate   FrameKind = 6
 	FrameEmpty    FrameKind = 7 // nothing; an idle node appends it so that the last real frame is covered
+	FrameCopied   FrameKind = 8 // the Store holds a whole copy of a damaged segment
 )
 
 // Frame is one entry of the hot log.
@@ -66,6 +68,9 @@ type Options struct {
 
 	ImageRecords int // an image is due after that many records of a page; 0: 64
 	ImageBytes   int // or that many payload bytes; 0: 16 KiB
+
+	Apply     Apply // builds the pages of a copy
+	CopyPages int   // in one answer to a CopySegment; 0: logstore.CopyPagesMax
 }
 
 // Input is a message that has arrived, Ready's counterpart.
@@ -80,6 +85,20 @@ type Ready struct {
 	Send []logstore.Envelope
 	// Serve: answers that need the Store. Run each, on any goroutine.
 	Serve []Serve
+	// Install: put these pages into the Store, durably, then call Installed. It may
+	// take as long as it takes, but no drain or collection of the segment meanwhile.
+	Install []Install
+}
+
+// Install is a part of a segment's copy for the Store.
+type Install struct {
+	PG     redo.PGID
+	Number uint64 // of this Host's Installs; they must be done in this order
+	// Begin: delete everything of the segment first, and note that log through Gone is
+	// not here.
+	Begin bool
+	Gone  redo.LSN
+	Pages []logstore.PageImage // ascending; older versions of a page cannot be read
 }
 
 // Serve is an answer that needs data from the Store. Run reads it and returns the
@@ -104,6 +123,9 @@ type Store interface {
 	// bytesMax payload bytes but at least one. gone reports that some records in r
 	// may have been collected as garbage.
 	Records(pg redo.PGID, r redo.Range, bytesMax int) (records []redo.Record, gone bool, err error)
+	// Pages returns the ids of the pages above after that have anything at or below at,
+	// ascending, at most limit.
+	Pages(pg redo.PGID, after redo.PageID, at redo.LSN, limit int) ([]redo.PageID, error)
 }
 
 // Apply changes the page p by r, or fails: page.Apply.

@@ -161,6 +161,13 @@ func (w *world) heal() {
 	clear(w.arrivals)
 	w.say("all faults stop")
 	down := w.rng.Perm(6)[:2]
+	for i := range w.nodes {
+		for _, s := range w.nodes[i].h.Health().Segments {
+			if s.Damaged { // what it must have again may be on those two alone
+				down = []int{-1, -1}
+			}
+		}
+	}
 	for i, n := range w.nodes {
 		n.pausedTo, n.slow = 0, false
 		if i == down[0] || i == down[1] {

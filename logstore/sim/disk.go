@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"errors"
+	"maps"
 	"slices"
 
 	"sextant/internal/page"
@@ -64,6 +65,16 @@ func (d *hotLog) crash(keep int) {
 	d.fresh = false
 }
 
+// note begins a file that has nothing but a snapshot.
+func (d *hotLog) note(snapshot []byte) {
+	var end uint64
+	if n := len(d.files); n > 0 {
+		end = d.files[n-1].end
+	}
+	d.files = append(d.files, &logFile{frames: []segment.Frame{{Kind: segment.FrameSnapshot, Body: snapshot}}, end: end})
+	d.fresh = true
+}
+
 // release deletes files of which nothing is needed any more.
 func (d *hotLog) release(oldest uint64) {
 	for len(d.files) > 1 && d.files[0].end <= oldest && d.files[1].synced > 0 {
@@ -78,6 +89,7 @@ type shelf struct {
 	log   []redo.Record // by LSN
 	pages map[redo.PageID]*versions
 	gone  redo.LSN // records at or below it may be collected
+	bad   bool     // the file is damaged
 }
 
 type versions struct {
@@ -99,7 +111,10 @@ type pageWrite struct {
 	image   *image
 }
 
-var errCollected = errors.New("sim: the version has been collected")
+var (
+	errCollected = errors.New("sim: the version has been collected")
+	errDamaged   = errors.New("sim: the file is damaged")
+)
 
 func (s *store) shelf(pg redo.PGID) *shelf {
 	if s.shelves[pg] == nil {
@@ -152,6 +167,9 @@ func (s *store) write(pg redo.PGID, pages []pageWrite) {
 
 // Page implements segment.Store.
 func (s *store) Page(pg redo.PGID, p redo.PageID, at redo.LSN) ([]byte, redo.LSN, []redo.Record, error) {
+	if s.shelf(pg).bad {
+		return nil, 0, nil, errDamaged
+	}
 	v := s.shelf(pg).page(p)
 	if at < v.floor {
 		return nil, 0, nil, errCollected
@@ -165,9 +183,41 @@ func (s *store) Page(pg redo.PGID, p redo.PageID, at redo.LSN) ([]byte, redo.LSN
 	return of.b, of.lsn, within(v.records, redo.Range{After: of.lsn, Through: at}), nil
 }
 
+// Pages implements segment.Store.
+func (s *store) Pages(pg redo.PGID, after redo.PageID, at redo.LSN, limit int) (out []redo.PageID, err error) {
+	sh := s.shelf(pg)
+	if sh.bad {
+		return nil, errDamaged
+	}
+	for _, p := range slices.Sorted(maps.Keys(sh.pages)) {
+		v := sh.pages[p]
+		if has := len(v.images) > 0 && v.images[0].lsn <= at || len(v.records) > 0 && v.records[0].LSN <= at; has && p > after && len(out) < limit {
+			out = append(out, p)
+		}
+	}
+	return out, nil
+}
+
+// install puts pages of a copy in place of what was there; false if the file is damaged.
+func (s *store) install(i segment.Install) bool {
+	if i.Begin {
+		s.shelves[i.PG] = &shelf{pages: map[redo.PageID]*versions{}, gone: i.Gone}
+	}
+	if s.shelf(i.PG).bad {
+		return false
+	}
+	for _, p := range i.Pages {
+		*s.shelf(i.PG).page(p.Page) = versions{images: []image{{p.LSN, slices.Clone(p.Data[:pageBytes])}}, floor: p.LSN}
+	}
+	return true
+}
+
 // Records implements segment.Store.
 func (s *store) Records(pg redo.PGID, r redo.Range, bytesMax int) ([]redo.Record, bool, error) {
 	sh := s.shelf(pg)
+	if sh.bad {
+		return nil, false, errDamaged
+	}
 	out := within(sh.log, r)
 	bytes := 0
 	for i := range out {

@@ -31,6 +31,10 @@ type node struct {
 	slow     bool
 	pausedTo tick
 	draining *drain
+	installs []segment.Install  // on their way into the store
+	noting   bool               // a file that says what is damaged is being synced
+	unnoted  bool               // a damaged segment that no file of the hot log says
+	hurt     map[redo.PGID]bool // segments that were ever damaged
 }
 
 // drain is one on its way into the store.
@@ -41,7 +45,7 @@ type drain struct {
 
 func (w *world) addNode(i int) {
 	n := &node{w: w, i: i, ep: w.newLink(), id: logstore.NodeID('A' + rune(i))}
-	n.store.shelves = map[redo.PGID]*shelf{}
+	n.store.shelves, n.hurt = map[redo.PGID]*shelf{}, map[redo.PGID]bool{}
 	w.nodes = append(w.nodes, n)
 	w.peers[n.id] = n
 	n.replay()
@@ -89,7 +93,7 @@ func (n *node) crash() {
 	if !n.up {
 		return
 	}
-	n.up, n.awake, n.syncing = false, false, false
+	n.up, n.awake, n.syncing, n.noting = false, false, false, false
 	n.life++
 	n.w.counts.Crashes++
 	keep := 0
@@ -101,7 +105,13 @@ func (n *node) crash() {
 	if d := n.draining; d != nil && n.w.chance(.5) {
 		n.store.write(d.plan.PG, d.pages)
 	}
-	n.draining = nil
+	for _, i := range n.installs {
+		if n.w.chance(.5) {
+			break
+		}
+		n.store.install(i)
+	}
+	n.draining, n.installs = nil, nil
 	before := n.h.Health()
 	n.replay()
 	n.w.oracle.restarted(n, before)
@@ -114,7 +124,9 @@ func (n *node) crash() {
 func (n *node) replay() {
 	n.h = segment.New(segment.Options{
 		Node: n.id, Store: logstore.StoreID(n.i + 1), Volume: theVolume, Timeline: 1, ImageRecords: n.w.swarm.image,
+		Apply: apply, CopyPages: 2,
 	})
+	n.unnoted = false
 	for _, f := range n.disk.files {
 		for i, x := range f.frames {
 			if err := n.h.Replay(x.Kind, x.Body); err != nil {
@@ -125,6 +137,43 @@ func (n *node) replay() {
 			}
 		}
 		f.synced, f.end = len(f.frames), n.h.NextFrame()
+	}
+	for _, pg := range n.h.PGs() {
+		if n.store.shelf(pg).bad {
+			n.quarantine(pg)
+		}
+	}
+}
+
+// rot damages the file of a segment, unless too many of its group are: what the log says
+// it has must be on a member that has it.
+func (n *node) rot() {
+	pgs := n.h.PGs()
+	if len(pgs) == 0 {
+		return
+	}
+	pg, ill := pgs[n.w.rng.IntN(len(pgs))], 0
+	for _, m := range n.w.oracle.members(pg) {
+		if n.w.nodes[m].store.shelf(pg).bad || n.w.oracle.state(m, pg).Damaged {
+			ill++
+		}
+	}
+	if ill >= 2 {
+		return
+	}
+	n.w.say("%s: the file of group %d is damaged", n.id, pg)
+	n.w.counts.Rotted++
+	n.store.shelves[pg] = &shelf{bad: true}
+	n.quarantine(pg)
+	n.wake()
+}
+
+// quarantine takes a segment out of service.
+func (n *node) quarantine(pg redo.PGID) {
+	n.h.Quarantine(pg)
+	n.unnoted, n.hurt[pg] = true, true
+	if n.draining != nil && n.draining.plan.PG == pg {
+		n.draining.pages = nil
 	}
 }
 
@@ -178,13 +227,17 @@ func (n *node) readPage(from logstore.NodeID, m logstore.ReadPage) {
 
 func (n *node) read(from logstore.NodeID, m logstore.Message, run func(segment.Store) (logstore.Message, error), no *logstore.Refused) {
 	if no != nil {
-		n.w.oracle.refused(n, from, m, no.Kind)
+		if !no.Segment {
+			n.w.oracle.refused(n, from, m, no.Kind)
+		}
 		n.reply(from, *no)
 		return
 	}
 	n.later(n.w.between(0, 3), func() {
 		a, err := run(&n.store)
 		switch p, isPage := m.(logstore.ReadPage); {
+		case errors.Is(err, segment.ErrSpoiled):
+			a = logstore.Refused{Header: m.Head(), Kind: logstore.Retry, Of: m.Head().Epoch, Text: err.Error()}
 		case errors.Is(err, errCollected):
 			n.w.oracle.refused(n, from, m, logstore.Gone)
 			a = logstore.Refused{Header: m.Head(), Kind: logstore.Gone, Of: m.Head().Epoch, Text: err.Error()}
@@ -198,6 +251,18 @@ func (n *node) read(from logstore.NodeID, m logstore.Message, run func(segment.S
 	})
 }
 
+// installNext puts the next part of a copy into the store.
+func (n *node) installNext() {
+	i := n.installs[0]
+	n.installs = n.installs[1:]
+	if n.store.install(i) {
+		n.h.Installed(i)
+	} else {
+		n.quarantine(i.PG)
+	}
+	n.wake()
+}
+
 // wake lets the node look at what has arrived, soon.
 func (n *node) wake() {
 	if !n.awake {
@@ -208,27 +273,49 @@ func (n *node) wake() {
 
 // turn is one round of the node's loop: judge, answer, append, sync.
 func (n *node) turn() {
+	if n.noting {
+		return // it goes on when that is synced
+	}
 	rd := n.h.Ready()
 	for _, e := range rd.Send {
 		n.reply(e.Peer, e.Msg)
 	}
+	for _, pg := range n.h.Spoiled() { // by what was just judged
+		n.quarantine(pg)
+	}
 	for _, s := range rd.Serve {
 		n.later(n.w.between(0, 5), func() {
-			if m, err := s.Run(&n.store); err != nil {
+			m, err := s.Run(&n.store)
+			switch {
+			case errors.Is(err, segment.ErrSpoiled) || errors.Is(err, errCollected):
+			case err != nil:
 				n.w.fail("serve", "%s: %v", n.id, err)
-			} else {
+			default:
 				n.reply(s.Peer, m)
 			}
 		})
 	}
-	if len(rd.Persist) == 0 {
-		if n.h.Queued() > 0 && !n.syncing {
+	for _, i := range rd.Install {
+		n.installs = append(n.installs, i)
+		n.later(n.w.between(1, 10), n.installNext)
+	}
+	note := n.unnoted && n.w.chance(.1) // in a file that begins with what is damaged
+	switch {
+	case n.syncing:
+		return
+	case len(rd.Persist) == 0 && note:
+		n.disk.note(n.h.Snapshot())
+		n.noting = true
+	case len(rd.Persist) == 0:
+		if n.h.Queued() > 0 {
 			n.wake()
 		}
 		return
+	default:
+		n.disk.fresh = n.disk.fresh && !note
+		n.disk.append(rd.Persist, n.w.swarm.roll, n.h.Snapshot)
 	}
-	n.disk.append(rd.Persist, n.w.swarm.roll, n.h.Snapshot)
-	n.syncing = true
+	n.syncing, n.unnoted = true, n.unnoted && !note
 	d := n.w.between(1, 4)
 	if n.slow && !n.w.calm {
 		d = n.w.between(5, n.w.swarm.slow)
@@ -239,7 +326,11 @@ func (n *node) turn() {
 			n.w.oracle.stored(n, f)
 		}
 		n.h.Persisted()
-		n.syncing = false
+		n.h.Noted()
+		n.syncing, n.noting = false, false
+		for _, pg := range n.h.Spoiled() {
+			n.quarantine(pg)
+		}
 		n.w.oracle.persisted(n, rd.Persist)
 		n.turn()
 	})
@@ -273,12 +364,19 @@ func (n *node) drainFrom(first redo.PGID) {
 		}
 		n.draining = d
 		n.later(n.w.between(1, 10), func() {
-			n.store.write(p.PG, d.pages)
+			if d.pages != nil {
+				n.store.write(p.PG, d.pages)
+			}
 			n.draining = nil
 			n.h.Drained(p)
-			n.disk.release(n.h.OldestFrame())
-			if n.w.swarm.garbage {
+			if !n.unnoted && !n.syncing {
+				n.disk.release(n.h.OldestFrame())
+			}
+			if n.w.swarm.garbage && !n.store.shelf(p.PG).bad {
 				g := n.h.Garbage(p.PG)
+				if n.w.swarm.forget {
+					g.LogFloor = g.ReadFloor
+				}
 				n.w.oracle.collected(n, g)
 				n.store.collect(g)
 			}

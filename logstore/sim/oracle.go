@@ -161,6 +161,17 @@ func (o *oracle) copies(x *issue) int {
 
 // stored takes a frame that is on a node's disk for good.
 func (o *oracle) stored(n *node, f segment.Frame) {
+	if f.Kind == segment.FrameCopied {
+		s, _ := segment.Decode(f.Kind, f.Body)
+		of := s.(logstore.SegmentState)
+		for _, l := range o.groups[of.PG] {
+			if l <= of.SCL {
+				o.issued[l].on |= 1 << n.i
+			}
+		}
+		o.w.counts.Copied++
+		return
+	}
 	if f.Kind != segment.FrameBatch && f.Kind != segment.FrameFill {
 		return
 	}
@@ -214,7 +225,7 @@ func (o *oracle) restarted(n *node, was logstore.Health) {
 		return // SCL and tail mean something else
 	}
 	for _, s := range was.Segments {
-		if t := o.state(n.i, s.PG); t.SCL < s.SCL || t.Tail < s.Tail || t.Hint.VDL < s.Hint.VDL || t.Start < s.Start {
+		if t := o.state(n.i, s.PG); !s.Damaged && !t.Damaged && (t.SCL < s.SCL || t.Tail < s.Tail || t.Hint.VDL < s.Hint.VDL || t.Start < s.Start) {
 			o.w.fail("I-4", "%s was %+v, after a crash it is %+v", n.id, s, t)
 		}
 	}
@@ -456,10 +467,10 @@ func (o *oracle) refused(n *node, from logstore.NodeID, m logstore.Message, kind
 
 // filled looks at a fill by gossip when it arrives.
 func (o *oracle) filled(n *node, m logstore.GossipFill) {
-	if m.Gone { // true of what it asked for, perhaps long ago; it must not lack it now
+	if m.Gone && !o.w.swarm.forget { // true of what it asked for, perhaps long ago; it must not lack it now
 		scl := o.state(n.i, m.PG).SCL
 		for _, i := range o.members(m.PG) {
-			if gone := o.lastAt(m.PG, o.w.nodes[i].store.shelf(m.PG).gone); scl < gone {
+			if gone := o.lastAt(m.PG, o.w.nodes[i].store.shelf(m.PG).gone); scl < gone && !n.hurt[m.PG] && !o.w.nodes[i].hurt[m.PG] {
 				o.w.fail("I-29", "%s has SCL %d of group %d, %s has collected to %d", n.id, scl, m.PG, o.w.nodes[i].id, gone)
 			}
 		}
@@ -491,7 +502,7 @@ func (o *oracle) collected(n *node, p segment.GarbagePlan) {
 		}
 	}
 	for _, m := range o.members(p.PG) {
-		if scl := o.state(m, p.PG).SCL; p.LogFloor > 0 && scl < o.lastAt(p.PG, p.LogFloor) {
+		if scl := o.state(m, p.PG).SCL; !o.w.swarm.forget && !o.w.nodes[m].hurt[p.PG] && p.LogFloor > 0 && scl < o.lastAt(p.PG, p.LogFloor) {
 			o.w.fail("I-29", "%s collects log to %d, %s has SCL %d", n.id, p.LogFloor, o.w.nodes[m].id, scl)
 		}
 	}
@@ -602,6 +613,9 @@ func (o *oracle) auditLog(n *node, head logstore.Header, pg redo.PGID) {
 	run, no := n.h.ReadLog(logstore.ReadLog{
 		Header: head, PG: pg, Range: redo.Range{After: after, Through: o.end()}, Need: o.lastAt(pg, o.end()), Reader: true,
 	})
+	if no != nil && n.hurt[pg] {
+		return // a copy has no log of its own below where it was made
+	}
 	if no != nil {
 		o.w.fail("f", "%s refuses to read its log at the end: %v", n.id, no)
 		return

@@ -25,6 +25,13 @@ type reader struct {
 	buffer  map[redo.LSN]redo.Record // not yet shown, by PrevVolume
 	held    []snapshot               // older ones, still read from
 	promise redo.LSN                 // it reads nothing below
+	gone    map[lack]bool            // copies that said they lack what it needs
+}
+
+// lack is a node's segment.
+type lack struct {
+	pg redo.PGID
+	on logstore.NodeID
 }
 
 // snapshot is a VDL with each group's last LSN at or below it.
@@ -42,7 +49,7 @@ func (s *snapshot) need(pg redo.PGID) redo.LSN {
 }
 
 func (w *world) addReader(i int) {
-	r := &reader{w: w, ep: w.newLink(), id: logstore.NodeID(fmt.Sprintf("r%d", i)), buffer: map[redo.LSN]redo.Record{}}
+	r := &reader{w: w, ep: w.newLink(), id: logstore.NodeID(fmt.Sprintf("r%d", i)), buffer: map[redo.LSN]redo.Record{}, gone: map[lack]bool{}}
 	w.readers = append(w.readers, r)
 	w.peers[r.id] = r
 	w.every(func() tick { return w.between(5, 30) }, r.step)
@@ -128,12 +135,34 @@ func (r *reader) advance(ask bool) {
 		path, at = append(path, rec), rec.LSN
 	}
 	r.w.oracle.read(r, path)
+	r.show()
+}
+
+// show makes the newest VDL told the reader's position.
+func (r *reader) show() {
 	r.now = r.target
+	clear(r.gone)
 	for prev := range r.buffer {
 		if prev < r.now.at {
 			delete(r.buffer, prev)
 		}
 	}
+}
+
+// refused begins anew at the newest VDL told when all copies of a segment lack what the
+// reader needs.
+func (r *reader) refused(from logstore.NodeID, m logstore.Refused) {
+	if m.Kind != logstore.Gone || !m.Segment || r.target.at <= r.now.at && len(r.held) == 0 {
+		return
+	}
+	r.gone[lack{m.PG, from}] = true
+	for _, i := range r.w.control.groups[m.PG].Members {
+		if !r.gone[lack{m.PG, r.w.nodes[i].id}] {
+			return
+		}
+	}
+	r.held = nil
+	r.show()
 }
 
 func (r *reader) askGap() {
@@ -172,9 +201,12 @@ func (r *reader) readPage() {
 }
 
 // receive takes a node's answer. The oracle has looked at pages when they were read.
-func (r *reader) receive(_ logstore.NodeID, m logstore.Message) {
-	if a, ok := m.(logstore.LogAnswer); ok {
-		r.keep(a.Records)
+func (r *reader) receive(from logstore.NodeID, m logstore.Message) {
+	switch m := m.(type) {
+	case logstore.LogAnswer:
+		r.keep(m.Records)
 		r.advance(false)
+	case logstore.Refused:
+		r.refused(from, m)
 	}
 }

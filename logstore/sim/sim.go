@@ -48,6 +48,8 @@ type Counts struct {
 	Reshipped       int // ragged records that a recovery kept and sent again
 	Filled          int // records that a node got by gossip
 	Grown           int // groups that were added and written to
+	Rotted          int // segments whose file was damaged
+	Copied          int // segments that were filled again from a peer
 }
 
 // Add adds o's numbers to c's.
@@ -60,7 +62,7 @@ func (c *Counts) Add(o *Counts) {
 func (c *Counts) fields() []*int {
 	return []*int{
 		&c.Events, &c.Ticks, &c.Epochs, &c.Records, &c.Shown, &c.Reads, &c.Crashes, &c.Zombies,
-		&c.Fences, &c.RefusedOld, &c.Annulled, &c.Interrupted, &c.NoCommitBetween, &c.Reshipped, &c.Filled, &c.Grown,
+		&c.Fences, &c.RefusedOld, &c.Annulled, &c.Interrupted, &c.NoCommitBetween, &c.Reshipped, &c.Filled, &c.Grown, &c.Rotted, &c.Copied,
 	}
 }
 
@@ -155,7 +157,7 @@ func (w *world) build() {
 	if w.swarm.cuts > 0 {
 		w.every(func() tick { return w.between(20, 200) }, w.recut)
 	}
-	if w.swarm.crash > 0 {
+	if w.swarm.crash+w.swarm.rot > 0 {
 		w.every(func() tick { return w.between(10, 60) }, w.disturb)
 	}
 }

@@ -37,7 +37,9 @@ type swarm struct {
 	growth         float64 // at each write
 	drain, roll    int     // ticks between drains; frames in a file
 	garbage        bool
-	image          int // records of a page until its next image
+	image          int     // records of a page until its next image
+	rot            float64 // of a segment's file, at each disturbance
+	forget         bool    // log is collected that a member lacks
 }
 
 func pick[T any](w *world, vs ...T) T { return vs[w.rng.IntN(len(vs))] }
@@ -60,6 +62,7 @@ func (w *world) draw() swarm {
 		mtrMax: pick(w, 1, 3, 3), writeEvery: pick(w, 2, 5, 10, 40), bias: pick(w, .5, .5, .9, 1),
 		growth: pick(w, 0, .01, .05), drain: pick(w, 0, 30, 100, 400), roll: pick(w, 4, 20, 100),
 		garbage: w.chance(.5), image: pick(w, 2, 5, 20),
+		rot: pick(w, 0, 0, .05, .2), forget: w.chance(.3),
 	}
 	if s.minimal { // few other faults: it takes several epochs to go wrong
 		s.nodes, s.downMax, s.zombie, s.overtake, s.cuts, s.slow = 6, 0, .2, 0, 0, 0
@@ -98,6 +101,8 @@ func (w *world) disturb() {
 		if w.chance(.7) {
 			n.startSoon()
 		}
+	case w.chance(w.swarm.rot):
+		n.rot()
 	case w.chance(w.swarm.pause):
 		n.pausedTo = w.now + w.between(20, 400)
 	case w.swarm.slow > 0:

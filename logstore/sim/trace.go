@@ -54,6 +54,14 @@ func brief(m logstore.Message) string {
 		return s
 	case logstore.Ack:
 		return fmt.Sprintf("ack@%d seq=%d %v", e, m.Seq, m.Segments)
+	case logstore.CopySegment:
+		return fmt.Sprintf("copy@%d %d after %d", e, m.PG, m.After)
+	case logstore.CopyAnswer:
+		out := fmt.Sprintf("copied@%d %d hint=%d/%d after %d, more=%v:", e, m.PG, m.Hint.VDL, m.Hint.PGLast, m.After, m.More)
+		for _, p := range m.Pages {
+			out += fmt.Sprintf(" %d at %d", p.Page, p.LSN)
+		}
+		return out
 	case logstore.Refused:
 		return fmt.Sprintf("refused@%d %v of %d: %s", e, m.Kind, m.Of, m.Text)
 	case logstore.CreateSegment:

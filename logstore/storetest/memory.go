@@ -93,8 +93,7 @@ func (m *Memory) Records(pg redo.PGID, r redo.Range, bytesMax int) ([]redo.Recor
 	return out, r.After < m.gone[pg], nil
 }
 
-// Pages returns the ids of the pages above after that have anything at or below at,
-// ascending, at most limit.
+// Pages implements segment.Store.
 func (m *Memory) Pages(pg redo.PGID, after redo.PageID, at redo.LSN, limit int) ([]redo.PageID, error) {
 	all := map[redo.PageID]bool{}
 	for p := range m.runs {

@@ -95,6 +95,15 @@ func (s *memory) Records(pg redo.PGID, in redo.Range, _ int) ([]redo.Record, boo
 	return s.sorted(func(r redo.Record) bool { return r.PG == pg && in.Contains(r.LSN) }), false, nil
 }
 
+func (s *memory) Pages(pg redo.PGID, after redo.PageID, at redo.LSN, limit int) (out []redo.PageID, err error) {
+	for _, r := range s.sorted(func(r redo.Record) bool { return r.PG == pg && r.Page > after && r.LSN <= at }) {
+		out = append(out, r.Page)
+	}
+	slices.Sort(out)
+	out = slices.Compact(out)
+	return out[:min(len(out), limit)], nil
+}
+
 func newModel(seed uint64) *model {
 	m := &model{
 		Rand: rand.New(rand.NewPCG(seed, 2)), groups: 2, issued: map[redo.LSN]redo.Record{}, shown: map[redo.LSN]bool{},

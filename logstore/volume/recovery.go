@@ -175,7 +175,7 @@ func (r *Recovery) ask() {
 	for i := range r.peers {
 		p := &r.peers[i]
 		switch {
-		case r.phase <= fetching && p.answer == nil:
+		case r.phase <= fetching && (p.answer == nil || p.ill()):
 			r.send(i, logstore.Fence{Header: r.head(), Holder: r.grant.Holder, LAL: r.grant.LAL})
 		case r.phase == fetching && !p.fetched:
 			r.send(i, logstore.Fetch{Header: r.head(), Ranges: slices.Clone(p.fetch)})
@@ -240,20 +240,36 @@ func (r *Recovery) refused(node int, f logstore.Refused) {
 	case f.Kind == logstore.Fenced:
 		r.err = fmt.Errorf("recover at volume epoch %d, node %s is at %d: %w",
 			r.grant.Epoch, r.geo.Nodes[node].ID, f.Epoch, logstore.ErrFenced)
+	case f.Kind == logstore.Corrupt && f.Segment && r.phase == fetching:
+		if p := &r.peers[node]; p.answer != nil { // damaged since it was fenced
+			p.damaged[f.PG] = true
+		}
 	case f.Kind == logstore.Behind && r.phase >= listing:
 		p := &r.peers[node]
 		p.listed, p.inFlight, p.next = false, false, 0 // it lost the list or a segment; PutList gives it both
 	}
 }
 
+// ill reports whether some segment that the node told of is damaged: it may be whole by now.
+func (p *peer) ill() bool {
+	for _, d := range p.damaged {
+		if d {
+			return true
+		}
+	}
+	return false
+}
+
 // fenced takes what a node holds, as of its fence. Nodes that answer while others
-// are being fetched from are asked too.
+// are being fetched from are asked too. A node with damaged segments is asked again
+// until they are filled: what it says then counts in place of what it said.
 func (r *Recovery) fenced(node int, a logstore.FenceAnswer) {
 	p := &r.peers[node]
-	if p.answer != nil || r.phase > fetching {
+	better := p.answer == nil || slices.ContainsFunc(a.Segments, func(s logstore.SegmentState) bool { return p.damaged[s.PG] && !s.Damaged })
+	if !better || r.phase > fetching {
 		return
 	}
-	p.answer = &a
+	p.answer, p.fetch, p.fetched = &a, nil, false
 	p.damaged = map[redo.PGID]bool{}
 	for _, s := range a.Segments {
 		p.damaged[s.PG] = s.Damaged

@@ -529,6 +529,8 @@ func (nothing) Page(redo.PGID, redo.PageID, redo.LSN) ([]byte, redo.LSN, []redo.
 	return nil, 0, nil, nil
 }
 
+func (nothing) Pages(redo.PGID, redo.PageID, redo.LSN, int) ([]redo.PageID, error) { return nil, nil }
+
 func (nothing) Records(redo.PGID, redo.Range, int) ([]redo.Record, bool, error) {
 	return nil, false, nil
 }

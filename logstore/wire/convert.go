@@ -81,11 +81,11 @@ func peerToProto(p *wirepb.Message, m logstore.Message) bool {
 		}}
 	case logstore.CopySegment:
 		p.Body = &wirepb.Message_CopySegment{CopySegment: &wirepb.CopySegment{
-			ListEpoch: uint64(m.ListEpoch), Pg: uint32(m.PG), At: uint64(m.At), After: uint64(m.After),
+			ListEpoch: uint64(m.ListEpoch), Pg: uint32(m.PG), After: uint64(m.After),
 		}}
 	case logstore.CopyAnswer:
 		p.Body = &wirepb.Message_CopyAnswer{CopyAnswer: &wirepb.CopyAnswer{
-			ListEpoch: uint64(m.ListEpoch), Pg: uint32(m.PG), At: uint64(m.At), Hint: hintOut(m.Hint), More: m.More,
+			ListEpoch: uint64(m.ListEpoch), Pg: uint32(m.PG), After: uint64(m.After), Hint: hintOut(m.Hint), More: m.More,
 			Pages: each(m.Pages, func(i logstore.PageImage) *wirepb.PageImage {
 				return &wirepb.PageImage{Page: uint64(i.Page), Lsn: uint64(i.LSN), Data: i.Data}
 			}),
@@ -203,12 +203,13 @@ func (c *checker) peerMessage(h logstore.Header, p *wirepb.Message) logstore.Mes
 	case *wirepb.Message_CopySegment:
 		m := b.CopySegment
 		return logstore.CopySegment{
-			Header: h, ListEpoch: redo.VolumeEpoch(m.GetListEpoch()), PG: redo.PGID(m.GetPg()), At: redo.LSN(m.GetAt()), After: redo.PageID(m.GetAfter()),
+			Header: h, ListEpoch: redo.VolumeEpoch(m.GetListEpoch()), PG: redo.PGID(m.GetPg()), After: redo.PageID(m.GetAfter()),
 		}
 	case *wirepb.Message_CopyAnswer:
 		m := b.CopyAnswer
+		c.atMost("pages of a copy", len(m.GetPages()), logstore.CopyPagesMax)
 		return logstore.CopyAnswer{
-			Header: h, ListEpoch: redo.VolumeEpoch(m.GetListEpoch()), PG: redo.PGID(m.GetPg()), At: redo.LSN(m.GetAt()),
+			Header: h, ListEpoch: redo.VolumeEpoch(m.GetListEpoch()), PG: redo.PGID(m.GetPg()), After: redo.PageID(m.GetAfter()),
 			Hint: hintIn(m.GetHint()), More: m.GetMore(),
 			Pages: each(m.GetPages(), func(i *wirepb.PageImage) logstore.PageImage {
 				return logstore.PageImage{Page: redo.PageID(i.GetPage()), LSN: redo.LSN(i.GetLsn()), Data: i.GetData()}

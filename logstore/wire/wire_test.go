@@ -64,9 +64,9 @@ func messages() []logstore.Message {
 		logstore.Gossip{Header: head, ListEpoch: 6, SCLs: []logstore.PGLSN{{PG: 1, LSN: 2}}},
 		logstore.GossipAsk{Header: head, ListEpoch: 6, Asks: []logstore.Ask{{PG: 1, Holes: []redo.Range{{After: 1, Through: 2}}}}},
 		logstore.GossipFill{Header: head, ListEpoch: 6, PG: 4, Records: recs(4), Gone: true},
-		logstore.CopySegment{Header: head, ListEpoch: 6, PG: 1, At: 2, After: 3},
+		logstore.CopySegment{Header: head, ListEpoch: 6, PG: 1, After: 3},
 		logstore.CopyAnswer{
-			Header: head, ListEpoch: 6, PG: 1, At: 2, Hint: redo.Hint{VDL: 3, PGLast: 2}, More: true,
+			Header: head, ListEpoch: 6, PG: 1, After: 2, Hint: redo.Hint{VDL: 3, PGLast: 2}, More: true,
 			Pages: []logstore.PageImage{{Page: 1, LSN: 2, Data: []byte{3}}},
 		},
 		logstore.HealthAsk{Header: head},

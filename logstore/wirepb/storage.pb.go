@@ -2029,7 +2029,6 @@ type CopySegment struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	ListEpoch     uint64                 `protobuf:"varint,1,opt,name=list_epoch,json=listEpoch,proto3" json:"list_epoch,omitempty"`
 	Pg            uint32                 `protobuf:"varint,2,opt,name=pg,proto3" json:"pg,omitempty"`
-	At            uint64                 `protobuf:"varint,3,opt,name=at,proto3" json:"at,omitempty"`
 	After         uint64                 `protobuf:"varint,4,opt,name=after,proto3" json:"after,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2079,13 +2078,6 @@ func (x *CopySegment) GetPg() uint32 {
 	return 0
 }
 
-func (x *CopySegment) GetAt() uint64 {
-	if x != nil {
-		return x.At
-	}
-	return 0
-}
-
 func (x *CopySegment) GetAfter() uint64 {
 	if x != nil {
 		return x.After
@@ -2097,7 +2089,7 @@ type CopyAnswer struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	ListEpoch     uint64                 `protobuf:"varint,1,opt,name=list_epoch,json=listEpoch,proto3" json:"list_epoch,omitempty"`
 	Pg            uint32                 `protobuf:"varint,2,opt,name=pg,proto3" json:"pg,omitempty"`
-	At            uint64                 `protobuf:"varint,3,opt,name=at,proto3" json:"at,omitempty"`
+	After         uint64                 `protobuf:"varint,7,opt,name=after,proto3" json:"after,omitempty"`
 	Hint          *Hint                  `protobuf:"bytes,4,opt,name=hint,proto3" json:"hint,omitempty"`
 	Pages         []*PageImage           `protobuf:"bytes,5,rep,name=pages,proto3" json:"pages,omitempty"`
 	More          bool                   `protobuf:"varint,6,opt,name=more,proto3" json:"more,omitempty"`
@@ -2149,9 +2141,9 @@ func (x *CopyAnswer) GetPg() uint32 {
 	return 0
 }
 
-func (x *CopyAnswer) GetAt() uint64 {
+func (x *CopyAnswer) GetAfter() uint64 {
 	if x != nil {
-		return x.At
+		return x.After
 	}
 	return 0
 }
@@ -2613,22 +2605,21 @@ const file_storage_proto_rawDesc = "" +
 	"list_epoch\x18\x01 \x01(\x04R\tlistEpoch\x12\x0e\n" +
 	"\x02pg\x18\x02 \x01(\rR\x02pg\x125\n" +
 	"\arecords\x18\x03 \x01(\v2\x1b.sextant.storage.v1.RecordsR\arecords\x12\x12\n" +
-	"\x04gone\x18\x04 \x01(\bR\x04gone\"b\n" +
+	"\x04gone\x18\x04 \x01(\bR\x04gone\"X\n" +
 	"\vCopySegment\x12\x1d\n" +
 	"\n" +
 	"list_epoch\x18\x01 \x01(\x04R\tlistEpoch\x12\x0e\n" +
-	"\x02pg\x18\x02 \x01(\rR\x02pg\x12\x0e\n" +
-	"\x02at\x18\x03 \x01(\x04R\x02at\x12\x14\n" +
-	"\x05after\x18\x04 \x01(\x04R\x05after\"\xc2\x01\n" +
+	"\x02pg\x18\x02 \x01(\rR\x02pg\x12\x14\n" +
+	"\x05after\x18\x04 \x01(\x04R\x05afterJ\x04\b\x03\x10\x04\"\xce\x01\n" +
 	"\n" +
 	"CopyAnswer\x12\x1d\n" +
 	"\n" +
 	"list_epoch\x18\x01 \x01(\x04R\tlistEpoch\x12\x0e\n" +
-	"\x02pg\x18\x02 \x01(\rR\x02pg\x12\x0e\n" +
-	"\x02at\x18\x03 \x01(\x04R\x02at\x12,\n" +
+	"\x02pg\x18\x02 \x01(\rR\x02pg\x12\x14\n" +
+	"\x05after\x18\a \x01(\x04R\x05after\x12,\n" +
 	"\x04hint\x18\x04 \x01(\v2\x18.sextant.storage.v1.HintR\x04hint\x123\n" +
 	"\x05pages\x18\x05 \x03(\v2\x1d.sextant.storage.v1.PageImageR\x05pages\x12\x12\n" +
-	"\x04more\x18\x06 \x01(\bR\x04more\"E\n" +
+	"\x04more\x18\x06 \x01(\bR\x04moreJ\x04\b\x03\x10\x04\"E\n" +
 	"\tPageImage\x12\x12\n" +
 	"\x04page\x18\x01 \x01(\x04R\x04page\x12\x10\n" +
 	"\x03lsn\x18\x02 \x01(\x04R\x03lsn\x12\x12\n" +

@@ -204,9 +204,6 @@ func (s *Session) grant(ctx *sql.Context, n *plan.Grant) error {
 	if n.As != nil {
 		return errNotSupported("GRANT ... AS")
 	}
-	if n.ObjectType == plan.ObjectType_Function {
-		return errNotSupported("GRANT ... ON FUNCTION")
-	}
 	static := *n
 	var dynamic []string
 	static.Privileges, dynamic = splitDynamic(n.Privileges, n.PrivilegeLevel)

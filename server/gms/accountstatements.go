@@ -20,7 +20,6 @@ var accountGrammars = map[string]grammar{
 	"set password": parseSetPassword,
 	"set role":     parseSetRole,
 	"set default":  parseSetDefaultRole,
-	"show create":  parseShowCreateUser,
 }
 
 // accountChange is what a statement does with one account; nil fields stay.

@@ -86,6 +86,12 @@ func (t *Table) DropColumn(ctx *sql.Context, name string) error {
 			}
 		}
 		move[at] = -1
+		if err := t.neededColumn(ctx, name); err != nil {
+			return err
+		}
+		if err := uncheckable(def, name); err != nil {
+			return err
+		}
 		if err := dropFromPseudo(def, name); err != nil {
 			return err
 		}
@@ -101,6 +107,11 @@ func (t *Table) ModifyColumn(ctx *sql.Context, name string, c *sql.Column, order
 		at := def.Column(name)
 		if at < 0 {
 			return sql.ErrTableColumnNotFound.New(def.Name, name)
+		}
+		if !sameName(name, c.Name) {
+			if err := uncheckable(def, name); err != nil {
+				return err
+			}
 		}
 		old := def.Columns[at]
 		nc := *c

@@ -34,6 +34,7 @@ func indexDef(ctx *sql.Context, def *engine.TableDef, ix sql.IndexDef) (engine.I
 		for i, desc := range s.direction(ix.ColumnNames()) {
 			out.Columns[i].Desc = desc
 		}
+		out.Invisible = s.invisible[directionKey(ix.ColumnNames())]
 	}
 	return out, nil
 }
@@ -41,15 +42,26 @@ func indexDef(ctx *sql.Context, def *engine.TableDef, ix sql.IndexDef) (engine.I
 // CreateIndex implements sql.IndexAlterableTable. The index is built when it
 // returns.
 func (t *Table) CreateIndex(ctx *sql.Context, ix sql.IndexDef) error {
+	return t.createIndex(ctx, ix, nil)
+}
+
+func (t *Table) createIndex(ctx *sql.Context, ix sql.IndexDef, options map[string]string) error {
 	s, tx, err := writer(ctx)
 	if err != nil {
 		return err
 	}
 	sh := t.live(ctx)
+	s.newNames(sh.def, &ix)
 	if ix.Name == "" {
 		if ix.Name, err = sql.GenerateMySqlIndexName(ctx, ix, t); err != nil {
 			return err
 		}
+	}
+	if old := implicitIndex(sh.def, ix); old != nil && options == nil {
+		if err := t.DropIndex(ctx, old.Name); err != nil {
+			return err
+		}
+		sh = t.live(ctx)
 	}
 	if sh.findIndex(ix.Name) != nil {
 		return sql.ErrDuplicateKey.New(ix.Name)
@@ -66,10 +78,16 @@ func (t *Table) CreateIndex(ctx *sql.Context, ix sql.IndexDef) error {
 		}
 		return t.addPseudo(ctx, pseudoIndex{Name: ix.Name, Kind: kind, Columns: ix.ColumnNames(), Comment: ix.Comment})
 	}
+	if t.db.b.mysql {
+		if err := checkKeyLength(sh.schema, ix); err != nil {
+			return err
+		}
+	}
 	def, err := indexDef(ctx, sh.def, ix)
 	if err != nil {
 		return err
 	}
+	def.Options = options
 	if _, err := tx.CreateIndex(ctx, sh.def, def); err != nil {
 		if errors.Is(err, engine.ErrExists) {
 			return sql.ErrDuplicateKey.New(ix.Name)
@@ -165,7 +183,11 @@ func (t *Table) DropPrimaryKey(*sql.Context) error {
 
 // GetChecks implements sql.CheckTable.
 func (t *Table) GetChecks(ctx *sql.Context) ([]sql.CheckDefinition, error) {
-	return t.live(ctx).checks, nil
+	sh := t.live(ctx)
+	if s, ok := ctx.Session.(*Session); ok && len(s.viewUses) > 0 {
+		return slices.Concat(sh.checks, s.viewChecks(tableName{sh.def.Database, sh.def.Name})), nil
+	}
+	return sh.checks, nil
 }
 
 // CreateCheck implements sql.CheckAlterableTable. A check without a name gets

@@ -8,6 +8,7 @@ import (
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/analyzer"
 	"github.com/dolthub/go-mysql-server/sql/expression"
+	builtin "github.com/dolthub/go-mysql-server/sql/expression/function"
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/transform"
 	"github.com/dolthub/go-mysql-server/sql/types"
@@ -21,7 +22,9 @@ import (
 // addRules adds to the rules that the analyzer ends with. (Those that its builder takes are
 // not asked for statements that write.)
 var addRules = sync.OnceFunc(func() {
-	analyzer.OnceAfterAll = append(analyzer.OnceAfterAll, analyzer.Rule{Id: checkedRule, Apply: checkArithmetic},
+	replaceGroupByCheck()
+	replaceDropRules()
+	analyzer.OnceAfterAll = append(analyzer.OnceAfterAll, analyzer.Rule{Id: virtualChecksRule, Apply: addVirtualChecks}, analyzer.Rule{Id: checkedRule, Apply: checkArithmetic},
 		analyzer.Rule{Id: aggregatesRule, Apply: typeAggregates})
 })
 
@@ -37,7 +40,7 @@ func checkArithmetic(ctx *sql.Context, _ *analyzer.Analyzer, n sql.Node, _ *plan
 	transform.InspectExpressions(ctx, n, func(_ *sql.Context, e sql.Expression) bool {
 		switch e.(type) {
 		case *expression.Arithmetic, *expression.UnaryMinus, *expression.IntDiv,
-			*expression.Case, *expression.Convert, *expression.Like, sql.FunctionExpression:
+			*expression.HashInTuple, *expression.Case, *expression.Convert, *expression.Like, sql.FunctionExpression:
 			found = true
 		}
 		return !found
@@ -87,6 +90,8 @@ func checkSimple(ctx *sql.Context, s *Session, n sql.Node) error {
 // checked returns the expression in place of e, nil for none.
 func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 	switch e := e.(type) {
+	case *expression.HashInTuple:
+		return collatedIn(ctx, e)
 	case *expression.Arithmetic:
 		if _, ok := e.LeftChild.(expression.TimeDeltaExpression); ok {
 			return nil
@@ -113,11 +118,35 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 			c.typ = types.Uint64
 		}
 		return c
+	case *expression.Convert:
+		if _, done := e.Child.(*exactDocument); types.IsJSON(e.Type(ctx)) && !done {
+			x, err := e.WithChildren(ctx, &exactDocument{e.Child})
+			if err == nil {
+				return x
+			}
+		}
+	case *expression.Mod:
+		l := e.LeftChild.Type(ctx)
+		if !types.IsInteger(l) || !types.IsInteger(e.RightChild.Type(ctx)) {
+			return nil
+		}
+		if unsigned(ctx, e.LeftChild) {
+			return &whole{expression.UnaryExpressionStub{Child: e}, types.Uint64}
+		}
+		return &whole{expression.UnaryExpressionStub{Child: e}, types.Int64}
+	case *builtin.UnixTimestamp:
+		if d, ok := e.Type(ctx).(sql.DecimalType); ok && d.Scale() == 0 {
+			return &whole{expression.UnaryExpressionStub{Child: e}, types.Int64}
+		}
+		return nil
 	case *expression.UnaryMinus:
 		if lit, ok := e.Child.(*expression.Literal); ok && lit.Value() == int64(math.MinInt64) || !types.IsInteger(e.Child.Type(ctx)) {
 			return nil
 		}
 		return &integerMinus{UnaryMinus: e}
+	}
+	if c := dates(ctx, e); c != nil {
+		return c
 	}
 	return withTexts(ctx, e)
 }

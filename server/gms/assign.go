@@ -106,6 +106,13 @@ func (a *assigner) assign(ctx *sql.Context, column string, t sql.Type, v any) (a
 			return u, nil
 		}
 		return a.keep(ctx, column, truncated, members(ctx, t, v))
+	case k == sqltypes.TypeJSON:
+		if text, ok := v.(string); ok {
+			if doc, ok := exactText(text); ok {
+				return doc, nil
+			}
+		}
+		return v, nil
 	case k == sqltypes.Bit:
 		u, in, err := t.Convert(ctx, v)
 		if err == nil && in == sql.InRange {
@@ -545,15 +552,22 @@ var ignored = map[int]bool{1048: true, 1062: true, 1242: true, 1451: true, 1452:
 
 // Warn implements sql.Session.
 func (s *Session) Warn(w *sql.Warning) {
+	if w.Code == duplicateIndex && s.b.mysql && !s.isDuplicateIndex(w.Message) {
+		return
+	}
 	if s.b.mysql && w.Code == divisionByZero {
 		if !modeEnabled(sql.NewContext(context.Background(), sql.WithSession(s)), sql.ErrorForDivisionByZero) {
 			return
 		}
 		s.divided = true
 	}
-	if s.b.mysql && w.Level == "Note" && ignored[w.Code] {
+	if s.b.mysql && w.Level == "Note" && (ignored[w.Code] || w.Code == mysql.ERUnknownError) {
 		e := clientError(mysql.NewSQLError(mysql.ERUnknownError, "HY000", "%s", w.Message), s.GetCurrentDatabase())
-		w = &sql.Warning{Level: "Warning", Code: w.Code, Message: e.Message}
+		code := w.Code
+		if generic(code) {
+			code = e.Num
+		}
+		w = &sql.Warning{Level: "Warning", Code: code, Message: e.Message}
 	}
 	s.BaseSession.Warn(w)
 }

@@ -30,8 +30,9 @@ type Backend struct {
 	// readOnly is the instance's role: plain reads only.
 	readOnly atomic.Bool
 	// mysql is set where clients are served: results have MySQL's types where the
-	// planner's differ, and no statement reads or writes the server's files.
-	mysql bool
+	// planner's differ.
+	mysql     bool
+	secureDir string // where statements may read and write the server's files; "": nowhere
 	// live returns the value of a variable that follows the instance, nil: none do.
 	live     func(name string) (any, bool)
 	tls      *certs.Source     // nil: no TLS
@@ -39,6 +40,7 @@ type Backend struct {
 	external sql.ExternalStoredProcedureRegistry
 	reload   func() // reads the users again, see Server
 	runner   sql.StatementRunner
+	catalog  sql.Catalog // the planner's, nil before NewEngine
 
 	// What monitors are shown.
 	started   time.Time
@@ -48,6 +50,9 @@ type Backend struct {
 	processes func() []sql.Process // nil before NewEngine
 	deadlocks deadlocks
 	rowsRead  atomic.Uint64 // rows that scans returned
+	written   rowCounts
+	// mostConnections is the largest number of connections that there were at a time.
+	mostConnections atomic.Uint64
 }
 
 var (
@@ -214,6 +219,7 @@ type storedView struct{ Name, Text, Create, SQLMode string }
 type storedTrigger struct {
 	Name, Create, SQLMode string
 	Created               int64 // µs since 1970 UTC
+	Order                 int   // among those of its table; several may have the same
 }
 
 type storedProcedure struct {

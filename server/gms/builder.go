@@ -41,6 +41,9 @@ func (b *builder) Build(ctx *sql.Context, n sql.Node, r sql.Row) (sql.RowIter, e
 		s.fresh = false
 		return b.root(ctx, s, n, r)
 	}
+	if s.measures != nil {
+		return b.measured(ctx, s, n, r)
+	}
 	if !s.building && s.dml > 0 && ownStatement(n) {
 		return b.pinned(ctx, s, n, r)
 	}
@@ -73,6 +76,7 @@ func (b *builder) root(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 	s.lent, s.home = "", ""
 	if s.depth == 0 {
 		s.root = n
+		s.running.Store(&n)
 	}
 	if s.results != nil && s.depth == 0 {
 		s.results.called = isCall(n)
@@ -254,7 +258,7 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 	switch n := n.(type) {
 	case *plan.Into:
 		if s.b.mysql && n.Outfile+n.Dumpfile != "" {
-			return nil, errFiles()
+			return b.intoFile(ctx, s, n, r)
 		}
 	case *plan.CreateDB:
 		if !s.b.mysql {
@@ -265,11 +269,14 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		return b.plain(ctx, s, &c, r)
 	case *plan.CreateTable:
 		if s.b.mysql {
-			return nil, hideFunctional(ctx, n)
+			if err := hideFunctional(ctx, n); err != nil {
+				return nil, err
+			}
+			return nil, checkKeys(n)
 		}
 	case *plan.DescribeQuery:
-		if s.b.mysql && !n.Format.Plan && !n.Format.Analyze {
-			return sql.RowsToRowIter(explain(ctx, n.Child)...), nil
+		if s.b.mysql {
+			return b.explain(ctx, s, n)
 		}
 	case *plan.ShowGrants:
 		if s.b.mysql && s.b.users != nil && !n.CurrentUser && n.For != nil {
@@ -277,7 +284,7 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		}
 	case *plan.ShowColumns:
 		if s.b.mysql {
-			return b.showColumns(ctx, s, n, r)
+			return b.showColumns(ctx, s, n)
 		}
 	case *plan.ShowProcessList:
 		if s.b.mysql {
@@ -297,7 +304,7 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		if s.b.mysql {
 			return b.showCreateTable(ctx, s, n, r)
 		}
-	case *plan.ShowCreateProcedure, *plan.ShowCreateTrigger, *plan.ShowTriggers, *plan.ShowCreateEvent, *plan.ShowEvents:
+	case *plan.ShowCreateProcedure, *plan.ShowCreateTrigger, *plan.ShowCreateEvent, *plan.ShowEvents:
 		if s.b.mysql {
 			return b.showObject(ctx, s, n, r)
 		}
@@ -318,8 +325,8 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 			return b.accounts(ctx, s, n)
 		}
 	case *plan.LoadData:
-		if s.b.mysql && !n.Local {
-			return nil, errFiles()
+		if s.b.mysql {
+			return b.loadData(ctx, s, n)
 		}
 	case *plan.RenameTable:
 		if s.b.mysql {
@@ -346,6 +353,20 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		return b.insert(ctx, s, n, r)
 	case *assigned:
 		return b.assigned(ctx, s, n, r)
+	case *firingRows:
+		return b.firingRows(ctx, n.Node, n.f, n.insert, r)
+	case *firingTable:
+		return b.firingRows(ctx, n.Node, n.f, nil, r)
+	case *plan.Update:
+		if s.b.mysql {
+			return b.update(ctx, s, n, r)
+		}
+	case *plan.DeleteFrom:
+		if s.b.mysql {
+			return b.delete(ctx, s, n, r)
+		}
+	case *exactRows:
+		return b.base.Build(ctx, n.Node, r)
 	case *plan.UpdateSource:
 		if s.b.mysql {
 			c := *n
@@ -353,7 +374,9 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 			if err != nil {
 				return nil, err
 			}
-			c.UpdateExprs = exprs
+			if c.UpdateExprs = exprs; exprs.HasDerivedUpdates() {
+				c.Child = exactTable(n.Child)
+			}
 			return b.plain(ctx, s, &c, r)
 		}
 	case *plan.Filter:
@@ -424,19 +447,25 @@ func (r *runner) QueryWithBindings(ctx *sql.Context, query string, parsed ast.St
 	if parsed != nil {
 		s.upsert(parsed)
 		annotator{db: ctx.GetCurrentDatabase()}.statement(parsed)
+		if err := s.mayWrite(parsed); err != nil {
+			return nil, nil, nil, err
+		}
 	}
-	outer := s.statement
+	outer, around := s.statement, s.calls.stmt
 	s.depth++
-	s.statement = statement{}
+	s.statement, s.calls.stmt = statement{}, parsed
 	defer func() {
-		s.statement = outer
+		s.statement, s.calls.stmt = outer, around
 		s.depth--
 	}()
 	sch, it, flags, err := r.next.QueryWithBindings(ctx, query, parsed, bindings, flags)
+	if err == nil {
+		it, err = s.drain(ctx, parsed, sch, it)
+	}
 	if err != nil {
+		s.undoFunctions()
 		return nil, nil, nil, err
 	}
-	it, err = s.drain(ctx, parsed, sch, it)
 	restoreInto(parsed)
 	return sch, it, flags, err
 }

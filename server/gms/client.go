@@ -35,6 +35,7 @@ type client struct {
 	// inTransaction: a transaction is counted in the server's gate.
 	inTransaction atomic.Bool
 	tracked       tracked
+	traffic       protocol.Traffic // that is counted
 }
 
 var _ protocol.Session = (*client)(nil)
@@ -61,6 +62,7 @@ func (c *client) open(ctx context.Context) error {
 	processes.ConnectionReady(c.sess)
 	c.h.clients.Store(c.conn.ID(), c)
 	c.srv().b.sessions.Store(c.conn.ID(), c.sess)
+	c.srv().b.connected()
 	c.Changes() // those of the beginning are none
 	return nil
 }
@@ -150,6 +152,7 @@ func (c *client) parse(ctx context.Context, text string) (parsed ast.Statement, 
 		return nil, text, "", emptyQuery(text)
 	}
 	if err != nil {
+		c.sess.ClearWarnings()
 		return nil, "", "", err
 	}
 	if one == "" {
@@ -184,6 +187,7 @@ func (c *client) sandboxed(parsed ast.Statement) error {
 
 // command runs one statement and writes its result.
 func (c *client) command(ctx context.Context, query string, parsed ast.Statement, bindings map[string]ast.Expr, w *protocol.Results) (err error) {
+	c.countCommand(parsed)
 	defer c.leave()
 	defer c.sess.ofExecute(parsed)()
 	ctx, cancel := c.deadline(ctx, query)
@@ -222,6 +226,11 @@ func (c *client) run(ctx context.Context, query string, parsed ast.Statement, bi
 	}
 	defer e.ProcessList.EndQuery(sctx)
 	defer c.sess.CommandEnd()
+	defer func() {
+		if err != nil {
+			c.sess.undoFunctions()
+		}
+	}()
 	defer func() { c.survive(recover(), w, &err) }()
 	if err := c.enter(sctx, parsed); err != nil {
 		return false, err
@@ -237,11 +246,22 @@ func (c *client) run(ctx context.Context, query string, parsed ast.Statement, bi
 	if of == nil {
 		of, _ = c.sess.GetPreparedQuery(query)
 	}
-	schema, rows, _, err := e.QueryWithBindings(sctx, query, parsed, bindings, &sql.QueryFlags{})
+	c.sess.cleared = false
+	flags := &sql.QueryFlags{}
+	if _, ok := parsed.(*ast.Load); ok {
+		flags.Set(sql.QFlagInsert) // or the planner leaves triggers and foreign keys out
+	}
+	schema, rows, _, err := e.QueryWithBindings(sctx, query, parsed, bindings, flags)
 	if err == nil {
 		err = sets.finish()
 	}
+	if err == nil {
+		err = sets.sendOuts(sctx)
+	}
 	if err != nil {
+		if !c.sess.cleared { // it was not executed
+			c.sess.ClearWarnings()
+		}
 		return sets.any || sets.called, statementError(of, err)
 	}
 	if sets.called || types.IsOkResultSchema(schema) || schema == nil {
@@ -269,6 +289,9 @@ func (c *client) writeOK(ctx *sql.Context, rows sql.RowIter, w *protocol.Results
 		return err
 	}
 	c.sess.recorder.sent(0, ok.RowsAffected)
+	if n := c.sess.results.insert; n != nil && loads(n.Source) {
+		ok.InsertID = 0
+	}
 	return w.OK(ok.RowsAffected, ok.InsertID, c.sess.results.info(ctx, ok))
 }
 
@@ -295,7 +318,7 @@ func (c *client) writeRows(ctx *sql.Context, schema sql.Schema, rows sql.RowIter
 // sendRows sends the columns and rows of a result as they come.
 func (c *client) sendRows(ctx *sql.Context, schema sql.Schema, rows sql.RowIter, w *protocol.Results) error {
 	described := columns(ctx, schema)
-	addOrigins(c.sess.root, schema, described)
+	addOrigins(ctx, c.sess.root, schema, described)
 	describeLengths(schema, described)
 	if err := w.Columns(described); err != nil {
 		return err
@@ -362,7 +385,7 @@ func (c *client) told(err error) error {
 	}
 	db := ""
 	if c.sess != nil {
-		db = c.sess.GetCurrentDatabase()
+		db, err = c.sess.GetCurrentDatabase(), c.sess.notFound(err)
 	}
 	e := clientError(sql.CastSQLError(err), db)
 	return &protocol.Error{Number: uint16(e.Num), State: e.State, Message: e.Message}

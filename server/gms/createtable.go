@@ -35,8 +35,8 @@ func createTable(ctx *sql.Context, t *Table, n *plan.ShowCreateTable) (string, e
 	}) {
 		parts = append(parts, foreignKeyText(def, fk))
 	}
-	for _, c := range n.Checks() {
-		text := fmt.Sprintf("CONSTRAINT %s CHECK (%s)", quoteName(c.Name), c.Expr)
+	for _, c := range t.shape.checks {
+		text := fmt.Sprintf("CONSTRAINT %s CHECK (%s)", quoteName(c.Name), c.CheckExpression)
 		if !c.Enforced {
 			text += " /*!80016 NOT ENFORCED */"
 		}
@@ -78,7 +78,7 @@ func columnText(ctx *sql.Context, c *sql.Column, table sql.CollationID) (string,
 		if c.Virtual {
 			kind = "VIRTUAL"
 		}
-		text += " GENERATED ALWAYS AS " + c.Generated.String() + " " + kind
+		text += " GENERATED ALWAYS AS " + generatedText(c.Generated) + " " + kind
 	}
 	switch {
 	case !c.Nullable:
@@ -99,7 +99,7 @@ func columnText(ctx *sql.Context, c *sql.Column, table sql.CollationID) (string,
 		text += " DEFAULT " + value
 	}
 	if c.OnUpdate != nil {
-		text += " ON UPDATE " + c.OnUpdate.String()
+		text += " ON UPDATE " + generatedText(c.OnUpdate)
 	}
 	if c.AutoIncrement {
 		text += " AUTO_INCREMENT"
@@ -119,20 +119,32 @@ func defaultText(ctx *sql.Context, c *sql.Column) (string, error) {
 	if c.Generated != nil {
 		return "", nil
 	}
-	null := c.Default == nil || strings.EqualFold(c.Default.String(), "NULL")
+	text, parsed := "", true
+	if c.Default != nil {
+		if text = c.Default.String(); !c.Default.Resolved() {
+			text, parsed = c.Default.Expr.String(), false
+		}
+	}
+	null := c.Default == nil || strings.EqualFold(text, "NULL")
 	if null {
-		if !c.Nullable || types.IsTextBlob(c.Type) || types.IsJSON(c.Type) || types.IsGeometry(c.Type) {
+		if !c.Nullable || types.IsTextBlob(c.Type) {
 			return "", nil
 		}
 		return "NULL", nil
 	}
-	text := c.Default.String()
-	if t := c.Default.Type(ctx); !c.Default.IsLiteral() || types.IsTime(t) || types.IsText(t) || types.IsEnum(c.Type) || types.IsSet(c.Type) {
+	if !parsed {
+		return text, nil
+	}
+	if t := c.Default.Type(ctx); !c.Default.IsLiteral() || types.IsTimespan(t) || types.IsText(t) || types.IsEnum(c.Type) || types.IsSet(c.Type) {
 		return text, nil
 	}
 	v, err := c.Default.Eval(ctx, nil)
 	if err != nil {
 		return "", err
+	}
+	if types.IsTime(c.Type) {
+		value, err := c.Type.SQL(ctx, nil, v)
+		return quoteText(value.ToString()), err
 	}
 	if types.IsBit(c.Type) {
 		return fmt.Sprintf("b'%b'", v), nil

@@ -73,6 +73,7 @@ func (d *Database) table(ctx *sql.Context, name string, ref reference) (sql.Tabl
 		def = cat.Table(d.Name(), name)
 	}
 	if def == nil {
+		s.missing = tableName{d.Name(), name}
 		return nil, false, s.unknownTables(ctx, cat)
 	}
 	if ref.lock != lockNone && !def.Temporary && !d.b.readOnly.Load() {
@@ -217,22 +218,22 @@ func (d *Database) AllViews(ctx *sql.Context) ([]sql.ViewDefinition, error) {
 	return out, err
 }
 
-// GetTriggers implements sql.TriggerDatabase. The order of creation is the order of
-// execution.
+// GetTriggers implements sql.TriggerDatabase, in their order of execution.
 func (d *Database) GetTriggers(ctx *sql.Context) ([]sql.TriggerDefinition, error) {
-	var out []sql.TriggerDefinition
+	var list []storedTrigger
 	err := eachObject(ctx, engine.ObjectTrigger, d.Name(), func(data []byte) error {
 		var t storedTrigger
 		if err := json.Unmarshal(data, &t); err != nil {
 			return err
 		}
-		out = append(out, sql.TriggerDefinition{
-			Name: t.Name, CreateStatement: t.Create, SqlMode: t.SQLMode,
-			CreatedAt: time.UnixMicro(t.Created).UTC(),
-		})
+		list = append(list, t)
 		return nil
 	})
-	slices.SortStableFunc(out, func(a, b sql.TriggerDefinition) int { return a.CreatedAt.Compare(b.CreatedAt) })
+	slices.SortStableFunc(list, storedTrigger.compare)
+	out := make([]sql.TriggerDefinition, len(list))
+	for i, t := range list {
+		out[i] = sql.TriggerDefinition{Name: t.Name, CreateStatement: t.Create, SqlMode: t.SQLMode, CreatedAt: time.UnixMicro(t.Created).UTC()}
+	}
 	return out, err
 }
 
@@ -251,8 +252,12 @@ func (d *Database) CreateTrigger(ctx *sql.Context, t sql.TriggerDefinition) erro
 	if err != nil {
 		return err
 	}
+	order, err := s.placeTrigger(ctx)
+	if err != nil {
+		return err
+	}
 	return putObject(ctx, engine.ObjectTrigger, d.Name(), t.Name, storedTrigger{
-		Name: t.Name, Create: create, SQLMode: t.SqlMode, Created: t.CreatedAt.UnixMicro(),
+		Name: t.Name, Create: create, SQLMode: t.SqlMode, Created: t.CreatedAt.UnixMicro(), Order: order,
 	})
 }
 
@@ -304,10 +309,13 @@ func (d *Database) SaveStoredProcedure(ctx *sql.Context, p sql.StoredProcedureDe
 	if err != nil {
 		return err
 	}
-	return putObject(ctx, engine.ObjectProcedure, d.Name(), p.Name, storedProcedure{
+	if err := putObject(ctx, engine.ObjectProcedure, d.Name(), p.Name, storedProcedure{
 		Name: p.Name, Create: create, SQLMode: p.SqlMode,
 		Created: p.CreatedAt.UnixMicro(), Modified: p.ModifiedAt.UnixMicro(),
-	})
+	}); err != nil {
+		return err
+	}
+	return s.ownRoutine(ctx, tableName{d.Name(), p.Name}, "PROCEDURE")
 }
 
 // DropStoredProcedure implements sql.StoredProcedureDatabase.

@@ -13,7 +13,6 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/transform"
 	"github.com/dolthub/go-mysql-server/sql/types"
-	"github.com/dolthub/vitess/go/mysql"
 	"github.com/dolthub/vitess/go/sqltypes"
 
 	"sextant/engine"
@@ -61,24 +60,10 @@ func (t *Table) alter(ctx *sql.Context, change func(def *engine.TableDef) error)
 	if err := change(def); err != nil {
 		return err
 	}
-	if err := t.checkable(def); err != nil {
-		return err
-	}
 	if _, err := tx.AlterTable(ctx, def); err != nil {
 		return t.ddlError(ctx, s, err)
 	}
 	s.defined(def.ID)
-	return nil
-}
-
-// checkable refuses CHECK constraints together with virtual columns: the planner hides
-// the constraints of such a table from itself and would never test them.
-func (t *Table) checkable(def *engine.TableDef) error {
-	virtual := func(c engine.ColumnDef) bool { return c.Options[optVirtual] != "" }
-	if t.db.b.mysql && len(def.Checks) > 0 && slices.ContainsFunc(def.Columns, virtual) {
-		return mysql.NewSQLError(mysql.ERNotSupportedYet, "42000",
-			"This version doesn't yet support 'CHECK constraints in a table with VIRTUAL or functional-index columns'; use STORED")
-	}
 	return nil
 }
 
@@ -375,6 +360,7 @@ func (t *Table) deleteAll(ctx *sql.Context, s *Session, tx *engine.Tx, sh *shape
 			}
 			return 0, s.fail(ctx, err)
 		}
+		t.db.b.written.deleted.Add(1)
 		n++
 	}
 }

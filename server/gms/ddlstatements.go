@@ -73,9 +73,9 @@ func (b *builder) ddl(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql.
 	}
 	if err != nil {
 		s.abandon()
-		return nil, err
+		return nil, alterError(ctx, n, err)
 	}
-	return &ddlIter{child: it, s: s}, nil
+	return &ddlIter{child: it, s: s, n: n}, nil
 }
 
 // commitBefore commits the open transaction and begins the one of a DDL statement.
@@ -106,6 +106,7 @@ func (s *Session) abandon() {
 type ddlIter struct {
 	child  sql.RowIter
 	s      *Session
+	n      sql.Node
 	failed bool
 }
 
@@ -116,6 +117,7 @@ func (i *ddlIter) Next(ctx *sql.Context) (sql.Row, error) {
 	if err != nil && err != io.EOF {
 		i.failed = true
 		i.s.abandon()
+		err = alterError(ctx, i.n, err)
 	}
 	i.s.command.note(r)
 	return r, err

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
-	"github.com/dolthub/go-mysql-server/sql/information_schema"
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
@@ -21,7 +20,9 @@ type objectHead struct {
 	kind                string // "view" …
 	definer             accountName
 	defined             bool // the statement names a definer
+	optional            bool // IF NOT EXISTS
 	algorithm, security string
+	alter               bool // it is an ALTER VIEW
 	name                tableName
 	from, to            int    // of the name in the text
 	l                   *lexer // behind the name
@@ -31,7 +32,7 @@ type objectHead struct {
 func newObjectHead(create string) (h objectHead, ok bool) {
 	l := newLexer(plainComments(create))
 	h.l, h.algorithm, h.security = l, "UNDEFINED", "DEFINER"
-	if !l.accept("create") {
+	if h.alter = l.accept("alter"); !h.alter && !l.accept("create") {
 		return h, false
 	}
 	l.accept("or", "replace")
@@ -48,12 +49,12 @@ func newObjectHead(create string) (h objectHead, ok bool) {
 		case l.accept("sql", "security"):
 			h.security = strings.ToUpper(l.acceptOne("definer", "invoker"))
 		default:
-			if h.kind = l.acceptOne("view", "trigger", "procedure", "event"); h.kind == "" {
+			if h.kind = l.acceptOne("view", "trigger", "procedure", "function", "event"); h.kind == "" || h.alter && h.kind != "view" {
 				return h, false
 			}
 		}
 	}
-	l.accept("if", "not", "exists")
+	h.optional = l.accept("if", "not", "exists")
 	h.from, h.to = l.start, l.at
 	if h.name.Name, ok = l.name(); ok && l.accept(".") {
 		h.name.Database, h.to = h.name.Name, l.at
@@ -160,17 +161,27 @@ func triggerText(l *lexer, database string) (string, bool) {
 	if !ok || !l.accept("for", "each", "row") {
 		return "", false
 	}
+	if l.acceptOne("follows", "precedes") != "" { // see storedTrigger
+		l.next()
+	}
 	return strings.ToUpper(time+" "+event) + " ON " + quoteName(database) + "." + quoteName(table) + " FOR EACH ROW " + l.rest(), true
 }
 
 // procedureText returns what follows the name of a CREATE PROCEDURE: the characteristics
 // that are not the default ones, a line each, between the parameters and the body.
 func procedureText(l *lexer) (string, bool) {
+	params, _, c, body, ok := routineText(l)
+	return params + c.String() + body, ok
+}
+
+// routineText returns the parts of what follows the name of a CREATE PROCEDURE or
+// FUNCTION; of the former returns is "".
+func routineText(l *lexer) (params, returns string, c routineCharacteristics, body string, ok bool) {
 	from, depth := l.start, 0
 	for {
 		switch l.kind {
 		case 0:
-			return "", false
+			return "", "", c, "", false
 		case '(':
 			depth++
 		case ')':
@@ -181,56 +192,74 @@ func procedureText(l *lexer) (string, bool) {
 		}
 		l.next()
 	}
-	params := l.q[from:l.at]
+	params = l.q[from:l.at]
 	l.next()
-	var access, deterministic, security, comment string
+	if l.accept("returns") {
+		from := l.start
+		if err := (&functionText{}).typ(l, &marking{q: l.q}); err != nil {
+			return "", "", c, "", false
+		}
+		returns = strings.TrimSpace(l.q[from:l.start])
+	}
+	if !c.read(l) {
+		return "", "", c, "", false
+	}
+	return params, returns, c, l.rest(), true
+}
+
+// routineCharacteristics are a routine's characteristics but for the default ones.
+type routineCharacteristics struct{ access, deterministic, security, comment string }
+
+// read reads characteristics, false if one has no end.
+func (c *routineCharacteristics) read(l *lexer) bool {
 	for {
 		switch {
-		case l.accept("language", "sql"), l.accept("sql", "security", "definer"):
+		case l.accept("language", "sql"):
+		case l.accept("sql", "security", "definer"):
+			c.security = ""
 		case l.accept("contains", "sql"):
-			access = ""
+			c.access = ""
 		case l.accept("no", "sql"):
-			access = "NO SQL"
+			c.access = "NO SQL"
 		case l.accept("reads", "sql", "data"):
-			access = "READS SQL DATA"
+			c.access = "READS SQL DATA"
 		case l.accept("modifies", "sql", "data"):
-			access = "MODIFIES SQL DATA"
+			c.access = "MODIFIES SQL DATA"
 		case l.accept("not", "deterministic"):
-			deterministic = ""
+			c.deterministic = ""
 		case l.accept("deterministic"):
-			deterministic = "DETERMINISTIC"
+			c.deterministic = "DETERMINISTIC"
 		case l.accept("sql", "security", "invoker"):
-			security = "SQL SECURITY INVOKER"
+			c.security = "SQL SECURITY INVOKER"
 		case l.accept("comment"):
 			text, ok := l.string()
 			if !ok {
-				return "", false
+				return false
 			}
-			comment = "COMMENT " + quoteText(text)
+			c.comment = text
 		default:
-			text := params + "\n"
-			for _, c := range []string{access, deterministic, security, comment} {
-				if c != "" {
-					text += "    " + c + "\n"
-				}
-			}
-			return text + l.rest(), true
+			return true
 		}
 	}
+}
+
+// String returns the characteristics as they stand before a body.
+func (c routineCharacteristics) String() string {
+	text, comment := "\n", ""
+	if c.comment != "" {
+		comment = "COMMENT " + quoteText(c.comment)
+	}
+	for _, c := range []string{c.access, c.deterministic, c.security, comment} {
+		if c != "" {
+			text += "    " + c + "\n"
+		}
+	}
+	return text
 }
 
 // quoteText returns a text as a literal.
 func quoteText(s string) string {
 	return "'" + strings.NewReplacer(`\`, `\\`, "'", "''", "\n", `\n`, "\x00", `\0`).Replace(s) + "'"
-}
-
-// definerOf returns the definer in a text of canonical as columns have it, user@host.
-func definerOf(create string) string {
-	h, ok := newObjectHead(create)
-	if !ok || !h.defined {
-		return ""
-	}
-	return h.definer.User + "@" + h.definer.Host
 }
 
 // modes are the SQL modes in the order in which MySQL lists them.
@@ -278,12 +307,6 @@ func (b *builder) showObject(ctx *sql.Context, s *Session, n sql.Node, r sql.Row
 			if h, ok := newTriggerHead(t.Create); ok {
 				row[2] = t.Create[:h.from] + quoteName(h.table) + t.Create[h.to:]
 			}
-		case *plan.ShowTriggers:
-			var t storedTrigger
-			if _, err := getObject(ctx, engine.ObjectTrigger, n.Database().Name(), name, &t); err != nil {
-				return nil, err
-			}
-			row[6], row[7] = modeText(t.SQLMode), definerOf(t.Create)
 		case *plan.ShowCreateEvent:
 			row[1] = modeText(n.Event.SqlMode)
 			row[3] = eventText(n.Event)
@@ -333,38 +356,4 @@ func (b *builder) showCreateView(ctx *sql.Context, s *Session, v *plan.SubqueryA
 		}
 	}
 	return sql.RowsToRowIter(rows...), nil
-}
-
-// schemaCompletions are what the planner's rows of tables of information_schema lack.
-var schemaCompletions = map[string]func(ctx *sql.Context, row sql.Row) error{
-	information_schema.EventsTableName: func(_ *sql.Context, row sql.Row) error {
-		row[3] = unquotedAccount(row[3])
-		return nil
-	},
-	information_schema.RoutinesTableName: func(ctx *sql.Context, row sql.Row) error {
-		var p storedProcedure
-		ok, err := getObject(ctx, engine.ObjectProcedure, fmt.Sprint(row[2]), fmt.Sprint(row[3]), &p)
-		if h, parsed := newObjectHead(p.Create); ok && parsed {
-			if _, ok := procedureText(h.l); ok {
-				row[15] = h.l.rest() // the planner's begins too late behind a quoted quote
-			}
-		}
-		return err
-	},
-}
-
-func completed(planners func(*sql.Context, sql.Catalog) (sql.RowIter, error), complete func(*sql.Context, sql.Row) error) schemaReader {
-	return func(ctx *sql.Context, _ *Session, cat sql.Catalog) ([]sql.Row, error) {
-		it, err := planners(ctx, cat)
-		if err != nil {
-			return nil, err
-		}
-		rows, err := sql.RowIterToRows(ctx, it)
-		for _, r := range rows {
-			if err := complete(ctx, r); err != nil {
-				return nil, err
-			}
-		}
-		return rows, err
-	}
 }

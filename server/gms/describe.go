@@ -13,9 +13,12 @@ var explainWords = map[string]bool{
 	"plan": true, "verbose": true, "debug": true,
 }
 
-// parseDescribe parses {DESCRIBE | DESC | EXPLAIN} table {column | 'pattern'}; the rest is
-// the planner's.
+// parseDescribe parses {DESCRIBE | DESC | EXPLAIN} table {column | 'pattern'}, and EXPLAIN … FOR
+// CONNECTION; the rest is the planner's.
 func parseDescribe(l *lexer) (ast.Statement, error) {
+	if l.is("for") || l.is("format") {
+		return parseExplainConnection(l)
+	}
 	if l.kind == 'w' && explainWords[strings.ToLower(l.text)] {
 		return nil, nil
 	}

@@ -23,24 +23,29 @@ func parseDrop(view bool) grammar {
 		if len(tables) == 0 || l.kind != 0 || !slices.ContainsFunc(tables, func(t tableName) bool { return t.Database != tables[0].Database }) {
 			return nil, nil
 		}
-		a := &admin{name: "DROP TABLE", commits: true,
-			auth: ast.AuthInformation{AuthType: ast.AuthType_DROP, TargetType: ast.AuthTargetType_MultipleTableIdentifiers}}
-		for _, t := range tables {
-			a.auth.TargetNames = append(a.auth.TargetNames, t.Database, t.Name)
-		}
-		a.run = func(ctx *sql.Context, s *Session, _ *admin) ([]sql.Row, error) {
-			for i := range tables {
-				if tables[i].Database == "" {
-					tables[i].Database = ctx.GetCurrentDatabase()
-				}
-				if tables[i].Database == "" {
-					return nil, sql.ErrNoDatabaseSelected.New()
-				}
-			}
-			return nil, s.dropTables(ctx, tables, view, ifExists)
-		}
-		return a.statement(), nil
+		return dropStatement(tables, view, ifExists), nil
 	}
+}
+
+// dropStatement is a DROP TABLE or DROP VIEW that this package executes.
+func dropStatement(tables []tableName, view, ifExists bool) ast.Statement {
+	a := &admin{name: "DROP TABLE", commits: true,
+		auth: ast.AuthInformation{AuthType: ast.AuthType_DROP, TargetType: ast.AuthTargetType_MultipleTableIdentifiers}}
+	for _, t := range tables {
+		a.auth.TargetNames = append(a.auth.TargetNames, t.Database, t.Name)
+	}
+	a.run = func(ctx *sql.Context, s *Session, _ *admin) ([]sql.Row, error) {
+		for i := range tables {
+			if tables[i].Database == "" {
+				tables[i].Database = ctx.GetCurrentDatabase()
+			}
+			if tables[i].Database == "" {
+				return nil, sql.ErrNoDatabaseSelected.New()
+			}
+		}
+		return nil, s.dropTables(ctx, tables, view, ifExists)
+	}
+	return a.statement()
 }
 
 // dropTables drops tables or views, all or, if one does not exist, none.

@@ -146,6 +146,7 @@ func (e *editor) Insert(ctx *sql.Context, r sql.Row) error {
 	if err := insert(ctx, sh.def, enc); err != nil {
 		return e.failed(ctx, s, sh, r, err)
 	}
+	e.t.db.b.written.inserted.Add(1)
 	return e.raise(ctx, s, sh, r)
 }
 
@@ -201,6 +202,7 @@ func (e *editor) Update(ctx *sql.Context, old, new sql.Row) error {
 	if err := tx.Update(ctx, sh.def, oldRow, newRow); err != nil {
 		return e.failed(ctx, s, sh, new, err)
 	}
+	e.t.db.b.written.updated.Add(1)
 	return nil
 }
 
@@ -217,6 +219,7 @@ func (e *editor) Delete(ctx *sql.Context, r sql.Row) error {
 	if err := tx.Delete(ctx, sh.def, old); err != nil {
 		return e.failed(ctx, s, sh, r, err)
 	}
+	e.t.db.b.written.deleted.Add(1)
 	return nil
 }
 

@@ -44,6 +44,9 @@ func endsTransaction(err error) bool {
 		errors.Is(err, engine.ErrTxDone) || errors.Is(err, engine.ErrClosed) || errors.As(err, &large)
 }
 
+// commitParts is what the caps of a commit that no setting changes count.
+var commitParts = map[string]string{"max_mtr_records": "log records", "max_transaction_pages": "pages"}
+
 // wireError turns an error of the engine into MySQL's; others are returned as they
 // are. The planner passes a *mysql.SQLError on unchanged if nothing is wrapped around it.
 func wireError(err error) error {
@@ -64,6 +67,9 @@ func wireError(err error) error {
 	case errors.Is(err, txn.ErrNoWait):
 		return mysql.NewSQLError(3572, "HY000",
 			"Statement aborted because lock(s) could not be acquired immediately and NOWAIT is set.")
+	case errors.As(err, &large) && commitParts[large.Cap] != "":
+		return mysql.NewSQLError(1197, "HY000",
+			"Multi-statement transaction required more than %d %s; use several transactions", large.Limit, commitParts[large.Cap])
 	case errors.As(err, &large):
 		return mysql.NewSQLError(1197, "HY000",
 			"Multi-statement transaction required more than '%s' (%d); increase this variable and try again",
@@ -105,11 +111,13 @@ var sqlStates = map[int]string{
 	1140: "42000", 1142: "42000", 1143: "42000", 1146: "42S02", 1147: "42000", 1149: "42000",
 	1193: "HY000", 1205: "HY000", 1213: "40001", 1216: "23000", 1217: "23000", 1222: "21000",
 	1227: "42000", 1230: "42000", 1231: "42000", 1235: "42000", 1241: "21000", 1242: "21000",
-	1248: "42000", 1264: "22003", 1265: "01000", 1292: "22007", 1304: "42000", 1305: "42000",
+	1248: "42000", 1264: "22003", 1265: "01000", 1292: "22007", 1304: "42000", 1305: "42000", 1310: "42000",
 	1317: "70100", 1318: "42000", 1364: "HY000", 1365: "22012", 1366: "HY000", 1370: "42000",
 	1406: "22001", 1451: "23000", 1452: "23000", 1568: "25001", 1582: "42000", 1644: "45000", 1690: "22003",
 	1074: "42000", 1172: "42000", 1410: "42000", 1701: "42000",
+	1089: "42000", 1117: "HY000", 1170: "42000", 1239: "42000", 1253: "42000", 1273: "HY000", 1176: "42000", 3152: "42000",
 	1115: "42000", 1792: "25006", 1416: "22003", 3140: "22032", 3141: "22032", 3146: "22032", 3154: "42000", 3665: "22035", 3819: "HY000",
+	1298: "HY000", 1367: "22007", 1369: "HY000", 3579: "HY000",
 }
 
 // rewrite is one kind of the planner's messages and what MySQL says instead. $1…
@@ -134,6 +142,7 @@ var rewrites = []rewrite{
 	rw("^database not found: ([^,]*?)(?:, maybe you mean .*)?$", 1049, "Unknown database '$1'"),
 	rw("^can't create database (.*); database exists$", 1007, "Can't create database '$1'; database exists"),
 	rw("^no database selected$", 1046, "No database selected"),
+	rw("^End-label (.*) without match at position .*", 1310, "End-label $1 without match"),
 	rw("^table with name (.*) already exists$", 1050, "Table '$1' already exists"),
 	rw(`^column "(.*)" could not be found in any table in scope$`, 1054, "Unknown column '$1' in 'field list'"),
 	rw(`^table "(.*)" does not have column "(.*)"$`, 1054, "Unknown column '$2' in '$1'"),
@@ -150,6 +159,7 @@ var rewrites = []rewrite{
 		1451, "Cannot delete or update a parent row: a foreign key constraint fails (`$db`.`$2`, CONSTRAINT `$1` FOREIGN KEY REFERENCES `$3`)"),
 	rw("^cannot drop table `(.*)` as it is referenced in foreign key `(.*)`$", 3730,
 		"Cannot drop table '$1' referenced by a foreign key constraint '$2'."),
+	rw(`^Check constraint "(CHECK OPTION) (.*)" violated$`, 1369, "$1 failed '$2'"),
 	rw(`^Check constraint "(.*)" violated$`, 3819, "Check constraint '$1' is violated."),
 	rw("^SAVEPOINT (.*) does not exist$", 1305, "SAVEPOINT $1 does not exist"),
 	rw(`^stored procedure "(.*)" does not exist$`, 1305, "PROCEDURE $1 does not exist"),
@@ -203,14 +213,44 @@ var rewrites = []rewrite{
 	rw(`^error: '(?s:(.*))' is not a valid value for '(date|datetime|timestamp|time)(?:\(\d\))?'$`, 1292, "Incorrect $2 value: '$1'"),
 	rw("^Incorrect (date|datetime|timestamp|time) value: '(?s:(.*))'$", 1292, "Incorrect $1 value: '$2'"),
 	rw("^error: '(?s:(.*))' is not a valid value for '(?:tiny|small|medium|big)?int(?: unsigned)?'$", 1366, "Incorrect integer value: '$1'"),
-	rw("^(Expression #.* of SELECT list is not in GROUP BY clause (?s:.*))$", 1055, "$1"),
 	rw("^cannot truncate table (.*) as it is referenced in foreign key (.*) on table (.*)$", 1701,
 		"Cannot truncate a table referenced in a foreign key constraint (`$db`.`$3`, CONSTRAINT `$2`)"),
 	rw("^there can be only one auto_increment column and it must be defined as a key$", 1075,
 		"Incorrect table definition; there can be only one auto column and it must be defined as a key"),
-	rw("^length is (.*) but max allowed is (.*)$", 1074, "Column length too big (max = $2); use BLOB or TEXT instead"),
+	rw("^duplicate foreign key constraint name `(.*)`$", 1826, "Duplicate foreign key constraint name '$1'"),
+	rw("^cannot drop index: `(.*)` is used by foreign key `(.*)`$", 1553, "Cannot drop index '$1': needed in a foreign key constraint"),
+	rw("^cannot drop column `(.*)` as it is used in foreign key `(.*)`$", 1828, "Cannot drop column '$1': needed in a foreign key constraint '$2'"),
+	rw("^foreign key `(.*)` was not found on the table `(.*)`$", 1091, "Can't DROP '$1'; check that column/key exists"),
+	rw(`^Constraint "(.*)" does not exist$`, 3940, "Constraint '$1' does not exist."),
+	rw("^cannot add or update a child row: (.*)$", 1452, "Cannot add or update a child row: $1"),
+	rw(`^can't alter column "(.*)" because it would invalidate check constraint "(.*)"$`, 3959,
+		"Check constraint '$2' uses column '$1', hence column cannot be dropped or renamed."),
+	rw("^column `(.*)` must allow NULL values as foreign key `(.*)` has SET NULL$", 1830,
+		"Column '$1' cannot be NOT NULL: needed in a foreign key constraint '$2' SET NULL"),
+	rw("^temporary tables do not support foreign keys$", 1215, "Cannot add foreign key constraint"),
+	rw("^blob/text column '(.*)' used in key specification without a key length$", 1170, "BLOB/TEXT column '$1' used in key specification without a key length"),
+	rw("^incorrect prefix key '.*'; (.*)$", 1089, "Incorrect prefix key; $1"),
+	rw("^(JSON column '.*' supports indexing only via generated columns on a specified JSON path)$", 3152, "$1."),
+	rw("^Unknown collation: '?(.*?)'?$", 1273, "Unknown collation: '$1'"),
+	rw("^(\\w+) is not a valid character set for (\\w+)$", 1253, "COLLATION '$2' is not valid for CHARACTER SET '$1'"),
+	rw("^expected resolved table: (.*)$", 1347, "'$db.$1' is not BASE TABLE"),
 	rw("^incompatible type for default value: (?s:(.*))$", 1067, "Invalid default value: $1"),
 	rw("(?i)^variable '(.*)' is a read.only variable$", 1238, "Variable '$1' is a read only variable"),
+	rw("^the view (?:.*\\.)?(.*) already exists$", 1050, "Table '$1' already exists"),
+	rw("^Invalid argument to NTILE$", 1210, "Incorrect arguments to ntile"),
+	rw("^offset must be a non-negative integer; found: (.*)$", 1064, "You have an error in your SQL syntax; check the manual that corresponds "+
+		"to your MySQL server version for the right syntax to use near '$1' at line 1"),
+	rw("^frame start cannot be UNBOUNDED FOLLOWING.*$", 3584, "Window '<unnamed window>': frame start cannot be UNBOUNDED FOLLOWING."),
+	rw("^frame end cannot be UNBOUNDED PRECEDING.*$", 3585, "Window '<unnamed window>': frame end cannot be UNBOUNDED PRECEDING."),
+	rw("^frame starting from .*$", 3586, "Window '<unnamed window>': frame start or end is negative, NULL or of non-integral type"),
+	rw(`^COLLATION '(.*)' is not valid for CHARACTER SET '(.*)'$`, 1253, "COLLATION '$1' is not valid for CHARACTER SET '$2'"),
+	rw("^no matching Full-Text index found on table .*$", 1191, "Can't find FULLTEXT index matching the column list"),
+	rw("^column ordinal out of range: (.*)$", 1054, "Unknown column '$1' in 'group statement'"),
+	rw("^(Expression #.* of ORDER BY clause is not in GROUP BY clause (?s:.*))$", 1055, "$1"),
+	rw("^Unknown or incorrect time zone: '?([^']*)'?$", 1298, "Unknown or incorrect time zone: '$1'"),
+	rw(`^strconv.ParseFloat: parsing "(.*)": value out of range$`, 1367, "Illegal double '$1' value found during parsing"),
+	rw("^in aggregated query without GROUP BY, expression #%!d.*$", 1140,
+		"In aggregated query without GROUP BY, expression of SELECT list contains nonaggregated column; this is incompatible with sql_mode=only_full_group_by"),
 	rw("^the view (.*) does not exist$", 1051, "Unknown table '$1'"),
 	rw("^`(.*)` expected `(.*)` parameters but got `(.*)`$", 1318,
 		"Incorrect number of arguments for PROCEDURE $db.$1; expected $2, got $3"),

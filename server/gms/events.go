@@ -8,9 +8,7 @@ import (
 
 	"github.com/dolthub/go-mysql-server/eventscheduler"
 	"github.com/dolthub/go-mysql-server/sql"
-	"github.com/dolthub/go-mysql-server/sql/plan"
-	"github.com/dolthub/go-mysql-server/sql/rowexec"
-	"github.com/dolthub/go-mysql-server/sql/transform"
+	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
 	"sextant/engine"
 )
@@ -215,11 +213,6 @@ func (e *events) run(database string, ev sql.EventDefinition) error {
 	if err != nil {
 		return err
 	}
-	tx, err := sess.StartTransaction(ctx, sql.ReadWrite)
-	if err != nil {
-		return err
-	}
-	ctx.SetTransaction(tx)
 	ctx.SetCurrentDatabase(database)
 	definer, _, ok := newLexer(ev.Definer).accountName()
 	if !ok {
@@ -227,28 +220,21 @@ func (e *events) run(database string, ev sql.EventDefinition) error {
 	}
 	sess.SetClient(sql.Client{User: definer.User, Address: definer.Host})
 	sess.account, sess.user, sess.host = definer, definer.User, definer.Host
-	// A body of several statements is no statement by itself.
-	node, err := e.s.engine.AnalyzeQuery(ctx, ev.CreateEventStatement())
+	p := newParser()
+	p.routine = true
+	stmt, _, _, err := p.planners(ctx, ev.CreateEventStatement(), ';', false, sql.NewSqlModeFromString(ev.SqlMode).ParserOptions())
 	if err != nil {
 		return err
 	}
-	var body sql.Node
-	transform.InspectWithOpaque(ctx, node, func(_ *sql.Context, n sql.Node) bool {
-		if c, ok := n.(*plan.CreateEvent); ok {
-			body = c.DefinitionNode
-		}
-		return body == nil
-	})
-	if body == nil {
-		return fmt.Errorf("no statement in %T", node)
+	ddl, ok := stmt.(*ast.DDL)
+	if !ok || ddl.EventSpec == nil || ddl.EventSpec.Body == nil {
+		return fmt.Errorf("no statement in %T", stmt)
 	}
-	it, err := e.s.engine.Analyzer.ExecBuilder.Build(ctx, body, nil)
+	leave, err := sess.enter(ctx, program{kind: programEvent, name: tableName{database, "\x02" + ev.Name}, database: database, mode: ev.SqlMode, invoker: true})
 	if err != nil {
 		return err
 	}
-	if it, _, err = rowexec.FinalizeIters(ctx, body, nil, it); err != nil {
-		return err
-	}
-	_, err = sql.RowIterToRows(ctx, it)
-	return err
+	defer leave()
+	r := &routine{s: sess, db: database, runner: e.s.b.runner}
+	return r.body(ctx, ddl.EventSpec.Body, &scope{vars: map[string]*local{}})
 }

@@ -1,7 +1,6 @@
 package gms
 
 import (
-	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,18 +11,81 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/transform"
 )
 
-// explain returns EXPLAIN's rows of an analyzed statement: one for each table, in the
-// order in which they are read. What the plan does not say, the length of a key and an estimate of the rows
-// of a range, is NULL.
-func explain(ctx *sql.Context, n sql.Node) []sql.Row {
-	e := &explaining{ctx: ctx, last: 1}
+// explaining is one EXPLAIN: of the plan of a statement, which it does not run.
+type explaining struct {
+	ctx  *sql.Context
+	s    *Session
+	last int // the highest id
+	of   map[sql.Node]*access
+	subs map[*plan.Subquery]*block
+}
+
+// block is one SELECT of a statement, or the whole of another statement.
+type block struct {
+	id      int
+	kind    string // select_type
+	tables  []*access
+	message string // in the place of tables
+	// What is done with the rows of the tables.
+	sorts, groups, distinct, windows bool
+	subs                             []*block      // of its expressions
+	union                            *setOperation // what it is if it is no single SELECT
+
+	names  map[string]bool // of its tables, in lower case
+	seen   map[string]bool // those of tables so far
+	wheres []*predicate    // those that hold for what is looked at
+	hashed bool            // what is looked at is the side of a hash join that is looked up
+}
+
+// setOperation is a UNION, INTERSECT or EXCEPT.
+type setOperation struct {
+	word     string
+	distinct bool
+	members  []*block
+}
+
+// predicate is one of the conditions of a WHERE or ON.
+type predicate struct {
+	sql.Expression
+	placed bool // a table has it
+}
+
+// access is how a table of a block is read. What is empty is NULL.
+type access struct {
+	block      *block
+	table, typ string
+	possible   []string
+	key        string
+	parts      []string // of the key, those that are used
+	length     int      // of the key, bytes
+	ref        []string
+	rows       float64 // < 0: not known
+	filtered   float64 // of them, 0 to 1
+	extra      []string
+	covering   bool
+	hashed     bool
+	columns    []string
+	where      []sql.Expression
+	derived    *block
+	of         *Table // nil if it is none of ours
+}
+
+// explain returns the blocks of an analyzed statement in the order in which EXPLAIN
+// has them.
+func explain(ctx *sql.Context, s *Session, n sql.Node) (*explaining, *block) {
+	e := &explaining{ctx: ctx, s: s, last: 1, of: map[sql.Node]*access{}, subs: map[*plan.Subquery]*block{}}
 	top := &block{id: 1, kind: "SIMPLE"}
+	var into *access
 	switch x := n.(type) {
 	case *plan.InsertInto:
-		e.rows = append(e.rows, &explained{id: 1, kind: "INSERT", table: nameOf(x.Destination), typ: "ALL"})
+		into = &access{block: &block{id: 1, kind: "INSERT"}, table: nameOf(x.Destination), typ: "ALL", rows: -1}
+		if x.IsReplace {
+			into.block.kind = "REPLACE"
+		}
 		n = x.Source
 		if _, values := n.(*plan.Values); values || valueRows(ctx, n) > 0 {
-			return e.finish()
+			top.tables = []*access{into}
+			return e, top
 		}
 	case *plan.Update, *plan.UpdateJoin:
 		top.kind = "UPDATE"
@@ -32,74 +94,120 @@ func explain(ctx *sql.Context, n sql.Node) []sql.Row {
 	}
 	e.block(n, top)
 	if top.kind == "SIMPLE" && e.last > 1 {
-		for _, r := range e.rows {
-			if r.id == 1 && r.kind == "SIMPLE" {
-				r.kind = "PRIMARY"
+		top.kind = "PRIMARY"
+	}
+	if into != nil {
+		top.tables = slices.Insert(top.tables, 0, into)
+	}
+	if top.kind == "UPDATE" || top.kind == "DELETE" {
+		for _, a := range top.tables {
+			if len(top.tables) == 1 && (a.typ == "const" || a.typ == "ref") {
+				a.typ = "range" // MySQL reads what it changes by ranges, of one value too
+				a.extra = append([]string{"Using where"}, a.extra...)
 			}
 		}
 	}
-	return e.finish()
+	return e, top
 }
 
-// explaining is one EXPLAIN.
-type explaining struct {
-	ctx  *sql.Context
-	rows []*explained
-	last int // the highest id
-}
-
-// block is one SELECT of a statement.
-type block struct {
-	id   int
-	kind string // select_type
-	// extra is said of the block's first table.
-	extra  []string
-	where  bool // a condition stands above what is looked at
-	hashed bool // it is the side of a hash join that is looked up
-	first  bool // the first table has been seen
-	later  []func()
-}
-
-// explained is a row; what is empty is NULL.
-type explained struct {
-	id                    int
-	kind, table, typ, key string
-	ref                   []string
-	rows                  any
-	extra                 []string
-}
-
-func (e *explaining) finish() []sql.Row {
-	null := func(s string) any {
-		if s == "" {
-			return nil
-		}
-		return s
-	}
+// rows returns EXPLAIN's rows.
+func (b *block) rows() []sql.Row {
 	var out []sql.Row
-	for _, r := range e.rows {
-		var id, filtered any = uint64(r.id), nil
-		if r.id == 0 {
-			id = nil
+	if u := b.union; u != nil {
+		ids := make([]string, len(u.members))
+		for i, m := range u.members {
+			out = append(out, m.rows()...)
+			ids[i] = strconv.Itoa(m.id)
 		}
-		if r.rows != nil && !slices.Contains(r.extra, "Using where") {
-			filtered = 100.0
+		if u.distinct {
+			out = append(out, sql.Row{nil, strings.ToUpper(u.word) + " RESULT", "<" + u.word + strings.Join(ids, ",") + ">", nil, "ALL",
+				nil, nil, nil, nil, nil, nil, "Using temporary"})
 		}
-		out = append(out, sql.Row{id, r.kind, null(r.table), nil, null(r.typ), null(r.key), null(r.key), nil,
-			null(strings.Join(r.ref, ",")), r.rows, filtered, null(strings.Join(r.extra, "; "))})
+		return out
+	}
+	var id any = uint64(b.id)
+	if b.message != "" {
+		out = append(out, sql.Row{id, b.kind, nil, nil, nil, nil, nil, nil, nil, nil, nil, b.message})
+	}
+	for _, a := range b.tables {
+		out = append(out, a.row())
+	}
+	for _, a := range b.tables {
+		if a.derived != nil {
+			out = append(out, a.derived.rows()...)
+		}
+	}
+	for _, s := range b.subs {
+		out = append(out, s.rows()...)
 	}
 	return out
 }
 
-// block adds the rows of a SELECT, and then those of the ones in it.
-func (e *explaining) block(n sql.Node, b *block) {
-	before := len(e.rows)
-	e.node(n, b)
-	if len(e.rows) == before {
-		e.rows = append(e.rows, &explained{id: b.id, kind: b.kind, extra: []string{"No tables used"}})
+func (a *access) row() sql.Row {
+	list := func(s []string, separator string) any {
+		if len(s) == 0 {
+			return nil
+		}
+		return strings.Join(s, separator)
 	}
-	for _, f := range b.later {
-		f()
+	var length, rows, filtered any
+	if a.length > 0 {
+		length = strconv.Itoa(a.length)
+	}
+	if a.rows >= 0 {
+		rows, filtered = uint64(a.rows), a.percent()
+	}
+	return sql.Row{uint64(a.block.id), a.block.kind, orNull(a.table), nil, orNull(a.typ), list(a.possible, ","), orNull(a.key), length,
+		list(a.ref, ","), rows, filtered, list(a.extra, "; ")}
+}
+
+// produced estimates the rows of a block before it groups them, -1 if they are not known.
+func (b *block) produced() float64 {
+	rows := 1.0
+	if b.union != nil {
+		rows = 0
+		for _, m := range b.union.members {
+			if m.produced() < 0 {
+				return -1
+			}
+			rows += m.produced()
+		}
+	}
+	for _, a := range b.tables {
+		if a.rows < 0 {
+			return -1
+		}
+		rows *= a.rows * a.filtered
+	}
+	return rows
+}
+
+// percent is filtered as MySQL shows it.
+func (a *access) percent() float64 { return float64(int64(a.filtered*10000+0.5)) / 100 }
+
+// block completes a block with what a plan says of it.
+func (e *explaining) block(n sql.Node, b *block) {
+	b.names, b.seen = map[string]bool{}, map[string]bool{}
+	transform.Inspect(n, func(n sql.Node) bool {
+		switch n := n.(type) {
+		case *plan.SubqueryAlias, *plan.TableAlias, *plan.ResolvedTable, *plan.IndexedTableAccess, *plan.RecursiveTable:
+			b.names[strings.ToLower(n.(sql.Nameable).Name())] = true
+			return false
+		}
+		return true
+	})
+	e.node(n, b)
+	if len(b.tables) == 0 && b.union == nil && b.message == "" {
+		b.message = "No tables used"
+	}
+	if len(b.tables) > 0 {
+		first := b.tables[0]
+		if b.groups || b.distinct || b.windows {
+			first.extra = append(first.extra, "Using temporary")
+		}
+		if b.sorts {
+			first.extra = append(first.extra, "Using filesort")
+		}
 	}
 }
 
@@ -113,57 +221,60 @@ func (e *explaining) node(n sql.Node, b *block) {
 	e.subqueries(n, b)
 	switch n := n.(type) {
 	case *plan.Filter:
-		where := b.where
-		b.where = true
-		e.node(n.Child, b)
-		b.where = where
+		e.under(b, n.Child, n.Expression)
 		return
 	case *plan.Sort, *plan.TopN:
-		b.extra = append(b.extra, "Using filesort")
+		b.sorts = true
 	case *plan.GroupBy:
-		if len(n.GroupByExprs) > 0 {
-			b.extra = append(b.extra, "Using temporary")
-		}
-	case *plan.Distinct, *plan.Window:
-		b.extra = append(b.extra, "Using temporary")
+		b.groups = b.groups || len(n.GroupByExprs) > 0
+		e.apart(b, n.Child)
+		return
+	case *plan.Window:
+		b.windows = true
+		e.apart(b, n.Child)
+		return
+	case *plan.Distinct:
+		b.distinct = true
 	case *plan.EmptyTable:
-		e.rows = append(e.rows, &explained{id: b.id, kind: b.kind, extra: []string{"Impossible WHERE"}})
+		b.message = "Impossible WHERE"
 		return
 	case *plan.TableCountLookup:
-		e.rows = append(e.rows, &explained{id: b.id, kind: b.kind, extra: []string{"Select tables optimized away"}})
+		b.message = "Select tables optimized away"
 		return
 	case *plan.JoinNode:
 		e.node(n.Left(), b)
-		where, hashed := b.where, b.hashed
-		b.where, b.hashed = false, n.Op.IsHash()
-		e.node(n.Right(), b)
-		b.where, b.hashed = where, hashed
+		hashed := b.hashed
+		b.hashed = n.Op.IsHash()
+		e.under(b, n.Right(), n.Filter)
+		b.hashed = hashed
 		return
 	case *plan.SetOp:
 		e.union(n, b)
 		return
 	case *plan.SubqueryAlias:
 		inner := e.next("DERIVED")
-		e.table(b, &explained{table: "<derived" + strconv.Itoa(inner.id) + ">", typ: "ALL"})
-		b.later = append(b.later, func() { e.block(n.Child, inner) })
+		a := &access{table: "<derived" + strconv.Itoa(inner.id) + ">", typ: "ALL", rows: -1, derived: inner, filtered: 1}
+		e.block(n.Child, inner)
+		if rows := inner.produced(); rows >= 0 {
+			a.rows = max(2, rows)
+		}
+		e.table(b, n, n.Name(), a)
 		return
 	case *plan.RecursiveCte:
 		e.node(n.Union(), b)
 		return
+	case *plan.RecursiveTable:
+		e.table(b, n, n.Name(), &access{typ: "ALL", rows: -1, extra: []string{"Recursive"}})
+		return
 	case *plan.TableAlias:
-		at := len(e.rows)
-		e.node(n.Child, b)
-		if len(e.rows) == at+1 {
-			e.rows[at].table = n.Name()
+		at := len(b.tables)
+		e.named(n.Child, n.Name(), b)
+		if len(b.tables) == at+1 {
+			e.of[n] = b.tables[at]
 		}
 		return
-	case *plan.ResolvedTable:
-		if !plan.IsDualTable(n) {
-			e.table(b, &explained{table: n.Name(), typ: "ALL", rows: e.count(n.Table)})
-		}
-		return
-	case *plan.IndexedTableAccess:
-		e.table(b, e.indexed(n))
+	case *plan.ResolvedTable, *plan.IndexedTableAccess:
+		e.named(n, n.(sql.Nameable).Name(), b)
 		return
 	}
 	for _, c := range n.Children() {
@@ -171,20 +282,85 @@ func (e *explaining) node(n sql.Node, b *block) {
 	}
 }
 
-// union adds the rows of a UNION and its kin.
-func (e *explaining) union(n *plan.SetOp, b *block) {
-	e.node(n.Left(), b)
-	other := e.next("UNION")
-	b.later = append(b.later, func() {
-		e.block(n.Right(), other)
-		if n.Distinct {
-			e.rows = append(e.rows, &explained{kind: "UNION RESULT", table: "<union" + strconv.Itoa(b.id) + "," + strconv.Itoa(other.id) + ">",
-				typ: "ALL", extra: []string{"Using temporary"}})
+// named adds a table under the name that the statement has for it.
+func (e *explaining) named(n sql.Node, name string, b *block) {
+	switch n := n.(type) {
+	case *plan.ResolvedTable:
+		if !plan.IsDualTable(n) {
+			e.table(b, n, name, e.scan(n))
 		}
-	})
+	case *plan.IndexedTableAccess:
+		e.table(b, n, name, e.indexed(n))
+	default:
+		e.node(n, b)
+	}
 }
 
-// subqueries notes those in a node's expressions.
+// under goes on below conditions.
+func (e *explaining) under(b *block, n sql.Node, where sql.Expression) {
+	outer := len(b.wheres)
+	if where != nil {
+		for _, c := range expression.SplitConjunction(e.ctx, where) {
+			if _, constant := c.(*expression.Literal); constant {
+				continue
+			}
+			b.wheres = append(b.wheres, &predicate{Expression: c})
+		}
+	}
+	e.node(n, b)
+	b.wheres = b.wheres[:outer]
+}
+
+// apart goes on below what conditions above it say nothing about the rows of.
+func (e *explaining) apart(b *block, n sql.Node) {
+	outer := b.wheres
+	b.wheres = nil
+	e.node(n, b)
+	b.wheres = outer
+}
+
+// union adds what a UNION and its kin consist of; those that follow one another are one.
+func (e *explaining) union(n *plan.SetOp, b *block) {
+	var parts []sql.Node
+	distinct := n.Distinct
+	var left func(sql.Node)
+	left = func(x sql.Node) {
+		for {
+			p, ok := x.(*plan.Project) // which only makes the types equal
+			if !ok {
+				break
+			}
+			if _, ok := p.Child.(*plan.SetOp); !ok {
+				break
+			}
+			x = p.Child
+		}
+		if s, ok := x.(*plan.SetOp); ok && s.SetOpType == n.SetOpType {
+			distinct = distinct || s.Distinct
+			left(s.Left())
+			parts = append(parts, s.Right())
+			return
+		}
+		parts = append(parts, x)
+	}
+	left(n)
+	u := &setOperation{word: setOpWords[n.SetOpType], distinct: distinct}
+	b.union = u
+	for i, part := range parts {
+		m := &block{id: b.id, kind: b.kind}
+		if i > 0 {
+			m = e.next(strings.ToUpper(u.word))
+		} else if b.kind == "SIMPLE" {
+			m.kind = "PRIMARY"
+		}
+		u.members = append(u.members, m)
+		e.block(part, m)
+	}
+}
+
+var setOpWords = map[int]string{plan.UnionType: "union", plan.IntersectType: "intersect", plan.ExceptType: "except"}
+
+// subqueries adds those in a node's expressions.
 func (e *explaining) subqueries(n sql.Node, b *block) {
 	x, ok := n.(sql.Expressioner)
 	if !ok {
@@ -198,101 +374,103 @@ func (e *explaining) subqueries(n sql.Node, b *block) {
 					kind = "DEPENDENT SUBQUERY"
 				}
 				inner := e.next(kind)
-				b.later = append(b.later, func() { e.block(sub.Query, inner) })
+				b.subs, e.subs[sub] = append(b.subs, inner), inner
+				e.block(sub.Query, inner)
 			}
 			return false
 		})
 	}
 }
 
-// table adds the row of a table of a block.
-func (e *explaining) table(b *block, r *explained) {
-	r.id, r.kind = b.id, b.kind
-	if b.where {
-		r.extra = append(r.extra, "Using where")
+// table adds a table to a block, with the conditions that can be decided once it is read.
+func (e *explaining) table(b *block, n sql.Node, name string, a *access) {
+	e.of[n] = a
+	a.block, a.hashed = b, b.hashed
+	if a.derived == nil {
+		a.table = name
 	}
-	if !b.first {
-		r.extra = append(r.extra, b.extra...)
-		b.first = true
-	}
-	if b.hashed {
-		r.extra = append(r.extra, "Using join buffer (hash join)")
-	}
-	e.rows = append(e.rows, r)
-}
-
-// count returns the estimated rows of a table, nil if there is no estimate.
-func (e *explaining) count(t sql.Table) any {
-	s, ok := sql.GetUnderlyingTable(t).(sql.StatisticsTable)
-	if !ok {
-		return nil
-	}
-	n, _, err := s.RowCount(e.ctx)
-	if err != nil {
-		return nil
-	}
-	return n
-}
-
-// indexed returns the row of a table that is read by an index.
-func (e *explaining) indexed(n *plan.IndexedTableAccess) *explained {
-	r := &explained{table: n.Name(), key: n.Index().ID(), typ: "ref"}
-	if !n.IsStatic() {
-		for _, x := range n.Expressions() {
-			text := "func"
-			if f, ok := x.(*expression.GetField); ok {
-				text = strings.TrimPrefix(f.Database()+"."+f.Table()+"."+f.Name(), ".")
-			} else if _, ok := x.(*expression.Literal); ok {
-				text = "const"
-			}
-			r.ref = append(r.ref, text)
-		}
-		if n.IsStrictLookup(e.ctx) {
-			r.typ, r.rows = "eq_ref", uint64(1)
-		}
-		return r
-	}
-	lookup, _, err := n.GetLookup(e.ctx, nil)
-	if err != nil {
-		return r
-	}
-	ranges, _ := lookup.Ranges.(sql.MySQLRangeCollection)
-	points := 0
-	if len(ranges) == 1 {
-		for points < len(ranges[0]) && isPoint(ranges[0][points]) {
-			points++
+	b.seen[strings.ToLower(name)] = true
+	for _, c := range b.wheres {
+		if !c.placed && e.decided(c, b) {
+			c.placed = true
+			a.where = append(a.where, c.Expression)
 		}
 	}
-	r.ref = slices.Repeat([]string{"const"}, points)
-	switch {
-	case points > 0 && points == len(lookup.Index.Expressions()) && lookup.Index.IsUnique():
-		r.typ, r.rows = "const", uint64(1)
-	case len(ranges) == 1 && !hasBound(ranges[0][points:]):
-		if points == 0 {
-			r.typ, r.rows = "index", e.count(n.TableNode.UnderlyingTable())
-		}
-	default:
-		r.typ, r.ref = "range", nil
+	if a.of != nil {
+		e.possible(a, name, b)
 	}
-	return r
+	if a.rows >= 0 && a.typ != "const" {
+		a.filtered = 1
+		for _, w := range a.where {
+			a.filtered *= e.share(a, w)
+		}
+		a.filtered = min(1, max(a.filtered, 1/max(1, a.rows)))
+	}
+	var extra []string
+	if len(a.where) > 0 || a.typ == "range" {
+		extra = append(extra, "Using where")
+	}
+	if a.covering {
+		extra = append(extra, "Using index")
+	}
+	a.extra = append(a.extra, extra...)
+	if a.hashed {
+		a.extra = append(a.extra, "Using join buffer (hash join)")
+	}
+	b.tables = append(b.tables, a)
 }
 
-// isPoint reports whether a range of a column is one value.
-func isPoint(c sql.MySQLRangeColumnExpr) bool {
-	return c.Type() == sql.RangeType_ClosedClosed &&
-		reflect.DeepEqual(sql.GetMySQLRangeCutKey(c.LowerBound), sql.GetMySQLRangeCutKey(c.UpperBound))
+// decided reports whether all tables of the block that a condition names have been read.
+func (e *explaining) decided(c sql.Expression, b *block) bool {
+	all := true
+	transform.InspectExpr(e.ctx, c, func(_ *sql.Context, x sql.Expression) bool {
+		if f, ok := x.(*expression.GetField); ok {
+			name := strings.ToLower(f.Table())
+			all = all && (b.seen[name] || !b.names[name])
+		}
+		return !all
+	})
+	return all
 }
 
-// hasBound reports whether one of the columns has a bound.
-func hasBound(columns []sql.MySQLRangeColumnExpr) bool {
-	return slices.ContainsFunc(columns, func(c sql.MySQLRangeColumnExpr) bool { return c.HasLowerBound() || c.HasUpperBound() })
+// scan returns the access of a table that is read whole.
+func (e *explaining) scan(n *plan.ResolvedTable) *access {
+	a := &access{typ: "ALL", rows: -1}
+	e.known(a, n.Table)
+	return a
+}
+
+// known adds what is known of a table: its rows, and the columns that are read.
+func (e *explaining) known(a *access, table sql.Table) {
+	t := sql.GetUnderlyingTable(table)
+	if a.of, _ = t.(*Table); a.of == nil {
+		return
+	}
+	if count, _, err := a.of.RowCount(e.ctx); err == nil {
+		a.rows, a.filtered = float64(count), 1
+	}
+	for i, c := range a.of.shape.schema {
+		if !a.of.projected || slices.Contains(a.of.columns, i) {
+			a.columns = append(a.columns, c.Name)
+		}
+	}
+}
+
+// indexes are those of a table that have a tree.
+func (a *access) indexes() []*Index {
+	return slices.DeleteFunc(slices.Clone(a.of.shape.indexes), func(ix *Index) bool {
+		return ix.pseudo != nil || ix.def.Invisible || ix.def == a.of.shape.def.Primary && a.of.shape.def.Keyless()
+	})
 }
 
 // nameOf returns the name of the table under a node.
 func nameOf(n sql.Node) string {
 	name := ""
 	transform.Inspect(n, func(n sql.Node) bool {
-		if t, ok := n.(*plan.ResolvedTable); ok && name == "" {
+		switch t := n.(type) {
+		case *plan.ResolvedTable:
+			name = t.Name()
+		case *plan.IndexedTableAccess:
 			name = t.Name()
 		}
 		return name == ""

@@ -57,6 +57,15 @@ func denied(ctx *sql.Context, command, table string) error {
 		command, whoIs(ctx), table)
 }
 
+// deniedIn is that for a table of a system database: in information_schema it is for the
+// whole database.
+func deniedIn(ctx *sql.Context, db, command, table string) error {
+	if db == sql.InformationSchemaDatabaseName {
+		return deniedDatabase(ctx, db)
+	}
+	return denied(ctx, command, table)
+}
+
 // deniedDatabase is MySQL's error for what nobody may do to a database.
 func deniedDatabase(ctx *sql.Context, name string) error {
 	return mysql.NewSQLError(1044, "42000", "Access denied for user %s to database '%s'", whoIs(ctx), name)
@@ -97,7 +106,7 @@ func (d *fixedDatabase) GetTableInsensitiveAsOf(ctx *sql.Context, name string, a
 	if words := leading(ctx.Query(), 1); len(words) > 0 && (words[0] == "update" || words[0] == "delete") {
 		word = strings.ToUpper(words[0])
 	}
-	return nil, false, denied(ctx, word, name)
+	return nil, false, deniedIn(ctx, d.name, word, name)
 }
 
 // GetTableNames implements sql.Database.
@@ -129,27 +138,27 @@ func (d *fixedDatabase) SetCollation(ctx *sql.Context, _ sql.CollationID) error 
 
 // CreateTable implements sql.TableCreator.
 func (d *fixedDatabase) CreateTable(ctx *sql.Context, name string, _ sql.PrimaryKeySchema, _ sql.CollationID, _ string) error {
-	return denied(ctx, "CREATE", name)
+	return deniedIn(ctx, d.name, "CREATE", name)
 }
 
 // DropTable implements sql.TableDropper.
 func (d *fixedDatabase) DropTable(ctx *sql.Context, name string) error {
-	return denied(ctx, "DROP", name)
+	return deniedIn(ctx, d.name, "DROP", name)
 }
 
 // RenameTable implements sql.TableRenamer.
 func (d *fixedDatabase) RenameTable(ctx *sql.Context, name, _ string) error {
-	return denied(ctx, "ALTER, DROP", name)
+	return deniedIn(ctx, d.name, "ALTER, DROP", name)
 }
 
 // CreateView implements sql.ViewDatabase.
 func (d *fixedDatabase) CreateView(ctx *sql.Context, name, _, _ string) error {
-	return denied(ctx, "CREATE VIEW", name)
+	return deniedIn(ctx, d.name, "CREATE VIEW", name)
 }
 
 // DropView implements sql.ViewDatabase.
 func (d *fixedDatabase) DropView(ctx *sql.Context, name string) error {
-	return denied(ctx, "DROP", name)
+	return deniedIn(ctx, d.name, "DROP", name)
 }
 
 // GetTriggers implements sql.TriggerDatabase.
@@ -157,7 +166,7 @@ func (d *fixedDatabase) GetTriggers(*sql.Context) ([]sql.TriggerDefinition, erro
 
 // CreateTrigger implements sql.TriggerDatabase.
 func (d *fixedDatabase) CreateTrigger(ctx *sql.Context, t sql.TriggerDefinition) error {
-	return denied(ctx, "TRIGGER", t.Name)
+	return deniedIn(ctx, d.name, "TRIGGER", t.Name)
 }
 
 // DropTrigger implements sql.TriggerDatabase.
@@ -236,9 +245,10 @@ func (d *fixedDatabase) AllViews(*sql.Context) ([]sql.ViewDefinition, error) {
 
 // fixedTable is a table whose rows are made when it is read.
 type fixedTable struct {
-	db, name string
-	schema   sql.Schema
-	rows     func(ctx *sql.Context, s *Session) ([]sql.Row, error)
+	db, name  string
+	schema    sql.Schema
+	collation sql.CollationID
+	rows      func(ctx *sql.Context, s *Session) ([]sql.Row, error)
 }
 
 var (
@@ -261,7 +271,7 @@ func (d *fixedDatabase) add(name, columns string, rows func(*sql.Context, *Sessi
 	if d.tables == nil {
 		d.tables = map[string]*fixedTable{}
 	}
-	d.tables[name] = &fixedTable{db: d.name, name: name, schema: fixedSchema(d.name, name, columns), rows: rows}
+	d.tables[name] = &fixedTable{db: d.name, name: name, schema: fixedSchema(d.name, name, columns), collation: fixedCollation, rows: rows}
 }
 
 // fixedSchema returns the schema of columns written as in CREATE TABLE, one a line.
@@ -296,7 +306,7 @@ func (t *fixedTable) Database() string { return t.db }
 func (t *fixedTable) Schema(*sql.Context) sql.Schema { return t.schema }
 
 // Collation implements sql.Table.
-func (t *fixedTable) Collation() sql.CollationID { return fixedCollation }
+func (t *fixedTable) Collation() sql.CollationID { return t.collation }
 
 // IsTemporary implements sql.TemporaryTable.
 func (t *fixedTable) IsTemporary() bool { return false }
@@ -354,22 +364,24 @@ func convertRows(ctx *sql.Context, schema sql.Schema, rows []sql.Row) error {
 }
 
 // Inserter implements sql.InsertableTable.
-func (t *fixedTable) Inserter(*sql.Context) sql.RowInserter { return deniedEditor{t.name} }
+func (t *fixedTable) Inserter(*sql.Context) sql.RowInserter { return deniedEditor{t} }
 
 // Replacer implements sql.ReplaceableTable.
-func (t *fixedTable) Replacer(*sql.Context) sql.RowReplacer { return deniedEditor{t.name} }
+func (t *fixedTable) Replacer(*sql.Context) sql.RowReplacer { return deniedEditor{t} }
 
 // Updater implements sql.UpdatableTable.
-func (t *fixedTable) Updater(*sql.Context) sql.RowUpdater { return deniedEditor{t.name} }
+func (t *fixedTable) Updater(*sql.Context) sql.RowUpdater { return deniedEditor{t} }
 
 // Deleter implements sql.DeletableTable.
-func (t *fixedTable) Deleter(*sql.Context) sql.RowDeleter { return deniedEditor{t.name} }
+func (t *fixedTable) Deleter(*sql.Context) sql.RowDeleter { return deniedEditor{t} }
 
 // Truncate implements sql.TruncateableTable.
-func (t *fixedTable) Truncate(ctx *sql.Context) (int, error) { return 0, denied(ctx, "DROP", t.name) }
+func (t *fixedTable) Truncate(ctx *sql.Context) (int, error) {
+	return 0, deniedIn(ctx, t.db, "DROP", t.name)
+}
 
 // deniedEditor refuses every change.
-type deniedEditor struct{ table string }
+type deniedEditor struct{ t *fixedTable }
 
 // StatementBegin implements sql.TableEditor.
 func (deniedEditor) StatementBegin(*sql.Context) {}
@@ -382,17 +394,17 @@ func (deniedEditor) StatementComplete(*sql.Context) error { return nil }
 
 // Insert implements sql.RowInserter.
 func (e deniedEditor) Insert(ctx *sql.Context, _ sql.Row) error {
-	return denied(ctx, "INSERT", e.table)
+	return deniedIn(ctx, e.t.db, "INSERT", e.t.name)
 }
 
 // Update implements sql.RowUpdater.
 func (e deniedEditor) Update(ctx *sql.Context, _, _ sql.Row) error {
-	return denied(ctx, "UPDATE", e.table)
+	return deniedIn(ctx, e.t.db, "UPDATE", e.t.name)
 }
 
 // Delete implements sql.RowDeleter.
 func (e deniedEditor) Delete(ctx *sql.Context, _ sql.Row) error {
-	return denied(ctx, "DELETE", e.table)
+	return deniedIn(ctx, e.t.db, "DELETE", e.t.name)
 }
 
 // Close implements sql.Closer.

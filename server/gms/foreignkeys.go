@@ -147,7 +147,37 @@ func (t *Table) UpdateForeignKey(ctx *sql.Context, name string, fk sql.ForeignKe
 
 // CreateIndexForForeignKey implements sql.ForeignKeyTable.
 func (t *Table) CreateIndexForForeignKey(ctx *sql.Context, ix sql.IndexDef) error {
-	return t.CreateIndex(ctx, ix)
+	return t.createIndex(ctx, ix, map[string]string{optImplicit: "1"})
+}
+
+// optImplicit is the option of an index that a foreign key made for itself. It goes when
+// an index is made that serves the key too.
+const optImplicit = "implicit"
+
+// implicitIndex returns the index that goes when ix is made, nil if none does.
+func implicitIndex(def *engine.TableDef, ix sql.IndexDef) *engine.IndexDef {
+	if ix.IsFullText() || ix.IsSpatial() || ix.IsVector() {
+		return nil
+	}
+	for _, old := range def.Indexes {
+		if old.Options[optImplicit] == "" || len(old.Columns) > len(ix.Columns) {
+			continue
+		}
+		if serves(def, old, ix) {
+			return old
+		}
+	}
+	return nil
+}
+
+// serves reports whether ix begins with the whole columns of old.
+func serves(def *engine.TableDef, old *engine.IndexDef, ix sql.IndexDef) bool {
+	for i, c := range old.Columns {
+		if ix.Columns[i].Length != 0 || !sameName(def.Columns[c.Column].Name, ix.Columns[i].Name) {
+			return false
+		}
+	}
+	return true
 }
 
 var violation = regexp.MustCompile("^cannot (add or update a child row|delete or update a parent row) - " +

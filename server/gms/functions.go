@@ -19,6 +19,9 @@ type function struct {
 	args []sql.Expression
 }
 
+// anyArgs is the number of arguments of a function that takes several.
+const anyArgs = -1
+
 // functionDef is what a function is. eval gets the values of the arguments.
 type functionDef struct {
 	name string
@@ -34,7 +37,10 @@ var (
 )
 
 // Function implements sql.FunctionProvider: these stand before the planner's own.
-func (b *Backend) Function(_ *sql.Context, _, name string) (sql.Function, bool) {
+func (b *Backend) Function(ctx *sql.Context, database, name string) (sql.Function, bool) {
+	if f, ok := b.storedFunction(ctx, database, name); ok {
+		return f, true
+	}
 	name = strings.ToLower(name)
 	if kind := aggregates[name]; kind != nil && b.mysql {
 		return sql.Function1{Name: name, Fn: func(_ *sql.Context, e sql.Expression) sql.Expression {
@@ -52,6 +58,12 @@ func (b *Backend) Function(_ *sql.Context, _, name string) (sql.Function, bool) 
 	if f, ok := changer(name); ok {
 		return f, true
 	}
+	if f, ok := jsonReader(name); ok && b.mysql {
+		return f, true
+	}
+	if name == "str_to_date" && b.mysql {
+		return sql.Function2{Name: name, Fn: newStrToDate}, true
+	}
 	if move := offsets[name]; move != nil && b.mysql {
 		return sql.FunctionN{Name: name, Fn: func(ctx *sql.Context, args ...sql.Expression) (sql.Expression, error) {
 			e, err := move(ctx, args...)
@@ -60,6 +72,9 @@ func (b *Backend) Function(_ *sql.Context, _, name string) (sql.Function, bool) 
 			}
 			return newOffset(e), nil
 		}}, true
+	}
+	if (name == "curdate" || name == "current_date") && b.mysql {
+		return sql.Function0{Name: name, Fn: newToday}, true
 	}
 	if q := quantifiers[name]; q != nil {
 		return sql.FunctionN{Name: name, Fn: func(_ *sql.Context, args ...sql.Expression) (sql.Expression, error) {
@@ -72,6 +87,9 @@ func (b *Backend) Function(_ *sql.Context, _, name string) (sql.Function, bool) 
 	if name == defaultMark {
 		return sql.FunctionN{Name: name, Fn: newDefaultOf}, true
 	}
+	if name == nthFunction {
+		return sql.Function2{Name: name, Fn: newNth}, true
+	}
 	if name == assignFunction {
 		return sql.FunctionN{Name: name, Fn: func(_ *sql.Context, args ...sql.Expression) (sql.Expression, error) {
 			return newAssign(args...)
@@ -82,7 +100,7 @@ func (b *Backend) Function(_ *sql.Context, _, name string) (sql.Function, bool) 
 		return nil, false
 	}
 	return sql.FunctionN{Name: d.name, Fn: func(_ *sql.Context, args ...sql.Expression) (sql.Expression, error) {
-		if len(args) != d.args {
+		if d.args != anyArgs && len(args) != d.args {
 			return nil, sql.ErrInvalidArgumentNumber.New(d.name, d.args, len(args))
 		}
 		return &function{def: d, args: args}, nil
@@ -167,10 +185,11 @@ var functions = map[string]*functionDef{
 	"system_user":       {name: "system_user", typ: types.LongText, eval: user},
 	"current_user":      {name: "current_user", typ: types.LongText, eval: currentUser},
 	"current_role":      {name: "current_role", typ: types.LongText, eval: currentRole},
-	"load_file":         {name: "load_file", args: 1, typ: types.LongBlob, eval: noFile},
+	"load_file":         {name: "load_file", args: 1, typ: types.LongBlob, eval: loadFile},
 	"format_bytes":      {name: "format_bytes", args: 1, typ: types.Text, eval: formatBytes},
 	"format_pico_time":  {name: "format_pico_time", args: 1, typ: types.Text, eval: formatPicoTime},
 	invertFunction:      {name: "~", args: 1, typ: types.Uint64, eval: invert},
+	intervalFunction:    {name: "interval", args: anyArgs, typ: types.Int64, eval: intervalIndex},
 	memberFunction:      {name: "member of", args: 2, typ: types.Boolean, eval: memberOf},
 	"makedate":          {name: "makedate", args: 2, typ: types.Date, eval: makeDate},
 	"maketime":          {name: "maketime", args: 3, typ: types.Time, eval: makeTime},
@@ -189,10 +208,6 @@ func user(_ *sql.Context, s *Session, _ []any) (any, error) { return s.user + "@
 func currentUser(_ *sql.Context, s *Session, _ []any) (any, error) {
 	return s.account.User + "@" + s.account.Host, nil
 }
-
-// noFile is LOAD_FILE of a file that may not be read: the server's files are not
-// the clients'.
-func noFile(*sql.Context, *Session, []any) (any, error) { return nil, nil }
 
 // lockNameMax is MySQL's limit of a user lock's name, in characters.
 const lockNameMax = 64

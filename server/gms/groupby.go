@@ -149,6 +149,16 @@ func (g *groupIter) group(ctx *sql.Context) (int, error) {
 		if !ok {
 			a = aggregation.NewFirst(e)
 		}
+		if c, ok := e.(*aggregation.CountDistinct); ok {
+			d, err := newDistinctCount(ctx, c)
+			if err != nil {
+				return 0, err
+			}
+			if d != nil {
+				buffers[i] = d
+				continue
+			}
+		}
 		var err error
 		if buffers[i], err = a.NewBuffer(ctx); err != nil {
 			return 0, err

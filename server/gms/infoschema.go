@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/dolthub/go-mysql-server/sql"
@@ -17,56 +16,44 @@ import (
 type schemaReader func(ctx *sql.Context, s *Session, cat sql.Catalog) ([]sql.Row, error)
 
 // schemaReaders are the tables of information_schema that are read here and not by the
-// planner. Their columns are the planner's, which are MySQL's.
+// planner.
 var schemaReaders = map[string]schemaReader{
-	information_schema.InnoDBTrxName:        trxRows,
-	information_schema.ProcessListTableName: infoProcessRows,
-	information_schema.TablesTableName:      tableRows,
-	information_schema.PartitionsTableName:  partitionRows,
-	information_schema.StatisticsTableName:  statisticsRows,
-	information_schema.InnoDBTablesName:     innodbTableRows,
-	information_schema.InnoDBIndexesName:    innodbIndexRows,
-	information_schema.InnoDBColumnsName:    innodbColumnRows,
-	information_schema.InnoDBFieldsName:     innodbFieldRows,
-	information_schema.InnoDBTablestatsName: innodbStatsRows,
-	// COLUMN_STATISTICS has the histograms of ANALYZE … UPDATE HISTOGRAM; the planner's has
-	// the statistics of indexes, which mysqldump would take for them.
-	information_schema.ColumnStatisticsTableName: func(*sql.Context, *Session, sql.Catalog) ([]sql.Row, error) { return nil, nil },
+	information_schema.InnoDBTrxName:                            trxRows,
+	information_schema.ProcessListTableName:                     infoProcessRows,
+	information_schema.TablesTableName:                          tableRows,
+	information_schema.PartitionsTableName:                      partitionRows,
+	information_schema.StatisticsTableName:                      statisticsRows,
+	information_schema.InnoDBTablesName:                         innodbTableRows,
+	information_schema.InnoDBIndexesName:                        innodbIndexRows,
+	information_schema.InnoDBColumnsName:                        innodbColumnRows,
+	information_schema.InnoDBFieldsName:                         innodbFieldRows,
+	information_schema.InnoDBTablestatsName:                     innodbStatsRows,
+	information_schema.ColumnsTableName:                         columnRows,
+	information_schema.ViewsTableName:                           viewRows,
+	information_schema.ViewTableUsageTableName:                  viewTableRows,
+	information_schema.RoutinesTableName:                        routineRows,
+	information_schema.ParametersTableName:                      parameterRows,
+	information_schema.EventsTableName:                          eventRows,
+	information_schema.SchemataTableName:                        schemataRows,
+	information_schema.SchemataExtensionsTableName:              schemataExtensionRows,
+	information_schema.CharacterSetsTableName:                   characterSetRows,
+	information_schema.PluginsTableName:                         pluginRows,
+	information_schema.UserPrivilegesTableName:                  userPrivilegeRows,
+	information_schema.SchemaPrivilegesTableName:                schemaPrivilegeRows,
+	information_schema.TablePrivilegesTableName:                 tablePrivilegeRows,
+	information_schema.ColumnPrivilegesTableName:                columnPrivilegeRows,
+	information_schema.EnabledRolesTablesName:                   enabledRoleRows,
+	information_schema.ApplicableRolesTableName:                 applicableRoleRows,
+	information_schema.AdministrableRoleAuthorizationsTableName: administrableRoleRows,
+	information_schema.InnoDBForeignName:                        innodbForeignRows,
+	information_schema.InnoDBForeignColsName:                    innodbForeignColumnRows,
+	information_schema.InnoDBVirtualName:                        innodbVirtualRows,
+	information_schema.InnoDBTablespacesName:                    innodbTablespaceRows,
+	information_schema.InnoDBBufferPoolStatsName:                innodbBufferPoolRows,
+	information_schema.TriggersTableName:                        triggerRows,
+	// The planner's has the statistics of indexes, which mysqldump would take for histograms.
+	information_schema.ColumnStatisticsTableName: columnStatisticsRows,
 }
-
-// addInformationSchema has the planner's catalogs that are made from now on read those
-// tables here, for the sessions of servers.
-var addInformationSchema = sync.OnceFunc(func() {
-	completeColumns()
-	tables := information_schema.GetInformationSchemaTables()
-	tables[information_schema.StatisticsTableName] = information_schema.NewDefaultStats().InformationSchemaTable
-	for name, t := range tables {
-		read, ours := schemaReaders[name]
-		table, ok := t.(*information_schema.InformationSchemaTable)
-		if complete := schemaCompletions[name]; ok && complete != nil {
-			read, ours = completed(table.Reader, complete), true
-		}
-		if !ours || !ok {
-			continue
-		}
-		planners := table.Reader
-		table.Reader = func(ctx *sql.Context, cat sql.Catalog) (sql.RowIter, error) {
-			s, err := sessionOf(ctx)
-			if err != nil || !s.b.mysql {
-				return planners(ctx, cat)
-			}
-			rows, err := read(ctx, s, cat)
-			if err != nil {
-				return nil, err
-			}
-			if err := convertRows(ctx, table.TableSchema, rows); err != nil {
-				return nil, err
-			}
-			return sql.RowsToRowIter(rows...), nil
-		}
-		information_schema.NewInformationSchemaTablesToAdd[name] = table
-	}
-})
 
 var isolationNames = map[engine.Isolation]string{
 	engine.RepeatableRead: "REPEATABLE READ", engine.ReadCommitted: "READ COMMITTED", engine.Serializable: "SERIALIZABLE",
@@ -121,7 +108,7 @@ type base struct {
 // eachTable calls f for the tables that ctx's user may see, those of the volume in base, of
 // one database if only names it.
 func eachTable(ctx *sql.Context, s *Session, cat sql.Catalog, only string, f func(db sql.Database, t sql.Table, b *base) error) error {
-	for _, db := range cat.AllDatabases(ctx) {
+	for _, db := range databasesOf(ctx, s, cat) {
 		if only != "" && !strings.EqualFold(db.Name(), only) {
 			continue
 		}
@@ -186,21 +173,12 @@ func tableRowsOf(ctx *sql.Context, s *Session, cat sql.Catalog, only string) ([]
 	if err != nil {
 		return nil, err
 	}
-	for _, db := range cat.AllDatabases(ctx) {
-		if only != "" && !strings.EqualFold(db.Name(), only) {
-			continue
-		}
-		views, err := information_schema.ViewsInDatabase(ctx, db)
-		if err != nil {
-			return nil, err
-		}
-		for _, v := range views {
-			r := make(sql.Row, 21)
-			r[0], r[1], r[2], r[3], r[20] = "def", db.Name(), v.Name, "VIEW", "VIEW"
-			rows = append(rows, r)
-		}
-	}
-	return rows, nil
+	return rows, eachView(ctx, s, cat, only, func(db string, v sql.ViewDefinition) error {
+		r := make(sql.Row, 21)
+		r[0], r[1], r[2], r[3], r[20] = "def", db, v.Name, "VIEW", "VIEW"
+		rows = append(rows, r)
+		return nil
+	})
 }
 
 // createdOption keeps a table's time of creation, in µs since 1970 UTC.
@@ -319,66 +297,10 @@ func indexColumnRow(db string, def *engine.TableDef, ix *engine.IndexDef, i int,
 		visible = "NO"
 	}
 	if column.Hidden && column.Generated != "" {
-		name, expression = nil, column.Generated
+		name, expression = nil, withoutParentheses(column.Generated)
 	}
 	return sql.Row{"def", db, def.Name, unique, db, ix.Name, i + 1, name, collation, cardinality, part, nil, nullable,
 		kind, "", ix.Comment, visible, expression}
-}
-
-// completeColumns adds to the planner's COLUMNS what it leaves out.
-func completeColumns() {
-	next := information_schema.NewColumnsTable
-	information_schema.NewColumnsTable = func() *information_schema.ColumnsTable {
-		t := next()
-		read := t.RowIter
-		t.RowIter = func(ctx *sql.Context, cat sql.Catalog, schema sql.Schema) (sql.RowIter, error) {
-			it, err := read(ctx, cat, schema)
-			s, serr := sessionOf(ctx)
-			if err != nil || serr != nil || !s.b.mysql {
-				return it, err
-			}
-			rows, err := sql.RowIterToRows(ctx, it)
-			if err != nil {
-				return nil, err
-			}
-			defs, err := s.catalog(ctx)
-			if err != nil {
-				return nil, err
-			}
-			for _, r := range rows {
-				completeColumn(t.TableSchema, r, defs)
-			}
-			return sql.RowsToRowIter(rows...), nil
-		}
-		return t
-	}
-}
-
-// columnPrivileges is the order in which COLUMNS lists privileges.
-var columnPrivileges = []string{"select", "insert", "update", "references"}
-
-func completeColumn(schema sql.Schema, r sql.Row, defs *engine.Catalog) {
-	at := func(name string) int { return schema.IndexOfColName(name) }
-	text := func(name string) string { v, _ := r[at(name)].(string); return v }
-	var privileges []string
-	for _, p := range columnPrivileges {
-		if strings.Contains(text("PRIVILEGES"), p) {
-			privileges = append(privileges, p)
-		}
-	}
-	r[at("PRIVILEGES")] = strings.Join(privileges, ",")
-	if r[at("COLLATION_NAME")] != nil && strings.HasSuffix(fmt.Sprint(r[at("DATA_TYPE")]), "text") {
-		r[at("CHARACTER_MAXIMUM_LENGTH")] = r[at("CHARACTER_OCTET_LENGTH")]
-	}
-	if def := defs.Table(text("TABLE_SCHEMA"), text("TABLE_NAME")); def != nil {
-		if i := def.Column(text("COLUMN_NAME")); i >= 0 && def.Columns[i].Generated != "" {
-			expr := def.Columns[i].Generated
-			if strings.HasPrefix(expr, "(") && strings.HasSuffix(expr, ")") {
-				expr = expr[1 : len(expr)-1] // the declaration's own parentheses
-			}
-			r[at("GENERATION_EXPRESSION")] = expr
-		}
-	}
 }
 
 // innodbRows calls f for the tables of the volume and collects the rows.
@@ -407,7 +329,7 @@ func innodbTableRows(ctx *sql.Context, s *Session, cat sql.Catalog) ([]sql.Row, 
 				n++
 			}
 		}
-		return []sql.Row{{uint64(def.ID), innodbName(def), 33, n, 0, "Dynamic", 0, "System", 0}}
+		return []sql.Row{{uint64(def.ID), innodbName(def), 33, n, 0, "Dynamic", 0, "System", 0, 0}}
 	})
 }
 

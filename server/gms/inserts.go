@@ -34,6 +34,11 @@ func (b *builder) insert(ctx *sql.Context, s *Session, n *plan.InsertInto, r sql
 		}
 	}
 	if s.b.mysql {
+		if d, ok := c.Destination.(*plan.InsertDestination); ok && n.OnDupExprs.HasUpdates() {
+			dest := *d
+			dest.Sch = exactSchema(d.Sch)
+			c.Destination = &dest
+		}
 		exprs, err := assignments(n.OnDupExprs, n.Ignore)
 		if err != nil {
 			return nil, err
@@ -46,6 +51,9 @@ func (b *builder) insert(ctx *sql.Context, s *Session, n *plan.InsertInto, r sql
 			return nil, err
 		}
 		c.Source, c.OnDupExprs = &assigned{Node: source, insert: n}, exprs
+		if err := s.fireInsert(ctx, &c); err != nil {
+			return nil, err
+		}
 	}
 	return b.plain(ctx, s, &c, r)
 }

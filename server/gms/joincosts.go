@@ -3,20 +3,32 @@ package gms
 import (
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/memo"
-	"github.com/dolthub/go-mysql-server/sql/stats"
+	"github.com/dolthub/go-mysql-server/sql/plan"
 )
 
-// joinCoster costs joins by lookup in an index with what is known of the index. The planner
-// takes the larger table for the size of any join to a unique key, and so reads all of it
-// though the smaller has one row.
+// joinCoster costs joins with what is known of the indexes. The planner takes half of a
+// table for a range that is narrower than a histogram's bucket, and the larger table for
+// the size of any join to a unique key, and so reads all of it though the smaller has one
+// row.
 type joinCoster struct{ memo.Coster }
 
 // lookupRowCost is the planner's cost of a row found by a lookup.
 const lookupRowCost = 2.3
 
+// corrected is the statistic of a group of plans, its rows by our estimate.
+type corrected struct {
+	sql.Statistic
+	by float64 // what the planner's count was multiplied by
+}
+
 // EstimateCost implements memo.Coster. It also corrects the size of the join for the joins
 // above it, which are costed later.
 func (c joinCoster) EstimateCost(ctx *sql.Context, n memo.RelExpr, p sql.StatsProvider) (float64, error) {
+	if _, ok := n.(memo.JoinRel); ok && served(ctx) {
+		if _, err := correct(ctx, n.Group()); err != nil {
+			return 0, err
+		}
+	}
 	cost, err := c.Coster.EstimateCost(ctx, n, p)
 	l, ok := n.(*memo.LookupJoin)
 	if err != nil || !ok || l.Op.IsPartial() || !served(ctx) {
@@ -28,10 +40,73 @@ func (c joinCoster) EstimateCost(ctx *sql.Context, n memo.RelExpr, p sql.StatsPr
 	}
 	left := max(1, float64(l.Left.RelProps.GetStats().RowCount()))
 	found := left * max(1, per)
-	if group := n.Group().RelProps; uint64(found) < group.GetStats().RowCount() {
-		group.SetStats(&stats.Statistic{RowCnt: uint64(found)})
+	if group := n.Group(); uint64(found) < group.RelProps.GetStats().RowCount() {
+		resize(group, found)
 	}
 	return min(cost, left+found*lookupRowCost), nil
+}
+
+// correct corrects the count of rows of a group of plans, once, and returns what it
+// multiplied it by.
+func correct(ctx *sql.Context, g *memo.ExprGroup) (float64, error) {
+	st := g.RelProps.GetStats()
+	if c, done := st.(corrected); done || st == nil {
+		return c.by, nil
+	}
+	by := 1.0
+	var err error
+	switch n := g.First.(type) {
+	case *memo.IndexScan:
+		by, err = correction(ctx, n.Table, float64(st.RowCount()))
+	case *memo.Filter:
+		by, err = correct(ctx, n.Child)
+	case *memo.Project:
+		by, err = correct(ctx, n.Child)
+	case *memo.Distinct:
+		by, err = correct(ctx, n.Child)
+	case memo.JoinRel:
+		j := n.JoinPrivate()
+		left, err1 := correct(ctx, j.Left)
+		right, err2 := correct(ctx, j.Right)
+		by, err = left, err1
+		if err == nil {
+			by, err = by*right, err2
+		}
+	}
+	if err != nil {
+		return 1, err
+	}
+	g.RelProps.SetStats(corrected{st.WithRowCount(uint64(max(1, float64(st.RowCount())*by))), by})
+	return by, nil
+}
+
+// resize sets the count of rows of a group that was corrected.
+func resize(g *memo.ExprGroup, rows float64) {
+	c, _ := g.RelProps.GetStats().(corrected)
+	g.RelProps.SetStats(corrected{c.WithRowCount(uint64(rows)), c.by})
+}
+
+// correction returns by how much a scan of an index has more rows than the planner says.
+func correction(ctx *sql.Context, scan *plan.IndexedTableAccess, said float64) (float64, error) {
+	if !scan.IsStatic() {
+		return 1, nil
+	}
+	lookup, ok, err := scan.GetLookup(ctx, nil)
+	if err != nil || !ok {
+		return 1, err
+	}
+	s, err := sessionOf(ctx)
+	if err != nil {
+		return 1, err
+	}
+	st, err := s.b.stats.of(ctx, scan.UnderlyingTable())
+	if err != nil {
+		return 1, err
+	}
+	if rows, ok := st.estimate(ctx, lookup); ok {
+		return rows / max(1, said), nil
+	}
+	return 1, nil
 }
 
 // rowsPerLookup returns how many rows a lookup of a join finds on average, false if it is

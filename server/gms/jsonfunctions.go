@@ -8,17 +8,20 @@ import (
 )
 
 // changers are the functions that change a document. The planner's copy it first, and
-// lose every DECIMAL in it: they are given DOUBLEs. Deviation: MySQL's keep them.
+// lose every DECIMAL in it: they are given DOUBLEs. Deviation: MySQL's keep them. Those that
+// compare documents have no integers but DOUBLEs.
 var changers = map[string]struct {
 	make func(*sql.Context, ...sql.Expression) (sql.Expression, error)
 	all  bool // of the arguments are documents, not just the first
 }{
 	"json_array_append":   {json.NewJSONArrayAppend, false},
 	"json_array_insert":   {json.NewJSONArrayInsert, false},
+	"json_contains":       {json.NewJSONContains, true},
 	"json_insert":         {json.NewJSONInsert, false},
 	"json_merge":          {json.NewJSONMergePreserve, true},
 	"json_merge_patch":    {json.NewJSONMergePatch, true},
 	"json_merge_preserve": {json.NewJSONMergePreserve, true},
+	"json_overlaps":       {json.NewJSONOverlaps, true},
 	"json_remove":         {json.NewJSONRemove, false},
 	"json_replace":        {json.NewJSONReplace, false},
 	"json_set":            {json.NewJSONSet, false},
@@ -34,15 +37,19 @@ func changer(name string) (sql.Function, bool) {
 		given := make([]sql.Expression, len(args))
 		for i, a := range args {
 			if given[i] = a; i == 0 || c.all {
-				given[i] = &withoutDecimals{a}
+				given[i] = &withoutDecimals{a, name == "json_contains" || name == "json_overlaps"}
 			}
 		}
 		return c.make(ctx, given...)
 	}}, true
 }
 
-// withoutDecimals is an argument in whose documents DECIMALs are DOUBLEs.
-type withoutDecimals struct{ sql.Expression }
+// withoutDecimals is an argument in whose documents DECIMALs are DOUBLEs, and integers too
+// if it says so.
+type withoutDecimals struct {
+	sql.Expression
+	integers bool
+}
 
 // Children implements sql.Expression.
 func (e *withoutDecimals) Children() []sql.Expression { return []sql.Expression{e.Expression} }
@@ -52,7 +59,7 @@ func (e *withoutDecimals) WithChildren(_ *sql.Context, children ...sql.Expressio
 	if len(children) != 1 {
 		return nil, sql.ErrInvalidChildrenNumber.New(e, len(children), 1)
 	}
-	return &withoutDecimals{children[0]}, nil
+	return &withoutDecimals{children[0], e.integers}, nil
 }
 
 // Eval implements sql.Expression.
@@ -61,8 +68,13 @@ func (e *withoutDecimals) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	switch v.(type) {
+	switch text := v.(type) {
 	case types.JSONDocument, *types.JSONDocument:
+	case string:
+		if doc, ok := exactText(text); ok && !e.integers {
+			return doc, nil
+		}
+		return v, nil
 	default:
 		return v, nil
 	}
@@ -70,19 +82,19 @@ func (e *withoutDecimals) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	if err != nil || !hasTyped(doc) {
 		return v, err
 	}
-	if doc, err = doubles(doc); err != nil {
+	if doc, err = doubles(doc, e.integers); err != nil {
 		return nil, err
 	}
 	return types.JSONDocument{Val: doc}, nil
 }
 
-func doubles(v any) (any, error) {
+func doubles(v any, integers bool) (any, error) {
 	var err error
 	switch v := v.(type) {
 	case map[string]any:
 		out := make(map[string]any, len(v))
 		for k, e := range v {
-			if out[k], err = doubles(e); err != nil {
+			if out[k], err = doubles(e, integers); err != nil {
 				return nil, err
 			}
 		}
@@ -90,13 +102,21 @@ func doubles(v any) (any, error) {
 	case []any:
 		out := make([]any, len(v))
 		for i, e := range v {
-			if out[i], err = doubles(e); err != nil {
+			if out[i], err = doubles(e, integers); err != nil {
 				return nil, err
 			}
 		}
 		return out, nil
 	case *apd.Decimal:
 		return v.Float64()
+	case int64:
+		if integers {
+			return float64(v), nil
+		}
+	case uint64:
+		if integers {
+			return float64(v), nil
+		}
 	}
 	return v, nil
 }

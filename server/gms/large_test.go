@@ -5,10 +5,13 @@ import (
 	"context"
 	"crypto/rand"
 	"database/sql"
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
 	"testing"
+
+	"github.com/go-sql-driver/mysql"
 
 	"sextant/engine"
 	"sextant/logstore/memvolume"
@@ -192,6 +195,27 @@ func TestLargeTransactions(t *testing.T) {
 	must(t, c, "UPDATE d.t SET n = n + 1", "DELETE FROM d.t")
 	if got := one(t, c, "SELECT COUNT(*) FROM d.t"); got != "0" || i.db.MemoryUsed() > base+1<<20 {
 		t.Errorf("%s rows, %d bytes taken", got, i.db.MemoryUsed()-base)
+	}
+}
+
+// A commit of more records or pages than a mini-transaction has is refused by what it
+// has too many of, at COMMIT, and the session goes on.
+func TestCommitsOfTooManyRecords(t *testing.T) {
+	for want, o := range map[string]engine.Options{
+		"Multi-statement transaction required more than 1000 log records; use several transactions": {MaxMTRRecords: 1000},
+		"Multi-statement transaction required more than 20 pages; use several transactions":         {MaxTransactionPages: 20},
+	} {
+		i := startInstanceOn(t, memvolume.New(memvolume.Options{}), o)
+		c := i.conn(i.open(""))
+		must(t, c, "CREATE DATABASE d", "USE d", "CREATE TABLE t (id INT PRIMARY KEY, s VARCHAR(250), KEY (s))", "BEGIN",
+			"INSERT INTO t WITH RECURSIVE r (n) AS (SELECT 1 UNION ALL SELECT n+1 FROM r WHERE n < 900) SELECT n, REPEAT(CHAR(97 + n % 26), 200) FROM r")
+		_, err := c.ExecContext(t.Context(), "COMMIT")
+		if e, ok := errors.AsType[*mysql.MySQLError](err); !ok || e.Number != 1197 || e.Message != want {
+			t.Errorf("got %v, want %s", err, want)
+		}
+		if got := one(t, c, "SELECT COUNT(*) FROM t"); got != "0" {
+			t.Errorf("%s rows", got)
+		}
 	}
 }
 

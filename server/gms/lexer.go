@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 
+	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/vitess/go/mysql"
 )
 
@@ -15,8 +16,9 @@ type lexer struct {
 	// kind of the token: 'w' a word, 'i' a quoted identifier, 's' a string, 0 the
 	// statement's end, any other sign stands for itself.
 	kind byte
-	text string // of the token, without quotes
-	ansi bool   // "x" is an identifier
+	text string       // of the token, without quotes
+	ansi bool         // "x" is an identifier
+	ctx  *sql.Context // of the statement, nil where none is parsed
 }
 
 // newLexer returns a lexer at the first token of a statement.

@@ -40,6 +40,11 @@ func TestStatementMemory(t *testing.T) {
 		"SELECT id, s FROM t UNION SELECT id + 1, s FROM t",
 		"SELECT id, s FROM t INTERSECT SELECT id, s FROM t",
 		"SELECT COUNT(*) FROM u a JOIN u b ON a.id = b.id",
+		"SELECT COUNT(*) FROM v WHERE id IN (SELECT id FROM u) OR g = 77",
+		"SELECT COUNT(*) FROM v WHERE id < ALL (SELECT id + 300 FROM u)",
+		"SELECT id IN (SELECT id + 1 FROM u) FROM v",
+		"SELECT COUNT(*) FROM v x WHERE id IN (SELECT id + x.g FROM u) OR g = 77",
+		"UPDATE v SET g = 0 WHERE id IN (SELECT id FROM u) OR g = 77",
 		"SELECT * FROM t FOR UPDATE",
 		"WITH RECURSIVE r (n, s) AS (SELECT 1, CAST('x' AS CHAR(100)) UNION SELECT n+1, s FROM r WHERE n < 20000) SELECT COUNT(*) FROM r",
 		"WITH RECURSIVE r (n) AS (SELECT id FROM t UNION ALL SELECT n+1 FROM r WHERE n < 0) SELECT COUNT(*) FROM r",
@@ -57,6 +62,7 @@ func TestStatementMemory(t *testing.T) {
 		"SELECT COUNT(*) FROM (SELECT id FROM t ORDER BY s, id LIMIT 100) x":                                     "100",
 		"SELECT COUNT(*) FROM v x WHERE (SELECT COUNT(*) FROM v a JOIN v b ON a.id = b.id WHERE a.g = x.g) = 20": "200",
 		"WITH RECURSIVE r (n) AS (SELECT 1 UNION ALL SELECT n+1 FROM r WHERE n < 20000) SELECT COUNT(*) FROM r":  "20000",
+		"SELECT COUNT(*) FROM v x WHERE id IN (SELECT y.id FROM v y WHERE y.g <> x.g + 1) OR id = -1":            "200",
 	} {
 		if got := one(t, c, q); got != want {
 			t.Errorf("%s: got %s, want %s", q, got, want)

@@ -40,20 +40,28 @@ func (b *builder) keep(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		c.Child = &kept{Node: n.Child, full: sortOverflow, size: rowSize, most: max(most, 1)}
 		return b.plain(ctx, s, &c, r)
 	case *plan.Window:
-		c := *n
-		c.Child = &kept{Node: n.Child, full: sortOverflow, size: twice}
-		var err error
-		if c.SelectExprs, err = framed(ctx, n.SelectExprs); err != nil {
+		c, err := withRanges(ctx, n)
+		if err != nil {
 			return nil, err
 		}
-		return b.plain(ctx, s, &c, r)
+		c.Child = &kept{Node: n.Child, full: sortOverflow, size: twice}
+		return b.plain(ctx, s, c, r)
 	case *plan.Into:
 		c := *n
 		c.Child = &kept{Node: n.Child, full: tableOverflow, size: rowSize}
 		return b.plain(ctx, s, &c, r)
 	case *plan.SetOp:
 		return b.keepSet(ctx, s, n, r)
-	case *plan.Distinct, *plan.Concat:
+	case *plan.Distinct:
+		if len(n.DistinctOn()) > 0 {
+			return b.keepResult(ctx, s, n, r, hashSize, nil)
+		}
+		child, err := b.base.Build(ctx, n.Child, r)
+		if err != nil {
+			return nil, err
+		}
+		return &keeper{child: newDistinctRows(child, n.Schema(ctx)), m: &s.memory, full: tableOverflow, size: hashSize}, nil
+	case *plan.Concat:
 		return b.keepResult(ctx, s, n, r, hashSize, nil)
 	case *plan.HashLookup:
 		if n.Lookup == nil {
@@ -86,30 +94,39 @@ func (b *builder) keepResult(ctx *sql.Context, s *Session, n sql.Node, r sql.Row
 // keepSet builds UNION, INTERSECT and EXCEPT. A sorted one keeps its rows, one that
 // looks for equal rows their hashes.
 func (b *builder) keepSet(ctx *sql.Context, s *Session, n *plan.SetOp, r sql.Row) (sql.RowIter, error) {
-	var set sql.Node
-	c := *n
-	if len(n.SortConditions) > 0 {
+	var it sql.RowIter
+	var err error
+	if n.SetOpType == plan.UnionType {
+		c := *n
+		c.Distinct = false
 		c.SortConditions, c.Limit, c.Offset = nil, nil, nil // the planner skips rows before it sorts
-	}
-	set = &c
-	if n.SetOpType != plan.UnionType {
-		side := func(n sql.Node) sql.Node { return &kept{Node: n, full: tableOverflow, size: hashSize} }
-		var err error
-		if set, err = c.WithChildren(ctx, side(n.Left()), side(n.Right())); err != nil {
-			return nil, err
+		if it, err = b.plain(ctx, s, &c, r); err == nil && n.Distinct {
+			it = &keeper{child: newDistinctRows(it, setSchema(ctx, n)), m: &s.memory, full: tableOverflow, size: hashSize}
 		}
+	} else {
+		side := func(n sql.Node) sql.Node { return &kept{Node: n, full: tableOverflow, size: hashSize} }
+		it, err = b.matched(ctx, n, side(n.Left()), side(n.Right()), r)
 	}
-	it, err := b.plain(ctx, s, set, r)
 	if err != nil {
 		return nil, err
 	}
-	if n.Distinct && n.SetOpType == plan.UnionType {
-		it = &keeper{child: it, m: &s.memory, full: tableOverflow, size: hashSize}
-	}
 	if len(n.SortConditions) == 0 {
-		return it, nil
+		return limited(ctx, it, n)
 	}
 	return sorted(ctx, s, it, n)
+}
+
+// limited returns the rows of a set operation that its LIMIT lets through.
+func limited(ctx *sql.Context, it sql.RowIter, set *plan.SetOp) (sql.RowIter, error) {
+	if set.Limit == nil {
+		return it, nil
+	}
+	skip, err := skipped(ctx, set)
+	if err != nil {
+		return nil, err
+	}
+	n, err := iters.GetInt64Value(ctx, set.Limit)
+	return &iters.LimitIter{Limit: n, ChildIter: &skipIter{RowIter: it, skip: skip}}, err
 }
 
 // sorted sorts the rows of a set operation, and returns those of its LIMIT.

@@ -120,6 +120,17 @@ func withTexts(ctx *sql.Context, e sql.Expression) sql.Expression {
 		}
 	case *expression.Like:
 	case sql.FunctionExpression:
+		if name := e.FunctionName(); name == "json_object" || name == "json_array" { // a DATETIME has its own form there
+			for i, a := range args {
+				if types.IsDateType(a.Type(ctx)) {
+					values = append(values, i)
+				}
+			}
+			if values == nil {
+				return nil
+			}
+			break
+		}
 		if !textFunctions[e.FunctionName()] {
 			return nil
 		}

@@ -1,8 +1,6 @@
 package gms
 
 import (
-	"slices"
-
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/analyzer"
 	"github.com/dolthub/go-mysql-server/sql/expression"
@@ -27,23 +25,14 @@ func (e *nullSafeFilter) WithChildren(ctx *sql.Context, children ...sql.Expressi
 // order of its own, and what comes behind a <=> finds NULL in the index too, though = is
 // never true of it.
 func guardNullSafeJoins(a *analyzer.Analyzer) {
-	for _, b := range a.Batches {
-		for i, r := range b.Rules {
-			if r.Id.String() != "optimizeJoins" {
-				continue
-			}
-			b.Rules = slices.Clone(b.Rules) // they are the planner's defaults
-			b.Rules[i].Apply = func(ctx *sql.Context, a *analyzer.Analyzer, n sql.Node, scope *plan.Scope,
-				sel analyzer.RuleSelector, f *sql.QueryFlags) (sql.Node, transform.TreeIdentity, error) {
-				guarded, same, err := guardJoins(ctx, n)
-				if err != nil {
-					return n, transform.SameTree, err
-				}
-				planned, same2, err := r.Apply(ctx, a, guarded, scope, sel, f)
-				return planned, same && same2, err
-			}
+	aroundRule(a, "optimizeJoins", func(ctx *sql.Context, n sql.Node, f *sql.QueryFlags, rule planRule) (sql.Node, transform.TreeIdentity, error) {
+		guarded, same, err := guardJoins(ctx, n)
+		if err != nil {
+			return n, transform.SameTree, err
 		}
-	}
+		planned, same2, err := rule(ctx, guarded, f)
+		return planned, same && same2, err
+	})
 }
 
 func guardJoins(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {

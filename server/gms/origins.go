@@ -23,7 +23,7 @@ const (
 
 // addOrigins sets what a result's columns are columns of. The planner's schema has names
 // as the statement gives them.
-func addOrigins(n sql.Node, schema sql.Schema, out []protocol.Column) {
+func addOrigins(ctx *sql.Context, n sql.Node, schema sql.Schema, out []protocol.Column) {
 	if n == nil {
 		return
 	}
@@ -45,7 +45,13 @@ func addOrigins(n sql.Node, schema sql.Schema, out []protocol.Column) {
 		if exprs != nil {
 			col.Table, col.OrgTable, col.OrgName, col.Database = "", "", "", ""
 			f, ok := unaliased(exprs[i]).(*expression.GetField)
+			if !ok {
+				computed(ctx, c.Type, exprs[i], col)
+			}
 			if !ok || f.Table() == "" {
+				if types.IsNumber(c.Type) {
+					col.Flags |= gomysql.BINARY_FLAG
+				}
 				continue
 			}
 			col.Table, col.OrgTable, col.OrgName, col.Database = f.Table(), f.Table(), f.Name(), f.Database()
@@ -62,6 +68,32 @@ func addOrigins(n sql.Node, schema sql.Schema, out []protocol.Column) {
 			}
 		}
 	}
+}
+
+// longestText is the length of the longest VARCHAR, in bytes.
+const longestText = 65532
+
+// computed makes a column that is no table's what MySQL's expressions are: an integer a
+// BIGINT, a text a VARCHAR unless one of a TEXT.
+func computed(ctx *sql.Context, t sql.Type, e sql.Expression, col *protocol.Column) {
+	switch {
+	case types.IsInteger(t):
+		col.Type, col.Length = gomysql.MYSQL_TYPE_LONGLONG, types.Int64.MaxTextResponseByteLength(ctx)
+	case types.IsTextOnly(t) && col.Type == gomysql.MYSQL_TYPE_BLOB && !ofText(ctx, e):
+		col.Type, col.Length = gomysql.MYSQL_TYPE_VAR_STRING, longestText
+		col.Flags &^= gomysql.BLOB_FLAG
+	}
+}
+
+// ofText reports whether a TEXT column is in e.
+func ofText(ctx *sql.Context, e sql.Expression) (found bool) {
+	sql.Inspect(ctx, e, func(_ *sql.Context, e sql.Expression) bool {
+		if f, ok := e.(*expression.GetField); ok && types.IsTextBlob(f.Type(ctx)) {
+			found = true
+		}
+		return !found
+	})
+	return found
 }
 
 // projections returns the expressions of a result's columns, nil if they are a table's.

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/go-mysql-org/go-mysql/client"
+	"github.com/go-mysql-org/go-mysql/mysql"
 )
 
 // TestColumnOrigins: a result's columns say of which table and column they are, and
@@ -22,9 +23,9 @@ func TestColumnOrigins(t *testing.T) {
 	for _, x := range []struct{ query, want string }{
 		{"SELECT id AS x FROM t AS tt", "d.tt.x d.t.id 4223"},
 		{"SELECT u, a FROM t ORDER BY b LIMIT 1", "d.t.u d.t.u 4004 d.t.a d.t.a 5009"},
-		{"SELECT * FROM t AS tt WHERE id = 1", "d.tt.id d.t.id 4223 d.tt.u d.t.u 4004 d.tt.a d.t.a 5009 d.tt.b d.t.b 4000 d.tt.ts d.t.ts 2400 d.tt.e d.t.e 100"},
+		{"SELECT * FROM t AS tt WHERE id = 1", "d.tt.id d.t.id 4223 d.tt.u d.t.u 4004 d.tt.a d.t.a 5009 d.tt.b d.t.b 4000 d.tt.ts d.t.ts 2480 d.tt.e d.t.e 100"},
 		{"SELECT tt.a, q.b FROM t AS tt JOIN (SELECT b FROM t) AS q", "d.tt.a d.t.a 5009 d.q.b d.q.b 0"},
-		{"SELECT id + 1 AS y, 'c', COUNT(*) FROM t GROUP BY id", "..y .. 21 ..c .. 1 ..COUNT(*) .. 1"},
+		{"SELECT id + 1 AS y, 'c', COUNT(*) FROM t GROUP BY id", "..y .. a1 ..c .. 1 ..COUNT(*) .. 81"},
 	} {
 		r, err := c.Execute(x.query)
 		if err != nil {
@@ -36,6 +37,44 @@ func TestColumnOrigins(t *testing.T) {
 		}
 		if got = strings.TrimSpace(got); got != x.want {
 			t.Errorf("%s: got %s, want %s", x.query, got, x.want)
+		}
+	}
+}
+
+// TestColumnsOfExpressions: a result's columns have the types that MySQL gives to
+// expressions, and numbers and dates no character set.
+func TestColumnsOfExpressions(t *testing.T) {
+	i := startInstance(t)
+	must(t, i.open(""), "CREATE DATABASE d", "CREATE TABLE d.x (n TINYINT, s VARCHAR(5), tx TEXT)")
+	c, err := client.Connect(i.addr, "root", "", "d")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	for _, x := range []struct {
+		expression string
+		kind       byte
+		charset    uint16
+	}{
+		{"n", mysql.MYSQL_TYPE_TINY, 63},
+		{"n + 1", mysql.MYSQL_TYPE_LONGLONG, 63},
+		{"n = 1", mysql.MYSQL_TYPE_LONGLONG, 63},
+		{"TRUE", mysql.MYSQL_TYPE_LONGLONG, 63},
+		{"7 % 3", mysql.MYSQL_TYPE_LONGLONG, 63},
+		{"1.5", mysql.MYSQL_TYPE_NEWDECIMAL, 63},
+		{"'a'", mysql.MYSQL_TYPE_VAR_STRING, 255},
+		{"UPPER(s)", mysql.MYSQL_TYPE_VAR_STRING, 255},
+		{"CONCAT(tx, s)", mysql.MYSQL_TYPE_BLOB, 255},
+		{"CURDATE()", mysql.MYSQL_TYPE_DATE, 63},
+		{"DATE '2020-01-01' + INTERVAL 1 DAY", mysql.MYSQL_TYPE_DATE, 63},
+		{"DATE '2020-01-01' + INTERVAL 1 HOUR", mysql.MYSQL_TYPE_DATETIME, 63},
+	} {
+		r, err := c.Execute("SELECT " + x.expression + " FROM x")
+		if err != nil {
+			t.Fatalf("%s: %v", x.expression, err)
+		}
+		if f := r.Fields[0]; f.Type != x.kind || f.Charset != x.charset {
+			t.Errorf("%s: type %d, charset %d, want %d, %d", x.expression, f.Type, f.Charset, x.kind, x.charset)
 		}
 	}
 }

@@ -34,27 +34,48 @@ func (p *parser) ParseSimple(query string) (ast.Statement, error) {
 // grammar lacks, and completes the statement. Returns the text that the statement is of
 // and where the marks are.
 func (p *parser) parse(ctx context.Context, query string, f func(marked string) error, stmt *ast.Statement) (string, edits, error) {
+	if err := noPartitions(ctx, query); err != nil {
+		return query, nil, err
+	}
+	query, err := explainFormats(ctx, query)
+	if err != nil {
+		return query, nil, err
+	}
 	var made edits
 	if served(ctx) {
 		query = createSelect(query)
 	}
-	err := withQuotedNames(served(ctx), rewriteForShare(query), func(q string) error {
+	var file *exchange
+	err = withQuotedNames(served(ctx), rewriteForShare(query), func(q string) (err error) {
 		var marked string
 		query = q
-		marked, made = withMarks(q)
+		if marked, file, err = exchanges(ctx, q); err != nil {
+			return err
+		}
+		marked, made = withMarks(marked)
 		return made.sentError(f(marked))
 	})
+	if err == nil && served(ctx) {
+		if err = setOperations(query, stmt); err == nil {
+			err = p.views(ctx.(*sql.Context), stmt)
+		}
+	}
+	if err == nil && file != nil {
+		err = file.attach(ctx, *stmt)
+	}
 	if err == nil {
 		err = p.after(ctx, query, *stmt, made)
-	} else if served(ctx) && partitioned(query) {
-		err = errNotSupported("PARTITION BY")
 	}
 	return query, made, err
 }
 
 // Parse implements sql.Parser.
 func (p *parser) Parse(ctx *sql.Context, query string, multi bool) (ast.Statement, string, string, error) {
-	return p.ParseWithOptions(ctx, query, ';', multi, sql.LoadSqlMode(ctx).ParserOptions())
+	stmt, one, rest, err := p.ParseWithOptions(ctx, query, ';', multi, sql.LoadSqlMode(ctx).ParserOptions())
+	if err == nil {
+		err = p.definesView(ctx, query, stmt)
+	}
+	return stmt, one, rest, err
 }
 
 // ParseWithOptions implements sql.Parser.
@@ -71,6 +92,24 @@ func (p *parser) ParseWithOptions(ctx context.Context, query string, delimiter r
 		}
 		return stmt, query[:end], rest, err
 	}
+	return p.planners(ctx, query, delimiter, multi, options)
+}
+
+// planners parses a statement of the planner's grammar.
+func (p *parser) planners(ctx context.Context, query string, delimiter rune, multi bool,
+	options ast.ParserOptions) (ast.Statement, string, string, error) {
+	stmt, one, rest, err := p.grammarsOwn(ctx, query, delimiter, multi, options)
+	if err != nil {
+		if stmt, one, rest, berr := p.blockBody(ctx, query, options); stmt != nil || berr != nil {
+			return stmt, one, rest, berr
+		}
+	}
+	return stmt, one, rest, err
+}
+
+// grammarsOwn parses a statement as the planner's grammar has it.
+func (p *parser) grammarsOwn(ctx context.Context, query string, delimiter rune, multi bool,
+	options ast.ParserOptions) (ast.Statement, string, string, error) {
 	var stmt ast.Statement
 	var parsed, rest string
 	length := 0
@@ -103,12 +142,19 @@ func (p *parser) ParseOneWithOptions(ctx context.Context, query string,
 		stmt, n, err = p.base.ParseOneWithOptions(ctx, marked, options)
 		return err
 	}, &stmt)
+	if err == nil {
+		err = p.definesView(ctx, query, stmt)
+	}
 	return stmt, made.sent(n), err
 }
 
 // after completes a statement of query.
 func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, made edits) error {
-	if err := refusals(ctx, query, stmt); err != nil {
+	if e, ok := stmt.(*ast.Explain); ok && served(ctx) {
+		explainFormat(e)
+		return p.after(ctx, query, e.Statement, made)
+	}
+	if err := refusals(ctx, stmt); err != nil {
 		return err
 	}
 	setNextTransaction(stmt)
@@ -129,12 +175,31 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 	if sctx != nil && sctx.Session != nil {
 		a.db = sctx.GetCurrentDatabase()
 		if s, ok := sctx.Session.(*Session); ok {
+			if s.b.mysql {
+				if err := s.like(sctx, stmt); err != nil {
+					return err
+				}
+			}
 			s.noteDirections(stmt)
+			if s.b.mysql {
+				if err := s.noteInvisible(stmt); err != nil {
+					return err
+				}
+				if err := s.convert(sctx, query, stmt); err != nil {
+					return err
+				}
+			}
 			s.upsert(stmt)
 			s.limit(sctx, stmt)
 			if s.b.mysql {
 				functionalIndexes(stmt)
+				if err := s.alterClauses(stmt); err != nil {
+					return err
+				}
 				s.notePrecisions(sctx, stmt)
+				if strings.Contains(query, "@@") {
+					namesAsSent(stmt)
+				}
 			}
 			unique = s.uniqueRow
 			if g, ok := stmt.(*ast.ShowGrants); ok && g.For == nil {
@@ -143,16 +208,11 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 			if k, ok := stmt.(*ast.Kill); ok && s.b.mysql {
 				k.Auth = open // see mayKill
 			}
+			if f, ok := stmt.(*ast.Flush); ok && s.b.mysql {
+				f.Type = "" // NO_WRITE_TO_BINLOG: there is none
+			}
 			if r, ok := stmt.(*ast.RevokePrivilege); ok && s.b.mysql && r.Auth.AuthType == ast.AuthType_REVOKE_ALL {
 				r.PrivilegeLevel.TableRoutine = "" // everyLevel
-			}
-			if e, ok := stmt.(*ast.Explain); ok && s.b.mysql {
-				if strings.EqualFold(e.ExplainFormat, "traditional") {
-					e.ExplainFormat = ""
-				}
-				if e.ExplainFormat == "" && e.Analyze {
-					e.ExplainFormat = ast.TreeStr
-				}
 			}
 		}
 	}
@@ -163,14 +223,27 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 	if d, ok := stmt.(*ast.DDL); ok && d.ProcedureSpec != nil {
 		procedureBody(d.ProcedureSpec.Body)
 		if !p.routine && served(ctx) {
-			if err := forPlanner(d.ProcedureSpec.Body, &scope{}); err != nil {
+			if err := forPlanner(d.ProcedureSpec); err != nil {
 				return err
 			}
 		}
 	}
-	if sctx != nil {
+	if d, ok := stmt.(*ast.DDL); ok && !p.routine && served(ctx) && sctx != nil {
+		if err := checkBody(sctx, d); err != nil {
+			return err
+		}
+	}
+	if sctx != nil && !p.routine {
 		if s, ok := sctx.Session.(*Session); ok {
 			s.sent(stmt)
+		}
+	}
+	if served(ctx) && (containsFold(query, "group_concat") || containsFold(query, "instr") || containsFold(query, "extract")) {
+		functionCalls(stmt)
+	}
+	if containsFold(query, "over") && served(ctx) {
+		if err := windowFunctions(stmt); err != nil {
+			return err
 		}
 	}
 	scalars(stmt, unique)
@@ -179,11 +252,6 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 	}
 	if containsFold(query, "binary") && served(ctx) {
 		if err := binaryComparisons(stmt); err != nil {
-			return err
-		}
-	}
-	if containsFold(query, "cume_dist") && served(ctx) {
-		if err := cumeDists(stmt); err != nil {
 			return err
 		}
 	}

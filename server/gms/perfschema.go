@@ -6,8 +6,6 @@ import (
 	"time"
 
 	"github.com/dolthub/go-mysql-server/sql"
-
-	"sextant/engine"
 )
 
 // newPerformanceSchema returns performance_schema: the tables that monitors read, with
@@ -39,6 +37,7 @@ func newPerformanceSchema() *fixedDatabase {
 	d.addAccounts()
 	d.addLocks()
 	d.addSetup()
+	d.addUnmeasured()
 	return d
 }
 
@@ -208,28 +207,6 @@ func variableRows(ctx *sql.Context, s *Session, table string) ([]sql.Row, error)
 		rows = append(rows, sql.Row{name, firstRunes(fmt.Sprint(v), 1024)})
 	}
 	return rows, nil
-}
-
-// refreshStatus gives the status variables that the instance can tell their values.
-func (b *Backend) refreshStatus() {
-	waits := uint64(0)
-	for _, w := range b.db.LockWaits() {
-		if isRowLock(w) {
-			waits++
-		}
-	}
-	cache := b.db.CacheStats()
-	up := uint64(time.Since(b.started) / time.Second)
-	for name, v := range map[string]uint64{
-		"Uptime": up, "Uptime_since_flush_status": up,
-		"Innodb_page_size": engine.PageSize, "Innodb_rows_read": b.rowsRead.Load(), "Innodb_row_lock_current_waits": waits,
-		"Innodb_buffer_pool_pages_data": uint64(cache.Pages), "Innodb_buffer_pool_bytes_data": uint64(cache.Bytes),
-		"Innodb_buffer_pool_reads": cache.Fetches,
-	} {
-		if err := sql.StatusVariables.SetGlobal(name, v); err != nil {
-			b.logger.Warn("status variable", "name", name, "err", err)
-		}
-	}
 }
 
 const attributeColumns = `

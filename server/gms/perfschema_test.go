@@ -208,7 +208,7 @@ func TestDigestsAreSummedUp(t *testing.T) {
 func TestEverySystemTableCanBeRead(t *testing.T) {
 	i := startInstance(t)
 	pool := i.open("")
-	must(t, pool, "CREATE DATABASE d", "CREATE TABLE d.p (a INT PRIMARY KEY AUTO_INCREMENT, s VARCHAR(20), g INT AS (a + 1) VIRTUAL, KEY k (s(5)))",
+	must(t, pool, "CREATE DATABASE d", "CREATE TABLE d.p (a INT PRIMARY KEY AUTO_INCREMENT, s VARCHAR(20), g INT AS (LENGTH(s)) VIRTUAL, KEY k (s(5)))",
 		"CREATE TABLE d.c (a INT, CONSTRAINT fk FOREIGN KEY (a) REFERENCES d.p (a), CHECK (a > 0))", "INSERT INTO d.p (s) VALUES ('x')")
 	must(t, i.open("d"), "CREATE VIEW v AS SELECT 1", "CREATE PROCEDURE q() SELECT 1",
 		"CREATE TRIGGER r BEFORE INSERT ON c FOR EACH ROW SET NEW.a = NEW.a")

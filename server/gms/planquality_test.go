@@ -46,6 +46,13 @@ var planQueries = []planQuery{
 	{"three tables, two left joins", `select c.email, p.note from members c left join bills b on b.cid = c.id and b.st = 'paid'
 		left join payments p on p.bill = b.id where c.email = 'u7@x'`, 70},
 	{"all of both", "select count(b.note) from members c join bills b on b.cid = c.id", 3000},
+	{"rare value to a table by its key", "select c.name from orders o join customers c on c.id = o.customer where o.status = 'returned'", 26},
+	{"rare value, the other table first", "select c.name from customers c join orders o on c.id = o.customer where o.status = 'returned'", 26},
+	{"rare value, left join", "select c.name from orders o left join customers c on c.id = o.customer where o.status = 'returned'", 26},
+	{"narrow range, join by key", "select c.name from orders o join customers c on c.id = o.customer where o.id between 100 and 120", 42},
+	{"group of a rare value, join by key", `select d.n, c.name from (select customer, count(*) n from orders where status = 'returned'
+		group by customer) d join customers c on c.id = d.customer`, 26},
+	{"sides of a UNION", "select note from orders where id = 5 union all select note from orders where id = 6", 2},
 	{"last of an index", "select id from orders order by day desc limit 3", 3},
 }
 

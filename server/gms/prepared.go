@@ -69,6 +69,7 @@ func (s *Session) newPrepared(text string) *prepared {
 
 // Prepare implements protocol.Session.
 func (c *client) Prepare(ctx context.Context, text string) (*protocol.Statement, error) {
+	c.sess.count("Com_stmt_prepare", 1)
 	text = plainComments(text)
 	p := c.sess.newPrepared(text)
 	st := &protocol.Statement{Handle: p}
@@ -138,6 +139,7 @@ func affects(n sql.Node) bool {
 
 // Execute implements protocol.Session.
 func (c *client) Execute(ctx context.Context, st *protocol.Statement, params []protocol.Param, w *protocol.Results) error {
+	c.sess.count("Com_stmt_execute", 1)
 	p, ok := st.Handle.(*prepared)
 	if !ok {
 		return fmt.Errorf("gms: a statement of another session")

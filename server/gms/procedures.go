@@ -120,6 +120,7 @@ type resultSets struct {
 	// insert is the command if it is an INSERT, and records the rows that it was given.
 	insert  *plan.InsertInto
 	records int64
+	outs    []local // OUT and INOUT parameters of a prepared CALL that are markers
 }
 
 // send sends the rows of one statement, to their end.
@@ -142,6 +143,24 @@ func (o *resultSets) finish() error {
 	}
 	o.open = false
 	return o.w.End()
+}
+
+// sendOuts sends the parameters that a prepared CALL has set, to clients that can take them.
+func (o *resultSets) sendOuts(ctx *sql.Context) error {
+	if len(o.outs) == 0 || !o.w.Prepared() || o.c.conn.Capabilities()&gomysql.CLIENT_PS_MULTI_RESULTS == 0 {
+		return nil
+	}
+	var schema sql.Schema
+	var row sql.Row
+	for _, l := range o.outs {
+		schema = append(schema, &sql.Column{Name: l.name, Type: l.typ, Nullable: true})
+		row = append(row, l.value)
+	}
+	o.w.OutParams()
+	if err := o.send(ctx, schema, sql.RowsToRowIter(row)); err != nil {
+		return err
+	}
+	return o.finish()
 }
 
 // drain runs a statement inside another to its end: a cursor is of its OPEN's time, and

@@ -1,8 +1,6 @@
 package gms
 
 import (
-	"slices"
-
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/analyzer"
 	"github.com/dolthub/go-mysql-server/sql/plan"
@@ -13,21 +11,12 @@ import (
 // planner drops the columns of a table that no node above it names, and where only
 // LIMIT or DISTINCT stand above a derived table that became its table, none does.
 func guardPruning(a *analyzer.Analyzer) {
-	for _, b := range a.Batches {
-		for i, r := range b.Rules {
-			if r.Id.String() != "pruneTables" {
-				continue
-			}
-			b.Rules = slices.Clone(b.Rules) // they are the planner's defaults
-			b.Rules[i].Apply = func(ctx *sql.Context, a *analyzer.Analyzer, n sql.Node, scope *plan.Scope,
-				sel analyzer.RuleSelector, f *sql.QueryFlags) (sql.Node, transform.TreeIdentity, error) {
-				if allColumns(n) {
-					return n, transform.SameTree, nil
-				}
-				return r.Apply(ctx, a, n, scope, sel, f)
-			}
+	aroundRule(a, "pruneTables", func(ctx *sql.Context, n sql.Node, f *sql.QueryFlags, rule planRule) (sql.Node, transform.TreeIdentity, error) {
+		if allColumns(n) {
+			return n, transform.SameTree, nil
 		}
-	}
+		return rule(ctx, n, f)
+	})
 }
 
 // allColumns reports whether a plan's columns are those of its tables.

@@ -28,13 +28,16 @@ func columns(ctx *sql.Context, schema sql.Schema) []protocol.Column {
 			Charset: uint16(charset), Length: c.Type.MaxTextResponseByteLength(ctx),
 		}
 		switch {
-		case types.IsBinaryType(c.Type), types.IsBit(c.Type): // drivers take a BIT that is not binary for text
+		case types.IsBinaryType(c.Type), types.IsNumber(c.Type), types.IsYear(c.Type), isMoment(c.Type), types.IsBit(c.Type): // drivers take a BIT that is not binary for text
 			col.Charset = uint16(sql.Collation_binary)
 		case results != sql.CharacterSet_Unspecified:
 			col.Charset = uint16(results)
 		}
 		typ, flags := sqltypes.TypeToMySQL(c.Type.Type())
 		col.Type, col.Flags = byte(typ), uint16(flags)
+		if isMoment(c.Type) {
+			col.Flags |= gomysql.BINARY_FLAG
+		}
 		if !c.Nullable {
 			col.Flags |= gomysql.NOT_NULL_FLAG
 		}

@@ -22,7 +22,8 @@ const (
 )
 
 // markedWords are the words that the marks stand for.
-var markedWords = strings.NewReplacer(anyMark, "any", someMark, "some", allMark, "all", assignMark, ":=", rollupMark, " with rollup", memberMark, "member of", defaultMark, "default")
+var markedWords = strings.NewReplacer(append(momentWords, anyMark, "any", someMark, "some", allMark, "all", assignMark, ":=",
+	rollupMark, " with rollup", memberMark, "member of", defaultMark, "default", intervalFunction, "interval")...)
 
 // unmarked returns a text with the words that the marks stand for, as it was sent.
 func unmarked(query string) string {
@@ -59,7 +60,7 @@ func (e edits) positions(stmt ast.Statement) {
 // words out that change nothing here, and returns where. Texts without such words are
 // returned as they are.
 func withMarks(query string) (string, edits) {
-	r := marking{q: query}
+	r := marking{q: query, opened: true, closing: map[int]string{}}
 	for at := 0; at < len(query); {
 		word, end := nextWord(query, at)
 		if word == "" {
@@ -72,6 +73,9 @@ func withMarks(query string) (string, edits) {
 		}
 		r.end = end
 		r.token(token, at)
+		if text := r.closing[r.end]; text != "" {
+			r.put(r.end, r.end, text)
+		}
 		copy(r.before[1:], r.before[:])
 		r.before[0] = wordAt{token, at}
 		at = max(r.end, r.done)
@@ -84,7 +88,7 @@ func withMarks(query string) (string, edits) {
 }
 
 // reads are the first words of the statements with DEFAULT(column).
-var reads = map[string]bool{"select": true, "(": true, "with": true, "update": true, "delete": true}
+var reads = map[string]bool{"explain": true, "describe": true, "desc": true, "select": true, "(": true, "with": true, "update": true, "delete": true}
 
 // wordAt is a word, in lower case, or a sign of a text, and where it begins.
 type wordAt struct {
@@ -103,9 +107,15 @@ type marking struct {
 	first   [3]string // the statement's first words
 	options string    // of which statement the options follow
 	setting bool      // in the list of a SET
+	reading bool      // behind SELECT or DUPLICATE KEY
 	depth   int       // of parentheses, since SET
 	braces  int
-	hinted  int // where the last index hint has its INDEX
+	hinted  int            // where the last index hint has its INDEX
+	opened  bool           // nothing but parentheses stands before the token
+	closing map[int]string // what is put behind a position
+	rowsAt  int            // the depth of VALUES ROW(…), ROW(…), plus one
+	alias   string         // of the table of a DELETE
+	aliased string         // the table
 }
 
 // put replaces a part of the text.
@@ -141,6 +151,12 @@ func (r *marking) token(token string, at int) {
 		}
 	}
 	switch token {
+	case "alter":
+		if r.first[1] == "" {
+			if h, ok := newObjectHead(r.q[at:]); ok && h.alter {
+				r.put(at, r.end, "create or replace")
+			}
+		}
 	case "rollup":
 		if last.text == "with" {
 			r.put(len(strings.TrimRight(r.q[:last.at], " \t\r\n")), r.end, rollupMark)
@@ -154,15 +170,24 @@ func (r *marking) token(token string, at int) {
 			r.put(last.at, r.end, memberMark)
 		}
 	case "default":
-		if next, _ := r.follows(r.end); next == "(" && reads[r.first[0]] {
+		if next, _ := r.follows(r.end); next == "(" && (reads[r.first[0]] || r.reading) {
 			r.put(at, r.end, defaultMark)
 		}
+	case "get":
+		r.markDiagnostics(at)
+	case "select", "duplicate":
+		if create := r.first[0] == "create" && (r.first[1] == "table" || r.first[2] == "table"); create && !r.reading && last.text != "as" && r.depth == 0 {
+			r.put(at, r.end, "as select")
+		}
+		r.reading = true
+	case "date", "timestamp":
+		r.moment(at)
 	case "set":
 		r.setting, r.depth = true, 0
 	case "where":
 		r.setting = false
 	case ";":
-		r.setting, r.first = false, [3]string{}
+		r.setting, r.reading, r.first = false, false, [3]string{}
 	case "(":
 		r.depth++
 	case ")":
@@ -174,7 +199,9 @@ func (r *marking) token(token string, at int) {
 			}
 		}
 	}
+	r.form(token, at)
 	r.word(token, at)
+	r.query(token, at)
 }
 
 // unmark completes a statement of a text with marks, in place. It looks everywhere in it,
@@ -194,6 +221,13 @@ func unmark(stmt ast.Statement) error {
 		case *ast.UnaryExpr:
 			if n.Operator == ast.TildaStr {
 				return call(invertFunction, n.Expr), true, nil
+			}
+			if e, err := momentLiteral(n); e != nil || err != nil {
+				return e, true, err
+			}
+		case *ast.FuncExpr:
+			if n.Name.EqualString("name_const") {
+				plainMoments(n.Exprs)
 			}
 		case *ast.OrExpr:
 			if e := variableAssignment(n); e != nil {

@@ -243,13 +243,20 @@ func same(a, b ast.Expr) bool {
 }
 
 // windowed reports whether an expression has a window function in it.
-func windowed(e ast.Expr) bool {
-	found := false
+func windowed(e ast.Expr) bool { return windowIn(e) != nil }
+
+// windowIn returns a window function of an expression, but for those of its subqueries.
+func windowIn(e ast.Expr) (found *ast.FuncExpr) {
 	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
-		if f, ok := n.(*ast.FuncExpr); ok && f.Over != nil {
-			found = true
+		switch n := n.(type) {
+		case *ast.Subquery:
+			return false, nil
+		case *ast.FuncExpr:
+			if n.Over != nil && found == nil {
+				found = n
+			}
 		}
-		return !found, nil
+		return found == nil, nil
 	}, e)
 	return found
 }

@@ -21,11 +21,21 @@ type routine struct {
 	s      *Session
 	db     string // of the procedure
 	runner sql.StatementRunner
+	result *local // what a function returns, nil in others
 }
 
 // calls are the procedures that a session runs, and what the innermost passes on.
 type calls struct {
 	running []tableName
+	parsed  map[string]*storedFunction // by their texts
+	// triggers have been parsed; by their databases and what is stored of them.
+	triggers map[string]*trigger
+	placed   placedTrigger // by the CREATE TRIGGER that runs
+	// signalled is the error of the last SIGNAL, items what it has besides.
+	signalled error
+	items     map[string]string
+	within    *caller       // of the innermost function or trigger that runs, nil: none
+	stmt      ast.Statement // that runs of the innermost program
 	// args are the variables among the arguments of the CALL that a procedure is about
 	// to run, by position.
 	args map[int]*local
@@ -54,7 +64,7 @@ func (b *builder) call(ctx *sql.Context, s *Session, n *plan.Call, row sql.Row) 
 		return nil, mysql.NewSQLError(1456, "HY000",
 			"Recursive limit %d (as set by the max_sp_recursion_depth variable) was exceeded for routine %s", limit, n.Procedure.Name)
 	}
-	body, err := s.procedureBody(ctx, n.Procedure, name)
+	stored, body, err := s.procedureBody(ctx, n.Procedure, name)
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +87,15 @@ func (b *builder) call(ctx *sql.Context, s *Session, n *plan.Call, row sql.Row) 
 		top.vars[strings.ToLower(p.Name)] = l
 	}
 	r := &routine{s: s, db: name.Database, runner: n.GetRunner()}
-	if err := r.body(ctx, name, body, top); err != nil {
+	definer, _, _ := newLexer(n.Procedure.Definer).accountName()
+	leave, err := s.enter(ctx, program{name: name, database: name.Database, mode: stored.SQLMode, definer: definer,
+		invoker: n.Procedure.SecurityContext == plan.ProcedureSecurityContext_Invoker})
+	if err != nil {
+		return nil, err
+	}
+	err = r.body(ctx, body, top)
+	leave()
+	if err != nil {
 		return nil, err
 	}
 	for i, p := range n.Procedure.Params {
@@ -88,33 +106,24 @@ func (b *builder) call(ctx *sql.Context, s *Session, n *plan.Call, row sql.Row) 
 		if args[i] != nil {
 			err = args[i].assign(ctx, l.value, l.typ)
 		} else {
-			switch v := n.Params[i].(type) {
-			case *expression.UserVar:
+			if v, ok := n.Params[i].(*expression.UserVar); ok {
 				err = ctx.SetUserVariable(ctx, v.Name, l.value, l.typ)
-			case *expression.ProcedureParam: // of a trigger
-				err = v.Set(ctx, l.value, l.typ)
+			} else if s.results != nil && s.depth == 0 {
+				s.results.outs = append(s.results.outs, *l)
 			}
 		}
 		if err != nil {
 			return nil, err
 		}
 	}
-	if err := s.sendOut(ctx, n, top); err != nil {
-		return nil, err
-	}
 	n.SetSchema(types.OkResultSchema)
 	return sql.RowsToRowIter(sql.NewRow(types.NewOkResult(0))), nil
 }
 
 // body runs the body of a procedure.
-func (r *routine) body(ctx *sql.Context, name tableName, body ast.Statement, top *scope) error {
-	running := r.s.calls.running
+func (r *routine) body(ctx *sql.Context, body ast.Statement, top *scope) error {
 	outer := ctx.GetTransaction()
-	defer func() {
-		ctx.SetTransaction(outer)
-		r.s.calls.running = running
-	}()
-	r.s.calls.running = append(running, name)
+	defer func() { ctx.SetTransaction(outer) }()
 	ctx.SetTransaction(nil)
 	_, err := r.statement(ctx, body, top)
 	return err
@@ -122,8 +131,7 @@ func (r *routine) body(ctx *sql.Context, name tableName, body ast.Statement, top
 
 // assignable reports whether an argument of a CALL can be an OUT parameter's.
 func (s *Session) assignable(e sql.Expression, i int) bool {
-	switch e.(type) {
-	case *expression.UserVar, *expression.ProcedureParam:
+	if _, ok := e.(*expression.UserVar); ok {
 		return true
 	}
 	if c, ok := s.locks.stmt.(*ast.Call); ok && s.depth == 0 && i < len(c.Params) {
@@ -134,12 +142,11 @@ func (s *Session) assignable(e sql.Expression, i int) bool {
 }
 
 // procedureBody returns the statement that a procedure runs.
-func (s *Session) procedureBody(ctx *sql.Context, proc *plan.Procedure, name tableName) (ast.Statement, error) {
-	var p storedProcedure
+func (s *Session) procedureBody(ctx *sql.Context, proc *plan.Procedure, name tableName) (p storedProcedure, body ast.Statement, err error) {
 	if ok, err := getObject(ctx, engine.ObjectProcedure, name.Database, name.Name, &p); err != nil {
-		return nil, err
+		return p, nil, err
 	} else if !ok {
-		return nil, sql.ErrStoredProcedureDoesNotExist.New(name.Name)
+		return p, nil, sql.ErrStoredProcedureDoesNotExist.New(name.Name)
 	}
 	outer := s.statement
 	s.statement = statement{}
@@ -148,9 +155,9 @@ func (s *Session) procedureBody(ctx *sql.Context, proc *plan.Procedure, name tab
 	parser.routine = true
 	stmt, _, _, err := parser.ParseWithOptions(ctx, proc.CreateProcedureString, ';', false, sql.NewSqlModeFromString(p.SQLMode).ParserOptions())
 	if err != nil {
-		return nil, err
+		return p, nil, err
 	}
-	return stmt.(*ast.DDL).ProcedureSpec.Body, nil
+	return p, stmt.(*ast.DDL).ProcedureSpec.Body, nil
 }
 
 // jump is where a procedure goes on if not with the next statement.
@@ -158,6 +165,8 @@ type jump struct {
 	label   string // of LEAVE and ITERATE
 	iterate bool
 	exit    *scope // the block that an EXIT handler leaves
+	// returned: the function ends.
+	returned bool
 }
 
 // to reports whether a jump ends in the statement of a label.
@@ -214,6 +223,17 @@ func (r *routine) statement(ctx *sql.Context, stmt ast.Statement, sc *scope) (*j
 		return &jump{label: n.Label}, nil
 	case *ast.Iterate:
 		return &jump{label: n.Label, iterate: true}, nil
+	case *ast.Set:
+		if e, ok := isReturn(n); ok && r.result != nil {
+			v, t, err := r.value(ctx, e, sc)
+			if err == nil {
+				err = r.result.assign(ctx, v, t)
+			}
+			if err != nil {
+				return r.raise(ctx, err, sc)
+			}
+			return &jump{returned: true}, nil
+		}
 	}
 	before := ctx.Session.Warnings()
 	if err := r.simple(ctx, stmt, sc); err != nil {
@@ -311,6 +331,12 @@ func (r *routine) simple(ctx *sql.Context, stmt ast.Statement, sc *scope) error 
 	case *ast.Declare:
 		return r.declare(ctx, n, sc)
 	case *ast.Set:
+		if d, err := diagnosticsOf(n); d != nil || err != nil {
+			if err == nil {
+				err = d.run(ctx, r.s, sc)
+			}
+			return err
+		}
 		for _, e := range n.Exprs {
 			if err := r.set(ctx, n, e, sc); err != nil {
 				return err
@@ -348,6 +374,11 @@ func (r *routine) simple(ctx *sql.Context, stmt ast.Statement, sc *scope) error 
 	case *ast.Resignal:
 		return r.resignal(ctx, n, sc)
 	}
+	if in := r.s.calls.within; in != nil { // also of a procedure that it calls
+		if err := (&programCheck{kind: in.kind}).allowed(stmt); err != nil {
+			return err
+		}
+	}
 	c, err := sc.copy(ctx, stmt)
 	if err != nil {
 		return err
@@ -361,6 +392,9 @@ func (r *routine) simple(ctx *sql.Context, stmt ast.Statement, sc *scope) error 
 func (r *routine) run(ctx *sql.Context, stmt ast.Statement) (sql.Schema, []sql.Row, error) {
 	sub := sql.NewContext(ctx.Context)
 	sub.Session = ctx.Session
+	if err := newParser().views(sub, &stmt); err != nil {
+		return nil, nil, err
+	}
 	schema, it, _, err := r.runner.QueryWithBindings(sub, "", stmt, nil, nil)
 	if err != nil {
 		return nil, nil, err
@@ -468,13 +502,4 @@ func (r *routine) nested(ctx *sql.Context, n *ast.Call, sc *scope) error {
 	_, _, err = r.run(ctx, call)
 	r.s.calls.args = nil
 	return err
-}
-
-// NewStoredProcParam implements sql.Session. The planner would take a parameter of any
-// procedure that the session has called for a column of its name in a trigger's CALL.
-func (s *Session) NewStoredProcParam(name string, p *sql.StoredProcParam) *sql.StoredProcParam {
-	if s.b.mysql {
-		return p
-	}
-	return s.BaseSession.NewStoredProcParam(name, p)
 }

@@ -2,6 +2,7 @@ package gms
 
 import (
 	"errors"
+	"maps"
 	"strconv"
 	"strings"
 
@@ -17,9 +18,13 @@ type condition struct {
 	state   string
 	message string
 	warning bool
+	items   map[string]string // that its SIGNAL has given it
 }
 
 func newCondition(ctx *sql.Context, err error) condition {
+	if s, err2 := sessionOf(ctx); err2 == nil {
+		err = s.notFound(err)
+	}
 	e := clientError(sql.CastSQLError(err), ctx.GetCurrentDatabase())
 	return condition{number: e.Num, state: e.State, message: e.Message}
 }
@@ -96,6 +101,9 @@ func (r *routine) raise(ctx *sql.Context, err error, sc *scope) (*jump, error) {
 	}
 	c := newCondition(ctx, err)
 	if h := sc.handler(c); h != nil {
+		if err == r.s.calls.signalled {
+			c.items = r.s.calls.items
+		}
 		return r.handle(ctx, h, c)
 	}
 	return nil, err
@@ -215,11 +223,11 @@ func (r *routine) signal(ctx *sql.Context, n *ast.Signal, was condition, sc *sco
 	if state != "" && was.state == "" {
 		switch state[:2] {
 		case "01":
-			c = condition{1642, state, "Unhandled user-defined warning condition", true}
+			c = condition{number: 1642, state: state, message: "Unhandled user-defined warning condition", warning: true}
 		case "02":
-			c = condition{1643, state, "Unhandled user-defined not found condition", false}
+			c = condition{number: 1643, state: state, message: "Unhandled user-defined not found condition"}
 		default:
-			c = condition{1644, state, "Unhandled user-defined exception condition", false}
+			c = condition{number: 1644, state: state, message: "Unhandled user-defined exception condition"}
 		}
 	}
 	if state != "" {
@@ -244,9 +252,17 @@ func (r *routine) signal(ctx *sql.Context, n *ast.Signal, was condition, sc *sco
 			if c.number, err = strconv.Atoi(text.ToString()); err != nil || c.number < 1 || c.number > 65535 {
 				return mysql.NewSQLError(1231, "42000", "Variable 'MYSQL_ERRNO' can't be set to the value of '%s'", text.ToString())
 			}
+		default:
+			c.items = maps.Clone(c.items)
+			if c.items == nil {
+				c.items = map[string]string{}
+			}
+			c.items[string(item.ConditionItemName)] = text.ToString()
 		}
 	}
-	return c.err()
+	err = c.err()
+	r.s.calls.signalled, r.s.calls.items = err, c.items
+	return err
 }
 
 // resignal raises the condition of the handler that runs it again, changed as it says.

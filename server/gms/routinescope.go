@@ -22,13 +22,15 @@ type scope struct {
 	cursors    map[string]*cursor
 	handlers   []*conditionHandler
 	raised     *condition // what a handler's body is run for
+	rows       *triggerRow
 }
 
 // local is a variable or a parameter of a procedure.
 type local struct {
-	name  string
-	typ   sql.Type
-	value any
+	name     string
+	typ      sql.Type
+	value    any
+	assigned bool // since it was made
 }
 
 // cursor is a declared cursor, open if it has a schema.
@@ -41,10 +43,19 @@ type cursor struct {
 
 // local returns the variable that a name is, nil if it is none.
 func (sc *scope) local(n *ast.ColName) *local {
-	if !n.Qualifier.IsEmpty() {
-		return nil
+	if n.Qualifier.IsEmpty() {
+		return sc.find(n.Name.Lowered())
 	}
-	return sc.find(n.Name.Lowered())
+	for ; sc != nil && n.Qualifier.DbQualifier.IsEmpty(); sc = sc.up {
+		switch row := n.Qualifier.Name.String(); {
+		case sc.rows == nil:
+		case strings.EqualFold(row, "new"):
+			return sc.rows.new[n.Name.Lowered()]
+		case strings.EqualFold(row, "old"):
+			return sc.rows.old[n.Name.Lowered()]
+		}
+	}
+	return nil
 }
 
 func (sc *scope) find(name string) *local {
@@ -98,7 +109,7 @@ func (l *local) assign(ctx *sql.Context, v any, from sql.Type) error {
 			return err
 		}
 	}
-	l.value = v
+	l.value, l.assigned = v, true
 	return nil
 }
 

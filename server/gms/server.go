@@ -63,6 +63,8 @@ type Options struct {
 	TLS *certs.Source
 	// RequireSecureTransport is the variable's value at the start.
 	RequireSecureTransport bool
+	// SecureFilePriv is the directory whose files statements may read and write; "": none.
+	SecureFilePriv string
 	// ReplicaStatus returns the rows of replica_host_status; nil: none.
 	ReplicaStatus func() []ReplicaStatus
 	// Admit is asked before the greeting, with the writer's epoch that the router
@@ -103,18 +105,23 @@ func NewServer(o Options) (*Server, error) {
 	if o.StatementMemory == 0 {
 		o.StatementMemory = defaultStatementMemory
 	}
+	var err error
+	if o.SecureFilePriv, err = secureDirectory(o.SecureFilePriv); err != nil {
+		return nil, fmt.Errorf("gms: secure_file_priv: %w", err)
+	}
 	logrus.SetOutput(io.Discard)
 	logrus.SetLevel(logrus.PanicLevel)
 	s := &Server{o: o, b: NewBackend(o.DB, o.Logger), started: time.Now()}
 	s.b.readOnly.Store(true)
 	s.b.mysql = true
 	s.b.live = s.liveVariable
-	s.b.tls = o.TLS
+	s.b.tls, s.b.secureDir = o.TLS, o.SecureFilePriv
 	if err := initVariables(o); err != nil {
 		return nil, err
 	}
 	s.addReplicaStatus()
-	addInformationSchema()
+	addViewAuthorization()
+	nameExplain()
 	s.engine = NewEngine(s.b)
 	s.b.users = s.engine.Analyzer.Catalog.MySQLDb
 	s.b.reload = s.reloadUsers
@@ -122,7 +129,6 @@ func NewServer(o Options) (*Server, error) {
 	s.b.users.SetEnabled(true)
 	s.h = &handler{srv: s}
 	trusts := func(a netip.Addr) bool { return slices.Contains(o.TrustedProxies, a) }
-	var err error
 	s.sql, err = protocol.New(protocol.Options{
 		Listener: proxyv2.NewListener(o.Listener, trusts, loginTimeout), Version: ServerVersion, Handler: s.h,
 		TLS: o.TLS.Server, MaxConnections: func() int { return o.MaxConnections },
@@ -147,10 +153,16 @@ func NewEngine(b *Backend) *sqle.Engine {
 	hideFulltextFromJoins(a)
 	guardPruning(a)
 	dropSorts(a)
+	ownTriggers(a)
+	planUnions(a)
 	a.Coster = joinCoster{a.Coster}
 	a.Catalog.StatsProvider = b.stats
+	if b.catalog = a.Catalog; b.mysql {
+		a.Catalog.InfoSchema = newInfoSchema(a.Catalog.InfoSchema, a.Catalog)
+	}
 	base := newBuilder(a.Overrides)
 	a.ExecBuilder = base
+	countSubqueries(a, base)
 	registerFunctions(a.Catalog)
 	e := sqle.New(a, &sqle.Config{})
 	e.ProcessList = processes{e.ProcessList}

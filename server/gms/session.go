@@ -41,6 +41,9 @@ type Session struct {
 	depth, dml int
 	statement
 	directions directions
+	invisible  map[string]bool   // indexes that the statement declares INVISIBLE, by their columns
+	missing    tableName         // the last table that a statement looked for in vain
+	renamed    map[string]string // columns that the ALTER TABLE renames, see alterClauses
 	precisions timePrecisions
 	temps      temporaries
 	prepared   preparedStatements
@@ -48,6 +51,7 @@ type Session struct {
 	rowIDs     rowIDs
 	// fulltextHidden: tables have no FULLTEXT indexes for now, see hideFulltextFromJoins.
 	fulltextHidden bool
+	viewUses       []*viewUse       // of the views that the statement writes
 	upserts        map[tableID]bool // tables whose duplicates the statement is going to change
 	next           characteristics
 	command        command
@@ -75,6 +79,8 @@ type Session struct {
 	attributes map[string]string // of the connection; not changed once the session is known
 	port       string            // of the client's address
 	database   atomic.Pointer[string]
+	running    atomic.Pointer[sql.Node] // the plan of its last statement
+	measures   measures                 // of an EXPLAIN ANALYZE that runs, nil: none
 }
 
 type tableID = engine.TableID
@@ -89,13 +95,17 @@ type statement struct {
 	skip     sql.Node // the node that builder leaves to the planner
 	// diagnosing: it shows what the last statement left, and leaves it there.
 	diagnosing bool
-	aliased    map[string]*engine.TableDef // tables with a TIME column that have another name in it
-	divided    bool                        // a division by zero was warned of
-	lent       string                      // the current database while a statement is planned that needs one, see lend
+	// cleared: it has forgotten what the last statement left.
+	cleared bool
+	aliased map[string]*engine.TableDef // tables with a TIME column that have another name in it
+	divided bool                        // a division by zero was warned of
+	lent    string                      // the current database while a statement is planned that needs one, see lend
 	// home is the current database while a statement is planned that names it, see place.
 	home      string
 	root      sql.Node // its plan, nil until it is built
 	renamings []renaming
+	before    *beforeFunctions   // nil: no function of it has run
+	used      map[tableName]bool // its tables, nil: not asked for yet
 }
 
 var (
@@ -360,6 +370,7 @@ func (s *Session) abandoned() {
 
 // ClearWarnings implements sql.Session.
 func (s *Session) ClearWarnings() {
+	s.cleared = true
 	if !s.diagnosing {
 		s.BaseSession.ClearWarnings()
 	}
@@ -398,7 +409,7 @@ func (s *Session) ValidateSession(ctx *sql.Context) error {
 		clear(s.upserts)
 		clear(s.rowIDs.m)
 	}
-	s.statement = statement{fresh: true}
+	s.statement, s.missing = statement{fresh: true}, tableName{}
 	s.place(s.locks.stmt)
 	s.command.ok = types.OkResult{}
 	if s.tx != nil {

@@ -5,49 +5,27 @@ import (
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/plan"
-	"github.com/dolthub/go-mysql-server/sql/types"
-	"github.com/dolthub/vitess/go/sqltypes"
 )
 
-// showColumns answers SHOW COLUMNS as MySQL does: a type without its collation, the
-// column's own collation, defaults as values.
-func (b *builder) showColumns(ctx *sql.Context, s *Session, n *plan.ShowColumns, r sql.Row) (sql.RowIter, error) {
-	it, err := b.plain(ctx, s, n, r)
-	if err != nil {
-		return nil, err
+// showColumns answers SHOW COLUMNS with what COLUMNS has, of one table or view.
+func (b *builder) showColumns(ctx *sql.Context, s *Session, n *plan.ShowColumns) (sql.RowIter, error) {
+	columns := describe(n.TargetSchema(), nil)
+	if t := tableOf(n.Child); t != nil {
+		columns = describe(t.shape.schema, t.shape)
+	} else if v, ok := n.Child.(*plan.SubqueryAlias); ok {
+		s.addSources(ctx, v.Child, columns)
 	}
-	rows, err := sql.RowIterToRows(ctx, it)
-	if err != nil {
-		return nil, err
-	}
-	columns := n.TargetSchema()
-	for _, row := range rows {
-		name, _ := row[0].(string)
-		i := columns.IndexOfColName(name)
-		if i < 0 {
+	var rows []sql.Row
+	for _, c := range columns {
+		if c.HiddenSystem {
 			continue
 		}
-		value := 4 // of the default
+		of := c.row(ctx, "", "", 0, "") // of COLUMNS
+		row := sql.Row{of[3], of[15], of[6], of[16], of[5], of[17]}
 		if n.Full {
-			value = 5
+			row = sql.Row{of[3], of[15], of[14], of[6], of[16], of[5], of[17], s.columnPrivileges(ctx, c.DatabaseSource, c.Source, c.Name), of[19]}
 		}
-		if t, ok := columns[i].Type.(sql.TypeWithCollation); ok {
-			row[1] = t.StringWithTableCollation(t.Collation())
-			if n.Full && (row[2] != nil || types.IsEnum(columns[i].Type) || types.IsSet(columns[i].Type)) {
-				row[2] = t.Collation().Name()
-			}
-		}
-		if columns[i].Type.Type() == sqltypes.Time {
-			if c := sourceColumn(ctx, columns[i]); c != nil && precision(c) >= 0 {
-				row[1] = timeText(precision(c))
-			}
-		}
-		if n.Full {
-			row[7] = "select,insert,update,references"
-		}
-		if text, ok := row[value].(string); ok {
-			row[value] = unquoted(text)
-		}
+		rows = append(rows, row)
 	}
 	return sql.RowsToRowIter(rows...), nil
 }
@@ -85,6 +63,9 @@ func (b *builder) showIndexes(ctx *sql.Context, n *plan.ShowIndexes, t *Table, s
 		rows = append(rows, append(sql.Row{r[2], r[3]}, r[5:]...))
 	}
 	if err := convertRows(ctx, n.Schema(ctx), rows); err != nil {
+		return nil, err
+	}
+	if rows, err = s.filtered(ctx, s.b.catalog, n, rows); err != nil {
 		return nil, err
 	}
 	return sql.RowsToRowIter(rows...), nil

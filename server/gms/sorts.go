@@ -16,23 +16,14 @@ import (
 // planner drops a sort by the leading columns alone. A sort reads everything before LIMIT
 // takes the first row, and a locking scan under it locks what it reads.
 func dropSorts(a *analyzer.Analyzer) {
-	for _, b := range a.Batches {
-		for i, r := range b.Rules {
-			if r.Id.String() != "replaceIdxSort" {
-				continue
-			}
-			b.Rules = slices.Clone(b.Rules) // they are the planner's defaults
-			b.Rules[i].Apply = func(ctx *sql.Context, a *analyzer.Analyzer, n sql.Node, scope *plan.Scope,
-				sel analyzer.RuleSelector, f *sql.QueryFlags) (sql.Node, transform.TreeIdentity, error) {
-				n, same, err := r.Apply(ctx, a, n, scope, sel, f)
-				if err != nil || !served(ctx) {
-					return n, same, err
-				}
-				n, same2, err := transform.Node(ctx, n, dropSort)
-				return n, same && same2, err
-			}
+	aroundRule(a, "replaceIdxSort", func(ctx *sql.Context, n sql.Node, f *sql.QueryFlags, rule planRule) (sql.Node, transform.TreeIdentity, error) {
+		n, same, err := rule(ctx, n, f)
+		if err != nil || !served(ctx) {
+			return n, same, err
 		}
-	}
+		n, same2, err := transform.Node(ctx, n, dropSort)
+		return n, same && same2, err
+	})
 }
 
 func dropSort(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {

@@ -29,6 +29,8 @@ func target(stmt ast.Statement) (command, table string) {
 		return "SELECT", one(n.From)
 	case *ast.Insert:
 		return "INSERT", n.Table.Name.String()
+	case *ast.Load:
+		return "INSERT", n.Table.Name.String()
 	case *ast.Update:
 		return "UPDATE", one(n.TableExprs)
 	case *ast.Delete:
@@ -51,7 +53,9 @@ func target(stmt ast.Statement) (command, table string) {
 }
 
 var (
+	unknownColumn  = regexp.MustCompile(`^column "(.*)" could not be found in any table in scope$`)
 	commandDenied  = regexp.MustCompile(`^command denied to user (.*)$`)
+	insertedColumn = regexp.MustCompile(`^Unknown column '(.*)' in '(.*)'$`)
 	databaseDenied = regexp.MustCompile(`^Access denied for user (.*) to database '(.*)'$`)
 )
 
@@ -70,6 +74,22 @@ func statementError(stmt ast.Statement, err error) error {
 	if missing := missingTable(stmt, text); missing != nil {
 		return missing
 	}
+	if set, ok := stmt.(*ast.Set); ok {
+		if m := unknownColumn.FindStringSubmatch(text); m != nil {
+			for _, e := range set.Exprs {
+				if e.Name != nil && e.Name.Qualifier.IsEmpty() && e.Name.Name.EqualString(m[1]) {
+					return mysql.NewSQLError(1193, "HY000", "Unknown system variable '%s'", m[1])
+				}
+			}
+		}
+	}
+	if e := definitionError(stmt, text); e != nil {
+		return e
+	}
+	if d, ok := stmt.(*ast.DDL); ok && d.ViewSpec != nil && strings.HasPrefix(text, "tuple should contain") {
+		return mysql.NewSQLError(1353, "HY000",
+			"In definition of view, derived table or common table expression, SELECT list and column names list have different column counts")
+	}
 	command, table := target(stmt)
 	if table == "" {
 		return err
@@ -79,11 +99,23 @@ func statementError(stmt ast.Statement, err error) error {
 			return mysql.NewSQLError(1142, "42000", "%s command denied to user %s for table '%s'", command, m[1], table)
 		}
 	}
+	if m := insertedColumn.FindStringSubmatch(text); m != nil && command == "INSERT" && strings.EqualFold(m[2], table) {
+		return mysql.NewSQLError(1054, "42S22", "Unknown column '%s' in 'field list'", m[1])
+	}
 	switch {
 	case command == "INSERT" && strings.Contains(text, "expected insert destination to be resolved or unresolved table"):
 		return mysql.NewSQLError(1471, "HY000", "The target table %s of the INSERT is not insertable-into", table)
 	case strings.Contains(text, "table doesn't support "+command):
 		return mysql.NewSQLError(1288, "HY000", "The target table %s of the %s is not updatable", table, command)
+	}
+	return err
+}
+
+// notFound has the planner's error of an unknown table name its database.
+func (s *Session) notFound(err error) error {
+	m, text := s.missing, err.Error()
+	if name, ok := strings.CutPrefix(text, "table not found: "); ok && len(name) >= len(m.Name) && m.Name != "" && strings.EqualFold(name[:len(m.Name)], m.Name) {
+		return sql.ErrTableNotFound.New(m.Database + "." + m.Name)
 	}
 	return err
 }

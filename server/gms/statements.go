@@ -17,11 +17,13 @@ import (
 type grammar func(l *lexer) (ast.Statement, error)
 
 // grammars are the kinds by their first word, or by their first two, in lower case.
-var grammars = newGrammars()
+var grammars map[string]grammar
 
-func newGrammars() map[string]grammar {
-	grammars := map[string]grammar{
+// init: statements are made of statements, so that a variable's initial value would refer to itself.
+func init() {
+	grammars = map[string]grammar{
 		"do":                    parseDo,
+		"get":                   parseGetDiagnostics,
 		"analyze":               tableAdmin("analyze", analyzeTable),
 		"check":                 tableAdmin("check", checkTable),
 		"checksum":              tableAdmin("checksum", checksumTable),
@@ -39,7 +41,17 @@ func newGrammars() map[string]grammar {
 		"show binlog":           emptySet("SHOW BINLOG EVENTS", "Log_name", "Pos", "Event_type", "Server_id", "End_log_pos", "Info"),
 		"show relaylog":         emptySet("SHOW RELAYLOG EVENTS", "Log_name", "Pos", "Event_type", "Server_id", "End_log_pos", "Info"),
 		"show replicas":         emptySet("SHOW REPLICAS", "Server_Id", "Host", "Port", "Source_Id", "Replica_UUID"),
-		"show function":         parseShowFunctionCode,
+		"show collation":        showSelect(selectCollations, "Collation"),
+		"show charset":          showSelect(selectCharsets, "Charset"),
+		"show character":        parseShowCharacter,
+		"show plugins":          showSelect(selectPlugins, "Name"),
+		"show function":         parseShowFunction,
+		"show create":           parseShowCreate,
+		"show triggers":         parseShowTriggers,
+		"create function":       parseCreateFunction,
+		"create definer":        parseCreateFunction,
+		"alter function":        parseAlterFunction,
+		"drop function":         parseDropFunction,
 		"show procedure":        parseShowFunctionCode,
 		"flush hosts":           noFlush,
 		"flush logs":            noFlush,
@@ -57,23 +69,31 @@ func newGrammars() map[string]grammar {
 		"drop table":            parseDrop(false),
 		"drop tables":           parseDrop(false),
 		"drop view":             parseDrop(true),
+		"alter table":           parseAlterTable,
 		"describe":              parseDescribe,
 		"desc":                  parseDescribe,
 		"explain":               parseDescribe,
 		"alter instance":        parseAlterInstance,
 	}
+	withoutBinlog := func(l *lexer) (ast.Statement, error) {
+		name, _ := l.name()
+		if kind := grammars["flush "+strings.ToLower(name)]; kind != nil {
+			return kind(l)
+		}
+		return nil, nil
+	}
+	grammars["flush local"], grammars["flush no_write_to_binlog"], grammars["flush relay"] = withoutBinlog, withoutBinlog, noFlush
 	for _, name := range []string{
-		"HANDLER", "CREATE FUNCTION", "CREATE AGGREGATE FUNCTION", "ALTER FUNCTION", "CHANGE MASTER", "CHANGE REPLICATION",
+		"HANDLER", "CREATE AGGREGATE FUNCTION", "CHANGE MASTER", "CHANGE REPLICATION",
 		"START SLAVE", "START REPLICA", "STOP SLAVE", "STOP REPLICA", "START GROUP_REPLICATION", "STOP GROUP_REPLICATION",
 		"RESET MASTER", "RESET SLAVE", "RESET REPLICA", "PURGE BINARY", "PURGE MASTER", "INSTALL", "UNINSTALL", "CLONE",
-		"SHUTDOWN", "RESTART", "CACHE INDEX", "LOAD INDEX", "IMPORT TABLE", "CREATE TABLESPACE", "CREATE UNDO", "ALTER TABLESPACE",
+		"SHUTDOWN", "RESTART", "CACHE INDEX", "LOAD INDEX", "LOAD XML", "IMPORT TABLE", "CREATE TABLESPACE", "CREATE UNDO", "ALTER TABLESPACE",
 		"ALTER UNDO", "DROP TABLESPACE", "DROP UNDO", "CREATE SERVER", "ALTER SERVER", "DROP SERVER", "CREATE LOGFILE",
 		"LOCK INSTANCE", "CREATE RESOURCE", "ALTER RESOURCE", "DROP RESOURCE", "SET RESOURCE",
 	} {
 		words := strings.Fields(strings.ToLower(name))
 		grammars[strings.Join(words[:min(2, len(words))], " ")] = notSupported(name)
 	}
-	return grammars
 }
 
 // own parses the statement at the beginning of a client's query if the planner's grammar
@@ -83,6 +103,7 @@ func own(ctx context.Context, query string) (stmt ast.Statement, end int, err er
 	if l.kind != 'w' || !served(ctx) {
 		return nil, 0, nil
 	}
+	l.ctx, _ = ctx.(*sql.Context)
 	key := strings.ToLower(l.text)
 	l.next()
 	parse, there := grammars[key]
@@ -323,8 +344,11 @@ func tableAdmin(verb string, f func(ctx *sql.Context, s *Session, t tableName) (
 			return nil, nil
 		}
 		tables := l.tableNames()
-		if tables == nil || verb == "analyze" && l.kind != 0 && l.kind != ';' {
-			return nil, nil // of histograms
+		if tables == nil {
+			return nil, nil
+		}
+		if verb == "analyze" && (l.is("update") || l.is("drop")) {
+			return parseHistogram(l, tables)
 		}
 		for l.acceptOne("quick", "fast", "medium", "extended", "changed", "use_frm") != "" || l.accept("for", "upgrade") {
 		}

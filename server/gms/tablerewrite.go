@@ -30,16 +30,26 @@ func (t *Table) RewriteInserter(ctx *sql.Context, oldSchema, newSchema sql.Prima
 		return nil, err
 	}
 	cur := t.live(ctx)
+	if old != nil && (new == nil || !sameName(old.Name, new.Name)) {
+		if err := uncheckable(cur.def, old.Name); err != nil {
+			return nil, err
+		}
+	}
 	if len(oldSchema.PkOrdinals) > 0 && len(newSchema.PkOrdinals) == 0 {
 		if err := sql.ValidatePrimaryKeyDrop(ctx, t, oldSchema); err != nil {
+			return nil, err
+		}
+		if err := t.neededPrimaryKey(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if old != nil && new == nil {
+		if err := t.neededColumn(ctx, old.Name); err != nil {
 			return nil, err
 		}
 	}
 	def, err := rewritten(ctx, cur.def, newSchema, old, new, idx)
 	if err != nil {
-		return nil, err
-	}
-	if err := t.checkable(def); err != nil {
 		return nil, err
 	}
 	bulk, err := tx.Rewrite(ctx, def)

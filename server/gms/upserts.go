@@ -66,7 +66,9 @@ func (s *Session) columnsOf(name ast.TableName) (out ast.Columns) {
 		}
 	}
 	for _, c := range def.Columns {
-		out = append(out, ast.NewColIdent(c.Name))
+		if !c.Hidden {
+			out = append(out, ast.NewColIdent(c.Name))
+		}
 	}
 	return out
 }

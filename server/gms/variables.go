@@ -106,7 +106,7 @@ func initVariables(o Options) error {
 		"max_connections":    int64(o.MaxConnections), "max_allowed_packet": int64(64 << 20),
 		"tmp_table_size":                uint64(o.StatementMemory),
 		"default_authentication_plugin": "caching_sha2_password",
-		"secure_file_priv":              "NULL", // no client reads or writes the server's files
+		"secure_file_priv":              secureFilePriv(o.SecureFilePriv),
 		"collation_server":              collation, "collation_connection": collation, "collation_database": collation,
 		"character_set_server": "utf8mb4", "character_set_connection": "utf8mb4", "character_set_database": "utf8mb4",
 		"character_set_client": "utf8mb4", "character_set_results": "utf8mb4",

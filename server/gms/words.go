@@ -20,6 +20,9 @@ var units = map[string]bool{
 	"hour_minute": true, "day_microsecond": true, "day_second": true, "day_minute": true, "day_hour": true, "year_month": true,
 }
 
+// bareValues are keywords that are values of variables.
+var bareValues = map[string]bool{"binary": true, "row": true, "all": true, "system": true}
+
 // escapes are ODBC's forms of literals, calls and joins, and what each is without its braces.
 var escapes = map[string]string{"d": "date", "t": "time", "ts": "timestamp", "fn": "", "oj": ""}
 
@@ -42,12 +45,19 @@ func (r *marking) word(token string, at int) {
 		r.put(at, r.end, "_utf8mb4")
 	case token == "int" && (last == "signed" || last == "unsigned"):
 		r.put(at, r.end, "integer")
+	case bareValues[token] && last == "=" && r.first[0] == "set":
+		if next, _ := r.follows(r.end); next == "," || next == ";" || next == "" {
+			r.put(at, r.end, "'"+token+"'")
+		}
 	case units[token] && last != "(" && r.before[1].text != "every":
 		r.put(at, r.end, "`"+token+"`")
 	case token == "{":
 		next, end := r.follows(r.end)
 		if word, ok := escapes[next]; ok {
 			r.braces++
+			if mark := momentMarks[word]; mark != "" && r.marksMoments() {
+				word = mark
+			}
 			r.put(at, end, word)
 		}
 	case token == "}" && r.braces > 0:

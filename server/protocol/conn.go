@@ -30,6 +30,8 @@ type Conn struct {
 	out    output
 	packet []byte // the last one read, to be read into again
 
+	received uint64 // bytes
+
 	ctx  context.Context
 	end  context.CancelCauseFunc
 	salt [saltBytes]byte
@@ -54,6 +56,12 @@ type Conn struct {
 
 // ID is the connection's number, as CONNECTION_ID() returns it.
 func (c *Conn) ID() uint32 { return c.id.Load() }
+
+// Traffic is what came from a client and went to it, in bytes before encryption.
+type Traffic struct{ Received, Sent uint64 }
+
+// Traffic returns the connection's. It is for the goroutine that runs its commands.
+func (c *Conn) Traffic() Traffic { return Traffic{c.received, c.out.bytes} }
 
 // NetConn returns the connection as the listener accepted it.
 func (c *Conn) NetConn() net.Conn { return c.raw }

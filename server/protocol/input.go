@@ -32,6 +32,7 @@ func (c *Conn) header() (int, error) {
 		return 0, errOutOfOrder
 	}
 	c.out.seq++
+	c.received += uint64(n) + 4
 	return n, nil
 }
 

@@ -26,15 +26,16 @@ type output struct {
 	array *[bufferBytes]byte // nil if nothing is collected
 	buf   []byte             // of array
 
-	seq       byte  // of the next frame, from either side
-	first     byte  // of the first frame in buf
-	left      int   // of the packet that is being written
-	frame     int   // left of its frame
-	full      bool  // its frame is as long as can be
-	cut       bool  // what is collected begins within a packet
-	sent      bool  // something of this command has left
-	unsettled error // of settle: what was collected is dropped
-	broken    error // of the connection: nothing can be said any more
+	seq       byte   // of the next frame, from either side
+	first     byte   // of the first frame in buf
+	left      int    // of the packet that is being written
+	bytes     uint64 // that have left
+	frame     int    // left of its frame
+	full      bool   // its frame is as long as can be
+	cut       bool   // what is collected begins within a packet
+	sent      bool   // something of this command has left
+	unsettled error  // of settle: what was collected is dropped
+	broken    error  // of the connection: nothing can be said any more
 
 	head  [4]byte
 	small [9]byte
@@ -154,6 +155,7 @@ func (o *output) send(b []byte) {
 			}
 		}
 		o.sent = true
+		o.bytes += uint64(k)
 		if _, o.broken = o.net.Write(b[:k]); o.broken != nil {
 			return
 		}

@@ -19,11 +19,11 @@ type Results struct {
 	binary  bool   // the answer to COM_STMT_EXECUTE
 	row     []byte // binary, to be used again
 	cursor  *cursor
-	more    bool   // the next result is not the last
-	owes    bool   // the client waits for a result
-	any     bool   // a result was written
-	out     uint16 // SERVER_PS_OUT_PARAMS in the result of OutParameters
+	more    bool // the next result is not the last
+	owes    bool // the client waits for a result
+	any     bool // a result was written
 	file    *localFile
+	outs    bool // the next result has parameters
 	failed  error
 }
 
@@ -34,15 +34,12 @@ func (w *Results) Attributes() []Param { return w.attributes }
 // More says whether another result follows the next one.
 func (w *Results) More(more bool) { w.more = more }
 
-// OutParameters says that the next result is the row of a CALL's OUT parameters; false if
-// the client takes none: it executes no prepared statement, or is too old.
-func (w *Results) OutParameters() bool {
-	if !w.binary || w.c.caps&mysql.CLIENT_PS_MULTI_RESULTS == 0 {
-		return false
-	}
-	w.out, w.cursor = mysql.SERVER_PS_OUT_PARAMS, nil
-	return true
-}
+// Prepared reports whether the command executes a prepared statement.
+func (w *Results) Prepared() bool { return w.binary }
+
+// OutParams says that the next result is a row of the OUT and INOUT parameters of a
+// prepared CALL.
+func (w *Results) OutParams() { w.outs = true }
 
 // Sent reports whether any byte has left for the client.
 func (w *Results) Sent() bool { return w.c.out.sent }
@@ -93,7 +90,16 @@ func (w *Results) Columns(columns []Column) error {
 
 func (w *Results) begin(columns []Column) {
 	w.c.writeCount(len(columns))
-	w.c.writeColumns(columns, w.c.status(w.out != 0)|w.out)
+	w.c.writeColumns(columns, w.status(false))
+}
+
+// status is what is said of a result with rows.
+func (w *Results) status(more bool) uint16 {
+	s := w.c.status(more)
+	if w.outs {
+		s |= mysql.SERVER_PS_OUT_PARAMS
+	}
+	return s
 }
 
 // Row writes a row, its cells in text form, nil for NULL. They are not used after
@@ -173,9 +179,9 @@ func (w *Results) End() error {
 			w.c.writeEOFStatus(status)
 		}
 	} else {
-		w.c.writeEOFStatus(w.c.status(w.more) | w.out)
+		w.c.writeEOFStatus(w.status(w.more))
 	}
-	w.out = 0
+	w.outs = false
 	w.ended()
 	return w.err()
 }

@@ -18,6 +18,11 @@ import (
 //go:embed schema.sql
 var schema string
 
+// dumped is a database as MySQL's own mysqldump 8.0 writes it.
+//
+//go:embed mysqldump.sql
+var dumped string
+
 const database = "c_dump"
 
 // computed is the table with generated columns. mariadb-dump writes their values, which
@@ -114,7 +119,7 @@ func main() {
 			return err
 		}
 		return check.Contains(whole, "COMMENT='every type'", "`y` DESC", "(`body`(10))", "FULLTEXT KEY `words`", "CONSTRAINT `child_code` FOREIGN KEY",
-			"CHECK ((`x` > 0))", "NOT ENFORCED", "VIRTUAL", "STORED", "VIEW `a_first`", "TRIGGER", "PROCEDURE", "COMMENT 'adds one'",
+			"CHECK ((`x` > 0))", "CONSTRAINT `limited` CHECK", "NOT ENFORCED", "VIRTUAL", "STORED", "VIEW `a_first`", "TRIGGER", "PROCEDURE", "COMMENT 'adds one'",
 			"EVENT `later`", "AUTO_INCREMENT", "utf8mb4_bin", "0x000102FEFF275C0D0A1A", "COMMENT 'a column''s comment'")
 	})
 	check.Run("routines and triggers have their DEFINER", func() error {
@@ -152,6 +157,24 @@ DELETE FROM parent WHERE id = 1; SELECT COUNT(*) FROM child; SELECT HEX(vb), j->
 			errs = append(errs, err)
 		}
 		return errors.Join(errs...)
+	})
+	check.Run("a dump of MySQL's mysqldump 8.0", func() error {
+		if _, err := program("mariadb", dumped); err != nil {
+			return err
+		}
+		out, err := program("mariadb", `SELECT order_id, line, sku, total, label FROM items; SELECT id, HEX(picture), HEX(code), bits + 0, uuid, changed, details->'$.a', ratio FROM orders;
+SELECT customer, sum FROM a_busy; CALL place('x', @m); CALL place('', @n); SELECT @m, @n; SELECT event_comment, starts FROM information_schema.events WHERE event_schema = 'c_mysqldump';`, "--skip-column-names", "c_mysqldump")
+		if err != nil {
+			return err
+		}
+		err = check.Equal("rows", out, "1\t1\tA-1\t19.98\tA-1 x 2\n1\t2\tB'2\t0.50\tB'2 x 1\n2\t1\tA-1\t29.97\tA-1 x 3\n"+
+			"1\t61006227225C0A0D1A\t61620000\t0\t0123456789abcdef\t2024-03-01 00:00:00.125\t[1, \"x\\\\\"y\"]\t1.5e-10\n2\tNULL\tNULL\tNULL\tNULL\tNULL\tNULL\t-0.25\n"+
+			"Ünal\t20.48\n😀\t29.97\n10\t0\nonce a night\t2035-01-01 03:00:00\n")
+		_, refused := program("mariadb", "UPDATE items SET quantity = 0", "c_mysqldump")
+		if refused == nil {
+			err = errors.Join(err, errors.New("a CHECK constraint does not hold"))
+		}
+		return err
 	})
 	check.Exit()
 }

@@ -22,6 +22,7 @@ CREATE TABLE computed (
   a INT NOT NULL, b INT NOT NULL,
   v INT GENERATED ALWAYS AS (a + b) VIRTUAL, st VARCHAR(30) GENERATED ALWAYS AS (CONCAT(a, '-', b)) STORED NOT NULL,
   j JSON, jn INT GENERATED ALWAYS AS (JSON_EXTRACT(j, '$.n')) STORED, z INT,
+  CONSTRAINT limited CHECK (v < 1000 AND a > 0),
   PRIMARY KEY (a), KEY st (st)
 );
 INSERT INTO computed (a, b, j, z) VALUES (1, 2, '{"n": 3}', 4), (5, 6, NULL, 7);

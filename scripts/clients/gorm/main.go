@@ -199,6 +199,7 @@ func main() {
 		var n int64
 		return errors.Join(s.Model(&Post{}).Where("user_id = ?", 1).Count(&n).Error, equal(n, 52))
 	})
+	migrations(db)
 	if failed {
 		os.Exit(1)
 	}

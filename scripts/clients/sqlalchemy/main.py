@@ -6,7 +6,7 @@ import sys
 import traceback
 
 import sqlalchemy as sa
-from alembic.autogenerate import compare_metadata
+from alembic.autogenerate import compare_metadata, produce_migrations
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from sqlalchemy.dialects import mysql
@@ -246,6 +246,67 @@ def _():
         equal([x["name"] for x in sa.inspect(c).get_columns("m2")], ["id", "b"])
         equal(sa.inspect(c).get_indexes("m2"), [])
         op.drop_table("m2")
+
+
+@check
+def _():
+    "every type is reflected, and created again it is the same"
+    types = """id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT, ti TINYINT(1), si SMALLINT UNSIGNED, mi MEDIUMINT, i INT DEFAULT -3, f FLOAT, d DOUBLE, dc DECIMAL(20,5) NOT NULL DEFAULT 1.5,
+      b BIT(5), y YEAR, da DATE, t TIME(3), dt DATETIME(6) DEFAULT CURRENT_TIMESTAMP(6), ts TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP,
+      c CHAR(4) CHARACTER SET latin1 COLLATE latin1_bin, v VARCHAR(30) NOT NULL DEFAULT 'it''s 100%' COMMENT 'a "note"; 50%', bn BINARY(4), vb VARBINARY(10), tt TINYTEXT, tx TEXT, mt MEDIUMTEXT, lt LONGTEXT,
+      tb TINYBLOB, bl BLOB, lb LONGBLOB, e ENUM('a','b,c','d''e') DEFAULT 'b,c', s SET('x','y'), j JSON, g INT GENERATED ALWAYS AS (i + 1) VIRTUAL, gs VARCHAR(40) GENERATED ALWAYS AS (concat(v, 'x')) STORED,
+      u VARCHAR(36) DEFAULT (uuid()), PRIMARY KEY (id), UNIQUE KEY vu (v, i), FULLTEXT KEY ft (lt), CONSTRAINT pos CHECK (i < 100 AND v <> ''),
+      CONSTRAINT self FOREIGN KEY (i) REFERENCES other (n) ON UPDATE CASCADE ON DELETE SET NULL"""
+    with engine.begin() as c:
+        c.exec_driver_sql("CREATE TABLE other (n INT PRIMARY KEY)")
+        c.exec_driver_sql(f"CREATE TABLE kinds ({types}) COMMENT='kinds; all'".replace("%", "%%"), ())
+        first = c.exec_driver_sql("SHOW CREATE TABLE kinds").fetchone()[1]
+        m = sa.MetaData()
+        t = sa.Table("kinds", m, autoload_with=c)
+        equal([repr(t.c[n].type) for n in ("ti", "si", "dc", "b", "t", "dt", "e", "s", "j", "lb", "vb")],
+              ["TINYINT(display_width=1)", "SMALLINT(unsigned=True)", "DECIMAL(precision=20, scale=5)", "BIT(length=5)", "TIME(fsp=3)", "DATETIME(fsp=6)", "ENUM('a', 'b,c', \"d'e\")", "SET('x', 'y')",
+               "JSON()", "LONGBLOB()", "VARBINARY(length=10)"])
+        equal((t.c.g.computed.persisted, t.c.gs.computed.persisted, t.c.v.comment, t.comment), (False, True, 'a "note"; 50%', "kinds; all"))
+        c.exec_driver_sql("DROP TABLE kinds")
+        m.tables["kinds"].create(c)
+        equal(c.exec_driver_sql("SHOW CREATE TABLE kinds").fetchone()[1], first)
+        c.exec_driver_sql("DROP TABLE kinds, other")
+
+
+@check
+def _():
+    "alembic: a changed model is migrated, and then nothing is left to do"
+    before, after = sa.MetaData(), sa.MetaData()
+    sa.Table("p", before, sa.Column("id", sa.Integer, primary_key=True), sa.Column("a", sa.String(10), nullable=False), sa.Column("b", sa.Integer, index=True),
+             sa.Column("c", sa.String(5), server_default="x"), sa.Column("gone", sa.Text), sa.UniqueConstraint("a", name="ua"), mysql_charset="utf8mb4")
+    sa.Table("r", before, sa.Column("id", sa.Integer, primary_key=True), sa.Column("p_id", sa.ForeignKey("p.id", name="r_p")))
+    sa.Table("p", after, sa.Column("id", sa.Integer, primary_key=True), sa.Column("a", sa.String(80), nullable=True, comment="wider"), sa.Column("b", sa.BigInteger),
+             sa.Column("c", sa.String(5), server_default="y"), sa.Column("new", sa.Integer, server_default="7", nullable=False), sa.UniqueConstraint("a", "b", name="uab"),
+             sa.Index("ic", "c", mysql_length=3), comment="changed")
+    sa.Table("q", after, sa.Column("id", sa.Integer, primary_key=True), sa.Column("p_id", sa.ForeignKey("p.id", name="q_p", ondelete="CASCADE")))
+    opts = {"compare_type": True, "compare_server_default": True, "include_object": lambda o, name, kind, reflected, to: kind != "table" or name in ("p", "q", "r")}
+    before.create_all(engine)
+    with engine.begin() as c:
+        c.exec_driver_sql("INSERT INTO p (id, a, b) VALUES (1, 'x', 2)")
+        context = MigrationContext.configure(c, opts=opts)
+        script = produce_migrations(context, after)
+        op = Operations(context)
+
+        def apply(ops):
+            for x in ops:
+                apply(x.ops) if hasattr(x, "ops") else op.invoke(x)
+
+        equal(len(script.upgrade_ops.as_diffs()) >= 10, True)
+        apply(script.upgrade_ops.ops)
+        equal(compare_metadata(MigrationContext.configure(c, opts=opts), after), [])
+        equal([tuple(r) for r in c.exec_driver_sql("SELECT id, a, b, c, new FROM p")], [(1, "x", 2, "x", 7)])
+        apply(script.downgrade_ops.ops)
+        i = sa.inspect(c)
+        equal([(x["name"], str(x["type"]), x["nullable"], x["default"], x["comment"]) for x in i.get_columns("p")],
+              [("id", "INTEGER", False, None, None), ("a", "VARCHAR(10)", False, None, None), ("b", "INTEGER", True, None, None), ("c", "VARCHAR(5)", True, "'x'", None), ("gone", "TEXT", True, None, None)])
+        equal(sorted(x["name"] for x in i.get_indexes("p")), ["ix_p_b", "ua"])
+        equal((i.has_table("q"), i.get_foreign_keys("r")[0]["name"]), (False, "r_p"))
+    before.drop_all(engine)
 
 
 @check

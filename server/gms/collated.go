@@ -1,0 +1,289 @@
+package gms
+
+import (
+	"io"
+	"slices"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/expression"
+	"github.com/dolthub/go-mysql-server/sql/expression/function/aggregation"
+	"github.com/dolthub/go-mysql-server/sql/hash"
+	"github.com/dolthub/go-mysql-server/sql/plan"
+	"github.com/dolthub/go-mysql-server/sql/transform"
+	"github.com/dolthub/go-mysql-server/sql/types"
+)
+
+// DISTINCT, set operations, COUNT(DISTINCT …) and IN take texts for equal that their
+// collation does. The planner's take those that have the same bytes.
+
+// distinctRows returns a child's rows, of equal ones the first.
+type distinctRows struct {
+	sql.RowIter
+	schema sql.Schema
+	seen   map[uint64]struct{}
+}
+
+func newDistinctRows(child sql.RowIter, schema sql.Schema) *distinctRows {
+	return &distinctRows{child, schema, make(map[uint64]struct{})}
+}
+
+// Next implements sql.RowIter.
+func (d *distinctRows) Next(ctx *sql.Context) (sql.Row, error) {
+	for {
+		r, err := d.RowIter.Next(ctx)
+		if err != nil {
+			return nil, err
+		}
+		h, err := hash.HashOf(ctx, d.schema, r)
+		if err != nil {
+			return nil, err
+		}
+		if _, seen := d.seen[h]; !seen {
+			d.seen[h] = struct{}{}
+			return r, nil
+		}
+	}
+}
+
+// matchedRows returns the rows of INTERSECT ALL or EXCEPT ALL: each row of the right side
+// keeps, or takes away, one of the left side.
+type matchedRows struct {
+	sql.RowIter // of the left side
+	right       sql.RowIter
+	schema      sql.Schema
+	intersect   bool
+	left        map[uint64]int // how many rows of the right side have no partner yet
+}
+
+// Next implements sql.RowIter.
+func (m *matchedRows) Next(ctx *sql.Context) (sql.Row, error) {
+	if m.left == nil {
+		m.left = make(map[uint64]int)
+		for {
+			r, err := m.right.Next(ctx)
+			if err == io.EOF {
+				break
+			}
+			if err != nil {
+				return nil, err
+			}
+			h, err := hash.HashOf(ctx, m.schema, r)
+			if err != nil {
+				return nil, err
+			}
+			m.left[h]++
+		}
+	}
+	for {
+		r, err := m.RowIter.Next(ctx)
+		if err != nil {
+			return nil, err
+		}
+		h, err := hash.HashOf(ctx, m.schema, r)
+		if err != nil {
+			return nil, err
+		}
+		n := m.left[h]
+		if n > 0 {
+			m.left[h]--
+		}
+		if n > 0 == m.intersect {
+			return r, nil
+		}
+	}
+}
+
+// Close implements sql.RowIter.
+func (m *matchedRows) Close(ctx *sql.Context) error {
+	err := m.right.Close(ctx)
+	if lerr := m.RowIter.Close(ctx); lerr != nil {
+		return lerr
+	}
+	return err
+}
+
+// matched builds INTERSECT and EXCEPT without their ORDER BY and LIMIT.
+func (b *builder) matched(ctx *sql.Context, n *plan.SetOp, l, rt sql.Node, r sql.Row) (sql.RowIter, error) {
+	left, err := b.base.Build(ctx, l, r)
+	if err != nil {
+		return nil, err
+	}
+	right, err := b.base.Build(ctx, rt, r)
+	if err != nil {
+		return nil, err
+	}
+	schema := setSchema(ctx, n)
+	if n.Distinct {
+		left, right = newDistinctRows(left, schema), newDistinctRows(right, schema)
+	}
+	return &matchedRows{RowIter: left, right: right, schema: schema, intersect: n.SetOpType == plan.IntersectType}, nil
+}
+
+// sideSchema is the schema of a set operation's side without the conversions to the common type,
+// which have lost the collations.
+func sideSchema(ctx *sql.Context, n sql.Node) sql.Schema {
+	schema := slices.Clone(n.Schema(ctx))
+	switch n := n.(type) {
+	case *kept:
+		return sideSchema(ctx, n.Node)
+	case *plan.SetOp:
+		return setSchema(ctx, n)
+	case *plan.Project:
+		for i, e := range n.Projections {
+			if a, ok := e.(*expression.Alias); ok {
+				e = a.Child
+			}
+			c, ok := e.(*expression.Convert)
+			if !ok || !types.IsTextOnly(c.Child.Type(ctx)) || !types.IsTextOnly(schema[i].Type) {
+				continue
+			}
+			col := *schema[i]
+			col.Type, col.Source = c.Child.Type(ctx), ""
+			if f, ok := c.Child.(*expression.GetField); ok {
+				col.Source = f.Table()
+			}
+			schema[i] = &col
+		}
+	}
+	return schema
+}
+
+// setSchema is the schema of a set operation, with the collations by which its rows are
+// equal: a column's goes before a literal's.
+func setSchema(ctx *sql.Context, n *plan.SetOp) sql.Schema {
+	schema, left, right := slices.Clone(n.Schema(ctx)), sideSchema(ctx, n.Left()), sideSchema(ctx, n.Right())
+	for i := range schema {
+		switch {
+		case !types.IsTextOnly(left[i].Type) || !types.IsTextOnly(right[i].Type):
+		case left[i].Source == "" && right[i].Source != "":
+			schema[i] = right[i]
+		default:
+			schema[i] = left[i]
+		}
+	}
+	return schema
+}
+
+// distinctCount counts the different values of COUNT(DISTINCT …), those with a NULL in
+// them not.
+type distinctCount struct {
+	exprs  []sql.Expression
+	schema sql.Schema
+	seen   map[uint64]struct{}
+}
+
+var _ sql.AggregationBuffer = (*distinctCount)(nil)
+
+// newDistinctCount returns nil for a COUNT(DISTINCT *).
+func newDistinctCount(ctx *sql.Context, a *aggregation.CountDistinct) (*distinctCount, error) {
+	d := &distinctCount{seen: make(map[uint64]struct{})}
+	for _, e := range a.Children() {
+		if _, star := e.(*expression.Star); star {
+			return nil, nil
+		}
+		c, err := transform.Clone(ctx, e)
+		if err != nil {
+			return nil, err
+		}
+		d.exprs = append(d.exprs, c)
+		d.schema = append(d.schema, &sql.Column{Type: e.Type(ctx)})
+	}
+	return d, nil
+}
+
+// Update implements sql.AggregationBuffer.
+func (d *distinctCount) Update(ctx *sql.Context, r sql.Row) error {
+	values := make(sql.Row, len(d.exprs))
+	for i, e := range d.exprs {
+		var err error
+		if values[i], err = e.Eval(ctx, r); err != nil || values[i] == nil {
+			return err
+		}
+	}
+	h, err := hash.HashOf(ctx, d.schema, values)
+	d.seen[h] = struct{}{}
+	return err
+}
+
+// Eval implements sql.AggregationBuffer.
+func (d *distinctCount) Eval(*sql.Context) (any, error) { return int64(len(d.seen)), nil }
+
+// Dispose implements sql.Disposable.
+func (d *distinctCount) Dispose(ctx *sql.Context) {
+	for _, e := range d.exprs {
+		expression.Dispose(ctx, e)
+	}
+}
+
+// textIn is IN with a list of texts: what is looked for has a collation of its own.
+type textIn struct {
+	*expression.InTuple
+	schema  sql.Schema
+	list    map[uint64]struct{}
+	hasNull bool
+}
+
+// collatedIn returns what stands in the place of the planner's IN, nil if it is not of texts:
+// textIn, or what compares one by one where a collation is to be found out.
+func collatedIn(ctx *sql.Context, in *expression.HashInTuple) sql.Expression {
+	typ := in.Left().Type(ctx)
+	if !types.IsTextOnly(typ) {
+		return nil
+	}
+	plain := expression.NewInTuple(in.Left(), in.Right())
+	list, ok := in.Right().(expression.Tuple)
+	_, coercibility := sql.GetCoercibility(ctx, in.Left())
+	if !ok || coercibility > 2 {
+		return plain
+	}
+	t := &textIn{InTuple: plain, schema: sql.Schema{{Type: typ}}, list: make(map[uint64]struct{}, len(list))}
+	for _, e := range list {
+		_, c := sql.GetCoercibility(ctx, e)
+		if e.Type(ctx) != types.Null && (!types.IsTextOnly(e.Type(ctx)) || c <= coercibility) {
+			return plain
+		}
+		v, err := e.Eval(ctx, nil)
+		if err != nil {
+			return plain
+		}
+		if v == nil {
+			t.hasNull = true
+			continue
+		}
+		h, err := hash.HashOf(ctx, t.schema, sql.Row{v})
+		if err != nil {
+			return plain
+		}
+		t.list[h] = struct{}{}
+	}
+	return t
+}
+
+// Eval implements sql.Expression.
+func (t *textIn) Eval(ctx *sql.Context, r sql.Row) (any, error) {
+	v, err := t.Left().Eval(ctx, r)
+	if err != nil || v == nil {
+		return nil, err
+	}
+	h, err := hash.HashOf(ctx, t.schema, sql.Row{v})
+	if err != nil {
+		return nil, err
+	}
+	if _, ok := t.list[h]; ok {
+		return true, nil
+	}
+	if t.hasNull {
+		return nil, nil
+	}
+	return false, nil
+}
+
+// WithChildren implements sql.Expression.
+func (t *textIn) WithChildren(_ *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	if len(children) != 2 {
+		return nil, sql.ErrInvalidChildrenNumber.New(t, len(children), 2)
+	}
+	c := *t
+	c.InTuple = expression.NewInTuple(children[0], children[1])
+	return &c, nil
+}

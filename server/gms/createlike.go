@@ -1,0 +1,65 @@
+package gms
+
+import (
+	"strings"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/vitess/go/mysql"
+	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+)
+
+// like gives a CREATE TABLE … LIKE the definition of the other table: the planner's copy
+// has no prefixes, directions and comments. Foreign keys and the names of checks are not
+// copied.
+func (s *Session) like(ctx *sql.Context, stmt ast.Statement) error {
+	d, ok := stmt.(*ast.DDL)
+	if !ok || d.Action != ast.CreateStr || d.OptLike == nil || len(d.OptLike.LikeTables) != 1 || d.TableSpec != nil {
+		return nil
+	}
+	of := fullName(d.OptLike.LikeTables[0], ctx.GetCurrentDatabase())
+	db := s.privileges(ctx).Database(of.Database)
+	if !s.privileges(ctx).Has(sql.PrivilegeType_Select) && !db.Has(sql.PrivilegeType_Select) && !db.Table(of.Name).Has(sql.PrivilegeType_Select) {
+		return denied(ctx, "SELECT", of.Name)
+	}
+	t, err := s.namedTable(ctx, of)
+	if err != nil {
+		if _, view, err := s.definition(ctx, of); err == nil && view {
+			return mysql.NewSQLError(1347, "HY000", "'%s.%s' is not BASE TABLE", of.Database, of.Name)
+		}
+		return nil //nolint:nilerr // the planner says so, or it is a system table
+	}
+	sh := t.live(ctx)
+	var parts []string
+	for _, c := range sh.schema {
+		if c.HiddenSystem {
+			continue
+		}
+		text, err := columnText(ctx, c, t.Collation())
+		if err != nil {
+			return err
+		}
+		parts = append(parts, text)
+	}
+	for _, ix := range orderedIndexes(sh) {
+		parts = append(parts, ix.text())
+	}
+	for _, c := range sh.def.Checks {
+		text := "CHECK (" + c.Expr + ")"
+		if !c.Enforced {
+			text += " NOT ENFORCED"
+		}
+		parts = append(parts, text)
+	}
+	text := "CREATE TABLE t (\n  " + strings.Join(parts, ",\n  ") + "\n) COLLATE=" + t.Collation().Name()
+	if sh.def.Comment != "" {
+		text += " COMMENT=" + quoteText(sh.def.Comment)
+	}
+	copied, err := ast.Parse(sh.withPrecisions(plainComments(text)))
+	if err != nil {
+		return err
+	}
+	if c, ok := copied.(*ast.DDL); ok {
+		d.OptLike, d.TableSpec = nil, c.TableSpec
+	}
+	return nil
+}

@@ -1,0 +1,544 @@
+package gms
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/dolthub/vitess/go/mysql"
+	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+)
+
+// MySQL's and InnoDB's limits of definitions.
+const (
+	nameMax          = 64
+	keysMax          = 64
+	keyPartsMax      = 16
+	keyBytesMax      = 3072
+	tableColumnsMax  = 1017
+	tableCommentMax  = 2048
+	columnCommentMax = 1024
+)
+
+// The grammar's numbers of what a column says of keys.
+const (
+	columnIsPrimary ast.ColumnKeyOption = 1
+	columnIsUnique  ast.ColumnKeyOption = 3
+	columnUniqueKey ast.ColumnKeyOption = 4
+)
+
+// checkDefinition returns MySQL's error for a CREATE or ALTER TABLE that is wrong whatever
+// tables there are, and that the planner takes or refuses without a number.
+func checkDefinition(stmt ast.Statement) error {
+	switch n := stmt.(type) {
+	case *ast.DDL:
+		if n.Action == ast.CreateStr && n.TableSpec != nil {
+			return checkTableSpec(n)
+		}
+		return checkAlteration(n)
+	case *ast.AlterTable:
+		for _, d := range n.Statements {
+			if err := checkAlteration(d); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// checkAlteration checks one clause of an ALTER TABLE.
+func checkAlteration(d *ast.DDL) error {
+	if d.Action == ast.RenameStr {
+		for _, t := range d.ToTables {
+			if err := checkName(t.Name.String(), 1103, "table"); err != nil {
+				return err
+			}
+		}
+	}
+	if d.AlterCommentSpec != nil {
+		if err := checkComment(d.AlterCommentSpec.Comment, tableCommentMax, 1628, "table", d.Table.Name.String()); err != nil {
+			return err
+		}
+	}
+	if ix := d.IndexSpec; ix != nil && len(ix.Fields) > 0 {
+		if err := checkIndex(ix.ToName.String(), ix.Fields, ix.Options); err != nil {
+			return err
+		}
+	}
+	if d.TableSpec == nil || d.Action != ast.AlterStr {
+		return nil
+	}
+	for _, c := range d.TableSpec.Columns {
+		if err := checkColumn(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkTableSpec checks a CREATE TABLE.
+func checkTableSpec(d *ast.DDL) error {
+	spec := d.TableSpec
+	if err := checkName(d.Table.Name.String(), 1103, "table"); err != nil {
+		return err
+	}
+	if err := checkTableOptions(d); err != nil {
+		return err
+	}
+	if len(spec.Columns) > tableColumnsMax {
+		return mysql.NewSQLError(1117, "HY000", "Too many columns")
+	}
+	primary, keys := 0, 0
+	for _, c := range spec.Columns {
+		if err := checkColumn(c); err != nil {
+			return err
+		}
+		switch c.Type.KeyOpt {
+		case columnIsPrimary:
+			primary++
+			keys++
+		case columnIsUnique, columnUniqueKey:
+			keys++
+		}
+	}
+	names := map[string]bool{}
+	for _, ix := range spec.Indexes {
+		keys++
+		if err := checkIndex(ix.Info.Name.String(), ix.Fields, ix.Options); err != nil {
+			return err
+		}
+		if ix.Info.Primary {
+			primary++
+			continue
+		}
+		name := ix.Info.Name.Lowered()
+		if name == "primary" {
+			return mysql.NewSQLError(1280, "42000", "Incorrect index name '%s'", ix.Info.Name.String())
+		}
+		if name != "" && names[name] {
+			return mysql.NewSQLError(1061, "42000", "Duplicate key name '%s'", ix.Info.Name.String())
+		}
+		names[name] = true
+	}
+	if primary > 1 {
+		return mysql.NewSQLError(1068, "42000", "Multiple primary key defined")
+	}
+	if keys > keysMax {
+		return mysql.NewSQLError(1069, "42000", "Too many keys specified; max %d keys allowed", keysMax)
+	}
+	if err := checkConstraints(d.Table.Name.String(), spec); err != nil {
+		return err
+	}
+	return checkGenerated(spec)
+}
+
+// engines are the names of MySQL's storage engines; a table of any is one of InnoDB here.
+var engines = []string{"innodb", "myisam", "memory", "heap", "csv", "archive", "blackhole", "merge", "mrg_myisam", "federated", "aria"}
+
+func checkTableOptions(d *ast.DDL) error {
+	for _, o := range d.TableSpec.TableOpts {
+		switch strings.ToLower(o.Name) {
+		case "engine":
+			if name := unquoted(o.Value); !slices.Contains(engines, strings.ToLower(name)) {
+				return mysql.NewSQLError(1286, "42000", "Unknown storage engine '%s'", name)
+			}
+		case "comment":
+			if err := checkComment(unquoted(o.Value), tableCommentMax, 1628, "table", d.Table.Name.String()); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// checkName checks the name of a kind of object; number is that of a name that cannot be.
+func checkName(name string, number int, kind string) error {
+	if utf8.RuneCountInString(name) > nameMax {
+		return mysql.NewSQLError(1059, "42000", "Identifier name '%s' is too long", name)
+	}
+	if strings.HasSuffix(name, " ") {
+		return mysql.NewSQLError(number, "42000", "Incorrect %s name '%s'", kind, name)
+	}
+	return nil
+}
+
+func checkComment(text string, most, number int, kind, name string) error {
+	if utf8.RuneCountInString(text) > most {
+		return mysql.NewSQLError(number, "HY000", "Comment for %s '%s' is too long (max = %d)", kind, name, most)
+	}
+	return nil
+}
+
+func checkIndex(name string, fields []*ast.IndexField, options []*ast.IndexOption) error {
+	if err := checkName(name, 1280, "index"); err != nil {
+		return err
+	}
+	if len(fields) > keyPartsMax {
+		return mysql.NewSQLError(1070, "42000", "Too many key parts specified; max %d parts allowed", keyPartsMax)
+	}
+	seen := map[string]bool{}
+	for _, f := range fields {
+		if f.Expression != nil {
+			continue
+		}
+		if seen[f.Column.Lowered()] {
+			return mysql.NewSQLError(1060, "42S21", "Duplicate column name '%s'", f.Column.String())
+		}
+		seen[f.Column.Lowered()] = true
+		if f.Length != nil && string(f.Length.Val) == "0" {
+			return mysql.NewSQLError(1391, "HY000", "Key part '%s' length cannot be 0", f.Column.String())
+		}
+	}
+	for _, o := range options {
+		if strings.EqualFold(o.Name, "comment") && o.Value != nil {
+			return checkComment(string(o.Value.Val), columnCommentMax, 1688, "index", name)
+		}
+	}
+	return nil
+}
+
+// number returns a literal, -1 if there is none.
+func number(v *ast.SQLVal) int {
+	if v == nil {
+		return -1
+	}
+	n, err := strconv.Atoi(string(v.Val))
+	if err != nil {
+		return -1
+	}
+	return n
+}
+
+// checkColumn checks the definition of a column.
+func checkColumn(c *ast.ColumnDefinition) error {
+	name, t := c.Name.String(), &c.Type
+	if strings.HasPrefix(name, functionalMark) {
+		return nil
+	}
+	if err := checkName(name, 1166, "column"); err != nil {
+		return err
+	}
+	if t.Comment != nil {
+		if err := checkComment(string(t.Comment.Val), columnCommentMax, 1629, "field", name); err != nil {
+			return err
+		}
+	}
+	if err := checkType(name, t); err != nil {
+		return err
+	}
+	return checkValues(name, t)
+}
+
+// checkType checks a column's type.
+func checkType(name string, t *ast.ColumnType) error {
+	length, scale := number(t.Length), number(t.Scale)
+	width := func(most int) error {
+		if length > most {
+			return mysql.NewSQLError(1439, "42000", "Display width out of range for column '%s' (max = %d)", name, most)
+		}
+		return nil
+	}
+	precision := func(most int) error {
+		if length > most {
+			return mysql.NewSQLError(1426, "42000", "Too-big precision %d specified for '%s'. Maximum is %d.", length, name, most)
+		}
+		return nil
+	}
+	fraction := func() error {
+		switch {
+		case scale > 30:
+			return mysql.NewSQLError(1425, "42000", "Too big scale %d specified for column '%s'. Maximum is 30.", scale, name)
+		case scale > length && length >= 0:
+			return mysql.NewSQLError(1427, "42000",
+				"For float(M,D), double(M,D) or decimal(M,D), M must be >= D (column '%s').", name)
+		}
+		return nil
+	}
+	switch strings.ToLower(t.Type) {
+	case "tinyint", "smallint", "mediumint", "int", "integer", "bigint":
+		return width(255)
+	case "bit":
+		return width(64)
+	case "datetime", "timestamp", "time":
+		return precision(6)
+	case "decimal", "numeric", "dec", "fixed":
+		if err := fraction(); err != nil {
+			return err
+		}
+		return precision(65)
+	case "float", "double", "real":
+		if scale < 0 && length > 53 {
+			return mysql.NewSQLError(1063, "42000", "Incorrect column specifier for column '%s'", name)
+		}
+		if err := fraction(); err != nil {
+			return err
+		}
+		return width(255)
+	case "char", "binary":
+		if length > 255 {
+			return mysql.NewSQLError(1074, "42000", "Column length too big for column '%s' (max = 255); use BLOB or TEXT instead", name)
+		}
+	case "enum", "set":
+		return checkMembers(name, t)
+	}
+	return nil
+}
+
+func checkMembers(name string, t *ast.ColumnType) error {
+	seen := map[string]bool{}
+	set := strings.EqualFold(t.Type, "set")
+	for _, v := range t.EnumValues {
+		v = strings.TrimRight(unquoted(v), " ")
+		if set && strings.Contains(v, ",") {
+			return mysql.NewSQLError(1367, "22007", "Illegal %s '%s' value found during parsing", "set", v)
+		}
+		if seen[strings.ToLower(v)] {
+			return mysql.NewSQLError(1291, "HY000", "Column '%s' has duplicated value '%s' in %s", name, v, strings.ToUpper(t.Type))
+		}
+		seen[strings.ToLower(v)] = true
+	}
+	if set && len(t.EnumValues) > 64 {
+		return mysql.NewSQLError(1097, "HY000", "Too many strings for column %s and SET", name)
+	}
+	return nil
+}
+
+// moment reports whether an expression is CURRENT_TIMESTAMP or a synonym, and its digits.
+func moment(e ast.Expr) (digits int, ok bool) {
+	f, ok := e.(*ast.FuncExpr)
+	if !ok || !slices.Contains([]string{"now", "current_timestamp", "localtime", "localtimestamp"}, f.Name.Lowered()) {
+		return 0, false
+	}
+	if len(f.Exprs) == 1 {
+		if a, ok := f.Exprs[0].(*ast.AliasedExpr); ok {
+			v, _ := a.Expr.(*ast.SQLVal)
+			return max(number(v), 0), true
+		}
+	}
+	return 0, true
+}
+
+// checkValues checks the values that a column has by itself.
+func checkValues(name string, t *ast.ColumnType) error {
+	kind := strings.ToLower(t.Type)
+	invalid := func() error { return mysql.NewSQLError(1067, "42000", "Invalid default value for '%s'", name) }
+	dated := kind == "timestamp" || kind == "datetime"
+	fits := func(e ast.Expr) bool {
+		digits, ok := moment(e)
+		return ok && dated && digits == max(number(t.Length), 0)
+	}
+	if t.GeneratedExpr != nil && (t.Default != nil || bool(t.Autoincrement) || t.OnUpdate != nil) {
+		what := "DEFAULT"
+		if t.Default == nil {
+			if what = "AUTO_INCREMENT"; t.OnUpdate != nil {
+				what = "ON UPDATE"
+			}
+		}
+		return mysql.NewSQLError(1221, "HY000", "Incorrect usage of %s and generated column", what)
+	}
+	if t.Autoincrement {
+		switch kind {
+		case "tinyint", "smallint", "mediumint", "int", "integer", "bigint", "float", "double", "real", "serial":
+		default:
+			return mysql.NewSQLError(1063, "42000", "Incorrect column specifier for column '%s'", name)
+		}
+	}
+	if t.OnUpdate != nil && !fits(t.OnUpdate) {
+		return mysql.NewSQLError(1294, "HY000", "Invalid ON UPDATE clause for '%s' column", name)
+	}
+	if t.Default == nil {
+		return nil
+	}
+	if t.Autoincrement {
+		return invalid()
+	}
+	switch e := t.Default.(type) {
+	case *ast.NullVal:
+		if bool(t.NotNull) || t.KeyOpt == columnIsPrimary {
+			return invalid()
+		}
+	case *ast.ParenExpr:
+	case *ast.SQLVal:
+		switch kind {
+		case "text", "tinytext", "mediumtext", "longtext", "blob", "tinyblob", "mediumblob", "longblob", "json",
+			"geometry", "point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon", "geometrycollection":
+			return mysql.NewSQLError(1101, "42000", "BLOB, TEXT, GEOMETRY or JSON column '%s' can't have a default value", name)
+		}
+	default:
+		if _, now := moment(e); now && !fits(e) {
+			return invalid()
+		}
+	}
+	return nil
+}
+
+// inconstant are functions whose value is not one of their arguments alone.
+var inconstant = []string{
+	"rand", "uuid", "uuid_short", "now", "sysdate", "curdate", "curtime", "utc_date", "utc_time", "utc_timestamp",
+	"current_timestamp", "current_date", "current_time", "localtime", "localtimestamp", "connection_id", "current_user", "user",
+	"session_user", "system_user", "database", "schema", "version", "last_insert_id", "row_count", "found_rows", "get_lock",
+	"release_lock", "is_free_lock", "is_used_lock", "release_all_locks", "sleep", "benchmark", "load_file", "current_role",
+}
+
+// disallowed returns the function of an expression that is not one of the row, and whether
+// there is one or a subquery, which has no name.
+func disallowed(e ast.Expr) (name string, found bool) {
+	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+		switch n := n.(type) {
+		case *ast.Subquery:
+			found = true
+		case *ast.FuncExpr:
+			if slices.Contains(inconstant, n.Name.Lowered()) || n.Name.Lowered() == "unix_timestamp" && len(n.Exprs) == 0 {
+				name, found = n.Name.Lowered(), true
+			}
+		}
+		return !found, nil
+	}, e)
+	return name, found
+}
+
+// columnsOf are the columns that an expression names.
+func columnsOf(e ast.Expr) []ast.ColIdent {
+	var out []ast.ColIdent
+	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+		if c, ok := n.(*ast.ColName); ok && !strings.HasPrefix(c.Name.String(), "@") {
+			out = append(out, c.Name)
+		}
+		return true, nil
+	}, e)
+	return out
+}
+
+// checkConstraints checks the names and the CHECKs of a CREATE TABLE.
+func checkConstraints(table string, spec *ast.TableSpec) error {
+	type check struct {
+		*ast.CheckConstraintDefinition
+		name   string
+		column string // "": of the table
+	}
+	var checks []check
+	add := func(c *ast.ConstraintDefinition, column string) error {
+		if c == nil {
+			return nil
+		}
+		if err := checkName(c.Name, 1166, "constraint"); err != nil {
+			return err
+		}
+		d, ok := c.Details.(*ast.CheckConstraintDefinition)
+		if !ok {
+			return nil
+		}
+		name := c.Name
+		if name == "" {
+			unnamed := 1
+			for _, x := range checks {
+				if strings.HasPrefix(x.name, table+"_chk_") {
+					unnamed++
+				}
+			}
+			name = fmt.Sprintf("%s_chk_%d", table, unnamed)
+		}
+		for _, x := range checks {
+			if sameName(x.name, name) {
+				return mysql.NewSQLError(3822, "HY000", "Duplicate check constraint name '%s'.", name)
+			}
+		}
+		checks = append(checks, check{d, name, column})
+		return nil
+	}
+	columns := map[string]*ast.ColumnDefinition{}
+	for _, c := range spec.Columns {
+		columns[c.Name.Lowered()] = c
+		if err := add(c.Type.Constraint, c.Name.String()); err != nil {
+			return err
+		}
+	}
+	for _, c := range spec.Constraints {
+		if err := add(c, ""); err != nil {
+			return err
+		}
+	}
+	for _, c := range checks {
+		if f, bad := disallowed(c.Expr); bad && f != "" {
+			return mysql.NewSQLError(3814, "HY000", "An expression of a check constraint '%s' contains disallowed function: %s.", c.name, f)
+		} else if bad {
+			return mysql.NewSQLError(3815, "HY000", "An expression of a check constraint '%s' contains disallowed function.", c.name)
+		}
+		for _, used := range columnsOf(c.Expr) {
+			of := columns[used.Lowered()]
+			switch {
+			case of == nil:
+				return mysql.NewSQLError(3820, "HY000", "Check constraint '%s' refers to non-existing column '%s'.", c.name, used.String())
+			case c.column != "" && !used.EqualString(c.column):
+				return mysql.NewSQLError(3813, "HY000", "Column check constraint '%s' references other column.", c.name)
+			case bool(of.Type.Autoincrement):
+				return mysql.NewSQLError(3818, "HY000", "Check constraint '%s' cannot refer to an auto-increment column.", c.name)
+			}
+		}
+	}
+	return nil
+}
+
+// checkGenerated checks the generated columns and the defaults of a CREATE TABLE.
+func checkGenerated(spec *ast.TableSpec) error {
+	at := map[string]int{}
+	for i, c := range spec.Columns {
+		at[c.Name.Lowered()] = i
+	}
+	for i, c := range spec.Columns {
+		name, e := c.Name.String(), c.Type.GeneratedExpr
+		if strings.HasPrefix(name, functionalMark) {
+			continue
+		}
+		if e == nil {
+			if err := checkDefaultColumns(spec, at, i); err != nil {
+				return err
+			}
+			continue
+		}
+		if f, bad := disallowed(e); bad && f != "" {
+			return mysql.NewSQLError(3763, "HY000", "Expression of generated column '%s' contains a disallowed function: %s.", name, f)
+		} else if bad {
+			return mysql.NewSQLError(3102, "HY000", "Expression of generated column '%s' contains a disallowed function.", name)
+		}
+		for _, used := range columnsOf(e) {
+			j, ok := at[used.Lowered()]
+			switch {
+			case !ok:
+				return mysql.NewSQLError(1054, "42S22", "Unknown column '%s' in 'generated column function'", used.String())
+			case bool(spec.Columns[j].Type.Autoincrement):
+				return mysql.NewSQLError(3109, "HY000", "Generated column '%s' cannot refer to auto-increment column.", name)
+			case j >= i && spec.Columns[j].Type.GeneratedExpr != nil:
+				return mysql.NewSQLError(3107, "HY000", "Generated column can refer only to generated columns defined prior to it.")
+			}
+		}
+	}
+	return nil
+}
+
+// checkDefaultColumns checks the columns that a default's expression names.
+func checkDefaultColumns(spec *ast.TableSpec, at map[string]int, i int) error {
+	c := spec.Columns[i]
+	e, ok := c.Type.Default.(*ast.ParenExpr)
+	if !ok {
+		return nil
+	}
+	for _, used := range columnsOf(e) {
+		j, ok := at[used.Lowered()]
+		if !ok {
+			return mysql.NewSQLError(1054, "42S22", "Unknown column '%s' in 'default value expression'", used.String())
+		}
+		of := &spec.Columns[j].Type
+		_, computed := of.Default.(*ast.ParenExpr)
+		switch {
+		case bool(of.Autoincrement):
+			return mysql.NewSQLError(3772, "HY000", "Default value expression of column '%s' cannot refer to an auto-increment column.", c.Name.String())
+		case j >= i && (computed || of.GeneratedExpr != nil):
+			return mysql.NewSQLError(3771, "HY000", "Default value expression of column '%s' cannot refer to a column defined after it "+
+				"if that column is a generated column or has an expression as default value.", c.Name.String())
+		}
+	}
+	return nil
+}

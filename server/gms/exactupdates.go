@@ -1,0 +1,104 @@
+package gms
+
+import (
+	"slices"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/expression"
+	"github.com/dolthub/go-mysql-server/sql/plan"
+	"github.com/dolthub/go-mysql-server/sql/transform"
+	"github.com/dolthub/go-mysql-server/sql/types"
+)
+
+// The planner asks the types of a row's columns whether an UPDATE changes it, and so does
+// not write 'A' over 'a' where the collation holds them for equal. MySQL compares bytes.
+
+// exactRows is the child of an UPDATE of one table, its texts compared by their bytes.
+type exactRows struct {
+	sql.Node
+	table sql.UpdatableTable
+}
+
+var (
+	_ sql.Node           = (*exactRows)(nil)
+	_ sql.UpdatableTable = (*exactRows)(nil)
+)
+
+// Name implements sql.Table.
+func (e *exactRows) Name() string { return e.table.Name() }
+
+// Schema implements sql.Table and sql.Node.
+func (e *exactRows) Schema(ctx *sql.Context) sql.Schema { return exactSchema(e.table.Schema(ctx)) }
+
+// Collation implements sql.Table.
+func (e *exactRows) Collation() sql.CollationID { return e.table.Collation() }
+
+// Partitions implements sql.Table.
+func (e *exactRows) Partitions(ctx *sql.Context) (sql.PartitionIter, error) {
+	return e.table.Partitions(ctx)
+}
+
+// PartitionRows implements sql.Table.
+func (e *exactRows) PartitionRows(ctx *sql.Context, p sql.Partition) (sql.RowIter, error) {
+	return e.table.PartitionRows(ctx, p)
+}
+
+// Updater implements sql.UpdatableTable. Whoever counts the changed rows of a table with
+// foreign keys asks their editor for the columns, and it cascades a changed text.
+func (e *exactRows) Updater(ctx *sql.Context) sql.RowUpdater {
+	u := e.table.Updater(ctx)
+	if keys, ok := u.(*plan.ForeignKeyHandler); ok {
+		c, e := *keys, *keys.Editor
+		c.Sch, e.Schema = exactSchema(keys.Sch), exactSchema(e.Schema)
+		c.Editor = &e
+		return &c
+	}
+	return u
+}
+
+// exactSchema returns columns whose texts are equal if their bytes are.
+func exactSchema(columns sql.Schema) sql.Schema {
+	out := slices.Clone(columns)
+	for i, c := range columns {
+		t, ok := c.Type.(types.StringType)
+		if !ok {
+			continue
+		}
+		if exact, err := t.WithNewCollation(t.Collation().CharacterSet().BinaryCollation()); err == nil {
+			e := *c
+			e.Type, out[i] = exact, &e
+		}
+	}
+	return out
+}
+
+// exactly returns the child of an UPDATE with texts compared by bytes, of a join too.
+func exactly(ctx *sql.Context, n sql.Node) (sql.Node, error) {
+	joins := false
+	n, _, err := transform.Node(ctx, n, func(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
+		j, ok := n.(*plan.UpdateJoin)
+		if !ok {
+			return n, transform.SameTree, nil
+		}
+		joins = true
+		source := *j.Child.(*plan.UpdateSource)
+		var columns []sql.Expression
+		for i, c := range exactSchema(source.Child.Schema(ctx)) {
+			columns = append(columns, expression.NewGetFieldWithTable(i, 0, c.Type, c.DatabaseSource, c.Source, c.Name, c.Nullable))
+		}
+		source.Child = plan.NewProject(ctx, columns, source.Child)
+		return plan.NewUpdateJoin(j.UpdateTargets, &source), transform.NewTree, nil
+	})
+	if err != nil || joins {
+		return n, err
+	}
+	return exactTable(n), nil
+}
+
+// exactTable returns what reads a table to update it, its texts compared by their bytes.
+func exactTable(n sql.Node) sql.Node {
+	if table, err := plan.GetUpdatable(n); err == nil {
+		return &exactRows{Node: n, table: table}
+	}
+	return n // a join
+}

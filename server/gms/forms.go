@@ -1,0 +1,179 @@
+package gms
+
+import (
+	"reflect"
+	"strings"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/types"
+	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+)
+
+// intervalFunction is INTERVAL(n, …), a function whose name begins an interval in the
+// planner's grammar.
+const intervalFunction = "_interval"
+
+// notAlias are the words that follow the table of a DELETE that has no alias.
+var notAlias = map[string]bool{
+	"where": true, "order": true, "limit": true, "using": true, "partition": true, "join": true, "inner": true, "left": true, "right": true,
+	"cross": true, "natural": true, "straight_join": true, "returning": true, "for": true, "use": true, "force": true, "ignore": true,
+}
+
+// form looks at words that the planner's grammar has in other forms only.
+func (r *marking) form(token string, at int) {
+	last := r.before[0].text
+	next, end := r.follows(r.end)
+	switch {
+	case (token == "leading" || token == "trailing" || token == "both") && last == "(" && r.before[1].text == "trim" && next == "from":
+		r.put(r.end, r.end, " ' '")
+	case token == "unknown" && (last == "is" || last == "not" && r.before[1].text == "is"):
+		r.put(at, r.end, "null")
+	case token == "interval" && next == "(" && r.several(end-1):
+		r.put(at, r.end, intervalFunction)
+	case token == "row" && next == "(":
+		if last == "values" {
+			r.rowsAt = r.depth + 1
+		} else if last != "," || r.rowsAt != r.depth+1 {
+			r.put(at, r.end, "")
+		}
+	case token == ")" && r.rowsAt > r.depth+1, token == ";":
+		r.rowsAt = 0
+	case token == "from" && r.first[0] == "delete" && r.depth == 0 && (last == "delete" || r.first[1] == last) && r.alias == "":
+		r.deleted()
+	case r.alias != "" && token == r.alias && next == ".":
+		r.put(at, r.end, r.aliased)
+	case token == "set" && (r.first[0] == "insert" || r.first[0] == "replace") && !r.reading:
+		r.inserted(at)
+	}
+}
+
+// several reports whether there is a comma in the parentheses at a position.
+func (r *marking) several(at int) bool {
+	depth := 0
+	for end := r.closed(at); at < end; {
+		word, next := nextWord(r.q, at)
+		if word == " " {
+			switch r.q[at] {
+			case '(':
+				depth++
+			case ')':
+				depth--
+			case ',':
+				if depth == 1 {
+					return true
+				}
+			}
+		}
+		at = next
+	}
+	return false
+}
+
+// deleted takes the alias out of DELETE FROM table [AS] alias; the table's name stands for it.
+func (r *marking) deleted() {
+	l := newLexer(r.q[r.end:])
+	from := l.start
+	if _, ok := l.name(); !ok {
+		return
+	}
+	if l.accept(".") {
+		from = l.start
+		if _, ok := l.name(); !ok {
+			return
+		}
+	}
+	table := strings.TrimSpace(l.q[from:l.start])
+	begin := l.start
+	as := l.accept("as")
+	if l.kind != 'w' || !as && notAlias[strings.ToLower(l.text)] {
+		return
+	}
+	alias := strings.ToLower(l.text)
+	l.next()
+	if l.kind != 0 && l.text != ";" && !notAlias[strings.ToLower(l.text)] {
+		return
+	}
+	r.alias, r.aliased = alias, table
+	offset := r.end
+	r.end = offset + begin
+	r.put(offset+begin, offset+l.start, "")
+}
+
+// inserted makes INSERT … SET a = b, … AS alias an INSERT … (a, …) VALUES (b, …) AS alias,
+// which the grammar has.
+func (r *marking) inserted(at int) {
+	var names, values []string
+	begin, value := r.end, -1
+	depth := 0
+	for p := r.end; p < len(r.q); {
+		word, end := nextWord(r.q, p)
+		sign := word == " "
+		switch {
+		case sign && r.q[p] == '(':
+			depth++
+		case sign && r.q[p] == ')':
+			depth--
+		case depth > 0:
+		case sign && r.q[p] == '=' && value < 0:
+			names, value = append(names, r.q[begin:p]), p+1
+		case sign && r.q[p] == ',' && value >= 0:
+			values, begin, value = append(values, r.q[value:p]), p+1, -1
+		case sign && r.q[p] == ';', strings.EqualFold(word, "on"):
+			return
+		case strings.EqualFold(word, "as") && value >= 0:
+			values = append(values, r.q[value:p])
+			r.put(at, p, "("+strings.Join(names, ",")+") values ("+strings.Join(values, ",")+") ")
+			return
+		}
+		p = end
+	}
+}
+
+// functionCalls completes calls of functions, in place: those that the planner has otherwise in mind
+// become ones of others. GROUP_CONCAT of several expressions is one of their concatenation,
+// INSTR is LOCATE, EXTRACT of one unit is the function of that name.
+func functionCalls(stmt ast.Statement) {
+	_ = replaceNodes(reflect.ValueOf(&stmt), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
+		switch n := n.(type) {
+		case *ast.GroupConcatExpr:
+			if len(n.Exprs) > 1 {
+				n.Exprs = ast.SelectExprs{&ast.AliasedExpr{Expr: &ast.FuncExpr{Name: ast.NewColIdent("concat"), Exprs: n.Exprs}}}
+			}
+		case *ast.FuncExpr:
+			if n.Name.EqualString("instr") && n.Qualifier.IsEmpty() && len(n.Exprs) == 2 {
+				return &ast.FuncExpr{Name: ast.NewColIdent("locate"), Exprs: ast.SelectExprs{n.Exprs[1], n.Exprs[0]}}, true, nil
+			}
+		case *ast.ExtractFuncExpr:
+			switch unit := strings.ToLower(n.Unit); unit {
+			case "week", "hour", "minute", "second", "microsecond":
+				return call(unit, n.Expr), true, nil
+			}
+		}
+		return nil, true, nil
+	})
+}
+
+// intervalIndex returns how many of the numbers behind the first, which ascend, are not
+// greater than it, -1 for NULL.
+func intervalIndex(ctx *sql.Context, _ *Session, args []any) (any, error) {
+	var first float64
+	for i, a := range args {
+		if a == nil && i > 0 {
+			continue
+		}
+		if a == nil {
+			return int64(-1), nil
+		}
+		v, _, err := types.Float64.Convert(ctx, a)
+		f, ok := v.(float64)
+		if !ok {
+			return nil, err
+		}
+		if i == 0 {
+			first = f
+		} else if f > first {
+			return int64(i - 1), nil
+		}
+	}
+	return int64(len(args) - 1), nil
+}

@@ -1,0 +1,361 @@
+package gms
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/expression"
+	"github.com/dolthub/go-mysql-server/sql/plan"
+	"github.com/dolthub/go-mysql-server/sql/transform"
+	"github.com/dolthub/go-mysql-server/sql/types"
+	"github.com/dolthub/vitess/go/sqltypes"
+
+	"sextant/engine"
+)
+
+// described is a column as COLUMNS and SHOW COLUMNS describe it.
+type described struct {
+	*sql.Column
+	def *engine.ColumnDef // nil: it is of no table of the volume
+	key string
+}
+
+// columnRows are COLUMNS.
+func columnRows(ctx *sql.Context, s *Session, cat sql.Catalog) ([]sql.Row, error) {
+	var rows []sql.Row
+	add := func(db, table string, columns []described) {
+		at := 0
+		for _, c := range columns {
+			if c.HiddenSystem {
+				continue
+			}
+			at++
+			if privileges := s.columnPrivileges(ctx, db, table, c.Name); privileges != "" {
+				rows = append(rows, c.row(ctx, db, table, at, privileges))
+			}
+		}
+	}
+	err := eachTable(ctx, s, cat, "", func(db sql.Database, t sql.Table, b *base) error {
+		switch {
+		case b == nil:
+			add(db.Name(), t.Name(), describe(t.Schema(ctx), nil))
+		case !b.IsTemporary():
+			add(db.Name(), t.Name(), describe(b.shape.schema, b.shape))
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return rows, eachView(ctx, s, cat, "", func(db string, v sql.ViewDefinition) error {
+		columns, err := s.viewColumns(ctx, cat, db, v.Name)
+		if err != nil {
+			return nil //nolint:nilerr // what the view needs is gone: MySQL lists no columns either
+		}
+		add(db, v.Name, columns)
+		return nil
+	})
+}
+
+// describe pairs the columns of a table with what the volume has of them.
+func describe(schema sql.Schema, sh *shape) []described {
+	out := make([]described, len(schema))
+	for i, c := range schema {
+		out[i].Column = c
+		if sh != nil {
+			out[i].def = &sh.def.Columns[i]
+		} else if c.PrimaryKey {
+			out[i].key = "PRI"
+		}
+	}
+	if sh != nil {
+		keysOf(sh, out)
+	}
+	return out
+}
+
+// keysOf sets COLUMN_KEY. Without a primary key, the first unique one without a NULL is
+// taken for it.
+func keysOf(sh *shape, out []described) {
+	ordered := orderedIndexes(sh)
+	primary := ordered[:0:0]
+	for _, ix := range slices.Backward(ordered) {
+		for i, c := range ix.columns {
+			switch {
+			case i == 0 && ix.def.Unique && len(ix.columns) == 1 && ix.def != sh.def.Primary:
+				out[c].key = "UNI"
+			case i == 0 && out[c].key != "UNI":
+				out[c].key = "MUL"
+			}
+		}
+		if ix.def == sh.def.Primary || sh.def.Keyless() && ix.def.Unique && !slices.ContainsFunc(ix.columns, func(c int) bool {
+			return sh.schema[c].Nullable || sh.schema[c].HiddenSystem
+		}) {
+			primary = []*Index{ix}
+		}
+	}
+	for _, ix := range primary {
+		for _, c := range ix.columns {
+			out[c].key = "PRI"
+		}
+	}
+}
+
+// viewColumns are the columns of a view. Those that are columns of a table have that one's
+// default and digits.
+func (s *Session) viewColumns(ctx *sql.Context, cat sql.Catalog, db, name string) ([]described, error) {
+	n, err := s.bound(ctx, cat, db, "SELECT * FROM "+quoteName(db)+"."+quoteName(name))
+	if err != nil {
+		return nil, err
+	}
+	out := describe(n.Schema(ctx), nil)
+	transform.Inspect(n, func(n sql.Node) bool {
+		v, ok := n.(*plan.SubqueryAlias)
+		if !ok {
+			return true
+		}
+		s.addSources(ctx, v.Child, out)
+		return false
+	})
+	return out, nil
+}
+
+// addSources sets what the columns of a view's tree are columns of.
+func (s *Session) addSources(ctx *sql.Context, n sql.Node, out []described) {
+	tables := map[string]*Table{}
+	transform.Inspect(n, func(n sql.Node) bool {
+		x, named := n.(sql.NameableNode)
+		if t := tableOf(n); t != nil && named {
+			tables[strings.ToLower(x.Name())] = t
+			return false
+		}
+		return true
+	})
+	exprs := projections(n)
+	for i := range exprs {
+		f, ok := unaliased(exprs[i]).(*expression.GetField)
+		if !ok || i >= len(out) {
+			continue
+		}
+		if t := tables[strings.ToLower(f.Table())]; t != nil {
+			if c := t.shape.def.Column(f.Name()); c >= 0 {
+				def := t.shape.def.Columns[c]
+				if def.AutoIncrement {
+					def.HasDefault, def.Default = true, "0"
+				}
+				def.AutoIncrement, def.OnUpdate, def.Generated, def.Options = false, "", "", map[string]string{optPrecision: def.Options[optPrecision]}
+				out[i].def = &def
+			}
+		}
+	}
+}
+
+// columnPrivileges are the session's privileges for a column.
+func (s *Session) columnPrivileges(ctx *sql.Context, db, table, column string) string {
+	if db == sql.InformationSchemaDatabaseName {
+		return "select"
+	}
+	global := s.privileges(ctx)
+	of := global.Database(db)
+	var out []string
+	for _, p := range []sql.PrivilegeType{sql.PrivilegeType_Select, sql.PrivilegeType_Insert, sql.PrivilegeType_Update, sql.PrivilegeType_References} {
+		if global.Has(p) || of.Has(p) || of.Table(table).Has(p) || of.Table(table).Column(column).Has(p) {
+			out = append(out, strings.ToLower(p.String()))
+		}
+	}
+	return strings.Join(out, ",")
+}
+
+// typeText is COLUMN_TYPE.
+func (c described) typeText() string {
+	text := c.Type.String()
+	if t, ok := c.Type.(sql.TypeWithCollation); ok {
+		text = t.StringWithTableCollation(t.Collation())
+	}
+	if c.def != nil && c.Type.Type() == sqltypes.Time && precision(c.def) >= 0 {
+		text = timeText(precision(c.def))
+	}
+	return text
+}
+
+// defaultValue is COLUMN_DEFAULT, nil: none.
+func (c described) defaultValue(ctx *sql.Context) any {
+	if c.def == nil || !c.def.HasDefault || c.def.Generated != "" || strings.EqualFold(c.def.Default, "NULL") {
+		return nil
+	}
+	if c.defaultGenerated() {
+		return withoutParentheses(c.def.Default)
+	}
+	value := unquoted(c.def.Default)
+	var v any = value
+	if c.Default != nil && c.Default.Resolved() {
+		var err error
+		if v, err = c.Default.Eval(ctx, nil); err != nil {
+			v = value
+		}
+	}
+	switch {
+	case types.IsBit(c.Type) && (strings.HasPrefix(value, "b'") || strings.HasPrefix(value, "0b")):
+		return value
+	case types.IsBinaryType(c.Type):
+		if strings.HasPrefix(value, "0x") {
+			return value
+		}
+		return fmt.Sprintf("0x%X", value)
+	}
+	converted, _, err := c.Type.Convert(ctx, v)
+	if err != nil || converted == nil {
+		return value
+	}
+	if types.IsBit(c.Type) {
+		return fmt.Sprintf("b'%b'", converted)
+	}
+	shown, err := c.Type.SQL(ctx, nil, converted)
+	if err != nil {
+		return value
+	}
+	text := shown.ToString()
+	if n := precision(c.def); c.Type.Type() == sqltypes.Time && n >= 0 && strings.HasSuffix(text, ".000000"[n+1:]) {
+		text = strings.TrimSuffix(text[:len(text)-6+n], ".")
+	}
+	return text
+}
+
+// defaultGenerated reports whether the default is no literal.
+func (c described) defaultGenerated() bool {
+	return c.def != nil && c.def.HasDefault && (c.def.DefaultExpr || strings.HasPrefix(strings.ToUpper(c.def.Default), "CURRENT_TIMESTAMP"))
+}
+
+// withoutParentheses takes off the outer ones of an expression.
+func withoutParentheses(expr string) string {
+	if !strings.HasPrefix(expr, "(") || !strings.HasSuffix(expr, ")") {
+		return expr
+	}
+	depth := 0
+	for i, r := range expr {
+		switch r {
+		case '(':
+			depth++
+		case ')':
+			depth--
+		}
+		if depth == 0 && i < len(expr)-1 {
+			return expr
+		}
+	}
+	return expr[1 : len(expr)-1]
+}
+
+// extraText is EXTRA.
+func (c described) extraText() string {
+	if c.def == nil {
+		return ""
+	}
+	var parts []string
+	add := func(is bool, text string) {
+		if is {
+			parts = append(parts, text)
+		}
+	}
+	add(c.def.AutoIncrement, "auto_increment")
+	add(c.defaultGenerated(), "DEFAULT_GENERATED")
+	add(c.def.OnUpdate != "", onUpdate+c.def.OnUpdate)
+	virtual := c.def.Options[optVirtual] != ""
+	add(c.def.Generated != "" && virtual, virtualGenerated)
+	add(c.def.Generated != "" && !virtual, storedGenerated)
+	add(c.def.Options[optHidden] != "", "INVISIBLE")
+	return strings.Join(parts, " ")
+}
+
+// row is the row of COLUMNS.
+func (c described) row(ctx *sql.Context, db, table string, at int, privileges string) sql.Row {
+	columnType := c.typeText()
+	dataType, _, _ := strings.Cut(columnType, "(")
+	dataType, _, _ = strings.Cut(dataType, " ")
+	nullable, generation := "NO", ""
+	if c.Nullable {
+		nullable = "YES"
+	}
+	if c.def != nil {
+		generation = withoutParentheses(c.def.Generated)
+	}
+	var srid, digits any
+	if t, ok := c.Type.(sql.SpatialColumnType); ok {
+		if id, defined := t.GetSpatialTypeSRID(); defined {
+			srid = id
+		}
+	}
+	switch {
+	case c.Type.Type() == sqltypes.Time:
+		if digits = 6; c.def != nil && precision(c.def) >= 0 {
+			digits = precision(c.def)
+		}
+	case types.IsDatetimeType(c.Type), types.IsTimestampType(c.Type):
+		digits = c.Type.(sql.DatetimeType).Precision()
+	}
+	characters, octets, charset, collation := lengths(c.Type)
+	numeric, scale := numericPrecision(c.Type)
+	return sql.Row{"def", db, table, c.Name, at, c.defaultValue(ctx), nullable, dataType, characters, octets, numeric, scale,
+		digits, charset, collation, columnType, c.key, c.extraText(), privileges, c.Comment, generation, srid}
+}
+
+// lengths are the longest text of a type in characters and bytes, its character set and
+// collation, nil where it has none.
+func lengths(t sql.Type) (characters, octets, charset, collation any) {
+	width := int64(1)
+	if ct, ok := t.(sql.TypeWithCollation); ok && !types.IsBinaryType(t) && !types.IsJSON(t) {
+		charset, collation = ct.Collation().CharacterSet().Name(), ct.Collation().Name()
+		width = ct.Collation().CharacterSet().MaxLength()
+	}
+	n := int64(0)
+	switch t := t.(type) {
+	case sql.EnumType:
+		for _, v := range t.Values() {
+			n = max(n, int64(len([]rune(v))))
+		}
+	case sql.SetType:
+		n = int64(len(t.Values())) - 1
+		for _, v := range t.Values() {
+			n += int64(len([]rune(v)))
+		}
+	case sql.StringType:
+		if types.IsTextBlob(t) {
+			return t.MaxByteLength(), t.MaxByteLength(), charset, collation
+		}
+		n = t.MaxCharacterLength()
+	default:
+		return nil, nil, nil, nil
+	}
+	return n, n * width, charset, collation
+}
+
+// numericPrecision is NUMERIC_PRECISION and NUMERIC_SCALE.
+func numericPrecision(t sql.Type) (digits, scale any) {
+	switch x := t.(type) {
+	case types.BitType:
+		return int(x.NumberOfBits()), nil
+	case sql.DecimalType:
+		return int(x.Precision()), int(x.Scale())
+	}
+	switch t.Type() {
+	case sqltypes.Float32:
+		return 12, nil
+	case sqltypes.Float64:
+		return 22, nil
+	case sqltypes.Int8, sqltypes.Uint8:
+		return 3, 0
+	case sqltypes.Int16, sqltypes.Uint16:
+		return 5, 0
+	case sqltypes.Int24, sqltypes.Uint24:
+		return 7, 0
+	case sqltypes.Int32, sqltypes.Uint32:
+		return 10, 0
+	case sqltypes.Int64:
+		return 19, 0
+	case sqltypes.Uint64:
+		return 20, 0
+	}
+	return nil, nil
+}

@@ -1,0 +1,96 @@
+package gms
+
+import (
+	"encoding/json"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	builtin "github.com/dolthub/go-mysql-server/sql/expression/function/json"
+	"github.com/dolthub/go-mysql-server/sql/types"
+)
+
+// exactText returns the document of a JSON text with integers that a double does not hold,
+// which the planner rounds; ok is false of other texts.
+func exactText(text string) (doc types.JSONDocument, ok bool) {
+	if !longInteger(text) {
+		return doc, false
+	}
+	d := json.NewDecoder(strings.NewReader(text))
+	d.UseNumber()
+	v, err := readJSON(d, nil, func(n json.Number, _ any) (any, error) {
+		if i, err := strconv.ParseInt(string(n), 10, 64); err == nil && (i > doubleExact || i < -doubleExact) {
+			return i, nil
+		}
+		if u, err := strconv.ParseUint(string(n), 10, 64); err == nil && u > doubleExact {
+			return u, nil
+		}
+		return n.Float64()
+	})
+	if err != nil {
+		return doc, false
+	}
+	_, err = d.Token()
+	return types.JSONDocument{Val: v}, err == io.EOF
+}
+
+// longInteger reports whether a text has as many digits in a row as doubleExact.
+func longInteger(text string) bool {
+	run := 0
+	for i := 0; i < len(text); i++ {
+		if text[i] < '0' || text[i] > '9' {
+			run = 0
+		} else if run++; run == 16 {
+			return true
+		}
+	}
+	return false
+}
+
+// jsonReaders are functions whose first argument is a document that they read.
+var jsonReaders = map[string]func(*sql.Context, ...sql.Expression) (sql.Expression, error){
+	"json_extract": builtin.NewJSONExtract,
+	"json_search":  builtin.NewJSONSearch,
+	"json_type":    builtin.NewJSONType,
+	"json_value":   builtin.NewJsonValue,
+}
+
+// jsonReader returns one of jsonReaders.
+func jsonReader(name string) (sql.Function, bool) {
+	f, ok := jsonReaders[name]
+	if !ok {
+		return nil, false
+	}
+	return sql.FunctionN{Name: name, Fn: func(ctx *sql.Context, args ...sql.Expression) (sql.Expression, error) {
+		if len(args) > 0 {
+			args = append([]sql.Expression{&exactDocument{args[0]}}, args[1:]...)
+		}
+		return f(ctx, args...)
+	}}, true
+}
+
+// exactDocument is an argument whose texts are documents with exact integers.
+type exactDocument struct{ sql.Expression }
+
+// Children implements sql.Expression.
+func (e *exactDocument) Children() []sql.Expression { return []sql.Expression{e.Expression} }
+
+// WithChildren implements sql.Expression.
+func (e *exactDocument) WithChildren(_ *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	if len(children) != 1 {
+		return nil, sql.ErrInvalidChildrenNumber.New(e, len(children), 1)
+	}
+	return &exactDocument{children[0]}, nil
+}
+
+// Eval implements sql.Expression.
+func (e *exactDocument) Eval(ctx *sql.Context, r sql.Row) (any, error) {
+	v, err := e.Expression.Eval(ctx, r)
+	if text, ok := v.(string); ok {
+		if doc, ok := exactText(text); ok {
+			return doc, nil
+		}
+	}
+	return v, err
+}

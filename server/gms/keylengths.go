@@ -1,0 +1,88 @@
+package gms
+
+import (
+	"regexp"
+	"slices"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/plan"
+	"github.com/dolthub/go-mysql-server/sql/types"
+	"github.com/dolthub/vitess/go/mysql"
+
+	"sextant/engine"
+)
+
+// checkKeys returns MySQL's error for a CREATE TABLE with a key that is too long.
+func checkKeys(n *plan.CreateTable) error {
+	schema := n.PkSchema()
+	var primary []sql.IndexColumn
+	for _, o := range schema.PkOrdinals {
+		primary = append(primary, sql.IndexColumn{Name: schema.Schema[o].Name})
+	}
+	for _, ix := range n.Indexes() {
+		if ix.IsPrimary() {
+			primary = ix.Columns // with prefixes
+		} else if err := checkKeyLength(schema.Schema, *ix); err != nil {
+			return err
+		}
+	}
+	return checkKeyLength(schema.Schema, sql.IndexDef{Columns: primary})
+}
+
+// checkKeyLength returns MySQL's error for a key of more bytes than InnoDB takes.
+func checkKeyLength(schema sql.Schema, ix sql.IndexDef) error {
+	if ix.IsFullText() || ix.IsSpatial() || ix.IsVector() {
+		return nil
+	}
+	total := int64(0)
+	for _, c := range ix.Columns {
+		if at := schema.IndexOfColName(c.Name); at >= 0 && !schema[at].HiddenSystem {
+			total += keyBytes(schema[at].Type, c.Length)
+		}
+	}
+	if total > keyBytesMax {
+		return mysql.NewSQLError(mysql.ERTooLongKey, "42000", "Specified key was too long; max key length is %d bytes", keyBytesMax)
+	}
+	return nil
+}
+
+// keyBytes is the length of a key's part: of a text's prefix, or of the whole.
+func keyBytes(t sql.Type, prefix int64) int64 {
+	s, ok := t.(sql.StringType)
+	if !ok {
+		return 8
+	}
+	width := int64(1)
+	if !types.IsBinaryType(t) {
+		width = s.Collation().CharacterSet().MaxLength()
+	}
+	if prefix > 0 {
+		return prefix * width
+	}
+	return s.MaxByteLength()
+}
+
+// duplicateIndex is the warning of an index beside an equal one. The planner gives it for
+// indexes of equally many columns, too.
+const duplicateIndex = 1831
+
+var duplicateIndexOf = regexp.MustCompile("^Duplicate index '(.*)' defined on the table '([^.]*)\\.(.*)'")
+
+// isDuplicateIndex reports whether the index of the warning has the columns of another one.
+func (s *Session) isDuplicateIndex(message string) bool {
+	m := duplicateIndexOf.FindStringSubmatch(message)
+	if m == nil || s.tx == nil || s.tx.tx == nil {
+		return true
+	}
+	def := s.temporary(m[2], m[3])
+	if def == nil {
+		def = s.tx.tx.NewestCatalog().Table(m[2], m[3])
+	}
+	if def == nil || def.Index(m[1]) == nil {
+		return false
+	}
+	this := def.Index(m[1])
+	return slices.ContainsFunc(def.Indexes, func(ix *engine.IndexDef) bool {
+		return ix != this && ix.Kind == this.Kind && slices.Equal(ix.Columns, this.Columns)
+	})
+}

@@ -1,0 +1,83 @@
+package gms
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/vitess/go/mysql"
+	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+)
+
+// checkBody checks the body of a trigger or an event and gives it an empty one: the planner
+// does not run it.
+func checkBody(ctx *sql.Context, n *ast.DDL) error {
+	switch {
+	case n.TriggerSpec != nil && n.TriggerSpec.Body != nil:
+		s, err := sessionOf(ctx)
+		if err != nil {
+			return err
+		}
+		return s.checkTrigger(ctx, n)
+	case n.EventSpec != nil && n.EventSpec.Body != nil:
+		body := n.EventSpec.Body
+		n.EventSpec.Body = &ast.BeginEndBlock{}
+		return checkProgram(body, programEvent, "", nil, nil)
+	}
+	return nil
+}
+
+// blockBody parses a CREATE TRIGGER or EVENT whose body is a statement that the grammar
+// takes in a block only, nil if the text is none.
+func (p *parser) blockBody(ctx context.Context, query string, options ast.ParserOptions) (stmt ast.Statement, one, rest string, err error) {
+	h, ok := newObjectHead(query)
+	if !ok || !served(ctx) {
+		return nil, "", "", nil
+	}
+	switch l := h.l; h.kind {
+	case "trigger":
+		for !l.accept("for", "each", "row") {
+			if l.kind == 0 {
+				return nil, "", "", nil
+			}
+			l.next()
+		}
+		if l.acceptOne("follows", "precedes") != "" {
+			l.next()
+		}
+	case "event":
+		for !l.accept("do") {
+			if l.kind == 0 {
+				return nil, "", "", nil
+			}
+			l.next()
+		}
+	default:
+		return nil, "", "", nil
+	}
+	const begin, end = "BEGIN ", "; END"
+	from := h.l.start
+	if h.l.is("begin") {
+		return nil, "", "", nil
+	}
+	for at := from; at <= len(query); {
+		if at == len(query) || query[at] == ';' {
+			text := query[:from] + begin + query[from:at] + end
+			stmt, _, _, err := p.grammarsOwn(ctx, text, ';', false, options)
+			var own *mysql.SQLError
+			if errors.As(err, &own) && own.Num != mysql.ERParseError {
+				return nil, "", "", err // of checkBody
+			}
+			if err == nil {
+				edits{{from + len(begin), len(begin)}, {len(text), len(begin) + len(end)}}.positions(stmt)
+				return stmt, query[:at], sql.RemoveSpaceAndDelimiter(strings.TrimPrefix(query[at:], ";"), ';'), nil
+			}
+			if at == len(query) {
+				break
+			}
+		}
+		_, at = nextWord(query, at)
+	}
+	return nil, "", "", nil
+}

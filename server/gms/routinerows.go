@@ -1,0 +1,166 @@
+package gms
+
+import (
+	"slices"
+	"time"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/types"
+	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+
+	"sextant/engine"
+)
+
+// shownRoutine is a stored procedure or function as information_schema shows it.
+type shownRoutine struct {
+	kind     string // PROCEDURE, FUNCTION
+	database string
+	stored   storedProcedure
+	head     objectHead
+	traits   routineCharacteristics
+	body     string
+	params   []routineParam
+	returns  sql.Type // nil: a procedure
+	hidden   bool     // its body is not for the session
+}
+
+type routineParam struct {
+	mode, name string
+	typ        sql.Type
+}
+
+// eachRoutine calls f for the routines that the session may see.
+func (s *Session) eachRoutine(ctx *sql.Context, cat sql.Catalog, f func(r shownRoutine) error) error {
+	show := s.may(ctx, sql.PrivilegeType_Select) || s.mayDynamic(ctx, "show_routine")
+	for _, db := range cat.AllDatabases(ctx) {
+		defs, err := s.catalog(ctx)
+		if err != nil {
+			return err
+		}
+		for _, kind := range []engine.ObjectKind{engine.ObjectProcedure, engine.ObjectFunction} {
+			for _, o := range defs.Objects(kind, db.Name()) {
+				r := shownRoutine{kind: "PROCEDURE", database: db.Name()}
+				if kind == engine.ObjectFunction {
+					r.kind = "FUNCTION"
+				}
+				if _, err := getObject(ctx, kind, db.Name(), o.Name, &r.stored); err != nil {
+					return err
+				}
+				if !s.readRoutine(ctx, &r) {
+					continue
+				}
+				if r.hidden = !show && r.head.definer != s.account; r.hidden && !s.seesRoutine(ctx, tableName{r.database, r.stored.Name}, r.kind) {
+					continue
+				}
+				if err := f(r); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// readRoutine reads the text of a routine, false if it is not one.
+func (s *Session) readRoutine(ctx *sql.Context, r *shownRoutine) bool {
+	var ok bool
+	if r.head, ok = newObjectHead(r.stored.Create); !ok {
+		return false
+	}
+	if r.kind == "FUNCTION" {
+		f, err := s.function(ctx, tableName{r.database, r.stored.Name})
+		if err != nil || f == nil {
+			return false
+		}
+		r.returns = f.returns
+		for _, p := range f.params {
+			r.params = append(r.params, routineParam{"IN", p.name, p.typ})
+		}
+	} else {
+		p := newParser()
+		p.routine = true
+		stmt, _, _, err := p.planners(ctx, r.stored.Create, ';', false, sql.NewSqlModeFromString(r.stored.SQLMode).ParserOptions())
+		ddl, isDDL := stmt.(*ast.DDL)
+		if err != nil || !isDDL || ddl.ProcedureSpec == nil {
+			return false
+		}
+		modes := map[ast.ProcedureParamDirection]string{ast.ProcedureParamDirection_Out: "OUT", ast.ProcedureParamDirection_Inout: "INOUT"}
+		for _, p := range ddl.ProcedureSpec.Params {
+			t, err := types.ColumnTypeToType(&p.Type)
+			if err != nil {
+				return false
+			}
+			mode := modes[p.Direction]
+			if mode == "" {
+				mode = "IN"
+			}
+			r.params = append(r.params, routineParam{mode, p.Name, t})
+		}
+	}
+	_, _, r.traits, r.body, ok = routineText(r.head.l)
+	return ok
+}
+
+// typeCells are the columns from DATA_TYPE to DTD_IDENTIFIER.
+func typeCells(ctx *sql.Context, t sql.Type) []any {
+	c := described{Column: &sql.Column{Type: t}}
+	r := c.row(ctx, "", "", 0, "") // as in COLUMNS from its 8th, DATA_TYPE
+	r[15] = routineType(t)
+	return slices.Clone(r[7:16])
+}
+
+// routineRows are ROUTINES.
+func routineRows(ctx *sql.Context, s *Session, cat sql.Catalog) ([]sql.Row, error) {
+	var rows []sql.Row
+	err := s.eachRoutine(ctx, cat, func(r shownRoutine) error {
+		var body any = r.body
+		if r.hidden {
+			body = nil
+		}
+		deterministic, access, security := "NO", r.traits.access, "DEFINER"
+		if r.traits.deterministic != "" {
+			deterministic = "YES"
+		}
+		if access == "" {
+			access = "CONTAINS SQL"
+		}
+		if r.traits.security != "" {
+			security = "INVOKER"
+		}
+		cells := make([]any, 9)
+		cells[0] = ""
+		if r.returns != nil {
+			cells = typeCells(ctx, r.returns)
+		}
+		db, err := s.b.Database(ctx, r.database)
+		if err != nil {
+			return err
+		}
+		row := append(sql.Row{r.stored.Name, "def", r.database, r.stored.Name, r.kind}, cells...)
+		rows = append(rows, append(row, "SQL", body, nil, "SQL", "SQL", deterministic, access, nil, security,
+			time.UnixMicro(r.stored.Created).UTC(), time.UnixMicro(r.stored.Modified).UTC(), modeText(r.stored.SQLMode),
+			r.traits.comment, r.head.definer.User+"@"+r.head.definer.Host, "utf8mb4", "utf8mb4_0900_ai_ci",
+			db.(*Database).GetCollation(ctx).Name()))
+		return nil
+	})
+	return rows, err
+}
+
+// parameterRows are PARAMETERS; what a function returns is number 0.
+func parameterRows(ctx *sql.Context, s *Session, cat sql.Catalog) ([]sql.Row, error) {
+	var rows []sql.Row
+	err := s.eachRoutine(ctx, cat, func(r shownRoutine) error {
+		add := func(n int, mode, name any, t sql.Type) {
+			row := append(sql.Row{"def", r.database, r.stored.Name, n, mode, name}, typeCells(ctx, t)...)
+			rows = append(rows, append(row, r.kind))
+		}
+		if r.returns != nil {
+			add(0, nil, nil, r.returns)
+		}
+		for i, p := range r.params {
+			add(i+1, p.mode, p.name, p.typ)
+		}
+		return nil
+	})
+	return rows, err
+}

@@ -1,0 +1,206 @@
+package gms
+
+import (
+	"math"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+)
+
+// sides are the words that stand before a side of a set operation.
+var sides = map[string]bool{"union": true, "intersect": true, "except": true, "all": true, "distinct": true}
+
+// query looks at a token that begins a query expression which the grammar does not take
+// where it is: VALUES as a side of a set operation, a query in parentheses with ORDER BY or
+// LIMIT behind it. They become derived tables.
+func (r *marking) query(token string, at int) {
+	switch {
+	case token == "values":
+		end, ok := r.rows()
+		if next, _ := r.follows(end); ok && (sides[r.before[0].text] || sides[next] || r.before[1].text == "in") {
+			r.put(at, r.end, "select * from (values")
+			r.closing[end] = ") `" + derived + "`"
+		}
+	case token == "(" && r.opened:
+		next, _ := r.follows(r.end)
+		if next != "(" && next != "select" && next != "with" && next != "table" && next != "values" {
+			r.opened = false
+			return
+		}
+		end := r.closed(at)
+		if next, _ := r.follows(end); next == "order" || next == "limit" {
+			r.put(at, r.end, "select * from (")
+			r.closing[end] = " `" + derived + "`"
+		}
+	default:
+		r.opened = token == ";"
+	}
+}
+
+// rows returns where the list of a VALUES ROW(…), … ends; ok is false if it is another VALUES.
+func (r *marking) rows() (end int, ok bool) {
+	for end = r.end; ; {
+		word, behind := r.follows(end)
+		if word != "row" {
+			return end, false
+		}
+		if word, behind = r.follows(behind); word != "(" {
+			return end, false
+		}
+		end = r.closed(behind - 1)
+		if word, behind = r.follows(end); word != "," {
+			return end, true
+		}
+		end = behind
+	}
+}
+
+// closed returns where what a parenthesis opens ends.
+func (r *marking) closed(at int) int {
+	depth := 0
+	for at < len(r.q) {
+		word, end := nextWord(r.q, at)
+		if word == " " && end == at+1 {
+			switch r.q[at] {
+			case '(':
+				depth++
+			case ')':
+				if depth--; depth == 0 {
+					return end
+				}
+			}
+		}
+		at = end
+	}
+	return at
+}
+
+// derived is the name of the derived tables that this package makes.
+const derived = "__query"
+
+// setOperations makes derived tables of the sides of set operations that have an ORDER BY or
+// a LIMIT of their own, which the planner takes for the whole's, and of set operations that
+// are ordered by the number of a column: the planner takes the value that the first row has
+// in it, if that is a constant.
+func setOperations(query string, stmt *ast.Statement) error {
+	if !containsFold(query, "union") && !containsFold(query, "except") && !containsFold(query, "intersect") {
+		return nil
+	}
+	recursive := map[ast.SelectStatement]bool{}
+	return replaceNodes(reflect.ValueOf(stmt), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
+		switch n := n.(type) {
+		case *ast.SetOp:
+			n.Left, n.Right = side(n.Left), side(n.Right)
+			if err := withOffsets(n.With, recursive, n.Left, n.Right); err != nil || recursive[n] || !ordinals(n.OrderBy) {
+				return nil, true, err
+			}
+			s := &ast.Select{
+				SelectExprs: ast.SelectExprs{&ast.StarExpr{}}, From: ast.TableExprs{derivedTable(n, derived)},
+				With: n.With, OrderBy: n.OrderBy, Limit: n.Limit, Into: n.Into,
+			}
+			n.With, n.OrderBy, n.Limit, n.Into = nil, nil, nil, nil
+			return s, true, nil
+		case *ast.Select:
+			return nil, true, withOffsets(n.With, recursive, n.From, n.SelectExprs, n.Where)
+		}
+		return nil, true, nil
+	})
+}
+
+// ordinals reports whether a column is named by its number.
+func ordinals(list ast.OrderBy) bool {
+	return slices.ContainsFunc(list, func(o *ast.Order) bool {
+		_, ok := integerOf(o.Expr)
+		return ok
+	})
+}
+
+// side returns a side of a set operation as the planner is to have it.
+func side(s ast.SelectStatement) ast.SelectStatement {
+	p, ok := s.(*ast.ParenSelect)
+	if !ok {
+		return s
+	}
+	switch q := p.Select.(type) {
+	case *ast.ParenSelect:
+		return side(q)
+	case *ast.SetOp:
+		if q.Limit != nil || q.With != nil {
+			return &ast.ParenSelect{Select: &ast.Select{SelectExprs: ast.SelectExprs{&ast.StarExpr{}}, From: ast.TableExprs{derivedTable(q, derived)}}}
+		}
+		q.OrderBy = nil // of no use
+	}
+	return s
+}
+
+func derivedTable(q ast.SelectStatement, name string) *ast.AliasedTableExpr {
+	return &ast.AliasedTableExpr{Auth: open, As: ast.NewTableIdent(name), Expr: &ast.Subquery{Select: q}}
+}
+
+// withOffsets gives the OFFSET of a WITH RECURSIVE's UNION, which the planner forgets, to those
+// who read it: parts are where they are. It notes the queries of the WITH RECURSIVE.
+func withOffsets(with *ast.With, recursive map[ast.SelectStatement]bool, parts ...any) error {
+	if with == nil || !with.Recursive {
+		return nil
+	}
+	for i, cte := range with.Ctes {
+		t, ok := cte.AliasedTableExpr.Expr.(*ast.Subquery)
+		if !ok {
+			continue
+		}
+		recursive[t.Select] = true
+		u, ok := t.Select.(*ast.SetOp)
+		if !ok || u.Limit == nil || u.Limit.Offset == nil {
+			continue
+		}
+		offset, ok := integerOf(u.Limit.Offset)
+		count, both := integerOf(u.Limit.Rowcount)
+		if !ok || !both {
+			return errNotSupported("OFFSET ? in WITH RECURSIVE")
+		}
+		u.Limit = &ast.Limit{Rowcount: intVal(count + min(offset, math.MaxInt64-count))}
+		name := cte.AliasedTableExpr.As.String()
+		for _, later := range with.Ctes[i+1:] {
+			parts = append(parts, later)
+		}
+		for _, part := range parts {
+			if err := replaceNodes(reflect.ValueOf(&part), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
+				a, ok := n.(*ast.AliasedTableExpr)
+				if !ok {
+					return nil, true, nil
+				}
+				from, ok := a.Expr.(ast.TableName)
+				if !ok || !from.DbQualifier.IsEmpty() || !strings.EqualFold(from.Name.String(), name) {
+					return nil, true, nil
+				}
+				as := name
+				if !a.As.IsEmpty() {
+					as = a.As.String()
+				}
+				inner := &ast.Select{
+					SelectExprs: ast.SelectExprs{&ast.StarExpr{}}, From: ast.TableExprs{&ast.AliasedTableExpr{Expr: from, Auth: a.Auth}},
+					Limit: &ast.Limit{Rowcount: intVal(math.MaxInt64), Offset: intVal(offset)},
+				}
+				return derivedTable(inner, as), false, nil
+			}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// integerOf returns the value of a literal integer.
+func integerOf(e ast.Expr) (int64, bool) {
+	v, ok := e.(*ast.SQLVal)
+	if !ok || v.Type != ast.IntVal {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(string(v.Val), 10, 64)
+	return n, err == nil
+}
+
+func intVal(n int64) *ast.SQLVal { return ast.NewIntVal(strconv.AppendInt(nil, n, 10)) }

@@ -1,0 +1,546 @@
+package gms
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/types"
+	"github.com/dolthub/vitess/go/mysql"
+	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+
+	"sextant/engine"
+)
+
+// The planner's grammar has no stored functions. A function's text is parsed as the one of
+// a procedure whose last parameter is what the function returns, and whose RETURN assigns
+// to it.
+
+// returned is the name of that parameter. No identifier of a client's ends in a blank.
+const returned = "returned value "
+
+// storedFunction is a function that is ready to be called.
+type storedFunction struct {
+	name    tableName
+	params  []local // without values
+	returns sql.Type
+	body    ast.Statement
+	mode    string // sql_mode of its making
+	definer accountName
+	invoker bool // SQL SECURITY INVOKER
+}
+
+// functionText is a CREATE FUNCTION as the text of a procedure.
+type functionText struct {
+	text     string
+	made     edits
+	charsets []charset // of the parameters, and of what it returns
+	invoker  bool
+}
+
+// charset is a CHARACTER SET and COLLATE, which the grammar has not for parameters.
+type charset struct{ set, collate string }
+
+// newFunctionText reads what follows the name of a CREATE FUNCTION.
+func newFunctionText(l *lexer) (*functionText, error) {
+	f := &functionText{}
+	m := &marking{q: l.q}
+	m.put(0, l.start, "CREATE PROCEDURE `f`")
+	if !l.is("(") {
+		return nil, l.syntax()
+	}
+	l.next()
+	for empty := l.is(")"); !l.accept(")"); {
+		if _, ok := l.name(); !ok || empty {
+			return nil, l.syntax()
+		}
+		if err := f.typ(l, m); err != nil {
+			return nil, err
+		}
+		if !l.is(")") && !l.accept(",") {
+			return nil, l.syntax()
+		}
+	}
+	end := strings.LastIndexByte(l.q[:l.start], ')')
+	if !l.is("returns") {
+		return nil, l.syntax()
+	}
+	comma := ", "
+	if len(f.charsets) == 0 {
+		comma = ""
+	}
+	m.put(end, l.at, comma+"IN `"+returned+"`")
+	l.next()
+	if err := f.typ(l, m); err != nil {
+		return nil, err
+	}
+	m.put(l.start, l.start, ") ")
+	f.invoker = f.body(l, m)
+	m.out.WriteString(l.q[m.done:])
+	f.text, f.made = m.out.String(), m.made
+	return f, nil
+}
+
+// typ reads a type, and takes its character set out.
+func (f *functionText) typ(l *lexer, m *marking) error {
+	var c charset
+	if l.kind != 'w' {
+		return l.syntax()
+	}
+	switch {
+	case l.accept("double", "precision"), l.accept("long", "varchar"), l.accept("long", "varbinary"),
+		l.accept("char", "varying"), l.accept("character", "varying"):
+	case l.accept("national"):
+		l.next()
+		l.accept("varying")
+	default:
+		l.next()
+	}
+	if l.is("(") {
+		for depth := 0; ; l.next() {
+			switch l.kind {
+			case 0:
+				return l.syntax()
+			case '(':
+				depth++
+			case ')':
+				depth--
+			}
+			if depth == 0 {
+				l.next()
+				break
+			}
+		}
+	}
+	for {
+		from := l.start
+		var ok bool
+		switch {
+		case l.acceptOne("unsigned", "signed", "zerofill", "binary", "ascii", "unicode", "byte") != "":
+			continue
+		case l.accept("character", "set"), l.accept("charset"):
+			if c.set, ok = l.nameOrString(); !ok {
+				return l.syntax()
+			}
+		case l.accept("collate"):
+			if c.collate, ok = l.nameOrString(); !ok {
+				return l.syntax()
+			}
+		default:
+			f.charsets = append(f.charsets, c)
+			return nil
+		}
+		m.put(from, l.start, " ")
+	}
+}
+
+// nameOrString reads an identifier or a string.
+func (l *lexer) nameOrString() (string, bool) {
+	if l.kind == 's' {
+		return l.string()
+	}
+	return l.name()
+}
+
+// body makes the assignments of RETURNs and reports whether the function is of its invoker.
+func (f *functionText) body(l *lexer, m *marking) (invoker bool) {
+	var before [2]string
+	open := false // a RETURN's expression
+	behind := l.start
+	for at := l.start; at < len(l.q); {
+		word, end := nextWord(l.q, at)
+		if word == "" {
+			at = end
+			continue
+		}
+		token := strings.ToLower(word)
+		if word == " " {
+			token = l.q[at : at+1]
+		}
+		switch {
+		case token == "return" && before[0] != "." && before[0] != "@" && !open:
+			m.put(at, end, "SET `"+returned+"` = (")
+			open = true
+		case token == ";" && open:
+			m.put(behind, at, ")")
+			open = false
+		case token == "invoker" && before == [2]string{"security", "sql"}:
+			invoker = true
+		}
+		before[1], before[0] = before[0], token
+		behind, at = end, end
+	}
+	if open {
+		m.put(behind, behind, ")")
+	}
+	return invoker
+}
+
+// parseFunction parses the text of a CREATE FUNCTION under an SQL mode; end is where its
+// statement ends.
+func parseFunction(ctx *sql.Context, h objectHead, mode *sql.SqlMode) (f *storedFunction, end int, err error) {
+	text, err := newFunctionText(h.l)
+	if err != nil {
+		return nil, 0, err
+	}
+	p := newParser()
+	p.routine = true
+	stmt, _, rest, err := p.planners(ctx, text.text, ';', true, mode.ParserOptions())
+	if err != nil {
+		return nil, 0, err
+	}
+	ddl, ok := stmt.(*ast.DDL)
+	if !ok || ddl.ProcedureSpec == nil || len(ddl.ProcedureSpec.Params) != len(text.charsets) {
+		return nil, 0, syntaxError(h.l.q, h.from)
+	}
+	f = &storedFunction{name: h.name, body: ddl.ProcedureSpec.Body, mode: mode.String(), definer: h.definer, invoker: text.invoker}
+	for i, param := range ddl.ProcedureSpec.Params {
+		param.Type.Charset, param.Type.Collate = text.charsets[i].set, text.charsets[i].collate
+		t, err := types.ColumnTypeToType(&param.Type)
+		if err != nil {
+			return nil, 0, err
+		}
+		if i == len(text.charsets)-1 {
+			f.returns = t
+			break
+		}
+		if slices.ContainsFunc(f.params, func(l local) bool { return sameName(l.name, param.Name) }) {
+			return nil, 0, mysql.NewSQLError(1330, "42000", "Duplicate parameter: %s", param.Name)
+		}
+		f.params = append(f.params, local{name: param.Name, typ: t})
+	}
+	end = len(h.l.q)
+	if rest != "" {
+		end = text.made.sent(len(text.text) - len(rest))
+	}
+	return f, end, nil
+}
+
+// isReturn reports whether a statement is a RETURN.
+func isReturn(stmt ast.Statement) (ast.Expr, bool) {
+	n, ok := stmt.(*ast.Set)
+	if !ok || len(n.Exprs) != 1 || n.Exprs[0].Name.Name.String() != returned {
+		return nil, false
+	}
+	return n.Exprs[0].Expr, true
+}
+
+// function returns a function, nil if there is none. Those that have been parsed are kept.
+func (s *Session) function(ctx *sql.Context, name tableName) (*storedFunction, error) {
+	var p storedProcedure
+	if ok, err := getObject(ctx, engine.ObjectFunction, name.Database, name.Name, &p); !ok || err != nil {
+		return nil, err
+	}
+	key := p.Create + "\x00" + p.SQLMode
+	if f := s.calls.parsed[key]; f != nil {
+		return f, nil
+	}
+	outer := s.statement
+	s.statement = statement{}
+	defer func() { s.statement = outer }()
+	h, ok := newObjectHead(p.Create)
+	if !ok {
+		return nil, fmt.Errorf("gms: function %s.%s: %q", name.Database, name.Name, p.Create)
+	}
+	defer s.within(h.name.Database)()
+	f, _, err := parseFunction(ctx, h, sql.NewSqlModeFromString(p.SQLMode))
+	if err != nil {
+		return nil, err
+	}
+	if len(s.calls.parsed) >= preparedMax || s.calls.parsed == nil {
+		s.calls.parsed = map[string]*storedFunction{}
+	}
+	s.calls.parsed[key] = f
+	return f, nil
+}
+
+// errNoFunction is the error of a function that does not exist.
+func errNoFunction(name tableName) error {
+	return mysql.NewSQLError(1305, "42000", "FUNCTION %s.%s does not exist", name.Database, name.Name)
+}
+
+// parseCreateFunction parses CREATE [DEFINER = …] FUNCTION.
+func parseCreateFunction(l *lexer) (ast.Statement, error) {
+	h, ok := newObjectHead(l.q)
+	if !ok || h.kind != "function" {
+		return nil, nil
+	}
+	if h.l.accept("returns") || h.l.accept("soname") {
+		return nil, errNotSupported("CREATE FUNCTION … SONAME")
+	}
+	a := &admin{name: "CREATE FUNCTION", commits: true}
+	ctx := l.ctx
+	if h.name.Database == "" {
+		if h.name.Database = ctx.GetCurrentDatabase(); h.name.Database == "" {
+			return nil, sql.ErrNoDatabaseSelected.New()
+		}
+	}
+	s, err := sessionOf(ctx)
+	if err != nil {
+		return nil, err
+	}
+	restore := s.within(h.name.Database)
+	f, end, err := parseFunction(ctx, h, sql.LoadSqlMode(ctx))
+	restore()
+	if err != nil {
+		return nil, err
+	}
+	create := l.q[:end]
+	l.at = end
+	l.next()
+	a.run = func(ctx *sql.Context, s *Session, _ *admin) ([]sql.Row, error) {
+		return nil, s.createFunction(ctx, f, create)
+	}
+	return a.statement(), nil
+}
+
+func (s *Session) createFunction(ctx *sql.Context, f *storedFunction, create string) error {
+	h, _ := newObjectHead(create)
+	name := f.name
+	cat, err := s.catalog(ctx)
+	if err != nil {
+		return err
+	}
+	if cat.Database(name.Database) == nil {
+		return sql.ErrDatabaseNotFound.New(name.Database)
+	}
+	if !s.internal && !s.b.users.UserHasPrivileges(ctx, sql.NewPrivilegedOperation(
+		sql.PrivilegeCheckSubject{Database: name.Database}, sql.PrivilegeType_CreateRoutine)) {
+		return mysql.NewSQLError(1044, "42000", "Access denied for user %s to database '%s'", quotedAccount(s.account), name.Database)
+	}
+	if err := checkProgram(f.body, programFunction, "FUNCTION "+name.Database+"."+name.Name, f.params, nil); err != nil {
+		return err
+	}
+	if cat.Object(engine.ObjectFunction, name.Database, name.Name) != nil {
+		err := mysql.NewSQLError(1304, "42000", "FUNCTION %s already exists", name.Name)
+		if !h.optional {
+			return err
+		}
+		s.Warn(&sql.Warning{Level: "Note", Code: err.Num, Message: err.Message})
+		return nil
+	}
+	definer, err := s.definer(ctx, h.definer, h.defined)
+	if err != nil {
+		return err
+	}
+	params, _, c, body, ok := routineText(h.l)
+	if !ok {
+		return h.l.syntax()
+	}
+	create = fmt.Sprintf("CREATE DEFINER=%s FUNCTION %s.%s%s RETURNS %s%s%s", definer, quoteName(name.Database), quoteName(name.Name),
+		params, returnsText(f.returns), c, body)
+	if nativeFunction(ctx, name.Name) {
+		s.Warn(&sql.Warning{Level: "Note", Code: 1585, Message: fmt.Sprintf("This function '%s' has the same name as a native function", name.Name)})
+	}
+	now := ctx.QueryTime().UnixMicro()
+	if err := putObject(ctx, engine.ObjectFunction, name.Database, name.Name,
+		storedProcedure{Name: name.Name, Create: create, SQLMode: sql.LoadSqlMode(ctx).String(), Created: now, Modified: now}); err != nil {
+		return err
+	}
+	return s.ownRoutine(ctx, name, "FUNCTION")
+}
+
+// routineType returns a type without its character set.
+func routineType(t sql.Type) string {
+	text, _, _ := strings.Cut(t.String(), " CHARACTER SET ")
+	text, _, _ = strings.Cut(text, " COLLATE ")
+	return text
+}
+
+// returnsText returns a type as SHOW CREATE FUNCTION has it.
+func returnsText(t sql.Type) string {
+	text := routineType(t)
+	if st, ok := t.(sql.TypeWithCollation); ok && !types.IsBinaryType(t) {
+		c := st.Collation()
+		text += " CHARSET " + c.CharacterSet().Name()
+		if c != c.CharacterSet().DefaultCollation() {
+			text += " COLLATE " + c.Name()
+		}
+	}
+	return text
+}
+
+// routineName reads the name of a routine.
+func (l *lexer) routineName() (tableName, error) {
+	list := l.tableNames()
+	if len(list) != 1 {
+		return tableName{}, l.syntax()
+	}
+	if list[0].Database == "" {
+		if list[0].Database = l.ctx.GetCurrentDatabase(); list[0].Database == "" {
+			return tableName{}, sql.ErrNoDatabaseSelected.New()
+		}
+	}
+	return list[0], nil
+}
+
+// parseDropFunction parses DROP FUNCTION [IF EXISTS].
+func parseDropFunction(l *lexer) (ast.Statement, error) {
+	optional := l.accept("if", "exists")
+	name, err := l.routineName()
+	if err != nil {
+		return nil, err
+	}
+	a := &admin{name: "DROP FUNCTION", commits: true, run: func(ctx *sql.Context, s *Session, _ *admin) ([]sql.Row, error) {
+		missing := errNoFunction(name)
+		if ok, err := getObject(ctx, engine.ObjectFunction, name.Database, name.Name, &storedProcedure{}); err != nil {
+			return nil, err
+		} else if !ok && optional {
+			s.Warn(&sql.Warning{Level: "Note", Code: 1305, Message: missing.(*mysql.SQLError).Message})
+			return nil, nil
+		} else if ok {
+			if err := s.mayRoutine(ctx, name, sql.PrivilegeType_AlterRoutine); err != nil {
+				return nil, err
+			}
+		}
+		return nil, deleteObject(ctx, engine.ObjectFunction, name.Database, name.Name, missing)
+	}}
+	return a.statement(), nil
+}
+
+// parseAlterFunction parses ALTER FUNCTION: other characteristics.
+func parseAlterFunction(l *lexer) (ast.Statement, error) {
+	name, err := l.routineName()
+	if err != nil {
+		return nil, err
+	}
+	from := *l
+	if !(&routineCharacteristics{}).read(l) {
+		return nil, l.syntax()
+	}
+	a := &admin{name: "ALTER FUNCTION", commits: true, run: func(ctx *sql.Context, s *Session, _ *admin) ([]sql.Row, error) {
+		var p storedProcedure
+		if ok, err := getObject(ctx, engine.ObjectFunction, name.Database, name.Name, &p); err != nil {
+			return nil, err
+		} else if !ok {
+			return nil, errNoFunction(name)
+		}
+		if err := s.mayRoutine(ctx, name, sql.PrivilegeType_AlterRoutine); err != nil {
+			return nil, err
+		}
+		h, ok := newObjectHead(p.Create)
+		if !ok {
+			return nil, errNoFunction(name)
+		}
+		params, returns, c, body, ok := routineText(h.l)
+		changes := from
+		if !ok || !c.read(&changes) {
+			return nil, errNoFunction(name)
+		}
+		p.Create = p.Create[:h.to] + params + " RETURNS " + returns + c.String() + body
+		p.Modified = ctx.QueryTime().UnixMicro()
+		return nil, putObject(ctx, engine.ObjectFunction, name.Database, name.Name, p)
+	}}
+	return a.statement(), nil
+}
+
+// hasRoutine reports whether the session has a privilege for a routine.
+func (s *Session) hasRoutine(ctx *sql.Context, name tableName, kind string, p sql.PrivilegeType) bool {
+	return s.internal || s.b.users == nil || s.b.users.UserHasPrivileges(ctx, sql.NewPrivilegedOperation(
+		sql.PrivilegeCheckSubject{Database: name.Database, Routine: name.Name, IsProcedure: kind == "PROCEDURE"}, p))
+}
+
+// mayRoutine returns an error unless the session has a privilege for a function.
+func (s *Session) mayRoutine(ctx *sql.Context, name tableName, p sql.PrivilegeType) error {
+	if s.hasRoutine(ctx, name, "FUNCTION", p) {
+		return nil
+	}
+	command := "execute"
+	if p == sql.PrivilegeType_AlterRoutine {
+		command = "alter routine"
+	}
+	return mysql.NewSQLError(1370, "42000", "%s command denied to user %s for routine '%s.%s'",
+		command, quotedAccount(s.account), name.Database, name.Name)
+}
+
+// parseShowCreate parses SHOW CREATE FUNCTION and SHOW CREATE USER.
+func parseShowCreate(l *lexer) (ast.Statement, error) {
+	if !l.accept("function") {
+		return parseShowCreateUser(l)
+	}
+	name, err := l.routineName()
+	if err != nil {
+		return nil, err
+	}
+	a := &admin{name: "SHOW CREATE FUNCTION", columns: textColumns("Function", "sql_mode", "Create Function",
+		"character_set_client", "collation_connection", "Database Collation")}
+	a.run = func(ctx *sql.Context, s *Session, _ *admin) ([]sql.Row, error) {
+		var p storedProcedure
+		ok, err := getObject(ctx, engine.ObjectFunction, name.Database, name.Name, &p)
+		if err != nil {
+			return nil, err
+		}
+		if !ok || !s.seesRoutine(ctx, name, "FUNCTION") {
+			return nil, errNoFunction(tableName{name.Database, name.Name})
+		}
+		h, _ := newObjectHead(p.Create)
+		var text any = p.Create[:h.from] + quoteName(h.name.Name) + p.Create[h.to:]
+		if h.definer != s.account && !s.may(ctx, sql.PrivilegeType_Select) && !s.mayDynamic(ctx, "show_routine") {
+			text = nil // the body is for the definer
+		}
+		db, err := s.b.Database(ctx, name.Database)
+		if err != nil {
+			return nil, err
+		}
+		return []sql.Row{{p.Name, modeText(p.SQLMode), text, "utf8mb4", "utf8mb4_0900_ai_ci", db.(*Database).GetCollation(ctx).Name()}}, nil
+	}
+	return a.statement(), nil
+}
+
+// seesRoutine reports whether the session has any privilege for a routine.
+func (s *Session) seesRoutine(ctx *sql.Context, name tableName, kind string) bool {
+	for _, p := range []sql.PrivilegeType{sql.PrivilegeType_Execute, sql.PrivilegeType_AlterRoutine, sql.PrivilegeType_CreateRoutine} {
+		if s.hasRoutine(ctx, name, kind, p) {
+			return true
+		}
+	}
+	return false
+}
+
+// functionStatus is what SHOW FUNCTION STATUS selects from.
+const functionStatus = "SELECT ROUTINE_SCHEMA AS Db, ROUTINE_NAME AS Name, ROUTINE_TYPE AS Type, DEFINER AS Definer, " +
+	"LAST_ALTERED AS Modified, CREATED AS Created, SECURITY_TYPE AS Security_type, ROUTINE_COMMENT AS Comment, " +
+	"character_set_client, collation_connection, DATABASE_COLLATION AS `Database Collation` " +
+	"FROM information_schema.ROUTINES WHERE ROUTINE_TYPE = 'FUNCTION'"
+
+// parseShowFunction parses SHOW FUNCTION STATUS [LIKE … | WHERE …].
+func parseShowFunction(l *lexer) (ast.Statement, error) {
+	if !l.accept("status") {
+		return parseShowFunctionCode(l)
+	}
+	where := ""
+	from := l.start
+	switch {
+	case l.accept("like"):
+		pattern, ok := l.string()
+		if !ok {
+			return nil, l.syntax()
+		}
+		where = " WHERE Name LIKE " + quoteText(pattern)
+	case l.accept("where"):
+		l.skip()
+		where = " " + l.q[from:l.start]
+	}
+	stmt, err := ast.Parse("SELECT * FROM (" + functionStatus + ") AS `routines`" + where + " ORDER BY Db, Name")
+	if err != nil {
+		return nil, err
+	}
+	return stmt, nil
+}
+
+// ownRoutine lets the session's account execute and alter a routine that it has made.
+func (s *Session) ownRoutine(ctx *sql.Context, name tableName, kind string) error {
+	if s.internal || s.b.users == nil || s.hasRoutine(ctx, name, kind, sql.PrivilegeType_Execute) && s.hasRoutine(ctx, name, kind, sql.PrivilegeType_AlterRoutine) {
+		return nil
+	}
+	return s.editAccounts(ctx, func(e *accountEdit) error {
+		u, err := e.account(s.account)
+		if u == nil || err != nil {
+			return err
+		}
+		u.PrivilegeSet.AddRoutine(name.Database, name.Name, kind == "PROCEDURE", sql.PrivilegeType_Execute, sql.PrivilegeType_AlterRoutine)
+		e.put(u)
+		return nil
+	}, nil)
+}

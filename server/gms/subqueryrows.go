@@ -1,0 +1,57 @@
+package gms
+
+import (
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/analyzer"
+	"github.com/dolthub/go-mysql-server/sql/plan"
+	"github.com/dolthub/go-mysql-server/sql/transform"
+)
+
+// countSubqueries counts the rows of subqueries in expressions that are no joins: the
+// planner keeps all of IN (SELECT …) in a hash table.
+func countSubqueries(a *analyzer.Analyzer, next sql.NodeExecBuilder) {
+	aroundRule(a, "finalizeSubqueries", func(ctx *sql.Context, n sql.Node, f *sql.QueryFlags, rule planRule) (sql.Node, transform.TreeIdentity, error) {
+		n, same, err := rule(ctx, n, f)
+		if err != nil || !served(ctx) || f != nil && !f.SubqueryIsSet() {
+			return n, same, err
+		}
+		n, same2, err := countedPlan(ctx, n, next)
+		return n, same && same2, err
+	})
+}
+
+// countedPlan puts a subqueryBuilder into each subquery of a plan.
+func countedPlan(ctx *sql.Context, n sql.Node, next sql.NodeExecBuilder) (sql.Node, transform.TreeIdentity, error) {
+	return transform.NodeExprsWithOpaque(ctx, n, func(ctx *sql.Context, e sql.Expression) (sql.Expression, transform.TreeIdentity, error) {
+		sub, ok := e.(*plan.Subquery)
+		if !ok {
+			return e, transform.SameTree, nil
+		}
+		q, _, err := countedPlan(ctx, sub.Query, next)
+		if err != nil {
+			return nil, transform.SameTree, err
+		}
+		return sub.WithQuery(q).WithExecBuilder(&subqueryBuilder{next, sub.CanCacheResults()}), transform.NewTree, nil
+	})
+}
+
+// subqueryBuilder builds a subquery, its rows counted as kept: until the statement's end
+// if it is evaluated once.
+type subqueryBuilder struct {
+	sql.NodeExecBuilder
+	once bool
+}
+
+// Build implements sql.NodeExecBuilder. The rows begin with those of the outer query.
+func (b *subqueryBuilder) Build(ctx *sql.Context, n sql.Node, outer sql.Row) (sql.RowIter, error) {
+	it, err := b.NodeExecBuilder.Build(ctx, n, outer)
+	s, ok := ctx.Session.(*Session)
+	if err != nil || !ok {
+		return it, err
+	}
+	k := &keeper{child: it, m: &s.memory, full: tableOverflow, size: func(r sql.Row) int64 { return hashBytes + rowSize(r[len(outer):]) }}
+	if b.once {
+		k.lasting = n
+	}
+	return k, nil
+}

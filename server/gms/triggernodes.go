@@ -1,0 +1,389 @@
+package gms
+
+import (
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/expression"
+	"github.com/dolthub/go-mysql-server/sql/plan"
+	"github.com/dolthub/go-mysql-server/sql/transform"
+)
+
+// firingTable is the table that a statement writes, with triggers around each row.
+type firingTable struct {
+	sql.Node
+	table sql.Table
+	f     *firing
+	// rows: the node's rows are those of an UPDATE, and fire its BEFORE triggers.
+	rows bool
+}
+
+var (
+	_ sql.InsertableTable  = (*firingTable)(nil)
+	_ sql.ReplaceableTable = (*firingTable)(nil)
+	_ sql.UpdatableTable   = (*firingTable)(nil)
+	_ sql.DeletableTable   = (*firingTable)(nil)
+	_ sql.TableWrapper     = (*firingTable)(nil)
+)
+
+// Underlying implements sql.TableWrapper.
+func (t *firingTable) Underlying() sql.Table { return t.table }
+
+// Name implements sql.Table.
+func (t *firingTable) Name() string { return t.table.Name() }
+
+// String implements sql.Node.
+func (t *firingTable) String() string { return t.Node.String() }
+
+// Schema implements sql.Node.
+func (t *firingTable) Schema(ctx *sql.Context) sql.Schema { return t.table.Schema(ctx) }
+
+// Collation implements sql.Table.
+func (t *firingTable) Collation() sql.CollationID { return t.table.Collation() }
+
+// Partitions implements sql.Table.
+func (t *firingTable) Partitions(ctx *sql.Context) (sql.PartitionIter, error) {
+	return t.table.Partitions(ctx)
+}
+
+// PartitionRows implements sql.Table.
+func (t *firingTable) PartitionRows(ctx *sql.Context, p sql.Partition) (sql.RowIter, error) {
+	return t.table.PartitionRows(ctx, p)
+}
+
+// Children implements sql.Node.
+func (t *firingTable) Children() []sql.Node { return []sql.Node{t.Node} }
+
+// Inserter implements sql.InsertableTable.
+func (t *firingTable) Inserter(ctx *sql.Context) sql.RowInserter {
+	e := t.table.(sql.InsertableTable).Inserter(ctx)
+	return &firingEditor{EditOpenerCloser: e, Closer: e, f: t.f, inserter: e}
+}
+
+// Replacer implements sql.ReplaceableTable.
+func (t *firingTable) Replacer(ctx *sql.Context) sql.RowReplacer {
+	e := t.table.(sql.ReplaceableTable).Replacer(ctx)
+	return &firingEditor{EditOpenerCloser: e, Closer: e, f: t.f, inserter: e, deleter: e}
+}
+
+// Updater implements sql.UpdatableTable.
+func (t *firingTable) Updater(ctx *sql.Context) sql.RowUpdater {
+	e := t.table.(sql.UpdatableTable).Updater(ctx)
+	return &firingEditor{EditOpenerCloser: e, Closer: e, f: t.f, updater: e, fired: t.rows}
+}
+
+// Deleter implements sql.DeletableTable.
+func (t *firingTable) Deleter(ctx *sql.Context) sql.RowDeleter {
+	e := t.table.(sql.DeletableTable).Deleter(ctx)
+	return &firingEditor{EditOpenerCloser: e, Closer: e, f: t.f, deleter: e}
+}
+
+// firingEditor writes rows and fires their triggers; those of BEFORE INSERT have been
+// fired when a row comes here.
+type firingEditor struct {
+	sql.EditOpenerCloser
+	sql.Closer
+	f        *firing
+	inserter sql.RowInserter
+	updater  sql.RowUpdater
+	deleter  sql.RowDeleter
+	fired    bool // BEFORE UPDATE has been fired for a row that comes here
+}
+
+// Insert implements sql.RowInserter.
+func (e *firingEditor) Insert(ctx *sql.Context, r sql.Row) error {
+	if err := e.inserter.Insert(ctx, r); err != nil {
+		return err
+	}
+	return e.f.fire(ctx, "after", "insert", nil, r)
+}
+
+// Update implements sql.RowUpdater.
+func (e *firingEditor) Update(ctx *sql.Context, old, new sql.Row) error {
+	if !e.fired {
+		new = new.Copy()
+		if err := e.f.fire(ctx, "before", "update", old, new); err != nil {
+			return err
+		}
+		for _, c := range e.f.checks {
+			if v, err := sql.EvaluateCondition(ctx, c.Expr, new); err != nil {
+				return err
+			} else if c.Enforced && sql.IsFalse(v) {
+				return sql.ErrCheckConstraintViolated.New(c.Name)
+			}
+		}
+	}
+	if err := e.updater.Update(ctx, old, new); err != nil {
+		return err
+	}
+	return e.f.fire(ctx, "after", "update", old, new)
+}
+
+// Delete implements sql.RowDeleter.
+func (e *firingEditor) Delete(ctx *sql.Context, r sql.Row) error {
+	if err := e.f.fire(ctx, "before", "delete", r, nil); err != nil {
+		return err
+	}
+	if err := e.deleter.Delete(ctx, r); err != nil {
+		return err
+	}
+	return e.f.fire(ctx, "after", "delete", r, nil)
+}
+
+// firingRows are the rows of an INSERT, changed by its BEFORE triggers.
+type firingRows struct {
+	sql.Node
+	f      *firing
+	insert *plan.InsertInto
+}
+
+// Children implements sql.Node.
+func (n *firingRows) Children() []sql.Node { return []sql.Node{n.Node} }
+
+// WithChildren implements sql.Node.
+func (n *firingRows) WithChildren(_ *sql.Context, children ...sql.Node) (sql.Node, error) {
+	if len(children) != 1 {
+		return nil, sql.ErrInvalidChildrenNumber.New(n, len(children), 1)
+	}
+	return &firingRows{Node: children[0], f: n.f, insert: n.insert}, nil
+}
+
+// firingIter fires BEFORE triggers for each of its rows.
+type firingIter struct {
+	sql.RowIter
+	f      *firing
+	insert *plan.InsertInto // nil: an UPDATE
+	counts int              // the column with AUTO_INCREMENT, -1: none
+	row    int
+}
+
+// Next implements sql.RowIter.
+func (i *firingIter) Next(ctx *sql.Context) (sql.Row, error) {
+	r, err := i.RowIter.Next(ctx)
+	if err != nil {
+		return r, err
+	}
+	if i.insert == nil {
+		return r, i.update(ctx, r[:len(r)/2], r[len(r)/2:])
+	}
+	own := r[len(r)-len(i.f.schema):]
+	var given any
+	counted := i.counts >= 0 && i.insert.FirstGeneratedAutoIncRowIdx >= 0 && i.row >= i.insert.FirstGeneratedAutoIncRowIdx
+	i.row++
+	if counted { // a trigger sees none that will be generated
+		given, own[i.counts] = own[i.counts], i.f.schema[i.counts].Type.Zero()
+	}
+	if err := i.f.fire(ctx, "before", "insert", nil, own); err != nil {
+		return nil, err
+	}
+	if counted {
+		if v, ok := counterValue(own[i.counts]); own[i.counts] == nil || ok && v == 0 {
+			own[i.counts] = given
+		}
+	}
+	return r, nil
+}
+
+// update fires for a row of an UPDATE. One that stays as it is does not come to the editor.
+func (i *firingIter) update(ctx *sql.Context, old, new sql.Row) error {
+	if err := i.f.fire(ctx, "before", "update", old, new); err != nil {
+		return err
+	}
+	if same, err := old.Equals(ctx, new, i.f.schema); err != nil || !same {
+		return err
+	}
+	return i.f.fire(ctx, "after", "update", old, new)
+}
+
+// firingRows builds rows that fire BEFORE triggers; insert is nil for those of an UPDATE.
+func (b *builder) firingRows(ctx *sql.Context, n sql.Node, f *firing, insert *plan.InsertInto, r sql.Row) (sql.RowIter, error) {
+	it, err := b.base.Build(ctx, n, r)
+	if err != nil {
+		return nil, err
+	}
+	i := &firingIter{RowIter: it, f: f, insert: insert, counts: -1}
+	for k, c := range f.schema {
+		if c.AutoIncrement {
+			i.counts = k
+		}
+	}
+	return i, nil
+}
+
+// fireInsert makes an INSERT fire triggers. Its source has the columns' types.
+func (s *Session) fireInsert(ctx *sql.Context, n *plan.InsertInto) error {
+	f, err := s.firingOf(ctx, tableOf(n.Destination))
+	if f == nil || err != nil {
+		return err
+	}
+	f.schema, f.checks = n.Destination.Schema(ctx), n.Checks()
+	if n.OnDupExprs.HasDerivedUpdates() {
+		f.derive(ctx, n.OnDupExprs.DerivedUpdateExprs(), "")
+	}
+	for i, c := range f.schema {
+		if c.Generated != nil {
+			f.derived = append(f.derived, derivedColumn{i, f.own(ctx, c.Generated)})
+		}
+	}
+	if f.has("before", "insert") {
+		n.Source = &firingRows{Node: n.Source, f: f, insert: n}
+	}
+	wrapped := func(d sql.Node) (sql.Node, error) {
+		table, err := plan.GetInsertable(d)
+		return &firingTable{Node: d, table: table, f: f}, err
+	}
+	if d, ok := n.Destination.(*plan.InsertDestination); ok {
+		c := *d
+		c.Child, err = wrapped(d.Child)
+		n.Destination = &c
+		return err
+	}
+	n.Destination, err = wrapped(n.Destination)
+	return err
+}
+
+// update builds an UPDATE.
+func (b *builder) update(ctx *sql.Context, s *Session, n *plan.Update, r sql.Row) (sql.RowIter, error) {
+	if fires, err := s.fireUpdate(ctx, n); err != nil {
+		return nil, err
+	} else if fires != nil {
+		n = fires
+	}
+	child, err := exactly(ctx, n.Child)
+	if err != nil {
+		return nil, err
+	}
+	c := *n
+	c.Child = child
+	return b.plain(ctx, s, &c, r)
+}
+
+// fireUpdate returns an UPDATE that fires triggers, nil if there are none.
+func (s *Session) fireUpdate(ctx *sql.Context, n *plan.Update) (*plan.Update, error) {
+	c := *n
+	var exprs []sql.Expression
+	var join *plan.UpdateJoin
+	transform.Inspect(n.Child, func(x sql.Node) bool {
+		switch x := x.(type) {
+		case *plan.UpdateJoin:
+			join = x
+		case *plan.UpdateSource:
+			exprs = x.UpdateExprs.DerivedUpdateExprs()
+		}
+		return exprs == nil
+	})
+	if join == nil {
+		f, err := s.firingOf(ctx, tableUnder(n.Child))
+		if f == nil || err != nil {
+			return nil, err
+		}
+		table, err := plan.GetUpdatable(n.Child)
+		c.Child = &firingTable{Node: n.Child, table: table, f: f, rows: true}
+		f.derive(ctx, exprs, "")
+		return &c, err
+	}
+	fires := false
+	targets := map[string]sql.Node{}
+	for name, target := range join.UpdateTargets {
+		targets[name] = target
+		f, err := s.firingOf(ctx, tableUnder(target))
+		if err != nil {
+			return nil, err
+		}
+		if f == nil {
+			continue
+		}
+		table, err := plan.GetUpdatable(target)
+		if err != nil {
+			return nil, err
+		}
+		f.derive(ctx, exprs, name)
+		targets[name], fires = &firingTable{Node: target, table: table, f: f}, true
+	}
+	if !fires {
+		return nil, nil
+	}
+	var err error
+	c.Child, _, err = transform.Node(ctx, n.Child, func(_ *sql.Context, x sql.Node) (sql.Node, transform.TreeIdentity, error) {
+		if x == join {
+			return plan.NewUpdateJoin(targets, join.Child), transform.NewTree, nil
+		}
+		return x, transform.SameTree, nil
+	})
+	return &c, err
+}
+
+// tableUnder returns the table that a node writes, nil if it is none of ours.
+func tableUnder(n sql.Node) (t *Table) {
+	transform.Inspect(n, func(n sql.Node) bool {
+		if t == nil && n != nil {
+			t = tableOf(n)
+		}
+		return t == nil
+	})
+	return t
+}
+
+// derivedColumn is a column whose value depends on others.
+type derivedColumn struct {
+	at   int
+	expr sql.Expression
+}
+
+// derive notes what an UPDATE assigns to columns that depend on others; table is how a
+// join names the table.
+func (f *firing) derive(ctx *sql.Context, exprs []sql.Expression, table string) {
+	for _, e := range exprs {
+		set, ok := e.(*expression.SetField)
+		if !ok {
+			continue
+		}
+		column, ok := set.LeftChild.(*expression.GetField)
+		if !ok || table != "" && !sameName(column.Table(), table) {
+			continue
+		}
+		if at := f.schema.IndexOfColName(column.Name()); at >= 0 {
+			f.derived = append(f.derived, derivedColumn{at, f.own(ctx, set.RightChild)})
+		}
+	}
+}
+
+// own returns an expression of a statement as one of the table's rows.
+func (f *firing) own(ctx *sql.Context, e sql.Expression) sql.Expression {
+	out, _, err := transform.Expr(ctx, e, func(_ *sql.Context, e sql.Expression) (sql.Expression, transform.TreeIdentity, error) {
+		if column, ok := e.(*expression.GetField); ok {
+			if at := f.schema.IndexOfColName(column.Name()); at >= 0 {
+				return column.WithIndex(at), transform.NewTree, nil
+			}
+		}
+		return e, transform.SameTree, nil
+	})
+	if err != nil {
+		return e
+	}
+	return out
+}
+
+// delete builds a DELETE.
+func (b *builder) delete(ctx *sql.Context, s *Session, n *plan.DeleteFrom, r sql.Row) (sql.RowIter, error) {
+	targets := append([]sql.Node(nil), n.GetDeleteTargets()...)
+	fires := false
+	for i, target := range targets {
+		f, err := s.firingOf(ctx, tableUnder(target))
+		if err != nil {
+			return nil, err
+		}
+		if f == nil {
+			continue
+		}
+		table, err := plan.GetDeletable(target)
+		if err != nil {
+			return nil, err
+		}
+		targets[i], fires = &firingTable{Node: target, table: table, f: f}, true
+	}
+	if !fires {
+		return b.plain(ctx, s, n, r)
+	}
+	c := plan.NewDeleteFrom(n.Child, targets, true)
+	c.Returning = n.Returning
+	return b.plain(ctx, s, c, r)
+}

@@ -1,0 +1,379 @@
+package gms
+
+import (
+	"context"
+	"encoding/json"
+	"reflect"
+	"strings"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/vitess/go/mysql"
+	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+
+	"sextant/engine"
+)
+
+// A view that can be written is merged into the statement that writes it, which the planner
+// then gets as one over the base tables: MySQL's algorithm MERGE.
+
+// mergedView is a view as a statement has it instead.
+type mergedView struct {
+	name    tableName
+	columns []viewColumn
+	from    ast.TableExpr // the base tables, each by an alias of its own
+	tables  []viewTable
+	where   ast.Expr    // nil: every row
+	checks  []ast.Expr  // of WITH CHECK OPTION
+	reads   bool        // a column or the condition reads a table in a subquery
+	invoker bool        // SQL SECURITY INVOKER
+	definer accountName // who else must be allowed to write the base table
+}
+
+// viewColumn is a column of a view: expr is in terms of the base tables' aliases.
+type viewColumn struct {
+	name string
+	expr ast.Expr
+}
+
+// viewTable is a base table of a view.
+type viewTable struct {
+	name  tableName
+	alias string
+}
+
+// column returns a view's column, nil if there is none.
+func (v *mergedView) column(name string) ast.Expr {
+	for _, c := range v.columns {
+		if sameName(c.name, name) {
+			return c.expr
+		}
+	}
+	return nil
+}
+
+// base returns the table that an alias names.
+func (v *mergedView) base(alias string) tableName {
+	for _, t := range v.tables {
+		if t.alias == alias {
+			return t.name
+		}
+	}
+	return tableName{}
+}
+
+// viewMerger merges views for one statement.
+type viewMerger struct {
+	ctx  *sql.Context
+	p    *parser
+	s    *Session
+	cat  *engine.Catalog
+	made int // how many aliases
+}
+
+func newViewMerger(ctx *sql.Context, p *parser, s *Session) (*viewMerger, error) {
+	cat, err := s.b.db.CatalogAt(context.Background(), 0)
+	return &viewMerger{ctx: ctx, p: p, s: s, cat: cat}, err
+}
+
+// full returns a table's name with its database.
+func (m *viewMerger) full(t ast.TableName, database string) tableName {
+	if t.DbQualifier.IsEmpty() {
+		return tableName{database, t.Name.String()}
+	}
+	return tableName{t.DbQualifier.String(), t.Name.String()}
+}
+
+// view returns the definition of a view, nil if t is none.
+func (m *viewMerger) view(t tableName) (*ast.ViewSpec, error) {
+	if m.s.temporary(t.Database, t.Name) != nil {
+		return nil, nil
+	}
+	o := m.cat.Object(engine.ObjectView, t.Database, t.Name)
+	if o == nil {
+		return nil, nil
+	}
+	var stored storedView
+	if err := json.Unmarshal(o.Data, &stored); err != nil {
+		return nil, err
+	}
+	stmt, _, _, err := m.p.ParseWithOptions(m.ctx, stored.Create, ';', false, sql.NewSqlModeFromString(stored.SQLMode).ParserOptions())
+	if d, ok := stmt.(*ast.DDL); ok && err == nil {
+		return d.ViewSpec, nil
+	}
+	return nil, err
+}
+
+// merge returns a view whose base tables can be written, nil for another one or a table. The
+// base table of a view over one has the alias that is given, if it is not "".
+func (m *viewMerger) merge(t tableName, alias string) (*mergedView, error) {
+	spec, err := m.view(t)
+	if err != nil || spec == nil {
+		return nil, err
+	}
+	return m.merged(t, spec, alias)
+}
+
+// merged is merge of a definition.
+func (m *viewMerger) merged(t tableName, spec *ast.ViewSpec, alias string) (*mergedView, error) {
+	if strings.EqualFold(spec.Algorithm, "temptable") {
+		return nil, nil
+	}
+	q, ok := spec.ViewExpr.(*ast.Select)
+	if !ok || q.With != nil || q.QueryOpts.Distinct || len(q.GroupBy) > 0 || q.Having != nil || q.Limit != nil || len(q.Window) > 0 {
+		return nil, nil
+	}
+	v := &mergedView{name: t, invoker: strings.EqualFold(spec.Security, "invoker")}
+	if n, _, ok := newLexer(spec.Definer).accountName(); ok {
+		v.definer = n
+	}
+	sc := &viewScope{m: m, database: t.Database}
+	if len(q.From) > 1 {
+		alias = ""
+	}
+	for i, e := range q.From {
+		if e, ok = m.joined(e, sc, v, alias); !ok {
+			return nil, nil
+		}
+		if v.from == nil {
+			v.from = e
+			continue
+		}
+		v.from = &ast.JoinTableExpr{LeftExpr: v.from, Join: ast.JoinStr, RightExpr: q.From[i]}
+		v.from.(*ast.JoinTableExpr).RightExpr = e
+	}
+	if len(v.tables) == 0 {
+		return nil, nil
+	}
+	for _, e := range q.SelectExprs {
+		if !m.selected(e, sc, v) {
+			return nil, nil
+		}
+	}
+	for i, c := range spec.Columns {
+		if i < len(v.columns) {
+			v.columns[i].name = c.String()
+		}
+	}
+	var own ast.Expr
+	if q.Where != nil {
+		own = sc.expr(q.Where.Expr)
+		v.reads = v.reads || hasSubquery(own)
+	}
+	v.where = and(own, v.where)
+	switch spec.CheckOption {
+	case ast.ViewCheckOptionCascaded:
+		v.checks = []ast.Expr{v.where}
+	case localCheck:
+		v.checks = append(v.checks, own)
+	}
+	return v, nil
+}
+
+// joined returns a part of a view's FROM with its tables by aliases, which it adds to the
+// view; ok is false if the view cannot be merged.
+func (m *viewMerger) joined(e ast.TableExpr, sc *viewScope, v *mergedView, alias string) (_ ast.TableExpr, ok bool) {
+	switch e := e.(type) {
+	case *ast.ParenTableExpr:
+		if len(e.Exprs) == 1 {
+			return m.joined(e.Exprs[0], sc, v, alias)
+		}
+	case *ast.JoinTableExpr:
+		c := *e
+		if c.LeftExpr, ok = m.joined(e.LeftExpr, sc, v, ""); !ok {
+			return nil, false
+		}
+		if c.RightExpr, ok = m.joined(e.RightExpr, sc, v, ""); !ok || len(e.Condition.Using) > 0 || strings.HasPrefix(e.Join, "natural") {
+			return nil, false
+		}
+		if e.Condition.On != nil {
+			c.Condition.On = sc.expr(e.Condition.On)
+		}
+		return &c, true
+	case *ast.AliasedTableExpr:
+		name, ok := e.Expr.(ast.TableName)
+		if !ok {
+			return nil, false
+		}
+		t := m.full(name, sc.database)
+		known := t.Name
+		if !e.As.IsEmpty() {
+			known = e.As.String()
+		}
+		if alias == "" {
+			m.made++
+			alias = derived + string(rune('a'+m.made)) + "_" + known
+		}
+		if under, err := m.merge(t, alias); err != nil {
+			return nil, false
+		} else if under != nil {
+			v.tables = append(v.tables, under.tables...)
+			v.where = and(v.where, under.where)
+			v.checks = append(v.checks, under.checks...)
+			v.reads = v.reads || under.reads
+			sc.tables = append(sc.tables, scopeTable{alias: known, columns: under.columns})
+			return under.from, true
+		}
+		columns := m.s.columnsOf(ast.TableName{Name: ast.NewTableIdent(t.Name), DbQualifier: ast.NewTableIdent(t.Database)})
+		if columns == nil {
+			return nil, false
+		}
+		st := scopeTable{alias: known}
+		for _, c := range columns {
+			st.columns = append(st.columns, viewColumn{c.String(), columnOf(alias, c.String())})
+		}
+		sc.tables = append(sc.tables, st)
+		v.tables = append(v.tables, viewTable{t, alias})
+		return &ast.AliasedTableExpr{Expr: t.ast(), As: ast.NewTableIdent(alias), Auth: open}, true
+	}
+	return nil, false
+}
+
+// selected adds what a view selects to its columns, false if it cannot be merged.
+func (m *viewMerger) selected(e ast.SelectExpr, sc *viewScope, v *mergedView) bool {
+	switch e := e.(type) {
+	case *ast.StarExpr:
+		for _, t := range sc.tables {
+			if e.TableName.IsEmpty() || sameName(t.alias, e.TableName.Name.String()) {
+				v.columns = append(v.columns, t.columns...)
+			}
+		}
+		return true
+	case *ast.AliasedExpr:
+		if groups(e.Expr) || windowed(e.Expr) {
+			return false
+		}
+		x := sc.expr(e.Expr)
+		v.reads = v.reads || hasSubquery(x)
+		v.columns = append(v.columns, viewColumn{selectedName(e), x})
+		return true
+	}
+	return false
+}
+
+// ast returns the name as the grammar has it.
+func (t tableName) ast() ast.TableName {
+	return ast.TableName{Name: ast.NewTableIdent(t.Name), DbQualifier: ast.NewTableIdent(t.Database)}
+}
+
+func columnOf(alias, name string) *ast.ColName {
+	return &ast.ColName{Name: ast.NewColIdent(name), Qualifier: ast.TableName{Name: ast.NewTableIdent(alias)}}
+}
+
+func and(a, b ast.Expr) ast.Expr {
+	switch {
+	case a == nil:
+		return b
+	case b == nil:
+		return a
+	}
+	return &ast.AndExpr{Left: &ast.ParenExpr{Expr: a}, Right: &ast.ParenExpr{Expr: b}}
+}
+
+// hasSubquery reports whether an expression has a subquery.
+func hasSubquery(e ast.Expr) bool {
+	return contains(e, func(n ast.SQLNode) bool { _, ok := n.(*ast.Subquery); return ok })
+}
+
+func contains(e ast.Expr, is func(ast.SQLNode) bool) bool {
+	found := false
+	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+		found = found || is(n)
+		return !found, nil
+	}, e)
+	return found
+}
+
+// viewScope is what names mean in a query: those of views are replaced.
+type viewScope struct {
+	m        *viewMerger
+	database string // of tables in subqueries that name none
+	tables   []scopeTable
+}
+
+// scopeTable is a table that names may be of.
+type scopeTable struct {
+	alias   string
+	columns []viewColumn // an expr is nil if the name stays
+}
+
+// expr replaces names in an expression.
+func (sc *viewScope) expr(e ast.Expr) ast.Expr {
+	_ = replaceNodes(reflect.ValueOf(&e), sc.node)
+	return e
+}
+
+// node replaces a column; in a subquery those that are not of its own tables.
+func (sc *viewScope) node(n ast.SQLNode) (ast.SQLNode, bool, error) {
+	switch n := n.(type) {
+	case *ast.ColName:
+		if e := sc.resolve(n); e != nil {
+			return e, false, nil
+		}
+	case *ast.Subquery:
+		inner := *sc
+		inner.tables = append(sc.hidden(n.Select), sc.tables...)
+		sel := n.Select
+		_ = replaceNodes(reflect.ValueOf(&sel), inner.node)
+		return nil, false, nil
+	case ast.TableName:
+		if n.DbQualifier.IsEmpty() && !n.Name.IsEmpty() && sc.database != "" {
+			n.DbQualifier = ast.NewTableIdent(sc.database)
+			return n, false, nil
+		}
+	}
+	return nil, true, nil
+}
+
+// hidden returns the tables of a subquery's FROMs, whose names stay.
+func (sc *viewScope) hidden(q ast.SelectStatement) (out []scopeTable) {
+	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+		a, ok := n.(*ast.AliasedTableExpr)
+		if !ok {
+			return true, nil
+		}
+		st := scopeTable{alias: a.As.String()}
+		if t, ok := a.Expr.(ast.TableName); ok {
+			full := sc.m.full(t, sc.database)
+			if st.alias == "" {
+				st.alias = full.Name
+			}
+			for _, c := range sc.m.s.columnsOf(full.ast()) {
+				st.columns = append(st.columns, viewColumn{name: c.String()})
+			}
+			if v, err := sc.m.merge(full, ""); err == nil && v != nil {
+				for _, c := range v.columns {
+					st.columns = append(st.columns, viewColumn{name: c.name})
+				}
+			}
+		}
+		out = append(out, st)
+		return true, nil
+	}, q)
+	return out
+}
+
+// resolve returns what a name stands for, nil if it stays.
+func (sc *viewScope) resolve(n *ast.ColName) ast.Expr {
+	for _, t := range sc.tables {
+		if !n.Qualifier.Name.IsEmpty() && !sameName(t.alias, n.Qualifier.Name.String()) {
+			continue
+		}
+		for _, c := range t.columns {
+			if sameName(c.name, n.Name.String()) {
+				if col, ok := c.expr.(*ast.ColName); ok {
+					same := *col
+					return &same
+				}
+				if c.expr == nil {
+					return nil
+				}
+				return &ast.ParenExpr{Expr: c.expr}
+			}
+		}
+	}
+	return nil
+}
+
+func notUpdatable(name, command string) error {
+	return mysql.NewSQLError(1288, "HY000", "The target table %s of the %s is not updatable", name, command)
+}

@@ -1,0 +1,563 @@
+package gms
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/vitess/go/mysql"
+	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+
+	"sextant/engine"
+)
+
+func (m *viewMerger) write(stmt ast.Statement, database string) error {
+	switch n := stmt.(type) {
+	case *ast.Insert:
+		return m.insert(n, database)
+	case *ast.Load:
+		return m.load(n, database)
+	case *ast.Update:
+		return m.update(n, database)
+	case *ast.Delete:
+		if len(n.Targets) == 0 {
+			return m.delete(n, database)
+		}
+		return m.deleteJoined(n, database)
+	}
+	return nil
+}
+
+// isView reports whether a table is a view.
+func (m *viewMerger) isView(t tableName) bool {
+	return m.s.temporary(t.Database, t.Name) == nil && m.cat.Object(engine.ObjectView, t.Database, t.Name) != nil
+}
+
+// named merges a view whose base table, if it is one, has its own name for an alias.
+func (m *viewMerger) named(t tableName) (*mergedView, error) {
+	v, err := m.merge(t, "")
+	if err != nil || v == nil || len(v.tables) > 1 {
+		return v, err
+	}
+	return m.merge(t, v.tables[0].name.Name)
+}
+
+// insertable maps the columns of an INSERT of a view to those of the base table that they are of.
+func (m *viewMerger) insertable(t tableName, columns *ast.Columns) (*mergedView, tableName, error) {
+	v, err := m.named(t)
+	if err != nil {
+		return nil, tableName{}, err
+	}
+	refused := mysql.NewSQLError(1471, "HY000", "The target table %s of the INSERT is not insertable-into", t.Name)
+	if v == nil || v.reads {
+		return nil, tableName{}, refused
+	}
+	if len(*columns) == 0 {
+		if len(v.tables) > 1 {
+			return nil, tableName{}, mysql.NewSQLError(1394, "HY000", "Can not insert into join view '%s.%s' without fields list", t.Database, t.Name)
+		}
+		for _, c := range v.columns {
+			*columns = append(*columns, ast.NewColIdent(c.name))
+		}
+	}
+	alias := ""
+	for i, c := range *columns {
+		e := v.column(c.String())
+		if e == nil {
+			return nil, tableName{}, mysql.NewSQLError(1054, "42S22", "Unknown column '%s' in 'field list'", c.String())
+		}
+		col, err := updatable(v, c.String(), e, &alias)
+		if err != nil {
+			return nil, tableName{}, err
+		}
+		(*columns)[i] = col.Name
+	}
+	if alias == "" {
+		alias = v.tables[0].alias
+	}
+	base := v.base(alias)
+	if !v.insertable(alias) {
+		return nil, tableName{}, refused
+	}
+	return v, base, m.s.defaults(v, base, alias)
+}
+
+// insertable reports whether a base table's columns in a view are all there is, each once.
+func (v *mergedView) insertable(alias string) bool {
+	seen := map[string]bool{}
+	for _, c := range v.columns {
+		col, ok := c.expr.(*ast.ColName)
+		if !ok {
+			return false
+		}
+		if col.Qualifier.Name.String() != alias {
+			continue
+		}
+		if seen[col.Name.Lowered()] {
+			return false
+		}
+		seen[col.Name.Lowered()] = true
+	}
+	return true
+}
+
+// defaults returns the error of a column that is not in a view and needs a value.
+func (s *Session) defaults(v *mergedView, base tableName, alias string) error {
+	def := s.temporary(base.Database, base.Name)
+	if def == nil {
+		cat, err := s.b.db.CatalogAt(noContext(), 0)
+		if err != nil {
+			return err
+		}
+		if def = cat.Table(base.Database, base.Name); def == nil {
+			return nil
+		}
+	}
+	for _, c := range def.Columns {
+		if c.HasDefault || c.Nullable || c.AutoIncrement || c.Generated != "" || c.Hidden {
+			continue
+		}
+		if !slices.ContainsFunc(v.columns, func(vc viewColumn) bool {
+			col, ok := vc.expr.(*ast.ColName)
+			return ok && col.Qualifier.Name.String() == alias && sameName(col.Name.String(), c.Name)
+		}) {
+			return mysql.NewSQLError(1423, "HY000", "Field of view '%s.%s' underlying table doesn't have a default value", v.name.Database, v.name.Name)
+		}
+	}
+	return nil
+}
+
+// updatable returns the base column that a view's is, which must be of the base table with the
+// alias, if that is known already.
+func updatable(v *mergedView, name string, e ast.Expr, alias *string) (*ast.ColName, error) {
+	col, ok := e.(*ast.ColName)
+	if !ok {
+		return nil, mysql.NewSQLError(1348, "HY000", "Column '%s' is not updatable", name)
+	}
+	if of := col.Qualifier.Name.String(); *alias == "" {
+		*alias = of
+	} else if *alias != of {
+		return nil, mysql.NewSQLError(1393, "HY000", "Can not modify more than one base table through a join view '%s.%s'", v.name.Database, v.name.Name)
+	}
+	return col, nil
+}
+
+func (m *viewMerger) insert(n *ast.Insert, database string) error {
+	t := m.full(n.Table, database)
+	if !m.isView(t) {
+		return nil
+	}
+	given := slices.Clone(n.Columns)
+	v, base, err := m.insertable(t, &n.Columns)
+	if err != nil {
+		return err
+	}
+	if rows, ok := n.Rows.(*ast.AliasedValues); ok && !rows.As.IsEmpty() && len(rows.Columns) == 0 {
+		rows.Columns = given
+		if len(given) == 0 {
+			for _, c := range v.columns {
+				rows.Columns = append(rows.Columns, ast.NewColIdent(c.name))
+			}
+		}
+	}
+	sc := &viewScope{m: m, tables: []scopeTable{{alias: t.Name, columns: v.columns}}}
+	alias := ""
+	for _, a := range n.OnDup {
+		if e := v.column(a.Name.Name.String()); e != nil {
+			if a.Name, err = updatable(v, a.Name.Name.String(), e, &alias); err != nil {
+				return err
+			}
+		}
+		a.Expr = sc.expr(a.Expr)
+	}
+	n.Table = base.ast()
+	n.Auth, err = m.authorized(v, base, n.Auth)
+	return err
+}
+
+func (m *viewMerger) load(n *ast.Load, database string) error {
+	t := m.full(n.Table, database)
+	if !m.isView(t) {
+		return nil
+	}
+	v, base, err := m.insertable(t, &n.Columns)
+	if err != nil {
+		return err
+	}
+	sc := &viewScope{m: m, tables: []scopeTable{{alias: t.Name, columns: v.columns}}}
+	for _, a := range n.SetExprs {
+		if col, ok := v.column(a.Name.Name.String()).(*ast.ColName); ok {
+			a.Name = col
+		}
+		a.Expr = sc.expr(a.Expr)
+	}
+	n.Table = base.ast()
+	n.Auth, err = m.authorized(v, base, n.Auth)
+	return err
+}
+
+// targets are the tables of an UPDATE or DELETE.
+type targets struct {
+	scope viewScope
+	views map[string]*mergedView // by the name that the statement has for them
+	fixed map[string]bool        // views that cannot be written
+	auth  map[string]*ast.AuthInformation
+	where ast.Expr
+}
+
+// joins replaces the views among the tables of a statement; ok is false if there are none.
+func (m *viewMerger) joins(list ast.TableExprs, database string) (*targets, error) {
+	t := &targets{scope: viewScope{m: m}, views: map[string]*mergedView{}, fixed: map[string]bool{}, auth: map[string]*ast.AuthInformation{}}
+	for i := range list {
+		if err := replaceNodes(reflect.ValueOf(&list[i]), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
+			a, ok := n.(*ast.AliasedTableExpr)
+			if !ok {
+				_, within := n.(ast.TableExpr)
+				return nil, within, nil
+			}
+			e, err := m.target(a, t, database)
+			if e == nil {
+				return nil, false, err
+			}
+			return e, false, err
+		}); err != nil {
+			return nil, err
+		}
+	}
+	if len(t.views)+len(t.fixed) == 0 {
+		return nil, nil
+	}
+	for i := range list {
+		_ = replaceNodes(reflect.ValueOf(&list[i]), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
+			if j, ok := n.(*ast.JoinTableExpr); ok && j.Condition.On != nil && !madeBy(j) {
+				j.Condition.On = t.scope.expr(j.Condition.On)
+			}
+			_, derived := n.(*ast.AliasedTableExpr)
+			return nil, !derived, nil
+		})
+	}
+	return t, nil
+}
+
+// madeBy reports whether a join is one of a view: its conditions are replaced already.
+func madeBy(j *ast.JoinTableExpr) bool {
+	a, ok := j.LeftExpr.(*ast.AliasedTableExpr)
+	return ok && strings.HasPrefix(a.As.String(), derived)
+}
+
+// target looks at a table of a statement and returns what a view is replaced by.
+func (m *viewMerger) target(a *ast.AliasedTableExpr, t *targets, database string) (ast.SQLNode, error) {
+	name, ok := a.Expr.(ast.TableName)
+	if !ok {
+		return nil, nil
+	}
+	full := m.full(name, database)
+	known := full.Name
+	if !a.As.IsEmpty() {
+		known = a.As.String()
+	}
+	if !m.isView(full) {
+		st := scopeTable{alias: known}
+		for _, c := range m.s.columnsOf(full.ast()) {
+			st.columns = append(st.columns, viewColumn{name: c.String()})
+		}
+		t.scope.tables = append(t.scope.tables, st)
+		return nil, nil
+	}
+	v, err := m.merge(full, known)
+	if err != nil {
+		return nil, err
+	}
+	key := strings.ToLower(known)
+	if v == nil {
+		t.fixed[key] = true
+		return nil, nil
+	}
+	t.views[key] = v
+	t.scope.tables = append(t.scope.tables, scopeTable{alias: known, columns: v.columns})
+	t.where = and(t.where, v.where)
+	if first := firstTable(v.from); first != nil {
+		first.Auth = a.Auth
+		t.auth[key] = &first.Auth
+	}
+	return v.from, nil
+}
+
+// firstTable is the table at the left of a join.
+func firstTable(e ast.TableExpr) *ast.AliasedTableExpr {
+	for {
+		switch x := e.(type) {
+		case *ast.JoinTableExpr:
+			e = x.LeftExpr
+		case *ast.AliasedTableExpr:
+			return x
+		default:
+			return nil
+		}
+	}
+}
+
+// of returns the view that a column which is written is of, by the statement's name for it; ""
+// if it is none's.
+func (t *targets) of(n *ast.ColName) string {
+	if !n.Qualifier.Name.IsEmpty() {
+		return strings.ToLower(n.Qualifier.Name.String())
+	}
+	for _, st := range t.scope.tables {
+		if slices.ContainsFunc(st.columns, func(c viewColumn) bool { return sameName(c.name, n.Name.String()) }) {
+			return strings.ToLower(st.alias)
+		}
+	}
+	if len(t.fixed) == 1 && len(t.scope.tables) == 0 {
+		for name := range t.fixed {
+			return name
+		}
+	}
+	return ""
+}
+
+func (m *viewMerger) update(n *ast.Update, database string) error {
+	t, err := m.joins(n.TableExprs, database)
+	if t == nil || err != nil {
+		return err
+	}
+	written := map[string]*string{}
+	for _, a := range n.Exprs {
+		of := t.of(a.Name)
+		if t.fixed[of] {
+			return notUpdatable(of, "UPDATE")
+		}
+		if v := t.views[of]; v != nil {
+			if written[of] == nil {
+				written[of] = new(string)
+			}
+			if e := v.column(a.Name.Name.String()); e != nil {
+				col, err := updatable(v, a.Name.Name.String(), e, written[of])
+				if err != nil {
+					return err
+				}
+				same := *col
+				a.Name = &same
+			}
+		}
+		a.Expr = t.scope.expr(a.Expr)
+	}
+	for of, alias := range written {
+		v := t.views[of]
+		if *t.auth[of], err = m.authorized(v, v.base(*alias), *t.auth[of]); err != nil {
+			return err
+		}
+	}
+	for of, v := range t.views {
+		if written[of] == nil {
+			*t.auth[of] = read(v, *t.auth[of])
+		}
+	}
+	n.Where, n.OrderBy = t.narrowed(n.Where), t.ordered(n.OrderBy)
+	return nil
+}
+
+// narrowed returns a condition with that of the views.
+func (t *targets) narrowed(w *ast.Where) *ast.Where {
+	var e ast.Expr
+	if w != nil {
+		e = t.scope.expr(w.Expr)
+	}
+	if e = and(e, t.where); e == nil {
+		return nil
+	}
+	return ast.NewWhere(ast.WhereStr, e)
+}
+
+func (t *targets) ordered(list ast.OrderBy) ast.OrderBy {
+	for _, o := range list {
+		o.Expr = t.scope.expr(o.Expr)
+	}
+	return list
+}
+
+func (m *viewMerger) delete(n *ast.Delete, database string) error {
+	a, ok := n.TableExprs[0].(*ast.AliasedTableExpr)
+	if !ok {
+		return nil
+	}
+	name, ok := a.Expr.(ast.TableName)
+	if !ok {
+		return nil
+	}
+	full := m.full(name, database)
+	if !m.isView(full) {
+		return nil
+	}
+	v, err := m.named(full)
+	switch {
+	case err != nil:
+		return err
+	case v == nil:
+		return notUpdatable(full.Name, "DELETE")
+	case len(v.tables) > 1:
+		return errJoinViewDelete(full)
+	}
+	t := &targets{scope: viewScope{m: m, tables: []scopeTable{{alias: full.Name, columns: v.columns}}}, where: v.where}
+	if !a.As.IsEmpty() {
+		t.scope.tables[0].alias = a.As.String()
+	}
+	base := v.tables[0].name
+	a.Expr, a.As = base.ast(), ast.TableIdent{}
+	n.Where, n.OrderBy = t.narrowed(n.Where), t.ordered(n.OrderBy)
+	a.Auth, err = m.authorized(v, base, a.Auth)
+	return err
+}
+
+func errJoinViewDelete(t tableName) error {
+	return mysql.NewSQLError(1395, "HY000", "Can not delete from join view '%s.%s'", t.Database, t.Name)
+}
+
+// deleteJoined is a DELETE that names tables beside those that it reads.
+func (m *viewMerger) deleteJoined(n *ast.Delete, database string) error {
+	t, err := m.joins(n.TableExprs, database)
+	if t == nil || err != nil {
+		return err
+	}
+	for i, target := range n.Targets {
+		name := strings.ToLower(target.Name.String())
+		v := t.views[name]
+		switch {
+		case t.fixed[name]:
+			return notUpdatable(name, "DELETE")
+		case v == nil:
+			continue
+		case len(v.tables) > 1:
+			return errJoinViewDelete(v.name)
+		}
+		n.Targets[i] = ast.TableName{Name: ast.NewTableIdent(v.tables[0].alias)}
+		if *t.auth[name], err = m.authorized(v, v.tables[0].name, *t.auth[name]); err != nil {
+			return err
+		}
+	}
+	n.Where = t.narrowed(n.Where)
+	return nil
+}
+
+// viewUse is what a statement does with a view, kept with the authorization of its table.
+type viewUse struct {
+	view   *mergedView
+	base   tableName
+	checks []sql.CheckDefinition
+}
+
+// authorized returns the authorization of a statement that writes a base table through a view,
+// which is asked for the view.
+func (m *viewMerger) authorized(v *mergedView, base tableName, auth ast.AuthInformation) (ast.AuthInformation, error) {
+	use := &viewUse{view: v, base: base}
+	if len(v.checks) > 0 {
+		if len(v.tables) > 1 {
+			return auth, errNotSupported("WITH CHECK OPTION of a join view")
+		}
+		again, err := m.merge(v.name, "") // names lose their tables
+		if err != nil {
+			return auth, err
+		}
+		for _, c := range again.checks {
+			if c == nil {
+				continue
+			}
+			alias := again.tables[0].alias
+			_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+				if col, ok := n.(*ast.ColName); ok && col.Qualifier.Name.String() == alias {
+					col.Qualifier = ast.TableName{}
+				}
+				return true, nil
+			}, c)
+			use.checks = append(use.checks, sql.CheckDefinition{
+				Name: checkOption + v.name.Database + "." + v.name.Name, CheckExpression: "ifnull((" + ast.String(c) + "), 0)", Enforced: true,
+			})
+		}
+	}
+	auth = read(v, auth)
+	auth.Extra = use
+	return auth, nil
+}
+
+// read returns the authorization of a view that is read.
+func read(v *mergedView, auth ast.AuthInformation) ast.AuthInformation {
+	if auth.TargetType == ast.AuthTargetType_SingleTableIdentifier {
+		auth.TargetNames = []string{v.name.Database, v.name.Name}
+	}
+	return auth
+}
+
+// checkOption begins the names of the checks of views.
+const checkOption = "CHECK OPTION "
+
+// viewAuthorization is the planner's authorization, which also tells the session of the checks of the
+// views that a statement writes, and asks what their definers, or invokers, may do.
+type viewAuthorization struct {
+	sql.AuthorizationHandler
+}
+
+type viewAuthorizations struct {
+	sql.AuthorizationHandlerFactory
+}
+
+// CreateHandler implements sql.AuthorizationHandlerFactory.
+func (f viewAuthorizations) CreateHandler(c sql.Catalog) sql.AuthorizationHandler {
+	return viewAuthorization{f.AuthorizationHandlerFactory.CreateHandler(c)}
+}
+
+// NewQueryState implements sql.AuthorizationHandler: a statement begins.
+func (a viewAuthorization) NewQueryState(ctx *sql.Context) sql.AuthorizationQueryState {
+	if s, ok := ctx.Session.(*Session); ok {
+		s.viewUses = nil
+	}
+	return a.AuthorizationHandler.NewQueryState(ctx)
+}
+
+// HandleAuth implements sql.AuthorizationHandler.
+func (a viewAuthorization) HandleAuth(ctx *sql.Context, state sql.AuthorizationQueryState, auth ast.AuthInformation) error {
+	use, ok := auth.Extra.(*viewUse)
+	s, session := ctx.Session.(*Session)
+	if !ok || !session {
+		return a.AuthorizationHandler.HandleAuth(ctx, state, auth)
+	}
+	s.viewUses = append(s.viewUses, use)
+	v := use.view
+	if err := a.AuthorizationHandler.HandleAuth(ctx, state, auth); err != nil {
+		return mysql.NewSQLError(1142, "42000", "%s command denied to user %s for table '%s'", strings.ToUpper(auth.AuthType), quotedAccount(s.account), v.name.Name)
+	}
+	if auth.TargetType != ast.AuthTargetType_SingleTableIdentifier {
+		return nil
+	}
+	auth.TargetNames = []string{use.base.Database, use.base.Name}
+	as, asState := ctx, state
+	if !v.invoker {
+		if v.definer == s.account || v.definer == (accountName{}) {
+			as = nil
+		} else {
+			as = sql.NewContext(ctx, sql.WithSession(sql.NewBaseSessionWithClientServer("", sql.Client{User: v.definer.User, Address: v.definer.Host}, 0)))
+			asState = a.AuthorizationHandler.NewQueryState(as)
+		}
+	}
+	if as == nil || a.AuthorizationHandler.HandleAuth(as, asState, auth) == nil {
+		return nil
+	}
+	return mysql.NewSQLError(1356, "HY000", "View '%s.%s' references invalid table(s) or column(s) or function(s) or definer/invoker of view lack rights to use them",
+		v.name.Database, v.name.Name)
+}
+
+// addViewAuthorization puts viewAuthorization before the planner's.
+var addViewAuthorization = sync.OnceFunc(func() {
+	sql.SetAuthorizationHandlerFactory(viewAuthorizations{sql.GetAuthorizationHandlerFactory()})
+})
+
+// viewChecks returns the checks of views through which the statement writes a table.
+func (s *Session) viewChecks(t tableName) (out []sql.CheckDefinition) {
+	for _, u := range s.viewUses {
+		if sameName(u.base.Database, t.Database) && sameName(u.base.Name, t.Name) {
+			out = append(out, u.checks...)
+		}
+	}
+	return out
+}

@@ -1,0 +1,324 @@
+package gms
+
+import (
+	"fmt"
+	"reflect"
+	"strconv"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/expression"
+	"github.com/dolthub/go-mysql-server/sql/expression/function/aggregation/window"
+	"github.com/dolthub/go-mysql-server/sql/types"
+	"github.com/dolthub/vitess/go/mysql"
+	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+)
+
+// windowFunctions completes the window functions of a statement, in place: those that the
+// planner lacks become ones that it has, and those over groups ones over a derived table of
+// the groups.
+func windowFunctions(stmt ast.Statement) error {
+	return replaceNodes(reflect.ValueOf(&stmt), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
+		s, ok := n.(*ast.Select)
+		if !ok {
+			return nil, true, nil
+		}
+		if err := windowsInPlace(s); err != nil {
+			return nil, false, err
+		}
+		for _, part := range []any{&s.SelectExprs, &s.OrderBy} {
+			if err := replaceNodes(reflect.ValueOf(part), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
+				switch n := n.(type) {
+				case *ast.Subquery:
+					return nil, false, nil
+				case *ast.FuncExpr:
+					e, err := lackingWindow(s, n)
+					if e == nil {
+						return nil, true, err
+					}
+					return e, true, err
+				}
+				return nil, true, nil
+			}); err != nil {
+				return nil, false, err
+			}
+		}
+		return nil, true, windowsOfGroups(s)
+	})
+}
+
+// windowsInPlace returns the error of a window function that stands where it may not.
+func windowsInPlace(s *ast.Select) error {
+	var not []ast.Expr
+	for _, w := range []*ast.Where{s.Where, s.Having} {
+		if w != nil {
+			not = append(not, w.Expr)
+		}
+	}
+	for _, e := range append(not, s.GroupBy...) {
+		if f := windowIn(e); f != nil {
+			return mysql.NewSQLError(3593, "HY000", "You cannot use the window function '%s' in this context.'", f.Name.Lowered())
+		}
+	}
+	return nil
+}
+
+// lackingWindow returns what a window function means that the planner lacks, nil for another.
+func lackingWindow(s *ast.Select, f *ast.FuncExpr) (ast.Expr, error) {
+	if f.Over == nil {
+		return nil, nil
+	}
+	if name := f.Over.NameRef; !name.IsEmpty() && namedWindow(s, name) == nil {
+		return nil, mysql.NewSQLError(3579, "HY000", "Window name '%s' is not defined.", name.String())
+	}
+	switch f.Name.Lowered() {
+	case "cume_dist":
+		count := func(o *ast.Over) ast.Expr {
+			return &ast.FuncExpr{Name: ast.NewColIdent("count"), Exprs: ast.SelectExprs{&ast.StarExpr{}}, Over: o}
+		}
+		if len(f.Exprs) > 0 {
+			return nil, nil
+		}
+		whole := &ast.Over{PartitionBy: cloned(f.Over.PartitionBy)}
+		for name := f.Over.NameRef; !name.IsEmpty(); {
+			def := namedWindow(s, name)
+			if def == nil {
+				break
+			}
+			if len(def.PartitionBy) > 0 {
+				whole.PartitionBy = cloned(def.PartitionBy)
+			}
+			name = def.NameRef
+		}
+		with := *f.Over
+		with.Frame = nil
+		return &ast.BinaryExpr{Operator: ast.DivStr, Right: count(whole),
+			Left: &ast.BinaryExpr{Operator: ast.MultStr, Left: count(&with), Right: ast.NewFloatVal([]byte("1e0"))}}, nil
+	case "nth_value":
+		var args []ast.Expr
+		for _, e := range f.Exprs {
+			if e, ok := e.(*ast.AliasedExpr); ok {
+				args = append(args, e.Expr)
+			}
+		}
+		if len(args) != 2 {
+			return nil, mysql.NewSQLError(1582, "42000", "Incorrect parameter count in the call to native function 'nth_value'")
+		}
+		return &ast.FuncExpr{Name: ast.NewColIdent("first_value"), Over: f.Over,
+			Exprs: ast.SelectExprs{&ast.AliasedExpr{Expr: call(nthFunction, args...)}}}, nil
+	}
+	return nil, nil
+}
+
+// namedWindow returns a window of the WINDOW clause.
+func namedWindow(s *ast.Select, name ast.ColIdent) *ast.WindowDef {
+	for _, w := range s.Window {
+		if w.Name.Equal(name) {
+			return w
+		}
+	}
+	return nil
+}
+
+// nthFunction marks the argument of the first_value that an nth_value is, see nthFrame.
+const nthFunction = "\x00nth_value"
+
+// nth is an expression and the number of the row of the frame that it is wanted of.
+type nth struct {
+	expression.BinaryExpressionStub
+}
+
+func newNth(_ *sql.Context, value, n sql.Expression) sql.Expression {
+	return &nth{expression.BinaryExpressionStub{LeftChild: value, RightChild: n}}
+}
+
+// Type implements sql.Expression.
+func (n *nth) Type(ctx *sql.Context) sql.Type { return n.LeftChild.Type(ctx) }
+
+// String implements sql.Expression.
+func (n *nth) String() string { return fmt.Sprintf("%s, %s", n.LeftChild, n.RightChild) }
+
+// Eval implements sql.Expression.
+func (n *nth) Eval(ctx *sql.Context, r sql.Row) (any, error) { return n.LeftChild.Eval(ctx, r) }
+
+// WithChildren implements sql.Expression.
+func (n *nth) WithChildren(ctx *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	if len(children) != 2 {
+		return nil, sql.ErrInvalidChildrenNumber.New(n, len(children), 2)
+	}
+	return newNth(ctx, children[0], children[1]), nil
+}
+
+// nthFrame returns the frame that begins with the row that an nth_value is of, other frames
+// as they are.
+func nthFrame(ctx *sql.Context, e sql.Expression, frame sql.WindowFrame) (sql.WindowFrame, error) {
+	first, ok := e.(*window.FirstValue)
+	if !ok {
+		return frame, nil
+	}
+	n, ok := first.Child.(*nth)
+	if !ok {
+		return frame, nil
+	}
+	v, err := n.RightChild.Eval(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	i, _, err := types.Int64.Convert(ctx, v)
+	if number, ok := i.(int64); ok && err == nil && number > 0 {
+		return laterFrame{frame, int(number - 1)}, nil
+	}
+	return nil, mysql.NewSQLError(1210, "HY000", "Incorrect arguments to nth_value")
+}
+
+// laterFrame is a frame without its first rows.
+type laterFrame struct {
+	sql.WindowFrame
+	without int
+}
+
+// NewFramer implements sql.WindowFrame.
+func (f laterFrame) NewFramer(w *sql.WindowDefinition) (sql.WindowFramer, error) {
+	framer, err := f.WindowFrame.NewFramer(w)
+	return laterFramer{framer, f.without}, err
+}
+
+type laterFramer struct {
+	sql.WindowFramer
+	without int
+}
+
+// NewFramer implements sql.WindowFramer.
+func (f laterFramer) NewFramer(i sql.WindowInterval) (sql.WindowFramer, error) {
+	framer, err := f.WindowFramer.NewFramer(i)
+	return laterFramer{framer, f.without}, err
+}
+
+// Next implements sql.WindowFramer.
+func (f laterFramer) Next(ctx *sql.Context, buf sql.WindowBuffer) (sql.WindowInterval, error) {
+	i, err := f.WindowFramer.Next(ctx, buf)
+	i.Start = min(i.Start+f.without, i.End)
+	return i, err
+}
+
+// groupsTable is the derived table of the groups that window functions are over.
+const groupsTable = "\x00groups"
+
+// windowGroups is a SELECT with window functions over groups.
+type windowGroups struct {
+	inner *ast.Select
+	exprs []ast.Expr // the inner SELECT's columns
+}
+
+// windowsOfGroups makes a SELECT with groups and window functions one over a derived table
+// of the groups.
+func windowsOfGroups(s *ast.Select) error {
+	r := rolling{s: s}
+	over, grouped := false, len(s.GroupBy) > 0 || s.Having != nil && groups(s.Having.Expr)
+	look := func(e ast.Expr) {
+		over = over || windowed(e)
+		grouped = grouped || groups(e)
+	}
+	for _, e := range s.SelectExprs {
+		x, ok := e.(*ast.AliasedExpr)
+		if !ok {
+			return nil
+		}
+		r.exprs = append(r.exprs, x)
+		look(x.Expr)
+	}
+	for _, o := range s.OrderBy {
+		look(o.Expr)
+	}
+	if !over || !grouped {
+		return nil
+	}
+	g := windowGroups{inner: &ast.Select{From: s.From, Where: s.Where, Lock: s.Lock}}
+	for _, e := range s.GroupBy {
+		g.inner.GroupBy = append(g.inner.GroupBy, r.meant(e))
+	}
+	if s.Having != nil {
+		g.inner.Having = s.Having
+		if err := replaceNodes(reflect.ValueOf(s.Having), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
+			col, ok := n.(*ast.ColName)
+			if !ok {
+				return nil, true, nil
+			}
+			e := r.meant(col)
+			if windowed(e) {
+				return nil, false, mysql.NewSQLError(3594, "HY000",
+					"You cannot use the alias '%s' of an expression containing a window function in this context.'", col.Name.String())
+			}
+			return cloned(e), false, nil
+		}); err != nil {
+			return err
+		}
+	}
+	for _, x := range r.exprs {
+		x.As = ast.NewColIdent(selectedName(x))
+		x.InputExpression = ""
+		g.replace(&x.Expr)
+	}
+	for _, w := range s.Window {
+		g.define(w)
+	}
+	for _, o := range s.OrderBy {
+		if r.column(o.Expr) < 0 {
+			g.replace(&o.Expr)
+		}
+	}
+	s.From, s.Where, s.GroupBy, s.Having, s.Lock = ast.TableExprs{&ast.AliasedTableExpr{
+		Auth: open, Expr: &ast.Subquery{Select: g.inner}, As: ast.NewTableIdent(groupsTable),
+	}}, nil, nil, nil, nil
+	return nil
+}
+
+// replace makes columns of the derived table of the parts of an expression that have no
+// window functions in them.
+func (g *windowGroups) replace(e *ast.Expr) {
+	_ = replaceNodes(reflect.ValueOf(e), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
+		switch n := n.(type) {
+		case *ast.SQLVal, *ast.NullVal, ast.BoolVal, *ast.Default:
+			return nil, false, nil
+		case *ast.FuncExpr:
+			if n.Over != nil {
+				for _, a := range n.Exprs {
+					if a, ok := a.(*ast.AliasedExpr); ok {
+						g.replace(&a.Expr)
+					}
+				}
+				g.define((*ast.WindowDef)(n.Over))
+				return nil, false, nil
+			}
+		}
+		x, ok := n.(ast.Expr)
+		if !ok || windowed(x) {
+			return nil, true, nil
+		}
+		return g.column(x), false, nil
+	})
+}
+
+func (g *windowGroups) define(w *ast.WindowDef) {
+	for i := range w.PartitionBy {
+		g.replace(&w.PartitionBy[i])
+	}
+	for _, o := range w.OrderBy {
+		g.replace(&o.Expr)
+	}
+}
+
+// column returns the column of the derived table that an expression is.
+func (g *windowGroups) column(e ast.Expr) ast.Expr {
+	at := -1
+	for i, x := range g.exprs {
+		if same(x, e) {
+			at = i
+		}
+	}
+	if at < 0 {
+		at = len(g.exprs)
+		g.exprs = append(g.exprs, e)
+		g.inner.SelectExprs = append(g.inner.SelectExprs, &ast.AliasedExpr{Expr: e, As: ast.NewColIdent("g" + strconv.Itoa(at))})
+	}
+	return columnOf(groupsTable, "g"+strconv.Itoa(at))
+}
