@@ -71,9 +71,6 @@ func statementError(stmt ast.Statement, err error) error {
 			return mysql.NewSQLError(1044, "42000", "%s", text)
 		}
 	}
-	if missing := missingTable(stmt, text); missing != nil {
-		return missing
-	}
 	if set, ok := stmt.(*ast.Set); ok {
 		if m := unknownColumn.FindStringSubmatch(text); m != nil {
 			for _, e := range set.Exprs {
