@@ -54,6 +54,11 @@ var clients = []client{
 	{name: "node", debian: []string{"nodejs", "npm"}, npm: true, run: []string{"node", "main.js"}},
 	{name: "sequelize", debian: []string{"nodejs", "npm"}, npm: true, run: []string{"node", "main.js"}},
 	{name: "php", debian: []string{"php-cli", "php-mysql"}, run: []string{"php", "main.php"}},
+	{name: "jdbc", debian: []string{"default-jdk-headless", "libmariadb-java"}, run: []string{"java", "-cp", "/usr/share/java/mariadb-java-client.jar", "Main.java"}},
+	{name: "django", debian: []string{"python3-django", "python3-mysqldb"}, run: []string{"/usr/bin/python3", "main.py"}},
+	{name: "ruby", debian: []string{"ruby", "ruby-mysql2", "ruby-activerecord"}, run: []string{"/usr/bin/ruby", "-W0", "main.rb"}},
+	{name: "knex", debian: []string{"nodejs", "npm"}, npm: true, run: []string{"node", "main.js"}},
+	{name: "typeorm", debian: []string{"nodejs", "npm"}, npm: true, run: []string{"node", "main.js"}},
 	{name: "perl", debian: []string{"libdbd-mariadb-perl"}, run: []string{"/usr/bin/perl", "main.pl"}},
 }
 

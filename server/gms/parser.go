@@ -252,11 +252,6 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 			return err
 		}
 	}
-	if containsFold(query, "cume_dist") && served(ctx) {
-		if err := cumeDists(stmt); err != nil {
-			return err
-		}
-	}
 	if containsFold(query, "having") && served(ctx) {
 		if err := havings(stmt); err != nil {
 			return err

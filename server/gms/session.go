@@ -48,16 +48,16 @@ type Session struct {
 	prepared   preparedStatements
 	reserved   map[tableID]*reservation
 	rowIDs     rowIDs
-	viewUses   []*viewUse       // of the views that the statement writes
-	upserts    map[tableID]bool // tables whose duplicates the statement is going to change
-	next       characteristics
-	command    command
-	tuning     tuning
-	locks      tableLocks
-	memory     memory
-	ended      bool
 	// fulltextHidden: tables have no FULLTEXT indexes for now, see hideFulltextFromJoins.
 	fulltextHidden bool
+	viewUses       []*viewUse       // of the views that the statement writes
+	upserts        map[tableID]bool // tables whose duplicates the statement is going to change
+	next           characteristics
+	command        command
+	tuning         tuning
+	locks          tableLocks
+	memory         memory
+	ended          bool
 	// account is what the client logged in to, roles the active ones of its roles.
 	account accountName
 	roles   roles
