@@ -52,7 +52,6 @@ func (s *Session) enter(ctx *sql.Context, p program) (leave func(), err error) {
 	return leave, nil
 }
 
-
 // inside runs a function or a trigger within the statement that calls it, which commits or
 // rolls back what it does. What the statement before has left for LAST_INSERT_ID(),
 // ROW_COUNT() and FOUND_ROWS() stays.
