@@ -63,6 +63,11 @@ func parseShowTriggers(l *lexer) (ast.Statement, error) {
 	if err != nil {
 		return nil, err
 	}
+	if s.checked() {
+		if err := s.newAccess(l.ctx).initDatabase(db); err != nil {
+			return nil, err
+		}
+	}
 	if _, err := s.b.Database(l.ctx, db); err != nil {
 		return nil, err
 	}
