@@ -462,8 +462,7 @@ func parseAlterFunction(l *lexer) (ast.Statement, error) {
 
 // hasRoutine reports whether the session has a privilege for a routine.
 func (s *Session) hasRoutine(ctx *sql.Context, name tableName, kind string, p sql.PrivilegeType) bool {
-	return s.internal || s.b.users == nil || s.b.users.UserHasPrivileges(ctx, sql.NewPrivilegedOperation(
-		sql.PrivilegeCheckSubject{Database: name.Database, Routine: name.Name, IsProcedure: kind == "PROCEDURE"}, p))
+	return !s.checked() || s.newAccess(ctx).routine(name.Database, name.Name, kind == "PROCEDURE", "", p) == nil
 }
 
 // mayRoutine returns an error unless the session has a privilege for a function.
