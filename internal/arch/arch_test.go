@@ -29,6 +29,7 @@ var pure = []string{
 var pureStd = []string{
 	"bytes", "cmp", "encoding/binary", "errors", "fmt", "hash/crc32", "iter", "maps",
 	"math", "math/bits", "slices", "sort", "strconv", "strings",
+	"sync/atomic", // what is asked to be read is read on any goroutine
 }
 
 // logstoreTypes is what pure packages may import besides each other: message

@@ -147,6 +147,7 @@ func NewServer(o Options) (*Server, error) {
 func NewEngine(b *Backend) *sqle.Engine {
 	overrides := sql.EngineOverrides{Builder: sql.BuilderOverrides{Parser: newParser()}}
 	addRules()
+	addGrammars()
 	a := analyzer.NewBuilder(b).AddOverrides(overrides).Build()
 	guardNullSafeJoins(a)
 	hideFulltextFromJoins(a)

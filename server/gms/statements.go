@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/types"
@@ -19,8 +20,8 @@ type grammar func(l *lexer) (ast.Statement, error)
 // grammars are the kinds by their first word, or by their first two, in lower case.
 var grammars map[string]grammar
 
-// init: statements are made of statements, so that a variable's initial value would refer to itself.
-func init() {
+// addGrammars makes grammars. They are no initial value, since some parse statements within theirs.
+var addGrammars = sync.OnceFunc(func() {
 	grammars = map[string]grammar{
 		"do":                    parseDo,
 		"grant":                 parseGrants(false),
@@ -99,7 +100,7 @@ func init() {
 		words := strings.Fields(strings.ToLower(name))
 		grammars[strings.Join(words[:min(2, len(words))], " ")] = notSupported(name)
 	}
-}
+})
 
 // own parses the statement at the beginning of a client's query if the planner's grammar
 // lacks it, and returns where it ends; nil if it is the planner's.
