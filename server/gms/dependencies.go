@@ -63,7 +63,7 @@ func (t *Table) neededPrimaryKey(ctx *sql.Context) error {
 
 // alterError names the foreign key that the planner's error of a column's change is about.
 func alterError(ctx *sql.Context, n sql.Node, err error) error {
-	if !sql.ErrForeignKeyTypeChange.Is(err) {
+	if !sql.ErrForeignKeyTypeChange.Is(err) || !served(ctx) {
 		return err
 	}
 	transform.Inspect(n, func(n sql.Node) bool {

@@ -19,6 +19,9 @@ var notAlias = map[string]bool{
 	"cross": true, "natural": true, "straight_join": true, "returning": true, "for": true, "use": true, "force": true, "ignore": true,
 }
 
+// deleteWords may stand between DELETE and FROM.
+var deleteWords = map[string]bool{"low_priority": true, "quick": true, "ignore": true}
+
 // form looks at words that the planner's grammar has in other forms only.
 func (r *marking) form(token string, at int) {
 	last := r.before[0].text
@@ -26,7 +29,7 @@ func (r *marking) form(token string, at int) {
 	switch {
 	case (token == "leading" || token == "trailing" || token == "both") && last == "(" && r.before[1].text == "trim" && next == "from":
 		r.put(r.end, r.end, " ' '")
-	case token == "-" && r.end+1 < len(r.q) && r.q[r.end] == '-' && r.q[r.end+1] > ' ':
+	case token == "-" && r.end+1 < len(r.q) && r.q[r.end] == '-' && r.q[r.end+1] > ' ' && strings.TrimSpace(r.q[r.end+1:]) != "-":
 		r.put(at, r.end, "- ") // no comment
 	case token == "unknown" && (last == "is" || last == "not" && r.before[1].text == "is"):
 		r.put(at, r.end, "null")
@@ -40,7 +43,7 @@ func (r *marking) form(token string, at int) {
 		}
 	case token == ")" && r.rowsAt > r.depth+1, token == ";":
 		r.rowsAt = 0
-	case token == "from" && r.first[0] == "delete" && r.depth == 0 && (last == "delete" || r.first[1] == last) && r.alias == "":
+	case token == "from" && r.first[0] == "delete" && r.depth == 0 && (last == "delete" || deleteWords[last]) && r.alias == "":
 		r.deleted()
 	case r.alias != "" && token == r.alias && next == ".":
 		r.put(at, r.end, r.aliased)

@@ -14,10 +14,10 @@ func TestDeniedStatements(t *testing.T) {
 		"SELECT": "SELECT * FROM shop.t", "INSERT": "INSERT INTO shop.t VALUES (1)", "CREATE": "CREATE TABLE shop.t (id INT)",
 		"DELETE": "DELETE FROM shop.t", "DROP": "DROP TABLE shop.t", "ALTER": "ALTER TABLE shop.t ADD COLUMN n INT",
 	} {
-		wantMessage(t, u, q, 1142, command+" command denied to user 'u'@'%' for table 't'")
+		wantMessage(t, u, q, 1142, command+" command denied to user 'u'@'localhost' for table 't'")
 	}
-	wantMessage(t, u, "CREATE TABLE own.n (id INT)", 1142, "CREATE command denied to user 'u'@'%' for table 'n'")
-	wantMessage(t, u, "UPDATE own.r SET id = 2", 1142, "UPDATE command denied to user 'u'@'%' for table 'r'")
+	wantMessage(t, u, "CREATE TABLE own.n (id INT)", 1142, "CREATE command denied to user 'u'@'localhost' for table 'n'")
+	wantMessage(t, u, "UPDATE own.r SET id = 2", 1142, "UPDATE command denied to user 'u'@'localhost' for table 'r'")
 	err := i.openAs("u:x", "").Ping()
 	if err == nil || err.Error() != "Error 1226 (42000): User 'u' has exceeded the 'max_user_connections' resource (current value: 1)" {
 		t.Error(err)
