@@ -60,12 +60,13 @@ func (s *listener) greet(tcp net.Conn) {
 	cfg, peer, err := s.i.config(s.roles)
 	if err == nil {
 		ctx, cancel := context.WithTimeout(context.Background(), handshakeTimeout)
-		c := tls.Server(tcp, cfg)
+		w := &wire{Conn: tcp}
+		c := tls.Server(w, cfg)
 		err = c.HandshakeContext(ctx)
 		cancel()
 		if err == nil {
 			select {
-			case s.ready <- &Conn{c, *peer}:
+			case s.ready <- &Conn{c, w, *peer}:
 				return
 			case <-s.closed:
 				err = net.ErrClosed

@@ -25,6 +25,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -157,8 +158,10 @@ func (i *Identity) config(roles []Role) (*tls.Config, *Peer, error) {
 	peer := new(Peer)
 	return &tls.Config{
 		MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{*cert},
-		ClientAuth:         tls.RequireAnyClientCert,
-		InsecureSkipVerify: true, // no names: VerifyConnection does it all, on both sides
+		ClientAuth:                  tls.RequireAnyClientCert,
+		SessionTicketsDisabled:      true,
+		DynamicRecordSizingDisabled: true, // a message is a record
+		InsecureSkipVerify:          true, // no names: VerifyConnection does it all, on both sides
 		VerifyConnection: func(s tls.ConnectionState) error {
 			p, err := verify(roots, s.PeerCertificates)
 			switch {
@@ -178,8 +181,34 @@ func (i *Identity) config(roles []Role) (*tls.Config, *Peer, error) {
 // Conn is a connection to a peer that is known.
 type Conn struct {
 	*tls.Conn
+	tcp  *wire
 	peer Peer
 }
+
+// wire is what TLS writes to: TCP, or what SendBy names.
+type wire struct {
+	net.Conn
+	send atomic.Pointer[func([]byte) error]
+}
+
+// Write implements net.Conn.
+func (w *wire) Write(b []byte) (int, error) {
+	send := w.send.Load()
+	if send == nil {
+		return w.Conn.Write(b)
+	}
+	if err := (*send)(b); err != nil {
+		return 0, err
+	}
+	return len(b), nil
+}
+
+// TCP returns the connection below.
+func (c *Conn) TCP() net.Conn { return c.tcp.Conn }
+
+// SendBy has each encrypted record sent by a function of the caller's, which must not
+// keep its bytes.
+func (c *Conn) SendBy(send func(record []byte) error) { c.tcp.send.Store(&send) }
 
 // Of returns who is at the other end, false for a plain connection. It looks through
 // wrappers that have NetConn.
@@ -215,9 +244,10 @@ func (i *Identity) upgrade(ctx context.Context, tcp net.Conn, roles []Role) (net
 	}
 	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
 	defer cancel()
-	c := tls.Client(tcp, cfg)
+	w := &wire{Conn: tcp}
+	c := tls.Client(w, cfg)
 	if err := c.HandshakeContext(ctx); err != nil {
 		return nil, Peer{}, errors.Join(fmt.Errorf("handshake with %s: %w", tcp.RemoteAddr(), err), tcp.Close())
 	}
-	return &Conn{c, *peer}, *peer, nil
+	return &Conn{c, w, *peer}, *peer, nil
 }
