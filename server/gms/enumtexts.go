@@ -25,7 +25,7 @@ var (
 // memberTextFunctions are those that take the members of an ENUM or SET as texts, beside textFunctions.
 var memberTextFunctions = map[string]bool{
 	"field": true, "elt": true, "strcmp": true, "find_in_set": true, "ascii": true, "ord": true, "crc32": true, "unhex": true,
-	"insert": true, "repeat": true, "greatest": true, "least": true, "soundex": true, "from_base64": true, "str_to_date": true, "uuid_to_bin": true,
+	"insert": true, "repeat": true, "soundex": true, "from_base64": true, "str_to_date": true, "uuid_to_bin": true,
 	"json_object": true, "json_array": true, "json_quote": true, "JsonArray": true /* JSON_ARRAYAGG */, "json_objectagg": true, "json_contains": true,
 	"json_set": true, "json_insert": true, "json_replace": true, "json_array_append": true, "json_array_insert": true,
 }
@@ -54,13 +54,7 @@ func withMembers(ctx *sql.Context, e sql.Expression) (sql.Expression, bool) {
 	default:
 		return e, false
 	}
-	changed := false
-	for i, a := range args {
-		if t := a.Type(ctx); concerned(i) && (types.IsEnum(t) || types.IsSet(t)) {
-			args[i], changed = &memberText{expression.UnaryExpressionStub{Child: a}, t}, true
-		}
-	}
-	if !changed {
+	if !membersAsTexts(ctx, args, concerned) {
 		return e, false
 	}
 	out, err := e.WithChildren(ctx, args...)
@@ -69,6 +63,24 @@ func withMembers(ctx *sql.Context, e sql.Expression) (sql.Expression, bool) {
 	}
 	return out, true
 }
+
+// membersAsTexts makes texts of the ENUMs and SETs among those arguments, and reports whether
+// there are any.
+func membersAsTexts(ctx *sql.Context, args []sql.Expression, concerned func(int) bool) bool {
+	changed := false
+	for i, a := range args {
+		if !concerned(i) || !a.Resolved() {
+			continue
+		}
+		if t := a.Type(ctx); types.IsEnum(t) || types.IsSet(t) {
+			args[i], changed = &memberText{expression.UnaryExpressionStub{Child: a}, t}, true
+		}
+	}
+	return changed
+}
+
+// extremes are the functions that the planner refuses to make of an ENUM or SET.
+var extremes = map[string]builds{"greatest": builtin.NewGreatest, "least": builtin.NewLeast}
 
 // Type implements sql.Expression.
 func (m *memberText) Type(*sql.Context) sql.Type {

@@ -29,6 +29,8 @@ func addVariables() {
 		if sql.SystemVariables == nil {
 			variables.InitSystemVariables()
 		}
+		variables.InitStatusVariables()
+		sql.StatusVariables = statusRegistry{sql.StatusVariables}
 		both := sql.GetMysqlScope(sql.SystemVariableScope_Both)
 		global := sql.GetMysqlScope(sql.SystemVariableScope_Global)
 		sql.SystemVariables.AddSystemVariables([]sql.SystemVariable{
