@@ -89,6 +89,9 @@ func (b *Backend) Function(ctx *sql.Context, database, name string) (sql.Functio
 	if name == defaultMark {
 		return sql.FunctionN{Name: name, Fn: newDefaultOf}, true
 	}
+	if name == likeLower || name == likeUpper {
+		return newLikeBound(name), true
+	}
 	if name == nthFunction {
 		return sql.Function2{Name: name, Fn: newNth}, true
 	}
