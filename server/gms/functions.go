@@ -92,6 +92,9 @@ func (b *Backend) Function(ctx *sql.Context, database, name string) (sql.Functio
 	if name == likeLower || name == likeUpper {
 		return newLikeBound(name), true
 	}
+	if name == matchFunction {
+		return sql.FunctionN{Name: name, Fn: newMatch}, true
+	}
 	if name == nthFunction {
 		return sql.Function2{Name: name, Fn: newNth}, true
 	}

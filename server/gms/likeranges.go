@@ -6,7 +6,9 @@ import (
 	"unicode/utf8"
 
 	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/analyzer"
 	"github.com/dolthub/go-mysql-server/sql/expression"
+	"github.com/dolthub/go-mysql-server/sql/transform"
 	"github.com/dolthub/go-mysql-server/sql/types"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 )
@@ -83,6 +85,28 @@ func rangeLikes(stmt ast.Statement) {
 		}
 		return true, nil
 	}, stmt)
+}
+
+// escapeLikes keeps the planner from taking the escapes of a pattern for a part of the texts that it
+// matches, where the statement has no place for an ESCAPE: in SHOW … LIKE.
+func escapeLikes(a *analyzer.Analyzer) {
+	aroundRule(a, "simplifyFilters", func(ctx *sql.Context, n sql.Node, f *sql.QueryFlags, rule planRule) (sql.Node, transform.TreeIdentity, error) {
+		n, same, err := transform.NodeExprs(ctx, n, func(_ *sql.Context, e sql.Expression) (sql.Expression, transform.TreeIdentity, error) {
+			l, ok := e.(*expression.Like)
+			if !ok || l.Escape != nil {
+				return e, transform.SameTree, nil
+			}
+			if text, ok := literalText(l.RightChild); !ok || !strings.Contains(text, `\`) {
+				return e, transform.SameTree, nil
+			}
+			return expression.NewLike(l.LeftChild, l.RightChild, expression.NewLiteral(`\`, types.LongText)), transform.NewTree, nil
+		})
+		if err != nil {
+			return n, same, err
+		}
+		n, same2, err := rule(ctx, n, f)
+		return n, same && same2, err
+	})
 }
 
 // withLikeBounds puts bounds beside the LIKEs of a condition that AND and OR join.

@@ -153,6 +153,7 @@ func NewEngine(b *Backend) *sqle.Engine {
 	hideFulltextFromJoins(a)
 	guardPruning(a)
 	dropSorts(a)
+	escapeLikes(a)
 	readEnds(a)
 	ownTriggers(a)
 	planUnions(a)
