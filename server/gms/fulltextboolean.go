@@ -37,7 +37,9 @@ var stopwords = map[string]bool{
 
 // tokensOf returns the words of a text.
 func tokensOf(text string) []string {
-	return strings.FieldsFunc(text, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsNumber(r) && !unicode.IsMark(r) && r != '_' })
+	return strings.FieldsFunc(text, func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsNumber(r) && !unicode.IsMark(r) && r != '_'
+	})
 }
 
 // indexed reports whether an index has a word.
