@@ -52,12 +52,6 @@ func (b *Backend) Function(ctx *sql.Context, database, name string) (sql.Functio
 	if d := boundedFunctions[name]; d != nil && b.mysql {
 		return sql.FunctionN{Name: name, Fn: d.call}, true
 	}
-	if build := extremes[name]; build != nil && b.mysql {
-		return sql.FunctionN{Name: name, Fn: func(ctx *sql.Context, args ...sql.Expression) (sql.Expression, error) {
-			membersAsTexts(ctx, args, func(int) bool { return true })
-			return build(ctx, args...)
-		}}, true
-	}
 	if d := regexps[name]; d != nil {
 		return sql.FunctionN{Name: name, Fn: func(_ *sql.Context, args ...sql.Expression) (sql.Expression, error) {
 			return d.call(args...)
@@ -80,6 +74,9 @@ func (b *Backend) Function(ctx *sql.Context, database, name string) (sql.Functio
 			}
 			return newOffset(e), nil
 		}}, true
+	}
+	if name == "unix_timestamp" && b.mysql {
+		return sql.FunctionN{Name: name, Fn: newUnixTimestamp}, true
 	}
 	if (name == "curdate" || name == "current_date") && b.mysql {
 		return sql.Function0{Name: name, Fn: newToday}, true
