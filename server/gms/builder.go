@@ -125,7 +125,11 @@ func (b *builder) root(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 			return b.pinned(ctx, s, n, r)
 		}
 	}
-	it, err := b.node(ctx, s, n, r)
+	build := b.node
+	if s.dml > 0 && !isCall(n) { // of a function or a trigger: it sees what they wrote
+		build = b.pinned
+	}
+	it, err := build(ctx, s, n, r)
 	if err != nil || it != nil && !s.locking {
 		return it, err
 	}

@@ -78,7 +78,11 @@ func (t *Table) ddlError(ctx *sql.Context, s *Session, err error) error {
 		desc := dup.Table.Desc()
 		for i, c := range dup.Index.Columns {
 			if values[i] = "NULL"; !desc.IsNull(dup.Existing, c.Column) {
-				values[i] = text(ctx, sh.codecs[c.Column].typ, sh.codecs[c.Column].get(desc, dup.Existing, c.Column), int(c.Prefix))
+				v := sh.codecs[c.Column].get(desc, dup.Existing, c.Column)
+				if at, ok := v.(time.Time); ok && sh.codecs[c.Column].store == row.TypeTimestamp {
+					v = s.timeZone(ctx).clock(at)
+				}
+				values[i] = text(ctx, sh.codecs[c.Column].typ, v, int(c.Prefix))
 			}
 		}
 		return sql.NewUniqueKeyErr(duplicateEntry(values, dup.Table.Name, dup.Index.Name), dup.Index.Name == "PRIMARY", nil)

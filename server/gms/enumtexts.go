@@ -79,9 +79,6 @@ func membersAsTexts(ctx *sql.Context, args []sql.Expression, concerned func(int)
 	return changed
 }
 
-// extremes are the functions that the planner refuses to make of an ENUM or SET.
-var extremes = map[string]builds{"greatest": builtin.NewGreatest, "least": builtin.NewLeast}
-
 // Type implements sql.Expression.
 func (m *memberText) Type(*sql.Context) sql.Type {
 	length := int64(0)

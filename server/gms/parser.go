@@ -260,6 +260,12 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 			return err
 		}
 	}
+	if containsFold(query, "against") && served(ctx) {
+		matchModes(stmt)
+	}
+	if containsFold(query, "like") && served(ctx) {
+		rangeLikes(stmt)
+	}
 	if containsFold(query, "interval") && served(ctx) {
 		intervals(stmt)
 	}

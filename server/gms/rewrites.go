@@ -157,6 +157,8 @@ func (r *marking) token(token string, at int) {
 				r.put(at, r.end, "create or replace")
 			}
 		}
+	case "'", `"`:
+		r.keepEscapes(at)
 	case "rollup":
 		if last.text == "with" {
 			r.put(len(strings.TrimRight(r.q[:last.at], " \t\r\n")), r.end, rollupMark)
