@@ -75,6 +75,9 @@ func (b *Backend) Function(ctx *sql.Context, database, name string) (sql.Functio
 			return newOffset(e), nil
 		}}, true
 	}
+	if name == "unix_timestamp" && b.mysql {
+		return sql.FunctionN{Name: name, Fn: newUnixTimestamp}, true
+	}
 	if (name == "curdate" || name == "current_date") && b.mysql {
 		return sql.Function0{Name: name, Fn: newToday}, true
 	}

@@ -151,8 +151,10 @@ func (b *benchmark) WithChildren(ctx *sql.Context, children ...sql.Expression) (
 	return newBenchmark(ctx, children[0], children[1]), nil
 }
 
-// newExtreme returns GREATEST or LEAST. The planner compares dates as numbers.
+// newExtreme returns GREATEST or LEAST. The planner compares dates as numbers, and refuses
+// ENUMs and SETs.
 func newExtreme(ctx *sql.Context, name string, args []sql.Expression) (sql.Expression, error) {
+	membersAsTexts(ctx, args, func(int) bool { return true })
 	dates, texts := 0, 0
 	for _, a := range args {
 		if t := a.Type(ctx); types.IsTime(t) && !types.IsTimespan(t) {

@@ -189,6 +189,9 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 				if err := s.convert(sctx, query, stmt); err != nil {
 					return err
 				}
+				if err := s.dependents(sctx, stmt); err != nil {
+					return err
+				}
 			}
 			s.upsert(stmt)
 			s.limit(sctx, stmt)

@@ -185,6 +185,10 @@ func (r *marking) token(token string, at int) {
 		if next, _ := r.follows(r.end); next == "(" && (reads[r.first[0]] || r.reading) {
 			r.put(at, r.end, defaultMark)
 		}
+	case "cascade", "restrict":
+		if r.first[0] == "alter" && r.dropsColumn() {
+			r.put(at, r.end, "")
+		}
 	case "get":
 		r.markDiagnostics(at)
 	case "select", "duplicate":
@@ -211,6 +215,13 @@ func (r *marking) token(token string, at int) {
 	r.form(token, at)
 	r.word(token, at)
 	r.query(token, at)
+}
+
+// dropsColumn reports whether the token follows DROP COLUMN and a name, and ends the clause.
+func (r *marking) dropsColumn() bool {
+	drop := r.before[1].text
+	next, _ := r.follows(r.end)
+	return (drop == "drop" || drop == "column") && (next == "," || next == ";" || next == "")
 }
 
 // unmark completes a statement of a text with marks, in place. It looks everywhere in it,
