@@ -55,7 +55,7 @@ type programCheck struct {
 	declared int
 }
 
-// misplaced is the number of a declaration that stands behind a statement.
+// misplaced is the number of a declaration that stands behind a statement or in no block.
 type misplaced int
 
 func (misplaced) Error() string { return "a declaration stands behind a statement" }
@@ -122,19 +122,28 @@ func (sc *checkScope) find(label string) *checkScope {
 }
 
 func (c *programCheck) statements(list ast.Statements, sc *checkScope) error {
-	for i, s := range list {
-		if _, ok := s.(*ast.Declare); ok {
-			if c.declared++; i > 0 {
-				if _, ok := list[i-1].(*ast.Declare); !ok {
-					return misplaced(c.declared)
-				}
-			}
-		}
+	for _, s := range list {
 		if err := c.statement(s, sc); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// block checks the statements of a BEGIN … END, the declarations first.
+func (c *programCheck) block(list ast.Statements, sc *checkScope) error {
+	for len(list) > 0 {
+		n, ok := list[0].(*ast.Declare)
+		if !ok {
+			break
+		}
+		c.declared++
+		if err := c.declare(n, sc); err != nil {
+			return err
+		}
+		list = list[1:]
+	}
+	return c.statements(list, sc)
 }
 
 func (c *programCheck) statement(stmt ast.Statement, sc *checkScope) error {
@@ -144,7 +153,7 @@ func (c *programCheck) statement(stmt ast.Statement, sc *checkScope) error {
 		if err != nil {
 			return err
 		}
-		return c.statements(n.Statements, sc.push())
+		return c.block(n.Statements, sc.push())
 	case *ast.IfStatement:
 		for _, i := range n.Conditions {
 			if err := c.names(i.Expr); err != nil {
@@ -184,8 +193,8 @@ func (c *programCheck) statement(stmt ast.Statement, sc *checkScope) error {
 			return mysql.NewSQLError(1308, "42000", "ITERATE with no matching label: %s", n.Label)
 		}
 		return nil
-	case *ast.Declare:
-		return c.declare(n, sc)
+	case *ast.Declare: // not one of a block
+		return misplaced(c.declared + 1)
 	case *ast.Signal:
 		_, err := sc.signalled(n)
 		return err
