@@ -278,6 +278,10 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 			}
 			return nil, checkKeys(ctx, s, n)
 		}
+	case *plan.TableCopier:
+		if create, ok := n.Destination.(*plan.CreateTable); ok && s.b.mysql {
+			return b.createSelect(ctx, create, n, r)
+		}
 	case *plan.DescribeQuery:
 		if s.b.mysql {
 			return b.explain(ctx, s, n)
