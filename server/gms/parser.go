@@ -224,13 +224,13 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 		procedureBody(d.ProcedureSpec.Body)
 		if !p.routine && served(ctx) {
 			if err := forPlanner(d.ProcedureSpec); err != nil {
-				return err
+				return located(err, query)
 			}
 		}
 	}
 	if d, ok := stmt.(*ast.DDL); ok && !p.routine && served(ctx) && sctx != nil {
 		if err := checkBody(sctx, d); err != nil {
-			return err
+			return located(err, query)
 		}
 	}
 	if sctx != nil && !p.routine {
