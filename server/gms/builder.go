@@ -125,7 +125,11 @@ func (b *builder) root(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 			return b.pinned(ctx, s, n, r)
 		}
 	}
-	it, err := b.node(ctx, s, n, r)
+	build := b.node
+	if s.dml > 0 && !isCall(n) { // of a function or a trigger: it sees what they wrote
+		build = b.pinned
+	}
+	it, err := build(ctx, s, n, r)
 	if err != nil || it != nil && !s.locking {
 		return it, err
 	}
@@ -273,6 +277,10 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 				return nil, err
 			}
 			return nil, checkKeys(ctx, s, n)
+		}
+	case *plan.TableCopier:
+		if create, ok := n.Destination.(*plan.CreateTable); ok && s.b.mysql {
+			return b.createSelect(ctx, create, n, r)
 		}
 	case *plan.DescribeQuery:
 		if s.b.mysql {

@@ -124,15 +124,7 @@ func (s *Session) viewColumns(ctx *sql.Context, cat sql.Catalog, db, name string
 
 // addSources sets what the columns of a view's tree are columns of.
 func (s *Session) addSources(ctx *sql.Context, n sql.Node, out []described) {
-	tables := map[string]*Table{}
-	transform.Inspect(n, func(n sql.Node) bool {
-		x, named := n.(sql.NameableNode)
-		if t := tableOf(n); t != nil && named {
-			tables[strings.ToLower(x.Name())] = t
-			return false
-		}
-		return true
-	})
+	tables := tablesByName(n)
 	exprs := projections(n)
 	for i := range exprs {
 		f, ok := unaliased(exprs[i]).(*expression.GetField)

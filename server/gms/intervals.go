@@ -150,10 +150,19 @@ func (o *offset) WithChildren(_ *sql.Context, children ...sql.Expression) (sql.E
 // Eval implements sql.Expression.
 func (o *offset) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	f, ok := o.Child.(*fn.FromUnixtime)
-	if !ok || len(f.ChildExpressions) != 1 || types.IsInteger(f.ChildExpressions[0].Type(ctx)) {
+	if !ok {
 		return o.Child.Eval(ctx, r)
 	}
-	v, err := f.ChildExpressions[0].Eval(ctx, r)
+	at, err := fromUnixtime(ctx, f.ChildExpressions[0], r)
+	if err != nil || at == nil || len(f.ChildExpressions) == 1 {
+		return at, err
+	}
+	return fn.NewDateFormat(ctx, expression.NewLiteral(at, types.DatetimeMaxPrecision), f.ChildExpressions[1]).Eval(ctx, r)
+}
+
+// fromUnixtime returns what the session's clock shows at an instant, seconds since 1970 UTC.
+func fromUnixtime(ctx *sql.Context, e sql.Expression, r sql.Row) (any, error) {
+	v, err := e.Eval(ctx, r)
 	if err != nil || v == nil {
 		return nil, err
 	}
@@ -162,13 +171,9 @@ func (o *offset) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	if !ok || err != nil && !sql.ErrTruncatedIncorrect.Is(err) {
 		return nil, err
 	}
-	whole, err := fn.NewFromUnixtime(ctx, expression.NewLiteral(int64(seconds), types.Int64)) // the planner rounds
-	if err != nil {
-		return nil, err
+	if seconds < 0 || seconds >= fn.MaxUnixTimeSecs+1 {
+		return nil, nil
 	}
-	at, err := whole.Eval(ctx, nil)
-	if t, ok := at.(time.Time); ok {
-		return t.Add(time.Duration(math.Round((seconds-math.Trunc(seconds))*1e6)) * time.Microsecond), err
-	}
-	return at, err
+	fraction := time.Duration(math.Round((seconds-math.Trunc(seconds))*1e6)) * time.Microsecond
+	return zoneOf(ctx).clock(time.Unix(int64(seconds), 0).UTC()).Add(fraction), nil
 }

@@ -55,6 +55,7 @@ type Session struct {
 	next           characteristics
 	command        command
 	tuning         tuning
+	zone           zoneCache
 	locks          tableLocks
 	memory         memory
 	ended          bool
@@ -427,6 +428,9 @@ func (s *Session) ValidateSession(ctx *sql.Context) error {
 func (s *Session) SetSessionVariable(ctx *sql.Context, name string, value any) error {
 	if s.b.readOnlyVariable(name) {
 		return sql.ErrSystemVariableReadOnly.New(name)
+	}
+	if err := checkZone(name, value); err != nil {
+		return err
 	}
 	if err := s.BaseSession.SetSessionVariable(ctx, name, value); err != nil {
 		return err
