@@ -3,10 +3,12 @@ package gms
 import (
 	"encoding/json"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/expression"
 	builtin "github.com/dolthub/go-mysql-server/sql/expression/function/json"
 	"github.com/dolthub/go-mysql-server/sql/types"
 )
@@ -63,6 +65,19 @@ func jsonReader(name string) (sql.Function, bool) {
 		return nil, false
 	}
 	return sql.FunctionN{Name: name, Fn: func(ctx *sql.Context, args ...sql.Expression) (sql.Expression, error) {
+		counted := len(args) > 1 && slices.ContainsFunc(args[1:], func(a sql.Expression) bool {
+			path, ok := literalText(a)
+			return ok && countsElements(path)
+		})
+		if none := expression.NewLiteral("", types.LongText); name == "json_value" && len(args) == 2 && counted {
+			args = append(args, none, none, none, none, none)
+		}
+		if name == "json_value" && len(args) == 7 {
+			return jsonValueOf(ctx, args)
+		}
+		if name == "json_extract" && counted {
+			return &function{def: jsonElements, args: args}, nil
+		}
 		if len(args) > 0 {
 			args = append([]sql.Expression{&exactDocument{args[0]}}, args[1:]...)
 		}

@@ -108,7 +108,7 @@ func (p *parser) planners(ctx context.Context, query string, delimiter rune, mul
 			return stmt, one, rest, berr
 		}
 	}
-	return stmt, one, rest, err
+	return stmt, one, rest, notInPrograms(query, err)
 }
 
 // grammarsOwn parses a statement as the planner's grammar has it.
@@ -263,6 +263,9 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 		if err := havings(stmt); err != nil {
 			return err
 		}
+	}
+	if strings.Contains(query, "->") && countsElements(query) && served(ctx) {
+		jsonArrows(stmt)
 	}
 	if containsFold(query, "against") && served(ctx) {
 		matchModes(stmt)
