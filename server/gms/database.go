@@ -199,6 +199,9 @@ func (d *Database) GetViewDefinition(ctx *sql.Context, name string) (sql.ViewDef
 	var v storedView
 	ok, err := getObject(ctx, engine.ObjectView, d.Name(), name, &v)
 	if s, serr := sessionOf(ctx); ok && serr == nil {
+		if s.views++; s.views > viewsMax {
+			return sql.ViewDefinition{}, false, errRecursion(tableName{d.Name(), v.Name})
+		}
 		s.lend(d.Name())
 	}
 	return v.definition(), ok, err

@@ -53,7 +53,10 @@ func (p *parser) parse(ctx context.Context, query string, f func(marked string) 
 			return err
 		}
 		marked, made = withMarks(marked)
-		return made.sentError(f(marked))
+		if err := f(marked); err != nil {
+			return made.sentError(err)
+		}
+		return shallow(marked, *stmt)
 	})
 	if err == nil && served(ctx) {
 		authorizeLoad(ctx, *stmt)
@@ -194,6 +197,7 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 				}
 			}
 			s.upsert(stmt)
+			updatedRanges(stmt)
 			s.limit(sctx, stmt)
 			if s.b.mysql {
 				functionalIndexes(stmt)
