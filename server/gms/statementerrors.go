@@ -80,6 +80,9 @@ func statementError(stmt ast.Statement, err error) error {
 			}
 		}
 	}
+	if e := unknownIn(stmt, text); e != nil {
+		return e
+	}
 	if e := definitionError(stmt, text); e != nil {
 		return e
 	}
