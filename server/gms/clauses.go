@@ -11,10 +11,7 @@ import (
 // The planner says which column it does not know, not where the statement has it. MySQL names
 // the clause, which is found in the statement, in the order in which MySQL resolves it.
 
-var (
-	unknownOfTable = regexp.MustCompile(`^table "(.*)" does not have column "(.*)"$`)
-	unknownTable   = regexp.MustCompile(`^table not found: ([^,]*)`)
-)
+var unknownOfTable = regexp.MustCompile(`^table "(.*)" does not have column "(.*)"$`)
 
 // unknownIn returns 1054 with its clause for an error of the planner about a column, nil for
 // other errors and for a column that the statement has nowhere.

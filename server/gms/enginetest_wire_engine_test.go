@@ -137,9 +137,16 @@ func (e *wireEngine) conn(ctx *sql.Context) (*wireConn, error) {
 	return c, nil
 }
 
+// statistics gives a table statistics for the suites' plans, in a form that MySQL does
+// not have.
+var statistics = regexp.MustCompile(`(?i)^\s*analyze table \S+ update histogram on .* using data `)
+
 // run runs one statement, prepared if it has arguments. The result is the last that has
 // rows, as in a suite a CALL has one, or else the last.
 func (c *wireConn) run(q string, args []any) (r *mysql.Result, err error) {
+	if statistics.MatchString(q) {
+		return &mysql.Result{}, nil
+	}
 	if err := c.SetDeadline(time.Now().Add(wireLimit)); err != nil {
 		return nil, err
 	}

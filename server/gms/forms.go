@@ -52,6 +52,27 @@ func (r *marking) form(token string, at int) {
 	}
 }
 
+// keepEscapes keeps the backslashes of \% and \_ in a text, which are part of it and which the planner's
+// grammar drops.
+func (r *marking) keepEscapes(at int) {
+	text := r.q[at:r.end]
+	if !strings.Contains(text, `\%`) && !strings.Contains(text, `\_`) {
+		return
+	}
+	var out strings.Builder
+	for i := 0; i < len(text); i++ {
+		out.WriteByte(text[i])
+		if text[i] == '\\' && i+1 < len(text) {
+			i++
+			if text[i] == '%' || text[i] == '_' {
+				out.WriteByte('\\')
+			}
+			out.WriteByte(text[i])
+		}
+	}
+	r.put(at, r.end, out.String())
+}
+
 // several reports whether there is a comma in the parentheses at a position.
 func (r *marking) several(at int) bool {
 	depth := 0

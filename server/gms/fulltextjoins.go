@@ -21,7 +21,7 @@ func hideFulltextFromJoins(a *analyzer.Analyzer) {
 			b.Rules = slices.Clone(b.Rules) // they are the planner's defaults
 			b.Rules[i].Apply = func(ctx *sql.Context, a *analyzer.Analyzer, n sql.Node, scope *plan.Scope,
 				sel analyzer.RuleSelector, f *sql.QueryFlags) (sql.Node, transform.TreeIdentity, error) {
-				if s, ok := ctx.Session.(*Session); ok && !matches(ctx, n) {
+				if s, ok := ctx.Session.(*Session); ok {
 					outer := s.fulltextHidden
 					s.fulltextHidden = true
 					defer func() { s.fulltextHidden = outer }()

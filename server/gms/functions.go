@@ -95,6 +95,12 @@ func (b *Backend) Function(ctx *sql.Context, database, name string) (sql.Functio
 	if name == defaultMark {
 		return sql.FunctionN{Name: name, Fn: newDefaultOf}, true
 	}
+	if name == likeLower || name == likeUpper {
+		return newLikeBound(name), true
+	}
+	if name == matchFunction {
+		return sql.FunctionN{Name: name, Fn: newMatch}, true
+	}
 	if name == nthFunction {
 		return sql.Function2{Name: name, Fn: newNth}, true
 	}
@@ -103,9 +109,14 @@ func (b *Backend) Function(ctx *sql.Context, database, name string) (sql.Functio
 			return newAssign(args...)
 		}}, true
 	}
+	if f, ok := ownFunction(name); ok && b.mysql {
+		return f, true
+	}
 	d := functions[name]
-	if d == nil && b.mysql {
-		d = timeFunctions[name]
+	for _, kind := range []map[string]*functionDef{timeFunctions, cryptoFunctions, spatialFunctions, nativeFunctions} {
+		if d == nil && b.mysql {
+			d = kind[name]
+		}
 	}
 	if d == nil || !b.mysql && !strings.HasSuffix(name, "_lock") && !strings.HasSuffix(name, "_locks") {
 		return nil, false

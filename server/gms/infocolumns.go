@@ -124,15 +124,7 @@ func (s *Session) viewColumns(ctx *sql.Context, cat sql.Catalog, db, name string
 
 // addSources sets what the columns of a view's tree are columns of.
 func (s *Session) addSources(ctx *sql.Context, n sql.Node, out []described) {
-	tables := map[string]*Table{}
-	transform.Inspect(n, func(n sql.Node) bool {
-		x, named := n.(sql.NameableNode)
-		if t := tableOf(n); t != nil && named {
-			tables[strings.ToLower(x.Name())] = t
-			return false
-		}
-		return true
-	})
+	tables := tablesByName(n)
 	exprs := projections(n)
 	for i := range exprs {
 		f, ok := unaliased(exprs[i]).(*expression.GetField)
@@ -158,10 +150,14 @@ func (s *Session) columnPrivileges(ctx *sql.Context, db, table, column string) s
 		return "select"
 	}
 	global := s.privileges(ctx)
-	of := global.Database(db)
+	own := global.Database(db)
+	of := own.Table(table)
+	if s.checked() {
+		own = s.newAccess(ctx).granted(db)
+	}
 	var out []string
 	for _, p := range []sql.PrivilegeType{sql.PrivilegeType_Select, sql.PrivilegeType_Insert, sql.PrivilegeType_Update, sql.PrivilegeType_References} {
-		if global.Has(p) || of.Has(p) || of.Table(table).Has(p) || of.Table(table).Column(column).Has(p) {
+		if global.Has(p) || own.Has(p) || of.Has(p) || of.Column(column).Has(p) {
 			out = append(out, strings.ToLower(p.String()))
 		}
 	}

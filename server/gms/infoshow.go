@@ -28,25 +28,35 @@ const (
 // first column, or WHERE.
 func showSelect(text, first string) grammar {
 	return func(l *lexer) (ast.Statement, error) {
-		from := l.start
-		filter := ""
-		switch {
-		case l.kind == 0:
-		case l.is("like"):
-			filter = " WHERE `" + first + "` "
-		case l.is("where"):
-			filter = " "
-		default:
-			return nil, l.syntax()
+		filter, err := l.showFilter(first)
+		if err != nil {
+			return nil, err
 		}
-		l.skip()
 		var stmt ast.Statement
-		err := withQuotedNames(true, "SELECT * FROM ("+text+") AS `t`"+filter+l.q[from:l.start]+" ORDER BY `"+first+"`", func(q string) (err error) {
+		err = withQuotedNames(true, "SELECT * FROM ("+text+") AS `t`"+filter+" ORDER BY `"+first+"`", func(q string) (err error) {
 			stmt, err = ast.Parse(q)
 			return err
 		})
 		return stmt, err
 	}
+}
+
+// showFilter takes the rest of a SHOW: LIKE of a column, or WHERE, or nothing.
+func (l *lexer) showFilter(column string) (string, error) {
+	from := l.start
+	filter := ""
+	switch {
+	case l.kind == 0 || l.is(";"):
+		return "", nil
+	case l.is("like"):
+		filter = " WHERE `" + column + "` "
+	case l.is("where"):
+		filter = " "
+	default:
+		return "", l.syntax()
+	}
+	l.skip()
+	return filter + l.q[from:l.start], nil
 }
 
 // parseShowCharacter parses SHOW CHARACTER SET.

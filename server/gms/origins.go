@@ -21,6 +21,20 @@ const (
 	onUpdateFlag    = 8192
 )
 
+// tablesByName returns the tables of a plan by the names, in lower case, that they have in it.
+func tablesByName(n sql.Node) map[string]*Table {
+	tables := map[string]*Table{}
+	transform.Inspect(n, func(n sql.Node) bool {
+		x, named := n.(sql.NameableNode)
+		if t := tableOf(n); t != nil && named {
+			tables[strings.ToLower(x.Name())] = t
+			return false
+		}
+		return true
+	})
+	return tables
+}
+
 // addOrigins sets what a result's columns are columns of. The planner's schema has names
 // as the statement gives them.
 func addOrigins(ctx *sql.Context, n sql.Node, schema sql.Schema, out []protocol.Column) {
@@ -31,15 +45,7 @@ func addOrigins(ctx *sql.Context, n sql.Node, schema sql.Schema, out []protocol.
 	if exprs != nil && len(exprs) != len(schema) {
 		return
 	}
-	tables := map[string]*Table{}
-	transform.Inspect(n, func(n sql.Node) bool {
-		x, named := n.(sql.NameableNode)
-		if t := tableOf(n); t != nil && named {
-			tables[strings.ToLower(x.Name())] = t
-			return false
-		}
-		return true
-	})
+	tables := tablesByName(n)
 	for i, c := range schema {
 		col := &out[i]
 		if exprs != nil {

@@ -189,6 +189,9 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 				if err := s.convert(sctx, query, stmt); err != nil {
 					return err
 				}
+				if err := s.dependents(sctx, stmt); err != nil {
+					return err
+				}
 			}
 			s.upsert(stmt)
 			s.limit(sctx, stmt)
@@ -256,6 +259,12 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 		if err := havings(stmt); err != nil {
 			return err
 		}
+	}
+	if containsFold(query, "against") && served(ctx) {
+		matchModes(stmt)
+	}
+	if containsFold(query, "like") && served(ctx) {
+		rangeLikes(stmt)
 	}
 	if containsFold(query, "interval") && served(ctx) {
 		intervals(stmt)

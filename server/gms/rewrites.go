@@ -157,6 +157,8 @@ func (r *marking) token(token string, at int) {
 				r.put(at, r.end, "create or replace")
 			}
 		}
+	case "'", `"`:
+		r.keepEscapes(at)
 	case "rollup":
 		if last.text == "with" {
 			r.put(len(strings.TrimRight(r.q[:last.at], " \t\r\n")), r.end, rollupMark)
@@ -172,6 +174,10 @@ func (r *marking) token(token string, at int) {
 	case "default":
 		if next, _ := r.follows(r.end); next == "(" && (reads[r.first[0]] || r.reading) {
 			r.put(at, r.end, defaultMark)
+		}
+	case "cascade", "restrict":
+		if r.first[0] == "alter" && r.dropsColumn() {
+			r.put(at, r.end, "")
 		}
 	case "get":
 		r.markDiagnostics(at)
@@ -199,6 +205,13 @@ func (r *marking) token(token string, at int) {
 	r.form(token, at)
 	r.word(token, at)
 	r.query(token, at)
+}
+
+// dropsColumn reports whether the token follows DROP COLUMN and a name, and ends the clause.
+func (r *marking) dropsColumn() bool {
+	drop := r.before[1].text
+	next, _ := r.follows(r.end)
+	return (drop == "drop" || drop == "column") && (next == "," || next == ";" || next == "")
 }
 
 // unmark completes a statement of a text with marks, in place. It looks everywhere in it,

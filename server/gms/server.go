@@ -153,6 +153,8 @@ func NewEngine(b *Backend) *sqle.Engine {
 	hideFulltextFromJoins(a)
 	guardPruning(a)
 	dropSorts(a)
+	escapeLikes(a)
+	readEnds(a)
 	ownTriggers(a)
 	planUnions(a)
 	a.Coster = joinCoster{a.Coster}

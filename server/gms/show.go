@@ -20,10 +20,14 @@ func (b *builder) showColumns(ctx *sql.Context, s *Session, n *plan.ShowColumns)
 		if c.HiddenSystem {
 			continue
 		}
+		privileges := s.columnPrivileges(ctx, c.DatabaseSource, c.Source, c.Name)
+		if privileges == "" && s.checked() && s.temporary(c.DatabaseSource, c.Source) == nil {
+			continue
+		}
 		of := c.row(ctx, "", "", 0, "") // of COLUMNS
 		row := sql.Row{of[3], of[15], of[6], of[16], of[5], of[17]}
 		if n.Full {
-			row = sql.Row{of[3], of[15], of[14], of[6], of[16], of[5], of[17], s.columnPrivileges(ctx, c.DatabaseSource, c.Source, c.Name), of[19]}
+			row = sql.Row{of[3], of[15], of[14], of[6], of[16], of[5], of[17], privileges, of[19]}
 		}
 		rows = append(rows, row)
 	}

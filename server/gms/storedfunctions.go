@@ -533,24 +533,11 @@ func parseShowFunction(l *lexer) (ast.Statement, error) {
 	if !l.accept("status") {
 		return parseShowFunctionCode(l)
 	}
-	where := ""
-	from := l.start
-	switch {
-	case l.accept("like"):
-		pattern, ok := l.string()
-		if !ok {
-			return nil, l.syntax()
-		}
-		where = " WHERE Name LIKE " + quoteText(pattern)
-	case l.accept("where"):
-		l.skip()
-		where = " " + l.q[from:l.start]
-	}
-	stmt, err := ast.Parse("SELECT * FROM (" + functionStatus + ") AS `routines`" + where + " ORDER BY Db, Name")
+	where, err := l.showFilter("Name")
 	if err != nil {
 		return nil, err
 	}
-	return stmt, nil
+	return ast.Parse("SELECT * FROM (" + functionStatus + ") AS `routines`" + where + " ORDER BY Db, Name")
 }
 
 // ownRoutine lets the session's account execute and alter a routine that it has made.

@@ -71,18 +71,9 @@ func parseShowTriggers(l *lexer) (ast.Statement, error) {
 	if _, err := s.b.Database(l.ctx, db); err != nil {
 		return nil, err
 	}
-	where := ""
-	from := l.start
-	switch {
-	case l.accept("like"):
-		pattern, ok := l.string()
-		if !ok {
-			return nil, l.syntax()
-		}
-		where = " WHERE `Table` LIKE " + quoteText(pattern)
-	case l.accept("where"):
-		l.skip()
-		where = " " + l.q[from:l.start]
+	where, err := l.showFilter("Table")
+	if err != nil {
+		return nil, err
 	}
 	return ast.Parse("SELECT `Trigger`, Event, `Table`, Statement, Timing, Created, sql_mode, Definer, character_set_client, " +
 		"collation_connection, `Database Collation` FROM (SELECT TRIGGER_NAME AS `Trigger`, EVENT_MANIPULATION AS Event, " +

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
@@ -22,11 +23,12 @@ type mergedView struct {
 	columns []viewColumn
 	from    ast.TableExpr // the base tables, each by an alias of its own
 	tables  []viewTable
-	where   ast.Expr    // nil: every row
-	checks  []ast.Expr  // of WITH CHECK OPTION
-	reads   bool        // a column or the condition reads a table in a subquery
-	invoker bool        // SQL SECURITY INVOKER
-	definer accountName // who else must be allowed to write the base table
+	under   []*mergedView // views among its tables
+	where   ast.Expr      // nil: every row
+	checks  []ast.Expr    // of WITH CHECK OPTION
+	reads   bool          // a column or the condition reads a table in a subquery
+	invoker bool          // SQL SECURITY INVOKER
+	definer accountName   // who else must be allowed to write the base table
 }
 
 // viewColumn is a column of a view: expr is in terms of the base tables' aliases.
@@ -68,6 +70,11 @@ type viewMerger struct {
 	s    *Session
 	cat  *engine.Catalog
 	made int // how many aliases
+	// sent is the statement before views are merged into it, unknown the error of a column
+	// that a view of it has not, in the clause that is looked at.
+	sent    ast.Statement
+	unknown error
+	clause  string
 }
 
 func newViewMerger(ctx *sql.Context, p *parser, s *Session) (*viewMerger, error) {
@@ -207,6 +214,7 @@ func (m *viewMerger) joined(e ast.TableExpr, sc *viewScope, v *mergedView, alias
 			return nil, false
 		} else if under != nil {
 			v.tables = append(v.tables, under.tables...)
+			v.under = append(v.under, under)
 			v.where = and(v.where, under.where)
 			v.checks = append(v.checks, under.checks...)
 			v.reads = v.reads || under.reads
@@ -294,6 +302,7 @@ type viewScope struct {
 type scopeTable struct {
 	alias   string
 	columns []viewColumn // an expr is nil if the name stays
+	view    *mergedView  // nil: another table
 }
 
 // expr replaces names in an expression.
@@ -332,6 +341,11 @@ func (sc *viewScope) hidden(q ast.SelectStatement) (out []scopeTable) {
 			return true, nil
 		}
 		st := scopeTable{alias: a.As.String()}
+		if q, ok := a.Expr.(*ast.Subquery); ok {
+			for _, c := range selectedNames(q.Select) {
+				st.columns = append(st.columns, viewColumn{name: c})
+			}
+		}
 		if t, ok := a.Expr.(ast.TableName); ok {
 			full := sc.m.full(t, sc.database)
 			if st.alias == "" {
@@ -370,8 +384,35 @@ func (sc *viewScope) resolve(n *ast.ColName) ast.Expr {
 				return &ast.ParenExpr{Expr: c.expr}
 			}
 		}
+		if !n.Qualifier.Name.IsEmpty() && t.view == nil {
+			return nil
+		}
 	}
+	sc.unresolved(n)
 	return nil
+}
+
+// unresolved notes a name that would be one of the base tables of a view of the statement,
+// which it must not see.
+func (sc *viewScope) unresolved(n *ast.ColName) {
+	of := n.Qualifier.Name.String()
+	for _, t := range sc.tables {
+		if t.view == nil || sc.m.unknown != nil {
+			continue
+		}
+		hidden := of != "" && sameName(of, t.alias)
+		for _, base := range t.view.tables {
+			hidden = hidden || of != "" && sameName(of, base.alias) || of == "" && slices.ContainsFunc(
+				sc.m.s.columnsOf(base.name.ast()), func(c ast.ColIdent) bool { return c.Equal(n.Name) })
+		}
+		if hidden {
+			name := n.Name.String()
+			if of != "" {
+				name = of + "." + name
+			}
+			sc.m.unknown = mysql.NewSQLError(1054, "42S22", "Unknown column '%s' in '%s'", name, sc.m.clause)
+		}
+	}
 }
 
 func notUpdatable(name, command string) error {
