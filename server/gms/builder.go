@@ -271,6 +271,14 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		c := *n
 		c.Catalog = unguarded{n.Catalog, s.b}
 		return b.plain(ctx, s, &c, r)
+	case *plan.CreateView:
+		if s.b.mysql {
+			c, err := withColumns(ctx, n)
+			if err != nil {
+				return nil, err
+			}
+			return b.plain(ctx, s, c, r)
+		}
 	case *plan.CreateTable:
 		if s.b.mysql {
 			if err := hideFunctional(ctx, n); err != nil {

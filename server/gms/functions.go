@@ -75,6 +75,9 @@ func (b *Backend) Function(ctx *sql.Context, database, name string) (sql.Functio
 			return newOffset(e), nil
 		}}, true
 	}
+	if name == "round" && b.mysql {
+		return sql.FunctionN{Name: name, Fn: newRound}, true
+	}
 	if name == "unix_timestamp" && b.mysql {
 		return sql.FunctionN{Name: name, Fn: newUnixTimestamp}, true
 	}

@@ -86,6 +86,9 @@ func statementError(stmt ast.Statement, err error) error {
 			return sql.ErrTableNotFound.New(db + "." + m[1])
 		}
 	}
+	if e := unknownIn(stmt, text); e != nil {
+		return e
+	}
 	if e := definitionError(stmt, text); e != nil {
 		return e
 	}

@@ -199,6 +199,15 @@ func newUnixTimestamp(ctx *sql.Context, args ...sql.Expression) (sql.Expression,
 	return unixTimestamp{e.(*builtin.UnixTimestamp)}, nil
 }
 
+// Type implements sql.Expression.
+func (u unixTimestamp) Type(ctx *sql.Context) sql.Type {
+	t := u.UnixTimestamp.Type(ctx)
+	if d, ok := t.(sql.DecimalType); ok && d.Scale() == 0 {
+		return types.Int64
+	}
+	return t
+}
+
 // WithChildren implements sql.Expression.
 func (u unixTimestamp) WithChildren(ctx *sql.Context, children ...sql.Expression) (sql.Expression, error) {
 	return newUnixTimestamp(ctx, children...)
@@ -214,6 +223,9 @@ func (u unixTimestamp) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	if !ok {
 		if v, err = atOffset(ctx, v); err != nil {
 			return nil, err
+		}
+		if _, moment := v.(time.Time); !moment {
+			v = spelled(shown(v))
 		}
 		c, _, err := types.DatetimeMaxPrecision.Convert(ctx, v)
 		if t, ok = c.(time.Time); !ok || err != nil && !sql.ErrTruncatedIncorrect.Is(err) {
