@@ -150,6 +150,8 @@ func NewEngine(b *Backend) *sqle.Engine {
 	addGrammars()
 	a := analyzer.NewBuilder(b).AddOverrides(overrides).Build()
 	guardNullSafeJoins(a)
+	guardJoinOrders(a)
+	keepNegations(a)
 	hideFulltextFromJoins(a)
 	guardPruning(a)
 	dropSorts(a)
