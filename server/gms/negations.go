@@ -1,6 +1,8 @@
 package gms
 
 import (
+	"slices"
+
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/analyzer"
 	"github.com/dolthub/go-mysql-server/sql/expression"
@@ -9,9 +11,8 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/types"
 )
 
-// keptNot is NOT of a comparison with a subquery that the planner must not make an
-// anti-join of: nothing is outside of a set with NULL in it, nor unlike the row that a
-// subquery does not have.
+// keptNot is NOT of a comparison with a subquery, which the planner must not make an
+// anti-join of: nothing is unlike the row that a subquery does not have.
 type keptNot struct{ *expression.Not }
 
 // WithChildren implements sql.Expression.
@@ -23,15 +24,47 @@ func (e *keptNot) WithChildren(ctx *sql.Context, children ...sql.Expression) (sq
 	return &keptNot{n.(*expression.Not)}, nil
 }
 
-// Eval implements sql.Expression.
-func (e *keptNot) Eval(ctx *sql.Context, row sql.Row) (any, error) {
-	in, ok := e.Child.(*plan.InSubquery)
-	if !ok {
-		return e.Not.Eval(ctx, row)
+// inRows is IN of a subquery that is evaluated as it stands. The planner compares hashes of
+// one type, has none of rows, and does not know that nothing is outside of a set with NULL
+// in it when it makes an anti-join of NOT IN.
+type inRows struct{ expression.UnaryExpressionStub }
+
+var (
+	_ sql.Expression         = (*inRows)(nil)
+	_ sql.CollationCoercible = (*inRows)(nil)
+)
+
+func newInRows(in *plan.InSubquery) *inRows {
+	return &inRows{expression.UnaryExpressionStub{Child: in}}
+}
+
+// Type implements sql.Expression.
+func (e *inRows) Type(*sql.Context) sql.Type { return types.Boolean }
+
+// String implements sql.Expression.
+func (e *inRows) String() string { return e.Child.String() }
+
+// CollationCoercibility implements sql.CollationCoercible.
+func (e *inRows) CollationCoercibility(*sql.Context) (sql.CollationID, byte) {
+	return sql.Collation_binary, 5
+}
+
+// WithChildren implements sql.Expression.
+func (e *inRows) WithChildren(_ *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	in, ok := children[0].(*plan.InSubquery)
+	if !ok || len(children) != 1 {
+		return nil, sql.ErrInvalidChildrenNumber.New(e, len(children), 1)
 	}
+	return newInRows(in), nil
+}
+
+// Eval implements sql.Expression.
+func (e *inRows) Eval(ctx *sql.Context, row sql.Row) (any, error) {
+	in := e.Child.(*plan.InSubquery)
 	sub := in.Right().(*plan.Subquery)
-	if l, r := in.Left().Type(ctx), sub.Type(ctx); types.NumColumns(l) == 1 && l.Equals(r) {
-		return e.Not.Eval(ctx, row) // of one type, which can be hashed
+	lt, rt := in.Left().Type(ctx), sub.Type(ctx)
+	if types.NumColumns(lt) == 1 && lt.Equals(rt) {
+		return in.Eval(ctx, row)
 	}
 	left, err := in.Left().Eval(ctx, row)
 	if err != nil {
@@ -41,15 +74,14 @@ func (e *keptNot) Eval(ctx *sql.Context, row sql.Row) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	var out any = true
+	var out any = false
 	for _, right := range rows {
-		switch same, err := equalRows(ctx, in.Left().Type(ctx), sub.Type(ctx), left, right); {
-		case err != nil:
-			return nil, err
-		case same == nil:
+		same, err := equalRows(ctx, lt, rt, left, right)
+		if err != nil || same == true {
+			return same, err
+		}
+		if same == nil {
 			out = nil
-		case same == true:
-			return false, nil
 		}
 	}
 	return out, nil
@@ -81,49 +113,96 @@ func equalRows(ctx *sql.Context, lt, rt sql.Type, left, right any) (any, error) 
 	return out, nil
 }
 
-// keepNegations makes keptNots of what the planner would make anti-joins of though NULL
-// or an empty subquery makes a difference.
-func keepNegations(a *analyzer.Analyzer) {
+// keepSubqueries makes inRows and keptNots of what the planner would make anti-joins of
+// though NULL or an empty subquery makes a difference, and inRows of what it makes no joins
+// of.
+func keepSubqueries(a *analyzer.Analyzer) {
 	aroundRule(a, "unnestInSubqueries", func(ctx *sql.Context, n sql.Node, f *sql.QueryFlags, rule planRule) (sql.Node, transform.TreeIdentity, error) {
 		if f == nil || !f.SubqueryIsSet() || !served(ctx) {
 			return rule(ctx, n, f)
 		}
-		kept, same, err := transform.Node(ctx, n, func(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
-			w, ok := n.(*plan.Filter)
-			if !ok {
-				return n, transform.SameTree, nil
-			}
-			all, same := expression.SplitConjunction(ctx, w.Expression), transform.SameTree
-			for i, e := range all {
-				if not, ok := e.(*expression.Not); ok && !antiJoin(ctx, w.Child, not.Child) {
-					all[i], same = &keptNot{not}, transform.NewTree
-				}
-			}
-			if same {
-				return n, same, nil
-			}
-			return plan.NewFilter(ctx, expression.JoinAnd(all...), w.Child), same, nil
-		})
+		kept, same, err := transform.Node(ctx, n, keepNegations)
 		if err != nil {
 			return n, transform.SameTree, err
 		}
 		planned, same2, err := rule(ctx, kept, f)
-		return planned, same && same2, err
+		if err != nil {
+			return n, transform.SameTree, err
+		}
+		planned, same3, err := transform.Node(ctx, planned, keepIns)
+		return planned, same && same2 && same3, err
 	})
 }
 
-// antiJoin reports whether the rows of n for which e is not true are those for which it
-// is false.
-func antiJoin(ctx *sql.Context, n sql.Node, e sql.Expression) bool {
-	switch e := e.(type) {
-	case *plan.InSubquery:
-		sub, ok := e.Right().(*plan.Subquery)
-		return !ok || !sub.CanCacheResults() || never(ctx, n, e.Left()) && neverNull(ctx, sub.Query)
-	case expression.Comparer:
-		_, ok := e.Right().(*plan.Subquery)
-		return !ok
+func keepNegations(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
+	w, ok := n.(*plan.Filter)
+	if !ok {
+		return n, transform.SameTree, nil
 	}
-	return true
+	all, same := expression.SplitConjunction(ctx, w.Expression), transform.SameTree
+	for i, e := range all {
+		not, ok := e.(*expression.Not)
+		if !ok {
+			continue
+		}
+		switch e := not.Child.(type) {
+		case *plan.InSubquery:
+			if sub, ok := e.Right().(*plan.Subquery); ok && !(never(ctx, w.Child, e.Left()) && neverNull(ctx, sub.Query)) {
+				all[i], same = expression.NewNot(newInRows(e)), transform.NewTree
+			}
+		case expression.Comparer:
+			if _, ok := e.Right().(*plan.Subquery); ok {
+				all[i], same = &keptNot{not}, transform.NewTree
+			}
+		}
+	}
+	if same {
+		return n, same, nil
+	}
+	return plan.NewFilter(ctx, expression.JoinAnd(all...), w.Child), same, nil
+}
+
+// keepIns makes inRows of the INs of a node's expressions.
+func keepIns(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
+	x, ok := n.(sql.Expressioner)
+	if !ok {
+		return n, transform.SameTree, nil
+	}
+	all, same, err := keepAllIn(ctx, x.Expressions())
+	if err != nil || same {
+		return n, transform.SameTree, err
+	}
+	n, err = x.WithExpressions(ctx, all...)
+	return n, transform.NewTree, err
+}
+
+func keepAllIn(ctx *sql.Context, all []sql.Expression) ([]sql.Expression, transform.TreeIdentity, error) {
+	all, same := slices.Clone(all), transform.SameTree
+	for i, e := range all {
+		switch e := e.(type) {
+		case *inRows:
+			continue
+		case *plan.InSubquery:
+			if _, ok := e.Right().(*plan.Subquery); ok {
+				all[i], same = newInRows(e), transform.NewTree
+			}
+			continue
+		case nil:
+			continue
+		}
+		parts, same2, err := keepAllIn(ctx, e.Children())
+		if err != nil {
+			return nil, transform.SameTree, err
+		}
+		if same2 {
+			continue
+		}
+		same = transform.NewTree
+		if all[i], err = e.WithChildren(ctx, parts...); err != nil {
+			return nil, transform.SameTree, err
+		}
+	}
+	return all, same, nil
 }
 
 // never reports whether a column of n is never NULL.
