@@ -147,7 +147,7 @@ func (p *parser) ParseOneWithOptions(ctx context.Context, query string,
 		if stmt, one, _, berr := p.blockBody(ctx, query, options); stmt != nil || berr != nil {
 			return stmt, len(one), berr
 		}
-		return nil, 0, err
+		return nil, 0, notInPrograms(query, err)
 	}
 	err = p.definesView(ctx, query, stmt)
 	return stmt, made.sent(n), err
