@@ -27,8 +27,9 @@ type rights struct {
 	set  mysql_db.PrivilegeSet
 	db   string // of names without one
 	// used are the tables that the statement may use, with what they are of.
-	used  *[]tableName
-	depth int // of views and triggers
+	used *[]tableName
+	// views have been looked at.
+	views map[viewReader]bool
 }
 
 // privilegeNames are the static privileges as errors list them; table: they are granted on
@@ -108,7 +109,7 @@ func (s *Session) newAccess(ctx *sql.Context) *rights {
 		host = s.account.Host
 	}
 	var used []tableName
-	return &rights{ctx: ctx, s: s, who: s.account, host: host, set: own, db: s.GetCurrentDatabase(), used: &used}
+	return &rights{ctx: ctx, s: s, who: s.account, host: host, set: own, db: s.GetCurrentDatabase(), used: &used, views: map[viewReader]bool{}}
 }
 
 // use notes a table, or with an empty name a database, that the statement may use.

@@ -220,6 +220,9 @@ func (e *wireEngine) QueryWithBindings(ctx *sql.Context, q string, _ sqlparser.S
 	return sch, sql.RowsToRowIter(rows...), nil, err
 }
 
+// checkViolated is the number of a violated CHECK.
+const checkViolated = 3819
+
 // warnings gives the session the warnings of the statement before, of which the
 // server said that there are n.
 func (c *wireConn) warnings(ctx *sql.Context, n int) error {
@@ -232,7 +235,7 @@ func (c *wireConn) warnings(ctx *sql.Context, n int) error {
 	}
 	for _, v := range r.Values {
 		code := int(v[1].AsInt64())
-		if code == mysql.WARN_DATA_TRUNCATED { // to the suites an unknown error
+		if code == mysql.WARN_DATA_TRUNCATED || code == checkViolated { // to the suites an unknown error
 			code = mysql.ER_UNKNOWN_ERROR
 		}
 		ctx.Warn(code, "%s", v[2].AsString())

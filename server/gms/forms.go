@@ -33,6 +33,8 @@ func (r *marking) form(token string, at int) {
 		r.put(at, r.end, "- ") // no comment
 	case token == "unknown" && (last == "is" || last == "not" && r.before[1].text == "is"):
 		r.put(at, r.end, "null")
+	case token == "json_value" && next == "(":
+		r.jsonValue(end - 1)
 	case token == "interval" && next == "(" && r.several(end-1):
 		r.put(at, r.end, intervalFunction)
 	case token == "row" && next == "(":
@@ -50,6 +52,14 @@ func (r *marking) form(token string, at int) {
 	case token == "set" && (r.first[0] == "insert" || r.first[0] == "replace") && !r.reading:
 		r.inserted(at)
 	}
+}
+
+// ordered takes the ORDER BY out of an ALTER TABLE: rows are in the order of the primary key.
+func (r *marking) ordered(at int) {
+	for r.end < len(r.q) && r.q[r.end] != ';' {
+		_, r.end = nextWord(r.q, r.end)
+	}
+	r.put(at, r.end, "engine = InnoDB")
 }
 
 // keepEscapes keeps the backslashes of \% and \_ in a text, which are part of it and which the planner's

@@ -113,7 +113,7 @@ func (b *Backend) Function(ctx *sql.Context, database, name string) (sql.Functio
 		return f, true
 	}
 	d := functions[name]
-	for _, kind := range []map[string]*functionDef{timeFunctions, cryptoFunctions, spatialFunctions, nativeFunctions} {
+	for _, kind := range []map[string]*functionDef{timeFunctions, cryptoFunctions, spatialFunctions, nativeFunctions, jsonFunctions} {
 		if d == nil && b.mysql {
 			d = kind[name]
 		}

@@ -53,7 +53,10 @@ func (p *parser) parse(ctx context.Context, query string, f func(marked string) 
 			return err
 		}
 		marked, made = withMarks(marked)
-		return made.sentError(f(marked))
+		if err := f(marked); err != nil {
+			return made.sentError(err)
+		}
+		return shallow(marked, *stmt)
 	})
 	if err == nil && served(ctx) {
 		authorizeLoad(ctx, *stmt)
@@ -105,7 +108,7 @@ func (p *parser) planners(ctx context.Context, query string, delimiter rune, mul
 			return stmt, one, rest, berr
 		}
 	}
-	return stmt, one, rest, err
+	return stmt, one, rest, notInPrograms(query, err)
 }
 
 // grammarsOwn parses a statement as the planner's grammar has it.
@@ -194,6 +197,7 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 				}
 			}
 			s.upsert(stmt)
+			updatedRanges(stmt)
 			s.limit(sctx, stmt)
 			if s.b.mysql {
 				functionalIndexes(stmt)
@@ -224,13 +228,13 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 		procedureBody(d.ProcedureSpec.Body)
 		if !p.routine && served(ctx) {
 			if err := forPlanner(d.ProcedureSpec); err != nil {
-				return err
+				return located(err, query)
 			}
 		}
 	}
 	if d, ok := stmt.(*ast.DDL); ok && !p.routine && served(ctx) && sctx != nil {
 		if err := checkBody(sctx, d); err != nil {
-			return err
+			return located(err, query)
 		}
 	}
 	if sctx != nil && !p.routine {
@@ -259,6 +263,9 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 		if err := havings(stmt); err != nil {
 			return err
 		}
+	}
+	if strings.Contains(query, "->") && countsElements(query) && served(ctx) {
+		jsonArrows(stmt)
 	}
 	if containsFold(query, "against") && served(ctx) {
 		matchModes(stmt)

@@ -110,12 +110,13 @@ type marking struct {
 	reading bool      // behind SELECT or DUPLICATE KEY
 	depth   int       // of parentheses, since SET
 	braces  int
-	hinted  int            // where the last index hint has its INDEX
-	opened  bool           // nothing but parentheses stands before the token
-	closing map[int]string // what is put behind a position
-	rowsAt  int            // the depth of VALUES ROW(…), ROW(…), plus one
-	alias   string         // of the table of a DELETE
-	aliased string         // the table
+	hinted  int                 // where the last index hint has its INDEX
+	opened  bool                // nothing but parentheses stands before the token
+	closing map[int]string      // what is put behind a position
+	rowsAt  int                 // the depth of VALUES ROW(…), ROW(…), plus one
+	alias   string              // of the table of a DELETE
+	aliased string              // the table
+	clauses map[int]replacement // of JSON_VALUE, by where they begin
 }
 
 // put replaces a part of the text.
@@ -144,6 +145,11 @@ func (r *marking) follows(at int) (string, int) {
 // token looks at the next token, which begins at at.
 func (r *marking) token(token string, at int) {
 	last := r.before[0]
+	if c, ok := r.clauses[at]; ok {
+		r.end = c.end
+		r.put(at, c.end, c.text)
+		return
+	}
 	for i := range r.first {
 		if r.first[i] == "" {
 			r.first[i] = token
@@ -159,6 +165,10 @@ func (r *marking) token(token string, at int) {
 		}
 	case "'", `"`:
 		r.keepEscapes(at)
+	case "order":
+		if next, _ := r.follows(r.end); r.first[0] == "alter" && r.first[1] == "table" && next == "by" && r.depth == 0 {
+			r.ordered(at)
+		}
 	case "rollup":
 		if last.text == "with" {
 			r.put(len(strings.TrimRight(r.q[:last.at], " \t\r\n")), r.end, rollupMark)

@@ -157,6 +157,7 @@ func NewEngine(b *Backend) *sqle.Engine {
 	readEnds(a)
 	ownTriggers(a)
 	planUnions(a)
+	keepTableOptions(a)
 	a.Coster = joinCoster{a.Coster}
 	a.Catalog.StatsProvider = b.stats
 	a.Catalog.AuthHandler = authorization{a.Catalog.AuthHandler}

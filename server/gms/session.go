@@ -95,6 +95,7 @@ type statement struct {
 	building bool     // its iterators are being built
 	locking  bool     // a SELECT that locks what it reads
 	tables   int      // references to tables that were bound
+	views    int      // views that were bound
 	keep     bool     // the planner commits at its end, MySQL does not
 	skip     sql.Node // the node that builder leaves to the planner
 	// diagnosing: it shows what the last statement left, and leaves it there.

@@ -79,6 +79,8 @@ func clock(ctx *sql.Context, v any) (time.Duration, bool) {
 		v = string(x)
 	case time.Time:
 		return x.Sub(day(x)), true
+	case bool:
+		v = map[bool]int64{true: 1}[x]
 	}
 	if s, ok := v.(string); ok && hasDate(s) {
 		t, ok := datetimeOf(ctx, v)

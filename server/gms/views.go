@@ -70,8 +70,9 @@ type viewMerger struct {
 	s    *Session
 	cat  *engine.Catalog
 	made int // how many aliases
+	seen int // how many views
 	// sent is the statement before views are merged into it, unknown the error of a column
-	// that a view of it has not, in the clause that is looked at.
+	// that a view of it has not, in the clause that is looked at, or of too many views.
 	sent    ast.Statement
 	unknown error
 	clause  string
@@ -98,6 +99,10 @@ func (m *viewMerger) view(t tableName) (*ast.ViewSpec, error) {
 	o := m.cat.Object(engine.ObjectView, t.Database, t.Name)
 	if o == nil {
 		return nil, nil
+	}
+	if m.seen++; m.seen > viewsMax {
+		m.unknown = errRecursion(t)
+		return nil, m.unknown
 	}
 	var stored storedView
 	if err := json.Unmarshal(o.Data, &stored); err != nil {
@@ -163,7 +168,9 @@ func (m *viewMerger) merged(t tableName, spec *ast.ViewSpec, alias string) (*mer
 	}
 	var own ast.Expr
 	if q.Where != nil {
-		own = sc.expr(q.Where.Expr)
+		if own = sc.expr(q.Where.Expr); large(own) {
+			return nil, nil
+		}
 		v.reads = v.reads || hasSubquery(own)
 	}
 	v.where = and(own, v.where)
@@ -193,7 +200,9 @@ func (m *viewMerger) joined(e ast.TableExpr, sc *viewScope, v *mergedView, alias
 			return nil, false
 		}
 		if e.Condition.On != nil {
-			c.Condition.On = sc.expr(e.Condition.On)
+			if c.Condition.On = sc.expr(e.Condition.On); large(c.Condition.On) {
+				return nil, false
+			}
 		}
 		return &c, true
 	case *ast.AliasedTableExpr:
@@ -251,6 +260,9 @@ func (m *viewMerger) selected(e ast.SelectExpr, sc *viewScope, v *mergedView) bo
 			return false
 		}
 		x := sc.expr(e.Expr)
+		if large(x) {
+			return false
+		}
 		v.reads = v.reads || hasSubquery(x)
 		v.columns = append(v.columns, viewColumn{selectedName(e), x})
 		return true
@@ -413,6 +425,14 @@ func (sc *viewScope) unresolved(n *ast.ColName) {
 			sc.m.unknown = mysql.NewSQLError(1054, "42S22", "Unknown column '%s' in '%s'", name, sc.m.clause)
 		}
 	}
+}
+
+// viewsMax bounds the views of a statement, those within views each time: views that were
+// renamed can be defined by each other.
+const viewsMax = 256
+
+func errRecursion(t tableName) error {
+	return mysql.NewSQLError(1462, "HY000", "`%s`.`%s` contains view recursion", t.Database, t.Name)
 }
 
 func notUpdatable(name, command string) error {

@@ -27,7 +27,7 @@ func (m *viewMerger) write(stmt ast.Statement, database string) error {
 	if m.sent, err = (&scope{}).copy(m.ctx, stmt); err != nil {
 		return err
 	}
-	if err := m.writes(stmt, database); err != nil {
+	if err := m.writes(stmt, database); err != nil && m.unknown == nil {
 		return err
 	}
 	return m.unknown
