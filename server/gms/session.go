@@ -50,6 +50,7 @@ type Session struct {
 	rowIDs     rowIDs
 	// fulltextHidden: tables have no FULLTEXT indexes for now, see hideFulltextFromJoins.
 	fulltextHidden bool
+	joinOrders     []joinOrder      // of the joins that are planned, see guardJoinOrders
 	viewUses       []*viewUse       // of the views that the statement writes
 	upserts        map[tableID]bool // tables whose duplicates the statement is going to change
 	next           characteristics
