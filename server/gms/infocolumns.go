@@ -126,7 +126,7 @@ func (s *Session) viewColumns(ctx *sql.Context, cat sql.Catalog, db, name string
 func (s *Session) addSources(ctx *sql.Context, n sql.Node, out []described) {
 	tables := tablesByName(n)
 	exprs := projections(n)
-	if exprs == nil {
+	if exprs == nil { // all columns of a table
 		for i, c := range n.Schema(ctx) {
 			exprs = append(exprs, expression.NewGetFieldWithTable(i, 0, c.Type, c.DatabaseSource, c.Source, c.Name, c.Nullable))
 		}
