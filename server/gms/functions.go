@@ -92,6 +92,9 @@ func (b *Backend) Function(ctx *sql.Context, database, name string) (sql.Functio
 	if name == aggregateFunction {
 		return sql.FunctionN{Name: name, Fn: aggregateReference}, true
 	}
+	if name == argumentFunction {
+		return sql.FunctionN{Name: name, Fn: newNamedArgument}, true
+	}
 	if name == defaultMark {
 		return sql.FunctionN{Name: name, Fn: newDefaultOf}, true
 	}

@@ -102,8 +102,12 @@ func tablesIn(ctx *sql.Context, e sql.Expression) sets.FastIntSet {
 // forbidden is the cost of a plan with other rows than the statement's.
 var forbidden = math.Inf(1)
 
-// allowed reports whether a join is in the statement's order.
+// allowed reports whether a join is in the statement's order, and keeps the conditions on
+// its right side.
 func allowed(ctx *sql.Context, n memo.JoinRel) bool {
+	if c, ok := n.(*memo.ConcatJoin); ok && absorbed(c.Right) {
+		return false
+	}
 	s, ok := ctx.Session.(*Session)
 	if !ok || len(s.joinOrders) == 0 {
 		return true
@@ -116,4 +120,20 @@ func allowed(ctx *sql.Context, n memo.JoinRel) bool {
 		}
 	}
 	return true
+}
+
+// absorbed reports whether conditions of a group may have become the range of an index, which
+// a join by lookups of several indexes leaves out with the scan.
+func absorbed(g *memo.ExprGroup) bool {
+	for n := range g.Iter() {
+		switch n := n.(type) {
+		case *memo.IndexScan:
+			return true
+		case *memo.Filter:
+			if absorbed(n.Child) {
+				return true
+			}
+		}
+	}
+	return false
 }
