@@ -39,7 +39,7 @@ func checkArithmetic(ctx *sql.Context, _ *analyzer.Analyzer, n sql.Node, _ *plan
 	transform.InspectExpressions(ctx, n, func(_ *sql.Context, e sql.Expression) bool {
 		switch e.(type) {
 		case *expression.Arithmetic, *expression.UnaryMinus, *expression.IntDiv,
-			*expression.HashInTuple, *expression.Div, *expression.Case, *expression.Convert, *expression.ConvertUsing, *expression.Like, sql.FunctionExpression:
+			*expression.HashInTuple, *expression.NullSafeEquals, *expression.Div, *expression.Case, *expression.Convert, *expression.ConvertUsing, *expression.Like, sql.FunctionExpression:
 			found = true
 		}
 		return !found
@@ -91,6 +91,8 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 	switch e := e.(type) {
 	case *expression.HashInTuple:
 		return collatedIn(ctx, e)
+	case *expression.NullSafeEquals:
+		return collatedNullSafe(ctx, e)
 	case *expression.Arithmetic:
 		if _, ok := e.LeftChild.(expression.TimeDeltaExpression); ok {
 			return nil
@@ -162,6 +164,9 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 		return &integerMinus{UnaryMinus: e}
 	}
 	if c := dates(ctx, e); c != nil {
+		return c
+	}
+	if c := withDates(ctx, e); c != nil {
 		return c
 	}
 	return withTexts(ctx, e)

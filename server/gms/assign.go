@@ -328,10 +328,14 @@ func (a *assigner) moment(ctx *sql.Context, column string, t sql.Type, v any) (a
 	return a.keep(ctx, column, incorrect(1292, kind, v, warning), t.Zero())
 }
 
-// spelled returns a date of digits only, YYYYMMDD with or without hhmmss, with its separators.
+// spelled returns a date of digits only, YYYYMMDD with or without hhmmss, or of two digits for the year, with
+// all digits and its separators.
 func spelled(s string) string {
-	for _, layout := range []string{"20060102", "20060102150405", "060102", "060102150405"} {
+	for _, layout := range []string{"20060102", "20060102150405", "060102", "060102150405", "06-1-2", "06/1/2", "06.1.2"} {
 		if at, err := time.Parse(layout, s); err == nil {
+			if at.Year() == 1969 && !strings.HasPrefix(s, "19") {
+				at = at.AddDate(100, 0, 0)
+			}
 			return at.Format("2006-01-02 15:04:05")
 		}
 	}

@@ -35,7 +35,7 @@ var memberTextFunctions = map[string]bool{
 func withMembers(ctx *sql.Context, e sql.Expression) (sql.Expression, bool) {
 	args := slices.Clone(e.Children())
 	concerned := func(int) bool { return true }
-	switch e := e.(type) {
+	switch e := planned(e).(type) {
 	case *expression.Case:
 		first := 1 // the value of the first WHEN, and every second from there, and the ELSE
 		if e.Expr != nil {

@@ -112,7 +112,23 @@ func (b *Backend) Function(ctx *sql.Context, database, name string) (sql.Functio
 			return newAssign(args...)
 		}}, true
 	}
+	if strings.HasPrefix(name, caseFunction) {
+		return sql.FunctionN{Name: name, Fn: func(ctx *sql.Context, args ...sql.Expression) (sql.Expression, error) {
+			return newCase(ctx, name, args), nil
+		}}, true
+	}
+	switch name {
+	case dateLiteral:
+		return sql.Function2{Name: name, Fn: newDateLiteral}, true
+	case textFunction:
+		return sql.Function1{Name: name, Fn: newCastText}, true
+	case dateCompare:
+		return sql.Function1{Name: name, Fn: newDateNumber}, true
+	}
 	if f, ok := ownFunction(name); ok && b.mysql {
+		return f, true
+	}
+	if f, ok := typedFunction(ctx, name); ok && b.mysql {
 		return f, true
 	}
 	d := functions[name]

@@ -250,6 +250,14 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 			return err
 		}
 	}
+	if (containsFold(query, "case") || containsFold(query, "char")) && served(ctx) {
+		if err := typedForms(stmt); err != nil {
+			return err
+		}
+	}
+	if served(ctx) && strings.ContainsAny(query, "0123456789") {
+		dateNumbers(stmt)
+	}
 	scalars(stmt, unique)
 	if containsFold(query, "regexp") || containsFold(query, "rlike") {
 		regexpOperators(stmt)
