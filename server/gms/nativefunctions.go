@@ -163,13 +163,18 @@ func newExtreme(ctx *sql.Context, name string, args []sql.Expression) (sql.Expre
 			texts++
 		}
 	}
-	switch {
-	case dates > 0 && len(args) > 1 && dates+texts == len(args):
+	if dates > 0 && len(args) > 1 && dates+texts == len(args) {
 		return &function{def: extremes[name], args: args}, nil
-	case name == "least":
-		return gmsfunction.NewLeast(ctx, args...)
 	}
-	return gmsfunction.NewGreatest(ctx, args...)
+	build := gmsfunction.NewGreatest
+	if name == "least" {
+		build = gmsfunction.NewLeast
+	}
+	e, err := build(ctx, args...)
+	if err != nil {
+		return nil, err
+	}
+	return withType(ctx, e), nil
 }
 
 var extremes = map[string]*functionDef{
