@@ -243,6 +243,11 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 			return err
 		}
 	}
+	if served(ctx) && containsFold(query, "select") {
+		if err := checkTarget(stmt, a.db); err != nil {
+			return err
+		}
+	}
 	scalars(stmt, unique)
 	if containsFold(query, "regexp") || containsFold(query, "rlike") {
 		regexpOperators(stmt)
