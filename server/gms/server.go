@@ -157,8 +157,11 @@ func NewEngine(b *Backend) *sqle.Engine {
 	hideFulltextFromJoins(a)
 	guardPruning(a)
 	dropSorts(a)
+	escapeLikes(a)
+	readEnds(a)
 	ownTriggers(a)
 	planUnions(a)
+	keepTableOptions(a)
 	a.Coster = joinCoster{a.Coster}
 	a.Catalog.StatsProvider = b.stats
 	a.Catalog.AuthHandler = authorization{a.Catalog.AuthHandler}
