@@ -251,6 +251,9 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 		}
 	}
 	if served(ctx) && containsFold(query, "select") {
+		if err := uniqueNames(stmt); err != nil {
+			return err
+		}
 		if err := checkTarget(stmt, a.db); err != nil {
 			return err
 		}
