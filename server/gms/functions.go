@@ -121,6 +121,14 @@ func (b *Backend) Function(ctx *sql.Context, database, name string) (sql.Functio
 			return newCase(ctx, name, args), nil
 		}}, true
 	}
+	if name == "timestamp" && b.mysql {
+		return sql.FunctionN{Name: name, Fn: func(ctx *sql.Context, args ...sql.Expression) (sql.Expression, error) {
+			if len(args) == 2 {
+				return &function{def: timestampSum, args: args}, nil
+			}
+			return builtin.NewDatetime(ctx, args...)
+		}}, true
+	}
 	switch name {
 	case dateLiteral:
 		return sql.Function2{Name: name, Fn: newDateLiteral}, true

@@ -50,10 +50,10 @@ func longInteger(text string) bool {
 
 // jsonReaders are functions whose first argument is a document that they read.
 var jsonReaders = map[string]func(*sql.Context, ...sql.Expression) (sql.Expression, error){
-	"json_extract": builtin.NewJSONExtract,
+	"json_extract": newJSONExtract,
 	"json_search":  builtin.NewJSONSearch,
 	"json_type":    builtin.NewJSONType,
-	"json_value":   builtin.NewJsonValue,
+	"json_value":   newJSONValue,
 }
 
 // jsonReader returns one of jsonReaders.

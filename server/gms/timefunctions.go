@@ -35,6 +35,24 @@ var timeFunctions = map[string]*functionDef{
 	"utc_date":    {name: "utc_date", typ: types.Date, eval: func(ctx *sql.Context, _ *Session, _ []any) (any, error) { return day(ctx.QueryTime().UTC()), nil }},
 }
 
+// timestampSum is TIMESTAMP of a date and a time.
+var timestampSum = &functionDef{name: "timestamp", args: 2, pure: true, typeOf: func(_ *sql.Context, args []sql.Expression) sql.Type {
+	if strings.Contains(args[0].String()+args[1].String(), ".") {
+		return types.DatetimeMaxPrecision
+	}
+	return types.Datetime
+}, eval: func(ctx *sql.Context, _ *Session, args []any) (any, error) {
+	t, ok := datetimeOf(ctx, args[0])
+	if !ok {
+		return nil, nil
+	}
+	d, ok := clock(ctx, args[1])
+	if !ok {
+		return nil, nil
+	}
+	return t.Add(d), nil
+}}
+
 func clockPart(name string, part func(time.Duration) int64) *functionDef {
 	return &functionDef{name: name, args: 1, pure: true, typ: types.Int32, eval: func(ctx *sql.Context, _ *Session, args []any) (any, error) {
 		d, ok := clock(ctx, args[0])
