@@ -79,6 +79,8 @@ func (a *assigner) keep(ctx *sql.Context, column string, l lost, left any) (any,
 		l = outOfRange
 	case 1265:
 		l = truncated
+	case 1299:
+		l = lost{number: 1299, message: "Invalid TIMESTAMP value in column '%s' at row %d"}
 	}
 	warn(ctx, l.number, fmt.Sprintf(l.message, column, a.row))
 	return left, nil
@@ -293,6 +295,7 @@ const noZeroDate = "NO_ZERO_DATE"
 
 // moment assigns to DATE, DATETIME, TIMESTAMP and TIME.
 func (a *assigner) moment(ctx *sql.Context, column string, t sql.Type, v any) (any, error) {
+	sent := v
 	if text, ok := v.(string); ok && t.Type() == sqltypes.Time {
 		if d, ok := dayTime(text); ok {
 			if d.Abs() > timeMax {
@@ -301,12 +304,25 @@ func (a *assigner) moment(ctx *sql.Context, column string, t sql.Type, v any) (a
 			v = types.Timespan(d / time.Microsecond)
 		}
 	}
-	u, in, err := t.Convert(ctx, v)
+	if t.Type() == sqltypes.Datetime || t.Type() == sqltypes.Timestamp {
+		var err error
+		if v, err = atOffset(ctx, v); err != nil {
+			return a.keep(ctx, column, incorrect(1292, "datetime", v, 1265), t.Zero())
+		}
+	}
+	to := t
+	if t.Type() == sqltypes.Timestamp { // its range is that of UTC
+		to = types.MustCreateDatetimeType(sqltypes.Datetime, t.(sql.DatetimeType).Precision())
+	}
+	u, in, err := to.Convert(ctx, v)
 	if err != nil && t.Type() != sqltypes.Time {
-		u, in, err = t.Convert(ctx, spelled(shown(v)))
+		u, in, err = to.Convert(ctx, spelled(shown(v)))
 	}
 	zero := err == nil && t.Type() != sqltypes.Time && u == types.ZeroTime && modeEnabled(ctx, noZeroDate)
 	if err == nil && in == sql.InRange && !zero {
+		if at, ok := u.(time.Time); ok && t.Type() == sqltypes.Timestamp {
+			return a.timestamp(ctx, column, at, sent)
+		}
 		return u, nil
 	}
 	kind := strings.ToLower(t.Type().String())

@@ -54,13 +54,7 @@ func withMembers(ctx *sql.Context, e sql.Expression) (sql.Expression, bool) {
 	default:
 		return e, false
 	}
-	changed := false
-	for i, a := range args {
-		if t := a.Type(ctx); concerned(i) && (types.IsEnum(t) || types.IsSet(t)) {
-			args[i], changed = &memberText{expression.UnaryExpressionStub{Child: a}, t}, true
-		}
-	}
-	if !changed {
+	if !membersAsTexts(ctx, args, concerned) {
 		return e, false
 	}
 	out, err := e.WithChildren(ctx, args...)
@@ -76,6 +70,21 @@ func asMemberText(ctx *sql.Context, e sql.Expression) sql.Expression {
 		return &memberText{expression.UnaryExpressionStub{Child: e}, t}
 	}
 	return e
+}
+
+// membersAsTexts makes texts of the ENUMs and SETs among those arguments, and reports whether
+// there are any.
+func membersAsTexts(ctx *sql.Context, args []sql.Expression, concerned func(int) bool) bool {
+	changed := false
+	for i, a := range args {
+		if !concerned(i) || !a.Resolved() {
+			continue
+		}
+		if t := a.Type(ctx); types.IsEnum(t) || types.IsSet(t) {
+			args[i], changed = &memberText{expression.UnaryExpressionStub{Child: a}, t}, true
+		}
+	}
+	return changed
 }
 
 // Type implements sql.Expression.

@@ -87,6 +87,9 @@ func encode(ctx *sql.Context, schema sql.Schema, row sql.Row, cells [][]byte, ar
 			arena = stored(arena, text)
 			continue
 		}
+		if t, ok := typ.(sql.DatetimeType); ok && types.IsTimestampType(typ) { // what clocks show has a wider range
+			typ = types.MustCreateDatetimeType(sqltypes.Datetime, t.Precision())
+		}
 		v, err := typ.SQL(ctx, arena[len(arena):], row[i])
 		if err != nil {
 			return arena, err

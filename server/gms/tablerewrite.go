@@ -31,7 +31,7 @@ func (t *Table) RewriteInserter(ctx *sql.Context, oldSchema, newSchema sql.Prima
 	}
 	cur := t.live(ctx)
 	if old != nil && (new == nil || !sameName(old.Name, new.Name)) {
-		if err := uncheckable(cur.def, old.Name); err != nil {
+		if err := dependedOn(cur.def, old.Name); err != nil {
 			return nil, err
 		}
 	}

@@ -32,26 +32,19 @@ var timeFunctions = map[string]*functionDef{
 	"time_to_sec": {name: "time_to_sec", args: 1, pure: true, typ: types.Int64, eval: timeToSec},
 	"week":        {name: "week", args: anyArgs, pure: true, typ: types.Int32, eval: weekNumber},
 	"yearweek":    {name: "yearweek", args: anyArgs, pure: true, typ: types.Int32, eval: yearWeek},
-	"utc_date":    {name: "utc_date", typ: types.Date, eval: func(ctx *sql.Context, _ *Session, _ []any) (any, error) { return day(ctx.QueryTime().UTC()), nil }},
+	"utc_timestamp": {name: "utc_timestamp", args: anyArgs, typeOf: func(ctx *sql.Context, args []sql.Expression) sql.Type {
+		return types.MustCreateDatetimeType(sqltypes.Datetime, secondDigits(ctx, args))
+	}, eval: func(ctx *sql.Context, _ *Session, args []any) (any, error) {
+		unit := time.Second
+		if n, ok := numbers(ctx, args); ok && len(n) > 0 {
+			for range min(max(n[0], 0), 6) {
+				unit /= 10
+			}
+		}
+		return ctx.QueryTime().UTC().Truncate(unit), nil
+	}},
+	"utc_date": {name: "utc_date", typ: types.Date, eval: func(ctx *sql.Context, _ *Session, _ []any) (any, error) { return day(ctx.QueryTime().UTC()), nil }},
 }
-
-// timestampSum is TIMESTAMP of a date and a time.
-var timestampSum = &functionDef{name: "timestamp", args: 2, pure: true, typeOf: func(_ *sql.Context, args []sql.Expression) sql.Type {
-	if strings.Contains(args[0].String()+args[1].String(), ".") {
-		return types.DatetimeMaxPrecision
-	}
-	return types.Datetime
-}, eval: func(ctx *sql.Context, _ *Session, args []any) (any, error) {
-	t, ok := datetimeOf(ctx, args[0])
-	if !ok {
-		return nil, nil
-	}
-	d, ok := clock(ctx, args[1])
-	if !ok {
-		return nil, nil
-	}
-	return t.Add(d), nil
-}}
 
 func clockPart(name string, part func(time.Duration) int64) *functionDef {
 	return &functionDef{name: name, args: 1, pure: true, typ: types.Int32, eval: func(ctx *sql.Context, _ *Session, args []any) (any, error) {
@@ -123,6 +116,8 @@ func clock(ctx *sql.Context, v any) (time.Duration, bool) {
 		v = string(x)
 	case time.Time:
 		return x.Sub(day(x)), true
+	case bool:
+		v = map[bool]int64{true: 1}[x]
 	}
 	if s, ok := v.(string); ok && hasDate(s) {
 		t, ok := datetimeOf(ctx, v)
@@ -344,4 +339,17 @@ func periodDiff(ctx *sql.Context, _ *Session, args []any) (any, error) {
 		return nil, err
 	}
 	return months(n[0]) - months(n[1]), nil
+}
+
+// secondDigits returns the digits behind the second that the only argument of a function says.
+func secondDigits(ctx *sql.Context, args []sql.Expression) int {
+	if len(args) == 0 {
+		return 0
+	}
+	v, err := args[0].Eval(ctx, nil)
+	n, ok := numbers(ctx, []any{v})
+	if err != nil || !ok {
+		return 0
+	}
+	return int(min(max(n[0], 0), 6))
 }
