@@ -267,8 +267,8 @@ func withDates(ctx *sql.Context, e sql.Expression) sql.Expression {
 	return out
 }
 
-// The forms of dates in texts that the planner does not know are added to its own.
-func init() {
+// addDateForms adds the forms of dates in texts that the planner does not know to its own.
+func addDateForms() {
 	layouts := types.TimestampDatetimeLayouts
 	for i, l := range layouts {
 		switch l {
