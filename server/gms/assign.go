@@ -16,6 +16,7 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/mysql"
 	"github.com/dolthub/vitess/go/sqltypes"
+	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 )
 
 // assigner gives the values that a statement writes the types of their columns, before
@@ -294,6 +295,7 @@ const noZeroDate = "NO_ZERO_DATE"
 
 // moment assigns to DATE, DATETIME, TIMESTAMP and TIME.
 func (a *assigner) moment(ctx *sql.Context, column string, t sql.Type, v any) (any, error) {
+	sent := v
 	if text, ok := v.(string); ok && t.Type() == sqltypes.Time {
 		if d, ok := dayTime(text); ok {
 			if d.Abs() > timeMax {
@@ -302,7 +304,6 @@ func (a *assigner) moment(ctx *sql.Context, column string, t sql.Type, v any) (a
 			v = types.Timespan(d / time.Microsecond)
 		}
 	}
-	sent := v
 	if t.Type() == sqltypes.Datetime || t.Type() == sqltypes.Timestamp {
 		var err error
 		if v, err = atOffset(ctx, v); err != nil {
@@ -393,15 +394,15 @@ func (a *assigner) text(ctx *sql.Context, column string, t sql.StringType, v any
 // null returns what stands for a NULL that a column does not take.
 func (a *assigner) null(ctx *sql.Context, column string, t sql.Type, missing bool) any {
 	if missing {
+		if t.Type() == sqltypes.Enum { // the first member is its default
+			return uint16(1)
+		}
 		if !a.told[column] {
 			if a.told == nil {
 				a.told = make(map[string]bool)
 			}
 			a.told[column] = true
 			warn(ctx, 1364, fmt.Sprintf("Field '%s' doesn't have a default value", column))
-		}
-		if t.Type() == sqltypes.Enum {
-			return uint16(1)
 		}
 	} else {
 		warn(ctx, 1048, fmt.Sprintf("Column '%s' cannot be null", column))
@@ -445,8 +446,18 @@ func (b *builder) assigned(ctx *sql.Context, s *Session, n *assigned, r sql.Row)
 	}
 	return &assignIter{
 		records: records, child: it, schema: n.insert.Destination.Schema(ctx), insert: n.insert,
-		single: valueRows(ctx, n.Node) == 1, a: assigner{ignore: n.insert.Ignore || local},
+		single: valueRows(ctx, n.Node) == 1, empty: emptyRow(s, n.insert), a: assigner{ignore: n.insert.Ignore || local},
 	}, nil
+}
+
+// emptyRow reports whether a client's INSERT is one of VALUES ().
+func emptyRow(s *Session, n *plan.InsertInto) bool {
+	stmt, ok := s.locks.stmt.(*ast.Insert)
+	if !ok || s.depth > 0 || s.root != n {
+		return false
+	}
+	rows, ok := stmt.Rows.(*ast.AliasedValues)
+	return ok && len(rows.Values) > 0 && len(rows.Values[0]) == 0
 }
 
 type assignIter struct {
@@ -455,6 +466,7 @@ type assignIter struct {
 	schema  sql.Schema
 	insert  *plan.InsertInto
 	single  bool // a VALUES list of one row
+	empty   bool // VALUES ()
 	a       assigner
 }
 
@@ -490,9 +502,14 @@ func (i *assignIter) Next(ctx *sql.Context) (sql.Row, error) {
 			}
 			continue
 		}
-		missing := i.insert.DeferredDefaults.Contains(n)
+		missing := i.empty || i.insert.DeferredDefaults.Contains(n)
 		if !c.Nullable && !c.Virtual && i.a.lenient(ctx) && (missing || i.a.ignore || !i.single) {
 			own[n] = i.a.null(ctx, c.Name, c.Type, missing)
+		} else if i.empty && !c.Nullable && !c.Virtual && !c.AutoIncrement {
+			if c.Type.Type() != sqltypes.Enum {
+				return nil, mysql.NewSQLError(1364, "HY000", "Field '%s' doesn't have a default value", c.Name)
+			}
+			own[n] = uint16(1)
 		}
 	}
 	return r, nil

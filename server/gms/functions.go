@@ -151,13 +151,10 @@ func (b *Backend) Function(ctx *sql.Context, database, name string) (sql.Functio
 		return f, true
 	}
 	d := functions[name]
-	for _, kind := range []map[string]*functionDef{timeFunctions, cryptoFunctions, spatialFunctions, nativeFunctions, jsonFunctions} {
+	for _, kind := range []map[string]*functionDef{timeFunctions, mathFunctions, cryptoFunctions, spatialFunctions, nativeFunctions, jsonFunctions} {
 		if d == nil && b.mysql {
 			d = kind[name]
 		}
-	}
-	if d == nil && b.mysql {
-		d = mathFunctions[name]
 	}
 	if d == nil || !b.mysql && !strings.HasSuffix(name, "_lock") && !strings.HasSuffix(name, "_locks") {
 		return nil, false

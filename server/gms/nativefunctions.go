@@ -39,7 +39,11 @@ func ownFunction(name string) (sql.Function, bool) {
 		return sql.Function2{Name: name, Fn: newBenchmark}, true
 	case name == "greatest", name == "least":
 		return sql.FunctionN{Name: name, Fn: func(ctx *sql.Context, args ...sql.Expression) (sql.Expression, error) {
-			return newExtreme(ctx, name, args)
+			e, err := newExtreme(ctx, name, args)
+			if err != nil {
+				return nil, err
+			}
+			return withType(ctx, e), nil
 		}}, true
 	case name == "timestamp":
 		return sql.FunctionN{Name: name, Fn: newTimestamp}, true
