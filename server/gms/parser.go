@@ -53,7 +53,13 @@ func (p *parser) parse(ctx context.Context, query string, f func(marked string) 
 			return err
 		}
 		marked, made = withMarks(marked)
-		return made.sentError(f(marked))
+		if err := f(marked); err != nil {
+			return made.sentError(err)
+		}
+		if p.routine {
+			resultNames(*stmt, marked)
+		}
+		return nil
 	})
 	if err == nil && served(ctx) {
 		authorizeLoad(ctx, *stmt)
@@ -199,7 +205,7 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 				return err
 			}
 			if s.b.mysql {
-				if err := s.alterClauses(stmt); err != nil {
+				if err := s.alterClauses(sctx, query, stmt); err != nil {
 					return err
 				}
 				s.notePrecisions(sctx, stmt)

@@ -412,7 +412,7 @@ func (s *Session) ValidateSession(ctx *sql.Context) error {
 		clear(s.upserts)
 		clear(s.rowIDs.m)
 	}
-	s.statement, s.missing = statement{fresh: true}, tableName{}
+	s.statement, s.missing, s.viewUses = statement{fresh: true}, tableName{}, nil
 	s.place(s.locks.stmt)
 	s.command.ok = types.OkResult{}
 	if s.tx != nil {
@@ -499,5 +499,6 @@ func (s *Session) Settle(ctx context.Context) error {
 // reservation is what is left of the AUTO_INCREMENT values a statement reserved.
 type reservation struct {
 	next, end uint64
+	step      uint64 // auto_increment_increment
 	hint      uint64 // values that the statement will need, at its next reservation
 }
