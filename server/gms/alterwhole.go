@@ -107,6 +107,21 @@ func saysNothing(d *ast.DDL) bool {
 		d.ColumnTypeSpec == nil && d.TableSpec == nil
 }
 
+// definesIndexes reports whether the statement is one to which invisible indexes are indexes.
+func (s *Session) definesIndexes() bool {
+	stmt := s.locks.stmt
+	if s.depth > 0 {
+		stmt = s.calls.stmt
+	}
+	switch n := stmt.(type) {
+	case *ast.AlterTable:
+		return true
+	case *ast.DDL:
+		return n.IndexSpec != nil
+	}
+	return false
+}
+
 // setVisible makes an index visible or not, as what ALTER INDEX renames it to says; false of
 // other names.
 func setVisible(ix *engine.IndexDef, to string) bool {

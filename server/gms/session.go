@@ -50,6 +50,7 @@ type Session struct {
 	rowIDs     rowIDs
 	// fulltextHidden: tables have no FULLTEXT indexes for now, see hideFulltextFromJoins.
 	fulltextHidden bool
+	rewriting      *rewriter        // of the ALTER that changes a column, nil: none runs
 	viewUses       []*viewUse       // of the views that the statement writes
 	upserts        map[tableID]bool // tables whose duplicates the statement is going to change
 	next           characteristics
@@ -412,7 +413,7 @@ func (s *Session) ValidateSession(ctx *sql.Context) error {
 		clear(s.upserts)
 		clear(s.rowIDs.m)
 	}
-	s.statement, s.missing, s.viewUses = statement{fresh: true}, tableName{}, nil
+	s.statement, s.missing, s.viewUses, s.rewriting = statement{fresh: true}, tableName{}, nil, nil
 	s.place(s.locks.stmt)
 	s.command.ok = types.OkResult{}
 	if s.tx != nil {

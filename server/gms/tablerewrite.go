@@ -79,6 +79,9 @@ func (t *Table) RewriteInserter(ctx *sql.Context, oldSchema, newSchema sql.Prima
 		}
 	}
 	s.tx.cleanup = append(s.tx.cleanup, w.abort)
+	if s.rewriting = nil; w.changed >= 0 {
+		s.rewriting = w
+	}
 	return w, nil
 }
 
@@ -227,6 +230,7 @@ func (w *rewriter) Close(ctx *sql.Context) error {
 	if err != nil {
 		return err
 	}
+	s.rewriting = nil
 	if _, err := w.bulk.Finish(ctx); err != nil {
 		w.done = false
 		w.abort()
