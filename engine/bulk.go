@@ -41,7 +41,7 @@ type cell struct {
 }
 
 // duplicateCell is returned by a loader for two cells of one unique part.
-type duplicateCell struct{ key []byte }
+type duplicateCell struct{ cell }
 
 func (*duplicateCell) Error() string { return "engine: duplicate key" }
 
@@ -76,7 +76,7 @@ func (l *loader) flush(ctx context.Context) error {
 	slices.SortFunc(l.cells, func(a, b cell) int { return bytes.Compare(a.key, b.key) })
 	for i := 1; i < len(l.cells); i++ {
 		if u := l.cells[i].unique; u > 0 && bytes.HasPrefix(l.cells[i-1].key, l.cells[i].key[:u]) {
-			return &duplicateCell{l.cells[i].key}
+			return &duplicateCell{l.cells[i]}
 		}
 	}
 	defer l.close()
@@ -112,7 +112,7 @@ func (l *loader) step(ctx context.Context, f func(t *turn) error) error {
 // appendAll writes cells that all lie above what is in the tree, leaf by leaf.
 func (l *loader) appendAll(ctx context.Context) error {
 	if l.any && l.cells[0].unique > 0 && bytes.HasPrefix(l.last, l.cells[0].key[:l.cells[0].unique]) {
-		return &duplicateCell{l.cells[0].key}
+		return &duplicateCell{l.cells[0]}
 	}
 	// What was inserted below may have gone past the builder.
 	l.build = btree.NewBuilder(l.tree)
@@ -199,7 +199,7 @@ func (l *loader) insert(t *turn, cells []cell, tails []*btree.Written) error {
 		}
 		if _, found, err := l.tree.Get(ctx, t, c.key); err != nil || found {
 			if found {
-				err = &duplicateCell{c.key}
+				err = &duplicateCell{c}
 			}
 			return err
 		}
@@ -219,7 +219,7 @@ func (l *loader) insert(t *turn, cells []cell, tails []*btree.Written) error {
 func (l *loader) checkUnique(t *turn, c cell) error {
 	cur := btree.NewCursor(l.tree, t)
 	if cur.Seek(context.Background(), c.key[:c.unique]) && bytes.HasPrefix(cur.Key(), c.key[:c.unique]) {
-		return &duplicateCell{c.key}
+		return &duplicateCell{c}
 	}
 	return cur.Err()
 }
@@ -325,7 +325,7 @@ func (b *BulkWriter) Add(ctx context.Context, r row.Row) error {
 		return err
 	}
 	if err := b.main.add(ctx, cell{key: pk, value: r, unique: len(pk)}); err != nil {
-		return b.duplicate(b.def.Primary, err)
+		return b.duplicate(ctx, b.def.Primary, err)
 	}
 	for i, ix := range b.def.Indexes {
 		if b.side[i] == nil {
@@ -340,7 +340,7 @@ func (b *BulkWriter) Add(ctx context.Context, r row.Row) error {
 			c.unique = columns
 		}
 		if err := b.side[i].add(ctx, c); err != nil {
-			return b.duplicate(ix, err)
+			return b.duplicate(ctx, ix, err)
 		}
 	}
 	b.rows++
@@ -367,15 +367,24 @@ func (b *BulkWriter) fillRowID(ctx context.Context, r row.Row) (row.Row, error) 
 }
 
 // duplicate turns a loader's duplicate into the engine's.
-func (b *BulkWriter) duplicate(ix *IndexDef, err error) error {
-	if _, ok := err.(*duplicateCell); ok { //nolint:errorlint // loaders return it bare
-		return &DuplicateError{Table: b.def, Index: ix}
+func (b *BulkWriter) duplicate(ctx context.Context, ix *IndexDef, err error) error {
+	c, ok := err.(*duplicateCell) //nolint:errorlint // loaders return it bare
+	switch {
+	case !ok:
+		return err
+	case ix == b.def.Primary:
+		return &DuplicateError{Table: b.def, Index: ix, Existing: c.value}
 	}
-	return err
+	if err := b.main.flush(ctx); err != nil {
+		return b.duplicate(ctx, b.def.Primary, err)
+	}
+	p, _, release := b.w.newest()
+	defer release()
+	return b.def.duplicate(ctx, p, ix, err)
 }
 
 // Finish writes what is left and puts the new definition into the transaction.
-// Returns *DuplicateError, without an Existing row.
+// Returns *DuplicateError with one of the rows.
 func (b *BulkWriter) Finish(ctx context.Context) (*TableDef, error) {
 	if b.def.temp != nil {
 		return b.finishTemporary(), nil
@@ -385,14 +394,14 @@ func (b *BulkWriter) Finish(ctx context.Context) (*TableDef, error) {
 	}
 	defer b.tx.s.progress.end()
 	if err := b.main.flush(ctx); err != nil {
-		return nil, b.duplicate(b.def.Primary, err)
+		return nil, b.duplicate(ctx, b.def.Primary, err)
 	}
 	for i, l := range b.side {
 		if l == nil {
 			continue
 		}
 		if err := l.flush(ctx); err != nil {
-			return nil, b.duplicate(b.def.Indexes[i], err)
+			return nil, b.duplicate(ctx, b.def.Indexes[i], err)
 		}
 	}
 	b.done = true
@@ -436,8 +445,8 @@ func (b *BulkWriter) Abort(context.Context) error {
 // CreateIndex builds an index over the committed rows of t, in bounded
 // mini-transactions of its own, and publishes it at the commit of tx. Writers of the
 // table wait meanwhile, readers do not. It returns the new definition.
-// Returns ErrExists, ErrNotFound, ErrDefinitionChanged, *DuplicateError without an
-// Existing row, row.ErrKeyTooLong, an error of row.NewKey.
+// Returns ErrExists, ErrNotFound, ErrDefinitionChanged, *DuplicateError with one of
+// the rows, row.ErrKeyTooLong, an error of row.NewKey.
 func (tx *Tx) CreateIndex(ctx context.Context, t *TableDef, ix IndexDef) (*TableDef, error) {
 	if t.Temporary {
 		return tx.s.indexTemporary(ctx, tx, t, &ix)
@@ -514,17 +523,27 @@ func (db *writer) buildIndex(ctx context.Context, t *TableDef, ix *IndexDef, at 
 			at.done.Add(1)
 			continue
 		}
-		return indexDuplicate(t, ix, err)
+		return t.duplicate(ctx, p, ix, err)
 	}
 	if c.Err() != nil {
 		return c.Err()
 	}
-	return indexDuplicate(t, ix, l.flush(ctx))
+	return t.duplicate(ctx, p, ix, l.flush(ctx))
 }
 
-func indexDuplicate(t *TableDef, ix *IndexDef, err error) error {
-	if _, ok := err.(*duplicateCell); ok { //nolint:errorlint // loaders return it bare
-		return &DuplicateError{Table: t, Index: ix}
+// duplicate turns a loader's duplicate in a secondary index of rows that are in p into the engine's.
+func (t *TableDef) duplicate(ctx context.Context, p btree.Pager, ix *IndexDef, err error) error {
+	c, ok := err.(*duplicateCell) //nolint:errorlint // loaders return it bare
+	if !ok {
+		return err
 	}
-	return err
+	pk, err := t.PrimaryKeyOf(ix, c.key)
+	if err != nil {
+		return err
+	}
+	r, err := t.committedRow(ctx, p, pk)
+	if err != nil {
+		return err
+	}
+	return &DuplicateError{Table: t, Index: ix, Existing: r}
 }

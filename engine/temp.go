@@ -250,7 +250,7 @@ func (b *BulkWriter) addTemporary(r row.Row) error {
 	}
 	if _, found, err := t.Primary.tree().Get(ctx, t.temp, pk); err != nil || found {
 		if found {
-			err = &DuplicateError{Table: t, Index: t.Primary}
+			err = &DuplicateError{Table: t, Index: t.Primary, Existing: r}
 		}
 		return err
 	}
@@ -264,7 +264,7 @@ func (b *BulkWriter) addTemporary(r row.Row) error {
 		}
 		c := btree.NewCursor(ix.tree(), t.temp)
 		if !null && c.Seek(ctx, key[:columns]) && bytes.HasPrefix(c.Key(), key[:columns]) {
-			return &DuplicateError{Table: t, Index: ix}
+			return &DuplicateError{Table: t, Index: ix, Existing: r}
 		}
 		if c.Err() != nil {
 			return c.Err()

@@ -12,13 +12,13 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
 	"sextant/failover/failoverpb"
 	"sextant/failover/fleet"
+	"sextant/internal/mtls"
 	"sextant/internal/redo"
 )
 
@@ -30,8 +30,7 @@ type ClientOptions struct {
 	Addresses []string // gRPC addresses of the control nodes, host:port
 	Cluster   string   // refused by a control node of another one; "" for any
 	Logger    *slog.Logger
-	// Dial options beside the defaults: transport credentials between hosts.
-	DialOptions []grpc.DialOption
+	Identity  *mtls.Identity // nil: plain connections
 }
 
 // Client talks to the control nodes, whichever leads. It is safe for concurrent use.
@@ -60,7 +59,7 @@ func NewClient(opt ClientOptions) (*Client, error) {
 		if c.conns[a] != nil {
 			continue
 		}
-		conn, err := grpc.NewClient("passthrough:///"+a, append(dialOptions(), opt.DialOptions...)...)
+		conn, err := grpc.NewClient("passthrough:///"+a, dialOptions(opt.Identity)...)
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("dial control node %s: %w", a, err), c.Close())
 		}
@@ -69,9 +68,9 @@ func NewClient(opt ClientOptions) (*Client, error) {
 	return c, nil
 }
 
-func dialOptions() []grpc.DialOption {
+func dialOptions(i *mtls.Identity) []grpc.DialOption {
 	return []grpc.DialOption{
-		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		i.DialOption(mtls.Control),
 		grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff: reconnectBackoff, MinConnectTimeout: connectTimeout}),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{

@@ -16,6 +16,7 @@ import (
 
 	"sextant/failover/failoverpb"
 	"sextant/failover/fleet"
+	"sextant/internal/mtls"
 )
 
 // Peer is one control node.
@@ -62,8 +63,8 @@ type Options struct {
 	// Fatal is called when going on would be wrong, at most once in effect: the
 	// process should exit. Default: panic.
 	Fatal func(error)
-	// ServerOptions go to the gRPC server: credentials between hosts.
-	ServerOptions []grpc.ServerOption
+	// Identity holds peers to their certificates; the listeners are its. nil: plain.
+	Identity *mtls.Identity
 }
 
 // Control is a control node.
@@ -76,6 +77,20 @@ type Control struct {
 	cancel context.CancelFunc
 	done   sync.WaitGroup
 	close  sync.Once
+}
+
+var everyRole = []mtls.Role{mtls.Storage, mtls.Control, mtls.Instance, mtls.Router, mtls.Admin}
+
+// callers are the roles that may make each call.
+var callers = mtls.Rules{
+	failoverpb.Control_Attach_FullMethodName:      {mtls.Instance},
+	failoverpb.Control_AttachRole_FullMethodName:  {mtls.Storage, mtls.Router},
+	failoverpb.Control_Watch_FullMethodName:       everyRole,
+	failoverpb.Control_Propose_FullMethodName:     {mtls.Instance, mtls.Admin},
+	failoverpb.Control_ExitSeen_FullMethodName:    {mtls.Admin},
+	failoverpb.Control_Failover_FullMethodName:    {mtls.Admin},
+	failoverpb.Control_VerifyEpoch_FullMethodName: {mtls.Instance},
+	failoverpb.Control_Status_FullMethodName:      everyRole,
 }
 
 // Open starts a control node and returns when it listens. The node serves until
@@ -100,7 +115,7 @@ func Open(opt Options) (*Control, error) {
 		grpc.MaxRecvMsgSize(messageBytesMax), grpc.MaxSendMsgSize(messageBytesMax),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{
 			MinTime: keepaliveTime / 2, PermitWithoutStream: true}),
-	}, opt.ServerOptions...)...)
+	}, opt.Identity.ServerOptions(callers)...)...)
 	failoverpb.RegisterControlServer(c.server, &service{c: c})
 	ctx, cancel := context.WithCancel(context.Background())
 	c.cancel = cancel

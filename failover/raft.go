@@ -3,6 +3,7 @@ package failover
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -21,6 +22,7 @@ import (
 
 	"sextant/failover/fleet"
 	"sextant/internal/durable"
+	"sextant/internal/mtls"
 )
 
 // fsm is the replicated state on this node. A state, once published, is never
@@ -152,7 +154,7 @@ func openRaft(opt *Options, l net.Listener, f *fsm) (_ *raftNode, err error) {
 		return nil, errors.Join(fmt.Errorf("open raft log in %s: %w", opt.Dir, err), l.Close())
 	}
 	n.transport = hraft.NewNetworkTransportWithConfig(&hraft.NetworkTransportConfig{
-		Stream:  &streamLayer{Listener: l, greeting: greeting(opt.Cluster)},
+		Stream:  &streamLayer{Listener: l, identity: opt.Identity, greeting: greeting(opt.Cluster)},
 		MaxPool: raftPoolConns, Timeout: raftIOTimeout, Logger: log,
 	})
 	logs, err := hraft.NewLogCache(raftLogCacheEntries, n.store)
@@ -227,6 +229,7 @@ func (w logWriter) Write(line []byte) (int, error) {
 // were given each other's ports do not mix.
 type streamLayer struct {
 	net.Listener
+	identity *mtls.Identity
 	greeting []byte
 }
 
@@ -236,7 +239,9 @@ const greetingBytesMax = 128
 
 // Dial implements hraft.StreamLayer.
 func (l *streamLayer) Dial(to hraft.ServerAddress, timeout time.Duration) (net.Conn, error) {
-	conn, err := net.DialTimeout("tcp", string(to), timeout)
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	conn, err := l.identity.Dial(ctx, string(to), mtls.Control)
 	if err != nil {
 		return nil, err
 	}

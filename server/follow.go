@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
 
 	"sextant/engine/replica"
+	"sextant/internal/mtls"
 	"sextant/internal/redo"
 	"sextant/server/serverpb"
 )
@@ -24,6 +24,7 @@ const (
 // replica.Stream over whoever is the writer at the moment.
 type writerStream struct {
 	cluster, id string
+	identity    *mtls.Identity
 	// writer waits until there is a serving writer other than this instance and
 	// returns the address of its stream; it asks the control plane's topology.
 	writer func(ctx context.Context) (addr string, err error)
@@ -40,7 +41,7 @@ func (s *writerStream) Subscribe(ctx context.Context, epoch redo.VolumeEpoch, ap
 	if err != nil {
 		return nil, err
 	}
-	conn, err := grpc.NewClient("passthrough:///"+addr, grpc.WithTransportCredentials(insecure.NewCredentials()),
+	conn, err := grpc.NewClient("passthrough:///"+addr, s.identity.DialOption(mtls.Instance),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(streamBytesMax)),
 		grpc.WithInitialWindowSize(8<<20), grpc.WithInitialConnWindowSize(8<<20))
 	if err != nil {

@@ -26,6 +26,7 @@ import (
 	"sextant/failover"
 	"sextant/failover/fleet"
 	"sextant/internal/certs"
+	"sextant/internal/mtls"
 	"sextant/internal/redo"
 	"sextant/logstore/client"
 	"sextant/server/gms"
@@ -56,6 +57,7 @@ type Options struct {
 	Client      *failover.Client // not closed by the instance
 	MySQL       net.Listener     // bound; closed by the instance
 	Stream      net.Listener     // redo stream and control, bound; closed by the instance
+	Identity    *mtls.Identity   // holds peers to their certificates; Stream is its. nil: plain
 	Logger      *slog.Logger
 
 	Engine          engine.Options
@@ -123,6 +125,12 @@ func New(o Options) *Instance {
 	return &Instance{o: o, changed: make(chan struct{}), turned: make(chan struct{}), gate: newGate(o.MySQL), drain: make(chan *failover.Drain, 1)}
 }
 
+// callers are the roles that may make each call of an instance.
+var callers = mtls.Rules{
+	serverpb.Instance_Follow_FullMethodName: {mtls.Instance},
+	serverpb.Instance_Kill_FullMethodName:   {mtls.Router},
+}
+
 // Run joins the cluster and serves until ctx ends or an operator stops the role
 // (nil), or something fails that a restart may mend (an error).
 func (i *Instance) Run(ctx context.Context) error {
@@ -135,9 +143,9 @@ func (i *Instance) Run(ctx context.Context) error {
 			cancel(fmt.Errorf("watch the control plane: %w", err))
 		}
 	}()
-	i.grpc = grpc.NewServer(grpc.MaxRecvMsgSize(streamBytesMax), grpc.MaxSendMsgSize(streamBytesMax),
+	i.grpc = grpc.NewServer(append(i.o.Identity.ServerOptions(callers), grpc.MaxRecvMsgSize(streamBytesMax), grpc.MaxSendMsgSize(streamBytesMax),
 		grpc.InitialWindowSize(8<<20), grpc.InitialConnWindowSize(8<<20),
-		grpc.KeepaliveParams(keepalive.ServerParameters{Time: deadPeer, Timeout: deadPeer}))
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: deadPeer, Timeout: deadPeer}))...)
 	serverpb.RegisterInstanceServer(i.grpc, &streamServer{i: i})
 	go i.grpc.Serve(i.o.Stream)
 	agent, err := failover.StartAgent(failover.AgentOptions{

@@ -107,7 +107,7 @@ func (i *Instance) volumeOptions(o *order, h *hub) client.Options {
 // clientOptions are what a volume and a reader have in common.
 func (i *Instance) clientOptions() client.Options {
 	return client.Options{
-		Self: logstore.NodeID(i.o.ID), Cluster: i.o.Cluster, Logger: i.o.Logger,
+		Self: logstore.NodeID(i.o.ID), Cluster: i.o.Cluster, Logger: i.o.Logger, Identity: i.o.Identity,
 		Resolve: func(id logstore.NodeID) string {
 			t, _ := i.topologyNow()
 			if t.State != nil {
@@ -147,7 +147,7 @@ func (i *Instance) source(ctx context.Context) (engine.Source, error) {
 	}
 	return engine.Source{
 		Pages: i.reader, Log: i.reader,
-		Stream: &writerStream{cluster: i.o.Cluster, id: i.o.ID, writer: i.awaitWriter, replaced: i.awaitNewer},
+		Stream: &writerStream{cluster: i.o.Cluster, id: i.o.ID, identity: i.o.Identity, writer: i.awaitWriter, replaced: i.awaitNewer},
 	}, nil
 }
 

@@ -17,6 +17,7 @@ import (
 	"sextant/failover"
 	"sextant/failover/fleet"
 	"sextant/internal/config"
+	"sextant/internal/mtls"
 	"sextant/internal/redo"
 )
 
@@ -24,7 +25,7 @@ const adminPatience = 30 * time.Second // for a command of a person
 
 // adminCommands are the tools that ask a running cluster.
 func adminCommands(c *common) []*cobra.Command {
-	return []*cobra.Command{statusCommand(c), failoverCommand(c), stopCommand(c), startCommand(c), endpointCommand(c), instanceCommand(c)}
+	return []*cobra.Command{statusCommand(c), failoverCommand(c), stopCommand(c), startCommand(c), endpointCommand(c), instanceCommand(c), certCommand(c)}
 }
 
 // asking returns a RunE that connects to the control plane and calls run.
@@ -38,7 +39,11 @@ func asking(c *common, run func(context.Context, *config.Config, *failover.Clien
 		if err != nil {
 			return err
 		}
-		client, err := controlClient(cfg, id, nil)
+		secure, err := membership(cfg, id, mtls.Admin, adminID)
+		if err != nil {
+			return err
+		}
+		client, err := controlClient(cfg, id, secure, nil)
 		if err != nil {
 			return err
 		}

@@ -12,6 +12,7 @@ import (
 	"sextant/failover"
 	"sextant/failover/fleet"
 	"sextant/internal/config"
+	"sextant/internal/mtls"
 	"sextant/internal/redo"
 	"sextant/logstore"
 	"sextant/logstore/node"
@@ -31,12 +32,12 @@ func listen(cfg *config.Config, offset int) (net.Listener, error) {
 	return l, nil
 }
 
-func controlClient(cfg *config.Config, id identity, log *slog.Logger) (*failover.Client, error) {
+func controlClient(cfg *config.Config, id identity, secure *mtls.Identity, log *slog.Logger) (*failover.Client, error) {
 	var addrs []string
 	for _, n := range cfg.Control.Nodes {
 		addrs = append(addrs, cfg.Addr(config.PortControl-1+config.Number(n.ID)))
 	}
-	return failover.NewClient(failover.ClientOptions{Addresses: addrs, Cluster: id.Cluster, Logger: log})
+	return failover.NewClient(failover.ClientOptions{Addresses: addrs, Cluster: id.Cluster, Identity: secure, Logger: log})
 }
 
 // initialFleet is the cluster of the configuration, for its first start.
@@ -79,6 +80,10 @@ func runControl(ctx context.Context, cfg *config.Config, id string, log *slog.Lo
 	if err != nil {
 		return err
 	}
+	secure, err := membership(cfg, ident, mtls.Control, id)
+	if err != nil {
+		return err
+	}
 	var peers []failover.Peer
 	for _, n := range cfg.Control.Nodes {
 		k := config.Number(n.ID)
@@ -95,8 +100,10 @@ func runControl(ctx context.Context, cfg *config.Config, id string, log *slog.Lo
 	}
 	fatal := make(chan error, 1)
 	c, err := failover.Open(failover.Options{
-		ID: id, Cluster: ident.Cluster, Dir: roleDir(cfg, id), Listener: l, RaftListener: rl, Peers: peers, Initial: initialFleet(cfg),
-		LAL: uint64(cfg.Server.LAL), ReadLease: cfg.Server.ReadLease, Logger: log,
+		ID: id, Cluster: ident.Cluster, Dir: roleDir(cfg, id), Identity: secure, Peers: peers,
+		Listener: secure.Listen(l, log, mtls.Storage, mtls.Control, mtls.Instance, mtls.Router, mtls.Admin), RaftListener: secure.Listen(rl, log, mtls.Control),
+		Initial: initialFleet(cfg),
+		LAL:     uint64(cfg.Server.LAL), ReadLease: cfg.Server.ReadLease, Logger: log,
 		Timing: failover.Timing{Silence: cfg.Control.InstanceTimeout, Stuck: cfg.Control.StuckTimeout, RaftElection: cfg.Control.RaftElection},
 		Fatal: func(err error) {
 			select {
@@ -127,11 +134,15 @@ func runStorage(ctx context.Context, cfg *config.Config, id string, log *slog.Lo
 	if err != nil {
 		return err
 	}
+	secure, err := membership(cfg, ident, mtls.Storage, id)
+	if err != nil {
+		return err
+	}
 	l, err := listen(cfg, config.PortStorage-1+config.Number(id))
 	if err != nil {
 		return err
 	}
-	client, err := controlClient(cfg, ident, log)
+	client, err := controlClient(cfg, ident, secure, log)
 	if err != nil {
 		return err
 	}
@@ -144,7 +155,8 @@ func runStorage(ctx context.Context, cfg *config.Config, id string, log *slog.Lo
 		}
 	}
 	n, err := node.Open(node.Options{
-		ID: logstore.NodeID(id), AZ: az, Cluster: ident.Cluster, Dir: roleDir(cfg, id), Listener: l, Logger: log,
+		ID: logstore.NodeID(id), AZ: az, Cluster: ident.Cluster, Dir: roleDir(cfg, id), Identity: secure, Logger: log,
+		Listener: secure.Listen(l, log, mtls.Storage, mtls.Instance),
 		Peers: func() map[logstore.NodeID]string {
 			peers := map[logstore.NodeID]string{}
 			if t := topology(); t.State != nil {
@@ -216,7 +228,11 @@ func runServer(ctx context.Context, cfg *config.Config, id string, log *slog.Log
 	}
 	log = log.With("node", id)
 	limitMemory(cfg.Server, log)
-	secure, err := instanceTLS(cfg, log)
+	clients, err := instanceTLS(cfg, log)
+	if err != nil {
+		return err
+	}
+	secure, err := membership(cfg, ident, mtls.Instance, id)
 	if err != nil {
 		return err
 	}
@@ -229,13 +245,13 @@ func runServer(ctx context.Context, cfg *config.Config, id string, log *slog.Log
 	if err != nil {
 		return errors.Join(err, mysql.Close())
 	}
-	client, err := controlClient(cfg, ident, log)
+	client, err := controlClient(cfg, ident, secure, log)
 	if err != nil {
 		return err
 	}
 	defer client.Close()
 	i := server.New(server.Options{
-		ID: id, Cluster: ident.Cluster, Incarnation: failover.NewIncarnation(), Client: client, MySQL: mysql, Stream: stream, Logger: log,
+		ID: id, Cluster: ident.Cluster, Incarnation: failover.NewIncarnation(), Client: client, MySQL: mysql, Stream: secure.Listen(stream, log, mtls.Instance, mtls.Router), Identity: secure, Logger: log,
 		Engine: engine.Options{
 			Logger: log, CacheBytes: int64(cfg.Server.PageCache), BudgetBytes: int64(cfg.Server.Memory),
 			MaxTransactionBytes: int64(cfg.Server.MaxTransactionBytes), Retention: retention(cfg),
@@ -243,7 +259,7 @@ func runServer(ctx context.Context, cfg *config.Config, id string, log *slog.Log
 		WindowBytes: int(cfg.Server.LogWindow), MaxConnections: cfg.Server.MaxConnections,
 		StatementMemory: int64(cfg.Server.StatementMemory), TrustedProxies: routerSources(cfg),
 		HeartbeatEvery: cfg.Control.InstanceHeartbeat, TickEvery: cfg.Server.VDLInterval,
-		SecureFilePriv: cfg.Server.SecureFilePriv, TLS: secure, RequireSecureTransport: cfg.Server.RequireSecureTransport,
+		SecureFilePriv: cfg.Server.SecureFilePriv, TLS: clients, RequireSecureTransport: cfg.Server.RequireSecureTransport,
 	})
 	serveMetrics(ctx, cfg, config.PortMetrics+n, id, log, []gauge{
 		{"writer", "1 on the instance that is the writer.", func() float64 { return number(i.Heartbeat().Role == fleet.RoleWriter) }},
@@ -292,6 +308,10 @@ func runRouter(ctx context.Context, cfg *config.Config, id string, log *slog.Log
 	if err != nil {
 		return err
 	}
+	secure, err := membership(cfg, ident, mtls.Router, id)
+	if err != nil {
+		return err
+	}
 	instances, err := instanceTLS(cfg, log)
 	if err != nil {
 		return err
@@ -300,7 +320,7 @@ func runRouter(ctx context.Context, cfg *config.Config, id string, log *slog.Log
 	if err != nil {
 		return err
 	}
-	client, err := controlClient(cfg, ident, log)
+	client, err := controlClient(cfg, ident, secure, log)
 	if err != nil {
 		return err
 	}
@@ -310,7 +330,7 @@ func runRouter(ctx context.Context, cfg *config.Config, id string, log *slog.Log
 		return err
 	}
 	n := config.Number(id)
-	topology := &topologySource{client: client}
+	topology := &topologySource{client: client, secure: secure}
 	r, err := router.New(router.Options{
 		ID: id, Number: uint8(n), Topology: topology, AdminListener: admin, DialFrom: routerSource(cfg, n),
 		Kill: topology.kill, ServerVersion: server.MySQLVersion, HoldTimeout: cfg.Router.HoldTimeout, HoldMax: cfg.Router.HoldMax,

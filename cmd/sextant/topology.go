@@ -7,10 +7,10 @@ import (
 	"sync/atomic"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
 
 	"sextant/failover"
 	"sextant/failover/fleet"
+	"sextant/internal/mtls"
 	"sextant/router/route"
 	"sextant/server/serverpb"
 )
@@ -32,6 +32,7 @@ func (l *latest) get() failover.Topology {
 // topologySource is the control plane as a router wants to see it.
 type topologySource struct {
 	client *failover.Client
+	secure *mtls.Identity
 	latest latest
 }
 
@@ -96,7 +97,7 @@ func (s *topologySource) kill(ctx context.Context, on route.Instance, connection
 	if addr == "" {
 		return fmt.Errorf("the control plane does not know %s", on.ID)
 	}
-	conn, err := grpc.NewClient("passthrough:///"+addr, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	conn, err := grpc.NewClient("passthrough:///"+addr, s.secure.DialOption(mtls.Instance))
 	if err != nil {
 		return err
 	}

@@ -16,6 +16,7 @@ import (
 	"sextant/failover"
 	"sextant/failover/fleet"
 	"sextant/internal/config"
+	"sextant/internal/mtls"
 )
 
 const (
@@ -40,10 +41,19 @@ func up(ctx context.Context, cfg *config.Config, c *common) error {
 	if err := makeCertificates(cfg); err != nil {
 		return err
 	}
+	if cfg.Cluster.MutualTLS {
+		if err := mtls.MakeAuthority(peerCerts(cfg), id.Cluster); err != nil {
+			return err
+		}
+	}
+	secure, err := membership(cfg, id, mtls.Admin, adminID)
+	if err != nil {
+		return err
+	}
 	if err := portsAreFree(cfg); err != nil {
 		return err
 	}
-	client, err := controlClient(cfg, id, logger(cfg))
+	client, err := controlClient(cfg, id, secure, logger(cfg))
 	if err != nil {
 		return err
 	}

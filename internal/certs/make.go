@@ -74,15 +74,16 @@ func Make(dir, cluster string, hosts ...string) error {
 		if err != nil {
 			return err
 		}
-		if err := write(dir, c.name+"-cert", c.name+"-key", c.cert, &ca, key, signer); err != nil {
+		if err := Write(filepath.Join(dir, c.name+"-cert.pem"), filepath.Join(dir, c.name+"-key.pem"), c.cert, &ca, key, signer); err != nil {
 			return err
 		}
 	}
-	return write(dir, "ca", "ca-key", &ca, &ca, signer, signer) // last: it says that all are there
+	return Write(g.CA.Path, filepath.Join(dir, "ca-key.pem"), &ca, &ca, signer, signer) // last: it says that all are there
 }
 
-// write signs a certificate and writes its key, then it.
-func write(dir, name, keyName string, cert, parent *x509.Certificate, key, signer *ecdsa.PrivateKey) error {
+// Write signs a certificate, which gets a serial number, and writes its key, then it, as
+// PEM files of mode 0600.
+func Write(path, keyPath string, cert, parent *x509.Certificate, key, signer *ecdsa.PrivateKey) error {
 	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
 	if err != nil {
 		return err
@@ -97,7 +98,7 @@ func write(dir, name, keyName string, cert, parent *x509.Certificate, key, signe
 		return err
 	}
 	return errors.Join(
-		durable.WriteFile(filepath.Join(dir, keyName+".pem"), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret})),
-		durable.WriteFile(filepath.Join(dir, name+".pem"), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})),
+		durable.WriteFile(keyPath, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret})),
+		durable.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})),
 	)
 }

@@ -34,6 +34,7 @@ type Cluster struct {
 	Bind        string `mapstructure:"bind"`      // IP address of every listener
 	PortBase    int    `mapstructure:"port_base"` // the fixed ports are offsets from it
 	SegmentSize Bytes  `mapstructure:"segment_size"`
+	MutualTLS   bool   `mapstructure:"mutual_tls"` // between processes; off on loopback only
 }
 
 // Control is the control plane.
@@ -160,7 +161,7 @@ func (b Bytes) String() string {
 // storage nodes, three control nodes, three instances and a router.
 func Default() Config {
 	return Config{
-		Cluster: Cluster{Name: "sextant", Data: "./data", Bind: "127.0.0.1", PortBase: 6000, SegmentSize: 10 * GiB},
+		Cluster: Cluster{Name: "sextant", Data: "./data", Bind: "127.0.0.1", PortBase: 6000, SegmentSize: 10 * GiB, MutualTLS: true},
 		Control: Control{
 			Nodes:             []Node{{"control-1", "az-a"}, {"control-2", "az-b"}, {"control-3", "az-c"}},
 			RaftElection:      300 * time.Millisecond,

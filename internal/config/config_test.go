@@ -108,3 +108,13 @@ func TestGivenFileMustExist(t *testing.T) {
 		t.Error("a file that was named and does not exist is no error")
 	}
 }
+
+func TestMutualTLSIsOffOnLoopbackOnly(t *testing.T) {
+	for bind, ok := range map[string]bool{"127.0.0.1": true, "::1": true, "10.1.2.3": false, "0.0.0.0": false} {
+		c := config.Default()
+		c.Cluster.MutualTLS, c.Cluster.Bind = false, bind
+		if err := c.Validate(); (err == nil) != ok || !ok && !strings.Contains(err.Error(), "cluster.mutual_tls") {
+			t.Errorf("%s: %v", bind, err)
+		}
+	}
+}

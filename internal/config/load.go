@@ -111,7 +111,9 @@ func (c *Config) Validate() error {
 	cl := c.Cluster
 	k.that(cl.Name != "", "cluster.name", "must not be empty")
 	k.that(cl.Data != "", "cluster.data", "must not be empty")
-	k.that(net.ParseIP(cl.Bind) != nil, "cluster.bind", "%q is not an IP address", cl.Bind)
+	ip := net.ParseIP(cl.Bind)
+	k.that(ip != nil, "cluster.bind", "%q is not an IP address", cl.Bind)
+	k.that(cl.MutualTLS || ip.IsLoopback(), "cluster.mutual_tls", "can be off only if cluster.bind is a loopback address")
 	k.that(cl.PortBase >= 1024 && cl.PortBase+portHighest <= 65535, "cluster.port_base", "%d is not in 1024…%d", cl.PortBase, 65535-portHighest)
 	k.that(cl.SegmentSize >= 64*KiB && cl.SegmentSize <= TiB && cl.SegmentSize%(16*KiB) == 0, "cluster.segment_size",
 		"%v is not a multiple of 16KiB in 64KiB…1TiB", cl.SegmentSize)

@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
 
+	"sextant/internal/mtls"
 	"sextant/internal/page"
 	"sextant/logstore"
 	"sextant/logstore/wire"
@@ -54,7 +54,7 @@ func (a *askers) get(id logstore.NodeID) (*asker, error) {
 	if n != nil {
 		_ = n.conn.Close()
 	}
-	conn, err := grpc.NewClient("passthrough:///"+addr, grpc.WithTransportCredentials(insecure.NewCredentials()),
+	conn, err := grpc.NewClient("passthrough:///"+addr, a.opt.Identity.DialOption(mtls.Storage),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(wire.MessageBytesMax), grpc.MaxCallSendMsgSize(wire.MessageBytesMax)),
 		grpc.WithConnectParams(a.connectParams()))
 	if err != nil {

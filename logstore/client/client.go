@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"time"
 
+	"sextant/internal/mtls"
 	"sextant/internal/redo"
 	"sextant/logstore"
 )
@@ -63,6 +64,8 @@ type Options struct {
 	Self    logstore.NodeID // of this process, in messages and logs
 	Cluster string          // id of the cluster; nodes of another refuse the connection
 	Logger  *slog.Logger
+
+	Identity *mtls.Identity // nil: plain connections
 
 	// Resolve returns the address of a node; nil: the geometry's. It is asked at
 	// every connect, since a node may come back at another address.

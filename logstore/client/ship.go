@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"runtime"
 	"time"
 
+	"sextant/internal/mtls"
 	"sextant/logstore"
 	"sextant/logstore/wire"
 )
@@ -143,12 +143,13 @@ func (v *Volume) connect(i int) (*wire.Conn, error) {
 	if addr == "" {
 		return nil, fmt.Errorf("node %s has no address", id)
 	}
-	d := net.Dialer{Timeout: v.opt.DialTimeout}
-	tcp, err := d.DialContext(v.ctx, "tcp", addr)
+	ctx, cancel := context.WithTimeout(v.ctx, v.opt.DialTimeout)
+	defer cancel()
+	conn, err := v.opt.Identity.Dial(ctx, addr, mtls.Storage)
 	if err != nil {
 		return nil, err
 	}
-	c, err := wire.Handshake(tcp, nil, wire.Greeting{Cluster: v.opt.Cluster, Node: v.opt.Self}, v.opt.DialTimeout)
+	c, err := wire.Handshake(conn, nil, wire.Greeting{Cluster: v.opt.Cluster, Node: v.opt.Self}, v.opt.DialTimeout)
 	if err != nil {
 		return nil, err
 	}

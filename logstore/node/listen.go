@@ -11,9 +11,9 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 
+	"sextant/internal/mtls"
 	"sextant/internal/page"
 	"sextant/logstore"
 	"sextant/logstore/segment"
@@ -109,6 +109,11 @@ func (n *Node) greet(conn net.Conn, rpc *handedListener) {
 		return
 	}
 	defer n.conns.forget(conn)
+	if p, known := mtls.Of(conn); known && p.Role != mtls.Instance {
+		n.opt.Logger.Warn("append stream refused", "node", n.opt.ID, "error", fmt.Errorf("%w: %s is no instance", mtls.ErrRefused, p))
+		_ = conn.Close()
+		return
+	}
 	stream, err := wire.Handshake(conn, first, n.greeting(), greetingTimeout)
 	if err != nil {
 		n.opt.Logger.Warn("append stream refused", "node", n.opt.ID, "error", err)
@@ -171,7 +176,10 @@ func (n *Node) await(name logstore.NodeID, to func(logstore.Envelope)) {
 
 // newServer returns the gRPC side of the node.
 func (n *Node) newServer() *grpc.Server {
-	s := grpc.NewServer(grpc.MaxRecvMsgSize(wire.MessageBytesMax), grpc.MaxSendMsgSize(wire.MessageBytesMax))
+	s := grpc.NewServer(append(n.opt.Identity.ServerOptions(mtls.Rules{
+		wirepb.Storage_Ask_FullMethodName:  {mtls.Instance},
+		wirepb.Storage_Tell_FullMethodName: {mtls.Storage},
+	}), grpc.MaxRecvMsgSize(wire.MessageBytesMax), grpc.MaxSendMsgSize(wire.MessageBytesMax))...)
 	wirepb.RegisterStorageServer(s, &rpcServer{n: n})
 	return s
 }
@@ -375,7 +383,7 @@ func (p *peer) run(n *Node, id logstore.NodeID) {
 				_ = conn.Close()
 			}
 			var err error
-			if conn, err = dial(now); err != nil {
+			if conn, err = n.dial(now); err != nil {
 				n.opt.Logger.Warn("connect to a peer", "node", n.opt.ID, "peer", id, "error", err)
 				conn = nil
 				continue
@@ -400,8 +408,8 @@ func (n *Node) tellPeer(conn *grpc.ClientConn, m logstore.Message) {
 	_, _ = wirepb.NewStorageClient(conn).Tell(ctx, p)
 }
 
-func dial(addr string) (*grpc.ClientConn, error) {
-	return grpc.NewClient("passthrough:///"+addr, grpc.WithTransportCredentials(insecure.NewCredentials()),
+func (n *Node) dial(addr string) (*grpc.ClientConn, error) {
+	return grpc.NewClient("passthrough:///"+addr, n.opt.Identity.DialOption(mtls.Storage),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(wire.MessageBytesMax), grpc.MaxCallSendMsgSize(wire.MessageBytesMax)))
 }
 
@@ -446,6 +454,9 @@ type peekedConn struct {
 	net.Conn
 	peeked []byte
 }
+
+// NetConn returns the connection.
+func (c *peekedConn) NetConn() net.Conn { return c.Conn }
 
 func (c *peekedConn) Read(b []byte) (int, error) {
 	if len(c.peeked) > 0 {

@@ -38,6 +38,7 @@ import (
 
 	"google.golang.org/grpc"
 
+	"sextant/internal/mtls"
 	"sextant/internal/page"
 	"sextant/internal/redo"
 	"sextant/logstore"
@@ -56,6 +57,7 @@ type Options struct {
 	// Listener, or if it is nil the address Listen, is where writers, readers and
 	// other nodes connect: the append stream and gRPC on one port.
 	Listener net.Listener
+	Identity *mtls.Identity // holds peers to their certificates; the listener is its. nil: plain
 	Listen   string
 	// Peers returns the addresses of the other nodes; it is asked at every connect.
 	Peers  func() map[logstore.NodeID]string

@@ -24,8 +24,12 @@ import (
 //
 // Source: SIGMOD 2017 §2.3 ("segments are the unit of failure and repair").
 
-// copyAskTicks is after how many ticks without an answer another peer is asked.
-const copyAskTicks = 20
+// copyAskTicks is after how many ticks without an answer another peer is asked; twice as
+// many after each, up to copyAskTicksMax, since an answer may take that long.
+const (
+	copyAskTicks    = 20
+	copyAskTicksMax = 8 * copyAskTicks
+)
 
 // repair is how far the filling of a damaged segment is.
 type repair struct {
@@ -34,6 +38,7 @@ type repair struct {
 
 	from       int         // peer asked, counted from 1; 0: none yet
 	asked      uint64      // tick of the unanswered request; 0: none
+	patience   uint64      // ticks that it is given
 	begun      bool        // pages have been put into the Store, or are on their way
 	installing uint64      // number of the part on its way; 0: none
 	last       bool        // those were the last
@@ -145,9 +150,13 @@ func (h *Host) tickCopy() {
 		return
 	}
 	r := &c.repair
-	if r.installing != 0 || r.done || r.asked != 0 && h.ticks-r.asked < copyAskTicks {
+	if r.installing != 0 || r.done || r.asked != 0 && h.ticks-r.asked < r.patience {
 		return
 	}
+	if r.asked != 0 {
+		r.patience = min(2*r.patience, copyAskTicksMax)
+	}
+	r.patience = max(r.patience, copyAskTicks)
 	if r.asked != 0 || r.from == 0 {
 		h.nextPeer(c)
 	}
@@ -239,22 +248,23 @@ func copyFrom(s Store, a logstore.CopyAnswer, memory map[redo.PageID][]redo.Reco
 	return a, nil
 }
 
-// asks reports whether the segment waits for that peer's answer.
-func (h *Host) asks(c *chain, peer logstore.NodeID) bool {
-	return c != nil && c.damaged && c.repair.asked != 0 && c.repair.installing == 0 && h.peers[c.repair.from-1].id == peer
+// asks reports whether the segment waits for an answer. One that comes late, when another
+// peer has been asked, is as good.
+func (c *chain) asks() bool {
+	return c.damaged && c.repair.asked != 0 && c.repair.installing == 0
 }
 
 func (h *Host) copyRefused(in Input, m logstore.Refused) {
-	if c := h.chain(m.PG); m.Segment && h.asks(c, in.Peer) {
+	if c := h.chain(m.PG); m.Segment && c != nil && c.asks() && h.peers[c.repair.from-1].id == in.Peer {
 		h.nextPeer(c)
 		c.repair.asked = 0
 	}
 }
 
 // copyArrived hands a part of a copy to the driver.
-func (h *Host) copyArrived(in Input, m logstore.CopyAnswer) {
+func (h *Host) copyArrived(m logstore.CopyAnswer) {
 	c := h.chain(m.PG)
-	if m.ListEpoch != h.list.Epoch || !h.asks(c, in.Peer) || m.After != c.repair.after || m.More && len(m.Pages) == 0 {
+	if m.ListEpoch != h.list.Epoch || c == nil || !c.asks() || m.After != c.repair.after || m.More && len(m.Pages) == 0 {
 		return
 	}
 	r := &c.repair

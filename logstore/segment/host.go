@@ -187,7 +187,7 @@ func (h *Host) judge(in Input) {
 	case logstore.CopySegment:
 		h.copyAsked(in, m)
 	case logstore.CopyAnswer:
-		h.copyArrived(in, m)
+		h.copyArrived(m)
 	case logstore.ReadPage, logstore.ReadLog:
 		h.refuse(in, logstore.Invalid, "reads are not queued")
 	case logstore.Refused: // of gossip: it is repeated when its time comes

@@ -3,16 +3,13 @@ package wire
 import (
 	"bufio"
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"net"
 	"sync"
-	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
-
+	"sextant/internal/mtls"
 	"sextant/internal/redo"
 	"sextant/logstore"
 )
@@ -26,32 +23,22 @@ type Greeting struct {
 
 // Conn is an append stream.
 //
-// Send never waits for the other end: what the kernel does not take at once is
-// queued, up to a bound, and written by a goroutine that lives as long as the
-// queue. In the usual case a send is one writev by the caller.
+// Send never waits for the other end: see output.
 type Conn struct {
-	peer Greeting
-	c    *net.TCPConn
-	raw  syscall.RawConn
-	r    *bufio.Reader
+	peer   Greeting
+	out    output
+	secure *mtls.Conn // nil: a plain connection
+	r      *bufio.Reader
 
-	mu       sync.Mutex
-	queue    [][]byte
-	queued   int
-	draining bool // a goroutine writes the queue: nobody else writes meanwhile
-	err      error
+	mu    sync.Mutex // of plain
+	plain []byte     // secure: what is encrypted next
 }
 
-// Handshake exchanges greetings over c, within the timeout, and returns the stream.
-// peeked is what was already read from c. It closes c if it fails. Returns ErrForeign
-// and ErrVersion.
+// Handshake exchanges greetings over c, which is TCP or an mtls.Conn over it, within the
+// timeout, and returns the stream. peeked is what was already read from c. It closes c if
+// it fails. Returns ErrForeign and ErrVersion.
 func Handshake(c net.Conn, peeked []byte, self Greeting, timeout time.Duration) (*Conn, error) {
-	tcp, ok := c.(*net.TCPConn)
-	if !ok {
-		_ = c.Close()
-		return nil, fmt.Errorf("wire: an append stream needs TCP, not %T", c)
-	}
-	conn, err := handshake(tcp, peeked, self, timeout)
+	conn, err := handshake(c, peeked, self, timeout)
 	if err != nil {
 		_ = c.Close()
 		return nil, fmt.Errorf("greeting with %v: %w", c.RemoteAddr(), err)
@@ -59,9 +46,13 @@ func Handshake(c net.Conn, peeked []byte, self Greeting, timeout time.Duration) 
 	return conn, nil
 }
 
-func handshake(c *net.TCPConn, peeked []byte, self Greeting, timeout time.Duration) (*Conn, error) {
-	raw, err := c.SyscallConn()
-	if err != nil {
+func handshake(c net.Conn, peeked []byte, self Greeting, timeout time.Duration) (*Conn, error) {
+	conn := &Conn{r: bufio.NewReaderSize(io.MultiReader(bytes.NewReader(peeked), c), readBuffer)}
+	tcp := c
+	if conn.secure, _ = c.(*mtls.Conn); conn.secure != nil {
+		tcp = conn.secure.TCP()
+	}
+	if err := conn.out.init(tcp); err != nil {
 		return nil, err
 	}
 	if err := c.SetDeadline(time.Now().Add(timeout)); err != nil {
@@ -70,12 +61,15 @@ func handshake(c *net.TCPConn, peeked []byte, self Greeting, timeout time.Durati
 	if _, err := c.Write(encodeGreeting(self)); err != nil {
 		return nil, err
 	}
-	conn := &Conn{c: c, raw: raw, r: bufio.NewReaderSize(io.MultiReader(bytes.NewReader(peeked), c), readBuffer)}
+	var err error
 	if conn.peer, err = readGreeting(conn.r); err != nil {
 		return nil, err
 	}
 	if conn.peer.Cluster != self.Cluster {
 		return nil, fmt.Errorf("%w: %q, not %q", ErrForeign, conn.peer.Cluster, self.Cluster)
+	}
+	if conn.secure != nil {
+		conn.secure.SendBy(func(record []byte) error { return conn.out.send([][]byte{record}, true) })
 	}
 	return conn, c.SetDeadline(time.Time{})
 }
@@ -190,116 +184,30 @@ func (c *Conn) Send(id uint64, m logstore.Message) error {
 	if err != nil {
 		return err
 	}
+	if c.secure == nil {
+		return c.out.send(bs, false)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.err != nil {
-		return c.err
-	}
-	if !c.draining {
-		if bs, err = c.writeNow(bs); err != nil {
-			return c.fail(err)
-		}
-		if len(bs) == 0 {
-			return nil
-		}
-		c.draining = true
-		go c.drain()
-	}
+	c.plain = c.plain[:0]
 	for _, b := range bs {
-		c.queued += len(b)
+		c.plain = append(c.plain, b...)
 	}
-	if c.queued > queuedBytesMax {
-		return c.fail(fmt.Errorf("wire: %v takes nothing: %d bytes wait", c.c.RemoteAddr(), c.queued))
+	_, err = c.secure.Write(c.plain)
+	if cap(c.plain) > plainKept {
+		c.plain = nil
 	}
-	c.queue = append(c.queue, bs...)
-	return nil
+	return err
 }
+
+// plainKept is how much memory a connection keeps for its next message.
+const plainKept = 1 << 20
 
 // Busy reports whether earlier messages still wait for the other end to take them.
-func (c *Conn) Busy() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.draining
-}
-
-// iovMax is how many pieces one writev is given.
-const iovMax = 512
-
-// writeNow writes what the kernel takes at once and returns the rest.
-func (c *Conn) writeNow(bs [][]byte) (rest [][]byte, err error) {
-	for len(bs) > 0 {
-		var n int
-		var werr error
-		err := c.raw.Write(func(fd uintptr) bool {
-			if len(bs) == 1 {
-				n, werr = unix.Write(int(fd), bs[0])
-			} else {
-				n, werr = unix.Writev(int(fd), bs[:min(len(bs), iovMax)])
-			}
-			return true
-		})
-		if err == nil {
-			err = werr
-		}
-		switch {
-		case errors.Is(err, unix.EAGAIN):
-			return bs, nil
-		case errors.Is(err, unix.EINTR):
-			continue
-		case err != nil:
-			return nil, err
-		}
-		for n > 0 || len(bs) > 0 && len(bs[0]) == 0 {
-			k := min(n, len(bs[0]))
-			n -= k
-			if bs[0] = bs[0][k:]; len(bs[0]) == 0 {
-				bs = bs[1:]
-			}
-		}
-	}
-	return nil, nil
-}
-
-// drain writes the queue until it is empty.
-func (c *Conn) drain() {
-	for {
-		c.mu.Lock()
-		if len(c.queue) == 0 || c.err != nil {
-			c.queue, c.queued, c.draining = nil, 0, false
-			c.mu.Unlock()
-			return
-		}
-		b := c.queue[0]
-		c.mu.Unlock()
-		_, err := c.c.Write(b)
-		c.mu.Lock()
-		c.queue, c.queued = c.queue[1:], c.queued-len(b)
-		if err != nil {
-			_ = c.fail(err)
-		}
-		c.mu.Unlock()
-	}
-}
-
-// fail closes the connection. mu is held.
-func (c *Conn) fail(err error) error {
-	if c.err == nil {
-		c.err = err
-		_ = c.c.Close()
-	}
-	return c.err
-}
+func (c *Conn) Busy() bool { return c.out.busy() }
 
 // Close closes the connection; Read and Send fail from then on.
-func (c *Conn) Close() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.err != nil {
-		return nil
-	}
-	c.err = net.ErrClosed
-	return c.c.Close()
-}
+func (c *Conn) Close() error { return c.out.close() }
 
 // RemoteAddr returns the other end's address.
-func (c *Conn) RemoteAddr() net.Addr { return c.c.RemoteAddr() }
+func (c *Conn) RemoteAddr() net.Addr { return c.out.c.RemoteAddr() }

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"reflect"
 	"testing"
@@ -12,6 +13,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"sextant/internal/mtls"
 	"sextant/internal/redo"
 	"sextant/logstore"
 	"sextant/logstore/wire"
@@ -86,12 +88,40 @@ func allFieldsSet(t *testing.T, m logstore.Message) {
 	}
 }
 
-func pair(t *testing.T) (a, b *wire.Conn) {
+// overBoth runs a test over a plain stream and over one with mutual TLS.
+func overBoth(t *testing.T, test func(t *testing.T, a, b *wire.Conn)) {
+	t.Run("plain", func(t *testing.T) {
+		a, b := pair(t, nil, nil)
+		test(t, a, b)
+	})
+	t.Run("tls", func(t *testing.T) {
+		dir := t.TempDir()
+		if err := mtls.MakeAuthority(dir, "c"); err != nil {
+			t.Fatal(err)
+		}
+		identity := func(r mtls.Role, id string) *mtls.Identity {
+			p := mtls.Peer{Cluster: "c", Role: r, ID: id}
+			if err := mtls.Issue(dir, dir, p); err != nil {
+				t.Fatal(err)
+			}
+			i, err := mtls.Open(dir, p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return i
+		}
+		a, b := pair(t, identity(mtls.Instance, "db-1"), identity(mtls.Storage, "storage-1"))
+		test(t, a, b)
+	})
+}
+
+func pair(t *testing.T, client, server *mtls.Identity) (a, b *wire.Conn) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
+	l = server.Listen(l, slog.New(slog.DiscardHandler), mtls.Instance)
 	defer l.Close()
 	got := make(chan *wire.Conn, 1)
 	go func() {
@@ -107,7 +137,7 @@ func pair(t *testing.T) (a, b *wire.Conn) {
 		}
 		got <- s
 	}()
-	c, err := net.Dial("tcp", l.Addr().String())
+	c, err := client.Dial(t.Context(), l.Addr().String(), mtls.Storage)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,8 +153,9 @@ func pair(t *testing.T) (a, b *wire.Conn) {
 	return a, b
 }
 
-func TestEveryMessageOverTheStream(t *testing.T) {
-	a, b := pair(t)
+func TestEveryMessageOverTheStream(t *testing.T) { overBoth(t, everyMessageOverTheStream) }
+
+func everyMessageOverTheStream(t *testing.T, a, b *wire.Conn) {
 	for i, m := range messages() {
 		allFieldsSet(t, m)
 		if err := a.Send(uint64(i), m); err != nil {
@@ -146,8 +177,9 @@ func TestEveryMessageOverTheStream(t *testing.T) {
 }
 
 // What the kernel does not take at once is queued and arrives in order.
-func TestSendDoesNotWait(t *testing.T) {
-	a, b := pair(t)
+func TestSendDoesNotWait(t *testing.T) { overBoth(t, sendDoesNotWait) }
+
+func sendDoesNotWait(t *testing.T, a, b *wire.Conn) {
 	big := batch(1)
 	big.Batch.Records = []redo.Record{{LSN: 1, PG: 1, Page: 1, Op: redo.OpImage, Payload: make([]byte, 3<<20)}}
 	big.Bytes = redo.AppendBatch(nil, big.Batch)
@@ -165,12 +197,13 @@ func TestSendDoesNotWait(t *testing.T) {
 }
 
 // Sends that come while the queue runs empty neither overtake nor repeat anything.
-func TestQueueRunsEmptyAndFillsAgain(t *testing.T) {
-	a, b := pair(t)
+func TestQueueRunsEmptyAndFillsAgain(t *testing.T) { overBoth(t, queueRunsEmptyAndFillsAgain) }
+
+func queueRunsEmptyAndFillsAgain(t *testing.T, a, b *wire.Conn) {
 	big := batch(1)
 	big.Batch.Records = []redo.Record{{LSN: 1, PG: 1, Page: 1, Op: redo.OpImage, Payload: make([]byte, 300<<10)}}
 	big.Bytes = redo.AppendBatch(nil, big.Batch)
-	const senders, each = 4, 1000
+	const senders, each = 4, 250
 	for k := range uint64(senders) {
 		go func() {
 			for i := range uint64(each) {
@@ -198,8 +231,9 @@ func TestQueueRunsEmptyAndFillsAgain(t *testing.T) {
 }
 
 // An end that takes nothing costs bounded memory: then the connection is closed.
-func TestQueueIsBounded(t *testing.T) {
-	a, _ := pair(t)
+func TestQueueIsBounded(t *testing.T) { overBoth(t, queueIsBounded) }
+
+func queueIsBounded(t *testing.T, a, _ *wire.Conn) {
 	big := logstore.Batch{Bytes: make([]byte, 8<<20)}
 	for i := range 100 {
 		if err := a.Send(0, logstore.Append{Batches: []logstore.Batch{big}}); err != nil {
@@ -275,7 +309,7 @@ func TestDamagedFrameDoesNotStallTheStream(t *testing.T) {
 	}
 	whole := bytes.Join(pieces, nil)
 	for bit := range len(whole) * 8 {
-		a, b := pair(t)
+		a, b := pair(t, nil, nil)
 		damaged := bytes.Clone(whole)
 		damaged[bit/8] ^= 1 << (bit % 8)
 		if err := a.SendRaw(damaged); err != nil {

@@ -41,6 +41,9 @@ func (s *Session) maySet(ctx *sql.Context, n *plan.Set) error {
 			if !s.mayDynamic(ctx, "system_variables_admin") {
 				return errPrivilege("SUPER or SYSTEM_VARIABLES_ADMIN")
 			}
+			if name == "mandatory_roles" && !s.mayDynamic(ctx, "role_admin") { // it grants roles
+				return errPrivilege("ROLE_ADMIN")
+			}
 		case name == "max_allowed_packet" || name == "net_buffer_length":
 			return mysql.NewSQLError(1621, "HY000", "SESSION variable '%s' is read-only. Use SET GLOBAL to assign the value", name)
 		case adminVariables[name]:

@@ -86,7 +86,7 @@ func (t *Table) DropColumn(ctx *sql.Context, name string) error {
 			}
 		}
 		move[at] = -1
-		if err := uncheckable(def, name); err != nil {
+		if err := dependedOn(def, name); err != nil {
 			return err
 		}
 		if err := t.neededColumn(ctx, name); err != nil {
@@ -109,7 +109,7 @@ func (t *Table) ModifyColumn(ctx *sql.Context, name string, c *sql.Column, order
 			return sql.ErrTableColumnNotFound.New(def.Name, name)
 		}
 		if !sameName(name, c.Name) {
-			if err := uncheckable(def, name); err != nil {
+			if err := dependedOn(def, name); err != nil {
 				return err
 			}
 		}

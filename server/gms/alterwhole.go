@@ -46,9 +46,6 @@ func (s *Session) wholeAlter(ctx *sql.Context, query string, a *ast.AlterTable) 
 		return nil //nolint:nilerr // the planner says so
 	}
 	def := t.live(ctx).def
-	if err := generatedDependency(def, a); err != nil {
-		return err
-	}
 	dropsOfGenerated := func(d *ast.DDL) int { // go first
 		at := -1
 		if strings.EqualFold(d.ColumnAction, ast.DropStr) {
@@ -131,49 +128,6 @@ func setVisible(ix *engine.IndexDef, to string) bool {
 	}
 	ix.Invisible = !visible
 	return true
-}
-
-// generatedDependency is the error of a column that is dropped or renamed and that a generated
-// column or an index of an expression, which stays, is made of.
-func generatedDependency(def *engine.TableDef, a *ast.AlterTable) error {
-	var dropped, gone []string
-	for _, d := range a.Statements {
-		switch {
-		case strings.EqualFold(d.ColumnAction, ast.DropStr):
-			dropped = append(dropped, d.Column.String())
-			gone = append(gone, d.Column.String())
-		case strings.EqualFold(d.ColumnAction, ast.RenameStr):
-			gone = append(gone, d.Column.String())
-		case strings.EqualFold(d.ColumnAction, ast.ChangeStr) && d.TableSpec != nil && len(d.TableSpec.Columns) == 1 &&
-			!d.TableSpec.Columns[0].Name.Equal(d.Column):
-			gone = append(gone, d.Column.String())
-		}
-	}
-	if gone == nil {
-		return nil
-	}
-	for _, c := range def.Columns {
-		if c.Generated == "" || containsName(dropped, c.Name) {
-			continue
-		}
-		stmt, err := newParser().ParseSimple("SELECT " + c.Generated)
-		if err != nil {
-			return err
-		}
-		if err := ast.Walk(func(n ast.SQLNode) (bool, error) {
-			x, ok := n.(*ast.ColName)
-			switch {
-			case !ok || !containsName(gone, x.Name.String()):
-				return true, nil
-			case c.Options[optSystem] != "":
-				return false, mysql.NewSQLError(3837, "HY000", "Column '%s' has a functional index dependency and cannot be dropped or renamed.", x.Name.String())
-			}
-			return false, mysql.NewSQLError(3108, "HY000", "Column '%s' has a generated column dependency.", x.Name.String())
-		}, stmt); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // keepCounter gives the AUTO_INCREMENT column of a table an index of its own from DROP PRIMARY

@@ -8,7 +8,6 @@ import (
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/analyzer"
 	"github.com/dolthub/go-mysql-server/sql/expression"
-	builtin "github.com/dolthub/go-mysql-server/sql/expression/function"
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/transform"
 	"github.com/dolthub/go-mysql-server/sql/types"
@@ -40,7 +39,7 @@ func checkArithmetic(ctx *sql.Context, _ *analyzer.Analyzer, n sql.Node, _ *plan
 	transform.InspectExpressions(ctx, n, func(_ *sql.Context, e sql.Expression) bool {
 		switch e.(type) {
 		case *expression.Arithmetic, *expression.UnaryMinus, *expression.IntDiv,
-			*expression.HashInTuple, *expression.Div, *expression.Case, *expression.Convert, *expression.Like, sql.FunctionExpression:
+			*expression.HashInTuple, *expression.NullSafeEquals, *expression.Div, *expression.Case, *expression.Convert, *expression.ConvertUsing, *expression.Like, sql.FunctionExpression:
 			found = true
 		}
 		return !found
@@ -92,6 +91,8 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 	switch e := e.(type) {
 	case *expression.HashInTuple:
 		return collatedIn(ctx, e)
+	case *expression.NullSafeEquals:
+		return collatedNullSafe(ctx, e)
 	case *expression.Arithmetic:
 		if _, ok := e.LeftChild.(expression.TimeDeltaExpression); ok {
 			return nil
@@ -130,6 +131,9 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 		}
 		return c
 	case *expression.Convert:
+		if types.IsTimespan(e.Type(ctx)) {
+			return newTimeCast(e)
+		}
 		if t, ok := e.Type(ctx).(sql.DecimalType); ok {
 			return &decimalCast{e, t}
 		}
@@ -148,11 +152,8 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 			return &whole{expression.UnaryExpressionStub{Child: e}, types.Uint64}
 		}
 		return &whole{expression.UnaryExpressionStub{Child: e}, types.Int64}
-	case *builtin.UnixTimestamp:
-		if d, ok := e.Type(ctx).(sql.DecimalType); ok && d.Scale() == 0 {
-			return &whole{expression.UnaryExpressionStub{Child: e}, types.Int64}
-		}
-		return nil
+	case *expression.ConvertUsing:
+		return &convertUsing{e}
 	case *expression.UnaryMinus:
 		if n := newDateNumber(ctx, e.Child); n != e.Child {
 			return expression.NewUnaryMinus(n)
@@ -163,6 +164,9 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 		return &integerMinus{UnaryMinus: e}
 	}
 	if c := dates(ctx, e); c != nil {
+		return c
+	}
+	if c := withDates(ctx, e); c != nil {
 		return c
 	}
 	return withTexts(ctx, e)

@@ -78,6 +78,8 @@ func (a *assigner) keep(ctx *sql.Context, column string, l lost, left any) (any,
 		l = outOfRange
 	case 1265:
 		l = truncated
+	case 1299:
+		l = lost{number: 1299, message: "Invalid TIMESTAMP value in column '%s' at row %d"}
 	}
 	warn(ctx, l.number, fmt.Sprintf(l.message, column, a.row))
 	return left, nil
@@ -292,12 +294,26 @@ const noZeroDate = "NO_ZERO_DATE"
 
 // moment assigns to DATE, DATETIME, TIMESTAMP and TIME.
 func (a *assigner) moment(ctx *sql.Context, column string, t sql.Type, v any) (any, error) {
-	u, in, err := t.Convert(ctx, v)
+	sent := v
+	if t.Type() == sqltypes.Datetime || t.Type() == sqltypes.Timestamp {
+		var err error
+		if v, err = atOffset(ctx, v); err != nil {
+			return a.keep(ctx, column, incorrect(1292, "datetime", v, 1265), t.Zero())
+		}
+	}
+	to := t
+	if t.Type() == sqltypes.Timestamp { // its range is that of UTC
+		to = types.MustCreateDatetimeType(sqltypes.Datetime, t.(sql.DatetimeType).Precision())
+	}
+	u, in, err := to.Convert(ctx, v)
 	if err != nil && t.Type() != sqltypes.Time {
-		u, in, err = t.Convert(ctx, spelled(shown(v)))
+		u, in, err = to.Convert(ctx, spelled(shown(v)))
 	}
 	zero := err == nil && t.Type() != sqltypes.Time && u == types.ZeroTime && modeEnabled(ctx, noZeroDate)
 	if err == nil && in == sql.InRange && !zero {
+		if at, ok := u.(time.Time); ok && t.Type() == sqltypes.Timestamp {
+			return a.timestamp(ctx, column, at, sent)
+		}
 		return u, nil
 	}
 	kind := strings.ToLower(t.Type().String())
@@ -312,10 +328,14 @@ func (a *assigner) moment(ctx *sql.Context, column string, t sql.Type, v any) (a
 	return a.keep(ctx, column, incorrect(1292, kind, v, warning), t.Zero())
 }
 
-// spelled returns a date of digits only, YYYYMMDD with or without hhmmss, with its separators.
+// spelled returns a date of digits only, YYYYMMDD with or without hhmmss, or of two digits for the year, with
+// all digits and its separators.
 func spelled(s string) string {
-	for _, layout := range []string{"20060102", "20060102150405", "060102", "060102150405"} {
+	for _, layout := range []string{"20060102", "20060102150405", "060102", "060102150405", "06-1-2", "06/1/2", "06.1.2"} {
 		if at, err := time.Parse(layout, s); err == nil {
+			if at.Year() == 1969 && !strings.HasPrefix(s, "19") {
+				at = at.AddDate(100, 0, 0)
+			}
 			return at.Format("2006-01-02 15:04:05")
 		}
 	}

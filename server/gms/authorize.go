@@ -27,10 +27,9 @@ type rights struct {
 	set  mysql_db.PrivilegeSet
 	db   string // of names without one
 	// used are the tables that the statement may use, with what they are of.
-	used  *[]tableName
-	depth int // of views and triggers
-	// merged are the tables of views that the statement writes through, see through.
-	merged []tableName
+	used *[]tableName
+	// views have been looked at.
+	views map[viewReader]bool
 }
 
 // privilegeNames are the static privileges as errors list them; table: they are granted on
@@ -110,7 +109,7 @@ func (s *Session) newAccess(ctx *sql.Context) *rights {
 		host = s.account.Host
 	}
 	var used []tableName
-	return &rights{ctx: ctx, s: s, who: s.account, host: host, set: own, db: s.GetCurrentDatabase(), used: &used}
+	return &rights{ctx: ctx, s: s, who: s.account, host: host, set: own, db: s.GetCurrentDatabase(), used: &used, views: map[viewReader]bool{}}
 }
 
 // use notes a table, or with an empty name a database, that the statement may use.
@@ -285,7 +284,7 @@ func openTable(t tableName) bool {
 // everywhere.
 func (a *rights) table(t tableName, want ...sql.PrivilegeType) error {
 	switch {
-	case t.Database == "" || slices.Contains(a.merged, t) || a.s.temporary(t.Database, t.Name) != nil:
+	case t.Database == "" || a.s.temporary(t.Database, t.Name) != nil:
 		a.use(t)
 		return nil
 	case openTable(t) && len(want) == 1 && want[0] == sql.PrivilegeType_Select:
@@ -338,13 +337,13 @@ func (a *rights) column(t tableName, column string, p sql.PrivilegeType) error {
 }
 
 // columns returns an error unless a privilege was granted on a table or on all of the
-// columns; no list stands for every column.
-func (a *rights) columns(t tableName, p sql.PrivilegeType, names []string, def *engine.TableDef) error {
+// columns; no list stands for all that there are.
+func (a *rights) columns(t tableName, p sql.PrivilegeType, names, all []string) error {
 	err := a.table(t, p)
 	if err == nil {
 		return nil
 	}
-	if !a.someColumn(t, p) {
+	if !a.someColumn(t, p) || names == nil && all == nil {
 		return err
 	}
 	for _, name := range names {
@@ -353,7 +352,7 @@ func (a *rights) columns(t tableName, p sql.PrivilegeType, names []string, def *
 		}
 	}
 	if names == nil {
-		for _, name := range columnNames(def) {
+		for _, name := range all {
 			if a.column(t, name, p) != nil {
 				return err
 			}
@@ -395,5 +394,5 @@ func (a *rights) routine(db, name string, procedure bool, command string, p sql.
 		a.use(tableName{Database: db})
 		return nil
 	}
-	return mysql.NewSQLError(1370, "42000", "%s command denied to user '%s'@'%s' for routine '%s.%s'", command, a.who.User, a.host, db, name)
+	return mysql.NewSQLError(1370, "42000", "%s command denied to user %s for routine '%s.%s'", command, quotedAccount(a.who), db, name)
 }

@@ -77,10 +77,10 @@ var leastPrivileges = []struct {
 	{[]string{"SELECT ON d.*", "EVENT ON d.*"}, "SHOW EVENTS FROM d", 1044, "Access denied for user 'u'@'%' to database 'd'", ""},
 	{[]string{"EVENT ON d.*"}, "DROP EVENT d.ev", 1044, "Access denied for user 'u'@'%' to database 'd'", ""},
 	{[]string{"CREATE ROUTINE ON d.*"}, "CREATE PROCEDURE d.np() SELECT 1", 1044, "Access denied for user 'u'@'%' to database 'd'", ""},
-	{[]string{"ALTER ROUTINE ON PROCEDURE d.np"}, "DROP PROCEDURE d.np", 1370, "alter routine command denied to user 'u'@'localhost' for routine 'd.np'", "CREATE PROCEDURE d.np() SELECT 1"},
-	{[]string{"EXECUTE ON PROCEDURE d.sp"}, "CALL d.sp()", 1370, "execute command denied to user 'u'@'localhost' for routine 'd.sp'", ""},
+	{[]string{"ALTER ROUTINE ON PROCEDURE d.np"}, "DROP PROCEDURE d.np", 1370, "alter routine command denied to user 'u'@'%' for routine 'd.np'", "CREATE PROCEDURE d.np() SELECT 1"},
+	{[]string{"EXECUTE ON PROCEDURE d.sp"}, "CALL d.sp()", 1370, "execute command denied to user 'u'@'%' for routine 'd.sp'", ""},
 	{[]string{"EXECUTE ON d.*", "SELECT ON d.t"}, "CALL d.isp()", 1142, "SELECT command denied to user 'u'@'localhost' for table 't'", ""},
-	{[]string{"EXECUTE ON d.*"}, "CALL d.sp()", 1370, "execute command denied to user 'u'@'localhost' for routine 'd.sp'", ""},
+	{[]string{"EXECUTE ON d.*"}, "CALL d.sp()", 1370, "execute command denied to user 'u'@'%' for routine 'd.sp'", ""},
 	{[]string{"EXECUTE ON PROCEDURE d.sp"}, "SHOW CREATE PROCEDURE d.sp", 1305, "PROCEDURE sp does not exist", ""},
 
 	{[]string{"SELECT ON d.t", "LOCK TABLES ON d.*"}, "LOCK TABLES d.t READ", 1044, "Access denied for user 'u'@'%' to database 'd'", ""},

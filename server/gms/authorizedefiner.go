@@ -15,9 +15,6 @@ import (
 	"sextant/engine"
 )
 
-// definedDepthMax bounds views within views and triggers of tables that triggers write.
-const definedDepthMax = 32
-
 // errNoDefiner is the error of what has a definer that is no account.
 func errNoDefiner(n accountName) error {
 	return mysql.NewSQLError(1449, "HY000", "The user specified as a definer (%s) does not exist", quotedAccount(n))
@@ -57,9 +54,6 @@ func (s *Session) privilegesOf(of accountName, active func(granted []accountName
 func (a *rights) definedBy(n accountName, db string) (*rights, error) {
 	d := *a
 	d.db = db
-	if d.depth++; d.depth > definedDepthMax {
-		return nil, mysql.NewSQLError(1462, "HY000", "`%s` contains view recursion", db)
-	}
 	if n == (accountName{}) { // it was made before definers were kept
 		return &d, nil
 	}
@@ -120,9 +114,20 @@ func (b *Backend) defined(text string) (objectHead, *ast.DDL) {
 	return d.head, d.create
 }
 
+// viewReader is a view and who reads it.
+type viewReader struct {
+	who  accountName
+	view tableName
+}
+
 // view checks that the definer of a view, or for SQL SECURITY INVOKER who reads it, may
 // read what it reads.
 func (a *rights) view(t tableName) error {
+	of := viewReader{a.who, t}
+	if a.views[of] {
+		return nil
+	}
+	a.views[of] = true
 	var v storedView
 	if ok, err := getObject(a.ctx, engine.ObjectView, t.Database, t.Name, &v); !ok || err != nil {
 		return err
@@ -131,11 +136,11 @@ func (a *rights) view(t tableName) error {
 	if create == nil || create.ViewSpec == nil {
 		return nil // its tables are not there
 	}
-	of := h.definer
+	definer := h.definer
 	if h.security == "INVOKER" {
-		of = accountName{}
+		definer = accountName{}
 	}
-	d, err := a.definedBy(of, t.Database)
+	d, err := a.definedBy(definer, t.Database)
 	if err != nil {
 		return err
 	}

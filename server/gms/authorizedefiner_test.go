@@ -88,6 +88,8 @@ func TestMandatoryRoles(t *testing.T) {
 	wantMessage(t, u, "SET ROLE o", 3530, "`o`@`%` is not granted to `u`@`%`")
 	must(t, u, "SET ROLE r", "SELECT * FROM d.t")
 	wantColumn(t, u, "SELECT CURRENT_ROLE()", "`r`@`%`")
+	must(t, c, "CREATE USER tuner IDENTIFIED BY 'x'", "GRANT SYSTEM_VARIABLES_ADMIN ON *.* TO tuner")
+	wantMessage(t, i.conn(i.openAs("tuner:x", "")), "SET GLOBAL mandatory_roles = 'root@localhost'", 1227, "ROLE_ADMIN")
 	wantMessage(t, c, "DROP ROLE r", 3628, "The role `r`@`%` is a mandatory role and can't be revoked or dropped.")
 	must(t, c, "GRANT r TO u")
 	wantMessage(t, c, "REVOKE r FROM u", 3628, "The role `r`@`%` is a mandatory role")

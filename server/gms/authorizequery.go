@@ -1,6 +1,7 @@
 package gms
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -26,6 +27,8 @@ type fromTable struct {
 	table tableName
 	// def is nil for what is no table: a view, a query, a table function.
 	def *engine.TableDef
+	// columns are their names, nil if they are not known.
+	columns []string
 	// restricted: SELECT was granted on some of its columns at most.
 	restricted bool
 	target     bool // of UPDATE or DELETE: it is not read for being there
@@ -84,9 +87,12 @@ func (a *rights) query(q ast.SelectStatement, sc *fromScope) error {
 		if err := a.outfile(q.Into); err != nil {
 			return err
 		}
-		return a.locks(q.Lock, q)
+		if err := a.locks(q.Lock, q); err != nil {
+			return err
+		}
+		return a.expressions(&fromScope{outer: sc}, q.OrderBy, q.Limit)
 	}
-	return nil
+	return a.global(sql.PrivilegeType_Super)
 }
 
 func (a *rights) selects(q *ast.Select, sc *fromScope) error {
@@ -105,21 +111,53 @@ func (a *rights) selects(q *ast.Select, sc *fromScope) error {
 	if err := a.selectList(q.SelectExprs, sc); err != nil {
 		return err
 	}
+	if err := a.expressions(sc, q.Where, q.Window); err != nil {
+		return err
+	}
 	sc.aliases = map[string]bool{}
 	for _, e := range q.SelectExprs {
 		if e, ok := e.(*ast.AliasedExpr); ok && !e.As.IsEmpty() {
 			sc.aliases[e.As.Lowered()] = true
 		}
 	}
-	if q.Where != nil {
-		aliases := sc.aliases
-		sc.aliases = nil
-		err := a.expressions(sc, q.Where.Expr)
-		if sc.aliases = aliases; err != nil {
+	for _, o := range q.OrderBy {
+		if c, ok := o.Expr.(*ast.ColName); ok && c.Qualifier.IsEmpty() && sc.aliases[c.Name.Lowered()] {
+			continue // there the alias comes first
+		}
+		if err := a.expressions(sc, o.Expr); err != nil {
 			return err
 		}
 	}
-	return a.expressions(sc, q.GroupBy, q.Having, q.Window, q.OrderBy, q.Limit)
+	if err := a.having(q.Having, sc); err != nil {
+		return err
+	}
+	return a.expressions(sc, q.GroupBy, q.Limit)
+}
+
+// having checks HAVING, where but within aggregates an alias comes before a column.
+func (a *rights) having(w *ast.Where, sc *fromScope) error {
+	if w == nil {
+		return nil
+	}
+	return ast.Walk(func(n ast.SQLNode) (bool, error) {
+		switch n := n.(type) {
+		case *ast.ColName:
+			if n.Qualifier.IsEmpty() && sc.aliases[n.Name.Lowered()] {
+				return false, nil
+			}
+			return false, a.expressions(sc, n)
+		case *ast.Subquery:
+			return false, a.expressions(sc, n)
+		case *ast.FuncExpr:
+			if groups(n) {
+				return false, a.expressions(sc, n)
+			}
+			return true, a.function(n)
+		case *ast.GroupConcatExpr:
+			return false, a.expressions(sc, n)
+		}
+		return true, nil
+	}, w.Expr)
 }
 
 // outfile checks SELECT … INTO OUTFILE and DUMPFILE.
@@ -196,7 +234,7 @@ func (a *rights) tableExpr(e ast.TableExpr, sc *fromScope, targets map[string]bo
 			if e.Lateral {
 				outer = sc
 			}
-			inner := &fromScope{outer: outer, ctes: sc.ctes}
+			inner := &fromScope{outer: outer, ctes: maps.Clone(sc.ctes)}
 			if err := a.query(x.Select, inner); err != nil {
 				return err
 			}
@@ -216,7 +254,7 @@ func (a *rights) tableExpr(e ast.TableExpr, sc *fromScope, targets map[string]bo
 		}
 		for _, c := range e.Condition.Using {
 			for _, t := range sc.tables {
-				if t.restricted && (t.def == nil || t.hasColumn(c.String())) {
+				if t.restricted && (t.columns == nil || t.hasColumn(c.String())) {
 					if err := a.column(t.table, c.String(), sql.PrivilegeType_Select); err != nil {
 						return err
 					}
@@ -262,6 +300,12 @@ func (a *rights) source(n ast.TableName, alias string, sc *fromScope, targets ma
 	if f.def, view, err = a.s.definition(a.ctx, t); err != nil {
 		return err
 	}
+	f.columns = columnNames(f.def)
+	if view && f.restricted {
+		if f.columns, err = a.viewColumns(t); err != nil {
+			return err
+		}
+	}
 	sc.tables = append(sc.tables, f)
 	if view {
 		return a.view(t)
@@ -270,7 +314,31 @@ func (a *rights) source(n ast.TableName, alias string, sc *fromScope, targets ma
 }
 
 func (t fromTable) hasColumn(name string) bool {
-	return t.def != nil && slices.ContainsFunc(t.def.Columns, func(c engine.ColumnDef) bool { return sameName(c.Name, name) })
+	return slices.ContainsFunc(t.columns, func(c string) bool { return sameName(c, name) })
+}
+
+// named reports whether a table is the one that a column's qualifier names.
+func (t fromTable) named(q ast.TableName) bool {
+	return sameName(t.alias, q.Name.String()) && (q.DbQualifier.IsEmpty() || t.table.Name == "" || sameName(t.table.Database, q.DbQualifier.String()))
+}
+
+// function checks the call of a stored function.
+func (a *rights) function(n *ast.FuncExpr) error {
+	if n.Qualifier.IsEmpty() && nativeFunction(a.ctx, n.Name.String()) {
+		return nil
+	}
+	name := tableName{a.within(n.Qualifier.String()), n.Name.String()}
+	if name.Database == "" {
+		return nil
+	}
+	if ok, err := getObject(a.ctx, engine.ObjectFunction, name.Database, name.Name, &storedProcedure{}); !ok || err != nil {
+		return err
+	}
+	if err := a.routine(name.Database, name.Name, false, "execute", sql.PrivilegeType_Execute); err != nil {
+		return err
+	}
+	a.use(functionKey(name))
+	return nil
 }
 
 // selectList checks what a select list reads.
@@ -282,7 +350,7 @@ func (a *rights) selectList(list ast.SelectExprs, sc *fromScope) error {
 				if !t.restricted || !e.TableName.IsEmpty() && !sameName(e.TableName.Name.String(), t.alias) {
 					continue
 				}
-				if err := a.columns(t.table, sql.PrivilegeType_Select, nil, t.def); err != nil {
+				if err := a.columns(t.table, sql.PrivilegeType_Select, nil, t.columns); err != nil {
 					return err
 				}
 			}
@@ -305,6 +373,8 @@ func (a *rights) expressions(sc *fromScope, list ...ast.SQLNode) error {
 			return false, a.query(n, &fromScope{outer: sc})
 		case *ast.ColName:
 			return false, a.columnName(n, sc)
+		case *ast.FuncExpr:
+			return true, a.function(n)
 		}
 		return true, nil
 	}, list...)
@@ -314,21 +384,21 @@ func (a *rights) expressions(sc *fromScope, list ...ast.SQLNode) error {
 func (a *rights) columnName(n *ast.ColName, sc *fromScope) error {
 	name, qualifier := n.Name.String(), n.Qualifier.Name.String()
 	for ; sc != nil; sc = sc.outer {
-		if qualifier == "" && sc.aliases[strings.ToLower(name)] {
-			return nil
-		}
 		var opaque []fromTable
 		for _, t := range sc.tables {
 			switch {
-			case qualifier != "" && !sameName(qualifier, t.alias):
+			case qualifier != "" && !t.named(n.Qualifier):
 			case t.hasColumn(name) || qualifier != "":
 				if !t.restricted {
 					return nil
 				}
 				return a.column(t.table, name, sql.PrivilegeType_Select)
-			case t.restricted && t.def == nil:
+			case t.restricted && t.columns == nil:
 				opaque = append(opaque, t)
 			}
+		}
+		if qualifier == "" && sc.aliases[strings.ToLower(name)] {
+			return nil
 		}
 		for _, t := range opaque {
 			if err := a.column(t.table, name, sql.PrivilegeType_Select); err != nil {

@@ -17,6 +17,9 @@ func (a *rights) show(n *ast.Show) error {
 	if o := n.ShowTablesOpt; o != nil && o.DbName != "" {
 		db = o.DbName
 	}
+	if err := a.expressions(&fromScope{}, n.Filter, n.ShowTablesOpt, n.ShowCollationFilterOpt, n.ShowIndexFilterOpt); err != nil {
+		return err
+	}
 	t := tableName{cmp.Or(db, n.Table.DbQualifier.String(), a.db), n.Table.Name.String()}
 	var err error
 	switch strings.ToLower(n.Type) {
@@ -28,6 +31,9 @@ func (a *rights) show(n *ast.Show) error {
 		if err = a.table(t, sql.PrivilegeType_Select); err != nil && a.anyTable(t) {
 			err = nil
 			a.use(t)
+		}
+		if err == nil {
+			_ = a.view(t) // the planner looks at its tables; nothing has to be granted on them
 		}
 	case ast.CreateTriggerStr:
 		err = a.showCreateTrigger(t)

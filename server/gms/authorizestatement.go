@@ -92,9 +92,14 @@ func (a *rights) statement(stmt ast.Statement) error {
 
 // write checks a statement that changes rows.
 func (a *rights) write(stmt ast.Statement) error {
-	if err := a.through(stmt); err != nil {
+	if done, err := a.through(stmt); done || err != nil {
 		return err
 	}
+	return a.changes(stmt)
+}
+
+// changes is write of a statement with no views merged into it.
+func (a *rights) changes(stmt ast.Statement) error {
 	switch n := stmt.(type) {
 	case *ast.Insert:
 		return a.insert(n)
@@ -174,12 +179,23 @@ func (a *rights) written(t tableName, p sql.PrivilegeType, columns []string, eve
 	if err != nil {
 		return err
 	}
-	if err := a.columns(t, p, columns, def); err != nil {
+	all := columnNames(def)
+	if view {
+		if all, err = a.viewColumns(t); err != nil {
+			return err
+		}
+	}
+	if err := a.columns(t, p, columns, all); err != nil {
 		return err
 	}
 	if view {
 		return a.view(t)
 	}
+	return a.fired(t, def, events...)
+}
+
+// fired checks what the change of a table leads to: its triggers, and foreign keys.
+func (a *rights) fired(t tableName, def *engine.TableDef, events ...string) error {
 	if err := a.relatives(def, map[tableName]bool{}); err != nil {
 		return err
 	}
@@ -252,7 +268,7 @@ func (a *rights) insert(n *ast.Insert) error {
 	if err != nil {
 		return err
 	}
-	target := fromTable{alias: n.Table.Name.String(), table: t, def: def}
+	target := fromTable{alias: n.Table.Name.String(), table: t, def: def, columns: columnNames(def)}
 	target.restricted = len(a.without(t.Database, []sql.PrivilegeType{sql.PrivilegeType_Select})) > 0 &&
 		!a.set.Database(t.Database).Table(t.Name).Has(sql.PrivilegeType_Select) && a.s.temporary(t.Database, t.Name) == nil
 	sc.tables = append(sc.tables, target)
@@ -279,6 +295,8 @@ func (a *rights) updated(e ast.Expr, sc *fromScope) error {
 			return false, nil
 		case *ast.Subquery, *ast.ColName:
 			return false, a.expressions(sc, n)
+		case *ast.FuncExpr:
+			return true, a.function(n)
 		}
 		return true, nil
 	}, e)
@@ -328,7 +346,7 @@ func (a *rights) update(n *ast.Update) error {
 	for _, e := range n.Exprs {
 		q := e.Name.Qualifier.Name.String()
 		for _, t := range sc.tables {
-			if t.table.Name == "" || q != "" && !sameName(q, t.alias) || q == "" && len(sc.tables) > 1 && !t.hasColumn(e.Name.Name.String()) {
+			if t.table.Name == "" || q != "" && !t.named(e.Name.Qualifier) || q == "" && len(sc.tables) > 1 && !t.hasColumn(e.Name.Name.String()) {
 				continue
 			}
 			if err := a.written(t.table, sql.PrivilegeType_Update, []string{e.Name.Name.String()}); err != nil {
@@ -408,7 +426,15 @@ func (a *rights) load(n *ast.Load) error {
 	}
 	var columns []string
 	for _, c := range n.Columns {
-		columns = append(columns, c.String())
+		if !isVariable(c) {
+			columns = append(columns, c.String())
+		}
+	}
+	for _, e := range n.SetExprs {
+		columns = append(columns, e.Name.Name.String())
+		if err := a.updated(e.Expr, &fromScope{}); err != nil {
+			return err
+		}
 	}
 	return a.written(t, sql.PrivilegeType_Insert, columns, ast.InsertStr)
 }

@@ -223,17 +223,46 @@ func writer(ctx *sql.Context) (*Session, *engine.Tx, error) {
 // Objects of the catalog are JSON. The structs here are the stored form: fields
 // are added, never renamed.
 
-type storedView struct{ Name, Text, Create, SQLMode string }
+type storedView struct {
+	Name, Text, Create, SQLMode string
+	madeWith
+}
+
+// madeWith is what the connection has that makes an object.
+type madeWith struct {
+	Charset   string `json:",omitempty"`
+	Collation string `json:",omitempty"`
+}
+
+func newMadeWith(ctx *sql.Context) madeWith {
+	text := func(name string) string {
+		v, _ := ctx.GetSessionVariable(ctx, name)
+		s, _ := v.(string)
+		return s
+	}
+	return madeWith{text("character_set_client"), text("collation_connection")}
+}
+
+// shown returns its character set and collation; those of an object that was made without
+// are MySQL's defaults.
+func (m madeWith) shown() (charset, collation any) {
+	if m.Charset == "" || m.Collation == "" {
+		return "utf8mb4", "utf8mb4_0900_ai_ci"
+	}
+	return m.Charset, m.Collation
+}
 
 type storedTrigger struct {
 	Name, Create, SQLMode string
 	Created               int64 // µs since 1970 UTC
 	Order                 int   // among those of its table; several may have the same
+	madeWith
 }
 
 type storedProcedure struct {
 	Name, Create, SQLMode string
 	Created, Modified     int64
+	madeWith
 }
 
 func putObject(ctx *sql.Context, kind engine.ObjectKind, db, name string, v any) error {

@@ -125,7 +125,11 @@ func (b *builder) root(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 			return b.pinned(ctx, s, n, r)
 		}
 	}
-	it, err := b.node(ctx, s, n, r)
+	build := b.node
+	if s.dml > 0 && !isCall(n) { // of a function or a trigger: it sees what they wrote
+		build = b.pinned
+	}
+	it, err := build(ctx, s, n, r)
 	if err != nil || it != nil && !s.locking {
 		return it, err
 	}
@@ -267,12 +271,24 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		c := *n
 		c.Catalog = unguarded{n.Catalog, s.b}
 		return b.plain(ctx, s, &c, r)
+	case *plan.CreateView:
+		if s.b.mysql {
+			c, err := withColumns(ctx, n)
+			if err != nil {
+				return nil, err
+			}
+			return b.plain(ctx, s, c, r)
+		}
 	case *plan.CreateTable:
 		if s.b.mysql {
 			if err := hideFunctional(ctx, n); err != nil {
 				return nil, err
 			}
 			return nil, checkKeys(ctx, s, n)
+		}
+	case *plan.TableCopier:
+		if create, ok := n.Destination.(*plan.CreateTable); ok && s.b.mysql {
+			return b.createSelect(ctx, create, n, r)
 		}
 	case *plan.DescribeQuery:
 		if s.b.mysql {
@@ -456,6 +472,7 @@ func (r *runner) QueryWithBindings(ctx *sql.Context, query string, parsed ast.St
 	}
 	if parsed != nil {
 		s.upsert(parsed)
+		updatedRanges(parsed)
 		annotator{db: ctx.GetCurrentDatabase()}.statement(parsed)
 		if err := s.mayWrite(parsed); err != nil {
 			return nil, nil, nil, err

@@ -215,7 +215,7 @@ func (d *distinctCount) Dispose(ctx *sql.Context) {
 	}
 }
 
-// textIn is IN with a list of texts: what is looked for has a collation of its own.
+// textIn is IN with a list of texts.
 type textIn struct {
 	*expression.InTuple
 	schema  sql.Schema
@@ -232,14 +232,14 @@ func collatedIn(ctx *sql.Context, in *expression.HashInTuple) sql.Expression {
 	}
 	plain := expression.NewInTuple(in.Left(), in.Right())
 	list, ok := in.Right().(expression.Tuple)
-	_, coercibility := sql.GetCoercibility(ctx, in.Left())
-	if !ok || coercibility > 2 {
+	if !ok {
 		return plain
 	}
+	collation, _ := commonCollation(ctx, append([]sql.Expression{in.Left()}, list...))
+	typ = types.CreateLongText(collation)
 	t := &textIn{InTuple: plain, schema: sql.Schema{{Type: typ}}, list: make(map[uint64]struct{}, len(list))}
 	for _, e := range list {
-		_, c := sql.GetCoercibility(ctx, e)
-		if e.Type(ctx) != types.Null && (!types.IsTextOnly(e.Type(ctx)) || c <= coercibility) {
+		if e.Type(ctx) != types.Null && !types.IsTextOnly(e.Type(ctx)) {
 			return plain
 		}
 		v, err := e.Eval(ctx, nil)

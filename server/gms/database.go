@@ -181,7 +181,7 @@ func (d *Database) CreateView(ctx *sql.Context, name, text, create string) error
 		return err
 	}
 	return putObject(ctx, engine.ObjectView, d.Name(), name,
-		storedView{Name: name, Text: text, Create: create, SQLMode: mode.String()})
+		storedView{Name: name, Text: text, Create: create, SQLMode: mode.String(), madeWith: newMadeWith(ctx)})
 }
 
 // DropView implements sql.ViewDatabase.
@@ -199,6 +199,9 @@ func (d *Database) GetViewDefinition(ctx *sql.Context, name string) (sql.ViewDef
 	var v storedView
 	ok, err := getObject(ctx, engine.ObjectView, d.Name(), name, &v)
 	if s, serr := sessionOf(ctx); ok && serr == nil {
+		if s.views++; s.views > viewsMax {
+			return sql.ViewDefinition{}, false, errRecursion(tableName{d.Name(), v.Name})
+		}
 		s.lend(d.Name())
 	}
 	return v.definition(), ok, err
@@ -257,7 +260,7 @@ func (d *Database) CreateTrigger(ctx *sql.Context, t sql.TriggerDefinition) erro
 		return err
 	}
 	return putObject(ctx, engine.ObjectTrigger, d.Name(), t.Name, storedTrigger{
-		Name: t.Name, Create: create, SQLMode: t.SqlMode, Created: t.CreatedAt.UnixMicro(), Order: order,
+		Name: t.Name, Create: create, SQLMode: t.SqlMode, Created: t.CreatedAt.UnixMicro(), Order: order, madeWith: newMadeWith(ctx),
 	})
 }
 
@@ -311,7 +314,7 @@ func (d *Database) SaveStoredProcedure(ctx *sql.Context, p sql.StoredProcedureDe
 	}
 	if err := putObject(ctx, engine.ObjectProcedure, d.Name(), p.Name, storedProcedure{
 		Name: p.Name, Create: create, SQLMode: p.SqlMode,
-		Created: p.CreatedAt.UnixMicro(), Modified: p.ModifiedAt.UnixMicro(),
+		Created: p.CreatedAt.UnixMicro(), Modified: p.ModifiedAt.UnixMicro(), madeWith: newMadeWith(ctx),
 	}); err != nil {
 		return err
 	}

@@ -70,12 +70,19 @@ func (t *Table) alter(ctx *sql.Context, change func(def *engine.TableDef) error)
 func (t *Table) ddlError(ctx *sql.Context, s *Session, err error) error {
 	var dup *engine.DuplicateError
 	if errors.As(err, &dup) {
-		sh := t.live(ctx)
+		sh, err := newShape(ctx, dup.Table)
+		if err != nil {
+			return err
+		}
 		values := make([]string, len(dup.Index.Columns))
 		desc := dup.Table.Desc()
 		for i, c := range dup.Index.Columns {
-			if c.Column < len(sh.codecs) && len(dup.Existing) > 0 && !desc.IsNull(dup.Existing, c.Column) {
-				values[i] = text(ctx, sh.codecs[c.Column].typ, sh.codecs[c.Column].get(desc, dup.Existing, c.Column), int(c.Prefix))
+			if values[i] = "NULL"; !desc.IsNull(dup.Existing, c.Column) {
+				v := sh.codecs[c.Column].get(desc, dup.Existing, c.Column)
+				if at, ok := v.(time.Time); ok && sh.codecs[c.Column].store == row.TypeTimestamp {
+					v = s.timeZone(ctx).clock(at)
+				}
+				values[i] = text(ctx, sh.codecs[c.Column].typ, v, int(c.Prefix))
 			}
 		}
 		return sql.NewUniqueKeyErr(duplicateEntry(values, dup.Table.Name, dup.Index.Name), dup.Index.Name == "PRIMARY", nil)

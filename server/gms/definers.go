@@ -294,6 +294,7 @@ func (b *builder) showObject(ctx *sql.Context, s *Session, n sql.Node, r sql.Row
 			var p storedProcedure
 			if ok, err := getObject(ctx, engine.ObjectProcedure, n.Database().Name(), name, &p); ok || err != nil {
 				row[1] = modeText(p.SQLMode)
+				row[3], row[4] = p.shown()
 				if h, ok := newObjectHead(p.Create); ok {
 					row[2] = p.Create[:h.from] + quoteName(h.name.Name) + p.Create[h.to:]
 				}
@@ -304,6 +305,7 @@ func (b *builder) showObject(ctx *sql.Context, s *Session, n sql.Node, r sql.Row
 				return nil, err
 			}
 			row[1] = modeText(t.SQLMode)
+			row[3], row[4] = t.shown()
 			if h, ok := newTriggerHead(t.Create); ok {
 				row[2] = t.Create[:h.from] + quoteName(h.table) + t.Create[h.to:]
 			}
@@ -354,6 +356,7 @@ func (b *builder) showCreateView(ctx *sql.Context, s *Session, v *plan.SubqueryA
 		if h, ok := newObjectHead(view.Create); ok && h.defined {
 			rows[0][1] = view.Create
 		}
+		rows[0][2], rows[0][3] = view.shown()
 	}
 	return sql.RowsToRowIter(rows...), nil
 }

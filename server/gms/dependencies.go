@@ -8,6 +8,9 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/transform"
 	"github.com/dolthub/vitess/go/mysql"
+	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+
+	"sextant/engine"
 )
 
 // containsName reports whether a list of names has one, in any case.
@@ -63,7 +66,7 @@ func (t *Table) neededPrimaryKey(ctx *sql.Context) error {
 }
 
 // noMember is the planner's error of a value that is none of an ENUM's or SET's.
-var noMember = regexp.MustCompile(`^value (?s:.*) is not valid for this (?:Enum|Set)$`)
+var noMember = regexp.MustCompile(`^value (?s:.*) (?:is not valid for this Enum|was not found in the set)$`)
 
 // alterError names the foreign key that the planner's error of a column's change is about.
 func alterError(ctx *sql.Context, n sql.Node, err error) error {
@@ -102,4 +105,45 @@ func alterError(ctx *sql.Context, n sql.Node, err error) error {
 		return false
 	})
 	return err
+}
+
+// dependents returns an error if an ALTER TABLE names a column otherwise, or drops one, of which
+// a generated column is made that stays: the planner has the generated one follow, or does not
+// find the column.
+func (s *Session) dependents(ctx *sql.Context, stmt ast.Statement) error {
+	n, ok := stmt.(*ast.AlterTable)
+	if !ok {
+		return nil
+	}
+	var gone, dropped []string
+	for _, d := range n.Statements {
+		switch d.ColumnAction {
+		case ast.DropStr:
+			dropped = append(dropped, d.Column.String())
+		case ast.RenameStr:
+			if !d.Column.Equal(d.ToColumn) {
+				gone = append(gone, d.Column.String())
+			}
+		case ast.ChangeStr:
+			if d.TableSpec != nil && len(d.TableSpec.Columns) == 1 && !d.Column.Equal(d.TableSpec.Columns[0].Name) {
+				gone = append(gone, d.Column.String())
+			}
+		}
+	}
+	if len(gone)+len(dropped) == 0 {
+		return nil
+	}
+	t, err := s.namedTable(ctx, tableName{n.Table.DbQualifier.String(), n.Table.Name.String()})
+	if err != nil {
+		return nil // the planner says so
+	}
+	def := *t.shape.def
+	def.Checks = nil // the planner asks them
+	def.Columns = slices.DeleteFunc(slices.Clone(def.Columns), func(c engine.ColumnDef) bool { return containsName(dropped, c.Name) })
+	for _, name := range append(gone, dropped...) {
+		if err := dependedOn(&def, name); err != nil {
+			return err
+		}
+	}
+	return nil
 }

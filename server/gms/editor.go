@@ -233,7 +233,7 @@ func (e *editor) failed(ctx *sql.Context, s *Session, sh *shape, r sql.Row, err 
 		}
 		return s.fail(ctx, err)
 	}
-	existing, derr := sh.decode(sh.def.Desc(), dup.Existing, nil)
+	existing, derr := sh.decode(s.timeZone(ctx), sh.def.Desc(), dup.Existing, nil)
 	if derr != nil {
 		return derr
 	}

@@ -137,9 +137,16 @@ func (e *wireEngine) conn(ctx *sql.Context) (*wireConn, error) {
 	return c, nil
 }
 
+// statistics gives a table statistics for the suites' plans, in a form that MySQL does
+// not have.
+var statistics = regexp.MustCompile(`(?i)^\s*analyze table \S+ update histogram on .* using data `)
+
 // run runs one statement, prepared if it has arguments. The result is the last that has
 // rows, as in a suite a CALL has one, or else the last.
 func (c *wireConn) run(q string, args []any) (r *mysql.Result, err error) {
+	if statistics.MatchString(q) {
+		return &mysql.Result{}, nil
+	}
 	if err := c.SetDeadline(time.Now().Add(wireLimit)); err != nil {
 		return nil, err
 	}
@@ -213,6 +220,9 @@ func (e *wireEngine) QueryWithBindings(ctx *sql.Context, q string, _ sqlparser.S
 	return sch, sql.RowsToRowIter(rows...), nil, err
 }
 
+// checkViolated is the number of a violated CHECK.
+const checkViolated = 3819
+
 // warnings gives the session the warnings of the statement before, of which the
 // server said that there are n.
 func (c *wireConn) warnings(ctx *sql.Context, n int) error {
@@ -225,7 +235,7 @@ func (c *wireConn) warnings(ctx *sql.Context, n int) error {
 	}
 	for _, v := range r.Values {
 		code := int(v[1].AsInt64())
-		if code == mysql.WARN_DATA_TRUNCATED { // to the suites an unknown error
+		if code == mysql.WARN_DATA_TRUNCATED || code == checkViolated { // to the suites an unknown error
 			code = mysql.ER_UNKNOWN_ERROR
 		}
 		ctx.Warn(code, "%s", v[2].AsString())

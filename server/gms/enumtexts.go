@@ -35,7 +35,7 @@ var memberTextFunctions = map[string]bool{
 func withMembers(ctx *sql.Context, e sql.Expression) (sql.Expression, bool) {
 	args := slices.Clone(e.Children())
 	concerned := func(int) bool { return true }
-	switch e := e.(type) {
+	switch e := planned(e).(type) {
 	case *expression.Case:
 		first := 1 // the value of the first WHEN, and every second from there, and the ELSE
 		if e.Expr != nil {
@@ -54,13 +54,7 @@ func withMembers(ctx *sql.Context, e sql.Expression) (sql.Expression, bool) {
 	default:
 		return e, false
 	}
-	changed := false
-	for i, a := range args {
-		if t := a.Type(ctx); concerned(i) && (types.IsEnum(t) || types.IsSet(t)) {
-			args[i], changed = &memberText{expression.UnaryExpressionStub{Child: a}, t}, true
-		}
-	}
-	if !changed {
+	if !membersAsTexts(ctx, args, concerned) {
 		return e, false
 	}
 	out, err := e.WithChildren(ctx, args...)
@@ -68,6 +62,21 @@ func withMembers(ctx *sql.Context, e sql.Expression) (sql.Expression, bool) {
 		return e, false
 	}
 	return out, true
+}
+
+// membersAsTexts makes texts of the ENUMs and SETs among those arguments, and reports whether
+// there are any.
+func membersAsTexts(ctx *sql.Context, args []sql.Expression, concerned func(int) bool) bool {
+	changed := false
+	for i, a := range args {
+		if !concerned(i) || !a.Resolved() {
+			continue
+		}
+		if t := a.Type(ctx); types.IsEnum(t) || types.IsSet(t) {
+			args[i], changed = &memberText{expression.UnaryExpressionStub{Child: a}, t}, true
+		}
+	}
+	return changed
 }
 
 // Type implements sql.Expression.

@@ -18,8 +18,7 @@ var fixedNumbers = map[string]int64{
 	"innodb_log_files_in_group": 2, "innodb_lru_scan_depth": 1024, "innodb_old_blocks_pct": 37, "innodb_old_blocks_time": 1000,
 	"innodb_online_alter_log_max_size": 134217728, "innodb_open_files": 4000, "innodb_page_size": 16384,
 	"innodb_purge_threads": 4, "innodb_read_ahead_threshold": 56, "innodb_read_io_threads": 4,
-	"innodb_sort_buffer_size": 1048576, "innodb_spin_wait_delay": 6, "innodb_stats_persistent_sample_pages": 20,
-	"innodb_stats_transient_sample_pages": 8, "innodb_sync_array_size": 1, "innodb_thread_concurrency": 0,
+	"innodb_sort_buffer_size": 1048576, "innodb_spin_wait_delay": 6, "innodb_sync_array_size": 1, "innodb_thread_concurrency": 0,
 	"innodb_undo_tablespaces": 2, "innodb_write_io_threads": 4, "replica_parallel_workers": 4, "report_port": 3306,
 	"server_id_bits": 32, "slave_parallel_workers": 4, "sql_slave_skip_counter": 0, "sync_binlog": 1,
 }
@@ -27,8 +26,7 @@ var fixedNumbers = map[string]int64{
 var fixedSwitches = map[string]int8{
 	"innodb_adaptive_hash_index": 0, "innodb_deadlock_detect": 1, "innodb_dedicated_server": 0, "innodb_file_per_table": 1,
 	"innodb_ft_enable_stopword": 1, "innodb_print_all_deadlocks": 0, "innodb_random_read_ahead": 0,
-	"innodb_rollback_on_timeout": 0, "innodb_stats_include_delete_marked": 0, "innodb_stats_on_metadata": 0,
-	"innodb_stats_persistent": 1, "innodb_status_output": 0, "innodb_status_output_locks": 0, "innodb_table_locks": 1,
+	"innodb_rollback_on_timeout": 0, "innodb_status_output": 0, "innodb_status_output_locks": 0, "innodb_table_locks": 1,
 	"innodb_use_native_aio": 0, "locked_in_memory": 0, "xa_detach_on_prepare": 1,
 }
 

@@ -33,6 +33,8 @@ func (r *marking) form(token string, at int) {
 		r.put(at, r.end, "- ") // no comment
 	case token == "unknown" && (last == "is" || last == "not" && r.before[1].text == "is"):
 		r.put(at, r.end, "null")
+	case token == "json_value" && next == "(":
+		r.jsonValue(end - 1)
 	case token == "interval" && next == "(" && r.several(end-1):
 		r.put(at, r.end, intervalFunction)
 	case token == "row" && next == "(":
@@ -50,6 +52,35 @@ func (r *marking) form(token string, at int) {
 	case token == "set" && (r.first[0] == "insert" || r.first[0] == "replace") && !r.reading:
 		r.inserted(at)
 	}
+}
+
+// ordered takes the ORDER BY out of an ALTER TABLE: rows are in the order of the primary key.
+func (r *marking) ordered(at int) {
+	for r.end < len(r.q) && r.q[r.end] != ';' {
+		_, r.end = nextWord(r.q, r.end)
+	}
+	r.put(at, r.end, "engine = InnoDB")
+}
+
+// keepEscapes keeps the backslashes of \% and \_ in a text, which are part of it and which the planner's
+// grammar drops.
+func (r *marking) keepEscapes(at int) {
+	text := r.q[at:r.end]
+	if !strings.Contains(text, `\%`) && !strings.Contains(text, `\_`) {
+		return
+	}
+	var out strings.Builder
+	for i := 0; i < len(text); i++ {
+		out.WriteByte(text[i])
+		if text[i] == '\\' && i+1 < len(text) {
+			i++
+			if text[i] == '%' || text[i] == '_' {
+				out.WriteByte('\\')
+			}
+			out.WriteByte(text[i])
+		}
+	}
+	r.put(at, r.end, out.String())
 }
 
 // several reports whether there is a comma in the parentheses at a position.

@@ -5,13 +5,12 @@ import (
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/analyzer"
-	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/transform"
 )
 
-// hideFulltextFromJoins keeps FULLTEXT indexes out of the planning of joins without MATCH: the
-// planner takes them for indexes to look rows up by.
+// hideFulltextFromJoins keeps FULLTEXT indexes out of the planning of joins: the planner takes
+// them for indexes to look rows up by. MATCH has its own by then.
 func hideFulltextFromJoins(a *analyzer.Analyzer) {
 	for _, b := range a.Batches {
 		for i, r := range b.Rules {
@@ -21,7 +20,7 @@ func hideFulltextFromJoins(a *analyzer.Analyzer) {
 			b.Rules = slices.Clone(b.Rules) // they are the planner's defaults
 			b.Rules[i].Apply = func(ctx *sql.Context, a *analyzer.Analyzer, n sql.Node, scope *plan.Scope,
 				sel analyzer.RuleSelector, f *sql.QueryFlags) (sql.Node, transform.TreeIdentity, error) {
-				if s, ok := ctx.Session.(*Session); ok && !matches(ctx, n) {
+				if s, ok := ctx.Session.(*Session); ok {
 					outer := s.fulltextHidden
 					s.fulltextHidden = true
 					defer func() { s.fulltextHidden = outer }()
@@ -30,17 +29,6 @@ func hideFulltextFromJoins(a *analyzer.Analyzer) {
 			}
 		}
 	}
-}
-
-// matches reports whether a statement has MATCH.
-func matches(ctx *sql.Context, n sql.Node) bool {
-	found := false
-	transform.InspectExpressions(ctx, n, func(_ *sql.Context, e sql.Expression) bool {
-		_, ok := e.(*expression.MatchAgainst)
-		found = found || ok
-		return !found
-	})
-	return found
 }
 
 // withoutFulltext returns the indexes that are not FULLTEXT.

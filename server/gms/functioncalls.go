@@ -1,6 +1,7 @@
 package gms
 
 import (
+	"slices"
 	"strings"
 	"sync"
 
@@ -53,7 +54,7 @@ func (b *Backend) storedFunction(ctx *sql.Context, database, name string) (sql.F
 		}
 		err = errNoFunction(of)
 	}
-	if err == nil {
+	if err == nil && !slices.Contains(s.visible, f.key()) { // the check of the statement has not seen it
 		err = s.mayRoutine(ctx, f.name, sql.PrivilegeType_Execute)
 	}
 	return sql.FunctionN{Name: name, Fn: func(_ *sql.Context, args ...sql.Expression) (sql.Expression, error) {
@@ -163,6 +164,8 @@ func (c *functionCall) Eval(ctx *sql.Context, row sql.Row) (any, error) {
 }
 
 // key is the function's name among those of the routines that run.
-func (f *storedFunction) key() tableName {
-	return tableName{f.name.Database, "\x00" + strings.ToLower(f.name.Name)}
+func (f *storedFunction) key() tableName { return functionKey(f.name) }
+
+func functionKey(name tableName) tableName {
+	return tableName{strings.ToLower(name.Database), "\x00" + strings.ToLower(name.Name)}
 }

@@ -75,6 +75,12 @@ func (b *Backend) Function(ctx *sql.Context, database, name string) (sql.Functio
 			return newOffset(e), nil
 		}}, true
 	}
+	if name == "round" && b.mysql {
+		return sql.FunctionN{Name: name, Fn: newRound}, true
+	}
+	if name == "unix_timestamp" && b.mysql {
+		return sql.FunctionN{Name: name, Fn: newUnixTimestamp}, true
+	}
 	if (name == "curdate" || name == "current_date") && b.mysql {
 		return sql.Function0{Name: name, Fn: newToday}, true
 	}
@@ -86,8 +92,17 @@ func (b *Backend) Function(ctx *sql.Context, database, name string) (sql.Functio
 	if name == aggregateFunction {
 		return sql.FunctionN{Name: name, Fn: aggregateReference}, true
 	}
+	if name == argumentFunction {
+		return sql.FunctionN{Name: name, Fn: newNamedArgument}, true
+	}
 	if name == defaultMark {
 		return sql.FunctionN{Name: name, Fn: newDefaultOf}, true
+	}
+	if name == likeLower || name == likeUpper {
+		return newLikeBound(name), true
+	}
+	if name == matchFunction {
+		return sql.FunctionN{Name: name, Fn: newMatch}, true
 	}
 	if name == nthFunction {
 		return sql.Function2{Name: name, Fn: newNth}, true
@@ -97,9 +112,30 @@ func (b *Backend) Function(ctx *sql.Context, database, name string) (sql.Functio
 			return newAssign(args...)
 		}}, true
 	}
+	if strings.HasPrefix(name, caseFunction) {
+		return sql.FunctionN{Name: name, Fn: func(ctx *sql.Context, args ...sql.Expression) (sql.Expression, error) {
+			return newCase(ctx, name, args), nil
+		}}, true
+	}
+	switch name {
+	case dateLiteral:
+		return sql.Function2{Name: name, Fn: newDateLiteral}, true
+	case textFunction:
+		return sql.Function1{Name: name, Fn: newCastText}, true
+	case dateCompare:
+		return sql.Function1{Name: name, Fn: newDateNumber}, true
+	}
+	if f, ok := ownFunction(name); ok && b.mysql {
+		return f, true
+	}
+	if f, ok := typedFunction(ctx, name); ok && b.mysql {
+		return f, true
+	}
 	d := functions[name]
-	if d == nil && b.mysql {
-		d = timeFunctions[name]
+	for _, kind := range []map[string]*functionDef{timeFunctions, cryptoFunctions, spatialFunctions, nativeFunctions, jsonFunctions} {
+		if d == nil && b.mysql {
+			d = kind[name]
+		}
 	}
 	if d == nil || !b.mysql && !strings.HasSuffix(name, "_lock") && !strings.HasSuffix(name, "_locks") {
 		return nil, false

@@ -137,7 +137,7 @@ func TestGrantAndRevokeFailAsInMySQL(t *testing.T) {
 		{"GRANT SELECT ON *.* TO v", 1045, "Access denied for user 'u'@'%' (using password: YES)"},
 		{"GRANT SELECT ON e.* TO v", 1044, "Access denied for user 'u'@'%' to database 'e'"},
 		{"GRANT SELECT ON e.t TO v", 1142, "SELECT, GRANT command denied to user 'u'@'localhost' for table 't'"},
-		{"GRANT EXECUTE ON PROCEDURE e.p TO v", 1370, "grant command denied to user 'u'@'localhost' for routine 'e.p'"},
+		{"GRANT EXECUTE ON PROCEDURE e.p TO v", 1370, "grant command denied to user 'u'@'%' for routine 'e.p'"},
 		{"REVOKE ALL PRIVILEGES, GRANT OPTION FROM v", 1227, "CREATE USER"},
 		{"SHOW GRANTS FOR v", 1044, "Access denied for user 'u'@'%' to database 'mysql'"},
 	} {

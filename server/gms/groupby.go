@@ -159,6 +159,13 @@ func (g *groupIter) group(ctx *sql.Context) (int, error) {
 				continue
 			}
 		}
+		if c, ok := e.(*aggregation.GroupConcat); ok {
+			var err error
+			if buffers[i], err = newConcatBuffer(ctx, c); err != nil {
+				return 0, err
+			}
+			continue
+		}
 		var err error
 		if buffers[i], err = a.NewBuffer(ctx); err != nil {
 			return 0, err

@@ -2,6 +2,7 @@ package gms
 
 import (
 	"reflect"
+	"strconv"
 	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
@@ -17,10 +18,16 @@ import (
 // the columns of those by their names alone: of COUNT(b.id) beside another aggregate it does
 // not find b.id, if an a before b has an id too. The argument is the aggregate's text; the
 // aggregate itself stands where the planner collects it and does not resolve it again.
-const aggregateFunction = "\x00aggregate"
+// argumentFunction is around each argument of the aggregate and gives it a text that is known
+// before the planner makes its own.
+const (
+	aggregateFunction = "\x00aggregate"
+	argumentFunction  = "\x00argument"
+)
 
-// havings puts aggregateFunction in the place of aggregates of qualified columns in HAVING.
+// havings puts aggregateFunction in the place of aggregates in HAVING.
 func havings(stmt ast.Statement) error {
+	arguments := 0
 	return ast.Walk(func(n ast.SQLNode) (bool, error) {
 		s, ok := n.(*ast.Select)
 		if !ok || s.Having == nil || len(s.From) == 1 && !joined(s.From[0]) {
@@ -31,12 +38,12 @@ func havings(stmt ast.Statement) error {
 			if _, sub := n.(*ast.Subquery); sub || !ok {
 				return nil, !sub, nil
 			}
-			text := aggregateText(f)
+			named, text := namedArguments(f, &arguments)
 			if text == "" {
 				return nil, true, nil
 			}
 			to := call(aggregateFunction, ast.NewStrVal([]byte(text)))
-			to.Over = &ast.Over{PartitionBy: ast.Exprs{f}}
+			to.Over = &ast.Over{PartitionBy: ast.Exprs{named}}
 			return to, false, nil
 		})
 	}, stmt)
@@ -47,31 +54,85 @@ func joined(t ast.TableExpr) bool {
 	return ok
 }
 
-// aggregateText is the planner's text of an aggregate of a column that is named with its
-// table, "" of others.
-func aggregateText(f *ast.FuncExpr) string {
-	name := f.Name.Lowered()
-	switch name {
-	case "count", "sum", "avg", "min", "max":
+// aggregateNames are the planner's names of aggregates.
+var aggregateNames = map[string]string{
+	"count": "count", "sum": "sum", "avg": "avg", "min": "min", "max": "max",
+	"bit_and": "bitand", "bit_or": "bitor", "bit_xor": "bitxor",
+}
+
+// namedArguments returns an aggregate, its arguments by argumentFunction, of which n have been
+// named, and the planner's text of it, "" for others.
+func namedArguments(f *ast.FuncExpr, n *int) (*ast.FuncExpr, string) {
+	name := aggregateNames[f.Name.Lowered()]
+	if name == "" || f.Over != nil {
+		return nil, ""
+	}
+	named, texts := *f, []string{}
+	named.Exprs = nil
+	for _, e := range f.Exprs {
+		x, ok := e.(*ast.AliasedExpr)
+		if !ok { // COUNT(*)
+			return nil, ""
+		}
+		*n++
+		text := "\x00" + strconv.Itoa(*n)
+		texts = append(texts, text)
+		named.Exprs = append(named.Exprs, &ast.AliasedExpr{Expr: call(argumentFunction, ast.NewStrVal([]byte(text)), x.Expr)})
+	}
+	switch arguments := strings.Join(texts, " "); {
+	case f.Distinct && name == "count":
+		return &named, "countdistinct([" + arguments + "])"
+	case f.Distinct:
+		return &named, name + "(distinct " + arguments + ")"
 	default:
-		return ""
+		return &named, name + "(" + arguments + ")"
 	}
-	if f.Over != nil || len(f.Exprs) != 1 {
-		return ""
+}
+
+// namedArgument is an argument of an aggregate in HAVING.
+type namedArgument struct {
+	expression.UnaryExpressionStub
+	text string
+}
+
+var (
+	_ sql.Expression         = (*namedArgument)(nil)
+	_ sql.CollationCoercible = (*namedArgument)(nil)
+)
+
+func newNamedArgument(_ *sql.Context, args ...sql.Expression) (sql.Expression, error) {
+	if len(args) == 2 {
+		if text, ok := args[0].(*expression.Literal); ok {
+			if name, ok := text.Value().(string); ok {
+				return &namedArgument{expression.UnaryExpressionStub{Child: args[1]}, name}, nil
+			}
+		}
 	}
-	e, ok := f.Exprs[0].(*ast.AliasedExpr)
-	if !ok {
-		return ""
+	return nil, sql.ErrFunctionNotFound.New("argument")
+}
+
+// Type implements sql.Expression.
+func (e *namedArgument) Type(ctx *sql.Context) sql.Type { return e.Child.Type(ctx) }
+
+// String implements sql.Expression.
+func (e *namedArgument) String() string { return e.text }
+
+// CollationCoercibility implements sql.CollationCoercible.
+func (e *namedArgument) CollationCoercibility(ctx *sql.Context) (sql.CollationID, byte) {
+	return sql.GetCoercibility(ctx, e.Child)
+}
+
+// Eval implements sql.Expression.
+func (e *namedArgument) Eval(ctx *sql.Context, row sql.Row) (any, error) {
+	return e.Child.Eval(ctx, row)
+}
+
+// WithChildren implements sql.Expression.
+func (e *namedArgument) WithChildren(_ *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	if len(children) != 1 {
+		return nil, sql.ErrInvalidChildrenNumber.New(e, len(children), 1)
 	}
-	c, ok := e.Expr.(*ast.ColName)
-	if !ok || c.Qualifier.Name.IsEmpty() {
-		return ""
-	}
-	distinct := ""
-	if f.Distinct {
-		distinct = "distinct "
-	}
-	return name + "(" + distinct + strings.ToLower(c.Qualifier.Name.String()+"."+c.Name.String()) + ")"
+	return &namedArgument{expression.UnaryExpressionStub{Child: children[0]}, e.text}, nil
 }
 
 // aggregateReference returns what aggregateFunction is: a column of the GROUP BY below.

@@ -126,6 +126,11 @@ func (s *Session) viewColumns(ctx *sql.Context, cat sql.Catalog, db, name string
 func (s *Session) addSources(ctx *sql.Context, n sql.Node, out []described) {
 	tables := tablesByName(n)
 	exprs := projections(n)
+	if exprs == nil { // all columns of a table
+		for i, c := range n.Schema(ctx) {
+			exprs = append(exprs, expression.NewGetFieldWithTable(i, 0, c.Type, c.DatabaseSource, c.Source, c.Name, c.Nullable))
+		}
+	}
 	for i := range exprs {
 		f, ok := unaliased(exprs[i]).(*expression.GetField)
 		if !ok || i >= len(out) {
@@ -150,10 +155,14 @@ func (s *Session) columnPrivileges(ctx *sql.Context, db, table, column string) s
 		return "select"
 	}
 	global := s.privileges(ctx)
-	of := global.Database(db)
+	own := global.Database(db)
+	of := own.Table(table)
+	if s.checked() {
+		own = s.newAccess(ctx).granted(db)
+	}
 	var out []string
 	for _, p := range []sql.PrivilegeType{sql.PrivilegeType_Select, sql.PrivilegeType_Insert, sql.PrivilegeType_Update, sql.PrivilegeType_References} {
-		if global.Has(p) || of.Has(p) || of.Table(table).Has(p) || of.Table(table).Column(column).Has(p) {
+		if global.Has(p) || own.Has(p) || of.Has(p) || of.Column(column).Has(p) {
 			out = append(out, strings.ToLower(p.String()))
 		}
 	}

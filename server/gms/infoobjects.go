@@ -10,11 +10,9 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/information_schema"
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
-)
 
-// objectCharset and objectCollation are those of the connections that views, routines and
-// events are made by, as far as it is kept.
-const objectCharset, objectCollation = "utf8mb4", "utf8mb4_0900_ai_ci"
+	"sextant/engine"
+)
 
 func schemataRows(ctx *sql.Context, s *Session, cat sql.Catalog) ([]sql.Row, error) {
 	var rows []sql.Row
@@ -107,7 +105,12 @@ func viewRows(ctx *sql.Context, s *Session, cat sql.Catalog) ([]sql.Row, error) 
 				updatable = "YES"
 			}
 		}
-		rows = append(rows, sql.Row{"def", db, v.Name, text, check, updatable, definer, security, objectCharset, objectCollation})
+		var stored storedView
+		if _, err := getObject(ctx, engine.ObjectView, db, v.Name, &stored); err != nil {
+			return err
+		}
+		charset, collation := stored.shown()
+		rows = append(rows, sql.Row{"def", db, v.Name, text, check, updatable, definer, security, charset, collation})
 		return nil
 	})
 	return rows, err

@@ -10,6 +10,7 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/expression"
 	fn "github.com/dolthub/go-mysql-server/sql/expression/function"
 	"github.com/dolthub/go-mysql-server/sql/types"
+	"github.com/dolthub/vitess/go/mysql"
 	"github.com/dolthub/vitess/go/sqltypes"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 )
@@ -103,12 +104,12 @@ func (o *offset) Type(ctx *sql.Context) sql.Type {
 	default:
 		return t
 	}
-	precision := 0
-	if d, ok := date.Type(ctx).(sql.DatetimeType); ok {
-		precision = d.Precision()
-	}
+	precision := precisionOf(ctx, date)
 	if strings.Contains(interval.Unit, "MICROSECOND") || interval.Unit == "SECOND" && !types.IsInteger(interval.Child.Type(ctx)) {
 		precision = 6
+		if !strings.Contains(interval.Unit, "MICROSECOND") {
+			precision = max(precisionOf(ctx, date), digitsBehind(ctx, interval.Child))
+		}
 	}
 	return types.MustCreateDatetimeType(sqltypes.Datetime, precision)
 }
@@ -149,11 +150,33 @@ func (o *offset) WithChildren(_ *sql.Context, children ...sql.Expression) (sql.E
 
 // Eval implements sql.Expression.
 func (o *offset) Eval(ctx *sql.Context, r sql.Row) (any, error) {
-	f, ok := o.Child.(*fn.FromUnixtime)
-	if !ok || len(f.ChildExpressions) != 1 || types.IsInteger(f.ChildExpressions[0].Type(ctx)) {
-		return o.Child.Eval(ctx, r)
+	var f *fn.FromUnixtime
+	switch c := o.Child.(type) {
+	case *fn.FromUnixtime:
+		f = c
+	case *fn.DateAdd:
+		if fractional(ctx, c.Interval) {
+			return byMicroseconds(ctx, fn.NewDateAdd, c.Date, c.Interval, r)
+		}
+		return c.Eval(ctx, r)
+	case *fn.DateSub:
+		if fractional(ctx, c.Interval) {
+			return byMicroseconds(ctx, fn.NewDateSub, c.Date, c.Interval, r)
+		}
+		return c.Eval(ctx, r)
+	default:
+		return c.Eval(ctx, r)
 	}
-	v, err := f.ChildExpressions[0].Eval(ctx, r)
+	at, err := fromUnixtime(ctx, f.ChildExpressions[0], r)
+	if err != nil || at == nil || len(f.ChildExpressions) == 1 {
+		return at, err
+	}
+	return fn.NewDateFormat(ctx, expression.NewLiteral(at, types.DatetimeMaxPrecision), f.ChildExpressions[1]).Eval(ctx, r)
+}
+
+// fromUnixtime returns what the session's clock shows at an instant, seconds since 1970 UTC.
+func fromUnixtime(ctx *sql.Context, e sql.Expression, r sql.Row) (any, error) {
+	v, err := e.Eval(ctx, r)
 	if err != nil || v == nil {
 		return nil, err
 	}
@@ -162,13 +185,46 @@ func (o *offset) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	if !ok || err != nil && !sql.ErrTruncatedIncorrect.Is(err) {
 		return nil, err
 	}
-	whole, err := fn.NewFromUnixtime(ctx, expression.NewLiteral(int64(seconds), types.Int64)) // the planner rounds
+	if seconds < 0 || seconds >= fn.MaxUnixTimeSecs+1 {
+		return nil, nil
+	}
+	fraction := time.Duration(math.Round((seconds-math.Trunc(seconds))*1e6)) * time.Microsecond
+	return zoneOf(ctx).clock(time.Unix(int64(seconds), 0).UTC()).Add(fraction), nil
+}
+
+// precisionOf returns the digits behind the second of a DATETIME, 0 of others.
+func precisionOf(ctx *sql.Context, e sql.Expression) int {
+	if d, ok := e.Type(ctx).(sql.DatetimeType); ok {
+		return d.Precision()
+	}
+	return 0
+}
+
+// fractional reports whether an INTERVAL is of seconds that may have a fraction, which the
+// planner's has not.
+func fractional(ctx *sql.Context, i *expression.Interval) bool {
+	return i.Unit == "SECOND" && !types.IsInteger(i.Child.Type(ctx))
+}
+
+// byMicroseconds moves a date by an INTERVAL of seconds.
+func byMicroseconds(ctx *sql.Context, move func(*sql.Context, ...sql.Expression) (sql.Expression, error),
+	date sql.Expression, i *expression.Interval, r sql.Row) (any, error) {
+	v, err := i.Child.Eval(ctx, r)
+	if err != nil || v == nil {
+		return nil, err
+	}
+	v, _, err = types.Float64.Convert(ctx, v)
+	seconds, ok := v.(float64)
+	if !ok || err != nil && !sql.ErrTruncatedIncorrect.Is(err) {
+		return nil, err
+	}
+	if err != nil {
+		ctx.Warn(mysql.ERTruncatedWrongValue, "%s", err.Error())
+	}
+	micros := expression.NewLiteral(int64(math.Round(seconds*1e6)), types.Int64)
+	e, err := move(ctx, date, expression.NewInterval(micros, "MICROSECOND"))
 	if err != nil {
 		return nil, err
 	}
-	at, err := whole.Eval(ctx, nil)
-	if t, ok := at.(time.Time); ok {
-		return t.Add(time.Duration(math.Round((seconds-math.Trunc(seconds))*1e6)) * time.Microsecond), err
-	}
-	return at, err
+	return e.Eval(ctx, r)
 }

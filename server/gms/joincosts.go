@@ -24,7 +24,10 @@ type corrected struct {
 // EstimateCost implements memo.Coster. It also corrects the size of the join for the joins
 // above it, which are costed later.
 func (c joinCoster) EstimateCost(ctx *sql.Context, n memo.RelExpr, p sql.StatsProvider) (float64, error) {
-	if _, ok := n.(memo.JoinRel); ok && served(ctx) {
+	if j, ok := n.(memo.JoinRel); ok && served(ctx) {
+		if !allowed(ctx, j) {
+			return forbidden, nil
+		}
 		if _, err := correct(ctx, n.Group()); err != nil {
 			return 0, err
 		}

@@ -3,10 +3,14 @@ package gms
 import (
 	"encoding/json"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/expression"
+	fn "github.com/dolthub/go-mysql-server/sql/expression/function"
 	builtin "github.com/dolthub/go-mysql-server/sql/expression/function/json"
 	"github.com/dolthub/go-mysql-server/sql/types"
 )
@@ -56,6 +60,19 @@ var jsonReaders = map[string]func(*sql.Context, ...sql.Expression) (sql.Expressi
 	"json_value":   builtin.NewJsonValue,
 }
 
+// momentType returns the JSON_TYPE of a date or a time, "" of other types.
+func momentType(t sql.Type) string {
+	switch {
+	case types.IsTimespan(t):
+		return "TIME"
+	case types.IsDateType(t):
+		return "DATE"
+	case types.IsTime(t):
+		return "DATETIME"
+	}
+	return ""
+}
+
 // jsonReader returns one of jsonReaders.
 func jsonReader(name string) (sql.Function, bool) {
 	f, ok := jsonReaders[name]
@@ -63,14 +80,34 @@ func jsonReader(name string) (sql.Function, bool) {
 		return nil, false
 	}
 	return sql.FunctionN{Name: name, Fn: func(ctx *sql.Context, args ...sql.Expression) (sql.Expression, error) {
-		if len(args) > 0 {
-			args = append([]sql.Expression{&exactDocument{args[0]}}, args[1:]...)
+		counted := len(args) > 1 && slices.ContainsFunc(args[1:], func(a sql.Expression) bool {
+			path, ok := literalText(a)
+			return ok && countsElements(path)
+		})
+		if none := expression.NewLiteral("", types.LongText); name == "json_value" && len(args) == 2 && counted {
+			args = append(args, none, none, none, none, none)
 		}
-		return f(ctx, args...)
+		if name == "json_value" && len(args) == 7 {
+			return jsonValueOf(ctx, args)
+		}
+		if name == "json_extract" && counted {
+			return &function{def: jsonElements, args: args}, nil
+		}
+		if len(args) == 0 {
+			return f(ctx)
+		}
+		if cast, ok := args[0].(*expression.Convert); ok && name == "json_type" && len(args) == 1 {
+			if of := momentType(cast.Child.Type(ctx)); of != "" {
+				null := expression.NewLiteral(nil, types.Text)
+				return fn.NewIf(ctx, expression.NewIsNull(cast), null, expression.NewLiteral(of, types.Text)), nil
+			}
+		}
+		return f(ctx, append([]sql.Expression{&exactDocument{args[0]}}, args[1:]...)...)
 	}}, true
 }
 
-// exactDocument is an argument whose texts are documents with exact integers.
+// exactDocument is an argument whose texts are documents with exact integers, and whose
+// dates and times are texts as MySQL writes them.
 type exactDocument struct{ sql.Expression }
 
 // Children implements sql.Expression.
@@ -87,10 +124,23 @@ func (e *exactDocument) WithChildren(_ *sql.Context, children ...sql.Expression)
 // Eval implements sql.Expression.
 func (e *exactDocument) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	v, err := e.Expression.Eval(ctx, r)
-	if text, ok := v.(string); ok {
-		if doc, ok := exactText(text); ok {
+	switch x := v.(type) {
+	case string:
+		if doc, ok := exactText(x); ok {
 			return doc, nil
 		}
+	case time.Time:
+		layout := sql.DatetimeLayoutNoTrim
+		if types.IsDateType(e.Type(ctx)) {
+			layout = time.DateOnly
+		}
+		return types.JSONDocument{Val: x.Format(layout)}, nil
+	case types.Timespan:
+		text := spanText(x.AsTimeDuration())
+		if !strings.Contains(text, ".") {
+			text += ".000000"
+		}
+		return types.JSONDocument{Val: text}, nil
 	}
 	return v, err
 }

@@ -80,6 +80,9 @@ func unescaped(quoted string, identifier bool) string {
 			if at := strings.IndexByte("0bnrtZ", body[i]); at >= 0 {
 				out.WriteByte("\x00\b\n\r\t\x1a"[at])
 			} else {
+				if body[i] == '%' || body[i] == '_' {
+					out.WriteByte(c)
+				}
 				out.WriteByte(body[i])
 			}
 		default:

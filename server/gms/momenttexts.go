@@ -96,7 +96,7 @@ func withTexts(ctx *sql.Context, e sql.Expression) sql.Expression {
 	args := slices.Clone(e.Children())
 	var values []int // of the arguments, those that may be texts
 	mixes := false   // they are texts only if one of them is no moment
-	switch e := e.(type) {
+	switch e := planned(e).(type) {
 	case *expression.Case:
 		at := 0
 		if e.Expr != nil {

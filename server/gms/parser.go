@@ -56,6 +56,9 @@ func (p *parser) parse(ctx context.Context, query string, f func(marked string) 
 		if err := f(marked); err != nil {
 			return made.sentError(err)
 		}
+		if err := shallow(marked, *stmt); err != nil {
+			return err
+		}
 		if p.routine {
 			resultNames(*stmt, marked)
 		}
@@ -111,7 +114,7 @@ func (p *parser) planners(ctx context.Context, query string, delimiter rune, mul
 			return stmt, one, rest, berr
 		}
 	}
-	return stmt, one, rest, err
+	return stmt, one, rest, notInPrograms(query, err)
 }
 
 // grammarsOwn parses a statement as the planner's grammar has it.
@@ -153,7 +156,7 @@ func (p *parser) ParseOneWithOptions(ctx context.Context, query string,
 		if stmt, one, _, berr := p.blockBody(ctx, query, options); stmt != nil || berr != nil {
 			return stmt, len(one), berr
 		}
-		return nil, 0, err
+		return nil, 0, notInPrograms(query, err)
 	}
 	err = p.definesView(ctx, query, stmt)
 	return stmt, made.sent(n), err
@@ -195,8 +198,12 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 				if err := s.convert(sctx, query, stmt); err != nil {
 					return err
 				}
+				if err := s.dependents(sctx, stmt); err != nil {
+					return err
+				}
 			}
 			s.upsert(stmt)
+			updatedRanges(stmt)
 			s.limit(sctx, stmt)
 			if s.b.mysql {
 				functionalIndexes(stmt)
@@ -227,13 +234,13 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 		procedureBody(d.ProcedureSpec.Body)
 		if !p.routine && served(ctx) {
 			if err := forPlanner(d.ProcedureSpec); err != nil {
-				return err
+				return located(err, query)
 			}
 		}
 	}
 	if d, ok := stmt.(*ast.DDL); ok && !p.routine && served(ctx) && sctx != nil {
 		if err := checkBody(sctx, d); err != nil {
-			return err
+			return located(err, query)
 		}
 	}
 	if sctx != nil && !p.routine {
@@ -249,6 +256,14 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 			return err
 		}
 	}
+	if (containsFold(query, "case") || containsFold(query, "char")) && served(ctx) {
+		if err := typedForms(stmt); err != nil {
+			return err
+		}
+	}
+	if served(ctx) && strings.ContainsAny(query, "0123456789") {
+		dateNumbers(stmt)
+	}
 	scalars(stmt, unique)
 	if containsFold(query, "regexp") || containsFold(query, "rlike") {
 		regexpOperators(stmt)
@@ -262,6 +277,15 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 		if err := havings(stmt); err != nil {
 			return err
 		}
+	}
+	if strings.Contains(query, "->") && countsElements(query) && served(ctx) {
+		jsonArrows(stmt)
+	}
+	if containsFold(query, "against") && served(ctx) {
+		matchModes(stmt)
+	}
+	if containsFold(query, "like") && served(ctx) {
+		rangeLikes(stmt)
 	}
 	if containsFold(query, "interval") && served(ctx) {
 		intervals(stmt)

@@ -125,6 +125,12 @@ func unmeasured() map[string]string {
 			columnList(bigNotNull, "COUNT_TRANSACTIONS_IN_QUEUE", "COUNT_TRANSACTIONS_CHECKED", "COUNT_CONFLICTS_DETECTED", "COUNT_TRANSACTIONS_ROWS_VALIDATING") +
 			"TRANSACTIONS_COMMITTED_ALL_MEMBERS longtext not null\nLAST_CONFLICT_FREE_TRANSACTION text not null\n" +
 			columnList(bigNotNull, "COUNT_TRANSACTIONS_REMOTE_IN_APPLIER_QUEUE", "COUNT_TRANSACTIONS_REMOTE_APPLIED", "COUNT_TRANSACTIONS_LOCAL_PROPOSED", "COUNT_TRANSACTIONS_LOCAL_ROLLBACK"),
+		"replication_applier_status_by_worker": "CHANNEL_NAME char(64) not null\nWORKER_ID bigint unsigned not null\nTHREAD_ID bigint unsigned\nSERVICE_STATE enum('ON','OFF') not null\n" +
+			lastError("LAST_ERROR") + transactionTimes("LAST_APPLIED", "START_APPLY", "END_APPLY") + transactionTimes("APPLYING", "START_APPLY") +
+			"LAST_APPLIED_TRANSACTION_RETRIES_COUNT bigint unsigned not null\n" + lastError("LAST_APPLIED_TRANSACTION_LAST_TRANSIENT_ERROR") +
+			"APPLYING_TRANSACTION_RETRIES_COUNT bigint unsigned not null\n" + lastError("APPLYING_TRANSACTION_LAST_TRANSIENT_ERROR"),
+		"replication_applier_status_by_coordinator": "CHANNEL_NAME char(64) not null\nTHREAD_ID bigint unsigned\nSERVICE_STATE enum('ON','OFF') not null\n" +
+			lastError("LAST_ERROR") + transactionTimes("LAST_PROCESSED", "START_BUFFER", "END_BUFFER") + transactionTimes("PROCESSING", "START_BUFFER"),
 		"replication_connection_status": `CHANNEL_NAME char(64) not null
 			GROUP_NAME char(36) not null
 			SOURCE_UUID char(36) not null
@@ -235,4 +241,19 @@ func (d *fixedDatabase) addUnmeasured() {
 		TIMER_OVERHEAD bigint`, func(*sql.Context, *Session) ([]sql.Row, error) {
 		return []sql.Row{{"NANOSECOND", 1000000000, 1, nil}}, nil
 	})
+}
+
+// lastError are the columns of the last error of a replica.
+func lastError(name string) string {
+	return name + "_NUMBER int not null\n" + name + "_MESSAGE varchar(1024) not null\n" + name + "_TIMESTAMP timestamp(6) not null\n"
+}
+
+// transactionTimes are the columns of a transaction of a replica.
+func transactionTimes(name string, steps ...string) string {
+	name += "_TRANSACTION"
+	out := name + " char(57) not null\n"
+	for _, step := range append([]string{"ORIGINAL_COMMIT", "IMMEDIATE_COMMIT"}, steps...) {
+		out += name + "_" + step + "_TIMESTAMP timestamp(6) not null\n"
+	}
+	return out
 }

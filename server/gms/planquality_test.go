@@ -54,6 +54,9 @@ var planQueries = []planQuery{
 		group by customer) d join customers c on c.id = d.customer`, 26},
 	{"sides of a UNION", "select note from orders where id = 5 union all select note from orders where id = 6", 2},
 	{"last of an index", "select id from orders order by day desc limit 3", 3},
+	{"LIKE with a prefix", "select id from members where email like 'u7%'", 11},
+	{"MAX of an index", "select max(day) from orders", 1},
+	{"MIN of an index's second column", "select min(day) from orders where customer = 9", 1},
 }
 
 // makeShop makes customers, orders and items: 500, 4000 and 12000 rows, skewed.

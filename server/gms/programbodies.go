@@ -3,6 +3,7 @@ package gms
 import (
 	"context"
 	"errors"
+	"regexp"
 	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
@@ -81,3 +82,28 @@ func (p *parser) blockBody(ctx context.Context, query string, options ast.Parser
 	}
 	return nil, "", "", nil
 }
+
+// notInPrograms returns the error of statements that a stored program must not have and that the
+// planner's grammar does not know in one; other errors as they are.
+func notInPrograms(query string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if h, ok := newObjectHead(query); !ok || h.kind == "view" {
+		return err
+	}
+	near := nearWord.FindStringSubmatch(err.Error())
+	if near == nil {
+		return err
+	}
+	switch what := strings.ToUpper(near[1]); what {
+	case "LOAD":
+		return mysql.NewSQLError(1314, "0A000", "LOAD DATA is not allowed in stored procedures")
+	case "LOCK", "USE":
+		return mysql.NewSQLError(1314, "0A000", "%s is not allowed in stored procedures", what)
+	}
+	return err
+}
+
+// nearWord is the word that a syntax error is near.
+var nearWord = regexp.MustCompile(`right syntax to use near '(\w+)`)

@@ -26,9 +26,7 @@ func quantified(c *ast.ComparisonExpr) ast.Expr {
 		case c.Operator == ast.EqualStr && q.name == "any":
 			return &ast.ComparisonExpr{Operator: ast.InStr, Left: c.Left, Right: rows}
 		case c.Operator == ast.NotEqualStr && q.name == "all":
-			in := &ast.ComparisonExpr{Operator: ast.NotInStr, Left: c.Left, Right: rows}
-			excluded(in, ast.NotInStr)
-			return in
+			return &ast.ComparisonExpr{Operator: ast.NotInStr, Left: c.Left, Right: rows}
 		}
 		return call(quantifierName(c.Operator, q.name), c.Left, rows)
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/dolthub/go-mysql-server/sql"
 
@@ -111,6 +112,9 @@ func (k keySpace) cut(ctx context.Context, i int, c sql.MySQLRangeCut, upper boo
 	e, err := k.value(ctx, i, key)
 	if err != nil {
 		return nil, false, err
+	}
+	if t, ok := key.(time.Time); ok && above && k.shape.codecs[k.parts[i].Column].store == row.TypeTimestamp {
+		_, above = zoneOf(ctx).instant(t) // of a time that no clock shows e is the next that it shows
 	}
 	if prefixed {
 		above = upper // a prefix that is equal says nothing about the rest

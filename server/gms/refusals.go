@@ -3,7 +3,6 @@ package gms
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/vitess/go/mysql"
@@ -39,16 +38,8 @@ func refusals(ctx context.Context, stmt ast.Statement) error {
 		}
 	}
 	return ast.Walk(func(n ast.SQLNode) (bool, error) {
-		switch n := n.(type) {
-		case *ast.MatchExpr:
-			switch n.Option {
-			case ast.BooleanModeStr, ast.QueryExpansionStr, ast.NaturalLanguageModeWithQueryExpansionStr:
-				return false, errNotSupported("MATCH … AGAINST (…" + strings.ToUpper(n.Option) + ")")
-			}
-		case *ast.Where:
-			if n != nil && n.Type == ast.WhereStr && groups(n.Expr) {
-				return false, mysql.NewSQLError(1111, "HY000", "Invalid use of group function")
-			}
+		if n, ok := n.(*ast.Where); ok && n != nil && n.Type == ast.WhereStr && groups(n.Expr) {
+			return false, mysql.NewSQLError(1111, "HY000", "Invalid use of group function")
 		}
 		return true, nil
 	}, stmt)

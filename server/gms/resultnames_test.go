@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/go-mysql-org/go-mysql/client"
+	gomysql "github.com/go-mysql-org/go-mysql/mysql"
 )
 
 // TestColumnNames: a column that is a system variable is named as it was sent.
@@ -31,7 +32,7 @@ func TestColumnNames(t *testing.T) {
 // TestColumnNamesOfPrograms: a column of a procedure's result is named as the body has it.
 func TestColumnNamesOfPrograms(t *testing.T) {
 	i := startInstance(t)
-	c, err := client.Connect(i.addr, "root", "", "")
+	c, err := client.Connect(i.addr, "root", "", "", func(c *client.Conn) error { return c.SetCapability(gomysql.CLIENT_MULTI_RESULTS) })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -82,6 +82,9 @@ func encode(ctx *sql.Context, schema sql.Schema, row sql.Row, cells [][]byte, ar
 		if _, ok := row[i].(types.GeometryValue); ok { // a function announces points and returns any
 			typ = types.GeometryType{}
 		}
+		if t, ok := typ.(sql.DatetimeType); ok && types.IsTimestampType(typ) { // what clocks show has a wider range
+			typ = types.MustCreateDatetimeType(sqltypes.Datetime, t.Precision())
+		}
 		v, err := typ.SQL(ctx, arena[len(arena):], row[i])
 		if err != nil {
 			return arena, err

@@ -110,12 +110,13 @@ type marking struct {
 	reading bool      // behind SELECT or DUPLICATE KEY
 	depth   int       // of parentheses, since SET
 	braces  int
-	hinted  int            // where the last index hint has its INDEX
-	opened  bool           // nothing but parentheses stands before the token
-	closing map[int]string // what is put behind a position
-	rowsAt  int            // the depth of VALUES ROW(…), ROW(…), plus one
-	alias   string         // of the table of a DELETE
-	aliased string         // the table
+	hinted  int                 // where the last index hint has its INDEX
+	opened  bool                // nothing but parentheses stands before the token
+	closing map[int]string      // what is put behind a position
+	rowsAt  int                 // the depth of VALUES ROW(…), ROW(…), plus one
+	alias   string              // of the table of a DELETE
+	aliased string              // the table
+	clauses map[int]replacement // of JSON_VALUE, by where they begin
 }
 
 // put replaces a part of the text.
@@ -144,6 +145,11 @@ func (r *marking) follows(at int) (string, int) {
 // token looks at the next token, which begins at at.
 func (r *marking) token(token string, at int) {
 	last := r.before[0]
+	if c, ok := r.clauses[at]; ok {
+		r.end = c.end
+		r.put(at, c.end, c.text)
+		return
+	}
 	for i := range r.first {
 		if r.first[i] == "" {
 			r.first[i] = token
@@ -156,6 +162,12 @@ func (r *marking) token(token string, at int) {
 			if h, ok := newObjectHead(r.q[at:]); ok && h.alter {
 				r.put(at, r.end, "create or replace")
 			}
+		}
+	case "'", `"`:
+		r.keepEscapes(at)
+	case "order":
+		if next, _ := r.follows(r.end); r.first[0] == "alter" && r.first[1] == "table" && next == "by" && r.depth == 0 {
+			r.ordered(at)
 		}
 	case "rollup":
 		if last.text == "with" {
@@ -172,6 +184,10 @@ func (r *marking) token(token string, at int) {
 	case "default":
 		if next, _ := r.follows(r.end); next == "(" && (reads[r.first[0]] || r.reading) {
 			r.put(at, r.end, defaultMark)
+		}
+	case "cascade", "restrict":
+		if r.first[0] == "alter" && r.dropsColumn() {
+			r.put(at, r.end, "")
 		}
 	case "get":
 		r.markDiagnostics(at)
@@ -199,6 +215,13 @@ func (r *marking) token(token string, at int) {
 	r.form(token, at)
 	r.word(token, at)
 	r.query(token, at)
+}
+
+// dropsColumn reports whether the token follows DROP COLUMN and a name, and ends the clause.
+func (r *marking) dropsColumn() bool {
+	drop := r.before[1].text
+	next, _ := r.follows(r.end)
+	return (drop == "drop" || drop == "column") && (next == "," || next == ";" || next == "")
 }
 
 // unmark completes a statement of a text with marks, in place. It looks everywhere in it,

@@ -1,11 +1,13 @@
 package gms
 
 import (
+	"errors"
 	"reflect"
 	"slices"
 	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/mysql"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 )
@@ -22,8 +24,8 @@ const (
 
 // triggerOf is what a trigger's body may name besides its own variables.
 type triggerOf struct {
-	time, event string // "before" …, "insert" …
-	columns     []string
+	time, event string   // "before" …, "insert" …
+	columns     []string // nil: there is no such table
 	generated   []string // of them
 }
 
@@ -49,6 +51,32 @@ type programCheck struct {
 	kind    programKind
 	trigger *triggerOf
 	returns bool
+	// declared are the declarations so far.
+	declared int
+}
+
+// misplaced is the number of a declaration that stands behind a statement or in no block.
+type misplaced int
+
+func (misplaced) Error() string { return "a declaration stands behind a statement" }
+
+// located returns the syntax error that a misplaced declaration is in a text, other errors
+// as they are.
+func located(err error, text string) error {
+	var n misplaced
+	if !errors.As(err, &n) {
+		return err
+	}
+	for at := 0; at < len(text); {
+		word, end := nextWord(text, at)
+		if strings.EqualFold(word, "declare") {
+			if n--; n == 0 {
+				return syntaxError(text, at)
+			}
+		}
+		at = end
+	}
+	return err
 }
 
 // checkScope is what the names in a block mean.
@@ -102,6 +130,22 @@ func (c *programCheck) statements(list ast.Statements, sc *checkScope) error {
 	return nil
 }
 
+// block checks the statements of a BEGIN … END, the declarations first.
+func (c *programCheck) block(list ast.Statements, sc *checkScope) error {
+	for len(list) > 0 {
+		n, ok := list[0].(*ast.Declare)
+		if !ok {
+			break
+		}
+		c.declared++
+		if err := c.declare(n, sc); err != nil {
+			return err
+		}
+		list = list[1:]
+	}
+	return c.statements(list, sc)
+}
+
 func (c *programCheck) statement(stmt ast.Statement, sc *checkScope) error {
 	switch n := stmt.(type) {
 	case *ast.BeginEndBlock:
@@ -109,7 +153,7 @@ func (c *programCheck) statement(stmt ast.Statement, sc *checkScope) error {
 		if err != nil {
 			return err
 		}
-		return c.statements(n.Statements, sc.push())
+		return c.block(n.Statements, sc.push())
 	case *ast.IfStatement:
 		for _, i := range n.Conditions {
 			if err := c.names(i.Expr); err != nil {
@@ -149,8 +193,8 @@ func (c *programCheck) statement(stmt ast.Statement, sc *checkScope) error {
 			return mysql.NewSQLError(1308, "42000", "ITERATE with no matching label: %s", n.Label)
 		}
 		return nil
-	case *ast.Declare:
-		return c.declare(n, sc)
+	case *ast.Declare: // not one of a block
+		return misplaced(c.declared + 1)
 	case *ast.Signal:
 		_, err := sc.signalled(n)
 		return err
@@ -186,7 +230,34 @@ func (c *programCheck) statement(stmt ast.Statement, sc *checkScope) error {
 	if err := c.allowed(stmt); err != nil {
 		return err
 	}
+	if err := sc.limits(stmt); err != nil {
+		return err
+	}
 	return c.names(stmt)
+}
+
+// limits returns the error of a LIMIT that is a variable without a whole number.
+func (sc *checkScope) limits(stmt ast.Statement) error {
+	return ast.Walk(func(n ast.SQLNode) (bool, error) {
+		limit, ok := n.(*ast.Limit)
+		if !ok || limit == nil {
+			return true, nil
+		}
+		for _, e := range []ast.Expr{limit.Offset, limit.Rowcount} {
+			name, ok := e.(*ast.ColName)
+			if !ok {
+				continue
+			}
+			l := sc.local(name)
+			if l == nil {
+				return false, mysql.NewSQLError(1327, "42000", "Undeclared variable: %s", name.Name.String())
+			}
+			if l.typ != nil && !types.IsInteger(l.typ) && !types.IsBit(l.typ) {
+				return false, mysql.NewSQLError(1691, "HY000", "A variable of a non-integer based type in LIMIT clause")
+			}
+		}
+		return true, nil
+	}, stmt)
 }
 
 func intoNames(n *ast.Into) []string {
@@ -239,11 +310,15 @@ func (c *programCheck) declare(n *ast.Declare, sc *checkScope) error {
 	}
 	switch {
 	case n.Variables != nil:
+		typ, err := programType(&n.Variables.VarType)
+		if err != nil {
+			return err
+		}
 		for _, name := range n.Variables.Names {
 			if sc.vars[name.Lowered()] != nil {
 				return mysql.NewSQLError(1331, "42000", "Duplicate variable: %s", name.String())
 			}
-			sc.vars[name.Lowered()] = &local{name: name.String()}
+			sc.vars[name.Lowered()] = &local{name: name.String(), typ: typ}
 		}
 		return c.names(n.Variables.VarType.Default)
 	case n.Condition != nil:
@@ -262,6 +337,9 @@ func (c *programCheck) declare(n *ast.Declare, sc *checkScope) error {
 			sc.cursors = map[string]*cursor{}
 		}
 		sc.cursors[strings.ToLower(n.Cursor.Name)] = &cursor{}
+		if err := sc.limits(n.Cursor.SelectStmt); err != nil {
+			return err
+		}
 		return c.names(n.Cursor.SelectStmt)
 	case n.Handler != nil:
 		for _, v := range n.Handler.ConditionValues {
@@ -438,7 +516,7 @@ func (c *programCheck) column(n *ast.ColName) error {
 	if row == "NEW" && c.trigger.event == "delete" || row == "OLD" && c.trigger.event == "insert" {
 		return mysql.NewSQLError(1363, "HY000", "There is no %s row in on %s trigger", row, strings.ToUpper(c.trigger.event))
 	}
-	if !slices.ContainsFunc(c.trigger.columns, func(column string) bool { return sameName(column, n.Name.String()) }) {
+	if c.trigger.columns != nil && !slices.ContainsFunc(c.trigger.columns, func(column string) bool { return sameName(column, n.Name.String()) }) {
 		return mysql.NewSQLError(1054, "42S22", "Unknown column '%s' in '%s'", n.Name.String(), row)
 	}
 	return nil

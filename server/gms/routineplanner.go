@@ -14,7 +14,11 @@ func forPlanner(p *ast.ProcedureSpec) error {
 		if slices.ContainsFunc(params, func(l local) bool { return sameName(l.name, param.Name) }) {
 			return mysql.NewSQLError(1330, "42000", "Duplicate parameter: %s", param.Name)
 		}
-		params = append(params, local{name: param.Name})
+		t, err := programType(&param.Type)
+		if err != nil {
+			return err
+		}
+		params = append(params, local{name: param.Name, typ: t})
 	}
 	if err := checkProgram(p.Body, programProcedure, "", params, nil); err != nil {
 		return err

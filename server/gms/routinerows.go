@@ -146,10 +146,11 @@ func routineRows(ctx *sql.Context, s *Session, cat sql.Catalog) ([]sql.Row, erro
 		if err != nil {
 			return err
 		}
+		charset, collation := r.stored.shown()
 		row := append(sql.Row{r.stored.Name, "def", r.database, r.stored.Name, r.kind}, cells...)
 		rows = append(rows, append(row, "SQL", body, nil, "SQL", "SQL", deterministic, access, nil, security,
 			time.UnixMicro(r.stored.Created).UTC(), time.UnixMicro(r.stored.Modified).UTC(), modeText(r.stored.SQLMode),
-			r.traits.comment, r.head.definer.User+"@"+r.head.definer.Host, "utf8mb4", "utf8mb4_0900_ai_ci",
+			r.traits.comment, r.head.definer.User+"@"+r.head.definer.Host, charset, collation,
 			db.(*Database).GetCollation(ctx).Name()))
 		return nil
 	})
@@ -161,7 +162,11 @@ func parameterRows(ctx *sql.Context, s *Session, cat sql.Catalog) ([]sql.Row, er
 	var rows []sql.Row
 	err := s.eachRoutine(ctx, cat, func(r shownRoutine) error {
 		add := func(n int, mode, name any, t sql.Type, digits int) {
-			row := append(sql.Row{"def", r.database, r.stored.Name, n, mode, name}, typeCells(ctx, t, digits)...)
+			cells := typeCells(ctx, t, digits)
+			if cells[3] != nil && cells[4] == nil { // NUMERIC_PRECISION and SCALE
+				cells[4] = 0
+			}
+			row := append(sql.Row{"def", r.database, r.stored.Name, n, mode, name}, cells...)
 			rows = append(rows, append(row, r.kind))
 		}
 		if r.returns != nil {

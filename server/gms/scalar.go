@@ -23,19 +23,15 @@ var mirrored = map[string]string{
 // second row (MySQL 1242).
 func scalars(stmt ast.Statement, unique func(*ast.Select) bool) {
 	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
-		switch n := n.(type) {
-		case *ast.NotExpr:
-			excluded(n.Expr, ast.InStr)
-		case *ast.ParenTableExpr: // FROM (a, b)
-			for len(n.Exprs) > 1 {
-				n.Exprs = append(ast.TableExprs{&ast.JoinTableExpr{LeftExpr: n.Exprs[0], Join: ast.JoinStr, RightExpr: n.Exprs[1]}}, n.Exprs[2:]...)
+		if p, ok := n.(*ast.ParenTableExpr); ok { // FROM (a, b)
+			for len(p.Exprs) > 1 {
+				p.Exprs = append(ast.TableExprs{&ast.JoinTableExpr{LeftExpr: p.Exprs[0], Join: ast.JoinStr, RightExpr: p.Exprs[1]}}, p.Exprs[2:]...)
 			}
 		}
 		c, ok := n.(*ast.ComparisonExpr)
 		if !ok {
 			return true, nil
 		}
-		excluded(c, ast.NotInStr)
 		sub, ok := c.Right.(*ast.Subquery)
 		if !ok || singleRow(sub.Select) {
 			return true, nil
@@ -107,30 +103,6 @@ func equalities(e ast.Expr, fixed map[string]bool) {
 				fixed[col.Name.Lowered()] = true
 			}
 		}
-	}
-}
-
-// excluded gives the subquery of a NOT IN a limit above every number of rows. The planner
-// makes an anti-join of it otherwise, and if both sides are indexed one that
-// forgets that nothing is outside of a set with NULL in it.
-func excluded(e ast.Expr, operator string) {
-	for {
-		p, ok := e.(*ast.ParenExpr)
-		if !ok {
-			break
-		}
-		e = p.Expr
-	}
-	c, ok := e.(*ast.ComparisonExpr)
-	if !ok || c.Operator != operator {
-		return
-	}
-	sub, ok := c.Right.(*ast.Subquery)
-	if !ok {
-		return
-	}
-	if s, ok := sub.Select.(*ast.Select); ok && s.Limit == nil && len(s.From) > 0 {
-		s.Limit = &ast.Limit{Rowcount: ast.NewIntVal([]byte("9223372036854775807"))}
 	}
 }
 

@@ -150,11 +150,18 @@ func NewEngine(b *Backend) *sqle.Engine {
 	addGrammars()
 	a := analyzer.NewBuilder(b).AddOverrides(overrides).Build()
 	guardNullSafeJoins(a)
+	guardJoinOrders(a)
+	keepSubqueries(a)
+	guardExists(a)
+	guardCrossJoins(a)
 	hideFulltextFromJoins(a)
 	guardPruning(a)
 	dropSorts(a)
+	escapeLikes(a)
+	readEnds(a)
 	ownTriggers(a)
 	planUnions(a)
+	keepTableOptions(a)
 	a.Coster = joinCoster{a.Coster}
 	a.Catalog.StatsProvider = b.stats
 	a.Catalog.AuthHandler = authorization{a.Catalog.AuthHandler}

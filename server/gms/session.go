@@ -51,11 +51,13 @@ type Session struct {
 	// fulltextHidden: tables have no FULLTEXT indexes for now, see hideFulltextFromJoins.
 	fulltextHidden bool
 	rewriting      *rewriter        // of the ALTER that changes a column, nil: none runs
+	joinOrders     []joinOrder      // of the joins that are planned, see guardJoinOrders
 	viewUses       []*viewUse       // of the views that the statement writes
 	upserts        map[tableID]bool // tables whose duplicates the statement is going to change
 	next           characteristics
 	command        command
 	tuning         tuning
+	zone           zoneCache
 	locks          tableLocks
 	memory         memory
 	ended          bool
@@ -95,6 +97,7 @@ type statement struct {
 	building bool     // its iterators are being built
 	locking  bool     // a SELECT that locks what it reads
 	tables   int      // references to tables that were bound
+	views    int      // views that were bound
 	keep     bool     // the planner commits at its end, MySQL does not
 	skip     sql.Node // the node that builder leaves to the planner
 	// diagnosing: it shows what the last statement left, and leaves it there.
@@ -427,6 +430,9 @@ func (s *Session) ValidateSession(ctx *sql.Context) error {
 func (s *Session) SetSessionVariable(ctx *sql.Context, name string, value any) error {
 	if s.b.readOnlyVariable(name) {
 		return sql.ErrSystemVariableReadOnly.New(name)
+	}
+	if err := checkZone(name, value); err != nil {
+		return err
 	}
 	if err := s.BaseSession.SetSessionVariable(ctx, name, value); err != nil {
 		return err

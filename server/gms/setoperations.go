@@ -20,7 +20,7 @@ func (r *marking) query(token string, at int) {
 	switch {
 	case token == "values":
 		end, ok := r.rows()
-		if next, _ := r.follows(end); ok && (sides[r.before[0].text] || sides[next] || r.before[1].text == "in") {
+		if next, _ := r.follows(end); ok && (sides[r.before[0].text] || sides[next] || r.before[0].text == "(" && !tables[r.before[1].text]) {
 			r.put(at, r.end, "select * from (values")
 			r.closing[end] = ") `" + derived + "`"
 		}
@@ -39,6 +39,9 @@ func (r *marking) query(token string, at int) {
 		r.opened = token == ";"
 	}
 }
+
+// tables are the words before the parenthesis of a derived table.
+var tables = map[string]bool{"from": true, "join": true, "lateral": true}
 
 // rows returns where the list of a VALUES ROW(…), … ends; ok is false if it is another VALUES.
 func (r *marking) rows() (end int, ok bool) {

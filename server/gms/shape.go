@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/planbuilder"
@@ -356,8 +357,8 @@ func (s *shape) findIndex(name string) *Index {
 	return nil
 }
 
-// decode returns the columns of r (all if cols is nil) as the planner's values.
-func (s *shape) decode(d *row.Desc, r row.Row, cols []int) (sql.Row, error) {
+// decode returns the columns of r (all if cols is nil) as the planner's values in a time zone.
+func (s *shape) decode(zone *timeZone, d *row.Desc, r row.Row, cols []int) (sql.Row, error) {
 	if cols == nil {
 		out := make(sql.Row, len(s.codecs))
 		for i, c := range s.codecs {
@@ -365,8 +366,13 @@ func (s *shape) decode(d *row.Desc, r row.Row, cols []int) (sql.Row, error) {
 				continue
 			}
 			out[i] = c.get(d, r, i)
-			if b, bad := out[i].(badValue); bad {
-				return nil, b.err
+			switch v := out[i].(type) {
+			case time.Time:
+				if c.store == row.TypeTimestamp {
+					out[i] = zone.clock(v)
+				}
+			case badValue:
+				return nil, v.err
 			}
 		}
 		return out, nil
@@ -377,8 +383,13 @@ func (s *shape) decode(d *row.Desc, r row.Row, cols []int) (sql.Row, error) {
 			continue
 		}
 		out[at] = s.codecs[i].get(d, r, i)
-		if b, bad := out[at].(badValue); bad {
-			return nil, b.err
+		switch v := out[at].(type) {
+		case time.Time:
+			if s.codecs[i].store == row.TypeTimestamp {
+				out[at] = zone.clock(v)
+			}
+		case badValue:
+			return nil, v.err
 		}
 	}
 	return out, nil

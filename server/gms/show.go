@@ -17,17 +17,39 @@ func (b *builder) showColumns(ctx *sql.Context, s *Session, n *plan.ShowColumns)
 	}
 	var rows []sql.Row
 	for _, c := range columns {
-		if c.HiddenSystem {
+		if c.HiddenSystem && !n.Extended {
+			continue
+		}
+		privileges := s.columnPrivileges(ctx, c.DatabaseSource, c.Source, c.Name)
+		if privileges == "" && s.checked() && s.temporary(c.DatabaseSource, c.Source) == nil {
 			continue
 		}
 		of := c.row(ctx, "", "", 0, "") // of COLUMNS
 		row := sql.Row{of[3], of[15], of[6], of[16], of[5], of[17]}
 		if n.Full {
-			row = sql.Row{of[3], of[15], of[14], of[6], of[16], of[5], of[17], s.columnPrivileges(ctx, c.DatabaseSource, c.Source, c.Name), of[19]}
+			row = sql.Row{of[3], of[15], of[14], of[6], of[16], of[5], of[17], privileges, of[19]}
 		}
 		rows = append(rows, row)
 	}
+	if t := tableOf(n.Child); t != nil && n.Extended {
+		for _, c := range storageColumns(t) {
+			row := sql.Row{c, "", "NO", "", nil, ""}
+			if n.Full {
+				row = sql.Row{c, "", nil, "NO", "", nil, "", s.columnPrivileges(ctx, t.Database(), t.Name(), c), ""}
+			}
+			rows = append(rows, row)
+		}
+	}
 	return sql.RowsToRowIter(rows...), nil
+}
+
+// storageColumns are the columns that InnoDB keeps besides a table's own.
+func storageColumns(t *Table) []string {
+	columns := []string{"DB_TRX_ID", "DB_ROLL_PTR"}
+	if t.shape.def.Keyless() {
+		columns = append([]string{"DB_ROW_ID"}, columns...)
+	}
+	return columns
 }
 
 // showTableStatus answers SHOW TABLE STATUS with what TABLES has.

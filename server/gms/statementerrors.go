@@ -53,6 +53,7 @@ func target(stmt ast.Statement) (command, table string) {
 }
 
 var (
+	unknownTable   = regexp.MustCompile(`^table not found: ([^.,]+)(?:, maybe you mean .*)?$`)
 	unknownColumn  = regexp.MustCompile(`^column "(.*)" could not be found in any table in scope$`)
 	commandDenied  = regexp.MustCompile(`^command denied to user (.*)$`)
 	insertedColumn = regexp.MustCompile(`^Unknown column '(.*)' in '(.*)'$`)
@@ -80,6 +81,14 @@ func statementError(stmt ast.Statement, err error) error {
 			}
 		}
 	}
+	if m := unknownTable.FindStringSubmatch(text); m != nil {
+		if db := qualifierOf(stmt, m[1]); db != "" {
+			return sql.ErrTableNotFound.New(db + "." + m[1])
+		}
+	}
+	if e := unknownIn(stmt, text); e != nil {
+		return e
+	}
 	if e := definitionError(stmt, text); e != nil {
 		return e
 	}
@@ -106,6 +115,21 @@ func statementError(stmt ast.Statement, err error) error {
 		return mysql.NewSQLError(1288, "HY000", "The target table %s of the %s is not updatable", table, command)
 	}
 	return err
+}
+
+// qualifierOf returns the database with which a statement names a table of a database of the
+// server's, "" if it does not.
+func qualifierOf(stmt ast.Statement, table string) (db string) {
+	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+		if t, ok := n.(ast.TableName); ok && sameName(t.Name.String(), table) {
+			switch q := strings.ToLower(t.DbQualifier.String()); q {
+			case "mysql", "performance_schema", "sys":
+				db = q
+			}
+		}
+		return db == "", nil
+	}, stmt)
+	return db
 }
 
 // notFound has the planner's error of an unknown table name its database.

@@ -306,8 +306,10 @@ func parseDo(l *lexer) (ast.Statement, error) {
 	l.skip()
 	var sel ast.Statement
 	err := withQuotedNames(true, "SELECT "+l.q[from:l.start], func(q string) (err error) {
-		sel, err = ast.Parse(q)
-		return err
+		if sel, err = ast.Parse(q); err != nil {
+			return err
+		}
+		return shallow(q, sel)
 	})
 	if err != nil {
 		return nil, err

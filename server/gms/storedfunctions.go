@@ -335,7 +335,7 @@ func (s *Session) createFunction(ctx *sql.Context, f *storedFunction, create str
 		return mysql.NewSQLError(1044, "42000", "Access denied for user %s to database '%s'", quotedAccount(s.account), name.Database)
 	}
 	if err := checkProgram(f.body, programFunction, "FUNCTION "+name.Database+"."+name.Name, f.params, nil); err != nil {
-		return err
+		return located(err, create)
 	}
 	if cat.Object(engine.ObjectFunction, name.Database, name.Name) != nil {
 		err := mysql.NewSQLError(1304, "42000", "FUNCTION %s already exists", name.Name)
@@ -360,7 +360,7 @@ func (s *Session) createFunction(ctx *sql.Context, f *storedFunction, create str
 	}
 	now := ctx.QueryTime().UnixMicro()
 	if err := putObject(ctx, engine.ObjectFunction, name.Database, name.Name,
-		storedProcedure{Name: name.Name, Create: create, SQLMode: sql.LoadSqlMode(ctx).String(), Created: now, Modified: now}); err != nil {
+		storedProcedure{Name: name.Name, Create: create, SQLMode: sql.LoadSqlMode(ctx).String(), Created: now, Modified: now, madeWith: newMadeWith(ctx)}); err != nil {
 		return err
 	}
 	return s.ownRoutine(ctx, name, "FUNCTION")
@@ -507,7 +507,8 @@ func parseShowCreate(l *lexer) (ast.Statement, error) {
 		if err != nil {
 			return nil, err
 		}
-		return []sql.Row{{p.Name, modeText(p.SQLMode), text, "utf8mb4", "utf8mb4_0900_ai_ci", db.(*Database).GetCollation(ctx).Name()}}, nil
+		charset, collation := p.shown()
+		return []sql.Row{{p.Name, modeText(p.SQLMode), text, charset, collation, db.(*Database).GetCollation(ctx).Name()}}, nil
 	}
 	return a.statement(), nil
 }

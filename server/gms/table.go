@@ -244,7 +244,7 @@ func (t *Table) scan(ctx *sql.Context, l *sql.IndexLookup) (sql.RowIter, error) 
 	}
 	s.tx.used = true
 	sh := t.live(ctx)
-	it := &rowIter{t: t, s: s, shape: sh, desc: sh.def.Desc(), columns: t.columns}
+	it := &rowIter{t: t, s: s, shape: sh, desc: sh.def.Desc(), columns: t.columns, zone: s.timeZone(ctx)}
 	if !t.projected {
 		it.columns = nil
 	}
@@ -321,6 +321,7 @@ type rowIter struct {
 	cur     *engine.Cursor
 	record  bool // note the rows of a keyless table
 	read    uint64
+	zone    *timeZone
 	builder row.Builder
 }
 
@@ -339,7 +340,7 @@ func (it *rowIter) filter(ctx *sql.Context) func(row.Row) (bool, error) {
 		if it.t.filter == nil {
 			return true, nil
 		}
-		v, err := it.shape.decode(it.desc, r, it.columns)
+		v, err := it.shape.decode(it.zone, it.desc, r, it.columns)
 		if err != nil {
 			return false, err
 		}
@@ -359,9 +360,9 @@ func (it *rowIter) Next(ctx *sql.Context) (sql.Row, error) {
 	}
 	it.read++
 	if !it.record {
-		return it.shape.decode(it.desc, r, it.columns)
+		return it.shape.decode(it.zone, it.desc, r, it.columns)
 	}
-	full, err := it.shape.decode(it.desc, r, nil)
+	full, err := it.shape.decode(it.zone, it.desc, r, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -371,7 +372,7 @@ func (it *rowIter) Next(ctx *sql.Context) (sql.Row, error) {
 	if it.columns == nil {
 		return full, nil
 	}
-	return it.shape.decode(it.desc, r, it.columns)
+	return it.shape.decode(it.zone, it.desc, r, it.columns)
 }
 
 // Close implements sql.RowIter.

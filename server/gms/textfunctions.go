@@ -81,7 +81,7 @@ func (d *boundedDef) call(ctx *sql.Context, args ...sql.Expression) (sql.Express
 	if err != nil {
 		return nil, err
 	}
-	return &bounded{Expression: e, def: d}, nil
+	return withType(ctx, &bounded{Expression: e, def: d}), nil
 }
 
 // FunctionName implements sql.FunctionExpression.

@@ -26,7 +26,18 @@ var timeFunctions = map[string]*functionDef{
 	"to_seconds":  {name: "to_seconds", args: 1, pure: true, typ: types.Int64, eval: toSeconds},
 	"period_add":  {name: "period_add", args: 2, pure: true, typ: types.Int64, eval: periodAdd},
 	"period_diff": {name: "period_diff", args: 2, pure: true, typ: types.Int64, eval: periodDiff},
-	"utc_date":    {name: "utc_date", typ: types.Date, eval: func(ctx *sql.Context, _ *Session, _ []any) (any, error) { return day(ctx.QueryTime().UTC()), nil }},
+	"utc_timestamp": {name: "utc_timestamp", args: anyArgs, typeOf: func(ctx *sql.Context, args []sql.Expression) sql.Type {
+		return types.MustCreateDatetimeType(sqltypes.Datetime, secondDigits(ctx, args))
+	}, eval: func(ctx *sql.Context, _ *Session, args []any) (any, error) {
+		unit := time.Second
+		if n, ok := numbers(ctx, args); ok && len(n) > 0 {
+			for range min(max(n[0], 0), 6) {
+				unit /= 10
+			}
+		}
+		return ctx.QueryTime().UTC().Truncate(unit), nil
+	}},
+	"utc_date": {name: "utc_date", typ: types.Date, eval: func(ctx *sql.Context, _ *Session, _ []any) (any, error) { return day(ctx.QueryTime().UTC()), nil }},
 }
 
 func clockPart(name string, part func(time.Duration) int64) *functionDef {
@@ -68,6 +79,8 @@ func clock(ctx *sql.Context, v any) (time.Duration, bool) {
 		v = string(x)
 	case time.Time:
 		return x.Sub(day(x)), true
+	case bool:
+		v = map[bool]int64{true: 1}[x]
 	}
 	if s, ok := v.(string); ok && hasDate(s) {
 		t, ok := datetimeOf(ctx, v)
@@ -276,4 +289,17 @@ func periodDiff(ctx *sql.Context, _ *Session, args []any) (any, error) {
 		return nil, err
 	}
 	return months(n[0]) - months(n[1]), nil
+}
+
+// secondDigits returns the digits behind the second that the only argument of a function says.
+func secondDigits(ctx *sql.Context, args []sql.Expression) int {
+	if len(args) == 0 {
+		return 0
+	}
+	v, err := args[0].Eval(ctx, nil)
+	n, ok := numbers(ctx, []any{v})
+	if err != nil || !ok {
+		return 0
+	}
+	return int(min(max(n[0], 0), 6))
 }

@@ -147,15 +147,7 @@ func (s *shape) rounded(r sql.Row) sql.Row {
 		if !ok || digits < 0 {
 			continue
 		}
-		unit := types.Timespan(1)
-		for range 6 - digits {
-			unit *= 10
-		}
-		half := unit / 2
-		if v < 0 {
-			half = -half
-		}
-		if to := (v + half) / unit * unit; to != v {
+		if to := roundSpan(v, digits); to != v {
 			if !copied {
 				r, copied = r.Copy(), true
 			}
@@ -163,6 +155,19 @@ func (s *shape) rounded(r sql.Row) sql.Row {
 		}
 	}
 	return r
+}
+
+// roundSpan returns a TIME rounded to digits behind the second.
+func roundSpan(v types.Timespan, digits int) types.Timespan {
+	unit := types.Timespan(1)
+	for range 6 - digits {
+		unit *= 10
+	}
+	half := unit / 2
+	if v < 0 {
+		half = -half
+	}
+	return (v + half) / unit * unit
 }
 
 // timeDigits returns the digits of a result's TIME columns, -1 where they are the value's; nil

@@ -36,10 +36,11 @@ func triggerRows(ctx *sql.Context, s *Session, cat sql.Catalog) ([]sql.Row, erro
 			order := map[string]int64{}
 			for _, x := range list {
 				order[x.time+x.event]++
+				charset, collation := x.shown()
 				rows = append(rows, sql.Row{"def", db.Name(), x.Name, strings.ToUpper(x.event), "def", db.Name(), t.Name,
 					order[x.time+x.event], nil, x.text, "ROW", strings.ToUpper(x.time), nil, nil, "OLD", "NEW",
 					time.UnixMicro(x.Created).UTC(), modeText(x.SQLMode), x.definer.User + "@" + x.definer.Host,
-					"utf8mb4", "utf8mb4_0900_ai_ci", collated.GetCollation(ctx).Name()})
+					charset, collation, collated.GetCollation(ctx).Name()})
 			}
 		}
 	}

@@ -258,6 +258,9 @@ func (c *codec) timeDatum(ctx context.Context, v any) (row.Datum, error) {
 		}
 		return row.NewInt(days), nil
 	}
+	if c.store == row.TypeTimestamp {
+		t, _ = zoneOf(ctx).instant(t)
+	}
 	return row.NewInt(t.UnixMicro()), nil
 }
 

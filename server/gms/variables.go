@@ -29,6 +29,8 @@ func addVariables() {
 		if sql.SystemVariables == nil {
 			variables.InitSystemVariables()
 		}
+		variables.InitStatusVariables()
+		sql.StatusVariables = statusRegistry{sql.StatusVariables}
 		both := sql.GetMysqlScope(sql.SystemVariableScope_Both)
 		global := sql.GetMysqlScope(sql.SystemVariableScope_Global)
 		sql.SystemVariables.AddSystemVariables([]sql.SystemVariable{
@@ -39,6 +41,14 @@ func addVariables() {
 			&sql.MysqlSystemVariable{
 				Name: "sextant_strict_snapshot", Scope: both, Dynamic: true, Default: int8(0),
 				Type: types.NewSystemBoolType("sextant_strict_snapshot"),
+			},
+			&sql.MysqlSystemVariable{
+				Name: "binlog_format", Scope: both, Dynamic: true, Default: "ROW",
+				Type: types.NewSystemEnumType("binlog_format", "MIXED", "STATEMENT", "ROW"),
+			},
+			&sql.MysqlSystemVariable{
+				Name: "innodb_stats_method", Scope: global, Dynamic: true, Default: "nulls_equal",
+				Type: types.NewSystemEnumType("innodb_stats_method", "nulls_equal", "nulls_unequal", "nulls_ignored"),
 			},
 			&sql.MysqlSystemVariable{
 				Name: "performance_schema_digests_size", Scope: global, Default: int64(digestsMax),
@@ -61,6 +71,16 @@ func addVariables() {
 				Type: types.NewSystemStringType("aurora_server_id"),
 			},
 		})
+		for name, value := range map[string]int8{"innodb_stats_persistent": 1, "innodb_stats_on_metadata": 0, "innodb_stats_include_delete_marked": 0} {
+			sql.SystemVariables.AddSystemVariables([]sql.SystemVariable{&sql.MysqlSystemVariable{
+				Name: name, Scope: global, Dynamic: true, Default: value, Type: types.NewSystemBoolType(name),
+			}})
+		}
+		for name, pages := range map[string]int64{"innodb_stats_persistent_sample_pages": 20, "innodb_stats_transient_sample_pages": 8} {
+			sql.SystemVariables.AddSystemVariables([]sql.SystemVariable{&sql.MysqlSystemVariable{
+				Name: name, Scope: global, Dynamic: true, Default: pages, Type: types.NewSystemIntType(name, 1, math.MaxInt64, false),
+			}})
+		}
 		addTLSVariables()
 		addFixedVariables()
 		for _, name := range []string{"read_only", "super_read_only", "innodb_read_only"} { // they follow the role

@@ -183,7 +183,9 @@ func (m *viewMerger) viewed(q ast.SQLNode, view tableName, database string) erro
 			if sameName(t.Name, view.Name) && sameName(t.Database, view.Database) {
 				return false, errNoTable(view)
 			}
-			if spec, err := m.view(t); spec != nil && err == nil {
+			if spec, err := m.view(t); err != nil && m.seen > viewsMax {
+				return false, err
+			} else if spec != nil && err == nil {
 				return true, m.viewed(spec.ViewExpr, view, t.Database)
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
@@ -22,11 +23,12 @@ type mergedView struct {
 	columns []viewColumn
 	from    ast.TableExpr // the base tables, each by an alias of its own
 	tables  []viewTable
-	where   ast.Expr    // nil: every row
-	checks  []ast.Expr  // of WITH CHECK OPTION
-	reads   bool        // a column or the condition reads a table in a subquery
-	invoker bool        // SQL SECURITY INVOKER
-	definer accountName // who else must be allowed to write the base table
+	under   []*mergedView // views among its tables
+	where   ast.Expr      // nil: every row
+	checks  []ast.Expr    // of WITH CHECK OPTION
+	reads   bool          // a column or the condition reads a table in a subquery
+	invoker bool          // SQL SECURITY INVOKER
+	definer accountName   // who else must be allowed to write the base table
 }
 
 // viewColumn is a column of a view: expr is in terms of the base tables' aliases.
@@ -68,6 +70,12 @@ type viewMerger struct {
 	s    *Session
 	cat  *engine.Catalog
 	made int // how many aliases
+	seen int // how many views
+	// sent is the statement before views are merged into it, unknown the error of a column
+	// that a view of it has not, in the clause that is looked at, or of too many views.
+	sent    ast.Statement
+	unknown error
+	clause  string
 }
 
 func newViewMerger(ctx *sql.Context, p *parser, s *Session) (*viewMerger, error) {
@@ -91,6 +99,10 @@ func (m *viewMerger) view(t tableName) (*ast.ViewSpec, error) {
 	o := m.cat.Object(engine.ObjectView, t.Database, t.Name)
 	if o == nil {
 		return nil, nil
+	}
+	if m.seen++; m.seen > viewsMax {
+		m.unknown = errRecursion(t)
+		return nil, m.unknown
 	}
 	var stored storedView
 	if err := json.Unmarshal(o.Data, &stored); err != nil {
@@ -156,7 +168,9 @@ func (m *viewMerger) merged(t tableName, spec *ast.ViewSpec, alias string) (*mer
 	}
 	var own ast.Expr
 	if q.Where != nil {
-		own = sc.expr(q.Where.Expr)
+		if own = sc.expr(q.Where.Expr); large(own) {
+			return nil, nil
+		}
 		v.reads = v.reads || hasSubquery(own)
 	}
 	v.where = and(own, v.where)
@@ -186,7 +200,9 @@ func (m *viewMerger) joined(e ast.TableExpr, sc *viewScope, v *mergedView, alias
 			return nil, false
 		}
 		if e.Condition.On != nil {
-			c.Condition.On = sc.expr(e.Condition.On)
+			if c.Condition.On = sc.expr(e.Condition.On); large(c.Condition.On) {
+				return nil, false
+			}
 		}
 		return &c, true
 	case *ast.AliasedTableExpr:
@@ -207,6 +223,7 @@ func (m *viewMerger) joined(e ast.TableExpr, sc *viewScope, v *mergedView, alias
 			return nil, false
 		} else if under != nil {
 			v.tables = append(v.tables, under.tables...)
+			v.under = append(v.under, under)
 			v.where = and(v.where, under.where)
 			v.checks = append(v.checks, under.checks...)
 			v.reads = v.reads || under.reads
@@ -243,6 +260,9 @@ func (m *viewMerger) selected(e ast.SelectExpr, sc *viewScope, v *mergedView) bo
 			return false
 		}
 		x := sc.expr(e.Expr)
+		if large(x) {
+			return false
+		}
 		v.reads = v.reads || hasSubquery(x)
 		v.columns = append(v.columns, viewColumn{selectedName(e), x})
 		return true
@@ -294,6 +314,7 @@ type viewScope struct {
 type scopeTable struct {
 	alias   string
 	columns []viewColumn // an expr is nil if the name stays
+	view    *mergedView  // nil: another table
 }
 
 // expr replaces names in an expression.
@@ -332,6 +353,11 @@ func (sc *viewScope) hidden(q ast.SelectStatement) (out []scopeTable) {
 			return true, nil
 		}
 		st := scopeTable{alias: a.As.String()}
+		if q, ok := a.Expr.(*ast.Subquery); ok {
+			for _, c := range selectedNames(q.Select) {
+				st.columns = append(st.columns, viewColumn{name: c})
+			}
+		}
 		if t, ok := a.Expr.(ast.TableName); ok {
 			full := sc.m.full(t, sc.database)
 			if st.alias == "" {
@@ -370,8 +396,43 @@ func (sc *viewScope) resolve(n *ast.ColName) ast.Expr {
 				return &ast.ParenExpr{Expr: c.expr}
 			}
 		}
+		if !n.Qualifier.Name.IsEmpty() && t.view == nil {
+			return nil
+		}
 	}
+	sc.unresolved(n)
 	return nil
+}
+
+// unresolved notes a name that would be one of the base tables of a view of the statement,
+// which it must not see.
+func (sc *viewScope) unresolved(n *ast.ColName) {
+	of := n.Qualifier.Name.String()
+	for _, t := range sc.tables {
+		if t.view == nil || sc.m.unknown != nil {
+			continue
+		}
+		hidden := of != "" && sameName(of, t.alias)
+		for _, base := range t.view.tables {
+			hidden = hidden || of != "" && sameName(of, base.alias) || of == "" && slices.ContainsFunc(
+				sc.m.s.columnsOf(base.name.ast()), func(c ast.ColIdent) bool { return c.Equal(n.Name) })
+		}
+		if hidden {
+			name := n.Name.String()
+			if of != "" {
+				name = of + "." + name
+			}
+			sc.m.unknown = mysql.NewSQLError(1054, "42S22", "Unknown column '%s' in '%s'", name, sc.m.clause)
+		}
+	}
+}
+
+// viewsMax bounds the views of a statement, those within views each time: views that were
+// renamed can be defined by each other.
+const viewsMax = 256
+
+func errRecursion(t tableName) error {
+	return mysql.NewSQLError(1462, "HY000", "`%s`.`%s` contains view recursion", t.Database, t.Name)
 }
 
 func notUpdatable(name, command string) error {

@@ -13,6 +13,28 @@ import (
 )
 
 func (m *viewMerger) write(stmt ast.Statement, database string) error {
+	switch stmt.(type) {
+	case *ast.Insert, *ast.Update, *ast.Delete, *ast.Load:
+	default:
+		return nil
+	}
+	views := false
+	eachName(stmt, database, func(t tableName, _ bool) { views = views || m.isView(t) })
+	if !views {
+		return nil
+	}
+	var err error
+	if m.sent, err = (&scope{}).copy(m.ctx, stmt); err != nil {
+		return err
+	}
+	if err := m.writes(stmt, database); err != nil && m.unknown == nil {
+		return err
+	}
+	return m.unknown
+}
+
+// writes is write of a statement that names a view.
+func (m *viewMerger) writes(stmt ast.Statement, database string) error {
 	switch n := stmt.(type) {
 	case *ast.Insert:
 		return m.insert(n, database)
@@ -164,18 +186,26 @@ func (m *viewMerger) insert(n *ast.Insert, database string) error {
 			}
 		}
 	}
-	sc := &viewScope{m: m, tables: []scopeTable{{alias: t.Name, columns: v.columns}}}
+	events := []string{ast.InsertStr}
+	if n.Action == ast.ReplaceStr {
+		events = append(events, ast.DeleteStr)
+	}
+	sc := &viewScope{m: m, tables: []scopeTable{{alias: t.Name, columns: v.columns, view: v}}}
+	m.clause = "field list"
 	alias := ""
 	for _, a := range n.OnDup {
-		if e := v.column(a.Name.Name.String()); e != nil {
-			if a.Name, err = updatable(v, a.Name.Name.String(), e, &alias); err != nil {
-				return err
-			}
+		if e := v.column(a.Name.Name.String()); e == nil {
+			sc.unresolved(a.Name)
+		} else if a.Name, err = updatable(v, a.Name.Name.String(), e, &alias); err != nil {
+			return err
 		}
 		a.Expr = sc.expr(a.Expr)
 	}
+	if len(n.OnDup) > 0 {
+		events = append(events, ast.UpdateStr)
+	}
 	n.Table = base.ast()
-	n.Auth, err = m.authorized(v, base, n.Auth)
+	n.Auth, err = m.authorized(v, base, n.Auth, events...)
 	return err
 }
 
@@ -197,15 +227,22 @@ func (m *viewMerger) load(n *ast.Load, database string) error {
 			n.Columns[i], named = named[0], named[1:]
 		}
 	}
-	sc := &viewScope{m: m, tables: []scopeTable{{alias: t.Name, columns: v.columns}}}
+	sc := &viewScope{m: m, tables: []scopeTable{{alias: t.Name, columns: v.columns, view: v}}}
+	m.clause = "field list"
 	for _, a := range n.SetExprs {
 		if col, ok := v.column(a.Name.Name.String()).(*ast.ColName); ok {
 			a.Name = col
+		} else {
+			sc.unresolved(a.Name)
 		}
 		a.Expr = sc.expr(a.Expr)
 	}
+	events := []string{ast.InsertStr}
+	if n.IgnoreOrReplace == ast.ReplaceStr {
+		events = append(events, ast.DeleteStr)
+	}
 	n.Table = base.ast()
-	n.Auth, err = m.authorized(v, base, n.Auth)
+	n.Auth, err = m.authorized(v, base, n.Auth, events...)
 	return err
 }
 
@@ -243,6 +280,7 @@ func (m *viewMerger) joins(list ast.TableExprs, database string) (*targets, erro
 	if len(t.views)+len(t.fixed) == 0 {
 		return nil, nil
 	}
+	m.clause = "on clause"
 	for i := range list {
 		_ = replaceNodes(reflect.ValueOf(&list[i]), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
 			if j, ok := n.(*ast.JoinTableExpr); ok && j.Condition.On != nil && !madeBy(j) {
@@ -290,7 +328,7 @@ func (m *viewMerger) target(a *ast.AliasedTableExpr, t *targets, database string
 		return nil, nil
 	}
 	t.views[key] = v
-	t.scope.tables = append(t.scope.tables, scopeTable{alias: known, columns: v.columns})
+	t.scope.tables = append(t.scope.tables, scopeTable{alias: known, columns: v.columns, view: v})
 	t.where = and(t.where, v.where)
 	if first := firstTable(v.from); first != nil {
 		first.Auth = a.Auth
@@ -338,6 +376,7 @@ func (m *viewMerger) update(n *ast.Update, database string) error {
 		return err
 	}
 	written := map[string]*string{}
+	m.clause = "field list"
 	for _, a := range n.Exprs {
 		of := t.of(a.Name)
 		if t.fixed[of] {
@@ -354,19 +393,23 @@ func (m *viewMerger) update(n *ast.Update, database string) error {
 				}
 				same := *col
 				a.Name = &same
+			} else {
+				t.scope.unresolved(a.Name)
 			}
+		} else {
+			t.scope.expr(a.Name) // it is no view's
 		}
 		a.Expr = t.scope.expr(a.Expr)
 	}
 	for of, alias := range written {
 		v := t.views[of]
-		if *t.auth[of], err = m.authorized(v, v.base(*alias), *t.auth[of]); err != nil {
+		if *t.auth[of], err = m.authorized(v, v.base(*alias), *t.auth[of], ast.UpdateStr); err != nil {
 			return err
 		}
 	}
 	for of, v := range t.views {
 		if written[of] == nil {
-			*t.auth[of] = read(v, *t.auth[of])
+			*t.auth[of] = m.read(v, *t.auth[of])
 		}
 	}
 	n.Where, n.OrderBy = t.narrowed(n.Where), t.ordered(n.OrderBy)
@@ -376,6 +419,7 @@ func (m *viewMerger) update(n *ast.Update, database string) error {
 // narrowed returns a condition with that of the views.
 func (t *targets) narrowed(w *ast.Where) *ast.Where {
 	var e ast.Expr
+	t.scope.m.clause = "where clause"
 	if w != nil {
 		e = t.scope.expr(w.Expr)
 	}
@@ -386,6 +430,7 @@ func (t *targets) narrowed(w *ast.Where) *ast.Where {
 }
 
 func (t *targets) ordered(list ast.OrderBy) ast.OrderBy {
+	t.scope.m.clause = "order clause"
 	for _, o := range list {
 		o.Expr = t.scope.expr(o.Expr)
 	}
@@ -414,14 +459,14 @@ func (m *viewMerger) delete(n *ast.Delete, database string) error {
 	case len(v.tables) > 1:
 		return errJoinViewDelete(full)
 	}
-	t := &targets{scope: viewScope{m: m, tables: []scopeTable{{alias: full.Name, columns: v.columns}}}, where: v.where}
+	t := &targets{scope: viewScope{m: m, tables: []scopeTable{{alias: full.Name, columns: v.columns, view: v}}}, where: v.where}
 	if !a.As.IsEmpty() {
 		t.scope.tables[0].alias = a.As.String()
 	}
 	base := v.tables[0].name
 	a.Expr, a.As = base.ast(), ast.TableIdent{}
 	n.Where, n.OrderBy = t.narrowed(n.Where), t.ordered(n.OrderBy)
-	a.Auth, err = m.authorized(v, base, a.Auth)
+	a.Auth, err = m.authorized(v, base, a.Auth, ast.DeleteStr)
 	return err
 }
 
@@ -447,8 +492,13 @@ func (m *viewMerger) deleteJoined(n *ast.Delete, database string) error {
 			return errJoinViewDelete(v.name)
 		}
 		n.Targets[i] = ast.TableName{Name: ast.NewTableIdent(v.tables[0].alias)}
-		if *t.auth[name], err = m.authorized(v, v.tables[0].name, *t.auth[name]); err != nil {
+		if *t.auth[name], err = m.authorized(v, v.tables[0].name, *t.auth[name], ast.DeleteStr); err != nil {
 			return err
+		}
+	}
+	for name, v := range t.views {
+		if (*t.auth[name]).Extra == nil {
+			*t.auth[name] = m.read(v, *t.auth[name])
 		}
 	}
 	n.Where = t.narrowed(n.Where)
@@ -457,15 +507,17 @@ func (m *viewMerger) deleteJoined(n *ast.Delete, database string) error {
 
 // viewUse is what a statement does with a view, kept with the authorization of its table.
 type viewUse struct {
+	sent   ast.Statement // as it is checked: with the view
 	view   *mergedView
-	base   tableName
+	base   tableName // that is written; without a name: the view is read
+	events []string  // what is done to the base table
 	checks []sql.CheckDefinition
 }
 
 // authorized returns the authorization of a statement that writes a base table through a view,
 // which is asked for the view.
-func (m *viewMerger) authorized(v *mergedView, base tableName, auth ast.AuthInformation) (ast.AuthInformation, error) {
-	use := &viewUse{view: v, base: base}
+func (m *viewMerger) authorized(v *mergedView, base tableName, auth ast.AuthInformation, events ...string) (ast.AuthInformation, error) {
+	use := &viewUse{sent: m.sent, view: v, base: base, events: events}
 	if len(v.checks) > 0 {
 		if len(v.tables) > 1 {
 			return auth, errNotSupported("WITH CHECK OPTION of a join view")
@@ -490,13 +542,14 @@ func (m *viewMerger) authorized(v *mergedView, base tableName, auth ast.AuthInfo
 			})
 		}
 	}
-	auth = read(v, auth)
+	auth = m.read(v, auth)
 	auth.Extra = use
 	return auth, nil
 }
 
 // read returns the authorization of a view that is read.
-func read(v *mergedView, auth ast.AuthInformation) ast.AuthInformation {
+func (m *viewMerger) read(v *mergedView, auth ast.AuthInformation) ast.AuthInformation {
+	auth.Extra = &viewUse{sent: m.sent, view: v}
 	if auth.TargetType == ast.AuthTargetType_SingleTableIdentifier {
 		auth.TargetNames = []string{v.name.Database, v.name.Name}
 	}
@@ -505,52 +558,6 @@ func read(v *mergedView, auth ast.AuthInformation) ast.AuthInformation {
 
 // checkOption begins the names of the checks of views.
 const checkOption = "CHECK OPTION "
-
-// through checks the writes of base tables through the views that a statement names: the
-// session's of the views, and the definers' or invokers' of the tables, which the statement
-// may use then.
-func (a *rights) through(stmt ast.Statement) error {
-	check := func(auth ast.AuthInformation) error {
-		use, ok := auth.Extra.(*viewUse)
-		if !ok {
-			return nil
-		}
-		v := use.view
-		want := []sql.PrivilegeType{sql.PrivilegeType_Insert, sql.PrivilegeType_Delete} // REPLACE
-		if p, ok := sql.PrivilegeTypeFromString(auth.AuthType); ok {
-			want = []sql.PrivilegeType{p}
-		}
-		if err := a.table(v.name, want...); err != nil {
-			return err
-		}
-		of := v.definer
-		if v.invoker {
-			of = accountName{}
-		}
-		d, err := a.definedBy(of, v.name.Database)
-		if err == nil {
-			err = d.table(use.base, want...)
-		}
-		if isDenied(err) {
-			return errViewRights(v.name)
-		}
-		for _, t := range v.tables {
-			a.merged = append(a.merged, t.name)
-		}
-		return err
-	}
-	return ast.Walk(func(n ast.SQLNode) (bool, error) {
-		switch n := n.(type) {
-		case *ast.Insert:
-			return true, check(n.Auth)
-		case *ast.Load:
-			return true, check(n.Auth)
-		case *ast.AliasedTableExpr:
-			return true, check(n.Auth)
-		}
-		return true, nil
-	}, stmt)
-}
 
 // viewChecks returns the checks of views through which the statement writes a table.
 func (s *Session) viewChecks(t tableName) (out []sql.CheckDefinition) {

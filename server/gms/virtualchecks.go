@@ -203,30 +203,49 @@ func withoutWrapper(n sql.Node) *plan.ResolvedTable {
 	return &t
 }
 
-// uncheckable is the error of a column that is renamed or dropped while a CHECK constraint
-// of a table with virtual columns uses it, nil for others.
-func uncheckable(def *engine.TableDef, column string) error {
-	if !slices.ContainsFunc(def.Columns, func(c engine.ColumnDef) bool { return c.Options[optVirtual] != "" }) {
+// dependedOn is the error of a column that is renamed or dropped while a generated column,
+// or a CHECK constraint of a table with virtual columns, uses it; nil for others.
+func dependedOn(def *engine.TableDef, column string) error {
+	virtual := false
+	for _, c := range def.Columns {
+		virtual = virtual || c.Options[optVirtual] != ""
+		if c.Generated == "" || sameName(c.Name, column) {
+			continue
+		}
+		switch used, err := usesColumn(c.Generated, column); {
+		case err != nil:
+			return err
+		case used && c.Options[optSystem] != "":
+			return mysql.NewSQLError(3837, "HY000", "Column '%s' has a functional index dependency and cannot be dropped or renamed.", column)
+		case used:
+			return mysql.NewSQLError(3108, "HY000", "Column '%s' has a generated column dependency.", column)
+		}
+	}
+	if !virtual {
 		return nil
 	}
 	for _, c := range def.Checks {
-		stmt, err := newParser().ParseSimple("SELECT " + c.Expr)
-		if err != nil {
+		switch used, err := usesColumn(c.Expr, column); {
+		case err != nil:
 			return err
-		}
-		used := false
-		err = ast.Walk(func(n ast.SQLNode) (bool, error) {
-			if x, ok := n.(*ast.ColName); ok && x.Name.EqualString(column) {
-				used = true
-			}
-			return !used, nil
-		}, stmt)
-		if err != nil {
-			return err
-		}
-		if used {
+		case used:
 			return mysql.NewSQLError(3959, "HY000", "Check constraint '%s' uses column '%s', hence column cannot be dropped or renamed.", c.Name, column)
 		}
 	}
 	return nil
+}
+
+// usesColumn reports whether an expression has a column.
+func usesColumn(expr, column string) (used bool, err error) {
+	stmt, err := newParser().ParseSimple("SELECT " + expr)
+	if err != nil {
+		return false, err
+	}
+	err = ast.Walk(func(n ast.SQLNode) (bool, error) {
+		if x, ok := n.(*ast.ColName); ok && x.Name.EqualString(column) {
+			used = true
+		}
+		return !used, nil
+	}, stmt)
+	return used, err
 }

@@ -53,7 +53,7 @@ func (w *whole) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 
 // dates returns a DATE for the one among several that a function picks, nil for others.
 func dates(ctx *sql.Context, e sql.Expression) sql.Expression {
-	switch e.(type) {
+	switch planned(e).(type) {
 	case *builtin.Coalesce, *builtin.Greatest, *builtin.Least:
 	default:
 		return nil

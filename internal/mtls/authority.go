@@ -1,0 +1,132 @@
+package mtls
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"sextant/internal/certs"
+)
+
+// Files of a directory of identities. The authority's key is needed to issue certificates
+// only; a host that runs processes needs its own certificates and ca.pem.
+const (
+	authorityFile = "ca.pem" // may hold several certificates while authorities change
+	authorityKey  = "ca-key.pem"
+)
+
+func certPath(dir, id string) string { return filepath.Join(dir, id+".pem") }
+func keyPath(dir, id string) string  { return filepath.Join(dir, id+"-key.pem") }
+
+const (
+	authorityLifetime = 3650 * 24 * time.Hour
+	lifetime          = 3650 * 24 * time.Hour // of a certificate
+)
+
+func template(p pkix.Name, d time.Duration) *x509.Certificate {
+	now := time.Now()
+	return &x509.Certificate{Subject: p, NotBefore: now.Add(-time.Hour), NotAfter: now.Add(d), BasicConstraintsValid: true}
+}
+
+// MakeAuthority draws a cluster's authority in dir unless it has one.
+func MakeAuthority(dir, cluster string) error {
+	path := filepath.Join(dir, authorityFile)
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	ca := template(pkix.Name{Organization: []string{cluster}, CommonName: cluster + " authority"}, authorityLifetime)
+	ca.IsCA, ca.KeyUsage = true, x509.KeyUsageCertSign|x509.KeyUsageCRLSign
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return err
+	}
+	return certs.Write(path, filepath.Join(dir, authorityKey), ca, ca, key, key)
+}
+
+// CanIssue reports whether dir has an authority's key.
+func CanIssue(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, authorityKey))
+	return err == nil
+}
+
+// Issue writes a certificate and a key for p, signed by dir's authority, below to, and a
+// copy of ca.pem if to is another directory. An older certificate of p is replaced: the
+// processes that use it read it again, and it stays valid until it expires.
+func Issue(dir, to string, p Peer) error {
+	ca, err := tls.LoadX509KeyPair(filepath.Join(dir, authorityFile), filepath.Join(dir, authorityKey))
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(to, 0o700); err != nil {
+		return err
+	}
+	c := template(pkix.Name{Organization: []string{p.Cluster}, OrganizationalUnit: []string{string(p.Role)}, CommonName: p.ID}, lifetime)
+	c.KeyUsage, c.ExtKeyUsage = x509.KeyUsageDigitalSignature, []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return err
+	}
+	signer, ok := ca.PrivateKey.(*ecdsa.PrivateKey)
+	if !ok {
+		return errors.New("the authority's key is not ECDSA")
+	}
+	if filepath.Clean(dir) != filepath.Clean(to) {
+		pem, err := os.ReadFile(filepath.Join(dir, authorityFile))
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(to, authorityFile), pem, 0o600); err != nil {
+			return err
+		}
+	}
+	return certs.Write(certPath(to, p.ID), keyPath(to, p.ID), c, ca.Leaf, key, signer)
+}
+
+// Certificate is what Certificates found of one.
+type Certificate struct {
+	Peer
+	NotAfter time.Time
+	Serial   string // hexadecimal
+	Err      error  // it cannot be read, or is not the authority's
+}
+
+// Certificates returns the certificates in dir by name, the authority's not among them.
+func Certificates(dir string) ([]Certificate, error) {
+	pem, err := os.ReadFile(filepath.Join(dir, authorityFile))
+	if err != nil {
+		return nil, err
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(pem)
+	keys, err := filepath.Glob(filepath.Join(dir, "*-key.pem"))
+	if err != nil {
+		return nil, err
+	}
+	var out []Certificate
+	for _, k := range keys {
+		id := filepath.Base(k[:len(k)-len("-key.pem")])
+		if id == "ca" {
+			continue
+		}
+		c := Certificate{Peer: Peer{ID: id}}
+		if pair, err := tls.LoadX509KeyPair(certPath(dir, id), k); err != nil {
+			c.Err = err
+		} else {
+			c.NotAfter, c.Serial = pair.Leaf.NotAfter, pair.Leaf.SerialNumber.Text(16)
+			c.Peer, c.Err = verify(roots, []*x509.Certificate{pair.Leaf})
+		}
+		out = append(out, c)
+	}
+	return out, nil
+}

@@ -1,0 +1,97 @@
+package mtls
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"sync"
+)
+
+// listener gives connections of which the peer is known.
+type listener struct {
+	net.Listener
+	i     *Identity
+	roles []Role
+	log   *slog.Logger
+
+	ready  chan net.Conn
+	slots  chan struct{}
+	closed chan struct{}
+	once   sync.Once
+	err    error // of the inner Accept, once closed is
+}
+
+// Listen returns a listener of connections from peers of the roles alone: others are
+// refused and logged. A handshake is given handshakeTimeout, and handshakesMax are
+// under way at once. A nil Identity returns l.
+func (i *Identity) Listen(l net.Listener, log *slog.Logger, roles ...Role) net.Listener {
+	if i == nil {
+		return l
+	}
+	s := &listener{Listener: l, i: i, roles: roles, log: log, ready: make(chan net.Conn), slots: make(chan struct{}, handshakesMax), closed: make(chan struct{})}
+	go s.loop()
+	return s
+}
+
+func (s *listener) loop() {
+	for {
+		c, err := s.Listener.Accept()
+		if err != nil {
+			if ne, ok := err.(interface{ Temporary() bool }); ok && ne.Temporary() { // out of descriptors, perhaps
+				continue
+			}
+			s.once.Do(func() { s.err = err; close(s.closed) })
+			return
+		}
+		select {
+		case s.slots <- struct{}{}:
+			go s.greet(c)
+		default:
+			_ = c.Close()
+		}
+	}
+}
+
+func (s *listener) greet(tcp net.Conn) {
+	defer func() { <-s.slots }()
+	cfg, peer, err := s.i.config(s.roles)
+	if err == nil {
+		ctx, cancel := context.WithTimeout(context.Background(), handshakeTimeout)
+		w := &wire{Conn: tcp}
+		c := tls.Server(w, cfg)
+		err = c.HandshakeContext(ctx)
+		cancel()
+		if err == nil {
+			select {
+			case s.ready <- &Conn{c, w, *peer}:
+				return
+			case <-s.closed:
+				err = net.ErrClosed
+			}
+		}
+	}
+	_ = tcp.Close()
+	if !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) { // a probe only connects
+		s.log.Warn("peer refused", "local", s.Addr(), "remote", tcp.RemoteAddr(), "error", err)
+	}
+}
+
+// Accept implements net.Listener.
+func (s *listener) Accept() (net.Conn, error) {
+	select {
+	case c := <-s.ready:
+		return c, nil
+	case <-s.closed:
+		return nil, s.err
+	}
+}
+
+// Close implements net.Listener.
+func (s *listener) Close() error {
+	err := s.Listener.Close()
+	s.once.Do(func() { s.err = net.ErrClosed; close(s.closed) })
+	return err
+}

@@ -1,0 +1,108 @@
+package e2e
+
+import (
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"sextant/internal/mtls"
+	"sextant/logstore/wire"
+	"sextant/scripts/cluster"
+)
+
+// strangers is what the cluster says of those whom TestPeersNeedCertificates lets knock.
+var strangers = regexp.MustCompile(`msg="peer refused"|msg="append stream refused" .* is no instance`)
+
+// Ports between roles, as offsets: a storage node, a control node, its Raft, a redo stream.
+var peerPorts = map[string]int{"storage": 401, "control": 501, "raft": 511, "stream": 521}
+
+// TestPeersNeedCertificates: between processes nobody gets in without a certificate of this
+// cluster, or with one of the wrong role; the cluster goes on.
+func TestPeersNeedCertificates(t *testing.T) {
+	c := start(t, cluster.Options{}, strangers, killed)
+	dir := filepath.Join(c.Data, "peer-certs")
+	keys, err := filepath.Glob(filepath.Join(dir, "*-key.pem"))
+	must(t, err)
+	if len(keys) < 14 { // the authority's, the operator's and one for each process
+		t.Fatalf("%d keys", len(keys))
+	}
+	for _, k := range keys {
+		if s, err := os.Stat(k); err != nil || s.Mode().Perm() != 0o600 {
+			t.Errorf("%s: %v, %v", k, s.Mode(), err)
+		}
+	}
+	out, err := c.Run("cert", "list")
+	must(t, err)
+	list := regexp.MustCompile(`(?m)^storage-3 +storage +(sextant-[0-9a-f]+) `).FindStringSubmatch(out)
+	if list == nil {
+		t.Fatal(out)
+	}
+	id := list[1]
+	for name, port := range peerPorts {
+		conn, err := net.Dial("tcp", c.Addr(port))
+		must(t, err)
+		_, _ = io.WriteString(conn, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+		ended(t, name+" without TLS", conn)
+	}
+	foreign := t.TempDir()
+	must(t, mtls.MakeAuthority(foreign, id))
+	p := mtls.Peer{Cluster: id, Role: mtls.Instance, ID: "db-1"}
+	must(t, mtls.Issue(foreign, foreign, p))
+	ours, err := os.ReadFile(filepath.Join(dir, "ca.pem"))
+	must(t, err)
+	theirs, err := os.ReadFile(filepath.Join(foreign, "ca.pem"))
+	must(t, err)
+	must(t, os.WriteFile(filepath.Join(foreign, "ca.pem"), append(theirs, ours...), 0o600)) // it trusts us
+	stranger, err := mtls.Open(foreign, p)
+	must(t, err)
+	for name, port := range peerPorts {
+		conn, err := stranger.Dial(t.Context(), c.Addr(port), mtls.Storage, mtls.Control, mtls.Instance)
+		must(t, err)
+		ended(t, name+" with a certificate of another authority of the same name", conn)
+	}
+	router, err := mtls.Open(dir, mtls.Peer{Cluster: id, Role: mtls.Router, ID: "router-1"})
+	must(t, err)
+	for _, name := range []string{"storage", "raft"} {
+		conn, err := router.Dial(t.Context(), c.Addr(peerPorts[name]), mtls.Storage, mtls.Control)
+		must(t, err)
+		ended(t, name+" as a router", conn)
+	}
+	node, err := mtls.Open(dir, mtls.Peer{Cluster: id, Role: mtls.Storage, ID: "storage-2"})
+	must(t, err)
+	conn, err := node.Dial(t.Context(), c.Addr(peerPorts["storage"]), mtls.Storage)
+	must(t, err)
+	if _, err := wire.Handshake(conn, nil, wire.Greeting{Cluster: id, Node: "db-1"}, 5*time.Second); err == nil {
+		t.Error("a storage node opens an append stream")
+	}
+	says(t, c, `peer refused.*certificate signed by unknown authority`)
+	says(t, c, `append stream refused.* is no instance`)
+	// A new certificate is taken up by a process that runs.
+	_, err = c.Run("cert", "issue", "storage-1")
+	must(t, err)
+	_, err = c.Run("stop", "storage-2")
+	must(t, err)
+	run(t, pool(t, c, cluster.PortCluster, ""), "CREATE DATABASE d", "CREATE TABLE d.t (id INT PRIMARY KEY)", "INSERT INTO d.t VALUES (1)")
+	_, err = c.Run("start", "storage-2")
+	must(t, err)
+	_, err = c.Await(deadline(t), "storage-2 to catch up", func(s *cluster.Status) bool { return caughtUp(s, "storage-2") })
+	must(t, err)
+}
+
+// ended waits until the other end closes a connection, having said nothing but TLS alerts.
+func ended(t *testing.T, what string, conn net.Conn) {
+	t.Helper()
+	defer conn.Close()
+	must(t, conn.SetDeadline(time.Now().Add(20*time.Second)))
+	b, err := io.ReadAll(conn)
+	if err != nil && (strings.Contains(err.Error(), "i/o timeout")) {
+		t.Errorf("%s: the connection stays open", what)
+	}
+	if len(b) > 7 { // an alert has 7 bytes
+		t.Errorf("%s: %d bytes came: %q", what, len(b), b)
+	}
+}

@@ -1,0 +1,117 @@
+package gms
+
+import (
+	"errors"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/analyzer"
+	"github.com/dolthub/go-mysql-server/sql/expression"
+	"github.com/dolthub/go-mysql-server/sql/plan"
+	"github.com/dolthub/go-mysql-server/sql/transform"
+	"github.com/dolthub/vitess/go/mysql"
+)
+
+// createSelect runs a CREATE TABLE … SELECT. The columns that are only defined come first, then
+// the query's with the definitions that they have; the planner writes the query's columns to
+// the table's in their order.
+func (b *builder) createSelect(ctx *sql.Context, create *plan.CreateTable, n *plan.TableCopier, r sql.Row) (sql.RowIter, error) {
+	source := n.Source.Schema(ctx)
+	create, err := selectedLast(create, source)
+	if err != nil {
+		return nil, err
+	}
+	db := n.Database()
+	old, exists, err := db.GetTableInsensitive(ctx, create.Name())
+	if err != nil {
+		return nil, err
+	}
+	if own, ok := old.(*Table); ok && own.shape.def.Temporary && !create.Temporary() {
+		return nil, mysql.NewSQLError(mysql.ERNotSupportedYet, "42000",
+			"This version of MySQL doesn't yet support 'CREATE TABLE ... SELECT beside a temporary table of the name'")
+	}
+	if exists {
+		return b.base.Build(ctx, create, r) // IF NOT EXISTS: a note, no rows
+	}
+	if _, err := b.base.Build(ctx, create, r); err != nil {
+		return nil, err
+	}
+	table, ok, err := db.GetTableInsensitive(ctx, create.Name())
+	if err != nil || !ok {
+		return nil, errors.Join(err, sql.ErrTableNotFound.New(create.Name()))
+	}
+	schema := create.PkSchema().Schema
+	values := make([]sql.Expression, len(schema))
+	generates := -1
+	for i, c := range schema {
+		if at := source.IndexOfColName(c.Name); at >= 0 {
+			values[i] = expression.NewGetField(at, source[at].Type, c.Name, source[at].Nullable)
+		} else if c.Default != nil {
+			values[i] = c.Default
+		} else if c.Generated == nil {
+			values[i] = expression.NewLiteral(nil, c.Type)
+		} else if values[i], _, err = transform.Expr(ctx, c.Generated, columnsByName(schema)); err != nil {
+			return nil, err
+		}
+		if c.AutoIncrement {
+			if values[i], err = expression.NewAutoIncrement(ctx, table, values[i]); err != nil {
+				return nil, err
+			}
+			generates = 0
+		}
+	}
+	insert := plan.NewInsertInto(db, plan.NewResolvedTable(table, db, nil), plan.NewProject(ctx, values, n.Source), false, nil, nil, false)
+	return b.base.Build(ctx, insert.WithAutoIncrementIdx(generates), r)
+}
+
+// columnsByName has an expression read the columns where a schema has them.
+func columnsByName(schema sql.Schema) transform.ExprFunc {
+	return func(_ *sql.Context, e sql.Expression) (sql.Expression, transform.TreeIdentity, error) {
+		if f, ok := e.(*expression.GetField); ok {
+			if at := schema.IndexOfColName(f.Name()); at >= 0 {
+				return f.WithIndex(at), transform.NewTree, nil
+			}
+		}
+		return e, transform.SameTree, nil
+	}
+}
+
+// keepTableOptions has a CREATE TABLE … SELECT keep its table's options, which the planner drops.
+func keepTableOptions(a *analyzer.Analyzer) {
+	aroundRule(a, "resolveCreateSelect", func(ctx *sql.Context, n sql.Node, f *sql.QueryFlags, rule planRule) (sql.Node, transform.TreeIdentity, error) {
+		out, same, err := rule(ctx, n, f)
+		if from, ok := n.(*plan.CreateTable); ok && err == nil {
+			if copier, ok := out.(*plan.TableCopier); ok {
+				if to, ok := copier.Destination.(*plan.CreateTable); ok {
+					to.TableOpts = from.TableOpts
+				}
+			}
+		}
+		return out, same, err
+	})
+}
+
+// selectedLast returns a CREATE TABLE with the columns of a query behind the others.
+func selectedLast(create *plan.CreateTable, source sql.Schema) (*plan.CreateTable, error) {
+	was := create.PkSchema()
+	var schema sql.Schema
+	for _, c := range was.Schema {
+		if source.IndexOfColName(c.Name) < 0 {
+			schema = append(schema, c)
+		}
+	}
+	for _, c := range source {
+		at := was.Schema.IndexOfColName(c.Name)
+		if at < 0 || schema.IndexOfColName(c.Name) >= 0 {
+			return nil, sql.ErrDuplicateColumn.New(c.Name)
+		}
+		schema = append(schema, was.Schema[at])
+	}
+	keys := make([]int, len(was.PkOrdinals))
+	for i, at := range was.PkOrdinals {
+		keys[i] = schema.IndexOfColName(was.Schema[at].Name)
+	}
+	return plan.NewCreateTable(create.Database(), create.Name(), create.IfNotExists(), create.Temporary(), &plan.TableSpec{
+		Schema: sql.NewPrimaryKeySchema(schema, keys...), IdxDefs: create.Indexes(), FkDefs: create.ForeignKeys(),
+		ChDefs: create.Checks(), Collation: create.Collation, TableOpts: create.TableOpts,
+	}), nil
+}

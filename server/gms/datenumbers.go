@@ -1,0 +1,284 @@
+package gms
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/cockroachdb/apd/v3"
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/expression"
+	"github.com/dolthub/go-mysql-server/sql/types"
+	"github.com/dolthub/vitess/go/mysql"
+	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+)
+
+// Numbers are dates where a date is wanted: 20240131, 240131, 20240131101112. To the planner
+// they are none.
+
+// The functions in the place of a number that something is compared with, and of what is compared with
+// a number that is no date.
+const (
+	dateLiteral = "_date_literal"
+	dateCompare = "_date_compare"
+)
+
+// momentOfNumber returns the date that a number is, false if it is none.
+func momentOfNumber(n int64) (time.Time, bool) {
+	const day = 1000000
+	switch {
+	case n == 0:
+		return types.ZeroTime, true
+	case n < 101:
+		return time.Time{}, false
+	case n <= 691231:
+		n = (n + 20000000) * day
+	case n < 700101:
+		return time.Time{}, false
+	case n <= 991231:
+		n = (n + 19000000) * day
+	case n < 10000101:
+		return time.Time{}, false
+	case n <= 99991231:
+		n *= day
+	case n < 101*day:
+		return time.Time{}, false
+	case n <= 691231235959:
+		n += 20000000 * day
+	case n < 700101*day:
+		return time.Time{}, false
+	case n <= 991231235959:
+		n += 19000000 * day
+	}
+	t, err := time.Parse("20060102150405", strconv.FormatInt(n, 10))
+	return t, err == nil
+}
+
+// dateNumbers notes the numbers of a statement that dates may be compared with, in place. What
+// is compared is known only when the statement is planned.
+func dateNumbers(stmt ast.Statement) {
+	if stmt = queryOf(stmt); stmt == nil {
+		return
+	}
+	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+		switch n := n.(type) {
+		case *ast.ComparisonExpr:
+			switch n.Operator {
+			case ast.InStr, ast.NotInStr:
+				if list, ok := n.Right.(ast.ValTuple); ok {
+					for i, e := range list {
+						if lit := dateLike(n.Left, e); lit != nil {
+							list[i] = lit
+						}
+					}
+				}
+				return true, nil
+			}
+			if _, ok := mirrored[n.Operator]; !ok {
+				return true, nil
+			}
+			if lit := dateLike(n.Left, n.Right); lit != nil {
+				n.Right = lit
+			} else if lit := dateLike(n.Right, n.Left); lit != nil {
+				n.Left = lit
+			} else if text, ok := integerText(n.Right); ok && (aggregateCall(n.Left) || notDate(n.Left, text)) {
+				n.Left = call(dateCompare, n.Left)
+			}
+		case *ast.RangeCond:
+			from, _ := integerText(n.From)
+			to, _ := integerText(n.To)
+			if notDate(n.Left, from) || notDate(n.Left, to) {
+				n.Left = call(dateCompare, n.Left)
+				return true, nil
+			}
+			if lit := dateLike(n.Left, n.From); lit != nil {
+				n.From = lit
+			}
+			if lit := dateLike(n.Left, n.To); lit != nil {
+				n.To = lit
+			}
+		}
+		return true, nil
+	}, stmt)
+}
+
+// aggregateCall reports whether e is MAX or MIN, whose value may be a date.
+func aggregateCall(e ast.Expr) bool {
+	f, ok := e.(*ast.FuncExpr)
+	return ok && (f.Name.EqualString("max") || f.Name.EqualString("min")) && f.Over == nil
+}
+
+func integerText(e ast.Expr) (string, bool) {
+	v, ok := e.(*ast.SQLVal)
+	if !ok || v.Type != ast.IntVal {
+		return "", false
+	}
+	return string(v.Val), true
+}
+
+// dateLike returns the mark in place of a number with which something is compared, nil if it is
+// none that is a date.
+func dateLike(e, value ast.Expr) ast.Expr {
+	text, ok := integerText(value)
+	if !ok || !dateDigits(text) && text != "0" {
+		return nil
+	}
+	switch f := e.(type) {
+	case *ast.ColName:
+	case *ast.FuncExpr:
+		if f.Over != nil {
+			return nil
+		}
+	default:
+		return nil
+	}
+	if n, err := strconv.ParseInt(text, 10, 64); err != nil {
+		return nil
+	} else if _, ok := momentOfNumber(n); !ok {
+		return nil
+	}
+	return call(dateLiteral, e, value)
+}
+
+// dateDigits reports whether a number is as long as a date.
+func dateDigits(text string) bool {
+	return len(text) == 6 || len(text) == 8 || len(text) == 12 || len(text) == 14
+}
+
+// notDate reports whether a number that a column is compared with is as long as a date, and none.
+func notDate(e ast.Expr, text string) bool {
+	if _, ok := e.(*ast.ColName); !ok || !dateDigits(text) {
+		return false
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	_, ok := momentOfNumber(n)
+	return err == nil && !ok
+}
+
+// newDateLiteral returns the number behind a date as a date, behind others as it is.
+func newDateLiteral(ctx *sql.Context, e, value sql.Expression) sql.Expression {
+	lit, ok := value.(*expression.Literal)
+	if !ok || !types.IsTime(e.Type(ctx)) {
+		return value
+	}
+	n, _, err := types.Int64.Convert(ctx, lit.Value())
+	i, ok := n.(int64)
+	if err != nil || !ok {
+		return value
+	}
+	t, ok := momentOfNumber(i)
+	if !ok {
+		return value
+	}
+	if types.IsDateType(e.Type(ctx)) && (t == types.ZeroTime || t.Equal(day(t))) {
+		return expression.NewLiteral(t, types.Date)
+	}
+	return expression.NewLiteral(t, types.DatetimeMaxPrecision)
+}
+
+// numberDate is a number as the date it is, NULL if it is none.
+type numberDate struct {
+	expression.UnaryExpressionStub
+	typ sql.Type
+}
+
+// Type implements sql.Expression.
+func (d *numberDate) Type(*sql.Context) sql.Type { return d.typ }
+
+// String implements sql.Expression.
+func (d *numberDate) String() string { return d.Child.String() }
+
+// IsNullable implements sql.Expression.
+func (*numberDate) IsNullable(*sql.Context) bool { return true }
+
+// WithChildren implements sql.Expression.
+func (d *numberDate) WithChildren(_ *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	if len(children) != 1 {
+		return nil, sql.ErrInvalidChildrenNumber.New(d, len(children), 1)
+	}
+	return &numberDate{expression.UnaryExpressionStub{Child: children[0]}, d.typ}, nil
+}
+
+// Eval implements sql.Expression.
+func (d *numberDate) Eval(ctx *sql.Context, r sql.Row) (any, error) {
+	v, err := d.Child.Eval(ctx, r)
+	if err != nil || v == nil {
+		return nil, err
+	}
+	whole := v
+	if x, ok := v.(*apd.Decimal); ok {
+		text := x.Text('f')
+		whole, _, _ = strings.Cut(text, ".")
+	}
+	n, _, err := types.Int64.Convert(ctx, whole)
+	i, ok := n.(int64)
+	if err == nil && ok {
+		if t, ok := momentOfNumber(i); ok {
+			return t, nil
+		}
+	}
+	ctx.Warn(mysql.ERTruncatedWrongValue, "Incorrect datetime value: '%s'", shown(v))
+	return nil, nil
+}
+
+// dateFunctions take dates, by how many of their arguments are.
+var dateFunctions = map[string]int{
+	"date": 1, "year": 1, "month": 1, "day": 1, "dayofmonth": 1, "dayname": 1, "monthname": 1, "dayofweek": 1, "dayofyear": 1,
+	"weekday": 1, "last_day": 1, "datediff": 2, "to_days": 1, "date_format": 1, "quarter": 1, "date_add": 1, "date_sub": 1,
+	"adddate": 1, "subdate": 1, "week": 1, "weekofyear": 1, "yearweek": 1, "unix_timestamp": 1, "to_seconds": 1,
+}
+
+// withDates returns an expression with the numbers among its arguments as dates, where it takes
+// dates; nil if there are none.
+func withDates(ctx *sql.Context, e sql.Expression) sql.Expression {
+	count := 0
+	switch f := e.(type) {
+	case *expression.Convert:
+		if types.IsTime(f.Type(ctx)) {
+			count = 1
+		}
+	case sql.FunctionExpression:
+		count = dateFunctions[strings.ToLower(f.FunctionName())]
+	}
+	var args []sql.Expression
+	for i, a := range e.Children() {
+		if t := a.Type(ctx); i < count && (types.IsInteger(t) || types.IsDecimal(t)) {
+			if args == nil {
+				args = append(args, e.Children()...)
+			}
+			typ := types.Datetime
+			if lit, ok := a.(*expression.Literal); ok {
+				if n, _, err := types.Int64.Convert(ctx, lit.Value()); err == nil {
+					if t, ok := momentOfNumber(n.(int64)); ok && t.Equal(day(t)) {
+						typ = types.Date
+					}
+				}
+			}
+			args[i] = &numberDate{expression.UnaryExpressionStub{Child: a}, typ}
+		}
+	}
+	if args == nil {
+		return nil
+	}
+	out, err := e.WithChildren(ctx, args...)
+	if err != nil {
+		return nil
+	}
+	return out
+}
+
+// The forms of dates in texts that the planner does not know are added to its own.
+func init() {
+	layouts := types.TimestampDatetimeLayouts
+	for i, l := range layouts {
+		switch l {
+		case time.RFC3339Nano: // a Z is none of MySQL's
+			layouts[i] = "2006-01-02T15:04:05.999999999-07:00"
+		case time.RFC3339:
+			layouts[i] = "2006-01-02T15:04:05.999999999"
+		}
+	}
+	types.TimestampDatetimeLayouts = append(layouts, "20060102T150405.999999999", "2006-1-2T15:4:5.999999999", "2006-1-2T15:4",
+		"2006/1/2 15:4:5.999999999", "2006/1/2 15:4", "2006/1/2", "2006.1.2 15:4:5.999999999", "2006.1.2 15:4", "2006.1.2",
+		"06-1-2 15:4:5.999999999", "06-1-2")
+}

@@ -1,0 +1,215 @@
+package gms
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strings"
+	"time"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/expression"
+	gmsfunction "github.com/dolthub/go-mysql-server/sql/expression/function"
+	"github.com/dolthub/go-mysql-server/sql/types"
+	"github.com/dolthub/vitess/go/mysql"
+)
+
+// nativeFunctions are functions of several kinds that the planner lacks.
+var nativeFunctions = map[string]*functionDef{
+	"utc_time":              {name: "utc_time", args: anyArgs, typ: types.Time, eval: utcTime},
+	"statement_digest":      {name: "statement_digest", args: 1, pure: true, typ: types.LongText, eval: statementDigest},
+	"statement_digest_text": {name: "statement_digest_text", args: 1, pure: true, typ: types.LongText, eval: statementDigestText},
+	"master_pos_wait":       {name: "master_pos_wait", args: anyArgs, typ: types.Int64, eval: noReplica},
+	"source_pos_wait":       {name: "source_pos_wait", args: anyArgs, typ: types.Int64, eval: noReplica},
+}
+
+// notOffered are MySQL's functions that are not here, each between blanks.
+const notOffered = " extractvalue updatexml json_schema_valid json_schema_validation_report st_buffer st_buffer_strategy st_union " +
+	"st_intersection st_difference st_symdifference st_collect st_isvalid st_simplify st_transform st_touches st_crosses st_overlaps " +
+	"st_makeenvelope st_hausdorffdistance st_frechetdistance st_lineinterpolatepoint st_lineinterpolatepoints st_pointatdistance " +
+	"mbrtouches mbroverlaps weight_string wait_for_executed_gtid_set gtid_subset "
+
+// ownFunction returns a function of MySQL's that stands before the planner's, or that it lacks.
+func ownFunction(name string) (sql.Function, bool) {
+	switch {
+	case strings.Contains(notOffered, " "+name+" "):
+		return sql.FunctionN{Name: name, Fn: func(*sql.Context, ...sql.Expression) (sql.Expression, error) {
+			return nil, errNotSupported(strings.ToUpper(name))
+		}}, true
+	case name == "benchmark":
+		return sql.Function2{Name: name, Fn: newBenchmark}, true
+	case name == "greatest", name == "least":
+		return sql.FunctionN{Name: name, Fn: func(ctx *sql.Context, args ...sql.Expression) (sql.Expression, error) {
+			return newExtreme(ctx, name, args)
+		}}, true
+	case name == "timestamp":
+		return sql.FunctionN{Name: name, Fn: newTimestamp}, true
+	}
+	return nil, false
+}
+
+// newTimestamp returns TIMESTAMP(date) or TIMESTAMP(date, time), their sum.
+func newTimestamp(ctx *sql.Context, args ...sql.Expression) (sql.Expression, error) {
+	if len(args) == 0 || len(args) > 2 {
+		return nil, mysql.NewSQLError(1582, "42000", "Incorrect parameter count in the call to native function 'timestamp'")
+	}
+	date, err := gmsfunction.NewDatetime(ctx, args[0])
+	if err != nil || len(args) == 1 {
+		return date, err
+	}
+	return &function{def: timeFunctions["addtime"], args: []sql.Expression{date, args[1]}}, nil
+}
+
+// utcTime is UTC_TIME, of whole seconds if no digits are wanted.
+func utcTime(ctx *sql.Context, _ *Session, args []any) (any, error) {
+	digits, ok := numbers(ctx, args)
+	if !ok || len(digits) > 1 {
+		return nil, mysql.NewSQLError(1582, "42000", "Incorrect parameter count in the call to native function 'utc_time'")
+	}
+	unit := time.Second
+	if len(digits) == 1 {
+		if digits[0] < 0 || digits[0] > 6 {
+			return nil, mysql.NewSQLError(1426, "42000", "Too-big precision %d specified for 'utc_time'. Maximum is 6.", digits[0])
+		}
+		for range digits[0] {
+			unit /= 10
+		}
+	}
+	now := ctx.QueryTime().UTC()
+	return types.Timespan(now.Sub(day(now)).Truncate(unit) / time.Microsecond), nil
+}
+
+// noReplica is what functions of a replica return where there is none.
+func noReplica(*sql.Context, *Session, []any) (any, error) { return nil, nil }
+
+func statementDigestText(ctx *sql.Context, _ *Session, args []any) (any, error) {
+	if args[0] == nil {
+		return nil, nil
+	}
+	text, err := textOf(ctx, args[0])
+	var n normalizer
+	return string(n.normalize(text)), err
+}
+
+func statementDigest(ctx *sql.Context, s *Session, args []any) (any, error) {
+	text, err := statementDigestText(ctx, s, args)
+	if text == nil || err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256([]byte(text.(string)))
+	return hex.EncodeToString(sum[:]), nil
+}
+
+// benchmark is BENCHMARK(count, expression).
+type benchmark struct {
+	expression.BinaryExpressionStub
+}
+
+func newBenchmark(_ *sql.Context, count, e sql.Expression) sql.Expression {
+	return &benchmark{expression.BinaryExpressionStub{LeftChild: count, RightChild: e}}
+}
+
+// Type implements sql.Expression.
+func (b *benchmark) Type(*sql.Context) sql.Type { return types.Int64 }
+
+// String implements sql.Expression.
+func (b *benchmark) String() string {
+	return "benchmark(" + b.LeftChild.String() + "," + b.RightChild.String() + ")"
+}
+
+// IsNonDeterministic implements sql.NonDeterministicExpression.
+func (b *benchmark) IsNonDeterministic() bool { return true }
+
+// Eval implements sql.Expression: KILL and max_execution_time end it.
+func (b *benchmark) Eval(ctx *sql.Context, r sql.Row) (any, error) {
+	v, err := b.LeftChild.Eval(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	n, ok := numbers(ctx, []any{v})
+	if !ok || n[0] < 0 {
+		if ok {
+			ctx.Warn(1411, "Incorrect count value: '%d' for function benchmark", n[0])
+		}
+		return nil, nil
+	}
+	for range n[0] {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if _, err := b.RightChild.Eval(ctx, r); err != nil {
+			return nil, err
+		}
+	}
+	return int64(0), nil
+}
+
+// WithChildren implements sql.Expression.
+func (b *benchmark) WithChildren(ctx *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	if len(children) != 2 {
+		return nil, sql.ErrInvalidChildrenNumber.New(b, len(children), 2)
+	}
+	return newBenchmark(ctx, children[0], children[1]), nil
+}
+
+// newExtreme returns GREATEST or LEAST. The planner compares dates as numbers, and refuses
+// ENUMs and SETs.
+func newExtreme(ctx *sql.Context, name string, args []sql.Expression) (sql.Expression, error) {
+	membersAsTexts(ctx, args, func(int) bool { return true })
+	dates, texts := 0, 0
+	for _, a := range args {
+		if t := a.Type(ctx); types.IsTime(t) && !types.IsTimespan(t) {
+			dates++
+		} else if types.IsText(t) {
+			texts++
+		}
+	}
+	if dates > 0 && len(args) > 1 && dates+texts == len(args) {
+		return &function{def: extremes[name], args: args}, nil
+	}
+	build := gmsfunction.NewGreatest
+	if name == "least" {
+		build = gmsfunction.NewLeast
+	}
+	e, err := build(ctx, args...)
+	if err != nil {
+		return nil, err
+	}
+	return withType(ctx, e), nil
+}
+
+var extremes = map[string]*functionDef{
+	"greatest": {name: "greatest", args: anyArgs, pure: true, typeOf: extremeType, eval: extremeDate(1)},
+	"least":    {name: "least", args: anyArgs, pure: true, typeOf: extremeType, eval: extremeDate(-1)},
+}
+
+// extremeType is DATE of dates, DATETIME of dates and times, a text if one is.
+func extremeType(ctx *sql.Context, args []sql.Expression) sql.Type {
+	var out sql.Type = types.Date
+	for _, a := range args {
+		switch t := a.Type(ctx); {
+		case types.IsText(t):
+			return types.LongText
+		case !types.IsDateType(t):
+			out = types.Datetime
+		}
+	}
+	return out
+}
+
+// extremeDate returns the last of the dates if sign is 1, the first if it is -1.
+func extremeDate(sign int) func(*sql.Context, *Session, []any) (any, error) {
+	return func(ctx *sql.Context, _ *Session, args []any) (any, error) {
+		var out any
+		var at time.Time
+		for _, a := range args {
+			t, ok := datetimeOf(ctx, a)
+			if !ok {
+				return nil, nil
+			}
+			if out == nil || t.Compare(at) == sign {
+				out, at = a, t
+			}
+		}
+		return out, nil
+	}
+}

@@ -1,0 +1,229 @@
+package gms
+
+import (
+	"slices"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/analyzer"
+	"github.com/dolthub/go-mysql-server/sql/expression"
+	"github.com/dolthub/go-mysql-server/sql/plan"
+	"github.com/dolthub/go-mysql-server/sql/transform"
+	"github.com/dolthub/go-mysql-server/sql/types"
+)
+
+// keptNot is NOT of a comparison with a subquery, which the planner must not make an
+// anti-join of: nothing is unlike the row that a subquery does not have.
+type keptNot struct{ *expression.Not }
+
+// WithChildren implements sql.Expression.
+func (e *keptNot) WithChildren(ctx *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	n, err := e.Not.WithChildren(ctx, children...)
+	if err != nil {
+		return nil, err
+	}
+	return &keptNot{n.(*expression.Not)}, nil
+}
+
+// inRows is IN of a subquery that is evaluated as it stands. The planner compares hashes of
+// one type, has none of rows, and does not know that nothing is outside of a set with NULL
+// in it when it makes an anti-join of NOT IN.
+type inRows struct{ expression.UnaryExpressionStub }
+
+var (
+	_ sql.Expression         = (*inRows)(nil)
+	_ sql.CollationCoercible = (*inRows)(nil)
+)
+
+func newInRows(in *plan.InSubquery) *inRows {
+	return &inRows{expression.UnaryExpressionStub{Child: in}}
+}
+
+// Type implements sql.Expression.
+func (e *inRows) Type(*sql.Context) sql.Type { return types.Boolean }
+
+// String implements sql.Expression.
+func (e *inRows) String() string { return e.Child.String() }
+
+// CollationCoercibility implements sql.CollationCoercible.
+func (e *inRows) CollationCoercibility(*sql.Context) (sql.CollationID, byte) {
+	return sql.Collation_binary, 5
+}
+
+// WithChildren implements sql.Expression.
+func (e *inRows) WithChildren(_ *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	in, ok := children[0].(*plan.InSubquery)
+	if !ok || len(children) != 1 {
+		return nil, sql.ErrInvalidChildrenNumber.New(e, len(children), 1)
+	}
+	return newInRows(in), nil
+}
+
+// Eval implements sql.Expression.
+func (e *inRows) Eval(ctx *sql.Context, row sql.Row) (any, error) {
+	in := e.Child.(*plan.InSubquery)
+	sub := in.Right().(*plan.Subquery)
+	lt, rt := in.Left().Type(ctx), sub.Type(ctx)
+	if types.NumColumns(lt) == 1 && lt.Equals(rt) {
+		return in.Eval(ctx, row)
+	}
+	left, err := in.Left().Eval(ctx, row)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := sub.EvalMultiple(ctx, row)
+	if err != nil {
+		return nil, err
+	}
+	var out any = false
+	for _, right := range rows {
+		same, err := equalRows(ctx, lt, rt, left, right)
+		if err != nil || same == true {
+			return same, err
+		}
+		if same == nil {
+			out = nil
+		}
+	}
+	return out, nil
+}
+
+// equalRows compares two values, or rows of values, which are unequal if any two values
+// are, and else NULL if one is.
+func equalRows(ctx *sql.Context, lt, rt sql.Type, left, right any) (any, error) {
+	ls, ok := lt.(types.TupleType)
+	if !ok {
+		return expression.NewEquals(expression.NewLiteral(left, lt), expression.NewLiteral(right, rt)).Eval(ctx, nil)
+	}
+	rs, ok := rt.(types.TupleType)
+	l, ok1 := left.([]any)
+	r, ok2 := right.([]any)
+	if !ok || !ok1 || !ok2 || len(l) != len(ls) || len(r) != len(rs) || len(l) != len(r) {
+		return nil, sql.ErrInvalidOperandColumns.New(types.NumColumns(lt), types.NumColumns(rt))
+	}
+	var out any = true
+	for i := range l {
+		same, err := equalRows(ctx, ls[i], rs[i], l[i], r[i])
+		if err != nil || same == false {
+			return same, err
+		}
+		if same == nil {
+			out = nil
+		}
+	}
+	return out, nil
+}
+
+// keepSubqueries makes inRows and keptNots of what the planner would make anti-joins of
+// though NULL or an empty subquery makes a difference, and inRows of what it makes no joins
+// of.
+func keepSubqueries(a *analyzer.Analyzer) {
+	aroundRule(a, "unnestInSubqueries", func(ctx *sql.Context, n sql.Node, f *sql.QueryFlags, rule planRule) (sql.Node, transform.TreeIdentity, error) {
+		if f == nil || !f.SubqueryIsSet() || !served(ctx) {
+			return rule(ctx, n, f)
+		}
+		kept, same, err := transform.Node(ctx, n, keepNegations)
+		if err != nil {
+			return n, transform.SameTree, err
+		}
+		planned, same2, err := rule(ctx, kept, f)
+		if err != nil {
+			return n, transform.SameTree, err
+		}
+		planned, same3, err := transform.Node(ctx, planned, keepIns)
+		return planned, same && same2 && same3, err
+	})
+}
+
+func keepNegations(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
+	w, ok := n.(*plan.Filter)
+	if !ok {
+		return n, transform.SameTree, nil
+	}
+	all, same := expression.SplitConjunction(ctx, w.Expression), transform.SameTree
+	for i, e := range all {
+		not, ok := e.(*expression.Not)
+		if !ok {
+			continue
+		}
+		switch e := not.Child.(type) {
+		case *plan.InSubquery:
+			if sub, ok := e.Right().(*plan.Subquery); ok && !(never(ctx, w.Child, e.Left()) && neverNull(ctx, sub.Query)) {
+				all[i], same = expression.NewNot(newInRows(e)), transform.NewTree
+			}
+		case expression.Comparer:
+			if _, ok := e.Right().(*plan.Subquery); ok {
+				all[i], same = &keptNot{not}, transform.NewTree
+			}
+		}
+	}
+	if same {
+		return n, same, nil
+	}
+	return plan.NewFilter(ctx, expression.JoinAnd(all...), w.Child), same, nil
+}
+
+// keepIns makes inRows of the INs of a node's expressions.
+func keepIns(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
+	x, ok := n.(sql.Expressioner)
+	if !ok {
+		return n, transform.SameTree, nil
+	}
+	all, same, err := keepAllIn(ctx, x.Expressions())
+	if err != nil || same {
+		return n, transform.SameTree, err
+	}
+	n, err = x.WithExpressions(ctx, all...)
+	return n, transform.NewTree, err
+}
+
+func keepAllIn(ctx *sql.Context, all []sql.Expression) ([]sql.Expression, transform.TreeIdentity, error) {
+	all, same := slices.Clone(all), transform.SameTree
+	for i, e := range all {
+		switch e := e.(type) {
+		case *inRows:
+			continue
+		case *plan.InSubquery:
+			if _, ok := e.Right().(*plan.Subquery); ok {
+				all[i], same = newInRows(e), transform.NewTree
+			}
+			continue
+		case nil:
+			continue
+		}
+		parts, same2, err := keepAllIn(ctx, e.Children())
+		if err != nil {
+			return nil, transform.SameTree, err
+		}
+		if same2 {
+			continue
+		}
+		same = transform.NewTree
+		if all[i], err = e.WithChildren(ctx, parts...); err != nil {
+			return nil, transform.SameTree, err
+		}
+	}
+	return all, same, nil
+}
+
+// never reports whether a column of n is never NULL.
+func never(ctx *sql.Context, n sql.Node, e sql.Expression) bool {
+	c, ok := e.(*expression.GetField)
+	return ok && !c.IsNullable(ctx) && !outer(n)
+}
+
+// neverNull reports whether a subquery's column is one of its tables that is never NULL.
+func neverNull(ctx *sql.Context, n sql.Node) bool {
+	p, ok := n.(*plan.Project)
+	return ok && len(p.Projections) == 1 && never(ctx, p.Child, p.Projections[0])
+}
+
+// outer reports whether there is an outer join in a plan.
+func outer(n sql.Node) bool {
+	found := false
+	transform.Inspect(n, func(n sql.Node) bool {
+		j, ok := n.(*plan.JoinNode)
+		found = found || ok && j.Op.IsOuter()
+		return !found
+	})
+	return found
+}
