@@ -34,6 +34,11 @@ func (t *Table) RewriteInserter(ctx *sql.Context, oldSchema, newSchema sql.Prima
 	if err != nil {
 		return nil, err
 	}
+	if old == nil && new != nil {
+		if err := t.zeroMoment(ctx, new); err != nil {
+			return nil, err
+		}
+	}
 	cur := t.live(ctx)
 	if old != nil && new != nil && old.Virtual != new.Virtual {
 		return nil, mysql.NewSQLError(3106, "HY000", "'Changing the STORED status' is not supported for generated columns.")
