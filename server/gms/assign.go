@@ -294,6 +294,14 @@ const noZeroDate = "NO_ZERO_DATE"
 
 // moment assigns to DATE, DATETIME, TIMESTAMP and TIME.
 func (a *assigner) moment(ctx *sql.Context, column string, t sql.Type, v any) (any, error) {
+	if text, ok := v.(string); ok && t.Type() == sqltypes.Time {
+		if d, ok := dayTime(text); ok {
+			if d.Abs() > timeMax {
+				return a.keep(ctx, column, incorrect(1292, "time", v, 1264), types.Timespan(max(min(d, timeMax), -timeMax)/time.Microsecond))
+			}
+			v = types.Timespan(d / time.Microsecond)
+		}
+	}
 	sent := v
 	if t.Type() == sqltypes.Datetime || t.Type() == sqltypes.Timestamp {
 		var err error

@@ -3,6 +3,7 @@ package gms
 import (
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/cockroachdb/apd/v3"
@@ -267,18 +268,9 @@ func withDates(ctx *sql.Context, e sql.Expression) sql.Expression {
 	return out
 }
 
-// The forms of dates in texts that the planner does not know are added to its own.
-func init() {
-	layouts := types.TimestampDatetimeLayouts
-	for i, l := range layouts {
-		switch l {
-		case time.RFC3339Nano: // a Z is none of MySQL's
-			layouts[i] = "2006-01-02T15:04:05.999999999-07:00"
-		case time.RFC3339:
-			layouts[i] = "2006-01-02T15:04:05.999999999"
-		}
-	}
-	types.TimestampDatetimeLayouts = append(layouts, "20060102T150405.999999999", "2006-1-2T15:4:5.999999999", "2006-1-2T15:4",
+// addDateForms adds the forms of dates in texts that the planner does not know to its own.
+var addDateForms = sync.OnceFunc(func() {
+	types.TimestampDatetimeLayouts = append(types.TimestampDatetimeLayouts, "20060102T150405.999999999", "2006-1-2T15:4:5.999999999", "2006-1-2T15:4",
 		"2006/1/2 15:4:5.999999999", "2006/1/2 15:4", "2006/1/2", "2006.1.2 15:4:5.999999999", "2006.1.2 15:4", "2006.1.2",
 		"06-1-2 15:4:5.999999999", "06-1-2")
-}
+})

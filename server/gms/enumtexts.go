@@ -79,6 +79,14 @@ func membersAsTexts(ctx *sql.Context, args []sql.Expression, concerned func(int)
 	return changed
 }
 
+// asMemberText returns e as a text if it is an ENUM or SET; others are returned as they are.
+func asMemberText(ctx *sql.Context, e sql.Expression) sql.Expression {
+	if t := e.Type(ctx); types.IsEnum(t) || types.IsSet(t) {
+		return &memberText{expression.UnaryExpressionStub{Child: e}, t}
+	}
+	return e
+}
+
 // Type implements sql.Expression.
 func (m *memberText) Type(*sql.Context) sql.Type {
 	length := int64(0)

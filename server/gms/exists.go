@@ -8,15 +8,12 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/transform"
-	"github.com/dolthub/go-mysql-server/sql/types"
 )
 
 // guardExists corrects how the planner makes joins of EXISTS.
 //
 // It makes a cross join of an EXISTS that names nothing outside of it, and looks for the
-// columns of a semi-join above that in the wrong places: such come last. It makes an
-// anti-join without a condition of such a NOT EXISTS, which it can only run where it finds
-// another plan for it: true is the condition.
+// columns of a semi-join above that in the wrong places: such come last.
 //
 // A condition in a subquery that names the outer query alone it moves out, NOT EXISTS(SELECT …
 // WHERE c) becoming NOT(EXISTS(SELECT …) AND c), which is NULL where c is.
@@ -50,17 +47,7 @@ func guardExists(a *analyzer.Analyzer) {
 			return n, transform.SameTree, err
 		}
 		planned, same2, err := rule(ctx, ordered, f)
-		if err != nil || same2 == transform.SameTree {
-			return planned, same && same2, err
-		}
-		planned, _, err = transform.Node(ctx, planned, func(_ *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
-			j, ok := n.(*plan.JoinNode)
-			if !ok || !j.Op.IsAnti() || j.Filter != nil {
-				return n, transform.SameTree, nil
-			}
-			return j.WithFilter(expression.NewLiteral(true, types.Boolean)), transform.NewTree, nil
-		})
-		return planned, transform.NewTree, err
+		return planned, same && same2, err
 	})
 }
 

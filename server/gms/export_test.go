@@ -26,3 +26,6 @@ func (s *Server) Draining() bool {
 func EventDue(started time.Time, ev sql.EventDefinition, now time.Time) (run, over bool, err error) {
 	return (&events{started: started}).due(ev, now)
 }
+
+// AppendDouble is appendDouble.
+var AppendDouble = appendDouble

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/dolthub/go-mysql-server/sql"
+	builtin "github.com/dolthub/go-mysql-server/sql/expression/function"
+	"github.com/dolthub/go-mysql-server/sql/expression/function/aggregation"
 	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/mysql"
 
@@ -45,8 +47,25 @@ func (b *Backend) Function(ctx *sql.Context, database, name string) (sql.Functio
 	}
 	name = strings.ToLower(name)
 	if kind := aggregates[name]; kind != nil && b.mysql {
-		return sql.Function1{Name: name, Fn: func(_ *sql.Context, e sql.Expression) sql.Expression {
-			return &aggregate{kind: kind, child: e}
+		return sql.Function1{Name: name, Fn: func(ctx *sql.Context, e sql.Expression) sql.Expression {
+			return &aggregate{kind: kind, child: newDateNumber(ctx, e)}
+		}}, true
+	}
+	switch {
+	case name == "max" && b.mysql:
+		return sql.Function1{Name: name, Fn: func(ctx *sql.Context, e sql.Expression) sql.Expression {
+			return aggregation.NewMax(asMemberText(ctx, e))
+		}}, true
+	case name == "min" && b.mysql:
+		return sql.Function1{Name: name, Fn: func(ctx *sql.Context, e sql.Expression) sql.Expression {
+			return aggregation.NewMin(asMemberText(ctx, e))
+		}}, true
+	case name == "rand" && b.mysql:
+		return sql.FunctionN{Name: name, Fn: func(ctx *sql.Context, args ...sql.Expression) (sql.Expression, error) {
+			if len(args) == 1 {
+				return newSeededRandom(args[0]), nil
+			}
+			return builtin.NewRand(ctx, args...)
 		}}, true
 	}
 	if d := boundedFunctions[name]; d != nil && b.mysql {
@@ -136,6 +155,9 @@ func (b *Backend) Function(ctx *sql.Context, database, name string) (sql.Functio
 		if d == nil && b.mysql {
 			d = kind[name]
 		}
+	}
+	if d == nil && b.mysql {
+		d = mathFunctions[name]
 	}
 	if d == nil || !b.mysql && !strings.HasSuffix(name, "_lock") && !strings.HasSuffix(name, "_locks") {
 		return nil, false

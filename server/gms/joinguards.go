@@ -10,6 +10,7 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/sets"
 	"github.com/dolthub/go-mysql-server/sql/transform"
+	"github.com/dolthub/go-mysql-server/sql/types"
 )
 
 // joinOrder says that the tables of right are joined to those of left before other is. It
@@ -26,7 +27,7 @@ func (o joinOrder) violated(l, r sets.FastIntSet) bool {
 }
 
 // guardJoinOrders has the orders of joins that the planner must keep known while it plans
-// them.
+// them, and every join a condition.
 func guardJoinOrders(a *analyzer.Analyzer) {
 	aroundRule(a, "optimizeJoins", func(ctx *sql.Context, n sql.Node, f *sql.QueryFlags, rule planRule) (sql.Node, transform.TreeIdentity, error) {
 		if s, ok := ctx.Session.(*Session); ok {
@@ -34,8 +35,27 @@ func guardJoinOrders(a *analyzer.Analyzer) {
 			s.joinOrders = joinOrders(ctx, n)
 			defer func() { s.joinOrders = before }()
 		}
-		return rule(ctx, n, f)
+		planned, same, err := rule(ctx, n, f)
+		if err != nil || !served(ctx) {
+			return planned, same, err
+		}
+		planned, same2, err := transform.Node(ctx, planned, conditioned)
+		if err != nil {
+			return planned, same, err
+		}
+		planned, same3, err := transform.Node(ctx, planned, keepIns) // of EXISTS
+		return planned, same && same2 && same3, err
 	})
+}
+
+// conditioned gives true as the condition to a join that the planner has left without one, and
+// as it was since something in it is no table.
+func conditioned(_ *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
+	j, ok := n.(*plan.JoinNode)
+	if !ok || j.Filter != nil || j.Op.IsCross() || j.Op.IsLateral() {
+		return n, transform.SameTree, nil
+	}
+	return j.WithFilter(expression.NewLiteral(true, types.Boolean)), transform.NewTree, nil
 }
 
 func joinOrders(ctx *sql.Context, n sql.Node) []joinOrder {

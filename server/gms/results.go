@@ -82,6 +82,11 @@ func encode(ctx *sql.Context, schema sql.Schema, row sql.Row, cells [][]byte, ar
 		if _, ok := row[i].(types.GeometryValue); ok { // a function announces points and returns any
 			typ = types.GeometryType{}
 		}
+		if text, ok := appendDouble(ctx, arena[len(arena):], typ, row[i]); ok {
+			cells[i] = text
+			arena = stored(arena, text)
+			continue
+		}
 		if t, ok := typ.(sql.DatetimeType); ok && types.IsTimestampType(typ) { // what clocks show has a wider range
 			typ = types.MustCreateDatetimeType(sqltypes.Datetime, t.Precision())
 		}
@@ -96,15 +101,18 @@ func encode(ctx *sql.Context, schema sql.Schema, row sql.Row, cells [][]byte, ar
 		if cells[i] = v.Raw(); cells[i] == nil {
 			cells[i] = []byte{}
 		}
-		// What fitted stands in the arena now; what did not has its own memory, and
-		// the arena is made larger for the next row.
-		if n := len(arena) + len(cells[i]); n <= cap(arena) {
-			arena = arena[:n]
-		} else {
-			arena = make([]byte, 0, 2*n)
-		}
+		arena = stored(arena, cells[i])
 	}
 	return arena, nil
+}
+
+// stored returns the arena behind a cell. What fitted stands in it now; what did not has its own
+// memory, and the arena is made larger for the next row.
+func stored(arena, cell []byte) []byte {
+	if n := len(arena) + len(cell); n <= cap(arena) {
+		return arena[:n]
+	}
+	return make([]byte, 0, 2*(len(arena)+len(cell)))
 }
 
 // decimalDigits are the most digits of a DECIMAL on either side of its point.

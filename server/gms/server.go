@@ -148,6 +148,7 @@ func NewEngine(b *Backend) *sqle.Engine {
 	overrides := sql.EngineOverrides{Builder: sql.BuilderOverrides{Parser: newParser()}}
 	addRules()
 	addGrammars()
+	addDateForms()
 	a := analyzer.NewBuilder(b).AddOverrides(overrides).Build()
 	guardNullSafeJoins(a)
 	guardJoinOrders(a)

@@ -1,7 +1,10 @@
 package gms
 
 import (
+	"regexp"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression"
@@ -55,7 +58,37 @@ func (e *strToDate) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 		return nil, err
 	}
 	whole := microseconds(t.(string), format)
-	return builtin.NewStrToDate(ctx, expression.NewLiteral(whole, types.LongText), expression.NewLiteral(format, types.LongText)).Eval(ctx, nil)
+	layout := expression.NewLiteral(format, types.LongText)
+	v, err := builtin.NewStrToDate(ctx, expression.NewLiteral(whole, types.LongText), layout).Eval(ctx, nil)
+	at, ok := v.(time.Time)
+	if err != nil || !ok {
+		return v, err
+	}
+	back, err := builtin.NewDateFormat(ctx, expression.NewLiteral(at, types.DatetimeMaxPrecision), layout).Eval(ctx, nil)
+	if shown, ok := back.(string); err == nil && ok && noSuchDay(whole, shown) {
+		ctx.Warn(1411, "Incorrect datetime value: '%s' for function str_to_date", t)
+		return nil, nil
+	}
+	return v, nil
+}
+
+var digitRuns = regexp.MustCompile(`\d+`)
+
+// noSuchDay reports whether a text had the 29th to 31st of a month where the date that was made of it,
+// in the same format, has a first day of the next.
+func noSuchDay(text, made string) bool {
+	given, have := digitRuns.FindAllString(text, -1), digitRuns.FindAllString(made, -1)
+	if len(given) != len(have) {
+		return false
+	}
+	for i := range given {
+		g, err := strconv.Atoi(given[i])
+		h, err2 := strconv.Atoi(have[i])
+		if err == nil && err2 == nil && g >= 29 && g <= 31 && h >= 1 && h <= 3 {
+			return true
+		}
+	}
+	return false
 }
 
 // microseconds fills up the digits that are for a format's %f, those behind the last sign like

@@ -2,6 +2,9 @@ package gms
 
 import (
 	"fmt"
+	"math"
+	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -37,7 +40,10 @@ var timeFunctions = map[string]*functionDef{
 		}
 		return ctx.QueryTime().UTC().Truncate(unit), nil
 	}},
-	"utc_date": {name: "utc_date", typ: types.Date, eval: func(ctx *sql.Context, _ *Session, _ []any) (any, error) { return day(ctx.QueryTime().UTC()), nil }},
+	"utc_date":    {name: "utc_date", typ: types.Date, eval: func(ctx *sql.Context, _ *Session, _ []any) (any, error) { return day(ctx.QueryTime().UTC()), nil }},
+	"time_to_sec": {name: "time_to_sec", args: 1, pure: true, typ: types.Int64, eval: timeToSec},
+	"week":        {name: "week", args: anyArgs, pure: true, typ: types.Int32, eval: weekNumber},
+	"yearweek":    {name: "yearweek", args: anyArgs, pure: true, typ: types.Int32, eval: yearWeek},
 }
 
 func clockPart(name string, part func(time.Duration) int64) *functionDef {
@@ -70,6 +76,37 @@ func datetimeOf(ctx *sql.Context, v any) (time.Time, bool) {
 	return t, true
 }
 
+// dayTimeText is a TIME of days or hours: '1 12:30', '1 12', '850:00:00'.
+var dayTimeText = regexp.MustCompile(`^\s*(-?)(?:(\d+) (\d+)(?::(\d+)(?::(\d+)(\.\d+)?)?)?|(\d+):(\d+)(?::(\d+)(\.\d+)?)?)\s*$`)
+
+// dayTime returns the time that a text of days, hours and so on is, however long, false if it is none.
+func dayTime(s string) (time.Duration, bool) {
+	m := dayTimeText.FindStringSubmatch(s)
+	if m == nil {
+		return 0, false
+	}
+	part := func(texts ...string) (n int64) {
+		for _, t := range texts {
+			if t != "" {
+				n, _ = strconv.ParseInt(t, 10, 32)
+			}
+		}
+		return n
+	}
+	days, hours, minutes, seconds := part(m[2]), part(m[3], m[7]), part(m[4], m[8]), part(m[5], m[9])
+	if minutes > 59 || seconds > 59 || days > 10000 || hours > 100000 {
+		return 0, false
+	}
+	d := time.Duration(days*24+hours)*time.Hour + time.Duration(minutes)*time.Minute + time.Duration(seconds)*time.Second
+	if fraction, err := strconv.ParseFloat("0"+m[6]+m[10], 64); err == nil {
+		d += time.Duration(math.Round(fraction*1e6)) * time.Microsecond
+	}
+	if m[1] != "" {
+		d = -d
+	}
+	return d, true
+}
+
 // clock returns the time of a value, of a date the time in it.
 func clock(ctx *sql.Context, v any) (time.Duration, bool) {
 	switch x := v.(type) {
@@ -85,6 +122,11 @@ func clock(ctx *sql.Context, v any) (time.Duration, bool) {
 	if s, ok := v.(string); ok && hasDate(s) {
 		t, ok := datetimeOf(ctx, v)
 		return t.Sub(day(t)), ok
+	}
+	if s, ok := v.(string); ok {
+		if d, ok := dayTime(s); ok {
+			return time.Duration(timeOf(ctx, d)) * time.Microsecond, true
+		}
 	}
 	c, _, err := types.Time.Convert(ctx, v)
 	t, ok := c.(types.Timespan)
@@ -242,6 +284,14 @@ func secToTime(ctx *sql.Context, _ *Session, args []any) (any, error) {
 	}
 	s = max(min(s, 4e6), -4e6)
 	return timeOf(ctx, time.Duration(s*1e6)*time.Microsecond), nil
+}
+
+func timeToSec(ctx *sql.Context, _ *Session, args []any) (any, error) {
+	d, ok := clock(ctx, args[0])
+	if !ok {
+		return nil, nil
+	}
+	return int64(d / time.Second), nil
 }
 
 func toSeconds(ctx *sql.Context, _ *Session, args []any) (any, error) {

@@ -1,0 +1,52 @@
+package gms
+
+import (
+	"bytes"
+	"strconv"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/types"
+	"github.com/dolthub/vitess/go/sqltypes"
+)
+
+// floatDigits are the digits that are shown of a FLOAT.
+const floatDigits = 6
+
+// appendDouble appends the text of a FLOAT or DOUBLE to dst: as few digits as are needed, of a FLOAT
+// six at most, with an exponent only where there were too many zeros. Returns false for other values.
+func appendDouble(ctx *sql.Context, dst []byte, t sql.Type, v any) ([]byte, bool) {
+	kind := t.Type()
+	if kind != sqltypes.Float32 && kind != sqltypes.Float64 {
+		return dst, false
+	}
+	bits, digits := 64, -1
+	if kind == sqltypes.Float32 {
+		bits, digits = 32, floatDigits-1
+	}
+	c, _, err := types.Float64.Convert(ctx, v)
+	f, ok := c.(float64)
+	if err != nil || !ok {
+		return dst, false
+	}
+	if f == 0 {
+		return append(dst, '0'), true
+	}
+	var short [32]byte
+	text := strconv.AppendFloat(short[:0], f, 'e', digits, bits)
+	mantissa, power, _ := bytes.Cut(text, []byte("e"))
+	exponent, err := strconv.Atoi(string(power))
+	if err != nil {
+		return dst, false // no number
+	}
+	if exponent >= -15 && exponent < 15 {
+		if f, err = strconv.ParseFloat(string(text), 64); err != nil {
+			return dst, false
+		}
+		return strconv.AppendFloat(dst, f, 'f', -1, 64), true
+	}
+	if bytes.IndexByte(mantissa, '.') >= 0 {
+		mantissa = bytes.TrimRight(bytes.TrimRight(mantissa, "0"), ".")
+	}
+	dst = append(append(dst, mantissa...), 'e')
+	return strconv.AppendInt(dst, int64(exponent), 10), true
+}

@@ -1,0 +1,120 @@
+package gms
+
+import (
+	"math"
+	"strings"
+	"sync"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/expression"
+	"github.com/dolthub/go-mysql-server/sql/types"
+	"github.com/dolthub/vitess/go/mysql"
+)
+
+// mathFunctions are functions of DOUBLEs whose result may be out of range, which the planner's have as NULL.
+var mathFunctions = map[string]*functionDef{
+	"exp":   double("exp", 1, func(x []float64) float64 { return math.Exp(x[0]) }),
+	"pow":   double("pow", 2, func(x []float64) float64 { return math.Pow(x[0], x[1]) }),
+	"power": double("pow", 2, func(x []float64) float64 { return math.Pow(x[0], x[1]) }),
+}
+
+func double(name string, args int, of func([]float64) float64) *functionDef {
+	return &functionDef{name: name, args: args, pure: true, typ: types.Float64, eval: func(ctx *sql.Context, _ *Session, args []any) (any, error) {
+		x, texts := make([]float64, len(args)), make([]string, len(args))
+		for i, a := range args {
+			if a == nil {
+				return nil, nil
+			}
+			v, _, err := types.Float64.Convert(ctx, a)
+			if err != nil && !sql.ErrTruncatedIncorrect.Is(err) {
+				return nil, err
+			}
+			x[i], _ = v.(float64)
+			texts[i] = shown(a)
+		}
+		y := of(x)
+		if math.IsInf(y, 0) || math.IsNaN(y) {
+			return nil, mysql.NewSQLError(1690, "22003", "DOUBLE value is out of range in '%s(%s)'", name, strings.Join(texts, ","))
+		}
+		return y, nil
+	}}
+}
+
+// seededRandom is RAND(n): the sequence that a constant begins, for others the first number of each one's.
+type seededRandom struct {
+	expression.UnaryExpressionStub
+	mu     sync.Mutex
+	begun  bool
+	first  uint32
+	second uint32
+}
+
+var (
+	_ sql.FunctionExpression         = (*seededRandom)(nil)
+	_ sql.NonDeterministicExpression = (*seededRandom)(nil)
+	_ sql.CollationCoercible         = (*seededRandom)(nil)
+)
+
+func newSeededRandom(seed sql.Expression) sql.Expression {
+	return &seededRandom{UnaryExpressionStub: expression.UnaryExpressionStub{Child: seed}}
+}
+
+// FunctionName implements sql.FunctionExpression.
+func (*seededRandom) FunctionName() string { return "rand" }
+
+// Description implements sql.FunctionExpression.
+func (*seededRandom) Description() string { return "rand" }
+
+// Type implements sql.Expression.
+func (*seededRandom) Type(*sql.Context) sql.Type { return types.Float64 }
+
+// String implements sql.Expression.
+func (r *seededRandom) String() string { return "rand(" + r.Child.String() + ")" }
+
+// IsNullable implements sql.Expression.
+func (*seededRandom) IsNullable(*sql.Context) bool { return false }
+
+// IsNonDeterministic implements sql.NonDeterministicExpression: each row has the next number.
+func (*seededRandom) IsNonDeterministic() bool { return true }
+
+// CollationCoercibility implements sql.CollationCoercible.
+func (*seededRandom) CollationCoercibility(*sql.Context) (sql.CollationID, byte) {
+	return sql.Collation_binary, 5
+}
+
+// WithChildren implements sql.Expression.
+func (r *seededRandom) WithChildren(_ *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	if len(children) != 1 {
+		return nil, sql.ErrInvalidChildrenNumber.New(r, len(children), 1)
+	}
+	return newSeededRandom(children[0]), nil
+}
+
+// randomRange is what MySQL's generator counts modulo.
+const randomRange = 0x3FFFFFFF
+
+// Eval implements sql.Expression.
+func (r *seededRandom) Eval(ctx *sql.Context, row sql.Row) (any, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, constant := r.Child.(*expression.Literal); !constant || !r.begun {
+		v, err := r.Child.Eval(ctx, row)
+		if err != nil {
+			return nil, err
+		}
+		seed := uint32(0)
+		if v != nil {
+			n, _, err := types.Int64.Convert(ctx, v)
+			if err != nil && !sql.ErrTruncatedIncorrect.Is(err) {
+				return nil, err
+			}
+			i, _ := n.(int64)
+			seed = uint32(i)
+		}
+		r.first, r.second = (seed*0x10001+55555555)%randomRange, seed*0x10000001%randomRange
+		r.begun = true
+	}
+	r.first = uint32((uint64(r.first)*3 + uint64(r.second)) % randomRange)
+	r.second = uint32((uint64(r.first) + uint64(r.second) + 33) % randomRange)
+	return float64(r.first) / randomRange, nil
+}
