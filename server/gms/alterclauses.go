@@ -17,10 +17,13 @@ const unnamedIndex = "!unnamed"
 // of a column is an index of its own, which gets a free name; to the planner it is always
 // named as the column. An index of a column that CHANGE has renamed before is one of the
 // column's old name, the only one that the planner's checks know; see newNames.
-func (s *Session) alterClauses(stmt ast.Statement) error {
+func (s *Session) alterClauses(ctx *sql.Context, query string, stmt ast.Statement) error {
 	a, ok := stmt.(*ast.AlterTable)
 	if !ok {
 		return nil
+	}
+	if err := s.wholeAlter(ctx, query, a); err != nil {
+		return err
 	}
 	s.renamed = map[string]string{}
 	was := map[string]ast.ColIdent{} // by the new name

@@ -181,7 +181,7 @@ func (t *Table) ShouldRewriteTable(ctx *sql.Context, oldSchema, newSchema sql.Pr
 	if new.AutoIncrement && !old.AutoIncrement {
 		return true // the counter starts above what is there
 	}
-	if (old.Generated == nil) != (new.Generated == nil) ||
+	if (old.Generated == nil) != (new.Generated == nil) || old.Virtual != new.Virtual ||
 		old.Generated != nil && expressionText(ctx, old.Generated) != expressionText(ctx, new.Generated) {
 		return true
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/vitess/go/mysql"
@@ -153,7 +154,9 @@ func (t *Table) RenameIndex(ctx *sql.Context, from, to string) error {
 	return t.alter(ctx, func(def *engine.TableDef) error {
 		for _, ix := range def.Indexes {
 			if sameName(ix.Name, from) {
-				ix.Name = to
+				if !setVisible(ix, to) {
+					ix.Name = to
+				}
 				return nil
 			}
 		}
@@ -163,6 +166,12 @@ func (t *Table) RenameIndex(ctx *sql.Context, from, to string) error {
 		}
 		for i := range list {
 			if sameName(list[i].Name, from) {
+				if strings.HasPrefix(to, visibleMark) {
+					return nil
+				}
+				if strings.HasPrefix(to, invisibleMark) {
+					return errNotSupported("INVISIBLE of FULLTEXT and SPATIAL indexes")
+				}
 				list[i].Name = to
 				return setPseudoIndexes(def, list)
 			}

@@ -7,62 +7,7 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/mysql"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
-
-	"sextant/engine"
 )
-
-// parseAlterTable parses ALTER TABLE t ALTER INDEX i {VISIBLE | INVISIBLE}, …; the rest is
-// the planner's.
-func parseAlterTable(l *lexer) (ast.Statement, error) {
-	tables := l.tableNames()
-	if len(tables) != 1 {
-		return nil, nil
-	}
-	type change struct {
-		index     string
-		invisible bool
-	}
-	var changes []change
-	for {
-		if !l.accept("alter", "index") {
-			return nil, nil
-		}
-		name, ok := l.name()
-		visible := l.acceptOne("visible", "invisible")
-		if !ok || visible == "" {
-			return nil, nil
-		}
-		changes = append(changes, change{name, visible == "invisible"})
-		if !l.accept(",") {
-			break
-		}
-	}
-	if l.kind != 0 {
-		return nil, nil
-	}
-	a := &admin{name: "ALTER TABLE", commits: true, auth: ast.AuthInformation{AuthType: ast.AuthType_ALTER,
-		TargetType: ast.AuthTargetType_SingleTableIdentifier, TargetNames: []string{tables[0].Database, tables[0].Name}}}
-	a.run = func(ctx *sql.Context, s *Session, _ *admin) ([]sql.Row, error) {
-		t, err := s.namedTable(ctx, tables[0])
-		if err != nil {
-			return nil, err
-		}
-		return nil, t.alter(ctx, func(def *engine.TableDef) error {
-			for _, c := range changes {
-				if sameName(c.index, "PRIMARY") {
-					return mysql.NewSQLError(3522, "HY000", "A primary key index cannot be invisible")
-				}
-				ix := def.Index(c.index)
-				if ix == nil {
-					return noSuchKey(c.index, def.Name)
-				}
-				ix.Invisible = c.invisible
-			}
-			return nil
-		})
-	}
-	return a.statement(), nil
-}
 
 // namedTable returns a table of the volume.
 func (s *Session) namedTable(ctx *sql.Context, t tableName) (*Table, error) {

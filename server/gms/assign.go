@@ -357,6 +357,15 @@ func (a *assigner) text(ctx *sql.Context, column string, t sql.StringType, v any
 	if b, bytes := v.([]byte); bytes {
 		s, ok = string(b), true
 	}
+	if ok {
+		left, err := a.encoded(ctx, column, t, s)
+		if err != nil {
+			return nil, err
+		}
+		if left != s {
+			s, v = left, left
+		}
+	}
 	if ok && int64(len(s)) <= t.MaxCharacterLength() && int64(len(s)) <= t.MaxByteLength() {
 		return v, nil
 	}
@@ -599,6 +608,9 @@ var ignored = map[int]bool{1048: true, 1062: true, 1242: true, 1451: true, 1452:
 func (s *Session) Warn(w *sql.Warning) {
 	if w.Code == duplicateIndex && s.b.mysql && !s.isDuplicateIndex(w.Message) {
 		return
+	}
+	if s.b.mysql && strings.HasPrefix(w.Message, "Setting CHARACTER SET, COLLATION and ENCRYPTION") {
+		return // of databases, which are set
 	}
 	if s.b.mysql && w.Code == divisionByZero {
 		if !modeEnabled(sql.NewContext(context.Background(), sql.WithSession(s)), sql.ErrorForDivisionByZero) {

@@ -28,10 +28,8 @@ func checkedSession(ctx *sql.Context) *Session {
 
 // NewQueryState implements sql.AuthorizationHandler.
 func (h authorization) NewQueryState(ctx *sql.Context) sql.AuthorizationQueryState {
-	if s, ok := ctx.Session.(*Session); ok {
-		if s.viewUses = nil; s.checked() { // a statement begins
-			return nil
-		}
+	if checkedSession(ctx) != nil {
+		return nil
 	}
 	return h.planners.NewQueryState(ctx)
 }

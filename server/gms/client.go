@@ -264,6 +264,9 @@ func (c *client) run(ctx context.Context, query string, parsed ast.Statement, bi
 		err = sets.sendOuts(sctx)
 	}
 	if err != nil {
+		if p, ok := of.(*ast.Prepare); ok { // what had the name is gone
+			c.sess.UnprepareQuery(p.Name)
+		}
 		if !c.sess.cleared { // it was not executed
 			c.sess.ClearWarnings()
 		}

@@ -138,6 +138,14 @@ var definitionErrors = []struct {
 		}
 		return nil
 	}},
+	{regexp.MustCompile(`(?i)^column (?:name )?'(.*)' (?:cannot be null|is non-nullable but attempted to set a value of null)`), func(d definitionOf, _ []string) error {
+		for _, c := range d.clauses {
+			if c.Action == ast.AlterStr && (c.ColumnAction == ast.ModifyStr || c.ColumnAction == ast.ChangeStr || c.IndexSpec != nil) {
+				return mysql.NewSQLError(1138, "22004", "Invalid use of NULL value")
+			}
+		}
+		return nil
+	}},
 	{regexp.MustCompile(`^duplicate entry: (.*)$`), func(d definitionOf, m []string) error {
 		for _, c := range d.columns() {
 			for _, v := range c.Type.EnumValues {

@@ -381,15 +381,42 @@ func (t *Table) GetNextAutoIncrementValue(ctx *sql.Context, given any) (uint64, 
 		s.reserved[sh.def.ID] = r
 	}
 	if r.next == r.end {
-		first, err := t.db.b.db.ReserveAutoIncrement(ctx, sh.def, r.hint)
+		step, offset, err := counterStep(ctx)
+		if err != nil {
+			return 0, err
+		}
+		first, err := t.db.b.db.ReserveAutoIncrement(ctx, sh.def, r.hint*step)
 		if err != nil {
 			return 0, s.fail(ctx, err)
 		}
-		r.next, r.end, r.hint = first, first+r.hint, 1
+		// of step values in a row one is in the series
+		r.next, r.step = first+(offset%step+step-first%step)%step, step
+		r.end, r.hint = r.next+r.hint*step, 1
 	}
 	v := r.next
-	r.next++
+	r.next += r.step
 	return v, nil
+}
+
+// counterStep returns auto_increment_increment and auto_increment_offset; MySQL ignores an
+// offset above the increment.
+func counterStep(ctx *sql.Context) (step, offset uint64, err error) {
+	var values [2]uint64
+	for i, name := range []string{"auto_increment_increment", "auto_increment_offset"} {
+		v, err := ctx.GetSessionVariable(ctx, name)
+		if err != nil {
+			return 0, 0, err
+		}
+		u, _, err := types.Uint64.Convert(ctx, v)
+		if err != nil {
+			return 0, 0, err
+		}
+		values[i], _ = u.(uint64)
+	}
+	if step, offset = max(values[0], 1), values[1]; offset > step {
+		offset = 1
+	}
+	return step, offset, nil
 }
 
 // SetAutoIncrementValue implements sql.AutoIncrementSetter.

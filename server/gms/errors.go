@@ -117,6 +117,7 @@ var sqlStates = map[int]string{
 	1074: "42000", 1172: "42000", 1410: "42000", 1701: "42000",
 	1089: "42000", 1117: "HY000", 1170: "42000", 1239: "42000", 1253: "42000", 1273: "HY000", 1176: "42000", 3152: "42000",
 	1115: "42000", 1792: "25006", 1416: "22003", 3140: "22032", 3141: "22032", 3146: "22032", 3154: "42000", 3665: "22035", 3819: "HY000",
+	1229: "HY000", 1645: "0K000", 3143: "42000",
 	1298: "HY000", 1367: "22007", 1369: "HY000", 3579: "HY000",
 }
 
@@ -263,6 +264,14 @@ var rewrites = []rewrite{
 	rw("^Unknown character set: (\\w+)$", 1115, "Unknown character set: '$1'"),
 	rw("^the used SELECT statements have a different number of columns(?s:.*)$", 1222,
 		"The used SELECT statements have a different number of columns"),
+	rw("^bind variable not provided: ", 1210, "Incorrect arguments to EXECUTE"),
+	rw("^(View '.*' references invalid table.*)$", 1356, "$1"),
+	rw("^(?:Event '(.*)' does not exist|Unknown event '(.*)')$", 1539, "Unknown event '$1$2'"),
+	rw("^(Variable '.*' is a GLOBAL variable and should be set with SET GLOBAL)$", 1229, "$1"),
+	rw("Invalid JSON path expression. Path must start with '\\$'", 3143, "Invalid JSON path expression. The error is around character position 1."),
+	rw("^unsupported syntax: resignal", 1645, "RESIGNAL when handler not active"),
+	rw("^error: incorrect table definition: there can be only one auto column", 1075,
+		"Incorrect table definition; there can be only one auto column and it must be defined as a key"),
 	rw("^(?:Access denied|command denied) (?s:(.*))$", 1142, "Access denied $1"),
 }
 

@@ -17,8 +17,8 @@ var (
 )
 
 // mysqlSyntaxError turns a syntax error of the planner's grammar into MySQL's; other
-// errors are returned as they are.
-func mysqlSyntaxError(query string, err error) error {
+// errors are returned as they are. The query is what was sent, with names in quotes.
+func mysqlSyntaxError(sent, query string, err error) error {
 	m := syntaxErrorNear.FindStringSubmatch(err.Error())
 	if m == nil {
 		return err
@@ -28,11 +28,22 @@ func mysqlSyntaxError(query string, err error) error {
 		return err
 	}
 	if m[2] == "" {
-		return syntaxError(query, len(query))
+		return syntaxError(sent, len(sent))
 	}
 	limit = min(limit+1, len(query))
 	at := strings.LastIndex(strings.ToLower(query[:limit]), strings.ToLower(m[2]))
-	return syntaxError(query, max(at, 0))
+	return syntaxError(sent, unquotedOffset(sent, query, max(at, 0)))
+}
+
+// unquotedOffset returns where an offset of a text with more names in quotes is in what was sent.
+func unquotedOffset(sent, query string, offset int) int {
+	at := 0
+	for i := 0; i < offset && at < len(sent); i++ {
+		if query[i] == sent[at] {
+			at++
+		}
+	}
+	return at
 }
 
 // withQuotedNames parses a statement. The planner's grammar takes more words for keywords
@@ -41,7 +52,7 @@ func mysqlSyntaxError(query string, err error) error {
 // f gets texts; the last one it was given is the one that the result is of. A client's
 // statement that has an error even so gets MySQL's.
 func withQuotedNames(client bool, query string, f func(query string) error) error {
-	first := f(query)
+	first, sent := f(query), query
 	err := first
 	for range quotedRetries {
 		if err == nil {
@@ -58,7 +69,7 @@ func withQuotedNames(client bool, query string, f func(query string) error) erro
 	case err == nil:
 		return nil
 	case client:
-		return mysqlSyntaxError(query, err)
+		return mysqlSyntaxError(sent, query, err)
 	}
 	return first
 }

@@ -56,7 +56,13 @@ func (p *parser) parse(ctx context.Context, query string, f func(marked string) 
 		if err := f(marked); err != nil {
 			return made.sentError(err)
 		}
-		return shallow(marked, *stmt)
+		if err := shallow(marked, *stmt); err != nil {
+			return err
+		}
+		if p.routine {
+			resultNames(*stmt, marked)
+		}
+		return nil
 	})
 	if err == nil && served(ctx) {
 		authorizeLoad(ctx, *stmt)
@@ -206,7 +212,7 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 				return err
 			}
 			if s.b.mysql {
-				if err := s.alterClauses(stmt); err != nil {
+				if err := s.alterClauses(sctx, query, stmt); err != nil {
 					return err
 				}
 				s.notePrecisions(sctx, stmt)

@@ -50,6 +50,7 @@ type Session struct {
 	rowIDs     rowIDs
 	// fulltextHidden: tables have no FULLTEXT indexes for now, see hideFulltextFromJoins.
 	fulltextHidden bool
+	rewriting      *rewriter        // of the ALTER that changes a column, nil: none runs
 	joinOrders     []joinOrder      // of the joins that are planned, see guardJoinOrders
 	viewUses       []*viewUse       // of the views that the statement writes
 	upserts        map[tableID]bool // tables whose duplicates the statement is going to change
@@ -415,7 +416,7 @@ func (s *Session) ValidateSession(ctx *sql.Context) error {
 		clear(s.upserts)
 		clear(s.rowIDs.m)
 	}
-	s.statement, s.missing = statement{fresh: true}, tableName{}
+	s.statement, s.missing, s.viewUses, s.rewriting = statement{fresh: true}, tableName{}, nil, nil
 	s.place(s.locks.stmt)
 	s.command.ok = types.OkResult{}
 	if s.tx != nil {
@@ -505,5 +506,6 @@ func (s *Session) Settle(ctx context.Context) error {
 // reservation is what is left of the AUTO_INCREMENT values a statement reserved.
 type reservation struct {
 	next, end uint64
+	step      uint64 // auto_increment_increment
 	hint      uint64 // values that the statement will need, at its next reservation
 }

@@ -145,6 +145,12 @@ func (s *Session) notFound(err error) error {
 // others.
 var wrongValue = regexp.MustCompile(`^Variable '(.*)' can't be set to the value of '(?s:.*)'$`)
 
+// isSwitch reports whether a type is that of variables that are ON or OFF.
+func isSwitch(t sql.SystemVariableType) bool {
+	_, ok := t.(types.SystemBoolType)
+	return ok
+}
+
 // variableError completes the error of a value that a system variable does not take.
 func variableError(e *mysql.SQLError) {
 	m := wrongValue.FindStringSubmatch(e.Message)
@@ -153,7 +159,7 @@ func variableError(e *mysql.SQLError) {
 	}
 	e.Num, e.State = 1231, "42000"
 	if v, _, ok := sql.SystemVariables.GetGlobal(m[1]); ok {
-		if t, ok := v.GetType().(sql.SystemVariableType); ok && types.IsNumber(t.UnderlyingType()) {
+		if t, ok := v.GetType().(sql.SystemVariableType); ok && types.IsNumber(t.UnderlyingType()) && !isSwitch(t) {
 			e.Num, e.Message = 1232, "Incorrect argument type to variable '"+m[1]+"'"
 		}
 	}

@@ -140,7 +140,14 @@ func (t *Table) Projections() []string { return t.projection }
 
 // GetIndexes implements sql.IndexAddressable.
 func (t *Table) GetIndexes(ctx *sql.Context) ([]sql.Index, error) {
-	indexes := t.live(ctx).sqlIdx
+	sh := t.live(ctx)
+	indexes := sh.sqlIdx
+	if s, ok := ctx.Session.(*Session); ok && s.b.mysql && len(indexes) < len(sh.indexes) && s.definesIndexes() {
+		indexes = nil
+		for _, ix := range sh.indexes {
+			indexes = append(indexes, ix)
+		}
+	}
 	if s, ok := ctx.Session.(*Session); ok && s.fulltextHidden {
 		return withoutFulltext(indexes), nil
 	}

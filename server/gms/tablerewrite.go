@@ -6,6 +6,7 @@ import (
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/fulltext"
+	"github.com/dolthub/vitess/go/mysql"
 	"github.com/dolthub/vitess/go/sqltypes"
 
 	"sextant/engine"
@@ -20,6 +21,10 @@ type rewriter struct {
 	bulk    *engine.BulkWriter
 	builder row.Builder
 	done    bool
+	// computed are the values of generated columns by ordinal, nil where a row brings its own.
+	computed []*sql.ColumnDefaultValue
+	changed  int      // the ordinal of the column that changes, -1: none does
+	assigner assigner // of that column's texts
 }
 
 // RewriteInserter implements sql.RewritableTable.
@@ -29,7 +34,15 @@ func (t *Table) RewriteInserter(ctx *sql.Context, oldSchema, newSchema sql.Prima
 	if err != nil {
 		return nil, err
 	}
+	if old == nil && new != nil {
+		if err := t.zeroMoment(ctx, new); err != nil {
+			return nil, err
+		}
+	}
 	cur := t.live(ctx)
+	if old != nil && new != nil && old.Virtual != new.Virtual {
+		return nil, mysql.NewSQLError(3106, "HY000", "'Changing the STORED status' is not supported for generated columns.")
+	}
 	if old != nil && (new == nil || !sameName(old.Name, new.Name)) {
 		if err := dependedOn(cur.def, old.Name); err != nil {
 			return nil, err
@@ -60,8 +73,20 @@ func (t *Table) RewriteInserter(ctx *sql.Context, oldSchema, newSchema sql.Prima
 	if err != nil {
 		return nil, errors.Join(err, bulk.Abort(ctx))
 	}
-	w := &rewriter{t: t, shape: sh, bulk: bulk}
+	w := &rewriter{t: t, shape: sh, bulk: bulk, changed: -1}
+	if new != nil && old != nil {
+		w.computed = make([]*sql.ColumnDefaultValue, len(newSchema.Schema))
+		for i, c := range newSchema.Schema {
+			w.computed[i] = c.Generated
+			if sameName(c.Name, new.Name) {
+				w.changed = i
+			}
+		}
+	}
 	s.tx.cleanup = append(s.tx.cleanup, w.abort)
+	if s.rewriting = nil; w.changed >= 0 {
+		s.rewriting = w
+	}
 	return w, nil
 }
 
@@ -149,6 +174,20 @@ func (w *rewriter) Insert(ctx *sql.Context, r sql.Row) error {
 	if err != nil {
 		return err
 	}
+	w.assigner.row++
+	if w.changed >= 0 && w.t.db.b.mysql {
+		if r, err = w.text(ctx, r); err != nil {
+			return err
+		}
+	}
+	for i, e := range w.computed {
+		if e == nil {
+			continue
+		}
+		if r[i], err = e.Eval(ctx, r); err != nil {
+			return err
+		}
+	}
 	if err := checkNulls(w.shape, r); err != nil {
 		return err
 	}
@@ -170,6 +209,22 @@ func (w *rewriter) Insert(ctx *sql.Context, r sql.Row) error {
 	return nil
 }
 
+// text gives a row's text the character set of the column that changes.
+func (w *rewriter) text(ctx *sql.Context, r sql.Row) (sql.Row, error) {
+	c := w.shape.schema[w.changed]
+	typ, ok := c.Type.(sql.StringType)
+	v, is := r[w.changed].(string)
+	if !ok || !is {
+		return r, nil
+	}
+	left, err := w.assigner.encoded(ctx, c.Name, typ, v)
+	if err != nil {
+		return nil, err
+	}
+	r[w.changed] = left
+	return r, nil
+}
+
 // Close implements sql.Closer.
 func (w *rewriter) Close(ctx *sql.Context) error {
 	if w.done {
@@ -180,6 +235,7 @@ func (w *rewriter) Close(ctx *sql.Context) error {
 	if err != nil {
 		return err
 	}
+	s.rewriting = nil
 	if _, err := w.bulk.Finish(ctx); err != nil {
 		w.done = false
 		w.abort()

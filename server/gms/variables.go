@@ -82,6 +82,7 @@ func addVariables() {
 			}})
 		}
 		addTLSVariables()
+		addFixedVariables()
 		for _, name := range []string{"read_only", "super_read_only", "innodb_read_only"} { // they follow the role
 			sql.SystemVariables.AddSystemVariables([]sql.SystemVariable{&sql.MysqlSystemVariable{
 				Name: name, Scope: global, Default: int8(0), Type: types.NewSystemBoolType(name),

@@ -2,6 +2,7 @@ package gms
 
 import (
 	"cmp"
+	"slices"
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/analyzer"
@@ -73,31 +74,36 @@ func likeChecks(ctx *sql.Context, a *analyzer.Analyzer, n *plan.CreateTable) (sq
 	if !ok || !t.Schema(ctx).HasVirtualColumns() {
 		return nil, nil
 	}
-	checks, err := checksOf(ctx, a, t)
+	checks, err := checksOf(ctx, a, t, t.shape.checks)
 	for _, c := range checks {
 		c.Name = ""
 	}
 	return checks, err
 }
 
-// virtualChecks returns the constraints of the tables with virtual columns in n.
+// virtualChecks returns the constraints of the tables with virtual columns in n, and those
+// of the views that they are written through.
 func virtualChecks(ctx *sql.Context, a *analyzer.Analyzer, n sql.Node) (checks sql.CheckConstraints, err error) {
 	transform.InspectWithOpaque(ctx, n, func(ctx *sql.Context, n sql.Node) bool {
 		t := tableOf(n)
 		if t == nil || err != nil || !t.Schema(ctx).HasVirtualColumns() {
 			return err == nil
 		}
+		defs := t.shape.checks
+		if s, ok := ctx.Session.(*Session); ok {
+			defs = slices.Concat(defs, s.viewChecks(tableName{t.db.Name(), t.Name()}))
+		}
 		var found sql.CheckConstraints
-		found, err = checksOf(ctx, a, t)
+		found, err = checksOf(ctx, a, t, defs)
 		checks = append(checks, found...)
 		return false
 	})
 	return checks, err
 }
 
-// checksOf returns a table's constraints. Their expressions are of its row.
-func checksOf(ctx *sql.Context, a *analyzer.Analyzer, t *Table) (checks sql.CheckConstraints, err error) {
-	for _, c := range t.shape.checks {
+// checksOf returns constraints of a table. Their expressions are of its row.
+func checksOf(ctx *sql.Context, a *analyzer.Analyzer, t *Table, defs []sql.CheckDefinition) (checks sql.CheckConstraints, err error) {
+	for _, c := range defs {
 		e, err := rowExpression(ctx, a, t, c.CheckExpression)
 		if err != nil {
 			return nil, err

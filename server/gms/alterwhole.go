@@ -1,0 +1,155 @@
+package gms
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/vitess/go/mysql"
+	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+
+	"sextant/engine"
+)
+
+const (
+	// visibleMark and invisibleMark begin what ALTER INDEX renames an index to, which
+	// RenameIndex takes for what it is.
+	visibleMark   = "!visible"
+	invisibleMark = "!invisible"
+	// counterIndex is the index that an AUTO_INCREMENT column has while the statement gives
+	// the table another primary key.
+	counterIndex = "!counter"
+)
+
+// wholeAlter completes the clauses of ALTER TABLE that the planner drops or refuses because
+// of others in the statement.
+func (s *Session) wholeAlter(ctx *sql.Context, query string, a *ast.AlterTable) error {
+	if err := alterIndexes(query, a); err != nil {
+		return err
+	}
+	var last []*ast.DDL // the planner forgets an index of expressions when a column follows
+	a.Statements = slices.DeleteFunc(a.Statements, func(d *ast.DDL) bool {
+		x := d.IndexSpec
+		switch {
+		case x == nil:
+			return false
+		case strings.EqualFold(x.Action, ast.CreateStr) && slices.ContainsFunc(x.Fields, func(f *ast.IndexField) bool { return f.Expression != nil }):
+			last = append(last, d)
+			return true
+		}
+		return strings.EqualFold(x.Action, "disable") || strings.EqualFold(x.Action, "enable") // of MyISAM
+	})
+	a.Statements = append(a.Statements, last...)
+	t, err := s.namedTable(ctx, tableName{a.Table.DbQualifier.String(), a.Table.Name.String()})
+	if err != nil {
+		return nil //nolint:nilerr // the planner says so
+	}
+	def := t.live(ctx).def
+	dropsOfGenerated := func(d *ast.DDL) int { // go first
+		at := -1
+		if strings.EqualFold(d.ColumnAction, ast.DropStr) {
+			at = def.Column(d.Column.String())
+		}
+		if at >= 0 && def.Columns[at].Generated != "" {
+			return 0
+		}
+		return 1
+	}
+	slices.SortStableFunc(a.Statements, func(x, y *ast.DDL) int { return dropsOfGenerated(x) - dropsOfGenerated(y) })
+	keepCounter(def, a)
+	return nil
+}
+
+// alterIndexes gives ALTER INDEX a form that is executed: the grammar takes it and forgets it.
+func alterIndexes(query string, a *ast.AlterTable) error {
+	if !containsFold(query, "visible") {
+		return nil
+	}
+	var changes []*ast.IndexSpec
+	for l := newLexer(query); l.kind != 0; {
+		if !l.accept("alter", "index") {
+			l.next()
+			continue
+		}
+		name, _ := l.name()
+		mark := visibleMark
+		if l.is("invisible") {
+			mark = invisibleMark
+		}
+		if sameName(name, primaryName) && mark == invisibleMark {
+			return mysql.NewSQLError(3522, "HY000", "A primary key index cannot be invisible")
+		}
+		changes = append(changes, &ast.IndexSpec{
+			Action: ast.RenameStr, FromName: ast.NewColIdent(name), ToName: ast.NewColIdent(fmt.Sprintf("%s%d", mark, len(changes))),
+		})
+	}
+	var last []*ast.DDL
+	a.Statements = slices.DeleteFunc(a.Statements, func(d *ast.DDL) bool {
+		if len(changes) == len(last) || !saysNothing(d) {
+			return false
+		}
+		d.IndexSpec = changes[len(last)]
+		last = append(last, d)
+		return true
+	})
+	a.Statements = append(a.Statements, last...)
+	return nil
+}
+
+// saysNothing reports whether a clause has nothing to do.
+func saysNothing(d *ast.DDL) bool {
+	return d.Action == ast.AlterStr && d.ColumnAction == "" && d.ConstraintAction == "" && d.IndexSpec == nil && d.AutoIncSpec == nil &&
+		d.DefaultSpec == nil && d.AlterCollationSpec == nil && d.AlterCommentSpec == nil && d.NotNullSpec == nil &&
+		d.ColumnTypeSpec == nil && d.TableSpec == nil
+}
+
+// definesIndexes reports whether the statement is one to which invisible indexes are indexes.
+func (s *Session) definesIndexes() bool {
+	stmt := s.locks.stmt
+	if s.depth > 0 {
+		stmt = s.calls.stmt
+	}
+	switch n := stmt.(type) {
+	case *ast.AlterTable:
+		return true
+	case *ast.DDL:
+		return n.IndexSpec != nil
+	}
+	return false
+}
+
+// setVisible makes an index visible or not, as what ALTER INDEX renames it to says; false of
+// other names.
+func setVisible(ix *engine.IndexDef, to string) bool {
+	visible := strings.HasPrefix(to, visibleMark)
+	if !visible && !strings.HasPrefix(to, invisibleMark) {
+		return false
+	}
+	ix.Invisible = !visible
+	return true
+}
+
+// keepCounter gives the AUTO_INCREMENT column of a table an index of its own from DROP PRIMARY
+// KEY on to the statement's end, if another clause makes it a key again: the planner asks for
+// one after each clause.
+func keepCounter(def *engine.TableDef, a *ast.AlterTable) {
+	at := slices.IndexFunc(a.Statements, func(d *ast.DDL) bool {
+		return d.IndexSpec != nil && strings.EqualFold(d.IndexSpec.Action, ast.DropStr) && strings.EqualFold(d.IndexSpec.Type, ast.PrimaryStr)
+	})
+	column := slices.IndexFunc(def.Columns, func(c engine.ColumnDef) bool { return c.AutoIncrement })
+	if at < 0 || column < 0 {
+		return
+	}
+	name := ast.NewColIdent(def.Columns[column].Name)
+	if !slices.ContainsFunc(a.Statements, func(d *ast.DDL) bool {
+		x := d.IndexSpec
+		return x != nil && strings.EqualFold(x.Action, ast.CreateStr) && len(x.Fields) > 0 && x.Fields[0].Column.Equal(name)
+	}) {
+		return
+	}
+	add, drop := *a.Statements[at], *a.Statements[at]
+	add.IndexSpec = &ast.IndexSpec{Action: ast.CreateStr, ToName: ast.NewColIdent(counterIndex), Fields: []*ast.IndexField{{Column: name}}}
+	drop.IndexSpec = &ast.IndexSpec{Action: ast.DropStr, ToName: ast.NewColIdent(counterIndex)}
+	a.Statements = append(slices.Insert(a.Statements, at, &add), &drop)
+}
