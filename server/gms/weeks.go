@@ -5,6 +5,7 @@ import (
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/types"
+	"github.com/dolthub/vitess/go/mysql"
 )
 
 // weekMode is a mode of WEEK: bits.
@@ -48,7 +49,11 @@ func week(t time.Time, mode weekMode) (int, int) {
 // weekArguments returns the day and the mode of a call, false for NULL.
 func weekArguments(ctx *sql.Context, args []any, mode int64) (time.Time, weekMode, bool) {
 	t, ok := datetimeOf(ctx, args[0])
-	if !ok || t.Equal(types.ZeroTime) {
+	if ok && t.Equal(types.ZeroTime) {
+		ctx.Warn(mysql.ERTruncatedWrongValue, "Incorrect datetime value: '%s'", shown(args[0]))
+		ok = false
+	}
+	if !ok {
 		return t, 0, false
 	}
 	if len(args) > 1 {
