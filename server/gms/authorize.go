@@ -89,6 +89,9 @@ func (s *Session) authorize(ctx *sql.Context, stmt ast.Statement) (func(), error
 	if err := a.statement(stmt); err != nil {
 		return none, err
 	}
+	if err := checkTarget(stmt, ctx.GetCurrentDatabase()); err != nil {
+		return none, err
+	}
 	return s.show(a), nil
 }
 

@@ -2,6 +2,7 @@ package gms_test
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/types"
@@ -63,6 +64,20 @@ var statisticsSizes = map[string]string{
 	"SELECT_*_FROM_information_schema.column_statistics#01": averageSize,
 }
 
+// modes are the variables that SHOW VARIABLES LIKE '%mode' has without innodb_strict_mode.
+var modes = []sql.Row{
+	{"block_encryption_mode", "aes-128-ecb"}, {"gtid_mode", "OFF"}, {"innodb_autoinc_lock_mode", int64(2)}, {"offline_mode", "OFF"},
+	{"pseudo_slave_mode", "OFF"}, {"rbr_exec_mode", "STRICT"}, {"sql_mode", "NO_ENGINE_SUBSTITUTION,ONLY_FULL_GROUP_BY,STRICT_TRANS_TABLES"},
+	{"ssl_fips_mode", "OFF"},
+}
+
+func strictModeToo(query string) difference {
+	return difference{
+		query: query, suite: answer{rows: modes}, reason: "innodb_strict_mode is a variable too, as in MySQL",
+		ours: answer{rows: slices.Insert(slices.Clone(modes), 3, sql.Row{"innodb_strict_mode", "ON"})},
+	}
+}
+
 // differences are the answers that differ, by suite.
 var differences = map[string][]difference{
 	"AddDropPks":      {truncated("truncate t1", 4)},
@@ -90,6 +105,8 @@ var differences = map[string][]difference{
 	"LoadDataErrors": {
 		duplicate("LOAD DATA INFILE './testdata/test2.csv' INTO TABLE loadtable FIELDS TERMINATED BY ',' IGNORE 1 LINES", true, "1", "loadtable.PRIMARY"),
 	},
+	"Queries":                 {strictModeToo("SHOW GLOBAL VARIABLES LIKE '%mode'")},
+	"QueriesPrepared":         {strictModeToo("show global variables like '%mode'")},
 	"Scripts":                 scriptDifferences,
 	"ScriptsPrepared":         preparedDifferences,
 	"ShowTableStatus":         tableStatus,

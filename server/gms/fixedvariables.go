@@ -27,7 +27,7 @@ var fixedSwitches = map[string]int8{
 	"innodb_adaptive_hash_index": 0, "innodb_deadlock_detect": 1, "innodb_dedicated_server": 0, "innodb_file_per_table": 1,
 	"innodb_ft_enable_stopword": 1, "innodb_print_all_deadlocks": 0, "innodb_random_read_ahead": 0,
 	"innodb_rollback_on_timeout": 0, "innodb_status_output": 0, "innodb_status_output_locks": 0, "innodb_table_locks": 1,
-	"innodb_use_native_aio": 0, "locked_in_memory": 0, "xa_detach_on_prepare": 1,
+	"innodb_use_native_aio": 0, "locked_in_memory": 0,
 }
 
 var fixedTexts = map[string]string{

@@ -260,9 +260,6 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 		if err := uniqueNames(stmt); err != nil {
 			return err
 		}
-		if err := checkTarget(stmt, a.db); err != nil {
-			return err
-		}
 	}
 	if (containsFold(query, "case") || containsFold(query, "char")) && served(ctx) {
 		if err := typedForms(stmt); err != nil {
