@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"syscall"
 )
 
 // listener gives connections of which the peer is known.
@@ -74,9 +75,15 @@ func (s *listener) greet(tcp net.Conn) {
 		}
 	}
 	_ = tcp.Close()
-	if !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) { // a probe only connects
+	if !left(err) {
 		s.log.Warn("peer refused", "local", s.Addr(), "remote", tcp.RemoteAddr(), "error", err)
 	}
+}
+
+// left reports whether the peer went away during the handshake: a probe that only
+// connects, or a process that was killed.
+func left(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
 // Accept implements net.Listener.
