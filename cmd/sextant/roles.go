@@ -222,6 +222,7 @@ func watchTopology(ctx context.Context, client *failover.Client, log *slog.Logge
 }
 
 func runServer(ctx context.Context, cfg *config.Config, id string, log *slog.Logger) error {
+	time.Local = time.UTC // time_zone SYSTEM: the same on every instance, whatever its machine's is
 	ident, err := needIdentity(cfg)
 	if err != nil {
 		return err
