@@ -80,10 +80,15 @@ func (s *listener) greet(tcp net.Conn) {
 	}
 }
 
-// left reports whether the peer went away during the handshake: a probe that only
-// connects, or a process that was killed.
+// left reports whether the peer went away during the handshake, or did not go on with it:
+// a probe that only connects, a process that was killed or stopped.
 func left(err error) bool {
-	return errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+	for _, e := range []error{io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, syscall.ECONNRESET, syscall.EPIPE, context.DeadlineExceeded} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
 }
 
 // Accept implements net.Listener.
