@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -29,17 +28,11 @@ func membership(cfg *config.Config, ident identity, role mtls.Role, id string) (
 	}
 	dir := peerCerts(cfg)
 	self := mtls.Peer{Cluster: ident.Cluster, Role: role, ID: id}
-	secure, err := mtls.Open(dir, self)
-	if !errors.Is(err, fs.ErrNotExist) {
-		return secure, err
+	secure, err := mtls.Ensure(dir, self)
+	if errors.Is(err, mtls.ErrNoAuthority) {
+		return nil, fmt.Errorf("%w: make one where it is by `sextant cert issue %s --role %s --out DIR`, and copy it to %s", err, id, role, dir)
 	}
-	if !mtls.CanIssue(dir) {
-		return nil, fmt.Errorf("%w; make one where the authority's key is: sextant cert issue %s --role %s --out DIR, and copy it to %s", err, id, role, dir)
-	}
-	if err := mtls.Issue(dir, dir, self); err != nil {
-		return nil, fmt.Errorf("certificate of %s: %w", id, err)
-	}
-	return mtls.Open(dir, self)
+	return secure, err
 }
 
 // adminID is whom operators' commands are.

@@ -121,9 +121,10 @@ func (c *Collation) Compare(a, b []byte) int {
 	return 0
 }
 
-// appendWeights appends the order-preserving code of a text: one to five bytes for
-// weight+1 of each rune, the first of them never 0, then 0.
-func (c *Collation) appendWeights(dst, text []byte) []byte {
+// AppendWeights appends the order-preserving code of a text: one to five bytes for
+// weight+1 of each rune, the first of them never 0, then 0. Texts that are equal have the
+// same. It is not for Binary collations.
+func (c *Collation) AppendWeights(dst, text []byte) []byte {
 	c.init()
 	for i := 0; i < len(text); {
 		r, n := rune(text[i]), 1

@@ -184,7 +184,7 @@ func (c *keyColumn) appendValue(dst []byte, v Datum) []byte {
 			b = runePrefix(b, c.Prefix)
 		}
 		if c.collation != nil {
-			return c.collation.appendWeights(dst, b)
+			return c.collation.AppendWeights(dst, b)
 		}
 		return appendEscaped(dst, b)
 	case TypeBytes:

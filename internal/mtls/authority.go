@@ -8,12 +8,14 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
 
 	"sextant/internal/certs"
+	"sextant/internal/durable"
 )
 
 // Files of a directory of identities. The authority's key is needed to issue certificates
@@ -26,14 +28,13 @@ const (
 func certPath(dir, id string) string { return filepath.Join(dir, id+".pem") }
 func keyPath(dir, id string) string  { return filepath.Join(dir, id+"-key.pem") }
 
-const (
-	authorityLifetime = 3650 * 24 * time.Hour
-	lifetime          = 3650 * 24 * time.Hour // of a certificate
-)
+// lifetime is how long an authority and its certificates are valid. A certificate is
+// believed as long as its authority is, too.
+const lifetime = 3650 * 24 * time.Hour
 
-func template(p pkix.Name, d time.Duration) *x509.Certificate {
+func template(p pkix.Name) *x509.Certificate {
 	now := time.Now()
-	return &x509.Certificate{Subject: p, NotBefore: now.Add(-time.Hour), NotAfter: now.Add(d), BasicConstraintsValid: true}
+	return &x509.Certificate{Subject: p, NotBefore: now.Add(-time.Hour), NotAfter: now.Add(lifetime), BasicConstraintsValid: true}
 }
 
 // MakeAuthority draws a cluster's authority in dir unless it has one.
@@ -45,7 +46,7 @@ func MakeAuthority(dir, cluster string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	ca := template(pkix.Name{Organization: []string{cluster}, CommonName: cluster + " authority"}, authorityLifetime)
+	ca := template(pkix.Name{Organization: []string{cluster}, CommonName: cluster + " authority"})
 	ca.IsCA, ca.KeyUsage = true, x509.KeyUsageCertSign|x509.KeyUsageCRLSign
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -54,10 +55,23 @@ func MakeAuthority(dir, cluster string) error {
 	return certs.Write(path, filepath.Join(dir, authorityKey), ca, ca, key, key)
 }
 
-// CanIssue reports whether dir has an authority's key.
-func CanIssue(dir string) bool {
-	_, err := os.Stat(filepath.Join(dir, authorityKey))
-	return err == nil
+// ErrNoAuthority is returned where a certificate is missing and the authority's key, too.
+var ErrNoAuthority = errors.New("the authority's key is not here")
+
+// Ensure opens the identity of self below dir, and issues its certificate first if there is
+// none. Returns ErrNoAuthority, and Open's errors.
+func Ensure(dir string, self Peer) (*Identity, error) {
+	i, err := Open(dir, self)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return i, err
+	}
+	if _, kerr := os.Stat(filepath.Join(dir, authorityKey)); kerr != nil {
+		return nil, fmt.Errorf("%w; %w", err, ErrNoAuthority)
+	}
+	if err := Issue(dir, dir, self); err != nil {
+		return nil, fmt.Errorf("certificate of %s: %w", self, err)
+	}
+	return Open(dir, self)
 }
 
 // Issue writes a certificate and a key for p, signed by dir's authority, below to, and a
@@ -71,7 +85,7 @@ func Issue(dir, to string, p Peer) error {
 	if err := os.MkdirAll(to, 0o700); err != nil {
 		return err
 	}
-	c := template(pkix.Name{Organization: []string{p.Cluster}, OrganizationalUnit: []string{string(p.Role)}, CommonName: p.ID}, lifetime)
+	c := template(pkix.Name{Organization: []string{p.Cluster}, OrganizationalUnit: []string{string(p.Role)}, CommonName: p.ID})
 	c.KeyUsage, c.ExtKeyUsage = x509.KeyUsageDigitalSignature, []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -86,7 +100,7 @@ func Issue(dir, to string, p Peer) error {
 		if err != nil {
 			return err
 		}
-		if err := os.WriteFile(filepath.Join(to, authorityFile), pem, 0o600); err != nil {
+		if err := durable.WriteFile(filepath.Join(to, authorityFile), pem); err != nil {
 			return err
 		}
 	}

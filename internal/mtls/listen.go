@@ -9,6 +9,7 @@ import (
 	"net"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // listener gives connections of which the peer is known.
@@ -41,11 +42,16 @@ func (s *listener) loop() {
 	for {
 		c, err := s.Listener.Accept()
 		if err != nil {
-			if ne, ok := err.(interface{ Temporary() bool }); ok && ne.Temporary() { // out of descriptors, perhaps
-				continue
+			if errors.Is(err, net.ErrClosed) {
+				s.once.Do(func() { s.err = err; close(s.closed) })
+				return
 			}
-			s.once.Do(func() { s.err = err; close(s.closed) })
-			return
+			s.log.Warn("accept", "local", s.Addr(), "error", err)
+			select { // out of descriptors, perhaps: do not spin
+			case <-time.After(acceptPause):
+			case <-s.closed:
+			}
+			continue
 		}
 		select {
 		case s.slots <- struct{}{}:

@@ -57,7 +57,8 @@ var ErrRefused = errors.New("peer refused")
 
 const (
 	handshakeTimeout = 5 * time.Second
-	handshakesMax    = 128 // at once, for one listener; connections beyond are closed
+	handshakesMax    = 128                    // at once, for one listener; connections beyond are closed
+	acceptPause      = 100 * time.Millisecond // after an Accept that failed
 )
 
 // Identity is a process's own certificate and its cluster's authority, read again when

@@ -32,11 +32,7 @@ func cluster(t *testing.T, name string) func(mtls.Role, string) *mtls.Identity {
 	}
 	return func(r mtls.Role, id string) *mtls.Identity {
 		t.Helper()
-		p := mtls.Peer{Cluster: name, Role: r, ID: id}
-		if err := mtls.Issue(dir, dir, p); err != nil {
-			t.Fatal(err)
-		}
-		i, err := mtls.Open(dir, p)
+		i, err := mtls.Ensure(dir, mtls.Peer{Cluster: name, Role: r, ID: id})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -147,6 +143,9 @@ func TestOpenRefusesOthersCertificates(t *testing.T) {
 	}
 	p := mtls.Peer{Cluster: "one", Role: mtls.Storage, ID: "storage-1"}
 	if _, err := mtls.Open(dir, p); !errors.Is(err, os.ErrNotExist) {
+		t.Fatal(err)
+	}
+	if _, err := mtls.Ensure(t.TempDir(), p); !errors.Is(err, mtls.ErrNoAuthority) {
 		t.Fatal(err)
 	}
 	if err := mtls.Issue(dir, dir, p); err != nil {

@@ -160,7 +160,7 @@ func (h *Host) tickCopy() {
 	if r.asked != 0 || r.from == 0 {
 		h.nextPeer(c)
 	}
-	if r.from == 0 {
+	if r.asked = 0; r.from == 0 {
 		return
 	}
 	r.asked = h.ticks
@@ -256,8 +256,8 @@ func (c *chain) asks() bool {
 
 func (h *Host) copyRefused(in Input, m logstore.Refused) {
 	if c := h.chain(m.PG); m.Segment && c != nil && c.asks() && h.peers[c.repair.from-1].id == in.Peer {
-		h.nextPeer(c)
 		c.repair.asked = 0
+		h.nextPeer(c)
 	}
 }
 

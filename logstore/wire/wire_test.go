@@ -100,11 +100,7 @@ func overBoth(t *testing.T, test func(t *testing.T, a, b *wire.Conn)) {
 			t.Fatal(err)
 		}
 		identity := func(r mtls.Role, id string) *mtls.Identity {
-			p := mtls.Peer{Cluster: "c", Role: r, ID: id}
-			if err := mtls.Issue(dir, dir, p); err != nil {
-				t.Fatal(err)
-			}
-			i, err := mtls.Open(dir, p)
+			i, err := mtls.Ensure(dir, mtls.Peer{Cluster: "c", Role: r, ID: id})
 			if err != nil {
 				t.Fatal(err)
 			}

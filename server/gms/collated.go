@@ -16,6 +16,34 @@ import (
 // DISTINCT, set operations, COUNT(DISTINCT …) and IN take texts for equal that their
 // collation does. The planner's take those that have the same bytes.
 
+// rowHash is the planner's hash of a row, with texts by the codes of keys: the planner
+// looks each rune up in a map.
+func rowHash(ctx *sql.Context, schema sql.Schema, r sql.Row) (uint64, error) {
+	weighed := r
+	var codes []byte
+	for i := range min(len(r), len(schema)) {
+		t, ok := schema[i].Type.(types.StringType)
+		if !ok || r[i] == nil || t.Collation() == sql.Collation_binary {
+			continue
+		}
+		v, err := sql.UnwrapAny(ctx, r[i])
+		if err != nil {
+			return 0, err
+		}
+		text, err := types.ConvertToString(ctx, v, t, nil)
+		if err != nil {
+			return 0, err
+		}
+		if codes == nil {
+			weighed, codes = slices.Clone(r), make([]byte, 0, 2*len(text)+16)
+		}
+		from := len(codes)
+		codes = appendCode(codes, t.Collation(), text)
+		weighed[i] = codes[from:len(codes):len(codes)]
+	}
+	return hash.HashOf(ctx, nil, weighed)
+}
+
 // distinctRows returns a child's rows, of equal ones the first.
 type distinctRows struct {
 	sql.RowIter
@@ -34,7 +62,7 @@ func (d *distinctRows) Next(ctx *sql.Context) (sql.Row, error) {
 		if err != nil {
 			return nil, err
 		}
-		h, err := hash.HashOf(ctx, d.schema, r)
+		h, err := rowHash(ctx, d.schema, r)
 		if err != nil {
 			return nil, err
 		}
@@ -67,7 +95,7 @@ func (m *matchedRows) Next(ctx *sql.Context) (sql.Row, error) {
 			if err != nil {
 				return nil, err
 			}
-			h, err := hash.HashOf(ctx, m.schema, r)
+			h, err := rowHash(ctx, m.schema, r)
 			if err != nil {
 				return nil, err
 			}
@@ -79,7 +107,7 @@ func (m *matchedRows) Next(ctx *sql.Context) (sql.Row, error) {
 		if err != nil {
 			return nil, err
 		}
-		h, err := hash.HashOf(ctx, m.schema, r)
+		h, err := rowHash(ctx, m.schema, r)
 		if err != nil {
 			return nil, err
 		}
@@ -200,7 +228,7 @@ func (d *distinctCount) Update(ctx *sql.Context, r sql.Row) error {
 			return err
 		}
 	}
-	h, err := hash.HashOf(ctx, d.schema, values)
+	h, err := rowHash(ctx, d.schema, values)
 	d.seen[h] = struct{}{}
 	return err
 }
@@ -250,7 +278,7 @@ func collatedIn(ctx *sql.Context, in *expression.HashInTuple) sql.Expression {
 			t.hasNull = true
 			continue
 		}
-		h, err := hash.HashOf(ctx, t.schema, sql.Row{v})
+		h, err := rowHash(ctx, t.schema, sql.Row{v})
 		if err != nil {
 			return plain
 		}
@@ -265,7 +293,7 @@ func (t *textIn) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	if err != nil || v == nil {
 		return nil, err
 	}
-	h, err := hash.HashOf(ctx, t.schema, sql.Row{v})
+	h, err := rowHash(ctx, t.schema, sql.Row{v})
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/encodings"
 
 	"sextant/engine/row"
 )
@@ -25,6 +26,20 @@ func registerCollation(id sql.CollationID) {
 	}
 	row.RegisterCollation(c)
 	registered.Store(id, struct{}{})
+}
+
+// appendCode appends what a text is compared by: texts that the collation takes for equal
+// have the same.
+func appendCode(dst []byte, id sql.CollationID, text string) []byte {
+	c := row.CollationByID(row.CollationID(id))
+	if c == nil {
+		registerCollation(id)
+		c = row.CollationByID(row.CollationID(id))
+	}
+	if c.Binary {
+		return append(append(dst, text...), 0)
+	}
+	return c.AppendWeights(dst, encodings.StringToBytes(text))
 }
 
 // RegisterCollations makes every collation known to the key codec that the planner

@@ -280,7 +280,7 @@ func badDefault(t *ast.ColumnType) bool {
 	if !ok {
 		return false
 	}
-	ctx := sql.NewEmptyContext()
+	ctx := noContext()
 	plain := ast.ColumnType{Type: t.Type, Length: t.Length, Scale: t.Scale, Unsigned: t.Unsigned, EnumValues: t.EnumValues}
 	typ, err := planbuilder.ParseColumnTypeString(ctx, ast.String(&plain))
 	if err != nil {

@@ -54,31 +54,18 @@ func guardExists(a *analyzer.Analyzer) {
 // decideMoved has the conditions that were moved out of a subquery beside it under NOT be true
 // or false.
 func decideMoved(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
-	w, ok := n.(*plan.Filter)
-	if !ok {
-		return n, transform.SameTree, nil
-	}
-	all, same := expression.SplitConjunction(ctx, w.Expression), transform.SameTree
-	for i, e := range all {
-		not, ok := e.(*expression.Not)
-		if !ok {
-			continue
-		}
+	return negated(ctx, n, func(_ *plan.Filter, not *expression.Not) sql.Expression {
 		parts := expression.SplitConjunction(ctx, not.Child)
 		if len(parts) < 2 || !asksSubquery(parts[0]) {
-			continue
+			return nil
 		}
 		for k, p := range parts[1:] {
 			if _, done := p.(*expression.IsTrue); !done && !asksSubquery(p) {
 				parts[k+1] = expression.NewIsTrue(p)
 			}
 		}
-		all[i], same = expression.NewNot(expression.JoinAnd(parts...)), transform.NewTree
-	}
-	if same {
-		return n, same, nil
-	}
-	return plan.NewFilter(ctx, expression.JoinAnd(all...), w.Child), same, nil
+		return expression.NewNot(expression.JoinAnd(parts...))
+	})
 }
 
 // asksSubquery reports whether e is IN or EXISTS of a subquery.

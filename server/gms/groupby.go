@@ -5,7 +5,6 @@ import (
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression/function/aggregation"
-	"github.com/dolthub/go-mysql-server/sql/hash"
 	"github.com/dolthub/go-mysql-server/sql/plan"
 )
 
@@ -107,7 +106,7 @@ func (g *groupIter) add(ctx *sql.Context, r sql.Row) error {
 			return err
 		}
 	}
-	key, err := hash.HashOf(ctx, g.types, g.key)
+	key, err := rowHash(ctx, g.types, g.key)
 	if err != nil {
 		return err
 	}

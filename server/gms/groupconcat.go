@@ -7,7 +7,6 @@ import (
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression/function/aggregation"
-	"github.com/dolthub/go-mysql-server/sql/hash"
 	"github.com/dolthub/go-mysql-server/sql/types"
 )
 
@@ -61,7 +60,7 @@ func (c *concatBuffer) Update(ctx *sql.Context, r sql.Row) error {
 		return err
 	}
 	if c.seen != nil {
-		h, err := hash.HashOf(ctx, c.schema, sql.Row{v})
+		h, err := rowHash(ctx, c.schema, sql.Row{v})
 		if err != nil {
 			return err
 		}

@@ -1,6 +1,7 @@
 package gms
 
 import (
+	"cmp"
 	"math"
 	"regexp"
 	"strconv"
@@ -214,12 +215,6 @@ func castName(t sql.Type) string {
 		return "DECIMAL"
 	case types.IsFloat(t):
 		return "DOUBLE"
-	case types.IsTimespan(t):
-		return "TIME"
-	case types.IsDateType(t):
-		return "DATE"
-	case types.IsTime(t):
-		return "DATETIME"
 	}
-	return "CHAR"
+	return cmp.Or(momentType(t), "CHAR")
 }

@@ -83,7 +83,7 @@ func momentLiteral(u *ast.UnaryExpr) (ast.Expr, error) {
 			kind.Length = ast.NewIntVal([]byte(strconv.Itoa(min(len(digits), 6))))
 		}
 	}
-	if t, in, err := typ.Convert(sql.NewEmptyContext(), text); err != nil || in != sql.InRange || t == nil {
+	if t, in, err := typ.Convert(noContext(), text); err != nil || in != sql.InRange || t == nil {
 		return nil, mysql.NewSQLError(1525, "HY000", "Incorrect %s value: '%s'", what, text)
 	}
 	return &ast.ConvertExpr{Name: "cast", Expr: v, Type: kind}, nil

@@ -135,24 +135,33 @@ func keepSubqueries(a *analyzer.Analyzer) {
 }
 
 func keepNegations(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
+	return negated(ctx, n, func(w *plan.Filter, not *expression.Not) sql.Expression {
+		switch e := not.Child.(type) {
+		case *plan.InSubquery:
+			if sub, ok := e.Right().(*plan.Subquery); ok && !(never(ctx, w.Child, e.Left()) && neverNull(ctx, sub.Query)) {
+				return expression.NewNot(newInRows(e))
+			}
+		case expression.Comparer:
+			if _, ok := e.Right().(*plan.Subquery); ok {
+				return &keptNot{not}
+			}
+		}
+		return nil
+	})
+}
+
+// negated puts what f returns in place of the negations among a filter's conditions; nil:
+// one stays. Other nodes stay as they are.
+func negated(ctx *sql.Context, n sql.Node, f func(w *plan.Filter, not *expression.Not) sql.Expression) (sql.Node, transform.TreeIdentity, error) {
 	w, ok := n.(*plan.Filter)
 	if !ok {
 		return n, transform.SameTree, nil
 	}
 	all, same := expression.SplitConjunction(ctx, w.Expression), transform.SameTree
 	for i, e := range all {
-		not, ok := e.(*expression.Not)
-		if !ok {
-			continue
-		}
-		switch e := not.Child.(type) {
-		case *plan.InSubquery:
-			if sub, ok := e.Right().(*plan.Subquery); ok && !(never(ctx, w.Child, e.Left()) && neverNull(ctx, sub.Query)) {
-				all[i], same = expression.NewNot(newInRows(e)), transform.NewTree
-			}
-		case expression.Comparer:
-			if _, ok := e.Right().(*plan.Subquery); ok {
-				all[i], same = &keptNot{not}, transform.NewTree
+		if not, ok := e.(*expression.Not); ok {
+			if other := f(w, not); other != nil {
+				all[i], same = other, transform.NewTree
 			}
 		}
 	}

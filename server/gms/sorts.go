@@ -93,7 +93,7 @@ func fixedColumns(r sql.MySQLRange) int {
 	for i, c := range r {
 		if lo, ok := c.LowerBound.(sql.Below); ok {
 			if hi, ok := c.UpperBound.(sql.Above); ok && lo.Key != nil {
-				if same, err := c.Typ.Compare(sql.NewEmptyContext(), lo.Key, hi.Key); err == nil && same == 0 {
+				if same, err := c.Typ.Compare(noContext(), lo.Key, hi.Key); err == nil && same == 0 {
 					continue
 				}
 			}
