@@ -316,6 +316,9 @@ func (h *Host) applyCopied(m copied) {
 	}
 	c.damaged, c.readFrom, c.sound = false, m.Floor, sound()
 	h.settle(c)
+	if c.whole() { // the writer may have heard nothing of it yet
+		h.tell(c)
+	}
 }
 
 // goneAt notes that a peer has collected what the segment lacks. When all who are

@@ -156,8 +156,8 @@ func (r *reader) refused(from logstore.NodeID, m logstore.Refused) {
 		return
 	}
 	r.gone[lack{m.PG, from}] = true
-	for _, i := range r.w.control.groups[m.PG].Members {
-		if !r.gone[lack{m.PG, r.w.nodes[i].id}] {
+	for _, i := range r.w.oracle.members(m.PG) {
+		if !r.w.nodes[i].dead && !r.gone[lack{m.PG, r.w.nodes[i].id}] {
 			return
 		}
 	}

@@ -13,7 +13,7 @@
 // It decides nothing about the protocol. It has a memory of everything that was
 // ever written and shown, the oracle, against which each event is checked: see
 // oracle.go for the list. What it does not simulate: a disk that loses what was
-// synced, damaged frames, membership changes, a page cache.
+// synced, damaged frames, a page cache.
 //
 // Start with Run.
 package sim
@@ -50,6 +50,8 @@ type Counts struct {
 	Grown           int // groups that were added and written to
 	Rotted          int // segments whose file was damaged
 	Copied          int // segments that were filled again from a peer
+	Replaced        int // members that another node took the place of
+	Reverted        int // replacements that were taken back
 }
 
 // Add adds o's numbers to c's.
@@ -62,7 +64,7 @@ func (c *Counts) Add(o *Counts) {
 func (c *Counts) fields() []*int {
 	return []*int{
 		&c.Events, &c.Ticks, &c.Epochs, &c.Records, &c.Shown, &c.Reads, &c.Crashes, &c.Zombies,
-		&c.Fences, &c.RefusedOld, &c.Annulled, &c.Interrupted, &c.NoCommitBetween, &c.Reshipped, &c.Filled, &c.Grown, &c.Rotted, &c.Copied,
+		&c.Fences, &c.RefusedOld, &c.Annulled, &c.Interrupted, &c.NoCommitBetween, &c.Reshipped, &c.Filled, &c.Grown, &c.Rotted, &c.Copied, &c.Replaced, &c.Reverted,
 	}
 }
 
@@ -156,6 +158,9 @@ func (w *world) build() {
 	}
 	if w.swarm.cuts > 0 {
 		w.every(func() tick { return w.between(20, 200) }, w.recut)
+	}
+	if w.swarm.replace > 0 {
+		w.every(func() tick { return w.between(30, 200) }, w.move)
 	}
 	if w.swarm.crash+w.swarm.rot > 0 {
 		w.every(func() tick { return w.between(10, 60) }, w.disturb)

@@ -40,6 +40,7 @@ type swarm struct {
 	image          int     // records of a page until its next image
 	rot            float64 // of a segment's file, at each disturbance
 	forget         bool    // log is collected that a member lacks
+	replace        float64 // of a member, now and then
 }
 
 func pick[T any](w *world, vs ...T) T { return vs[w.rng.IntN(len(vs))] }
@@ -64,8 +65,9 @@ func (w *world) draw() swarm {
 		garbage: w.chance(.5), image: pick(w, 2, 5, 20),
 		rot: pick(w, 0, 0, .05, .2), forget: w.chance(.3),
 	}
+	s.replace = pick(w, 0, .1, .3)
 	if s.minimal { // few other faults: it takes several epochs to go wrong
-		s.nodes, s.downMax, s.zombie, s.overtake, s.cuts, s.slow = 6, 0, .2, 0, 0, 0
+		s.nodes, s.downMax, s.zombie, s.overtake, s.cuts, s.slow, s.replace = 6, 0, .2, 0, 0, 0, 0
 		s.loss, s.crash, s.reign = min(s.loss, .01), min(s.crash, .1), []int{60, 120, 200}
 	}
 	return s

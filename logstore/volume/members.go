@@ -35,11 +35,12 @@ func (g *Group) Changing() bool { return len(g.Members) > groupMembers }
 
 // Write returns what suffices to store a record, a fence or a list.
 func (g *Group) Write() quorum.Expr {
+	was := quorum.KOf(groupWrites, quorum.Of(0, 1, 2, 3, 4, 5))
 	if !g.Changing() {
-		return g.Read()
+		return was
 	}
 	next := quorum.Of(0, 1, 2, 3, 4, 5, groupMembers) &^ quorum.Of(g.Leaving)
-	return quorum.And(g.Read(), quorum.KOf(groupWrites, next))
+	return quorum.And(was, quorum.KOf(groupWrites, next))
 }
 
 // Read returns what suffices for a recovery to know every record that may have been
