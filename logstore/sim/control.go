@@ -131,6 +131,9 @@ func (w *world) reign() {
 			w.nodes[i].crash()
 		}
 	}
+	if w.chance(w.swarm.replace) { // what the last writer will not hear of
+		w.move()
+	}
 	h := w.grant(c.epoch)
 	if w.grant(h.epoch-1) != nil {
 		w.fail("I-13", "a second candidate was granted after epoch %d", h.epoch)

@@ -95,7 +95,8 @@ func (w *world) move() {
 			w.revert()
 		}
 	case r != nil:
-		if !w.calm && w.chance(.05) {
+		same := w.nodes[r.old].id == w.nodes[r.new].id // the control plane would begin again at once
+		if !w.calm && !same && w.chance(.05) {
 			w.revert()
 		}
 	default:

@@ -182,9 +182,21 @@ func (r *Recovery) ask() {
 		case r.phase >= listing && !p.listed:
 			r.send(i, r.putList(i))
 		case r.phase >= shipping:
-			r.ship(i)
+			if r.ship(i); r.phase == shipping && !p.inFlight && r.short(i) {
+				r.send(i, r.putList(i)) // a segment that is whole by now says so in the answer
+			}
 		}
 	}
+}
+
+// short reports whether a segment of the node has not said that it reaches what is shipped.
+func (r *Recovery) short(node int) bool {
+	for i := range r.groups {
+		if m := r.geo.Groups[i].member(node); m >= 0 && r.groups[i].tails[m] < r.plan.Groups[i].Prev {
+			return true
+		}
+	}
+	return false
 }
 
 func (r *Recovery) send(node int, m logstore.Message) {
