@@ -57,7 +57,17 @@ type StorageStatus struct {
 	Address string              `json:"address"`
 	PID     int                 `json:"pid"`
 	Healthy bool                `json:"healthy"`
-	SCL     map[string]redo.LSN `json:"scl"` // by protection group
+	Detail  string              `json:"detail"` // why not healthy, or what it is doing
+	SCL     map[string]redo.LSN `json:"scl"`    // by protection group
+
+	Replacing *ReplacingStatus `json:"replacing"` // nil: it is not being replaced
+}
+
+// ReplacingStatus is how far the replacement of a storage node is.
+type ReplacingStatus struct {
+	By       string `json:"by"`       // the node itself, if it lost its data
+	Complete int    `json:"complete"` // segments that are as far as the other members'
+	Segments int    `json:"segments"`
 }
 
 // ControlStatus is one control node. It is healthy if it answered.
@@ -173,7 +183,7 @@ func NewStatus(t Topology) Status {
 	for _, n := range s.Storage {
 		l := t.Live[n.ID]
 		x := StorageStatus{ID: n.ID, AZ: n.AZ, Address: n.Address, PID: l.PID,
-			Healthy: l.Healthy, SCL: map[string]redo.LSN{}}
+			Healthy: l.Healthy, Detail: l.Detail, SCL: map[string]redo.LSN{}, Replacing: t.replacing(n.ID)}
 		for pg, scl := range l.SCL {
 			x.SCL[strconv.FormatUint(uint64(pg), 10)] = scl
 		}
