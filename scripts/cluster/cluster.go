@@ -39,6 +39,13 @@ type Instance struct {
 	Tier       int      `json:"tier"`
 }
 
+// Replacing is how far the replacement of a storage node is, in a Status.
+type Replacing struct {
+	By       string `json:"by"`
+	Complete int    `json:"complete"`
+	Segments int    `json:"segments"`
+}
+
 // Status is what `sextant status --json` prints.
 type Status struct {
 	Volume struct {
@@ -56,7 +63,10 @@ type Status struct {
 		AZ      string            `json:"az"`
 		PID     int               `json:"pid"`
 		Healthy bool              `json:"healthy"`
+		Detail  string            `json:"detail"`
 		SCL     map[string]uint64 `json:"scl"`
+
+		Replacing *Replacing `json:"replacing"`
 	} `json:"storage"`
 	Control []struct {
 		ID      string `json:"id"`
