@@ -64,7 +64,7 @@ func (s *listener) loop() {
 
 func (s *listener) greet(tcp net.Conn) {
 	defer func() { <-s.slots }()
-	cfg, peer, err := s.i.config(s.roles)
+	cfg, peer, err := s.i.config("", s.roles)
 	if err == nil {
 		ctx, cancel := context.WithTimeout(context.Background(), handshakeTimeout)
 		w := &wire{Conn: tcp}
