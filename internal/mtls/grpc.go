@@ -44,6 +44,7 @@ func (i *Identity) ServerOptions(log *slog.Logger, r Rules) []grpc.ServerOption 
 		return nil
 	}
 	o := []grpc.ServerOption{
+		grpc.ConnectionTimeout(handshakeTimeout), grpc.MaxHeaderListSize(headerBytesMax),
 		grpc.UnaryInterceptor(func(ctx context.Context, req any, info *grpc.UnaryServerInfo, h grpc.UnaryHandler) (a any, err error) {
 			if err = check(ctx, info.FullMethod); err == nil {
 				a, err = h(ctx, req)

@@ -66,8 +66,9 @@ var ErrRefused = errors.New("peer refused")
 
 const (
 	handshakeTimeout = 5 * time.Second
-	handshakesMax    = 128                    // at once, for one listener; connections beyond are closed
+	handshakesMax    = 128                    // at once, for one listener; one more closes the oldest
 	acceptPause      = 100 * time.Millisecond // after an Accept that failed
+	headerBytesMax   = 64 << 10               // of a call's metadata
 	repeatAfter      = 10 * time.Second       // before the same refusal is logged again
 )
 

@@ -138,6 +138,37 @@ func TestWhoMayConnect(t *testing.T) {
 	}
 }
 
+// TestStrangersGiveWay: connections that do not go on with their handshake keep no peer
+// out; each has five seconds, and there are at most 128.
+func TestStrangersGiveWay(t *testing.T) {
+	ours := cluster(t, "one")
+	addr, _ := echo(t, ours(mtls.Storage, "storage-1"), mtls.Instance)
+	var strangers []net.Conn
+	for range 128 + 10 {
+		c, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		_, _ = c.Write([]byte{22, 3, 1, 0x40, 0, 1, 0, 0xff, 0xff}) // a ClientHello of 64 KiB begins
+		strangers = append(strangers, c)
+	}
+	peer, err := ours(mtls.Instance, "db-1").Dial(t.Context(), addr, "storage-1", mtls.Storage)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer peer.Close()
+	for _, c := range strangers {
+		_ = c.SetReadDeadline(time.Now().Add(30 * time.Second))
+		if _, err := io.ReadAll(c); errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Fatal("a stranger stays")
+		}
+	}
+	if n, err := peer.Read(make([]byte, 64)); err != nil || n == 0 {
+		t.Fatalf("the peer is closed: %v", err)
+	}
+}
+
 // TestOpenRefusesOthersCertificates: a file under the wrong name, an unreadable one.
 func TestOpenRefusesOthersCertificates(t *testing.T) {
 	dir := t.TempDir()
