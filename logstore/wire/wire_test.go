@@ -15,6 +15,7 @@ import (
 
 	"sextant/internal/mtls"
 	"sextant/internal/redo"
+	"sextant/internal/spent"
 	"sextant/logstore"
 	"sextant/logstore/wire"
 	"sextant/logstore/wirepb"
@@ -408,7 +409,10 @@ func FuzzDecode(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		for _, sum := range []uint32{redo.Checksum(0, b), redo.Checksum(0, b[:min(len(b), 33)])} {
-			if _, m, err := wire.Decode(b, sum); err == nil {
+			var m logstore.Message
+			var err error
+			spent.Within(t, 128*len(b), func() { _, m, err = wire.Decode(b, sum) })
+			if err == nil {
 				if _, err := wire.Encode(1, m); err != nil {
 					t.Fatalf("%+v: %v", m, err)
 				}
@@ -426,10 +430,13 @@ func FuzzFromProto(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var p wirepb.Message
-		if proto.Unmarshal(b, &p) != nil {
-			return
-		}
-		m, err := wire.FromProto(&p)
+		var m logstore.Message
+		err := errors.New("no message")
+		spent.Within(t, 128*len(b), func() {
+			if proto.Unmarshal(b, &p) == nil {
+				m, err = wire.FromProto(&p)
+			}
+		})
 		if err != nil {
 			return
 		}
