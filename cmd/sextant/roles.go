@@ -24,7 +24,10 @@ const closePatience = 5 * time.Second // for sessions of a router that ends
 
 // listen binds the port with an offset; a taken one is named together with its key.
 func listen(cfg *config.Config, offset int) (net.Listener, error) {
-	addr := cfg.Addr(offset)
+	return listenAt(cfg, cfg.Addr(offset))
+}
+
+func listenAt(cfg *config.Config, addr string) (net.Listener, error) {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
 		return nil, named(cfg, addr, err)
@@ -84,6 +87,10 @@ func runControl(ctx context.Context, cfg *config.Config, id string, log *slog.Lo
 	if err != nil {
 		return err
 	}
+	door, err := adminDoor(cfg, log)
+	if err != nil {
+		return err
+	}
 	var peers []failover.Peer
 	for _, n := range cfg.Control.Nodes {
 		k := config.Number(n.ID)
@@ -115,7 +122,7 @@ func runControl(ctx context.Context, cfg *config.Config, id string, log *slog.Lo
 	if err != nil {
 		return err
 	}
-	serveMetrics(ctx, cfg, config.PortMetricsControl-1+k, id, log, []gauge{
+	serveMetrics(ctx, cfg, door, config.PortMetricsControl-1+k, id, log, []gauge{
 		{"raft_leader", "1 on the control node that leads.", func() float64 { return number(c.Leads()) }},
 		{"volume_epoch", "Highest volume epoch granted.", func() float64 { return float64(c.State().Epoch) }},
 	})
@@ -135,6 +142,10 @@ func runStorage(ctx context.Context, cfg *config.Config, id string, log *slog.Lo
 		return err
 	}
 	secure, err := membership(cfg, ident, mtls.Storage, id)
+	if err != nil {
+		return err
+	}
+	door, err := adminDoor(cfg, log)
 	if err != nil {
 		return err
 	}
@@ -183,7 +194,7 @@ func runStorage(ctx context.Context, cfg *config.Config, id string, log *slog.Lo
 		return errors.Join(err, n.Close())
 	}
 	defer r.Close()
-	serveMetrics(ctx, cfg, config.PortMetricsStorage-1+config.Number(id), id, log, []gauge{
+	serveMetrics(ctx, cfg, door, config.PortMetricsStorage-1+config.Number(id), id, log, []gauge{
 		{"healthy", "1 while the node works.", func() float64 { return number(n.Status().Healthy) }},
 		{"segments", "Segments on the node.", func() float64 { return float64(len(n.Status().Segments)) }},
 		{"stored_bytes", "Bytes of hot log and page store.", func() float64 { return float64(n.Status().StoredBytes) }},
@@ -237,6 +248,10 @@ func runServer(ctx context.Context, cfg *config.Config, id string, log *slog.Log
 	if err != nil {
 		return err
 	}
+	door, err := adminDoor(cfg, log)
+	if err != nil {
+		return err
+	}
 	n := config.Number(id) - 1
 	mysql, err := listen(cfg, config.PortInstance+n)
 	if err != nil {
@@ -262,7 +277,7 @@ func runServer(ctx context.Context, cfg *config.Config, id string, log *slog.Log
 		HeartbeatEvery: cfg.Control.InstanceHeartbeat, TickEvery: cfg.Server.VDLInterval,
 		SecureFilePriv: cfg.Server.SecureFilePriv, TLS: clients, RequireSecureTransport: cfg.Server.RequireSecureTransport,
 	})
-	serveMetrics(ctx, cfg, config.PortMetrics+n, id, log, []gauge{
+	serveMetrics(ctx, cfg, door, config.PortMetrics+n, id, log, []gauge{
 		{"writer", "1 on the instance that is the writer.", func() float64 { return number(i.Heartbeat().Role == fleet.RoleWriter) }},
 		{"applied_lsn", "Highest LSN that snapshots may show.", func() float64 { return float64(i.Heartbeat().Applied) }},
 		{"vdl", "Volume durable LSN as far as the instance knows.", func() float64 { return float64(i.Heartbeat().VDL) }},
@@ -313,6 +328,10 @@ func runRouter(ctx context.Context, cfg *config.Config, id string, log *slog.Log
 	if err != nil {
 		return err
 	}
+	door, err := adminDoor(cfg, log)
+	if err != nil {
+		return err
+	}
 	instances, err := instanceTLS(cfg, log)
 	if err != nil {
 		return err
@@ -326,14 +345,14 @@ func runRouter(ctx context.Context, cfg *config.Config, id string, log *slog.Log
 		return err
 	}
 	defer client.Close()
-	admin, err := listen(cfg, config.PortRouterAdmin)
+	admin, err := listenAt(cfg, cfg.AdminAddr(config.PortRouterAdmin))
 	if err != nil {
 		return err
 	}
 	n := config.Number(id)
 	topology := &topologySource{client: client, secure: secure}
 	r, err := router.New(router.Options{
-		ID: id, Number: uint8(n), Topology: topology, AdminListener: admin, DialFrom: routerSource(cfg, n),
+		ID: id, Number: uint8(n), Topology: topology, AdminListener: admin, AdminDoor: door, DialFrom: routerSource(cfg, n),
 		Kill: topology.kill, ServerVersion: server.MySQLVersion, HoldTimeout: cfg.Router.HoldTimeout, HoldMax: cfg.Router.HoldMax,
 		MaxConnections: cfg.Router.MaxConnections, TLS: clients, InstanceTLS: instances, Logger: log,
 	})

@@ -647,7 +647,7 @@ func (x *RoleAck) GetDetail() string {
 
 type WatchRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Cluster       string                 `protobuf:"bytes,1,opt,name=cluster,proto3" json:"cluster,omitempty"`                          // empty: any
+	Cluster       string                 `protobuf:"bytes,1,opt,name=cluster,proto3" json:"cluster,omitempty"`
 	LeaderOnly    bool                   `protobuf:"varint,2,opt,name=leader_only,json=leaderOnly,proto3" json:"leader_only,omitempty"` // refuse on a follower
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -23,6 +23,7 @@ type Config struct {
 	Instances []Instance `mapstructure:"instances"`
 	Server    Server     `mapstructure:"server"`
 	Router    Router     `mapstructure:"router"`
+	Admin     Admin      `mapstructure:"admin"`
 	Endpoints []Endpoint `mapstructure:"endpoints"`
 	Log       Log        `mapstructure:"log"`
 }
@@ -99,6 +100,12 @@ type Router struct {
 	MaxConnections int           `mapstructure:"max_connections"`
 	TLSCert        string        `mapstructure:"tls_cert"` // empty: server.tls_cert
 	TLSKey         string        `mapstructure:"tls_key"`
+}
+
+// Admin is the ports of metrics and profiles, and the router's own.
+type Admin struct {
+	Bind      string `mapstructure:"bind"`       // IP address
+	TokenFile string `mapstructure:"token_file"` // whose token callers must show, over TLS; empty: none, on loopback only
 }
 
 // Endpoint is one custom endpoint that the first start creates.
@@ -181,6 +188,7 @@ func Default() Config {
 			LAL: 10_000_000, LogWindow: 256 * MiB, ReadLease: 200 * time.Millisecond, VDLInterval: 5 * time.Millisecond,
 		},
 		Router: Router{Nodes: []Node{{"router-1", "az-a"}}, HoldTimeout: 30 * time.Second, HoldMax: 1000, MaxConnections: 2000},
+		Admin:  Admin{Bind: "127.0.0.1"},
 		Log:    Log{Level: "info", Format: "text"},
 	}
 }
