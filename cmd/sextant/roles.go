@@ -170,6 +170,7 @@ func runStorage(ctx context.Context, cfg *config.Config, id string, log *slog.Lo
 		},
 		HotFileBytes: int64(cfg.Storage.HotLogFile), HotFiles: cfg.Storage.HotLogFiles, TickEvery: cfg.Storage.GossipInterval,
 		DrainEvery: cfg.Storage.DrainInterval, Retention: cfg.Storage.RetentionTime, RetentionBytes: int64(cfg.Storage.RetentionBytes),
+		ScrubRate: int64(cfg.Storage.ScrubRate),
 	})
 	if err != nil {
 		return errors.Join(err, l.Close())
@@ -187,6 +188,10 @@ func runStorage(ctx context.Context, cfg *config.Config, id string, log *slog.Lo
 		{"healthy", "1 while the node works.", func() float64 { return number(n.Status().Healthy) }},
 		{"segments", "Segments on the node.", func() float64 { return float64(len(n.Status().Segments)) }},
 		{"stored_bytes", "Bytes of hot log and page store.", func() float64 { return float64(n.Status().StoredBytes) }},
+		{"scrubbed_bytes", "Bytes of its files that the scrub has read and verified.", func() float64 { return float64(n.Status().ScrubbedBytes) }},
+		{"scrub_rounds", "Times that the scrub has come through all files.", func() float64 { return float64(n.Status().ScrubRounds) }},
+		{"damage_found", "Damaged segments and parts of the hot log that were found.", func() float64 { return float64(n.Status().DamageFound) }},
+		{"damage_repaired", "Those of them that are whole again.", func() float64 { return float64(n.Status().DamageRepaired) }},
 	})
 	served := make(chan error, 1)
 	go func() { served <- n.Serve() }()
@@ -200,7 +205,7 @@ func runStorage(ctx context.Context, cfg *config.Config, id string, log *slog.Lo
 
 func storageReport(s node.Status) failover.Report {
 	r := failover.Report{Healthy: s.Healthy, Detail: s.Detail, StoreID: uint64(s.Store), Volume: s.Volume, Epoch: s.Epoch,
-		StoredBytes: uint64(s.StoredBytes), SCL: map[redo.PGID]redo.LSN{}}
+		StoredBytes: uint64(s.StoredBytes), DamageFound: s.DamageFound, DamageRepaired: s.DamageRepaired, SCL: map[redo.PGID]redo.LSN{}}
 	for _, seg := range s.Segments {
 		if !seg.Damaged {
 			r.SCL[seg.PG] = seg.SCL

@@ -16,6 +16,7 @@ const (
 	defaultDrain          = 10 * time.Second
 	defaultRetention      = 10 * time.Minute
 	defaultRetentionBytes = 64 << 30
+	defaultScrubRate      = 2 << 20
 )
 
 // Limits.
@@ -38,7 +39,8 @@ const (
 	collectEvery    = 10 * time.Second // between two steps of garbage collection of a segment; Retention if that is less
 	collectPages    = 512              // in one step
 	compactEvery    = 10 * time.Minute // between two looks at a segment's free space
-	pageCountsMax   = 1 << 20          // pages whose records since their last image are counted
+	scrubEvery      = 200 * time.Millisecond
+	pageCountsMax   = 1 << 20 // pages whose records since their last image are counted
 	snapshotVersion = 1
 )
 
@@ -55,6 +57,7 @@ func (o Options) withDefaults() Options {
 	o.DrainEvery = orDefault(o.DrainEvery, defaultDrain)
 	o.Retention = orDefault(o.Retention, defaultRetention)
 	o.RetentionBytes = orDefault(o.RetentionBytes, defaultRetentionBytes)
+	o.ScrubRate = orDefault(o.ScrubRate, defaultScrubRate)
 	return o
 }
 

@@ -82,6 +82,11 @@ func (c *chain) insert(r *redo.Record, frame uint64, annulled redo.Ranges) {
 		c.spoil()
 		return
 	}
+	c.hold(r, frame)
+}
+
+// hold keeps a record in memory.
+func (c *chain) hold(r *redo.Record, frame uint64) {
 	c.log = append(c.log, entry{*r, frame})
 	c.bytes += int64(len(r.Payload))
 	c.last = max(c.last, r.LSN)

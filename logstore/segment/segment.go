@@ -47,6 +47,7 @@ const (
 	FrameCreate   FrameKind = 6
 	FrameEmpty    FrameKind = 7 // nothing; an idle node appends it so that the last real frame is covered
 	FrameCopied   FrameKind = 8 // the Store holds a whole copy of a damaged segment
+	FrameAgain    FrameKind = 9 // records in memory once more, as a redo.Batch: see Host.Rewrite
 )
 
 // Frame is one entry of the hot log.
