@@ -57,7 +57,7 @@ type StorageStatus struct {
 	Address string              `json:"address"`
 	PID     int                 `json:"pid"`
 	Healthy bool                `json:"healthy"`
-	SCL     map[string]redo.LSN `json:"scl"`    // by protection group
+	SCL     map[string]redo.LSN `json:"scl"`              // by protection group
 	Detail  string              `json:"detail,omitempty"` // what is wrong, or being repaired
 	// Since the process began:
 	DamageFound    uint64 `json:"damage_found,omitempty"`

@@ -102,7 +102,11 @@ func (w *world) disturb() {
 			n.startSoon()
 		}
 	case w.chance(w.swarm.rot):
-		n.rot()
+		if w.chance(.3) {
+			n.rotLog()
+		} else {
+			n.rot()
+		}
 	case w.chance(w.swarm.pause):
 		n.pausedTo = w.now + w.between(20, 400)
 	case w.swarm.slow > 0:
