@@ -138,28 +138,40 @@ func (n *Node) rest(worked time.Duration) {
 	}
 }
 
-// drain moves one segment's records from memory to the store.
+// drain moves one segment's records from memory to the store, a part at a time.
 func (n *Node) drain(pg redo.PGID) error {
-	n.mu.Lock()
-	p := n.host.Drain(pg)
-	n.mu.Unlock()
-	if p == nil {
-		return nil
+	for more := true; more && n.ctx.Err() == nil; {
+		n.mu.Lock()
+		p := n.host.Drain(pg)
+		n.mu.Unlock()
+		if p == nil {
+			return nil
+		}
+		if err := n.drainPart(p); err != nil {
+			return n.storeFailed(pg, err)
+		}
+		more = p.More
 	}
+	return nil
+}
+
+// drainPart moves one part.
+func (n *Node) drainPart(p *segment.DrainPlan) error {
 	writes := make([]boltstore.PageWrite, 0, len(p.Pages))
 	for i := range p.Pages {
 		w, err := n.pageWrite(p, &p.Pages[i])
 		if err != nil {
-			return n.storeFailed(pg, err)
+			return err
 		}
 		writes = append(writes, w)
 	}
-	if err := n.store.Write(pg, writes); err != nil {
-		return n.storeFailed(pg, err)
+	if err := n.store.Write(p.PG, writes); err != nil {
+		return err
 	}
 	n.mu.Lock()
 	n.host.Drained(p)
 	n.mu.Unlock()
+	n.signal(n.room)
 	return nil
 }
 

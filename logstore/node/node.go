@@ -71,7 +71,11 @@ type Options struct {
 	// segments' files take RetentionBytes, whichever is less.
 	Retention      time.Duration
 	RetentionBytes int64
-	ScrubRate      int64 // bytes of its files that the background verifies in a second
+	// MemoryBytes is about what the records in memory take at most, as long as a drain can help:
+	// then input waits for it. What no hint covers, at most a writer's window or one commit,
+	// cannot be drained.
+	MemoryBytes int64
+	ScrubRate   int64 // bytes of its files that the background verifies in a second
 }
 
 // Node is a running storage node.
@@ -248,7 +252,8 @@ func (n *Node) replayFrame(f hotlog.Frame, expect *[]redo.PGID) error {
 // newHost makes the Host of the one volume that this node stores.
 func (n *Node) newHost(v redo.VolumeID, line redo.TimelineID) {
 	n.volume, n.line = v, line
-	n.host = segment.New(segment.Options{Node: n.opt.ID, Store: n.id.Store, Volume: v, Timeline: line, Apply: page.Apply})
+	n.host = segment.New(segment.Options{Node: n.opt.ID, Store: n.id.Store, Volume: v, Timeline: line, Apply: page.Apply,
+		DrainBytes: n.opt.MemoryBytes / drainParts})
 }
 
 // openStore opens the segments' files. Damaged ones, and those of expect that are
@@ -383,6 +388,7 @@ type Status struct {
 	ListEpoch   redo.VolumeEpoch
 	StoredBytes int64 // of the segments' files
 	Undrained   int64 // payload bytes in memory
+	Memory      int64 // bytes that records in memory take, about
 	HotFiles    int   // that a replay would read
 	// Damages of segments and of the hot log since the process began, found by whatever.
 	DamageFound, DamageRepaired uint64
@@ -404,7 +410,7 @@ func (n *Node) Status() Status {
 	}
 	h := n.host.Health()
 	s.Volume, s.Epoch, s.ListEpoch = n.volume, h.Epoch, h.List.Epoch
-	s.Undrained, s.Segments = h.Undrained, h.Segments
+	s.Undrained, s.Memory, s.Segments = h.Undrained, n.host.Memory(), h.Segments
 	s.DamageFound, s.DamageRepaired = n.found, n.repaired
 	s.ScrubbedBytes, s.ScrubRounds = n.bg.scrub.bytes.Load(), n.bg.scrub.rounds.Load()
 	s.StoredBytes = n.bg.storedBytes.Load()

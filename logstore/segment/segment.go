@@ -72,6 +72,9 @@ type Options struct {
 
 	Apply     Apply // builds the pages of a copy
 	CopyPages int   // in one answer to a CopySegment; 0: logstore.CopyPagesMax
+	// DrainBytes of memory are about what one DrainPlan frees, unless its first page has more;
+	// 0: all that can leave memory is in one.
+	DrainBytes int64
 }
 
 // Input is a message that has arrived, Ready's counterpart.
@@ -147,6 +150,8 @@ type DrainPlan struct {
 	ImageThrough redo.LSN
 	// Bytes is the payload bytes in Pages.
 	Bytes int64
+	// More: there are records of further pages that can leave memory.
+	More bool
 
 	before uint64 // index of the first frame that it does not include
 }

@@ -240,7 +240,10 @@ func (s *store) collect(p segment.GarbagePlan) {
 				keep = i.lsn
 			}
 		}
-		v.images = slices.DeleteFunc(v.images, func(i image) bool { return i.lsn < keep })
+		if len(v.images) > 0 && v.images[0].lsn < keep {
+			v.images = slices.DeleteFunc(v.images, func(i image) bool { return i.lsn < keep })
+			v.floor = max(v.floor, keep)
+		}
 		through := min(keep, p.LogFloor)
 		n, _ := slices.BinarySearchFunc(v.records, through+1, byLSN)
 		if n > 0 {

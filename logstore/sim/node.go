@@ -131,7 +131,7 @@ func (n *node) crash() {
 func (n *node) replay() {
 	n.h = segment.New(segment.Options{
 		Node: n.id, Store: logstore.StoreID(n.i + 1), Volume: theVolume, Timeline: 1, ImageRecords: n.w.swarm.image,
-		Apply: apply, CopyPages: 2,
+		Apply: apply, CopyPages: 2, DrainBytes: n.w.swarm.part,
 	})
 	n.unnoted = false
 	for _, f := range n.disk.files {
