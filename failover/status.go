@@ -57,10 +57,13 @@ type StorageStatus struct {
 	Address string              `json:"address"`
 	PID     int                 `json:"pid"`
 	Healthy bool                `json:"healthy"`
-	Detail  string              `json:"detail"` // why not healthy, or what it is doing
-	SCL     map[string]redo.LSN `json:"scl"`    // by protection group
+	SCL     map[string]redo.LSN `json:"scl"`              // by protection group
+	Detail  string              `json:"detail,omitempty"` // what is wrong, or being repaired
+	// Since the process began:
+	DamageFound    uint64 `json:"damage_found,omitempty"`
+	DamageRepaired uint64 `json:"damage_repaired,omitempty"`
 
-	Replacing *ReplacingStatus `json:"replacing"` // nil: it is not being replaced
+	Replacing *ReplacingStatus `json:"replacing,omitempty"` // nil: it is not being replaced
 }
 
 // ReplacingStatus is how far the replacement of a storage node is.
@@ -183,7 +186,7 @@ func NewStatus(t Topology) Status {
 	for _, n := range s.Storage {
 		l := t.Live[n.ID]
 		x := StorageStatus{ID: n.ID, AZ: n.AZ, Address: n.Address, PID: l.PID,
-			Healthy: l.Healthy, Detail: l.Detail, SCL: map[string]redo.LSN{}, Replacing: t.replacing(n.ID)}
+			Healthy: l.Healthy, SCL: map[string]redo.LSN{}, Detail: l.Detail, DamageFound: l.DamageFound, DamageRepaired: l.DamageRepaired, Replacing: t.replacing(n.ID)}
 		for pg, scl := range l.SCL {
 			x.SCL[strconv.FormatUint(uint64(pg), 10)] = scl
 		}

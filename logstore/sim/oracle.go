@@ -2,6 +2,7 @@ package sim
 
 import (
 	"bytes"
+	"errors"
 	"slices"
 	"sort"
 
@@ -37,6 +38,7 @@ import (
 //	I-17  nothing but the durable log is drained, and images are exact
 //	I-24  gossip carries nothing that the common list annuls
 //	I-25  when a member has been replaced, the durable log is on four members without it
+//	I-27  a damaged file is found while its node works, and not served, copied or gossiped
 //	I-29  log is collected only when no member lacks it
 //	I-31  a group's first record is issued when four members have its segment
 type oracle struct {
@@ -540,10 +542,16 @@ func (o *oracle) healed(h *holder) string {
 		if hl.List.Epoch != h.epoch {
 			return n.name() + " lacks the list"
 		}
+		if n.disk.rotten() {
+			return string(n.id) + " has a damaged log"
+		}
 		for pg, g := range o.w.control.groups {
 			s, want := o.state(i, redo.PGID(pg)), o.lastAt(redo.PGID(pg), o.end())
 			if !slices.Contains(g.Members, i) {
 				continue
+			}
+			if n.store.shelf(redo.PGID(pg)).bad {
+				return n.name() + " has a damaged file"
 			}
 			if !slices.Contains(n.h.PGs(), redo.PGID(pg)) {
 				return n.name() + " lacks a segment"
@@ -575,7 +583,7 @@ func (o *oracle) look(h *holder) {
 			if run, _ := n.h.ReadPage(m, apply); run != nil {
 				if a, err := run(&n.store); err == nil {
 					o.pagesRead(n, m, a.(logstore.PageAnswer))
-				} else {
+				} else if !errors.Is(err, errDamaged) {
 					o.w.fail("I-15", "%s: %v", n.id, err)
 				}
 			}

@@ -52,6 +52,8 @@ type Counts struct {
 	Copied          int // segments that were filled again from a peer
 	Replaced        int // members that another node took the place of
 	Reverted        int // replacements that were taken back
+	Scrubbed        int // damaged segments that the scrub found before anything read them
+	RottedLogs      int // files of hot logs that were damaged
 }
 
 // Add adds o's numbers to c's.
@@ -64,7 +66,8 @@ func (c *Counts) Add(o *Counts) {
 func (c *Counts) fields() []*int {
 	return []*int{
 		&c.Events, &c.Ticks, &c.Epochs, &c.Records, &c.Shown, &c.Reads, &c.Crashes, &c.Zombies,
-		&c.Fences, &c.RefusedOld, &c.Annulled, &c.Interrupted, &c.NoCommitBetween, &c.Reshipped, &c.Filled, &c.Grown, &c.Rotted, &c.Copied, &c.Replaced, &c.Reverted,
+		&c.Fences, &c.RefusedOld, &c.Annulled, &c.Interrupted, &c.NoCommitBetween, &c.Reshipped, &c.Filled, &c.Grown, &c.Rotted, &c.Copied,
+		&c.Scrubbed, &c.RottedLogs, &c.Replaced, &c.Reverted,
 	}
 }
 
