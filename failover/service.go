@@ -111,6 +111,8 @@ func (s *service) mayPropose(ctx context.Context, cmd fleet.Command) error {
 		epoch = cmd.Epoch
 	case *fleet.CreateGroup:
 		epoch = cmd.Epoch
+	case *fleet.FinishReplace:
+		epoch = cmd.Epoch
 	default:
 		return status.Errorf(codes.PermissionDenied, "%s may not propose %T", p, cmd)
 	}
