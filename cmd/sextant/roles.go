@@ -20,7 +20,10 @@ import (
 	"sextant/server"
 )
 
-const closePatience = 5 * time.Second // for sessions of a router that ends
+const (
+	closePatience   = 5 * time.Second // for sessions of a router that ends
+	recordsOfMemory = 4               // a storage node keeps records in this part of its memory
+)
 
 // listen binds the port with an offset; a taken one is named together with its key.
 func listen(cfg *config.Config, offset int) (net.Listener, error) {
@@ -141,6 +144,7 @@ func runStorage(ctx context.Context, cfg *config.Config, id string, log *slog.Lo
 	if err != nil {
 		return err
 	}
+	limitMemory(cfg.Storage.Memory, log)
 	secure, err := membership(cfg, ident, mtls.Storage, id)
 	if err != nil {
 		return err
@@ -181,6 +185,7 @@ func runStorage(ctx context.Context, cfg *config.Config, id string, log *slog.Lo
 		},
 		HotFileBytes: int64(cfg.Storage.HotLogFile), HotFiles: cfg.Storage.HotLogFiles, TickEvery: cfg.Storage.GossipInterval,
 		DrainEvery: cfg.Storage.DrainInterval, Retention: cfg.Storage.RetentionTime, RetentionBytes: int64(cfg.Storage.RetentionBytes),
+		ScrubRate: int64(cfg.Storage.ScrubRate), MemoryBytes: int64(cfg.Storage.Memory) / recordsOfMemory,
 	})
 	if err != nil {
 		return errors.Join(err, l.Close())
@@ -198,6 +203,11 @@ func runStorage(ctx context.Context, cfg *config.Config, id string, log *slog.Lo
 		{"healthy", "1 while the node works.", func() float64 { return number(n.Status().Healthy) }},
 		{"segments", "Segments on the node.", func() float64 { return float64(len(n.Status().Segments)) }},
 		{"stored_bytes", "Bytes of hot log and page store.", func() float64 { return float64(n.Status().StoredBytes) }},
+		{"records_bytes", "Bytes of memory of log records that are not in the page store yet.", func() float64 { return float64(n.Status().Memory) }},
+		{"scrubbed_bytes", "Bytes of its files that the scrub has read and verified.", func() float64 { return float64(n.Status().ScrubbedBytes) }},
+		{"scrub_rounds", "Times that the scrub has come through all files.", func() float64 { return float64(n.Status().ScrubRounds) }},
+		{"damage_found", "Damaged segments and parts of the hot log that were found.", func() float64 { return float64(n.Status().DamageFound) }},
+		{"damage_repaired", "Those of them that are whole again.", func() float64 { return float64(n.Status().DamageRepaired) }},
 	})
 	served := make(chan error, 1)
 	go func() { served <- n.Serve() }()
@@ -211,7 +221,7 @@ func runStorage(ctx context.Context, cfg *config.Config, id string, log *slog.Lo
 
 func storageReport(s node.Status) failover.Report {
 	r := failover.Report{Healthy: s.Healthy, Detail: s.Detail, StoreID: uint64(s.Store), Volume: s.Volume, Epoch: s.Epoch,
-		StoredBytes: uint64(s.StoredBytes), SCL: map[redo.PGID]redo.LSN{}}
+		StoredBytes: uint64(s.StoredBytes), DamageFound: s.DamageFound, DamageRepaired: s.DamageRepaired, SCL: map[redo.PGID]redo.LSN{}}
 	for _, seg := range s.Segments {
 		if !seg.Damaged {
 			r.SCL[seg.PG] = seg.SCL
@@ -239,7 +249,7 @@ func runServer(ctx context.Context, cfg *config.Config, id string, log *slog.Log
 		return err
 	}
 	log = log.With("node", id)
-	limitMemory(cfg.Server, log)
+	limitMemory(memoryLimit(cfg.Server), log)
 	clients, err := instanceTLS(cfg, log)
 	if err != nil {
 		return err

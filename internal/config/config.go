@@ -62,6 +62,8 @@ type Storage struct {
 	GossipInterval time.Duration `mapstructure:"gossip_interval"`
 	RetentionTime  time.Duration `mapstructure:"retention_time"`
 	RetentionBytes Bytes         `mapstructure:"retention_bytes"`
+	ScrubRate      Bytes         `mapstructure:"scrub_rate"` // a second
+	Memory         Bytes         `mapstructure:"memory"`     // of one node's heap
 }
 
 // Instance is one SQL instance.
@@ -180,7 +182,7 @@ func Default() Config {
 				{"storage-4", "az-b"}, {"storage-5", "az-c"}, {"storage-6", "az-c"},
 			},
 			HotLogFile: 32 * MiB, HotLogFiles: 8, DrainInterval: 5 * time.Second, GossipInterval: 200 * time.Millisecond,
-			RetentionTime: 10 * time.Minute, RetentionBytes: GiB,
+			RetentionTime: 10 * time.Minute, RetentionBytes: GiB, ScrubRate: 2 * MiB, Memory: 256 * MiB,
 		},
 		Instances: []Instance{{"db-1", "az-a", 0}, {"db-2", "az-b", 1}, {"db-3", "az-c", 1}},
 		Server: Server{

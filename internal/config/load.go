@@ -183,6 +183,8 @@ func (c *Config) validateSettings(k *check) {
 	between("storage.gossip_interval", c.Storage.GossipInterval, 10*time.Millisecond, time.Minute)
 	between("storage.retention_time", c.Storage.RetentionTime, 0, 24*time.Hour)
 	size("storage.retention_bytes", c.Storage.RetentionBytes, 0, TiB)
+	size("storage.memory", c.Storage.Memory, 64*MiB, TiB)
+	size("storage.scrub_rate", c.Storage.ScrubRate, 64*KiB, 10*GiB)
 	size("server.page_cache", c.Server.PageCache, MiB, TiB)
 	size("server.memory", c.Server.Memory, 16*MiB, TiB)
 	size("server.statement_memory", c.Server.StatementMemory, MiB, c.Server.Memory)
