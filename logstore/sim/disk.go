@@ -253,21 +253,21 @@ func (s *store) collect(p segment.GarbagePlan) {
 	})
 }
 
-// A simulated page is the LSN of the last record in it and a sum of all of them:
-// it differs if one is missing, doubled, foreign or in another order.
-const pageBytes = 16
-
+// apply is page.Apply for simulated pages.
 func apply(p []byte, r *redo.Record) error {
-	le := binary.LittleEndian
-	if redo.LSN(le.Uint64(p)) >= r.LSN {
+	lsn, sum := content(p)
+	if lsn >= r.LSN {
 		return page.ErrOrder
 	}
-	sum := fold(le.Uint64(p[8:]), r)
-	le.PutUint64(p, uint64(r.LSN))
-	le.PutUint64(p[8:], sum)
+	binary.LittleEndian.PutUint64(p[lsnAt:], uint64(r.LSN))
+	binary.LittleEndian.PutUint64(p[sumAt:], fold(sum, r))
 	return nil
 }
 
+// fold adds a record to a page's sum; one that formats the page makes a new one.
 func fold(sum uint64, r *redo.Record) uint64 {
+	if r.Op == redo.OpFormat {
+		sum = 0
+	}
 	return (sum^uint64(r.LSN)^uint64(redo.Checksum(0, r.Payload))<<32)*0x9E3779B97F4A7C15 + 1
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 
+	"sextant/internal/page"
 	"sextant/internal/redo"
 	"sextant/logstore"
 	"sextant/logstore/segment"
@@ -417,5 +418,5 @@ func content(b []byte) (lsn redo.LSN, sum uint64) {
 	if b == nil {
 		return 0, 0
 	}
-	return redo.LSN(binary.LittleEndian.Uint64(b)), binary.LittleEndian.Uint64(b[8:])
+	return page.LSN(b), binary.LittleEndian.Uint64(b[sumAt:])
 }

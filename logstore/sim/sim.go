@@ -50,6 +50,9 @@ type Counts struct {
 	Grown           int // groups that were added and written to
 	Rotted          int // segments whose file was damaged
 	Copied          int // segments that were filled again from a peer
+	Cached          int // pages that statements have read through caches
+	Promoted        int // readers that became the writer
+	Restarted       int // readers that crashed
 }
 
 // Add adds o's numbers to c's.
@@ -62,7 +65,7 @@ func (c *Counts) Add(o *Counts) {
 func (c *Counts) fields() []*int {
 	return []*int{
 		&c.Events, &c.Ticks, &c.Epochs, &c.Records, &c.Shown, &c.Reads, &c.Crashes, &c.Zombies,
-		&c.Fences, &c.RefusedOld, &c.Annulled, &c.Interrupted, &c.NoCommitBetween, &c.Reshipped, &c.Filled, &c.Grown, &c.Rotted, &c.Copied,
+		&c.Fences, &c.RefusedOld, &c.Annulled, &c.Interrupted, &c.NoCommitBetween, &c.Reshipped, &c.Filled, &c.Grown, &c.Rotted, &c.Copied, &c.Cached, &c.Promoted, &c.Restarted,
 	}
 }
 
@@ -103,6 +106,7 @@ type world struct {
 	cuts     map[link]bool
 	arrivals map[link]tick // of the last message, where order is kept
 	links    int           // endpoints given out
+	calls    int           // made
 
 	oracle oracle
 	counts Counts
@@ -157,7 +161,7 @@ func (w *world) build() {
 	if w.swarm.cuts > 0 {
 		w.every(func() tick { return w.between(20, 200) }, w.recut)
 	}
-	if w.swarm.crash+w.swarm.rot > 0 {
+	if w.swarm.crash+w.swarm.rot+w.swarm.restart > 0 {
 		w.every(func() tick { return w.between(10, 60) }, w.disturb)
 	}
 }

@@ -40,6 +40,12 @@ type swarm struct {
 	image          int     // records of a page until its next image
 	rot            float64 // of a segment's file, at each disturbance
 	forget         bool    // log is collected that a member lacks
+
+	cached   int     // pages of a cache
+	formats  float64 // of changes: they need no page
+	promoted float64 // of writers: they were a reader
+	long     float64 // of statements
+	restart  float64 // of a reader, at each disturbance
 }
 
 func pick[T any](w *world, vs ...T) T { return vs[w.rng.IntN(len(vs))] }
@@ -63,6 +69,8 @@ func (w *world) draw() swarm {
 		growth: pick(w, 0, .01, .05), drain: pick(w, 0, 30, 100, 400), roll: pick(w, 4, 20, 100),
 		garbage: w.chance(.5), image: pick(w, 2, 5, 20),
 		rot: pick(w, 0, 0, .05, .2), forget: w.chance(.3),
+		cached: pick(w, 8, 8, 12, 1000), formats: pick(w, .1, .5, 1), promoted: pick(w, 0, .5, 1), long: pick(w, 0, .05, .3),
+		restart: pick(w, 0, 0, .02, .1),
 	}
 	if s.minimal { // few other faults: it takes several epochs to go wrong
 		s.nodes, s.downMax, s.zombie, s.overtake, s.cuts, s.slow = 6, 0, .2, 0, 0, 0
@@ -81,6 +89,9 @@ func (s swarm) String() string {
 func (w *world) disturb() {
 	if w.calm {
 		return
+	}
+	if w.chance(w.swarm.restart) {
+		w.readers[w.rng.IntN(len(w.readers))].crash()
 	}
 	n := w.nodes[w.rng.IntN(len(w.nodes))]
 	switch {
