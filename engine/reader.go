@@ -181,8 +181,15 @@ func (r *reader) Applied(ctx context.Context, vdl redo.LSN, catalog bool) error 
 	return nil
 }
 
-// readPoint implements source.
-func (r *reader) readPoint() redo.LSN { return r.applier.ReadPoint() }
+// readPoint implements source. Loads that were begun before a promotion go on after it:
+// at the VDL that the reader was promoted at they would miss what the writer has published
+// since and the cache has evicted.
+func (r *reader) readPoint() redo.LSN {
+	if v := r.vol.Load(); v != nil {
+		return (*v).VDL()
+	}
+	return r.applier.ReadPoint()
+}
 
 // readPage implements source.
 func (r *reader) readPage(ctx context.Context, id redo.PageID, at redo.LSN) ([]byte, error) {

@@ -149,7 +149,7 @@ func (c *call) send() {
 	}
 	c.w.letter(c.id, c.number(), c.w.nodes[pick(c.w, c.nodes...)], c.m)
 	tries := c.tries
-	c.w.after(c.w.between(10, 40), func() {
+	c.w.after(c.w.between(c.w.swarm.patience/4, c.w.swarm.patience), func() {
 		if c.tries == tries {
 			c.send()
 		}
@@ -204,7 +204,7 @@ func (c *cache) statement(newest bool) {
 			return
 		}
 		id := c.anyPage()
-		c.load(c.pool.AsOf(id, at, c.src.readPoint), id, func(b []byte, err error) {
+		c.load(c.pool.AsOf(id, at, c.readPoint), id, func(b []byte, err error) {
 			if err == nil {
 				c.w.oracle.cached(c, id, at, b, "a statement's read")
 				c.w.counts.Cached++
@@ -214,6 +214,9 @@ func (c *cache) statement(newest bool) {
 	}
 	next()
 }
+
+// readPoint is that of the role, also after a change of it.
+func (c *cache) readPoint() redo.LSN { return c.src.readPoint() }
 
 func (c *cache) anyPage() redo.PageID {
 	return redo.PageID(1 + c.w.rng.IntN(c.src.pages()))

@@ -443,6 +443,9 @@ func (o *oracle) refused(n *node, from logstore.NodeID, m logstore.Message, kind
 		}
 		by = c.by.(endpoint)
 	}
+	if r, ok := by.(*reader); ok { // perhaps promoted meanwhile
+		by = r.cache.src.(endpoint)
+	}
 	reader, isReader := by.(*reader)
 	switch m := m.(type) {
 	case logstore.ReadPage:

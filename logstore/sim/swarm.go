@@ -45,6 +45,7 @@ type swarm struct {
 	formats  float64 // of changes: they need no page
 	promoted float64 // of writers: they were a reader
 	long     float64 // of statements
+	patience int     // ticks until a read is sent to another node
 	restart  float64 // of a reader, at each disturbance
 }
 
@@ -69,7 +70,7 @@ func (w *world) draw() swarm {
 		growth: pick(w, 0, .01, .05), drain: pick(w, 0, 30, 100, 400), roll: pick(w, 4, 20, 100),
 		garbage: w.chance(.5), image: pick(w, 2, 5, 20),
 		rot: pick(w, 0, 0, .05, .2), forget: w.chance(.3),
-		cached: pick(w, 8, 8, 12, 1000), formats: pick(w, .1, .5, 1), promoted: pick(w, 0, .5, 1), long: pick(w, 0, .05, .3),
+		cached: pick(w, 8, 8, 12, 1000), formats: pick(w, .1, .5, 1), promoted: pick(w, 0, .5, 1), long: pick(w, 0, .05, .3), patience: pick(w, 40, 40, 400),
 		restart: pick(w, 0, 0, .02, .1),
 	}
 	if s.minimal { // few other faults: it takes several epochs to go wrong
