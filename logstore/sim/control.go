@@ -115,17 +115,17 @@ func (w *world) reign() {
 			w.counts.Zombies++
 		}
 	}
-	for _, n := range w.nodes {
-		n.start()
-	}
+	w.startAll()
 	if w.swarm.downMax > 0 {
 		for _, i := range w.rng.Perm(len(w.nodes))[:w.rng.IntN(w.swarm.downMax+1)] {
 			w.nodes[i].crash()
 		}
 	}
 	h := w.grant(c.epoch)
-	if w.grant(h.epoch-1) != nil {
-		w.fail("I-13", "a second candidate was granted after epoch %d", h.epoch)
+	for range 1 + w.rng.IntN(2) {
+		if w.grant(h.epoch-1) != nil {
+			w.fail("I-13", "another candidate was granted after epoch %d", h.epoch)
+		}
 	}
 	phase := ""
 	if w.chance(w.swarm.overtake) {
@@ -156,7 +156,7 @@ func (w *world) overtaken(h *holder) {
 // and everything it writes becomes durable; then, with all nodes, every segment becomes
 // complete and the same.
 func (w *world) heal() {
-	w.calm = true
+	w.calm, w.burning = true, nil
 	clear(w.cuts)
 	clear(w.arrivals)
 	w.say("all faults stop")

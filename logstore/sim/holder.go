@@ -28,6 +28,7 @@ type holder struct {
 	asking   bool // the control plane, whether the epoch has opened
 	dead     bool
 	pausedTo tick
+	skew     tick // of its clock
 	quiet    bool // writes nothing any more
 
 	last    redo.LSN // of what it has written, at first the recovered VDL
@@ -46,6 +47,7 @@ type holder struct {
 
 func (w *world) addHolder(g volume.Grant, geo volume.Geometry) *holder {
 	h := &holder{w: w, ep: w.newLink(), epoch: g.Epoch, grant: g, geo: geo, promise: map[int]bool{}}
+	h.skew = tick(w.rng.IntN(w.swarm.skew + 1))
 	h.id = logstore.NodeID(fmt.Sprintf("w%d.%d", g.Epoch, h.ep))
 	w.holders = append(w.holders, h)
 	w.peers[h.id] = h
@@ -263,10 +265,13 @@ func (h *holder) shown() {
 	h.tell()
 }
 
+// clock is its own: it may be wrong by much.
+func (h *holder) clock() volume.Time { return volume.Time(h.w.now+h.skew) + 1 }
+
 // ship sends every node what it is to be sent now, and readers the new batches.
 func (h *holder) ship() {
 	for i, n := range h.w.nodes {
-		s, ok := h.t.Ship(i, volume.Time(h.w.now)+1)
+		s, ok := h.t.Ship(i, h.clock())
 		if !ok {
 			continue
 		}

@@ -51,7 +51,7 @@ func (w *world) addNode(i int) {
 	w.peers[n.id] = n
 	n.replay()
 	n.start()
-	w.every(func() tick { return 20 }, func() {
+	w.every(func() tick { return tick(w.swarm.gossip) }, func() {
 		if n.running() {
 			n.h.Tick()
 			n.wake()
@@ -160,6 +160,14 @@ func (n *node) rot() {
 		}
 	}
 	if ill >= 2 {
+		return
+	}
+	n.rotten(pg)
+}
+
+// rotten damages the file of a segment, if there is one.
+func (n *node) rotten(pg redo.PGID) {
+	if !slices.Contains(n.h.PGs(), pg) {
 		return
 	}
 	n.w.say("%s: the file of group %d is damaged", n.id, pg)
@@ -300,7 +308,7 @@ func (n *node) turn() {
 		n.installs = append(n.installs, i)
 		n.later(n.w.between(1, 10), n.installNext)
 	}
-	note := n.unnoted && n.w.chance(.1) // in a file that begins with what is damaged
+	note := n.unnoted && n.w.chance(n.w.swarm.noting) // in a file that begins with what is damaged
 	switch {
 	case n.syncing:
 		return

@@ -332,8 +332,8 @@ func (o *oracle) counted(h *holder) {
 		}
 	}
 	for _, f := range o.fences {
-		if f.epoch > h.epoch && h.t.Confirmed() > volume.Time(f.at)+1 {
-			o.w.fail("I-14", "%s is confirmed at %d, epoch %d fenced at %d", h.id, h.t.Confirmed(), f.epoch, f.at)
+		if f.epoch > h.epoch && h.t.Confirmed() > volume.Time(f.at+h.skew)+1 {
+			o.w.fail("I-14", "%s is confirmed at %d, epoch %d fenced at %d", h.id, h.t.Confirmed()-volume.Time(h.skew), f.epoch, f.at)
 		}
 	}
 }

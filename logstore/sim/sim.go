@@ -53,6 +53,7 @@ type Counts struct {
 	Cached          int // pages that statements have read through caches
 	Promoted        int // readers that became the writer
 	Restarted       int // readers that crashed
+	Burnt           int // schedules of burn.go
 }
 
 // Add adds o's numbers to c's.
@@ -65,7 +66,7 @@ func (c *Counts) Add(o *Counts) {
 func (c *Counts) fields() []*int {
 	return []*int{
 		&c.Events, &c.Ticks, &c.Epochs, &c.Records, &c.Shown, &c.Reads, &c.Crashes, &c.Zombies,
-		&c.Fences, &c.RefusedOld, &c.Annulled, &c.Interrupted, &c.NoCommitBetween, &c.Reshipped, &c.Filled, &c.Grown, &c.Rotted, &c.Copied, &c.Cached, &c.Promoted, &c.Restarted,
+		&c.Fences, &c.RefusedOld, &c.Annulled, &c.Interrupted, &c.NoCommitBetween, &c.Reshipped, &c.Filled, &c.Grown, &c.Rotted, &c.Copied, &c.Cached, &c.Promoted, &c.Restarted, &c.Burnt,
 	}
 }
 
@@ -107,6 +108,7 @@ type world struct {
 	arrivals map[link]tick // of the last message, where order is kept
 	links    int           // endpoints given out
 	calls    int           // made
+	burning  *burning      // nil: no such schedule is under way
 
 	oracle oracle
 	counts Counts
@@ -160,6 +162,9 @@ func (w *world) build() {
 	}
 	if w.swarm.cuts > 0 {
 		w.every(func() tick { return w.between(20, 200) }, w.recut)
+	}
+	if w.swarm.burn {
+		w.every(func() tick { return w.between(500, 3000) }, w.burn)
 	}
 	if w.swarm.crash+w.swarm.rot+w.swarm.restart > 0 {
 		w.every(func() tick { return w.between(10, 60) }, w.disturb)

@@ -47,6 +47,10 @@ type swarm struct {
 	long     float64 // of statements
 	patience int     // ticks until a read is sent to another node
 	restart  float64 // of a reader, at each disturbance
+	gossip   int     // ticks of a node between rounds
+	noting   float64 // at each turn: a file is begun that says what is damaged
+	burn     bool    // see burn.go
+	skew     int     // ticks that the clocks of holders differ by
 }
 
 func pick[T any](w *world, vs ...T) T { return vs[w.rng.IntN(len(vs))] }
@@ -56,7 +60,7 @@ func (w *world) draw() swarm {
 		nodes: pick(w, 6, 6, 6, 9), groups: pick(w, 1, 2, 2, 3), pages: 4, readers: pick(w, 1, 2, 2),
 		epochs: pick(w, 6, 12, 24, 60), reign: pick(w, []int{20, 40, 60}, []int{40, 100, 300}, []int{100, 800}),
 		loss: pick(w, 0, .01, .05, .2), dup: pick(w, 0, 0, .05), late: pick(w, 0, 0, .02, .15),
-		lateMax: pick(w, 100, 1000, 10000), ordered: w.chance(.3),
+		lateMax: pick(w, 100, 1000, 10000, 200000), ordered: w.chance(.3),
 		cuts: pick(w, 0, 0, .1, .3, .45), crash: pick(w, 0, 0, .1, .4), outage: pick(w, 0, .1), pause: pick(w, 0, 0, .1),
 		reach: pick(w, nil, []int{2, 3, 4, 5, 6, 6}, []int{1, 2, 4, 4}, []int{3, 4, 5}), retry: pick(w, 1, 3),
 		minimal: w.chance(.25),
@@ -72,10 +76,15 @@ func (w *world) draw() swarm {
 		rot: pick(w, 0, 0, .05, .2), forget: w.chance(.3),
 		cached: pick(w, 8, 8, 12, 1000), formats: pick(w, .1, .5, 1), promoted: pick(w, 0, .5, 1), long: pick(w, 0, .05, .3), patience: pick(w, 40, 40, 400),
 		restart: pick(w, 0, 0, .02, .1),
+		gossip:  pick(w, 20, 20, 20, 200), noting: .1, burn: w.chance(.1), skew: pick(w, 0, 0, 100000),
 	}
 	if s.minimal { // few other faults: it takes several epochs to go wrong
 		s.nodes, s.downMax, s.zombie, s.overtake, s.cuts, s.slow = 6, 0, .2, 0, 0, 0
 		s.loss, s.crash, s.reign = min(s.loss, .01), min(s.crash, .1), []int{60, 120, 200}
+	}
+	if s.burn { // nothing but that
+		s.gossip, s.noting, s.downMax, s.rot, s.crash, s.cuts, s.pause, s.reach = 20, 1, 0, 0, 0, 0, 0, nil
+		s.loss, s.late, s.slow, s.reign, s.epochs = min(s.loss, .01), 0, 0, []int{1500, 3000}, min(s.epochs, 12)
 	}
 	return s
 }
