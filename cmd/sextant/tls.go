@@ -19,7 +19,7 @@ func makeCertificates(cfg *config.Config) error {
 	if cfg.Server.TLSCert != "" {
 		return nil
 	}
-	hosts := []string{"localhost", "127.0.0.1", "::1", cfg.Cluster.Bind}
+	hosts := []string{"localhost", "127.0.0.1", "::1", cfg.Cluster.Bind, cfg.Admin.Bind}
 	if name, err := os.Hostname(); err == nil {
 		hosts = append(hosts, name)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -48,6 +47,9 @@ func up(ctx context.Context, cfg *config.Config, c *common) error {
 	}
 	secure, err := membership(cfg, id, mtls.Admin, adminID)
 	if err != nil {
+		return err
+	}
+	if _, err := adminDoor(cfg, logger(cfg)); err != nil {
 		return err
 	}
 	if err := portsAreFree(cfg); err != nil {
@@ -120,7 +122,7 @@ func roleDir(cfg *config.Config, id string) string { return filepath.Join(cfg.Cl
 
 // portsAreFree returns an error that names the first port that is taken, and its key.
 func portsAreFree(cfg *config.Config) error {
-	offsets := []int{config.PortCluster, config.PortReader, config.PortRouterAdmin}
+	offsets := []int{config.PortCluster, config.PortReader}
 	for _, n := range cfg.Control.Nodes {
 		offsets = append(offsets, config.PortControl-1+config.Number(n.ID), config.PortRaft-1+config.Number(n.ID))
 	}
@@ -131,10 +133,14 @@ func portsAreFree(cfg *config.Config) error {
 		n := config.Number(i.ID) - 1
 		offsets = append(offsets, config.PortInstance+n, config.PortInstanceEnd+n, config.PortInstanceStream+n)
 	}
+	addrs := []string{cfg.AdminAddr(config.PortRouterAdmin)}
 	for _, off := range offsets {
-		l, err := net.Listen("tcp", cfg.Addr(off))
+		addrs = append(addrs, cfg.Addr(off))
+	}
+	for _, addr := range addrs {
+		l, err := listenAt(cfg, addr)
 		if err != nil {
-			return named(cfg, cfg.Addr(off), err)
+			return err
 		}
 		l.Close()
 	}

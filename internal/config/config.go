@@ -23,6 +23,7 @@ type Config struct {
 	Instances []Instance `mapstructure:"instances"`
 	Server    Server     `mapstructure:"server"`
 	Router    Router     `mapstructure:"router"`
+	Admin     Admin      `mapstructure:"admin"`
 	Endpoints []Endpoint `mapstructure:"endpoints"`
 	Log       Log        `mapstructure:"log"`
 }
@@ -61,6 +62,8 @@ type Storage struct {
 	GossipInterval time.Duration `mapstructure:"gossip_interval"`
 	RetentionTime  time.Duration `mapstructure:"retention_time"`
 	RetentionBytes Bytes         `mapstructure:"retention_bytes"`
+	ScrubRate      Bytes         `mapstructure:"scrub_rate"` // a second
+	Memory         Bytes         `mapstructure:"memory"`     // of one node's heap
 }
 
 // Instance is one SQL instance.
@@ -99,6 +102,12 @@ type Router struct {
 	MaxConnections int           `mapstructure:"max_connections"`
 	TLSCert        string        `mapstructure:"tls_cert"` // empty: server.tls_cert
 	TLSKey         string        `mapstructure:"tls_key"`
+}
+
+// Admin is the ports of metrics and profiles, and the router's own.
+type Admin struct {
+	Bind      string `mapstructure:"bind"`       // IP address
+	TokenFile string `mapstructure:"token_file"` // whose token callers must show, over TLS; empty: none, on loopback only
 }
 
 // Endpoint is one custom endpoint that the first start creates.
@@ -173,7 +182,7 @@ func Default() Config {
 				{"storage-4", "az-b"}, {"storage-5", "az-c"}, {"storage-6", "az-c"},
 			},
 			HotLogFile: 32 * MiB, HotLogFiles: 8, DrainInterval: 5 * time.Second, GossipInterval: 200 * time.Millisecond,
-			RetentionTime: 10 * time.Minute, RetentionBytes: GiB,
+			RetentionTime: 10 * time.Minute, RetentionBytes: GiB, ScrubRate: 2 * MiB, Memory: 256 * MiB,
 		},
 		Instances: []Instance{{"db-1", "az-a", 0}, {"db-2", "az-b", 1}, {"db-3", "az-c", 1}},
 		Server: Server{
@@ -181,6 +190,7 @@ func Default() Config {
 			LAL: 10_000_000, LogWindow: 256 * MiB, ReadLease: 200 * time.Millisecond, VDLInterval: 5 * time.Millisecond,
 		},
 		Router: Router{Nodes: []Node{{"router-1", "az-a"}}, HoldTimeout: 30 * time.Second, HoldMax: 1000, MaxConnections: 2000},
+		Admin:  Admin{Bind: "127.0.0.1"},
 		Log:    Log{Level: "info", Format: "text"},
 	}
 }

@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"slices"
+
 	"sextant/internal/redo"
 )
 
@@ -48,7 +50,11 @@ func (w *world) burn() {
 			w.nodes[i].crash()
 		}
 		for _, i := range ab {
-			w.nodes[i].rotten(pg)
+			if n := w.nodes[i]; slices.Contains(n.h.PGs(), pg) {
+				n.rotten(pg)
+				n.quarantine(pg)
+				n.wake()
+			}
 		}
 		cut(false)
 	})

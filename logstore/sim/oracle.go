@@ -2,6 +2,7 @@ package sim
 
 import (
 	"bytes"
+	"errors"
 	"math/bits"
 	"slices"
 	"sort"
@@ -41,6 +42,7 @@ import (
 //	I-19  each page that a statement reads, and each in a cache, is the page at that LSN
 //	I-21  a statement's snapshot is durable
 //	I-24  gossip carries nothing that the common list annuls
+//	I-27  a damaged file is found while its node works, and not served, copied or gossiped
 //	I-29  log is collected only when no member lacks it
 //	I-32  a reader is told of each change of the catalog with the LSN that has it
 //	I-31  a group's first record is issued when four members have its segment
@@ -537,7 +539,13 @@ func (o *oracle) healed(h *holder) string {
 				return string(n.id) + " is not complete"
 			}
 		}
+		if n.disk.rotten() {
+			return string(n.id) + " has a damaged log"
+		}
 		for pg, g := range o.w.control.groups {
+			if n.store.shelf(redo.PGID(pg)).bad {
+				return string(n.id) + " has a damaged file"
+			}
 			if slices.Contains(g.Members, i) && !slices.Contains(n.h.PGs(), redo.PGID(pg)) {
 				return string(n.id) + " lacks a segment"
 			}
@@ -565,7 +573,7 @@ func (o *oracle) look(h *holder) {
 			if run, _ := n.h.ReadPage(m, apply); run != nil {
 				if a, err := run(&n.store); err == nil {
 					o.pagesRead(n, m, a.(logstore.PageAnswer))
-				} else {
+				} else if !errors.Is(err, errDamaged) {
 					o.w.fail("I-15", "%s: %v", n.id, err)
 				}
 			}

@@ -54,6 +54,8 @@ type Counts struct {
 	Promoted        int // readers that became the writer
 	Restarted       int // readers that crashed
 	Burnt           int // schedules of burn.go
+	Scrubbed        int // damaged segments that the scrub found before anything read them
+	RottedLogs      int // files of hot logs that were damaged
 }
 
 // Add adds o's numbers to c's.
@@ -66,7 +68,7 @@ func (c *Counts) Add(o *Counts) {
 func (c *Counts) fields() []*int {
 	return []*int{
 		&c.Events, &c.Ticks, &c.Epochs, &c.Records, &c.Shown, &c.Reads, &c.Crashes, &c.Zombies,
-		&c.Fences, &c.RefusedOld, &c.Annulled, &c.Interrupted, &c.NoCommitBetween, &c.Reshipped, &c.Filled, &c.Grown, &c.Rotted, &c.Copied, &c.Cached, &c.Promoted, &c.Restarted, &c.Burnt,
+		&c.Fences, &c.RefusedOld, &c.Annulled, &c.Interrupted, &c.NoCommitBetween, &c.Reshipped, &c.Filled, &c.Grown, &c.Rotted, &c.Copied, &c.Cached, &c.Promoted, &c.Restarted, &c.Burnt, &c.Scrubbed, &c.RottedLogs,
 	}
 }
 

@@ -35,6 +35,7 @@ type swarm struct {
 	writeEvery     int     // ticks
 	bias           float64 // of writes: to the hot group
 	growth         float64 // at each write
+	part           int64   // bytes of memory that one drain frees; 0: all
 	drain, roll    int     // ticks between drains; frames in a file
 	garbage        bool
 	image          int     // records of a page until its next image
@@ -73,7 +74,8 @@ func (w *world) draw() swarm {
 		mtrMax: pick(w, 1, 3, 3), writeEvery: pick(w, 2, 5, 10, 40), bias: pick(w, .5, .5, .9, 1),
 		growth: pick(w, 0, .01, .05), drain: pick(w, 0, 30, 100, 400), roll: pick(w, 4, 20, 100),
 		garbage: w.chance(.5), image: pick(w, 2, 5, 20),
-		rot: pick(w, 0, 0, .05, .2), forget: w.chance(.3),
+		part: pick(w, int64(0), 300),
+		rot:  pick(w, 0, 0, .05, .2), forget: w.chance(.3),
 		cached: pick(w, 8, 8, 12, 1000), formats: pick(w, .1, .5, 1), promoted: pick(w, 0, .5, 1), long: pick(w, 0, .05, .3), patience: pick(w, 40, 40, 400),
 		restart: pick(w, 0, 0, .02, .1),
 		gossip:  pick(w, 20, 20, 20, 200), noting: .1, burn: w.chance(.1), skew: pick(w, 0, 0, 100000),
@@ -123,7 +125,11 @@ func (w *world) disturb() {
 			n.startSoon()
 		}
 	case w.chance(w.swarm.rot):
-		n.rot()
+		if w.chance(.3) {
+			n.rotLog()
+		} else {
+			n.rot()
+		}
 	case w.chance(w.swarm.pause):
 		n.pausedTo = w.now + w.between(20, 400)
 	case w.swarm.slow > 0:
