@@ -8,7 +8,7 @@ import (
 
 // burning is a schedule that chance would not find: a group's members A to F in three pairs.
 // E and F are cut off, so that what is written then is on A to D; C and D go away, and
-// the files of A and B are damaged, so that only E and F can fill them; then a recovery
+// the writer dies, the files of A and B are damaged, so that only E and F can fill them; then a recovery
 // finds A, B, E and F. What C and D alone still have was acknowledged, so it must wait for one
 // of them: a copy counts behind its barrier only.
 type burning struct {
@@ -27,7 +27,8 @@ func (w *world) burn() {
 		m = append(m, w.oracle.members(pg)[i])
 	}
 	ab, cd, ef := m[:2], m[2:4], m[4:]
-	w.burning = &burning{away: cd}
+	b := &burning{away: cd}
+	w.burning = b
 	w.say("group %d burns: %v, away %v, behind %v", pg, ab, cd, ef)
 	w.counts.Burnt++
 	var others []int
@@ -45,7 +46,17 @@ func (w *world) burn() {
 		}
 	}
 	cut(true)
-	w.after(w.between(60, 200), func() {
+	step := func(d tick, do func()) {
+		w.after(d, func() {
+			if w.burning == b {
+				do()
+			}
+		})
+	}
+	step(w.between(60, 200), func() {
+		for _, o := range slices.Clone(w.holders) {
+			o.die("burns too")
+		}
 		for _, i := range cd {
 			w.nodes[i].crash()
 		}
@@ -58,8 +69,8 @@ func (w *world) burn() {
 		}
 		cut(false)
 	})
-	w.after(w.between(900, 1500), func() { w.overtaken(w.control.holder[w.control.opened]) })
-	w.after(2500, func() { w.burning = nil })
+	step(w.between(900, 1500), func() { w.overtaken(w.control.holder[w.control.opened]) })
+	step(2500, func() { w.burning = nil })
 }
 
 // cut sets or takes away both directions between two endpoints.

@@ -148,8 +148,11 @@ func (c *call) send() {
 		return
 	}
 	c.w.letter(c.id, c.number(), c.w.nodes[pick(c.w, c.nodes...)], c.m)
-	tries := c.tries
-	c.w.after(c.w.between(c.w.swarm.patience/4, c.w.swarm.patience), func() {
+	tries, patience := c.tries, c.w.swarm.patience
+	if c.w.calm {
+		patience = 40
+	}
+	c.w.after(c.w.between(patience/4, patience), func() {
 		if c.tries == tries {
 			c.send()
 		}
