@@ -29,8 +29,10 @@ type node struct {
 	life     int // counts starts and crashes: events of an earlier life are void
 	awake    bool
 	syncing  bool
+	doomed   bool // it will crash in the middle of its next sync
 	slow     bool
 	pausedTo tick
+	fullTo   tick // its disk is
 	draining *drain
 	installs []segment.Install  // on their way into the store
 	noting   bool               // a file that says what is damaged is being synced
@@ -52,6 +54,7 @@ func (w *world) addNode(i int) {
 	n.store.shelves, n.hurt = map[redo.PGID]*shelf{}, map[redo.PGID]bool{}
 	w.nodes = append(w.nodes, n)
 	w.peers[n.id] = n
+	n.disk.crash(w, n) // an empty disk
 	n.replay()
 	n.start()
 	w.every(func() tick { return tick(w.swarm.gossip) }, func() {
@@ -70,6 +73,7 @@ func (w *world) addNode(i int) {
 }
 
 func (n *node) number() int   { return n.ep }
+func (n *node) full() bool    { return n.w.now < n.fullTo && !n.w.calm }
 func (n *node) running() bool { return n.up && n.w.now >= n.pausedTo }
 
 // start brings the node up. Replay has synced what the crash left.
@@ -104,12 +108,9 @@ func (n *node) crash() {
 	n.up, n.awake, n.syncing, n.noting, n.rewriting = false, false, false, false, false
 	n.life++
 	n.w.counts.Crashes++
-	keep := 0
-	if u := n.disk.unsynced(); u > 0 {
-		keep = pick(n.w, 0, n.w.rng.IntN(u+1), u)
-	}
-	n.w.say("%s crashes, keeps %d of %d unsynced frames", n.id, keep, n.disk.unsynced())
-	n.disk.crash(keep)
+	u := n.disk.unsynced()
+	kept := n.disk.crash(n.w, n)
+	n.w.say("%s crashes, keeps %d of %d unsynced frames", n.id, kept, u)
 	if d := n.draining; d != nil && n.w.chance(.5) {
 		n.store.write(d.plan.PG, d.pages)
 	}
@@ -329,12 +330,25 @@ func (n *node) turn() {
 		n.disk.append(rd.Persist, n.w.swarm.roll, n.h.Snapshot)
 	}
 	n.syncing, n.unnoted = true, n.unnoted && !note
+	if n.doomed {
+		n.doomed = false
+		n.later(0, func() { n.crash(); n.startSoon() })
+	}
 	d := n.w.between(1, 4)
 	if n.slow && !n.w.calm {
 		d = n.w.between(5, n.w.swarm.slow)
 	}
 	n.later(d, func() {
-		frames := n.disk.sync()
+		frames, err := n.disk.sync()
+		if errors.Is(err, errFull) {
+			n.w.counts.Full++
+			n.crash()
+			n.startSoon()
+			return
+		}
+		if err != nil {
+			n.w.fail("I-4", "%s: %v", n.id, err)
+		}
 		for _, f := range frames {
 			n.w.oracle.stored(n, f)
 		}
@@ -363,7 +377,7 @@ func (n *node) reply(to logstore.NodeID, m logstore.Message) {
 // drainFrom moves what it can of a segment into the store, lets go of files that are not
 // needed any more, and goes on with the next segment.
 func (n *node) drainFrom(first redo.PGID) {
-	if !n.running() || n.draining != nil {
+	if !n.running() || n.draining != nil || n.full() {
 		return
 	}
 	for _, pg := range n.h.PGs() {

@@ -51,6 +51,7 @@ type swarm struct {
 	gossip   int     // ticks of a node between rounds
 	noting   float64 // at each turn: a file is begun that says what is damaged
 	burn     bool    // see burn.go
+	full     float64 // of a node's disk, at each disturbance
 	skew     int     // ticks that the clocks of holders differ by
 }
 
@@ -78,7 +79,10 @@ func (w *world) draw() swarm {
 		rot:  pick(w, 0, 0, .05, .2), forget: w.chance(.3),
 		cached: pick(w, 8, 8, 12, 1000), formats: pick(w, .1, .5, 1), promoted: pick(w, 0, .5, 1), long: pick(w, 0, .05, .3), patience: pick(w, 40, 40, 400),
 		restart: pick(w, 0, 0, .02, .1),
-		gossip:  pick(w, 20, 20, 20, 200), noting: .1, burn: w.chance(.1), skew: pick(w, 0, 0, 100000),
+		gossip:  pick(w, 20, 20, 20, 200), noting: .1, burn: w.chance(.1), full: pick(w, 0, 0, .05), skew: pick(w, 0, 0, 100000),
+	}
+	if s.drain == 0 {
+		s.roll = 100 // no file is ever released
 	}
 	if s.minimal { // few other faults: it takes several epochs to go wrong
 		s.nodes, s.downMax, s.zombie, s.overtake, s.cuts, s.slow = 6, 0, .2, 0, 0, 0
@@ -119,6 +123,8 @@ func (w *world) disturb() {
 				o.startSoon()
 			}
 		}
+	case w.chance(w.swarm.crash / 2):
+		n.doomed = true
 	case w.chance(w.swarm.crash):
 		n.crash()
 		if w.chance(.7) {
@@ -130,6 +136,8 @@ func (w *world) disturb() {
 		} else {
 			n.rot()
 		}
+	case w.chance(w.swarm.full):
+		n.fullTo = w.now + w.between(50, 800)
 	case w.chance(w.swarm.pause):
 		n.pausedTo = w.now + w.between(20, 400)
 	case w.swarm.slow > 0:
