@@ -1,10 +1,10 @@
 // Package bufpool is the page cache of one instance: versions of pages, each with
 // the range of snapshots that it is the right answer for.
 //
-// It decides which version answers a snapshot, what a fetched page may be used
-// for, which version nobody needs any more, and what is evicted. It does not
-// change pages (the owner hands it finished ones), choose snapshots, or fetch by
-// itself. Start with Pool.
+// It decides which version answers a snapshot, which snapshots there are (Snapshots), what
+// a fetched page may be used for, which version nobody needs any more, and what is
+// evicted. It does not change pages (the owner hands it finished ones) or fetch by itself: a
+// Load says what it needs. Start with Pool.
 //
 // A version is (page, from, through): the right answer for from <= S <= through
 // and for nothing else. from is its page LSN. A head is open: through has no end,

@@ -44,8 +44,8 @@ import (
 //	I-24  gossip carries nothing that the common list annuls
 //	I-27  a damaged file is found while its node works, and not served, copied or gossiped
 //	I-29  log is collected only when no member lacks it
-//	I-32  a reader is told of each change of the catalog with the LSN that has it
 //	I-31  a group's first record is issued when four members have its segment
+//	I-32  a reader is told of each change of the catalog with the LSN that has it
 type oracle struct {
 	w      *world
 	issued map[redo.LSN]*issue
