@@ -73,8 +73,11 @@ func (w *world) addNode(i int) {
 }
 
 func (n *node) number() int   { return n.ep }
-func (n *node) full() bool    { return n.w.now < n.fullTo && !n.w.calm }
 func (n *node) running() bool { return n.up && n.w.now >= n.pausedTo }
+
+// full reports whether its disk is: never while its log is damaged, since it would not
+// come back from its end.
+func (n *node) full() bool { return n.w.now < n.fullTo && !n.w.calm && !n.disk.rotten() }
 
 // start brings the node up. Replay has synced what the crash left.
 func (n *node) start() {
