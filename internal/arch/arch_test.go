@@ -54,6 +54,7 @@ var only = map[string][]string{
 var layers = map[string][]string{
 	"internal":        {"internal"},
 	"logstore":        {"internal", "logstore"},
+	"logstore/sim":    {"internal", "logstore", "engine/bufpool", "engine/replica", "failover/fleet"}, // what it runs
 	"engine":          {"internal/redo", "internal/page", "internal/invariant", "logstore", "engine"},
 	"engine/replica":  {"internal/redo", "internal/page", "internal/invariant", "engine/bufpool", "engine/btree", "logstore"},
 	"server":          {"internal/certs", "internal/mtls", "internal/page", "internal/redo", "internal/invariant", "engine", "logstore", "logstore/client", "failover", "server"},
