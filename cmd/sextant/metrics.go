@@ -24,7 +24,7 @@ type gauge struct {
 // serveMetrics serves /metrics and /debug/pprof at a port offset until ctx ends.
 // A port that is taken is a warning: the process does its work without.
 func serveMetrics(ctx context.Context, cfg *config.Config, offset int, id string, log *slog.Logger, gauges []gauge) {
-	l, err := listen(cfg, offset)
+	l, err := listen(cfg, id, offset)
 	if err != nil {
 		log.Warn("no metrics", "error", err)
 		return

@@ -22,9 +22,9 @@ import (
 
 const closePatience = 5 * time.Second // for sessions of a router that ends
 
-// listen binds the port with an offset; a taken one is named together with its key.
-func listen(cfg *config.Config, offset int) (net.Listener, error) {
-	addr := cfg.Addr(offset)
+// listen binds a process's port with an offset; a taken one is named together with its key.
+func listen(cfg *config.Config, id string, offset int) (net.Listener, error) {
+	addr := cfg.Addr(id, offset)
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
 		return nil, named(cfg, addr, err)
@@ -35,7 +35,7 @@ func listen(cfg *config.Config, offset int) (net.Listener, error) {
 func controlClient(cfg *config.Config, id identity, secure *mtls.Identity, log *slog.Logger) (*failover.Client, error) {
 	var addrs []string
 	for _, n := range cfg.Control.Nodes {
-		addrs = append(addrs, cfg.Addr(config.PortControl-1+config.Number(n.ID)))
+		addrs = append(addrs, cfg.Addr(n.ID, config.PortControl-1+config.Number(n.ID)))
 	}
 	return failover.NewClient(failover.ClientOptions{Addresses: addrs, Cluster: id.Cluster, Identity: secure, Logger: log})
 }
@@ -44,7 +44,7 @@ func controlClient(cfg *config.Config, id identity, secure *mtls.Identity, log *
 func initialFleet(cfg *config.Config) fleet.State {
 	s := fleet.State{Timeline: 1, SegmentBytes: uint64(cfg.Cluster.SegmentSize), PortBase: uint32(cfg.Cluster.PortBase)}
 	for _, n := range cfg.Storage.Nodes {
-		s.Storage = append(s.Storage, fleet.StorageNode{ID: n.ID, AZ: n.AZ, Address: cfg.Addr(config.PortStorage - 1 + config.Number(n.ID))})
+		s.Storage = append(s.Storage, fleet.StorageNode{ID: n.ID, AZ: n.AZ, Address: cfg.Addr(n.ID, config.PortStorage-1+config.Number(n.ID))})
 	}
 	for _, i := range cfg.Instances {
 		s.Instances = append(s.Instances, instanceOf(cfg, i))
@@ -58,7 +58,7 @@ func initialFleet(cfg *config.Config) fleet.State {
 
 func instanceOf(cfg *config.Config, i config.Instance) fleet.Instance {
 	n := config.Number(i.ID) - 1
-	return fleet.Instance{ID: i.ID, AZ: i.AZ, Tier: uint8(i.Tier), Address: cfg.Addr(config.PortInstance + n), Control: cfg.Addr(config.PortInstanceStream + n)}
+	return fleet.Instance{ID: i.ID, AZ: i.AZ, Tier: uint8(i.Tier), Address: cfg.Addr(i.ID, config.PortInstance+n), Control: cfg.Addr(i.ID, config.PortInstanceStream+n)}
 }
 
 func memberType(s string) fleet.MemberType {
@@ -87,14 +87,14 @@ func runControl(ctx context.Context, cfg *config.Config, id string, log *slog.Lo
 	var peers []failover.Peer
 	for _, n := range cfg.Control.Nodes {
 		k := config.Number(n.ID)
-		peers = append(peers, failover.Peer{ID: n.ID, AZ: n.AZ, Address: cfg.Addr(config.PortControl - 1 + k), RaftAddress: cfg.Addr(config.PortRaft - 1 + k)})
+		peers = append(peers, failover.Peer{ID: n.ID, AZ: n.AZ, Address: cfg.Addr(n.ID, config.PortControl-1+k), RaftAddress: cfg.Addr(n.ID, config.PortRaft-1+k)})
 	}
 	k := config.Number(id)
-	l, err := listen(cfg, config.PortControl-1+k)
+	l, err := listen(cfg, id, config.PortControl-1+k)
 	if err != nil {
 		return err
 	}
-	rl, err := listen(cfg, config.PortRaft-1+k)
+	rl, err := listen(cfg, id, config.PortRaft-1+k)
 	if err != nil {
 		return errors.Join(err, l.Close())
 	}
@@ -138,7 +138,7 @@ func runStorage(ctx context.Context, cfg *config.Config, id string, log *slog.Lo
 	if err != nil {
 		return err
 	}
-	l, err := listen(cfg, config.PortStorage-1+config.Number(id))
+	l, err := listen(cfg, id, config.PortStorage-1+config.Number(id))
 	if err != nil {
 		return err
 	}
@@ -238,11 +238,11 @@ func runServer(ctx context.Context, cfg *config.Config, id string, log *slog.Log
 		return err
 	}
 	n := config.Number(id) - 1
-	mysql, err := listen(cfg, config.PortInstance+n)
+	mysql, err := listen(cfg, id, config.PortInstance+n)
 	if err != nil {
 		return err
 	}
-	stream, err := listen(cfg, config.PortInstanceStream+n)
+	stream, err := listen(cfg, id, config.PortInstanceStream+n)
 	if err != nil {
 		return errors.Join(err, mysql.Close())
 	}
@@ -287,19 +287,19 @@ func number(b bool) float64 {
 	return 0
 }
 
-// routerSource is the address that router n dials instances from. On loopback
+// routerSource is the address that a router dials instances from. On loopback
 // clients and routers share an address, so each router takes one of its own.
-func routerSource(cfg *config.Config, n int) netip.Addr {
-	bind := netip.MustParseAddr(cfg.Cluster.Bind) // Validate has parsed it
+func routerSource(cfg *config.Config, id string) netip.Addr {
+	bind := netip.MustParseAddr(cfg.Host(id)) // Validate has parsed it
 	if bind == netip.AddrFrom4([4]byte{127, 0, 0, 1}) {
-		return netip.AddrFrom4([4]byte{127, 0, 0, byte(1 + n)})
+		return netip.AddrFrom4([4]byte{127, 0, 0, byte(1 + config.Number(id))})
 	}
 	return bind
 }
 
 func routerSources(cfg *config.Config) (addrs []netip.Addr) {
 	for _, n := range cfg.Router.Nodes {
-		addrs = append(addrs, routerSource(cfg, config.Number(n.ID)))
+		addrs = append(addrs, routerSource(cfg, n.ID))
 	}
 	return addrs
 }
@@ -326,14 +326,14 @@ func runRouter(ctx context.Context, cfg *config.Config, id string, log *slog.Log
 		return err
 	}
 	defer client.Close()
-	admin, err := listen(cfg, config.PortRouterAdmin)
+	admin, err := listen(cfg, id, config.PortRouterAdmin)
 	if err != nil {
 		return err
 	}
 	n := config.Number(id)
 	topology := &topologySource{client: client, secure: secure}
 	r, err := router.New(router.Options{
-		ID: id, Number: uint8(n), Topology: topology, AdminListener: admin, DialFrom: routerSource(cfg, n),
+		ID: id, Number: uint8(n), Topology: topology, AdminListener: admin, DialFrom: routerSource(cfg, id),
 		Kill: topology.kill, ServerVersion: server.MySQLVersion, HoldTimeout: cfg.Router.HoldTimeout, HoldMax: cfg.Router.HoldMax,
 		MaxConnections: cfg.Router.MaxConnections, TLS: clients, InstanceTLS: instances, Logger: log,
 	})
