@@ -1,0 +1,310 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"sextant/scripts/chaos/check"
+	"sextant/scripts/cluster"
+)
+
+// A fault does something to a cluster, waits, and ends it. What it chooses it draws from
+// rng. It returns an error if the cluster does not do what it must; what clients may
+// have seen wrong goes into the history.
+type fault struct {
+	kind       string
+	namespaces bool // needs them
+	run        func(ctx context.Context, w *world, rng *rand.Rand, hold time.Duration) error
+}
+
+// faults is every kind of fault. A new one is a row here; the schedule draws from all.
+var faults = []fault{
+	{"kill writer", false, killWriter},
+	{"kill reader", false, killOne(func(ctx context.Context, w *world, rng *rand.Rand) (string, error) { return w.readerOf(ctx, rng) })},
+	{"kill storage", false, killSome(func(rng *rand.Rand) []string { return []string{pick(rng, storageIDs)} })},
+	{"kill two storage", false, killSome(func(rng *rand.Rand) []string {
+		a := rng.IntN(len(storageIDs))
+		return []string{storageIDs[a], storageIDs[(a+1+rng.IntN(len(storageIDs)-1))%len(storageIDs)]}
+	})},
+	{"kill all storage", false, killSome(func(*rand.Rand) []string { return storageIDs })},
+	{"kill Raft leader", false, killOne(func(ctx context.Context, w *world, _ *rand.Rand) (string, error) { return w.raftLeader(ctx) })},
+	{"kill router", false, killSome(func(*rand.Rand) []string { return []string{"router-1"} })},
+	{"kill all", false, killAll},
+	{"pause writer", false, pauseWriter},
+	{"pause reader", false, pauseOne(func(ctx context.Context, w *world, rng *rand.Rand) (string, error) { return w.readerOf(ctx, rng) })},
+	{"pause storage", false, pauseOne(func(_ context.Context, _ *world, rng *rand.Rand) (string, error) { return pick(rng, storageIDs), nil })},
+	{"pause Raft leader", false, pauseOne(func(ctx context.Context, w *world, _ *rand.Rand) (string, error) { return w.raftLeader(ctx) })},
+	{"stop zone", false, stopZone},
+	{"stop zone and one", false, stopZonePlusOne},
+	{"switchover", false, switchover},
+	{"failover in failover", false, failoverInFailover},
+	{"failover in DDL", false, failoverInDDL},
+	{"failover in commit", false, failoverInCommit},
+	{"slow disk", false, slowDisk},
+	{"slow clients", false, slowClients},
+	{"cut writer off", true, cutWriter},
+	{"cut writer from storage", true, cutFrom(storageIDs, true)},
+	{"cut writer from control", true, cutFrom(controlIDs, false)},
+	{"cut one way", true, cutOneWay},
+	{"cut zone off", true, cutZone},
+	{"slow links", true, slowLinks},
+	{"full disk", true, fullDisk},
+}
+
+func (w *world) readerOf(ctx context.Context, rng *rand.Rand) (string, error) {
+	s, err := w.await(ctx, "a reader", func(s *cluster.Status) bool {
+		return slices.ContainsFunc(s.Instances, func(i cluster.Instance) bool { return i.Role == "reader" })
+	})
+	if err != nil {
+		return "", err
+	}
+	var ids []string
+	for _, i := range s.Instances {
+		if i.Role == "reader" {
+			ids = append(ids, i.ID)
+		}
+	}
+	return pick(rng, ids), nil
+}
+
+func (w *world) raftLeader(ctx context.Context) (leader string, err error) {
+	_, err = w.await(ctx, "a Raft leader", func(s *cluster.Status) bool {
+		for _, n := range s.Control {
+			if n.Leader {
+				leader = n.ID
+			}
+		}
+		return leader != ""
+	})
+	return leader, err
+}
+
+type target = func(context.Context, *world, *rand.Rand) (string, error)
+
+func killOne(which target) func(context.Context, *world, *rand.Rand, time.Duration) error {
+	return func(ctx context.Context, w *world, rng *rand.Rand, _ time.Duration) error {
+		id, err := which(ctx, w, rng)
+		if err != nil {
+			return err
+		}
+		w.inject("kill "+class(id), id, false)
+		return w.signal(unix.SIGKILL, id)
+	}
+}
+
+// class is what a process's kind is called in the table.
+func class(id string) string {
+	name, _, _ := strings.Cut(id, "-")
+	return map[string]string{"db": "reader", "control": "Raft leader"}[name] + map[string]string{"storage": "storage", "router": "router"}[name]
+}
+
+func killSome(which func(*rand.Rand) []string) func(context.Context, *world, *rand.Rand, time.Duration) error {
+	return func(_ context.Context, w *world, rng *rand.Rand, _ time.Duration) error {
+		ids := which(rng)
+		kind := "kill " + class(ids[0])
+		if n := len(ids); n == 2 {
+			kind = "kill two storage"
+		} else if n == len(storageIDs) {
+			kind = "kill all storage"
+		}
+		w.inject(kind, strings.Join(ids, " "), false)
+		return w.signal(unix.SIGKILL, ids...)
+	}
+}
+
+func killWriter(ctx context.Context, w *world, _ *rand.Rand, _ time.Duration) error {
+	old, err := w.writer(ctx)
+	if err != nil {
+		return err
+	}
+	w.inject("kill writer", old, true)
+	if err := w.signal(unix.SIGKILL, old); err != nil {
+		return err
+	}
+	_, err = w.another(ctx, old)
+	return err
+}
+
+func killAll(ctx context.Context, w *world, _ *rand.Rand, _ time.Duration) error {
+	w.inject("kill all", "", false)
+	w.c.KillAll()
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return w.c.Up(ctx)
+}
+
+func pauseOne(which target) func(context.Context, *world, *rand.Rand, time.Duration) error {
+	return func(ctx context.Context, w *world, rng *rand.Rand, hold time.Duration) error {
+		id, err := which(ctx, w, rng)
+		if err != nil {
+			return err
+		}
+		w.inject("pause "+class(id), id, false)
+		if err := w.signal(unix.SIGSTOP, id); err != nil {
+			return err
+		}
+		pause(ctx, hold)
+		return w.signal(unix.SIGCONT, id)
+	}
+}
+
+// pauseWriter stops the writer, and wakes it up when its successor has served for a
+// while. What clients have sent to it meanwhile must not be answered from the past.
+func pauseWriter(ctx context.Context, w *world, rng *rand.Rand, hold time.Duration) error {
+	old, err := w.writer(ctx)
+	if err != nil {
+		return err
+	}
+	late, err := w.lateClients(ctx, old)
+	if err != nil {
+		return err
+	}
+	defer late.close()
+	w.inject("pause writer", old, true)
+	if err := w.signal(unix.SIGSTOP, old); err != nil {
+		return err
+	}
+	defer w.signal(unix.SIGCONT, old)
+	if _, err = w.another(ctx, old); err != nil {
+		return err
+	}
+	mark := rng.Int64N(1<<40) + 1
+	if err := w.mark(ctx, mark); err != nil {
+		return err
+	}
+	late.send(ctx, w, mark)
+	pause(ctx, hold)
+	if err := w.signal(unix.SIGCONT, old); err != nil {
+		return err
+	}
+	late.answers(w, old)
+	return nil
+}
+
+// stopped runs f while some processes are stopped by `sextant stop`.
+func (w *world) stopped(ctx context.Context, ids []string, f func() error) error {
+	for _, id := range ids {
+		if err := w.sextant(ctx, "stop", id); err != nil {
+			return err
+		}
+	}
+	err := f()
+	for _, id := range ids {
+		// The last control node that starts makes the majority that takes the note.
+		var e error
+		for deadline := time.Now().Add(patience); time.Now().Before(deadline); pause(ctx, 100*time.Millisecond) {
+			if e = w.sextant(ctx, "start", id); e == nil || ctx.Err() != nil {
+				break
+			}
+		}
+		err = errors.Join(err, e)
+	}
+	return err
+}
+
+func stopZone(ctx context.Context, w *world, rng *rand.Rand, hold time.Duration) error {
+	z := rng.IntN(3)
+	w.inject("stop zone", fmt.Sprintf("az-%c", 'a'+z), true)
+	return w.stopped(ctx, zone(z), func() error {
+		if err := w.progress(ctx, 20, 5); err != nil {
+			return fmt.Errorf("with a zone away: %w", err)
+		}
+		pause(ctx, hold)
+		return nil
+	})
+}
+
+// stopZonePlusOne leaves three of six segments: reads go on, writes wait.
+func stopZonePlusOne(ctx context.Context, w *world, rng *rand.Rand, hold time.Duration) error {
+	z := rng.IntN(3)
+	more := storageIDs[(2*z+2+rng.IntN(4))%6]
+	ids := []string{storageIDs[2*z], storageIDs[2*z+1], controlIDs[z], more}
+	w.inject("stop zone and one", fmt.Sprintf("az-%c and %s", 'a'+z, more), false)
+	return w.stopped(ctx, ids, func() error {
+		if err := w.progress(ctx, 0, 20); err != nil { // what was under way is answered by then
+			return fmt.Errorf("with a zone and one more away: %w", err)
+		}
+		before, _ := w.h.counts()
+		pause(ctx, hold)
+		if err := w.progress(ctx, 0, 20); err != nil {
+			return fmt.Errorf("with a zone and one more away: %w", err)
+		}
+		if after, _ := w.h.counts(); after > before {
+			w.h.anomaly(check.Lost, "%d commits were acknowledged with three of six segments", after-before)
+		}
+		return nil
+	})
+}
+
+func switchover(ctx context.Context, w *world, _ *rand.Rand, _ time.Duration) error {
+	w.inject("switchover", "", true)
+	// Refused while no reader is well, as on a machine too busy for heartbeats.
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for {
+		err := w.sextant(ctx, "failover")
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		pause(ctx, 200*time.Millisecond)
+	}
+}
+
+// failoverInFailover kills the writer, and the next one as soon as it is granted.
+func failoverInFailover(ctx context.Context, w *world, _ *rand.Rand, _ time.Duration) error {
+	s, err := w.await(ctx, "a writer", func(s *cluster.Status) bool { return s.Writer != "" })
+	if err != nil {
+		return err
+	}
+	w.inject("failover in failover", s.Writer, true)
+	seen := len(w.c.Output())
+	if err := w.signal(unix.SIGKILL, s.Writer); err != nil {
+		return err
+	}
+	wait, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for {
+		if g := grants(w.c.Output()[seen:]); len(g) > 0 {
+			return w.signal(unix.SIGKILL, g[0].node)
+		}
+		if pause(wait, time.Millisecond); wait.Err() != nil {
+			return fmt.Errorf("no second writer: %w", wait.Err())
+		}
+	}
+}
+
+// slowDisk makes the syncs of two storage nodes of different zones slow: four others are enough.
+func slowDisk(ctx context.Context, w *world, rng *rand.Rand, hold time.Duration) error {
+	a := rng.IntN(6)
+	ids := []string{storageIDs[a], storageIDs[(a+2+rng.IntN(2))%6]}
+	d := time.Duration(20+rng.IntN(300)) * time.Millisecond
+	w.inject("slow disk", strings.Join(ids, " ")+" "+d.String(), false)
+	for _, id := range ids {
+		path := filepath.Join(w.c.Data, id, "slow")
+		if err := os.WriteFile(path, []byte(d.String()), 0o600); err != nil {
+			return err
+		}
+		defer os.Remove(path)
+	}
+	pause(ctx, hold)
+	return w.progress(ctx, 20, 5)
+}
+
+// slowClients delays what clients behind the proxy send and get.
+func slowClients(ctx context.Context, w *world, rng *rand.Rand, hold time.Duration) error {
+	d := time.Duration(5+rng.IntN(100)) * time.Millisecond
+	w.inject("slow clients", d.String(), false)
+	w.client.delay.Store(int64(d))
+	pause(ctx, hold)
+	w.client.delay.Store(0)
+	return nil
+}
