@@ -23,41 +23,42 @@ import (
 type fault struct {
 	kind       string
 	namespaces bool // needs them
+	ends       bool // a process
 	run        func(ctx context.Context, w *world, rng *rand.Rand, hold time.Duration) error
 }
 
 // faults is every kind of fault. A new one is a row here; the schedule draws from all.
 var faults = []fault{
-	{"kill writer", false, killWriter},
-	{"kill reader", false, killOne(func(ctx context.Context, w *world, rng *rand.Rand) (string, error) { return w.readerOf(ctx, rng) })},
-	{"kill storage", false, killSome(func(rng *rand.Rand) []string { return []string{pick(rng, storageIDs)} })},
-	{"kill two storage", false, killSome(func(rng *rand.Rand) []string {
+	{"kill writer", false, true, killWriter},
+	{"kill reader", false, true, killOne(func(ctx context.Context, w *world, rng *rand.Rand) (string, error) { return w.readerOf(ctx, rng) })},
+	{"kill storage", false, true, killSome(func(rng *rand.Rand) []string { return []string{pick(rng, storageIDs)} })},
+	{"kill two storage", false, true, killSome(func(rng *rand.Rand) []string {
 		a := rng.IntN(len(storageIDs))
 		return []string{storageIDs[a], storageIDs[(a+1+rng.IntN(len(storageIDs)-1))%len(storageIDs)]}
 	})},
-	{"kill all storage", false, killSome(func(*rand.Rand) []string { return storageIDs })},
-	{"kill Raft leader", false, killOne(func(ctx context.Context, w *world, _ *rand.Rand) (string, error) { return w.raftLeader(ctx) })},
-	{"kill router", false, killSome(func(*rand.Rand) []string { return []string{"router-1"} })},
-	{"kill all", false, killAll},
-	{"pause writer", false, pauseWriter},
-	{"pause reader", false, pauseOne(func(ctx context.Context, w *world, rng *rand.Rand) (string, error) { return w.readerOf(ctx, rng) })},
-	{"pause storage", false, pauseOne(func(_ context.Context, _ *world, rng *rand.Rand) (string, error) { return pick(rng, storageIDs), nil })},
-	{"pause Raft leader", false, pauseOne(func(ctx context.Context, w *world, _ *rand.Rand) (string, error) { return w.raftLeader(ctx) })},
-	{"stop zone", false, stopZone},
-	{"stop zone and one", false, stopZonePlusOne},
-	{"switchover", false, switchover},
-	{"failover in failover", false, failoverInFailover},
-	{"failover in DDL", false, failoverInDDL},
-	{"failover in commit", false, failoverInCommit},
-	{"slow disk", false, slowDisk},
-	{"slow clients", false, slowClients},
-	{"cut writer off", true, cutWriter},
-	{"cut writer from storage", true, cutFrom(storageIDs, true)},
-	{"cut writer from control", true, cutFrom(controlIDs, false)},
-	{"cut one way", true, cutOneWay},
-	{"cut zone off", true, cutZone},
-	{"slow links", true, slowLinks},
-	{"full disk", true, fullDisk},
+	{"kill all storage", false, true, killSome(func(*rand.Rand) []string { return storageIDs })},
+	{"kill Raft leader", false, true, killOne(func(ctx context.Context, w *world, _ *rand.Rand) (string, error) { return w.raftLeader(ctx) })},
+	{"kill router", false, true, killSome(func(*rand.Rand) []string { return []string{"router-1"} })},
+	{"kill all", false, true, killAll},
+	{"pause writer", false, false, pauseWriter},
+	{"pause reader", false, false, pauseOne(func(ctx context.Context, w *world, rng *rand.Rand) (string, error) { return w.readerOf(ctx, rng) })},
+	{"pause storage", false, false, pauseOne(func(_ context.Context, _ *world, rng *rand.Rand) (string, error) { return pick(rng, storageIDs), nil })},
+	{"pause Raft leader", false, false, pauseOne(func(ctx context.Context, w *world, _ *rand.Rand) (string, error) { return w.raftLeader(ctx) })},
+	{"stop zone", false, true, stopZone},
+	{"stop zone and one", false, true, stopZonePlusOne},
+	{"switchover", false, false, switchover},
+	{"failover in failover", false, true, failoverInFailover},
+	{"failover in DDL", false, true, failoverInDDL},
+	{"failover in commit", false, true, failoverInCommit},
+	{"slow disk", false, false, slowDisk},
+	{"slow clients", false, false, slowClients},
+	{"cut writer off", true, false, cutWriter},
+	{"cut writer from storage", true, false, cutFrom(storageIDs, true)},
+	{"cut writer from control", true, false, cutFrom(controlIDs, false)},
+	{"cut one way", true, false, cutOneWay},
+	{"cut zone off", true, false, cutZone},
+	{"slow links", true, false, slowLinks},
+	{"full disk", true, false, fullDisk},
 }
 
 func (w *world) readerOf(ctx context.Context, rng *rand.Rand) (string, error) {

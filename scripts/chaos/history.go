@@ -103,8 +103,8 @@ func (h *history) save(dir string, seed uint64, found []check.Anomaly, output st
 	return dir, nil
 }
 
-// longest returns the longest time without an acknowledgement that begins or ends
-// between two moments, counted from the first of them on.
+// longest returns the longest time without an acknowledgement that begins at or between
+// two moments; one that began before the first counts from there on.
 func (h *history) longest(from, to int64) time.Duration {
 	h.mu.Lock()
 	acks := slices.Clone(h.acks)

@@ -22,6 +22,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
@@ -142,6 +143,11 @@ func (w *world) suffer(ctx context.Context, save string, keep bool, next func() 
 	w.print(os.Stdout, output, found)
 	if s := count(found); err == nil && s.lost+s.anomalies > 0 {
 		err = fmt.Errorf("%d lost, %d anomalies", s.lost, s.anomalies)
+	}
+	for line := range strings.Lines(output) {
+		if err == nil && cluster.Never(line) {
+			err = fmt.Errorf("a process has printed: %s", line)
+		}
 	}
 	if err != nil || keep {
 		dir, failed := w.h.save(save, w.seed, found, output)

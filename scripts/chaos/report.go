@@ -71,7 +71,7 @@ func (w *world) takeovers(output string) (out []takeover) {
 			continue // a start, or the end of a longer fault
 		}
 		before = cause
-		out = append(out, takeover{cause.kind, time.Duration(since(g.at) - cause.at), open.Sub(g.at), w.h.longest(cause.at, since(open)+int64(time.Second))})
+		out = append(out, takeover{cause.kind, time.Duration(since(g.at) - cause.at), open.Sub(g.at), w.h.longest(cause.at, since(open))})
 	}
 	return out
 }

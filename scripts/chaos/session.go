@@ -71,7 +71,7 @@ func (s *session) run(ctx context.Context, f func(context.Context)) {
 		}
 		f(ctx)
 		if s.conn != nil {
-			pause(ctx, time.Duration(s.rng.Int64N(int64(2*thinkTime))))
+			pause(ctx, time.Duration(s.rng.Int64N(int64(2*s.w.think))))
 		}
 	}
 }

@@ -57,6 +57,7 @@ type world struct {
 	net     *network // nil without namespaces
 	h       *history
 	seed    uint64
+	think   time.Duration // of a client between two transactions, on average
 	say     func(format string, args ...any)
 	db      *sql.DB // to the cluster endpoint
 	proxied *sql.DB // to the cluster endpoint through a proxy
@@ -86,7 +87,7 @@ type worldOptions struct {
 
 // newWorld starts a cluster, with each process on a host of its own where that can be.
 func newWorld(ctx context.Context, o worldOptions) (w *world, err error) {
-	w = &world{h: newHistory(), seed: o.seed, say: o.say}
+	w = &world{h: newHistory(), seed: o.seed, think: thinkTime, say: o.say}
 	defer func() {
 		if err != nil {
 			w.close()
@@ -303,11 +304,7 @@ func (w *world) sampleLag(ctx context.Context) {
 	for ctx.Err() == nil {
 		if s, err := w.c.Status(); err == nil {
 			w.mu.Lock()
-			for _, i := range s.Instances {
-				if i.Role == "reader" && i.LagMS != nil {
-					w.lags = append(w.lags, *i.LagMS)
-				}
-			}
+			w.lags = append(w.lags, s.Lags()...)
 			w.mu.Unlock()
 		}
 		pause(ctx, time.Second)

@@ -17,6 +17,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -130,6 +131,16 @@ func (s *Status) Healthy() bool {
 		}
 	}
 	return true
+}
+
+// Lags returns the lag of every reader that knows it, in milliseconds.
+func (s *Status) Lags() (v []float64) {
+	for _, i := range s.Instances {
+		if i.Role == "reader" && i.LagMS != nil {
+			v = append(v, *i.LagMS)
+		}
+	}
+	return v
 }
 
 // Options say how a cluster is started.
@@ -254,6 +265,15 @@ func (c *Cluster) Up(ctx context.Context) error {
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
+}
+
+var never = regexp.MustCompile(`panic|^goroutine \d+ \[|fatal error|runtime error|SIGSEGV|DATA RACE|invalid memory address|\.go:\d+ \+0x|did not end in time`)
+
+// Never reports whether a line of a cluster's output may never be printed, whatever
+// happens to a cluster.
+func Never(line string) bool {
+	_, own, _ := strings.Cut(line, "| ")
+	return never.MatchString(line) || never.MatchString(own)
 }
 
 // Output returns what `sextant up` has printed since it was started last.
