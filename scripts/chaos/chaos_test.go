@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -13,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"sextant/internal/hangup"
 	"sextant/scripts/chaos/check"
 	"sextant/scripts/cluster"
 )
@@ -67,7 +69,7 @@ func TestFixedSchedule(t *testing.T) {
 
 func TestScheduleIsTheSeeds(t *testing.T) {
 	draw := func(seed uint64, namespaces bool) (text []string) {
-		s := newSchedule(seed, namespaces)
+		s := newSchedule(seed, namespaces, func(fault) bool { return true })
 		for range 2 * len(faults) {
 			e := s.next()
 			text = append(text, fmt.Sprint(e.fault.kind, e.seed, e.hold, e.calm))
@@ -260,5 +262,48 @@ func TestSoakFindsGrowth(t *testing.T) {
 	}
 	if grows := printUsage(used, time.Hour); !slices.Equal(grows, []string{"storage-2", "db-1"}) {
 		t.Errorf("%v grow", grows)
+	}
+}
+
+// A peer that is cut off without a word is noticed, by who has sent something and by who
+// only listens.
+func TestVanishedPeerEndsConnection(t *testing.T) {
+	if noNamespaces != "" {
+		t.Skip("tool missing: ", noNamespaces)
+	}
+	n, err := newNetwork([]string{"left", "right"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.close()
+	l, err := in("left", func() (net.Listener, error) { return net.Listen("tcp", n.hosts["left"]+":0") })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	right, err := in("right", func() (net.Conn, error) { return net.Dial("tcp", l.Addr().String()) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer right.Close()
+	left, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer left.Close()
+	hangup.Bound(left)
+	hangup.Bound(right)
+	if err := n.link("right", false); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := left.Write([]byte("is anybody there?")); err != nil {
+		t.Fatal(err)
+	}
+	for side, c := range map[string]net.Conn{"who has sent": left, "who listens": right} {
+		c.SetReadDeadline(time.Now().Add(patience))
+		_, err := c.Read(make([]byte, 1))
+		if err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("%s: %v", side, err)
+		}
 	}
 }

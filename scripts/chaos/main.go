@@ -22,6 +22,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -38,6 +39,7 @@ type options struct {
 	megabytes int
 	binary    string
 	save      string
+	only      string
 	keep      bool
 
 	dir    string
@@ -54,6 +56,7 @@ func main() {
 	flag.IntVar(&o.megabytes, "megabytes", 2000, "of table data, for recovery")
 	flag.StringVar(&o.binary, "binary", "", "the program; one with the seams of faults is built otherwise")
 	flag.StringVar(&o.save, "save", ".", "directory for histories that fail")
+	flag.StringVar(&o.only, "only", "", "kinds of faults, separated by commas; empty: all")
 	flag.BoolVar(&o.keep, "log", false, "keep the cluster's output, also if nothing fails")
 	flag.Parse()
 	o.reason = enter()
@@ -93,6 +96,11 @@ func (o options) run(ctx context.Context) (err error) {
 	return mode(o, ctx)
 }
 
+// chosen reports whether -only names a fault.
+func (o options) chosen(f fault) bool {
+	return o.only == "" || slices.Contains(strings.Split(o.only, ","), f.kind)
+}
+
 // say prints a line of progress.
 func say(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
 
@@ -111,7 +119,7 @@ func (o options) chaos(ctx context.Context) error {
 		return err
 	}
 	defer w.close()
-	s := newSchedule(o.seed, o.reason == "")
+	s := newSchedule(o.seed, o.reason == "", o.chosen)
 	end := time.Now().Add(time.Duration(o.minutes * float64(time.Minute)))
 	return w.suffer(ctx, o.save, o.keep, func() (event, bool) { return s.next(), time.Now().Before(end) })
 }

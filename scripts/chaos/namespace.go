@@ -19,12 +19,16 @@ import (
 // envInside says what the process was started with: namespaces of its own.
 const envInside = "SEXTANT_CHAOS_INSIDE"
 
-// enter starts this program again in a network and a mount namespace of its own, and in
-// a user namespace where it is not root, and ends with it; all of them go with their
-// last process, whatever happens. In the second process it returns "". Where namespaces
-// cannot be had it returns why: then faults of networks and full disks are left out.
+// enter starts this program again in namespaces of its own, for the network, mounts and
+// processes, and for users where it is not root, and ends with it; all that it made and
+// started ends too then, whatever happens. In the last process it returns "". Where
+// namespaces cannot be had it returns why: then faults of networks and full disks are
+// left out.
 func enter() (reason string) {
-	if os.Getenv(envInside) != "" {
+	switch {
+	case os.Getpid() == 1 && os.Getenv(envInside) != "":
+		os.Exit(first())
+	case os.Getenv(envInside) != "":
 		return prepare()
 	}
 	for _, tool := range []string{"ip", "mount"} {
@@ -39,7 +43,7 @@ func enter() (reason string) {
 	cmd := exec.Command(self, os.Args[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.Env = append(os.Environ(), envInside+"=1")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET | unix.CLONE_NEWNS, Pdeathsig: unix.SIGKILL}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET | unix.CLONE_NEWNS | unix.CLONE_NEWPID, Pdeathsig: unix.SIGKILL}
 	if os.Getuid() != 0 {
 		cmd.SysProcAttr.Cloneflags |= unix.CLONE_NEWUSER
 		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}}
@@ -49,13 +53,7 @@ func enter() (reason string) {
 	if err := cmd.Start(); err != nil {
 		return fmt.Sprintf("neither root nor user namespaces: %v", err)
 	}
-	signals := make(chan os.Signal, 4) // a terminal's reaches both, a kill only this one
-	signal.Notify(signals, os.Interrupt, unix.SIGTERM)
-	go func() {
-		for s := range signals {
-			cmd.Process.Signal(s)
-		}
-	}()
+	forward(cmd.Process.Pid)
 	err = cmd.Wait()
 	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
 		fmt.Fprintln(os.Stderr, err)
@@ -65,13 +63,47 @@ func enter() (reason string) {
 	return ""
 }
 
+// forward passes on what asks this process to end.
+func forward(pid int) {
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, os.Interrupt, unix.SIGTERM)
+	go func() {
+		for s := range signals {
+			_ = unix.Kill(pid, s.(syscall.Signal))
+		}
+	}()
+}
+
+// first is the first process of a process namespace: it starts this program once more,
+// buries whatever dies without a parent, and returns the program's exit code.
+func first() int {
+	pid, err := syscall.ForkExec("/proc/self/exe", os.Args, &syscall.ProcAttr{Env: os.Environ(), Files: []uintptr{0, 1, 2}})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	forward(pid)
+	for {
+		var status unix.WaitStatus
+		ended, err := unix.Wait4(-1, &status, 0, nil)
+		switch {
+		case err == nil && ended == pid && status.Exited():
+			return status.ExitStatus()
+		case err == nil && ended == pid, err != nil && err != unix.EINTR:
+			return 1
+		}
+	}
+}
+
 // prepare makes the namespaces usable.
 func prepare() (reason string) {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Sprintf("make mounts private: %v", err)
 	}
-	if err := unix.Mount("none", "/run", "tmpfs", 0, ""); err != nil {
-		return fmt.Sprintf("mount /run: %v", err)
+	for dir, kind := range map[string]string{"/run": "tmpfs", "/proc": "proc"} {
+		if err := unix.Mount("none", dir, kind, 0, ""); err != nil {
+			return fmt.Sprintf("mount %s: %v", dir, err)
+		}
 	}
 	if err := ip("link set lo up"); err != nil {
 		return err.Error()
@@ -120,11 +152,27 @@ func newNetwork(names []string) (*network, error) {
 			return nil, err
 		}
 	}
+	for _, name := range names {
+		if _, err := in(name, ownAddressesOnly); err != nil {
+			n.close()
+			return nil, err
+		}
+	}
 	return n, nil
 }
 
+// ownAddressesOnly keeps a host from telling others that the addresses on its loopback
+// device are its.
+func ownAddressesOnly() (none struct{}, err error) {
+	for key, value := range map[string]string{"arp_ignore": "1", "arp_announce": "2"} {
+		err = errors.Join(err, os.WriteFile("/proc/sys/net/ipv4/conf/all/"+key, []byte(value), 0))
+	}
+	return none, err
+}
+
 func (n *network) close() {
-	for name := range n.hosts {
+	for name := range n.hosts { // the kernel would take its time to unplug them
+		_ = ip("-n " + name + " link del eth0")
 		_ = ip("netns del " + name)
 	}
 	_ = ip("link del " + bridge)

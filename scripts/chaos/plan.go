@@ -15,7 +15,7 @@ type event struct {
 	calm  time.Duration // before it
 }
 
-// schedule draws an endless sequence of faults from a seed. Every kind comes once before
+// schedule draws an endless sequence of the chosen faults from a seed. Every kind comes once before
 // one comes again. The same seed gives the same sequence; what processes and networks
 // make of it in between is their own.
 type schedule struct {
@@ -24,10 +24,10 @@ type schedule struct {
 	left  []fault
 }
 
-func newSchedule(seed uint64, namespaces bool) *schedule {
+func newSchedule(seed uint64, namespaces bool, chosen func(fault) bool) *schedule {
 	s := &schedule{rng: rand.New(rand.NewPCG(seed, 0))}
 	for _, f := range faults {
-		if !f.namespaces || namespaces {
+		if (!f.namespaces || namespaces) && chosen(f) {
 			s.kinds = append(s.kinds, f)
 		}
 	}

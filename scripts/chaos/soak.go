@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"text/tabwriter"
@@ -43,8 +42,7 @@ func (o options) soak(ctx context.Context) error {
 	}
 	defer w.close()
 	w.think = soakThink
-	s := newSchedule(o.seed, o.reason == "")
-	s.kinds = slices.DeleteFunc(s.kinds, func(f fault) bool { return f.ends })
+	s := newSchedule(o.seed, o.reason == "", func(f fault) bool { return !f.ends && o.chosen(f) })
 	length := time.Duration(o.minutes * float64(time.Minute))
 	began := time.Now()
 	var mu sync.Mutex
