@@ -229,6 +229,7 @@ db-3 | time=` + at(1100) + ` level=INFO msg="volume is open" node=db-3 volume_ep
 // A history that fails is saved with its seed.
 func TestHistoryIsSaved(t *testing.T) {
 	h := newHistory()
+	h.Whole = true
 	h.Inserts = []check.Insert{{ID: 1, Unique: 2, Outcome: check.Committed}}
 	found := h.check()
 	if len(found) != 1 || found[0].Kind != check.Lost {

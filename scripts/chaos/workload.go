@@ -315,6 +315,7 @@ func (l *workload) last(ctx context.Context) error {
 			return err
 		}
 	}
+	h.Whole = true
 	return nil
 }
 
