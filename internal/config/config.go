@@ -166,7 +166,7 @@ func Default() Config {
 		Control: Control{
 			Nodes:             []Node{{ID: "control-1", AZ: "az-a"}, {ID: "control-2", AZ: "az-b"}, {ID: "control-3", AZ: "az-c"}},
 			RaftElection:      300 * time.Millisecond,
-			InstanceHeartbeat: 100 * time.Millisecond, InstanceTimeout: 1500 * time.Millisecond, StuckTimeout: 3 * time.Second,
+			InstanceHeartbeat: 100 * time.Millisecond, InstanceTimeout: 1500 * time.Millisecond, StuckTimeout: 2 * time.Second,
 		},
 		Storage: Storage{
 			Nodes: []Node{

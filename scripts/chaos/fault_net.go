@@ -49,26 +49,22 @@ func (w *world) unlinked(ctx context.Context, ids []string, f func() error) erro
 	return err
 }
 
-// cutFrom loses what the writer sends to some hosts, or what they send to it, or both.
-// lost: it cannot go on as the writer then.
-func cutFrom(hosts []string, lost bool) func(context.Context, *world, *rand.Rand, time.Duration) error {
+// cutFrom loses what the writer sends to n of some hosts, or what they send to it, or
+// both. lost: it cannot go on as the writer then.
+func cutFrom(kind string, hosts []string, n int, lost bool) func(context.Context, *world, *rand.Rand, time.Duration) error {
 	return func(ctx context.Context, w *world, rng *rand.Rand, hold time.Duration) error {
 		old, err := w.writer(ctx)
 		if err != nil {
 			return err
 		}
-		kind := "cut writer from control"
-		if lost {
-			kind = "cut writer from storage"
-		}
 		var pairs [][2]string
 		way := rng.IntN(3)
-		for _, h := range hosts {
+		for _, i := range rng.Perm(len(hosts))[:n] {
 			if way != 1 {
-				pairs = append(pairs, [2]string{old, h})
+				pairs = append(pairs, [2]string{old, hosts[i]})
 			}
 			if way != 0 {
-				pairs = append(pairs, [2]string{h, old})
+				pairs = append(pairs, [2]string{hosts[i], old})
 			}
 		}
 		w.inject(kind, old+" "+[]string{"sends", "receives", "both ways"}[way], lost)
@@ -101,11 +97,18 @@ func (w *world) cut(pairs [][2]string, f func() error) error {
 
 // cutOneWay loses packets one way between two processes of any role.
 func cutOneWay(ctx context.Context, w *world, rng *rand.Rand, hold time.Duration) error {
-	all := others("")
-	from := pick(rng, all)
+	from := pick(rng, others(""))
 	to := pick(rng, others(from))
 	w.inject("cut one way", from+" to "+to, false)
 	return w.cut([][2]string{{from, to}}, func() error { pause(ctx, hold); return nil })
+}
+
+// cutBothWays loses all packets between two processes of any role.
+func cutBothWays(ctx context.Context, w *world, rng *rand.Rand, hold time.Duration) error {
+	a := pick(rng, others(""))
+	b := pick(rng, others(a))
+	w.inject("cut both ways", a+" and "+b, false)
+	return w.cut([][2]string{{a, b}, {b, a}}, func() error { pause(ctx, hold); return nil })
 }
 
 func cutZone(ctx context.Context, w *world, rng *rand.Rand, hold time.Duration) error {
@@ -136,15 +139,11 @@ func slowLinks(ctx context.Context, w *world, rng *rand.Rand, hold time.Duration
 		}
 	}()
 	slow := func(from, to string, port int) error {
-		proxies, u, err := w.net.delayed(from, to, []int{w.c.Base + port})
-		if err != nil {
-			return err
+		u, err := w.net.delayed(from, to, w.c.Base+port, d)
+		if err == nil {
+			undo = append(undo, u)
 		}
-		undo = append(undo, u)
-		for _, p := range proxies {
-			p.delay.Store(int64(d))
-		}
-		return nil
+		return err
 	}
 	first := rng.IntN(6)
 	for i := range 3 {

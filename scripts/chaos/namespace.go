@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -229,31 +230,21 @@ func (n *network) dial(ctx context.Context, host, addr string) (net.Conn, error)
 	})
 }
 
-// delayed puts a proxy between two hosts that delays everything from the first to a
-// port of the second, both ways, until undo: the first takes the second's address for
-// its own. Connections that there are break at both changes.
-func (n *network) delayed(from, to string, ports []int) (p []*proxy, undo func() error, err error) {
+// delayed puts a proxy that delays between a host and a port of another, until undo: the
+// first takes the second's address for its own. Connections that there are break at
+// either, or die without a word.
+func (n *network) delayed(from, to string, port int, d time.Duration) (undo func() error, err error) {
 	addr := n.hosts[to]
 	if err := ip(fmt.Sprintf("-n %s addr add %s/32 dev lo", from, addr)); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	undo = func() error {
-		err := ip(fmt.Sprintf("-n %s addr del %s/32 dev lo", from, addr))
-		for _, x := range p {
-			x.close()
-		}
-		return err
+	away := func() error { return ip(fmt.Sprintf("-n %s addr del %s/32 dev lo", from, addr)) }
+	at := fmt.Sprintf("%s:%d", addr, port)
+	l, err := in(from, func() (net.Listener, error) { return net.Listen("tcp", at) })
+	if err != nil {
+		return nil, errors.Join(err, away())
 	}
-	for _, port := range ports {
-		at := fmt.Sprintf("%s:%d", addr, port)
-		l, err := in(from, func() (net.Listener, error) { return net.Listen("tcp", at) })
-		if err != nil {
-			return nil, nil, errors.Join(err, undo())
-		}
-		p = append(p, newProxy(l, func(ctx context.Context) (net.Conn, error) {
-			var d net.Dialer
-			return d.DialContext(ctx, "tcp", at)
-		}))
-	}
-	return p, undo, nil
+	p := newProxy(l, func(ctx context.Context) (net.Conn, error) { return new(net.Dialer).DialContext(ctx, "tcp", at) })
+	p.delay.Store(int64(d))
+	return func() error { err := away(); p.close(); return err }, nil
 }
