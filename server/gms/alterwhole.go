@@ -28,17 +28,19 @@ func (s *Session) wholeAlter(ctx *sql.Context, query string, a *ast.AlterTable) 
 	if err := alterIndexes(query, a); err != nil {
 		return err
 	}
+	s.altered = a.Table.Name.String()
 	var last []*ast.DDL // the planner forgets an index of expressions when a column follows
 	a.Statements = slices.DeleteFunc(a.Statements, func(d *ast.DDL) bool {
 		x := d.IndexSpec
 		switch {
 		case x == nil:
 			return false
-		case strings.EqualFold(x.Action, ast.CreateStr) && slices.ContainsFunc(x.Fields, func(f *ast.IndexField) bool { return f.Expression != nil }):
+		case strings.EqualFold(x.Action, "disable"), strings.EqualFold(x.Action, "enable"), // of MyISAM; the planner warns
+			strings.EqualFold(x.Action, ast.CreateStr) && slices.ContainsFunc(x.Fields, func(f *ast.IndexField) bool { return f.Expression != nil }):
 			last = append(last, d)
 			return true
 		}
-		return strings.EqualFold(x.Action, "disable") || strings.EqualFold(x.Action, "enable") // of MyISAM
+		return false
 	})
 	a.Statements = append(a.Statements, last...)
 	t, err := s.namedTable(ctx, tableName{a.Table.DbQualifier.String(), a.Table.Name.String()})

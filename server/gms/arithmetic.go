@@ -39,7 +39,7 @@ func checkArithmetic(ctx *sql.Context, _ *analyzer.Analyzer, n sql.Node, _ *plan
 	transform.InspectExpressions(ctx, n, func(_ *sql.Context, e sql.Expression) bool {
 		switch e.(type) {
 		case *expression.Arithmetic, *expression.UnaryMinus, *expression.IntDiv,
-			*expression.HashInTuple, *expression.NullSafeEquals, *expression.Div, *expression.Case, *expression.Convert, *expression.ConvertUsing, *expression.Like, sql.FunctionExpression:
+			*expression.HashInTuple, *expression.NullSafeEquals, *expression.Div, *expression.Case, *expression.Convert, *expression.ConvertUsing, *expression.Like, sql.FunctionExpression, *plan.Subquery, *expression.MatchAgainst:
 			found = true
 		}
 		return !found
@@ -93,6 +93,10 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 		return collatedIn(ctx, e)
 	case *expression.NullSafeEquals:
 		return collatedNullSafe(ctx, e)
+	case *expression.MatchAgainst:
+		return &whole{expression.UnaryExpressionStub{Child: e}, types.Float64}
+	case *expression.Equals, *expression.LessThan, *expression.LessThanOrEqual, *expression.GreaterThan, *expression.GreaterThanOrEqual:
+		return collatedOperands(ctx, e)
 	case *expression.Arithmetic:
 		if _, ok := e.LeftChild.(expression.TimeDeltaExpression); ok {
 			return nil

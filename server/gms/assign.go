@@ -65,6 +65,11 @@ func shown(v any) string {
 		return string(v)
 	case time.Time:
 		return v.Format("2006-01-02 15:04:05")
+	case bool:
+		if v {
+			return "1"
+		}
+		return "0"
 	}
 	return fmt.Sprint(v)
 }
@@ -611,6 +616,9 @@ func (s *Session) Warn(w *sql.Warning) {
 	}
 	if s.b.mysql && strings.HasPrefix(w.Message, "Setting CHARACTER SET, COLLATION and ENCRYPTION") {
 		return // of databases, which are set
+	}
+	if s.b.mysql && strings.HasPrefix(w.Message, "'disable/enable keys'") {
+		w = &sql.Warning{Level: "Note", Code: 1031, Message: fmt.Sprintf("Table storage engine for '%s' doesn't have this option", s.altered)}
 	}
 	if s.b.mysql && w.Code == divisionByZero {
 		if !modeEnabled(sql.NewContext(context.Background(), sql.WithSession(s)), sql.ErrorForDivisionByZero) {

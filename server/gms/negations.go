@@ -62,8 +62,8 @@ func (e *inRows) WithChildren(_ *sql.Context, children ...sql.Expression) (sql.E
 func (e *inRows) Eval(ctx *sql.Context, row sql.Row) (any, error) {
 	in := e.Child.(*plan.InSubquery)
 	sub := in.Right().(*plan.Subquery)
-	lt, rt := in.Left().Type(ctx), sub.Type(ctx)
-	if types.NumColumns(lt) == 1 && lt.Equals(rt) {
+	lt, rt := comparedTypes(ctx, in.Left(), sub)
+	if types.NumColumns(lt) == 1 && lt.Equals(rt) && lt.Equals(in.Left().Type(ctx)) && rt.Equals(sub.Type(ctx)) {
 		return in.Eval(ctx, row)
 	}
 	left, err := in.Left().Eval(ctx, row)
@@ -95,6 +95,9 @@ func equalRows(ctx *sql.Context, lt, rt sql.Type, left, right any) (any, error) 
 		return expression.NewEquals(expression.NewLiteral(left, lt), expression.NewLiteral(right, rt)).Eval(ctx, nil)
 	}
 	rs, ok := rt.(types.TupleType)
+	if ok && len(ls) == len(rs) && (left == nil || right == nil) { // a subquery without a row
+		return nil, nil
+	}
 	l, ok1 := left.([]any)
 	r, ok2 := right.([]any)
 	if !ok || !ok1 || !ok2 || len(l) != len(ls) || len(r) != len(rs) || len(l) != len(r) {

@@ -127,7 +127,8 @@ func (q *quantifiedComparison) Eval(ctx *sql.Context, row sql.Row) (any, error) 
 	if err != nil {
 		return nil, err
 	}
-	compare := q.compare(expression.NewGetField(0, q.left.Type(ctx), "", true), expression.NewGetField(1, sub.Type(ctx), "", true))
+	lt, rt := comparedTypes(ctx, q.left, sub)
+	compare := q.compare(expression.NewGetField(0, lt, "", true), expression.NewGetField(1, rt, "", true))
 	var out any = q.all
 	for _, right := range rows {
 		is, err := compare.Eval(ctx, sql.Row{left, right})

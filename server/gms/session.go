@@ -43,6 +43,7 @@ type Session struct {
 	indexes    map[string]indexOptions // of the definition that is executed, see indexKey
 	missing    tableName               // the last table that a statement looked for in vain
 	renamed    map[string]string       // columns that the ALTER TABLE renames, see alterClauses
+	altered    string                  // the table that the ALTER TABLE changes
 	precisions timePrecisions
 	temps      temporaries
 	prepared   preparedStatements

@@ -43,6 +43,7 @@ var timeFunctions = map[string]*functionDef{
 	"utc_date":    {name: "utc_date", typ: types.Date, eval: func(ctx *sql.Context, _ *Session, _ []any) (any, error) { return day(ctx.QueryTime().UTC()), nil }},
 	"time_to_sec": {name: "time_to_sec", args: 1, pure: true, typ: types.Int64, eval: timeToSec},
 	"week":        {name: "week", args: anyArgs, pure: true, typ: types.Int32, eval: weekNumber},
+	"dayname":     {name: "dayname", args: 1, pure: true, typ: types.Text, eval: dayName},
 	"yearweek":    {name: "yearweek", args: anyArgs, pure: true, typ: types.Int32, eval: yearWeek},
 }
 
@@ -70,7 +71,7 @@ func datetimeOf(ctx *sql.Context, v any) (time.Time, bool) {
 	c, _, err := types.DatetimeMaxPrecision.Convert(ctx, v)
 	t, ok := c.(time.Time)
 	if err != nil || !ok {
-		ctx.Warn(mysql.ERTruncatedWrongValue, "Incorrect datetime value: '%v'", v)
+		ctx.Warn(mysql.ERTruncatedWrongValue, "Incorrect datetime value: '%s'", shown(v))
 		return time.Time{}, false
 	}
 	return t, true

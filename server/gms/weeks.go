@@ -24,7 +24,7 @@ func week(t time.Time, mode weekMode) (int, int) {
 		mode ^= firstDay
 	}
 	begin := func(year int) int { // of week 1, in days of the year
-		first := time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC).Weekday()
+		first := newYear(year)
 		if mode&mondayFirst != 0 {
 			first = (first + 6) % 7
 		}
@@ -34,25 +34,59 @@ func week(t time.Time, mode weekMode) (int, int) {
 		return -int(first)
 	}
 	year, at := t.Year(), t.YearDay()-1
+	if year == 0 && t.Month() > time.February {
+		at--
+	}
 	if at < begin(year) {
 		if mode&weekOfYear == 0 {
 			return 0, year
 		}
 		year--
-		at += time.Date(year, 12, 31, 0, 0, 0, 0, time.UTC).YearDay()
-	} else if days := time.Date(year, 12, 31, 0, 0, 0, 0, time.UTC).YearDay(); mode&weekOfYear != 0 && at >= days+begin(year+1) {
+		at += yearDays(year)
+	} else if mode&weekOfYear != 0 && at >= yearDays(year)+begin(year+1) {
 		return 1, year + 1
 	}
 	return (at-begin(year))/7 + 1, year
 }
 
+// newYear returns the first day of a year. The year 0 of MySQL has no 29th of February, as
+// that of Go's calendar has: its days before are of other weekdays.
+func newYear(year int) time.Weekday {
+	if year == 0 {
+		return time.Sunday
+	}
+	return time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC).Weekday()
+}
+
+func yearDays(year int) int {
+	if year == 0 {
+		return 365
+	}
+	return time.Date(year, 12, 31, 0, 0, 0, 0, time.UTC).YearDay()
+}
+
+// dayOf returns the date that a value is, false if it is NULL or none, which warns as the
+// date of zeros does.
+func dayOf(ctx *sql.Context, v any) (time.Time, bool) {
+	t, ok := datetimeOf(ctx, v)
+	if ok && t.Equal(types.ZeroTime) {
+		ctx.Warn(mysql.ERTruncatedWrongValue, "Incorrect datetime value: '%s'", shown(v))
+		return t, false
+	}
+	return t, ok
+}
+
+func dayName(ctx *sql.Context, _ *Session, args []any) (any, error) {
+	t, ok := dayOf(ctx, args[0])
+	if !ok {
+		return nil, nil
+	}
+	return t.Weekday().String(), nil
+}
+
 // weekArguments returns the day and the mode of a call, false for NULL.
 func weekArguments(ctx *sql.Context, args []any, mode int64) (time.Time, weekMode, bool) {
-	t, ok := datetimeOf(ctx, args[0])
-	if ok && t.Equal(types.ZeroTime) {
-		ctx.Warn(mysql.ERTruncatedWrongValue, "Incorrect datetime value: '%s'", shown(args[0]))
-		ok = false
-	}
+	t, ok := dayOf(ctx, args[0])
 	if !ok {
 		return t, 0, false
 	}

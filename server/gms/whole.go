@@ -8,7 +8,7 @@ import (
 )
 
 // whole is an expression whose values have another type to MySQL than to the planner: integers
-// that it has as decimals, dates that it has with a time.
+// that it has as decimals, dates that it has with a time, relevances that it has as FLOAT.
 type whole struct {
 	expression.UnaryExpressionStub
 	typ sql.Type

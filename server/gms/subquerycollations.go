@@ -1,0 +1,120 @@
+package gms
+
+import (
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/expression"
+	"github.com/dolthub/go-mysql-server/sql/plan"
+	"github.com/dolthub/go-mysql-server/sql/types"
+)
+
+// A subquery's column has its own collation and coercibility, as a column of a table has.
+// To the planner it has those of the nodes beneath, which are none.
+
+// columnCoercibility returns the collation of a node's column and its coercibility.
+func columnCoercibility(ctx *sql.Context, n sql.Node, column int) (sql.CollationID, byte) {
+	switch x := n.(type) {
+	case *plan.Project:
+		return sql.GetCoercibility(ctx, x.Projections[column])
+	case *plan.GroupBy:
+		return sql.GetCoercibility(ctx, x.SelectDeps[column])
+	case *plan.Filter, *plan.Sort, *plan.TopN, *plan.Limit, *plan.Offset, *plan.Distinct, *plan.Having, *plan.Max1Row:
+		return columnCoercibility(ctx, n.Children()[0], column)
+	}
+	if t, ok := n.Schema(ctx)[column].Type.(sql.StringType); ok {
+		return t.Collation(), 2
+	}
+	return sql.GetCoercibility(ctx, n)
+}
+
+// comparedTypes returns the types by which a value or a row of values is compared with a
+// subquery's rows: those of both, with texts of the collation that applies.
+func comparedTypes(ctx *sql.Context, left sql.Expression, sub *plan.Subquery) (l, r sql.Type) {
+	l, r = left.Type(ctx), sub.Type(ctx)
+	lefts, lok := left.(expression.Tuple)
+	rights, rok := r.(types.TupleType)
+	if !lok && !rok {
+		return comparedColumn(ctx, left, r, sub, 0)
+	}
+	if !lok || !rok || len(lefts) != len(rights) {
+		return l, r
+	}
+	ls, rs := make(types.TupleType, len(lefts)), make(types.TupleType, len(lefts))
+	for i, e := range lefts {
+		ls[i], rs[i] = comparedColumn(ctx, e, rights[i], sub, i)
+	}
+	return ls, rs
+}
+
+func comparedColumn(ctx *sql.Context, left sql.Expression, r sql.Type, sub *plan.Subquery, column int) (sql.Type, sql.Type) {
+	l := left.Type(ctx)
+	lt, lok := l.(sql.TypeWithCollation)
+	rt, rok := r.(sql.TypeWithCollation)
+	if !lok || !rok || !types.IsTextOnly(l) || !types.IsTextOnly(r) {
+		return l, r
+	}
+	lc, ln := sql.GetCoercibility(ctx, left)
+	rc, rn := columnCoercibility(ctx, sub.Query, column)
+	collation, _ := sql.ResolveCoercibility(lc, ln, rc, rn)
+	if lt, err := lt.WithNewCollation(collation); err == nil {
+		l = lt
+	}
+	if rt, err := rt.WithNewCollation(collation); err == nil {
+		r = rt
+	}
+	return l, r
+}
+
+// scalarText is a text that a subquery returns, as an operand.
+type scalarText struct{ expression.UnaryExpressionStub }
+
+var (
+	_ sql.Expression         = (*scalarText)(nil)
+	_ sql.CollationCoercible = (*scalarText)(nil)
+)
+
+// collatedOperands has the subqueries that a comparison compares texts of be scalarTexts; nil
+// if there are none.
+func collatedOperands(ctx *sql.Context, e sql.Expression) sql.Expression {
+	var operands []sql.Expression
+	for i, child := range e.Children() {
+		if sub, ok := child.(*plan.Subquery); ok && types.IsTextOnly(sub.Type(ctx)) {
+			if operands == nil {
+				operands = append(operands, e.Children()...)
+			}
+			operands[i] = &scalarText{expression.UnaryExpressionStub{Child: sub}}
+		}
+	}
+	if operands == nil {
+		return nil
+	}
+	out, err := e.WithChildren(ctx, operands...)
+	if err != nil {
+		return nil
+	}
+	return out
+}
+
+// Type implements sql.Expression.
+func (s *scalarText) Type(ctx *sql.Context) sql.Type { return s.Child.Type(ctx) }
+
+// String implements sql.Expression.
+func (s *scalarText) String() string { return s.Child.String() }
+
+// CollationCoercibility implements sql.CollationCoercible.
+func (s *scalarText) CollationCoercibility(ctx *sql.Context) (sql.CollationID, byte) {
+	if sub, ok := s.Child.(*plan.Subquery); ok {
+		return columnCoercibility(ctx, sub.Query, 0)
+	}
+	return sql.GetCoercibility(ctx, s.Child)
+}
+
+// WithChildren implements sql.Expression.
+func (s *scalarText) WithChildren(_ *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	if len(children) != 1 {
+		return nil, sql.ErrInvalidChildrenNumber.New(s, len(children), 1)
+	}
+	return &scalarText{expression.UnaryExpressionStub{Child: children[0]}}, nil
+}
+
+// Eval implements sql.Expression.
+func (s *scalarText) Eval(ctx *sql.Context, r sql.Row) (any, error) { return s.Child.Eval(ctx, r) }
