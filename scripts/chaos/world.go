@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -81,7 +82,7 @@ type worldOptions struct {
 	binary, dir string
 	namespaces  bool
 	seed        uint64
-	log         *os.File
+	log         io.Writer
 	say         func(string, ...any)
 }
 
