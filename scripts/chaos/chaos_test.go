@@ -139,7 +139,8 @@ func TestProxyDelays(t *testing.T) {
 	}
 }
 
-func TestNetworkCutsOneWay(t *testing.T) {
+func twoHosts(t *testing.T) *network {
+	t.Helper()
 	if noNamespaces != "" {
 		t.Skip("tool missing: ", noNamespaces)
 	}
@@ -147,7 +148,12 @@ func TestNetworkCutsOneWay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer n.close()
+	t.Cleanup(n.close)
+	return n
+}
+
+func TestNetworkCutsOneWay(t *testing.T) {
+	n := twoHosts(t)
 	listen := func(host string) net.PacketConn {
 		t.Helper()
 		c, err := in(host, func() (net.PacketConn, error) { return net.ListenPacket("udp", n.hosts[host]+":4000") })
@@ -269,14 +275,7 @@ func TestSoakFindsGrowth(t *testing.T) {
 // A peer that is cut off without a word is noticed, by who has sent something and by who
 // only listens.
 func TestVanishedPeerEndsConnection(t *testing.T) {
-	if noNamespaces != "" {
-		t.Skip("tool missing: ", noNamespaces)
-	}
-	n, err := newNetwork([]string{"left", "right"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer n.close()
+	n := twoHosts(t)
 	l, err := in("left", func() (net.Listener, error) { return net.Listen("tcp", n.hosts["left"]+":0") })
 	if err != nil {
 		t.Fatal(err)

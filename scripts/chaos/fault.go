@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -30,21 +29,18 @@ type fault struct {
 // faults is every kind of fault. A new one is a row here; the schedule draws from all.
 var faults = []fault{
 	{"kill writer", false, true, killWriter},
-	{"kill reader", false, true, killOne(func(ctx context.Context, w *world, rng *rand.Rand) (string, error) { return w.readerOf(ctx, rng) })},
-	{"kill storage", false, true, killSome(func(rng *rand.Rand) []string { return []string{pick(rng, storageIDs)} })},
-	{"kill two storage", false, true, killSome(func(rng *rand.Rand) []string {
-		a := rng.IntN(len(storageIDs))
-		return []string{storageIDs[a], storageIDs[(a+1+rng.IntN(len(storageIDs)-1))%len(storageIDs)]}
-	})},
-	{"kill all storage", false, true, killSome(func(*rand.Rand) []string { return storageIDs })},
-	{"kill Raft leader", false, true, killOne(func(ctx context.Context, w *world, _ *rand.Rand) (string, error) { return w.raftLeader(ctx) })},
-	{"kill router", false, true, killSome(func(*rand.Rand) []string { return []string{"router-1"} })},
+	{"kill reader", false, true, kill(reader)},
+	{"kill storage", false, true, kill(someStorage(1))},
+	{"kill two storage", false, true, kill(someStorage(2))},
+	{"kill all storage", false, true, kill(someStorage(6))},
+	{"kill Raft leader", false, true, kill(raftLeader)},
+	{"kill router", false, true, kill(router)},
 	{"kill all", false, true, killAll},
 	{"pause writer", false, false, pauseWriter},
-	{"pause reader", false, false, pauseOne(func(ctx context.Context, w *world, rng *rand.Rand) (string, error) { return w.readerOf(ctx, rng) })},
-	{"pause storage", false, false, pauseOne(func(_ context.Context, _ *world, rng *rand.Rand) (string, error) { return pick(rng, storageIDs), nil })},
-	{"pause Raft leader", false, false, pauseOne(func(ctx context.Context, w *world, _ *rand.Rand) (string, error) { return w.raftLeader(ctx) })},
-	{"stop zone", false, true, stopZone},
+	{"pause reader", false, false, suspend(reader)},
+	{"pause storage", false, false, suspend(someStorage(1))},
+	{"pause Raft leader", false, false, suspend(raftLeader)},
+	{"stop zone", false, true, zoneAway((*world).stopped)},
 	{"stop zone and one", false, true, stopZonePlusOne},
 	{"switchover", false, false, switchover},
 	{"failover in failover", false, true, failoverInFailover},
@@ -53,73 +49,66 @@ var faults = []fault{
 	{"slow disk", false, false, slowDisk},
 	{"slow clients", false, false, slowClients},
 	{"cut writer off", true, false, cutWriter},
-	{"cut writer from storage", true, false, cutFrom("cut writer from storage", storageIDs, 6, true)},
-	{"cut writer from control", true, false, cutFrom("cut writer from control", controlIDs, 3, false)},
-	{"cut writer from half", true, false, cutFrom("cut writer from half", storageIDs, 3, false)},
+	{"cut writer from storage", true, false, cutFrom(storageIDs, 6, true)},
+	{"cut writer from control", true, false, cutFrom(controlIDs, 3, false)},
+	{"cut writer from half", true, false, cutFrom(storageIDs, 3, false)},
 	{"cut one way", true, false, cutOneWay},
 	{"cut both ways", true, false, cutBothWays},
-	{"cut zone off", true, false, cutZone},
+	{"cut zone off", true, false, zoneAway((*world).unlinked)},
 	{"slow links", true, false, slowLinks},
 	{"full disk", true, false, fullDisk},
 }
 
-func (w *world) readerOf(ctx context.Context, rng *rand.Rand) (string, error) {
-	s, err := w.await(ctx, "a reader", func(s *cluster.Status) bool {
-		return slices.ContainsFunc(s.Instances, func(i cluster.Instance) bool { return i.Role == "reader" })
+// target chooses processes.
+type target = func(context.Context, *world, *rand.Rand) ([]string, error)
+
+func reader(ctx context.Context, w *world, rng *rand.Rand) ([]string, error) {
+	var ids []string
+	_, err := w.await(ctx, "a reader", func(s *cluster.Status) bool {
+		for _, i := range s.Instances {
+			if i.Role == "reader" {
+				ids = append(ids, i.ID)
+			}
+		}
+		return len(ids) > 0
 	})
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	var ids []string
-	for _, i := range s.Instances {
-		if i.Role == "reader" {
-			ids = append(ids, i.ID)
-		}
-	}
-	return pick(rng, ids), nil
+	return []string{pick(rng, ids)}, nil
 }
 
-func (w *world) raftLeader(ctx context.Context) (leader string, err error) {
+func raftLeader(ctx context.Context, w *world, _ *rand.Rand) (ids []string, err error) {
 	_, err = w.await(ctx, "a Raft leader", func(s *cluster.Status) bool {
 		for _, n := range s.Control {
 			if n.Leader {
-				leader = n.ID
+				ids = []string{n.ID}
 			}
 		}
-		return leader != ""
+		return len(ids) > 0
 	})
-	return leader, err
+	return ids, err
 }
 
-type target = func(context.Context, *world, *rand.Rand) (string, error)
+func router(context.Context, *world, *rand.Rand) ([]string, error) { return []string{"router-1"}, nil }
 
-func killOne(which target) func(context.Context, *world, *rand.Rand, time.Duration) error {
-	return func(ctx context.Context, w *world, rng *rand.Rand, _ time.Duration) error {
-		id, err := which(ctx, w, rng)
-		if err != nil {
-			return err
+func someStorage(n int) target {
+	return func(_ context.Context, _ *world, rng *rand.Rand) (ids []string, err error) {
+		for _, i := range rng.Perm(len(storageIDs))[:n] {
+			ids = append(ids, storageIDs[i])
 		}
-		w.inject("kill "+class(id), id, false)
-		return w.signal(unix.SIGKILL, id)
+		return ids, nil
 	}
 }
 
-// class is what a process's kind is called in the table.
-func class(id string) string {
-	name, _, _ := strings.Cut(id, "-")
-	return map[string]string{"db": "reader", "control": "Raft leader"}[name] + map[string]string{"storage": "storage", "router": "router"}[name]
-}
-
-func killSome(which func(*rand.Rand) []string) func(context.Context, *world, *rand.Rand, time.Duration) error {
-	return func(_ context.Context, w *world, rng *rand.Rand, _ time.Duration) error {
-		ids := which(rng)
-		kind := "kill " + class(ids[0])
-		if n := len(ids); n == 2 {
-			kind = "kill two storage"
-		} else if n == len(storageIDs) {
-			kind = "kill all storage"
+// kill ends some processes.
+func kill(which target) func(context.Context, *world, *rand.Rand, time.Duration) error {
+	return func(ctx context.Context, w *world, rng *rand.Rand, _ time.Duration) error {
+		ids, err := which(ctx, w, rng)
+		if err != nil {
+			return err
 		}
-		w.inject(kind, strings.Join(ids, " "), false)
+		w.inject(strings.Join(ids, " "), false)
 		return w.signal(unix.SIGKILL, ids...)
 	}
 }
@@ -129,7 +118,7 @@ func killWriter(ctx context.Context, w *world, _ *rand.Rand, _ time.Duration) er
 	if err != nil {
 		return err
 	}
-	w.inject("kill writer", old, true)
+	w.inject(old, true)
 	if err := w.signal(unix.SIGKILL, old); err != nil {
 		return err
 	}
@@ -138,25 +127,26 @@ func killWriter(ctx context.Context, w *world, _ *rand.Rand, _ time.Duration) er
 }
 
 func killAll(ctx context.Context, w *world, _ *rand.Rand, _ time.Duration) error {
-	w.inject("kill all", "", false)
+	w.inject("", false)
 	w.c.KillAll()
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	return w.c.Up(ctx)
 }
 
-func pauseOne(which target) func(context.Context, *world, *rand.Rand, time.Duration) error {
+// suspend pauses some processes.
+func suspend(which target) func(context.Context, *world, *rand.Rand, time.Duration) error {
 	return func(ctx context.Context, w *world, rng *rand.Rand, hold time.Duration) error {
-		id, err := which(ctx, w, rng)
+		ids, err := which(ctx, w, rng)
 		if err != nil {
 			return err
 		}
-		w.inject("pause "+class(id), id, false)
-		if err := w.signal(unix.SIGSTOP, id); err != nil {
+		w.inject(strings.Join(ids, " "), false)
+		if err := w.signal(unix.SIGSTOP, ids...); err != nil {
 			return err
 		}
 		pause(ctx, hold)
-		return w.signal(unix.SIGCONT, id)
+		return w.signal(unix.SIGCONT, ids...)
 	}
 }
 
@@ -172,7 +162,7 @@ func pauseWriter(ctx context.Context, w *world, rng *rand.Rand, hold time.Durati
 		return err
 	}
 	defer late.close()
-	w.inject("pause writer", old, true)
+	w.inject(old, true)
 	if err := w.signal(unix.SIGSTOP, old); err != nil {
 		return err
 	}
@@ -214,16 +204,19 @@ func (w *world) stopped(ctx context.Context, ids []string, f func() error) error
 	return err
 }
 
-func stopZone(ctx context.Context, w *world, rng *rand.Rand, hold time.Duration) error {
-	z := rng.IntN(3)
-	w.inject("stop zone", fmt.Sprintf("az-%c", 'a'+z), true)
-	return w.stopped(ctx, zone(z), func() error {
-		if err := w.progress(ctx, 20, 5); err != nil {
-			return fmt.Errorf("with a zone away: %w", err)
-		}
-		pause(ctx, hold)
-		return nil
-	})
+// zoneAway takes a zone away in one of several ways; nobody may need it.
+func zoneAway(away func(*world, context.Context, []string, func() error) error) func(context.Context, *world, *rand.Rand, time.Duration) error {
+	return func(ctx context.Context, w *world, rng *rand.Rand, hold time.Duration) error {
+		z := rng.IntN(3)
+		w.inject(fmt.Sprintf("az-%c", 'a'+z), true)
+		return away(w, ctx, zone(z), func() error {
+			if err := w.progress(ctx, 20, 5); err != nil {
+				return fmt.Errorf("with a zone away: %w", err)
+			}
+			pause(ctx, hold)
+			return nil
+		})
+	}
 }
 
 // stopZonePlusOne leaves three of six segments: reads go on, writes wait.
@@ -231,7 +224,7 @@ func stopZonePlusOne(ctx context.Context, w *world, rng *rand.Rand, hold time.Du
 	z := rng.IntN(3)
 	more := storageIDs[(2*z+2+rng.IntN(4))%6]
 	ids := []string{storageIDs[2*z], storageIDs[2*z+1], controlIDs[z], more}
-	w.inject("stop zone and one", fmt.Sprintf("az-%c and %s", 'a'+z, more), false)
+	w.inject(fmt.Sprintf("az-%c and %s", 'a'+z, more), false)
 	return w.stopped(ctx, ids, func() error {
 		if err := w.progress(ctx, 0, 20); err != nil { // what was under way is answered by then
 			return fmt.Errorf("with a zone and one more away: %w", err)
@@ -249,7 +242,7 @@ func stopZonePlusOne(ctx context.Context, w *world, rng *rand.Rand, hold time.Du
 }
 
 func switchover(ctx context.Context, w *world, _ *rand.Rand, _ time.Duration) error {
-	w.inject("switchover", "", true)
+	w.inject("", true)
 	// Refused while no reader is well, as on a machine too busy for heartbeats.
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -268,7 +261,7 @@ func failoverInFailover(ctx context.Context, w *world, _ *rand.Rand, _ time.Dura
 	if err != nil {
 		return err
 	}
-	w.inject("failover in failover", s.Writer, true)
+	w.inject(s.Writer, true)
 	seen := len(w.c.Output())
 	if err := w.signal(unix.SIGKILL, s.Writer); err != nil {
 		return err
@@ -290,7 +283,7 @@ func slowDisk(ctx context.Context, w *world, rng *rand.Rand, hold time.Duration)
 	a := rng.IntN(6)
 	ids := []string{storageIDs[a], storageIDs[(a+2+rng.IntN(2))%6]}
 	d := time.Duration(20+rng.IntN(300)) * time.Millisecond
-	w.inject("slow disk", strings.Join(ids, " ")+" "+d.String(), false)
+	w.inject(strings.Join(ids, " ")+" "+d.String(), false)
 	for _, id := range ids {
 		path := filepath.Join(w.c.Data, id, "slow")
 		if err := os.WriteFile(path, []byte(d.String()), 0o600); err != nil {
@@ -305,7 +298,7 @@ func slowDisk(ctx context.Context, w *world, rng *rand.Rand, hold time.Duration)
 // slowClients delays what clients behind the proxy send and get.
 func slowClients(ctx context.Context, w *world, rng *rand.Rand, hold time.Duration) error {
 	d := time.Duration(5+rng.IntN(100)) * time.Millisecond
-	w.inject("slow clients", d.String(), false)
+	w.inject(d.String(), false)
 	w.client.delay.Store(int64(d))
 	pause(ctx, hold)
 	w.client.delay.Store(0)

@@ -21,7 +21,7 @@ func cutWriter(ctx context.Context, w *world, _ *rand.Rand, hold time.Duration) 
 	if err != nil {
 		return err
 	}
-	w.inject("cut writer off", old, true)
+	w.inject(old, true)
 	return w.unlinked(ctx, []string{old}, func() error {
 		if _, err := w.another(ctx, old); err != nil {
 			return err
@@ -51,7 +51,7 @@ func (w *world) unlinked(ctx context.Context, ids []string, f func() error) erro
 
 // cutFrom loses what the writer sends to n of some hosts, or what they send to it, or
 // both. lost: it cannot go on as the writer then.
-func cutFrom(kind string, hosts []string, n int, lost bool) func(context.Context, *world, *rand.Rand, time.Duration) error {
+func cutFrom(hosts []string, n int, lost bool) func(context.Context, *world, *rand.Rand, time.Duration) error {
 	return func(ctx context.Context, w *world, rng *rand.Rand, hold time.Duration) error {
 		old, err := w.writer(ctx)
 		if err != nil {
@@ -67,7 +67,7 @@ func cutFrom(kind string, hosts []string, n int, lost bool) func(context.Context
 				pairs = append(pairs, [2]string{hosts[i], old})
 			}
 		}
-		w.inject(kind, old+" "+[]string{"sends", "receives", "both ways"}[way], lost)
+		w.inject(old+" "+[]string{"sends", "receives", "both ways"}[way], lost)
 		return w.cut(pairs, func() error {
 			if lost {
 				if _, err := w.another(ctx, old); err != nil {
@@ -99,7 +99,7 @@ func (w *world) cut(pairs [][2]string, f func() error) error {
 func cutOneWay(ctx context.Context, w *world, rng *rand.Rand, hold time.Duration) error {
 	from := pick(rng, others(""))
 	to := pick(rng, others(from))
-	w.inject("cut one way", from+" to "+to, false)
+	w.inject(from+" to "+to, false)
 	return w.cut([][2]string{{from, to}}, func() error { pause(ctx, hold); return nil })
 }
 
@@ -107,20 +107,8 @@ func cutOneWay(ctx context.Context, w *world, rng *rand.Rand, hold time.Duration
 func cutBothWays(ctx context.Context, w *world, rng *rand.Rand, hold time.Duration) error {
 	a := pick(rng, others(""))
 	b := pick(rng, others(a))
-	w.inject("cut both ways", a+" and "+b, false)
+	w.inject(a+" and "+b, false)
 	return w.cut([][2]string{{a, b}, {b, a}}, func() error { pause(ctx, hold); return nil })
-}
-
-func cutZone(ctx context.Context, w *world, rng *rand.Rand, hold time.Duration) error {
-	z := rng.IntN(3)
-	w.inject("cut zone off", fmt.Sprintf("az-%c", 'a'+z), true)
-	return w.unlinked(ctx, zone(z), func() error {
-		if err := w.progress(ctx, 20, 5); err != nil {
-			return fmt.Errorf("with a zone cut off: %w", err)
-		}
-		pause(ctx, hold)
-		return nil
-	})
 }
 
 // slowLinks puts proxies that delay between the writer and half of the storage, and
@@ -131,7 +119,7 @@ func slowLinks(ctx context.Context, w *world, rng *rand.Rand, hold time.Duration
 		return err
 	}
 	d := time.Duration(2+rng.IntN(100)) * time.Millisecond
-	w.inject("slow links", writer+" "+d.String(), false)
+	w.inject(writer+" "+d.String(), false)
 	var undo []func() error
 	defer func() {
 		for _, u := range undo {
@@ -170,7 +158,7 @@ func slowLinks(ctx context.Context, w *world, rng *rand.Rand, hold time.Duration
 // fullDisk fills the disk of a storage node, and frees it again.
 func fullDisk(ctx context.Context, w *world, rng *rand.Rand, hold time.Duration) error {
 	id := pick(rng, smallDisks)
-	w.inject("full disk", id, false)
+	w.inject(id, false)
 	path := filepath.Join(w.c.Data, id, "ballast")
 	f, err := os.Create(path)
 	if err != nil {

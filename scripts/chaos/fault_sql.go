@@ -128,7 +128,7 @@ func failoverInDDL(ctx context.Context, w *world, rng *rand.Rand, _ time.Duratio
 		done <- err
 	}()
 	pause(ctx, time.Duration(rng.Int64N(int64(150*time.Millisecond))))
-	w.inject("failover in DDL", change, true)
+	w.inject(change, true)
 	if err := w.signal(unix.SIGKILL, old); err != nil {
 		return err
 	}
@@ -204,7 +204,7 @@ func failoverInCommit(ctx context.Context, w *world, rng *rand.Rand, _ time.Dura
 		}
 		go func() {
 			pause(ctx, time.Duration(rng.Int64N(int64(60*time.Millisecond))))
-			w.inject("failover in commit", old, true)
+			w.inject(old, true)
 			killed <- w.signal(unix.SIGKILL, old)
 		}()
 		return nil

@@ -38,11 +38,11 @@ type blow func(ctx context.Context, c *cluster.Cluster, writer string) (end func
 
 func nothing() error { return nil }
 
-func kill(_ context.Context, c *cluster.Cluster, writer string) (func() error, error) {
+func killOnce(_ context.Context, c *cluster.Cluster, writer string) (func() error, error) {
 	return nothing, c.Signal(writer, unix.SIGKILL)
 }
 
-func hang(_ context.Context, c *cluster.Cluster, writer string) (func() error, error) {
+func hangOnce(_ context.Context, c *cluster.Cluster, writer string) (func() error, error) {
 	return func() error { return c.Signal(writer, unix.SIGCONT) }, c.Signal(writer, unix.SIGSTOP)
 }
 
@@ -52,11 +52,11 @@ func handOver(_ context.Context, c *cluster.Cluster, _ string) (func() error, er
 }
 
 func (o options) kills(ctx context.Context) error {
-	return o.distribution(ctx, "kill -9 of the writer: gap", kill)
+	return o.distribution(ctx, "kill -9 of the writer: gap", killOnce)
 }
 
 func (o options) hung(ctx context.Context) error {
-	return o.distribution(ctx, "SIGSTOP of the writer: gap", hang)
+	return o.distribution(ctx, "SIGSTOP of the writer: gap", hangOnce)
 }
 
 func (o options) switchovers(ctx context.Context) error {
@@ -164,7 +164,7 @@ func (o options) recovery(ctx context.Context) error {
 		}
 		filled = size
 		before := len(parseLines(reOpen, c.Output()))
-		gaps, _, err := blows(ctx, c, fmt.Sprintf("kill with %d MB", size), min(o.n, 10), kill)
+		gaps, _, err := blows(ctx, c, fmt.Sprintf("kill with %d MB", size), min(o.n, 10), killOnce)
 		if err != nil {
 			return err
 		}

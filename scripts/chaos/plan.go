@@ -50,6 +50,9 @@ func (s *schedule) next() event {
 // the cluster has recovered by itself.
 func (w *world) perform(ctx context.Context, e event) error {
 	pause(ctx, e.calm)
+	w.mu.Lock()
+	w.kind = e.fault.kind
+	w.mu.Unlock()
 	if err := e.fault.run(ctx, w, rand.New(rand.NewPCG(e.seed, 0)), e.hold); err != nil {
 		return fmt.Errorf("%s: %w", e.fault.kind, err)
 	}

@@ -66,6 +66,7 @@ type world struct {
 	client  *proxy  // of proxied
 
 	mu       sync.Mutex
+	kind     string // of the fault that is performed
 	injected []injection
 	lags     []float64 // milliseconds
 }
@@ -226,9 +227,10 @@ func (w *world) close() {
 	}
 }
 
-// inject notes that a fault begins now.
-func (w *world) inject(kind, target string, lost bool) {
+// inject notes that the fault that is performed begins now. lost: it takes the writer away.
+func (w *world) inject(target string, lost bool) {
 	w.mu.Lock()
+	kind := w.kind
 	w.injected = append(w.injected, injection{kind, w.h.now(), lost})
 	w.mu.Unlock()
 	acks, reads := w.h.counts()
