@@ -219,6 +219,21 @@ func zoneAway(away func(*world, context.Context, []string, func() error) error) 
 	}
 }
 
+// quiet waits until what was under way has been answered: no commit is acknowledged for a
+// second, or ten have passed. It returns how many are.
+func (w *world) quiet(ctx context.Context) (acks int) {
+	acks, _ = w.h.counts()
+	for range 10 {
+		pause(ctx, time.Second)
+		now, _ := w.h.counts()
+		if now == acks {
+			break
+		}
+		acks = now
+	}
+	return acks
+}
+
 // stopZonePlusOne leaves three of six segments: reads go on, writes wait.
 func stopZonePlusOne(ctx context.Context, w *world, rng *rand.Rand, hold time.Duration) error {
 	z := rng.IntN(3)
@@ -226,10 +241,7 @@ func stopZonePlusOne(ctx context.Context, w *world, rng *rand.Rand, hold time.Du
 	ids := []string{storageIDs[2*z], storageIDs[2*z+1], controlIDs[z], more}
 	w.inject(fmt.Sprintf("az-%c and %s", 'a'+z, more), false)
 	return w.stopped(ctx, ids, func() error {
-		if err := w.progress(ctx, 0, 20); err != nil { // what was under way is answered by then
-			return fmt.Errorf("with a zone and one more away: %w", err)
-		}
-		before, _ := w.h.counts()
+		before := w.quiet(ctx)
 		pause(ctx, hold)
 		if err := w.progress(ctx, 0, 20); err != nil {
 			return fmt.Errorf("with a zone and one more away: %w", err)
