@@ -23,6 +23,7 @@ var noNamespaces string // why there are none
 
 func TestMain(m *testing.M) {
 	noNamespaces = enter()
+	quietDriver()
 	os.Exit(m.Run())
 }
 

@@ -60,7 +60,7 @@ func main() {
 	flag.BoolVar(&o.keep, "log", false, "keep the cluster's output, also if nothing fails")
 	flag.Parse()
 	o.reason = enter()
-	_ = mysql.SetLogger(log.New(io.Discard, "", 0)) // broken connections are what is asked for
+	quietDriver()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	if err := o.run(ctx); err != nil {
@@ -69,6 +69,9 @@ func main() {
 		os.Exit(1)
 	}
 }
+
+// quietDriver keeps the driver from telling of broken connections: they are what is asked for.
+func quietDriver() { _ = mysql.SetLogger(log.New(io.Discard, "", 0)) }
 
 func (o options) run(ctx context.Context) (err error) {
 	modes := map[string]func(options, context.Context) error{"chaos": options.chaos, "soak": options.soak, "kills": options.kills,
