@@ -28,7 +28,7 @@ const leaderTrailer = "sextant-leader"
 // ClientOptions says how to reach the control plane.
 type ClientOptions struct {
 	Addresses []string // gRPC addresses of the control nodes, host:port
-	Cluster   string   // refused by a control node of another one; "" for any
+	Cluster   string   // a control node of another one refuses
 	Logger    *slog.Logger
 	Identity  *mtls.Identity // nil: plain connections
 }
@@ -70,7 +70,7 @@ func NewClient(opt ClientOptions) (*Client, error) {
 
 func dialOptions(i *mtls.Identity) []grpc.DialOption {
 	return []grpc.DialOption{
-		i.DialOption(mtls.Control),
+		i.DialOption("", mtls.Control),
 		grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff: reconnectBackoff, MinConnectTimeout: connectTimeout}),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{

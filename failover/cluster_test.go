@@ -11,6 +11,7 @@ import (
 
 	"sextant/failover"
 	"sextant/failover/fleet"
+	"sextant/internal/mtls"
 	"sextant/internal/redo"
 )
 
@@ -26,8 +27,9 @@ type cluster struct {
 	initial  fleet.State
 	timing   failover.Timing
 	logger   *slog.Logger
-	segments map[redo.PGID]redo.LSN // that the stores report
-	epoch    redo.VolumeEpoch       // that the stores report
+	identity func(mtls.Role, string) *mtls.Identity // nil: plain connections
+	segments map[redo.PGID]redo.LSN                 // that the stores report
+	epoch    redo.VolumeEpoch                       // that the stores report
 	volume   redo.VolumeID
 
 	mu     sync.Mutex
@@ -56,7 +58,7 @@ func listen(t *testing.T, address string) net.Listener {
 // newCluster starts control nodes and storage nodes; instances are added by start.
 func newCluster(t *testing.T, instances int, change ...func(*cluster)) *cluster {
 	t.Helper()
-	c := &cluster{t: t, inst: map[string]*instance{}, grants: map[redo.VolumeEpoch]string{},
+	c := &cluster{t: t, identity: func(mtls.Role, string) *mtls.Identity { return nil }, inst: map[string]*instance{}, grants: map[redo.VolumeEpoch]string{},
 		logger: slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelInfo})),
 		timing: failover.Timing{RaftElection: 300 * time.Millisecond, SnapshotEvery: 50 * time.Millisecond,
 			SnapshotEntries: 8, Drain: 2 * time.Second},
@@ -93,9 +95,7 @@ func (c *cluster) startControl(zones []string) {
 		c.peers = append(c.peers, failover.Peer{ID: fmt.Sprintf("control-%d", i+1), AZ: zones[i],
 			Address: addresses[i], RaftAddress: raft[i].Addr().String()})
 	}
-	var err error
-	c.client, err = failover.NewClient(failover.ClientOptions{Addresses: addresses, Cluster: "test"})
-	must(c.t, err)
+	c.client = c.clientAs(mtls.Admin, "admin")
 	c.nodes = make([]*failover.Control, 3)
 	for i := range 3 {
 		c.open(i, grpc[i], raft[i])
@@ -105,10 +105,26 @@ func (c *cluster) startControl(zones []string) {
 	}
 }
 
+// clientAs returns a client that shows the certificate of a process, if there are any. It
+// is closed with the test, or before.
+func (c *cluster) clientAs(r mtls.Role, id string) *failover.Client {
+	c.t.Helper()
+	var addresses []string
+	for _, p := range c.peers {
+		addresses = append(addresses, p.Address)
+	}
+	client, err := failover.NewClient(failover.ClientOptions{Addresses: addresses, Cluster: "test", Identity: c.identity(r, id)})
+	must(c.t, err)
+	c.t.Cleanup(func() { _ = client.Close() })
+	return client
+}
+
 func (c *cluster) open(i int, grpc, raft net.Listener) {
 	c.t.Helper()
-	n, err := failover.Open(failover.Options{ID: c.peers[i].ID, Cluster: "test", Dir: c.dirs[i],
-		Listener: grpc, RaftListener: raft, Peers: c.peers, Initial: c.initial, LAL: 1000,
+	self := c.identity(mtls.Control, c.peers[i].ID)
+	n, err := failover.Open(failover.Options{ID: c.peers[i].ID, Cluster: "test", Dir: c.dirs[i], Identity: self,
+		Listener:     self.Listen(grpc, c.logger, mtls.Storage, mtls.Instance, mtls.Router, mtls.Admin),
+		RaftListener: self.Listen(raft, c.logger, mtls.Control), Peers: c.peers, Initial: c.initial, LAL: 1000,
 		ReadLease: 50 * time.Millisecond, Timing: c.timing, Logger: c.logger,
 		Fatal: func(err error) { c.t.Error("fatal:", err) }})
 	must(c.t, err)
@@ -132,7 +148,7 @@ func (c *cluster) store(i int, id uint64) *failover.Reporter {
 	c.t.Helper()
 	r, err := failover.StartReporter(failover.ReporterOptions{ID: c.initial.Storage[i].ID,
 		Kind: fleet.KindStorage, Cluster: "test", Incarnation: failover.NewIncarnation(),
-		Address: c.initial.Storage[i].Address, Client: c.client, ReportEvery: 50 * time.Millisecond,
+		Address: c.initial.Storage[i].Address, Client: c.clientAs(mtls.Storage, c.initial.Storage[i].ID), ReportEvery: 50 * time.Millisecond,
 		Report: func() failover.Report {
 			return failover.Report{Healthy: true, StoreID: id, Volume: c.volume, Epoch: c.epoch, SCL: c.segments}
 		}})
@@ -220,9 +236,7 @@ func (c *cluster) start(ids ...string) {
 			in.listener = listen(c.t, in.control)
 		}
 		var err error
-		in.client, err = failover.NewClient(failover.ClientOptions{
-			Addresses: []string{c.peers[0].Address, c.peers[1].Address, c.peers[2].Address}, Cluster: "test"})
-		must(c.t, err)
+		in.client = c.clientAs(mtls.Instance, id)
 		in.set(func() { // callbacks wait until agent is set
 			in.beat = failover.Heartbeat{Role: fleet.RoleReader, Healthy: true}
 			in.agent, err = failover.StartAgent(failover.AgentOptions{ID: id, Cluster: "test",

@@ -115,7 +115,7 @@ func Open(opt Options) (*Control, error) {
 		grpc.MaxRecvMsgSize(messageBytesMax), grpc.MaxSendMsgSize(messageBytesMax),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{
 			MinTime: keepaliveTime / 2, PermitWithoutStream: true}),
-	}, opt.Identity.ServerOptions(callers)...)...)
+	}, opt.Identity.ServerOptions(opt.Logger, callers)...)...)
 	failoverpb.RegisterControlServer(c.server, &service{c: c})
 	ctx, cancel := context.WithCancel(context.Background())
 	c.cancel = cancel

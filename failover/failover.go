@@ -66,6 +66,8 @@ type Live struct {
 	// Of storage nodes:
 	SCL         map[redo.PGID]redo.LSN
 	StoredBytes uint64
+
+	DamageFound, DamageRepaired uint64 // in its files, since it began
 }
 
 // Writer returns the instance that serves writes, "" while none does: before the

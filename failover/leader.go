@@ -310,7 +310,8 @@ func (l *leader) publish(changed bool) {
 	for id, r := range l.roles {
 		p := &failoverpb.Live{Id: id, Kind: r.report.Kind, Incarnation: r.report.Incarnation,
 			Pid: r.report.Pid, Address: r.report.Address, Scl: r.report.Scl,
-			StoredBytes: r.report.StoredBytes, Detail: r.report.Detail}
+			StoredBytes: r.report.StoredBytes, Detail: r.report.Detail,
+			DamageFound: r.report.DamageFound, DamageRepaired: r.report.DamageRepaired}
 		switch {
 		case r.refused != "":
 			p.Detail = r.refused

@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -154,7 +155,7 @@ func openRaft(opt *Options, l net.Listener, f *fsm) (_ *raftNode, err error) {
 		return nil, errors.Join(fmt.Errorf("open raft log in %s: %w", opt.Dir, err), l.Close())
 	}
 	n.transport = hraft.NewNetworkTransportWithConfig(&hraft.NetworkTransportConfig{
-		Stream:  &streamLayer{Listener: l, identity: opt.Identity, greeting: greeting(opt.Cluster)},
+		Stream:  &streamLayer{Listener: l, identity: opt.Identity, peers: opt.Peers, greeting: greeting(opt.Cluster), log: opt.Logger},
 		MaxPool: raftPoolConns, Timeout: raftIOTimeout, Logger: log,
 	})
 	logs, err := hraft.NewLogCache(raftLogCacheEntries, n.store)
@@ -230,7 +231,9 @@ func (w logWriter) Write(line []byte) (int, error) {
 type streamLayer struct {
 	net.Listener
 	identity *mtls.Identity
+	peers    []Peer
 	greeting []byte
+	log      *slog.Logger
 }
 
 func greeting(cluster string) []byte { return fmt.Appendf(nil, "sextant-raft 1 %s\n", cluster) }
@@ -241,7 +244,13 @@ const greetingBytesMax = 128
 func (l *streamLayer) Dial(to hraft.ServerAddress, timeout time.Duration) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
-	conn, err := l.identity.Dial(ctx, string(to), mtls.Control)
+	id := ""
+	for _, p := range l.peers {
+		if p.RaftAddress == string(to) {
+			id = p.ID
+		}
+	}
+	conn, err := l.identity.Dial(ctx, string(to), id, mtls.Control)
 	if err != nil {
 		return nil, err
 	}
@@ -253,11 +262,24 @@ func (l *streamLayer) Dial(to hraft.ServerAddress, timeout time.Duration) (net.C
 
 // Accept implements net.Listener.
 func (l *streamLayer) Accept() (net.Conn, error) {
-	conn, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
+	for {
+		conn, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		p, known := mtls.Of(conn)
+		if known && !slices.ContainsFunc(l.peers, func(q Peer) bool { return q.ID == p.ID }) {
+			l.log.Warn("raft peer refused", "remote", conn.RemoteAddr(), "error", fmt.Errorf("%w: %s is no member of this control plane", mtls.ErrRefused, p))
+			_ = conn.Close()
+			continue
+		}
+		// A stranger on a plain connection does not hold it by saying nothing.
+		if err := conn.SetReadDeadline(time.Now().Add(raftIOTimeout)); err != nil {
+			_ = conn.Close()
+			continue
+		}
+		return &greetedConn{Conn: conn, in: bufio.NewReaderSize(conn, greetingBytesMax), want: l.greeting, log: l.log}, nil
 	}
-	return &greetedConn{Conn: conn, in: bufio.NewReaderSize(conn, greetingBytesMax), want: l.greeting}, nil
 }
 
 // greetedConn checks the greeting on the first read.
@@ -265,6 +287,7 @@ type greetedConn struct {
 	net.Conn
 	in   *bufio.Reader
 	want []byte // nil: seen
+	log  *slog.Logger
 }
 
 func (c *greetedConn) Read(b []byte) (int, error) {
@@ -274,7 +297,12 @@ func (c *greetedConn) Read(b []byte) (int, error) {
 			return 0, err
 		}
 		if !bytes.Equal(line, c.want) {
-			return 0, fmt.Errorf("%w: raft peer greets with %q", ErrWrongCluster, line)
+			err := fmt.Errorf("%w: raft peer greets with %q", ErrWrongCluster, line)
+			c.log.Warn("raft peer refused", "remote", c.RemoteAddr(), "error", err)
+			return 0, err
+		}
+		if err := c.SetReadDeadline(time.Time{}); err != nil {
+			return 0, err
 		}
 		c.want = nil
 	}

@@ -41,6 +41,9 @@ type Report struct {
 	Epoch       redo.VolumeEpoch       // highest stored
 	SCL         map[redo.PGID]redo.LSN // of every segment it holds, 0 for an empty one
 	StoredBytes uint64
+	// DamageFound counts what was found damaged in its files since it began, DamageRepaired
+	// what of that is whole again.
+	DamageFound, DamageRepaired uint64
 }
 
 // Reporter keeps a storage node or router known to whichever control node leads.
@@ -124,7 +127,8 @@ func (r *Reporter) message() *failoverpb.RoleReport {
 	m := &failoverpb.RoleReport{Protocol: protocolVersion, Cluster: r.opt.Cluster, Id: r.opt.ID,
 		Incarnation: uint64(r.opt.Incarnation), Kind: uint32(r.opt.Kind), Pid: uint32(os.Getpid()),
 		Address: r.opt.Address, Healthy: rep.Healthy, Detail: rep.Detail, StoreId: rep.StoreID,
-		Volume: uint64(rep.Volume), VolumeEpoch: uint64(rep.Epoch), StoredBytes: rep.StoredBytes}
+		Volume: uint64(rep.Volume), VolumeEpoch: uint64(rep.Epoch), StoredBytes: rep.StoredBytes,
+		DamageFound: rep.DamageFound, DamageRepaired: rep.DamageRepaired}
 	if len(rep.SCL) > 0 {
 		m.Scl = make(map[uint32]uint64, len(rep.SCL))
 		for pg, scl := range rep.SCL {

@@ -13,6 +13,7 @@ import (
 
 	"sextant/failover/failoverpb"
 	"sextant/failover/fleet"
+	"sextant/internal/mtls"
 	"sextant/internal/redo"
 )
 
@@ -35,7 +36,7 @@ type service struct {
 
 // check refuses clients of other clusters.
 func (s *service) check(cluster string) error {
-	if cluster != "" && cluster != s.c.opt.Cluster {
+	if cluster != s.c.opt.Cluster {
 		return status.Errorf(codes.PermissionDenied, "control node %s belongs to cluster %q, not %q",
 			s.c.opt.ID, s.c.opt.Cluster, cluster)
 	}
@@ -83,12 +84,44 @@ func (s *service) Propose(ctx context.Context, r *failoverpb.ProposeRequest) (*f
 	if err != nil {
 		return nil, status.Error(codes.InvalidArgument, err.Error())
 	}
+	if err := s.mayPropose(ctx, cmd); err != nil {
+		return nil, err
+	}
 	a, err := s.c.propose(cmd)
 	if err != nil {
 		return nil, status.Error(codes.Unavailable, err.Error())
 	}
 	return &failoverpb.ProposeReply{Code: uint32(a.result.Code), Detail: a.result.Detail,
 		State: fleet.EncodeState(a.state)}, nil
+}
+
+// mayPropose refuses what an instance does not say, and what another one than the holder
+// says of its epoch. Operators may propose anything. The state has every grant of earlier
+// leaders; a command of an epoch that is not in it is refused where it is applied.
+func (s *service) mayPropose(ctx context.Context, cmd fleet.Command) error {
+	p, _ := mtls.Caller(ctx)
+	if p.Role != mtls.Instance {
+		return nil
+	}
+	var epoch redo.VolumeEpoch
+	switch cmd := cmd.(type) {
+	case *fleet.Opened:
+		epoch = cmd.Epoch
+	case *fleet.Resign:
+		epoch = cmd.Epoch
+	case *fleet.CreateGroup:
+		epoch = cmd.Epoch
+	default:
+		return status.Errorf(codes.PermissionDenied, "%s may not propose %T", p, cmd)
+	}
+	state := s.c.State()
+	holders := append([]fleet.Lease{{Epoch: state.Epoch, Node: state.Holder.Node}}, state.Leases...)
+	for _, h := range holders {
+		if h.Epoch == epoch && h.Node != p.ID {
+			return status.Errorf(codes.PermissionDenied, "%s proposes %T of epoch %d, which is %s's", p, cmd, epoch, h.Node)
+		}
+	}
+	return nil
 }
 
 // ExitSeen implements failoverpb.ControlServer.
@@ -216,6 +249,9 @@ func (s *service) Attach(conn failoverpb.Control_AttachServer) error {
 	if h == nil || h.Protocol != protocolVersion || h.Id == "" || h.Incarnation == 0 {
 		return status.Errorf(codes.InvalidArgument, "an instance's first message is a hello of protocol %d", protocolVersion)
 	}
+	if err := mtls.CallsAs(conn.Context(), h.Id); err != nil {
+		return err
+	}
 	l, err := s.lead(h.Cluster, conn.SetTrailer)
 	if err != nil {
 		return err
@@ -313,6 +349,9 @@ func (s *service) AttachRole(conn failoverpb.Control_AttachRoleServer) error {
 		}
 		if r.Protocol != protocolVersion || r.Id == "" || r.Incarnation == 0 {
 			return status.Errorf(codes.InvalidArgument, "a report needs protocol %d, id and incarnation", protocolVersion)
+		}
+		if err := mtls.CallsAs(conn.Context(), r.Id); err != nil {
+			return err
 		}
 		lead, err := s.lead(r.Cluster, conn.SetTrailer)
 		if err != nil {

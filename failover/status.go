@@ -57,7 +57,11 @@ type StorageStatus struct {
 	Address string              `json:"address"`
 	PID     int                 `json:"pid"`
 	Healthy bool                `json:"healthy"`
-	SCL     map[string]redo.LSN `json:"scl"` // by protection group
+	SCL     map[string]redo.LSN `json:"scl"`              // by protection group
+	Detail  string              `json:"detail,omitempty"` // what is wrong, or being repaired
+	// Since the process began:
+	DamageFound    uint64 `json:"damage_found,omitempty"`
+	DamageRepaired uint64 `json:"damage_repaired,omitempty"`
 }
 
 // ControlStatus is one control node. It is healthy if it answered.
@@ -173,7 +177,7 @@ func NewStatus(t Topology) Status {
 	for _, n := range s.Storage {
 		l := t.Live[n.ID]
 		x := StorageStatus{ID: n.ID, AZ: n.AZ, Address: n.Address, PID: l.PID,
-			Healthy: l.Healthy, SCL: map[string]redo.LSN{}}
+			Healthy: l.Healthy, SCL: map[string]redo.LSN{}, Detail: l.Detail, DamageFound: l.DamageFound, DamageRepaired: l.DamageRepaired}
 		for pg, scl := range l.SCL {
 			x.SCL[strconv.FormatUint(uint64(pg), 10)] = scl
 		}

@@ -112,7 +112,7 @@ func liveFromPB(list []*failoverpb.Live) map[string]Live {
 	for _, p := range list {
 		l := Live{ID: p.Id, Kind: fleet.Kind(p.Kind), Incarnation: fleet.Incarnation(p.Incarnation),
 			PID: int(p.Pid), Healthy: p.Healthy, Detail: p.Detail, Address: p.Address,
-			StoredBytes: p.StoredBytes}
+			StoredBytes: p.StoredBytes, DamageFound: p.DamageFound, DamageRepaired: p.DamageRepaired}
 		if h := p.Heartbeat; h != nil {
 			l.setHeartbeat(h)
 		}

@@ -27,6 +27,8 @@ const (
 	loginPacketMax = 128 << 10
 	// loginStepsMax bounds the packets of one login or COM_CHANGE_USER.
 	loginStepsMax = 32
+	// halfOpenMin is how many clients may be logging in at least.
+	halfOpenMin = 64
 	// killBytesMax is the longest COM_QUERY that is looked at for KILL.
 	killBytesMax = 1024
 

@@ -172,10 +172,12 @@ CREATE PROCEDURE d.three() BEGIN SELECT 1; SELECT 2, 3 FROM DUAL WHERE 1=0; SELE
 `
 
 // mariaFleet is a router in front of MariaDB as the only instance.
-func mariaFleet(t testing.TB) *fleet {
+func mariaFleet(t testing.TB) *fleet { return mariaFleetWith(t, router.Options{}) }
+
+func mariaFleetWith(t testing.TB, o router.Options) *fleet {
 	t.Helper()
 	addr := needMariaDB(t)
-	return newFleet(t, router.Options{}, route.Instance{ID: "maria", Role: route.RoleWriter,
+	return newFleet(t, o, route.Instance{ID: "maria", Role: route.RoleWriter,
 		Address: addr, Healthy: true, LagMillis: route.LagUnknown})
 }
 
@@ -723,17 +725,14 @@ func TestMariaDBCommandLine(t *testing.T) {
 	if out := run("-uroot", "-pwrong", "-e", "SELECT 1"); !strings.Contains(out, "ERROR 1045 (28000)") {
 		t.Errorf("%s", out)
 	}
-	full := newFleet(t, router.Options{MaxConnections: 1, HoldTimeout: 50 * time.Millisecond})
-	host, port, _ = net.SplitHostPort(full.addr("cluster"))
+	none := newFleet(t, router.Options{HoldTimeout: 50 * time.Millisecond})
+	host, port, _ = net.SplitHostPort(none.addr("cluster"))
 	if out := run("-uroot", "-e", "SELECT 1"); !strings.Contains(out, "No instance takes the connection") {
 		t.Errorf("%s", out)
 	}
-	nc, err := net.Dial("tcp", full.addr("cluster"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer nc.Close()
-	readPacket(t, nc)
+	full := mariaFleetWith(t, router.Options{MaxConnections: 1})
+	full.root("")
+	host, port, _ = net.SplitHostPort(full.addr("cluster"))
 	if out := run("-uroot", "-e", "SELECT 1"); !strings.Contains(out, "Too many connections") {
 		t.Errorf("%s", out)
 	}

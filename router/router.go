@@ -13,7 +13,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"sextant/internal/admin"
 	"sextant/internal/certs"
+	"sextant/internal/halfopen"
 	"sextant/internal/hangup"
 	"sextant/router/route"
 )
@@ -36,8 +38,9 @@ type Options struct {
 	// Listen opens one address of an endpoint; nil is TCP.
 	Listen func(ctx context.Context, address string) (net.Listener, error)
 	// AdminListener serves /healthz, /topology and /metrics; nil is none.
-	// The router closes it.
+	// The router closes it. AdminDoor says who may call.
 	AdminListener net.Listener
+	AdminDoor     admin.Door
 	// DialFrom is the address the router connects to instances from, by which
 	// they tell it from a client; zero leaves it to the system.
 	DialFrom netip.Addr
@@ -58,7 +61,7 @@ type Options struct {
 	ServerVersion  string        // in the greeting; the instances' own
 	HoldTimeout    time.Duration // how long a new connection waits for a backend
 	HoldMax        int           // how many may wait at a time
-	MaxConnections int           // client connections, those in login included
+	MaxConnections int           // client sessions, and as many that are logging in: one more closes the oldest of those
 	LoginTimeout   time.Duration // for the login packet, and then for the rest of the login
 	DialTimeout    time.Duration // for an instance to accept, and then to greet
 	Logger         *slog.Logger
@@ -75,6 +78,7 @@ type Router struct {
 	ctx      context.Context // ends when Close begins
 	stop     context.CancelFunc
 	draining atomic.Bool
+	halfOpen *halfopen.Set
 	work     sync.WaitGroup // sessions and accept loops
 
 	mu struct {
@@ -84,6 +88,7 @@ type Router struct {
 		changed   chan struct{} // closed and replaced when topology changes
 		load      map[string]route.Load
 		sessions  map[uint32]*session
+		serving   int    // those that are logged in
 		lastID    uint32 // counter of connection ids
 		held      int
 		closed    bool
@@ -120,6 +125,7 @@ func New(o Options) (*Router, error) {
 		return nil, fmt.Errorf("router: MaxConnections is above %d", idCounterMax)
 	}
 	r := &Router{o: o, log: o.Logger.With("node", o.ID)}
+	r.halfOpen = halfopen.New(func() int { return max(o.MaxConnections, halfOpenMin) })
 	r.ctx, r.stop = context.WithCancel(context.Background())
 	r.mu.changed = make(chan struct{})
 	r.mu.load = map[string]route.Load{}
@@ -147,7 +153,7 @@ func (r *Router) Serve() error {
 	}
 	var helpers sync.WaitGroup
 	helpers.Go(func() { r.hangups.Run(r.hungUp) })
-	admin := &http.Server{Handler: r.adminHandler(), ReadHeaderTimeout: r.o.LoginTimeout}
+	admin := r.o.AdminDoor.Server(r.adminHandler(), r.log)
 	if r.o.AdminListener != nil {
 		helpers.Go(func() {
 			if err := admin.Serve(r.o.AdminListener); !errors.Is(err, http.ErrServerClosed) {
@@ -354,11 +360,11 @@ func (r *Router) handle(c net.Conn, stats *endpointStats) {
 	r.log.Debug("session ended", "session", s.id, "err", err)
 }
 
-// enter registers a client; nil if there are too many, or the router is closed.
+// enter registers a client; nil if too many are logged in, or the router is closed.
 func (r *Router) enter(c net.Conn, stats *endpointStats) *session {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.mu.closed || len(r.mu.sessions) >= r.o.MaxConnections {
+	if r.mu.closed || r.mu.serving >= r.o.MaxConnections {
 		return nil
 	}
 	id := uint32(0)
@@ -368,7 +374,23 @@ func (r *Router) enter(c net.Conn, stats *endpointStats) *session {
 	}
 	s := newSession(r, id, c, stats)
 	r.mu.sessions[id] = s
+	s.known = r.halfOpen.Enter(c)
 	return s
+}
+
+// welcome counts a session that has logged in, once, unless there are too many.
+func (r *Router) welcome(s *session) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if s.mu.serving {
+		return true
+	}
+	if r.mu.serving >= r.o.MaxConnections {
+		return false
+	}
+	r.mu.serving++
+	s.mu.serving = true
+	return true
 }
 
 // refuseAtOnce answers a client in place of the greeting.

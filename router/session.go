@@ -53,6 +53,7 @@ type session struct {
 	r      *Router
 	id     uint32 // in the client's greeting
 	stats  *endpointStats
+	known  func() bool          // takes it out of the router's half-open connections
 	client net.Conn             // as it was accepted: whoever reads and writes uses the pipes'
 	tls    *tls.ConnectionState // of the client; nil: it came without
 
@@ -73,6 +74,7 @@ type session struct {
 		connection uint32   // id on that instance; 0 before its greeting
 		exposed    bool     // something of the instance was passed on: no other one will do
 		lost       bool     // the topology took that instance away
+		serving    bool     // counted in r.mu.serving
 	}
 
 	// turn says whose turn it is, so that a goroutine can wake this one when it
@@ -110,9 +112,13 @@ func newSession(r *Router, id uint32, c net.Conn, stats *endpointStats) *session
 func (s *session) leave() {
 	s.r.mu.Lock()
 	delete(s.r.mu.sessions, s.id)
+	if s.mu.serving {
+		s.r.mu.serving--
+	}
 	s.detach()
 	s.r.mu.Unlock()
 	_ = s.down.dst.Close() // nothing can be done about a failure
+	s.known()
 	s.up.drop()
 	s.down.drop()
 }
@@ -253,6 +259,7 @@ func (s *session) login() error {
 	if err := s.authenticate(); err != nil {
 		return err
 	}
+	s.known()
 	return errors.Join(s.client.SetDeadline(time.Time{}), s.up.dst.SetDeadline(time.Time{}))
 }
 
@@ -267,7 +274,7 @@ func newSalt() *[saltBytes]byte {
 
 // authenticate relays a login, or the rest of a COM_CHANGE_USER, until the
 // instance decides. It returns errDenied if that was no, a *refusal if the
-// client would have to send a password in clear.
+// client would have to send a password in clear, or is one too many.
 func (s *session) authenticate() error {
 	for range loginStepsMax {
 		h, err := s.down.head()
@@ -285,6 +292,9 @@ func (s *session) authenticate() error {
 		answers, encrypts := false, false
 		switch {
 		case h.n > 0 && h.first == mysql.OK_HEADER:
+			if !s.r.welcome(s) {
+				return errors.Join(tooMany, s.down.flush())
+			}
 			return s.one()
 		case h.isError():
 			return errors.Join(errDenied, s.down.pass(), s.down.flush())

@@ -26,8 +26,8 @@ type writerStream struct {
 	cluster, id string
 	identity    *mtls.Identity
 	// writer waits until there is a serving writer other than this instance and
-	// returns the address of its stream; it asks the control plane's topology.
-	writer func(ctx context.Context) (addr string, err error)
+	// returns its id and the address of its stream; it asks the control plane's topology.
+	writer func(ctx context.Context) (id, addr string, err error)
 	// replaced returns once a writer serves at a higher epoch, or with an error when ctx ends.
 	replaced func(ctx context.Context, epoch redo.VolumeEpoch) error
 }
@@ -37,11 +37,11 @@ type writerStream struct {
 // again. The subscription ends when another writer serves: one that hangs says nothing
 // of it, and its connection does not break.
 func (s *writerStream) Subscribe(ctx context.Context, epoch redo.VolumeEpoch, applied redo.LSN) (replica.Subscription, error) {
-	addr, err := s.writer(ctx)
+	id, addr, err := s.writer(ctx)
 	if err != nil {
 		return nil, err
 	}
-	conn, err := grpc.NewClient("passthrough:///"+addr, s.identity.DialOption(mtls.Instance),
+	conn, err := grpc.NewClient("passthrough:///"+addr, s.identity.DialOption(id, mtls.Instance),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(streamBytesMax)),
 		grpc.WithInitialWindowSize(8<<20), grpc.WithInitialConnWindowSize(8<<20))
 	if err != nil {

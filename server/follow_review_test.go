@@ -64,7 +64,7 @@ func startMuted(t *testing.T, answers bool) (*mutedWriter, string) {
 
 func follower1(addr string, replaced chan struct{}) *writerStream {
 	return &writerStream{cluster: "c", id: "db-2",
-		writer: func(context.Context) (string, error) { return addr, nil },
+		writer: func(context.Context) (string, string, error) { return "db-1", addr, nil },
 		replaced: func(ctx context.Context, _ redo.VolumeEpoch) error {
 			select {
 			case <-replaced:

@@ -45,7 +45,7 @@ func (i *Instance) read(ctx context.Context) error {
 // to follow.
 func (i *Instance) openReader(ctx context.Context, db *engine.DB) (*engine.DB, error) {
 	i.setRole(fleet.RoleJoining, 0, "waiting for a writer to follow")
-	if _, err := i.awaitWriter(ctx); err != nil {
+	if _, _, err := i.awaitWriter(ctx); err != nil {
 		return nil, err
 	}
 	src, err := i.source(ctx)

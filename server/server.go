@@ -143,7 +143,7 @@ func (i *Instance) Run(ctx context.Context) error {
 			cancel(fmt.Errorf("watch the control plane: %w", err))
 		}
 	}()
-	i.grpc = grpc.NewServer(append(i.o.Identity.ServerOptions(callers), grpc.MaxRecvMsgSize(streamBytesMax), grpc.MaxSendMsgSize(streamBytesMax),
+	i.grpc = grpc.NewServer(append(i.o.Identity.ServerOptions(i.o.Logger, callers), grpc.MaxRecvMsgSize(streamBytesMax), grpc.MaxSendMsgSize(streamBytesMax),
 		grpc.InitialWindowSize(8<<20), grpc.InitialConnWindowSize(8<<20),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: deadPeer, Timeout: deadPeer}))...)
 	serverpb.RegisterInstanceServer(i.grpc, &streamServer{i: i})

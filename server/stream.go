@@ -9,6 +9,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"sextant/engine"
+	"sextant/internal/mtls"
 	"sextant/internal/redo"
 	"sextant/logstore"
 	"sextant/logstore/client"
@@ -41,7 +42,10 @@ func (s *streamServer) Follow(stream grpc.BidiStreamingServer[serverpb.FollowerM
 	case hello == nil || hello.Protocol != streamProtocol:
 		return status.Errorf(codes.InvalidArgument, "protocol %d, this instance speaks %d", hello.GetProtocol(), streamProtocol)
 	case hello.Cluster != s.i.o.Cluster:
-		return status.Errorf(codes.PermissionDenied, "this instance belongs to the cluster %s", s.i.o.Cluster)
+		return status.Errorf(codes.PermissionDenied, "this instance belongs to cluster %q, not %q", s.i.o.Cluster, hello.Cluster)
+	}
+	if err := mtls.CallsAs(stream.Context(), hello.Id); err != nil {
+		return err
 	}
 	db, vol, h := s.i.awaitWriting(stream.Context())
 	if h == nil {

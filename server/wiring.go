@@ -153,22 +153,22 @@ func (i *Instance) source(ctx context.Context) (engine.Source, error) {
 
 var _ replica.Stream = (*writerStream)(nil)
 
-// awaitWriter returns the stream's address of the serving writer, once there is one
+// awaitWriter returns id and stream's address of the serving writer, once there is one
 // other than this instance.
-func (i *Instance) awaitWriter(ctx context.Context) (string, error) {
+func (i *Instance) awaitWriter(ctx context.Context) (id, addr string, err error) {
 	for {
 		t, changed := i.topologyNow()
 		if w := t.Writer(); w != "" && w != i.o.ID {
 			for _, in := range t.State.Instances {
 				if in.ID == w {
-					return in.Control, nil
+					return w, in.Control, nil
 				}
 			}
 		}
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return "", context.Cause(ctx)
+			return "", "", context.Cause(ctx)
 		}
 	}
 }

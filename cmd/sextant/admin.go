@@ -99,7 +99,7 @@ func printStatus(s *failover.Status) {
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%v\t%d\t%s\t%d\n", i.ID, i.AZ, i.Role, i.Address, pid(i.PID), i.Healthy, i.AppliedLSN, lag, i.Tier)
 	}
-	fmt.Fprintln(w, "\nSTORAGE\tAZ\tADDRESS\tPID\tHEALTHY\tSEGMENTS\tLOWEST SCL\tHIGHEST SCL")
+	fmt.Fprintln(w, "\nSTORAGE\tAZ\tADDRESS\tPID\tHEALTHY\tSEGMENTS\tLOWEST SCL\tHIGHEST SCL\tDAMAGE\tDETAIL")
 	for _, n := range s.Storage {
 		var low, high redo.LSN
 		first := true
@@ -110,7 +110,11 @@ func printStatus(s *failover.Status) {
 			high = max(high, l)
 			first = false
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%v\t%d\t%d\t%d\n", n.ID, n.AZ, n.Address, pid(n.PID), n.Healthy, len(n.SCL), low, high)
+		damage := "-"
+		if n.DamageFound > 0 {
+			damage = fmt.Sprintf("%d found, %d repaired", n.DamageFound, n.DamageRepaired)
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%v\t%d\t%d\t%d\t%s\t%s\n", n.ID, n.AZ, n.Address, pid(n.PID), n.Healthy, len(n.SCL), low, high, damage, n.Detail)
 	}
 	fmt.Fprintln(w, "\nCONTROL\tAZ\tADDRESS\tPID\tHEALTHY\tLEADER")
 	for _, n := range s.Control {

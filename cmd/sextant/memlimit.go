@@ -24,13 +24,12 @@ func memoryLimit(s config.Server) config.Bytes {
 }
 
 // limitMemory makes the collector work harder instead of letting the heap grow past what
-// is configured. GOMEMLIMIT in the environment stands before it. Storage and control
-// nodes and routers have no budgets that it could follow.
-func limitMemory(s config.Server, log *slog.Logger) {
+// is configured. GOMEMLIMIT in the environment stands before it. Control nodes and
+// routers have no budgets that it could follow.
+func limitMemory(limit config.Bytes, log *slog.Logger) {
 	if os.Getenv("GOMEMLIMIT") != "" {
 		return
 	}
-	limit := memoryLimit(s)
 	debug.SetMemoryLimit(int64(limit))
 	log.Debug("memory limit", "bytes", int64(limit))
 }

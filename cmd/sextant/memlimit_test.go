@@ -15,13 +15,13 @@ func TestMemoryLimitFollowsTheBudgets(t *testing.T) {
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	s := config.Default().Server
 	t.Setenv("GOMEMLIMIT", "")
-	limitMemory(s, log)
+	limitMemory(memoryLimit(s), log)
 	if got := config.Bytes(debug.SetMemoryLimit(-1)); got != memoryLimit(s) || got < s.PageCache+s.Memory+s.LogWindow || got > 3*config.GiB {
 		t.Errorf("limit %v", got)
 	}
 	debug.SetMemoryLimit(was)
 	t.Setenv("GOMEMLIMIT", "1GiB")
-	limitMemory(s, log)
+	limitMemory(memoryLimit(s), log)
 	if got := debug.SetMemoryLimit(-1); got != was {
 		t.Errorf("GOMEMLIMIT is set, and the limit is %d", got)
 	}

@@ -20,11 +20,17 @@ import (
 	"sextant/server"
 )
 
-const closePatience = 5 * time.Second // for sessions of a router that ends
+const (
+	closePatience   = 5 * time.Second // for sessions of a router that ends
+	recordsOfMemory = 4               // a storage node keeps records in this part of its memory
+)
 
 // listen binds a process's port with an offset; a taken one is named together with its key.
 func listen(cfg *config.Config, id string, offset int) (net.Listener, error) {
-	addr := cfg.Addr(id, offset)
+	return listenAt(cfg, cfg.Addr(id, offset))
+}
+
+func listenAt(cfg *config.Config, addr string) (net.Listener, error) {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
 		return nil, named(cfg, addr, err)
@@ -84,6 +90,10 @@ func runControl(ctx context.Context, cfg *config.Config, id string, log *slog.Lo
 	if err != nil {
 		return err
 	}
+	door, err := adminDoor(cfg, log)
+	if err != nil {
+		return err
+	}
 	var peers []failover.Peer
 	for _, n := range cfg.Control.Nodes {
 		k := config.Number(n.ID)
@@ -115,7 +125,7 @@ func runControl(ctx context.Context, cfg *config.Config, id string, log *slog.Lo
 	if err != nil {
 		return err
 	}
-	serveMetrics(ctx, cfg, config.PortMetricsControl-1+k, id, log, []gauge{
+	serveMetrics(ctx, cfg, door, config.PortMetricsControl-1+k, id, log, []gauge{
 		{"raft_leader", "1 on the control node that leads.", func() float64 { return number(c.Leads()) }},
 		{"volume_epoch", "Highest volume epoch granted.", func() float64 { return float64(c.State().Epoch) }},
 	})
@@ -134,7 +144,12 @@ func runStorage(ctx context.Context, cfg *config.Config, id string, log *slog.Lo
 	if err != nil {
 		return err
 	}
+	limitMemory(cfg.Storage.Memory, log)
 	secure, err := membership(cfg, ident, mtls.Storage, id)
+	if err != nil {
+		return err
+	}
+	door, err := adminDoor(cfg, log)
 	if err != nil {
 		return err
 	}
@@ -170,6 +185,7 @@ func runStorage(ctx context.Context, cfg *config.Config, id string, log *slog.Lo
 		},
 		HotFileBytes: int64(cfg.Storage.HotLogFile), HotFiles: cfg.Storage.HotLogFiles, TickEvery: cfg.Storage.GossipInterval,
 		DrainEvery: cfg.Storage.DrainInterval, Retention: cfg.Storage.RetentionTime, RetentionBytes: int64(cfg.Storage.RetentionBytes),
+		ScrubRate: int64(cfg.Storage.ScrubRate), MemoryBytes: int64(cfg.Storage.Memory) / recordsOfMemory,
 	})
 	if err != nil {
 		return errors.Join(err, l.Close())
@@ -183,10 +199,15 @@ func runStorage(ctx context.Context, cfg *config.Config, id string, log *slog.Lo
 		return errors.Join(err, n.Close())
 	}
 	defer r.Close()
-	serveMetrics(ctx, cfg, config.PortMetricsStorage-1+config.Number(id), id, log, []gauge{
+	serveMetrics(ctx, cfg, door, config.PortMetricsStorage-1+config.Number(id), id, log, []gauge{
 		{"healthy", "1 while the node works.", func() float64 { return number(n.Status().Healthy) }},
 		{"segments", "Segments on the node.", func() float64 { return float64(len(n.Status().Segments)) }},
 		{"stored_bytes", "Bytes of hot log and page store.", func() float64 { return float64(n.Status().StoredBytes) }},
+		{"records_bytes", "Bytes of memory of log records that are not in the page store yet.", func() float64 { return float64(n.Status().Memory) }},
+		{"scrubbed_bytes", "Bytes of its files that the scrub has read and verified.", func() float64 { return float64(n.Status().ScrubbedBytes) }},
+		{"scrub_rounds", "Times that the scrub has come through all files.", func() float64 { return float64(n.Status().ScrubRounds) }},
+		{"damage_found", "Damaged segments and parts of the hot log that were found.", func() float64 { return float64(n.Status().DamageFound) }},
+		{"damage_repaired", "Those of them that are whole again.", func() float64 { return float64(n.Status().DamageRepaired) }},
 	})
 	served := make(chan error, 1)
 	go func() { served <- n.Serve() }()
@@ -200,7 +221,7 @@ func runStorage(ctx context.Context, cfg *config.Config, id string, log *slog.Lo
 
 func storageReport(s node.Status) failover.Report {
 	r := failover.Report{Healthy: s.Healthy, Detail: s.Detail, StoreID: uint64(s.Store), Volume: s.Volume, Epoch: s.Epoch,
-		StoredBytes: uint64(s.StoredBytes), SCL: map[redo.PGID]redo.LSN{}}
+		StoredBytes: uint64(s.StoredBytes), DamageFound: s.DamageFound, DamageRepaired: s.DamageRepaired, SCL: map[redo.PGID]redo.LSN{}}
 	for _, seg := range s.Segments {
 		if !seg.Damaged {
 			r.SCL[seg.PG] = seg.SCL
@@ -228,12 +249,16 @@ func runServer(ctx context.Context, cfg *config.Config, id string, log *slog.Log
 		return err
 	}
 	log = log.With("node", id)
-	limitMemory(cfg.Server, log)
+	limitMemory(memoryLimit(cfg.Server), log)
 	clients, err := instanceTLS(cfg, log)
 	if err != nil {
 		return err
 	}
 	secure, err := membership(cfg, ident, mtls.Instance, id)
+	if err != nil {
+		return err
+	}
+	door, err := adminDoor(cfg, log)
 	if err != nil {
 		return err
 	}
@@ -262,7 +287,7 @@ func runServer(ctx context.Context, cfg *config.Config, id string, log *slog.Log
 		HeartbeatEvery: cfg.Control.InstanceHeartbeat, TickEvery: cfg.Server.VDLInterval,
 		SecureFilePriv: cfg.Server.SecureFilePriv, TLS: clients, RequireSecureTransport: cfg.Server.RequireSecureTransport,
 	})
-	serveMetrics(ctx, cfg, config.PortMetrics+n, id, log, []gauge{
+	serveMetrics(ctx, cfg, door, config.PortMetrics+n, id, log, []gauge{
 		{"writer", "1 on the instance that is the writer.", func() float64 { return number(i.Heartbeat().Role == fleet.RoleWriter) }},
 		{"applied_lsn", "Highest LSN that snapshots may show.", func() float64 { return float64(i.Heartbeat().Applied) }},
 		{"vdl", "Volume durable LSN as far as the instance knows.", func() float64 { return float64(i.Heartbeat().VDL) }},
@@ -313,6 +338,10 @@ func runRouter(ctx context.Context, cfg *config.Config, id string, log *slog.Log
 	if err != nil {
 		return err
 	}
+	door, err := adminDoor(cfg, log)
+	if err != nil {
+		return err
+	}
 	instances, err := instanceTLS(cfg, log)
 	if err != nil {
 		return err
@@ -326,14 +355,14 @@ func runRouter(ctx context.Context, cfg *config.Config, id string, log *slog.Log
 		return err
 	}
 	defer client.Close()
-	admin, err := listen(cfg, id, config.PortRouterAdmin)
+	admin, err := listenAt(cfg, cfg.AdminAddr(config.PortRouterAdmin))
 	if err != nil {
 		return err
 	}
 	n := config.Number(id)
 	topology := &topologySource{client: client, secure: secure}
 	r, err := router.New(router.Options{
-		ID: id, Number: uint8(n), Topology: topology, AdminListener: admin, DialFrom: routerSource(cfg, id),
+		ID: id, Number: uint8(n), Topology: topology, AdminListener: admin, AdminDoor: door, DialFrom: routerSource(cfg, id),
 		Kill: topology.kill, ServerVersion: server.MySQLVersion, HoldTimeout: cfg.Router.HoldTimeout, HoldMax: cfg.Router.HoldMax,
 		MaxConnections: cfg.Router.MaxConnections, TLS: clients, InstanceTLS: instances, Logger: log,
 	})

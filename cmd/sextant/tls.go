@@ -20,7 +20,7 @@ func makeCertificates(cfg *config.Config) error {
 	if cfg.Server.TLSCert != "" {
 		return nil
 	}
-	hosts := []string{"localhost", "127.0.0.1", "::1", cfg.Cluster.Bind}
+	hosts := []string{"localhost", "127.0.0.1", "::1", cfg.Cluster.Bind, cfg.Admin.Bind}
 	for _, i := range cfg.Instances {
 		if !slices.Contains(hosts, cfg.Host(i.ID)) {
 			hosts = append(hosts, cfg.Host(i.ID))

@@ -97,7 +97,7 @@ func (s *topologySource) kill(ctx context.Context, on route.Instance, connection
 	if addr == "" {
 		return fmt.Errorf("the control plane does not know %s", on.ID)
 	}
-	conn, err := grpc.NewClient("passthrough:///"+addr, s.secure.DialOption(mtls.Instance))
+	conn, err := grpc.NewClient("passthrough:///"+addr, s.secure.DialOption(on.ID, mtls.Instance))
 	if err != nil {
 		return err
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -48,6 +47,9 @@ func up(ctx context.Context, cfg *config.Config, c *common) error {
 	}
 	secure, err := membership(cfg, id, mtls.Admin, adminID)
 	if err != nil {
+		return err
+	}
+	if _, err := adminDoor(cfg, logger(cfg)); err != nil {
 		return err
 	}
 	if err := portsAreFree(cfg); err != nil {
@@ -134,7 +136,10 @@ func portsAreFree(cfg *config.Config) error {
 		}
 	}
 	for _, n := range cfg.Router.Nodes {
-		add(n.ID, config.PortCluster, config.PortReader, config.PortRouterAdmin)
+		add(n.ID, config.PortCluster, config.PortReader)
+		if n.NetNS == "" {
+			addrs = append(addrs, cfg.AdminAddr(config.PortRouterAdmin))
+		}
 		for _, i := range cfg.Instances {
 			add(n.ID, config.PortInstanceEnd-1+config.Number(i.ID))
 		}
@@ -150,9 +155,9 @@ func portsAreFree(cfg *config.Config) error {
 		add(i.ID, config.PortInstance+n, config.PortInstanceStream+n)
 	}
 	for _, addr := range addrs {
-		l, err := net.Listen("tcp", addr)
+		l, err := listenAt(cfg, addr)
 		if err != nil {
-			return named(cfg, addr, err)
+			return err
 		}
 		l.Close()
 	}

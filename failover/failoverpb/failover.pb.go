@@ -446,23 +446,25 @@ func (x *Order) GetHeartbeatSeq() uint64 {
 }
 
 type RoleReport struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Protocol      uint32                 `protobuf:"varint,1,opt,name=protocol,proto3" json:"protocol,omitempty"` // 1
-	Cluster       string                 `protobuf:"bytes,2,opt,name=cluster,proto3" json:"cluster,omitempty"`
-	Id            string                 `protobuf:"bytes,3,opt,name=id,proto3" json:"id,omitempty"`
-	Incarnation   uint64                 `protobuf:"fixed64,4,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
-	Kind          uint32                 `protobuf:"varint,5,opt,name=kind,proto3" json:"kind,omitempty"` // fleet.Kind: storage or router
-	Pid           uint32                 `protobuf:"varint,6,opt,name=pid,proto3" json:"pid,omitempty"`
-	Address       string                 `protobuf:"bytes,7,opt,name=address,proto3" json:"address,omitempty"`
-	Healthy       bool                   `protobuf:"varint,8,opt,name=healthy,proto3" json:"healthy,omitempty"`
-	Detail        string                 `protobuf:"bytes,9,opt,name=detail,proto3" json:"detail,omitempty"`
-	StoreId       uint64                 `protobuf:"fixed64,10,opt,name=store_id,json=storeId,proto3" json:"store_id,omitempty"`                                                    // storage only, never 0
-	Volume        uint64                 `protobuf:"fixed64,11,opt,name=volume,proto3" json:"volume,omitempty"`                                                                     // storage only; 0: the store is empty
-	VolumeEpoch   uint64                 `protobuf:"varint,12,opt,name=volume_epoch,json=volumeEpoch,proto3" json:"volume_epoch,omitempty"`                                         // storage only: highest stored
-	Scl           map[uint32]uint64      `protobuf:"bytes,13,rep,name=scl,proto3" json:"scl,omitempty" protobuf_key:"varint,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"` // storage only: of every segment it holds
-	StoredBytes   uint64                 `protobuf:"varint,14,opt,name=stored_bytes,json=storedBytes,proto3" json:"stored_bytes,omitempty"`                                         // storage only
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	Protocol       uint32                 `protobuf:"varint,1,opt,name=protocol,proto3" json:"protocol,omitempty"` // 1
+	Cluster        string                 `protobuf:"bytes,2,opt,name=cluster,proto3" json:"cluster,omitempty"`
+	Id             string                 `protobuf:"bytes,3,opt,name=id,proto3" json:"id,omitempty"`
+	Incarnation    uint64                 `protobuf:"fixed64,4,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
+	Kind           uint32                 `protobuf:"varint,5,opt,name=kind,proto3" json:"kind,omitempty"` // fleet.Kind: storage or router
+	Pid            uint32                 `protobuf:"varint,6,opt,name=pid,proto3" json:"pid,omitempty"`
+	Address        string                 `protobuf:"bytes,7,opt,name=address,proto3" json:"address,omitempty"`
+	Healthy        bool                   `protobuf:"varint,8,opt,name=healthy,proto3" json:"healthy,omitempty"`
+	Detail         string                 `protobuf:"bytes,9,opt,name=detail,proto3" json:"detail,omitempty"`
+	StoreId        uint64                 `protobuf:"fixed64,10,opt,name=store_id,json=storeId,proto3" json:"store_id,omitempty"`                                                    // storage only, never 0
+	Volume         uint64                 `protobuf:"fixed64,11,opt,name=volume,proto3" json:"volume,omitempty"`                                                                     // storage only; 0: the store is empty
+	VolumeEpoch    uint64                 `protobuf:"varint,12,opt,name=volume_epoch,json=volumeEpoch,proto3" json:"volume_epoch,omitempty"`                                         // storage only: highest stored
+	Scl            map[uint32]uint64      `protobuf:"bytes,13,rep,name=scl,proto3" json:"scl,omitempty" protobuf_key:"varint,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"` // storage only: of every segment it holds
+	StoredBytes    uint64                 `protobuf:"varint,14,opt,name=stored_bytes,json=storedBytes,proto3" json:"stored_bytes,omitempty"`                                         // storage only
+	DamageFound    uint64                 `protobuf:"varint,20,opt,name=damage_found,json=damageFound,proto3" json:"damage_found,omitempty"`                                         // storage only: since the process began
+	DamageRepaired uint64                 `protobuf:"varint,21,opt,name=damage_repaired,json=damageRepaired,proto3" json:"damage_repaired,omitempty"`                                // storage only
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *RoleReport) Reset() {
@@ -593,6 +595,20 @@ func (x *RoleReport) GetStoredBytes() uint64 {
 	return 0
 }
 
+func (x *RoleReport) GetDamageFound() uint64 {
+	if x != nil {
+		return x.DamageFound
+	}
+	return 0
+}
+
+func (x *RoleReport) GetDamageRepaired() uint64 {
+	if x != nil {
+		return x.DamageRepaired
+	}
+	return 0
+}
+
 type RoleAck struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Refused       bool                   `protobuf:"varint,1,opt,name=refused,proto3" json:"refused,omitempty"` // the store id is not the registered one
@@ -647,7 +663,7 @@ func (x *RoleAck) GetDetail() string {
 
 type WatchRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Cluster       string                 `protobuf:"bytes,1,opt,name=cluster,proto3" json:"cluster,omitempty"`                          // empty: any
+	Cluster       string                 `protobuf:"bytes,1,opt,name=cluster,proto3" json:"cluster,omitempty"`
 	LeaderOnly    bool                   `protobuf:"varint,2,opt,name=leader_only,json=leaderOnly,proto3" json:"leader_only,omitempty"` // refuse on a follower
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -767,19 +783,21 @@ func (x *TopologyUpdate) GetRaftTerm() uint64 {
 
 // Live is what the leader's streams say of one process.
 type Live struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	Kind          uint32                 `protobuf:"varint,2,opt,name=kind,proto3" json:"kind,omitempty"` // fleet.Kind
-	Incarnation   uint64                 `protobuf:"fixed64,3,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
-	Pid           uint32                 `protobuf:"varint,4,opt,name=pid,proto3" json:"pid,omitempty"`
-	Healthy       bool                   `protobuf:"varint,5,opt,name=healthy,proto3" json:"healthy,omitempty"`
-	Detail        string                 `protobuf:"bytes,6,opt,name=detail,proto3" json:"detail,omitempty"`
-	Address       string                 `protobuf:"bytes,7,opt,name=address,proto3" json:"address,omitempty"`
-	Heartbeat     *Heartbeat             `protobuf:"bytes,8,opt,name=heartbeat,proto3" json:"heartbeat,omitempty"`                                                                 // instances
-	Scl           map[uint32]uint64      `protobuf:"bytes,9,rep,name=scl,proto3" json:"scl,omitempty" protobuf_key:"varint,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"` // storage
-	StoredBytes   uint64                 `protobuf:"varint,10,opt,name=stored_bytes,json=storedBytes,proto3" json:"stored_bytes,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	Id             string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Kind           uint32                 `protobuf:"varint,2,opt,name=kind,proto3" json:"kind,omitempty"` // fleet.Kind
+	Incarnation    uint64                 `protobuf:"fixed64,3,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
+	Pid            uint32                 `protobuf:"varint,4,opt,name=pid,proto3" json:"pid,omitempty"`
+	Healthy        bool                   `protobuf:"varint,5,opt,name=healthy,proto3" json:"healthy,omitempty"`
+	Detail         string                 `protobuf:"bytes,6,opt,name=detail,proto3" json:"detail,omitempty"`
+	Address        string                 `protobuf:"bytes,7,opt,name=address,proto3" json:"address,omitempty"`
+	Heartbeat      *Heartbeat             `protobuf:"bytes,8,opt,name=heartbeat,proto3" json:"heartbeat,omitempty"`                                                                 // instances
+	Scl            map[uint32]uint64      `protobuf:"bytes,9,rep,name=scl,proto3" json:"scl,omitempty" protobuf_key:"varint,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"` // storage
+	StoredBytes    uint64                 `protobuf:"varint,10,opt,name=stored_bytes,json=storedBytes,proto3" json:"stored_bytes,omitempty"`
+	DamageFound    uint64                 `protobuf:"varint,20,opt,name=damage_found,json=damageFound,proto3" json:"damage_found,omitempty"`          // storage
+	DamageRepaired uint64                 `protobuf:"varint,21,opt,name=damage_repaired,json=damageRepaired,proto3" json:"damage_repaired,omitempty"` // storage
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Live) Reset() {
@@ -878,6 +896,20 @@ func (x *Live) GetScl() map[uint32]uint64 {
 func (x *Live) GetStoredBytes() uint64 {
 	if x != nil {
 		return x.StoredBytes
+	}
+	return 0
+}
+
+func (x *Live) GetDamageFound() uint64 {
+	if x != nil {
+		return x.DamageFound
+	}
+	return 0
+}
+
+func (x *Live) GetDamageRepaired() uint64 {
+	if x != nil {
+		return x.DamageRepaired
 	}
 	return 0
 }
@@ -1565,7 +1597,7 @@ const file_failover_failoverpb_failover_proto_rawDesc = "" +
 	"\x05DRAIN\x10\x03\x12\n" +
 	"\n" +
 	"\x06RESUME\x10\x04\x12\b\n" +
-	"\x04STOP\x10\x05\"\xd0\x03\n" +
+	"\x04STOP\x10\x05\"\x9c\x04\n" +
 	"\n" +
 	"RoleReport\x12\x1a\n" +
 	"\bprotocol\x18\x01 \x01(\rR\bprotocol\x12\x18\n" +
@@ -1582,7 +1614,9 @@ const file_failover_failoverpb_failover_proto_rawDesc = "" +
 	"\x06volume\x18\v \x01(\x06R\x06volume\x12!\n" +
 	"\fvolume_epoch\x18\f \x01(\x04R\vvolumeEpoch\x127\n" +
 	"\x03scl\x18\r \x03(\v2%.sextant.failover.RoleReport.SclEntryR\x03scl\x12!\n" +
-	"\fstored_bytes\x18\x0e \x01(\x04R\vstoredBytes\x1a6\n" +
+	"\fstored_bytes\x18\x0e \x01(\x04R\vstoredBytes\x12!\n" +
+	"\fdamage_found\x18\x14 \x01(\x04R\vdamageFound\x12'\n" +
+	"\x0fdamage_repaired\x18\x15 \x01(\x04R\x0edamageRepaired\x1a6\n" +
 	"\bSclEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\rR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\";\n" +
@@ -1597,7 +1631,7 @@ const file_failover_failoverpb_failover_proto_rawDesc = "" +
 	"\x05state\x18\x01 \x01(\fR\x05state\x12\x16\n" +
 	"\x06leader\x18\x02 \x01(\bR\x06leader\x12*\n" +
 	"\x04live\x18\x03 \x03(\v2\x16.sextant.failover.LiveR\x04live\x12\x1b\n" +
-	"\traft_term\x18\x04 \x01(\x04R\braftTerm\"\xf3\x02\n" +
+	"\traft_term\x18\x04 \x01(\x04R\braftTerm\"\xbf\x03\n" +
 	"\x04Live\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\rR\x04kind\x12 \n" +
@@ -1609,7 +1643,9 @@ const file_failover_failoverpb_failover_proto_rawDesc = "" +
 	"\theartbeat\x18\b \x01(\v2\x1b.sextant.failover.HeartbeatR\theartbeat\x121\n" +
 	"\x03scl\x18\t \x03(\v2\x1f.sextant.failover.Live.SclEntryR\x03scl\x12!\n" +
 	"\fstored_bytes\x18\n" +
-	" \x01(\x04R\vstoredBytes\x1a6\n" +
+	" \x01(\x04R\vstoredBytes\x12!\n" +
+	"\fdamage_found\x18\x14 \x01(\x04R\vdamageFound\x12'\n" +
+	"\x0fdamage_repaired\x18\x15 \x01(\x04R\x0edamageRepaired\x1a6\n" +
 	"\bSclEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\rR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\"D\n" +

@@ -9,6 +9,7 @@ import (
 
 	"sextant/failover/fleet"
 	"sextant/internal/redo"
+	"sextant/internal/spent"
 )
 
 // randomCommand draws a command that is often sensible: about the current epoch or
@@ -274,7 +275,12 @@ func FuzzDecode(f *testing.F) {
 	}
 	f.Add(fleet.EncodeState(&fleet.State{}))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if m, err := fleet.DecodeCommand(b); err == nil {
+		var m fleet.Command
+		var s *fleet.State
+		var err, serr error
+		spent.Within(t, 128*len(b), func() { m, err = fleet.DecodeCommand(b) })
+		spent.Within(t, 128*len(b), func() { s, serr = fleet.DecodeState(b) })
+		if err == nil {
 			again, err := fleet.EncodeCommand(m)
 			if err != nil {
 				t.Fatalf("decoded, but not encoded again: %v", err)
@@ -287,7 +293,7 @@ func FuzzDecode(f *testing.F) {
 				t.Fatal(err)
 			}
 		}
-		if s, err := fleet.DecodeState(b); err == nil {
+		if serr == nil {
 			if _, err := fleet.DecodeState(fleet.EncodeState(s)); err != nil {
 				t.Fatal(err)
 			}

@@ -58,9 +58,9 @@ var layers = map[string][]string{
 	"engine/replica":  {"internal/redo", "internal/page", "internal/invariant", "engine/bufpool", "engine/btree", "logstore"},
 	"server":          {"internal/certs", "internal/mtls", "internal/page", "internal/redo", "internal/invariant", "engine", "logstore", "logstore/client", "failover", "server"},
 	"server/gms":      {"internal/certs", "internal/icuregex", "internal/redo", "engine", "logstore", "router/proxyv2", "server/protocol"},
-	"server/protocol": {"internal/hangup"},
+	"server/protocol": {"internal/halfopen", "internal/hangup"},
 	"failover":        {"internal/durable", "internal/mtls", "internal/redo", "internal/invariant", "failover"},
-	"router":          {"internal/certs", "internal/redo", "internal/invariant", "internal/hangup", "router"},
+	"router":          {"internal/admin", "internal/certs", "internal/halfopen", "internal/redo", "internal/invariant", "internal/hangup", "router"},
 	"cmd":             {""},
 	"scripts":         {""},
 }

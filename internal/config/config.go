@@ -23,6 +23,7 @@ type Config struct {
 	Instances []Instance `mapstructure:"instances"`
 	Server    Server     `mapstructure:"server"`
 	Router    Router     `mapstructure:"router"`
+	Admin     Admin      `mapstructure:"admin"`
 	Endpoints []Endpoint `mapstructure:"endpoints"`
 	Log       Log        `mapstructure:"log"`
 }
@@ -63,6 +64,8 @@ type Storage struct {
 	GossipInterval time.Duration `mapstructure:"gossip_interval"`
 	RetentionTime  time.Duration `mapstructure:"retention_time"`
 	RetentionBytes Bytes         `mapstructure:"retention_bytes"`
+	ScrubRate      Bytes         `mapstructure:"scrub_rate"` // a second
+	Memory         Bytes         `mapstructure:"memory"`     // of one node's heap
 }
 
 // Instance is one SQL instance.
@@ -100,6 +103,12 @@ type Router struct {
 	MaxConnections int           `mapstructure:"max_connections"`
 	TLSCert        string        `mapstructure:"tls_cert"` // empty: server.tls_cert
 	TLSKey         string        `mapstructure:"tls_key"`
+}
+
+// Admin is the ports of metrics and profiles, and the router's own.
+type Admin struct {
+	Bind      string `mapstructure:"bind"`       // IP address
+	TokenFile string `mapstructure:"token_file"` // whose token callers must show, over TLS; empty: none, on loopback only
 }
 
 // Endpoint is one custom endpoint that the first start creates.
@@ -174,7 +183,7 @@ func Default() Config {
 				{ID: "storage-4", AZ: "az-b"}, {ID: "storage-5", AZ: "az-c"}, {ID: "storage-6", AZ: "az-c"},
 			},
 			HotLogFile: 32 * MiB, HotLogFiles: 8, DrainInterval: 5 * time.Second, GossipInterval: 200 * time.Millisecond,
-			RetentionTime: 10 * time.Minute, RetentionBytes: GiB,
+			RetentionTime: 10 * time.Minute, RetentionBytes: GiB, ScrubRate: 2 * MiB, Memory: 256 * MiB,
 		},
 		Instances: []Instance{instance("db-1", "az-a", 0), instance("db-2", "az-b", 1), instance("db-3", "az-c", 1)},
 		Server: Server{
@@ -182,6 +191,7 @@ func Default() Config {
 			LAL: 10_000_000, LogWindow: 256 * MiB, ReadLease: 200 * time.Millisecond, VDLInterval: 5 * time.Millisecond,
 		},
 		Router: Router{Nodes: []Node{{ID: "router-1", AZ: "az-a"}}, HoldTimeout: 30 * time.Second, HoldMax: 1000, MaxConnections: 2000},
+		Admin:  Admin{Bind: "127.0.0.1"},
 		Log:    Log{Level: "info", Format: "text"},
 	}
 }

@@ -113,6 +113,28 @@ func TestGivenFileMustExist(t *testing.T) {
 	}
 }
 
+func TestAdminPortsHaveATokenBeyondLoopback(t *testing.T) {
+	for _, c := range []struct {
+		bind, token string
+		ok          bool
+	}{
+		{"127.0.0.1", "", true}, {"::1", "", true}, {"127.0.0.9", "/token", true}, {"10.1.2.3", "/token", true}, {"0.0.0.0", "/token", true},
+		{"10.1.2.3", "", false}, {"0.0.0.0", "", false}, {"::", "", false}, {"", "", false}, {"localhost", "/token", false},
+	} {
+		cfg := config.Default()
+		cfg.Admin.Bind, cfg.Admin.TokenFile = c.bind, c.token
+		if err := cfg.Validate(); (err == nil) != c.ok || !c.ok && !strings.Contains(err.Error(), "admin.bind") {
+			t.Errorf("%+v: %v", c, err)
+		}
+	}
+	// A cluster that others reach keeps its operators' ports to itself.
+	cfg := config.Default()
+	cfg.Cluster.Bind = "10.1.2.3"
+	if err := cfg.Validate(); err != nil || cfg.AdminAddr(config.PortRouterAdmin) != "127.0.0.1:6380" {
+		t.Errorf("%v, %s", err, cfg.AdminAddr(config.PortRouterAdmin))
+	}
+}
+
 func TestMutualTLSIsOffOnLoopbackOnly(t *testing.T) {
 	for bind, ok := range map[string]bool{"127.0.0.1": true, "::1": true, "10.1.2.3": false, "0.0.0.0": false} {
 		c := config.Default()

@@ -186,6 +186,8 @@ func (c *Config) validateSettings(k *check) {
 	between("storage.gossip_interval", c.Storage.GossipInterval, 10*time.Millisecond, time.Minute)
 	between("storage.retention_time", c.Storage.RetentionTime, 0, 24*time.Hour)
 	size("storage.retention_bytes", c.Storage.RetentionBytes, 0, TiB)
+	size("storage.memory", c.Storage.Memory, 64*MiB, TiB)
+	size("storage.scrub_rate", c.Storage.ScrubRate, 64*KiB, 10*GiB)
 	size("server.page_cache", c.Server.PageCache, MiB, TiB)
 	size("server.memory", c.Server.Memory, 16*MiB, TiB)
 	size("server.statement_memory", c.Server.StatementMemory, MiB, c.Server.Memory)
@@ -208,6 +210,10 @@ func (c *Config) validateSettings(k *check) {
 	between("router.hold_timeout", c.Router.HoldTimeout, 0, 10*time.Minute)
 	count("router.hold_max", int64(c.Router.HoldMax), 0, 1_000_000)
 	count("router.max_connections", int64(c.Router.MaxConnections), 1, 1_000_000)
+	ip := net.ParseIP(c.Admin.Bind)
+	k.that(ip != nil, "admin.bind", "%q is not an IP address", c.Admin.Bind)
+	k.that(ip.IsLoopback() || c.Admin.TokenFile != "", "admin.bind",
+		"%q is no loopback address: name a file with a token in admin.token_file, which callers must show", c.Admin.Bind)
 	k.that(slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level), "log.level", "%q is not debug, info, warn or error", c.Log.Level)
 	k.that(slices.Contains([]string{"text", "json"}, c.Log.Format), "log.format", "%q is not text or json", c.Log.Format)
 }

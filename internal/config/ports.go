@@ -56,6 +56,11 @@ func (c *Config) Addr(id string, offset int) string {
 	return net.JoinHostPort(c.Host(id), strconv.Itoa(c.Cluster.PortBase+offset))
 }
 
+// AdminAddr returns the address of an operators' port with an offset from port_base.
+func (c *Config) AdminAddr(offset int) string {
+	return net.JoinHostPort(c.Admin.Bind, strconv.Itoa(c.Cluster.PortBase+offset))
+}
+
 // Number returns n of an id such as db-n, storage-n, or 0.
 func Number(id string) int {
 	for i := len(id) - 1; i >= 0; i-- {

@@ -3,8 +3,11 @@ package mtls
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"slices"
+	"sync"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -14,14 +17,14 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// DialOption lets a gRPC client talk to peers of the roles alone; plainly if the
-// Identity is nil.
-func (i *Identity) DialOption(roles ...Role) grpc.DialOption {
+// DialOption lets a gRPC client talk to peers of the roles alone, and to the one with that
+// id unless it is ""; plainly if the Identity is nil.
+func (i *Identity) DialOption(id string, roles ...Role) grpc.DialOption {
 	if i == nil {
 		return grpc.WithTransportCredentials(insecure.NewCredentials())
 	}
 	return grpc.WithTransportCredentials(&transport{dial: func(ctx context.Context, c net.Conn) (net.Conn, Peer, error) {
-		return i.upgrade(ctx, c, roles)
+		return i.upgrade(ctx, c, id, roles)
 	}})
 }
 
@@ -30,36 +33,66 @@ func (i *Identity) DialOption(roles ...Role) grpc.DialOption {
 type Rules map[string][]Role
 
 // ServerOptions hold a gRPC server to rules; its connections must be of a listener of
-// Listen. None if the Identity is nil.
-func (i *Identity) ServerOptions(r Rules) []grpc.ServerOption {
-	if i == nil {
-		return nil
-	}
+// Listen. With a nil Identity there are no rules. Calls that end with PermissionDenied,
+// by the rules or by the server, are logged.
+func (i *Identity) ServerOptions(log *slog.Logger, r Rules) []grpc.ServerOption {
+	refused := refusals{log: log}
 	check := func(ctx context.Context, method string) error {
-		p, ok := Caller(ctx)
-		if !ok || !slices.Contains(r[method], p.Role) {
+		if p, ok := Caller(ctx); i != nil && (!ok || !slices.Contains(r[method], p.Role)) {
 			return status.Errorf(codes.PermissionDenied, "%s may not call %s", p, method)
 		}
 		return nil
 	}
-	return []grpc.ServerOption{
-		grpc.Creds(&transport{}),
-		grpc.UnaryInterceptor(func(ctx context.Context, req any, info *grpc.UnaryServerInfo, h grpc.UnaryHandler) (any, error) {
-			if err := check(ctx, info.FullMethod); err != nil {
-				return nil, err
+	o := []grpc.ServerOption{
+		grpc.ConnectionTimeout(handshakeTimeout), grpc.MaxHeaderListSize(headerBytesMax),
+		grpc.UnaryInterceptor(func(ctx context.Context, req any, info *grpc.UnaryServerInfo, h grpc.UnaryHandler) (a any, err error) {
+			if err = check(ctx, info.FullMethod); err == nil {
+				a, err = h(ctx, req)
 			}
-			return h(ctx, req)
+			return a, refused.noted(ctx, info.FullMethod, err)
 		}),
 		grpc.StreamInterceptor(func(srv any, s grpc.ServerStream, info *grpc.StreamServerInfo, h grpc.StreamHandler) error {
-			if err := check(s.Context(), info.FullMethod); err != nil {
-				return err
+			err := check(s.Context(), info.FullMethod)
+			if err == nil {
+				err = h(srv, s)
 			}
-			return h(srv, s)
+			return refused.noted(s.Context(), info.FullMethod, err)
 		}),
 	}
+	if i != nil {
+		o = append(o, grpc.Creds(&transport{}))
+	}
+	return o
 }
 
-// Caller returns who makes a gRPC call, false on a plain connection.
+// refusals logs calls that were refused, one that is repeated now and then only.
+type refusals struct {
+	log *slog.Logger
+
+	mu   sync.Mutex
+	last string
+	at   time.Time
+}
+
+// noted logs err if it is a refusal, and returns it.
+func (r *refusals) noted(ctx context.Context, method string, err error) error {
+	if status.Code(err) != codes.PermissionDenied {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if text := err.Error(); text != r.last || time.Since(r.at) > repeatAfter {
+		r.last, r.at = text, time.Now()
+		remote := "unknown"
+		if p, ok := peer.FromContext(ctx); ok {
+			remote = p.Addr.String()
+		}
+		r.log.Warn("call refused", "call", method, "remote", remote, "error", status.Convert(err).Message())
+	}
+	return err
+}
+
+// Caller returns who makes a gRPC call, the zero Peer and false on a plain connection.
 func Caller(ctx context.Context) (Peer, bool) {
 	if p, ok := peer.FromContext(ctx); ok {
 		if a, ok := p.AuthInfo.(authInfo); ok {
@@ -67,6 +100,16 @@ func Caller(ctx context.Context) (Peer, bool) {
 		}
 	}
 	return Peer{}, false
+}
+
+// CallsAs returns PermissionDenied unless the caller is the process id, or calls on a plain
+// connection.
+func CallsAs(ctx context.Context, id string) error {
+	p, _ := Caller(ctx)
+	if err := p.SpeaksAs(id); err != nil {
+		return status.Error(codes.PermissionDenied, err.Error())
+	}
+	return nil
 }
 
 type authInfo struct {

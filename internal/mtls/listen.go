@@ -11,6 +11,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"sextant/internal/halfopen"
 )
 
 // listener gives connections of which the peer is known.
@@ -21,7 +23,7 @@ type listener struct {
 	log   *slog.Logger
 
 	ready  chan net.Conn
-	slots  chan struct{}
+	open   *halfopen.Set
 	closed chan struct{}
 	once   sync.Once
 	err    error // of the inner Accept, once closed is
@@ -29,12 +31,12 @@ type listener struct {
 
 // Listen returns a listener of connections from peers of the roles alone: others are
 // refused and logged. A handshake is given handshakeTimeout, and handshakesMax are
-// under way at once. A nil Identity returns l.
+// under way at once: one more closes the oldest. A nil Identity returns l.
 func (i *Identity) Listen(l net.Listener, log *slog.Logger, roles ...Role) net.Listener {
 	if i == nil {
 		return l
 	}
-	s := &listener{Listener: l, i: i, roles: roles, log: log, ready: make(chan net.Conn), slots: make(chan struct{}, handshakesMax), closed: make(chan struct{})}
+	s := &listener{Listener: l, i: i, roles: roles, log: log, ready: make(chan net.Conn), open: halfopen.New(func() int { return handshakesMax }), closed: make(chan struct{})}
 	go s.loop()
 	return s
 }
@@ -54,18 +56,13 @@ func (s *listener) loop() {
 			}
 			continue
 		}
-		select {
-		case s.slots <- struct{}{}:
-			go s.greet(c)
-		default:
-			_ = c.Close()
-		}
+		go s.greet(c, s.open.Enter(c))
 	}
 }
 
-func (s *listener) greet(tcp net.Conn) {
-	defer func() { <-s.slots }()
-	cfg, peer, err := s.i.config(s.roles)
+func (s *listener) greet(tcp net.Conn, known func() bool) {
+	defer known()
+	cfg, peer, err := s.i.config("", s.roles)
 	if err == nil {
 		ctx, cancel := context.WithTimeout(context.Background(), handshakeTimeout)
 		hangup.Bound(tcp)
@@ -74,6 +71,7 @@ func (s *listener) greet(tcp net.Conn) {
 		err = c.HandshakeContext(ctx)
 		cancel()
 		if err == nil {
+			known()
 			select {
 			case s.ready <- &Conn{c, w, *peer}:
 				return

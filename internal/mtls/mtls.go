@@ -52,14 +52,25 @@ type Peer struct {
 // String returns role and id.
 func (p Peer) String() string { return fmt.Sprintf("%s %s", p.Role, p.ID) }
 
+// SpeaksAs returns ErrRefused unless p is the process id. The zero Peer, the one at the
+// other end of a plain connection, may be anyone.
+func (p Peer) SpeaksAs(id string) error {
+	if p == (Peer{}) || p.ID == id {
+		return nil
+	}
+	return fmt.Errorf("%w: %s speaks as %q", ErrRefused, p, id)
+}
+
 // ErrRefused is returned for a peer without a certificate of this cluster's authority,
 // or of another role or cluster than is expected.
 var ErrRefused = errors.New("peer refused")
 
 const (
 	handshakeTimeout = 5 * time.Second
-	handshakesMax    = 128                    // at once, for one listener; connections beyond are closed
+	handshakesMax    = 128                    // at once, for one listener; one more closes the oldest
 	acceptPause      = 100 * time.Millisecond // after an Accept that failed
+	headerBytesMax   = 64 << 10               // of a call's metadata
+	repeatAfter      = 10 * time.Second       // before the same refusal is logged again
 )
 
 // Identity is a process's own certificate and its cluster's authority, read again when
@@ -150,9 +161,9 @@ func verify(roots *x509.CertPool, chain []*x509.Certificate) (Peer, error) {
 	return Peer{strings.Join(s.Organization, ","), Role(strings.Join(s.OrganizationalUnit, ",")), s.CommonName}, nil
 }
 
-// config returns the configuration of a handshake with a peer of one of the roles, and
-// where it leaves the peer.
-func (i *Identity) config(roles []Role) (*tls.Config, *Peer, error) {
+// config returns the configuration of a handshake with a peer of one of the roles, with
+// that id unless it is "", and where it leaves the peer.
+func (i *Identity) config(id string, roles []Role) (*tls.Config, *Peer, error) {
 	cert, roots, err := i.current()
 	if err != nil {
 		return nil, nil, err
@@ -173,6 +184,8 @@ func (i *Identity) config(roles []Role) (*tls.Config, *Peer, error) {
 				return fmt.Errorf("%w: %s is of cluster %q, this is %q", ErrRefused, p, p.Cluster, i.self.Cluster)
 			case !slices.Contains(roles, p.Role):
 				return fmt.Errorf("%w: %s is none of %v", ErrRefused, p, roles)
+			case id != "" && p.ID != id:
+				return fmt.Errorf("%w: %s answers where %s should be", ErrRefused, p, id)
 			}
 			*peer = p
 			return nil
@@ -212,7 +225,7 @@ func (c *Conn) TCP() net.Conn { return c.tcp.Conn }
 // keep its bytes.
 func (c *Conn) SendBy(send func(record []byte) error) { c.tcp.send.Store(&send) }
 
-// Of returns who is at the other end, false for a plain connection. It looks through
+// Of returns who is at the other end, the zero Peer and false for a plain connection. It looks through
 // wrappers that have NetConn.
 func Of(c net.Conn) (Peer, bool) {
 	for {
@@ -227,20 +240,21 @@ func Of(c net.Conn) (Peer, bool) {
 	}
 }
 
-// Dial connects to addr, where a peer of one of the roles must answer. The handshake is
-// done when it returns; ErrRefused if the peer is another. A nil Identity dials plainly.
-func (i *Identity) Dial(ctx context.Context, addr string, roles ...Role) (net.Conn, error) {
+// Dial connects to addr, where a peer of one of the roles must answer, with that id unless
+// it is "". The handshake is done when it returns; ErrRefused if the peer is another. A nil
+// Identity dials plainly.
+func (i *Identity) Dial(ctx context.Context, addr, id string, roles ...Role) (net.Conn, error) {
 	tcp, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
 	if err != nil || i == nil {
 		return tcp, err
 	}
-	c, _, err := i.upgrade(ctx, tcp, roles)
+	c, _, err := i.upgrade(ctx, tcp, id, roles)
 	return c, err
 }
 
 // upgrade makes the client's handshake over tcp, which it closes if that fails.
-func (i *Identity) upgrade(ctx context.Context, tcp net.Conn, roles []Role) (net.Conn, Peer, error) {
-	cfg, peer, err := i.config(roles)
+func (i *Identity) upgrade(ctx context.Context, tcp net.Conn, id string, roles []Role) (net.Conn, Peer, error) {
+	cfg, peer, err := i.config(id, roles)
 	if err != nil {
 		return nil, Peer{}, errors.Join(err, tcp.Close())
 	}

@@ -100,7 +100,7 @@ func TestWhoMayConnect(t *testing.T) {
 		{"no TLS", nil, "does not look like a TLS handshake"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			conn, err := c.i.Dial(t.Context(), addr, mtls.Storage)
+			conn, err := c.i.Dial(t.Context(), addr, "", mtls.Storage)
 			if c.name == "another cluster" {
 				if !errors.Is(err, mtls.ErrRefused) { // it sees it itself
 					t.Fatal(err)
@@ -130,8 +130,42 @@ func TestWhoMayConnect(t *testing.T) {
 			}
 		})
 	}
-	if _, err := ours(mtls.Instance, "db-2").Dial(t.Context(), addr, mtls.Control); !errors.Is(err, mtls.ErrRefused) {
+	if _, err := ours(mtls.Instance, "db-2").Dial(t.Context(), addr, "", mtls.Control); !errors.Is(err, mtls.ErrRefused) {
 		t.Fatalf("a client that wants a control node: %v", err)
+	}
+	if _, err := ours(mtls.Instance, "db-2").Dial(t.Context(), addr, "storage-2", mtls.Storage); !errors.Is(err, mtls.ErrRefused) {
+		t.Fatalf("a client that wants another node: %v", err)
+	}
+}
+
+// TestStrangersGiveWay: connections that do not go on with their handshake keep no peer
+// out; each has five seconds, and there are at most 128.
+func TestStrangersGiveWay(t *testing.T) {
+	ours := cluster(t, "one")
+	addr, _ := echo(t, ours(mtls.Storage, "storage-1"), mtls.Instance)
+	var strangers []net.Conn
+	for range 128 + 10 {
+		c, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		_, _ = c.Write([]byte{22, 3, 1, 0x40, 0, 1, 0, 0xff, 0xff}) // a ClientHello of 64 KiB begins
+		strangers = append(strangers, c)
+	}
+	peer, err := ours(mtls.Instance, "db-1").Dial(t.Context(), addr, "storage-1", mtls.Storage)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer peer.Close()
+	for _, c := range strangers {
+		_ = c.SetReadDeadline(time.Now().Add(30 * time.Second))
+		if _, err := io.ReadAll(c); errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Fatal("a stranger stays")
+		}
+	}
+	if n, err := peer.Read(make([]byte, 64)); err != nil || n == 0 {
+		t.Fatalf("the peer is closed: %v", err)
 	}
 }
 
@@ -189,7 +223,7 @@ func TestRotation(t *testing.T) {
 	addr, _ := echo(t, node, mtls.Instance)
 	works := func() {
 		t.Helper()
-		c, err := db.Dial(t.Context(), addr, mtls.Storage)
+		c, err := db.Dial(t.Context(), addr, "", mtls.Storage)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -238,12 +272,13 @@ func TestCallsByRole(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := grpc.NewServer(node.ServerOptions(mtls.Rules{grpc_health_v1.Health_Check_FullMethodName: {mtls.Admin}})...)
+	said := &logged{}
+	s := grpc.NewServer(node.ServerOptions(slog.New(slog.NewTextHandler(said, nil)), mtls.Rules{grpc_health_v1.Health_Check_FullMethodName: {mtls.Admin}})...)
 	grpc_health_v1.RegisterHealthServer(s, health.NewServer())
 	go s.Serve(node.Listen(l, slog.New(slog.DiscardHandler), mtls.Admin, mtls.Router))
 	t.Cleanup(s.Stop)
 	call := func(i *mtls.Identity) error {
-		conn, err := grpc.NewClient("passthrough:///"+l.Addr().String(), i.DialOption(mtls.Control))
+		conn, err := grpc.NewClient("passthrough:///"+l.Addr().String(), i.DialOption("", mtls.Control))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -260,7 +295,12 @@ func TestCallsByRole(t *testing.T) {
 	if err := call(ours(mtls.Admin, "admin")); err != nil {
 		t.Fatal(err)
 	}
-	if err := call(ours(mtls.Router, "router-1")); status.Code(err) != codes.PermissionDenied {
-		t.Fatal(err)
+	for range 3 {
+		if err := call(ours(mtls.Router, "router-1")); status.Code(err) != codes.PermissionDenied {
+			t.Fatal(err)
+		}
+	}
+	if !strings.Contains(said.String(), "router router-1 may not call /grpc.health.v1.Health/Check") {
+		t.Fatal(said)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"sextant/internal/redo"
+	"sextant/internal/spent"
 )
 
 func randomBatch(r *rand.Rand) *redo.Batch {
@@ -145,7 +146,9 @@ func FuzzDecodeBatch(f *testing.F) {
 		f.Add(redo.AppendBatch(nil, randomBatch(r)))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		got, err := redo.DecodeBatch(b)
+		var got *redo.Batch
+		var err error
+		spent.Within(t, 64*len(b), func() { got, err = redo.DecodeBatch(b) })
 		if err != nil {
 			if !errors.Is(err, redo.ErrCorrupt) && !errors.Is(err, redo.ErrVersion) {
 				t.Fatalf("error of no known kind: %v", err)

@@ -310,18 +310,11 @@ func (s *Store) Pages(pg redo.PGID, after redo.PageID, at redo.LSN, limit int) (
 	}
 	var out []redo.PageID
 	err = g.view(func(tx *bolt.Tx) error {
-		runs, images := tx.Bucket(bucketRun).Cursor(), tx.Bucket(bucketImage).Cursor()
-		heads := tx.Bucket(bucketHead).Cursor()
+		c := newPageCursor(tx)
 		for page := after; len(out) < limit; {
-			hk, _ := heads.Seek(headKey(page + 1))
-			rk, _ := runs.Seek(headKey(page + 1))
-			ik, _ := images.Seek(headKey(page + 1))
-			next := min(pageOr(rk), pageOr(ik))
-			if next != pageOr(hk) {
-				return fmt.Errorf("%w: the next page after %d is %d by its head, %d by its data", errValue, page, pageOr(hk), next)
-			}
-			if page = next; page == noPage {
-				return nil
+			var err error
+			if page, err = c.next(page); err != nil || page == noPage {
+				return err
 			}
 			has, err := g.hasAt(tx, page, at)
 			if err != nil {
@@ -334,6 +327,26 @@ func (s *Store) Pages(pg redo.PGID, after redo.PageID, at redo.LSN, limit int) (
 		return nil
 	})
 	return out, err
+}
+
+// pageCursor visits the pages of which something is stored.
+type pageCursor struct{ heads, runs, images *bolt.Cursor }
+
+func newPageCursor(tx *bolt.Tx) pageCursor {
+	return pageCursor{tx.Bucket(bucketHead).Cursor(), tx.Bucket(bucketRun).Cursor(), tx.Bucket(bucketImage).Cursor()}
+}
+
+// next returns the first page above after, noPage if there is none. Returns errValue if
+// heads and data do not agree on which it is.
+func (c pageCursor) next(after redo.PageID) (redo.PageID, error) {
+	hk, _ := c.heads.Seek(headKey(after + 1))
+	rk, _ := c.runs.Seek(headKey(after + 1))
+	ik, _ := c.images.Seek(headKey(after + 1))
+	next := min(pageOr(rk), pageOr(ik))
+	if next != pageOr(hk) {
+		return 0, fmt.Errorf("%w: the next page after %d is %d by its head, %d by its data", errValue, after, pageOr(hk), next)
+	}
+	return next, nil
 }
 
 const noPage = ^redo.PageID(0)

@@ -61,6 +61,9 @@ func decodeHead(b []byte) (h head, err error) {
 		r := run{last: redo.LSN(next())}
 		r.first = r.last - redo.LSN(next())
 		r.drain = next()
+		if r.first > r.last { // it wrapped around
+			err = errValue
+		}
 		h.runs = append(h.runs, r)
 	}
 	if err == nil && len(b) != 0 {

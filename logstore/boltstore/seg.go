@@ -306,8 +306,12 @@ func (g *seg) freeBytes() (free, total int64, err error) {
 	return int64(g.db.Stats().FreeAlloc), total, err
 }
 
-// compact copies the file and puts the copy in its place.
+// compact copies the file and puts the copy in its place. A tree that is damaged is not
+// copied: the copy would be a sound tree with something missing.
 func (g *seg) compact() error {
+	if err := checkStructure(g.path); err != nil {
+		return err
+	}
 	tmp := g.path + tmpSuffix
 	if err := os.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("compact segment %d: %v", g.pg, err)

@@ -1,6 +1,7 @@
 package boltstore_test
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -208,8 +209,9 @@ func TestRemovedSegmentStartsEmpty(t *testing.T) {
 	}
 }
 
-// Free space is given back, and a reader sees the same before and after.
-func TestCompactShrinksTheFile(t *testing.T) {
+// wasteful makes a segment of which more than half is free.
+func wasteful(t *testing.T) *boltstore.Store {
+	t.Helper()
 	s := mustOpen(t, options(t.TempDir()))
 	for gen := range 4 {
 		var ws []boltstore.PageWrite
@@ -224,10 +226,16 @@ func TestCompactShrinksTheFile(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	before := s.Bytes()
 	if _, err := s.Collect(segment.GarbagePlan{PG: 0, ReadFloor: 10, LogFloor: 10}, 0, 1000); err != nil {
 		t.Fatal(err)
 	}
+	return s
+}
+
+// Free space is given back, and a reader sees the same before and after.
+func TestCompactShrinksTheFile(t *testing.T) {
+	s := wasteful(t)
+	before := s.Bytes()
 	if done, err := s.Compact(0); err != nil || !done {
 		t.Fatal(done, err)
 	}
@@ -239,5 +247,31 @@ func TestCompactShrinksTheFile(t *testing.T) {
 	}
 	if img, lsn, _, err := s.Page(0, 600, 9); err != nil || lsn != 4 || img[5] != byte((5+599+3)%256) {
 		t.Fatal(lsn, err)
+	}
+}
+
+// A file of whose tree a page is lost is not copied: the copy would look sound.
+func TestDamagedFileIsNotCompacted(t *testing.T) {
+	s := wasteful(t)
+	f, err := os.OpenFile(s.FileOf(0), os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	b := make([]byte, s.Bytes())
+	if _, err := f.ReadAt(b, 0); err != nil {
+		t.Fatal(err)
+	}
+	size := os.Getpagesize()
+	for id := 2; (id+1)*size <= len(b); id++ {
+		branch := b[id*size:]
+		if binary.LittleEndian.Uint64(branch) == uint64(id) && branch[8] == 1 && branch[10] > 1 { // its second child is its first
+			if _, err := f.WriteAt(branch[24:32], int64(id*size+40)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if done, err := s.Compact(0); done || !errors.Is(err, boltstore.ErrDamaged) {
+		t.Fatal(done, err)
 	}
 }

@@ -26,13 +26,38 @@ const (
 	boltRunMax     = 64 << 20 // bytes of one page with what it overflows into
 )
 
-// structure is a walk over the raw pages of a bbolt file. It maps nothing into
-// memory and trusts no number, so that no damage can make it panic.
+// structure is a walk over the raw pages of a bbolt file, whole or of a part of it. It
+// maps nothing into memory and trusts no number, so that no damage can make it panic.
 type structure struct {
 	f        io.ReaderAt
 	pageSize int64
 	high     uint64   // pages from here on are not in use
-	seen     []uint64 // a bit for each page
+	seen     []uint64 // a bit for each page; nil in the walk of a part
+
+	part *part // nil: the whole
+}
+
+// part is where the walk of a part of a file's tree begins and ends. A position is the
+// name of a bucket and a key in it.
+type part struct {
+	from, to [2][]byte
+	level    int // 0 in the tree of the buckets, 1 within a bucket
+	left     int // bytes to be read yet
+	ended    bool
+}
+
+// past reports whether everything below key lies before the part, or after it.
+func (p *part) past(key []byte) bool {
+	return p != nil && (p.ended || key != nil && bytes.Compare(key, p.from[p.level]) <= 0)
+}
+
+// end notes that the walk has come to key, and ends it if enough was read and it has come
+// further than it began.
+func (p *part) end(key []byte) {
+	if p.left <= 0 && !p.ended && bytes.Compare(key, p.from[p.level]) >= 0 {
+		p.ended = true
+		p.to[p.level] = append(bytes.Clone(key), 0)
+	}
 }
 
 // checkStructure returns errValue, with the page, unless the file's tree is whole:
@@ -55,7 +80,7 @@ func checkStructure(path string) error {
 	if err != nil {
 		return err
 	}
-	s := structure{f: f, pageSize: int64(le.Uint32(meta[24:])), high: le.Uint64(meta[56:])}
+	s := structureOf(f, meta)
 	if s.pageSize < 512 || s.pageSize > 1<<20 || bits.OnesCount64(uint64(s.pageSize)) != 1 || s.high < 2 ||
 		s.high > uint64(fi.Size()/s.pageSize) {
 		return fmt.Errorf("%w: %d pages of %d bytes in a file of %d", errValue, s.high, s.pageSize, fi.Size())
@@ -94,9 +119,16 @@ func newestMeta(f io.ReaderAt) ([]byte, error) {
 	return m[0][:], nil
 }
 
+func structureOf(f io.ReaderAt, meta []byte) structure {
+	return structure{f: f, pageSize: int64(le.Uint32(meta[24:])), high: le.Uint64(meta[56:])}
+}
+
 func (s *structure) mark(id uint64) error {
 	if id >= s.high {
 		return fmt.Errorf("%w: page %d is beyond the end", errValue, id)
+	}
+	if s.seen == nil {
+		return nil
 	}
 	if s.seen[id/64]&(1<<(id%64)) != 0 {
 		return fmt.Errorf("%w: page %d is there twice", errValue, id)
@@ -126,6 +158,9 @@ func (s *structure) page(id uint64) ([]byte, error) {
 	b := make([]byte, (int64(more)+1)*s.pageSize)
 	if _, err := s.f.ReadAt(b, int64(id)*s.pageSize); err != nil {
 		return nil, fmt.Errorf("%w: page %d: %v", errValue, id, err)
+	}
+	if s.part != nil {
+		s.part.left -= len(b)
 	}
 	return b, nil
 }
@@ -177,6 +212,9 @@ func (s *structure) branch(id uint64, b, lo, hi []byte, depth int) error {
 		if i < n-1 {
 			to = keys[i+1]
 		}
+		if s.part.past(to) {
+			continue
+		}
 		if err := s.tree(children[i], from, to, depth+1); err != nil {
 			return err
 		}
@@ -203,15 +241,33 @@ func (s *structure) leaf(id uint64, b, lo, hi []byte, depth int) error {
 		} else if flags != boltBucket || v < 16 {
 			return fmt.Errorf("%w: page %d: element %d has flags %#x", errValue, id, i, flags)
 		}
-		if err := s.bucket(id, all[k:], depth); err != nil {
+		if err := s.bucket(id, keys[i], all[k:], depth); err != nil {
 			return err
 		}
+	}
+	if s.part != nil && n > 0 {
+		s.part.end(keys[n-1])
 	}
 	return ordered(id, keys, lo, hi)
 }
 
 // bucket checks what the value of a bucket leads to.
-func (s *structure) bucket(id uint64, v []byte, depth int) error {
+func (s *structure) bucket(id uint64, name, v []byte, depth int) error {
+	if p := s.part; p != nil {
+		at := bytes.Compare(name, p.from[0])
+		if at < 0 || p.ended || p.level > 0 {
+			return nil
+		}
+		if at > 0 {
+			p.from[1] = nil
+		}
+		p.level = 1
+		defer func() {
+			if p.level = 0; p.ended && p.to[0] == nil {
+				p.to[0] = bytes.Clone(name)
+			}
+		}()
+	}
 	if root := le.Uint64(v); root != 0 {
 		return s.tree(root, nil, nil, depth+1)
 	}
@@ -260,7 +316,11 @@ func (s *structure) freelist(id uint64) error {
 		return fmt.Errorf("%w: page %d lists %d free pages", errValue, id, n)
 	}
 	for i := range n {
-		if err := s.mark(le.Uint64(ids[8*i:])); err != nil {
+		free := le.Uint64(ids[8*i:])
+		if i > 0 && free <= le.Uint64(ids[8*i-8:]) {
+			return fmt.Errorf("%w: free page %d is out of order", errValue, free)
+		}
+		if err := s.mark(free); err != nil {
 			return fmt.Errorf("%w (a free page)", err)
 		}
 	}

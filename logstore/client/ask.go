@@ -54,7 +54,7 @@ func (a *askers) get(id logstore.NodeID) (*asker, error) {
 	if n != nil {
 		_ = n.conn.Close()
 	}
-	conn, err := grpc.NewClient("passthrough:///"+addr, a.opt.Identity.DialOption(mtls.Storage),
+	conn, err := grpc.NewClient("passthrough:///"+addr, a.opt.Identity.DialOption(string(id), mtls.Storage),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(wire.MessageBytesMax), grpc.MaxCallSendMsgSize(wire.MessageBytesMax)),
 		grpc.WithConnectParams(a.connectParams()))
 	if err != nil {

@@ -145,7 +145,7 @@ func (v *Volume) connect(i int) (*wire.Conn, error) {
 	}
 	ctx, cancel := context.WithTimeout(v.ctx, v.opt.DialTimeout)
 	defer cancel()
-	conn, err := v.opt.Identity.Dial(ctx, addr, mtls.Storage)
+	conn, err := v.opt.Identity.Dial(ctx, addr, string(id), mtls.Storage)
 	if err != nil {
 		return nil, err
 	}

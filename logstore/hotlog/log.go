@@ -42,6 +42,7 @@ type file struct {
 	name string
 	size int64
 	gen  uint64
+	end  int64 // behind its last synced frame; under the Log's mu
 }
 
 // Append writes the frames with one write and one sync. They are durable when it
@@ -132,7 +133,7 @@ func (l *Log) Rotate(snapshot []byte, room int64) error {
 	}
 	l.mu.Lock() // Prepare looks at cur meanwhile
 	l.cur, l.off, l.gen = f, 0, l.gen+1
-	f.gen = l.gen
+	f.gen, f.end = l.gen, 0
 	l.mu.live = append(l.mu.live, f)
 	l.mu.Unlock()
 	l.covered = true
@@ -145,7 +146,7 @@ func (l *Log) write(frames []Frame) error {
 	oldest := l.oldestLive()
 	l.mu.Unlock()
 	h := header{owner: l.opt.Owner, generation: l.gen, seq: l.seq, synced: l.synced, oldest: oldest}
-	l.buf = l.buf[:0]
+	l.buf = slices.Grow(l.buf[:0], int(Size(frames)))
 	for i := range frames {
 		h.seq++
 		h.kind = frames[i].Kind
@@ -163,7 +164,7 @@ func (l *Log) write(frames []Frame) error {
 		l.buf = nil
 	}
 	l.mu.Lock()
-	l.mu.durable = oldest
+	l.mu.durable, l.cur.end = oldest, l.off
 	l.mu.Unlock()
 	return nil
 }

@@ -236,6 +236,7 @@ func (s *scanner) walk(f *file, first bool, before Position, visit func(Position
 		s.next++
 		off += frameSize(int(h.length))
 	}
+	f.end = off
 	return Position{Generation: f.gen, Sequence: s.next, File: f.name, Offset: off}, frames, nil
 }
 

@@ -21,12 +21,13 @@ type background struct {
 	floors      map[redo.PGID][]floorAt   // read floors of the retention time, oldest first
 	collected   time.Time
 	compacted   time.Time
+	scrub       scrubbing
 }
 
 func (b *background) init() {
 	b.counts = map[pageOf]count{}
 	b.cursor, b.floors = map[redo.PGID]redo.PageID{}, map[redo.PGID][]floorAt{}
-	b.collected, b.compacted = time.Now(), time.Now()
+	b.collected, b.compacted, b.scrub.last = time.Now(), time.Now(), time.Now()
 }
 
 type pageOf struct {
@@ -41,15 +42,23 @@ type floorAt struct {
 	plan segment.GarbagePlan
 }
 
-// backgroundLoop drains, collects and compacts. It begins at a point of the interval
+// backgroundLoop drains, collects, compacts and scrubs. It begins at a point of the interval
 // that depends on the node, so that six nodes on one machine do not drain at once.
 func (n *Node) backgroundLoop() {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(n.opt.ID))
 	next := time.Now().Add(n.opt.DrainEvery/2 + n.opt.DrainEvery*time.Duration(h.Sum32()%64)/64)
+	scrub := time.NewTicker(scrubEvery)
+	defer scrub.Stop()
 	for {
 		urgent := false
 		select {
+		case now := <-scrub.C:
+			if err := n.scrub(now); err != nil && n.ctx.Err() == nil {
+				n.fail(fmt.Errorf("scrub: %w", err))
+				return
+			}
+			continue
 		case <-time.After(time.Until(next)):
 		case <-n.spare:
 			if err := n.hot.Prepare(); err != nil && n.ctx.Err() == nil {
@@ -129,28 +138,40 @@ func (n *Node) rest(worked time.Duration) {
 	}
 }
 
-// drain moves one segment's records from memory to the store.
+// drain moves one segment's records from memory to the store, a part at a time.
 func (n *Node) drain(pg redo.PGID) error {
-	n.mu.Lock()
-	p := n.host.Drain(pg)
-	n.mu.Unlock()
-	if p == nil {
-		return nil
+	for more := true; more && n.ctx.Err() == nil; {
+		n.mu.Lock()
+		p := n.host.Drain(pg)
+		n.mu.Unlock()
+		if p == nil {
+			return nil
+		}
+		if err := n.drainPart(p); err != nil {
+			return n.storeFailed(pg, err)
+		}
+		more = p.More
 	}
+	return nil
+}
+
+// drainPart moves one part.
+func (n *Node) drainPart(p *segment.DrainPlan) error {
 	writes := make([]boltstore.PageWrite, 0, len(p.Pages))
 	for i := range p.Pages {
 		w, err := n.pageWrite(p, &p.Pages[i])
 		if err != nil {
-			return n.storeFailed(pg, err)
+			return err
 		}
 		writes = append(writes, w)
 	}
-	if err := n.store.Write(pg, writes); err != nil {
-		return n.storeFailed(pg, err)
+	if err := n.store.Write(p.PG, writes); err != nil {
+		return err
 	}
 	n.mu.Lock()
 	n.host.Drained(p)
 	n.mu.Unlock()
+	n.signal(n.room)
 	return nil
 }
 
@@ -210,6 +231,10 @@ func (n *Node) look() {
 	for _, g := range n.host.Health().Segments {
 		if n.out[g.PG] && !g.Damaged {
 			delete(n.out, g.PG)
+			if n.harmed[g.PG] {
+				delete(n.harmed, g.PG)
+				n.repaired++
+			}
 			n.opt.Logger.Info("segment is whole again", "node", n.opt.ID, "pg", g.PG, "scl", g.SCL)
 		}
 	}

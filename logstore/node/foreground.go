@@ -120,6 +120,7 @@ func (n *Node) append(fs []segment.Frame) error {
 		frames[i] = hotlog.Frame{Kind: hotlog.KindCaller + hotlog.Kind(fs[i].Kind), Body: fs[i].Body}
 	}
 	n.touched.Store(true)
+	n.awaitMemory()
 	if size := hotlog.Size(frames); size > n.hot.Room() {
 		// Between Ready and Persisted a snapshot is of the state before these frames.
 		if err := n.rotate(size); err != nil {
@@ -133,6 +134,38 @@ func (n *Node) append(fs []segment.Frame) error {
 	defer n.marks.Unlock()
 	n.marks.list[len(n.marks.list)-1].end = fs[len(fs)-1].Index + 1
 	return nil
+}
+
+// awaitMemory asks for a drain when that would free much memory, and when records take too
+// much waits for it, and with it everyone who sends; not longer than fullPatience, and not
+// for what cannot be drained. persist is held.
+func (n *Node) awaitMemory() {
+	var patience <-chan time.Time
+	part := n.opt.MemoryBytes / drainParts
+	for {
+		n.mu.Lock()
+		bytes, drainable := n.host.Memory(), int64(0)
+		if bytes > part {
+			drainable = n.host.Drainable()
+		}
+		n.mu.Unlock()
+		if drainable > part {
+			n.signal(n.urgent)
+		}
+		if bytes <= n.opt.MemoryBytes || drainable <= part {
+			return
+		}
+		if patience == nil {
+			patience = time.After(fullPatience)
+		}
+		select {
+		case <-n.room:
+		case <-patience:
+			return
+		case <-n.ctx.Done():
+			return
+		}
+	}
 }
 
 // rotate begins a file of the hot log. While HotFiles of them are full it waits for

@@ -16,6 +16,8 @@ const (
 	defaultDrain          = 10 * time.Second
 	defaultRetention      = 10 * time.Minute
 	defaultRetentionBytes = 64 << 30
+	defaultMemoryBytes    = 64 << 20
+	defaultScrubRate      = 2 << 20
 )
 
 // Limits.
@@ -33,12 +35,14 @@ const (
 	hotLogHard      = 512 << 20        // bytes that the hot log may take at most, if HotFiles are less than a quarter
 	fullPatience    = 2 * time.Second  // before a full hot log takes more than HotFiles
 	hotFilesUrgent  = 2                // a drain starts at once when fewer files are left
+	drainParts      = 4                // of MemoryBytes: one is drained at a time, and at once when that many are taken
 	drainDuty       = 4                // while writers are busy a drain rests this many times as long as it worked
 	drainRestMax    = time.Second      // at a time
 	collectEvery    = 10 * time.Second // between two steps of garbage collection of a segment; Retention if that is less
 	collectPages    = 512              // in one step
 	compactEvery    = 10 * time.Minute // between two looks at a segment's free space
-	pageCountsMax   = 1 << 20          // pages whose records since their last image are counted
+	scrubEvery      = 200 * time.Millisecond
+	pageCountsMax   = 1 << 18 // pages whose records since their last image are counted
 	snapshotVersion = 1
 )
 
@@ -55,6 +59,8 @@ func (o Options) withDefaults() Options {
 	o.DrainEvery = orDefault(o.DrainEvery, defaultDrain)
 	o.Retention = orDefault(o.Retention, defaultRetention)
 	o.RetentionBytes = orDefault(o.RetentionBytes, defaultRetentionBytes)
+	o.MemoryBytes = orDefault(o.MemoryBytes, defaultMemoryBytes)
+	o.ScrubRate = orDefault(o.ScrubRate, defaultScrubRate)
 	return o
 }
 

@@ -176,7 +176,7 @@ func (n *Node) await(name logstore.NodeID, to func(logstore.Envelope)) {
 
 // newServer returns the gRPC side of the node.
 func (n *Node) newServer() *grpc.Server {
-	s := grpc.NewServer(append(n.opt.Identity.ServerOptions(mtls.Rules{
+	s := grpc.NewServer(append(n.opt.Identity.ServerOptions(n.opt.Logger, mtls.Rules{
 		wirepb.Storage_Ask_FullMethodName:  {mtls.Instance},
 		wirepb.Storage_Tell_FullMethodName: {mtls.Storage},
 	}), grpc.MaxRecvMsgSize(wire.MessageBytesMax), grpc.MaxSendMsgSize(wire.MessageBytesMax))...)
@@ -190,12 +190,15 @@ type rpcServer struct {
 	n *Node
 }
 
-func (s *rpcServer) decode(p *wirepb.Message) (logstore.Message, error) {
+func (s *rpcServer) decode(ctx context.Context, p *wirepb.Message) (logstore.Message, error) {
 	if p.GetCluster() != s.n.opt.Cluster {
 		return nil, status.Errorf(codes.PermissionDenied, "node is of cluster %q, not %q", s.n.opt.Cluster, p.GetCluster())
 	}
 	if len(p.GetFrom()) > wire.IDBytesMax {
 		return nil, status.Error(codes.InvalidArgument, "sender's id is too long")
+	}
+	if err := mtls.CallsAs(ctx, p.GetFrom()); err != nil {
+		return nil, err
 	}
 	m, err := wire.FromProto(p)
 	if err != nil {
@@ -206,7 +209,7 @@ func (s *rpcServer) decode(p *wirepb.Message) (logstore.Message, error) {
 
 // Ask answers one request.
 func (s *rpcServer) Ask(ctx context.Context, p *wirepb.Message) (*wirepb.Message, error) {
-	m, err := s.decode(p)
+	m, err := s.decode(ctx, p)
 	if err != nil {
 		return nil, err
 	}
@@ -309,8 +312,8 @@ func (n *Node) askHost(ctx context.Context, m logstore.Message) (logstore.Messag
 }
 
 // Tell takes a message of another node.
-func (s *rpcServer) Tell(_ context.Context, p *wirepb.Message) (*wirepb.Told, error) {
-	m, err := s.decode(p)
+func (s *rpcServer) Tell(ctx context.Context, p *wirepb.Message) (*wirepb.Told, error) {
+	m, err := s.decode(ctx, p)
 	if err != nil {
 		return nil, err
 	}
@@ -383,7 +386,7 @@ func (p *peer) run(n *Node, id logstore.NodeID) {
 				_ = conn.Close()
 			}
 			var err error
-			if conn, err = n.dial(now); err != nil {
+			if conn, err = n.dial(id, now); err != nil {
 				n.opt.Logger.Warn("connect to a peer", "node", n.opt.ID, "peer", id, "error", err)
 				conn = nil
 				continue
@@ -408,8 +411,8 @@ func (n *Node) tellPeer(conn *grpc.ClientConn, m logstore.Message) {
 	_, _ = wirepb.NewStorageClient(conn).Tell(ctx, p)
 }
 
-func (n *Node) dial(addr string) (*grpc.ClientConn, error) {
-	return grpc.NewClient("passthrough:///"+addr, n.opt.Identity.DialOption(mtls.Storage),
+func (n *Node) dial(id logstore.NodeID, addr string) (*grpc.ClientConn, error) {
+	return grpc.NewClient("passthrough:///"+addr, n.opt.Identity.DialOption(string(id), mtls.Storage),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(wire.MessageBytesMax), grpc.MaxCallSendMsgSize(wire.MessageBytesMax)))
 }
 

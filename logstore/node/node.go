@@ -71,6 +71,11 @@ type Options struct {
 	// segments' files take RetentionBytes, whichever is less.
 	Retention      time.Duration
 	RetentionBytes int64
+	// MemoryBytes is about what the records in memory take at most, as long as a drain can help:
+	// then input waits for it. What no hint covers, at most a writer's window or one commit,
+	// cannot be drained.
+	MemoryBytes int64
+	ScrubRate   int64 // bytes of its files that the background verifies in a second
 }
 
 // Node is a running storage node.
@@ -107,7 +112,11 @@ type Node struct {
 	line    redo.TimelineID
 	waiting map[logstore.NodeID]func(logstore.Envelope) // who gets what is sent to that peer
 	out     map[redo.PGID]bool                          // out of service, and not said to be whole again
+	harmed  map[redo.PGID]bool                          // those of them that are damaged, not merely behind
+	hotBad  error                                       // damage to the hot log that is not repaired yet
 	unnoted bool                                        // a quarantine that no snapshot in the hot log says
+
+	found, repaired uint64 // damages, in this process's life
 
 	serving chan struct{} // a slot per answer that is being read from the store
 	bg      background
@@ -129,7 +138,7 @@ func Open(o Options) (*Node, error) {
 	n := &Node{
 		opt: o, room: make(chan struct{}, 1), urgent: make(chan struct{}, 1), spare: make(chan struct{}, 1),
 		serving: make(chan struct{}, serveMax), waiting: map[logstore.NodeID]func(logstore.Envelope){},
-		out: map[redo.PGID]bool{}, installs: make(chan segment.Install, installsMax),
+		out: map[redo.PGID]bool{}, harmed: map[redo.PGID]bool{}, installs: make(chan segment.Install, installsMax),
 	}
 	n.ctx, n.stop = context.WithCancelCause(context.Background())
 	n.bg.init()
@@ -243,7 +252,8 @@ func (n *Node) replayFrame(f hotlog.Frame, expect *[]redo.PGID) error {
 // newHost makes the Host of the one volume that this node stores.
 func (n *Node) newHost(v redo.VolumeID, line redo.TimelineID) {
 	n.volume, n.line = v, line
-	n.host = segment.New(segment.Options{Node: n.opt.ID, Store: n.id.Store, Volume: v, Timeline: line, Apply: page.Apply})
+	n.host = segment.New(segment.Options{Node: n.opt.ID, Store: n.id.Store, Volume: v, Timeline: line, Apply: page.Apply,
+		DrainBytes: n.opt.MemoryBytes / drainParts})
 }
 
 // openStore opens the segments' files. Damaged ones, and those of expect that are
@@ -270,7 +280,9 @@ func (n *Node) openStore(expect []redo.PGID) error {
 		n.quarantine(pg, err)
 	}
 	for _, g := range n.host.Health().Segments {
-		n.out[g.PG] = g.Damaged
+		if n.out[g.PG] = g.Damaged; g.Damaged && !n.harmed[g.PG] {
+			n.harm(g.PG)
+		}
 	}
 	return nil
 }
@@ -280,10 +292,19 @@ func (n *Node) openStore(expect []redo.PGID) error {
 // snapshot that says so is in the hot log, release gives nothing back, and nothing is
 // copied. mu is held while serving.
 func (n *Node) quarantine(pg redo.PGID, err error) {
-	n.opt.Logger.Error("segment is damaged and out of service", "node", n.opt.ID, "pg", pg, "error", err)
+	n.opt.Logger.Warn("segment is damaged and out of service", "node", n.opt.ID, "pg", pg, "error", err)
 	n.host.Quarantine(pg)
+	if !n.harmed[pg] && !errors.Is(err, errSpoiled) {
+		n.harm(pg)
+	}
 	n.out[pg] = true
 	n.unnoted = true
+}
+
+// harm counts a damaged segment. mu is held while serving.
+func (n *Node) harm(pg redo.PGID) {
+	n.harmed[pg] = true
+	n.found++
 }
 
 // Serve accepts connections and works until Close, or until the node cannot go on:
@@ -367,8 +388,12 @@ type Status struct {
 	ListEpoch   redo.VolumeEpoch
 	StoredBytes int64 // of the segments' files
 	Undrained   int64 // payload bytes in memory
+	Memory      int64 // bytes that records in memory take, about
 	HotFiles    int   // that a replay would read
-	Segments    []logstore.SegmentState
+	// Damages of segments and of the hot log since the process began, found by whatever.
+	DamageFound, DamageRepaired uint64
+	ScrubbedBytes, ScrubRounds  int64 // read and verified by the scrub; times that it has seen all
+	Segments                    []logstore.SegmentState
 }
 
 // Status returns the node's state, of synced data.
@@ -385,8 +410,13 @@ func (n *Node) Status() Status {
 	}
 	h := n.host.Health()
 	s.Volume, s.Epoch, s.ListEpoch = n.volume, h.Epoch, h.List.Epoch
-	s.Undrained, s.Segments = h.Undrained, h.Segments
+	s.Undrained, s.Memory, s.Segments = h.Undrained, n.host.Memory(), h.Segments
+	s.DamageFound, s.DamageRepaired = n.found, n.repaired
+	s.ScrubbedBytes, s.ScrubRounds = n.bg.scrub.bytes.Load(), n.bg.scrub.rounds.Load()
 	s.StoredBytes = n.bg.storedBytes.Load()
+	if n.hotBad != nil {
+		s.Detail = n.hotBad.Error()
+	}
 	for _, g := range h.Segments {
 		if g.Damaged {
 			s.Detail = fmt.Sprintf("segment of group %d is damaged", g.PG)

@@ -42,6 +42,9 @@ type entry struct {
 	frame uint64 // index of the frame that has it
 }
 
+// logKept is how many entries more than twice those in memory there is room for.
+const logKept = 4096
+
 func (c *chain) scl() redo.LSN {
 	if c.damaged {
 		return 0
@@ -82,6 +85,11 @@ func (c *chain) insert(r *redo.Record, frame uint64, annulled redo.Ranges) {
 		c.spoil()
 		return
 	}
+	c.hold(r, frame)
+}
+
+// hold keeps a record in memory.
+func (c *chain) hold(r *redo.Record, frame uint64) {
 	c.log = append(c.log, entry{*r, frame})
 	c.bytes += int64(len(r.Payload))
 	c.last = max(c.last, r.LSN)
@@ -117,7 +125,9 @@ func (c *chain) keep(stays func(e *entry) bool) {
 		}
 	}
 	clear(c.log[len(out):])
-	c.log = out
+	if c.log = out; cap(out) > 2*len(out)+logKept { // the room of a large commit is given back
+		c.log = slices.Clone(out)
+	}
 	c.byPage, c.indexed = nil, 0
 }
 

@@ -18,16 +18,20 @@ func (h *Host) Drain(pg redo.PGID) *DrainPlan {
 	}
 	p := &DrainPlan{PG: pg, Through: c.hint.VDL, ImageThrough: min(c.scl(), c.hint.VDL), before: h.synced()}
 	c.index()
-	records := make([]redo.Record, 0, len(c.log)) // of all pages: it never moves
+	count := 0
 	for _, id := range slices.Sorted(maps.Keys(c.byPage)) {
-		at := len(records)
+		if h.o.DrainBytes > 0 && memory(count, p.Bytes) >= h.o.DrainBytes {
+			p.More = true
+			break
+		}
+		var of []redo.Record
 		for _, i := range c.byPage[id] {
 			if r := &c.log[i].Record; r.LSN <= p.Through && !hidden(h.list.Ranges, r.LSN) {
-				records = append(records, *r)
+				of = append(of, *r)
 				p.Bytes += int64(len(r.Payload))
 			}
 		}
-		if of := records[at:len(records):len(records)]; len(of) > 0 {
+		if count += len(of); len(of) > 0 {
 			sortByLSN(of)
 			p.Pages = append(p.Pages, DrainPage{id, of})
 		}
@@ -44,7 +48,37 @@ func (h *Host) Drained(p *DrainPlan) {
 	if c == nil {
 		return
 	}
-	c.keep(func(e *entry) bool { return e.frame >= p.before || e.LSN > p.Through })
+	drained := func(id redo.PageID) bool {
+		last := p.Pages[len(p.Pages)-1].Page
+		return !p.More || id <= last // no page between those of a plan has anything to drain
+	}
+	c.keep(func(e *entry) bool { return e.frame >= p.before || e.LSN > p.Through || !drained(e.Page) })
+}
+
+// recordBytes is about what a record in memory takes besides its payload.
+const recordBytes = 128
+
+func memory(records int, payload int64) int64 { return int64(records)*recordBytes + payload }
+
+// Memory returns about how many bytes the records in memory take.
+func (h *Host) Memory() (bytes int64) {
+	for _, c := range h.order {
+		bytes += memory(len(c.log), c.bytes)
+	}
+	return bytes
+}
+
+// Drainable returns how many of those bytes a drain would free now: what is above the hint
+// stays. It looks at every record.
+func (h *Host) Drainable() (bytes int64) {
+	for _, c := range h.order {
+		for i := range c.log {
+			if r := &c.log[i].Record; !c.damaged && r.LSN <= c.hint.VDL && !hidden(h.list.Ranges, r.LSN) {
+				bytes += memory(1, int64(len(r.Payload)))
+			}
+		}
+	}
+	return bytes
 }
 
 // ImageDue reports whether a page with so many stored records and payload bytes

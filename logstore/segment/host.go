@@ -40,7 +40,8 @@ type Host struct {
 	// relisting is the lowest index of a frame that a replay needs to come through the
 	// newest list frame; none if no file would be replayed from before that list.
 	relisting uint64
-	snapped   bool // a snapshot was taken since the last Persisted
+	snapped   bool   // a snapshot was taken since the last Persisted
+	rewrite   uint64 // records of frames below it are to be put in order again
 
 	out  Ready
 	acks []*chain // whose SCL has changed since the last Ack
@@ -134,7 +135,7 @@ func (h *Host) Ready() Ready {
 	if len(h.flying) == 0 {
 		h.next = judged{fence: h.fence, holder: h.holder, list: h.list.Epoch}
 		h.finishCopies()
-		bytes := 0
+		bytes := h.rewriteSome()
 		for len(h.control)+len(h.queue) > 0 && bytes < readyBytesMax {
 			from := &h.queue
 			if len(h.control) > 0 {
@@ -364,6 +365,8 @@ func (h *Host) apply(o *op) {
 		h.applyBatch(o.batch, o.index)
 	case FrameFill:
 		h.applyFill(o.batch, o.index)
+	case FrameAgain:
+		h.chain(o.batch.PG).moved(o.batch, o.index)
 	case FrameCopied:
 		if m := o.in.Msg.(copied); h.chain(m.PG).repair.done {
 			h.applyCopied(m)

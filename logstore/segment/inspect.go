@@ -15,6 +15,7 @@ func (k FrameKind) String() string {
 	names := [...]string{
 		FrameSnapshot: "snapshot", FrameFence: "fence", FrameList: "list", FrameBatch: "batch", FrameFill: "fill",
 		FrameCreate: "create", FrameEmpty: "empty", FrameCopied: "copied",
+		FrameAgain: "again",
 	}
 	if int(k) < len(names) && names[k] != "" {
 		return names[k]
@@ -34,7 +35,7 @@ func Decode(kind FrameKind, body []byte) (any, error) {
 		return decodeList(body)
 	case FrameCreate:
 		return decodeCreate(body)
-	case FrameBatch, FrameFill:
+	case FrameBatch, FrameFill, FrameAgain:
 		return redo.DecodeBatch(body)
 	case FrameCopied:
 		m, err := decodeCopied(body)

@@ -46,7 +46,7 @@ func (h *Host) Replay(kind FrameKind, body []byte) error {
 			h.applyStart(m.GroupStart)
 		}
 		return err
-	case FrameBatch, FrameFill:
+	case FrameBatch, FrameFill, FrameAgain:
 		return h.replayBatch(kind, body, index)
 	case FrameCopied:
 		m, err := decodeCopied(body)
@@ -77,6 +77,8 @@ func (h *Host) replayBatch(kind FrameKind, body []byte, index uint64) error {
 	case c == nil || b.Epoch != h.list.Epoch:
 	case kind == FrameFill:
 		h.applyFill(b, index)
+	case kind == FrameAgain:
+		c.again(b, index, h.list.Ranges)
 	case b.Epoch >= h.fence:
 		h.applyBatch(b, index)
 	}

@@ -293,6 +293,10 @@ func (w *node) run(t *testing.T, d *datadriven.TestData) string {
 	case "roll": // a new file of the hot log starts; files that are not needed go
 		w.roll()
 		return fmt.Sprintf("%d older files kept", len(w.files)-1)
+	case "rewrite": // the frames until now are damaged; a new file begins
+		w.roll()
+		w.h.Rewrite()
+		return "ok"
 	case "release": // files that are not needed go
 		w.release()
 		return fmt.Sprintf("%d files kept", len(w.files))

@@ -47,6 +47,7 @@ const (
 	FrameCreate   FrameKind = 6
 	FrameEmpty    FrameKind = 7 // nothing; an idle node appends it so that the last real frame is covered
 	FrameCopied   FrameKind = 8 // the Store holds a whole copy of a damaged segment
+	FrameAgain    FrameKind = 9 // records in memory once more, as a redo.Batch: see Host.Rewrite
 )
 
 // Frame is one entry of the hot log.
@@ -71,6 +72,9 @@ type Options struct {
 
 	Apply     Apply // builds the pages of a copy
 	CopyPages int   // in one answer to a CopySegment; 0: logstore.CopyPagesMax
+	// DrainBytes of memory are about what one DrainPlan frees, unless its first page has more;
+	// 0: all that can leave memory is in one.
+	DrainBytes int64
 }
 
 // Input is a message that has arrived, Ready's counterpart.
@@ -146,6 +150,8 @@ type DrainPlan struct {
 	ImageThrough redo.LSN
 	// Bytes is the payload bytes in Pages.
 	Bytes int64
+	// More: there are records of further pages that can leave memory.
+	More bool
 
 	before uint64 // index of the first frame that it does not include
 }

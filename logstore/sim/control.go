@@ -163,7 +163,7 @@ func (w *world) heal() {
 	down := w.rng.Perm(6)[:2]
 	for i := range w.nodes {
 		for _, s := range w.nodes[i].h.Health().Segments {
-			if s.Damaged { // what it must have again may be on those two alone
+			if s.Damaged || w.nodes[i].store.shelf(s.PG).bad { // what it must have again may be on those two alone
 				down = []int{-1, -1}
 			}
 		}

@@ -22,6 +22,7 @@ type logFile struct {
 	frames []segment.Frame
 	synced int
 	end    uint64 // index of the first frame that is not in it or an earlier file
+	bad    bool   // a synced frame does not verify
 }
 
 // append puts frames behind the others; a new file begins with a snapshot.
@@ -89,7 +90,8 @@ type shelf struct {
 	log   []redo.Record // by LSN
 	pages map[redo.PageID]*versions
 	gone  redo.LSN // records at or below it may be collected
-	bad   bool     // the file is damaged
+	bad   bool     // the file is damaged: what is in it is garbled, and does not verify
+	since tick     // when it was damaged
 }
 
 type versions struct {
@@ -167,8 +169,8 @@ func (s *store) write(pg redo.PGID, pages []pageWrite) {
 
 // Page implements segment.Store.
 func (s *store) Page(pg redo.PGID, p redo.PageID, at redo.LSN) ([]byte, redo.LSN, []redo.Record, error) {
-	if s.shelf(pg).bad {
-		return nil, 0, nil, errDamaged
+	if err := s.shelf(pg).verify(); err != nil {
+		return nil, 0, nil, err
 	}
 	v := s.shelf(pg).page(p)
 	if at < v.floor {
@@ -186,8 +188,8 @@ func (s *store) Page(pg redo.PGID, p redo.PageID, at redo.LSN) ([]byte, redo.LSN
 // Pages implements segment.Store.
 func (s *store) Pages(pg redo.PGID, after redo.PageID, at redo.LSN, limit int) (out []redo.PageID, err error) {
 	sh := s.shelf(pg)
-	if sh.bad {
-		return nil, errDamaged
+	if err := sh.verify(); err != nil {
+		return nil, err
 	}
 	for _, p := range slices.Sorted(maps.Keys(sh.pages)) {
 		v := sh.pages[p]
@@ -215,8 +217,8 @@ func (s *store) install(i segment.Install) bool {
 // Records implements segment.Store.
 func (s *store) Records(pg redo.PGID, r redo.Range, bytesMax int) ([]redo.Record, bool, error) {
 	sh := s.shelf(pg)
-	if sh.bad {
-		return nil, false, errDamaged
+	if err := sh.verify(); err != nil {
+		return nil, false, err
 	}
 	out := within(sh.log, r)
 	bytes := 0
@@ -238,7 +240,10 @@ func (s *store) collect(p segment.GarbagePlan) {
 				keep = i.lsn
 			}
 		}
-		v.images = slices.DeleteFunc(v.images, func(i image) bool { return i.lsn < keep })
+		if len(v.images) > 0 && v.images[0].lsn < keep {
+			v.images = slices.DeleteFunc(v.images, func(i image) bool { return i.lsn < keep })
+			v.floor = max(v.floor, keep)
+		}
 		through := min(keep, p.LogFloor)
 		n, _ := slices.BinarySearchFunc(v.records, through+1, byLSN)
 		if n > 0 {

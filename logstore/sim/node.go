@@ -35,6 +35,9 @@ type node struct {
 	noting   bool               // a file that says what is damaged is being synced
 	unnoted  bool               // a damaged segment that no file of the hot log says
 	hurt     map[redo.PGID]bool // segments that were ever damaged
+
+	since     tick // when it was started
+	rewriting bool // a damaged part of the hot log is to be written again
 }
 
 // drain is one on its way into the store.
@@ -56,6 +59,10 @@ func (w *world) addNode(i int) {
 			n.wake()
 		}
 	})
+	if w.swarm.rot > 0 {
+		w.every(func() tick { return w.between(50, 300) }, n.scrub)
+		w.every(func() tick { return 500 }, func() { w.oracle.latent(n) })
+	}
 	if w.swarm.drain > 0 {
 		w.every(func() tick { return w.between(w.swarm.drain/2, w.swarm.drain) }, func() { n.drainFrom(0) })
 	}
@@ -69,7 +76,7 @@ func (n *node) start() {
 	if n.up {
 		return
 	}
-	n.up = true
+	n.up, n.since = true, n.w.now
 	n.life++
 	n.w.say("%s starts", n.id)
 	for _, h := range n.w.holders {
@@ -90,10 +97,10 @@ func (n *node) startSoon() {
 // crash ends the node in the middle of whatever it was doing. A drain on its way
 // may have reached the store.
 func (n *node) crash() {
-	if !n.up {
+	if !n.up || n.disk.rotten() { // with such a log it would not start again
 		return
 	}
-	n.up, n.awake, n.syncing, n.noting = false, false, false, false
+	n.up, n.awake, n.syncing, n.noting, n.rewriting = false, false, false, false, false
 	n.life++
 	n.w.counts.Crashes++
 	keep := 0
@@ -124,7 +131,7 @@ func (n *node) crash() {
 func (n *node) replay() {
 	n.h = segment.New(segment.Options{
 		Node: n.id, Store: logstore.StoreID(n.i + 1), Volume: theVolume, Timeline: 1, ImageRecords: n.w.swarm.image,
-		Apply: apply, CopyPages: 2,
+		Apply: apply, CopyPages: 2, DrainBytes: n.w.swarm.part,
 	})
 	n.unnoted = false
 	for _, f := range n.disk.files {
@@ -138,14 +145,9 @@ func (n *node) replay() {
 		}
 		f.synced, f.end = len(f.frames), n.h.NextFrame()
 	}
-	for _, pg := range n.h.PGs() {
-		if n.store.shelf(pg).bad {
-			n.quarantine(pg)
-		}
-	}
 }
 
-// rot damages the file of a segment, unless too many of its group are: what the log says
+// rot damages the file of a segment, which nobody knows until it is read, unless too many of its group are: what the log says
 // it has must be on a member that has it.
 func (n *node) rot() {
 	pgs := n.h.PGs()
@@ -163,9 +165,8 @@ func (n *node) rot() {
 	}
 	n.w.say("%s: the file of group %d is damaged", n.id, pg)
 	n.w.counts.Rotted++
-	n.store.shelves[pg] = &shelf{bad: true}
-	n.quarantine(pg)
-	n.wake()
+	n.store.shelf(pg).rot(n.w)
+	n.hurt[pg] = true
 }
 
 // quarantine takes a segment out of service.
@@ -233,9 +234,12 @@ func (n *node) read(from logstore.NodeID, m logstore.Message, run func(segment.S
 		n.reply(from, *no)
 		return
 	}
-	n.later(n.w.between(0, 3), func() {
+	n.later(n.storeTime(), func() {
 		a, err := run(&n.store)
 		switch p, isPage := m.(logstore.ReadPage); {
+		case errors.Is(err, errDamaged):
+			n.found(m)
+			a = logstore.Refused{Header: m.Head(), Kind: logstore.Corrupt, Of: m.Head().Epoch, Text: err.Error()}
 		case errors.Is(err, segment.ErrSpoiled):
 			a = logstore.Refused{Header: m.Head(), Kind: logstore.Retry, Of: m.Head().Epoch, Text: err.Error()}
 		case errors.Is(err, errCollected):
@@ -284,9 +288,12 @@ func (n *node) turn() {
 		n.quarantine(pg)
 	}
 	for _, s := range rd.Serve {
-		n.later(n.w.between(0, 5), func() {
+		n.later(n.storeTime(), func() {
 			m, err := s.Run(&n.store)
 			switch {
+			case errors.Is(err, errDamaged):
+				n.quarantine(s.PG)
+				n.wake()
 			case errors.Is(err, segment.ErrSpoiled) || errors.Is(err, errCollected):
 			case err != nil:
 				n.w.fail("serve", "%s: %v", n.id, err)
@@ -299,7 +306,7 @@ func (n *node) turn() {
 		n.installs = append(n.installs, i)
 		n.later(n.w.between(1, 10), n.installNext)
 	}
-	note := n.unnoted && n.w.chance(.1) // in a file that begins with what is damaged
+	note := (n.unnoted || n.rewriting) && n.w.chance(.1) // in a file that begins with what is damaged
 	switch {
 	case n.syncing:
 		return
@@ -327,6 +334,7 @@ func (n *node) turn() {
 		}
 		n.h.Persisted()
 		n.h.Noted()
+		n.rewrite(note)
 		n.syncing, n.noting = false, false
 		for _, pg := range n.h.Spoiled() {
 			n.quarantine(pg)
@@ -359,10 +367,16 @@ func (n *node) drainFrom(first redo.PGID) {
 		}
 		n.w.oracle.drained(n, p)
 		d := &drain{plan: p}
-		for _, x := range p.Pages {
-			d.pages = append(d.pages, n.pageWrite(p, x))
-		}
 		n.draining = d
+		for _, x := range p.Pages {
+			w, err := n.pageWrite(p, x)
+			if errors.Is(err, errDamaged) {
+				n.quarantine(pg)
+				n.wake()
+				break
+			}
+			d.pages = append(d.pages, w)
+		}
 		n.later(n.w.between(1, 10), func() {
 			if d.pages != nil {
 				n.store.write(p.PG, d.pages)
@@ -386,27 +400,31 @@ func (n *node) drainFrom(first redo.PGID) {
 	}
 }
 
-func (n *node) pageWrite(p *segment.DrainPlan, x segment.DrainPage) pageWrite {
+// pageWrite returns what a drain stores of a page, and errDamaged if an image cannot be built.
+func (n *node) pageWrite(p *segment.DrainPlan, x segment.DrainPage) (pageWrite, error) {
 	out := pageWrite{page: x.Page, records: x.Records}
 	if len(x.Records) == 0 {
-		return out
+		return out, nil
 	}
 	last := x.Records[len(x.Records)-1].LSN
 	since := n.store.shelf(p.PG).page(x.Page).since + len(x.Records)
 	if last > p.ImageThrough || !n.h.ImageDue(since, 0) {
-		return out
+		return out, nil
 	}
 	b, err := segment.Build(&n.store, p.PG, x.Page, last, x.Records, apply)
+	if errors.Is(err, errDamaged) {
+		return out, err
+	}
 	if errors.Is(err, errCollected) {
-		return out // drained before a crash and then collected: the store has a newer image
+		return out, nil // drained before a crash and then collected: the store has a newer image
 	}
 	if err != nil {
 		n.w.fail("I-17", "%s builds an image: %v", n.id, err)
-		return out
+		return out, nil
 	}
 	n.w.oracle.page(n, p.PG, x.Page, last, b, "image")
 	out.image = &image{last, slices.Clone(b[:pageBytes])}
-	return out
+	return out, nil
 }
 
 // theVolume is the only volume.

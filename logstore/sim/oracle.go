@@ -2,6 +2,7 @@ package sim
 
 import (
 	"bytes"
+	"errors"
 	"math/bits"
 	"slices"
 	"sort"
@@ -37,6 +38,7 @@ import (
 //	I-16  no read at or above a promise is refused as garbage
 //	I-17  nothing but the durable log is drained, and images are exact
 //	I-24  gossip carries nothing that the common list annuls
+//	I-27  a damaged file is found while its node works, and not served, copied or gossiped
 //	I-29  log is collected only when no member lacks it
 //	I-31  a group's first record is issued when four members have its segment
 type oracle struct {
@@ -539,7 +541,13 @@ func (o *oracle) healed(h *holder) string {
 				return string(n.id) + " is not complete"
 			}
 		}
+		if n.disk.rotten() {
+			return string(n.id) + " has a damaged log"
+		}
 		for pg, g := range o.w.control.groups {
+			if n.store.shelf(redo.PGID(pg)).bad {
+				return string(n.id) + " has a damaged file"
+			}
 			if slices.Contains(g.Members, i) && !slices.Contains(n.h.PGs(), redo.PGID(pg)) {
 				return string(n.id) + " lacks a segment"
 			}
@@ -567,7 +575,7 @@ func (o *oracle) look(h *holder) {
 			if run, _ := n.h.ReadPage(m, apply); run != nil {
 				if a, err := run(&n.store); err == nil {
 					o.pagesRead(n, m, a.(logstore.PageAnswer))
-				} else {
+				} else if !errors.Is(err, errDamaged) {
 					o.w.fail("I-15", "%s: %v", n.id, err)
 				}
 			}

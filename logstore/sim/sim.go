@@ -50,6 +50,8 @@ type Counts struct {
 	Grown           int // groups that were added and written to
 	Rotted          int // segments whose file was damaged
 	Copied          int // segments that were filled again from a peer
+	Scrubbed        int // damaged segments that the scrub found before anything read them
+	RottedLogs      int // files of hot logs that were damaged
 }
 
 // Add adds o's numbers to c's.
@@ -62,7 +64,7 @@ func (c *Counts) Add(o *Counts) {
 func (c *Counts) fields() []*int {
 	return []*int{
 		&c.Events, &c.Ticks, &c.Epochs, &c.Records, &c.Shown, &c.Reads, &c.Crashes, &c.Zombies,
-		&c.Fences, &c.RefusedOld, &c.Annulled, &c.Interrupted, &c.NoCommitBetween, &c.Reshipped, &c.Filled, &c.Grown, &c.Rotted, &c.Copied,
+		&c.Fences, &c.RefusedOld, &c.Annulled, &c.Interrupted, &c.NoCommitBetween, &c.Reshipped, &c.Filled, &c.Grown, &c.Rotted, &c.Copied, &c.Scrubbed, &c.RottedLogs,
 	}
 }
 

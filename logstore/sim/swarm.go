@@ -35,6 +35,7 @@ type swarm struct {
 	writeEvery     int     // ticks
 	bias           float64 // of writes: to the hot group
 	growth         float64 // at each write
+	part           int64   // bytes of memory that one drain frees; 0: all
 	drain, roll    int     // ticks between drains; frames in a file
 	garbage        bool
 	image          int     // records of a page until its next image
@@ -62,7 +63,8 @@ func (w *world) draw() swarm {
 		mtrMax: pick(w, 1, 3, 3), writeEvery: pick(w, 2, 5, 10, 40), bias: pick(w, .5, .5, .9, 1),
 		growth: pick(w, 0, .01, .05), drain: pick(w, 0, 30, 100, 400), roll: pick(w, 4, 20, 100),
 		garbage: w.chance(.5), image: pick(w, 2, 5, 20),
-		rot: pick(w, 0, 0, .05, .2), forget: w.chance(.3),
+		part: pick(w, int64(0), 300),
+		rot:  pick(w, 0, 0, .05, .2), forget: w.chance(.3),
 	}
 	if s.minimal { // few other faults: it takes several epochs to go wrong
 		s.nodes, s.downMax, s.zombie, s.overtake, s.cuts, s.slow = 6, 0, .2, 0, 0, 0
@@ -102,7 +104,11 @@ func (w *world) disturb() {
 			n.startSoon()
 		}
 	case w.chance(w.swarm.rot):
-		n.rot()
+		if w.chance(.3) {
+			n.rotLog()
+		} else {
+			n.rot()
+		}
 	case w.chance(w.swarm.pause):
 		n.pausedTo = w.now + w.between(20, 400)
 	case w.swarm.slow > 0:

@@ -36,7 +36,8 @@ type Conn struct {
 
 // Handshake exchanges greetings over c, which is TCP or an mtls.Conn over it, within the
 // timeout, and returns the stream. peeked is what was already read from c. It closes c if
-// it fails. Returns ErrForeign and ErrVersion.
+// it fails. Returns ErrForeign, ErrVersion, and mtls.ErrRefused if the other end is not who
+// its certificate says.
 func Handshake(c net.Conn, peeked []byte, self Greeting, timeout time.Duration) (*Conn, error) {
 	conn, err := handshake(c, peeked, self, timeout)
 	if err != nil {
@@ -67,6 +68,10 @@ func handshake(c net.Conn, peeked []byte, self Greeting, timeout time.Duration) 
 	}
 	if conn.peer.Cluster != self.Cluster {
 		return nil, fmt.Errorf("%w: %q, not %q", ErrForeign, conn.peer.Cluster, self.Cluster)
+	}
+	p, _ := mtls.Of(c)
+	if err := p.SpeaksAs(string(conn.peer.Node)); err != nil {
+		return nil, err
 	}
 	if conn.secure != nil {
 		conn.secure.SendBy(func(record []byte) error { return conn.out.send([][]byte{record}, true) })

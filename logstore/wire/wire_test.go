@@ -15,6 +15,7 @@ import (
 
 	"sextant/internal/mtls"
 	"sextant/internal/redo"
+	"sextant/internal/spent"
 	"sextant/logstore"
 	"sextant/logstore/wire"
 	"sextant/logstore/wirepb"
@@ -111,6 +112,49 @@ func overBoth(t *testing.T, test func(t *testing.T, a, b *wire.Conn)) {
 	})
 }
 
+// TestNobodySpeaksAsAnother: who greets with another id than its certificate's is refused,
+// by the node and by the writer.
+func TestNobodySpeaksAsAnother(t *testing.T) {
+	dir := t.TempDir()
+	if err := mtls.MakeAuthority(dir, "c"); err != nil {
+		t.Fatal(err)
+	}
+	identity := func(r mtls.Role, id string) *mtls.Identity {
+		i, err := mtls.Ensure(dir, mtls.Peer{Cluster: "c", Role: r, ID: id})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return i
+	}
+	for _, says := range [][2]logstore.NodeID{{"db-2", "storage-1"}, {"db-1", "storage-2"}} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		l = identity(mtls.Storage, "storage-1").Listen(l, slog.New(slog.DiscardHandler), mtls.Instance)
+		defer l.Close()
+		node := make(chan error, 1)
+		go func() {
+			c, err := l.Accept()
+			if err == nil {
+				_, err = wire.Handshake(c, nil, wire.Greeting{Cluster: "c", Node: says[1], Store: 9}, 20*time.Second)
+			}
+			node <- err
+		}()
+		c, err := identity(mtls.Instance, "db-1").Dial(t.Context(), l.Addr().String(), "storage-1", mtls.Storage)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = wire.Handshake(c, nil, wire.Greeting{Cluster: "c", Node: says[0]}, 20*time.Second)
+		if says[0] != "db-1" {
+			err = <-node
+		}
+		if !errors.Is(err, mtls.ErrRefused) {
+			t.Fatalf("%v: %v", says, err)
+		}
+	}
+}
+
 func pair(t *testing.T, client, server *mtls.Identity) (a, b *wire.Conn) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -127,23 +171,23 @@ func pair(t *testing.T, client, server *mtls.Identity) (a, b *wire.Conn) {
 		}
 		first := make([]byte, 4)
 		_, _ = io.ReadFull(c, first)
-		s, err := wire.Handshake(c, first, wire.Greeting{Cluster: "c", Node: "server", Store: 9}, 5*time.Second)
+		s, err := wire.Handshake(c, first, wire.Greeting{Cluster: "c", Node: "storage-1", Store: 9}, 5*time.Second)
 		if err != nil {
 			t.Error(err)
 		}
 		got <- s
 	}()
-	c, err := client.Dial(t.Context(), l.Addr().String(), mtls.Storage)
+	c, err := client.Dial(t.Context(), l.Addr().String(), "", mtls.Storage)
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err = wire.Handshake(c, nil, wire.Greeting{Cluster: "c", Node: "client"}, 5*time.Second)
+	a, err = wire.Handshake(c, nil, wire.Greeting{Cluster: "c", Node: "db-1"}, 5*time.Second)
 	if err != nil {
 		t.Fatal(err)
 	}
 	b = <-got
 	t.Cleanup(func() { _, _ = a.Close(), b.Close() })
-	if a.Peer() != (wire.Greeting{Cluster: "c", Node: "server", Store: 9}) || b.Peer() != (wire.Greeting{Cluster: "c", Node: "client"}) {
+	if a.Peer() != (wire.Greeting{Cluster: "c", Node: "storage-1", Store: 9}) || b.Peer() != (wire.Greeting{Cluster: "c", Node: "db-1"}) {
 		t.Fatalf("%+v %+v", a.Peer(), b.Peer())
 	}
 	return a, b
@@ -365,7 +409,10 @@ func FuzzDecode(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		for _, sum := range []uint32{redo.Checksum(0, b), redo.Checksum(0, b[:min(len(b), 33)])} {
-			if _, m, err := wire.Decode(b, sum); err == nil {
+			var m logstore.Message
+			var err error
+			spent.Within(t, 128*len(b), func() { _, m, err = wire.Decode(b, sum) })
+			if err == nil {
 				if _, err := wire.Encode(1, m); err != nil {
 					t.Fatalf("%+v: %v", m, err)
 				}
@@ -383,10 +430,13 @@ func FuzzFromProto(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var p wirepb.Message
-		if proto.Unmarshal(b, &p) != nil {
-			return
-		}
-		m, err := wire.FromProto(&p)
+		var m logstore.Message
+		err := errors.New("no message")
+		spent.Within(t, 128*len(b), func() {
+			if proto.Unmarshal(b, &p) == nil {
+				m, err = wire.FromProto(&p)
+			}
+		})
 		if err != nil {
 			return
 		}

@@ -54,11 +54,14 @@ type Status struct {
 	Writer    string     `json:"writer"`
 	Instances []Instance `json:"instances"`
 	Storage   []struct {
-		ID      string            `json:"id"`
-		AZ      string            `json:"az"`
-		PID     int               `json:"pid"`
-		Healthy bool              `json:"healthy"`
-		SCL     map[string]uint64 `json:"scl"`
+		ID             string            `json:"id"`
+		AZ             string            `json:"az"`
+		PID            int               `json:"pid"`
+		Healthy        bool              `json:"healthy"`
+		SCL            map[string]uint64 `json:"scl"`
+		Detail         string            `json:"detail"`
+		DamageFound    uint64            `json:"damage_found"`
+		DamageRepaired uint64            `json:"damage_repaired"`
 	} `json:"storage"`
 	Control []struct {
 		ID      string `json:"id"`

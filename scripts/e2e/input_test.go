@@ -40,6 +40,7 @@ func TestImpossibleConfigurationIsRefused(t *testing.T) {
 	}
 	newer := filepath.Dir(write("newer/cluster.json", `{"format": 2, "cluster": "sextant-1"}`))
 	broken := filepath.Dir(write("broken/cluster.json", `{"format": 1, "clus`))
+	short := write("token", "secret")
 	base, err := cluster.FreeBase()
 	must(t, err)
 	for _, r := range []struct {
@@ -56,6 +57,9 @@ func TestImpossibleConfigurationIsRefused(t *testing.T) {
 		{config: "cluster: [", want: []string{"config.yaml"}},
 		{env: "SEXTANT_SERVER_LAL=many", want: []string{"server.lal"}},
 		{env: "SEXTANT_CLUSTER_PORT_BASE=65000", want: []string{"cluster.port_base", "65000"}, command: []string{"up", "--port-base", "0"}},
+		{config: "admin: {bind: 0.0.0.0}", want: []string{"admin.bind", "admin.token_file"}},
+		{config: "admin: {token_file: " + filepath.Join(dir, "none") + "}", want: []string{"admin.token_file"}},
+		{config: "admin: {token_file: " + short + "}", want: []string{"admin.token_file", "at least 16"}},
 		{data: newer, want: []string{"cluster.json", "format 2"}},
 		{data: broken, want: []string{"cluster.json"}},
 		{command: []string{"status"}, data: filepath.Join(dir, "none"), want: []string{"none", "sextant up", "--data"}},

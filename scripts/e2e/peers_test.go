@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"io"
 	"net"
 	"os"
@@ -10,13 +11,21 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"sextant/failover/failoverpb"
 	"sextant/internal/mtls"
+	"sextant/logstore"
 	"sextant/logstore/wire"
+	"sextant/logstore/wirepb"
 	"sextant/scripts/cluster"
+	"sextant/server/serverpb"
 )
 
 // strangers is what the cluster says of those whom TestPeersNeedCertificates lets knock.
-var strangers = regexp.MustCompile(`msg="peer refused"|msg="append stream refused" .* is no instance`)
+var strangers = regexp.MustCompile(`msg="(peer|raft peer|call|append stream) refused"`)
 
 // Ports between roles, as offsets: a storage node, a control node, its Raft, a redo stream.
 var peerPorts = map[string]int{"storage": 401, "control": 501, "raft": 511, "stream": 521}
@@ -61,26 +70,27 @@ func TestPeersNeedCertificates(t *testing.T) {
 	stranger, err := mtls.Open(foreign, p)
 	must(t, err)
 	for name, port := range peerPorts {
-		conn, err := stranger.Dial(t.Context(), c.Addr(port), mtls.Storage, mtls.Control, mtls.Instance)
+		conn, err := stranger.Dial(t.Context(), c.Addr(port), "", mtls.Storage, mtls.Control, mtls.Instance)
 		must(t, err)
 		ended(t, name+" with a certificate of another authority of the same name", conn)
 	}
 	router, err := mtls.Open(dir, mtls.Peer{Cluster: id, Role: mtls.Router, ID: "router-1"})
 	must(t, err)
 	for _, name := range []string{"storage", "raft"} {
-		conn, err := router.Dial(t.Context(), c.Addr(peerPorts[name]), mtls.Storage, mtls.Control)
+		conn, err := router.Dial(t.Context(), c.Addr(peerPorts[name]), "", mtls.Storage, mtls.Control)
 		must(t, err)
 		ended(t, name+" as a router", conn)
 	}
 	node, err := mtls.Open(dir, mtls.Peer{Cluster: id, Role: mtls.Storage, ID: "storage-2"})
 	must(t, err)
-	conn, err := node.Dial(t.Context(), c.Addr(peerPorts["storage"]), mtls.Storage)
+	conn, err := node.Dial(t.Context(), c.Addr(peerPorts["storage"]), "", mtls.Storage)
 	must(t, err)
 	if _, err := wire.Handshake(conn, nil, wire.Greeting{Cluster: id, Node: "db-1"}, 5*time.Second); err == nil {
 		t.Error("a storage node opens an append stream")
 	}
 	says(t, c, `peer refused.*certificate signed by unknown authority`)
 	says(t, c, `append stream refused.* is no instance`)
+	speakAsOthers(t, c, id)
 	// A new certificate is taken up by a process that runs.
 	_, err = c.Run("cert", "issue", "storage-1")
 	must(t, err)
@@ -91,6 +101,89 @@ func TestPeersNeedCertificates(t *testing.T) {
 	must(t, err)
 	_, err = c.Await(deadline(t), "storage-2 to catch up", func(s *cluster.Status) bool { return caughtUp(s, "storage-2") })
 	must(t, err)
+}
+
+// speakAsOthers: whoever says another id than its certificate's, or another cluster, is
+// refused by every role, and logged.
+func speakAsOthers(t *testing.T, c *cluster.Cluster, id string) {
+	t.Helper()
+	open := func(r mtls.Role, name string) *mtls.Identity {
+		i, err := mtls.Open(filepath.Join(c.Data, "peer-certs"), mtls.Peer{Cluster: id, Role: r, ID: name})
+		must(t, err)
+		return i
+	}
+	storage := c.Addr(peerPorts["storage"])
+	for _, g := range []wire.Greeting{{Cluster: id, Node: "db-1"}, {Cluster: "another", Node: "db-2"}} {
+		conn, err := open(mtls.Instance, "db-2").Dial(t.Context(), storage, "storage-1", mtls.Storage)
+		must(t, err)
+		if w, err := wire.Handshake(conn, nil, g, 20*time.Second); err == nil {
+			if _, _, err = w.Read(); err == nil {
+				t.Errorf("db-2 opens an append stream as %v", g)
+			}
+		}
+	}
+	client := func(i *mtls.Identity, addr string, r mtls.Role) *grpc.ClientConn {
+		conn, err := grpc.NewClient("passthrough:///"+addr, i.DialOption("", r))
+		must(t, err)
+		t.Cleanup(func() { _ = conn.Close() })
+		return conn
+	}
+	db2, node2 := open(mtls.Instance, "db-2"), open(mtls.Storage, "storage-2")
+	follow := func(h *serverpb.Hello) error {
+		s, err := serverpb.NewInstanceClient(client(db2, c.Addr(peerPorts["stream"]), mtls.Instance)).Follow(t.Context())
+		if err == nil {
+			err = s.Send(&serverpb.FollowerMessage{Hello: h})
+		}
+		if err == nil {
+			_, err = s.Recv()
+		}
+		return err
+	}
+	m := func(cluster, from string) *wirepb.Message {
+		m, err := wire.ToProto(logstore.HealthAsk{})
+		must(t, err)
+		m.Cluster, m.From = cluster, from
+		return m
+	}
+	asks := func(m *wirepb.Message) error {
+		_, err := wirepb.NewStorageClient(client(db2, storage, mtls.Storage)).Ask(t.Context(), m)
+		return err
+	}
+	tells := func(m *wirepb.Message) error {
+		_, err := wirepb.NewStorageClient(client(node2, storage, mtls.Storage)).Tell(t.Context(), m)
+		return err
+	}
+	for what, err := range map[string]error{
+		"db-2 asks as db-1":                      asks(m(id, "db-1")),
+		"db-2 asks in another cluster":           asks(m("another", "db-2")),
+		"storage-2 tells as storage-3":           tells(m(id, "storage-3")),
+		"storage-2 tells in another cluster":     tells(m("another", "storage-2")),
+		"db-2 follows as db-3":                   follow(&serverpb.Hello{Protocol: 1, Cluster: id, Id: "db-3"}),
+		"db-2 follows in the name of another":    follow(&serverpb.Hello{Protocol: 1, Cluster: "another", Id: "db-2"}),
+		"db-2 watches another cluster's control": watches(client(db2, c.Addr(peerPorts["control"]), mtls.Control)),
+	} {
+		if status.Code(err) != codes.PermissionDenied {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if err := asks(m(id, "db-2")); err != nil {
+		t.Errorf("db-2 as itself: %v", err)
+	}
+	for _, line := range []string{
+		`append stream refused.*instance db-2 speaks as .*db-1`, `append stream refused.*another cluster`, `call refused.*Ask.*instance db-2 speaks as .*db-1`,
+		`call refused.*Tell.*storage storage-2 speaks as .*storage-3`, `call refused.*Follow.*instance db-2 speaks as .*db-3`,
+		`call refused.*Follow.*cluster`, `call refused.*Watch.*cluster`,
+	} {
+		says(t, c, line)
+	}
+}
+
+func watches(conn *grpc.ClientConn) error {
+	s, err := failoverpb.NewControlClient(conn).Watch(context.Background(), &failoverpb.WatchRequest{Cluster: "another"})
+	if err == nil {
+		_, err = s.Recv()
+	}
+	return err
 }
 
 // ended waits until the other end closes a connection, having said nothing but TLS alerts.

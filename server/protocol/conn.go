@@ -36,7 +36,8 @@ type Conn struct {
 	end  context.CancelCauseFunc
 	salt [saltBytes]byte
 
-	counted    bool // among the server's admitted
+	known      func() bool // takes it out of the server's half-open connections
+	counted    bool        // among the server's admitted
 	session    Session
 	caps       uint32
 	results    Results
@@ -147,6 +148,7 @@ func (c *Conn) leave() {
 	}
 	c.end(ErrGone)
 	_ = c.raw.Close() // nothing can be done about a failure
+	c.known()
 	c.out.release()
 	defer func() {
 		if p := recover(); p != nil {
@@ -193,7 +195,7 @@ func (c *Conn) run() (err error) {
 	if err := c.raw.SetDeadline(time.Now().Add(c.server.o.LoginTimeout)); err != nil {
 		return err
 	}
-	if c.counted = c.server.enter(); !c.counted {
+	if c.server.full() {
 		return errTooManyConnections
 	}
 	if err := c.server.o.Handler.Connect(c); err != nil {
@@ -202,6 +204,7 @@ func (c *Conn) run() (err error) {
 	if err := c.login(); err != nil {
 		return err
 	}
+	c.known()
 	if err := c.raw.SetDeadline(time.Time{}); err != nil {
 		return err
 	}
@@ -272,6 +275,11 @@ func (c *Conn) admit(h hello) error {
 	a, err := c.authenticate(h.proof)
 	if err != nil {
 		return err
+	}
+	if !c.counted { // a COM_CHANGE_USER is
+		if c.counted = c.server.enter(); !c.counted {
+			return errTooManyConnections
+		}
 	}
 	s, err := c.server.o.Handler.Login(c, h.user, h.database, a)
 	if err != nil {

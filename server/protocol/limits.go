@@ -36,6 +36,11 @@ const (
 	// idMax is the highest id that the server draws itself: those above are routers'.
 	idMax = 1<<24 - 1
 
+	// halfOpenMin is how many connections may be logging in at least, and
+	// defaultHalfOpen how many without a MaxConnections.
+	halfOpenMin     = 64
+	defaultHalfOpen = 500
+
 	defaultLoginTimeout = 10 * time.Second
 	// defaultIdle is wait_timeout's default.
 	defaultIdle = 8 * time.Hour

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"sextant/internal/halfopen"
 	"sextant/internal/hangup"
 )
 
@@ -26,8 +27,9 @@ type Options struct {
 	// TLS, if not nil and its result is not, makes the server offer TLS; it is
 	// asked for each connection.
 	TLS func() *tls.Config
-	// MaxConnections, if not nil, is how many there may be: more are refused with
-	// error 1040. It is asked for each connection.
+	// MaxConnections, if not nil, is how many there may be that have logged in: more are
+	// refused with error 1040. As many may be logging in, but at least halfOpenMin: one
+	// more closes the oldest. It is asked for each connection.
 	MaxConnections func() int
 	// PreparedMax, if not nil, is max_prepared_stmt_count: how many prepared statements
 	// all connections together may have. It is asked for each one.
@@ -49,7 +51,8 @@ type Server struct {
 	passwords passwords
 	key       func() (*rsa.PrivateKey, error)
 
-	admitted atomic.Int64
+	halfOpen *halfopen.Set
+	admitted atomic.Int64 // logged in
 	prepared atomic.Int64 // statements of all connections
 	live     sync.WaitGroup
 	mu       struct {
@@ -73,6 +76,12 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{o: o, log: o.Logger, hangups: h, closed: make(chan struct{}), key: sync.OnceValues(keyPair)}
+	s.halfOpen = halfopen.New(func() int {
+		if o.MaxConnections == nil {
+			return defaultHalfOpen
+		}
+		return max(o.MaxConnections(), halfOpenMin)
+	})
 	s.mu.conns = map[uint32]*Conn{}
 	s.watching.Go(func() { h.Run(s.hungUp) })
 	return s, nil
@@ -121,6 +130,7 @@ func (s *Server) start(nc net.Conn) {
 	}
 	c.id.Store(id)
 	s.mu.conns[id] = c
+	c.known = s.halfOpen.Enter(nc)
 	s.live.Go(c.serve)
 }
 
@@ -145,7 +155,12 @@ func (s *Server) rename(c *Conn, id uint32) {
 	s.mu.conns[id] = c
 }
 
-// enter counts a connection, unless there are too many.
+// full reports whether no more connections may log in.
+func (s *Server) full() bool {
+	return s.o.MaxConnections != nil && s.admitted.Load() >= int64(s.o.MaxConnections())
+}
+
+// enter counts a connection that has logged in, unless there are too many.
 func (s *Server) enter() bool {
 	if n := s.admitted.Add(1); s.o.MaxConnections != nil && n > int64(s.o.MaxConnections()) {
 		s.admitted.Add(-1)
@@ -214,8 +229,7 @@ func (s *Server) Interrupt(id uint32) bool {
 	return true
 }
 
-// Connections is the number of connections, those that log in included and
-// refused ones not.
+// Connections is the number of connections that have logged in.
 func (s *Server) Connections() int { return int(s.admitted.Load()) }
 
 // Conns returns the connections there are, also those that have not logged in yet.

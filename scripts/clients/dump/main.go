@@ -168,7 +168,7 @@ SELECT customer, sum FROM a_busy; CALL place('x', @m); CALL place('', @n); SELEC
 			return err
 		}
 		err = check.Equal("rows", out, "1\t1\tA-1\t19.98\tA-1 x 2\n1\t2\tB'2\t0.50\tB'2 x 1\n2\t1\tA-1\t29.97\tA-1 x 3\n"+
-			"1\t61006227225C0A0D1A\t61620000\t0\t0123456789abcdef\t2024-03-01 00:00:00.125\t[1, \"x\\\\\"y\"]\t1.5e-10\n2\tNULL\tNULL\tNULL\tNULL\tNULL\tNULL\t-0.25\n"+
+			"1\t61006227225C0A0D1A\t61620000\t0\t0123456789abcdef\t2024-03-01 00:00:00.125\t[1, \"x\\\\\"y\"]\t0.00000000015\n2\tNULL\tNULL\tNULL\tNULL\tNULL\tNULL\t-0.25\n"+
 			"Ünal\t20.48\n😀\t29.97\n10\t0\t119.00\nonce a night\t2035-01-01 03:00:00\n")
 		_, refused := program("mariadb", "UPDATE items SET quantity = 0", "c_mysqldump")
 		if refused == nil {

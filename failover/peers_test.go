@@ -1,0 +1,143 @@
+package failover_test
+
+import (
+	"log/slog"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"sextant/failover"
+	"sextant/failover/failoverpb"
+	"sextant/failover/fleet"
+	"sextant/internal/mtls"
+)
+
+// withCertificates gives every process of the cluster a certificate.
+func withCertificates(c *cluster) {
+	dir := c.t.TempDir()
+	must(c.t, mtls.MakeAuthority(dir, "test"))
+	c.identity = func(r mtls.Role, id string) *mtls.Identity {
+		c.t.Helper()
+		i, err := mtls.Ensure(dir, mtls.Peer{Cluster: "test", Role: r, ID: id})
+		must(c.t, err)
+		return i
+	}
+}
+
+// said collects log lines.
+type said struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (s *said) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(b)
+}
+
+func (s *said) has(text string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return strings.Contains(s.b.String(), text)
+}
+
+// TestNobodySpeaksAsAnother: a certificate of db-2 or storage-1 is refused as another's,
+// and the refusal is logged.
+func TestNobodySpeaksAsAnother(t *testing.T) {
+	var log said
+	c := newCluster(t, 2, withCertificates, func(c *cluster) { c.logger = slog.New(slog.NewTextHandler(&log, nil)) })
+	c.start("db-1")
+	c.serving("")
+	leader := c.peers[c.leader()].Address
+	as := func(r mtls.Role, id string) failoverpb.ControlClient {
+		conn, err := grpc.NewClient("passthrough:///"+leader, c.identity(r, id).DialOption("", mtls.Control))
+		must(t, err)
+		t.Cleanup(func() { _ = conn.Close() })
+		return failoverpb.NewControlClient(conn)
+	}
+	refused := func(what string, err error) {
+		t.Helper()
+		if status.Code(err) != codes.PermissionDenied {
+			t.Errorf("%s: %v", what, err)
+			return
+		}
+		eventually(t, what+" is logged", func() bool { return log.has(status.Convert(err).Message()[:20]) })
+	}
+	a, err := as(mtls.Instance, "db-2").Attach(t.Context())
+	must(t, err)
+	must(t, a.Send(&failoverpb.InstanceMessage{Hello: &failoverpb.InstanceHello{Protocol: 1, Cluster: "test", Id: "db-1", Incarnation: 5}}))
+	_, err = a.Recv()
+	refused("db-2 attaches as db-1", err)
+	r, err := as(mtls.Storage, "storage-1").AttachRole(t.Context())
+	must(t, err)
+	must(t, r.Send(&failoverpb.RoleReport{Protocol: 1, Cluster: "test", Id: "storage-2", Incarnation: 5, StoreId: 7}))
+	_, err = r.Recv()
+	refused("storage-1 reports as storage-2", err)
+	propose := func(id string, cmd fleet.Command) error {
+		b, err := fleet.EncodeCommand(cmd)
+		must(t, err)
+		_, err = as(mtls.Instance, id).Propose(t.Context(), &failoverpb.ProposeRequest{Cluster: "test", Command: b})
+		return err
+	}
+	refused("db-2 resigns for db-1", propose("db-2", &fleet.Resign{Epoch: 1, Successor: "db-2"}))
+	refused("db-2 makes a group at db-1's epoch", propose("db-2", &fleet.CreateGroup{Epoch: 1}))
+	refused("an instance stops another", propose("db-1", &fleet.Stop{ID: "db-2"}))
+	must(t, propose("db-1", &fleet.CreateGroup{Epoch: 1}))
+	if s := c.state(); s.Ended || len(s.Stopped) > 0 || s.Writer() != "db-1" {
+		t.Errorf("%+v", s)
+	}
+}
+
+// TestRaftPeersAreMembers: a control node's certificate that is none of this control
+// plane's, or one that answers at another's address, takes no part in Raft.
+func TestRaftPeersAreMembers(t *testing.T) {
+	var log said
+	c := newCluster(t, 1, withCertificates, func(c *cluster) { c.logger = slog.New(slog.NewTextHandler(&log, nil)) })
+	c.leader()
+	conn, err := c.identity(mtls.Control, "control-9").Dial(t.Context(), c.peers[0].RaftAddress, "control-1", mtls.Control)
+	must(t, err)
+	defer conn.Close()
+	must(t, conn.SetDeadline(time.Now().Add(20*time.Second)))
+	if n, err := conn.Read(make([]byte, 1)); err == nil || strings.Contains(err.Error(), "timeout") {
+		t.Errorf("%d bytes, %v", n, err)
+	}
+	eventually(t, "it is logged", func() bool { return log.has("control control-9 is no member") })
+}
+
+// TestRaftOfAnotherClusterIsRefused: without certificates the greeting tells, and one that
+// says nothing is cut.
+func TestRaftOfAnotherClusterIsRefused(t *testing.T) {
+	var log said
+	c := newCluster(t, 1, func(c *cluster) { c.logger = slog.New(slog.NewTextHandler(&log, nil)) })
+	c.leader()
+	for _, greeting := range []string{"sextant-raft 1 other\n", strings.Repeat("x", 4096), ""} {
+		conn, err := net.Dial("tcp", c.peers[0].RaftAddress)
+		must(t, err)
+		_, _ = conn.Write([]byte(greeting))
+		must(t, conn.SetDeadline(time.Now().Add(20*time.Second)))
+		if n, err := conn.Read(make([]byte, 1)); err == nil || strings.Contains(err.Error(), "timeout") {
+			t.Errorf("%q: %d bytes, %v", greeting, n, err)
+		}
+		_ = conn.Close()
+	}
+	eventually(t, "it is logged", func() bool { return log.has("raft peer greets with") })
+}
+
+// TestNoClusterIsRefused: who names no cluster is no member of this one.
+func TestNoClusterIsRefused(t *testing.T) {
+	c := newCluster(t, 1)
+	c.leader()
+	client, err := failover.NewClient(failover.ClientOptions{Addresses: []string{c.peers[0].Address}})
+	must(t, err)
+	defer func() { must(t, client.Close()) }()
+	if _, err := client.VerifyEpoch(testContext(t)); err == nil || !strings.Contains(err.Error(), `belongs to cluster "test"`) {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,84 @@
+package segment
+
+import (
+	"cmp"
+	"slices"
+
+	"sextant/internal/redo"
+	"sextant/logstore"
+)
+
+// This file puts records in order a second time, for a driver that finds that its hot log
+// cannot give their frames back.
+
+// Rewrite asks for what the frames up to now have of records in memory to be written again,
+// into later frames, and returns the index of the first frame that is not so replaced. It is
+// called when a file has been begun with a Snapshot, which has all else that a replay
+// needs: as the frames are synced, OldestFrame comes to that index. What a list hides that
+// has not opened stays where it is until that is decided.
+// See testdata/damaged_frames_are_written_again.txt.
+func (h *Host) Rewrite() uint64 {
+	h.rewrite = h.synced()
+	return h.rewrite
+}
+
+// rewriteSome puts the next of those records in order and returns their payload bytes.
+func (h *Host) rewriteSome() (bytes int) {
+	for _, c := range h.order {
+		if bytes >= readyBytesMax {
+			break
+		}
+		b := &redo.Batch{Volume: h.o.Volume, Timeline: h.o.Timeline, PG: c.PG, Epoch: h.list.Epoch, Membership: c.Membership}
+		size := 0
+		for i := range c.log {
+			e := &c.log[i]
+			if e.frame >= h.rewrite || size >= logstore.FillBytesMax {
+				break
+			}
+			if !hidden(h.list.Ranges, e.LSN) {
+				b.Records = append(b.Records, e.Record)
+				size += len(e.Payload)
+			}
+		}
+		if len(b.Records) > 0 {
+			sortByLSN(b.Records)
+			h.persist(Input{}, FrameAgain, redo.AppendBatch(nil, b), b)
+			bytes += size
+		}
+	}
+	return bytes
+}
+
+// moved notes that a later frame has records of b too; log stays in the order of frames.
+func (c *chain) moved(b *redo.Batch, frame uint64) {
+	for i := range c.log {
+		if e := &c.log[i]; has(b, e.LSN) {
+			e.frame = frame
+		}
+	}
+	slices.SortStableFunc(c.log, func(a, b entry) int { return cmp.Compare(a.frame, b.frame) })
+	c.byPage, c.indexed = nil, 0
+}
+
+// again replays such a frame. The snapshot before it counts the records as stored.
+func (c *chain) again(b *redo.Batch, frame uint64, annulled redo.Ranges) {
+	held := map[redo.LSN]bool{}
+	for i := range c.log {
+		held[c.log[i].LSN] = true
+	}
+	for i := range b.Records {
+		r := &b.Records[i]
+		switch {
+		case c.damaged || held[r.LSN] || hidden(annulled, r.LSN):
+		case c.runs.add(r.PrevPG, r.LSN) == addedFork:
+			c.spoil()
+		default:
+			c.hold(r, frame)
+		}
+	}
+}
+
+func has(b *redo.Batch, l redo.LSN) bool {
+	_, found := slices.BinarySearchFunc(b.Records, l, func(r redo.Record, l redo.LSN) int { return cmp.Compare(r.LSN, l) })
+	return found
+}

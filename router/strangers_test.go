@@ -1,0 +1,122 @@
+package router_test
+
+import (
+	"errors"
+	"net"
+	"os"
+	"runtime"
+	"testing"
+	"time"
+
+	"sextant/router"
+	"sextant/router/route"
+)
+
+// What docs/limits.md says of a client that has not logged in.
+const (
+	strangerBytesMax = 512 << 10
+	strangersMax     = 64 // at least, or router.max_connections
+)
+
+func stranger(t *testing.T, f *fleet) net.Conn {
+	t.Helper()
+	c, err := net.Dial("tcp", f.addr("cluster"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	readPacket(t, c)
+	return c
+}
+
+// closes waits until the router closes c.
+func closes(t *testing.T, c net.Conn) {
+	t.Helper()
+	if err := c.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if _, err := c.Read(make([]byte, 512)); errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Fatal("the connection stays")
+		} else if err != nil {
+			return
+		}
+	}
+}
+
+// TestStrangersGiveWay: clients that do not log in keep nobody out, neither those who have
+// nor those who do.
+func TestStrangersGiveWay(t *testing.T) {
+	db1 := newInstance(t, "db-1")
+	f := newFleet(t, router.Options{MaxConnections: 2}, db1.route(route.RoleWriter))
+	first := f.mustOpen("cluster")
+	var strangers []net.Conn
+	for range strangersMax + 10 {
+		strangers = append(strangers, stranger(t, f))
+	}
+	for _, c := range strangers[:10] {
+		closes(t, c)
+	}
+	second := f.mustOpen("cluster")
+	closes(t, strangers[10])
+	if first.PingContext(t.Context()) != nil || second.PingContext(t.Context()) != nil {
+		t.Error("who is logged in is closed")
+	}
+}
+
+// TestStrangersMemory: what a client that has not logged in can have taken, with as much
+// of the longest packet as it may send.
+func TestStrangersMemory(t *testing.T) {
+	f := newFleet(t, router.Options{}, newInstance(t, "db-1").route(route.RoleWriter))
+	heap := func() int64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	n := 128<<10 - 1
+	frame := append([]byte{byte(n), byte(n >> 8), byte(n >> 16), 1}, make([]byte, n-1)...)
+	before := heap()
+	for range strangersMax {
+		if _, err := stranger(t, f).Write(frame); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for end := time.Now().Add(time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		if took := heap() - before; took > strangersMax*strangerBytesMax {
+			t.Fatalf("%d strangers have %d bytes each", strangersMax, took/strangersMax)
+		}
+	}
+	long := stranger(t, f)
+	if _, err := long.Write([]byte{0xff, 0xff, 0x7f, 1, 0}); err != nil { // announces 8 MiB
+		t.Fatal(err)
+	}
+	closes(t, long)
+}
+
+// TestStrangersTime: a login packet has LoginTimeout in all, however often a byte of it
+// comes, and so has what follows when an instance was found.
+func TestStrangersTime(t *testing.T) {
+	f := newFleet(t, router.Options{LoginTimeout: 300 * time.Millisecond}, newInstance(t, "db-1").route(route.RoleWriter))
+	silent, half, slow := stranger(t, f), stranger(t, f), stranger(t, f)
+	if _, err := half.Write(helloPacket()); err != nil {
+		t.Fatal(err)
+	}
+	stop := make(chan struct{})
+	defer close(stop)
+	go func() {
+		for b := range 1 << 20 {
+			if _, err := slow.Write([]byte{byte(b % 2)}); err != nil { // a packet of 256 bytes, and more
+				return
+			}
+			select {
+			case <-time.After(20 * time.Millisecond):
+			case <-stop:
+				return
+			}
+		}
+	}()
+	for _, c := range []net.Conn{silent, half, slow} {
+		closes(t, c)
+	}
+}
