@@ -56,7 +56,7 @@ var faults = []fault{
 	{"cut both ways", true, false, cutBothWays},
 	{"cut zone off", true, false, zoneAway((*world).unlinked)},
 	{"slow links", true, false, slowLinks},
-	{"full disk", true, false, fullDisk},
+	{"full disk", true, true, fullDisk},
 }
 
 // target chooses processes.
