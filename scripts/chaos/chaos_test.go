@@ -164,10 +164,13 @@ func TestNetworkCutsOneWay(t *testing.T) {
 		return c
 	}
 	at := map[string]net.PacketConn{"left": listen("left"), "right": listen("right")}
-	// passes reports whether a packet arrives; a lost one is one that never does.
+	// passes reports whether a packet arrives; a lost one is one that never does. Late ones
+	// of an earlier call do not count.
+	calls := 0
 	passes := func(from, to string) bool {
 		t.Helper()
-		text := []byte(from + " to " + to)
+		calls++
+		text := fmt.Appendf(nil, "%s to %s, %d", from, to, calls)
 		addr := &net.UDPAddr{IP: net.ParseIP(n.hosts[to]), Port: 4000}
 		b := make([]byte, 100)
 		for range 20 {
