@@ -383,6 +383,10 @@ func TestAwayNodeIsReplaced(t *testing.T) {
 	c.start("db-1")
 	c.serving("")
 	ctx := testContext(t)
+	registered := func() bool {
+		return !slices.ContainsFunc(c.state().Storage, func(n fleet.StorageNode) bool { return n.StoreID == 0 })
+	}
+	eventually(t, "the stores are registered", registered)
 	for _, cmd := range []fleet.Command{
 		&fleet.AddStorage{Node: fleet.StorageNode{ID: "storage-7", AZ: "az-a", Address: "127.0.0.1:6407"}},
 		&fleet.AddStorage{Node: fleet.StorageNode{ID: "storage-8", AZ: "az-b", Address: "127.0.0.1:6408"}},
@@ -393,10 +397,7 @@ func TestAwayNodeIsReplaced(t *testing.T) {
 	}
 	c.initial.Storage = append(c.initial.Storage, c.state().Storage[6:]...)
 	c.stores = append(c.stores, c.store(6, 106), c.store(7, 107))
-	eventually(t, "the spare stores are registered", func() bool {
-		n, _ := c.state().StorageNode("storage-8")
-		return n.StoreID == 107
-	})
+	eventually(t, "the spare stores are registered", registered)
 	c.stores[1].Close() // stopped: az-b has a spare node that is not for it
 	c.stores[0].Close()
 	eventually(t, "storage-1 is being replaced", func() bool { return c.state().Replacing.Old != "" })
