@@ -33,7 +33,7 @@ func (v *view) followStorage(s *fleet.State) {
 			continue
 		}
 		os.Remove(filepath.Join(roleDir(v.cfg, n.ID), markLeft))
-		if err := v.supervisor.add(v.base, child{id: n.ID, role: "storage", dir: roleDir(v.cfg, n.ID)}); err != nil {
+		if err := v.supervisor.add(v.base, childOf(v.cfg, n.ID, "storage")); err != nil {
 			fmt.Fprintln(os.Stderr, "sextant: start", n.ID+":", err)
 		}
 	}
@@ -92,7 +92,7 @@ func addStorage(ctx context.Context, cfg *config.Config, client *failover.Client
 	if !slices.ContainsFunc(t.State.Storage, func(n fleet.StorageNode) bool { return n.AZ == az }) {
 		return fmt.Errorf("--az %q: there is no storage in that zone", az)
 	}
-	_, err = client.Propose(ctx, &fleet.AddStorage{Node: fleet.StorageNode{ID: id, AZ: az, Address: cfg.Addr(config.PortStorage - 1 + n)}})
+	_, err = client.Propose(ctx, &fleet.AddStorage{Node: fleet.StorageNode{ID: id, AZ: az, Address: cfg.Addr(id, config.PortStorage-1+n)}})
 	return err
 }
 
