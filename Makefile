@@ -7,7 +7,7 @@ FUZZTIME   ?= 30s
 TESTFLAGS  ?=
 VERSION    := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 
-.PHONY: help build run test race sim golden fuzz e2e bench chaos clients conformance lint proto check clean
+.PHONY: help build run test race sim golden fuzz e2e bench chaos soak clients conformance lint proto check clean
 
 help: ## this list
 	@grep -hE '^[a-z]+: .*## ' $(MAKEFILE_LIST) | awk -F': .*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -42,8 +42,11 @@ conformance: ## all of go-mysql-server's enginetest on our storage, in process a
 bench: build ## sysbench against Sextant and MariaDB; prints a table of ratios
 	$(GO) run -tags $(TAGS) ./scripts/bench
 
-chaos: build ## kills writers under load, prints failover and lag figures
-	$(GO) run -tags $(TAGS) ./scripts/chaos
+chaos: ## MINUTES of faults drawn from SEED under load, histories checked; MODE=kills and others measure
+	$(GO) run -tags $(TAGS) ./scripts/chaos -mode $(or $(MODE),chaos) -minutes $(or $(MINUTES),10) -seed $(or $(SEED),0) $(CHAOSFLAGS)
+
+soak: ## an hour, or MINUTES, of faults and load; memory and files of every process must level off
+	$(GO) run -tags $(TAGS) ./scripts/chaos -mode soak -minutes $(or $(MINUTES),60) -seed $(or $(SEED),0) $(CHAOSFLAGS)
 
 clients: build ## real clients, drivers and ORMs against a cluster of its own; installs them from Debian, npm and Go
 	$(GO) run -tags $(TAGS) ./scripts/clients

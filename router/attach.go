@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-mysql-org/go-mysql/mysql"
 
+	"sextant/internal/hangup"
 	"sextant/internal/redo"
 	"sextant/router/proxyv2"
 	"sextant/router/route"
@@ -232,6 +233,7 @@ func (s *session) connect(c claim, h hello, seq byte, deadline time.Time) error 
 	if err != nil {
 		return err
 	}
+	hangup.Bound(backend)
 	if !s.adopt(backend, c.epoch) {
 		return errors.Join(errLost, backend.Close())
 	}

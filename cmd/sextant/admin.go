@@ -52,7 +52,7 @@ func asking(c *common, run func(context.Context, *config.Config, *failover.Clien
 		defer cancel()
 		err = run(ctx, cfg, client, args)
 		if errors.Is(err, failover.ErrNoLeader) {
-			return fmt.Errorf("no control node answers at %s and its neighbours; does `sextant up` run with this --port-base and --data?", cfg.Addr(config.PortControl))
+			return fmt.Errorf("no control node answers at %s and its neighbours; does `sextant up` run with this --port-base and --data?", cfg.Addr(cfg.Control.Nodes[0].ID, config.PortControl-1+config.Number(cfg.Control.Nodes[0].ID)))
 		}
 		return err
 	}
@@ -411,7 +411,7 @@ func instanceCommand(c *common) *cobra.Command {
 			if slices.ContainsFunc(s.Instances, func(i failover.InstanceStatus) bool { return i.ID == id }) {
 				return fmt.Errorf("%s is in the cluster already", id)
 			}
-			if _, err = client.Propose(ctx, &fleet.AddInstance{Instance: instanceOf(cfg, config.Instance{ID: id, AZ: az, Tier: tier})}); err == nil {
+			if _, err = client.Propose(ctx, &fleet.AddInstance{Instance: instanceOf(cfg, config.Instance{Node: config.Node{ID: id, AZ: az}, Tier: tier})}); err == nil {
 				fmt.Println(id, "added; `sextant up` starts it")
 			}
 			return err

@@ -13,7 +13,7 @@ func TestDifferencesNameTheCommand(t *testing.T) {
 	if got := differences(&cfg, &s); len(got) != 0 {
 		t.Errorf("the first start differs from its configuration: %q", got)
 	}
-	cfg.Instances = append(cfg.Instances[1:], config.Instance{ID: "db-4", AZ: "az-b", Tier: 3})
+	cfg.Instances = append(cfg.Instances[1:], config.Instance{Node: config.Node{ID: "db-4", AZ: "az-b"}, Tier: 3})
 	cfg.Instances[0].Tier = 9
 	cfg.Endpoints = []config.Endpoint{{Name: "reports", MemberType: "READER", ListType: "EXCLUSION", Members: []string{"db-2"}}}
 	cfg.Cluster.SegmentSize = config.MiB

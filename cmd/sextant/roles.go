@@ -25,9 +25,9 @@ const (
 	recordsOfMemory = 4               // a storage node keeps records in this part of its memory
 )
 
-// listen binds the port with an offset; a taken one is named together with its key.
-func listen(cfg *config.Config, offset int) (net.Listener, error) {
-	return listenAt(cfg, cfg.Addr(offset))
+// listen binds a process's port with an offset; a taken one is named together with its key.
+func listen(cfg *config.Config, id string, offset int) (net.Listener, error) {
+	return listenAt(cfg, cfg.Addr(id, offset))
 }
 
 func listenAt(cfg *config.Config, addr string) (net.Listener, error) {
@@ -41,7 +41,7 @@ func listenAt(cfg *config.Config, addr string) (net.Listener, error) {
 func controlClient(cfg *config.Config, id identity, secure *mtls.Identity, log *slog.Logger) (*failover.Client, error) {
 	var addrs []string
 	for _, n := range cfg.Control.Nodes {
-		addrs = append(addrs, cfg.Addr(config.PortControl-1+config.Number(n.ID)))
+		addrs = append(addrs, cfg.Addr(n.ID, config.PortControl-1+config.Number(n.ID)))
 	}
 	return failover.NewClient(failover.ClientOptions{Addresses: addrs, Cluster: id.Cluster, Identity: secure, Logger: log})
 }
@@ -50,7 +50,7 @@ func controlClient(cfg *config.Config, id identity, secure *mtls.Identity, log *
 func initialFleet(cfg *config.Config) fleet.State {
 	s := fleet.State{Timeline: 1, SegmentBytes: uint64(cfg.Cluster.SegmentSize), PortBase: uint32(cfg.Cluster.PortBase)}
 	for _, n := range cfg.Storage.Nodes {
-		s.Storage = append(s.Storage, fleet.StorageNode{ID: n.ID, AZ: n.AZ, Address: cfg.Addr(config.PortStorage - 1 + config.Number(n.ID))})
+		s.Storage = append(s.Storage, fleet.StorageNode{ID: n.ID, AZ: n.AZ, Address: cfg.Addr(n.ID, config.PortStorage-1+config.Number(n.ID))})
 	}
 	for _, i := range cfg.Instances {
 		s.Instances = append(s.Instances, instanceOf(cfg, i))
@@ -64,7 +64,7 @@ func initialFleet(cfg *config.Config) fleet.State {
 
 func instanceOf(cfg *config.Config, i config.Instance) fleet.Instance {
 	n := config.Number(i.ID) - 1
-	return fleet.Instance{ID: i.ID, AZ: i.AZ, Tier: uint8(i.Tier), Address: cfg.Addr(config.PortInstance + n), Control: cfg.Addr(config.PortInstanceStream + n)}
+	return fleet.Instance{ID: i.ID, AZ: i.AZ, Tier: uint8(i.Tier), Address: cfg.Addr(i.ID, config.PortInstance+n), Control: cfg.Addr(i.ID, config.PortInstanceStream+n)}
 }
 
 func memberType(s string) fleet.MemberType {
@@ -97,14 +97,14 @@ func runControl(ctx context.Context, cfg *config.Config, id string, log *slog.Lo
 	var peers []failover.Peer
 	for _, n := range cfg.Control.Nodes {
 		k := config.Number(n.ID)
-		peers = append(peers, failover.Peer{ID: n.ID, AZ: n.AZ, Address: cfg.Addr(config.PortControl - 1 + k), RaftAddress: cfg.Addr(config.PortRaft - 1 + k)})
+		peers = append(peers, failover.Peer{ID: n.ID, AZ: n.AZ, Address: cfg.Addr(n.ID, config.PortControl-1+k), RaftAddress: cfg.Addr(n.ID, config.PortRaft-1+k)})
 	}
 	k := config.Number(id)
-	l, err := listen(cfg, config.PortControl-1+k)
+	l, err := listen(cfg, id, config.PortControl-1+k)
 	if err != nil {
 		return err
 	}
-	rl, err := listen(cfg, config.PortRaft-1+k)
+	rl, err := listen(cfg, id, config.PortRaft-1+k)
 	if err != nil {
 		return errors.Join(err, l.Close())
 	}
@@ -153,7 +153,7 @@ func runStorage(ctx context.Context, cfg *config.Config, id string, log *slog.Lo
 	if err != nil {
 		return err
 	}
-	l, err := listen(cfg, config.PortStorage-1+config.Number(id))
+	l, err := listen(cfg, id, config.PortStorage-1+config.Number(id))
 	if err != nil {
 		return err
 	}
@@ -263,11 +263,11 @@ func runServer(ctx context.Context, cfg *config.Config, id string, log *slog.Log
 		return err
 	}
 	n := config.Number(id) - 1
-	mysql, err := listen(cfg, config.PortInstance+n)
+	mysql, err := listen(cfg, id, config.PortInstance+n)
 	if err != nil {
 		return err
 	}
-	stream, err := listen(cfg, config.PortInstanceStream+n)
+	stream, err := listen(cfg, id, config.PortInstanceStream+n)
 	if err != nil {
 		return errors.Join(err, mysql.Close())
 	}
@@ -312,19 +312,19 @@ func number(b bool) float64 {
 	return 0
 }
 
-// routerSource is the address that router n dials instances from. On loopback
+// routerSource is the address that a router dials instances from. On loopback
 // clients and routers share an address, so each router takes one of its own.
-func routerSource(cfg *config.Config, n int) netip.Addr {
-	bind := netip.MustParseAddr(cfg.Cluster.Bind) // Validate has parsed it
+func routerSource(cfg *config.Config, id string) netip.Addr {
+	bind := netip.MustParseAddr(cfg.Host(id)) // Validate has parsed it
 	if bind == netip.AddrFrom4([4]byte{127, 0, 0, 1}) {
-		return netip.AddrFrom4([4]byte{127, 0, 0, byte(1 + n)})
+		return netip.AddrFrom4([4]byte{127, 0, 0, byte(1 + config.Number(id))})
 	}
 	return bind
 }
 
 func routerSources(cfg *config.Config) (addrs []netip.Addr) {
 	for _, n := range cfg.Router.Nodes {
-		addrs = append(addrs, routerSource(cfg, config.Number(n.ID)))
+		addrs = append(addrs, routerSource(cfg, n.ID))
 	}
 	return addrs
 }
@@ -362,7 +362,7 @@ func runRouter(ctx context.Context, cfg *config.Config, id string, log *slog.Log
 	n := config.Number(id)
 	topology := &topologySource{client: client, secure: secure}
 	r, err := router.New(router.Options{
-		ID: id, Number: uint8(n), Topology: topology, AdminListener: admin, AdminDoor: door, DialFrom: routerSource(cfg, n),
+		ID: id, Number: uint8(n), Topology: topology, AdminListener: admin, AdminDoor: door, DialFrom: routerSource(cfg, id),
 		Kill: topology.kill, ServerVersion: server.MySQLVersion, HoldTimeout: cfg.Router.HoldTimeout, HoldMax: cfg.Router.HoldMax,
 		MaxConnections: cfg.Router.MaxConnections, TLS: clients, InstanceTLS: instances, Logger: log,
 	})

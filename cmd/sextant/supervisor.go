@@ -34,6 +34,7 @@ const (
 type child struct {
 	id, role string
 	dir      string
+	netns    string // network namespace that it runs in; "" is the parent's
 }
 
 // supervisor runs the processes of a local cluster: it starts them, starts again
@@ -149,7 +150,11 @@ func (s *supervisor) keep(ctx context.Context, c child) {
 
 // run starts c once and returns when it has ended and exited was told.
 func (s *supervisor) run(ctx context.Context, c child) error {
-	cmd := exec.Command(s.binary, append([]string{c.role, "--id", c.id}, s.args...)...)
+	args := append([]string{s.binary, c.role, "--id", c.id}, s.args...)
+	if c.netns != "" {
+		args = append([]string{"ip", "netns", "exec", c.netns}, args...) // which becomes the process: the pid is its
+	}
+	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Env = append(os.Environ(), envLifeline+"=1")
 	cmd.ExtraFiles = []*os.File{s.read}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C reaches the parent only

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"sextant/internal/certs"
 	"sextant/internal/config"
@@ -20,6 +21,11 @@ func makeCertificates(cfg *config.Config) error {
 		return nil
 	}
 	hosts := []string{"localhost", "127.0.0.1", "::1", cfg.Cluster.Bind, cfg.Admin.Bind}
+	for _, i := range cfg.Instances {
+		if !slices.Contains(hosts, cfg.Host(i.ID)) {
+			hosts = append(hosts, cfg.Host(i.ID))
+		}
+	}
 	if name, err := os.Hostname(); err == nil {
 		hosts = append(hosts, name)
 	}

@@ -88,17 +88,17 @@ func runUp(ctx context.Context, cfg *config.Config, client *failover.Client, s *
 	defer stopBase()
 	defer stopFront()
 	for _, n := range cfg.Control.Nodes {
-		if err := s.add(base, child{id: n.ID, role: "control", dir: roleDir(cfg, n.ID)}); err != nil {
+		if err := s.add(base, childOf(cfg, n.ID, "control")); err != nil {
 			return err
 		}
 	}
 	for _, n := range cfg.Storage.Nodes {
-		if err := s.add(base, child{id: n.ID, role: "storage", dir: roleDir(cfg, n.ID)}); err != nil {
+		if err := s.add(base, childOf(cfg, n.ID, "storage")); err != nil {
 			return err
 		}
 	}
 	for _, n := range cfg.Router.Nodes {
-		if err := s.add(front, child{id: n.ID, role: "router", dir: roleDir(cfg, n.ID)}); err != nil {
+		if err := s.add(front, childOf(cfg, n.ID, "router")); err != nil {
 			return err
 		}
 	}
@@ -120,22 +120,39 @@ func isFront(id string) bool { return strings.HasPrefix(id, "db-") || strings.Ha
 
 func roleDir(cfg *config.Config, id string) string { return filepath.Join(cfg.Cluster.Data, id) }
 
+func childOf(cfg *config.Config, id, role string) child {
+	return child{id: id, role: role, dir: roleDir(cfg, id), netns: cfg.Node(id).NetNS}
+}
+
 // portsAreFree returns an error that names the first port that is taken, and its key.
+// Those of processes in network namespaces of their own are not looked at.
 func portsAreFree(cfg *config.Config) error {
-	offsets := []int{config.PortCluster, config.PortReader}
+	var addrs []string
+	add := func(id string, offsets ...int) {
+		for _, off := range offsets {
+			if cfg.Node(id).NetNS == "" {
+				addrs = append(addrs, cfg.Addr(id, off))
+			}
+		}
+	}
+	for _, n := range cfg.Router.Nodes {
+		add(n.ID, config.PortCluster, config.PortReader)
+		if n.NetNS == "" {
+			addrs = append(addrs, cfg.AdminAddr(config.PortRouterAdmin))
+		}
+		for _, i := range cfg.Instances {
+			add(n.ID, config.PortInstanceEnd-1+config.Number(i.ID))
+		}
+	}
 	for _, n := range cfg.Control.Nodes {
-		offsets = append(offsets, config.PortControl-1+config.Number(n.ID), config.PortRaft-1+config.Number(n.ID))
+		add(n.ID, config.PortControl-1+config.Number(n.ID), config.PortRaft-1+config.Number(n.ID))
 	}
 	for _, n := range cfg.Storage.Nodes {
-		offsets = append(offsets, config.PortStorage-1+config.Number(n.ID))
+		add(n.ID, config.PortStorage-1+config.Number(n.ID))
 	}
 	for _, i := range cfg.Instances {
 		n := config.Number(i.ID) - 1
-		offsets = append(offsets, config.PortInstance+n, config.PortInstanceEnd+n, config.PortInstanceStream+n)
-	}
-	addrs := []string{cfg.AdminAddr(config.PortRouterAdmin)}
-	for _, off := range offsets {
-		addrs = append(addrs, cfg.Addr(off))
+		add(i.ID, config.PortInstance+n, config.PortInstanceStream+n)
 	}
 	for _, addr := range addrs {
 		l, err := listenAt(cfg, addr)
@@ -203,7 +220,7 @@ func (v *view) follow(s *fleet.State) {
 	var ids []string
 	for _, i := range s.Instances {
 		ids = append(ids, i.ID)
-		if err := v.supervisor.add(v.front, child{id: i.ID, role: "server", dir: roleDir(v.cfg, i.ID)}); err != nil {
+		if err := v.supervisor.add(v.front, childOf(v.cfg, i.ID, "server")); err != nil {
 			fmt.Fprintln(os.Stderr, "sextant: start", i.ID+":", err)
 		}
 	}

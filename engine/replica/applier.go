@@ -37,13 +37,15 @@ var (
 	ErrStale = errors.New("replica: older volume epoch")
 	// ErrGap is returned when the VDL passes records that did not come.
 	ErrGap = errors.New("replica: records are missing")
-	// ErrOverflow is returned when more is buffered above the VDL than pendingBytesMax.
+	// ErrOverflow is returned when more is buffered above the VDL than pendingBytesMax, or
+	// more records than pendingMax.
 	ErrOverflow = errors.New("replica: too much buffered above the VDL")
 )
 
 // Limits.
 const (
 	pendingBytesMax = 256 << 20 // payload bytes buffered above the applied VDL
+	pendingMax      = 4 << 20   // records buffered: a hundred bytes each besides the payload
 	gapBytesMax     = 256 << 20 // of memory for records read from storage to fill a gap; more: RESET
 )
 
@@ -263,7 +265,7 @@ func (a *Applier) Frame(b []byte) error {
 		a.pending[r.LSN] = r
 		a.bytes += len(r.Payload)
 	}
-	if a.bytes > pendingBytesMax {
+	if a.bytes > pendingBytesMax || len(a.pending) > pendingMax {
 		return ErrOverflow
 	}
 	return nil

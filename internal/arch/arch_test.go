@@ -277,7 +277,7 @@ func TestArchitectureNamesExist(t *testing.T) {
 	}
 }
 
-var testName = regexp.MustCompile("`([a-z0-9/]+)\\.(Test[A-Za-z0-9]+)(/[^`]*)?`")
+var testName = regexp.MustCompile("`([a-z0-9/]+)\\.((?:Test|Fuzz)[A-Za-z0-9]+)(/[^`]*)?`")
 
 // TestStatusNamesTests holds docs/status.md to the truth: every test it names
 // exists and is not skipped outright.

@@ -49,8 +49,10 @@ type Control struct {
 
 // Node is one process of a role without settings of its own.
 type Node struct {
-	ID string `mapstructure:"id"`
-	AZ string `mapstructure:"az"`
+	ID      string `mapstructure:"id"`
+	AZ      string `mapstructure:"az"`
+	Address string `mapstructure:"address"` // IP address of its listeners; empty: cluster.bind
+	NetNS   string `mapstructure:"netns"`   // network namespace that `sextant up` runs it in; empty: its own
 }
 
 // Storage is the storage nodes.
@@ -68,9 +70,8 @@ type Storage struct {
 
 // Instance is one SQL instance.
 type Instance struct {
-	ID   string `mapstructure:"id"`
-	AZ   string `mapstructure:"az"`
-	Tier int    `mapstructure:"tier"` // promotion tier, 0 first, 15 last
+	Node `mapstructure:",squash"`
+	Tier int `mapstructure:"tier"` // promotion tier, 0 first, 15 last
 }
 
 // Server is the settings of every SQL instance.
@@ -172,25 +173,29 @@ func Default() Config {
 	return Config{
 		Cluster: Cluster{Name: "sextant", Data: "./data", Bind: "127.0.0.1", PortBase: 6000, SegmentSize: 10 * GiB, MutualTLS: true},
 		Control: Control{
-			Nodes:             []Node{{"control-1", "az-a"}, {"control-2", "az-b"}, {"control-3", "az-c"}},
+			Nodes:             []Node{{ID: "control-1", AZ: "az-a"}, {ID: "control-2", AZ: "az-b"}, {ID: "control-3", AZ: "az-c"}},
 			RaftElection:      300 * time.Millisecond,
-			InstanceHeartbeat: 100 * time.Millisecond, InstanceTimeout: 1500 * time.Millisecond, StuckTimeout: 3 * time.Second,
+			InstanceHeartbeat: 100 * time.Millisecond, InstanceTimeout: 1500 * time.Millisecond, StuckTimeout: 2 * time.Second,
 		},
 		Storage: Storage{
 			Nodes: []Node{
-				{"storage-1", "az-a"}, {"storage-2", "az-a"}, {"storage-3", "az-b"},
-				{"storage-4", "az-b"}, {"storage-5", "az-c"}, {"storage-6", "az-c"},
+				{ID: "storage-1", AZ: "az-a"}, {ID: "storage-2", AZ: "az-a"}, {ID: "storage-3", AZ: "az-b"},
+				{ID: "storage-4", AZ: "az-b"}, {ID: "storage-5", AZ: "az-c"}, {ID: "storage-6", AZ: "az-c"},
 			},
 			HotLogFile: 32 * MiB, HotLogFiles: 8, DrainInterval: 5 * time.Second, GossipInterval: 200 * time.Millisecond,
 			RetentionTime: 10 * time.Minute, RetentionBytes: GiB, ScrubRate: 2 * MiB, Memory: 256 * MiB,
 		},
-		Instances: []Instance{{"db-1", "az-a", 0}, {"db-2", "az-b", 1}, {"db-3", "az-c", 1}},
+		Instances: []Instance{instance("db-1", "az-a", 0), instance("db-2", "az-b", 1), instance("db-3", "az-c", 1)},
 		Server: Server{
 			PageCache: 512 * MiB, Memory: 512 * MiB, StatementMemory: 128 * MiB, MaxConnections: 500, MaxTransactionBytes: 256 * MiB,
 			LAL: 10_000_000, LogWindow: 256 * MiB, ReadLease: 200 * time.Millisecond, VDLInterval: 5 * time.Millisecond,
 		},
-		Router: Router{Nodes: []Node{{"router-1", "az-a"}}, HoldTimeout: 30 * time.Second, HoldMax: 1000, MaxConnections: 2000},
+		Router: Router{Nodes: []Node{{ID: "router-1", AZ: "az-a"}}, HoldTimeout: 30 * time.Second, HoldMax: 1000, MaxConnections: 2000},
 		Admin:  Admin{Bind: "127.0.0.1"},
 		Log:    Log{Level: "info", Format: "text"},
 	}
+}
+
+func instance(id, az string, tier int) Instance {
+	return Instance{Node: Node{ID: id, AZ: az}, Tier: tier}
 }

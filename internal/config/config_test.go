@@ -54,17 +54,18 @@ func present(t *testing.T, typ reflect.Type, tree map[string]any, prefix string)
 func TestEveryProblemIsNamed(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "config.yaml")
 	for text, want := range map[string][]string{
-		"servr: {lal: 5}":                         {"servr"},
-		"server: {page_cach: 1GiB}":               {"page_cach"},
-		"server: {page_cache: 1073741824}":        {"page_cache", "unit"},
-		"server: {page_cache: 10 apples}":         {"page_cache", "not a size"},
-		"server: {read_lease: 5}":                 {"read_lease", "unit"},
-		"cluster: {port_base: 70000}":             {"cluster.port_base", "70000"},
-		"cluster: {segment_size: 100KiB}":         {"cluster.segment_size"},
-		"instances: []":                           {"instances"},
-		"server: {tls_cert: /a.pem}":              {"server.tls_cert", "server.tls_ca"},
-		"router: {tls_key: /a.pem}":               {"router.tls_cert"},
-		"log: {level: loud}\nrouter: {nodes: []}": {"log.level", "loud", "router.nodes"},
+		"servr: {lal: 5}":                               {"servr"},
+		"server: {page_cach: 1GiB}":                     {"page_cach"},
+		"server: {page_cache: 1073741824}":              {"page_cache", "unit"},
+		"server: {page_cache: 10 apples}":               {"page_cache", "not a size"},
+		"server: {read_lease: 5}":                       {"read_lease", "unit"},
+		"cluster: {port_base: 70000}":                   {"cluster.port_base", "70000"},
+		"cluster: {segment_size: 100KiB}":               {"cluster.segment_size"},
+		"instances: []":                                 {"instances"},
+		"instances: [{id: db-1, az: z, address: here}]": {"instances", "db-1", "here"},
+		"server: {tls_cert: /a.pem}":                    {"server.tls_cert", "server.tls_ca"},
+		"router: {tls_key: /a.pem}":                     {"router.tls_cert"},
+		"log: {level: loud}\nrouter: {nodes: []}":       {"log.level", "loud", "router.nodes"},
 		"storage: {nodes: [{id: storage-1, az: az-a}, {id: storage-1, az: az-a}]}":     {"storage.nodes", "twice", "three zones"},
 		"endpoints: [{name: x, member_type: ALL, list_type: STATIC, members: [db-9]}]": {"endpoints[0].member_type", "endpoints[0].members", "db-9"},
 	} {
@@ -86,7 +87,7 @@ func TestEveryProblemIsNamed(t *testing.T) {
 
 func TestEnvironmentAndFlagsWin(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "config.yaml")
-	if err := os.WriteFile(path, []byte("server: {page_cache: 1GiB, lal: 20000}\ninstances: [{id: db-1, az: z}]"), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte("server: {page_cache: 1GiB, lal: 20000}\ninstances: [{id: db-1, az: z, address: 10.0.0.7}]"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("SEXTANT_SERVER_PAGE_CACHE", "2GiB")
@@ -98,8 +99,11 @@ func TestEnvironmentAndFlagsWin(t *testing.T) {
 	if c.Server.PageCache != 2*config.GiB || c.Server.LAL != 20000 || c.Cluster.PortBase != 7000 || c.Cluster.Data != "/here" || len(c.Instances) != 1 {
 		t.Errorf("got %+v", c)
 	}
-	if got := c.Addr(config.PortCluster); got != "127.0.0.1:7306" {
+	if got := c.Addr("router-1", config.PortCluster); got != "127.0.0.1:7306" {
 		t.Errorf("cluster endpoint at %s", got)
+	}
+	if got := c.Addr("db-1", config.PortInstance); got != "10.0.0.7:7311" {
+		t.Errorf("db-1, which has an address, at %s", got)
 	}
 }
 

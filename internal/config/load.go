@@ -130,6 +130,9 @@ func (c *Config) validateNodes(k *check) {
 			n := Number(id)
 			k.that(n >= 1 && n <= most && strings.HasPrefix(id, prefix+"-"), key, "%q is not %s-N with N in 1…%d", id, prefix, most)
 			k.that(slices.Index(ids, id) == i, key, "%q is there twice", id)
+			host := net.ParseIP(c.Host(id))
+			k.that(host != nil, key, "%s: address %q is not an IP address", id, c.Host(id))
+			k.that(c.Cluster.MutualTLS || host.IsLoopback(), "cluster.mutual_tls", "can be off only if every address is a loopback address, not %s's", id)
 		}
 	}
 	ids := func(nodes []Node) (out []string) {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"strconv"
@@ -29,9 +30,30 @@ const (
 	portHighest  = 599
 )
 
-// Addr returns the address of the port with an offset from port_base.
-func (c *Config) Addr(offset int) string {
-	return net.JoinHostPort(c.Cluster.Bind, strconv.Itoa(c.Cluster.PortBase+offset))
+// Node returns the node or instance with an id. One that is not in the configuration,
+// such as an instance that was added later, has no settings of its own.
+func (c *Config) Node(id string) Node {
+	for _, nodes := range [][]Node{c.Control.Nodes, c.Storage.Nodes, c.Router.Nodes} {
+		for _, n := range nodes {
+			if n.ID == id {
+				return n
+			}
+		}
+	}
+	for _, i := range c.Instances {
+		if i.ID == id {
+			return i.Node
+		}
+	}
+	return Node{ID: id}
+}
+
+// Host returns the IP address of a process's listeners.
+func (c *Config) Host(id string) string { return cmp.Or(c.Node(id).Address, c.Cluster.Bind) }
+
+// Addr returns the address of a process's port with an offset from port_base.
+func (c *Config) Addr(id string, offset int) string {
+	return net.JoinHostPort(c.Host(id), strconv.Itoa(c.Cluster.PortBase+offset))
 }
 
 // AdminAddr returns the address of an operators' port with an offset from port_base.

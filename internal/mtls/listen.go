@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"sextant/internal/hangup"
 	"sync"
 	"syscall"
 	"time"
@@ -64,6 +65,7 @@ func (s *listener) greet(tcp net.Conn, known func() bool) {
 	cfg, peer, err := s.i.config("", s.roles)
 	if err == nil {
 		ctx, cancel := context.WithTimeout(context.Background(), handshakeTimeout)
+		hangup.Bound(tcp)
 		w := &wire{Conn: tcp}
 		c := tls.Server(w, cfg)
 		err = c.HandshakeContext(ctx)

@@ -22,6 +22,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sextant/internal/hangup"
 	"slices"
 	"strings"
 	"sync"
@@ -259,6 +260,7 @@ func (i *Identity) upgrade(ctx context.Context, tcp net.Conn, id string, roles [
 	}
 	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
 	defer cancel()
+	hangup.Bound(tcp)
 	w := &wire{Conn: tcp}
 	c := tls.Client(w, cfg)
 	if err := c.HandshakeContext(ctx); err != nil {

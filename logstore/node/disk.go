@@ -87,6 +87,7 @@ type diskFile struct{ *os.File }
 
 // Sync implements hotlog.File.
 func (f diskFile) Sync() error {
+	slowDisk(f.Name())
 	for {
 		if err := unix.Fdatasync(int(f.Fd())); err != unix.EINTR {
 			return err

@@ -1,9 +1,16 @@
-// Command chaos measures what a cluster of real processes does under load: the time
-// from kill -9 of the writer to the next acknowledged commit of a client that
-// retries, over many kills, and the readers' lag while sysbench writes at half of
-// what the cluster can do. It checks that nothing acknowledged was lost.
+// Command chaos runs a cluster of real processes under load, breaks it, and checks what
+// clients saw. What it does is one of these modes:
 //
-// Its figures are goals, not gates: it fails only when something was lost.
+//   - chaos: a schedule of faults of every kind drawn from -seed; the histories of bank
+//     transfers, list-append transactions, unique inserts and registers are checked against
+//     the isolation levels (package check), over the writer and the readers together
+//   - soak: the same for long, with the memory and files of every process sampled
+//   - kills, hung, switchover: the distribution of what a client sees of these
+//   - recovery: the time of a recovery with little and with much data
+//   - lag: the readers' lag under sysbench
+//
+// Times are reported, not gated. It fails when something was lost, an anomaly was seen,
+// the cluster did not recover by itself, or a process does not stop growing.
 package main
 
 import (
@@ -13,14 +20,10 @@ import (
 	"io"
 	"log"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"regexp"
 	"slices"
-	"strconv"
-	"syscall"
-	"text/tabwriter"
+	"strings"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
@@ -28,191 +31,142 @@ import (
 	"sextant/scripts/cluster"
 )
 
-const (
-	patience = 2 * time.Minute
-	between  = 4 * time.Second // two kills: after three early failures in a row the control plane waits on purpose
-)
-
 type options struct {
-	kills   int
-	seconds int
-	binary  string
+	mode      string
+	minutes   float64
+	seed      uint64
+	n         int
+	megabytes int
+	binary    string
+	save      string
+	only      string
+	keep      bool
+
+	dir    string
+	log    *os.File
+	reason string // why there are no namespaces; "" if there are
 }
 
 func main() {
 	var o options
-	flag.IntVar(&o.kills, "kills", 10, "how often the writer is killed")
-	flag.IntVar(&o.seconds, "lag-seconds", 15, "how long the readers' lag is sampled; 0: not at all")
-	flag.StringVar(&o.binary, "binary", "bin/sextant", "the program")
+	flag.StringVar(&o.mode, "mode", "chaos", "chaos, soak, kills, hung, switchover, recovery or lag")
+	flag.Float64Var(&o.minutes, "minutes", 10, "how long chaos and soak go on")
+	flag.Uint64Var(&o.seed, "seed", 0, "of the schedule and of what clients do; 0 draws one")
+	flag.IntVar(&o.n, "n", 100, "how often kills, hung and switchover do it, or seconds of lag")
+	flag.IntVar(&o.megabytes, "megabytes", 2000, "of table data, for recovery")
+	flag.StringVar(&o.binary, "binary", "", "the program; one with the seams of faults is built otherwise")
+	flag.StringVar(&o.save, "save", ".", "directory for histories that fail")
+	flag.StringVar(&o.only, "only", "", "kinds of faults, separated by commas; empty: all")
+	flag.BoolVar(&o.keep, "log", false, "keep the cluster's output, also if nothing fails")
 	flag.Parse()
-	_ = mysql.SetLogger(log.New(io.Discard, "", 0)) // broken connections are what is asked for
+	o.reason = enter()
+	quietDriver()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, o); err != nil {
+	if err := o.run(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "chaos:", err)
+		stop()
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, o options) error {
-	dir, err := os.MkdirTemp("", "sextant-chaos")
-	if err != nil {
+// quietDriver keeps the driver from telling of broken connections: they are what is asked for.
+func quietDriver() { _ = mysql.SetLogger(log.New(io.Discard, "", 0)) }
+
+func (o options) run(ctx context.Context) (err error) {
+	modes := map[string]func(options, context.Context) error{"chaos": options.chaos, "soak": options.soak, "kills": options.kills,
+		"hung": options.hung, "switchover": options.switchovers, "recovery": options.recovery, "lag": options.lag}
+	mode, ok := modes[o.mode]
+	if !ok {
+		return fmt.Errorf("-mode %q is none", o.mode)
+	}
+	if o.dir, err = os.MkdirTemp("", "sextant-chaos"); err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
-	out, err := os.Create(filepath.Join(dir, "log"))
-	if err != nil {
-		return err
-	}
-	up, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	c, err := cluster.Start(up, cluster.Options{Binary: o.binary, Data: filepath.Join(dir, "data"), Log: out})
-	if err != nil {
-		return err
-	}
-	defer c.KillAll()
-	var lags []float64
-	if o.seconds > 0 {
-		if lags, err = lag(ctx, c, o.seconds); err != nil {
+	defer os.RemoveAll(o.dir)
+	if o.binary == "" {
+		fmt.Fprintln(os.Stderr, "building")
+		if o.binary, err = cluster.Build(o.dir, "faults"); err != nil {
 			return err
 		}
 	}
-	gaps, acked, err := kills(ctx, c, o.kills)
+	if o.log, err = os.Create(filepath.Join(o.dir, "log")); err != nil {
+		return err
+	}
+	if o.seed == 0 {
+		o.seed = uint64(time.Now().UnixNano()) % 1_000_000
+	}
+	return mode(o, ctx)
+}
+
+// chosen reports whether -only names a fault.
+func (o options) chosen(f fault) bool {
+	return o.only == "" || slices.Contains(strings.Split(o.only, ","), f.kind)
+}
+
+// say prints a line of progress.
+func say(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
+
+// world starts a cluster for chaos or soak.
+func (o options) world(ctx context.Context) (*world, error) {
+	if o.reason != "" {
+		say("no faults of networks and disks: %s (root, or user namespaces, and iproute2 are needed)", o.reason)
+	}
+	say("seed %d; starting a cluster", o.seed)
+	return newWorld(ctx, worldOptions{binary: o.binary, dir: o.dir, namespaces: o.reason == "", seed: o.seed, log: o.log, say: say})
+}
+
+func (o options) chaos(ctx context.Context) error {
+	w, err := o.world(ctx)
 	if err != nil {
 		return err
 	}
-	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "what\tn\tp50\tp99\tmax\t")
-	row(w, "failover: kill to next acknowledged commit, ms", gaps)
-	row(w, "reader lag under oltp_write_only at half rate, ms", lags)
-	w.Flush()
-	fmt.Printf("%d commits acknowledged, 0 lost\n", acked)
-	return nil
+	defer w.close()
+	s := newSchedule(o.seed, o.reason == "", o.chosen)
+	end := time.Now().Add(time.Duration(o.minutes * float64(time.Minute)))
+	return w.suffer(ctx, o.save, o.keep, func() (event, bool) { return s.next(), time.Now().Before(end) })
 }
 
-func row(w *tabwriter.Writer, what string, v []float64) {
-	if len(v) == 0 {
-		fmt.Fprintf(w, "%s\t0\t-\t-\t-\t\n", what)
-		return
-	}
-	slices.Sort(v)
-	at := func(p float64) float64 { return v[min(len(v)-1, int(p*float64(len(v))))] }
-	fmt.Fprintf(w, "%s\t%d\t%.1f\t%.1f\t%.1f\t\n", what, len(v), at(.5), at(.99), v[len(v)-1])
-}
-
-// kills ends the writer n times under load and returns the gaps that a client saw.
-func kills(ctx context.Context, c *cluster.Cluster, n int) (gaps []float64, acked int64, err error) {
-	load, err := cluster.StartLoad(ctx, c, "chaos", 4)
-	if err != nil {
-		return nil, 0, err
-	}
-	defer load.Stop()
-	var last time.Time
-	for k := range n {
-		wait, cancel := context.WithTimeout(ctx, patience)
-		defer cancel()
-		s, err := c.Await(wait, "a writer and a healthy reader", func(s *cluster.Status) bool {
-			return s.Writer != "" && slices.ContainsFunc(s.Instances, func(i cluster.Instance) bool { return i.Role == "reader" && i.Healthy })
-		})
-		if err != nil {
-			return nil, 0, err
+// suffer runs the clients through a sequence of faults, checks what they saw, prints the
+// table, and saves the history if something is wrong.
+func (w *world) suffer(ctx context.Context, save string, keep bool, next func() (event, bool)) error {
+	l := w.startWorkload(w.seed)
+	sampling, stop := context.WithCancel(ctx)
+	sampled := make(chan struct{})
+	go func() { w.sampleLag(sampling); close(sampled) }()
+	err := w.progress(ctx, 50, 10)
+	for err == nil && ctx.Err() == nil {
+		e, more := next()
+		if !more {
+			break
 		}
-		if err := load.AwaitAcks(wait, 100); err != nil {
-			return nil, 0, err
-		}
-		pause(wait, time.Until(last.Add(between)))
-		last = time.Now()
-		load.ResetGap()
-		if err := c.Signal(s.Writer, syscall.SIGKILL); err != nil {
-			return nil, 0, err
-		}
-		old := s.Writer
-		if _, err := c.Await(wait, "a new writer", func(s *cluster.Status) bool { return s.Writer != "" && s.Volume.Epoch > uint64(0) && s.Writer != old }); err != nil {
-			return nil, 0, err
-		}
-		if err := load.AwaitAcks(wait, 50); err != nil {
-			return nil, 0, err
-		}
-		gap := load.ResetGap()
-		gaps = append(gaps, float64(gap)/1e6)
-		fmt.Fprintf(os.Stderr, "kill %d/%d of %s: %v\n", k+1, n, old, gap.Round(time.Millisecond))
+		err = w.perform(ctx, e)
 	}
-	load.Stop()
-	db, err := c.DB(cluster.PortCluster, "chaos")
-	if err != nil {
-		return nil, 0, err
+	stop()
+	<-sampled
+	l.end()
+	if err == nil {
+		err = l.last(ctx)
 	}
-	defer db.Close()
-	return gaps, load.Acked(), load.Check(ctx, db)
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	select {
-	case <-ctx.Done():
-	case <-time.After(d):
+	say("checking the histories")
+	found := w.h.check()
+	output := w.c.History()
+	w.print(os.Stdout, output, found)
+	if s := count(found); err == nil && s.lost+s.anomalies > 0 {
+		err = fmt.Errorf("%d lost, %d anomalies", s.lost, s.anomalies)
 	}
-}
-
-var reTPS = regexp.MustCompile(`transactions:\s+\d+\s+\(([\d.]+) per sec`)
-
-// lag samples the readers' lag while sysbench writes at half of its maximum rate.
-// Without sysbench it says so and returns nothing.
-func lag(ctx context.Context, c *cluster.Cluster, seconds int) ([]float64, error) {
-	if _, err := exec.LookPath("sysbench"); err != nil {
-		fmt.Fprintln(os.Stderr, "no sysbench (Debian: apt-get install sysbench): the lag is not measured")
-		return nil, nil
-	}
-	db, err := c.DB(cluster.PortCluster, "")
-	if err != nil {
-		return nil, err
-	}
-	defer db.Close()
-	if _, err := db.ExecContext(ctx, "CREATE DATABASE sbtest"); err != nil {
-		return nil, err
-	}
-	sysbench := func(args ...string) *exec.Cmd {
-		base := []string{"oltp_write_only", "--db-driver=mysql", "--mysql-host=127.0.0.1", "--mysql-user=root",
-			"--mysql-port=" + strconv.Itoa(c.Base+cluster.PortCluster), "--tables=4", "--table-size=25000", "--threads=8", "--rand-type=uniform"}
-		return exec.CommandContext(ctx, "sysbench", append(base, args...)...)
-	}
-	fmt.Fprintln(os.Stderr, "filling tables for the lag")
-	if out, err := sysbench("prepare").CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("sysbench prepare: %w\n%s", err, out)
-	}
-	out, err := sysbench("--time=5", "run").CombinedOutput()
-	if err != nil {
-		return nil, fmt.Errorf("sysbench run: %w\n%s", err, out)
-	}
-	m := reTPS.FindSubmatch(out)
-	if m == nil {
-		return nil, fmt.Errorf("sysbench does not tell its rate:\n%s", out)
-	}
-	most, err := strconv.ParseFloat(string(m[1]), 64)
-	if err != nil {
-		return nil, err
-	}
-	fmt.Fprintf(os.Stderr, "maximum %.0f transactions per second; sampling the lag at half of it for %d s\n", most, seconds)
-	half := sysbench("--time="+strconv.Itoa(seconds), "--rate="+strconv.Itoa(max(1, int(most/2))), "run")
-	if err := half.Start(); err != nil {
-		return nil, err
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- half.Wait() }()
-	var v []float64
-	for {
-		select {
-		case err := <-ended:
-			return v, err
-		case <-time.After(100 * time.Millisecond):
-		}
-		s, err := c.Status()
-		if err != nil {
-			return nil, err
-		}
-		for _, i := range s.Instances {
-			if i.Role == "reader" && i.LagMS != nil {
-				v = append(v, *i.LagMS)
-			}
+	for line := range strings.Lines(output) {
+		if err == nil && cluster.Never(line) {
+			err = fmt.Errorf("a process has printed: %s", line)
 		}
 	}
+	if err != nil || keep {
+		dir, failed := w.h.save(save, w.seed, found, output)
+		if failed != nil {
+			say("the history is not saved: %v", failed)
+		} else {
+			say("history and output: %s", dir)
+		}
+	}
+	return err
 }

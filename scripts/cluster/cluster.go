@@ -5,6 +5,7 @@ package cluster
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -16,6 +17,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -119,12 +121,38 @@ func (s *Status) Role(id string) string {
 	return ""
 }
 
+// Healthy reports whether every storage and control node is.
+func (s *Status) Healthy() bool {
+	for _, n := range s.Storage {
+		if !n.Healthy {
+			return false
+		}
+	}
+	for _, n := range s.Control {
+		if !n.Healthy {
+			return false
+		}
+	}
+	return true
+}
+
+// Lags returns the lag of every reader that knows it, in milliseconds.
+func (s *Status) Lags() (v []float64) {
+	for _, i := range s.Instances {
+		if i.Role == "reader" && i.LagMS != nil {
+			v = append(v, *i.LagMS)
+		}
+	}
+	return v
+}
+
 // Options say how a cluster is started.
 type Options struct {
 	Binary string
 	Data   string
 	Log    io.Writer // output of `sextant up`
 	Config string    // path; "" is the defaults
+	Net    string    // network of the MySQL driver that leads to the router's loopback; "" is tcp
 	Env    []string
 }
 
@@ -156,10 +184,11 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
-// Build builds the binary into dir and returns its path.
-func Build(dir string) (string, error) {
+// Build builds the binary into dir, with further build tags, and returns its path.
+func Build(dir string, tags ...string) (string, error) {
 	binary := filepath.Join(dir, "sextant")
-	cmd := exec.Command("go", "build", "-tags", "gms_pure_go,hashicorpmetrics", "-o", binary, "sextant/cmd/sextant")
+	tags = append(tags, "gms_pure_go", "hashicorpmetrics")
+	cmd := exec.Command("go", "build", "-tags", strings.Join(tags, ","), "-o", binary, "sextant/cmd/sextant")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build: %w\n%s", err, out)
@@ -239,6 +268,15 @@ func (c *Cluster) Up(ctx context.Context) error {
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
+}
+
+var never = regexp.MustCompile(`panic|^goroutine \d+ \[|fatal error|runtime error|SIGSEGV|DATA RACE|invalid memory address|\.go:\d+ \+0x|did not end in time`)
+
+// Never reports whether a line of a cluster's output may never be printed, whatever
+// happens to a cluster.
+func Never(line string) bool {
+	_, own, _ := strings.Cut(line, "| ")
+	return never.MatchString(line) || never.MatchString(own)
 }
 
 // Output returns what `sextant up` has printed since it was started last.
@@ -406,5 +444,5 @@ func (c *Cluster) Addr(offset int) string {
 
 // DB opens a pool to a port offset as root, on a database ("" for none).
 func (c *Cluster) DB(offset int, database string) (*sql.DB, error) {
-	return sql.Open("mysql", fmt.Sprintf("root@tcp(%s)/%s?timeout=35s&readTimeout=60s&writeTimeout=60s", c.Addr(offset), database))
+	return sql.Open("mysql", fmt.Sprintf("root@%s(%s)/%s?timeout=35s&readTimeout=60s&writeTimeout=60s", cmp.Or(c.Net, "tcp"), c.Addr(offset), database))
 }

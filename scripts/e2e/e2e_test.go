@@ -127,7 +127,7 @@ func TestStoppedStorageAndZonesAreNotNoticed(t *testing.T) {
 		if errs := l.Errors(); len(errs) > 0 {
 			t.Errorf("%s: clients saw %v", what, errs)
 		}
-		_, err := c.Await(deadline(t), what+" to be healthy again", allHealthy)
+		_, err := c.Await(deadline(t), what+" to be healthy again", (*cluster.Status).Healthy)
 		must(t, err)
 	}
 	for n := range 6 {

@@ -165,23 +165,9 @@ func TestForeignDirectoriesAreRefused(t *testing.T) {
 	format(`"format": 2`, `"format": 1`)
 	for _, c := range clusters {
 		must(t, c.Up(deadline(t)))
-		_, err := c.Await(deadline(t), "every node to be healthy with its own directory", allHealthy)
+		_, err := c.Await(deadline(t), "every node to be healthy with its own directory", (*cluster.Status).Healthy)
 		must(t, err)
 	}
-}
-
-func allHealthy(s *cluster.Status) bool {
-	for _, n := range s.Storage {
-		if !n.Healthy {
-			return false
-		}
-	}
-	for _, n := range s.Control {
-		if !n.Healthy {
-			return false
-		}
-	}
-	return true
 }
 
 // says returns when the output since the last start has a line that matches.

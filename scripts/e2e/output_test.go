@@ -4,14 +4,13 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"sextant/scripts/cluster"
 )
 
 // noise is a class of lines of a cluster's output that a test expects, because of
 // what it does to the cluster.
 type noise = *regexp.Regexp
-
-// Lines that never may be printed, whatever happens to a cluster.
-var never = regexp.MustCompile(`panic|^goroutine \d+ \[|fatal error|runtime error|SIGSEGV|DATA RACE|invalid memory address|\.go:\d+ \+0x|did not end in time`)
 
 // Lines that need an explanation.
 var loud = regexp.MustCompile(`level=(WARN|ERROR)|"level":"(WARN|ERROR)"|ended \(`)
@@ -28,8 +27,7 @@ func judge(t *testing.T, output string, allowed []noise) {
 	told := 0
 	for line := range strings.Lines(output) {
 		line = strings.TrimRight(line, "\n")
-		_, own, _ := strings.Cut(line, "| ")
-		bad := never.MatchString(line) || never.MatchString(own)
+		bad := cluster.Never(line)
 		if !bad && loud.MatchString(line) {
 			bad = true
 			for _, a := range allowed {

@@ -98,7 +98,7 @@ func TestRaftLeaderKilledIsNotNoticed(t *testing.T) {
 	must(t, c.Signal(old, syscall.SIGKILL))
 	// It is back so soon that it may be elected again.
 	s, err = c.Await(deadline(t), "a leader, and the old one back", func(s *cluster.Status) bool {
-		return allHealthy(s) && leader(s) != "" && s.PID(old) != pid && s.PID(old) != 0
+		return s.Healthy() && leader(s) != "" && s.PID(old) != pid && s.PID(old) != 0
 	})
 	must(t, err)
 	must(t, l.AwaitAcks(deadline(t), 300))

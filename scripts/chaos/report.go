@@ -1,0 +1,160 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"sextant/scripts/chaos/check"
+)
+
+// granted is a line of the control plane's leader, or of a writer that has recovered.
+type granted struct {
+	epoch uint64
+	node  string
+	at    time.Time
+}
+
+var (
+	reGrant = regexp.MustCompile(`time=(\S+) .*msg="writer granted" .*node=(db-\d+) volume_epoch=(\d+)`)
+	reOpen  = regexp.MustCompile(`time=(\S+) .*msg="volume is open" node=(db-\d+) volume_epoch=(\d+)`)
+)
+
+func parseLines(re *regexp.Regexp, output string) (out []granted) {
+	for _, m := range re.FindAllStringSubmatch(output, -1) {
+		at, err := time.Parse(time.RFC3339Nano, m[1])
+		epoch, err2 := strconv.ParseUint(m[3], 10, 64)
+		if err == nil && err2 == nil {
+			out = append(out, granted{epoch, m[2], at})
+		}
+	}
+	return out
+}
+
+// grants returns whom the control plane has made the writer, from the cluster's output.
+func grants(output string) []granted { return parseLines(reGrant, output) }
+
+// takeover is one change of the writer.
+type takeover struct {
+	kind                string        // of the fault before it
+	detected, recovered time.Duration // fault to grant, grant to open
+	gap                 time.Duration // longest time without an acknowledged commit round it
+}
+
+// takeovers matches the writers in a cluster's output with the faults that took their
+// predecessors away.
+func (w *world) takeovers(output string) (out []takeover) {
+	opened := map[uint64]time.Time{}
+	for _, o := range parseLines(reOpen, output) {
+		opened[o.epoch] = o.at
+	}
+	since := func(t time.Time) int64 { return int64(t.Sub(w.h.began)) }
+	var before injection
+	for _, g := range grants(output) {
+		open, ok := opened[g.epoch]
+		if !ok {
+			continue // it died on the way
+		}
+		var cause injection
+		for _, i := range w.injected {
+			if i.at <= since(g.at) {
+				cause = i
+			}
+		}
+		if !cause.lost || cause == before {
+			continue // a start, or the end of a longer fault
+		}
+		before = cause
+		out = append(out, takeover{cause.kind, time.Duration(since(g.at) - cause.at), open.Sub(g.at), w.h.longest(cause.at, since(open))})
+	}
+	return out
+}
+
+// quantiles renders n, p50, p99 and the largest of some milliseconds.
+func quantiles(w io.Writer, what string, v []float64) {
+	if len(v) == 0 {
+		fmt.Fprintf(w, "%s\t0\t-\t-\t-\t\n", what)
+		return
+	}
+	slices.Sort(v)
+	at := func(p float64) float64 { return v[min(len(v)-1, int(p*float64(len(v))))] }
+	fmt.Fprintf(w, "%s\t%d\t%.1f\t%.1f\t%.1f\t\n", what, len(v), at(.5), at(.99), v[len(v)-1])
+}
+
+func millis(d time.Duration) float64 { return float64(d) / 1e6 }
+
+// summary is what a run ends with.
+type summary struct {
+	lost, anomalies int
+}
+
+// count sorts what was found into what was lost and what was only wrong. A search
+// without an end is neither.
+func count(found []check.Anomaly) (s summary) {
+	for _, a := range found {
+		switch a.Kind {
+		case check.Lost, check.Stale:
+			s.lost++
+		case check.Undecided:
+		default:
+			s.anomalies++
+		}
+	}
+	return s
+}
+
+// print writes the table at the end of a run.
+func (w *world) print(out io.Writer, output string, found []check.Anomaly) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	kinds := map[string]int{}
+	for _, i := range w.injected {
+		kinds[i.kind]++
+	}
+	fmt.Fprintf(out, "\nseed %d, %.0f s\n", w.seed, float64(w.h.now())/1e9)
+	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "FAULT\tINJECTED")
+	for _, k := range slices.Sorted(maps.Keys(kinds)) {
+		fmt.Fprintf(t, "%s\t%d\n", k, kinds[k])
+	}
+	t.Flush()
+	s := count(found)
+	acks, reads := w.h.counts()
+	t = tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "\ntransactions acknowledged\t%d\n", acks)
+	fmt.Fprintf(t, "reads of readers\t%d\n", reads)
+	fmt.Fprintf(t, "lost\t%d\n", s.lost)
+	fmt.Fprintf(t, "anomalies\t%d\n", s.anomalies)
+	t.Flush()
+	fmt.Fprintln(out)
+	t = tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(t, "ms\tn\tp50\tp99\tmax\t")
+	took := w.takeovers(output)
+	byKind := map[string][]takeover{}
+	for _, x := range took {
+		byKind[x.kind] = append(byKind[x.kind], x)
+	}
+	column := func(xs []takeover, f func(takeover) time.Duration) (v []float64) {
+		for _, x := range xs {
+			v = append(v, millis(f(x)))
+		}
+		return v
+	}
+	quantiles(t, "failovers: detection", column(took, func(x takeover) time.Duration { return x.detected }))
+	quantiles(t, "failovers: recovery", column(took, func(x takeover) time.Duration { return x.recovered }))
+	quantiles(t, "failovers: client-visible gap", column(took, func(x takeover) time.Duration { return x.gap }))
+	for _, k := range slices.Sorted(maps.Keys(byKind)) {
+		quantiles(t, "gap, "+k, column(byKind[k], func(x takeover) time.Duration { return x.gap }))
+	}
+	quantiles(t, "reader lag", slices.Clone(w.lags))
+	t.Flush()
+	for _, a := range found {
+		fmt.Fprintln(out, strings.ToValidUTF8(a.String(), "?"))
+	}
+}
