@@ -25,7 +25,7 @@ type CheckReport struct {
 // everything. Returns ErrCorrupt, wrapped, for the first contradiction.
 func (db *DB) Check(ctx context.Context) (CheckReport, error) {
 	at := db.acquire()
-	defer db.snaps.release(at)
+	defer db.snaps.Release(at)
 	c := &checker{db: db, p: db.pagerAt(at), owner: map[redo.PageID]uint64{}}
 	c.report.LSN = at
 	err := c.run(ctx)
@@ -38,7 +38,7 @@ func (db *DB) Check(ctx context.Context) (CheckReport, error) {
 // ErrCorrupt, wrapped, for the first contradiction.
 func (db *DB) CheckTable(ctx context.Context, id TableID) (CheckReport, error) {
 	at := db.acquire()
-	defer db.snaps.release(at)
+	defer db.snaps.Release(at)
 	c := &checker{db: db, p: db.pagerAt(at), owner: map[redo.PageID]uint64{}}
 	c.report.LSN = at
 	cat, err := db.loadCatalog(ctx, c.p)

@@ -28,6 +28,7 @@ import (
 	"time"
 
 	"sextant/engine/bufpool"
+	"sextant/engine/replica"
 	"sextant/engine/txn"
 	"sextant/internal/page"
 	"sextant/internal/redo"
@@ -55,13 +56,13 @@ type DB struct {
 	budget *txn.Budget
 	locks  *txn.Table
 
-	snaps    snapshots
+	snaps    bufpool.Snapshots
 	catalogs catalogs
 	system   system // set before the first state
 	state    atomic.Pointer[state]
 	change   sync.Mutex // held by changes of the role
 
-	points   readPoints
+	promises replica.Promises // of the readers, on a writer
 	counters counters
 	stats    statistics
 	sessions sessions
@@ -84,8 +85,7 @@ func newDB(o Options) *DB {
 	db.stats.byTable = map[TableID]*tableRows{}
 	db.stats.changed = map[TableID]uint64{}
 	db.stats.sizes = map[TableID]tableSize{}
-	db.points.reset()
-	db.snaps.reset(0)
+	db.snaps.Reset(0)
 	db.state.Store(&state{})
 	return db
 }
@@ -150,18 +150,18 @@ func (db *DB) visible() redo.LSN {
 	if w := db.state.Load().w; w != nil {
 		return w.vol.VDL()
 	}
-	return redo.LSN(db.snaps.newest.Load())
+	return db.snaps.Newest()
 }
 
 // SnapshotLSN returns the newest snapshot that can be taken without waiting: on
 // the writer the newest end of a turn at or below the VDL, on a reader the applied VDL.
-func (db *DB) SnapshotLSN() redo.LSN { return db.snaps.peek(db.visible()) }
+func (db *DB) SnapshotLSN() redo.LSN { return db.snaps.Peek(db.visible()) }
 
 // acquire takes the newest snapshot; snaps.release gives it back.
-func (db *DB) acquire() redo.LSN { return db.snaps.acquire(db.visible()) }
+func (db *DB) acquire() redo.LSN { return db.snaps.Acquire(db.visible()) }
 
 // published returns the newest published LSN.
-func (db *DB) published() redo.LSN { return redo.LSN(db.snaps.newest.Load()) }
+func (db *DB) published() redo.LSN { return db.snaps.Newest() }
 
 // settle returns nil once everything up to saw is durable and, on the writer, the
 // epoch is confirmed. Returns ErrOutcomeUnknown or ErrClosed if that will not be

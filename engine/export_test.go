@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"sextant/engine/btree"
+	"sextant/internal/redo"
 )
 
 // FreeGarbage runs the background job once.
@@ -27,3 +28,7 @@ func (db *DB) Garbage(ctx context.Context) (n int) {
 	}
 	return n
 }
+
+// ReadPoint returns where an open reader reads the newest version of a page, asked for
+// whenever it is called, as by a load that was begun now.
+func (db *DB) ReadPoint() func() redo.LSN { return db.state.Load().r.readPoint }

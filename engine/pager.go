@@ -21,7 +21,7 @@ type source interface {
 }
 
 // pager shows the volume's pages as of one LSN. The LSN must be kept readable
-// (snapshots.acquire and the like) while it is in use. It is safe for concurrent use.
+// (Snapshots.Acquire and the like) while it is in use. It is safe for concurrent use.
 type pager struct {
 	db  *DB
 	src source // nil: that of the role, also after a change of it
@@ -37,9 +37,6 @@ var (
 	_ btree.Pager      = (*pager)(nil)
 	_ btree.Prefetcher = (*pager)(nil)
 )
-
-// readRetries bounds the attempts at a head that the minimum read point overtakes.
-const readRetries = 10
 
 // pagerAt returns the pages as of at.
 func (db *DB) pagerAt(at redo.LSN) *pager {
@@ -57,16 +54,12 @@ func (p *pager) source() source {
 // anything of them has seen the LSN that sawLSN then returns. They stay readable
 // until done is called.
 func (db *DB) newest() (p *pager, at redo.LSN, done func()) {
-	at = db.snaps.acquireNewest()
-	return db.pagerAt(at), at, func() { db.snaps.release(at) }
+	at = db.snaps.AcquireNewest()
+	return db.pagerAt(at), at, func() { db.snaps.Release(at) }
 }
 
-// Page implements btree.Pager.
-//
-// The snapshot may be above the VDL (newest). A page that has no version for it in
-// the cache has then no record in (VDL, at]: a version above the VDL is not evicted,
-// and one that a readable LSN selects is not pruned. So the page as of the VDL, read
-// after the miss, is the page as of at.
+// Page implements btree.Pager. The snapshot may be above the VDL (newest): see bufpool's
+// AsOf.
 func (p *pager) Page(ctx context.Context, id redo.PageID) ([]byte, error) {
 	b, err := p.page(ctx, id)
 	if err == nil {
@@ -87,40 +80,20 @@ func (p *pager) page(ctx context.Context, id redo.PageID) ([]byte, error) {
 		return b, nil
 	}
 	src := p.source()
-	if !p.old {
-		b, err := p.db.loadHead(ctx, src, id)
-		if err != nil {
-			return nil, err
-		}
-		if page.LSN(b) <= p.at {
-			return b, nil
-		}
-		if b, ok := p.db.pool.At(id, p.at); ok {
-			return b, nil
-		}
+	load := p.db.pool.AsOf(id, p.at, src.readPoint)
+	if p.old {
+		load = p.db.pool.Version(id, p.at)
 	}
-	for try := 0; ; try++ {
-		at := min(p.at, src.readPoint())
-		b, err := p.db.pool.LoadAt(ctx, id, at, src.readPage)
-		if err == nil || !errors.Is(err, logstore.ErrGone) {
-			return b, err
-		}
-		// Below the snapshot, the VDL of a moment ago is kept readable by nobody.
-		if at == p.at || try == readRetries {
-			return nil, errors.Join(ErrSnapshotGone, err)
-		}
+	b, err := load.Run(ctx, src.readPage)
+	if errors.Is(err, logstore.ErrGone) {
+		return nil, errors.Join(ErrSnapshotGone, err)
 	}
+	return b, err
 }
 
 // loadHead returns the newest version of a page, reading it if it is not cached.
 func (db *DB) loadHead(ctx context.Context, src source, id redo.PageID) ([]byte, error) {
-	for try := 0; ; try++ {
-		b, err := db.pool.LoadHead(ctx, id, src.readPoint, src.readPage)
-		// The minimum read point may overtake a read at the VDL of a moment ago.
-		if err == nil || !errors.Is(err, logstore.ErrGone) || try == readRetries {
-			return b, err
-		}
-	}
+	return db.pool.LoadHead(ctx, id, src.readPoint, src.readPage)
 }
 
 // Prefetch implements btree.Prefetcher.

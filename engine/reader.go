@@ -130,7 +130,7 @@ func (r *reader) follow() error {
 	}
 }
 
-func (r *reader) oldest() redo.LSN { return r.snaps.oldest(r.published()) }
+func (r *reader) oldest() redo.LSN { return r.snaps.Oldest(r.published()) }
 
 // stop ends the stream.
 func (r *reader) stop() {
@@ -139,7 +139,7 @@ func (r *reader) stop() {
 }
 
 // Live implements replica.Host.
-func (r *reader) Live() []redo.LSN { return r.snaps.readable(r.published()) }
+func (r *reader) Live() []redo.LSN { return r.snaps.Readable(r.published()) }
 
 // Applied implements replica.Host.
 func (r *reader) Applied(ctx context.Context, vdl redo.LSN, catalog bool) error {
@@ -173,7 +173,7 @@ func (r *reader) Applied(ctx context.Context, vdl redo.LSN, catalog bool) error 
 			r.catalogs.reset(c)
 		}
 	}
-	r.snaps.show(vdl)
+	r.snaps.Reset(vdl)
 	if !r.loaded {
 		r.loaded = true
 		close(r.serving)
@@ -181,8 +181,15 @@ func (r *reader) Applied(ctx context.Context, vdl redo.LSN, catalog bool) error 
 	return nil
 }
 
-// readPoint implements source.
-func (r *reader) readPoint() redo.LSN { return r.applier.ReadPoint() }
+// readPoint implements source. Loads that were begun before a promotion go on after it:
+// at the VDL that the reader was promoted at they would miss what the writer has published
+// since and the cache has evicted.
+func (r *reader) readPoint() redo.LSN {
+	if v := r.vol.Load(); v != nil {
+		return (*v).VDL()
+	}
+	return r.applier.ReadPoint()
+}
 
 // readPage implements source.
 func (r *reader) readPage(ctx context.Context, id redo.PageID, at redo.LSN) ([]byte, error) {
@@ -278,7 +285,6 @@ func (db *DB) Demote(ctx context.Context, src Source) error {
 	db.pool.Reset()
 	db.counters.reset()
 	db.stats.reset()
-	db.points.reset()
 	return db.becomeReader(ctx, src)
 }
 

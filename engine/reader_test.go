@@ -284,7 +284,7 @@ func TestPromoteAndDemote(t *testing.T) {
 			model[i] = round*100 + i
 		}
 		f.cut() // the reader may or may not have the last ones
-		vol := w.store.Open()
+		vol, readPoint := w.store.Open(), r.db.ReadPoint()
 		if err := r.db.Promote(r.ctx, vol, w.store.Annulled()); err != nil {
 			t.Fatal(err)
 		}
@@ -297,6 +297,9 @@ func TestPromoteAndDemote(t *testing.T) {
 		}
 		r.ddl(func(tx *engine.Tx) error { return put(r.ctx, tx, def, 500+round, round, nil) })
 		model[500+round] = round
+		if at := readPoint(); at < vol.VDL() {
+			t.Fatalf("a load of the reader's goes on at %d, the writer's VDL is %d", at, vol.VDL())
+		}
 		if err := w.db.Demote(w.ctx, f.source()); err != nil {
 			t.Fatal(err)
 		}

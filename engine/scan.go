@@ -192,8 +192,8 @@ func (c *Cursor) readPages(ctx context.Context) error {
 		return err
 	}
 	// The statement may end before the cursor does, and its snapshot with it.
-	tx.db.snaps.hold(p.at)
-	c.pages, c.pageLSN, c.release = p, p.at, func() { tx.db.snaps.release(p.at) }
+	tx.db.snaps.Hold(p.at)
+	c.pages, c.pageLSN, c.release = p, p.at, func() { tx.db.snaps.Release(p.at) }
 	c.tree.Reset(c.ix.tree(), c.t.pager(p))
 	return nil
 }

@@ -287,11 +287,16 @@ func (s *space) decode(k uint64, b []byte) *span {
 	return sp
 }
 
-// inUse reports whether the map page b says that id is in use.
+// inUse reports whether the map page b says that id is in use, also where it says nothing:
+// a page that is damaged hands nothing out.
 func inUse(b []byte, id redo.PageID) bool {
 	key, bit := chunkOf(id)
 	i, found := page.Search(b, []byte{key})
-	return found && page.Value(b, i)[bit/8]&(1<<(bit%8)) != 0
+	if !found {
+		return false
+	}
+	v := page.Value(b, i)
+	return len(v) <= int(bit)/8 || v[bit/8]&(1<<(bit%8)) != 0
 }
 
 // marks collects what one mini-transaction takes and frees, for its map records.

@@ -152,7 +152,7 @@ func (s *system) lastSecond(ctx context.Context, p btree.Pager) (int64, error) {
 // committed since. Returns ErrSnapshotGone if t lies before the first second known.
 func (db *DB) LSNAt(ctx context.Context, t int64) (redo.LSN, error) {
 	at := db.acquire()
-	defer db.snaps.release(at)
+	defer db.snaps.Release(at)
 	c := btree.NewCursor(db.system.tree(treeSeconds), db.pagerAt(at))
 	key := binary.BigEndian.AppendUint64(nil, uint64(t/1e6))
 	if !c.Seek(ctx, key) {

@@ -137,7 +137,7 @@ func (t *turn) sweepTokens() error {
 // on this instance. On a reader the answer is as of its snapshot: ask the writer.
 func (db *DB) LookupToken(ctx context.Context, k Token) (TokenState, Outcome, error) {
 	at := db.acquire()
-	defer db.snaps.release(at)
+	defer db.snaps.Release(at)
 	p := db.pagerAt(at)
 	v, found, err := db.system.tree(treeTokens).Get(ctx, p, tokenKey(k.Session))
 	if err != nil {

@@ -200,7 +200,7 @@ func (t *turn) publish() {
 	end := t.next - 1
 	vdl := db.vol.VDL()
 	db.pool.SetDurable(vdl)
-	live := db.snaps.readable(vdl)
+	live := db.snaps.Readable(vdl)
 	// A version of the time before the turn is still the newest for those who
 	// read now; it must not be pruned before the newest LSN moves.
 	for _, id := range t.order {
@@ -209,7 +209,7 @@ func (t *turn) publish() {
 	for _, c := range t.catalogs {
 		db.catalogs.add(c)
 	}
-	db.snaps.publish(end)
+	db.snaps.Publish(end)
 	db.space.release(t.freed)
 	db.lastEnd, db.lastWall, db.lastSecond, db.lastSpan = t.prev, t.prevWall, t.second, t.span
 }

@@ -168,12 +168,12 @@ func (tx *Tx) view(ctx context.Context) (*pager, error) {
 	}
 	at := tx.o.AsOf
 	if at != 0 {
-		tx.db.snaps.hold(at)
+		tx.db.snaps.Hold(at)
 	} else {
 		at = tx.db.acquire()
 		if at < tx.s.saw {
 			// What it saw may lie within a turn: snapshots are ends of turns.
-			tx.db.snaps.release(at)
+			tx.db.snaps.Release(at)
 			tx.s.Saw(tx.db.published())
 			if err := tx.s.Settle(ctx); err != nil {
 				return nil, err
@@ -186,7 +186,7 @@ func (tx *Tx) view(ctx context.Context) (*pager, error) {
 		err = fmt.Errorf("%w: session saw %d, snapshot is %d", ErrClosed, tx.s.saw, at)
 	}
 	if err != nil {
-		tx.db.snaps.release(at)
+		tx.db.snaps.Release(at)
 		return nil, err
 	}
 	tx.snapshot, tx.cat, tx.pages = at, cat, tx.db.pagerAt(at)
@@ -197,7 +197,7 @@ func (tx *Tx) view(ctx context.Context) (*pager, error) {
 
 func (tx *Tx) dropSnapshot() {
 	if tx.snapshot != 0 {
-		tx.db.snaps.release(tx.snapshot)
+		tx.db.snaps.Release(tx.snapshot)
 		tx.snapshot, tx.pages, tx.cat = 0, nil, nil
 	}
 }

@@ -25,10 +25,10 @@ type writer struct {
 
 	growing    atomic.Bool
 	background sync.WaitGroup
+	history    history       // of the horizon's goroutine
 	freeNow    chan struct{} // a tree was dropped
 	analyzeNow chan struct{} // a table was defined or filled anew
 	intents    intents
-	known      atomic.Bool // every reader has registered its read point
 
 	// Guarded by the commit lock.
 	lastEnd    redo.LSN // last LSN of the last mini-transaction
@@ -55,9 +55,9 @@ func (db *DB) becomeWriter(ctx context.Context, vol logstore.Volume) error {
 	w := &writer{DB: db, vol: vol, space: newSpace(), freeNow: make(chan struct{}, 1),
 		analyzeNow: make(chan struct{}, 1)}
 	w.ctx, w.cancel = context.WithCancel(context.Background())
-	w.known.Store(db.opts.NoReaders)
+	db.promises.Reset(db.opts.NoReaders)
 	vdl := vol.VDL()
-	db.snaps.reset(vdl)
+	db.snaps.Reset(vdl)
 	db.pool.SetDurable(vdl)
 	w.lastEnd = vdl
 	db.counters.reset()
@@ -78,8 +78,8 @@ func (db *writer) load(ctx context.Context) error {
 			return err
 		}
 	}
-	at := db.snaps.acquireNewest()
-	defer db.snaps.release(at)
+	at := db.snaps.AcquireNewest()
+	defer db.snaps.Release(at)
 	p := &pager{db: db.DB, src: db, at: at}
 	meta, err := p.Page(ctx, metaPage)
 	if err != nil {
@@ -219,13 +219,10 @@ func (db *writer) stop() {
 	db.background.Wait()
 }
 
-// readPoints is what readers promise not to read below.
-type readPoints struct {
-	mu   sync.Mutex
-	held map[string]redo.LSN
-	// history is the snapshot of each second of the retention.
-	history []pastSnapshot
-	past    redo.LSN // newest snapshot older than the retention
+// history is the snapshots of the retention.
+type history struct {
+	seconds []pastSnapshot // one of each second
+	past    redo.LSN       // newest snapshot older than the retention
 }
 
 type pastSnapshot struct {
@@ -233,65 +230,41 @@ type pastSnapshot struct {
 	lsn redo.LSN
 }
 
-func (rp *readPoints) reset() {
-	rp.mu.Lock()
-	defer rp.mu.Unlock()
-	rp.held, rp.history, rp.past = map[string]redo.LSN{}, nil, 0
-}
-
 // HoldReadPoint registers the promise of reader id that it takes no snapshot below
-// l, or renews it. A lower promise than before is kept too: a reader that has come
-// back may first tell what it has applied, and then what its sessions still read.
-func (db *DB) HoldReadPoint(id string, l redo.LSN) {
-	db.points.mu.Lock()
-	defer db.points.mu.Unlock()
-	db.points.held[id] = l
-}
+// l, or renews it.
+func (db *DB) HoldReadPoint(id string, l redo.LSN) { db.promises.Hold(id, l) }
 
 // ReleaseReadPoint forgets a reader that has left for good.
-func (db *DB) ReleaseReadPoint(id string) {
-	db.points.mu.Lock()
-	defer db.points.mu.Unlock()
-	delete(db.points.held, id)
-}
+func (db *DB) ReleaseReadPoint(id string) { db.promises.Release(id) }
 
 // ReadersKnown says that every reader has registered with this writer, or is given
 // up: until then the minimum read point does not move.
-func (db *DB) ReadersKnown() {
-	if w := db.state.Load().w; w != nil {
-		w.known.Store(true)
-	}
-}
+func (db *DB) ReadersKnown() { db.promises.Known() }
 
 // moveHorizon tells the cache what is durable and the storage what nobody reads any more.
 func (db *writer) moveHorizon(context.Context) error {
 	vdl := db.vol.VDL()
 	db.pool.SetDurable(vdl)
-	oldest := db.snaps.oldest(vdl)
-	db.points.mu.Lock()
-	for _, l := range db.points.held {
-		oldest = min(oldest, l)
-	}
+	oldest := db.promises.Oldest(db.snaps.Oldest(vdl))
 	if r := db.opts.Retention; r > 0 {
-		oldest = min(oldest, db.points.retained(db.opts.Clock(), r, db.snaps.peek(vdl)))
+		oldest = min(oldest, db.history.retained(db.opts.Clock(), r, db.snaps.Peek(vdl)))
 	}
-	db.points.mu.Unlock()
-	if db.known.Load() && oldest > 0 {
+	if oldest > 0 {
 		db.vol.SetMinReadPoint(oldest)
 	}
 	return nil
 }
 
 // retained returns the newest snapshot that is at least r old, 0 if that is not known.
-func (rp *readPoints) retained(now time.Time, r time.Duration, snapshot redo.LSN) redo.LSN {
-	if n := len(rp.history); n == 0 || now.Sub(rp.history[n-1].at) >= time.Second {
-		rp.history = append(rp.history, pastSnapshot{now, snapshot})
+func (h *history) retained(now time.Time, r time.Duration, snapshot redo.LSN) redo.LSN {
+	if n := len(h.seconds); n == 0 || now.Sub(h.seconds[n-1].at) >= time.Second {
+		h.seconds = append(h.seconds, pastSnapshot{now, snapshot})
 	}
-	for len(rp.history) > 0 && now.Sub(rp.history[0].at) >= r {
-		rp.past = rp.history[0].lsn
-		rp.history = rp.history[1:]
+	for len(h.seconds) > 0 && now.Sub(h.seconds[0].at) >= r {
+		h.past = h.seconds[0].lsn
+		h.seconds = h.seconds[1:]
 	}
-	return rp.past
+	return h.past
 }
 
 // prepareSystem reads the system pages that a commit will need.

@@ -1,10 +1,10 @@
 // Package bufpool is the page cache of one instance: versions of pages, each with
 // the range of snapshots that it is the right answer for.
 //
-// It decides which version answers a snapshot, what a fetched page may be used
-// for, which version nobody needs any more, and what is evicted. It does not
-// change pages (the owner hands it finished ones), choose snapshots, or fetch by
-// itself. Start with Pool.
+// It decides which version answers a snapshot, which snapshots there are (Snapshots), what
+// a fetched page may be used for, which version nobody needs any more, and what is
+// evicted. It does not change pages (the owner hands it finished ones) or fetch by itself: a
+// Load says what it needs. Start with Pool.
 //
 // A version is (page, from, through): the right answer for from <= S <= through
 // and for nothing else. from is its page LSN. A head is open: through has no end,
@@ -57,7 +57,8 @@ const (
 	heldBytesMax = 4 << 20 // payload bytes of records held for one page under way
 	heatMax      = 3       // sweeps that a page in use survives
 	sweepMax     = 256     // entries that the hand passes in one change, so that none takes long
-	attemptsMax  = 16      // fetches of one LoadHead
+	attemptsMax  = 16      // fetches and waits of one LoadHead
+	goneMax      = 10      // fetches of one load that the minimum read point overtakes
 )
 
 // open is the through of a head.
@@ -73,12 +74,15 @@ type FetchMany func(ctx context.Context, ids []redo.PageID, at redo.LSN) ([][]by
 type Options struct {
 	Bytes    int64 // budget of page bytes; at least PagesMin pages
 	PageSize int   // 0: page.Size
+	// Apply changes a page by one record; nil: page.Apply.
+	Apply func(p []byte, r *redo.Record) error
 }
 
 // Pool is the cache. It is safe for concurrent use. Pages it returns must not be
 // changed; they stay what they are, also after their eviction.
 type Pool struct {
 	pageSize int64
+	apply    func(p []byte, r *redo.Record) error
 	table    atomic.Pointer[table]
 	durable  atomic.Uint64 // VDL, as far as SetDurable said
 	budget   atomic.Int64
@@ -142,12 +146,18 @@ func New(o Options) *Pool {
 	if o.PageSize == 0 {
 		o.PageSize = page.Size
 	}
-	p := &Pool{pageSize: int64(o.PageSize)}
+	if o.Apply == nil {
+		o.Apply = page.Apply
+	}
+	p := &Pool{pageSize: int64(o.PageSize), apply: o.Apply}
 	p.table.Store(newTable(1024))
 	p.mu.flights = map[redo.PageID]*flight{}
 	p.SetBytes(o.Bytes)
 	return p
 }
+
+// Apply changes a page by one record, as the pool itself does to a page under way.
+func (p *Pool) Apply(b []byte, r *redo.Record) error { return p.apply(b, r) }
 
 // At returns the page as of snapshot s, if it is here.
 func (p *Pool) At(id redo.PageID, s redo.LSN) ([]byte, bool) { return p.at(id, s, false) }
@@ -217,83 +227,6 @@ func (e *entry) warm() {
 	}
 }
 
-// LoadAt returns the page as of snapshot s, from here or by a fetch at s. What it
-// fetches answers no later snapshot: for one that is near the newest LoadHead is
-// to be tried first. Returns the fetch's error, ErrFetch, or the context's.
-func (p *Pool) LoadAt(ctx context.Context, id redo.PageID, s redo.LSN, fetch Fetch) ([]byte, error) {
-	for {
-		if b, ok := p.At(id, s); ok {
-			return b, nil
-		}
-		f, cuts, leader := p.join(id, false)
-		if !leader {
-			if err := f.wait(ctx); err != nil {
-				return nil, err
-			}
-			continue
-		}
-		if b, ok := p.At(id, s); ok { // installed between the look and the registration
-			p.land(id, f, nil)
-			return b, nil
-		}
-		b, err := fetch(ctx, id, s)
-		if err == nil && page.LSN(b) > s {
-			err = fmt.Errorf("%w: page %d at %d has LSN %d", ErrFetch, id, s, page.LSN(b))
-		}
-		p.mu.Lock()
-		p.mu.stats.Fetches++
-		if err == nil && p.mu.cuts == cuts {
-			p.install(id, version{page.LSN(b), s, b}, false)
-		}
-		p.landLocked(id, f, err)
-		p.mu.Unlock()
-		return b, err
-	}
-}
-
-// LoadHead returns the page's open head, from here or by a fetch. at is called
-// after the page is registered, so that every later record of it is held or
-// published; it must return an LSN that the storage can serve and that is at or
-// above every record which the caller has seen Hold refuse, and every record of
-// the page that was published before: on a writer the VDL, on a reader the end of
-// what it has begun to apply. Returns the fetch's error, ErrFetch, or the context's.
-func (p *Pool) LoadHead(ctx context.Context, id redo.PageID, at func() redo.LSN, fetch Fetch) ([]byte, error) {
-	for range attemptsMax {
-		if b, ok := p.Head(id); ok {
-			return b, nil
-		}
-		f, cuts, leader := p.join(id, true)
-		if !leader {
-			if err := f.wait(ctx); err != nil {
-				return nil, err
-			}
-			continue
-		}
-		if b, ok := p.Head(id); ok {
-			p.land(id, f, nil)
-			return b, nil
-		}
-		s := at()
-		b, err := fetch(ctx, id, s)
-		p.mu.Lock()
-		p.mu.stats.Fetches++
-		var head []byte
-		if err == nil && p.mu.cuts == cuts {
-			head, err = p.installHead(id, f, s, b, false)
-		}
-		p.landLocked(id, f, err)
-		p.mu.Unlock()
-		if err != nil || head != nil {
-			return head, err
-		}
-		// Once more: a Cut, or too many held records, have left no head.
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-	}
-	return nil, fmt.Errorf("%w: no head of page %d in %d fetches", ErrFetch, id, attemptsMax)
-}
-
 // LoadMany makes open heads of those pages that have none and are not being
 // fetched, by one call of fetch, for a scan: they come in cold. at is as for
 // LoadHead. Returns nil also if a page got no head after all; whoever needs it
@@ -332,51 +265,6 @@ func (p *Pool) LoadMany(ctx context.Context, ids []redo.PageID, at func() redo.L
 	}
 	p.mu.stats.Fetches += uint64(len(want))
 	return err
-}
-
-// join registers a fetch of the page, or returns the one that is under way.
-func (p *Pool) join(id redo.PageID, head bool) (f *flight, cuts uint64, leader bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if f, ok := p.mu.flights[id]; ok {
-		p.mu.stats.Waits++
-		return f, 0, false
-	}
-	f, cuts = p.register(id, head)
-	return f, cuts, true
-}
-
-func (p *Pool) register(id redo.PageID, head bool) (*flight, uint64) {
-	f := &flight{done: make(chan struct{}), head: head, refused: p.mu.dropped}
-	p.mu.flights[id] = f
-	return f, p.mu.cuts
-}
-
-// wait returns when the fetch is over. Its leader's own cancellation is no error of
-// the waiter's, who tries again.
-func (f *flight) wait(ctx context.Context) error {
-	select {
-	case <-f.done:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	if errors.Is(f.err, context.Canceled) || errors.Is(f.err, context.DeadlineExceeded) {
-		return ctx.Err()
-	}
-	return f.err
-}
-
-func (p *Pool) land(id redo.PageID, f *flight, err error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.landLocked(id, f, err)
-}
-
-func (p *Pool) landLocked(id redo.PageID, f *flight, err error) {
-	f.err = err
-	delete(p.mu.flights, id)
-	close(f.done)
-	p.evict()
 }
 
 // installHead makes the open head of a page fetched at s and the records held
@@ -420,7 +308,7 @@ func (p *Pool) installHead(id redo.PageID, f *flight, s redo.LSN, b []byte, cold
 	}
 	head := slices.Clone(b)
 	for i := range held {
-		if err := page.Apply(head, &held[i]); err != nil {
+		if err := p.Apply(head, &held[i]); err != nil {
 			return nil, fmt.Errorf("apply held records to page %d as of %d: %w", id, s, err)
 		}
 	}

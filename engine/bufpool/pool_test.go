@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"runtime"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	"sextant/engine/bufpool"
 	"sextant/internal/page"
 	"sextant/internal/redo"
+	"sextant/logstore"
 )
 
 // oracle knows every version of every page, and is the storage.
@@ -473,4 +475,31 @@ func BenchmarkAt(b *testing.B) {
 			}
 		}
 	})
+}
+
+// A fetch that storage refuses as garbage is the failure of the load that asked at that
+// snapshot, not of those that wait for its end with newer ones.
+func TestGoneIsOfOneSnapshot(t *testing.T) {
+	p := bufpool.New(bufpool.Options{Bytes: 64 * testPage, PageSize: testPage})
+	h := history{1: {5, 9}}
+	old, young := p.Version(1, 6), p.Version(1, 9)
+	if st := old.Next(); st.At != 6 || st.Wait != nil {
+		t.Fatalf("the first load: %+v", st)
+	}
+	st := young.Next()
+	if st.Wait == nil {
+		t.Fatalf("the second load does not wait: %+v", st)
+	}
+	old.Fetched(nil, fmt.Errorf("read at 6: %w", logstore.ErrGone))
+	if st := old.Next(); !errors.Is(st.Err, logstore.ErrGone) {
+		t.Fatalf("the first load: %+v", st)
+	}
+	<-st.Wait
+	if st := young.Next(); st.At != 9 || st.Err != nil || st.Wait != nil {
+		t.Fatalf("the second load does not try for itself: %+v", st)
+	}
+	young.Fetched(h.page(1, 9), nil)
+	if st := young.Next(); describe(st.Page, st.Err) != "as of 9" {
+		t.Fatalf("the second load: %+v", st)
+	}
 }

@@ -37,18 +37,22 @@ var (
 	ErrStale = errors.New("replica: older volume epoch")
 	// ErrGap is returned when the VDL passes records that did not come.
 	ErrGap = errors.New("replica: records are missing")
-	// ErrOverflow is returned when more is buffered above the VDL than pendingBytesMax.
+	// ErrOverflow is returned when more is buffered above the VDL than pendingBytesMax, or
+	// more records than pendingMax.
 	ErrOverflow = errors.New("replica: too much buffered above the VDL")
 )
 
 // Limits.
 const (
 	pendingBytesMax = 256 << 20 // payload bytes buffered above the applied VDL
+	pendingMax      = 4 << 20   // records buffered: a hundred bytes each besides the payload
 	gapBytesMax     = 256 << 20 // of memory for records read from storage to fill a gap; more: RESET
 )
 
 // Cache is the page cache, which bufpool.Pool is.
 type Cache interface {
+	// Apply changes a page by one record.
+	Apply(b []byte, r *redo.Record) error
 	Hold(id redo.PageID, records []redo.Record) (head []byte, held bool)
 	Publish(id redo.PageID, b []byte, first redo.LSN, live []redo.LSN)
 	SetDurable(vdl redo.LSN)
@@ -66,7 +70,7 @@ type Host interface {
 	Applied(ctx context.Context, vdl redo.LSN, catalog bool) error
 }
 
-// Applier is the state of a reader's log. Accept, Frame, VDL and Promote are for one
+// Applier is the state of a reader's log. Accept, Resume, Frame, VDL and Promote are for one
 // goroutine at a time; the other methods are safe for concurrent use.
 //
 // Invariant: pending holds only records above applied, of the accepted epoch's
@@ -140,23 +144,54 @@ func (a *Applier) Group(id redo.PageID) redo.PGID {
 	return redo.PGID(uint64(id-1) / max(a.mu.perGroup, 1))
 }
 
-// Accept takes the answer to a new subscription: it drops what was buffered, cuts
-// what was annulled or lies above the writer's VDL out of the cache, and applies
-// what is in between from storage, or drops the cache if that cannot be (RESET): the
-// applied LSN itself is annulled, or the gap is too long or not kept any more.
-// Returns ErrStale for an older epoch, and errors of the log and the host.
+// Accept takes the answer to a new subscription, with what Missing says read from
+// storage: see Resume. Returns its errors.
 func (a *Applier) Accept(ctx context.Context, ans Answer) error {
+	var records []redo.Record
+	var err error
+	if r := a.Missing(ans); r != (redo.Range{}) {
+		records, err = a.log.Records(ctx, ans.Epoch, r.After, r.Through, gapBytesMax)
+	}
+	return a.Resume(ctx, ans, records, err)
+}
+
+// Missing returns what Resume needs of the log: the range between what was applied and
+// the writer's VDL. It is the zero range if there is nothing between, or if nothing of the
+// cache can be kept.
+func (a *Applier) Missing(ans Answer) redo.Range {
+	if old := a.Status(); ans.Epoch >= old.Epoch && !dead(old, ans) && old.Applied < ans.VDL {
+		return redo.Range{After: old.Applied, Through: ans.VDL}
+	}
+	return redo.Range{}
+}
+
+// dead reports whether what was applied is no part of the answer's log.
+func dead(old Status, ans Answer) bool {
+	return old.Applied == 0 || ans.Annulled.Contain(old.Applied) || old.Applied > ans.VDL
+}
+
+// Resume takes the answer to a new subscription: it drops what was buffered, cuts
+// what was annulled or lies above the writer's VDL out of the cache, and applies
+// what is in between: records, which are what storage gave for Missing, or err. It
+// drops the cache if that cannot be (RESET): the applied LSN itself is annulled, or the
+// gap is too long or not kept any more. Returns ErrStale for an older epoch, ErrGap if
+// records are missing, other errors of the log (the reader is as it was), and those of the host.
+func (a *Applier) Resume(ctx context.Context, ans Answer, records []redo.Record, err error) error {
 	old := a.Status()
 	if ans.Epoch < old.Epoch {
 		return fmt.Errorf("%w: %d after %d", ErrStale, ans.Epoch, old.Epoch)
 	}
+	reset := dead(old, ans) || errors.Is(err, logstore.ErrGone) || errors.Is(err, logstore.ErrTooLong)
+	if !reset {
+		if err != nil {
+			return fmt.Errorf("read log (%d,%d]: %w", old.Applied, ans.VDL, err)
+		}
+		if err := chained(records, old.Applied, ans.VDL); err != nil {
+			return err
+		}
+	}
 	clear(a.pending)
 	a.bytes = 0
-	gap, err := a.gap(ctx, old, ans)
-	if err != nil {
-		return err
-	}
-	reset := gap == nil
 	a.mu.Lock()
 	a.mu.status.Epoch = ans.Epoch
 	a.mu.annulled = slices.Clone(ans.Annulled)
@@ -177,7 +212,7 @@ func (a *Applier) Accept(ctx context.Context, ans Answer) error {
 		return a.applied(ctx, ans.VDL, true)
 	}
 	a.cache.Cut(ans.Annulled, ans.VDL)
-	return a.apply(ctx, gap, ans.VDL)
+	return a.apply(ctx, records, ans.VDL)
 }
 
 // Promote is Accept for a reader that becomes the writer: vdl is what the recovery
@@ -188,29 +223,6 @@ func (a *Applier) Promote(ctx context.Context, epoch redo.VolumeEpoch, vdl redo.
 	perGroup, pgLast := a.mu.perGroup, a.mu.pgLast
 	a.mu.Unlock()
 	return a.Accept(ctx, Answer{Epoch: epoch, VDL: vdl, Annulled: list, PGLast: pgLast, PagesPerGroup: perGroup})
-}
-
-// gap returns the records in (applied, VDL of the answer], nil if the cache must be
-// dropped. They are read at the answer's epoch before anything is changed, so that an
-// error leaves the reader as it was.
-func (a *Applier) gap(ctx context.Context, old Status, ans Answer) ([]redo.Record, error) {
-	switch {
-	case old.Applied == 0 || ans.Annulled.Contain(old.Applied) || old.Applied > ans.VDL:
-		return nil, nil
-	case old.Applied == ans.VDL:
-		return []redo.Record{}, nil
-	}
-	records, err := a.log.Records(ctx, ans.Epoch, old.Applied, ans.VDL, gapBytesMax)
-	if errors.Is(err, logstore.ErrGone) || errors.Is(err, logstore.ErrTooLong) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read log (%d,%d]: %w", old.Applied, ans.VDL, err)
-	}
-	if err := chained(records, old.Applied, ans.VDL); err != nil {
-		return nil, err
-	}
-	return records, nil
 }
 
 // chained checks that records are everything in (after, through].
@@ -251,7 +263,7 @@ func (a *Applier) Frame(b []byte) error {
 		a.pending[r.LSN] = r
 		a.bytes += len(r.Payload)
 	}
-	if a.bytes > pendingBytesMax {
+	if a.bytes > pendingBytesMax || len(a.pending) > pendingMax {
 		return ErrOverflow
 	}
 	return nil
@@ -334,7 +346,7 @@ func (a *Applier) pages(records []redo.Record) error {
 		for i := range by[id] {
 			// A head may have been fetched at the end of this turn already.
 			if r := &by[id][i]; r.LSN > page.LSN(b) {
-				if err := page.Apply(b, r); err != nil {
+				if err := a.cache.Apply(b, r); err != nil {
 					return fmt.Errorf("apply %d to page %d: %w", r.LSN, id, err)
 				}
 				changed = true

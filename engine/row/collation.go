@@ -1,6 +1,7 @@
 package row
 
 import (
+	"bytes"
 	"encoding/binary"
 	"hash/crc64"
 	"sync"
@@ -21,6 +22,10 @@ type Collation struct {
 	// Weight returns the rank of a rune, 0 or more. Runes of one rank are equal. It must always
 	// return the same for the same rune and be safe for concurrent use.
 	Weight func(rune) int32
+	// Pad says that blanks at the end of a text do not count (MySQL's PAD SPACE). It is not
+	// for Binary collations. (MySQL compares the shorter text as if it had blanks at its end;
+	// here it is lower, also than one that goes on with what is below a blank.)
+	Pad bool
 
 	once sync.Once
 	low  [lowRunes]int32 // weights of the first runes
@@ -69,6 +74,14 @@ func (c *Collation) init() {
 	})
 }
 
+// seen returns the part of a text that counts.
+func (c *Collation) seen(text []byte) []byte {
+	if !c.Pad {
+		return text
+	}
+	return bytes.TrimRight(text, " ")
+}
+
 // Hash returns a checksum of the weights of all runes; an index whose keys were
 // made with other weights must be rebuilt. The first call takes some 10 ms.
 func (c *Collation) Hash() uint64 {
@@ -85,6 +98,9 @@ func (c *Collation) Hash() uint64 {
 			}
 		}
 		c.hash.sum = crc64.Update(c.hash.sum, table, buf)
+		if c.Pad {
+			c.hash.sum++
+		}
 	})
 	return c.hash.sum
 }
@@ -101,6 +117,7 @@ func (c *Collation) Compare(a, b []byte) int {
 		return 0
 	}
 	c.init()
+	a, b = c.seen(a), c.seen(b)
 	for len(a) > 0 && len(b) > 0 {
 		ra, na := utf8.DecodeRune(a)
 		rb, nb := utf8.DecodeRune(b)
@@ -126,6 +143,7 @@ func (c *Collation) Compare(a, b []byte) int {
 // same. It is not for Binary collations.
 func (c *Collation) AppendWeights(dst, text []byte) []byte {
 	c.init()
+	text = c.seen(text)
 	for i := 0; i < len(text); {
 		r, n := rune(text[i]), 1
 		if r >= utf8.RuneSelf {

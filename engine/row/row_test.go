@@ -449,6 +449,29 @@ func TestCollationCompareIsKeyOrder(t *testing.T) {
 	}
 }
 
+// Of a PAD SPACE collation, texts that differ in blanks at their end have one key, and the
+// order is that of the texts without them.
+func TestPaddedTextsAreEqual(t *testing.T) {
+	register()
+	r := rand.New(rand.NewPCG(7, 8))
+	c := &row.Collation{ID: 10, Weight: foldWeight, Pad: true}
+	draw := drawText("aAb  é∞")
+	for range 5000 {
+		a, b := draw(r), draw(r)
+		trimmedA, trimmedB := row.NewBytes(bytes.TrimRight(a.B, " ")), row.NewBytes(bytes.TrimRight(b.B, " "))
+		want := compareFold(trimmedA, trimmedB)
+		if got := c.Compare(a.B, b.B); got != want {
+			t.Fatalf("%q %q: %d, want %d", a.B, b.B, got, want)
+		}
+		if got := bytes.Compare(c.AppendWeights(nil, a.B), c.AppendWeights(nil, b.B)); got != want {
+			t.Fatalf("keys of %q %q: %d, want %d", a.B, b.B, got, want)
+		}
+	}
+	if c.Hash() == (&row.Collation{ID: 11, Weight: foldWeight}).Hash() {
+		t.Error("the checksum does not tell padding")
+	}
+}
+
 func FuzzKeyDecodeNeverPanics(f *testing.F) {
 	register()
 	d := row.NewDesc(1, []row.Column{{Type: row.TypeBytes, Nullable: true}, {Type: row.TypeText, Collation: collFold}, {Type: row.TypeDecimal}, {Type: row.TypeInt32}})

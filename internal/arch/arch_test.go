@@ -54,6 +54,7 @@ var only = map[string][]string{
 var layers = map[string][]string{
 	"internal":        {"internal"},
 	"logstore":        {"internal", "logstore"},
+	"logstore/sim":    {"internal", "logstore", "engine/bufpool", "engine/replica", "failover/fleet"}, // what it runs
 	"engine":          {"internal/redo", "internal/page", "internal/invariant", "logstore", "engine"},
 	"engine/replica":  {"internal/redo", "internal/page", "internal/invariant", "engine/bufpool", "engine/btree", "logstore"},
 	"server":          {"internal/certs", "internal/mtls", "internal/page", "internal/redo", "internal/invariant", "engine", "logstore", "logstore/client", "failover", "server"},
@@ -276,7 +277,7 @@ func TestArchitectureNamesExist(t *testing.T) {
 	}
 }
 
-var testName = regexp.MustCompile("`([a-z0-9/]+)\\.(Test[A-Za-z0-9]+)(/[^`]*)?`")
+var testName = regexp.MustCompile("`([a-z0-9/]+)\\.((?:Test|Fuzz)[A-Za-z0-9]+)(/[^`]*)?`")
 
 // TestStatusNamesTests holds docs/status.md to the truth: every test it names
 // exists and is not skipped outright.

@@ -83,9 +83,9 @@ func (e *DamageError) Is(target error) bool { return target == ErrDamaged }
 
 // Limits.
 const (
-	FileBytesMin = 64 << 10 // bytes of the smallest file
-	FileBytesMax = 1 << 30  // bytes of the largest file
-	FilesMaxMax  = 1024     // files
+	FileBytesMin = 4 << 10 // bytes of the smallest file
+	FileBytesMax = 1 << 30 // bytes of the largest file
+	FilesMaxMax  = 1024    // files
 )
 
 // Disk is the directory the log lives in, and nothing else does.

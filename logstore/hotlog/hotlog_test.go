@@ -13,7 +13,7 @@ import (
 
 const owner = 0x5e47a47
 
-var small = hotlog.Options{Owner: owner, FileBytes: hotlog.FileBytesMin, FilesMax: 4}
+var small = hotlog.Options{Owner: owner, FileBytes: 64 << 10, FilesMax: 4}
 
 // replay opens the disk and returns the bodies of what it visits.
 func replay(d hotlog.Disk, opt hotlog.Options) (*hotlog.Log, []string, hotlog.Replayed, error) {

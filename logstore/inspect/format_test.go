@@ -176,7 +176,7 @@ func exampleGreeting(t *testing.T) []byte {
 func exampleFrame(t *testing.T, batch []byte) []byte {
 	dir := t.TempDir()
 	disk := fileDisk{dir}
-	l, _, err := hotlog.Open(disk, hotlog.Options{Owner: uint64(exampleStore), FileBytes: hotlog.FileBytesMin, FilesMax: 2}, nil)
+	l, _, err := hotlog.Open(disk, hotlog.Options{Owner: uint64(exampleStore), FileBytes: 64 << 10, FilesMax: 2}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

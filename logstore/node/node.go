@@ -301,12 +301,6 @@ func (n *Node) quarantine(pg redo.PGID, err error) {
 	n.unnoted = true
 }
 
-// harm counts a damaged segment. mu is held while serving.
-func (n *Node) harm(pg redo.PGID) {
-	n.harmed[pg] = true
-	n.found++
-}
-
 // Serve accepts connections and works until Close, or until the node cannot go on:
 // then it returns why. A write or sync error of the hot log is such a reason; the
 // process must end and replay.

@@ -100,6 +100,12 @@ func (n *Node) scrubFailed(pg redo.PGID, err error) error {
 	}
 }
 
+// harm counts a damaged segment. mu is held while serving.
+func (n *Node) harm(pg redo.PGID) {
+	n.harmed[pg] = true
+	n.found++
+}
+
 func (n *Node) logDamaged(err *hotlog.DamageError) {
 	n.opt.Logger.Warn("hot log is damaged and is written again", "node", n.opt.ID, "file", err.File, "offset", err.Offset, "error", err)
 	n.mu.Lock()

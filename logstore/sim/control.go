@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"sextant/failover/fleet"
 	"sextant/internal/redo"
 	"sextant/logstore"
 	"sextant/logstore/volume"
@@ -9,6 +10,7 @@ import (
 // control is the control plane: each of its commands is one step, as one entry of
 // a replicated log is. What it answers may be late or lost.
 type control struct {
+	fleet  fleet.State
 	epoch  redo.VolumeEpoch
 	opened redo.VolumeEpoch             // the last that opened
 	lals   []logstore.EpochLAL          // since the last that opened, that one included
@@ -25,6 +27,7 @@ func (w *world) firstGroups() []volume.Group {
 	for i := range w.swarm.groups {
 		out = append(out, w.group(i))
 	}
+	w.boot(out)
 	return out
 }
 
@@ -49,13 +52,14 @@ func (w *world) geometry() volume.Geometry {
 // grant is a compare-and-set: one of several candidates gets the epoch.
 func (w *world) grant(expected redo.VolumeEpoch) *holder {
 	c := &w.control
-	if expected != c.epoch {
+	lal := uint64(w.swarm.lalMin + w.rng.IntN(w.swarm.lalMax-w.swarm.lalMin+1))
+	if !w.command(&fleet.MakeGrant{Expected: expected, Node: "db", Incarnation: 1, LAL: lal, RequestID: w.rng.Uint64() | 1}) {
 		return nil
 	}
 	c.epoch++
 	g := volume.Grant{
 		Volume: theVolume, Timeline: 1, Epoch: c.epoch, Holder: w.rng.Uint64() | 1,
-		LAL:  uint64(w.swarm.lalMin + w.rng.IntN(w.swarm.lalMax-w.swarm.lalMin+1)),
+		LAL:  lal,
 		LALs: append([]logstore.EpochLAL(nil), c.lals...),
 	}
 	c.lals = append(c.lals, logstore.EpochLAL{Epoch: g.Epoch, LAL: g.LAL})
@@ -73,9 +77,10 @@ func (w *world) grant(expected redo.VolumeEpoch) *holder {
 // another process has opened it.
 func (w *world) hasOpened(h *holder) bool {
 	c := &w.control
-	if h.epoch != c.epoch || c.opened == h.epoch && c.holder[h.epoch] != h {
+	if c.opened == h.epoch && c.holder[h.epoch] != h || !w.command(&fleet.Opened{Epoch: h.epoch}) {
 		return false
 	}
+	w.oracle.current("I-13", h.epoch, "an opening")
 	if c.opened < h.epoch {
 		w.oracle.opened(h)
 		c.opened, c.holder[h.epoch] = h.epoch, h
@@ -89,9 +94,10 @@ func (w *world) hasOpened(h *holder) bool {
 // createGroup records the next group for the writer of the newest epoch.
 func (w *world) createGroup(h *holder, pg int) bool {
 	c := &w.control
-	if h.epoch != c.epoch || c.opened != h.epoch {
+	if !w.command(&fleet.CreateGroup{Epoch: h.epoch, ID: redo.PGID(pg)}) {
 		return false
 	}
+	w.oracle.current("I-31", h.epoch, "a group")
 	if pg == len(c.groups) {
 		c.groups = append(c.groups, w.group(pg))
 		w.say("group %d is recorded", pg)
@@ -115,17 +121,17 @@ func (w *world) reign() {
 			w.counts.Zombies++
 		}
 	}
-	for _, n := range w.nodes {
-		n.start()
-	}
+	w.startAll()
 	if w.swarm.downMax > 0 {
 		for _, i := range w.rng.Perm(len(w.nodes))[:w.rng.IntN(w.swarm.downMax+1)] {
 			w.nodes[i].crash()
 		}
 	}
 	h := w.grant(c.epoch)
-	if w.grant(h.epoch-1) != nil {
-		w.fail("I-13", "a second candidate was granted after epoch %d", h.epoch)
+	for range 1 + w.rng.IntN(2) {
+		if w.grant(h.epoch-1) != nil {
+			w.fail("I-13", "another candidate was granted after epoch %d", h.epoch)
+		}
 	}
 	phase := ""
 	if w.chance(w.swarm.overtake) {
@@ -156,7 +162,7 @@ func (w *world) overtaken(h *holder) {
 // and everything it writes becomes durable; then, with all nodes, every segment becomes
 // complete and the same.
 func (w *world) heal() {
-	w.calm = true
+	w.calm, w.burning = true, nil
 	clear(w.cuts)
 	clear(w.arrivals)
 	w.say("all faults stop")

@@ -9,6 +9,7 @@ import (
 
 	"sextant/internal/page"
 	"sextant/internal/redo"
+	"sextant/logstore/hotlog"
 	"sextant/logstore/segment"
 )
 
@@ -16,6 +17,10 @@ import (
 type hotLog struct {
 	files []*logFile
 	fresh bool // the last file was begun by this start of the node
+
+	disk  *platter
+	owner uint64
+	log   *hotlog.Log
 }
 
 type logFile struct {
@@ -23,12 +28,14 @@ type logFile struct {
 	synced int
 	end    uint64 // index of the first frame that is not in it or an earlier file
 	bad    bool   // a synced frame does not verify
+
+	generation uint64 // of package hotlog
 }
 
 // append puts frames behind the others; a new file begins with a snapshot.
 func (d *hotLog) append(frames []segment.Frame, fileFrames int, snapshot func() []byte) {
 	n := len(d.files)
-	if !d.fresh || len(d.files[n-1].frames) >= fileFrames {
+	if !d.fresh || len(d.files[n-1].frames) >= fileFrames || !d.fits(frames) {
 		d.files = append(d.files, &logFile{frames: []segment.Frame{{Kind: segment.FrameSnapshot, Body: snapshot()}}})
 		d.fresh, n = true, n+1
 	}
@@ -37,13 +44,16 @@ func (d *hotLog) append(frames []segment.Frame, fileFrames int, snapshot func() 
 	f.end = frames[len(frames)-1].Index + 1
 }
 
-// sync makes everything durable and returns what was not.
-func (d *hotLog) sync() (fresh []segment.Frame) {
+// sync makes everything durable and returns what was not. After an error the process ends.
+func (d *hotLog) sync() (fresh []segment.Frame, err error) {
+	if err := d.write(); err != nil {
+		return nil, err
+	}
 	for _, f := range d.files {
 		fresh = append(fresh, f.frames[f.synced:]...)
 		f.synced = len(f.frames)
 	}
-	return fresh
+	return fresh, nil
 }
 
 // unsynced returns how many frames a crash may lose.
@@ -52,18 +62,6 @@ func (d *hotLog) unsynced() (n int) {
 		n += len(f.frames) - f.synced
 	}
 	return n
-}
-
-// crash loses all unsynced frames but the first keep of them. A torn frame fails
-// its checksum, so it is as good as lost.
-func (d *hotLog) crash(keep int) {
-	for _, f := range d.files {
-		n := min(keep, len(f.frames)-f.synced)
-		keep -= n
-		f.frames = f.frames[:f.synced+n]
-	}
-	d.files = slices.DeleteFunc(d.files, func(f *logFile) bool { return len(f.frames) == 0 })
-	d.fresh = false
 }
 
 // note begins a file that has nothing but a snapshot.
@@ -79,6 +77,7 @@ func (d *hotLog) note(snapshot []byte) {
 // release deletes files of which nothing is needed any more.
 func (d *hotLog) release(oldest uint64) {
 	for len(d.files) > 1 && d.files[0].end <= oldest && d.files[1].synced > 0 {
+		d.log.Release(d.files[0].generation)
 		d.files = d.files[1:]
 	}
 }
@@ -258,21 +257,21 @@ func (s *store) collect(p segment.GarbagePlan) {
 	})
 }
 
-// A simulated page is the LSN of the last record in it and a sum of all of them:
-// it differs if one is missing, doubled, foreign or in another order.
-const pageBytes = 16
-
+// apply is page.Apply for simulated pages.
 func apply(p []byte, r *redo.Record) error {
-	le := binary.LittleEndian
-	if redo.LSN(le.Uint64(p)) >= r.LSN {
+	lsn, sum := content(p)
+	if lsn >= r.LSN {
 		return page.ErrOrder
 	}
-	sum := fold(le.Uint64(p[8:]), r)
-	le.PutUint64(p, uint64(r.LSN))
-	le.PutUint64(p[8:], sum)
+	binary.LittleEndian.PutUint64(p[lsnAt:], uint64(r.LSN))
+	binary.LittleEndian.PutUint64(p[sumAt:], fold(sum, r))
 	return nil
 }
 
+// fold adds a record to a page's sum; one that formats the page makes a new one.
 func fold(sum uint64, r *redo.Record) uint64 {
+	if r.Op == redo.OpFormat {
+		sum = 0
+	}
 	return (sum^uint64(r.LSN)^uint64(redo.Checksum(0, r.Payload))<<32)*0x9E3779B97F4A7C15 + 1
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"sextant/engine/replica"
 	"sextant/internal/redo"
 	"sextant/logstore"
 	"sextant/logstore/volume"
@@ -27,20 +28,26 @@ type holder struct {
 	asking   bool // the control plane, whether the epoch has opened
 	dead     bool
 	pausedTo tick
+	skew     tick // of its clock
 	quiet    bool // writes nothing any more
 
 	last    redo.LSN // of what it has written, at first the recovered VDL
 	checked redo.LSN // VCL up to which the oracle has looked
 	commits volume.CommitQueue[redo.LSN]
 	hot     redo.PGID
-	frames  uint64 // written to readers
-	subs    []*reader
-	promise map[int]redo.LSN // of readers, by their number
-	own     redo.LSN         // its own oldest snapshot
+	own     redo.LSN // its own oldest snapshot
+
+	*cache       // nil until it is as of the recovered VDL
+	busy     int // turns that wait for pages
+	subs     []follower
+	inflight []sealed
+	promise  map[int]bool // readers that have made one, by their number
+	promises replica.Promises
 }
 
 func (w *world) addHolder(g volume.Grant, geo volume.Geometry) *holder {
-	h := &holder{w: w, ep: w.newLink(), epoch: g.Epoch, grant: g, geo: geo, promise: map[int]redo.LSN{}}
+	h := &holder{w: w, ep: w.newLink(), epoch: g.Epoch, grant: g, geo: geo, promise: map[int]bool{}}
+	h.skew = tick(w.rng.IntN(w.swarm.skew + 1))
 	h.id = logstore.NodeID(fmt.Sprintf("w%d.%d", g.Epoch, h.ep))
 	w.holders = append(w.holders, h)
 	w.peers[h.id] = h
@@ -91,6 +98,9 @@ func (h *holder) die(why string) {
 		return
 	}
 	h.dead = true
+	if h.cache != nil {
+		h.cache.dead = true
+	}
 	h.w.say("%s %s while %s", h.id, why, h.phase())
 	if h.t == nil && h.fenced {
 		h.w.counts.Interrupted++
@@ -228,9 +238,16 @@ func (h *holder) open() {
 		h.connect(i, h.w.nodes[i].up)
 	}
 	h.shown()
+	h.warm(h.work)
+}
+
+// work begins when the cache is there.
+func (h *holder) work() {
 	s := h.w.swarm
 	h.every(func() tick { return h.w.between(1, 2*s.writeEvery) }, h.write)
 	h.every(func() tick { return h.w.between(5, 40) }, h.readPage)
+	h.every(func() tick { return h.w.between(5, 40) }, h.query)
+	h.every(func() tick { return h.w.between(20, 100) }, h.horizon)
 	h.every(func() tick { return h.w.between(1, 60) }, func() { h.w.oracle.look(h) })
 	if s.growth > 0 {
 		h.every(func() tick { return h.w.between(5, 2*int(float64(s.writeEvery)/s.growth)) }, h.grow)
@@ -248,55 +265,13 @@ func (h *holder) shown() {
 	h.tell()
 }
 
-// write appends a turn of a few MTRs.
-func (h *holder) write() {
-	if h.quiet {
-		return
-	}
-	w := h.w
-	pages := redo.PageID(w.swarm.pages)
-	groups := int(h.t.PageLimit() / pages)
-	if w.chance(.1) {
-		h.hot = redo.PGID(w.rng.IntN(groups))
-	}
-	turn := make([]redo.MTR, 1+w.rng.IntN(2))
-	for i := range turn {
-		for range 1 + w.rng.IntN(w.swarm.mtrMax) {
-			pg := h.hot
-			if !w.chance(w.swarm.bias) {
-				pg = redo.PGID(w.rng.IntN(groups))
-			}
-			turn[i].Records = append(turn[i].Records, redo.Record{
-				Page: redo.PageID(pg)*pages + 1 + redo.PageID(w.rng.IntN(w.swarm.pages)), Op: redo.OpInsert,
-				Payload: []byte{byte(h.epoch), byte(w.rng.Uint32()), byte(w.rng.Uint32()), byte(w.rng.Uint32())},
-			})
-		}
-	}
-	next := h.t.Next()
-	if err := h.t.Append(turn); err != nil {
-		if !errors.Is(err, logstore.ErrNoRoom) {
-			w.fail("append", "%s: %v", h.id, err)
-		}
-		if h.t.Next() != next {
-			w.fail("append", "%s: LSNs were given out, then %v", h.id, err)
-		}
-		return
-	}
-	for _, m := range turn {
-		for i := range m.Records {
-			w.oracle.issue(h, &m.Records[i])
-		}
-		h.last = m.Records[len(m.Records)-1].LSN
-		h.commits.Park(h.last, h.last)
-	}
-	w.say("%s writes %d…%d", h.id, next, h.last)
-	h.ship()
-}
+// clock is its own: it may be wrong by much.
+func (h *holder) clock() volume.Time { return volume.Time(h.w.now+h.skew) + 1 }
 
 // ship sends every node what it is to be sent now, and readers the new batches.
 func (h *holder) ship() {
 	for i, n := range h.w.nodes {
-		s, ok := h.t.Ship(i, volume.Time(h.w.now)+1)
+		s, ok := h.t.Ship(i, h.clock())
 		if !ok {
 			continue
 		}
@@ -307,48 +282,7 @@ func (h *holder) ship() {
 			h.w.letter(h.id, h.ep, n, *s.Append)
 		}
 	}
-	for _, b := range h.t.Seal() {
-		for _, r := range h.subs {
-			h.w.send(h.ep, r.ep, true, func() { r.frame(h.epoch, b.Bytes) })
-		}
-	}
-}
-
-// tell sends readers the VDL, and nodes the minimum read point: what this process
-// and every reader have promised never to read below.
-func (h *holder) tell() {
-	vdl, lasts, list := h.t.VDL(), h.t.Lasts(), h.t.List()
-	for _, r := range h.subs {
-		h.w.send(h.ep, r.ep, true, func() { r.told(h, vdl, lasts, list) })
-	}
-	if !h.w.swarm.garbage || len(h.promise) < len(h.w.readers) {
-		return // a reader that has not come yet may hold an older snapshot
-	}
-	if h.w.chance(.2) {
-		h.own = vdl
-	}
-	least := h.own
-	for _, r := range h.w.readers {
-		least = min(least, h.promise[r.ep])
-	}
-	h.t.SetMinReadPoint(least)
-}
-
-// subscribe is a reader's call: from now on it gets what is written. It promises
-// not to read below an LSN.
-func (h *holder) subscribe(r *reader, promise redo.LSN) {
-	if h.dead || h.t == nil {
-		return
-	}
-	h.promise[r.ep] = max(h.promise[r.ep], promise)
-	for _, s := range h.subs {
-		if s == r {
-			return
-		}
-	}
-	h.subs = append(h.subs, r)
-	vdl, lasts, list := h.t.VDL(), h.t.Lasts(), h.t.List()
-	h.w.send(h.ep, r.ep, true, func() { r.told(h, vdl, lasts, list) })
+	h.seal()
 }
 
 // readPage reads a page at a snapshot of this process.
@@ -370,9 +304,7 @@ func (h *holder) readPage() {
 	w.letter(h.id, h.ep, w.nodes[pick(w, nodes...)], m)
 }
 
-func (h *holder) header() logstore.Header {
-	return logstore.Header{Volume: theVolume, Timeline: 1, Epoch: h.epoch}
-}
+func (h *holder) header() logstore.Header { return header(h.epoch) }
 
 // grow asks the control plane for another group and then writes to it.
 func (h *holder) grow() {

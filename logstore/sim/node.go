@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 
+	"sextant/internal/page"
 	"sextant/internal/redo"
 	"sextant/logstore"
 	"sextant/logstore/segment"
@@ -28,8 +29,10 @@ type node struct {
 	life     int // counts starts and crashes: events of an earlier life are void
 	awake    bool
 	syncing  bool
+	doomed   bool // it will crash in the middle of its next sync
 	slow     bool
 	pausedTo tick
+	fullTo   tick // its disk is
 	draining *drain
 	installs []segment.Install  // on their way into the store
 	noting   bool               // a file that says what is damaged is being synced
@@ -51,9 +54,10 @@ func (w *world) addNode(i int) {
 	n.store.shelves, n.hurt = map[redo.PGID]*shelf{}, map[redo.PGID]bool{}
 	w.nodes = append(w.nodes, n)
 	w.peers[n.id] = n
+	n.disk.crash(w, n) // an empty disk
 	n.replay()
 	n.start()
-	w.every(func() tick { return 20 }, func() {
+	w.every(func() tick { return tick(w.swarm.gossip) }, func() {
 		if n.running() {
 			n.h.Tick()
 			n.wake()
@@ -70,6 +74,10 @@ func (w *world) addNode(i int) {
 
 func (n *node) number() int   { return n.ep }
 func (n *node) running() bool { return n.up && n.w.now >= n.pausedTo }
+
+// full reports whether its disk is: never while its log is damaged, since it would not
+// come back from its end.
+func (n *node) full() bool { return n.w.now < n.fullTo && !n.w.calm && !n.disk.rotten() }
 
 // start brings the node up. Replay has synced what the crash left.
 func (n *node) start() {
@@ -103,12 +111,9 @@ func (n *node) crash() {
 	n.up, n.awake, n.syncing, n.noting, n.rewriting = false, false, false, false, false
 	n.life++
 	n.w.counts.Crashes++
-	keep := 0
-	if u := n.disk.unsynced(); u > 0 {
-		keep = pick(n.w, 0, n.w.rng.IntN(u+1), u)
-	}
-	n.w.say("%s crashes, keeps %d of %d unsynced frames", n.id, keep, n.disk.unsynced())
-	n.disk.crash(keep)
+	u := n.disk.unsynced()
+	kept := n.disk.crash(n.w, n)
+	n.w.say("%s crashes, keeps %d of %d unsynced frames", n.id, kept, u)
 	if d := n.draining; d != nil && n.w.chance(.5) {
 		n.store.write(d.plan.PG, d.pages)
 	}
@@ -163,6 +168,11 @@ func (n *node) rot() {
 	if ill >= 2 {
 		return
 	}
+	n.rotten(pg)
+}
+
+// rotten damages the file of a segment.
+func (n *node) rotten(pg redo.PGID) {
 	n.w.say("%s: the file of group %d is damaged", n.id, pg)
 	n.w.counts.Rotted++
 	n.store.shelf(pg).rot(n.w)
@@ -306,7 +316,7 @@ func (n *node) turn() {
 		n.installs = append(n.installs, i)
 		n.later(n.w.between(1, 10), n.installNext)
 	}
-	note := (n.unnoted || n.rewriting) && n.w.chance(.1) // in a file that begins with what is damaged
+	note := (n.unnoted || n.rewriting) && n.w.chance(n.w.swarm.noting) // in a file that begins with what is damaged
 	switch {
 	case n.syncing:
 		return
@@ -323,12 +333,25 @@ func (n *node) turn() {
 		n.disk.append(rd.Persist, n.w.swarm.roll, n.h.Snapshot)
 	}
 	n.syncing, n.unnoted = true, n.unnoted && !note
+	if n.doomed {
+		n.doomed = false
+		n.later(0, func() { n.crash(); n.startSoon() })
+	}
 	d := n.w.between(1, 4)
 	if n.slow && !n.w.calm {
 		d = n.w.between(5, n.w.swarm.slow)
 	}
 	n.later(d, func() {
-		frames := n.disk.sync()
+		frames, err := n.disk.sync()
+		if errors.Is(err, errFull) {
+			n.w.counts.Full++
+			n.crash()
+			n.startSoon()
+			return
+		}
+		if err != nil {
+			n.w.fail("I-4", "%s: %v", n.id, err)
+		}
 		for _, f := range frames {
 			n.w.oracle.stored(n, f)
 		}
@@ -357,7 +380,7 @@ func (n *node) reply(to logstore.NodeID, m logstore.Message) {
 // drainFrom moves what it can of a segment into the store, lets go of files that are not
 // needed any more, and goes on with the next segment.
 func (n *node) drainFrom(first redo.PGID) {
-	if !n.running() || n.draining != nil {
+	if !n.running() || n.draining != nil || n.full() {
 		return
 	}
 	for _, pg := range n.h.PGs() {
@@ -435,5 +458,5 @@ func content(b []byte) (lsn redo.LSN, sum uint64) {
 	if b == nil {
 		return 0, 0
 	}
-	return redo.LSN(binary.LittleEndian.Uint64(b)), binary.LittleEndian.Uint64(b[8:])
+	return page.LSN(b), binary.LittleEndian.Uint64(b[sumAt:])
 }

@@ -18,7 +18,7 @@ import (
 //
 //	a     what was acknowledged or shown is in every later log, and is on four members
 //	      of its group, synced, at that moment (I-3, I-4, I-7, I-8, I-9, I-10)
-//	b     a reader shows exactly the log, in whole MTRs (I-18, I-24)
+//	b     what a reader has shown is in the log of every later writer (I-7)
 //	c     no LSN is given out twice (I-1)
 //	d     a recovered VDL is a CPL, and so is every VDL that is shown (I-7)
 //	e     a recovery knows the true last record of each group (I-6)
@@ -37,10 +37,15 @@ import (
 //	I-15  a page read is exactly the page at that LSN
 //	I-16  no read at or above a promise is refused as garbage
 //	I-17  nothing but the durable log is drained, and images are exact
+//	I-18  a reader shows ends of durable mini-transactions, none above the VDL it was told;
+//	      in order (I-20)
+//	I-19  each page that a statement reads, and each in a cache, is the page at that LSN
+//	I-21  a statement's snapshot is durable
 //	I-24  gossip carries nothing that the common list annuls
 //	I-27  a damaged file is found while its node works, and not served, copied or gossiped
 //	I-29  log is collected only when no member lacks it
 //	I-31  a group's first record is issued when four members have its segment
+//	I-32  a reader is told of each change of the catalog with the LSN that has it
 type oracle struct {
 	w      *world
 	issued map[redo.LSN]*issue
@@ -329,8 +334,8 @@ func (o *oracle) counted(h *holder) {
 		}
 	}
 	for _, f := range o.fences {
-		if f.epoch > h.epoch && h.t.Confirmed() > volume.Time(f.at)+1 {
-			o.w.fail("I-14", "%s is confirmed at %d, epoch %d fenced at %d", h.id, h.t.Confirmed(), f.epoch, f.at)
+		if f.epoch > h.epoch && h.t.Confirmed() > volume.Time(f.at+h.skew)+1 {
+			o.w.fail("I-14", "%s is confirmed at %d, epoch %d fenced at %d", h.id, h.t.Confirmed()-volume.Time(h.skew), f.epoch, f.at)
 		}
 	}
 }
@@ -400,23 +405,6 @@ func (o *oracle) opened(h *holder) {
 	o.newest = opening{h.epoch, p.VDL}
 }
 
-// read takes what a reader shows next.
-func (o *oracle) read(r *reader, path []redo.Record) {
-	at := 0
-	if r.now.at > 0 {
-		at = o.issued[r.now.at].at
-	}
-	for i := range path {
-		if at+i >= len(o.chain) || o.chain[at+i] != path[i].LSN || !same(&o.issued[path[i].LSN].Record, &path[i]) {
-			o.w.fail("b", "%s at %d shows %+v, which is not the log", r.id, r.now.at, path[i])
-			return
-		}
-	}
-	if !path[len(path)-1].CPL {
-		o.w.fail("b", "%s shows a part of an MTR, to %d", r.id, path[len(path)-1].LSN)
-	}
-}
-
 // cplBelow draws a CPL at or below l.
 func (o *oracle) cplBelow(l redo.LSN) redo.LSN {
 	n := sort.Search(len(o.ends), func(i int) bool { return o.ends[i] > l })
@@ -450,14 +438,24 @@ func (o *oracle) pagesRead(n *node, m logstore.ReadPage, a logstore.PageAnswer) 
 // refused looks at a read that was refused.
 func (o *oracle) refused(n *node, from logstore.NodeID, m logstore.Message, kind logstore.Kind) {
 	var at redo.LSN
-	reader, isReader := o.w.peers[from].(*reader)
+	by := o.w.peers[from]
+	if c, ok := by.(*call); ok {
+		if c.by.ended() {
+			return
+		}
+		by = c.by.(endpoint)
+	}
+	if r, ok := by.(*reader); ok { // perhaps promoted meanwhile
+		by = r.cache.src.(endpoint)
+	}
+	reader, isReader := by.(*reader)
 	switch m := m.(type) {
 	case logstore.ReadPage:
 		at = m.At
 	case logstore.ReadLog:
 		at = m.Range.After + 1
 	}
-	switch h, isHolder := o.w.peers[from].(*holder); {
+	switch h, isHolder := by.(*holder); {
 	case kind == logstore.Gone && isReader && at >= reader.promise:
 		o.w.fail("I-16", "%s refuses %s a read at %d as garbage, it promised %d", n.id, from, at, reader.promise)
 	case kind == logstore.Gone && isHolder && h.epoch == o.w.control.epoch && at >= h.own:
@@ -554,7 +552,7 @@ func (o *oracle) healed(h *holder) string {
 		}
 	}
 	for _, r := range o.w.readers {
-		if r.now.at != o.end() {
+		if r.visible() != o.end() {
 			return string(r.id) + " has not shown everything"
 		}
 	}

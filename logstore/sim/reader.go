@@ -1,212 +1,301 @@
 package sim
 
 import (
+	"context"
+	"errors"
 	"fmt"
-	"slices"
 
+	"sextant/engine/replica"
 	"sextant/internal/redo"
 	"sextant/logstore"
 )
 
-// reader follows a writer: it gets what is written and each VDL, shows whole MTRs
-// up to the newest VDL that it has been told, fills gaps from the log that the nodes
-// keep, and reads pages at snapshots. It may go on following a writer that was
-// deposed, or miss epochs. When it comes to a new one, it drops what the
-// whole truncation list annuls and what is above the VDL it is told.
+// reader is an instance that follows a writer: the driver of a replica.Applier and of the
+// page cache that it brings up to date. It may go on following a writer that was
+// deposed, miss epochs, lose its connection, pause, or crash and begin with an empty cache.
 type reader struct {
-	w     *world
-	ep    int
-	id    logstore.NodeID
-	epoch redo.VolumeEpoch
+	w        *world
+	i, ep    int
+	id       logstore.NodeID
+	pausedTo tick
 
-	holder  *holder // whom it follows
-	now     snapshot
-	target  snapshot
-	buffer  map[redo.LSN]redo.Record // not yet shown, by PrevVolume
-	held    []snapshot               // older ones, still read from
-	promise redo.LSN                 // it reads nothing below
-	gone    map[lack]bool            // copies that said they lack what it needs
+	*cache
+	applier *replica.Applier
+	holder  *holder  // whom it follows
+	told    redo.LSN // the highest VDL that it was told
+	flagged redo.LSN // up to which it was told of changes of the catalog
+	promise redo.LSN // it reads nothing below
+
+	sub    int  // number of its subscription: what comes of another is of a dead connection
+	joined bool // the answer was taken
+	heard  tick // when something came of it
+	queue  []func() error
 }
 
-// lack is a node's segment.
-type lack struct {
-	pg redo.PGID
-	on logstore.NodeID
-}
-
-// snapshot is a VDL with each group's last LSN at or below it.
-type snapshot struct {
-	at    redo.LSN
-	lasts []logstore.PGLSN
-}
-
-// need is what a segment must be complete to.
-func (s *snapshot) need(pg redo.PGID) redo.LSN {
-	if int(pg) < len(s.lasts) {
-		return s.lasts[pg].LSN
-	}
-	return 0
-}
+var (
+	_ source       = (*reader)(nil)
+	_ replica.Host = (*reader)(nil)
+)
 
 func (w *world) addReader(i int) {
-	r := &reader{w: w, ep: w.newLink(), id: logstore.NodeID(fmt.Sprintf("r%d", i)), buffer: map[redo.LSN]redo.Record{}, gone: map[lack]bool{}}
-	w.readers = append(w.readers, r)
+	w.readers = append(w.readers, nil)
+	w.beginReader(i, w.newLink(), 0)
+	w.every(func() tick { return w.between(5, 30) }, func() { r := w.readers[i]; r.run(r.step) })
+	w.every(func() tick { return w.between(5, 40) }, func() { r := w.readers[i]; r.run(r.query) })
+}
+
+// beginReader starts the process of reader i with an empty cache. promise is what the
+// one before has promised.
+func (w *world) beginReader(i, ep int, promise redo.LSN) {
+	r := &reader{w: w, i: i, ep: ep, id: logstore.NodeID(fmt.Sprintf("r%d", i)), promise: promise}
+	r.cache = w.newCache(r)
+	r.applier = replica.NewApplier(r.pool, r, nil)
+	w.readers[i] = r
 	w.peers[r.id] = r
-	w.every(func() tick { return w.between(5, 30) }, r.step)
-	w.every(func() tick { return w.between(5, 40) }, r.readPage)
 }
 
-func (r *reader) number() int { return r.ep }
+// succeed ends the process as a reader; another begins in its place.
+func (r *reader) succeed() {
+	r.leave()
+	r.w.beginReader(r.i, r.ep, r.promise)
+}
 
-// step looks for a writer, renews the promise, and asks for what is missing.
+// crash ends the process.
+func (r *reader) crash() {
+	r.w.say("%s crashes", r.id)
+	r.w.counts.Restarted++
+	r.cache.dead = true
+	r.succeed()
+}
+
+func (r *reader) name() logstore.NodeID { return r.id }
+func (r *reader) number() int           { return r.ep }
+func (r *reader) ended() bool           { return r.cache.dead }
+func (r *reader) readPoint() redo.LSN   { return r.applier.ReadPoint() }
+func (r *reader) pages() int            { return r.w.swarm.pages * len(r.w.control.groups) }
+func (r *reader) visible() redo.LSN     { return r.snaps.Newest() }
+
+func (r *reader) run(do func()) {
+	switch {
+	case r.ended():
+	case r.w.now < r.pausedTo:
+		r.w.after(r.pausedTo-r.w.now, func() { r.run(do) })
+	default:
+		do()
+	}
+}
+
+// receive takes a node's answer; all of them go to calls.
+func (r *reader) receive(logstore.NodeID, logstore.Message) {}
+
+// leave ends the subscription.
+func (r *reader) leave() {
+	r.sub++
+	r.joined, r.queue, r.heard = false, nil, r.w.now
+}
+
+// step looks for a writer, renews the promise, and subscribes if it has to.
 func (r *reader) step() {
-	newest := r.w.control.holder[r.w.control.opened]
-	if newest != nil && (r.holder == nil || r.w.chance(.1) || r.w.calm) {
-		r.holder = newest
-	}
-	if r.w.chance(.3) {
-		r.held = append(r.held, r.now)
-	}
-	if len(r.held) > 0 && r.w.chance(.3) {
-		r.held = r.held[1:]
-	}
-	r.promise = max(r.promise, r.now.at)
-	for _, s := range r.held {
-		r.promise = min(r.promise, s.at)
-	}
-	if h, p := r.holder, r.promise; h != nil {
-		r.w.send(r.ep, h.ep, true, func() { h.subscribe(r, p) })
-	}
-	r.advance(true)
-}
-
-// frame takes a batch of the stream.
-func (r *reader) frame(e redo.VolumeEpoch, bytes []byte) {
-	if e == r.epoch {
-		r.keep(r.w.oracle.decode(bytes).Records)
-	}
-}
-
-func (r *reader) keep(rs []redo.Record) {
-	for _, rec := range rs {
-		if rec.LSN > r.now.at {
-			r.buffer[rec.PrevVolume] = rec
-		}
-	}
-}
-
-// told takes a VDL.
-func (r *reader) told(h *holder, vdl redo.LSN, lasts []logstore.PGLSN, list logstore.List) {
-	if h.epoch < r.epoch {
-		return
-	}
-	if h.epoch > r.epoch {
-		r.epoch, r.holder = h.epoch, h
-		if list.Ranges.Contain(r.now.at) || r.now.at > vdl {
-			r.w.fail("b", "%s has shown %d, epoch %d annuls %v above VDL %d", r.id, r.now.at, h.epoch, list.Ranges, vdl)
-		}
-		for prev, rec := range r.buffer {
-			if rec.LSN > vdl || list.Ranges.Contain(rec.LSN) {
-				delete(r.buffer, prev)
-			}
-		}
-	}
-	if vdl > r.target.at || r.target.lasts == nil {
-		r.target = snapshot{vdl, lasts}
-	}
-	r.advance(false)
-}
-
-// advance shows everything up to the newest VDL told, if it is all there; if not
-// and ask, it asks for the gap.
-func (r *reader) advance(ask bool) {
-	if r.target.at <= r.now.at {
-		return
-	}
-	var path []redo.Record
-	for at := r.now.at; at < r.target.at; {
-		rec, ok := r.buffer[at]
-		if !ok || rec.LSN > r.target.at {
-			if ask {
-				r.askGap()
-			}
-			return
-		}
-		path, at = append(path, rec), rec.LSN
-	}
-	r.w.oracle.read(r, path)
-	r.show()
-}
-
-// show makes the newest VDL told the reader's position.
-func (r *reader) show() {
-	r.now = r.target
-	clear(r.gone)
-	for prev := range r.buffer {
-		if prev < r.now.at {
-			delete(r.buffer, prev)
-		}
-	}
-}
-
-// refused begins anew at the newest VDL told when all copies of a segment lack what the
-// reader needs.
-func (r *reader) refused(from logstore.NodeID, m logstore.Refused) {
-	if m.Kind != logstore.Gone || !m.Segment || r.target.at <= r.now.at && len(r.held) == 0 {
-		return
-	}
-	r.gone[lack{m.PG, from}] = true
-	for _, i := range r.w.control.groups[m.PG].Members {
-		if !r.gone[lack{m.PG, r.w.nodes[i].id}] {
-			return
-		}
-	}
-	r.held = nil
-	r.show()
-}
-
-func (r *reader) askGap() {
-	for _, g := range r.target.lasts {
-		if g.LSN > r.now.at {
-			r.ask(g.PG, logstore.ReadLog{
-				Header: r.header(), PG: g.PG, Range: redo.Range{After: r.now.at, Through: r.target.at}, Need: g.LSN, Reader: true,
-			})
-		}
-	}
-}
-
-// ask sends a request to one of a group's nodes.
-func (r *reader) ask(pg redo.PGID, m logstore.Message) {
-	if groups := r.w.control.groups; int(pg) < len(groups) {
-		r.w.letter(r.id, r.ep, r.w.nodes[pick(r.w, groups[pg].Members...)], m)
-	}
-}
-
-func (r *reader) header() logstore.Header {
-	return logstore.Header{Volume: theVolume, Timeline: 1, Epoch: r.epoch}
-}
-
-// readPage reads a page at a snapshot.
-func (r *reader) readPage() {
-	at := pick(r.w, append(slices.Clone(r.held), r.now)...)
-	if at.at < r.promise || at.lasts == nil {
-		return
-	}
 	w := r.w
-	pg := redo.PGID(w.rng.IntN(len(w.control.groups)))
-	page := redo.PageID(pg)*redo.PageID(w.swarm.pages) + 1 + redo.PageID(w.rng.IntN(w.swarm.pages))
-	r.ask(pg, logstore.ReadPage{
-		Header: r.header(), PG: pg, Pages: []redo.PageID{page}, At: at.at, Need: at.need(pg), Reader: true,
+	if newest := w.control.holder[w.control.opened]; newest != nil && newest != r.holder && (r.holder == nil || w.chance(.1) || w.calm) {
+		r.holder = newest
+		r.leave()
+	}
+	h := r.holder
+	switch {
+	case h == nil:
+		return
+	case w.now > r.heard+300 || r.joined && !w.calm && w.chance(.01): // the connection is lost
+		r.leave()
+	}
+	r.promise = max(r.promise, r.snaps.Oldest(r.visible()))
+	if s := r.applier.Status(); !r.joined && r.queue == nil {
+		r.queue = []func() error{} // until the answer comes
+		sub := r.sub
+		w.send(r.ep, h.ep, true, func() { h.join(r, sub, s.Applied) })
+	}
+	if p, sub := r.promise, r.sub; p > 0 {
+		w.send(r.ep, h.ep, true, func() { h.promised(r, sub, p) })
+	}
+}
+
+// stream takes a message of a subscription: an answer, a batch or a VDL.
+func (r *reader) stream(sub int, take func() error) {
+	r.run(func() {
+		switch {
+		case sub != r.sub:
+		case !r.joined:
+			r.queue = append(r.queue, take)
+		default:
+			r.heard = r.w.now
+			r.result(take())
+		}
 	})
 }
 
-// receive takes a node's answer. The oracle has looked at pages when they were read.
-func (r *reader) receive(from logstore.NodeID, m logstore.Message) {
-	switch m := m.(type) {
-	case logstore.LogAnswer:
-		r.keep(m.Records)
-		r.advance(false)
-	case logstore.Refused:
-		r.refused(from, m)
+// result ends the subscription after an error.
+func (r *reader) result(err error) {
+	switch {
+	case err == nil:
+		return
+	case !errors.Is(err, replica.ErrGap) && !errors.Is(err, replica.ErrStale) && !errors.Is(err, logstore.ErrUnavailable) && !errors.Is(err, logstore.ErrFenced):
+		r.w.fail("I-18", "%s: %v", r.id, err)
 	}
+	r.w.say("%s leaves: %v", r.id, err)
+	r.leave()
+}
+
+// answered takes the answer to a subscription: what is missing is read from storage.
+func (r *reader) answered(sub int, ans replica.Answer) {
+	r.run(func() {
+		if sub != r.sub || r.joined {
+			return
+		}
+		r.heard = r.w.now
+		if s := r.applier.Status(); ans.Epoch >= s.Epoch && (ans.Annulled.Contain(s.Applied) || s.Applied > ans.VDL) {
+			r.w.fail("b", "%s has shown %d, epoch %d annuls %v above VDL %d", r.id, s.Applied, ans.Epoch, ans.Annulled, ans.VDL)
+		}
+		r.w.catchUp(r, r.applier, ans, func(records []redo.Record, err error) {
+			if sub != r.sub || r.joined {
+				return
+			}
+			r.told = max(r.told, ans.VDL)
+			if err := r.applier.Resume(context.Background(), ans, records, err); err != nil {
+				r.result(err)
+				return
+			}
+			r.joined = true
+			r.cache.check()
+			for _, take := range r.queue {
+				r.stream(sub, take)
+			}
+			r.queue = nil
+		})
+	})
+}
+
+// toldVDL takes a VDL of the stream.
+func (r *reader) toldVDL(vdl redo.LSN) error {
+	r.told = max(r.told, vdl)
+	return r.applier.VDL(context.Background(), vdl, 1)
+}
+
+// Live implements replica.Host.
+func (r *reader) Live() []redo.LSN { return r.snaps.Readable(r.visible()) }
+
+// Applied implements replica.Host: the cache is as of vdl, which statements now see.
+func (r *reader) Applied(_ context.Context, vdl redo.LSN, catalog bool) error {
+	r.w.oracle.shows(r, vdl, catalog)
+	r.snaps.Reset(vdl)
+	if r.w.chance(.2) {
+		r.cache.check()
+	}
+	return nil
+}
+
+// shows takes an LSN that a reader shows from now on.
+func (o *oracle) shows(r *reader, vdl redo.LSN, catalog bool) {
+	x := o.issued[vdl]
+	switch {
+	case vdl > r.told:
+		o.w.fail("I-18", "%s shows %d, it was told VDL %d", r.id, vdl, r.told)
+	case vdl > 0 && (x == nil || x.at == 0 || !x.CPL):
+		o.w.fail("I-18", "%s shows %d, which is not the end of a durable mini-transaction", r.id, vdl)
+	case vdl < r.snaps.Newest():
+		o.w.fail("I-20", "%s goes back from %d to %d", r.id, r.snaps.Newest(), vdl)
+	case !catalog && o.catalogIn(r.flagged, vdl):
+		o.w.fail("I-32", "%s shows %d and is not told that the catalog has changed since %d", r.id, vdl, r.flagged)
+	}
+	r.flagged = vdl
+}
+
+// catalogIn reports whether the durable log changes the catalog in (after, through].
+func (o *oracle) catalogIn(after, through redo.LSN) bool {
+	for l := through; l > after; l = o.issued[l].PrevVolume {
+		if o.issued[l].Flags&redo.FlagCatalog != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// request implements source.
+func (r *reader) request(id redo.PageID, at redo.LSN) (logstore.ReadPage, []int, bool) {
+	epoch, need, ok := r.applier.Need(id, at)
+	pg := r.applier.Group(id)
+	return logstore.ReadPage{
+		Header: header(epoch), PG: pg, Pages: []redo.PageID{id}, At: at, Need: need, Reader: true,
+	}, r.w.oracle.members(pg), ok
+}
+
+// query begins a statement.
+func (r *reader) query() {
+	if r.visible() > 0 {
+		r.cache.statement(false)
+	}
+}
+
+// catchUp reads from storage what an applier misses for an answer: every group's records
+// until they make a whole.
+func (w *world) catchUp(by source, a *replica.Applier, ans replica.Answer, done func([]redo.Record, error)) {
+	missing := a.Missing(ans)
+	if missing == (redo.Range{}) {
+		done(nil, nil)
+		return
+	}
+	have, asked, rounds := map[redo.LSN]redo.Record{}, 0, 0
+	ended := false
+	end := func(rs []redo.Record, err error) {
+		if !ended {
+			ended = true
+			done(rs, err)
+		}
+	}
+	var round func()
+	round = func() {
+		if rounds++; rounds > 20 {
+			end(nil, errAway)
+			return
+		}
+		for pg := range w.control.groups {
+			asked++
+			w.call(by, logstore.ReadLog{Header: header(ans.Epoch), PG: redo.PGID(pg), Range: missing, Reader: true}, w.oracle.members(redo.PGID(pg)),
+				func(m logstore.Message, err error) {
+					if err != nil {
+						end(nil, err)
+						return
+					}
+					for _, rec := range m.(logstore.LogAnswer).Records {
+						have[rec.LSN] = rec
+					}
+					if asked--; asked > 0 || ended {
+						return
+					}
+					if rs, whole := whole(have, missing); whole {
+						end(rs, nil)
+						return
+					}
+					w.after(w.between(1, 20), round)
+				})
+		}
+	}
+	round()
+}
+
+// whole returns the records of a range in volume order, false if one is missing.
+func whole(have map[redo.LSN]redo.Record, r redo.Range) ([]redo.Record, bool) {
+	var out []redo.Record
+	for l := r.Through; l > r.After; {
+		rec, ok := have[l]
+		if !ok {
+			return nil, false
+		}
+		out = append([]redo.Record{rec}, out...)
+		l = rec.PrevVolume
+	}
+	return out, true
+}
+
+func header(e redo.VolumeEpoch) logstore.Header {
+	return logstore.Header{Volume: theVolume, Timeline: 1, Epoch: e}
 }

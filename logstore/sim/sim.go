@@ -1,19 +1,20 @@
 // Package sim runs the storage protocol in one goroutine, from a seed: the real
-// packages volume and segment, with everything around them simulated.
+// packages volume, segment, hotlog, bufpool, replica and fleet, with everything around them
+// simulated.
 //
-// There are six or nine nodes in three zones, each with a hot log and a store that
-// keep what was synced and, after a crash, some of the rest; a control plane that
-// grants volume epochs by compare-and-set; the holder of the newest epoch, and
-// those of earlier ones that nobody told to stop; readers that follow whom they
-// believe to be the writer; and a network that delays, drops, repeats, reorders
-// and cuts one way. The seed first draws which of these faults exist, then
-// everything that happens. At the end all faults stop, and the volume must make
-// progress.
+// There are six or nine nodes in three zones, each with a hot log on a disk of bytes
+// and a store that keep what was synced and, after a crash, some of the rest; a control
+// plane, which is package fleet's; the holder of the newest epoch, and those of earlier
+// ones that nobody told to stop, each with the page cache that a writer has; readers,
+// which are package replica's, that follow whom they believe to be the writer, and are
+// promoted; and a network that delays, drops, repeats, reorders and cuts one way. The seed
+// first draws which of these faults exist, then everything that happens. At the end all
+// faults stop, and the volume must make progress.
 //
 // It decides nothing about the protocol. It has a memory of everything that was
 // ever written and shown, the oracle, against which each event is checked: see
 // oracle.go for the list. What it does not simulate: a disk that loses what was
-// synced, damaged frames, membership changes, a page cache.
+// synced, membership changes.
 //
 // Start with Run.
 package sim
@@ -50,6 +51,11 @@ type Counts struct {
 	Grown           int // groups that were added and written to
 	Rotted          int // segments whose file was damaged
 	Copied          int // segments that were filled again from a peer
+	Cached          int // pages that statements have read through caches
+	Promoted        int // readers that became the writer
+	Restarted       int // readers that crashed
+	Burnt           int // schedules of burn.go
+	Full            int // nodes that ended because their disk was full
 	Scrubbed        int // damaged segments that the scrub found before anything read them
 	RottedLogs      int // files of hot logs that were damaged
 }
@@ -64,7 +70,7 @@ func (c *Counts) Add(o *Counts) {
 func (c *Counts) fields() []*int {
 	return []*int{
 		&c.Events, &c.Ticks, &c.Epochs, &c.Records, &c.Shown, &c.Reads, &c.Crashes, &c.Zombies,
-		&c.Fences, &c.RefusedOld, &c.Annulled, &c.Interrupted, &c.NoCommitBetween, &c.Reshipped, &c.Filled, &c.Grown, &c.Rotted, &c.Copied, &c.Scrubbed, &c.RottedLogs,
+		&c.Fences, &c.RefusedOld, &c.Annulled, &c.Interrupted, &c.NoCommitBetween, &c.Reshipped, &c.Filled, &c.Grown, &c.Rotted, &c.Copied, &c.Cached, &c.Promoted, &c.Restarted, &c.Burnt, &c.Full, &c.Scrubbed, &c.RottedLogs,
 	}
 }
 
@@ -105,6 +111,8 @@ type world struct {
 	cuts     map[link]bool
 	arrivals map[link]tick // of the last message, where order is kept
 	links    int           // endpoints given out
+	calls    int           // made
+	burning  *burning      // nil: no such schedule is under way
 
 	oracle oracle
 	counts Counts
@@ -159,7 +167,10 @@ func (w *world) build() {
 	if w.swarm.cuts > 0 {
 		w.every(func() tick { return w.between(20, 200) }, w.recut)
 	}
-	if w.swarm.crash+w.swarm.rot > 0 {
+	if w.swarm.burn {
+		w.every(func() tick { return w.between(500, 3000) }, w.burn)
+	}
+	if w.swarm.crash+w.swarm.rot+w.swarm.restart+w.swarm.full > 0 {
 		w.every(func() tick { return w.between(10, 60) }, w.disturb)
 	}
 }

@@ -41,6 +41,18 @@ type swarm struct {
 	image          int     // records of a page until its next image
 	rot            float64 // of a segment's file, at each disturbance
 	forget         bool    // log is collected that a member lacks
+
+	cached   int     // pages of a cache
+	formats  float64 // of changes: they need no page
+	promoted float64 // of writers: they were a reader
+	long     float64 // of statements
+	patience int     // ticks until a read is sent to another node
+	restart  float64 // of a reader, at each disturbance
+	gossip   int     // ticks of a node between rounds
+	noting   float64 // at each turn: a file is begun that says what is damaged
+	burn     bool    // see burn.go
+	full     float64 // of a node's disk, at each disturbance
+	skew     int     // ticks that the clocks of holders differ by
 }
 
 func pick[T any](w *world, vs ...T) T { return vs[w.rng.IntN(len(vs))] }
@@ -50,7 +62,7 @@ func (w *world) draw() swarm {
 		nodes: pick(w, 6, 6, 6, 9), groups: pick(w, 1, 2, 2, 3), pages: 4, readers: pick(w, 1, 2, 2),
 		epochs: pick(w, 6, 12, 24, 60), reign: pick(w, []int{20, 40, 60}, []int{40, 100, 300}, []int{100, 800}),
 		loss: pick(w, 0, .01, .05, .2), dup: pick(w, 0, 0, .05), late: pick(w, 0, 0, .02, .15),
-		lateMax: pick(w, 100, 1000, 10000), ordered: w.chance(.3),
+		lateMax: pick(w, 100, 1000, 10000, 200000), ordered: w.chance(.3),
 		cuts: pick(w, 0, 0, .1, .3, .45), crash: pick(w, 0, 0, .1, .4), outage: pick(w, 0, .1), pause: pick(w, 0, 0, .1),
 		reach: pick(w, nil, []int{2, 3, 4, 5, 6, 6}, []int{1, 2, 4, 4}, []int{3, 4, 5}), retry: pick(w, 1, 3),
 		minimal: w.chance(.25),
@@ -65,10 +77,20 @@ func (w *world) draw() swarm {
 		garbage: w.chance(.5), image: pick(w, 2, 5, 20),
 		part: pick(w, int64(0), 300),
 		rot:  pick(w, 0, 0, .05, .2), forget: w.chance(.3),
+		cached: pick(w, 8, 8, 12, 1000), formats: pick(w, .1, .5, 1), promoted: pick(w, 0, .5, 1), long: pick(w, 0, .05, .3), patience: pick(w, 40, 40, 400),
+		restart: pick(w, 0, 0, .02, .1),
+		gossip:  pick(w, 20, 20, 20, 200), noting: .1, burn: w.chance(.1), full: pick(w, 0, 0, .05), skew: pick(w, 0, 0, 100000),
+	}
+	if s.drain == 0 {
+		s.roll = 100 // no file is ever released
 	}
 	if s.minimal { // few other faults: it takes several epochs to go wrong
 		s.nodes, s.downMax, s.zombie, s.overtake, s.cuts, s.slow = 6, 0, .2, 0, 0, 0
 		s.loss, s.crash, s.reign = min(s.loss, .01), min(s.crash, .1), []int{60, 120, 200}
+	}
+	if s.burn { // nothing but that
+		s.gossip, s.noting, s.downMax, s.rot, s.crash, s.cuts, s.pause, s.reach = 20, 1, 0, 0, 0, 0, 0, nil
+		s.loss, s.late, s.slow, s.reign, s.epochs = min(s.loss, .01), 0, 0, []int{1500, 3000}, min(s.epochs, 12)
 	}
 	return s
 }
@@ -84,6 +106,9 @@ func (w *world) disturb() {
 	if w.calm {
 		return
 	}
+	if w.chance(w.swarm.restart) {
+		w.readers[w.rng.IntN(len(w.readers))].crash()
+	}
 	n := w.nodes[w.rng.IntN(len(w.nodes))]
 	switch {
 	case !n.up:
@@ -98,6 +123,8 @@ func (w *world) disturb() {
 				o.startSoon()
 			}
 		}
+	case w.chance(w.swarm.crash / 2):
+		n.doomed = true
 	case w.chance(w.swarm.crash):
 		n.crash()
 		if w.chance(.7) {
@@ -109,6 +136,8 @@ func (w *world) disturb() {
 		} else {
 			n.rot()
 		}
+	case w.chance(w.swarm.full):
+		n.fullTo = w.now + w.between(50, 800)
 	case w.chance(w.swarm.pause):
 		n.pausedTo = w.now + w.between(20, 400)
 	case w.swarm.slow > 0:

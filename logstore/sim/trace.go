@@ -16,6 +16,8 @@ func (w *world) name(e endpoint) logstore.NodeID {
 		return e.id
 	case *reader:
 		return e.id
+	case *call:
+		return e.id
 	}
 	return "?"
 }

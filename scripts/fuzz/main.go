@@ -29,7 +29,7 @@ func main() {
 		}
 		for _, m := range fuzzTest.FindAllStringSubmatch(string(text), -1) {
 			fmt.Printf("%s %s\n", filepath.Dir(path), m[1])
-			cmd := exec.Command("go", "test", "-tags", *tags, "-run", "^$", "-fuzz", "^"+m[1]+"$", "-fuzztime", *each, "./"+filepath.Dir(path))
+			cmd := exec.Command("go", "test", "-tags", *tags, "-run", "^$", "-fuzz", "^"+m[1]+"$", "-fuzztime", *each, "-fuzzminimizetime", "50x", "./"+filepath.Dir(path))
 			cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 			failed = cmd.Run() != nil || failed
 		}

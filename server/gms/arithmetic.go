@@ -37,17 +37,25 @@ func checkArithmetic(ctx *sql.Context, _ *analyzer.Analyzer, n sql.Node, _ *plan
 	}
 	found := false
 	transform.InspectExpressions(ctx, n, func(_ *sql.Context, e sql.Expression) bool {
-		switch e.(type) {
+		switch e := e.(type) {
+		case *expression.Equals, *expression.LessThan, *expression.LessThanOrEqual, *expression.GreaterThan, *expression.GreaterThanOrEqual,
+			*expression.Between, *expression.InTuple:
+			found = comparedTexts(ctx, e) != nil
 		case *expression.Arithmetic, *expression.UnaryMinus, *expression.IntDiv,
-			*expression.HashInTuple, *expression.NullSafeEquals, *expression.Div, *expression.Case, *expression.Convert, *expression.ConvertUsing, *expression.Like, sql.FunctionExpression, *plan.Subquery, *expression.MatchAgainst:
+			*expression.HashInTuple, *expression.NullSafeEquals, *expression.Div, *expression.Case, *expression.Convert, *expression.ConvertUsing, *expression.Like, sql.FunctionExpression, *expression.MatchAgainst:
 			found = true
 		}
 		return !found
 	})
-	if !found {
-		return n, transform.SameTree, nil
+	same := transform.SameTree
+	if found {
+		var err error
+		if n, same, err = transform.NodeExprs(ctx, n, check); err != nil {
+			return n, same, err
+		}
 	}
-	return transform.NodeExprs(ctx, n, check)
+	n, same2, err := transform.Node(ctx, n, padKeys)
+	return n, same && same2, err
 }
 
 func check(ctx *sql.Context, e sql.Expression) (sql.Expression, transform.TreeIdentity, error) {
@@ -78,6 +86,10 @@ func checkSimple(ctx *sql.Context, s *Session, n sql.Node) error {
 			}
 		case *plan.Filter:
 			replace(&n.Expression)
+		case *plan.Sort:
+			n.SortConditions, _ = paddedSort(ctx, n.SortConditions)
+		case *plan.TopN:
+			n.SortConditions, _ = paddedSort(ctx, n.SortConditions)
 		case *plan.TableAlias:
 			s.noteAlias(n)
 		}
@@ -95,8 +107,9 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 		return collatedNullSafe(ctx, e)
 	case *expression.MatchAgainst:
 		return &whole{expression.UnaryExpressionStub{Child: e}, types.Float64}
-	case *expression.Equals, *expression.LessThan, *expression.LessThanOrEqual, *expression.GreaterThan, *expression.GreaterThanOrEqual:
-		return collatedOperands(ctx, e)
+	case *expression.Equals, *expression.LessThan, *expression.LessThanOrEqual, *expression.GreaterThan, *expression.GreaterThanOrEqual,
+		*expression.Between, *expression.InTuple:
+		return comparedTexts(ctx, e)
 	case *expression.Arithmetic:
 		if _, ok := e.LeftChild.(expression.TimeDeltaExpression); ok {
 			return nil
@@ -166,6 +179,9 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 			return nil
 		}
 		return &integerMinus{UnaryMinus: e}
+	}
+	if c := paddedCall(ctx, e); c != nil {
+		return c
 	}
 	if c := dates(ctx, e); c != nil {
 		return c

@@ -251,12 +251,12 @@ type textIn struct {
 	hasNull bool
 }
 
-// collatedIn returns what stands in the place of the planner's IN, nil if it is not of texts:
-// textIn, or what compares one by one where a collation is to be found out.
+// collatedIn returns what stands in the place of the planner's IN, nil if it is right as it is:
+// of texts textIn, or what compares one by one where a collation is to be found out.
 func collatedIn(ctx *sql.Context, in *expression.HashInTuple) sql.Expression {
 	typ := in.Left().Type(ctx)
 	if !types.IsTextOnly(typ) {
-		return nil
+		return paddedRows(ctx, in)
 	}
 	plain := expression.NewInTuple(in.Left(), in.Right())
 	list, ok := in.Right().(expression.Tuple)

@@ -17,9 +17,9 @@ func registerCollation(id sql.CollationID) {
 	if _, done := registered.Load(id); done {
 		return
 	}
-	c := &row.Collation{ID: row.CollationID(id), Name: id.Name()}
+	c := &row.Collation{ID: row.CollationID(id), Name: id.Name(), Pad: pads(id)}
 	switch id {
-	case sql.Collation_binary, sql.Collation_utf8mb4_0900_bin, sql.Collation_utf8mb4_bin:
+	case sql.Collation_binary, sql.Collation_utf8mb4_0900_bin:
 		c.Binary = true
 	default:
 		c.Weight = id.Sorter()

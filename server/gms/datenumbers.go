@@ -261,11 +261,7 @@ func withDates(ctx *sql.Context, e sql.Expression) sql.Expression {
 	if args == nil {
 		return nil
 	}
-	out, err := e.WithChildren(ctx, args...)
-	if err != nil {
-		return nil
-	}
-	return out
+	return withOperands(ctx, e, args)
 }
 
 // addDateForms adds the forms of dates in texts that the planner does not know to its own.

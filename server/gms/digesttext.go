@@ -50,14 +50,15 @@ const (
 // normalize returns the digest text of a statement. It is valid until the next call.
 func (n *normalizer) normalize(query string) []byte {
 	n.text, n.tokens = n.text[:0], n.tokens[:0]
-	for at := 0; at < len(query); {
-		if len(n.text) >= digestTextMax {
-			return append(n.text[:digestTextMax-3], "..."...)
-		}
+	at := 0
+	for at < len(query) && len(n.text) < digestTextMax {
 		at = n.token(query, at)
 	}
-	if end := len(n.text) - 1; end >= 0 && n.text[end] == ' ' {
+	if end := len(n.text) - 1; at >= len(query) && end >= 0 && n.text[end] == ' ' {
 		n.text = n.text[:end]
+	}
+	if at < len(query) || len(n.text) > digestTextMax { // the last token may be a long one
+		return append(n.text[:digestTextMax-3], "..."...)
 	}
 	return n.text
 }

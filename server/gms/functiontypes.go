@@ -410,8 +410,10 @@ func collatedNullSafe(ctx *sql.Context, e *expression.NullSafeEquals) sql.Expres
 	if !types.IsTextOnly(l) || !types.IsTextOnly(r) {
 		return nil
 	}
-	collation, _ := commonCollation(ctx, []sql.Expression{e.Left(), e.Right()})
-	return &nullSafe{e, types.CreateLongText(collation)}
+	both := []sql.Expression{e.Left(), e.Right()}
+	collation, _ := commonCollation(ctx, both)
+	both, _ = paddedOperands(ctx, both...)
+	return &nullSafe{expression.NewNullSafeEquals(both[0], both[1]), types.CreateLongText(collation)}
 }
 
 // Compare implements expression.Comparer.

@@ -104,7 +104,11 @@ func TestKeysCompareAsThePlannerDoes(t *testing.T) {
 		rc := row.CollationByID(row.CollationID(c.ID))
 		for range 200 {
 			a, b := word(), word()
-			want, err := typ.Compare(t.Context(), a, b)
+			seenA, seenB := a, b
+			if pads(c.ID) { // as its operands are
+				seenA, seenB = strings.TrimRight(a, " "), strings.TrimRight(b, " ")
+			}
+			want, err := typ.Compare(t.Context(), seenA, seenB)
 			if err != nil {
 				t.Fatal(err)
 			}

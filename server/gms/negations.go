@@ -63,7 +63,7 @@ func (e *inRows) Eval(ctx *sql.Context, row sql.Row) (any, error) {
 	in := e.Child.(*plan.InSubquery)
 	sub := in.Right().(*plan.Subquery)
 	lt, rt := comparedTypes(ctx, in.Left(), sub)
-	if types.NumColumns(lt) == 1 && lt.Equals(rt) && lt.Equals(in.Left().Type(ctx)) && rt.Equals(sub.Type(ctx)) {
+	if t, ok := rt.(sql.StringType); (!ok || !pads(t.Collation())) && types.NumColumns(lt) == 1 && lt.Equals(rt) && lt.Equals(in.Left().Type(ctx)) && rt.Equals(sub.Type(ctx)) {
 		return in.Eval(ctx, row)
 	}
 	left, err := in.Left().Eval(ctx, row)
@@ -92,7 +92,8 @@ func (e *inRows) Eval(ctx *sql.Context, row sql.Row) (any, error) {
 func equalRows(ctx *sql.Context, lt, rt sql.Type, left, right any) (any, error) {
 	ls, ok := lt.(types.TupleType)
 	if !ok {
-		return expression.NewEquals(expression.NewLiteral(left, lt), expression.NewLiteral(right, rt)).Eval(ctx, nil)
+		both, _ := paddedOperands(ctx, expression.NewLiteral(left, lt), expression.NewLiteral(right, rt))
+		return expression.NewEquals(both[0], both[1]).Eval(ctx, nil)
 	}
 	rs, ok := rt.(types.TupleType)
 	if ok && len(ls) == len(rs) && (left == nil || right == nil) { // a subquery without a row

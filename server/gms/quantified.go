@@ -128,7 +128,8 @@ func (q *quantifiedComparison) Eval(ctx *sql.Context, row sql.Row) (any, error) 
 		return nil, err
 	}
 	lt, rt := comparedTypes(ctx, q.left, sub)
-	compare := q.compare(expression.NewGetField(0, lt, "", true), expression.NewGetField(1, rt, "", true))
+	both, _ := paddedOperands(ctx, expression.NewGetField(0, lt, "", true), expression.NewGetField(1, rt, "", true))
+	compare := q.compare(both[0], both[1])
 	var out any = q.all
 	for _, right := range rows {
 		is, err := compare.Eval(ctx, sql.Row{left, right})

@@ -1,6 +1,8 @@
 package gms
 
 import (
+	"slices"
+
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/plan"
@@ -72,26 +74,19 @@ var (
 	_ sql.CollationCoercible = (*scalarText)(nil)
 )
 
-// collatedOperands has the subqueries that a comparison compares texts of be scalarTexts; nil
-// if there are none.
-func collatedOperands(ctx *sql.Context, e sql.Expression) sql.Expression {
-	var operands []sql.Expression
-	for i, child := range e.Children() {
-		if sub, ok := child.(*plan.Subquery); ok && types.IsTextOnly(sub.Type(ctx)) {
-			if operands == nil {
-				operands = append(operands, e.Children()...)
+// scalarTexts has the subqueries among the operands of a comparison of texts be
+// scalarTexts, false if there are none.
+func scalarTexts(ctx *sql.Context, operands []sql.Expression) ([]sql.Expression, bool) {
+	some := false
+	for i, e := range operands {
+		if sub, ok := e.(*plan.Subquery); ok && types.IsTextOnly(sub.Type(ctx)) {
+			if !some {
+				operands, some = slices.Clone(operands), true
 			}
 			operands[i] = &scalarText{expression.UnaryExpressionStub{Child: sub}}
 		}
 	}
-	if operands == nil {
-		return nil
-	}
-	out, err := e.WithChildren(ctx, operands...)
-	if err != nil {
-		return nil
-	}
-	return out
+	return operands, some
 }
 
 // Type implements sql.Expression.

@@ -1,4 +1,4 @@
-package engine
+package bufpool
 
 import (
 	"slices"
@@ -8,14 +8,15 @@ import (
 	"sextant/internal/redo"
 )
 
-// snapshots knows which log positions are read at, now and possibly later.
+// Snapshots knows which log positions are read at, now and possibly later: which versions of
+// pages must be there. Its zero value is that of an empty volume. It is safe for concurrent use.
 //
 // On the writer a snapshot is the newest end of a turn at or below the VDL, so
 // that everything acknowledged is in it and nothing in it can be undone. On a
 // reader it is the applied VDL.
 //
 // Invariant: durable < ends[0] < ends[1] < …; the last of them is newest.
-type snapshots struct {
+type Snapshots struct {
 	newest atomic.Uint64 // newest published LSN: what locking reads and commits build on
 	mu     sync.Mutex
 	// durable is the newest end at or below the VDL, as far as it was looked.
@@ -25,29 +26,20 @@ type snapshots struct {
 	scratch []redo.LSN
 }
 
-func (s *snapshots) reset(at redo.LSN) {
+// Reset says that the pages as of at are in the cache, and nothing newer: a role begins,
+// or a reader has applied the log up to there. What is read at stays readable.
+func (s *Snapshots) Reset(at redo.LSN) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.newest.Store(uint64(at))
 	s.durable, s.ends = at, nil
-	if s.live == nil {
-		s.live = map[redo.LSN]int{}
-	}
 }
 
-// show says on a reader that the pages as of applied are in the cache.
-func (s *snapshots) show(applied redo.LSN) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.newest.Store(uint64(applied))
-	s.durable, s.ends = applied, nil
-	if s.live == nil {
-		s.live = map[redo.LSN]int{}
-	}
-}
+// Newest returns the newest published LSN: on a reader what it shows.
+func (s *Snapshots) Newest() redo.LSN { return redo.LSN(s.newest.Load()) }
 
-// publish says that the pages as of end are in the cache.
-func (s *snapshots) publish(end redo.LSN) {
+// Publish says that the pages as of end are in the cache.
+func (s *Snapshots) Publish(end redo.LSN) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.ends = append(s.ends, end)
@@ -55,7 +47,7 @@ func (s *snapshots) publish(end redo.LSN) {
 }
 
 // advance moves durable up to the newest end at or below vdl and returns it.
-func (s *snapshots) advance(vdl redo.LSN) redo.LSN {
+func (s *Snapshots) advance(vdl redo.LSN) redo.LSN {
 	n := 0
 	for n < len(s.ends) && s.ends[n] <= vdl {
 		s.durable = s.ends[n]
@@ -67,39 +59,46 @@ func (s *snapshots) advance(vdl redo.LSN) redo.LSN {
 	return s.durable
 }
 
-// acquire returns the newest snapshot, given the VDL, and keeps it readable until release.
-func (s *snapshots) acquire(vdl redo.LSN) redo.LSN {
+// Acquire returns the newest snapshot, given the VDL, and keeps it readable until Release.
+func (s *Snapshots) Acquire(vdl redo.LSN) redo.LSN {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	at := s.advance(vdl)
-	s.live[at]++
+	s.keep(at)
 	return at
 }
 
-// peek is acquire without keeping.
-func (s *snapshots) peek(vdl redo.LSN) redo.LSN {
+func (s *Snapshots) keep(at redo.LSN) {
+	if s.live == nil {
+		s.live = map[redo.LSN]int{}
+	}
+	s.live[at]++
+}
+
+// Peek is Acquire without keeping.
+func (s *Snapshots) Peek(vdl redo.LSN) redo.LSN {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.advance(vdl)
 }
 
-// acquireNewest returns the newest published LSN, which may be above the VDL.
-func (s *snapshots) acquireNewest() redo.LSN {
+// AcquireNewest returns the newest published LSN, which may be above the VDL.
+func (s *Snapshots) AcquireNewest() redo.LSN {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	at := redo.LSN(s.newest.Load())
-	s.live[at]++
+	s.keep(at)
 	return at
 }
 
-// hold keeps a given LSN readable until release.
-func (s *snapshots) hold(at redo.LSN) {
+// Hold keeps a given LSN readable until Release.
+func (s *Snapshots) Hold(at redo.LSN) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.live[at]++
+	s.keep(at)
 }
 
-func (s *snapshots) release(at redo.LSN) {
+func (s *Snapshots) Release(at redo.LSN) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.live[at]--; s.live[at] <= 0 {
@@ -107,10 +106,10 @@ func (s *snapshots) release(at redo.LSN) {
 	}
 }
 
-// readable returns, sorted, every LSN that is read at or that a later snapshot may
+// Readable returns, sorted, every LSN that is read at or that a later snapshot may
 // get: a version of a page that holds none of them is needed by nobody. The slice
 // is valid until the next call; only the holder of the commit lock calls it.
-func (s *snapshots) readable(vdl redo.LSN) []redo.LSN {
+func (s *Snapshots) Readable(vdl redo.LSN) []redo.LSN {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.advance(vdl)
@@ -124,8 +123,8 @@ func (s *snapshots) readable(vdl redo.LSN) []redo.LSN {
 	return s.scratch
 }
 
-// oldest returns the lowest LSN that is read at.
-func (s *snapshots) oldest(vdl redo.LSN) redo.LSN {
+// Oldest returns the lowest LSN that is read at.
+func (s *Snapshots) Oldest(vdl redo.LSN) redo.LSN {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	low := s.advance(vdl)

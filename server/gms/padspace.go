@@ -1,0 +1,260 @@
+package gms
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/expression"
+	"github.com/dolthub/go-mysql-server/sql/plan"
+	"github.com/dolthub/go-mysql-server/sql/transform"
+	"github.com/dolthub/go-mysql-server/sql/types"
+)
+
+// PAD SPACE collations (MySQL 8.0 manual, 12.10.5) do not see the blanks at the end of a
+// text; the planner's comparisons do. Keys are made without them, see row.Collation.
+
+func pads(c sql.CollationID) bool { return c.PadAttribute() == "PAD SPACE" }
+
+// padded is a text without the blanks at its end.
+type padded struct{ expression.UnaryExpressionStub }
+
+var (
+	_ sql.Expression         = (*padded)(nil)
+	_ sql.CollationCoercible = (*padded)(nil)
+)
+
+// needsPadding reports whether e may have blanks at its end.
+func needsPadding(e sql.Expression) bool {
+	switch x := e.(type) {
+	case *padded:
+		return false
+	case *expression.Literal:
+		s, ok := x.Value().(string)
+		return !ok || strings.HasSuffix(s, " ")
+	}
+	return true
+}
+
+func newPadded(e sql.Expression) *padded { return &padded{expression.UnaryExpressionStub{Child: e}} }
+
+// Type implements sql.Expression.
+func (p *padded) Type(ctx *sql.Context) sql.Type { return p.Child.Type(ctx) }
+
+// String implements sql.Expression.
+func (p *padded) String() string { return p.Child.String() }
+
+// CollationCoercibility implements sql.CollationCoercible.
+func (p *padded) CollationCoercibility(ctx *sql.Context) (sql.CollationID, byte) {
+	return sql.GetCoercibility(ctx, p.Child)
+}
+
+// WithChildren implements sql.Expression.
+func (p *padded) WithChildren(_ *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	if len(children) != 1 {
+		return nil, sql.ErrInvalidChildrenNumber.New(p, len(children), 1)
+	}
+	return newPadded(children[0]), nil
+}
+
+// Eval implements sql.Expression.
+func (p *padded) Eval(ctx *sql.Context, r sql.Row) (any, error) {
+	v, err := p.Child.Eval(ctx, r)
+	if err == nil {
+		v, err = sql.UnwrapAny(ctx, v)
+	}
+	switch s := v.(type) {
+	case string:
+		return strings.TrimRight(s, " "), err
+	case []byte:
+		return bytes.TrimRight(s, " "), err
+	}
+	return v, err
+}
+
+// paddedOperands returns texts that are compared with each other as a PAD SPACE collation
+// sees them, false if they are seen as they are.
+func paddedOperands(ctx *sql.Context, operands ...sql.Expression) ([]sql.Expression, bool) {
+	for _, e := range operands {
+		if !types.IsTextOnly(e.Type(ctx)) {
+			return operands, false
+		}
+	}
+	if collation, _ := commonCollation(ctx, operands); !pads(collation) || !slices.ContainsFunc(operands, needsPadding) {
+		return operands, false
+	}
+	operands = slices.Clone(operands)
+	for i, e := range operands {
+		if needsPadding(e) {
+			operands[i] = newPadded(e)
+		}
+	}
+	return operands, true
+}
+
+// comparedTexts returns a comparison of texts with its operands as the collation and
+// coercibility of subqueries, and PAD SPACE, have them; nil if it is right as it is.
+func comparedTexts(ctx *sql.Context, e sql.Expression) sql.Expression {
+	operands := e.Children()
+	if !types.IsTextOnly(operands[0].Type(ctx)) {
+		return nil
+	}
+	list, isList := operands[len(operands)-1].(expression.Tuple)
+	if isList {
+		operands = append(operands[:1:1], list...)
+	}
+	operands, scalar := scalarTexts(ctx, operands)
+	operands, padded := paddedOperands(ctx, operands...)
+	if !scalar && !padded {
+		return nil
+	}
+	if isList {
+		operands = []sql.Expression{operands[0], expression.NewTuple(operands[1:]...)}
+	}
+	return withOperands(ctx, e, operands)
+}
+
+// paddedCall returns a CASE of a text with its operand and those of its WHENs padded, and
+// a function that compares its arguments with them padded; nil if it is right as it is.
+func paddedCall(ctx *sql.Context, e sql.Expression) sql.Expression {
+	if f, ok := e.(sql.FunctionExpression); ok && (f.FunctionName() == "strcmp" || f.FunctionName() == "field") {
+		if args, padded := paddedOperands(ctx, e.Children()...); padded {
+			return withOperands(ctx, e, args)
+		}
+		return nil
+	}
+	k, ok := planned(e).(*expression.Case)
+	if !ok || k.Expr == nil {
+		return nil
+	}
+	operands := []sql.Expression{k.Expr}
+	for _, b := range k.Branches {
+		operands = append(operands, b.Cond)
+	}
+	operands, padded := paddedOperands(ctx, operands...)
+	if !padded {
+		return nil
+	}
+	args := slices.Clone(e.Children()) // the operand, each WHEN and its value, ELSE
+	args[0] = operands[0]
+	for i, o := range operands[1:] {
+		args[2*i+1] = o
+	}
+	return withOperands(ctx, e, args)
+}
+
+// paddedRows returns an IN of a row in a list of rows with the texts of each column padded,
+// nil if it is right as it is.
+func paddedRows(ctx *sql.Context, in *expression.HashInTuple) sql.Expression {
+	left, ok := in.Left().(expression.Tuple)
+	list, isList := in.Right().(expression.Tuple)
+	if !ok || !isList {
+		return nil
+	}
+	rows := []expression.Tuple{slices.Clone(left)}
+	for _, e := range list {
+		r, ok := e.(expression.Tuple)
+		if !ok || len(r) != len(left) {
+			return nil
+		}
+		rows = append(rows, slices.Clone(r))
+	}
+	changed := false
+	for c := range left {
+		column := make([]sql.Expression, len(rows))
+		for i, r := range rows {
+			column[i] = r[c]
+		}
+		if fit, padded := paddedOperands(ctx, column...); padded {
+			for i, r := range rows {
+				r[c] = fit[i]
+			}
+			changed = true
+		}
+	}
+	if !changed {
+		return nil
+	}
+	right := make(expression.Tuple, len(list))
+	for i, r := range rows[1:] {
+		right[i] = r
+	}
+	out, err := expression.NewHashInTuple(ctx, rows[0], right)
+	if err != nil {
+		return nil
+	}
+	return out
+}
+
+// padKeys has the texts among the keys of sorts and hash joins be padded where their
+// collations are. (The rows that a hash finds are compared once more.)
+func padKeys(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
+	switch n := n.(type) {
+	case *plan.Sort:
+		if by, padded := paddedSort(ctx, n.SortConditions); padded {
+			return plan.NewSort(by, n.Child), transform.NewTree, nil
+		}
+	case *plan.TopN:
+		if by, padded := paddedSort(ctx, n.SortConditions); padded {
+			top := *n
+			top.SortConditions = by
+			return &top, transform.NewTree, nil
+		}
+	case *plan.HashLookup:
+		right, padded1 := paddedHash(ctx, n.RightEntryKey)
+		left, padded2 := paddedHash(ctx, n.LeftProbeKey)
+		if padded1 || padded2 {
+			n, err := n.WithExpressions(ctx, right, left)
+			return n, transform.NewTree, err
+		}
+	}
+	return n, transform.SameTree, nil
+}
+
+func paddedSort(ctx *sql.Context, by sql.SortConditions) (sql.SortConditions, bool) {
+	some := false
+	for i, c := range by {
+		if padsKey(ctx, c.Expr) {
+			if !some {
+				by, some = slices.Clone(by), true
+			}
+			by[i].Expr = newPadded(c.Expr)
+		}
+	}
+	return by, some
+}
+
+func paddedHash(ctx *sql.Context, key sql.Expression) (sql.Expression, bool) {
+	parts, ok := key.(expression.Tuple)
+	if !ok {
+		if padsKey(ctx, key) {
+			return newPadded(key), true
+		}
+		return key, false
+	}
+	some := false
+	for i, e := range parts {
+		if padsKey(ctx, e) {
+			if !some {
+				parts, some = slices.Clone(parts), true
+			}
+			parts[i] = newPadded(e)
+		}
+	}
+	return parts, some
+}
+
+func padsKey(ctx *sql.Context, e sql.Expression) bool {
+	t, ok := e.Type(ctx).(sql.StringType)
+	return ok && types.IsTextOnly(t) && pads(t.Collation()) && needsPadding(e)
+}
+
+// withOperands returns e with other children, nil if it cannot have them.
+func withOperands(ctx *sql.Context, e sql.Expression, children []sql.Expression) sql.Expression {
+	out, err := e.WithChildren(ctx, children...)
+	if err != nil {
+		return nil
+	}
+	return out
+}
