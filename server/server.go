@@ -42,6 +42,7 @@ const (
 	leaseDriftFactor = 20                     // the lease wait is longer by 1/20 of itself: clocks that drift by 5 %
 	tickLeast        = time.Millisecond       // between two ticks of the redo stream
 	storageProbe     = 200 * time.Millisecond // between two looks of a reader whether storage answers
+	storageProbeMax  = time.Second            // of one look
 	openPatience     = time.Second            // of a reader's stream with a writer whose epoch serves and that is about to
 	deadPeer         = 2 * time.Second        // without an answer to a keepalive ends a stream
 )
