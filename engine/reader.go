@@ -292,7 +292,6 @@ func (db *DB) Demote(ctx context.Context, src Source) error {
 type ReaderStatus struct {
 	Epoch     redo.VolumeEpoch
 	Applied   redo.LSN
-	Batches   uint64 // frames taken: it grows while the stream is alive
 	Resets    uint64 // times the cache was dropped for a gap
 	LagMicros int64  // now minus the writer's send time of the newest VDL applied
 	LagKnown  bool
@@ -305,7 +304,7 @@ func (db *DB) ReaderStatus() ReaderStatus {
 		return ReaderStatus{}
 	}
 	s := r.applier.Status()
-	out := ReaderStatus{Epoch: s.Epoch, Applied: s.Applied, Batches: s.Batches, Resets: s.Resets}
+	out := ReaderStatus{Epoch: s.Epoch, Applied: s.Applied, Resets: s.Resets}
 	if s.SentAt > 0 {
 		out.LagMicros, out.LagKnown = max(db.opts.Clock().UnixMicro()-s.SentAt, 0), true
 	}

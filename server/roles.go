@@ -37,7 +37,7 @@ func (i *Instance) read(ctx context.Context) error {
 	}
 	i.gate.admit() // before anybody is told, or the first sessions would be refused
 	i.setRole(fleet.RoleReader, db.Epoch(), "")
-	i.provesStorage(ctx, func() uint64 { return db.ReaderStatus().Batches })
+	i.provesStorage(ctx)
 	return context.Cause(ctx)
 }
 
@@ -62,23 +62,22 @@ func (i *Instance) openReader(ctx context.Context, db *engine.DB) (*engine.DB, e
 	return db, nil
 }
 
-// provesStorage asks storage for a sign of life, until ctx ends, whenever the count
-// has stood still: if the writer is the one that has lost storage, the control plane
-// has to see who has not.
-func (i *Instance) provesStorage(ctx context.Context, count func() uint64) {
+// provesStorage asks storage for a sign of life, again and again until ctx ends: if the
+// writer is the one that has lost its quorum, the control plane has to see who has not.
+func (i *Instance) provesStorage(ctx context.Context) {
 	t := time.NewTicker(storageProbe)
 	defer t.Stop()
-	for seen := uint64(0); ; {
+	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-t.C:
 		}
-		if now := count(); now != seen {
-			seen = now
-		} else if i.reader.Reachable(ctx) == nil {
+		within, cancel := context.WithTimeout(ctx, storageProbeMax)
+		if i.reader.Reachable(within) == nil {
 			i.answers.Add(1)
 		}
+		cancel()
 	}
 }
 
@@ -132,7 +131,7 @@ func (i *Instance) recover(ctx context.Context, grant client.Grant, o client.Opt
 	}
 	probing, stop := context.WithCancel(ctx)
 	var probe sync.WaitGroup
-	probe.Go(func() { i.provesStorage(probing, func() uint64 { return 0 }) })
+	probe.Go(func() { i.provesStorage(probing) })
 	defer probe.Wait()
 	defer stop()
 	return client.Recover(ctx, grant, o)

@@ -274,20 +274,18 @@ func (i *Instance) Heartbeat() failover.Heartbeat {
 	i.mu.Lock()
 	role, epoch, detail, db, vol, sql := i.role, i.epoch, i.detail, i.db, i.volume, i.sql
 	i.mu.Unlock()
-	h := failover.Heartbeat{Role: role, Epoch: epoch, Healthy: role == fleet.RoleReader || role == fleet.RoleWriter, Detail: detail}
+	h := failover.Heartbeat{Role: role, Epoch: epoch, Healthy: role == fleet.RoleReader || role == fleet.RoleWriter, Detail: detail, Progress: i.answers.Load()}
 	if sql != nil {
 		h.Connections = sql.Connections()
 	}
 	switch {
 	case role == fleet.RoleWriter && vol != nil:
-		h.VDL, h.VCL, h.Applied, h.Progress, h.LagKnown = vol.VDL(), vol.VCL(), db.SnapshotLSN(), i.answers.Load(), true
+		h.VDL, h.VCL, h.Applied, h.LagKnown = vol.VDL(), vol.VCL(), db.SnapshotLSN(), true
 		h.Bytes = db.VolumeBytes()
 	case role == fleet.RoleReader && db != nil:
 		st := db.ReaderStatus()
-		h.Epoch, h.VDL, h.Applied, h.Progress = st.Epoch, st.Applied, st.Applied, st.Batches+i.answers.Load()
+		h.Epoch, h.VDL, h.Applied = st.Epoch, st.Applied, st.Applied
 		h.Lag, h.LagKnown = time.Duration(st.LagMicros)*time.Microsecond, st.LagKnown
-	default:
-		h.Progress = i.answers.Load()
 	}
 	return h
 }

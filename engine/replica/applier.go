@@ -100,7 +100,6 @@ type Applier struct {
 type Status struct {
 	Epoch   redo.VolumeEpoch
 	Applied redo.LSN
-	Batches uint64 // frames taken: it grows while the stream is alive
 	SentAt  int64  // µs since 1970 at the writer, of the newest VDL applied; 0: none
 	Resets  uint64 // times the cache was dropped
 }
@@ -249,7 +248,6 @@ func (a *Applier) Frame(b []byte) error {
 		return err
 	}
 	a.mu.Lock()
-	a.mu.status.Batches++
 	epoch, applied, annulled := a.mu.status.Epoch, a.mu.status.Applied, a.mu.annulled
 	a.mu.Unlock()
 	if batch.Epoch != epoch {

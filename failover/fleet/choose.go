@@ -27,7 +27,7 @@ func (d *Detector) fill() {
 		return
 	}
 	c := d.candidate(d.state.Successor)
-	if c == nil || soft && c.idle >= d.cfg.Suspect {
+	if c == nil || soft && c.steady < d.cfg.Stuck {
 		return
 	}
 	failed := d.sawHolder && d.state.Successor == ""
@@ -77,7 +77,7 @@ func (d *Detector) vacancy() (reason string, soft bool) {
 	case d.state.Opened < d.state.Epoch && min(m.idle, d.sinceGrant) >= d.cfg.Recover:
 		return "the recovery makes no progress", true
 	case d.state.Opened == d.state.Epoch && m.idle >= d.cfg.Stuck:
-		return "the writer gets no answer from storage and applies nothing", true
+		return "the writer gets no answer from a quorum of storage", true
 	}
 	return "", false
 }

@@ -20,7 +20,8 @@ type DetectorConfig struct {
 	// Reattach is how long a new leader waits for streams before it declares
 	// anything dead, unless all instances are accounted for earlier.
 	Reattach Ticks
-	// Stuck is how long a writer may make no progress while a candidate does.
+	// Stuck is how long a writer may make no progress while a candidate does: for as
+	// long, or when storage comes back the first to hear of it would be the writer.
 	Stuck Ticks
 	// Recover is how long a granted instance may make no progress before it opens, and
 	// how long the holder may say that it is something else than the writer.
@@ -42,7 +43,7 @@ type Beat struct {
 	Role     Role
 	Epoch    redo.VolumeEpoch
 	Applied  redo.LSN
-	Progress uint64 // grows with every segment's answer and every batch applied
+	Progress uint64 // grows while a write quorum of storage answers; in a recovery, with every answer
 	Healthy  bool
 }
 
@@ -186,6 +187,7 @@ type member struct {
 	beats    bool  // beat is of inc
 	silent   Ticks // since the last heartbeat, the attachment, or the beginning
 	idle     Ticks // since Progress moved
+	steady   Ticks // for which Progress has moved, again and again within Suspect
 	astray   Ticks // since it acted as the epoch asks of its holder, or the grant
 	penalty  Ticks // remaining
 	probe    Ticks // until the next probe
@@ -305,7 +307,7 @@ func (m *member) attach(ev Attached) {
 		*m = member{id: m.id, penalty: m.penalty}
 	}
 	m.inc, m.host, m.attached = ev.Incarnation, ev.Host, true
-	m.silent, m.idle, m.refused, m.order = 0, 0, false, Order{}
+	m.silent, m.idle, m.steady, m.refused, m.order = 0, 0, 0, false, Order{}
 }
 
 func (m *member) hear(b Beat) {
@@ -340,6 +342,10 @@ func (d *Detector) tick() {
 		m := &d.members[i]
 		m.silent++
 		m.idle++
+		m.steady++
+		if m.idle >= d.cfg.Suspect {
+			m.steady = 0
+		}
 		m.astray++
 		m.penalty -= min(m.penalty, 1)
 		m.probe -= min(m.probe, 1)

@@ -3,7 +3,9 @@ package client_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -138,6 +140,46 @@ func TestNodesDown(t *testing.T) {
 		}
 		return true
 	})
+}
+
+// A reader finds storage reachable as long as four nodes answer, and a writer's Answered
+// tells of progress as long.
+func TestReachableIsAWriteQuorum(t *testing.T) {
+	ctx := context.Background()
+	c := newCluster(t, false, 1024)
+	var answers atomic.Int64
+	o := c.options()
+	o.Answered = func() { answers.Add(1) }
+	v, _, err := client.Recover(ctx, c.grant(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v.Close()
+	r, err := client.NewReader(77, 1, c.options(), c.geometry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	reachable := func() bool {
+		ctx, cancel := context.WithTimeout(ctx, time.Second)
+		defer cancel()
+		return r.Reachable(ctx) == nil
+	}
+	moves := func() bool {
+		before := answers.Load()
+		time.Sleep(2 * testLease) // an idle writer asks several times meanwhile
+		return answers.Load() > before
+	}
+	for down := range 4 {
+		want := down < 3
+		eventually(t, fmt.Sprintf("with %d nodes down a reader to find storage reachable: %v", down, want), func() bool { return reachable() == want })
+		eventually(t, fmt.Sprintf("with %d nodes down a writer to make progress: %v", down, want), func() bool { return moves() == want })
+		c.kill(down)
+	}
+	c.start(0)
+	c.start(1)
+	eventually(t, "storage to be reachable again", reachable)
+	eventually(t, "the writer to make progress again", moves)
 }
 
 // errTimeout reports whether the epoch cannot be confirmed within a lease.

@@ -39,15 +39,53 @@ func NewReader(v redo.VolumeID, tl redo.TimelineID, o Options, geometry func() G
 	return r, nil
 }
 
-// Reachable returns nil if a storage node answers now, else the last node's error.
+// Reachable returns nil if a write quorum of every group answers now, else the last
+// node's error or the context's.
 func (r *Reader) Reachable(ctx context.Context) error {
-	var ids []logstore.NodeID
-	for _, n := range r.geometry().Nodes {
-		ids = append(ids, n.ID)
+	g := r.geometry()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	type result struct {
+		id  logstore.NodeID
+		err error
 	}
-	r.ask.byLatency(ids)
-	_, err := r.ask.hedged(ctx, ids, logstore.HealthAsk{Header: r.head(0)})
+	results := make(chan result, len(g.Nodes))
+	for _, n := range g.Nodes {
+		go func() {
+			_, err := r.ask.ask(ctx, n.ID, logstore.HealthAsk{Header: r.head(0)})
+			results <- result{n.ID, err}
+		}()
+	}
+	err := fmt.Errorf("no storage node is known: %w", logstore.ErrUnavailable)
+	answered := map[logstore.NodeID]bool{}
+	for range g.Nodes {
+		a := <-results
+		if a.err != nil {
+			err = a.err
+			continue
+		}
+		answered[a.id] = true
+		if quorumOf(g.Groups, answered) {
+			return nil
+		}
+	}
 	return err
+}
+
+// quorumOf reports whether a write quorum of every group is among some nodes.
+func quorumOf(groups []Group, nodes map[logstore.NodeID]bool) bool {
+	for i := range groups {
+		n := 0
+		for _, m := range groups[i].Members {
+			if nodes[m] {
+				n++
+			}
+		}
+		if n < writeQuorum {
+			return false
+		}
+	}
+	return len(groups) > 0
 }
 
 // Close closes the connections; reads fail from then on with ErrClosed.

@@ -57,11 +57,10 @@ func (v *Volume) ship(all bool) {
 // received takes one message of a node.
 func (v *Volume) received(i int, m logstore.Message) {
 	v.mu.Lock()
-	_, acks := m.(logstore.Ack)
-	if v.opt.Answered != nil && (acks || v.t == nil) {
-		v.opt.Answered()
-	}
 	if v.t == nil {
+		if v.opt.Answered != nil {
+			v.opt.Answered()
+		}
 		if v.rec != nil {
 			v.rec.Step(i, m)
 			v.sendRecovery()
@@ -70,7 +69,11 @@ func (v *Volume) received(i int, m logstore.Message) {
 		v.wake()
 		return
 	}
+	confirmed := v.t.Confirmed()
 	moved := v.t.Step(i, m)
+	if v.opt.Answered != nil && v.t.Confirmed() > confirmed {
+		v.opt.Answered()
+	}
 	v.publish()
 	if moved && v.opt.Tap != nil {
 		v.opt.Tap.VDL(v.t.VDL())

@@ -137,10 +137,9 @@ func (n *Node) append(fs []segment.Frame) error {
 }
 
 // awaitMemory asks for a drain when that would free much memory, and when records take too
-// much waits for it, and with it everyone who sends; not longer than fullPatience, and not
-// for what cannot be drained. persist is held.
+// much waits for it, and with it everyone who sends, but not for what cannot be drained. The
+// background waits for nobody who holds persist, as this does.
 func (n *Node) awaitMemory() {
-	var patience <-chan time.Time
 	part := n.opt.MemoryBytes / drainParts
 	for {
 		n.mu.Lock()
@@ -155,13 +154,8 @@ func (n *Node) awaitMemory() {
 		if bytes <= n.opt.MemoryBytes || drainable <= part {
 			return
 		}
-		if patience == nil {
-			patience = time.After(fullPatience)
-		}
 		select {
 		case <-n.room:
-		case <-patience:
-			return
 		case <-n.ctx.Done():
 			return
 		}

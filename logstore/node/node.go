@@ -299,6 +299,7 @@ func (n *Node) quarantine(pg redo.PGID, err error) {
 	}
 	n.out[pg] = true
 	n.unnoted = true
+	n.signal(n.room) // its records have left memory
 }
 
 // Serve accepts connections and works until Close, or until the node cannot go on:

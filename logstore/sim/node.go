@@ -9,6 +9,7 @@ import (
 	"sextant/internal/page"
 	"sextant/internal/redo"
 	"sextant/logstore"
+	"sextant/logstore/hotlog"
 	"sextant/logstore/segment"
 )
 
@@ -280,7 +281,7 @@ func (n *node) installNext() {
 
 // wake lets the node look at what has arrived, soon.
 func (n *node) wake() {
-	if !n.awake {
+	if n.up && !n.awake {
 		n.awake = true
 		n.later(n.w.between(0, 2), func() { n.awake = false; n.turn() })
 	}
@@ -317,7 +318,7 @@ func (n *node) turn() {
 		n.installs = append(n.installs, i)
 		n.later(n.w.between(1, 10), n.installNext)
 	}
-	note := (n.unnoted || n.rewriting) && n.w.chance(n.w.swarm.noting) // in a file that begins with what is damaged
+	note := (n.unnoted || n.rewriting) && (n.w.calm || len(n.disk.files) > 50 || n.w.chance(n.w.swarm.noting)) // in a file that begins with what is damaged
 	switch {
 	case n.syncing:
 		return
@@ -342,8 +343,13 @@ func (n *node) turn() {
 	if n.slow && !n.w.calm {
 		d = n.w.between(5, n.w.swarm.slow)
 	}
-	n.later(d, func() {
+	var sync func()
+	sync = func() {
 		frames, err := n.disk.sync()
+		if errors.Is(err, hotlog.ErrFull) { // until something is drained
+			n.later(20, sync)
+			return
+		}
 		if errors.Is(err, errFull) {
 			n.w.counts.Full++
 			n.crash()
@@ -365,7 +371,8 @@ func (n *node) turn() {
 		}
 		n.w.oracle.persisted(n, rd.Persist)
 		n.turn()
-	})
+	}
+	n.later(d, sync)
 }
 
 // reply sends a message of the node's.

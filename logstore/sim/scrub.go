@@ -47,8 +47,8 @@ func (sh *shelf) verify() error {
 // storeTime is how long an answer from the store takes: now and then so long that the
 // segment may be damaged, emptied and filled meanwhile.
 func (n *node) storeTime() tick {
-	if n.w.swarm.rot > 0 && n.w.chance(.03) {
-		return n.w.between(20, 400)
+	if n.w.swarm.rot > 0 && n.w.chance(.15) {
+		return n.w.between(20, 600)
 	}
 	return n.w.between(0, 5)
 }

@@ -80,7 +80,7 @@ func (w *world) draw() swarm {
 		rot:  pick(w, 0, 0, .05, .2), forget: w.chance(.3),
 		cached: pick(w, 8, 8, 12, 1000), formats: pick(w, .1, .5, 1), promoted: pick(w, 0, .5, 1), long: pick(w, 0, .05, .3), patience: pick(w, 40, 40, 400),
 		restart: pick(w, 0, 0, .02, .1),
-		gossip:  pick(w, 20, 20, 20, 200), noting: .1, burn: w.chance(.1), full: pick(w, 0, 0, .05), skew: pick(w, 0, 0, 100000),
+		gossip:  pick(w, 20, 20, 20, 200), noting: pick(w, .1, .1, .01), burn: w.chance(.1), full: pick(w, 0, 0, .05), skew: pick(w, 0, 0, 100000),
 	}
 	if s.drain == 0 {
 		s.roll = 100 // no file is ever released
@@ -92,7 +92,8 @@ func (w *world) draw() swarm {
 	}
 	if s.burn { // nothing but that
 		s.gossip, s.noting, s.downMax, s.rot, s.crash, s.cuts, s.pause, s.reach, s.replace = 20, 1, 0, 0, 0, 0, 0, nil, 0
-		s.loss, s.late, s.slow, s.reign, s.epochs = min(s.loss, .01), 0, 0, []int{1500, 3000}, min(s.epochs, 12)
+		s.loss, s.late, s.slow, s.full, s.roll, s.reign, s.epochs = min(s.loss, .01), 0, 0, 0, 100, []int{1500, 3000}, min(s.epochs, 6)
+		s.writeEvery = max(s.writeEvery, 10)
 	}
 	return s
 }

@@ -51,7 +51,7 @@ var faults = []fault{
 	{"cut writer off", true, false, cutWriter},
 	{"cut writer from storage", true, false, cutFrom(storageIDs, 6, true)},
 	{"cut writer from control", true, false, cutFrom(controlIDs, 3, false)},
-	{"cut writer from half", true, false, cutFrom(storageIDs, 3, false)},
+	{"cut writer from half", true, false, cutFrom(storageIDs, 3, true)},
 	{"cut one way", true, false, cutOneWay},
 	{"cut both ways", true, false, cutBothWays},
 	{"cut zone off", true, false, zoneAway((*world).unlinked)},

@@ -50,7 +50,7 @@ func (w *world) unlinked(ctx context.Context, ids []string, f func() error) erro
 }
 
 // cutFrom loses what the writer sends to n of some hosts, or what they send to it, or
-// both. lost: it cannot go on as the writer then.
+// both. lost: another instance does better.
 func cutFrom(hosts []string, n int, lost bool) func(context.Context, *world, *rand.Rand, time.Duration) error {
 	return func(ctx context.Context, w *world, rng *rand.Rand, hold time.Duration) error {
 		old, err := w.writer(ctx)
