@@ -39,6 +39,7 @@ type Timing struct {
 	Probe    time.Duration // 100 ms between reconnects to a writer
 	Hold     time.Duration // 3 s after a grant only a death replaces the holder
 	Penalty  time.Duration // 30 s a failed holder is the last choice
+	Replace  time.Duration // a storage node that is away for so long is replaced by a spare one; 0: never
 
 	RaftElection    time.Duration // 600 ms: heartbeat and election timeout; the lease is 2/3 of it
 	SnapshotEvery   time.Duration // 60 s between checks

@@ -330,7 +330,7 @@ func TestAnotherStoreIsRefused(t *testing.T) {
 	refused := make(chan string, 1)
 	r, err := failover.StartReporter(failover.ReporterOptions{ID: "storage-1", Kind: fleet.KindStorage,
 		Cluster: "test", Incarnation: failover.NewIncarnation(), Client: c.client,
-		Report:  func() failover.Report { return failover.Report{Healthy: true, StoreID: 999} },
+		Report:  func() failover.Report { return failover.Report{Healthy: true, StoreID: 999, Volume: 12345} },
 		Refused: func(detail string) { refused <- detail }})
 	must(t, err)
 	defer r.Close()
@@ -338,12 +338,77 @@ func TestAnotherStoreIsRefused(t *testing.T) {
 	case d := <-refused:
 		t.Log(d)
 	case <-time.After(10 * time.Second):
-		t.Fatal("a store that is not the registered one was not refused")
+		t.Fatal("a store of another volume was not refused")
 	}
 	eventually(t, "it does not count as healthy", func() bool {
 		st, err := c.client.Status(testContext(t))
 		return err == nil && !st.Storage[0].Healthy
 	})
+}
+
+// A node comes back with an empty directory: its new store takes the old one's place. The
+// old one comes back before the writer has said that the new one is complete: it has its
+// place again.
+func TestEmptiedStoreTakesItsPlace(t *testing.T) {
+	c := newCluster(t, 1)
+	c.start("db-1")
+	c.serving("")
+	node := func() fleet.StorageNode { n, _ := c.state().StorageNode("storage-1"); return n }
+	eventually(t, "the store is registered", func() bool { return node().StoreID == 100 })
+	begun := func(is uint64) func() bool { return func() bool { return c.state().Replacing.Store == is } }
+	c.stores[0].Close()
+	c.stores[0] = c.store(0, 999)
+	eventually(t, "the new store is taking the place", begun(999))
+	c.stores[0].Close()
+	c.stores[0] = c.store(0, 100)
+	eventually(t, "the old store has its place again", begun(0))
+	c.stores[0].Close()
+	c.stores[0] = c.store(0, 999)
+	eventually(t, "the new store is taking the place again", begun(999))
+	eventually(t, "the writer ends it", func() bool {
+		s := c.state()
+		_, err := c.client.Propose(testContext(t), &fleet.FinishReplace{Epoch: s.Epoch, Began: s.Replacing.Began, Groups: uint64(len(s.Groups))})
+		return err == nil
+	})
+	eventually(t, "the new store is the registered one", func() bool { return node().StoreID == 999 })
+	eventually(t, "it counts as healthy", func() bool {
+		st, err := c.client.Status(testContext(t))
+		return err == nil && st.Storage[0].Healthy && st.Storage[0].Replacing == nil
+	})
+}
+
+// A node that is away for long is replaced by a spare one of its zone; a stopped one is not.
+func TestAwayNodeIsReplaced(t *testing.T) {
+	c := newCluster(t, 1, func(c *cluster) { c.timing.Replace = 500 * time.Millisecond })
+	c.start("db-1")
+	c.serving("")
+	ctx := testContext(t)
+	registered := func() bool {
+		return !slices.ContainsFunc(c.state().Storage, func(n fleet.StorageNode) bool { return n.StoreID == 0 })
+	}
+	eventually(t, "the stores are registered", registered)
+	for _, cmd := range []fleet.Command{
+		&fleet.AddStorage{Node: fleet.StorageNode{ID: "storage-7", AZ: "az-a", Address: "127.0.0.1:6407"}},
+		&fleet.AddStorage{Node: fleet.StorageNode{ID: "storage-8", AZ: "az-b", Address: "127.0.0.1:6408"}},
+		&fleet.Stop{ID: "storage-2"}, &fleet.CreateGroup{Epoch: c.state().Epoch},
+	} {
+		_, err := c.client.Propose(ctx, cmd)
+		must(t, err)
+	}
+	c.initial.Storage = append(c.initial.Storage, c.state().Storage[6:]...)
+	c.stores = append(c.stores, c.store(6, 106), c.store(7, 107))
+	eventually(t, "the spare stores are registered", registered)
+	c.stores[1].Close() // stopped: az-b has a spare node that is not for it
+	c.stores[0].Close()
+	eventually(t, "storage-1 is being replaced", func() bool { return c.state().Replacing.Old != "" })
+	if r := c.state().Replacing; r.Old != "storage-1" || r.New != "storage-7" || !r.Away {
+		t.Errorf("replacing %+v, want storage-1 by storage-7", r)
+	}
+	st, err := c.client.Status(ctx)
+	must(t, err)
+	if r := st.Storage[0].Replacing; r == nil || r.By != "storage-7" {
+		t.Errorf("status shows %+v", r)
+	}
 }
 
 func TestAnotherClusterIsRefused(t *testing.T) {

@@ -27,6 +27,8 @@ type leader struct {
 	roles     map[string]*role                     // storage nodes and routers, by id
 	volume    redo.VolumeID                        // for a first start over empty stores
 	began     bool                                 // a Bootstrap is on its way
+	replacing bool                                 // a command about members is on its way
+	stored    map[string]time.Time                 // when each storage node's registered store was heard of
 	refusal   string                               // why there is no Bootstrap, logged once
 	live      atomic.Pointer[liveView]
 	helpers   sync.WaitGroup
@@ -67,7 +69,7 @@ func (c *Control) lead(ctx context.Context) {
 	l := &leader{c: c, ctx: ctx, inbox: make(chan func(), eventsMax),
 		proposals: make(chan proposal, eventsMax), det: fleet.NewDetector(c.opt.detector()),
 		streams: map[string]*stream{}, last: map[string]*failoverpb.InstanceHello{},
-		roles: map[string]*role{}, volume: redo.VolumeID(random())}
+		roles: map[string]*role{}, stored: map[string]time.Time{}, volume: redo.VolumeID(random())}
 	l.publish(true)
 	// The state must contain every command of earlier leaders before it is judged.
 	for {
@@ -107,12 +109,15 @@ func (l *leader) run() {
 		case f := <-l.inbox:
 			f()
 		case <-changed:
+			was := state
 			state, changed = l.c.fsm.get()
 			l.det.Step(fleet.Applied{State: state})
 			l.dropRemoved(state)
+			l.logMembers(was, state)
 		case <-ticker.C:
 			l.det.Step(fleet.Tick{})
 			l.bootstrap(state)
+			l.replace(state)
 			l.publish(false)
 		}
 	}

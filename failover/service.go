@@ -111,6 +111,8 @@ func (s *service) mayPropose(ctx context.Context, cmd fleet.Command) error {
 		epoch = cmd.Epoch
 	case *fleet.CreateGroup:
 		epoch = cmd.Epoch
+	case *fleet.FinishReplace:
+		epoch = cmd.Epoch
 	default:
 		return status.Errorf(codes.PermissionDenied, "%s may not propose %T", p, cmd)
 	}
@@ -378,7 +380,7 @@ func (s *service) AttachRole(conn failoverpb.Control_AttachRoleServer) error {
 var errRoles = errors.New("too many roles report")
 
 // report takes a role's report on, has a new store registered, and returns why the
-// store counts in no quorum, "" if it does.
+// store will count in no quorum, "" if it may.
 func (l *leader) report(r *failoverpb.RoleReport, mark *int) (string, error) {
 	ro := l.roles[r.Id]
 	if ro == nil {
@@ -399,7 +401,10 @@ func (l *leader) report(r *failoverpb.RoleReport, mark *int) (string, error) {
 	case !found:
 		ro.refused = "not a storage node of this cluster"
 	case n.StoreID != 0:
-		ro.refused = refusedStore(n.StoreID, r.StoreId)
+		why, may := admitted(state, n, r.StoreId, redo.VolumeID(r.Volume))
+		if ro.refused = why; may {
+			return "", nil
+		}
 	case !ro.asked:
 		ro.asked = true
 		l.propose(proposal{cmd: &fleet.RegisterStore{Node: r.Id, StoreID: r.StoreId},

@@ -62,6 +62,15 @@ type StorageStatus struct {
 	// Since the process began:
 	DamageFound    uint64 `json:"damage_found,omitempty"`
 	DamageRepaired uint64 `json:"damage_repaired,omitempty"`
+
+	Replacing *ReplacingStatus `json:"replacing,omitempty"` // nil: it is not being replaced
+}
+
+// ReplacingStatus is how far the replacement of a storage node is.
+type ReplacingStatus struct {
+	By       string `json:"by"`       // the node itself, if it lost its data
+	Complete int    `json:"complete"` // segments that are as far as the other members'
+	Segments int    `json:"segments"`
 }
 
 // ControlStatus is one control node. It is healthy if it answered.
@@ -177,7 +186,7 @@ func NewStatus(t Topology) Status {
 	for _, n := range s.Storage {
 		l := t.Live[n.ID]
 		x := StorageStatus{ID: n.ID, AZ: n.AZ, Address: n.Address, PID: l.PID,
-			Healthy: l.Healthy, SCL: map[string]redo.LSN{}, Detail: l.Detail, DamageFound: l.DamageFound, DamageRepaired: l.DamageRepaired}
+			Healthy: l.Healthy, SCL: map[string]redo.LSN{}, Detail: l.Detail, DamageFound: l.DamageFound, DamageRepaired: l.DamageRepaired, Replacing: t.replacing(n.ID)}
 		for pg, scl := range l.SCL {
 			x.SCL[strconv.FormatUint(uint64(pg), 10)] = scl
 		}

@@ -151,6 +151,7 @@ func (i *Instance) serveWriter(ctx context.Context, epoch redo.VolumeEpoch, db *
 	defer stop()
 	go i.tick(ticker, db, vol, h)
 	go i.watchReaders(ticker, db, h)
+	go i.watchMembers(ticker, epoch, vol)
 	for {
 		select {
 		case <-ctx.Done():

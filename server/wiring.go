@@ -23,8 +23,19 @@ func geometry(s *fleet.State) client.Geometry {
 	for _, n := range s.Storage {
 		g.Nodes = append(g.Nodes, client.Node{ID: logstore.NodeID(n.ID), AZ: n.AZ, Addr: n.Address, Store: logstore.StoreID(n.StoreID)})
 	}
-	for _, gr := range s.Groups {
-		g.Groups = append(g.Groups, group(gr))
+	r := s.Replacing
+	if old, found := s.StorageNode(r.Old); found && r.New == r.Old {
+		g.Nodes = append(g.Nodes, client.Node{ID: logstore.NodeID(r.New), AZ: old.AZ, Addr: old.Address, Store: logstore.StoreID(r.Store)})
+	}
+	for i := range s.Groups {
+		gr := client.Group{PG: s.Groups[i].ID, Membership: s.Groups[i].Membership}
+		for _, m := range s.Groups[i].Members {
+			gr.Members = append(gr.Members, logstore.NodeID(m))
+		}
+		if s.Leaving(&s.Groups[i]) >= 0 {
+			gr.Leaving, gr.Joining = logstore.NodeID(r.Old), logstore.NodeID(r.New)
+		}
+		g.Groups = append(g.Groups, gr)
 	}
 	return g
 }
@@ -39,20 +50,16 @@ type shape struct {
 // page read, and made once for each state: a large volume has thousands of groups.
 func (i *Instance) geometryNow() client.Geometry {
 	t, _ := i.topologyNow()
-	if c := i.shape.Load(); c != nil && c.of == t.State {
-		return c.Geometry
-	}
-	c := &shape{of: t.State, Geometry: geometry(t.State)}
-	i.shape.Store(c)
-	return c.Geometry
+	return i.geometryOf(t.State)
 }
 
-func group(g fleet.Group) client.Group {
-	out := client.Group{PG: g.ID, Membership: g.Membership}
-	for _, m := range g.Members {
-		out.Members = append(out.Members, logstore.NodeID(m))
+func (i *Instance) geometryOf(s *fleet.State) client.Geometry {
+	if c := i.shape.Load(); c != nil && c.of == s {
+		return c.Geometry
 	}
-	return out
+	c := &shape{of: s, Geometry: geometry(s)}
+	i.shape.Store(c)
+	return c.Geometry
 }
 
 // grant is an order as the storage client wants it. A new volume first gets its
@@ -91,15 +98,12 @@ func (i *Instance) volumeOptions(o *order, h *hub) client.Options {
 	}
 	opts.LeasesEnded = o.leases
 	opts.Answered = func() { i.answers.Add(1) }
-	opts.CreateGroup = func(ctx context.Context, epoch redo.VolumeEpoch, pg redo.PGID) (client.Group, error) {
+	opts.CreateGroup = func(ctx context.Context, epoch redo.VolumeEpoch, pg redo.PGID) (client.Geometry, error) {
 		s, err := i.o.Client.Propose(ctx, &fleet.CreateGroup{Epoch: epoch, ID: pg})
 		if err != nil {
-			return client.Group{}, err
+			return client.Geometry{}, err
 		}
-		if int(pg) >= len(s.Groups) {
-			return client.Group{}, fmt.Errorf("the control plane answered without protection group %d", pg)
-		}
-		return group(s.Groups[pg]), nil
+		return geometry(s), nil
 	}
 	return opts
 }

@@ -110,11 +110,14 @@ func printStatus(s *failover.Status) {
 			high = max(high, l)
 			first = false
 		}
-		damage := "-"
+		damage, detail := "-", n.Detail
 		if n.DamageFound > 0 {
 			damage = fmt.Sprintf("%d found, %d repaired", n.DamageFound, n.DamageRepaired)
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%v\t%d\t%d\t%d\t%s\t%s\n", n.ID, n.AZ, n.Address, pid(n.PID), n.Healthy, len(n.SCL), low, high, damage, n.Detail)
+		if r := n.Replacing; r != nil {
+			detail = fmt.Sprintf("being replaced by %s: %d of %d segments complete", r.By, r.Complete, r.Segments)
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%v\t%d\t%d\t%d\t%s\t%s\n", n.ID, n.AZ, n.Address, pid(n.PID), n.Healthy, len(n.SCL), low, high, damage, detail)
 	}
 	fmt.Fprintln(w, "\nCONTROL\tAZ\tADDRESS\tPID\tHEALTHY\tLEADER")
 	for _, n := range s.Control {

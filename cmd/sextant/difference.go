@@ -43,7 +43,7 @@ func differences(cfg *config.Config, s *fleet.State) (lines []string) {
 	}
 	for _, n := range cfg.Storage.Nodes {
 		if !slices.ContainsFunc(s.Storage, func(x fleet.StorageNode) bool { return x.ID == n.ID }) {
-			say("storage node %s is configured and not in the cluster: adding storage nodes is not built yet", n.ID)
+			say("storage node %s is configured and not in the cluster: `sextant storage add %s --az %s` adds it", n.ID, n.ID, n.AZ)
 		}
 	}
 	return lines

@@ -51,9 +51,11 @@ func command() *cobra.Command {
 	flags.StringVar(&c.config, "config", "", "configuration file (default ./config.yaml if there is one)")
 	flags.StringVar(&c.data, "data", "", "directory of all data (cluster.data)")
 	flags.IntVar(&c.portBase, "port-base", 0, "the ports are offsets from it (cluster.port_base)")
+	storage := role(&c, "storage", "run one storage node; add and replace storage nodes", runStorage)
+	storage.AddCommand(storageCommands(&c)...)
 	root.AddCommand(
 		plain(&c, "up", "run a whole cluster on this machine until Ctrl-C", "sextant up --port-base 7000 --data ./data", up),
-		role(&c, "storage", "run one storage node", runStorage),
+		storage,
 		role(&c, "control", "run one control node", runControl),
 		role(&c, "server", "run one SQL instance", runServer),
 		role(&c, "router", "run one router", runRouter),

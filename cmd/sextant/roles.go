@@ -114,7 +114,7 @@ func runControl(ctx context.Context, cfg *config.Config, id string, log *slog.Lo
 		Listener: secure.Listen(l, log, mtls.Storage, mtls.Control, mtls.Instance, mtls.Router, mtls.Admin), RaftListener: secure.Listen(rl, log, mtls.Control),
 		Initial: initialFleet(cfg),
 		LAL:     uint64(cfg.Server.LAL), ReadLease: cfg.Server.ReadLease, Logger: log,
-		Timing: failover.Timing{Silence: cfg.Control.InstanceTimeout, Stuck: cfg.Control.StuckTimeout, RaftElection: cfg.Control.RaftElection},
+		Timing: failover.Timing{Silence: cfg.Control.InstanceTimeout, Stuck: cfg.Control.StuckTimeout, RaftElection: cfg.Control.RaftElection, Replace: cfg.Storage.ReplaceAfter},
 		Fatal: func(err error) {
 			select {
 			case fatal <- err:

@@ -93,6 +93,9 @@ func runUp(ctx context.Context, cfg *config.Config, client *failover.Client, s *
 		}
 	}
 	for _, n := range cfg.Storage.Nodes {
+		if left(cfg, n.ID) {
+			continue
+		}
 		if err := s.add(base, childOf(cfg, n.ID, "storage")); err != nil {
 			return err
 		}
@@ -102,7 +105,7 @@ func runUp(ctx context.Context, cfg *config.Config, client *failover.Client, s *
 			return err
 		}
 	}
-	v := &view{cfg: cfg, supervisor: s, front: front}
+	v := &view{cfg: cfg, supervisor: s, front: front, base: base}
 	watch := make(chan error, 1)
 	go func() { watch <- client.Watch(ctx, v.update) }()
 	go v.complain(ctx)
@@ -169,7 +172,8 @@ func portsAreFree(cfg *config.Config) error {
 type view struct {
 	cfg        *config.Config
 	supervisor *supervisor
-	front      context.Context
+	front      context.Context        // of instances
+	base       context.Context        // of storage nodes
 	compared   bool                   // with the configuration
 	waits      atomic.Pointer[string] // what the start waits for; "" once it is ready
 	ready      bool
@@ -215,8 +219,9 @@ func (v *view) update(t failover.Topology) {
 	v.roles = now
 }
 
-// follow makes the running instances those of the fleet.
+// follow makes the running instances and storage nodes those of the fleet.
 func (v *view) follow(s *fleet.State) {
+	v.followStorage(s)
 	var ids []string
 	for _, i := range s.Instances {
 		ids = append(ids, i.ID)

@@ -317,13 +317,10 @@ func (m *Start) apply(s *State) Result {
 //
 // Source: SIGMOD 2017 §2.1.
 func (s *State) place() []string {
-	segments := map[string]int{}
-	for _, g := range s.Groups {
-		for _, id := range g.Members {
-			segments[id]++
-		}
-	}
-	nodes := slices.DeleteFunc(slices.Clone(s.Storage), func(n StorageNode) bool { return n.StoreID == 0 })
+	segments, r := s.segments(), s.Replacing
+	nodes := slices.DeleteFunc(slices.Clone(s.Storage), func(n StorageNode) bool {
+		return n.StoreID == 0 || n.ID == r.New && r.New != r.Old // it takes the other's place in the new group too
+	})
 	slices.SortFunc(nodes, func(a, b StorageNode) int {
 		return cmp.Or(cmp.Compare(a.AZ, b.AZ), cmp.Compare(segments[a.ID], segments[b.ID]), cmp.Compare(a.ID, b.ID))
 	})

@@ -109,6 +109,10 @@ const (
 	kindCreateEndpoint commandKind = 13
 	kindModifyEndpoint commandKind = 14
 	kindDeleteEndpoint commandKind = 15
+	kindAddStorage     commandKind = 16
+	kindReplace        commandKind = 17
+	kindCancelReplace  commandKind = 18
+	kindFinishReplace  commandKind = 19
 )
 
 // Bootstrap makes the fleet. Initial holds Cluster, Volume, Timeline, SegmentBytes,

@@ -11,16 +11,17 @@ import (
 // processes:
 //
 //	magic "SXfc" (command) or "SXfs" (state)
-//	format version, one byte: 1
+//	format version, one byte: 1; of a state 2, which added the replacement
 //	feature bits, uvarint: 0
 //	command kind, uvarint (a command only)
 //	the fields in the order of the code methods: integers as uvarints, strings and
 //	lists with their length first, a bool as 0 or 1
 //	CRC32C of everything before, 4 bytes little-endian
 const (
-	commandMagic  = "SXfc"
-	stateMagic    = "SXfs"
-	formatVersion = 1
+	commandMagic   = "SXfc"
+	stateMagic     = "SXfs"
+	commandVersion = 1
+	stateVersion   = 2
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -33,6 +34,7 @@ var ErrFormat = errors.New("fleet: unknown or damaged encoding")
 type codec struct {
 	b        []byte
 	decoding bool
+	version  byte // of the encoding
 	err      error
 }
 
@@ -130,6 +132,9 @@ func (s *State) code(c *codec) {
 	list(c, &s.Endpoints, endpointsMax, func(e *Endpoint) { e.code(c) })
 	list(c, &s.Stopped, stoppedMax, c.name)
 	number(c, &s.PortBase)
+	if c.version > 1 { // Bootstrap, a command, has none
+		s.Replacing.code(c)
+	}
 }
 
 func (g *Grant) code(c *codec) {
@@ -239,6 +244,7 @@ func newCommand(k commandKind) Command {
 		&Bootstrap{}, &MakeGrant{}, &Opened{}, &Resign{}, &ExitSeen{}, &CreateGroup{},
 		&RegisterStore{}, &AddInstance{}, &RemoveInstance{}, &SetTier{}, &Stop{}, &Start{},
 		&CreateEndpoint{}, &ModifyEndpoint{}, &DeleteEndpoint{},
+		&AddStorage{}, &Replace{}, &CancelReplace{}, &FinishReplace{},
 	}
 	for _, m := range all {
 		if m.kind() == k {
@@ -251,7 +257,7 @@ func newCommand(k commandKind) Command {
 // EncodeState returns the encoding of s. Two states are equal if and only if their
 // encodings are.
 func EncodeState(s *State) []byte {
-	c := &codec{b: header(stateMagic)}
+	c := &codec{b: header(stateMagic, stateVersion), version: stateVersion}
 	s.code(c)
 	return seal(c.b)
 }
@@ -262,7 +268,7 @@ func DecodeState(b []byte) (*State, error) {
 	if len(b) > stateBytesMax {
 		return nil, fmt.Errorf("%w: a state of %d bytes", ErrFormat, len(b))
 	}
-	c, err := open(b, stateMagic)
+	c, err := open(b, stateMagic, stateVersion)
 	if err != nil {
 		return nil, err
 	}
@@ -277,7 +283,7 @@ func DecodeState(b []byte) (*State, error) {
 // EncodeCommand returns the encoding of m. Returns ErrInvalid if it is too large to
 // be decoded again.
 func EncodeCommand(m Command) ([]byte, error) {
-	c := &codec{b: header(commandMagic)}
+	c := &codec{b: header(commandMagic, commandVersion), version: commandVersion}
 	k := uint64(m.kind())
 	number(c, &k)
 	m.code(c)
@@ -294,7 +300,7 @@ func DecodeCommand(b []byte) (Command, error) {
 	if len(b) > commandBytesMax {
 		return nil, fmt.Errorf("%w: a command of %d bytes", ErrFormat, len(b))
 	}
-	c, err := open(b, commandMagic)
+	c, err := open(b, commandMagic, commandVersion)
 	if err != nil {
 		return nil, err
 	}
@@ -311,7 +317,7 @@ func DecodeCommand(b []byte) (Command, error) {
 	return m, nil
 }
 
-func header(magic string) []byte { return append([]byte(magic), formatVersion, 0) }
+func header(magic string, version byte) []byte { return append([]byte(magic), version, 0) }
 
 func seal(b []byte) []byte {
 	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
@@ -319,7 +325,7 @@ func seal(b []byte) []byte {
 
 // open checks magic, checksum, version and feature bits and returns a codec that
 // reads what follows them.
-func open(b []byte, magic string) (*codec, error) {
+func open(b []byte, magic string, newest byte) (*codec, error) {
 	const head = 4 + 1 + 1
 	if len(b) < head+4 || string(b[:4]) != magic {
 		return nil, fmt.Errorf("%w: no %s header", ErrFormat, magic)
@@ -328,11 +334,11 @@ func open(b []byte, magic string) (*codec, error) {
 	if crc32.Checksum(body, castagnoli) != sum {
 		return nil, fmt.Errorf("%w: checksum of %s", ErrFormat, magic)
 	}
-	if body[4] != formatVersion || body[5] != 0 {
-		return nil, fmt.Errorf("%w: %s version %d, features %#x; known: version %d, no features",
-			ErrFormat, magic, body[4], body[5], formatVersion)
+	if body[4] == 0 || body[4] > newest || body[5] != 0 {
+		return nil, fmt.Errorf("%w: %s version %d, features %#x; known: versions to %d, no features",
+			ErrFormat, magic, body[4], body[5], newest)
 	}
-	return &codec{b: body[head:], decoding: true}, nil
+	return &codec{b: body[head:], decoding: true, version: body[4]}, nil
 }
 
 func (c *codec) end() error {

@@ -12,7 +12,7 @@
 // served. Nothing here depends on a clock for safety: a wrong suspicion costs a
 // failover and never data.
 //
-// Not here: membership changes of a protection group (repair) and clones.
+// Not here: clones.
 //
 // Start with State. Sources: SIGMOD 2018 §2.4 (volume epoch), §4.1 (membership);
 // SIGMOD 2017 §2.1 (two segments in each of three zones).
@@ -98,6 +98,8 @@ type State struct {
 	Endpoints []Endpoint
 	Stopped   []string // roles of any kind that an operator stopped
 	PortBase  uint32   // offset 0 of the cluster's ports
+
+	Replacing Replacement // of a storage node, that is under way
 }
 
 // Grant is the permission to be the writer of one volume epoch.
@@ -142,7 +144,7 @@ type Group struct {
 	ID         redo.PGID
 	Membership redo.MembershipEpoch
 	Created    redo.VolumeEpoch // that its segments are created with
-	Members    []string         // six storage node ids; member i is segment i
+	Members    []string         // six storage node ids; see Leaving for a seventh
 }
 
 // EndpointType is the type of an endpoint.

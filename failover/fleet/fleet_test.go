@@ -20,7 +20,17 @@ func randomCommand(r *rand.Rand, s *fleet.State) fleet.Command {
 	name := []string{"aa", "bb", "cc", "cluster", "db-1", "x--y"}[r.IntN(6)]
 	ids := []string{"db-1", "db-2", "db-9"}[:r.IntN(4)]
 	inc := fleet.Incarnation(1 + r.IntN(3))
-	switch r.IntN(15) {
+	switch r.IntN(17) {
+	case 15:
+		if r.IntN(3) == 0 {
+			return &fleet.AddStorage{Node: fleet.StorageNode{ID: "storage-10", AZ: "az-a", Address: "127.0.0.1:6410"}}
+		}
+		return &fleet.Replace{Old: fmt.Sprintf("storage-%d", 1+r.IntN(9)), New: fmt.Sprintf("storage-%d", 1+r.IntN(9)), Store: uint64(r.IntN(12)), Away: r.IntN(2) == 0}
+	case 16:
+		if r.IntN(3) == 0 {
+			return &fleet.CancelReplace{Old: s.Replacing.Old, New: s.Replacing.New}
+		}
+		return &fleet.FinishReplace{Epoch: near, Began: s.Replacing.Began, Groups: uint64(len(s.Groups))}
 	case 0, 1, 2:
 		return &fleet.MakeGrant{Expected: near, Node: node, Incarnation: inc, Host: "h",
 			LAL: uint64(1 + r.IntN(9)), ReadLease: fleet.Micros(r.IntN(9)), RequestID: uint64(r.IntN(40))}

@@ -93,11 +93,47 @@ func (w *world) run(t *testing.T, d *datadriven.TestData) {
 		w.lose = true
 	case "keep":
 		w.lose = false
+	case "plan": // stores seen, id:store; away=(id,…)
+		w.plan(a)
 	case "state":
 		w.print()
+	case "members": // the part of the state about storage
+		w.print()
+		lines := strings.SplitAfter(w.out.String(), "\n")
+		w.out.Reset()
+		for _, l := range lines {
+			for _, p := range []string{"storage", "group", "  membership", "replacing"} {
+				if strings.HasPrefix(l, p) {
+					w.out.WriteString(l)
+				}
+			}
+		}
 	default:
 		t.Fatalf("unknown command %s", d.Cmd)
 	}
+}
+
+// plan says what should be done about the stores that were seen, and does it.
+func (w *world) plan(a args) {
+	seen := map[string]fleet.StoreSeen{}
+	for _, v := range a.words("seen") {
+		id, store, _ := strings.Cut(v, ":")
+		n, err := strconv.ParseUint(store, 10, 64)
+		if err != nil {
+			a.t.Fatal(err)
+		}
+		seen[id] = fleet.StoreSeen{StoreID: n, Volume: redo.VolumeID(a.number("volume", 0))}
+	}
+	for _, id := range a.words("away") {
+		seen[id] = fleet.StoreSeen{Away: true}
+	}
+	m := w.state.PlanReplacement(seen)
+	if m == nil {
+		w.printf("nothing")
+		return
+	}
+	w.printf("%T%+v", m, m)
+	w.apply(m)
 }
 
 func (w *world) beat(a args) {
@@ -202,6 +238,12 @@ func (w *world) print() {
 	}
 	for _, g := range s.Groups {
 		w.printf("group %d created=%d members=%s", g.ID, g.Created, strings.Join(g.Members, " "))
+		if g.Membership > 1 {
+			w.printf("  membership=%d leaving=%d", g.Membership, s.Leaving(&g))
+		}
+	}
+	if r := s.Replacing; r.Old != "" {
+		w.printf("replacing %s by %s/%d away=%v began=%d", r.Old, r.New, r.Store, r.Away, r.Began)
 	}
 	for _, e := range s.Endpoints {
 		w.printf("endpoint %s %s %v %s %s %v", e.Name, e.Type, e.Addresses, e.Member, e.List, e.Listed)
@@ -310,6 +352,14 @@ func command(t *testing.T, f []string) fleet.Command {
 		return &fleet.AddInstance{Instance: instance(v["id"], "az-a", uint8(n("tier")), int(n("i")))}
 	case "remove":
 		return &fleet.RemoveInstance{ID: v["id"]}
+	case "storage":
+		return &fleet.AddStorage{Node: fleet.StorageNode{ID: v["id"], AZ: v["az"], Address: v["at"]}}
+	case "replace":
+		return &fleet.Replace{Old: v["old"], New: v["new"], Store: n("store"), Away: v["away"] != ""}
+	case "cancel":
+		return &fleet.CancelReplace{Old: v["old"], New: v["new"]}
+	case "finish":
+		return &fleet.FinishReplace{Epoch: redo.VolumeEpoch(n("epoch")), Began: n("began"), Groups: n("groups")}
 	case "tier":
 		return &fleet.SetTier{ID: v["id"], Tier: uint8(n("tier"))}
 	case "stop":

@@ -143,7 +143,7 @@ func (c *Config) validateNodes(k *check) {
 	}
 	names("control.nodes", "control", controlMax, ids(c.Control.Nodes))
 	k.that(len(c.Control.Nodes)%2 == 1, "control.nodes", "has %d entries, an odd number is needed", len(c.Control.Nodes))
-	names("storage.nodes", "storage", storageMax, ids(c.Storage.Nodes))
+	names("storage.nodes", "storage", StorageMax, ids(c.Storage.Nodes))
 	zones := map[string]int{}
 	for _, n := range c.Storage.Nodes {
 		zones[n.AZ]++
@@ -184,6 +184,9 @@ func (c *Config) validateSettings(k *check) {
 	count("storage.hot_log_files", int64(c.Storage.HotLogFiles), 3, 1024)
 	between("storage.drain_interval", c.Storage.DrainInterval, 10*time.Millisecond, 10*time.Minute)
 	between("storage.gossip_interval", c.Storage.GossipInterval, 10*time.Millisecond, time.Minute)
+	if c.Storage.ReplaceAfter != 0 {
+		between("storage.replace_after", c.Storage.ReplaceAfter, time.Second, 30*24*time.Hour)
+	}
 	between("storage.retention_time", c.Storage.RetentionTime, 0, 24*time.Hour)
 	size("storage.retention_bytes", c.Storage.RetentionBytes, 0, TiB)
 	size("storage.memory", c.Storage.Memory, 64*MiB, TiB)

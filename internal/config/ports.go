@@ -24,7 +24,7 @@ const (
 	PortMetricsControl = 591 // control-1; up to 593
 
 	instancesMax = 20
-	storageMax   = 30 // more have no metrics port
+	StorageMax   = 30 // more have no metrics port
 	controlMax   = 3
 	routersMax   = 1 // its ports are fixed
 	portHighest  = 599

@@ -31,11 +31,14 @@ type Group struct {
 	PG         redo.PGID
 	Membership redo.MembershipEpoch
 	Members    []logstore.NodeID // six, two of each AZ
+	// Leaving is the member that Joining is taking the place of; "" if none is being replaced.
+	// They are one if another store answers there; then the node is listed once for each store.
+	Leaving, Joining logstore.NodeID
 }
 
 // Geometry is the volume's shape at one moment.
 //
-// Invariant: Groups[i].PG == i.
+// Invariant: Groups[i].PG == i. Of two nodes with one id the second is the one that joins.
 type Geometry struct {
 	PagesPerGroup uint64
 	Nodes         []Node
@@ -84,9 +87,9 @@ type Options struct {
 	// cut off from storage, or stuck. It
 	// is called under the volume's lock. May be nil.
 	Answered func()
-	// CreateGroup registers group pg with the control plane at this epoch and returns
-	// it; it must be idempotent. Nil: the volume does not grow.
-	CreateGroup func(ctx context.Context, epoch redo.VolumeEpoch, pg redo.PGID) (Group, error)
+	// CreateGroup registers group pg with the control plane at this epoch and returns the
+	// geometry, which has it; it must be idempotent. Nil: the volume does not grow.
+	CreateGroup func(ctx context.Context, epoch redo.VolumeEpoch, pg redo.PGID) (Geometry, error)
 
 	// VerifyEpoch asks the control plane's leader, after a verified read, whether the
 	// epoch is still the newest granted. It lets the volume answer while too few storage

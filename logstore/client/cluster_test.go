@@ -265,13 +265,13 @@ func (c *cluster) options() client.Options {
 	return client.Options{
 		Self: "db-1", Cluster: "test", Logger: testLogger(c.t),
 		Resolve: func(n logstore.NodeID) string { return c.peers()[n] },
-		CreateGroup: func(_ context.Context, _ redo.VolumeEpoch, pg redo.PGID) (client.Group, error) {
+		CreateGroup: func(_ context.Context, _ redo.VolumeEpoch, pg redo.PGID) (client.Geometry, error) {
 			c.mu.Lock()
-			defer c.mu.Unlock()
 			if int(pg) == len(c.groups) {
 				c.groups = append(c.groups, c.newGroup(pg))
 			}
-			return c.groups[pg], nil
+			c.mu.Unlock()
+			return c.geometry(), nil
 		},
 	}
 }

@@ -116,18 +116,18 @@ func (v *Volume) tickLoop() {
 }
 
 // linkLoop keeps the append stream to a node.
-func (v *Volume) linkLoop(i int) {
+func (v *Volume) linkLoop(i int, n *link) {
 	wait := v.opt.ReconnectMin
 	for v.ctx.Err() == nil {
-		c, err := v.connect(i)
+		c, err := v.connect(i, n)
 		if err == nil {
 			wait = v.opt.ReconnectMin
-			err = v.readLoop(i, c)
+			err = v.readLoop(i, n, c)
 		}
 		if v.ctx.Err() != nil {
 			return
 		}
-		v.opt.Logger.Debug("storage node is away", "node", v.nodes[i].ID, "error", err)
+		v.opt.Logger.Debug("storage node is away", "node", n.ID, "error", err)
 		select {
 		case <-time.After(wait):
 		case <-v.ctx.Done():
@@ -140,9 +140,15 @@ func (v *Volume) linkLoop(i int) {
 }
 
 // connect opens the append stream to a node and tells the state machine.
-func (v *Volume) connect(i int) (*wire.Conn, error) {
-	id := v.nodes[i].ID
+func (v *Volume) connect(i int, n *link) (*wire.Conn, error) {
+	id := n.ID
+	if n.left.Load() {
+		return nil, fmt.Errorf("node %s has left", id)
+	}
 	addr := v.ask.resolve(id)
+	if addr == "" {
+		addr = n.Addr
+	}
 	if addr == "" {
 		return nil, fmt.Errorf("node %s has no address", id)
 	}
@@ -156,14 +162,14 @@ func (v *Volume) connect(i int) (*wire.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	if g := c.Peer(); g.Node != id || g.Store != v.nodes[i].Store {
+	if g := c.Peer(); g.Node != id || g.Store != n.Store {
 		_ = c.Close()
-		if v.nodes[i].stranger == g.Store {
+		if n.stranger == g.Store || v.joins(g.Node, g.Store) {
 			return nil, errors.New("another store answers")
 		}
-		v.nodes[i].stranger = g.Store
+		n.stranger = g.Store
 		v.opt.Logger.Warn("another store answers; it counts in no quorum", "node", id,
-			"registered", v.nodes[i].Store, "answers", g.Store, "as", g.Node)
+			"registered", n.Store, "answers", g.Store, "as", g.Node)
 		return nil, errors.New("another store answers")
 	}
 	v.mu.Lock()
@@ -172,7 +178,6 @@ func (v *Volume) connect(i int) (*wire.Conn, error) {
 		_ = c.Close()
 		return nil, context.Cause(v.ctx)
 	}
-	n := &v.nodes[i]
 	n.conn = c
 	if v.t != nil {
 		v.t.Connected(i)
@@ -187,12 +192,12 @@ func (v *Volume) connect(i int) (*wire.Conn, error) {
 }
 
 // readLoop takes a node's answers until the stream ends.
-func (v *Volume) readLoop(i int, c *wire.Conn) error {
+func (v *Volume) readLoop(i int, n *link, c *wire.Conn) error {
 	defer func() {
 		_ = c.Close()
 		v.mu.Lock()
 		defer v.mu.Unlock()
-		v.nodes[i].conn = nil
+		n.conn = nil
 		if v.t != nil {
 			v.t.Disconnected(i)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -37,7 +38,7 @@ type Volume struct {
 	mu     sync.Mutex
 	rec    *volume.Recovery
 	t      *volume.Tracker // nil until opened
-	nodes  []link
+	nodes  []*link         // as the Tracker numbers them; they only get more
 	groups []Group
 
 	waits struct {
@@ -66,6 +67,7 @@ type link struct {
 	unsent []logstore.Message // of the recovery, for when there is one
 	// stranger is the last other store that answered; only linkLoop uses it.
 	stranger logstore.StoreID
+	left     atomic.Bool // it is no node of the volume any more: nothing connects to it
 }
 
 var _ logstore.Volume = (*Volume)(nil)
@@ -110,7 +112,7 @@ func newVolume(g Grant, o Options) (*Volume, error) {
 	v.ask.opt = o
 	addrs := map[logstore.NodeID]string{}
 	for _, n := range g.Geometry.Nodes {
-		v.nodes = append(v.nodes, link{Node: n})
+		v.nodes = append(v.nodes, &link{Node: n})
 		addrs[n.ID] = n.Addr
 	}
 	v.ask.resolve = func(id logstore.NodeID) string {
@@ -126,7 +128,7 @@ func newVolume(g Grant, o Options) (*Volume, error) {
 			LALs: []logstore.EpochLAL{{LAL: g.LALMax}}}, geo,
 		volume.Limits{WindowBytes: int64(o.WindowBytes), LaggardBytes: int64(o.LaggardBytes), BatchBytes: o.BatchBytes})
 	for i := range v.nodes {
-		v.spawn(func() { v.linkLoop(i) })
+		v.spawn(func() { v.linkLoop(i, v.nodes[i]) })
 	}
 	v.spawn(v.tickLoop)
 	return v, nil
@@ -153,15 +155,24 @@ func geometry(g Geometry) (volume.Geometry, error) {
 
 func members(nodes []Node, g Group) (volume.Group, error) {
 	out := volume.Group{PG: g.PG, Membership: g.Membership}
-	for _, id := range g.Members {
-		at := -1
-		for i := range nodes {
-			if nodes[i].ID == id {
-				at = i
-			}
-		}
+	is := func(id logstore.NodeID) func(Node) bool { return func(n Node) bool { return n.ID == id } }
+	for m, id := range g.Members {
+		at := slices.IndexFunc(nodes, is(id))
 		if at < 0 {
 			return out, fmt.Errorf("client: member %s of group %d is not a known node", id, g.PG)
+		}
+		out.Members = append(out.Members, at)
+		if id == g.Leaving {
+			out.Leaving = m
+		}
+	}
+	if g.Joining != "" {
+		at := len(nodes) - 1
+		for at >= 0 && nodes[at].ID != g.Joining {
+			at--
+		}
+		if at < 0 {
+			return out, fmt.Errorf("client: %s, which joins group %d, is not a known node", g.Joining, g.PG)
 		}
 		out.Members = append(out.Members, at)
 	}
@@ -263,7 +274,7 @@ func (v *Volume) sendRecovery() {
 		return
 	}
 	for _, out := range v.rec.Ready() {
-		n := &v.nodes[out.Node]
+		n := v.nodes[out.Node]
 		if n.conn != nil {
 			_ = n.conn.Send(0, out.Msg) // an error ends the connection's reader
 			continue
@@ -533,23 +544,23 @@ func (v *Volume) addGroup(ctx context.Context, pg redo.PGID) error {
 	if err := v.Err(); err != nil {
 		return err
 	}
-	g, err := v.opt.CreateGroup(ctx, v.grant.Epoch, pg)
+	geo, err := v.opt.CreateGroup(ctx, v.grant.Epoch, pg)
 	if err != nil {
 		return fmt.Errorf("create group %d: %w", pg, err)
 	}
-	if g.PG != pg {
-		return fmt.Errorf("create group %d: the control plane made group %d", pg, g.PG)
-	}
-	m, err := members(v.grant.Geometry.Nodes, g)
-	if err != nil {
-		return err
+	if int(pg) >= len(geo.Groups) {
+		return fmt.Errorf("create group %d: the control plane has %d groups", pg, len(geo.Groups))
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	m, err := v.numbered(geo, geo.Groups[pg])
+	if err != nil {
+		return err
+	}
 	if err := v.t.AddGroup(m); err != nil {
 		return err
 	}
-	v.groups = append(v.groups, g)
+	v.groups = append(v.groups, geo.Groups[pg])
 	v.ship(false)
 	return nil
 }

@@ -169,9 +169,21 @@ func (h *Host) tickCopy() {
 	})
 }
 
-// nextPeer chooses the next member to ask.
+// nextPeer chooses the next member to ask: first the one that is furthest, since one that is
+// being filled itself gives little.
 func (h *Host) nextPeer(c *chain) {
 	r := &c.repair
+	if r.from == 0 {
+		var furthest redo.LSN
+		for i := range h.peers {
+			if t := c.with(h.peers, i); t != nil && t.theirs > furthest {
+				furthest, r.from = t.theirs, i+1
+			}
+		}
+		if r.from > 0 {
+			return
+		}
+	}
 	for range h.peers {
 		r.from = r.from%len(h.peers) + 1
 		if c.with(h.peers, r.from-1) != nil {
@@ -316,6 +328,9 @@ func (h *Host) applyCopied(m copied) {
 	}
 	c.damaged, c.readFrom, c.sound = false, m.Floor, sound()
 	h.settle(c)
+	if c.whole() { // the writer may have heard nothing of it yet
+		h.tell(c)
+	}
 }
 
 // goneAt notes that a peer has collected what the segment lacks. When all who are

@@ -23,7 +23,7 @@
 // A segment that is damaged, or was away for longer than its peers keep their log, is
 // filled again from a peer (see repair).
 //
-// Not done: full and tail segments (SIGMOD 2018 §4.2); replacement of members.
+// Not done: full and tail segments (SIGMOD 2018 §4.2).
 //
 // Sources: SIGMOD 2017 §3.3, §4.2; SIGMOD 2018 §2.3–2.4, §3.4.
 package segment

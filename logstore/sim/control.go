@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"slices"
+
 	"sextant/failover/fleet"
 	"sextant/internal/redo"
 	"sextant/logstore"
@@ -10,20 +12,25 @@ import (
 // control is the control plane: each of its commands is one step, as one entry of
 // a replicated log is. What it answers may be late or lost.
 type control struct {
-	fleet  fleet.State
-	epoch  redo.VolumeEpoch
-	opened redo.VolumeEpoch             // the last that opened
-	lals   []logstore.EpochLAL          // since the last that opened, that one included
-	groups []volume.Group               // as recorded
-	reigns int                          // grants
-	over   bool                         // the chaotic part has ended
-	holder map[redo.VolumeEpoch]*holder // that opened an epoch: where readers go
+	fleet     fleet.State
+	epoch     redo.VolumeEpoch
+	opened    redo.VolumeEpoch    // the last that opened
+	lals      []logstore.EpochLAL // since the last that opened, that one included
+	groups    []volume.Group      // as recorded
+	seats     []int               // the nodes that groups are spread over
+	replacing *replacement
+	reigns    int                          // grants
+	over      bool                         // the chaotic part has ended
+	holder    map[redo.VolumeEpoch]*holder // that opened an epoch: where readers go
 }
 
 // firstGroups returns the groups that the volume has from the beginning.
 func (w *world) firstGroups() []volume.Group {
 	w.control.holder = map[redo.VolumeEpoch]*holder{}
 	var out []volume.Group
+	for i := range w.nodes {
+		w.control.seats = append(w.control.seats, i)
+	}
 	for i := range w.swarm.groups {
 		out = append(out, w.group(i))
 	}
@@ -34,17 +41,18 @@ func (w *world) firstGroups() []volume.Group {
 // group returns a group with two members in each zone. Node i is in zone i%3.
 func (w *world) group(pg int) volume.Group {
 	g := volume.Group{PG: redo.PGID(pg), Membership: 1}
-	n := len(w.nodes)
+	seats := w.control.seats
 	for m := range 6 {
-		g.Members = append(g.Members, (m+3*pg)%n)
+		g.Members = append(g.Members, seats[(m+3*pg)%len(seats)])
 	}
+	w.control.replacing.join(&g)
 	return g
 }
 
 func (w *world) geometry() volume.Geometry {
 	geo := volume.Geometry{PagesPerGroup: uint64(w.swarm.pages), Groups: append([]volume.Group(nil), w.control.groups...)}
-	for _, n := range w.nodes {
-		geo.Nodes = append(geo.Nodes, volume.Node{ID: n.id, Store: logstore.StoreID(n.i + 1)})
+	for i := range w.nodes {
+		geo.Nodes = append(geo.Nodes, w.storageNode(i))
 	}
 	return geo
 }
@@ -127,6 +135,9 @@ func (w *world) reign() {
 			w.nodes[i].crash()
 		}
 	}
+	if w.chance(w.swarm.replace) { // what the last writer will not hear of
+		w.move()
+	}
 	h := w.grant(c.epoch)
 	for range 1 + w.rng.IntN(2) {
 		if w.grant(h.epoch-1) != nil {
@@ -166,17 +177,15 @@ func (w *world) heal() {
 	clear(w.cuts)
 	clear(w.arrivals)
 	w.say("all faults stop")
-	down := w.rng.Perm(6)[:2]
-	for i := range w.nodes {
-		for _, s := range w.nodes[i].h.Health().Segments {
-			if s.Damaged || w.nodes[i].store.shelf(s.PG).bad { // what it must have again may be on those two alone
-				down = []int{-1, -1}
-			}
+	down := w.rng.Perm(6)[:2] // of the seats
+	for pg := range w.control.groups {
+		if w.control.replacing != nil || w.ill(redo.PGID(pg), -1) > 0 { // what one must have again may be on those two alone
+			down = []int{-1, -1}
 		}
 	}
 	for i, n := range w.nodes {
 		n.pausedTo, n.slow = 0, false
-		if i == down[0] || i == down[1] {
+		if seat := slices.Index(w.control.seats, i); seat >= 0 && slices.Contains(down, seat) {
 			n.crash()
 		} else {
 			n.start()

@@ -3,6 +3,7 @@ package sim
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"sextant/engine/replica"
 	"sextant/internal/redo"
@@ -43,11 +44,16 @@ type holder struct {
 	inflight []sealed
 	promise  map[int]bool // readers that have made one, by their number
 	promises replica.Promises
+
+	known   int                    // nodes that it knows of
+	groups  []volume.Group         // as it has them
+	barrier map[redo.PGID]redo.LSN // PGCL when it took over the members; nothing before it is open
 }
 
 func (w *world) addHolder(g volume.Grant, geo volume.Geometry) *holder {
 	h := &holder{w: w, ep: w.newLink(), epoch: g.Epoch, grant: g, geo: geo, promise: map[int]bool{}}
 	h.skew = tick(w.rng.IntN(w.swarm.skew + 1))
+	h.known, h.groups, h.barrier = len(geo.Nodes), slices.Clone(geo.Groups), map[redo.PGID]redo.LSN{}
 	h.id = logstore.NodeID(fmt.Sprintf("w%d.%d", g.Epoch, h.ep))
 	w.holders = append(w.holders, h)
 	w.peers[h.id] = h
@@ -128,6 +134,7 @@ func (h *holder) tick() {
 	}
 	h.t.Tick()
 	h.tell()
+	h.follow()
 	h.ship()
 }
 
@@ -140,7 +147,7 @@ func (h *holder) receive(from logstore.NodeID, m logstore.Message) {
 		h.later(h.pausedTo-h.w.now, func() { h.receive(from, m) })
 		return
 	}
-	i := h.node(from)
+	i := h.node(from, m)
 	if h.t == nil {
 		h.r.Step(i, m)
 		h.recover()
@@ -160,12 +167,20 @@ func (h *holder) receive(from logstore.NodeID, m logstore.Message) {
 	h.ship()
 }
 
-func (h *holder) node(id logstore.NodeID) int { return int(id[0] - 'A') }
+// node returns which node has sent it an answer: of two with one name, the one whose store it names.
+func (h *holder) node(id logstore.NodeID, m logstore.Message) int {
+	for i := range h.known {
+		if n := h.w.storageNode(i); n.ID == id && (storeOf(m) == 0 || storeOf(m) == n.Store) {
+			return i
+		}
+	}
+	panic("sim: an answer of a node that was not asked")
+}
 
 // connect says that a node has come or gone, which an open writer learns soon.
 func (h *holder) connect(i int, up bool) {
 	h.later(h.w.between(0, 10), func() {
-		if h.t == nil || h.w.nodes[i].up != up {
+		if h.t == nil || i >= h.known || h.w.nodes[i].up != up {
 			return
 		}
 		if up {
@@ -234,8 +249,11 @@ func (h *holder) open() {
 	h.t, h.last, h.own, h.checked = t, t.VDL(), t.VDL(), t.VDL()
 	h.w.say("%s is open: VDL %d, next %d", h.id, t.VDL(), t.Next())
 	h.w.oracle.start(h)
-	for i := range h.w.nodes {
+	for i := range h.known {
 		h.connect(i, h.w.nodes[i].up)
+	}
+	for _, g := range h.groups {
+		h.barrier[g.PG] = t.PGCL(g.PG)
 	}
 	h.shown()
 	h.warm(h.work)
@@ -270,7 +288,7 @@ func (h *holder) clock() volume.Time { return volume.Time(h.w.now+h.skew) + 1 }
 
 // ship sends every node what it is to be sent now, and readers the new batches.
 func (h *holder) ship() {
-	for i, n := range h.w.nodes {
+	for i, n := range h.w.nodes[:h.known] {
 		s, ok := h.t.Ship(i, h.clock())
 		if !ok {
 			continue
@@ -316,8 +334,12 @@ func (h *holder) grow() {
 		if !w.createGroup(h, pg) {
 			return
 		}
-		g := w.control.groups[pg]
+		g, known := w.control.groups[pg], len(w.nodes)
 		h.later(w.delay(), func() {
+			h.learn(nil, known)
+			if pg == len(h.groups) {
+				h.groups, h.barrier[g.PG] = append(h.groups, g), 0
+			}
 			if err := h.t.AddGroup(g); err != nil {
 				w.fail("growth", "%s: %v", h.id, err)
 			}

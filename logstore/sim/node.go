@@ -3,6 +3,7 @@ package sim
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"slices"
 
 	"sextant/internal/page"
@@ -27,7 +28,8 @@ type node struct {
 	store store
 
 	up       bool
-	life     int // counts starts and crashes: events of an earlier life are void
+	dead     bool // for good
+	life     int  // counts starts and crashes: events of an earlier life are void
 	awake    bool
 	syncing  bool
 	doomed   bool // it will crash in the middle of its next sync
@@ -73,7 +75,11 @@ func (w *world) addNode(i int) {
 	}
 }
 
-func (n *node) number() int   { return n.ep }
+func (n *node) number() int { return n.ep }
+
+// name tells nodes of one id apart.
+func (n *node) name() string { return fmt.Sprintf("%s(%d)", n.id, n.i+1) }
+
 func (n *node) running() bool { return n.up && n.w.now >= n.pausedTo }
 
 // full reports whether its disk is: never while its log is damaged, since it would not
@@ -82,7 +88,7 @@ func (n *node) full() bool { return n.w.now < n.fullTo && !n.w.calm && !n.disk.r
 
 // start brings the node up. Replay has synced what the crash left.
 func (n *node) start() {
-	if n.up {
+	if n.up || n.dead {
 		return
 	}
 	n.up, n.since = true, n.w.now
@@ -160,13 +166,8 @@ func (n *node) rot() {
 	if len(pgs) == 0 {
 		return
 	}
-	pg, ill := pgs[n.w.rng.IntN(len(pgs))], 0
-	for _, m := range n.w.oracle.members(pg) {
-		if n.w.nodes[m].store.shelf(pg).bad || n.w.oracle.state(m, pg).Damaged {
-			ill++
-		}
-	}
-	if ill >= 2 {
+	pg := pgs[n.w.rng.IntN(len(pgs))]
+	if n.w.ill(pg, -1) >= 2 {
 		return
 	}
 	n.rotten(pg)

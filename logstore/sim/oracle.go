@@ -3,7 +3,6 @@ package sim
 import (
 	"bytes"
 	"errors"
-	"math/bits"
 	"slices"
 	"sort"
 
@@ -42,6 +41,7 @@ import (
 //	I-19  each page that a statement reads, and each in a cache, is the page at that LSN
 //	I-21  a statement's snapshot is durable
 //	I-24  gossip carries nothing that the common list annuls
+//	I-25  when a member has been replaced, the durable log is on four members without it
 //	I-27  a damaged file is found while its node works, and not served, copied or gossiped
 //	I-29  log is collected only when no member lacks it
 //	I-31  a group's first record is issued when four members have its segment
@@ -140,7 +140,7 @@ func (o *oracle) issue(h *holder, r *redo.Record) {
 // begin checks that a group's segments exist before it is written to.
 func (o *oracle) begin(h *holder, r *redo.Record) {
 	n := 0
-	for _, m := range o.members(r.PG) {
+	for _, m := range h.groups[r.PG].Members[:6] { // one that joins may have come since they were made
 		if slices.Contains(o.w.nodes[m].h.PGs(), r.PG) {
 			n++
 		}
@@ -154,7 +154,7 @@ func (o *oracle) members(pg redo.PGID) []int {
 	if int(pg) >= len(o.w.control.groups) {
 		return nil
 	}
-	return o.w.control.groups[pg].Members
+	return o.w.control.groups[pg].Members[:6]
 }
 
 // copies returns how many members of its group have synced a record.
@@ -278,8 +278,8 @@ func (o *oracle) show(h *holder, vdl redo.LSN) {
 		return
 	}
 	for _, x := range path {
-		if n := o.copies(x); n < 4 {
-			o.w.fail("a", "%s shows %d, record %d is on %d nodes", h.id, vdl, x.LSN, n)
+		if !o.enough(h, x) {
+			o.w.fail("a", "%s shows %d, record %d is on nodes %b", h.id, vdl, x.LSN, x.on)
 		}
 		o.extend(x)
 	}
@@ -322,7 +322,7 @@ func (o *oracle) counted(h *holder) {
 	vcl, base := h.t.VCL(), h.r.Plan().Base
 	for l := max(h.checked, base) + 1; l <= vcl; l++ {
 		x := o.issued[l]
-		if x == nil || o.copies(x) < 4 {
+		if x == nil || !o.enough(h, x) {
 			o.w.fail("I-5", "%s has VCL %d, record %d is %+v", h.id, vcl, l, x)
 			return
 		}
@@ -502,7 +502,7 @@ func (o *oracle) collected(n *node, p segment.GarbagePlan) {
 		}
 	}
 	for _, m := range o.members(p.PG) {
-		if scl := o.state(m, p.PG).SCL; !o.w.swarm.forget && !o.w.nodes[m].hurt[p.PG] && p.LogFloor > 0 && scl < o.lastAt(p.PG, p.LogFloor) {
+		if scl := o.state(m, p.PG).SCL; !o.w.swarm.forget && !o.w.nodes[m].dead && !o.w.nodes[m].hurt[p.PG] && p.LogFloor > 0 && scl < o.lastAt(p.PG, p.LogFloor) {
 			o.w.fail("I-29", "%s collects log to %d, %s has SCL %d", n.id, p.LogFloor, o.w.nodes[m].id, scl)
 		}
 	}
@@ -529,25 +529,33 @@ func (o *oracle) lastAt(pg redo.PGID, l redo.LSN) redo.LSN {
 
 // healed says what is not yet well, "" if all is.
 func (o *oracle) healed(h *holder) string {
+	if r := o.w.control.replacing; r != nil {
+		return o.w.nodes[r.old].name() + " is being replaced by " + o.w.nodes[r.new].name()
+	}
 	for i, n := range o.w.nodes {
+		if !slices.Contains(o.w.control.seats, i) {
+			continue
+		}
 		hl := n.h.Health()
 		if hl.List.Epoch != h.epoch {
-			return string(n.id) + " lacks the list"
-		}
-		for _, s := range hl.Segments {
-			if want := o.lastAt(s.PG, o.end()); s.SCL != want || s.Tail != want || s.Damaged {
-				return string(n.id) + " is not complete"
-			}
+			return n.name() + " lacks the list"
 		}
 		if n.disk.rotten() {
 			return string(n.id) + " has a damaged log"
 		}
 		for pg, g := range o.w.control.groups {
-			if n.store.shelf(redo.PGID(pg)).bad {
-				return string(n.id) + " has a damaged file"
+			s, want := o.state(i, redo.PGID(pg)), o.lastAt(redo.PGID(pg), o.end())
+			if !slices.Contains(g.Members, i) {
+				continue
 			}
-			if slices.Contains(g.Members, i) && !slices.Contains(n.h.PGs(), redo.PGID(pg)) {
-				return string(n.id) + " lacks a segment"
+			if n.store.shelf(redo.PGID(pg)).bad {
+				return n.name() + " has a damaged file"
+			}
+			if !slices.Contains(n.h.PGs(), redo.PGID(pg)) {
+				return n.name() + " lacks a segment"
+			}
+			if s.SCL != want || s.Tail != want || s.Damaged {
+				return n.name() + " is not complete"
 			}
 		}
 	}
@@ -587,6 +595,9 @@ func (o *oracle) audit() {
 	for _, n := range o.w.nodes {
 		head := logstore.Header{Volume: theVolume, Timeline: 1, Epoch: n.h.Health().Epoch}
 		for _, pg := range n.h.PGs() {
+			if !slices.Contains(o.members(pg), n.i) {
+				continue
+			}
 			m := logstore.ReadPage{Header: head, PG: pg, At: end, Need: o.lastAt(pg, end), Reader: true}
 			for p := range o.w.swarm.pages {
 				m.Pages = append(m.Pages, redo.PageID(int(pg)*o.w.swarm.pages+p+1))
@@ -606,8 +617,8 @@ func (o *oracle) audit() {
 		}
 	}
 	for _, x := range o.issued {
-		if x.at > 0 && bits.OnesCount16(x.on) < len(o.members(x.PG)) {
-			o.w.fail("f", "a durable record is on %d nodes at the end", bits.OnesCount16(x.on))
+		if x.at > 0 && o.copies(x) < len(o.members(x.PG)) {
+			o.w.fail("f", "a durable record is on %d members at the end", o.copies(x))
 		}
 	}
 }

@@ -14,7 +14,7 @@
 // It decides nothing about the protocol. It has a memory of everything that was
 // ever written and shown, the oracle, against which each event is checked: see
 // oracle.go for the list. What it does not simulate: a disk that loses what was
-// synced, membership changes.
+// synced.
 //
 // Start with Run.
 package sim
@@ -51,6 +51,8 @@ type Counts struct {
 	Grown           int // groups that were added and written to
 	Rotted          int // segments whose file was damaged
 	Copied          int // segments that were filled again from a peer
+	Replaced        int // members that another node took the place of
+	Reverted        int // replacements that were taken back
 	Cached          int // pages that statements have read through caches
 	Promoted        int // readers that became the writer
 	Restarted       int // readers that crashed
@@ -71,6 +73,7 @@ func (c *Counts) fields() []*int {
 	return []*int{
 		&c.Events, &c.Ticks, &c.Epochs, &c.Records, &c.Shown, &c.Reads, &c.Crashes, &c.Zombies,
 		&c.Fences, &c.RefusedOld, &c.Annulled, &c.Interrupted, &c.NoCommitBetween, &c.Reshipped, &c.Filled, &c.Grown, &c.Rotted, &c.Copied, &c.Cached, &c.Promoted, &c.Restarted, &c.Burnt, &c.Full, &c.Scrubbed, &c.RottedLogs,
+		&c.Replaced, &c.Reverted,
 	}
 }
 
@@ -166,6 +169,9 @@ func (w *world) build() {
 	}
 	if w.swarm.cuts > 0 {
 		w.every(func() tick { return w.between(20, 200) }, w.recut)
+	}
+	if w.swarm.replace > 0 {
+		w.every(func() tick { return w.between(30, 200) }, w.move)
 	}
 	if w.swarm.burn {
 		w.every(func() tick { return w.between(500, 3000) }, w.burn)

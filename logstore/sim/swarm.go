@@ -41,6 +41,7 @@ type swarm struct {
 	image          int     // records of a page until its next image
 	rot            float64 // of a segment's file, at each disturbance
 	forget         bool    // log is collected that a member lacks
+	replace        float64 // of a member, now and then
 
 	cached   int     // pages of a cache
 	formats  float64 // of changes: they need no page
@@ -84,12 +85,13 @@ func (w *world) draw() swarm {
 	if s.drain == 0 {
 		s.roll = 100 // no file is ever released
 	}
+	s.replace = pick(w, 0, .1, .3)
 	if s.minimal { // few other faults: it takes several epochs to go wrong
-		s.nodes, s.downMax, s.zombie, s.overtake, s.cuts, s.slow = 6, 0, .2, 0, 0, 0
+		s.nodes, s.downMax, s.zombie, s.overtake, s.cuts, s.slow, s.replace = 6, 0, .2, 0, 0, 0, 0
 		s.loss, s.crash, s.reign = min(s.loss, .01), min(s.crash, .1), []int{60, 120, 200}
 	}
 	if s.burn { // nothing but that
-		s.gossip, s.noting, s.downMax, s.rot, s.crash, s.cuts, s.pause, s.reach = 20, 1, 0, 0, 0, 0, 0, nil
+		s.gossip, s.noting, s.downMax, s.rot, s.crash, s.cuts, s.pause, s.reach, s.replace = 20, 1, 0, 0, 0, 0, 0, nil, 0
 		s.loss, s.late, s.slow, s.full, s.roll, s.reign, s.epochs = min(s.loss, .01), 0, 0, 0, 100, []int{1500, 3000}, min(s.epochs, 6)
 		s.writeEvery = max(s.writeEvery, 10)
 	}

@@ -11,11 +11,11 @@ import (
 	"sextant/logstore"
 )
 
-// compute decides, once a write quorum of every group has sent what it holds: the
+// compute decides, once a read quorum of every group has sent what it holds: the
 // union of that, filtered by the adopted list, gives VDL; nothing is changed yet.
 func (r *Recovery) compute() {
 	if r.phase != fetching || r.err != nil ||
-		!r.quorum(func(p *peer, pg redo.PGID) bool { return p.fetched && !p.damaged[pg] }) {
+		!r.quorum(read, func(p *peer, pg redo.PGID) bool { return p.fetched && !p.damaged[pg] }) {
 		return
 	}
 	adopted := r.adopted()

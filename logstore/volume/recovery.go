@@ -38,7 +38,7 @@ type phase int
 // The phases, in order.
 const (
 	fencing  phase = iota // until a write quorum of every group has answered
-	fetching              // until a write quorum of every group has sent what it holds
+	fetching              // until a read quorum of every group has sent what it holds
 	listing               // until a write quorum of every group has the list
 	shipping              // until every group has a write quorum of tails >= Prev
 	shipped
@@ -66,7 +66,7 @@ type peer struct {
 
 // recovering is what a Recovery knows of a group.
 type recovering struct {
-	write       quorum.Expr
+	write, read quorum.Expr
 	hint        redo.Hint // the highest among the answers
 	union       map[redo.LSN]redo.Record
 	tails, scls []redo.LSN // by member, of nodes that have the list
@@ -106,7 +106,7 @@ func NewRecovery(g Grant, geo Geometry, lim Limits) *Recovery {
 	for i := range r.groups {
 		g := &geo.Groups[i]
 		r.groups[i] = recovering{
-			write: g.writeQuorum(), union: map[redo.LSN]redo.Record{},
+			write: g.Write(), read: g.Read(), union: map[redo.LSN]redo.Record{},
 			tails: make([]redo.LSN, len(g.Members)), scls: make([]redo.LSN, len(g.Members)),
 		}
 	}
@@ -182,9 +182,21 @@ func (r *Recovery) ask() {
 		case r.phase >= listing && !p.listed:
 			r.send(i, r.putList(i))
 		case r.phase >= shipping:
-			r.ship(i)
+			if r.ship(i); r.phase == shipping && !p.inFlight && r.short(i) {
+				r.send(i, r.putList(i)) // a segment that is whole by now says so in the answer
+			}
 		}
 	}
+}
+
+// short reports whether a segment of the node has not said that it reaches what is shipped.
+func (r *Recovery) short(node int) bool {
+	for i := range r.groups {
+		if m := r.geo.Groups[i].member(node); m >= 0 && r.groups[i].tails[m] < r.plan.Groups[i].Prev {
+			return true
+		}
+	}
+	return false
 }
 
 func (r *Recovery) send(node int, m logstore.Message) {
@@ -281,7 +293,8 @@ func (r *Recovery) fenced(node int, a logstore.FenceAnswer) {
 		r.fetch(node)
 		return
 	}
-	if r.quorum(func(p *peer, pg redo.PGID) bool { return p.answer != nil && !p.damaged[pg] }) {
+	if r.quorum(write, func(p *peer, _ redo.PGID) bool { return p.answer != nil }) &&
+		r.quorum(read, func(p *peer, pg redo.PGID) bool { return p.answer != nil && !p.damaged[pg] }) {
 		r.phase = fetching
 		for i := range r.peers {
 			if r.peers[i].answer != nil && r.phase == fetching {
@@ -291,8 +304,11 @@ func (r *Recovery) fenced(node int, a logstore.FenceAnswer) {
 	}
 }
 
-// quorum reports whether in every group the members that count meet the write quorum.
-func (r *Recovery) quorum(counts func(*peer, redo.PGID) bool) bool {
+func write(g *recovering) quorum.Expr { return g.write }
+func read(g *recovering) quorum.Expr  { return g.read }
+
+// quorum reports whether in every group the members that count meet its quorum.
+func (r *Recovery) quorum(of func(*recovering) quorum.Expr, counts func(*peer, redo.PGID) bool) bool {
 	for i := range r.groups {
 		g := &r.geo.Groups[i]
 		var s quorum.Set
@@ -301,7 +317,7 @@ func (r *Recovery) quorum(counts func(*peer, redo.PGID) bool) bool {
 				s |= quorum.Of(m)
 			}
 		}
-		if !r.groups[i].write.Met(s) {
+		if !of(&r.groups[i]).Met(s) {
 			return false
 		}
 	}
@@ -390,13 +406,13 @@ func (r *Recovery) count(node int, segments []logstore.SegmentAck) {
 		}
 		g := &r.geo.Groups[a.PG]
 		m := g.member(node)
-		if m < 0 || a.Membership != g.Membership {
+		if !g.counts(m, a.Membership) {
 			continue
 		}
 		s := &r.groups[a.PG]
 		s.tails[m], s.scls[m] = max(s.tails[m], a.Tail), max(s.scls[m], a.SCL)
 	}
-	if r.phase == listing && r.quorum(func(p *peer, _ redo.PGID) bool { return p.listed }) {
+	if r.phase == listing && r.quorum(write, func(p *peer, _ redo.PGID) bool { return p.listed }) {
 		r.phase = shipping
 		for i := range r.peers {
 			r.ship(i)

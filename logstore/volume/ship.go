@@ -287,7 +287,7 @@ func (t *Tracker) Step(i int, m logstore.Message) (vdlMoved bool) {
 			return false
 		}
 		n := &t.nodes[i]
-		same := func(pg redo.PGID) bool { return pg == m.Ack.PG }
+		same := func(pg redo.PGID) bool { return pg == m.Ack.PG && m.Ack.Membership >= t.Membership(pg) }
 		n.missing, n.creating = slices.DeleteFunc(n.missing, same), slices.DeleteFunc(n.creating, same)
 		return t.count(i, []logstore.SegmentAck{m.Ack})
 	default:

@@ -55,6 +55,8 @@ type group struct {
 	last  redo.LSN // last record
 	pgcl  redo.LSN
 	need  redo.LSN // last record at or below VDL
+	// What is above barrier is stored by the write quorum of a change that is under way.
+	barrier redo.LSN
 
 	tails, scls []redo.LSN // by member
 	hinted      []redo.LSN // by member: PGLast of the newest hint it was sent
@@ -159,7 +161,7 @@ func (t *Tracker) acked(node int, a logstore.SegmentAck) bool {
 	}
 	g := &t.groups[a.PG]
 	m := g.member(node)
-	if m < 0 || a.Membership != g.Membership || a.Tail > g.last {
+	if !g.counts(m, a.Membership) || a.Tail > g.last {
 		return false // no segment can have more than was given out
 	}
 	g.scls[m] = max(g.scls[m], a.SCL)
@@ -167,9 +169,11 @@ func (t *Tracker) acked(node int, a logstore.SegmentAck) bool {
 		return false
 	}
 	g.tails[m] = a.Tail
-	if a.Tail <= g.pgcl {
-		return false
-	}
+	return a.Tail > g.pgcl && t.recount(g)
+}
+
+// recount reports whether the group's PGCL moves by what is known of its tails.
+func (t *Tracker) recount(g *group) bool {
 	pgcl := quorum.Complete(g.write, g.tails)
 	if pgcl <= g.pgcl {
 		return false
@@ -271,7 +275,7 @@ func (t *Tracker) AddGroup(g Group) error {
 func (t *Tracker) addGroup(g Group, start, prev redo.LSN) *group {
 	n := len(g.Members)
 	t.groups = append(t.groups, group{
-		Group: g, write: g.writeQuorum(), start: start, last: prev, pgcl: prev, need: prev,
+		Group: g, write: g.Write(), start: start, last: prev, pgcl: prev, need: prev, barrier: prev,
 		tails: make([]redo.LSN, n), scls: make([]redo.LSN, n), hinted: make([]redo.LSN, n),
 	})
 	t.addSet(len(t.groups) - 1)

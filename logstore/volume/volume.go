@@ -17,7 +17,7 @@
 //   - New LSNs start above max(VDL, every annulled range) + LAL.
 //   - The truncation list of the highest epoch is adopted; others are ignored.
 //
-// Not done: replacement of members, unhydrated groups, full and tail segments.
+// Not done: unhydrated groups, full and tail segments.
 //
 // Sources: SIGMOD 2017 §4.1–4.3; SIGMOD 2018 §2.2–2.4. Deviation: the papers count
 // SCLs and put the annulled range's end at VDL + LAL; both lose data when nodes
@@ -30,7 +30,6 @@ import (
 
 	"sextant/internal/redo"
 	"sextant/logstore"
-	"sextant/logstore/quorum"
 )
 
 // Errors of this package.
@@ -64,8 +63,8 @@ type Node struct {
 type Group struct {
 	PG         redo.PGID
 	Membership redo.MembershipEpoch
-	Members    []int       // indexes into Geometry.Nodes
-	Write      quorum.Expr // over indexes into Members; nil: four of the first six
+	Members    []int // indexes into Geometry.Nodes: six, and while one is being replaced the one that joins
+	Leaving    int   // index into Members of the one being replaced; only if there are seven
 }
 
 // Grant is what the control plane gave to this process.
@@ -87,14 +86,6 @@ type Shipment struct {
 	// Append is nil if there are only control messages. Its batches share their
 	// bytes with the shipments of the other nodes.
 	Append *logstore.Append
-}
-
-// writeQuorum returns the group's write quorum.
-func (g *Group) writeQuorum() quorum.Expr {
-	if g.Write != nil {
-		return g.Write
-	}
-	return quorum.KOf(4, quorum.Of(0, 1, 2, 3, 4, 5))
 }
 
 // member returns the index of a node among the group's members, -1 if it is none.

@@ -41,6 +41,13 @@ type Instance struct {
 	Tier       int      `json:"tier"`
 }
 
+// Replacing is how far the replacement of a storage node is, in a Status.
+type Replacing struct {
+	By       string `json:"by"`
+	Complete int    `json:"complete"`
+	Segments int    `json:"segments"`
+}
+
 // Status is what `sextant status --json` prints.
 type Status struct {
 	Volume struct {
@@ -62,6 +69,7 @@ type Status struct {
 		Detail         string            `json:"detail"`
 		DamageFound    uint64            `json:"damage_found"`
 		DamageRepaired uint64            `json:"damage_repaired"`
+		Replacing      *Replacing        `json:"replacing"`
 	} `json:"storage"`
 	Control []struct {
 		ID      string `json:"id"`

@@ -1,0 +1,174 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"sextant/failover"
+	"sextant/failover/fleet"
+	"sextant/internal/config"
+)
+
+// markLeft is a file in the directory of a storage node that has left the cluster: it is
+// not started any more.
+const markLeft = "left"
+
+func left(cfg *config.Config, id string) bool {
+	_, err := os.Stat(filepath.Join(roleDir(cfg, id), markLeft))
+	return err == nil
+}
+
+// followStorage makes the running storage nodes those of the fleet.
+func (v *view) followStorage(s *fleet.State) {
+	running := v.supervisor.has()
+	for _, n := range s.Storage {
+		if slices.Contains(running, n.ID) {
+			continue
+		}
+		os.Remove(filepath.Join(roleDir(v.cfg, n.ID), markLeft))
+		if err := v.supervisor.add(v.base, childOf(v.cfg, n.ID, "storage")); err != nil {
+			fmt.Fprintln(os.Stderr, "sextant: start", n.ID+":", err)
+		}
+	}
+	for _, id := range running {
+		if _, found := s.StorageNode(id); strings.HasPrefix(id, "storage-") && !found {
+			if err := os.WriteFile(filepath.Join(roleDir(v.cfg, id), markLeft), nil, 0o600); err != nil {
+				fmt.Fprintln(os.Stderr, "sextant:", id, "has left:", err)
+			}
+			v.supervisor.remove(id)
+		}
+	}
+}
+
+// storageCommands are below the role's own command.
+func storageCommands(c *common) []*cobra.Command {
+	az := ""
+	add := &cobra.Command{
+		Use: "add ID", Short: "add a storage node; `sextant up` starts it", Example: "  sextant storage add storage-7 --az az-b", Args: cobra.ExactArgs(1),
+		RunE: asking(c, func(ctx context.Context, cfg *config.Config, client *failover.Client, args []string) error {
+			if err := addStorage(ctx, cfg, client, args[0], az); err != nil {
+				return err
+			}
+			fmt.Println(args[0], "added; `sextant up` starts it")
+			return nil
+		}),
+	}
+	add.Flags().StringVar(&az, "az", "az-a", "its availability zone")
+	with, cancel := "", false
+	replace := &cobra.Command{
+		Use: "replace ID", Short: "let another storage node take the place of one, while everything runs",
+		Example: "  sextant storage replace storage-3\n  sextant storage replace storage-3 --with storage-7\n  sextant storage replace storage-3 --cancel",
+		Args:    cobra.ExactArgs(1),
+		RunE: asking(c, func(ctx context.Context, cfg *config.Config, client *failover.Client, args []string) error {
+			if cancel {
+				return cancelReplace(ctx, client, args[0])
+			}
+			return replaceStorage(ctx, cfg, client, args[0], with)
+		}),
+	}
+	replace.Flags().StringVar(&with, "with", "", "the node that takes its place, added if it is not there (default: a spare one of the zone, or a new one)")
+	replace.Flags().BoolVar(&cancel, "cancel", false, "take the replacement back")
+	replace.MarkFlagsMutuallyExclusive("with", "cancel")
+	return []*cobra.Command{add, replace}
+}
+
+// addStorage adds a storage node in a zone where there are others.
+func addStorage(ctx context.Context, cfg *config.Config, client *failover.Client, id, az string) error {
+	n := config.Number(id)
+	if id != fmt.Sprintf("storage-%d", n) || n < 1 || n > config.StorageMax {
+		return fmt.Errorf("%q is not storage-N with N in 1…%d", id, config.StorageMax)
+	}
+	t, err := topologyNow(ctx, client, func(failover.Topology) bool { return true })
+	if err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(t.State.Storage, func(n fleet.StorageNode) bool { return n.AZ == az }) {
+		return fmt.Errorf("--az %q: there is no storage in that zone", az)
+	}
+	_, err = client.Propose(ctx, &fleet.AddStorage{Node: fleet.StorageNode{ID: id, AZ: az, Address: cfg.Addr(id, config.PortStorage-1+n)}})
+	return err
+}
+
+func replaceStorage(ctx context.Context, cfg *config.Config, client *failover.Client, id, with string) error {
+	t, err := topologyNow(ctx, client, func(t failover.Topology) bool { return t.Live != nil })
+	if err != nil {
+		return err
+	}
+	old, found := t.State.StorageNode(id)
+	switch r := t.State.Replacing; {
+	case !found:
+		return fmt.Errorf("%q is not a storage node; `sextant status` lists them", id)
+	case with == id:
+		return fmt.Errorf("%s takes its own place by itself when it comes back with an empty directory", id)
+	case r.Old != "" && (r.Old != id || with != "" && r.New != with):
+		return fmt.Errorf("%s is being replaced by %s: one at a time; `sextant status` shows how far it is, `sextant storage replace %s --cancel` takes it back", r.Old, r.New, r.Old)
+	case r.Old != "":
+		with = r.New
+	case with == "":
+		with = t.State.Spare(id, func(n fleet.StorageNode) bool { return t.Live[n.ID].Healthy })
+	}
+	if with == "" {
+		most := 0
+		for _, n := range t.State.Storage {
+			most = max(most, config.Number(n.ID))
+		}
+		with = fmt.Sprintf("storage-%d", most+1)
+	}
+	if _, found := t.State.StorageNode(with); !found {
+		if err := addStorage(ctx, cfg, client, with, old.AZ); err != nil {
+			return err
+		}
+	}
+	if _, err := topologyNow(ctx, client, func(t failover.Topology) bool {
+		n, _ := t.State.StorageNode(with)
+		return n.StoreID != 0
+	}); err != nil {
+		return fmt.Errorf("%s does not report to the control plane: start it, and say this again: %w", with, err)
+	}
+	if _, err := client.Propose(ctx, &fleet.Replace{Old: id, New: with, Away: !t.Live[id].Healthy}); err != nil {
+		return err
+	}
+	fmt.Printf("%s is being replaced by %s; `sextant status` shows how far it is\n", id, with)
+	return nil
+}
+
+func cancelReplace(ctx context.Context, client *failover.Client, id string) error {
+	t, err := topologyNow(ctx, client, func(failover.Topology) bool { return true })
+	if err != nil {
+		return err
+	}
+	r := t.State.Replacing
+	if r.Old != id {
+		return fmt.Errorf("%s is not being replaced; `sextant status` shows what is", id)
+	}
+	if _, err := client.Propose(ctx, &fleet.CancelReplace{Old: r.Old, New: r.New}); err != nil {
+		return err
+	}
+	fmt.Printf("%s is not being replaced any more; %s stays as a spare node\n", r.Old, r.New)
+	return nil
+}
+
+// topologyNow returns the first topology of a cluster that has begun for which is holds.
+func topologyNow(ctx context.Context, client *failover.Client, is func(failover.Topology) bool) (failover.Topology, error) {
+	watching, found := context.WithCancelCause(ctx)
+	defer found(nil)
+	var out failover.Topology
+	done := errors.New("found")
+	err := client.Watch(watching, func(t failover.Topology) {
+		if out.State == nil && t.State != nil && t.State.Cluster != "" && is(t) {
+			out = t
+			found(done)
+		}
+	})
+	if out.State == nil {
+		return out, err
+	}
+	return out, nil
+}

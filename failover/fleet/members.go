@@ -1,0 +1,267 @@
+package fleet
+
+import (
+	"cmp"
+	"slices"
+
+	"sextant/internal/redo"
+)
+
+// This file is the replacement of a storage node: another store takes the place of its
+// store in every group that it is a member of, all at once, one node at a time.
+//
+// While it is under way those groups have seven members; package volume says what a
+// write quorum is then. The holder of the volume epoch ends it when the new store has
+// everything; until then it can be taken back, and is if the old store was away and
+// comes back.
+//
+// Source: SIGMOD 2018 §4.1.
+
+// Replacement is the one that is under way; its zero value is none.
+type Replacement struct {
+	Old   string // storage node
+	New   string // that takes its place: Old itself if another store answers there
+	Store uint64 // of New: it counts in read quorums when it has everything
+	Away  bool   // Old was away when it began
+	Began uint64 // State.Version after it began: no two replacements share it
+}
+
+// AddStorage adds a storage node without a store; one registers when it reports.
+type AddStorage struct {
+	Node StorageNode
+}
+
+// Replace begins to replace Old by New, a registered store of the same zone that shares no group with
+// Old; or, if New is Old, by Store, which answers in the place of the registered one. OK
+// without change if that is under way; CodeInUse if another is.
+type Replace struct {
+	Old, New string
+	Store    uint64 // only if New is Old
+	Away     bool
+}
+
+// CancelReplace takes the replacement of Old by New back. OK if it is not under way.
+type CancelReplace struct {
+	Old, New string
+}
+
+// FinishReplace says that the holder of Epoch counts by the members of the replacement
+// that began at Began, in every one of so many groups, and that the new store has everything that was
+// stored without it. CodeStale unless all of that is what the state says. The old node,
+// if it is another, leaves the cluster.
+type FinishReplace struct {
+	Epoch  redo.VolumeEpoch
+	Began  uint64
+	Groups uint64
+}
+
+// Leaving returns which member of the group is being replaced, -1 if none is.
+// The store that joins is that of s.Replacing.
+func (s *State) Leaving(g *Group) int {
+	if s.Replacing.Old == "" {
+		return -1
+	}
+	return slices.Index(g.Members, s.Replacing.Old)
+}
+
+func (m *AddStorage) apply(s *State) Result {
+	n := m.Node
+	at, found := find(s.Storage, n.ID, storageID)
+	switch {
+	case found && s.Storage[at].AZ == n.AZ && s.Storage[at].Address == n.Address:
+		return ok(false)
+	case found:
+		return refuse(CodeExists, "storage node %q exists", n.ID)
+	case !validName(n.ID) || !validName(n.AZ) || !validAddress(n.Address) || n.StoreID != 0:
+		return refuse(CodeInvalid, "storage node %q: id, az or address is malformed", n.ID)
+	case len(s.Storage) == storageNodesMax:
+		return refuse(CodeLimit, "at most %d storage nodes", storageNodesMax)
+	}
+	for _, o := range s.Storage {
+		if o.Address == n.Address {
+			return refuse(CodeExists, "storage node %q has that address", o.ID)
+		}
+	}
+	s.Storage = slices.Insert(s.Storage, at, n)
+	return ok(true)
+}
+
+func (m *Replace) apply(s *State) Result {
+	r := Replacement{Old: m.Old, New: m.New, Store: m.Store, Away: m.Away, Began: s.Version + 1}
+	before, found := s.StorageNode(m.Old)
+	after, known := s.StorageNode(m.New)
+	switch {
+	case !found || !known:
+		return refuse(CodeNotFound, "no storage node %q, or no %q", m.Old, m.New)
+	case before.StoreID == 0:
+		return refuse(CodeNotReady, "storage node %q has no store yet", m.Old)
+	case m.New == m.Old && m.Store == before.StoreID:
+		return ok(false)
+	case m.New == m.Old && m.Store == 0:
+		return refuse(CodeInvalid, "%q cannot take its own place", m.Old)
+	case m.New != m.Old:
+		r.Store = after.StoreID
+	}
+	for _, n := range s.Storage {
+		if m.New == m.Old && n.StoreID == m.Store {
+			return refuse(CodeExists, "store %016x is that of %s", m.Store, n.ID)
+		}
+	}
+	switch at := s.Replacing; {
+	case at.Old == r.Old && at.New == r.New && at.Store == r.Store:
+		return ok(false)
+	case at.Old != "":
+		return refuse(CodeInUse, "storage node %q is being replaced: one at a time", at.Old)
+	case after.StoreID == 0:
+		return refuse(CodeNotReady, "storage node %q has no store yet", m.New)
+	case after.AZ != before.AZ:
+		return refuse(CodeInvalid, "storage node %q is in %s, %q in %s", m.New, after.AZ, m.Old, before.AZ)
+	case m.New != m.Old && s.shareGroup(m.Old, m.New):
+		return refuse(CodeInUse, "storage nodes %q and %q have segments of one group", m.Old, m.New)
+	}
+	s.Replacing = r
+	s.renew()
+	return ok(true)
+}
+
+// shareGroup reports whether some group has both nodes as members.
+func (s *State) shareGroup(a, b string) bool {
+	return slices.ContainsFunc(s.Groups, func(g Group) bool {
+		return slices.Contains(g.Members, a) && slices.Contains(g.Members, b)
+	})
+}
+
+// renew gives every group that the replacement is about its next membership epoch.
+func (s *State) renew() {
+	for i := range s.Groups {
+		if g := &s.Groups[i]; s.Leaving(g) >= 0 {
+			g.Membership++
+		}
+	}
+}
+
+func (m *CancelReplace) apply(s *State) Result {
+	if s.Replacing.Old == "" || s.Replacing.Old != m.Old || s.Replacing.New != m.New {
+		return ok(false)
+	}
+	s.renew()
+	s.Replacing = Replacement{}
+	return ok(true)
+}
+
+func (m *FinishReplace) apply(s *State) Result {
+	r := s.Replacing
+	switch {
+	case m.Epoch == 0 || m.Epoch != s.Epoch || s.Writer() == "":
+		return refuse(CodeStale, "the volume epoch is %d, not %d", s.Epoch, m.Epoch)
+	case r.Old == "" || r.Began != m.Began || uint64(len(s.Groups)) != m.Groups:
+		return refuse(CodeStale, "the replacement is another one now, or has more groups")
+	}
+	s.renew()
+	for i := range s.Groups {
+		if at := s.Leaving(&s.Groups[i]); at >= 0 {
+			s.Groups[i].Members[at] = r.New
+		}
+	}
+	at, _ := find(s.Storage, r.Old, storageID)
+	if r.New == r.Old {
+		s.Storage[at].StoreID = r.Store
+	} else {
+		s.Storage = slices.Delete(s.Storage, at, at+1)
+		s.Stopped = slices.DeleteFunc(s.Stopped, func(id string) bool { return id == r.Old })
+	}
+	s.Replacing = Replacement{}
+	return ok(true)
+}
+
+// Spare returns the node that could take the place of storage node id: registered,
+// in the same zone, not stopped, in no group that id is in, and usable; of several the one with the fewest
+// segments. "" if there is none.
+func (s *State) Spare(id string, usable func(StorageNode) bool) string {
+	old, _ := s.StorageNode(id)
+	segments := s.segments()
+	fit := slices.DeleteFunc(slices.Clone(s.Storage), func(n StorageNode) bool {
+		return n.ID == id || n.AZ != old.AZ || n.StoreID == 0 || s.IsStopped(n.ID) || s.shareGroup(id, n.ID) || !usable(n)
+	})
+	if len(fit) == 0 {
+		return ""
+	}
+	return slices.MinFunc(fit, func(a, b StorageNode) int {
+		return cmp.Or(cmp.Compare(segments[a.ID], segments[b.ID]), cmp.Compare(a.ID, b.ID))
+	}).ID
+}
+
+// segments returns how many segments each storage node has.
+func (s *State) segments() map[string]int {
+	n := map[string]int{}
+	for _, g := range s.Groups {
+		for _, id := range g.Members {
+			n[id]++
+		}
+	}
+	return n
+}
+
+// StoreSeen is what is known of a storage node's process.
+type StoreSeen struct {
+	StoreID uint64        // that it reports; 0: it does not report
+	Volume  redo.VolumeID // that the store holds; 0: none
+	Away    bool          // the registered store was not heard of for so long that it is to be replaced
+}
+
+// PlanReplacement returns what should be done now about storage nodes whose store is
+// another than the registered one, or is away; nil if nothing, or nothing can. seen has
+// every node that was heard of, and those that are away.
+//
+// A store that was away and is back needs no replacement. A store that answers in another's place
+// gets its place. A node that is away is replaced if there is a spare one.
+func (s *State) PlanReplacement(seen map[string]StoreSeen) Command {
+	if r := s.Replacing; r.Old != "" {
+		if old, _ := s.StorageNode(r.Old); r.Away && seen[r.Old].StoreID == old.StoreID {
+			return &CancelReplace{Old: r.Old, New: r.New}
+		}
+		return nil
+	}
+	for _, n := range s.Storage {
+		if x := seen[n.ID]; n.StoreID != 0 && x.StoreID != 0 && x.StoreID != n.StoreID && (x.Volume == 0 || x.Volume == s.Volume) {
+			return &Replace{Old: n.ID, New: n.ID, Store: x.StoreID, Away: true}
+		}
+	}
+	for _, n := range s.Storage {
+		if !seen[n.ID].Away || n.StoreID == 0 || s.IsStopped(n.ID) {
+			continue
+		}
+		spare := s.Spare(n.ID, func(n StorageNode) bool { return seen[n.ID].StoreID == n.StoreID })
+		if spare != "" {
+			return &Replace{Old: n.ID, New: spare, Away: true}
+		}
+	}
+	return nil
+}
+
+func (r *Replacement) code(c *codec) {
+	c.name(&r.Old)
+	c.name(&r.New)
+	number(c, &r.Store)
+	c.flag(&r.Away)
+	number(c, &r.Began)
+}
+
+func (m *AddStorage) code(c *codec) { m.Node.code(c) }
+func (m *Replace) code(c *codec) {
+	c.name(&m.Old)
+	c.name(&m.New)
+	number(c, &m.Store)
+	c.flag(&m.Away)
+}
+func (m *CancelReplace) code(c *codec) { c.name(&m.Old); c.name(&m.New) }
+func (m *FinishReplace) code(c *codec) {
+	number(c, &m.Epoch)
+	number(c, &m.Began)
+	number(c, &m.Groups)
+}
+
+func (m *AddStorage) kind() commandKind    { return kindAddStorage }
+func (m *Replace) kind() commandKind       { return kindReplace }
+func (m *CancelReplace) kind() commandKind { return kindCancelReplace }
+func (m *FinishReplace) kind() commandKind { return kindFinishReplace }

@@ -1,0 +1,95 @@
+package failover
+
+import (
+	"time"
+
+	"sextant/failover/fleet"
+	"sextant/internal/redo"
+)
+
+// replace proposes what the fleet decides about storage nodes that are away or come
+// with another store, one command at a time.
+func (l *leader) replace(state *fleet.State) {
+	if l.replacing || state.Cluster == "" {
+		return
+	}
+	seen := map[string]fleet.StoreSeen{}
+	for id, r := range l.roles {
+		if fleet.Kind(r.report.Kind) == fleet.KindStorage && r.current != nil && time.Since(r.heard) <= reportSilenceMax && r.report.Healthy {
+			seen[id] = fleet.StoreSeen{StoreID: r.report.StoreId, Volume: redo.VolumeID(r.report.Volume)}
+		}
+	}
+	after := l.c.opt.Timing.Replace
+	for _, n := range state.Storage {
+		if x := seen[n.ID]; x.StoreID == n.StoreID {
+			l.stored[n.ID] = time.Now()
+		} else if last, known := l.stored[n.ID]; !known {
+			l.stored[n.ID] = time.Now() // no earlier leader's knowledge is at hand
+		} else if after > 0 && time.Since(last) > after {
+			x.Away = true
+			seen[n.ID] = x
+		}
+	}
+	cmd := state.PlanReplacement(seen)
+	if cmd == nil {
+		return
+	}
+	l.replacing = true
+	l.propose(proposal{cmd: cmd, reason: "replacement of a storage node", then: func(applied, error) { l.replacing = false }})
+}
+
+// logMembers says what has become of a replacement since the last state.
+func (l *leader) logMembers(was, is *fleet.State) {
+	a, b, log := was.Replacing, is.Replacing, l.c.opt.Logger
+	if a == b {
+		return
+	}
+	if a.Old != "" {
+		what := "storage node is replaced"
+		if old, found := is.StorageNode(a.Old); found && old.StoreID != a.Store {
+			what = "replacement of a storage node is taken back"
+		}
+		log.Info(what, "node", a.Old, "by", a.New)
+	}
+	if b.Old != "" {
+		log.Info("storage node is being replaced", "node", b.Old, "by", b.New, "away", b.Away)
+	}
+}
+
+// admitted returns why a store that is not the registered one of its node counts in no
+// quorum, and whether it can come to count by taking that one's place.
+func admitted(state *fleet.State, n fleet.StorageNode, store uint64, volume redo.VolumeID) (why string, may bool) {
+	switch r := state.Replacing; {
+	case r.Old == n.ID && r.New == n.ID && r.Store == store:
+		return "", true
+	case volume != 0 && volume != state.Volume:
+		return refusedStore(n.StoreID, store), false
+	}
+	return refusedStore(n.StoreID, store) + "; it takes that one's place when no other node is being replaced", true
+}
+
+// replacing returns how far the replacement of a storage node is.
+func (t Topology) replacing(id string) *ReplacingStatus {
+	r := t.State.Replacing
+	if r.Old == "" || r.Old != id {
+		return nil
+	}
+	x := &ReplacingStatus{By: r.New}
+	for i := range t.State.Groups {
+		g := &t.State.Groups[i]
+		if t.State.Leaving(g) < 0 {
+			continue
+		}
+		x.Segments++
+		scl, has := t.Live[r.New].SCL[g.ID]
+		for _, m := range g.Members {
+			if l := t.Live[m]; m != r.Old && l.Healthy {
+				has = has && scl >= l.SCL[g.ID]
+			}
+		}
+		if has {
+			x.Complete++
+		}
+	}
+	return x
+}

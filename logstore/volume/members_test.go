@@ -1,0 +1,144 @@
+package volume_test
+
+import (
+	"testing"
+
+	"sextant/internal/redo"
+	"sextant/logstore"
+	"sextant/logstore/volume"
+)
+
+// changing is group 0 while F is being replaced by node 6, G; changed is it afterwards.
+var (
+	changing = volume.Group{Membership: 2, Members: []int{0, 1, 2, 3, 4, 5, 6}, Leaving: 5}
+	changed  = volume.Group{Membership: 3, Members: []int{0, 1, 2, 3, 4, 6}}
+)
+
+const indexG = 6
+
+var nodeG = volume.Node{ID: "G", Store: indexG + 1}
+
+// While a member is being replaced a record is durable when four of the old and four of
+// the new members have it. The replacement may end when the joining member is complete to
+// what was stored without it, and then the old one counts no more (I-25).
+func TestChangeOfMembers(t *testing.T) {
+	_, tr := openTracker(t, 1, 50, volume.Limits{})
+	one := func() redo.LSN {
+		t.Helper()
+		if err := tr.Append([]redo.MTR{mtr(1, 0)}); err != nil {
+			t.Fatal(err)
+		}
+		return tr.Next() - 1
+	}
+	acks := func(l redo.LSN, nodes ...int) {
+		for _, n := range nodes {
+			tr.Step(n, ack(n, 0, l))
+		}
+	}
+	want := func(l redo.LSN, why string) {
+		t.Helper()
+		if tr.VDL() != l {
+			t.Errorf("%s: VDL %d, want %d", why, tr.VDL(), l)
+		}
+	}
+	first := one()
+	acks(first, 0, 1, 2, 5)
+	want(first, "A B C F")
+
+	if i := tr.AddNode(nodeG); i != indexG || tr.AddNode(nodeG) != indexG {
+		t.Fatalf("G is node %d", i)
+	}
+	tr.Change(changing)
+	tr.Change(volume.Group{Membership: 1, Members: []int{0, 1, 2, 3, 4, 5}}) // late: changes nothing
+	want(first, "begun")
+	second := one()
+	acks(second, 0, 1, 2, 5)
+	want(first, "A B C F, of which the new set has three")
+	g := ack(indexG, 0, second)
+	g.Segments[0].SCL = 0
+	tr.Step(indexG, g)
+	want(first, "what G says of a membership that it had before")
+	g.Segments[0].Membership = 2
+	tr.Step(indexG, g)
+	want(second, "A B C F G")
+	if tr.Joined(0) {
+		t.Error("G has joined without what was stored before it came")
+	}
+	g.Segments[0].SCL = first
+	tr.Step(indexG, g)
+	if !tr.Joined(0) {
+		t.Error("G has everything that was stored without it, and has not joined")
+	}
+
+	tr.Change(changed)
+	third := one()
+	acks(third, 0, 1, 2, 5)
+	want(second, "A B C, and F which has left")
+	acks(third, indexG)
+	want(third, "A B C G")
+	if tr.Joined(0) {
+		t.Error("nobody joins")
+	}
+}
+
+// A change that is taken back: the old members count alone, and had everything.
+func TestChangeTakenBack(t *testing.T) {
+	_, tr := openTracker(t, 1, 50, volume.Limits{})
+	tr.AddNode(nodeG)
+	tr.Change(changing)
+	if err := tr.Append([]redo.MTR{mtr(1, 0)}); err != nil {
+		t.Fatal(err)
+	}
+	l := tr.Next() - 1
+	for _, n := range []int{0, 1, 2, 5} {
+		tr.Step(n, ack(n, 0, l))
+	}
+	if tr.VDL() == l {
+		t.Fatal("durable without the new set")
+	}
+	if moved := tr.Change(volume.Group{Membership: 3, Members: []int{0, 1, 2, 3, 4, 5}}); !moved || tr.VDL() != l {
+		t.Errorf("taken back: VDL %d, want %d", tr.VDL(), l)
+	}
+}
+
+// A record on A, B, C and F was acknowledged before F began to be replaced by G. D, E and
+// G, which the paper takes for a read quorum, know nothing of it: a recovery waits for
+// four of the old members (E-6).
+func TestChangeMissesNoOldRecord(t *testing.T) {
+	w, tr := openTracker(t, 1, 50, volume.Limits{})
+	if err := tr.Append([]redo.MTR{mtr(1, 0)}); err != nil {
+		t.Fatal(err)
+	}
+	l := tr.Next() - 1
+	for _, n := range []int{0, 1, 2, 5} {
+		tr.Connected(n)
+		s, _ := tr.Ship(n, 1)
+		for _, m := range append(s.Control, *s.Append) {
+			for _, a := range w.deliver(n, "w", m) {
+				tr.Step(n, a)
+			}
+		}
+	}
+	if tr.VDL() != l {
+		t.Fatalf("VDL %d, want %d", tr.VDL(), l)
+	}
+	h := &host{id: nodeG.ID}
+	h.start(nodeG.Store)
+	w.hosts = append(w.hosts, h)
+	geo := w.geometry()
+	geo.Groups[0] = changing
+	wr := &writer{name: "w2", pending: map[int][]logstore.Message{}}
+	wr.grant = volume.Grant{Volume: 1, Timeline: 1, Epoch: 2, Holder: 2, LAL: 50}
+	wr.r = volume.NewRecovery(wr.grant, geo, volume.Limits{})
+	w.exchange(wr, []int{3, 4, indexG, 1}, func() bool { return false })
+	if wr.r.FenceQuorum() || wr.r.Plan() != nil {
+		t.Fatal("B, D, E and G are enough: three of the old members")
+	}
+	w.exchange(wr, []int{0, 1, 3, 4, indexG}, func() bool { return false })
+	if p := wr.r.Plan(); p == nil || p.VDL != l {
+		t.Fatalf("the recovery plans %v, the record is %d", p, l)
+	}
+	if !wr.r.Shipped() {
+		t.Errorf("with A, B, D, E and G it waits %s", wr.r.Phase())
+	}
+}
