@@ -42,8 +42,8 @@ const (
 	leaseDriftFactor = 20                     // the lease wait is longer by 1/20 of itself: clocks that drift by 5 %
 	tickLeast        = time.Millisecond       // between two ticks of the redo stream
 	storageProbe     = 200 * time.Millisecond // between two looks of a reader whether storage answers
-	membersEvery     = 200 * time.Millisecond // between two looks whether a replacement of a storage node is done
 	storageProbeMax  = time.Second            // of one look
+	membersEvery     = 200 * time.Millisecond // between two looks whether a replacement of a storage node is done
 	openPatience     = time.Second            // of a reader's stream with a writer whose epoch serves and that is about to
 	deadPeer         = 2 * time.Second        // without an answer to a keepalive ends a stream
 )
