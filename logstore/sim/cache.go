@@ -175,7 +175,8 @@ func (c *call) receive(from logstore.NodeID, m logstore.Message) {
 		case !refused:
 			c.end(m, nil)
 		case no.Kind == logstore.Gone && no.Segment: // of this copy
-			if c.gone[from] = true; len(c.gone) == len(c.nodes) {
+			c.gone[from] = true
+			if !slices.ContainsFunc(c.nodes, func(i int) bool { return !c.w.nodes[i].dead && !c.gone[c.w.nodes[i].id] }) {
 				c.end(nil, fmt.Errorf("all copies: %w", no))
 			}
 		case no.Kind == logstore.Gone || no.Kind == logstore.Fenced:
