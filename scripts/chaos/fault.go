@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -46,6 +47,8 @@ var faults = []fault{
 	{"failover in failover", false, true, failoverInFailover},
 	{"failover in DDL", false, true, failoverInDDL},
 	{"failover in commit", false, true, failoverInCommit},
+	{"empty storage", false, true, emptyStorage(false)},
+	{"failover in replacement", false, true, emptyStorage(true)},
 	{"slow disk", false, false, slowDisk},
 	{"slow clients", false, false, slowClients},
 	{"cut writer off", true, false, cutWriter},
@@ -119,10 +122,15 @@ func killWriter(ctx context.Context, w *world, _ *rand.Rand, _ time.Duration) er
 		return err
 	}
 	w.inject(old, true)
-	if err := w.signal(unix.SIGKILL, old); err != nil {
+	return w.killed(ctx, old)
+}
+
+// killed kills the writer and waits for another.
+func (w *world) killed(ctx context.Context, writer string) error {
+	if err := w.signal(unix.SIGKILL, writer); err != nil {
 		return err
 	}
-	_, err = w.another(ctx, old)
+	_, err := w.another(ctx, writer)
 	return err
 }
 
@@ -287,6 +295,29 @@ func failoverInFailover(ctx context.Context, w *world, _ *rand.Rand, _ time.Dura
 		if pause(wait, time.Millisecond); wait.Err() != nil {
 			return fmt.Errorf("no second writer: %w", wait.Err())
 		}
+	}
+}
+
+// emptyStorage takes away all that a storage node has. It is replaced by itself, so that
+// every recovery and every write meets both sets of members until it is whole again.
+func emptyStorage(failover bool) func(context.Context, *world, *rand.Rand, time.Duration) error {
+	return func(ctx context.Context, w *world, rng *rand.Rand, _ time.Duration) error {
+		id := pick(rng, storageIDs)
+		w.inject(id, failover)
+		err := w.stopped(ctx, []string{id}, func() error { return w.c.EmptyStorage(id) })
+		if err == nil && failover {
+			var writer string
+			if writer, err = w.writer(ctx); err == nil {
+				err = w.killed(ctx, writer)
+			}
+		}
+		if err != nil {
+			return err
+		}
+		_, err = w.await(ctx, id+" to be whole again", func(s *cluster.Status) bool {
+			return !slices.ContainsFunc(s.Storage, func(n cluster.Storage) bool { return n.Replacing != nil }) && s.CaughtUp(id)
+		})
+		return err
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -48,6 +49,19 @@ type Replacing struct {
 	Segments int    `json:"segments"`
 }
 
+// Storage is a storage node in a status.
+type Storage struct {
+	ID             string            `json:"id"`
+	AZ             string            `json:"az"`
+	PID            int               `json:"pid"`
+	Healthy        bool              `json:"healthy"`
+	SCL            map[string]uint64 `json:"scl"`
+	Detail         string            `json:"detail"`
+	DamageFound    uint64            `json:"damage_found"`
+	DamageRepaired uint64            `json:"damage_repaired"`
+	Replacing      *Replacing        `json:"replacing"`
+}
+
 // Status is what `sextant status --json` prints.
 type Status struct {
 	Volume struct {
@@ -60,18 +74,8 @@ type Status struct {
 	} `json:"volume"`
 	Writer    string     `json:"writer"`
 	Instances []Instance `json:"instances"`
-	Storage   []struct {
-		ID             string            `json:"id"`
-		AZ             string            `json:"az"`
-		PID            int               `json:"pid"`
-		Healthy        bool              `json:"healthy"`
-		SCL            map[string]uint64 `json:"scl"`
-		Detail         string            `json:"detail"`
-		DamageFound    uint64            `json:"damage_found"`
-		DamageRepaired uint64            `json:"damage_repaired"`
-		Replacing      *Replacing        `json:"replacing"`
-	} `json:"storage"`
-	Control []struct {
+	Storage   []Storage  `json:"storage"`
+	Control   []struct {
 		ID      string `json:"id"`
 		AZ      string `json:"az"`
 		PID     int    `json:"pid"`
@@ -92,6 +96,35 @@ type Status struct {
 		Configured []string `json:"configured"`
 		Members    []string `json:"members"`
 	} `json:"endpoints"`
+}
+
+// CaughtUp reports whether a storage node has, without a hole, what any other node had when
+// its own report was made.
+func (s *Status) CaughtUp(id string) bool {
+	own, lowest := uint64(0), uint64(math.MaxUint64)
+	for _, n := range s.Storage {
+		switch {
+		case n.ID == id && n.Healthy:
+			own = n.SCL["0"]
+		case n.Healthy:
+			lowest = min(lowest, n.SCL["0"])
+		}
+	}
+	return own > 0 && own >= lowest
+}
+
+// EmptyStorage removes what a stopped storage node has stored.
+func (c *Cluster) EmptyStorage(id string) error {
+	for _, name := range []string{"STORE", "hot", "segments"} {
+		path := filepath.Join(c.Data, id, name)
+		if _, err := os.Stat(path); err != nil {
+			return err
+		}
+		if err := os.RemoveAll(path); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // PID returns the process id of a role, 0 if the status does not know it.

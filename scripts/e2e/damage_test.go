@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	le "encoding/binary"
-	"math"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -130,7 +129,7 @@ func flippedBits(t *testing.T, c *cluster.Cluster, l *cluster.Load) {
 		line := ""
 		_, err = c.Await(deadline(t), at.what+": a node that works or says why not", func(s *cluster.Status) bool {
 			line = named.FindString(c.Output()[printed:])
-			return line != "" || caughtUp(s, id)
+			return line != "" || s.CaughtUp(id)
 		})
 		must(t, err)
 		must(t, l.AwaitAcks(deadline(t), 50))
@@ -159,30 +158,12 @@ func flippedBits(t *testing.T, c *cluster.Cluster, l *cluster.Load) {
 		}
 		_, err = c.Run("start", id)
 		must(t, err)
-		_, err = c.Await(deadline(t), at.what+": the node to catch up", func(s *cluster.Status) bool { return caughtUp(s, id) })
+		_, err = c.Await(deadline(t), at.what+": the node to catch up", func(s *cluster.Status) bool { return s.CaughtUp(id) })
 		must(t, err)
 	}
 	if refused == 0 || healed == 0 {
 		t.Errorf("%d damaged logs were refused and %d tails healed: the positions do not test both", refused, healed)
 	}
-}
-
-// caughtUp reports whether a storage node has, without a hole, what any other node
-// had when its own report was made.
-func caughtUp(s *cluster.Status, id string) bool {
-	scl := map[string]uint64{}
-	for _, n := range s.Storage {
-		if n.Healthy {
-			scl[n.ID] = n.SCL["0"]
-		}
-	}
-	lowest := uint64(math.MaxUint64)
-	for other, l := range scl {
-		if other != id {
-			lowest = min(lowest, l)
-		}
-	}
-	return scl[id] > 0 && scl[id] >= lowest
 }
 
 const bboltPage = 4096
@@ -223,7 +204,7 @@ func overwrittenPages(t *testing.T, c *cluster.Cluster, l *cluster.Load) {
 		_, err = c.Run("start", id)
 		must(t, err)
 		must(t, l.AwaitAcks(deadline(t), 200))
-		_, err = c.Await(deadline(t), "the node to be whole", func(s *cluster.Status) bool { return caughtUp(s, id) })
+		_, err = c.Await(deadline(t), "the node to be whole", func(s *cluster.Status) bool { return s.CaughtUp(id) })
 		must(t, err)
 		check(t, c, l)
 		quiet(t, l, "a damaged segment")
@@ -236,26 +217,16 @@ func overwrittenPages(t *testing.T, c *cluster.Cluster, l *cluster.Load) {
 // takes the place of the old one by itself.
 func emptiedDirectory(t *testing.T, c *cluster.Cluster, l *cluster.Load) {
 	const id = "storage-5"
-	empty(t, stop(t, c, id))
+	stop(t, c, id)
+	must(t, c.EmptyStorage(id))
 	_, err := c.Run("start", id)
 	must(t, err)
 	says(t, c, `msg="storage node is replaced" node=`+id+` by=`+id)
-	_, err = c.Await(deadline(t), "the node to be whole", func(s *cluster.Status) bool { return caughtUp(s, id) })
+	_, err = c.Await(deadline(t), "the node to be whole", func(s *cluster.Status) bool { return s.CaughtUp(id) })
 	must(t, err)
 	must(t, l.AwaitAcks(deadline(t), 100))
 	quiet(t, l, "an emptied node")
 	check(t, c, l)
-}
-
-// empty removes what a stopped storage node has stored.
-func empty(t *testing.T, dir string) {
-	t.Helper()
-	for _, name := range []string{"STORE", "hot", "segments"} {
-		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
-			t.Fatal(err)
-		}
-		must(t, os.RemoveAll(filepath.Join(dir, name)))
-	}
 }
 
 // emptiedCountsAgain leaves four nodes, of which the emptied one is one: writes go on, and

@@ -99,7 +99,7 @@ func TestPeersNeedCertificates(t *testing.T) {
 	run(t, pool(t, c, cluster.PortCluster, ""), "CREATE DATABASE d", "CREATE TABLE d.t (id INT PRIMARY KEY)", "INSERT INTO d.t VALUES (1)")
 	_, err = c.Run("start", "storage-2")
 	must(t, err)
-	_, err = c.Await(deadline(t), "storage-2 to catch up", func(s *cluster.Status) bool { return caughtUp(s, "storage-2") })
+	_, err = c.Await(deadline(t), "storage-2 to catch up", func(s *cluster.Status) bool { return s.CaughtUp("storage-2") })
 	must(t, err)
 }
 

@@ -33,14 +33,15 @@ func storageIDs(s *cluster.Status) (ids []string) {
 func TestStorageNodeIsReplaced(t *testing.T) {
 	c := start(t, cluster.Options{Env: []string{"SEXTANT_CLUSTER_SEGMENT_SIZE=1MiB", "SEXTANT_STORAGE_DRAIN_INTERVAL=300ms"}}, killed, deposed, controlAway)
 	l := load(t, c)
-	empty(t, stop(t, c, "storage-3"))
+	stop(t, c, "storage-3")
+	must(t, c.EmptyStorage("storage-3"))
 	out, err := c.Run("storage", "replace", "storage-3")
 	must(t, err)
 	if !strings.Contains(out, "storage-3 is being replaced by storage-7") {
 		t.Errorf("it says %q", out)
 	}
 	s, err := c.Await(deadline(t), "storage-7 to be in the place of storage-3", func(s *cluster.Status) bool {
-		return !slices.Contains(storageIDs(s), "storage-3") && caughtUp(s, "storage-7")
+		return !slices.Contains(storageIDs(s), "storage-3") && s.CaughtUp("storage-7")
 	})
 	must(t, err)
 	if got := storageIDs(s); len(got) != 6 || replacing(s) != "" {
@@ -121,7 +122,7 @@ func comesBackInTime(t *testing.T, c *cluster.Cluster, l *cluster.Load) {
 	l.Errors()
 	_, err = c.Run("start", "storage-4")
 	must(t, err)
-	_, err = c.Await(deadline(t), "storage-4 to have its place again", func(s *cluster.Status) bool { return replacing(s) == "" && caughtUp(s, "storage-4") })
+	_, err = c.Await(deadline(t), "storage-4 to have its place again", func(s *cluster.Status) bool { return replacing(s) == "" && s.CaughtUp("storage-4") })
 	must(t, err)
 	says(t, c, `msg="replacement of a storage node is taken back" node=storage-4 by=storage-8`)
 	must(t, l.AwaitAcks(deadline(t), 200))

@@ -49,7 +49,7 @@ func TestRottenFilesUnderLoad(t *testing.T) {
 		_, err = c.Await(deadline(t), "the damage to be found and repaired", func(s *cluster.Status) bool {
 			for _, id := range ids {
 				was, _ := damage(before, id)
-				if found, repaired := damage(s, id); found == was || repaired != found || !caughtUp(s, id) {
+				if found, repaired := damage(s, id); found == was || repaired != found || !s.CaughtUp(id) {
 					return false
 				}
 			}
