@@ -27,11 +27,13 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// A short schedule with most kinds of faults. There is no gate on times.
+// The faults of TestFixedSchedule, in their order; docs/status.md names them.
+var fixedSchedule = []string{"kill writer", "cut writer off", "slow disk", "stop zone and one", "failover in commit",
+	"pause writer", "full disk", "failover in replacement", "failover in DDL", "kill all"}
+
+// A short schedule of some kinds of faults, each a subtest; the usage of every process is
+// sampled meanwhile. There is no gate on times.
 func TestFixedSchedule(t *testing.T) {
-	if noNamespaces != "" {
-		t.Logf("without faults of networks and disks: %s", noNamespaces)
-	}
 	dir := t.TempDir()
 	binary, err := cluster.Build(dir, "faults", "invariants")
 	if err != nil {
@@ -43,28 +45,64 @@ func TestFixedSchedule(t *testing.T) {
 	}
 	defer w.close()
 	var events []event
-	for i, kind := range []string{"kill writer", "cut writer off", "slow disk", "stop zone and one", "failover in commit", "pause writer", "full disk", "failover in DDL", "kill all"} {
+	missing := map[string]bool{}
+	for i, kind := range fixedSchedule {
 		at := slices.IndexFunc(faults, func(f fault) bool { return f.kind == kind })
 		if at < 0 {
 			t.Fatalf("there is no fault %q", kind)
 		}
-		if !faults[at].namespaces || noNamespaces == "" {
+		missing[kind] = faults[at].namespaces && noNamespaces != ""
+		if !missing[kind] {
 			events = append(events, event{fault: faults[at], seed: uint64(i), hold: 500 * time.Millisecond, calm: 100 * time.Millisecond})
 		}
 	}
-	n := 0
+	injected := func(kind string) bool {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return slices.ContainsFunc(w.injected, func(i injection) bool { return i.kind == kind })
+	}
+	n, tries := 0, 0
+	sampled := w.sampleUsage(t.Context(), 100*time.Millisecond)
 	err = w.suffer(t.Context(), t.ArtifactDir(), false, func() (e event, more bool) {
+		if n > 0 && tries < 10 && !injected(events[n-1].fault.kind) { // a commit may end before its kill
+			n--
+			tries++
+		}
 		if more = n < len(events); more {
 			e = events[n]
+			e.seed += uint64(100 * tries)
 			n++
 		}
 		return e, more
 	})
+	used := sampled()
 	if err != nil {
 		t.Errorf("%v\n%s", err, w.c.History())
 	}
-	if len(w.injected) < len(events)-1 { // a commit may end before its kill
-		t.Errorf("%d faults were injected, of %d", len(w.injected), len(events))
+	for _, kind := range fixedSchedule {
+		t.Run(kind, func(t *testing.T) {
+			if missing[kind] {
+				t.Skip("tool missing: ", noNamespaces)
+			}
+			if !injected(kind) {
+				t.Error("was not injected")
+			}
+		})
+	}
+	t.Run("usage", func(t *testing.T) { readsEveryProcess(t, used) })
+}
+
+// readsEveryProcess expects that sampling has read each process of the cluster, with what
+// a Go program that listens has at least.
+func readsEveryProcess(t *testing.T, used map[string][]usage) {
+	for _, id := range others("") {
+		var most usage
+		for _, u := range used[id] {
+			most.bytes, most.files = max(most.bytes, u.bytes), max(most.files, u.files)
+		}
+		if most.bytes < 1<<20 || most.files < 4 {
+			t.Errorf("%s was sampled %d times and used %d bytes and %d files at most", id, len(used[id]), most.bytes, most.files)
+		}
 	}
 }
 
@@ -228,10 +266,29 @@ db-3 | time=` + at(1100) + ` level=INFO msg="volume is open" node=db-3 volume_ep
 		t.Errorf("takeovers: %+v", got)
 	}
 	var out strings.Builder
-	w.print(&out, output, []check.Anomaly{{Kind: check.Lost, Detail: "row 7"}, {Kind: check.ReadSkew, Detail: "x"}, {Kind: check.Undecided, Detail: "y"}})
-	for _, want := range []string{"seed 7", "pause reader  1", "transactions acknowledged  5", "lost                       1", "anomalies                  1", "lost: row 7", "reader lag"} {
+	w.print(&out, output, verdict{found: []check.Anomaly{{Kind: check.Lost, Detail: "row 7"}, {Kind: check.ReadSkew, Detail: "x"}}, registers: 40, undecided: 2})
+	for _, want := range []string{"seed 7", "pause reader  1", "transactions acknowledged  5", "lost                       1", "anomalies                  1", "registers not checked      2", "lost: row 7", "reader lag"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the table lacks %q:\n%s", want, out.String())
+		}
+	}
+}
+
+// A run that was not checked does not pass.
+func TestVerdict(t *testing.T) {
+	for _, c := range []struct {
+		want string
+		v    verdict
+	}{
+		{"<nil>", verdict{}},
+		{"<nil>", verdict{registers: 100, undecided: undecidedMost}},
+		{"4 of 100 registers are not checked", verdict{registers: 100, undecided: undecidedMost + 1}},
+		{"1 of 20 registers are not checked", verdict{registers: 20, undecided: 1}},
+		{"1 lost, 0 anomalies", verdict{found: []check.Anomaly{{Kind: check.Stale}}, registers: 1}},
+		{"0 lost, 1 anomalies", verdict{found: []check.Anomaly{{Kind: check.Torn}}, registers: 1, undecided: 1}},
+	} {
+		if got := fmt.Sprint(c.v.err()); !strings.HasPrefix(got, c.want) {
+			t.Errorf("%+v: %s", c.v, got)
 		}
 	}
 }
@@ -241,7 +298,7 @@ func TestHistoryIsSaved(t *testing.T) {
 	h := newHistory()
 	h.Whole = true
 	h.Inserts = []check.Insert{{ID: 1, Unique: 2, Outcome: check.Committed}}
-	found := h.check()
+	found := h.check().found
 	if len(found) != 1 || found[0].Kind != check.Lost {
 		t.Fatalf("found %v", found)
 	}
@@ -265,14 +322,20 @@ func TestSoakFindsGrowth(t *testing.T) {
 	}
 	flat := func(int) int64 { return 300 << 20 }
 	few := func(int) int { return 50 }
-	used := map[string][]usage{
-		"storage-1": series(func(i int) int64 { return int64(min(i, 100)) << 22 }, few), // fills a cache, then stays
-		"storage-2": series(func(i int) int64 { return int64(i) << 21 }, few),
-		"db-1":      series(flat, func(i int) int { return 50 + i }),
-		"db-2":      series(flat, few),
+	used := map[string][]usage{}
+	for _, id := range others("router-1") {
+		used[id] = series(flat, few)
 	}
-	if grows := printUsage(used, time.Hour); !slices.Equal(grows, []string{"storage-2", "db-1"}) {
-		t.Errorf("%v grow", grows)
+	used["storage-1"] = series(func(i int) int64 { return int64(min(i, 100)) << 22 }, few) // fills a cache, then stays
+	used["storage-2"] = series(func(i int) int64 { return int64(i) << 21 }, few)
+	used["db-1"] = series(flat, func(i int) int { return 50 + i })
+	used["db-2"] = used["db-2"][:200] // none in the last third
+	want := []string{"storage-2 grows", "db-1 grows", "db-2 was not measured", "router-1 was not measured"}
+	if bad := printUsage(used, time.Hour); !slices.Equal(bad, want) {
+		t.Errorf("got %v, want %v", bad, want)
+	}
+	if bad := printUsage(used, time.Minute); len(bad) > 0 {
+		t.Errorf("after a minute %v", bad)
 	}
 }
 

@@ -89,28 +89,42 @@ func quantiles(w io.Writer, what string, v []float64) {
 
 func millis(d time.Duration) float64 { return float64(d) / 1e6 }
 
-// summary is what a run ends with.
-type summary struct {
-	lost, anomalies int
+// undecidedMost is how many of a hundred registers may stay without a verdict.
+const undecidedMost = 3
+
+// verdict is what the checkers say of a run.
+type verdict struct {
+	found                []check.Anomaly
+	registers, undecided int // undecided: of the registers, not checked to the end
 }
 
-// count sorts what was found into what was lost and what was only wrong. A search
-// without an end is neither.
-func count(found []check.Anomaly) (s summary) {
-	for _, a := range found {
+// count sorts what was found into what was lost and what was only wrong.
+func (v verdict) count() (lost, anomalies int) {
+	for _, a := range v.found {
 		switch a.Kind {
 		case check.Lost, check.Stale:
-			s.lost++
-		case check.Undecided:
+			lost++
 		default:
-			s.anomalies++
+			anomalies++
 		}
 	}
-	return s
+	return lost, anomalies
+}
+
+// err returns an error if something is wrong, or if too much was not checked.
+func (v verdict) err() error {
+	lost, anomalies := v.count()
+	switch {
+	case lost+anomalies > 0:
+		return fmt.Errorf("%d lost, %d anomalies", lost, anomalies)
+	case 100*v.undecided > undecidedMost*v.registers:
+		return fmt.Errorf("%d of %d registers are not checked: the search for an order of their operations took too long", v.undecided, v.registers)
+	}
+	return nil
 }
 
 // print writes the table at the end of a run.
-func (w *world) print(out io.Writer, output string, found []check.Anomaly) {
+func (w *world) print(out io.Writer, output string, v verdict) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	kinds := map[string]int{}
@@ -124,13 +138,15 @@ func (w *world) print(out io.Writer, output string, found []check.Anomaly) {
 		fmt.Fprintf(t, "%s\t%d\n", k, kinds[k])
 	}
 	t.Flush()
-	s := count(found)
+	lost, anomalies := v.count()
 	acks, reads := w.h.counts()
 	t = tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "\ntransactions acknowledged\t%d\n", acks)
 	fmt.Fprintf(t, "reads of readers\t%d\n", reads)
-	fmt.Fprintf(t, "lost\t%d\n", s.lost)
-	fmt.Fprintf(t, "anomalies\t%d\n", s.anomalies)
+	fmt.Fprintf(t, "lost\t%d\n", lost)
+	fmt.Fprintf(t, "anomalies\t%d\n", anomalies)
+	fmt.Fprintf(t, "registers\t%d\n", v.registers)
+	fmt.Fprintf(t, "registers not checked\t%d\n", v.undecided)
 	t.Flush()
 	fmt.Fprintln(out)
 	t = tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
@@ -154,7 +170,7 @@ func (w *world) print(out io.Writer, output string, found []check.Anomaly) {
 	}
 	quantiles(t, "reader lag", slices.Clone(w.lags))
 	t.Flush()
-	for _, a := range found {
+	for _, a := range v.found {
 		fmt.Fprintln(out, strings.ToValidUTF8(a.String(), "?"))
 	}
 }

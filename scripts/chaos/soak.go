@@ -45,36 +45,39 @@ func (o options) soak(ctx context.Context) error {
 	s := newSchedule(o.seed, o.reason == "", func(f fault) bool { return !f.ends && o.chosen(f) })
 	length := time.Duration(o.minutes * float64(time.Minute))
 	began := time.Now()
-	var mu sync.Mutex
+	sampled := w.sampleUsage(ctx, soakSample)
+	err = w.suffer(ctx, o.save, o.keep, func() (event, bool) {
+		e := s.next()
+		e.calm += soakCalm
+		return e, time.Since(began) < length
+	})
+	used := sampled()
+	took := time.Since(began)
+	if bad := printUsage(used, took); len(bad) > 0 {
+		err = errors.Join(err, errors.New(strings.Join(bad, ", ")))
+	}
+	return err
+}
+
+// sampleUsage reads what every process uses, again and again, until stop is called, which
+// returns all of it. A process that does not run is left out meanwhile.
+func (w *world) sampleUsage(ctx context.Context, every time.Duration) (stop func() map[string][]usage) {
+	began := time.Now()
 	used := map[string][]usage{}
-	sampling, stop := context.WithCancel(ctx)
+	sampling, cancel := context.WithCancel(ctx)
 	var sampler sync.WaitGroup
 	sampler.Go(func() {
 		for sampling.Err() == nil {
-			mu.Lock()
 			for _, id := range others("") {
 				if u, err := w.usage(id); err == nil {
 					u.at = time.Since(began)
 					used[id] = append(used[id], u)
 				}
 			}
-			mu.Unlock()
-			pause(sampling, soakSample)
+			pause(sampling, every)
 		}
 	})
-	err = w.suffer(ctx, o.save, o.keep, func() (event, bool) {
-		e := s.next()
-		e.calm += soakCalm
-		return e, time.Since(began) < length
-	})
-	stop()
-	sampler.Wait()
-	took := time.Since(began)
-	grows := printUsage(used, took)
-	if len(grows) > 0 && took.Minutes() >= soakJudged {
-		err = errors.Join(err, fmt.Errorf("do not level off: %s", strings.Join(grows, ", ")))
-	}
-	return err
+	return func() map[string][]usage { cancel(); sampler.Wait(); return used }
 }
 
 // usage returns what a process uses now.
@@ -110,8 +113,9 @@ func levelsOff(middle, last, more int64) bool {
 	return float64(last) <= max(float64(middle)*soakFactor, float64(middle+more))
 }
 
-// printUsage prints the table and returns what does not level off.
-func printUsage(used map[string][]usage, took time.Duration) (grows []string) {
+// printUsage prints the table, and returns which processes do not level off or were not
+// measured; none after a run that is too short.
+func printUsage(used map[string][]usage, took time.Duration) (bad []string) {
 	t := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "\nprocess\tMiB, middle third\tlast third\tfiles, middle third\tlast third\t\t")
 	for _, id := range others("") {
@@ -121,16 +125,19 @@ func printUsage(used map[string][]usage, took time.Duration) (grows []string) {
 			bytes[third] = max(bytes[third], u.bytes)
 			files[third] = max(files[third], int64(u.files))
 		}
-		verdict := "levels off"
-		if !levelsOff(bytes[1], bytes[2], soakBytes) || !levelsOff(files[1], files[2], soakFiles) {
-			verdict = "grows"
-			grows = append(grows, id)
+		says := "levels off"
+		switch {
+		case took.Minutes() < soakJudged:
+			says = "too short to tell"
+		case bytes[1] == 0 || bytes[2] == 0 || files[1] == 0 || files[2] == 0:
+			says = "was not measured"
+			bad = append(bad, id+" "+says)
+		case !levelsOff(bytes[1], bytes[2], soakBytes) || !levelsOff(files[1], files[2], soakFiles):
+			says = "grows"
+			bad = append(bad, id+" "+says)
 		}
-		if took.Minutes() < soakJudged {
-			verdict = "too short to tell"
-		}
-		fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%d\t%s\t\n", id, bytes[1]>>20, bytes[2]>>20, files[1], files[2], verdict)
+		fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%d\t%s\t\n", id, bytes[1]>>20, bytes[2]>>20, files[1], files[2], says)
 	}
 	t.Flush()
-	return grows
+	return bad
 }

@@ -52,7 +52,6 @@ const (
 	Backwards    = "backwards"     // a session that goes back in time
 	Stale        = "stale"         // less than what was acknowledged before
 	Nonlinear    = "not linearizable"
-	Undecided    = "undecided" // the checker ran out of time
 )
 
 // anomaliesMax bounds what one checker reports of one history.

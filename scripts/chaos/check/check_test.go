@@ -241,9 +241,30 @@ func TestRegisters(t *testing.T) {
 		{Phantom, []Access{read("r", 2, 3, 7, 1)}},
 		{DirtyRead, []Access{write("a", 0, 1, 1, Aborted), read("r", 2, 3, 1, 1)}},
 	} {
-		if got := strings.Join(kinds(Registers(c.history, time.Minute)), " "); got != c.want {
-			t.Errorf("got %q, want %q: %+v", got, c.want, c.history)
+		found, registers, undecided := Registers(c.history, time.Minute)
+		if got := strings.Join(kinds(found), " "); got != c.want || registers > 1 || undecided > 0 {
+			t.Errorf("got %q, want %q, %d of %d registers are not decided: %+v", got, c.want, undecided, registers, c.history)
 		}
+	}
+}
+
+// A register whose search has no end in sight is told, and takes nothing from others.
+func TestRegistersUndecided(t *testing.T) {
+	history := []Access{{Key: 2, Write: true, Value: 99, End: 1, Outcome: Committed}, {Session: "a", Key: 2, Begin: 2, End: 3}}
+	for i := range 60 { // in every order, and none gives the count that is read
+		history = append(history, Access{Key: 1, Begin: int64(i), Write: true, Value: i + 1, Outcome: Unknown})
+	}
+	history = append(history, Access{Session: "a", Key: 1, Begin: 100, End: 101, Value: 60, Count: 61})
+	found, registers, undecided := Registers(history, 100*time.Millisecond)
+	if got := strings.Join(kinds(found), " "); got != Nonlinear || registers != 2 || undecided != 1 {
+		t.Errorf("got %q, %d of %d registers are not decided", got, undecided, registers)
+	}
+	// What somebody has read had taken effect by then.
+	for i := range 60 {
+		history = append(history, Access{Session: "r", Reader: true, Key: 1, Begin: int64(200 + i), End: int64(i + 1), Value: i + 1, Count: i + 1})
+	}
+	if _, _, undecided = Registers(history, time.Minute); undecided != 0 {
+		t.Error("unknown writes that were read make a search without an end")
 	}
 }
 
