@@ -82,7 +82,7 @@ func TestFixedSchedule(t *testing.T) {
 	for _, kind := range fixedSchedule {
 		t.Run(kind, func(t *testing.T) {
 			if missing[kind] {
-				t.Skip("tool missing: ", noNamespaces)
+				t.Skip("tool missing:", noNamespaces)
 			}
 			if !injected(kind) {
 				t.Error("was not injected")
@@ -181,7 +181,7 @@ func TestProxyDelays(t *testing.T) {
 func twoHosts(t *testing.T) *network {
 	t.Helper()
 	if noNamespaces != "" {
-		t.Skip("tool missing: ", noNamespaces)
+		t.Skip("tool missing:", noNamespaces)
 	}
 	n, err := newNetwork([]string{"left", "right"})
 	if err != nil {
