@@ -193,7 +193,6 @@ func (n *Node) begin() error {
 	if err := n.rotateNow(0); err != nil {
 		return err
 	}
-	n.host.Persisted()
 	n.release()
 	return n.hot.Cover()
 }

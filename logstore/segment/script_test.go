@@ -56,6 +56,7 @@ func newNode() *node {
 func (w *node) roll() {
 	w.release()
 	w.files = append(w.files, file{frames: []segment.Frame{{Kind: segment.FrameSnapshot, Body: w.h.Snapshot()}}})
+	w.h.Noted()
 }
 
 func (w *node) release() {
@@ -332,7 +333,6 @@ func (w *node) run(t *testing.T, d *datadriven.TestData) string {
 		return "ok"
 	case "noted": // a file begins that says what is damaged
 		w.roll()
-		w.h.Noted()
 		return "ok"
 	case "copyasked": // B asks for pages
 		return w.step("B", logstore.CopySegment{

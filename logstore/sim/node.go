@@ -319,6 +319,7 @@ func (n *node) turn() {
 		n.later(n.w.between(1, 10), n.installNext)
 	}
 	note := (n.unnoted || n.rewriting) && (n.w.calm || len(n.disk.files) > 50 || n.w.chance(n.w.swarm.noting)) // in a file that begins with what is damaged
+	begun := true
 	switch {
 	case n.syncing:
 		return
@@ -332,7 +333,7 @@ func (n *node) turn() {
 		return
 	default:
 		n.disk.fresh = n.disk.fresh && !note
-		n.disk.append(rd.Persist, n.w.swarm.roll, n.h.Snapshot)
+		begun = n.disk.append(rd.Persist, n.w.swarm.roll, n.h.Snapshot)
 	}
 	n.syncing, n.unnoted = true, n.unnoted && !note
 	if n.doomed {
@@ -362,8 +363,12 @@ func (n *node) turn() {
 		for _, f := range frames {
 			n.w.oracle.stored(n, f)
 		}
-		n.h.Persisted()
-		n.h.Noted()
+		if begun {
+			n.h.Noted()
+		}
+		if len(rd.Persist) > 0 {
+			n.h.Persisted()
+		}
 		n.rewrite(note)
 		n.syncing, n.noting = false, false
 		for _, pg := range n.h.Spoiled() {

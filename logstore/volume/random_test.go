@@ -463,6 +463,7 @@ func (m *model) drain(n *modelNode) {
 			n.disk = nil
 		}
 		n.disk = append(n.disk, []segment.Frame{{Kind: segment.FrameSnapshot, Body: n.h.Snapshot()}})
+		n.h.Noted()
 	}
 }
 
