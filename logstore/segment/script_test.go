@@ -3,6 +3,7 @@ package segment_test
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -55,7 +56,7 @@ func newNode() *node {
 // roll starts a new file and deletes the ones that are not needed.
 func (w *node) roll() {
 	w.release()
-	w.files = append(w.files, file{frames: []segment.Frame{{Kind: segment.FrameSnapshot, Body: w.h.Snapshot()}}})
+	w.files = append(w.files, file{frames: []segment.Frame{{Kind: segment.FrameSnapshot, Body: w.h.Snapshot()}}, end: math.MaxUint64})
 	w.h.Noted()
 }
 
