@@ -360,7 +360,7 @@ func (h *Host) apply(o *op) {
 	case FrameFill:
 		h.applyFill(o.batch, o.index)
 	case FrameAgain:
-		h.chain(o.batch.PG).moved(o.batch, o.index)
+		h.chain(o.batch.PG).moved(o.batch, o.index, h.list.Ranges)
 	case FrameCopied:
 		if m := o.in.Msg.(copied); h.chain(m.PG).repair.done {
 			h.applyCopied(m)

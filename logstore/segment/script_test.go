@@ -317,7 +317,7 @@ func (w *node) run(t *testing.T, d *datadriven.TestData) string {
 		}
 		return describe(m)
 	case "drain":
-		w.plan = w.h.Drain(pg)
+		w.plan = w.h.Drain(pg, redo.PageID(a.num("from", 0)))
 		if w.plan == nil {
 			return "nothing"
 		}

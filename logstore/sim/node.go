@@ -71,7 +71,7 @@ func (w *world) addNode(i int) {
 		w.every(func() tick { return 500 }, func() { w.oracle.latent(n) })
 	}
 	if w.swarm.drain > 0 {
-		w.every(func() tick { return w.between(w.swarm.drain/2, w.swarm.drain) }, func() { n.drainFrom(0) })
+		w.every(func() tick { return w.between(w.swarm.drain/2, w.swarm.drain) }, func() { n.drainFrom(0, 0) })
 	}
 }
 
@@ -390,14 +390,17 @@ func (n *node) reply(to logstore.NodeID, m logstore.Message) {
 	}
 }
 
-// drainFrom moves what it can of a segment into the store, lets go of files that are not
-// needed any more, and goes on with the next segment.
-func (n *node) drainFrom(first redo.PGID) {
+// drainFrom moves a part of a segment, from a page on, into the store, lets go of files that
+// are not needed any more, and goes on with the next part or segment.
+func (n *node) drainFrom(first redo.PGID, from redo.PageID) {
 	if !n.running() || n.draining != nil || n.full() {
 		return
 	}
 	for _, pg := range n.h.PGs() {
-		p := n.h.Drain(pg)
+		if pg > first {
+			from = 0
+		}
+		p := n.h.Drain(pg, from)
 		if p == nil || pg < first {
 			continue
 		}
@@ -430,7 +433,11 @@ func (n *node) drainFrom(first redo.PGID) {
 				n.w.oracle.collected(n, g)
 				n.store.collect(g)
 			}
-			n.drainFrom(pg + 1)
+			if p.Next > 0 {
+				n.drainFrom(pg, p.Next)
+			} else {
+				n.drainFrom(pg+1, 0)
+			}
 		})
 		return
 	}
