@@ -212,7 +212,7 @@ func (n *Node) pageWrite(p *segment.DrainPlan, d *segment.DrainPage) (boltstore.
 // storeFailed puts a damaged segment out of service; any other failure is the node's end.
 func (n *Node) storeFailed(pg redo.PGID, err error) error {
 	if !errors.Is(err, boltstore.ErrDamaged) {
-		return fmt.Errorf("drain segment %d: %w", pg, err)
+		return fmt.Errorf("store of segment %d: %w", pg, err)
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
