@@ -112,7 +112,7 @@ func (n *node) startSoon() {
 // crash ends the node in the middle of whatever it was doing. A drain on its way
 // may have reached the store.
 func (n *node) crash() {
-	if !n.up || n.disk.rotten() { // with such a log it would not start again
+	if !n.up || !n.mend() { // with a damaged log it would not start again
 		return
 	}
 	n.up, n.awake, n.syncing, n.noting, n.rewriting = false, false, false, false, false
@@ -375,6 +375,13 @@ func (n *node) turn() {
 			n.quarantine(pg)
 		}
 		n.w.oracle.persisted(n, rd.Persist)
+		if again(rd.Persist) && n.disk.rotten() && n.w.chance(.5) { // does it start from that alone?
+			if n.crash(); !n.up {
+				n.w.counts.Rewritten++
+				n.startSoon()
+				return
+			}
+		}
 		n.turn()
 	}
 	n.later(d, sync)
@@ -422,9 +429,7 @@ func (n *node) drainFrom(first redo.PGID, from redo.PageID) {
 			}
 			n.draining = nil
 			n.h.Drained(p)
-			if !n.unnoted && !n.syncing {
-				n.disk.release(n.h.OldestFrame())
-			}
+			n.release()
 			if n.w.swarm.garbage && !n.store.shelf(p.PG).bad {
 				g := n.h.Garbage(p.PG)
 				if n.w.swarm.forget {
