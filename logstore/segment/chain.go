@@ -32,8 +32,9 @@ type chain struct {
 	byPage  map[redo.PageID][]int32 // indexes into log[:indexed]
 	indexed int
 
-	counted   int   // log[:counted] is in drainable
-	drainable int64 // bytes of memory of what is at or below the hint and not hidden
+	counted   int     // log[:counted] is in drainable, but for what is hidden, and
+	waiting   []int32 // these indexes of records that were above the hint
+	drainable int64   // bytes of memory
 
 	gossip gossiping
 	repair repair
@@ -138,7 +139,7 @@ func (c *chain) keep(stays func(e *entry) bool) {
 // unindex forgets what is known of places in log.
 func (c *chain) unindex() {
 	c.byPage, c.indexed = nil, 0
-	c.counted, c.drainable = 0, 0
+	c.counted, c.waiting, c.drainable = 0, nil, 0
 }
 
 // index brings byPage up to date. Storing a record costs no map work.

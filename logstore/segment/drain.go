@@ -71,22 +71,24 @@ func (h *Host) Memory() (bytes int64) {
 }
 
 // Drainable returns about how many of those bytes a drain would free now: what is above the
-// hint stays. It looks at each record once as the hint passes: what was stored behind a
-// record above the hint is counted when that one is.
+// hint stays. It looks at no record twice but at the first that was above: the hint is taken to
+// pass those in the order in which they were stored.
 func (h *Host) Drainable() (bytes int64) {
 	for _, c := range h.order {
 		if c.damaged {
 			continue
 		}
 		for ; c.counted < len(c.log); c.counted++ {
-			r := &c.log[c.counted].Record
-			if hidden(h.list.Ranges, r.LSN) {
-				continue
+			switch r := &c.log[c.counted].Record; {
+			case hidden(h.list.Ranges, r.LSN):
+			case r.LSN > c.hint.VDL:
+				c.waiting = append(c.waiting, int32(c.counted))
+			default:
+				c.drainable += memory(1, int64(len(r.Payload)))
 			}
-			if r.LSN > c.hint.VDL {
-				break
-			}
-			c.drainable += memory(1, int64(len(r.Payload)))
+		}
+		for ; len(c.waiting) > 0 && c.log[c.waiting[0]].LSN <= c.hint.VDL; c.waiting = c.waiting[1:] {
+			c.drainable += memory(1, int64(len(c.log[c.waiting[0]].Payload)))
 		}
 		bytes += c.drainable
 	}
