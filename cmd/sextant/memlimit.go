@@ -23,6 +23,13 @@ func memoryLimit(s config.Server) config.Bytes {
 	return n + n/8
 }
 
+// storageLimit is what a storage node's heap is expected to stay under: its budget, and what
+// a drain cannot move yet, since it is not durable on a quorum: the writer's window or
+// one commit.
+func storageLimit(cfg *config.Config) config.Bytes {
+	return cfg.Storage.Memory + max(cfg.Server.LogWindow, cfg.Server.MaxTransactionBytes)
+}
+
 // limitMemory makes the collector work harder instead of letting the heap grow past what
 // is configured. GOMEMLIMIT in the environment stands before it. Control nodes and
 // routers have no budgets that it could follow.

@@ -19,6 +19,14 @@ func TestMemoryLimitFollowsTheBudgets(t *testing.T) {
 	if got := config.Bytes(debug.SetMemoryLimit(-1)); got != memoryLimit(s) || got < s.PageCache+s.Memory+s.LogWindow || got > 3*config.GiB {
 		t.Errorf("limit %v", got)
 	}
+	cfg := config.Default()
+	for _, commit := range []config.Bytes{cfg.Server.LogWindow / 2, cfg.Server.LogWindow * 2} {
+		cfg.Server.MaxTransactionBytes = commit
+		limitMemory(storageLimit(&cfg), log)
+		if got := config.Bytes(debug.SetMemoryLimit(-1)); got < cfg.Storage.Memory+cfg.Server.LogWindow || got < cfg.Storage.Memory+commit {
+			t.Errorf("storage node's limit %v with commits of %v", got, commit)
+		}
+	}
 	debug.SetMemoryLimit(was)
 	t.Setenv("GOMEMLIMIT", "1GiB")
 	limitMemory(memoryLimit(s), log)

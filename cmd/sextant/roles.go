@@ -144,7 +144,7 @@ func runStorage(ctx context.Context, cfg *config.Config, id string, log *slog.Lo
 	if err != nil {
 		return err
 	}
-	limitMemory(cfg.Storage.Memory, log)
+	limitMemory(storageLimit(cfg), log)
 	secure, err := membership(cfg, ident, mtls.Storage, id)
 	if err != nil {
 		return err

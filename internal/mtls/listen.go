@@ -7,12 +7,12 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"sextant/internal/hangup"
 	"sync"
 	"syscall"
 	"time"
 
 	"sextant/internal/halfopen"
+	"sextant/internal/hangup"
 )
 
 // listener gives connections of which the peer is known.

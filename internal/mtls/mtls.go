@@ -22,12 +22,13 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"sextant/internal/hangup"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"sextant/internal/hangup"
 )
 
 // Role is what a process is to others.

@@ -40,8 +40,9 @@ const (
 // where it goes on, the zero value behind the end, and how many bytes it has read. After a
 // whole round every page of the file that was not written since has been where its
 // parent says, every value has verified, heads, runs and images have named each other, and
-// every run was in an index. The list of free pages is not compared with the tree. Nothing may write the segment meanwhile. Damage is a
-// *DamageError, and puts the segment out of service like any that is found.
+// every run was in an index. The list of free pages is not compared with the tree. Nothing
+// may write the segment meanwhile. Damage is a *DamageError, and puts the segment out of
+// service like any that is found.
 func (s *Store) Scrub(pg redo.PGID, at ScrubAt, limit int) (next ScrubAt, read int, err error) {
 	g, err := s.seg(pg, false)
 	if g == nil || err != nil {

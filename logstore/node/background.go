@@ -138,11 +138,12 @@ func (n *Node) rest(worked time.Duration) {
 	}
 }
 
-// drain moves one segment's records from memory to the store, a part at a time.
+// drain moves one segment's records from memory to the store: once through its pages, a
+// part at a time.
 func (n *Node) drain(pg redo.PGID) error {
-	for more := true; more && n.ctx.Err() == nil; {
+	for from := redo.PageID(0); n.ctx.Err() == nil; {
 		n.mu.Lock()
-		p := n.host.Drain(pg)
+		p := n.host.Drain(pg, from)
 		n.mu.Unlock()
 		if p == nil {
 			return nil
@@ -150,7 +151,9 @@ func (n *Node) drain(pg redo.PGID) error {
 		if err := n.drainPart(p); err != nil {
 			return n.storeFailed(pg, err)
 		}
-		more = p.More
+		if from = p.Next; from == 0 {
+			return nil
+		}
 	}
 	return nil
 }
@@ -209,7 +212,7 @@ func (n *Node) pageWrite(p *segment.DrainPlan, d *segment.DrainPage) (boltstore.
 // storeFailed puts a damaged segment out of service; any other failure is the node's end.
 func (n *Node) storeFailed(pg redo.PGID, err error) error {
 	if !errors.Is(err, boltstore.ErrDamaged) {
-		return fmt.Errorf("drain segment %d: %w", pg, err)
+		return fmt.Errorf("store of segment %d: %w", pg, err)
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -101,7 +101,7 @@ func (n *Node) drive() error {
 			}
 		}
 		if len(r.Persist) == 0 {
-			return nil
+			return n.beginRewrite()
 		}
 		if err := n.append(r.Persist); err != nil {
 			n.fail(err)

@@ -115,6 +115,10 @@ type Node struct {
 	harmed  map[redo.PGID]bool                          // those of them that are damaged, not merely behind
 	hotBad  error                                       // damage to the hot log that is not repaired yet
 	unnoted bool                                        // a quarantine that no snapshot in the hot log says
+	rewrite struct {
+		due     bool   // a file is to be begun for what a damaged one has
+		through uint64 // when it has been: files before that frame can go when it is replaced
+	}
 
 	found, repaired uint64 // damages, in this process's life
 
@@ -193,7 +197,6 @@ func (n *Node) begin() error {
 	if err := n.rotateNow(0); err != nil {
 		return err
 	}
-	n.host.Persisted()
 	n.release()
 	return n.hot.Cover()
 }

@@ -14,14 +14,12 @@ import (
 // scrubbing is how far the verification of the node's files is. In a round the live files
 // of the hot log are read, then the file of one segment after another.
 type scrubbing struct {
-	last   time.Time
-	credit int64 // bytes that may be read now
-	hot    hotlog.ScrubAt
-	groups []redo.PGID // that this round has yet to look at; nil: it is in the hot log
-	at     boltstore.ScrubAt
-	// The damaged part of the hot log is being written again: to be released up to a frame.
-	rewriting bool
-	through   uint64
+	last      time.Time
+	credit    int64 // bytes that may be read now
+	hot       hotlog.ScrubAt
+	groups    []redo.PGID // that this round has yet to look at; nil: it is in the hot log
+	at        boltstore.ScrubAt
+	rewriting bool // a damaged part of the hot log is being written again: see Node.rewrite
 
 	bytes, rounds atomic.Int64
 }
@@ -118,27 +116,29 @@ func (n *Node) logDamaged(err *hotlog.DamageError) {
 // the store, in memory, or in what the Host knows: the first is moved there, the
 // second is written again, the third is in the snapshot that a file begins with.
 // What cannot be done yet is done by a later call: whoever appends may wait for this
-// goroutine to drain, so it waits for nobody.
+// goroutine to drain, so it waits for nobody. The file is begun by whoever drives next.
 func (n *Node) rewriteLog() error {
 	s := &n.bg.scrub
+	n.mu.Lock()
+	pgs := n.host.PGs()
+	n.mu.Unlock()
 	if !s.rewriting {
-		n.mu.Lock()
-		pgs := n.host.PGs()
-		n.mu.Unlock()
 		for _, pg := range pgs {
 			if err := n.drain(pg); err != nil {
 				return err
 			}
 		}
-		if done, err := n.beginRewrite(); !done || err != nil {
-			return err
-		}
+		s.rewriting = true
+		n.mu.Lock()
+		n.rewrite.due = true
+		n.mu.Unlock()
+		return nil
 	}
 	n.release()
 	n.mu.Lock()
-	oldest := n.host.OldestFrame()
+	done := !n.rewrite.due && n.host.OldestFrame() >= n.rewrite.through
 	n.mu.Unlock()
-	if oldest < s.through || !n.persist.TryLock() {
+	if !done || !n.persist.TryLock() {
 		return nil
 	}
 	err := n.hot.Cover() // says durably that the files before are released
@@ -155,20 +155,23 @@ func (n *Node) rewriteLog() error {
 	return nil
 }
 
-// beginRewrite begins a file; false if that cannot be yet.
-func (n *Node) beginRewrite() (bool, error) {
-	if !n.persist.TryLock() {
-		return false, nil
+// beginRewrite begins a file if a rewrite is due and the log has room for one. persist is
+// held, and no frame is in flight.
+func (n *Node) beginRewrite() error {
+	n.mu.Lock()
+	due := n.rewrite.due
+	n.mu.Unlock()
+	if !due {
+		return nil
 	}
-	defer n.persist.Unlock()
 	if err := n.rotateNow(0); err != nil {
 		if errors.Is(err, hotlog.ErrFull) {
-			return false, nil
+			return nil
 		}
-		return false, fmt.Errorf("write the hot log again: %w", err)
+		return fmt.Errorf("write the hot log again: %w", err)
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.bg.scrub.rewriting, n.bg.scrub.through = true, n.host.Rewrite()
-	return true, nil
+	n.rewrite.due, n.rewrite.through = false, n.host.Rewrite()
+	return nil
 }

@@ -81,6 +81,34 @@ func TestDamagedHotLogIsWrittenAgain(t *testing.T) {
 	}
 }
 
+// The log of an idle node is repaired too: nothing is appended behind the snapshot that
+// makes the damaged files unnecessary, though a list came while there were records above the hint.
+func TestDamagedHotLogOfIdleNodeIsWrittenAgain(t *testing.T) {
+	o := options(t.TempDir())
+	o.ScrubRate, o.DrainEvery = 1<<30, 10*time.Millisecond
+	s := serve(t, o)
+	s.open(3)
+	for l := redo.LSN(1); l <= 3; l++ {
+		s.write(3, 0, l, l-1, min(l, 2))
+	}
+	s.open(4)
+	s.write(4, 0, 4, 3, 4)
+	until(t, func() bool { return s.n.Status().Undrained == 0 })
+	files, err := filepath.Glob(filepath.Join(o.Dir, "hot", "*.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		harm(t, f, bytes.Index, "SXRB", 90)
+	}
+	until(t, func() bool { return s.n.Status().DamageRepaired > 0 })
+	until(t, func() bool { return s.n.Status().ScrubRounds > 1 })
+	s.close()
+	if s = serve(t, o); s.scl(0) != 4 {
+		t.Fatalf("%+v", s.n.Status())
+	}
+}
+
 // A segment's file that has rotted is found without a read, and counted once.
 func TestScrubFindsDamagedSegment(t *testing.T) {
 	o := options(t.TempDir())

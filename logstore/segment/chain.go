@@ -32,6 +32,10 @@ type chain struct {
 	byPage  map[redo.PageID][]int32 // indexes into log[:indexed]
 	indexed int
 
+	counted   int     // log[:counted] is in drainable, but for what is hidden, and
+	waiting   []int32 // these indexes of records that were above the hint
+	drainable int64   // bytes of memory
+
 	gossip gossiping
 	repair repair
 }
@@ -103,6 +107,7 @@ func hidden(annulled redo.Ranges, l redo.LSN) bool {
 // relist recomputes what is hidden under another list, and starts from start.
 func (c *chain) relist(annulled redo.Ranges, start redo.LSN) {
 	c.Start = start
+	c.unindex()
 	c.runs = c.runs.cut(c.hint)
 	for i := range c.log {
 		if r := &c.log[i]; r.LSN > c.hint.VDL && !hidden(annulled, r.LSN) {
@@ -128,7 +133,13 @@ func (c *chain) keep(stays func(e *entry) bool) {
 	if c.log = out; cap(out) > 2*len(out)+logKept { // the room of a large commit is given back
 		c.log = slices.Clone(out)
 	}
+	c.unindex()
+}
+
+// unindex forgets what is known of places in log.
+func (c *chain) unindex() {
 	c.byPage, c.indexed = nil, 0
+	c.counted, c.waiting, c.drainable = 0, nil, 0
 }
 
 // index brings byPage up to date. Storing a record costs no map work.

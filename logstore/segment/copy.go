@@ -116,8 +116,11 @@ func (h *Host) settle(c *chain) {
 	}
 }
 
-// Noted says that the last Snapshot is synced: what it says is damaged may be filled again.
+// Noted says that the last Snapshot is synced at the beginning of a file, and no frame was
+// since: what it says is damaged may be filled again, and no replay needs to come
+// through the newest list.
 func (h *Host) Noted() {
+	h.relisting = none
 	for _, c := range h.order {
 		c.repair.noted = c.repair.noted || c.repair.noting
 	}

@@ -7,21 +7,26 @@ import (
 	"sextant/internal/redo"
 )
 
-// Drain returns what can leave memory for one segment, nil if nothing can.
+// Drain returns what can leave memory for one segment, of the pages from one on; nil if
+// nothing can. Part after part, each from the Next of the one before, it goes through
+// the pages once, however much arrives meanwhile.
 //
 // Nothing above the hint does: what a later recovery may annul, or must be given in
 // a fetch, is never in the Store.
-func (h *Host) Drain(pg redo.PGID) *DrainPlan {
+func (h *Host) Drain(pg redo.PGID, from redo.PageID) *DrainPlan {
 	c := h.chain(pg)
 	if c == nil || c.damaged {
 		return nil
 	}
-	p := &DrainPlan{PG: pg, Through: c.hint.VDL, ImageThrough: min(c.scl(), c.hint.VDL), before: h.synced()}
+	p := &DrainPlan{PG: pg, Through: c.hint.VDL, ImageThrough: min(c.scl(), c.hint.VDL), from: from, before: h.synced()}
 	c.index()
 	count := 0
 	for _, id := range slices.Sorted(maps.Keys(c.byPage)) {
+		if id < from {
+			continue
+		}
 		if h.o.DrainBytes > 0 && memory(count, p.Bytes) >= h.o.DrainBytes {
-			p.More = true
+			p.Next = id
 			break
 		}
 		var of []redo.Record
@@ -48,10 +53,7 @@ func (h *Host) Drained(p *DrainPlan) {
 	if c == nil {
 		return
 	}
-	drained := func(id redo.PageID) bool {
-		last := p.Pages[len(p.Pages)-1].Page
-		return !p.More || id <= last // no page between those of a plan has anything to drain
-	}
+	drained := func(id redo.PageID) bool { return id >= p.from && (p.Next == 0 || id < p.Next) }
 	c.keep(func(e *entry) bool { return e.frame >= p.before || e.LSN > p.Through || !drained(e.Page) })
 }
 
@@ -68,15 +70,27 @@ func (h *Host) Memory() (bytes int64) {
 	return bytes
 }
 
-// Drainable returns how many of those bytes a drain would free now: what is above the hint
-// stays. It looks at every record.
+// Drainable returns about how many of those bytes a drain would free now: what is above the
+// hint stays. It looks at no record twice but at the first that was above: the hint is taken to
+// pass those in the order in which they were stored.
 func (h *Host) Drainable() (bytes int64) {
 	for _, c := range h.order {
-		for i := range c.log {
-			if r := &c.log[i].Record; !c.damaged && r.LSN <= c.hint.VDL && !hidden(h.list.Ranges, r.LSN) {
-				bytes += memory(1, int64(len(r.Payload)))
+		if c.damaged {
+			continue
+		}
+		for ; c.counted < len(c.log); c.counted++ {
+			switch r := &c.log[c.counted].Record; {
+			case hidden(h.list.Ranges, r.LSN):
+			case r.LSN > c.hint.VDL:
+				c.waiting = append(c.waiting, int32(c.counted))
+			default:
+				c.drainable += memory(1, int64(len(r.Payload)))
 			}
 		}
+		for ; len(c.waiting) > 0 && c.log[c.waiting[0]].LSN <= c.hint.VDL; c.waiting = c.waiting[1:] {
+			c.drainable += memory(1, int64(len(c.log[c.waiting[0]].Payload)))
+		}
+		bytes += c.drainable
 	}
 	return bytes
 }

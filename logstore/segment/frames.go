@@ -193,10 +193,8 @@ func decodeCreate(body []byte) (m logstore.CreateSegment, err error) {
 // Snapshot returns the body of a snapshot frame of the synced state. Every file of
 // the hot log starts with one. Between Ready and Persisted it gives the state
 // before the frames of that Ready, which is right for a file that will start with them.
-// It must be called for a file that is begun, and synced, before the next Persisted:
-// OldestFrame relies on it.
+// See Noted.
 func (h *Host) Snapshot() []byte {
-	h.snapped = true
 	e := newEncoder()
 	e.put(uint64(h.o.Volume), uint64(h.o.Timeline), uint64(h.fence), h.holder)
 	e.put(uint64(len(h.lals)))

@@ -40,7 +40,6 @@ type Host struct {
 	// relisting is the lowest index of a frame that a replay needs to come through the
 	// newest list frame; none if no file would be replayed from before that list.
 	relisting uint64
-	snapped   bool   // a snapshot was taken since the last Persisted
 	rewrite   uint64 // records of frames below it are to be put in order again
 
 	out  Ready
@@ -337,9 +336,6 @@ func (h *Host) segmentKind(b *redo.Batch) (logstore.Kind, string) {
 
 // Persisted says that the Persist of the last Ready is appended and synced.
 func (h *Host) Persisted() {
-	if h.snapped { // a replay begins there or later
-		h.relisting, h.snapped = none, false
-	}
 	for i := range h.flying {
 		h.apply(&h.flying[i])
 	}
@@ -364,7 +360,7 @@ func (h *Host) apply(o *op) {
 	case FrameFill:
 		h.applyFill(o.batch, o.index)
 	case FrameAgain:
-		h.chain(o.batch.PG).moved(o.batch, o.index)
+		h.chain(o.batch.PG).moved(o.batch, o.index, h.list.Ranges)
 	case FrameCopied:
 		if m := o.in.Msg.(copied); h.chain(m.PG).repair.done {
 			h.applyCopied(m)

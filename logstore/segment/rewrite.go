@@ -22,14 +22,15 @@ func (h *Host) Rewrite() uint64 {
 	return h.rewrite
 }
 
-// rewriteSome puts the next of those records in order and returns their payload bytes.
+// rewriteSome puts the next of those records in order and returns about how many bytes of
+// memory they take.
 func (h *Host) rewriteSome() (bytes int) {
 	for _, c := range h.order {
 		if bytes >= readyBytesMax {
 			break
 		}
 		b := &redo.Batch{Volume: h.o.Volume, Timeline: h.o.Timeline, PG: c.PG, Epoch: h.list.Epoch, Membership: c.Membership}
-		size := 0
+		size := int64(0)
 		for i := range c.log {
 			e := &c.log[i]
 			if e.frame >= h.rewrite || size >= logstore.FillBytesMax {
@@ -37,27 +38,38 @@ func (h *Host) rewriteSome() (bytes int) {
 			}
 			if !hidden(h.list.Ranges, e.LSN) {
 				b.Records = append(b.Records, e.Record)
-				size += len(e.Payload)
+				size += memory(1, int64(len(e.Payload)))
 			}
 		}
 		if len(b.Records) > 0 {
 			sortByLSN(b.Records)
 			h.persist(Input{}, FrameAgain, redo.AppendBatch(nil, b), b)
-			bytes += size
+			bytes += int(size)
 		}
 	}
 	return bytes
 }
 
-// moved notes that a later frame has records of b too; log stays in the order of frames.
-func (c *chain) moved(b *redo.Batch, frame uint64) {
+// moved notes that a later frame has records of b too; log stays in the order of frames. Those
+// of b that are still in memory are at its beginning, with only hidden ones between.
+func (c *chain) moved(b *redo.Batch, frame uint64, annulled redo.Ranges) {
+	var stay, move []entry
 	for i := range c.log {
-		if e := &c.log[i]; has(b, e.LSN) {
+		e := c.log[i]
+		if has(b, e.LSN) {
 			e.frame = frame
+			move = append(move, e)
+		} else if hidden(annulled, e.LSN) {
+			stay = append(stay, e)
+		} else {
+			break
 		}
 	}
-	slices.SortStableFunc(c.log, func(a, b entry) int { return cmp.Compare(a.frame, b.frame) })
-	c.byPage, c.indexed = nil, 0
+	n := len(move)
+	copy(c.log[n:], stay)
+	clear(c.log[:n])
+	c.log = append(c.log[n:], move...)
+	c.unindex()
 }
 
 // again replays such a frame. The snapshot before it counts the records as stored.

@@ -3,6 +3,7 @@ package segment_test
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -55,7 +56,8 @@ func newNode() *node {
 // roll starts a new file and deletes the ones that are not needed.
 func (w *node) roll() {
 	w.release()
-	w.files = append(w.files, file{frames: []segment.Frame{{Kind: segment.FrameSnapshot, Body: w.h.Snapshot()}}})
+	w.files = append(w.files, file{frames: []segment.Frame{{Kind: segment.FrameSnapshot, Body: w.h.Snapshot()}}, end: math.MaxUint64})
+	w.h.Noted()
 }
 
 func (w *node) release() {
@@ -315,7 +317,7 @@ func (w *node) run(t *testing.T, d *datadriven.TestData) string {
 		}
 		return describe(m)
 	case "drain":
-		w.plan = w.h.Drain(pg)
+		w.plan = w.h.Drain(pg, redo.PageID(a.num("from", 0)))
 		if w.plan == nil {
 			return "nothing"
 		}
@@ -332,7 +334,6 @@ func (w *node) run(t *testing.T, d *datadriven.TestData) string {
 		return "ok"
 	case "noted": // a file begins that says what is damaged
 		w.roll()
-		w.h.Noted()
 		return "ok"
 	case "copyasked": // B asks for pages
 		return w.step("B", logstore.CopySegment{

@@ -150,9 +150,10 @@ type DrainPlan struct {
 	ImageThrough redo.LSN
 	// Bytes is the payload bytes in Pages.
 	Bytes int64
-	// More: there are records of further pages that can leave memory.
-	More bool
+	// Next is the page that the next part begins with; 0: this is the last one.
+	Next redo.PageID
 
+	from   redo.PageID
 	before uint64 // index of the first frame that it does not include
 }
 

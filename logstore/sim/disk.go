@@ -32,16 +32,18 @@ type logFile struct {
 	generation uint64 // of package hotlog
 }
 
-// append puts frames behind the others; a new file begins with a snapshot.
-func (d *hotLog) append(frames []segment.Frame, fileFrames int, snapshot func() []byte) {
+// append puts frames behind the others; a new file begins with a snapshot. Reports whether
+// it has begun one.
+func (d *hotLog) append(frames []segment.Frame, fileFrames int, snapshot func() []byte) (begun bool) {
 	n := len(d.files)
-	if !d.fresh || len(d.files[n-1].frames) >= fileFrames || !d.fits(frames) {
+	if begun = !d.fresh || len(d.files[n-1].frames) >= fileFrames || !d.fits(frames); begun {
 		d.files = append(d.files, &logFile{frames: []segment.Frame{{Kind: segment.FrameSnapshot, Body: snapshot()}}})
 		d.fresh, n = true, n+1
 	}
 	f := d.files[n-1]
 	f.frames = append(f.frames, frames...)
 	f.end = frames[len(frames)-1].Index + 1
+	return begun
 }
 
 // sync makes everything durable and returns what was not. After an error the process ends.

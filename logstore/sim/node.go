@@ -71,7 +71,7 @@ func (w *world) addNode(i int) {
 		w.every(func() tick { return 500 }, func() { w.oracle.latent(n) })
 	}
 	if w.swarm.drain > 0 {
-		w.every(func() tick { return w.between(w.swarm.drain/2, w.swarm.drain) }, func() { n.drainFrom(0) })
+		w.every(func() tick { return w.between(w.swarm.drain/2, w.swarm.drain) }, func() { n.drainFrom(0, 0) })
 	}
 }
 
@@ -112,7 +112,7 @@ func (n *node) startSoon() {
 // crash ends the node in the middle of whatever it was doing. A drain on its way
 // may have reached the store.
 func (n *node) crash() {
-	if !n.up || n.disk.rotten() { // with such a log it would not start again
+	if !n.up || !n.mend() { // with a damaged log it would not start again
 		return
 	}
 	n.up, n.awake, n.syncing, n.noting, n.rewriting = false, false, false, false, false
@@ -319,6 +319,7 @@ func (n *node) turn() {
 		n.later(n.w.between(1, 10), n.installNext)
 	}
 	note := (n.unnoted || n.rewriting) && (n.w.calm || len(n.disk.files) > 50 || n.w.chance(n.w.swarm.noting)) // in a file that begins with what is damaged
+	begun := true
 	switch {
 	case n.syncing:
 		return
@@ -332,7 +333,7 @@ func (n *node) turn() {
 		return
 	default:
 		n.disk.fresh = n.disk.fresh && !note
-		n.disk.append(rd.Persist, n.w.swarm.roll, n.h.Snapshot)
+		begun = n.disk.append(rd.Persist, n.w.swarm.roll, n.h.Snapshot)
 	}
 	n.syncing, n.unnoted = true, n.unnoted && !note
 	if n.doomed {
@@ -362,14 +363,25 @@ func (n *node) turn() {
 		for _, f := range frames {
 			n.w.oracle.stored(n, f)
 		}
-		n.h.Persisted()
-		n.h.Noted()
+		if begun {
+			n.h.Noted()
+		}
+		if len(rd.Persist) > 0 {
+			n.h.Persisted()
+		}
 		n.rewrite(note)
 		n.syncing, n.noting = false, false
 		for _, pg := range n.h.Spoiled() {
 			n.quarantine(pg)
 		}
 		n.w.oracle.persisted(n, rd.Persist)
+		if again(rd.Persist) && n.disk.rotten() && n.w.chance(.5) { // does it start from that alone?
+			if n.crash(); !n.up {
+				n.w.counts.Rewritten++
+				n.startSoon()
+				return
+			}
+		}
 		n.turn()
 	}
 	n.later(d, sync)
@@ -385,14 +397,17 @@ func (n *node) reply(to logstore.NodeID, m logstore.Message) {
 	}
 }
 
-// drainFrom moves what it can of a segment into the store, lets go of files that are not
-// needed any more, and goes on with the next segment.
-func (n *node) drainFrom(first redo.PGID) {
+// drainFrom moves a part of a segment, from a page on, into the store, lets go of files that
+// are not needed any more, and goes on with the next part or segment.
+func (n *node) drainFrom(first redo.PGID, from redo.PageID) {
 	if !n.running() || n.draining != nil || n.full() {
 		return
 	}
 	for _, pg := range n.h.PGs() {
-		p := n.h.Drain(pg)
+		if pg > first {
+			from = 0
+		}
+		p := n.h.Drain(pg, from)
 		if p == nil || pg < first {
 			continue
 		}
@@ -414,9 +429,7 @@ func (n *node) drainFrom(first redo.PGID) {
 			}
 			n.draining = nil
 			n.h.Drained(p)
-			if !n.unnoted && !n.syncing {
-				n.disk.release(n.h.OldestFrame())
-			}
+			n.release()
 			if n.w.swarm.garbage && !n.store.shelf(p.PG).bad {
 				g := n.h.Garbage(p.PG)
 				if n.w.swarm.forget {
@@ -425,7 +438,11 @@ func (n *node) drainFrom(first redo.PGID) {
 				n.w.oracle.collected(n, g)
 				n.store.collect(g)
 			}
-			n.drainFrom(pg + 1)
+			if p.Next > 0 {
+				n.drainFrom(pg, p.Next)
+			} else {
+				n.drainFrom(pg+1, 0)
+			}
 		})
 		return
 	}

@@ -6,6 +6,7 @@ import (
 
 	"sextant/internal/redo"
 	"sextant/logstore"
+	"sextant/logstore/segment"
 )
 
 // This file is latent damage: files that rot, and the scrub that finds it though nothing
@@ -96,16 +97,37 @@ func (n *node) scrub() {
 			n.wake()
 		}
 	}
-	if !n.disk.rotten() {
-		return
-	}
-	if !n.syncing && !n.unnoted {
-		n.disk.release(n.h.OldestFrame())
-	}
-	if n.disk.rotten() {
+	if !n.mend() {
 		n.rewriting = true
 		n.wake()
 	}
+}
+
+// release lets go of files of the hot log that are not needed any more.
+func (n *node) release() {
+	if !n.unnoted && !n.syncing {
+		n.disk.release(n.h.OldestFrame())
+	}
+}
+
+// mend lets go of damaged files of the hot log for good, and reports whether there are no more.
+func (n *node) mend() bool {
+	if !n.disk.rotten() {
+		return true
+	}
+	n.release()
+	if n.disk.rotten() {
+		return false
+	}
+	if err := n.disk.log.Cover(); err != nil {
+		n.w.fail("I-4", "%s covers its log: %v", n.id, err)
+	}
+	return true
+}
+
+// again reports whether there is one of the frames that take the place of damaged ones.
+func again(fs []segment.Frame) bool {
+	return slices.ContainsFunc(fs, func(f segment.Frame) bool { return f.Kind == segment.FrameAgain })
 }
 
 // rewrite has what a damaged file held written again, when another one has been begun.

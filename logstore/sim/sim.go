@@ -60,6 +60,7 @@ type Counts struct {
 	Full            int // nodes that ended because their disk was full
 	Scrubbed        int // damaged segments that the scrub found before anything read them
 	RottedLogs      int // files of hot logs that were damaged
+	Rewritten       int // nodes that crashed as soon as such a file was replaced
 }
 
 // Add adds o's numbers to c's.
@@ -72,7 +73,7 @@ func (c *Counts) Add(o *Counts) {
 func (c *Counts) fields() []*int {
 	return []*int{
 		&c.Events, &c.Ticks, &c.Epochs, &c.Records, &c.Shown, &c.Reads, &c.Crashes, &c.Zombies,
-		&c.Fences, &c.RefusedOld, &c.Annulled, &c.Interrupted, &c.NoCommitBetween, &c.Reshipped, &c.Filled, &c.Grown, &c.Rotted, &c.Copied, &c.Cached, &c.Promoted, &c.Restarted, &c.Burnt, &c.Full, &c.Scrubbed, &c.RottedLogs,
+		&c.Fences, &c.RefusedOld, &c.Annulled, &c.Interrupted, &c.NoCommitBetween, &c.Reshipped, &c.Filled, &c.Grown, &c.Rotted, &c.Copied, &c.Cached, &c.Promoted, &c.Restarted, &c.Burnt, &c.Full, &c.Scrubbed, &c.RottedLogs, &c.Rewritten,
 		&c.Replaced, &c.Reverted,
 	}
 }

@@ -446,7 +446,7 @@ func (m *model) restart(i int) {
 // of the hot log, deleting the older ones if nothing in them is needed.
 func (m *model) drain(n *modelNode) {
 	for _, pg := range n.h.PGs() {
-		if p := n.h.Drain(pg); p != nil {
+		if p := n.h.Drain(pg, 0); p != nil {
 			for _, dp := range p.Pages {
 				for _, r := range dp.Records {
 					if r.LSN > p.Through {
@@ -463,6 +463,7 @@ func (m *model) drain(n *modelNode) {
 			n.disk = nil
 		}
 		n.disk = append(n.disk, []segment.Frame{{Kind: segment.FrameSnapshot, Body: n.h.Snapshot()}})
+		n.h.Noted()
 	}
 }
 
