@@ -256,7 +256,7 @@ type textIn struct {
 func collatedIn(ctx *sql.Context, in *expression.HashInTuple) sql.Expression {
 	typ := in.Left().Type(ctx)
 	if !types.IsTextOnly(typ) {
-		return paddedRows(ctx, in)
+		return comparedTexts(ctx, in)
 	}
 	plain := expression.NewInTuple(in.Left(), in.Right())
 	list, ok := in.Right().(expression.Tuple)

@@ -2,6 +2,7 @@ package gms
 
 import (
 	"slices"
+	"sync/atomic"
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/analyzer"
@@ -27,7 +28,16 @@ func (e *keptNot) WithChildren(ctx *sql.Context, children ...sql.Expression) (sq
 // inRows is IN of a subquery that is evaluated as it stands. The planner compares hashes of
 // one type, has none of rows, and does not know that nothing is outside of a set with NULL
 // in it when it makes an anti-join of NOT IN.
-type inRows struct{ expression.UnaryExpressionStub }
+type inRows struct {
+	expression.UnaryExpressionStub
+	by atomic.Pointer[rowTypes]
+}
+
+// rowTypes are the types by which IN compares its two sides. plain: as the planner does.
+type rowTypes struct {
+	left, right sql.Type
+	plain       bool
+}
 
 var (
 	_ sql.Expression         = (*inRows)(nil)
@@ -35,7 +45,7 @@ var (
 )
 
 func newInRows(in *plan.InSubquery) *inRows {
-	return &inRows{expression.UnaryExpressionStub{Child: in}}
+	return &inRows{UnaryExpressionStub: expression.UnaryExpressionStub{Child: in}}
 }
 
 // Type implements sql.Expression.
@@ -62,8 +72,16 @@ func (e *inRows) WithChildren(_ *sql.Context, children ...sql.Expression) (sql.E
 func (e *inRows) Eval(ctx *sql.Context, row sql.Row) (any, error) {
 	in := e.Child.(*plan.InSubquery)
 	sub := in.Right().(*plan.Subquery)
-	lt, rt := comparedTypes(ctx, in.Left(), sub)
-	if t, ok := rt.(sql.StringType); (!ok || !pads(t.Collation())) && types.NumColumns(lt) == 1 && lt.Equals(rt) && lt.Equals(in.Left().Type(ctx)) && rt.Equals(sub.Type(ctx)) {
+	by := e.by.Load()
+	if by == nil {
+		by = &rowTypes{}
+		by.left, by.right = comparedTypes(ctx, in.Left(), sub)
+		t, text := by.right.(sql.StringType)
+		by.plain = types.NumColumns(by.left) == 1 && by.left.Equals(by.right) && !(text && pads(t.Collation())) &&
+			by.left.Equals(in.Left().Type(ctx)) && by.right.Equals(sub.Type(ctx))
+		e.by.Store(by)
+	}
+	if by.plain {
 		return in.Eval(ctx, row)
 	}
 	left, err := in.Left().Eval(ctx, row)
@@ -76,7 +94,7 @@ func (e *inRows) Eval(ctx *sql.Context, row sql.Row) (any, error) {
 	}
 	var out any = false
 	for _, right := range rows {
-		same, err := equalRows(ctx, lt, rt, left, right)
+		same, err := equalRows(ctx, by.left, by.right, left, right)
 		if err != nil || same == true {
 			return same, err
 		}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression"
+	builtin "github.com/dolthub/go-mysql-server/sql/expression/function"
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/transform"
 	"github.com/dolthub/go-mysql-server/sql/types"
@@ -97,6 +98,9 @@ func paddedOperands(ctx *sql.Context, operands ...sql.Expression) ([]sql.Express
 // coercibility of subqueries, and PAD SPACE, have them; nil if it is right as it is.
 func comparedTexts(ctx *sql.Context, e sql.Expression) sql.Expression {
 	operands := e.Children()
+	if row, ok := operands[0].(expression.Tuple); ok && len(operands) == 2 {
+		return comparedRows(ctx, e, row, operands[1])
+	}
 	if !types.IsTextOnly(operands[0].Type(ctx)) {
 		return nil
 	}
@@ -118,11 +122,15 @@ func comparedTexts(ctx *sql.Context, e sql.Expression) sql.Expression {
 // paddedCall returns a CASE of a text with its operand and those of its WHENs padded, and
 // a function that compares its arguments with them padded; nil if it is right as it is.
 func paddedCall(ctx *sql.Context, e sql.Expression) sql.Expression {
-	if f, ok := e.(sql.FunctionExpression); ok && (f.FunctionName() == "strcmp" || f.FunctionName() == "field") {
-		if args, padded := paddedOperands(ctx, e.Children()...); padded {
-			return withOperands(ctx, e, args)
+	if f, ok := e.(sql.FunctionExpression); ok && (f.FunctionName() == "strcmp" || f.FunctionName() == "field" || f.FunctionName() == "nullif") {
+		args, padded := paddedOperands(ctx, e.Children()...)
+		switch {
+		case !padded:
+			return nil
+		case f.FunctionName() == "nullif": // returns what is not padded
+			return builtin.NewIf(ctx, expression.NewEquals(args[0], args[1]), expression.NewLiteral(nil, types.Null), e.Children()[0])
 		}
-		return nil
+		return withOperands(ctx, e, args)
 	}
 	k, ok := planned(e).(*expression.Case)
 	if !ok || k.Expr == nil {
@@ -144,47 +152,75 @@ func paddedCall(ctx *sql.Context, e sql.Expression) sql.Expression {
 	return withOperands(ctx, e, args)
 }
 
-// paddedRows returns an IN of a row in a list of rows with the texts of each column padded,
-// nil if it is right as it is.
-func paddedRows(ctx *sql.Context, in *expression.HashInTuple) sql.Expression {
-	left, ok := in.Left().(expression.Tuple)
-	list, isList := in.Right().(expression.Tuple)
-	if !ok || !isList {
+// comparedRows returns a comparison of a row with another, or IN with a list of rows, with
+// the texts of each column padded; nil if it is right as it is.
+func comparedRows(ctx *sql.Context, e sql.Expression, left expression.Tuple, right sql.Expression) sql.Expression {
+	list, ok := right.(expression.Tuple)
+	if !ok {
 		return nil
 	}
-	rows := []expression.Tuple{slices.Clone(left)}
-	for _, e := range list {
-		r, ok := e.(expression.Tuple)
-		if !ok || len(r) != len(left) {
-			return nil
-		}
-		rows = append(rows, slices.Clone(r))
-	}
-	changed := false
-	for c := range left {
-		column := make([]sql.Expression, len(rows))
-		for i, r := range rows {
-			column[i] = r[c]
-		}
-		if fit, padded := paddedOperands(ctx, column...); padded {
-			for i, r := range rows {
-				r[c] = fit[i]
+	rows := []expression.Tuple{left, list}
+	_, hashed := e.(*expression.HashInTuple)
+	_, in := e.(*expression.InTuple)
+	if hashed || in {
+		rows = rows[:1]
+		for _, r := range list {
+			r, ok := r.(expression.Tuple)
+			if !ok {
+				return nil
 			}
-			changed = true
+			rows = append(rows, r)
 		}
 	}
-	if !changed {
+	rows, padded := paddedRows(ctx, rows)
+	if !padded {
 		return nil
 	}
-	right := make(expression.Tuple, len(list))
-	for i, r := range rows[1:] {
-		right[i] = r
+	right = rows[1]
+	if hashed || in {
+		list := make(expression.Tuple, len(rows)-1)
+		for i, r := range rows[1:] {
+			list[i] = r
+		}
+		right = list
 	}
-	out, err := expression.NewHashInTuple(ctx, rows[0], right)
+	if !hashed {
+		return withOperands(ctx, e, []sql.Expression{rows[0], right})
+	}
+	out, err := expression.NewHashInTuple(ctx, rows[0], right) // whose hashes are those of the list
 	if err != nil {
 		return nil
 	}
 	return out
+}
+
+// paddedRows returns rows that are compared with the first with the texts of each column
+// padded, false if they are seen as they are.
+func paddedRows(ctx *sql.Context, rows []expression.Tuple) ([]expression.Tuple, bool) {
+	changed := false
+	for c := range rows[0] {
+		column := make([]sql.Expression, 0, len(rows))
+		for _, r := range rows {
+			if len(r) == len(rows[0]) { // or there will be an error
+				column = append(column, r[c])
+			}
+		}
+		fit, padded := paddedOperands(ctx, column...)
+		if !padded || len(fit) < len(rows) {
+			continue
+		}
+		if !changed {
+			changed = true
+			rows = slices.Clone(rows)
+			for i, r := range rows {
+				rows[i] = slices.Clone(r)
+			}
+		}
+		for i, r := range rows {
+			r[c] = fit[i]
+		}
+	}
+	return rows, changed
 }
 
 // padKeys has the texts among the keys of sorts and hash joins be padded where their
@@ -200,6 +236,10 @@ func padKeys(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, er
 			top := *n
 			top.SortConditions = by
 			return &top, transform.NewTree, nil
+		}
+	case *plan.JoinNode:
+		if by := newMergeOrder(ctx, n); by != nil {
+			return n.WithFilter(by), transform.NewTree, nil
 		}
 	case *plan.HashLookup:
 		right, padded1 := paddedHash(ctx, n.RightEntryKey)
@@ -233,16 +273,13 @@ func paddedHash(ctx *sql.Context, key sql.Expression) (sql.Expression, bool) {
 		}
 		return key, false
 	}
-	some := false
+	fit, some := slices.Clone(parts), false
 	for i, e := range parts {
-		if padsKey(ctx, e) {
-			if !some {
-				parts, some = slices.Clone(parts), true
-			}
-			parts[i] = newPadded(e)
-		}
+		var padded bool
+		fit[i], padded = paddedHash(ctx, e)
+		some = some || padded
 	}
-	return parts, some
+	return fit, some
 }
 
 func padsKey(ctx *sql.Context, e sql.Expression) bool {
