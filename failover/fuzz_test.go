@@ -34,8 +34,11 @@ func FuzzMessages(f *testing.F) {
 		var update failoverpb.TopologyUpdate
 		var reply failoverpb.StatusReply
 		if proto.Unmarshal(b, &order) == nil {
-			a := &Agent{orders: make(chan Order, 1)}
-			spent.Within(t, 256*len(b), func() { _ = a.take(t.Context(), &order) })
+			var a *Agent
+			spent.Within(t, 256*len(b), func() {
+				a = &Agent{orders: make(chan Order, 1)}
+				_ = a.take(t.Context(), &order)
+			})
 			select {
 			case o := <-a.orders:
 				if d, ok := o.(*Demote); ok && d.Epoch != redo.VolumeEpoch(order.VolumeEpoch) {

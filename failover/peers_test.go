@@ -89,6 +89,7 @@ func TestNobodySpeaksAsAnother(t *testing.T) {
 	refused("db-2 resigns for db-1", propose("db-2", &fleet.Resign{Epoch: 1, Successor: "db-2"}))
 	refused("db-2 makes a group at db-1's epoch", propose("db-2", &fleet.CreateGroup{Epoch: 1}))
 	refused("db-2 ends a replacement at db-1's epoch", propose("db-2", &fleet.FinishReplace{Epoch: 1}))
+	refused("db-2 opens what may be db-1's next epoch", propose("db-2", &fleet.Opened{Epoch: 2}))
 	refused("an instance replaces a storage node", propose("db-1", &fleet.Replace{Old: "storage-1", New: "storage-2"}))
 	must(t, propose("db-1", &fleet.FinishReplace{Epoch: 1})) // answered: there is none
 	refused("an instance stops another", propose("db-1", &fleet.Stop{ID: "db-2"}))

@@ -155,7 +155,7 @@ func openRaft(opt *Options, l net.Listener, f *fsm) (_ *raftNode, err error) {
 		return nil, errors.Join(fmt.Errorf("open raft log in %s: %w", opt.Dir, err), l.Close())
 	}
 	n.transport = hraft.NewNetworkTransportWithConfig(&hraft.NetworkTransportConfig{
-		Stream:  &streamLayer{Listener: l, identity: opt.Identity, peers: opt.Peers, greeting: greeting(opt.Cluster), log: opt.Logger},
+		Stream:  &streamLayer{Listener: l, identity: opt.Identity, peers: opt.Peers, greeting: greeting(opt.Cluster), refused: mtls.NewRefusals(opt.Logger)},
 		MaxPool: raftPoolConns, Timeout: raftIOTimeout, Logger: log,
 	})
 	logs, err := hraft.NewLogCache(raftLogCacheEntries, n.store)
@@ -233,7 +233,7 @@ type streamLayer struct {
 	identity *mtls.Identity
 	peers    []Peer
 	greeting []byte
-	log      *slog.Logger
+	refused  *mtls.Refusals
 }
 
 func greeting(cluster string) []byte { return fmt.Appendf(nil, "sextant-raft 1 %s\n", cluster) }
@@ -269,7 +269,7 @@ func (l *streamLayer) Accept() (net.Conn, error) {
 		}
 		p, known := mtls.Of(conn)
 		if known && !slices.ContainsFunc(l.peers, func(q Peer) bool { return q.ID == p.ID }) {
-			l.log.Warn("raft peer refused", "remote", conn.RemoteAddr(), "error", fmt.Errorf("%w: %s is no member of this control plane", mtls.ErrRefused, p))
+			l.refused.Warn("no member", p.String(), "raft peer refused", "remote", conn.RemoteAddr(), "error", fmt.Errorf("%w: %s is no member of this control plane", mtls.ErrRefused, p))
 			_ = conn.Close()
 			continue
 		}
@@ -278,16 +278,16 @@ func (l *streamLayer) Accept() (net.Conn, error) {
 			_ = conn.Close()
 			continue
 		}
-		return &greetedConn{Conn: conn, in: bufio.NewReaderSize(conn, greetingBytesMax), want: l.greeting, log: l.log}, nil
+		return &greetedConn{Conn: conn, in: bufio.NewReaderSize(conn, greetingBytesMax), want: l.greeting, refused: l.refused}, nil
 	}
 }
 
 // greetedConn checks the greeting on the first read.
 type greetedConn struct {
 	net.Conn
-	in   *bufio.Reader
-	want []byte // nil: seen
-	log  *slog.Logger
+	in      *bufio.Reader
+	want    []byte // nil: seen
+	refused *mtls.Refusals
 }
 
 func (c *greetedConn) Read(b []byte) (int, error) {
@@ -298,7 +298,8 @@ func (c *greetedConn) Read(b []byte) (int, error) {
 		}
 		if !bytes.Equal(line, c.want) {
 			err := fmt.Errorf("%w: raft peer greets with %q", ErrWrongCluster, line)
-			c.log.Warn("raft peer refused", "remote", c.RemoteAddr(), "error", err)
+			p, _ := mtls.Of(c.Conn)
+			c.refused.Warn("another cluster", p.String(), "raft peer refused", "remote", c.RemoteAddr(), "error", err)
 			return 0, err
 		}
 		if err := c.SetReadDeadline(time.Time{}); err != nil {

@@ -97,7 +97,8 @@ func (s *service) Propose(ctx context.Context, r *failoverpb.ProposeRequest) (*f
 
 // mayPropose refuses what an instance does not say, and what another one than the holder
 // says of its epoch. Operators may propose anything. The state has every grant of earlier
-// leaders; a command of an epoch that is not in it is refused where it is applied.
+// leaders, and who was granted an epoch does not change: what is allowed here is so when it
+// is applied. A command of an epoch that the state has forgotten is refused there.
 func (s *service) mayPropose(ctx context.Context, cmd fleet.Command) error {
 	p, _ := mtls.Caller(ctx)
 	if p.Role != mtls.Instance {
@@ -117,6 +118,9 @@ func (s *service) mayPropose(ctx context.Context, cmd fleet.Command) error {
 		return status.Errorf(codes.PermissionDenied, "%s may not propose %T", p, cmd)
 	}
 	state := s.c.State()
+	if epoch > state.Epoch {
+		return status.Errorf(codes.PermissionDenied, "%s proposes %T of epoch %d, which nobody was granted", p, cmd, epoch)
+	}
 	holders := append([]fleet.Lease{{Epoch: state.Epoch, Node: state.Holder.Node}}, state.Leases...)
 	for _, h := range holders {
 		if h.Epoch == epoch && h.Node != p.ID {

@@ -179,6 +179,7 @@ func (w *waiter) begin() bool {
 		return false
 	}
 	r.mu.held++
+	w.s.known() // not the client is waited for now, and HoldMax bounds how many wait
 	w.since, w.outcome = time.Now(), outcomeAttached
 	return true
 }
@@ -191,6 +192,7 @@ func (w *waiter) end() {
 	r.mu.Lock()
 	r.mu.held--
 	r.mu.Unlock()
+	w.s.known = r.halfOpen.Enter(w.s.client)
 	r.metrics.held.WithLabelValues(w.outcome).Observe(time.Since(w.since).Seconds())
 }
 

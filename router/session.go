@@ -259,7 +259,6 @@ func (s *session) login() error {
 	if err := s.authenticate(); err != nil {
 		return err
 	}
-	s.known()
 	return errors.Join(s.client.SetDeadline(time.Time{}), s.up.dst.SetDeadline(time.Time{}))
 }
 
@@ -295,6 +294,7 @@ func (s *session) authenticate() error {
 			if !s.r.welcome(s) {
 				return errors.Join(tooMany, s.down.flush())
 			}
+			s.known() // before the client knows that nobody closes it any more
 			return s.one()
 		case h.isError():
 			return errors.Join(errDenied, s.down.pass(), s.down.flush())

@@ -64,6 +64,29 @@ func TestStrangersGiveWay(t *testing.T) {
 	}
 }
 
+// TestStrangersDoNotEndHolds: who has sent a login and waits for an instance is none of
+// those who give way.
+func TestStrangersDoNotEndHolds(t *testing.T) {
+	db1 := newInstance(t, "db-1")
+	f := newFleet(t, router.Options{MaxConnections: 2}, db1.route(route.RoleWriter))
+	f.source.set(func(top *route.Topology) { top.Epoch, top.Serves = 2, false })
+	held := make(chan error, 1)
+	go func() {
+		_, err := f.open("cluster", "root", "", "")
+		held <- err
+	}()
+	eventually(t, "one waits", func() bool { return f.metric("sextant_router_held_connections") == "1" })
+	first := stranger(t, f)
+	for range strangersMax {
+		stranger(t, f)
+	}
+	closes(t, first)
+	f.source.set(func(top *route.Topology) { top.Serves = true })
+	if err := <-held; err != nil {
+		t.Error(err)
+	}
+}
+
 // TestStrangersMemory: what a client that has not logged in can have taken, with as much
 // of the longest packet as it may send.
 func TestStrangersMemory(t *testing.T) {

@@ -8,6 +8,7 @@ package admin
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"crypto/subtle"
 	"crypto/tls"
@@ -17,6 +18,8 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"sextant/internal/halfopen"
@@ -24,7 +27,8 @@ import (
 
 // Bounds of what a caller may take.
 const (
-	ConnectionsMax = 64               // of one port; one more closes the oldest
+	ConnectionsMax = 64               // of one port that have not shown its token; one more closes the oldest
+	AdmittedMax    = 64               // that have; one more is refused
 	HeaderBytesMax = 16 << 10         // of a request, and 4 KiB that net/http adds
 	HeaderTimeout  = 5 * time.Second  // for the TLS handshake, and for a request's header
 	IdleTimeout    = 60 * time.Second // between two requests
@@ -72,8 +76,19 @@ func (d Door) Server(h http.Handler, log *slog.Logger) *Server {
 	return &Server{door: d, http: http.Server{
 		Handler: h, ReadHeaderTimeout: HeaderTimeout, ReadTimeout: AnswerTimeout, WriteTimeout: AnswerTimeout, IdleTimeout: IdleTimeout,
 		MaxHeaderBytes: HeaderBytesMax, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		ConnContext:  withConn,
 		TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){}, // HTTP/1.1 only: one request at a time
 	}}
+}
+
+type connKey struct{}
+
+// withConn lets guard know a request's connection.
+func withConn(ctx context.Context, c net.Conn) context.Context {
+	if t, ok := c.(*tls.Conn); ok {
+		c = t.NetConn()
+	}
+	return context.WithValue(ctx, connKey{}, c)
 }
 
 // guard lets a request through that shows the token. The file is read each time, so that
@@ -92,6 +107,11 @@ func (d Door) guard(h http.Handler, log *slog.Logger) http.Handler {
 			http.Error(w, "a bearer token is needed", http.StatusUnauthorized)
 			return
 		}
+		if c, ok := r.Context().Value(connKey{}).(*conn); ok && !c.admit() {
+			w.Header().Set("Connection", "close")
+			http.Error(w, fmt.Sprintf("%d connections have shown the token: close one first", AdmittedMax), http.StatusServiceUnavailable)
+			return
+		}
 		h.ServeHTTP(w, r)
 	})
 }
@@ -104,7 +124,7 @@ type Server struct {
 
 // Serve serves the connections of l until Close, and then returns http.ErrServerClosed.
 func (s *Server) Serve(l net.Listener) error {
-	l = &listener{l, halfopen.New(func() int { return ConnectionsMax })}
+	l = &listener{Listener: l, open: halfopen.New(func() int { return ConnectionsMax })}
 	if s.door.TokenFile != "" {
 		l = tls.NewListener(l, &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return s.door.TLS(), nil }})
 	}
@@ -114,11 +134,11 @@ func (s *Server) Serve(l net.Listener) error {
 // Close closes the port and its connections.
 func (s *Server) Close() error { return s.http.Close() }
 
-// listener bounds the connections that there are at once: a caller can always connect
-// again.
+// listener bounds the connections that there are at once.
 type listener struct {
 	net.Listener
-	open *halfopen.Set
+	open     *halfopen.Set
+	admitted atomic.Int32
 }
 
 // Accept implements net.Listener.
@@ -127,16 +147,44 @@ func (l *listener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &conn{c, l.open.Enter(c)}, nil
+	return &conn{Conn: c, listener: l, leave: l.open.Enter(c)}, nil
 }
 
+// conn is a connection that is in its listener's open, or counted in its admitted.
 type conn struct {
 	net.Conn
-	leave func() bool
+	listener *listener
+	leave    func() bool // open
+
+	mu       sync.Mutex
+	admitted bool
+	closed   bool
+}
+
+// admit counts a connection that has shown the token, once; false if there are too many.
+func (c *conn) admit() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.admitted || c.closed {
+		return true
+	}
+	if c.listener.admitted.Add(1) > AdmittedMax {
+		c.listener.admitted.Add(-1)
+		return false
+	}
+	c.admitted = true
+	c.leave()
+	return true
 }
 
 // Close implements net.Conn.
 func (c *conn) Close() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.admitted && !c.closed {
+		c.listener.admitted.Add(-1)
+	}
+	c.closed = true
 	c.leave()
 	return c.Conn.Close()
 }

@@ -48,7 +48,9 @@ func write(t *testing.T, path, text string, mode os.FileMode) {
 	}
 }
 
-func TestTokenIsNeeded(t *testing.T) {
+// guarded serves behind a token, and returns its file and the TLS of a client.
+func guarded(t *testing.T) (addr, file string, c *tls.Config) {
+	t.Helper()
 	dir := t.TempDir()
 	if err := certs.Make(dir, "c", "127.0.0.1"); err != nil {
 		t.Fatal(err)
@@ -57,16 +59,20 @@ func TestTokenIsNeeded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	file := filepath.Join(dir, "token")
+	file = filepath.Join(dir, "token")
 	write(t, file, "0123456789abcdef\n", 0o600)
-	addr := serve(t, admin.Door{TokenFile: file, TLS: source.Server})
 	pem, err := os.ReadFile(filepath.Join(dir, "ca.pem"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(pem)
-	client := http.Client{Timeout: patience, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}}
+	return serve(t, admin.Door{TokenFile: file, TLS: source.Server}), file, &tls.Config{RootCAs: roots, ServerName: "127.0.0.1"}
+}
+
+func TestTokenIsNeeded(t *testing.T) {
+	addr, file, c := guarded(t)
+	client := http.Client{Timeout: patience, Transport: &http.Transport{TLSClientConfig: c}}
 	get := func(header string) string {
 		t.Helper()
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+addr+"/metrics", nil)
@@ -179,6 +185,65 @@ func TestStrangersAreBounded(t *testing.T) {
 	for _, c := range silent {
 		if _, err := c.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Fatalf("a silent connection after %v: %v", time.Since(began), err)
+		}
+	}
+}
+
+// TestAdmittedStay: connections that have shown the token are closed for no stranger; one
+// that is too many is refused, until another is closed.
+func TestAdmittedStay(t *testing.T) {
+	addr, _, config := guarded(t)
+	open := func() *tls.Conn {
+		t.Helper()
+		c, err := tls.Dial("tcp", addr, config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = c.Close() })
+		if err := c.SetDeadline(time.Now().Add(patience)); err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	get := func(c *tls.Conn) int {
+		t.Helper()
+		if _, err := io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer 0123456789abcdef\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		a, err := http.ReadResponse(bufio.NewReader(c), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer a.Body.Close()
+		_, _ = io.Copy(io.Discard, a.Body) // there is no more than the buffer has
+		return a.StatusCode
+	}
+	first := open()
+	if got := get(first); got != http.StatusOK {
+		t.Fatal(got)
+	}
+	for range admin.ConnectionsMax + 1 {
+		c, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = c.Close() })
+	}
+	for range admin.AdmittedMax - 1 {
+		if got := get(open()); got != http.StatusOK {
+			t.Fatal(got)
+		}
+	}
+	if got := get(open()); got != http.StatusServiceUnavailable {
+		t.Errorf("one too many is answered %d", got)
+	}
+	if got := get(first); got != http.StatusOK {
+		t.Errorf("the first one is answered %d", got)
+	}
+	_ = first.Close()
+	for end := time.Now().Add(patience); get(open()) != http.StatusOK; {
+		if time.Now().After(end) {
+			t.Fatal("nobody is let in after one has closed")
 		}
 	}
 }

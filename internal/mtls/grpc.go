@@ -6,8 +6,6 @@ import (
 	"log/slog"
 	"net"
 	"slices"
-	"sync"
-	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -34,9 +32,9 @@ type Rules map[string][]Role
 
 // ServerOptions hold a gRPC server to rules; its connections must be of a listener of
 // Listen. With a nil Identity there are no rules. Calls that end with PermissionDenied,
-// by the rules or by the server, are logged.
+// by the rules or by the server, are logged as Refusals are.
 func (i *Identity) ServerOptions(log *slog.Logger, r Rules) []grpc.ServerOption {
-	refused := refusals{log: log}
+	refused := NewRefusals(log)
 	check := func(ctx context.Context, method string) error {
 		if p, ok := Caller(ctx); i != nil && (!ok || !slices.Contains(r[method], p.Role)) {
 			return status.Errorf(codes.PermissionDenied, "%s may not call %s", p, method)
@@ -65,29 +63,15 @@ func (i *Identity) ServerOptions(log *slog.Logger, r Rules) []grpc.ServerOption 
 	return o
 }
 
-// refusals logs calls that were refused, one that is repeated now and then only.
-type refusals struct {
-	log *slog.Logger
-
-	mu   sync.Mutex
-	last string
-	at   time.Time
-}
-
 // noted logs err if it is a refusal, and returns it.
-func (r *refusals) noted(ctx context.Context, method string, err error) error {
-	if status.Code(err) != codes.PermissionDenied {
-		return err
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if text := err.Error(); text != r.last || time.Since(r.at) > repeatAfter {
-		r.last, r.at = text, time.Now()
+func (r *Refusals) noted(ctx context.Context, method string, err error) error {
+	if status.Code(err) == codes.PermissionDenied {
 		remote := "unknown"
 		if p, ok := peer.FromContext(ctx); ok {
 			remote = p.Addr.String()
 		}
-		r.log.Warn("call refused", "call", method, "remote", remote, "error", status.Convert(err).Message())
+		p, _ := Caller(ctx)
+		r.Warn(method, p.String(), "call refused", "call", method, "remote", remote, "error", status.Convert(err).Message())
 	}
 	return err
 }

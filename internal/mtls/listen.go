@@ -21,6 +21,7 @@ type listener struct {
 	i     *Identity
 	roles []Role
 	log   *slog.Logger
+	said  *Refusals
 
 	ready  chan net.Conn
 	open   *halfopen.Set
@@ -30,13 +31,13 @@ type listener struct {
 }
 
 // Listen returns a listener of connections from peers of the roles alone: others are
-// refused and logged. A handshake is given handshakeTimeout, and handshakesMax are
+// refused, and logged as Refusals are. A handshake is given handshakeTimeout, and handshakesMax are
 // under way at once: one more closes the oldest. A nil Identity returns l.
 func (i *Identity) Listen(l net.Listener, log *slog.Logger, roles ...Role) net.Listener {
 	if i == nil {
 		return l
 	}
-	s := &listener{Listener: l, i: i, roles: roles, log: log, ready: make(chan net.Conn), open: halfopen.New(func() int { return handshakesMax }), closed: make(chan struct{})}
+	s := &listener{Listener: l, i: i, roles: roles, log: log, said: NewRefusals(log), ready: make(chan net.Conn), open: halfopen.New(func() int { return handshakesMax }), closed: make(chan struct{})}
 	go s.loop()
 	return s
 }
@@ -82,7 +83,12 @@ func (s *listener) greet(tcp net.Conn, known func() bool) {
 	}
 	_ = tcp.Close()
 	if !left(err) {
-		s.log.Warn("peer refused", "local", s.Addr(), "remote", tcp.RemoteAddr(), "error", err)
+		kind := "no peer"
+		if errors.Is(err, ErrRefused) {
+			kind = "another peer"
+		}
+		host, _, _ := net.SplitHostPort(tcp.RemoteAddr().String()) // "" of what is not TCP
+		s.said.Warn(kind, host, "peer refused", "local", s.Addr(), "remote", tcp.RemoteAddr(), "error", err)
 	}
 }
 

@@ -71,7 +71,8 @@ const (
 	handshakesMax    = 128                    // at once, for one listener; one more closes the oldest
 	acceptPause      = 100 * time.Millisecond // after an Accept that failed
 	headerBytesMax   = 64 << 10               // of a call's metadata
-	repeatAfter      = 10 * time.Second       // before the same refusal is logged again
+	repeatAfter      = 10 * time.Second       // before a refusal of the same kind and peer is logged again
+	refusalsMax      = 1024                   // kinds and peers that are told apart meanwhile
 )
 
 // Identity is a process's own certificate and its cluster's authority, read again when

@@ -27,7 +27,6 @@ const (
 	leaseTicks       = 4  // ticks in a read lease: an idle writer probes that often
 	tickMin          = 5 * time.Millisecond
 	tickMax          = 100 * time.Millisecond
-	writeQuorum      = 4   // of a group's six members
 	unsentMax        = 8   // messages of a recovery kept for a node that is not connected
 	recordsRoundsMax = 6   // segments of a group asked for the same log
 	recordOverhead   = 256 // bytes of memory that a record takes besides its payload, about

@@ -7,6 +7,8 @@ import (
 
 	"sextant/internal/redo"
 	"sextant/logstore"
+	"sextant/logstore/quorum"
+	"sextant/logstore/volume"
 )
 
 // Reader reads pages and log of a volume that another instance writes. It goes on
@@ -40,52 +42,59 @@ func NewReader(v redo.VolumeID, tl redo.TimelineID, o Options, geometry func() G
 }
 
 // Reachable returns nil if a write quorum of every group answers now, else the last
-// node's error or the context's.
+// node's error or the context's. Who answers from another store than the registered one
+// does not count.
 func (r *Reader) Reachable(ctx context.Context) error {
-	g := r.geometry()
+	shape := r.geometry()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	type result struct {
-		id  logstore.NodeID
-		err error
+		node int
+		err  error
 	}
-	results := make(chan result, len(g.Nodes))
-	for _, n := range g.Nodes {
+	results := make(chan result, len(shape.Nodes))
+	for i, n := range shape.Nodes {
 		go func() {
-			_, err := r.ask.ask(ctx, n.ID, logstore.HealthAsk{Header: r.head(0)})
-			results <- result{n.ID, err}
+			a, err := r.ask.ask(ctx, n.ID, logstore.HealthAsk{Header: r.head(0)})
+			if h, ok := a.(logstore.Health); err == nil && (!ok || h.Store != n.Store) {
+				err = fmt.Errorf("another store answers as %s: %w", n.ID, logstore.ErrUnavailable)
+			}
+			results <- result{i, err}
 		}()
 	}
-	err := fmt.Errorf("no storage node is known: %w", logstore.ErrUnavailable)
-	answered := map[logstore.NodeID]bool{}
-	for range g.Nodes {
+	g, err := geometry(shape)
+	if err != nil {
+		return fmt.Errorf("%w: %w", err, logstore.ErrUnavailable)
+	}
+	answered := make([]bool, len(shape.Nodes))
+	for range shape.Nodes {
 		a := <-results
 		if a.err != nil {
 			err = a.err
 			continue
 		}
-		answered[a.id] = true
-		if quorumOf(g.Groups, answered) {
+		answered[a.node] = true
+		if quorate(g.Groups, answered) {
 			return nil
 		}
 	}
 	return err
 }
 
-// quorumOf reports whether a write quorum of every group is among some nodes.
-func quorumOf(groups []Group, nodes map[logstore.NodeID]bool) bool {
+// quorate reports whether a write quorum of every group is among the nodes.
+func quorate(groups []volume.Group, nodes []bool) bool {
 	for i := range groups {
-		n := 0
-		for _, m := range groups[i].Members {
-			if nodes[m] {
-				n++
+		var s quorum.Set
+		for m, n := range groups[i].Members {
+			if nodes[n] {
+				s |= quorum.Of(m)
 			}
 		}
-		if n < writeQuorum {
+		if !groups[i].Write().Met(s) {
 			return false
 		}
 	}
-	return len(groups) > 0
+	return true
 }
 
 // Close closes the connections; reads fail from then on with ErrClosed.

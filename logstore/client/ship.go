@@ -69,9 +69,9 @@ func (v *Volume) received(i int, m logstore.Message) {
 		v.wake()
 		return
 	}
-	confirmed := v.t.Confirmed()
+	answered := v.t.Answered()
 	moved := v.t.Step(i, m)
-	if v.opt.Answered != nil && v.t.Confirmed() > confirmed {
+	if v.opt.Answered != nil && v.t.Answered() > answered {
 		v.opt.Answered()
 	}
 	v.publish()

@@ -327,14 +327,19 @@ func (t *Tracker) count(i int, segments []logstore.SegmentAck) bool {
 
 // confirm recomputes up to when the epoch is known to have been unfenced.
 func (t *Tracker) confirm() {
-	var at [quorum.MembersMax]Time
 	for _, s := range t.sets {
-		g := &t.groups[s]
-		for m, n := range g.Members {
-			at[m] = t.nodes[n].confirmed
-		}
-		t.confirmed = max(t.confirmed, quorum.Complete(g.write, at[:len(g.Members)]))
+		t.confirmed = max(t.confirmed, t.confirmedBy(&t.groups[s]))
 	}
+}
+
+// confirmedBy returns the latest time c such that a write quorum of the group has answered
+// requests sent at or after c.
+func (t *Tracker) confirmedBy(g *group) Time {
+	var at [quorum.MembersMax]Time
+	for m, n := range g.Members {
+		at[m] = t.nodes[n].confirmed
+	}
+	return quorum.Complete(g.write, at[:len(g.Members)])
 }
 
 func (t *Tracker) refused(i int, r logstore.Refused) {

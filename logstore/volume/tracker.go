@@ -85,6 +85,15 @@ func (t *Tracker) Fenced() redo.VolumeEpoch { return t.fenced }
 // answered requests sent at or after c: at c no higher epoch had fenced the volume.
 func (t *Tracker) Confirmed() Time { return t.confirmed }
 
+// Answered returns Confirmed as it is of the group that holds VCL back, if one does: it
+// stands still when that group's quorum is lost, whatever others answer.
+func (t *Tracker) Answered() Time {
+	if t.complete == t.above.n {
+		return t.confirmed
+	}
+	return t.confirmedBy(&t.groups[t.above.at(t.complete).pg])
+}
+
 // List returns the truncation list of this epoch.
 func (t *Tracker) List() logstore.List { return t.list }
 

@@ -373,3 +373,63 @@ func TestAhead(t *testing.T) {
 		}
 	}
 }
+
+// TestAnsweredOfTheGroupThatIsWaitedFor: a group that has lost its quorum shows, however
+// well another one, of other nodes, is.
+func TestAnsweredOfTheGroupThatIsWaitedFor(t *testing.T) {
+	_, tr := openTracker(t, 1, 50, volume.Limits{})
+	other := volume.Group{PG: 1, Membership: 1}
+	for i := range 6 {
+		n := 6 + i
+		other.Members = append(other.Members, tr.AddNode(volume.Node{ID: logstore.NodeID(rune('A' + n)), Store: logstore.StoreID(n + 1)}))
+	}
+	if err := tr.AddGroup(other); err != nil {
+		t.Fatal(err)
+	}
+	now := volume.Time(0)
+	// answer has nodes answer what they are sent next, the list first.
+	answer := func(nodes ...int) {
+		now++
+		tr.Tick()
+		for _, n := range nodes {
+			for a := ack(n, 0, 0); ; {
+				s, ok := tr.Ship(n, now)
+				if !ok {
+					t.Fatalf("node %d is sent nothing", n)
+				}
+				if s.Control != nil { // the list
+					tr.Step(n, logstore.ListAnswer{Header: a.Header, Store: a.Store, Segments: ack(n, 1, 0).Segments})
+				}
+				if s.Append != nil {
+					tr.Step(n, logstore.Ack{Header: a.Header, Store: a.Store, Seq: s.Append.Seq})
+					break
+				}
+			}
+		}
+	}
+	want := func(confirmed, answered volume.Time, why string) {
+		t.Helper()
+		if tr.Confirmed() != confirmed || tr.Answered() != answered {
+			t.Errorf("%s: confirmed at %d, answered at %d, want %d and %d", why, tr.Confirmed(), tr.Answered(), confirmed, answered)
+		}
+	}
+	for n := range 12 {
+		tr.Connected(n)
+	}
+	answer(0, 1, 2, 3, 6, 7, 8, 9)
+	want(1, 1, "all is well")
+	answer(0, 1, 2, 3)
+	want(2, 2, "nothing waits for the other group")
+	if err := tr.Append([]redo.MTR{mtr(1, 1)}); err != nil {
+		t.Fatal(err)
+	}
+	answer(0, 1, 2, 3, 6, 7, 8)
+	want(3, 1, "the other group has three nodes, and a record waits for it")
+	answer(9)
+	want(3, 3, "it has four again")
+	for _, n := range other.Members[:4] {
+		tr.Step(n, ack(n, 1, tr.Next()-1))
+	}
+	answer(0, 1, 2, 3)
+	want(5, 5, "nothing waits any more")
+}

@@ -204,7 +204,6 @@ func (c *Conn) run() (err error) {
 	if err := c.login(); err != nil {
 		return err
 	}
-	c.known()
 	if err := c.raw.SetDeadline(time.Time{}); err != nil {
 		return err
 	}
@@ -286,6 +285,7 @@ func (c *Conn) admit(h hello) error {
 		return err
 	}
 	c.session, c.out.settle, c.out.ctx, c.out.life = s, s.Settle, c.ctx, c.ctx
+	c.known() // before the client knows that nobody closes it any more
 	c.writeOK(mysql.OK_HEADER, 0, 0, "", false)
 	return c.finish(nil)
 }
