@@ -128,9 +128,9 @@ func speakAsOthers(t *testing.T, c *cluster.Cluster, id string) {
 		t.Cleanup(func() { _ = conn.Close() })
 		return conn
 	}
-	db2, node2 := open(mtls.Instance, "db-2"), open(mtls.Storage, "storage-2")
-	follow := func(h *serverpb.Hello) error {
-		s, err := serverpb.NewInstanceClient(client(db2, c.Addr(peerPorts["stream"]), mtls.Instance)).Follow(t.Context())
+	db2, db3, node2 := open(mtls.Instance, "db-2"), open(mtls.Instance, "db-3"), open(mtls.Storage, "storage-2")
+	follow := func(as *mtls.Identity, h *serverpb.Hello) error {
+		s, err := serverpb.NewInstanceClient(client(as, c.Addr(peerPorts["stream"]), mtls.Instance)).Follow(t.Context())
 		if err == nil {
 			err = s.Send(&serverpb.FollowerMessage{Hello: h})
 		}
@@ -158,8 +158,8 @@ func speakAsOthers(t *testing.T, c *cluster.Cluster, id string) {
 		"db-2 asks in another cluster":           asks(m("another", "db-2")),
 		"storage-2 tells as storage-3":           tells(m(id, "storage-3")),
 		"storage-2 tells in another cluster":     tells(m("another", "storage-2")),
-		"db-2 follows as db-3":                   follow(&serverpb.Hello{Protocol: 1, Cluster: id, Id: "db-3"}),
-		"db-2 follows in the name of another":    follow(&serverpb.Hello{Protocol: 1, Cluster: "another", Id: "db-2"}),
+		"db-2 follows as db-3":                   follow(db2, &serverpb.Hello{Protocol: 1, Cluster: id, Id: "db-3"}),
+		"db-3 follows in another cluster":        follow(db3, &serverpb.Hello{Protocol: 1, Cluster: "another", Id: "db-3"}), // db-2's second refusal is not logged
 		"db-2 watches another cluster's control": watches(client(db2, c.Addr(peerPorts["control"]), mtls.Control)),
 	} {
 		if status.Code(err) != codes.PermissionDenied {
