@@ -4,7 +4,6 @@ import (
 	"log/slog"
 	"net"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -15,43 +14,18 @@ import (
 	"sextant/failover"
 	"sextant/failover/failoverpb"
 	"sextant/failover/fleet"
+	"sextant/internal/locked"
 	"sextant/internal/mtls"
+	"sextant/internal/mtls/mtlstest"
 )
 
 // withCertificates gives every process of the cluster a certificate.
-func withCertificates(c *cluster) {
-	dir := c.t.TempDir()
-	must(c.t, mtls.MakeAuthority(dir, "test"))
-	c.identity = func(r mtls.Role, id string) *mtls.Identity {
-		c.t.Helper()
-		i, err := mtls.Ensure(dir, mtls.Peer{Cluster: "test", Role: r, ID: id})
-		must(c.t, err)
-		return i
-	}
-}
-
-// said collects log lines.
-type said struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-func (s *said) Write(b []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(b)
-}
-
-func (s *said) has(text string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return strings.Contains(s.b.String(), text)
-}
+func withCertificates(c *cluster) { c.identity = mtlstest.Authority(c.t, "test") }
 
 // TestNobodySpeaksAsAnother: a certificate of db-2 or storage-1 is refused as another's,
 // and the refusal is logged.
 func TestNobodySpeaksAsAnother(t *testing.T) {
-	var log said
+	var log locked.Buffer
 	c := newCluster(t, 2, withCertificates, func(c *cluster) { c.logger = slog.New(slog.NewTextHandler(&log, nil)) })
 	c.start("db-1")
 	c.serving("")
@@ -68,7 +42,7 @@ func TestNobodySpeaksAsAnother(t *testing.T) {
 			t.Errorf("%s: %v", what, err)
 			return
 		}
-		eventually(t, what+" is logged", func() bool { return log.has(status.Convert(err).Message()[:20]) })
+		eventually(t, what+" is logged", func() bool { return strings.Contains(log.String(), status.Convert(err).Message()[:20]) })
 	}
 	a, err := as(mtls.Instance, "db-2").Attach(t.Context())
 	must(t, err)
@@ -102,7 +76,7 @@ func TestNobodySpeaksAsAnother(t *testing.T) {
 // TestRaftPeersAreMembers: a control node's certificate that is none of this control
 // plane's, or one that answers at another's address, takes no part in Raft.
 func TestRaftPeersAreMembers(t *testing.T) {
-	var log said
+	var log locked.Buffer
 	c := newCluster(t, 1, withCertificates, func(c *cluster) { c.logger = slog.New(slog.NewTextHandler(&log, nil)) })
 	c.leader()
 	conn, err := c.identity(mtls.Control, "control-9").Dial(t.Context(), c.peers[0].RaftAddress, "control-1", mtls.Control)
@@ -112,13 +86,13 @@ func TestRaftPeersAreMembers(t *testing.T) {
 	if n, err := conn.Read(make([]byte, 1)); err == nil || strings.Contains(err.Error(), "timeout") {
 		t.Errorf("%d bytes, %v", n, err)
 	}
-	eventually(t, "it is logged", func() bool { return log.has("control control-9 is no member") })
+	eventually(t, "it is logged", func() bool { return strings.Contains(log.String(), "control control-9 is no member") })
 }
 
 // TestRaftOfAnotherClusterIsRefused: without certificates the greeting tells, and one that
 // says nothing is cut.
 func TestRaftOfAnotherClusterIsRefused(t *testing.T) {
-	var log said
+	var log locked.Buffer
 	c := newCluster(t, 1, func(c *cluster) { c.logger = slog.New(slog.NewTextHandler(&log, nil)) })
 	c.leader()
 	for _, greeting := range []string{"sextant-raft 1 other\n", strings.Repeat("x", 4096), ""} {
@@ -131,7 +105,7 @@ func TestRaftOfAnotherClusterIsRefused(t *testing.T) {
 		}
 		_ = conn.Close()
 	}
-	eventually(t, "it is logged", func() bool { return log.has("raft peer greets with") })
+	eventually(t, "it is logged", func() bool { return strings.Contains(log.String(), "raft peer greets with") })
 }
 
 // TestNoClusterIsRefused: who names no cluster is no member of this one.

@@ -1,7 +1,6 @@
 package router_test
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
 	"errors"
@@ -19,6 +18,7 @@ import (
 	gomysql "github.com/go-mysql-org/go-mysql/mysql"
 	"github.com/go-sql-driver/mysql"
 
+	"sextant/internal/locked"
 	"sextant/router"
 	"sextant/router/route"
 )
@@ -59,7 +59,7 @@ type fleet struct {
 	r      *router.Router
 	source *source
 	admin  string
-	log    *lockedBuffer
+	log    *locked.Buffer
 	served chan error
 }
 
@@ -81,7 +81,7 @@ func newFleet(t testing.TB, o router.Options, instances ...route.Instance) *flee
 // startFleet starts a router. The first instance is the writer of epoch 1 and serves.
 func startFleet(t testing.TB, o router.Options, instances ...route.Instance) *fleet {
 	t.Helper()
-	f := &fleet{t: t, log: &lockedBuffer{}, served: make(chan error, 1)}
+	f := &fleet{t: t, log: &locked.Buffer{}, served: make(chan error, 1)}
 	f.source = &source{ready: make(chan struct{})}
 	f.source.current = route.Topology{Epoch: 1, Instances: instances, Endpoints: endpoints()}
 	if len(instances) > 0 {
@@ -245,21 +245,4 @@ func (f *fleet) metric(name string) string {
 		}
 	}
 	return ""
-}
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }

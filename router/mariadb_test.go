@@ -22,6 +22,7 @@ import (
 	"github.com/go-mysql-org/go-mysql/mysql"
 	gosql "github.com/go-sql-driver/mysql"
 
+	"sextant/internal/locked"
 	"sextant/router"
 	"sextant/router/route"
 )
@@ -119,7 +120,7 @@ func runMariaDB(bin, dir, data string) (*mariadb, error) {
 		return nil, err
 	}
 	socket := filepath.Join(dir, "s")
-	var output lockedBuffer
+	var output locked.Buffer
 	// The shell kills the server when its input ends, which also happens when the
 	// test process dies.
 	cmd := exec.Command("sh", "-c", `"$0" "$@" & read end; kill -9 $!; wait`, bin, "--no-defaults", "--datadir="+data, "--user="+userName(),

@@ -83,9 +83,12 @@ func (s *listener) greet(tcp net.Conn, known func() bool) {
 	}
 	_ = tcp.Close()
 	if !left(err) {
-		kind := "no peer"
-		if errors.Is(err, ErrRefused) {
+		kind, plain := "no peer", tls.RecordHeaderError{}
+		switch {
+		case errors.Is(err, ErrRefused):
 			kind = "another peer"
+		case errors.As(err, &plain):
+			kind = "no TLS"
 		}
 		host, _, _ := net.SplitHostPort(tcp.RemoteAddr().String()) // "" of what is not TCP
 		s.said.Warn(kind, host, "peer refused", "local", s.Addr(), "remote", tcp.RemoteAddr(), "error", err)

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -20,52 +19,18 @@ import (
 	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
 
+	"sextant/internal/locked"
 	"sextant/internal/mtls"
+	"sextant/internal/mtls/mtlstest"
 )
 
-// cluster makes an authority and returns what opens identities of it.
-func cluster(t *testing.T, name string) func(mtls.Role, string) *mtls.Identity {
-	t.Helper()
-	dir := t.TempDir()
-	if err := mtls.MakeAuthority(dir, name); err != nil {
-		t.Fatal(err)
-	}
-	return func(r mtls.Role, id string) *mtls.Identity {
-		t.Helper()
-		i, err := mtls.Ensure(dir, mtls.Peer{Cluster: name, Role: r, ID: id})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return i
-	}
-}
-
-// logged collects what a listener says.
-type logged struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-func (l *logged) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(b)
-}
-
-func (l *logged) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
-// echo serves a listener of i that sends back what it gets, and the peer's name first.
-func echo(t *testing.T, i *mtls.Identity, roles ...mtls.Role) (addr string, said *logged) {
+func echo(t *testing.T, i *mtls.Identity, roles ...mtls.Role) (addr string, said *locked.Buffer) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	said = &logged{}
+	said = &locked.Buffer{}
 	s := i.Listen(l, slog.New(slog.NewTextHandler(said, nil)), roles...)
 	t.Cleanup(func() { _ = s.Close() })
 	go func() {
@@ -86,7 +51,7 @@ func echo(t *testing.T, i *mtls.Identity, roles ...mtls.Role) (addr string, said
 }
 
 func TestWhoMayConnect(t *testing.T) {
-	ours, others := cluster(t, "one"), cluster(t, "two")
+	ours, others := mtlstest.Authority(t, "one"), mtlstest.Authority(t, "two")
 	node := ours(mtls.Storage, "storage-1")
 	addr, said := echo(t, node, mtls.Instance)
 	for _, c := range []struct {
@@ -141,7 +106,7 @@ func TestWhoMayConnect(t *testing.T) {
 // TestStrangersGiveWay: connections that do not go on with their handshake keep no peer
 // out; each has five seconds, and there are at most 128.
 func TestStrangersGiveWay(t *testing.T) {
-	ours := cluster(t, "one")
+	ours := mtlstest.Authority(t, "one")
 	addr, _ := echo(t, ours(mtls.Storage, "storage-1"), mtls.Instance)
 	var strangers []net.Conn
 	for range 128 + 10 {
@@ -266,13 +231,13 @@ func TestRotation(t *testing.T) {
 }
 
 func TestCallsByRole(t *testing.T) {
-	ours := cluster(t, "one")
+	ours := mtlstest.Authority(t, "one")
 	node := ours(mtls.Control, "control-1")
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	said := &logged{}
+	said := &locked.Buffer{}
 	s := grpc.NewServer(node.ServerOptions(slog.New(slog.NewTextHandler(said, nil)), mtls.Rules{grpc_health_v1.Health_Check_FullMethodName: {mtls.Admin}})...)
 	grpc_health_v1.RegisterHealthServer(s, health.NewServer())
 	go s.Serve(node.Listen(l, slog.New(slog.DiscardHandler), mtls.Admin, mtls.Router))

@@ -127,8 +127,8 @@ func newVolume(g Grant, o Options) (*Volume, error) {
 		volume.Grant{Volume: g.Volume, Timeline: g.Timeline, Epoch: g.Epoch, Holder: g.Holder, LAL: g.LAL,
 			LALs: []logstore.EpochLAL{{LAL: g.LALMax}}}, geo,
 		volume.Limits{WindowBytes: int64(o.WindowBytes), LaggardBytes: int64(o.LaggardBytes), BatchBytes: o.BatchBytes})
-	for i := range v.nodes {
-		v.spawn(func() { v.linkLoop(i, v.nodes[i]) })
+	for i, n := range v.nodes { // which may grow before the goroutine runs
+		v.spawn(func() { v.linkLoop(i, n) })
 	}
 	v.spawn(v.tickLoop)
 	return v, nil

@@ -29,6 +29,9 @@ func (h *Host) rewriteSome() (bytes int) {
 		if bytes >= readyBytesMax {
 			break
 		}
+		if len(c.log) == 0 || c.log[0].frame >= h.rewrite { // log is in the order of frames
+			continue
+		}
 		b := &redo.Batch{Volume: h.o.Volume, Timeline: h.o.Timeline, PG: c.PG, Epoch: h.list.Epoch, Membership: c.Membership}
 		size := int64(0)
 		for i := range c.log {

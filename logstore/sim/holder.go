@@ -79,15 +79,7 @@ func (h *holder) every(d func() tick, do func()) {
 
 // later calls do d ticks from now, or when the holder's pause ends, unless it is dead.
 func (h *holder) later(d tick, do func()) {
-	h.w.after(d, func() {
-		switch {
-		case h.dead:
-		case h.w.now < h.pausedTo:
-			h.later(h.pausedTo-h.w.now, do)
-		default:
-			do()
-		}
-	})
+	h.w.after(d, func() { h.run(do) })
 }
 
 // phase names how far it is.

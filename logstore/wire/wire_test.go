@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"sextant/internal/mtls"
+	"sextant/internal/mtls/mtlstest"
 	"sextant/internal/redo"
 	"sextant/internal/spent"
 	"sextant/logstore"
@@ -96,17 +97,7 @@ func overBoth(t *testing.T, test func(t *testing.T, a, b *wire.Conn)) {
 		test(t, a, b)
 	})
 	t.Run("tls", func(t *testing.T) {
-		dir := t.TempDir()
-		if err := mtls.MakeAuthority(dir, "c"); err != nil {
-			t.Fatal(err)
-		}
-		identity := func(r mtls.Role, id string) *mtls.Identity {
-			i, err := mtls.Ensure(dir, mtls.Peer{Cluster: "c", Role: r, ID: id})
-			if err != nil {
-				t.Fatal(err)
-			}
-			return i
-		}
+		identity := mtlstest.Authority(t, "c")
 		a, b := pair(t, identity(mtls.Instance, "db-1"), identity(mtls.Storage, "storage-1"))
 		test(t, a, b)
 	})
@@ -115,17 +106,7 @@ func overBoth(t *testing.T, test func(t *testing.T, a, b *wire.Conn)) {
 // TestNobodySpeaksAsAnother: who greets with another id than its certificate's is refused,
 // by the node and by the writer.
 func TestNobodySpeaksAsAnother(t *testing.T) {
-	dir := t.TempDir()
-	if err := mtls.MakeAuthority(dir, "c"); err != nil {
-		t.Fatal(err)
-	}
-	identity := func(r mtls.Role, id string) *mtls.Identity {
-		i, err := mtls.Ensure(dir, mtls.Peer{Cluster: "c", Role: r, ID: id})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return i
-	}
+	identity := mtlstest.Authority(t, "c")
 	for _, says := range [][2]logstore.NodeID{{"db-2", "storage-1"}, {"db-1", "storage-2"}} {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {

@@ -19,10 +19,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"sextant/internal/locked"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
@@ -202,27 +202,9 @@ type Cluster struct {
 	Options
 	Base  int // port base
 	cmd   *exec.Cmd
-	out   *lockedBuffer // of the last start
+	out   *locked.Buffer // of the last start
 	past  strings.Builder
 	ended chan struct{}
-}
-
-// lockedBuffer keeps everything written to it.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 // Build builds the binary into dir, with further build tags, and returns its path.
@@ -280,7 +262,7 @@ func (c *Cluster) Up(ctx context.Context) error {
 	if c.out != nil {
 		c.past.WriteString(c.out.String())
 	}
-	c.out = &lockedBuffer{}
+	c.out = &locked.Buffer{}
 	var w io.Writer = c.out
 	if c.Log != nil {
 		w = io.MultiWriter(c.out, c.Log)

@@ -112,7 +112,7 @@ func askTLS(t *testing.T, c *cluster.Cluster, port int, user, config, query stri
 func TestTLSWithTheCommandLineClient(t *testing.T) {
 	client, err := exec.LookPath("mariadb")
 	if err != nil {
-		t.Skip("mariadb is not installed")
+		t.Skip("tool missing: mariadb (Debian: apt-get install mariadb-client)")
 	}
 	c := start(t, cluster.Options{})
 	host, port, _ := strings.Cut(c.Addr(cluster.PortCluster), ":")
