@@ -55,6 +55,10 @@ func initialFleet(cfg *config.Config) fleet.State {
 	for _, i := range cfg.Instances {
 		s.Instances = append(s.Instances, instanceOf(cfg, i))
 	}
+	s.Endpoints = []fleet.Endpoint{
+		{Name: fleet.ClusterEndpointName, Type: fleet.EndpointCluster, Addresses: cfg.EndpointAddrs(config.PortCluster)},
+		{Name: fleet.ReaderEndpointName, Type: fleet.EndpointReader, Addresses: cfg.EndpointAddrs(config.PortReader)},
+	}
 	for _, e := range cfg.Endpoints {
 		s.Endpoints = append(s.Endpoints, fleet.Endpoint{Name: e.Name, Type: fleet.EndpointCustom, Member: memberType(e.MemberType),
 			List: listType(e.ListType), Listed: e.Members})

@@ -21,9 +21,13 @@ func makeCertificates(cfg *config.Config) error {
 		return nil
 	}
 	hosts := []string{"localhost", "127.0.0.1", "::1", cfg.Cluster.Bind, cfg.Admin.Bind}
+	ids := []string{cfg.Router.Nodes[0].ID}
 	for _, i := range cfg.Instances {
-		if !slices.Contains(hosts, cfg.Host(i.ID)) {
-			hosts = append(hosts, cfg.Host(i.ID))
+		ids = append(ids, i.ID)
+	}
+	for _, id := range ids {
+		if !slices.Contains(hosts, cfg.Host(id)) {
+			hosts = append(hosts, cfg.Host(id))
 		}
 	}
 	if name, err := os.Hostname(); err == nil {

@@ -139,12 +139,13 @@ func portsAreFree(cfg *config.Config) error {
 		}
 	}
 	for _, n := range cfg.Router.Nodes {
-		add(n.ID, config.PortCluster, config.PortReader)
-		if n.NetNS == "" {
-			addrs = append(addrs, cfg.AdminAddr(config.PortRouterAdmin))
+		if n.NetNS != "" {
+			continue
 		}
+		addrs = append(append(addrs, cfg.AdminAddr(config.PortRouterAdmin)), cfg.EndpointAddrs(config.PortCluster)...)
+		addrs = append(addrs, cfg.EndpointAddrs(config.PortReader)...)
 		for _, i := range cfg.Instances {
-			add(n.ID, config.PortInstanceEnd-1+config.Number(i.ID))
+			addrs = append(addrs, cfg.EndpointAddrs(config.PortInstanceEnd-1+config.Number(i.ID))...)
 		}
 	}
 	for _, n := range cfg.Control.Nodes {

@@ -47,6 +47,11 @@ func (m *Bootstrap) apply(s *State) Result {
 			if !found || next.Endpoints[at].Type != e.Type || len(e.Addresses) == 0 {
 				return refuse(CodeInvalid, "endpoint %q is not of its type", e.Name)
 			}
+			for _, a := range e.Addresses {
+				if !validAddress(a) {
+					return refuse(CodeInvalid, "endpoint %q: %q is not host:port", e.Name, a)
+				}
+			}
 			next.Endpoints[at].Addresses = e.Addresses
 		}
 	}

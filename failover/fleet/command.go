@@ -119,7 +119,8 @@ const (
 // PortBase, Instances, Storage, Groups, Endpoints and, as Epoch, the floor: above
 // it is every epoch to be granted, so it is at least the highest epoch that a write
 // quorum of existing segments reports. The endpoints of the cluster, the readers and
-// the instances are added if they are missing. Repeated for the same cluster it
+// the instances are added if they are missing; without addresses an endpoint is on the
+// hosts of the cluster endpoint. Repeated for the same cluster it
 // changes nothing; for another: CodeBootstrap.
 type Bootstrap struct {
 	Initial State
@@ -174,8 +175,8 @@ type RegisterStore struct {
 	StoreID uint64
 }
 
-// AddInstance adds an instance and its endpoint, whose address is the first free
-// instance endpoint port unless EndpointAddresses are given.
+// AddInstance adds an instance and its endpoint, whose addresses are the first instance
+// endpoint port that is free on the hosts of the cluster endpoint, unless EndpointAddresses are given.
 type AddInstance struct {
 	Instance          Instance
 	EndpointAddresses []string

@@ -67,12 +67,25 @@ func clusterEndpoint(base uint32, t EndpointType) Endpoint {
 
 func loopback(base, offset uint32) string { return fmt.Sprintf("127.0.0.1:%d", base+offset) }
 
+// at returns the addresses of an endpoint with a port offset: on every host that the
+// cluster endpoint is on, which are those that the router listens on.
+func (s *State) at(offset uint32) (addrs []string) {
+	e, _ := s.Endpoint(ClusterEndpointName)
+	for _, a := range e.Addresses {
+		a = fmt.Sprintf("%s:%d", a[:strings.LastIndexByte(a, ':')], s.PortBase+offset)
+		if !slices.Contains(addrs, a) {
+			addrs = append(addrs, a)
+		}
+	}
+	return addrs
+}
+
 func (s *State) addEndpoint(e Endpoint) {
 	at, _ := find(s.Endpoints, e.Name, endpointName)
 	s.Endpoints = slices.Insert(s.Endpoints, at, e)
 }
 
-// createEndpoint adds e, with the first free port of [first, last] if it has no address.
+// createEndpoint adds e, with the first port of [first, last] that is free if it has no address.
 func (s *State) createEndpoint(e Endpoint, first, last uint32) Result {
 	used := map[string]string{}
 	for _, o := range s.Endpoints {
@@ -82,8 +95,8 @@ func (s *State) createEndpoint(e Endpoint, first, last uint32) Result {
 	}
 	if len(e.Addresses) == 0 {
 		for p := first; p <= last && len(e.Addresses) == 0; p++ {
-			if a := loopback(s.PortBase, p); used[a] == "" {
-				e.Addresses = []string{a}
+			if at := s.at(p); !slices.ContainsFunc(at, func(a string) bool { return used[a] != "" }) {
+				e.Addresses = at
 			}
 		}
 		if len(e.Addresses) == 0 {

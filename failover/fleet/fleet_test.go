@@ -370,6 +370,32 @@ func TestPlanBootstrap(t *testing.T) {
 	}
 }
 
+// TestEndpointsAreWhereTheRouterListens: on the hosts of the cluster endpoint, also those
+// that are made later.
+func TestEndpointsAreWhereTheRouterListens(t *testing.T) {
+	b := firstCommand()
+	b.Initial.Endpoints = []fleet.Endpoint{
+		{Name: "cluster", Type: fleet.EndpointCluster, Addresses: []string{"[fd00::7]:6306", "127.0.0.1:6306"}},
+		{Name: "aa", Type: fleet.EndpointCustom, List: fleet.ListExclusion},
+	}
+	s := &fleet.State{}
+	for _, m := range []fleet.Command{b, &fleet.CreateEndpoint{Endpoint: fleet.Endpoint{Name: "later", List: fleet.ListExclusion}}} {
+		if r := s.Apply(m); r.Code != fleet.CodeOK {
+			t.Fatal(r.Detail)
+		}
+	}
+	for name, port := range map[string]int{"db-1": 6331, "db-2": 6332, "aa": 6351, "later": 6352} {
+		want := fmt.Sprintf("[[fd00::7]:%d 127.0.0.1:%d]", port, port)
+		if e, _ := s.Endpoint(name); fmt.Sprint(e.Addresses) != want {
+			t.Errorf("endpoint %s: %v, want %s", name, e.Addresses, want)
+		}
+	}
+	b.Initial.Endpoints[0].Addresses = []string{"nowhere"}
+	if r := new(fleet.State).Apply(b); r.Code != fleet.CodeInvalid {
+		t.Errorf("an address without a port: %v", r)
+	}
+}
+
 // TestBootstrapTakesConfiguredEndpoints in whatever order they are given.
 func TestBootstrapTakesConfiguredEndpoints(t *testing.T) {
 	b := firstCommand()

@@ -113,6 +113,7 @@ func (c *Config) Validate() error {
 	k.that(cl.Data != "", "cluster.data", "must not be empty")
 	ip := net.ParseIP(cl.Bind)
 	k.that(ip != nil, "cluster.bind", "%q is not an IP address", cl.Bind)
+	k.that(!ip.IsUnspecified(), "cluster.bind", "%q is every address of this machine: name one, by which members and clients reach it", cl.Bind)
 	k.that(cl.MutualTLS || ip.IsLoopback(), "cluster.mutual_tls", "can be off only if cluster.bind is a loopback address")
 	k.that(cl.PortBase >= 1024 && cl.PortBase+portHighest <= 65535, "cluster.port_base", "%d is not in 1024…%d", cl.PortBase, 65535-portHighest)
 	k.that(cl.SegmentSize >= 64*KiB && cl.SegmentSize <= TiB && cl.SegmentSize%(16*KiB) == 0, "cluster.segment_size",
@@ -132,6 +133,7 @@ func (c *Config) validateNodes(k *check) {
 			k.that(slices.Index(ids, id) == i, key, "%q is there twice", id)
 			host := net.ParseIP(c.Host(id))
 			k.that(host != nil, key, "%s: address %q is not an IP address", id, c.Host(id))
+			k.that(!host.IsUnspecified(), key, "%s: address %q is every address of its machine: name one, by which members and clients reach it", id, c.Host(id))
 			k.that(c.Cluster.MutualTLS || host.IsLoopback(), "cluster.mutual_tls", "can be off only if every address is a loopback address, not %s's", id)
 		}
 	}

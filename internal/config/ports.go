@@ -56,6 +56,18 @@ func (c *Config) Addr(id string, offset int) string {
 	return net.JoinHostPort(c.Host(id), strconv.Itoa(c.Cluster.PortBase+offset))
 }
 
+// EndpointAddrs returns the addresses of an endpoint with an offset from port_base: the
+// router's, for clients anywhere, and one on loopback, from where alone the account that
+// the first start makes may log in.
+func (c *Config) EndpointAddrs(offset int) []string {
+	router := c.Router.Nodes[0].ID
+	addrs := []string{c.Addr(router, offset)}
+	if !net.ParseIP(c.Host(router)).IsLoopback() {
+		addrs = append(addrs, net.JoinHostPort("127.0.0.1", strconv.Itoa(c.Cluster.PortBase+offset)))
+	}
+	return addrs
+}
+
 // AdminAddr returns the address of an operators' port with an offset from port_base.
 func (c *Config) AdminAddr(offset int) string {
 	return net.JoinHostPort(c.Admin.Bind, strconv.Itoa(c.Cluster.PortBase+offset))
