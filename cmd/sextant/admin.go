@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -52,7 +53,7 @@ func asking(c *common, run func(context.Context, *config.Config, *failover.Clien
 		defer cancel()
 		err = run(ctx, cfg, client, args)
 		if errors.Is(err, failover.ErrNoLeader) {
-			return fmt.Errorf("no control node answers at %s and its neighbours; does `sextant up` run with this --port-base and --data?", cfg.Addr(cfg.Control.Nodes[0].ID, config.PortControl-1+config.Number(cfg.Control.Nodes[0].ID)))
+			return fmt.Errorf("no control node leads at %s; does `sextant up` run with this --port-base and --data?", strings.Join(controlAddrs(cfg), ", "))
 		}
 		return err
 	}
@@ -61,7 +62,7 @@ func asking(c *common, run func(context.Context, *config.Config, *failover.Clien
 func statusCommand(c *common) *cobra.Command {
 	asJSON := false
 	cmd := &cobra.Command{
-		Use: "status", Short: "roles, LSNs, lag, health and endpoints", Example: "  sextant status --json", Args: cobra.NoArgs,
+		Use: "status", Short: "roles, LSNs, lag, health and endpoints", Example: "  sextant status --json",
 		RunE: asking(c, func(ctx context.Context, _ *config.Config, client *failover.Client, _ []string) error {
 			s, err := client.Status(ctx)
 			if err != nil {
@@ -150,9 +151,16 @@ func human(n uint64) string {
 func failoverCommand(c *common) *cobra.Command {
 	to := ""
 	cmd := &cobra.Command{
-		Use: "failover", Short: "hand the writer's role over, without losing anything", Example: "  sextant failover --to db-2", Args: cobra.NoArgs,
+		Use: "failover", Short: "hand the writer's role over, without losing anything", Example: "  sextant failover --to db-2",
 		RunE: asking(c, func(ctx context.Context, _ *config.Config, client *failover.Client, _ []string) error {
 			began := time.Now()
+			if to != "" {
+				if err := areInstances(ctx, client, []string{to}); err != nil {
+					return err
+				}
+			} else if _, err := client.Status(ctx); err != nil { // at once where nobody answers
+				return err
+			}
 			target, err := client.Failover(ctx, to)
 			if err != nil {
 				return err
@@ -179,10 +187,10 @@ func failoverCommand(c *common) *cobra.Command {
 
 func stopCommand(c *common) *cobra.Command {
 	return &cobra.Command{
-		Use: "stop ID", Short: "stop a role of the local cluster; it stays stopped", Example: "  sextant stop storage-3", Args: cobra.ExactArgs(1),
+		Use: "stop ID", Short: "stop a role of the local cluster; it stays stopped", Example: "  sextant stop storage-3",
 		RunE: asking(c, func(ctx context.Context, cfg *config.Config, client *failover.Client, args []string) error {
 			id := args[0]
-			if err := known(cfg, id); err != nil {
+			if err := runsHere(cfg, id); err != nil {
 				return err
 			}
 			if err := stopRole(ctx, roleDir(cfg, id)); err != nil {
@@ -202,15 +210,18 @@ func stopCommand(c *common) *cobra.Command {
 
 func startCommand(c *common) *cobra.Command {
 	return &cobra.Command{
-		Use: "start ID", Short: "start a stopped role of the local cluster again", Example: "  sextant start storage-3", Args: cobra.ExactArgs(1),
+		Use: "start ID", Short: "start a stopped role of the local cluster again", Example: "  sextant start storage-3",
 		RunE: asking(c, func(ctx context.Context, cfg *config.Config, client *failover.Client, args []string) error {
 			id := args[0]
-			if err := known(cfg, id); err != nil {
+			if err := runsHere(cfg, id); err != nil {
 				return err
 			}
 			if _, err := pidOf(roleDir(cfg, id)); err == nil && !stopped(roleDir(cfg, id)) {
 				fmt.Println(id, "runs already")
 				return nil
+			}
+			if _, err := client.Status(ctx); err != nil && errors.Is(err, failover.ErrNoLeader) && !strings.HasPrefix(id, "control-") {
+				return err
 			}
 			if err := startRole(ctx, roleDir(cfg, id)); err != nil {
 				return err
@@ -224,21 +235,45 @@ func startCommand(c *common) *cobra.Command {
 	}
 }
 
+// processes returns the ids of the processes that have a directory here.
+func processes(cfg *config.Config) (ids []string) {
+	entries, err := os.ReadDir(cfg.Cluster.Data)
+	if err != nil {
+		return nil
+	}
+	for _, e := range entries {
+		prefix, _, _ := strings.Cut(e.Name(), "-")
+		if certRoles[prefix] != "" && config.Number(e.Name()) > 0 && e.IsDir() {
+			ids = append(ids, e.Name())
+		}
+	}
+	return ids
+}
+
 // known refuses the id of a process that has no directory here.
 func known(cfg *config.Config, id string) error {
-	if config.Number(id) == 0 || strings.ContainsAny(id, "/.") {
-		return fmt.Errorf("%q is not the id of a process; `sextant status` lists them", id)
-	}
-	if _, err := os.Stat(roleDir(cfg, id)); err != nil {
-		return fmt.Errorf("there is no process %s on this machine; `sextant status` lists them", id)
+	if ids := processes(cfg); !slices.Contains(ids, id) {
+		return fmt.Errorf("there is no process %q in %s; there are %s", id, cfg.Cluster.Data, orNone(ids))
 	}
 	return nil
 }
 
+// runsHere refuses the id of a process that `sextant up` does not run here.
+func runsHere(cfg *config.Config, id string) error {
+	err := known(cfg, id)
+	if err == nil && left(cfg, id) {
+		err = fmt.Errorf("%s has left the cluster, another storage node has its place, and is not started any more; `sextant status` lists the nodes", id)
+	}
+	return err
+}
+
+// orNone lists ids for a message.
+func orNone(ids []string) string { return cmp.Or(strings.Join(ids, ", "), "none") }
+
 func endpointCommand(c *common) *cobra.Command {
 	cmd := &cobra.Command{Use: "endpoint", Short: "list, create, modify and delete endpoints"}
 	list := &cobra.Command{
-		Use: "list", Short: "all endpoints", Args: cobra.NoArgs,
+		Use: "list", Short: "all endpoints",
 		RunE: asking(c, func(ctx context.Context, _ *config.Config, client *failover.Client, _ []string) error {
 			s, err := client.Status(ctx)
 			if err != nil {
@@ -254,14 +289,14 @@ func endpointCommand(c *common) *cobra.Command {
 		}),
 	}
 	del := &cobra.Command{
-		Use: "delete NAME", Short: "delete a custom endpoint; its connections stay", Args: cobra.ExactArgs(1),
+		Use: "delete NAME", Short: "delete a custom endpoint; its connections stay", Example: "  sextant endpoint delete reports",
 		RunE: asking(c, func(ctx context.Context, _ *config.Config, client *failover.Client, args []string) error {
 			s, err := client.Status(ctx)
 			if err != nil {
 				return err
 			}
 			if !slices.ContainsFunc(s.Endpoints, func(e failover.EndpointStatus) bool { return e.Name == args[0] }) {
-				return fmt.Errorf("there is no endpoint %q; `sextant endpoint list` shows all", args[0])
+				return noEndpoint(&s, args[0])
 			}
 			if _, err = client.Propose(ctx, &fleet.DeleteEndpoint{Name: args[0]}); err == nil {
 				fmt.Println(args[0], "deleted")
@@ -271,6 +306,18 @@ func endpointCommand(c *common) *cobra.Command {
 	}
 	cmd.AddCommand(list, createEndpoint(c), modifyEndpoint(c), del)
 	return cmd
+}
+
+func noEndpoint(s *failover.Status, name string) error {
+	return fmt.Errorf("there is no endpoint %q; there are %s", name, orNone(idsOf(s.Endpoints, func(e failover.EndpointStatus) string { return e.Name })))
+}
+
+// idsOf returns what id says of each element.
+func idsOf[T any](list []T, id func(T) string) (ids []string) {
+	for _, x := range list {
+		ids = append(ids, id(x))
+	}
+	return ids
 }
 
 // members are the flags of a custom endpoint's list.
@@ -283,7 +330,15 @@ func (m *members) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&m.memberType, "member-type", "", "READER or ANY")
 	cmd.Flags().StringSliceVar(&m.static, "static", nil, "the members: these instances")
 	cmd.Flags().StringSliceVar(&m.exclusion, "exclude", nil, "the members: all instances but these")
-	cmd.MarkFlagsMutuallyExclusive("static", "exclude")
+}
+
+// check refuses two lists, and none if there must be one.
+func (m *members) check(cmd *cobra.Command, must bool) error {
+	static, exclude := cmd.Flags().Changed("static"), cmd.Flags().Changed("exclude")
+	if static && exclude || must && !static && !exclude {
+		return fmt.Errorf("`%s` needs one of --static and --exclude, which name its members%s", cmd.CommandPath(), example(cmd))
+	}
+	return nil
 }
 
 func (m *members) list(cmd *cobra.Command) (fleet.ListType, []string) {
@@ -309,9 +364,10 @@ func areInstances(ctx context.Context, client *failover.Client, ids []string) er
 	if err != nil {
 		return err
 	}
+	all := idsOf(s.Instances, func(i failover.InstanceStatus) string { return i.ID })
 	for _, id := range ids {
-		if !slices.ContainsFunc(s.Instances, func(i failover.InstanceStatus) bool { return i.ID == id }) {
-			return fmt.Errorf("%q is not an instance; `sextant status` lists them", id)
+		if !slices.Contains(all, id) {
+			return fmt.Errorf("there is no instance %q; there are %s", id, orNone(all))
 		}
 	}
 	return nil
@@ -320,13 +376,15 @@ func areInstances(ctx context.Context, client *failover.Client, ids []string) er
 func createEndpoint(c *common) *cobra.Command {
 	var m members
 	cmd := &cobra.Command{
-		Use: "create NAME", Short: "create a custom endpoint", Args: cobra.ExactArgs(1),
+		Use: "create NAME", Short: "create a custom endpoint",
 		Example: "  sextant endpoint create reports --member-type READER --static db-3\n  sextant endpoint create all --member-type ANY --exclude db-1",
 	}
 	m.flags(cmd)
-	cmd.MarkFlagsOneRequired("static", "exclude")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		return asking(c, func(ctx context.Context, _ *config.Config, client *failover.Client, args []string) error {
+			if err := m.check(cmd, true); err != nil {
+				return err
+			}
 			e := fleet.Endpoint{Name: args[0], Type: fleet.EndpointCustom, Member: fleet.MemberAny}
 			e.List, e.Listed = m.list(cmd)
 			member, err := m.member()
@@ -360,14 +418,17 @@ func createEndpoint(c *common) *cobra.Command {
 func modifyEndpoint(c *common) *cobra.Command {
 	var m members
 	cmd := &cobra.Command{
-		Use: "modify NAME", Short: "change the members of a custom endpoint; its connections stay", Args: cobra.ExactArgs(1),
+		Use: "modify NAME", Short: "change the members of a custom endpoint; its connections stay",
 		Example: "  sextant endpoint modify reports --static db-2,db-3",
 	}
 	m.flags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		return asking(c, func(ctx context.Context, _ *config.Config, client *failover.Client, args []string) error {
 			change := &fleet.ModifyEndpoint{Name: args[0]}
-			var err error
+			err := m.check(cmd, false)
+			if err != nil {
+				return err
+			}
 			if change.Member, err = m.member(); err != nil {
 				return err
 			}
@@ -377,6 +438,13 @@ func modifyEndpoint(c *common) *cobra.Command {
 			}
 			if !change.SetListed && change.Member == 0 {
 				return errors.New("nothing to change: name --member-type, --static or --exclude")
+			}
+			s, err := client.Status(ctx)
+			if err != nil {
+				return err
+			}
+			if !slices.ContainsFunc(s.Endpoints, func(e failover.EndpointStatus) bool { return e.Name == args[0] }) {
+				return noEndpoint(&s, args[0])
 			}
 			if err := areInstances(ctx, client, change.Listed); err != nil {
 				return err
@@ -394,7 +462,7 @@ func instanceCommand(c *common) *cobra.Command {
 	cmd := &cobra.Command{Use: "instance", Short: "add and remove instances"}
 	az, tier := "", 1
 	add := &cobra.Command{
-		Use: "add ID", Short: "add an instance; `sextant up` starts it as a reader", Example: "  sextant instance add db-4 --az az-b", Args: cobra.ExactArgs(1),
+		Use: "add ID", Short: "add an instance; `sextant up` starts it as a reader", Example: "  sextant instance add db-4 --az az-b",
 		RunE: asking(c, func(ctx context.Context, cfg *config.Config, client *failover.Client, args []string) error {
 			id := args[0]
 			n := config.Number(id)
@@ -408,11 +476,11 @@ func instanceCommand(c *common) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if !slices.ContainsFunc(s.Storage, func(n failover.StorageStatus) bool { return n.AZ == az }) {
-				return fmt.Errorf("--az %q: there is no storage in that zone", az)
-			}
 			if slices.ContainsFunc(s.Instances, func(i failover.InstanceStatus) bool { return i.ID == id }) {
 				return fmt.Errorf("%s is in the cluster already", id)
+			}
+			if err := isZone(az, idsOf(s.Storage, func(n failover.StorageStatus) string { return n.AZ })); err != nil {
+				return err
 			}
 			if _, err = client.Propose(ctx, &fleet.AddInstance{Instance: instanceOf(cfg, config.Instance{Node: config.Node{ID: id, AZ: az}, Tier: tier})}); err == nil {
 				fmt.Println(id, "added; `sextant up` starts it")
@@ -423,7 +491,7 @@ func instanceCommand(c *common) *cobra.Command {
 	add.Flags().StringVar(&az, "az", "az-a", "its availability zone")
 	add.Flags().IntVar(&tier, "tier", 1, "promotion tier, 0 first to 15 last")
 	remove := &cobra.Command{
-		Use: "remove ID", Short: "remove an instance that is not the writer", Example: "  sextant instance remove db-4", Args: cobra.ExactArgs(1),
+		Use: "remove ID", Short: "remove an instance that is not the writer", Example: "  sextant instance remove db-4",
 		RunE: asking(c, func(ctx context.Context, _ *config.Config, client *failover.Client, args []string) error {
 			if err := areInstances(ctx, client, args); err != nil {
 				return err

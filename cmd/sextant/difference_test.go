@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"sextant/failover/fleet"
 	"sextant/internal/config"
 )
 
@@ -25,6 +26,30 @@ func TestDifferencesNameTheCommand(t *testing.T) {
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q is not in\n%s", want, got)
+		}
+	}
+}
+
+// TestEndpointsAreTheRouters: on its own address, or cluster.bind; and on loopback, from
+// where the first account may log in.
+func TestEndpointsAreTheRouters(t *testing.T) {
+	for _, c := range []struct{ bind, router, want string }{
+		{"127.0.0.1", "", "127.0.0.1:6306"}, {"127.0.0.2", "", "127.0.0.2:6306"}, {"::1", "", "[::1]:6306"},
+		{"10.1.2.3", "", "10.1.2.3:6306 127.0.0.1:6306"}, {"127.0.0.1", "fd00::7", "[fd00::7]:6306 127.0.0.1:6306"},
+	} {
+		cfg := config.Default()
+		cfg.Cluster.Bind, cfg.Router.Nodes[0].Address = c.bind, c.router
+		b := fleet.Bootstrap{Initial: initialFleet(&cfg)}
+		b.Initial.Cluster, b.Initial.Volume = "demo-1", 1
+		s := &fleet.State{}
+		if r := s.Apply(&b); r.Code != fleet.CodeOK {
+			t.Fatalf("%v: %s", c, r.Detail)
+		}
+		for name, port := range map[string]string{"cluster": "6306", "reader": "6307", "db-2": "6332"} {
+			e, _ := s.Endpoint(name)
+			if got := strings.Join(e.Addresses, " "); got != strings.ReplaceAll(c.want, "6306", port) {
+				t.Errorf("%v: endpoint %s is at %s", c, name, got)
+			}
 		}
 	}
 }

@@ -36,7 +36,7 @@ func readIdentity(cfg *config.Config) (identity, error) {
 	var id identity
 	b, err := os.ReadFile(identityPath(cfg))
 	if err != nil {
-		return id, err
+		return id, owned(err)
 	}
 	if err := json.Unmarshal(b, &id); err != nil {
 		return id, fmt.Errorf("%s: %w", identityPath(cfg), err)
@@ -88,7 +88,7 @@ func lockData(cfg *config.Config) (*os.File, error) {
 	path := filepath.Join(cfg.Cluster.Data, "lock")
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return nil, err
+		return nil, owned(err)
 	}
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		f.Close()

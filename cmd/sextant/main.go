@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"os"
 	"os/signal"
 	"strconv"
@@ -50,7 +51,7 @@ func command() *cobra.Command {
 	flags := root.PersistentFlags()
 	flags.StringVar(&c.config, "config", "", "configuration file (default ./config.yaml if there is one)")
 	flags.StringVar(&c.data, "data", "", "directory of all data (cluster.data)")
-	flags.IntVar(&c.portBase, "port-base", 0, "the ports are offsets from it (cluster.port_base)")
+	flags.IntVar(&c.portBase, "port-base", 0, "1024 to 64936; the ports are offsets from it (cluster.port_base)")
 	storage := role(&c, "storage", "run one storage node; add and replace storage nodes", runStorage)
 	storage.AddCommand(storageCommands(&c)...)
 	root.AddCommand(
@@ -62,12 +63,13 @@ func command() *cobra.Command {
 	)
 	root.AddCommand(adminCommands(&c)...)
 	root.AddCommand(offlineCommands(&c)...)
+	explain(root)
 	return root
 }
 
 func plain(c *common, name, short, example string, run func(context.Context, *config.Config, *common) error) *cobra.Command {
 	return &cobra.Command{
-		Use: name, Short: short, Example: "  " + example, Args: cobra.NoArgs,
+		Use: name, Short: short, Example: "  " + example,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := c.load()
 			if err != nil {
@@ -80,6 +82,9 @@ func plain(c *common, name, short, example string, run func(context.Context, *co
 
 func role(c *common, name, short string, run func(context.Context, *config.Config, string, *slog.Logger) error) *cobra.Command {
 	cmd := plain(c, name, short, "sextant "+name+" --id "+idPrefix[name]+"-1", func(ctx context.Context, cfg *config.Config, c *common) error {
+		if c.id == "" {
+			return fmt.Errorf("`sextant %s` needs --id, for example `sextant %s --id %s-1`", name, name, idPrefix[name])
+		}
 		if n := config.Number(c.id); n == 0 || c.id != fmt.Sprintf("%s-%d", idPrefix[name], n) {
 			return fmt.Errorf("--id %q: a %s is called %s-N", c.id, name, idPrefix[name])
 		}
@@ -134,7 +139,22 @@ func logger(cfg *config.Config) *slog.Logger {
 // named turns "address already in use" into an error that names the port and the key.
 func named(cfg *config.Config, addr string, err error) error {
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return errors.New(cfg.PortKey(addr))
+		return errors.New(cfg.PortKey(addr) + outgoing(addr))
 	}
 	return err
+}
+
+// portRange says from which ports the kernel takes those of outgoing connections.
+const portRange = "/proc/sys/net/ipv4/ip_local_port_range"
+
+// outgoing returns the end of an error about a taken port if it may be an outgoing
+// connection that has it, "" otherwise.
+func outgoing(addr string) string {
+	a, err := netip.ParseAddrPort(addr)
+	b, _ := os.ReadFile(portRange)
+	var first, last uint16
+	if _, e := fmt.Sscan(string(b), &first, &last); err != nil || e != nil || a.Port() < first || a.Port() > last {
+		return ""
+	}
+	return fmt.Sprintf("; outgoing connections of this machine take ports from %d to %d (net.ipv4.ip_local_port_range), so choose a base below or above that", first, last)
 }

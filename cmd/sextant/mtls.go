@@ -5,14 +5,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"sextant/failover"
 	"sextant/internal/config"
 	"sextant/internal/mtls"
 )
@@ -30,9 +34,9 @@ func membership(cfg *config.Config, ident identity, role mtls.Role, id string) (
 	self := mtls.Peer{Cluster: ident.Cluster, Role: role, ID: id}
 	secure, err := mtls.Ensure(dir, self)
 	if errors.Is(err, mtls.ErrNoAuthority) {
-		return nil, fmt.Errorf("%w: make one where it is by `sextant cert issue %s --role %s --out DIR`, and copy it to %s", err, id, role, dir)
+		return nil, fmt.Errorf("%w: make one where it is by `sextant cert issue %s --out DIR`, and copy it to %s", err, id, dir)
 	}
-	return secure, err
+	return secure, owned(err)
 }
 
 // adminID is whom operators' commands are.
@@ -46,9 +50,15 @@ func certCommand(c *common) *cobra.Command {
 
 func certListCommand(c *common) *cobra.Command {
 	return plain(c, "list", "what this host has, and until when it is valid", "sextant cert list", func(_ context.Context, cfg *config.Config, _ *common) error {
-		list, err := mtls.Certificates(peerCerts(cfg))
-		if err != nil {
+		if _, err := needIdentity(cfg); err != nil {
 			return err
+		}
+		list, err := mtls.Certificates(peerCerts(cfg))
+		if errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("%s has no certificates: `sextant up` makes them unless cluster.mutual_tls is false", cfg.Cluster.Data)
+		}
+		if err != nil {
+			return owned(err)
 		}
 		w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(w, "ID\tROLE\tCLUSTER\tVALID UNTIL\tSERIAL\tPROBLEM")
@@ -66,13 +76,15 @@ func certListCommand(c *common) *cobra.Command {
 	})
 }
 
+// certRoles are the roles of processes, by what their ids start with.
+var certRoles = map[string]mtls.Role{"storage": mtls.Storage, "control": mtls.Control, "db": mtls.Instance, "router": mtls.Router, adminID: mtls.Admin}
+
 func certIssueCommand(c *common) *cobra.Command {
-	var role, out string
-	roles := map[string]mtls.Role{"storage": mtls.Storage, "control": mtls.Control, "db": mtls.Instance, "router": mtls.Router, adminID: mtls.Admin}
+	var out string
 	cmd := &cobra.Command{
 		Use: "issue ID", Short: "sign a new certificate and key of a process; a running one takes it up by itself",
-		Example: "  sextant cert issue storage-3 --out /mnt/usb/peer-certs", Args: cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
+		Example: "  sextant cert issue storage-3\n  sextant cert issue storage-3 --out /mnt/usb/peer-certs",
+		RunE: func(cmd *cobra.Command, args []string) error {
 			cfg, err := c.load()
 			if err != nil {
 				return err
@@ -81,18 +93,72 @@ func certIssueCommand(c *common) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			r := mtls.Role(role)
-			if prefix, _, _ := strings.Cut(args[0], "-"); r == "" {
-				r = roles[prefix]
+			id := args[0]
+			if err := isMember(cmd.Context(), cfg, ident, id); err != nil {
+				return err
 			}
-			if r == "" {
-				return fmt.Errorf("%q: say --role storage, control, instance, router or admin", args[0])
-			}
-			dir := peerCerts(cfg)
-			return mtls.Issue(dir, cmp.Or(out, dir), mtls.Peer{Cluster: ident.Cluster, Role: r, ID: args[0]})
+			prefix, _, _ := strings.Cut(id, "-")
+			return issue(cmd.OutOrStdout(), peerCerts(cfg), out, mtls.Peer{Cluster: ident.Cluster, Role: certRoles[prefix], ID: id})
 		},
 	}
-	cmd.Flags().StringVar(&role, "role", "", "storage, control, instance, router or admin; otherwise from the id")
 	cmd.Flags().StringVar(&out, "out", "", "directory, to be copied to the process's host as DATA/peer-certs; otherwise this host's")
 	return cmd
+}
+
+// isMember refuses an id of no process of the cluster: of its state where a control node
+// answers, otherwise of the configuration.
+func isMember(ctx context.Context, cfg *config.Config, ident identity, id string) error {
+	ids, where := []string{adminID}, "the configuration, since no control node answers"
+	nodes := func(n config.Node) string { return n.ID }
+	ids = append(append(ids, idsOf(cfg.Control.Nodes, nodes)...), idsOf(cfg.Router.Nodes, nodes)...)
+	if s, err := statusOf(ctx, cfg, ident); err == nil && len(s.Storage) > 0 {
+		where = "the cluster"
+		ids = append(ids, idsOf(s.Storage, func(n failover.StorageStatus) string { return n.ID })...)
+		ids = append(ids, idsOf(s.Instances, func(i failover.InstanceStatus) string { return i.ID })...)
+	} else {
+		ids = append(append(ids, idsOf(cfg.Storage.Nodes, nodes)...), idsOf(cfg.Instances, func(i config.Instance) string { return i.ID })...)
+	}
+	if slices.Contains(ids, id) {
+		return nil
+	}
+	return fmt.Errorf("there is no process %q in %s; there are %s. `sextant storage add` and `sextant instance add` add some", id, where, orNone(ids))
+}
+
+// statusOf asks a cluster that may not run, with a certificate that may not be good any more.
+func statusOf(ctx context.Context, cfg *config.Config, ident identity) (failover.Status, error) {
+	secure, err := membership(cfg, ident, mtls.Admin, adminID)
+	if err != nil {
+		return failover.Status{}, err
+	}
+	client, err := controlClient(cfg, ident, secure, nil)
+	if err != nil {
+		return failover.Status{}, err
+	}
+	defer client.Close()
+	return client.Status(ctx)
+}
+
+// issue makes a certificate below out, dir if that is "", and says what it did and what is to be done.
+func issue(w io.Writer, dir, out string, p mtls.Peer) error {
+	to := cmp.Or(out, dir)
+	if err := mtls.Issue(dir, to, p); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w: certificates are issued where the authority's key is, on the host of the first `sextant up`", err)
+	} else if err != nil {
+		return owned(err)
+	}
+	list, err := mtls.Certificates(to)
+	if err != nil {
+		return err
+	}
+	at := slices.IndexFunc(list, func(c mtls.Certificate) bool { return c.Peer == p })
+	if at < 0 || list[at].Err != nil {
+		return fmt.Errorf("the new certificate of %s in %s cannot be used: issue it again, or look at `sextant cert list`", p, to)
+	}
+	fmt.Fprintf(w, "certificate and key of %s, valid until %s: %s-key.pem and %[3]s.pem\n", p, list[at].NotAfter.Format(time.DateOnly), filepath.Join(to, p.ID))
+	if filepath.Clean(to) == filepath.Clean(dir) {
+		fmt.Fprintf(w, "%s uses them for its next connections, running or not: there is nothing else to do\n", p.ID)
+	} else {
+		fmt.Fprintf(w, "Copy what is in %s to the data directory of %s's host, as peer-certs; the process uses it for its next connections. Then delete this copy.\n", to, p.ID)
+	}
+	return nil
 }

@@ -65,7 +65,7 @@ func logCommand(c *common) *cobra.Command {
 	var group int64
 	var id, from, to uint64
 	cmd := &cobra.Command{
-		Use: "log ID", Short: "show the log of a stopped storage node", Args: cobra.ExactArgs(1),
+		Use: "log ID", Short: "show the log of a stopped storage node",
 		Long: "log shows the frames of the hot log of a stopped storage node in their order, with their records, and then\n" +
 			"the older records in its segments' files, by group and LSN. Damage and a torn tail are named with file and\n" +
 			"offset; damage makes the exit code 1. Nothing is changed.",
@@ -98,7 +98,7 @@ func logCommand(c *common) *cobra.Command {
 func pageCommand(c *common) *cobra.Command {
 	var at uint64
 	cmd := &cobra.Command{
-		Use: "page ID PAGE", Short: "show a page of a stopped storage node", Args: cobra.ExactArgs(2),
+		Use: "page ID PAGE", Short: "show a page of a stopped storage node",
 		Long: "page shows header and cells of a page, made of what a stopped storage node has of it. Without --at that is\n" +
 			"the newest version, which may have changes that are not durable on a quorum yet. Nothing is changed.",
 		Example: "  sextant stop storage-3\n  sextant page storage-3 17\n  sextant page storage-3 17 --at 1200",
@@ -116,7 +116,7 @@ func pageCommand(c *common) *cobra.Command {
 
 func checkCommand(c *common) *cobra.Command {
 	return &cobra.Command{
-		Use: "check ID", Short: "check all files of a stopped storage node", Args: cobra.ExactArgs(1),
+		Use: "check ID", Short: "check all files of a stopped storage node",
 		Long: "check reads every file of a stopped storage node: identity and format of each, every frame of the hot log,\n" +
 			"the tree and every value of each segment's file, every page image against the records, and the chain of\n" +
 			"records. It names every problem, ends with a table, and exits with 1 if there was one. A torn tail and holes\n" +

@@ -38,7 +38,7 @@ func TestOfflineCommands(t *testing.T) {
 	}
 	refused("has no cluster yet", "check", "storage-3")
 	write("cluster.json", `{"format": 1, "cluster": "demo-1", "bind": "127.0.0.1", "port_base": 6000}`)
-	refused("no process storage-3", "check", "storage-3")
+	refused(`no process "storage-3"`, "check", "storage-3")
 	refused("not a storage node", "check", "db-1")
 	if err := os.Mkdir(filepath.Join(data, "storage-3"), 0o700); err != nil {
 		t.Fatal(err)
@@ -55,6 +55,13 @@ func TestOfflineCommands(t *testing.T) {
 	if err := n.Close(); err != nil {
 		t.Fatal(err)
 	}
+
+	t.Setenv("SEXTANT_CLUSTER_MUTUAL_TLS", "false")
+	refused("there are storage-3", "stop", "storage-4")
+	refused("there are storage-3", "start", "../storage-3")
+	write("storage-3/left", "")
+	refused("storage-3 has left the cluster", "start", "storage-3")
+	refused("storage-3 has left the cluster", "stop", "storage-3")
 
 	for _, tool := range []string{"check", "log"} {
 		if out, err := run(tool, "storage-3", "--data", data); err != nil || tool == "check" && !strings.Contains(out, "storage-3: sound") {

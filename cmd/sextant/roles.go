@@ -38,12 +38,12 @@ func listenAt(cfg *config.Config, addr string) (net.Listener, error) {
 	return l, nil
 }
 
+func controlAddrs(cfg *config.Config) []string {
+	return idsOf(cfg.Control.Nodes, func(n config.Node) string { return cfg.Addr(n.ID, config.PortControl-1+config.Number(n.ID)) })
+}
+
 func controlClient(cfg *config.Config, id identity, secure *mtls.Identity, log *slog.Logger) (*failover.Client, error) {
-	var addrs []string
-	for _, n := range cfg.Control.Nodes {
-		addrs = append(addrs, cfg.Addr(n.ID, config.PortControl-1+config.Number(n.ID)))
-	}
-	return failover.NewClient(failover.ClientOptions{Addresses: addrs, Cluster: id.Cluster, Identity: secure, Logger: log})
+	return failover.NewClient(failover.ClientOptions{Addresses: controlAddrs(cfg), Cluster: id.Cluster, Identity: secure, Logger: log})
 }
 
 // initialFleet is the cluster of the configuration, for its first start.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -51,7 +52,7 @@ func (v *view) followStorage(s *fleet.State) {
 func storageCommands(c *common) []*cobra.Command {
 	az := ""
 	add := &cobra.Command{
-		Use: "add ID", Short: "add a storage node; `sextant up` starts it", Example: "  sextant storage add storage-7 --az az-b", Args: cobra.ExactArgs(1),
+		Use: "add ID", Short: "add a storage node; `sextant up` starts it", Example: "  sextant storage add storage-7 --az az-b",
 		RunE: asking(c, func(ctx context.Context, cfg *config.Config, client *failover.Client, args []string) error {
 			if err := addStorage(ctx, cfg, client, args[0], az); err != nil {
 				return err
@@ -65,8 +66,10 @@ func storageCommands(c *common) []*cobra.Command {
 	replace := &cobra.Command{
 		Use: "replace ID", Short: "let another storage node take the place of one, while everything runs",
 		Example: "  sextant storage replace storage-3\n  sextant storage replace storage-3 --with storage-7\n  sextant storage replace storage-3 --cancel",
-		Args:    cobra.ExactArgs(1),
 		RunE: asking(c, func(ctx context.Context, cfg *config.Config, client *failover.Client, args []string) error {
+			if cancel && with != "" {
+				return errors.New("--cancel takes a replacement back, --with begins one: use one of them")
+			}
 			if cancel {
 				return cancelReplace(ctx, client, args[0])
 			}
@@ -75,7 +78,6 @@ func storageCommands(c *common) []*cobra.Command {
 	}
 	replace.Flags().StringVar(&with, "with", "", "the node that takes its place, added if it is not there (default: a spare one of the zone, or a new one)")
 	replace.Flags().BoolVar(&cancel, "cancel", false, "take the replacement back")
-	replace.MarkFlagsMutuallyExclusive("with", "cancel")
 	return []*cobra.Command{add, replace}
 }
 
@@ -89,11 +91,23 @@ func addStorage(ctx context.Context, cfg *config.Config, client *failover.Client
 	if err != nil {
 		return err
 	}
-	if !slices.ContainsFunc(t.State.Storage, func(n fleet.StorageNode) bool { return n.AZ == az }) {
-		return fmt.Errorf("--az %q: there is no storage in that zone", az)
+	if _, found := t.State.StorageNode(id); found {
+		return fmt.Errorf("%s is in the cluster already", id)
+	}
+	if err := isZone(az, idsOf(t.State.Storage, func(n fleet.StorageNode) string { return n.AZ })); err != nil {
+		return err
 	}
 	_, err = client.Propose(ctx, &fleet.AddStorage{Node: fleet.StorageNode{ID: id, AZ: az, Address: cfg.Addr(id, config.PortStorage-1+n)}})
 	return err
+}
+
+// isZone refuses a zone that no storage node is in.
+func isZone(az string, zones []string) error {
+	if slices.Contains(zones, az) {
+		return nil
+	}
+	slices.Sort(zones)
+	return fmt.Errorf("--az %q: there is no storage in that zone; there are %s", az, orNone(slices.Compact(zones)))
 }
 
 func replaceStorage(ctx context.Context, cfg *config.Config, client *failover.Client, id, with string) error {
@@ -103,8 +117,10 @@ func replaceStorage(ctx context.Context, cfg *config.Config, client *failover.Cl
 	}
 	old, found := t.State.StorageNode(id)
 	switch r := t.State.Replacing; {
+	case !found && left(cfg, id):
+		return fmt.Errorf("%s has been replaced already and has left the cluster; the storage nodes are %s", id, orNone(idsOf(t.State.Storage, storageID)))
 	case !found:
-		return fmt.Errorf("%q is not a storage node; `sextant status` lists them", id)
+		return fmt.Errorf("there is no storage node %q; there are %s", id, orNone(idsOf(t.State.Storage, storageID)))
 	case with == id:
 		return fmt.Errorf("%s takes its own place by itself when it comes back with an empty directory", id)
 	case r.Old != "" && (r.Old != id || with != "" && r.New != with):
@@ -139,6 +155,8 @@ func replaceStorage(ctx context.Context, cfg *config.Config, client *failover.Cl
 	return nil
 }
 
+func storageID(n fleet.StorageNode) string { return n.ID }
+
 func cancelReplace(ctx context.Context, client *failover.Client, id string) error {
 	t, err := topologyNow(ctx, client, func(failover.Topology) bool { return true })
 	if err != nil {
@@ -146,7 +164,7 @@ func cancelReplace(ctx context.Context, client *failover.Client, id string) erro
 	}
 	r := t.State.Replacing
 	if r.Old != id {
-		return fmt.Errorf("%s is not being replaced; `sextant status` shows what is", id)
+		return fmt.Errorf("%s is not being replaced; %s is", id, cmp.Or(r.Old, "no storage node"))
 	}
 	if _, err := client.Propose(ctx, &fleet.CancelReplace{Old: r.Old, New: r.New}); err != nil {
 		return err
@@ -157,6 +175,9 @@ func cancelReplace(ctx context.Context, client *failover.Client, id string) erro
 
 // topologyNow returns the first topology of a cluster that has begun for which is holds.
 func topologyNow(ctx context.Context, client *failover.Client, is func(failover.Topology) bool) (failover.Topology, error) {
+	if _, err := client.Status(ctx); err != nil { // at once where nobody answers
+		return failover.Topology{}, err
+	}
 	watching, found := context.WithCancelCause(ctx)
 	defer found(nil)
 	var out failover.Topology

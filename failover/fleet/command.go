@@ -46,7 +46,7 @@ type Error struct {
 }
 
 // Error returns the detail.
-func (e *Error) Error() string { return "fleet: " + e.Detail }
+func (e *Error) Error() string { return e.Detail }
 
 // Is reports whether target is an *Error of the same code.
 func (e *Error) Is(target error) bool {

@@ -270,14 +270,17 @@ func (d *Detector) Switchover(to string) (string, Result) {
 	case d.switching.epoch != 0:
 		return d.switching.to, ok(false)
 	case to == w:
-		return "", refuse(CodeInvalid, "%s is the writer", to)
+		return "", refuse(CodeInvalid, "%s is the writer already", to)
 	}
 	if _, found := d.state.Instance(to); to != "" && !found {
 		return "", refuse(CodeNotFound, "no instance %q", to)
 	}
 	c := d.candidate(to)
-	if c == nil || to != "" && c.id != to {
+	switch {
+	case c == nil && to == "":
 		return "", refuse(CodeNotReady, "no healthy instance to hand over to")
+	case c == nil || to != "" && c.id != to:
+		return "", refuse(CodeNotReady, "%s is not healthy, or has not caught up: nothing is handed over", to)
 	}
 	d.switching = switchover{epoch: d.state.Epoch, to: c.id, left: d.cfg.Drain}
 	d.decide()

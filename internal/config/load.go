@@ -40,15 +40,55 @@ func Load(path string, flags map[string]string) (*Config, error) {
 	for key, value := range flags {
 		v.Set(key, value)
 	}
-	hooks := mapstructure.ComposeDecodeHookFunc(mapstructure.StringToTimeDurationHookFunc(), sizesNeedUnits, mapstructure.TextUnmarshallerHookFunc())
+	hooks := mapstructure.ComposeDecodeHookFunc(durations, sizesNeedUnits, mapstructure.TextUnmarshallerHookFunc())
 	err := v.UnmarshalExact(&c, viper.DecodeHook(hooks), func(d *mapstructure.DecoderConfig) { d.ZeroFields = true })
 	if err != nil {
-		return nil, fmt.Errorf("configuration: %w", err)
+		return nil, fmt.Errorf("configuration: %w", plainly(err))
 	}
 	if err := c.Validate(); err != nil {
 		return nil, fmt.Errorf("configuration: %w", err)
 	}
 	return &c, nil
+}
+
+// plainly says of every value that is of another type what its key takes.
+func plainly(err error) error {
+	switch e := err.(type) {
+	case interface{ Unwrap() []error }:
+		var all []error
+		for _, x := range e.Unwrap() {
+			all = append(all, plainly(x))
+		}
+		return errors.Join(all...)
+	case *mapstructure.DecodeError:
+		var parse *mapstructure.ParseError
+		var other *mapstructure.UnconvertibleTypeError
+		switch {
+		case errors.As(e, &parse):
+			return fmt.Errorf("%s: %q is not %s", e.Name(), parse.Value, kindName(parse.Expected.Kind()))
+		case errors.As(e, &other):
+			return fmt.Errorf("%s: %v is not %s", e.Name(), other.Value, kindName(other.Expected.Kind()))
+		}
+		return fmt.Errorf("%s: %w", e.Name(), e.Unwrap())
+	}
+	if all := errors.Unwrap(err); all != nil {
+		return plainly(all)
+	}
+	return err
+}
+
+func kindName(k reflect.Kind) string {
+	switch k {
+	case reflect.Int, reflect.Int64:
+		return "a whole number"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Slice:
+		return "a list"
+	case reflect.Struct, reflect.Map:
+		return "a section with keys"
+	}
+	return "a text"
 }
 
 func read(v *viper.Viper, path string) error {
@@ -64,6 +104,19 @@ func read(v *viper.Viper, path string) error {
 		return fmt.Errorf("read configuration %s: %w", v.ConfigFileUsed(), err)
 	}
 	return nil
+}
+
+// durations reads a text where a duration is wanted.
+func durations(_, to reflect.Type, value any) (any, error) {
+	text, ok := value.(string)
+	if !ok || to != reflect.TypeFor[time.Duration]() {
+		return value, nil
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		return nil, fmt.Errorf("%q is not a duration: write it with a unit, like 250ms", text)
+	}
+	return d, nil
 }
 
 // sizesNeedUnits refuses a bare number where a size or a duration is wanted.

@@ -311,11 +311,15 @@ func (n *Node) askHost(ctx context.Context, m logstore.Message) (logstore.Messag
 	}
 }
 
-// Tell takes a message of another node.
+// Tell takes a message of another node. One that is no node of the cluster, such as one that
+// has been replaced, is refused, as far as it is known who is: its certificate is good still.
 func (s *rpcServer) Tell(ctx context.Context, p *wirepb.Message) (*wirepb.Told, error) {
 	m, err := s.decode(ctx, p)
 	if err != nil {
 		return nil, err
+	}
+	if peers := s.n.opt.Peers(); len(peers) > 0 && peers[logstore.NodeID(p.GetFrom())] == "" {
+		return nil, status.Errorf(codes.FailedPrecondition, "%q is no storage node of this cluster", p.GetFrom())
 	}
 	s.n.mu.Lock()
 	has := s.n.host != nil

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -328,6 +329,33 @@ func TestStrangersAreRefused(t *testing.T) {
 	f.Volume++
 	if r, ok := s.ask(f).(logstore.Refused); !ok || r.Kind != logstore.Invalid {
 		t.Fatalf("%+v", r)
+	}
+}
+
+// A node takes gossip of those that are nodes of the cluster now, not of one that was replaced.
+func TestReplacedNodeIsRefused(t *testing.T) {
+	o := options(t.TempDir())
+	var peers atomic.Pointer[map[logstore.NodeID]string]
+	peers.Store(&map[logstore.NodeID]string{})
+	o.Peers = func() map[logstore.NodeID]string { return *peers.Load() }
+	s := serve(t, o)
+	p, err := wire.ToProto(logstore.HealthAsk{Header: head(1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Cluster, p.From = "c", "storage-2"
+	for _, c := range []struct {
+		peers map[logstore.NodeID]string
+		want  codes.Code
+	}{
+		{nil, codes.OK}, // not known yet
+		{map[logstore.NodeID]string{"storage-2": "127.0.0.1:1"}, codes.OK},
+		{map[logstore.NodeID]string{"storage-3": "127.0.0.1:1"}, codes.FailedPrecondition},
+	} {
+		peers.Store(&c.peers)
+		if _, err := dial(t, s.n).Tell(context.Background(), p); status.Code(err) != c.want {
+			t.Errorf("peers %v: %v", c.peers, err)
+		}
 	}
 }
 
