@@ -106,9 +106,9 @@ func certIssueCommand(c *common) *cobra.Command {
 }
 
 // isMember refuses an id of no process of the cluster: of its state where a control node
-// answers, otherwise of the configuration.
+// answers, otherwise of the configuration and of those that run here.
 func isMember(ctx context.Context, cfg *config.Config, ident identity, id string) error {
-	ids, where := []string{adminID}, "the configuration, since no control node answers"
+	ids, where := []string{adminID}, "the configuration or in "+cfg.Cluster.Data+" (no control node answers)"
 	nodes := func(n config.Node) string { return n.ID }
 	ids = append(append(ids, idsOf(cfg.Control.Nodes, nodes)...), idsOf(cfg.Router.Nodes, nodes)...)
 	if s, err := statusOf(ctx, cfg, ident); err == nil && len(s.Storage) > 0 {
@@ -117,7 +117,10 @@ func isMember(ctx context.Context, cfg *config.Config, ident identity, id string
 		ids = append(ids, idsOf(s.Instances, func(i failover.InstanceStatus) string { return i.ID })...)
 	} else {
 		ids = append(append(ids, idsOf(cfg.Storage.Nodes, nodes)...), idsOf(cfg.Instances, func(i config.Instance) string { return i.ID })...)
+		ids = append(ids, slices.DeleteFunc(processes(cfg), func(id string) bool { return left(cfg, id) })...) // added at run time
 	}
+	slices.Sort(ids)
+	ids = slices.Compact(ids)
 	if slices.Contains(ids, id) {
 		return nil
 	}

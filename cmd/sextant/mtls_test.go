@@ -39,6 +39,16 @@ func TestCertIssue(t *testing.T) {
 	}
 	says(true, []string{"storage storage-3", "valid until", filepath.Join(certs, "storage-3-key.pem"), "nothing else to do"}, "issue", "storage-3")
 	says(true, []string{"instance db-1", filepath.Join(out, "db-1.pem"), "Copy what is in " + out, "db-1's host"}, "issue", "db-1", "--out", out)
+	for _, id := range []string{"storage-8", "storage-9"} { // were added at run time, one has left
+		if err := os.Mkdir(filepath.Join(data, id), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(data, "storage-9", markLeft), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	says(true, []string{"storage storage-8"}, "issue", "storage-8")
+	says(false, []string{"no process \"storage-9\""}, "issue", "storage-9")
 	for dir, p := range map[string]mtls.Peer{certs: {Cluster: "demo-1", Role: mtls.Storage, ID: "storage-3"}, out: {Cluster: "demo-1", Role: mtls.Instance, ID: "db-1"}} {
 		if _, err := mtls.Open(dir, p); err != nil {
 			t.Error(err)
