@@ -474,7 +474,7 @@ func (r *Recovery) putList(node int) logstore.PutList {
 	p := logstore.PutList{Header: r.head(), Holder: r.grant.Holder, LAL: r.grant.LAL, List: r.plan.List}
 	for i := range r.geo.Groups {
 		if g := &r.geo.Groups[i]; g.member(node) >= 0 {
-			p.Groups = append(p.Groups, r.geo.start(g, r.plan.Groups[i].Hint.PGLast))
+			p.Groups = append(p.Groups, r.geo.start(g, r.plan.Groups[i].Hint.PGLast, r.plan.Groups[i].Prev))
 		}
 	}
 	return p
