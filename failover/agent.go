@@ -36,7 +36,7 @@ type Heartbeat struct {
 	Epoch       redo.VolumeEpoch // of its open volume, its recovery, or the stream it follows
 	Applied     redo.LSN
 	VDL, VCL    redo.LSN
-	Progress    uint64 // grows while a write quorum of storage answers; in a recovery, with every answer
+	Progress    uint64 // grows while a write quorum of storage answers; in a recovery, with every answer that it needed
 	Lag         time.Duration
 	LagKnown    bool
 	Connections int

@@ -156,6 +156,7 @@ type GroupStart struct {
 	Membership redo.MembershipEpoch
 	Members    []NodeID // the other nodes are who it gossips with
 	Start      redo.LSN // everything at or below it is on a write quorum
+	Last       redo.LSN // of a PutList: what lies above it was on no write quorum; >= Start
 }
 
 // ListAnswer says that the node works at Header.Epoch now, and how far it is.

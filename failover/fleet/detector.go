@@ -43,7 +43,7 @@ type Beat struct {
 	Role     Role
 	Epoch    redo.VolumeEpoch
 	Applied  redo.LSN
-	Progress uint64 // grows while a write quorum of storage answers; in a recovery, with every answer
+	Progress uint64 // grows while a write quorum of storage answers; in a recovery, with every answer that it needed
 	Healthy  bool
 }
 

@@ -83,8 +83,8 @@ type Options struct {
 	// the wait for their leases is cut short. May be nil.
 	LeasesEnded <-chan struct{}
 	// Answered is called when a write quorum has confirmed the epoch anew, that of the group
-	// for whose records commits wait if they do; and during recovery for each answer of a
-	// storage node. A volume of which it is not called is cut off from storage, or stuck. It
+	// for whose records commits wait if they do; and during recovery for each answer that
+	// brought it further (volume.Recovery.Progress). A volume of which it is not called is cut off from storage, or stuck. It
 	// is called under the volume's lock. May be nil.
 	Answered func()
 	// CreateGroup registers group pg with the control plane at this epoch and returns the

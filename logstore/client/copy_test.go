@@ -4,11 +4,13 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"sextant/internal/redo"
 	"sextant/logstore"
+	"sextant/logstore/client"
 )
 
 // segmentOf returns what a node says of group 0; false if it does not have it.
@@ -153,5 +155,60 @@ func overwrite(t *testing.T, path string, every int) {
 		if _, err := f.WriteAt(garbage, int64(p*size)); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// TestStuckRecoveryMakesNoProgress: three nodes are up, and their segments are damaged. They
+// say so again and again, which is no progress. When the others are back it is.
+func TestStuckRecoveryMakesNoProgress(t *testing.T) {
+	ctx := context.Background()
+	c := newCluster(t, false, 1024)
+	m := &model{}
+	v, _ := c.recover(ctx)
+	w := newWriter(v, 400, m)
+	stop := w.load(ctx, 4, 400)
+	eventually(t, "some commits", func() bool { return w.acked.Load() > 500 })
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	want := v.VDL()
+	eventually(t, "everybody complete", func() bool { return c.complete(want) })
+	_ = v.Close()
+	for i := range 6 {
+		c.kill(i)
+	}
+	for i := range 3 {
+		files, err := filepath.Glob(filepath.Join(c.dir, string(id(i)), "segments", "*.seg"))
+		if err != nil || len(files) != 1 {
+			t.Fatalf("%v, %v", files, err)
+		}
+		overwrite(t, files[0], 1)
+		c.start(i)
+		eventually(t, "damage at the start", func() bool { s, _ := c.segmentOf(i); return s.Damaged })
+	}
+	var answers atomic.Int64
+	o := c.options()
+	o.Answered = func() { answers.Add(1) }
+	recovered := make(chan error, 1)
+	go func() {
+		v, _, err := client.Recover(ctx, c.grant(), o)
+		if err == nil {
+			err = v.Close()
+		}
+		recovered <- err
+	}()
+	eventually(t, "three answers", func() bool { return answers.Load() == 3 })
+	time.Sleep(time.Second) // several repetitions
+	if n := answers.Load(); n != 3 {
+		t.Fatalf("%d answers count as progress", n)
+	}
+	for i := 3; i < 6; i++ {
+		c.start(i)
+	}
+	if err := <-recovered; err != nil {
+		t.Fatal(err)
+	}
+	if n := answers.Load(); n < 6+4 {
+		t.Fatalf("%d answers counted as progress", n)
 	}
 }

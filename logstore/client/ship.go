@@ -58,11 +58,12 @@ func (v *Volume) ship(all bool) {
 func (v *Volume) received(i int, m logstore.Message) {
 	v.mu.Lock()
 	if v.t == nil {
-		if v.opt.Answered != nil {
-			v.opt.Answered()
-		}
 		if v.rec != nil {
+			progress := v.rec.Progress()
 			v.rec.Step(i, m)
+			if v.opt.Answered != nil && v.rec.Progress() > progress {
+				v.opt.Answered()
+			}
 			v.sendRecovery()
 		}
 		v.mu.Unlock()

@@ -51,6 +51,8 @@ var (
 	// ErrDamaged is returned by Open when bytes that were once synced do not
 	// verify. The error is a *DamageError.
 	ErrDamaged = errors.New("hotlog: damaged")
+	// ErrForeign is returned by Open when a file belongs to another store.
+	ErrForeign = errors.New("hotlog: file of another store")
 	// ErrVersion is returned by Open when a live frame has a format version,
 	// feature or codec this program does not know.
 	ErrVersion = errors.New("hotlog: unknown format version, feature or codec")

@@ -2,8 +2,10 @@ package hotlog_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -207,7 +209,27 @@ func TestAnotherStoresFileIsRefused(t *testing.T) {
 	rotate(t, l, "s")
 	other := small
 	other.Owner++
-	if _, _, _, err := replay(d, other); !errors.Is(err, hotlog.ErrDamaged) {
+	if _, _, _, err := replay(d, other); !errors.Is(err, hotlog.ErrForeign) || errors.Is(err, hotlog.ErrDamaged) {
+		t.Fatal(err)
+	}
+}
+
+// A log that has frames of a newer format is not called damaged, whatever else is wrong
+// with it: a program that knows the format may read all of it.
+func TestNewerFormatIsNotDamage(t *testing.T) {
+	d := newMemDisk()
+	l, _ := mustOpen(t, d, small)
+	rotate(t, l, "s")
+	for _, body := range []string{"first", "second", "third"} {
+		appendBodies(t, l, body)
+	}
+	b := d.files["hot-000001.log"].synced
+	at := bytes.LastIndex(b, []byte("third")) - 64
+	b[at+4]++ // the version
+	sum := slices.Concat(b[at:at+12], b[at+16:at+64])
+	binary.LittleEndian.PutUint32(b[at+12:], crc32.Checksum(sum, crc32.MakeTable(crc32.Castagnoli)))
+	b[bytes.Index(b, []byte("first"))] ^= 1
+	if _, _, _, err := replay(d, small); !errors.Is(err, hotlog.ErrVersion) || errors.Is(err, hotlog.ErrDamaged) {
 		t.Fatal(err)
 	}
 }

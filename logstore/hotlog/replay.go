@@ -23,7 +23,7 @@ type Replayed struct {
 // included, empty ones not. Everything visited is synced before Open returns. The
 // body may be kept but not changed. Append needs a Rotate first: no process
 // appends to a generation of another. A disk without files gives an empty log.
-// Returns a *DamageError, ErrVersion, the first error of visit, or the disk's.
+// Returns a *DamageError, ErrForeign, ErrVersion, the first error of visit, or the disk's.
 func Open(disk Disk, opt Options, visit func(Position, Frame) error) (*Log, Replayed, error) {
 	if err := opt.check(); err != nil {
 		return nil, Replayed{}, err
@@ -37,6 +37,9 @@ func Open(disk Disk, opt Options, visit func(Position, Frame) error) (*Log, Repl
 	var rep Replayed
 	if err == nil {
 		rep, err = s.replay(visit)
+		if errors.Is(err, ErrDamaged) && s.unknown != nil {
+			err = s.unknown // what this program cannot read need not be damaged
+		}
 		rep.Files = len(s.files)
 	}
 	if err == nil {
@@ -112,10 +115,11 @@ type scanner struct {
 	owner uint64
 	files []*file
 	// What any frame that verifies says, wherever it lies.
-	synced uint64 // highest sequence called synced
-	newest uint64 // highest generation
-	oldest uint64 // highest oldest live generation
-	starts map[uint64]*file
+	synced  uint64 // highest sequence called synced
+	newest  uint64 // highest generation
+	oldest  uint64 // highest oldest live generation
+	starts  map[uint64]*file
+	unknown error // ErrVersion of the last frame that this program must not read
 	// Of the walk.
 	next uint64 // sequence of the next frame
 	last uint64 // newest generation that was walked
@@ -129,7 +133,7 @@ func (s *scanner) survey(f *file) error {
 	}
 	if len(b) >= headerSize && le.Uint32(b) == magic && le.Uint32(b[12:]) == headerSum(b) {
 		if owner := le.Uint64(b[16:]); owner != s.owner {
-			return &DamageError{f.name, 0, fmt.Sprintf("the file belongs to store %016x, not %016x", owner, s.owner)}
+			return fmt.Errorf("%w: file %s belongs to store %016x, not %016x", ErrForeign, f.name, owner, s.owner)
 		}
 	}
 	mark := le.AppendUint32(nil, magic)
@@ -140,6 +144,9 @@ func (s *scanner) survey(f *file) error {
 		h, ok := parseHeader(b[off:], s.owner)
 		if !ok {
 			continue
+		}
+		if err := h.known(f.name, int64(off)); err != nil {
+			s.unknown = err
 		}
 		if off == 0 && h.generation > f.gen {
 			f.gen = h.generation

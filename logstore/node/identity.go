@@ -24,6 +24,9 @@ var (
 	ErrVersion = errors.New("data directory has an unknown format")
 	// ErrLocked is returned by Open when another process uses the directory.
 	ErrLocked = errors.New("data directory is in use by another process")
+	// ErrNoLog is returned by Open when a store that was in use has no hot log: perhaps a disk is
+	// not mounted.
+	ErrNoLog = errors.New("a store that was in use has no hot log")
 	// ErrIdentity is returned by Open when the file that names the store cannot be read.
 	ErrIdentity = errors.New("the file STORE is damaged")
 )
@@ -58,23 +61,34 @@ func openIdentity(dir, cluster, node string) (identity, error) {
 	if id.lock, err = lockDir(dir); err != nil {
 		return id, err
 	}
-	b, err := os.ReadFile(filepath.Join(dir, identityFile))
+	if err = id.load(); err == nil && id.halfAside() {
+		if err = id.setAside(); err == nil {
+			err = id.load()
+		}
+	}
+	return id, err
+}
+
+// load reads STORE, or draws a new store id.
+func (id *identity) load() error {
+	id.Store, id.used = 0, false
+	b, err := os.ReadFile(filepath.Join(id.dir, identityFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		// What a first start left behind before it drew an id counted nowhere.
-		if err := os.RemoveAll(filepath.Join(dir, "hot")); err != nil {
-			return id, fmt.Errorf("remove an unfinished first start: %w", err)
+		if err := os.RemoveAll(filepath.Join(id.dir, "hot")); err != nil {
+			return fmt.Errorf("remove an unfinished first start: %w", err)
 		}
 		var r [8]byte
 		for id.Store == 0 {
 			_, _ = rand.Read(r[:]) // never fails
 			id.Store = logstore.StoreID(binary.LittleEndian.Uint64(r[:]))
 		}
-		return id, nil
+		return nil
 	}
 	if err != nil {
-		return id, fmt.Errorf("read %s: %w", identityFile, err)
+		return fmt.Errorf("read %s: %w", identityFile, err)
 	}
-	return id, id.check(b)
+	return id.check(b)
 }
 
 // check compares what the file says with what was expected, and takes the store id.

@@ -131,9 +131,11 @@ type Node struct {
 type mark struct{ generation, end uint64 }
 
 // Open replays the node's data and listens, but accepts nothing before Serve. An
-// empty directory becomes a new store with a random store id. Returns a
-// *hotlog.DamageError if what was acknowledged cannot be read back, ErrForeign for
-// data of another cluster or node, ErrVersion for data of a newer format, ErrLocked.
+// empty directory becomes a new store with a random store id, and so does one whose hot log
+// is damaged (hotlog.ErrDamaged): what was there is set aside. Returns ErrAside and the
+// damage if that was done before, ErrForeign for data of another cluster or node,
+// ErrVersion for data of a newer format, ErrLocked, ErrIdentity, ErrNoLog, hotlog.ErrForeign,
+// hotlog.ErrVersion, redo.ErrCorrupt, or an error of the file system: all of them leave the data as it is.
 func Open(o Options) (*Node, error) {
 	o = o.withDefaults()
 	if err := os.MkdirAll(o.Dir, 0o750); err != nil {
@@ -159,7 +161,11 @@ func (n *Node) open() error {
 	if n.id, err = openIdentity(n.opt.Dir, n.opt.Cluster, string(n.opt.ID)); err != nil {
 		return err
 	}
-	if err := n.replay(); err != nil {
+	err = n.replay()
+	if errors.Is(err, hotlog.ErrDamaged) {
+		err = n.beginAnew(err)
+	}
+	if err != nil {
 		return err
 	}
 	if n.host != nil {
@@ -180,6 +186,21 @@ func (n *Node) open() error {
 	}
 	n.opt.Logger.Info("storage node is open", "node", n.opt.ID, "store", n.id.Store, "address", n.lis.Addr().String())
 	return nil
+}
+
+// beginAnew sets the store aside, whose hot log has that damage, and goes on with a new one.
+func (n *Node) beginAnew(damage error) error {
+	old, to := n.id.Store, n.id.aside()
+	if err := n.id.setAside(); err != nil {
+		return errors.Join(damage, err)
+	}
+	if err := n.id.load(); err != nil {
+		return err
+	}
+	n.opt.Logger.Warn("hot log is damaged: the store is set aside, and the node is an emptied one",
+		"node", n.opt.ID, "store", old, "directory", to, "error", damage)
+	n.host, n.volume, n.line = nil, 0, 0 // of what was replayed before the damage
+	return n.replay()
 }
 
 // begin begins this process's file of the hot log. Nothing drains yet that a full log
@@ -221,7 +242,7 @@ func (n *Node) replay() error {
 	}
 	n.hot = hot
 	if n.id.used && rep.Files == 0 {
-		return &hotlog.DamageError{File: disk.dir, What: "a store that was in use has no hot log"}
+		return fmt.Errorf("%w: %s", ErrNoLog, disk.dir)
 	}
 	if rep.Torn.File != "" {
 		n.opt.Logger.Info("unsynced tail of the hot log dropped", "node", n.opt.ID, "file", rep.Torn.File, "offset", rep.Torn.Offset)
@@ -398,6 +419,9 @@ type Status struct {
 func (n *Node) Status() Status {
 	s := Status{ID: n.opt.ID, AZ: n.opt.AZ, Store: n.id.Store, Healthy: n.ctx.Err() == nil}
 	s.HotFiles, _ = n.hot.Live()
+	if dir := asideFound(n.opt.Dir); dir != "" {
+		s.Detail = fmt.Sprintf("a damaged store is set aside in %s: remove it when the cluster is whole", dir)
+	}
 	if !s.Healthy {
 		s.Detail = context.Cause(n.ctx).Error()
 	}

@@ -11,8 +11,9 @@ import (
 // bodyVersion is the first byte of the body of every frame but batches, which have
 // their own. Integers are uvarints, booleans bytes, lists have their length first.
 //
-// Version 2 added barrier and read floor to each segment of a snapshot.
-const bodyVersion = 2
+// Version 2 added barrier and read floor to each segment of a snapshot, version 3 the last
+// record kept to each segment of a list.
+const bodyVersion = 3
 
 type encoder struct{ b []byte }
 
@@ -158,6 +159,7 @@ func encodeList(m logstore.PutList) []byte {
 	e.put(uint64(len(m.Groups)))
 	for i := range m.Groups {
 		e.start(&m.Groups[i])
+		e.put(uint64(m.Groups[i].Last))
 	}
 	return e.b
 }
@@ -169,7 +171,11 @@ func decodeList(body []byte) (m logstore.PutList, err error) {
 	}
 	m = logstore.PutList{Header: d.header(), Holder: d.get(), LAL: d.get(), List: d.list()}
 	for range d.count() {
-		m.Groups = append(m.Groups, d.start())
+		g := d.start()
+		if g.Last = g.Start; d.version > 2 {
+			g.Last = d.lsn()
+		}
+		m.Groups = append(m.Groups, g)
 	}
 	return m, d.done()
 }

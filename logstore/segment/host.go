@@ -413,7 +413,10 @@ func (h *Host) applyList(m logstore.PutList) {
 		if higher {
 			c := h.chain(m.Groups[i].PG)
 			c.Start = m.Groups[i].Start
-			c.barrier = min(c.barrier, c.Start) // what it had above is annulled
+			// What it had above Last is annulled, and was on no write quorum. What it had above Start
+			// is kept and shipped: until that is on a write quorum once more, nothing but the
+			// barrier says that this copy lacks it.
+			c.barrier = min(c.barrier, m.Groups[i].Last)
 			h.settle(c)
 		}
 	}

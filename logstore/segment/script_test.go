@@ -232,6 +232,7 @@ func (w *node) run(t *testing.T, d *datadriven.TestData) string {
 	start := logstore.GroupStart{
 		PG: pg, Membership: 1, Members: []logstore.NodeID{"A", "B", "C"}, Start: redo.LSN(a.num("start", 0)),
 	}
+	start.Last = redo.LSN(a.num("last", int(start.Start)))
 	from := fmt.Sprintf("w%d", a.num("epoch", 1))
 	switch d.Cmd {
 	case "fence":

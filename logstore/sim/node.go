@@ -429,7 +429,11 @@ func (n *node) drainFrom(first redo.PGID, from redo.PageID) {
 			}
 			n.draining = nil
 			n.h.Drained(p)
+			files := len(n.disk.files)
 			n.release()
+			if len(n.disk.files) < files && n.w.swarm.replace == 0 && n.w.chance(n.w.swarm.crash) { // a file is begun next, and torn; not while members are replaced, which is deep enough
+				n.disk.fresh, n.doomed = false, !n.w.calm
+			}
 			if n.w.swarm.garbage && !n.store.shelf(p.PG).bad {
 				g := n.h.Garbage(p.PG)
 				if n.w.swarm.forget {

@@ -31,6 +31,8 @@ type Recovery struct {
 	plan   *RecoveryPlan
 	out    []Outgoing
 	err    error
+
+	progress uint64
 }
 
 type phase int
@@ -56,6 +58,7 @@ type peer struct {
 	fetch   []logstore.PGLSN   // still to be fetched
 	fetched bool
 	listed  bool
+	lists   bool // it had the list at some time
 
 	seq      uint64 // of the last Append
 	inFlight bool
@@ -134,6 +137,11 @@ func (r *Recovery) Shipped() bool { return r.phase == shipped }
 
 // Phase names what the recovery waits for.
 func (r *Recovery) Phase() string { return r.phase.String() }
+
+// Progress grows with every answer that brought the recovery further: the first of a node,
+// one by which a damaged segment counts again, more of what is fetched, the first with the
+// list, a higher tail. Repeated ones do not count: a recovery that hears nothing else is stuck.
+func (r *Recovery) Progress() uint64 { return r.progress }
 
 // Err returns an error wrapping logstore.ErrFenced once a node has refused this
 // epoch, or redo.ErrCorrupt if two nodes hold different records under one LSN;
@@ -233,7 +241,11 @@ func (r *Recovery) Step(node int, m logstore.Message) {
 		}
 	case logstore.ListAnswer:
 		if r.geo.registered(node, m.Store) && r.phase >= listing {
-			r.peers[node].listed = true
+			p := &r.peers[node]
+			if p.listed = true; !p.lists {
+				p.lists = true
+				r.progress++
+			}
 			r.count(node, m.Segments)
 		}
 	case logstore.Ack:
@@ -281,6 +293,7 @@ func (r *Recovery) fenced(node int, a logstore.FenceAnswer) {
 	if !better || r.phase > fetching {
 		return
 	}
+	r.progress++
 	p.answer, p.fetch, p.fetched = &a, nil, false
 	p.damaged = map[redo.PGID]bool{}
 	for _, s := range a.Segments {
@@ -364,6 +377,9 @@ func (r *Recovery) got(node int, a logstore.FetchAnswer) {
 			p.fetch = append(p.fetch[:i:i], p.fetch[i+1:]...)
 		}
 	}
+	if further {
+		r.progress++
+	}
 	if p.fetched = len(p.fetch) == 0; p.fetched {
 		r.compute()
 		return
@@ -410,6 +426,9 @@ func (r *Recovery) count(node int, segments []logstore.SegmentAck) {
 			continue
 		}
 		s := &r.groups[a.PG]
+		if a.Tail > s.tails[m] {
+			r.progress++
+		}
 		s.tails[m], s.scls[m] = max(s.tails[m], a.Tail), max(s.scls[m], a.SCL)
 	}
 	if r.phase == listing && r.quorum(write, func(p *peer, _ redo.PGID) bool { return p.listed }) {
@@ -474,7 +493,7 @@ func (r *Recovery) putList(node int) logstore.PutList {
 	p := logstore.PutList{Header: r.head(), Holder: r.grant.Holder, LAL: r.grant.LAL, List: r.plan.List}
 	for i := range r.geo.Groups {
 		if g := &r.geo.Groups[i]; g.member(node) >= 0 {
-			p.Groups = append(p.Groups, r.geo.start(g, r.plan.Groups[i].Hint.PGLast))
+			p.Groups = append(p.Groups, r.geo.start(g, r.plan.Groups[i].Hint.PGLast, r.plan.Groups[i].Prev))
 		}
 	}
 	return p

@@ -164,7 +164,7 @@ func (t *Tracker) Ship(i int, now Time) (Shipment, bool) {
 	for _, pg := range n.missing {
 		if !slices.Contains(n.creating, pg) {
 			g := &t.groups[pg]
-			s.Control = append(s.Control, logstore.CreateSegment{Header: t.head(), GroupStart: t.geo.start(&g.Group, g.start)})
+			s.Control = append(s.Control, logstore.CreateSegment{Header: t.head(), GroupStart: t.geo.start(&g.Group, g.start, g.start)})
 			n.creating, n.age = append(n.creating, pg), 0
 		}
 	}
@@ -252,7 +252,8 @@ func (t *Tracker) putList(i int) logstore.PutList {
 	p := logstore.PutList{Header: t.head(), Holder: t.grant.Holder, LAL: t.grant.LAL, List: t.list}
 	for pg := range t.groups {
 		if g := &t.groups[pg]; g.member(i) >= 0 {
-			p.Groups = append(p.Groups, t.geo.start(&g.Group, g.start))
+			// What the recovery kept above start is on a write quorum: no copy's barrier is needed for it.
+			p.Groups = append(p.Groups, t.geo.start(&g.Group, g.start, g.start))
 		}
 	}
 	return p

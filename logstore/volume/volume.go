@@ -92,8 +92,8 @@ type Shipment struct {
 func (g *Group) member(node int) int { return slices.Index(g.Members, node) }
 
 // start returns what a member must know of its segment.
-func (geo *Geometry) start(g *Group, start redo.LSN) logstore.GroupStart {
-	s := logstore.GroupStart{PG: g.PG, Membership: g.Membership, Start: start}
+func (geo *Geometry) start(g *Group, start, last redo.LSN) logstore.GroupStart {
+	s := logstore.GroupStart{PG: g.PG, Membership: g.Membership, Start: start, Last: last}
 	for _, m := range g.Members {
 		s.Members = append(s.Members, geo.Nodes[m].ID)
 	}

@@ -268,6 +268,7 @@ func (c *checker) start(p *wirepb.GroupStart) logstore.GroupStart {
 	}
 	return logstore.GroupStart{
 		PG: redo.PGID(p.GetPg()), Membership: redo.MembershipEpoch(p.GetMembership()), Start: redo.LSN(p.GetStart()),
+		Last:    redo.LSN(max(p.GetStart(), p.GetLast())), // an older sender says none
 		Members: each(p.GetMembers(), func(s string) logstore.NodeID { return logstore.NodeID(s) }),
 	}
 }
@@ -397,7 +398,7 @@ func fetchedOut(f logstore.Fetched) *wirepb.Fetched {
 
 func startOut(g logstore.GroupStart) *wirepb.GroupStart {
 	return &wirepb.GroupStart{
-		Pg: uint32(g.PG), Membership: uint64(g.Membership), Start: uint64(g.Start),
+		Pg: uint32(g.PG), Membership: uint64(g.Membership), Start: uint64(g.Start), Last: uint64(g.Last),
 		Members: each(g.Members, func(n logstore.NodeID) string { return string(n) }),
 	}
 }

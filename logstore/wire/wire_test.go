@@ -48,7 +48,7 @@ func messages() []logstore.Message {
 		PG: 1, Membership: 2, Hint: redo.Hint{VDL: 9, PGLast: 8}, Tail: 11, Start: 4, SCL: 12, Last: 13, Damaged: true,
 	}}
 	ack := []logstore.SegmentAck{{PG: 1, Membership: 2, Tail: 3, SCL: 4}, {PG: 5, Membership: 6, Tail: 7, SCL: 8}}
-	start := logstore.GroupStart{PG: 1, Membership: 2, Members: []logstore.NodeID{"a", "b"}, Start: 9}
+	start := logstore.GroupStart{PG: 1, Membership: 2, Members: []logstore.NodeID{"a", "b"}, Start: 9, Last: 10}
 	return []logstore.Message{
 		logstore.Fence{Header: head, Holder: 5, LAL: 6},
 		logstore.FenceAnswer{Header: head, Store: 1, List: list, Opened: true, LALs: []logstore.EpochLAL{{Epoch: 1, LAL: 2}}, Segments: state},

@@ -1267,6 +1267,7 @@ type GroupStart struct {
 	Membership    uint64                 `protobuf:"varint,2,opt,name=membership,proto3" json:"membership,omitempty"`
 	Members       []string               `protobuf:"bytes,3,rep,name=members,proto3" json:"members,omitempty"`
 	Start         uint64                 `protobuf:"varint,4,opt,name=start,proto3" json:"start,omitempty"`
+	Last          uint64                 `protobuf:"varint,5,opt,name=last,proto3" json:"last,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1325,6 +1326,13 @@ func (x *GroupStart) GetMembers() []string {
 func (x *GroupStart) GetStart() uint64 {
 	if x != nil {
 		return x.Start
+	}
+	return 0
+}
+
+func (x *GroupStart) GetLast() uint64 {
+	if x != nil {
+		return x.Last
 	}
 	return 0
 }
@@ -2543,7 +2551,7 @@ const file_storage_proto_rawDesc = "" +
 	"\x04list\x18\x01 \x01(\v2\x18.sextant.storage.v1.ListR\x04list\x126\n" +
 	"\x06groups\x18\x02 \x03(\v2\x1e.sextant.storage.v1.GroupStartR\x06groups\x12\x16\n" +
 	"\x06holder\x18\x03 \x01(\x04R\x06holder\x12\x10\n" +
-	"\x03lal\x18\x04 \x01(\x04R\x03lal\"l\n" +
+	"\x03lal\x18\x04 \x01(\x04R\x03lal\"\x80\x01\n" +
 	"\n" +
 	"GroupStart\x12\x0e\n" +
 	"\x02pg\x18\x01 \x01(\rR\x02pg\x12\x1e\n" +
@@ -2551,7 +2559,8 @@ const file_storage_proto_rawDesc = "" +
 	"membership\x18\x02 \x01(\x04R\n" +
 	"membership\x12\x18\n" +
 	"\amembers\x18\x03 \x03(\tR\amembers\x12\x14\n" +
-	"\x05start\x18\x04 \x01(\x04R\x05start\"^\n" +
+	"\x05start\x18\x04 \x01(\x04R\x05start\x12\x12\n" +
+	"\x04last\x18\x05 \x01(\x04R\x04last\"^\n" +
 	"\n" +
 	"ListAnswer\x12\x14\n" +
 	"\x05store\x18\x01 \x01(\x04R\x05store\x12:\n" +
