@@ -76,7 +76,16 @@ func storageCommands(c *common) []*cobra.Command {
 	replace.Flags().StringVar(&with, "with", "", "the node that takes its place, added if it is not there (default: a spare one of the zone, or a new one)")
 	replace.Flags().BoolVar(&cancel, "cancel", false, "take the replacement back")
 	replace.MarkFlagsMutuallyExclusive("with", "cancel")
-	return []*cobra.Command{add, replace}
+	undrain := false
+	drain := &cobra.Command{
+		Use: "drain ID", Aliases: []string{"remove"}, Short: "move the segments of a storage node to others of its zone; it leaves with its last",
+		Example: "  sextant storage drain storage-3\n  sextant storage drain storage-3 --cancel", Args: cobra.ExactArgs(1),
+		RunE: asking(c, func(ctx context.Context, cfg *config.Config, client *failover.Client, args []string) error {
+			return drainStorage(ctx, cfg, client, args[0], undrain)
+		}),
+	}
+	drain.Flags().BoolVar(&undrain, "cancel", false, "let it keep the segments that it has, and take others")
+	return []*cobra.Command{add, replace, drain}
 }
 
 // addStorage adds a storage node in a zone where there are others.
@@ -107,9 +116,9 @@ func replaceStorage(ctx context.Context, cfg *config.Config, client *failover.Cl
 		return fmt.Errorf("%q is not a storage node; `sextant status` lists them", id)
 	case with == id:
 		return fmt.Errorf("%s takes its own place by itself when it comes back with an empty directory", id)
-	case r.Old != "" && (r.Old != id || with != "" && r.New != with):
+	case r.Old != "" && !r.Move && (r.Old != id || with != "" && r.New != with):
 		return fmt.Errorf("%s is being replaced by %s: one at a time; `sextant status` shows how far it is, `sextant storage replace %s --cancel` takes it back", r.Old, r.New, r.Old)
-	case r.Old != "":
+	case r.Old != "" && !r.Move:
 		with = r.New
 	case with == "":
 		with = t.State.Spare(id, func(n fleet.StorageNode) bool { return t.Live[n.ID].Healthy })
@@ -139,13 +148,36 @@ func replaceStorage(ctx context.Context, cfg *config.Config, client *failover.Cl
 	return nil
 }
 
+func drainStorage(ctx context.Context, cfg *config.Config, client *failover.Client, id string, cancel bool) error {
+	if cfg.Storage.MoveRate == 0 && !cancel {
+		return errors.New("storage.move_rate is 0: segments do not move; `sextant storage replace` lets one node take the place of another")
+	}
+	s, err := client.Propose(ctx, &fleet.DrainStorage{Node: id, Cancel: cancel})
+	if err != nil {
+		return err
+	}
+	_, member := s.StorageNode(id)
+	switch {
+	case !member && cancel:
+		return fmt.Errorf("%s is not a storage node; `sextant status` lists them", id)
+	case !member:
+		fmt.Println(id, "has no segments, and is no storage node of the cluster any more")
+	case cancel:
+		fmt.Println(id, "does not drain; segments may move to it again")
+	default:
+		fmt.Printf("%s drains: %d segments move to others of its zone, one after the other, and it leaves with its last; `sextant status` shows how far it is\n",
+			id, s.Segments()[id])
+	}
+	return nil
+}
+
 func cancelReplace(ctx context.Context, client *failover.Client, id string) error {
 	t, err := topologyNow(ctx, client, func(failover.Topology) bool { return true })
 	if err != nil {
 		return err
 	}
 	r := t.State.Replacing
-	if r.Old != id {
+	if r.Old != id || r.Move {
 		return fmt.Errorf("%s is not being replaced; `sextant status` shows what is", id)
 	}
 	if _, err := client.Propose(ctx, &fleet.CancelReplace{Old: r.Old, New: r.New}); err != nil {

@@ -153,7 +153,7 @@ func (h *Host) tickCopy() {
 		return
 	}
 	r := &c.repair
-	if r.installing != 0 || r.done || r.asked != 0 && h.ticks-r.asked < r.patience {
+	if r.installing != 0 || r.done || r.asked != 0 && h.ticks-r.asked < r.patience || h.waits(c) {
 		return
 	}
 	if r.asked != 0 {
@@ -289,6 +289,7 @@ func (h *Host) copyArrived(m logstore.CopyAnswer) {
 			return
 		}
 		after = m.Pages[i].Page
+		h.spend(m.PG, len(m.Pages[i].Data))
 	}
 	r.after, r.floor = after, max(r.floor, m.Hint.VDL)
 	if !r.begun || m.Hint.VDL < r.first.VDL {

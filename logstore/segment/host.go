@@ -45,6 +45,7 @@ type Host struct {
 	out  Ready
 	acks []*chain // whose SCL has changed since the last Ack
 
+	pace     pace
 	ticks    uint64
 	installs uint64 // handed out
 	peers    []peer
@@ -190,6 +191,8 @@ func (h *Host) judge(in Input) {
 		h.copyArrived(m)
 	case logstore.ReadPage, logstore.ReadLog:
 		h.refuse(in, logstore.Invalid, "reads are not queued")
+	case Dropped:
+		h.judgeDropped(in, m)
 	case logstore.Refused: // of gossip: it is repeated when its time comes
 		h.copyRefused(in, m)
 	default:
@@ -359,10 +362,12 @@ func (h *Host) apply(o *op) {
 		h.applyBatch(o.batch, o.index)
 	case FrameFill:
 		h.applyFill(o.batch, o.index)
+	case FrameDropped:
+		h.applyDropped(o.in.Msg.(Dropped))
 	case FrameAgain:
 		h.chain(o.batch.PG).moved(o.batch, o.index, h.list.Ranges)
 	case FrameCopied:
-		if m := o.in.Msg.(copied); h.chain(m.PG).repair.done {
+		if m := o.in.Msg.(copied); h.chain(m.PG) != nil && h.chain(m.PG).repair.done {
 			h.applyCopied(m)
 		}
 	}
@@ -376,7 +381,9 @@ func (h *Host) answer(o *op) {
 	case logstore.PutList:
 		h.send(o.in, h.listAnswer(m.Groups))
 	case logstore.CreateSegment:
-		h.send(o.in, logstore.SegmentCreated{Header: h.head(), Store: h.o.Store, Ack: h.chain(m.PG).ack()})
+		if c := h.chain(m.PG); c != nil { // else it was dropped in the same breath
+			h.send(o.in, logstore.SegmentCreated{Header: h.head(), Store: h.o.Store, Ack: c.ack()})
+		}
 	case logstore.Append:
 		h.send(o.in, h.ack(m))
 	case logstore.GossipFill:
@@ -436,6 +443,9 @@ func (h *Host) applyStart(g logstore.GroupStart) {
 
 func (h *Host) applyBatch(b *redo.Batch, frame uint64) {
 	c := h.chain(b.PG)
+	if c == nil { // it was dropped by a frame before
+		return
+	}
 	for i := range b.Records {
 		if c.damaged {
 			break
@@ -490,7 +500,7 @@ func (h *Host) fenceAnswer() logstore.FenceAnswer {
 func (h *Host) listAnswer(gs []logstore.GroupStart) logstore.ListAnswer {
 	a := logstore.ListAnswer{Header: h.head(), Store: h.o.Store}
 	for i := range gs {
-		if c := h.chain(gs[i].PG); c.whole() {
+		if c := h.chain(gs[i].PG); c != nil && c.whole() {
 			a.Segments = append(a.Segments, c.ack())
 		}
 	}
