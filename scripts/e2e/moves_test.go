@@ -69,7 +69,7 @@ func TestSegmentsMoveWhileWriting(t *testing.T) {
 	if !strings.Contains(out, "storage-1 drains: ") {
 		t.Errorf("it says %q", out)
 	}
-	if out, err := c.Run("storage", "drain", "storage-4"); err == nil {
+	if out, err := c.Run("storage", "drain", "storage-2"); err == nil {
 		t.Errorf("a zone is left with one node: %q", out)
 	}
 	_, err = c.Await(deadline(t), "a segment to move off storage-1", func(s *cluster.Status) bool {
