@@ -143,7 +143,7 @@ func (n *Node) sweep() error {
 		return nil
 	}
 	for _, pg := range store.Groups() {
-		if _, has := slices.BinarySearch(mine, pg); has {
+		if slices.Contains(mine, pg) {
 			continue
 		}
 		if err := store.Remove(pg); err != nil {
@@ -157,6 +157,9 @@ func (n *Node) sweep() error {
 		delete(n.bg.floors, pg)
 		n.opt.Logger.Info("segment is dropped: the node is no member of its group any more", "node", n.opt.ID, "pg", pg)
 	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.host.Emptied(mine)
 	return nil
 }
 
@@ -282,6 +285,12 @@ var errSpoiled = errors.New("node: the segment has two records for one LSN, or n
 
 // install puts a part of a segment's copy into the store.
 func (n *Node) install(i segment.Install) error {
+	n.mu.Lock()
+	wanted := n.host.Installing(i)
+	n.mu.Unlock()
+	if !wanted {
+		return nil
+	}
 	if err := n.store.Install(i); err != nil {
 		return n.storeFailed(i.PG, err)
 	}

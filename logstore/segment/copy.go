@@ -301,10 +301,17 @@ func (h *Host) copyArrived(m logstore.CopyAnswer) {
 	r.pages += len(m.Pages)
 }
 
+// Installing reports whether i is still wanted: the segment may have been dropped, or damaged again.
+func (h *Host) Installing(i Install) bool {
+	c := h.chain(i.PG)
+	return c != nil && c.repair.installing == i.Number
+}
+
 // Installed says that the Store holds i durably. That is no news if the segment was
 // damaged again meanwhile.
 func (h *Host) Installed(i Install) {
-	if c := h.chain(i.PG); c != nil && c.repair.installing == i.Number {
+	if h.Installing(i) {
+		c := h.chain(i.PG)
 		c.repair.installing, c.repair.done = 0, c.repair.last
 	}
 }

@@ -45,6 +45,7 @@ type Host struct {
 	out  Ready
 	acks []*chain // whose SCL has changed since the last Ack
 
+	left     map[redo.PGID]bool // dropped, and not emptied in the Store
 	pace     pace
 	ticks    uint64
 	installs uint64 // handed out
@@ -78,7 +79,7 @@ func New(o Options) *Host {
 	if o.CopyPages == 0 {
 		o.CopyPages = logstore.CopyPagesMax
 	}
-	return &Host{o: o, chains: map[redo.PGID]*chain{}, relisting: none}
+	return &Host{o: o, chains: map[redo.PGID]*chain{}, left: map[redo.PGID]bool{}, relisting: none}
 }
 
 // none is above the index of every frame.
@@ -99,6 +100,7 @@ func (h *Host) chain(pg redo.PGID) *chain { return h.chains[pg] }
 func (h *Host) create(g logstore.GroupStart) *chain {
 	c := &chain{GroupStart: g, sound: sound()}
 	h.chains[g.PG] = c
+	delete(h.left, g.PG) // a replay: it was emptied before this
 	i, _ := slices.BinarySearchFunc(h.order, g.PG, func(c *chain, pg redo.PGID) int { return cmp.Compare(c.PG, pg) })
 	h.order = slices.Insert(h.order, i, c)
 	for _, m := range g.Members {
@@ -233,6 +235,8 @@ func (h *Host) judgeList(in Input, m logstore.PutList) {
 		h.refuse(in, logstore.Fenced, "the epoch has another holder")
 	case m.Epoch == h.list.Epoch && h.hasAll(m.Groups):
 		h.send(in, h.listAnswer(m.Groups))
+	case h.leaving(m.Groups):
+		h.refuse(in, logstore.Retry, "a segment of an earlier membership is being deleted")
 	default:
 		h.next.fence, h.next.holder, h.next.list = m.Epoch, m.Holder, m.Epoch
 		h.next.created = append(h.next.created, m.Groups...)
@@ -248,6 +252,8 @@ func (h *Host) judgeCreate(in Input, m logstore.CreateSegment) {
 		h.refuseSegment(in, logstore.Corrupt, m.PG, "the segment is damaged")
 	case h.hasAll([]logstore.GroupStart{m.GroupStart}):
 		h.send(in, logstore.SegmentCreated{Header: h.head(), Store: h.o.Store, Ack: h.chain(m.PG).ack()})
+	case h.leaving([]logstore.GroupStart{m.GroupStart}):
+		h.refuseSegment(in, logstore.Retry, m.PG, "a segment of an earlier membership is being deleted")
 	default:
 		h.next.created = append(h.next.created, m.GroupStart)
 		h.persist(in, FrameCreate, encodeCreate(m), nil)

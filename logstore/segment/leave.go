@@ -14,7 +14,8 @@ import (
 // that is read late drops nothing that counts. What the segment had acknowledged is on four of
 // the members that followed.
 //
-// A drop is a frame. The driver then deletes the segment from the Store.
+// A drop is a frame. The driver then deletes the segment from the Store (Emptied); until it has, the node
+// takes no new segment of the group: what a copy had put there cannot be read below where it was made.
 
 // Dropped is what FrameDropped says: the node has been no member of the group since this membership epoch.
 type Dropped struct {
@@ -90,15 +91,32 @@ func (h *Host) Leave(pg redo.PGID, at redo.MembershipEpoch) {
 
 func (h *Host) judgeDropped(in Input, m Dropped) {
 	if c := h.chain(m.PG); c != nil && c.Membership < m.Membership {
+		h.left[m.PG] = true
 		h.persist(in, FrameDropped, encodeDropped(m), nil)
 	}
+}
+
+// Emptied says that the Store has nothing of segments that are not among those: what PGs said before it was looked at.
+func (h *Host) Emptied(but []redo.PGID) {
+	for pg := range h.left {
+		if !slices.Contains(but, pg) {
+			delete(h.left, pg)
+		}
+	}
+}
+
+// leaving reports whether one of the groups' segments was dropped and is not emptied.
+func (h *Host) leaving(gs []logstore.GroupStart) bool {
+	return slices.ContainsFunc(gs, func(g logstore.GroupStart) bool { return h.left[g.PG] })
 }
 
 func (h *Host) applyDropped(m Dropped) {
 	c := h.chain(m.PG)
 	if c == nil || c.Membership >= m.Membership {
+		delete(h.left, m.PG)
 		return
 	}
+	h.left[m.PG] = true
 	c.sound.Store(false) // for answers that are being read
 	delete(h.chains, m.PG)
 	same := func(o *chain) bool { return o == c }

@@ -246,6 +246,9 @@ func (w *node) run(t *testing.T, d *datadriven.TestData) string {
 	case "pace":
 		w.h.Pace(pg, int64(a.num("bytes", 0)))
 		return "ok"
+	case "emptied":
+		w.h.Emptied(w.h.PGs())
+		return "ok"
 	case "leave":
 		w.h.Leave(pg, redo.MembershipEpoch(a.num("membership", 1)))
 		return "queued"

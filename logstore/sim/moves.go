@@ -35,6 +35,9 @@ func (r *replacement) about(pg redo.PGID) bool { return !r.move || r.pg == pg }
 // leave lets the node hear, now and then, who the members are, and drop what is not its.
 func (n *node) leave() {
 	c := &n.w.control
+	if n.draining == nil {
+		n.sweep()
+	}
 	mine := func(g *volume.Group) bool { return slices.Contains(g.Members, n.i) }
 	for _, pg := range n.h.PGs() {
 		if int(pg) >= len(c.groups) || len(n.known) > int(pg) && mine(&c.groups[pg]) == mine(&n.known[pg]) && mine(&c.groups[pg]) {
@@ -56,6 +59,7 @@ func (n *node) sweep() {
 			delete(n.store.shelves, pg)
 		}
 	}
+	n.h.Emptied(n.h.PGs())
 }
 
 // flying follows what frames that are stored together do to the segments that a node has.

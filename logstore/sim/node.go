@@ -277,6 +277,9 @@ func (n *node) read(from logstore.NodeID, m logstore.Message, run func(segment.S
 func (n *node) installNext() {
 	i := n.installs[0]
 	n.installs = n.installs[1:]
+	if !n.h.Installing(i) {
+		return
+	}
 	if n.store.install(i) {
 		n.h.Installed(i)
 	} else {

@@ -78,6 +78,9 @@ func (t *Tracker) Change(to Group) (vdlMoved bool) {
 	g.Group, g.write, g.barrier = to, to.Write(), g.pgcl
 	g.since = make([]redo.MembershipEpoch, n)
 	g.tails, g.scls, g.hinted, g.created = make([]redo.LSN, n), make([]redo.LSN, n), make([]redo.LSN, n), 0
+	for _, node := range was.Members { // who is none any more is not told of this membership
+		t.nodes[node].missing = slices.DeleteFunc(t.nodes[node].missing, func(pg redo.PGID) bool { return pg == to.PG })
+	}
 	for m, node := range to.Members {
 		old := was.member(node)
 		if old >= 0 && m < groupMembers {
