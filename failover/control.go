@@ -57,6 +57,7 @@ type Options struct {
 	// Initial describes the fleet at its first start: see fleet.Bootstrap. Volume and
 	// Epoch are found out. Afterwards the replicated state counts alone.
 	Initial   fleet.State
+	Moves     bool          // segments move between storage nodes, for balance and off one that drains
 	LAL       uint64        // LSNs; goes into every grant
 	ReadLease time.Duration // goes into every grant; default 200 ms
 	Timing    Timing

@@ -524,7 +524,7 @@ func TestStatusFieldNames(t *testing.T) {
 	want := `{"volume":{"epoch":0,"vcl":0,"vdl":0,"protection_groups":0,"bytes":0,"stored_bytes":0},"writer":"",` +
 		`"instances":[{"id":"","az":"","role":"","address":"","pid":0,"healthy":false,"applied_lsn":0,"lag_ms":1.5,"tier":0},` +
 		`{"id":"","az":"","role":"","address":"","pid":0,"healthy":false,"applied_lsn":0,"lag_ms":null,"tier":0}],` +
-		`"storage":[{"id":"","az":"","address":"","pid":0,"healthy":false,"scl":{"0":7}}],` +
+		`"storage":[{"id":"","az":"","address":"","pid":0,"healthy":false,"scl":{"0":7},"segments":0}],` +
 		`"control":[{"id":"","az":"","address":"","pid":0,"healthy":false,"leader":false}],` +
 		`"routers":[{"id":"","pid":0,"address":"","healthy":false}],` +
 		`"endpoints":[{"name":"","type":"","addresses":null,"member_type":"","list_type":"","configured":null,"members":null}]}`

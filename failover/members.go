@@ -1,6 +1,7 @@
 package failover
 
 import (
+	"slices"
 	"time"
 
 	"sextant/failover/fleet"
@@ -31,6 +32,9 @@ func (l *leader) replace(state *fleet.State) {
 		}
 	}
 	cmd := state.PlanReplacement(seen)
+	if cmd == nil && l.c.opt.Moves {
+		cmd = state.PlanMove(seen)
+	}
 	if cmd == nil {
 		return
 	}
@@ -44,14 +48,20 @@ func (l *leader) logMembers(was, is *fleet.State) {
 	if a == b {
 		return
 	}
-	if a.Old != "" {
-		what := "storage node is replaced"
-		if old, found := is.StorageNode(a.Old); found && old.StoreID != a.Store {
-			what = "replacement of a storage node is taken back"
-		}
-		log.Info(what, "node", a.Old, "by", a.New)
+	switch old, found := is.StorageNode(a.Old); {
+	case a.Move && slices.Contains(is.Groups[a.PG].Members, a.New):
+		log.Info("segment has moved", "pg", a.PG, "from", a.Old, "to", a.New)
+	case a.Move:
+		log.Info("move of a segment is taken back", "pg", a.PG, "from", a.Old, "to", a.New)
+	case a.Old != "" && found && old.StoreID != a.Store:
+		log.Info("replacement of a storage node is taken back", "node", a.Old, "by", a.New)
+	case a.Old != "":
+		log.Info("storage node is replaced", "node", a.Old, "by", a.New)
 	}
-	if b.Old != "" {
+	switch {
+	case b.Move:
+		log.Info("segment moves", "pg", b.PG, "from", b.Old, "to", b.New, "away", b.Away)
+	case b.Old != "":
 		log.Info("storage node is being replaced", "node", b.Old, "by", b.New, "away", b.Away)
 	}
 }
@@ -75,6 +85,9 @@ func (t Topology) replacing(id string) *ReplacingStatus {
 		return nil
 	}
 	x := &ReplacingStatus{By: r.New}
+	if r.Move {
+		x.Group = &r.PG
+	}
 	for i := range t.State.Groups {
 		g := &t.State.Groups[i]
 		if t.State.Leaving(g) < 0 {

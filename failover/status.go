@@ -63,14 +63,17 @@ type StorageStatus struct {
 	DamageFound    uint64 `json:"damage_found,omitempty"`
 	DamageRepaired uint64 `json:"damage_repaired,omitempty"`
 
-	Replacing *ReplacingStatus `json:"replacing,omitempty"` // nil: it is not being replaced
+	Segments  int              `json:"segments"` // of groups that it is a member of
+	Draining  bool             `json:"draining,omitempty"`
+	Replacing *ReplacingStatus `json:"replacing,omitempty"` // nil: it is not being replaced, and no segment moves off it
 }
 
 // ReplacingStatus is how far the replacement of a storage node is.
 type ReplacingStatus struct {
-	By       string `json:"by"`       // the node itself, if it lost its data
-	Complete int    `json:"complete"` // segments that are as far as the other members'
-	Segments int    `json:"segments"`
+	By       string     `json:"by"`              // the node itself, if it lost its data
+	Group    *redo.PGID `json:"group,omitempty"` // whose segment moves; nil: all of the node's do
+	Complete int        `json:"complete"`        // segments that are as far as the other members'
+	Segments int        `json:"segments"`
 }
 
 // ControlStatus is one control node. It is healthy if it answered.
@@ -183,10 +186,12 @@ func NewStatus(t Topology) Status {
 		st.Volume.VCL, st.Volume.VDL, st.Volume.Bytes = w.VCL, w.VDL, w.Bytes
 	}
 	st.Volume.VCL = max(st.Volume.VCL, st.Volume.VDL)
+	segments := s.Segments()
 	for _, n := range s.Storage {
 		l := t.Live[n.ID]
 		x := StorageStatus{ID: n.ID, AZ: n.AZ, Address: n.Address, PID: l.PID,
-			Healthy: l.Healthy, SCL: map[string]redo.LSN{}, Detail: l.Detail, DamageFound: l.DamageFound, DamageRepaired: l.DamageRepaired, Replacing: t.replacing(n.ID)}
+			Healthy: l.Healthy, SCL: map[string]redo.LSN{}, Detail: l.Detail, DamageFound: l.DamageFound, DamageRepaired: l.DamageRepaired,
+			Segments: segments[n.ID], Draining: s.IsDraining(n.ID), Replacing: t.replacing(n.ID)}
 		for pg, scl := range l.SCL {
 			x.SCL[strconv.FormatUint(uint64(pg), 10)] = scl
 		}

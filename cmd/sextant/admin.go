@@ -117,8 +117,14 @@ func printStatus(s *failover.Status) {
 		}
 		if r := n.Replacing; r != nil {
 			detail = fmt.Sprintf("being replaced by %s: %d of %d segments complete", r.By, r.Complete, r.Segments)
+			if r.Group != nil {
+				detail = fmt.Sprintf("segment of group %d moves to %s", *r.Group, r.By)
+			}
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%v\t%d\t%d\t%d\t%s\t%s\n", n.ID, n.AZ, n.Address, pid(n.PID), n.Healthy, len(n.SCL), low, high, damage, detail)
+		if n.Draining {
+			detail = strings.TrimPrefix(detail+"; draining", "; ")
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%v\t%d\t%d\t%d\t%s\t%s\n", n.ID, n.AZ, n.Address, pid(n.PID), n.Healthy, n.Segments, low, high, damage, detail)
 	}
 	fmt.Fprintln(w, "\nCONTROL\tAZ\tADDRESS\tPID\tHEALTHY\tLEADER")
 	for _, n := range s.Control {

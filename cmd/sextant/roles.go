@@ -116,8 +116,8 @@ func runControl(ctx context.Context, cfg *config.Config, id string, log *slog.Lo
 	c, err := failover.Open(failover.Options{
 		ID: id, Cluster: ident.Cluster, Dir: roleDir(cfg, id), Identity: secure, Peers: peers,
 		Listener: secure.Listen(l, log, mtls.Storage, mtls.Control, mtls.Instance, mtls.Router, mtls.Admin), RaftListener: secure.Listen(rl, log, mtls.Control),
-		Initial: initialFleet(cfg),
-		LAL:     uint64(cfg.Server.LAL), ReadLease: cfg.Server.ReadLease, Logger: log,
+		Initial: initialFleet(cfg), Moves: cfg.Storage.MoveRate > 0,
+		LAL: uint64(cfg.Server.LAL), ReadLease: cfg.Server.ReadLease, Logger: log,
 		Timing: failover.Timing{Silence: cfg.Control.InstanceTimeout, Stuck: cfg.Control.StuckTimeout, RaftElection: cfg.Control.RaftElection, Replace: cfg.Storage.ReplaceAfter},
 		Fatal: func(err error) {
 			select {
@@ -187,6 +187,20 @@ func runStorage(ctx context.Context, cfg *config.Config, id string, log *slog.Lo
 			}
 			return peers
 		},
+		Left: func(pg redo.PGID) redo.MembershipEpoch {
+			if t := topology(); t.State != nil {
+				return t.State.Left(pg, id)
+			}
+			return 0
+		},
+		Moving: func() (redo.PGID, bool) {
+			if t := topology(); t.State != nil {
+				r := t.State.Replacing
+				return r.PG, r.Move && !r.Away && r.New == id
+			}
+			return 0, false
+		},
+		MoveRate:     int64(cfg.Storage.MoveRate),
 		HotFileBytes: int64(cfg.Storage.HotLogFile), HotFiles: cfg.Storage.HotLogFiles, TickEvery: cfg.Storage.GossipInterval,
 		DrainEvery: cfg.Storage.DrainInterval, Retention: cfg.Storage.RetentionTime, RetentionBytes: int64(cfg.Storage.RetentionBytes),
 		ScrubRate: int64(cfg.Storage.ScrubRate), MemoryBytes: int64(cfg.Storage.Memory) / recordsOfMemory,

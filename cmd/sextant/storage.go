@@ -78,7 +78,16 @@ func storageCommands(c *common) []*cobra.Command {
 	}
 	replace.Flags().StringVar(&with, "with", "", "the node that takes its place, added if it is not there (default: a spare one of the zone, or a new one)")
 	replace.Flags().BoolVar(&cancel, "cancel", false, "take the replacement back")
-	return []*cobra.Command{add, replace}
+	undrain := false
+	drain := &cobra.Command{
+		Use: "drain ID", Aliases: []string{"remove"}, Short: "move the segments of a storage node to others of its zone; it leaves with its last",
+		Example: "  sextant storage drain storage-3\n  sextant storage drain storage-3 --cancel",
+		RunE: asking(c, func(ctx context.Context, cfg *config.Config, client *failover.Client, args []string) error {
+			return drainStorage(ctx, cfg, client, args[0], undrain)
+		}),
+	}
+	drain.Flags().BoolVar(&undrain, "cancel", false, "let it keep the segments that it has, and take others")
+	return []*cobra.Command{add, replace, drain}
 }
 
 // addStorage adds a storage node in a zone where there are others.
@@ -118,14 +127,14 @@ func replaceStorage(ctx context.Context, cfg *config.Config, client *failover.Cl
 	old, found := t.State.StorageNode(id)
 	switch r := t.State.Replacing; {
 	case !found && left(cfg, id):
-		return fmt.Errorf("%s has been replaced already and has left the cluster; the storage nodes are %s", id, orNone(idsOf(t.State.Storage, storageID)))
+		return fmt.Errorf("%s has left the cluster already; the storage nodes are %s", id, orNone(idsOf(t.State.Storage, storageID)))
 	case !found:
 		return fmt.Errorf("there is no storage node %q; there are %s", id, orNone(idsOf(t.State.Storage, storageID)))
 	case with == id:
 		return fmt.Errorf("%s takes its own place by itself when it comes back with an empty directory", id)
-	case r.Old != "" && (r.Old != id || with != "" && r.New != with):
+	case r.Old != "" && !r.Move && (r.Old != id || with != "" && r.New != with):
 		return fmt.Errorf("%s is being replaced by %s: one at a time; `sextant status` shows how far it is, `sextant storage replace %s --cancel` takes it back", r.Old, r.New, r.Old)
-	case r.Old != "":
+	case r.Old != "" && !r.Move:
 		with = r.New
 	case with == "":
 		with = t.State.Spare(id, func(n fleet.StorageNode) bool { return t.Live[n.ID].Healthy })
@@ -157,12 +166,38 @@ func replaceStorage(ctx context.Context, cfg *config.Config, client *failover.Cl
 
 func storageID(n fleet.StorageNode) string { return n.ID }
 
+func drainStorage(ctx context.Context, cfg *config.Config, client *failover.Client, id string, cancel bool) error {
+	if cfg.Storage.MoveRate == 0 && !cancel {
+		return errors.New("storage.move_rate is 0: segments do not move; `sextant storage replace` lets one node take the place of another")
+	}
+	s, err := client.Propose(ctx, &fleet.DrainStorage{Node: id, Cancel: cancel})
+	if err != nil {
+		return err
+	}
+	_, member := s.StorageNode(id)
+	switch {
+	case !member && cancel:
+		return fmt.Errorf("there is no storage node %q; there are %s", id, orNone(idsOf(s.Storage, storageID)))
+	case !member:
+		fmt.Println(id, "has no segments, and is no storage node of the cluster any more")
+	case cancel:
+		fmt.Println(id, "does not drain; segments may move to it again")
+	default:
+		fmt.Printf("%s drains: %d segments move to others of its zone, one after the other, and it leaves with its last; `sextant status` shows how far it is\n",
+			id, s.Segments()[id])
+	}
+	return nil
+}
+
 func cancelReplace(ctx context.Context, client *failover.Client, id string) error {
 	t, err := topologyNow(ctx, client, func(failover.Topology) bool { return true })
 	if err != nil {
 		return err
 	}
 	r := t.State.Replacing
+	if r.Move { // of one segment
+		r = fleet.Replacement{}
+	}
 	if r.Old != id {
 		return fmt.Errorf("%s is not being replaced; %s is", id, cmp.Or(r.Old, "no storage node"))
 	}

@@ -322,9 +322,9 @@ func (m *Start) apply(s *State) Result {
 //
 // Source: SIGMOD 2017 §2.1.
 func (s *State) place() []string {
-	segments, r := s.segments(), s.Replacing
+	segments, r := s.Segments(), s.Replacing
 	nodes := slices.DeleteFunc(slices.Clone(s.Storage), func(n StorageNode) bool {
-		return n.StoreID == 0 || n.ID == r.New && r.New != r.Old // it takes the other's place in the new group too
+		return n.StoreID == 0 || s.IsDraining(n.ID) || n.ID == r.New && r.New != r.Old && !r.Move // it takes the other's place in the new group too
 	})
 	slices.SortFunc(nodes, func(a, b StorageNode) int {
 		return cmp.Or(cmp.Compare(a.AZ, b.AZ), cmp.Compare(segments[a.ID], segments[b.ID]), cmp.Compare(a.ID, b.ID))

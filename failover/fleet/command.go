@@ -113,6 +113,8 @@ const (
 	kindReplace        commandKind = 17
 	kindCancelReplace  commandKind = 18
 	kindFinishReplace  commandKind = 19
+	kindMove           commandKind = 20
+	kindDrainStorage   commandKind = 21
 )
 
 // Bootstrap makes the fleet. Initial holds Cluster, Volume, Timeline, SegmentBytes,

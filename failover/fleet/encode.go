@@ -11,7 +11,7 @@ import (
 // processes:
 //
 //	magic "SXfc" (command) or "SXfs" (state)
-//	format version, one byte: 1; of a state 2, which added the replacement
+//	format version, one byte: 1; of a state 2, which added the replacement, or 3, moves and drains
 //	feature bits, uvarint: 0
 //	command kind, uvarint (a command only)
 //	the fields in the order of the code methods: integers as uvarints, strings and
@@ -21,7 +21,7 @@ const (
 	commandMagic   = "SXfc"
 	stateMagic     = "SXfs"
 	commandVersion = 1
-	stateVersion   = 2
+	stateVersion   = 3
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -135,6 +135,9 @@ func (s *State) code(c *codec) {
 	if c.version > 1 { // Bootstrap, a command, has none
 		s.Replacing.code(c)
 	}
+	if c.version > 2 {
+		list(c, &s.Draining, storageNodesMax, c.name)
+	}
 }
 
 func (g *Grant) code(c *codec) {
@@ -244,7 +247,7 @@ func newCommand(k commandKind) Command {
 		&Bootstrap{}, &MakeGrant{}, &Opened{}, &Resign{}, &ExitSeen{}, &CreateGroup{},
 		&RegisterStore{}, &AddInstance{}, &RemoveInstance{}, &SetTier{}, &Stop{}, &Start{},
 		&CreateEndpoint{}, &ModifyEndpoint{}, &DeleteEndpoint{},
-		&AddStorage{}, &Replace{}, &CancelReplace{}, &FinishReplace{},
+		&AddStorage{}, &Replace{}, &CancelReplace{}, &FinishReplace{}, &Move{}, &DrainStorage{},
 	}
 	for _, m := range all {
 		if m.kind() == k {

@@ -72,7 +72,7 @@ func (r Role) String() string {
 //
 // Invariant: Epoch never goes back, and each epoch has one grant.
 // Invariant: Opened <= Epoch; Holder.Epoch is Epoch, or 0 before the first grant.
-// Invariant: Instances, Storage, Endpoints, Stopped are sorted by id or name;
+// Invariant: Instances, Storage, Endpoints, Stopped, Draining are sorted by id or name;
 // Groups[i].ID is i.
 type State struct {
 	Version      uint64 // grows by one with every command that changed something
@@ -99,7 +99,8 @@ type State struct {
 	Stopped   []string // roles of any kind that an operator stopped
 	PortBase  uint32   // offset 0 of the cluster's ports
 
-	Replacing Replacement // of a storage node, that is under way
+	Replacing Replacement // of a storage node, or of one of its segments, that is under way
+	Draining  []string    // storage nodes that give away their segments and then leave
 }
 
 // Grant is the permission to be the writer of one volume epoch.
@@ -229,7 +230,7 @@ func (s *State) Clone() *State {
 	c.Leases = slices.Clone(s.Leases)
 	c.Instances = slices.Clone(s.Instances)
 	c.Storage = slices.Clone(s.Storage)
-	c.Stopped = slices.Clone(s.Stopped)
+	c.Stopped, c.Draining = slices.Clone(s.Stopped), slices.Clone(s.Draining)
 	c.Groups = slices.Clone(s.Groups)
 	for i := range c.Groups {
 		c.Groups[i].Members = slices.Clone(c.Groups[i].Members)

@@ -2,8 +2,10 @@ package fleet_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"math/rand/v2"
 	"testing"
 
@@ -414,5 +416,19 @@ func TestBootstrapTakesConfiguredEndpoints(t *testing.T) {
 		if e, found := s.Endpoint(name); !found || len(e.Addresses) != 1 || e.Addresses[0] != want {
 			t.Errorf("endpoint %s: %v, want %s", name, e.Addresses, want)
 		}
+	}
+}
+
+// A state that was stored before segments moved is read: it ended where the three last fields
+// begin, each of which is one byte when it is zero.
+func TestFormerStateIsRead(t *testing.T) {
+	s := &fleet.State{Version: 9, Cluster: "test", Replacing: fleet.Replacement{Old: "storage-1", New: "storage-7", Store: 7, Began: 8}}
+	b := fleet.EncodeState(s)
+	b = b[:len(b)-4-3]
+	b[4] = 2
+	b = binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)))
+	got, err := fleet.DecodeState(b)
+	if err != nil || !bytes.Equal(fleet.EncodeState(got), fleet.EncodeState(s)) {
+		t.Errorf("%+v, %v", got, err)
 	}
 }

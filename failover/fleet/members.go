@@ -1,14 +1,14 @@
 package fleet
 
 import (
-	"cmp"
 	"slices"
 
 	"sextant/internal/redo"
 )
 
 // This file is the replacement of a storage node: another store takes the place of its
-// store in every group that it is a member of, all at once, one node at a time.
+// store in every group that it is a member of, all at once, or in one group (a move). One is under
+// way at a time, and a replacement takes back a move.
 //
 // While it is under way those groups have seven members; package volume says what a
 // write quorum is then. The holder of the volume epoch ends it when the new store has
@@ -24,6 +24,8 @@ type Replacement struct {
 	Store uint64 // of New: it counts in read quorums when it has everything
 	Away  bool   // Old was away when it began
 	Began uint64 // State.Version after it began: no two replacements share it
+	Move  bool   // it is about the segment of group PG alone
+	PG    redo.PGID
 }
 
 // AddStorage adds a storage node without a store; one registers when it reports.
@@ -48,7 +50,7 @@ type CancelReplace struct {
 // FinishReplace says that the holder of Epoch counts by the members of the replacement
 // that began at Began, in every one of so many groups, and that the new store has everything that was
 // stored without it. CodeStale unless all of that is what the state says. The old node,
-// if it is another, leaves the cluster.
+// if it is another, leaves the cluster; after a move only if it drains and that was its last segment.
 type FinishReplace struct {
 	Epoch  redo.VolumeEpoch
 	Began  uint64
@@ -58,7 +60,7 @@ type FinishReplace struct {
 // Leaving returns which member of the group is being replaced, -1 if none is.
 // The store that joins is that of s.Replacing.
 func (s *State) Leaving(g *Group) int {
-	if s.Replacing.Old == "" {
+	if r := &s.Replacing; r.Old == "" || r.Move && r.PG != g.ID {
 		return -1
 	}
 	return slices.Index(g.Members, s.Replacing.Old)
@@ -108,9 +110,9 @@ func (m *Replace) apply(s *State) Result {
 		}
 	}
 	switch at := s.Replacing; {
-	case at.Old == r.Old && at.New == r.New && at.Store == r.Store:
+	case !at.Move && at.Old == r.Old && at.New == r.New && at.Store == r.Store:
 		return ok(false)
-	case at.Old != "":
+	case !at.Move && at.Old != "":
 		return refuse(CodeInUse, "storage node %q is being replaced: one at a time", at.Old)
 	case after.StoreID == 0:
 		return refuse(CodeNotReady, "storage node %q has no store yet", m.New)
@@ -119,6 +121,7 @@ func (m *Replace) apply(s *State) Result {
 	case m.New != m.Old && s.shareGroup(m.Old, m.New):
 		return refuse(CodeInUse, "storage nodes %q and %q have segments of one group", m.Old, m.New)
 	}
+	s.renew() // of a move that is taken back
 	s.Replacing = r
 	s.renew()
 	return ok(true)
@@ -146,6 +149,7 @@ func (m *CancelReplace) apply(s *State) Result {
 	}
 	s.renew()
 	s.Replacing = Replacement{}
+	s.leave()
 	return ok(true)
 }
 
@@ -163,36 +167,27 @@ func (m *FinishReplace) apply(s *State) Result {
 			s.Groups[i].Members[at] = r.New
 		}
 	}
-	at, _ := find(s.Storage, r.Old, storageID)
-	if r.New == r.Old {
-		s.Storage[at].StoreID = r.Store
-	} else {
-		s.Storage = slices.Delete(s.Storage, at, at+1)
-		s.Stopped = slices.DeleteFunc(s.Stopped, func(id string) bool { return id == r.Old })
-	}
 	s.Replacing = Replacement{}
+	switch at, _ := find(s.Storage, r.Old, storageID); {
+	case r.Move:
+		s.leave()
+	case r.New == r.Old:
+		s.Storage[at].StoreID = r.Store
+	default:
+		s.removeStorage(r.Old)
+	}
 	return ok(true)
 }
 
 // Spare returns the node that could take the place of storage node id: registered,
-// in the same zone, not stopped, in no group that id is in, and usable; of several the one with the fewest
+// in the same zone, not stopped, not draining, in no group that id is in, and usable; of several the one with the fewest
 // segments. "" if there is none.
 func (s *State) Spare(id string, usable func(StorageNode) bool) string {
-	old, _ := s.StorageNode(id)
-	segments := s.segments()
-	fit := slices.DeleteFunc(slices.Clone(s.Storage), func(n StorageNode) bool {
-		return n.ID == id || n.AZ != old.AZ || n.StoreID == 0 || s.IsStopped(n.ID) || s.shareGroup(id, n.ID) || !usable(n)
-	})
-	if len(fit) == 0 {
-		return ""
-	}
-	return slices.MinFunc(fit, func(a, b StorageNode) int {
-		return cmp.Or(cmp.Compare(segments[a.ID], segments[b.ID]), cmp.Compare(a.ID, b.ID))
-	}).ID
+	return s.emptiest(id, usable, func(n StorageNode) bool { return !s.shareGroup(id, n.ID) })
 }
 
-// segments returns how many segments each storage node has.
-func (s *State) segments() map[string]int {
+// Segments returns how many segments each storage node has.
+func (s *State) Segments() map[string]int {
 	n := map[string]int{}
 	for _, g := range s.Groups {
 		for _, id := range g.Members {
@@ -214,12 +209,16 @@ type StoreSeen struct {
 // every node that was heard of, and those that are away.
 //
 // A store that was away and is back needs no replacement. A store that answers in another's place
-// gets its place. A node that is away is replaced if there is a spare one.
+// gets its place. A node that is away is replaced if there is a spare one; if there is none, its segments
+// move one after the other to whoever of its zone can take them. A replacement goes before a move that is not for
+// a node that is away, and a move to a node that is away or stopped is taken back.
 func (s *State) PlanReplacement(seen map[string]StoreSeen) Command {
-	if r := s.Replacing; r.Old != "" {
-		if old, _ := s.StorageNode(r.Old); r.Away && seen[r.Old].StoreID == old.StoreID {
-			return &CancelReplace{Old: r.Old, New: r.New}
-		}
+	r := s.Replacing
+	if old, _ := s.StorageNode(r.Old); r.Old != "" && r.Away && seen[r.Old].StoreID == old.StoreID ||
+		r.Move && (seen[r.New].Away || s.IsStopped(r.New)) {
+		return &CancelReplace{Old: r.Old, New: r.New}
+	}
+	if r.Old != "" && !(r.Move && !r.Away) {
 		return nil
 	}
 	for _, n := range s.Storage {
@@ -231,9 +230,14 @@ func (s *State) PlanReplacement(seen map[string]StoreSeen) Command {
 		if !seen[n.ID].Away || n.StoreID == 0 || s.IsStopped(n.ID) {
 			continue
 		}
-		spare := s.Spare(n.ID, func(n StorageNode) bool { return seen[n.ID].StoreID == n.StoreID })
-		if spare != "" {
+		usable := func(n StorageNode) bool { return seen[n.ID].StoreID == n.StoreID }
+		if spare := s.Spare(n.ID, usable); spare != "" && s.Segments()[n.ID] > 0 {
 			return &Replace{Old: n.ID, New: spare, Away: true}
+		}
+		if m := s.moveFrom(n.ID, true, usable); m != nil && r.Move {
+			return &CancelReplace{Old: r.Old, New: r.New} // then this one
+		} else if m != nil {
+			return m
 		}
 	}
 	return nil
@@ -245,6 +249,10 @@ func (r *Replacement) code(c *codec) {
 	number(c, &r.Store)
 	c.flag(&r.Away)
 	number(c, &r.Began)
+	if c.version > 2 {
+		c.flag(&r.Move)
+		number(c, &r.PG)
+	}
 }
 
 func (m *AddStorage) code(c *codec) { m.Node.code(c) }

@@ -93,6 +93,8 @@ func (w *world) run(t *testing.T, d *datadriven.TestData) {
 		w.lose = true
 	case "keep":
 		w.lose = false
+	case "settle": // what is planned is done, and finished at once by the holder, until nothing is planned
+		w.settle(a)
 	case "plan": // stores seen, id:store; away=(id,…)
 		w.plan(a)
 	case "state":
@@ -113,6 +115,32 @@ func (w *world) run(t *testing.T, d *datadriven.TestData) {
 	}
 }
 
+// settle has every store that is registered seen, but for those away.
+func (w *world) settle(a args) {
+	for range 1000 {
+		seen := map[string]fleet.StoreSeen{}
+		for _, n := range w.state.Storage {
+			seen[n.ID] = fleet.StoreSeen{StoreID: n.StoreID}
+			if slices.Contains(a.words("away"), n.ID) {
+				seen[n.ID] = fleet.StoreSeen{Away: true}
+			}
+		}
+		m := w.state.PlanReplacement(seen)
+		if m == nil {
+			m = w.state.PlanMove(seen)
+		}
+		if m == nil {
+			return
+		}
+		w.printf("%T%+v", m, m)
+		w.apply(m)
+		if r := w.state.Replacing; r.Old != "" {
+			w.apply(&fleet.FinishReplace{Epoch: w.state.Epoch, Began: r.Began, Groups: uint64(len(w.state.Groups))})
+		}
+	}
+	a.t.Fatal("moves do not end")
+}
+
 // plan says what should be done about the stores that were seen, and does it.
 func (w *world) plan(a args) {
 	seen := map[string]fleet.StoreSeen{}
@@ -128,6 +156,9 @@ func (w *world) plan(a args) {
 		seen[id] = fleet.StoreSeen{Away: true}
 	}
 	m := w.state.PlanReplacement(seen)
+	if m == nil {
+		m = w.state.PlanMove(seen)
+	}
 	if m == nil {
 		w.printf("nothing")
 		return
@@ -243,7 +274,14 @@ func (w *world) print() {
 		}
 	}
 	if r := s.Replacing; r.Old != "" {
-		w.printf("replacing %s by %s/%d away=%v began=%d", r.Old, r.New, r.Store, r.Away, r.Began)
+		of := "all"
+		if r.Move {
+			of = fmt.Sprint(r.PG)
+		}
+		w.printf("replacing %s by %s/%d away=%v began=%d groups=%s", r.Old, r.New, r.Store, r.Away, r.Began, of)
+	}
+	if len(s.Draining) > 0 {
+		w.printf("storage draining: %v", s.Draining)
 	}
 	for _, e := range s.Endpoints {
 		w.printf("endpoint %s %s %v %s %s %v", e.Name, e.Type, e.Addresses, e.Member, e.List, e.Listed)
@@ -356,6 +394,10 @@ func command(t *testing.T, f []string) fleet.Command {
 		return &fleet.AddStorage{Node: fleet.StorageNode{ID: v["id"], AZ: v["az"], Address: v["at"]}}
 	case "replace":
 		return &fleet.Replace{Old: v["old"], New: v["new"], Store: n("store"), Away: v["away"] != ""}
+	case "move":
+		return &fleet.Move{PG: redo.PGID(n("pg")), Old: v["old"], New: v["new"]}
+	case "drain":
+		return &fleet.DrainStorage{Node: v["node"], Cancel: v["cancel"] != ""}
 	case "cancel":
 		return &fleet.CancelReplace{Old: v["old"], New: v["new"]}
 	case "finish":

@@ -65,6 +65,7 @@ type Storage struct {
 	RetentionTime  time.Duration `mapstructure:"retention_time"`
 	RetentionBytes Bytes         `mapstructure:"retention_bytes"`
 	ReplaceAfter   time.Duration `mapstructure:"replace_after"` // 0: never
+	MoveRate       Bytes         `mapstructure:"move_rate"`     // a second; 0: segments do not move
 	ScrubRate      Bytes         `mapstructure:"scrub_rate"`    // a second
 	Memory         Bytes         `mapstructure:"memory"`        // of one node's heap
 }
@@ -184,7 +185,7 @@ func Default() Config {
 				{ID: "storage-4", AZ: "az-b"}, {ID: "storage-5", AZ: "az-c"}, {ID: "storage-6", AZ: "az-c"},
 			},
 			HotLogFile: 32 * MiB, HotLogFiles: 8, DrainInterval: 5 * time.Second, GossipInterval: 200 * time.Millisecond,
-			RetentionTime: 10 * time.Minute, RetentionBytes: GiB, ReplaceAfter: 10 * time.Minute, ScrubRate: 2 * MiB, Memory: 256 * MiB,
+			RetentionTime: 10 * time.Minute, RetentionBytes: GiB, ReplaceAfter: 10 * time.Minute, MoveRate: 32 * MiB, ScrubRate: 2 * MiB, Memory: 256 * MiB,
 		},
 		Instances: []Instance{instance("db-1", "az-a", 0), instance("db-2", "az-b", 1), instance("db-3", "az-c", 1)},
 		Server: Server{

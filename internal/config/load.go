@@ -245,6 +245,9 @@ func (c *Config) validateSettings(k *check) {
 	between("storage.retention_time", c.Storage.RetentionTime, 0, 24*time.Hour)
 	size("storage.retention_bytes", c.Storage.RetentionBytes, 0, TiB)
 	size("storage.memory", c.Storage.Memory, 64*MiB, TiB)
+	if c.Storage.MoveRate != 0 {
+		size("storage.move_rate", c.Storage.MoveRate, 64*KiB, 10*GiB)
+	}
 	size("storage.scrub_rate", c.Storage.ScrubRate, 64*KiB, 10*GiB)
 	size("server.page_cache", c.Server.PageCache, MiB, TiB)
 	size("server.memory", c.Server.Memory, 16*MiB, TiB)

@@ -111,6 +111,8 @@ func frameText(e *hotlog.Entry, f *Filter, annulled redo.Ranges) (lines []string
 		return lines, !f.any()
 	case logstore.CreateSegment:
 		return []string{head + fmt.Sprintf("  epoch %d", m.Epoch), startText(&m.GroupStart)}, !f.any()
+	case segment.Dropped:
+		head += fmt.Sprintf("  group %d  membership %d", m.PG, m.Membership)
 	case *redo.Batch:
 		if err == nil {
 			return batchText(head, m, f, annulled)

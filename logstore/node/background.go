@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -106,6 +107,9 @@ func (n *Node) round(urgent bool) error {
 			return nil
 		}
 	}
+	if err := n.sweep(); err != nil {
+		return err
+	}
 	n.look()
 	if err := n.note(); err != nil {
 		return err
@@ -122,6 +126,40 @@ func (n *Node) round(urgent bool) error {
 	if store != nil {
 		n.bg.storedBytes.Store(store.Bytes())
 	}
+	return nil
+}
+
+// sweep deletes the files of segments that were dropped. Only the goroutine that writes
+// segments calls it: a segment that is made meanwhile has put nothing there.
+func (n *Node) sweep() error {
+	n.mu.Lock()
+	host, store := n.host, n.store
+	var mine []redo.PGID
+	if host != nil {
+		mine = host.PGs()
+	}
+	n.mu.Unlock()
+	if store == nil {
+		return nil
+	}
+	for _, pg := range store.Groups() {
+		if slices.Contains(mine, pg) {
+			continue
+		}
+		if err := store.Remove(pg); err != nil {
+			return err
+		}
+		n.mu.Lock()
+		delete(n.out, pg)
+		delete(n.harmed, pg)
+		n.mu.Unlock()
+		delete(n.bg.cursor, pg)
+		delete(n.bg.floors, pg)
+		n.opt.Logger.Info("segment is dropped: the node is no member of its group any more", "node", n.opt.ID, "pg", pg)
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.host.Emptied(mine)
 	return nil
 }
 
@@ -247,6 +285,12 @@ var errSpoiled = errors.New("node: the segment has two records for one LSN, or n
 
 // install puts a part of a segment's copy into the store.
 func (n *Node) install(i segment.Install) error {
+	n.mu.Lock()
+	wanted := n.host.Installing(i)
+	n.mu.Unlock()
+	if !wanted {
+		return nil
+	}
 	if err := n.store.Install(i); err != nil {
 		return n.storeFailed(i.PG, err)
 	}

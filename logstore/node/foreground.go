@@ -327,7 +327,20 @@ func (n *Node) tick() error {
 		n.mu.Unlock()
 		return nil
 	}
+	if n.opt.Moving != nil {
+		var bytes int64
+		pg, moves := n.opt.Moving()
+		if moves {
+			bytes = max(1, int64(float64(n.opt.MoveRate)*n.opt.TickEvery.Seconds()))
+		}
+		n.host.Pace(pg, bytes)
+	}
 	n.host.Tick()
+	if n.opt.Left != nil {
+		for _, pg := range n.host.PGs() {
+			n.host.Leave(pg, n.opt.Left(pg))
+		}
+	}
 	n.mu.Unlock()
 	if err := n.drive(); err != nil {
 		return err

@@ -32,6 +32,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -60,8 +61,14 @@ type Options struct {
 	Identity *mtls.Identity // holds peers to their certificates; the listener is its. nil: plain
 	Listen   string
 	// Peers returns the addresses of the other nodes; it is asked at every connect.
-	Peers  func() map[logstore.NodeID]string
-	Logger *slog.Logger
+	Peers func() map[logstore.NodeID]string
+	// Left returns the membership epoch at which the control plane has recorded members of a group of which this
+	// node is none, nor is about to be; 0 if it is one, or that is not known. It may be late. nil: of no group.
+	Left func(redo.PGID) redo.MembershipEpoch
+	// Moving returns the group of which a segment moves here at MoveRate bytes a second; false if none does. May be nil.
+	Moving   func() (redo.PGID, bool)
+	MoveRate int64
+	Logger   *slog.Logger
 
 	HotFileBytes int64         // of each file of the hot log
 	HotFiles     int           // files of the hot log; input waits when all are full
@@ -214,6 +221,9 @@ func (n *Node) begin() error {
 			}
 		}
 	}
+	if err := n.sweep(); err != nil {
+		return err
+	}
 	n.look()
 	if err := n.rotateNow(0); err != nil {
 		return err
@@ -260,7 +270,11 @@ func (n *Node) replayFrame(f hotlog.Frame, expect *[]redo.PGID) error {
 		if n.host == nil {
 			return fmt.Errorf("%w: a frame of kind %d before any volume", redo.ErrCorrupt, f.Kind)
 		}
-		return n.host.Replay(segment.FrameKind(f.Kind-hotlog.KindCaller), f.Body)
+		kind := segment.FrameKind(f.Kind - hotlog.KindCaller)
+		if m, err := segment.Decode(kind, f.Body); kind == segment.FrameDropped && err == nil {
+			*expect = slices.DeleteFunc(*expect, func(pg redo.PGID) bool { return pg == m.(segment.Dropped).PG })
+		}
+		return n.host.Replay(kind, f.Body)
 	}
 	s, err := decodeSnapshot(f.Body)
 	if err != nil || s.volume == 0 {
@@ -300,8 +314,11 @@ func (n *Node) openStore(expect []redo.PGID) error {
 			damaged[pg] = &boltstore.DamageError{PG: pg, What: "the segment's file is missing"}
 		}
 	}
+	mine := n.host.PGs()
 	for pg, err := range damaged {
-		n.quarantine(pg, err)
+		if slices.Contains(mine, pg) { // else it was dropped
+			n.quarantine(pg, err)
+		}
 	}
 	for _, g := range n.host.Health().Segments {
 		if n.out[g.PG] = g.Damaged; g.Damaged && !n.harmed[g.PG] {

@@ -153,7 +153,7 @@ func (h *Host) tickCopy() {
 		return
 	}
 	r := &c.repair
-	if r.installing != 0 || r.done || r.asked != 0 && h.ticks-r.asked < r.patience {
+	if r.installing != 0 || r.done || r.asked != 0 && h.ticks-r.asked < r.patience || h.waits(c) {
 		return
 	}
 	if r.asked != 0 {
@@ -289,6 +289,7 @@ func (h *Host) copyArrived(m logstore.CopyAnswer) {
 			return
 		}
 		after = m.Pages[i].Page
+		h.spend(m.PG, len(m.Pages[i].Data))
 	}
 	r.after, r.floor = after, max(r.floor, m.Hint.VDL)
 	if !r.begun || m.Hint.VDL < r.first.VDL {
@@ -300,10 +301,17 @@ func (h *Host) copyArrived(m logstore.CopyAnswer) {
 	r.pages += len(m.Pages)
 }
 
+// Installing reports whether i is still wanted: the segment may have been dropped, or damaged again.
+func (h *Host) Installing(i Install) bool {
+	c := h.chain(i.PG)
+	return c != nil && c.repair.installing == i.Number
+}
+
 // Installed says that the Store holds i durably. That is no news if the segment was
 // damaged again meanwhile.
 func (h *Host) Installed(i Install) {
-	if c := h.chain(i.PG); c != nil && c.repair.installing == i.Number {
+	if h.Installing(i) {
+		c := h.chain(i.PG)
 		c.repair.installing, c.repair.done = 0, c.repair.last
 	}
 }

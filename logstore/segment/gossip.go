@@ -94,6 +94,7 @@ func (h *Host) Tick() {
 			c.gossip.asked = 0
 		}
 	}
+	h.tickPace()
 }
 
 // lacks reports whether the segment knows of records that it does not hold.
@@ -166,7 +167,7 @@ func (h *Host) gossiped(in Input, m logstore.Gossip) {
 // lack returns what to ask a peer for that is complete to scl; false if an ask is
 // unanswered, or the segment is advancing by itself.
 func (h *Host) lack(c *chain, scl redo.LSN) (logstore.Ask, bool) {
-	if c.gossip.asked != 0 || !c.gossip.eager && c.scl() != c.gossip.before {
+	if c.gossip.asked != 0 || !c.gossip.eager && c.scl() != c.gossip.before || h.waits(c) {
 		return logstore.Ask{}, false
 	}
 	c.gossip.asked = h.ticks + 1
@@ -230,6 +231,7 @@ func (h *Host) judgeFill(in Input, m logstore.GossipFill) {
 		ordered := len(b.Records) == 0 || r.LSN > b.Records[len(b.Records)-1].LSN
 		if r.PG == m.PG && ordered && !(m.ListEpoch == h.list.Epoch && hidden(h.list.Ranges, r.LSN)) {
 			b.Records = append(b.Records, *r)
+			h.spend(m.PG, len(r.Payload))
 		}
 	}
 	if len(b.Records) == 0 {
@@ -244,7 +246,7 @@ func (h *Host) judgeFill(in Input, m logstore.GossipFill) {
 // like any others, now that they are synced.
 func (h *Host) applyFill(b *redo.Batch, frame uint64) {
 	c := h.chain(b.PG)
-	if c.damaged {
+	if c == nil || c.damaged { // nil: it was dropped by a frame before
 		return
 	}
 	before := c.scl()

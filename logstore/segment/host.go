@@ -45,6 +45,8 @@ type Host struct {
 	out  Ready
 	acks []*chain // whose SCL has changed since the last Ack
 
+	left     map[redo.PGID]bool // dropped, and not emptied in the Store
+	pace     pace
 	ticks    uint64
 	installs uint64 // handed out
 	peers    []peer
@@ -77,7 +79,7 @@ func New(o Options) *Host {
 	if o.CopyPages == 0 {
 		o.CopyPages = logstore.CopyPagesMax
 	}
-	return &Host{o: o, chains: map[redo.PGID]*chain{}, relisting: none}
+	return &Host{o: o, chains: map[redo.PGID]*chain{}, left: map[redo.PGID]bool{}, relisting: none}
 }
 
 // none is above the index of every frame.
@@ -98,6 +100,7 @@ func (h *Host) chain(pg redo.PGID) *chain { return h.chains[pg] }
 func (h *Host) create(g logstore.GroupStart) *chain {
 	c := &chain{GroupStart: g, sound: sound()}
 	h.chains[g.PG] = c
+	delete(h.left, g.PG) // a replay: it was emptied before this
 	i, _ := slices.BinarySearchFunc(h.order, g.PG, func(c *chain, pg redo.PGID) int { return cmp.Compare(c.PG, pg) })
 	h.order = slices.Insert(h.order, i, c)
 	for _, m := range g.Members {
@@ -190,6 +193,8 @@ func (h *Host) judge(in Input) {
 		h.copyArrived(m)
 	case logstore.ReadPage, logstore.ReadLog:
 		h.refuse(in, logstore.Invalid, "reads are not queued")
+	case Dropped:
+		h.judgeDropped(in, m)
 	case logstore.Refused: // of gossip: it is repeated when its time comes
 		h.copyRefused(in, m)
 	default:
@@ -230,6 +235,8 @@ func (h *Host) judgeList(in Input, m logstore.PutList) {
 		h.refuse(in, logstore.Fenced, "the epoch has another holder")
 	case m.Epoch == h.list.Epoch && h.hasAll(m.Groups):
 		h.send(in, h.listAnswer(m.Groups))
+	case h.leaving(m.Groups):
+		h.refuse(in, logstore.Retry, "a segment of an earlier membership is being deleted")
 	default:
 		h.next.fence, h.next.holder, h.next.list = m.Epoch, m.Holder, m.Epoch
 		h.next.created = append(h.next.created, m.Groups...)
@@ -245,6 +252,8 @@ func (h *Host) judgeCreate(in Input, m logstore.CreateSegment) {
 		h.refuseSegment(in, logstore.Corrupt, m.PG, "the segment is damaged")
 	case h.hasAll([]logstore.GroupStart{m.GroupStart}):
 		h.send(in, logstore.SegmentCreated{Header: h.head(), Store: h.o.Store, Ack: h.chain(m.PG).ack()})
+	case h.leaving([]logstore.GroupStart{m.GroupStart}):
+		h.refuseSegment(in, logstore.Retry, m.PG, "a segment of an earlier membership is being deleted")
 	default:
 		h.next.created = append(h.next.created, m.GroupStart)
 		h.persist(in, FrameCreate, encodeCreate(m), nil)
@@ -359,10 +368,12 @@ func (h *Host) apply(o *op) {
 		h.applyBatch(o.batch, o.index)
 	case FrameFill:
 		h.applyFill(o.batch, o.index)
+	case FrameDropped:
+		h.applyDropped(o.in.Msg.(Dropped))
 	case FrameAgain:
 		h.chain(o.batch.PG).moved(o.batch, o.index, h.list.Ranges)
 	case FrameCopied:
-		if m := o.in.Msg.(copied); h.chain(m.PG).repair.done {
+		if m := o.in.Msg.(copied); h.chain(m.PG) != nil && h.chain(m.PG).repair.done {
 			h.applyCopied(m)
 		}
 	}
@@ -376,7 +387,9 @@ func (h *Host) answer(o *op) {
 	case logstore.PutList:
 		h.send(o.in, h.listAnswer(m.Groups))
 	case logstore.CreateSegment:
-		h.send(o.in, logstore.SegmentCreated{Header: h.head(), Store: h.o.Store, Ack: h.chain(m.PG).ack()})
+		if c := h.chain(m.PG); c != nil { // else it was dropped in the same breath
+			h.send(o.in, logstore.SegmentCreated{Header: h.head(), Store: h.o.Store, Ack: c.ack()})
+		}
 	case logstore.Append:
 		h.send(o.in, h.ack(m))
 	case logstore.GossipFill:
@@ -439,6 +452,9 @@ func (h *Host) applyStart(g logstore.GroupStart) {
 
 func (h *Host) applyBatch(b *redo.Batch, frame uint64) {
 	c := h.chain(b.PG)
+	if c == nil { // it was dropped by a frame before
+		return
+	}
 	for i := range b.Records {
 		if c.damaged {
 			break
@@ -493,7 +509,7 @@ func (h *Host) fenceAnswer() logstore.FenceAnswer {
 func (h *Host) listAnswer(gs []logstore.GroupStart) logstore.ListAnswer {
 	a := logstore.ListAnswer{Header: h.head(), Store: h.o.Store}
 	for i := range gs {
-		if c := h.chain(gs[i].PG); c.whole() {
+		if c := h.chain(gs[i].PG); c != nil && c.whole() {
 			a.Segments = append(a.Segments, c.ack())
 		}
 	}

@@ -15,7 +15,7 @@ func (k FrameKind) String() string {
 	names := [...]string{
 		FrameSnapshot: "snapshot", FrameFence: "fence", FrameList: "list", FrameBatch: "batch", FrameFill: "fill",
 		FrameCreate: "create", FrameEmpty: "empty", FrameCopied: "copied",
-		FrameAgain: "again",
+		FrameAgain: "again", FrameDropped: "dropped",
 	}
 	if int(k) < len(names) && names[k] != "" {
 		return names[k]
@@ -24,7 +24,7 @@ func (k FrameKind) String() string {
 }
 
 // Decode returns what the body of a frame says: a logstore.Fence, PutList or
-// CreateSegment, a *redo.Batch, a logstore.SegmentState of a copy, or nil for an empty
+// CreateSegment, a *redo.Batch, a logstore.SegmentState of a copy, a Dropped, or nil for an empty
 // frame. Snapshots are for
 // Host.Replay. Errors are those of Replay.
 func Decode(kind FrameKind, body []byte) (any, error) {
@@ -40,6 +40,8 @@ func Decode(kind FrameKind, body []byte) (any, error) {
 	case FrameCopied:
 		m, err := decodeCopied(body)
 		return logstore.SegmentState{PG: m.PG, Hint: m.Hint, SCL: m.Hint.PGLast}, err
+	case FrameDropped:
+		return decodeDropped(body)
 	case FrameEmpty:
 		return nil, nil
 	default:

@@ -57,6 +57,15 @@ func (h *Host) Replay(kind FrameKind, body []byte) error {
 			h.applyCopied(m)
 		}
 		return err
+	case FrameDropped:
+		m, err := decodeDropped(body)
+		if err == nil {
+			err = h.ours(m.Header)
+		}
+		if err == nil {
+			h.applyDropped(m)
+		}
+		return err
 	case FrameEmpty:
 		return nil
 	default:

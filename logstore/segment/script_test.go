@@ -230,7 +230,7 @@ func (w *node) run(t *testing.T, d *datadriven.TestData) string {
 	a := args{t, d}
 	pg := redo.PGID(a.num("pg", 0))
 	start := logstore.GroupStart{
-		PG: pg, Membership: 1, Members: []logstore.NodeID{"A", "B", "C"}, Start: redo.LSN(a.num("start", 0)),
+		PG: pg, Membership: redo.MembershipEpoch(a.num("membership", 1)), Members: []logstore.NodeID{"A", "B", "C"}, Start: redo.LSN(a.num("start", 0)),
 	}
 	start.Last = redo.LSN(a.num("last", int(start.Start)))
 	from := fmt.Sprintf("w%d", a.num("epoch", 1))
@@ -244,6 +244,15 @@ func (w *node) run(t *testing.T, d *datadriven.TestData) string {
 		})
 	case "create":
 		return w.step(from, logstore.CreateSegment{Header: a.head(), GroupStart: start})
+	case "pace":
+		w.h.Pace(pg, int64(a.num("bytes", 0)))
+		return "ok"
+	case "emptied":
+		w.h.Emptied(w.h.PGs())
+		return "ok"
+	case "leave":
+		w.h.Leave(pg, redo.MembershipEpoch(a.num("membership", 1)))
+		return "queued"
 	case "batch":
 		b := redo.Batch{
 			Volume: 1, Timeline: 1, PG: pg, Epoch: a.head().Epoch, Membership: redo.MembershipEpoch(a.num("membership", 1)),
@@ -461,6 +470,8 @@ func frame(f segment.Frame) string {
 		return "create"
 	case segment.FrameCopied:
 		return "copied"
+	case segment.FrameDropped:
+		return "dropped"
 	case segment.FrameBatch, segment.FrameFill:
 		b, err := redo.DecodeBatch(f.Body)
 		if err != nil {

@@ -45,9 +45,10 @@ const (
 	FrameBatch    FrameKind = 4 // the bytes of a redo.Batch as they arrived
 	FrameFill     FrameKind = 5 // records filled by gossip, as a redo.Batch
 	FrameCreate   FrameKind = 6
-	FrameEmpty    FrameKind = 7 // nothing; an idle node appends it so that the last real frame is covered
-	FrameCopied   FrameKind = 8 // the Store holds a whole copy of a damaged segment
-	FrameAgain    FrameKind = 9 // records in memory once more, as a redo.Batch: see Host.Rewrite
+	FrameEmpty    FrameKind = 7  // nothing; an idle node appends it so that the last real frame is covered
+	FrameCopied   FrameKind = 8  // the Store holds a whole copy of a damaged segment
+	FrameAgain    FrameKind = 9  // records in memory once more, as a redo.Batch: see Host.Rewrite
+	FrameDropped  FrameKind = 10 // the node is no member of the group any more: Dropped
 )
 
 // Frame is one entry of the hot log.

@@ -17,6 +17,8 @@ type replacement struct {
 	seat     int // of control.seats
 	old, new int // nodes
 	away     bool
+	move     bool // of group pg alone; seat is not used
+	pg       redo.PGID
 }
 
 // nodesMax bounds the nodes of a run: the oracle has a bit for each.
@@ -26,7 +28,7 @@ const nodesMax = 14
 func (w *world) change(to func(*volume.Group)) {
 	for i := range w.control.groups {
 		g := &w.control.groups[i]
-		if slices.Contains(g.Members[:6], w.control.replacing.old) {
+		if r := w.control.replacing; r.about(g.PG) && slices.Contains(g.Members[:6], r.old) {
 			g.Members = slices.Clone(g.Members)
 			to(g)
 			g.Membership++
@@ -36,7 +38,7 @@ func (w *world) change(to func(*volume.Group)) {
 
 // join makes g a group in which the replacement is under way, if it has the old node.
 func (r *replacement) join(g *volume.Group) {
-	if r == nil {
+	if r == nil || !r.about(g.PG) {
 		return
 	}
 	if m := slices.Index(g.Members, r.old); m >= 0 {
@@ -47,7 +49,13 @@ func (r *replacement) join(g *volume.Group) {
 func (w *world) begin(r *replacement) {
 	w.say("%s is being replaced by %s", w.nodes[r.old].name(), w.nodes[r.new].name())
 	w.control.replacing = r
+	if r.move {
+		w.say("of group %d alone", r.pg)
+	}
 	for pg := range redo.PGID(6) {
+		if !r.about(pg) {
+			continue
+		}
 		w.nodes[r.new].hurt[pg] = true // it need not have the log from the beginning
 	}
 	w.change(r.join)
@@ -76,7 +84,13 @@ func (w *world) finish(h *holder, r *replacement, of map[redo.PGID]redo.Membersh
 	}
 	w.change(func(g *volume.Group) { g.Members[g.Leaving] = r.new; g.Members = g.Members[:6] })
 	w.say("%s is replaced by %s", w.nodes[r.old].name(), w.nodes[r.new].name())
-	c.seats[r.seat], c.replacing = r.new, nil
+	c.replacing = nil
+	if r.move {
+		w.counts.Moved++
+		w.oracle.replaced(r)
+		return
+	}
+	c.seats[r.seat] = r.new
 	w.counts.Replaced++
 	w.oracle.replaced(r)
 	if old := w.nodes[r.old]; w.chance(.5) {
@@ -105,6 +119,10 @@ func (w *world) move() {
 				w.replace(seat, false)
 				return
 			}
+		}
+		if !w.calm && len(c.seats) > 6 && w.chance(3*w.swarm.replace) {
+			w.shift()
+			return
 		}
 		if !w.calm && w.chance(w.swarm.replace) {
 			w.strike(w.rng.IntN(len(c.seats)))

@@ -11,6 +11,7 @@ import (
 	"sextant/logstore"
 	"sextant/logstore/hotlog"
 	"sextant/logstore/segment"
+	"sextant/logstore/volume"
 )
 
 // node is a storage node: the driver of one segment.Host.
@@ -42,6 +43,8 @@ type node struct {
 	unnoted  bool               // a damaged segment that no file of the hot log says
 	hurt     map[redo.PGID]bool // segments that were ever damaged
 
+	known     []volume.Group // what it has last heard of the control plane
+	flying    flying
 	since     tick // when it was started
 	rewriting bool // a damaged part of the hot log is to be written again
 }
@@ -63,6 +66,7 @@ func (w *world) addNode(i int) {
 	w.every(func() tick { return tick(w.swarm.gossip) }, func() {
 		if n.running() {
 			n.h.Tick()
+			n.leave()
 			n.wake()
 		}
 	})
@@ -145,7 +149,7 @@ func (n *node) replay() {
 		Node: n.id, Store: logstore.StoreID(n.i + 1), Volume: theVolume, Timeline: 1, ImageRecords: n.w.swarm.image,
 		Apply: apply, CopyPages: 2, DrainBytes: n.w.swarm.part,
 	})
-	n.unnoted = false
+	n.unnoted, n.flying = false, flying{}
 	for _, f := range n.disk.files {
 		for i, x := range f.frames {
 			if err := n.h.Replay(x.Kind, x.Body); err != nil {
@@ -157,6 +161,8 @@ func (n *node) replay() {
 		}
 		f.synced, f.end = len(f.frames), n.h.NextFrame()
 	}
+	n.flying = flying{}
+	n.sweep()
 }
 
 // rot damages the file of a segment, which nobody knows until it is read, unless too many of its group are: what the log says
@@ -271,6 +277,9 @@ func (n *node) read(from logstore.NodeID, m logstore.Message, run func(segment.S
 func (n *node) installNext() {
 	i := n.installs[0]
 	n.installs = n.installs[1:]
+	if !n.h.Installing(i) {
+		return
+	}
 	if n.store.install(i) {
 		n.h.Installed(i)
 	} else {
@@ -369,6 +378,7 @@ func (n *node) turn() {
 		if len(rd.Persist) > 0 {
 			n.h.Persisted()
 		}
+		n.flying = flying{}
 		n.rewrite(note)
 		n.syncing, n.noting = false, false
 		for _, pg := range n.h.Spoiled() {
@@ -403,6 +413,7 @@ func (n *node) drainFrom(first redo.PGID, from redo.PageID) {
 	if !n.running() || n.draining != nil || n.full() {
 		return
 	}
+	n.sweep()
 	for _, pg := range n.h.PGs() {
 		if pg > first {
 			from = 0

@@ -168,6 +168,7 @@ func (o *oracle) copies(x *issue) int {
 
 // stored takes a frame that is on a node's disk for good.
 func (o *oracle) stored(n *node, f segment.Frame) {
+	o.track(n, f)
 	if f.Kind == segment.FrameCopied {
 		s, _ := segment.Decode(f.Kind, f.Body)
 		of := s.(logstore.SegmentState)
@@ -184,6 +185,9 @@ func (o *oracle) stored(n *node, f segment.Frame) {
 	}
 	b := o.decode(f.Body)
 	for i := range b.Records {
+		if n.flying[b.PG] == gone {
+			break // the segment was dropped by a frame before
+		}
 		r := &b.Records[i]
 		x := o.issued[r.LSN]
 		if x == nil || !same(&x.Record, r) {
@@ -232,6 +236,9 @@ func (o *oracle) restarted(n *node, was logstore.Health) {
 		return // SCL and tail mean something else
 	}
 	for _, s := range was.Segments {
+		if !slices.Contains(n.h.PGs(), s.PG) && !slices.Contains(o.w.control.groups[s.PG].Members, n.i) {
+			continue // it was about to drop it
+		}
 		if t := o.state(n.i, s.PG); !s.Damaged && !t.Damaged && (t.SCL < s.SCL || t.Tail < s.Tail || t.Hint.VDL < s.Hint.VDL || t.Start < s.Start) {
 			o.w.fail("I-4", "%s was %+v, after a crash it is %+v", n.id, s, t)
 		}
@@ -546,6 +553,9 @@ func (o *oracle) healed(h *holder) string {
 		for pg, g := range o.w.control.groups {
 			s, want := o.state(i, redo.PGID(pg)), o.lastAt(redo.PGID(pg), o.end())
 			if !slices.Contains(g.Members, i) {
+				if slices.Contains(n.h.PGs(), g.PG) {
+					return n.name() + " keeps a segment of a group that it is no member of"
+				}
 				continue
 			}
 			if n.store.shelf(redo.PGID(pg)).bad {

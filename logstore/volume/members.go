@@ -48,9 +48,10 @@ func (g *Group) Write() quorum.Expr {
 func (g *Group) Read() quorum.Expr { return quorum.KOf(groupWrites, quorum.Of(0, 1, 2, 3, 4, 5)) }
 
 // counts reports whether what member m says of itself at a membership epoch is about the
-// segment that it has now: one that joins may have been a member before.
+// segment that it has now: one that joins, or has joined, may have been a member before, and has dropped
+// what it had then.
 func (g *Group) counts(m int, at redo.MembershipEpoch) bool {
-	return m >= 0 && (at == g.Membership || at < g.Membership && m < groupMembers)
+	return m >= 0 && (at == g.Membership || at < g.Membership && m < groupMembers && (g.since == nil || at >= g.since[m]))
 }
 
 // AddNode makes a storage node known and returns its index; one that is known, by id and
@@ -75,11 +76,20 @@ func (t *Tracker) Change(to Group) (vdlMoved bool) {
 	was := *g
 	n := len(to.Members)
 	g.Group, g.write, g.barrier = to, to.Write(), g.pgcl
+	g.since = make([]redo.MembershipEpoch, n)
 	g.tails, g.scls, g.hinted, g.created = make([]redo.LSN, n), make([]redo.LSN, n), make([]redo.LSN, n), 0
+	for _, node := range was.Members { // who is none any more is not told of this membership
+		t.nodes[node].missing = slices.DeleteFunc(t.nodes[node].missing, func(pg redo.PGID) bool { return pg == to.PG })
+	}
 	for m, node := range to.Members {
 		old := was.member(node)
 		if old >= 0 && m < groupMembers {
 			g.tails[m], g.scls[m], g.hinted[m] = was.tails[old], was.scls[old], was.hinted[old]
+			if old >= groupMembers {
+				g.since[m] = was.Membership
+			} else if was.since != nil {
+				g.since[m] = was.since[old]
+			}
 			if was.created.Has(old) {
 				g.created |= quorum.Of(m)
 			}

@@ -74,7 +74,9 @@ func TestChangeOfMembers(t *testing.T) {
 	third := one()
 	acks(third, 0, 1, 2, 5)
 	want(second, "A B C, and F which has left")
-	acks(third, indexG)
+	g = ack(indexG, 0, third)
+	g.Segments[0].Membership = 2
+	tr.Step(indexG, g)
 	want(third, "A B C G")
 	if tr.Joined(0) {
 		t.Error("nobody joins")
@@ -140,5 +142,38 @@ func TestChangeMissesNoOldRecord(t *testing.T) {
 	}
 	if !wr.r.Shipped() {
 		t.Errorf("with A, B, D, E and G it waits %s", wr.r.Phase())
+	}
+}
+
+// A member that has joined counts by what it has said since, not by what it had said as a
+// member before, of a segment that it has dropped. It may come late.
+func TestChangeBackToAFormerMember(t *testing.T) {
+	_, tr := openTracker(t, 1, 50, volume.Limits{})
+	tr.AddNode(nodeG)
+	of := func(node int, l redo.LSN, at redo.MembershipEpoch) logstore.Ack {
+		a := ack(node, 0, l)
+		a.Segments[0].Membership = at
+		return a
+	}
+	away := volume.Group{Membership: 3, Members: []int{0, 1, 2, 3, 4, 6}}
+	tr.Change(changing)
+	tr.Change(away)
+	back := volume.Group{Membership: 4, Members: []int{0, 1, 2, 3, 4, 6, 5}, Leaving: 5}
+	tr.Change(back)
+	tr.Change(volume.Group{Membership: 5, Members: []int{0, 1, 2, 3, 4, 5}})
+	if err := tr.Append([]redo.MTR{mtr(1, 0)}); err != nil {
+		t.Fatal(err)
+	}
+	was, l := tr.VDL(), tr.Next()-1
+	for _, n := range []int{0, 1, 2} {
+		tr.Step(n, of(n, l, 1))
+	}
+	tr.Step(5, of(5, l, 2))
+	if tr.VDL() != was {
+		t.Errorf("VDL %d by what F said before it left", tr.VDL())
+	}
+	tr.Step(5, of(5, l, 4))
+	if tr.VDL() != l {
+		t.Errorf("VDL %d by A B C F, want %d", tr.VDL(), l)
 	}
 }

@@ -65,6 +65,8 @@ type Group struct {
 	Membership redo.MembershipEpoch
 	Members    []int // indexes into Geometry.Nodes: six, and while one is being replaced the one that joins
 	Leaving    int   // index into Members of the one being replaced; only if there are seven
+	// since is the membership epoch with which each member has joined, in this volume epoch; nil if none has.
+	since []redo.MembershipEpoch
 }
 
 // Grant is what the control plane gave to this process.

@@ -59,6 +59,8 @@ type Storage struct {
 	Detail         string            `json:"detail"`
 	DamageFound    uint64            `json:"damage_found"`
 	DamageRepaired uint64            `json:"damage_repaired"`
+	Segments       int               `json:"segments"`
+	Draining       bool              `json:"draining"`
 	Replacing      *Replacing        `json:"replacing"`
 }
 

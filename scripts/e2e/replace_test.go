@@ -31,7 +31,7 @@ func storageIDs(s *cluster.Status) (ids []string) {
 // starts again. Then a replacement is begun for a node that comes back in time. No client
 // sees an error, and no row is lost.
 func TestStorageNodeIsReplaced(t *testing.T) {
-	c := start(t, cluster.Options{Env: []string{"SEXTANT_CLUSTER_SEGMENT_SIZE=1MiB", "SEXTANT_STORAGE_DRAIN_INTERVAL=300ms"}}, killed, deposed, controlAway)
+	c := start(t, cluster.Options{Env: []string{"SEXTANT_CLUSTER_SEGMENT_SIZE=1MiB", "SEXTANT_STORAGE_DRAIN_INTERVAL=300ms", "SEXTANT_STORAGE_MOVE_RATE=0"}}, killed, deposed, controlAway)
 	l := load(t, c)
 	stop(t, c, "storage-3")
 	must(t, c.EmptyStorage("storage-3"))
