@@ -349,7 +349,7 @@ func (a *Applier) pages(records []redo.Record) error {
 				if err := a.cache.Apply(b, r); err != nil {
 					return fmt.Errorf("apply %d to page %d: %w", r.LSN, id, err)
 				}
-				changed = true
+				changed = changed || page.LSN(b) == r.LSN // there are records that change nothing
 			}
 		}
 		if changed {
