@@ -2,13 +2,18 @@ package gms
 
 import (
 	"errors"
+	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/analyzer"
 	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/transform"
+	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/mysql"
+	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 )
 
 // createSelect runs a CREATE TABLE … SELECT. The columns that are only defined come first, then
@@ -75,7 +80,35 @@ func columnsByName(schema sql.Schema) transform.ExprFunc {
 	}
 }
 
-// keepTableOptions has a CREATE TABLE … SELECT keep its table's options, which the planner drops.
+// createdTypes gives the columns of a CREATE TABLE … SELECT that it does not define MySQL's types.
+func createdTypes(ctx *sql.Context, to *plan.CreateTable, query sql.Node) {
+	s, ok := ctx.Session.(*Session)
+	if !ok || !s.b.mysql {
+		return
+	}
+	stmt, ok := s.locks.stmt.(*ast.DDL)
+	if !ok || stmt.OptSelect == nil { // it is within a program
+		return
+	}
+	for at, c := range query.Schema(ctx) {
+		schema := to.PkSchema().Schema
+		i := schema.IndexOfColName(c.Name)
+		if i < 0 || stmt.TableSpec != nil && slices.ContainsFunc(stmt.TableSpec.Columns, func(d *ast.ColumnDefinition) bool {
+			return d.Name.EqualString(c.Name)
+		}) {
+			continue
+		}
+		as := createdColumn(ctx, query, at)
+		as.nullable = as.nullable && !schema[i].PrimaryKey
+		as.column(ctx, schema[i])
+		if types.IsTimespan(as.typ) && !as.field && s.precisions != nil {
+			s.precisions[strings.ToLower(c.Name)] = strconv.Itoa(as.digits)
+		}
+	}
+}
+
+// keepTableOptions has a CREATE TABLE … SELECT keep its table's options, which the planner drops, and
+// make columns of MySQL's types.
 func keepTableOptions(a *analyzer.Analyzer) {
 	aroundRule(a, "resolveCreateSelect", func(ctx *sql.Context, n sql.Node, f *sql.QueryFlags, rule planRule) (sql.Node, transform.TreeIdentity, error) {
 		out, same, err := rule(ctx, n, f)
@@ -83,6 +116,7 @@ func keepTableOptions(a *analyzer.Analyzer) {
 			if copier, ok := out.(*plan.TableCopier); ok {
 				if to, ok := copier.Destination.(*plan.CreateTable); ok {
 					to.TableOpts = from.TableOpts
+					createdTypes(ctx, to, copier.Source)
 				}
 			}
 		}

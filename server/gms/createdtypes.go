@@ -1,0 +1,488 @@
+package gms
+
+import (
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/cockroachdb/apd/v3"
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/expression"
+	"github.com/dolthub/go-mysql-server/sql/plan"
+	"github.com/dolthub/go-mysql-server/sql/types"
+	"github.com/dolthub/vitess/go/sqltypes"
+)
+
+// CREATE TABLE … SELECT has columns of the types that MySQL gives to expressions
+// (create_tmp_field_from_item in its sql_tmp_table.cc): integers by their digits, texts as
+// long as their longest value may be.
+
+// resultColumn is what the column of an expression is.
+type resultColumn struct {
+	typ      sql.Type
+	nullable bool
+	field    bool // a table's column: typ is kept as it is
+	digits   int  // behind the second, of a TIME that is no field
+}
+
+// varcharMax is the longest text in characters that is made a VARCHAR (CONVERT_IF_BIGGER_TO_BLOB).
+const varcharMax = 512
+
+// createdColumn derives the column of a query's tree.
+func createdColumn(ctx *sql.Context, n sql.Node, at int) resultColumn {
+	schema, children := n.Schema(ctx), n.Children()
+	switch x := n.(type) {
+	case *plan.Project:
+		return createdExpr(ctx, x.Projections[at], x.Child)
+	case *plan.GroupBy:
+		return createdExpr(ctx, x.SelectDeps[at], x.Child)
+	case *plan.SetOp:
+		if l, r, ok := sideColumns(ctx, x, at); ok {
+			return l.with(ctx, r)
+		}
+	case *plan.JoinNode:
+		left := len(children[0].Schema(ctx))
+		side, i := children[0], at
+		if at >= left {
+			side, i = children[1], at-left
+		}
+		if i < len(side.Schema(ctx)) {
+			c := createdColumn(ctx, side, i)
+			c.nullable = c.nullable || schema[at].Nullable
+			return c
+		}
+	default:
+		if len(children) == 1 && len(children[0].Schema(ctx)) == len(schema) {
+			return createdColumn(ctx, children[0], at)
+		}
+	}
+	c := schema[at]
+	return resultColumn{typ: c.Type, nullable: c.Nullable, field: c.Source != ""}
+}
+
+// sideColumns are a column of the sides of a set operation, without their conversions to the planner's common type.
+func sideColumns(ctx *sql.Context, n *plan.SetOp, at int) (l, r resultColumn, ok bool) {
+	of := func(n sql.Node) resultColumn {
+		if k, ok := n.(*kept); ok {
+			n = k.Node
+		}
+		if p, ok := n.(*plan.Project); ok {
+			e := unaliased(p.Projections[at])
+			if c, ok := e.(*expression.Convert); ok {
+				_, field := c.Child.(*expression.GetField)
+				if t, ok := c.Type(ctx).(sql.DecimalType); field || ok && t.Scale() == types.DecimalTypeMaxScale {
+					return createdExpr(ctx, c.Child, p.Child)
+				}
+			}
+		}
+		return createdColumn(ctx, n, at)
+	}
+	l, r = of(n.Left()), of(n.Right())
+	return l, r, at < len(n.Left().Schema(ctx)) && at < len(n.Right().Schema(ctx))
+}
+
+// with is the column of a set operation with c and d on its sides.
+func (c resultColumn) with(ctx *sql.Context, d resultColumn) resultColumn {
+	out := resultColumn{typ: c.typ, nullable: c.nullable || d.nullable, digits: max(c.digits, d.digits)}
+	empty := func(t sql.Type) bool { return t.Type() == sqltypes.Binary && t.(sql.StringType).MaxByteLength() == 0 }
+	switch {
+	case empty(c.typ):
+		out.typ = d.typ
+	case empty(d.typ):
+	case types.IsInteger(c.typ) && types.IsInteger(d.typ):
+		if !c.field || !d.field || !c.typ.Equals(d.typ) {
+			out.typ = types.Int64
+			if types.IsUnsigned(c.typ) && types.IsUnsigned(d.typ) {
+				out.typ = types.Uint64
+			}
+		}
+	case types.IsNumber(c.typ) && types.IsNumber(d.typ):
+		if types.IsFloat(c.typ) || types.IsFloat(d.typ) {
+			out.typ = types.Float64
+		} else if t := commonNumber(ctx, []sql.Expression{expression.NewGetField(0, c.typ, "", true), expression.NewGetField(0, d.typ, "", true)}); t != nil {
+			out.typ = t
+		}
+	case c.typ.Equals(d.typ):
+	case types.IsDatetimeType(c.typ) && types.IsDatetimeType(d.typ):
+		out.typ = types.MustCreateDatetimeType(sqltypes.Datetime, max(c.typ.(sql.DatetimeType).Precision(), d.typ.(sql.DatetimeType).Precision()))
+	default:
+		if types.IsBinaryType(c.typ) || types.IsBinaryType(d.typ) {
+			out.typ = types.LongBlob
+			break
+		}
+		a, b := typeWidth(c.typ), typeWidth(d.typ)
+		collation := ctx.GetCollation()
+		for _, t := range []sql.Type{d.typ, c.typ} {
+			if s, ok := t.(sql.StringType); ok {
+				collation = s.Collation()
+			}
+		}
+		if a < 0 || b < 0 {
+			a, b = -1, -1
+		}
+		out.typ = textType(max(a, b), collation)
+	}
+	return out
+}
+
+// textType is the type of texts of up to n characters, -1: of any length.
+func textType(n int64, c sql.CollationID) sql.Type {
+	size := n * c.CharacterSet().MaxLength()
+	switch {
+	case n < 0 || size > 1<<24-1:
+		if c == sql.Collation_binary {
+			return types.LongBlob
+		}
+		return types.CreateLongText(c)
+	case n > varcharMax && c == sql.Collation_binary:
+		return types.MustCreateBinary(sqltypes.Blob, size)
+	case n > varcharMax && size > 1<<16-1:
+		return types.CreateMediumText(c)
+	case n > varcharMax:
+		return types.CreateText(c)
+	case c == sql.Collation_binary && n == 0:
+		return types.MustCreateBinary(sqltypes.Binary, 0)
+	case c == sql.Collation_binary:
+		return types.MustCreateBinary(sqltypes.VarBinary, n)
+	case n == 0:
+		return types.MustCreateString(sqltypes.Char, 0, c)
+	}
+	return types.MustCreateString(sqltypes.VarChar, n, c)
+}
+
+// createdExpr derives the column of an expression that reads a node's rows.
+func createdExpr(ctx *sql.Context, e sql.Expression, from sql.Node) resultColumn {
+	e = bare(e)
+	t := e.Type(ctx)
+	if s, ok := t.(sql.SystemVariableType); ok {
+		t = s.UnderlyingType()
+	}
+	if f, ok := e.(*expression.GetField); ok {
+		if from != nil {
+			if at := from.Schema(ctx).IndexOf(f.Name(), f.Table()); at >= 0 {
+				c := createdColumn(ctx, from, at)
+				c.nullable = c.nullable || f.IsNullable(ctx)
+				return c
+			}
+		}
+		return resultColumn{typ: t, nullable: f.IsNullable(ctx), field: f.Table() != ""}
+	}
+	d := deriver{ctx, from}
+	c := resultColumn{typ: t, nullable: d.nullable(e)}
+	switch {
+	case t == types.Null:
+		c.typ, c.nullable = types.MustCreateBinary(sqltypes.Binary, 0), true
+	case types.IsEnum(t), types.IsSet(t), types.IsText(t):
+		collation, n := sql.GetCoercibility(ctx, e)
+		if types.IsBinaryType(t) {
+			collation = sql.Collation_binary
+		} else if collation == sql.Collation_Default && n > 2 || collation == sql.Collation_binary {
+			collation = ctx.GetCollation()
+		}
+		c.typ = textType(d.width(e), collation)
+	case types.IsInteger(t), types.IsBoolean(t):
+		c.typ = types.Int32
+		if d.integerWidth(e, t) >= 10 {
+			c.typ = types.Int64
+		}
+		if types.IsUnsigned(t) {
+			if _, literal := e.(*expression.Literal); !literal || c.typ == types.Int64 && unsigned(ctx, e) {
+				c.typ = types.Uint64
+			}
+		}
+	case types.IsDecimal(t):
+		if lit, ok := e.(*expression.Literal); ok {
+			if v, ok := lit.Value().(*apd.Decimal); ok {
+				scale := max(-v.Exponent, 0)
+				c.typ = decimalOf(max(int(v.NumDigits())+int(max(v.Exponent, 0)), int(scale)), int(scale), t)
+			}
+		} else if div, ok := e.(*expression.Div); ok { // div_precision_increment is 4
+			if l, ok := d.exact(div.LeftChild); ok {
+				if r, ok := d.exact(div.RightChild); ok {
+					scale := min(l.scale+4, types.DecimalTypeMaxScale)
+					c.typ = decimalOf(l.whole+r.scale+scale, scale, t)
+				}
+			}
+			c.nullable = true
+		}
+	case types.IsDatetimeType(t), types.IsTimestampType(t):
+		if n := d.momentDigits(e); n >= 0 {
+			c.typ = types.MustCreateDatetimeType(sqltypes.Datetime, n)
+		}
+	case types.IsTimespan(t):
+		c.digits = max(d.momentDigits(e), 0)
+		if _, literal := e.(*expression.Literal); !literal && d.momentDigits(e) < 0 {
+			c.digits = 6
+		}
+	}
+	return c
+}
+
+func decimalOf(precision, scale int, other sql.Type) sql.Type {
+	t, err := types.CreateDecimalType(uint8(max(min(precision, types.DecimalTypeMaxPrecision), 1)), uint8(scale))
+	if err != nil {
+		return other
+	}
+	return t
+}
+
+// bare takes off what changes no value's type.
+func bare(e sql.Expression) sql.Expression {
+	for {
+		switch x := e.(type) {
+		case *expression.Alias:
+			e = x.Child
+		case *padded:
+			e = x.Child
+		case *castText:
+			e = x.Child
+		case *typedCall:
+			return x
+		default:
+			return e
+		}
+	}
+}
+
+// column gives what was derived to a column that has no definition of its own.
+func (c resultColumn) column(ctx *sql.Context, to *sql.Column) {
+	if c.field {
+		return
+	}
+	to.Type, to.Nullable, to.Default = c.typ, c.nullable, nil
+	if c.nullable {
+		return
+	}
+	var zero any
+	t := c.typ
+	switch {
+	case types.IsTextBlob(t), types.IsJSON(t), types.IsBinaryType(t):
+		return
+	case types.IsText(t):
+		zero = ""
+	case types.IsInteger(t):
+		zero, t = int64(0), types.Int64
+	case types.IsFloat(t):
+		zero = float64(0)
+	case types.IsDecimal(t):
+		zero = apd.New(0, -int32(t.(sql.DecimalType).Scale()))
+	case types.IsTimespan(t):
+		zero, t = "00:00:00", types.LongText
+	default:
+		return // of dates it would be the zero date, which NO_ZERO_DATE refuses
+	}
+	if d, err := sql.NewColumnDefaultValue(expression.NewLiteral(zero, t), c.typ, true, false, false); err == nil {
+		to.Default = d
+	}
+}
+
+// deriver derives lengths of expressions that read a node's rows.
+type deriver struct {
+	ctx  *sql.Context
+	from sql.Node
+}
+
+// nullable reports whether a value may be NULL.
+func (d deriver) nullable(e sql.Expression) bool {
+	switch x := e.(type) {
+	case *expression.Literal:
+		return x.Value() == nil
+	case *expression.Convert:
+		return types.IsTime(x.Type(d.ctx)) || types.IsTimespan(x.Type(d.ctx)) || types.IsJSON(x.Type(d.ctx)) || d.nullable(x.Child)
+	case *expression.GetField:
+		return createdExpr(d.ctx, x, d.from).nullable
+	case sql.Aggregation:
+		return !strings.HasPrefix(strings.ToLower(x.String()), "count")
+	case *typedCall:
+		some := func(list []sql.Expression) bool { return slices.ContainsFunc(list, d.nullable) }
+		if k, ok := x.FunctionExpression.(caseCall); ok {
+			return k.Else == nil || some(x.values())
+		}
+		switch x.FunctionName() {
+		case "coalesce", "ifnull":
+			return !slices.ContainsFunc(x.Children(), func(e sql.Expression) bool { return !d.nullable(e) })
+		case "nullif", "quote":
+			return x.FunctionName() == "nullif" || some(x.Children())
+		case "concat_ws":
+			return d.nullable(x.Children()[0])
+		case "if":
+			return some(x.values())
+		}
+		return some(x.Children())
+	}
+	t := e.Type(d.ctx)
+	if f, ok := e.(sql.FunctionExpression); ok && (types.IsTime(t) || types.IsTimespan(t)) {
+		return !present[f.FunctionName()]
+	}
+	return e.IsNullable(d.ctx)
+}
+
+// present are the functions of the present, whose argument is a number of digits.
+var present = map[string]bool{
+	"now": true, "current_timestamp": true, "localtime": true, "localtimestamp": true, "sysdate": true, "utc_timestamp": true,
+	"curdate": true, "current_date": true, "utc_date": true, "curtime": true, "current_time": true, "utc_time": true,
+}
+
+// momentDigits are the digits behind the second, -1: not known.
+func (d deriver) momentDigits(e sql.Expression) int {
+	switch x := e.(type) {
+	case *expression.Convert:
+		if t, ok := x.Type(d.ctx).(sql.DatetimeType); ok {
+			return t.Precision()
+		}
+	case sql.FunctionExpression:
+		if args := x.Children(); present[x.FunctionName()] {
+			if len(args) == 0 {
+				return 0
+			}
+			if lit, ok := args[0].(*expression.Literal); ok {
+				if n, _, err := types.Int64.Convert(d.ctx, lit.Value()); err == nil && n != nil {
+					return int(min(max(n.(int64), 0), 6))
+				}
+			}
+		}
+	}
+	if t, ok := e.Type(d.ctx).(sql.DatetimeType); ok {
+		return t.Precision()
+	}
+	return -1
+}
+
+// exactDigits are the digits of an exact number before and behind its point.
+type exactDigits struct{ whole, scale int }
+
+// exact are those of an expression, false if it is no exact number.
+func (d deriver) exact(e sql.Expression) (exactDigits, bool) {
+	c := createdExpr(d.ctx, e, d.from)
+	if t, ok := c.typ.(sql.DecimalType); ok {
+		return exactDigits{int(t.Precision()) - int(t.Scale()), int(t.Scale())}, true
+	}
+	if !types.IsInteger(c.typ) {
+		return exactDigits{}, false
+	}
+	n := d.integerWidth(bare(e), c.typ)
+	if _, literal := bare(e).(*expression.Literal); !literal && types.IsSigned(c.typ) {
+		n-- // the sign
+	}
+	return exactDigits{whole: int(n)}, true
+}
+
+// integerWidth is the width of an integer in characters.
+func (d deriver) integerWidth(e sql.Expression, t sql.Type) int64 {
+	switch x := e.(type) {
+	case *expression.Literal:
+		if _, is := x.Value().(bool); is {
+			return 1
+		}
+		return int64(len(shown(x.Value())))
+	case *expression.GetField:
+		return typeWidth(createdExpr(d.ctx, x, d.from).typ)
+	case *expression.UnaryMinus:
+		return d.integerWidth(bare(x.Child), x.Child.Type(d.ctx)) + 1
+	case *integerMinus:
+		return d.integerWidth(bare(x.Child), x.Child.Type(d.ctx)) + 1
+	case *integerOp:
+		return d.integerWidth(x.Arithmetic, t)
+	case *expression.Arithmetic:
+		l, lok := d.exact(x.LeftChild)
+		r, rok := d.exact(x.RightChild)
+		switch {
+		case !lok || !rok:
+		case x.Op == "*":
+			return int64(l.whole + r.whole + 1)
+		case x.Op == "+", x.Op == "-":
+			return int64(max(l.whole, r.whole) + 2)
+		}
+		return 21
+	case *typedCall:
+		n := int64(0)
+		for _, v := range x.values() {
+			if v.Type(d.ctx) != types.Null {
+				n = max(n, d.integerWidth(bare(v), v.Type(d.ctx)))
+			}
+		}
+		return n
+	case sql.FunctionExpression:
+		if n, ok := integerWidths[x.FunctionName()]; ok {
+			return n
+		}
+		return 21
+	}
+	if types.IsBoolean(t) {
+		return 1
+	}
+	return 21
+}
+
+// integerWidths are the widths of functions whose values are short.
+var integerWidths = map[string]int64{
+	"year": 4, "month": 2, "day": 2, "dayofmonth": 2, "dayofweek": 1, "weekday": 1, "dayofyear": 3, "hour": 3, "minute": 2, "second": 2,
+	"quarter": 2, "week": 2, "weekofyear": 2, "yearweek": 6, "microsecond": 6, "period_add": 6, "ascii": 3, "strcmp": 2, "sign": 2, "field": 3,
+	"isnull": 1, "json_valid": 1, "json_contains": 1, "regexp_like": 1, "is_ipv4": 1, "is_ipv6": 1, "to_days": 6,
+}
+
+// typeWidth is the longest text of a type's values in characters, -1: of any length.
+func typeWidth(t sql.Type) int64 {
+	switch x := t.(type) {
+	case sql.EnumType, sql.SetType:
+		n, _, _, _ := lengths(x)
+		width, _ := n.(int64)
+		return width
+	case sql.StringType:
+		if types.IsBinaryType(t) || types.IsTextBlob(t) {
+			return -1
+		}
+		return x.MaxCharacterLength()
+	case sql.DecimalType:
+		n := int64(x.Precision()) + 1
+		if x.Scale() > 0 {
+			n++
+		}
+		return n
+	case sql.DatetimeType:
+		switch {
+		case types.IsDateType(t):
+			return 10
+		case x.Precision() > 0:
+			return 20 + int64(x.Precision())
+		}
+		return 19
+	}
+	switch t.Type() {
+	case sqltypes.Float32:
+		return 12
+	case sqltypes.Float64:
+		return 23
+	case sqltypes.Int8, sqltypes.Year:
+		return 4
+	case sqltypes.Uint8:
+		return 3
+	case sqltypes.Int16:
+		return 6
+	case sqltypes.Uint16:
+		return 5
+	case sqltypes.Int24:
+		return 9
+	case sqltypes.Uint24:
+		return 8
+	case sqltypes.Int32:
+		return 11
+	case sqltypes.Uint32:
+		return 10
+	case sqltypes.Int64, sqltypes.Uint64:
+		return 20
+	case sqltypes.Time:
+		return 17
+	case sqltypes.Null:
+		return 0
+	}
+	return -1
+}
+
+// knownWidth is n where it is the length of a text that MySQL bounds, or else -1.
+func knownWidth(n int64) int64 {
+	if n < 0 || n > math.MaxInt32 {
+		return -1
+	}
+	return n
+}
