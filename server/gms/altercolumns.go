@@ -1,6 +1,8 @@
 package gms
 
 import (
+	"strings"
+
 	"slices"
 
 	"github.com/dolthub/go-mysql-server/sql"
@@ -251,4 +253,52 @@ func (t *Table) ModifyComment(ctx *sql.Context, comment string) error {
 		def.Comment = comment
 		return nil
 	})
+}
+
+// addedColumns makes ALTER TABLE … ADD [COLUMN] (a, b) an ADD a, ADD b, which the grammar has.
+func addedColumns(query string) string {
+	if !phrase(leading(query, 2), "alter", "table") {
+		return query
+	}
+	var out strings.Builder
+	done := 0
+	put := func(from, end int, text string) {
+		out.WriteString(query[done:from])
+		out.WriteString(text)
+		done = end
+	}
+	depth := 0
+	list := false
+	added := -1 // where what may stand before a list ends
+	for at := 0; at < len(query); {
+		word, end := nextWord(query, at)
+		sign := byte(0)
+		if word == " " {
+			sign = query[at]
+		}
+		switch {
+		case sign == '(':
+			if depth++; depth == 1 && added >= 0 {
+				list = true
+				put(added, end, " ")
+			}
+		case sign == ')':
+			if depth--; depth == 0 && list {
+				list = false
+				put(at, end, "")
+			}
+		case sign == ',' && depth == 1 && list:
+			put(at, end, ", add ")
+		case depth == 0 && strings.EqualFold(word, "add"):
+			added = end
+			at = end
+			continue
+		case word == "", added >= 0 && strings.EqualFold(word, "column"):
+			at = end
+			continue
+		}
+		added = -1
+		at = end
+	}
+	return out.String() + query[done:]
 }

@@ -126,9 +126,9 @@ func (s *Session) unknownTables(ctx *sql.Context, cat *engine.Catalog) error {
 	return mysql.NewSQLError(mysql.ERBadTable, "42S02", "Unknown table '%s'", strings.Join(unknown, ","))
 }
 
-// GetTableNames implements sql.Database.
+// GetTableNames implements sql.Database. Temporary tables are not listed.
 func (d *Database) GetTableNames(ctx *sql.Context) ([]string, error) {
-	cat, s, err := catalogOf(ctx)
+	cat, _, err := catalogOf(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -138,7 +138,7 @@ func (d *Database) GetTableNames(ctx *sql.Context) ([]string, error) {
 			out = append(out, t.Name)
 		}
 	}
-	return append(out, s.temps.names(d.Name())...), nil
+	return out, nil
 }
 
 // GetTableNamesAsOf implements sql.VersionedDatabase.

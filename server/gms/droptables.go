@@ -110,7 +110,8 @@ func unreferenced(cat *engine.Catalog, tables []*engine.TableDef) error {
 			if !slices.ContainsFunc(tables, func(t *engine.TableDef) bool {
 				return sameName(t.Database, fk.Database) && sameName(t.Name, fk.Table)
 			}) {
-				return sql.ErrForeignKeyDropTable.New(def.Name, fk.Name)
+				return mysql.NewSQLError(3730, "HY000", "Cannot drop table '%s' referenced by a foreign key constraint '%s' on table '%s'.",
+					def.Name, fk.Name, fk.Table)
 			}
 		}
 	}

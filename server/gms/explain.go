@@ -9,6 +9,7 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/transform"
+	"github.com/dolthub/vitess/go/sqltypes"
 )
 
 // explaining is one EXPLAIN: of the plan of a statement, which it does not run.
@@ -180,6 +181,18 @@ func (b *block) produced() float64 {
 		rows *= a.rows * a.filtered
 	}
 	return rows
+}
+
+// percentType is the type of filtered: a DOUBLE with two decimals.
+type percentType struct{ sql.NumberType }
+
+// SQL implements sql.Type.
+func (t percentType) SQL(ctx *sql.Context, dest []byte, v any) (sqltypes.Value, error) {
+	f, ok := v.(float64)
+	if !ok {
+		return t.NumberType.SQL(ctx, dest, v)
+	}
+	return sqltypes.MakeTrusted(sqltypes.Float64, []byte(twoDigits(f))), nil
 }
 
 // percent is filtered as MySQL shows it.

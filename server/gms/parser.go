@@ -52,7 +52,7 @@ func (p *parser) parse(ctx context.Context, query string, f func(marked string) 
 		if marked, file, err = exchanges(ctx, q); err != nil {
 			return err
 		}
-		marked, made = withMarks(marked)
+		marked, made = withMarks(addedColumns(marked))
 		if err := f(marked); err != nil {
 			return made.sentError(err)
 		}

@@ -9,6 +9,21 @@ import (
 	"github.com/dolthub/vitess/go/mysql"
 )
 
+// sqlModes are the modes in the order of MySQL's bits, in which sql_mode lists them.
+var sqlModes = []string{
+	"REAL_AS_FLOAT", "PIPES_AS_CONCAT", "ANSI_QUOTES", "IGNORE_SPACE", "ONLY_FULL_GROUP_BY", "NO_UNSIGNED_SUBTRACTION",
+	"NO_DIR_IN_CREATE", "ANSI", "NO_AUTO_VALUE_ON_ZERO", "NO_BACKSLASH_ESCAPES", "STRICT_TRANS_TABLES", "STRICT_ALL_TABLES",
+	"NO_ZERO_IN_DATE", "NO_ZERO_DATE", "ALLOW_INVALID_DATES", "ERROR_FOR_DIVISION_BY_ZERO", "TRADITIONAL", "NO_AUTO_CREATE_USER",
+	"HIGH_NOT_PRECEDENCE", "NO_ENGINE_SUBSTITUTION", "PAD_CHAR_TO_FULL_LENGTH", "TIME_TRUNCATE_FRACTIONAL",
+}
+
+// combined are the modes that stand for others besides themselves.
+var combined = map[string]string{
+	"ANSI": "REAL_AS_FLOAT,PIPES_AS_CONCAT,ANSI_QUOTES,IGNORE_SPACE,ONLY_FULL_GROUP_BY",
+	"TRADITIONAL": "STRICT_TRANS_TABLES,STRICT_ALL_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO," +
+		"NO_ENGINE_SUBSTITUTION",
+}
+
 // modeType is the type of sql_mode. It refuses NO_BACKSLASH_ESCAPES: the lexers take
 // backslashes for escapes always, and a client that relies on the mode to quote what its
 // users send must not believe that it has it.
@@ -32,13 +47,19 @@ func (t modeType) Convert(ctx context.Context, v any) (any, sql.ConvertInRange, 
 		}
 	}
 	if bits, ok := set.(uint64); ok && err == nil {
-		modes, err := t.BitsToString(bits)
+		all, err := t.BitsToString(bits)
 		if err != nil {
 			return nil, in, err
 		}
-		if slices.Contains(strings.Split(modes, ","), sql.NoBackslashEscapes) {
-			return nil, in, errMode(sql.NoBackslashEscapes)
+		for _, mode := range strings.Split(all, ",") {
+			if mode == sql.NoBackslashEscapes {
+				return nil, in, errMode(mode)
+			}
+			if others := combined[mode]; others != "" {
+				all += "," + others
+			}
 		}
+		return t.setVariable.Convert(ctx, all)
 	}
 	return set, in, err
 }

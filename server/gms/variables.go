@@ -11,6 +11,7 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/analyzer"
 	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/information_schema"
+	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/go-mysql-server/sql/variables"
 	"github.com/dolthub/vitess/go/sqltypes"
@@ -83,6 +84,9 @@ func addVariables() {
 		}
 		addTLSVariables()
 		addFixedVariables()
+		filtered := *plan.DescribeSchema[10]
+		filtered.Type = percentType{types.Float64.(sql.NumberType)}
+		plan.DescribeSchema[10] = &filtered
 		for _, name := range []string{"read_only", "super_read_only", "innodb_read_only"} { // they follow the role
 			sql.SystemVariables.AddSystemVariables([]sql.SystemVariable{&sql.MysqlSystemVariable{
 				Name: name, Scope: global, Default: int8(0), Type: types.NewSystemBoolType(name),
@@ -102,7 +106,7 @@ func initVariables(o Options) error {
 		if v, ok := v.(*sql.MysqlSystemVariable); ok {
 			mode := *v
 			mode.Default = defaultMode
-			if t, ok := mode.Type.(setVariable); ok {
+			if t, ok := types.NewSystemSetType(mode.Name, sql.Collation_utf8mb4_0900_ai_ci, sqlModes...).(setVariable); ok {
 				mode.Type = modeType{t}
 			}
 			sql.SystemVariables.AddSystemVariables([]sql.SystemVariable{&mode})
