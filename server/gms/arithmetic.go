@@ -155,7 +155,7 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 			return &decimalCast{e, t}
 		}
 		if _, done := e.Child.(*exactDocument); types.IsJSON(e.Type(ctx)) && !done {
-			x, err := e.WithChildren(ctx, &exactDocument{e.Child})
+			x, err := e.WithChildren(ctx, &exactDocument{e.Child, true})
 			if err == nil {
 				return x
 			}

@@ -24,8 +24,9 @@ import (
 // warning in other modes and with IGNORE.
 type assigner struct {
 	ignore bool
-	loose  *bool // what is lost is a warning; nil: not asked for yet
-	row    int64 // from 1
+	table  string // of the columns
+	loose  *bool  // what is lost is a warning; nil: not asked for yet
+	row    int64  // from 1
 	told   map[string]bool
 }
 
@@ -115,12 +116,7 @@ func (a *assigner) assign(ctx *sql.Context, column string, t sql.Type, v any) (a
 		}
 		return a.keep(ctx, column, truncated, members(ctx, t, v))
 	case k == sqltypes.TypeJSON:
-		if text, ok := v.(string); ok {
-			if doc, ok := exactText(text); ok {
-				return doc, nil
-			}
-		}
-		return v, nil
+		return a.document(ctx, column, t, v)
 	case k == sqltypes.Bit:
 		u, in, err := t.Convert(ctx, v)
 		if err == nil && in == sql.InRange {
@@ -135,6 +131,32 @@ func (a *assigner) assign(ctx *sql.Context, column string, t sql.Type, v any) (a
 		return a.text(ctx, column, s, v)
 	}
 	return v, nil
+}
+
+// document assigns to JSON: texts are read, other types than JSON need a CAST.
+func (a *assigner) document(ctx *sql.Context, column string, t sql.Type, v any) (any, error) {
+	text, ok := v.(string)
+	if b, bytes := v.([]byte); bytes {
+		text, ok = string(b), true
+	}
+	switch v.(type) {
+	case bool, int8, int16, int32, int64, uint8, uint16, uint32, uint64, float32, float64, *apd.Decimal, time.Time, types.Timespan:
+		return nil, invalidColumn(&jsonFault{notJSON, 0}, a.table, column)
+	}
+	if !ok {
+		return v, nil
+	}
+	if doc, ok := exactText(text); ok {
+		return doc, nil
+	}
+	u, _, err := t.Convert(ctx, text)
+	if err != nil {
+		if fault := findFault(text); fault != nil {
+			err = invalidColumn(fault, a.table, column)
+		}
+		return nil, err
+	}
+	return u, nil
 }
 
 // members returns those of a SET's value that are members, joined; nothing of an ENUM.
@@ -508,6 +530,7 @@ func (i *assignIter) Next(ctx *sql.Context) (sql.Row, error) {
 			break
 		}
 		if own[n] != nil {
+			i.a.table = c.Source
 			if own[n], err = i.a.assign(ctx, c.Name, c.Type, own[n]); err != nil {
 				return nil, err
 			}
@@ -576,7 +599,7 @@ func assignments(exprs *plan.UpdateExprs, ignore bool) (*plan.UpdateExprs, error
 		}
 		if column, ok := set.LeftChild.(*expression.GetField); ok {
 			out[i] = expression.NewSetField(column, &assignment{
-				Expression: set.RightChild, column: column, a: &assigner{ignore: ignore},
+				Expression: set.RightChild, column: column, a: &assigner{ignore: ignore, table: column.Table()},
 			})
 		}
 	}

@@ -194,7 +194,6 @@ var rewrites = []rewrite{
 	rw("^(Incorrect string value: (?s:.*))$", 1366, "$1"),
 	rw("^Cannot get geometry object from data you sent to the GEOMETRY field$", 1416, "Cannot get geometry object from data you send to the GEOMETRY field"),
 	rw(`^invalid GIS data provided to function \w+Type\.Convert$`, 1416, "Cannot get geometry object from data you send to the GEOMETRY field"),
-	rw("^(Invalid JSON text in argument (?s:.*))$", 3141, "$1"),
 	rw("^invalid data type for JSON data in argument (.*) to function (.*); a JSON string or JSON type is required$", 3146,
 		"Invalid data type for JSON data in argument $1 to function $2; a JSON string or JSON type is required."),
 	rw("^(The oneOrAll argument to .* may take these values: 'one' or 'all')$", 3154, "$1."),
@@ -279,6 +278,9 @@ var rewrites = []rewrite{
 // another one of it.
 var textOfError = regexp.MustCompile(`^(?s:(.*)) \(errno (\d+)\) \(sqlstate (.....)\)$`)
 
+// badArgument is the planner's error of a function's argument that is no JSON, with the text.
+var badArgument = regexp.MustCompile(`^Invalid JSON text in argument (\d+) to function (\w+): "((?s:.*))"$`)
+
 // clientError returns what a client is told of an error that the planner returned:
 // MySQL's number, SQLSTATE and words. db is the session's current database.
 func clientError(err error, db string) *mysql.SQLError {
@@ -293,6 +295,11 @@ func clientError(err error, db string) *mysql.SQLError {
 		if err == nil {
 			return &mysql.SQLError{Num: n, State: m[3], Message: m[1]}
 		}
+	}
+	if m := badArgument.FindStringSubmatch(out.Message); m != nil && generic(out.Num) {
+		n, _ := strconv.Atoi(m[1])
+		errors.As(invalidArgument(m[3], n, m[2]), &se)
+		return se
 	}
 	for _, r := range rewrites {
 		m := r.pattern.FindStringSubmatchIndex(out.Message)

@@ -79,6 +79,9 @@ func (b *Backend) Function(ctx *sql.Context, database, name string) (sql.Functio
 	if f, ok := changer(name); ok {
 		return f, true
 	}
+	if f, ok := jsonMaker(name); ok && b.mysql {
+		return f, true
+	}
 	if f, ok := jsonReader(name); ok && b.mysql {
 		return f, true
 	}

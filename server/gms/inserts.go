@@ -1,9 +1,13 @@
 package gms
 
 import (
+	"slices"
+
 	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/transform"
+	"github.com/dolthub/go-mysql-server/sql/types"
 )
 
 // insert reserves the AUTO_INCREMENT values of an INSERT … VALUES together (T-22)
@@ -50,12 +54,32 @@ func (b *builder) insert(ctx *sql.Context, s *Session, n *plan.InsertInto, r sql
 		if err != nil {
 			return nil, err
 		}
+		if source, err = assignedDocuments(ctx, source, n); err != nil {
+			return nil, err
+		}
 		c.Source, c.OnDupExprs = &assigned{Node: source, insert: n}, exprs
 		if err := s.fireInsert(ctx, &c); err != nil {
 			return nil, err
 		}
 	}
 	return b.plain(ctx, s, &c, r)
+}
+
+// assignedDocuments has the values of JSON columns assigned before generated columns read them.
+func assignedDocuments(ctx *sql.Context, source sql.Node, n *plan.InsertInto) (sql.Node, error) {
+	schema := n.Destination.Schema(ctx)
+	p, ok := source.(*plan.Project)
+	if !ok || len(p.Projections) != len(schema) || !slices.ContainsFunc(schema, func(c *sql.Column) bool { return c.Generated != nil }) {
+		return source, nil
+	}
+	exprs := slices.Clone(p.Projections)
+	for i, c := range schema {
+		if types.IsJSON(c.Type) && c.Generated == nil {
+			column := expression.NewGetFieldWithTable(i, 0, c.Type, "", c.Source, c.Name, true)
+			exprs[i] = &assignment{Expression: exprs[i], column: column, a: &assigner{ignore: n.Ignore, table: c.Source}}
+		}
+	}
+	return p.WithExpressions(ctx, exprs...)
 }
 
 // valueRows returns the number of rows of a VALUES list, 0 for other sources.

@@ -40,6 +40,9 @@ func changer(name string) (sql.Function, bool) {
 				given[i] = &withoutDecimals{a, name == "json_contains" || name == "json_overlaps"}
 			}
 		}
+		if !c.all {
+			given = jsonMoments(ctx, given, 1, 1)
+		}
 		return c.make(ctx, given...)
 	}}, true
 }

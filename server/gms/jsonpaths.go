@@ -184,13 +184,25 @@ func countsElements(path string) bool {
 }
 
 // jsonOf returns the document of an argument.
-func jsonOf(ctx *sql.Context, v any) (any, error) {
+func jsonOf(ctx *sql.Context, v any, function string) (any, error) {
 	if text, ok := v.(string); ok {
 		if doc, ok := exactText(text); ok {
 			return doc.Val, nil
 		}
 	}
+	w, err := jsonDocument(ctx, v, function)
+	if err != nil {
+		return nil, err
+	}
+	return w.ToInterface(ctx)
+}
+
+// jsonDocument returns the document that the first argument of a function is.
+func jsonDocument(ctx *sql.Context, v any, function string) (sql.JSONWrapper, error) {
 	c, _, err := types.JSON.Convert(ctx, v)
+	if text, ok := v.(string); ok && err != nil {
+		return nil, invalidArgument(text, 1, function)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -198,7 +210,7 @@ func jsonOf(ctx *sql.Context, v any) (any, error) {
 	if !ok {
 		return nil, errValue(types.JSON, v)
 	}
-	return w.ToInterface(ctx)
+	return w, nil
 }
 
 // jsonElements is JSON_EXTRACT with paths that count elements.
@@ -207,7 +219,7 @@ var jsonElements = &functionDef{name: "json_extract", args: anyArgs, pure: true,
 		if slices.Contains(args, nil) {
 			return nil, nil
 		}
-		doc, err := jsonOf(ctx, args[0])
+		doc, err := jsonOf(ctx, args[0], "json_extract")
 		if err != nil {
 			return nil, err
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression"
 	fn "github.com/dolthub/go-mysql-server/sql/expression/function"
+	"github.com/dolthub/go-mysql-server/sql/expression/function/aggregation"
 	builtin "github.com/dolthub/go-mysql-server/sql/expression/function/json"
 	"github.com/dolthub/go-mysql-server/sql/types"
 )
@@ -73,6 +74,40 @@ func momentType(t sql.Type) string {
 	return ""
 }
 
+// jsonMoments returns arguments whose dates and times are JSON: every step-th from one on.
+func jsonMoments(ctx *sql.Context, args []sql.Expression, from, step int) []sql.Expression {
+	args = slices.Clone(args)
+	for i := from; i < len(args); i += step {
+		if momentType(args[i].Type(ctx)) != "" {
+			args[i] = &exactDocument{args[i], false}
+		}
+	}
+	return args
+}
+
+// jsonMaker returns a function that makes documents of values.
+func jsonMaker(name string) (sql.Function, bool) {
+	switch name {
+	case "json_array":
+		return sql.FunctionN{Name: name, Fn: func(ctx *sql.Context, args ...sql.Expression) (sql.Expression, error) {
+			return builtin.NewJSONArray(ctx, jsonMoments(ctx, args, 0, 1)...)
+		}}, true
+	case "json_object":
+		return sql.FunctionN{Name: name, Fn: func(ctx *sql.Context, args ...sql.Expression) (sql.Expression, error) {
+			return builtin.NewJSONObject(ctx, jsonMoments(ctx, args, 1, 2)...)
+		}}, true
+	case "json_arrayagg":
+		return sql.Function1{Name: name, Fn: func(ctx *sql.Context, e sql.Expression) sql.Expression {
+			return aggregation.NewJsonArray(jsonMoments(ctx, []sql.Expression{e}, 0, 1)[0])
+		}}, true
+	case "json_objectagg":
+		return sql.Function2{Name: name, Fn: func(ctx *sql.Context, key, value sql.Expression) sql.Expression {
+			return aggregation.NewJSONObjectAgg(ctx, key, jsonMoments(ctx, []sql.Expression{value}, 0, 1)[0])
+		}}, true
+	}
+	return nil, false
+}
+
 // jsonReader returns one of jsonReaders.
 func jsonReader(name string) (sql.Function, bool) {
 	f, ok := jsonReaders[name]
@@ -102,13 +137,16 @@ func jsonReader(name string) (sql.Function, bool) {
 				return fn.NewIf(ctx, expression.NewIsNull(cast), null, expression.NewLiteral(of, types.Text)), nil
 			}
 		}
-		return f(ctx, append([]sql.Expression{&exactDocument{args[0]}}, args[1:]...)...)
+		return f(ctx, append([]sql.Expression{&exactDocument{args[0], false}}, args[1:]...)...)
 	}}, true
 }
 
 // exactDocument is an argument whose texts are documents with exact integers, and whose
 // dates and times are texts as MySQL writes them.
-type exactDocument struct{ sql.Expression }
+type exactDocument struct {
+	sql.Expression
+	cast bool // of a CAST, whose texts are read
+}
 
 // Children implements sql.Expression.
 func (e *exactDocument) Children() []sql.Expression { return []sql.Expression{e.Expression} }
@@ -118,7 +156,7 @@ func (e *exactDocument) WithChildren(_ *sql.Context, children ...sql.Expression)
 	if len(children) != 1 {
 		return nil, sql.ErrInvalidChildrenNumber.New(e, len(children), 1)
 	}
-	return &exactDocument{children[0]}, nil
+	return &exactDocument{children[0], e.cast}, nil
 }
 
 // Eval implements sql.Expression.
@@ -128,6 +166,9 @@ func (e *exactDocument) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	case string:
 		if doc, ok := exactText(x); ok {
 			return doc, nil
+		}
+		if e.cast {
+			return jsonDocument(ctx, x, "cast_as_json")
 		}
 	case time.Time:
 		layout := sql.DatetimeLayoutNoTrim

@@ -18,6 +18,23 @@ import (
 var jsonValueClauses = regexp.MustCompile(`(?is)^(?:returning\s+(.+?))?` +
 	`(?:\s*\b(null|error|default\s+(.+?))\s+on\s+empty)?(?:\s*\b(null|error|default\s+(.+?))\s+on\s+error)?\s*$`)
 
+// Comments keep the clauses as they were sent, and where the arguments that are made of them end.
+const (
+	clausesMark = "/*_returning "
+	clausesEnd  = "/*_end*/"
+)
+
+// keptClauses are the arguments that jsonValue makes, with their comments.
+var keptClauses = regexp.MustCompile("(?s)" + regexp.QuoteMeta(clausesMark) + `(.*?)\*/.*?` + regexp.QuoteMeta(clausesEnd))
+
+// withClauses returns a text with the clauses of its JSON_VALUEs as they were sent.
+func withClauses(text string) string {
+	if !strings.Contains(text, clausesMark) {
+		return text
+	}
+	return keptClauses.ReplaceAllString(text, "$1")
+}
+
 // replacement is what is put in the place of a part of a text, which ends there.
 type replacement struct {
 	end  int
@@ -54,6 +71,9 @@ func (r *marking) jsonValue(at int) {
 			}
 			if r.clauses == nil {
 				r.clauses = map[int]replacement{}
+			}
+			if !strings.Contains(r.q[p:end], "*/") {
+				text = clausesMark + r.q[p:end] + "*/" + text + clausesEnd
 			}
 			r.clauses[p] = replacement{end, text}
 			return
@@ -144,7 +164,7 @@ func jsonValueEval(ctx *sql.Context, t sql.Type, args []any) (any, error) {
 		}
 		return nil, nil
 	}
-	doc, err := jsonOf(ctx, args[0])
+	doc, err := jsonOf(ctx, args[0], "json_value")
 	if err != nil {
 		return otherwise(args[5], args[6], err)
 	}

@@ -28,7 +28,7 @@ func memberOf(ctx *sql.Context, _ *Session, args []any) (any, error) {
 			if doc, _, err = types.JSON.Convert(ctx, text); err == nil {
 				v, err = doc.(sql.JSONWrapper).ToInterface(ctx)
 			} else {
-				err = mysql.NewSQLError(3141, "22032", "Invalid JSON text in argument 2 to function member of: \"Invalid value.\" at position 0.")
+				err = invalidArgument(text, 2, "member of")
 			}
 		} else if i == 1 {
 			err = mysql.NewSQLError(3146, "22032", "Invalid data type for JSON data in argument 2 to function member of; a JSON string or JSON type is required.")

@@ -230,7 +230,7 @@ func unmark(stmt ast.Statement) error {
 	return replaceNodes(reflect.ValueOf(&stmt), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
 		switch n := n.(type) {
 		case *ast.AliasedExpr:
-			n.InputExpression = unmarked(n.InputExpression)
+			n.InputExpression = unmarked(withClauses(n.InputExpression))
 		case *ast.ComparisonExpr:
 			if e := quantified(n); e != nil {
 				return e, true, nil
