@@ -143,9 +143,13 @@ var units = []struct {
 	size Bytes
 }{{"TiB", TiB}, {"GiB", GiB}, {"MiB", MiB}, {"KiB", KiB}, {"B", 1}}
 
-// UnmarshalText parses "64MiB". A number needs its unit.
+// UnmarshalText parses "64MiB". A number needs its unit, but 0.
 func (b *Bytes) UnmarshalText(text []byte) error {
 	s := strings.TrimSpace(string(text))
+	if s == "0" {
+		*b = 0
+		return nil
+	}
 	for _, u := range units {
 		if num, ok := strings.CutSuffix(s, u.name); ok {
 			n, err := strconv.ParseInt(strings.TrimSpace(num), 10, 64)

@@ -151,3 +151,17 @@ func TestMutualTLSIsOffOnLoopbackOnly(t *testing.T) {
 		}
 	}
 }
+
+func TestZeroNeedsNoUnit(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "config.yaml")
+	for _, zero := range []string{"0", `"0"`, "0B"} {
+		text := "storage: {move_rate: " + zero + ", replace_after: " + strings.TrimSuffix(zero, "B") + "}"
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c, err := config.Load(path, nil)
+		if err != nil || c.Storage.MoveRate != 0 || c.Storage.ReplaceAfter != 0 {
+			t.Errorf("%s: %v, %v", text, c, err)
+		}
+	}
+}

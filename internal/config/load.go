@@ -119,9 +119,9 @@ func durations(_, to reflect.Type, value any) (any, error) {
 	return d, nil
 }
 
-// sizesNeedUnits refuses a bare number where a size or a duration is wanted.
+// sizesNeedUnits refuses a bare number, but 0, where a size or a duration is wanted.
 func sizesNeedUnits(from, to reflect.Type, value any) (any, error) {
-	if from.Kind() == reflect.String || from == to {
+	if from.Kind() == reflect.String || from == to || value == 0 {
 		return value, nil
 	}
 	switch to {

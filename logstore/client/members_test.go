@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"sextant/internal/redo"
 	"sextant/logstore"
 	"sextant/logstore/client"
 )
@@ -92,4 +93,42 @@ func (c *cluster) change(v *client.Volume, geo client.Geometry) {
 	if err := v.Follow(geo); err != nil {
 		c.t.Fatal(err)
 	}
+}
+
+// A group is placed on a node that was registered after the volume was opened: the node
+// counts at once.
+func TestGroupOnANodeThatCameLater(t *testing.T) {
+	ctx := context.Background()
+	c := newCluster(t, false, 16)
+	t.Cleanup(func() { c.kill(6) })
+	opt := c.options()
+	create := opt.CreateGroup
+	opt.CreateGroup = func(ctx context.Context, e redo.VolumeEpoch, pg redo.PGID) (client.Geometry, error) {
+		geo, err := create(ctx, e, pg)
+		geo.Nodes = append(geo.Nodes, client.Node{ID: id(6), Addr: c.peers()[id(6)], Store: c.stores[id(6)]})
+		geo.Groups[pg].Members[5] = id(6)
+		return geo, err
+	}
+	v, _, err := client.Recover(ctx, c.grant(), opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = v.Close() })
+	m := &model{}
+	w := newWriter(v, 30, m)
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(w.commit(ctx, 100))
+	c.start(6)
+	must(v.Grow(ctx, 30))
+	c.kill(0)
+	c.kill(1)
+	for range 60 {
+		must(w.commit(ctx, 100))
+	}
+	m.check(t, v, 60)
 }

@@ -86,6 +86,9 @@ func (w *world) draw() swarm {
 		s.roll = 100 // no file is ever released
 	}
 	s.replace = pick(w, 0, .1, .3)
+	if s.loss == .2 && s.gossip == 200 { // nearly every node has holes, each its own
+		s.loss, s.minimal = .4, false
+	}
 	if s.minimal { // few other faults: it takes several epochs to go wrong
 		s.nodes, s.downMax, s.zombie, s.overtake, s.cuts, s.slow, s.replace = 6, 0, .2, 0, 0, 0, 0
 		s.loss, s.crash, s.reign = min(s.loss, .01), min(s.crash, .1), []int{60, 120, 200}

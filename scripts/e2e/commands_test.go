@@ -54,7 +54,7 @@ func TestCommandsOfARunningCluster(t *testing.T) {
 		return err
 	})
 	for line, want := range map[string]string{
-		"storage replace storage-5": "storage-5 has been replaced already",
+		"storage replace storage-5": "storage-5 has left the cluster already",
 		"start storage-5":           "storage-5 has left the cluster",
 		"stop storage-5":            "storage-5 has left the cluster",
 		"cert issue storage-5":      `no process "storage-5" in the cluster`,
