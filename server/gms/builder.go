@@ -199,7 +199,7 @@ func (b *builder) pinned(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (s
 		s.dml--
 		return nil, err
 	}
-	return &pinIter{child: it, p: &pin{s: s, tx: s.tx, unpin: unpin}}, nil
+	return &pinIter{child: it, p: &pin{s: s, tx: s.tx, unpin: unpin, replaced: replaced{table: replaces(n)}}}, nil
 }
 
 // pin is one statement's pinned read sequence.
@@ -208,6 +208,8 @@ type pin struct {
 	tx    *transaction
 	unpin func()
 	done  bool
+
+	replaced
 }
 
 func (p *pin) release() {
@@ -231,11 +233,15 @@ type pinIter struct {
 var _ sql.MutableRowIter = (*pinIter)(nil)
 
 func (i *pinIter) Next(ctx *sql.Context) (sql.Row, error) {
+	outer := i.p.s.pin
+	i.p.s.pin = i.p
 	r, err := i.child.Next(ctx)
+	i.p.s.pin = outer
 	if err != nil {
 		err = i.p.s.violated(err)
 		i.p.release()
 	}
+	i.p.affected(ctx, r)
 	i.p.s.command.note(r)
 	return r, err
 }

@@ -143,7 +143,11 @@ func (e *editor) Insert(ctx *sql.Context, r sql.Row) error {
 	if s.upserts[sh.def.ID] {
 		insert = tx.InsertOrLock
 	}
-	if err := insert(ctx, sh.def, enc); err != nil {
+	err = insert(ctx, sh.def, enc)
+	if s.pin != nil {
+		s.pin.count(e.t, err != nil)
+	}
+	if err != nil {
 		return e.failed(ctx, s, sh, r, err)
 	}
 	e.t.db.b.written.inserted.Add(1)

@@ -96,6 +96,7 @@ type tableID = engine.TableID
 type statement struct {
 	fresh    bool     // no node of it has been built
 	building bool     // its iterators are being built
+	pin      *pin     // of the statement that gets its next row
 	locking  bool     // a SELECT that locks what it reads
 	tables   int      // references to tables that were bound
 	views    int      // views that were bound
