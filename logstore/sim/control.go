@@ -192,22 +192,23 @@ func (w *world) heal() {
 		}
 	}
 	h := w.grant(w.control.epoch)
-	if !w.waitFor("a recovery opens", 3000, func() bool { return h.t != nil }) {
+	patience := 150 * tick(w.swarm.gossip) // segments are filled again at the pace of gossip
+	if !w.waitFor("a recovery opens", patience, func() bool { return h.t != nil }) {
 		return
 	}
 	written := w.counts.Records
-	if !w.waitFor("the writer writes", 3000, func() bool { return w.counts.Records > written+10 }) {
+	if !w.waitFor("the writer writes", patience, func() bool { return w.counts.Records > written+10 }) {
 		return
 	}
 	h.quiet = true
 	durable := func() bool { return h.t.VDL() == h.last && h.t.VCL() == h.last }
-	if !w.waitFor("VDL reaches the last LSN", 3000, durable) {
+	if !w.waitFor("VDL reaches the last LSN", patience, durable) {
 		return
 	}
 	for _, n := range w.nodes {
 		n.start()
 	}
-	w.waitFor("every segment is complete and equal", 20000, func() bool { return w.oracle.healed(h) == "" })
+	w.waitFor("every segment is complete and equal", 1000*tick(w.swarm.gossip), func() bool { return w.oracle.healed(h) == "" })
 	if v, ok := w.err.(*Violation); ok && v.Check == "f" {
 		v.Text += ": " + w.oracle.healed(h)
 	}
