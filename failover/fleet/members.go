@@ -116,6 +116,8 @@ func (m *Replace) apply(s *State) Result {
 		return refuse(CodeInUse, "storage node %q is being replaced: one at a time", at.Old)
 	case after.StoreID == 0:
 		return refuse(CodeNotReady, "storage node %q has no store yet", m.New)
+	case m.New != m.Old && s.IsDraining(m.New):
+		return refuse(CodeNotReady, "storage node %q drains", m.New)
 	case after.AZ != before.AZ:
 		return refuse(CodeInvalid, "storage node %q is in %s, %q in %s", m.New, after.AZ, m.Old, before.AZ)
 	case m.New != m.Old && s.shareGroup(m.Old, m.New):

@@ -154,12 +154,13 @@ func (s *State) moveFrom(id string, away bool, usable func(StorageNode) bool) *M
 
 // PlanMove returns the next move of a segment off a node that drains, or from the fullest
 // node of a zone to its emptiest if they differ by two or more; nil if none is due. None is
-// while another move or a replacement is under way, a node is stopped, or one does not answer with its store:
-// whatever is lost may need the other segments of its groups. seen is PlanReplacement's.
+// while another move or a replacement is under way, or a node with segments is stopped or does not answer
+// with its store: whatever is lost may need the other segments of its groups. seen is PlanReplacement's.
 func (s *State) PlanMove(seen map[string]StoreSeen) Command {
 	usable := func(n StorageNode) bool { return n.StoreID != 0 && seen[n.ID].StoreID == n.StoreID }
+	segments := s.Segments()
 	for _, n := range s.Storage {
-		if s.Replacing.Old != "" || s.IsStopped(n.ID) || n.StoreID != 0 && !usable(n) {
+		if s.Replacing.Old != "" || segments[n.ID] > 0 && (s.IsStopped(n.ID) || !usable(n)) {
 			return nil
 		}
 	}
@@ -168,7 +169,6 @@ func (s *State) PlanMove(seen map[string]StoreSeen) Command {
 			return m
 		}
 	}
-	segments := s.Segments()
 	var best *Move
 	most := 1
 	for _, n := range s.Storage {

@@ -178,7 +178,6 @@ func (g *seg) records(tx *bolt.Tx, page redo.PageID, h head, r redo.Range) ([]re
 		}
 		err = eachOfRun(body, g.pg, page, func(rec redo.Record) {
 			if r.Contains(rec.LSN) {
-				rec.Payload = bytes.Clone(rec.Payload)
 				out = append(out, rec)
 			}
 		})

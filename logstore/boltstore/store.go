@@ -35,6 +35,7 @@ import (
 	"sync"
 	"time"
 
+	"sextant/internal/durable"
 	"sextant/internal/redo"
 	"sextant/logstore"
 )
@@ -208,7 +209,7 @@ func (s *Store) Bytes() int64 {
 	return n
 }
 
-// Remove closes and deletes a segment, a damaged one too.
+// Remove closes and deletes a segment, a damaged one too, durably: the group may be taken anew.
 func (s *Store) Remove(pg redo.PGID) error {
 	s.mu.Lock()
 	g := s.segs[pg]
@@ -219,6 +220,9 @@ func (s *Store) Remove(pg redo.PGID) error {
 	}
 	err := g.close()
 	if e := os.Remove(g.path); e != nil {
+		return fmt.Errorf("remove segment %d: %w", pg, e)
+	}
+	if e := durable.SyncDir(s.opt.Dir); e != nil {
 		return fmt.Errorf("remove segment %d: %w", pg, e)
 	}
 	if errors.Is(err, ErrDamaged) {

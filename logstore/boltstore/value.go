@@ -1,6 +1,7 @@
 package boltstore
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -39,8 +40,10 @@ func (g *seg) seal(bucket byte, key, v []byte, codec byte) []byte {
 	return v
 }
 
-// unseal checks a value and returns its codec and body, which share v's memory.
+// unseal checks a value and returns its codec and body, in memory of their own: v is of a
+// mapped file, which may be overwritten between the check and the use.
 func (g *seg) unseal(bucket byte, key, v []byte) (codec byte, body []byte, err error) {
+	v = bytes.Clone(v)
 	if len(v) < valueHeaderSize || le.Uint32(v[4:]) !=
 		redo.Checksum(redo.Checksum(g.place(bucket, key), v[:4]), v[valueHeaderSize:]) {
 		return 0, nil, fmt.Errorf("%w: bucket %c, key %x", errValue, bucket, key)
@@ -120,9 +123,10 @@ func appendImage(dst, page []byte) (out []byte, codec byte) {
 	return append(dst, page[at+n:]...), codecHole
 }
 
+// readImage returns what appendImage encoded; it may share b's memory.
 func readImage(b []byte, codec byte) ([]byte, error) {
 	if codec == codecNone {
-		return append([]byte(nil), b...), nil
+		return b, nil
 	}
 	if len(b) < 8 {
 		return nil, errValue

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"sextant/internal/durable"
 )
@@ -26,8 +27,11 @@ const asidePrefix = "damaged-"
 
 // asideFound returns the directory of the store that was set aside, "" if there is none.
 func asideFound(dir string) string {
-	if found, _ := filepath.Glob(filepath.Join(dir, asidePrefix+"*")); len(found) > 0 {
-		return found[0]
+	entries, _ := os.ReadDir(dir)
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), asidePrefix) {
+			return filepath.Join(dir, e.Name())
+		}
 	}
 	return ""
 }

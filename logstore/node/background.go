@@ -266,8 +266,12 @@ func (n *Node) look() {
 	if n.host == nil {
 		return
 	}
-	for _, pg := range n.host.Spoiled() {
-		n.quarantine(pg, errSpoiled)
+	for _, s := range n.host.Spoiled() {
+		err := errForked
+		if s.LogGone {
+			err = errLogGone
+		}
+		n.quarantine(s.PG, err)
 	}
 	for _, g := range n.host.Health().Segments {
 		if n.out[g.PG] && !g.Damaged {
@@ -281,7 +285,11 @@ func (n *Node) look() {
 	}
 }
 
-var errSpoiled = errors.New("node: the segment has two records for one LSN, or no peer has the log any more that it lacks")
+// Why a segment is copied whose files are sound.
+var (
+	errForked  = errors.New("node: the segment has two records for one LSN")
+	errLogGone = errors.New("node: no peer has the log any more that the segment lacks")
+)
 
 // install puts a part of a segment's copy into the store.
 func (n *Node) install(i segment.Install) error {

@@ -335,7 +335,7 @@ func (n *Node) openStore(expect []redo.PGID) error {
 func (n *Node) quarantine(pg redo.PGID, err error) {
 	n.opt.Logger.Warn("segment is damaged and out of service", "node", n.opt.ID, "pg", pg, "error", err)
 	n.host.Quarantine(pg)
-	if !n.harmed[pg] && !errors.Is(err, errSpoiled) {
+	if !n.harmed[pg] && !errors.Is(err, errForked) && !errors.Is(err, errLogGone) {
 		n.harm(pg)
 	}
 	n.out[pg] = true

@@ -33,6 +33,7 @@ const (
 
 // repair is how far the filling of a damaged segment is.
 type repair struct {
+	logGone       bool // no peer has the log any more that it lacks
 	quarantined   bool // the driver knows
 	noting, noted bool // a snapshot says so; it is synced
 
@@ -366,4 +367,5 @@ func (h *Host) goneAt(in Input, m logstore.GossipFill) {
 		}
 	}
 	c.spoil()
+	c.repair.logGone = true
 }

@@ -160,13 +160,19 @@ func (h *Host) Quarantine(pg redo.PGID) {
 	}
 }
 
-// Spoiled returns the segments that must be quarantined: they were given two records
-// for one LSN, or lack log that no peer has any more.
-func (h *Host) Spoiled() (pgs []redo.PGID) {
+// Spoilt is a segment that must be quarantined: it lacks log that no peer has any more, or else it
+// was given two records for one LSN.
+type Spoilt struct {
+	PG      redo.PGID
+	LogGone bool
+}
+
+// Spoiled returns the segments that must be quarantined.
+func (h *Host) Spoiled() (spoilt []Spoilt) {
 	for _, c := range h.order {
 		if c.damaged && !c.repair.quarantined {
-			pgs = append(pgs, c.PG)
+			spoilt = append(spoilt, Spoilt{c.PG, c.repair.logGone})
 		}
 	}
-	return pgs
+	return spoilt
 }

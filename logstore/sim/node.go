@@ -305,8 +305,8 @@ func (n *node) turn() {
 	for _, e := range rd.Send {
 		n.reply(e.Peer, e.Msg)
 	}
-	for _, pg := range n.h.Spoiled() { // by what was just judged
-		n.quarantine(pg)
+	for _, s := range n.h.Spoiled() { // by what was just judged
+		n.quarantine(s.PG)
 	}
 	for _, s := range rd.Serve {
 		n.later(n.storeTime(), func() {
@@ -381,8 +381,8 @@ func (n *node) turn() {
 		n.flying = flying{}
 		n.rewrite(note)
 		n.syncing, n.noting = false, false
-		for _, pg := range n.h.Spoiled() {
-			n.quarantine(pg)
+		for _, s := range n.h.Spoiled() {
+			n.quarantine(s.PG)
 		}
 		n.w.oracle.persisted(n, rd.Persist)
 		if again(rd.Persist) && n.disk.rotten() && n.w.chance(.5) { // does it start from that alone?

@@ -1,9 +1,8 @@
 package gms
 
 import (
-	"strings"
-
 	"slices"
+	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/vitess/go/mysql"

@@ -7,32 +7,25 @@ import (
 	"log/slog"
 	"net"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/go-mysql-org/go-mysql/mysql"
 
+	"sextant/internal/locked"
 	"sextant/internal/spent"
 	"sextant/server/protocol"
 )
 
 // noted keeps what is logged of panics.
-type noted struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
+type noted struct{ locked.Buffer }
 
 func (n *noted) Write(b []byte) (int, error) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if bytes.Contains(b, []byte("panic in a session")) {
-		n.b.Write(b)
+	if !bytes.Contains(b, []byte("panic in a session")) {
+		return len(b), nil
 	}
-	return len(b), nil
+	return n.Buffer.Write(b)
 }
-
-func (n *noted) String() string { n.mu.Lock(); defer n.mu.Unlock(); return n.b.String() }
 
 // command is a command's packet, the first of its kind.
 func command(com byte, body string) []byte {
