@@ -192,3 +192,32 @@ func TestRefusedListWaitsForItsTurn(t *testing.T) {
 		t.Fatalf("the list was sent %d times in 30 ticks, want once per 10 ticks", lists)
 	}
 }
+
+// What a recovery has heard already is no progress, however often it is said.
+func TestRepeatedAnswersAreNoProgress(t *testing.T) {
+	nodes, geo := sixHosts()
+	r := volume.NewRecovery(grantAt(1), geo, volume.Limits{RetryTicks: 1})
+	from := func(who ...int) {
+		for _, o := range r.Ready() {
+			for _, i := range who {
+				if o.Node == i {
+					for _, a := range nodes[i].now(o.Msg) {
+						r.Step(i, a)
+						r.Step(i, a)
+					}
+				}
+			}
+		}
+		r.Tick()
+	}
+	for range 10 {
+		from(0, 1, 2)
+	}
+	if r.FenceQuorum() || r.Progress() != 3 {
+		t.Fatalf("three nodes answered: fenced %v, progress %d", r.FenceQuorum(), r.Progress())
+	}
+	from(0, 1, 2, 3)
+	if !r.FenceQuorum() || r.Progress() < 4 {
+		t.Fatalf("four nodes answered: fenced %v, progress %d", r.FenceQuorum(), r.Progress())
+	}
+}
