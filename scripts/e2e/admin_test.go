@@ -27,7 +27,7 @@ var adminPages = map[int][2]string{ // page, and what is in it
 func TestAdminPorts(t *testing.T) {
 	token := filepath.Join(t.TempDir(), "token")
 	must(t, os.WriteFile(token, []byte("a-token-for-operators\n"), 0o600))
-	c := start(t, cluster.Options{Env: []string{"SEXTANT_ADMIN_TOKEN_FILE=" + token}})
+	c := start(t, cluster.Options{Env: []string{"SEXTANT_ADMIN_TOKEN_FILE=" + token}}, controlAway)
 	pem, err := os.ReadFile(filepath.Join(c.Data, "tls", "ca.pem"))
 	must(t, err)
 	roots := x509.NewCertPool()

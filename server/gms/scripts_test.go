@@ -85,13 +85,24 @@ func (l *sqlLab) settle(x *labConn) (string, bool) {
 			x.busy = false
 			return out, true
 		case <-poll.C:
-			if l.waits(x.id) {
+			if l.waits(x.id) && !l.moving(x) {
 				return "", false
 			}
 		case <-deadline.C:
 			l.t.Fatalf("%s neither answers nor waits for a lock", x.name)
 		}
 	}
+}
+
+// moving reports whether another connection's statement is on its way, such as a deadlock's
+// victim that has not rolled back yet: what it does may let x go on.
+func (l *sqlLab) moving(x *labConn) bool {
+	for _, y := range l.conns {
+		if y != x && y.busy && len(y.out) == 0 && !l.waits(y.id) {
+			return true
+		}
+	}
+	return false
 }
 
 // run runs the statements of a block, one on each line, on the connection that is
