@@ -413,10 +413,6 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		}
 	case *plan.Filter:
 		return b.filter(ctx, s, n, r)
-	case *plan.SetOp:
-		if s.b.mysql {
-			return b.union(ctx, s, n, r)
-		}
 	case *plan.IndexedTableAccess:
 		if s.b.mysql {
 			return b.fulltextRows(ctx, s, n, r)

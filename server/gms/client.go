@@ -325,7 +325,7 @@ func (c *client) writeRows(ctx *sql.Context, schema sql.Schema, rows sql.RowIter
 
 // sendRows sends the columns and rows of a result as they come.
 func (c *client) sendRows(ctx *sql.Context, schema sql.Schema, rows sql.RowIter, w *protocol.Results) error {
-	described := columns(ctx, schema)
+	described := columns(ctx, c.sess.root, schema)
 	addOrigins(ctx, c.sess.root, schema, described)
 	describeLengths(schema, described)
 	namesAsSent(c.sess.locks.stmt, described)
@@ -333,7 +333,7 @@ func (c *client) sendRows(ctx *sql.Context, schema sql.Schema, rows sql.RowIter,
 		return err
 	}
 	var arena []byte
-	times := timeDigits(ctx, schema)
+	times := timeDigits(ctx, c.sess.root, schema)
 	cells := make([][]byte, len(schema))
 	for {
 		row, err := rows.Next(ctx)

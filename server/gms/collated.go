@@ -140,56 +140,11 @@ func (b *builder) matched(ctx *sql.Context, n *plan.SetOp, l, rt sql.Node, r sql
 	if err != nil {
 		return nil, err
 	}
-	schema := setSchema(ctx, n)
+	schema := n.Schema(ctx)
 	if n.Distinct {
 		left, right = newDistinctRows(left, schema), newDistinctRows(right, schema)
 	}
 	return &matchedRows{RowIter: left, right: right, schema: schema, intersect: n.SetOpType == plan.IntersectType}, nil
-}
-
-// sideSchema is the schema of a set operation's side without the conversions to the common type,
-// which have lost the collations.
-func sideSchema(ctx *sql.Context, n sql.Node) sql.Schema {
-	schema := slices.Clone(n.Schema(ctx))
-	switch n := n.(type) {
-	case *kept:
-		return sideSchema(ctx, n.Node)
-	case *plan.SetOp:
-		return setSchema(ctx, n)
-	case *plan.Project:
-		for i, e := range n.Projections {
-			if a, ok := e.(*expression.Alias); ok {
-				e = a.Child
-			}
-			c, ok := e.(*expression.Convert)
-			if !ok || !types.IsTextOnly(c.Child.Type(ctx)) || !types.IsTextOnly(schema[i].Type) {
-				continue
-			}
-			col := *schema[i]
-			col.Type, col.Source = c.Child.Type(ctx), ""
-			if f, ok := c.Child.(*expression.GetField); ok {
-				col.Source = f.Table()
-			}
-			schema[i] = &col
-		}
-	}
-	return schema
-}
-
-// setSchema is the schema of a set operation, with the collations by which its rows are
-// equal: a column's goes before a literal's.
-func setSchema(ctx *sql.Context, n *plan.SetOp) sql.Schema {
-	schema, left, right := slices.Clone(n.Schema(ctx)), sideSchema(ctx, n.Left()), sideSchema(ctx, n.Right())
-	for i := range schema {
-		switch {
-		case !types.IsTextOnly(left[i].Type) || !types.IsTextOnly(right[i].Type):
-		case left[i].Source == "" && right[i].Source != "":
-			schema[i] = right[i]
-		default:
-			schema[i] = left[i]
-		}
-	}
-	return schema
 }
 
 // distinctCount counts the different values of COUNT(DISTINCT …), those with a NULL in

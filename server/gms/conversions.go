@@ -32,7 +32,7 @@ func newDateNumber(ctx *sql.Context, e sql.Expression) sql.Expression {
 	}
 	switch {
 	case types.IsTimespan(t):
-		precision = timeDigitsOf(ctx, e)
+		precision = createdExpr(ctx, e, nil).momentDigits()
 	case types.IsTime(t):
 		if d, ok := t.(sql.DatetimeType); ok && !types.IsDateType(t) {
 			precision = d.Precision()
@@ -45,16 +45,6 @@ func newDateNumber(ctx *sql.Context, e sql.Expression) sql.Expression {
 		typ = types.MustCreateDecimalType(uint8(14+precision), uint8(precision))
 	}
 	return &dateNumber{expression.UnaryExpressionStub{Child: e}, typ}
-}
-
-// timeDigitsOf returns how many digits behind the second a TIME has.
-func timeDigitsOf(ctx *sql.Context, e sql.Expression) int {
-	if lit, ok := e.(*expression.Literal); ok {
-		if t, ok := lit.Value().(types.Timespan); ok && t.AsMicroseconds()%1e6 == 0 {
-			return 0
-		}
-	}
-	return 6
 }
 
 // Type implements sql.Expression.

@@ -22,7 +22,15 @@ type resultColumn struct {
 	typ      sql.Type
 	nullable bool
 	field    bool // a table's column: typ is kept as it is
-	digits   int  // behind the second, of a TIME that is no field
+	digits   int  // behind the second, of a TIME; -1: those of the value
+	united   bool // of a set operation that has its types
+	name     string
+	width    int64 // the longest text in characters, -1: of any length
+	whole    int   // the digits of an exact number before its point
+	scale    int   // and behind it
+
+	collation    sql.CollationID // of a text
+	coercibility byte
 }
 
 // varcharMax is the longest text in characters that is made a VARCHAR (CONVERT_IF_BIGGER_TO_BLOB).
@@ -37,9 +45,14 @@ func createdColumn(ctx *sql.Context, n sql.Node, at int) resultColumn {
 	case *plan.GroupBy:
 		return createdExpr(ctx, x.SelectDeps[at], x.Child)
 	case *plan.SetOp:
-		if l, r, ok := sideColumns(ctx, x, at); ok {
-			return l.with(ctx, r)
-		}
+		return createdColumn(ctx, x.Left(), at).with(ctx, createdColumn(ctx, x.Right(), at))
+	case *plan.RecursiveCte:
+		c := createdColumn(ctx, x.Left(), at)
+		c = c.with(ctx, c)
+		c.nullable, c.field = true, false
+		return c
+	case *kept:
+		return createdColumn(ctx, x.Node, at)
 	case *plan.JoinNode:
 		left := len(children[0].Schema(ctx))
 		side, i := children[0], at
@@ -56,73 +69,7 @@ func createdColumn(ctx *sql.Context, n sql.Node, at int) resultColumn {
 			return createdColumn(ctx, children[0], at)
 		}
 	}
-	c := schema[at]
-	return resultColumn{typ: c.Type, nullable: c.Nullable, field: c.Source != ""}
-}
-
-// sideColumns are a column of the sides of a set operation, without their conversions to the planner's common type.
-func sideColumns(ctx *sql.Context, n *plan.SetOp, at int) (l, r resultColumn, ok bool) {
-	of := func(n sql.Node) resultColumn {
-		if k, ok := n.(*kept); ok {
-			n = k.Node
-		}
-		if p, ok := n.(*plan.Project); ok {
-			e := unaliased(p.Projections[at])
-			if c, ok := e.(*expression.Convert); ok {
-				_, field := c.Child.(*expression.GetField)
-				if t, ok := c.Type(ctx).(sql.DecimalType); field || ok && t.Scale() == types.DecimalTypeMaxScale {
-					return createdExpr(ctx, c.Child, p.Child)
-				}
-			}
-		}
-		return createdColumn(ctx, n, at)
-	}
-	l, r = of(n.Left()), of(n.Right())
-	return l, r, at < len(n.Left().Schema(ctx)) && at < len(n.Right().Schema(ctx))
-}
-
-// with is the column of a set operation with c and d on its sides.
-func (c resultColumn) with(ctx *sql.Context, d resultColumn) resultColumn {
-	out := resultColumn{typ: c.typ, nullable: c.nullable || d.nullable, digits: max(c.digits, d.digits)}
-	empty := func(t sql.Type) bool { return t.Type() == sqltypes.Binary && t.(sql.StringType).MaxByteLength() == 0 }
-	switch {
-	case empty(c.typ):
-		out.typ = d.typ
-	case empty(d.typ):
-	case types.IsInteger(c.typ) && types.IsInteger(d.typ):
-		if !c.field || !d.field || !c.typ.Equals(d.typ) {
-			out.typ = types.Int64
-			if types.IsUnsigned(c.typ) && types.IsUnsigned(d.typ) {
-				out.typ = types.Uint64
-			}
-		}
-	case types.IsNumber(c.typ) && types.IsNumber(d.typ):
-		if types.IsFloat(c.typ) || types.IsFloat(d.typ) {
-			out.typ = types.Float64
-		} else if t := commonNumber(ctx, []sql.Expression{expression.NewGetField(0, c.typ, "", true), expression.NewGetField(0, d.typ, "", true)}); t != nil {
-			out.typ = t
-		}
-	case c.typ.Equals(d.typ):
-	case types.IsDatetimeType(c.typ) && types.IsDatetimeType(d.typ):
-		out.typ = types.MustCreateDatetimeType(sqltypes.Datetime, max(c.typ.(sql.DatetimeType).Precision(), d.typ.(sql.DatetimeType).Precision()))
-	default:
-		if types.IsBinaryType(c.typ) || types.IsBinaryType(d.typ) {
-			out.typ = types.LongBlob
-			break
-		}
-		a, b := typeWidth(c.typ), typeWidth(d.typ)
-		collation := ctx.GetCollation()
-		for _, t := range []sql.Type{d.typ, c.typ} {
-			if s, ok := t.(sql.StringType); ok {
-				collation = s.Collation()
-			}
-		}
-		if a < 0 || b < 0 {
-			a, b = -1, -1
-		}
-		out.typ = textType(max(a, b), collation)
-	}
-	return out
+	return storedColumn(ctx, schema[at])
 }
 
 // textType is the type of texts of up to n characters, -1: of any length.
@@ -165,9 +112,16 @@ func createdExpr(ctx *sql.Context, e sql.Expression, from sql.Node) resultColumn
 				return c
 			}
 		}
-		return resultColumn{typ: t, nullable: f.IsNullable(ctx), field: f.Table() != ""}
+		return storedColumn(ctx, &sql.Column{
+			Name: f.Name(), Type: t, Nullable: f.IsNullable(ctx), Source: f.Table(), DatabaseSource: f.Database(),
+		})
 	}
 	d := deriver{ctx, from}
+	if v, ok := e.(*unionValue); ok {
+		c := v.column
+		c.nullable = d.nullable(v.Child)
+		return c
+	}
 	c := resultColumn{typ: t, nullable: d.nullable(e)}
 	switch {
 	case t == types.Null:
@@ -210,12 +164,9 @@ func createdExpr(ctx *sql.Context, e sql.Expression, from sql.Node) resultColumn
 			c.typ = types.MustCreateDatetimeType(sqltypes.Datetime, n)
 		}
 	case types.IsTimespan(t):
-		c.digits = max(d.momentDigits(e), 0)
-		if _, literal := e.(*expression.Literal); !literal && d.momentDigits(e) < 0 {
-			c.digits = 6
-		}
+		c.digits = d.momentDigits(e)
 	}
-	return c
+	return c.sized(e, d)
 }
 
 func decimalOf(precision, scale int, other sql.Type) sql.Type {
@@ -326,11 +277,38 @@ var present = map[string]bool{
 // momentDigits are the digits behind the second, -1: not known.
 func (d deriver) momentDigits(e sql.Expression) int {
 	switch x := e.(type) {
+	case *timeCast:
+		return x.digits
 	case *expression.Convert:
 		if t, ok := x.Type(d.ctx).(sql.DatetimeType); ok {
 			return t.Precision()
 		}
+		if types.IsTimespan(x.Type(d.ctx)) {
+			return newTimeCast(x).digits
+		}
+	case *expression.Literal:
+		if _, ok := x.Value().(types.Timespan); ok {
+			return 0
+		}
+	case *typedCall:
+		if types.IsTimespan(x.Type(d.ctx)) {
+			return d.most(x.values())
+		}
+	case *plan.Subquery:
+		if types.IsTimespan(x.Type(d.ctx)) {
+			return createdColumn(d.ctx, x.Query, 0).digits
+		}
 	case sql.FunctionExpression:
+		switch args := x.Children(); strings.ToLower(x.FunctionName()) {
+		case "max", "min":
+			return d.most(args)
+		case "maketime":
+			return d.fraction(args[2])
+		case "sec_to_time":
+			return d.fraction(args[0])
+		case "addtime", "subtime", "timediff", "time":
+			return d.most(args)
+		}
 		if args := x.Children(); present[x.FunctionName()] {
 			if len(args) == 0 {
 				return 0
@@ -346,6 +324,46 @@ func (d deriver) momentDigits(e sql.Expression) int {
 		return t.Precision()
 	}
 	return -1
+}
+
+// most is the largest of momentDigits of expressions, -1 if one is not known.
+func (d deriver) most(list []sql.Expression) (digits int) {
+	for _, e := range list {
+		e = bare(e)
+		n := 0
+		switch t := e.Type(d.ctx); {
+		case t == types.Null:
+		case isMoment(t):
+			n = createdExpr(d.ctx, e, d.from).momentDigits()
+		case types.IsText(t):
+			lit, ok := e.(*expression.Literal)
+			if !ok {
+				return -1
+			}
+			if _, fraction, ok := strings.Cut(shown(lit.Value()), "."); ok {
+				n = min(len(fraction), 6)
+			}
+		default:
+			n = d.fraction(e)
+		}
+		if n < 0 {
+			return -1
+		}
+		digits = max(digits, n)
+	}
+	return digits
+}
+
+// fraction is how many digits behind the second a number of seconds has.
+func (d deriver) fraction(e sql.Expression) int {
+	c := createdExpr(d.ctx, e, d.from)
+	if types.IsDecimal(c.typ) {
+		return min(c.scale, 6)
+	}
+	if c.rank() > 0 {
+		return 0
+	}
+	return 6
 }
 
 // exactDigits are the digits of an exact number before and behind its point.

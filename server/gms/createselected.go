@@ -102,7 +102,7 @@ func createdTypes(ctx *sql.Context, to *plan.CreateTable, query sql.Node) {
 		as.nullable = as.nullable && !schema[i].PrimaryKey
 		as.column(ctx, schema[i])
 		if types.IsTimespan(as.typ) && !as.field && s.precisions != nil {
-			s.precisions[strings.ToLower(c.Name)] = strconv.Itoa(as.digits)
+			s.precisions[strings.ToLower(c.Name)] = strconv.Itoa(as.momentDigits())
 		}
 	}
 }

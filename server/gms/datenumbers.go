@@ -222,6 +222,38 @@ func (d *numberDate) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	return nil, nil
 }
 
+// timeToday is a TIME as a DATETIME: of this day.
+type timeToday struct{ expression.UnaryExpressionStub }
+
+// Type implements sql.Expression.
+func (*timeToday) Type(*sql.Context) sql.Type { return types.DatetimeMaxPrecision }
+
+// String implements sql.Expression.
+func (t *timeToday) String() string { return t.Child.String() }
+
+// WithChildren implements sql.Expression.
+func (t *timeToday) WithChildren(_ *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	if len(children) != 1 {
+		return nil, sql.ErrInvalidChildrenNumber.New(t, len(children), 1)
+	}
+	return &timeToday{expression.UnaryExpressionStub{Child: children[0]}}, nil
+}
+
+// Eval implements sql.Expression.
+func (t *timeToday) Eval(ctx *sql.Context, r sql.Row) (any, error) {
+	v, err := t.Child.Eval(ctx, r)
+	if err != nil || v == nil {
+		return nil, err
+	}
+	return spanToday(ctx, v)
+}
+
+// moves reports whether e adds an interval, which a TIME stays a TIME for.
+func moves(e sql.Expression) bool {
+	f, ok := e.(sql.FunctionExpression)
+	return ok && offsets[strings.ToLower(f.FunctionName())] != nil
+}
+
 // dateFunctions take dates, by how many of their arguments are.
 var dateFunctions = map[string]int{
 	"date": 1, "year": 1, "month": 1, "day": 1, "dayofmonth": 1, "dayname": 1, "monthname": 1, "dayofweek": 1, "dayofyear": 1,
@@ -243,7 +275,12 @@ func withDates(ctx *sql.Context, e sql.Expression) sql.Expression {
 	}
 	var args []sql.Expression
 	for i, a := range e.Children() {
-		if t := a.Type(ctx); i < count && (types.IsInteger(t) || types.IsDecimal(t)) {
+		if t := a.Type(ctx); i < count && types.IsTimespan(t) && !moves(e) {
+			if args == nil {
+				args = append(args, e.Children()...)
+			}
+			args[i] = &timeToday{expression.UnaryExpressionStub{Child: a}}
+		} else if i < count && (types.IsInteger(t) || types.IsDecimal(t)) {
 			if args == nil {
 				args = append(args, e.Children()...)
 			}

@@ -54,7 +54,7 @@ func typedFunction(ctx *sql.Context, name string) (sql.Function, bool) {
 		return nil, false
 	}
 	return sql.FunctionN{Name: name, Fn: func(ctx *sql.Context, args ...sql.Expression) (sql.Expression, error) {
-		e, err := f.NewInstance(ctx, args)
+		e, err := f.NewInstance(ctx, textArguments(ctx, name, args))
 		if err != nil {
 			return nil, err
 		}
@@ -230,10 +230,7 @@ func (c *typedCall) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 		return nil, err
 	}
 	if d, ok := v.(*apd.Decimal); ok {
-		out := new(apd.Decimal)
-		if _, err := sql.DecimalCtx.Quantize(out, d, -int32(t.(sql.DecimalType).Scale())); err == nil {
-			return out, nil
-		}
+		return scaled(d, t)
 	}
 	return v, nil
 }

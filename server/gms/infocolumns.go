@@ -3,6 +3,7 @@ package gms
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
@@ -113,13 +114,34 @@ func (s *Session) viewColumns(ctx *sql.Context, cat sql.Catalog, db, name string
 	out := describe(n.Schema(ctx), nil)
 	transform.Inspect(n, func(n sql.Node) bool {
 		v, ok := n.(*plan.SubqueryAlias)
-		if !ok {
-			return true
+		if ok {
+			err = s.viewTypes(ctx, v.Child, out)
 		}
-		s.addSources(ctx, v.Child, out)
-		return false
+		return !ok
 	})
-	return out, nil
+	return out, err
+}
+
+// viewTypes gives the columns of a view's tree the types that they would have in a table made of it.
+func (s *Session) viewTypes(ctx *sql.Context, n sql.Node, out []described) error {
+	n, _, err := unionTypes(ctx, n)
+	if err != nil {
+		return err
+	}
+	for i := range min(len(out), len(n.Schema(ctx))) {
+		as := createdColumn(ctx, n, i)
+		if as.field {
+			continue
+		}
+		c := *out[i].Column
+		c.Type, c.Nullable = as.typ, as.nullable
+		out[i].Column = &c
+		if types.IsTimespan(as.typ) {
+			out[i].def = &engine.ColumnDef{Options: map[string]string{optPrecision: strconv.Itoa(as.momentDigits())}}
+		}
+	}
+	s.addSources(ctx, n, out)
+	return nil
 }
 
 // addSources sets what the columns of a view's tree are columns of.

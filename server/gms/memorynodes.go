@@ -101,7 +101,7 @@ func (b *builder) keepSet(ctx *sql.Context, s *Session, n *plan.SetOp, r sql.Row
 		c.Distinct = false
 		c.SortConditions, c.Limit, c.Offset = nil, nil, nil // the planner skips rows before it sorts
 		if it, err = b.plain(ctx, s, &c, r); err == nil && n.Distinct {
-			it = &keeper{child: newDistinctRows(it, setSchema(ctx, n)), m: &s.memory, full: tableOverflow, size: hashSize}
+			it = &keeper{child: newDistinctRows(it, n.Schema(ctx)), m: &s.memory, full: tableOverflow, size: hashSize}
 		}
 	} else {
 		side := func(n sql.Node) sql.Node { return &kept{Node: n, full: tableOverflow, size: hashSize} }

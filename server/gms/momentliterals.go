@@ -11,11 +11,10 @@ import (
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 )
 
-// momentMarks are the marks in the place of DATE and TIMESTAMP before a text: to the grammar
-// such a literal is the text. There are two of each, for the names of columns. (Those of
-// TIME stay texts: the planner's type would show six digits.)
+// momentMarks are the marks in the place of DATE, TIME and TIMESTAMP before a text: to the grammar
+// such a literal is the text. There are two of each, for the names of columns.
 var momentMarks = map[string]string{
-	"DATE": "_armscii8", "date": "_cp1250", "TIMESTAMP": "_cp852", "timestamp": "_cp866",
+	"DATE": "_armscii8", "date": "_cp1250", "TIMESTAMP": "_cp852", "timestamp": "_cp866", "TIME": "_macroman", "time": "_koi8u",
 }
 
 // momentWords are the words that momentMarks stand for.
@@ -27,7 +26,7 @@ var momentWords = func() []string {
 	return pairs
 }()
 
-// moment marks DATE or TIMESTAMP at a position if a text follows.
+// moment marks DATE, TIME or TIMESTAMP at a position if a text follows.
 func (r *marking) moment(at int) {
 	if next, _ := r.follows(r.end); next != "'" || !r.marksMoments() {
 		return
@@ -40,10 +39,10 @@ func (r *marking) moment(at int) {
 	}
 }
 
-// marksMoments reports whether the statement is one whose literals are marked: the text of
-// a definition is kept as it is.
+// marksMoments reports whether the statement is one whose literals are marked: the texts of defaults and
+// programs are kept as they are.
 func (r *marking) marksMoments() bool {
-	return reads[r.first[0]] || r.first[0] == "insert" || r.first[0] == "replace"
+	return reads[r.first[0]] || r.first[0] == "insert" || r.first[0] == "replace" || r.first[0] == "create" && r.reading && !r.program
 }
 
 // plainMoments makes texts of the marked literals among the arguments of a function that
@@ -77,8 +76,10 @@ func momentLiteral(u *ast.UnaryExpr) (ast.Expr, error) {
 	kind := &ast.ConvertType{Type: word}
 	typ := sql.Type(types.Date)
 	what := strings.ToUpper(word)
-	if word == "timestamp" {
-		kind.Type, typ, what = "datetime", types.DatetimeMaxPrecision, "DATETIME"
+	if word != "date" {
+		if typ = types.Time; word == "timestamp" {
+			kind.Type, typ, what = "datetime", types.DatetimeMaxPrecision, "DATETIME"
+		}
 		if _, digits, ok := strings.Cut(text, "."); ok {
 			kind.Length = ast.NewIntVal([]byte(strconv.Itoa(min(len(digits), 6))))
 		}

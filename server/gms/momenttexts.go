@@ -8,8 +8,6 @@ import (
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression"
 	builtin "github.com/dolthub/go-mysql-server/sql/expression/function"
-	"github.com/dolthub/go-mysql-server/sql/plan"
-	"github.com/dolthub/go-mysql-server/sql/transform"
 	"github.com/dolthub/go-mysql-server/sql/types"
 )
 
@@ -63,22 +61,27 @@ func (m *momentText) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	return momentOf(v, m.moment), nil
+}
+
+// momentOf returns a value of a moment's type as a text, others as they are.
+func momentOf(v any, moment sql.Type) any {
 	switch v := v.(type) {
 	case time.Time:
 		layout := time.DateTime
-		if types.IsDateType(m.moment) {
+		if types.IsDateType(moment) {
 			layout = time.DateOnly
-		} else if t, ok := m.moment.(sql.DatetimeType); ok && t.Precision() > 0 {
+		} else if t, ok := moment.(sql.DatetimeType); ok && t.Precision() > 0 {
 			layout += "." + strings.Repeat("0", t.Precision())
 		}
 		if v.Equal(types.ZeroTime) {
-			return strings.NewReplacer("2006", "0000", "01", "00", "02", "00", "15", "00", "04", "00", "05", "00").Replace(layout), nil
+			return strings.NewReplacer("2006", "0000", "01", "00", "02", "00", "15", "00", "04", "00", "05", "00").Replace(layout)
 		}
-		return v.Format(layout), nil
+		return v.Format(layout)
 	case types.Timespan:
-		return strings.TrimSuffix(v.String(), ".000000"), nil
+		return strings.TrimSuffix(v.String(), ".000000")
 	}
-	return v, nil
+	return v
 }
 
 // textFunctions take their arguments as texts.
@@ -88,6 +91,19 @@ var textFunctions = map[string]bool{
 	"character_length": true, "replace": true, "lpad": true, "rpad": true, "trim": true, "ltrim": true, "rtrim": true,
 	"hex": true, "md5": true, "sha1": true, "sha": true, "sha2": true, "quote": true, "reverse": true, "instr": true,
 	"locate": true, "position": true, "substring_index": true, "to_base64": true, "regexp_like": true,
+}
+
+// textArguments returns the arguments of a function with moments as texts if it takes texts. (withTexts comes too
+// late for what is constant: the planner evaluates it.)
+func textArguments(ctx *sql.Context, name string, args []sql.Expression) []sql.Expression {
+	if !textFunctions[name] {
+		return args
+	}
+	args = slices.Clone(args)
+	for i, a := range args {
+		args[i] = asText(ctx, a)
+	}
+	return args
 }
 
 // withTexts returns an expression with the moments among its arguments as texts, where
@@ -162,72 +178,4 @@ func withTexts(ctx *sql.Context, e sql.Expression) sql.Expression {
 		return nil
 	}
 	return out
-}
-
-// united returns the planner's conversion to text of a column of a UNION, nil if e is none.
-// It has the column's name.
-func united(e sql.Expression) *expression.Convert {
-	a, ok := e.(*expression.Alias)
-	if !ok {
-		return nil
-	}
-	c, ok := a.Child.(*expression.Convert)
-	if !ok {
-		return nil
-	}
-	child := c.Child
-	if m, ok := child.(*momentText); ok {
-		child = m.Child
-	}
-	if f, ok := child.(*expression.GetField); !ok || f.Name() != a.Name() {
-		return nil
-	}
-	return c
-}
-
-// union builds a UNION or the like. A column that is a moment on both sides is a DATETIME.
-func (b *builder) union(ctx *sql.Context, s *Session, n *plan.SetOp, r sql.Row) (sql.RowIter, error) {
-	left, ok := n.Left().(*plan.Project)
-	right, both := n.Right().(*plan.Project)
-	if !ok || !both || len(left.Projections) != len(right.Projections) {
-		return b.keep(ctx, s, n, r)
-	}
-	sides := [2][]sql.Expression{slices.Clone(left.Projections), slices.Clone(right.Projections)}
-	changed := false
-	for i := range left.Projections {
-		x, y := united(left.Projections[i]), united(right.Projections[i])
-		if x == nil || y == nil {
-			continue
-		}
-		l, ok := x.Child.(*momentText)
-		r, both := y.Child.(*momentText)
-		if !ok || !both {
-			continue
-		}
-		changed = true
-		for side, m := range []*momentText{l, r} {
-			e, _, err := transform.Expr(ctx, sides[side][i], func(_ *sql.Context, e sql.Expression) (sql.Expression, transform.TreeIdentity, error) {
-				if e == m {
-					return m.Child, transform.NewTree, nil
-				}
-				return e, transform.SameTree, nil
-			})
-			if err != nil {
-				return nil, err
-			}
-			sides[side][i] = e
-		}
-	}
-	if !changed {
-		return b.keep(ctx, s, n, r)
-	}
-	c, err := n.WithChildren(ctx, plan.NewProject(ctx, sides[0], left.Child), plan.NewProject(ctx, sides[1], right.Child))
-	if err != nil {
-		return nil, err
-	}
-	it, err := b.keep(ctx, s, c, r)
-	if it == nil && err == nil {
-		return b.plain(ctx, s, c, r)
-	}
-	return it, err
 }

@@ -1,8 +1,10 @@
 package gms
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
+	"slices"
 	"strings"
 	"time"
 
@@ -159,9 +161,11 @@ func (b *benchmark) WithChildren(ctx *sql.Context, children ...sql.Expression) (
 // ENUMs and SETs.
 func newExtreme(ctx *sql.Context, name string, args []sql.Expression) (sql.Expression, error) {
 	membersAsTexts(ctx, args, func(int) bool { return true })
-	dates, texts := 0, 0
+	dates, texts, times := 0, 0, 0
 	for _, a := range args {
-		if t := a.Type(ctx); types.IsTime(t) && !types.IsTimespan(t) {
+		if t := a.Type(ctx); types.IsTimespan(t) || t == types.Null {
+			times++
+		} else if types.IsTime(t) && !types.IsTimespan(t) {
 			dates++
 		} else if types.IsText(t) {
 			texts++
@@ -169,6 +173,10 @@ func newExtreme(ctx *sql.Context, name string, args []sql.Expression) (sql.Expre
 	}
 	if dates > 0 && len(args) > 1 && dates+texts == len(args) {
 		return &function{def: extremes[name], args: args}, nil
+	}
+	if times == len(args) && times > 1 && slices.ContainsFunc(args, func(e sql.Expression) bool { return types.IsTimespan(e.Type(ctx)) }) {
+		sign := map[string]int{"greatest": 1, "least": -1}[name]
+		return &function{def: &functionDef{name: name, args: anyArgs, pure: true, typ: types.Time, eval: extremeTime(sign)}, args: args}, nil
 	}
 	build := gmsfunction.NewGreatest
 	if name == "least" {
@@ -198,6 +206,23 @@ func extremeType(ctx *sql.Context, args []sql.Expression) sql.Type {
 		}
 	}
 	return out
+}
+
+// extremeTime returns the longest of the times if sign is 1, the shortest if it is -1.
+func extremeTime(sign int) func(*sql.Context, *Session, []any) (any, error) {
+	return func(_ *sql.Context, _ *Session, args []any) (any, error) {
+		var out types.Timespan
+		for i, a := range args {
+			t, ok := a.(types.Timespan)
+			if !ok {
+				return nil, nil // NULL
+			}
+			if i == 0 || cmp.Compare(t, out) == sign {
+				out = t
+			}
+		}
+		return out, nil
+	}
 }
 
 // extremeDate returns the last of the dates if sign is 1, the first if it is -1.

@@ -78,3 +78,46 @@ func TestColumnsOfExpressions(t *testing.T) {
 		}
 	}
 }
+
+// TestColumnsOfUnions: clients are told of the types that MySQL has for the columns of a UNION.
+func TestColumnsOfUnions(t *testing.T) {
+	i := startInstance(t)
+	must(t, i.open(""), "CREATE DATABASE d", "CREATE TABLE d.x (n INT, s VARCHAR(5), d DECIMAL(5,2), dt DATE, tm TIME(3))")
+	c, err := client.Connect(i.addr, "root", "", "d")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	for _, x := range []struct {
+		query    string
+		kind     byte
+		decimals uint8
+		length   uint32
+	}{
+		{"SELECT 1 UNION SELECT 2", mysql.MYSQL_TYPE_LONGLONG, 0, 20},
+		{"SELECT n FROM x UNION SELECT s FROM x", mysql.MYSQL_TYPE_VAR_STRING, 0, 44},
+		{"SELECT d FROM x UNION SELECT 1.125", mysql.MYSQL_TYPE_NEWDECIMAL, 3, 8},
+		{"SELECT dt FROM x UNION SELECT NOW(2)", mysql.MYSQL_TYPE_DATETIME, 2, 22},
+		{"SELECT tm FROM x UNION SELECT dt FROM x", mysql.MYSQL_TYPE_DATETIME, 3, 23},
+		{"WITH RECURSIVE r AS (SELECT DATE '2020-01-01' AS a UNION ALL SELECT a + INTERVAL 1 DAY FROM r WHERE a < '2020-01-03') SELECT a FROM r", mysql.MYSQL_TYPE_DATE, 0, 10},
+		{"SELECT MAKETIME(1, 2, 3.25)", mysql.MYSQL_TYPE_TIME, 2, 0},
+	} {
+		for _, prepared := range []bool{false, true} {
+			var r *mysql.Result
+			if prepared {
+				st, err := c.Prepare(x.query)
+				if err != nil {
+					t.Fatalf("%s: %v", x.query, err)
+				}
+				if r, err = st.Execute(); err != nil {
+					t.Fatalf("%s: %v", x.query, err)
+				}
+			} else if r, err = c.Execute(x.query); err != nil {
+				t.Fatalf("%s: %v", x.query, err)
+			}
+			if f := r.Fields[0]; f.Type != x.kind || f.Decimal != x.decimals || x.length > 0 && f.ColumnLength != x.length {
+				t.Errorf("%s (prepared: %v): type %d, %d decimals, length %d, want %d, %d, %d", x.query, prepared, f.Type, f.Decimal, f.ColumnLength, x.kind, x.decimals, x.length)
+			}
+		}
+	}
+}

@@ -58,7 +58,7 @@ type fileWriter struct {
 
 func (w *fileWriter) rows(ctx *sql.Context, rows sql.RowIter) (count int, err error) {
 	cells := make([][]byte, len(w.schema))
-	times := timeDigits(ctx, w.schema)
+	times := timeDigits(ctx, nil, w.schema)
 	var arena []byte
 	for ; ; count++ {
 		row, err := rows.Next(ctx)

@@ -101,8 +101,11 @@ func (c *client) Prepare(ctx context.Context, text string) (*protocol.Statement,
 		if err != nil {
 			return statementError(parsed, err)
 		}
+		if node, _, err = unionTypes(sctx, node); err != nil {
+			return err
+		}
 		if schema := node.Schema(sctx); !affects(node) && !isCall(node) && !types.IsOkResultSchema(schema) {
-			st.Columns = columns(sctx, schema)
+			st.Columns = columns(sctx, node, schema)
 		}
 		return nil
 	})

@@ -7,6 +7,7 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/hash"
 	"github.com/dolthub/go-mysql-server/sql/iters"
 	"github.com/dolthub/go-mysql-server/sql/plan"
+	"github.com/dolthub/go-mysql-server/sql/transform"
 	"github.com/dolthub/vitess/go/mysql"
 )
 
@@ -26,7 +27,11 @@ func (b *builder) recursiveCTE(ctx *sql.Context, s *Session, n *plan.RecursiveCt
 	}
 	switch {
 	case len(u.SortConditions) > 0:
-		return sorted(ctx, s, c, u)
+		u, err := u.WithExpressions(ctx, byName(ctx, u.Expressions(), n.Schema(ctx))...)
+		if err != nil {
+			return nil, err
+		}
+		return sorted(ctx, s, c, u.(*plan.SetOp))
 	case u.Limit != nil:
 		limit, err := iters.GetInt64Value(ctx, u.Limit)
 		if err != nil {
@@ -35,6 +40,17 @@ func (b *builder) recursiveCTE(ctx *sql.Context, s *Session, n *plan.RecursiveCt
 		return &iters.LimitIter{Limit: limit, ChildIter: c}, nil
 	}
 	return c, nil
+}
+
+// byName has expressions read the columns of a schema that they name; the planner looks among those of the first part.
+func byName(ctx *sql.Context, exprs []sql.Expression, schema sql.Schema) []sql.Expression {
+	read := columnsByName(schema)
+	for i, e := range exprs {
+		if x, _, err := transform.Expr(ctx, e, read); err == nil {
+			exprs[i] = x
+		}
+	}
+	return exprs
 }
 
 // cteIter returns the rows of the first part, then those of the recursive part for the

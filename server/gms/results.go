@@ -13,9 +13,9 @@ import (
 	"sextant/server/protocol"
 )
 
-// columns returns the definitions of a result's columns.
-func columns(ctx *sql.Context, schema sql.Schema) []protocol.Column {
-	times := timeDigits(ctx, schema)
+// columns returns the definitions of the columns of a plan's result.
+func columns(ctx *sql.Context, n sql.Node, schema sql.Schema) []protocol.Column {
+	times := timeDigits(ctx, n, schema)
 	results := ctx.GetCharacterSetResults()
 	out := make([]protocol.Column, len(schema))
 	for i, c := range schema {

@@ -108,6 +108,7 @@ type marking struct {
 	options string    // of which statement the options follow
 	setting bool      // in the list of a SET
 	reading bool      // behind SELECT or DUPLICATE KEY
+	program bool      // in a CREATE of a trigger, routine or event
 	depth   int       // of parentheses, since SET
 	braces  int
 	hinted  int                 // where the last index hint has its INDEX
@@ -193,7 +194,9 @@ func (r *marking) token(token string, at int) {
 		r.markDiagnostics(at)
 	case "select", "duplicate":
 		r.reading = true
-	case "date", "timestamp":
+	case "trigger", "procedure", "function", "event":
+		r.program = r.program || r.first[0] == "create" && !r.reading
+	case "date", "time", "timestamp":
 		r.moment(at)
 	case "set":
 		r.setting, r.depth = true, 0

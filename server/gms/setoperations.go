@@ -159,6 +159,9 @@ func withOffsets(with *ast.With, recursive map[ast.SelectStatement]bool, parts .
 		}
 		recursive[t.Select] = true
 		u, ok := t.Select.(*ast.SetOp)
+		if ok {
+			namedOrder(u, cte.Columns)
+		}
 		if !ok || u.Limit == nil || u.Limit.Offset == nil {
 			continue
 		}
@@ -197,6 +200,22 @@ func withOffsets(with *ast.With, recursive map[ast.SelectStatement]bool, parts .
 		}
 	}
 	return nil
+}
+
+// namedOrder has the ORDER BY of a WITH RECURSIVE name the columns that it has by number, which are not the planner's.
+func namedOrder(u *ast.SetOp, columns ast.Columns) {
+	var names []string
+	for _, c := range columns {
+		names = append(names, c.String())
+	}
+	if names == nil {
+		names = selectedNames(u)
+	}
+	for _, o := range u.OrderBy {
+		if n, ok := integerOf(o.Expr); ok && 1 <= n && n <= int64(len(names)) {
+			o.Expr = &ast.ColName{Name: ast.NewColIdent(names[n-1])}
+		}
+	}
 }
 
 // integerOf returns the value of a literal integer.

@@ -13,7 +13,9 @@ func (b *builder) showColumns(ctx *sql.Context, s *Session, n *plan.ShowColumns)
 	if t := tableOf(n.Child); t != nil {
 		columns = describe(t.shape.schema, t.shape)
 	} else if v, ok := n.Child.(*plan.SubqueryAlias); ok {
-		s.addSources(ctx, v.Child, columns)
+		if err := s.viewTypes(ctx, v.Child, columns); err != nil {
+			return nil, err
+		}
 	}
 	var rows []sql.Row
 	for _, c := range columns {

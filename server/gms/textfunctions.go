@@ -77,7 +77,7 @@ func three(f func(_ *sql.Context, a, b, c sql.Expression) sql.Expression) builds
 
 // call returns the function of arguments.
 func (d *boundedDef) call(ctx *sql.Context, args ...sql.Expression) (sql.Expression, error) {
-	e, err := d.build(ctx, args...)
+	e, err := d.build(ctx, textArguments(ctx, d.name, args)...)
 	if err != nil {
 		return nil, err
 	}

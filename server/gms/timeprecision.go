@@ -170,9 +170,9 @@ func roundSpan(v types.Timespan, digits int) types.Timespan {
 	return (v + half) / unit * unit
 }
 
-// timeDigits returns the digits of a result's TIME columns, -1 where they are the value's; nil
+// timeDigits returns the digits of the TIME columns of a plan's result, -1 where they are the value's; nil
 // if it has no such column.
-func timeDigits(ctx *sql.Context, schema sql.Schema) map[int]int {
+func timeDigits(ctx *sql.Context, n sql.Node, schema sql.Schema) map[int]int {
 	var out map[int]int
 	for i, c := range schema {
 		if c.Type.Type() != sqltypes.Time {
@@ -186,6 +186,8 @@ func timeDigits(ctx *sql.Context, schema sql.Schema) map[int]int {
 			if out[i] = precision(d); out[i] < 0 {
 				out[i] = 6
 			}
+		} else if n != nil && len(n.Schema(ctx)) == len(schema) {
+			out[i] = createdColumn(ctx, n, i).digits
 		}
 	}
 	return out
