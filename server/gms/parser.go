@@ -172,6 +172,7 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 		return err
 	}
 	setNextTransaction(stmt)
+	modeNumber(stmt)
 	a := annotator{}
 	unique := func(*ast.Select) bool { return false }
 	sctx, _ := ctx.(*sql.Context)

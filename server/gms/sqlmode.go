@@ -5,17 +5,23 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/cockroachdb/apd/v3"
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/vitess/go/mysql"
+	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 )
 
-// sqlModes are the modes in the order of MySQL's bits, in which sql_mode lists them.
+// sqlModes are the modes by MySQL's bits, in whose order sql_mode lists them. The bits of modes that it had once are
+// notUsed with a number.
 var sqlModes = []string{
-	"REAL_AS_FLOAT", "PIPES_AS_CONCAT", "ANSI_QUOTES", "IGNORE_SPACE", "ONLY_FULL_GROUP_BY", "NO_UNSIGNED_SUBTRACTION",
-	"NO_DIR_IN_CREATE", "ANSI", "NO_AUTO_VALUE_ON_ZERO", "NO_BACKSLASH_ESCAPES", "STRICT_TRANS_TABLES", "STRICT_ALL_TABLES",
-	"NO_ZERO_IN_DATE", "NO_ZERO_DATE", "ALLOW_INVALID_DATES", "ERROR_FOR_DIVISION_BY_ZERO", "TRADITIONAL", "NO_AUTO_CREATE_USER",
-	"HIGH_NOT_PRECEDENCE", "NO_ENGINE_SUBSTITUTION", "PAD_CHAR_TO_FULL_LENGTH", "TIME_TRUNCATE_FRACTIONAL",
+	"REAL_AS_FLOAT", "PIPES_AS_CONCAT", "ANSI_QUOTES", "IGNORE_SPACE", notUsed, "ONLY_FULL_GROUP_BY", "NO_UNSIGNED_SUBTRACTION",
+	"NO_DIR_IN_CREATE", notUsed + "_9", notUsed + "_10", notUsed + "_11", notUsed + "_12", notUsed + "_13", notUsed + "_14",
+	notUsed + "_15", notUsed + "_16", notUsed + "_17", notUsed + "_18", "ANSI", "NO_AUTO_VALUE_ON_ZERO", "NO_BACKSLASH_ESCAPES",
+	"STRICT_TRANS_TABLES", "STRICT_ALL_TABLES", "NO_ZERO_IN_DATE", "NO_ZERO_DATE", "ALLOW_INVALID_DATES", "ERROR_FOR_DIVISION_BY_ZERO",
+	"TRADITIONAL", notUsed + "_29", "HIGH_NOT_PRECEDENCE", "NO_ENGINE_SUBSTITUTION", "PAD_CHAR_TO_FULL_LENGTH", "TIME_TRUNCATE_FRACTIONAL",
 }
+
+const notUsed = "NOT_USED"
 
 // combined are the modes that stand for others besides themselves.
 var combined = map[string]string{
@@ -38,30 +44,53 @@ type setVariable interface {
 // Convert implements sql.Type.
 func (t modeType) Convert(ctx context.Context, v any) (any, sql.ConvertInRange, error) {
 	set, in, err := t.setVariable.Convert(ctx, v)
-	if text, ok := v.(string); ok && err != nil {
+	if text, ok := v.(string); ok {
 		for _, mode := range strings.Split(text, ",") {
 			known := slices.ContainsFunc(t.Values(), func(m string) bool { return strings.EqualFold(m, mode) })
-			if !known {
+			if mode != "" && !known {
 				return nil, in, errMode(mode)
 			}
 		}
+	} else if v == nil {
+		return nil, in, errMode("NULL")
+	} else if err != nil && inexact(v) {
+		return nil, in, mysql.NewSQLError(mysql.ERWrongTypeForVar, "42000", "Incorrect argument type to variable 'sql_mode'")
+	} else if err != nil {
+		return nil, in, errMode(shown(v))
 	}
 	if bits, ok := set.(uint64); ok && err == nil {
 		all, err := t.BitsToString(bits)
 		if err != nil {
 			return nil, in, err
 		}
+		var kept []string
 		for _, mode := range strings.Split(all, ",") {
 			if mode == sql.NoBackslashEscapes {
 				return nil, in, errMode(mode)
 			}
+			if mode == notUsed {
+				return nil, in, mysql.NewSQLError(3899, "HY000", "sql_mode=0x%08x is not supported.", 1<<slices.Index(sqlModes, mode))
+			}
+			if strings.HasPrefix(mode, notUsed) { // MySQL ignores it
+				continue
+			}
+			kept = append(kept, mode)
 			if others := combined[mode]; others != "" {
-				all += "," + others
+				kept = append(kept, others)
 			}
 		}
-		return t.setVariable.Convert(ctx, all)
+		return t.setVariable.Convert(ctx, strings.Join(kept, ","))
 	}
 	return set, in, err
+}
+
+// inexact reports whether a value is a number with a point.
+func inexact(v any) bool {
+	switch v.(type) {
+	case float32, float64, *apd.Decimal:
+		return true
+	}
+	return false
 }
 
 func errMode(mode string) error {
@@ -72,4 +101,17 @@ func errMode(mode string) error {
 func ansiQuotes(ctx context.Context) bool {
 	sctx, _ := ctx.(*sql.Context)
 	return sctx != nil && sql.LoadSqlMode(sctx).AnsiQuotes()
+}
+
+// modeNumber has a number for sql_mode be converted by the variable's type; the planner has bits of its own.
+func modeNumber(stmt ast.Statement) {
+	s, ok := stmt.(*ast.Set)
+	if !ok {
+		return
+	}
+	for _, e := range s.Exprs {
+		if v, ok := e.Expr.(*ast.SQLVal); ok && v.Type == ast.IntVal && strings.HasSuffix(e.Name.Name.Lowered(), "sql_mode") {
+			e.Expr = &ast.ParenExpr{Expr: v}
+		}
+	}
 }
