@@ -152,6 +152,9 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 		if types.IsTimespan(e.Type(ctx)) {
 			return newTimeCast(e)
 		}
+		if c := newIntegerCast(ctx, e); c != nil {
+			return c
+		}
 		if t, ok := e.Type(ctx).(sql.DecimalType); ok {
 			return &decimalCast{e, t}
 		}

@@ -1,9 +1,12 @@
 package gms
 
 import (
+	"math"
+	"strconv"
 	"strings"
 	"time"
 
+	"github.com/cockroachdb/apd/v3"
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/encodings"
 	"github.com/dolthub/go-mysql-server/sql/expression"
@@ -119,4 +122,149 @@ func (t *timeCast) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 		return roundSpan(span, t.digits), err
 	}
 	return v, err
+}
+
+// binaryText reports whether e is a binary text that is a number as other texts are: a literal x'…' is one by its bits.
+func binaryText(ctx *sql.Context, e sql.Expression) bool {
+	_, literal := bare(e).(*expression.Literal)
+	t := e.Type(ctx)
+	return !literal && types.IsBinaryType(t) && !types.IsJSON(t) && !types.IsBit(t)
+}
+
+// bytesText is a binary text as a text.
+type bytesText struct{ expression.UnaryExpressionStub }
+
+// Type implements sql.Expression.
+func (*bytesText) Type(*sql.Context) sql.Type { return types.LongText }
+
+// String implements sql.Expression.
+func (b *bytesText) String() string { return b.Child.String() }
+
+// WithChildren implements sql.Expression.
+func (b *bytesText) WithChildren(_ *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	if len(children) != 1 {
+		return nil, sql.ErrInvalidChildrenNumber.New(b, len(children), 1)
+	}
+	return &bytesText{expression.UnaryExpressionStub{Child: children[0]}}, nil
+}
+
+// Eval implements sql.Expression.
+func (b *bytesText) Eval(ctx *sql.Context, r sql.Row) (any, error) {
+	v, err := b.Child.Eval(ctx, r)
+	if err == nil {
+		v, err = sql.UnwrapAny(ctx, v)
+	}
+	if x, ok := v.([]byte); ok {
+		return string(x), err
+	}
+	return v, err
+}
+
+// integerCast is CAST(… AS SIGNED) or AS UNSIGNED of a text, also a binary one, a DECIMAL or an integer beyond BIGINT.
+type integerCast struct {
+	*expression.Convert
+	unsigned bool
+}
+
+// newIntegerCast returns the cast in the place of the planner's, nil where that is right.
+func newIntegerCast(ctx *sql.Context, c *expression.Convert) sql.Expression {
+	to, from := c.Type(ctx), c.Child.Type(ctx)
+	if to != types.Int64 && to != types.Uint64 || !types.IsTextOnly(from) && !types.IsDecimal(from) && from != types.Uint64 && !binaryText(ctx, c.Child) {
+		return nil
+	}
+	return &integerCast{c, to == types.Uint64}
+}
+
+// WithChildren implements sql.Expression.
+func (c *integerCast) WithChildren(ctx *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	e, err := c.Convert.WithChildren(ctx, children...)
+	if err != nil {
+		return nil, err
+	}
+	return &integerCast{e.(*expression.Convert), c.unsigned}, nil
+}
+
+// Eval implements sql.Expression.
+func (c *integerCast) Eval(ctx *sql.Context, r sql.Row) (any, error) {
+	v, err := c.Child.Eval(ctx, r)
+	if err == nil {
+		v, err = sql.UnwrapAny(ctx, v)
+	}
+	if err != nil || v == nil {
+		return nil, err
+	}
+	var bits uint64
+	switch x := v.(type) {
+	case string:
+		bits = c.ofText(ctx, x)
+	case []byte:
+		bits = c.ofText(ctx, string(x))
+	case *apd.Decimal:
+		bits = c.ofDecimal(ctx, x)
+	case uint64:
+		bits = x
+	default:
+		return c.Convert.Eval(ctx, r)
+	}
+	if c.unsigned {
+		return bits, nil
+	}
+	return int64(bits), nil
+}
+
+// ofText is the number at the beginning of a text as MySQL's my_strtoll10 reads it: of one that leaves
+// BIGINT its bits, of one that leaves BIGINT UNSIGNED the most.
+func (c *integerCast) ofText(ctx *sql.Context, text string) uint64 {
+	digits := strings.TrimLeft(text, " \t")
+	negative := strings.HasPrefix(digits, "-")
+	if negative || strings.HasPrefix(digits, "+") {
+		digits = digits[1:]
+	}
+	end := 0
+	for end < len(digits) && '0' <= digits[end] && digits[end] <= '9' {
+		end++
+	}
+	n, err := strconv.ParseUint(digits[:end], 10, 64)
+	over := err != nil && end > 0
+	switch {
+	case negative && (over || n > 1<<63):
+		n, over = 1<<63, true
+	case negative:
+		n = -n
+	}
+	switch {
+	case over || end == 0 || end < len(digits):
+		ctx.Warn(mysql.ERTruncatedWrongValue, "Truncated incorrect INTEGER value: '%s'", text)
+	case c.unsigned && negative:
+		ctx.Warn(mysql.ERUnknownError, "Cast to unsigned converted negative integer to its positive complement")
+	case !c.unsigned && !negative && n > math.MaxInt64:
+		ctx.Warn(mysql.ERUnknownError, "Cast to signed converted positive out-of-range integer to its negative complement")
+	}
+	return n
+}
+
+// ofDecimal is a DECIMAL rounded, or the nearest number of the type.
+func (c *integerCast) ofDecimal(ctx *sql.Context, d *apd.Decimal) uint64 {
+	whole, err := sql.DecimalRound(d, 0)
+	if err != nil {
+		return 0
+	}
+	text := whole.Text('f')
+	if c.unsigned {
+		if n, err := strconv.ParseUint(strings.TrimPrefix(text, "-"), 10, 64); err == nil && (n == 0 || !whole.Negative) {
+			return n
+		}
+	} else if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+		return uint64(n)
+	}
+	ctx.Warn(mysql.ERTruncatedWrongValue, "Truncated incorrect DECIMAL value: '%s'", d.Text('f'))
+	switch {
+	case c.unsigned && whole.Negative:
+		return 0
+	case c.unsigned:
+		return math.MaxUint64
+	case whole.Negative:
+		return 1 << 63
+	}
+	return math.MaxInt64
 }

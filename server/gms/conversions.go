@@ -31,6 +31,8 @@ func newDateNumber(ctx *sql.Context, e sql.Expression) sql.Expression {
 		t = types.Date // they are texts
 	}
 	switch {
+	case binaryText(ctx, e):
+		return &bytesText{expression.UnaryExpressionStub{Child: e}}
 	case types.IsTimespan(t):
 		precision = createdExpr(ctx, e, nil).momentDigits()
 	case types.IsTime(t):
