@@ -136,15 +136,17 @@ func (a *assigner) assign(ctx *sql.Context, column string, t sql.Type, v any) (a
 // document assigns to JSON: texts are read, other types than JSON need a CAST.
 func (a *assigner) document(ctx *sql.Context, column string, t sql.Type, v any) (any, error) {
 	text, ok := v.(string)
-	if b, bytes := v.([]byte); bytes {
-		text, ok = string(b), true
-	}
 	switch v.(type) {
+	case []byte:
+		return nil, errBinaryJSON()
 	case bool, int8, int16, int32, int64, uint8, uint16, uint32, uint64, float32, float64, *apd.Decimal, time.Time, types.Timespan:
 		return nil, invalidColumn(&jsonFault{notJSON, 0}, a.table, column)
 	}
 	if !ok {
 		return v, nil
+	}
+	if err := tooNested(text); err != nil {
+		return nil, err
 	}
 	if doc, ok := exactText(text); ok {
 		return doc, nil

@@ -413,6 +413,14 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		}
 	case *plan.Filter:
 		return b.filter(ctx, s, n, r)
+	case *plan.JSONTable:
+		if _, done := n.DataExpr.(tableDocument); s.b.mysql && !done {
+			c, err := jsonTable(n)
+			if err != nil {
+				return nil, err
+			}
+			return b.plain(ctx, s, c, r)
+		}
 	case *plan.IndexedTableAccess:
 		if s.b.mysql {
 			return b.fulltextRows(ctx, s, n, r)

@@ -42,6 +42,20 @@ var (
 
 // Function implements sql.FunctionProvider: these stand before the planner's own.
 func (b *Backend) Function(ctx *sql.Context, database, name string) (sql.Function, bool) {
+	f, ok := b.ownFunction(ctx, database, name)
+	if lower := strings.ToLower(name); b.mysql && pathFunctions[lower].step > 0 {
+		if !ok {
+			f, ok = natives().Function(ctx, "", lower)
+		}
+		if ok {
+			return withElements(lower, f), true
+		}
+	}
+	return f, ok
+}
+
+// ownFunction returns a function of this package.
+func (b *Backend) ownFunction(ctx *sql.Context, database, name string) (sql.Function, bool) {
 	if f, ok := b.storedFunction(ctx, database, name); ok {
 		return f, true
 	}

@@ -68,6 +68,9 @@ func (e *withoutDecimals) WithChildren(_ *sql.Context, children ...sql.Expressio
 // Eval implements sql.Expression.
 func (e *withoutDecimals) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	v, err := e.Expression.Eval(ctx, r)
+	if err == nil {
+		err = readable(v, e.Type(ctx))
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -185,6 +185,9 @@ func countsElements(path string) bool {
 
 // jsonOf returns the document of an argument.
 func jsonOf(ctx *sql.Context, v any, function string) (any, error) {
+	if err := readable(v, types.LongText); err != nil {
+		return nil, err
+	}
 	if text, ok := v.(string); ok {
 		if doc, ok := exactText(text); ok {
 			return doc.Val, nil
@@ -200,7 +203,9 @@ func jsonOf(ctx *sql.Context, v any, function string) (any, error) {
 // jsonDocument returns the document that the first argument of a function is.
 func jsonDocument(ctx *sql.Context, v any, function string) (sql.JSONWrapper, error) {
 	c, _, err := types.JSON.Convert(ctx, v)
-	if text, ok := v.(string); ok && err != nil {
+	if text, ok := v.(string); ok && err == nil {
+		err = tooNested(text)
+	} else if ok {
 		return nil, invalidArgument(text, 1, function)
 	}
 	if err != nil {

@@ -162,6 +162,12 @@ func (e *exactDocument) WithChildren(_ *sql.Context, children ...sql.Expression)
 // Eval implements sql.Expression.
 func (e *exactDocument) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	v, err := e.Expression.Eval(ctx, r)
+	if err == nil && !(e.cast && types.IsBinaryType(e.Type(ctx))) {
+		err = readable(v, e.Type(ctx))
+	}
+	if err != nil {
+		return nil, err
+	}
 	switch x := v.(type) {
 	case string:
 		if doc, ok := exactText(x); ok {
