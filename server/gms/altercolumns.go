@@ -124,6 +124,8 @@ func (t *Table) ModifyColumn(ctx *sql.Context, name string, c *sql.Column, order
 		cd.ID, cd.Added = old.ID, old.Added
 		if c.Type.Type() == sqltypes.Time {
 			setPrecision(ctx, &cd, &old)
+		} else if isNumeric(c.Type) {
+			setFormat(ctx, &cd, &old)
 		}
 		if err := renameInPseudo(def, name, c.Name); err != nil {
 			return err

@@ -333,7 +333,7 @@ func (c *client) sendRows(ctx *sql.Context, schema sql.Schema, rows sql.RowIter,
 		return err
 	}
 	var arena []byte
-	times := timeDigits(ctx, c.sess.root, schema)
+	times, formats := timeDigits(ctx, c.sess.root, schema), columnFormats(ctx, schema)
 	cells := make([][]byte, len(schema))
 	for {
 		row, err := rows.Next(ctx)
@@ -350,6 +350,7 @@ func (c *client) sendRows(ctx *sql.Context, schema sql.Schema, rows sql.RowIter,
 			return err
 		}
 		cutTimes(cells, times)
+		showFormats(row, cells, formats)
 		if err := w.Row(cells); err != nil {
 			return err
 		}

@@ -54,7 +54,7 @@ func (s *Session) like(ctx *sql.Context, stmt ast.Statement) error {
 	if sh.def.Comment != "" {
 		text += " COMMENT=" + quoteText(sh.def.Comment)
 	}
-	copied, err := ast.Parse(sh.withPrecisions(plainComments(text)))
+	copied, err := ast.Parse(sh.withFormats(sh.withPrecisions(plainComments(text))))
 	if err != nil {
 		return err
 	}

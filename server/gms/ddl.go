@@ -117,6 +117,8 @@ func columnDef(ctx *sql.Context, c *sql.Column) (engine.ColumnDef, error) {
 	}
 	if c.Type.Type() == sqltypes.Time {
 		setPrecision(ctx, &out, sourceColumn(ctx, c))
+	} else if isNumeric(c.Type) {
+		setFormat(ctx, &out, sourceColumn(ctx, c))
 	}
 	if c.HiddenSystem {
 		out.Options[optSystem] = "1"

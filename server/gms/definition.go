@@ -12,7 +12,7 @@ func (b *builder) showCreateTable(ctx *sql.Context, s *Session, n *plan.ShowCrea
 		if err != nil {
 			return nil, err
 		}
-		return sql.RowsToRowIter(sql.Row{t.Name(), t.shape.withPrecisions(text)}), nil
+		return sql.RowsToRowIter(sql.Row{t.Name(), t.shape.withFormats(t.shape.withPrecisions(text))}), nil
 	}
 	it, err := b.plain(ctx, s, n, r)
 	if err != nil {

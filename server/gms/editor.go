@@ -134,7 +134,7 @@ func (e *editor) Insert(ctx *sql.Context, r sql.Row) error {
 	if err := checkNulls(sh, r); err != nil {
 		return err
 	}
-	r = sh.rounded(r)
+	r = sh.roundFormats(sh.rounded(r))
 	enc, err := e.encode(ctx, sh, r)
 	if err != nil {
 		return err
@@ -188,7 +188,7 @@ func (e *editor) Update(ctx *sql.Context, old, new sql.Row) error {
 	if err := checkNulls(sh, new); err != nil {
 		return err
 	}
-	new = sh.rounded(new)
+	new = sh.roundFormats(sh.rounded(new))
 	oldRow, err := e.stored(ctx, s, sh, old)
 	if err != nil {
 		return err

@@ -164,7 +164,11 @@ func (s *Session) addSources(ctx *sql.Context, n sql.Node, out []described) {
 				if def.AutoIncrement {
 					def.HasDefault, def.Default = true, "0"
 				}
+				was := def.Options
 				def.AutoIncrement, def.OnUpdate, def.Generated, def.Options = false, "", "", map[string]string{optPrecision: def.Options[optPrecision]}
+				if f := was[optFormat]; f != "" {
+					def.Options[optFormat] = f
+				}
 				out[i].def = &def
 			}
 		}
@@ -199,6 +203,11 @@ func (c described) typeText() string {
 	}
 	if c.def != nil && c.Type.Type() == sqltypes.Time && precision(c.def) >= 0 {
 		text = timeText(precision(c.def))
+	}
+	if c.def != nil && isNumeric(c.Type) {
+		if f, ok := formatOf(c.def); ok {
+			text = f.typeText(text)
+		}
 	}
 	return text
 }
@@ -320,6 +329,11 @@ func (c described) row(ctx *sql.Context, db, table string, at int, privileges st
 	}
 	characters, octets, charset, collation := lengths(c.Type)
 	numeric, scale := numericPrecision(c.Type)
+	if c.def != nil && types.IsFloat(c.Type) {
+		if f, ok := formatOf(c.def); ok && f.digits > 0 {
+			numeric, scale = int64(f.digits), int64(f.scale)
+		}
+	}
 	return sql.Row{"def", db, table, c.Name, at, c.defaultValue(ctx), nullable, dataType, characters, octets, numeric, scale,
 		digits, charset, collation, columnType, c.key, c.extraText(), privileges, c.Comment, generation, srid}
 }

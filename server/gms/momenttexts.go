@@ -23,8 +23,11 @@ var (
 	_ sql.CollationCoercible = (*momentText)(nil)
 )
 
-// asText returns e as a text if it is a moment; others are returned as they are.
+// asText returns e as a text if it is a moment or a column with a format; others are returned as they are.
 func asText(ctx *sql.Context, e sql.Expression) sql.Expression {
+	if f := formattedText(ctx, e); f != nil {
+		return f
+	}
 	if t := e.Type(ctx); isMoment(t) {
 		return &momentText{expression.UnaryExpressionStub{Child: e}, t}
 	}

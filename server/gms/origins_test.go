@@ -121,3 +121,27 @@ func TestColumnsOfUnions(t *testing.T) {
 		}
 	}
 }
+
+// TestColumnFormats: the text of ZEROFILL and DOUBLE(M,D) has their zeros and digits, and clients are told of them.
+func TestColumnFormats(t *testing.T) {
+	i := startInstance(t)
+	must(t, i.open(""), "CREATE DATABASE d", "CREATE TABLE d.z (n INT(5) ZEROFILL, x DOUBLE(8,2), f FLOAT(7,3))", "INSERT INTO d.z VALUES (42, 2.3, 1234.5678)")
+	c, err := client.Connect(i.addr, "root", "", "d")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	r, err := c.Execute("SELECT n, x, f FROM z AS a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := string(r.RowDatas[0]); got != "\x0500042\x042.30\x081234.568" {
+		t.Errorf("row %q", got)
+	}
+	if f := r.Fields[0]; f.Flag&mysql.ZEROFILL_FLAG == 0 || f.Flag&mysql.UNSIGNED_FLAG == 0 || f.ColumnLength != 5 {
+		t.Errorf("ZEROFILL: flags %x, length %d", f.Flag, f.ColumnLength)
+	}
+	if f := r.Fields[1]; f.Decimal != 2 || f.ColumnLength != 8 {
+		t.Errorf("DOUBLE(8,2): %d decimals, length %d", f.Decimal, f.ColumnLength)
+	}
+}

@@ -58,7 +58,7 @@ type fileWriter struct {
 
 func (w *fileWriter) rows(ctx *sql.Context, rows sql.RowIter) (count int, err error) {
 	cells := make([][]byte, len(w.schema))
-	times := timeDigits(ctx, nil, w.schema)
+	times, formats := timeDigits(ctx, nil, w.schema), columnFormats(ctx, w.schema)
 	var arena []byte
 	for ; ; count++ {
 		row, err := rows.Next(ctx)
@@ -78,6 +78,7 @@ func (w *fileWriter) rows(ctx *sql.Context, rows sql.RowIter) (count int, err er
 			return count, err
 		}
 		cutTimes(cells, times)
+		showFormats(row, cells, formats)
 		if w.dump {
 			w.dumped(cells)
 		} else if err = w.line(cells); err != nil {

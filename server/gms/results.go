@@ -15,7 +15,7 @@ import (
 
 // columns returns the definitions of the columns of a plan's result.
 func columns(ctx *sql.Context, n sql.Node, schema sql.Schema) []protocol.Column {
-	times := timeDigits(ctx, n, schema)
+	times, formats := timeDigits(ctx, n, schema), columnFormats(ctx, schema)
 	results := ctx.GetCharacterSetResults()
 	out := make([]protocol.Column, len(schema))
 	for i, c := range schema {
@@ -63,6 +63,15 @@ func columns(ctx *sql.Context, n sql.Node, schema sql.Schema) []protocol.Column 
 		default:
 			if types.IsFloat(c.Type) {
 				col.Decimals = 31 // not fixed
+			}
+		}
+		if f, ok := formats[i]; ok {
+			if f.zeros > 0 {
+				col.Flags |= gomysql.ZEROFILL_FLAG | gomysql.UNSIGNED_FLAG
+				col.Length = uint32(f.zeros)
+			}
+			if f.digits > 0 {
+				col.Decimals, col.Length = byte(f.scale), uint32(f.digits)
 			}
 		}
 		out[i] = col

@@ -115,6 +115,8 @@ func rewritten(ctx *sql.Context, cur *engine.TableDef, schema sql.PrimaryKeySche
 			}
 			if c.Type.Type() == sqltypes.Time {
 				setPrecision(ctx, &cd, &cur.Columns[was[i]])
+			} else if isNumeric(c.Type) {
+				setFormat(ctx, &cd, &cur.Columns[was[i]])
 			}
 			if name != c.Name {
 				renameInForeignKeys(def, name, c.Name)

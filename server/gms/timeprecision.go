@@ -24,15 +24,16 @@ const optPrecision = "precision"
 // timePrecisions are the digits of the TIME columns that a DDL statement defines, by name.
 type timePrecisions map[string]string
 
-// notePrecisions takes the digits out of the types of a DDL statement, whose execution
+// notePrecisions takes the digits out of the types of a DDL statement, and notes the formats of numbers; its execution
 // asks for them.
 func (s *Session) notePrecisions(ctx *sql.Context, stmt ast.Statement) {
-	found := timePrecisions{}
+	found, formats := timePrecisions{}, map[string]string{}
 	note := func(d *ast.DDL) {
 		if d == nil || d.TableSpec == nil {
 			return
 		}
 		for _, c := range d.TableSpec.Columns {
+			formats[c.Name.Lowered()] = definedFormat(&c.Type)
 			if !strings.EqualFold(c.Type.Type, "time") {
 				continue
 			}
@@ -50,7 +51,7 @@ func (s *Session) notePrecisions(ctx *sql.Context, stmt ast.Statement) {
 		note(d)
 		if d.OptLike != nil {
 			for _, t := range d.OptLike.LikeTables {
-				s.precisionsLike(ctx, t, found)
+				s.precisionsLike(ctx, t, found, formats)
 			}
 		}
 	case *ast.AlterTable:
@@ -60,11 +61,11 @@ func (s *Session) notePrecisions(ctx *sql.Context, stmt ast.Statement) {
 	default:
 		return
 	}
-	s.precisions = found
+	s.precisions, s.formats = found, formats
 }
 
 // precisionsLike adds those of a table that there is.
-func (s *Session) precisionsLike(ctx *sql.Context, name ast.TableName, found timePrecisions) {
+func (s *Session) precisionsLike(ctx *sql.Context, name ast.TableName, found timePrecisions, formats map[string]string) {
 	db := name.DbQualifier.String()
 	if db == "" {
 		db = s.GetCurrentDatabase()
@@ -74,6 +75,7 @@ func (s *Session) precisionsLike(ctx *sql.Context, name ast.TableName, found tim
 			if digits := c.Options[optPrecision]; digits != "" {
 				found[strings.ToLower(c.Name)] = digits
 			}
+			formats[strings.ToLower(c.Name)] = c.Options[optFormat]
 		}
 	}
 }

@@ -1,0 +1,241 @@
+package gms
+
+import (
+	"bytes"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/expression"
+	"github.com/dolthub/go-mysql-server/sql/types"
+	"github.com/dolthub/vitess/go/sqltypes"
+	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+
+	"sextant/engine"
+)
+
+// The planner's types have no FLOAT(M,D), DOUBLE(M,D) and ZEROFILL. They are kept beside a column's type: values are
+// rounded when they are written, and shown with their digits and zeros when a column of a table is sent.
+
+// optFormat is the key of the note: M,D of a FLOAT or DOUBLE, and zero with the width of ZEROFILL: "8,2", "zero5".
+const optFormat = "format"
+
+// columnFormat is what is noted of a column.
+type columnFormat struct {
+	digits, scale int // of FLOAT(M,D); digits is 0 of others
+	zeros         int // the width that ZEROFILL fills
+}
+
+// formatOf returns the format of a stored column, false if it has none.
+func formatOf(c *engine.ColumnDef) (f columnFormat, ok bool) {
+	text, ok := c.Options[optFormat]
+	if !ok {
+		return f, false
+	}
+	digits, zeros, filled := strings.Cut(text, "zero")
+	if m, d, ok := strings.Cut(digits, ","); ok {
+		f.digits, _ = strconv.Atoi(m)
+		f.scale, _ = strconv.Atoi(d)
+	}
+	if filled {
+		f.zeros, _ = strconv.Atoi(zeros)
+	}
+	return f, true
+}
+
+// integerDigits are the widths of ZEROFILL without one.
+var integerDigits = map[string]int{"tinyint": 3, "smallint": 5, "mediumint": 8, "int": 10, "integer": 10, "bigint": 20, "float": 12, "double": 22, "real": 22}
+
+// definedFormat returns the note of a column that a statement defines, "" for none. What is ZEROFILL is UNSIGNED.
+func definedFormat(t *ast.ColumnType) string {
+	kind, note := strings.ToLower(t.Type), ""
+	width := number(t.Length)
+	switch kind {
+	case "float", "double", "real":
+		if t.Scale != nil {
+			note = strconv.Itoa(width) + "," + strconv.Itoa(number(t.Scale))
+		}
+	case "decimal", "numeric", "dec", "fixed":
+		if width < 0 {
+			width = 10
+		}
+		if number(t.Scale) > 0 {
+			width++
+		}
+	}
+	if t.Zerofill {
+		t.Unsigned = true
+		if width < 0 {
+			width = integerDigits[kind]
+		}
+		note += "zero" + strconv.Itoa(width)
+	}
+	return note
+}
+
+// setFormat notes the format of a column of numbers: the one that the statement says, or else that of the column that it is
+// made of.
+func setFormat(ctx *sql.Context, c *engine.ColumnDef, old *engine.ColumnDef) {
+	s, ok := ctx.Session.(*Session)
+	if !ok || !s.b.mysql {
+		return
+	}
+	note, ok := s.formats[strings.ToLower(c.Name)]
+	if !ok && old != nil {
+		note = old.Options[optFormat]
+	}
+	if delete(c.Options, optFormat); note != "" {
+		c.Options[optFormat] = note
+	}
+}
+
+// isNumeric reports whether columns of a type may have a format.
+func isNumeric(t sql.Type) bool { return types.IsNumber(t) && !types.IsBit(t) && !types.IsYear(t) }
+
+// roundFormats returns a row with its FLOATs and DOUBLEs rounded as the columns have them.
+func (s *shape) roundFormats(r sql.Row) sql.Row {
+	copied := false
+	for i := range s.schema {
+		f, ok := formatOf(&s.def.Columns[i])
+		if !ok || f.digits == 0 || i >= len(r) {
+			continue
+		}
+		v, _, err := types.Float64.Convert(noContext(), r[i])
+		x, ok := v.(float64)
+		if err != nil || !ok {
+			continue
+		}
+		if !copied {
+			r, copied = r.Copy(), true
+		}
+		unit := math.Pow10(f.scale)
+		if y := math.RoundToEven(x*unit) / unit; !math.IsInf(y, 0) && !math.IsNaN(y) {
+			x = y
+		}
+		if r[i] = x; s.codecs[i].typ.Type() == sqltypes.Float32 {
+			r[i] = float32(x)
+		}
+	}
+	return r
+}
+
+// columnFormats returns the formats of the columns of a result, nil if none has one.
+func columnFormats(ctx *sql.Context, schema sql.Schema) (out map[int]columnFormat) {
+	for i, c := range schema {
+		if !isNumeric(c.Type) {
+			continue
+		}
+		if d := sourceColumn(ctx, c); d != nil {
+			if f, ok := formatOf(d); ok {
+				if out == nil {
+					out = make(map[int]columnFormat)
+				}
+				out[i] = f
+			}
+		}
+	}
+	return out
+}
+
+// showFormats gives the cells of a row their digits and zeros.
+func showFormats(r sql.Row, cells [][]byte, formats map[int]columnFormat) {
+	for i, f := range formats {
+		if cells[i] == nil {
+			continue
+		}
+		if f.digits > 0 {
+			v, _, err := types.Float64.Convert(noContext(), r[i])
+			if x, ok := v.(float64); ok && err == nil {
+				cells[i] = strconv.AppendFloat(nil, x, 'f', f.scale, 64)
+			}
+		}
+		if n := f.zeros - len(cells[i]); n > 0 {
+			cells[i] = append(bytes.Repeat([]byte("0"), n), cells[i]...)
+		}
+	}
+}
+
+// withFormats returns a table's definition with the formats of its columns.
+func (s *shape) withFormats(text string) string {
+	for i := range s.schema {
+		c := &s.def.Columns[i]
+		if f, ok := formatOf(c); ok {
+			was := s.schema[i].Type.String()
+			name := "\n  " + quoteName(c.Name) + " "
+			text = strings.Replace(text, name+was, name+f.typeText(was), 1)
+		}
+	}
+	return text
+}
+
+// typeText is the text of a type with the format.
+func (f columnFormat) typeText(text string) string {
+	kind, rest, _ := strings.Cut(text, " ")
+	switch {
+	case f.digits > 0:
+		kind += "(" + strconv.Itoa(f.digits) + "," + strconv.Itoa(f.scale) + ")"
+	case !strings.Contains(kind, "(") && kind != "float" && kind != "double":
+		kind += "(" + strconv.Itoa(f.zeros) + ")"
+	}
+	if rest == "" && f.zeros > 0 {
+		rest = "unsigned"
+	}
+	if rest != "" {
+		kind += " " + rest
+	}
+	if f.zeros > 0 {
+		kind += " zerofill"
+	}
+	return kind
+}
+
+// formatText is a column with a format as a text.
+type formatText struct {
+	expression.UnaryExpressionStub
+	format columnFormat
+}
+
+// formattedText returns a column with a format as a text, nil for others.
+func formattedText(ctx *sql.Context, e sql.Expression) sql.Expression {
+	f, ok := e.(*expression.GetField)
+	if !ok || !isNumeric(f.Type(ctx)) {
+		return nil
+	}
+	if d := sourceColumn(ctx, &sql.Column{Name: f.Name(), Source: f.Table(), DatabaseSource: f.Database()}); d != nil {
+		if format, ok := formatOf(d); ok {
+			return &formatText{expression.UnaryExpressionStub{Child: e}, format}
+		}
+	}
+	return nil
+}
+
+// Type implements sql.Expression.
+func (*formatText) Type(*sql.Context) sql.Type { return types.LongText }
+
+// String implements sql.Expression.
+func (t *formatText) String() string { return t.Child.String() }
+
+// WithChildren implements sql.Expression.
+func (t *formatText) WithChildren(_ *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	if len(children) != 1 {
+		return nil, sql.ErrInvalidChildrenNumber.New(t, len(children), 1)
+	}
+	return &formatText{expression.UnaryExpressionStub{Child: children[0]}, t.format}, nil
+}
+
+// Eval implements sql.Expression.
+func (t *formatText) Eval(ctx *sql.Context, r sql.Row) (any, error) {
+	v, err := t.Child.Eval(ctx, r)
+	if err != nil || v == nil {
+		return nil, err
+	}
+	text, err := shownText(ctx, v, t.Child.Type(ctx))
+	s, ok := text.(string)
+	if err != nil || !ok {
+		return text, err
+	}
+	cells := [][]byte{[]byte(s)}
+	showFormats(sql.Row{v}, cells, map[int]columnFormat{0: t.format})
+	return string(cells[0]), nil
+}
