@@ -55,10 +55,13 @@ func (h *Host) Pace(pg redo.PGID, bytes int64) {
 	}
 }
 
+// paced reports whether that is limited for the segment.
+func (h *Host) paced(c *chain) bool { return h.pace.bytes > 0 && h.pace.pg == c.PG }
+
 // waits reports whether the segment has to wait for the next tick before it asks a peer.
 func (h *Host) waits(c *chain) bool {
-	if p := &h.pace; p.bytes > 0 && p.pg == c.PG && p.left <= 0 {
-		p.waiting = true
+	if h.paced(c) && h.pace.left <= 0 {
+		h.pace.waiting = true
 		return true
 	}
 	return false
