@@ -224,7 +224,7 @@ func runStorage(ctx context.Context, cfg *config.Config, id string, log *slog.Lo
 		{"records_bytes", "Bytes of memory of log records that are not in the page store yet.", func() float64 { return float64(n.Status().Memory) }},
 		{"scrubbed_bytes", "Bytes of its files that the scrub has read and verified.", func() float64 { return float64(n.Status().ScrubbedBytes) }},
 		{"scrub_rounds", "Times that the scrub has come through all files.", func() float64 { return float64(n.Status().ScrubRounds) }},
-		{"damage_found", "Damaged segments and parts of the hot log that were found.", func() float64 { return float64(n.Status().DamageFound) }},
+		{"damage_found", "Damaged segments, parts of the hot log, and stores set aside for it, that were found.", func() float64 { return float64(n.Status().DamageFound) }},
 		{"damage_repaired", "Those of them that are whole again.", func() float64 { return float64(n.Status().DamageRepaired) }},
 	})
 	served := make(chan error, 1)
