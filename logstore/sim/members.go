@@ -115,7 +115,11 @@ func (w *world) move() {
 		}
 	default:
 		for seat, i := range c.seats {
-			if w.nodes[i].dead {
+			switch n := w.nodes[i]; {
+			case n.dead && w.at(i) != n:
+				w.begin(&replacement{seat: seat, old: i, new: w.at(i).i})
+				return
+			case n.dead:
 				w.replace(seat, false)
 				return
 			}
@@ -155,7 +159,7 @@ func (w *world) strike(seat int) {
 		is.id = n.id
 		w.peers[n.id] = is
 		is.replay() // under its name
-		w.begin(&replacement{seat: seat, old: n.i, new: is.i})
+		// Before the control plane hears of it, a recovery may ask this store as the old one.
 	case kind == "away":
 		n.crash()
 		w.replace(seat, true)
@@ -236,6 +240,14 @@ func (h *holder) learn(groups []volume.Group, nodes int) {
 	}
 	h.w.oracle.counted(h)
 	h.ship()
+}
+
+// at returns what is where the node was: itself, or what came up there when it was emptied.
+func (w *world) at(i int) *node {
+	if n, ok := w.peers[w.nodes[i].id].(*node); ok {
+		return n
+	}
+	return w.nodes[i]
 }
 
 // storageNode is a node as the control plane has it.
