@@ -159,7 +159,10 @@ func (w *world) strike(seat int) {
 		is.id = n.id
 		w.peers[n.id] = is
 		is.replay() // under its name
-		// Before the control plane hears of it, a recovery may ask this store as the old one.
+		// Before the control plane hears of it, a recovery may ask this store as the old one, and give it empty segments.
+		for pg := range redo.PGID(6) {
+			is.hurt[pg] = true
+		}
 	case kind == "away":
 		n.crash()
 		w.replace(seat, true)
