@@ -29,9 +29,15 @@ func (w *world) change(to func(*volume.Group)) {
 	for i := range w.control.groups {
 		g := &w.control.groups[i]
 		if r := w.control.replacing; r.about(g.PG) && slices.Contains(g.Members[:6], r.old) {
-			g.Members = slices.Clone(g.Members)
+			old := g.Members
+			g.Members = slices.Clone(old)
 			to(g)
 			g.Membership++
+			for _, m := range old {
+				if !slices.Contains(g.Members, m) {
+					w.oracle.left[seat{g.PG, m}] = g.Membership
+				}
+			}
 		}
 	}
 }
