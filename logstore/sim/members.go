@@ -266,9 +266,13 @@ func (w *world) storageNode(i int) volume.Node {
 
 // enough reports whether a record is stored as widely as the holder must have it to
 // count it: on four members, and while one is being replaced on four of those that
-// will be, unless it was counted before that began.
+// will be, unless it was counted before that began. When that has ended and the holder has not heard
+// of it, the node that left may have dropped what it acknowledged: four of those that stay are enough.
 func (o *oracle) enough(h *holder, x *issue) bool {
 	g := &h.groups[x.PG]
+	if g.Changing() && !o.w.control.groups[x.PG].Changing() && o.copies(x) >= 4 {
+		return true
+	}
 	on := func(ms ...int) (n int) {
 		for _, m := range ms {
 			n += int(x.on >> m & 1)
