@@ -187,6 +187,10 @@ func runStorage(ctx context.Context, cfg *config.Config, id string, log *slog.Lo
 			}
 			return peers
 		},
+		Gone: func(peer string) bool {
+			t := topology()
+			return t.State != nil && !t.State.Has(peer)
+		},
 		Left: func(pg redo.PGID) redo.MembershipEpoch {
 			if t := topology(); t.State != nil {
 				return t.State.Left(pg, id)

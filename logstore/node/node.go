@@ -62,6 +62,9 @@ type Options struct {
 	Listen   string
 	// Peers returns the addresses of the other nodes; it is asked at every connect.
 	Peers func() map[logstore.NodeID]string
+	// Gone reports whether a storage node or instance of that id is known to be none of the cluster's, because it was
+	// removed or replaced: its certificate is good still. nil: of nobody.
+	Gone func(id string) bool
 	// Left returns the membership epoch at which the control plane has recorded members of a group of which this
 	// node is none, nor is about to be; 0 if it is one, or that is not known. It may be late. nil: of no group.
 	Left func(redo.PGID) redo.MembershipEpoch

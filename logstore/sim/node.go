@@ -345,6 +345,9 @@ func (n *node) turn() {
 	default:
 		n.disk.fresh = n.disk.fresh && !note
 		begun = n.disk.append(rd.Persist, n.w.swarm.roll, n.h.Snapshot)
+		if len(n.disk.files) > hotlog.FilesMaxMax/2 { // also where nothing else drains
+			n.drainFrom(0, 0)
+		}
 	}
 	n.syncing, n.unnoted = true, n.unnoted && !note
 	if n.doomed {
@@ -359,6 +362,9 @@ func (n *node) turn() {
 	sync = func() {
 		frames, err := n.disk.sync()
 		if errors.Is(err, hotlog.ErrFull) { // until something is drained
+			if !note && !n.unnoted {
+				n.disk.release(n.h.OldestFrame())
+			}
 			n.later(20, sync)
 			return
 		}
