@@ -191,6 +191,7 @@ func retyped(f *expression.GetField, t sql.Type) sql.Expression {
 // derived notes what types a derived table's columns have that had those of a schema.
 func (u *unionTyping) derived(n *plan.SubqueryAlias, was sql.Schema) sql.Node {
 	is, at := n.Schema(u.ctx), 0
+	set, direct := n.Child.(*plan.SetOp)
 	mapping := make(map[sql.ColumnId]sql.Expression, len(n.ScopeMapping))
 	n.Columns().ForEach(func(id sql.ColumnId) { // they are numbered in their order
 		if at < len(is) {
@@ -200,6 +201,10 @@ func (u *unionTyping) derived(n *plan.SubqueryAlias, was sql.Schema) sql.Node {
 				if f, ok := e.(*expression.GetField); ok {
 					e = retyped(f, t)
 				}
+			}
+			if f, ok := e.(*expression.GetField); ok && direct { // the set operation's columns have no numbers, and may be named as an outer query's
+				c := set.Schema(u.ctx)[at]
+				e = expression.NewGetFieldWithTable(0, int(f.TableId()), c.Type, "", "", c.Name, c.Nullable)
 			}
 			if e != nil {
 				mapping[id] = e
