@@ -2,6 +2,7 @@ package gms
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/analyzer"
@@ -226,6 +227,9 @@ func (u *unionTyping) union(n *plan.SetOp) (sql.Node, error) {
 	for i := range ls {
 		columns[i] = createdColumn(u.ctx, left, i).with(u.ctx, createdColumn(u.ctx, right, i))
 	}
+	if left == n.Left() && (outside(u.ctx, left) || outside(u.ctx, right)) {
+		return n, nil // the planner finds no columns of outer queries below a further node, and there is nothing to convert
+	}
 	l, r := u.side(left, columns, false), u.side(right, columns, false)
 	if l == n.Left() && r == n.Right() {
 		return n, nil
@@ -248,6 +252,15 @@ func (u *unionTyping) union(n *plan.SetOp) (sql.Node, error) {
 		}
 	}
 	return out.(*plan.SetOp).WithExpressions(u.ctx, exprs...)
+}
+
+// outside reports whether a side returns a column of an outer query.
+func outside(ctx *sql.Context, n sql.Node) bool {
+	p, ok := n.(*plan.Project)
+	return ok && slices.ContainsFunc(p.Projections, func(e sql.Expression) bool {
+		f, ok := unaliased(e).(*expression.GetField)
+		return ok && p.Child.Schema(ctx).IndexOf(f.Name(), f.Table()) < 0
+	})
 }
 
 // planSides are the sides of a set operation without the planner's conversions.
@@ -313,9 +326,11 @@ func (u *unionTyping) side(n sql.Node, columns []resultColumn, checked bool) sql
 	exprs := make([]sql.Expression, len(schema))
 	for i, c := range schema {
 		f := expression.NewGetFieldWithTable(int(ids[i]), 0, c.Type, c.DatabaseSource, c.Source, c.Name, c.Nullable)
-		exprs[i] = expression.NewAlias(u.ctx, c.Name, &unionValue{
-			UnaryExpressionStub: expression.UnaryExpressionStub{Child: f}, fromEnd: len(schema) - i, column: columns[i], checked: checked,
-		})
+		v := &unionValue{UnaryExpressionStub: expression.UnaryExpressionStub{Child: f}, column: columns[i], checked: checked}
+		if slices.ContainsFunc(schema, func(o *sql.Column) bool { return o != c && strings.EqualFold(o.Name, c.Name) }) {
+			v.fromEnd = len(schema) - i
+		}
+		exprs[i] = expression.NewAlias(u.ctx, c.Name, v)
 	}
 	return plan.NewProject(u.ctx, exprs, n)
 }

@@ -12,7 +12,7 @@ import (
 // unionValue is a value of a side's column as the set operation's column has it.
 type unionValue struct {
 	expression.UnaryExpressionStub
-	fromEnd int // where the column is, counted from the end of the row
+	fromEnd int // where a column is, counted from the end of the row, that has the name of another: the planner may find that
 	column  resultColumn
 	checked bool // texts that are too long are refused
 }
@@ -49,10 +49,14 @@ func (v *unionValue) WithChildren(_ *sql.Context, children ...sql.Expression) (s
 	return &c, nil
 }
 
-// Eval implements sql.Expression. The planner may find another column of the child's name.
-func (v *unionValue) Eval(ctx *sql.Context, r sql.Row) (any, error) {
-	x, err := sql.UnwrapAny(ctx, r[len(r)-v.fromEnd])
-	if err != nil || x == nil {
+// Eval implements sql.Expression.
+func (v *unionValue) Eval(ctx *sql.Context, r sql.Row) (x any, err error) {
+	if v.fromEnd > 0 {
+		x = r[len(r)-v.fromEnd]
+	} else if x, err = v.Child.Eval(ctx, r); err != nil {
+		return nil, err
+	}
+	if x, err = sql.UnwrapAny(ctx, x); err != nil || x == nil {
 		return nil, err
 	}
 	if x, err = asType(ctx, x, v.Child.Type(ctx), v.column); err != nil || !v.checked {
