@@ -399,12 +399,6 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		}
 	case *exactRows:
 		return b.base.Build(ctx, n.Node, r)
-	case *aheadRows:
-		it, err := b.base.Build(ctx, n.Node, r)
-		if err != nil {
-			return nil, err
-		}
-		return s.readAhead(ctx, it)
 	case *plan.UpdateSource:
 		if s.b.mysql {
 			c := *n
@@ -414,9 +408,6 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 			}
 			if c.UpdateExprs = exprs; exprs.HasDerivedUpdates() {
 				c.Child = exactTable(n.Child)
-			}
-			if updatesJoin(s.root) && readsKeyless(n.Child) {
-				c.Child = &aheadRows{c.Child}
 			}
 			return b.plain(ctx, s, &c, r)
 		}

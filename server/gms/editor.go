@@ -189,31 +189,10 @@ func (e *editor) Update(ctx *sql.Context, old, new sql.Row) error {
 		return err
 	}
 	new = sh.roundFormats(sh.rounded(new))
-	if sh.rowID >= 0 && updatesJoin(s.root) {
-		enc, err := e.encode(ctx, sh, old)
-		if err != nil {
-			return err
-		}
-		rows := s.rowIDs.takeAll(sh.def.ID, string(enc))
-		for _, oldRow := range rows {
-			if err := e.replace(ctx, s, tx, sh, oldRow, new); err != nil {
-				return err
-			}
-		}
-		if len(rows) == 0 {
-			return sql.ErrDeleteRowNotFound.New()
-		}
-		return nil
-	}
 	oldRow, err := e.stored(ctx, s, sh, old)
 	if err != nil {
 		return err
 	}
-	return e.replace(ctx, s, tx, sh, oldRow, new)
-}
-
-// replace writes a row in the place of a stored one.
-func (e *editor) replace(ctx *sql.Context, s *Session, tx *engine.Tx, sh *shape, oldRow row.Row, new sql.Row) error {
 	if err := sh.encode(ctx, &e.builder, new); err != nil {
 		return err
 	}

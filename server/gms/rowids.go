@@ -51,19 +51,6 @@ func (r *rowIDs) take(t tableID, value string) row.Row {
 	return list[0]
 }
 
-// takeAll returns the rows of a value, each once, and forgets them.
-func (r *rowIDs) takeAll(t tableID, value string) (rows []row.Row) {
-	seen := map[string]bool{}
-	for _, x := range r.m[t][value] {
-		if !seen[string(x)] {
-			seen[string(x)] = true
-			rows = append(rows, x)
-		}
-	}
-	delete(r.m[t], value)
-	return rows
-}
-
 // noteRow notes a stored row; full is what the planner sees of it.
 func (s *Session) noteRow(ctx *sql.Context, sh *shape, b *row.Builder, full sql.Row, stored row.Row) error {
 	if err := sh.encode(ctx, b, full); err != nil {
