@@ -54,7 +54,7 @@ func (t *Table) AutoIncrementSetter(*sql.Context) sql.AutoIncrementSetter { retu
 // editor returns the table's editor; with fulltext indexes it keeps their tables too.
 func (t *Table) editor(ctx *sql.Context) sql.TableEditor {
 	e := &editor{t: t}
-	if ft := t.fulltextEditor(ctx, e); ft != nil {
+	if ft := t.withWords(ctx, e); ft != nil {
 		return ft
 	}
 	return e

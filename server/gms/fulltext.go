@@ -109,9 +109,9 @@ func changePseudo(def *engine.TableDef, f func(*pseudoIndex)) error {
 	return setPseudoIndexes(def, slices.DeleteFunc(list, func(p pseudoIndex) bool { return len(p.Columns) == 0 }))
 }
 
-// fulltextEditor returns an editor that keeps the fulltext indexes as well, nil if
+// withWords returns an editor that keeps the fulltext indexes as well, nil if
 // there are none.
-func (t *Table) fulltextEditor(ctx *sql.Context, e *editor) sql.TableEditor {
+func (t *Table) withWords(ctx *sql.Context, e *editor) sql.TableEditor {
 	sets, err := t.fulltextSets(ctx, t.live(ctx))
 	if err == nil && len(sets) == 0 {
 		return nil
@@ -126,16 +126,66 @@ func (t *Table) fulltextEditor(ctx *sql.Context, e *editor) sql.TableEditor {
 	return multi
 }
 
-func (t *Table) fulltextMulti(ctx *sql.Context, e sql.TableEditor, sets []fulltext.TableSet) (sql.TableEditor, error) {
+func (t *Table) fulltextMulti(ctx *sql.Context, e *editor, sets []fulltext.TableSet) (sql.TableEditor, error) {
 	config, err := t.pseudoTable(ctx, t.live(ctx).def.Options[optConfig])
 	if err != nil {
 		return nil, err
 	}
-	ft, err := fulltext.CreateEditor(ctx, t, config, sets...)
+	words, err := fulltext.CreateEditor(ctx, t, config, sets...)
+	return &fulltextEditor{e, words}, err
+}
+
+// fulltextEditor writes a table's rows and then their words: a row that is refused leaves none.
+// Both are in the session's one write set, so the table's editor begins, ends and
+// undoes statements for the two.
+type fulltextEditor struct {
+	*editor
+	words fulltext.TableEditor
+}
+
+// Insert implements sql.RowInserter.
+func (e *fulltextEditor) Insert(ctx *sql.Context, r sql.Row) error {
+	if err := e.editor.Insert(ctx, r); err != nil {
+		return err
+	}
+	r, err := e.kept(ctx, r)
+	if err != nil {
+		return err
+	}
+	return e.words.Insert(ctx, r)
+}
+
+// Update implements sql.RowUpdater.
+func (e *fulltextEditor) Update(ctx *sql.Context, old, new sql.Row) error {
+	if err := e.editor.Update(ctx, old, new); err != nil {
+		return err
+	}
+	new, err := e.kept(ctx, new)
+	if err != nil {
+		return err
+	}
+	return e.words.Update(ctx, old, new)
+}
+
+// Delete implements sql.RowDeleter.
+func (e *fulltextEditor) Delete(ctx *sql.Context, r sql.Row) error {
+	if err := e.editor.Delete(ctx, r); err != nil {
+		return err
+	}
+	return e.words.Delete(ctx, r)
+}
+
+// kept returns a row as scans will return it: a hash of it is in the index.
+func (e *fulltextEditor) kept(ctx *sql.Context, r sql.Row) (sql.Row, error) {
+	s, _, sh, err := e.begin(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return fulltext.CreateMultiTableEditor(ctx, e, ft)
+	stored, err := e.encode(ctx, sh, sh.rounded(r))
+	if err != nil {
+		return nil, err
+	}
+	return sh.decode(s.timeZone(ctx), sh.def.Desc(), stored, nil)
 }
 
 // brokenEditor is the editor of a table whose fulltext indexes cannot be kept:
