@@ -199,7 +199,7 @@ func (b *builder) pinned(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (s
 		s.dml--
 		return nil, err
 	}
-	return &pinIter{child: it, p: &pin{s: s, tx: s.tx, unpin: unpin, replaced: replaced{table: replaces(n)}}}, nil
+	return &pinIter{child: it, p: &pin{s: s, tx: s.tx, unpin: unpin, inserted: insertedBy(n)}}, nil
 }
 
 // pin is one statement's pinned read sequence.
@@ -209,7 +209,7 @@ type pin struct {
 	unpin func()
 	done  bool
 
-	replaced
+	inserted
 }
 
 func (p *pin) release() {
@@ -241,7 +241,7 @@ func (i *pinIter) Next(ctx *sql.Context) (sql.Row, error) {
 		err = i.p.s.violated(err)
 		i.p.release()
 	}
-	i.p.affected(ctx, r)
+	i.p.answered(ctx, i.p.s, r)
 	i.p.s.command.note(r)
 	return r, err
 }

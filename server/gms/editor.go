@@ -1,6 +1,7 @@
 package gms
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -145,7 +146,7 @@ func (e *editor) Insert(ctx *sql.Context, r sql.Row) error {
 	}
 	err = insert(ctx, sh.def, enc)
 	if s.pin != nil {
-		s.pin.count(e.t, err != nil)
+		s.pin.note(e.t, sh, r, err == nil)
 	}
 	if err != nil {
 		return e.failed(ctx, s, sh, r, err)
@@ -205,6 +206,9 @@ func (e *editor) Update(ctx *sql.Context, old, new sql.Row) error {
 	}
 	if err := tx.Update(ctx, sh.def, oldRow, newRow); err != nil {
 		return e.failed(ctx, s, sh, new, err)
+	}
+	if s.pin != nil && !bytes.Equal(oldRow, newRow) {
+		s.pin.note(e.t, sh, new, true)
 	}
 	e.t.db.b.written.updated.Add(1)
 	return nil
@@ -399,6 +403,9 @@ func (t *Table) GetNextAutoIncrementValue(ctx *sql.Context, given any) (uint64, 
 	}
 	v := r.next
 	r.next += r.step
+	if s.pin != nil {
+		s.pin.generated = v
+	}
 	return v, nil
 }
 
