@@ -168,10 +168,10 @@ func (e *editor) raise(ctx *sql.Context, s *Session, sh *shape, r sql.Row) error
 }
 
 // stored returns the stored row that the planner's row stands for. Of a keyless
-// table it is one that a locking scan returned (T-23).
+// table without a row id in it, it is one that a locking scan returned (T-23).
 func (e *editor) stored(ctx *sql.Context, s *Session, sh *shape, r sql.Row) (row.Row, error) {
 	enc, err := e.encode(ctx, sh, r)
-	if err != nil || sh.rowID < 0 {
+	if err != nil || sh.rowID < len(r) {
 		return enc, err
 	}
 	if found := s.rowIDs.take(sh.def.ID, string(enc)); found != nil {
@@ -245,7 +245,7 @@ func (e *editor) failed(ctx *sql.Context, s *Session, sh *shape, r sql.Row, err 
 	if derr != nil {
 		return derr
 	}
-	if sh.rowID >= 0 {
+	if sh.rowID >= len(existing) {
 		if err := s.noteRow(ctx, sh, &e.builder, existing, dup.Existing); err != nil {
 			return err
 		}
@@ -290,7 +290,7 @@ func checkNulls(sh *shape, r sql.Row) error {
 func (e *editor) IndexedAccess(ctx *sql.Context, l sql.IndexLookup) sql.IndexedTable {
 	n := *e.t
 	n.projected, n.projection, n.columns, n.schema, n.filter = false, nil, nil, nil, nil
-	n.now, n.ref = true, reference{lock: lockWrite}
+	n.now, n.ref = true, reference{lock: lockWrite, joined: e.t.ref.joined}
 	n.lookup = &l
 	return &n
 }

@@ -97,7 +97,7 @@ func exactly(ctx *sql.Context, n sql.Node) (sql.Node, error) {
 		for i, c := range exactSchema(source.Child.Schema(ctx)) {
 			columns = append(columns, expression.NewGetFieldWithTable(i, 0, c.Type, c.DatabaseSource, c.Source, c.Name, c.Nullable))
 		}
-		source.Child = plan.NewProject(ctx, columns, source.Child)
+		source.Child = newJoinedRows(ctx, plan.NewProject(ctx, columns, source.Child), j.UpdateTargets)
 		targets := map[string]sql.Node{}
 		for name, target := range j.UpdateTargets {
 			targets[name] = exactTable(target)

@@ -23,7 +23,7 @@ func TestFulltextFindsWhatIsThere(t *testing.T) {
 		"keyless": "KEY (id)",
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := i.conn(i.open("d?clientFoundRows=false"))
+			c := i.conn(i.open("d"))
 			table := "t_" + name
 			must(t, c, "CREATE TABLE "+table+" (id INT NOT NULL, u INT NOT NULL, c CHAR(5) NOT NULL, f FLOAT, at DATETIME, "+
 				"g INT AS (id + 1), x TEXT, y VARCHAR(300), FULLTEXT (x), FULLTEXT both_texts (x, y), "+keys+")")

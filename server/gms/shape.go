@@ -13,6 +13,7 @@ import (
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/planbuilder"
+	"github.com/dolthub/go-mysql-server/sql/types"
 
 	"sextant/engine"
 	"sextant/engine/row"
@@ -145,6 +146,26 @@ func newShape(ctx context.Context, def *engine.TableDef) (*shape, error) {
 		s.checks = append(s.checks, sql.CheckDefinition{Name: c.Name, CheckExpression: c.Expr, Enforced: c.Enforced})
 	}
 	return s, nil
+}
+
+var rowIDCodec, _ = newCodec(types.Uint64) // of that type there is one
+
+// joined returns the shape of a keyless table for a statement that joins the rows which it
+// writes: the row id is its last column, by which equal rows are told apart. number is the
+// reference's: a NATURAL JOIN must not find the column in two tables. A table with a key has
+// none, nor one with a FULLTEXT index, which has hashes of rows.
+func (s *shape) joined(number int) *shape {
+	if s.rowID < 0 || s.hasFulltext() {
+		return s
+	}
+	j := *s
+	j.schema = append(slices.Clone(s.schema), &sql.Column{
+		Name: engine.RowIDColumn + strconv.Itoa(number), Type: types.Uint64,
+		Source: s.def.Name, DatabaseSource: s.def.Database, PrimaryKey: true, Hidden: true,
+	})
+	j.pk = sql.PrimaryKeySchema{Schema: j.schema, PkOrdinals: []int{s.rowID}}
+	j.codecs, j.only = append(slices.Clone(s.codecs), rowIDCodec), append(slices.Clone(s.only), nil)
+	return &j
 }
 
 // choose sets what LookupForExpressions needs to know.
@@ -395,8 +416,8 @@ func (s *shape) decode(zone *timeZone, d *row.Desc, r row.Row, cols []int) (sql.
 	return out, nil
 }
 
-// encode sets b to the row of the planner's values. A hidden row id is 0: the
-// engine gives one.
+// encode sets b to the row of the planner's values. A hidden row id that they do not have
+// is 0: the engine gives one.
 func (s *shape) encode(ctx context.Context, b *row.Builder, r sql.Row) error {
 	if len(r) != len(s.codecs) {
 		return sql.ErrUnexpectedRowLength.New(len(s.codecs), len(r))
@@ -415,7 +436,7 @@ func (s *shape) encode(ctx context.Context, b *row.Builder, r sql.Row) error {
 		}
 		b.Set(i, v)
 	}
-	if s.rowID >= 0 {
+	if s.rowID >= len(r) {
 		b.SetUint(s.rowID, 0)
 	}
 	return nil

@@ -6,11 +6,16 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/transform"
 	"github.com/dolthub/go-mysql-server/sql/types"
+	"github.com/dolthub/vitess/go/mysql"
 )
 
-// inserted is what OK says of an INSERT or REPLACE and the planner does not know.
-type inserted struct {
-	table *Table // that the statement writes, nil for other statements
+// answer is what OK says of a statement and the planner does not know.
+type answer struct {
+	joined  bool // an UPDATE or DELETE of several tables
+	deleted int  // the rows that it has deleted
+	matched int  // the rows that it had to update
+
+	table *Table // that an INSERT or REPLACE writes, nil for other statements
 
 	// The planner counts one removed row for a new one of a REPLACE, but it displaces a
 	// row for each of its unique keys.
@@ -24,8 +29,8 @@ type inserted struct {
 	written   bool
 }
 
-// insertedBy returns the answer of a statement. Those of triggers are left out.
-func insertedBy(n sql.Node) inserted {
+// answerOf returns the answer of a statement. Those of triggers are left out.
+func answerOf(n sql.Node) answer {
 	var insert *plan.InsertInto
 	transform.Inspect(n, func(n sql.Node) bool {
 		if i, ok := n.(*plan.InsertInto); ok && insert == nil {
@@ -34,13 +39,13 @@ func insertedBy(n sql.Node) inserted {
 		return insert == nil
 	})
 	if insert == nil {
-		return inserted{}
+		return answer{}
 	}
-	return inserted{table: tableOf(insert.Destination), replace: insert.IsReplace}
+	return answer{table: tableOf(insert.Destination), replace: insert.IsReplace}
 }
 
 // note takes a row of t into account that was written, or refused as a duplicate.
-func (i *inserted) note(t *Table, sh *shape, r sql.Row, written bool) {
+func (i *answer) note(t *Table, sh *shape, r sql.Row, written bool) {
 	if i.table == nil || i.table.shape.def.ID != t.shape.def.ID {
 		return
 	}
@@ -60,30 +65,37 @@ func (i *inserted) note(t *Table, sh *shape, r sql.Row, written bool) {
 	}
 }
 
-// answered completes an answer.
-func (i *inserted) answered(ctx *sql.Context, s *Session, answer sql.Row) {
-	if len(answer) != 1 {
+// complete corrects the answer of the planner.
+func (i *answer) complete(ctx *sql.Context, s *Session, r sql.Row) {
+	if len(r) != 1 {
 		return
 	}
-	ok, is := answer[0].(types.OkResult)
+	ok, is := r[0].(types.OkResult)
 	if !is {
 		return
 	}
 	info := ctx.GetLastQueryInfo()
-	if i.extra > 0 {
-		ok.RowsAffected += uint64(i.extra)
-		info.RowCount.Store(int64(ok.RowsAffected))
-		i.extra = 0
+	if update, is := ok.Info.(plan.UpdateInfo); is && i.joined {
+		update.Matched = i.matched
+		ok.Info = update
+		info.FoundRows.Store(int64(i.matched))
+		if ctx.Client().Capabilities&mysql.CapabilityClientFoundRows > 0 {
+			ok.RowsAffected = uint64(i.matched)
+		}
+	} else if i.joined {
+		ok.RowsAffected = uint64(i.deleted)
 	}
+	ok.RowsAffected += uint64(i.extra)
+	info.RowCount.Store(int64(ok.RowsAffected))
 	if s.b.mysql {
 		ok.InsertID = i.id(s, info)
 	}
-	answer[0] = ok
+	r[0] = ok
 }
 
 // id returns the id of an answer: the first value that was generated, else the argument of
 // LAST_INSERT_ID, else the value of the last row.
-func (i *inserted) id(s *Session, info *sql.LastQueryInfo) uint64 {
+func (i *answer) id(s *Session, info *sql.LastQueryInfo) uint64 {
 	switch {
 	case i.first > 0:
 		info.LastInsertId.Store(int64(i.first))
