@@ -14,23 +14,7 @@ func (l *leader) replace(state *fleet.State) {
 	if l.replacing || state.Cluster == "" {
 		return
 	}
-	seen := map[string]fleet.StoreSeen{}
-	for id, r := range l.roles {
-		if fleet.Kind(r.report.Kind) == fleet.KindStorage && r.current != nil && time.Since(r.heard) <= reportSilenceMax && r.report.Healthy {
-			seen[id] = fleet.StoreSeen{StoreID: r.report.StoreId, Volume: redo.VolumeID(r.report.Volume)}
-		}
-	}
-	after := l.c.opt.Timing.Replace
-	for _, n := range state.Storage {
-		if x := seen[n.ID]; x.StoreID == n.StoreID {
-			l.stored[n.ID] = time.Now()
-		} else if last, known := l.stored[n.ID]; !known {
-			l.stored[n.ID] = time.Now() // no earlier leader's knowledge is at hand
-		} else if after > 0 && time.Since(last) > after {
-			x.Away = true
-			seen[n.ID] = x
-		}
-	}
+	seen := l.seen(state)
 	cmd := state.PlanReplacement(seen)
 	if cmd == nil && l.c.opt.Moves {
 		cmd = state.PlanMove(seen)
@@ -40,6 +24,32 @@ func (l *leader) replace(state *fleet.State) {
 	}
 	l.replacing = true
 	l.propose(proposal{cmd: cmd, reason: "replacement of a storage node", then: func(applied, error) { l.replacing = false }})
+}
+
+// seen returns what the reports say of the storage nodes' stores.
+func (l *leader) seen(state *fleet.State) map[string]fleet.StoreSeen {
+	seen := map[string]fleet.StoreSeen{}
+	for id, r := range l.roles {
+		if fleet.Kind(r.report.Kind) == fleet.KindStorage && r.current != nil && time.Since(r.heard) <= reportSilenceMax && r.report.Healthy {
+			seen[id] = fleet.StoreSeen{StoreID: r.report.StoreId, Volume: redo.VolumeID(r.report.Volume), Whole: func(pg redo.PGID) bool {
+				_, has := r.report.Scl[uint32(pg)]
+				return has
+			}}
+		}
+	}
+	after := l.c.opt.Timing.Replace
+	for _, n := range state.Storage {
+		x := seen[n.ID]
+		last, known := l.stored[n.ID]
+		if x.StoreID == n.StoreID || !known { // no earlier leader's knowledge is at hand
+			l.stored[n.ID] = time.Now()
+			continue
+		}
+		x.Away = after > 0 && time.Since(last) > after
+		x.Silent = x.Away || time.Since(last) > moveSilenceMax
+		seen[n.ID] = x
+	}
+	return seen
 }
 
 // logMembers says what has become of a replacement since the last state.
@@ -105,4 +115,18 @@ func (t Topology) replacing(id string) *ReplacingStatus {
 		}
 	}
 	return x
+}
+
+// drainWaits returns what the drain of a storage node waits for, "" if for nothing or that is not known.
+func (t Topology) drainWaits(id string) string {
+	if t.Live == nil {
+		return ""
+	}
+	seen := map[string]fleet.StoreSeen{}
+	for _, n := range t.State.Storage {
+		if l := t.Live[n.ID]; l.Healthy {
+			seen[n.ID] = fleet.StoreSeen{StoreID: n.StoreID, Whole: func(pg redo.PGID) bool { _, has := l.SCL[pg]; return has }}
+		}
+	}
+	return t.State.DrainWaits(id, seen)
 }

@@ -65,6 +65,7 @@ type StorageStatus struct {
 
 	Segments  int              `json:"segments"` // of groups that it is a member of
 	Draining  bool             `json:"draining,omitempty"`
+	WaitsFor  string           `json:"waits_for,omitempty"` // what the drain does, before the next segment moves off it
 	Replacing *ReplacingStatus `json:"replacing,omitempty"` // nil: it is not being replaced, and no segment moves off it
 }
 
@@ -191,7 +192,7 @@ func NewStatus(t Topology) Status {
 		l := t.Live[n.ID]
 		x := StorageStatus{ID: n.ID, AZ: n.AZ, Address: n.Address, PID: l.PID,
 			Healthy: l.Healthy, SCL: map[string]redo.LSN{}, Detail: l.Detail, DamageFound: l.DamageFound, DamageRepaired: l.DamageRepaired,
-			Segments: segments[n.ID], Draining: s.IsDraining(n.ID), Replacing: t.replacing(n.ID)}
+			Segments: segments[n.ID], Draining: s.IsDraining(n.ID), WaitsFor: t.drainWaits(n.ID), Replacing: t.replacing(n.ID)}
 		for pg, scl := range l.SCL {
 			x.SCL[strconv.FormatUint(uint64(pg), 10)] = scl
 		}

@@ -47,6 +47,9 @@ func (s *streamServer) Follow(stream grpc.BidiStreamingServer[serverpb.FollowerM
 	if err := mtls.CallsAs(stream.Context(), hello.Id); err != nil {
 		return err
 	}
+	if t, _ := s.i.topologyNow(); t.State != nil && !t.State.Has(hello.Id) { // its certificate is good still
+		return status.Errorf(codes.PermissionDenied, "%q is no process of this cluster any more", hello.Id)
+	}
 	db, vol, h := s.i.awaitWriting(stream.Context())
 	if h == nil {
 		return status.Error(codes.FailedPrecondition, "this instance is not the writer")

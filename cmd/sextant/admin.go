@@ -124,6 +124,9 @@ func printStatus(s *failover.Status) {
 		if n.Draining {
 			detail = strings.TrimPrefix(detail+"; draining", "; ")
 		}
+		if n.WaitsFor != "" {
+			detail += ", waits for " + n.WaitsFor
+		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%v\t%d\t%d\t%d\t%s\t%s\n", n.ID, n.AZ, n.Address, pid(n.PID), n.Healthy, n.Segments, low, high, damage, detail)
 	}
 	fmt.Fprintln(w, "\nCONTROL\tAZ\tADDRESS\tPID\tHEALTHY\tLEADER")

@@ -18,7 +18,11 @@ import (
 
 // offlineCommands are the tools that read the files of a stopped storage node.
 func offlineCommands(c *common) []*cobra.Command {
-	return []*cobra.Command{logCommand(c), pageCommand(c), checkCommand(c)}
+	all := []*cobra.Command{logCommand(c), pageCommand(c), checkCommand(c)}
+	for _, cmd := range all {
+		cmd.Flags().Bool("aside", false, "read the store that the node has set aside, whose hot log is damaged; the node may run")
+	}
+	return all
 }
 
 // reading returns a RunE that opens the files of the node args[0] and calls run.
@@ -32,7 +36,11 @@ func reading(c *common, run func(n *inspect.Node, w io.Writer, args []string) er
 		if err != nil {
 			return err
 		}
-		n, err := openOffline(cfg, ident, args[0])
+		aside, err := cmd.Flags().GetBool("aside")
+		if err != nil {
+			return err
+		}
+		n, err := openOffline(cfg, ident, args[0], aside)
 		if err != nil {
 			return err
 		}
@@ -41,15 +49,21 @@ func reading(c *common, run func(n *inspect.Node, w io.Writer, args []string) er
 	}
 }
 
-// openOffline opens the files of a storage node and refuses one that runs.
-func openOffline(cfg *config.Config, ident identity, id string) (*inspect.Node, error) {
+// openOffline opens the files of a storage node and refuses one that runs; with aside, those of the store that it has set aside.
+func openOffline(cfg *config.Config, ident identity, id string, aside bool) (*inspect.Node, error) {
 	if !strings.HasPrefix(id, "storage-") {
 		return nil, fmt.Errorf("%s is not a storage node; only storage nodes, storage-N, keep log and pages", id)
 	}
 	if err := known(cfg, id); err != nil {
 		return nil, err
 	}
-	n, err := inspect.Open(roleDir(cfg, id), ident.Cluster, logstore.NodeID(id))
+	dir := roleDir(cfg, id)
+	if aside {
+		if dir = node.Aside(dir); dir == "" {
+			return nil, fmt.Errorf("%s has set no store aside", id)
+		}
+	}
+	n, err := inspect.Open(dir, ident.Cluster, logstore.NodeID(id))
 	if errors.Is(err, node.ErrLocked) {
 		who := id
 		if pid, e := pidOf(roleDir(cfg, id)); e == nil {

@@ -68,6 +68,20 @@ func TestOfflineCommands(t *testing.T) {
 			t.Errorf("%s: %v\n%s", tool, err, out)
 		}
 	}
+	refused("storage-3 has set no store aside", "check", "storage-3", "--aside")
+	aside := filepath.Join(data, "storage-3", "damaged-0000000000000007")
+	if err := os.CopyFS(filepath.Join(aside, "hot"), os.DirFS(filepath.Join(data, "storage-3", "hot"))); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Link(filepath.Join(data, "storage-3", "STORE"), filepath.Join(aside, "STORE")); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := run("check", "storage-3", "--data", data); err != nil || !strings.Contains(out, "note: a damaged store is set aside in "+aside) {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if out, err := run("check", "storage-3", "--aside", "--data", data); err != nil || strings.Contains(out, "note:") || !strings.Contains(out, "storage-3: sound") {
+		t.Errorf("%v\n%s", err, out)
+	}
 	refused("has nothing of page 1", "page", "storage-3", "1")
 	refused(`"one" is not the number of a page`, "page", "storage-3", "one")
 	refused("--pg -1", "log", "storage-3", "--pg", "-1")

@@ -187,6 +187,10 @@ func runStorage(ctx context.Context, cfg *config.Config, id string, log *slog.Lo
 			}
 			return peers
 		},
+		Gone: func(peer string) bool {
+			t := topology()
+			return t.State != nil && !t.State.Has(peer)
+		},
 		Left: func(pg redo.PGID) redo.MembershipEpoch {
 			if t := topology(); t.State != nil {
 				return t.State.Left(pg, id)
@@ -224,7 +228,7 @@ func runStorage(ctx context.Context, cfg *config.Config, id string, log *slog.Lo
 		{"records_bytes", "Bytes of memory of log records that are not in the page store yet.", func() float64 { return float64(n.Status().Memory) }},
 		{"scrubbed_bytes", "Bytes of its files that the scrub has read and verified.", func() float64 { return float64(n.Status().ScrubbedBytes) }},
 		{"scrub_rounds", "Times that the scrub has come through all files.", func() float64 { return float64(n.Status().ScrubRounds) }},
-		{"damage_found", "Damaged segments and parts of the hot log that were found.", func() float64 { return float64(n.Status().DamageFound) }},
+		{"damage_found", "Damaged segments, parts of the hot log, and stores set aside for it, that were found.", func() float64 { return float64(n.Status().DamageFound) }},
 		{"damage_repaired", "Those of them that are whole again.", func() float64 { return float64(n.Status().DamageRepaired) }},
 	})
 	served := make(chan error, 1)

@@ -68,7 +68,7 @@ func storageCommands(c *common) []*cobra.Command {
 		Example: "  sextant storage replace storage-3\n  sextant storage replace storage-3 --with storage-7\n  sextant storage replace storage-3 --cancel",
 		RunE: asking(c, func(ctx context.Context, cfg *config.Config, client *failover.Client, args []string) error {
 			if cancel && with != "" {
-				return errors.New("--cancel takes a replacement back, --with begins one: use one of them")
+				return errors.New("--cancel takes a replacement or a move back, --with begins a replacement: use one of them")
 			}
 			if cancel {
 				return cancelReplace(ctx, client, args[0])
@@ -77,7 +77,7 @@ func storageCommands(c *common) []*cobra.Command {
 		}),
 	}
 	replace.Flags().StringVar(&with, "with", "", "the node that takes its place, added if it is not there (default: a spare one of the zone, or a new one)")
-	replace.Flags().BoolVar(&cancel, "cancel", false, "take the replacement back")
+	replace.Flags().BoolVar(&cancel, "cancel", false, "take the replacement back, or the move of one segment off the node")
 	undrain := false
 	drain := &cobra.Command{
 		Use: "drain ID", Aliases: []string{"remove"}, Short: "move the segments of a storage node to others of its zone; it leaves with its last",
@@ -185,6 +185,15 @@ func drainStorage(ctx context.Context, cfg *config.Config, client *failover.Clie
 	default:
 		fmt.Printf("%s drains: %d segments move to others of its zone, one after the other, and it leaves with its last; `sextant status` shows how far it is\n",
 			id, s.Segments()[id])
+		st, err := client.Status(ctx)
+		if err != nil {
+			return err
+		}
+		for _, n := range st.Storage {
+			if n.ID == id && n.WaitsFor != "" {
+				fmt.Println("it waits for", n.WaitsFor)
+			}
+		}
 	}
 	return nil
 }
@@ -194,18 +203,35 @@ func cancelReplace(ctx context.Context, client *failover.Client, id string) erro
 	if err != nil {
 		return err
 	}
-	r := t.State.Replacing
-	if r.Move { // of one segment
-		r = fleet.Replacement{}
-	}
-	if r.Old != id {
-		return fmt.Errorf("%s is not being replaced; %s is", id, cmp.Or(r.Old, "no storage node"))
-	}
-	if _, err := client.Propose(ctx, &fleet.CancelReplace{Old: r.Old, New: r.New}); err != nil {
+	cmd, said, err := takenBack(t.State, id)
+	if err != nil {
 		return err
 	}
-	fmt.Printf("%s is not being replaced any more; %s stays as a spare node\n", r.Old, r.New)
+	if _, err := client.Propose(ctx, cmd); err != nil {
+		return err
+	}
+	fmt.Println(said)
 	return nil
+}
+
+// takenBack returns what takes back the replacement of a storage node, or the move of a segment off it, and what that
+// means; an error if neither is under way.
+func takenBack(s *fleet.State, id string) (cmd *fleet.CancelReplace, said string, err error) {
+	r := s.Replacing
+	cmd = &fleet.CancelReplace{Old: r.Old, New: r.New}
+	switch {
+	case r.Old != id && r.Move:
+		return nil, "", fmt.Errorf("%s is not being replaced, and no segment moves off it; one moves off %s", id, r.Old)
+	case r.Old != id:
+		return nil, "", fmt.Errorf("%s is not being replaced; %s is", id, cmp.Or(r.Old, "no storage node"))
+	case !r.Move:
+		return cmd, fmt.Sprintf("%s is not being replaced any more; %s stays as a spare node", r.Old, r.New), nil
+	case s.IsDraining(id):
+		said = fmt.Sprintf(", until the drain goes on: `sextant storage drain %s --cancel` ends it", id)
+	default:
+		said = ", until a move is due again; with storage.move_rate 0 none is for balance"
+	}
+	return cmd, fmt.Sprintf("the segment of group %d stays on %s", r.PG, id) + said, nil
 }
 
 // topologyNow returns the first topology of a cluster that has begun for which is holds.

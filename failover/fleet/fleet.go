@@ -288,6 +288,13 @@ func (s *State) StorageNode(id string) (StorageNode, bool) {
 	return s.Storage[i], true
 }
 
+// Has reports whether there is a storage node or an instance of that id.
+func (s *State) Has(id string) bool {
+	_, stores := s.StorageNode(id)
+	_, serves := s.Instance(id)
+	return stores || serves
+}
+
 // Endpoint returns the endpoint of that name.
 func (s *State) Endpoint(name string) (Endpoint, bool) {
 	i, ok := find(s.Endpoints, name, endpointName)

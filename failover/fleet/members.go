@@ -203,7 +203,10 @@ func (s *State) Segments() map[string]int {
 type StoreSeen struct {
 	StoreID uint64        // that it reports; 0: it does not report
 	Volume  redo.VolumeID // that the store holds; 0: none
-	Away    bool          // the registered store was not heard of for so long that it is to be replaced
+	Silent  bool          // the registered store was not heard of for so long that no segment is to wait for it
+	Away    bool          // nor for so long that it is to be replaced
+	// Whole reports whether the store has a segment of the group, with all that it ever acknowledged; nil: of no group.
+	Whole func(redo.PGID) bool
 }
 
 // PlanReplacement returns what should be done now about storage nodes whose store is
@@ -213,11 +216,11 @@ type StoreSeen struct {
 // A store that was away and is back needs no replacement. A store that answers in another's place
 // gets its place. A node that is away is replaced if there is a spare one; if there is none, its segments
 // move one after the other to whoever of its zone can take them. A replacement goes before a move that is not for
-// a node that is away, and a move to a node that is away or stopped is taken back.
+// a node that is away, and a move to a node that is silent or stopped is taken back.
 func (s *State) PlanReplacement(seen map[string]StoreSeen) Command {
 	r := s.Replacing
 	if old, _ := s.StorageNode(r.Old); r.Old != "" && r.Away && seen[r.Old].StoreID == old.StoreID ||
-		r.Move && (seen[r.New].Away || s.IsStopped(r.New)) {
+		r.Move && (seen[r.New].Silent || s.IsStopped(r.New)) {
 		return &CancelReplace{Old: r.Old, New: r.New}
 	}
 	if r.Old != "" && !(r.Move && !r.Away) {
@@ -236,7 +239,7 @@ func (s *State) PlanReplacement(seen map[string]StoreSeen) Command {
 		if spare := s.Spare(n.ID, usable); spare != "" && s.Segments()[n.ID] > 0 {
 			return &Replace{Old: n.ID, New: spare, Away: true}
 		}
-		if m := s.moveFrom(n.ID, true, usable); m != nil && r.Move {
+		if m := s.moveFrom(n.ID, true, usable, always); m != nil && r.Move {
 			return &CancelReplace{Old: r.Old, New: r.New} // then this one
 		} else if m != nil {
 			return m

@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 
 	"sextant/internal/redo"
@@ -140,11 +141,11 @@ func (s *State) emptiest(id string, usable, fits func(StorageNode) bool) string 
 	}).ID
 }
 
-// moveFrom returns the move of the first segment of a node that another one can take, nil if there is none.
-func (s *State) moveFrom(id string, away bool, usable func(StorageNode) bool) *Move {
+// moveFrom returns the move of the first segment of a node that may and that another node can take, nil if there is none.
+func (s *State) moveFrom(id string, away bool, usable func(StorageNode) bool, may func(*Group) bool) *Move {
 	for i := range s.Groups {
 		if g := &s.Groups[i]; slices.Contains(g.Members, id) {
-			if to := s.taker(g, id, usable); to != "" {
+			if to := s.taker(g, id, usable); to != "" && may(g) {
 				return &Move{PG: g.ID, Old: id, New: to, Away: away}
 			}
 		}
@@ -152,23 +153,24 @@ func (s *State) moveFrom(id string, away bool, usable func(StorageNode) bool) *M
 	return nil
 }
 
+func always(*Group) bool { return true }
+
 // PlanMove returns the next move of a segment off a node that drains, or from the fullest
 // node of a zone to its emptiest if they differ by two or more; nil if none is due. None is
-// while another move or a replacement is under way, or a node with segments is stopped or does not answer
-// with its store: whatever is lost may need the other segments of its groups. seen is PlanReplacement's.
+// while another move or a replacement is under way, the volume is not open, or a node with segments is stopped or
+// does not answer with its store: whatever is lost may need the other segments of its groups. For the
+// same reason none of a group of which a segment is damaged moves. seen is PlanReplacement's.
 func (s *State) PlanMove(seen map[string]StoreSeen) Command {
-	usable := func(n StorageNode) bool { return n.StoreID != 0 && seen[n.ID].StoreID == n.StoreID }
-	segments := s.Segments()
-	for _, n := range s.Storage {
-		if s.Replacing.Old != "" || segments[n.ID] > 0 && (s.IsStopped(n.ID) || !usable(n)) {
-			return nil
-		}
+	if s.movesWait(seen) != "" {
+		return nil
 	}
+	usable, whole := answers(seen), allWhole(seen)
 	for _, id := range s.Draining {
-		if m := s.moveFrom(id, false, usable); m != nil {
+		if m := s.moveFrom(id, false, usable, whole); m != nil {
 			return m
 		}
 	}
+	segments := s.Segments()
 	var best *Move
 	most := 1
 	for _, n := range s.Storage {
@@ -180,7 +182,7 @@ func (s *State) PlanMove(seen map[string]StoreSeen) Command {
 			if !slices.Contains(g.Members, n.ID) {
 				continue
 			}
-			if to := s.taker(g, n.ID, usable); to != "" && segments[n.ID]-segments[to] > most {
+			if to := s.taker(g, n.ID, usable); to != "" && segments[n.ID]-segments[to] > most && whole(g) {
 				best, most = &Move{PG: g.ID, Old: n.ID, New: to}, segments[n.ID]-segments[to]
 			}
 		}
@@ -189,6 +191,58 @@ func (s *State) PlanMove(seen map[string]StoreSeen) Command {
 		return nil
 	}
 	return best
+}
+
+// answers returns whether a node answers with its registered store.
+func answers(seen map[string]StoreSeen) func(StorageNode) bool {
+	return func(n StorageNode) bool { return n.StoreID != 0 && seen[n.ID].StoreID == n.StoreID }
+}
+
+// allWhole returns whether every member of a group has its segment.
+func allWhole(seen map[string]StoreSeen) func(*Group) bool {
+	return func(g *Group) bool {
+		return !slices.ContainsFunc(g.Members, func(id string) bool { return seen[id].Whole == nil || !seen[id].Whole(g.ID) })
+	}
+}
+
+// movesWait returns what every move waits for that PlanMove could begin, "" if for nothing.
+func (s *State) movesWait(seen map[string]StoreSeen) string {
+	switch r := s.Replacing; {
+	case r.Move:
+		return fmt.Sprintf("the segment of group %d that moves off %s", r.PG, r.Old)
+	case r.Old != "":
+		return fmt.Sprintf("the replacement of %s", r.Old)
+	case !s.Serves():
+		return "a writer that serves"
+	}
+	segments, usable := s.Segments(), answers(seen)
+	for _, n := range s.Storage {
+		switch {
+		case segments[n.ID] == 0:
+		case s.IsStopped(n.ID):
+			return n.ID + ", which is stopped: start or replace it"
+		case !usable(n):
+			return n.ID + ", which does not answer"
+		}
+	}
+	return ""
+}
+
+// DrainWaits returns what the drain of a storage node waits for, "" if for nothing: a segment moves off it or will at
+// once, or it does not drain. seen is PlanReplacement's.
+func (s *State) DrainWaits(id string, seen map[string]StoreSeen) string {
+	n, _ := s.StorageNode(id)
+	if !s.IsDraining(id) || s.Replacing.Old == id {
+		return ""
+	}
+	why, usable := s.movesWait(seen), answers(seen)
+	switch {
+	case why != "" || s.moveFrom(id, false, usable, allWhole(seen)) != nil:
+		return why
+	case s.moveFrom(id, false, usable, always) != nil:
+		return "the repair of damaged segments of its groups"
+	}
+	return fmt.Sprintf("a storage node of %s that can take its segments", n.AZ)
 }
 
 func (m *Move) code(c *codec) {

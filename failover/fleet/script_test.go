@@ -95,8 +95,10 @@ func (w *world) run(t *testing.T, d *datadriven.TestData) {
 		w.lose = false
 	case "settle": // what is planned is done, and finished at once by the holder, until nothing is planned
 		w.settle(a)
-	case "plan": // stores seen, id:store; away=(id,…)
+	case "plan": // stores seen, id:store; away=(id,…), silent=(id,…), damaged=(id:group,…)
 		w.plan(a)
+	case "waits": // what the drain of a node waits for; as plan
+		w.printf("%q", w.state.DrainWaits(a.word("id"), w.seen(a)))
 	case "state":
 		w.print()
 	case "members": // the part of the state about storage
@@ -120,9 +122,9 @@ func (w *world) settle(a args) {
 	for range 1000 {
 		seen := map[string]fleet.StoreSeen{}
 		for _, n := range w.state.Storage {
-			seen[n.ID] = fleet.StoreSeen{StoreID: n.StoreID}
+			seen[n.ID] = fleet.StoreSeen{StoreID: n.StoreID, Whole: func(redo.PGID) bool { return true }}
 			if slices.Contains(a.words("away"), n.ID) {
-				seen[n.ID] = fleet.StoreSeen{Away: true}
+				seen[n.ID] = fleet.StoreSeen{Silent: true, Away: true}
 			}
 		}
 		m := w.state.PlanReplacement(seen)
@@ -141,8 +143,8 @@ func (w *world) settle(a args) {
 	a.t.Fatal("moves do not end")
 }
 
-// plan says what should be done about the stores that were seen, and does it.
-func (w *world) plan(a args) {
+// seen returns what was seen of stores.
+func (w *world) seen(a args) map[string]fleet.StoreSeen {
 	seen := map[string]fleet.StoreSeen{}
 	for _, v := range a.words("seen") {
 		id, store, _ := strings.Cut(v, ":")
@@ -150,11 +152,22 @@ func (w *world) plan(a args) {
 		if err != nil {
 			a.t.Fatal(err)
 		}
-		seen[id] = fleet.StoreSeen{StoreID: n, Volume: redo.VolumeID(a.number("volume", 0))}
+		seen[id] = fleet.StoreSeen{StoreID: n, Volume: redo.VolumeID(a.number("volume", 0)), Whole: func(pg redo.PGID) bool {
+			return !slices.Contains(a.words("damaged"), fmt.Sprintf("%s:%d", id, pg))
+		}}
+	}
+	for _, id := range a.words("silent") {
+		seen[id] = fleet.StoreSeen{Silent: true}
 	}
 	for _, id := range a.words("away") {
-		seen[id] = fleet.StoreSeen{Away: true}
+		seen[id] = fleet.StoreSeen{Silent: true, Away: true}
 	}
+	return seen
+}
+
+// plan says what should be done about the stores that were seen, and does it.
+func (w *world) plan(a args) {
+	seen := w.seen(a)
 	m := w.state.PlanReplacement(seen)
 	if m == nil {
 		m = w.state.PlanMove(seen)

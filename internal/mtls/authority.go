@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"sextant/internal/certs"
@@ -123,18 +124,18 @@ func Certificates(dir string) ([]Certificate, error) {
 	}
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(pem)
-	keys, err := filepath.Glob(filepath.Join(dir, "*-key.pem"))
+	files, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, err
 	}
 	var out []Certificate
-	for _, k := range keys {
-		id := filepath.Base(k[:len(k)-len("-key.pem")])
-		if id == "ca" {
+	for _, f := range files {
+		id, isKey := strings.CutSuffix(f.Name(), "-key.pem")
+		if !isKey || f.Name() == authorityKey {
 			continue
 		}
 		c := Certificate{Peer: Peer{ID: id}}
-		if pair, err := tls.LoadX509KeyPair(certPath(dir, id), k); err != nil {
+		if pair, err := tls.LoadX509KeyPair(certPath(dir, id), keyPath(dir, id)); err != nil {
 			c.Err = err
 		} else {
 			c.NotAfter, c.Serial = pair.Leaf.NotAfter, pair.Leaf.SerialNumber.Text(16)

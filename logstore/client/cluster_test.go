@@ -84,7 +84,7 @@ type cluster struct {
 	retain        time.Duration // 0: the default
 	retainBytes   int64         // 0: the default
 
-	damage atomic.Int64 // segments that were found damaged
+	copies atomic.Int64 // segments that lacked log which no peer had
 
 	mu     sync.Mutex
 	addrs  map[logstore.NodeID]string
@@ -298,9 +298,9 @@ func (c *cluster) recover(ctx context.Context) (*client.Volume, client.Recovered
 	return v, r
 }
 
-// logger shows warnings of a test that fails, and counts damaged segments.
+// logger shows warnings of a test that fails, and counts segments that lack log which no peer has.
 func (c *cluster) logger() *slog.Logger {
-	return slog.New(counting{testLogger(c.t).Handler(), &c.damage})
+	return slog.New(counting{testLogger(c.t).Handler(), &c.copies})
 }
 
 type counting struct {
@@ -311,7 +311,7 @@ type counting struct {
 func (h counting) Enabled(context.Context, slog.Level) bool { return true }
 
 func (h counting) Handle(ctx context.Context, r slog.Record) error {
-	if r.Message == "segment is damaged and out of service" {
+	if strings.HasPrefix(r.Message, "segment is copied from a peer") {
 		h.n.Add(1)
 	}
 	if !h.Handler.Enabled(ctx, r.Level) {

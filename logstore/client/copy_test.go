@@ -108,7 +108,7 @@ func TestNodeBehindTheLogCopies(t *testing.T) {
 	w := newWriter(v, 100, m)
 	stop := w.load(ctx, 4, 100)
 	eventually(t, "some commits", func() bool { return w.acked.Load() > 100 })
-	for try := 0; c.damage.Load() == 0; try++ { // until it was away for long enough
+	for try := 0; c.copies.Load() == 0; try++ { // until it was away for long enough
 		if try == 20 {
 			t.Fatal("the log was never gone")
 		}

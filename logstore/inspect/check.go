@@ -14,6 +14,7 @@ import (
 	"sextant/internal/redo"
 	"sextant/logstore"
 	"sextant/logstore/boltstore"
+	"sextant/logstore/node"
 )
 
 // Check reads everything: every file's identity and format, every live frame of the
@@ -78,6 +79,9 @@ func (c *checker) problem(format string, args ...any) {
 
 func (c *checker) identity(n *Node) {
 	c.line("node %s of cluster %s, store %016x", n.files.Node, n.files.Cluster, uint64(n.files.Store))
+	if aside := node.Aside(n.dir); aside != "" {
+		c.line("note: a damaged store is set aside in %s: remove it when the cluster is whole", aside)
+	}
 	if c.s.host == nil {
 		c.line("the hot log knows no volume")
 		return

@@ -25,8 +25,9 @@ var ErrAside = errors.New("a damaged store was set aside here before")
 // its files, as they lay in the data directory, which it can be read as.
 const asidePrefix = "damaged-"
 
-// asideFound returns the directory of the store that was set aside, "" if there is none.
-func asideFound(dir string) string {
+// Aside returns the directory of the store that was set aside in a node's data directory, "" if there
+// is none. It is one that OpenOffline opens, also while the node runs.
+func Aside(dir string) string {
 	entries, _ := os.ReadDir(dir)
 	for _, e := range entries {
 		if strings.HasPrefix(e.Name(), asidePrefix) {
@@ -45,7 +46,7 @@ func (id *identity) aside() string {
 // Returns ErrAside, or an error of the file system.
 func (id *identity) setAside() error {
 	to := id.aside()
-	if have := asideFound(id.dir); have != "" && have != to {
+	if have := Aside(id.dir); have != "" && have != to {
 		return fmt.Errorf("%w: %s: remove it when the cluster is whole, and start the node again", ErrAside, have)
 	}
 	if err := os.Mkdir(to, 0o750); err != nil && !errors.Is(err, fs.ErrExist) {

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"sextant/logstore/hotlog"
 	"sextant/logstore/node"
@@ -52,15 +53,22 @@ func TestDamagedStoreIsSetAside(t *testing.T) {
 	o := options(filepath.Join(t.TempDir(), "data[0]")) // no pattern
 	was := stored(t, o)
 	rot(t, o.Dir)
-	s := serve(t, o)
+	often := o
+	often.DrainEvery = 10 * time.Millisecond
+	s := serve(t, often)
 	aside := filepath.Join(o.Dir, fmt.Sprintf("damaged-%016x", was.Store))
 	if st := s.n.Status(); st.Store == was.Store || st.Volume != 0 || len(st.Segments) != 0 || !st.Healthy || !strings.Contains(st.Detail, aside) {
 		t.Fatalf("%+v, was %+v", st, was)
 	}
-	if f, err := node.OpenOffline(aside, o.Cluster, o.ID); err != nil || f.Store != was.Store {
+	if st := s.n.Status(); st.DamageFound != 1 || st.DamageRepaired != 0 {
+		t.Fatalf("a store set aside counts as %d found, %d repaired", st.DamageFound, st.DamageRepaired)
+	}
+	if f, err := node.OpenOffline(node.Aside(o.Dir), o.Cluster, o.ID); err != nil || f.Store != was.Store {
 		t.Fatalf("what was set aside cannot be read: %+v %v", f, err)
 	}
 	fresh := s.n.Status().Store
+	s.open(3) // it is given segments, which have nothing to lack
+	until(t, func() bool { return s.n.Status().DamageRepaired == 1 })
 	s.close()
 
 	second := stored(t, o)

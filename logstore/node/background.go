@@ -10,6 +10,7 @@ import (
 
 	"sextant/internal/page"
 	"sextant/internal/redo"
+	"sextant/logstore"
 	"sextant/logstore/boltstore"
 	"sextant/logstore/segment"
 )
@@ -273,7 +274,13 @@ func (n *Node) look() {
 		}
 		n.quarantine(s.PG, err)
 	}
-	for _, g := range n.host.Health().Segments {
+	segments := n.host.Health().Segments
+	lacks := func(g logstore.SegmentState) bool { return g.Damaged || g.SCL < g.Start }
+	if n.aside && len(segments) > 0 && !slices.ContainsFunc(segments, lacks) {
+		n.aside = false
+		n.repaired++
+	}
+	for _, g := range segments {
 		if n.out[g.PG] && !g.Damaged {
 			delete(n.out, g.PG)
 			if n.harmed[g.PG] {

@@ -53,6 +53,9 @@ func (o Options) withDefaults() Options {
 	if o.Peers == nil {
 		o.Peers = func() map[logstore.NodeID]string { return nil }
 	}
+	if o.Gone == nil {
+		o.Gone = func(string) bool { return false }
+	}
 	o.HotFileBytes = max(orDefault(o.HotFileBytes, defaultHotFileBytes), hotFileBytesMin)
 	o.HotFiles = max(orDefault(o.HotFiles, defaultHotFiles), 3)
 	o.TickEvery = orDefault(o.TickEvery, defaultTick)

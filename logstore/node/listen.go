@@ -119,6 +119,11 @@ func (n *Node) greet(conn net.Conn, rpc *handedListener) {
 		n.opt.Logger.Warn("append stream refused", "node", n.opt.ID, "error", err)
 		return
 	}
+	if from := stream.Peer().Node; n.opt.Gone(string(from)) {
+		n.opt.Logger.Warn("append stream refused", "node", n.opt.ID, "error", fmt.Errorf("%s is no process of this cluster any more", from))
+		_ = stream.Close()
+		return
+	}
 	n.receive(stream)
 }
 
@@ -199,6 +204,9 @@ func (s *rpcServer) decode(ctx context.Context, p *wirepb.Message) (logstore.Mes
 	}
 	if err := mtls.CallsAs(ctx, p.GetFrom()); err != nil {
 		return nil, err
+	}
+	if s.n.opt.Gone(p.GetFrom()) {
+		return nil, status.Errorf(codes.PermissionDenied, "%q is no process of this cluster any more", p.GetFrom())
 	}
 	m, err := wire.FromProto(p)
 	if err != nil {
@@ -311,15 +319,11 @@ func (n *Node) askHost(ctx context.Context, m logstore.Message) (logstore.Messag
 	}
 }
 
-// Tell takes a message of another node. One that is no node of the cluster, such as one that
-// has been replaced, is refused, as far as it is known who is: its certificate is good still.
+// Tell takes a message of another node.
 func (s *rpcServer) Tell(ctx context.Context, p *wirepb.Message) (*wirepb.Told, error) {
 	m, err := s.decode(ctx, p)
 	if err != nil {
 		return nil, err
-	}
-	if peers := s.n.opt.Peers(); len(peers) > 0 && peers[logstore.NodeID(p.GetFrom())] == "" {
-		return nil, status.Errorf(codes.FailedPrecondition, "%q is no storage node of this cluster", p.GetFrom())
 	}
 	s.n.mu.Lock()
 	has := s.n.host != nil

@@ -62,6 +62,9 @@ type Options struct {
 	Listen   string
 	// Peers returns the addresses of the other nodes; it is asked at every connect.
 	Peers func() map[logstore.NodeID]string
+	// Gone reports whether a storage node or instance of that id is known to be none of the cluster's, because it was
+	// removed or replaced: its certificate is good still. nil: of nobody.
+	Gone func(id string) bool
 	// Left returns the membership epoch at which the control plane has recorded members of a group of which this
 	// node is none, nor is about to be; 0 if it is one, or that is not known. It may be late. nil: of no group.
 	Left func(redo.PGID) redo.MembershipEpoch
@@ -128,6 +131,7 @@ type Node struct {
 	}
 
 	found, repaired uint64 // damages, in this process's life
+	aside           bool   // one of them is a store that was set aside, and is not repaired yet
 
 	serving chan struct{} // a slot per answer that is being read from the store
 	bg      background
@@ -206,6 +210,7 @@ func (n *Node) beginAnew(damage error) error {
 	}
 	n.opt.Logger.Warn("hot log is damaged: the store is set aside, and the node is an emptied one",
 		"node", n.opt.ID, "store", old, "directory", to, "error", damage)
+	n.found, n.aside = n.found+1, true
 	n.host, n.volume, n.line = nil, 0, 0 // of what was replayed before the damage
 	return n.replay()
 }
@@ -333,9 +338,14 @@ func (n *Node) openStore(expect []redo.PGID) error {
 // snapshot that says so is in the hot log, release gives nothing back, and nothing is
 // copied. mu is held while serving.
 func (n *Node) quarantine(pg redo.PGID, err error) {
-	n.opt.Logger.Warn("segment is damaged and out of service", "node", n.opt.ID, "pg", pg, "error", err)
+	harmed := !errors.Is(err, errForked) && !errors.Is(err, errLogGone)
+	if errors.Is(err, errLogGone) {
+		n.opt.Logger.Info("segment is copied from a peer, since none has the log any more that it lacks", "node", n.opt.ID, "pg", pg)
+	} else {
+		n.opt.Logger.Warn("segment is damaged and out of service", "node", n.opt.ID, "pg", pg, "error", err)
+	}
 	n.host.Quarantine(pg)
-	if !n.harmed[pg] && !errors.Is(err, errForked) && !errors.Is(err, errLogGone) {
+	if harmed && !n.harmed[pg] {
 		n.harm(pg)
 	}
 	n.out[pg] = true
@@ -426,7 +436,8 @@ type Status struct {
 	Undrained   int64 // payload bytes in memory
 	Memory      int64 // bytes that records in memory take, about
 	HotFiles    int   // that a replay would read
-	// Damages of segments and of the hot log since the process began, found by whatever.
+	// Damages of segments and of the hot log since the process began, found by whatever; a store that
+	// was set aside is one, and repaired when the segments of the one in its place are complete.
 	DamageFound, DamageRepaired uint64
 	ScrubbedBytes, ScrubRounds  int64 // read and verified by the scrub; times that it has seen all
 	Segments                    []logstore.SegmentState
@@ -436,7 +447,7 @@ type Status struct {
 func (n *Node) Status() Status {
 	s := Status{ID: n.opt.ID, AZ: n.opt.AZ, Store: n.id.Store, Healthy: n.ctx.Err() == nil}
 	s.HotFiles, _ = n.hot.Live()
-	if dir := asideFound(n.opt.Dir); dir != "" {
+	if dir := Aside(n.opt.Dir); dir != "" {
 		s.Detail = fmt.Sprintf("a damaged store is set aside in %s: remove it when the cluster is whole", dir)
 	}
 	if !s.Healthy {
@@ -444,25 +455,31 @@ func (n *Node) Status() Status {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	s.DamageFound, s.DamageRepaired = n.found, n.repaired
 	if n.host == nil {
 		return s
 	}
 	h := n.host.Health()
 	s.Volume, s.Epoch, s.ListEpoch = n.volume, h.Epoch, h.List.Epoch
 	s.Undrained, s.Memory, s.Segments = h.Undrained, n.host.Memory(), h.Segments
-	s.DamageFound, s.DamageRepaired = n.found, n.repaired
 	s.ScrubbedBytes, s.ScrubRounds = n.bg.scrub.bytes.Load(), n.bg.scrub.rounds.Load()
 	s.StoredBytes = n.bg.storedBytes.Load()
 	if n.hotBad != nil {
 		s.Detail = n.hotBad.Error()
 	}
+	what := func(pg redo.PGID) string {
+		if n.harmed[pg] {
+			return fmt.Sprintf("segment of group %d is damaged", pg)
+		}
+		return fmt.Sprintf("segment of group %d is being filled", pg)
+	}
 	for _, g := range h.Segments {
 		if g.Damaged {
-			s.Detail = fmt.Sprintf("segment of group %d is damaged", g.PG)
+			s.Detail = what(g.PG)
 		}
 	}
 	if pg, from, pages, ok := n.host.Copying(); ok {
-		s.Detail = fmt.Sprintf("segment of group %d is damaged: %d pages copied from %s", pg, pages, from)
+		s.Detail = fmt.Sprintf("%s: %d pages copied from %s", what(pg), pages, from)
 	}
 	return s
 }

@@ -337,30 +337,31 @@ func TestStrangersAreRefused(t *testing.T) {
 	}
 }
 
-// A node takes gossip of those that are nodes of the cluster now, not of one that was replaced.
-func TestReplacedNodeIsRefused(t *testing.T) {
+// A storage node hears no other node and no instance that has been removed: neither gossip nor reads nor an append stream.
+func TestRemovedProcessesAreRefused(t *testing.T) {
 	o := options(t.TempDir())
-	var peers atomic.Pointer[map[logstore.NodeID]string]
-	peers.Store(&map[logstore.NodeID]string{})
-	o.Peers = func() map[logstore.NodeID]string { return *peers.Load() }
+	var gone atomic.Bool
+	o.Gone = func(id string) bool { return gone.Load() && id == "db-1" }
 	s := serve(t, o)
 	p, err := wire.ToProto(logstore.HealthAsk{Header: head(1)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.Cluster, p.From = "c", "storage-2"
-	for _, c := range []struct {
-		peers map[logstore.NodeID]string
-		want  codes.Code
-	}{
-		{nil, codes.OK}, // not known yet
-		{map[logstore.NodeID]string{"storage-2": "127.0.0.1:1"}, codes.OK},
-		{map[logstore.NodeID]string{"storage-3": "127.0.0.1:1"}, codes.FailedPrecondition},
-	} {
-		peers.Store(&c.peers)
-		if _, err := dial(t, s.n).Tell(context.Background(), p); status.Code(err) != c.want {
-			t.Errorf("peers %v: %v", c.peers, err)
+	for _, is := range []bool{false, true} {
+		gone.Store(is)
+		for from, want := range map[string]codes.Code{"storage-2": codes.OK, "db-1": map[bool]codes.Code{true: codes.PermissionDenied}[is]} {
+			p.Cluster, p.From = "c", from
+			if _, err := dial(t, s.n).Tell(t.Context(), p); status.Code(err) != want {
+				t.Errorf("gone %t: told by %s: %v", is, from, err)
+			}
+			if _, err := dial(t, s.n).Ask(t.Context(), p); status.Code(err) != want {
+				t.Errorf("gone %t: asked by %s: %v", is, from, err)
+			}
 		}
+	}
+	s.connect()
+	if _, _, err := s.c.Read(); err == nil {
+		t.Error("its append stream is open")
 	}
 }
 

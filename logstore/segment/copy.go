@@ -137,14 +137,15 @@ func (h *Host) Copying() (pg redo.PGID, from logstore.NodeID, pages int, ok bool
 	return c.PG, h.peers[c.repair.from-1].id, c.repair.pages, true
 }
 
-// copying returns the segment whose turn it is to be filled: one at a time.
-func (h *Host) copying() *chain {
+// copying returns the segment whose turn it is to be filled: one at a time, one that moves
+// here at a pace after those that are damaged.
+func (h *Host) copying() (next *chain) {
 	for _, c := range h.order {
-		if c.damaged && c.repair.noted {
-			return c
+		if c.damaged && c.repair.noted && (next == nil || h.paced(next)) {
+			next = c
 		}
 	}
-	return nil
+	return next
 }
 
 // tickCopy asks for the next part: one for each tick, which bounds the rate.

@@ -45,7 +45,7 @@ type Host struct {
 	out  Ready
 	acks []*chain // whose SCL has changed since the last Ack
 
-	left     map[redo.PGID]bool // dropped, and not emptied in the Store
+	left     map[redo.PGID]left // of groups whose segment was dropped
 	pace     pace
 	ticks    uint64
 	installs uint64 // handed out
@@ -79,7 +79,7 @@ func New(o Options) *Host {
 	if o.CopyPages == 0 {
 		o.CopyPages = logstore.CopyPagesMax
 	}
-	return &Host{o: o, chains: map[redo.PGID]*chain{}, left: map[redo.PGID]bool{}, relisting: none}
+	return &Host{o: o, chains: map[redo.PGID]*chain{}, left: map[redo.PGID]left{}, relisting: none}
 }
 
 // none is above the index of every frame.
@@ -100,7 +100,7 @@ func (h *Host) chain(pg redo.PGID) *chain { return h.chains[pg] }
 func (h *Host) create(g logstore.GroupStart) *chain {
 	c := &chain{GroupStart: g, sound: sound()}
 	h.chains[g.PG] = c
-	delete(h.left, g.PG) // a replay: it was emptied before this
+	h.emptied(g.PG) // a replay: it was before this
 	i, _ := slices.BinarySearchFunc(h.order, g.PG, func(c *chain, pg redo.PGID) int { return cmp.Compare(c.PG, pg) })
 	h.order = slices.Insert(h.order, i, c)
 	for _, m := range g.Members {
@@ -225,7 +225,10 @@ func (h *Host) judgeFence(in Input, m logstore.Fence) {
 	}
 }
 
+// judgeList stores a list. Segments that may not be created are left out: batches for them are refused.
 func (h *Host) judgeList(in Input, m logstore.PutList) {
+	m.Groups = h.allowed(m.Groups)
+	in.Msg = m
 	switch {
 	case m.Epoch == 0 || m.List.Epoch != m.Epoch:
 		h.refuse(in, logstore.Invalid, "a list of another volume epoch")
@@ -235,8 +238,8 @@ func (h *Host) judgeList(in Input, m logstore.PutList) {
 		h.refuse(in, logstore.Fenced, "the epoch has another holder")
 	case m.Epoch == h.list.Epoch && h.hasAll(m.Groups):
 		h.send(in, h.listAnswer(m.Groups))
-	case h.leaving(m.Groups):
-		h.refuse(in, logstore.Retry, "a segment of an earlier membership is being deleted")
+	case h.dropping(m.Groups):
+		h.refuse(in, logstore.Retry, "a segment of an earlier membership is being dropped")
 	default:
 		h.next.fence, h.next.holder, h.next.list = m.Epoch, m.Holder, m.Epoch
 		h.next.created = append(h.next.created, m.Groups...)
@@ -252,8 +255,8 @@ func (h *Host) judgeCreate(in Input, m logstore.CreateSegment) {
 		h.refuseSegment(in, logstore.Corrupt, m.PG, "the segment is damaged")
 	case h.hasAll([]logstore.GroupStart{m.GroupStart}):
 		h.send(in, logstore.SegmentCreated{Header: h.head(), Store: h.o.Store, Ack: h.chain(m.PG).ack()})
-	case h.leaving([]logstore.GroupStart{m.GroupStart}):
-		h.refuseSegment(in, logstore.Retry, m.PG, "a segment of an earlier membership is being deleted")
+	case h.barred(m.PG, m.Membership) != "":
+		h.refuseSegment(in, logstore.Retry, m.PG, h.barred(m.PG, m.Membership))
 	default:
 		h.next.created = append(h.next.created, m.GroupStart)
 		h.persist(in, FrameCreate, encodeCreate(m), nil)
@@ -333,7 +336,9 @@ func (h *Host) segmentKind(b *redo.Batch) (logstore.Kind, string) {
 			membership, exists = max(membership, g.Membership), true
 		}
 	}
-	switch {
+	switch barred := h.barred(b.PG, b.Membership); {
+	case !exists && barred != "":
+		return logstore.Retry, barred
 	case !exists:
 		return logstore.Behind, "no such segment"
 	case b.Membership > membership:

@@ -15,7 +15,9 @@ import (
 // the members that followed.
 //
 // A drop is a frame. The driver then deletes the segment from the Store (Emptied); until it has, the node
-// takes no new segment of the group: what a copy had put there cannot be read below where it was made.
+// takes no new segment of the group: what a copy had put there cannot be read below where it was made. Nor
+// does it later take one of an earlier membership, which it would drop again: a recovery counts by the members that
+// there were at its grant, and does without.
 
 // Dropped is what FrameDropped says: the node has been no member of the group since this membership epoch.
 type Dropped struct {
@@ -55,10 +57,13 @@ func (h *Host) Pace(pg redo.PGID, bytes int64) {
 	}
 }
 
+// paced reports whether that is limited for the segment.
+func (h *Host) paced(c *chain) bool { return h.pace.bytes > 0 && h.pace.pg == c.PG }
+
 // waits reports whether the segment has to wait for the next tick before it asks a peer.
 func (h *Host) waits(c *chain) bool {
-	if p := &h.pace; p.bytes > 0 && p.pg == c.PG && p.left <= 0 {
-		p.waiting = true
+	if h.paced(c) && h.pace.left <= 0 {
+		h.pace.waiting = true
 		return true
 	}
 	return false
@@ -89,9 +94,15 @@ func (h *Host) Leave(pg redo.PGID, at redo.MembershipEpoch) {
 	}
 }
 
+// left is what is known of a group whose segment was dropped.
+type left struct {
+	at   redo.MembershipEpoch // the highest of which the node was found to be no member; a restart may forget it
+	full bool                 // the Store may still have something of the segment
+}
+
 func (h *Host) judgeDropped(in Input, m Dropped) {
 	if c := h.chain(m.PG); c != nil && c.Membership < m.Membership {
-		h.left[m.PG] = true
+		h.left[m.PG] = left{m.Membership, true}
 		h.persist(in, FrameDropped, encodeDropped(m), nil)
 	}
 }
@@ -100,23 +111,47 @@ func (h *Host) judgeDropped(in Input, m Dropped) {
 func (h *Host) Emptied(but []redo.PGID) {
 	for pg := range h.left {
 		if !slices.Contains(but, pg) {
-			delete(h.left, pg)
+			h.emptied(pg)
 		}
 	}
 }
 
-// leaving reports whether one of the groups' segments was dropped and is not emptied.
-func (h *Host) leaving(gs []logstore.GroupStart) bool {
-	return slices.ContainsFunc(gs, func(g logstore.GroupStart) bool { return h.left[g.PG] })
+func (h *Host) emptied(pg redo.PGID) {
+	if l := h.left[pg]; l.full {
+		h.left[pg] = left{at: l.at}
+	}
+}
+
+// barred returns why no segment of a group is created here at a membership epoch, "" if one may be.
+func (h *Host) barred(pg redo.PGID, at redo.MembershipEpoch) string {
+	switch l := h.left[pg]; {
+	case l.full:
+		return "a segment of an earlier membership is being deleted"
+	case at < l.at:
+		return "the node is no member of the group since a later membership epoch"
+	}
+	return ""
+}
+
+// dropping reports whether the drop of one of the groups' segments is not synced yet.
+func (h *Host) dropping(gs []logstore.GroupStart) bool {
+	return slices.ContainsFunc(gs, func(g logstore.GroupStart) bool { return h.chain(g.PG) != nil && h.left[g.PG].full })
+}
+
+// allowed returns those of the groups that have a segment here or may get one.
+func (h *Host) allowed(gs []logstore.GroupStart) []logstore.GroupStart {
+	return slices.DeleteFunc(slices.Clone(gs), func(g logstore.GroupStart) bool {
+		return h.chain(g.PG) == nil && h.barred(g.PG, g.Membership) != ""
+	})
 }
 
 func (h *Host) applyDropped(m Dropped) {
 	c := h.chain(m.PG)
 	if c == nil || c.Membership >= m.Membership {
-		delete(h.left, m.PG)
+		h.emptied(m.PG)
 		return
 	}
-	h.left[m.PG] = true
+	h.left[m.PG] = left{m.Membership, true}
 	c.sound.Store(false) // for answers that are being read
 	delete(h.chains, m.PG)
 	same := func(o *chain) bool { return o == c }

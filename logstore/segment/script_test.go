@@ -238,9 +238,15 @@ func (w *node) run(t *testing.T, d *datadriven.TestData) string {
 	case "fence":
 		return w.step(from, logstore.Fence{Header: a.head(), Holder: uint64(a.num("holder", 1)), LAL: uint64(a.num("lal", 4))})
 	case "list":
+		groups := []logstore.GroupStart{start}
+		for _, s := range a.list("with") { // further groups, PG:MEMBERSHIP
+			g := logstore.GroupStart{Members: start.Members}
+			a.scan(s, "%d:%d", &g.PG, &g.Membership)
+			groups = append(groups, g)
+		}
 		return w.step(from, logstore.PutList{
 			Header: a.head(), Holder: uint64(a.num("holder", 1)), LAL: uint64(a.num("lal", 4)),
-			List: logstore.List{Epoch: a.head().Epoch, Ranges: a.ranges()}, Groups: []logstore.GroupStart{start},
+			List: logstore.List{Epoch: a.head().Epoch, Ranges: a.ranges()}, Groups: groups,
 		})
 	case "create":
 		return w.step(from, logstore.CreateSegment{Header: a.head(), GroupStart: start})

@@ -173,7 +173,10 @@ func (s *store) Page(pg redo.PGID, p redo.PageID, at redo.LSN) ([]byte, redo.LSN
 	if err := s.shelf(pg).verify(); err != nil {
 		return nil, 0, nil, err
 	}
-	v := s.shelf(pg).page(p)
+	v := s.shelf(pg).pages[p]
+	if v == nil {
+		return nil, 0, nil, nil
+	}
 	if at < v.floor {
 		return nil, 0, nil, errCollected
 	}

@@ -159,14 +159,23 @@ func (h *holder) receive(from logstore.NodeID, m logstore.Message) {
 	h.ship()
 }
 
-// node returns which node has sent it an answer: of two with one name, the one whose store it names.
+// node returns which node has sent it an answer: of two with one name, the one whose store it names,
+// or the one that was asked.
 func (h *holder) node(id logstore.NodeID, m logstore.Message) int {
+	asked := -1
 	for i := range h.known {
-		if n := h.w.storageNode(i); n.ID == id && (storeOf(m) == 0 || storeOf(m) == n.Store) {
+		switch n := h.w.storageNode(i); {
+		case n.ID != id:
+		case storeOf(m) == 0 || storeOf(m) == n.Store:
 			return i
+		default:
+			asked = i
 		}
 	}
-	panic("sim: an answer of a node that was not asked")
+	if asked < 0 {
+		panic("sim: an answer of a node that was not asked")
+	}
+	return asked
 }
 
 // connect says that a node has come or gone, which an open writer learns soon.
@@ -193,7 +202,7 @@ func (h *holder) recover() {
 		h.w.oracle.plan(h, p)
 	}
 	for _, o := range h.r.Ready() {
-		h.w.letter(h.id, h.ep, h.w.nodes[o.Node], o.Msg)
+		h.w.letter(h.id, h.ep, h.w.at(o.Node), o.Msg)
 	}
 	if err := h.r.Err(); err != nil {
 		if !errors.Is(err, logstore.ErrFenced) || h.epoch == h.w.control.epoch && !h.twins() {

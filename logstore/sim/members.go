@@ -29,9 +29,15 @@ func (w *world) change(to func(*volume.Group)) {
 	for i := range w.control.groups {
 		g := &w.control.groups[i]
 		if r := w.control.replacing; r.about(g.PG) && slices.Contains(g.Members[:6], r.old) {
-			g.Members = slices.Clone(g.Members)
+			old := g.Members
+			g.Members = slices.Clone(old)
 			to(g)
 			g.Membership++
+			for _, m := range old {
+				if !slices.Contains(g.Members, m) {
+					w.oracle.left[seat{g.PG, m}] = g.Membership
+				}
+			}
 		}
 	}
 }
@@ -115,7 +121,11 @@ func (w *world) move() {
 		}
 	default:
 		for seat, i := range c.seats {
-			if w.nodes[i].dead {
+			switch n := w.nodes[i]; {
+			case n.dead && w.at(i) != n:
+				w.begin(&replacement{seat: seat, old: i, new: w.at(i).i})
+				return
+			case n.dead:
 				w.replace(seat, false)
 				return
 			}
@@ -155,7 +165,10 @@ func (w *world) strike(seat int) {
 		is.id = n.id
 		w.peers[n.id] = is
 		is.replay() // under its name
-		w.begin(&replacement{seat: seat, old: n.i, new: is.i})
+		// Before the control plane hears of it, a recovery may ask this store as the old one, and give it empty segments.
+		for pg := range redo.PGID(6) {
+			is.hurt[pg] = true
+		}
 	case kind == "away":
 		n.crash()
 		w.replace(seat, true)
@@ -238,6 +251,14 @@ func (h *holder) learn(groups []volume.Group, nodes int) {
 	h.ship()
 }
 
+// at returns what is where the node was: itself, or what came up there when it was emptied.
+func (w *world) at(i int) *node {
+	if n, ok := w.peers[w.nodes[i].id].(*node); ok {
+		return n
+	}
+	return w.nodes[i]
+}
+
 // storageNode is a node as the control plane has it.
 func (w *world) storageNode(i int) volume.Node {
 	return volume.Node{ID: w.nodes[i].id, Store: logstore.StoreID(i + 1)}
@@ -245,9 +266,13 @@ func (w *world) storageNode(i int) volume.Node {
 
 // enough reports whether a record is stored as widely as the holder must have it to
 // count it: on four members, and while one is being replaced on four of those that
-// will be, unless it was counted before that began.
+// will be, unless it was counted before that began. When that has ended and the holder has not heard
+// of it, the node that left may have dropped what it acknowledged: four of those that stay are enough.
 func (o *oracle) enough(h *holder, x *issue) bool {
 	g := &h.groups[x.PG]
+	if g.Changing() && !o.w.control.groups[x.PG].Changing() && o.copies(x) >= 4 {
+		return true
+	}
 	on := func(ms ...int) (n int) {
 		for _, m := range ms {
 			n += int(x.on >> m & 1)

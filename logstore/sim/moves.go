@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"maps"
 	"slices"
 
 	"sextant/internal/redo"
@@ -52,15 +53,49 @@ func (n *node) leave() {
 	}
 }
 
-// sweep empties the shelves of segments that were dropped, when nothing is being put there.
+// sweep deletes the shelves of segments that were dropped, when nothing is being put there. Until
+// their directory is synced a crash may bring them back.
 func (n *node) sweep() {
-	for pg := range n.store.shelves {
-		if !slices.Contains(n.h.PGs(), pg) {
-			delete(n.store.shelves, pg)
+	if len(n.unlinked) > 0 {
+		return // one after the other
+	}
+	mine := n.h.PGs()
+	for pg, sh := range n.store.shelves {
+		if !slices.Contains(mine, pg) {
+			if delete(n.store.shelves, pg); !sh.empty() {
+				n.unlinked[pg] = sh
+			}
 		}
 	}
-	n.h.Emptied(n.h.PGs())
+	if len(n.unlinked) == 0 || !n.up { // a start goes on when that is synced
+		n.swept(mine)
+		return
+	}
+	d := n.w.between(1, 100)
+	n.later(d, func() { n.swept(mine) })
+	if !n.w.calm && n.w.chance(.3) {
+		n.later(n.w.between(0, int(d)), func() { n.crash(); n.startSoon() })
+	}
 }
+
+// swept syncs the directory of the segments' files.
+func (n *node) swept(mine []redo.PGID) {
+	clear(n.unlinked)
+	n.h.Emptied(mine)
+}
+
+// undelete brings back files whose deletion a crash loses.
+func (n *node) undelete() {
+	for _, pg := range slices.Sorted(maps.Keys(n.unlinked)) {
+		if n.store.shelf(pg).empty() && n.w.chance(.5) {
+			n.store.shelves[pg] = n.unlinked[pg]
+			n.w.counts.Undeleted++
+		}
+	}
+	clear(n.unlinked)
+}
+
+func (sh *shelf) empty() bool { return len(sh.log) == 0 && len(sh.pages) == 0 && !sh.bad }
 
 // flying follows what frames that are stored together do to the segments that a node has.
 type flying map[redo.PGID]redo.MembershipEpoch
@@ -77,10 +112,10 @@ func (o *oracle) track(n *node, f segment.Frame) {
 	}
 	switch m := m.(type) {
 	case logstore.CreateSegment:
-		n.flying[m.PG] = max(m.Membership, n.member(m.PG))
+		o.made(n, m.GroupStart)
 	case logstore.PutList:
 		for _, g := range m.Groups {
-			n.flying[g.PG] = max(g.Membership, n.member(g.PG))
+			o.made(n, g)
 		}
 	case segment.Dropped:
 		if n.member(m.PG) >= m.Membership {
@@ -94,6 +129,16 @@ func (o *oracle) track(n *node, f segment.Frame) {
 			}
 		}
 	}
+}
+
+// made notes the membership of a segment, and that a new one does not find the file of one that was dropped, nor may
+// a crash bring that back.
+func (o *oracle) made(n *node, g logstore.GroupStart) {
+	at := n.member(g.PG)
+	if at == 0 && (!n.store.shelf(g.PG).empty() || n.unlinked[g.PG] != nil) {
+		o.w.fail("drop", "%s makes a segment of group %d, and the file of the one that it has dropped may be there", n.id, g.PG)
+	}
+	n.flying[g.PG] = max(g.Membership, at)
 }
 
 // member returns the membership of the node's segment of a group, as of the frames so far; 0 if it has none.

@@ -43,7 +43,8 @@ type node struct {
 	unnoted  bool               // a damaged segment that no file of the hot log says
 	hurt     map[redo.PGID]bool // segments that were ever damaged
 
-	known     []volume.Group // what it has last heard of the control plane
+	known     []volume.Group       // what it has last heard of the control plane
+	unlinked  map[redo.PGID]*shelf // files that were deleted, in a directory that is not synced
 	flying    flying
 	since     tick // when it was started
 	rewriting bool // a damaged part of the hot log is to be written again
@@ -57,7 +58,7 @@ type drain struct {
 
 func (w *world) addNode(i int) {
 	n := &node{w: w, i: i, ep: w.newLink(), id: logstore.NodeID('A' + rune(i))}
-	n.store.shelves, n.hurt = map[redo.PGID]*shelf{}, map[redo.PGID]bool{}
+	n.store.shelves, n.unlinked, n.hurt = map[redo.PGID]*shelf{}, map[redo.PGID]*shelf{}, map[redo.PGID]bool{}
 	w.nodes = append(w.nodes, n)
 	w.peers[n.id] = n
 	n.disk.crash(w, n) // an empty disk
@@ -135,6 +136,7 @@ func (n *node) crash() {
 		n.store.install(i)
 	}
 	n.draining, n.installs = nil, nil
+	n.undelete()
 	before := n.h.Health()
 	n.replay()
 	n.w.oracle.restarted(n, before)
@@ -343,6 +345,9 @@ func (n *node) turn() {
 	default:
 		n.disk.fresh = n.disk.fresh && !note
 		begun = n.disk.append(rd.Persist, n.w.swarm.roll, n.h.Snapshot)
+		if len(n.disk.files) > hotlog.FilesMaxMax/2 { // also where nothing else drains
+			n.drainFrom(0, 0)
+		}
 	}
 	n.syncing, n.unnoted = true, n.unnoted && !note
 	if n.doomed {
@@ -357,6 +362,9 @@ func (n *node) turn() {
 	sync = func() {
 		frames, err := n.disk.sync()
 		if errors.Is(err, hotlog.ErrFull) { // until something is drained
+			if !note && !n.unnoted {
+				n.disk.release(n.h.OldestFrame())
+			}
 			n.later(20, sync)
 			return
 		}

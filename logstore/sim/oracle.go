@@ -58,6 +58,13 @@ type oracle struct {
 	plans   []planned
 	fences  []fenced
 	batches map[*byte]*redo.Batch
+	left    map[seat]redo.MembershipEpoch // since which a node is, or was last, no member of a group
+}
+
+// seat is a node's place in a group.
+type seat struct {
+	pg   redo.PGID
+	node int
 }
 
 // issue is a record that a writer gave an LSN.
@@ -92,7 +99,7 @@ type fenced struct {
 func (o *oracle) init(w *world) {
 	*o = oracle{
 		w: w, issued: map[redo.LSN]*issue{}, pages: map[redo.PageID][]version{}, groups: map[redo.PGID][]redo.LSN{},
-		batches: map[*byte]*redo.Batch{},
+		batches: map[*byte]*redo.Batch{}, left: map[seat]redo.MembershipEpoch{},
 	}
 }
 
@@ -236,7 +243,7 @@ func (o *oracle) restarted(n *node, was logstore.Health) {
 		return // SCL and tail mean something else
 	}
 	for _, s := range was.Segments {
-		if !slices.Contains(n.h.PGs(), s.PG) && !slices.Contains(o.w.control.groups[s.PG].Members, n.i) {
+		if !slices.Contains(n.h.PGs(), s.PG) && s.Membership < o.left[seat{s.PG, n.i}] {
 			continue // it was about to drop it
 		}
 		if t := o.state(n.i, s.PG); !s.Damaged && !t.Damaged && (t.SCL < s.SCL || t.Tail < s.Tail || t.Hint.VDL < s.Hint.VDL || t.Start < s.Start) {

@@ -55,6 +55,7 @@ type Counts struct {
 	Reverted        int // replacements that were taken back
 	Moved           int // segments that moved to another node
 	Dropped         int // segments that a node dropped which was no member any more
+	Undeleted       int // files of those that a crash brought back
 	Cached          int // pages that statements have read through caches
 	Promoted        int // readers that became the writer
 	Restarted       int // readers that crashed
@@ -76,7 +77,7 @@ func (c *Counts) fields() []*int {
 	return []*int{
 		&c.Events, &c.Ticks, &c.Epochs, &c.Records, &c.Shown, &c.Reads, &c.Crashes, &c.Zombies,
 		&c.Fences, &c.RefusedOld, &c.Annulled, &c.Interrupted, &c.NoCommitBetween, &c.Reshipped, &c.Filled, &c.Grown, &c.Rotted, &c.Copied, &c.Cached, &c.Promoted, &c.Restarted, &c.Burnt, &c.Full, &c.Scrubbed, &c.RottedLogs, &c.Rewritten,
-		&c.Replaced, &c.Reverted, &c.Moved, &c.Dropped,
+		&c.Replaced, &c.Reverted, &c.Moved, &c.Dropped, &c.Undeleted,
 	}
 }
 

@@ -177,3 +177,40 @@ func TestChangeBackToAFormerMember(t *testing.T) {
 		t.Errorf("VDL %d by A B C F, want %d", tr.VDL(), l)
 	}
 }
+
+// A node that may not make a segment yet, or by a later membership than the writer knows, is told again when its
+// time is up, also while its batches are answered, and not with each of them.
+func TestRefusedSegmentIsToldAgain(t *testing.T) {
+	const retry = 5
+	_, tr := openTracker(t, 1, 50, volume.Limits{RetryTicks: retry})
+	head := logstore.Header{Volume: 1, Timeline: 1, Epoch: 1}
+	store := logstore.StoreID(6)
+	refused := logstore.Refused{Header: head, Kind: logstore.Retry, Of: 1, Segment: true, PG: 0}
+	tr.Connected(5)
+	told := 0
+	for range 2*retry + 1 {
+		tr.Tick()
+		s, _ := tr.Ship(5, 1)
+		for _, m := range s.Control {
+			if _, ok := m.(logstore.CreateSegment); !ok {
+				t.Fatalf("it is sent %T", m)
+			}
+			told++
+			tr.Step(5, refused)
+		}
+		if s.Append != nil {
+			tr.Step(5, refused)
+			tr.Step(5, logstore.Ack{Header: head, Store: store, Seq: s.Append.Seq})
+		}
+	}
+	if told != 2 {
+		t.Errorf("told %d times in %d ticks, want twice", told, 2*retry+1)
+	}
+	tr.Step(5, logstore.SegmentCreated{Header: head, Store: store, Ack: logstore.SegmentAck{Membership: 1}})
+	for range 2 * retry {
+		tr.Tick()
+		if s, _ := tr.Ship(5, 1); len(s.Control) > 0 {
+			t.Fatal("told once more, though it has it")
+		}
+	}
+}

@@ -20,7 +20,7 @@ type node struct {
 	seq      uint64 // of the last Append
 	inFlight bool   // it is unanswered
 	sentAt   Time   // when
-	age      int    // ticks since the last thing sent
+	age      int    // ticks since the last thing sent, but for an Append while segments are being created
 	due      bool   // a tick has passed: send even if there is nothing
 
 	// next is the first frame that it has not been sent. If restart, frames before
@@ -216,7 +216,10 @@ func (t *Tracker) fill(i int, now Time) *logstore.Append {
 		return nil
 	}
 	n.seq++
-	n.inFlight, n.due, n.sentAt, n.age = true, false, now, 0
+	n.inFlight, n.due, n.sentAt = true, false, now
+	if len(n.creating) == 0 { // else the age is theirs: those may be unanswered while batches are answered
+		n.age = 0
+	}
 	a.Seq = n.seq
 	return a
 }
@@ -354,6 +357,10 @@ func (t *Tracker) refused(i int, r logstore.Refused) {
 			n.lacks(r.PG)
 			n.creating = slices.DeleteFunc(n.creating, func(pg redo.PGID) bool { return pg == r.PG })
 			t.rewind(i)
+		}
+	case r.Kind == logstore.Retry && r.Segment:
+		if int(r.PG) < len(t.groups) && t.groups[r.PG].member(i) >= 0 {
+			n.lacks(r.PG) // it may not be created yet, or not until this knows of later members
 		}
 	case r.Kind == logstore.Behind && n.listed:
 		n.listed, n.listSent = false, false

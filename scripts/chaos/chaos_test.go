@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 
 // The faults of TestFixedSchedule, in their order; docs/status.md names them.
 var fixedSchedule = []string{"kill writer", "cut writer off", "slow disk", "stop zone and one", "failover in commit",
-	"pause writer", "full disk", "failover in replacement", "failover in DDL", "kill all"}
+	"pause writer", "full disk", "failover in replacement", "segments move", "failover in DDL", "kill all"}
 
 // A short schedule of some kinds of faults, each a subtest; the usage of every process is
 // sampled meanwhile. There is no gate on times.

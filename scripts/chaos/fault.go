@@ -49,6 +49,7 @@ var faults = []fault{
 	{"failover in commit", false, true, failoverInCommit},
 	{"empty storage", false, true, emptyStorage(false)},
 	{"failover in replacement", false, true, emptyStorage(true)},
+	{"segments move", false, true, moveSegments},
 	{"slow disk", false, false, slowDisk},
 	{"slow clients", false, false, slowClients},
 	{"cut writer off", true, false, cutWriter},
@@ -127,6 +128,9 @@ func killWriter(ctx context.Context, w *world, _ *rand.Rand, _ time.Duration) er
 
 // killed kills the writer and waits for another.
 func (w *world) killed(ctx context.Context, writer string) error {
+	w.mu.Lock()
+	w.injected[len(w.injected)-1].at = w.h.now() // of a fault that has done other things before
+	w.mu.Unlock()
 	if err := w.signal(unix.SIGKILL, writer); err != nil {
 		return err
 	}
@@ -319,6 +323,46 @@ func emptyStorage(failover bool) func(context.Context, *world, *rand.Rand, time.
 		})
 		return err
 	}
+}
+
+// moveSegments adds a storage node, and drains it when segments have moved to it: a writer is killed
+// amid each.
+func moveSegments(ctx context.Context, w *world, _ *rand.Rand, _ time.Duration) error {
+	w.added++
+	id := fmt.Sprintf("storage-%d", len(storageIDs)+w.added)
+	w.inject(id, true)
+	if err := w.configure(w.c.Config, id); err != nil {
+		return err
+	}
+	kill := func() error {
+		writer, err := w.writer(ctx)
+		if err == nil {
+			err = w.killed(ctx, writer)
+		}
+		return err
+	}
+	if err := w.sextant(ctx, "storage", "add", id, "--az", w.spareZone()); err != nil {
+		return err
+	}
+	_, err := w.await(ctx, "a segment on "+id, func(s *cluster.Status) bool {
+		return slices.ContainsFunc(s.Storage, func(n cluster.Storage) bool { return n.ID == id && n.Segments > 0 })
+	})
+	if err == nil {
+		err = kill()
+	}
+	if err == nil {
+		err = w.sextant(ctx, "storage", "drain", id)
+	}
+	if err == nil {
+		err = kill()
+	}
+	if err == nil {
+		_, err = w.await(ctx, id+" to leave", func(s *cluster.Status) bool { return len(s.Storage) == len(storageIDs) })
+	}
+	if err != nil {
+		return err
+	}
+	return w.configure(w.c.Config, "")
 }
 
 // slowDisk makes the syncs of two storage nodes of different zones slow: four others are enough.

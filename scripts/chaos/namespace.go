@@ -132,12 +132,15 @@ type network struct {
 	hosts map[string]string // IP address of each
 }
 
-const bridge = "sextant0"
+const (
+	bridge        = "sextant0"
+	bridgeAddress = "10.77.0.1"
+)
 
 // newNetwork makes a host for each of the names.
 func newNetwork(names []string) (*network, error) {
 	n := &network{hosts: map[string]string{}}
-	commands := []string{"link add " + bridge + " type bridge", "addr add 10.77.0.1/24 dev " + bridge, "link set " + bridge + " up"}
+	commands := []string{"link add " + bridge + " type bridge", "addr add " + bridgeAddress + "/24 dev " + bridge, "link set " + bridge + " up"}
 	for i, name := range names {
 		n.hosts[name] = fmt.Sprintf("10.77.0.%d", 10+i)
 		commands = append(commands, "netns add "+name,

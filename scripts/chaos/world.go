@@ -65,6 +65,8 @@ type world struct {
 	readers *sql.DB // to the reader endpoint
 	client  *proxy  // of proxied
 
+	added int // storage nodes, beyond the first six
+
 	mu       sync.Mutex
 	kind     string // of the fault that is performed
 	injected []injection
@@ -111,7 +113,7 @@ func newWorld(ctx context.Context, o worldOptions) (w *world, err error) {
 		}
 	}
 	config := filepath.Join(o.dir, "config.yaml")
-	if err = os.WriteFile(config, []byte(w.config()), 0o600); err != nil {
+	if err = w.configure(config, ""); err != nil {
 		return w, err
 	}
 	w.drivers()
@@ -124,9 +126,10 @@ func newWorld(ctx context.Context, o worldOptions) (w *world, err error) {
 	return w, w.connect(up)
 }
 
-// config is small files and short intervals, so that a short run sees many of them, and
-// an address and a namespace for each process.
-func (w *world) config() string {
+// configure writes a configuration of small files, small segments and short intervals, so that a short run
+// sees many of them, with an address and a namespace for each process. The storage node more, if there is
+// one, is where the parent of all is: its namespace cannot be made while that runs.
+func (w *world) configure(path, more string) error {
 	var b strings.Builder
 	node := func(id string, zone int, more string) {
 		fmt.Fprintf(&b, "    - {id: %s, az: az-%c%s", id, 'a'+zone, more)
@@ -135,13 +138,20 @@ func (w *world) config() string {
 		}
 		b.WriteString("}\n")
 	}
-	b.WriteString("control:\n  nodes:\n")
+	b.WriteString("cluster:\n  segment_size: 512KiB\ncontrol:\n  nodes:\n")
 	for i, id := range controlIDs {
 		node(id, i, "")
 	}
 	b.WriteString("storage:\n  hot_log_file: 4MiB\n  hot_log_files: 4\n  drain_interval: 1s\n  retention_time: 5s\n  retention_bytes: 16MiB\n  nodes:\n")
 	for i, id := range storageIDs {
 		node(id, i/2, "")
+	}
+	if more != "" {
+		fmt.Fprintf(&b, "    - {id: %s, az: %s", more, w.spareZone())
+		if w.net != nil {
+			fmt.Fprintf(&b, ", address: %s", bridgeAddress)
+		}
+		b.WriteString("}\n")
 	}
 	b.WriteString("instances:\n")
 	for i, id := range instanceIDs {
@@ -150,8 +160,11 @@ func (w *world) config() string {
 	b.WriteString("router:\n  nodes:\n")
 	node("router-1", 0, "")
 	b.WriteString("server:\n  page_cache: 64MiB\n  memory: 128MiB\n  statement_memory: 32MiB\n  max_transaction_bytes: 64MiB\n")
-	return b.String()
+	return os.WriteFile(path, []byte(b.String()), 0o600)
 }
+
+// spareZone is that of the storage node that was added last.
+func (w *world) spareZone() string { return fmt.Sprintf("az-%c", 'a'+w.added%3) }
 
 // drivers registers the ways to the router: chaos is its loopback, from there.
 func (w *world) drivers() {

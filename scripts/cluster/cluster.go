@@ -367,9 +367,9 @@ func (c *Cluster) KillParent(ctx context.Context) error {
 
 // pids returns the pids of the running children, from their directories.
 func (c *Cluster) pids() (pids []int) {
-	files, _ := filepath.Glob(filepath.Join(c.Data, "*", "pid"))
-	for _, f := range files {
-		if b, err := os.ReadFile(f); err == nil {
+	dirs, _ := os.ReadDir(c.Data)
+	for _, d := range dirs {
+		if b, err := os.ReadFile(filepath.Join(c.Data, d.Name(), "pid")); err == nil {
 			if pid, err := strconv.Atoi(string(b)); err == nil && c.ours(pid) {
 				pids = append(pids, pid)
 			}

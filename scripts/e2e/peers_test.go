@@ -112,13 +112,19 @@ func speakAsOthers(t *testing.T, c *cluster.Cluster, id string) {
 		must(t, err)
 		return i
 	}
+	dir := filepath.Join(c.Data, "peer-certs")
+	must(t, mtls.Issue(dir, dir, mtls.Peer{Cluster: id, Role: mtls.Instance, ID: "db-9"}))
 	storage := c.Addr(peerPorts["storage"])
-	for _, g := range []wire.Greeting{{Cluster: id, Node: "db-1"}, {Cluster: "another", Node: "db-2"}} {
-		conn, err := open(mtls.Instance, "db-2").Dial(t.Context(), storage, "storage-1", mtls.Storage)
+	for _, g := range []wire.Greeting{{Cluster: id, Node: "db-1"}, {Cluster: "another", Node: "db-2"}, {Cluster: id, Node: "db-9"}} {
+		as := "db-2"
+		if g.Node == "db-9" {
+			as = "db-9"
+		}
+		conn, err := open(mtls.Instance, as).Dial(t.Context(), storage, "storage-1", mtls.Storage)
 		must(t, err)
 		if w, err := wire.Handshake(conn, nil, g, 20*time.Second); err == nil {
 			if _, _, err = w.Read(); err == nil {
-				t.Errorf("db-2 opens an append stream as %v", g)
+				t.Errorf("%s opens an append stream as %v", as, g)
 			}
 		}
 	}
@@ -129,6 +135,7 @@ func speakAsOthers(t *testing.T, c *cluster.Cluster, id string) {
 		return conn
 	}
 	db2, db3, node2 := open(mtls.Instance, "db-2"), open(mtls.Instance, "db-3"), open(mtls.Storage, "storage-2")
+	removed := open(mtls.Instance, "db-9") // its certificate is good
 	follow := func(as *mtls.Identity, h *serverpb.Hello) error {
 		s, err := serverpb.NewInstanceClient(client(as, c.Addr(peerPorts["stream"]), mtls.Instance)).Follow(t.Context())
 		if err == nil {
@@ -145,10 +152,11 @@ func speakAsOthers(t *testing.T, c *cluster.Cluster, id string) {
 		m.Cluster, m.From = cluster, from
 		return m
 	}
-	asks := func(m *wirepb.Message) error {
-		_, err := wirepb.NewStorageClient(client(db2, storage, mtls.Storage)).Ask(t.Context(), m)
+	asksBy := func(as *mtls.Identity, m *wirepb.Message) error {
+		_, err := wirepb.NewStorageClient(client(as, storage, mtls.Storage)).Ask(t.Context(), m)
 		return err
 	}
+	asks := func(m *wirepb.Message) error { return asksBy(db2, m) }
 	tells := func(m *wirepb.Message) error {
 		_, err := wirepb.NewStorageClient(client(node2, storage, mtls.Storage)).Tell(t.Context(), m)
 		return err
@@ -160,6 +168,8 @@ func speakAsOthers(t *testing.T, c *cluster.Cluster, id string) {
 		"storage-2 tells in another cluster":     tells(m("another", "storage-2")),
 		"db-2 follows as db-3":                   follow(db2, &serverpb.Hello{Protocol: 1, Cluster: id, Id: "db-3"}),
 		"db-3 follows in another cluster":        follow(db3, &serverpb.Hello{Protocol: 1, Cluster: "another", Id: "db-3"}), // db-2's second refusal is not logged
+		"db-9, which is no instance, asks":       asksBy(removed, m(id, "db-9")),
+		"db-9, which is no instance, follows":    follow(removed, &serverpb.Hello{Protocol: 1, Cluster: id, Id: "db-9"}),
 		"db-2 watches another cluster's control": watches(client(db2, c.Addr(peerPorts["control"]), mtls.Control)),
 	} {
 		if status.Code(err) != codes.PermissionDenied {
@@ -171,7 +181,7 @@ func speakAsOthers(t *testing.T, c *cluster.Cluster, id string) {
 	}
 	for _, line := range []string{
 		`append stream refused.*instance db-2 speaks as .*db-1`, `append stream refused.*another cluster`, `call refused.*Ask.*instance db-2 speaks as .*db-1`,
-		`call refused.*Tell.*storage storage-2 speaks as .*storage-3`, `call refused.*Follow.*instance db-2 speaks as .*db-3`,
+		`append stream refused.*db-9 is no process`, `call refused.*Tell.*storage storage-2 speaks as .*storage-3`, `call refused.*Follow.*instance db-2 speaks as .*db-3`,
 		`call refused.*Follow.*cluster`, `call refused.*Watch.*cluster`,
 	} {
 		says(t, c, line)

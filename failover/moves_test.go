@@ -1,0 +1,65 @@
+package failover
+
+import (
+	"testing"
+	"time"
+
+	"sextant/failover/failoverpb"
+	"sextant/failover/fleet"
+	"sextant/internal/redo"
+)
+
+// TestSilenceIsNotAbsence: no segment moves to a node that was silent for a minute, also where none is
+// ever replaced for being away; what a node does not report as whole is not.
+func TestSilenceIsNotAbsence(t *testing.T) {
+	state := &fleet.State{}
+	for _, id := range []string{"storage-1", "storage-2", "storage-3"} {
+		state.Storage = append(state.Storage, fleet.StorageNode{ID: id, StoreID: 1})
+	}
+	now := time.Now()
+	l := &leader{c: &Control{}, roles: map[string]*role{
+		"storage-1": {current: new(int), heard: now, report: &failoverpb.RoleReport{Kind: uint32(fleet.KindStorage), Healthy: true, StoreId: 1, Scl: map[uint32]uint64{3: 0}}},
+	}, stored: map[string]time.Time{"storage-1": now.Add(-time.Hour), "storage-2": now.Add(-2 * time.Minute), "storage-3": now.Add(-30 * time.Second)}}
+	for _, after := range []time.Duration{0, 90 * time.Second, 10 * time.Second} {
+		l.c.opt.Timing.Replace = after
+		seen := l.seen(state)
+		if one := seen["storage-1"]; one.Silent || one.Away || !one.Whole(3) || one.Whole(4) {
+			t.Errorf("%v: one that reports: %+v", after, one)
+		}
+		if two := seen["storage-2"]; !two.Silent || two.Away != (after > 0) || two.Whole != nil {
+			t.Errorf("%v: one that was silent for two minutes: %+v", after, two)
+		}
+		if three := seen["storage-3"]; three.Silent != (after == 10*time.Second) || three.Away != three.Silent {
+			t.Errorf("%v: one that was silent for half a minute: %+v", after, three)
+		}
+	}
+}
+
+// TestStatusSaysWhatADrainWaitsFor: with what the leader hears; not while none is known.
+func TestStatusSaysWhatADrainWaitsFor(t *testing.T) {
+	state := &fleet.State{Draining: []string{"storage-3"}, Stopped: []string{"storage-3"}, Holder: fleet.Grant{Epoch: 1}}
+	state.Epoch, state.Opened, state.Holder.Node = 1, 1, "db-1"
+	live := map[string]Live{}
+	for _, id := range []string{"storage-1", "storage-2", "storage-3", "storage-4"} {
+		state.Storage = append(state.Storage, fleet.StorageNode{ID: id, AZ: "az-a", StoreID: 1})
+		live[id] = Live{ID: id, Kind: fleet.KindStorage, Healthy: id != "storage-3", SCL: map[redo.PGID]redo.LSN{0: 0}}
+	}
+	state.Groups = []fleet.Group{{Members: []string{"storage-1", "storage-2", "storage-3"}}}
+	waits := func() string { return NewStatus(Topology{State: state, Live: live}).Storage[2].WaitsFor }
+	if got := waits(); got != "storage-3, which is stopped: start or replace it" {
+		t.Errorf("it waits for %q", got)
+	}
+	state.Stopped = nil
+	if got := waits(); got != "storage-3, which does not answer" {
+		t.Errorf("it waits for %q", got)
+	}
+	l := live["storage-3"]
+	l.Healthy = true
+	live["storage-3"] = l
+	if got := waits(); got != "" {
+		t.Errorf("it waits for %q", got)
+	}
+	if live = nil; waits() != "" {
+		t.Error("it waits for what nobody knows")
+	}
+}
