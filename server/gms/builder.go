@@ -403,6 +403,10 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		if s.b.mysql {
 			c := *n
 			exprs, err := assignments(n.UpdateExprs, n.Ignore)
+			rows, joined := n.Child.(*joinedRows)
+			if joined && rows.several && err == nil {
+				exprs, err = simultaneous(exprs)
+			}
 			if err != nil {
 				return nil, err
 			}
@@ -410,7 +414,7 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 				c.Child = exactTable(n.Child)
 			}
 			it, err := b.plain(ctx, s, &c, r)
-			if rows, ok := c.Child.(*joinedRows); ok && err == nil {
+			if joined && err == nil {
 				it = rows.updated(it, s)
 			}
 			return it, err

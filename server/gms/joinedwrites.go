@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/hash"
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/transform"
@@ -79,14 +80,15 @@ func (d *joinedDeleter) Delete(ctx *sql.Context, r sql.Row) error {
 	return d.RowDeleter.Delete(ctx, r)
 }
 
-// joinedRows are the rows of the join of an UPDATE of several tables.
+// joinedRows are the rows of the join of an UPDATE.
 type joinedRows struct {
 	sql.Node
 	targets [][2]int // where those of the tables that it writes begin and end
+	several bool     // the statement names the tables; else they are of a subquery
 }
 
-func newJoinedRows(ctx *sql.Context, n sql.Node, targets map[string]sql.Node) *joinedRows {
-	rows := &joinedRows{Node: n}
+func newJoinedRows(ctx *sql.Context, n sql.Node, targets map[string]sql.Node, several bool) *joinedRows {
+	rows := &joinedRows{Node: n, several: several}
 	columns := n.Schema(ctx)
 	for name := range targets {
 		of := func(c *sql.Column) bool { return sameName(c.Source, name) }
@@ -109,7 +111,7 @@ func (n *joinedRows) WithChildren(_ *sql.Context, children ...sql.Node) (sql.Nod
 	if len(children) != 1 {
 		return nil, sql.ErrInvalidChildrenNumber.New(n, len(children), 1)
 	}
-	return &joinedRows{children[0], n.targets}, nil
+	return &joinedRows{children[0], n.targets, n.several}, nil
 }
 
 // updated returns the rows of the join, each with what it becomes.
@@ -156,4 +158,39 @@ func (i *joinedIter) Next(ctx *sql.Context) (sql.Row, error) {
 // missing reports whether a row of a table is one that an outer join does not have.
 func missing(r sql.Row) bool {
 	return !slices.ContainsFunc(r, func(v any) bool { return v != nil })
+}
+
+// simultaneous returns the assignments of an UPDATE of several tables: all read the values from
+// before it. Source: MySQL writes tables of which an assignment reads a written column at the end.
+func simultaneous(exprs *plan.UpdateExprs) (*plan.UpdateExprs, error) {
+	out := slices.Clone(exprs.AllExpressions())
+	var before sql.Row
+	first := true
+	for i := range exprs.ExplicitUpdateExprs() {
+		if set, ok := out[i].(*expression.SetField); ok {
+			out[i], first = &simultaneousSet{set, &before, first}, false
+		}
+	}
+	return exprs.WithExpressions(out)
+}
+
+// simultaneousSet is one of several assignments to a row.
+type simultaneousSet struct {
+	*expression.SetField
+	before *sql.Row // the row before the first
+	first  bool
+}
+
+// Eval implements sql.Expression.
+func (s *simultaneousSet) Eval(ctx *sql.Context, r sql.Row) (any, error) {
+	if s.first {
+		*s.before = r
+	}
+	set, err := s.SetField.Eval(ctx, *s.before)
+	if err != nil {
+		return nil, err
+	}
+	r, at := r.Copy(), s.LeftChild.(*expression.GetField).Index()
+	r[at] = set.(sql.Row)[at]
+	return r, nil
 }

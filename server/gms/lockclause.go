@@ -30,7 +30,7 @@ const (
 type reference struct {
 	lock lockMode
 	wait waitMode
-	// joined is not 0 if a statement of several tables writes it: its number, see shape.joined.
+	// joined is not 0 if a statement that joins it writes it: its number, see shape.joined.
 	joined int
 }
 
@@ -239,22 +239,31 @@ func (a annotator) updated(s *ast.Update) {
 	if all {
 		qualifiers = nil
 	}
-	a.from(s.TableExprs, written(lockWrite, s.TableExprs), qualifiers)
+	a.from(s.TableExprs, written(lockWrite, s.TableExprs, s.Where), qualifiers)
 }
 
 func (a annotator) deleted(s *ast.Delete) {
-	a.from(s.TableExprs, written(lockDelete, s.TableExprs), s.Targets)
+	a.from(s.TableExprs, written(lockDelete, s.TableExprs, nil), s.Targets)
 	if s.Where == nil && len(s.Returning) == 0 && a.elsewhere(s.TableExprs) {
 		// Without one the planner looks for the table, and its triggers, in the current database.
 		s.Where = ast.NewWhere(ast.WhereStr, ast.BoolVal(true))
 	}
 }
 
-// written returns the reference to a table of a FROM list that a statement writes.
-func written(lock lockMode, from ast.TableExprs) reference {
+// written returns the reference to a table of a FROM list that a statement writes. The planner
+// makes joins of subqueries of an UPDATE too.
+func written(lock lockMode, from ast.TableExprs, where *ast.Where) reference {
 	ref := reference{lock: lock}
 	if severalTables(from) {
 		ref.joined = 1
+	}
+	if where != nil {
+		_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+			if _, sub := n.(*ast.Subquery); sub {
+				ref.joined = 1
+			}
+			return ref.joined == 0, nil
+		}, where)
 	}
 	return ref
 }

@@ -243,7 +243,7 @@ func (s *Session) fireInsert(ctx *sql.Context, n *plan.InsertInto) error {
 
 // update builds an UPDATE.
 func (b *builder) update(ctx *sql.Context, s *Session, n *plan.Update, r sql.Row) (sql.RowIter, error) {
-	child, err := exactly(ctx, n.Child)
+	child, err := exactly(ctx, n.Child, n.IsJoin)
 	if err != nil {
 		return nil, err
 	}
