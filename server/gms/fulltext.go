@@ -52,7 +52,8 @@ func (d *Database) CreateFulltextTableNames(ctx *sql.Context, table, _ string) (
 	}
 }
 
-// CreateFulltextIndex implements fulltext.IndexAlterableTable.
+// CreateFulltextIndex implements fulltext.IndexAlterableTable. It fills the index: the planner
+// would have the rows again in those that are there, and so gets none.
 func (t *Table) CreateFulltextIndex(ctx *sql.Context, ix sql.IndexDef, key fulltext.KeyColumns, names fulltext.IndexTableNames) error {
 	if t.live(ctx).findIndex(ix.Name) != nil {
 		return sql.ErrDuplicateKey.New(ix.Name)
@@ -64,10 +65,44 @@ func (t *Table) CreateFulltextIndex(ctx *sql.Context, ix sql.IndexDef, key fullt
 	}); err != nil {
 		return err
 	}
-	return t.alter(ctx, func(def *engine.TableDef) error {
+	if err := t.alter(ctx, func(def *engine.TableDef) error {
 		def.Options[optConfig] = names.Config
 		return nil
-	})
+	}); err != nil {
+		return err
+	}
+	t.building = true
+	return t.indexWords(ctx, ix.Name)
+}
+
+// indexWords puts the rows into a fulltext index.
+func (t *Table) indexWords(ctx *sql.Context, index string) error {
+	sets, err := t.fulltextSets(ctx, t.live(ctx))
+	if err != nil {
+		return err
+	}
+	sets = slices.DeleteFunc(sets, func(s fulltext.TableSet) bool { return !sameName(s.Index.ID(), index) })
+	words, err := t.wordsEditor(ctx, sets)
+	if err != nil {
+		return err
+	}
+	rows, err := t.scan(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close(ctx) }()
+	for {
+		r, err := rows.Next(ctx)
+		if isEOF(err) {
+			return nil
+		}
+		if err == nil {
+			err = words.Insert(ctx, r)
+		}
+		if err != nil {
+			return err
+		}
+	}
 }
 
 func (t *Table) addPseudo(ctx *sql.Context, p pseudoIndex) error {
@@ -116,23 +151,23 @@ func (t *Table) withWords(ctx *sql.Context, e *editor) sql.TableEditor {
 	if err == nil && len(sets) == 0 {
 		return nil
 	}
-	var multi sql.TableEditor
+	var words fulltext.TableEditor
 	if err == nil {
-		multi, err = t.fulltextMulti(ctx, e, sets)
+		words, err = t.wordsEditor(ctx, sets)
 	}
 	if err != nil {
 		return brokenEditor{e, err}
 	}
-	return multi
+	return &fulltextEditor{e, words}
 }
 
-func (t *Table) fulltextMulti(ctx *sql.Context, e *editor, sets []fulltext.TableSet) (sql.TableEditor, error) {
+// wordsEditor returns the planner's editor of fulltext indexes.
+func (t *Table) wordsEditor(ctx *sql.Context, sets []fulltext.TableSet) (fulltext.TableEditor, error) {
 	config, err := t.pseudoTable(ctx, t.live(ctx).def.Options[optConfig])
 	if err != nil {
-		return nil, err
+		return fulltext.TableEditor{}, err
 	}
-	words, err := fulltext.CreateEditor(ctx, t, config, sets...)
-	return &fulltextEditor{e, words}, err
+	return fulltext.CreateEditor(ctx, t, config, sets...)
 }
 
 // fulltextEditor writes a table's rows and then their words: a row that is refused leaves none.

@@ -223,7 +223,9 @@ func (p *partitions) Close(*sql.Context) error { return nil }
 
 // Partitions implements sql.Table.
 func (t *Table) Partitions(*sql.Context) (sql.PartitionIter, error) {
-	return &partitions{done: t.building}, nil
+	done := t.building
+	t.building = false
+	return &partitions{done: done}, nil
 }
 
 // LookupPartitions implements sql.IndexedTable.
