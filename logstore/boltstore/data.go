@@ -357,13 +357,13 @@ func pageOr(k []byte) redo.PageID {
 	return keyPage(k)
 }
 
-// hasAt reports whether anything of the page at or below at is stored.
+// hasAt reports whether anything of the page at or below at is stored, or was and may have been collected.
 func (g *seg) hasAt(tx *bolt.Tx, page redo.PageID, at redo.LSN) (bool, error) {
 	h, err := g.head(tx, page)
 	if err != nil {
 		return false, err
 	}
-	return len(h.images) > 0 && h.images[0] <= at ||
+	return h.floor > at || len(h.images) > 0 && h.images[0] <= at ||
 		slices.ContainsFunc(h.runs, func(r run) bool { return r.first <= at }), nil
 }
 

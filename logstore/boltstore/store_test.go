@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"sextant/internal/redo"
@@ -206,6 +207,30 @@ func TestRemovedSegmentStartsEmpty(t *testing.T) {
 	fill(t, s, 3, 3000)
 	if err := readAll(s, 3); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// A copy as of an LSN that garbage collection has passed since must not leave pages out: it
+// hears of them, and that their version is gone.
+func TestPagesNamesWhatWasCollected(t *testing.T) {
+	s := mustOpen(t, options(t.TempDir()))
+	for lsn := redo.LSN(1); lsn <= 9; lsn += 4 {
+		w := boltstore.PageWrite{Page: 1, Image: make([]byte, 100), LSN: lsn}
+		if err := s.Write(0, []boltstore.PageWrite{w, {Page: 2, Image: w.Image, LSN: 1}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := s.Collect(segment.GarbagePlan{PG: 0, ReadFloor: 9, LogFloor: 9}, 0, 1000); err != nil {
+		t.Fatal(err)
+	}
+	if pages, err := s.Pages(0, 0, 4, 10); err != nil || !slices.Equal(pages, []redo.PageID{1, 2}) {
+		t.Errorf("pages at 4: %d, %v", pages, err)
+	}
+	if _, _, _, err := s.Page(0, 1, 4); !errors.Is(err, boltstore.ErrCollected) {
+		t.Error(err)
+	}
+	if c, err := s.Collect(segment.GarbagePlan{PG: 0, ReadFloor: 3, LogFloor: 3}, 0, 1000); err != nil || c.Runs+c.Images > 0 {
+		t.Errorf("a floor below the last: %+v, %v", c, err)
 	}
 }
 

@@ -129,7 +129,8 @@ type Store interface {
 	// may have been collected as garbage.
 	Records(pg redo.PGID, r redo.Range, bytesMax int) (records []redo.Record, gone bool, err error)
 	// Pages returns the ids of the pages above after that have anything at or below at,
-	// ascending, at most limit.
+	// ascending, at most limit. Those of which it was collected are among them, so that a copy
+	// that is as of at does not leave them out; Page fails for them.
 	Pages(pg redo.PGID, after redo.PageID, at redo.LSN, limit int) ([]redo.PageID, error)
 }
 

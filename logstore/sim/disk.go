@@ -197,7 +197,7 @@ func (s *store) Pages(pg redo.PGID, after redo.PageID, at redo.LSN, limit int) (
 	}
 	for _, p := range slices.Sorted(maps.Keys(sh.pages)) {
 		v := sh.pages[p]
-		if has := len(v.images) > 0 && v.images[0].lsn <= at || len(v.records) > 0 && v.records[0].LSN <= at; has && p > after && len(out) < limit {
+		if has := v.floor > at || len(v.images) > 0 && v.images[0].lsn <= at || len(v.records) > 0 && v.records[0].LSN <= at; has && p > after && len(out) < limit {
 			out = append(out, p)
 		}
 	}
