@@ -2,13 +2,37 @@ package gms
 
 import (
 	"slices"
+	"strconv"
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/hash"
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/transform"
+	"github.com/dolthub/go-mysql-server/sql/types"
+
+	"sextant/engine"
 )
+
+var rowIDCodec, _ = newCodec(types.Uint64) // of that type there is one
+
+// joined returns the shape of a keyless table for a statement that joins the rows which it
+// writes: the row id is its last column, by which equal rows are told apart. number is the
+// reference's: a NATURAL JOIN must not find the column in two tables. A table with a key has
+// none, nor one with a FULLTEXT index, which has hashes of rows.
+func (s *shape) joined(number int) *shape {
+	if s.rowID < 0 || s.hasFulltext() {
+		return s
+	}
+	j := *s
+	j.schema = append(slices.Clone(s.schema), &sql.Column{
+		Name: engine.RowIDColumn + strconv.Itoa(number), Type: types.Uint64,
+		Source: s.def.Name, DatabaseSource: s.def.Database, PrimaryKey: true, Hidden: true,
+	})
+	j.pk = sql.PrimaryKeySchema{Schema: j.schema, PkOrdinals: []int{s.rowID}}
+	j.codecs, j.only = append(slices.Clone(s.codecs), rowIDCodec), append(slices.Clone(s.only), nil)
+	return &j
+}
 
 // joinedTable is a table of which a DELETE of several tables deletes. The rows of the join come
 // with its rows, each as often as it matches, or with NULLs where an outer join has none.
