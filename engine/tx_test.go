@@ -336,6 +336,36 @@ func TestGetReadsWhatScansRead(t *testing.T) {
 	check("-", "(2,10)", "(3,20)", "(2,10)", "(3,20)", "-")
 }
 
+// TestExistsSeesOwnWrites: a row that the transaction has deleted is gone, also while reads are
+// pinned before that.
+func TestExistsSeesOwnWrites(t *testing.T) {
+	db := openDB(t, engine.Options{})
+	def := createTable(t, db, "t", "id:pk", "u:unique")
+	w := newWorker(db, def, 0)
+	defer w.s.Close()
+	tx, err := w.s.Begin(script, engine.TxOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback()
+	check := func(want bool) {
+		t.Helper()
+		if is, err := tx.Exists(script, def, w.row(1, 10)); err != nil || is != want {
+			t.Errorf("%v, %v, want %v", is, err, want)
+		}
+	}
+	check(false)
+	if err := tx.Insert(script, def, w.row(1, 10)); err != nil {
+		t.Fatal(err)
+	}
+	check(true)
+	defer tx.PinReads()()
+	if err := tx.Delete(script, def, w.row(1, 10)); err != nil {
+		t.Fatal(err)
+	}
+	check(false)
+}
+
 // TestARowThatChangesBeforeItIsLockedIsLookedAtAgain: another transaction commits in the
 // moment between the scan's look at a row and its lock, which is granted without a wait.
 // What is returned is what the row is then (T-2).

@@ -108,6 +108,13 @@ func (tx *Tx) Delete(ctx context.Context, t *TableDef, old row.Row) error {
 	return w.done(err)
 }
 
+// Exists reports whether the row old, as a locking scan returned it, is there: a write of this
+// transaction may have deleted it since. Errors as Insert.
+func (tx *Tx) Exists(ctx context.Context, t *TableDef, old row.Row) (bool, error) {
+	_, was, err := tx.change(ctx, t, old)
+	return was != nil, err
+}
+
 // beginWrite checks that the transaction may write the table now.
 func (tx *Tx) beginWrite(ctx context.Context, t *TableDef) error {
 	if err := tx.begin(!t.Temporary); err != nil {

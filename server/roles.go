@@ -124,17 +124,51 @@ func (i *Instance) write(ctx context.Context, order *order) error {
 }
 
 // recover recovers the volume. One that waits for a quorum of storage is not moved to
-// another instance as long as what is up of storage answers this one.
+// another instance as long as what is up of storage answers this one. It counts by the
+// members that there were at its grant: when they change and it does not come to its end, it ends with
+// errMembersChanged, for whoever is granted next counts by the new ones.
 func (i *Instance) recover(ctx context.Context, grant client.Grant, o client.Options) (*client.Volume, client.Recovered, error) {
 	if _, err := i.source(ctx); err != nil { // the reader's connections, by which to ask
 		return nil, client.Recovered{}, err
 	}
 	probing, stop := context.WithCancel(ctx)
+	recovering, end := context.WithCancelCause(ctx)
 	var probe sync.WaitGroup
 	probe.Go(func() { i.provesStorage(probing) })
+	probe.Go(func() {
+		if !i.awaitOtherMembers(probing, grant) {
+			return
+		}
+		if pause(probing, membersGrace); probing.Err() == nil {
+			end(errMembersChanged)
+		}
+	})
+	defer end(nil)
 	defer probe.Wait()
 	defer stop()
-	return client.Recover(ctx, grant, o)
+	return client.Recover(recovering, grant, o)
+}
+
+var errMembersChanged = errors.New("the volume's members have changed since the grant")
+
+// awaitOtherMembers waits until the control plane has recorded other members for a group of the grant, at its epoch;
+// false if ctx ends first.
+func (i *Instance) awaitOtherMembers(ctx context.Context, grant client.Grant) bool {
+	for {
+		t, changed := i.topologyNow()
+		if s := t.State; s != nil && s.Epoch == grant.Epoch {
+			for n, g := range i.geometryOf(s).Groups {
+				if n < len(grant.Geometry.Groups) && g.Membership > grant.Geometry.Groups[n].Membership {
+					return true
+				}
+			}
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return false
+		}
+	}
 }
 
 // resign gives an epoch back that cannot be used. Without a leader it gives up after

@@ -43,6 +43,7 @@ const (
 	tickLeast        = time.Millisecond       // between two ticks of the redo stream
 	storageProbe     = 200 * time.Millisecond // between two looks of a reader whether storage answers
 	storageProbeMax  = time.Second            // of one look
+	membersGrace     = 3 * time.Second        // that a recovery has to come to its end when the members have changed since its grant
 	membersEvery     = 200 * time.Millisecond // between two looks whether a replacement of a storage node is done
 	openPatience     = time.Second            // of a reader's stream with a writer whose epoch serves and that is about to
 	deadPeer         = 2 * time.Second        // without an answer to a keepalive ends a stream

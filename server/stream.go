@@ -47,8 +47,8 @@ func (s *streamServer) Follow(stream grpc.BidiStreamingServer[serverpb.FollowerM
 	if err := mtls.CallsAs(stream.Context(), hello.Id); err != nil {
 		return err
 	}
-	if t, _ := s.i.topologyNow(); t.State != nil && !t.State.Has(hello.Id) { // its certificate is good still
-		return status.Errorf(codes.PermissionDenied, "%q is no process of this cluster any more", hello.Id)
+	if err := s.i.expects(hello.Id); err != nil {
+		return err
 	}
 	db, vol, h := s.i.awaitWriting(stream.Context())
 	if h == nil {
@@ -69,7 +69,7 @@ func (s *streamServer) Follow(stream grpc.BidiStreamingServer[serverpb.FollowerM
 		return err
 	}
 	promises := make(chan error, 1)
-	go func() { promises <- takePromises(stream, db, h, f) }()
+	go func() { promises <- s.takePromises(stream, db, h, f) }()
 	return feed(stream, f, vol, promises)
 }
 
@@ -102,10 +102,13 @@ func join(h *hub, id string, vol logState) (*follower, *serverpb.Answer, bool) {
 }
 
 // takePromises registers what the reader promises until its side of the stream ends.
-func takePromises(stream grpc.BidiStreamingServer[serverpb.FollowerMessage, serverpb.WriterMessage], db *engine.DB, h *hub, f *follower) error {
+func (s *streamServer) takePromises(stream grpc.BidiStreamingServer[serverpb.FollowerMessage, serverpb.WriterMessage], db *engine.DB, h *hub, f *follower) error {
 	for {
 		m, err := stream.Recv()
 		if err != nil {
+			return err
+		}
+		if err := s.i.expects(f.id); err != nil {
 			return err
 		}
 		if m.Promise != 0 {
@@ -113,6 +116,14 @@ func takePromises(stream grpc.BidiStreamingServer[serverpb.FollowerMessage, serv
 			h.promised(f)
 		}
 	}
+}
+
+// expects refuses who is no instance of the cluster, as far as is known: its certificate is good still.
+func (i *Instance) expects(id string) error {
+	if t, _ := i.topologyNow(); t.State != nil && !t.State.Has(id) {
+		return status.Errorf(codes.PermissionDenied, "%q is no process of this cluster, as far as is known here", id)
+	}
+	return nil
 }
 
 // feed sends what the hub queues, frames before the tick that covers them.

@@ -166,7 +166,8 @@ func runStorage(ctx context.Context, cfg *config.Config, id string, log *slog.Lo
 		return err
 	}
 	defer client.Close()
-	topology := watchTopology(ctx, client, log)
+	heard := watchTopology(ctx, client, log)
+	topology := heard.get
 	az := ""
 	for _, n := range cfg.Storage.Nodes {
 		if n.ID == id {
@@ -187,10 +188,7 @@ func runStorage(ctx context.Context, cfg *config.Config, id string, log *slog.Lo
 			}
 			return peers
 		},
-		Gone: func(peer string) bool {
-			t := topology()
-			return t.State != nil && !t.State.Has(peer)
-		},
+		Gone: heard.lacks,
 		Left: func(pg redo.PGID) redo.MembershipEpoch {
 			if t := topology(); t.State != nil {
 				return t.State.Left(pg, id)
@@ -254,14 +252,14 @@ func storageReport(s node.Status) failover.Report {
 
 // watchTopology follows the control plane in the background until ctx ends and
 // returns how to ask for the newest topology.
-func watchTopology(ctx context.Context, client *failover.Client, log *slog.Logger) func() failover.Topology {
-	var v latest
+func watchTopology(ctx context.Context, client *failover.Client, log *slog.Logger) *latest {
+	v := new(latest)
 	go func() {
 		if err := client.Watch(ctx, v.set); err != nil && ctx.Err() == nil {
 			log.Error("watch the control plane", "error", err)
 		}
 	}()
-	return v.get
+	return v
 }
 
 func runServer(ctx context.Context, cfg *config.Config, id string, log *slog.Logger) error {

@@ -185,13 +185,11 @@ func drainStorage(ctx context.Context, cfg *config.Config, client *failover.Clie
 	default:
 		fmt.Printf("%s drains: %d segments move to others of its zone, one after the other, and it leaves with its last; `sextant status` shows how far it is\n",
 			id, s.Segments()[id])
-		st, err := client.Status(ctx)
-		if err != nil {
-			return err
-		}
-		for _, n := range st.Storage {
-			if n.ID == id && n.WaitsFor != "" {
-				fmt.Println("it waits for", n.WaitsFor)
+		if st, err := client.Status(ctx); err == nil { // it drains, whatever the status
+			for _, n := range st.Storage {
+				if n.ID == id && n.WaitsFor != "" {
+					fmt.Println("it waits for", n.WaitsFor)
+				}
 			}
 		}
 	}
@@ -229,7 +227,7 @@ func takenBack(s *fleet.State, id string) (cmd *fleet.CancelReplace, said string
 	case s.IsDraining(id):
 		said = fmt.Sprintf(", until the drain goes on: `sextant storage drain %s --cancel` ends it", id)
 	default:
-		said = ", until a move is due again; with storage.move_rate 0 none is for balance"
+		said = ", until the next move, which may be the same at once; with storage.move_rate 0 none is for balance"
 	}
 	return cmd, fmt.Sprintf("the segment of group %d stays on %s", r.PG, id) + said, nil
 }

@@ -19,7 +19,7 @@ func TestCancelTakesBack(t *testing.T) {
 		{fleet.State{}, "storage-1", "no storage node is", true},
 		{fleet.State{Replacing: fleet.Replacement{Old: "storage-1", New: "storage-7"}}, "storage-1", "storage-7 stays as a spare node", false},
 		{fleet.State{Replacing: fleet.Replacement{Old: "storage-1", New: "storage-7"}}, "storage-7", "storage-1 is", true},
-		{fleet.State{Replacing: move}, "storage-1", "the segment of group 3 stays on storage-1, until a move is due again", false},
+		{fleet.State{Replacing: move}, "storage-1", "the segment of group 3 stays on storage-1, until the next move, which may be the same at once", false},
 		{fleet.State{Replacing: move, Draining: []string{"storage-1"}}, "storage-1", "`sextant storage drain storage-1 --cancel`", false},
 		{fleet.State{Replacing: move}, "storage-7", "one moves off storage-1", true},
 	} {

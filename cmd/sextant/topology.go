@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"google.golang.org/grpc"
 
@@ -17,17 +18,31 @@ import (
 
 // latest holds the newest topology.
 type latest struct {
-	p atomic.Pointer[failover.Topology]
+	p atomic.Pointer[heard]
 }
 
-func (l *latest) set(t failover.Topology) { l.p.Store(&t) }
+type heard struct {
+	failover.Topology
+	at time.Time
+}
+
+func (l *latest) set(t failover.Topology) { l.p.Store(&heard{t, time.Now()}) }
 
 func (l *latest) get() failover.Topology {
 	if t := l.p.Load(); t != nil {
-		return *t
+		return t.Topology
 	}
 	return failover.Topology{}
 }
+
+// lacks reports whether the cluster has no storage node or instance of that id, as far as is known: who has not heard
+// of the control plane for heardMax may have missed that it was added.
+func (l *latest) lacks(id string) bool {
+	t := l.p.Load()
+	return t != nil && time.Since(t.at) < heardMax && !t.State.Has(id)
+}
+
+const heardMax = 10 * time.Second
 
 // topologySource is the control plane as a router wants to see it.
 type topologySource struct {

@@ -216,11 +216,12 @@ type StoreSeen struct {
 // A store that was away and is back needs no replacement. A store that answers in another's place
 // gets its place. A node that is away is replaced if there is a spare one; if there is none, its segments
 // move one after the other to whoever of its zone can take them. A replacement goes before a move that is not for
-// a node that is away, and a move to a node that is silent or stopped is taken back.
+// a node that is away. A move to a node that is silent or stopped is taken back, and so is the replacement of a node that
+// is away by one that is silent.
 func (s *State) PlanReplacement(seen map[string]StoreSeen) Command {
 	r := s.Replacing
 	if old, _ := s.StorageNode(r.Old); r.Old != "" && r.Away && seen[r.Old].StoreID == old.StoreID ||
-		r.Move && (seen[r.New].Silent || s.IsStopped(r.New)) {
+		r.Move && s.IsStopped(r.New) || (r.Move || r.Away && r.New != r.Old) && seen[r.New].Silent {
 		return &CancelReplace{Old: r.Old, New: r.New}
 	}
 	if r.Old != "" && !(r.Move && !r.Away) {

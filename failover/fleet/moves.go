@@ -142,10 +142,10 @@ func (s *State) emptiest(id string, usable, fits func(StorageNode) bool) string 
 }
 
 // moveFrom returns the move of the first segment of a node that may and that another node can take, nil if there is none.
-func (s *State) moveFrom(id string, away bool, usable func(StorageNode) bool, may func(*Group) bool) *Move {
+func (s *State) moveFrom(id string, away bool, usable func(StorageNode) bool, may func(g *Group, old string) bool) *Move {
 	for i := range s.Groups {
 		if g := &s.Groups[i]; slices.Contains(g.Members, id) {
-			if to := s.taker(g, id, usable); to != "" && may(g) {
+			if to := s.taker(g, id, usable); to != "" && may(g, id) {
 				return &Move{PG: g.ID, Old: id, New: to, Away: away}
 			}
 		}
@@ -153,13 +153,13 @@ func (s *State) moveFrom(id string, away bool, usable func(StorageNode) bool, ma
 	return nil
 }
 
-func always(*Group) bool { return true }
+func always(*Group, string) bool { return true }
 
 // PlanMove returns the next move of a segment off a node that drains, or from the fullest
 // node of a zone to its emptiest if they differ by two or more; nil if none is due. None is
 // while another move or a replacement is under way, the volume is not open, or a node with segments is stopped or
 // does not answer with its store: whatever is lost may need the other segments of its groups. For the
-// same reason none of a group of which a segment is damaged moves. seen is PlanReplacement's.
+// same reason none of a group of which another segment is damaged moves. seen is PlanReplacement's.
 func (s *State) PlanMove(seen map[string]StoreSeen) Command {
 	if s.movesWait(seen) != "" {
 		return nil
@@ -182,7 +182,7 @@ func (s *State) PlanMove(seen map[string]StoreSeen) Command {
 			if !slices.Contains(g.Members, n.ID) {
 				continue
 			}
-			if to := s.taker(g, n.ID, usable); to != "" && segments[n.ID]-segments[to] > most && whole(g) {
+			if to := s.taker(g, n.ID, usable); to != "" && segments[n.ID]-segments[to] > most && whole(g, n.ID) {
 				best, most = &Move{PG: g.ID, Old: n.ID, New: to}, segments[n.ID]-segments[to]
 			}
 		}
@@ -198,10 +198,12 @@ func answers(seen map[string]StoreSeen) func(StorageNode) bool {
 	return func(n StorageNode) bool { return n.StoreID != 0 && seen[n.ID].StoreID == n.StoreID }
 }
 
-// allWhole returns whether every member of a group has its segment.
-func allWhole(seen map[string]StoreSeen) func(*Group) bool {
-	return func(g *Group) bool {
-		return !slices.ContainsFunc(g.Members, func(id string) bool { return seen[id].Whole == nil || !seen[id].Whole(g.ID) })
+// allWhole returns whether every member of a group but for old has its segment: a node whose disk fails can be drained.
+func allWhole(seen map[string]StoreSeen) func(g *Group, old string) bool {
+	return func(g *Group, old string) bool {
+		return !slices.ContainsFunc(g.Members, func(id string) bool {
+			return id != old && (seen[id].Whole == nil || !seen[id].Whole(g.ID))
+		})
 	}
 }
 

@@ -110,18 +110,13 @@ func (n *Node) greet(conn net.Conn, rpc *handedListener) {
 	}
 	defer n.conns.forget(conn)
 	if p, known := mtls.Of(conn); known && p.Role != mtls.Instance {
-		n.opt.Logger.Warn("append stream refused", "node", n.opt.ID, "error", fmt.Errorf("%w: %s is no instance", mtls.ErrRefused, p))
+		n.refused.Warn("append", p.ID, "append stream refused", "node", n.opt.ID, "error", fmt.Errorf("%w: %s is no instance", mtls.ErrRefused, p))
 		_ = conn.Close()
 		return
 	}
 	stream, err := wire.Handshake(conn, first, n.greeting(), greetingTimeout)
 	if err != nil {
 		n.opt.Logger.Warn("append stream refused", "node", n.opt.ID, "error", err)
-		return
-	}
-	if from := stream.Peer().Node; n.opt.Gone(string(from)) {
-		n.opt.Logger.Warn("append stream refused", "node", n.opt.ID, "error", fmt.Errorf("%s is no process of this cluster any more", from))
-		_ = stream.Close()
 		return
 	}
 	n.receive(stream)
@@ -135,6 +130,10 @@ func (n *Node) receive(c *wire.Conn) {
 	n.await(name, func(e logstore.Envelope) { _ = c.Send(e.ID, e.Msg) }) // its error ends Read, too
 	defer n.await(name, nil)
 	for {
+		if from := c.Peer().Node; n.opt.Gone(string(from)) {
+			n.refused.Warn("append", string(from), "append stream refused", "node", n.opt.ID, "error", fmt.Errorf("%s is no process of this cluster, as far as is known here", from))
+			return
+		}
 		ins, err := readAvailable(c, name)
 		if len(ins) > 0 {
 			if err := n.step(ins); err != nil {
@@ -206,7 +205,7 @@ func (s *rpcServer) decode(ctx context.Context, p *wirepb.Message) (logstore.Mes
 		return nil, err
 	}
 	if s.n.opt.Gone(p.GetFrom()) {
-		return nil, status.Errorf(codes.PermissionDenied, "%q is no process of this cluster any more", p.GetFrom())
+		return nil, status.Errorf(codes.PermissionDenied, "%q is no process of this cluster, as far as is known here", p.GetFrom())
 	}
 	m, err := wire.FromProto(p)
 	if err != nil {

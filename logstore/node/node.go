@@ -96,7 +96,9 @@ type Node struct {
 	lis   net.Listener
 	rpc   *grpc.Server
 	conns connections
-	runs  atomic.Bool // Serve has been called
+	// Who is refused an append stream is logged as mtls.Refusals are.
+	refused *mtls.Refusals
+	runs    atomic.Bool // Serve has been called
 
 	ctx  context.Context
 	stop context.CancelCauseFunc
@@ -153,7 +155,7 @@ func Open(o Options) (*Node, error) {
 		return nil, fmt.Errorf("make the data directory: %w", err)
 	}
 	n := &Node{
-		opt: o, room: make(chan struct{}, 1), urgent: make(chan struct{}, 1), spare: make(chan struct{}, 1),
+		opt: o, refused: mtls.NewRefusals(o.Logger), room: make(chan struct{}, 1), urgent: make(chan struct{}, 1), spare: make(chan struct{}, 1),
 		serving: make(chan struct{}, serveMax), waiting: map[logstore.NodeID]func(logstore.Envelope){},
 		out: map[redo.PGID]bool{}, harmed: map[redo.PGID]bool{}, installs: make(chan segment.Install, installsMax),
 	}

@@ -101,7 +101,7 @@ type left struct {
 }
 
 func (h *Host) judgeDropped(in Input, m Dropped) {
-	if c := h.chain(m.PG); c != nil && c.Membership < m.Membership {
+	if c := h.chain(m.PG); c != nil && c.Membership < m.Membership && !h.left[m.PG].full { // full: it is dropped already
 		h.left[m.PG] = left{m.Membership, true}
 		h.persist(in, FrameDropped, encodeDropped(m), nil)
 	}

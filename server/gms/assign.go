@@ -517,7 +517,6 @@ func (i *assignIter) Next(ctx *sql.Context) (sql.Row, error) {
 	if err := i.a.divided(ctx); err != nil {
 		return nil, err
 	}
-	generated := i.insert.IsReplace && i.a.row == int64(i.insert.FirstGeneratedAutoIncRowIdx)
 	i.a.row++
 	if i.records != nil {
 		*i.records = i.a.row
@@ -535,9 +534,6 @@ func (i *assignIter) Next(ctx *sql.Context) (sql.Row, error) {
 			i.a.table = c.Source
 			if own[n], err = i.a.assign(ctx, c.Name, c.Type, own[n]); err != nil {
 				return nil, err
-			}
-			if v, ok := counterValue(own[n]); ok && generated && c.AutoIncrement { // the planner forgets it of REPLACE
-				ctx.GetLastQueryInfo().LastInsertId.Store(int64(v))
 			}
 			continue
 		}

@@ -199,7 +199,7 @@ func (b *builder) pinned(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (s
 		s.dml--
 		return nil, err
 	}
-	return &pinIter{child: it, p: &pin{s: s, tx: s.tx, unpin: unpin, replaced: replaced{table: replaces(n)}}}, nil
+	return &pinIter{child: it, p: &pin{s: s, tx: s.tx, unpin: unpin, answer: answerOf(n)}}, nil
 }
 
 // pin is one statement's pinned read sequence.
@@ -209,7 +209,7 @@ type pin struct {
 	unpin func()
 	done  bool
 
-	replaced
+	answer
 }
 
 func (p *pin) release() {
@@ -241,7 +241,7 @@ func (i *pinIter) Next(ctx *sql.Context) (sql.Row, error) {
 		err = i.p.s.violated(err)
 		i.p.release()
 	}
-	i.p.affected(ctx, r)
+	i.p.complete(ctx, i.p.s, r)
 	i.p.s.command.note(r)
 	return r, err
 }
@@ -399,27 +399,28 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		}
 	case *exactRows:
 		return b.base.Build(ctx, n.Node, r)
-	case *aheadRows:
-		it, err := b.base.Build(ctx, n.Node, r)
-		if err != nil {
-			return nil, err
-		}
-		return s.readAhead(ctx, it)
 	case *plan.UpdateSource:
 		if s.b.mysql {
 			c := *n
 			exprs, err := assignments(n.UpdateExprs, n.Ignore)
+			rows, joined := n.Child.(*joinedRows)
+			if joined && rows.several && err == nil {
+				exprs, err = simultaneous(exprs)
+			}
 			if err != nil {
 				return nil, err
 			}
 			if c.UpdateExprs = exprs; exprs.HasDerivedUpdates() {
 				c.Child = exactTable(n.Child)
 			}
-			if updatesJoin(s.root) && readsKeyless(n.Child) {
-				c.Child = &aheadRows{c.Child}
+			it, err := b.plain(ctx, s, &c, r)
+			if joined && err == nil {
+				it = rows.updated(it, s)
 			}
-			return b.plain(ctx, s, &c, r)
+			return it, err
 		}
+	case *joinedRows:
+		return b.base.Build(ctx, n.Node, r)
 	case *plan.Filter:
 		return b.filter(ctx, s, n, r)
 	case *plan.JSONTable:

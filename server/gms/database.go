@@ -96,7 +96,9 @@ func (d *Database) table(ctx *sql.Context, name string, ref reference) (sql.Tabl
 		return nil, false, err
 	}
 	s.locking = s.locking || ref.lock == lockShared || ref.lock == lockWrite
-	s.tables++
+	if s.tables++; ref.joined > 0 {
+		ref.joined = s.tables
+	}
 	return newTable(d, sh, ref), true, nil
 }
 

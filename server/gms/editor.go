@@ -1,6 +1,7 @@
 package gms
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -54,7 +55,7 @@ func (t *Table) AutoIncrementSetter(*sql.Context) sql.AutoIncrementSetter { retu
 // editor returns the table's editor; with fulltext indexes it keeps their tables too.
 func (t *Table) editor(ctx *sql.Context) sql.TableEditor {
 	e := &editor{t: t}
-	if ft := t.fulltextEditor(ctx, e); ft != nil {
+	if ft := t.withWords(ctx, e); ft != nil {
 		return ft
 	}
 	return e
@@ -145,7 +146,7 @@ func (e *editor) Insert(ctx *sql.Context, r sql.Row) error {
 	}
 	err = insert(ctx, sh.def, enc)
 	if s.pin != nil {
-		s.pin.count(e.t, err != nil)
+		s.pin.note(e.t, sh, r, err == nil)
 	}
 	if err != nil {
 		return e.failed(ctx, s, sh, r, err)
@@ -167,10 +168,10 @@ func (e *editor) raise(ctx *sql.Context, s *Session, sh *shape, r sql.Row) error
 }
 
 // stored returns the stored row that the planner's row stands for. Of a keyless
-// table it is one that a locking scan returned (T-23).
+// table without a row id in it, it is one that a locking scan returned (T-23).
 func (e *editor) stored(ctx *sql.Context, s *Session, sh *shape, r sql.Row) (row.Row, error) {
 	enc, err := e.encode(ctx, sh, r)
-	if err != nil || sh.rowID < 0 {
+	if err != nil || sh.rowID < len(r) {
 		return enc, err
 	}
 	if found := s.rowIDs.take(sh.def.ID, string(enc)); found != nil {
@@ -189,31 +190,10 @@ func (e *editor) Update(ctx *sql.Context, old, new sql.Row) error {
 		return err
 	}
 	new = sh.roundFormats(sh.rounded(new))
-	if sh.rowID >= 0 && updatesJoin(s.root) {
-		enc, err := e.encode(ctx, sh, old)
-		if err != nil {
-			return err
-		}
-		rows := s.rowIDs.takeAll(sh.def.ID, string(enc))
-		for _, oldRow := range rows {
-			if err := e.replace(ctx, s, tx, sh, oldRow, new); err != nil {
-				return err
-			}
-		}
-		if len(rows) == 0 {
-			return sql.ErrDeleteRowNotFound.New()
-		}
-		return nil
-	}
 	oldRow, err := e.stored(ctx, s, sh, old)
 	if err != nil {
 		return err
 	}
-	return e.replace(ctx, s, tx, sh, oldRow, new)
-}
-
-// replace writes a row in the place of a stored one.
-func (e *editor) replace(ctx *sql.Context, s *Session, tx *engine.Tx, sh *shape, oldRow row.Row, new sql.Row) error {
 	if err := sh.encode(ctx, &e.builder, new); err != nil {
 		return err
 	}
@@ -226,6 +206,9 @@ func (e *editor) replace(ctx *sql.Context, s *Session, tx *engine.Tx, sh *shape,
 	}
 	if err := tx.Update(ctx, sh.def, oldRow, newRow); err != nil {
 		return e.failed(ctx, s, sh, new, err)
+	}
+	if s.pin != nil && !bytes.Equal(oldRow, newRow) {
+		s.pin.note(e.t, sh, new, true)
 	}
 	e.t.db.b.written.updated.Add(1)
 	return nil
@@ -262,7 +245,7 @@ func (e *editor) failed(ctx *sql.Context, s *Session, sh *shape, r sql.Row, err 
 	if derr != nil {
 		return derr
 	}
-	if sh.rowID >= 0 {
+	if sh.rowID >= len(existing) {
 		if err := s.noteRow(ctx, sh, &e.builder, existing, dup.Existing); err != nil {
 			return err
 		}
@@ -307,7 +290,7 @@ func checkNulls(sh *shape, r sql.Row) error {
 func (e *editor) IndexedAccess(ctx *sql.Context, l sql.IndexLookup) sql.IndexedTable {
 	n := *e.t
 	n.projected, n.projection, n.columns, n.schema, n.filter = false, nil, nil, nil, nil
-	n.now, n.ref = true, reference{lock: lockWrite}
+	n.now, n.ref = true, reference{lock: lockWrite, joined: e.t.ref.joined}
 	n.lookup = &l
 	return &n
 }
@@ -420,6 +403,9 @@ func (t *Table) GetNextAutoIncrementValue(ctx *sql.Context, given any) (uint64, 
 	}
 	v := r.next
 	r.next += r.step
+	if s.pin != nil {
+		s.pin.generated = v
+	}
 	return v, nil
 }
 

@@ -83,8 +83,9 @@ func exactSchema(columns sql.Schema) sql.Schema {
 	return out
 }
 
-// exactly returns the child of an UPDATE with texts compared by bytes, of a join too.
-func exactly(ctx *sql.Context, n sql.Node) (sql.Node, error) {
+// exactly returns the child of an UPDATE with texts compared by bytes, of a join too; several:
+// the statement names several tables.
+func exactly(ctx *sql.Context, n sql.Node, several bool) (sql.Node, error) {
 	joins := false
 	n, _, err := transform.Node(ctx, n, func(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
 		j, ok := n.(*plan.UpdateJoin)
@@ -97,7 +98,7 @@ func exactly(ctx *sql.Context, n sql.Node) (sql.Node, error) {
 		for i, c := range exactSchema(source.Child.Schema(ctx)) {
 			columns = append(columns, expression.NewGetFieldWithTable(i, 0, c.Type, c.DatabaseSource, c.Source, c.Name, c.Nullable))
 		}
-		source.Child = plan.NewProject(ctx, columns, source.Child)
+		source.Child = newJoinedRows(ctx, plan.NewProject(ctx, columns, source.Child), j.UpdateTargets, several)
 		targets := map[string]sql.Node{}
 		for name, target := range j.UpdateTargets {
 			targets[name] = exactTable(target)

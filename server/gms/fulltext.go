@@ -52,7 +52,8 @@ func (d *Database) CreateFulltextTableNames(ctx *sql.Context, table, _ string) (
 	}
 }
 
-// CreateFulltextIndex implements fulltext.IndexAlterableTable.
+// CreateFulltextIndex implements fulltext.IndexAlterableTable. It fills the index: the planner
+// would have the rows again in those that are there, and so gets none.
 func (t *Table) CreateFulltextIndex(ctx *sql.Context, ix sql.IndexDef, key fulltext.KeyColumns, names fulltext.IndexTableNames) error {
 	if t.live(ctx).findIndex(ix.Name) != nil {
 		return sql.ErrDuplicateKey.New(ix.Name)
@@ -64,10 +65,44 @@ func (t *Table) CreateFulltextIndex(ctx *sql.Context, ix sql.IndexDef, key fullt
 	}); err != nil {
 		return err
 	}
-	return t.alter(ctx, func(def *engine.TableDef) error {
+	if err := t.alter(ctx, func(def *engine.TableDef) error {
 		def.Options[optConfig] = names.Config
 		return nil
-	})
+	}); err != nil {
+		return err
+	}
+	t.building = true
+	return t.indexWords(ctx, ix.Name)
+}
+
+// indexWords puts the rows into a fulltext index.
+func (t *Table) indexWords(ctx *sql.Context, index string) error {
+	sets, err := t.fulltextSets(ctx, t.live(ctx))
+	if err != nil {
+		return err
+	}
+	sets = slices.DeleteFunc(sets, func(s fulltext.TableSet) bool { return !sameName(s.Index.ID(), index) })
+	words, err := t.wordsEditor(ctx, sets)
+	if err != nil {
+		return err
+	}
+	rows, err := t.scan(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close(ctx) }()
+	for {
+		r, err := rows.Next(ctx)
+		if isEOF(err) {
+			return nil
+		}
+		if err == nil {
+			err = words.Insert(ctx, r)
+		}
+		if err != nil {
+			return err
+		}
+	}
 }
 
 func (t *Table) addPseudo(ctx *sql.Context, p pseudoIndex) error {
@@ -109,33 +144,83 @@ func changePseudo(def *engine.TableDef, f func(*pseudoIndex)) error {
 	return setPseudoIndexes(def, slices.DeleteFunc(list, func(p pseudoIndex) bool { return len(p.Columns) == 0 }))
 }
 
-// fulltextEditor returns an editor that keeps the fulltext indexes as well, nil if
+// withWords returns an editor that keeps the fulltext indexes as well, nil if
 // there are none.
-func (t *Table) fulltextEditor(ctx *sql.Context, e *editor) sql.TableEditor {
+func (t *Table) withWords(ctx *sql.Context, e *editor) sql.TableEditor {
 	sets, err := t.fulltextSets(ctx, t.live(ctx))
 	if err == nil && len(sets) == 0 {
 		return nil
 	}
-	var multi sql.TableEditor
+	var words fulltext.TableEditor
 	if err == nil {
-		multi, err = t.fulltextMulti(ctx, e, sets)
+		words, err = t.wordsEditor(ctx, sets)
 	}
 	if err != nil {
 		return brokenEditor{e, err}
 	}
-	return multi
+	return &fulltextEditor{e, words}
 }
 
-func (t *Table) fulltextMulti(ctx *sql.Context, e sql.TableEditor, sets []fulltext.TableSet) (sql.TableEditor, error) {
+// wordsEditor returns the planner's editor of fulltext indexes.
+func (t *Table) wordsEditor(ctx *sql.Context, sets []fulltext.TableSet) (fulltext.TableEditor, error) {
 	config, err := t.pseudoTable(ctx, t.live(ctx).def.Options[optConfig])
 	if err != nil {
-		return nil, err
+		return fulltext.TableEditor{}, err
 	}
-	ft, err := fulltext.CreateEditor(ctx, t, config, sets...)
+	return fulltext.CreateEditor(ctx, t, config, sets...)
+}
+
+// fulltextEditor writes a table's rows and then their words: a row that is refused leaves none.
+// Both are in the session's one write set, so the table's editor begins, ends and
+// undoes statements for the two.
+type fulltextEditor struct {
+	*editor
+	words fulltext.TableEditor
+}
+
+// Insert implements sql.RowInserter.
+func (e *fulltextEditor) Insert(ctx *sql.Context, r sql.Row) error {
+	if err := e.editor.Insert(ctx, r); err != nil {
+		return err
+	}
+	r, err := e.kept(ctx, r)
+	if err != nil {
+		return err
+	}
+	return e.words.Insert(ctx, r)
+}
+
+// Update implements sql.RowUpdater.
+func (e *fulltextEditor) Update(ctx *sql.Context, old, new sql.Row) error {
+	if err := e.editor.Update(ctx, old, new); err != nil {
+		return err
+	}
+	new, err := e.kept(ctx, new)
+	if err != nil {
+		return err
+	}
+	return e.words.Update(ctx, old, new)
+}
+
+// Delete implements sql.RowDeleter.
+func (e *fulltextEditor) Delete(ctx *sql.Context, r sql.Row) error {
+	if err := e.editor.Delete(ctx, r); err != nil {
+		return err
+	}
+	return e.words.Delete(ctx, r)
+}
+
+// kept returns a row as scans will return it: a hash of it is in the index.
+func (e *fulltextEditor) kept(ctx *sql.Context, r sql.Row) (sql.Row, error) {
+	s, _, sh, err := e.begin(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return fulltext.CreateMultiTableEditor(ctx, e, ft)
+	stored, err := e.encode(ctx, sh, sh.rounded(r))
+	if err != nil {
+		return nil, err
+	}
+	return sh.decode(s.timeZone(ctx), sh.def.Desc(), stored, nil)
 }
 
 // brokenEditor is the editor of a table whose fulltext indexes cannot be kept:

@@ -74,6 +74,8 @@ func (b *Backend) ownFunction(ctx *sql.Context, database, name string) (sql.Func
 		return sql.Function1{Name: name, Fn: func(ctx *sql.Context, e sql.Expression) sql.Expression {
 			return aggregation.NewMin(asMemberText(ctx, e))
 		}}, true
+	case name == "last_insert_id" && b.mysql:
+		return sql.FunctionN{Name: name, Fn: newLastInsertID}, true
 	case name == "rand" && b.mysql:
 		return sql.FunctionN{Name: name, Fn: func(ctx *sql.Context, args ...sql.Expression) (sql.Expression, error) {
 			if len(args) == 1 {

@@ -30,7 +30,7 @@ func havings(stmt ast.Statement) error {
 	arguments := 0
 	return ast.Walk(func(n ast.SQLNode) (bool, error) {
 		s, ok := n.(*ast.Select)
-		if !ok || s.Having == nil || len(s.From) == 1 && !joined(s.From[0]) {
+		if !ok || s.Having == nil || !severalTables(s.From) {
 			return true, nil
 		}
 		return true, replaceNodes(reflect.ValueOf(&s.Having.Expr), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
@@ -47,11 +47,6 @@ func havings(stmt ast.Statement) error {
 			return to, false, nil
 		})
 	}, stmt)
-}
-
-func joined(t ast.TableExpr) bool {
-	_, ok := t.(*ast.JoinTableExpr)
-	return ok
 }
 
 // aggregateNames are the planner's names of aggregates.

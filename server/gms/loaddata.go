@@ -250,8 +250,10 @@ func (i *loadIter) told(ctx *sql.Context, number int, state, message string) err
 
 // text is a field's value.
 func (i *loadIter) text(b []byte, f loadField) (any, error) {
-	if f.column >= 0 && types.IsBinaryType(i.n.DestSch[f.column].Type) {
-		return append([]byte{}, b...), nil
+	if f.column >= 0 {
+		if t := i.n.DestSch[f.column].Type; types.IsBinaryType(t) && !types.IsJSON(t) {
+			return append([]byte{}, b...), nil
+		}
 	}
 	if i.decode != nil {
 		decoded, ok := i.decode(b)

@@ -30,6 +30,8 @@ const (
 type reference struct {
 	lock lockMode
 	wait waitMode
+	// joined is not 0 if a statement that joins it writes it: its number, see shape.joined.
+	joined int
 }
 
 // sentinel begins the AS OF text that carries a reference through the planner,
@@ -40,18 +42,18 @@ const sentinel = "\x00lock:"
 const shareMarker = "\x00share"
 
 func (r reference) String() string {
-	return sentinel + string([]byte{'0' + byte(r.lock), '0' + byte(r.wait)})
+	return sentinel + string([]byte{'0' + byte(r.lock), '0' + byte(r.wait), '0' + byte(r.joined)})
 }
 
 // parseReference returns the reference in an AS OF text, false if it is a real AS OF.
 func parseReference(asOf any) (reference, bool) {
 	s, ok := asOf.(string)
-	if !ok || !strings.HasPrefix(s, sentinel) || len(s) != len(sentinel)+2 {
+	if !ok || !strings.HasPrefix(s, sentinel) || len(s) != len(sentinel)+3 {
 		return reference{}, false
 	}
 	return reference{
 		lock: lockMode(s[len(sentinel)] - '0'),
-		wait: waitMode(s[len(sentinel)+1] - '0'),
+		wait: waitMode(s[len(sentinel)+1] - '0'), joined: int(s[len(sentinel)+2] - '0'),
 	}, true
 }
 
@@ -237,15 +239,42 @@ func (a annotator) updated(s *ast.Update) {
 	if all {
 		qualifiers = nil
 	}
-	a.from(s.TableExprs, reference{lock: lockWrite}, qualifiers)
+	a.from(s.TableExprs, written(lockWrite, s.TableExprs, s.Where), qualifiers)
 }
 
 func (a annotator) deleted(s *ast.Delete) {
-	a.from(s.TableExprs, reference{lock: lockDelete}, s.Targets)
+	a.from(s.TableExprs, written(lockDelete, s.TableExprs, nil), s.Targets)
 	if s.Where == nil && len(s.Returning) == 0 && a.elsewhere(s.TableExprs) {
 		// Without one the planner looks for the table, and its triggers, in the current database.
 		s.Where = ast.NewWhere(ast.WhereStr, ast.BoolVal(true))
 	}
+}
+
+// written returns the reference to a table of a FROM list that a statement writes. The planner
+// makes joins of subqueries of an UPDATE too.
+func written(lock lockMode, from ast.TableExprs, where *ast.Where) reference {
+	ref := reference{lock: lock}
+	if severalTables(from) {
+		ref.joined = 1
+	}
+	if where != nil {
+		_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+			if _, sub := n.(*ast.Subquery); sub {
+				ref.joined = 1
+			}
+			return ref.joined == 0, nil
+		}, where)
+	}
+	return ref
+}
+
+// severalTables reports whether a FROM list is not one table.
+func severalTables(from ast.TableExprs) bool {
+	if len(from) != 1 {
+		return true
+	}
+	_, one := from[0].(*ast.AliasedTableExpr)
+	return !one
 }
 
 // elsewhere reports whether the only table of a FROM list is in another database than the current one.

@@ -37,31 +37,19 @@ func (r *rowIDs) put(t tableID, value string, stored row.Row) {
 	byValue[value] = append(byValue[value], stored)
 }
 
-// take returns one of the rows of a value and forgets it, nil if there is none.
+// take returns the newest of the rows of a value and forgets it, nil if there is none.
 func (r *rowIDs) take(t tableID, value string) row.Row {
 	list := r.m[t][value]
 	if len(list) == 0 {
 		return nil
 	}
-	if len(list) == 1 {
+	last := len(list) - 1
+	if last == 0 {
 		delete(r.m[t], value)
 	} else {
-		r.m[t][value] = list[1:]
+		r.m[t][value] = list[:last]
 	}
-	return list[0]
-}
-
-// takeAll returns the rows of a value, each once, and forgets them.
-func (r *rowIDs) takeAll(t tableID, value string) (rows []row.Row) {
-	seen := map[string]bool{}
-	for _, x := range r.m[t][value] {
-		if !seen[string(x)] {
-			seen[string(x)] = true
-			rows = append(rows, x)
-		}
-	}
-	delete(r.m[t], value)
-	return rows
+	return list[last]
 }
 
 // noteRow notes a stored row; full is what the planner sees of it.

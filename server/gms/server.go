@@ -163,7 +163,6 @@ func NewEngine(b *Backend) *sqle.Engine {
 	ownTriggers(a)
 	planUnions(a)
 	keepTableOptions(a)
-	updateKeylessJoins(a)
 	a.Coster = joinCoster{a.Coster}
 	a.Catalog.StatsProvider = b.stats
 	a.Catalog.AuthHandler = authorization{a.Catalog.AuthHandler}

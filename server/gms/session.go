@@ -109,6 +109,7 @@ type statement struct {
 	cleared bool
 	aliased map[string]*engine.TableDef // tables with a TIME column that have another name in it
 	divided bool                        // a division by zero was warned of
+	argued  bool                        // LAST_INSERT_ID(n) was called
 	lent    string                      // the current database while a statement is planned that needs one, see lend
 	// home is the current database while a statement is planned that names it, see place.
 	home      string

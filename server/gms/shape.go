@@ -395,8 +395,8 @@ func (s *shape) decode(zone *timeZone, d *row.Desc, r row.Row, cols []int) (sql.
 	return out, nil
 }
 
-// encode sets b to the row of the planner's values. A hidden row id is 0: the
-// engine gives one.
+// encode sets b to the row of the planner's values. A hidden row id that they do not have
+// is 0: the engine gives one.
 func (s *shape) encode(ctx context.Context, b *row.Builder, r sql.Row) error {
 	if len(r) != len(s.codecs) {
 		return sql.ErrUnexpectedRowLength.New(len(s.codecs), len(r))
@@ -415,7 +415,7 @@ func (s *shape) encode(ctx context.Context, b *row.Builder, r sql.Row) error {
 		}
 		b.Set(i, v)
 	}
-	if s.rowID >= 0 {
+	if s.rowID >= len(r) {
 		b.SetUint(s.rowID, 0)
 	}
 	return nil

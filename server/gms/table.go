@@ -63,7 +63,15 @@ var (
 )
 
 func newTable(db *Database, sh *shape, ref reference) *Table {
-	return &Table{db: db, shape: sh, ref: ref}
+	return &Table{db: db, shape: ref.of(sh), ref: ref}
+}
+
+// of returns the form of a table that the reference needs.
+func (r reference) of(sh *shape) *shape {
+	if r.joined > 0 {
+		return sh.joined(r.joined)
+	}
+	return sh
 }
 
 // live returns the definition with the session's uncommitted DDL.
@@ -83,7 +91,7 @@ func (t *Table) live(ctx *sql.Context) *shape {
 	if err != nil {
 		return t.shape
 	}
-	return sh
+	return t.ref.of(sh)
 }
 
 // Name implements sql.Table.
@@ -215,7 +223,9 @@ func (p *partitions) Close(*sql.Context) error { return nil }
 
 // Partitions implements sql.Table.
 func (t *Table) Partitions(*sql.Context) (sql.PartitionIter, error) {
-	return &partitions{done: t.building}, nil
+	done := t.building
+	t.building = false
+	return &partitions{done: done}, nil
 }
 
 // LookupPartitions implements sql.IndexedTable.
@@ -277,7 +287,7 @@ func (t *Table) scan(ctx *sql.Context, l *sql.IndexLookup) (sql.RowIter, error) 
 			o.Covering = o.Lock == engine.LockNone && t.filter == nil && ix.has(it.columns)
 		}
 	}
-	it.record = o.Lock == engine.LockExclusive && sh.rowID >= 0
+	it.record = o.Lock == engine.LockExclusive && sh.rowID >= len(sh.codecs)
 	o.Filter = it.filter(ctx)
 	cur, err := tx.Scan(ctx, sh.def, o)
 	if err != nil {

@@ -243,7 +243,7 @@ func (s *Session) fireInsert(ctx *sql.Context, n *plan.InsertInto) error {
 
 // update builds an UPDATE.
 func (b *builder) update(ctx *sql.Context, s *Session, n *plan.Update, r sql.Row) (sql.RowIter, error) {
-	child, err := exactly(ctx, n.Child)
+	child, err := exactly(ctx, n.Child, n.IsJoin)
 	if err != nil {
 		return nil, err
 	}
@@ -366,22 +366,30 @@ func (f *firing) own(ctx *sql.Context, e sql.Expression) sql.Expression {
 // delete builds a DELETE.
 func (b *builder) delete(ctx *sql.Context, s *Session, n *plan.DeleteFrom, r sql.Row) (sql.RowIter, error) {
 	targets := append([]sql.Node(nil), n.GetDeleteTargets()...)
-	fires := false
+	changed := false
 	for i, target := range targets {
 		f, err := s.firingOf(ctx, tableUnder(target))
 		if err != nil {
 			return nil, err
 		}
-		if f == nil {
-			continue
-		}
 		table, err := plan.GetDeletable(target)
 		if err != nil {
 			return nil, err
 		}
-		targets[i], fires = &firingTable{Node: target, table: table, f: f}, true
+		of := joinedAs(n.Child, target, table.Name())
+		if f == nil && of == nil {
+			continue
+		}
+		if f != nil {
+			fires := &firingTable{Node: target, table: table, f: f}
+			targets[i], table = fires, fires
+		}
+		if of != nil {
+			targets[i] = &joinedTable{firingTable{Node: targets[i], table: table}, of}
+		}
+		changed = true
 	}
-	if !fires {
+	if !changed {
 		return b.plain(ctx, s, n, r)
 	}
 	c := plan.NewDeleteFrom(n.Child, targets, true)

@@ -12,7 +12,7 @@ import (
 func uniqueNames(stmt ast.Statement) error {
 	return ast.Walk(func(n ast.SQLNode) (bool, error) {
 		s, ok := n.(*ast.Select)
-		if !ok || len(s.From) == 1 && !joined(s.From[0]) {
+		if !ok || !severalTables(s.From) {
 			return true, nil
 		}
 		seen := map[tableName]bool{}

@@ -8,13 +8,20 @@ import (
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 )
 
-// checkTarget refuses a subquery of an UPDATE or DELETE of one table that reads that table,
-// unless a derived table, which is read before, is in between.
+// checkTarget refuses ORDER BY and LIMIT of an UPDATE of several tables, and a subquery of an
+// UPDATE or DELETE of one table that reads that table, unless a derived table, which is read
+// before, is in between.
 func checkTarget(stmt ast.Statement, db string) error {
 	var from ast.TableExprs
 	var parts []ast.SQLNode
 	switch n := stmt.(type) {
 	case *ast.Update:
+		switch several := severalTables(n.TableExprs); {
+		case several && len(n.OrderBy) > 0:
+			return mysql.NewSQLError(1221, "HY000", "Incorrect usage of UPDATE and ORDER BY")
+		case several && n.Limit != nil:
+			return mysql.NewSQLError(1221, "HY000", "Incorrect usage of UPDATE and LIMIT")
+		}
 		from, parts = n.TableExprs, []ast.SQLNode{n.Exprs, n.Where, n.OrderBy}
 	case *ast.Delete:
 		if len(n.Targets) == 0 {

@@ -1,0 +1,133 @@
+package gms
+
+import (
+	"github.com/dolthub/go-mysql-server/sql"
+	builtin "github.com/dolthub/go-mysql-server/sql/expression/function"
+	"github.com/dolthub/go-mysql-server/sql/plan"
+	"github.com/dolthub/go-mysql-server/sql/transform"
+	"github.com/dolthub/go-mysql-server/sql/types"
+	"github.com/dolthub/vitess/go/mysql"
+)
+
+// answer is what OK says of a statement and the planner does not know.
+type answer struct {
+	joined  bool // an UPDATE or DELETE of several tables
+	deleted int  // the rows that it has deleted
+	matched int  // the rows that it had to update
+
+	table *Table // that an INSERT or REPLACE writes, nil for other statements
+
+	// The planner counts one removed row for a new one of a REPLACE, but it displaces a
+	// row for each of its unique keys.
+	replace   bool
+	displaced bool // the next row has displaced another already
+	extra     int  // removed rows besides one for each new one
+
+	generated uint64 // the newest generated AUTO_INCREMENT value
+	first     uint64 // the first of them that was written
+	last      uint64 // that of the last row, if any was written
+	written   bool
+}
+
+// answerOf returns the answer of a statement. Those of triggers are left out.
+func answerOf(n sql.Node) answer {
+	var insert *plan.InsertInto
+	transform.Inspect(n, func(n sql.Node) bool {
+		if i, ok := n.(*plan.InsertInto); ok && insert == nil {
+			insert = i
+		}
+		return insert == nil
+	})
+	if insert == nil {
+		return answer{}
+	}
+	return answer{table: tableOf(insert.Destination), replace: insert.IsReplace}
+}
+
+// note takes a row of t into account that was written, or refused as a duplicate.
+func (i *answer) note(t *Table, sh *shape, r sql.Row, written bool) {
+	if i.table == nil || i.table.shape.def.ID != t.shape.def.ID {
+		return
+	}
+	if i.replace {
+		if !written && i.displaced {
+			i.extra++
+		}
+		i.displaced = !written
+	}
+	i.written = i.written || written
+	if sh.autoInc < 0 {
+		return
+	}
+	i.last, _ = counterValue(r[sh.autoInc])
+	if written && i.first == 0 && i.last == i.generated {
+		i.first = i.last
+	}
+}
+
+// complete corrects the answer of the planner.
+func (i *answer) complete(ctx *sql.Context, s *Session, r sql.Row) {
+	if len(r) != 1 {
+		return
+	}
+	ok, is := r[0].(types.OkResult)
+	if !is {
+		return
+	}
+	info := ctx.GetLastQueryInfo()
+	if update, is := ok.Info.(plan.UpdateInfo); is && i.joined {
+		update.Matched = i.matched
+		ok.Info = update
+		info.FoundRows.Store(int64(i.matched))
+		if ctx.Client().Capabilities&mysql.CapabilityClientFoundRows > 0 {
+			ok.RowsAffected = uint64(i.matched)
+		}
+	} else if i.joined {
+		ok.RowsAffected = uint64(i.deleted)
+	}
+	ok.RowsAffected += uint64(i.extra)
+	info.RowCount.Store(int64(ok.RowsAffected))
+	if s.b.mysql {
+		ok.InsertID = i.id(s, info)
+	}
+	r[0] = ok
+}
+
+// id returns the id of an answer: the first value that was generated, else the argument of
+// LAST_INSERT_ID, else the value of the last row.
+func (i *answer) id(s *Session, info *sql.LastQueryInfo) uint64 {
+	switch {
+	case i.first > 0:
+		info.LastInsertId.Store(int64(i.first))
+		return i.first
+	case s.argued:
+		return uint64(info.LastInsertId.Load())
+	case i.written:
+		return i.last
+	}
+	return 0
+}
+
+// lastInsertID is LAST_INSERT_ID(n), which is what OK answers too.
+type lastInsertID struct{ *builtin.LastInsertId }
+
+func newLastInsertID(ctx *sql.Context, args ...sql.Expression) (sql.Expression, error) {
+	e, err := builtin.NewLastInsertId(ctx, args...)
+	if f, ok := e.(*builtin.LastInsertId); ok && len(args) == 1 {
+		return lastInsertID{f}, nil
+	}
+	return e, err
+}
+
+// Eval implements sql.Expression.
+func (f lastInsertID) Eval(ctx *sql.Context, r sql.Row) (any, error) {
+	if s, ok := ctx.Session.(*Session); ok {
+		s.argued = true
+	}
+	return f.LastInsertId.Eval(ctx, r)
+}
+
+// WithChildren implements sql.Expression.
+func (f lastInsertID) WithChildren(ctx *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	return newLastInsertID(ctx, children...)
+}
