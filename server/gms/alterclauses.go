@@ -5,8 +5,6 @@ import (
 	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
-	"github.com/dolthub/go-mysql-server/sql/plan"
-	"github.com/dolthub/go-mysql-server/sql/planbuilder"
 	"github.com/dolthub/vitess/go/mysql"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
@@ -72,47 +70,6 @@ func (s *Session) alterClauses(ctx *sql.Context, query string, stmt ast.Statemen
 		}
 	}
 	return nil
-}
-
-// laterClause returns a clause of ALTER TABLE as one of the table that the clauses before it
-// have made, nil if that is the table as it was. Of those the planner's schema has neither
-// new places nor what CHANGE names otherwise.
-func (s *Session) laterClause(ctx *sql.Context, n sql.SchemaTarget, o sql.EngineOverrides) (sql.Node, error) {
-	var table sql.Node
-	var order *sql.ColumnOrder
-	switch n := n.(type) {
-	case *plan.AddColumn:
-		table, order = n.Table, n.Order(ctx)
-	case *plan.DropColumn:
-		table = n.Table
-	case *plan.ModifyColumn:
-		table, order = n.Table, n.Order(ctx)
-	case *plan.RenameColumn:
-		table = n.Table
-	case *plan.AlterPK:
-		table = n.Table
-	case *plan.AlterIndex:
-		table = n.Table
-	case *plan.AlterDefaultSet:
-		table = n.Table
-	case *plan.AlterDefaultDrop:
-		table = n.Table
-	}
-	t := tableOf(table)
-	if t == nil {
-		return nil, nil
-	}
-	live := t.live(ctx)
-	if live == t.shape {
-		return nil, nil
-	}
-	if order != nil && !order.First && live.def.Column(order.AfterColumn) < 0 {
-		if to := s.renamed[strings.ToLower(order.AfterColumn)]; to != "" {
-			order.AfterColumn = to
-		}
-	}
-	resolver := planbuilder.NewBuilderForColumnDefaultResolution(ctx, o)
-	return n.WithTargetSchema(resolver.ResolveSchemaDefaults(t.db.Name(), t.Name(), live.schema.Copy()))
 }
 
 // newNames gives an index the names that the statement's CHANGE has given to its columns.

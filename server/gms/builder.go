@@ -294,12 +294,7 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		}
 	case *plan.AddColumn, *plan.DropColumn, *plan.ModifyColumn, *plan.RenameColumn, *plan.AlterPK, *plan.AlterIndex,
 		*plan.AlterDefaultSet, *plan.AlterDefaultDrop:
-		if c, err := s.laterClause(ctx, n.(sql.SchemaTarget), b.base.EngineOverrides); c != nil || err != nil {
-			if err != nil {
-				return nil, err
-			}
-			return b.plain(ctx, s, c, r)
-		}
+		return b.alterClause(ctx, s, n, r)
 	case *plan.TableCopier:
 		if create, ok := n.Destination.(*plan.CreateTable); ok && s.b.mysql {
 			return b.createSelect(ctx, create, n, r)

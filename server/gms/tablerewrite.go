@@ -24,6 +24,7 @@ type rewriter struct {
 	// computed are the values of generated columns by ordinal, nil where a row brings its own.
 	computed []*sql.ColumnDefaultValue
 	changed  int      // the ordinal of the column that changes, -1: none does
+	from     string   // the name that the column has had
 	assigner assigner // of that column's texts
 }
 
@@ -75,6 +76,7 @@ func (t *Table) RewriteInserter(ctx *sql.Context, oldSchema, newSchema sql.Prima
 	}
 	w := &rewriter{t: t, shape: sh, bulk: bulk, changed: -1}
 	if new != nil && old != nil {
+		w.from = old.Name
 		w.computed = make([]*sql.ColumnDefaultValue, len(newSchema.Schema))
 		for i, c := range newSchema.Schema {
 			w.computed[i] = c.Generated
