@@ -172,7 +172,7 @@ func (t *Table) ShouldRewriteTable(ctx *sql.Context, oldSchema, newSchema sql.Pr
 	if old != nil && new == nil { // dropped
 		at := def.Column(old.Name)
 		for _, ix := range append([]*engine.IndexDef{def.Primary}, def.Indexes...) {
-			if len(ix.Columns) > 1 && slices.ContainsFunc(ix.Columns, func(c engine.IndexColumn) bool { return c.Column == at }) {
+			if (len(ix.Columns) > 1 || ix == def.Primary) && slices.ContainsFunc(ix.Columns, func(c engine.IndexColumn) bool { return c.Column == at }) {
 				return true // its keys change
 			}
 		}

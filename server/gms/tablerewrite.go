@@ -49,16 +49,20 @@ func (t *Table) RewriteInserter(ctx *sql.Context, oldSchema, newSchema sql.Prima
 			return nil, err
 		}
 	}
-	if len(oldSchema.PkOrdinals) > 0 && len(newSchema.PkOrdinals) == 0 {
-		if err := sql.ValidatePrimaryKeyDrop(ctx, t, oldSchema); err != nil {
-			return nil, err
-		}
-		if err := t.neededPrimaryKey(ctx); err != nil {
+	dropped := old != nil && new == nil
+	if dropped { // it leaves the key, of which the planner has it at -1
+		newSchema.PkOrdinals = slices.DeleteFunc(slices.Clone(newSchema.PkOrdinals), func(at int) bool { return at < 0 })
+		if err := t.neededColumn(ctx, old.Name); err != nil {
 			return nil, err
 		}
 	}
-	if old != nil && new == nil {
-		if err := t.neededColumn(ctx, old.Name); err != nil {
+	if len(oldSchema.PkOrdinals) > 0 && len(newSchema.PkOrdinals) == 0 {
+		if !dropped || !old.AutoIncrement {
+			if err := sql.ValidatePrimaryKeyDrop(ctx, t, oldSchema); err != nil {
+				return nil, err
+			}
+		}
+		if err := t.neededPrimaryKey(ctx); err != nil {
 			return nil, err
 		}
 	}
