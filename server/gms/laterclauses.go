@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/dolthub/go-mysql-server/sql"
-	"github.com/dolthub/go-mysql-server/sql/fulltext"
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/planbuilder"
 	"github.com/dolthub/go-mysql-server/sql/types"
@@ -66,7 +65,7 @@ func (s *Session) laterClause(ctx *sql.Context, n sql.Node, o sql.EngineOverride
 	return target.WithTargetSchema(resolver.ResolveSchemaDefaults(t.db.Name(), t.Name(), live.schema.Copy()))
 }
 
-// movedColumn changes a column where it is, and moves it then: the planner takes what is in its
+// movedColumn moves a column as it is, and changes it then: the planner takes what is in its
 // new place for its old type.
 func (b *builder) movedColumn(ctx *sql.Context, s *Session, n *plan.ModifyColumn, r sql.Row) (sql.RowIter, error) {
 	table, ok := n.Table.(*plan.ResolvedTable)
@@ -74,28 +73,14 @@ func (b *builder) movedColumn(ctx *sql.Context, s *Session, n *plan.ModifyColumn
 	if t == nil || !ok {
 		return b.plain(ctx, s, n, r)
 	}
-	change := plan.NewModifyColumnResolved(table, n.Column(), *n.NewColumn(), nil)
-	changed, err := change.WithTargetSchema(n.TargetSchema())
+	if err := t.moveColumn(ctx, n.Column(), n.Order(ctx)); err != nil {
+		return nil, err
+	}
+	c, err := s.laterClause(ctx, plan.NewModifyColumnResolved(table, n.Column(), *n.NewColumn(), nil), b.base.EngineOverrides)
 	if err != nil {
 		return nil, err
 	}
-	it, err := b.plain(ctx, s, changed, r)
-	if err != nil {
-		return nil, err
-	}
-	rows, err := sql.RowIterToRows(ctx, it)
-	if err != nil {
-		return nil, err
-	}
-	if err := t.ModifyColumn(ctx, change.NewColumn().Name, change.NewColumn(), n.Order(ctx)); err != nil {
-		return nil, err
-	}
-	if t.live(ctx).hasFulltext() {
-		if err := fulltext.RebuildTables(ctx, t, t.db); err != nil {
-			return nil, err
-		}
-	}
-	return sql.RowsToRowIter(rows...), nil
+	return b.plain(ctx, s, c, r)
 }
 
 // changedMoments are the rows of a table of which a column of moments becomes one of texts or
