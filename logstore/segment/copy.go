@@ -83,8 +83,8 @@ func sound() *atomic.Bool {
 
 // spoil notes that nothing of the segment can be relied on any more.
 func (c *chain) spoil() {
-	if n := len(c.runs); n > 0 && !c.damaged {
-		c.barrier = max(c.barrier, c.runs[n-1].through)
+	if !c.damaged {
+		c.barrier = max(c.barrier, c.runs.last())
 	}
 	c.damaged = true
 	c.sound.Store(false)
@@ -348,6 +348,10 @@ func (h *Host) applyCopied(m copied) {
 
 // goneAt notes that a peer has collected what the segment lacks. When all who are
 // further have, only a copy can help.
+//
+// What the segment has above its hole goes with it, and so the members do not do this together: somebody must be
+// complete to this hint, from whom to copy, and unless most are, who is furthest of the others goes first.
+// A member that waits goes on telling its records to those that lack them.
 func (h *Host) goneAt(in Input, m logstore.GossipFill) {
 	c, i := h.chain(m.PG), h.peerIndex(in.Peer)
 	if c == nil || i < 0 || c.damaged {
@@ -362,11 +366,24 @@ func (h *Host) goneAt(in Input, m logstore.GossipFill) {
 		return
 	}
 	t.gone = c.scl() + 1
+	complete, further := 0, false
 	for i := range h.peers {
-		if t := c.with(h.peers, i); t != nil && t.theirs > c.scl() && t.gone != c.scl()+1 {
+		switch t := c.with(h.peers, i); {
+		case t == nil || t.theirs <= c.scl():
+		case t.gone != c.scl()+1:
 			return
+		case t.theirs >= c.hint.PGLast:
+			complete++
+		default:
+			further = true
 		}
+	}
+	if complete == 0 || further && complete < completeMost {
+		return
 	}
 	c.spoil()
 	c.repair.logGone = true
 }
+
+// completeMost is how many other members that are complete are enough, whatever the rest does.
+const completeMost = 4

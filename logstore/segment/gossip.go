@@ -88,6 +88,7 @@ func (h *Host) Tick() {
 		}
 	}
 	h.tickCopy()
+	h.askAnybody()
 	for _, c := range h.order {
 		c.gossip.before, c.gossip.eager = c.scl(), false
 		if c.gossip.asked != 0 && h.ticks-c.gossip.asked >= gossipAskTicks {
@@ -95,6 +96,27 @@ func (h *Host) Tick() {
 		}
 	}
 	h.tickPace()
+}
+
+// askAnybody asks, for segments that lack something and that no peer is further than, one member after the other: who has
+// what this one lacks may itself lack what comes before, and what comes before may be collected here.
+func (h *Host) askAnybody() {
+	if h.ticks%gossipLackTicks != 0 || h.list.Epoch == 0 || len(h.peers) == 0 {
+		return
+	}
+	i := int(h.ticks / gossipLackTicks % uint64(len(h.peers)))
+	for _, c := range h.order {
+		scl := c.scl()
+		further := slices.ContainsFunc(c.gossip.told, func(t told) bool { return t.theirs > scl })
+		if c.damaged || further || !c.lacks() || c.with(h.peers, i) == nil {
+			continue
+		}
+		if a, ok := h.lack(c, max(c.hint.PGLast, c.runs.last())); ok {
+			h.send(Input{Peer: h.peers[i].id}, logstore.GossipAsk{
+				Header: h.head(), ListEpoch: h.list.Epoch, Asks: []logstore.Ask{a},
+			})
+		}
+	}
 }
 
 // lacks reports whether the segment knows of records that it does not hold.

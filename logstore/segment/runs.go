@@ -70,6 +70,14 @@ func (rs runs) from(start redo.LSN) redo.LSN {
 	return start
 }
 
+// last returns the highest LSN, 0 if there is none.
+func (rs runs) last() redo.LSN {
+	if len(rs) == 0 {
+		return 0
+	}
+	return rs[len(rs)-1].through
+}
+
 // scl returns the highest LSN contiguous from the beginning.
 func (rs runs) scl() redo.LSN { return rs.from(0) }
 

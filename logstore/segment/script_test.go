@@ -233,7 +233,10 @@ func (w *node) run(t *testing.T, d *datadriven.TestData) string {
 		PG: pg, Membership: redo.MembershipEpoch(a.num("membership", 1)), Members: []logstore.NodeID{"A", "B", "C"}, Start: redo.LSN(a.num("start", 0)),
 	}
 	start.Last = redo.LSN(a.num("last", int(start.Start)))
-	from := fmt.Sprintf("w%d", a.num("epoch", 1))
+	from, peer := fmt.Sprintf("w%d", a.num("epoch", 1)), "B"
+	if d.HasArg("from") && d.Cmd != "drain" { // there it is a page
+		d.ScanArgs(t, "from", &peer)
+	}
 	switch d.Cmd {
 	case "fence":
 		return w.step(from, logstore.Fence{Header: a.head(), Holder: uint64(a.num("holder", 1)), LAL: uint64(a.num("lal", 4))})
@@ -273,11 +276,11 @@ func (w *node) run(t *testing.T, d *datadriven.TestData) string {
 			Header: a.head(), Ranges: []logstore.PGLSN{{PG: pg, LSN: redo.LSN(a.num("above", 0))}},
 		})
 	case "fill":
-		return w.step("B", logstore.GossipFill{
+		return w.step(peer, logstore.GossipFill{
 			Header: a.head(), ListEpoch: redo.VolumeEpoch(a.num("list", 1)), PG: pg, Records: a.records(), Gone: d.HasArg("gone"),
 		})
 	case "gossip":
-		return w.step("B", logstore.Gossip{
+		return w.step(peer, logstore.Gossip{
 			Header: a.head(), ListEpoch: redo.VolumeEpoch(a.num("list", 1)),
 			SCLs: []logstore.PGLSN{{PG: pg, LSN: redo.LSN(a.num("scl", 0))}},
 		})
@@ -365,11 +368,7 @@ func (w *node) run(t *testing.T, d *datadriven.TestData) string {
 			a.scan(s, "%d@%d", &i.Page, &i.LSN)
 			m.Pages = append(m.Pages, i)
 		}
-		from := "B"
-		if d.HasArg("from") {
-			d.ScanArgs(t, "from", &from)
-		}
-		return w.step(from, m)
+		return w.step(peer, m)
 	case "installed":
 		w.h.Installed(w.installed)
 		return "ok"
