@@ -77,7 +77,7 @@ func (i *answer) note(t *Table, sh *shape, r sql.Row, written bool) {
 // the table and it has no trigger of DELETE.
 func (i *answer) displaces(ctx *sql.Context, s *Session, t *Table, r row.Row, err error) error {
 	var dup *engine.DuplicateError
-	if !i.replace || i.table.shape.def.ID != t.shape.def.ID || !errors.As(err, &dup) {
+	if !s.b.mysql || !i.replace || i.table.shape.def.ID != t.shape.def.ID || !errors.As(err, &dup) {
 		return nil
 	}
 	sh := t.live(ctx)
