@@ -42,7 +42,7 @@ func checkArithmetic(ctx *sql.Context, _ *analyzer.Analyzer, n sql.Node, _ *plan
 		case *expression.Equals, *expression.LessThan, *expression.LessThanOrEqual, *expression.GreaterThan, *expression.GreaterThanOrEqual,
 			*expression.Between, *expression.InTuple:
 			found = comparedTexts(ctx, e) != nil
-		case *expression.Arithmetic, *expression.UnaryMinus, *expression.IntDiv,
+		case *expression.Arithmetic, *expression.BitOp, *expression.UnaryMinus, *expression.IntDiv,
 			*expression.HashInTuple, *expression.NullSafeEquals, *expression.Div, *expression.Case, *expression.Convert, *expression.ConvertUsing, *expression.Like, sql.FunctionExpression, *expression.MatchAgainst:
 			found = true
 		}
@@ -135,6 +135,9 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 			c.typ = types.Uint64
 		}
 		return c
+	case *expression.BitOp:
+		l, r, _ := datesAsNumbers(ctx, e.LeftChild, e.RightChild)
+		return &bitOp{expression.NewBitOp(l, r, e.Op)}
 	case *expression.Div:
 		if l, r, dates := datesAsNumbers(ctx, e.LeftChild, e.RightChild); dates {
 			return expression.NewDiv(l, r)
@@ -151,6 +154,16 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 	case *expression.Convert:
 		if types.IsTimespan(e.Type(ctx)) {
 			return newTimeCast(e)
+		}
+		if n, date := newDateNumber(ctx, e.Child).(*dateNumber); date && n != e.Child && types.IsNumber(e.Type(ctx)) && !types.IsYear(e.Type(ctx)) {
+			x, err := e.WithChildren(ctx, n)
+			if err != nil {
+				return nil
+			}
+			if c := checked(ctx, x); c != nil {
+				return c
+			}
+			return x
 		}
 		if c := newIntegerCast(ctx, e); c != nil {
 			return c

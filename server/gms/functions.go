@@ -116,6 +116,14 @@ func (b *Backend) ownFunction(ctx *sql.Context, database, name string) (sql.Func
 	if name == "round" && b.mysql {
 		return sql.FunctionN{Name: name, Fn: newRound}, true
 	}
+	if f := wholeCalls[name]; f != nil && b.mysql {
+		return sql.Function1{Name: name, Fn: func(ctx *sql.Context, e sql.Expression) sql.Expression {
+			return wholeCall{f(ctx, e).(sql.FunctionExpression)}
+		}}, true
+	}
+	if name == "truncate" && b.mysql {
+		return sql.Function2{Name: name, Fn: newTruncation}, true
+	}
 	if name == "unix_timestamp" && b.mysql {
 		return sql.FunctionN{Name: name, Fn: newUnixTimestamp}, true
 	}

@@ -111,7 +111,7 @@ func (c *typedCall) resolve(ctx *sql.Context) *callType {
 		return t
 	}
 	t := &callType{typ: c.FunctionExpression.Type(ctx)}
-	values := c.values()
+	values, name := c.values(), c.FunctionName()
 	switch {
 	case types.IsTextOnly(t.typ):
 		t.collation, t.coercibility = commonCollation(ctx, values)
@@ -125,6 +125,8 @@ func (c *typedCall) resolve(ctx *sql.Context) *callType {
 		if c.chooses() && types.IsNumber(t.typ) {
 			if typ := commonNumber(ctx, values); typ != nil {
 				t.typ = typ
+			} else if t.typ == types.Int64 && (name == "greatest" || name == "least") {
+				t.typ = commonInteger(ctx, values)
 			}
 		}
 	}
@@ -219,6 +221,9 @@ func (c *typedCall) WithChildren(ctx *sql.Context, children ...sql.Expression) (
 // Eval implements sql.Expression.
 func (c *typedCall) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	t := c.Type(ctx)
+	if name := c.FunctionName(); name == "greatest" || name == "least" {
+		return c.extreme(ctx, r, name == "greatest")
+	}
 	if !types.IsDecimal(t) || !c.chooses() {
 		return c.FunctionExpression.Eval(ctx, r)
 	}
@@ -237,23 +242,7 @@ func (c *typedCall) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 
 // choose returns the value that is chosen as its argument has it.
 func (c *typedCall) choose(ctx *sql.Context, r sql.Row) (any, error) {
-	switch name := c.FunctionName(); name {
-	case "greatest", "least":
-		var most *apd.Decimal
-		for _, e := range c.Children() {
-			v, err := e.Eval(ctx, r)
-			if err != nil || v == nil {
-				return nil, err
-			}
-			if v, _, err = types.InternalDecimalType.Convert(ctx, v); err != nil {
-				return nil, err
-			}
-			d, ok := v.(*apd.Decimal)
-			if ok && (most == nil || d.Cmp(most) > 0 == (name == "greatest")) {
-				most = d
-			}
-		}
-		return most, nil
+	switch c.FunctionName() {
 	case "coalesce", "ifnull":
 		for _, e := range c.Children() {
 			if v, err := e.Eval(ctx, r); v != nil || err != nil {

@@ -1,9 +1,12 @@
 package gms
 
 import (
+	"github.com/cockroachdb/apd/v3"
 	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/mysql"
+	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 )
 
 // memberFunction is the function that x MEMBER OF (j) is to the planner.
@@ -58,12 +61,80 @@ func invert(ctx *sql.Context, _ *Session, args []any) (any, error) {
 	if args[0] == nil {
 		return nil, nil
 	}
-	if n, ok := args[0].(uint64); ok {
-		return ^n, nil
-	}
-	n, _, err := types.Int64.Convert(ctx, args[0])
+	n, err := bitsOf(ctx, args[0])
+	return ^n, err
+}
+
+// bitOp is & | ^ << or >> of BIGINTs UNSIGNED.
+type bitOp struct{ *expression.BitOp }
+
+// WithChildren implements sql.Expression.
+func (e *bitOp) WithChildren(ctx *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	x, err := e.BitOp.WithChildren(ctx, children...)
 	if err != nil {
 		return nil, err
 	}
-	return ^uint64(n.(int64)), nil
+	return &bitOp{x.(*expression.BitOp)}, nil
+}
+
+// Eval implements sql.Expression.
+func (e *bitOp) Eval(ctx *sql.Context, r sql.Row) (any, error) {
+	left, err := e.LeftChild.Eval(ctx, r)
+	if err != nil || left == nil {
+		return nil, err
+	}
+	right, err := e.RightChild.Eval(ctx, r)
+	if err != nil || right == nil {
+		return nil, err
+	}
+	a, err := bitsOf(ctx, left)
+	if err != nil {
+		return nil, err
+	}
+	b, err := bitsOf(ctx, right)
+	if err != nil {
+		return nil, err
+	}
+	switch e.Op {
+	case ast.BitAndStr:
+		return a & b, nil
+	case ast.BitOrStr:
+		return a | b, nil
+	case ast.BitXorStr:
+		return a ^ b, nil
+	case ast.ShiftLeftStr:
+		return a << b, nil
+	}
+	return a >> b, nil
+}
+
+// bitsOf is a value as a bit operation has it: a negative number has the bits of a BIGINT, a
+// literal x'…' its own.
+func bitsOf(ctx *sql.Context, v any) (uint64, error) {
+	v, err := sql.UnwrapAny(ctx, v)
+	if err != nil {
+		return 0, err
+	}
+	c := &integerCast{}
+	switch x := v.(type) {
+	case uint64:
+		return x, nil
+	case string:
+		return c.ofText(ctx, x), nil
+	case []byte:
+		n := uint64(0)
+		for _, b := range x {
+			n = n<<8 | uint64(b)
+		}
+		return n, nil
+	case *apd.Decimal:
+		return c.ofDecimal(ctx, x), nil
+	case float32, float64:
+		if n, ok := ofDouble(x); ok {
+			return n, nil
+		}
+	}
+	n, _, err := types.Int64.Convert(ctx, v)
+	i, _ := n.(int64)
+	return uint64(i), err
 }
