@@ -164,6 +164,8 @@ func (b *Backend) ownFunction(ctx *sql.Context, database, name string) (sql.Func
 		}}, true
 	}
 	switch name {
+	case decimalLiteral:
+		return sql.Function1{Name: name, Fn: newDecimalLiteral}, true
 	case dateLiteral:
 		return sql.Function2{Name: name, Fn: newDateLiteral}, true
 	case textFunction:

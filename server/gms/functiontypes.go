@@ -221,7 +221,7 @@ func (c *typedCall) WithChildren(ctx *sql.Context, children ...sql.Expression) (
 // Eval implements sql.Expression.
 func (c *typedCall) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	t := c.Type(ctx)
-	if name := c.FunctionName(); name == "greatest" || name == "least" {
+	if name := c.FunctionName(); (name == "greatest" || name == "least") && (types.IsNumber(t) || types.IsTextOnly(t)) {
 		return c.extreme(ctx, r, name == "greatest")
 	}
 	if !types.IsDecimal(t) || !c.chooses() {

@@ -241,6 +241,8 @@ func padKeys(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, er
 		if by := newMergeOrder(ctx, n); by != nil {
 			return n.WithFilter(by), transform.NewTree, nil
 		}
+	case *plan.IndexedTableAccess:
+		return exactLookup(ctx, n)
 	case *plan.HashLookup:
 		right, padded1 := paddedHash(ctx, n.RightEntryKey)
 		left, padded2 := paddedHash(ctx, n.LeftProbeKey)

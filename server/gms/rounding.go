@@ -41,7 +41,8 @@ func (f round) WithChildren(ctx *sql.Context, children ...sql.Expression) (sql.E
 // Eval implements sql.Expression.
 func (f round) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	if t := f.Num.Type(ctx); !types.IsFloat(t) && !types.IsTextOnly(t) {
-		return f.Round.Eval(ctx, r)
+		v, err := f.Round.Eval(ctx, r)
+		return roundedTo(ctx, f, v, err)
 	}
 	v, err := f.Num.Eval(ctx, r)
 	if err != nil || v == nil {
@@ -167,6 +168,15 @@ func roundedType(ctx *sql.Context, number, digits sql.Expression, more uint8) sq
 	return typ
 }
 
+// roundedTo returns a DECIMAL with the digits that its type has behind the point.
+func roundedTo(ctx *sql.Context, e sql.Expression, v any, err error) (any, error) {
+	d, ok := v.(*apd.Decimal)
+	if t, is := e.Type(ctx).(sql.DecimalType); ok && is && err == nil {
+		return scaled(d, t)
+	}
+	return v, err
+}
+
 // truncation is TRUNCATE.
 type truncation struct{ *builtin.Truncate }
 
@@ -190,4 +200,10 @@ func (f truncation) WithChildren(ctx *sql.Context, children ...sql.Expression) (
 		return nil, sql.ErrInvalidChildrenNumber.New(f, len(children), 2)
 	}
 	return newTruncation(ctx, children[0], children[1]), nil
+}
+
+// Eval implements sql.Expression.
+func (f truncation) Eval(ctx *sql.Context, r sql.Row) (any, error) {
+	v, err := f.Truncate.Eval(ctx, r)
+	return roundedTo(ctx, f, v, err)
 }
