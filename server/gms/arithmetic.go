@@ -8,6 +8,7 @@ import (
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/analyzer"
 	"github.com/dolthub/go-mysql-server/sql/expression"
+	builtin "github.com/dolthub/go-mysql-server/sql/expression/function"
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/transform"
 	"github.com/dolthub/go-mysql-server/sql/types"
@@ -39,6 +40,8 @@ func checkArithmetic(ctx *sql.Context, _ *analyzer.Analyzer, n sql.Node, _ *plan
 	found := false
 	transform.InspectExpressions(ctx, n, func(_ *sql.Context, e sql.Expression) bool {
 		switch e := e.(type) {
+		case *expression.Not, *expression.And, *expression.Or, *expression.Xor:
+			found = timesAsConditions(ctx, e) != nil
 		case *expression.Equals, *expression.LessThan, *expression.LessThanOrEqual, *expression.GreaterThan, *expression.GreaterThanOrEqual,
 			*expression.Between, *expression.InTuple:
 			found = comparedTexts(ctx, e) != nil
@@ -87,6 +90,9 @@ func checkSimple(ctx *sql.Context, s *Session, n sql.Node) error {
 			}
 		case *plan.Filter:
 			replace(&n.Expression)
+			if types.IsTimespan(n.Expression.Type(ctx)) {
+				n.Expression = newDateNumber(ctx, n.Expression)
+			}
 		case *plan.Sort:
 			n.SortConditions, _ = paddedSort(ctx, n.SortConditions)
 		case *plan.TopN:
@@ -138,6 +144,8 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 	case *expression.BitOp:
 		l, r, _ := datesAsNumbers(ctx, e.LeftChild, e.RightChild)
 		return &bitOp{expression.NewBitOp(l, r, e.Op)}
+	case *expression.Not, *expression.And, *expression.Or, *expression.Xor:
+		return timesAsConditions(ctx, e)
 	case *expression.Div:
 		if l, r, dates := datesAsNumbers(ctx, e.LeftChild, e.RightChild); dates {
 			return expression.NewDiv(l, r)
@@ -179,6 +187,9 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 		}
 	case *expression.Mod:
 		l := e.LeftChild.Type(ctx)
+		if types.IsFloat(l) || types.IsFloat(e.RightChild.Type(ctx)) {
+			return &doubleMod{e}
+		}
 		if !types.IsInteger(l) || !types.IsInteger(e.RightChild.Type(ctx)) {
 			return nil
 		}
@@ -196,6 +207,11 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 			return nil
 		}
 		return &integerMinus{UnaryMinus: e}
+	}
+	if _, ok := planned(e).(*builtin.If); ok {
+		if c := timesAsConditions(ctx, e); c != nil {
+			return c
+		}
 	}
 	if c := paddedCall(ctx, e); c != nil {
 		return c

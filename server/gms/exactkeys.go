@@ -3,6 +3,7 @@ package gms
 import (
 	"context"
 	"math"
+	"slices"
 
 	"github.com/cockroachdb/apd/v3"
 	"github.com/dolthub/go-mysql-server/sql"
@@ -21,14 +22,31 @@ const decimalLiteral = "_decimal_literal"
 
 // decimalLiterals marks the constants of a statement with a point that a column is compared with, in place.
 func decimalLiterals(stmt ast.Statement) {
-	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+	mark := func(n ast.SQLNode) (bool, error) {
 		if c, ok := n.(*ast.ComparisonExpr); ok {
 			if _, ok := mirrored[c.Operator]; ok {
 				c.Left, c.Right = decimalBeside(c.Right, c.Left), decimalBeside(c.Left, c.Right)
 			}
 		}
 		return true, nil
-	}, stmt)
+	}
+	switch s := stmt.(type) {
+	case *ast.DDL:
+		if s.TableSpec != nil {
+			for _, c := range s.TableSpec.Constraints {
+				if check, ok := c.Details.(*ast.CheckConstraintDefinition); ok {
+					_ = ast.Walk(mark, check.Expr)
+				}
+			}
+		}
+	case *ast.AlterTable:
+		for _, d := range s.Statements {
+			decimalLiterals(d)
+		}
+	}
+	if stmt = queryOf(stmt); stmt != nil {
+		_ = ast.Walk(mark, stmt)
+	}
 }
 
 func decimalBeside(other, e ast.Expr) ast.Expr {
@@ -151,3 +169,54 @@ func (k *exactKey) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	}
 	return v, nil
 }
+
+// comparedDecimals returns a comparison of a DECIMAL with another type whose sides keep their digits, which
+// the planner rounds to the column's; nil if none is a column's.
+func comparedDecimals(ctx *sql.Context, e sql.Expression) sql.Expression {
+	operands := e.Children()
+	first, differ, some := operands[0].Type(ctx), false, false
+	for _, o := range operands[1:] {
+		t := o.Type(ctx)
+		if types.IsTuple(t) || !types.IsNumber(t) && !types.IsTextOnly(t) {
+			return nil
+		}
+		differ = differ || !t.Equals(first)
+	}
+	if !differ {
+		return nil
+	}
+	operands = slices.Clone(operands)
+	for i, o := range operands {
+		if _, constant := o.(*expression.Literal); !constant && types.IsDecimal(o.Type(ctx)) && o.Type(ctx) != types.InternalDecimalType {
+			operands[i], some = &wideDecimal{expression.UnaryExpressionStub{Child: o}}, true
+		}
+	}
+	if !some {
+		return nil
+	}
+	x, err := e.WithChildren(ctx, operands...)
+	if err != nil {
+		return nil
+	}
+	return x
+}
+
+// wideDecimal is a DECIMAL of a type that what it is compared with is not rounded to.
+type wideDecimal struct{ expression.UnaryExpressionStub }
+
+// Type implements sql.Expression.
+func (*wideDecimal) Type(*sql.Context) sql.Type { return types.InternalDecimalType }
+
+// String implements sql.Expression.
+func (d *wideDecimal) String() string { return d.Child.String() }
+
+// WithChildren implements sql.Expression.
+func (d *wideDecimal) WithChildren(_ *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	if len(children) != 1 {
+		return nil, sql.ErrInvalidChildrenNumber.New(d, len(children), 1)
+	}
+	return &wideDecimal{expression.UnaryExpressionStub{Child: children[0]}}, nil
+}
+
+// Eval implements sql.Expression.
+func (d *wideDecimal) Eval(ctx *sql.Context, r sql.Row) (any, error) { return d.Child.Eval(ctx, r) }

@@ -394,7 +394,7 @@ type nullSafe struct {
 func collatedNullSafe(ctx *sql.Context, e *expression.NullSafeEquals) sql.Expression {
 	l, r := e.Left().Type(ctx), e.Right().Type(ctx)
 	if !types.IsTextOnly(l) || !types.IsTextOnly(r) {
-		return nil
+		return comparedDecimals(ctx, e)
 	}
 	both := []sql.Expression{e.Left(), e.Right()}
 	collation, _ := commonCollation(ctx, both)

@@ -1,9 +1,13 @@
 package gms
 
 import (
+	"math"
+	"slices"
+
 	"github.com/cockroachdb/apd/v3"
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression"
+	builtin "github.com/dolthub/go-mysql-server/sql/expression/function"
 	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/mysql"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
@@ -137,4 +141,60 @@ func bitsOf(ctx *sql.Context, v any) (uint64, error) {
 	n, _, err := types.Int64.Convert(ctx, v)
 	i, _ := n.(int64)
 	return uint64(i), err
+}
+
+// doubleMod is MOD of numbers of which one is a FLOAT or DOUBLE.
+type doubleMod struct{ *expression.Mod }
+
+// Type implements sql.Expression.
+func (*doubleMod) Type(*sql.Context) sql.Type { return types.Float64 }
+
+// WithChildren implements sql.Expression.
+func (e *doubleMod) WithChildren(ctx *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	x, err := e.Mod.WithChildren(ctx, children...)
+	if err != nil {
+		return nil, err
+	}
+	return &doubleMod{x.(*expression.Mod)}, nil
+}
+
+// Eval implements sql.Expression.
+func (e *doubleMod) Eval(ctx *sql.Context, r sql.Row) (any, error) {
+	var x [2]float64
+	for i, c := range e.Children() {
+		v, err := c.Eval(ctx, r)
+		if err != nil || v == nil {
+			return nil, err
+		}
+		if v, _, err = types.Float64.Convert(ctx, v); err != nil && !sql.ErrTruncatedIncorrect.Is(err) {
+			return nil, err
+		}
+		x[i], _ = v.(float64)
+	}
+	if x[1] == 0 {
+		warn(ctx, divisionByZero, "Division by 0")
+		return nil, nil
+	}
+	return math.Mod(x[0], x[1]), nil
+}
+
+// timesAsConditions returns an expression with those of its conditions that are TIMEs as numbers, nil if none is.
+func timesAsConditions(ctx *sql.Context, e sql.Expression) sql.Expression {
+	conditions, some := slices.Clone(e.Children()), false
+	for i, c := range conditions {
+		if _, choice := planned(e).(*builtin.If); choice && i > 0 {
+			break
+		}
+		if types.IsTimespan(c.Type(ctx)) {
+			conditions[i], some = newDateNumber(ctx, c), true
+		}
+	}
+	if !some {
+		return nil
+	}
+	x, err := e.WithChildren(ctx, conditions...)
+	if err != nil {
+		return nil
+	}
+	return x
 }

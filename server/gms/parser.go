@@ -270,7 +270,7 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 	if served(ctx) && strings.ContainsAny(query, "0123456789") {
 		dateNumbers(stmt)
 	}
-	if served(ctx) && strings.Contains(query, ".") {
+	if strings.Contains(query, ".") {
 		decimalLiterals(stmt)
 	}
 	scalars(stmt, unique)
