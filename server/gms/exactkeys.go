@@ -51,7 +51,11 @@ func decimalLiterals(stmt ast.Statement) {
 
 func decimalBeside(other, e ast.Expr) ast.Expr {
 	_, column := other.(*ast.ColName)
-	if v, ok := e.(*ast.SQLVal); ok && column && v.Type == ast.FloatVal {
+	value := e
+	if u, ok := e.(*ast.UnaryExpr); ok && u.Operator == ast.UMinusStr {
+		value = u.Expr
+	}
+	if v, ok := value.(*ast.SQLVal); ok && column && v.Type == ast.FloatVal {
 		return call(decimalLiteral, e)
 	}
 	return e

@@ -1,6 +1,7 @@
 package gms
 
 import (
+	"encoding/binary"
 	"reflect"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"github.com/cockroachdb/apd/v3"
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression"
+	builtin "github.com/dolthub/go-mysql-server/sql/expression/function"
 	"github.com/dolthub/go-mysql-server/sql/types"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 )
@@ -58,8 +60,35 @@ func typedFunction(ctx *sql.Context, name string) (sql.Function, bool) {
 		if err != nil {
 			return nil, err
 		}
+		if name == "quote" {
+			e = quoteCall{e.(*builtin.Quote)}
+		}
 		return withType(ctx, e), nil
 	}}, true
+}
+
+// quoteCall is QUOTE, which of NULL is the word.
+type quoteCall struct{ *builtin.Quote }
+
+// WithChildren implements sql.Expression.
+func (q quoteCall) WithChildren(ctx *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	e, err := q.Quote.WithChildren(ctx, children...)
+	if err != nil {
+		return nil, err
+	}
+	return quoteCall{e.(*builtin.Quote)}, nil
+}
+
+// IsNullable implements sql.Expression.
+func (quoteCall) IsNullable(*sql.Context) bool { return false }
+
+// Eval implements sql.Expression.
+func (q quoteCall) Eval(ctx *sql.Context, r sql.Row) (any, error) {
+	v, err := q.Quote.Eval(ctx, r)
+	if v == nil && err == nil {
+		return "NULL", nil
+	}
+	return v, err
 }
 
 // withType returns a call with MySQL's type.
@@ -367,7 +396,24 @@ func (*castText) CollationCoercibility(ctx *sql.Context) (sql.CollationID, byte)
 }
 
 // Eval implements sql.Expression.
-func (c *castText) Eval(ctx *sql.Context, r sql.Row) (any, error) { return c.Child.Eval(ctx, r) }
+func (c *castText) Eval(ctx *sql.Context, r sql.Row) (any, error) {
+	cast, ok := c.Child.(*expression.Convert)
+	if !ok {
+		return c.Child.Eval(ctx, r)
+	}
+	t, ok := cast.Child.Type(ctx).(types.BitType)
+	if !ok {
+		return c.Child.Eval(ctx, r)
+	}
+	v, err := cast.Child.Eval(ctx, r)
+	n, ok := v.(uint64)
+	if !ok {
+		return v, err
+	}
+	var b [8]byte
+	binary.BigEndian.PutUint64(b[:], n)
+	return string(b[8-(t.NumberOfBits()+7)/8:]), nil
+}
 
 // String implements sql.Expression.
 func (c *castText) String() string { return c.Child.String() }
