@@ -41,7 +41,7 @@ func checkArithmetic(ctx *sql.Context, _ *analyzer.Analyzer, n sql.Node, _ *plan
 		switch e := e.(type) {
 		case *expression.Equals, *expression.LessThan, *expression.LessThanOrEqual, *expression.GreaterThan, *expression.GreaterThanOrEqual,
 			*expression.Between, *expression.InTuple:
-			found = comparedTexts(ctx, e) != nil
+			found = comparedTexts(ctx, e) != nil || comparedAsTexts(ctx, e) != nil
 		case *expression.Arithmetic, *expression.UnaryMinus, *expression.IntDiv,
 			*expression.HashInTuple, *expression.NullSafeEquals, *expression.Div, *expression.Case, *expression.Convert, *expression.ConvertUsing, *expression.Like, sql.FunctionExpression, *expression.MatchAgainst:
 			found = true
@@ -105,11 +105,17 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 	case *expression.HashInTuple:
 		return collatedIn(ctx, e)
 	case *expression.NullSafeEquals:
+		if x := comparedAsTexts(ctx, e); x != nil {
+			return x
+		}
 		return collatedNullSafe(ctx, e)
 	case *expression.MatchAgainst:
 		return &whole{expression.UnaryExpressionStub{Child: e}, types.Float64}
 	case *expression.Equals, *expression.LessThan, *expression.LessThanOrEqual, *expression.GreaterThan, *expression.GreaterThanOrEqual,
 		*expression.Between, *expression.InTuple:
+		if x := comparedAsTexts(ctx, e); x != nil {
+			return x
+		}
 		return comparedTexts(ctx, e)
 	case *expression.Arithmetic:
 		if _, ok := e.LeftChild.(expression.TimeDeltaExpression); ok {
