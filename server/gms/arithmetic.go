@@ -41,7 +41,7 @@ func checkArithmetic(ctx *sql.Context, _ *analyzer.Analyzer, n sql.Node, _ *plan
 		switch e := e.(type) {
 		case *expression.Equals, *expression.LessThan, *expression.LessThanOrEqual, *expression.GreaterThan, *expression.GreaterThanOrEqual,
 			*expression.Between, *expression.InTuple:
-			found = comparedTexts(ctx, e) != nil || comparedAsTexts(ctx, e) != nil
+			found = comparedTexts(ctx, e) != nil || comparedAsTexts(ctx, e) != nil || comparedMoments(ctx, e) != nil
 		case *expression.Arithmetic, *expression.UnaryMinus, *expression.IntDiv,
 			*expression.HashInTuple, *expression.NullSafeEquals, *expression.Div, *expression.Case, *expression.Convert, *expression.ConvertUsing, *expression.Like, sql.FunctionExpression, *expression.MatchAgainst:
 			found = true
@@ -79,6 +79,11 @@ func checkSimple(ctx *sql.Context, s *Session, n sql.Node) error {
 			*e = x
 		}
 	}
+	sorted := func(by sql.SortConditions) {
+		for i := range by {
+			replace(&by[i].Expr)
+		}
+	}
 	transform.Inspect(n, func(n sql.Node) bool {
 		switch n := n.(type) {
 		case *plan.Project:
@@ -88,8 +93,10 @@ func checkSimple(ctx *sql.Context, s *Session, n sql.Node) error {
 		case *plan.Filter:
 			replace(&n.Expression)
 		case *plan.Sort:
+			sorted(n.SortConditions)
 			n.SortConditions, _ = paddedSort(ctx, n.SortConditions)
 		case *plan.TopN:
+			sorted(n.SortConditions)
 			n.SortConditions, _ = paddedSort(ctx, n.SortConditions)
 		case *plan.TableAlias:
 			s.noteAlias(n)
@@ -105,6 +112,9 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 	case *expression.HashInTuple:
 		return collatedIn(ctx, e)
 	case *expression.NullSafeEquals:
+		if x := comparedMoments(ctx, e); x != nil {
+			return x
+		}
 		if x := comparedAsTexts(ctx, e); x != nil {
 			return x
 		}
@@ -113,6 +123,9 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 		return &whole{expression.UnaryExpressionStub{Child: e}, types.Float64}
 	case *expression.Equals, *expression.LessThan, *expression.LessThanOrEqual, *expression.GreaterThan, *expression.GreaterThanOrEqual,
 		*expression.Between, *expression.InTuple:
+		if x := comparedMoments(ctx, e); x != nil {
+			return x
+		}
 		if x := comparedAsTexts(ctx, e); x != nil {
 			return x
 		}

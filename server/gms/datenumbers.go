@@ -264,18 +264,33 @@ var dateFunctions = map[string]int{
 // withDates returns an expression with the numbers among its arguments as dates, where it takes
 // dates; nil if there are none.
 func withDates(ctx *sql.Context, e sql.Expression) sql.Expression {
-	count := 0
+	count, from, name := 0, 0, ""
 	switch f := e.(type) {
 	case *expression.Convert:
 		if types.IsTime(f.Type(ctx)) {
 			count = 1
 		}
 	case sql.FunctionExpression:
-		count = dateFunctions[strings.ToLower(f.FunctionName())]
+		name = strings.ToLower(f.FunctionName())
+		if count = dateFunctions[name]; name == "timestampdiff" {
+			count, from = 3, 1
+		}
 	}
 	var args []sql.Expression
 	for i, a := range e.Children() {
-		if t := a.Type(ctx); i < count && types.IsTimespan(t) && !moves(e) {
+		t := a.Type(ctx)
+		if i >= from && i < count && types.IsTextOnly(t) && !moves(e) {
+			if args == nil {
+				args = append(args, e.Children()...)
+			}
+			m := newTextMoment(ctx, a)
+			if name == "unix_timestamp" {
+				m.invalid = types.ZeroTime
+			}
+			args[i] = m
+			continue
+		}
+		if i < count && types.IsTimespan(t) && !moves(e) {
 			if args == nil {
 				args = append(args, e.Children()...)
 			}

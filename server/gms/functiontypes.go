@@ -126,6 +126,10 @@ func (c *typedCall) resolve(ctx *sql.Context) *callType {
 			if typ := commonNumber(ctx, values); typ != nil {
 				t.typ = typ
 			}
+		} else if c.chooses() && types.IsDatetimeType(t.typ) {
+			if typ := commonDatetime(ctx, values); typ != nil {
+				t.typ = typ
+			}
 		}
 	}
 	if c.Resolved() {
@@ -154,6 +158,22 @@ func commonCollation(ctx *sql.Context, values []sql.Expression) (sql.CollationID
 		return ctx.GetCollation(), 4
 	}
 	return collation, coercibility
+}
+
+// commonDatetime returns the type of one of several DATEs and DATETIMEs, nil if there are others
+// among them.
+func commonDatetime(ctx *sql.Context, values []sql.Expression) sql.Type {
+	digits := 0
+	for _, e := range values {
+		switch t := e.Type(ctx); {
+		case t == types.Null || types.IsDateType(t):
+		case types.IsTime(t):
+			digits = max(digits, precisionOf(ctx, e))
+		default:
+			return nil
+		}
+	}
+	return datetimes[digits]
 }
 
 // commonNumber returns the type of one of several exact numbers, if one of them is a DECIMAL; nil for others.
