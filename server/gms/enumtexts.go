@@ -48,6 +48,7 @@ func withMembers(ctx *sql.Context, e sql.Expression) (sql.Expression, bool) {
 	case *builtin.If:
 		concerned = func(i int) bool { return i > 0 }
 	case *builtin.Coalesce, *builtin.IfNull:
+	case *builtin.Quote: // has no name
 	case sql.FunctionExpression:
 		if name := e.FunctionName(); !textFunctions[name] && !memberTextFunctions[name] {
 			return e, false
@@ -88,13 +89,19 @@ func asMemberText(ctx *sql.Context, e sql.Expression) sql.Expression {
 	return e
 }
 
-// memberOperand is the function in the place of the left side of IN: of that and the list.
+// memberOperand is the function in the place of what is compared with texts: of that and them.
 const memberOperand = "_member_operand"
 
-// memberLists notes the columns that are looked for in lists of texts: if they are ENUMs, they
-// are texts before the planner makes members of the list.
+// memberLists notes the columns that are looked for in lists of texts, and those of TRIM: if they
+// are ENUMs, they are texts before the planner makes members of the list, or takes TRIM for one.
 func memberLists(stmt ast.Statement) {
 	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+		if t, ok := n.(*ast.TrimExpr); ok {
+			if column, ok := t.Str.(*ast.ColName); ok {
+				t.Str = call(memberOperand, column, ast.NewStrVal(nil))
+			}
+			return true, nil
+		}
 		c, ok := n.(*ast.ComparisonExpr)
 		if !ok || c.Operator != ast.InStr && c.Operator != ast.NotInStr {
 			return true, nil
@@ -114,7 +121,7 @@ func memberLists(stmt ast.Statement) {
 	}, stmt)
 }
 
-// newMemberOperand returns what IN compares with a list.
+// newMemberOperand returns what is compared.
 func newMemberOperand(ctx *sql.Context, args ...sql.Expression) (sql.Expression, error) {
 	operands, _ := comparedMembers(ctx, args...)
 	return operands[0], nil

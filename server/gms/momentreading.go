@@ -242,3 +242,12 @@ func comparedMoments(ctx *sql.Context, e sql.Expression) sql.Expression {
 	}
 	return withOperands(ctx, e, out)
 }
+
+// literalIn returns the literal that e is, or that is a moment in e.
+func literalIn(e sql.Expression) (*expression.Literal, bool) {
+	if m, ok := e.(*textMoment); ok {
+		e = m.Child
+	}
+	lit, ok := e.(*expression.Literal)
+	return lit, ok
+}

@@ -270,7 +270,7 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 	if served(ctx) && strings.ContainsAny(query, "0123456789") {
 		dateNumbers(stmt)
 	}
-	if served(ctx) && containsFold(query, " in") {
+	if served(ctx) && (containsFold(query, " in") || containsFold(query, "trim")) {
 		memberLists(stmt)
 	}
 	scalars(stmt, unique)
