@@ -362,6 +362,12 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 			if err := s.maySet(ctx, n); err != nil {
 				return nil, err
 			}
+			if at, err := assignedAtOnce(ctx, n, r); err != nil || at != nil {
+				if err != nil {
+					return nil, err
+				}
+				return b.plain(ctx, s, at, r)
+			}
 		}
 	case *plan.FlushPrivileges:
 		s.b.failed.forget()
