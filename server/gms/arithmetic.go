@@ -41,10 +41,10 @@ func checkArithmetic(ctx *sql.Context, _ *analyzer.Analyzer, n sql.Node, _ *plan
 	transform.InspectExpressions(ctx, n, func(_ *sql.Context, e sql.Expression) bool {
 		switch e := e.(type) {
 		case *expression.Not, *expression.And, *expression.Or, *expression.Xor:
-			found = timesAsConditions(ctx, e) != nil
+			found = found || timesAsConditions(ctx, e) != nil
 		case *expression.Equals, *expression.LessThan, *expression.LessThanOrEqual, *expression.GreaterThan, *expression.GreaterThanOrEqual,
 			*expression.Between, *expression.InTuple:
-			found = comparedTexts(ctx, e) != nil
+			found = found || comparedTexts(ctx, e) != nil || comparedAsTexts(ctx, e) != nil || comparedMoments(ctx, e) != nil
 		case *expression.Arithmetic, *expression.BitOp, *expression.UnaryMinus, *expression.IntDiv,
 			*expression.HashInTuple, *expression.NullSafeEquals, *expression.Div, *expression.Case, *expression.Convert, *expression.ConvertUsing, *expression.Like, sql.FunctionExpression, *expression.MatchAgainst:
 			found = true
@@ -82,6 +82,11 @@ func checkSimple(ctx *sql.Context, s *Session, n sql.Node) error {
 			*e = x
 		}
 	}
+	sorted := func(by sql.SortConditions) {
+		for i := range by {
+			replace(&by[i].Expr)
+		}
+	}
 	transform.Inspect(n, func(n sql.Node) bool {
 		switch n := n.(type) {
 		case *plan.Project:
@@ -94,8 +99,10 @@ func checkSimple(ctx *sql.Context, s *Session, n sql.Node) error {
 				n.Expression = newDateNumber(ctx, n.Expression)
 			}
 		case *plan.Sort:
+			sorted(n.SortConditions)
 			n.SortConditions, _ = paddedSort(ctx, n.SortConditions)
 		case *plan.TopN:
+			sorted(n.SortConditions)
 			n.SortConditions, _ = paddedSort(ctx, n.SortConditions)
 		case *plan.TableAlias:
 			s.noteAlias(n)
@@ -111,11 +118,23 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 	case *expression.HashInTuple:
 		return collatedIn(ctx, e)
 	case *expression.NullSafeEquals:
+		if x := comparedMoments(ctx, e); x != nil {
+			return x
+		}
+		if x := comparedAsTexts(ctx, e); x != nil {
+			return x
+		}
 		return collatedNullSafe(ctx, e)
 	case *expression.MatchAgainst:
 		return &whole{expression.UnaryExpressionStub{Child: e}, types.Float64}
 	case *expression.Equals, *expression.LessThan, *expression.LessThanOrEqual, *expression.GreaterThan, *expression.GreaterThanOrEqual,
 		*expression.Between, *expression.InTuple:
+		if x := comparedMoments(ctx, e); x != nil {
+			return x
+		}
+		if x := comparedAsTexts(ctx, e); x != nil {
+			return x
+		}
 		return comparedTexts(ctx, e)
 	case *expression.Arithmetic:
 		if _, ok := e.LeftChild.(expression.TimeDeltaExpression); ok {

@@ -256,7 +256,7 @@ func moves(e sql.Expression) bool {
 
 // dateFunctions take dates, by how many of their arguments are.
 var dateFunctions = map[string]int{
-	"date": 1, "year": 1, "month": 1, "day": 1, "dayofmonth": 1, "dayname": 1, "monthname": 1, "dayofweek": 1, "dayofyear": 1,
+	"date": 1, "datetime": 1 /* TIMESTAMP */, "year": 1, "month": 1, "day": 1, "dayofmonth": 1, "dayname": 1, "monthname": 1, "dayofweek": 1, "dayofyear": 1,
 	"weekday": 1, "last_day": 1, "datediff": 2, "to_days": 1, "date_format": 1, "quarter": 1, "date_add": 1, "date_sub": 1,
 	"adddate": 1, "subdate": 1, "week": 1, "weekofyear": 1, "yearweek": 1, "unix_timestamp": 1, "to_seconds": 1,
 }
@@ -264,18 +264,33 @@ var dateFunctions = map[string]int{
 // withDates returns an expression with the numbers among its arguments as dates, where it takes
 // dates; nil if there are none.
 func withDates(ctx *sql.Context, e sql.Expression) sql.Expression {
-	count := 0
+	count, from, name := 0, 0, ""
 	switch f := e.(type) {
 	case *expression.Convert:
 		if types.IsTime(f.Type(ctx)) {
 			count = 1
 		}
 	case sql.FunctionExpression:
-		count = dateFunctions[strings.ToLower(f.FunctionName())]
+		name = strings.ToLower(f.FunctionName())
+		if count = dateFunctions[name]; name == "timestampdiff" {
+			count, from = 3, 1
+		}
 	}
 	var args []sql.Expression
 	for i, a := range e.Children() {
-		if t := a.Type(ctx); i < count && types.IsTimespan(t) && !moves(e) {
+		t := a.Type(ctx)
+		if i >= from && i < count && types.IsTextOnly(t) && !moves(e) {
+			if args == nil {
+				args = append(args, e.Children()...)
+			}
+			m := newTextMoment(ctx, a)
+			if name == "unix_timestamp" {
+				m.invalid = types.ZeroTime
+			}
+			args[i] = m
+			continue
+		}
+		if i < count && types.IsTimespan(t) && !moves(e) {
 			if args == nil {
 				args = append(args, e.Children()...)
 			}

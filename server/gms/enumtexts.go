@@ -8,6 +8,7 @@ import (
 	builtin "github.com/dolthub/go-mysql-server/sql/expression/function"
 	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/sqltypes"
+	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 )
 
 // memberText is an ENUM or SET as a text. To most of the planner's functions, which go by
@@ -47,6 +48,7 @@ func withMembers(ctx *sql.Context, e sql.Expression) (sql.Expression, bool) {
 	case *builtin.If:
 		concerned = func(i int) bool { return i > 0 }
 	case *builtin.Coalesce, *builtin.IfNull:
+	case *builtin.Quote: // has no name
 	case sql.FunctionExpression:
 		if name := e.FunctionName(); !textFunctions[name] && !memberTextFunctions[name] {
 			return e, false
@@ -85,6 +87,90 @@ func asMemberText(ctx *sql.Context, e sql.Expression) sql.Expression {
 		return &memberText{expression.UnaryExpressionStub{Child: e}, t}
 	}
 	return e
+}
+
+// memberOperand is the function in the place of what is compared with texts: of that and them.
+const memberOperand = "_member_operand"
+
+// memberLists notes the columns that are looked for in lists of texts, and those of TRIM: if they
+// are ENUMs, they are texts before the planner makes members of the list, or takes TRIM for one.
+func memberLists(stmt ast.Statement) {
+	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+		if t, ok := n.(*ast.TrimExpr); ok {
+			if column, ok := t.Str.(*ast.ColName); ok {
+				t.Str = call(memberOperand, column, ast.NewStrVal(nil))
+			}
+			return true, nil
+		}
+		c, ok := n.(*ast.ComparisonExpr)
+		if !ok || c.Operator != ast.InStr && c.Operator != ast.NotInStr {
+			return true, nil
+		}
+		column, ok := c.Left.(*ast.ColName)
+		list, isList := c.Right.(ast.ValTuple)
+		if !ok || !isList {
+			return true, nil
+		}
+		for _, e := range list {
+			if v, ok := e.(*ast.SQLVal); !ok || v.Type != ast.StrVal && v.Type != ast.ValArg {
+				return true, nil
+			}
+		}
+		c.Left = call(memberOperand, append([]ast.Expr{column}, list...)...)
+		return true, nil
+	}, stmt)
+}
+
+// newMemberOperand returns what is compared.
+func newMemberOperand(ctx *sql.Context, args ...sql.Expression) (sql.Expression, error) {
+	operands, _ := comparedMembers(ctx, args...)
+	return operands[0], nil
+}
+
+// comparedMembers returns the operands of a comparison with ENUMs and SETs as texts if there
+// are texts among them, and whether they are others.
+func comparedMembers(ctx *sql.Context, operands ...sql.Expression) ([]sql.Expression, bool) {
+	texts, members := false, false
+	for _, e := range operands {
+		switch t := e.Type(ctx); {
+		case types.IsText(t):
+			texts = true
+		case types.IsEnum(t) || types.IsSet(t):
+			members = true
+		case t != types.Null: // a number is compared with their numbers
+			return operands, false
+		}
+	}
+	if !texts || !members {
+		return operands, false
+	}
+	operands = slices.Clone(operands)
+	for i, e := range operands {
+		operands[i] = asMemberText(ctx, e)
+	}
+	return operands, true
+}
+
+// comparedAsTexts returns a comparison of ENUMs or SETs with texts as one of texts, nil if it
+// is none.
+func comparedAsTexts(ctx *sql.Context, e sql.Expression) sql.Expression {
+	operands := e.Children()
+	list, isList := operands[len(operands)-1].(expression.Tuple)
+	if isList {
+		operands = append(operands[:1:1], list...)
+	}
+	operands, changed := comparedMembers(ctx, operands...)
+	if !changed {
+		return nil
+	}
+	if isList {
+		operands = []sql.Expression{operands[0], expression.NewTuple(operands[1:]...)}
+	}
+	out := withOperands(ctx, e, operands)
+	if x := comparedTexts(ctx, out); x != nil {
+		return x
+	}
+	return out
 }
 
 // Type implements sql.Expression.

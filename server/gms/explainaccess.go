@@ -203,11 +203,11 @@ func (e *explaining) histogramShare(a *access, c sql.Expression) (float64, bool)
 		return 0, false
 	}
 	f, field := x.Left().(*expression.GetField)
-	v, literal := x.Right().(*expression.Literal)
+	v, literal := literalIn(x.Right())
 	turned := !field
 	if turned {
 		f, field = x.Right().(*expression.GetField)
-		v, literal = x.Left().(*expression.Literal)
+		v, literal = literalIn(x.Left())
 	}
 	if !field || !literal || v.Value() == nil || !strings.EqualFold(f.Table(), a.table) {
 		return 0, false

@@ -173,6 +173,8 @@ func (b *Backend) ownFunction(ctx *sql.Context, database, name string) (sql.Func
 		return sql.Function2{Name: name, Fn: newDateLiteral}, true
 	case textFunction:
 		return sql.Function1{Name: name, Fn: newCastText}, true
+	case memberOperand:
+		return sql.FunctionN{Name: name, Fn: newMemberOperand}, true
 	case dateCompare:
 		return sql.Function1{Name: name, Fn: newDateNumber}, true
 	}

@@ -141,7 +141,14 @@ func (c *typedCall) resolve(ctx *sql.Context) *callType {
 	}
 	t := &callType{typ: c.FunctionExpression.Type(ctx)}
 	values, name := c.values(), c.FunctionName()
+	if types.IsEnum(t.typ) || types.IsSet(t.typ) {
+		t.typ = (&memberText{of: t.typ}).Type(ctx)
+	}
+	moments := commonDatetime(ctx, values)
 	switch {
+	case c.chooses() && moments != nil:
+		t.typ = moments
+		t.collation, t.coercibility = sql.GetCoercibility(ctx, c.FunctionExpression)
 	case types.IsTextOnly(t.typ):
 		t.collation, t.coercibility = commonCollation(ctx, values)
 		if typ, ok := t.typ.(sql.TypeWithCollation); ok && t.collation != sql.Collation_binary {
@@ -185,6 +192,25 @@ func commonCollation(ctx *sql.Context, values []sql.Expression) (sql.CollationID
 		return ctx.GetCollation(), 4
 	}
 	return collation, coercibility
+}
+
+// commonDatetime returns the type of one of several DATEs and DATETIMEs, nil if there is no
+// DATETIME or there are others among them.
+func commonDatetime(ctx *sql.Context, values []sql.Expression) sql.Type {
+	digits := -1
+	for _, e := range values {
+		switch t := e.Type(ctx); {
+		case t == types.Null || types.IsDateType(t):
+		case types.IsDatetimeType(t):
+			digits = max(digits, precisionOf(ctx, e))
+		default:
+			return nil
+		}
+	}
+	if digits < 0 {
+		return nil
+	}
+	return datetimes[digits]
 }
 
 // commonNumber returns the type of one of several exact numbers, if one of them is a DECIMAL; nil for others.

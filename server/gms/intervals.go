@@ -192,11 +192,17 @@ func (o *offset) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	case *fn.FromUnixtime:
 		f = c
 	case *fn.DateAdd:
+		if types.IsTimespan(c.Date.Type(ctx)) && types.IsTimespan(c.Type(ctx)) {
+			return moveTime(ctx, c.Date, c.Interval, 1, r)
+		}
 		if fractional(ctx, c.Interval) {
 			return byMicroseconds(ctx, fn.NewDateAdd, c.Date, c.Interval, r)
 		}
 		return c.Eval(ctx, r)
 	case *fn.DateSub:
+		if types.IsTimespan(c.Date.Type(ctx)) && types.IsTimespan(c.Type(ctx)) {
+			return moveTime(ctx, c.Date, c.Interval, -1, r)
+		}
 		if fractional(ctx, c.Interval) {
 			return byMicroseconds(ctx, fn.NewDateSub, c.Date, c.Interval, r)
 		}
@@ -264,4 +270,42 @@ func byMicroseconds(ctx *sql.Context, move func(*sql.Context, ...sql.Expression)
 		return nil, err
 	}
 	return e.Eval(ctx, r)
+}
+
+// moveTime moves a TIME by an INTERVAL of a day or less. It has hours beyond those of a day,
+// and a sign.
+func moveTime(ctx *sql.Context, e sql.Expression, i *expression.Interval, sign int64, r sql.Row) (any, error) {
+	v, err := e.Eval(ctx, r)
+	if err != nil || v == nil {
+		return nil, err
+	}
+	d, ok := clock(ctx, v)
+	if !ok {
+		return nil, nil
+	}
+	var by time.Duration
+	if fractional(ctx, i) {
+		if v, err = i.Child.Eval(ctx, r); err != nil || v == nil {
+			return nil, err
+		}
+		v, _, err = types.Float64.Convert(ctx, v)
+		seconds, ok := v.(float64)
+		if !ok || err != nil && !sql.ErrTruncatedIncorrect.Is(err) {
+			return nil, err
+		}
+		by = time.Duration(math.Round(seconds*1e6)) * time.Microsecond
+	} else {
+		delta, err := i.EvalDelta(ctx, r)
+		if err != nil || delta == nil {
+			return nil, err
+		}
+		by = time.Duration(delta.Days*24+delta.Hours)*time.Hour + time.Duration(delta.Minutes)*time.Minute +
+			time.Duration(delta.Seconds)*time.Second + time.Duration(delta.Microseconds)*time.Microsecond
+	}
+	d += time.Duration(sign) * by
+	if d.Abs() >= timeMax+time.Second {
+		ctx.Warn(mysql.ERTruncatedWrongValue, "Datetime function: time field overflow")
+		return nil, nil
+	}
+	return types.Timespan(d / time.Microsecond), nil
 }

@@ -64,7 +64,41 @@ func (m *momentText) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return momentOf(v, m.moment), nil
+	t := m.Child.Type(ctx)
+	if !isMoment(t) {
+		t = m.moment
+	}
+	if span, ok := v.(types.Timespan); ok {
+		if digits := m.spanDigits(ctx); digits >= 0 {
+			return spanWith(span, digits), nil
+		}
+	}
+	return momentOf(v, t), nil
+}
+
+// spanDigits returns the digits behind the second of a TIME, -1: those of the value.
+func (m *momentText) spanDigits(ctx *sql.Context) int {
+	switch e := m.Child.(type) {
+	case *expression.GetField:
+		if d := sourceColumn(ctx, &sql.Column{Name: e.Name(), Source: e.Table(), DatabaseSource: e.Database()}); d != nil {
+			return precision(d)
+		}
+	case *timeCast:
+		return e.digits
+	case *expression.Convert:
+		return newTimeCast(e).digits
+	}
+	return -1
+}
+
+// spanWith returns a TIME as a text with digits behind the second.
+func spanWith(v types.Timespan, digits int) string {
+	text := v.String()
+	whole, fraction, _ := strings.Cut(text, ".")
+	if digits == 0 {
+		return whole
+	}
+	return whole + "." + (fraction + "000000")[:digits]
 }
 
 // momentOf returns a value of a moment's type as a text, others as they are.

@@ -223,8 +223,8 @@ func paddedRows(ctx *sql.Context, rows []expression.Tuple) ([]expression.Tuple, 
 	return rows, changed
 }
 
-// padKeys has the texts among the keys of sorts and hash joins be padded where their
-// collations are. (The rows that a hash finds are compared once more.)
+// padKeys has the texts among the keys of sorts be padded where their collations are, and
+// those of hash joins be taken by their collations. (The rows that a hash finds are compared once more.)
 func padKeys(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
 	switch n := n.(type) {
 	case *plan.Sort:
@@ -248,11 +248,8 @@ func padKeys(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, er
 	case *plan.IndexedTableAccess:
 		return exactLookup(ctx, n)
 	case *plan.HashLookup:
-		right, padded1 := paddedHash(ctx, n.RightEntryKey)
-		left, padded2 := paddedHash(ctx, n.LeftProbeKey)
-		if padded1 || padded2 {
-			n, err := n.WithExpressions(ctx, right, left)
-			return n, transform.NewTree, err
+		if right, left, some := hashKeys(ctx, n.RightEntryKey, n.LeftProbeKey); some {
+			return plan.NewHashLookup(ctx, n.Child, right, left, n.JoinType), transform.NewTree, nil
 		}
 	}
 	return n, transform.SameTree, nil
@@ -271,21 +268,30 @@ func paddedSort(ctx *sql.Context, by sql.SortConditions) (sql.SortConditions, bo
 	return by, some
 }
 
-func paddedHash(ctx *sql.Context, key sql.Expression) (sql.Expression, bool) {
-	parts, ok := key.(expression.Tuple)
-	if !ok {
-		if padsKey(ctx, key) {
-			return newPadded(key), true
+// hashKeys returns the keys of a hash join with texts by the codes that their common
+// collation gives them, and ENUMs that are compared with texts as texts; false if they are
+// right as they are.
+func hashKeys(ctx *sql.Context, right, left sql.Expression) (sql.Expression, sql.Expression, bool) {
+	rights, rok := right.(expression.Tuple)
+	lefts, lok := left.(expression.Tuple)
+	if rok && lok && len(rights) == len(lefts) {
+		rights, lefts = slices.Clone(rights), slices.Clone(lefts)
+		some := false
+		for i := range rights {
+			var changed bool
+			rights[i], lefts[i], changed = hashKeys(ctx, rights[i], lefts[i])
+			some = some || changed
 		}
-		return key, false
+		return rights, lefts, some
 	}
-	fit, some := slices.Clone(parts), false
-	for i, e := range parts {
-		var padded bool
-		fit[i], padded = paddedHash(ctx, e)
-		some = some || padded
+	if both, changed := comparedMembers(ctx, right, left); changed {
+		right, left = both[0], both[1]
 	}
-	return fit, some
+	if !types.IsTextOnly(right.Type(ctx)) || !types.IsTextOnly(left.Type(ctx)) {
+		return right, left, false
+	}
+	collation, _ := commonCollation(ctx, []sql.Expression{right, left})
+	return newTextCode(right, collation), newTextCode(left, collation), true
 }
 
 func padsKey(ctx *sql.Context, e sql.Expression) bool {

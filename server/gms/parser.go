@@ -273,6 +273,9 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 	if strings.Contains(query, ".") {
 		decimalLiterals(stmt)
 	}
+	if served(ctx) && (containsFold(query, " in") || containsFold(query, "trim")) {
+		memberLists(stmt)
+	}
 	scalars(stmt, unique)
 	if containsFold(query, "regexp") || containsFold(query, "rlike") {
 		regexpOperators(stmt)

@@ -145,12 +145,13 @@ func NewServer(o Options) (*Server, error) {
 // NewEngine returns the planner on a backend, with everything of this package that
 // stands before it.
 func NewEngine(b *Backend) *sqle.Engine {
-	overrides := sql.EngineOverrides{Builder: sql.BuilderOverrides{Parser: newParser()}}
+	overrides := sql.EngineOverrides{Builder: sql.BuilderOverrides{Parser: newParser()}, CostedIndexScanExpressionFilter: indexConditions{}}
 	addRules()
 	addGrammars()
 	addDateForms()
 	a := analyzer.NewBuilder(b).AddOverrides(overrides).Build()
 	guardNullSafeJoins(a)
+	guardIndexes(a)
 	guardJoinOrders(a)
 	keepSubqueries(a)
 	guardExists(a)

@@ -43,6 +43,7 @@ var timeFunctions = map[string]*functionDef{
 	"utc_date":    {name: "utc_date", typ: types.Date, eval: func(ctx *sql.Context, _ *Session, _ []any) (any, error) { return day(ctx.QueryTime().UTC()), nil }},
 	"time_to_sec": {name: "time_to_sec", args: 1, pure: true, typ: types.Int64, eval: timeToSec},
 	"week":        {name: "week", args: anyArgs, pure: true, typ: types.Int32, eval: weekNumber},
+	"time_format": {name: "time_format", args: 2, pure: true, typ: types.Text, eval: timeFormat},
 	"dayname":     {name: "dayname", args: 1, pure: true, typ: types.Text, eval: dayName},
 	"yearweek":    {name: "yearweek", args: anyArgs, pure: true, typ: types.Int32, eval: yearWeek},
 }
@@ -353,4 +354,71 @@ func secondDigits(ctx *sql.Context, args []sql.Expression) int {
 		return 0
 	}
 	return int(min(max(n[0], 0), 6))
+}
+
+// timeFormat is TIME_FORMAT: %H and %k have the hours beyond a day's, what stands for a part of a
+// date is 0 or NULL.
+func timeFormat(ctx *sql.Context, _ *Session, args []any) (any, error) {
+	if args[0] == nil || args[1] == nil {
+		return nil, nil
+	}
+	f, _, err := types.LongText.Convert(ctx, args[1])
+	format, ok := f.(string)
+	if err != nil || !ok {
+		return nil, err
+	}
+	d, ok := clock(ctx, args[0])
+	if !ok {
+		return nil, nil
+	}
+	var b strings.Builder
+	if d < 0 {
+		b.WriteByte('-')
+		d = -d
+	}
+	hours, minutes, seconds := d/time.Hour, d/time.Minute%60, d/time.Second%60
+	half, twelve := "AM", (hours%24+11)%12+1
+	if hours%24 >= 12 {
+		half = "PM"
+	}
+	for i := 0; i < len(format); i++ {
+		if format[i] != '%' || i+1 == len(format) {
+			b.WriteByte(format[i])
+			continue
+		}
+		i++
+		switch format[i] {
+		case 'H':
+			fmt.Fprintf(&b, "%02d", hours)
+		case 'k':
+			fmt.Fprintf(&b, "%d", hours)
+		case 'h', 'I':
+			fmt.Fprintf(&b, "%02d", twelve)
+		case 'l':
+			fmt.Fprintf(&b, "%d", twelve)
+		case 'i':
+			fmt.Fprintf(&b, "%02d", minutes)
+		case 's', 'S':
+			fmt.Fprintf(&b, "%02d", seconds)
+		case 'f':
+			fmt.Fprintf(&b, "%06d", d/time.Microsecond%1e6)
+		case 'p':
+			b.WriteString(half)
+		case 'r':
+			fmt.Fprintf(&b, "%02d:%02d:%02d %s", twelve, minutes, seconds, half)
+		case 'T':
+			fmt.Fprintf(&b, "%02d:%02d:%02d", hours, minutes, seconds)
+		case 'm', 'd', 'y':
+			b.WriteString("00")
+		case 'Y':
+			b.WriteString("0000")
+		case 'c', 'e':
+			b.WriteByte('0')
+		case 'M', 'b', 'a', 'W', 'D', 'j', 'U', 'u', 'V', 'v', 'X', 'x', 'w':
+			return nil, nil
+		default:
+			b.WriteByte(format[i])
+		}
+	}
+	return b.String(), nil
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression"
+	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/types"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 )
@@ -168,4 +169,31 @@ func (a *assign) Eval(ctx *sql.Context, row sql.Row) (any, error) {
 		return nil, err
 	}
 	return v, ctx.SetUserVariable(ctx, a.variable.Name, v, a.value.Type(ctx))
+}
+
+// assignedAtOnce returns a SET of several user variables with the values that they get: all are
+// found out before one is set. Returns nil if it sets something else.
+func assignedAtOnce(ctx *sql.Context, n *plan.Set, r sql.Row) (*plan.Set, error) {
+	if len(n.Exprs) < 2 {
+		return nil, nil
+	}
+	out := make([]sql.Expression, len(n.Exprs))
+	for _, e := range n.Exprs {
+		set, ok := e.(*expression.SetField)
+		if !ok {
+			return nil, nil
+		}
+		if _, ok := set.LeftChild.(*expression.UserVar); !ok {
+			return nil, nil
+		}
+	}
+	for i, e := range n.Exprs {
+		set := e.(*expression.SetField)
+		v, err := set.RightChild.Eval(ctx, r)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = expression.NewSetField(set.LeftChild, expression.NewLiteral(v, set.RightChild.Type(ctx)))
+	}
+	return plan.NewSet(out), nil
 }

@@ -1,0 +1,356 @@
+package gms
+
+import (
+	"time"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/analyzer"
+	"github.com/dolthub/go-mysql-server/sql/expression"
+	"github.com/dolthub/go-mysql-server/sql/plan"
+	"github.com/dolthub/go-mysql-server/sql/transform"
+	"github.com/dolthub/go-mysql-server/sql/types"
+)
+
+// An index of a column finds what the column's type and collation take for equal. The
+// planner looks up in it what it compares otherwise, too: texts by another collation, a
+// DATE as a DATETIME, an ENUM as a text.
+
+// unindexed is a condition that no index serves.
+type unindexed struct{ expression.UnaryExpressionStub }
+
+// Type implements sql.Expression.
+func (*unindexed) Type(*sql.Context) sql.Type { return types.Boolean }
+
+// String implements sql.Expression.
+func (u *unindexed) String() string { return u.Child.String() }
+
+// Eval implements sql.Expression.
+func (u *unindexed) Eval(ctx *sql.Context, r sql.Row) (any, error) { return u.Child.Eval(ctx, r) }
+
+// WithChildren implements sql.Expression.
+func (u *unindexed) WithChildren(_ *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	if len(children) != 1 {
+		return nil, sql.ErrInvalidChildrenNumber.New(u, len(children), 1)
+	}
+	return &unindexed{expression.UnaryExpressionStub{Child: children[0]}}, nil
+}
+
+// hiddenColumn is a column of a join's condition that no index serves; a hash may.
+type hiddenColumn struct{ expression.UnaryExpressionStub }
+
+var _ sql.CollationCoercible = (*hiddenColumn)(nil)
+
+// Type implements sql.Expression.
+func (h *hiddenColumn) Type(ctx *sql.Context) sql.Type { return h.Child.Type(ctx) }
+
+// String implements sql.Expression.
+func (h *hiddenColumn) String() string { return h.Child.String() }
+
+// CollationCoercibility implements sql.CollationCoercible.
+func (h *hiddenColumn) CollationCoercibility(ctx *sql.Context) (sql.CollationID, byte) {
+	return sql.GetCoercibility(ctx, h.Child)
+}
+
+// Eval implements sql.Expression.
+func (h *hiddenColumn) Eval(ctx *sql.Context, r sql.Row) (any, error) { return h.Child.Eval(ctx, r) }
+
+// WithChildren implements sql.Expression.
+func (h *hiddenColumn) WithChildren(_ *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	if len(children) != 1 {
+		return nil, sql.ErrInvalidChildrenNumber.New(h, len(children), 1)
+	}
+	return &hiddenColumn{expression.UnaryExpressionStub{Child: children[0]}}, nil
+}
+
+// constant reports whether e has the same value for every row of a statement.
+func constant(ctx *sql.Context, e sql.Expression) bool {
+	return !transform.InspectExpr(ctx, e, func(_ *sql.Context, e sql.Expression) bool {
+		switch e.(type) {
+		case *expression.GetField, *plan.Subquery, *expression.BindVar, *expression.ProcedureParam:
+			return true
+		}
+		return false
+	})
+}
+
+// misfits reports whether an index of a column orders values otherwise than the comparison
+// of the column with others does.
+func misfits(ctx *sql.Context, column sql.Expression, equality bool, others ...sql.Expression) bool {
+	if _, ok := column.(*expression.GetField); !ok {
+		return false
+	}
+	t := column.Type(ctx)
+	if s, ok := t.(sql.StringType); ok && types.IsTextOnly(t) {
+		for _, o := range others {
+			if !types.IsTextOnly(o.Type(ctx)) {
+				return false
+			}
+		}
+		collation, _ := commonCollation(ctx, append([]sql.Expression{column}, others...))
+		return collation != s.Collation()
+	}
+	for _, o := range others {
+		switch other := o.Type(ctx); {
+		case types.IsDateType(t):
+			if !types.IsDateType(other) && (isMoment(other) || types.IsText(other)) && !wholeDay(ctx, o) {
+				return true
+			}
+		case types.IsEnum(t) && types.IsText(other):
+			if !equality || !isMember(ctx, t.(sql.EnumType), o) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// literalValue returns the value of a literal or a cast of one, false for others. (What others
+// are is not known without the statement's session.)
+func literalValue(ctx *sql.Context, e sql.Expression) (any, bool) {
+	x := e
+	if c, ok := e.(*expression.Convert); ok {
+		x = c.Child
+	}
+	if _, ok := x.(*expression.Literal); !ok {
+		return nil, false
+	}
+	v, err := e.Eval(ctx, nil)
+	return v, err == nil
+}
+
+// isMember reports whether e is a literal that is a member of an ENUM.
+func isMember(ctx *sql.Context, t sql.EnumType, e sql.Expression) bool {
+	v, ok := literalValue(ctx, e)
+	text, isText := v.(string)
+	return ok && (v == nil || isText && t.IndexOf(text) > 0)
+}
+
+// wholeDay reports whether e is a literal moment without a time, or NULL.
+func wholeDay(ctx *sql.Context, e sql.Expression) bool {
+	v, ok := literalValue(ctx, e)
+	if !ok || v == nil {
+		return ok
+	}
+	at, ok := momentIn(ctx, v)
+	return ok && (at.Equal(types.ZeroTime) || at.Equal(day(at)))
+}
+
+func momentIn(ctx *sql.Context, v any) (time.Time, bool) {
+	m, in, err := types.DatetimeMaxPrecision.Convert(ctx, v)
+	at, ok := m.(time.Time)
+	return at, err == nil && in == sql.InRange && ok
+}
+
+// indexBound is a comparison with another beside it that is true where it is: the one that an
+// index serves.
+type indexBound struct {
+	expression.UnaryExpressionStub
+	op            sql.IndexScanOp
+	column, value sql.Expression
+}
+
+var _ sql.IndexComparisonExpression = (*indexBound)(nil)
+
+// newDayBound returns a comparison of a DATE with a moment beside one with the moment's day,
+// nil if c is none or there is no such bound.
+func newDayBound(ctx *sql.Context, c expression.Comparer) sql.Expression {
+	op, left, right, ok := analyzer.IndexLeafChildren(c)
+	if !ok {
+		return nil
+	}
+	if _, ok := left.(*expression.GetField); !ok {
+		op, left, right = op.Swap(), right, left
+	}
+	if _, ok := left.(*expression.GetField); !ok || !types.IsDateType(left.Type(ctx)) || !constant(ctx, right) {
+		return nil
+	}
+	switch op {
+	case sql.IndexScanOpLt:
+		op = sql.IndexScanOpLte
+	case sql.IndexScanOpGt:
+		op = sql.IndexScanOpGte
+	case sql.IndexScanOpEq, sql.IndexScanOpLte, sql.IndexScanOpGte:
+	default:
+		return nil
+	}
+	return &indexBound{expression.UnaryExpressionStub{Child: c}, op, left, &momentDay{expression.UnaryExpressionStub{Child: right}}}
+}
+
+// IndexScanOperation implements sql.IndexComparisonExpression.
+func (b *indexBound) IndexScanOperation() (sql.IndexScanOp, sql.Expression, sql.Expression, bool) {
+	return b.op, b.column, b.value, true
+}
+
+// Type implements sql.Expression.
+func (*indexBound) Type(*sql.Context) sql.Type { return types.Boolean }
+
+// String implements sql.Expression.
+func (b *indexBound) String() string { return b.Child.String() }
+
+// Eval implements sql.Expression.
+func (b *indexBound) Eval(ctx *sql.Context, r sql.Row) (any, error) { return b.Child.Eval(ctx, r) }
+
+// WithChildren implements sql.Expression.
+func (b *indexBound) WithChildren(_ *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	if len(children) != 1 {
+		return nil, sql.ErrInvalidChildrenNumber.New(b, len(children), 1)
+	}
+	return &indexBound{expression.UnaryExpressionStub{Child: children[0]}, b.op, b.column, b.value}, nil
+}
+
+// momentDay is the day of a moment. What is no moment has an error.
+type momentDay struct{ expression.UnaryExpressionStub }
+
+// Type implements sql.Expression.
+func (*momentDay) Type(*sql.Context) sql.Type { return types.Date }
+
+// String implements sql.Expression.
+func (d *momentDay) String() string { return d.Child.String() }
+
+// WithChildren implements sql.Expression.
+func (d *momentDay) WithChildren(_ *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	if len(children) != 1 {
+		return nil, sql.ErrInvalidChildrenNumber.New(d, len(children), 1)
+	}
+	return &momentDay{expression.UnaryExpressionStub{Child: children[0]}}, nil
+}
+
+// Eval implements sql.Expression.
+func (d *momentDay) Eval(ctx *sql.Context, r sql.Row) (any, error) {
+	v, err := d.Child.Eval(ctx, r)
+	if err != nil || v == nil {
+		return nil, err
+	}
+	at, ok := momentIn(ctx, v)
+	if !ok {
+		return nil, types.ErrConvertingToTime.New(v)
+	}
+	return day(at), nil
+}
+
+// indexConditions gives the planner the conditions that it looks for a range of an index in.
+type indexConditions struct{}
+
+var _ sql.ExpressionTreeFilter = indexConditions{}
+
+// memberBound returns IN of an ENUM as a text with a list of literals beside the members
+// among them, nil if c is none.
+func memberBound(ctx *sql.Context, c *expression.InTuple) sql.Expression {
+	m, ok := c.Left().(*memberText)
+	list, isList := c.Right().(expression.Tuple)
+	if !ok || !isList || !types.IsEnum(m.of) {
+		return nil
+	}
+	if _, ok := m.Child.(*expression.GetField); !ok {
+		return nil
+	}
+	var members expression.Tuple
+	for _, e := range list {
+		if _, ok := literalValue(ctx, e); !ok {
+			return nil
+		}
+		if isMember(ctx, m.of.(sql.EnumType), e) {
+			members = append(members, e)
+		}
+	}
+	if len(members) == 0 {
+		return nil
+	}
+	return &indexBound{expression.UnaryExpressionStub{Child: c}, sql.IndexScanOpInSet, m.Child, members}
+}
+
+// Next implements sql.ExpressionTreeFilter: e, or what is in its place.
+func (indexConditions) Next(e sql.Expression) sql.Expression {
+	c := e
+	if not, ok := e.(*expression.Not); ok {
+		c = not.Child
+	}
+	ctx := noContext()
+	switch c := c.(type) {
+	case *expression.InTuple:
+		if b := memberBound(ctx, c); b != nil && c == e {
+			return b
+		}
+		if list, ok := c.Right().(expression.Tuple); ok && misfits(ctx, c.Left(), true, list...) {
+			return &unindexed{expression.UnaryExpressionStub{Child: e}}
+		}
+	case expression.Comparer:
+		if misfit(ctx, c) {
+			if b := newDayBound(ctx, c); b != nil && c == e {
+				return b
+			}
+			return &unindexed{expression.UnaryExpressionStub{Child: e}}
+		}
+	}
+	return e
+}
+
+// misfit reports whether an index of a column in a comparison may not serve it.
+func misfit(ctx *sql.Context, c expression.Comparer) bool {
+	equality := isEquality(c)
+	return misfits(ctx, c.Left(), equality, c.Right()) || misfits(ctx, c.Right(), equality, c.Left())
+}
+
+func isEquality(c expression.Comparer) bool {
+	eq, ok := c.(expression.Equality)
+	return ok && eq.RepresentsEquality()
+}
+
+// guardIndexes keeps columns from being looked up in an index by what others have.
+func guardIndexes(a *analyzer.Analyzer) {
+	aroundRule(a, "optimizeJoins", func(ctx *sql.Context, n sql.Node, f *sql.QueryFlags, rule planRule) (sql.Node, transform.TreeIdentity, error) {
+		guarded, same, err := transform.Node(ctx, n, hideMisfits)
+		if err != nil {
+			return n, transform.SameTree, err
+		}
+		planned, same2, err := rule(ctx, guarded, f)
+		return planned, same && same2, err
+	})
+}
+
+func hideMisfits(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
+	switch n := n.(type) {
+	case *plan.JoinNode:
+		if n.Filter == nil {
+			return n, transform.SameTree, nil
+		}
+		e, same, err := transform.Expr(ctx, n.Filter, hideColumns)
+		if err != nil || same {
+			return n, transform.SameTree, err
+		}
+		return n.WithFilter(e), transform.NewTree, nil
+	case *plan.Filter:
+		e, same, err := transform.Expr(ctx, n.Expression, func(ctx *sql.Context, e sql.Expression) (sql.Expression, transform.TreeIdentity, error) {
+			c, ok := e.(expression.Comparer)
+			if !ok || constant(ctx, c.Left()) || constant(ctx, c.Right()) || !misfit(ctx, c) {
+				return e, transform.SameTree, nil
+			}
+			return &unindexed{expression.UnaryExpressionStub{Child: e}}, transform.NewTree, nil
+		})
+		if err != nil || same {
+			return n, transform.SameTree, err
+		}
+		return plan.NewFilter(ctx, e, n.Child), transform.NewTree, nil
+	}
+	return n, transform.SameTree, nil
+}
+
+// hideColumns hides the columns of a join's comparison whose indexes do not serve it.
+func hideColumns(ctx *sql.Context, e sql.Expression) (sql.Expression, transform.TreeIdentity, error) {
+	c, ok := e.(expression.Comparer)
+	if !ok || constant(ctx, c.Left()) || constant(ctx, c.Right()) {
+		return e, transform.SameTree, nil
+	}
+	sides := []sql.Expression{c.Left(), c.Right()}
+	same := transform.SameTree
+	for i, side := range []sql.Expression{c.Left(), c.Right()} {
+		if misfits(ctx, side, isEquality(c), sides[1-i]) {
+			sides[i], same = &hiddenColumn{expression.UnaryExpressionStub{Child: side}}, transform.NewTree
+		}
+	}
+	if same {
+		return e, same, nil
+	}
+	out, err := e.WithChildren(ctx, sides...)
+	return out, transform.NewTree, err
+}
