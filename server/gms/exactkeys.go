@@ -224,3 +224,24 @@ func (d *wideDecimal) WithChildren(_ *sql.Context, children ...sql.Expression) (
 
 // Eval implements sql.Expression.
 func (d *wideDecimal) Eval(ctx *sql.Context, r sql.Row) (any, error) { return d.Child.Eval(ctx, r) }
+
+// keyDecimal is the type of a DECIMAL column of an index: the planner does not round keys to it.
+type keyDecimal struct{ sql.DecimalType }
+
+// Convert implements sql.Type.
+func (keyDecimal) Convert(ctx context.Context, v any) (any, sql.ConvertInRange, error) {
+	return types.InternalDecimalType.Convert(ctx, v)
+}
+
+// Compare implements sql.Type.
+func (keyDecimal) Compare(ctx context.Context, a, b any) (int, error) {
+	return types.InternalDecimalType.Compare(ctx, a, b)
+}
+
+// Equals implements sql.Type.
+func (k keyDecimal) Equals(other sql.Type) bool {
+	if o, ok := other.(keyDecimal); ok {
+		other = o.DecimalType
+	}
+	return k.DecimalType.Equals(other)
+}

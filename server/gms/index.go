@@ -6,7 +6,6 @@ import (
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/fulltext"
-	"github.com/dolthub/go-mysql-server/sql/types"
 
 	"sextant/engine"
 )
@@ -84,8 +83,8 @@ func (ix *Index) types(columns []int) []sql.ColumnExpressionType {
 	for i, c := range columns {
 		col := ix.shape.schema[c]
 		t := col.Type
-		if types.IsDecimal(t) {
-			t = types.InternalDecimalType // or the planner rounds what it compares the column with
+		if d, ok := t.(sql.DecimalType); ok {
+			t = keyDecimal{d}
 		}
 		out[i] = sql.ColumnExpressionType{Type: t, Expression: ix.shape.def.Name + "." + col.Name}
 	}
