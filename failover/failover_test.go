@@ -521,7 +521,7 @@ func TestStatusFieldNames(t *testing.T) {
 		Instances: []failover.InstanceStatus{{LagMS: &lag}, {}}, Storage: []failover.StorageStatus{{SCL: map[string]redo.LSN{"0": 7}}},
 		Control: []failover.ControlStatus{{}}, Routers: []failover.RouterStatus{{}}, Endpoints: []failover.EndpointStatus{{}}})
 	must(t, err)
-	want := `{"volume":{"epoch":0,"vcl":0,"vdl":0,"protection_groups":0,"bytes":0,"stored_bytes":0},"writer":"",` +
+	want := `{"leaderless":false,"volume":{"epoch":0,"vcl":0,"vdl":0,"protection_groups":0,"bytes":0,"stored_bytes":0},"writer":"",` +
 		`"instances":[{"id":"","az":"","role":"","address":"","pid":0,"healthy":false,"applied_lsn":0,"lag_ms":1.5,"tier":0},` +
 		`{"id":"","az":"","role":"","address":"","pid":0,"healthy":false,"applied_lsn":0,"lag_ms":null,"tier":0}],` +
 		`"storage":[{"id":"","az":"","address":"","pid":0,"healthy":false,"scl":{"0":7},"segments":0}],` +

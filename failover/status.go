@@ -18,6 +18,9 @@ import (
 
 // Status is what `sextant status --json` prints. The field names are fixed.
 type Status struct {
+	// Leaderless: no control node leads that answers, and so nothing is known of what runs.
+	Leaderless bool `json:"leaderless"`
+
 	Volume    VolumeStatus     `json:"volume"`
 	Writer    string           `json:"writer"` // "" while none serves
 	Instances []InstanceStatus `json:"instances"`
@@ -148,6 +151,7 @@ func (c *Client) Status(ctx context.Context) (Status, error) {
 		return Status{}, fmt.Errorf("%w: %w", ErrNoLeader, errors.Join(errs...))
 	}
 	st := NewStatus(top)
+	st.Leaderless = top.Live == nil
 	st.Control = controlStatus(best.Control, replies, top.Live != nil, best.Id)
 	return st, nil
 }

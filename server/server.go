@@ -163,10 +163,12 @@ func (i *Instance) Run(ctx context.Context) error {
 	i.agent = agent
 	i.mu.Unlock()
 	err = i.live(ctx)
+	cause := context.Cause(ctx)
 	i.close()
 	agent.Close()
+	cancel(err)
 	<-watched
-	if cause := context.Cause(ctx); errors.Is(cause, errStop) || errors.Is(cause, context.Canceled) {
+	if errors.Is(cause, errStop) || errors.Is(cause, context.Canceled) {
 		return nil
 	} else if err == nil {
 		err = cause

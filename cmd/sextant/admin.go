@@ -74,6 +74,9 @@ func statusCommand(c *common) *cobra.Command {
 				return e.Encode(s)
 			}
 			printStatus(&s)
+			if s.Leaderless {
+				return errors.New("no control node leads: who is up, and how far, is not known; shown is what one control node has last heard of the cluster's members")
+			}
 			return nil
 		}),
 	}
@@ -227,10 +230,15 @@ func startCommand(c *common) *cobra.Command {
 			}
 			if _, err := pidOf(roleDir(cfg, id)); err == nil && !stopped(roleDir(cfg, id)) {
 				fmt.Println(id, "runs already")
-				return nil
-			}
-			if _, err := client.Status(ctx); err != nil && errors.Is(err, failover.ErrNoLeader) && !strings.HasPrefix(id, "control-") {
+				_, err := client.Propose(ctx, &fleet.Start{ID: id}) // its mark may have been removed with its files
 				return err
+			}
+			st, err := client.Status(ctx)
+			switch {
+			case err != nil && errors.Is(err, failover.ErrNoLeader) && !strings.HasPrefix(id, "control-"):
+				return err
+			case err == nil && gone(&st, id):
+				return fmt.Errorf("%s is not in the cluster any more", id)
 			}
 			if err := startRole(ctx, roleDir(cfg, id)); err != nil {
 				return err
@@ -242,6 +250,17 @@ func startCommand(c *common) *cobra.Command {
 			return nil
 		}),
 	}
+}
+
+// gone reports whether a storage node or instance is none of the cluster's.
+func gone(s *failover.Status, id string) bool {
+	switch {
+	case strings.HasPrefix(id, "storage-"):
+		return !slices.ContainsFunc(s.Storage, func(n failover.StorageStatus) bool { return n.ID == id })
+	case strings.HasPrefix(id, "db-"):
+		return !slices.ContainsFunc(s.Instances, func(i failover.InstanceStatus) bool { return i.ID == id })
+	}
+	return false
 }
 
 // processes returns the ids of the processes that have a directory here.

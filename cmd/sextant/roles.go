@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
+	"os"
 	"time"
 
 	"sextant/engine"
@@ -262,6 +264,15 @@ func watchTopology(ctx context.Context, client *failover.Client, log *slog.Logge
 	return v
 }
 
+// needFiles returns an error if a directory of the configuration that an instance needs is not there.
+func needFiles(cfg *config.Config) error {
+	dir := cfg.Server.SecureFilePriv
+	if s, err := os.Stat(dir); dir != "" && (err != nil || !s.IsDir()) {
+		return fmt.Errorf("server.secure_file_priv: %s is no directory: make it, or leave the key empty", dir)
+	}
+	return nil
+}
+
 func runServer(ctx context.Context, cfg *config.Config, id string, log *slog.Logger) error {
 	time.Local = time.UTC // time_zone SYSTEM: the same on every instance, whatever its machine's is
 	ident, err := needIdentity(cfg)
@@ -269,6 +280,9 @@ func runServer(ctx context.Context, cfg *config.Config, id string, log *slog.Log
 		return err
 	}
 	log = log.With("node", id)
+	if err := needFiles(cfg); err != nil {
+		return err
+	}
 	limitMemory(memoryLimit(cfg.Server), log)
 	clients, err := instanceTLS(cfg, log)
 	if err != nil {

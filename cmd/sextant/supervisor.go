@@ -167,7 +167,11 @@ func (s *supervisor) run(ctx context.Context, c child) error {
 	// way round. So either sees the other, and nothing starts once `stop` has returned.
 	pid := filepath.Join(c.dir, "pid")
 	defer os.Remove(pid)
-	if err := os.WriteFile(pid, []byte("0"), 0o600); err != nil {
+	err = os.MkdirAll(c.dir, 0o700) // it may have been removed as a whole
+	if err == nil {
+		err = os.WriteFile(pid, []byte("0"), 0o600)
+	}
+	if err != nil {
 		return fmt.Errorf("announce %s: %w", c.id, err)
 	}
 	if stopped(c.dir) {

@@ -55,6 +55,9 @@ func up(ctx context.Context, cfg *config.Config, c *common) error {
 	if err := portsAreFree(cfg); err != nil {
 		return err
 	}
+	if err := needFiles(cfg); err != nil {
+		return err
+	}
 	client, err := controlClient(cfg, id, secure, logger(cfg))
 	if err != nil {
 		return err
@@ -179,6 +182,7 @@ type view struct {
 	waits      atomic.Pointer[string] // what the start waits for; "" once it is ready
 	ready      bool
 	roles      map[string]string
+	away       map[string]time.Time // since when what was up is not
 }
 
 // update is called with every topology, one at a time.
@@ -206,7 +210,7 @@ func (v *view) update(t failover.Topology) {
 		}
 		return
 	}
-	now := rolesOf(t)
+	now := v.patient(rolesOf(t))
 	for _, id := range sortedKeys(now) {
 		if old := v.roles[id]; old != now[id] {
 			fmt.Printf("%s %s is %s (epoch %d)\n", time.Now().Format("15:04:05.000"), id, now[id], t.State.Epoch)
@@ -218,6 +222,28 @@ func (v *view) update(t failover.Topology) {
 		}
 	}
 	v.roles = now
+}
+
+// downGrace is how long something must be down before that is said: a new leader of the control plane has heard of nobody
+// at first.
+const downGrace = 3 * time.Second
+
+// patient returns what is to be said of the roles: what is down or gone has its old one until it was for downGrace.
+func (v *view) patient(now map[string]string) map[string]string {
+	away := map[string]time.Time{}
+	for id, old := range v.roles {
+		if role, there := now[id]; old == "down" || there && role != "down" {
+			continue
+		}
+		if away[id] = v.away[id]; away[id].IsZero() {
+			away[id] = time.Now()
+		}
+		if time.Since(away[id]) < downGrace {
+			now[id] = old
+		}
+	}
+	v.away = away
+	return now
 }
 
 // follow makes the running instances and storage nodes those of the fleet.

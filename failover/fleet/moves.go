@@ -221,9 +221,10 @@ func (s *State) movesWait(seen map[string]StoreSeen) string {
 	for _, n := range s.Storage {
 		switch {
 		case segments[n.ID] == 0:
+		case usable(n): // also one that is noted as stopped and runs
 		case s.IsStopped(n.ID):
 			return n.ID + ", which is stopped: start or replace it"
-		case !usable(n):
+		default:
 			return n.ID + ", which does not answer"
 		}
 	}

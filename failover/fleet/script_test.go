@@ -117,11 +117,14 @@ func (w *world) run(t *testing.T, d *datadriven.TestData) {
 	}
 }
 
-// settle has every store that is registered seen, but for those away.
+// settle has every store that is registered seen, but for those away and stopped.
 func (w *world) settle(a args) {
 	for range 1000 {
 		seen := map[string]fleet.StoreSeen{}
 		for _, n := range w.state.Storage {
+			if w.state.IsStopped(n.ID) {
+				continue
+			}
 			seen[n.ID] = fleet.StoreSeen{StoreID: n.StoreID, Whole: func(redo.PGID) bool { return true }}
 			if slices.Contains(a.words("away"), n.ID) {
 				seen[n.ID] = fleet.StoreSeen{Silent: true, Away: true}

@@ -54,6 +54,7 @@ func TestImpossibleConfigurationIsRefused(t *testing.T) {
 		{config: "server: {page_cache: 3}", want: []string{"server.page_cache", "unit"}},
 		{config: "cluster: {segment_size: 100KiB}", want: []string{"cluster.segment_size", "100KiB"}},
 		{config: "storage: {nodes: [{id: storage-1, az: a}]}", want: []string{"storage.nodes", "three zones"}},
+		{config: "server: {secure_file_priv: " + filepath.Join(dir, "none") + "}", want: []string{"server.secure_file_priv", "no directory"}},
 		{config: "cluster: [", want: []string{"config.yaml"}},
 		{env: "SEXTANT_SERVER_LAL=many", want: []string{"server.lal"}},
 		{env: "SEXTANT_CLUSTER_PORT_BASE=65000", want: []string{"cluster.port_base", "65000"}, command: []string{"up", "--port-base", "0"}},

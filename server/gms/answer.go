@@ -1,12 +1,18 @@
 package gms
 
 import (
+	"errors"
+	"slices"
+
 	"github.com/dolthub/go-mysql-server/sql"
 	builtin "github.com/dolthub/go-mysql-server/sql/expression/function"
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/transform"
 	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/mysql"
+
+	"sextant/engine"
+	"sextant/engine/row"
 )
 
 // answer is what OK says of a statement and the planner does not know.
@@ -21,7 +27,7 @@ type answer struct {
 	// row for each of its unique keys.
 	replace   bool
 	displaced bool // the next row has displaced another already
-	extra     int  // removed rows besides one for each new one
+	extra     int  // removed rows besides one for each new one, less those that are not counted
 
 	generated uint64 // the newest generated AUTO_INCREMENT value
 	first     uint64 // the first of them that was written
@@ -63,6 +69,48 @@ func (i *answer) note(t *Table, sh *shape, r sql.Row, written bool) {
 	if written && i.first == 0 && i.last == i.generated {
 		i.first = i.last
 	}
+}
+
+// displaces takes into account that a row of a REPLACE was refused with err. If it is as the
+// row that it displaces, it is not counted as removed where MySQL updates in place (its
+// write_record): only the last of the unique keys is a duplicate, no foreign key refers to
+// the table and it has no trigger of DELETE.
+func (i *answer) displaces(ctx *sql.Context, s *Session, t *Table, r row.Row, err error) error {
+	var dup *engine.DuplicateError
+	if !s.b.mysql || !i.replace || i.table.shape.def.ID != t.shape.def.ID || !errors.As(err, &dup) {
+		return nil
+	}
+	sh := t.live(ctx)
+	desc := sh.def.Desc()
+	if sh.rowID >= 0 {
+		desc.SetUint(r, sh.rowID, desc.Uint(dup.Existing, sh.rowID))
+	}
+	if !desc.Equal(r, dup.Existing) || !sh.lastKeyOnly(r) {
+		return nil
+	}
+	if children, err := t.GetReferencedForeignKeys(ctx); err != nil || len(children) > 0 {
+		return err
+	}
+	triggers, err := s.triggers(ctx, t)
+	if err == nil && !slices.ContainsFunc(triggers, func(t *trigger) bool { return t.event == "delete" }) {
+		i.extra--
+	}
+	return err
+}
+
+// lastKeyOnly reports whether of the unique keys only the last in MySQL's order has no NULL
+// in a row.
+func (sh *shape) lastKeyOnly(r row.Row) bool {
+	only := false
+	for _, ix := range orderedIndexes(sh) {
+		if ix.def.Unique || ix.def == sh.def.Primary {
+			if only {
+				return false
+			}
+			only = !slices.ContainsFunc(ix.def.Columns, func(c engine.IndexColumn) bool { return sh.def.Desc().IsNull(r, c.Column) })
+		}
+	}
+	return only
 }
 
 // complete corrects the answer of the planner.

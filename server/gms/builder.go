@@ -290,6 +290,9 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 			if err := hideFunctional(ctx, n); err != nil {
 				return nil, err
 			}
+			if err := nameIndexes(n.Indexes()); err != nil {
+				return nil, err
+			}
 			return nil, checkKeys(ctx, s, n)
 		}
 	case *plan.TableCopier:

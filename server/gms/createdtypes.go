@@ -23,7 +23,7 @@ type resultColumn struct {
 	nullable bool
 	field    bool // a table's column: typ is kept as it is
 	digits   int  // behind the second, of a TIME; -1: those of the value
-	united   bool // of a set operation that has its types
+	united   bool // of a set operation that has its types, or MAX or MIN of a column, which keep its own
 	name     string
 	width    int64 // the longest text in characters, -1: of any length
 	whole    int   // the digits of an exact number before its point
@@ -44,6 +44,10 @@ func createdColumn(ctx *sql.Context, n sql.Node, at int) resultColumn {
 		return createdExpr(ctx, x.Projections[at], x.Child)
 	case *plan.GroupBy:
 		return createdExpr(ctx, x.SelectDeps[at], x.Child)
+	case *plan.Window:
+		if e := bare(x.SelectExprs[at]); extreme(e) != nil {
+			return createdExpr(ctx, e, x.Child)
+		}
 	case *plan.SetOp:
 		return createdColumn(ctx, x.Left(), at).with(ctx, createdColumn(ctx, x.Right(), at))
 	case *plan.RecursiveCte:
@@ -122,6 +126,12 @@ func createdExpr(ctx *sql.Context, e sql.Expression, from sql.Node) resultColumn
 		c.nullable = d.nullable(v.Child)
 		return c
 	}
+	if f := extreme(e); f != nil {
+		if c := createdExpr(ctx, f, from); c.field {
+			c.nullable, c.field, c.united = true, false, true
+			return c
+		}
+	}
 	c := resultColumn{typ: t, nullable: d.nullable(e)}
 	switch {
 	case t == types.Null:
@@ -169,6 +179,23 @@ func createdExpr(ctx *sql.Context, e sql.Expression, from sql.Node) resultColumn
 	return c.sized(e, d)
 }
 
+// extreme returns the column of which an expression is MAX or MIN, whose type it keeps
+// (Item_sum_hybrid::create_tmp_field), nil if it is none.
+func extreme(e sql.Expression) sql.Expression {
+	f, ok := e.(sql.FunctionExpression)
+	if _, aggregates := e.(sql.Aggregation); !ok || !aggregates || f.FunctionName() != "Max" && f.FunctionName() != "Min" {
+		return nil
+	}
+	arg := bare(f.Children()[0])
+	if m, ok := arg.(*memberText); ok {
+		arg = m.Child
+	}
+	if _, ok := arg.(*expression.GetField); ok {
+		return arg
+	}
+	return nil
+}
+
 func decimalOf(precision, scale int, other sql.Type) sql.Type {
 	t, err := types.CreateDecimalType(uint8(max(min(precision, types.DecimalTypeMaxPrecision), 1)), uint8(scale))
 	if err != nil {
@@ -187,6 +214,15 @@ func bare(e sql.Expression) sql.Expression {
 			e = x.Child
 		case *castText:
 			e = x.Child
+		case *plan.Subquery: // without a table it is its value
+			p, ok := x.Query.(*plan.Project)
+			if !ok || len(p.Projections) != 1 {
+				return e
+			}
+			if from, ok := p.Child.(*plan.ResolvedTable); !ok || !plan.IsDualTable(from) {
+				return e
+			}
+			e = p.Projections[0]
 		case *typedCall:
 			return x
 		default:
@@ -412,6 +448,8 @@ func (d deriver) integerWidth(e sql.Expression, t sql.Type) int64 {
 			return int64(max(l.whole, r.whole) + 2)
 		}
 		return 21
+	case *plan.Subquery:
+		return createdColumn(d.ctx, x.Query, 0).width
 	case *typedCall:
 		n := int64(0)
 		for _, v := range x.values() {

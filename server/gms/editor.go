@@ -147,6 +147,9 @@ func (e *editor) Insert(ctx *sql.Context, r sql.Row) error {
 	err = insert(ctx, sh.def, enc)
 	if s.pin != nil {
 		s.pin.note(e.t, sh, r, err == nil)
+		if err := s.pin.displaces(ctx, s, e.t, enc, err); err != nil {
+			return err
+		}
 	}
 	if err != nil {
 		return e.failed(ctx, s, sh, r, err)

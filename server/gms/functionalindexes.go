@@ -7,6 +7,7 @@ import (
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/plan"
+	"github.com/dolthub/vitess/go/mysql"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 )
 
@@ -65,6 +66,26 @@ func hideFunctional(ctx *sql.Context, n *plan.CreateTable) error {
 		for i, c := range ix.Columns {
 			ix.Columns[i].Name = strings.TrimPrefix(c.Name, functionalMark)
 		}
+	}
+	return nil
+}
+
+// nameIndexes gives indexes of CREATE TABLE that have no names the names of their first
+// columns, with a number if one before has it (MySQL's make_unique_key_name). An index that
+// has been given the name of one before is 1061.
+func nameIndexes(list sql.IndexDefs) error {
+	used := make(map[string]bool, len(list))
+	for _, ix := range list {
+		if ix.Name == "" {
+			base := ix.ColumnNames()[0]
+			ix.Name = base
+			for n := 2; used[strings.ToLower(ix.Name)]; n++ {
+				ix.Name = fmt.Sprintf("%s_%d", base, n)
+			}
+		} else if used[strings.ToLower(ix.Name)] {
+			return mysql.NewSQLError(1061, "42000", "Duplicate key name '%s'", ix.Name)
+		}
+		used[strings.ToLower(ix.Name)] = true
 	}
 	return nil
 }
