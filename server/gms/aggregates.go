@@ -275,9 +275,12 @@ func (a *accumulator) Eval(ctx *sql.Context) (any, error) {
 	}
 	out := new(apd.Decimal).Set(&a.sum)
 	if a.kind.extra > 0 {
-		out = types.DecimalDiv(out, types.DecimalFromInt64(a.n), int32(a.exact.Scale()), false)
+		out = types.DecimalDiv(out, types.DecimalFromInt64(a.n), int32(a.exact.Scale())+1, true) // rounded once, below
 	}
 	v, _, err := a.exact.Convert(ctx, out)
+	if d, ok := v.(*apd.Decimal); ok && err == nil {
+		return scaled(d, a.exact)
+	}
 	return v, err
 }
 

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/vitess/go/mysql"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
 	"sextant/engine"
@@ -55,6 +56,17 @@ func (s *Session) alterClauses(ctx *sql.Context, query string, stmt ast.Statemen
 			index.ColumnAction, index.TableSpec, index.ColumnOrder, index.Column = "", nil, nil, ast.ColIdent{}
 			index.IndexSpec = &ast.IndexSpec{Action: ast.CreateStr, Type: ast.UniqueStr, Fields: []*ast.IndexField{{Column: c.Name}}}
 			a.Statements = slices.Insert(a.Statements, i+1, &index)
+		}
+	}
+	for _, d := range a.Statements {
+		if d.ColumnOrder == nil || d.ColumnOrder.First {
+			continue
+		}
+		after := d.ColumnOrder.AfterColumn
+		if old, ok := was[after.Lowered()]; ok {
+			d.ColumnOrder.AfterColumn = old
+		} else if s.renamed[after.Lowered()] != "" {
+			return mysql.NewSQLError(mysql.ERBadFieldError, "42S22", "Unknown column '%s' in '%s'", after.String(), a.Table.Name.String())
 		}
 	}
 	return nil

@@ -131,23 +131,40 @@ func (t *Table) ModifyColumn(ctx *sql.Context, name string, c *sql.Column, order
 			return err
 		}
 		renameInForeignKeys(def, name, c.Name)
-		to := at
-		if order != nil {
-			if to, err = place(def, order); err != nil {
-				return err
-			}
-			if to > at {
-				to--
-			}
-		}
-		columns := slices.Insert(slices.Delete(slices.Clone(def.Columns), at, at+1), to, cd)
-		move := make([]int, len(def.Columns))
-		for i := range def.Columns {
-			move[i] = slices.IndexFunc(columns, func(c engine.ColumnDef) bool { return c.ID == def.Columns[i].ID })
-		}
-		permute(def, columns, move)
-		return nil
+		return putColumn(def, at, cd, order)
 	})
+}
+
+// moveColumn moves a column as it is.
+func (t *Table) moveColumn(ctx *sql.Context, name string, order *sql.ColumnOrder) error {
+	return t.alter(ctx, func(def *engine.TableDef) error {
+		at := def.Column(name)
+		if at < 0 {
+			return sql.ErrTableColumnNotFound.New(def.Name, name)
+		}
+		return putColumn(def, at, def.Columns[at], order)
+	})
+}
+
+// putColumn replaces a column, and moves it if there is an order.
+func putColumn(def *engine.TableDef, at int, c engine.ColumnDef, order *sql.ColumnOrder) error {
+	to := at
+	if order != nil {
+		var err error
+		if to, err = place(def, order); err != nil {
+			return err
+		}
+		if to > at {
+			to--
+		}
+	}
+	columns := slices.Insert(slices.Delete(slices.Clone(def.Columns), at, at+1), to, c)
+	move := make([]int, len(def.Columns))
+	for i := range def.Columns {
+		move[i] = slices.IndexFunc(columns, func(c engine.ColumnDef) bool { return c.ID == def.Columns[i].ID })
+	}
+	permute(def, columns, move)
+	return nil
 }
 
 func renameInForeignKeys(def *engine.TableDef, from, to string) {
@@ -172,7 +189,7 @@ func (t *Table) ShouldRewriteTable(ctx *sql.Context, oldSchema, newSchema sql.Pr
 	if old != nil && new == nil { // dropped
 		at := def.Column(old.Name)
 		for _, ix := range append([]*engine.IndexDef{def.Primary}, def.Indexes...) {
-			if len(ix.Columns) > 1 && slices.ContainsFunc(ix.Columns, func(c engine.IndexColumn) bool { return c.Column == at }) {
+			if (len(ix.Columns) > 1 || ix == def.Primary) && slices.ContainsFunc(ix.Columns, func(c engine.IndexColumn) bool { return c.Column == at }) {
 				return true // its keys change
 			}
 		}

@@ -205,11 +205,8 @@ func (t *Table) GetChecks(ctx *sql.Context) ([]sql.CheckDefinition, error) {
 func (t *Table) CreateCheck(ctx *sql.Context, c *sql.CheckDefinition) error {
 	return t.alter(ctx, func(def *engine.TableDef) error {
 		name := c.Name
-		for i := 1; name == ""; i++ {
-			candidate := fmt.Sprintf("%s_chk_%d", def.Name, i)
-			if !slices.ContainsFunc(def.Checks, func(d engine.CheckDef) bool { return sameName(d.Name, candidate) }) {
-				name = candidate
-			}
+		if name == "" {
+			name = freeCheckName(def)
 		}
 		if slices.ContainsFunc(def.Checks, func(d engine.CheckDef) bool { return sameName(d.Name, name) }) {
 			return sql.ErrDuplicateCheckName.New(name)
@@ -217,6 +214,16 @@ func (t *Table) CreateCheck(ctx *sql.Context, c *sql.CheckDefinition) error {
 		def.Checks = append(def.Checks, engine.CheckDef{Name: name, Expr: c.CheckExpression, Enforced: c.Enforced})
 		return nil
 	})
+}
+
+// freeCheckName returns the name that a check without one gets.
+func freeCheckName(def *engine.TableDef) string {
+	for i := 1; ; i++ {
+		name := fmt.Sprintf("%s_chk_%d", def.Name, i)
+		if !slices.ContainsFunc(def.Checks, func(d engine.CheckDef) bool { return sameName(d.Name, name) }) {
+			return name
+		}
+	}
 }
 
 // DropCheck implements sql.CheckAlterableTable.

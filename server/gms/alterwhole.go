@@ -60,6 +60,31 @@ func (s *Session) wholeAlter(ctx *sql.Context, query string, a *ast.AlterTable) 
 	}
 	slices.SortStableFunc(a.Statements, func(x, y *ast.DDL) int { return dropsOfGenerated(x) - dropsOfGenerated(y) })
 	keepCounter(def, a)
+	return knownColumns(def, a)
+}
+
+// knownColumns checks that the columns of DROP DEFAULT are there and that some stay.
+func knownColumns(def *engine.TableDef, a *ast.AlterTable) error {
+	left := 0
+	for _, c := range def.Columns {
+		if c.Name != engine.RowIDColumn && c.Options[optSystem] == "" {
+			left++
+		}
+	}
+	for _, d := range a.Statements {
+		switch {
+		case strings.EqualFold(d.ColumnAction, ast.DropStr) && def.Column(d.Column.String()) >= 0:
+			left--
+		case strings.EqualFold(d.ColumnAction, ast.AddStr):
+			left++
+		}
+		if x := d.DefaultSpec; x != nil && strings.EqualFold(x.Action, ast.DropStr) && def.Column(x.Column.String()) < 0 {
+			return mysql.NewSQLError(mysql.ERBadFieldError, "42S22", "Unknown column '%s' in '%s'", x.Column.String(), def.Name)
+		}
+	}
+	if left == 0 {
+		return mysql.NewSQLError(1090, "42000", "You can't delete all columns with ALTER TABLE; use DROP TABLE instead")
+	}
 	return nil
 }
 

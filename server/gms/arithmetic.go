@@ -8,6 +8,7 @@ import (
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/analyzer"
 	"github.com/dolthub/go-mysql-server/sql/expression"
+	builtin "github.com/dolthub/go-mysql-server/sql/expression/function"
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/transform"
 	"github.com/dolthub/go-mysql-server/sql/types"
@@ -39,10 +40,12 @@ func checkArithmetic(ctx *sql.Context, _ *analyzer.Analyzer, n sql.Node, _ *plan
 	found := false
 	transform.InspectExpressions(ctx, n, func(_ *sql.Context, e sql.Expression) bool {
 		switch e := e.(type) {
+		case *expression.Not, *expression.And, *expression.Or, *expression.Xor:
+			found = found || timesAsConditions(ctx, e) != nil
 		case *expression.Equals, *expression.LessThan, *expression.LessThanOrEqual, *expression.GreaterThan, *expression.GreaterThanOrEqual,
 			*expression.Between, *expression.InTuple:
 			found = found || comparedTexts(ctx, e) != nil || comparedAsTexts(ctx, e) != nil || comparedMoments(ctx, e) != nil
-		case *expression.Arithmetic, *expression.UnaryMinus, *expression.IntDiv,
+		case *expression.Arithmetic, *expression.BitOp, *expression.UnaryMinus, *expression.IntDiv,
 			*expression.HashInTuple, *expression.NullSafeEquals, *expression.Div, *expression.Case, *expression.Convert, *expression.ConvertUsing, *expression.Like, sql.FunctionExpression, *expression.MatchAgainst:
 			found = true
 		}
@@ -92,6 +95,9 @@ func checkSimple(ctx *sql.Context, s *Session, n sql.Node) error {
 			}
 		case *plan.Filter:
 			replace(&n.Expression)
+			if types.IsTimespan(n.Expression.Type(ctx)) {
+				n.Expression = newDateNumber(ctx, n.Expression)
+			}
 		case *plan.Sort:
 			sorted(n.SortConditions)
 			n.SortConditions, _ = paddedSort(ctx, n.SortConditions)
@@ -154,6 +160,11 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 			c.typ = types.Uint64
 		}
 		return c
+	case *expression.BitOp:
+		l, r, _ := datesAsNumbers(ctx, e.LeftChild, e.RightChild)
+		return &bitOp{expression.NewBitOp(l, r, e.Op)}
+	case *expression.Not, *expression.And, *expression.Or, *expression.Xor:
+		return timesAsConditions(ctx, e)
 	case *expression.Div:
 		if l, r, dates := datesAsNumbers(ctx, e.LeftChild, e.RightChild); dates {
 			return expression.NewDiv(l, r)
@@ -171,6 +182,16 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 		if types.IsTimespan(e.Type(ctx)) {
 			return newTimeCast(e)
 		}
+		if n, date := newDateNumber(ctx, e.Child).(*dateNumber); date && n != e.Child && types.IsNumber(e.Type(ctx)) && !types.IsYear(e.Type(ctx)) {
+			x, err := e.WithChildren(ctx, n)
+			if err != nil {
+				return nil
+			}
+			if c := checked(ctx, x); c != nil {
+				return c
+			}
+			return x
+		}
 		if c := newIntegerCast(ctx, e); c != nil {
 			return c
 		}
@@ -185,6 +206,9 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 		}
 	case *expression.Mod:
 		l := e.LeftChild.Type(ctx)
+		if types.IsFloat(l) || types.IsFloat(e.RightChild.Type(ctx)) {
+			return &doubleMod{e}
+		}
 		if !types.IsInteger(l) || !types.IsInteger(e.RightChild.Type(ctx)) {
 			return nil
 		}
@@ -202,6 +226,11 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 			return nil
 		}
 		return &integerMinus{UnaryMinus: e}
+	}
+	if _, ok := planned(e).(*builtin.If); ok {
+		if c := timesAsConditions(ctx, e); c != nil {
+			return c
+		}
 	}
 	if c := paddedCall(ctx, e); c != nil {
 		return c

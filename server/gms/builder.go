@@ -295,6 +295,16 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 			}
 			return nil, checkKeys(ctx, s, n)
 		}
+	case *plan.AddColumn, *plan.DropColumn, *plan.ModifyColumn, *plan.RenameColumn, *plan.AlterPK, *plan.AlterIndex,
+		*plan.AlterDefaultSet, *plan.AlterDefaultDrop:
+		return b.alterClause(ctx, s, n, r)
+	case *plan.CreateCheck:
+		if t := tableOf(n.Table); t != nil && n.Check.Name == "" { // a row that it refuses tells its name
+			c, check := *n, *n.Check
+			check.Name = freeCheckName(t.live(ctx).def)
+			c.Check = &check
+			return b.plain(ctx, s, &c, r)
+		}
 	case *plan.TableCopier:
 		if create, ok := n.Destination.(*plan.CreateTable); ok && s.b.mysql {
 			return b.createSelect(ctx, create, n, r)

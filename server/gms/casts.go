@@ -160,7 +160,7 @@ func (b *bytesText) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	return v, err
 }
 
-// integerCast is CAST(… AS SIGNED) or AS UNSIGNED of a text, also a binary one, a DECIMAL or an integer beyond BIGINT.
+// integerCast is CAST(… AS SIGNED) or AS UNSIGNED of a text, also a binary one, a DECIMAL, a DOUBLE or an integer beyond BIGINT.
 type integerCast struct {
 	*expression.Convert
 	unsigned bool
@@ -169,7 +169,7 @@ type integerCast struct {
 // newIntegerCast returns the cast in the place of the planner's, nil where that is right.
 func newIntegerCast(ctx *sql.Context, c *expression.Convert) sql.Expression {
 	to, from := c.Type(ctx), c.Child.Type(ctx)
-	if to != types.Int64 && to != types.Uint64 || !types.IsTextOnly(from) && !types.IsDecimal(from) && from != types.Uint64 && !binaryText(ctx, c.Child) {
+	if to != types.Int64 && to != types.Uint64 || !types.IsTextOnly(from) && !types.IsDecimal(from) && !types.IsFloat(from) && from != types.Uint64 && !binaryText(ctx, c.Child) {
 		return nil
 	}
 	return &integerCast{c, to == types.Uint64}
@@ -201,6 +201,12 @@ func (c *integerCast) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 		bits = c.ofText(ctx, string(x))
 	case *apd.Decimal:
 		bits = c.ofDecimal(ctx, x)
+	case float32, float64:
+		f, ok := ofDouble(x)
+		if !ok {
+			return c.Convert.Eval(ctx, r)
+		}
+		bits = f
 	case uint64:
 		bits = x
 	default:
@@ -210,6 +216,16 @@ func (c *integerCast) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 		return bits, nil
 	}
 	return int64(bits), nil
+}
+
+// ofDouble is a FLOAT or DOUBLE rounded as the C library's rint does; false if that is no BIGINT.
+func ofDouble(v any) (uint64, bool) {
+	x, ok := v.(float64)
+	if !ok {
+		x = float64(v.(float32))
+	}
+	x = math.RoundToEven(x)
+	return uint64(int64(x)), -1<<63 <= x && x < 1<<63
 }
 
 // ofText is the number at the beginning of a text as MySQL's my_strtoll10 reads it: of one that leaves

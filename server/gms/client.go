@@ -256,6 +256,9 @@ func (c *client) run(ctx context.Context, query string, parsed ast.Statement, bi
 	if _, ok := parsed.(*ast.Load); ok {
 		flags.Set(sql.QFlagInsert) // or the planner leaves triggers and foreign keys out
 	}
+	if _, ok := parsed.(*ast.DDL); ok {
+		c.sess.ClearWarnings() // the planner keeps as many of the old ones as it gives new ones
+	}
 	schema, rows, _, err := e.QueryWithBindings(sctx, query, parsed, bindings, flags)
 	if err == nil {
 		err = sets.finish()

@@ -168,6 +168,8 @@ func createdExpr(ctx *sql.Context, e sql.Expression, from sql.Node) resultColumn
 				}
 			}
 			c.nullable = true
+		} else if a, ok := e.(*expression.Arithmetic); ok {
+			c.typ = d.arithmetic(a, t)
 		}
 	case types.IsDatetimeType(t), types.IsTimestampType(t):
 		if n := d.momentDigits(e); n >= 0 {
@@ -177,6 +179,21 @@ func createdExpr(ctx *sql.Context, e sql.Expression, from sql.Node) resultColumn
 		c.digits = d.momentDigits(e)
 	}
 	return c.sized(e, d)
+}
+
+// arithmetic is the type of a sum, difference or product of exact numbers, t of others.
+func (d deriver) arithmetic(a *expression.Arithmetic, t sql.Type) sql.Type {
+	l, lok := d.exact(a.LeftChild)
+	r, rok := d.exact(a.RightChild)
+	switch {
+	case !lok || !rok:
+	case a.Op == "*":
+		return decimalOf(l.whole+l.scale+r.whole+r.scale, min(l.scale+r.scale, types.DecimalTypeMaxScale), t)
+	case a.Op == "+", a.Op == "-":
+		scale := max(l.scale, r.scale)
+		return decimalOf(max(l.whole, r.whole)+1+scale, scale, t)
+	}
+	return t
 }
 
 // extreme returns the column of which an expression is MAX or MIN, whose type it keeps

@@ -53,6 +53,8 @@ func tableOf(n sql.Node) *Table {
 		case *plan.ForeignKeyHandler:
 			t, _ := sql.GetUnderlyingTable(x.Table).(*Table)
 			return t
+		case *childFirst:
+			n = x.ForeignKeyHandler
 		default:
 			return nil
 		}

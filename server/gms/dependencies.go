@@ -73,6 +73,10 @@ func alterError(ctx *sql.Context, n sql.Node, err error) error {
 	if !served(ctx) {
 		return err
 	}
+	if s, ok := ctx.Session.(*Session); ok && s.rewriting != nil && sql.ErrValueOutOfRange.Is(err) {
+		w := s.rewriting
+		return mysql.NewSQLError(1264, "22003", outOfRange.message, w.shape.schema[w.changed].Name, w.assigner.row+1)
+	}
 	if s, ok := ctx.Session.(*Session); ok && s.rewriting != nil && noMember.MatchString(err.Error()) {
 		w := s.rewriting
 		return mysql.NewSQLError(1265, "01000", "Data truncated for column '%s' at row %d", w.shape.schema[w.changed].Name, w.assigner.row+1)

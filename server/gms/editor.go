@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
+	"math"
 	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
@@ -433,17 +435,43 @@ func counterStep(ctx *sql.Context) (step, offset uint64, err error) {
 	return step, offset, nil
 }
 
-// SetAutoIncrementValue implements sql.AutoIncrementSetter.
+// SetAutoIncrementValue implements sql.AutoIncrementSetter. The counter goes on behind the values
+// that there are.
 func (e *editor) SetAutoIncrementValue(ctx *sql.Context, v uint64) error {
 	s, tx, sh, err := e.begin(ctx)
 	if err != nil {
 		return err
 	}
-	if _, err := tx.SetAutoIncrement(ctx, sh.def, v); err != nil {
+	def, err := tx.SetAutoIncrement(ctx, sh.def, v)
+	if err != nil {
 		return s.fail(ctx, err)
 	}
 	s.defined(sh.def.ID)
-	return nil
+	if sh.autoInc < 0 {
+		return nil
+	}
+	rows, err := e.t.scan(ctx, nil)
+	if err != nil {
+		return err
+	}
+	most := uint64(0)
+	for {
+		r, err := rows.Next(ctx)
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return errors.Join(err, rows.Close(ctx))
+		}
+		if n, ok := counterValue(r[sh.autoInc]); ok {
+			most = max(most, n)
+		}
+	}
+	if err := rows.Close(ctx); err != nil || most < v || most == math.MaxUint64 {
+		return err
+	}
+	_, err = tx.SetAutoIncrement(ctx, def, most+1)
+	return s.fail(ctx, err)
 }
 
 // AcquireAutoIncrementLock implements sql.AutoIncrementSetter. Reservations make the

@@ -116,6 +116,17 @@ func (b *Backend) ownFunction(ctx *sql.Context, database, name string) (sql.Func
 	if name == "round" && b.mysql {
 		return sql.FunctionN{Name: name, Fn: newRound}, true
 	}
+	if f := wholeCalls[name]; f != nil && b.mysql {
+		return sql.Function1{Name: name, Fn: func(ctx *sql.Context, e sql.Expression) sql.Expression {
+			return wholeCall{f(ctx, e).(sql.FunctionExpression)}
+		}}, true
+	}
+	if name == "find_in_set" && b.mysql {
+		return sql.Function2{Name: name, Fn: newFindInSet}, true
+	}
+	if name == "truncate" && b.mysql {
+		return sql.Function2{Name: name, Fn: newTruncation}, true
+	}
 	if name == "unix_timestamp" && b.mysql {
 		return sql.FunctionN{Name: name, Fn: newUnixTimestamp}, true
 	}
@@ -156,6 +167,8 @@ func (b *Backend) ownFunction(ctx *sql.Context, database, name string) (sql.Func
 		}}, true
 	}
 	switch name {
+	case decimalLiteral:
+		return sql.Function1{Name: name, Fn: newDecimalLiteral}, true
 	case dateLiteral:
 		return sql.Function2{Name: name, Fn: newDateLiteral}, true
 	case textFunction:

@@ -1,6 +1,7 @@
 package gms
 
 import (
+	"encoding/binary"
 	"reflect"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"github.com/cockroachdb/apd/v3"
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression"
+	builtin "github.com/dolthub/go-mysql-server/sql/expression/function"
 	"github.com/dolthub/go-mysql-server/sql/types"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 )
@@ -58,8 +60,35 @@ func typedFunction(ctx *sql.Context, name string) (sql.Function, bool) {
 		if err != nil {
 			return nil, err
 		}
+		if name == "quote" {
+			e = quoteCall{e.(*builtin.Quote)}
+		}
 		return withType(ctx, e), nil
 	}}, true
+}
+
+// quoteCall is QUOTE, which of NULL is the word.
+type quoteCall struct{ *builtin.Quote }
+
+// WithChildren implements sql.Expression.
+func (q quoteCall) WithChildren(ctx *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	e, err := q.Quote.WithChildren(ctx, children...)
+	if err != nil {
+		return nil, err
+	}
+	return quoteCall{e.(*builtin.Quote)}, nil
+}
+
+// IsNullable implements sql.Expression.
+func (quoteCall) IsNullable(*sql.Context) bool { return false }
+
+// Eval implements sql.Expression.
+func (q quoteCall) Eval(ctx *sql.Context, r sql.Row) (any, error) {
+	v, err := q.Quote.Eval(ctx, r)
+	if v == nil && err == nil {
+		return "NULL", nil
+	}
+	return v, err
 }
 
 // withType returns a call with MySQL's type.
@@ -111,7 +140,7 @@ func (c *typedCall) resolve(ctx *sql.Context) *callType {
 		return t
 	}
 	t := &callType{typ: c.FunctionExpression.Type(ctx)}
-	values := c.values()
+	values, name := c.values(), c.FunctionName()
 	if types.IsEnum(t.typ) || types.IsSet(t.typ) {
 		t.typ = (&memberText{of: t.typ}).Type(ctx)
 	}
@@ -132,6 +161,8 @@ func (c *typedCall) resolve(ctx *sql.Context) *callType {
 		if c.chooses() && types.IsNumber(t.typ) {
 			if typ := commonNumber(ctx, values); typ != nil {
 				t.typ = typ
+			} else if t.typ == types.Int64 && (name == "greatest" || name == "least") {
+				t.typ = commonInteger(ctx, values)
 			}
 		}
 	}
@@ -245,6 +276,9 @@ func (c *typedCall) WithChildren(ctx *sql.Context, children ...sql.Expression) (
 // Eval implements sql.Expression.
 func (c *typedCall) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	t := c.Type(ctx)
+	if name := c.FunctionName(); (name == "greatest" || name == "least") && (types.IsNumber(t) || types.IsTextOnly(t)) {
+		return c.extreme(ctx, r, name == "greatest")
+	}
 	if !types.IsDecimal(t) || !c.chooses() {
 		return c.FunctionExpression.Eval(ctx, r)
 	}
@@ -263,23 +297,7 @@ func (c *typedCall) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 
 // choose returns the value that is chosen as its argument has it.
 func (c *typedCall) choose(ctx *sql.Context, r sql.Row) (any, error) {
-	switch name := c.FunctionName(); name {
-	case "greatest", "least":
-		var most *apd.Decimal
-		for _, e := range c.Children() {
-			v, err := e.Eval(ctx, r)
-			if err != nil || v == nil {
-				return nil, err
-			}
-			if v, _, err = types.InternalDecimalType.Convert(ctx, v); err != nil {
-				return nil, err
-			}
-			d, ok := v.(*apd.Decimal)
-			if ok && (most == nil || d.Cmp(most) > 0 == (name == "greatest")) {
-				most = d
-			}
-		}
-		return most, nil
+	switch c.FunctionName() {
 	case "coalesce", "ifnull":
 		for _, e := range c.Children() {
 			if v, err := e.Eval(ctx, r); v != nil || err != nil {
@@ -404,7 +422,24 @@ func (*castText) CollationCoercibility(ctx *sql.Context) (sql.CollationID, byte)
 }
 
 // Eval implements sql.Expression.
-func (c *castText) Eval(ctx *sql.Context, r sql.Row) (any, error) { return c.Child.Eval(ctx, r) }
+func (c *castText) Eval(ctx *sql.Context, r sql.Row) (any, error) {
+	cast, ok := c.Child.(*expression.Convert)
+	if !ok {
+		return c.Child.Eval(ctx, r)
+	}
+	t, ok := cast.Child.Type(ctx).(types.BitType)
+	if !ok {
+		return c.Child.Eval(ctx, r)
+	}
+	v, err := cast.Child.Eval(ctx, r)
+	n, ok := v.(uint64)
+	if !ok {
+		return v, err
+	}
+	var b [8]byte
+	binary.BigEndian.PutUint64(b[:], n)
+	return string(b[8-(t.NumberOfBits()+7)/8:]), nil
+}
 
 // String implements sql.Expression.
 func (c *castText) String() string { return c.Child.String() }
@@ -431,7 +466,7 @@ type nullSafe struct {
 func collatedNullSafe(ctx *sql.Context, e *expression.NullSafeEquals) sql.Expression {
 	l, r := e.Left().Type(ctx), e.Right().Type(ctx)
 	if !types.IsTextOnly(l) || !types.IsTextOnly(r) {
-		return nil
+		return comparedDecimals(ctx, e)
 	}
 	both := []sql.Expression{e.Left(), e.Right()}
 	collation, _ := commonCollation(ctx, both)

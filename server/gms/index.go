@@ -6,6 +6,7 @@ import (
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/fulltext"
+	"github.com/dolthub/go-mysql-server/sql/types"
 
 	"sextant/engine"
 )
@@ -82,7 +83,11 @@ func (ix *Index) types(columns []int) []sql.ColumnExpressionType {
 	out := make([]sql.ColumnExpressionType, len(columns))
 	for i, c := range columns {
 		col := ix.shape.schema[c]
-		out[i] = sql.ColumnExpressionType{Type: col.Type, Expression: ix.shape.def.Name + "." + col.Name}
+		t := col.Type
+		if types.IsDecimal(t) {
+			t = types.InternalDecimalType // or the planner rounds what it compares the column with
+		}
+		out[i] = sql.ColumnExpressionType{Type: t, Expression: ix.shape.def.Name + "." + col.Name}
 	}
 	return out
 }

@@ -54,7 +54,7 @@ func (b *builder) insert(ctx *sql.Context, s *Session, n *plan.InsertInto, r sql
 		if err != nil {
 			return nil, err
 		}
-		if source, err = assignedDocuments(ctx, source, n); err != nil {
+		if source, err = assignedFirst(ctx, source, n); err != nil {
 			return nil, err
 		}
 		c.Source, c.OnDupExprs = &assigned{Node: source, insert: n}, exprs
@@ -65,16 +65,18 @@ func (b *builder) insert(ctx *sql.Context, s *Session, n *plan.InsertInto, r sql
 	return b.plain(ctx, s, &c, r)
 }
 
-// assignedDocuments has the values of JSON columns assigned before generated columns read them.
-func assignedDocuments(ctx *sql.Context, source sql.Node, n *plan.InsertInto) (sql.Node, error) {
+// assignedFirst has the values of columns assigned before generated columns read them: those of JSON,
+// and all if a generated column is stored.
+func assignedFirst(ctx *sql.Context, source sql.Node, n *plan.InsertInto) (sql.Node, error) {
 	schema := n.Destination.Schema(ctx)
 	p, ok := source.(*plan.Project)
 	if !ok || len(p.Projections) != len(schema) || !slices.ContainsFunc(schema, func(c *sql.Column) bool { return c.Generated != nil }) {
 		return source, nil
 	}
 	exprs := slices.Clone(p.Projections)
+	stored := slices.ContainsFunc(schema, func(c *sql.Column) bool { return c.Generated != nil && !c.Virtual })
 	for i, c := range schema {
-		if types.IsJSON(c.Type) && c.Generated == nil {
+		if c.Generated == nil && (types.IsJSON(c.Type) || stored && !c.AutoIncrement) {
 			column := expression.NewGetFieldWithTable(i, 0, c.Type, "", c.Source, c.Name, true)
 			exprs[i] = &assignment{Expression: exprs[i], column: column, a: &assigner{ignore: n.Ignore, table: c.Source}}
 		}

@@ -32,7 +32,44 @@ func intervals(stmt ast.Statement) {
 	case *ast.AlterTable, ast.InjectedStatement:
 		return
 	}
+	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+		if i, ok := n.(*ast.IntervalExpr); ok {
+			intervalParted(i)
+		}
+		return true, nil
+	}, stmt)
 	replace(reflect.ValueOf(stmt), intervalOperator)
+}
+
+// intervalParts are the delimiters of units of several parts as the planner wants them.
+var intervalParts = map[string]string{
+	"year_month": "-", "day_hour": " ", "day_minute": " :", "day_second": " ::", "hour_minute": ":", "hour_second": "::", "minute_second": ":",
+}
+
+// intervalParted writes a constant of a unit of several parts with the delimiters that the planner
+// wants: to MySQL anything that is no digit is one, and the parts at the left may be missing.
+func intervalParted(i *ast.IntervalExpr) {
+	between, ok := intervalParts[strings.ToLower(i.Unit)]
+	v, constant := i.Expr.(*ast.SQLVal)
+	if !ok || !constant || v.Type != ast.StrVal && v.Type != ast.FloatVal && v.Type != ast.IntVal {
+		return
+	}
+	text := strings.TrimLeft(string(v.Val), " ")
+	sign := ""
+	if strings.HasPrefix(text, "-") {
+		sign = "-"
+	}
+	parts := strings.FieldsFunc(text, func(r rune) bool { return r < '0' || r > '9' })
+	if len(parts) == 0 || len(parts) > len(between)+1 {
+		return
+	}
+	for len(parts) <= len(between) {
+		parts = append([]string{"0"}, parts...)
+	}
+	for n := range between {
+		sign += parts[n] + between[n:n+1]
+	}
+	i.Expr = ast.NewStrVal([]byte(sign + parts[len(between)]))
 }
 
 // intervalOperator returns what to have in place of n if it adds or subtracts an INTERVAL, else nil.

@@ -1,10 +1,13 @@
 package gms
 
 import (
+	"cmp"
 	"math"
 	"strings"
 	"sync"
+	"time"
 
+	"github.com/cockroachdb/apd/v3"
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/types"
@@ -15,6 +18,7 @@ import (
 var mathFunctions = map[string]*functionDef{
 	"exp":   double("exp", 1, func(x []float64) float64 { return math.Exp(x[0]) }),
 	"pow":   double("pow", 2, func(x []float64) float64 { return math.Pow(x[0], x[1]) }),
+	"sign":  {name: "sign", args: 1, pure: true, typ: types.Int64, eval: signOf},
 	"power": double("pow", 2, func(x []float64) float64 { return math.Pow(x[0], x[1]) }),
 }
 
@@ -38,6 +42,25 @@ func double(name string, args int, of func([]float64) float64) *functionDef {
 		}
 		return y, nil
 	}}
+}
+
+// signOf is SIGN: of a fraction it is not 0.
+func signOf(ctx *sql.Context, _ *Session, args []any) (any, error) {
+	switch x := args[0].(type) {
+	case nil:
+		return nil, nil
+	case *apd.Decimal:
+		return int64(x.Sign()), nil
+	case time.Time:
+		return int64(1), nil
+	}
+	v, _, err := types.Float64.Convert(ctx, args[0])
+	if sql.ErrTruncatedIncorrect.Is(err) {
+		ctx.Warn(mysql.ERTruncatedWrongValue, "%s", err.Error())
+	} else if err != nil {
+		return nil, err
+	}
+	return int64(cmp.Compare(v.(float64), 0)), nil
 }
 
 // seededRandom is RAND(n): the sequence that a constant begins, for others the first number of each one's.

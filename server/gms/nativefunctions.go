@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
+	"hash/crc32"
 	"slices"
 	"strings"
 	"time"
@@ -17,6 +18,7 @@ import (
 
 // nativeFunctions are functions of several kinds that the planner lacks.
 var nativeFunctions = map[string]*functionDef{
+	"crc32":                 {name: "crc32", args: 1, pure: true, typ: types.Uint32, eval: crcOf},
 	"utc_time":              {name: "utc_time", args: anyArgs, typ: types.Time, eval: utcTime},
 	"statement_digest":      {name: "statement_digest", args: 1, pure: true, typ: types.LongText, eval: statementDigest},
 	"statement_digest_text": {name: "statement_digest_text", args: 1, pure: true, typ: types.LongText, eval: statementDigestText},
@@ -82,6 +84,23 @@ func utcTime(ctx *sql.Context, _ *Session, args []any) (any, error) {
 	}
 	now := ctx.QueryTime().UTC()
 	return types.Timespan(now.Sub(day(now)).Truncate(unit) / time.Microsecond), nil
+}
+
+// crcOf is CRC32.
+func crcOf(ctx *sql.Context, _ *Session, args []any) (any, error) {
+	v, err := sql.UnwrapAny(ctx, args[0])
+	if err != nil || v == nil {
+		return nil, err
+	}
+	b, ok := v.([]byte)
+	if !ok {
+		text, err := textOf(ctx, v)
+		if err != nil {
+			return nil, err
+		}
+		b = []byte(text)
+	}
+	return crc32.ChecksumIEEE(b), nil
 }
 
 // noReplica is what functions of a replica return where there is none.

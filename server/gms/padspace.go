@@ -102,7 +102,7 @@ func comparedTexts(ctx *sql.Context, e sql.Expression) sql.Expression {
 		return comparedRows(ctx, e, row, operands[1])
 	}
 	if !types.IsTextOnly(operands[0].Type(ctx)) {
-		return nil
+		return comparedDecimals(ctx, e)
 	}
 	list, isList := operands[len(operands)-1].(expression.Tuple)
 	if isList {
@@ -241,6 +241,12 @@ func padKeys(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, er
 		if by := newMergeOrder(ctx, n); by != nil {
 			return n.WithFilter(by), transform.NewTree, nil
 		}
+	case *plan.Filter:
+		if types.IsTimespan(n.Expression.Type(ctx)) {
+			return plan.NewFilter(ctx, newDateNumber(ctx, n.Expression), n.Child), transform.NewTree, nil
+		}
+	case *plan.IndexedTableAccess:
+		return exactLookup(ctx, n)
 	case *plan.HashLookup:
 		if right, left, some := hashKeys(ctx, n.RightEntryKey, n.LeftProbeKey); some {
 			return plan.NewHashLookup(ctx, n.Child, right, left, n.JoinType), transform.NewTree, nil

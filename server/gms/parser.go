@@ -270,6 +270,9 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 	if served(ctx) && strings.ContainsAny(query, "0123456789") {
 		dateNumbers(stmt)
 	}
+	if strings.Contains(query, ".") {
+		decimalLiterals(stmt)
+	}
 	if served(ctx) && (containsFold(query, " in") || containsFold(query, "trim")) {
 		memberLists(stmt)
 	}

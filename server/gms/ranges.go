@@ -109,6 +109,18 @@ func (k keySpace) cut(ctx context.Context, i int, c sql.MySQLRangeCut, upper boo
 		}
 		return k.cut(ctx, i, sql.BelowNull{}, upper)
 	}
+	if t, ok := k.shape.codecs[k.parts[i].Column].typ.(sql.DecimalType); ok {
+		next, exact, err := nextDecimal(ctx, t, key)
+		switch {
+		case err != nil:
+			return nil, false, err
+		case next == nil && exact: // above all
+			return nil, !desc, nil
+		case next == nil:
+			return k.cut(ctx, i, sql.AboveNull{}, upper)
+		}
+		key, above = next, above && exact
+	}
 	e, err := k.value(ctx, i, key)
 	if err != nil {
 		return nil, false, err

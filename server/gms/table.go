@@ -239,7 +239,11 @@ func (t *Table) PartitionRows(ctx *sql.Context, p sql.Partition) (sql.RowIter, e
 	if !ok {
 		return nil, fmt.Errorf("gms: partition of type %T", p)
 	}
-	return t.scan(ctx, part.lookup)
+	rows, err := t.scan(ctx, part.lookup)
+	if s, ok := ctx.Session.(*Session); ok && err == nil {
+		rows = s.rewriting.changedMoments(ctx, t, rows)
+	}
+	return rows, err
 }
 
 // scan returns the rows of a lookup, or all.

@@ -24,6 +24,7 @@ type rewriter struct {
 	// computed are the values of generated columns by ordinal, nil where a row brings its own.
 	computed []*sql.ColumnDefaultValue
 	changed  int      // the ordinal of the column that changes, -1: none does
+	from     string   // the name that the column has had
 	assigner assigner // of that column's texts
 }
 
@@ -48,16 +49,20 @@ func (t *Table) RewriteInserter(ctx *sql.Context, oldSchema, newSchema sql.Prima
 			return nil, err
 		}
 	}
-	if len(oldSchema.PkOrdinals) > 0 && len(newSchema.PkOrdinals) == 0 {
-		if err := sql.ValidatePrimaryKeyDrop(ctx, t, oldSchema); err != nil {
-			return nil, err
-		}
-		if err := t.neededPrimaryKey(ctx); err != nil {
+	dropped := old != nil && new == nil
+	if dropped { // it leaves the key, of which the planner has it at -1
+		newSchema.PkOrdinals = slices.DeleteFunc(slices.Clone(newSchema.PkOrdinals), func(at int) bool { return at < 0 })
+		if err := t.neededColumn(ctx, old.Name); err != nil {
 			return nil, err
 		}
 	}
-	if old != nil && new == nil {
-		if err := t.neededColumn(ctx, old.Name); err != nil {
+	if len(oldSchema.PkOrdinals) > 0 && len(newSchema.PkOrdinals) == 0 {
+		if !dropped || !old.AutoIncrement {
+			if err := sql.ValidatePrimaryKeyDrop(ctx, t, oldSchema); err != nil {
+				return nil, err
+			}
+		}
+		if err := t.neededPrimaryKey(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -75,6 +80,7 @@ func (t *Table) RewriteInserter(ctx *sql.Context, oldSchema, newSchema sql.Prima
 	}
 	w := &rewriter{t: t, shape: sh, bulk: bulk, changed: -1}
 	if new != nil && old != nil {
+		w.from = old.Name
 		w.computed = make([]*sql.ColumnDefaultValue, len(newSchema.Schema))
 		for i, c := range newSchema.Schema {
 			w.computed[i] = c.Generated

@@ -296,3 +296,33 @@ func replaceText(args []any, _ bool, long func(int64) bool) any {
 	}
 	return strings.ReplaceAll(s, from, to)
 }
+
+// findInSet is FIND_IN_SET: the empty text is no member of the empty list.
+type findInSet struct{ *builtin.FindInSet }
+
+var _ sql.FunctionExpression = findInSet{}
+
+func newFindInSet(ctx *sql.Context, text, list sql.Expression) sql.Expression {
+	return findInSet{builtin.NewFindInSet(ctx, text, list).(*builtin.FindInSet)}
+}
+
+// WithChildren implements sql.Expression.
+func (f findInSet) WithChildren(ctx *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	if len(children) != 2 {
+		return nil, sql.ErrInvalidChildrenNumber.New(f, len(children), 2)
+	}
+	return newFindInSet(ctx, children[0], children[1]), nil
+}
+
+// Eval implements sql.Expression.
+func (f findInSet) Eval(ctx *sql.Context, r sql.Row) (any, error) {
+	at, err := f.FindInSet.Eval(ctx, r)
+	if at != 1 || err != nil {
+		return at, err
+	}
+	list, err := f.RightChild.Eval(ctx, r)
+	if list == "" {
+		return 0, err
+	}
+	return at, err
+}

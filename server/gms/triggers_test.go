@@ -48,7 +48,8 @@ func TestLoadDataFiresTriggers(t *testing.T) {
 	defer mysql.DeregisterReaderHandler("triggers")
 	i := startInstance(t)
 	c := i.conn(i.open(""))
-	must(t, c, "CREATE DATABASE d", "USE d", "CREATE TABLE t (id INT, n INT)", "CREATE TABLE log (n INT)", "SET GLOBAL local_infile = 1",
+	must(t, c, "CREATE DATABASE d", "USE d", "CREATE TABLE p (id INT PRIMARY KEY)", "INSERT INTO p VALUES (1), (2)",
+		"CREATE TABLE t (id INT, n INT, FOREIGN KEY (id) REFERENCES p (id))", "CREATE TABLE log (n INT)", "SET GLOBAL local_infile = 1",
 		"CREATE TRIGGER b BEFORE INSERT ON t FOR EACH ROW IF NEW.n > 10 THEN SET NEW.n = 10; END IF",
 		"CREATE TRIGGER a AFTER INSERT ON t FOR EACH ROW INSERT INTO log VALUES (NEW.n + NEW.id)",
 		"LOAD DATA LOCAL INFILE 'Reader::triggers' INTO TABLE t")

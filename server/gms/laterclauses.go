@@ -1,0 +1,143 @@
+package gms
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/plan"
+	"github.com/dolthub/go-mysql-server/sql/planbuilder"
+	"github.com/dolthub/go-mysql-server/sql/types"
+	"github.com/dolthub/vitess/go/sqltypes"
+)
+
+// alterClause builds a clause of ALTER TABLE that is about columns or indexes.
+func (b *builder) alterClause(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql.RowIter, error) {
+	c, err := s.laterClause(ctx, n, b.base.EngineOverrides)
+	if err != nil {
+		return nil, err
+	}
+	if m, ok := c.(*plan.ModifyColumn); ok && m.Order(ctx) != nil {
+		return b.movedColumn(ctx, s, m, r)
+	}
+	return b.plain(ctx, s, c, r)
+}
+
+// laterClause returns a clause as one of the table that the clauses before it have made. The
+// schema that the planner gives it has neither new places nor what CHANGE names otherwise.
+func (s *Session) laterClause(ctx *sql.Context, n sql.Node, o sql.EngineOverrides) (sql.Node, error) {
+	var table sql.Node
+	var order *sql.ColumnOrder
+	switch n := n.(type) {
+	case *plan.AddColumn:
+		table, order = n.Table, n.Order(ctx)
+	case *plan.DropColumn:
+		table = n.Table
+	case *plan.ModifyColumn:
+		table, order = n.Table, n.Order(ctx)
+	case *plan.RenameColumn:
+		table = n.Table
+	case *plan.AlterPK:
+		table = n.Table
+	case *plan.AlterIndex:
+		table = n.Table
+	case *plan.AlterDefaultSet:
+		table = n.Table
+	case *plan.AlterDefaultDrop:
+		table = n.Table
+	}
+	t := tableOf(table)
+	target, ok := n.(sql.SchemaTarget)
+	if t == nil || !ok {
+		return n, nil
+	}
+	live := t.live(ctx)
+	if live == t.shape {
+		return n, nil
+	}
+	if order != nil && !order.First && live.def.Column(order.AfterColumn) < 0 {
+		if to := s.renamed[strings.ToLower(order.AfterColumn)]; to != "" {
+			order.AfterColumn = to
+		}
+	}
+	resolver := planbuilder.NewBuilderForColumnDefaultResolution(ctx, o)
+	return target.WithTargetSchema(resolver.ResolveSchemaDefaults(t.db.Name(), t.Name(), live.schema.Copy()))
+}
+
+// movedColumn moves a column as it is, and changes it then: the planner takes what is in its
+// new place for its old type.
+func (b *builder) movedColumn(ctx *sql.Context, s *Session, n *plan.ModifyColumn, r sql.Row) (sql.RowIter, error) {
+	table, ok := n.Table.(*plan.ResolvedTable)
+	t := tableOf(n.Table)
+	if t == nil || !ok {
+		return b.plain(ctx, s, n, r)
+	}
+	if err := t.moveColumn(ctx, n.Column(), n.Order(ctx)); err != nil {
+		return nil, err
+	}
+	c, err := s.laterClause(ctx, plan.NewModifyColumnResolved(table, n.Column(), *n.NewColumn(), nil), b.base.EngineOverrides)
+	if err != nil {
+		return nil, err
+	}
+	return b.plain(ctx, s, c, r)
+}
+
+// changedMoments are the rows of a table of which a column of moments becomes one of texts or
+// numbers: its values are those that MySQL makes of them.
+type changedMoments struct {
+	sql.RowIter
+	at       int
+	from, to sql.Type
+	digits   int // of a TIME
+}
+
+// changedMoments returns the rows that a running ALTER reads of t.
+func (w *rewriter) changedMoments(ctx *sql.Context, t *Table, rows sql.RowIter) sql.RowIter {
+	if w == nil || w.t != t {
+		return rows
+	}
+	sh := t.live(ctx)
+	to := w.shape.schema[w.changed].Type
+	at := sh.def.Column(w.from)
+	if at < 0 || !isMoment(sh.schema[at].Type) || !types.IsText(to) && !isNumeric(to) {
+		return rows
+	}
+	return &changedMoments{RowIter: rows, at: at, from: sh.schema[at].Type, to: to, digits: max(precision(&sh.def.Columns[at]), 0)}
+}
+
+// Next implements sql.RowIter.
+func (c *changedMoments) Next(ctx *sql.Context) (sql.Row, error) {
+	r, err := c.RowIter.Next(ctx)
+	if err != nil || r[c.at] == nil {
+		return r, err
+	}
+	v := r[c.at]
+	if sqltypes.IsIntegral(c.to.Type()) {
+		switch x := v.(type) {
+		case time.Time:
+			v = x.Round(time.Second)
+		case types.Timespan:
+			v = roundSpan(x, 0)
+		}
+	}
+	var text string
+	span, isSpan := v.(types.Timespan)
+	if isSpan {
+		text, _, _ = strings.Cut(spanText(span.AsTimeDuration()), ".")
+		if c.digits > 0 {
+			text += fmt.Sprintf(".%06d", max(span, -span)%1e6)[:c.digits+1]
+		}
+	} else {
+		text = fmt.Sprint(momentOf(v, c.from))
+	}
+	if !isNumeric(c.to) {
+		r[c.at] = text
+		return r, nil
+	}
+	if !isSpan {
+		text = strings.ReplaceAll(text, "-", "")
+	}
+	r[c.at], _, err = types.InternalDecimalType.Convert(ctx, strings.NewReplacer(":", "", " ", "").Replace(text))
+	return r, err
+}
