@@ -256,7 +256,7 @@ func (c *client) run(ctx context.Context, query string, parsed ast.Statement, bi
 	if _, ok := parsed.(*ast.Load); ok {
 		flags.Set(sql.QFlagInsert) // or the planner leaves triggers and foreign keys out
 	}
-	if _, ok := parsed.(*ast.DDL); ok {
+	if _, ok := of.(*ast.DDL); ok {
 		c.sess.ClearWarnings() // the planner keeps as many of the old ones as it gives new ones
 	}
 	schema, rows, _, err := e.QueryWithBindings(sctx, query, parsed, bindings, flags)
