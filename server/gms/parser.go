@@ -204,6 +204,11 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 				}
 			}
 			s.upsert(stmt)
+			if s.b.mysql && s.depth == 0 && !p.routine { // within programs the names are variables
+				if err := s.assignedBefore(stmt); err != nil {
+					return err
+				}
+			}
 			updatedRanges(stmt)
 			s.limit(sctx, stmt)
 			if s.b.mysql {
