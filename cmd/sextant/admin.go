@@ -209,15 +209,23 @@ func stopCommand(c *common) *cobra.Command {
 				return err
 			}
 			// With the last control nodes stopped nobody can note it: then only the process is stopped.
-			note, cancel := context.WithTimeout(ctx, 2*time.Second)
-			defer cancel()
-			if _, err := client.Propose(note, &fleet.Stop{ID: id}); err != nil && !errors.Is(err, failover.ErrNoLeader) {
+			if err := noted(ctx, client, &fleet.Stop{ID: id}); err != nil {
 				return err
 			}
 			fmt.Println(id, "stopped")
 			return nil
 		}),
 	}
+}
+
+// noted has the control plane note what was done, if a control node leads.
+func noted(ctx context.Context, client *failover.Client, cmd fleet.Command) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	if _, err := client.Propose(ctx, cmd); !errors.Is(err, failover.ErrNoLeader) {
+		return err
+	}
+	return nil
 }
 
 func startCommand(c *common) *cobra.Command {
@@ -230,8 +238,7 @@ func startCommand(c *common) *cobra.Command {
 			}
 			if _, err := pidOf(roleDir(cfg, id)); err == nil && !stopped(roleDir(cfg, id)) {
 				fmt.Println(id, "runs already")
-				_, err := client.Propose(ctx, &fleet.Start{ID: id}) // its mark may have been removed with its files
-				return err
+				return noted(ctx, client, &fleet.Start{ID: id}) // as stopped, perhaps: its mark may have been removed with its files
 			}
 			st, err := client.Status(ctx)
 			switch {
