@@ -30,7 +30,7 @@ func (l *leader) replace(state *fleet.State) {
 func (l *leader) seen(state *fleet.State) map[string]fleet.StoreSeen {
 	seen := map[string]fleet.StoreSeen{}
 	for id, r := range l.roles {
-		if fleet.Kind(r.report.Kind) == fleet.KindStorage && r.current != nil && time.Since(r.heard) <= reportSilenceMax && r.report.Healthy {
+		if fleet.Kind(r.report.Kind) == fleet.KindStorage && r.reports() && r.report.Healthy {
 			seen[id] = fleet.StoreSeen{StoreID: r.report.StoreId, Volume: redo.VolumeID(r.report.Volume), Whole: func(pg redo.PGID) bool {
 				_, has := r.report.Scl[uint32(pg)]
 				return has
@@ -41,7 +41,9 @@ func (l *leader) seen(state *fleet.State) map[string]fleet.StoreSeen {
 	for _, n := range state.Storage {
 		x := seen[n.ID]
 		last, known := l.stored[n.ID]
-		if x.StoreID == n.StoreID || !known { // no earlier leader's knowledge is at hand
+		started := l.stopped[n.ID] && !state.IsStopped(n.ID)
+		l.stopped[n.ID] = state.IsStopped(n.ID)
+		if x.StoreID == n.StoreID || !known || started { // no earlier leader's knowledge is at hand
 			l.stored[n.ID] = time.Now()
 			continue
 		}
@@ -94,7 +96,7 @@ func (t Topology) replacing(id string) *ReplacingStatus {
 	if r.Old == "" || r.Old != id {
 		return nil
 	}
-	x := &ReplacingStatus{By: r.New}
+	x := &ReplacingStatus{By: r.New, Detail: t.Live[r.New].Detail}
 	if r.Move {
 		x.Group = &r.PG
 	}

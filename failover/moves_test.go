@@ -19,7 +19,8 @@ func TestSilenceIsNotAbsence(t *testing.T) {
 	now := time.Now()
 	l := &leader{c: &Control{}, roles: map[string]*role{
 		"storage-1": {current: new(int), heard: now, report: &failoverpb.RoleReport{Kind: uint32(fleet.KindStorage), Healthy: true, StoreId: 1, Scl: map[uint32]uint64{3: 0}}},
-	}, stored: map[string]time.Time{"storage-1": now.Add(-time.Hour), "storage-2": now.Add(-2 * time.Minute), "storage-3": now.Add(-30 * time.Second)}}
+	}, stored: map[string]time.Time{"storage-1": now.Add(-time.Hour), "storage-2": now.Add(-2 * time.Minute), "storage-3": now.Add(-30 * time.Second)},
+		stopped: map[string]bool{}}
 	for _, after := range []time.Duration{0, 90 * time.Second, 10 * time.Second} {
 		l.c.opt.Timing.Replace = after
 		seen := l.seen(state)
@@ -32,6 +33,23 @@ func TestSilenceIsNotAbsence(t *testing.T) {
 		if three := seen["storage-3"]; three.Silent != (after == 10*time.Second) || three.Away != three.Silent {
 			t.Errorf("%v: one that was silent for half a minute: %+v", after, three)
 		}
+	}
+}
+
+// TestStopIsNotAbsence: a storage node that was stopped for long is not away as soon as it is started again.
+func TestStopIsNotAbsence(t *testing.T) {
+	state := &fleet.State{Storage: []fleet.StorageNode{{ID: "storage-1", StoreID: 1}}, Stopped: []string{"storage-1"}}
+	l := &leader{c: &Control{}, roles: map[string]*role{}, stored: map[string]time.Time{"storage-1": time.Now().Add(-time.Hour)}, stopped: map[string]bool{}}
+	l.c.opt.Timing.Replace = time.Minute
+	if one := l.seen(state)["storage-1"]; !one.Away {
+		t.Errorf("stopped: %+v", one)
+	}
+	state.Stopped = nil
+	if one := l.seen(state)["storage-1"]; one.Away || one.Silent {
+		t.Errorf("started: %+v", one)
+	}
+	if l.stored["storage-1"] = time.Now().Add(-2 * time.Minute); !l.seen(state)["storage-1"].Away {
+		t.Error("it has not come for two minutes")
 	}
 }
 

@@ -282,6 +282,9 @@ func (i *Instance) Heartbeat() failover.Heartbeat {
 	case role == fleet.RoleWriter && vol != nil:
 		h.VDL, h.VCL, h.Applied, h.LagKnown = vol.VDL(), vol.VCL(), db.SnapshotLSN(), true
 		h.Bytes = db.VolumeBytes()
+		if lost := vol.Stalled(); lost != "" {
+			h.Healthy, h.Detail = false, lost
+		}
 	case role == fleet.RoleReader && db != nil:
 		st := db.ReaderStatus()
 		h.Epoch, h.VDL, h.Applied = st.Epoch, st.Applied, st.Applied
@@ -299,7 +302,7 @@ func (i *Instance) replicaStatus() []gms.ReplicaStatus {
 	var rows []gms.ReplicaStatus
 	for _, in := range t.State.Instances {
 		l, ok := t.Live[in.ID]
-		if !ok || !l.Healthy {
+		if !ok || !l.Healthy && in.ID != t.Writer() {
 			continue
 		}
 		rows = append(rows, gms.ReplicaStatus{

@@ -323,6 +323,10 @@ func runServer(ctx context.Context, cfg *config.Config, id string, log *slog.Log
 	})
 	serveMetrics(ctx, cfg, door, config.PortMetrics+n, id, log, []gauge{
 		{"writer", "1 on the instance that is the writer.", func() float64 { return number(i.Heartbeat().Role == fleet.RoleWriter) }},
+		{"write_quorum_lost", "1 on a writer whose commits wait for a write quorum of storage nodes, for two seconds or more.", func() float64 {
+			h := i.Heartbeat()
+			return number(h.Role == fleet.RoleWriter && !h.Healthy)
+		}},
 		{"applied_lsn", "Highest LSN that snapshots may show.", func() float64 { return float64(i.Heartbeat().Applied) }},
 		{"vdl", "Volume durable LSN as far as the instance knows.", func() float64 { return float64(i.Heartbeat().VDL) }},
 		{"lag_seconds", "Age of what a reader shows.", func() float64 { return i.Heartbeat().Lag.Seconds() }},

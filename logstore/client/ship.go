@@ -9,6 +9,7 @@ import (
 
 	"sextant/internal/mtls"
 	"sextant/logstore"
+	"sextant/logstore/volume"
 	"sextant/logstore/wire"
 )
 
@@ -97,22 +98,27 @@ func (v *Volume) received(i int, m logstore.Message) {
 func (v *Volume) tickLoop() {
 	t := time.NewTicker(min(max(v.grant.ReadLease/leaseTicks, tickMin), tickMax))
 	defer t.Stop()
+	var said time.Time
 	for {
 		select {
 		case <-t.C:
 		case <-v.ctx.Done():
 			return
 		}
+		var stall volume.Stall
+		stalled := false
 		v.mu.Lock()
 		if v.t != nil {
 			v.t.Tick()
 			v.ship(true)
+			stall, stalled = v.t.Stalled(now(), volume.Time(stallAfter))
 		} else if v.rec != nil {
 			v.rec.Tick()
 			v.sendRecovery()
 		}
 		v.mu.Unlock()
 		v.wake()
+		said = v.tellStall(stall, stalled, said)
 	}
 }
 

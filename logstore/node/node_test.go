@@ -309,6 +309,15 @@ func TestDamagedSegmentFile(t *testing.T) {
 		}
 		s.close()
 	}
+	f, _ = filepath.Glob(filepath.Join(dir, "segments", "*-1.seg"))
+	if err := os.Remove(f[0]); err != nil {
+		t.Fatal(err)
+	}
+	s = serve(t, o)
+	if st := s.n.Status(); !regexp.MustCompile(`^segment of group [01] is damaged; and 1 more$`).MatchString(st.Detail) {
+		t.Fatalf("both are damaged: %+v", st)
+	}
+	s.close()
 }
 
 func TestStrangersAreRefused(t *testing.T) {

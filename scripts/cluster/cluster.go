@@ -40,6 +40,7 @@ type Instance struct {
 	AppliedLSN uint64   `json:"applied_lsn"`
 	LagMS      *float64 `json:"lag_ms"`
 	Tier       int      `json:"tier"`
+	Detail     string   `json:"detail"`
 }
 
 // Replacing is how far the replacement of a storage node is, in a Status.
@@ -154,15 +155,18 @@ func (s *Status) PID(id string) int {
 	return 0
 }
 
-// Role returns the role of an instance, "" if the status does not know it.
-func (s *Status) Role(id string) string {
+// Instance returns an instance, the zero value if the status does not know it.
+func (s *Status) Instance(id string) Instance {
 	for _, i := range s.Instances {
 		if i.ID == id {
-			return i.Role
+			return i
 		}
 	}
-	return ""
+	return Instance{}
 }
+
+// Role returns the role of an instance, "" if the status does not know it.
+func (s *Status) Role(id string) string { return s.Instance(id).Role }
 
 // Healthy reports whether every storage and control node is.
 func (s *Status) Healthy() bool {
