@@ -241,6 +241,10 @@ func (s *service) Watch(r *failoverpb.WatchRequest, out failoverpb.Control_Watch
 		case <-changed:
 		case <-next:
 		case <-ticker.C:
+			if md := s.hint(); l == nil && md != nil { // who leads knows more
+				out.SetTrailer(md)
+				return errNotLeader
+			}
 		}
 	}
 }

@@ -143,6 +143,10 @@ func startCommand(c *common) *cobra.Command {
 			case err == nil && gone(&st, id):
 				return fmt.Errorf("%s is not in the cluster any more", id)
 			}
+			// First, or an instance is told to stop when it attaches; and again, for no control node may have led.
+			if err := noted(ctx, client, &fleet.Start{ID: id}); err != nil {
+				return err
+			}
 			if err := startRole(ctx, roleDir(cfg, id)); err != nil {
 				return err
 			}

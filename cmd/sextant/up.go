@@ -16,6 +16,7 @@ import (
 	"sextant/failover/fleet"
 	"sextant/internal/config"
 	"sextant/internal/mtls"
+	"sextant/logstore/node"
 )
 
 const (
@@ -91,20 +92,17 @@ func runUp(ctx context.Context, cfg *config.Config, client *failover.Client, s *
 	defer stopBase()
 	defer stopFront()
 	for _, n := range cfg.Control.Nodes {
-		if err := s.add(base, childOf(cfg, n.ID, "control")); err != nil {
+		if err := s.add(base, childOf(cfg, n.ID, "control"), false); err != nil {
 			return err
 		}
 	}
 	for _, n := range cfg.Storage.Nodes {
-		if left(cfg, n.ID) {
+		// With its store a directory may have lost its marks. Of an emptied one the control plane knows who was stopped, and
+		// who has left; so of a router, or an instance, which keep nothing else there.
+		if left(cfg, n.ID) || !node.HasStore(roleDir(cfg, n.ID)) {
 			continue
 		}
-		if err := s.add(base, childOf(cfg, n.ID, "storage")); err != nil {
-			return err
-		}
-	}
-	for _, n := range cfg.Router.Nodes {
-		if err := s.add(front, childOf(cfg, n.ID, "router")); err != nil {
+		if err := s.add(base, childOf(cfg, n.ID, "storage"), false); err != nil {
 			return err
 		}
 	}
@@ -187,12 +185,17 @@ type view struct {
 
 // update is called with every topology, one at a time.
 func (v *view) update(t failover.Topology) {
-	if t.State == nil || t.State.Cluster == "" {
-		what := "the storage nodes, for the first start"
+	if t.Live == nil { // what a control node knows that does not lead may be old
+		what := "a control node that leads"
 		v.waits.Store(&what)
 		return
 	}
 	v.follow(t.State)
+	if t.State.Cluster == "" {
+		what := "the storage nodes, for the first start"
+		v.waits.Store(&what)
+		return
+	}
 	if !v.compared {
 		v.compared = true
 		for _, line := range differences(v.cfg, t.State) {
@@ -246,20 +249,34 @@ func (v *view) patient(now map[string]string) map[string]string {
 	return now
 }
 
-// follow makes the running instances and storage nodes those of the fleet.
+// follow makes the running instances and storage nodes those of the fleet, or of the configuration before there is one.
 func (v *view) follow(s *fleet.State) {
-	v.followStorage(s)
+	if s.Cluster == "" {
+		for _, n := range v.cfg.Storage.Nodes {
+			v.add(v.base, s, n.ID, "storage")
+		}
+	} else {
+		v.followStorage(s)
+	}
+	for _, n := range v.cfg.Router.Nodes {
+		v.add(v.front, s, n.ID, "router")
+	}
 	var ids []string
 	for _, i := range s.Instances {
 		ids = append(ids, i.ID)
-		if err := v.supervisor.add(v.front, childOf(v.cfg, i.ID, "server")); err != nil {
-			fmt.Fprintln(os.Stderr, "sextant: start", i.ID+":", err)
-		}
+		v.add(v.front, s, i.ID, "server")
 	}
 	for _, id := range v.supervisor.has() {
 		if strings.HasPrefix(id, "db-") && !slices.Contains(ids, id) {
 			v.supervisor.remove(id)
 		}
+	}
+}
+
+// add keeps a process running; one that an operator has stopped, when it is started.
+func (v *view) add(ctx context.Context, s *fleet.State, id, role string) {
+	if err := v.supervisor.add(ctx, childOf(v.cfg, id, role), s.IsStopped(id)); err != nil {
+		fmt.Fprintln(os.Stderr, "sextant: start", id+":", err)
 	}
 }
 

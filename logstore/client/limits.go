@@ -29,9 +29,9 @@ const (
 	tickMax          = 100 * time.Millisecond
 	stallAfter       = 2 * time.Second  // for which log waits for a write quorum, before that is said
 	stallAgain       = 10 * time.Second // and until it is said again
-	unsentMax        = 8   // messages of a recovery kept for a node that is not connected
-	recordsRoundsMax = 6   // segments of a group asked for the same log
-	recordOverhead   = 256 // bytes of memory that a record takes besides its payload, about
+	unsentMax        = 8                // messages of a recovery kept for a node that is not connected
+	recordsRoundsMax = 6                // segments of a group asked for the same log
+	recordOverhead   = 256              // bytes of memory that a record takes besides its payload, about
 )
 
 func (o Options) withDefaults() Options {
