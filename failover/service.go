@@ -24,7 +24,7 @@ var (
 	errNotLeader = status.Error(codes.FailedPrecondition, "this control node does not lead")
 	errNoFleet   = status.Error(codes.Unavailable, "the cluster has not begun: storage nodes must report first")
 	errSlow      = status.Error(codes.ResourceExhausted, "orders are not taken")
-	errRemoved   = status.Error(codes.NotFound, "the instance is no member of the cluster")
+	errRemoved   = status.Error(codes.NotFound, "this process is no member of the cluster")
 	errReplaced  = status.Error(codes.Aborted, "the role has attached again")
 )
 
@@ -130,6 +130,19 @@ func (s *service) mayPropose(ctx context.Context, cmd fleet.Command) error {
 	return nil
 }
 
+// isMember refuses the certificate of a storage node or instance that has been removed or replaced. A node that does not lead
+// may not have heard yet that one was added.
+func (s *service) isMember(ctx context.Context, state *fleet.State) error {
+	p, _ := mtls.Caller(ctx)
+	switch {
+	case p.Role != mtls.Storage && p.Role != mtls.Instance || state.Cluster == "" || state.Has(p.ID):
+		return nil
+	case s.c.leader.Load() == nil:
+		return errNotLeader
+	}
+	return errRemoved
+}
+
 // ExitSeen implements failoverpb.ControlServer.
 func (s *service) ExitSeen(ctx context.Context, r *failoverpb.ExitSeenRequest) (*failoverpb.ExitSeenReply, error) {
 	l, err := s.unary(ctx, r.Cluster)
@@ -184,12 +197,15 @@ func (s *service) VerifyEpoch(ctx context.Context, r *failoverpb.VerifyEpochRequ
 }
 
 // Status implements failoverpb.ControlServer.
-func (s *service) Status(_ context.Context, r *failoverpb.StatusRequest) (*failoverpb.StatusReply, error) {
+func (s *service) Status(ctx context.Context, r *failoverpb.StatusRequest) (*failoverpb.StatusReply, error) {
 	if err := s.check(r.Cluster); err != nil {
 		return nil, err
 	}
-	reply := &failoverpb.StatusReply{Id: s.c.opt.ID, Pid: uint32(os.Getpid()),
-		State: fleet.EncodeState(s.c.State())}
+	state := s.c.State()
+	if err := s.isMember(ctx, state); err != nil {
+		return nil, err
+	}
+	reply := &failoverpb.StatusReply{Id: s.c.opt.ID, Pid: uint32(os.Getpid()), State: fleet.EncodeState(state)}
 	for _, p := range s.c.opt.Peers {
 		reply.Control = append(reply.Control, &failoverpb.ControlNode{Id: p.ID, Az: p.AZ, Address: p.Address})
 	}
@@ -221,6 +237,10 @@ func (s *service) Watch(r *failoverpb.WatchRequest, out failoverpb.Control_Watch
 			return errNotLeader
 		}
 		state, changed := s.c.fsm.get()
+		if err := s.isMember(out.Context(), state); err != nil {
+			out.SetTrailer(s.hint())
+			return err
+		}
 		u := &failoverpb.TopologyUpdate{}
 		if state != sent {
 			u.State, sent = fleet.EncodeState(state), state

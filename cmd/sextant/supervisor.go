@@ -14,6 +14,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"sextant/internal/config"
 )
 
 const (
@@ -26,8 +28,7 @@ const (
 	markStopped  = "stopped"  // file in the directory of a process that shall not run
 	markStarting = "starting" // stands before it, until the process was started again
 
-	envLifeline = "SEXTANT_LIFELINE" // set in children: lifelineFD is open
-	lifelineFD  = 3                  // pipe whose end means that the parent has gone
+	lifelineFD = 3 // open in children, which config.EnvLifeline tells: pipe whose end means that the parent has gone
 )
 
 // A child is one process of a role.
@@ -158,7 +159,7 @@ func (s *supervisor) run(ctx context.Context, c child) error {
 		args = append([]string{"ip", "netns", "exec", c.netns}, args...) // which becomes the process: the pid is its
 	}
 	cmd := exec.Command(args[0], args[1:]...)
-	cmd.Env = append(os.Environ(), envLifeline+"=1")
+	cmd.Env = append(os.Environ(), config.EnvLifeline+"=1")
 	cmd.ExtraFiles = []*os.File{s.read}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C reaches the parent only
 	log, err := cmd.StderrPipe()
@@ -323,7 +324,7 @@ func waitFor(ctx context.Context, cond func() bool) error {
 // dieWithParent ends this process when the parent that started it has gone.
 // It does nothing in a process that was started by hand.
 func dieWithParent() {
-	if os.Getenv(envLifeline) == "" {
+	if os.Getenv(config.EnvLifeline) == "" {
 		return
 	}
 	go func() {

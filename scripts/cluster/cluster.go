@@ -257,6 +257,11 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 	return c, c.Up(ctx)
 }
 
+// Environ returns the environment without what sets the configuration, and tests.
+func Environ() []string {
+	return slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "SEXTANT_") })
+}
+
 // Up starts the stopped or killed cluster on its data again.
 func (c *Cluster) Up(ctx context.Context) error {
 	args := []string{"up", "--data", c.Data, "--port-base", strconv.Itoa(c.Base)}
@@ -264,7 +269,7 @@ func (c *Cluster) Up(ctx context.Context) error {
 		args = append(args, "--config", c.Config)
 	}
 	c.cmd = exec.Command(c.Binary, args...)
-	c.cmd.Env = append(os.Environ(), c.Env...)
+	c.cmd.Env = append(Environ(), c.Env...)
 	if c.out != nil {
 		c.past.WriteString(c.out.String())
 	}
@@ -420,7 +425,9 @@ func (c *Cluster) Run(args ...string) (string, error) {
 	if c.Config != "" {
 		args = append(args, "--config", c.Config)
 	}
-	out, err := exec.Command(c.Binary, args...).CombinedOutput()
+	cmd := exec.Command(c.Binary, args...)
+	cmd.Env = Environ()
+	out, err := cmd.CombinedOutput()
 	if err != nil {
 		return string(out), fmt.Errorf("sextant %s: %w\n%s", strings.Join(args, " "), err, out)
 	}
