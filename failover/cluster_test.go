@@ -127,7 +127,7 @@ func (c *cluster) open(i int, grpc, raft net.Listener) {
 	c.t.Helper()
 	self := c.identity(mtls.Control, c.peers[i].ID)
 	n, err := failover.Open(failover.Options{ID: c.peers[i].ID, Cluster: "test", Dir: c.dirs[i], Identity: self,
-		Listener:     self.Listen(grpc, c.logger, mtls.Storage, mtls.Instance, mtls.Router, mtls.Admin),
+		Listener:     self.Listen(grpc, c.logger, mtls.Storage, mtls.Control, mtls.Instance, mtls.Router, mtls.Admin),
 		RaftListener: self.Listen(raft, c.logger, mtls.Control), Peers: c.peers, Initial: c.initial, LAL: 1000,
 		ReadLease: 50 * time.Millisecond, Timing: c.timing, Logger: c.logger,
 		Fatal: func(err error) { c.t.Error("fatal:", err) }})

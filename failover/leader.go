@@ -74,7 +74,7 @@ func (c *Control) lead(ctx context.Context) {
 	l.publish(true)
 	// The state must contain every command of earlier leaders before it is judged.
 	for {
-		err := c.raft.Barrier(raftApplyTimeout * 5).Error()
+		err := c.raft.running.Load().Barrier(raftApplyTimeout * 5).Error()
 		if err == nil {
 			break
 		}

@@ -58,7 +58,11 @@ func (s *service) lead(cluster string, setTrailer func(metadata.MD)) (*leader, e
 
 // hint returns the trailer that names the leader, nil if it is not known.
 func (s *service) hint() metadata.MD {
-	_, id := s.c.raft.LeaderWithID()
+	r := s.c.raft.running.Load()
+	if r == nil {
+		return nil
+	}
+	_, id := r.LeaderWithID()
 	for _, p := range s.c.opt.Peers {
 		if p.ID == string(id) && p.ID != s.c.opt.ID {
 			return metadata.Pairs(leaderTrailer, p.Address)
@@ -189,7 +193,7 @@ func (s *service) VerifyEpoch(ctx context.Context, r *failoverpb.VerifyEpochRequ
 		return nil, err
 	}
 	state := s.c.State()
-	if err := s.c.raft.VerifyLeader().Error(); err != nil {
+	if err := s.c.raft.running.Load().VerifyLeader().Error(); err != nil {
 		return nil, status.Error(codes.Unavailable, err.Error())
 	}
 	return &failoverpb.VerifyEpochReply{VolumeEpoch: uint64(state.Epoch), Node: state.Holder.Node,

@@ -6,7 +6,7 @@
 // versions:
 // 	protoc-gen-go v1.36.12
 // 	protoc        v3.21.12
-// source: failover/failoverpb/failover.proto
+// source: failover.proto
 
 package failoverpb
 
@@ -67,11 +67,11 @@ func (x Order_Kind) String() string {
 }
 
 func (Order_Kind) Descriptor() protoreflect.EnumDescriptor {
-	return file_failover_failoverpb_failover_proto_enumTypes[0].Descriptor()
+	return file_failover_proto_enumTypes[0].Descriptor()
 }
 
 func (Order_Kind) Type() protoreflect.EnumType {
-	return &file_failover_failoverpb_failover_proto_enumTypes[0]
+	return &file_failover_proto_enumTypes[0]
 }
 
 func (x Order_Kind) Number() protoreflect.EnumNumber {
@@ -80,7 +80,7 @@ func (x Order_Kind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Order_Kind.Descriptor instead.
 func (Order_Kind) EnumDescriptor() ([]byte, []int) {
-	return file_failover_failoverpb_failover_proto_rawDescGZIP(), []int{3, 0}
+	return file_failover_proto_rawDescGZIP(), []int{3, 0}
 }
 
 type InstanceMessage struct {
@@ -93,7 +93,7 @@ type InstanceMessage struct {
 
 func (x *InstanceMessage) Reset() {
 	*x = InstanceMessage{}
-	mi := &file_failover_failoverpb_failover_proto_msgTypes[0]
+	mi := &file_failover_proto_msgTypes[0]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -105,7 +105,7 @@ func (x *InstanceMessage) String() string {
 func (*InstanceMessage) ProtoMessage() {}
 
 func (x *InstanceMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_failoverpb_failover_proto_msgTypes[0]
+	mi := &file_failover_proto_msgTypes[0]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -118,7 +118,7 @@ func (x *InstanceMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InstanceMessage.ProtoReflect.Descriptor instead.
 func (*InstanceMessage) Descriptor() ([]byte, []int) {
-	return file_failover_failoverpb_failover_proto_rawDescGZIP(), []int{0}
+	return file_failover_proto_rawDescGZIP(), []int{0}
 }
 
 func (x *InstanceMessage) GetHello() *InstanceHello {
@@ -149,7 +149,7 @@ type InstanceHello struct {
 
 func (x *InstanceHello) Reset() {
 	*x = InstanceHello{}
-	mi := &file_failover_failoverpb_failover_proto_msgTypes[1]
+	mi := &file_failover_proto_msgTypes[1]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -161,7 +161,7 @@ func (x *InstanceHello) String() string {
 func (*InstanceHello) ProtoMessage() {}
 
 func (x *InstanceHello) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_failoverpb_failover_proto_msgTypes[1]
+	mi := &file_failover_proto_msgTypes[1]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -174,7 +174,7 @@ func (x *InstanceHello) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InstanceHello.ProtoReflect.Descriptor instead.
 func (*InstanceHello) Descriptor() ([]byte, []int) {
-	return file_failover_failoverpb_failover_proto_rawDescGZIP(), []int{1}
+	return file_failover_proto_rawDescGZIP(), []int{1}
 }
 
 func (x *InstanceHello) GetProtocol() uint32 {
@@ -239,7 +239,7 @@ type Heartbeat struct {
 
 func (x *Heartbeat) Reset() {
 	*x = Heartbeat{}
-	mi := &file_failover_failoverpb_failover_proto_msgTypes[2]
+	mi := &file_failover_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -251,7 +251,7 @@ func (x *Heartbeat) String() string {
 func (*Heartbeat) ProtoMessage() {}
 
 func (x *Heartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_failoverpb_failover_proto_msgTypes[2]
+	mi := &file_failover_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -264,7 +264,7 @@ func (x *Heartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Heartbeat.ProtoReflect.Descriptor instead.
 func (*Heartbeat) Descriptor() ([]byte, []int) {
-	return file_failover_failoverpb_failover_proto_rawDescGZIP(), []int{2}
+	return file_failover_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Heartbeat) GetRole() uint32 {
@@ -368,7 +368,7 @@ type Order struct {
 
 func (x *Order) Reset() {
 	*x = Order{}
-	mi := &file_failover_failoverpb_failover_proto_msgTypes[3]
+	mi := &file_failover_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -380,7 +380,7 @@ func (x *Order) String() string {
 func (*Order) ProtoMessage() {}
 
 func (x *Order) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_failoverpb_failover_proto_msgTypes[3]
+	mi := &file_failover_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -393,7 +393,7 @@ func (x *Order) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Order.ProtoReflect.Descriptor instead.
 func (*Order) Descriptor() ([]byte, []int) {
-	return file_failover_failoverpb_failover_proto_rawDescGZIP(), []int{3}
+	return file_failover_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Order) GetKind() Order_Kind {
@@ -469,7 +469,7 @@ type RoleReport struct {
 
 func (x *RoleReport) Reset() {
 	*x = RoleReport{}
-	mi := &file_failover_failoverpb_failover_proto_msgTypes[4]
+	mi := &file_failover_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -481,7 +481,7 @@ func (x *RoleReport) String() string {
 func (*RoleReport) ProtoMessage() {}
 
 func (x *RoleReport) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_failoverpb_failover_proto_msgTypes[4]
+	mi := &file_failover_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -494,7 +494,7 @@ func (x *RoleReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RoleReport.ProtoReflect.Descriptor instead.
 func (*RoleReport) Descriptor() ([]byte, []int) {
-	return file_failover_failoverpb_failover_proto_rawDescGZIP(), []int{4}
+	return file_failover_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *RoleReport) GetProtocol() uint32 {
@@ -619,7 +619,7 @@ type RoleAck struct {
 
 func (x *RoleAck) Reset() {
 	*x = RoleAck{}
-	mi := &file_failover_failoverpb_failover_proto_msgTypes[5]
+	mi := &file_failover_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -631,7 +631,7 @@ func (x *RoleAck) String() string {
 func (*RoleAck) ProtoMessage() {}
 
 func (x *RoleAck) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_failoverpb_failover_proto_msgTypes[5]
+	mi := &file_failover_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -644,7 +644,7 @@ func (x *RoleAck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RoleAck.ProtoReflect.Descriptor instead.
 func (*RoleAck) Descriptor() ([]byte, []int) {
-	return file_failover_failoverpb_failover_proto_rawDescGZIP(), []int{5}
+	return file_failover_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *RoleAck) GetRefused() bool {
@@ -671,7 +671,7 @@ type WatchRequest struct {
 
 func (x *WatchRequest) Reset() {
 	*x = WatchRequest{}
-	mi := &file_failover_failoverpb_failover_proto_msgTypes[6]
+	mi := &file_failover_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -683,7 +683,7 @@ func (x *WatchRequest) String() string {
 func (*WatchRequest) ProtoMessage() {}
 
 func (x *WatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_failoverpb_failover_proto_msgTypes[6]
+	mi := &file_failover_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -696,7 +696,7 @@ func (x *WatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRequest.ProtoReflect.Descriptor instead.
 func (*WatchRequest) Descriptor() ([]byte, []int) {
-	return file_failover_failoverpb_failover_proto_rawDescGZIP(), []int{6}
+	return file_failover_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *WatchRequest) GetCluster() string {
@@ -725,7 +725,7 @@ type TopologyUpdate struct {
 
 func (x *TopologyUpdate) Reset() {
 	*x = TopologyUpdate{}
-	mi := &file_failover_failoverpb_failover_proto_msgTypes[7]
+	mi := &file_failover_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -737,7 +737,7 @@ func (x *TopologyUpdate) String() string {
 func (*TopologyUpdate) ProtoMessage() {}
 
 func (x *TopologyUpdate) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_failoverpb_failover_proto_msgTypes[7]
+	mi := &file_failover_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -750,7 +750,7 @@ func (x *TopologyUpdate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TopologyUpdate.ProtoReflect.Descriptor instead.
 func (*TopologyUpdate) Descriptor() ([]byte, []int) {
-	return file_failover_failoverpb_failover_proto_rawDescGZIP(), []int{7}
+	return file_failover_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *TopologyUpdate) GetState() []byte {
@@ -802,7 +802,7 @@ type Live struct {
 
 func (x *Live) Reset() {
 	*x = Live{}
-	mi := &file_failover_failoverpb_failover_proto_msgTypes[8]
+	mi := &file_failover_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -814,7 +814,7 @@ func (x *Live) String() string {
 func (*Live) ProtoMessage() {}
 
 func (x *Live) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_failoverpb_failover_proto_msgTypes[8]
+	mi := &file_failover_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -827,7 +827,7 @@ func (x *Live) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Live.ProtoReflect.Descriptor instead.
 func (*Live) Descriptor() ([]byte, []int) {
-	return file_failover_failoverpb_failover_proto_rawDescGZIP(), []int{8}
+	return file_failover_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Live) GetId() string {
@@ -924,7 +924,7 @@ type ProposeRequest struct {
 
 func (x *ProposeRequest) Reset() {
 	*x = ProposeRequest{}
-	mi := &file_failover_failoverpb_failover_proto_msgTypes[9]
+	mi := &file_failover_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -936,7 +936,7 @@ func (x *ProposeRequest) String() string {
 func (*ProposeRequest) ProtoMessage() {}
 
 func (x *ProposeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_failoverpb_failover_proto_msgTypes[9]
+	mi := &file_failover_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -949,7 +949,7 @@ func (x *ProposeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProposeRequest.ProtoReflect.Descriptor instead.
 func (*ProposeRequest) Descriptor() ([]byte, []int) {
-	return file_failover_failoverpb_failover_proto_rawDescGZIP(), []int{9}
+	return file_failover_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ProposeRequest) GetCluster() string {
@@ -977,7 +977,7 @@ type ProposeReply struct {
 
 func (x *ProposeReply) Reset() {
 	*x = ProposeReply{}
-	mi := &file_failover_failoverpb_failover_proto_msgTypes[10]
+	mi := &file_failover_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -989,7 +989,7 @@ func (x *ProposeReply) String() string {
 func (*ProposeReply) ProtoMessage() {}
 
 func (x *ProposeReply) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_failoverpb_failover_proto_msgTypes[10]
+	mi := &file_failover_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1002,7 +1002,7 @@ func (x *ProposeReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProposeReply.ProtoReflect.Descriptor instead.
 func (*ProposeReply) Descriptor() ([]byte, []int) {
-	return file_failover_failoverpb_failover_proto_rawDescGZIP(), []int{10}
+	return file_failover_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ProposeReply) GetCode() uint32 {
@@ -1038,7 +1038,7 @@ type ExitSeenRequest struct {
 
 func (x *ExitSeenRequest) Reset() {
 	*x = ExitSeenRequest{}
-	mi := &file_failover_failoverpb_failover_proto_msgTypes[11]
+	mi := &file_failover_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1050,7 +1050,7 @@ func (x *ExitSeenRequest) String() string {
 func (*ExitSeenRequest) ProtoMessage() {}
 
 func (x *ExitSeenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_failoverpb_failover_proto_msgTypes[11]
+	mi := &file_failover_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1063,7 +1063,7 @@ func (x *ExitSeenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExitSeenRequest.ProtoReflect.Descriptor instead.
 func (*ExitSeenRequest) Descriptor() ([]byte, []int) {
-	return file_failover_failoverpb_failover_proto_rawDescGZIP(), []int{11}
+	return file_failover_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ExitSeenRequest) GetCluster() string {
@@ -1102,7 +1102,7 @@ type ExitSeenReply struct {
 
 func (x *ExitSeenReply) Reset() {
 	*x = ExitSeenReply{}
-	mi := &file_failover_failoverpb_failover_proto_msgTypes[12]
+	mi := &file_failover_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1114,7 +1114,7 @@ func (x *ExitSeenReply) String() string {
 func (*ExitSeenReply) ProtoMessage() {}
 
 func (x *ExitSeenReply) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_failoverpb_failover_proto_msgTypes[12]
+	mi := &file_failover_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1127,7 +1127,7 @@ func (x *ExitSeenReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExitSeenReply.ProtoReflect.Descriptor instead.
 func (*ExitSeenReply) Descriptor() ([]byte, []int) {
-	return file_failover_failoverpb_failover_proto_rawDescGZIP(), []int{12}
+	return file_failover_proto_rawDescGZIP(), []int{12}
 }
 
 type FailoverRequest struct {
@@ -1140,7 +1140,7 @@ type FailoverRequest struct {
 
 func (x *FailoverRequest) Reset() {
 	*x = FailoverRequest{}
-	mi := &file_failover_failoverpb_failover_proto_msgTypes[13]
+	mi := &file_failover_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1152,7 +1152,7 @@ func (x *FailoverRequest) String() string {
 func (*FailoverRequest) ProtoMessage() {}
 
 func (x *FailoverRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_failoverpb_failover_proto_msgTypes[13]
+	mi := &file_failover_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1165,7 +1165,7 @@ func (x *FailoverRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FailoverRequest.ProtoReflect.Descriptor instead.
 func (*FailoverRequest) Descriptor() ([]byte, []int) {
-	return file_failover_failoverpb_failover_proto_rawDescGZIP(), []int{13}
+	return file_failover_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *FailoverRequest) GetCluster() string {
@@ -1193,7 +1193,7 @@ type FailoverReply struct {
 
 func (x *FailoverReply) Reset() {
 	*x = FailoverReply{}
-	mi := &file_failover_failoverpb_failover_proto_msgTypes[14]
+	mi := &file_failover_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1205,7 +1205,7 @@ func (x *FailoverReply) String() string {
 func (*FailoverReply) ProtoMessage() {}
 
 func (x *FailoverReply) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_failoverpb_failover_proto_msgTypes[14]
+	mi := &file_failover_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1218,7 +1218,7 @@ func (x *FailoverReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FailoverReply.ProtoReflect.Descriptor instead.
 func (*FailoverReply) Descriptor() ([]byte, []int) {
-	return file_failover_failoverpb_failover_proto_rawDescGZIP(), []int{14}
+	return file_failover_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *FailoverReply) GetTo() string {
@@ -1251,7 +1251,7 @@ type VerifyEpochRequest struct {
 
 func (x *VerifyEpochRequest) Reset() {
 	*x = VerifyEpochRequest{}
-	mi := &file_failover_failoverpb_failover_proto_msgTypes[15]
+	mi := &file_failover_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1263,7 +1263,7 @@ func (x *VerifyEpochRequest) String() string {
 func (*VerifyEpochRequest) ProtoMessage() {}
 
 func (x *VerifyEpochRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_failoverpb_failover_proto_msgTypes[15]
+	mi := &file_failover_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1276,7 +1276,7 @@ func (x *VerifyEpochRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyEpochRequest.ProtoReflect.Descriptor instead.
 func (*VerifyEpochRequest) Descriptor() ([]byte, []int) {
-	return file_failover_failoverpb_failover_proto_rawDescGZIP(), []int{15}
+	return file_failover_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *VerifyEpochRequest) GetCluster() string {
@@ -1298,7 +1298,7 @@ type VerifyEpochReply struct {
 
 func (x *VerifyEpochReply) Reset() {
 	*x = VerifyEpochReply{}
-	mi := &file_failover_failoverpb_failover_proto_msgTypes[16]
+	mi := &file_failover_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1310,7 +1310,7 @@ func (x *VerifyEpochReply) String() string {
 func (*VerifyEpochReply) ProtoMessage() {}
 
 func (x *VerifyEpochReply) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_failoverpb_failover_proto_msgTypes[16]
+	mi := &file_failover_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1323,7 +1323,7 @@ func (x *VerifyEpochReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyEpochReply.ProtoReflect.Descriptor instead.
 func (*VerifyEpochReply) Descriptor() ([]byte, []int) {
-	return file_failover_failoverpb_failover_proto_rawDescGZIP(), []int{16}
+	return file_failover_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *VerifyEpochReply) GetVolumeEpoch() uint64 {
@@ -1363,7 +1363,7 @@ type StatusRequest struct {
 
 func (x *StatusRequest) Reset() {
 	*x = StatusRequest{}
-	mi := &file_failover_failoverpb_failover_proto_msgTypes[17]
+	mi := &file_failover_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1375,7 +1375,7 @@ func (x *StatusRequest) String() string {
 func (*StatusRequest) ProtoMessage() {}
 
 func (x *StatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_failoverpb_failover_proto_msgTypes[17]
+	mi := &file_failover_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1388,7 +1388,7 @@ func (x *StatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusRequest.ProtoReflect.Descriptor instead.
 func (*StatusRequest) Descriptor() ([]byte, []int) {
-	return file_failover_failoverpb_failover_proto_rawDescGZIP(), []int{17}
+	return file_failover_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *StatusRequest) GetCluster() string {
@@ -1413,7 +1413,7 @@ type StatusReply struct {
 
 func (x *StatusReply) Reset() {
 	*x = StatusReply{}
-	mi := &file_failover_failoverpb_failover_proto_msgTypes[18]
+	mi := &file_failover_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1425,7 +1425,7 @@ func (x *StatusReply) String() string {
 func (*StatusReply) ProtoMessage() {}
 
 func (x *StatusReply) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_failoverpb_failover_proto_msgTypes[18]
+	mi := &file_failover_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1438,7 +1438,7 @@ func (x *StatusReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusReply.ProtoReflect.Descriptor instead.
 func (*StatusReply) Descriptor() ([]byte, []int) {
-	return file_failover_failoverpb_failover_proto_rawDescGZIP(), []int{18}
+	return file_failover_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *StatusReply) GetId() string {
@@ -1490,6 +1490,110 @@ func (x *StatusReply) GetControl() []*ControlNode {
 	return nil
 }
 
+type RaftLogRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Cluster       string                 `protobuf:"bytes,1,opt,name=cluster,proto3" json:"cluster,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RaftLogRequest) Reset() {
+	*x = RaftLogRequest{}
+	mi := &file_failover_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RaftLogRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RaftLogRequest) ProtoMessage() {}
+
+func (x *RaftLogRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_failover_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RaftLogRequest.ProtoReflect.Descriptor instead.
+func (*RaftLogRequest) Descriptor() ([]byte, []int) {
+	return file_failover_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *RaftLogRequest) GetCluster() string {
+	if x != nil {
+		return x.Cluster
+	}
+	return ""
+}
+
+type RaftLogReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Begun         bool                   `protobuf:"varint,1,opt,name=begun,proto3" json:"begun,omitempty"` // false: the directory of this one is empty too
+	Term          uint64                 `protobuf:"varint,2,opt,name=term,proto3" json:"term,omitempty"`   // current
+	LastIndex     uint64                 `protobuf:"varint,3,opt,name=last_index,json=lastIndex,proto3" json:"last_index,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RaftLogReply) Reset() {
+	*x = RaftLogReply{}
+	mi := &file_failover_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RaftLogReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RaftLogReply) ProtoMessage() {}
+
+func (x *RaftLogReply) ProtoReflect() protoreflect.Message {
+	mi := &file_failover_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RaftLogReply.ProtoReflect.Descriptor instead.
+func (*RaftLogReply) Descriptor() ([]byte, []int) {
+	return file_failover_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *RaftLogReply) GetBegun() bool {
+	if x != nil {
+		return x.Begun
+	}
+	return false
+}
+
+func (x *RaftLogReply) GetTerm() uint64 {
+	if x != nil {
+		return x.Term
+	}
+	return 0
+}
+
+func (x *RaftLogReply) GetLastIndex() uint64 {
+	if x != nil {
+		return x.LastIndex
+	}
+	return 0
+}
+
 type ControlNode struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -1501,7 +1605,7 @@ type ControlNode struct {
 
 func (x *ControlNode) Reset() {
 	*x = ControlNode{}
-	mi := &file_failover_failoverpb_failover_proto_msgTypes[19]
+	mi := &file_failover_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1513,7 +1617,7 @@ func (x *ControlNode) String() string {
 func (*ControlNode) ProtoMessage() {}
 
 func (x *ControlNode) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_failoverpb_failover_proto_msgTypes[19]
+	mi := &file_failover_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1526,7 +1630,7 @@ func (x *ControlNode) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ControlNode.ProtoReflect.Descriptor instead.
 func (*ControlNode) Descriptor() ([]byte, []int) {
-	return file_failover_failoverpb_failover_proto_rawDescGZIP(), []int{19}
+	return file_failover_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ControlNode) GetId() string {
@@ -1550,11 +1654,11 @@ func (x *ControlNode) GetAddress() string {
 	return ""
 }
 
-var File_failover_failoverpb_failover_proto protoreflect.FileDescriptor
+var File_failover_proto protoreflect.FileDescriptor
 
-const file_failover_failoverpb_failover_proto_rawDesc = "" +
+const file_failover_proto_rawDesc = "" +
 	"\n" +
-	"\"failover/failoverpb/failover.proto\x12\x10sextant.failover\"\x83\x01\n" +
+	"\x0efailover.proto\x12\x10sextant.failover\"\x83\x01\n" +
 	"\x0fInstanceMessage\x125\n" +
 	"\x05hello\x18\x01 \x01(\v2\x1f.sextant.failover.InstanceHelloR\x05hello\x129\n" +
 	"\theartbeat\x18\x02 \x01(\v2\x1b.sextant.failover.HeartbeatR\theartbeat\"\x9d\x01\n" +
@@ -1685,11 +1789,18 @@ const file_failover_failoverpb_failover_proto_rawDesc = "" +
 	"\x0eleader_address\x18\x04 \x01(\tR\rleaderAddress\x12\x14\n" +
 	"\x05state\x18\x05 \x01(\fR\x05state\x12*\n" +
 	"\x04live\x18\x06 \x03(\v2\x16.sextant.failover.LiveR\x04live\x127\n" +
-	"\acontrol\x18\a \x03(\v2\x1d.sextant.failover.ControlNodeR\acontrol\"G\n" +
+	"\acontrol\x18\a \x03(\v2\x1d.sextant.failover.ControlNodeR\acontrol\"*\n" +
+	"\x0eRaftLogRequest\x12\x18\n" +
+	"\acluster\x18\x01 \x01(\tR\acluster\"W\n" +
+	"\fRaftLogReply\x12\x14\n" +
+	"\x05begun\x18\x01 \x01(\bR\x05begun\x12\x12\n" +
+	"\x04term\x18\x02 \x01(\x04R\x04term\x12\x1d\n" +
+	"\n" +
+	"last_index\x18\x03 \x01(\x04R\tlastIndex\"G\n" +
 	"\vControlNode\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x0e\n" +
 	"\x02az\x18\x02 \x01(\tR\x02az\x12\x18\n" +
-	"\aaddress\x18\x03 \x01(\tR\aaddress2\xfb\x04\n" +
+	"\aaddress\x18\x03 \x01(\tR\aaddress2\xc8\x05\n" +
 	"\aControl\x12H\n" +
 	"\x06Attach\x12!.sextant.failover.InstanceMessage\x1a\x17.sextant.failover.Order(\x010\x01\x12I\n" +
 	"\n" +
@@ -1699,23 +1810,24 @@ const file_failover_failoverpb_failover_proto_rawDesc = "" +
 	"\bExitSeen\x12!.sextant.failover.ExitSeenRequest\x1a\x1f.sextant.failover.ExitSeenReply\x12N\n" +
 	"\bFailover\x12!.sextant.failover.FailoverRequest\x1a\x1f.sextant.failover.FailoverReply\x12W\n" +
 	"\vVerifyEpoch\x12$.sextant.failover.VerifyEpochRequest\x1a\".sextant.failover.VerifyEpochReply\x12H\n" +
-	"\x06Status\x12\x1f.sextant.failover.StatusRequest\x1a\x1d.sextant.failover.StatusReplyB\x1dZ\x1bsextant/failover/failoverpbb\x06proto3"
+	"\x06Status\x12\x1f.sextant.failover.StatusRequest\x1a\x1d.sextant.failover.StatusReply\x12K\n" +
+	"\aRaftLog\x12 .sextant.failover.RaftLogRequest\x1a\x1e.sextant.failover.RaftLogReplyB\x1dZ\x1bsextant/failover/failoverpbb\x06proto3"
 
 var (
-	file_failover_failoverpb_failover_proto_rawDescOnce sync.Once
-	file_failover_failoverpb_failover_proto_rawDescData []byte
+	file_failover_proto_rawDescOnce sync.Once
+	file_failover_proto_rawDescData []byte
 )
 
-func file_failover_failoverpb_failover_proto_rawDescGZIP() []byte {
-	file_failover_failoverpb_failover_proto_rawDescOnce.Do(func() {
-		file_failover_failoverpb_failover_proto_rawDescData = protoimpl.X.CompressGZIP(unsafe.Slice(unsafe.StringData(file_failover_failoverpb_failover_proto_rawDesc), len(file_failover_failoverpb_failover_proto_rawDesc)))
+func file_failover_proto_rawDescGZIP() []byte {
+	file_failover_proto_rawDescOnce.Do(func() {
+		file_failover_proto_rawDescData = protoimpl.X.CompressGZIP(unsafe.Slice(unsafe.StringData(file_failover_proto_rawDesc), len(file_failover_proto_rawDesc)))
 	})
-	return file_failover_failoverpb_failover_proto_rawDescData
+	return file_failover_proto_rawDescData
 }
 
-var file_failover_failoverpb_failover_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_failover_failoverpb_failover_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
-var file_failover_failoverpb_failover_proto_goTypes = []any{
+var file_failover_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_failover_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
+var file_failover_proto_goTypes = []any{
 	(Order_Kind)(0),            // 0: sextant.failover.Order.Kind
 	(*InstanceMessage)(nil),    // 1: sextant.failover.InstanceMessage
 	(*InstanceHello)(nil),      // 2: sextant.failover.InstanceHello
@@ -1736,20 +1848,22 @@ var file_failover_failoverpb_failover_proto_goTypes = []any{
 	(*VerifyEpochReply)(nil),   // 17: sextant.failover.VerifyEpochReply
 	(*StatusRequest)(nil),      // 18: sextant.failover.StatusRequest
 	(*StatusReply)(nil),        // 19: sextant.failover.StatusReply
-	(*ControlNode)(nil),        // 20: sextant.failover.ControlNode
-	nil,                        // 21: sextant.failover.RoleReport.SclEntry
-	nil,                        // 22: sextant.failover.Live.SclEntry
+	(*RaftLogRequest)(nil),     // 20: sextant.failover.RaftLogRequest
+	(*RaftLogReply)(nil),       // 21: sextant.failover.RaftLogReply
+	(*ControlNode)(nil),        // 22: sextant.failover.ControlNode
+	nil,                        // 23: sextant.failover.RoleReport.SclEntry
+	nil,                        // 24: sextant.failover.Live.SclEntry
 }
-var file_failover_failoverpb_failover_proto_depIdxs = []int32{
+var file_failover_proto_depIdxs = []int32{
 	2,  // 0: sextant.failover.InstanceMessage.hello:type_name -> sextant.failover.InstanceHello
 	3,  // 1: sextant.failover.InstanceMessage.heartbeat:type_name -> sextant.failover.Heartbeat
 	0,  // 2: sextant.failover.Order.kind:type_name -> sextant.failover.Order.Kind
-	21, // 3: sextant.failover.RoleReport.scl:type_name -> sextant.failover.RoleReport.SclEntry
+	23, // 3: sextant.failover.RoleReport.scl:type_name -> sextant.failover.RoleReport.SclEntry
 	9,  // 4: sextant.failover.TopologyUpdate.live:type_name -> sextant.failover.Live
 	3,  // 5: sextant.failover.Live.heartbeat:type_name -> sextant.failover.Heartbeat
-	22, // 6: sextant.failover.Live.scl:type_name -> sextant.failover.Live.SclEntry
+	24, // 6: sextant.failover.Live.scl:type_name -> sextant.failover.Live.SclEntry
 	9,  // 7: sextant.failover.StatusReply.live:type_name -> sextant.failover.Live
-	20, // 8: sextant.failover.StatusReply.control:type_name -> sextant.failover.ControlNode
+	22, // 8: sextant.failover.StatusReply.control:type_name -> sextant.failover.ControlNode
 	1,  // 9: sextant.failover.Control.Attach:input_type -> sextant.failover.InstanceMessage
 	5,  // 10: sextant.failover.Control.AttachRole:input_type -> sextant.failover.RoleReport
 	7,  // 11: sextant.failover.Control.Watch:input_type -> sextant.failover.WatchRequest
@@ -1758,42 +1872,44 @@ var file_failover_failoverpb_failover_proto_depIdxs = []int32{
 	14, // 14: sextant.failover.Control.Failover:input_type -> sextant.failover.FailoverRequest
 	16, // 15: sextant.failover.Control.VerifyEpoch:input_type -> sextant.failover.VerifyEpochRequest
 	18, // 16: sextant.failover.Control.Status:input_type -> sextant.failover.StatusRequest
-	4,  // 17: sextant.failover.Control.Attach:output_type -> sextant.failover.Order
-	6,  // 18: sextant.failover.Control.AttachRole:output_type -> sextant.failover.RoleAck
-	8,  // 19: sextant.failover.Control.Watch:output_type -> sextant.failover.TopologyUpdate
-	11, // 20: sextant.failover.Control.Propose:output_type -> sextant.failover.ProposeReply
-	13, // 21: sextant.failover.Control.ExitSeen:output_type -> sextant.failover.ExitSeenReply
-	15, // 22: sextant.failover.Control.Failover:output_type -> sextant.failover.FailoverReply
-	17, // 23: sextant.failover.Control.VerifyEpoch:output_type -> sextant.failover.VerifyEpochReply
-	19, // 24: sextant.failover.Control.Status:output_type -> sextant.failover.StatusReply
-	17, // [17:25] is the sub-list for method output_type
-	9,  // [9:17] is the sub-list for method input_type
+	20, // 17: sextant.failover.Control.RaftLog:input_type -> sextant.failover.RaftLogRequest
+	4,  // 18: sextant.failover.Control.Attach:output_type -> sextant.failover.Order
+	6,  // 19: sextant.failover.Control.AttachRole:output_type -> sextant.failover.RoleAck
+	8,  // 20: sextant.failover.Control.Watch:output_type -> sextant.failover.TopologyUpdate
+	11, // 21: sextant.failover.Control.Propose:output_type -> sextant.failover.ProposeReply
+	13, // 22: sextant.failover.Control.ExitSeen:output_type -> sextant.failover.ExitSeenReply
+	15, // 23: sextant.failover.Control.Failover:output_type -> sextant.failover.FailoverReply
+	17, // 24: sextant.failover.Control.VerifyEpoch:output_type -> sextant.failover.VerifyEpochReply
+	19, // 25: sextant.failover.Control.Status:output_type -> sextant.failover.StatusReply
+	21, // 26: sextant.failover.Control.RaftLog:output_type -> sextant.failover.RaftLogReply
+	18, // [18:27] is the sub-list for method output_type
+	9,  // [9:18] is the sub-list for method input_type
 	9,  // [9:9] is the sub-list for extension type_name
 	9,  // [9:9] is the sub-list for extension extendee
 	0,  // [0:9] is the sub-list for field type_name
 }
 
-func init() { file_failover_failoverpb_failover_proto_init() }
-func file_failover_failoverpb_failover_proto_init() {
-	if File_failover_failoverpb_failover_proto != nil {
+func init() { file_failover_proto_init() }
+func file_failover_proto_init() {
+	if File_failover_proto != nil {
 		return
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
-			RawDescriptor: unsafe.Slice(unsafe.StringData(file_failover_failoverpb_failover_proto_rawDesc), len(file_failover_failoverpb_failover_proto_rawDesc)),
+			RawDescriptor: unsafe.Slice(unsafe.StringData(file_failover_proto_rawDesc), len(file_failover_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   22,
+			NumMessages:   24,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
-		GoTypes:           file_failover_failoverpb_failover_proto_goTypes,
-		DependencyIndexes: file_failover_failoverpb_failover_proto_depIdxs,
-		EnumInfos:         file_failover_failoverpb_failover_proto_enumTypes,
-		MessageInfos:      file_failover_failoverpb_failover_proto_msgTypes,
+		GoTypes:           file_failover_proto_goTypes,
+		DependencyIndexes: file_failover_proto_depIdxs,
+		EnumInfos:         file_failover_proto_enumTypes,
+		MessageInfos:      file_failover_proto_msgTypes,
 	}.Build()
-	File_failover_failoverpb_failover_proto = out.File
-	file_failover_failoverpb_failover_proto_goTypes = nil
-	file_failover_failoverpb_failover_proto_depIdxs = nil
+	File_failover_proto = out.File
+	file_failover_proto_goTypes = nil
+	file_failover_proto_depIdxs = nil
 }
