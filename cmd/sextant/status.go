@@ -16,6 +16,7 @@ import (
 	"sextant/failover"
 	"sextant/internal/config"
 	"sextant/internal/redo"
+	"sextant/logstore/client"
 )
 
 func statusCommand(c *common) *cobra.Command {
@@ -62,7 +63,7 @@ func printStatus(out io.Writer, s *failover.Status) {
 			lag = fmt.Sprintf("%.1f ms", *i.LagMS)
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%v\t%d\t%s\t%d\t%s\n", i.ID, i.AZ, i.Role, i.Address, pid(i.PID), i.Healthy, i.AppliedLSN, lag, i.Tier, i.Detail)
-		if i.ID == s.Writer && i.Detail != "" {
+		if strings.HasPrefix(i.Detail, client.QuorumLost) {
 			trouble = "\n" + i.Detail + "\n"
 		}
 	}

@@ -27,7 +27,8 @@ const (
 	leaseTicks       = 4  // ticks in a read lease: an idle writer probes that often
 	tickMin          = 5 * time.Millisecond
 	tickMax          = 100 * time.Millisecond
-	stallAfter       = 2 * time.Second  // for which log waits for a write quorum, before that is said
+	stallAfter       = 2 * time.Second  // for which commits wait for a write quorum, before that is said
+	recoveryStall    = 5 * time.Second  // for which a recovery does: its nodes may be starting with it
 	stallAgain       = 10 * time.Second // and until it is said again
 	unsentMax        = 8                // messages of a recovery kept for a node that is not connected
 	recordsRoundsMax = 6                // segments of a group asked for the same log

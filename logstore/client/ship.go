@@ -98,13 +98,14 @@ func (v *Volume) received(i int, m logstore.Message) {
 func (v *Volume) tickLoop() {
 	t := time.NewTicker(min(max(v.grant.ReadLease/leaseTicks, tickMin), tickMax))
 	defer t.Stop()
-	var said time.Time
+	var told stalling
 	for {
 		select {
 		case <-t.C:
 		case <-v.ctx.Done():
 			return
 		}
+		what := "commits wait"
 		var stall volume.Stall
 		stalled := false
 		v.mu.Lock()
@@ -115,10 +116,12 @@ func (v *Volume) tickLoop() {
 		} else if v.rec != nil {
 			v.rec.Tick()
 			v.sendRecovery()
+			what = "the recovery waits"
+			stall, stalled = v.rec.Stalled(now(), volume.Time(recoveryStall))
 		}
 		v.mu.Unlock()
 		v.wake()
-		said = v.tellStall(stall, stalled, said)
+		told = v.tellStall(told, what, stall, stalled)
 	}
 }
 

@@ -33,7 +33,6 @@ type Volume struct {
 	confirmed atomic.Int64 // volume.Time
 	limit     atomic.Uint64
 	sealing   atomic.Bool
-	stalled   atomic.Pointer[string] // what Stalled returns; nil: ""
 
 	// mu is the one lock round the Recovery and, after it, the Tracker.
 	mu     sync.Mutex

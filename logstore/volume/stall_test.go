@@ -80,3 +80,31 @@ func TestStalled(t *testing.T) {
 		t.Fatalf("a group without segments: %v, %+v", stalled, s)
 	}
 }
+
+// TestRecoveryStalled: a recovery tells the group whose members have not answered, in each of its phases.
+func TestRecoveryStalled(t *testing.T) {
+	w := newWorld(2)
+	wr := &writer{name: "w", pending: map[int][]logstore.Message{}}
+	wr.grant = volume.Grant{Volume: 1, Timeline: 1, Epoch: 1, Holder: 1, LAL: 1000}
+	wr.r = volume.NewRecovery(wr.grant, w.geometry(), volume.Limits{})
+	const after = volume.Time(2 * time.Second)
+	now := volume.Time(time.Hour)
+	stalls := func() (s volume.Stall, stalled bool) {
+		for range 25 {
+			now += volume.Time(100 * time.Millisecond)
+			s, stalled = wr.r.Stalled(now, after)
+		}
+		return s, stalled
+	}
+	all, phases := []int{0, 1, 2, 3, 4, 5}, []string{}
+	for phase := wr.r.Phase(); phase != "shipped"; phase = wr.r.Phase() {
+		phases = append(phases, phase)
+		if s, stalled := stalls(); !stalled || s.PG != 0 || s.Needed != 4 || len(s.Answer) >= s.Needed {
+			t.Errorf("%s: %v, %+v", phase, stalled, s)
+		}
+		w.exchange(wr, all, func() bool { return wr.r.Phase() != phase })
+	}
+	if s, stalled := stalls(); stalled || len(phases) < 2 {
+		t.Errorf("shipped after %v: %+v", phases, s)
+	}
+}

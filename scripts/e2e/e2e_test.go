@@ -8,6 +8,7 @@ import (
 	"database/sql"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -218,7 +219,11 @@ func TestZonePlusOneStopsWritesNotReads(t *testing.T) {
 	for began := time.Now(); time.Since(began) < 12*time.Second; { // longer than a recovery without progress is left alone
 		reads(r)
 	}
-	now, err := c.Status()
+	now, err := c.Await(deadline(t), "the recovery to say what it waits for", func(s *cluster.Status) bool {
+		return slices.ContainsFunc(s.Instances, func(i cluster.Instance) bool {
+			return i.Role == "joining" && strings.HasPrefix(i.Detail, "write quorum lost: the recovery waits for group 0, of whose storage nodes 3 answer")
+		})
+	})
 	must(t, err)
 	if now.Volume.Epoch != s.Volume.Epoch+1 {
 		t.Errorf("%d epochs were granted while no recovery could be done", now.Volume.Epoch-s.Volume.Epoch)
