@@ -10,13 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials/insecure"
-	"google.golang.org/grpc/status"
-
 	"sextant/failover"
-	"sextant/failover/failoverpb"
 	"sextant/failover/fleet"
 	"sextant/internal/redo"
 )
@@ -453,27 +447,6 @@ func TestWatchGoesOnFromADeadNode(t *testing.T) {
 	})
 	if !seen {
 		t.Errorf("no topology: %v", err)
-	}
-}
-
-// A watcher of a control node that does not lead is told who does.
-func TestFollowersNameTheLeader(t *testing.T) {
-	c := newCluster(t, 1)
-	c.start("db-1")
-	c.serving("")
-	leader := c.leader()
-	conn, err := grpc.NewClient("passthrough:///"+c.peers[(leader+1)%3].Address, grpc.WithTransportCredentials(insecure.NewCredentials()))
-	must(t, err)
-	defer conn.Close()
-	s, err := failoverpb.NewControlClient(conn).Watch(testContext(t), &failoverpb.WatchRequest{Cluster: "test"})
-	must(t, err)
-	for began := time.Now(); err == nil; {
-		if _, err = s.Recv(); time.Since(began) > 5*time.Second {
-			t.Fatal("it goes on without the leader")
-		}
-	}
-	if got := s.Trailer().Get("sextant-leader"); status.Code(err) != codes.FailedPrecondition || len(got) != 1 || got[0] != c.peers[leader].Address {
-		t.Errorf("%v, and the leader is %v, not %s", err, got, c.peers[leader].Address)
 	}
 }
 

@@ -1,6 +1,7 @@
 package failover
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -107,13 +108,17 @@ func (t Topology) replacing(id string) *ReplacingStatus {
 		}
 		x.Segments++
 		scl, has := t.Live[r.New].SCL[g.ID]
+		most := redo.LSN(0)
 		for _, m := range g.Members {
 			if l := t.Live[m]; m != r.Old && l.Healthy {
-				has = has && scl >= l.SCL[g.ID]
+				most = max(most, l.SCL[g.ID])
 			}
 		}
-		if has {
+		if has && scl >= most {
 			x.Complete++
+		}
+		if r.Move && has && x.Detail == "" {
+			x.Detail = fmt.Sprintf("complete to LSN %d of %d", scl, most)
 		}
 	}
 	return x

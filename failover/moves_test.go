@@ -81,3 +81,30 @@ func TestStatusSaysWhatADrainWaitsFor(t *testing.T) {
 		t.Error("it waits for what nobody knows")
 	}
 }
+
+// TestStatusSaysHowFarAMoveIs: by LSN, or what the node that the segment moves to copies.
+func TestStatusSaysHowFarAMoveIs(t *testing.T) {
+	state := &fleet.State{Replacing: fleet.Replacement{Old: "storage-1", New: "storage-3", Move: true, PG: 1}}
+	for _, id := range []string{"storage-1", "storage-2", "storage-3"} {
+		state.Storage = append(state.Storage, fleet.StorageNode{ID: id})
+	}
+	for pg := range redo.PGID(2) {
+		state.Groups = append(state.Groups, fleet.Group{ID: pg, Members: []string{"storage-1", "storage-2"}})
+	}
+	live := map[string]Live{
+		"storage-1": {Healthy: true, SCL: map[redo.PGID]redo.LSN{1: 950}}, "storage-2": {Healthy: true, SCL: map[redo.PGID]redo.LSN{1: 900}},
+		"storage-3": {Healthy: true, SCL: map[redo.PGID]redo.LSN{1: 300}},
+	}
+	is := func() ReplacingStatus { return *NewStatus(Topology{State: state, Live: live}).Storage[0].Replacing }
+	if r := is(); r.By != "storage-3" || *r.Group != 1 || r.Segments != 1 || r.Complete != 0 || r.Detail != "complete to LSN 300 of 900" {
+		t.Errorf("%+v", r)
+	}
+	live["storage-3"] = Live{Healthy: true, Detail: "12 pages copied from storage-2"}
+	if r := is(); r.Complete != 0 || r.Detail != "12 pages copied from storage-2" {
+		t.Errorf("%+v", r)
+	}
+	live["storage-3"] = Live{Healthy: true, SCL: map[redo.PGID]redo.LSN{1: 900}}
+	if r := is(); r.Complete != 1 {
+		t.Errorf("%+v", r)
+	}
+}

@@ -81,7 +81,7 @@ type ReplacingStatus struct {
 	Group    *redo.PGID `json:"group,omitempty"` // whose segment moves; nil: all of the node's do
 	Complete int        `json:"complete"`        // segments that are as far as the other members'
 	Segments int        `json:"segments"`
-	Detail   string     `json:"detail,omitempty"` // By's, which says what it is copying
+	Detail   string     `json:"detail,omitempty"` // By's, which says what it is copying; or how far the segment is that moves
 }
 
 // ControlStatus is one control node. It is healthy if it answered.

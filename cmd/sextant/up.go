@@ -108,7 +108,10 @@ func runUp(ctx context.Context, cfg *config.Config, client *failover.Client, s *
 	}
 	v := &view{cfg: cfg, supervisor: s, front: front, base: base}
 	watch := make(chan error, 1)
-	go func() { watch <- client.Watch(ctx, v.update) }()
+	go func() {
+		v.awaitLeader(ctx, client)
+		watch <- client.Watch(ctx, v.update)
+	}()
 	go v.complain(ctx)
 	<-ctx.Done()
 	<-watch
@@ -183,17 +186,32 @@ type view struct {
 	away       map[string]time.Time // since when what was up is not
 }
 
+func (v *view) waitsFor(what string) { v.waits.Store(&what) }
+
+// awaitLeader waits until a control node leads: a watch that begins before would be with another one for a second.
+func (v *view) awaitLeader(ctx context.Context, client *failover.Client) {
+	for ctx.Err() == nil {
+		switch s, err := client.Status(ctx); {
+		case err == nil && !s.Leaderless:
+			return
+		case err == nil:
+			v.waitsFor("a control node that leads")
+		case errors.Is(err, failover.ErrWrongCluster):
+			return // which the watch says, too
+		}
+		sleep(ctx, markerPoll)
+	}
+}
+
 // update is called with every topology, one at a time.
 func (v *view) update(t failover.Topology) {
 	if t.Live == nil { // what a control node knows that does not lead may be old
-		what := "a control node that leads"
-		v.waits.Store(&what)
+		v.waitsFor("a control node that leads")
 		return
 	}
 	v.follow(t.State)
 	if t.State.Cluster == "" {
-		what := "the storage nodes, for the first start"
-		v.waits.Store(&what)
+		v.waitsFor("the storage nodes, for the first start")
 		return
 	}
 	if !v.compared {
@@ -204,7 +222,7 @@ func (v *view) update(t failover.Topology) {
 	}
 	if !v.ready {
 		what := strings.Join(v.missing(t), ", ")
-		v.waits.Store(&what)
+		v.waitsFor(what)
 		v.ready = what == ""
 		if v.ready {
 			printEndpoints(t)
