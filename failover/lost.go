@@ -45,6 +45,11 @@ func (l *leader) lookForLost(state *fleet.State) {
 			})
 		})
 	}
+	for id := range l.lost {
+		if l.roles[id] == nil && !state.Has(id) {
+			delete(l.lost, id)
+		}
+	}
 	for _, n := range state.Storage {
 		look(n.ID, n.Address)
 	}
