@@ -29,6 +29,7 @@ const (
 	raftCommitTimeout = 20 * time.Millisecond  // an idle leader tells followers what is committed
 	liveEvery         = 200 * time.Millisecond // between live updates of an unchanged topology
 	sayWaitingAfter   = 5 * time.Second        // of other control nodes, before it is logged
+	sayWaitingEvery   = time.Minute            // then
 	drainTimeout      = 5 * time.Second        // of a planned switchover
 )
 

@@ -1536,9 +1536,10 @@ func (x *RaftLogRequest) GetCluster() string {
 
 type RaftLogReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Begun         bool                   `protobuf:"varint,1,opt,name=begun,proto3" json:"begun,omitempty"` // false: the directory of this one is empty too
+	Begun         bool                   `protobuf:"varint,1,opt,name=begun,proto3" json:"begun,omitempty"` // false: this one has forgotten too, or is new
 	Term          uint64                 `protobuf:"varint,2,opt,name=term,proto3" json:"term,omitempty"`   // current
 	LastIndex     uint64                 `protobuf:"varint,3,opt,name=last_index,json=lastIndex,proto3" json:"last_index,omitempty"`
+	Id            string                 `protobuf:"bytes,4,opt,name=id,proto3" json:"id,omitempty"` // of the node that answers
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1592,6 +1593,13 @@ func (x *RaftLogReply) GetLastIndex() uint64 {
 		return x.LastIndex
 	}
 	return 0
+}
+
+func (x *RaftLogReply) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
 }
 
 type ControlNode struct {
@@ -1791,12 +1799,13 @@ const file_failover_proto_rawDesc = "" +
 	"\x04live\x18\x06 \x03(\v2\x16.sextant.failover.LiveR\x04live\x127\n" +
 	"\acontrol\x18\a \x03(\v2\x1d.sextant.failover.ControlNodeR\acontrol\"*\n" +
 	"\x0eRaftLogRequest\x12\x18\n" +
-	"\acluster\x18\x01 \x01(\tR\acluster\"W\n" +
+	"\acluster\x18\x01 \x01(\tR\acluster\"g\n" +
 	"\fRaftLogReply\x12\x14\n" +
 	"\x05begun\x18\x01 \x01(\bR\x05begun\x12\x12\n" +
 	"\x04term\x18\x02 \x01(\x04R\x04term\x12\x1d\n" +
 	"\n" +
-	"last_index\x18\x03 \x01(\x04R\tlastIndex\"G\n" +
+	"last_index\x18\x03 \x01(\x04R\tlastIndex\x12\x0e\n" +
+	"\x02id\x18\x04 \x01(\tR\x02id\"G\n" +
 	"\vControlNode\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x0e\n" +
 	"\x02az\x18\x02 \x01(\tR\x02az\x12\x18\n" +
