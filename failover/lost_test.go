@@ -38,10 +38,16 @@ func TestWhoDoesNotReport(t *testing.T) {
 		})
 	}
 	told(true)
+	in := c.inst["db-1"]
+	in.set(func() { in.mute = true })
+	eventually(t, "an instance that hangs", func() bool {
+		s, err := c.client.Status(testContext(t))
+		return err == nil && !s.Leaderless && s.Instances[0].PID != 0 && s.Instances[0].Detail == "hung, or cut off: it sends no heartbeat"
+	})
+	in.set(func() { in.mute = false })
 	old := c.leader()
 	c.closeNode(old)
 	told(false) // the next leader has never heard of the process
-	in := c.inst["db-1"]
 	in.kill()
 	eventually(t, "an instance that has gone", func() bool {
 		s, err := c.client.Status(testContext(t))

@@ -1,6 +1,11 @@
 package failover
 
 import (
+	"context"
+	"net"
+	"os"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -106,5 +111,17 @@ func TestStatusSaysHowFarAMoveIs(t *testing.T) {
 	live["storage-3"] = Live{Healthy: true, SCL: map[redo.PGID]redo.LSN{1: 900}}
 	if r := is(); r.Complete != 1 {
 		t.Errorf("%+v", r)
+	}
+}
+
+// TestFoundTellsThemApart: what a connection to a process that does not report shows.
+func TestFoundTellsThemApart(t *testing.T) {
+	for begin, err := range map[string]error{
+		"dead: ": &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}, "hung: ": nil,
+		"unreachable: ": context.DeadlineExceeded,
+	} {
+		if dead, what := found("10.1.2.3:6401", err); !strings.HasPrefix(what, begin) || !strings.Contains(what, "10.1.2.3:6401") || dead != (begin == "dead: ") {
+			t.Errorf("%v: %v, %q", err, dead, what)
+		}
 	}
 }

@@ -239,7 +239,7 @@ func (t Topology) instanceStatus(i fleet.Instance) InstanceStatus {
 		x.Detail = stoppedDetail(i.ID)
 	case t.Live != nil && !attached:
 		x.Detail = "dead, or cut off: it has no connection to the control plane"
-	case attached && !l.Healthy && l.Detail == "":
+	case attached && !l.Healthy && l.Detail == "" && (l.Role == fleet.RoleReader || l.Role == fleet.RoleWriter):
 		x.Detail = "hung, or cut off: it sends no heartbeat"
 	}
 	switch {
