@@ -128,8 +128,9 @@ func (s *supervisor) wait() { s.wg.Wait() }
 func (s *supervisor) keep(ctx context.Context, c child, held bool) {
 	pause := restartFirst
 	for ctx.Err() == nil {
-		// The directory of one that was stopped may be emptied, its mark with it.
+		// The directory of one that was stopped may be emptied or removed, its mark with it.
 		if held = stopped(c.dir) || held && !marked(c.dir, markStarting); held {
+			os.MkdirAll(c.dir, 0o700) // by which `start` knows that it runs here; without, that says so
 			sleep(ctx, markerPoll)
 			continue
 		}

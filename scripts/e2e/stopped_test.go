@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -14,7 +15,8 @@ import (
 // TestStoppedStaysStopped: what was stopped with `sextant stop` does not run again by itself when its directory, with
 // whatever marks it, is removed: not while `sextant up` runs, nor by the next one. `sextant start` starts it.
 func TestStoppedStaysStopped(t *testing.T) {
-	c := start(t, cluster.Options{}, controlAway)
+	emptied := regexp.MustCompile(`msg="another store answers; it counts in no quorum" .*node=storage-3 `) // before the writer hears why
+	c := start(t, cluster.Options{}, controlAway, emptied)
 	ids := []string{"storage-3", "db-3", "router-1"}
 	each(t, c, "stop", ids)
 	empty := func() {
@@ -46,12 +48,16 @@ func TestStoppedStaysStopped(t *testing.T) {
 		}
 	}
 	stays(before)
+	each(t, c, "start", ids[1:2])
+	_, err := c.Await(deadline(t), "db-3 to be a reader", func(s *cluster.Status) bool { return s.Role("db-3") == "reader" })
+	must(t, err)
+	each(t, c, "stop", ids[1:2])
 	must(t, c.Stop())
 	empty()
 	must(t, c.Up(deadline(t)))
 	stays(0)
 	each(t, c, "start", ids)
-	_, err := c.Await(deadline(t), "all to be up", func(s *cluster.Status) bool {
+	_, err = c.Await(deadline(t), "all to be up", func(s *cluster.Status) bool {
 		return s.Healthy() && s.CaughtUp("storage-3") && s.Role("db-3") == "reader" && len(s.Routers) == 1 && s.Routers[0].Healthy
 	})
 	must(t, err)
