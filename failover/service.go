@@ -371,7 +371,8 @@ func (s *service) AttachRole(conn failoverpb.Control_AttachRoleServer) error {
 			l = lead
 			defer l.post(func() { l.unreport(mark) })
 		}
-		ack := &failoverpb.RoleAck{}
+		state := s.c.State()
+		ack := &failoverpb.RoleAck{WantsState: state.Cluster == "" && fleet.Kind(r.Kind) == fleet.KindStorage}
 		if lead != l || !l.call(conn.Context(), func() { ack.Detail, err = l.report(r, mark) }) {
 			return errNotLeader
 		}

@@ -115,6 +115,7 @@ const (
 	kindFinishReplace  commandKind = 19
 	kindMove           commandKind = 20
 	kindDrainStorage   commandKind = 21
+	kindRestore        commandKind = 22
 )
 
 // Bootstrap makes the fleet. Initial holds Cluster, Volume, Timeline, SegmentBytes,

@@ -247,7 +247,7 @@ func newCommand(k commandKind) Command {
 		&Bootstrap{}, &MakeGrant{}, &Opened{}, &Resign{}, &ExitSeen{}, &CreateGroup{},
 		&RegisterStore{}, &AddInstance{}, &RemoveInstance{}, &SetTier{}, &Stop{}, &Start{},
 		&CreateEndpoint{}, &ModifyEndpoint{}, &DeleteEndpoint{},
-		&AddStorage{}, &Replace{}, &CancelReplace{}, &FinishReplace{}, &Move{}, &DrainStorage{},
+		&AddStorage{}, &Replace{}, &CancelReplace{}, &FinishReplace{}, &Move{}, &DrainStorage{}, &Restore{},
 	}
 	for _, m := range all {
 		if m.kind() == k {
@@ -300,7 +300,7 @@ func EncodeCommand(m Command) ([]byte, error) {
 // DecodeCommand is the inverse of EncodeCommand. Returns ErrFormat if b is damaged,
 // of an unknown version or of an unknown kind.
 func DecodeCommand(b []byte) (Command, error) {
-	if len(b) > commandBytesMax {
+	if len(b) > stateBytesMax {
 		return nil, fmt.Errorf("%w: a command of %d bytes", ErrFormat, len(b))
 	}
 	c, err := open(b, commandMagic, commandVersion)
