@@ -566,6 +566,11 @@ func emptiedControlNode(t *testing.T, learnt bool) {
 	if _, err := c.client.Propose(ctx, &fleet.SetTier{ID: "db-1", Tier: 3}); !errors.Is(err, failover.ErrNoLeader) {
 		t.Fatalf("a majority of one that lacks a command and one that forgot it answers %v; want no leader", err)
 	}
+	st, err := c.client.Status(testContext(t))
+	must(t, err)
+	if n := st.Control[forgets]; n.Healthy || n.Detail == "" || !st.Control[lacks].Healthy || st.Control[lead].Healthy {
+		t.Errorf("status: %+v", st.Control)
+	}
 	c.reopen(lead)
 	eventually(t, "all have the command", func() bool {
 		return tier(lead) == 7 && tier(lacks) == 7 && tier(forgets) == 7
@@ -577,7 +582,10 @@ func emptiedControlNode(t *testing.T, learnt bool) {
 	}
 	_, err = c.client.Propose(testContext(t), &fleet.SetTier{ID: "db-2", Tier: 8})
 	must(t, err)
-	eventually(t, "the emptied node has it", func() bool { return tier(forgets) == 8 })
+	eventually(t, "the emptied node has it, and is healthy", func() bool {
+		st, err := c.client.Status(testContext(t))
+		return tier(forgets) == 8 && err == nil && st.Control[forgets].Healthy
+	})
 }
 
 // TestControlPlaneLosesAll: with what the storage nodes have kept it goes on as if nothing

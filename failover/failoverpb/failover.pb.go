@@ -1439,6 +1439,7 @@ type StatusReply struct {
 	State         []byte                 `protobuf:"bytes,5,opt,name=state,proto3" json:"state,omitempty"`
 	Live          []*Live                `protobuf:"bytes,6,rep,name=live,proto3" json:"live,omitempty"`       // leader only
 	Control       []*ControlNode         `protobuf:"bytes,7,rep,name=control,proto3" json:"control,omitempty"` // all, as this node was configured
+	Detail        string                 `protobuf:"bytes,8,opt,name=detail,proto3" json:"detail,omitempty"`   // why the node takes no full part in Raft, empty if it does
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1520,6 +1521,13 @@ func (x *StatusReply) GetControl() []*ControlNode {
 		return x.Control
 	}
 	return nil
+}
+
+func (x *StatusReply) GetDetail() string {
+	if x != nil {
+		return x.Detail
+	}
+	return ""
 }
 
 type RaftLogRequest struct {
@@ -1832,7 +1840,7 @@ const file_failover_proto_rawDesc = "" +
 	"\vincarnation\x18\x03 \x01(\x06R\vincarnation\x12\x14\n" +
 	"\x05ended\x18\x04 \x01(\bR\x05ended\")\n" +
 	"\rStatusRequest\x12\x18\n" +
-	"\acluster\x18\x01 \x01(\tR\acluster\"\xe9\x01\n" +
+	"\acluster\x18\x01 \x01(\tR\acluster\"\x81\x02\n" +
 	"\vStatusReply\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x10\n" +
 	"\x03pid\x18\x02 \x01(\rR\x03pid\x12\x16\n" +
@@ -1840,7 +1848,8 @@ const file_failover_proto_rawDesc = "" +
 	"\x0eleader_address\x18\x04 \x01(\tR\rleaderAddress\x12\x14\n" +
 	"\x05state\x18\x05 \x01(\fR\x05state\x12*\n" +
 	"\x04live\x18\x06 \x03(\v2\x16.sextant.failover.LiveR\x04live\x127\n" +
-	"\acontrol\x18\a \x03(\v2\x1d.sextant.failover.ControlNodeR\acontrol\"*\n" +
+	"\acontrol\x18\a \x03(\v2\x1d.sextant.failover.ControlNodeR\acontrol\x12\x16\n" +
+	"\x06detail\x18\b \x01(\tR\x06detail\"*\n" +
 	"\x0eRaftLogRequest\x12\x18\n" +
 	"\acluster\x18\x01 \x01(\tR\acluster\"g\n" +
 	"\fRaftLogReply\x12\x14\n" +
