@@ -28,7 +28,8 @@ type leader struct {
 	volume    redo.VolumeID                        // for a first start over empty stores
 	began     bool                                 // a Bootstrap is on its way
 	replacing bool                                 // a command about members is on its way
-	stored    map[string]time.Time                 // when each storage node's registered store was heard of
+	noting    bool                                 // so is one that notes for how long one is away
+	stored    map[string]missed                    // when each storage node's registered store was heard of
 	refusal   string                               // why there is no Bootstrap, logged once
 	live      atomic.Pointer[liveView]
 	helpers   sync.WaitGroup
@@ -69,7 +70,7 @@ func (c *Control) lead(ctx context.Context) {
 	l := &leader{c: c, ctx: ctx, inbox: make(chan func(), eventsMax),
 		proposals: make(chan proposal, eventsMax), det: fleet.NewDetector(c.opt.detector()),
 		streams: map[string]*stream{}, last: map[string]*failoverpb.InstanceHello{},
-		roles: map[string]*role{}, stored: map[string]time.Time{}, volume: redo.VolumeID(random())}
+		roles: map[string]*role{}, stored: map[string]missed{}, volume: redo.VolumeID(random())}
 	l.publish(true)
 	// The state must contain every command of earlier leaders before it is judged.
 	for {

@@ -116,6 +116,7 @@ const (
 	kindMove           commandKind = 20
 	kindDrainStorage   commandKind = 21
 	kindRestore        commandKind = 22
+	kindNoteAway       commandKind = 23
 )
 
 // Bootstrap makes the fleet. Initial holds Cluster, Volume, Timeline, SegmentBytes,

@@ -522,12 +522,12 @@ func TestBootstrapTakesConfiguredEndpoints(t *testing.T) {
 	}
 }
 
-// A state that was stored before segments moved is read: it ended where the three last fields
+// A state that was stored before segments moved is read: it ended where the last four fields
 // begin, each of which is one byte when it is zero.
 func TestFormerStateIsRead(t *testing.T) {
 	s := &fleet.State{Version: 9, Cluster: "test", Replacing: fleet.Replacement{Old: "storage-1", New: "storage-7", Store: 7, Began: 8}}
 	b := fleet.EncodeState(s)
-	b = b[:len(b)-4-3]
+	b = b[:len(b)-4-4]
 	b[4] = 2
 	b = binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)))
 	got, err := fleet.DecodeState(b)
