@@ -24,6 +24,7 @@ const (
 	lookEvery         = time.Second     // at one that does not report
 	moveSilenceMax    = time.Minute     // of a storage node that a segment moves to, before that is taken back
 	leaderSilenceMax  = 4 * liveEvery   // before an agent or a watcher looks for another
+	awayNotes         = 8               // of how long a storage node is away, until it is replaced
 	heartbeatEvery    = 100 * time.Millisecond
 	reportEvery       = 500 * time.Millisecond
 	raftCommitTimeout = 20 * time.Millisecond  // an idle leader tells followers what is committed

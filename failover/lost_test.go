@@ -48,6 +48,13 @@ func TestWhoDoesNotReport(t *testing.T) {
 	old := c.leader()
 	c.closeNode(old)
 	told(false) // the next leader has never heard of the process
+	_, err = c.client.Propose(testContext(t), &fleet.Stop{ID: c.peers[old].ID})
+	must(t, err)
+	st, err := c.client.Status(testContext(t))
+	must(t, err)
+	if n := st.Control[old]; n.PID != 0 || !strings.HasPrefix(n.Detail, "stopped by an operator") {
+		t.Errorf("a control node that was stopped: %+v", n)
+	}
 	in.kill()
 	eventually(t, "an instance that has gone", func() bool {
 		s, err := c.client.Status(testContext(t))

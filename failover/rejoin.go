@@ -215,6 +215,19 @@ func (n *raftNode) caughtUp() bool {
 	return true
 }
 
+// detail returns why the node takes no full part in Raft, "" if it does.
+func (n *raftNode) detail() string {
+	switch {
+	case n.running.Load() == nil && n.inUse:
+		return "reads its Raft log"
+	case n.running.Load() == nil:
+		return "has an empty Raft directory, waits until all other control nodes answer"
+	case !n.caughtUp():
+		return "lost its Raft directory, votes again when it has caught up"
+	}
+	return ""
+}
+
 // abstaining is the transport of a node with a past: no vote passes in either
 // direction before its log has caught up.
 type abstaining struct {

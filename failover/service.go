@@ -161,7 +161,7 @@ func (s *service) Status(ctx context.Context, r *failoverpb.StatusRequest) (*fai
 	if err := s.isMember(ctx, state); err != nil {
 		return nil, err
 	}
-	reply := &failoverpb.StatusReply{Id: s.c.opt.ID, Pid: uint32(os.Getpid()), State: fleet.EncodeState(state)}
+	reply := &failoverpb.StatusReply{Id: s.c.opt.ID, Pid: uint32(os.Getpid()), Detail: s.c.raft.detail(), State: fleet.EncodeState(state)}
 	for _, p := range s.c.opt.Peers {
 		reply.Control = append(reply.Control, &failoverpb.ControlNode{Id: p.ID, Az: p.AZ, Address: p.Address})
 	}
@@ -343,7 +343,8 @@ func (s *service) AttachRole(conn failoverpb.Control_AttachRoleServer) error {
 			l = lead
 			defer l.post(func() { l.unreport(mark) })
 		}
-		ack := &failoverpb.RoleAck{}
+		state := s.c.State()
+		ack := &failoverpb.RoleAck{WantsState: state.Cluster == "" && fleet.Kind(r.Kind) == fleet.KindStorage}
 		if lead != l || !l.call(conn.Context(), func() { ack.Detail, err = l.report(r, mark) }) {
 			return errNotLeader
 		}

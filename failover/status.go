@@ -84,7 +84,7 @@ type ReplacingStatus struct {
 	Detail   string     `json:"detail,omitempty"` // By's, which says what it is copying; or how far the segment is that moves
 }
 
-// ControlStatus is one control node. It is healthy if it answered.
+// ControlStatus is one control node. It is healthy if it answered and takes full part in Raft.
 type ControlStatus struct {
 	ID      string `json:"id"`
 	AZ      string `json:"az"`
@@ -92,6 +92,7 @@ type ControlStatus struct {
 	PID     int    `json:"pid"`
 	Healthy bool   `json:"healthy"`
 	Leader  bool   `json:"leader"`
+	Detail  string `json:"detail,omitempty"` // why not healthy
 }
 
 // RouterStatus is one router.
@@ -158,16 +159,21 @@ func (c *Client) Status(ctx context.Context) (Status, error) {
 	st := NewStatus(top)
 	st.Leaderless = top.Live == nil
 	st.Control = controlStatus(best.Control, replies, top.Live != nil, best.Id)
+	for i := range st.Control {
+		if n := &st.Control[i]; n.PID == 0 && top.State.IsStopped(n.ID) {
+			n.Detail = stoppedDetail(n.ID)
+		}
+	}
 	return st, nil
 }
 
 func controlStatus(nodes []*failoverpb.ControlNode, replies []*failoverpb.StatusReply, led bool, leader string) []ControlStatus {
 	list := []ControlStatus{}
 	for _, n := range nodes {
-		s := ControlStatus{ID: n.Id, AZ: n.Az, Address: n.Address}
+		s := ControlStatus{ID: n.Id, AZ: n.Az, Address: n.Address, Detail: "does not answer"}
 		for _, r := range replies {
 			if r != nil && r.Id == n.Id {
-				s.PID, s.Healthy, s.Leader = int(r.Pid), true, led && r.Id == leader
+				s.PID, s.Healthy, s.Leader, s.Detail = int(r.Pid), r.Detail == "", led && r.Id == leader, r.Detail
 			}
 		}
 		list = append(list, s)

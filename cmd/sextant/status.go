@@ -78,9 +78,9 @@ func printStatus(out io.Writer, s *failover.Status) {
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%v\t%d\t%s\t%s\t%s\t%s\n", n.ID, n.AZ, n.Address, pid(n.PID), n.Healthy, n.Segments, low, high, damage, storageDetail(n))
 	}
-	fmt.Fprintln(w, "\nCONTROL\tAZ\tADDRESS\tPID\tHEALTHY\tLEADER")
+	fmt.Fprintln(w, "\nCONTROL\tAZ\tADDRESS\tPID\tHEALTHY\tLEADER\tDETAIL")
 	for _, n := range s.Control {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%v\t%v\n", n.ID, n.AZ, n.Address, pid(n.PID), n.Healthy, n.Leader)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%v\t%v\t%s\n", n.ID, n.AZ, n.Address, pid(n.PID), n.Healthy, n.Leader, n.Detail)
 	}
 	fmt.Fprintln(w, "\nROUTER\tADDRESS\tPID\tHEALTHY\tDETAIL")
 	for _, n := range s.Routers {

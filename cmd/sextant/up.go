@@ -271,7 +271,9 @@ func (v *view) patient(now map[string]string) map[string]string {
 func (v *view) follow(s *fleet.State) {
 	if s.Cluster == "" {
 		for _, n := range v.cfg.Storage.Nodes {
-			v.add(v.base, s, n.ID, "storage")
+			if !left(v.cfg, n.ID) { // the control plane may have lost its state
+				v.add(v.base, s, n.ID, "storage")
+			}
 		}
 	} else {
 		v.followStorage(s)

@@ -20,6 +20,7 @@ var (
 	deposed     = regexp.MustCompile(`msg="role ended" .*fenced by a newer volume epoch`)
 	quorumLost  = regexp.MustCompile(`msg="write quorum lost: (commits wait|the recovery waits)"`)
 	controlAway = regexp.MustCompile(`msg="control node does not answer"`) // one was stopped before another
+	controlLost = regexp.MustCompile(`msg="the control plane was lost and goes on|msg="control node has an empty Raft directory`)
 )
 
 // judge fails the test for every line that must not be there.
