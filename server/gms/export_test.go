@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/types"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
 	"sextant/server/protocol"
@@ -29,3 +30,13 @@ func EventDue(started time.Time, ev sql.EventDefinition, now time.Time) (run, ov
 
 // AppendDouble is appendDouble.
 var AppendDouble = appendDouble
+
+// sextant_panic(x) panics if x is not NULL.
+func init() {
+	functions["sextant_panic"] = &functionDef{name: "sextant_panic", args: 1, typ: types.Int64, eval: func(_ *sql.Context, _ *Session, args []any) (any, error) {
+		if args[0] != nil {
+			panic("asked for")
+		}
+		return nil, nil
+	}}
+}

@@ -148,7 +148,7 @@ func (c *typedCall) resolve(ctx *sql.Context) *callType {
 	switch {
 	case c.chooses() && moments != nil:
 		t.typ = moments
-		t.collation, t.coercibility = sql.GetCoercibility(ctx, c.FunctionExpression)
+		t.collation, t.coercibility = coercibilityOf(ctx, c.FunctionExpression)
 	case types.IsTextOnly(t.typ):
 		t.collation, t.coercibility = commonCollation(ctx, values)
 		if typ, ok := t.typ.(sql.TypeWithCollation); ok && t.collation != sql.Collation_binary {
@@ -157,7 +157,7 @@ func (c *typedCall) resolve(ctx *sql.Context) *callType {
 			}
 		}
 	default:
-		t.collation, t.coercibility = sql.GetCoercibility(ctx, c.FunctionExpression)
+		t.collation, t.coercibility = coercibilityOf(ctx, c.FunctionExpression)
 		if c.chooses() && types.IsNumber(t.typ) {
 			if typ := commonNumber(ctx, values); typ != nil {
 				t.typ = typ
@@ -181,7 +181,7 @@ func commonCollation(ctx *sql.Context, values []sql.Expression) (sql.CollationID
 		if !types.IsText(t) && !types.IsEnum(t) && !types.IsSet(t) {
 			continue
 		}
-		c, n := sql.GetCoercibility(ctx, e)
+		c, n := coercibilityOf(ctx, e)
 		if !some {
 			collation, coercibility, some = c, n, true
 		} else {

@@ -5,24 +5,30 @@ import (
 	"fmt"
 	"runtime/debug"
 
+	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/vitess/go/mysql"
 
 	"sextant/server/protocol"
 )
 
 // survive makes a panic of the planner, p, the statement's error. It panics on if the
-// connection must end: a part of the answer has left, the engine is in the middle of
-// something, or a transaction would go on with a part of the statement.
+// connection must end: a part of the answer has left, or the engine is in the middle of
+// something. A transaction that the client has begun goes on if the statement only read; no
+// other knows which part of the statement it has, and is rolled back.
 func (c *client) survive(p any, w *protocol.Results, err *error) {
 	if p == nil {
 		return
 	}
 	stack := debug.Stack()
-	s := c.sess
-	inTransaction := s.tx != nil && !s.tx.done && (!s.autocommit || s.GetIgnoreAutoCommit())
-	if w != nil && w.Sent() || bytes.Contains(stack, []byte("sextant/engine")) || s.root != nil && inTransaction {
+	if w != nil && w.Sent() || bytes.Contains(stack, []byte("sextant/engine")) {
 		panic(fmt.Sprintf("%v\n%s", p, stack))
 	}
 	c.srv().o.Logger.Error("panic in a statement", "connection", c.conn.ID(), "panic", p, "stack", string(stack))
-	*err = mysql.NewSQLError(mysql.ERUnknownError, "HY000", "Internal error: the server's log has it")
+	s, text := c.sess, "Internal error: the server's log has it"
+	inTransaction := s.tx != nil && !s.tx.done && (!s.autocommit || s.GetIgnoreAutoCommit())
+	if reads := s.root == nil || plan.IsReadOnly(s.root) && !isCall(s.root); inTransaction && (!reads || s.depth > 0 || s.dml > 0 || s.before != nil) {
+		s.abort()
+		text += "; the transaction is rolled back"
+	}
+	*err = mysql.NewSQLError(mysql.ERUnknownError, "HY000", "%s", text)
 }

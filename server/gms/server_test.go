@@ -5,9 +5,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -27,6 +27,22 @@ type instance struct {
 	addr string
 }
 
+// panicHandler fails a test when a panic is logged, and drops what else is.
+type panicHandler struct{ t testing.TB }
+
+func (panicHandler) Enabled(_ context.Context, l slog.Level) bool { return l >= slog.LevelError }
+func (h panicHandler) WithAttrs([]slog.Attr) slog.Handler         { return h }
+func (h panicHandler) WithGroup(string) slog.Handler              { return h }
+
+// Handle implements slog.Handler.
+func (h panicHandler) Handle(_ context.Context, r slog.Record) error {
+	if strings.HasPrefix(r.Message, "panic") {
+		h.t.Errorf("%s", r.Message)
+		r.Attrs(func(a slog.Attr) bool { h.t.Logf("%s", a); return true })
+	}
+	return nil
+}
+
 func startInstance(t testing.TB) *instance {
 	t.Helper()
 	return startInstanceOn(t, memvolume.New(memvolume.Options{}), engine.Options{})
@@ -42,7 +58,7 @@ func startInstanceOn(t testing.TB, store *memvolume.Store, o engine.Options) *in
 func startInstanceWith(t testing.TB, store *memvolume.Store, o engine.Options, change func(*gms.Options)) *instance {
 	t.Helper()
 	vol := store.Open()
-	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
+	quiet := slog.New(panicHandler{t})
 	o.Logger = quiet
 	if o.Background.Analyze == 0 {
 		o.Background.Analyze = -1 // plans and cardinalities do not depend on time

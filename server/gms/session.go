@@ -478,12 +478,17 @@ func (s *Session) fail(ctx *sql.Context, err error) error {
 		return nil
 	}
 	if endsTransaction(err) {
-		s.rollback()
-		s.tx = nil
-		s.BaseSession.SetTransaction(nil)
-		s.SetIgnoreAutoCommit(false)
+		s.abort()
 	}
 	return s.told(err)
+}
+
+// abort rolls the transaction back, and has the session be without one.
+func (s *Session) abort() {
+	s.rollback()
+	s.tx = nil
+	s.BaseSession.SetTransaction(nil)
+	s.SetIgnoreAutoCommit(false)
 }
 
 // told is wireError, and remembers that a definition has changed (T-6).

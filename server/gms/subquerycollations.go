@@ -28,6 +28,19 @@ func columnCoercibility(ctx *sql.Context, n sql.Node, column int) (sql.Collation
 	return sql.GetCoercibility(ctx, n)
 }
 
+// coercibilityOf returns the collation of an expression and its coercibility. What is no text
+// has the binary one; the planner would go into its subqueries, of which some have no nodes yet.
+func coercibilityOf(ctx *sql.Context, e sql.Expression) (sql.CollationID, byte) {
+	t := e.Type(ctx)
+	if types.IsNumber(t) || types.IsTime(t) || types.IsTimespan(t) {
+		return sql.Collation_binary, 5
+	}
+	if sub, ok := e.(*plan.Subquery); ok && types.IsTextOnly(t) {
+		return columnCoercibility(ctx, sub.Query, 0)
+	}
+	return sql.GetCoercibility(ctx, e)
+}
+
 // comparedTypes returns the types by which a value or a row of values is compared with a
 // subquery's rows: those of both, with texts of the collation that applies.
 func comparedTypes(ctx *sql.Context, left sql.Expression, sub *plan.Subquery) (l, r sql.Type) {
