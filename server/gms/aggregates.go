@@ -271,7 +271,11 @@ func (a *accumulator) Eval(ctx *sql.Context) (any, error) {
 		return nil, nil
 	}
 	if a.exact == nil {
-		return a.kind.inexact(a), nil
+		v := a.kind.inexact(a)
+		if !finite(v) {
+			return nil, errDouble(callText(a.kind.name, []sql.Expression{a.child}))
+		}
+		return v, nil
 	}
 	out := new(apd.Decimal).Set(&a.sum)
 	if a.kind.extra > 0 {

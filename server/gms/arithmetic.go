@@ -152,7 +152,7 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 		}
 		l, r := e.LeftChild.Type(ctx), e.RightChild.Type(ctx)
 		if !types.IsInteger(l) || !types.IsInteger(r) {
-			return nil
+			return newDoubleOp(ctx, e)
 		}
 		c := &integerOp{Arithmetic: e, typ: types.Int64}
 		if (unsigned(ctx, e.LeftChild) || unsigned(ctx, e.RightChild)) &&
@@ -167,8 +167,13 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 		return timesAsConditions(ctx, e)
 	case *expression.Div:
 		if l, r, dates := datesAsNumbers(ctx, e.LeftChild, e.RightChild); dates {
-			return expression.NewDiv(l, r)
+			e = expression.NewDiv(l, r)
+			if c := newDoubleOp(ctx, e); c != nil {
+				return c
+			}
+			return e
 		}
+		return newDoubleOp(ctx, e)
 	case *expression.IntDiv:
 		if !types.IsInteger(e.LeftChild.Type(ctx)) || !types.IsInteger(e.RightChild.Type(ctx)) {
 			return nil
@@ -457,6 +462,16 @@ func mysqlText(e sql.Expression) string {
 	switch e := e.(type) {
 	case *integerOp:
 		return "(" + mysqlText(e.LeftChild) + " " + e.Op + " " + mysqlText(e.RightChild) + ")"
+	case *doubleOp:
+		return "(" + mysqlText(e.Left()) + " " + e.Operator() + " " + mysqlText(e.Right()) + ")"
+	case *expression.UnaryMinus:
+		return "-(" + mysqlText(e.Child) + ")"
+	case *expression.Literal:
+		if text, ok := appendDouble(nil, nil, e.Type(nil), e.Value()); ok {
+			return string(text)
+		}
+	case *aggregate:
+		return callText(e.kind.name, []sql.Expression{e.child})
 	case *integerDiv:
 		return "(" + mysqlText(e.LeftChild) + " DIV " + mysqlText(e.RightChild) + ")"
 	case *integerMinus:

@@ -219,6 +219,8 @@ func (a *assigner) number(ctx *sql.Context, column string, t sql.Type, v any) (a
 	}
 	u, in, err := t.Convert(ctx, v)
 	switch {
+	case !finite(u):
+		return a.keep(ctx, column, outOfRange, nearest(t, u))
 	case types.ErrConvertToDecimalLimit.Is(err), err == nil && in != sql.InRange:
 		return a.keep(ctx, column, outOfRange, clipped(t, u, negative(v)))
 	case err != nil:

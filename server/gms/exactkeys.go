@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"slices"
+	"time"
 
 	"github.com/cockroachdb/apd/v3"
 	"github.com/dolthub/go-mysql-server/sql"
@@ -110,11 +111,16 @@ func exactLookup(ctx *sql.Context, n *plan.IndexedTableAccess) (sql.Node, transf
 	for i, e := range keys {
 		exact[i] = e
 		from := e.Type(ctx)
-		if _, done := e.(*exactKey); done || i >= len(columns) || i < len(nulls) && nulls[i] || !types.IsInteger(columns[i].Type) ||
-			!types.IsFloat(from) && !types.IsDecimal(from) && !types.IsTextOnly(from) {
+		if _, done := e.(*exactKey); done || i >= len(columns) || i < len(nulls) && nulls[i] {
 			continue
 		}
-		exact[i], some = &exactKey{expression.UnaryExpressionStub{Child: e}, columns[i].Type}, true
+		to := columns[i].Type
+		if moment := types.IsDateType(to) || types.IsDatetimeType(to); moment && types.IsTextOnly(from) {
+			e = newTextMoment(ctx, e)
+		} else if !types.IsInteger(to) || !types.IsFloat(from) && !types.IsDecimal(from) && !types.IsTextOnly(from) {
+			continue
+		}
+		exact[i], some = &exactKey{expression.UnaryExpressionStub{Child: e}, to}, true
 	}
 	if !some {
 		return n, transform.SameTree, nil
@@ -123,7 +129,8 @@ func exactLookup(ctx *sql.Context, n *plan.IndexedTableAccess) (sql.Node, transf
 	return to, transform.NewTree, err
 }
 
-// exactKey is a number as a key of integers: NULL, which finds nothing, if it is none.
+// exactKey is a number as a key of integers, or a moment as one of DATEs or DATETIMEs: NULL, which
+// finds nothing, if the type does not have it.
 type exactKey struct {
 	expression.UnaryExpressionStub
 	typ sql.Type
@@ -152,6 +159,12 @@ func (k *exactKey) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	if err != nil || v == nil {
 		return nil, err
 	}
+	if at, ok := v.(time.Time); ok {
+		if key, in, err := k.typ.Convert(ctx, at); err == nil && in == sql.InRange && at.Equal(key.(time.Time)) {
+			return key, nil
+		}
+		return nil, nil
+	}
 	d, ok := v.(*apd.Decimal)
 	if !ok {
 		f, _, err := types.Float64.Convert(ctx, v)
@@ -178,6 +191,13 @@ func (k *exactKey) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 // the planner rounds to the column's; nil if none is a column's.
 func comparedDecimals(ctx *sql.Context, e sql.Expression) sql.Expression {
 	operands := e.Children()
+	list, isList := operands[len(operands)-1].(expression.Tuple)
+	if isList {
+		if _, hashed := e.(*expression.HashInTuple); hashed {
+			return nil // its hashes are made
+		}
+		operands = append(operands[:1:1], list...)
+	}
 	first, differ, some := operands[0].Type(ctx), false, false
 	for _, o := range operands[1:] {
 		t := o.Type(ctx)
@@ -198,11 +218,10 @@ func comparedDecimals(ctx *sql.Context, e sql.Expression) sql.Expression {
 	if !some {
 		return nil
 	}
-	x, err := e.WithChildren(ctx, operands...)
-	if err != nil {
-		return nil
+	if isList {
+		operands = []sql.Expression{operands[0], expression.NewTuple(operands[1:]...)}
 	}
-	return x
+	return withOperands(ctx, e, operands)
 }
 
 // wideDecimal is a DECIMAL of a type that what it is compared with is not rounded to.

@@ -37,8 +37,8 @@ func double(name string, args int, of func([]float64) float64) *functionDef {
 			texts[i] = shown(a)
 		}
 		y := of(x)
-		if math.IsInf(y, 0) || math.IsNaN(y) {
-			return nil, mysql.NewSQLError(1690, "22003", "DOUBLE value is out of range in '%s(%s)'", name, strings.Join(texts, ","))
+		if !finite(y) {
+			return nil, errDouble(name + "(" + strings.Join(texts, ",") + ")")
 		}
 		return y, nil
 	}}

@@ -269,8 +269,8 @@ func paddedSort(ctx *sql.Context, by sql.SortConditions) (sql.SortConditions, bo
 }
 
 // hashKeys returns the keys of a hash join with texts by the codes that their common
-// collation gives them, and ENUMs that are compared with texts as texts; false if they are
-// right as they are.
+// collation gives them, ENUMs that are compared with texts as texts, and texts that are compared
+// with moments as moments; false if they are right as they are.
 func hashKeys(ctx *sql.Context, right, left sql.Expression) (sql.Expression, sql.Expression, bool) {
 	rights, rok := right.(expression.Tuple)
 	lefts, lok := left.(expression.Tuple)
@@ -287,7 +287,12 @@ func hashKeys(ctx *sql.Context, right, left sql.Expression) (sql.Expression, sql
 	if both, changed := comparedMembers(ctx, right, left); changed {
 		right, left = both[0], both[1]
 	}
-	if !types.IsTextOnly(right.Type(ctx)) || !types.IsTextOnly(left.Type(ctx)) {
+	switch rt, lt := right.Type(ctx), left.Type(ctx); {
+	case types.IsTime(rt) && types.IsTextOnly(lt):
+		return right, newTextMoment(ctx, left), true
+	case types.IsTextOnly(rt) && types.IsTime(lt):
+		return newTextMoment(ctx, right), left, true
+	case !types.IsTextOnly(rt) || !types.IsTextOnly(lt):
 		return right, left, false
 	}
 	collation, _ := commonCollation(ctx, []sql.Expression{right, left})

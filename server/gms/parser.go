@@ -272,6 +272,11 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 			return err
 		}
 	}
+	if served(ctx) && comparedRowsText.MatchString(query) {
+		if err := rowComparisons(stmt); err != nil {
+			return err
+		}
+	}
 	if served(ctx) && strings.ContainsAny(query, "0123456789") {
 		dateNumbers(stmt)
 	}

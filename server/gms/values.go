@@ -208,6 +208,9 @@ func (c *codec) floatDatum(ctx context.Context, v any) (row.Datum, error) {
 	for range 2 {
 		switch v := v.(type) {
 		case float64:
+			if !finite(v) {
+				return row.Datum{}, errValue(c.typ, v)
+			}
 			return row.NewFloat(v), nil
 		case float32:
 			return row.NewFloat(float64(v)), nil
