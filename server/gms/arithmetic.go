@@ -203,6 +203,9 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 		if t, ok := e.Type(ctx).(sql.DecimalType); ok {
 			return &decimalCast{e, t}
 		}
+		if types.IsFloat(e.Type(ctx)) && types.IsText(e.Child.Type(ctx)) {
+			return &doubleCast{e}
+		}
 		if _, done := e.Child.(*exactDocument); types.IsJSON(e.Type(ctx)) && !done {
 			x, err := e.WithChildren(ctx, &exactDocument{e.Child, true})
 			if err == nil {

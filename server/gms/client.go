@@ -224,6 +224,7 @@ func (c *client) run(ctx context.Context, query string, parsed ast.Statement, bi
 	if err != nil {
 		return false, err
 	}
+	c.sess.setTime(sctx)
 	defer e.ProcessList.EndQuery(sctx)
 	defer c.sess.CommandEnd()
 	defer func() {
@@ -320,7 +321,7 @@ func (c *client) writeRows(ctx *sql.Context, schema sql.Schema, rows sql.RowIter
 		return err
 	}
 	closed = true
-	if err := rows.Close(ctx); err != nil {
+	if err := rows.Close(c.sess.awake(ctx)); err != nil {
 		return err
 	}
 	return w.End()
@@ -343,6 +344,7 @@ func (c *client) sendRows(ctx *sql.Context, schema sql.Schema, rows sql.RowIter,
 		if err == io.EOF {
 			return nil
 		}
+		ctx = c.sess.awake(ctx)
 		if err == nil {
 			err = ctx.Err()
 		}

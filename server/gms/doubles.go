@@ -61,6 +61,31 @@ func (e *doubleOp) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	return v, err
 }
 
+// doubleCast is CAST of a text AS DOUBLE.
+type doubleCast struct{ *expression.Convert }
+
+// WithChildren implements sql.Expression.
+func (c *doubleCast) WithChildren(ctx *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	e, err := c.Convert.WithChildren(ctx, children...)
+	if err != nil {
+		return nil, err
+	}
+	return &doubleCast{e.(*expression.Convert)}, nil
+}
+
+// Eval implements sql.Expression.
+func (c *doubleCast) Eval(ctx *sql.Context, r sql.Row) (any, error) {
+	v, err := c.Convert.Eval(ctx, r)
+	if err != nil || finite(v) {
+		return v, err
+	}
+	e, err := clippedText(ctx, c.Child, r)
+	if err != nil {
+		return nil, err
+	}
+	return e.Eval(ctx, r)
+}
+
 // clippedText returns what a text whose number is no DOUBLE stands for, the nearest one, with a
 // warning; other expressions as they are.
 func clippedText(ctx *sql.Context, e sql.Expression, r sql.Row) (sql.Expression, error) {

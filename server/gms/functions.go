@@ -121,6 +121,9 @@ func (b *Backend) ownFunction(ctx *sql.Context, database, name string) (sql.Func
 			return wholeCall{f(ctx, e).(sql.FunctionExpression)}
 		}}, true
 	}
+	if name == "sleep" && b.mysql {
+		return sql.Function1{Name: name, Fn: newSleep}, true
+	}
 	if name == "find_in_set" && b.mysql {
 		return sql.Function2{Name: name, Fn: newFindInSet}, true
 	}

@@ -28,7 +28,8 @@ func (b *builder) groupBy(ctx *sql.Context, s *Session, n *plan.GroupBy, r sql.R
 // keeps reports whether the aggregates' memory grows with the rows of a group.
 func keeps(exprs []sql.Expression) bool {
 	for _, e := range exprs {
-		if _, ok := e.(*aggregation.CountDistinct); ok {
+		switch e.(type) {
+		case *aggregation.CountDistinct, *aggregation.GroupConcat:
 			return true
 		}
 	}
@@ -38,8 +39,12 @@ func keeps(exprs []sql.Expression) bool {
 // keepsRows reports whether an aggregate keeps all rows of its group.
 func keepsRows(exprs []sql.Expression) bool {
 	for _, e := range exprs {
-		switch e.(type) {
-		case *aggregation.GroupConcat, *aggregation.JsonArray, *aggregation.JSONObjectAgg:
+		switch e := e.(type) {
+		case *aggregation.GroupConcat:
+			if len(e.OutputExpressions()) != 1 {
+				return true
+			}
+		case *aggregation.JsonArray, *aggregation.JSONObjectAgg:
 			return true
 		}
 	}
@@ -52,7 +57,7 @@ type groupIter struct {
 	child  sql.RowIter
 	m      *memory
 	rows   bool                            // every row is kept
-	seen   map[sql.AggregationBuffer]int64 // what each COUNT(DISTINCT) has counted
+	seen   map[sql.AggregationBuffer]int64 // bytes that each one keeps, of those that do
 	types  sql.Schema
 	key    sql.Row
 	index  map[uint64]int
@@ -131,7 +136,16 @@ func (g *groupIter) add(ctx *sql.Context, r sql.Row) error {
 			return err
 		}
 		if _, ok := g.n.SelectDeps[i].(*aggregation.CountDistinct); ok {
-			if err := g.distinct(ctx, b); err != nil {
+			v, err := b.Eval(ctx)
+			if err != nil {
+				return err
+			}
+			n, _ := v.(int64)
+			if err := g.grown(ctx, b, n*hashBytes); err != nil {
+				return err
+			}
+		} else if c, ok := b.(*concatBuffer); ok {
+			if err := g.grown(ctx, b, c.size); err != nil {
 				return err
 			}
 		}
@@ -173,22 +187,23 @@ func (g *groupIter) group(ctx *sql.Context) (int, error) {
 	return len(g.groups) - 1, nil
 }
 
-// distinct charges what COUNT(DISTINCT) has counted since it was last asked.
-func (g *groupIter) distinct(ctx *sql.Context, b sql.AggregationBuffer) error {
-	v, err := b.Eval(ctx)
-	if err != nil {
-		return err
-	}
-	n, _ := v.(int64)
-	if n == g.seen[b] {
+// grown charges what an aggregate keeps more than when it was last asked, or gives back what it
+// keeps less.
+func (g *groupIter) grown(ctx *sql.Context, b sql.AggregationBuffer, size int64) error {
+	more := size - g.seen[b]
+	if more == 0 {
 		return nil
 	}
 	if g.seen == nil {
 		g.seen = make(map[sql.AggregationBuffer]int64)
 	}
-	more := n - g.seen[b]
-	g.seen[b] = n
-	return g.charge(ctx, more*hashBytes)
+	g.seen[b] = size
+	if more < 0 {
+		g.m.release(-more)
+		g.bytes += more
+		return nil
+	}
+	return g.charge(ctx, more)
 }
 
 func (g *groupIter) charge(ctx *sql.Context, n int64) error {

@@ -2,41 +2,62 @@ package gms
 
 import (
 	"fmt"
+	"reflect"
+	"sort"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/expression/function/aggregation"
+	"github.com/dolthub/go-mysql-server/sql/sorters"
 	"github.com/dolthub/go-mysql-server/sql/types"
 )
 
-// concatBuffer is one group's GROUP_CONCAT: the planner's below, which gets of equal texts the
-// first if DISTINCT, and cuts what is longer than group_concat_max_len without a word.
+// concatSlack is how many bytes more than twice group_concat_max_len an ordered GROUP_CONCAT keeps
+// before it drops the rows that are behind its end.
+const concatSlack = 1 << 12
+
+// concatBuffer is one group's GROUP_CONCAT, which keeps no more than it needs: the planner's keeps
+// all rows. What is longer than group_concat_max_len is cut, with a warning.
 type concatBuffer struct {
-	sql.AggregationBuffer
 	value     sql.Expression
 	schema    sql.Schema
 	seen      map[uint64]struct{} // nil: not DISTINCT
-	separator int                 // its length
-	rows      int
-	length    int64 // bytes of the result as far as the row that is cut
-	most      int64 // group_concat_max_len
-	cut       int   // the number of the row that is cut, 0: none
+	separator string
+	keys      []sql.Expression   // of ORDER BY
+	order     sql.SortConditions // of the rows
+	rows      []sql.Row          // keys and text
+	length    int64              // of the texts and separators of rows
+	text      []byte             // without ORDER BY: the result
+	some      int                // texts in it
+	most      int64              // group_concat_max_len
+	cut       int                // the number of the text that is cut, 0: none
+	size      int64              // bytes that are kept
 }
 
+var _ sql.AggregationBuffer = (*concatBuffer)(nil)
+
 func newConcatBuffer(ctx *sql.Context, g *aggregation.GroupConcat) (sql.AggregationBuffer, error) {
-	b, err := g.NewBuffer(ctx)
 	exprs := g.OutputExpressions()
-	if err != nil || len(exprs) != 1 {
-		return b, err
+	if len(exprs) != 1 {
+		return g.NewBuffer(ctx)
 	}
-	c := &concatBuffer{AggregationBuffer: b, value: exprs[0], schema: sql.Schema{{Type: exprs[0].Type(ctx)}}}
+	c := &concatBuffer{value: exprs[0], schema: sql.Schema{{Type: exprs[0].Type(ctx)}}}
 	text := g.String()
 	if strings.HasPrefix(text, "group_concat(distinct ") {
 		c.seen = make(map[uint64]struct{})
 	}
 	if at := strings.LastIndex(text, " separator '"); at >= 0 {
-		c.separator = len(text) - at - len(" separator '')")
+		c.separator = text[at+len(" separator '") : len(text)-len("')")]
+	}
+	by := reflect.ValueOf(g).Elem().FieldByName("sortConditions") // of which the planner only shows the expressions
+	for i, e := range g.Children()[:by.Len()] {
+		c.keys = append(c.keys, e)
+		c.order = append(c.order, sql.SortCondition{
+			Expr: expression.NewGetField(i, e.Type(ctx), "", true), Order: sql.SortOrder(by.Index(i).FieldByName("Order").Uint()),
+			NullOrdering: sql.NullOrdering(by.Index(i).FieldByName("NullOrdering").Uint()),
+		})
 	}
 	v, err := ctx.GetSessionVariable(ctx, "group_concat_max_len")
 	if err != nil {
@@ -52,8 +73,8 @@ func newConcatBuffer(ctx *sql.Context, g *aggregation.GroupConcat) (sql.Aggregat
 
 // Update implements sql.AggregationBuffer.
 func (c *concatBuffer) Update(ctx *sql.Context, r sql.Row) error {
-	if c.seen == nil && c.cut > 0 {
-		return c.AggregationBuffer.Update(ctx, r)
+	if c.keys == nil && c.cut > 0 {
+		return nil
 	}
 	v, err := c.value.Eval(ctx, r)
 	if err != nil || v == nil {
@@ -68,38 +89,104 @@ func (c *concatBuffer) Update(ctx *sql.Context, r sql.Row) error {
 			return nil
 		}
 		c.seen[h] = struct{}{}
+		c.size += hashBytes
 	}
-	if c.cut == 0 {
-		text, _, err := types.ConvertToCollatedString(ctx, v, c.schema[0].Type)
-		if err != nil {
+	text, _, err := types.ConvertToCollatedString(ctx, v, c.schema[0].Type)
+	if err != nil {
+		return err
+	}
+	if c.keys == nil {
+		c.size -= int64(len(c.text))
+		c.put(text)
+		c.size += int64(len(c.text))
+		return nil
+	}
+	row := make(sql.Row, len(c.keys)+1)
+	for i, e := range c.keys {
+		if row[i], err = e.Eval(ctx, r); err != nil {
 			return err
 		}
-		if c.rows++; c.rows > 1 {
-			c.length += int64(c.separator)
-		}
-		if c.length += int64(len(text)); c.length > c.most {
-			c.cut = c.rows
+	}
+	row[len(c.keys)] = text
+	c.rows = append(c.rows, row)
+	c.size += rowSize(row)
+	if c.length += int64(len(text) + len(c.separator)); c.length > 2*c.most+concatSlack {
+		return c.shorten(ctx)
+	}
+	return nil
+}
+
+// put appends a text to the result, unless that is cut already.
+func (c *concatBuffer) put(text string) {
+	if c.cut > 0 {
+		return
+	}
+	if c.some++; c.some > 1 {
+		c.text = append(c.text, c.separator...)
+	}
+	c.text = append(c.text, text...)
+	if int64(len(c.text)) > c.most {
+		c.text, c.cut = c.text[:c.most], c.some
+	}
+}
+
+// sort puts the rows in order.
+func (c *concatBuffer) sort(ctx *sql.Context) error {
+	s := sorters.NewRowSorterWithRows(ctx, c.order, c.rows)
+	sort.Stable(s)
+	return s.GetError()
+}
+
+// shorten drops the rows behind the one at which the result is cut, as it is now: more rows
+// can only move them further away.
+func (c *concatBuffer) shorten(ctx *sql.Context) error {
+	if err := c.sort(ctx); err != nil {
+		return err
+	}
+	c.length = -int64(len(c.separator))
+	for i, row := range c.rows {
+		if c.length += int64(len(row[len(c.keys)].(string)) + len(c.separator)); c.length > c.most {
+			for _, r := range c.rows[i+1:] {
+				c.size -= rowSize(r)
+			}
+			clear(c.rows[i+1:])
+			c.rows = c.rows[:i+1]
+			break
 		}
 	}
-	return c.AggregationBuffer.Update(ctx, r)
+	return nil
 }
 
 // Eval implements sql.AggregationBuffer.
 func (c *concatBuffer) Eval(ctx *sql.Context) (any, error) {
-	v, err := c.AggregationBuffer.Eval(ctx)
-	if err != nil || c.cut == 0 {
-		return v, err
+	if err := c.sort(ctx); err != nil {
+		return nil, err
+	}
+	for _, row := range c.rows {
+		c.put(row[len(c.keys)].(string))
+	}
+	c.rows = nil
+	if c.some == 0 {
+		return nil, nil
+	}
+	if c.cut == 0 {
+		return string(c.text), nil
 	}
 	warn(ctx, 1260, fmt.Sprintf("Row %d was cut by GROUP_CONCAT()", c.cut))
-	text, ok := v.(string)
-	if !ok || types.IsBinaryType(c.schema[0].Type) {
-		return v, nil
-	}
-	for n := 0; n < utf8.UTFMax-1 && text != ""; n++ { // half a character is none
-		if last, size := utf8.DecodeLastRuneInString(text); last != utf8.RuneError || size > 1 {
+	text := c.text
+	for n := 0; n < utf8.UTFMax-1 && len(text) > 0 && !types.IsBinaryType(c.schema[0].Type); n++ { // half a character is none
+		if last, size := utf8.DecodeLastRune(text); last != utf8.RuneError || size > 1 {
 			break
 		}
 		text = text[:len(text)-1]
 	}
-	return text, nil
+	return string(text), nil
+}
+
+// Dispose implements sql.Disposable.
+func (c *concatBuffer) Dispose(ctx *sql.Context) {
+	expression.Dispose(ctx, c.value)
+	for _, e := range c.keys {
+		expression.Dispose(ctx, e)
+	}
 }

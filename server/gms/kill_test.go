@@ -56,6 +56,30 @@ func TestLocksOfKilledSessions(t *testing.T) {
 	want("c", "update t set n=4 where id=2", "1 affected")
 }
 
+// KILL QUERY wakes a SLEEP, which then is 1; a statement that reads a table is interrupted.
+func TestKillWakesSleep(t *testing.T) {
+	l := newLab(startInstance(t))
+	l.do("a", "create table t (id int primary key)")
+	l.do("a", "insert into t values (1)")
+	b := l.conn("b")
+	for _, x := range []struct{ query, answer string }{
+		{"select release_lock('l'), sleep(60), 7", "(1,1,7)"},
+		{"select release_lock('l'), sleep(60) from t", "error 1317 (70100): Query execution was interrupted"},
+		{"select id from t where release_lock('l') and sleep(60)", "error 1317 (70100): Query execution was interrupted"},
+	} {
+		l.do("b", "select get_lock('l', 0)")
+		go func() { b.out <- l.outcome(b.c, x.query) }()
+		l.do("a", "select get_lock('l', 60), release_lock('l')") // it is about to sleep
+		l.do("a", fmt.Sprintf("kill query %d", b.id))
+		if got := <-b.out; got != x.answer {
+			t.Errorf("%s: %s, want %s", x.query, got, x.answer)
+		}
+		if got := l.do("b", "select 1"); got != "(1)" {
+			t.Errorf("after %s: %s", x.query, got)
+		}
+	}
+}
+
 // GET_LOCK finds deadlocks of its own, and gives the victim 3058.
 func TestGetLockDeadlock(t *testing.T) {
 	l := newLab(startInstance(t))

@@ -34,7 +34,6 @@ func TestStatementMemory(t *testing.T) {
 	for _, q := range []string{
 		"SELECT id, COUNT(*) FROM t GROUP BY id",
 		"SELECT COUNT(DISTINCT id, s) + 0 FROM t",
-		"SELECT g, GROUP_CONCAT(s) FROM t GROUP BY g",
 		"SELECT JSON_ARRAYAGG(s) FROM t",
 		"SELECT DISTINCT id + 0, s FROM t",
 		"SELECT id, s FROM t UNION SELECT id + 1, s FROM t",
@@ -56,6 +55,9 @@ func TestStatementMemory(t *testing.T) {
 	}
 	for q, want := range map[string]string{
 		"SELECT SUM(n) FROM (SELECT g, COUNT(*) n FROM t GROUP BY g) x":                                          "20000",
+		"SELECT SUM(LENGTH(s)) FROM (SELECT g, GROUP_CONCAT(s) s FROM t GROUP BY g) x":                           "10240",
+		"SELECT LENGTH(GROUP_CONCAT(s ORDER BY s DESC, id)) FROM t":                                              "1024",
+		"SELECT LEFT(GROUP_CONCAT(id ORDER BY s DESC, id DESC), 12) FROM t":                                      "19993,19967,",
 		"SELECT COUNT(DISTINCT g) FROM t":                                                                        "10",
 		"SELECT COUNT(*) FROM (SELECT DISTINCT g FROM t) x":                                                      "10",
 		"SELECT id FROM t ORDER BY s DESC, id DESC LIMIT 1":                                                      "19993",

@@ -392,6 +392,7 @@ func (r *routine) simple(ctx *sql.Context, stmt ast.Statement, sc *scope) error 
 func (r *routine) run(ctx *sql.Context, stmt ast.Statement) (sql.Schema, []sql.Row, error) {
 	sub := sql.NewContext(ctx.Context)
 	sub.Session = ctx.Session
+	r.s.setTime(sub)
 	if err := newParser().views(sub, &stmt); err != nil {
 		return nil, nil, err
 	}

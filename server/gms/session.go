@@ -110,6 +110,7 @@ type statement struct {
 	aliased map[string]*engine.TableDef // tables with a TIME column that have another name in it
 	divided bool                        // a division by zero was warned of
 	argued  bool                        // LAST_INSERT_ID(n) was called
+	woken   bool                        // KILL QUERY has woken its SLEEP
 	lent    string                      // the current database while a statement is planned that needs one, see lend
 	// home is the current database while a statement is planned that names it, see place.
 	home      string
@@ -457,7 +458,11 @@ func (s *Session) GetSessionVariable(ctx *sql.Context, name string) (any, error)
 	if v, ok := s.b.liveVariable(name); ok {
 		return v, nil
 	}
-	return s.BaseSession.GetSessionVariable(ctx, name)
+	v, err := s.BaseSession.GetSessionVariable(ctx, name)
+	if v == 0.0 && strings.EqualFold(name, "timestamp") {
+		v = float64(ctx.QueryTime().UnixMicro()) / 1e6
+	}
+	return v, err
 }
 
 // GetAllSessionVariables implements sql.Session.

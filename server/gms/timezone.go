@@ -86,6 +86,14 @@ func checkZone(variable string, value any) error {
 	return nil
 }
 
+// setTime has NOW() in a statement be the moment that the session's variable timestamp says, if it is set.
+func (s *Session) setTime(ctx *sql.Context) {
+	v, err := s.BaseSession.GetSessionVariable(ctx, "timestamp")
+	if at, ok := v.(float64); err == nil && ok && at > 0 {
+		ctx.SetQueryTime(time.UnixMicro(int64(at * 1e6)))
+	}
+}
+
 // offsetInRange reports whether a distance from UTC is one that MySQL takes.
 func offsetInRange(d time.Duration) bool { return d > -14*time.Hour && d <= 14*time.Hour }
 

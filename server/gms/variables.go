@@ -2,6 +2,7 @@ package gms
 
 import (
 	"math"
+	"net"
 	"os"
 	"strings"
 	"sync"
@@ -84,6 +85,7 @@ func addVariables() {
 		}
 		addTLSVariables()
 		addFixedVariables()
+		addPlannerVariables()
 		filtered := *plan.DescribeSchema[10]
 		filtered.Type = percentType{types.Float64.(sql.NumberType)}
 		plan.DescribeSchema[10] = &filtered
@@ -124,6 +126,11 @@ func initVariables(o Options) error {
 	if err := sql.SystemVariables.AssignValues(tlsVariables(o)); err != nil {
 		return err
 	}
+	if a, ok := o.Listener.Addr().(*net.TCPAddr); ok {
+		if err := sql.SystemVariables.AssignValues(map[string]any{"port": int64(a.Port)}); err != nil {
+			return err
+		}
+	}
 	return sql.SystemVariables.AssignValues(map[string]any{
 		"version": ServerVersion, "version_comment": "Source distribution", "hostname": host,
 		"aurora_server_id": o.InstanceID, "innodb_read_only": int8(1), "read_only": int8(1),
@@ -151,7 +158,7 @@ func publishRole(writer bool) {
 // keeps the others as they were at its start.
 func (s *Server) liveVariable(name string) (any, bool) {
 	switch len(name) {
-	case len("read_only"), len("super_read_only"), len("innodb_read_only"):
+	case len("read_only"), len("super_read_only"), len("innodb_read_only"), len("port"):
 	default:
 		return nil, false
 	}
@@ -163,6 +170,10 @@ func (s *Server) liveVariable(name string) (any, bool) {
 		return int8(0), true
 	case "aurora_server_id":
 		return s.o.InstanceID, true
+	case "port":
+		if a, ok := s.o.Listener.Addr().(*net.TCPAddr); ok {
+			return int64(a.Port), true
+		}
 	}
 	return nil, false
 }
