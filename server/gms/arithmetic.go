@@ -59,7 +59,11 @@ func checkArithmetic(ctx *sql.Context, _ *analyzer.Analyzer, n sql.Node, _ *plan
 		}
 	}
 	n, same2, err := transform.Node(ctx, n, padKeys)
-	return n, same && same2, err
+	if err != nil {
+		return n, same && same2, err
+	}
+	n, same3, err := rememberSubqueries(ctx, n)
+	return n, same && same2 && same3, err
 }
 
 func check(ctx *sql.Context, e sql.Expression) (sql.Expression, transform.TreeIdentity, error) {
