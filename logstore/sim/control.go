@@ -171,7 +171,8 @@ func (w *world) overtaken(h *holder) {
 
 // heal takes all faults away: with two nodes of each group away an epoch opens
 // and everything it writes becomes durable; then, with all nodes, every segment becomes
-// complete and the same.
+// complete and the same. At last everything arrives that is still on its way, of all epochs that were, while
+// the writer goes on; that must change nothing.
 func (w *world) heal() {
 	w.calm, w.burning = true, nil
 	clear(w.cuts)
@@ -193,17 +194,27 @@ func (w *world) heal() {
 	}
 	h := w.grant(w.control.epoch)
 	patience := 150 * tick(w.swarm.gossip) // segments are filled again at the pace of gossip
-	if !w.waitFor("a recovery opens", patience, func() bool { return h.t != nil }) {
+	if !w.waitFor("a recovery opens", patience, func() bool { return h.t != nil }) || !w.settles(h, patience) {
 		return
 	}
+	w.flood()
+	if w.waitFor("what was late arrives", patience, func() bool { return len(w.late) == 0 }) {
+		w.settles(h, patience)
+	}
+}
+
+// settles lets a writer write, until all of that is durable and, with all nodes, every segment is
+// complete and the same.
+func (w *world) settles(h *holder, patience tick) bool {
+	h.quiet = false
 	written := w.counts.Records
 	if !w.waitFor("the writer writes", patience, func() bool { return w.counts.Records > written+10 }) {
-		return
+		return false
 	}
 	h.quiet = true
 	durable := func() bool { return h.t.VDL() == h.last && h.t.VCL() == h.last }
 	if !w.waitFor("VDL reaches the last LSN", patience, durable) {
-		return
+		return false
 	}
 	for _, n := range w.nodes {
 		n.start()
@@ -213,6 +224,7 @@ func (w *world) heal() {
 		v.Text += ": " + w.oracle.healed(h)
 	}
 	w.oracle.audit()
+	return w.err == nil
 }
 
 // waitFor runs until done, at most so many ticks.

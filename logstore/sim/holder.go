@@ -136,7 +136,7 @@ func (h *holder) receive(from logstore.NodeID, m logstore.Message) {
 		return
 	}
 	if h.w.now < h.pausedTo {
-		h.later(h.pausedTo-h.w.now, func() { h.receive(from, m) })
+		h.run(func() { h.receive(from, m) })
 		return
 	}
 	i := h.node(from, m)
@@ -207,6 +207,9 @@ func (h *holder) recover() {
 	if err := h.r.Err(); err != nil {
 		if !errors.Is(err, logstore.ErrFenced) || h.epoch == h.w.control.epoch && !h.twins() {
 			h.w.fail("recovery", "%s: %v", h.id, err)
+		}
+		if h.epoch == h.w.control.epoch {
+			h.w.counts.Twins++
 		}
 		h.die("is refused")
 		return

@@ -206,6 +206,7 @@ func (n *node) later(d tick, do func()) {
 			return
 		}
 		if n.w.now < n.pausedTo {
+			n.w.counts.PausedNodes++
 			n.later(n.pausedTo-n.w.now, do)
 			return
 		}
@@ -219,6 +220,7 @@ func (n *node) receive(from logstore.NodeID, m logstore.Message) {
 		return
 	}
 	if !n.running() {
+		n.w.counts.PausedNodes++
 		n.later(n.pausedTo-n.w.now, func() { n.receive(from, m) })
 		return
 	}
@@ -357,6 +359,7 @@ func (n *node) turn() {
 	d := n.w.between(1, 4)
 	if n.slow && !n.w.calm {
 		d = n.w.between(5, n.w.swarm.slow)
+		n.w.counts.SlowSyncs++
 	}
 	var sync func()
 	sync = func() {

@@ -358,6 +358,12 @@ func (o *oracle) counted(h *holder) {
 func (o *oracle) fence(h *holder) {
 	o.fences = append(o.fences, fenced{h.epoch, o.w.now})
 	o.w.counts.Fences++
+	switch others := len(o.w.holders) - 1; {
+	case others == 1:
+		o.w.counts.TwoWriters++
+	case others > 1:
+		o.w.counts.ThreeWriters++
+	}
 }
 
 // plan takes what a recovery has decided.

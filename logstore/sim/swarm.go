@@ -107,13 +107,19 @@ func (s swarm) String() string {
 	return fmt.Sprintf("%+v", plain(s))
 }
 
-// disturb lets something happen to a node.
+// disturbs reports whether a fault was drawn that disturb makes.
+func (s *swarm) disturbs() bool { return s.crash+s.rot+s.restart+s.full+s.pause > 0 || s.slow > 0 }
+
+// disturb lets something happen to a reader and to a node.
 func (w *world) disturb() {
 	if w.calm {
 		return
 	}
 	if w.chance(w.swarm.restart) {
 		w.readers[w.rng.IntN(len(w.readers))].crash()
+	}
+	if w.chance(w.swarm.pause / 5) {
+		w.readers[w.rng.IntN(len(w.readers))].pausedTo = w.now + w.between(20, 1000)
 	}
 	n := w.nodes[w.rng.IntN(len(w.nodes))]
 	switch {
