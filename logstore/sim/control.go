@@ -61,9 +61,13 @@ func (w *world) geometry() volume.Geometry {
 func (w *world) grant(expected redo.VolumeEpoch) *holder {
 	c := &w.control
 	lal := uint64(w.swarm.lalMin + w.rng.IntN(w.swarm.lalMax-w.swarm.lalMin+1))
-	if !w.command(&fleet.MakeGrant{Expected: expected, Node: "db", Incarnation: 1, LAL: lal, RequestID: w.rng.Uint64() | 1}) {
+	lease := pick(w, w.swarm.leases...)
+	if !w.command(&fleet.MakeGrant{
+		Expected: expected, Node: "db", Incarnation: fleet.Incarnation(expected + 1), LAL: lal, ReadLease: fleet.Micros(lease), RequestID: w.rng.Uint64() | 1,
+	}) {
 		return nil
 	}
+	wait := tick(c.fleet.LeaseWait())
 	c.epoch++
 	g := volume.Grant{
 		Volume: theVolume, Timeline: 1, Epoch: c.epoch, Holder: w.rng.Uint64() | 1,
@@ -72,11 +76,11 @@ func (w *world) grant(expected redo.VolumeEpoch) *holder {
 	}
 	c.lals = append(c.lals, logstore.EpochLAL{Epoch: g.Epoch, LAL: g.LAL})
 	w.counts.Epochs++
-	h := w.addHolder(g, w.geometry())
+	h := w.addHolder(g, w.geometry(), tick(lease), wait)
 	if !w.calm && w.chance(w.swarm.twin) { // a process restarts and takes its old grant for valid
 		twin := g
 		twin.Holder = w.rng.Uint64() | 1
-		w.after(w.between(1, 30), func() { w.addHolder(twin, h.geo) })
+		w.after(w.between(1, 30), func() { w.addHolder(twin, h.geo, h.lease, wait) })
 	}
 	return h
 }
@@ -127,6 +131,7 @@ func (w *world) reign() {
 			h.die("crashes")
 		} else {
 			w.counts.Zombies++
+			w.deposed(h)
 		}
 	}
 	w.startAll()
@@ -149,6 +154,22 @@ func (w *world) reign() {
 		phase = pick(w, "fencing", "fetching", "listing", "listing", "shipping", "shipping", "open", "open")
 	}
 	w.watch(h, phase, w.now+tick(pick(w, w.swarm.reign...)))
+}
+
+// deposed lets a writer that goes on be cut off from storage, or paused: nothing tells it that there is
+// another one.
+func (w *world) deposed(h *holder) {
+	if h.t == nil || h.epoch < w.control.epoch || !w.chance(w.swarm.deposed) {
+		return
+	}
+	if w.chance(.5) {
+		h.pausedTo = w.now + w.between(20, 400)
+		return
+	}
+	h.aloneTo = w.now + w.between(50, 600)
+	for _, n := range w.nodes {
+		w.cut(h.ep, n.ep, true)
+	}
 }
 
 // watch ends a reign at its deadline, or soon after its holder has come to a phase.

@@ -150,7 +150,7 @@ func (w *world) recut() {
 func (w *world) reach(h *holder, moment string) {
 	p, sizes := .25, w.swarm.reach
 	switch {
-	case w.calm:
+	case w.calm || w.now < h.aloneTo:
 		return
 	case w.swarm.minimal:
 		p, sizes = w.leastReach(h, moment)

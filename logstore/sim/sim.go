@@ -80,6 +80,13 @@ type Counts struct {
 	TornWrites     int // of which a crash left some sectors and not others
 	TwoWriters     int // recoveries that fenced a write quorum while another process took itself for the writer or to become it
 	ThreeWriters   int // while two others or more did
+	LeaseWaits     int // openings that waited for a lease
+	LeasesEnded    int // of them those that the end of all earlier writers cut short
+	Answered       int // statements and commits
+	Unconfirmed    int // times that answers were due, but the writer was not confirmed within its lease
+	Verified       int // confirmations by the control plane
+	ClocksApart    int // openings of a writer whose clock differs by more than a lease from another's that still runs
+	ClocksDrift    int // lease waits of a writer whose clock is faster than one that runs in an earlier epoch
 	Twins          int // recoveries that were refused since another process has their grant
 }
 

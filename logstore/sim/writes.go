@@ -207,8 +207,8 @@ func (h *holder) turn(c *commit, copies map[redo.PageID][]byte, order []redo.Pag
 			}
 		}
 		h.last = m.Records[len(m.Records)-1].LSN
-		h.commits.Park(h.last, h.last)
 	}
+	h.commits.Park(h.last, reply{at: h.last})
 	vdl := h.t.VDL()
 	h.pool.SetDurable(vdl)
 	live := h.snaps.Readable(vdl)
