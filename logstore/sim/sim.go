@@ -66,6 +66,7 @@ type Counts struct {
 	RottedLogs      int // files of hot logs that were damaged
 	Rewritten       int // nodes that crashed as soon as such a file was replaced
 
+	SetAside       int // nodes that crashed with a damaged hot log, and came back with an empty store
 	Lost           int // messages
 	Doubled        int // messages that arrived a second time
 	CutOneWay      int // messages that were lost to a cut, while the other direction was open
@@ -192,7 +193,7 @@ func (w *world) build() {
 	if w.swarm.cuts > 0 {
 		w.every(func() tick { return w.between(20, 200) }, w.recut)
 	}
-	if w.swarm.replace > 0 {
+	if w.swarm.replaces() {
 		w.every(func() tick { return w.between(30, 200) }, w.move)
 	}
 	if w.swarm.burn {

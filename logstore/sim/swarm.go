@@ -126,6 +126,9 @@ func (s swarm) String() string {
 // disturbs reports whether a fault was drawn that disturb makes.
 func (s *swarm) disturbs() bool { return s.crash+s.rot+s.restart+s.full+s.pause > 0 || s.slow > 0 }
 
+// replaces reports whether members may be replaced.
+func (s *swarm) replaces() bool { return s.replace > 0 || s.rot > 0 && !s.minimal }
+
 // disturb lets something happen to a reader and to a node.
 func (w *world) disturb() {
 	if w.calm {
