@@ -7,9 +7,10 @@
 // plane, which is package fleet's; the holder of the newest epoch, and those of earlier
 // ones that nobody told to stop, each with the page cache that a writer has; readers,
 // which are package replica's, that follow whom they believe to be the writer, and are
-// promoted; and a network that delays, drops, repeats, reorders and cuts one way. The seed
+// promoted; and a network that delays, drops, repeats, reorders and cuts one way. Nodes, writers
+// and readers pause, and writers have clocks and read leases. The seed
 // first draws which of these faults exist, then everything that happens. At the end all
-// faults stop, and the volume must make progress.
+// faults stop, and the volume must make progress; then everything arrives that is still on its way.
 //
 // It decides nothing about the protocol. It has a memory of everything that was
 // ever written and shown, the oracle, against which each event is checked: see
