@@ -44,7 +44,7 @@ func (c clock) at(t tick) volume.Time {
 // span returns how long a time is by a right clock.
 func span(t tick) volume.Time { return volume.Time(t) * clockUnits }
 
-// clock is what its clock shows now.
+// now is what its clock shows.
 func (h *holder) now() volume.Time { return h.clock.at(h.w.now) }
 
 // hasFenced takes the fence quorum, from which on no earlier epoch is confirmed. The lease wait begins.
