@@ -192,7 +192,7 @@ func (s *service) Status(_ context.Context, r *failoverpb.StatusRequest) (*failo
 	if err := s.check(r.Cluster); err != nil {
 		return nil, err
 	}
-	reply := &failoverpb.StatusReply{Id: s.c.opt.ID, Pid: uint32(os.Getpid()),
+	reply := &failoverpb.StatusReply{Id: s.c.opt.ID, Pid: uint32(os.Getpid()), Detail: s.c.raft.detail(),
 		State: fleet.EncodeState(s.c.State())}
 	for _, p := range s.c.opt.Peers {
 		reply.Control = append(reply.Control, &failoverpb.ControlNode{Id: p.ID, Az: p.AZ, Address: p.Address})
@@ -371,7 +371,8 @@ func (s *service) AttachRole(conn failoverpb.Control_AttachRoleServer) error {
 			l = lead
 			defer l.post(func() { l.unreport(mark) })
 		}
-		ack := &failoverpb.RoleAck{}
+		state := s.c.State()
+		ack := &failoverpb.RoleAck{WantsState: state.Cluster == "" && fleet.Kind(r.Kind) == fleet.KindStorage}
 		if lead != l || !l.call(conn.Context(), func() { ack.Detail, err = l.report(r, mark) }) {
 			return errNotLeader
 		}
