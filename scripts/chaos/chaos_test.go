@@ -237,6 +237,50 @@ func TestNetworkCutsOneWay(t *testing.T) {
 	expect("with a link again", true, true)
 }
 
+// A connection through a proxy that delays breaks when that goes; it does not die without
+// a word, as the writer would be replaced for its silence then. The next reaches the host
+// itself.
+func TestDelayedLinkBreaksAtItsEnd(t *testing.T) {
+	n := twoHosts(t)
+	l, err := in("right", func() (net.Listener, error) { return net.Listen("tcp", n.hosts["right"]+":4000") })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	const delay = 20 * time.Millisecond
+	undo, err := n.delayed("left", "right", 4000, delay)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dial := func() (there, here net.Conn) {
+		t.Helper()
+		there, err := in("left", func() (net.Conn, error) { return net.Dial("tcp", l.Addr().String()) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { there.Close() })
+		if here, err = l.Accept(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { here.Close() })
+		return there, here
+	}
+	there, here := dial()
+	began := time.Now()
+	there.Write([]byte("x"))
+	if _, err := here.Read(make([]byte, 1)); err != nil || time.Since(began) < delay {
+		t.Errorf("read after %v: %v", time.Since(began), err)
+	}
+	if err := undo(); err != nil {
+		t.Fatal(err)
+	}
+	there.SetReadDeadline(time.Now().Add(10 * time.Second))
+	if _, err := there.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("when the delay ends the connection does not: %v", err)
+	}
+	dial()
+}
+
 // The table of a run: what belongs to which fault, and what is lost or wrong.
 func TestReport(t *testing.T) {
 	w := &world{h: newHistory(), seed: 7, lags: []float64{1, 2, 30}}
