@@ -587,7 +587,7 @@ func (e *assignment) WithChildren(ctx *sql.Context, children ...sql.Expression) 
 }
 
 // assignments wraps the right sides of SET.
-func assignments(exprs *plan.UpdateExprs, ignore bool) (*plan.UpdateExprs, error) {
+func assignments(ctx *sql.Context, exprs *plan.UpdateExprs, ignore bool) (*plan.UpdateExprs, error) {
 	out := make([]sql.Expression, exprs.Length())
 	for i, e := range exprs.AllExpressions() {
 		out[i] = e
@@ -596,8 +596,9 @@ func assignments(exprs *plan.UpdateExprs, ignore bool) (*plan.UpdateExprs, error
 			continue
 		}
 		if column, ok := set.LeftChild.(*expression.GetField); ok {
+			value, _ := assignedAs(ctx, set.RightChild, column.Type(ctx))
 			out[i] = expression.NewSetField(column, &assignment{
-				Expression: set.RightChild, column: column, a: &assigner{ignore: ignore, table: column.Table()},
+				Expression: value, column: column, a: &assigner{ignore: ignore, table: column.Table()},
 			})
 		}
 	}

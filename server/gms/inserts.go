@@ -52,7 +52,7 @@ func (b *builder) insert(ctx *sql.Context, s *Session, n *plan.InsertInto, r sql
 		}
 		exprs, err := n.OnDupExprs.WithExpressions(updates)
 		if err == nil {
-			exprs, err = assignments(exprs, n.Ignore)
+			exprs, err = assignments(ctx, exprs, n.Ignore)
 		}
 		if err != nil {
 			return nil, err
@@ -64,7 +64,10 @@ func (b *builder) insert(ctx *sql.Context, s *Session, n *plan.InsertInto, r sql
 		if err != nil {
 			return nil, err
 		}
-		if source, err = assignedFirst(ctx, source, n); err != nil {
+		if source, err = assignedTypes(ctx, source, n); err == nil {
+			source, err = assignedFirst(ctx, source, n)
+		}
+		if err != nil {
 			return nil, err
 		}
 		c.Source, c.OnDupExprs = &assigned{Node: source, insert: n}, exprs

@@ -14,7 +14,13 @@ import (
 
 // alterClause builds a clause of ALTER TABLE that is about columns or indexes.
 func (b *builder) alterClause(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql.RowIter, error) {
-	c, err := s.laterClause(ctx, n, b.base.EngineOverrides)
+	switch n := n.(type) {
+	case *plan.AddColumn:
+		assignedDefinition(ctx, n.Column())
+	case *plan.ModifyColumn:
+		assignedDefinition(ctx, n.NewColumn())
+	}
+	c, err := s.laterClause(ctx, n)
 	if err != nil {
 		return nil, err
 	}
@@ -26,7 +32,7 @@ func (b *builder) alterClause(ctx *sql.Context, s *Session, n sql.Node, r sql.Ro
 
 // laterClause returns a clause as one of the table that the clauses before it have made. The
 // schema that the planner gives it has neither new places nor what CHANGE names otherwise.
-func (s *Session) laterClause(ctx *sql.Context, n sql.Node, o sql.EngineOverrides) (sql.Node, error) {
+func (s *Session) laterClause(ctx *sql.Context, n sql.Node) (sql.Node, error) {
 	var table sql.Node
 	var order *sql.ColumnOrder
 	switch n := n.(type) {
@@ -61,7 +67,7 @@ func (s *Session) laterClause(ctx *sql.Context, n sql.Node, o sql.EngineOverride
 			order.AfterColumn = to
 		}
 	}
-	resolver := planbuilder.NewBuilderForColumnDefaultResolution(ctx, o)
+	resolver := planbuilder.New(ctx, s.b.catalog, nil)
 	return target.WithTargetSchema(resolver.ResolveSchemaDefaults(t.db.Name(), t.Name(), live.schema.Copy()))
 }
 
@@ -76,7 +82,7 @@ func (b *builder) movedColumn(ctx *sql.Context, s *Session, n *plan.ModifyColumn
 	if err := t.moveColumn(ctx, n.Column(), n.Order(ctx)); err != nil {
 		return nil, err
 	}
-	c, err := s.laterClause(ctx, plan.NewModifyColumnResolved(table, n.Column(), *n.NewColumn(), nil), b.base.EngineOverrides)
+	c, err := s.laterClause(ctx, plan.NewModifyColumnResolved(table, n.Column(), *n.NewColumn(), nil))
 	if err != nil {
 		return nil, err
 	}

@@ -27,6 +27,9 @@ func (p *parser) ParseSimple(query string) (ast.Statement, error) {
 		stmt, err = p.base.ParseSimple(marked)
 		return err
 	}, &stmt)
+	if err == nil {
+		withAssigned(query, stmt)
+	}
 	return stmt, err
 }
 
@@ -205,7 +208,7 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 			}
 			s.upsert(stmt)
 			if s.b.mysql && s.depth == 0 && !p.routine { // within programs the names are variables
-				if err := s.assignedBefore(stmt); err != nil {
+				if err := s.assignedBefore(sctx, stmt); err != nil {
 					return err
 				}
 			}

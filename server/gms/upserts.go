@@ -3,7 +3,6 @@ package gms
 import (
 	"context"
 	"fmt"
-	"reflect"
 	"slices"
 
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
@@ -116,58 +115,4 @@ func (s *Session) columnsOf(name ast.TableName) (out ast.Columns) {
 		}
 	}
 	return out
-}
-
-// assignedBefore puts what an INSERT … VALUES has for a column in the place of the column's name
-// in what follows it in the row, which the planner does not know there.
-func (s *Session) assignedBefore(stmt ast.Statement) error {
-	ins, ok := stmt.(*ast.Insert)
-	if !ok {
-		return nil
-	}
-	rows, ok := ins.Rows.(*ast.AliasedValues)
-	if !ok {
-		return nil
-	}
-	columns := ins.Columns
-	for _, row := range rows.Values {
-		for i := range row {
-			err := replaceNodes(reflect.ValueOf(&row[i]).Elem(), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
-				name, ok := n.(*ast.ColName)
-				if _, inner := n.(*ast.Subquery); inner || !ok {
-					return nil, !inner, nil
-				}
-				if q := name.Qualifier.Name.String(); q != "" && !sameName(q, ins.Table.Name.String()) {
-					return nil, false, nil
-				}
-				if len(columns) == 0 {
-					columns = s.columnsOf(ins.Table)
-				}
-				for at, c := range columns[:min(i, len(columns))] {
-					if c.Equal(name.Name) && sameAnywhere(row[at]) {
-						return &ast.ParenExpr{Expr: row[at]}, false, nil
-					}
-				}
-				return nil, false, nil
-			})
-			if err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// sameAnywhere reports whether an expression has the same value wherever it is.
-func sameAnywhere(e ast.Expr) bool {
-	same := true
-	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
-		switch n.(type) {
-		case *ast.SQLVal, *ast.NullVal, *ast.BinaryExpr, *ast.UnaryExpr, *ast.ParenExpr:
-		default:
-			same = false
-		}
-		return same, nil
-	}, e)
-	return same
 }
