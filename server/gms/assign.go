@@ -216,6 +216,13 @@ func (a *assigner) number(ctx *sql.Context, column string, t sql.Type, v any) (a
 			l = &truncated
 		}
 		v = numeric(digits)
+	} else if sqltypes.IsIntegral(t.Type()) { // an approximate number
+		switch x := v.(type) {
+		case float32:
+			v = math.RoundToEven(float64(x))
+		case float64:
+			v = math.RoundToEven(x)
+		}
 	}
 	u, in, err := t.Convert(ctx, v)
 	switch {

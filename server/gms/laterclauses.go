@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/planbuilder"
 	"github.com/dolthub/go-mysql-server/sql/types"
@@ -89,36 +90,61 @@ func (b *builder) movedColumn(ctx *sql.Context, s *Session, n *plan.ModifyColumn
 	return b.plain(ctx, s, c, r)
 }
 
-// changedMoments are the rows of a table of which a column of moments becomes one of texts or
-// numbers: its values are those that MySQL makes of them.
-type changedMoments struct {
+// changedValues are the rows of a table of which a column changes: its values are what the new column is
+// assigned.
+type changedValues struct {
 	sql.RowIter
 	at       int
 	from, to sql.Type
-	digits   int // of a TIME
+	name     string // the new one
+	digits   int    // of a TIME
+	a        assigner
 }
 
-// changedMoments returns the rows that a running ALTER reads of t.
-func (w *rewriter) changedMoments(ctx *sql.Context, t *Table, rows sql.RowIter) sql.RowIter {
-	if w == nil || w.t != t {
+// changedValues returns the rows that a running ALTER reads of t.
+func (w *rewriter) changedValues(ctx *sql.Context, t *Table, rows sql.RowIter) sql.RowIter {
+	if w == nil || w.t != t || !t.db.b.mysql {
 		return rows
 	}
 	sh := t.live(ctx)
-	to := w.shape.schema[w.changed].Type
-	at := sh.def.Column(w.from)
-	if at < 0 || !isMoment(sh.schema[at].Type) || !types.IsText(to) && !isNumeric(to) {
+	at, to := sh.def.Column(w.from), w.shape.schema[w.changed]
+	if at < 0 || to.Generated != nil || sh.schema[at].Type.Equals(to.Type) {
 		return rows
 	}
-	return &changedMoments{RowIter: rows, at: at, from: sh.schema[at].Type, to: to, digits: max(precision(&sh.def.Columns[at]), 0)}
+	return &changedValues{
+		RowIter: rows, at: at, from: sh.schema[at].Type, to: to.Type, name: to.Name, digits: max(precision(&sh.def.Columns[at]), 0),
+		a: assigner{table: sh.def.Name},
+	}
 }
 
 // Next implements sql.RowIter.
-func (c *changedMoments) Next(ctx *sql.Context) (sql.Row, error) {
+func (c *changedValues) Next(ctx *sql.Context) (sql.Row, error) {
 	r, err := c.RowIter.Next(ctx)
+	c.a.row++
 	if err != nil || r[c.at] == nil {
 		return r, err
 	}
 	v := r[c.at]
+	switch {
+	case isMoment(c.from) && (types.IsText(c.to) || isNumeric(c.to)):
+		v, err = c.moment(ctx, v)
+	case (types.IsEnum(c.from) || types.IsSet(c.from)) && !isNumeric(c.to):
+		v, err = asMemberText(ctx, expression.NewLiteral(v, c.from)).Eval(ctx, nil)
+	}
+	if err == nil {
+		v, err = sql.UnwrapAny(ctx, v)
+	}
+	if err == nil {
+		v, err = c.a.assign(ctx, c.name, c.to, v)
+	}
+	if !types.IsEnum(c.from) || !types.IsEnum(c.to) || v == uint16(0) { // the planner finds members by their places in the old list
+		r[c.at] = v
+	}
+	return r, err
+}
+
+// moment returns a date or time as a text or as a number.
+func (c *changedValues) moment(ctx *sql.Context, v any) (any, error) {
 	if sqltypes.IsIntegral(c.to.Type()) {
 		switch x := v.(type) {
 		case time.Time:
@@ -138,12 +164,11 @@ func (c *changedMoments) Next(ctx *sql.Context) (sql.Row, error) {
 		text = fmt.Sprint(momentOf(v, c.from))
 	}
 	if !isNumeric(c.to) {
-		r[c.at] = text
-		return r, nil
+		return text, nil
 	}
 	if !isSpan {
 		text = strings.ReplaceAll(text, "-", "")
 	}
-	r[c.at], _, err = types.InternalDecimalType.Convert(ctx, strings.NewReplacer(":", "", " ", "").Replace(text))
-	return r, err
+	n, _, err := types.InternalDecimalType.Convert(ctx, strings.NewReplacer(":", "", " ", "").Replace(text))
+	return n, err
 }
