@@ -161,10 +161,18 @@ func (a *assigner) document(ctx *sql.Context, column string, t sql.Type, v any) 
 	return u, nil
 }
 
-// members returns those of a SET's value that are members, joined; nothing of an ENUM.
+// members returns those of a SET's value that are members; nothing of an ENUM.
 func members(ctx *sql.Context, t sql.Type, v any) any {
+	set, ok := t.(sql.SetType)
+	if !ok {
+		return t.Zero()
+	}
 	s, ok := v.(string)
-	if t.Type() != sqltypes.Set || !ok {
+	if !ok {
+		n, _, err := types.Uint64.Convert(ctx, v)
+		if bits, is := n.(uint64); err == nil && is {
+			return bits & (1<<set.NumberOfElements() - 1)
+		}
 		return t.Zero()
 	}
 	bits := uint64(0)

@@ -511,6 +511,7 @@ func (r *runner) QueryWithBindings(ctx *sql.Context, query string, parsed ast.St
 	}
 	if parsed != nil {
 		s.upsert(parsed)
+		s.deleteJoins(parsed)
 		updatedRanges(parsed)
 		annotator{db: ctx.GetCurrentDatabase()}.statement(parsed)
 		if err := s.mayWrite(parsed); err != nil {

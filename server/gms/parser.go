@@ -207,6 +207,7 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 				}
 			}
 			s.upsert(stmt)
+			s.deleteJoins(stmt)
 			if s.b.mysql && s.depth == 0 && !p.routine { // within programs the names are variables
 				if err := s.assignedBefore(sctx, stmt); err != nil {
 					return err
