@@ -2,6 +2,7 @@ package gms
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -429,7 +430,7 @@ func (a *assigner) text(ctx *sql.Context, column string, t sql.StringType, v any
 	} else {
 		n := int64(0)
 		for i, r := range s {
-			if n++; n > t.MaxCharacterLength() || int64(i+len(string(r))) > t.MaxByteLength() {
+			if n++; !types.IsTextBlob(t) && n > t.MaxCharacterLength() || int64(i+len(string(r))) > t.MaxByteLength() {
 				end = i
 				break
 			}
@@ -664,7 +665,10 @@ func (s *Session) Warn(w *sql.Warning) {
 		s.divided = true
 	}
 	if s.b.mysql && w.Level == "Note" && (ignored[w.Code] || w.Code == mysql.ERUnknownError) {
-		e := clientError(mysql.NewSQLError(mysql.ERUnknownError, "HY000", "%s", w.Message), s.GetCurrentDatabase())
+		e, ok := s.violated(errors.New(w.Message)).(*mysql.SQLError)
+		if !ok {
+			e = clientError(mysql.NewSQLError(mysql.ERUnknownError, "HY000", "%s", w.Message), s.GetCurrentDatabase())
+		}
 		code := w.Code
 		if generic(code) {
 			code = e.Num
