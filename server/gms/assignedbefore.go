@@ -81,9 +81,14 @@ func (s *Session) assignedBefore(ctx *sql.Context, stmt ast.Statement) error {
 	return nil
 }
 
-// withoutDefaults leaves out columns that every row gives DEFAULT, where that is an expression: the planner
-// looks for what it is made of among the columns that are named.
+// withoutDefaults leaves out columns that every row gives DEFAULT, where that is an expression, which the
+// planner makes of the columns that are named, or where there is none, which it takes for NULL.
 func (s *Session) withoutDefaults(ctx *sql.Context, ins *ast.Insert, rows *ast.AliasedValues) error {
+	if len(ins.Columns) == 0 && slices.ContainsFunc(rows.Values, func(row ast.ValTuple) bool {
+		return slices.ContainsFunc(row, func(e ast.Expr) bool { _, ok := e.(*ast.Default); return ok })
+	}) {
+		ins.Columns = s.columnsOf(ins.Table)
+	}
 	for i := len(ins.Columns) - 1; i >= 0; i-- {
 		if slices.ContainsFunc(rows.Values, func(row ast.ValTuple) bool {
 			if len(row) != len(ins.Columns) {
@@ -98,7 +103,11 @@ func (s *Session) withoutDefaults(ctx *sql.Context, ins *ast.Insert, rows *ast.A
 		if err != nil || sh == nil {
 			return err
 		}
-		if at := sh.def.Column(ins.Columns[i].String()); at < 0 || !sh.def.Columns[at].DefaultExpr {
+		at := sh.def.Column(ins.Columns[i].String())
+		if at < 0 {
+			continue
+		}
+		if c := sh.def.Columns[at]; !c.DefaultExpr && (c.HasDefault || c.Nullable || c.AutoIncrement || c.Generated != "") {
 			continue
 		}
 		ins.Columns = slices.Delete(ins.Columns, i, i+1)

@@ -24,7 +24,7 @@ func assignedAs(ctx *sql.Context, e sql.Expression, to sql.Type) (as sql.Express
 			return asMemberText(ctx, e), true
 		}
 		return asText(ctx, e), isMoment(t) || formattedText(ctx, e) != nil
-	case types.IsNumber(to) && isMoment(t):
+	case types.IsNumber(to) && !types.IsYear(to) && (isMoment(t) || binaryText(ctx, e)):
 		return newDateNumber(ctx, e), true
 	}
 	return e, false
