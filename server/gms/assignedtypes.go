@@ -10,6 +10,7 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/types"
+	"github.com/dolthub/vitess/go/sqltypes"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 )
 
@@ -22,6 +23,11 @@ func assignedAs(ctx *sql.Context, e sql.Expression, to sql.Type) (as sql.Express
 	case types.IsText(to) && !types.IsJSON(to):
 		if types.IsEnum(t) || types.IsSet(t) {
 			return asMemberText(ctx, e), true
+		}
+		if f, ok := e.(sql.FunctionExpression); ok && types.IsDatetimeType(t) && f.FunctionName() == "now" {
+			digits := createdExpr(ctx, e, nil).momentDigits() // the planner's type has six
+			moment := types.MustCreateDatetimeType(sqltypes.Datetime, digits)
+			return &momentText{expression.UnaryExpressionStub{Child: e}, moment, true}, true
 		}
 		return asText(ctx, e), isMoment(t) || formattedText(ctx, e) != nil
 	case types.IsNumber(to) && !types.IsYear(to) && (isMoment(t) || binaryText(ctx, e)):
@@ -95,7 +101,9 @@ func (a assignedTo) WithResolvedChildren(ctx context.Context, resolved []any) (a
 	if !ok || !isSQL {
 		return nil, fmt.Errorf("gms: %T is no expression", resolved[0])
 	}
-	e, _ = assignedAs(sctx, e, a.to)
+	if s, ok := sctx.Session.(*Session); ok && s.b.mysql {
+		e, _ = assignedAs(sctx, e, a.to)
+	}
 	return e, nil
 }
 

@@ -39,7 +39,10 @@ func (s *Session) upsert(stmt ast.Statement) {
 	if len(columns) == 0 {
 		return
 	}
-	beside := s.carryColumns(ins, rows)
+	var beside *ast.InjectedExpr
+	if s.b.mysql {
+		beside = s.carryColumns(ins, rows)
+	}
 	if beside == nil && !usesValues(ins.OnDup) {
 		return
 	}
