@@ -76,6 +76,9 @@ func (d *dateNumber) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 		if types.IsDateType(d.Child.Type(ctx)) {
 			text = x.Format("20060102")
 		}
+		if x.Equal(types.ZeroTime) {
+			text = "0"
+		}
 	case types.Timespan:
 		text = strings.ReplaceAll(spanText(x.AsTimeDuration()), ":", "")
 	default:

@@ -16,6 +16,7 @@ import (
 type momentText struct {
 	expression.UnaryExpressionStub
 	moment sql.Type
+	exact  bool // moment has the digits, not the child
 }
 
 var (
@@ -29,7 +30,7 @@ func asText(ctx *sql.Context, e sql.Expression) sql.Expression {
 		return f
 	}
 	if t := e.Type(ctx); isMoment(t) {
-		return &momentText{expression.UnaryExpressionStub{Child: e}, t}
+		return &momentText{UnaryExpressionStub: expression.UnaryExpressionStub{Child: e}, moment: t}
 	}
 	return e
 }
@@ -55,7 +56,7 @@ func (m *momentText) WithChildren(_ *sql.Context, children ...sql.Expression) (s
 	if len(children) != 1 {
 		return nil, sql.ErrInvalidChildrenNumber.New(m, len(children), 1)
 	}
-	return &momentText{expression.UnaryExpressionStub{Child: children[0]}, m.moment}, nil
+	return &momentText{expression.UnaryExpressionStub{Child: children[0]}, m.moment, m.exact}, nil
 }
 
 // Eval implements sql.Expression.
@@ -65,7 +66,7 @@ func (m *momentText) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 		return nil, err
 	}
 	t := m.Child.Type(ctx)
-	if !isMoment(t) {
+	if m.exact || !isMoment(t) {
 		t = m.moment
 	}
 	if span, ok := v.(types.Timespan); ok {

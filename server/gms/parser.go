@@ -27,6 +27,9 @@ func (p *parser) ParseSimple(query string) (ast.Statement, error) {
 		stmt, err = p.base.ParseSimple(marked)
 		return err
 	}, &stmt)
+	if err == nil {
+		withAssigned(query, stmt)
+	}
 	return stmt, err
 }
 
@@ -204,8 +207,9 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 				}
 			}
 			s.upsert(stmt)
+			s.deleteJoins(stmt)
 			if s.b.mysql && s.depth == 0 && !p.routine { // within programs the names are variables
-				if err := s.assignedBefore(stmt); err != nil {
+				if err := s.assignedBefore(sctx, stmt); err != nil {
 					return err
 				}
 			}
