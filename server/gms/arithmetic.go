@@ -112,6 +112,14 @@ func checkSimple(ctx *sql.Context, s *Session, n sql.Node) error {
 	return failed
 }
 
+// checkedOr returns the expression in place of e, e itself if there is none.
+func checkedOr(ctx *sql.Context, e sql.Expression) sql.Expression {
+	if c := checked(ctx, e); c != nil {
+		return c
+	}
+	return e
+}
+
 // checked returns the expression in place of e, nil for none.
 func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 	switch e := e.(type) {
@@ -144,11 +152,7 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 			return nil
 		}
 		if l, r, dates := datesAsNumbers(ctx, e.LeftChild, e.RightChild); dates {
-			a := expression.NewArithmetic(l, r, e.Op)
-			if c := checked(ctx, a); c != nil {
-				return c
-			}
-			return a
+			return checkedOr(ctx, expression.NewArithmetic(l, r, e.Op))
 		}
 		l, r := e.LeftChild.Type(ctx), e.RightChild.Type(ctx)
 		if !types.IsInteger(l) || !types.IsInteger(r) {
@@ -170,6 +174,9 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 			return expression.NewDiv(l, r)
 		}
 	case *expression.IntDiv:
+		if l, r, dates := datesAsNumbers(ctx, e.LeftChild, e.RightChild); dates {
+			return checkedOr(ctx, expression.NewIntDiv(l, r))
+		}
 		if !types.IsInteger(e.LeftChild.Type(ctx)) || !types.IsInteger(e.RightChild.Type(ctx)) {
 			return nil
 		}
@@ -187,10 +194,7 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 			if err != nil {
 				return nil
 			}
-			if c := checked(ctx, x); c != nil {
-				return c
-			}
-			return x
+			return checkedOr(ctx, x)
 		}
 		if c := newIntegerCast(ctx, e); c != nil {
 			return c
@@ -205,6 +209,9 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 			}
 		}
 	case *expression.Mod:
+		if l, r, dates := datesAsNumbers(ctx, e.LeftChild, e.RightChild); dates {
+			return checkedOr(ctx, expression.NewMod(l, r))
+		}
 		l := e.LeftChild.Type(ctx)
 		if types.IsFloat(l) || types.IsFloat(e.RightChild.Type(ctx)) {
 			return &doubleMod{e}
@@ -219,8 +226,8 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 	case *expression.ConvertUsing:
 		return &convertUsing{e}
 	case *expression.UnaryMinus:
-		if n := newDateNumber(ctx, e.Child); n != e.Child {
-			return expression.NewUnaryMinus(n)
+		if n := newOperand(ctx, e.Child); n != e.Child {
+			return checkedOr(ctx, expression.NewUnaryMinus(n))
 		}
 		if lit, ok := e.Child.(*expression.Literal); ok && lit.Value() == int64(math.MinInt64) || !types.IsInteger(e.Child.Type(ctx)) {
 			return nil
@@ -321,10 +328,7 @@ func (e *integerOp) WithChildren(ctx *sql.Context, children ...sql.Expression) (
 	if err != nil {
 		return nil, err
 	}
-	if c := checked(ctx, x); c != nil {
-		return c, nil
-	}
-	return x, nil
+	return checkedOr(ctx, x), nil
 }
 
 // Eval implements sql.Expression.
@@ -385,10 +389,7 @@ func (e *integerDiv) WithChildren(ctx *sql.Context, children ...sql.Expression) 
 	if err != nil {
 		return nil, err
 	}
-	if c := checked(ctx, x); c != nil {
-		return c, nil
-	}
-	return x, nil
+	return checkedOr(ctx, x), nil
 }
 
 // Eval implements sql.Expression.
@@ -420,10 +421,7 @@ func (e *integerMinus) WithChildren(ctx *sql.Context, children ...sql.Expression
 	if err != nil {
 		return nil, err
 	}
-	if c := checked(ctx, x); c != nil {
-		return c, nil
-	}
-	return x, nil
+	return checkedOr(ctx, x), nil
 }
 
 // Eval implements sql.Expression.

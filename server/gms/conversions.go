@@ -20,8 +20,16 @@ type dateNumber struct {
 // datesAsNumbers returns the operands of an arithmetic expression, those that are dates as numbers,
 // and whether there are any.
 func datesAsNumbers(ctx *sql.Context, l, r sql.Expression) (sql.Expression, sql.Expression, bool) {
-	left, right := newDateNumber(ctx, l), newDateNumber(ctx, r)
+	left, right := newOperand(ctx, l), newOperand(ctx, r)
 	return left, right, left != l || right != r
+}
+
+// newOperand is newDateNumber, and a YEAR as a BIGINT UNSIGNED.
+func newOperand(ctx *sql.Context, e sql.Expression) sql.Expression {
+	if types.IsYear(e.Type(ctx)) {
+		return &whole{expression.UnaryExpressionStub{Child: e}, types.Uint64}
+	}
+	return newDateNumber(ctx, e)
 }
 
 func newDateNumber(ctx *sql.Context, e sql.Expression) sql.Expression {

@@ -28,6 +28,7 @@ type resultColumn struct {
 	width    int64 // the longest text in characters, -1: of any length
 	whole    int   // the digits of an exact number before its point
 	scale    int   // and behind it
+	shown    int   // the digits of a DOUBLE, see doubleDigits, plus one; 0: as many as it needs
 
 	collation    sql.CollationID // of a text
 	coercibility byte
@@ -177,6 +178,10 @@ func createdExpr(ctx *sql.Context, e sql.Expression, from sql.Node) resultColumn
 		}
 	case types.IsTimespan(t):
 		c.digits = d.momentDigits(e)
+	case types.IsFloat(t):
+		if n := d.doubleDigits(e); n < notFixed {
+			c.shown = n + 1
+		}
 	}
 	return c.sized(e, d)
 }
@@ -346,6 +351,10 @@ func (d deriver) momentDigits(e sql.Expression) int {
 	case *typedCall:
 		if types.IsTimespan(x.Type(d.ctx)) {
 			return d.most(x.values())
+		}
+	case *offset:
+		if date, interval := x.moved(); interval != nil && types.IsTimespan(x.Type(d.ctx)) {
+			return max(d.most([]sql.Expression{date}), intervalDigits(d.ctx, interval))
 		}
 	case *plan.Subquery:
 		if types.IsTimespan(x.Type(d.ctx)) {

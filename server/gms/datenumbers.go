@@ -121,11 +121,15 @@ func integerText(e ast.Expr) (string, bool) {
 // none that is a date.
 func dateLike(e, value ast.Expr) ast.Expr {
 	text, ok := integerText(value)
-	if !ok || !dateDigits(text) && text != "0" {
+	varies := variable(value)
+	if !varies && (!ok || !dateDigits(text) && text != "0") {
 		return nil
 	}
 	switch f := e.(type) {
 	case *ast.ColName:
+		if variable(e) {
+			return nil
+		}
 	case *ast.FuncExpr:
 		if f.Over != nil {
 			return nil
@@ -133,12 +137,27 @@ func dateLike(e, value ast.Expr) ast.Expr {
 	default:
 		return nil
 	}
+	if varies {
+		return call(dateLiteral, e, value)
+	}
 	if n, err := strconv.ParseInt(text, 10, 64); err != nil {
 		return nil
 	} else if _, ok := momentOfNumber(n); !ok {
 		return nil
 	}
 	return call(dateLiteral, e, value)
+}
+
+// variable reports whether e is a parameter or a user variable.
+func variable(e ast.Expr) bool {
+	switch e := e.(type) {
+	case *ast.SQLVal:
+		return e.Type == ast.ValArg
+	case *ast.ColName:
+		name := e.Name.String()
+		return strings.HasPrefix(name, "@") && !strings.HasPrefix(name, "@@")
+	}
+	return false
 }
 
 // dateDigits reports whether a number is as long as a date.
@@ -156,10 +175,16 @@ func notDate(e ast.Expr, text string) bool {
 	return err == nil && !ok
 }
 
-// newDateLiteral returns the number behind a date as a date, behind others as it is.
+// newDateLiteral returns the number behind a date as a date, behind others as newDecimalLiteral does.
 func newDateLiteral(ctx *sql.Context, e, value sql.Expression) sql.Expression {
+	if !types.IsTime(e.Type(ctx)) {
+		return newDecimalLiteral(ctx, value)
+	}
 	lit, ok := value.(*expression.Literal)
-	if !ok || !types.IsTime(e.Type(ctx)) {
+	if _, variable := value.(*expression.UserVar); variable && types.IsInteger(value.Type(ctx)) {
+		return &numberDate{expression.UnaryExpressionStub{Child: value}, types.DatetimeMaxPrecision}
+	}
+	if !ok || !types.IsInteger(lit.Type(ctx)) {
 		return value
 	}
 	n, _, err := types.Int64.Convert(ctx, lit.Value())

@@ -12,6 +12,7 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/expression"
 	builtin "github.com/dolthub/go-mysql-server/sql/expression/function"
 	"github.com/dolthub/go-mysql-server/sql/types"
+	"github.com/dolthub/vitess/go/sqltypes"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 )
 
@@ -144,7 +145,7 @@ func (c *typedCall) resolve(ctx *sql.Context) *callType {
 	if types.IsEnum(t.typ) || types.IsSet(t.typ) {
 		t.typ = (&memberText{of: t.typ}).Type(ctx)
 	}
-	moments := commonDatetime(ctx, values)
+	moments := commonMoment(ctx, values)
 	switch {
 	case c.chooses() && moments != nil:
 		t.typ = moments
@@ -194,23 +195,38 @@ func commonCollation(ctx *sql.Context, values []sql.Expression) (sql.CollationID
 	return collation, coercibility
 }
 
-// commonDatetime returns the type of one of several DATEs and DATETIMEs, nil if there is no
-// DATETIME or there are others among them.
-func commonDatetime(ctx *sql.Context, values []sql.Expression) sql.Type {
+// commonMoment returns the type of one of several dates and times: what all are, or else DATETIME with
+// as many digits as one of them has; nil if there are others among them, or none but TIMEs.
+func commonMoment(ctx *sql.Context, values []sql.Expression) sql.Type {
 	digits := -1
+	var common sql.Type
 	for _, e := range values {
-		switch t := e.Type(ctx); {
-		case t == types.Null || types.IsDateType(t):
-		case types.IsDatetimeType(t):
+		t := e.Type(ctx)
+		switch {
+		case t == types.Null:
+			continue
+		case types.IsTimespan(t):
+			digits = max(digits, createdExpr(ctx, e, nil).momentDigits())
+			t = types.Time
+		case types.IsTime(t):
 			digits = max(digits, precisionOf(ctx, e))
 		default:
 			return nil
 		}
+		if common != nil && common.Type() != t.Type() {
+			t = types.Datetime
+		}
+		common = t
 	}
-	if digits < 0 {
+	switch {
+	case common == nil || types.IsTimespan(common):
 		return nil
+	case types.IsTimestampType(common):
+		return types.MustCreateDatetimeType(sqltypes.Timestamp, digits)
+	case types.IsDateType(common):
+		return common
 	}
-	return datetimes[digits]
+	return datetimes[max(digits, 0)]
 }
 
 // commonNumber returns the type of one of several exact numbers, if one of them is a DECIMAL; nil for others.
@@ -279,12 +295,16 @@ func (c *typedCall) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	if name := c.FunctionName(); (name == "greatest" || name == "least") && (types.IsNumber(t) || types.IsTextOnly(t)) {
 		return c.extreme(ctx, r, name == "greatest")
 	}
-	if !types.IsDecimal(t) || !c.chooses() {
+	moment := types.IsTime(t)
+	if !types.IsDecimal(t) && !moment || !c.chooses() {
 		return c.FunctionExpression.Eval(ctx, r)
 	}
 	v, err := c.choose(ctx, r)
 	if err != nil || v == nil {
 		return nil, err
+	}
+	if moment {
+		return spanToday(ctx, v)
 	}
 	if v, _, err = t.Convert(ctx, v); err != nil {
 		return nil, err

@@ -83,10 +83,8 @@ func (m *momentText) spanDigits(ctx *sql.Context) int {
 		if d := sourceColumn(ctx, &sql.Column{Name: e.Name(), Source: e.Table(), DatabaseSource: e.Database()}); d != nil {
 			return precision(d)
 		}
-	case *timeCast:
-		return e.digits
-	case *expression.Convert:
-		return newTimeCast(e).digits
+	default:
+		return createdExpr(ctx, e, nil).digits
 	}
 	return -1
 }
@@ -138,7 +136,9 @@ func textArguments(ctx *sql.Context, name string, args []sql.Expression) []sql.E
 	}
 	args = slices.Clone(args)
 	for i, a := range args {
-		args[i] = asText(ctx, a)
+		if name != "hex" || isMoment(a.Type(ctx)) { // of a number it is the number's
+			args[i] = asText(ctx, a)
+		}
 	}
 	return args
 }
@@ -196,10 +196,14 @@ func withTexts(ctx *sql.Context, e sql.Expression) sql.Expression {
 		}
 	}
 	some, others := false, false
+	if f, ok := e.(sql.FunctionExpression); ok && f.FunctionName() == "hex" && !isMoment(args[0].Type(ctx)) {
+		return nil
+	}
 	for _, i := range values {
 		switch t := args[i].Type(ctx); {
-		case isMoment(t):
+		case isMoment(t), formattedText(ctx, args[i]) != nil:
 			some = true
+			others = others || !isMoment(t)
 		case t != types.Null:
 			others = true
 		}

@@ -272,10 +272,10 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 			return err
 		}
 	}
-	if served(ctx) && strings.ContainsAny(query, "0123456789") {
+	if served(ctx) && strings.ContainsAny(query, "0123456789?@") {
 		dateNumbers(stmt)
 	}
-	if strings.Contains(query, ".") {
+	if strings.ContainsAny(query, ".?@") {
 		decimalLiterals(stmt)
 	}
 	if served(ctx) && (containsFold(query, " in") || containsFold(query, "trim")) {

@@ -15,7 +15,7 @@ import (
 
 // columns returns the definitions of the columns of a plan's result.
 func columns(ctx *sql.Context, n sql.Node, schema sql.Schema) []protocol.Column {
-	times, formats := timeDigits(ctx, n, schema), columnFormats(ctx, schema)
+	times, formats := timeDigits(ctx, n, schema), columnFormats(ctx, n, schema)
 	results := ctx.GetCharacterSetResults()
 	out := make([]protocol.Column, len(schema))
 	for i, c := range schema {
