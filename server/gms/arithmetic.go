@@ -10,6 +10,7 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/expression"
 	builtin "github.com/dolthub/go-mysql-server/sql/expression/function"
 	"github.com/dolthub/go-mysql-server/sql/plan"
+	"github.com/dolthub/go-mysql-server/sql/planbuilder"
 	"github.com/dolthub/go-mysql-server/sql/transform"
 	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/mysql"
@@ -25,6 +26,13 @@ var addRules = sync.OnceFunc(func() {
 	replaceGroupByCheck()
 	replaceDropRules()
 	addUnionTypes()
+	windows := planbuilder.IsWindowFunc
+	planbuilder.IsWindowFunc = func(ctx *sql.Context, name string) (bool, error) {
+		if k := aggregates[name]; k != nil && k.op != "" {
+			return true, nil
+		}
+		return windows(ctx, name)
+	}
 	analyzer.OnceAfterAll = append(analyzer.OnceAfterAll, analyzer.Rule{Id: virtualChecksRule, Apply: addVirtualChecks}, analyzer.Rule{Id: checkedRule, Apply: checkArithmetic},
 		analyzer.Rule{Id: aggregatesRule, Apply: typeAggregates})
 })
@@ -165,8 +173,7 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 		}
 		return c
 	case *expression.BitOp:
-		l, r, _ := datesAsNumbers(ctx, e.LeftChild, e.RightChild)
-		return &bitOp{expression.NewBitOp(l, r, e.Op)}
+		return newBitOp(ctx, e)
 	case *expression.Not, *expression.And, *expression.Or, *expression.Xor:
 		return timesAsConditions(ctx, e)
 	case *expression.Div:

@@ -197,6 +197,9 @@ func (a *assigner) year(ctx *sql.Context, column string, t sql.Type, v any) (any
 // number assigns to integers, decimals and floats.
 func (a *assigner) number(ctx *sql.Context, column string, t sql.Type, v any) (any, error) {
 	var l *lost
+	if b, ok := v.([]byte); ok {
+		v = string(b)
+	}
 	if s, ok := v.(string); ok {
 		digits, garbage := numericPrefix(s)
 		kind := t.Type()
@@ -597,7 +600,7 @@ func assignments(exprs *plan.UpdateExprs, ignore bool) (*plan.UpdateExprs, error
 		}
 		if column, ok := set.LeftChild.(*expression.GetField); ok {
 			out[i] = expression.NewSetField(column, &assignment{
-				Expression: set.RightChild, column: column, a: &assigner{ignore: ignore, table: column.Table()},
+				Expression: hexNumber(noContext(), set.RightChild, column), column: column, a: &assigner{ignore: ignore, table: column.Table()},
 			})
 		}
 	}

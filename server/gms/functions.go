@@ -62,6 +62,9 @@ func (b *Backend) ownFunction(ctx *sql.Context, database, name string) (sql.Func
 	name = strings.ToLower(name)
 	if kind := aggregates[name]; kind != nil && b.mysql {
 		return sql.Function1{Name: name, Fn: func(ctx *sql.Context, e sql.Expression) sql.Expression {
+			if kind.op != "" && binaryString(ctx, e) {
+				return &aggregate{kind: kind, child: e}
+			}
 			return &aggregate{kind: kind, child: newDateNumber(ctx, e)}
 		}}, true
 	}
@@ -169,6 +172,8 @@ func (b *Backend) ownFunction(ctx *sql.Context, database, name string) (sql.Func
 	switch name {
 	case decimalLiteral:
 		return sql.Function1{Name: name, Fn: newDecimalLiteral}, true
+	case hexString, hexInteger, hexBeside:
+		return newHexLiteral(name), true
 	case dateLiteral:
 		return sql.Function2{Name: name, Fn: newDateLiteral}, true
 	case textFunction:
@@ -287,7 +292,7 @@ var functions = map[string]*functionDef{
 	"load_file":         {name: "load_file", args: 1, typ: types.LongBlob, eval: loadFile},
 	"format_bytes":      {name: "format_bytes", args: 1, typ: types.Text, eval: formatBytes},
 	"format_pico_time":  {name: "format_pico_time", args: 1, typ: types.Text, eval: formatPicoTime},
-	invertFunction:      {name: "~", args: 1, typ: types.Uint64, eval: invert},
+	invertFunction:      inverted,
 	intervalFunction:    {name: "interval", args: anyArgs, typ: types.Int64, eval: intervalIndex},
 	memberFunction:      {name: "member of", args: 2, typ: types.Boolean, eval: memberOf},
 	"is_used_lock":      {name: "is_used_lock", args: 1, typ: types.Uint64, eval: isUsedLock},

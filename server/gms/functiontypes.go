@@ -152,7 +152,9 @@ func (c *typedCall) resolve(ctx *sql.Context) *callType {
 		t.collation, t.coercibility = sql.GetCoercibility(ctx, c.FunctionExpression)
 	case types.IsTextOnly(t.typ):
 		t.collation, t.coercibility = commonCollation(ctx, values)
-		if typ, ok := t.typ.(sql.TypeWithCollation); ok && t.collation != sql.Collation_binary {
+		if t.collation == sql.Collation_binary {
+			t.typ = types.LongBlob
+		} else if typ, ok := t.typ.(sql.TypeWithCollation); ok {
 			if typ, err := typ.WithNewCollation(t.collation); err == nil {
 				t.typ = typ
 			}
@@ -296,6 +298,13 @@ func (c *typedCall) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 		return c.extreme(ctx, r, name == "greatest")
 	}
 	moment := types.IsTime(t)
+	if t == types.LongBlob {
+		v, err := c.FunctionExpression.Eval(ctx, r)
+		if s, ok := v.(string); ok {
+			return []byte(s), err
+		}
+		return v, err
+	}
 	if !types.IsDecimal(t) && !moment || !c.chooses() {
 		return c.FunctionExpression.Eval(ctx, r)
 	}

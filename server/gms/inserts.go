@@ -54,6 +54,9 @@ func (b *builder) insert(ctx *sql.Context, s *Session, n *plan.InsertInto, r sql
 		if err != nil {
 			return nil, err
 		}
+		if source, err = hexNumbers(ctx, source, n.Destination.Schema(ctx)); err != nil {
+			return nil, err
+		}
 		if source, err = assignedFirst(ctx, source, n); err != nil {
 			return nil, err
 		}
@@ -78,7 +81,7 @@ func assignedFirst(ctx *sql.Context, source sql.Node, n *plan.InsertInto) (sql.N
 	for i, c := range schema {
 		if c.Generated == nil && (types.IsJSON(c.Type) || stored && !c.AutoIncrement) {
 			column := expression.NewGetFieldWithTable(i, 0, c.Type, "", c.Source, c.Name, true)
-			exprs[i] = &assignment{Expression: exprs[i], column: column, a: &assigner{ignore: n.Ignore, table: c.Source}}
+			exprs[i] = &assignment{Expression: hexNumber(ctx, exprs[i], column), column: column, a: &assigner{ignore: n.Ignore, table: c.Source}}
 		}
 	}
 	return p.WithExpressions(ctx, exprs...)

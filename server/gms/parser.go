@@ -267,6 +267,11 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 			return err
 		}
 	}
+	if hasHex(query) && served(ctx) {
+		if err := hexLiterals(stmt); err != nil {
+			return err
+		}
+	}
 	if (containsFold(query, "case") || containsFold(query, "char")) && served(ctx) {
 		if err := typedForms(stmt); err != nil {
 			return err
