@@ -25,6 +25,7 @@ import (
 var addRules = sync.OnceFunc(func() {
 	replaceGroupByCheck()
 	replaceDropRules()
+	addComparedTypes()
 	addUnionTypes()
 	windows := planbuilder.IsWindowFunc
 	planbuilder.IsWindowFunc = func(ctx *sql.Context, name string) (bool, error) {
@@ -48,11 +49,11 @@ func checkArithmetic(ctx *sql.Context, _ *analyzer.Analyzer, n sql.Node, _ *plan
 	found := false
 	transform.InspectExpressions(ctx, n, func(_ *sql.Context, e sql.Expression) bool {
 		switch e := e.(type) {
-		case *expression.Not, *expression.And, *expression.Or, *expression.Xor:
+		case *expression.Not, *expression.And, *expression.Or, *expression.Xor, *expression.IsTrue:
 			found = found || timesAsConditions(ctx, e) != nil
 		case *expression.Equals, *expression.LessThan, *expression.LessThanOrEqual, *expression.GreaterThan, *expression.GreaterThanOrEqual,
 			*expression.Between, *expression.InTuple:
-			found = found || comparedTexts(ctx, e) != nil || comparedAsTexts(ctx, e) != nil || comparedMoments(ctx, e) != nil
+			found = found || withComparedTypes(ctx, e) != nil || comparedTexts(ctx, e) != nil || comparedAsTexts(ctx, e) != nil || comparedMoments(ctx, e) != nil
 		case *expression.Arithmetic, *expression.BitOp, *expression.UnaryMinus, *expression.IntDiv,
 			*expression.HashInTuple, *expression.NullSafeEquals, *expression.Div, *expression.Case, *expression.Convert, *expression.ConvertUsing, *expression.Like, sql.FunctionExpression, *expression.MatchAgainst:
 			found = true
@@ -134,6 +135,9 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 	case *expression.HashInTuple:
 		return collatedIn(ctx, e)
 	case *expression.NullSafeEquals:
+		if x := withComparedTypes(ctx, e); x != nil {
+			return checkedOr(ctx, x)
+		}
 		if x := comparedMoments(ctx, e); x != nil {
 			return x
 		}
@@ -145,6 +149,9 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 		return &whole{expression.UnaryExpressionStub{Child: e}, types.Float64}
 	case *expression.Equals, *expression.LessThan, *expression.LessThanOrEqual, *expression.GreaterThan, *expression.GreaterThanOrEqual,
 		*expression.Between, *expression.InTuple:
+		if x := withComparedTypes(ctx, e); x != nil {
+			return checkedOr(ctx, x)
+		}
 		if x := comparedMoments(ctx, e); x != nil {
 			return x
 		}
@@ -174,7 +181,7 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 		return c
 	case *expression.BitOp:
 		return newBitOp(ctx, e)
-	case *expression.Not, *expression.And, *expression.Or, *expression.Xor:
+	case *expression.Not, *expression.And, *expression.Or, *expression.Xor, *expression.IsTrue:
 		return timesAsConditions(ctx, e)
 	case *expression.Div:
 		if l, r, dates := datesAsNumbers(ctx, e.LeftChild, e.RightChild); dates {

@@ -8,6 +8,7 @@ import (
 	"github.com/cockroachdb/apd/v3"
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression"
+	"github.com/dolthub/go-mysql-server/sql/expression/function/aggregation/window"
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/sqltypes"
@@ -46,7 +47,7 @@ func createdColumn(ctx *sql.Context, n sql.Node, at int) resultColumn {
 	case *plan.GroupBy:
 		return createdExpr(ctx, x.SelectDeps[at], x.Child)
 	case *plan.Window:
-		if e := bare(x.SelectExprs[at]); extreme(e) != nil {
+		if e := bare(x.SelectExprs[at]); extreme(e) != nil || types.IsTimespan(e.Type(ctx)) {
 			return createdExpr(ctx, e, x.Child)
 		}
 	case *plan.SetOp:
@@ -300,6 +301,8 @@ func (d deriver) nullable(e sql.Expression) bool {
 		return x.Value() == nil
 	case *expression.Convert:
 		return types.IsTime(x.Type(d.ctx)) || types.IsTimespan(x.Type(d.ctx)) || types.IsJSON(x.Type(d.ctx)) || d.nullable(x.Child)
+	case *timeCast:
+		return true
 	case *expression.GetField:
 		return createdExpr(d.ctx, x, d.from).nullable
 	case sql.Aggregation:
@@ -362,15 +365,31 @@ func (d deriver) momentDigits(e sql.Expression) int {
 		if types.IsTimespan(x.Type(d.ctx)) {
 			return createdColumn(d.ctx, x.Query, 0).digits
 		}
+	case *window.Lag:
+		return d.most(x.ChildExpressions[:1])
+	case *window.Lead:
+		return d.most(x.ChildExpressions[:1])
+	case *window.FirstValue:
+		return d.most([]sql.Expression{x.Child})
+	case *window.LastValue:
+		return d.most([]sql.Expression{x.Child})
+	case *nth:
+		return d.most([]sql.Expression{x.LeftChild})
 	case sql.FunctionExpression:
 		switch args := x.Children(); strings.ToLower(x.FunctionName()) {
 		case "max", "min":
 			return d.most(args)
+
 		case "maketime":
 			return d.fraction(args[2])
 		case "sec_to_time":
 			return d.fraction(args[0])
-		case "addtime", "subtime", "timediff", "time":
+		case "time":
+			if n := d.most(args); n >= 0 {
+				return n
+			}
+			return 6
+		case "addtime", "subtime", "timediff":
 			return d.most(args)
 		}
 		if args := x.Children(); present[x.FunctionName()] {

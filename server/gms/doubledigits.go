@@ -5,7 +5,6 @@ import (
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression"
-	builtin "github.com/dolthub/go-mysql-server/sql/expression/function"
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/types"
 )
@@ -45,7 +44,7 @@ func (d deriver) doubleDigits(e sql.Expression) int {
 		}
 	case *plan.Subquery:
 		return createdColumn(d.ctx, x.Query, 0).behind()
-	case *expression.Arithmetic, *expression.Mod, *doubleMod, *expression.UnaryMinus, *builtin.AbsVal:
+	case *expression.Arithmetic, *expression.Mod, *doubleMod, *expression.UnaryMinus:
 		return most(x.Children()...)
 	case *expression.Div:
 		return min(most(x.Children()...)+divIncrement, notFixed)
@@ -61,7 +60,7 @@ func (d deriver) doubleDigits(e sql.Expression) int {
 		switch strings.ToLower(x.FunctionName()) {
 		case "pi":
 			return 6
-		case "sum", "max", "min":
+		case "sum", "max", "min", "abs":
 			return most(x.Children()[0])
 		case "avg":
 			return min(most(x.Children()[0])+divIncrement, notFixed)

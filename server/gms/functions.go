@@ -42,8 +42,10 @@ var (
 
 // Function implements sql.FunctionProvider: these stand before the planner's own.
 func (b *Backend) Function(ctx *sql.Context, database, name string) (sql.Function, bool) {
+	lower := strings.ToLower(name)
 	f, ok := b.ownFunction(ctx, database, name)
-	if lower := strings.ToLower(name); b.mysql && pathFunctions[lower].step > 0 {
+	f, ok = b.withArguments(ctx, lower, f, ok)
+	if b.mysql && pathFunctions[lower].step > 0 {
 		if !ok {
 			f, ok = natives().Function(ctx, "", lower)
 		}
@@ -175,7 +177,11 @@ func (b *Backend) ownFunction(ctx *sql.Context, database, name string) (sql.Func
 	case hexString, hexInteger, hexBeside:
 		return newHexLiteral(name), true
 	case dateLiteral:
-		return sql.Function2{Name: name, Fn: newDateLiteral}, true
+		return sql.FunctionN{Name: name, Fn: newDateLiteral}, true
+	case timeForm:
+		return sql.Function2{Name: name, Fn: newTimeForm}, true
+	case wholeDecimal:
+		return sql.Function2{Name: name, Fn: newWholeDecimal}, true
 	case textFunction:
 		return sql.Function1{Name: name, Fn: newCastText}, true
 	case memberOperand:
@@ -190,7 +196,7 @@ func (b *Backend) ownFunction(ctx *sql.Context, database, name string) (sql.Func
 		return f, true
 	}
 	d := functions[name]
-	for _, kind := range []map[string]*functionDef{timeFunctions, mathFunctions, cryptoFunctions, spatialFunctions, nativeFunctions, jsonFunctions} {
+	for _, kind := range []map[string]*functionDef{timeFunctions, mathFunctions, cryptoFunctions, spatialFunctions, nativeFunctions, jsonFunctions, conversionsOfBases} {
 		if d == nil && b.mysql {
 			d = kind[name]
 		}

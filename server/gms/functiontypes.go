@@ -4,14 +4,17 @@ import (
 	"encoding/binary"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
+	"unicode/utf8"
 
 	"github.com/cockroachdb/apd/v3"
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression"
 	builtin "github.com/dolthub/go-mysql-server/sql/expression/function"
 	"github.com/dolthub/go-mysql-server/sql/types"
+	"github.com/dolthub/vitess/go/mysql"
 	"github.com/dolthub/vitess/go/sqltypes"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 )
@@ -51,6 +54,15 @@ func typedFunction(ctx *sql.Context, name string) (sql.Function, bool) {
 	_, text := collatedFunctions[name]
 	if _, choice := choices[name]; !text && !choice {
 		return nil, false
+	}
+	if name == "nullif" {
+		return sql.FunctionN{Name: name, Fn: func(ctx *sql.Context, args ...sql.Expression) (sql.Expression, error) {
+			e, err := newNullIf(ctx, args)
+			if err != nil {
+				return nil, err
+			}
+			return withType(ctx, e), nil
+		}}, true
 	}
 	f, ok := natives().Function(ctx, "", name)
 	if !ok {
@@ -242,6 +254,8 @@ func commonNumber(ctx *sql.Context, values []sql.Expression) sql.Type {
 		default:
 			switch {
 			case t == types.Null:
+			case types.IsYear(t):
+				whole = max(whole, 4)
 			case types.IsInteger(t):
 				digits := int(min(t.MaxTextResponseByteLength(ctx), 20))
 				if types.IsSigned(t) {
@@ -353,11 +367,32 @@ func typedForms(stmt ast.Statement) error {
 		return nil
 	}
 	return replaceNodes(reflect.ValueOf(&stmt), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
-		if c, ok := n.(*ast.ConvertExpr); ok && strings.EqualFold(c.Type.Type, "char") && c.Type.Charset == "" {
-			if err := typedForms(&ast.Select{SelectExprs: ast.SelectExprs{&ast.AliasedExpr{Expr: c.Expr}}}); err != nil {
+		if c, ok := n.(*ast.ConvertExpr); ok {
+			var to *ast.FuncExpr
+			switch kind := strings.ToLower(c.Type.Type); {
+			case (kind == "char" || kind == "nchar") && c.Type.Charset == "":
+				to = call(textFunction, c)
+			case kind == "time":
+				digits := ast.NewIntVal([]byte("0"))
+				if c.Type.Length != nil {
+					digits = c.Type.Length
+				}
+				to = call(timeForm, c, digits)
+			case kind == "decimal" && (c.Type.Scale == nil || string(c.Type.Scale.Val) == "0"):
+				length := ast.NewIntVal([]byte("10"))
+				if c.Type.Length != nil {
+					length = c.Type.Length
+				}
+				to = call(wholeDecimal, c, length)
+			default:
+				return nil, true, nil
+			}
+			in := ast.SelectExprs{&ast.AliasedExpr{Expr: c.Expr}}
+			if err := typedForms(&ast.Select{SelectExprs: in}); err != nil {
 				return nil, false, err
 			}
-			return call(textFunction, c), false, nil
+			c.Expr = in[0].(*ast.AliasedExpr).Expr
+			return to, false, nil
 		}
 		c, ok := n.(*ast.CaseExpr)
 		if !ok {
@@ -428,10 +463,22 @@ func (c caseCall) WithChildren(ctx *sql.Context, children ...sql.Expression) (sq
 }
 
 // castText is a CAST AS CHAR.
-type castText struct{ expression.UnaryExpressionStub }
+type castText struct {
+	expression.UnaryExpressionStub
+	most int // characters, -1: any number
+}
 
-func newCastText(_ *sql.Context, e sql.Expression) sql.Expression {
-	return &castText{expression.UnaryExpressionStub{Child: e}}
+func newCastText(ctx *sql.Context, e sql.Expression) sql.Expression {
+	c := &castText{expression.UnaryExpressionStub{Child: e}, -1}
+	if cast, ok := e.(*expression.Convert); ok {
+		if m := castLength.FindStringSubmatch(cast.String()); m != nil {
+			c.most, _ = strconv.Atoi(m[1])
+		}
+		if x, err := cast.WithChildren(ctx, textArgument(ctx, cast.Child, false)); err == nil {
+			c.Child = x
+		}
+	}
+	return c
 }
 
 // Type implements sql.Expression.
@@ -457,8 +504,16 @@ func (c *castText) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 		return c.Child.Eval(ctx, r)
 	}
 	t, ok := cast.Child.Type(ctx).(types.BitType)
-	if !ok {
+	if !ok && c.most < 0 {
 		return c.Child.Eval(ctx, r)
+	}
+	if !ok { // the planner counts bytes
+		v, err := expression.NewConvert(cast.Child, expression.ConvertToChar).Eval(ctx, r)
+		if text, ok := v.(string); ok && utf8.RuneCountInString(text) > c.most {
+			ctx.Warn(mysql.ERTruncatedWrongValue, "Truncated incorrect CHAR(%d) value: '%s'", c.most, text)
+			return string([]rune(text)[:c.most]), err
+		}
+		return v, err
 	}
 	v, err := cast.Child.Eval(ctx, r)
 	n, ok := v.(uint64)

@@ -195,24 +195,28 @@ func withTexts(ctx *sql.Context, e sql.Expression) sql.Expression {
 			values = append(values, i)
 		}
 	}
-	some, others := false, false
+	some, others, moments, texts := false, false, false, false
 	if f, ok := e.(sql.FunctionExpression); ok && f.FunctionName() == "hex" && !isMoment(args[0].Type(ctx)) {
 		return nil
 	}
 	for _, i := range values {
 		switch t := args[i].Type(ctx); {
-		case isMoment(t), formattedText(ctx, args[i]) != nil:
-			some = true
+		case isMoment(t), mixes && types.IsFloat(t), formattedText(ctx, args[i]) != nil:
+			some, moments = true, moments || isMoment(t)
 			others = others || !isMoment(t)
 		case t != types.Null:
-			others = true
+			others, texts = true, texts || types.IsText(t)
 		}
 	}
-	if !some || mixes && !others {
+	if !some || mixes && !(others && moments || texts) {
 		return nil
 	}
 	for _, i := range values {
-		args[i] = asText(ctx, args[i])
+		if mixes {
+			args[i] = textArgument(ctx, args[i], false)
+		} else {
+			args[i] = asText(ctx, args[i])
+		}
 	}
 	out, err := e.WithChildren(ctx, args...)
 	if err != nil {

@@ -59,7 +59,14 @@ func newTimestamp(ctx *sql.Context, args ...sql.Expression) (sql.Expression, err
 	if len(args) == 0 || len(args) > 2 {
 		return nil, mysql.NewSQLError(1582, "42000", "Incorrect parameter count in the call to native function 'timestamp'")
 	}
-	date, err := gmsfunction.NewDatetime(ctx, args[0])
+	arg := asMemberText(ctx, args[0])
+	if binaryText(ctx, arg) {
+		arg = &bytesText{expression.UnaryExpressionStub{Child: arg}}
+	}
+	date, err := gmsfunction.NewDatetime(ctx, arg)
+	if types.IsDateType(arg.Type(ctx)) {
+		date = &whole{expression.UnaryExpressionStub{Child: arg}, datetimes[0]}
+	}
 	if err != nil || len(args) == 1 {
 		return date, err
 	}

@@ -209,6 +209,11 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 					return err
 				}
 			}
+			if s.b.mysql && containsFold(query, "not") && sql.LoadSqlMode(sctx).ModeEnabled("HIGH_NOT_PRECEDENCE") {
+				if err := highNot(stmt); err != nil {
+					return err
+				}
+			}
 			updatedRanges(stmt)
 			s.limit(sctx, stmt)
 			if s.b.mysql {
@@ -272,12 +277,12 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 			return err
 		}
 	}
-	if (containsFold(query, "case") || containsFold(query, "char")) && served(ctx) {
+	if (containsFold(query, "case") || containsFold(query, "char") || containsFold(query, "dec") || containsFold(query, "time")) && served(ctx) {
 		if err := typedForms(stmt); err != nil {
 			return err
 		}
 	}
-	if served(ctx) && strings.ContainsAny(query, "0123456789?@") {
+	if served(ctx) && strings.ContainsAny(query, "0123456789?@'\"") {
 		dateNumbers(stmt)
 	}
 	if strings.ContainsAny(query, ".?@") {

@@ -158,6 +158,9 @@ var wholeCalls = map[string]func(*sql.Context, sql.Expression) sql.Expression{
 
 // Type implements sql.Expression: BIGINT, or a DECIMAL where that is too small for the argument's.
 func (f wholeCall) Type(ctx *sql.Context) sql.Type {
+	if approximate(f.Children()[0].Type(ctx)) {
+		return types.Float64
+	}
 	if t, ok := f.Children()[0].Type(ctx).(sql.DecimalType); ok {
 		if digits := t.Precision() - t.Scale() + min(t.Scale(), 1); digits > 18 {
 			return types.MustCreateDecimalType(min(digits, types.DecimalTypeMaxPrecision), 0)
@@ -165,6 +168,9 @@ func (f wholeCall) Type(ctx *sql.Context) sql.Type {
 	}
 	return f.FunctionExpression.Type(ctx)
 }
+
+// approximate reports whether a number of a type is a DOUBLE.
+func approximate(t sql.Type) bool { return types.IsFloat(t) || types.IsTextOnly(t) }
 
 // WithChildren implements sql.Expression.
 func (f wholeCall) WithChildren(ctx *sql.Context, children ...sql.Expression) (sql.Expression, error) {
@@ -183,6 +189,13 @@ func (f wholeCall) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 		return nil, err
 	}
 	n, ok := v.(*apd.Decimal)
+	if approximate(child.Type(ctx)) {
+		x, err := doubleOf(ctx, v)
+		if f.FunctionName() == "floor" {
+			return math.Floor(x), err
+		}
+		return math.Ceil(x), err
+	}
 	if !ok {
 		e, err := f.FunctionExpression.WithChildren(ctx, expression.NewLiteral(v, child.Type(ctx)))
 		if err != nil {
