@@ -53,7 +53,8 @@ func checkArithmetic(ctx *sql.Context, _ *analyzer.Analyzer, n sql.Node, _ *plan
 			found = found || timesAsConditions(ctx, e) != nil
 		case *expression.Equals, *expression.LessThan, *expression.LessThanOrEqual, *expression.GreaterThan, *expression.GreaterThanOrEqual,
 			*expression.Between, *expression.InTuple:
-			found = found || withComparedTypes(ctx, e) != nil || comparedTexts(ctx, e) != nil || comparedAsTexts(ctx, e) != nil || comparedMoments(ctx, e) != nil
+			_, in := e.(*expression.InTuple)
+			found = found || in || withComparedTypes(ctx, e) != nil || comparedTexts(ctx, e) != nil || comparedAsTexts(ctx, e) != nil || comparedMoments(ctx, e) != nil
 		case *expression.Arithmetic, *expression.BitOp, *expression.UnaryMinus, *expression.IntDiv,
 			*expression.HashInTuple, *expression.NullSafeEquals, *expression.Div, *expression.Case, *expression.Convert, *expression.ConvertUsing, *expression.Like, sql.FunctionExpression, *expression.MatchAgainst:
 			found = true
@@ -133,6 +134,9 @@ func checkedOr(ctx *sql.Context, e sql.Expression) sql.Expression {
 func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 	switch e := e.(type) {
 	case *expression.HashInTuple:
+		if x := newRowIn(ctx, e); x != nil {
+			return x
+		}
 		return collatedIn(ctx, e)
 	case *expression.NullSafeEquals:
 		if x := withComparedTypes(ctx, e); x != nil {
@@ -149,6 +153,11 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 		return &whole{expression.UnaryExpressionStub{Child: e}, types.Float64}
 	case *expression.Equals, *expression.LessThan, *expression.LessThanOrEqual, *expression.GreaterThan, *expression.GreaterThanOrEqual,
 		*expression.Between, *expression.InTuple:
+		if _, in := e.(*expression.InTuple); in {
+			if x := newRowIn(ctx, e); x != nil {
+				return x
+			}
+		}
 		if x := withComparedTypes(ctx, e); x != nil {
 			return checkedOr(ctx, x)
 		}
@@ -170,6 +179,9 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 			return checkedOr(ctx, expression.NewArithmetic(l, r, e.Op))
 		}
 		l, r := e.LeftChild.Type(ctx), e.RightChild.Type(ctx)
+		if types.IsFloat(e.Type(ctx)) {
+			return doubleOp{e}
+		}
 		if !types.IsInteger(l) || !types.IsInteger(r) {
 			return nil
 		}
@@ -185,7 +197,10 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 		return timesAsConditions(ctx, e)
 	case *expression.Div:
 		if l, r, dates := datesAsNumbers(ctx, e.LeftChild, e.RightChild); dates {
-			return expression.NewDiv(l, r)
+			return checkedOr(ctx, expression.NewDiv(l, r))
+		}
+		if types.IsFloat(e.Type(ctx)) {
+			return doubleOp{e}
 		}
 	case *expression.IntDiv:
 		if l, r, dates := datesAsNumbers(ctx, e.LeftChild, e.RightChild); dates {
@@ -483,4 +498,25 @@ func mysqlText(e sql.Expression) string {
 		return quoteName(e.Database()) + "." + quoteName(e.Table()) + "." + quoteName(e.Name())
 	}
 	return e.String()
+}
+
+// doubleOp is + - * or / of DOUBLEs, whose result is refused if it is none.
+type doubleOp struct{ sql.Expression }
+
+// WithChildren implements sql.Expression.
+func (e doubleOp) WithChildren(ctx *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	x, err := e.Expression.WithChildren(ctx, children...)
+	if err != nil {
+		return nil, err
+	}
+	return checkedOr(ctx, x), nil
+}
+
+// Eval implements sql.Expression.
+func (e doubleOp) Eval(ctx *sql.Context, r sql.Row) (any, error) {
+	v, err := e.Expression.Eval(ctx, r)
+	if f, ok := v.(float64); ok && err == nil && math.IsInf(f, 0) {
+		return nil, mysql.NewSQLError(1690, "22003", "DOUBLE value is out of range in '%s'", mysqlText(e.Expression))
+	}
+	return v, err
 }

@@ -239,6 +239,8 @@ func bare(e sql.Expression) sql.Expression {
 			e = x.Child
 		case hexLiteral:
 			e = x.Literal
+		case doubleOp:
+			e = x.Expression
 		case *plan.Subquery: // without a table it is its value
 			p, ok := x.Query.(*plan.Project)
 			if !ok || len(p.Projections) != 1 {
