@@ -117,7 +117,7 @@ func (a *Agent) attach(ctx context.Context, addr string, control failoverpb.Cont
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	// A leader that says nothing for so long hangs; its stream is as good as broken.
-	watchdog := time.AfterFunc(agentSilenceMax, cancel)
+	watchdog := time.AfterFunc(leaderSilenceMax, cancel)
 	defer watchdog.Stop()
 	s, err := control.Attach(ctx)
 	if err == nil {
@@ -139,7 +139,7 @@ func (a *Agent) attach(ctx context.Context, addr string, control failoverpb.Cont
 			a.opt.Client.missed(addr, s.Trailer())
 			return err
 		}
-		watchdog.Reset(agentSilenceMax)
+		watchdog.Reset(leaderSilenceMax)
 		a.opt.Client.led(addr)
 		if err := a.take(ctx, o); err != nil {
 			return err

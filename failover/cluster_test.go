@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -31,6 +32,7 @@ type cluster struct {
 	segments map[redo.PGID]redo.LSN                 // that the stores report
 	epoch    redo.VolumeEpoch                       // that the stores report
 	volume   redo.VolumeID
+	kept     atomic.Pointer[fleet.State] // that the stores have kept
 
 	mu     sync.Mutex
 	grants map[redo.VolumeEpoch]string // who was ordered to become the writer of an epoch
@@ -123,7 +125,7 @@ func (c *cluster) open(i int, grpc, raft net.Listener) {
 	c.t.Helper()
 	self := c.identity(mtls.Control, c.peers[i].ID)
 	n, err := failover.Open(failover.Options{ID: c.peers[i].ID, Cluster: "test", Dir: c.dirs[i], Identity: self,
-		Listener:     self.Listen(grpc, c.logger, mtls.Storage, mtls.Instance, mtls.Router, mtls.Admin),
+		Listener:     self.Listen(grpc, c.logger, mtls.Storage, mtls.Control, mtls.Instance, mtls.Router, mtls.Admin),
 		RaftListener: self.Listen(raft, c.logger, mtls.Control), Peers: c.peers, Initial: c.initial, LAL: 1000,
 		ReadLease: 50 * time.Millisecond, Timing: c.timing, Logger: c.logger,
 		Fatal: func(err error) { c.t.Error("fatal:", err) }})
@@ -149,6 +151,12 @@ func (c *cluster) store(i int, id uint64) *failover.Reporter {
 	r, err := failover.StartReporter(failover.ReporterOptions{ID: c.initial.Storage[i].ID,
 		Kind: fleet.KindStorage, Cluster: "test", Incarnation: failover.NewIncarnation(),
 		Address: c.initial.Storage[i].Address, Client: c.clientAs(mtls.Storage, c.initial.Storage[i].ID), ReportEvery: 50 * time.Millisecond,
+		Kept: func() []byte {
+			if s := c.kept.Load(); s != nil {
+				return fleet.EncodeState(s)
+			}
+			return nil
+		},
 		Report: func() failover.Report {
 			return failover.Report{Healthy: true, StoreID: id, Volume: c.volume, Epoch: c.epoch, SCL: c.segments}
 		}})

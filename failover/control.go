@@ -93,11 +93,13 @@ var callers = mtls.Rules{
 	failoverpb.Control_Failover_FullMethodName:    {mtls.Admin},
 	failoverpb.Control_VerifyEpoch_FullMethodName: {mtls.Instance},
 	failoverpb.Control_Status_FullMethodName:      everyRole,
+	failoverpb.Control_RaftLog_FullMethodName:     {mtls.Control},
 }
 
 // Open starts a control node and returns when it listens. The node serves until
-// Close. Returns ErrWrongCluster if the directory is another cluster's or node's,
-// or the listen or file error.
+// Close. With an empty Raft directory it takes no part in Raft before all other control
+// nodes have answered: see enter. Returns ErrWrongCluster if the directory is another
+// cluster's or node's, or the listen or file error.
 func Open(opt Options) (*Control, error) {
 	if err := opt.complete(); err != nil {
 		return nil, err
@@ -110,7 +112,7 @@ func Open(opt Options) (*Control, error) {
 	}
 	c := &Control{opt: opt, fsm: newFSM(opt.Fatal)}
 	var err error
-	if c.raft, err = openRaft(&opt, opt.RaftListener, c.fsm); err != nil {
+	if c.raft, err = openRaft(&c.opt); err != nil {
 		return nil, errors.Join(err, opt.Listener.Close())
 	}
 	c.server = grpc.NewServer(append([]grpc.ServerOption{
@@ -121,8 +123,7 @@ func Open(opt Options) (*Control, error) {
 	failoverpb.RegisterControlServer(c.server, &service{c: c})
 	ctx, cancel := context.WithCancel(context.Background())
 	c.cancel = cancel
-	c.done.Go(func() { c.followLeadership(ctx) })
-	c.done.Go(func() { c.watchPeers(ctx) })
+	c.done.Go(func() { c.takePart(ctx) })
 	c.done.Go(func() {
 		if err := c.server.Serve(opt.Listener); err != nil && ctx.Err() == nil {
 			opt.Fatal(fmt.Errorf("serve %s: %w", opt.Listener.Addr(), err))
@@ -231,7 +232,7 @@ func (c *Control) HandOver() error {
 	if !c.Leads() {
 		return nil
 	}
-	return c.raft.LeadershipTransfer().Error()
+	return c.raft.running.Load().LeadershipTransfer().Error()
 }
 
 // Close stops the node. The others notice a lost leader after an election timeout.
@@ -240,10 +241,34 @@ func (c *Control) Close() error {
 	c.close.Do(func() {
 		c.cancel()
 		c.server.Stop()
-		err = c.raft.close()
+		err = c.raft.stop() // ends what waits for it
 		c.done.Wait()
+		err = errors.Join(err, c.raft.close())
 	})
 	return err
+}
+
+// takePart runs Raft and what follows from it until ctx ends.
+func (c *Control) takePart(ctx context.Context) {
+	var err error
+	if !c.raft.inUse {
+		err = c.begin(ctx)
+	}
+	if err == nil {
+		err = c.raft.start(c.fsm)
+	}
+	if err != nil {
+		if ctx.Err() == nil {
+			c.opt.Fatal(fmt.Errorf("control node %s: %w", c.opt.ID, err))
+		}
+		return
+	}
+	c.done.Go(func() { c.watchPeers(ctx) })
+	c.done.Go(func() {
+		for !c.raft.caughtUp() && pause(ctx, heartbeatEvery) { // which says when it has
+		}
+	})
+	c.followLeadership(ctx)
 }
 
 // followLeadership runs a leader while Raft says that this node leads.
@@ -287,8 +312,9 @@ func (c *Control) watchPeers(ctx context.Context) {
 		}
 		return false
 	})
-	c.raft.RegisterObserver(o)
-	defer c.raft.DeregisterObserver(o)
+	r := c.raft.running.Load()
+	r.RegisterObserver(o)
+	defer r.DeregisterObserver(o)
 	lost := map[hraft.ServerID]bool{}
 	for {
 		select {
@@ -318,7 +344,7 @@ func (c *Control) propose(cmd fleet.Command) (applied, error) {
 	if err != nil {
 		return applied{}, err
 	}
-	f := c.raft.Apply(b, raftApplyTimeout)
+	f := c.raft.running.Load().Apply(b, raftApplyTimeout)
 	if err := f.Error(); err != nil {
 		return applied{}, fmt.Errorf("propose %T: %w", cmd, err)
 	}

@@ -28,7 +28,8 @@ type leader struct {
 	volume    redo.VolumeID                        // for a first start over empty stores
 	began     bool                                 // a Bootstrap is on its way
 	replacing bool                                 // a command about members is on its way
-	stored    map[string]time.Time                 // when each storage node's registered store was heard of
+	noting    bool                                 // so is one that notes for how long one is away
+	stored    map[string]missed                    // when each storage node's registered store was heard of
 	refusal   string                               // why there is no Bootstrap, logged once
 	live      atomic.Pointer[liveView]
 	helpers   sync.WaitGroup
@@ -69,11 +70,11 @@ func (c *Control) lead(ctx context.Context) {
 	l := &leader{c: c, ctx: ctx, inbox: make(chan func(), eventsMax),
 		proposals: make(chan proposal, eventsMax), det: fleet.NewDetector(c.opt.detector()),
 		streams: map[string]*stream{}, last: map[string]*failoverpb.InstanceHello{},
-		roles: map[string]*role{}, stored: map[string]time.Time{}, volume: redo.VolumeID(random())}
+		roles: map[string]*role{}, stored: map[string]missed{}, volume: redo.VolumeID(random())}
 	l.publish(true)
 	// The state must contain every command of earlier leaders before it is judged.
 	for {
-		err := c.raft.Barrier(raftApplyTimeout * 5).Error()
+		err := c.raft.running.Load().Barrier(raftApplyTimeout * 5).Error()
 		if err == nil {
 			break
 		}
@@ -279,17 +280,26 @@ func (l *leader) bootstrap(state *fleet.State) {
 	}
 	var reports []fleet.StoreReport
 	for id, r := range l.roles {
-		if fleet.Kind(r.report.Kind) != fleet.KindStorage || r.report.StoreId == 0 {
+		if fleet.Kind(r.report.Kind) != fleet.KindStorage || r.report.StoreId == 0 || !r.report.HasLooked || r.current == nil {
 			continue
 		}
-		s := fleet.StoreReport{Node: id, StoreID: r.report.StoreId,
+		s := fleet.StoreReport{Node: id, StoreID: r.report.StoreId, Groups: map[redo.PGID]redo.MembershipEpoch{},
 			Volume: redo.VolumeID(r.report.Volume), Epoch: redo.VolumeEpoch(r.report.VolumeEpoch)}
 		for pg := range r.report.Scl {
-			s.Groups = append(s.Groups, redo.PGID(pg))
+			s.Groups[redo.PGID(pg)] = redo.MembershipEpoch(r.report.Membership[pg])
+		}
+		if len(r.report.State) > 0 {
+			state, err := fleet.DecodeState(r.report.State)
+			if err != nil {
+				l.c.opt.Logger.Error("a storage node's copy of the control plane's state", "node", l.c.opt.ID, "peer", id, "err", err)
+			}
+			s.State = state
 		}
 		reports = append(reports, s)
 	}
-	cmd, r := fleet.PlanBootstrap(&l.c.opt.Initial, l.volume, reports)
+	initial := l.c.opt.Initial.Clone()
+	initial.LeaseFolded = fleet.Micros(l.c.opt.ReadLease.Microseconds())
+	cmd, r := fleet.PlanBootstrap(initial, l.volume, reports)
 	if r.Code != fleet.CodeOK {
 		if r.Code != fleet.CodeNotReady && r.Detail != l.refusal {
 			l.refusal = r.Detail
@@ -298,6 +308,10 @@ func (l *leader) bootstrap(state *fleet.State) {
 		return
 	}
 	l.began = true
+	if again, ok := cmd.(*fleet.Restore); ok {
+		l.c.opt.Logger.Warn("the control plane was lost and goes on with the state that the storage nodes have kept",
+			"node", l.c.opt.ID, "version", again.State.Version, "volume_epoch", again.State.Epoch)
+	}
 	l.propose(proposal{cmd: cmd, reason: "first start", then: func(a applied, err error) {
 		l.began = err == nil && a.result.Code == fleet.CodeOK
 	}})

@@ -15,19 +15,21 @@ const (
 	probeTimeout      = 300 * time.Millisecond // of one reconnect by the leader
 	keepaliveTime     = 10 * time.Second
 	keepaliveTimeout  = 2 * time.Second
-	watchSilenceMax   = 2 * time.Second // from a leader whose topology is watched
-	followerWatchMax  = time.Second     // then the leader is looked for again
+	followerWatchMax  = time.Second // then the leader is looked for again
 	raftApplyTimeout  = time.Second
 	ordersMax         = 16              // undelivered orders of one stream; a slower one is cut
 	eventsMax         = 256             // events on their way to the leader's loop
 	rolesMax          = 512             // storage nodes and routers that report to a leader
 	reportSilenceMax  = 2 * time.Second // of a storage node or router that counts as healthy
 	moveSilenceMax    = time.Minute     // of a storage node that a segment moves to, before that is taken back
-	agentSilenceMax   = time.Second     // of a leader, before an agent looks for another
+	leaderSilenceMax  = 4 * liveEvery   // before an agent or a watcher looks for another
+	awayNotes         = 8               // of how long a storage node is away, until it is replaced
 	heartbeatEvery    = 100 * time.Millisecond
 	reportEvery       = 500 * time.Millisecond
 	raftCommitTimeout = 20 * time.Millisecond  // an idle leader tells followers what is committed
 	liveEvery         = 200 * time.Millisecond // between live updates of an unchanged topology
+	sayWaitingAfter   = 5 * time.Second        // of other control nodes, before it is logged
+	sayWaitingEvery   = time.Minute            // then
 	drainTimeout      = 5 * time.Second        // of a planned switchover
 )
 

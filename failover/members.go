@@ -1,6 +1,7 @@
 package failover
 
 import (
+	"math"
 	"slices"
 	"time"
 
@@ -41,15 +42,48 @@ func (l *leader) seen(state *fleet.State) map[string]fleet.StoreSeen {
 	for _, n := range state.Storage {
 		x := seen[n.ID]
 		last, known := l.stored[n.ID]
-		if x.StoreID == n.StoreID || !known { // no earlier leader's knowledge is at hand
-			l.stored[n.ID] = time.Now()
+		switch here := x.StoreID == n.StoreID; {
+		case here:
+			l.stored[n.ID] = missed{since: time.Now()}
+			l.note(state, n.ID, 0)
+			continue
+		case !known: // an earlier leader may have missed it
+			l.stored[n.ID] = missed{since: time.Now(), before: time.Duration(state.AwayFor(n.ID)) * time.Millisecond}
 			continue
 		}
-		x.Away = after > 0 && time.Since(last) > after
-		x.Silent = x.Away || time.Since(last) > moveSilenceMax
+		silent := time.Since(last.since)
+		away := last.before + silent
+		if after > 0 && silent > after/awayNotes {
+			l.note(state, n.ID, away)
+		}
+		x.Away = after > 0 && away > after
+		x.Silent = x.Away || silent > moveSilenceMax
 		seen[n.ID] = x
 	}
 	return seen
+}
+
+// missed says since when this leader has not heard of a storage node's registered store,
+// and for how long earlier ones had not.
+type missed struct {
+	since  time.Time
+	before time.Duration
+}
+
+// note has it replicated for how long a storage node is away, if that has changed by
+// enough, so that the next leader goes on from there; 0: it is not.
+func (l *leader) note(state *fleet.State, id string, away time.Duration) {
+	noted := time.Duration(state.AwayFor(id)) * time.Millisecond
+	changed := noted > 0
+	if away > 0 {
+		changed = away-noted >= l.c.opt.Timing.Replace/awayNotes
+	}
+	if l.noting || !changed {
+		return
+	}
+	l.noting = true
+	l.propose(proposal{cmd: &fleet.NoteAway{Node: id, Millis: uint32(min(away.Milliseconds(), math.MaxUint32))}, reason: "a storage node is away, or back",
+		then: func(applied, error) { l.noting = false }})
 }
 
 // logMembers says what has become of a replacement since the last state.

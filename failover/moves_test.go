@@ -19,10 +19,14 @@ func TestSilenceIsNotAbsence(t *testing.T) {
 	now := time.Now()
 	l := &leader{c: &Control{}, roles: map[string]*role{
 		"storage-1": {current: new(int), heard: now, report: &failoverpb.RoleReport{Kind: uint32(fleet.KindStorage), Healthy: true, StoreId: 1, Scl: map[uint32]uint64{3: 0}}},
-	}, stored: map[string]time.Time{"storage-1": now.Add(-time.Hour), "storage-2": now.Add(-2 * time.Minute), "storage-3": now.Add(-30 * time.Second)}}
+	}, stored: map[string]missed{"storage-1": {since: now.Add(-time.Hour)}, "storage-2": {since: now.Add(-2 * time.Minute)}, "storage-3": {since: now.Add(-30 * time.Second)}},
+		proposals: make(chan proposal, 1)}
 	for _, after := range []time.Duration{0, 90 * time.Second, 10 * time.Second} {
 		l.c.opt.Timing.Replace = after
 		seen := l.seen(state)
+		if l.noting && after == 0 {
+			t.Error("it is noted how long a node is away that is never replaced")
+		}
 		if one := seen["storage-1"]; one.Silent || one.Away || !one.Whole(3) || one.Whole(4) {
 			t.Errorf("%v: one that reports: %+v", after, one)
 		}
@@ -32,6 +36,64 @@ func TestSilenceIsNotAbsence(t *testing.T) {
 		if three := seen["storage-3"]; three.Silent != (after == 10*time.Second) || three.Away != three.Silent {
 			t.Errorf("%v: one that was silent for half a minute: %+v", after, three)
 		}
+	}
+}
+
+// TestAbsenceOutlivesLeaders: for how long a storage node is away is noted, and the next leader goes on
+// from there; it begins anew when the node is back.
+func TestAbsenceOutlivesLeaders(t *testing.T) {
+	state := &fleet.State{Cluster: "test", Storage: []fleet.StorageNode{{ID: "storage-1", StoreID: 1}}}
+	leads := func() *leader {
+		c := &Control{}
+		c.opt.Timing.Replace = 90 * time.Second
+		return &leader{c: c, roles: map[string]*role{}, stored: map[string]missed{}, proposals: make(chan proposal, 1)}
+	}
+	noted := func(l *leader) (n *fleet.NoteAway) {
+		select {
+		case p := <-l.proposals:
+			n = p.cmd.(*fleet.NoteAway)
+			if r := state.Apply(n); r.Code != fleet.CodeOK {
+				t.Fatal(r.Detail)
+			}
+			p.then(applied{}, nil)
+		default:
+		}
+		return n
+	}
+	ago := func(d time.Duration) time.Time { return time.Now().Add(-d) }
+	l := leads()
+	l.stored["storage-1"] = missed{since: ago(10 * time.Second)}
+	l.seen(state)
+	if n := noted(l); n != nil {
+		t.Errorf("after 10 s of 90 there is a note: %+v", n)
+	}
+	l.stored["storage-1"] = missed{since: ago(50 * time.Second)}
+	l.seen(state)
+	l.seen(state)
+	if n := noted(l); n == nil || n.Millis < 50_000 || n.Millis > 80_000 {
+		t.Errorf("after 50 s: %+v", n)
+	}
+	if l.seen(state); noted(l) != nil {
+		t.Error("it is noted again at once")
+	}
+	l = leads() // another
+	if l.seen(state)["storage-1"].Away {
+		t.Error("the next leader finds it away at once")
+	}
+	x := l.stored["storage-1"]
+	x.since = ago(45 * time.Second)
+	l.stored["storage-1"] = x
+	if !l.seen(state)["storage-1"].Away {
+		t.Error("after 50 s of one leader and 45 of the next it is not away")
+	}
+	noted(l)
+	l.roles["storage-1"] = &role{current: new(int), heard: time.Now(), report: &failoverpb.RoleReport{Kind: uint32(fleet.KindStorage), Healthy: true, StoreId: 1}}
+	l.seen(state)
+	if n := noted(l); n == nil || n.Millis != 0 || state.AwayFor("storage-1") != 0 {
+		t.Errorf("when it is back: %+v", n)
+	}
+	if l.seen(state); noted(l) != nil {
+		t.Error("it is noted twice that it is back")
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -118,10 +119,19 @@ func (snapshot) Release() {}
 
 // raftNode is Raft with what it runs on.
 type raftNode struct {
-	*hraft.Raft
+	opt       *Options
+	cfg       *hraft.Config
+	log       hclog.Logger
 	store     *raftboltdb.BoltStore
+	logs      *hraft.LogCache
+	snaps     *hraft.FileSnapshotStore
+	inUse     bool // the directory was not empty when it was opened
+	past      past // zero: nothing was forgotten
+	votes     atomic.Bool
 	transport *hraft.NetworkTransport
-	notify    chan bool // leadership gained or lost; always drained
+	running   atomic.Pointer[hraft.Raft] // nil before start
+	notify    chan bool                  // leadership gained or lost; always drained
+	cancel    context.CancelFunc         // of what start began
 }
 
 const (
@@ -133,16 +143,16 @@ const (
 	notifyMax             = 8
 )
 
-// openRaft opens the log in dir and starts Raft; a fresh directory gets the peers as
-// its first configuration, the same on every node.
-func openRaft(opt *Options, l net.Listener, f *fsm) (_ *raftNode, err error) {
-	n := &raftNode{notify: make(chan bool, notifyMax)}
+// openRaft opens the log in the node's directory. Raft runs from start on.
+func openRaft(opt *Options) (_ *raftNode, err error) {
+	n := &raftNode{opt: opt, notify: make(chan bool, notifyMax), cancel: func() {}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, n.close())
 		}
 	}()
-	log := hclog.New(&hclog.LoggerOptions{Output: logWriter{opt.Logger}, Level: hclog.Info, DisableTime: true})
+	n.log = hclog.New(&hclog.LoggerOptions{Output: logWriter{opt.Logger}, Level: hclog.Info, DisableTime: true})
+	n.cfg = opt.raftConfig(n.log, n.notify)
 	n.store, err = raftboltdb.New(raftboltdb.Options{
 		Path: filepath.Join(opt.Dir, "raft.db"),
 		BoltOptions: &bbolt.Options{NoFreelistSync: true, FreelistType: bbolt.FreelistMapType,
@@ -152,40 +162,56 @@ func openRaft(opt *Options, l net.Listener, f *fsm) (_ *raftNode, err error) {
 		err = fmt.Errorf("another process has it open: %w", err)
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open raft log in %s: %w", opt.Dir, err), l.Close())
+		return nil, fmt.Errorf("open raft log in %s: %w", opt.Dir, err)
 	}
-	n.transport = hraft.NewNetworkTransportWithConfig(&hraft.NetworkTransportConfig{
-		Stream:  &streamLayer{Listener: l, identity: opt.Identity, peers: opt.Peers, greeting: greeting(opt.Cluster), refused: mtls.NewRefusals(opt.Logger)},
-		MaxPool: raftPoolConns, Timeout: raftIOTimeout, Logger: log,
-	})
-	logs, err := hraft.NewLogCache(raftLogCacheEntries, n.store)
-	if err != nil {
+	if n.logs, err = hraft.NewLogCache(raftLogCacheEntries, n.store); err != nil {
 		return nil, fmt.Errorf("open raft log: %w", err)
 	}
-	snaps, err := hraft.NewFileSnapshotStoreWithLogger(opt.Dir, raftSnapshotsRetained, log)
-	if err != nil {
+	if n.snaps, err = hraft.NewFileSnapshotStoreWithLogger(opt.Dir, raftSnapshotsRetained, n.log); err != nil {
 		return nil, fmt.Errorf("open raft snapshots: %w", err)
 	}
-	cfg := opt.raftConfig(log, n.notify)
-	old, err := hraft.HasExistingState(logs, n.store, snaps)
-	if err != nil {
+	if n.inUse, err = hraft.HasExistingState(n.logs, n.store, n.snaps); err != nil {
 		return nil, fmt.Errorf("read raft log: %w", err)
 	}
-	if !old {
-		var c hraft.Configuration
-		for _, p := range opt.Peers {
-			c.Servers = append(c.Servers, hraft.Server{
-				ID: hraft.ServerID(p.ID), Address: hraft.ServerAddress(p.RaftAddress)})
-		}
-		if err := hraft.BootstrapCluster(cfg, logs, n.store, snaps, n.transport, c); err != nil {
-			return nil, fmt.Errorf("bootstrap raft: %w", err)
-		}
-	}
-	n.Raft, err = hraft.NewRaft(cfg, f, logs, n.store, snaps, n.transport)
-	if err != nil {
-		return nil, fmt.Errorf("start raft: %w", err)
-	}
 	return n, nil
+}
+
+// bootstrap gives an empty log the peers as its first configuration, the same on
+// every node.
+func (n *raftNode) bootstrap(peers []Peer) error {
+	var c hraft.Configuration
+	for _, p := range peers {
+		c.Servers = append(c.Servers, hraft.Server{
+			ID: hraft.ServerID(p.ID), Address: hraft.ServerAddress(p.RaftAddress)})
+	}
+	if err := hraft.BootstrapCluster(n.cfg, n.logs, n.store, n.snaps, nil, c); err != nil {
+		return fmt.Errorf("bootstrap raft: %w", err)
+	}
+	return nil
+}
+
+// start runs Raft until close.
+func (n *raftNode) start(f *fsm) error {
+	n.transport = hraft.NewNetworkTransportWithConfig(&hraft.NetworkTransportConfig{
+		Stream:  newStreamLayer(n.opt),
+		MaxPool: raftPoolConns, Timeout: raftIOTimeout, Logger: n.log,
+	})
+	var err error
+	if n.past, err = readPast(n.store); err != nil {
+		return fmt.Errorf("read raft log: %w", err)
+	}
+	var transport hraft.Transport = n.transport
+	if n.past != (past{}) {
+		var ctx context.Context
+		ctx, n.cancel = context.WithCancel(context.Background())
+		transport = abstain(ctx, n)
+	}
+	r, err := hraft.NewRaft(n.cfg, f, n.logs, n.store, n.snaps, transport)
+	if err != nil {
+		return fmt.Errorf("start raft: %w", err)
+	}
+	n.running.Store(r)
+	return nil
 }
 
 func (o *Options) raftConfig(log hclog.Logger, notify chan<- bool) *hraft.Config {
@@ -201,14 +227,22 @@ func (o *Options) raftConfig(log hclog.Logger, notify chan<- bool) *hraft.Config
 	return cfg
 }
 
-// close stops what was started, Raft first.
-func (n *raftNode) close() error {
-	var errs []error
-	if n.Raft != nil {
-		errs = append(errs, n.Shutdown().Error())
+// stop ends Raft if it runs. It may be called again.
+func (n *raftNode) stop() error {
+	if r := n.running.Load(); r != nil {
+		return r.Shutdown().Error()
 	}
+	return nil
+}
+
+// close ends Raft and closes what was opened, the listener too.
+func (n *raftNode) close() error {
+	errs := []error{n.stop()}
+	n.cancel()
 	if n.transport != nil {
 		errs = append(errs, n.transport.Close())
+	} else {
+		errs = append(errs, n.opt.RaftListener.Close())
 	}
 	if n.store != nil {
 		errs = append(errs, n.store.Close())
@@ -234,6 +268,11 @@ type streamLayer struct {
 	peers    []Peer
 	greeting []byte
 	refused  *mtls.Refusals
+}
+
+func newStreamLayer(opt *Options) *streamLayer {
+	return &streamLayer{Listener: opt.RaftListener, identity: opt.Identity, peers: opt.Peers,
+		greeting: greeting(opt.Cluster), refused: mtls.NewRefusals(opt.Logger)}
 }
 
 func greeting(cluster string) []byte { return fmt.Appendf(nil, "sextant-raft 1 %s\n", cluster) }

@@ -58,7 +58,11 @@ func (s *service) lead(cluster string, setTrailer func(metadata.MD)) (*leader, e
 
 // hint returns the trailer that names the leader, nil if it is not known.
 func (s *service) hint() metadata.MD {
-	_, id := s.c.raft.LeaderWithID()
+	r := s.c.raft.running.Load()
+	if r == nil {
+		return nil
+	}
+	_, id := r.LeaderWithID()
 	for _, p := range s.c.opt.Peers {
 		if p.ID == string(id) && p.ID != s.c.opt.ID {
 			return metadata.Pairs(leaderTrailer, p.Address)
@@ -176,7 +180,7 @@ func (s *service) VerifyEpoch(ctx context.Context, r *failoverpb.VerifyEpochRequ
 		return nil, err
 	}
 	state := s.c.State()
-	if err := s.c.raft.VerifyLeader().Error(); err != nil {
+	if err := s.c.raft.running.Load().VerifyLeader().Error(); err != nil {
 		return nil, status.Error(codes.Unavailable, err.Error())
 	}
 	return &failoverpb.VerifyEpochReply{VolumeEpoch: uint64(state.Epoch), Node: state.Holder.Node,
@@ -188,7 +192,7 @@ func (s *service) Status(_ context.Context, r *failoverpb.StatusRequest) (*failo
 	if err := s.check(r.Cluster); err != nil {
 		return nil, err
 	}
-	reply := &failoverpb.StatusReply{Id: s.c.opt.ID, Pid: uint32(os.Getpid()),
+	reply := &failoverpb.StatusReply{Id: s.c.opt.ID, Pid: uint32(os.Getpid()), Detail: s.c.raft.detail(),
 		State: fleet.EncodeState(s.c.State())}
 	for _, p := range s.c.opt.Peers {
 		reply.Control = append(reply.Control, &failoverpb.ControlNode{Id: p.ID, Az: p.AZ, Address: p.Address})
@@ -367,7 +371,8 @@ func (s *service) AttachRole(conn failoverpb.Control_AttachRoleServer) error {
 			l = lead
 			defer l.post(func() { l.unreport(mark) })
 		}
-		ack := &failoverpb.RoleAck{}
+		state := s.c.State()
+		ack := &failoverpb.RoleAck{WantsState: state.Cluster == "" && fleet.Kind(r.Kind) == fleet.KindStorage}
 		if lead != l || !l.call(conn.Context(), func() { ack.Detail, err = l.report(r, mark) }) {
 			return errNotLeader
 		}

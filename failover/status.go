@@ -80,7 +80,7 @@ type ReplacingStatus struct {
 	Segments int        `json:"segments"`
 }
 
-// ControlStatus is one control node. It is healthy if it answered.
+// ControlStatus is one control node. It is healthy if it answered and takes full part in Raft.
 type ControlStatus struct {
 	ID      string `json:"id"`
 	AZ      string `json:"az"`
@@ -88,6 +88,7 @@ type ControlStatus struct {
 	PID     int    `json:"pid"`
 	Healthy bool   `json:"healthy"`
 	Leader  bool   `json:"leader"`
+	Detail  string `json:"detail,omitempty"` // why not healthy
 }
 
 // RouterStatus is one router.
@@ -159,10 +160,10 @@ func (c *Client) Status(ctx context.Context) (Status, error) {
 func controlStatus(nodes []*failoverpb.ControlNode, replies []*failoverpb.StatusReply, led bool, leader string) []ControlStatus {
 	list := []ControlStatus{}
 	for _, n := range nodes {
-		s := ControlStatus{ID: n.Id, AZ: n.Az, Address: n.Address}
+		s := ControlStatus{ID: n.Id, AZ: n.Az, Address: n.Address, Detail: "does not answer"}
 		for _, r := range replies {
 			if r != nil && r.Id == n.Id {
-				s.PID, s.Healthy, s.Leader = int(r.Pid), true, led && r.Id == leader
+				s.PID, s.Healthy, s.Leader, s.Detail = int(r.Pid), r.Detail == "", led && r.Id == leader, r.Detail
 			}
 		}
 		list = append(list, s)

@@ -75,7 +75,7 @@ func (w *watch) stream(ctx context.Context, a string, n failoverpb.ControlClient
 		case u.Leader:
 			// The leader says something every liveEvery; silence means that it hangs.
 			w.c.led(a)
-			first.Reset(watchSilenceMax)
+			first.Reset(leaderSilenceMax)
 		case !leaderOnly:
 			first.Reset(followerWatchMax)
 			leaderOnly = true // set the limit once only

@@ -6,7 +6,7 @@
 // versions:
 // 	protoc-gen-go v1.36.12
 // 	protoc        v3.21.12
-// source: failover/failoverpb/failover.proto
+// source: failover.proto
 
 package failoverpb
 
@@ -67,11 +67,11 @@ func (x Order_Kind) String() string {
 }
 
 func (Order_Kind) Descriptor() protoreflect.EnumDescriptor {
-	return file_failover_failoverpb_failover_proto_enumTypes[0].Descriptor()
+	return file_failover_proto_enumTypes[0].Descriptor()
 }
 
 func (Order_Kind) Type() protoreflect.EnumType {
-	return &file_failover_failoverpb_failover_proto_enumTypes[0]
+	return &file_failover_proto_enumTypes[0]
 }
 
 func (x Order_Kind) Number() protoreflect.EnumNumber {
@@ -80,7 +80,7 @@ func (x Order_Kind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Order_Kind.Descriptor instead.
 func (Order_Kind) EnumDescriptor() ([]byte, []int) {
-	return file_failover_failoverpb_failover_proto_rawDescGZIP(), []int{3, 0}
+	return file_failover_proto_rawDescGZIP(), []int{3, 0}
 }
 
 type InstanceMessage struct {
@@ -93,7 +93,7 @@ type InstanceMessage struct {
 
 func (x *InstanceMessage) Reset() {
 	*x = InstanceMessage{}
-	mi := &file_failover_failoverpb_failover_proto_msgTypes[0]
+	mi := &file_failover_proto_msgTypes[0]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -105,7 +105,7 @@ func (x *InstanceMessage) String() string {
 func (*InstanceMessage) ProtoMessage() {}
 
 func (x *InstanceMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_failoverpb_failover_proto_msgTypes[0]
+	mi := &file_failover_proto_msgTypes[0]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -118,7 +118,7 @@ func (x *InstanceMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InstanceMessage.ProtoReflect.Descriptor instead.
 func (*InstanceMessage) Descriptor() ([]byte, []int) {
-	return file_failover_failoverpb_failover_proto_rawDescGZIP(), []int{0}
+	return file_failover_proto_rawDescGZIP(), []int{0}
 }
 
 func (x *InstanceMessage) GetHello() *InstanceHello {
@@ -149,7 +149,7 @@ type InstanceHello struct {
 
 func (x *InstanceHello) Reset() {
 	*x = InstanceHello{}
-	mi := &file_failover_failoverpb_failover_proto_msgTypes[1]
+	mi := &file_failover_proto_msgTypes[1]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -161,7 +161,7 @@ func (x *InstanceHello) String() string {
 func (*InstanceHello) ProtoMessage() {}
 
 func (x *InstanceHello) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_failoverpb_failover_proto_msgTypes[1]
+	mi := &file_failover_proto_msgTypes[1]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -174,7 +174,7 @@ func (x *InstanceHello) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InstanceHello.ProtoReflect.Descriptor instead.
 func (*InstanceHello) Descriptor() ([]byte, []int) {
-	return file_failover_failoverpb_failover_proto_rawDescGZIP(), []int{1}
+	return file_failover_proto_rawDescGZIP(), []int{1}
 }
 
 func (x *InstanceHello) GetProtocol() uint32 {
@@ -239,7 +239,7 @@ type Heartbeat struct {
 
 func (x *Heartbeat) Reset() {
 	*x = Heartbeat{}
-	mi := &file_failover_failoverpb_failover_proto_msgTypes[2]
+	mi := &file_failover_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -251,7 +251,7 @@ func (x *Heartbeat) String() string {
 func (*Heartbeat) ProtoMessage() {}
 
 func (x *Heartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_failoverpb_failover_proto_msgTypes[2]
+	mi := &file_failover_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -264,7 +264,7 @@ func (x *Heartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Heartbeat.ProtoReflect.Descriptor instead.
 func (*Heartbeat) Descriptor() ([]byte, []int) {
-	return file_failover_failoverpb_failover_proto_rawDescGZIP(), []int{2}
+	return file_failover_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Heartbeat) GetRole() uint32 {
@@ -368,7 +368,7 @@ type Order struct {
 
 func (x *Order) Reset() {
 	*x = Order{}
-	mi := &file_failover_failoverpb_failover_proto_msgTypes[3]
+	mi := &file_failover_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -380,7 +380,7 @@ func (x *Order) String() string {
 func (*Order) ProtoMessage() {}
 
 func (x *Order) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_failoverpb_failover_proto_msgTypes[3]
+	mi := &file_failover_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -393,7 +393,7 @@ func (x *Order) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Order.ProtoReflect.Descriptor instead.
 func (*Order) Descriptor() ([]byte, []int) {
-	return file_failover_failoverpb_failover_proto_rawDescGZIP(), []int{3}
+	return file_failover_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Order) GetKind() Order_Kind {
@@ -456,20 +456,23 @@ type RoleReport struct {
 	Address        string                 `protobuf:"bytes,7,opt,name=address,proto3" json:"address,omitempty"`
 	Healthy        bool                   `protobuf:"varint,8,opt,name=healthy,proto3" json:"healthy,omitempty"`
 	Detail         string                 `protobuf:"bytes,9,opt,name=detail,proto3" json:"detail,omitempty"`
-	StoreId        uint64                 `protobuf:"fixed64,10,opt,name=store_id,json=storeId,proto3" json:"store_id,omitempty"`                                                    // storage only, never 0
-	Volume         uint64                 `protobuf:"fixed64,11,opt,name=volume,proto3" json:"volume,omitempty"`                                                                     // storage only; 0: the store is empty
-	VolumeEpoch    uint64                 `protobuf:"varint,12,opt,name=volume_epoch,json=volumeEpoch,proto3" json:"volume_epoch,omitempty"`                                         // storage only: highest stored
-	Scl            map[uint32]uint64      `protobuf:"bytes,13,rep,name=scl,proto3" json:"scl,omitempty" protobuf_key:"varint,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"` // storage only: of every segment it holds
-	StoredBytes    uint64                 `protobuf:"varint,14,opt,name=stored_bytes,json=storedBytes,proto3" json:"stored_bytes,omitempty"`                                         // storage only
-	DamageFound    uint64                 `protobuf:"varint,20,opt,name=damage_found,json=damageFound,proto3" json:"damage_found,omitempty"`                                         // storage only: since the process began
-	DamageRepaired uint64                 `protobuf:"varint,21,opt,name=damage_repaired,json=damageRepaired,proto3" json:"damage_repaired,omitempty"`                                // storage only
+	StoreId        uint64                 `protobuf:"fixed64,10,opt,name=store_id,json=storeId,proto3" json:"store_id,omitempty"`                                                                  // storage only, never 0
+	Volume         uint64                 `protobuf:"fixed64,11,opt,name=volume,proto3" json:"volume,omitempty"`                                                                                   // storage only; 0: the store is empty
+	VolumeEpoch    uint64                 `protobuf:"varint,12,opt,name=volume_epoch,json=volumeEpoch,proto3" json:"volume_epoch,omitempty"`                                                       // storage only: highest stored
+	Scl            map[uint32]uint64      `protobuf:"bytes,13,rep,name=scl,proto3" json:"scl,omitempty" protobuf_key:"varint,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`               // storage only: of every segment it holds
+	StoredBytes    uint64                 `protobuf:"varint,14,opt,name=stored_bytes,json=storedBytes,proto3" json:"stored_bytes,omitempty"`                                                       // storage only
+	DamageFound    uint64                 `protobuf:"varint,20,opt,name=damage_found,json=damageFound,proto3" json:"damage_found,omitempty"`                                                       // storage only: since the process began
+	DamageRepaired uint64                 `protobuf:"varint,21,opt,name=damage_repaired,json=damageRepaired,proto3" json:"damage_repaired,omitempty"`                                              // storage only
+	Membership     map[uint32]uint64      `protobuf:"bytes,22,rep,name=membership,proto3" json:"membership,omitempty" protobuf_key:"varint,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"` // storage only: that each segment was told of last
+	HasLooked      bool                   `protobuf:"varint,23,opt,name=has_looked,json=hasLooked,proto3" json:"has_looked,omitempty"`                                                             // storage only, if the last ack asked: state is what is kept
+	State          []byte                 `protobuf:"bytes,24,opt,name=state,proto3" json:"state,omitempty"`                                                                                       // the newest of the control plane's states that is kept; empty: none
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
 
 func (x *RoleReport) Reset() {
 	*x = RoleReport{}
-	mi := &file_failover_failoverpb_failover_proto_msgTypes[4]
+	mi := &file_failover_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -481,7 +484,7 @@ func (x *RoleReport) String() string {
 func (*RoleReport) ProtoMessage() {}
 
 func (x *RoleReport) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_failoverpb_failover_proto_msgTypes[4]
+	mi := &file_failover_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -494,7 +497,7 @@ func (x *RoleReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RoleReport.ProtoReflect.Descriptor instead.
 func (*RoleReport) Descriptor() ([]byte, []int) {
-	return file_failover_failoverpb_failover_proto_rawDescGZIP(), []int{4}
+	return file_failover_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *RoleReport) GetProtocol() uint32 {
@@ -609,17 +612,39 @@ func (x *RoleReport) GetDamageRepaired() uint64 {
 	return 0
 }
 
+func (x *RoleReport) GetMembership() map[uint32]uint64 {
+	if x != nil {
+		return x.Membership
+	}
+	return nil
+}
+
+func (x *RoleReport) GetHasLooked() bool {
+	if x != nil {
+		return x.HasLooked
+	}
+	return false
+}
+
+func (x *RoleReport) GetState() []byte {
+	if x != nil {
+		return x.State
+	}
+	return nil
+}
+
 type RoleAck struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Refused       bool                   `protobuf:"varint,1,opt,name=refused,proto3" json:"refused,omitempty"` // the store id is not the registered one
 	Detail        string                 `protobuf:"bytes,2,opt,name=detail,proto3" json:"detail,omitempty"`
+	WantsState    bool                   `protobuf:"varint,3,opt,name=wants_state,json=wantsState,proto3" json:"wants_state,omitempty"` // the control plane has none
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *RoleAck) Reset() {
 	*x = RoleAck{}
-	mi := &file_failover_failoverpb_failover_proto_msgTypes[5]
+	mi := &file_failover_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -631,7 +656,7 @@ func (x *RoleAck) String() string {
 func (*RoleAck) ProtoMessage() {}
 
 func (x *RoleAck) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_failoverpb_failover_proto_msgTypes[5]
+	mi := &file_failover_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -644,7 +669,7 @@ func (x *RoleAck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RoleAck.ProtoReflect.Descriptor instead.
 func (*RoleAck) Descriptor() ([]byte, []int) {
-	return file_failover_failoverpb_failover_proto_rawDescGZIP(), []int{5}
+	return file_failover_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *RoleAck) GetRefused() bool {
@@ -661,6 +686,13 @@ func (x *RoleAck) GetDetail() string {
 	return ""
 }
 
+func (x *RoleAck) GetWantsState() bool {
+	if x != nil {
+		return x.WantsState
+	}
+	return false
+}
+
 type WatchRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Cluster       string                 `protobuf:"bytes,1,opt,name=cluster,proto3" json:"cluster,omitempty"`
@@ -671,7 +703,7 @@ type WatchRequest struct {
 
 func (x *WatchRequest) Reset() {
 	*x = WatchRequest{}
-	mi := &file_failover_failoverpb_failover_proto_msgTypes[6]
+	mi := &file_failover_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -683,7 +715,7 @@ func (x *WatchRequest) String() string {
 func (*WatchRequest) ProtoMessage() {}
 
 func (x *WatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_failoverpb_failover_proto_msgTypes[6]
+	mi := &file_failover_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -696,7 +728,7 @@ func (x *WatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRequest.ProtoReflect.Descriptor instead.
 func (*WatchRequest) Descriptor() ([]byte, []int) {
-	return file_failover_failoverpb_failover_proto_rawDescGZIP(), []int{6}
+	return file_failover_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *WatchRequest) GetCluster() string {
@@ -725,7 +757,7 @@ type TopologyUpdate struct {
 
 func (x *TopologyUpdate) Reset() {
 	*x = TopologyUpdate{}
-	mi := &file_failover_failoverpb_failover_proto_msgTypes[7]
+	mi := &file_failover_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -737,7 +769,7 @@ func (x *TopologyUpdate) String() string {
 func (*TopologyUpdate) ProtoMessage() {}
 
 func (x *TopologyUpdate) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_failoverpb_failover_proto_msgTypes[7]
+	mi := &file_failover_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -750,7 +782,7 @@ func (x *TopologyUpdate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TopologyUpdate.ProtoReflect.Descriptor instead.
 func (*TopologyUpdate) Descriptor() ([]byte, []int) {
-	return file_failover_failoverpb_failover_proto_rawDescGZIP(), []int{7}
+	return file_failover_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *TopologyUpdate) GetState() []byte {
@@ -802,7 +834,7 @@ type Live struct {
 
 func (x *Live) Reset() {
 	*x = Live{}
-	mi := &file_failover_failoverpb_failover_proto_msgTypes[8]
+	mi := &file_failover_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -814,7 +846,7 @@ func (x *Live) String() string {
 func (*Live) ProtoMessage() {}
 
 func (x *Live) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_failoverpb_failover_proto_msgTypes[8]
+	mi := &file_failover_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -827,7 +859,7 @@ func (x *Live) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Live.ProtoReflect.Descriptor instead.
 func (*Live) Descriptor() ([]byte, []int) {
-	return file_failover_failoverpb_failover_proto_rawDescGZIP(), []int{8}
+	return file_failover_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Live) GetId() string {
@@ -924,7 +956,7 @@ type ProposeRequest struct {
 
 func (x *ProposeRequest) Reset() {
 	*x = ProposeRequest{}
-	mi := &file_failover_failoverpb_failover_proto_msgTypes[9]
+	mi := &file_failover_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -936,7 +968,7 @@ func (x *ProposeRequest) String() string {
 func (*ProposeRequest) ProtoMessage() {}
 
 func (x *ProposeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_failoverpb_failover_proto_msgTypes[9]
+	mi := &file_failover_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -949,7 +981,7 @@ func (x *ProposeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProposeRequest.ProtoReflect.Descriptor instead.
 func (*ProposeRequest) Descriptor() ([]byte, []int) {
-	return file_failover_failoverpb_failover_proto_rawDescGZIP(), []int{9}
+	return file_failover_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ProposeRequest) GetCluster() string {
@@ -977,7 +1009,7 @@ type ProposeReply struct {
 
 func (x *ProposeReply) Reset() {
 	*x = ProposeReply{}
-	mi := &file_failover_failoverpb_failover_proto_msgTypes[10]
+	mi := &file_failover_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -989,7 +1021,7 @@ func (x *ProposeReply) String() string {
 func (*ProposeReply) ProtoMessage() {}
 
 func (x *ProposeReply) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_failoverpb_failover_proto_msgTypes[10]
+	mi := &file_failover_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1002,7 +1034,7 @@ func (x *ProposeReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProposeReply.ProtoReflect.Descriptor instead.
 func (*ProposeReply) Descriptor() ([]byte, []int) {
-	return file_failover_failoverpb_failover_proto_rawDescGZIP(), []int{10}
+	return file_failover_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ProposeReply) GetCode() uint32 {
@@ -1038,7 +1070,7 @@ type ExitSeenRequest struct {
 
 func (x *ExitSeenRequest) Reset() {
 	*x = ExitSeenRequest{}
-	mi := &file_failover_failoverpb_failover_proto_msgTypes[11]
+	mi := &file_failover_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1050,7 +1082,7 @@ func (x *ExitSeenRequest) String() string {
 func (*ExitSeenRequest) ProtoMessage() {}
 
 func (x *ExitSeenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_failoverpb_failover_proto_msgTypes[11]
+	mi := &file_failover_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1063,7 +1095,7 @@ func (x *ExitSeenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExitSeenRequest.ProtoReflect.Descriptor instead.
 func (*ExitSeenRequest) Descriptor() ([]byte, []int) {
-	return file_failover_failoverpb_failover_proto_rawDescGZIP(), []int{11}
+	return file_failover_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ExitSeenRequest) GetCluster() string {
@@ -1102,7 +1134,7 @@ type ExitSeenReply struct {
 
 func (x *ExitSeenReply) Reset() {
 	*x = ExitSeenReply{}
-	mi := &file_failover_failoverpb_failover_proto_msgTypes[12]
+	mi := &file_failover_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1114,7 +1146,7 @@ func (x *ExitSeenReply) String() string {
 func (*ExitSeenReply) ProtoMessage() {}
 
 func (x *ExitSeenReply) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_failoverpb_failover_proto_msgTypes[12]
+	mi := &file_failover_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1127,7 +1159,7 @@ func (x *ExitSeenReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExitSeenReply.ProtoReflect.Descriptor instead.
 func (*ExitSeenReply) Descriptor() ([]byte, []int) {
-	return file_failover_failoverpb_failover_proto_rawDescGZIP(), []int{12}
+	return file_failover_proto_rawDescGZIP(), []int{12}
 }
 
 type FailoverRequest struct {
@@ -1140,7 +1172,7 @@ type FailoverRequest struct {
 
 func (x *FailoverRequest) Reset() {
 	*x = FailoverRequest{}
-	mi := &file_failover_failoverpb_failover_proto_msgTypes[13]
+	mi := &file_failover_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1152,7 +1184,7 @@ func (x *FailoverRequest) String() string {
 func (*FailoverRequest) ProtoMessage() {}
 
 func (x *FailoverRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_failoverpb_failover_proto_msgTypes[13]
+	mi := &file_failover_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1165,7 +1197,7 @@ func (x *FailoverRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FailoverRequest.ProtoReflect.Descriptor instead.
 func (*FailoverRequest) Descriptor() ([]byte, []int) {
-	return file_failover_failoverpb_failover_proto_rawDescGZIP(), []int{13}
+	return file_failover_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *FailoverRequest) GetCluster() string {
@@ -1193,7 +1225,7 @@ type FailoverReply struct {
 
 func (x *FailoverReply) Reset() {
 	*x = FailoverReply{}
-	mi := &file_failover_failoverpb_failover_proto_msgTypes[14]
+	mi := &file_failover_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1205,7 +1237,7 @@ func (x *FailoverReply) String() string {
 func (*FailoverReply) ProtoMessage() {}
 
 func (x *FailoverReply) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_failoverpb_failover_proto_msgTypes[14]
+	mi := &file_failover_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1218,7 +1250,7 @@ func (x *FailoverReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FailoverReply.ProtoReflect.Descriptor instead.
 func (*FailoverReply) Descriptor() ([]byte, []int) {
-	return file_failover_failoverpb_failover_proto_rawDescGZIP(), []int{14}
+	return file_failover_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *FailoverReply) GetTo() string {
@@ -1251,7 +1283,7 @@ type VerifyEpochRequest struct {
 
 func (x *VerifyEpochRequest) Reset() {
 	*x = VerifyEpochRequest{}
-	mi := &file_failover_failoverpb_failover_proto_msgTypes[15]
+	mi := &file_failover_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1263,7 +1295,7 @@ func (x *VerifyEpochRequest) String() string {
 func (*VerifyEpochRequest) ProtoMessage() {}
 
 func (x *VerifyEpochRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_failoverpb_failover_proto_msgTypes[15]
+	mi := &file_failover_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1276,7 +1308,7 @@ func (x *VerifyEpochRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyEpochRequest.ProtoReflect.Descriptor instead.
 func (*VerifyEpochRequest) Descriptor() ([]byte, []int) {
-	return file_failover_failoverpb_failover_proto_rawDescGZIP(), []int{15}
+	return file_failover_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *VerifyEpochRequest) GetCluster() string {
@@ -1298,7 +1330,7 @@ type VerifyEpochReply struct {
 
 func (x *VerifyEpochReply) Reset() {
 	*x = VerifyEpochReply{}
-	mi := &file_failover_failoverpb_failover_proto_msgTypes[16]
+	mi := &file_failover_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1310,7 +1342,7 @@ func (x *VerifyEpochReply) String() string {
 func (*VerifyEpochReply) ProtoMessage() {}
 
 func (x *VerifyEpochReply) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_failoverpb_failover_proto_msgTypes[16]
+	mi := &file_failover_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1323,7 +1355,7 @@ func (x *VerifyEpochReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyEpochReply.ProtoReflect.Descriptor instead.
 func (*VerifyEpochReply) Descriptor() ([]byte, []int) {
-	return file_failover_failoverpb_failover_proto_rawDescGZIP(), []int{16}
+	return file_failover_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *VerifyEpochReply) GetVolumeEpoch() uint64 {
@@ -1363,7 +1395,7 @@ type StatusRequest struct {
 
 func (x *StatusRequest) Reset() {
 	*x = StatusRequest{}
-	mi := &file_failover_failoverpb_failover_proto_msgTypes[17]
+	mi := &file_failover_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1375,7 +1407,7 @@ func (x *StatusRequest) String() string {
 func (*StatusRequest) ProtoMessage() {}
 
 func (x *StatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_failoverpb_failover_proto_msgTypes[17]
+	mi := &file_failover_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1388,7 +1420,7 @@ func (x *StatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusRequest.ProtoReflect.Descriptor instead.
 func (*StatusRequest) Descriptor() ([]byte, []int) {
-	return file_failover_failoverpb_failover_proto_rawDescGZIP(), []int{17}
+	return file_failover_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *StatusRequest) GetCluster() string {
@@ -1407,13 +1439,14 @@ type StatusReply struct {
 	State         []byte                 `protobuf:"bytes,5,opt,name=state,proto3" json:"state,omitempty"`
 	Live          []*Live                `protobuf:"bytes,6,rep,name=live,proto3" json:"live,omitempty"`       // leader only
 	Control       []*ControlNode         `protobuf:"bytes,7,rep,name=control,proto3" json:"control,omitempty"` // all, as this node was configured
+	Detail        string                 `protobuf:"bytes,8,opt,name=detail,proto3" json:"detail,omitempty"`   // why the node takes no full part in Raft, empty if it does
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *StatusReply) Reset() {
 	*x = StatusReply{}
-	mi := &file_failover_failoverpb_failover_proto_msgTypes[18]
+	mi := &file_failover_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1425,7 +1458,7 @@ func (x *StatusReply) String() string {
 func (*StatusReply) ProtoMessage() {}
 
 func (x *StatusReply) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_failoverpb_failover_proto_msgTypes[18]
+	mi := &file_failover_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1438,7 +1471,7 @@ func (x *StatusReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusReply.ProtoReflect.Descriptor instead.
 func (*StatusReply) Descriptor() ([]byte, []int) {
-	return file_failover_failoverpb_failover_proto_rawDescGZIP(), []int{18}
+	return file_failover_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *StatusReply) GetId() string {
@@ -1490,6 +1523,125 @@ func (x *StatusReply) GetControl() []*ControlNode {
 	return nil
 }
 
+func (x *StatusReply) GetDetail() string {
+	if x != nil {
+		return x.Detail
+	}
+	return ""
+}
+
+type RaftLogRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Cluster       string                 `protobuf:"bytes,1,opt,name=cluster,proto3" json:"cluster,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RaftLogRequest) Reset() {
+	*x = RaftLogRequest{}
+	mi := &file_failover_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RaftLogRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RaftLogRequest) ProtoMessage() {}
+
+func (x *RaftLogRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_failover_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RaftLogRequest.ProtoReflect.Descriptor instead.
+func (*RaftLogRequest) Descriptor() ([]byte, []int) {
+	return file_failover_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *RaftLogRequest) GetCluster() string {
+	if x != nil {
+		return x.Cluster
+	}
+	return ""
+}
+
+type RaftLogReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Begun         bool                   `protobuf:"varint,1,opt,name=begun,proto3" json:"begun,omitempty"` // false: this one has forgotten too, or is new
+	Term          uint64                 `protobuf:"varint,2,opt,name=term,proto3" json:"term,omitempty"`   // current
+	LastIndex     uint64                 `protobuf:"varint,3,opt,name=last_index,json=lastIndex,proto3" json:"last_index,omitempty"`
+	Id            string                 `protobuf:"bytes,4,opt,name=id,proto3" json:"id,omitempty"` // of the node that answers
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RaftLogReply) Reset() {
+	*x = RaftLogReply{}
+	mi := &file_failover_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RaftLogReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RaftLogReply) ProtoMessage() {}
+
+func (x *RaftLogReply) ProtoReflect() protoreflect.Message {
+	mi := &file_failover_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RaftLogReply.ProtoReflect.Descriptor instead.
+func (*RaftLogReply) Descriptor() ([]byte, []int) {
+	return file_failover_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *RaftLogReply) GetBegun() bool {
+	if x != nil {
+		return x.Begun
+	}
+	return false
+}
+
+func (x *RaftLogReply) GetTerm() uint64 {
+	if x != nil {
+		return x.Term
+	}
+	return 0
+}
+
+func (x *RaftLogReply) GetLastIndex() uint64 {
+	if x != nil {
+		return x.LastIndex
+	}
+	return 0
+}
+
+func (x *RaftLogReply) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
 type ControlNode struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -1501,7 +1653,7 @@ type ControlNode struct {
 
 func (x *ControlNode) Reset() {
 	*x = ControlNode{}
-	mi := &file_failover_failoverpb_failover_proto_msgTypes[19]
+	mi := &file_failover_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1513,7 +1665,7 @@ func (x *ControlNode) String() string {
 func (*ControlNode) ProtoMessage() {}
 
 func (x *ControlNode) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_failoverpb_failover_proto_msgTypes[19]
+	mi := &file_failover_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1526,7 +1678,7 @@ func (x *ControlNode) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ControlNode.ProtoReflect.Descriptor instead.
 func (*ControlNode) Descriptor() ([]byte, []int) {
-	return file_failover_failoverpb_failover_proto_rawDescGZIP(), []int{19}
+	return file_failover_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ControlNode) GetId() string {
@@ -1550,11 +1702,11 @@ func (x *ControlNode) GetAddress() string {
 	return ""
 }
 
-var File_failover_failoverpb_failover_proto protoreflect.FileDescriptor
+var File_failover_proto protoreflect.FileDescriptor
 
-const file_failover_failoverpb_failover_proto_rawDesc = "" +
+const file_failover_proto_rawDesc = "" +
 	"\n" +
-	"\"failover/failoverpb/failover.proto\x12\x10sextant.failover\"\x83\x01\n" +
+	"\x0efailover.proto\x12\x10sextant.failover\"\x83\x01\n" +
 	"\x0fInstanceMessage\x125\n" +
 	"\x05hello\x18\x01 \x01(\v2\x1f.sextant.failover.InstanceHelloR\x05hello\x129\n" +
 	"\theartbeat\x18\x02 \x01(\v2\x1b.sextant.failover.HeartbeatR\theartbeat\"\x9d\x01\n" +
@@ -1597,7 +1749,7 @@ const file_failover_failoverpb_failover_proto_rawDesc = "" +
 	"\x05DRAIN\x10\x03\x12\n" +
 	"\n" +
 	"\x06RESUME\x10\x04\x12\b\n" +
-	"\x04STOP\x10\x05\"\x9c\x04\n" +
+	"\x04STOP\x10\x05\"\xde\x05\n" +
 	"\n" +
 	"RoleReport\x12\x1a\n" +
 	"\bprotocol\x18\x01 \x01(\rR\bprotocol\x12\x18\n" +
@@ -1616,13 +1768,24 @@ const file_failover_failoverpb_failover_proto_rawDesc = "" +
 	"\x03scl\x18\r \x03(\v2%.sextant.failover.RoleReport.SclEntryR\x03scl\x12!\n" +
 	"\fstored_bytes\x18\x0e \x01(\x04R\vstoredBytes\x12!\n" +
 	"\fdamage_found\x18\x14 \x01(\x04R\vdamageFound\x12'\n" +
-	"\x0fdamage_repaired\x18\x15 \x01(\x04R\x0edamageRepaired\x1a6\n" +
+	"\x0fdamage_repaired\x18\x15 \x01(\x04R\x0edamageRepaired\x12L\n" +
+	"\n" +
+	"membership\x18\x16 \x03(\v2,.sextant.failover.RoleReport.MembershipEntryR\n" +
+	"membership\x12\x1d\n" +
+	"\n" +
+	"has_looked\x18\x17 \x01(\bR\thasLooked\x12\x14\n" +
+	"\x05state\x18\x18 \x01(\fR\x05state\x1a6\n" +
 	"\bSclEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\rR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\";\n" +
+	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\x1a=\n" +
+	"\x0fMembershipEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\rR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\"\\\n" +
 	"\aRoleAck\x12\x18\n" +
 	"\arefused\x18\x01 \x01(\bR\arefused\x12\x16\n" +
-	"\x06detail\x18\x02 \x01(\tR\x06detail\"I\n" +
+	"\x06detail\x18\x02 \x01(\tR\x06detail\x12\x1f\n" +
+	"\vwants_state\x18\x03 \x01(\bR\n" +
+	"wantsState\"I\n" +
 	"\fWatchRequest\x12\x18\n" +
 	"\acluster\x18\x01 \x01(\tR\acluster\x12\x1f\n" +
 	"\vleader_only\x18\x02 \x01(\bR\n" +
@@ -1677,7 +1840,7 @@ const file_failover_failoverpb_failover_proto_rawDesc = "" +
 	"\vincarnation\x18\x03 \x01(\x06R\vincarnation\x12\x14\n" +
 	"\x05ended\x18\x04 \x01(\bR\x05ended\")\n" +
 	"\rStatusRequest\x12\x18\n" +
-	"\acluster\x18\x01 \x01(\tR\acluster\"\xe9\x01\n" +
+	"\acluster\x18\x01 \x01(\tR\acluster\"\x81\x02\n" +
 	"\vStatusReply\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x10\n" +
 	"\x03pid\x18\x02 \x01(\rR\x03pid\x12\x16\n" +
@@ -1685,11 +1848,20 @@ const file_failover_failoverpb_failover_proto_rawDesc = "" +
 	"\x0eleader_address\x18\x04 \x01(\tR\rleaderAddress\x12\x14\n" +
 	"\x05state\x18\x05 \x01(\fR\x05state\x12*\n" +
 	"\x04live\x18\x06 \x03(\v2\x16.sextant.failover.LiveR\x04live\x127\n" +
-	"\acontrol\x18\a \x03(\v2\x1d.sextant.failover.ControlNodeR\acontrol\"G\n" +
+	"\acontrol\x18\a \x03(\v2\x1d.sextant.failover.ControlNodeR\acontrol\x12\x16\n" +
+	"\x06detail\x18\b \x01(\tR\x06detail\"*\n" +
+	"\x0eRaftLogRequest\x12\x18\n" +
+	"\acluster\x18\x01 \x01(\tR\acluster\"g\n" +
+	"\fRaftLogReply\x12\x14\n" +
+	"\x05begun\x18\x01 \x01(\bR\x05begun\x12\x12\n" +
+	"\x04term\x18\x02 \x01(\x04R\x04term\x12\x1d\n" +
+	"\n" +
+	"last_index\x18\x03 \x01(\x04R\tlastIndex\x12\x0e\n" +
+	"\x02id\x18\x04 \x01(\tR\x02id\"G\n" +
 	"\vControlNode\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x0e\n" +
 	"\x02az\x18\x02 \x01(\tR\x02az\x12\x18\n" +
-	"\aaddress\x18\x03 \x01(\tR\aaddress2\xfb\x04\n" +
+	"\aaddress\x18\x03 \x01(\tR\aaddress2\xc8\x05\n" +
 	"\aControl\x12H\n" +
 	"\x06Attach\x12!.sextant.failover.InstanceMessage\x1a\x17.sextant.failover.Order(\x010\x01\x12I\n" +
 	"\n" +
@@ -1699,23 +1871,24 @@ const file_failover_failoverpb_failover_proto_rawDesc = "" +
 	"\bExitSeen\x12!.sextant.failover.ExitSeenRequest\x1a\x1f.sextant.failover.ExitSeenReply\x12N\n" +
 	"\bFailover\x12!.sextant.failover.FailoverRequest\x1a\x1f.sextant.failover.FailoverReply\x12W\n" +
 	"\vVerifyEpoch\x12$.sextant.failover.VerifyEpochRequest\x1a\".sextant.failover.VerifyEpochReply\x12H\n" +
-	"\x06Status\x12\x1f.sextant.failover.StatusRequest\x1a\x1d.sextant.failover.StatusReplyB\x1dZ\x1bsextant/failover/failoverpbb\x06proto3"
+	"\x06Status\x12\x1f.sextant.failover.StatusRequest\x1a\x1d.sextant.failover.StatusReply\x12K\n" +
+	"\aRaftLog\x12 .sextant.failover.RaftLogRequest\x1a\x1e.sextant.failover.RaftLogReplyB\x1dZ\x1bsextant/failover/failoverpbb\x06proto3"
 
 var (
-	file_failover_failoverpb_failover_proto_rawDescOnce sync.Once
-	file_failover_failoverpb_failover_proto_rawDescData []byte
+	file_failover_proto_rawDescOnce sync.Once
+	file_failover_proto_rawDescData []byte
 )
 
-func file_failover_failoverpb_failover_proto_rawDescGZIP() []byte {
-	file_failover_failoverpb_failover_proto_rawDescOnce.Do(func() {
-		file_failover_failoverpb_failover_proto_rawDescData = protoimpl.X.CompressGZIP(unsafe.Slice(unsafe.StringData(file_failover_failoverpb_failover_proto_rawDesc), len(file_failover_failoverpb_failover_proto_rawDesc)))
+func file_failover_proto_rawDescGZIP() []byte {
+	file_failover_proto_rawDescOnce.Do(func() {
+		file_failover_proto_rawDescData = protoimpl.X.CompressGZIP(unsafe.Slice(unsafe.StringData(file_failover_proto_rawDesc), len(file_failover_proto_rawDesc)))
 	})
-	return file_failover_failoverpb_failover_proto_rawDescData
+	return file_failover_proto_rawDescData
 }
 
-var file_failover_failoverpb_failover_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_failover_failoverpb_failover_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
-var file_failover_failoverpb_failover_proto_goTypes = []any{
+var file_failover_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_failover_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
+var file_failover_proto_goTypes = []any{
 	(Order_Kind)(0),            // 0: sextant.failover.Order.Kind
 	(*InstanceMessage)(nil),    // 1: sextant.failover.InstanceMessage
 	(*InstanceHello)(nil),      // 2: sextant.failover.InstanceHello
@@ -1736,64 +1909,70 @@ var file_failover_failoverpb_failover_proto_goTypes = []any{
 	(*VerifyEpochReply)(nil),   // 17: sextant.failover.VerifyEpochReply
 	(*StatusRequest)(nil),      // 18: sextant.failover.StatusRequest
 	(*StatusReply)(nil),        // 19: sextant.failover.StatusReply
-	(*ControlNode)(nil),        // 20: sextant.failover.ControlNode
-	nil,                        // 21: sextant.failover.RoleReport.SclEntry
-	nil,                        // 22: sextant.failover.Live.SclEntry
+	(*RaftLogRequest)(nil),     // 20: sextant.failover.RaftLogRequest
+	(*RaftLogReply)(nil),       // 21: sextant.failover.RaftLogReply
+	(*ControlNode)(nil),        // 22: sextant.failover.ControlNode
+	nil,                        // 23: sextant.failover.RoleReport.SclEntry
+	nil,                        // 24: sextant.failover.RoleReport.MembershipEntry
+	nil,                        // 25: sextant.failover.Live.SclEntry
 }
-var file_failover_failoverpb_failover_proto_depIdxs = []int32{
+var file_failover_proto_depIdxs = []int32{
 	2,  // 0: sextant.failover.InstanceMessage.hello:type_name -> sextant.failover.InstanceHello
 	3,  // 1: sextant.failover.InstanceMessage.heartbeat:type_name -> sextant.failover.Heartbeat
 	0,  // 2: sextant.failover.Order.kind:type_name -> sextant.failover.Order.Kind
-	21, // 3: sextant.failover.RoleReport.scl:type_name -> sextant.failover.RoleReport.SclEntry
-	9,  // 4: sextant.failover.TopologyUpdate.live:type_name -> sextant.failover.Live
-	3,  // 5: sextant.failover.Live.heartbeat:type_name -> sextant.failover.Heartbeat
-	22, // 6: sextant.failover.Live.scl:type_name -> sextant.failover.Live.SclEntry
-	9,  // 7: sextant.failover.StatusReply.live:type_name -> sextant.failover.Live
-	20, // 8: sextant.failover.StatusReply.control:type_name -> sextant.failover.ControlNode
-	1,  // 9: sextant.failover.Control.Attach:input_type -> sextant.failover.InstanceMessage
-	5,  // 10: sextant.failover.Control.AttachRole:input_type -> sextant.failover.RoleReport
-	7,  // 11: sextant.failover.Control.Watch:input_type -> sextant.failover.WatchRequest
-	10, // 12: sextant.failover.Control.Propose:input_type -> sextant.failover.ProposeRequest
-	12, // 13: sextant.failover.Control.ExitSeen:input_type -> sextant.failover.ExitSeenRequest
-	14, // 14: sextant.failover.Control.Failover:input_type -> sextant.failover.FailoverRequest
-	16, // 15: sextant.failover.Control.VerifyEpoch:input_type -> sextant.failover.VerifyEpochRequest
-	18, // 16: sextant.failover.Control.Status:input_type -> sextant.failover.StatusRequest
-	4,  // 17: sextant.failover.Control.Attach:output_type -> sextant.failover.Order
-	6,  // 18: sextant.failover.Control.AttachRole:output_type -> sextant.failover.RoleAck
-	8,  // 19: sextant.failover.Control.Watch:output_type -> sextant.failover.TopologyUpdate
-	11, // 20: sextant.failover.Control.Propose:output_type -> sextant.failover.ProposeReply
-	13, // 21: sextant.failover.Control.ExitSeen:output_type -> sextant.failover.ExitSeenReply
-	15, // 22: sextant.failover.Control.Failover:output_type -> sextant.failover.FailoverReply
-	17, // 23: sextant.failover.Control.VerifyEpoch:output_type -> sextant.failover.VerifyEpochReply
-	19, // 24: sextant.failover.Control.Status:output_type -> sextant.failover.StatusReply
-	17, // [17:25] is the sub-list for method output_type
-	9,  // [9:17] is the sub-list for method input_type
-	9,  // [9:9] is the sub-list for extension type_name
-	9,  // [9:9] is the sub-list for extension extendee
-	0,  // [0:9] is the sub-list for field type_name
+	23, // 3: sextant.failover.RoleReport.scl:type_name -> sextant.failover.RoleReport.SclEntry
+	24, // 4: sextant.failover.RoleReport.membership:type_name -> sextant.failover.RoleReport.MembershipEntry
+	9,  // 5: sextant.failover.TopologyUpdate.live:type_name -> sextant.failover.Live
+	3,  // 6: sextant.failover.Live.heartbeat:type_name -> sextant.failover.Heartbeat
+	25, // 7: sextant.failover.Live.scl:type_name -> sextant.failover.Live.SclEntry
+	9,  // 8: sextant.failover.StatusReply.live:type_name -> sextant.failover.Live
+	22, // 9: sextant.failover.StatusReply.control:type_name -> sextant.failover.ControlNode
+	1,  // 10: sextant.failover.Control.Attach:input_type -> sextant.failover.InstanceMessage
+	5,  // 11: sextant.failover.Control.AttachRole:input_type -> sextant.failover.RoleReport
+	7,  // 12: sextant.failover.Control.Watch:input_type -> sextant.failover.WatchRequest
+	10, // 13: sextant.failover.Control.Propose:input_type -> sextant.failover.ProposeRequest
+	12, // 14: sextant.failover.Control.ExitSeen:input_type -> sextant.failover.ExitSeenRequest
+	14, // 15: sextant.failover.Control.Failover:input_type -> sextant.failover.FailoverRequest
+	16, // 16: sextant.failover.Control.VerifyEpoch:input_type -> sextant.failover.VerifyEpochRequest
+	18, // 17: sextant.failover.Control.Status:input_type -> sextant.failover.StatusRequest
+	20, // 18: sextant.failover.Control.RaftLog:input_type -> sextant.failover.RaftLogRequest
+	4,  // 19: sextant.failover.Control.Attach:output_type -> sextant.failover.Order
+	6,  // 20: sextant.failover.Control.AttachRole:output_type -> sextant.failover.RoleAck
+	8,  // 21: sextant.failover.Control.Watch:output_type -> sextant.failover.TopologyUpdate
+	11, // 22: sextant.failover.Control.Propose:output_type -> sextant.failover.ProposeReply
+	13, // 23: sextant.failover.Control.ExitSeen:output_type -> sextant.failover.ExitSeenReply
+	15, // 24: sextant.failover.Control.Failover:output_type -> sextant.failover.FailoverReply
+	17, // 25: sextant.failover.Control.VerifyEpoch:output_type -> sextant.failover.VerifyEpochReply
+	19, // 26: sextant.failover.Control.Status:output_type -> sextant.failover.StatusReply
+	21, // 27: sextant.failover.Control.RaftLog:output_type -> sextant.failover.RaftLogReply
+	19, // [19:28] is the sub-list for method output_type
+	10, // [10:19] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
-func init() { file_failover_failoverpb_failover_proto_init() }
-func file_failover_failoverpb_failover_proto_init() {
-	if File_failover_failoverpb_failover_proto != nil {
+func init() { file_failover_proto_init() }
+func file_failover_proto_init() {
+	if File_failover_proto != nil {
 		return
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
-			RawDescriptor: unsafe.Slice(unsafe.StringData(file_failover_failoverpb_failover_proto_rawDesc), len(file_failover_failoverpb_failover_proto_rawDesc)),
+			RawDescriptor: unsafe.Slice(unsafe.StringData(file_failover_proto_rawDesc), len(file_failover_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   22,
+			NumMessages:   25,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
-		GoTypes:           file_failover_failoverpb_failover_proto_goTypes,
-		DependencyIndexes: file_failover_failoverpb_failover_proto_depIdxs,
-		EnumInfos:         file_failover_failoverpb_failover_proto_enumTypes,
-		MessageInfos:      file_failover_failoverpb_failover_proto_msgTypes,
+		GoTypes:           file_failover_proto_goTypes,
+		DependencyIndexes: file_failover_proto_depIdxs,
+		EnumInfos:         file_failover_proto_enumTypes,
+		MessageInfos:      file_failover_proto_msgTypes,
 	}.Build()
-	File_failover_failoverpb_failover_proto = out.File
-	file_failover_failoverpb_failover_proto_goTypes = nil
-	file_failover_failoverpb_failover_proto_depIdxs = nil
+	File_failover_proto = out.File
+	file_failover_proto_goTypes = nil
+	file_failover_proto_depIdxs = nil
 }

@@ -6,7 +6,7 @@
 // versions:
 // - protoc-gen-go-grpc v1.6.0
 // - protoc             v3.21.12
-// source: failover/failoverpb/failover.proto
+// source: failover.proto
 
 package failoverpb
 
@@ -31,6 +31,7 @@ const (
 	Control_Failover_FullMethodName    = "/sextant.failover.Control/Failover"
 	Control_VerifyEpoch_FullMethodName = "/sextant.failover.Control/VerifyEpoch"
 	Control_Status_FullMethodName      = "/sextant.failover.Control/Status"
+	Control_RaftLog_FullMethodName     = "/sextant.failover.Control/RaftLog"
 )
 
 // ControlClient is the client API for Control service.
@@ -60,6 +61,8 @@ type ControlClient interface {
 	VerifyEpoch(ctx context.Context, in *VerifyEpochRequest, opts ...grpc.CallOption) (*VerifyEpochReply, error)
 	// Status answers what this node knows; the leader knows health.
 	Status(ctx context.Context, in *StatusRequest, opts ...grpc.CallOption) (*StatusReply, error)
+	// RaftLog answers a control node with an empty Raft directory how far this one is.
+	RaftLog(ctx context.Context, in *RaftLogRequest, opts ...grpc.CallOption) (*RaftLogReply, error)
 }
 
 type controlClient struct {
@@ -165,6 +168,16 @@ func (c *controlClient) Status(ctx context.Context, in *StatusRequest, opts ...g
 	return out, nil
 }
 
+func (c *controlClient) RaftLog(ctx context.Context, in *RaftLogRequest, opts ...grpc.CallOption) (*RaftLogReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RaftLogReply)
+	err := c.cc.Invoke(ctx, Control_RaftLog_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // ControlServer is the server API for Control service.
 // All implementations must embed UnimplementedControlServer
 // for forward compatibility.
@@ -192,6 +205,8 @@ type ControlServer interface {
 	VerifyEpoch(context.Context, *VerifyEpochRequest) (*VerifyEpochReply, error)
 	// Status answers what this node knows; the leader knows health.
 	Status(context.Context, *StatusRequest) (*StatusReply, error)
+	// RaftLog answers a control node with an empty Raft directory how far this one is.
+	RaftLog(context.Context, *RaftLogRequest) (*RaftLogReply, error)
 	mustEmbedUnimplementedControlServer()
 }
 
@@ -225,6 +240,9 @@ func (UnimplementedControlServer) VerifyEpoch(context.Context, *VerifyEpochReque
 }
 func (UnimplementedControlServer) Status(context.Context, *StatusRequest) (*StatusReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method Status not implemented")
+}
+func (UnimplementedControlServer) RaftLog(context.Context, *RaftLogRequest) (*RaftLogReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method RaftLog not implemented")
 }
 func (UnimplementedControlServer) mustEmbedUnimplementedControlServer() {}
 func (UnimplementedControlServer) testEmbeddedByValue()                 {}
@@ -362,6 +380,24 @@ func _Control_Status_Handler(srv interface{}, ctx context.Context, dec func(inte
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Control_RaftLog_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RaftLogRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ControlServer).RaftLog(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Control_RaftLog_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ControlServer).RaftLog(ctx, req.(*RaftLogRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Control_ServiceDesc is the grpc.ServiceDesc for Control service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -389,6 +425,10 @@ var Control_ServiceDesc = grpc.ServiceDesc{
 			MethodName: "Status",
 			Handler:    _Control_Status_Handler,
 		},
+		{
+			MethodName: "RaftLog",
+			Handler:    _Control_RaftLog_Handler,
+		},
 	},
 	Streams: []grpc.StreamDesc{
 		{
@@ -409,5 +449,5 @@ var Control_ServiceDesc = grpc.ServiceDesc{
 			ServerStreams: true,
 		},
 	},
-	Metadata: "failover/failoverpb/failover.proto",
+	Metadata: "failover.proto",
 }

@@ -68,10 +68,10 @@ func (d *Detector) vacancy() (reason string, soft bool) {
 		return "another incarnation of the writer answers", false
 	case !m.attached && m.refused:
 		return "the writer's stream broke and a reconnect was refused", false
-	case d.sinceGrant < d.cfg.Hold:
-		return "", false
 	case m.silent >= d.cfg.Silence:
 		return "the writer is silent", false
+	case d.sinceGrant < d.cfg.Hold:
+		return "", false
 	case m.astray >= d.cfg.Recover:
 		return "the holder of the epoch does not act as the writer", true
 	case d.state.Opened < d.state.Epoch && min(m.idle, d.sinceGrant) >= d.cfg.Recover:

@@ -27,11 +27,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// The faults of TestFixedSchedule, in their order; docs/status.md names them.
-var fixedSchedule = []string{"kill writer", "cut writer off", "slow disk", "stop zone and one", "failover in commit",
-	"pause writer", "full disk", "failover in replacement", "segments move", "failover in DDL", "kill all"}
-
-// A short schedule of some kinds of faults, each a subtest; the usage of every process is
+// Every kind of fault once, in their order, each a subtest; the usage of every process is
 // sampled meanwhile. There is no gate on times.
 func TestFixedSchedule(t *testing.T) {
 	dir := t.TempDir()
@@ -46,14 +42,10 @@ func TestFixedSchedule(t *testing.T) {
 	defer w.close()
 	var events []event
 	missing := map[string]bool{}
-	for i, kind := range fixedSchedule {
-		at := slices.IndexFunc(faults, func(f fault) bool { return f.kind == kind })
-		if at < 0 {
-			t.Fatalf("there is no fault %q", kind)
-		}
-		missing[kind] = faults[at].namespaces && noNamespaces != ""
-		if !missing[kind] {
-			events = append(events, event{fault: faults[at], seed: uint64(i), hold: 500 * time.Millisecond, calm: 100 * time.Millisecond})
+	for i, f := range faults {
+		missing[f.kind] = f.namespaces && noNamespaces != ""
+		if !missing[f.kind] {
+			events = append(events, event{fault: f, seed: uint64(i), hold: 500 * time.Millisecond, calm: 100 * time.Millisecond})
 		}
 	}
 	injected := func(kind string) bool {
@@ -79,12 +71,12 @@ func TestFixedSchedule(t *testing.T) {
 	if err != nil {
 		t.Errorf("%v\n%s", err, w.c.History())
 	}
-	for _, kind := range fixedSchedule {
-		t.Run(kind, func(t *testing.T) {
-			if missing[kind] {
+	for _, f := range faults {
+		t.Run(f.kind, func(t *testing.T) {
+			if missing[f.kind] {
 				t.Skip("tool missing:", noNamespaces)
 			}
-			if !injected(kind) {
+			if !injected(f.kind) {
 				t.Error("was not injected")
 			}
 		})

@@ -48,6 +48,7 @@ var faults = []fault{
 	{"failover in DDL", false, true, failoverInDDL},
 	{"failover in commit", false, true, failoverInCommit},
 	{"empty storage", false, true, emptyStorage(false)},
+	{"empty Raft leader", false, true, emptyRaftLeader},
 	{"failover in replacement", false, true, emptyStorage(true)},
 	{"segments move", false, true, moveSegments},
 	{"slow disk", false, false, slowDisk},
@@ -323,6 +324,24 @@ func emptyStorage(failover bool) func(context.Context, *world, *rand.Rand, time.
 		})
 		return err
 	}
+}
+
+// emptyRaftLeader takes what it has from the leader of the control plane, and kills the
+// writer while it comes back.
+func emptyRaftLeader(ctx context.Context, w *world, rng *rand.Rand, _ time.Duration) error {
+	ids, err := raftLeader(ctx, w, rng)
+	if err != nil {
+		return err
+	}
+	w.inject(ids[0], true)
+	if err := w.stopped(ctx, ids, func() error { return w.c.EmptyControl(ids[0]) }); err != nil {
+		return err
+	}
+	writer, err := w.writer(ctx)
+	if err != nil {
+		return err
+	}
+	return w.killed(ctx, writer)
 }
 
 // moveSegments adds a storage node, and drains it when segments have moved to it: a writer is killed

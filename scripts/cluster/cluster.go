@@ -116,8 +116,13 @@ func (s *Status) CaughtUp(id string) bool {
 }
 
 // EmptyStorage removes what a stopped storage node has stored.
-func (c *Cluster) EmptyStorage(id string) error {
-	for _, name := range []string{"STORE", "hot", "segments"} {
+func (c *Cluster) EmptyStorage(id string) error { return c.empty(id, "STORE", "hot", "segments") }
+
+// EmptyControl removes what a stopped control node keeps of Raft.
+func (c *Cluster) EmptyControl(id string) error { return c.empty(id, "raft.db", "snapshots") }
+
+func (c *Cluster) empty(id string, names ...string) error {
+	for _, name := range names {
 		path := filepath.Join(c.Data, id, name)
 		if _, err := os.Stat(path); err != nil {
 			return err
