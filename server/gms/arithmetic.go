@@ -179,7 +179,7 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 			return checkedOr(ctx, expression.NewArithmetic(l, r, e.Op))
 		}
 		l, r := e.LeftChild.Type(ctx), e.RightChild.Type(ctx)
-		if types.IsFloat(e.Type(ctx)) {
+		if types.IsFloat(e.Type(ctx)) && !types.IsText(e.LeftChild.Type(ctx)) && !types.IsText(e.RightChild.Type(ctx)) {
 			return doubleOp{e}
 		}
 		if !types.IsInteger(l) || !types.IsInteger(r) {
@@ -199,7 +199,7 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 		if l, r, dates := datesAsNumbers(ctx, e.LeftChild, e.RightChild); dates {
 			return checkedOr(ctx, expression.NewDiv(l, r))
 		}
-		if types.IsFloat(e.Type(ctx)) {
+		if types.IsFloat(e.Type(ctx)) && !types.IsText(e.LeftChild.Type(ctx)) && !types.IsText(e.RightChild.Type(ctx)) {
 			return doubleOp{e}
 		}
 	case *expression.IntDiv:

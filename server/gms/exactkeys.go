@@ -181,6 +181,9 @@ func (k *exactKey) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 // the planner rounds to the column's; nil if none is a column's.
 func comparedDecimals(ctx *sql.Context, e sql.Expression) sql.Expression {
 	operands := e.Children()
+	if _, list := operands[len(operands)-1].(expression.Tuple); list {
+		return nil
+	}
 	first, differ, some := operands[0].Type(ctx), false, false
 	for _, o := range operands[1:] {
 		t := o.Type(ctx)
