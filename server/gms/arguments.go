@@ -64,11 +64,13 @@ func numberArgument(ctx *sql.Context, e sql.Expression) sql.Expression {
 // textArgument returns a date or a DOUBLE as its text, with all also other numbers.
 func textArgument(ctx *sql.Context, e sql.Expression, all bool) sql.Expression {
 	t := e.Type(ctx)
-	text := asText(ctx, e)
-	if text == e && (types.IsFloat(t) || all && (types.IsNumber(t) || types.IsYear(t)) && !types.IsBit(t)) {
+	if types.IsFloat(t) || all && (types.IsNumber(t) || types.IsYear(t)) && !types.IsBit(t) {
+		if f := formattedText(ctx, e); f != nil {
+			return f
+		}
 		return &formatText{expression.UnaryExpressionStub{Child: e}, columnFormat{}}
 	}
-	return text
+	return asText(ctx, e)
 }
 
 // absolute is ABS.

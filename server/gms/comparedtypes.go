@@ -86,6 +86,8 @@ func withComparedTypes(ctx *sql.Context, e sql.Expression) sql.Expression {
 	out, changed := slices.Clone(operands), false
 	for i, o := range operands {
 		t := o.Type(ctx)
+		was := changed
+		changed = true
 		switch {
 		case number && isMoment(t), number && binaryText(ctx, o):
 			if out[i] = newDateNumber(ctx, o); double && types.IsDecimal(out[i].Type(ctx)) {
@@ -98,16 +100,19 @@ func withComparedTypes(ctx *sql.Context, e sql.Expression) sql.Expression {
 		case double && types.IsDecimal(t):
 			out[i] = &whole{expression.UnaryExpressionStub{Child: o}, types.Float64}
 		case !number && !date:
-			out[i] = asMemberText(ctx, o)
+			out[i], changed = asMemberText(ctx, o), was || types.IsEnum(t) || types.IsSet(t)
 		case !number && types.IsTimespan(t):
 			out[i] = &timeToday{expression.UnaryExpressionStub{Child: o}}
 		case !number && (types.IsText(t) || types.IsEnum(t) || types.IsSet(t)):
-			if _, literal := o.(*expression.Literal); !literal {
-				m := newTextMoment(ctx, asMemberText(ctx, o))
-				m.typ, out[i] = types.DatetimeMaxPrecision, m
+			if _, literal := o.(*expression.Literal); literal {
+				changed = was
+				break
 			}
+			m := newTextMoment(ctx, asMemberText(ctx, o))
+			m.typ, out[i] = types.DatetimeMaxPrecision, m
+		default:
+			changed = was
 		}
-		changed = changed || out[i] != o
 	}
 	if !changed {
 		return nil
