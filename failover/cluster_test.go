@@ -18,21 +18,22 @@ import (
 
 // cluster is three control nodes, six fake storage nodes and fake instances.
 type cluster struct {
-	t        *testing.T
-	peers    []failover.Peer
-	dirs     []string
-	nodes    []*failover.Control // nil: down
-	client   *failover.Client
-	stores   []*failover.Reporter
-	inst     map[string]*instance
-	initial  fleet.State
-	timing   failover.Timing
-	logger   *slog.Logger
-	identity func(mtls.Role, string) *mtls.Identity // nil: plain connections
-	segments map[redo.PGID]redo.LSN                 // that the stores report
-	epoch    redo.VolumeEpoch                       // that the stores report
-	volume   redo.VolumeID
-	kept     atomic.Pointer[fleet.State] // that the stores have kept
+	t         *testing.T
+	peers     []failover.Peer
+	dirs      []string
+	nodes     []*failover.Control // nil: down
+	client    *failover.Client
+	stores    []*failover.Reporter
+	inst      map[string]*instance
+	initial   fleet.State
+	timing    failover.Timing
+	logger    *slog.Logger
+	identity  func(mtls.Role, string) *mtls.Identity // nil: plain connections
+	segments  map[redo.PGID]redo.LSN                 // that the stores report
+	epoch     redo.VolumeEpoch                       // that the stores report
+	volume    redo.VolumeID
+	addresses map[int]string              // of storage nodes, by index else one where nobody listens
+	kept      atomic.Pointer[fleet.State] // that the stores have kept
 
 	mu     sync.Mutex
 	grants map[redo.VolumeEpoch]string // who was ordered to become the writer of an epoch
@@ -81,6 +82,9 @@ func newCluster(t *testing.T, instances int, change ...func(*cluster)) *cluster 
 	for i := range 6 {
 		c.initial.Storage = append(c.initial.Storage, fleet.StorageNode{ID: fmt.Sprintf("storage-%d", i+1),
 			AZ: zones[i%3], Address: fmt.Sprintf("127.0.0.1:%d", 6401+i)})
+	}
+	for i, a := range c.addresses {
+		c.initial.Storage[i].Address = a
 	}
 	c.startControl(zones)
 	t.Cleanup(c.close)

@@ -3,7 +3,6 @@ package failover
 import (
 	"context"
 	"errors"
-	"net"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -25,11 +24,13 @@ type leader struct {
 	streams   map[string]*stream                   // instances, by id
 	last      map[string]*failoverpb.InstanceHello // of each instance, also of a lost stream
 	roles     map[string]*role                     // storage nodes and routers, by id
+	lost      map[string]lost                      // those of them that do not report, and storage nodes that were not heard of
 	volume    redo.VolumeID                        // for a first start over empty stores
 	began     bool                                 // a Bootstrap is on its way
 	replacing bool                                 // a command about members is on its way
 	noting    bool                                 // so is one that notes for how long one is away
-	stored    map[string]missed                    // when each storage node's registered store was heard of
+	stored    map[string]missed                    // when each storage node's registered store was heard of, or it was started by an operator
+	stopped   map[string]bool                      // storage nodes that were stopped by an operator when this was looked at last
 	refusal   string                               // why there is no Bootstrap, logged once
 	live      atomic.Pointer[liveView]
 	helpers   sync.WaitGroup
@@ -70,7 +71,7 @@ func (c *Control) lead(ctx context.Context) {
 	l := &leader{c: c, ctx: ctx, inbox: make(chan func(), eventsMax),
 		proposals: make(chan proposal, eventsMax), det: fleet.NewDetector(c.opt.detector()),
 		streams: map[string]*stream{}, last: map[string]*failoverpb.InstanceHello{},
-		roles: map[string]*role{}, stored: map[string]missed{}, volume: redo.VolumeID(random())}
+		roles: map[string]*role{}, lost: map[string]lost{}, stored: map[string]missed{}, stopped: map[string]bool{}, volume: redo.VolumeID(random())}
 	l.publish(true)
 	// The state must contain every command of earlier leaders before it is judged.
 	for {
@@ -119,6 +120,7 @@ func (l *leader) run() {
 			l.det.Step(fleet.Tick{})
 			l.bootstrap(state)
 			l.replace(state)
+			l.lookForLost(state)
 			l.publish(false)
 		}
 	}
@@ -221,13 +223,7 @@ func (l *leader) retry(ev fleet.Event) func(applied, error) {
 
 // probe connects to an instance's control address once.
 func (l *leader) probe(p fleet.DoProbe) {
-	ctx, cancel := context.WithTimeout(l.ctx, probeTimeout)
-	defer cancel()
-	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", p.Address)
-	if err == nil {
-		err = conn.Close()
-	}
-	refused := errors.Is(err, syscall.ECONNREFUSED)
+	refused := errors.Is(l.connect(p.Address), syscall.ECONNREFUSED)
 	l.post(func() { l.det.Step(fleet.Probed{Node: p.Node, Refused: refused}) })
 }
 
@@ -332,14 +328,21 @@ func (l *leader) publish(changed bool) {
 			StoredBytes: r.report.StoredBytes, Detail: r.report.Detail,
 			DamageFound: r.report.DamageFound, DamageRepaired: r.report.DamageRepaired}
 		switch {
+		case !r.reports():
+			l.lost[id].say(p)
 		case r.refused != "":
 			p.Detail = r.refused
-		case r.current == nil || time.Since(r.heard) > reportSilenceMax:
-			p.Detail = "no report"
 		default:
 			p.Healthy = r.report.Healthy
 		}
 		v.list = append(v.list, p)
+	}
+	for id, x := range l.lost {
+		if l.roles[id] == nil {
+			p := &failoverpb.Live{Id: id, Kind: uint32(fleet.KindStorage)}
+			x.say(p)
+			v.list = append(v.list, p)
+		}
 	}
 	old := l.live.Load()
 	changed = changed || old != nil && !sameHealth(old.list, v.list)

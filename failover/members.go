@@ -1,6 +1,7 @@
 package failover
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"time"
@@ -31,7 +32,7 @@ func (l *leader) replace(state *fleet.State) {
 func (l *leader) seen(state *fleet.State) map[string]fleet.StoreSeen {
 	seen := map[string]fleet.StoreSeen{}
 	for id, r := range l.roles {
-		if fleet.Kind(r.report.Kind) == fleet.KindStorage && r.current != nil && time.Since(r.heard) <= reportSilenceMax && r.report.Healthy {
+		if fleet.Kind(r.report.Kind) == fleet.KindStorage && r.reports() && r.report.Healthy {
 			seen[id] = fleet.StoreSeen{StoreID: r.report.StoreId, Volume: redo.VolumeID(r.report.Volume), Whole: func(pg redo.PGID) bool {
 				_, has := r.report.Scl[uint32(pg)]
 				return has
@@ -42,10 +43,16 @@ func (l *leader) seen(state *fleet.State) map[string]fleet.StoreSeen {
 	for _, n := range state.Storage {
 		x := seen[n.ID]
 		last, known := l.stored[n.ID]
+		stopped := state.IsStopped(n.ID)
+		started := l.stopped[n.ID] && !stopped
+		l.stopped[n.ID] = stopped
 		switch here := x.StoreID == n.StoreID; {
 		case here:
 			l.stored[n.ID] = missed{since: time.Now()}
 			l.note(state, n.ID, 0)
+			continue
+		case started: // its absence begins
+			l.stored[n.ID] = missed{since: time.Now()}
 			continue
 		case !known: // an earlier leader may have missed it
 			l.stored[n.ID] = missed{since: time.Now(), before: time.Duration(state.AwayFor(n.ID)) * time.Millisecond}
@@ -53,7 +60,7 @@ func (l *leader) seen(state *fleet.State) map[string]fleet.StoreSeen {
 		}
 		silent := time.Since(last.since)
 		away := last.before + silent
-		if after > 0 && silent > after/awayNotes {
+		if after > 0 && silent > after/awayNotes && !stopped {
 			l.note(state, n.ID, away)
 		}
 		x.Away = after > 0 && away > after
@@ -128,7 +135,7 @@ func (t Topology) replacing(id string) *ReplacingStatus {
 	if r.Old == "" || r.Old != id {
 		return nil
 	}
-	x := &ReplacingStatus{By: r.New}
+	x := &ReplacingStatus{By: r.New, Detail: t.Live[r.New].Detail}
 	if r.Move {
 		x.Group = &r.PG
 	}
@@ -139,13 +146,17 @@ func (t Topology) replacing(id string) *ReplacingStatus {
 		}
 		x.Segments++
 		scl, has := t.Live[r.New].SCL[g.ID]
+		most := redo.LSN(0)
 		for _, m := range g.Members {
 			if l := t.Live[m]; m != r.Old && l.Healthy {
-				has = has && scl >= l.SCL[g.ID]
+				most = max(most, l.SCL[g.ID])
 			}
 		}
-		if has {
+		if has && scl >= most {
 			x.Complete++
+		}
+		if r.Move && has && x.Detail == "" {
+			x.Detail = fmt.Sprintf("complete to LSN %d of %d", scl, most)
 		}
 	}
 	return x

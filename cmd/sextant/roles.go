@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strings"
 	"time"
 
 	"sextant/engine"
@@ -17,6 +18,7 @@ import (
 	"sextant/internal/mtls"
 	"sextant/internal/redo"
 	"sextant/logstore"
+	logclient "sextant/logstore/client"
 	"sextant/logstore/node"
 	"sextant/router"
 	"sextant/server"
@@ -335,6 +337,9 @@ func runServer(ctx context.Context, cfg *config.Config, id string, log *slog.Log
 	})
 	serveMetrics(ctx, cfg, door, config.PortMetrics+n, id, log, []gauge{
 		{"writer", "1 on the instance that is the writer.", func() float64 { return number(i.Heartbeat().Role == fleet.RoleWriter) }},
+		{"write_quorum_lost", "1 while the writer's commits, or a recovery, wait for a write quorum of storage nodes, for seconds.", func() float64 {
+			return number(strings.HasPrefix(i.Heartbeat().Detail, logclient.QuorumLost))
+		}},
 		{"applied_lsn", "Highest LSN that snapshots may show.", func() float64 { return float64(i.Heartbeat().Applied) }},
 		{"vdl", "Volume durable LSN as far as the instance knows.", func() float64 { return float64(i.Heartbeat().VDL) }},
 		{"lag_seconds", "Age of what a reader shows.", func() float64 { return i.Heartbeat().Lag.Seconds() }},
@@ -408,7 +413,7 @@ func runRouter(ctx context.Context, cfg *config.Config, id string, log *slog.Log
 	n := config.Number(id)
 	topology := &topologySource{client: client, secure: secure}
 	r, err := router.New(router.Options{
-		ID: id, Number: uint8(n), Topology: topology, AdminListener: admin, AdminDoor: door, DialFrom: routerSource(cfg, id),
+		ID: id, Number: uint8(n), Topology: topology, AdminListener: admin, AdminDoor: door, DialFrom: routerSource(cfg, id), Identity: secure,
 		Kill: topology.kill, ServerVersion: server.MySQLVersion, HoldTimeout: cfg.Router.HoldTimeout, HoldMax: cfg.Router.HoldMax,
 		MaxConnections: cfg.Router.MaxConnections, TLS: clients, InstanceTLS: instances, Logger: log,
 	})

@@ -313,6 +313,7 @@ func (m *Start) apply(s *State) Result {
 	at, found := slices.BinarySearch(s.Stopped, m.ID)
 	if found {
 		s.Stopped = slices.Delete(s.Stopped, at, at+1)
+		s.Away = slices.DeleteFunc(s.Away, func(a Absence) bool { return a.ID == m.ID }) // it begins now, if it does not come
 	}
 	return ok(found)
 }
