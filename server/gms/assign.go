@@ -237,6 +237,9 @@ func (a *assigner) year(ctx *sql.Context, column string, t sql.Type, v any) (any
 // number assigns to integers, decimals and floats.
 func (a *assigner) number(ctx *sql.Context, column string, t sql.Type, v any) (any, error) {
 	var l *lost
+	if b, ok := v.([]byte); ok {
+		v = string(b)
+	}
 	if s, ok := v.(string); ok {
 		digits, garbage := numericPrefix(s)
 		kind := t.Type()

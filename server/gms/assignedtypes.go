@@ -15,9 +15,12 @@ import (
 )
 
 // assignedAs returns e as what a column of a type is assigned: a text of an ENUM, a SET, a moment or a
-// number with a format, and a number of a moment. The planner goes by the value, which does not tell.
+// number with a format, and a number of a moment or of a literal of bits. The planner goes by the value, which does not tell.
 // other: as is not e.
 func assignedAs(ctx *sql.Context, e sql.Expression, to sql.Type) (as sql.Expression, other bool) {
+	if h, ok := e.(hexLiteral); ok && numericType(to) {
+		return h.integer(), true
+	}
 	t := e.Type(ctx)
 	switch {
 	case types.IsText(to) && !types.IsJSON(to):

@@ -91,7 +91,8 @@ func assignedFirst(ctx *sql.Context, source sql.Node, n *plan.InsertInto) (sql.N
 	for i, c := range schema {
 		if c.Generated == nil && (types.IsJSON(c.Type) || stored && !c.AutoIncrement) {
 			column := expression.NewGetFieldWithTable(i, 0, c.Type, "", c.Source, c.Name, true)
-			exprs[i] = &assignment{Expression: exprs[i], column: column, a: &assigner{ignore: n.Ignore, table: c.Source}}
+			value, _ := assignedAs(ctx, exprs[i], c.Type)
+			exprs[i] = &assignment{Expression: value, column: column, a: &assigner{ignore: n.Ignore, table: c.Source}}
 		}
 	}
 	return p.WithExpressions(ctx, exprs...)

@@ -213,6 +213,11 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 					return err
 				}
 			}
+			if s.b.mysql && containsFold(query, "not") && sql.LoadSqlMode(sctx).ModeEnabled("HIGH_NOT_PRECEDENCE") {
+				if err := highNot(stmt); err != nil {
+					return err
+				}
+			}
 			updatedRanges(stmt)
 			s.limit(sctx, stmt)
 			if s.b.mysql {
@@ -271,15 +276,20 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 			return err
 		}
 	}
-	if (containsFold(query, "case") || containsFold(query, "char")) && served(ctx) {
+	if hasHex(query) && served(ctx) {
+		if err := hexLiterals(stmt); err != nil {
+			return err
+		}
+	}
+	if (containsFold(query, "case") || containsFold(query, "char") || containsFold(query, "dec") || containsFold(query, "time")) && served(ctx) {
 		if err := typedForms(stmt); err != nil {
 			return err
 		}
 	}
-	if served(ctx) && strings.ContainsAny(query, "0123456789") {
+	if served(ctx) && strings.ContainsAny(query, "0123456789?@'\"") {
 		dateNumbers(stmt)
 	}
-	if strings.Contains(query, ".") {
+	if strings.ContainsAny(query, ".?@") {
 		decimalLiterals(stmt)
 	}
 	if served(ctx) && (containsFold(query, " in") || containsFold(query, "trim")) {
