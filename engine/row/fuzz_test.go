@@ -24,12 +24,13 @@ func FuzzRow(f *testing.F) {
 	newer := row.NewDesc(version+1, append([]row.Column{added}, columns[5:]...))
 
 	seed := row.NewBuilder(d)
-	add := func() {
+	add := func() row.Row {
 		r, err := seed.Row()
 		if err != nil {
 			f.Fatal(err)
 		}
-		f.Add([]byte(r))
+		f.Add(bytes.Clone(r))
+		return r
 	}
 	add()
 	for i, c := range columns {
@@ -42,7 +43,15 @@ func FuzzRow(f *testing.F) {
 			seed.SetUint(i, uint64(i)<<3)
 		}
 	}
-	add()
+	r := add()
+	ends := len(r) - 5*(2+len("12.5"))
+	wide := append(row.Row{r[0] | 0x80}, r[1:ends]...)
+	for i := range 5 {
+		wide = append(wide, r[ends+2*i], r[ends+2*i+1], 0, 0)
+	}
+	f.Add([]byte(append(wide, r[ends+10:]...)))
+	r[8] |= 0x80 // three bytes of a version, the last of which the bitmap takes for its first
+	f.Add([]byte(r))
 	seed.SetBytes(len(columns)-1, make([]byte, 1<<16))
 	add()
 
