@@ -41,8 +41,8 @@ type Heartbeat struct {
 	LagKnown    bool
 	Connections int
 	Bytes       uint64 // writer: logical size of the volume
-	Healthy     bool
-	Detail      string
+	Healthy     bool   // a reader that is not is the last choice as writer and gets no sessions; of the writer it is for operators only
+	Detail      string // why not healthy
 }
 
 // Order is what the leader wants: *BecomeWriter, *Demote, *Drain, *Resume or *StopRole.

@@ -59,7 +59,7 @@ func NewClient(opt ClientOptions) (*Client, error) {
 		if c.conns[a] != nil {
 			continue
 		}
-		conn, err := grpc.NewClient("passthrough:///"+a, dialOptions(opt.Identity)...)
+		conn, err := grpc.NewClient("passthrough:///"+a, dialOptions(opt.Identity, "")...)
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("dial control node %s: %w", a, err), c.Close())
 		}
@@ -68,9 +68,10 @@ func NewClient(opt ClientOptions) (*Client, error) {
 	return c, nil
 }
 
-func dialOptions(i *mtls.Identity) []grpc.DialOption {
+// dialOptions are for the control node of that id, "" for any.
+func dialOptions(i *mtls.Identity, id string) []grpc.DialOption {
 	return []grpc.DialOption{
-		i.DialOption("", mtls.Control),
+		i.DialOption(id, mtls.Control),
 		grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff: reconnectBackoff, MinConnectTimeout: connectTimeout}),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{

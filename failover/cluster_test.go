@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -17,20 +18,22 @@ import (
 
 // cluster is three control nodes, six fake storage nodes and fake instances.
 type cluster struct {
-	t        *testing.T
-	peers    []failover.Peer
-	dirs     []string
-	nodes    []*failover.Control // nil: down
-	client   *failover.Client
-	stores   []*failover.Reporter
-	inst     map[string]*instance
-	initial  fleet.State
-	timing   failover.Timing
-	logger   *slog.Logger
-	identity func(mtls.Role, string) *mtls.Identity // nil: plain connections
-	segments map[redo.PGID]redo.LSN                 // that the stores report
-	epoch    redo.VolumeEpoch                       // that the stores report
-	volume   redo.VolumeID
+	t         *testing.T
+	peers     []failover.Peer
+	dirs      []string
+	nodes     []*failover.Control // nil: down
+	client    *failover.Client
+	stores    []*failover.Reporter
+	inst      map[string]*instance
+	initial   fleet.State
+	timing    failover.Timing
+	logger    *slog.Logger
+	identity  func(mtls.Role, string) *mtls.Identity // nil: plain connections
+	segments  map[redo.PGID]redo.LSN                 // that the stores report
+	epoch     redo.VolumeEpoch                       // that the stores report
+	volume    redo.VolumeID
+	addresses map[int]string              // of storage nodes, by index else one where nobody listens
+	kept      atomic.Pointer[fleet.State] // that the stores have kept
 
 	mu     sync.Mutex
 	grants map[redo.VolumeEpoch]string // who was ordered to become the writer of an epoch
@@ -79,6 +82,9 @@ func newCluster(t *testing.T, instances int, change ...func(*cluster)) *cluster 
 	for i := range 6 {
 		c.initial.Storage = append(c.initial.Storage, fleet.StorageNode{ID: fmt.Sprintf("storage-%d", i+1),
 			AZ: zones[i%3], Address: fmt.Sprintf("127.0.0.1:%d", 6401+i)})
+	}
+	for i, a := range c.addresses {
+		c.initial.Storage[i].Address = a
 	}
 	c.startControl(zones)
 	t.Cleanup(c.close)
@@ -149,6 +155,12 @@ func (c *cluster) store(i int, id uint64) *failover.Reporter {
 	r, err := failover.StartReporter(failover.ReporterOptions{ID: c.initial.Storage[i].ID,
 		Kind: fleet.KindStorage, Cluster: "test", Incarnation: failover.NewIncarnation(),
 		Address: c.initial.Storage[i].Address, Client: c.clientAs(mtls.Storage, c.initial.Storage[i].ID), ReportEvery: 50 * time.Millisecond,
+		Kept: func() []byte {
+			if s := c.kept.Load(); s != nil {
+				return fleet.EncodeState(s)
+			}
+			return nil
+		},
 		Report: func() failover.Report {
 			return failover.Report{Healthy: true, StoreID: id, Volume: c.volume, Epoch: c.epoch, SCL: c.segments}
 		}})

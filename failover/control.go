@@ -264,6 +264,10 @@ func (c *Control) takePart(ctx context.Context) {
 		return
 	}
 	c.done.Go(func() { c.watchPeers(ctx) })
+	c.done.Go(func() {
+		for !c.raft.caughtUp() && pause(ctx, heartbeatEvery) { // which says when it has
+		}
+	})
 	c.followLeadership(ctx)
 }
 

@@ -566,6 +566,11 @@ func emptiedControlNode(t *testing.T, learnt bool) {
 	if _, err := c.client.Propose(ctx, &fleet.SetTier{ID: "db-1", Tier: 3}); !errors.Is(err, failover.ErrNoLeader) {
 		t.Fatalf("a majority of one that lacks a command and one that forgot it answers %v; want no leader", err)
 	}
+	st, err := c.client.Status(testContext(t))
+	must(t, err)
+	if n := st.Control[forgets]; n.Healthy || n.Detail == "" || !st.Control[lacks].Healthy || st.Control[lead].Healthy {
+		t.Errorf("status: %+v", st.Control)
+	}
 	c.reopen(lead)
 	eventually(t, "all have the command", func() bool {
 		return tier(lead) == 7 && tier(lacks) == 7 && tier(forgets) == 7
@@ -577,5 +582,48 @@ func emptiedControlNode(t *testing.T, learnt bool) {
 	}
 	_, err = c.client.Propose(testContext(t), &fleet.SetTier{ID: "db-2", Tier: 8})
 	must(t, err)
-	eventually(t, "the emptied node has it", func() bool { return tier(forgets) == 8 })
+	eventually(t, "the emptied node has it, and is healthy", func() bool {
+		st, err := c.client.Status(testContext(t))
+		return tier(forgets) == 8 && err == nil && st.Control[forgets].Healthy
+	})
+}
+
+// TestControlPlaneLosesAll: with what the storage nodes have kept it goes on as if nothing
+// had been; the writer stays, watchers hear of what comes next.
+func TestControlPlaneLosesAll(t *testing.T) {
+	c := newCluster(t, 2)
+	c.start("db-1", "db-2")
+	w := c.serving("")
+	_, err := c.client.Propose(testContext(t), &fleet.CreateEndpoint{Endpoint: fleet.Endpoint{Name: "reports", List: fleet.ListStatic, Listed: []string{"db-2"}}})
+	must(t, err)
+	before := c.state()
+	heard := make(chan failover.Topology, 64)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	go c.client.Watch(ctx, func(topology failover.Topology) {
+		select {
+		case heard <- topology:
+		default:
+		}
+	})
+	eventually(t, "a watcher hears", func() bool { return (<-heard).State.Version == before.Version })
+	for i := range c.nodes {
+		c.closeNode(i)
+		must(t, os.RemoveAll(c.dirs[i]))
+	}
+	c.kept.Store(before)
+	for i := range c.nodes {
+		c.reopen(i)
+	}
+	eventually(t, "the control plane goes on", func() bool { return c.state().Version > before.Version })
+	s := c.state()
+	if e, found := s.Endpoint("reports"); !found || s.Epoch != before.Epoch || s.Writer() != w || !s.Serves() {
+		t.Errorf("endpoint %v, epoch %d, writer %s, serves %v; want the endpoint, %d, %s, true", e, s.Epoch, s.Writer(), s.Serves(), before.Epoch, w)
+	}
+	_, err = c.client.Propose(testContext(t), &fleet.DeleteEndpoint{Name: "reports"})
+	must(t, err)
+	eventually(t, "the watcher hears of it", func() bool {
+		_, found := (<-heard).State.Endpoint("reports")
+		return !found
+	})
 }

@@ -3,7 +3,6 @@ package failover
 import (
 	"context"
 	"errors"
-	"net"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -25,10 +24,13 @@ type leader struct {
 	streams   map[string]*stream                   // instances, by id
 	last      map[string]*failoverpb.InstanceHello // of each instance, also of a lost stream
 	roles     map[string]*role                     // storage nodes and routers, by id
+	lost      map[string]lost                      // those of them that do not report, and storage nodes that were not heard of
 	volume    redo.VolumeID                        // for a first start over empty stores
 	began     bool                                 // a Bootstrap is on its way
 	replacing bool                                 // a command about members is on its way
-	stored    map[string]time.Time                 // when each storage node's registered store was heard of
+	noting    bool                                 // so is one that notes for how long one is away
+	stored    map[string]missed                    // when each storage node's registered store was heard of, or it was started by an operator
+	stopped   map[string]bool                      // storage nodes that were stopped by an operator when this was looked at last
 	refusal   string                               // why there is no Bootstrap, logged once
 	live      atomic.Pointer[liveView]
 	helpers   sync.WaitGroup
@@ -69,7 +71,7 @@ func (c *Control) lead(ctx context.Context) {
 	l := &leader{c: c, ctx: ctx, inbox: make(chan func(), eventsMax),
 		proposals: make(chan proposal, eventsMax), det: fleet.NewDetector(c.opt.detector()),
 		streams: map[string]*stream{}, last: map[string]*failoverpb.InstanceHello{},
-		roles: map[string]*role{}, stored: map[string]time.Time{}, volume: redo.VolumeID(random())}
+		roles: map[string]*role{}, lost: map[string]lost{}, stored: map[string]missed{}, stopped: map[string]bool{}, volume: redo.VolumeID(random())}
 	l.publish(true)
 	// The state must contain every command of earlier leaders before it is judged.
 	for {
@@ -118,6 +120,7 @@ func (l *leader) run() {
 			l.det.Step(fleet.Tick{})
 			l.bootstrap(state)
 			l.replace(state)
+			l.lookForLost(state)
 			l.publish(false)
 		}
 	}
@@ -220,13 +223,7 @@ func (l *leader) retry(ev fleet.Event) func(applied, error) {
 
 // probe connects to an instance's control address once.
 func (l *leader) probe(p fleet.DoProbe) {
-	ctx, cancel := context.WithTimeout(l.ctx, probeTimeout)
-	defer cancel()
-	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", p.Address)
-	if err == nil {
-		err = conn.Close()
-	}
-	refused := errors.Is(err, syscall.ECONNREFUSED)
+	refused := errors.Is(l.connect(p.Address), syscall.ECONNREFUSED)
 	l.post(func() { l.det.Step(fleet.Probed{Node: p.Node, Refused: refused}) })
 }
 
@@ -279,17 +276,26 @@ func (l *leader) bootstrap(state *fleet.State) {
 	}
 	var reports []fleet.StoreReport
 	for id, r := range l.roles {
-		if fleet.Kind(r.report.Kind) != fleet.KindStorage || r.report.StoreId == 0 {
+		if fleet.Kind(r.report.Kind) != fleet.KindStorage || r.report.StoreId == 0 || !r.report.HasLooked || r.current == nil {
 			continue
 		}
-		s := fleet.StoreReport{Node: id, StoreID: r.report.StoreId,
+		s := fleet.StoreReport{Node: id, StoreID: r.report.StoreId, Groups: map[redo.PGID]redo.MembershipEpoch{},
 			Volume: redo.VolumeID(r.report.Volume), Epoch: redo.VolumeEpoch(r.report.VolumeEpoch)}
 		for pg := range r.report.Scl {
-			s.Groups = append(s.Groups, redo.PGID(pg))
+			s.Groups[redo.PGID(pg)] = redo.MembershipEpoch(r.report.Membership[pg])
+		}
+		if len(r.report.State) > 0 {
+			state, err := fleet.DecodeState(r.report.State)
+			if err != nil {
+				l.c.opt.Logger.Error("a storage node's copy of the control plane's state", "node", l.c.opt.ID, "peer", id, "err", err)
+			}
+			s.State = state
 		}
 		reports = append(reports, s)
 	}
-	cmd, r := fleet.PlanBootstrap(&l.c.opt.Initial, l.volume, reports)
+	initial := l.c.opt.Initial.Clone()
+	initial.LeaseFolded = fleet.Micros(l.c.opt.ReadLease.Microseconds())
+	cmd, r := fleet.PlanBootstrap(initial, l.volume, reports)
 	if r.Code != fleet.CodeOK {
 		if r.Code != fleet.CodeNotReady && r.Detail != l.refusal {
 			l.refusal = r.Detail
@@ -298,6 +304,10 @@ func (l *leader) bootstrap(state *fleet.State) {
 		return
 	}
 	l.began = true
+	if again, ok := cmd.(*fleet.Restore); ok {
+		l.c.opt.Logger.Warn("the control plane was lost and goes on with the state that the storage nodes have kept",
+			"node", l.c.opt.ID, "version", again.State.Version, "volume_epoch", again.State.Epoch)
+	}
 	l.propose(proposal{cmd: cmd, reason: "first start", then: func(a applied, err error) {
 		l.began = err == nil && a.result.Code == fleet.CodeOK
 	}})
@@ -318,14 +328,21 @@ func (l *leader) publish(changed bool) {
 			StoredBytes: r.report.StoredBytes, Detail: r.report.Detail,
 			DamageFound: r.report.DamageFound, DamageRepaired: r.report.DamageRepaired}
 		switch {
+		case !r.reports():
+			l.lost[id].say(p)
 		case r.refused != "":
 			p.Detail = r.refused
-		case r.current == nil || time.Since(r.heard) > reportSilenceMax:
-			p.Detail = "no report"
 		default:
 			p.Healthy = r.report.Healthy
 		}
 		v.list = append(v.list, p)
+	}
+	for id, x := range l.lost {
+		if l.roles[id] == nil {
+			p := &failoverpb.Live{Id: id, Kind: uint32(fleet.KindStorage)}
+			x.say(p)
+			v.list = append(v.list, p)
+		}
 	}
 	old := l.live.Load()
 	changed = changed || old != nil && !sameHealth(old.list, v.list)

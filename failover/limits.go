@@ -21,13 +21,16 @@ const (
 	eventsMax         = 256             // events on their way to the leader's loop
 	rolesMax          = 512             // storage nodes and routers that report to a leader
 	reportSilenceMax  = 2 * time.Second // of a storage node or router that counts as healthy
+	lookEvery         = time.Second     // at one that does not report
 	moveSilenceMax    = time.Minute     // of a storage node that a segment moves to, before that is taken back
 	leaderSilenceMax  = 4 * liveEvery   // before an agent or a watcher looks for another
+	awayNotes         = 8               // of how long a storage node is away, until it is replaced
 	heartbeatEvery    = 100 * time.Millisecond
 	reportEvery       = 500 * time.Millisecond
 	raftCommitTimeout = 20 * time.Millisecond  // an idle leader tells followers what is committed
 	liveEvery         = 200 * time.Millisecond // between live updates of an unchanged topology
 	sayWaitingAfter   = 5 * time.Second        // of other control nodes, before it is logged
+	sayWaitingEvery   = time.Minute            // then
 	drainTimeout      = 5 * time.Second        // of a planned switchover
 )
 

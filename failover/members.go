@@ -1,6 +1,8 @@
 package failover
 
 import (
+	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -30,7 +32,7 @@ func (l *leader) replace(state *fleet.State) {
 func (l *leader) seen(state *fleet.State) map[string]fleet.StoreSeen {
 	seen := map[string]fleet.StoreSeen{}
 	for id, r := range l.roles {
-		if fleet.Kind(r.report.Kind) == fleet.KindStorage && r.current != nil && time.Since(r.heard) <= reportSilenceMax && r.report.Healthy {
+		if fleet.Kind(r.report.Kind) == fleet.KindStorage && r.reports() && r.report.Healthy {
 			seen[id] = fleet.StoreSeen{StoreID: r.report.StoreId, Volume: redo.VolumeID(r.report.Volume), Whole: func(pg redo.PGID) bool {
 				_, has := r.report.Scl[uint32(pg)]
 				return has
@@ -41,15 +43,54 @@ func (l *leader) seen(state *fleet.State) map[string]fleet.StoreSeen {
 	for _, n := range state.Storage {
 		x := seen[n.ID]
 		last, known := l.stored[n.ID]
-		if x.StoreID == n.StoreID || !known { // no earlier leader's knowledge is at hand
-			l.stored[n.ID] = time.Now()
+		stopped := state.IsStopped(n.ID)
+		started := l.stopped[n.ID] && !stopped
+		l.stopped[n.ID] = stopped
+		switch here := x.StoreID == n.StoreID; {
+		case here:
+			l.stored[n.ID] = missed{since: time.Now()}
+			l.note(state, n.ID, 0)
+			continue
+		case started: // its absence begins
+			l.stored[n.ID] = missed{since: time.Now()}
+			continue
+		case !known: // an earlier leader may have missed it
+			l.stored[n.ID] = missed{since: time.Now(), before: time.Duration(state.AwayFor(n.ID)) * time.Millisecond}
 			continue
 		}
-		x.Away = after > 0 && time.Since(last) > after
-		x.Silent = x.Away || time.Since(last) > moveSilenceMax
+		silent := time.Since(last.since)
+		away := last.before + silent
+		if after > 0 && silent > after/awayNotes && !stopped {
+			l.note(state, n.ID, away)
+		}
+		x.Away = after > 0 && away > after
+		x.Silent = x.Away || silent > moveSilenceMax
 		seen[n.ID] = x
 	}
 	return seen
+}
+
+// missed says since when this leader has not heard of a storage node's registered store,
+// and for how long earlier ones had not.
+type missed struct {
+	since  time.Time
+	before time.Duration
+}
+
+// note has it replicated for how long a storage node is away, if that has changed by
+// enough, so that the next leader goes on from there; 0: it is not.
+func (l *leader) note(state *fleet.State, id string, away time.Duration) {
+	noted := time.Duration(state.AwayFor(id)) * time.Millisecond
+	changed := noted > 0
+	if away > 0 {
+		changed = away-noted >= l.c.opt.Timing.Replace/awayNotes
+	}
+	if l.noting || !changed {
+		return
+	}
+	l.noting = true
+	l.propose(proposal{cmd: &fleet.NoteAway{Node: id, Millis: uint32(min(away.Milliseconds(), math.MaxUint32))}, reason: "a storage node is away, or back",
+		then: func(applied, error) { l.noting = false }})
 }
 
 // logMembers says what has become of a replacement since the last state.
@@ -94,7 +135,7 @@ func (t Topology) replacing(id string) *ReplacingStatus {
 	if r.Old == "" || r.Old != id {
 		return nil
 	}
-	x := &ReplacingStatus{By: r.New}
+	x := &ReplacingStatus{By: r.New, Detail: t.Live[r.New].Detail}
 	if r.Move {
 		x.Group = &r.PG
 	}
@@ -105,13 +146,17 @@ func (t Topology) replacing(id string) *ReplacingStatus {
 		}
 		x.Segments++
 		scl, has := t.Live[r.New].SCL[g.ID]
+		most := redo.LSN(0)
 		for _, m := range g.Members {
 			if l := t.Live[m]; m != r.Old && l.Healthy {
-				has = has && scl >= l.SCL[g.ID]
+				most = max(most, l.SCL[g.ID])
 			}
 		}
-		if has {
+		if has && scl >= most {
 			x.Complete++
+		}
+		if r.Move && has && x.Detail == "" {
+			x.Detail = fmt.Sprintf("complete to LSN %d of %d", scl, most)
 		}
 	}
 	return x

@@ -1,9 +1,12 @@
 package failover_test
 
 import (
+	"context"
+	"errors"
 	"log/slog"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -70,6 +73,70 @@ func TestNobodySpeaksAsAnother(t *testing.T) {
 	must(t, propose("db-1", &fleet.CreateGroup{Epoch: 1}))
 	if s := c.state(); s.Ended || len(s.Stopped) > 0 || s.Writer() != "db-1" {
 		t.Errorf("%+v", s)
+	}
+}
+
+// TestRemovedProcessesWatchNothing: the certificate of an instance that was removed, or of a storage node that is none of the
+// cluster's, shows nothing of the topology; a watch that is open ends. One that is added again watches again.
+func TestRemovedProcessesWatchNothing(t *testing.T) {
+	c := newCluster(t, 2, withCertificates)
+	c.start("db-1")
+	c.serving("")
+	watch := func(p failover.Peer, r mtls.Role, id string) failoverpb.Control_WatchClient {
+		t.Helper()
+		conn, err := grpc.NewClient("passthrough:///"+p.Address, c.identity(r, id).DialOption("", mtls.Control))
+		must(t, err)
+		t.Cleanup(func() { _ = conn.Close() })
+		w, err := failoverpb.NewControlClient(conn).Watch(testContext(t), &failoverpb.WatchRequest{Cluster: "test"})
+		must(t, err)
+		return w
+	}
+	leader := c.leader()
+	ends := func(what string, w failoverpb.Control_WatchClient, want codes.Code) {
+		t.Helper()
+		var err error
+		for err == nil {
+			_, err = w.Recv()
+		}
+		if status.Code(err) != want {
+			t.Errorf("%s: %v, want %v", what, err, want)
+		}
+	}
+	open := watch(c.peers[leader], mtls.Instance, "db-2")
+	_, err := open.Recv()
+	must(t, err)
+	_, err = c.client.Propose(testContext(t), &fleet.RemoveInstance{ID: "db-2"})
+	must(t, err)
+	ends("a watch that is open", open, codes.NotFound)
+	ends("another one", watch(c.peers[leader], mtls.Instance, "db-2"), codes.NotFound)
+	ends("a storage node that is none", watch(c.peers[leader], mtls.Storage, "storage-9"), codes.NotFound)
+	ends("at one that does not lead", watch(c.peers[(leader+1)%3], mtls.Storage, "storage-9"), codes.FailedPrecondition)
+	eventually(t, "no control node tells the status", func() bool { // the others have heard of it
+		_, err := c.clientAs(mtls.Instance, "db-2").Status(testContext(t))
+		return errors.Is(err, failover.ErrNoLeader)
+	})
+	ctx, cancel := context.WithCancel(testContext(t))
+	defer cancel()
+	heard := make(chan struct{})
+	ended := make(chan error, 1)
+	client := c.clientAs(mtls.Instance, "db-2")
+	go func() {
+		var once sync.Once
+		ended <- client.Watch(ctx, func(failover.Topology) { once.Do(func() { close(heard) }) })
+	}()
+	select {
+	case <-heard:
+		t.Error("it hears a topology")
+	case <-time.After(300 * time.Millisecond):
+	}
+	_, err = c.client.Propose(testContext(t), &fleet.AddInstance{Instance: c.initial.Instances[1]})
+	must(t, err)
+	select {
+	case <-heard:
+	case err := <-ended:
+		t.Errorf("the watch of an instance that is added again has ended: %v", err)
+	case <-ctx.Done():
+		t.Error("an instance that is added again hears nothing")
 	}
 }
 

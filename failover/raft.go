@@ -125,7 +125,9 @@ type raftNode struct {
 	store     *raftboltdb.BoltStore
 	logs      *hraft.LogCache
 	snaps     *hraft.FileSnapshotStore
-	inUse     bool // the directory was not empty
+	inUse     bool // the directory was not empty when it was opened
+	past      past // zero: nothing was forgotten
+	votes     atomic.Bool
 	transport *hraft.NetworkTransport
 	running   atomic.Pointer[hraft.Raft] // nil before start
 	notify    chan bool                  // leadership gained or lost; always drained
@@ -194,15 +196,15 @@ func (n *raftNode) start(f *fsm) error {
 		Stream:  newStreamLayer(n.opt),
 		MaxPool: raftPoolConns, Timeout: raftIOTimeout, Logger: n.log,
 	})
-	p, err := readPast(n.store)
-	if err != nil {
+	var err error
+	if n.past, err = readPast(n.store); err != nil {
 		return fmt.Errorf("read raft log: %w", err)
 	}
 	var transport hraft.Transport = n.transport
-	if p != (past{}) {
+	if n.past != (past{}) {
 		var ctx context.Context
 		ctx, n.cancel = context.WithCancel(context.Background())
-		transport = abstain(ctx, n.transport, p, &n.running)
+		transport = abstain(ctx, n)
 	}
 	r, err := hraft.NewRaft(n.cfg, f, n.logs, n.store, n.snaps, transport)
 	if err != nil {

@@ -7,12 +7,13 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	hraft "github.com/hashicorp/raft"
 	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"sextant/failover/failoverpb"
 )
@@ -23,7 +24,7 @@ import (
 // Practice, 3.8). So a node with an empty directory asks all others first:
 //
 //   - All of them are new too: this is the first start.
-//   - All of them have a log: a past is what they know. Every term in which this node
+//   - All of them have a log, in which nothing is missing: a past is what they know. Every term in which this node
 //     may have voted is at most past.term, because a candidate keeps its own term; every
 //     entry that it may have acknowledged is in one of their logs. It votes in no term
 //     up to past.term, and neither votes nor stands for election until its log has got,
@@ -38,10 +39,11 @@ type past struct {
 	index uint64 // highest last index of the other nodes
 }
 
-// peerLog is what another control node says of its Raft log.
+// peerLog is what another control node says of its Raft log. One that has a log and
+// has not read it yet does not answer.
 type peerLog struct {
 	answered bool
-	begun    bool // it has a configuration
+	begun    bool // it has a log, and has caught up if it forgot an earlier one
 	term     uint64
 	last     uint64 // last index
 }
@@ -79,13 +81,21 @@ var (
 // forgottenVote stands for the candidate that is not known any more.
 const forgottenVote = "forgotten"
 
-// write makes p durable in the empty store s. The term comes last: with it the
-// directory counts as one that has been in use.
-func (p past) write(s *raftboltdb.BoltStore) error {
-	return errors.Join(
-		s.SetUint64(keyPastTerm, p.term), s.SetUint64(keyPastIndex, p.index),
-		s.SetUint64(keyLastVoteTerm, p.term), s.Set(keyLastVoteCand, []byte(forgottenVote)),
-		s.SetUint64(keyCurrentTerm, p.term))
+// write makes p durable in the empty store s. The term comes last, and only after the
+// rest: with it the directory counts as one that has been in use.
+func (p past) write(s hraft.StableStore) error {
+	for _, v := range []struct {
+		key   []byte
+		value uint64
+	}{{keyPastTerm, p.term}, {keyPastIndex, p.index}, {keyLastVoteTerm, p.term}} {
+		if err := s.SetUint64(v.key, v.value); err != nil {
+			return err
+		}
+	}
+	if err := s.Set(keyLastVoteCand, []byte(forgottenVote)); err != nil {
+		return err
+	}
+	return s.SetUint64(keyCurrentTerm, p.term)
 }
 
 // readPast returns what write wrote, zero if it was never called.
@@ -107,19 +117,20 @@ func (c *Control) begin(ctx context.Context) error {
 		if p.ID == c.opt.ID {
 			continue
 		}
-		conn, err := grpc.NewClient("passthrough:///"+p.Address, dialOptions(c.opt.Identity)...)
+		conn, err := grpc.NewClient("passthrough:///"+p.Address, dialOptions(c.opt.Identity, p.ID)...)
 		if err != nil {
 			return fmt.Errorf("dial control node %s: %w", p.Address, err)
 		}
 		defer func() { _ = conn.Close() }() // nothing is lost with it
 		conns, ids = append(conns, failoverpb.NewControlClient(conn)), append(ids, p.ID)
 	}
-	began, said := time.Now(), false
+	began := time.Now()
+	say := sayWaitingAfter
 	for {
 		others := make([]peerLog, len(conns))
 		var asked sync.WaitGroup
 		for i, n := range conns {
-			asked.Go(func() { others[i] = askLog(ctx, n, c.opt.Cluster) })
+			asked.Go(func() { others[i] = askLog(ctx, n, c.opt.Cluster, ids[i]) })
 		}
 		asked.Wait()
 		p, ready := enter(others)
@@ -130,8 +141,8 @@ func (c *Control) begin(ctx context.Context) error {
 			c.opt.Logger.Warn("control node has an empty Raft directory, the others do not: it votes again when it has caught up",
 				"node", c.opt.ID, "term", p.term, "index", p.index)
 			return p.write(c.raft.store)
-		case !said && time.Since(began) > sayWaitingAfter:
-			said = true
+		case time.Since(began) > say:
+			say += sayWaitingEvery
 			c.opt.Logger.Warn("control node has an empty Raft directory and waits until all others answer and agree whether they are new too",
 				"node", c.opt.ID, "others", describe(ids, others))
 		}
@@ -149,18 +160,18 @@ func describe(ids []string, others []peerLog) string {
 		case !o.answered:
 			how = "does not answer"
 		case !o.begun:
-			how = "is empty too"
+			how = "is empty too, or has not caught up"
 		}
 		fmt.Fprintf(&b, "%s %s; ", ids[i], how)
 	}
 	return strings.TrimSuffix(b.String(), "; ")
 }
 
-func askLog(ctx context.Context, n failoverpb.ControlClient, cluster string) peerLog {
+func askLog(ctx context.Context, n failoverpb.ControlClient, cluster, id string) peerLog {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	r, err := n.RaftLog(ctx, &failoverpb.RaftLogRequest{Cluster: cluster})
-	if err != nil {
+	if err != nil || r.Id != id {
 		return peerLog{}
 	}
 	return peerLog{answered: true, begun: r.Begun, term: r.Term, last: r.LastIndex}
@@ -171,35 +182,69 @@ func (s *service) RaftLog(_ context.Context, r *failoverpb.RaftLogRequest) (*fai
 	if err := s.check(r.Cluster); err != nil {
 		return nil, err
 	}
-	n := s.c.raft.running.Load()
-	if n == nil {
-		return &failoverpb.RaftLogReply{}, nil
+	reply := &failoverpb.RaftLogReply{Id: s.c.opt.ID}
+	switch r := s.c.raft.running.Load(); {
+	case r == nil && s.c.raft.inUse:
+		return nil, status.Errorf(codes.Unavailable, "control node %s has not read its Raft log yet", s.c.opt.ID)
+	case r != nil && s.c.raft.caughtUp():
+		// The term first: what is appended in it meanwhile only makes the index larger.
+		reply.Begun, reply.Term, reply.LastIndex = true, r.CurrentTerm(), r.LastIndex()
 	}
-	// The term first: what is appended in it meanwhile only makes the index larger.
-	return &failoverpb.RaftLogReply{Begun: true, Term: n.CurrentTerm(), LastIndex: n.LastIndex()}, nil
+	return reply, nil
 }
 
 var errForgot = errors.New("failover: a node that forgot its votes does not stand for election before it has caught up")
+
+// caughtUp reports whether nothing that the node may have promised is missing in its
+// log: it votes. Only after start.
+func (n *raftNode) caughtUp() bool {
+	if n.past == (past{}) || n.votes.Load() {
+		return true
+	}
+	r := n.running.Load()
+	if r == nil {
+		return false
+	}
+	term, err := strconv.ParseUint(r.Stats()["last_log_term"], 10, 64)
+	if (err != nil || term <= n.past.term) && r.LastIndex() < n.past.index {
+		return false
+	}
+	if n.votes.CompareAndSwap(false, true) {
+		n.opt.Logger.Info("control node has caught up and votes again", "node", n.opt.ID)
+	}
+	return true
+}
+
+// detail returns why the node takes no full part in Raft, "" if it does.
+func (n *raftNode) detail() string {
+	switch {
+	case n.running.Load() == nil && n.inUse:
+		return "reads its Raft log"
+	case n.running.Load() == nil:
+		return "has an empty Raft directory, waits until all other control nodes answer"
+	case !n.caughtUp():
+		return "lost its Raft directory, votes again when it has caught up"
+	}
+	return ""
+}
 
 // abstaining is the transport of a node with a past: no vote passes in either
 // direction before its log has caught up.
 type abstaining struct {
 	*hraft.NetworkTransport
-	past     past
-	raft     *atomic.Pointer[hraft.Raft]
-	caughtUp atomic.Bool
-	rpcs     chan hraft.RPC
+	node *raftNode
+	rpcs chan hraft.RPC
 }
 
-// abstain returns the transport and filters what t brings until ctx ends.
-func abstain(ctx context.Context, t *hraft.NetworkTransport, p past, r *atomic.Pointer[hraft.Raft]) *abstaining {
-	a := &abstaining{NetworkTransport: t, past: p, raft: r, rpcs: make(chan hraft.RPC)}
+// abstain returns the transport and filters what n's brings until ctx ends.
+func abstain(ctx context.Context, n *raftNode) *abstaining {
+	a := &abstaining{NetworkTransport: n.transport, node: n, rpcs: make(chan hraft.RPC)}
 	go func() {
 		for {
 			select {
 			case <-ctx.Done():
 				return
-			case rpc := <-t.Consumer():
+			case rpc := <-n.transport.Consumer():
 				if a.refuse(rpc) {
 					continue
 				}
@@ -214,29 +259,16 @@ func abstain(ctx context.Context, t *hraft.NetworkTransport, p past, r *atomic.P
 	return a
 }
 
-// barred reports whether the log has not caught up yet.
-func (a *abstaining) barred() bool {
-	r := a.raft.Load()
-	if r == nil {
-		return true
-	}
-	if !a.caughtUp.Load() {
-		term, err := strconv.ParseUint(r.Stats()["last_log_term"], 10, 64)
-		a.caughtUp.Store(err == nil && term > a.past.term || r.LastIndex() >= a.past.index)
-	}
-	return !a.caughtUp.Load()
-}
-
 // refuse answers a request for a vote, and reports whether it did.
 func (a *abstaining) refuse(rpc hraft.RPC) bool {
 	switch req := rpc.Command.(type) {
 	case *hraft.RequestVoteRequest:
-		if a.barred() {
+		if !a.node.caughtUp() {
 			rpc.Respond(&hraft.RequestVoteResponse{RPCHeader: req.RPCHeader, Term: req.Term}, nil)
 			return true
 		}
 	case *hraft.RequestPreVoteRequest:
-		if a.barred() {
+		if !a.node.caughtUp() {
 			rpc.Respond(&hraft.RequestPreVoteResponse{RPCHeader: req.RPCHeader, Term: req.Term}, nil)
 			return true
 		}
@@ -249,7 +281,7 @@ func (a *abstaining) Consumer() <-chan hraft.RPC { return a.rpcs }
 
 // RequestVote implements hraft.Transport.
 func (a *abstaining) RequestVote(id hraft.ServerID, to hraft.ServerAddress, req *hraft.RequestVoteRequest, resp *hraft.RequestVoteResponse) error {
-	if a.barred() {
+	if !a.node.caughtUp() {
 		return errForgot
 	}
 	return a.NetworkTransport.RequestVote(id, to, req, resp)
@@ -257,7 +289,7 @@ func (a *abstaining) RequestVote(id hraft.ServerID, to hraft.ServerAddress, req 
 
 // RequestPreVote implements hraft.WithPreVote.
 func (a *abstaining) RequestPreVote(id hraft.ServerID, to hraft.ServerAddress, req *hraft.RequestPreVoteRequest, resp *hraft.RequestPreVoteResponse) error {
-	if a.barred() {
+	if !a.node.caughtUp() {
 		return errForgot
 	}
 	return a.NetworkTransport.RequestPreVote(id, to, req, resp)

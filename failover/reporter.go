@@ -26,6 +26,9 @@ type ReporterOptions struct {
 	// Report is called every ReportEvery (default 500 ms) from one goroutine.
 	Report      func() Report
 	ReportEvery time.Duration
+	// Kept returns the encoding of the newest state of the control plane that the node has
+	// kept, nil if none; called when the control plane has lost its own. nil: none is kept.
+	Kept func() []byte
 	// Refused is called, once, when the fleet has another store registered for this
 	// node: it must serve no quorum. May be nil for a router.
 	Refused func(detail string)
@@ -36,10 +39,11 @@ type Report struct {
 	Healthy bool
 	Detail  string
 	// Of storage nodes:
-	StoreID     uint64                 // never 0
-	Volume      redo.VolumeID          // 0: the store is empty
-	Epoch       redo.VolumeEpoch       // highest stored
-	SCL         map[redo.PGID]redo.LSN // of every segment it holds, 0 for an empty one
+	StoreID     uint64                             // never 0
+	Volume      redo.VolumeID                      // 0: the store is empty
+	Epoch       redo.VolumeEpoch                   // highest stored
+	SCL         map[redo.PGID]redo.LSN             // of every segment it holds, 0 for an empty one
+	Membership  map[redo.PGID]redo.MembershipEpoch // that each was told of last
 	StoredBytes uint64
 	// DamageFound counts what was found damaged in its files since it began, DamageRepaired
 	// what of that is whole again.
@@ -99,9 +103,14 @@ func (r *Reporter) attach(ctx context.Context, addr string, control failoverpb.C
 		r.opt.Client.missed(addr, nil)
 		return err
 	}
+	asked := false
 	for {
+		m := r.message()
+		if m.HasLooked = asked; asked && r.opt.Kept != nil {
+			m.State = r.opt.Kept()
+		}
 		// A failed Send is explained by Recv.
-		_ = s.Send(r.message())
+		_ = s.Send(m)
 		ack, err := s.Recv()
 		if err != nil {
 			r.opt.Client.missed(addr, s.Trailer())
@@ -116,6 +125,10 @@ func (r *Reporter) attach(ctx context.Context, addr string, control failoverpb.C
 			}
 		}
 		watchdog.Reset(callTimeout + r.opt.ReportEvery)
+		first := ack.WantsState && !asked
+		if asked = ack.WantsState; first {
+			continue
+		}
 		if !pause(ctx, r.opt.ReportEvery) {
 			return ctx.Err()
 		}
@@ -133,6 +146,10 @@ func (r *Reporter) message() *failoverpb.RoleReport {
 		m.Scl = make(map[uint32]uint64, len(rep.SCL))
 		for pg, scl := range rep.SCL {
 			m.Scl[uint32(pg)] = uint64(scl)
+		}
+		m.Membership = make(map[uint32]uint64, len(rep.Membership))
+		for pg, at := range rep.Membership {
+			m.Membership[uint32(pg)] = uint64(at)
 		}
 	}
 	return m

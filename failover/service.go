@@ -24,7 +24,7 @@ var (
 	errNotLeader = status.Error(codes.FailedPrecondition, "this control node does not lead")
 	errNoFleet   = status.Error(codes.Unavailable, "the cluster has not begun: storage nodes must report first")
 	errSlow      = status.Error(codes.ResourceExhausted, "orders are not taken")
-	errRemoved   = status.Error(codes.NotFound, "the instance is no member of the cluster")
+	errRemoved   = status.Error(codes.NotFound, "this process is no member of the cluster")
 	errReplaced  = status.Error(codes.Aborted, "the role has attached again")
 )
 
@@ -99,41 +99,6 @@ func (s *service) Propose(ctx context.Context, r *failoverpb.ProposeRequest) (*f
 		State: fleet.EncodeState(a.state)}, nil
 }
 
-// mayPropose refuses what an instance does not say, and what another one than the holder
-// says of its epoch. Operators may propose anything. The state has every grant of earlier
-// leaders, and who was granted an epoch does not change: what is allowed here is so when it
-// is applied. A command of an epoch that the state has forgotten is refused there.
-func (s *service) mayPropose(ctx context.Context, cmd fleet.Command) error {
-	p, _ := mtls.Caller(ctx)
-	if p.Role != mtls.Instance {
-		return nil
-	}
-	var epoch redo.VolumeEpoch
-	switch cmd := cmd.(type) {
-	case *fleet.Opened:
-		epoch = cmd.Epoch
-	case *fleet.Resign:
-		epoch = cmd.Epoch
-	case *fleet.CreateGroup:
-		epoch = cmd.Epoch
-	case *fleet.FinishReplace:
-		epoch = cmd.Epoch
-	default:
-		return status.Errorf(codes.PermissionDenied, "%s may not propose %T", p, cmd)
-	}
-	state := s.c.State()
-	if epoch > state.Epoch {
-		return status.Errorf(codes.PermissionDenied, "%s proposes %T of epoch %d, which nobody was granted", p, cmd, epoch)
-	}
-	holders := append([]fleet.Lease{{Epoch: state.Epoch, Node: state.Holder.Node}}, state.Leases...)
-	for _, h := range holders {
-		if h.Epoch == epoch && h.Node != p.ID {
-			return status.Errorf(codes.PermissionDenied, "%s proposes %T of epoch %d, which is %s's", p, cmd, epoch, h.Node)
-		}
-	}
-	return nil
-}
-
 // ExitSeen implements failoverpb.ControlServer.
 func (s *service) ExitSeen(ctx context.Context, r *failoverpb.ExitSeenRequest) (*failoverpb.ExitSeenReply, error) {
 	l, err := s.unary(ctx, r.Cluster)
@@ -188,12 +153,15 @@ func (s *service) VerifyEpoch(ctx context.Context, r *failoverpb.VerifyEpochRequ
 }
 
 // Status implements failoverpb.ControlServer.
-func (s *service) Status(_ context.Context, r *failoverpb.StatusRequest) (*failoverpb.StatusReply, error) {
+func (s *service) Status(ctx context.Context, r *failoverpb.StatusRequest) (*failoverpb.StatusReply, error) {
 	if err := s.check(r.Cluster); err != nil {
 		return nil, err
 	}
-	reply := &failoverpb.StatusReply{Id: s.c.opt.ID, Pid: uint32(os.Getpid()),
-		State: fleet.EncodeState(s.c.State())}
+	state := s.c.State()
+	if err := s.isMember(ctx, state); err != nil {
+		return nil, err
+	}
+	reply := &failoverpb.StatusReply{Id: s.c.opt.ID, Pid: uint32(os.Getpid()), Detail: s.c.raft.detail(), State: fleet.EncodeState(state)}
 	for _, p := range s.c.opt.Peers {
 		reply.Control = append(reply.Control, &failoverpb.ControlNode{Id: p.ID, Az: p.AZ, Address: p.Address})
 	}
@@ -225,6 +193,10 @@ func (s *service) Watch(r *failoverpb.WatchRequest, out failoverpb.Control_Watch
 			return errNotLeader
 		}
 		state, changed := s.c.fsm.get()
+		if err := s.isMember(out.Context(), state); err != nil {
+			out.SetTrailer(s.hint())
+			return err
+		}
 		u := &failoverpb.TopologyUpdate{}
 		if state != sent {
 			u.State, sent = fleet.EncodeState(state), state
@@ -371,7 +343,8 @@ func (s *service) AttachRole(conn failoverpb.Control_AttachRoleServer) error {
 			l = lead
 			defer l.post(func() { l.unreport(mark) })
 		}
-		ack := &failoverpb.RoleAck{}
+		state := s.c.State()
+		ack := &failoverpb.RoleAck{WantsState: state.Cluster == "" && fleet.Kind(r.Kind) == fleet.KindStorage}
 		if lead != l || !l.call(conn.Context(), func() { ack.Detail, err = l.report(r, mark) }) {
 			return errNotLeader
 		}

@@ -51,6 +51,7 @@ type InstanceStatus struct {
 	AppliedLSN redo.LSN `json:"applied_lsn"`
 	LagMS      *float64 `json:"lag_ms"` // nil: not known
 	Tier       uint8    `json:"tier"`
+	Detail     string   `json:"detail,omitempty"` // why not healthy
 }
 
 // StorageStatus is one storage node.
@@ -58,10 +59,12 @@ type StorageStatus struct {
 	ID      string              `json:"id"`
 	AZ      string              `json:"az"`
 	Address string              `json:"address"`
-	PID     int                 `json:"pid"`
+	PID     int                 `json:"pid"` // 0: none, or not known
 	Healthy bool                `json:"healthy"`
-	SCL     map[string]redo.LSN `json:"scl"`              // by protection group
-	Detail  string              `json:"detail,omitempty"` // what is wrong, or being repaired
+	SCL     map[string]redo.LSN `json:"scl"` // by protection group
+	// Detail is what is wrong, or being repaired. It begins with "stopped", "dead", "hung" or "unreachable" for one that
+	// does not report and of which that is known.
+	Detail string `json:"detail,omitempty"`
 	// Since the process began:
 	DamageFound    uint64 `json:"damage_found,omitempty"`
 	DamageRepaired uint64 `json:"damage_repaired,omitempty"`
@@ -78,9 +81,10 @@ type ReplacingStatus struct {
 	Group    *redo.PGID `json:"group,omitempty"` // whose segment moves; nil: all of the node's do
 	Complete int        `json:"complete"`        // segments that are as far as the other members'
 	Segments int        `json:"segments"`
+	Detail   string     `json:"detail,omitempty"` // By's, which says what it is copying; or how far the segment is that moves
 }
 
-// ControlStatus is one control node. It is healthy if it answered.
+// ControlStatus is one control node. It is healthy if it answered and takes full part in Raft.
 type ControlStatus struct {
 	ID      string `json:"id"`
 	AZ      string `json:"az"`
@@ -88,6 +92,7 @@ type ControlStatus struct {
 	PID     int    `json:"pid"`
 	Healthy bool   `json:"healthy"`
 	Leader  bool   `json:"leader"`
+	Detail  string `json:"detail,omitempty"` // why not healthy
 }
 
 // RouterStatus is one router.
@@ -96,6 +101,7 @@ type RouterStatus struct {
 	PID     int    `json:"pid"`
 	Address string `json:"address"`
 	Healthy bool   `json:"healthy"`
+	Detail  string `json:"detail,omitempty"` // why not healthy
 }
 
 // EndpointStatus is one endpoint. MemberType and ListType are "" unless it is a
@@ -153,16 +159,21 @@ func (c *Client) Status(ctx context.Context) (Status, error) {
 	st := NewStatus(top)
 	st.Leaderless = top.Live == nil
 	st.Control = controlStatus(best.Control, replies, top.Live != nil, best.Id)
+	for i := range st.Control {
+		if n := &st.Control[i]; n.PID == 0 && top.State.IsStopped(n.ID) {
+			n.Detail = stoppedDetail(n.ID)
+		}
+	}
 	return st, nil
 }
 
 func controlStatus(nodes []*failoverpb.ControlNode, replies []*failoverpb.StatusReply, led bool, leader string) []ControlStatus {
 	list := []ControlStatus{}
 	for _, n := range nodes {
-		s := ControlStatus{ID: n.Id, AZ: n.Az, Address: n.Address}
+		s := ControlStatus{ID: n.Id, AZ: n.Az, Address: n.Address, Detail: "does not answer"}
 		for _, r := range replies {
 			if r != nil && r.Id == n.Id {
-				s.PID, s.Healthy, s.Leader = int(r.Pid), true, led && r.Id == leader
+				s.PID, s.Healthy, s.Leader, s.Detail = int(r.Pid), r.Detail == "", led && r.Id == leader, r.Detail
 			}
 		}
 		list = append(list, s)
@@ -197,6 +208,9 @@ func NewStatus(t Topology) Status {
 		x := StorageStatus{ID: n.ID, AZ: n.AZ, Address: n.Address, PID: l.PID,
 			Healthy: l.Healthy, SCL: map[string]redo.LSN{}, Detail: l.Detail, DamageFound: l.DamageFound, DamageRepaired: l.DamageRepaired,
 			Segments: segments[n.ID], Draining: s.IsDraining(n.ID), WaitsFor: t.drainWaits(n.ID), Replacing: t.replacing(n.ID)}
+		if s.IsStopped(n.ID) && !l.Healthy {
+			x.PID, x.Detail = 0, stoppedDetail(n.ID)
+		}
 		for pg, scl := range l.SCL {
 			x.SCL[strconv.FormatUint(uint64(pg), 10)] = scl
 		}
@@ -205,7 +219,10 @@ func NewStatus(t Topology) Status {
 	}
 	for _, id := range t.liveIDs(fleet.KindRouter) {
 		l := t.Live[id]
-		st.Routers = append(st.Routers, RouterStatus{ID: id, PID: l.PID, Address: l.Address, Healthy: l.Healthy})
+		st.Routers = append(st.Routers, RouterStatus{ID: id, PID: l.PID, Address: l.Address, Healthy: l.Healthy, Detail: l.Detail})
+		if r := &st.Routers[len(st.Routers)-1]; s.IsStopped(id) && !l.Healthy {
+			r.PID, r.Detail = 0, stoppedDetail(id)
+		}
 	}
 	for _, e := range s.Endpoints {
 		st.Endpoints = append(st.Endpoints, t.endpointStatus(e))
@@ -213,12 +230,24 @@ func NewStatus(t Topology) Status {
 	return st
 }
 
+func stoppedDetail(id string) string {
+	return fmt.Sprintf("stopped by an operator: `sextant start %s` starts it", id)
+}
+
 // instanceStatus renders one instance. One without a stream to the leader is
 // stopped as far as anybody knows; if no leader is known it is joining.
 func (t Topology) instanceStatus(i fleet.Instance) InstanceStatus {
 	l, attached := t.Live[i.ID]
 	x := InstanceStatus{ID: i.ID, AZ: i.AZ, Address: i.Address, Tier: i.Tier, PID: l.PID,
-		Healthy: l.Healthy, AppliedLSN: l.Applied, Role: fleet.RoleJoining.String()}
+		Healthy: l.Healthy, AppliedLSN: l.Applied, Role: fleet.RoleJoining.String(), Detail: l.Detail}
+	switch {
+	case t.State.IsStopped(i.ID) && !attached:
+		x.Detail = stoppedDetail(i.ID)
+	case t.Live != nil && !attached:
+		x.Detail = "dead, or cut off: it has no connection to the control plane"
+	case attached && !l.Healthy && l.Detail == "" && (l.Role == fleet.RoleReader || l.Role == fleet.RoleWriter):
+		x.Detail = "hung, or cut off: it sends no heartbeat"
+	}
 	switch {
 	case i.ID == t.Writer() && (attached || t.Live == nil):
 		x.Role = fleet.RoleWriter.String()

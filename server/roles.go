@@ -86,6 +86,7 @@ func (i *Instance) provesStorage(ctx context.Context) {
 func (i *Instance) write(ctx context.Context, order *order) error {
 	began := time.Now()
 	i.setRole(fleet.RoleRecovering, order.Epoch, "recovering the volume")
+	defer i.stalled.Store(nil) // when the volume is closed
 	h := newHub()
 	grant, err := i.grant(ctx, order)
 	if err != nil {

@@ -86,7 +86,8 @@ type Instance struct {
 	gate  *gate
 	shape atomic.Pointer[shape]
 
-	answers atomic.Uint64 // of storage, to a reader's probes or to this instance's volumes
+	answers atomic.Uint64          // of storage, to a reader's probes or to this instance's volumes
+	stalled atomic.Pointer[string] // what this instance's volume waits for; nil, or "": nothing
 
 	mu       sync.Mutex
 	topology failover.Topology

@@ -98,6 +98,7 @@ func (i *Instance) volumeOptions(o *order, h *hub) client.Options {
 	}
 	opts.LeasesEnded = o.leases
 	opts.Answered = func() { i.answers.Add(1) }
+	opts.Stalled = func(why string) { i.stalled.Store(&why) }
 	opts.CreateGroup = func(ctx context.Context, epoch redo.VolumeEpoch, pg redo.PGID) (client.Geometry, error) {
 		s, err := i.o.Client.Propose(ctx, &fleet.CreateGroup{Epoch: epoch, ID: pg})
 		if err != nil {
@@ -275,6 +276,9 @@ func (i *Instance) Heartbeat() failover.Heartbeat {
 	role, epoch, detail, db, vol, sql := i.role, i.epoch, i.detail, i.db, i.volume, i.sql
 	i.mu.Unlock()
 	h := failover.Heartbeat{Role: role, Epoch: epoch, Healthy: role == fleet.RoleReader || role == fleet.RoleWriter, Detail: detail, Progress: i.answers.Load()}
+	if lost := i.stalled.Load(); lost != nil && *lost != "" {
+		h.Healthy, h.Detail = false, *lost
+	}
 	if sql != nil {
 		h.Connections = sql.Connections()
 	}
@@ -299,7 +303,7 @@ func (i *Instance) replicaStatus() []gms.ReplicaStatus {
 	var rows []gms.ReplicaStatus
 	for _, in := range t.State.Instances {
 		l, ok := t.Live[in.ID]
-		if !ok || !l.Healthy {
+		if !ok || !l.Healthy && in.ID != t.Writer() {
 			continue
 		}
 		rows = append(rows, gms.ReplicaStatus{

@@ -30,3 +30,14 @@ func TestGeometryIsMadeOncePerState(t *testing.T) {
 		t.Errorf("%d groups after the volume has grown, want 1001", n)
 	}
 }
+
+// The writer is among the instances that are shown also while its commits wait for storage; a reader that is not well is not.
+func TestReplicaStatusShowsTheWriter(t *testing.T) {
+	i := New(Options{ID: "db-1", MySQL: listenLoopback(t)})
+	s := &fleet.State{Cluster: "c", Epoch: 1, Opened: 1, Holder: fleet.Grant{Epoch: 1, Node: "db-1"}, Instances: []fleet.Instance{{ID: "db-1"}, {ID: "db-2"}, {ID: "db-3"}}}
+	i.setTopology(failover.Topology{State: s, Live: map[string]failover.Live{"db-1": {}, "db-2": {Healthy: true}, "db-3": {}}})
+	rows := i.replicaStatus()
+	if len(rows) != 2 || rows[0].ID != "db-1" || !rows[0].Writer || rows[1].ID != "db-2" {
+		t.Errorf("%+v", rows)
+	}
+}

@@ -3,12 +3,10 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -19,7 +17,6 @@ import (
 	"sextant/failover/fleet"
 	"sextant/internal/config"
 	"sextant/internal/mtls"
-	"sextant/internal/redo"
 )
 
 const adminPatience = 30 * time.Second // for a command of a person
@@ -57,107 +54,6 @@ func asking(c *common, run func(context.Context, *config.Config, *failover.Clien
 		}
 		return err
 	}
-}
-
-func statusCommand(c *common) *cobra.Command {
-	asJSON := false
-	cmd := &cobra.Command{
-		Use: "status", Short: "roles, LSNs, lag, health and endpoints", Example: "  sextant status --json",
-		RunE: asking(c, func(ctx context.Context, _ *config.Config, client *failover.Client, _ []string) error {
-			s, err := client.Status(ctx)
-			if err != nil {
-				return err
-			}
-			if asJSON {
-				e := json.NewEncoder(os.Stdout)
-				e.SetIndent("", "  ")
-				return e.Encode(s)
-			}
-			printStatus(&s)
-			if s.Leaderless {
-				return errors.New("no control node leads: who is up, and how far, is not known; shown is what one control node has last heard of the cluster's members")
-			}
-			return nil
-		}),
-	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "for programs")
-	return cmd
-}
-
-// printStatus writes the status as tables.
-func printStatus(s *failover.Status) {
-	fmt.Printf("volume: epoch %d, VDL %d, VCL %d, %d protection groups, %s of pages, %s stored\n\n", s.Volume.Epoch, s.Volume.VDL, s.Volume.VCL,
-		s.Volume.ProtectionGroups, human(s.Volume.Bytes), human(s.Volume.StoredBytes))
-	pid := func(n int) string {
-		if n == 0 {
-			return "-"
-		}
-		return strconv.Itoa(n)
-	}
-	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "INSTANCE\tAZ\tROLE\tADDRESS\tPID\tHEALTHY\tAPPLIED\tLAG\tTIER")
-	for _, i := range s.Instances {
-		lag := "-"
-		if i.LagMS != nil {
-			lag = fmt.Sprintf("%.1f ms", *i.LagMS)
-		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%v\t%d\t%s\t%d\n", i.ID, i.AZ, i.Role, i.Address, pid(i.PID), i.Healthy, i.AppliedLSN, lag, i.Tier)
-	}
-	fmt.Fprintln(w, "\nSTORAGE\tAZ\tADDRESS\tPID\tHEALTHY\tSEGMENTS\tLOWEST SCL\tHIGHEST SCL\tDAMAGE\tDETAIL")
-	for _, n := range s.Storage {
-		var low, high redo.LSN
-		first := true
-		for _, l := range n.SCL {
-			if first || l < low {
-				low = l
-			}
-			high = max(high, l)
-			first = false
-		}
-		damage, detail := "-", n.Detail
-		if n.DamageFound > 0 {
-			damage = fmt.Sprintf("%d found, %d repaired", n.DamageFound, n.DamageRepaired)
-		}
-		if r := n.Replacing; r != nil {
-			detail = fmt.Sprintf("being replaced by %s: %d of %d segments complete", r.By, r.Complete, r.Segments)
-			if r.Group != nil {
-				detail = fmt.Sprintf("segment of group %d moves to %s", *r.Group, r.By)
-			}
-		}
-		if n.Draining {
-			detail = strings.TrimPrefix(detail+"; draining", "; ")
-		}
-		if n.WaitsFor != "" {
-			detail += ", waits for " + n.WaitsFor
-		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%v\t%d\t%d\t%d\t%s\t%s\n", n.ID, n.AZ, n.Address, pid(n.PID), n.Healthy, n.Segments, low, high, damage, detail)
-	}
-	fmt.Fprintln(w, "\nCONTROL\tAZ\tADDRESS\tPID\tHEALTHY\tLEADER")
-	for _, n := range s.Control {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%v\t%v\n", n.ID, n.AZ, n.Address, pid(n.PID), n.Healthy, n.Leader)
-	}
-	fmt.Fprintln(w, "\nROUTER\tADDRESS\tPID\tHEALTHY")
-	for _, n := range s.Routers {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%v\n", n.ID, n.Address, pid(n.PID), n.Healthy)
-	}
-	fmt.Fprintln(w, "\nENDPOINT\tTYPE\tADDRESSES\tMEMBER TYPE\tLIST\tMEMBERS")
-	for _, e := range s.Endpoints {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", e.Name, e.Type, strings.Join(e.Addresses, " "), e.MemberType,
-			strings.TrimSpace(e.ListType+" "+strings.Join(e.Configured, " ")), strings.Join(e.Members, " "))
-	}
-	w.Flush()
-}
-
-func human(n uint64) string {
-	for _, u := range []struct {
-		name string
-		size uint64
-	}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}} {
-		if n >= u.size {
-			return fmt.Sprintf("%.1f %s", float64(n)/float64(u.size), u.name)
-		}
-	}
-	return fmt.Sprintf("%d B", n)
 }
 
 func failoverCommand(c *common) *cobra.Command {
@@ -246,6 +142,10 @@ func startCommand(c *common) *cobra.Command {
 				return err
 			case err == nil && gone(&st, id):
 				return fmt.Errorf("%s is not in the cluster any more", id)
+			}
+			// First, or an instance is told to stop when it attaches; and again, for no control node may have led.
+			if err := noted(ctx, client, &fleet.Start{ID: id}); err != nil {
+				return err
 			}
 			if err := startRole(ctx, roleDir(cfg, id)); err != nil {
 				return err

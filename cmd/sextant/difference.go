@@ -42,9 +42,17 @@ func differences(cfg *config.Config, s *fleet.State) (lines []string) {
 		say("cluster.segment_size is %v, the volume was made with %v: it cannot be changed", cfg.Cluster.SegmentSize, config.Bytes(s.SegmentBytes))
 	}
 	for _, n := range cfg.Storage.Nodes {
-		if !slices.ContainsFunc(s.Storage, func(x fleet.StorageNode) bool { return x.ID == n.ID }) {
+		if _, found := s.StorageNode(n.ID); !found && !left(cfg, n.ID) && !replaced(cfg, s, n) {
 			say("storage node %s is configured and not in the cluster: `sextant storage add %s --az %s` adds it", n.ID, n.ID, n.AZ)
 		}
 	}
 	return lines
+}
+
+// replaced reports whether a storage node that is configured and not in the cluster has been replaced, as far as can be
+// told: its zone has one that is not configured.
+func replaced(cfg *config.Config, s *fleet.State, n config.Node) bool {
+	return slices.ContainsFunc(s.Storage, func(x fleet.StorageNode) bool {
+		return x.AZ == n.AZ && !slices.ContainsFunc(cfg.Storage.Nodes, func(c config.Node) bool { return c.ID == x.ID })
+	})
 }

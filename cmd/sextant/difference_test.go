@@ -1,6 +1,8 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -27,6 +29,32 @@ func TestDifferencesNameTheCommand(t *testing.T) {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q is not in\n%s", want, got)
 		}
+	}
+}
+
+// TestReplacedNodesAreNotMissed: what has left the cluster is not proposed to be added again, with the file that says so or
+// without it when another of the zone has come.
+func TestReplacedNodesAreNotMissed(t *testing.T) {
+	cfg := config.Default()
+	cfg.Cluster.Data = t.TempDir()
+	s := initialFleet(&cfg)
+	s.Storage = s.Storage[1:]
+	if got := strings.Join(differences(&cfg, &s), "\n"); !strings.Contains(got, "sextant storage add storage-1 --az az-a") {
+		t.Errorf("says %q", got)
+	}
+	if err := os.Mkdir(roleDir(&cfg, "storage-1"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(roleDir(&cfg, "storage-1"), markLeft), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := differences(&cfg, &s); len(got) != 0 {
+		t.Errorf("it has left, and %q", got)
+	}
+	cfg.Cluster.Data = t.TempDir()
+	s.Storage = append(s.Storage, fleet.StorageNode{ID: "storage-7", AZ: "az-a"})
+	if got := differences(&cfg, &s); len(got) != 0 {
+		t.Errorf("it was replaced, and %q", got)
 	}
 }
 

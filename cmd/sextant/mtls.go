@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -49,8 +48,10 @@ func certCommand(c *common) *cobra.Command {
 }
 
 func certListCommand(c *common) *cobra.Command {
-	return plain(c, "list", "what this host has, and until when it is valid", "sextant cert list", func(_ context.Context, cfg *config.Config, _ *common) error {
-		if _, err := needIdentity(cfg); err != nil {
+	var cmd *cobra.Command
+	cmd = plain(c, "list", "what this host has, and until when it is valid", "sextant cert list", func(ctx context.Context, cfg *config.Config, _ *common) error {
+		ident, err := needIdentity(cfg)
+		if err != nil {
 			return err
 		}
 		list, err := mtls.Certificates(peerCerts(cfg))
@@ -60,12 +61,16 @@ func certListCommand(c *common) *cobra.Command {
 		if err != nil {
 			return owned(err)
 		}
-		w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+		members, _ := memberIDs(ctx, cfg, ident)
+		w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
 		fmt.Fprintln(w, "ID\tROLE\tCLUSTER\tVALID UNTIL\tSERIAL\tPROBLEM")
 		for _, x := range list {
 			problem, until := "", ""
-			if x.Err != nil {
+			switch {
+			case x.Err != nil:
 				problem = x.Err.Error()
+			case !slices.Contains(members, x.ID):
+				problem = "of no process of the cluster: delete its two files, if it has gone"
 			}
 			if !x.NotAfter.IsZero() {
 				until = x.NotAfter.Format(time.DateOnly)
@@ -74,6 +79,7 @@ func certListCommand(c *common) *cobra.Command {
 		}
 		return w.Flush()
 	})
+	return cmd
 }
 
 // certRoles are the roles of processes, by what their ids start with.
@@ -105,10 +111,10 @@ func certIssueCommand(c *common) *cobra.Command {
 	return cmd
 }
 
-// isMember refuses an id of no process of the cluster: of its state where a control node
+// memberIDs returns the ids of the cluster's processes, and where they are from: of its state where a control node
 // answers, otherwise of the configuration and of those that run here.
-func isMember(ctx context.Context, cfg *config.Config, ident identity, id string) error {
-	ids, where := []string{adminID}, "the configuration or in "+cfg.Cluster.Data+" (no control node answers)"
+func memberIDs(ctx context.Context, cfg *config.Config, ident identity) (ids []string, where string) {
+	ids, where = []string{adminID}, "the configuration or in "+cfg.Cluster.Data+" (no control node answers)"
 	nodes := func(n config.Node) string { return n.ID }
 	ids = append(append(ids, idsOf(cfg.Control.Nodes, nodes)...), idsOf(cfg.Router.Nodes, nodes)...)
 	if s, err := statusOf(ctx, cfg, ident); err == nil && len(s.Storage) > 0 {
@@ -117,10 +123,16 @@ func isMember(ctx context.Context, cfg *config.Config, ident identity, id string
 		ids = append(ids, idsOf(s.Instances, func(i failover.InstanceStatus) string { return i.ID })...)
 	} else {
 		ids = append(append(ids, idsOf(cfg.Storage.Nodes, nodes)...), idsOf(cfg.Instances, func(i config.Instance) string { return i.ID })...)
-		ids = append(ids, slices.DeleteFunc(processes(cfg), func(id string) bool { return left(cfg, id) })...) // added at run time
+		ids = append(ids, processes(cfg)...) // added at run time
+		ids = slices.DeleteFunc(ids, func(id string) bool { return left(cfg, id) })
 	}
 	slices.Sort(ids)
-	ids = slices.Compact(ids)
+	return slices.Compact(ids), where
+}
+
+// isMember refuses an id of no process of the cluster.
+func isMember(ctx context.Context, cfg *config.Config, ident identity, id string) error {
+	ids, where := memberIDs(ctx, cfg, ident)
 	if slices.Contains(ids, id) {
 		return nil
 	}

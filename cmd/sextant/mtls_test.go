@@ -49,6 +49,18 @@ func TestCertIssue(t *testing.T) {
 	}
 	says(true, []string{"storage storage-8"}, "issue", "storage-8")
 	says(false, []string{"no process \"storage-9\""}, "issue", "storage-9")
+	if err := mtls.Issue(certs, certs, mtls.Peer{Cluster: "demo-1", Role: mtls.Storage, ID: "storage-9"}); err != nil {
+		t.Fatal(err)
+	}
+	text, err := run("cert", "list", "--data", data, "--port-base", "1024")
+	for line := range strings.Lines(text) {
+		if gone := strings.Contains(line, "of no process of the cluster"); gone != strings.HasPrefix(line, "storage-9 ") {
+			t.Errorf("the list says %s", line)
+		}
+	}
+	if err != nil || !strings.Contains(text, "storage-9 ") {
+		t.Errorf("%v\n%s", err, text)
+	}
 	for dir, p := range map[string]mtls.Peer{certs: {Cluster: "demo-1", Role: mtls.Storage, ID: "storage-3"}, out: {Cluster: "demo-1", Role: mtls.Instance, ID: "db-1"}} {
 		if _, err := mtls.Open(dir, p); err != nil {
 			t.Error(err)

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strings"
 	"time"
 
 	"sextant/engine"
@@ -17,6 +18,7 @@ import (
 	"sextant/internal/mtls"
 	"sextant/internal/redo"
 	"sextant/logstore"
+	logclient "sextant/logstore/client"
 	"sextant/logstore/node"
 	"sextant/router"
 	"sextant/server"
@@ -168,14 +170,21 @@ func runStorage(ctx context.Context, cfg *config.Config, id string, log *slog.Lo
 		return err
 	}
 	defer client.Close()
-	heard := watchTopology(ctx, client, log)
-	topology := heard.get
 	az := ""
 	for _, n := range cfg.Storage.Nodes {
 		if n.ID == id {
 			az = n.AZ
 		}
 	}
+	if err := os.MkdirAll(roleDir(cfg, id), 0o750); err != nil {
+		return err
+	}
+	keep, err := keepStates(ctx, roleDir(cfg, id), log)
+	if err != nil {
+		return err
+	}
+	heard := watchTopology(ctx, client, log, keep.see)
+	topology := heard.get
 	n, err := node.Open(node.Options{
 		ID: logstore.NodeID(id), AZ: az, Cluster: ident.Cluster, Dir: roleDir(cfg, id), Identity: secure, Logger: log,
 		Listener: secure.Listen(l, log, mtls.Storage, mtls.Instance),
@@ -215,6 +224,7 @@ func runStorage(ctx context.Context, cfg *config.Config, id string, log *slog.Lo
 	r, err := failover.StartReporter(failover.ReporterOptions{
 		ID: id, Kind: fleet.KindStorage, Cluster: ident.Cluster, Incarnation: failover.NewIncarnation(), Address: l.Addr().String(), Client: client, Logger: log,
 		Report:  func() failover.Report { return storageReport(n.Status()) },
+		Kept:    keep.encoded,
 		Refused: func(detail string) { log.Error("this store counts in no quorum", "error", detail) },
 	})
 	if err != nil {
@@ -243,21 +253,25 @@ func runStorage(ctx context.Context, cfg *config.Config, id string, log *slog.Lo
 
 func storageReport(s node.Status) failover.Report {
 	r := failover.Report{Healthy: s.Healthy, Detail: s.Detail, StoreID: uint64(s.Store), Volume: s.Volume, Epoch: s.Epoch,
-		StoredBytes: uint64(s.StoredBytes), DamageFound: s.DamageFound, DamageRepaired: s.DamageRepaired, SCL: map[redo.PGID]redo.LSN{}}
+		StoredBytes: uint64(s.StoredBytes), DamageFound: s.DamageFound, DamageRepaired: s.DamageRepaired, SCL: map[redo.PGID]redo.LSN{}, Membership: map[redo.PGID]redo.MembershipEpoch{}}
 	for _, seg := range s.Segments {
 		if !seg.Damaged {
-			r.SCL[seg.PG] = seg.SCL
+			r.SCL[seg.PG], r.Membership[seg.PG] = seg.SCL, seg.Membership
 		}
 	}
 	return r
 }
 
 // watchTopology follows the control plane in the background until ctx ends and
-// returns how to ask for the newest topology.
-func watchTopology(ctx context.Context, client *failover.Client, log *slog.Logger) *latest {
+// returns how to ask for the newest topology. Each state goes to see.
+func watchTopology(ctx context.Context, client *failover.Client, log *slog.Logger, see func(*fleet.State)) *latest {
 	v := new(latest)
+	take := func(t failover.Topology) {
+		v.set(t)
+		see(t.State)
+	}
 	go func() {
-		if err := client.Watch(ctx, v.set); err != nil && ctx.Err() == nil {
+		if err := client.Watch(ctx, take); err != nil && ctx.Err() == nil {
 			log.Error("watch the control plane", "error", err)
 		}
 	}()
@@ -323,6 +337,9 @@ func runServer(ctx context.Context, cfg *config.Config, id string, log *slog.Log
 	})
 	serveMetrics(ctx, cfg, door, config.PortMetrics+n, id, log, []gauge{
 		{"writer", "1 on the instance that is the writer.", func() float64 { return number(i.Heartbeat().Role == fleet.RoleWriter) }},
+		{"write_quorum_lost", "1 while the writer's commits, or a recovery, wait for a write quorum of storage nodes, for seconds.", func() float64 {
+			return number(strings.HasPrefix(i.Heartbeat().Detail, logclient.QuorumLost))
+		}},
 		{"applied_lsn", "Highest LSN that snapshots may show.", func() float64 { return float64(i.Heartbeat().Applied) }},
 		{"vdl", "Volume durable LSN as far as the instance knows.", func() float64 { return float64(i.Heartbeat().VDL) }},
 		{"lag_seconds", "Age of what a reader shows.", func() float64 { return i.Heartbeat().Lag.Seconds() }},

@@ -34,9 +34,7 @@ func (v *view) followStorage(s *fleet.State) {
 			continue
 		}
 		os.Remove(filepath.Join(roleDir(v.cfg, n.ID), markLeft))
-		if err := v.supervisor.add(v.base, childOf(v.cfg, n.ID, "storage")); err != nil {
-			fmt.Fprintln(os.Stderr, "sextant: start", n.ID+":", err)
-		}
+		v.add(v.base, s, n.ID, "storage")
 	}
 	for _, id := range running {
 		if _, found := s.StorageNode(id); strings.HasPrefix(id, "storage-") && !found {

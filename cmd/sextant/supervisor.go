@@ -14,6 +14,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"sextant/internal/config"
 )
 
 const (
@@ -24,10 +26,9 @@ const (
 	markerPoll   = 100 * time.Millisecond
 
 	markStopped  = "stopped"  // file in the directory of a process that shall not run
-	markStarting = "starting" // takes its place until the process was started again
+	markStarting = "starting" // stands before it, until the process was started again
 
-	envLifeline = "SEXTANT_LIFELINE" // set in children: lifelineFD is open
-	lifelineFD  = 3                  // pipe whose end means that the parent has gone
+	lifelineFD = 3 // open in children, which config.EnvLifeline tells: pipe whose end means that the parent has gone
 )
 
 // A child is one process of a role.
@@ -41,7 +42,8 @@ type child struct {
 // what dies, leaves alone what was stopped with `sextant stop`, and stops all.
 //
 // `stop` and `start` act through files in a process's directory: pid, there while
-// it runs, stopped, and starting.
+// it runs, stopped, and starting. What was stopped stays so when its directory is emptied: the supervisor
+// remembers it, and the control plane for the next one.
 type supervisor struct {
 	binary string
 	args   []string // common flags of every role
@@ -66,20 +68,20 @@ func newSupervisor(binary string, args []string, stderr io.Writer, exited func(c
 	return &supervisor{binary: binary, args: args, stderr: stderr, exited: exited, lifeline: w, read: r, running: map[string]context.CancelFunc{}, live: map[string]bool{}}, nil
 }
 
-// add runs c until ctx ends or remove(c.id) is called.
-func (s *supervisor) add(ctx context.Context, c child) error {
-	if err := os.MkdirAll(c.dir, 0o700); err != nil {
-		return fmt.Errorf("make the directory of %s: %w", c.id, err)
-	}
+// add runs c until ctx ends or remove(c.id) is called; one that is held, not before it is started with `sextant start`.
+func (s *supervisor) add(ctx context.Context, c child, held bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.running[c.id] != nil {
 		return nil
 	}
+	if err := os.MkdirAll(c.dir, 0o700); err != nil {
+		return fmt.Errorf("make the directory of %s: %w", c.id, err)
+	}
 	os.Remove(filepath.Join(c.dir, "pid")) // left behind by a parent that was killed: it may be anybody's by now
 	ctx, cancel := context.WithCancel(ctx)
 	s.running[c.id] = cancel
-	s.wg.Go(func() { s.keep(ctx, c) })
+	s.wg.Go(func() { s.keep(ctx, c, held) })
 	return nil
 }
 
@@ -123,10 +125,12 @@ func (s *supervisor) setAlive(id string, alive bool) {
 func (s *supervisor) wait() { s.wg.Wait() }
 
 // keep runs c again and again until ctx ends.
-func (s *supervisor) keep(ctx context.Context, c child) {
+func (s *supervisor) keep(ctx context.Context, c child, held bool) {
 	pause := restartFirst
 	for ctx.Err() == nil {
-		if stopped(c.dir) {
+		// The directory of one that was stopped may be emptied or removed, its mark with it.
+		if held = stopped(c.dir) || held && !marked(c.dir, markStarting); held {
+			os.MkdirAll(c.dir, 0o700) // by which `start` knows that it runs here; without, that says so
 			sleep(ctx, markerPoll)
 			continue
 		}
@@ -137,6 +141,7 @@ func (s *supervisor) keep(ctx context.Context, c child) {
 		}
 		if stopped(c.dir) {
 			s.say(c.id, "stopped")
+			held = true
 			continue
 		}
 		if time.Since(began) > restartCalm {
@@ -155,7 +160,7 @@ func (s *supervisor) run(ctx context.Context, c child) error {
 		args = append([]string{"ip", "netns", "exec", c.netns}, args...) // which becomes the process: the pid is its
 	}
 	cmd := exec.Command(args[0], args[1:]...)
-	cmd.Env = append(os.Environ(), envLifeline+"=1")
+	cmd.Env = append(os.Environ(), config.EnvLifeline+"=1")
 	cmd.ExtraFiles = []*os.File{s.read}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C reaches the parent only
 	log, err := cmd.StderrPipe()
@@ -248,8 +253,10 @@ func sleep(ctx context.Context, d time.Duration) {
 }
 
 // stopped reports whether the process of a directory was stopped on purpose.
-func stopped(dir string) bool {
-	_, err := os.Stat(filepath.Join(dir, markStopped))
+func stopped(dir string) bool { return marked(dir, markStopped) && !marked(dir, markStarting) }
+
+func marked(dir, mark string) bool {
+	_, err := os.Stat(filepath.Join(dir, mark))
 	return err == nil
 }
 
@@ -258,6 +265,7 @@ func stopRole(ctx context.Context, dir string) error {
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("there is no process with the directory %s", dir)
 	}
+	os.Remove(filepath.Join(dir, markStarting)) // of a start that nobody has seen to
 	if err := os.WriteFile(filepath.Join(dir, markStopped), nil, 0o600); err != nil {
 		return err
 	}
@@ -279,19 +287,18 @@ func stopRole(ctx context.Context, dir string) error {
 }
 
 // startRole undoes stopRole and returns when the process was started, also if it
-// has ended again since. A process that was not stopped is left alone.
+// has ended again since. The directory may have been emptied meanwhile, or removed.
 func startRole(ctx context.Context, dir string) error {
-	err := os.Rename(filepath.Join(dir, markStopped), filepath.Join(dir, markStarting))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	return waitFor(ctx, func() bool {
-		_, err := os.Stat(filepath.Join(dir, markStarting))
-		return errors.Is(err, fs.ErrNotExist)
-	})
+	if err := os.WriteFile(filepath.Join(dir, markStarting), nil, 0o600); err != nil {
+		return err
+	}
+	if err := os.Remove(filepath.Join(dir, markStopped)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return waitFor(ctx, func() bool { return !marked(dir, markStarting) })
 }
 
 // pidOf returns the pid of the process of a directory, 0 for one that is about to
@@ -318,7 +325,7 @@ func waitFor(ctx context.Context, cond func() bool) error {
 // dieWithParent ends this process when the parent that started it has gone.
 // It does nothing in a process that was started by hand.
 func dieWithParent() {
-	if os.Getenv(envLifeline) == "" {
+	if os.Getenv(config.EnvLifeline) == "" {
 		return
 	}
 	go func() {

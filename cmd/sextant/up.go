@@ -16,6 +16,7 @@ import (
 	"sextant/failover/fleet"
 	"sextant/internal/config"
 	"sextant/internal/mtls"
+	"sextant/logstore/node"
 )
 
 const (
@@ -91,26 +92,26 @@ func runUp(ctx context.Context, cfg *config.Config, client *failover.Client, s *
 	defer stopBase()
 	defer stopFront()
 	for _, n := range cfg.Control.Nodes {
-		if err := s.add(base, childOf(cfg, n.ID, "control")); err != nil {
+		if err := s.add(base, childOf(cfg, n.ID, "control"), false); err != nil {
 			return err
 		}
 	}
 	for _, n := range cfg.Storage.Nodes {
-		if left(cfg, n.ID) {
+		// With its store a directory may have lost its marks. Of an emptied one the control plane knows who was stopped, and
+		// who has left; so of a router, or an instance, which keep nothing else there.
+		if left(cfg, n.ID) || !node.HasStore(roleDir(cfg, n.ID)) {
 			continue
 		}
-		if err := s.add(base, childOf(cfg, n.ID, "storage")); err != nil {
-			return err
-		}
-	}
-	for _, n := range cfg.Router.Nodes {
-		if err := s.add(front, childOf(cfg, n.ID, "router")); err != nil {
+		if err := s.add(base, childOf(cfg, n.ID, "storage"), false); err != nil {
 			return err
 		}
 	}
 	v := &view{cfg: cfg, supervisor: s, front: front, base: base}
 	watch := make(chan error, 1)
-	go func() { watch <- client.Watch(ctx, v.update) }()
+	go func() {
+		v.awaitLeader(ctx, client)
+		watch <- client.Watch(ctx, v.update)
+	}()
 	go v.complain(ctx)
 	<-ctx.Done()
 	<-watch
@@ -185,14 +186,34 @@ type view struct {
 	away       map[string]time.Time // since when what was up is not
 }
 
+func (v *view) waitsFor(what string) { v.waits.Store(&what) }
+
+// awaitLeader waits until a control node leads: a watch that begins before would be with another one for a second.
+func (v *view) awaitLeader(ctx context.Context, client *failover.Client) {
+	for ctx.Err() == nil {
+		switch s, err := client.Status(ctx); {
+		case err == nil && !s.Leaderless:
+			return
+		case err == nil:
+			v.waitsFor("a control node that leads")
+		case errors.Is(err, failover.ErrWrongCluster):
+			return // which the watch says, too
+		}
+		sleep(ctx, markerPoll)
+	}
+}
+
 // update is called with every topology, one at a time.
 func (v *view) update(t failover.Topology) {
-	if t.State == nil || t.State.Cluster == "" {
-		what := "the storage nodes, for the first start"
-		v.waits.Store(&what)
+	if t.Live == nil { // what a control node knows that does not lead may be old
+		v.waitsFor("a control node that leads")
 		return
 	}
 	v.follow(t.State)
+	if t.State.Cluster == "" {
+		v.waitsFor("the storage nodes, for the first start")
+		return
+	}
 	if !v.compared {
 		v.compared = true
 		for _, line := range differences(v.cfg, t.State) {
@@ -201,7 +222,7 @@ func (v *view) update(t failover.Topology) {
 	}
 	if !v.ready {
 		what := strings.Join(v.missing(t), ", ")
-		v.waits.Store(&what)
+		v.waitsFor(what)
 		v.ready = what == ""
 		if v.ready {
 			printEndpoints(t)
@@ -246,20 +267,36 @@ func (v *view) patient(now map[string]string) map[string]string {
 	return now
 }
 
-// follow makes the running instances and storage nodes those of the fleet.
+// follow makes the running instances and storage nodes those of the fleet, or of the configuration before there is one.
 func (v *view) follow(s *fleet.State) {
-	v.followStorage(s)
+	if s.Cluster == "" {
+		for _, n := range v.cfg.Storage.Nodes {
+			if !left(v.cfg, n.ID) { // the control plane may have lost its state
+				v.add(v.base, s, n.ID, "storage")
+			}
+		}
+	} else {
+		v.followStorage(s)
+	}
+	for _, n := range v.cfg.Router.Nodes {
+		v.add(v.front, s, n.ID, "router")
+	}
 	var ids []string
 	for _, i := range s.Instances {
 		ids = append(ids, i.ID)
-		if err := v.supervisor.add(v.front, childOf(v.cfg, i.ID, "server")); err != nil {
-			fmt.Fprintln(os.Stderr, "sextant: start", i.ID+":", err)
-		}
+		v.add(v.front, s, i.ID, "server")
 	}
 	for _, id := range v.supervisor.has() {
 		if strings.HasPrefix(id, "db-") && !slices.Contains(ids, id) {
 			v.supervisor.remove(id)
 		}
+	}
+}
+
+// add keeps a process running; one that an operator has stopped, when it is started.
+func (v *view) add(ctx context.Context, s *fleet.State, id, role string) {
+	if err := v.supervisor.add(ctx, childOf(v.cfg, id, role), s.IsStopped(id)); err != nil {
+		fmt.Fprintln(os.Stderr, "sextant: start", id+":", err)
 	}
 }
 

@@ -456,13 +456,16 @@ type RoleReport struct {
 	Address        string                 `protobuf:"bytes,7,opt,name=address,proto3" json:"address,omitempty"`
 	Healthy        bool                   `protobuf:"varint,8,opt,name=healthy,proto3" json:"healthy,omitempty"`
 	Detail         string                 `protobuf:"bytes,9,opt,name=detail,proto3" json:"detail,omitempty"`
-	StoreId        uint64                 `protobuf:"fixed64,10,opt,name=store_id,json=storeId,proto3" json:"store_id,omitempty"`                                                    // storage only, never 0
-	Volume         uint64                 `protobuf:"fixed64,11,opt,name=volume,proto3" json:"volume,omitempty"`                                                                     // storage only; 0: the store is empty
-	VolumeEpoch    uint64                 `protobuf:"varint,12,opt,name=volume_epoch,json=volumeEpoch,proto3" json:"volume_epoch,omitempty"`                                         // storage only: highest stored
-	Scl            map[uint32]uint64      `protobuf:"bytes,13,rep,name=scl,proto3" json:"scl,omitempty" protobuf_key:"varint,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"` // storage only: of every segment it holds
-	StoredBytes    uint64                 `protobuf:"varint,14,opt,name=stored_bytes,json=storedBytes,proto3" json:"stored_bytes,omitempty"`                                         // storage only
-	DamageFound    uint64                 `protobuf:"varint,20,opt,name=damage_found,json=damageFound,proto3" json:"damage_found,omitempty"`                                         // storage only: since the process began
-	DamageRepaired uint64                 `protobuf:"varint,21,opt,name=damage_repaired,json=damageRepaired,proto3" json:"damage_repaired,omitempty"`                                // storage only
+	StoreId        uint64                 `protobuf:"fixed64,10,opt,name=store_id,json=storeId,proto3" json:"store_id,omitempty"`                                                                  // storage only, never 0
+	Volume         uint64                 `protobuf:"fixed64,11,opt,name=volume,proto3" json:"volume,omitempty"`                                                                                   // storage only; 0: the store is empty
+	VolumeEpoch    uint64                 `protobuf:"varint,12,opt,name=volume_epoch,json=volumeEpoch,proto3" json:"volume_epoch,omitempty"`                                                       // storage only: highest stored
+	Scl            map[uint32]uint64      `protobuf:"bytes,13,rep,name=scl,proto3" json:"scl,omitempty" protobuf_key:"varint,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`               // storage only: of every segment it holds
+	StoredBytes    uint64                 `protobuf:"varint,14,opt,name=stored_bytes,json=storedBytes,proto3" json:"stored_bytes,omitempty"`                                                       // storage only
+	DamageFound    uint64                 `protobuf:"varint,20,opt,name=damage_found,json=damageFound,proto3" json:"damage_found,omitempty"`                                                       // storage only: since the process began
+	DamageRepaired uint64                 `protobuf:"varint,21,opt,name=damage_repaired,json=damageRepaired,proto3" json:"damage_repaired,omitempty"`                                              // storage only
+	Membership     map[uint32]uint64      `protobuf:"bytes,22,rep,name=membership,proto3" json:"membership,omitempty" protobuf_key:"varint,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"` // storage only: that each segment was told of last
+	HasLooked      bool                   `protobuf:"varint,23,opt,name=has_looked,json=hasLooked,proto3" json:"has_looked,omitempty"`                                                             // storage only, if the last ack asked: state is what is kept
+	State          []byte                 `protobuf:"bytes,24,opt,name=state,proto3" json:"state,omitempty"`                                                                                       // the newest of the control plane's states that is kept; empty: none
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -609,10 +612,32 @@ func (x *RoleReport) GetDamageRepaired() uint64 {
 	return 0
 }
 
+func (x *RoleReport) GetMembership() map[uint32]uint64 {
+	if x != nil {
+		return x.Membership
+	}
+	return nil
+}
+
+func (x *RoleReport) GetHasLooked() bool {
+	if x != nil {
+		return x.HasLooked
+	}
+	return false
+}
+
+func (x *RoleReport) GetState() []byte {
+	if x != nil {
+		return x.State
+	}
+	return nil
+}
+
 type RoleAck struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Refused       bool                   `protobuf:"varint,1,opt,name=refused,proto3" json:"refused,omitempty"` // the store id is not the registered one
 	Detail        string                 `protobuf:"bytes,2,opt,name=detail,proto3" json:"detail,omitempty"`
+	WantsState    bool                   `protobuf:"varint,3,opt,name=wants_state,json=wantsState,proto3" json:"wants_state,omitempty"` // the control plane has none
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -659,6 +684,13 @@ func (x *RoleAck) GetDetail() string {
 		return x.Detail
 	}
 	return ""
+}
+
+func (x *RoleAck) GetWantsState() bool {
+	if x != nil {
+		return x.WantsState
+	}
+	return false
 }
 
 type WatchRequest struct {
@@ -1407,6 +1439,7 @@ type StatusReply struct {
 	State         []byte                 `protobuf:"bytes,5,opt,name=state,proto3" json:"state,omitempty"`
 	Live          []*Live                `protobuf:"bytes,6,rep,name=live,proto3" json:"live,omitempty"`       // leader only
 	Control       []*ControlNode         `protobuf:"bytes,7,rep,name=control,proto3" json:"control,omitempty"` // all, as this node was configured
+	Detail        string                 `protobuf:"bytes,8,opt,name=detail,proto3" json:"detail,omitempty"`   // why the node takes no full part in Raft, empty if it does
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1490,6 +1523,13 @@ func (x *StatusReply) GetControl() []*ControlNode {
 	return nil
 }
 
+func (x *StatusReply) GetDetail() string {
+	if x != nil {
+		return x.Detail
+	}
+	return ""
+}
+
 type RaftLogRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Cluster       string                 `protobuf:"bytes,1,opt,name=cluster,proto3" json:"cluster,omitempty"`
@@ -1536,9 +1576,10 @@ func (x *RaftLogRequest) GetCluster() string {
 
 type RaftLogReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Begun         bool                   `protobuf:"varint,1,opt,name=begun,proto3" json:"begun,omitempty"` // false: the directory of this one is empty too
+	Begun         bool                   `protobuf:"varint,1,opt,name=begun,proto3" json:"begun,omitempty"` // false: this one has forgotten too, or is new
 	Term          uint64                 `protobuf:"varint,2,opt,name=term,proto3" json:"term,omitempty"`   // current
 	LastIndex     uint64                 `protobuf:"varint,3,opt,name=last_index,json=lastIndex,proto3" json:"last_index,omitempty"`
+	Id            string                 `protobuf:"bytes,4,opt,name=id,proto3" json:"id,omitempty"` // of the node that answers
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1592,6 +1633,13 @@ func (x *RaftLogReply) GetLastIndex() uint64 {
 		return x.LastIndex
 	}
 	return 0
+}
+
+func (x *RaftLogReply) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
 }
 
 type ControlNode struct {
@@ -1701,7 +1749,7 @@ const file_failover_proto_rawDesc = "" +
 	"\x05DRAIN\x10\x03\x12\n" +
 	"\n" +
 	"\x06RESUME\x10\x04\x12\b\n" +
-	"\x04STOP\x10\x05\"\x9c\x04\n" +
+	"\x04STOP\x10\x05\"\xde\x05\n" +
 	"\n" +
 	"RoleReport\x12\x1a\n" +
 	"\bprotocol\x18\x01 \x01(\rR\bprotocol\x12\x18\n" +
@@ -1720,13 +1768,24 @@ const file_failover_proto_rawDesc = "" +
 	"\x03scl\x18\r \x03(\v2%.sextant.failover.RoleReport.SclEntryR\x03scl\x12!\n" +
 	"\fstored_bytes\x18\x0e \x01(\x04R\vstoredBytes\x12!\n" +
 	"\fdamage_found\x18\x14 \x01(\x04R\vdamageFound\x12'\n" +
-	"\x0fdamage_repaired\x18\x15 \x01(\x04R\x0edamageRepaired\x1a6\n" +
+	"\x0fdamage_repaired\x18\x15 \x01(\x04R\x0edamageRepaired\x12L\n" +
+	"\n" +
+	"membership\x18\x16 \x03(\v2,.sextant.failover.RoleReport.MembershipEntryR\n" +
+	"membership\x12\x1d\n" +
+	"\n" +
+	"has_looked\x18\x17 \x01(\bR\thasLooked\x12\x14\n" +
+	"\x05state\x18\x18 \x01(\fR\x05state\x1a6\n" +
 	"\bSclEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\rR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\";\n" +
+	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\x1a=\n" +
+	"\x0fMembershipEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\rR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\"\\\n" +
 	"\aRoleAck\x12\x18\n" +
 	"\arefused\x18\x01 \x01(\bR\arefused\x12\x16\n" +
-	"\x06detail\x18\x02 \x01(\tR\x06detail\"I\n" +
+	"\x06detail\x18\x02 \x01(\tR\x06detail\x12\x1f\n" +
+	"\vwants_state\x18\x03 \x01(\bR\n" +
+	"wantsState\"I\n" +
 	"\fWatchRequest\x12\x18\n" +
 	"\acluster\x18\x01 \x01(\tR\acluster\x12\x1f\n" +
 	"\vleader_only\x18\x02 \x01(\bR\n" +
@@ -1781,7 +1840,7 @@ const file_failover_proto_rawDesc = "" +
 	"\vincarnation\x18\x03 \x01(\x06R\vincarnation\x12\x14\n" +
 	"\x05ended\x18\x04 \x01(\bR\x05ended\")\n" +
 	"\rStatusRequest\x12\x18\n" +
-	"\acluster\x18\x01 \x01(\tR\acluster\"\xe9\x01\n" +
+	"\acluster\x18\x01 \x01(\tR\acluster\"\x81\x02\n" +
 	"\vStatusReply\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x10\n" +
 	"\x03pid\x18\x02 \x01(\rR\x03pid\x12\x16\n" +
@@ -1789,14 +1848,16 @@ const file_failover_proto_rawDesc = "" +
 	"\x0eleader_address\x18\x04 \x01(\tR\rleaderAddress\x12\x14\n" +
 	"\x05state\x18\x05 \x01(\fR\x05state\x12*\n" +
 	"\x04live\x18\x06 \x03(\v2\x16.sextant.failover.LiveR\x04live\x127\n" +
-	"\acontrol\x18\a \x03(\v2\x1d.sextant.failover.ControlNodeR\acontrol\"*\n" +
+	"\acontrol\x18\a \x03(\v2\x1d.sextant.failover.ControlNodeR\acontrol\x12\x16\n" +
+	"\x06detail\x18\b \x01(\tR\x06detail\"*\n" +
 	"\x0eRaftLogRequest\x12\x18\n" +
-	"\acluster\x18\x01 \x01(\tR\acluster\"W\n" +
+	"\acluster\x18\x01 \x01(\tR\acluster\"g\n" +
 	"\fRaftLogReply\x12\x14\n" +
 	"\x05begun\x18\x01 \x01(\bR\x05begun\x12\x12\n" +
 	"\x04term\x18\x02 \x01(\x04R\x04term\x12\x1d\n" +
 	"\n" +
-	"last_index\x18\x03 \x01(\x04R\tlastIndex\"G\n" +
+	"last_index\x18\x03 \x01(\x04R\tlastIndex\x12\x0e\n" +
+	"\x02id\x18\x04 \x01(\tR\x02id\"G\n" +
 	"\vControlNode\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x0e\n" +
 	"\x02az\x18\x02 \x01(\tR\x02az\x12\x18\n" +
@@ -1826,7 +1887,7 @@ func file_failover_proto_rawDescGZIP() []byte {
 }
 
 var file_failover_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_failover_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
+var file_failover_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
 var file_failover_proto_goTypes = []any{
 	(Order_Kind)(0),            // 0: sextant.failover.Order.Kind
 	(*InstanceMessage)(nil),    // 1: sextant.failover.InstanceMessage
@@ -1852,41 +1913,43 @@ var file_failover_proto_goTypes = []any{
 	(*RaftLogReply)(nil),       // 21: sextant.failover.RaftLogReply
 	(*ControlNode)(nil),        // 22: sextant.failover.ControlNode
 	nil,                        // 23: sextant.failover.RoleReport.SclEntry
-	nil,                        // 24: sextant.failover.Live.SclEntry
+	nil,                        // 24: sextant.failover.RoleReport.MembershipEntry
+	nil,                        // 25: sextant.failover.Live.SclEntry
 }
 var file_failover_proto_depIdxs = []int32{
 	2,  // 0: sextant.failover.InstanceMessage.hello:type_name -> sextant.failover.InstanceHello
 	3,  // 1: sextant.failover.InstanceMessage.heartbeat:type_name -> sextant.failover.Heartbeat
 	0,  // 2: sextant.failover.Order.kind:type_name -> sextant.failover.Order.Kind
 	23, // 3: sextant.failover.RoleReport.scl:type_name -> sextant.failover.RoleReport.SclEntry
-	9,  // 4: sextant.failover.TopologyUpdate.live:type_name -> sextant.failover.Live
-	3,  // 5: sextant.failover.Live.heartbeat:type_name -> sextant.failover.Heartbeat
-	24, // 6: sextant.failover.Live.scl:type_name -> sextant.failover.Live.SclEntry
-	9,  // 7: sextant.failover.StatusReply.live:type_name -> sextant.failover.Live
-	22, // 8: sextant.failover.StatusReply.control:type_name -> sextant.failover.ControlNode
-	1,  // 9: sextant.failover.Control.Attach:input_type -> sextant.failover.InstanceMessage
-	5,  // 10: sextant.failover.Control.AttachRole:input_type -> sextant.failover.RoleReport
-	7,  // 11: sextant.failover.Control.Watch:input_type -> sextant.failover.WatchRequest
-	10, // 12: sextant.failover.Control.Propose:input_type -> sextant.failover.ProposeRequest
-	12, // 13: sextant.failover.Control.ExitSeen:input_type -> sextant.failover.ExitSeenRequest
-	14, // 14: sextant.failover.Control.Failover:input_type -> sextant.failover.FailoverRequest
-	16, // 15: sextant.failover.Control.VerifyEpoch:input_type -> sextant.failover.VerifyEpochRequest
-	18, // 16: sextant.failover.Control.Status:input_type -> sextant.failover.StatusRequest
-	20, // 17: sextant.failover.Control.RaftLog:input_type -> sextant.failover.RaftLogRequest
-	4,  // 18: sextant.failover.Control.Attach:output_type -> sextant.failover.Order
-	6,  // 19: sextant.failover.Control.AttachRole:output_type -> sextant.failover.RoleAck
-	8,  // 20: sextant.failover.Control.Watch:output_type -> sextant.failover.TopologyUpdate
-	11, // 21: sextant.failover.Control.Propose:output_type -> sextant.failover.ProposeReply
-	13, // 22: sextant.failover.Control.ExitSeen:output_type -> sextant.failover.ExitSeenReply
-	15, // 23: sextant.failover.Control.Failover:output_type -> sextant.failover.FailoverReply
-	17, // 24: sextant.failover.Control.VerifyEpoch:output_type -> sextant.failover.VerifyEpochReply
-	19, // 25: sextant.failover.Control.Status:output_type -> sextant.failover.StatusReply
-	21, // 26: sextant.failover.Control.RaftLog:output_type -> sextant.failover.RaftLogReply
-	18, // [18:27] is the sub-list for method output_type
-	9,  // [9:18] is the sub-list for method input_type
-	9,  // [9:9] is the sub-list for extension type_name
-	9,  // [9:9] is the sub-list for extension extendee
-	0,  // [0:9] is the sub-list for field type_name
+	24, // 4: sextant.failover.RoleReport.membership:type_name -> sextant.failover.RoleReport.MembershipEntry
+	9,  // 5: sextant.failover.TopologyUpdate.live:type_name -> sextant.failover.Live
+	3,  // 6: sextant.failover.Live.heartbeat:type_name -> sextant.failover.Heartbeat
+	25, // 7: sextant.failover.Live.scl:type_name -> sextant.failover.Live.SclEntry
+	9,  // 8: sextant.failover.StatusReply.live:type_name -> sextant.failover.Live
+	22, // 9: sextant.failover.StatusReply.control:type_name -> sextant.failover.ControlNode
+	1,  // 10: sextant.failover.Control.Attach:input_type -> sextant.failover.InstanceMessage
+	5,  // 11: sextant.failover.Control.AttachRole:input_type -> sextant.failover.RoleReport
+	7,  // 12: sextant.failover.Control.Watch:input_type -> sextant.failover.WatchRequest
+	10, // 13: sextant.failover.Control.Propose:input_type -> sextant.failover.ProposeRequest
+	12, // 14: sextant.failover.Control.ExitSeen:input_type -> sextant.failover.ExitSeenRequest
+	14, // 15: sextant.failover.Control.Failover:input_type -> sextant.failover.FailoverRequest
+	16, // 16: sextant.failover.Control.VerifyEpoch:input_type -> sextant.failover.VerifyEpochRequest
+	18, // 17: sextant.failover.Control.Status:input_type -> sextant.failover.StatusRequest
+	20, // 18: sextant.failover.Control.RaftLog:input_type -> sextant.failover.RaftLogRequest
+	4,  // 19: sextant.failover.Control.Attach:output_type -> sextant.failover.Order
+	6,  // 20: sextant.failover.Control.AttachRole:output_type -> sextant.failover.RoleAck
+	8,  // 21: sextant.failover.Control.Watch:output_type -> sextant.failover.TopologyUpdate
+	11, // 22: sextant.failover.Control.Propose:output_type -> sextant.failover.ProposeReply
+	13, // 23: sextant.failover.Control.ExitSeen:output_type -> sextant.failover.ExitSeenReply
+	15, // 24: sextant.failover.Control.Failover:output_type -> sextant.failover.FailoverReply
+	17, // 25: sextant.failover.Control.VerifyEpoch:output_type -> sextant.failover.VerifyEpochReply
+	19, // 26: sextant.failover.Control.Status:output_type -> sextant.failover.StatusReply
+	21, // 27: sextant.failover.Control.RaftLog:output_type -> sextant.failover.RaftLogReply
+	19, // [19:28] is the sub-list for method output_type
+	10, // [10:19] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_failover_proto_init() }
@@ -1900,7 +1963,7 @@ func file_failover_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_failover_proto_rawDesc), len(file_failover_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   24,
+			NumMessages:   25,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -11,7 +11,8 @@ import (
 // Apply changes s by one command and says what happened. It is a function of s and
 // m alone. Before Bootstrap every other command is refused with CodeBootstrap.
 func (s *State) Apply(m Command) Result {
-	if _, boot := m.(*Bootstrap); !boot && s.Cluster == "" {
+	_, boot := m.(*Bootstrap)
+	if _, again := m.(*Restore); !boot && !again && s.Cluster == "" {
 		return refuse(CodeBootstrap, "the fleet has not been bootstrapped yet")
 	}
 	r := m.apply(s)
@@ -32,7 +33,7 @@ func (m *Bootstrap) apply(s *State) Result {
 	next := State{
 		Cluster: in.Cluster, Volume: in.Volume, Timeline: in.Timeline,
 		SegmentBytes: in.SegmentBytes, Epoch: in.Epoch, PortBase: in.PortBase,
-		Storage: in.Storage, Groups: in.Groups,
+		Storage: in.Storage, Groups: in.Groups, LeaseFolded: in.LeaseFolded,
 	}
 	slices.SortFunc(next.Storage, func(a, b StorageNode) int { return cmp.Compare(a.ID, b.ID) })
 	if r := next.checkBootstrap(); r.Code != CodeOK {
@@ -312,6 +313,7 @@ func (m *Start) apply(s *State) Result {
 	at, found := slices.BinarySearch(s.Stopped, m.ID)
 	if found {
 		s.Stopped = slices.Delete(s.Stopped, at, at+1)
+		s.Away = slices.DeleteFunc(s.Away, func(a Absence) bool { return a.ID == m.ID }) // it begins now, if it does not come
 	}
 	return ok(found)
 }

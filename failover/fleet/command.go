@@ -115,6 +115,8 @@ const (
 	kindFinishReplace  commandKind = 19
 	kindMove           commandKind = 20
 	kindDrainStorage   commandKind = 21
+	kindRestore        commandKind = 22
+	kindNoteAway       commandKind = 23
 )
 
 // Bootstrap makes the fleet. Initial holds Cluster, Volume, Timeline, SegmentBytes,

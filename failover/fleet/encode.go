@@ -11,7 +11,7 @@ import (
 // processes:
 //
 //	magic "SXfc" (command) or "SXfs" (state)
-//	format version, one byte: 1; of a state 2, which added the replacement, or 3, moves and drains
+//	format version, one byte: 1; of a state 2, which added the replacement, 3, moves and drains, or 4, absences
 //	feature bits, uvarint: 0
 //	command kind, uvarint (a command only)
 //	the fields in the order of the code methods: integers as uvarints, strings and
@@ -21,7 +21,7 @@ const (
 	commandMagic   = "SXfc"
 	stateMagic     = "SXfs"
 	commandVersion = 1
-	stateVersion   = 3
+	stateVersion   = 4
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -138,6 +138,9 @@ func (s *State) code(c *codec) {
 	if c.version > 2 {
 		list(c, &s.Draining, storageNodesMax, c.name)
 	}
+	if c.version > 3 {
+		list(c, &s.Away, storageNodesMax, func(a *Absence) { c.name(&a.ID); number(c, &a.Millis) })
+	}
 }
 
 func (g *Grant) code(c *codec) {
@@ -247,7 +250,7 @@ func newCommand(k commandKind) Command {
 		&Bootstrap{}, &MakeGrant{}, &Opened{}, &Resign{}, &ExitSeen{}, &CreateGroup{},
 		&RegisterStore{}, &AddInstance{}, &RemoveInstance{}, &SetTier{}, &Stop{}, &Start{},
 		&CreateEndpoint{}, &ModifyEndpoint{}, &DeleteEndpoint{},
-		&AddStorage{}, &Replace{}, &CancelReplace{}, &FinishReplace{}, &Move{}, &DrainStorage{},
+		&AddStorage{}, &Replace{}, &CancelReplace{}, &FinishReplace{}, &Move{}, &DrainStorage{}, &Restore{}, &NoteAway{},
 	}
 	for _, m := range all {
 		if m.kind() == k {
@@ -300,7 +303,7 @@ func EncodeCommand(m Command) ([]byte, error) {
 // DecodeCommand is the inverse of EncodeCommand. Returns ErrFormat if b is damaged,
 // of an unknown version or of an unknown kind.
 func DecodeCommand(b []byte) (Command, error) {
-	if len(b) > commandBytesMax {
+	if len(b) > stateBytesMax {
 		return nil, fmt.Errorf("%w: a command of %d bytes", ErrFormat, len(b))
 	}
 	c, err := open(b, commandMagic, commandVersion)

@@ -72,7 +72,7 @@ func (r Role) String() string {
 //
 // Invariant: Epoch never goes back, and each epoch has one grant.
 // Invariant: Opened <= Epoch; Holder.Epoch is Epoch, or 0 before the first grant.
-// Invariant: Instances, Storage, Endpoints, Stopped, Draining are sorted by id or name;
+// Invariant: Instances, Storage, Endpoints, Stopped, Draining, Away are sorted by id or name;
 // Groups[i].ID is i.
 type State struct {
 	Version      uint64 // grows by one with every command that changed something
@@ -101,6 +101,7 @@ type State struct {
 
 	Replacing Replacement // of a storage node, or of one of its segments, that is under way
 	Draining  []string    // storage nodes that give away their segments and then leave
+	Away      []Absence   // storage nodes that have not been heard of for some time
 }
 
 // Grant is the permission to be the writer of one volume epoch.
@@ -230,7 +231,7 @@ func (s *State) Clone() *State {
 	c.Leases = slices.Clone(s.Leases)
 	c.Instances = slices.Clone(s.Instances)
 	c.Storage = slices.Clone(s.Storage)
-	c.Stopped, c.Draining = slices.Clone(s.Stopped), slices.Clone(s.Draining)
+	c.Stopped, c.Draining, c.Away = slices.Clone(s.Stopped), slices.Clone(s.Draining), slices.Clone(s.Away)
 	c.Groups = slices.Clone(s.Groups)
 	for i := range c.Groups {
 		c.Groups[i].Members = slices.Clone(c.Groups[i].Members)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"sextant/failover/fleet"
@@ -327,9 +328,9 @@ func TestPlanBootstrap(t *testing.T) {
 	}
 	empty := func(int, *fleet.StoreReport) {}
 	old := func(i int, r *fleet.StoreReport) {
-		r.Volume, r.Epoch, r.Groups = 77, redo.VolumeEpoch(i), []redo.PGID{0}
+		r.Volume, r.Epoch, r.Groups = 77, redo.VolumeEpoch(i), map[redo.PGID]redo.MembershipEpoch{0: 1}
 		if i == 2 {
-			r.Groups = []redo.PGID{1, 0}
+			r.Groups[1] = 0
 		}
 	}
 	for _, c := range []struct {
@@ -350,11 +351,16 @@ func TestPlanBootstrap(t *testing.T) {
 		{"nine nodes, whole groups", firstCommand().Initial, reports(9, func(i int, r *fleet.StoreReport) {
 			r.Volume, r.Epoch = 77, 9
 			if i < 6 {
-				r.Groups = []redo.PGID{0}
+				r.Groups = map[redo.PGID]redo.MembershipEpoch{0: 1}
 			}
 		}), fleet.CodeOK, 77, 9, 1},
+		{"members have changed, and no state was kept", six, reports(6, func(i int, r *fleet.StoreReport) {
+			r.Volume, r.Groups = 77, map[redo.PGID]redo.MembershipEpoch{0: redo.MembershipEpoch(1 + i/5)}
+		}), fleet.CodeInvalid, 0, 0, 0},
+		{"a node that the configuration does not know has a segment", six, append(reports(6, old), fleet.StoreReport{
+			Node: "storage-7", StoreID: 7, Volume: 77, Groups: map[redo.PGID]redo.MembershipEpoch{0: 1}}), fleet.CodeInvalid, 0, 0, 0},
 	} {
-		b, r := fleet.PlanBootstrap(&c.initial, 5, c.reports)
+		m, r := fleet.PlanBootstrap(&c.initial, 5, c.reports)
 		if r.Code != c.code {
 			t.Errorf("%s: code %d, want %d (%s)", c.name, r.Code, c.code, r.Detail)
 			continue
@@ -362,12 +368,109 @@ func TestPlanBootstrap(t *testing.T) {
 		if r.Code != fleet.CodeOK {
 			continue
 		}
-		if in := b.Initial; in.Volume != c.volume || in.Epoch != c.floor || len(in.Groups) != c.groups {
+		if in := m.(*fleet.Bootstrap).Initial; in.Volume != c.volume || in.Epoch != c.floor || len(in.Groups) != c.groups {
 			t.Errorf("%s: volume %d, floor %d, %d groups", c.name, in.Volume, in.Epoch, len(in.Groups))
 		}
 		s := &fleet.State{}
-		if r := s.Apply(b); r.Code != fleet.CodeOK {
+		if r := s.Apply(m); r.Code != fleet.CodeOK {
 			t.Errorf("%s: %s", c.name, r.Detail)
+		}
+	}
+}
+
+// TestLostControlPlaneGoesOn with the newest state that was kept, if nothing that a segment
+// was told is newer, and four of each group's members have reported.
+func TestLostControlPlaneGoesOn(t *testing.T) {
+	kept := &fleet.State{}
+	begin := []fleet.Command{firstCommand(),
+		&fleet.MakeGrant{Node: "db-1", Incarnation: 11, LAL: 1000, ReadLease: 50, RequestID: 1},
+		&fleet.Opened{Epoch: 1}}
+	for i, n := range firstCommand().Initial.Storage {
+		begin = append(begin, &fleet.RegisterStore{Node: n.ID, StoreID: uint64(i + 1)})
+	}
+	for _, m := range append(begin, &fleet.CreateGroup{Epoch: 1, ID: 0}) {
+		if r := kept.Apply(m); r.Code != fleet.CodeOK {
+			t.Fatal(r.Detail)
+		}
+	}
+	members := kept.Groups[0].Members
+	old, spare := members[0], ""
+	from, _ := kept.StorageNode(old)
+	for _, n := range kept.Storage {
+		if n.AZ == from.AZ && !slices.Contains(members, n.ID) {
+			spare = n.ID
+		}
+	}
+	older := kept.Clone()
+	if r := kept.Apply(&fleet.Replace{Old: old, New: spare}); r.Code != fleet.CodeOK {
+		t.Fatal(r.Detail)
+	}
+	membership := kept.Groups[0].Membership
+	// The report of a node that holds a segment of group 0.
+	holder := func(id string, s *fleet.State, at redo.MembershipEpoch, epoch redo.VolumeEpoch) fleet.StoreReport {
+		n, _ := kept.StorageNode(id)
+		return fleet.StoreReport{Node: id, StoreID: n.StoreID, Volume: kept.Volume, Epoch: epoch, State: s,
+			Groups: map[redo.PGID]redo.MembershipEpoch{0: at}}
+	}
+	all := func(epoch redo.VolumeEpoch, ids ...string) (rs []fleet.StoreReport) {
+		for i, id := range ids {
+			s := older
+			if i == 1 {
+				s = kept
+			}
+			rs = append(rs, holder(id, s, membership, epoch))
+		}
+		return rs
+	}
+	initial := firstCommand().Initial
+	initial.LeaseFolded = 70
+	another := holder(members[3], nil, 0, 1)
+	another.StoreID = 999
+	for _, c := range []struct {
+		name    string
+		reports []fleet.StoreReport
+		code    fleet.Code
+		epoch   redo.VolumeEpoch
+		holder  string
+	}{
+		{"four of both sets", all(1, members[1:5]...), fleet.CodeOK, 1, "db-1"},
+		{"four of the old set", all(1, members[:4]...), fleet.CodeNotReady, 0, ""},
+		{"and the new one", all(1, append([]string{spare}, members[:4]...)...), fleet.CodeOK, 1, "db-1"},
+		{"three and one of another store", append(all(1, members[:3]...), another), fleet.CodeNotReady, 0, ""},
+		{"somebody fenced with a grant that nobody kept", all(4, members[1:]...), fleet.CodeOK, 4, ""},
+		{"a segment knows later members", append(all(1, members[1:]...), holder(spare, kept, membership+1, 1)), fleet.CodeInvalid, 0, ""},
+		{"nobody kept the newer state", []fleet.StoreReport{holder(members[1], older, membership, 1)}, fleet.CodeInvalid, 0, ""},
+		{"a group that the state does not know", append(all(1, members[1:]...), fleet.StoreReport{Node: spare, Volume: kept.Volume,
+			Groups: map[redo.PGID]redo.MembershipEpoch{1: 1}}), fleet.CodeInvalid, 0, ""},
+		{"stores of another volume", append(all(1, members[1:]...), fleet.StoreReport{Node: spare, Volume: 5}), fleet.CodeInvalid, 0, ""},
+	} {
+		m, r := fleet.PlanBootstrap(&initial, 5, c.reports)
+		if r.Code != c.code {
+			t.Errorf("%s: code %d, want %d (%s)", c.name, r.Code, c.code, r.Detail)
+			continue
+		}
+		if r.Code != fleet.CodeOK {
+			continue
+		}
+		b, err := fleet.EncodeCommand(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m, err = fleet.DecodeCommand(b); err != nil {
+			t.Fatal(err)
+		}
+		s := &fleet.State{}
+		if r := s.Apply(m); r.Code != fleet.CodeOK {
+			t.Errorf("%s: %s", c.name, r.Detail)
+		}
+		if s.Version <= kept.Version || s.Epoch != c.epoch || s.Writer() != c.holder || s.Replacing != kept.Replacing || s.LeaseFolded != 70 {
+			t.Errorf("%s: version %d, epoch %d, writer %q, lease %d, %+v", c.name, s.Version, s.Epoch, s.Writer(), s.LeaseFolded, s.Replacing)
+		}
+		if r := s.Apply(m); r.Code != fleet.CodeOK || r.Changed {
+			t.Errorf("%s again: %+v", c.name, r)
+		}
+		if r := s.Apply(&fleet.MakeGrant{Expected: c.epoch, Node: "db-2", Incarnation: 22, LAL: 1000, ReadLease: 50, RequestID: 2}); r.Code != fleet.CodeOK || s.LeaseWait() != 70 {
+			t.Errorf("%s: the next grant: %+v, lease wait %d", c.name, r, s.LeaseWait())
 		}
 	}
 }
@@ -419,12 +522,12 @@ func TestBootstrapTakesConfiguredEndpoints(t *testing.T) {
 	}
 }
 
-// A state that was stored before segments moved is read: it ended where the three last fields
+// A state that was stored before segments moved is read: it ended where the last four fields
 // begin, each of which is one byte when it is zero.
 func TestFormerStateIsRead(t *testing.T) {
 	s := &fleet.State{Version: 9, Cluster: "test", Replacing: fleet.Replacement{Old: "storage-1", New: "storage-7", Store: 7, Began: 8}}
 	b := fleet.EncodeState(s)
-	b = b[:len(b)-4-3]
+	b = b[:len(b)-4-4]
 	b[4] = 2
 	b = binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)))
 	got, err := fleet.DecodeState(b)

@@ -199,6 +199,50 @@ func (s *State) Segments() map[string]int {
 	return n
 }
 
+// Absence says for how long leaders have missed a storage node's registered store, one
+// after the other; what the last of them saw since its last note is not in it.
+type Absence struct {
+	ID     string
+	Millis uint32
+}
+
+// NoteAway sets that; 0: it is back.
+type NoteAway struct {
+	Node   string
+	Millis uint32
+}
+
+func (m *NoteAway) apply(s *State) Result {
+	if _, found := s.StorageNode(m.Node); !found {
+		return refuse(CodeNotFound, "no storage node %q", m.Node)
+	}
+	at, found := find(s.Away, m.Node, absenceID)
+	switch {
+	case found && m.Millis == 0:
+		s.Away = slices.Delete(s.Away, at, at+1)
+	case found && s.Away[at].Millis != m.Millis:
+		s.Away[at].Millis = m.Millis
+	case !found && m.Millis != 0:
+		s.Away = slices.Insert(s.Away, at, Absence{m.Node, m.Millis})
+	default:
+		return ok(false)
+	}
+	return ok(true)
+}
+
+func (m *NoteAway) kind() commandKind { return kindNoteAway }
+func (m *NoteAway) code(c *codec)     { c.name(&m.Node); number(c, &m.Millis) }
+
+func absenceID(a Absence) string { return a.ID }
+
+// AwayFor returns the milliseconds that are noted for a storage node.
+func (s *State) AwayFor(id string) uint32 {
+	if at, found := find(s.Away, id, absenceID); found {
+		return s.Away[at].Millis
+	}
+	return 0
+}
+
 // StoreSeen is what is known of a storage node's process.
 type StoreSeen struct {
 	StoreID uint64        // that it reports; 0: it does not report

@@ -117,6 +117,7 @@ func (s *State) removeStorage(id string) {
 	is := func(o string) bool { return o == id }
 	s.Storage = slices.DeleteFunc(s.Storage, func(n StorageNode) bool { return n.ID == id })
 	s.Stopped, s.Draining = slices.DeleteFunc(s.Stopped, is), slices.DeleteFunc(s.Draining, is)
+	s.Away = slices.DeleteFunc(s.Away, func(a Absence) bool { return a.ID == id })
 }
 
 // taker returns the node that should take a segment that a node has of a group: of the same

@@ -54,13 +54,13 @@ func present(t *testing.T, typ reflect.Type, tree map[string]any, prefix string)
 func TestEveryProblemIsNamed(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "config.yaml")
 	for text, want := range map[string][]string{
-		"servr: {lal: 5}":                                                              {"servr"},
+		"servr: {lal: 5}":                                                              {"configuration: unknown keys: servr"},
 		"cluster: {port_base: abc}":                                                    {"cluster.port_base: \"abc\" is not a whole number"},
 		"cluster: {port_base: [1]}\nserver: {page_cache: x}":                           {"cluster.port_base: [1] is not a whole number", "server.page_cache: \"x\" is not a size"},
 		"cluster: {mutual_tls: perhaps}\nserver: {lal: many}":                          {"cluster.mutual_tls: \"perhaps\" is not true or false", "server.lal: \"many\""},
 		"control: {nodes: 3}":                                                          {"control.nodes"},
 		"server: {read_lease: soon}":                                                   {"server.read_lease: \"soon\" is not a duration"},
-		"server: {page_cach: 1GiB}":                                                    {"page_cach"},
+		"server: {page_cach: 1GiB}":                                                    {"server: unknown keys: page_cach"},
 		"server: {page_cache: 1073741824}":                                             {"page_cache", "unit"},
 		"server: {page_cache: 10 apples}":                                              {"page_cache", "not a size"},
 		"server: {read_lease: 5}":                                                      {"read_lease", "unit"},
@@ -89,6 +89,9 @@ func TestEveryProblemIsNamed(t *testing.T) {
 				t.Errorf("%s: %q does not name %q", text, err, w)
 			}
 		}
+		if strings.Contains(err.Error(), ": :") {
+			t.Errorf("%s: %q", text, err)
+		}
 	}
 }
 
@@ -111,6 +114,23 @@ func TestEnvironmentAndFlagsWin(t *testing.T) {
 	}
 	if got := c.Addr("db-1", config.PortInstance); got != "10.0.0.7:7311" {
 		t.Errorf("db-1, which has an address, at %s", got)
+	}
+}
+
+// A variable of the prefix that names no key is refused as a key of the file that is none.
+func TestUnknownVariablesAreRefused(t *testing.T) {
+	t.Setenv("SEXTANT_LIFELINE", "1")
+	t.Setenv("SEXTANT_LOG_LEVEL", "warn")
+	if c, err := config.Load("", nil); err != nil || c.Log.Level != "warn" {
+		t.Fatal(err)
+	}
+	t.Setenv("SEXTANT_SERVER_PAGE_CACH", "1GiB")
+	t.Setenv("SEXTANT_STORAGE_NODES", "x")
+	_, err := config.Load("", nil)
+	for _, want := range []string{"SEXTANT_SERVER_PAGE_CACH sets no key", "SEXTANT_STORAGE_NODES sets no key"} {
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "LOG_LEVEL") {
+			t.Errorf("%v instead of %q", err, want)
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -19,6 +20,9 @@ import (
 // SEXTANT_SERVER_PAGE_CACHE sets server.page_cache.
 const EnvPrefix = "SEXTANT"
 
+// EnvLifeline is the one variable of the prefix that is no key: `sextant up` sets it in the processes that it starts.
+const EnvLifeline = EnvPrefix + "_LIFELINE"
+
 // Load reads the configuration: defaults, then the file, then the environment,
 // then the flags that were given (key to text). path "" means ./config.yaml if
 // there is one; a path that was given must exist. Returns all problems at once,
@@ -29,7 +33,11 @@ func Load(path string, flags map[string]string) (*Config, error) {
 	v.SetEnvPrefix(EnvPrefix)
 	v.SetEnvKeyReplacer(strings.NewReplacer(".", "_"))
 	c := Default()
-	for _, key := range scalarKeys(reflect.TypeOf(c), "") {
+	keys := scalarKeys(reflect.TypeOf(c), "")
+	if err := knownVariables(os.Environ(), keys); err != nil {
+		return nil, fmt.Errorf("environment: %w", err)
+	}
+	for _, key := range keys {
 		if err := v.BindEnv(key); err != nil {
 			return nil, fmt.Errorf("bind the environment to %s: %w", key, err)
 		}
@@ -51,6 +59,22 @@ func Load(path string, flags map[string]string) (*Config, error) {
 	return &c, nil
 }
 
+// knownVariables returns an error that names every variable of the prefix that sets none of the keys.
+func knownVariables(environ, keys []string) error {
+	known := []string{EnvLifeline}
+	for _, key := range keys {
+		known = append(known, EnvPrefix+"_"+strings.ToUpper(strings.ReplaceAll(key, ".", "_")))
+	}
+	var all []error
+	for _, v := range environ {
+		name, _, _ := strings.Cut(v, "=")
+		if strings.HasPrefix(name, EnvPrefix+"_") && !slices.Contains(known, name) {
+			all = append(all, fmt.Errorf("%s sets no key of the configuration; what is in a list can be set in the file only", name))
+		}
+	}
+	return errors.Join(all...)
+}
+
 // plainly says of every value that is of another type what its key takes.
 func plainly(err error) error {
 	switch e := err.(type) {
@@ -69,7 +93,8 @@ func plainly(err error) error {
 		case errors.As(e, &other):
 			return fmt.Errorf("%s: %v is not %s", e.Name(), other.Value, kindName(other.Expected.Kind()))
 		}
-		return fmt.Errorf("%s: %w", e.Name(), e.Unwrap())
+		problem := strings.Replace(e.Unwrap().Error(), "has invalid keys", "unknown keys", 1)
+		return errors.New(strings.TrimPrefix(e.Name()+": "+problem, ": ")) // without a name the whole file is meant
 	}
 	if all := errors.Unwrap(err); all != nil {
 		return plainly(all)

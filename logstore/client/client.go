@@ -87,6 +87,9 @@ type Options struct {
 	// brought it further (volume.Recovery.Progress). A volume of which it is not called is cut off from storage, or stuck. It
 	// is called under the volume's lock. May be nil.
 	Answered func()
+	// Stalled is told for which write quorum commits have waited for two seconds or more, or the recovery for five, in words that
+	// begin with QuorumLost, and "" when that is over: whenever it changes, from one goroutine, without a lock. May be nil.
+	Stalled func(why string)
 	// CreateGroup registers group pg with the control plane at this epoch and returns the
 	// geometry, which has it; it must be idempotent. Nil: the volume does not grow.
 	CreateGroup func(ctx context.Context, epoch redo.VolumeEpoch, pg redo.PGID) (Geometry, error)

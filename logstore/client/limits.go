@@ -27,9 +27,12 @@ const (
 	leaseTicks       = 4  // ticks in a read lease: an idle writer probes that often
 	tickMin          = 5 * time.Millisecond
 	tickMax          = 100 * time.Millisecond
-	unsentMax        = 8   // messages of a recovery kept for a node that is not connected
-	recordsRoundsMax = 6   // segments of a group asked for the same log
-	recordOverhead   = 256 // bytes of memory that a record takes besides its payload, about
+	stallAfter       = 2 * time.Second  // for which commits wait for a write quorum, before that is said
+	recoveryStall    = 5 * time.Second  // for which a recovery does: its nodes may be starting with it
+	stallAgain       = 10 * time.Second // and until it is said again
+	unsentMax        = 8                // messages of a recovery kept for a node that is not connected
+	recordsRoundsMax = 6                // segments of a group asked for the same log
+	recordOverhead   = 256              // bytes of memory that a record takes besides its payload, about
 )
 
 func (o Options) withDefaults() Options {

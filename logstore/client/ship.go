@@ -9,6 +9,7 @@ import (
 
 	"sextant/internal/mtls"
 	"sextant/logstore"
+	"sextant/logstore/volume"
 	"sextant/logstore/wire"
 )
 
@@ -97,22 +98,30 @@ func (v *Volume) received(i int, m logstore.Message) {
 func (v *Volume) tickLoop() {
 	t := time.NewTicker(min(max(v.grant.ReadLease/leaseTicks, tickMin), tickMax))
 	defer t.Stop()
+	var told stalling
 	for {
 		select {
 		case <-t.C:
 		case <-v.ctx.Done():
 			return
 		}
+		what := "commits wait"
+		var stall volume.Stall
+		stalled := false
 		v.mu.Lock()
 		if v.t != nil {
 			v.t.Tick()
 			v.ship(true)
+			stall, stalled = v.t.Stalled(now(), volume.Time(stallAfter))
 		} else if v.rec != nil {
 			v.rec.Tick()
 			v.sendRecovery()
+			what = "the recovery waits"
+			stall, stalled = v.rec.Stalled(now(), volume.Time(recoveryStall))
 		}
 		v.mu.Unlock()
 		v.wake()
+		told = v.tellStall(told, what, stall, stalled)
 	}
 }
 

@@ -51,6 +51,12 @@ type identity struct {
 	used bool // the file was there already: the hot log must be, too
 }
 
+// HasStore reports whether a data directory has a store.
+func HasStore(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, identityFile))
+	return err == nil
+}
+
 // openIdentity locks the directory and reads STORE, or draws a new store id. The file
 // is written by confirm, when there is a hot log to go with it.
 func openIdentity(dir, cluster, node string) (identity, error) {

@@ -116,10 +116,23 @@ func (n *Node) greet(conn net.Conn, rpc *handedListener) {
 	}
 	stream, err := wire.Handshake(conn, first, n.greeting(), greetingTimeout)
 	if err != nil {
-		n.opt.Logger.Warn("append stream refused", "node", n.opt.ID, "error", err)
+		kind := "append"
+		if errors.Is(err, wire.ErrForeign) {
+			kind = "another cluster"
+		}
+		n.refused.Warn(kind, peerName(conn), "append stream refused", "node", n.opt.ID, "error", err)
 		return
 	}
 	n.receive(stream)
+}
+
+// peerName returns who is at the other end: its id if it has a certificate, else its host.
+func peerName(c net.Conn) string {
+	if p, known := mtls.Of(c); known {
+		return p.ID
+	}
+	host, _, _ := net.SplitHostPort(c.RemoteAddr().String()) // "" of what is not TCP
+	return host
 }
 
 // receive is the foreground of one append stream.
@@ -142,7 +155,7 @@ func (n *Node) receive(c *wire.Conn) {
 		}
 		if err != nil {
 			if errors.Is(err, wire.ErrInvalid) || errors.Is(err, wire.ErrVersion) {
-				n.opt.Logger.Warn("append stream closed", "node", n.opt.ID, "from", c.Peer().Node, "error", err)
+				n.refused.Warn("append closed", string(c.Peer().Node), "append stream closed", "node", n.opt.ID, "from", c.Peer().Node, "error", err)
 			}
 			return
 		}

@@ -475,13 +475,18 @@ func (n *Node) Status() Status {
 		}
 		return fmt.Sprintf("segment of group %d is being filled", pg)
 	}
+	out := 0
 	for _, g := range h.Segments {
 		if g.Damaged {
 			s.Detail = what(g.PG)
+			out++
 		}
 	}
 	if pg, from, pages, ok := n.host.Copying(); ok {
 		s.Detail = fmt.Sprintf("%s: %d pages copied from %s", what(pg), pages, from)
+	}
+	if out > 1 {
+		s.Detail += fmt.Sprintf("; and %d more", out-1)
 	}
 	return s
 }

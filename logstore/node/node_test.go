@@ -19,6 +19,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 
+	"sextant/internal/locked"
 	"sextant/internal/page"
 	"sextant/internal/redo"
 	"sextant/logstore"
@@ -309,16 +310,30 @@ func TestDamagedSegmentFile(t *testing.T) {
 		}
 		s.close()
 	}
+	f, _ = filepath.Glob(filepath.Join(dir, "segments", "*-1.seg"))
+	if err := os.Remove(f[0]); err != nil {
+		t.Fatal(err)
+	}
+	s = serve(t, o)
+	if st := s.n.Status(); !regexp.MustCompile(`^segment of group [01] is damaged; and 1 more$`).MatchString(st.Detail) {
+		t.Fatalf("both are damaged: %+v", st)
+	}
+	s.close()
 }
 
 func TestStrangersAreRefused(t *testing.T) {
-	s := serve(t, options(t.TempDir()))
-	tcp, err := net.Dial("tcp", s.n.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := wire.Handshake(tcp, nil, wire.Greeting{Cluster: "other", Node: "db-1"}, 5*time.Second); !errors.Is(err, wire.ErrForeign) {
-		t.Fatal(err)
+	var said locked.Buffer
+	o := options(t.TempDir())
+	o.Logger = slog.New(slog.NewTextHandler(&said, nil))
+	s := serve(t, o)
+	for range 3 { // which is logged once
+		tcp, err := net.Dial("tcp", s.n.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := wire.Handshake(tcp, nil, wire.Greeting{Cluster: "other", Node: "db-1"}, 5*time.Second); !errors.Is(err, wire.ErrForeign) {
+			t.Fatal(err)
+		}
 	}
 	p, err := wire.ToProto(logstore.HealthAsk{Header: head(1)})
 	if err != nil {
@@ -334,6 +349,10 @@ func TestStrangersAreRefused(t *testing.T) {
 	f.Volume++
 	if r, ok := s.ask(f).(logstore.Refused); !ok || r.Kind != logstore.Invalid {
 		t.Fatalf("%+v", r)
+	}
+	wait(t, "a refusal is logged", func() bool { return strings.Contains(said.String(), "append stream refused") })
+	if n := strings.Count(said.String(), "append stream refused"); n != 1 {
+		t.Errorf("%d refusals are logged:\n%s", n, said.String())
 	}
 }
 

@@ -347,11 +347,12 @@ func (h *Host) applyCopied(m copied) {
 }
 
 // goneAt notes that a peer has collected what the segment lacks. When all who are
-// further have, only a copy can help.
+// further have, or most, only a copy can help.
 //
 // What the segment has above its hole goes with it, and so the members do not do this together: somebody must be
-// complete to this hint, from whom to copy, and unless most are, who is furthest of the others goes first.
-// A member that waits goes on telling its records to those that lack them.
+// complete to this hint, from whom to copy, and unless most are, who is furthest of the others goes first, and
+// one that was further and does not answer is waited for. A member that waits goes on telling its records to those
+// that lack them.
 func (h *Host) goneAt(in Input, m logstore.GossipFill) {
 	c, i := h.chain(m.PG), h.peerIndex(in.Peer)
 	if c == nil || i < 0 || c.damaged {
@@ -370,9 +371,7 @@ func (h *Host) goneAt(in Input, m logstore.GossipFill) {
 	for i := range h.peers {
 		switch t := c.with(h.peers, i); {
 		case t == nil || t.theirs <= c.scl():
-		case t.gone != c.scl()+1:
-			return
-		case t.theirs >= c.hint.PGLast:
+		case t.gone == c.scl()+1 && t.theirs >= c.hint.PGLast:
 			complete++
 		default:
 			further = true

@@ -232,6 +232,9 @@ func (w *node) run(t *testing.T, d *datadriven.TestData) string {
 	start := logstore.GroupStart{
 		PG: pg, Membership: redo.MembershipEpoch(a.num("membership", 1)), Members: []logstore.NodeID{"A", "B", "C"}, Start: redo.LSN(a.num("start", 0)),
 	}
+	for i, s := range a.list("members") {
+		start.Members = append(start.Members[:i], logstore.NodeID(s))
+	}
 	start.Last = redo.LSN(a.num("last", int(start.Start)))
 	from, peer := fmt.Sprintf("w%d", a.num("epoch", 1)), "B"
 	if d.HasArg("from") && d.Cmd != "drain" { // there it is a page

@@ -33,6 +33,7 @@ type Recovery struct {
 	err    error
 
 	progress uint64
+	stalling patience
 }
 
 type phase int

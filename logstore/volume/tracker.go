@@ -45,6 +45,7 @@ type Tracker struct {
 	fenced       redo.VolumeEpoch
 	confirmed    Time
 	sets         []int // one group of each distinct set of members and quorum
+	stalling     patience
 }
 
 // group is what the Tracker knows of a protection group.

@@ -330,7 +330,9 @@ func (w *world) sampleLag(ctx context.Context) {
 // sextant runs a command of the cluster, and ends it with ctx.
 func (w *world) sextant(ctx context.Context, args ...string) error {
 	args = append(args, "--data", w.c.Data, "--port-base", fmt.Sprint(w.c.Base), "--config", w.c.Config)
-	out, err := exec.CommandContext(ctx, w.c.Binary, args...).CombinedOutput()
+	cmd := exec.CommandContext(ctx, w.c.Binary, args...)
+	cmd.Env = cluster.Environ()
+	out, err := cmd.CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("sextant %s: %w: %s", args[0], err, strings.TrimSpace(string(out)))
 	}

@@ -40,6 +40,7 @@ type Instance struct {
 	AppliedLSN uint64   `json:"applied_lsn"`
 	LagMS      *float64 `json:"lag_ms"`
 	Tier       int      `json:"tier"`
+	Detail     string   `json:"detail"`
 }
 
 // Replacing is how far the replacement of a storage node is, in a Status.
@@ -159,15 +160,18 @@ func (s *Status) PID(id string) int {
 	return 0
 }
 
-// Role returns the role of an instance, "" if the status does not know it.
-func (s *Status) Role(id string) string {
+// Instance returns an instance, the zero value if the status does not know it.
+func (s *Status) Instance(id string) Instance {
 	for _, i := range s.Instances {
 		if i.ID == id {
-			return i.Role
+			return i
 		}
 	}
-	return ""
+	return Instance{}
 }
+
+// Role returns the role of an instance, "" if the status does not know it.
+func (s *Status) Role(id string) string { return s.Instance(id).Role }
 
 // Healthy reports whether every storage and control node is.
 func (s *Status) Healthy() bool {
@@ -258,6 +262,11 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 	return c, c.Up(ctx)
 }
 
+// Environ returns the environment without what sets the configuration, and tests.
+func Environ() []string {
+	return slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "SEXTANT_") })
+}
+
 // Up starts the stopped or killed cluster on its data again.
 func (c *Cluster) Up(ctx context.Context) error {
 	args := []string{"up", "--data", c.Data, "--port-base", strconv.Itoa(c.Base)}
@@ -265,7 +274,7 @@ func (c *Cluster) Up(ctx context.Context) error {
 		args = append(args, "--config", c.Config)
 	}
 	c.cmd = exec.Command(c.Binary, args...)
-	c.cmd.Env = append(os.Environ(), c.Env...)
+	c.cmd.Env = append(Environ(), c.Env...)
 	if c.out != nil {
 		c.past.WriteString(c.out.String())
 	}
@@ -421,7 +430,9 @@ func (c *Cluster) Run(args ...string) (string, error) {
 	if c.Config != "" {
 		args = append(args, "--config", c.Config)
 	}
-	out, err := exec.Command(c.Binary, args...).CombinedOutput()
+	cmd := exec.Command(c.Binary, args...)
+	cmd.Env = Environ()
+	out, err := cmd.CombinedOutput()
 	if err != nil {
 		return string(out), fmt.Errorf("sextant %s: %w\n%s", strings.Join(args, " "), err, out)
 	}

@@ -8,6 +8,7 @@ import (
 	"database/sql"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -143,10 +144,10 @@ func TestStoppedStorageAndZonesAreNotNoticed(t *testing.T) {
 }
 
 // Three of six segments are no write quorum: what was not acknowledged before waits,
-// and goes on by itself. Reads go on, at the writer too; and if the writer dies in
-// that state, at the readers.
+// and goes on by itself; the writer says so in its log, and in the status. Reads go on, at the writer too; and if
+// the writer dies in that state, at the readers.
 func TestZonePlusOneStopsWritesNotReads(t *testing.T) {
-	c := start(t, cluster.Options{}, controlAway, killed)
+	c := start(t, cluster.Options{}, controlAway, killed, quorumLost)
 	l := load(t, c)
 	w, r := pool(t, c, cluster.PortCluster, "pairs"), pool(t, c, cluster.PortReader, "pairs")
 	run(t, w, "CREATE TABLE probe (id INT PRIMARY KEY)")
@@ -173,6 +174,22 @@ func TestZonePlusOneStopsWritesNotReads(t *testing.T) {
 	}()
 	reads(w, r)
 	acked := l.Acked() // what was on its way has been answered by now
+	s, err := c.Await(deadline(t), "the lost write quorum to be said", func(s *cluster.Status) bool {
+		i := s.Instance(s.Writer)
+		return i.Role == "writer" && !i.Healthy && strings.HasPrefix(i.Detail, "write quorum lost: commits wait for group 0, of whose storage nodes 3 answer (storage-4, storage-5, storage-6)")
+	})
+	must(t, err)
+	for _, n := range s.Storage[:3] {
+		if n.Healthy || n.PID != 0 || !strings.HasPrefix(n.Detail, "stopped by an operator") {
+			t.Errorf("%s is stopped: %+v", n.ID, n)
+		}
+	}
+	out, err := c.Run("status")
+	must(t, err)
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	if last := lines[len(lines)-1]; !strings.HasPrefix(last, "write quorum lost:") || !quorumLost.MatchString(c.Output()) {
+		t.Errorf("the last line of the status is %q, and it is logged: %v", last, quorumLost.MatchString(c.Output()))
+	}
 	reads(w, r)
 	select {
 	case err := <-wrote:
@@ -186,9 +203,15 @@ func TestZonePlusOneStopsWritesNotReads(t *testing.T) {
 	must(t, l.AwaitAcks(deadline(t), 200))
 	must(t, <-wrote)
 	quiet(t, l, "a zone and one node away for a while")
+	epoch := s.Volume.Epoch
+	s, err = c.Await(deadline(t), "the writer to be well", func(s *cluster.Status) bool { return s.Instance(s.Writer).Healthy })
+	must(t, err)
+	if s.Volume.Epoch != epoch {
+		t.Errorf("another writer was granted: epoch %d, not %d", s.Volume.Epoch, epoch)
+	}
 
 	each(t, c, "stop", down)
-	s, err := c.Status()
+	s, err = c.Status()
 	must(t, err)
 	must(t, c.Signal(s.Writer, syscall.SIGKILL))
 	_, err = c.Await(deadline(t), "a recovery", func(now *cluster.Status) bool { return now.Volume.Epoch > s.Volume.Epoch })
@@ -196,7 +219,11 @@ func TestZonePlusOneStopsWritesNotReads(t *testing.T) {
 	for began := time.Now(); time.Since(began) < 12*time.Second; { // longer than a recovery without progress is left alone
 		reads(r)
 	}
-	now, err := c.Status()
+	now, err := c.Await(deadline(t), "the recovery to say what it waits for", func(s *cluster.Status) bool {
+		return slices.ContainsFunc(s.Instances, func(i cluster.Instance) bool {
+			return i.Role == "joining" && strings.HasPrefix(i.Detail, "write quorum lost: the recovery waits for group 0, of whose storage nodes 3 answer")
+		})
+	})
 	must(t, err)
 	if now.Volume.Epoch != s.Volume.Epoch+1 {
 		t.Errorf("%d epochs were granted while no recovery could be done", now.Volume.Epoch-s.Volume.Epoch)

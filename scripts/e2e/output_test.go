@@ -18,7 +18,9 @@ var loud = regexp.MustCompile(`level=(WARN|ERROR)|"level":"(WARN|ERROR)"|ended \
 var (
 	killed      = regexp.MustCompile(`\| ended \(signal: killed\)`)
 	deposed     = regexp.MustCompile(`msg="role ended" .*fenced by a newer volume epoch`)
+	quorumLost  = regexp.MustCompile(`msg="write quorum lost: (commits wait|the recovery waits)"`)
 	controlAway = regexp.MustCompile(`msg="control node does not answer"`) // one was stopped before another
+	controlLost = regexp.MustCompile(`msg="the control plane was lost and goes on|msg="control node has an empty Raft directory`)
 )
 
 // judge fails the test for every line that must not be there.

@@ -176,6 +176,12 @@ func speakAsOthers(t *testing.T, c *cluster.Cluster, id string) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
+	if s, err := failoverpb.NewControlClient(client(removed, c.Addr(peerPorts["control"]), mtls.Control)).Watch(t.Context(), &failoverpb.WatchRequest{Cluster: id}); err == nil {
+		_, err = s.Recv()
+		if code := status.Code(err); code != codes.NotFound && code != codes.FailedPrecondition { // of the leader, of another
+			t.Errorf("db-9, which is no instance, watches: %v", err)
+		}
+	}
 	if err := asks(m(id, "db-2")); err != nil {
 		t.Errorf("db-2 as itself: %v", err)
 	}

@@ -28,10 +28,10 @@ func storageIDs(s *cluster.Status) (ids []string) {
 
 // TestStorageNodeIsReplaced loses a storage node for good, has another take its place
 // under load, and then relies on that one: a zone goes away, the writer dies, all stops and
-// starts again. Then a replacement is begun for a node that comes back in time. No client
-// sees an error, and no row is lost.
+// starts again, without what the control plane had. Then a replacement is begun for a node that
+// comes back in time. No client sees an error, and no row is lost.
 func TestStorageNodeIsReplaced(t *testing.T) {
-	c := start(t, cluster.Options{Env: []string{"SEXTANT_CLUSTER_SEGMENT_SIZE=1MiB", "SEXTANT_STORAGE_DRAIN_INTERVAL=300ms", "SEXTANT_STORAGE_MOVE_RATE=0"}}, killed, deposed, controlAway)
+	c := start(t, cluster.Options{Env: []string{"SEXTANT_CLUSTER_SEGMENT_SIZE=1MiB", "SEXTANT_STORAGE_DRAIN_INTERVAL=300ms", "SEXTANT_STORAGE_MOVE_RATE=0"}}, killed, deposed, controlAway, controlLost)
 	l := load(t, c)
 	stop(t, c, "storage-3")
 	must(t, c.EmptyStorage("storage-3"))
@@ -68,12 +68,20 @@ func TestStorageNodeIsReplaced(t *testing.T) {
 	t.Run("ItComesBackInTime", func(t *testing.T) { comesBackInTime(t, c, l) })
 	settled(t, c, l)
 
+	_, err = c.Run("endpoint", "create", "reports", "--member-type", "ANY", "--static", "db-2")
+	must(t, err)
 	must(t, c.Stop())
+	for _, id := range []string{"control-1", "control-2", "control-3"} {
+		must(t, c.EmptyControl(id))
+	}
 	must(t, c.Up(deadline(t)))
 	s, err = c.Await(deadline(t), "storage-7 to run again", func(s *cluster.Status) bool { return s.PID("storage-7") != 0 })
 	must(t, err)
 	if got := storageIDs(s); slices.Contains(got, "storage-3") {
-		t.Errorf("after a start: storage nodes %v", got)
+		t.Errorf("after a start without what the control plane had: storage nodes %v", got)
+	}
+	if out, err = c.Run("endpoint", "list"); err != nil || !strings.Contains(out, "reports") {
+		t.Errorf("endpoints after it: %v\n%s", err, out)
 	}
 	settled(t, c, l)
 }

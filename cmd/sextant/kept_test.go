@@ -1,0 +1,64 @@
+package main
+
+import (
+	"log/slog"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"sextant/failover/fleet"
+)
+
+// TestKeeper: the newest state of a volume is in the file, also after a restart; an older
+// one and one of no cluster are not kept; a damaged file is written anew.
+func TestKeeper(t *testing.T) {
+	dir, log := t.TempDir(), slog.New(slog.DiscardHandler)
+	open := func() *keeper {
+		k, err := keepStates(t.Context(), dir, log)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return k
+	}
+	version := func(k *keeper) uint64 {
+		if s := k.kept(); s != nil {
+			return s.Version
+		}
+		return 0
+	}
+	onDisk := func(want uint64) {
+		t.Helper()
+		for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+			b, err := os.ReadFile(filepath.Join(dir, keptFile))
+			s, err2 := fleet.DecodeState(b)
+			if err == nil && err2 == nil && s.Version == want {
+				return
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("the file has %+v, %v, %v; want version %d", s, err, err2, want)
+			}
+		}
+	}
+	k := open()
+	if b := k.encoded(); b != nil {
+		t.Errorf("an empty directory has a state: %q", b)
+	}
+	k.see(&fleet.State{Cluster: "c", Volume: 7, Version: 5})
+	k.see(&fleet.State{Cluster: "c", Volume: 7, Version: 4})
+	k.see(&fleet.State{Version: 9})
+	onDisk(5)
+	if k = open(); version(k) != 5 {
+		t.Errorf("after a restart: version %d, want 5", version(k))
+	}
+	k.see(&fleet.State{Cluster: "c", Volume: 8, Version: 1})
+	onDisk(1)
+	if err := os.WriteFile(filepath.Join(dir, keptFile), []byte("SXfs"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if k = open(); k.kept() != nil {
+		t.Errorf("a damaged file gives %+v", k.kept())
+	}
+	k.see(&fleet.State{Cluster: "c", Volume: 8, Version: 2})
+	onDisk(2)
+}
