@@ -87,17 +87,17 @@ func TestDiskUseOfRewrittenRowsLevelsOff(t *testing.T) {
 		for w := range workers { // all rows at once, and some one by one
 			wg.Go(func() {
 				update := fmt.Sprintf("UPDATE g.t SET v = REPEAT('%c', %d), n = n + 1000 WHERE id >= %d AND id < %d", 'a'+rune(n%26), length, w*rows, (w+1)*rows)
-				for i := range 10 {
+				for i := range 4 {
 					if _, err := db.ExecContext(deadline(t), update); err != nil {
 						t.Error(err)
 						return
 					}
-					update = fmt.Sprintf("UPDATE g.t SET v = REPEAT('%c', %d), n = n + 1000 WHERE id = %d", 'A'+rune(n%26), length, w*rows+(n*10+i)%rows)
+					update = fmt.Sprintf("UPDATE g.t SET v = REPEAT('%c', %d), n = n + 1000 WHERE id = %d", 'A'+rune(n%26), length, w*rows+(n*4+i)%rows)
 				}
 			})
 		}
 		wg.Wait()
-		return workers * (rows + 9) * length
+		return workers * (rows + 3) * length
 	})
 }
 
