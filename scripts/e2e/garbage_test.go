@@ -81,7 +81,7 @@ func TestDiskUseOfRewrittenRowsLevelsOff(t *testing.T) {
 		run(t, db, "INSERT INTO g.t VALUES "+strings.Join(values, ","))
 	}
 	n := 0
-	levelsOff(t, c, workers*rows*length, 30, func() int64 {
+	levelsOff(t, c, workers*rows*length, 60, func() int64 {
 		n++
 		var wg sync.WaitGroup
 		for w := range workers { // all rows at once, and some one by one
