@@ -77,6 +77,7 @@ func (w *world) grant(expected redo.VolumeEpoch) *holder {
 	c.lals = append(c.lals, logstore.EpochLAL{Epoch: g.Epoch, LAL: g.LAL})
 	w.counts.Epochs++
 	h := w.addHolder(g, w.geometry(), tick(lease), wait)
+	w.emptyAmid()
 	if !w.calm && w.chance(w.swarm.twin) { // a process restarts and takes its old grant for valid
 		twin := g
 		twin.Holder = w.rng.Uint64() | 1

@@ -147,19 +147,37 @@ func (w *world) strike(seat int) {
 	switch loses := kind == "lost" || kind == "emptied"; {
 	case len(w.nodes) == nodesMax || n.dead || loses && !w.spares(n):
 	case loses:
-		w.say("%s is %s", n.name(), kind)
-		if n.crash(); n.dead {
-			return // its store was set aside
-		}
-		if n.dead = true; kind == "emptied" {
-			w.empty(n)
-		}
+		w.lose(n, kind)
 	case kind == "away":
 		n.crash()
 		w.replace(seat, true)
 	default:
 		w.replace(seat, false)
 	}
+}
+
+// lose ends a node for good; one that is emptied comes up with another store.
+func (w *world) lose(n *node, kind string) {
+	w.say("%s is %s", n.name(), kind)
+	if n.crash(); n.dead {
+		return // its store was set aside
+	}
+	if n.dead = true; kind == "emptied" {
+		w.empty(n)
+	}
+}
+
+// emptyAmid empties a member now and then while a recovery that was just granted goes on: it took that for one that
+// has what it acknowledged.
+func (w *world) emptyAmid() {
+	if !w.chance(w.swarm.replace / 3) {
+		return
+	}
+	w.after(w.between(1, 40), func() {
+		if n := w.nodes[w.control.seats[w.rng.IntN(len(w.control.seats))]]; !n.dead && w.spares(n) {
+			w.lose(n, "emptied")
+		}
+	})
 }
 
 // spares reports whether the store of a node may be lost: it is the node's that a member has, and what it has is on
