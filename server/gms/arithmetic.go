@@ -3,6 +3,8 @@ package gms
 import (
 	"math"
 	"math/bits"
+	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/dolthub/go-mysql-server/sql"
@@ -10,6 +12,7 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/expression"
 	builtin "github.com/dolthub/go-mysql-server/sql/expression/function"
 	"github.com/dolthub/go-mysql-server/sql/plan"
+	"github.com/dolthub/go-mysql-server/sql/planbuilder"
 	"github.com/dolthub/go-mysql-server/sql/transform"
 	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/mysql"
@@ -24,7 +27,15 @@ import (
 var addRules = sync.OnceFunc(func() {
 	replaceGroupByCheck()
 	replaceDropRules()
+	addComparedTypes()
 	addUnionTypes()
+	windows := planbuilder.IsWindowFunc
+	planbuilder.IsWindowFunc = func(ctx *sql.Context, name string) (bool, error) {
+		if k := aggregates[name]; k != nil && k.op != "" {
+			return true, nil
+		}
+		return windows(ctx, name)
+	}
 	analyzer.OnceAfterAll = append(analyzer.OnceAfterAll, analyzer.Rule{Id: virtualChecksRule, Apply: addVirtualChecks}, analyzer.Rule{Id: checkedRule, Apply: checkArithmetic},
 		analyzer.Rule{Id: aggregatesRule, Apply: typeAggregates})
 })
@@ -40,11 +51,12 @@ func checkArithmetic(ctx *sql.Context, _ *analyzer.Analyzer, n sql.Node, _ *plan
 	found := false
 	transform.InspectExpressions(ctx, n, func(_ *sql.Context, e sql.Expression) bool {
 		switch e := e.(type) {
-		case *expression.Not, *expression.And, *expression.Or, *expression.Xor:
+		case *expression.Not, *expression.And, *expression.Or, *expression.Xor, *expression.IsTrue:
 			found = found || timesAsConditions(ctx, e) != nil
 		case *expression.Equals, *expression.LessThan, *expression.LessThanOrEqual, *expression.GreaterThan, *expression.GreaterThanOrEqual,
 			*expression.Between, *expression.InTuple:
-			found = found || comparedTexts(ctx, e) != nil || comparedAsTexts(ctx, e) != nil || comparedMoments(ctx, e) != nil
+			_, in := e.(*expression.InTuple)
+			found = found || in || withComparedTypes(ctx, e) != nil || comparedTexts(ctx, e) != nil || comparedAsTexts(ctx, e) != nil || comparedMoments(ctx, e) != nil
 		case *expression.Arithmetic, *expression.BitOp, *expression.UnaryMinus, *expression.IntDiv,
 			*expression.HashInTuple, *expression.NullSafeEquals, *expression.Div, *expression.Case, *expression.Convert, *expression.ConvertUsing, *expression.Like, sql.FunctionExpression, *expression.MatchAgainst:
 			found = true
@@ -116,12 +128,26 @@ func checkSimple(ctx *sql.Context, s *Session, n sql.Node) error {
 	return failed
 }
 
+// checkedOr returns the expression in place of e, e itself if there is none.
+func checkedOr(ctx *sql.Context, e sql.Expression) sql.Expression {
+	if c := checked(ctx, e); c != nil {
+		return c
+	}
+	return e
+}
+
 // checked returns the expression in place of e, nil for none.
 func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 	switch e := e.(type) {
 	case *expression.HashInTuple:
+		if x := newRowIn(ctx, e); x != nil {
+			return x
+		}
 		return collatedIn(ctx, e)
 	case *expression.NullSafeEquals:
+		if x := withComparedTypes(ctx, e); x != nil {
+			return checkedOr(ctx, x)
+		}
 		if x := comparedMoments(ctx, e); x != nil {
 			return x
 		}
@@ -133,6 +159,14 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 		return &whole{expression.UnaryExpressionStub{Child: e}, types.Float64}
 	case *expression.Equals, *expression.LessThan, *expression.LessThanOrEqual, *expression.GreaterThan, *expression.GreaterThanOrEqual,
 		*expression.Between, *expression.InTuple:
+		if _, in := e.(*expression.InTuple); in {
+			if x := newRowIn(ctx, e); x != nil {
+				return x
+			}
+		}
+		if x := withComparedTypes(ctx, e); x != nil {
+			return checkedOr(ctx, x)
+		}
 		if x := comparedMoments(ctx, e); x != nil {
 			return x
 		}
@@ -148,11 +182,7 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 			return nil
 		}
 		if l, r, dates := datesAsNumbers(ctx, e.LeftChild, e.RightChild); dates {
-			a := expression.NewArithmetic(l, r, e.Op)
-			if c := checked(ctx, a); c != nil {
-				return c
-			}
-			return a
+			return checkedOr(ctx, expression.NewArithmetic(l, r, e.Op))
 		}
 		l, r := e.LeftChild.Type(ctx), e.RightChild.Type(ctx)
 		if !types.IsInteger(l) || !types.IsInteger(r) {
@@ -165,20 +195,18 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 		}
 		return c
 	case *expression.BitOp:
-		l, r, _ := datesAsNumbers(ctx, e.LeftChild, e.RightChild)
-		return &bitOp{expression.NewBitOp(l, r, e.Op)}
-	case *expression.Not, *expression.And, *expression.Or, *expression.Xor:
+		return newBitOp(ctx, e)
+	case *expression.Not, *expression.And, *expression.Or, *expression.Xor, *expression.IsTrue:
 		return timesAsConditions(ctx, e)
 	case *expression.Div:
 		if l, r, dates := datesAsNumbers(ctx, e.LeftChild, e.RightChild); dates {
-			e = expression.NewDiv(l, r)
-			if c := newDoubleOp(ctx, e); c != nil {
-				return c
-			}
-			return e
+			return checkedOr(ctx, expression.NewDiv(l, r))
 		}
 		return newDoubleOp(ctx, e)
 	case *expression.IntDiv:
+		if l, r, dates := datesAsNumbers(ctx, e.LeftChild, e.RightChild); dates {
+			return checkedOr(ctx, expression.NewIntDiv(l, r))
+		}
 		if !types.IsInteger(e.LeftChild.Type(ctx)) || !types.IsInteger(e.RightChild.Type(ctx)) {
 			return nil
 		}
@@ -196,10 +224,7 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 			if err != nil {
 				return nil
 			}
-			if c := checked(ctx, x); c != nil {
-				return c
-			}
-			return x
+			return checkedOr(ctx, x)
 		}
 		if c := newIntegerCast(ctx, e); c != nil {
 			return c
@@ -217,6 +242,9 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 			}
 		}
 	case *expression.Mod:
+		if l, r, dates := datesAsNumbers(ctx, e.LeftChild, e.RightChild); dates {
+			return checkedOr(ctx, expression.NewMod(l, r))
+		}
 		l := e.LeftChild.Type(ctx)
 		if types.IsFloat(l) || types.IsFloat(e.RightChild.Type(ctx)) {
 			return &doubleMod{e}
@@ -231,8 +259,8 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 	case *expression.ConvertUsing:
 		return &convertUsing{e}
 	case *expression.UnaryMinus:
-		if n := newDateNumber(ctx, e.Child); n != e.Child {
-			return expression.NewUnaryMinus(n)
+		if n := newOperand(ctx, e.Child); n != e.Child {
+			return checkedOr(ctx, expression.NewUnaryMinus(n))
 		}
 		if lit, ok := e.Child.(*expression.Literal); ok && lit.Value() == int64(math.MinInt64) || !types.IsInteger(e.Child.Type(ctx)) {
 			return nil
@@ -333,10 +361,7 @@ func (e *integerOp) WithChildren(ctx *sql.Context, children ...sql.Expression) (
 	if err != nil {
 		return nil, err
 	}
-	if c := checked(ctx, x); c != nil {
-		return c, nil
-	}
-	return x, nil
+	return checkedOr(ctx, x), nil
 }
 
 // Eval implements sql.Expression.
@@ -397,10 +422,7 @@ func (e *integerDiv) WithChildren(ctx *sql.Context, children ...sql.Expression) 
 	if err != nil {
 		return nil, err
 	}
-	if c := checked(ctx, x); c != nil {
-		return c, nil
-	}
-	return x, nil
+	return checkedOr(ctx, x), nil
 }
 
 // Eval implements sql.Expression.
@@ -432,10 +454,7 @@ func (e *integerMinus) WithChildren(ctx *sql.Context, children ...sql.Expression
 	if err != nil {
 		return nil, err
 	}
-	if c := checked(ctx, x); c != nil {
-		return c, nil
-	}
-	return x, nil
+	return checkedOr(ctx, x), nil
 }
 
 // Eval implements sql.Expression.
@@ -464,6 +483,9 @@ func errBigint(t sql.Type, e sql.Expression) error {
 	return mysql.NewSQLError(1690, "22003", "%s value is out of range in '%s'", kind, mysqlText(e))
 }
 
+// doubleExponent writes an exponent as people do.
+var doubleExponent = strings.NewReplacer("e+0", "e", "e-0", "e-", "e+", "e")
+
 // mysqlText is an expression as MySQL's messages show it.
 func mysqlText(e sql.Expression) string {
 	switch e := e.(type) {
@@ -474,8 +496,8 @@ func mysqlText(e sql.Expression) string {
 	case *expression.UnaryMinus:
 		return "-(" + mysqlText(e.Child) + ")"
 	case *expression.Literal:
-		if text, ok := appendDouble(nil, nil, e.Type(nil), e.Value()); ok {
-			return string(text)
+		if f, ok := e.Value().(float64); ok { // what is a DOUBLE has an exponent
+			return doubleExponent.Replace(strconv.FormatFloat(f, 'e', -1, 64))
 		}
 	case *aggregate:
 		return callText(e.kind.name, []sql.Expression{e.child})

@@ -210,12 +210,6 @@ type textIn struct {
 // of texts textIn, or what compares one by one where a collation is to be found out.
 func collatedIn(ctx *sql.Context, in *expression.HashInTuple) sql.Expression {
 	typ := in.Left().Type(ctx)
-	if types.IsTuple(typ) {
-		if padded, ok := comparedTexts(ctx, in).(*expression.HashInTuple); ok {
-			in = padded
-		}
-		return newRowIn(ctx, in)
-	}
 	if !types.IsTextOnly(typ) {
 		return comparedTexts(ctx, in)
 	}
@@ -246,50 +240,6 @@ func collatedIn(ctx *sql.Context, in *expression.HashInTuple) sql.Expression {
 		t.list[h] = struct{}{}
 	}
 	return t
-}
-
-// rowIn is IN of a row and a list of constant rows. The planner looks the row up among their hashes,
-// and has a row with a NULL for one that is not among them.
-type rowIn struct {
-	*expression.HashInTuple
-	nulls bool // a row of the list has a NULL
-}
-
-func newRowIn(ctx *sql.Context, in *expression.HashInTuple) *rowIn {
-	list, ok := in.Right().(expression.Tuple)
-	return &rowIn{in, !ok || slices.ContainsFunc(list, func(e sql.Expression) bool {
-		v, err := e.Eval(ctx, nil)
-		return err != nil || hasNull(v)
-	})}
-}
-
-func hasNull(v any) bool {
-	values, row := v.([]any)
-	return v == nil || row && slices.ContainsFunc(values, hasNull)
-}
-
-// Eval implements sql.Expression.
-func (e *rowIn) Eval(ctx *sql.Context, r sql.Row) (any, error) {
-	found, err := e.HashInTuple.Eval(ctx, r)
-	if err != nil || found == true {
-		return found, err
-	}
-	if !e.nulls {
-		v, err := e.Left().Eval(ctx, r)
-		if err != nil || !hasNull(v) {
-			return found, err
-		}
-	}
-	return expression.NewInTuple(e.Left(), e.Right()).Eval(ctx, r)
-}
-
-// WithChildren implements sql.Expression.
-func (e *rowIn) WithChildren(ctx *sql.Context, children ...sql.Expression) (sql.Expression, error) {
-	in, err := e.HashInTuple.WithChildren(ctx, children...)
-	if err != nil {
-		return nil, err
-	}
-	return &rowIn{in.(*expression.HashInTuple), e.nulls}, nil
 }
 
 // Eval implements sql.Expression.

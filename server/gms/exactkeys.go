@@ -56,7 +56,7 @@ func decimalBeside(other, e ast.Expr) ast.Expr {
 	if u, ok := e.(*ast.UnaryExpr); ok && u.Operator == ast.UMinusStr {
 		value = u.Expr
 	}
-	if v, ok := value.(*ast.SQLVal); ok && column && v.Type == ast.FloatVal {
+	if v, ok := value.(*ast.SQLVal); ok && column && v.Type == ast.FloatVal || column && variable(value) && !variable(other) {
 		return call(decimalLiteral, e)
 	}
 	return e
@@ -67,6 +67,9 @@ func decimalBeside(other, e ast.Expr) ast.Expr {
 func newDecimalLiteral(ctx *sql.Context, e sql.Expression) sql.Expression {
 	if lit, ok := e.(*expression.Literal); ok && types.IsDecimal(lit.Type(ctx)) {
 		return expression.NewLiteral(lit.Value(), types.InternalDecimalType)
+	}
+	if v, ok := e.(*expression.UserVar); ok && types.IsDecimal(v.Type(ctx)) {
+		return &wideDecimal{expression.UnaryExpressionStub{Child: e}}
 	}
 	return e
 }

@@ -22,6 +22,7 @@ const concatSlack = 1 << 12
 // all rows. What is longer than group_concat_max_len is cut, with a warning.
 type concatBuffer struct {
 	value     sql.Expression
+	shown     sql.Expression // the text of it
 	schema    sql.Schema
 	seen      map[uint64]struct{} // nil: not DISTINCT
 	separator string
@@ -44,6 +45,7 @@ func newConcatBuffer(ctx *sql.Context, g *aggregation.GroupConcat) (sql.Aggregat
 		return g.NewBuffer(ctx)
 	}
 	c := &concatBuffer{value: exprs[0], schema: sql.Schema{{Type: exprs[0].Type(ctx)}}}
+	c.shown = textArgument(ctx, asMemberText(ctx, c.value), false)
 	text := g.String()
 	if strings.HasPrefix(text, "group_concat(distinct ") {
 		c.seen = make(map[uint64]struct{})
@@ -91,7 +93,12 @@ func (c *concatBuffer) Update(ctx *sql.Context, r sql.Row) error {
 		c.seen[h] = struct{}{}
 		c.size += hashBytes
 	}
-	text, _, err := types.ConvertToCollatedString(ctx, v, c.schema[0].Type)
+	if c.shown != c.value {
+		if v, err = c.shown.Eval(ctx, r); err != nil {
+			return err
+		}
+	}
+	text, _, err := types.ConvertToCollatedString(ctx, v, c.shown.Type(ctx))
 	if err != nil {
 		return err
 	}
