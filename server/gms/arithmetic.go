@@ -259,7 +259,7 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 	case *expression.ConvertUsing:
 		return &convertUsing{e}
 	case *expression.UnaryMinus:
-		if n := newOperand(ctx, e.Child); n != e.Child {
+		if n := newOperand(ctx, e.Child); !unchanged(n, e.Child) {
 			return checkedOr(ctx, expression.NewUnaryMinus(n))
 		}
 		if lit, ok := e.Child.(*expression.Literal); ok && lit.Value() == int64(math.MinInt64) || !types.IsInteger(e.Child.Type(ctx)) {

@@ -3,6 +3,7 @@ package gms
 import (
 	"fmt"
 	"math"
+	"reflect"
 	"strings"
 	"time"
 
@@ -22,7 +23,15 @@ type dateNumber struct {
 // and whether there are any.
 func datesAsNumbers(ctx *sql.Context, l, r sql.Expression) (sql.Expression, sql.Expression, bool) {
 	left, right := newOperand(ctx, l), newOperand(ctx, r)
-	return left, right, left != l || right != r
+	return left, right, !unchanged(left, l) || !unchanged(right, r)
+}
+
+// unchanged reports whether an expression is the one that it was made of. (Some of the planner's cannot be compared.)
+func unchanged(e, from sql.Expression) bool {
+	if v := reflect.ValueOf(e); !v.Comparable() {
+		return v.Type() == reflect.TypeOf(from)
+	}
+	return e == from
 }
 
 // newOperand is newDateNumber, and a YEAR as a BIGINT UNSIGNED.

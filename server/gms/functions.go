@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/expression"
 	builtin "github.com/dolthub/go-mysql-server/sql/expression/function"
 	"github.com/dolthub/go-mysql-server/sql/expression/function/aggregation"
 	"github.com/dolthub/go-mysql-server/sql/types"
@@ -124,6 +125,16 @@ func (b *Backend) ownFunction(ctx *sql.Context, database, name string) (sql.Func
 	if f := wholeCalls[name]; f != nil && b.mysql {
 		return sql.Function1{Name: name, Fn: func(ctx *sql.Context, e sql.Expression) sql.Expression {
 			return wholeCall{f(ctx, e).(sql.FunctionExpression)}
+		}}, true
+	}
+	if (name == "curtime" || name == "current_time") && b.mysql {
+		return sql.FunctionN{Name: name, Fn: func(ctx *sql.Context, args ...sql.Expression) (sql.Expression, error) {
+			if len(args) > 0 {
+				if _, literal := args[0].(*expression.Literal); !literal {
+					return nil, syntaxError(args[0].String()+")", 0)
+				}
+			}
+			return builtin.NewCurrTime(ctx, args...)
 		}}, true
 	}
 	if name == "sleep" && b.mysql {

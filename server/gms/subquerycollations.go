@@ -6,6 +6,7 @@ import (
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/plan"
+	"github.com/dolthub/go-mysql-server/sql/transform"
 	"github.com/dolthub/go-mysql-server/sql/types"
 )
 
@@ -39,6 +40,14 @@ func coercibilityOf(ctx *sql.Context, e sql.Expression) (sql.CollationID, byte) 
 		return columnCoercibility(ctx, sub.Query, 0)
 	}
 	return sql.GetCoercibility(ctx, e)
+}
+
+// subquery reports whether there is one in an expression.
+func subquery(ctx *sql.Context, e sql.Expression) bool {
+	return transform.InspectExpr(ctx, e, func(_ *sql.Context, e sql.Expression) bool {
+		_, is := e.(*plan.Subquery)
+		return is
+	})
 }
 
 // comparedTypes returns the types by which a value or a row of values is compared with a

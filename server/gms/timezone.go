@@ -4,12 +4,14 @@ import (
 	"context"
 	"math"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 	_ "time/tzdata" // zones are known on machines without a database of them
 
 	"github.com/cockroachdb/apd/v3"
 	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/expression"
 	builtin "github.com/dolthub/go-mysql-server/sql/expression/function"
 	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/mysql"
@@ -200,11 +202,19 @@ type unixTimestamp struct{ *builtin.UnixTimestamp }
 var _ sql.FunctionExpression = unixTimestamp{}
 
 func newUnixTimestamp(ctx *sql.Context, args ...sql.Expression) (sql.Expression, error) {
-	e, err := builtin.NewUnixTimestamp(ctx, args...)
+	typed := slices.Clone(args)
+	for i, a := range args {
+		if subquery(ctx, a) { // the planner would evaluate it here
+			typed[i] = expression.NewGetField(0, a.Type(ctx), "", true)
+		}
+	}
+	e, err := builtin.NewUnixTimestamp(ctx, typed...)
 	if err != nil || len(args) == 0 {
 		return e, err
 	}
-	return unixTimestamp{e.(*builtin.UnixTimestamp)}, nil
+	u := e.(*builtin.UnixTimestamp)
+	u.Date = args[0]
+	return unixTimestamp{u}, nil
 }
 
 // Type implements sql.Expression.
