@@ -1,6 +1,7 @@
 package gms
 
 import (
+	"sync"
 	"time"
 
 	"github.com/dolthub/go-mysql-server/sql"
@@ -31,12 +32,12 @@ func EventDue(started time.Time, ev sql.EventDefinition, now time.Time) (run, ov
 // AppendDouble is appendDouble.
 var AppendDouble = appendDouble
 
-// sextant_panic(x) panics if x is not NULL.
-func init() {
+// AddPanic adds the function sextant_panic(x), which panics if x is not NULL.
+var AddPanic = sync.OnceFunc(func() {
 	functions["sextant_panic"] = &functionDef{name: "sextant_panic", args: 1, typ: types.Int64, eval: func(_ *sql.Context, _ *Session, args []any) (any, error) {
 		if args[0] != nil {
 			panic("asked for")
 		}
 		return nil, nil
 	}}
-}
+})

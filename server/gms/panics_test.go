@@ -12,6 +12,7 @@ import (
 // A statement that panics is an error, and its connection goes on. So does a transaction of which
 // it only read; one that it may have written in is rolled back, all of it, as the error says.
 func TestPanicInStatement(t *testing.T) {
+	gms.AddPanic()
 	const internal = "error 1105 (HY000): Internal error: the server's log has it"
 	i := startInstanceWith(t, memvolume.New(memvolume.Options{}), engine.Options{}, func(o *gms.Options) { o.Logger = slog.New(slog.DiscardHandler) })
 	must(t, i.open(""), "CREATE DATABASE d", "CREATE TABLE d.t (n INT)",

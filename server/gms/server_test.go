@@ -443,3 +443,16 @@ func TestColumnsAreDescribed(t *testing.T) {
 		rows.Close()
 	}
 }
+
+// @@port is where this instance listens, also where several run in one process.
+func TestPortOfInstance(t *testing.T) {
+	for _, i := range []*instance{startInstance(t), startInstance(t)} {
+		_, port, err := net.SplitHostPort(i.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := one(t, i.open(""), "SELECT @@port"); got != port {
+			t.Errorf("@@port %s, listens on %s", got, port)
+		}
+	}
+}
