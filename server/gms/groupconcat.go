@@ -109,6 +109,7 @@ func (c *concatBuffer) Update(ctx *sql.Context, r sql.Row) error {
 		return nil
 	}
 	row := make(sql.Row, len(c.keys)+1)
+	r = append(r[:len(r):len(r)], text) // as the planner's has it: subqueries count on its width
 	for i, e := range c.keys {
 		if row[i], err = e.Eval(ctx, r); err != nil {
 			return err
