@@ -7,6 +7,7 @@ import (
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/transform"
+	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/mysql"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
@@ -76,6 +77,10 @@ func alterError(ctx *sql.Context, n sql.Node, err error) error {
 	if s, ok := ctx.Session.(*Session); ok && s.rewriting != nil && sql.ErrValueOutOfRange.Is(err) {
 		w := s.rewriting
 		return mysql.NewSQLError(1264, "22003", outOfRange.message, w.shape.schema[w.changed].Name, w.assigner.row+1)
+	}
+	if s, ok := ctx.Session.(*Session); ok && s.rewriting != nil && types.ErrLengthBeyondLimit.Is(err) {
+		w := s.rewriting
+		return mysql.NewSQLError(1406, "22001", "Data too long for column '%s' at row %d", w.shape.schema[w.changed].Name, w.assigner.row+1)
 	}
 	if s, ok := ctx.Session.(*Session); ok && s.rewriting != nil && noMember.MatchString(err.Error()) {
 		w := s.rewriting
