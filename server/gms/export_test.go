@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/vitess/go/mysql"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
 	"sextant/server/protocol"
@@ -29,3 +30,6 @@ func EventDue(started time.Time, ev sql.EventDefinition, now time.Time) (run, ov
 
 // AppendDouble is appendDouble.
 var AppendDouble = appendDouble
+
+// ClientError is what a client is told of one of the planner's errors.
+func ClientError(err error) *mysql.SQLError { return clientError(err, "") }
