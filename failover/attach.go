@@ -41,12 +41,8 @@ func StartAgent(opt AgentOptions) (*Agent, error) {
 	if opt.HeartbeatEvery == 0 {
 		opt.HeartbeatEvery = heartbeatEvery
 	}
-	host, err := os.Hostname()
-	if err != nil {
-		return nil, fmt.Errorf("name of this host: %w", err)
-	}
 	ctx, cancel := context.WithCancel(context.Background())
-	a := &Agent{opt: opt, host: host, cancel: cancel,
+	a := &Agent{opt: opt, host: host("/proc"), cancel: cancel,
 		poke: make(chan struct{}, 1), orders: make(chan Order, ordersMax)}
 	a.done.Go(func() { a.deliver(ctx) })
 	a.done.Go(func() { a.run(ctx) })

@@ -2,6 +2,7 @@ package router
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -243,7 +244,8 @@ func (s *session) connect(c claim, h hello, seq byte, deadline time.Time) error 
 		return err
 	}
 	s.up.dst, s.down.src = backend, backend
-	if _, err := backend.Write(s.header(c).Append(nil)); err != nil {
+	header := s.header(c)
+	if _, err := backend.Write(header.Append(nil)); err != nil {
 		return err
 	}
 	g, err := s.greeted()
@@ -255,7 +257,11 @@ func (s *session) connect(c claim, h hello, seq byte, deadline time.Time) error 
 			return err
 		}
 	}
-	login, caps := h.append(nil, seq, g.capabilities)
+	proof, err := s.vouch(header, c.instance.ID, backend, g.salt)
+	if err != nil {
+		return err
+	}
+	login, caps := h.append(nil, seq, g.capabilities, proof)
 	s.dep, s.attrs = caps&mysql.CLIENT_DEPRECATE_EOF != 0, caps&mysql.CLIENT_QUERY_ATTRIBUTES != 0
 	if lacks := h.capabilities & agreed &^ caps; lacks != 0 {
 		return &refusal{mysql.ER_HANDSHAKE_ERROR, "08S01", fmt.Sprintf("Bad handshake: %s lacks the client's capabilities %#x", c.instance.ID, lacks)}
@@ -287,6 +293,24 @@ func (s *session) header(c claim) proxyv2.Header {
 		h.WriterEpoch = uint64(c.epoch)
 	}
 	return h
+}
+
+// vouch returns the proof that this router has said header; nil if there are no
+// identities in the cluster.
+func (s *session) vouch(h proxyv2.Header, instance string, backend net.Conn, salt []byte) ([]byte, error) {
+	if s.r.o.Identity == nil {
+		return nil, nil
+	}
+	v := proxyv2.Vouch{Header: h, Instance: instance, From: backend.LocalAddr(), To: backend.RemoteAddr(), Salt: salt}
+	if t, ok := s.up.dst.(*tls.Conn); ok {
+		state := t.ConnectionState()
+		v.TLS = &state
+	}
+	message, err := v.Message()
+	if err != nil {
+		return nil, err
+	}
+	return s.r.o.Identity.Sign(message)
 }
 
 // addrPort returns the zero value for anything that is no TCP address.

@@ -7,6 +7,8 @@ import (
 
 	"github.com/go-mysql-org/go-mysql/client"
 
+	"sextant/internal/mtls"
+	"sextant/internal/mtls/mtlstest"
 	"sextant/router"
 	"sextant/router/route"
 )
@@ -59,6 +61,42 @@ func BenchmarkLongPacket(b *testing.B) {
 			if _, err := c.Execute("LONG"); err != nil {
 				b.Fatal(err)
 			}
+		}
+	})
+}
+
+// BenchmarkConnect is a login with caching_sha2_password and its end, by 2 clients.
+func BenchmarkConnect(b *testing.B) {
+	_, source := newCerts(b)
+	issue := mtlstest.Authority(b, "shop")
+	secure := newServedWith(b, "db-1", source, verifying(issue(mtls.Instance, "db-1"), "db-1"))
+	for _, ssl := range []bool{false, true} {
+		for _, vouch := range []bool{false, true} {
+			o, in := router.Options{TLS: source, InstanceTLS: source}, newServed(b, "db-1", source)
+			if vouch {
+				o.Identity, in = issue(mtls.Router, "router-1"), secure
+			}
+			f := startFleet(b, o, in)
+			b.Run(fmt.Sprintf("tls=%t/vouch=%t", ssl, vouch), func(b *testing.B) { connects(b, f.addr("cluster"), ssl) })
+		}
+	}
+}
+
+func connects(b *testing.B, addr string, ssl bool) {
+	b.SetParallelism(1)
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			c, err := client.Connect(addr, "sha2", "secret", "", func(c *client.Conn) error {
+				if ssl {
+					c.UseSSL(true)
+				}
+				return nil
+			})
+			if err != nil {
+				b.Error(err)
+				return
+			}
+			_ = c.Close()
 		}
 	})
 }

@@ -12,7 +12,8 @@
 // does not exist; the instance answers with a switch to the right plugin and its
 // own salt, and from there on the two talk through the router. So it knows no
 // passwords. The client's address travels in front of the connection (package
-// proxyv2).
+// proxyv2), and the router's own answer to the instance's first salt is a signature of
+// it (proxyv2.Vouch).
 //
 // Failover. While no instance can take it, a new connection waits, in a bounded
 // queue and with a deadline, for the topology in which the writer of the next

@@ -66,7 +66,7 @@ func FuzzLogin(f *testing.F) {
 	f.Fuzz(func(t *testing.T, in []byte) {
 		_, _ = parseGreeting(in)
 		if h, err := parseHello(in); err == nil {
-			b, _ := h.append(nil, 1, ^uint32(0))
+			b, _ := h.append(nil, 1, ^uint32(0), in)
 			if again, err := parseHello(b[headerBytes:]); err != nil || again.user != h.user {
 				t.Fatalf("%q: %v", b, err)
 			}

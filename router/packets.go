@@ -38,7 +38,8 @@ const (
 	greetingCharset = 255
 	// switchPlugin is an authentication plugin that no server has: asked for it,
 	// an instance answers with the plugin it wants and a salt of its own, which
-	// the client then uses. So the router needs to know no password.
+	// the client then uses. So the router needs to know no password. The answer to
+	// the first salt is the router's own: see proxyv2.Vouch.
 	switchPlugin = "auth_unknown_plugin"
 )
 
@@ -69,6 +70,7 @@ func appendGreeting(b []byte, version string, id, capabilities uint32, salt *[sa
 type greeting struct {
 	connection   uint32
 	capabilities uint32
+	salt         []byte // both parts of it
 }
 
 func parseGreeting(b []byte) (greeting, error) {
@@ -78,11 +80,16 @@ func parseGreeting(b []byte) (greeting, error) {
 		return greeting{}, fmt.Errorf("%w: greeting of an instance", errProtocol)
 	}
 	b = b[end+1:]
-	return greeting{
+	g := greeting{
 		connection: binary.LittleEndian.Uint32(b),
 		capabilities: uint32(binary.LittleEndian.Uint16(b[13:])) |
 			uint32(binary.LittleEndian.Uint16(b[18:]))<<16,
-	}, nil
+		salt: bytes.Clone(b[4:12]),
+	}
+	if rest := 18 + 2 + 1 + 10; len(b) >= rest+saltBytes-8 { // behind the salt's length and 10 bytes of nothing
+		g.salt = append(g.salt, b[rest:rest+saltBytes-8]...)
+	}
+	return g, nil
 }
 
 // hello is a client's answer to the greeting, without its proof of identity:
@@ -136,16 +143,19 @@ func parseHello(b []byte) (hello, error) {
 }
 
 // append appends the packet that logs the client in on an instance that offers
-// capabilities, and returns those that the session has.
-func (h hello) append(b []byte, seq byte, capabilities uint32) ([]byte, uint32) {
+// capabilities, with the router's proof, and returns those that the session has.
+func (h hello) append(b []byte, seq byte, capabilities uint32, proof []byte) ([]byte, uint32) {
 	caps := h.capabilities & (offered | mysql.CLIENT_SSL) & capabilities
 	caps |= needed | mysql.CLIENT_PLUGIN_AUTH | mysql.CLIENT_LONG_PASSWORD
+	if len(proof) > 0 {
+		caps |= mysql.CLIENT_PLUGIN_AUTH_LENENC_CLIENT_DATA
+	}
 	if h.attributes == nil {
 		caps &^= mysql.CLIENT_CONNECT_ATTRS
 	}
 	body := h.fixed(caps)
 	body = append(append(body, h.user...), 0)
-	body = append(body, 0) // no proof, in either form of its length
+	body = append(body, mysql.PutLengthEncodedString(proof)...) // none is 0 without LENENC, too
 	if caps&mysql.CLIENT_CONNECT_WITH_DB != 0 {
 		body = append(append(body, h.database...), 0)
 	}

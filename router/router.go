@@ -17,6 +17,7 @@ import (
 	"sextant/internal/certs"
 	"sextant/internal/halfopen"
 	"sextant/internal/hangup"
+	"sextant/internal/mtls"
 	"sextant/router/route"
 )
 
@@ -44,6 +45,10 @@ type Options struct {
 	// DialFrom is the address the router connects to instances from, by which
 	// they tell it from a client; zero leaves it to the system.
 	DialFrom netip.Addr
+
+	// Identity proves to instances that what they are told of a client comes from a
+	// router of their cluster. nil: they believe the address.
+	Identity *mtls.Identity
 
 	// Kill ends a session, or its statement, on an instance on which the client
 	// that asks for it has no session of its own. The router has checked that

@@ -104,13 +104,19 @@ func (s *served) Changes() []protocol.Change {
 // newServed starts an instance of server/protocol; without a source it has no TLS.
 func newServed(t testing.TB, id string, source *certs.Source) route.Instance {
 	t.Helper()
+	return newServedWith(t, id, source, nil)
+}
+
+// newServedWith is newServed for an instance that asks routers to vouch.
+func newServedWith(t testing.TB, id string, source *certs.Source, vouched func(c *protocol.Conn, salt, answer []byte) error) route.Instance {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	h := &servedHandler{}
 	h.srv, err = protocol.New(protocol.Options{
-		Listener: proxyv2.NewListener(l, netip.Addr.IsLoopback, patience), Version: "8.0.39", Handler: h, TLS: source.Server,
+		Listener: proxyv2.NewListener(l, netip.Addr.IsLoopback, patience), Version: "8.0.39", Handler: h, TLS: source.Server, Vouched: vouched,
 		Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {

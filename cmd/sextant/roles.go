@@ -413,7 +413,7 @@ func runRouter(ctx context.Context, cfg *config.Config, id string, log *slog.Log
 	n := config.Number(id)
 	topology := &topologySource{client: client, secure: secure}
 	r, err := router.New(router.Options{
-		ID: id, Number: uint8(n), Topology: topology, AdminListener: admin, AdminDoor: door, DialFrom: routerSource(cfg, id),
+		ID: id, Number: uint8(n), Topology: topology, AdminListener: admin, AdminDoor: door, DialFrom: routerSource(cfg, id), Identity: secure,
 		Kill: topology.kill, ServerVersion: server.MySQLVersion, HoldTimeout: cfg.Router.HoldTimeout, HoldMax: cfg.Router.HoldMax,
 		MaxConnections: cfg.Router.MaxConnections, TLS: clients, InstanceTLS: instances, Logger: log,
 	})

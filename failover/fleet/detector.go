@@ -422,7 +422,8 @@ func (d *Detector) decide() {
 }
 
 // seeReplaced takes a grantee for gone when another incarnation of it is attached
-// from the same host: it holds the addresses that the old one had.
+// from the same host, which is a kernel and a network namespace of it: it holds the
+// addresses that the old one had.
 func (d *Detector) seeReplaced() {
 	for _, l := range d.state.Leases {
 		m := d.member(l.Node)

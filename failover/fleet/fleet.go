@@ -109,7 +109,7 @@ type Grant struct {
 	Epoch       redo.VolumeEpoch
 	Node        string
 	Incarnation Incarnation
-	Host        string // where the incarnation runs
+	Host        string // the kernel and network namespace in which the incarnation runs; not for people
 	LAL         uint64 // LSNs that may be allocated above max(VDL, base)
 	ReadLease   Micros // how long a confirmation of the epoch allows answers
 	RequestID   uint64 // drawn by the proposer, never 0

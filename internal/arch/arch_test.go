@@ -58,10 +58,10 @@ var layers = map[string][]string{
 	"engine":          {"internal/redo", "internal/page", "internal/invariant", "logstore", "engine"},
 	"engine/replica":  {"internal/redo", "internal/page", "internal/invariant", "engine/bufpool", "engine/btree", "logstore"},
 	"server":          {"internal/certs", "internal/mtls", "internal/page", "internal/redo", "internal/invariant", "engine", "logstore", "logstore/client", "failover", "server"},
-	"server/gms":      {"internal/certs", "internal/icuregex", "internal/redo", "engine", "logstore", "router/proxyv2", "server/protocol"},
+	"server/gms":      {"internal/certs", "internal/icuregex", "internal/mtls", "internal/redo", "engine", "logstore", "router/proxyv2", "server/protocol"},
 	"server/protocol": {"internal/halfopen", "internal/hangup"},
 	"failover":        {"internal/durable", "internal/mtls", "internal/redo", "internal/invariant", "failover"},
-	"router":          {"internal/admin", "internal/certs", "internal/halfopen", "internal/redo", "internal/invariant", "internal/hangup", "router"},
+	"router":          {"internal/admin", "internal/certs", "internal/halfopen", "internal/mtls", "internal/redo", "internal/invariant", "internal/hangup", "router"},
 	"cmd":             {""},
 	"scripts":         {""},
 }

@@ -73,6 +73,8 @@ const (
 	headerBytesMax   = 64 << 10               // of a call's metadata
 	repeatAfter      = 10 * time.Second       // before a refusal of the same kind and peer is logged again
 	refusalsMax      = 1024                   // kinds and peers that are told apart meanwhile
+	proofBytesMax    = 16 << 10               // of Sign's
+	signerFor        = time.Minute            // before the certificates of a proof are verified again
 )
 
 // Identity is a process's own certificate and its cluster's authority, read again when
@@ -85,6 +87,8 @@ type Identity struct {
 	seen  [3]stamp
 	cert  *tls.Certificate
 	roots *x509.CertPool
+
+	last atomic.Pointer[signer]
 }
 
 // stamp tells whether a file has changed.
@@ -163,6 +167,20 @@ func verify(roots *x509.CertPool, chain []*x509.Certificate) (Peer, error) {
 	return Peer{strings.Join(s.Organization, ","), Role(strings.Join(s.OrganizationalUnit, ",")), s.CommonName}, nil
 }
 
+// expect returns ErrRefused unless p is a peer of one of the roles, with that id unless it
+// is "".
+func (i *Identity) expect(p Peer, id string, roles []Role) error {
+	switch {
+	case p.Cluster != i.self.Cluster:
+		return fmt.Errorf("%w: %s is of cluster %q, this is %q", ErrRefused, p, p.Cluster, i.self.Cluster)
+	case !slices.Contains(roles, p.Role):
+		return fmt.Errorf("%w: %s is none of %v", ErrRefused, p, roles)
+	case id != "" && p.ID != id:
+		return fmt.Errorf("%w: %s answers where %s should be", ErrRefused, p, id)
+	}
+	return nil
+}
+
 // config returns the configuration of a handshake with a peer of one of the roles, with
 // that id unless it is "", and where it leaves the peer.
 func (i *Identity) config(id string, roles []Role) (*tls.Config, *Peer, error) {
@@ -179,18 +197,11 @@ func (i *Identity) config(id string, roles []Role) (*tls.Config, *Peer, error) {
 		InsecureSkipVerify:          true, // no names: VerifyConnection does it all, on both sides
 		VerifyConnection: func(s tls.ConnectionState) error {
 			p, err := verify(roots, s.PeerCertificates)
-			switch {
-			case err != nil:
+			if err != nil {
 				return err
-			case p.Cluster != i.self.Cluster:
-				return fmt.Errorf("%w: %s is of cluster %q, this is %q", ErrRefused, p, p.Cluster, i.self.Cluster)
-			case !slices.Contains(roles, p.Role):
-				return fmt.Errorf("%w: %s is none of %v", ErrRefused, p, roles)
-			case id != "" && p.ID != id:
-				return fmt.Errorf("%w: %s answers where %s should be", ErrRefused, p, id)
 			}
 			*peer = p
-			return nil
+			return i.expect(p, id, roles)
 		},
 	}, peer, nil
 }

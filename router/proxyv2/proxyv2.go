@@ -12,6 +12,9 @@
 // That the client came with TLS is PP2_TYPE_SSL, with version, cipher and, if it
 // showed one and it was verified, the client's certificate.
 //
+// An address proves little: what a header says counts once a router has vouched for it
+// (Vouch), in the login that follows.
+//
 // Source: haproxy, "The PROXY protocol", versions 1 & 2, §2.2.
 //
 // Not done: version 1, Unix addresses (taken as unknown).

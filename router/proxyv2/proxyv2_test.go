@@ -125,14 +125,60 @@ func TestListener(t *testing.T) {
 func FuzzRead(f *testing.F) {
 	f.Add(proxyv2.Header{WriterEpoch: 3}.Append(nil))
 	f.Add(proxyv2.Header{Source: netip.MustParseAddrPort("1.2.3.4:5"), Destination: netip.MustParseAddrPort("1.2.3.4:5")}.Append(nil))
+	f.Add(proxyv2.Header{Source: netip.MustParseAddrPort("1.2.3.4:5"), Destination: netip.MustParseAddrPort("[::1]:5"), Connection: 7,
+		TLS: &proxyv2.TLS{Version: "TLSv1.3", Cipher: "c", Certificate: []byte("cert")}}.Append(nil))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		h, err := proxyv2.Read(bytes.NewReader(b))
 		if err != nil {
 			return
 		}
-		again, err := proxyv2.Read(bytes.NewReader(h.Append(nil)))
-		if err != nil || again != h {
+		// The instance writes what it has read once more, to verify what the router signed.
+		once := h.Append(nil)
+		if len(once) > 16+proxyv2.HeaderMax {
+			return // the header had no version of TLS and no cipher, and no room for them
+		}
+		again, err := proxyv2.Read(bytes.NewReader(once))
+		if err != nil || !reflect.DeepEqual(again, h) || !bytes.Equal(again.Append(nil), once) {
 			t.Fatalf("%+v became %+v, %v", h, again, err)
 		}
 	})
+}
+
+// Everything that ties a proof to its connection is in what is signed, each in its place.
+func TestVouchIsOfOneConnection(t *testing.T) {
+	addr := func(s string) net.Addr { return net.TCPAddrFromAddrPort(netip.MustParseAddrPort(s)) }
+	honest := func() proxyv2.Vouch {
+		return proxyv2.Vouch{Header: proxyv2.Header{Source: netip.MustParseAddrPort("1.2.3.4:5"), Destination: netip.MustParseAddrPort("1.2.3.4:6"),
+			WriterEpoch: 7, Connection: 8}, Instance: "db-1", From: addr("127.0.0.2:9"), To: addr("127.0.0.1:10"), Salt: []byte("salt")}
+	}
+	seen := map[string]string{}
+	for name, change := range map[string]func(v *proxyv2.Vouch){
+		"nothing":     func(*proxyv2.Vouch) {},
+		"instance":    func(v *proxyv2.Vouch) { v.Instance = "db-2" },
+		"from":        func(v *proxyv2.Vouch) { v.From = addr("127.0.0.2:10") },
+		"to":          func(v *proxyv2.Vouch) { v.To = addr("127.0.0.1:9") },
+		"salt":        func(v *proxyv2.Vouch) { v.Salt = []byte("tlas") },
+		"no salt":     func(v *proxyv2.Vouch) { v.Salt = nil },
+		"client":      func(v *proxyv2.Vouch) { v.Header.Source = netip.MustParseAddrPort("1.2.3.5:5") },
+		"epoch":       func(v *proxyv2.Vouch) { v.Header.WriterEpoch = 8 },
+		"connection":  func(v *proxyv2.Vouch) { v.Header.Connection = 7 },
+		"tls":         func(v *proxyv2.Vouch) { v.Header.TLS = &proxyv2.TLS{} },
+		"certificate": func(v *proxyv2.Vouch) { v.Header.TLS = &proxyv2.TLS{Certificate: []byte("c")} },
+	} {
+		v := honest()
+		change(&v)
+		m, err := v.Message()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if other, there := seen[string(m)]; there {
+			t.Errorf("%s and %s are the same", name, other)
+		}
+		seen[string(m)] = name
+	}
+	v := honest()
+	v.From, v.To = addr("[::ffff:127.0.0.2]:9"), addr("[::ffff:127.0.0.1]:10")
+	if m, err := v.Message(); err != nil || seen[string(m)] != "nothing" {
+		t.Errorf("IPv4 within IPv6 is another address: %v", err)
+	}
 }

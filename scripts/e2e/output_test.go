@@ -18,6 +18,7 @@ var loud = regexp.MustCompile(`level=(WARN|ERROR)|"level":"(WARN|ERROR)"|ended \
 var (
 	killed      = regexp.MustCompile(`\| ended \(signal: killed\)`)
 	deposed     = regexp.MustCompile(`msg="role ended" .*fenced by a newer volume epoch`)
+	noRouter    = regexp.MustCompile(`msg="router refused" .*client=127\.0\.0\.1:4567 .*no proof`)
 	quorumLost  = regexp.MustCompile(`msg="write quorum lost: (commits wait|the recovery waits)"`)
 	controlAway = regexp.MustCompile(`msg="control node does not answer"`) // one was stopped before another
 	controlLost = regexp.MustCompile(`msg="the control plane was lost and goes on|msg="control node has an empty Raft directory`)

@@ -94,10 +94,15 @@ func login(t *testing.T, c *cluster.Cluster, offset int, user, password, from st
 // ask returns the answer to a query as login does.
 func ask(t *testing.T, c *cluster.Cluster, offset int, user, password, from, query string) string {
 	t.Helper()
-	cfg := mysql.NewConfig()
-	cfg.User, cfg.Passwd, cfg.Net, cfg.Addr = user, password, "tcp", c.Addr(offset)
 	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
-	cfg.DialFunc = dialer.DialContext
+	return askBy(t, c, offset, user, password, query, dialer.DialContext)
+}
+
+// askBy is ask by connections of a kind.
+func askBy(t *testing.T, c *cluster.Cluster, offset int, user, password, query string, dial func(ctx context.Context, network, addr string) (net.Conn, error)) string {
+	t.Helper()
+	cfg := mysql.NewConfig()
+	cfg.User, cfg.Passwd, cfg.Net, cfg.Addr, cfg.DialFunc = user, password, "tcp", c.Addr(offset), dial
 	connector, err := mysql.NewConnector(cfg)
 	must(t, err)
 	db := sql.OpenDB(connector)

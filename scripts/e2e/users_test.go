@@ -3,17 +3,21 @@ package e2e
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
+	"net"
+	"net/netip"
 	"syscall"
 	"testing"
 
+	"sextant/router/proxyv2"
 	"sextant/scripts/cluster"
 )
 
 // The host of an account is checked against the client's own address, behind the
 // router too, and grants hold wherever a session is.
 func TestUsersAndHosts(t *testing.T) {
-	c := start(t, cluster.Options{}, killed)
+	c := start(t, cluster.Options{}, killed, noRouter)
 	w := pool(t, c, cluster.PortCluster, "")
 	accounts, err := text(deadline(t), w, "SELECT CONCAT(user, '@', host) FROM mysql.user WHERE user <> 'event_scheduler' ORDER BY host")
 	must(t, err)
@@ -48,7 +52,27 @@ func TestUsersAndHosts(t *testing.T) {
 			}
 		}
 	}
+	for _, i := range s.Instances {
+		if got := askBy(t, c, instancePort(i.ID), "root", "", "SELECT CURRENT_USER()", asRouter); got != "1043" {
+			t.Errorf("a stranger with a PROXY header at %s: %s", i.ID, got)
+		}
+	}
 	grantsHold(t, c, ports)
+}
+
+// asRouter connects from the router's address, and says that it is one for a client on
+// this machine.
+func asRouter(ctx context.Context, network, addr string) (net.Conn, error) {
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}}
+	c, err := d.DialContext(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	h := proxyv2.Header{Source: netip.MustParseAddrPort("127.0.0.1:4567"), Destination: netip.MustParseAddrPort("127.0.0.1:6306")}
+	if _, err := c.Write(h.Append(nil)); err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	return c, nil
 }
 
 // grantsHold gives and takes a grant on the writer, kills the writer in between, and

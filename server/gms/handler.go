@@ -3,6 +3,7 @@ package gms
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -13,6 +14,7 @@ import (
 	"github.com/dolthub/vitess/go/mysql"
 	gomysql "github.com/go-mysql-org/go-mysql/mysql"
 
+	"sextant/internal/mtls"
 	"sextant/internal/redo"
 	"sextant/router/proxyv2"
 	"sextant/server/protocol"
@@ -26,6 +28,7 @@ type handler struct {
 	srv     *Server
 	clients sync.Map      // connection id -> *client
 	pids    atomic.Uint64 // of the list of processes
+	refused *mtls.Refusals
 }
 
 var _ protocol.Handler = (*handler)(nil)
@@ -65,6 +68,30 @@ func (h *handler) Connect(c *protocol.Conn) error {
 	}
 	return nil
 }
+
+// vouched is protocol.Options.Vouched: what comes from a router's address must be from a
+// router of this cluster.
+func (h *handler) vouched(c *protocol.Conn, salt, answer []byte) error {
+	p, ok := c.NetConn().(*proxyv2.Conn)
+	if !ok || h.srv.o.Identity == nil {
+		return nil
+	}
+	message, err := p.Vouched(h.srv.o.InstanceID, salt, c.TLS()).Message()
+	if err == nil {
+		_, err = h.srv.o.Identity.Verify(message, answer, mtls.Router)
+	}
+	if err == nil {
+		return nil
+	}
+	from := p.NetConn().RemoteAddr()
+	host, _, _ := net.SplitHostPort(from.String()) // "" of what is not TCP
+	h.refused.Warn("router", host, "router refused", "remote", from, "client", p.RemoteAddr(), "error", err)
+	return errNoRouter
+}
+
+// errNoRouter is for whoever connects from a router's address and is none.
+var errNoRouter = &protocol.Error{Number: 1043, State: "08S01", Message: "Bad handshake: connections from this address are a router's, and no router of this cluster has signed this one. " +
+	"Connect to a router, or directly from another address; if this came through a router, see the instance's log"}
 
 // address returns where a client is; the zero address, which is nobody's, if it is
 // unknown.

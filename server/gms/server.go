@@ -20,6 +20,7 @@ import (
 
 	"sextant/engine"
 	"sextant/internal/certs"
+	"sextant/internal/mtls"
 	"sextant/internal/redo"
 	"sextant/router/proxyv2"
 	"sextant/server/protocol"
@@ -54,7 +55,9 @@ type Options struct {
 	Listener   net.Listener
 	Logger     *slog.Logger // default: slog.Default
 	// TrustedProxies are the addresses that begin each connection with a PROXY v2 header.
+	// It counts only if a router vouches for it, unless Identity is nil.
 	TrustedProxies []netip.Addr
+	Identity       *mtls.Identity
 	MaxConnections int // default 1000
 	// StatementMemory is tmp_table_size's global value: bytes of rows that a statement's
 	// sorts, groups and temporary tables may keep; default 128 MiB.
@@ -126,10 +129,10 @@ func NewServer(o Options) (*Server, error) {
 	s.b.reload = s.reloadUsers
 	s.b.users.SetPersister(userPersister{})
 	s.b.users.SetEnabled(true)
-	s.h = &handler{srv: s}
+	s.h = &handler{srv: s, refused: mtls.NewRefusals(o.Logger)}
 	trusts := func(a netip.Addr) bool { return slices.Contains(o.TrustedProxies, a) }
 	s.sql, err = protocol.New(protocol.Options{
-		Listener: proxyv2.NewListener(o.Listener, trusts, loginTimeout), Version: ServerVersion, Handler: s.h,
+		Listener: proxyv2.NewListener(o.Listener, trusts, loginTimeout), Version: ServerVersion, Handler: s.h, Vouched: s.h.vouched,
 		TLS: o.TLS.Server, MaxConnections: func() int { return o.MaxConnections },
 		PreparedMax: preparedStatementsMax, LoginTimeout: loginTimeout, Logger: o.Logger,
 	})

@@ -245,6 +245,11 @@ func (c *Conn) login() error {
 	if h.caps&needed != needed {
 		return errOldClient
 	}
+	if c.server.o.Vouched != nil {
+		if err := c.server.o.Vouched(c, c.salt[:], h.answer); err != nil {
+			return err
+		}
+	}
 	c.caps = h.caps & caps
 	c.mu.multi = c.caps&mysql.CLIENT_MULTI_STATEMENTS != 0
 	return c.admit(h)

@@ -27,6 +27,10 @@ type Options struct {
 	// TLS, if not nil and its result is not, makes the server offer TLS; it is
 	// asked for each connection.
 	TLS func() *tls.Config
+	// Vouched, if not nil, is called once for each connection, before anything that its
+	// listener says of the client counts: with the salt of the greeting and what the
+	// login packet answers to it. An error ends the connection; an *Error is told.
+	Vouched func(c *Conn, salt, answer []byte) error
 	// MaxConnections, if not nil, is how many there may be that have logged in: more are
 	// refused with error 1040. As many may be logging in, but at least halfOpenMin: one
 	// more closes the oldest. It is asked for each connection.
