@@ -74,10 +74,14 @@ func (d deriver) width(e sql.Expression) int64 {
 		}
 		return -1
 	}
-	if !types.IsText(e.Type(d.ctx)) {
-		return typeWidth(createdExpr(d.ctx, e, d.from).typ)
+	t := e.Type(d.ctx)
+	if s, ok := t.(sql.SystemVariableType); ok {
+		t = s.UnderlyingType()
 	}
-	return -1
+	if types.IsText(t) || types.IsEnum(t) || types.IsSet(t) { // of those createdExpr asks for the width
+		return -1
+	}
+	return typeWidth(createdExpr(d.ctx, e, d.from).typ)
 }
 
 // count is the value of a literal number that is not negative, -1 of others.

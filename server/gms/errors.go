@@ -250,7 +250,7 @@ var rewrites = []rewrite{
 	rw("^frame start cannot be UNBOUNDED FOLLOWING.*$", 3584, "Window '<unnamed window>': frame start cannot be UNBOUNDED FOLLOWING."),
 	rw("^frame end cannot be UNBOUNDED PRECEDING.*$", 3585, "Window '<unnamed window>': frame end cannot be UNBOUNDED PRECEDING."),
 	rw("^frame starting from .*$", 3586, "Window '<unnamed window>': frame start or end is negative, NULL or of non-integral type"),
-	rw(`^COLLATION '(.*)' is not valid for CHARACTER SET '(.*)'$`, 1253, "COLLATION '$1' is not valid for CHARACTER SET '$2'"),
+	rw(`^(?:unable to sort: )?COLLATION '(.*)' is not valid for CHARACTER SET '(.*)'$`, 1253, "COLLATION '$1' is not valid for CHARACTER SET '$2'"),
 	rw("^no matching Full-Text index found on table .*$", 1191, "Can't find FULLTEXT index matching the column list"),
 	rw("^column ordinal out of range: (.*)$", 1054, "Unknown column '$1' in 'group statement'"),
 	rw("^(Expression #.* of ORDER BY clause is not in GROUP BY clause (?s:.*))$", 1055, "$1"),
