@@ -78,10 +78,13 @@ func (d deriver) width(e sql.Expression) int64 {
 	if s, ok := t.(sql.SystemVariableType); ok {
 		t = s.UnderlyingType()
 	}
-	if types.IsText(t) || types.IsEnum(t) || types.IsSet(t) { // of those createdExpr asks for the width
-		return -1
+	switch { // a type that createdExpr asks about here is not asked about there
+	case types.IsEnum(t), types.IsSet(t):
+		return typeWidth(t)
+	case !types.IsText(t):
+		return typeWidth(createdExpr(d.ctx, e, d.from).typ)
 	}
-	return typeWidth(createdExpr(d.ctx, e, d.from).typ)
+	return -1
 }
 
 // count is the value of a literal number that is not negative, -1 of others.
