@@ -7,7 +7,7 @@ FUZZTIME   ?= 30s
 TESTFLAGS  ?=
 VERSION    := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 
-.PHONY: help build run test race sim golden fuzz e2e bench chaos soak clients conformance lint proto check clean
+.PHONY: help build run test race sim golden fuzz e2e bench chaos soak clients conformance large lint proto check clean
 
 help: ## this list
 	@grep -hE '^[a-z]+: .*## ' $(MAKEFILE_LIST) | awk -F': .*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -38,6 +38,10 @@ e2e: build ## real processes: kill -9, stopped nodes and zones, failover
 
 conformance: ## all of go-mysql-server's enginetest on our storage, in process and over the wire
 	$(GO) run ./scripts/gotest -tags $(TAGS),invariants ./server/gms -run 'Conformance|TestSkips' -conformance
+
+large: ## the tests of large tables, values and transactions at full size, and a minute of mixed load
+	SEXTANT_LARGE=1 SEXTANT_MIXED=1m $(GO) run ./scripts/gotest -tags $(TAGS) ./server/gms \
+		-run 'Large|TooManyRecords|Million|Thousand|FiveHundred|MixedWorkload' -timeout 0
 
 bench: build ## sysbench against Sextant and MariaDB; prints a table of ratios
 	$(GO) run -tags $(TAGS) ./scripts/bench

@@ -101,3 +101,15 @@ func (c *interrupted) Write(b []byte) (int, error) {
 	}
 	return c.Conn.Write(b)
 }
+
+func TestInnoDBTablesNeedProcess(t *testing.T) {
+	i := startInstance(t)
+	c := i.conn(i.open(""))
+	must(t, c, "CREATE USER u IDENTIFIED BY 'x'", "CREATE USER p IDENTIFIED BY 'x'", "GRANT PROCESS ON *.* TO p", "GRANT SELECT ON sys.* TO u", "GRANT SELECT ON performance_schema.* TO u")
+	u, p := i.conn(i.openAs("u:x", "")), i.conn(i.openAs("p:x", ""))
+	for _, q := range []string{"SELECT COUNT(*) FROM information_schema.INNODB_TRX", "SELECT 1 FROM (SELECT * FROM information_schema.innodb_tables) x"} {
+		wantMessage(t, u, q, 1227, "Access denied; you need (at least one of) the PROCESS privilege(s) for this operation")
+		must(t, p, q)
+	}
+	must(t, u, "SELECT COUNT(*) FROM information_schema.TABLES", "SELECT COUNT(*) FROM sys.session")
+}

@@ -63,7 +63,44 @@ func (s *Session) wholeAlter(ctx *sql.Context, query string, a *ast.AlterTable) 
 		takenNames(def, a)
 	}
 	keepCounter(def, a)
+	if err := uniqueColumns(def, a); err != nil {
+		return err
+	}
 	return knownColumns(def, a)
+}
+
+// uniqueColumns checks that no clause gives a column the name that another has by then. The
+// clauses are done one after the other, so that names cannot be exchanged in one statement.
+func uniqueColumns(def *engine.TableDef, a *ast.AlterTable) error {
+	there := map[string]bool{}
+	for _, c := range def.Columns {
+		there[strings.ToLower(c.Name)] = true
+	}
+	for _, d := range a.Statements {
+		var to ast.ColIdent
+		switch strings.ToLower(d.ColumnAction) {
+		case ast.DropStr:
+			delete(there, d.Column.Lowered())
+		case ast.RenameStr:
+			to = d.ToColumn
+		case ast.ChangeStr, ast.AddStr:
+			if d.TableSpec == nil || len(d.TableSpec.Columns) != 1 {
+				continue
+			}
+			to = d.TableSpec.Columns[0].Name
+		}
+		if to.IsEmpty() {
+			continue
+		}
+		if !strings.EqualFold(d.ColumnAction, ast.AddStr) {
+			delete(there, d.Column.Lowered())
+		}
+		if there[to.Lowered()] {
+			return mysql.NewSQLError(1060, "42S21", "Duplicate column name '%s'", to.String())
+		}
+		there[to.Lowered()] = true
+	}
+	return nil
 }
 
 // knownColumns checks that the columns of DROP DEFAULT are there and that some stay.

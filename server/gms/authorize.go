@@ -290,6 +290,9 @@ func (a *rights) table(t tableName, want ...sql.PrivilegeType) error {
 	case t.Database == "" || a.s.temporary(t.Database, t.Name) != nil:
 		a.use(t)
 		return nil
+	case strings.EqualFold(t.Database, sql.InformationSchemaDatabaseName) && strings.HasPrefix(strings.ToLower(t.Name), "innodb_") &&
+		!a.set.Has(sql.PrivilegeType_Process):
+		return a.global(sql.PrivilegeType_Process)
 	case openTable(t) && len(want) == 1 && want[0] == sql.PrivilegeType_Select:
 		a.use(t)
 		return nil

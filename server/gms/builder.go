@@ -368,6 +368,7 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 				}
 				return b.plain(ctx, s, at, r)
 			}
+			return b.plain(ctx, s, withinBounds(n), r)
 		}
 	case *plan.FlushPrivileges:
 		s.b.failed.forget()

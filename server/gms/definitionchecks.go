@@ -57,6 +57,11 @@ func checkAlteration(d *ast.DDL) error {
 			}
 		}
 	}
+	if strings.EqualFold(d.ColumnAction, ast.RenameStr) {
+		if err := checkName(d.ToColumn.String(), 1166, "column"); err != nil {
+			return err
+		}
+	}
 	if d.AlterCommentSpec != nil {
 		if err := checkComment(d.AlterCommentSpec.Comment, tableCommentMax, 1628, "table", d.Table.Name.String()); err != nil {
 			return err
@@ -158,7 +163,7 @@ func checkName(name string, number int, kind string) error {
 	if utf8.RuneCountInString(name) > nameMax {
 		return mysql.NewSQLError(1059, "42000", "Identifier name '%s' is too long", name)
 	}
-	if strings.HasSuffix(name, " ") {
+	if name == "" || strings.HasSuffix(name, " ") {
 		return mysql.NewSQLError(number, "42000", "Incorrect %s name '%s'", kind, name)
 	}
 	return nil
@@ -172,8 +177,10 @@ func checkComment(text string, most, number int, kind, name string) error {
 }
 
 func checkIndex(name string, fields []*ast.IndexField, options []*ast.IndexOption) error {
-	if err := checkName(name, 1280, "index"); err != nil {
-		return err
+	if name != "" {
+		if err := checkName(name, 1280, "index"); err != nil {
+			return err
+		}
 	}
 	if len(fields) > keyPartsMax {
 		return mysql.NewSQLError(1070, "42000", "Too many key parts specified; max %d parts allowed", keyPartsMax)
@@ -424,8 +431,10 @@ func checkConstraints(table string, spec *ast.TableSpec) error {
 	}
 	var checks []check
 	add := func(c *ast.ConstraintDefinition, column string) error {
-		if err := checkName(c.Name, 1166, "constraint"); err != nil {
-			return err
+		if c.Name != "" {
+			if err := checkName(c.Name, 1166, "constraint"); err != nil {
+				return err
+			}
 		}
 		d, ok := c.Details.(*ast.CheckConstraintDefinition)
 		if !ok {

@@ -162,6 +162,11 @@ var definitionErrors = []struct {
 				return mysql.NewSQLError(1067, "42000", "Invalid default value for '%s'", c.Name.String())
 			}
 		}
+		for _, c := range d.clauses {
+			if c.DefaultSpec != nil && strings.EqualFold(c.DefaultSpec.Action, ast.SetStr) {
+				return mysql.NewSQLError(1067, "42000", "Invalid default value for '%s'", c.DefaultSpec.Column.String())
+			}
+		}
 		return nil
 	}},
 }

@@ -5,6 +5,8 @@ import (
 
 	"github.com/dolthub/go-mysql-server/enginetest"
 	"github.com/dolthub/go-mysql-server/enginetest/queries"
+	"github.com/dolthub/go-mysql-server/memory"
+	"github.com/dolthub/go-mysql-server/sql"
 )
 
 // suite is one of go-mysql-server's conformance suites.
@@ -119,6 +121,7 @@ var suites = []suite{
 	{"NumericErrorScripts", enginetest.TestNumericErrorScripts},
 	{"OnUpdateExprScripts", enginetest.TestOnUpdateExprScripts},
 	{"OrderByGroupBy", enginetest.TestOrderByGroupBy},
+	{"Persist", testPersist},
 	{"PkOrdinalsDDL", enginetest.TestPkOrdinalsDDL},
 	{"PkOrdinalsDML", enginetest.TestPkOrdinalsDML},
 	{"Prepared", enginetest.TestPrepared},
@@ -131,6 +134,9 @@ var suites = []suite{
 	{"QueryErrors", enginetest.TestQueryErrors},
 	{"QueryPlanScripts", enginetest.TestQueryPlanScripts},
 	{"ReadOnly", func(t *testing.T, h enginetest.Harness) { enginetest.TestReadOnly(t, h, true) }},
+	{"ReadOnlyDatabases", func(t *testing.T, _ enginetest.Harness) {
+		enginetest.TestReadOnlyDatabases(t, enginetest.NewReadOnlyMemoryHarness())
+	}},
 	{"ReadOnlyVersionedQueries", enginetest.TestReadOnlyVersionedQueries},
 	{"RecursiveViewDefinition", enginetest.TestRecursiveViewDefinition},
 	{"Regexp", testRegexp},
@@ -190,6 +196,7 @@ var suites = []suite{
 	{"UpdateQueriesPrepared", enginetest.TestUpdateQueriesPrepared},
 	{"Use", enginetest.TestUse},
 	{"UserAuthentication", enginetest.TestUserAuthentication},
+	{"ValidateSession", testValidateSession},
 	{"VariableErrors", enginetest.TestVariableErrors},
 	{"Variables", enginetest.TestVariables},
 	{"VectorFunctions", enginetest.TestVectorFunctions},
@@ -210,4 +217,25 @@ var suites = []suite{
 	{"UserPrivileges", func(t *testing.T, h enginetest.Harness) {
 		enginetest.TestUserPrivileges(t, h.(enginetest.ClientHarness))
 	}},
+}
+
+// testPersist runs TestPersist, which begins with other system variables, and puts ours back.
+func testPersist(t *testing.T, h enginetest.Harness) {
+	ours := sql.SystemVariables
+	defer func() { sql.SystemVariables = ours }()
+	enginetest.TestPersist(t, h, func(ctx *sql.Context) sql.PersistableSession {
+		if s, ok := ctx.Session.(*memory.Session); ok {
+			return s.SetGlobals(memory.GlobalsMap{})
+		}
+		return ctx.Session.(sql.PersistableSession)
+	})
+}
+
+func testValidateSession(t *testing.T, h enginetest.Harness) {
+	count := 0
+	enginetest.TestValidateSession(t, h, func(ctx *sql.Context) sql.PersistableSession {
+		s := ctx.Session.(*memory.Session)
+		s.SetValidationCallback(func() { count++ })
+		return s
+	}, &count)
 }

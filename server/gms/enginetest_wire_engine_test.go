@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"regexp"
 	"runtime"
 	"strconv"
@@ -151,6 +152,13 @@ func (c *wireConn) run(q string, args []any) (r *mysql.Result, err error) {
 		return nil, err
 	}
 	q = zulu.ReplaceAllString(q, "'$1'")
+	if relative.MatchString(q) { // the directory that the tests are in
+		dir, err := os.Getwd()
+		if err != nil {
+			return nil, err
+		}
+		q = relative.ReplaceAllString(q, "$1"+dir+"/$2")
+	}
 	if len(args) > 0 {
 		return c.Execute(q, args...)
 	}
@@ -163,6 +171,9 @@ func (c *wireConn) run(q string, args []any) (r *mysql.Result, err error) {
 	})
 	return r, errors.Join(sent, err)
 }
+
+// relative is the name of a file of the server that is relative, which our server has nowhere to begin at.
+var relative = regexp.MustCompile(`(?i)\b((?:in|out|dump)file\s+['"])([^'"/][^'"]*)`)
 
 // zulu is the Z behind a date in a text, which the suites' tables are filled with and MySQL refuses.
 var zulu = regexp.MustCompile(`'(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)Z'`)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/types"
+	"github.com/dolthub/vitess/go/mysql"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
 	"sextant/server/protocol"
@@ -41,3 +42,6 @@ var AddPanic = sync.OnceFunc(func() {
 		return nil, nil
 	}}
 })
+
+// ClientError is what a client is told of one of the planner's errors.
+func ClientError(err error) *mysql.SQLError { return clientError(err, "") }

@@ -59,6 +59,9 @@ func (b *Backend) Function(ctx *sql.Context, database, name string) (sql.Functio
 
 // ownFunction returns a function of this package.
 func (b *Backend) ownFunction(ctx *sql.Context, database, name string) (sql.Function, bool) {
+	if d := sysFunctions[strings.ToLower(name)]; d != nil && b.mysql && strings.EqualFold(database, "sys") {
+		return d.function(), true
+	}
 	if f, ok := b.storedFunction(ctx, database, name); ok {
 		return f, true
 	}
@@ -218,12 +221,16 @@ func (b *Backend) ownFunction(ctx *sql.Context, database, name string) (sql.Func
 	if d == nil || !b.mysql && !strings.HasSuffix(name, "_lock") && !strings.HasSuffix(name, "_locks") {
 		return nil, false
 	}
+	return d.function(), true
+}
+
+func (d *functionDef) function() sql.Function {
 	return sql.FunctionN{Name: d.name, Fn: func(_ *sql.Context, args ...sql.Expression) (sql.Expression, error) {
 		if d.args != anyArgs && len(args) != d.args {
 			return nil, sql.ErrInvalidArgumentNumber.New(d.name, d.args, len(args))
 		}
 		return &function{def: d, args: args}, nil
-	}}, true
+	}}
 }
 
 // FunctionName implements sql.FunctionExpression.
@@ -312,10 +319,14 @@ var functions = map[string]*functionDef{
 	"load_file":         {name: "load_file", args: 1, typ: types.LongBlob, eval: loadFile},
 	"format_bytes":      {name: "format_bytes", args: 1, typ: types.Text, eval: formatBytes},
 	"format_pico_time":  {name: "format_pico_time", args: 1, typ: types.Text, eval: formatPicoTime},
-	invertFunction:      inverted,
-	intervalFunction:    {name: "interval", args: anyArgs, typ: types.Int64, eval: intervalIndex},
-	memberFunction:      {name: "member of", args: 2, typ: types.Boolean, eval: memberOf},
-	"is_used_lock":      {name: "is_used_lock", args: 1, typ: types.Uint64, eval: isUsedLock},
+	"ps_thread_id":      {name: "ps_thread_id", args: 1, typ: types.Uint64, eval: threadID},
+	"ps_current_thread_id": {name: "ps_current_thread_id", typ: types.Uint64, eval: func(_ *sql.Context, s *Session, _ []any) (any, error) {
+		return uint64(s.ID()), nil
+	}},
+	invertFunction:   inverted,
+	intervalFunction: {name: "interval", args: anyArgs, typ: types.Int64, eval: intervalIndex},
+	memberFunction:   {name: "member of", args: 2, typ: types.Boolean, eval: memberOf},
+	"is_used_lock":   {name: "is_used_lock", args: 1, typ: types.Uint64, eval: isUsedLock},
 }
 
 // user is USER(): who logged in, and from where.

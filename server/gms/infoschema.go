@@ -59,13 +59,15 @@ var isolationNames = map[engine.Isolation]string{
 	engine.RepeatableRead: "REPEATABLE READ", engine.ReadCommitted: "READ COMMITTED", engine.Serializable: "SERIALIZABLE",
 }
 
-// trxRows are INNODB_TRX: the open transactions that have used a table.
+// trxRows are INNODB_TRX: the open transactions that have used a table. Times are in the session's zone.
 func trxRows(ctx *sql.Context, s *Session, _ sql.Catalog) ([]sql.Row, error) {
 	list, _, err := s.b.openTransactions(ctx)
 	queries := map[uint64]any{}
 	for _, t := range s.b.threads(ctx) {
 		queries[t.id] = t.info()
 	}
+	zone := zoneOf(ctx)
+	shown := func(t time.Time) time.Time { return zone.clock(t.UTC()).Truncate(time.Second) }
 	var rows []sql.Row
 	for i := range list {
 		t := &list[i]
@@ -76,7 +78,7 @@ func trxRows(ctx *sql.Context, s *Session, _ sql.Catalog) ([]sql.Row, error) {
 		state, readOnly := "RUNNING", 0
 		var requested, since any
 		if t.wait != nil || t.waitsMeta {
-			state, since = "LOCK WAIT", t.since.UTC().Truncate(time.Second)
+			state, since = "LOCK WAIT", shown(t.since)
 		}
 		if t.wait != nil {
 			requested = firstRunes(t.wait.id, 105)
@@ -84,7 +86,7 @@ func trxRows(ctx *sql.Context, s *Session, _ sql.Catalog) ([]sql.Row, error) {
 		if t.ReadOnly {
 			readOnly = 1
 		}
-		rows = append(rows, sql.Row{t.ID, state, t.Start.UTC().Truncate(time.Second), requested, since, t.structs + t.Modified, t.Session,
+		rows = append(rows, sql.Row{t.ID, state, shown(t.Start), requested, since, t.structs + t.Modified, t.Session,
 			query, nil, t.tables, t.tables, t.structs, 0, t.locked, t.Modified, 0, isolationNames[t.Isolation],
 			1, 1, nil, 0, 0, readOnly, 0, nil})
 	}

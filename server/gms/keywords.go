@@ -13,12 +13,13 @@ const quotedRetries = 32
 
 var (
 	syntaxErrorAt   = regexp.MustCompile(`syntax error at position (\d+) near '([A-Za-z_]\w*)'`)
+	beforeFraction  = regexp.MustCompile(`\b\d+\.$`) // before the digits of a number
 	syntaxErrorNear = regexp.MustCompile(`syntax error at position (\d+)(?: near '(?s:(.*))')?$`)
 )
 
 // mysqlSyntaxError turns a syntax error of the planner's grammar into MySQL's; other
-// errors are returned as they are. The query is what was sent, with names in quotes.
-func mysqlSyntaxError(sent, query string, err error) error {
+// errors are returned as they are. The query is what was sent, with names in quotes; f parses.
+func mysqlSyntaxError(sent, query string, err error, f func(query string) error) error {
 	m := syntaxErrorNear.FindStringSubmatch(err.Error())
 	if m == nil {
 		return err
@@ -27,12 +28,78 @@ func mysqlSyntaxError(sent, query string, err error) error {
 	if aerr != nil {
 		return err
 	}
-	if m[2] == "" {
-		return syntaxError(sent, len(sent))
+	at := refused(query, limit-1)
+	if limit > len(query) && at >= 0 && !strings.HasSuffix(query, ";") {
+		// The last token, or the end, which is moved on to tell.
+		m := syntaxErrorNear.FindStringSubmatch(errorText(f(query + "/**/")))
+		if m != nil && m[1] != strconv.Itoa(limit) && !unclosed(query, at) {
+			at = len(query)
+		}
 	}
-	limit = min(limit+1, len(query))
-	at := strings.LastIndex(strings.ToLower(query[:limit]), strings.ToLower(m[2]))
 	return syntaxError(sent, unquotedOffset(sent, query, max(at, 0)))
+}
+
+func errorText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+// refused returns where the token begins that a parser has read to end; a list that is empty or
+// ends with a comma is refused at the FROM behind it.
+func refused(query string, end int) int {
+	start, last := -1, ""
+	for at := 0; at < len(query); {
+		word, next := nextWord(query, at)
+		if next > end {
+			if start < 0 && word != "" {
+				start = at
+			}
+			break
+		}
+		token := word
+		if word == " " {
+			token = query[at : at+1]
+		}
+		if strings.EqualFold(word, "from") && (last == "," || strings.EqualFold(last, "select")) {
+			return at
+		}
+		if word != "" {
+			if last, start = token, at; continues(query, at) {
+				start = at - 1
+			}
+			if m := beforeFraction.FindString(query[:at]); m != "" && word[0] >= '0' && word[0] <= '9' {
+				start = at - len(m)
+			}
+		}
+		at = next
+	}
+	return start
+}
+
+// continues reports whether the byte at a position is of the operator or variable before it.
+func continues(query string, at int) bool {
+	if at == 0 {
+		return false
+	}
+	switch c := query[at]; query[at-1] {
+	case '<':
+		return c == '=' || c == '>' || c == '<'
+	case '>':
+		return c == '=' || c == '>'
+	case '!':
+		return c == '='
+	case '@':
+		return wordByte(c)
+	}
+	return false
+}
+
+// unclosed reports whether a text in quotes begins at a position that does not end.
+func unclosed(query string, at int) bool {
+	q := query[at]
+	return (q == '\'' || q == '"' || q == '`') && (len(query) == at+1 || query[len(query)-1] != q)
 }
 
 // unquotedOffset returns where an offset of a text with more names in quotes is in what was sent.
@@ -69,7 +136,7 @@ func withQuotedNames(client bool, query string, f func(query string) error) erro
 	case err == nil:
 		return nil
 	case client:
-		return mysqlSyntaxError(sent, query, err)
+		return mysqlSyntaxError(sent, query, err, f)
 	}
 	return first
 }

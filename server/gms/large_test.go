@@ -17,7 +17,7 @@ import (
 	"sextant/logstore/memvolume"
 )
 
-// largeRows is the size of the tables of these tests; SEXTANT_LARGE=1 makes them a million rows.
+// largeRows is the size of the tables of these tests; SEXTANT_LARGE=1, which make large sets, makes them a million rows.
 func largeRows() int {
 	if os.Getenv("SEXTANT_LARGE") != "" {
 		return 1_000_000
@@ -222,7 +222,7 @@ func TestCommitsOfTooManyRecords(t *testing.T) {
 // With the default limits a million rows are inserted, changed and deleted by a statement each.
 func TestAMillionRowChanges(t *testing.T) {
 	if os.Getenv("SEXTANT_LARGE") == "" {
-		t.Skip("SEXTANT_LARGE=1 runs it")
+		t.Skip("run by make large")
 	}
 	i := startInstance(t)
 	c := i.conn(i.open(""))

@@ -171,7 +171,7 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 		explainFormat(e)
 		return p.after(ctx, query, e.Statement, made)
 	}
-	if err := refusals(ctx, stmt); err != nil {
+	if err := refusals(ctx, query, stmt); err != nil {
 		return err
 	}
 	setNextTransaction(stmt)

@@ -95,6 +95,10 @@ func persistedValue(o *engine.Object) (any, error) {
 	if err := json.Unmarshal(o.Data, &v); err != nil {
 		return nil, fmt.Errorf("persisted variable %s: %w", o.Name, err)
 	}
+	if of, _, ok := sql.SystemVariables.GetGlobal(o.Name); ok {
+		typed, _, err := of.GetType().Convert(context.Background(), v)
+		return typed, err
+	}
 	return v, nil
 }
 

@@ -3,6 +3,8 @@ package gms
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/vitess/go/mysql"
@@ -11,20 +13,45 @@ import (
 
 // refusals returns MySQL's error for what the grammar takes and the planner refuses without a
 // number, or forgets.
-func refusals(ctx context.Context, stmt ast.Statement) error {
+func refusals(ctx context.Context, query string, stmt ast.Statement) error {
 	if !served(ctx) {
 		return nil
 	}
 	switch n := stmt.(type) {
+	case *ast.DBDDL:
+		if n.Action == ast.CreateStr {
+			if err := checkName(n.DBName, 1102, "database"); err != nil {
+				return err
+			}
+		}
+	case *ast.Delete:
+		if err := deletesRead(n); err != nil {
+			return err
+		}
+	case *ast.Set: // of which the names that it sets are the planner's
+		for _, e := range n.Exprs {
+			if err := refusedParts(query, e.Expr); err != nil {
+				return err
+			}
+		}
+		return nil
 	case *ast.Prepare:
 		if n != nil && phrase(leading(n.Expr, 2), "load", "data") {
 			return mysql.NewSQLError(1295, "HY000", "This command is not supported in the prepared statement protocol yet")
 		}
 	case *ast.DDL:
+		if v := n.ViewSpec; v != nil && n.Action == ast.CreateStr {
+			if err := checkName(v.ViewName.Name.String(), 1103, "table"); err != nil {
+				return err
+			}
+		}
 		if err := checkDefinition(stmt); err != nil {
 			return err
 		}
 		if err := callsInDefinitions(ctx, n); err != nil {
+			return err
+		}
+		if err := zeroDefaults(ctx, n); err != nil {
 			return err
 		}
 	case *ast.AlterTable:
@@ -35,14 +62,136 @@ func refusals(ctx context.Context, stmt ast.Statement) error {
 			if err := callsInDefinitions(ctx, d); err != nil {
 				return err
 			}
+			if err := zeroDefaults(ctx, d); err != nil {
+				return err
+			}
 		}
 	}
+	return refusedParts(query, stmt)
+}
+
+// refusedParts returns the error of the first part of a statement that is refused wherever it stands.
+func refusedParts(query string, n ast.SQLNode) error {
+	misused := mysql.NewSQLError(1111, "HY000", "Invalid use of group function")
 	return ast.Walk(func(n ast.SQLNode) (bool, error) {
-		if n, ok := n.(*ast.Where); ok && n != nil && n.Type == ast.WhereStr && groups(n.Expr) {
-			return false, mysql.NewSQLError(1111, "HY000", "Invalid use of group function")
+		switch n := n.(type) {
+		case *ast.Where:
+			if n != nil && n.Type == ast.WhereStr && groups(n.Expr) {
+				return false, misused
+			}
+		case *ast.FuncExpr:
+			for i, e := range n.Exprs {
+				if _, star := e.(*ast.StarExpr); star && i > 0 {
+					return false, laterStar(query)
+				}
+			}
+			if n.Over == nil && n.IsAggregate() && slices.ContainsFunc(n.Exprs, groupsIn) {
+				return false, misused
+			}
+		case *ast.GroupConcatExpr:
+			if slices.ContainsFunc(n.Exprs, groupsIn) {
+				return false, misused
+			}
+		case *ast.ColName:
+			return true, wrongScope(n)
+		case *ast.AliasedTableExpr:
+			if t, ok := n.Expr.(ast.TableName); ok {
+				return true, checkName(t.Name.String(), 1103, "table")
+			}
+		case *ast.Select:
+			for i, e := range n.SelectExprs {
+				if star, ok := e.(*ast.StarExpr); ok && i > 0 && star.TableName.IsEmpty() {
+					return false, laterStar(query)
+				}
+			}
 		}
 		return true, nil
-	}, stmt)
+	}, n)
+}
+
+func groupsIn(e ast.SelectExpr) bool {
+	a, ok := e.(*ast.AliasedExpr)
+	return ok && groups(a.Expr)
+}
+
+// laterStar is the error of a * that is not the first of a list.
+func laterStar(query string) error {
+	comma := false
+	for l := newLexer(query); l.at < len(query); l.next() {
+		if comma && l.kind == '*' {
+			return l.syntax()
+		}
+		comma = l.kind == ','
+	}
+	return nil
+}
+
+// wrongScope returns the error of @@session.x of a global variable and of @@global.x of one of
+// sessions.
+func wrongScope(n *ast.ColName) error {
+	name, _, scope, err := ast.VarScopeForColName(n)
+	if err != nil || scope == "" {
+		return nil //nolint:nilerr // the planner says so
+	}
+	v, _, ok := sql.SystemVariables.GetGlobal(name.Name.String())
+	if !ok {
+		return nil
+	}
+	kind := ""
+	if m, is := v.(*sql.MysqlSystemVariable); is && strings.EqualFold(scope, "global") {
+		if m.Scope.Type == sql.SystemVariableScope_Session {
+			kind = "SESSION"
+		}
+	} else if v.IsGlobalOnly() && (strings.EqualFold(scope, "session") || strings.EqualFold(scope, "local")) {
+		kind = "GLOBAL"
+	}
+	if kind == "" {
+		return nil
+	}
+	return mysql.NewSQLError(1238, "HY000", "Variable '%s' is a %s variable", name.Name.Lowered(), kind)
+}
+
+// deletesRead checks that the tables of a DELETE of several are in its FROM.
+func deletesRead(n *ast.Delete) error {
+	var names []string
+	for _, e := range n.TableExprs {
+		_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+			switch n := n.(type) {
+			case *ast.AliasedTableExpr:
+				if names = append(names, n.As.String()); n.As.IsEmpty() {
+					t, _ := n.Expr.(ast.TableName)
+					names[len(names)-1] = t.Name.String()
+				}
+			case *ast.Subquery:
+				return false, nil
+			}
+			return true, nil
+		}, e)
+	}
+	for _, t := range n.Targets {
+		if !slices.ContainsFunc(names, func(name string) bool { return sameName(name, t.Name.String()) }) {
+			return mysql.NewSQLError(1109, "42S02", "Unknown table '%s' in MULTI DELETE", t.Name.String())
+		}
+	}
+	return nil
+}
+
+// zeroDefaults returns the error of a clause that gives a column of moments the zero one, which
+// the mode does not allow.
+func zeroDefaults(ctx context.Context, d *ast.DDL) error {
+	sctx, ok := ctx.(*sql.Context)
+	if !ok || d.TableSpec == nil || !modeEnabled(sctx, noZeroDate) || !sql.LoadSqlMode(sctx).Strict() {
+		return nil
+	}
+	for _, c := range d.TableSpec.Columns {
+		switch strings.ToLower(c.Type.Type) {
+		case "date", "datetime", "timestamp":
+			if v, ok := c.Type.Default.(*ast.SQLVal); ok && len(v.Val) > 0 && strings.Trim(string(v.Val), "0-:./ T") == "" {
+				return mysql.NewSQLError(1067, "42000", "Invalid default value for '%s'", c.Name.String())
+			}
+		}
+	}
+	return nil
 }
 
 // callsInDefinitions returns the error of a definition that calls a stored function where

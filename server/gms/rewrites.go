@@ -90,6 +90,15 @@ func withMarks(query string) (string, edits) {
 // reads are the first words of the statements with DEFAULT(column).
 var reads = map[string]bool{"explain": true, "describe": true, "desc": true, "select": true, "(": true, "with": true, "update": true, "delete": true}
 
+// beforeName are the words of an ALTER TABLE behind which a word is a name.
+var beforeName = map[string]bool{
+	"add": true, "after": true, "alter": true, "as": true, "change": true, "column": true, "constraint": true, "drop": true, "exists": true,
+	"index": true, "key": true, "modify": true, "rename": true, "table": true, "to": true, ".": true,
+}
+
+// tableOptions are the options of an ALTER TABLE that may follow another without a comma.
+var tableOptions = map[string]bool{"auto_increment": true, "charset": true, "character": true, "comment": true, "default": true, "engine": true, "row_format": true}
+
 // wordAt is a word, in lower case, or a sign of a text, and where it begins.
 type wordAt struct {
 	text string
@@ -157,6 +166,9 @@ func (r *marking) token(token string, at int) {
 			break
 		}
 	}
+	if tableOptions[token] && r.first[0] == "alter" && r.first[1] == "table" && r.depth == 0 && r.before[1].text == "=" {
+		r.put(at, at, ", ")
+	}
 	switch token {
 	case "alter":
 		if r.first[1] == "" {
@@ -166,6 +178,14 @@ func (r *marking) token(token string, at int) {
 		}
 	case "'", `"`:
 		r.keepEscapes(at)
+	case "charset":
+		if r.first[0] == "alter" && r.first[1] == "table" && r.depth == 0 && !beforeName[last.text] && r.before[1].text != "change" {
+			r.put(at, r.end, "character set")
+		}
+	case "table":
+		if (last.text == "lock" || last.text == "unlock") && r.first[1] == token {
+			r.put(at, r.end, "tables")
+		}
 	case "order":
 		if next, _ := r.follows(r.end); r.first[0] == "alter" && r.first[1] == "table" && next == "by" && r.depth == 0 {
 			r.ordered(at)

@@ -81,7 +81,15 @@ func statementError(stmt ast.Statement, err error) error {
 			}
 		}
 	}
+	if _, ok := stmt.(*ast.Deallocate); ok {
+		if handler, ok := strings.CutSuffix(text, " given to EXECUTE"); ok {
+			return mysql.NewSQLError(1243, "HY000", "%s given to DEALLOCATE PREPARE", handler)
+		}
+	}
 	if m := unknownTable.FindStringSubmatch(text); m != nil {
+		if star := starred(stmt, m[1]); star != "" {
+			return mysql.NewSQLError(1051, "42S02", "Unknown table '%s'", star)
+		}
 		if db := qualifierOf(stmt, m[1]); db != "" {
 			return sql.ErrTableNotFound.New(db + "." + m[1])
 		}
@@ -118,6 +126,31 @@ func statementError(stmt ast.Statement, err error) error {
 		return mysql.NewSQLError(1288, "HY000", "The target table %s of the %s is not updatable", table, command)
 	}
 	return err
+}
+
+// starred returns the table of a table.* of a statement as it is named there, "" if there is none
+// of that name, or if a FROM has the table.
+func starred(stmt ast.Statement, table string) (star string) {
+	read := false
+	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+		switch n := n.(type) {
+		case *ast.StarExpr:
+			if t := n.TableName; sameName(t.Name.String(), table) {
+				star = t.Name.String()
+				if !t.DbQualifier.IsEmpty() {
+					star = t.DbQualifier.String() + "." + star
+				}
+			}
+		case *ast.AliasedTableExpr:
+			t, ok := n.Expr.(ast.TableName)
+			read = read || ok && sameName(t.Name.String(), table)
+		}
+		return true, nil
+	}, stmt)
+	if read {
+		return ""
+	}
+	return star
 }
 
 // qualifierOf returns the database with which a statement names a table of a database of the

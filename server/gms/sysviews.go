@@ -2,6 +2,7 @@ package gms
 
 import (
 	"fmt"
+	"math"
 	"regexp"
 	"strings"
 
@@ -102,6 +103,30 @@ var sysViews = map[string]string{
 		FIRST_SEEN AS first_seen, LAST_SEEN AS last_seen, DIGEST AS digest
 		FROM performance_schema.events_statements_summary_by_digest
 		WHERE SUM_ERRORS > 0 OR SUM_WARNINGS > 0 ORDER BY SUM_ERRORS DESC, SUM_WARNINGS DESC`,
+	"schema_unused_indexes": `SELECT t.OBJECT_SCHEMA AS object_schema, t.OBJECT_NAME AS object_name, t.INDEX_NAME AS index_name
+		FROM performance_schema.table_io_waits_summary_by_index_usage t
+		JOIN information_schema.statistics s ON s.TABLE_SCHEMA = t.OBJECT_SCHEMA AND s.TABLE_NAME = t.OBJECT_NAME AND s.INDEX_NAME = t.INDEX_NAME
+		WHERE t.INDEX_NAME IS NOT NULL AND t.COUNT_STAR = 0 AND t.OBJECT_SCHEMA <> 'mysql' AND t.INDEX_NAME <> 'PRIMARY'
+			AND s.NON_UNIQUE = 1 AND s.SEQ_IN_INDEX = 1
+		ORDER BY t.OBJECT_SCHEMA, t.OBJECT_NAME`,
+	"x$schema_flattened_keys": `SELECT TABLE_SCHEMA AS table_schema, TABLE_NAME AS table_name, INDEX_NAME AS index_name,
+		MAX(NON_UNIQUE) AS non_unique, MAX(IF(SUB_PART IS NULL, 0, 1)) AS subpart_exists,
+		GROUP_CONCAT(COLUMN_NAME ORDER BY SEQ_IN_INDEX) AS index_columns
+		FROM information_schema.statistics
+		WHERE INDEX_TYPE = 'BTREE' AND TABLE_SCHEMA NOT IN ('mysql', 'sys', 'information_schema', 'performance_schema')
+		GROUP BY TABLE_SCHEMA, TABLE_NAME, INDEX_NAME`,
+	"schema_redundant_indexes": `SELECT r.table_schema AS table_schema, r.table_name AS table_name, r.index_name AS redundant_index_name,
+		r.index_columns AS redundant_index_columns, r.non_unique AS redundant_index_non_unique,
+		d.index_name AS dominant_index_name, d.index_columns AS dominant_index_columns, d.non_unique AS dominant_index_non_unique,
+		IF(r.subpart_exists OR d.subpart_exists, 1, 0) AS subpart_exists,
+		CONCAT('ALTER TABLE ` + "`', r.table_schema, '`.`', r.table_name, '` DROP INDEX `', r.index_name, '`" + `') AS sql_drop_index
+		FROM sys.` + "`x$schema_flattened_keys`" + ` r
+		JOIN sys.` + "`x$schema_flattened_keys`" + ` d ON d.table_schema = r.table_schema AND d.table_name = r.table_name
+		WHERE r.index_name <> d.index_name AND (
+			r.index_columns = d.index_columns AND (r.non_unique > d.non_unique OR r.non_unique = d.non_unique AND
+				IF(r.index_name = 'PRIMARY', '', r.index_name) > IF(d.index_name = 'PRIMARY', '', d.index_name))
+			OR LOCATE(CONCAT(r.index_columns, ','), d.index_columns) = 1 AND r.non_unique = 1
+			OR LOCATE(CONCAT(d.index_columns, ','), r.index_columns) = 1 AND d.non_unique = 0)`,
 	"schema_object_overview": `SELECT ROUTINE_SCHEMA AS db, ROUTINE_TYPE AS object_type, COUNT(*) AS count
 		FROM information_schema.routines GROUP BY ROUTINE_SCHEMA, ROUTINE_TYPE
 		UNION SELECT TABLE_SCHEMA, TABLE_TYPE, COUNT(*) FROM information_schema.tables GROUP BY TABLE_SCHEMA, TABLE_TYPE
@@ -142,6 +167,56 @@ func formatBytes(ctx *sql.Context, _ *Session, args []any) (any, error) {
 		}
 	}
 	return fmt.Sprintf("%4d bytes", int64(n)), nil
+}
+
+// sysFunctions are the functions of sys.
+var sysFunctions = map[string]*functionDef{
+	"format_bytes": {name: "format_bytes", args: 1, typ: types.Text, eval: sysFormatBytes},
+	"format_time":  {name: "format_time", args: 1, typ: types.Text, eval: sysFormatTime},
+	"ps_thread_id": {name: "ps_thread_id", args: 1, typ: types.Uint64, eval: func(ctx *sql.Context, s *Session, args []any) (any, error) {
+		if args[0] == nil {
+			return uint64(s.ID()), nil
+		}
+		return threadID(ctx, s, args)
+	}},
+}
+
+// threadID is PS_THREAD_ID: the thread of a connection, which has its number; NULL without one.
+func threadID(ctx *sql.Context, s *Session, args []any) (any, error) {
+	id, ok := numbers(ctx, args)
+	if !ok || id[0] < 0 || id[0] > math.MaxUint32 {
+		return nil, nil
+	}
+	if _, there := s.b.sessions.Load(uint32(id[0])); !there {
+		return nil, nil
+	}
+	return uint64(id[0]), nil
+}
+
+// sysFormatBytes is sys.format_bytes, which has FORMAT_BYTES without the blanks before it.
+func sysFormatBytes(ctx *sql.Context, s *Session, args []any) (any, error) {
+	v, err := formatBytes(ctx, s, args)
+	if text, ok := v.(string); ok {
+		return strings.TrimLeft(text, " "), err
+	}
+	return nil, err
+}
+
+// sysFormatTime is sys.format_time, of picoseconds.
+func sysFormatTime(ctx *sql.Context, _ *Session, args []any) (any, error) {
+	v, err := floatOrNil(ctx, args[0])
+	if v == nil || err != nil {
+		return nil, err
+	}
+	for _, u := range []struct {
+		size float64
+		name string
+	}{{604800e12, "w"}, {86400e12, "d"}, {3600e12, "h"}, {60e12, "m"}, {1e12, "s"}, {1e9, "ms"}, {1e6, "us"}, {1e3, "ns"}} {
+		if *v >= u.size {
+			return fmt.Sprintf("%.2f %s", *v/u.size, u.name), nil
+		}
+	}
+	return fmt.Sprintf("%.0f ps", *v), nil
 }
 
 func floatOrNil(ctx *sql.Context, v any) (*float64, error) {

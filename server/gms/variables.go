@@ -48,6 +48,13 @@ func addVariables() {
 				Name: "binlog_format", Scope: both, Dynamic: true, Default: "ROW",
 				Type: types.NewSystemEnumType("binlog_format", "MIXED", "STATEMENT", "ROW"),
 			},
+			&sql.MysqlSystemVariable{ // nothing is profiled
+				Name: "profiling", Scope: both, Dynamic: true, Default: int8(0), Type: types.NewSystemBoolType("profiling"),
+			},
+			&sql.MysqlSystemVariable{
+				Name: "profiling_history_size", Scope: both, Dynamic: true, Default: int64(15),
+				Type: types.NewSystemIntType("profiling_history_size", 0, 100, false),
+			},
 			&sql.MysqlSystemVariable{
 				Name: "innodb_stats_method", Scope: global, Dynamic: true, Default: "nulls_equal",
 				Type: types.NewSystemEnumType("innodb_stats_method", "nulls_equal", "nulls_unequal", "nulls_ignored"),

@@ -1,0 +1,104 @@
+package gms_test
+
+import (
+	"database/sql"
+	"flag"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const (
+	randomStatements = 120 // of a seed
+	randomFailures   = 5   // of a run, before it ends
+)
+
+var (
+	randomSeeds = flag.Int("seeds", 60, "how many seeds TestRandomQueriesOnMariaDB runs")
+	randomSeed  = flag.Int("seed", -1, "the only seed that TestRandomQueriesOnMariaDB runs")
+)
+
+// Random statements have the outcome that MariaDB gives them.
+func TestRandomQueriesOnMariaDB(t *testing.T) {
+	theirs, err := sql.Open("mysql", startMariaDB(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = theirs.Close() })
+	i := startInstance(t)
+	r := &randomRun{t: t, ours: i.conn(i.open("")), theirs: i.conn(theirs)}
+	for _, c := range []*sql.Conn{r.ours, r.theirs} {
+		must(t, c, "SET sql_mode = 'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION'")
+	}
+	first, seeds := 0, *randomSeeds
+	if *randomSeed >= 0 {
+		first, seeds = *randomSeed, 1
+	}
+	for seed := first; seed < first+seeds && r.failed < randomFailures; seed++ {
+		r.seed(uint64(seed))
+	}
+	t.Logf("%d statements", r.ran)
+}
+
+// randomRun compares two servers.
+type randomRun struct {
+	t            *testing.T
+	ours, theirs *sql.Conn
+	script       []string // what has changed the tables
+	ran, failed  int
+}
+
+// seed runs the statements of a seed on new tables.
+func (r *randomRun) seed(seed uint64) {
+	r.script = nil
+	for _, c := range []*sql.Conn{r.ours, r.theirs} {
+		must(r.t, c, "DROP DATABASE IF EXISTS d", "CREATE DATABASE d", "USE d")
+	}
+	g := &randomSQL{Rand: rand.New(rand.NewPCG(seed, 0))}
+	for _, q := range g.schema() {
+		must(r.t, r.ours, q)
+		must(r.t, r.theirs, q)
+		r.script = append(r.script, q)
+	}
+	for range randomStatements {
+		g.aliases = 0
+		query := ""
+		if g.chance(80) {
+			query = g.query()
+		} else {
+			change, table := g.change()
+			same := r.same(seed, change)
+			r.script = append(r.script, change)
+			if !same {
+				return
+			}
+			query = "SELECT * FROM " + table
+		}
+		if !r.same(seed, query) {
+			return
+		}
+	}
+}
+
+// same reports whether a statement has the same outcome.
+func (r *randomRun) same(seed uint64, query string) bool {
+	r.ran++
+	lab := &sqlLab{t: r.t}
+	var full, outcomes [2]string
+	for i, c := range []*sql.Conn{r.ours, r.theirs} {
+		full[i] = lab.outcome(c, query)
+		rows := strings.Split(strings.TrimSuffix(strings.TrimPrefix(full[i], "("), ")"), ") (")
+		slices.Sort(rows)
+		outcomes[i] = strings.Join(rows, ") (")
+		if code, _, failed := strings.Cut(full[i], ": "); failed && strings.HasPrefix(code, "error ") {
+			outcomes[i] = code // the words differ
+		}
+	}
+	if outcomes[0] == outcomes[1] || !strings.HasPrefix(query, "SELECT") && !strings.HasPrefix(query, "WITH") && !strings.HasPrefix(outcomes[0]+outcomes[1], "error") {
+		return true
+	}
+	r.failed++
+	r.t.Errorf("seed %d:\n%s;\n%s;\nhas %s\nwant %s", seed, strings.Join(r.script, ";\n"), query, full[0], full[1])
+	return false
+}
