@@ -35,7 +35,8 @@ func (u *unindexed) WithChildren(_ *sql.Context, children ...sql.Expression) (sq
 	return &unindexed{expression.UnaryExpressionStub{Child: children[0]}}, nil
 }
 
-// hiddenColumn is a column of a join's condition that no index serves; a hash may.
+// hiddenColumn is a column of a join's condition that no index serves; a hash may. Or it is a number that the
+// planner does not take for a bound of an index as it stands.
 type hiddenColumn struct{ expression.UnaryExpressionStub }
 
 var _ sql.CollationCoercible = (*hiddenColumn)(nil)
@@ -312,6 +313,9 @@ func hideMisfits(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity
 	switch n := n.(type) {
 	case *plan.JoinNode:
 		if n.Filter == nil {
+			if n.Op == plan.JoinTypeLateralLeft { // without a condition it becomes an inner join
+				return n.WithFilter(&unindexed{expression.UnaryExpressionStub{Child: expression.NewLiteral(true, types.Boolean)}}), transform.NewTree, nil
+			}
 			return n, transform.SameTree, nil
 		}
 		e, same, err := transform.Expr(ctx, n.Filter, hideColumns)
@@ -322,10 +326,10 @@ func hideMisfits(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity
 	case *plan.Filter:
 		e, same, err := transform.Expr(ctx, n.Expression, func(ctx *sql.Context, e sql.Expression) (sql.Expression, transform.TreeIdentity, error) {
 			c, ok := e.(expression.Comparer)
-			if !ok || constant(ctx, c.Left()) || constant(ctx, c.Right()) || !misfit(ctx, c) {
-				return e, transform.SameTree, nil
+			if elsewhere(ctx, n.Child, e) || ok && !constant(ctx, c.Left()) && !constant(ctx, c.Right()) && misfit(ctx, c) {
+				return &unindexed{expression.UnaryExpressionStub{Child: e}}, transform.NewTree, nil
 			}
-			return &unindexed{expression.UnaryExpressionStub{Child: e}}, transform.NewTree, nil
+			return hideBounds(ctx, e)
 		})
 		if err != nil || same {
 			return n, transform.SameTree, err
@@ -333,6 +337,42 @@ func hideMisfits(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity
 		return plan.NewFilter(ctx, e, n.Child), transform.NewTree, nil
 	}
 	return n, transform.SameTree, nil
+}
+
+// hideBounds hides the literals that a column of numbers is compared with and that are none of its type: the reads
+// of a merge join take them as they stand, and whether an integer is below 4.5 depends on more than an integer.
+func hideBounds(ctx *sql.Context, e sql.Expression) (sql.Expression, transform.TreeIdentity, error) {
+	c, ok := e.(expression.Comparer)
+	if !ok || len(e.Children()) != 2 {
+		return e, transform.SameTree, nil
+	}
+	sides := []sql.Expression{c.Left(), c.Right()}
+	for i, side := range sides {
+		column, ok := sides[1-i].(*expression.GetField)
+		lit, constant := side.(*expression.Literal)
+		if !ok || !constant || lit.Value() == nil || !types.IsNumber(column.Type(ctx)) {
+			continue
+		}
+		t, of := column.Type(ctx), lit.Type(ctx)
+		if _, in, err := t.Convert(ctx, lit.Value()); err == nil && in == sql.InRange && types.IsNumber(of) && (types.IsInteger(of) || !types.IsInteger(t)) {
+			continue
+		}
+		sides[i] = &hiddenColumn{expression.UnaryExpressionStub{Child: lit}}
+		out, err := e.WithChildren(ctx, sides...)
+		return out, transform.NewTree, err
+	}
+	return e, transform.SameTree, nil
+}
+
+// elsewhere reports whether e compares columns, none of which is the table's that n is. The planner knows
+// the columns of an index by their names alone.
+func elsewhere(ctx *sql.Context, n sql.Node, e sql.Expression) bool {
+	t, ok := n.(plan.TableIdNode)
+	if _, _, _, leaf := analyzer.IndexLeafChildren(e); !ok || !leaf {
+		return false
+	}
+	used := tablesIn(ctx, e)
+	return !used.Empty() && !used.Contains(int(t.Id()))
 }
 
 // hideColumns hides the columns of a join's comparison whose indexes do not serve it.
