@@ -24,6 +24,7 @@ import (
 var addRules = sync.OnceFunc(func() {
 	replaceGroupByCheck()
 	replaceDropRules()
+	addPassedColumns()
 	addUnionTypes()
 	analyzer.OnceAfterAll = append(analyzer.OnceAfterAll, analyzer.Rule{Id: virtualChecksRule, Apply: addVirtualChecks}, analyzer.Rule{Id: checkedRule, Apply: checkArithmetic},
 		analyzer.Rule{Id: aggregatesRule, Apply: typeAggregates})
