@@ -503,11 +503,7 @@ func (db *writer) buildIndex(ctx context.Context, t *TableDef, ix *IndexDef, at 
 	defer release()
 	c := btree.NewCursor(t.Primary.tree(), p)
 	for ok := c.Seek(ctx, nil); ok; ok = c.Next(ctx) {
-		v, err := c.Value(ctx)
-		if err != nil {
-			return err
-		}
-		r, err := t.Upgrade(v)
+		r, err := t.treeRow(ctx, c)
 		if err != nil {
 			return err
 		}

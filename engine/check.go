@@ -141,15 +141,8 @@ func (c *checker) rows(ctx context.Context, t *TableDef) (n int, err error) {
 	cur := btree.NewCursor(t.Primary.tree(), c.p)
 	for ok := cur.Seek(ctx, nil); ok; ok = cur.Next(ctx) {
 		n++
-		v, err := cur.Value(ctx)
+		r, err := t.treeRow(ctx, cur)
 		if err != nil {
-			return n, err
-		}
-		r, err := t.Upgrade(v)
-		if err != nil {
-			return n, err
-		}
-		if err := t.desc.Check(r); err != nil {
 			return n, err
 		}
 		key, err := t.AppendPrimaryKey(nil, r)

@@ -1,9 +1,11 @@
 package engine
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
+	"sextant/engine/btree"
 	"sextant/engine/row"
 	"sextant/internal/redo"
 )
@@ -90,22 +92,47 @@ func (t *TableDef) PrimaryKeyOf(ix *IndexDef, key []byte) ([]byte, error) {
 }
 
 // Upgrade returns r, a row of any of the table's schema versions, as a row of
-// Desc. It returns r itself if it is one, otherwise new memory.
-// Returns row.ErrCorrupt, or ErrCorrupt for a version that the table never had.
+// Desc that was checked (row.Desc.Check). It returns r itself if it is one, otherwise new
+// memory. Returns row.ErrCorrupt, or ErrCorrupt for a version that the table never had;
+// both name the table.
 func (t *TableDef) Upgrade(r row.Row) (row.Row, error) {
 	v, err := r.Version()
 	if err != nil {
-		return nil, err
+		return nil, t.corruptRow(err)
 	}
-	if v == t.desc.Version {
+	from := t.desc
+	if v != from.Version {
+		if from = t.descs[v]; from == nil {
+			return nil, t.corruptRow(fmt.Errorf("%w: no row schema %d", ErrCorrupt, v))
+		}
+	}
+	if err := from.Check(r); err != nil {
+		return nil, t.corruptRow(err)
+	}
+	if from == t.desc {
 		return r, nil
-	}
-	from := t.descs[v]
-	if from == nil {
-		return nil, fmt.Errorf("%w: table %s has no row schema %d", ErrCorrupt, t.Name, v)
 	}
 	return t.desc.Convert(row.NewBuilder(t.desc), from, r, func(i int) row.Datum { return t.Columns[i].Added })
 }
 
-// RowLSN is the value of the row's LSN that a commit at lsn stores.
+func (t *TableDef) corruptRow(err error) error {
+	return fmt.Errorf("table %s.%s: %w", t.Database, t.Name, err)
+}
+
+// treeRow returns the row that a cursor over the primary's tree stands on, as Upgrade
+// does; its error of Upgrade names the page.
+func (t *TableDef) treeRow(ctx context.Context, c *btree.Cursor) (row.Row, error) {
+	v, err := c.Value(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r, err := t.Upgrade(v)
+	if err != nil {
+		leaf, at := c.Leaf()
+		return nil, fmt.Errorf("page %d at %d: %w", leaf, at, err)
+	}
+	return r, nil
+}
+
+// rowLSN is the value of the row's LSN that a commit at lsn stores.
 func rowLSN(lsn redo.LSN) redo.LSN { return lsn & (1<<48 - 1) }

@@ -422,11 +422,7 @@ func (c *Cursor) ownRow(img row.Row) (row.Row, error) {
 // has an image of it of its own, which comes by itself (T-1).
 func (c *Cursor) treeRow(ctx context.Context, key []byte) (row.Row, error) {
 	if !c.secondary() {
-		v, err := c.tree.Value(ctx)
-		if err != nil {
-			return nil, err
-		}
-		return c.t.Upgrade(v)
+		return c.t.treeRow(ctx, &c.tree)
 	}
 	pk, err := c.t.PrimaryKeyOf(c.ix, key)
 	if err != nil {

@@ -101,7 +101,7 @@ func (t Tree) Create(e Editor) error {
 // Get returns the value of a key, and whether it is there. A value that is wholly
 // in its leaf shares the page's memory and costs no allocation.
 func (t Tree) Get(ctx context.Context, p Pager, key []byte) ([]byte, bool, error) {
-	leaf, err := t.leaf(ctx, p, key, nil)
+	id, leaf, err := t.leaf(ctx, p, key, nil)
 	if err != nil {
 		return nil, false, err
 	}
@@ -111,7 +111,7 @@ func (t Tree) Get(ctx context.Context, p Pager, key []byte) ([]byte, bool, error
 	}
 	_, value, long := page.Cell(leaf, i)
 	if long {
-		if value, err = t.assemble(ctx, p, value); err != nil {
+		if value, err = t.assemble(ctx, p, id, value); err != nil {
 			return nil, false, err
 		}
 	}
@@ -122,13 +122,13 @@ func (t Tree) Get(ctx context.Context, p Pager, key []byte) ([]byte, bool, error
 // way down and the index of an overflow tail. It lets a caller fault pages in before it
 // takes a lock.
 func (t Tree) Prepare(ctx context.Context, p Pager, key []byte) error {
-	leaf, err := t.leaf(ctx, p, key, nil)
+	id, leaf, err := t.leaf(ctx, p, key, nil)
 	if err != nil {
 		return err
 	}
 	if i, found := page.Search(leaf, key); found {
 		if _, value, long := page.Cell(leaf, i); long {
-			r, err := parseRef(value)
+			r, err := t.parseRef(id, value)
 			if err != nil {
 				return err
 			}
@@ -152,7 +152,7 @@ type path struct {
 }
 
 // leaf goes down to the leaf of a key and notes the way if at is not nil.
-func (t Tree) leaf(ctx context.Context, p Pager, key []byte, at *path) ([]byte, error) {
+func (t Tree) leaf(ctx context.Context, p Pager, key []byte, at *path) (redo.PageID, []byte, error) {
 	if at != nil {
 		at.depth = 0
 	}
@@ -160,13 +160,13 @@ func (t Tree) leaf(ctx context.Context, p Pager, key []byte, at *path) ([]byte, 
 	for {
 		b, err := t.page(ctx, p, id, level)
 		if err != nil {
-			return nil, err
+			return id, nil, err
 		}
 		if level = page.Level(b); level == 0 {
 			if at != nil {
 				at.leaf = id
 			}
-			return b, nil
+			return id, b, nil
 		}
 		i := page.SearchChild(b, key)
 		if at != nil {

@@ -74,7 +74,7 @@ func (b *Builder) Flush(ctx context.Context, e Editor) error {
 // fill appends as many cells as the last leaf takes, or one to a new leaf.
 func (b *Builder) fill(ctx context.Context, e Editor, cells []pendingCell) (int, error) {
 	var at path
-	leaf, err := b.tree.leaf(ctx, e, cells[0].key, &at)
+	_, leaf, err := b.tree.leaf(ctx, e, cells[0].key, &at)
 	if err != nil {
 		return 0, err
 	}

@@ -34,7 +34,7 @@ func (t Tree) PutWritten(ctx context.Context, e Editor, key, value []byte, w Wri
 
 func (t Tree) set(ctx context.Context, e Editor, key, value []byte, w *Written, replace bool) error {
 	var at path
-	leaf, err := t.leaf(ctx, e, key, &at)
+	_, leaf, err := t.leaf(ctx, e, key, &at)
 	if err != nil {
 		return err
 	}
@@ -69,7 +69,7 @@ func (t Tree) update(ctx context.Context, e Editor, at *path, leaf []byte, i int
 		}
 		return t.setCell(ctx, e, at, key, stored, long)
 	}
-	r, err := parseRef(old)
+	r, err := t.parseRef(at.leaf, old)
 	if err != nil {
 		return err
 	}
@@ -131,7 +131,7 @@ func (t Tree) setCell(ctx context.Context, e Editor, at *path, key, stored []byt
 // and ErrValueTooLong if the value ends before offset+len(b).
 func (t Tree) Patch(ctx context.Context, e Editor, key []byte, offset int, b []byte) error {
 	var at path
-	leaf, err := t.leaf(ctx, e, key, &at)
+	_, leaf, err := t.leaf(ctx, e, key, &at)
 	if err != nil {
 		return err
 	}
@@ -148,7 +148,7 @@ func (t Tree) Patch(ctx context.Context, e Editor, key []byte, offset int, b []b
 		if !long || offset < 0 {
 			return fmt.Errorf("%w: patch of [%d,%d) in %d bytes", ErrValueTooLong, offset, offset+len(b), end)
 		}
-		return t.patchTail(ctx, e, key, stored, offset, b)
+		return t.patchTail(ctx, e, at.leaf, key, stored, offset, b)
 	}
 	if len(b) == 0 || bytes.Equal(stored[at0:at0+len(b)], b) {
 		return nil
@@ -157,8 +157,8 @@ func (t Tree) Patch(ctx context.Context, e Editor, key []byte, offset int, b []b
 	return e.Change(at.leaf, redo.OpPatch, page.AppendSplice(payload, at0, len(b), b))
 }
 
-func (t Tree) patchTail(ctx context.Context, e Editor, key, stored []byte, offset int, b []byte) error {
-	value, err := t.assemble(ctx, e, stored)
+func (t Tree) patchTail(ctx context.Context, e Editor, leaf redo.PageID, key, stored []byte, offset int, b []byte) error {
+	value, err := t.assemble(ctx, e, leaf, stored)
 	if err != nil {
 		return err
 	}
@@ -187,7 +187,7 @@ func (t Tree) Raise(ctx context.Context, e Editor, key []byte, to uint64) error 
 		return nil
 	}
 	var at path
-	if _, err := t.leaf(ctx, e, key, &at); err != nil {
+	if _, _, err := t.leaf(ctx, e, key, &at); err != nil {
 		return err
 	}
 	return e.Change(at.leaf, redo.OpRaise, page.AppendRaise(nil, key, to))
@@ -316,13 +316,13 @@ func (t Tree) split(ctx context.Context, e Editor, at *path, d int, b []byte, n 
 			return err
 		}
 	}
-	_, parent, err := t.pageAt(ctx, e, at, d-1)
+	parentID, parent, err := t.pageAt(ctx, e, at, d-1)
 	if err != nil {
 		return err
 	}
 	i, found := page.Search(parent, sep)
 	if found {
-		return fmt.Errorf("%w: tree %d: separator is there already", ErrCorrupt, t.ID)
+		return fmt.Errorf("%w: tree %d: page %d: separator is there already", ErrCorrupt, t.ID, parentID)
 	}
 	return t.insertCell(ctx, e, at, d-1, parent, i, sep, rightValue[:], false)
 }

@@ -116,7 +116,7 @@ func (c *Cursor) Value(ctx context.Context) ([]byte, error) {
 	if !long {
 		return value, nil
 	}
-	return c.tree.assemble(ctx, c.pager, value)
+	return c.tree.assemble(ctx, c.pager, l.id, value)
 }
 
 // Leaf returns the id of the leaf that the cursor stands in, and its page LSN: the

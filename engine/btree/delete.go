@@ -14,7 +14,7 @@ import (
 // quarters of one page. Returns ErrNotFound.
 func (t Tree) Delete(ctx context.Context, e Editor, key []byte) error {
 	var at path
-	leaf, err := t.leaf(ctx, e, key, &at)
+	_, leaf, err := t.leaf(ctx, e, key, &at)
 	if err != nil {
 		return err
 	}
@@ -23,7 +23,7 @@ func (t Tree) Delete(ctx context.Context, e Editor, key []byte) error {
 		return ErrNotFound
 	}
 	if _, stored, long := page.Cell(leaf, i); long {
-		r, err := parseRef(stored)
+		r, err := t.parseRef(at.leaf, stored)
 		if err != nil {
 			return err
 		}

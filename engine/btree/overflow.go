@@ -38,15 +38,29 @@ func (r ref) stored(head []byte) []byte {
 	return append(b, head...)
 }
 
-func parseRef(stored []byte) (ref, error) {
-	if len(stored) < refSize || stored[8] >= depthMax {
-		return ref{}, fmt.Errorf("%w: no reference in a long value", ErrCorrupt)
+// parseRef returns the reference in what the leaf keeps of a long value. Returns ErrCorrupt.
+func (t Tree) parseRef(leaf redo.PageID, stored []byte) (ref, error) {
+	if len(stored) >= refSize {
+		r := ref{
+			root:  redo.PageID(binary.LittleEndian.Uint64(stored)),
+			level: int(stored[8]),
+			n:     int(binary.LittleEndian.Uint32(stored[9:])),
+		}
+		if r.level < depthMax && r.n > 0 {
+			return r, nil
+		}
 	}
-	return ref{
-		root:  redo.PageID(binary.LittleEndian.Uint64(stored)),
-		level: int(stored[8]),
-		n:     int(binary.LittleEndian.Uint32(stored[9:])),
-	}, nil
+	return ref{}, fmt.Errorf("%w: tree %d: page %d: no reference in a long value", ErrCorrupt, t.ID, leaf)
+}
+
+// tailBytes returns the bytes of a tail of n below a page of a level that is not the
+// last one there, or n if that is less.
+func tailBytes(size, level, n int) int {
+	below := size - page.HeaderSize
+	for ; level > 0 && below < n; level-- {
+		below *= (size - page.HeaderSize) / 8
+	}
+	return min(below, n)
 }
 
 // Long reports whether a value of that many bytes under a key of that many bytes
@@ -199,28 +213,25 @@ func (t Tree) keepsTail(
 }
 
 // assemble returns a long value whole.
-func (t Tree) assemble(ctx context.Context, p Pager, stored []byte) ([]byte, error) {
-	const trust = 16 << 20 // bytes that are allocated on a reference's word alone
-	r, err := parseRef(stored)
+func (t Tree) assemble(ctx context.Context, p Pager, leaf redo.PageID, stored []byte) ([]byte, error) {
+	const trust = 16 << 20 // bytes that are allocated on the word of a reference and its page
+	r, err := t.parseRef(leaf, stored)
 	if err != nil {
 		return nil, err
 	}
 	head := stored[refSize:]
-	out := append(make([]byte, 0, len(head)+min(r.n, trust)), head...)
+	var out []byte
 	err = t.walkTail(ctx, p, r, true, func(_ redo.PageID, b []byte) error {
+		if out == nil {
+			out = append(make([]byte, 0, len(head)+min(r.n, trust)), head...)
+		}
 		if page.Level(b) == 0 {
 			out = append(out, page.Body(b)...)
-		}
-		if len(out) > len(head)+r.n {
-			return fmt.Errorf("%w: tree %d: tail at page %d is too long", ErrCorrupt, t.ID, r.root)
 		}
 		return nil
 	})
 	if err != nil {
 		return nil, err
-	}
-	if len(out) != len(head)+r.n {
-		return nil, fmt.Errorf("%w: tree %d: tail at page %d is too short", ErrCorrupt, t.ID, r.root)
 	}
 	return out, nil
 }
@@ -235,15 +246,18 @@ func (t Tree) tailPages(ctx context.Context, p Pager, r ref) (ids []redo.PageID,
 }
 
 // walkTail calls visit for every page of a tail, parents first, bytes in order.
-// Pages of bytes are read only if data, else visit gets nil for them.
+// Pages of bytes are read only if data, else visit gets nil for them. Every page is what
+// the length of the tail makes it, so a walk of pages of bytes has visited r.n of them.
+// Returns ErrCorrupt for a page that is not.
 func (t Tree) walkTail(
 	ctx context.Context, p Pager, r ref, data bool, visit func(id redo.PageID, b []byte) error,
 ) error {
-	return t.walkTailPage(ctx, p, r.root, r.level, data, visit)
+	return t.walkTailPage(ctx, p, r.root, r.level, r.n, data, visit)
 }
 
+// walkTailPage walks the page of a level with n bytes of the tail below it.
 func (t Tree) walkTailPage(
-	ctx context.Context, p Pager, id redo.PageID, level int, data bool, visit func(redo.PageID, []byte) error,
+	ctx context.Context, p Pager, id redo.PageID, level, n int, data bool, visit func(redo.PageID, []byte) error,
 ) error {
 	if level == 0 && !data {
 		return visit(id, nil)
@@ -256,26 +270,34 @@ func (t Tree) walkTailPage(
 		return fmt.Errorf("%w: tree %d: page %d at %d is no overflow page of level %d", ErrCorrupt,
 			t.ID, id, page.LSN(b), level)
 	}
+	body, want, below := page.Body(b), n, 0
+	if level > 0 {
+		below = tailBytes(len(b), level-1, n)
+		want = ((n-1)/below + 1) * 8
+	}
+	if len(body) != want {
+		return fmt.Errorf("%w: tree %d: overflow page %d at %d has %d bytes for %d bytes of a tail", ErrCorrupt,
+			t.ID, id, page.LSN(b), len(body), n)
+	}
 	if err := visit(id, b); err != nil || level == 0 {
 		return err
 	}
 	pre, _ := p.(Prefetcher)
-	for body := page.Body(b); len(body) > 0; {
-		n := min(prefetchMax*8, len(body))
+	for len(body) > 0 {
 		ids := make([]redo.PageID, 0, prefetchMax)
-		for at := 0; at < n; at += 8 {
-			ids = append(ids, redo.PageID(binary.LittleEndian.Uint64(body[at:])))
+		for ; len(body) > 0 && len(ids) < prefetchMax; body = body[8:] {
+			ids = append(ids, redo.PageID(binary.LittleEndian.Uint64(body)))
 		}
-		body = body[n:]
 		if pre != nil && (data || level > 1) {
 			if err := pre.Prefetch(ctx, ids); err != nil {
 				return err
 			}
 		}
 		for _, id := range ids {
-			if err := t.walkTailPage(ctx, p, id, level-1, data, visit); err != nil {
+			if err := t.walkTailPage(ctx, p, id, level-1, min(below, n), data, visit); err != nil {
 				return err
 			}
+			n -= below
 		}
 	}
 	return nil

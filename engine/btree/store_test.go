@@ -30,9 +30,10 @@ func (s snapshot) Page(_ context.Context, id redo.PageID) ([]byte, error) {
 
 // store keeps the newest snapshot, the log, and which pages are in use.
 type store struct {
-	t      *testing.T
+	t      testing.TB
 	size   int
 	newest snapshot
+	before redo.LSN // of pages that the log has no records of
 	log    []redo.Record
 	next   redo.PageID
 	free   []redo.PageID
@@ -42,7 +43,7 @@ type store struct {
 
 var tree = btree.Tree{Root: rootID, ID: 77}
 
-func newStore(t *testing.T, size int) *store {
+func newStore(t testing.TB, size int) *store {
 	s := &store{t: t, size: size, newest: snapshot{}, next: rootID + 1, used: map[redo.PageID]bool{rootID: true}}
 	s.commit(func(e btree.Editor) error { return tree.Create(e) })
 	return s
@@ -83,7 +84,7 @@ func (e *editor) Change(id redo.PageID, op redo.Op, payload []byte) error {
 	}
 	b := make([]byte, e.s.size)
 	copy(b, was)
-	lsn := redo.LSN(len(e.s.log) + len(e.records) + 1)
+	lsn := e.s.before + redo.LSN(len(e.s.log)+len(e.records)+1)
 	r := redo.Record{LSN: lsn, PrevVolume: lsn - 1, PrevPG: lsn - 1, Page: id, Op: op, Payload: payload}
 	if err := page.Apply(b, &r); err != nil {
 		return err
@@ -168,7 +169,7 @@ func (s *store) check(model map[string]string) btree.Shape {
 }
 
 // compare reads the whole tree in both directions.
-func compare(t *testing.T, p btree.Pager, model map[string]string) {
+func compare(t testing.TB, p btree.Pager, model map[string]string) {
 	t.Helper()
 	keys := slices.Sorted(maps.Keys(model))
 	c := btree.NewCursor(tree, p)
@@ -189,7 +190,7 @@ func compare(t *testing.T, p btree.Pager, model map[string]string) {
 	}
 }
 
-func expectCell(t *testing.T, c *btree.Cursor, keys []string, i int, model map[string]string) {
+func expectCell(t testing.TB, c *btree.Cursor, keys []string, i int, model map[string]string) {
 	t.Helper()
 	if i < 0 || i >= len(keys) {
 		t.Fatalf("cursor at %x, beyond the end", c.Key())

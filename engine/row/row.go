@@ -235,6 +235,9 @@ func (d *Desc) Check(r Row) error {
 	if v != d.Version {
 		return fmt.Errorf("%w: row of schema version %d read as %d", ErrCorrupt, v, d.Version)
 	}
+	if r[d.bitmapAt-1] >= 0x80 {
+		return fmt.Errorf("%w: schema version %d is longer than it must be", ErrCorrupt, v)
+	}
 	ends := d.endWidth(r)
 	first := d.endsAt + d.variable*ends
 	if len(r) < first {
@@ -247,6 +250,9 @@ func (d *Desc) Check(r Row) error {
 			return fmt.Errorf("%w: end offset %d after %d", ErrCorrupt, e, last)
 		}
 		last = e
+	}
+	if ends == 4 && last <= narrowBytes {
+		return fmt.Errorf("%w: wide end offsets for %d bytes", ErrCorrupt, last)
 	}
 	if first+last != len(r) {
 		return fmt.Errorf("%w: row of %d bytes, %d expected", ErrCorrupt, len(r), first+last)

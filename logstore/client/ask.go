@@ -123,8 +123,8 @@ func (a *askers) ask(ctx context.Context, id logstore.NodeID, m logstore.Message
 	return answer, nil
 }
 
-// opened checks the answer to a read: each page is the one asked for, unharmed. A page
-// that nothing touched becomes an all-zero one. Returns an ErrUnavailable for anything
+// opened checks the answer to a read: each page is the one asked for, unharmed, and sound
+// (page.Check), which those who read pages rely on. A page that nothing touched becomes an all-zero one. Returns an ErrUnavailable for anything
 // else, so that another node is asked.
 func opened(ask logstore.ReadPage, m logstore.Message) (logstore.Message, error) {
 	a, ok := m.(logstore.PageAnswer)
@@ -137,11 +137,15 @@ func opened(ask logstore.ReadPage, m logstore.Message) (logstore.Message, error)
 			continue
 		}
 		addr := page.Address{Volume: ask.Volume, Timeline: ask.Timeline, PG: ask.PG, Page: ask.Pages[i]}
-		if err := page.Verify(p, addr); err != nil {
+		err := page.Verify(p, addr)
+		if err == nil {
+			page.Unseal(p)
+			err = page.Check(p)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("page %d of group %d at %d came damaged, or is another page: %w: %w",
 				ask.Pages[i], ask.PG, ask.At, err, logstore.ErrUnavailable)
 		}
-		page.Unseal(p)
 	}
 	return a, nil
 }

@@ -73,6 +73,9 @@ func TestPagesAreVerifiedWhenTheyArrive(t *testing.T) {
 	bad["no seal"] = made(addr)
 	page.Unseal(bad["no seal"])
 	bad["a short page"] = made(addr)[:page.Size/2]
+	bad["cells that are not there"] = made(addr)
+	bad["cells that are not there"][38] = 3
+	page.Seal(bad["cells that are not there"], addr)
 
 	want := made(addr)
 	page.Unseal(want)

@@ -189,7 +189,7 @@ func (c *call) receive(from logstore.NodeID, m logstore.Message) {
 
 // statement reads some pages as of one snapshot, perhaps for long, and compares each with
 // what it was at that LSN. newest: the snapshot is what a writer's locking read sees,
-// which need not be durable.
+// which need not be durable. A writer then answers its client.
 func (c *cache) statement(newest bool) {
 	at := c.snaps.AcquireNewest()
 	if !newest {
@@ -197,6 +197,7 @@ func (c *cache) statement(newest bool) {
 		at = c.snaps.Acquire(c.src.visible())
 		c.w.oracle.snapshot(c, at)
 	}
+	h, told := c.writer(), c.w.oracle.told
 	left, pause := 1+c.w.rng.IntN(4), 10
 	if c.w.chance(c.w.swarm.long) {
 		left, pause = 4+c.w.rng.IntN(20), 400
@@ -205,6 +206,10 @@ func (c *cache) statement(newest bool) {
 	next = func() {
 		if left--; left < 0 || c.dead {
 			c.snaps.Release(at)
+			if h != nil && !c.dead {
+				h.replies = append(h.replies, reply{at, told})
+				h.settle()
+			}
 			return
 		}
 		id := c.anyPage()
@@ -213,10 +218,16 @@ func (c *cache) statement(newest bool) {
 				c.w.oracle.cached(c, id, at, b, "a statement's read")
 				c.w.counts.Cached++
 			}
-			c.w.after(c.w.between(0, pause), next)
+			c.w.after(c.w.between(0, pause), func() { c.src.run(next) })
 		})
 	}
 	next()
+}
+
+// writer returns the writer that the cache is of, nil if it is a reader's.
+func (c *cache) writer() *holder {
+	h, _ := c.src.(*holder)
+	return h
 }
 
 // readPoint is that of the role, also after a change of it.

@@ -61,9 +61,13 @@ func (w *world) geometry() volume.Geometry {
 func (w *world) grant(expected redo.VolumeEpoch) *holder {
 	c := &w.control
 	lal := uint64(w.swarm.lalMin + w.rng.IntN(w.swarm.lalMax-w.swarm.lalMin+1))
-	if !w.command(&fleet.MakeGrant{Expected: expected, Node: "db", Incarnation: 1, LAL: lal, RequestID: w.rng.Uint64() | 1}) {
+	lease := pick(w, w.swarm.leases...)
+	if !w.command(&fleet.MakeGrant{
+		Expected: expected, Node: "db", Incarnation: fleet.Incarnation(expected + 1), LAL: lal, ReadLease: fleet.Micros(lease), RequestID: w.rng.Uint64() | 1,
+	}) {
 		return nil
 	}
+	wait := tick(c.fleet.LeaseWait())
 	c.epoch++
 	g := volume.Grant{
 		Volume: theVolume, Timeline: 1, Epoch: c.epoch, Holder: w.rng.Uint64() | 1,
@@ -72,11 +76,12 @@ func (w *world) grant(expected redo.VolumeEpoch) *holder {
 	}
 	c.lals = append(c.lals, logstore.EpochLAL{Epoch: g.Epoch, LAL: g.LAL})
 	w.counts.Epochs++
-	h := w.addHolder(g, w.geometry())
+	h := w.addHolder(g, w.geometry(), tick(lease), wait)
+	w.emptyAmid()
 	if !w.calm && w.chance(w.swarm.twin) { // a process restarts and takes its old grant for valid
 		twin := g
 		twin.Holder = w.rng.Uint64() | 1
-		w.after(w.between(1, 30), func() { w.addHolder(twin, h.geo) })
+		w.after(w.between(1, 30), func() { w.addHolder(twin, h.geo, h.lease, wait) })
 	}
 	return h
 }
@@ -127,6 +132,7 @@ func (w *world) reign() {
 			h.die("crashes")
 		} else {
 			w.counts.Zombies++
+			w.deposed(h)
 		}
 	}
 	w.startAll()
@@ -151,6 +157,22 @@ func (w *world) reign() {
 	w.watch(h, phase, w.now+tick(pick(w, w.swarm.reign...)))
 }
 
+// deposed lets a writer that goes on be cut off from storage, or paused: nothing tells it that there is
+// another one.
+func (w *world) deposed(h *holder) {
+	if h.t == nil || h.epoch < w.control.epoch || !w.chance(w.swarm.deposed) {
+		return
+	}
+	if w.chance(.5) {
+		h.pausedTo = w.now + w.between(20, 400)
+		return
+	}
+	h.aloneTo = w.now + w.between(50, 600)
+	for _, n := range w.nodes {
+		w.cut(h.ep, n.ep, true)
+	}
+}
+
 // watch ends a reign at its deadline, or soon after its holder has come to a phase.
 func (w *world) watch(h *holder, phase string, deadline tick) {
 	w.after(w.between(1, 4), func() {
@@ -171,7 +193,8 @@ func (w *world) overtaken(h *holder) {
 
 // heal takes all faults away: with two nodes of each group away an epoch opens
 // and everything it writes becomes durable; then, with all nodes, every segment becomes
-// complete and the same.
+// complete and the same. At last everything arrives that is still on its way, of all epochs that were, while
+// the writer goes on; that must change nothing.
 func (w *world) heal() {
 	w.calm, w.burning = true, nil
 	clear(w.cuts)
@@ -193,17 +216,27 @@ func (w *world) heal() {
 	}
 	h := w.grant(w.control.epoch)
 	patience := 150 * tick(w.swarm.gossip) // segments are filled again at the pace of gossip
-	if !w.waitFor("a recovery opens", patience, func() bool { return h.t != nil }) {
+	if !w.waitFor("a recovery opens", patience, func() bool { return h.t != nil }) || !w.settles(h, patience) {
 		return
 	}
+	w.flood()
+	if w.waitFor("what was late arrives", patience, func() bool { return len(w.late) == 0 }) {
+		w.settles(h, patience)
+	}
+}
+
+// settles lets a writer write, until all of that is durable and, with all nodes, every segment is
+// complete and the same.
+func (w *world) settles(h *holder, patience tick) bool {
+	h.quiet = false
 	written := w.counts.Records
 	if !w.waitFor("the writer writes", patience, func() bool { return w.counts.Records > written+10 }) {
-		return
+		return false
 	}
 	h.quiet = true
 	durable := func() bool { return h.t.VDL() == h.last && h.t.VCL() == h.last }
 	if !w.waitFor("VDL reaches the last LSN", patience, durable) {
-		return
+		return false
 	}
 	for _, n := range w.nodes {
 		n.start()
@@ -213,6 +246,7 @@ func (w *world) heal() {
 		v.Text += ": " + w.oracle.healed(h)
 	}
 	w.oracle.audit()
+	return w.err == nil
 }
 
 // waitFor runs until done, at most so many ticks.

@@ -29,12 +29,20 @@ type holder struct {
 	asking   bool // the control plane, whether the epoch has opened
 	dead     bool
 	pausedTo tick
-	skew     tick // of its clock
+	aloneTo  tick // it is cut off from storage
 	quiet    bool // writes nothing any more
+
+	clock    clock
+	lease    tick        // how old its confirmation may be when it answers
+	wait     tick        // the longest lease of an earlier one, 0 when all have ended
+	opens    volume.Time // not before, unless wait is 0
+	held     bool        // it has waited for a lease
+	verified volume.Time // when the control plane was last asked with success
+	replies  []reply     // that clients wait for
 
 	last    redo.LSN // of what it has written, at first the recovered VDL
 	checked redo.LSN // VCL up to which the oracle has looked
-	commits volume.CommitQueue[redo.LSN]
+	commits volume.CommitQueue[reply]
 	hot     redo.PGID
 	own     redo.LSN // its own oldest snapshot
 
@@ -50,9 +58,9 @@ type holder struct {
 	barrier map[redo.PGID]redo.LSN // PGCL when it took over the members; nothing before it is open
 }
 
-func (w *world) addHolder(g volume.Grant, geo volume.Geometry) *holder {
+func (w *world) addHolder(g volume.Grant, geo volume.Geometry, lease, wait tick) *holder {
 	h := &holder{w: w, ep: w.newLink(), epoch: g.Epoch, grant: g, geo: geo, promise: map[int]bool{}}
-	h.skew = tick(w.rng.IntN(w.swarm.skew + 1))
+	h.clock, h.lease, h.wait = w.newClock(), lease, wait
 	h.known, h.groups, h.barrier = len(geo.Nodes), slices.Clone(geo.Groups), map[redo.PGID]redo.LSN{}
 	h.id = logstore.NodeID(fmt.Sprintf("w%d.%d", g.Epoch, h.ep))
 	w.holders = append(w.holders, h)
@@ -103,6 +111,7 @@ func (h *holder) die(why string) {
 	if h.t == nil && h.fenced {
 		h.w.counts.Interrupted++
 	}
+	h.exited()
 	delete(h.w.peers, h.id)
 	for i, o := range h.w.holders {
 		if o == h {
@@ -120,11 +129,14 @@ func (h *holder) tick() {
 	}
 	if h.t == nil {
 		h.asking = false
+		h.hear()
 		h.r.Tick()
 		h.recover()
 		return
 	}
 	h.t.Tick()
+	h.verify()
+	h.settle()
 	h.tell()
 	h.follow()
 	h.ship()
@@ -136,7 +148,7 @@ func (h *holder) receive(from logstore.NodeID, m logstore.Message) {
 		return
 	}
 	if h.w.now < h.pausedTo {
-		h.later(h.pausedTo-h.w.now, func() { h.receive(from, m) })
+		h.run(func() { h.receive(from, m) })
 		return
 	}
 	i := h.node(from, m)
@@ -156,6 +168,7 @@ func (h *holder) receive(from logstore.NodeID, m logstore.Message) {
 		h.die("is refused")
 		return
 	}
+	h.settle()
 	h.ship()
 }
 
@@ -208,14 +221,16 @@ func (h *holder) recover() {
 		if !errors.Is(err, logstore.ErrFenced) || h.epoch == h.w.control.epoch && !h.twins() {
 			h.w.fail("recovery", "%s: %v", h.id, err)
 		}
+		if h.epoch == h.w.control.epoch {
+			h.w.counts.Twins++
+		}
 		h.die("is refused")
 		return
 	}
 	if h.r.FenceQuorum() && !h.fenced {
-		h.fenced = true
-		h.w.oracle.fence(h)
+		h.hasFenced()
 	}
-	if h.r.Shipped() && !h.asking {
+	if h.r.Shipped() && !h.asking && h.leasesOver() {
 		h.asking = true
 		h.askOpened()
 	}
@@ -278,19 +293,14 @@ func (h *holder) shown() {
 	vdl := h.t.VDL()
 	h.w.say("%s shows VDL %d", h.id, vdl)
 	h.w.oracle.show(h, vdl)
-	for _, l := range h.commits.Release(vdl, nil) {
-		h.w.oracle.acknowledged(h, l)
-	}
+	h.replies = h.commits.Release(vdl, h.replies)
 	h.tell()
 }
-
-// clock is its own: it may be wrong by much.
-func (h *holder) clock() volume.Time { return volume.Time(h.w.now+h.skew) + 1 }
 
 // ship sends every node what it is to be sent now, and readers the new batches.
 func (h *holder) ship() {
 	for i, n := range h.w.nodes[:h.known] {
-		s, ok := h.t.Ship(i, h.clock())
+		s, ok := h.t.Ship(i, h.now())
 		if !ok {
 			continue
 		}

@@ -144,36 +144,65 @@ func (w *world) move() {
 func (w *world) strike(seat int) {
 	n := w.nodes[w.control.seats[seat]]
 	kind := pick(w, "lost", "emptied", "away", "well")
-	for pg := range w.control.groups {
-		if kind != "well" && kind != "away" && w.ill(redo.PGID(pg), n.i) > 0 {
-			return // what it has may be on too few others
-		}
-	}
-	switch {
-	case len(w.nodes) == nodesMax:
-	case kind == "lost":
-		w.say("%s is lost", n.name())
-		n.crash()
-		n.dead = true
-	case kind == "emptied":
-		w.say("%s is emptied", n.name())
-		n.crash()
-		n.dead = true
-		w.addNode(len(w.nodes))
-		is := w.nodes[len(w.nodes)-1]
-		delete(w.peers, is.id)
-		is.id = n.id
-		w.peers[n.id] = is
-		is.replay() // under its name
-		// Before the control plane hears of it, a recovery may ask this store as the old one, and give it empty segments.
-		for pg := range redo.PGID(6) {
-			is.hurt[pg] = true
-		}
+	switch loses := kind == "lost" || kind == "emptied"; {
+	case len(w.nodes) == nodesMax || n.dead || loses && !w.spares(n):
+	case loses:
+		w.lose(n, kind)
 	case kind == "away":
 		n.crash()
 		w.replace(seat, true)
 	default:
 		w.replace(seat, false)
+	}
+}
+
+// lose ends a node for good; one that is emptied comes up with another store.
+func (w *world) lose(n *node, kind string) {
+	w.say("%s is %s", n.name(), kind)
+	if n.crash(); n.dead {
+		return // its store was set aside
+	}
+	if n.dead = true; kind == "emptied" {
+		w.empty(n)
+	}
+}
+
+// emptyAmid empties a member now and then while a recovery that was just granted goes on: it took that for one that
+// has what it acknowledged.
+func (w *world) emptyAmid() {
+	if !w.chance(w.swarm.replace / 3) {
+		return
+	}
+	w.after(w.between(1, 40), func() {
+		if n := w.nodes[w.control.seats[w.rng.IntN(len(w.control.seats))]]; !n.dead && w.spares(n) {
+			w.lose(n, "emptied")
+		}
+	})
+}
+
+// spares reports whether the store of a node may be lost: it is the node's that a member has, and what it has is on
+// enough others.
+func (w *world) spares(n *node) bool {
+	for pg := range w.control.groups {
+		if w.ill(redo.PGID(pg), n.i) > 0 {
+			return false
+		}
+	}
+	return !w.calm && w.swarm.replaces() && len(w.nodes) < nodesMax && w.at(n.i) == n && slices.Contains(w.control.seats, n.i)
+}
+
+// empty ends a node for good; where it was an empty store comes up under its name.
+func (w *world) empty(n *node) {
+	n.dead = true
+	w.addNode(len(w.nodes))
+	is := w.nodes[len(w.nodes)-1]
+	delete(w.peers, is.id)
+	is.id = n.id
+	w.peers[n.id] = is
+	is.replay() // under its name
+	// Before the control plane hears of it, a recovery may ask this store as the old one, and give it empty segments.
+	for pg := range redo.PGID(6) {
+		is.hurt[pg] = true
 	}
 }
 

@@ -1,6 +1,9 @@
 package sim
 
 import (
+	"cmp"
+	"slices"
+
 	"sextant/internal/redo"
 	"sextant/logstore"
 )
@@ -14,20 +17,92 @@ func (w *world) newLink() int {
 	return w.links
 }
 
+// late is a message that is long on its way; on a stream those of a link keep their order.
+type late struct {
+	link     link
+	inStream bool
+}
+
+const (
+	lateFrom = 1000  // ticks: a message that takes as long is late
+	minute   = 60000 // ticks
+)
+
 // send puts a message on its way. inOrder: on a stream, behind what was sent before.
 func (w *world) send(from, to int, inOrder bool, deliver func()) {
 	l := link{from, to}
-	if !w.calm && (w.cuts[l] || w.chance(w.swarm.loss)) {
+	switch {
+	case w.calm:
+	case w.cuts[l] && w.cuts[link{to, from}]:
+		w.counts.CutBothWays++
+		return
+	case w.cuts[l]:
+		w.counts.CutOneWay++
+		return
+	case w.chance(w.swarm.loss):
+		w.counts.Lost++
 		return
 	}
-	at := w.now + w.delay()
-	if inOrder || w.swarm.ordered {
+	at, inStream := w.now+w.delay(), inOrder || w.swarm.ordered
+	if inStream {
 		at = max(at, w.arrivals[l])
 		w.arrivals[l] = at
 	} else if !w.calm && w.chance(w.swarm.dup) {
-		w.after(w.delay(), deliver)
+		w.arrive(w.delay(), late{l, false}, func() { w.counts.Doubled++; deliver() })
 	}
-	w.after(at-w.now, deliver)
+	w.arrive(at-w.now, late{l, inStream}, deliver)
+}
+
+// arrive lets a message arrive d ticks from now.
+func (w *world) arrive(d tick, l late, deliver func()) {
+	if d < lateFrom {
+		w.after(d, deliver)
+		return
+	}
+	sent, id := w.now, w.seq+1
+	w.late[id] = l
+	w.after(d, func() {
+		delete(w.late, id)
+		w.counts.Late++
+		if w.now-sent >= minute {
+			w.counts.MinutesLate++
+		}
+		deliver()
+	})
+}
+
+// flood lets the time jump to when the last of the late messages would arrive; they all do soon
+// after it, in another order.
+func (w *world) flood() {
+	var ls []event
+	var others heap
+	for _, e := range w.events {
+		if _, isLate := w.late[e.seq]; isLate {
+			ls = append(ls, e)
+		} else {
+			others = append(others, e)
+		}
+	}
+	slices.SortFunc(ls, func(a, b event) int { return cmp.Compare(a.at, b.at)*2 + cmp.Compare(a.seq, b.seq) })
+	var jump tick
+	if n := len(ls); n > 0 {
+		jump = ls[n-1].at - w.now
+	}
+	w.say("%d messages are late; the time jumps by %d", len(ls), jump)
+	w.now += jump
+	w.events = nil
+	for _, e := range others {
+		w.events.push(event{e.at + jump, e.seq, e.do})
+	}
+	last := map[link]tick{}
+	for _, e := range ls {
+		e.at = w.now + w.between(1, 300)
+		if l := w.late[e.seq]; l.inStream {
+			e.at = max(e.at, last[l.link])
+			last[l.link] = e.at
+		}
+		w.events.push(e)
+	}
 }
 
 func (w *world) delay() tick {
@@ -39,8 +114,12 @@ func (w *world) delay() tick {
 
 // letter sends a protocol message.
 func (w *world) letter(from logstore.NodeID, by int, to endpoint, m logstore.Message) {
+	sent := w.now
 	w.send(by, to.number(), false, func() {
 		w.noteMessage(m)
+		if n, ok := to.(*node); ok && n.up && w.now-sent >= lateFrom && m.Head().Epoch < w.control.epoch {
+			w.counts.LateOfOldEpoch++
+		}
 		if w.trace != nil {
 			w.say("%s -> %s %s", from, w.name(to), brief(m))
 		}
@@ -71,7 +150,7 @@ func (w *world) recut() {
 func (w *world) reach(h *holder, moment string) {
 	p, sizes := .25, w.swarm.reach
 	switch {
-	case w.calm:
+	case w.calm || w.now < h.aloneTo:
 		return
 	case w.swarm.minimal:
 		p, sizes = w.leastReach(h, moment)

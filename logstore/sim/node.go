@@ -115,9 +115,14 @@ func (n *node) startSoon() {
 }
 
 // crash ends the node in the middle of whatever it was doing. A drain on its way
-// may have reached the store.
+// may have reached the store. If its log is damaged, it sets its store aside when it starts, and is an
+// emptied one; unless too much would be lost with that: then it does not crash.
 func (n *node) crash() {
-	if !n.up || !n.mend() { // with a damaged log it would not start again
+	if !n.up {
+		return
+	}
+	damaged := !n.mend()
+	if damaged && !n.w.spares(n) {
 		return
 	}
 	n.up, n.awake, n.syncing, n.noting, n.rewriting = false, false, false, false, false
@@ -142,6 +147,11 @@ func (n *node) crash() {
 	n.w.oracle.restarted(n, before)
 	for _, h := range n.w.holders {
 		h.connect(n.i, false)
+	}
+	if damaged {
+		n.w.say("%s sets its store aside", n.name())
+		n.w.counts.SetAside++
+		n.w.empty(n)
 	}
 }
 
@@ -206,6 +216,7 @@ func (n *node) later(d tick, do func()) {
 			return
 		}
 		if n.w.now < n.pausedTo {
+			n.w.counts.PausedNodes++
 			n.later(n.pausedTo-n.w.now, do)
 			return
 		}
@@ -219,6 +230,7 @@ func (n *node) receive(from logstore.NodeID, m logstore.Message) {
 		return
 	}
 	if !n.running() {
+		n.w.counts.PausedNodes++
 		n.later(n.pausedTo-n.w.now, func() { n.receive(from, m) })
 		return
 	}
@@ -357,6 +369,7 @@ func (n *node) turn() {
 	d := n.w.between(1, 4)
 	if n.slow && !n.w.calm {
 		d = n.w.between(5, n.w.swarm.slow)
+		n.w.counts.SlowSyncs++
 	}
 	var sync func()
 	sync = func() {

@@ -32,7 +32,8 @@ import (
 //	I-11  every LSN of an older epoch is at or below the end of the range annulled
 //	I-12  an old writer's page read is not answered
 //	I-13  one epoch for one process
-//	I-14  Confirmed is never later than a higher epoch's fence quorum
+//	I-14  a writer's confirmation is never later than a higher epoch's fence quorum; no statement is
+//	      answered with a state that lacks what a client was told, by any writer, before it began
 //	I-15  a page read is exactly the page at that LSN
 //	I-16  no read at or above a promise is refused as garbage
 //	I-17  nothing but the durable log is drained, and images are exact
@@ -54,7 +55,8 @@ type oracle struct {
 	pages  map[redo.PageID][]version
 	groups map[redo.PGID][]redo.LSN // the durable log, by group
 
-	newest  opening // of the epoch that opened last
+	newest  opening  // of the epoch that opened last
+	told    redo.LSN // the highest LSN that a client has been answered with
 	plans   []planned
 	fences  []fenced
 	batches map[*byte]*redo.Batch
@@ -318,12 +320,6 @@ func (o *oracle) extend(x *issue) {
 	o.w.counts.Shown++
 }
 
-func (o *oracle) acknowledged(h *holder, l redo.LSN) {
-	if x := o.issued[l]; x == nil || x.at == 0 {
-		o.w.fail("a", "%s acknowledges commit %d, which is not durable", h.id, l)
-	}
-}
-
 // start takes a writer that has just opened.
 func (o *oracle) start(h *holder) {
 	if p := h.r.Plan(); h.t.VCL() != p.VDL || h.t.VDL() != p.VDL || h.t.Next() != p.Base+1 {
@@ -348,8 +344,8 @@ func (o *oracle) counted(h *holder) {
 		}
 	}
 	for _, f := range o.fences {
-		if f.epoch > h.epoch && h.t.Confirmed() > volume.Time(f.at+h.skew)+1 {
-			o.w.fail("I-14", "%s is confirmed at %d, epoch %d fenced at %d", h.id, h.t.Confirmed()-volume.Time(h.skew), f.epoch, f.at)
+		if at := h.clock.at(f.at); f.epoch > h.epoch && h.confirmed() > at {
+			o.w.fail("I-14", "%s is confirmed at %d of its clock, epoch %d fenced at %d", h.id, h.confirmed(), f.epoch, at)
 		}
 	}
 }
@@ -358,6 +354,12 @@ func (o *oracle) counted(h *holder) {
 func (o *oracle) fence(h *holder) {
 	o.fences = append(o.fences, fenced{h.epoch, o.w.now})
 	o.w.counts.Fences++
+	switch others := len(o.w.holders) - 1; {
+	case others == 1:
+		o.w.counts.TwoWriters++
+	case others > 1:
+		o.w.counts.ThreeWriters++
+	}
 }
 
 // plan takes what a recovery has decided.
@@ -411,6 +413,15 @@ func (o *oracle) opened(h *holder) {
 	}
 	for i := range p.Groups {
 		o.w.counts.Reshipped += len(p.Groups[i].Keep)
+	}
+	for _, other := range o.w.holders {
+		d := max(h.now(), other.now()) - min(h.now(), other.now())
+		if other.t != nil && d > span(h.lease) {
+			o.w.counts.ClocksApart++
+		}
+		if other.t != nil && h.held && h.clock.rate > other.clock.rate {
+			o.w.counts.ClocksDrift++
+		}
 	}
 	o.show(h, p.VDL)
 	if o.end() != p.VDL {

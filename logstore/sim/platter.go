@@ -69,11 +69,18 @@ func (d *platter) tear(w *world) {
 		f := d.files[name]
 		there := pick(w, 0, .5, .9, 1)
 		for _, p := range f.pending {
+			kept, lost := false, false
 			for at := range slices.Chunk(p.b, sectorBytes) {
 				if w.chance(there) {
 					copy(f.b[p.off:], at)
+					kept = true
+				} else {
+					lost = true
 				}
 				p.off += int64(len(at))
+			}
+			if kept && lost {
+				w.counts.TornWrites++
 			}
 		}
 		f.pending = nil

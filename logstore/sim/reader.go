@@ -79,6 +79,7 @@ func (r *reader) run(do func()) {
 	switch {
 	case r.ended():
 	case r.w.now < r.pausedTo:
+		r.w.counts.PausedReaders++
 		r.w.after(r.pausedTo-r.w.now, func() { r.run(do) })
 	default:
 		do()

@@ -7,9 +7,10 @@
 // plane, which is package fleet's; the holder of the newest epoch, and those of earlier
 // ones that nobody told to stop, each with the page cache that a writer has; readers,
 // which are package replica's, that follow whom they believe to be the writer, and are
-// promoted; and a network that delays, drops, repeats, reorders and cuts one way. The seed
+// promoted; and a network that delays, drops, repeats, reorders and cuts one way. Nodes, writers
+// and readers pause, and writers have clocks and read leases. The seed
 // first draws which of these faults exist, then everything that happens. At the end all
-// faults stop, and the volume must make progress.
+// faults stop, and the volume must make progress; then everything arrives that is still on its way.
 //
 // It decides nothing about the protocol. It has a memory of everything that was
 // ever written and shown, the oracle, against which each event is checked: see
@@ -23,6 +24,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"reflect"
 	"runtime/debug"
 
 	"sextant/logstore"
@@ -64,20 +66,37 @@ type Counts struct {
 	Scrubbed        int // damaged segments that the scrub found before anything read them
 	RottedLogs      int // files of hot logs that were damaged
 	Rewritten       int // nodes that crashed as soon as such a file was replaced
+
+	SetAside       int // nodes that crashed with a damaged hot log, and came back with an empty store
+	Lost           int // messages
+	Doubled        int // messages that arrived a second time
+	CutOneWay      int // messages that were lost to a cut, while the other direction was open
+	CutBothWays    int
+	Late           int // messages that arrived a second or more after they were sent
+	MinutesLate    int // a minute or more
+	LateOfOldEpoch int // late, to a node, and of an earlier epoch than the newest that was granted
+	PausedNodes    int // events that waited for a paused node
+	PausedHolders  int // for a paused writer or recovery
+	PausedReaders  int
+	SlowSyncs      int
+	TornWrites     int // of which a crash left some sectors and not others
+	TwoWriters     int // recoveries that fenced a write quorum while another process took itself for the writer or to become it
+	ThreeWriters   int // while two others or more did
+	LeaseWaits     int // openings that waited for a lease
+	LeasesEnded    int // of them those that the end of all earlier writers cut short
+	Answered       int // statements and commits
+	Unconfirmed    int // times that answers were due, but the writer was not confirmed within its lease
+	Verified       int // confirmations by the control plane
+	ClocksApart    int // openings of a writer whose clock differs by more than a lease from another's that still runs
+	ClocksDrift    int // lease waits of a writer whose clock is faster than one that runs in an earlier epoch
+	Twins          int // recoveries that were refused since another process has their grant
 }
 
 // Add adds o's numbers to c's.
 func (c *Counts) Add(o *Counts) {
-	for i, p := range c.fields() {
-		*p += *o.fields()[i]
-	}
-}
-
-func (c *Counts) fields() []*int {
-	return []*int{
-		&c.Events, &c.Ticks, &c.Epochs, &c.Records, &c.Shown, &c.Reads, &c.Crashes, &c.Zombies,
-		&c.Fences, &c.RefusedOld, &c.Annulled, &c.Interrupted, &c.NoCommitBetween, &c.Reshipped, &c.Filled, &c.Grown, &c.Rotted, &c.Copied, &c.Cached, &c.Promoted, &c.Restarted, &c.Burnt, &c.Full, &c.Scrubbed, &c.RottedLogs, &c.Rewritten,
-		&c.Replaced, &c.Reverted, &c.Moved, &c.Dropped, &c.Undeleted,
+	to, from := reflect.ValueOf(c).Elem(), reflect.ValueOf(o).Elem()
+	for i := range to.NumField() {
+		to.Field(i).SetInt(to.Field(i).Int() + from.Field(i).Int())
 	}
 }
 
@@ -116,10 +135,11 @@ type world struct {
 	readers  []*reader
 	peers    map[logstore.NodeID]endpoint
 	cuts     map[link]bool
-	arrivals map[link]tick // of the last message, where order is kept
-	links    int           // endpoints given out
-	calls    int           // made
-	burning  *burning      // nil: no such schedule is under way
+	arrivals map[link]tick   // of the last message, where order is kept
+	late     map[uint64]late // messages that are long on their way, by their event
+	links    int             // endpoints given out
+	calls    int             // made
+	burning  *burning        // nil: no such schedule is under way
 
 	oracle oracle
 	counts Counts
@@ -139,7 +159,7 @@ type endpoint interface {
 func Run(o Options) (res Result) {
 	w := &world{
 		rng: rand.New(rand.NewPCG(o.Seed, 0)), trace: o.Trace, hash: 14695981039346656037,
-		peers: map[logstore.NodeID]endpoint{}, cuts: map[link]bool{}, arrivals: map[link]tick{},
+		peers: map[logstore.NodeID]endpoint{}, cuts: map[link]bool{}, arrivals: map[link]tick{}, late: map[uint64]late{},
 	}
 	defer func() {
 		if p := recover(); p != nil {
@@ -174,13 +194,13 @@ func (w *world) build() {
 	if w.swarm.cuts > 0 {
 		w.every(func() tick { return w.between(20, 200) }, w.recut)
 	}
-	if w.swarm.replace > 0 {
+	if w.swarm.replaces() {
 		w.every(func() tick { return w.between(30, 200) }, w.move)
 	}
 	if w.swarm.burn {
 		w.every(func() tick { return w.between(500, 3000) }, w.burn)
 	}
-	if w.swarm.crash+w.swarm.rot+w.swarm.restart+w.swarm.full > 0 {
+	if w.swarm.disturbs() {
 		w.every(func() tick { return w.between(10, 60) }, w.disturb)
 	}
 }

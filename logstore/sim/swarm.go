@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"slices"
 
 	"sextant/logstore/volume"
 )
@@ -26,6 +27,7 @@ type swarm struct {
 	slow            int     // ticks that a slow node's sync takes
 	downMax         int     // nodes that are away for whole epochs
 	zombie          float64 // a holder goes on after the next grant
+	deposed         float64 // given that: it is cut off from storage, or paused
 	twin            float64 // a second recovery is started with a used grant
 	overtake        float64 // a recovery is overtaken in a certain phase
 
@@ -54,6 +56,10 @@ type swarm struct {
 	burn     bool    // see burn.go
 	full     float64 // of a node's disk, at each disturbance
 	skew     int     // ticks that the clocks of holders differ by
+	drift    int     // thousandths that a clock is too fast or too slow, at most
+	leases   []int   // ticks of a read lease: drawn for each epoch
+	exits    float64 // of holders that end: the control plane sees it
+	leased   bool    // leases are long beside a recovery, as they are in production, and writers are deposed while theirs hold
 }
 
 func pick[T any](w *world, vs ...T) T { return vs[w.rng.IntN(len(vs))] }
@@ -81,6 +87,16 @@ func (w *world) draw() swarm {
 		cached: pick(w, 8, 8, 12, 1000), formats: pick(w, .1, .5, 1), promoted: pick(w, 0, .5, 1), long: pick(w, 0, .05, .3), patience: pick(w, 40, 40, 400),
 		restart: pick(w, 0, 0, .02, .1),
 		gossip:  pick(w, 20, 20, 20, 200), noting: pick(w, .1, .1, .01), burn: w.chance(.1), full: pick(w, 0, 0, .05), skew: pick(w, 0, 0, 100000),
+		drift: pick(w, 0, clockDrift), leases: pick(w, []int{15}, []int{15, 40}, []int{60, 120}), leased: w.chance(.15), exits: pick(w, .5, .9, 1), deposed: pick(w, 0, .5, .5),
+	}
+	if slices.Max(s.reign) < 2*slices.Max(s.leases) { // else little would open
+		s.leases = []int{15}
+	}
+	if s.leased && !s.minimal && !s.burn { // few other faults: what is not confirmed answers nothing
+		s.reach, s.cuts, s.downMax, s.pause, s.slow, s.replace, s.overtake = nil, 0, min(s.downMax, 1), 0, 0, 0, min(s.overtake, .5)
+		s.loss, s.late, s.crash, s.full = min(s.loss, .01), min(s.late, .02), min(s.crash, .1), 0
+		s.leases, s.reign, s.epochs, s.zombie, s.deposed = []int{150, 400}, []int{100, 300, 600}, min(s.epochs, 12), 1, 1
+		s.writeEvery = min(s.writeEvery, 10)
 	}
 	if s.drain == 0 {
 		s.roll = 100 // no file is ever released
@@ -107,13 +123,23 @@ func (s swarm) String() string {
 	return fmt.Sprintf("%+v", plain(s))
 }
 
-// disturb lets something happen to a node.
+// disturbs reports whether a fault was drawn that disturb makes.
+func (s *swarm) disturbs() bool { return s.crash+s.rot+s.restart+s.full+s.pause > 0 || s.slow > 0 }
+
+// replaces reports whether members may be replaced.
+func (s *swarm) replaces() bool { return s.replace > 0 || s.rot > 0 && !s.minimal }
+
+// disturb lets something happen to a reader and to a node.
 func (w *world) disturb() {
 	if w.calm {
 		return
 	}
 	if w.chance(w.swarm.restart) {
 		w.readers[w.rng.IntN(len(w.readers))].crash()
+	}
+	if w.chance(w.swarm.pause / 5) {
+		r := w.readers[w.rng.IntN(len(w.readers))]
+		r.pausedTo = max(r.pausedTo, w.now+w.between(20, 1000)) // never shorter: what waits for its end does not look again
 	}
 	n := w.nodes[w.rng.IntN(len(w.nodes))]
 	switch {

@@ -34,6 +34,7 @@ func (h *holder) run(do func()) {
 	switch {
 	case h.dead:
 	case h.w.now < h.pausedTo:
+		h.w.counts.PausedHolders++
 		h.later(h.pausedTo-h.w.now, do)
 	default:
 		do()
@@ -57,7 +58,7 @@ func (h *holder) warm(ready func()) {
 	w, vdl := h.w, h.t.VDL()
 	r := w.readers[w.rng.IntN(len(w.readers))]
 	s := r.applier.Status()
-	if s.Applied == 0 || s.Epoch >= h.epoch || w.calm || !w.chance(w.swarm.promoted) {
+	if s.Applied == 0 || s.Epoch >= h.epoch || w.calm || w.now <= r.pausedTo || !w.chance(w.swarm.promoted) {
 		h.cache = w.newCache(h)
 		h.snaps.Reset(vdl)
 		h.pool.SetDurable(vdl)
@@ -206,8 +207,8 @@ func (h *holder) turn(c *commit, copies map[redo.PageID][]byte, order []redo.Pag
 			}
 		}
 		h.last = m.Records[len(m.Records)-1].LSN
-		h.commits.Park(h.last, h.last)
 	}
+	h.commits.Park(h.last, reply{at: h.last})
 	vdl := h.t.VDL()
 	h.pool.SetDurable(vdl)
 	live := h.snaps.Readable(vdl)

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -16,7 +18,6 @@ import (
 
 	"sextant/internal/hangup"
 	"sextant/scripts/chaos/check"
-	"sextant/scripts/cluster"
 )
 
 var noNamespaces string // why there are none
@@ -27,83 +28,12 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// Every kind of fault once, in their order, each a subtest; the usage of every process is
-// sampled meanwhile. There is no gate on times.
-func TestFixedSchedule(t *testing.T) {
-	dir := t.TempDir()
-	binary, err := cluster.Build(dir, "faults", "invariants")
-	if err != nil {
-		t.Fatal(err)
-	}
-	w, err := newWorld(t.Context(), worldOptions{binary: binary, dir: dir, namespaces: noNamespaces == "", seed: 1, say: t.Logf})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer w.close()
-	var events []event
-	missing := map[string]bool{}
-	for i, f := range faults {
-		missing[f.kind] = f.namespaces && noNamespaces != ""
-		if !missing[f.kind] {
-			events = append(events, event{fault: f, seed: uint64(i), hold: 500 * time.Millisecond, calm: 100 * time.Millisecond})
-		}
-	}
-	injected := func(kind string) bool {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		return slices.ContainsFunc(w.injected, func(i injection) bool { return i.kind == kind })
-	}
-	n, tries := 0, 0
-	sampled := w.sampleUsage(t.Context(), 100*time.Millisecond)
-	err = w.suffer(t.Context(), t.ArtifactDir(), false, func() (e event, more bool) {
-		if n > 0 && tries < 10 && !injected(events[n-1].fault.kind) { // a commit may end before its kill
-			n--
-			tries++
-		}
-		if more = n < len(events); more {
-			e = events[n]
-			e.seed += uint64(100 * tries)
-			n++
-		}
-		return e, more
-	})
-	used := sampled()
-	if err != nil {
-		t.Errorf("%v\n%s", err, w.c.History())
-	}
-	for _, f := range faults {
-		t.Run(f.kind, func(t *testing.T) {
-			if missing[f.kind] {
-				t.Skip("tool missing:", noNamespaces)
-			}
-			if !injected(f.kind) {
-				t.Error("was not injected")
-			}
-		})
-	}
-	t.Run("usage", func(t *testing.T) { readsEveryProcess(t, used) })
-}
-
-// readsEveryProcess expects that sampling has read each process of the cluster, with what
-// a Go program that listens has at least.
-func readsEveryProcess(t *testing.T, used map[string][]usage) {
-	for _, id := range others("") {
-		var most usage
-		for _, u := range used[id] {
-			most.bytes, most.files = max(most.bytes, u.bytes), max(most.files, u.files)
-		}
-		if most.bytes < 1<<20 || most.files < 4 {
-			t.Errorf("%s was sampled %d times and used %d bytes and %d files at most", id, len(used[id]), most.bytes, most.files)
-		}
-	}
-}
-
 func TestScheduleIsTheSeeds(t *testing.T) {
 	draw := func(seed uint64, namespaces bool) (text []string) {
 		s := newSchedule(seed, namespaces, func(fault) bool { return true })
 		for range 2 * len(faults) {
 			e := s.next()
-			text = append(text, fmt.Sprint(e.fault.kind, e.seed, e.hold, e.calm))
+			text = append(text, fmt.Sprint(e.kind(), e.seed, e.hold, e.calm, e.lead))
 		}
 		return text
 	}
@@ -121,6 +51,57 @@ func TestScheduleIsTheSeeds(t *testing.T) {
 		if f.namespaces && strings.Contains(strings.Join(draw(7, false), "\n"), f.kind) {
 			t.Errorf("%s comes without namespaces", f.kind)
 		}
+	}
+}
+
+// About one event in three has an undertow, each kind comes, no fault has one that it does
+// not bear, and what is not chosen is none.
+func TestScheduleDrawsUndertows(t *testing.T) {
+	const n = 3000
+	s := newSchedule(1, true, func(f fault) bool { return !f.ends })
+	seen, with := map[string]int{}, 0
+	for range n {
+		if e := s.next(); e.undertow != nil {
+			with++
+			seen[e.undertow.kind]++
+			if e.undertow.ends || !e.fault.bears(*e.undertow) {
+				t.Error(e.kind())
+			}
+		}
+	}
+	if with < n/4 || with > n/2 || len(seen) != 5 {
+		t.Errorf("%d of %d events have an undertow: %v", with, n, seen)
+	}
+	one := map[string]bool{}
+	for _, f := range faults {
+		one[f.kind] = f.bears(fault{takes: ofStorage})
+	}
+	for _, kind := range []string{"stop zone", "stop zone and one", "cut zone off", "cut writer from half", "kill two storage", "kill all storage", "kill all"} {
+		if one[kind] {
+			t.Errorf("%s and one storage node more", kind)
+		}
+	}
+}
+
+// An undertow begins before the fault and ends after it; its own error counts.
+func TestUndertowLastsLonger(t *testing.T) {
+	w := &world{h: newHistory(), say: t.Logf}
+	var order []string
+	wrong := errors.New("wrong")
+	e := event{fault: fault{kind: "fault"}, undertow: &fault{kind: "undertow", run: func(ctx context.Context, w *world, _ *rand.Rand, _ time.Duration) error {
+		order = append(order, "begins")
+		w.inject("", false)
+		<-ctx.Done()
+		order = append(order, "ends")
+		return wrong
+	}}}
+	err := w.during(t.Context(), e, func() error { order = append(order, "fault"); return nil })
+	if !errors.Is(err, wrong) || !slices.Equal(order, []string{"begins", "fault", "ends"}) {
+		t.Error(order, err)
+	}
+	e.undertow.run = func(context.Context, *world, *rand.Rand, time.Duration) error { return wrong }
+	if err := w.during(t.Context(), e, func() error { return nil }); !errors.Is(err, wrong) {
+		t.Errorf("an undertow that fails: %v", err)
 	}
 }
 
@@ -237,6 +218,50 @@ func TestNetworkCutsOneWay(t *testing.T) {
 	expect("with a link again", true, true)
 }
 
+// A connection through a proxy that delays breaks when that goes; it does not die without
+// a word, as the writer would be replaced for its silence then. The next reaches the host
+// itself.
+func TestDelayedLinkBreaksAtItsEnd(t *testing.T) {
+	n := twoHosts(t)
+	l, err := in("right", func() (net.Listener, error) { return net.Listen("tcp", n.hosts["right"]+":4000") })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	const delay = 20 * time.Millisecond
+	undo, err := n.delayed("left", "right", 4000, delay)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dial := func() (there, here net.Conn) {
+		t.Helper()
+		there, err := in("left", func() (net.Conn, error) { return net.Dial("tcp", l.Addr().String()) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { there.Close() })
+		if here, err = l.Accept(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { here.Close() })
+		return there, here
+	}
+	there, here := dial()
+	began := time.Now()
+	there.Write([]byte("x"))
+	if _, err := here.Read(make([]byte, 1)); err != nil || time.Since(began) < delay {
+		t.Errorf("read after %v: %v", time.Since(began), err)
+	}
+	if err := undo(); err != nil {
+		t.Fatal(err)
+	}
+	there.SetReadDeadline(time.Now().Add(10 * time.Second))
+	if _, err := there.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("when the delay ends the connection does not: %v", err)
+	}
+	dial()
+}
+
 // The table of a run: what belongs to which fault, and what is lost or wrong.
 func TestReport(t *testing.T) {
 	w := &world{h: newHistory(), seed: 7, lags: []float64{1, 2, 30}}
@@ -245,21 +270,26 @@ func TestReport(t *testing.T) {
 	}
 	output := "control-3 | time=" + at(10) + ` level=INFO msg="writer granted" node=db-1 volume_epoch=1 reason="there was no writer yet"
 db-1 | time=` + at(20) + ` level=INFO msg="volume is open" node=db-1 volume_epoch=1 vdl=0
-control-3 | time=` + at(1050) + ` level=INFO msg="writer granted" node=control-3 node=db-2 volume_epoch=2 reason="exit"
-control-3 | time=` + at(1070) + ` level=INFO msg="writer granted" node=db-3 volume_epoch=3 reason="exit"
-db-3 | time=` + at(1100) + ` level=INFO msg="volume is open" node=db-3 volume_epoch=3 vdl=0
+control-3 | time=` + at(700) + ` level=INFO msg="writer granted" node=control-3 node=db-1 volume_epoch=2 reason="silence"
+db-1 | time=` + at(710) + ` level=INFO msg="volume is open" node=db-1 volume_epoch=2 vdl=0
+control-3 | time=` + at(1050) + ` level=INFO msg="writer granted" node=control-3 node=db-2 volume_epoch=3 reason="exit"
+control-3 | time=` + at(1070) + ` level=INFO msg="writer granted" node=db-3 volume_epoch=4 reason="exit"
+db-3 | time=` + at(1100) + ` level=INFO msg="volume is open" node=db-3 volume_epoch=4 vdl=0
 `
 	ms := int64(time.Millisecond)
-	w.injected = []injection{{"pause reader", 500 * ms, false}, {"kill writer", 1000 * ms, true}}
+	w.injected = []injection{{kind: "pause reader", at: 500 * ms}, {kind: "kill writer", at: 1000 * ms, lost: []int64{1000 * ms}}}
 	w.h.acks = []int64{900 * ms, 995 * ms, 1200 * ms, 1201 * ms, 9000 * ms}
-	got := w.takeovers(output)
+	got, unasked := w.takeovers(output)
 	if len(got) != 1 || got[0].kind != "kill writer" || got[0].recovered.Round(time.Millisecond) != 30*time.Millisecond ||
 		got[0].detected.Round(time.Millisecond) != 70*time.Millisecond || got[0].gap != 200*time.Millisecond {
 		t.Errorf("takeovers: %+v", got)
 	}
+	if !maps.Equal(unasked, map[string]int{"pause reader": 1, "kill writer": 1}) {
+		t.Errorf("not asked for: %v", unasked)
+	}
 	var out strings.Builder
 	w.print(&out, output, verdict{found: []check.Anomaly{{Kind: check.Lost, Detail: "row 7"}, {Kind: check.ReadSkew, Detail: "x"}}, registers: 40, undecided: 2})
-	for _, want := range []string{"seed 7", "pause reader  1", "transactions acknowledged  5", "lost                       1", "anomalies                  1", "registers not checked      2", "lost: row 7", "reader lag"} {
+	for _, want := range []string{"seed 7", "pause reader  1", "transactions acknowledged          5", "lost                               1", "anomalies                          1", "registers not checked              2", "failovers that no fault asked for  2  kill writer 1, pause reader 1", "lost: row 7", "reader lag"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the table lacks %q:\n%s", want, out.String())
 		}
@@ -305,6 +335,8 @@ func TestHistoryIsSaved(t *testing.T) {
 	}
 }
 
+// What grows slowly is found; a process that is killed, a cache that fills and a moment
+// do not count.
 func TestSoakFindsGrowth(t *testing.T) {
 	series := func(bytes func(i int) int64, files func(i int) int) (out []usage) {
 		for i := range 300 {
@@ -318,8 +350,10 @@ func TestSoakFindsGrowth(t *testing.T) {
 	for _, id := range others("router-1") {
 		used[id] = series(flat, few)
 	}
-	used["storage-1"] = series(func(i int) int64 { return int64(min(i, 100)) << 22 }, few) // fills a cache, then stays
-	used["storage-2"] = series(func(i int) int64 { return int64(i) << 21 }, few)
+	used["storage-1"] = series(func(i int) int64 { return int64(min(i, 100)) << 22 }, few)  // fills a cache, then stays
+	used["storage-2"] = series(func(i int) int64 { return 80<<20 + int64(i)*200<<10 }, few) // 58 MiB in the hour
+	used["storage-3"] = series(func(i int) int64 { return 80<<20 + int64(i/295)<<26 }, few) // at last for a minute
+	used["storage-6"] = used["storage-2"]                                                   // is killed
 	used["db-1"] = series(flat, func(i int) int { return 50 + i })
 	used["db-2"] = used["db-2"][:200] // none in the last third
 	want := []string{"storage-2 grows", "db-1 grows", "db-2 was not measured", "router-1 was not measured"}

@@ -24,44 +24,54 @@ type fault struct {
 	kind       string
 	namespaces bool // needs them
 	ends       bool // a process
+	takes      part // no undertow beneath it may take more of these; of an undertow: what it slows or removes
 	run        func(ctx context.Context, w *world, rng *rand.Rand, hold time.Duration) error
 }
 
+// part is parts of a cluster.
+type part int
+
+const (
+	ofStorage part = 1 << iota
+	ofReaders
+	ofLinks
+)
+
 // faults is every kind of fault. A new one is a row here; the schedule draws from all.
 var faults = []fault{
-	{"kill writer", false, true, killWriter},
-	{"kill reader", false, true, kill(reader)},
-	{"kill storage", false, true, kill(someStorage(1))},
-	{"kill two storage", false, true, kill(someStorage(2))},
-	{"kill all storage", false, true, kill(someStorage(6))},
-	{"kill Raft leader", false, true, kill(raftLeader)},
-	{"kill router", false, true, kill(router)},
-	{"kill all", false, true, killAll},
-	{"pause writer", false, false, pauseWriter},
-	{"pause reader", false, false, suspend(reader)},
-	{"pause storage", false, false, suspend(someStorage(1))},
-	{"pause Raft leader", false, false, suspend(raftLeader)},
-	{"stop zone", false, true, zoneAway((*world).stopped)},
-	{"stop zone and one", false, true, stopZonePlusOne},
-	{"switchover", false, false, switchover},
-	{"failover in failover", false, true, failoverInFailover},
-	{"failover in DDL", false, true, failoverInDDL},
-	{"failover in commit", false, true, failoverInCommit},
-	{"empty storage", false, true, emptyStorage(false)},
-	{"empty Raft leader", false, true, emptyRaftLeader},
-	{"failover in replacement", false, true, emptyStorage(true)},
-	{"segments move", false, true, moveSegments},
-	{"slow disk", false, false, slowDisk},
-	{"slow clients", false, false, slowClients},
-	{"cut writer off", true, false, cutWriter},
-	{"cut writer from storage", true, false, cutFrom(storageIDs, 6, true)},
-	{"cut writer from control", true, false, cutFrom(controlIDs, 3, false)},
-	{"cut writer from half", true, false, cutFrom(storageIDs, 3, true)},
-	{"cut one way", true, false, cutOneWay},
-	{"cut both ways", true, false, cutBothWays},
-	{"cut zone off", true, false, zoneAway((*world).unlinked)},
-	{"slow links", true, false, slowLinks},
-	{"full disk", true, true, fullDisk},
+	{"kill writer", false, true, 0, killWriter},
+	{"kill reader", false, true, 0, kill(reader)},
+	{"kill storage", false, true, 0, kill(someStorage(1))},
+	{"kill two storage", false, true, ofStorage, kill(someStorage(2))},
+	{"kill all storage", false, true, ofStorage, kill(someStorage(6))},
+	{"kill Raft leader", false, true, 0, kill(raftLeader)},
+	{"kill router", false, true, 0, kill(router)},
+	{"kill all", false, true, ofStorage | ofReaders, killAll},
+	{"pause writer", false, false, 0, pauseWriter},
+	{"pause reader", false, false, 0, suspend(reader)},
+	{"pause storage", false, false, 0, suspend(someStorage(1))},
+	{"pause Raft leader", false, false, 0, suspend(raftLeader)},
+	{"stop zone", false, true, ofStorage | ofReaders, zoneAway((*world).stopped)},
+	{"stop zone and one", false, true, ofStorage, stopZonePlusOne},
+	{"switchover", false, false, 0, switchover},
+	{"failover in failover", false, true, ofReaders, failoverInFailover},
+	{"failover in DDL", false, true, 0, failoverInDDL},
+	{"failover in commit", false, true, 0, failoverInCommit},
+	{"empty storage", false, true, 0, emptyStorage(false)},
+	{"empty Raft leader", false, true, 0, emptyRaftLeader},
+	{"failover in replacement", false, true, 0, emptyStorage(true)},
+	{"segments move", false, true, ofReaders, moveSegments},
+	{"slow disk", false, false, ofStorage, slowDisk},
+	{"slow clients", false, false, 0, slowClients},
+	{"cut writer off", true, false, ofLinks, cutWriter},
+	{"cut writer from storage", true, false, ofLinks, cutFrom(storageIDs, 6, true)},
+	{"cut writer from control", true, false, ofLinks, cutFrom(controlIDs, 3, false)},
+	{"cut writer from half", true, false, ofStorage | ofLinks, cutFrom(storageIDs, 3, true)},
+	{"cut one way", true, false, ofLinks, cutOneWay},
+	{"cut both ways", true, false, ofLinks, cutBothWays},
+	{"cut zone off", true, false, ofStorage | ofLinks, zoneAway((*world).unlinked)},
+	{"slow links", true, false, ofStorage | ofLinks, slowLinks},
+	{"full disk", true, true, 0, fullDisk},
 }
 
 // target chooses processes.
@@ -123,15 +133,36 @@ func killWriter(ctx context.Context, w *world, _ *rand.Rand, _ time.Duration) er
 	if err != nil {
 		return err
 	}
-	w.inject(old, true)
+	w.inject(old, false)
 	return w.killed(ctx, old)
+}
+
+// killAgain kills a process once a second, as often as it has come back; another one, if
+// it is none of those any more from which it was chosen.
+func killAgain(which target) func(context.Context, *world, *rand.Rand, time.Duration) error {
+	return func(ctx context.Context, w *world, rng *rand.Rand, hold time.Duration) error {
+		ctx, cancel := context.WithTimeout(ctx, hold)
+		defer cancel()
+		seed := rng.Uint64()
+		for n := 0; ; n++ {
+			ids, err := which(ctx, w, rand.New(rand.NewPCG(seed, 0)))
+			if n == 0 && err == nil {
+				w.inject(strings.Join(ids, " "), false)
+			}
+			if ctx.Err() != nil {
+				return nil
+			}
+			if err = errors.Join(err, w.signal(unix.SIGKILL, ids...)); err != nil {
+				return err
+			}
+			pause(ctx, time.Second)
+		}
+	}
 }
 
 // killed kills the writer and waits for another.
 func (w *world) killed(ctx context.Context, writer string) error {
-	w.mu.Lock()
-	w.injected[len(w.injected)-1].at = w.h.now() // of a fault that has done other things before
-	w.mu.Unlock()
+	w.lost()
 	if err := w.signal(unix.SIGKILL, writer); err != nil {
 		return err
 	}
@@ -140,7 +171,10 @@ func (w *world) killed(ctx context.Context, writer string) error {
 }
 
 func killAll(ctx context.Context, w *world, _ *rand.Rand, _ time.Duration) error {
-	w.inject("", false)
+	w.inject("", true)
+	w.mu.Lock()
+	w.injected[len(w.injected)-1].all = true
+	w.mu.Unlock()
 	w.c.KillAll()
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -221,7 +255,11 @@ func (w *world) stopped(ctx context.Context, ids []string, f func() error) error
 func zoneAway(away func(*world, context.Context, []string, func() error) error) func(context.Context, *world, *rand.Rand, time.Duration) error {
 	return func(ctx context.Context, w *world, rng *rand.Rand, hold time.Duration) error {
 		z := rng.IntN(3)
-		w.inject(fmt.Sprintf("az-%c", 'a'+z), true)
+		writer, err := w.writer(ctx)
+		if err != nil {
+			return err
+		}
+		w.inject(fmt.Sprintf("az-%c", 'a'+z), slices.Contains(zone(z), writer))
 		return away(w, ctx, zone(z), func() error {
 			if err := w.progress(ctx, 20, 5); err != nil {
 				return fmt.Errorf("with a zone away: %w", err)
@@ -295,93 +333,13 @@ func failoverInFailover(ctx context.Context, w *world, _ *rand.Rand, _ time.Dura
 	defer cancel()
 	for {
 		if g := grants(w.c.Output()[seen:]); len(g) > 0 {
+			w.lost()
 			return w.signal(unix.SIGKILL, g[0].node)
 		}
 		if pause(wait, time.Millisecond); wait.Err() != nil {
 			return fmt.Errorf("no second writer: %w", wait.Err())
 		}
 	}
-}
-
-// emptyStorage takes away all that a storage node has. It is replaced by itself, so that
-// every recovery and every write meets both sets of members until it is whole again.
-func emptyStorage(failover bool) func(context.Context, *world, *rand.Rand, time.Duration) error {
-	return func(ctx context.Context, w *world, rng *rand.Rand, _ time.Duration) error {
-		id := pick(rng, storageIDs)
-		w.inject(id, failover)
-		err := w.stopped(ctx, []string{id}, func() error { return w.c.EmptyStorage(id) })
-		if err == nil && failover {
-			var writer string
-			if writer, err = w.writer(ctx); err == nil {
-				err = w.killed(ctx, writer)
-			}
-		}
-		if err != nil {
-			return err
-		}
-		_, err = w.await(ctx, id+" to be whole again", func(s *cluster.Status) bool {
-			return !slices.ContainsFunc(s.Storage, func(n cluster.Storage) bool { return n.Replacing != nil }) && s.CaughtUp(id)
-		})
-		return err
-	}
-}
-
-// emptyRaftLeader takes what it has from the leader of the control plane, and kills the
-// writer while it comes back.
-func emptyRaftLeader(ctx context.Context, w *world, rng *rand.Rand, _ time.Duration) error {
-	ids, err := raftLeader(ctx, w, rng)
-	if err != nil {
-		return err
-	}
-	w.inject(ids[0], true)
-	if err := w.stopped(ctx, ids, func() error { return w.c.EmptyControl(ids[0]) }); err != nil {
-		return err
-	}
-	writer, err := w.writer(ctx)
-	if err != nil {
-		return err
-	}
-	return w.killed(ctx, writer)
-}
-
-// moveSegments adds a storage node, and drains it when segments have moved to it: a writer is killed
-// amid each.
-func moveSegments(ctx context.Context, w *world, _ *rand.Rand, _ time.Duration) error {
-	w.added++
-	id := fmt.Sprintf("storage-%d", len(storageIDs)+w.added)
-	w.inject(id, true)
-	if err := w.configure(w.c.Config, id); err != nil {
-		return err
-	}
-	kill := func() error {
-		writer, err := w.writer(ctx)
-		if err == nil {
-			err = w.killed(ctx, writer)
-		}
-		return err
-	}
-	if err := w.sextant(ctx, "storage", "add", id, "--az", w.spareZone()); err != nil {
-		return err
-	}
-	_, err := w.await(ctx, "a segment on "+id, func(s *cluster.Status) bool {
-		return slices.ContainsFunc(s.Storage, func(n cluster.Storage) bool { return n.ID == id && n.Segments > 0 })
-	})
-	if err == nil {
-		err = kill()
-	}
-	if err == nil {
-		err = w.sextant(ctx, "storage", "drain", id)
-	}
-	if err == nil {
-		err = kill()
-	}
-	if err == nil {
-		_, err = w.await(ctx, id+" to leave", func(s *cluster.Status) bool { return len(s.Storage) == len(storageIDs) })
-	}
-	if err != nil {
-		return err
-	}
-	return w.configure(w.c.Config, "")
 }
 
 // slowDisk makes the syncs of two storage nodes of different zones slow: four others are enough.
@@ -397,8 +355,7 @@ func slowDisk(ctx context.Context, w *world, rng *rand.Rand, hold time.Duration)
 		}
 		defer os.Remove(path)
 	}
-	pause(ctx, hold)
-	return w.progress(ctx, 20, 5)
+	return w.lasts(ctx, hold)
 }
 
 // slowClients delays what clients behind the proxy send and get.

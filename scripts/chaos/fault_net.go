@@ -50,7 +50,7 @@ func (w *world) unlinked(ctx context.Context, ids []string, f func() error) erro
 }
 
 // cutFrom loses what the writer sends to n of some hosts, or what they send to it, or
-// both. lost: another instance does better.
+// both. lost: another instance does better and must replace it; otherwise one may.
 func cutFrom(hosts []string, n int, lost bool) func(context.Context, *world, *rand.Rand, time.Duration) error {
 	return func(ctx context.Context, w *world, rng *rand.Rand, hold time.Duration) error {
 		old, err := w.writer(ctx)
@@ -67,7 +67,7 @@ func cutFrom(hosts []string, n int, lost bool) func(context.Context, *world, *ra
 				pairs = append(pairs, [2]string{hosts[i], old})
 			}
 		}
-		w.inject(old+" "+[]string{"sends", "receives", "both ways"}[way], lost)
+		w.inject(old+" "+[]string{"sends", "receives", "both ways"}[way], true)
 		return w.cut(pairs, func() error {
 			if lost {
 				if _, err := w.another(ctx, old); err != nil {
@@ -151,8 +151,7 @@ func slowLinks(ctx context.Context, w *world, rng *rand.Rand, hold time.Duration
 			}
 		}
 	}
-	pause(ctx, hold)
-	return w.progress(ctx, 20, 5)
+	return w.lasts(ctx, hold)
 }
 
 // fullDisk fills the disk of a storage node, and frees it again.
@@ -174,8 +173,7 @@ func fullDisk(ctx context.Context, w *world, rng *rand.Rand, hold time.Duration)
 			return err
 		}
 	}
-	pause(ctx, hold)
-	return w.progress(ctx, 20, 5)
+	return w.lasts(ctx, hold)
 }
 
 // instanceAddr is an instance's own MySQL port.

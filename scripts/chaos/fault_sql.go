@@ -102,74 +102,12 @@ func (l *lateClients) answers(w *world, id string) {
 	}
 }
 
-// failoverInDDL kills the writer while a table of some thousand rows is altered, which
-// must be done whole or not at all.
-func failoverInDDL(ctx context.Context, w *world, rng *rand.Rand, _ time.Duration) error {
-	table := fmt.Sprintf("ddl_%d", rng.Int64N(1<<40))
-	if err := w.retry(ctx, "CREATE TABLE IF NOT EXISTS "+table+" (id INT PRIMARY KEY, a INT NOT NULL, note VARCHAR(100) NOT NULL)"); err != nil {
-		return err
-	}
-	const rows = 4000
-	var values []string
-	for i := range rows {
-		values = append(values, fmt.Sprintf("(%d,%d,'row %d')", i, i%97, i))
-	}
-	if err := w.retry(ctx, "INSERT IGNORE INTO "+table+" VALUES "+strings.Join(values, ",")); err != nil {
-		return err
-	}
-	old, err := w.writer(ctx)
-	if err != nil {
-		return err
-	}
-	change := pick(rng, []string{"ADD INDEX extra (a)", "MODIFY a BIGINT NOT NULL, ADD INDEX extra (a)", "DROP PRIMARY KEY, ADD PRIMARY KEY (a, id), ADD INDEX extra (a)"})
-	done := make(chan error, 1)
-	go func() {
-		_, err := w.db.ExecContext(ctx, "ALTER TABLE "+table+" "+change)
-		done <- err
-	}()
-	pause(ctx, time.Duration(rng.Int64N(int64(150*time.Millisecond))))
-	w.inject(change, true)
-	if err := w.signal(unix.SIGKILL, old); err != nil {
-		return err
-	}
-	altered := <-done
-	if _, err := w.another(ctx, old); err != nil {
-		return err
-	}
-	return w.altered(ctx, table, altered == nil, rows)
-}
-
-// altered checks a table that an ALTER TABLE which was interrupted should have given an
-// index, and drops it.
-func (w *world) altered(ctx context.Context, table string, acked bool, rows int) error {
-	var has, count, byIndex int
-	if err := w.ask(ctx, "SELECT COUNT(*) FROM information_schema.statistics WHERE table_schema = '"+database+"' AND table_name = '"+table+"' AND index_name = 'extra'", &has); err != nil {
-		return err
-	}
-	if err := w.ask(ctx, "SELECT COUNT(*) FROM "+table, &count); err != nil {
-		return err
-	}
-	byIndex = count
-	if has > 0 {
-		if err := w.ask(ctx, "SELECT COUNT(*) FROM "+table+" FORCE INDEX (extra) WHERE a >= 0", &byIndex); err != nil {
-			return err
-		}
-	}
-	switch {
-	case acked && has == 0:
-		w.h.anomaly(check.Lost, "ALTER TABLE %s was acknowledged", table)
-	case count != rows || byIndex != rows:
-		w.h.anomaly(check.Torn, "%s has %d of %d rows, %d by its new index", table, count, rows, byIndex)
-	}
-	return w.retry(ctx, "DROP TABLE IF EXISTS "+table)
-}
-
-// ask reads one number through the cluster endpoint, however often that must be tried.
-func (w *world) ask(ctx context.Context, q string, n *int) error {
+// ask reads one row through the cluster endpoint, however often that must be tried.
+func (w *world) ask(ctx context.Context, q string, to ...any) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	for {
-		err := w.db.QueryRowContext(ctx, q).Scan(n)
+		err := w.db.QueryRowContext(ctx, q).Scan(to...)
 		if err == nil || ctx.Err() != nil {
 			return err
 		}

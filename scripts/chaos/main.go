@@ -1,10 +1,10 @@
 // Command chaos runs a cluster of real processes under load, breaks it, and checks what
 // clients saw. What it does is one of these modes:
 //
-//   - chaos: a schedule of faults of every kind drawn from -seed; the histories of bank
+//   - chaos: a schedule of faults of every kind, some with another beneath, drawn from -seed; the histories of bank
 //     transfers, list-append transactions, unique inserts and registers are checked against
 //     the isolation levels (package check), over the writer and the readers together
-//   - soak: the same for long, with the memory and files of every process sampled
+//   - soak: the same for long, with the memory and files of every process that is not killed judged
 //   - kills, hung, switchover: the distribution of what a client sees of these
 //   - recovery: the time of a recovery with little and with much data
 //   - lag: the readers' lag under sysbench

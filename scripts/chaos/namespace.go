@@ -235,7 +235,8 @@ func (n *network) dial(ctx context.Context, host, addr string) (net.Conn, error)
 
 // delayed puts a proxy that delays between a host and a port of another, until undo: the
 // first takes the second's address for its own. Connections that there are break at
-// either, or die without a word.
+// either: while the first has the address, it can be told of the end of those that
+// have it at both ends.
 func (n *network) delayed(from, to string, port int, d time.Duration) (undo func() error, err error) {
 	addr := n.hosts[to]
 	if err := ip(fmt.Sprintf("-n %s addr add %s/32 dev lo", from, addr)); err != nil {
@@ -249,5 +250,5 @@ func (n *network) delayed(from, to string, port int, d time.Duration) (undo func
 	}
 	p := newProxy(l, func(ctx context.Context) (net.Conn, error) { return new(net.Dialer).DialContext(ctx, "tcp", at) })
 	p.delay.Store(int64(d))
-	return func() error { err := away(); p.close(); return err }, nil
+	return func() error { p.close(); return away() }, nil
 }

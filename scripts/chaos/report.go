@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"maps"
@@ -42,38 +43,46 @@ func grants(output string) []granted { return parseLines(reGrant, output) }
 
 // takeover is one change of the writer.
 type takeover struct {
-	kind                string        // of the fault before it
+	kind                string        // of the fault that asked for it
 	detected, recovered time.Duration // fault to grant, grant to open
 	gap                 time.Duration // longest time without an acknowledged commit round it
 }
 
 // takeovers matches the writers in a cluster's output with the faults that took their
-// predecessors away.
-func (w *world) takeovers(output string) (out []takeover) {
+// predecessors away. unasked counts those grants that came beneath a kind of fault and
+// for which it had not asked; "" is before the first fault.
+func (w *world) takeovers(output string) (out []takeover, unasked map[string]int) {
 	opened := map[uint64]time.Time{}
 	for _, o := range parseLines(reOpen, output) {
 		opened[o.epoch] = o.at
 	}
 	since := func(t time.Time) int64 { return int64(t.Sub(w.h.began)) }
-	var before injection
+	unasked = map[string]int{}
+	granted, served := map[int]int{}, map[int]int{} // for each fault, how many of those that it asked for; opened too
+	events := append([]injection{{lost: []int64{0}, all: true}}, w.injected...)
 	for _, g := range grants(output) {
+		n := len(events) - 1
+		for events[n].at > since(g.at) {
+			n--
+		}
+		cause, asked := events[n], 0
+		for asked < len(cause.lost) && cause.lost[asked] <= since(g.at) {
+			asked++
+		}
+		if granted[n] < asked {
+			granted[n]++
+		} else {
+			unasked[cause.kind]++
+		}
 		open, ok := opened[g.epoch]
-		if !ok {
-			continue // it died on the way
+		if !ok || served[n] == asked || cause.all {
+			continue // it died on the way, nobody asked for it, or it was a start
 		}
-		var cause injection
-		for _, i := range w.injected {
-			if i.at <= since(g.at) {
-				cause = i
-			}
-		}
-		if !cause.lost || cause == before {
-			continue // a start, or the end of a longer fault
-		}
-		before = cause
-		out = append(out, takeover{cause.kind, time.Duration(since(g.at) - cause.at), open.Sub(g.at), w.h.longest(cause.at, since(open))})
+		first := cause.lost[served[n]]
+		served[n] = asked
+		out = append(out, takeover{cause.kind, time.Duration(since(g.at) - first), open.Sub(g.at), w.h.longest(first, since(open))})
 	}
-	return out
+	return out, unasked
 }
 
 // quantiles renders n, p50, p99 and the largest of some milliseconds.
@@ -123,6 +132,16 @@ func (v verdict) err() error {
 	return nil
 }
 
+// total renders a sum, and of what it is.
+func total(of map[string]int) string {
+	n, parts := 0, []string{}
+	for _, kind := range slices.Sorted(maps.Keys(of)) {
+		n += of[kind]
+		parts = append(parts, fmt.Sprintf("%s %d", cmp.Or(kind, "before any fault"), of[kind]))
+	}
+	return strings.TrimSpace(fmt.Sprint(n, "  ", strings.Join(parts, ", ")))
+}
+
 // print writes the table at the end of a run.
 func (w *world) print(out io.Writer, output string, v verdict) {
 	w.mu.Lock()
@@ -140,6 +159,7 @@ func (w *world) print(out io.Writer, output string, v verdict) {
 	t.Flush()
 	lost, anomalies := v.count()
 	acks, reads := w.h.counts()
+	took, unasked := w.takeovers(output)
 	t = tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "\ntransactions acknowledged\t%d\n", acks)
 	fmt.Fprintf(t, "reads of readers\t%d\n", reads)
@@ -147,11 +167,12 @@ func (w *world) print(out io.Writer, output string, v verdict) {
 	fmt.Fprintf(t, "anomalies\t%d\n", anomalies)
 	fmt.Fprintf(t, "registers\t%d\n", v.registers)
 	fmt.Fprintf(t, "registers not checked\t%d\n", v.undecided)
+	fmt.Fprintf(t, "kills amid an ALTER TABLE\t%d of %d\n", w.amid, w.alters)
+	fmt.Fprintf(t, "failovers that no fault asked for\t%s\n", total(unasked))
 	t.Flush()
 	fmt.Fprintln(out)
 	t = tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "ms\tn\tp50\tp99\tmax\t")
-	took := w.takeovers(output)
 	byKind := map[string][]takeover{}
 	for _, x := range took {
 		byKind[x.kind] = append(byKind[x.kind], x)

@@ -307,6 +307,10 @@ func (l *workload) last(ctx context.Context) error {
 		h.Appends[level.level] = append(h.Appends[level.level], t)
 	}
 	l.sum(ctx, s)
+	// In one snapshot: what clients sent before they were stopped may still commit.
+	if _, err := s.conn.ExecContext(ctx, "START TRANSACTION READ ONLY"); err != nil {
+		return err
+	}
 	for into, q := range map[*[]check.Row]string{&h.ByKey: "SELECT id, u FROM uniq", &h.ByIndex: "SELECT id, u FROM uniq FORCE INDEX (u) WHERE u >= 0"} {
 		if err := each(ctx, s.conn, q, func(id int, u string) {
 			v, _ := strconv.Atoi(u)

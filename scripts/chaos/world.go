@@ -68,16 +68,19 @@ type world struct {
 	added int // storage nodes, beyond the first six
 
 	mu       sync.Mutex
-	kind     string // of the fault that is performed
+	doing    string // the kind of the fault that is performed
 	injected []injection
 	lags     []float64 // milliseconds
+	alters   int       // ALTER TABLEs whose writer was to be killed amid them
+	amid     int       // of these, under way at the kill
 }
 
 // injection is one fault at one moment.
 type injection struct {
 	kind string
-	at   int64 // nanoseconds since the start
-	lost bool  // the writer was taken away by it
+	at   int64   // nanoseconds since the start
+	lost []int64 // when it took the writer away, in the same; each asks for a failover
+	all  bool    // everything was ended with it: a start follows, which is no failover
 }
 
 // worldOptions say what a cluster is made of.
@@ -243,17 +246,37 @@ func (w *world) close() {
 // inject notes that the fault that is performed begins now. lost: it takes the writer away.
 func (w *world) inject(target string, lost bool) {
 	w.mu.Lock()
-	kind := w.kind
-	w.injected = append(w.injected, injection{kind, w.h.now(), lost})
+	kind := w.doing
+	w.injected = append(w.injected, injection{kind: kind, at: w.h.now()})
 	w.mu.Unlock()
+	if lost {
+		w.lost()
+	}
 	acks, reads := w.h.counts()
 	w.say("%7.1fs  %-22s %-24s %d commits, %d reads of readers", float64(w.h.now())/1e9, kind, target, acks, reads)
 }
 
-// signal sends a signal to each of some processes.
+// lost notes that the fault that was injected last takes the writer away now.
+func (w *world) lost() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	last := &w.injected[len(w.injected)-1]
+	last.lost = append(last.lost, w.h.now())
+}
+
+// lasts waits, and expects clients to go on; unless ctx ends, as it does for an undertow:
+// what else happens may keep them.
+func (w *world) lasts(ctx context.Context, hold time.Duration) error {
+	if pause(ctx, hold); ctx.Err() != nil {
+		return nil
+	}
+	return w.progress(ctx, 20, 5)
+}
+
+// signal sends a signal to each of some processes; one that does not run gets none.
 func (w *world) signal(s unix.Signal, ids ...string) error {
 	for _, id := range ids {
-		if err := w.c.Signal(id, s); err != nil && !errors.Is(err, os.ErrNotExist) {
+		if err := w.c.Signal(id, s); err != nil && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, os.ErrProcessDone) {
 			return fmt.Errorf("%v to %s: %w", s, id, err)
 		}
 	}

@@ -65,6 +65,17 @@ type Storage struct {
 	Replacing      *Replacing        `json:"replacing"`
 }
 
+// Endpoint is an endpoint in a Status.
+type Endpoint struct {
+	Name       string   `json:"name"`
+	Type       string   `json:"type"`
+	Addresses  []string `json:"addresses"`
+	MemberType string   `json:"member_type"`
+	ListType   string   `json:"list_type"`
+	Configured []string `json:"configured"`
+	Members    []string `json:"members"`
+}
+
 // Status is what `sextant status --json` prints.
 type Status struct {
 	Volume struct {
@@ -90,15 +101,7 @@ type Status struct {
 		PID     int    `json:"pid"`
 		Healthy bool   `json:"healthy"`
 	} `json:"routers"`
-	Endpoints []struct {
-		Name       string   `json:"name"`
-		Type       string   `json:"type"`
-		Addresses  []string `json:"addresses"`
-		MemberType string   `json:"member_type"`
-		ListType   string   `json:"list_type"`
-		Configured []string `json:"configured"`
-		Members    []string `json:"members"`
-	} `json:"endpoints"`
+	Endpoints []Endpoint `json:"endpoints"`
 }
 
 // CaughtUp reports whether a storage node has, without a hole, what any other node had when
@@ -403,23 +406,25 @@ func (c *Cluster) ours(pid int) bool {
 	return err == nil && bytes.Contains(args, []byte("\x00"+c.Data+"\x00"))
 }
 
-// PID returns the process id of a role from its directory.
+// PID returns the process id of a role from its directory. It returns an os.ErrNotExist
+// or os.ErrProcessDone if that does not run.
 func (c *Cluster) PID(id string) (int, error) {
 	b, err := os.ReadFile(filepath.Join(c.Data, id, "pid"))
 	if err != nil {
 		return 0, err
 	}
-	return strconv.Atoi(string(b))
+	pid, err := strconv.Atoi(string(b))
+	if err != nil || !c.ours(pid) { // empty or 0: about to start
+		return 0, fmt.Errorf("%s does not run: %w", id, os.ErrProcessDone)
+	}
+	return pid, nil
 }
 
-// Signal sends a signal to the process of a role.
+// Signal sends a signal to the process of a role. It returns PID's errors.
 func (c *Cluster) Signal(id string, s syscall.Signal) error {
 	pid, err := c.PID(id)
 	if err != nil {
 		return err
-	}
-	if !c.ours(pid) {
-		return fmt.Errorf("%s does not run", id)
 	}
 	return syscall.Kill(pid, s)
 }

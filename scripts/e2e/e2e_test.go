@@ -247,60 +247,6 @@ func TestAllKilledAtOnceLoseNothing(t *testing.T) {
 	must(t, err)
 }
 
-func TestPausedWriterAnswersNothingStale(t *testing.T) {
-	c := start(t, cluster.Options{}, deposed)
-	l := load(t, c)
-	s, err := c.Status()
-	must(t, err)
-	old := s.Writer
-	var offset int
-	for _, i := range s.Instances {
-		if i.ID == old {
-			fmt.Sscanf(i.Address[strings.LastIndex(i.Address, ":")+1:], "%d", &offset)
-			offset -= c.Base
-		}
-	}
-	direct, err := c.DB(offset, "pairs")
-	must(t, err)
-	defer direct.Close()
-	conn, err := direct.Conn(deadline(t))
-	must(t, err)
-	defer conn.Close()
-	must(t, conn.PingContext(deadline(t)))
-	must(t, c.Signal(old, syscall.SIGSTOP))
-	stopped := time.Now()
-	_, err = c.Await(deadline(t), "a new writer", func(s *cluster.Status) bool { return s.Writer != "" && s.Writer != old })
-	must(t, err)
-	must(t, l.AwaitAcks(deadline(t), 200))
-	db, err := c.DB(cluster.PortCluster, "pairs")
-	must(t, err)
-	defer db.Close()
-	_, err = db.ExecContext(deadline(t), "INSERT INTO a VALUES (7, 7, 'new writer')")
-	must(t, err)
-	_, err = db.ExecContext(deadline(t), "INSERT INTO b VALUES (7, -7)")
-	must(t, err)
-	// The query waits in the paused process's socket, and is read when it wakes up.
-	answer := make(chan string, 1)
-	go func() {
-		var n int
-		err := conn.QueryRowContext(context.Background(), "SELECT COUNT(*) FROM a WHERE id = 7").Scan(&n)
-		answer <- fmt.Sprint(n, err)
-	}()
-	time.Sleep(time.Until(stopped.Add(10 * time.Second))) // the length of the pause is the test
-	must(t, c.Signal(old, syscall.SIGCONT))
-	select {
-	case got := <-answer:
-		if got == "0 <nil>" {
-			t.Error("the paused writer answered with what was there before its successor")
-		}
-	case <-deadline(t).Done():
-		t.Error("the paused writer neither answered nor closed the connection")
-	}
-	_, err = c.Await(deadline(t), "the paused writer as a reader", func(s *cluster.Status) bool { return s.Role(old) == "reader" })
-	must(t, err)
-	settled(t, c, l)
-}
-
 func TestReadersFollowAndRefuseWrites(t *testing.T) {
 	c := start(t, cluster.Options{})
 	w, err := c.DB(cluster.PortCluster, "")

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,8 +14,7 @@ import (
 )
 
 const (
-	keptFor   = time.Second // storage.retention_time of the tests below
-	phasesMax = 14          // phases in which disk use must come to level off
+	keptFor = time.Second // storage.retention_time of the tests below
 )
 
 func keepsLittle() cluster.Options {
@@ -26,45 +24,45 @@ func keepsLittle() cluster.Options {
 	}}
 }
 
-// diskUse returns the bytes of all files of each storage node.
-func diskUse(t *testing.T, c *cluster.Cluster) (use [6]int64) {
+// diskUse returns the bytes of all files below each directory of the cluster's.
+func diskUse(t *testing.T, c *cluster.Cluster) map[string]int64 {
 	t.Helper()
-	for n := range use {
-		err := filepath.WalkDir(filepath.Join(c.Data, fmt.Sprintf("storage-%d", n+1)), func(_ string, d fs.DirEntry, err error) error {
-			if err != nil || d.IsDir() {
-				return nil //nolint:nilerr // it was removed meanwhile
-			}
-			if fi, err := d.Info(); err == nil {
-				use[n] += fi.Size()
-			}
-			return nil
-		})
-		must(t, err)
-	}
+	use := map[string]int64{}
+	must(t, filepath.WalkDir(c.Data, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return nil //nolint:nilerr // it was removed meanwhile
+		}
+		if fi, err := d.Info(); err == nil {
+			rel, _ := filepath.Rel(c.Data, path)
+			use[strings.Split(rel, string(filepath.Separator))[0]] += fi.Size()
+		}
+		return nil
+	}))
 	return use
 }
 
-// levelsOff runs phases until no node uses a tenth more than two phases ago. What grows
-// steadily never does within phasesMax.
-func levelsOff(t *testing.T, c *cluster.Cluster, phase func()) {
+// levelsOff writes times as many bytes as there are data, by write, for the files to level
+// off, and then twice as many. It fails the test if any directory has grown by more than
+// three quarters of those meanwhile: if nothing went, it would grow by twice as much as is
+// written, as each node gets the log of it and makes versions of pages.
+func levelsOff(t *testing.T, c *cluster.Cluster, data, times int64, write func() (bytes int64)) {
 	t.Helper()
-	var all [][6]int64
-	for k := range phasesMax {
-		phase()
-		all = append(all, diskUse(t, c))
-		if k < 3 {
-			continue
+	rewrite := func(bytes int64) (written int64) {
+		for written < bytes && !t.Failed() {
+			written += write()
 		}
-		level := true
-		for n := range all[k] {
-			level = level && float64(all[k][n]) <= 1.1*float64(all[k-2][n])
-		}
-		if level {
-			t.Logf("bytes of each node after %d phases: %v, after the first %v", k+1, all[k], all[0])
-			return
+		return written
+	}
+	rewrite(times * data)
+	before := diskUse(t, c)
+	written := rewrite(2 * times * data)
+	after := diskUse(t, c)
+	t.Logf("%d bytes written over %d: from %v to %v", written, data, before, after)
+	for dir, n := range after {
+		if grown := n - before[dir]; grown > written*3/4 {
+			t.Errorf("%s has grown by %d bytes, from %d, while %d bytes were written over %d", dir, grown, before[dir], written, data)
 		}
 	}
-	t.Errorf("the files grow and grow: %v", all)
 }
 
 // A load that rewrites the same rows does not make the storage nodes' files grow: versions
@@ -74,28 +72,32 @@ func TestDiskUseOfRewrittenRowsLevelsOff(t *testing.T) {
 	c := start(t, keepsLittle())
 	db := pool(t, c, cluster.PortCluster, "")
 	run(t, db, "CREATE DATABASE g", "CREATE TABLE g.t (id INT PRIMARY KEY, v VARCHAR(200), n INT, KEY (n))")
-	var rows []string
-	for i := range 1000 {
-		rows = append(rows, fmt.Sprintf("(%d, REPEAT('x', 150), %d)", i, i))
+	const workers, rows, length = 4, 250, 150
+	for w := range workers {
+		var values []string
+		for i := w * rows; i < (w+1)*rows; i++ {
+			values = append(values, fmt.Sprintf("(%d, REPEAT('x', %d), %d)", i, length, i))
+		}
+		run(t, db, "INSERT INTO g.t VALUES "+strings.Join(values, ","))
 	}
-	run(t, db, "INSERT INTO g.t VALUES "+strings.Join(rows, ","))
-	levelsOff(t, c, func() {
-		var updates atomic.Int64
+	n := 0
+	levelsOff(t, c, workers*rows*length, 60, func() int64 {
+		n++
 		var wg sync.WaitGroup
-		began := time.Now()
-		for w := range 4 {
-			wg.Go(func() { // some hundred updates, and what is kept has been replaced twice
-				for i := w; updates.Load() < 400 || time.Since(began) < 2*keptFor; i += 4 {
-					_, err := db.ExecContext(deadline(t), fmt.Sprintf("UPDATE g.t SET v = REPEAT('%c', 150), n = n + 1000 WHERE id = %d", 'a'+rune(i%26), i%1000))
-					if err != nil {
+		for w := range workers { // all rows at once, and some one by one
+			wg.Go(func() {
+				update := fmt.Sprintf("UPDATE g.t SET v = REPEAT('%c', %d), n = n + 1000 WHERE id >= %d AND id < %d", 'a'+rune(n%26), length, w*rows, (w+1)*rows)
+				for i := range 4 {
+					if _, err := db.ExecContext(deadline(t), update); err != nil {
 						t.Error(err)
 						return
 					}
-					updates.Add(1)
+					update = fmt.Sprintf("UPDATE g.t SET v = REPEAT('%c', %d), n = n + 1000 WHERE id = %d", 'A'+rune(n%26), length, w*rows+(n*4+i)%rows)
 				}
 			})
 		}
 		wg.Wait()
+		return workers * (rows + 3) * length
 	})
 }
 
@@ -118,16 +120,16 @@ func TestDroppedTablesGiveSpaceBack(t *testing.T) {
 			return nil
 		})
 	}
-	levelsOff(t, c, func() {
-		for began := time.Now(); time.Since(began) < 2*keptFor; {
-			run(t, db, "CREATE TABLE g.t (id INT PRIMARY KEY, v VARCHAR(300))",
-				"INSERT INTO g.t WITH RECURSIVE s AS (SELECT 0 AS n UNION ALL SELECT n+1 FROM s WHERE n < 999) SELECT n, REPEAT('x', 250) FROM s")
-			for k := 1; k < 8; k *= 2 {
-				run(t, db, fmt.Sprintf("INSERT INTO g.t SELECT id + %d, v FROM g.t", 1000*k))
-			}
-			comes("the table's pages", func(now uint64) bool { return now > empty+2<<20 })
-			run(t, db, "DROP TABLE g.t")
-			comes("free pages", func(now uint64) bool { return now < empty+1<<20 })
+	const rows, length = 4000, 250
+	levelsOff(t, c, rows*length, 20, func() int64 {
+		run(t, db, "CREATE TABLE g.t (id INT PRIMARY KEY, v VARCHAR(300))",
+			fmt.Sprintf("INSERT INTO g.t WITH RECURSIVE s AS (SELECT 0 AS n UNION ALL SELECT n+1 FROM s WHERE n < 999) SELECT n, REPEAT('x', %d) FROM s", length))
+		for k := 1; k < rows/1000; k *= 2 {
+			run(t, db, fmt.Sprintf("INSERT INTO g.t SELECT id + %d, v FROM g.t", 1000*k))
 		}
+		comes("the table's pages", func(now uint64) bool { return now > empty+1<<20 })
+		run(t, db, "DROP TABLE g.t")
+		comes("free pages", func(now uint64) bool { return now < empty+1<<19 })
+		return rows * length
 	})
 }

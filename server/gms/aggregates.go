@@ -9,6 +9,7 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/expression/function/aggregation"
 	"github.com/dolthub/go-mysql-server/sql/transform"
 	"github.com/dolthub/go-mysql-server/sql/types"
+	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 )
 
 // aggregate is SUM, AVG or a variance. The planner's sums are of floats, whatever
@@ -27,6 +28,8 @@ type aggregateKind struct {
 	digits  uint8 // digits that the result has more than the argument
 	exact   bool  // DECIMAL for exact arguments
 	inexact func(a *accumulator) any
+	op      string // of BIT_AND, BIT_OR and BIT_XOR
+	neutral uint64 // what they are of nothing
 }
 
 var (
@@ -59,6 +62,9 @@ var aggregates = map[string]*aggregateKind{
 	"stddev_pop": variance("stddev_pop", false, true), "stddev_samp": variance("stddev_samp", true, true),
 	"variance": variance("variance", false, false), "var_pop": variance("var_pop", false, false),
 	"var_samp": variance("var_samp", true, false),
+	"bit_and":  {name: "bit_and", op: ast.BitAndStr, neutral: math.MaxUint64},
+	"bit_or":   {name: "bit_or", op: ast.BitOrStr},
+	"bit_xor":  {name: "bit_xor", op: ast.BitXorStr},
 }
 
 // FunctionName implements sql.FunctionExpression.
@@ -100,7 +106,18 @@ func (a *aggregate) Type(ctx *sql.Context) sql.Type {
 	if t := a.decimal(ctx); t != nil {
 		return t
 	}
-	return types.Float64
+	switch {
+	case a.kind.op == "":
+		return types.Float64
+	case a.strings(ctx):
+		return types.LongBlob
+	}
+	return types.Uint64
+}
+
+// strings reports whether BIT_AND or its kin are of binary strings.
+func (a *aggregate) strings(ctx *sql.Context) bool {
+	return a.kind.op != "" && binaryString(ctx, a.child)
 }
 
 // decimal returns the type of an exact result, nil if the result is a float.
@@ -134,7 +151,7 @@ func (a *aggregate) decimal(ctx *sql.Context) sql.DecimalType {
 }
 
 // IsNullable implements sql.Expression.
-func (a *aggregate) IsNullable(*sql.Context) bool { return true }
+func (a *aggregate) IsNullable(*sql.Context) bool { return a.kind.op == "" }
 
 // CollationCoercibility implements sql.CollationCoercible.
 func (a *aggregate) CollationCoercibility(*sql.Context) (sql.CollationID, byte) {
@@ -202,7 +219,7 @@ func (a *aggregate) accumulator(ctx *sql.Context) (*accumulator, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &accumulator{kind: a.kind, child: child, exact: a.decimal(ctx)}, nil
+	return &accumulator{kind: a.kind, child: child, exact: a.decimal(ctx), strings: a.strings(ctx)}, nil
 }
 
 // NewWindowFunction implements sql.WindowAdaptableExpression.
@@ -227,6 +244,8 @@ type accumulator struct {
 	sum   apd.Decimal // exact
 	// of floats: sum, mean and the sum of squared distances from it (Welford's)
 	total, mean, m2 float64
+	bits            bitwise
+	strings         bool // bits of binary strings
 }
 
 var _ sql.AggregationBuffer = (*accumulator)(nil)
@@ -236,6 +255,9 @@ func (a *accumulator) Update(ctx *sql.Context, r sql.Row) error {
 	v, err := a.child.Eval(ctx, r)
 	if err != nil || v == nil {
 		return err
+	}
+	if a.kind.op != "" {
+		return a.updateBits(ctx, v)
 	}
 	if a.exact == nil {
 		f, _, err := types.Float64.Convert(ctx, v)
@@ -267,6 +289,9 @@ func (a *accumulator) Update(ctx *sql.Context, r sql.Row) error {
 
 // Eval implements sql.AggregationBuffer.
 func (a *accumulator) Eval(ctx *sql.Context) (any, error) {
+	if a.kind.op != "" {
+		return a.evalBits(ctx), nil
+	}
 	if a.n == 0 {
 		return nil, nil
 	}
@@ -288,7 +313,7 @@ func (a *accumulator) Eval(ctx *sql.Context) (any, error) {
 func (a *accumulator) Dispose(ctx *sql.Context) { expression.Dispose(ctx, a.child) }
 
 func (a *accumulator) reset() {
-	*a = accumulator{kind: a.kind, child: a.child, exact: a.exact}
+	*a = accumulator{kind: a.kind, child: a.child, exact: a.exact, strings: a.strings}
 }
 
 // aggregateWindow computes an aggregate of frames. A frame that begins where the last one
@@ -315,7 +340,9 @@ func (w *aggregateWindow) DefaultFramer() sql.WindowFramer { return w.frames.Def
 // Compute implements sql.WindowFunction.
 func (w *aggregateWindow) Compute(ctx *sql.Context, i sql.WindowInterval, buf sql.WindowBuffer) (any, error) {
 	if i.End <= i.Start {
-		return nil, nil
+		w.reset()
+		w.have = sql.WindowInterval{Start: i.Start, End: i.Start}
+		return w.Eval(ctx)
 	}
 	if i.Start != w.have.Start || i.End < w.have.End {
 		w.reset()

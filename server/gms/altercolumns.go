@@ -1,6 +1,7 @@
 package gms
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -208,7 +209,25 @@ func (t *Table) ShouldRewriteTable(ctx *sql.Context, oldSchema, newSchema sql.Pr
 	if old.Nullable != new.Nullable && inIndex(def, old.Name) {
 		return true
 	}
-	return !sameStorage(old.Type, new.Type) || narrowsSRID(old.Type, new.Type)
+	return !sameStorage(old.Type, new.Type) || narrowsSRID(old.Type, new.Type) || losesDigits(ctx, def, old.Name, new)
+}
+
+// losesDigits reports whether a TIME, FLOAT or DOUBLE gets fewer digits behind the point.
+func losesDigits(ctx *sql.Context, def *engine.TableDef, name string, to *sql.Column) bool {
+	at := def.Column(name)
+	if at < 0 {
+		return false
+	}
+	was, will := def.Columns[at], def.Columns[at]
+	will.Name, will.Options = to.Name, maps.Clone(was.Options)
+	if to.Type.Type() == sqltypes.Time {
+		setPrecision(ctx, &will, &was)
+		digits := precision(&will)
+		return digits >= 0 && (precision(&was) < 0 || precision(&was) > digits)
+	}
+	setFormat(ctx, &will, &was)
+	f, ok := formatOf(&will)
+	return ok && f.digits > 0 && was.Options[optFormat] != will.Options[optFormat]
 }
 
 // narrowsSRID reports whether a spatial column gets an SRID that its rows may not have.

@@ -59,6 +59,9 @@ func (s *Session) wholeAlter(ctx *sql.Context, query string, a *ast.AlterTable) 
 		return 1
 	}
 	slices.SortStableFunc(a.Statements, func(x, y *ast.DDL) int { return dropsOfGenerated(x) - dropsOfGenerated(y) })
+	if !def.Temporary {
+		takenNames(def, a)
+	}
 	keepCounter(def, a)
 	return knownColumns(def, a)
 }

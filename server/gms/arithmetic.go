@@ -10,6 +10,7 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/expression"
 	builtin "github.com/dolthub/go-mysql-server/sql/expression/function"
 	"github.com/dolthub/go-mysql-server/sql/plan"
+	"github.com/dolthub/go-mysql-server/sql/planbuilder"
 	"github.com/dolthub/go-mysql-server/sql/transform"
 	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/mysql"
@@ -25,7 +26,15 @@ var addRules = sync.OnceFunc(func() {
 	replaceGroupByCheck()
 	replaceDropRules()
 	addPassedColumns()
+	addComparedTypes()
 	addUnionTypes()
+	windows := planbuilder.IsWindowFunc
+	planbuilder.IsWindowFunc = func(ctx *sql.Context, name string) (bool, error) {
+		if k := aggregates[name]; k != nil && k.op != "" {
+			return true, nil
+		}
+		return windows(ctx, name)
+	}
 	analyzer.OnceAfterAll = append(analyzer.OnceAfterAll, analyzer.Rule{Id: virtualChecksRule, Apply: addVirtualChecks}, analyzer.Rule{Id: checkedRule, Apply: checkArithmetic},
 		analyzer.Rule{Id: aggregatesRule, Apply: typeAggregates})
 })
@@ -41,11 +50,12 @@ func checkArithmetic(ctx *sql.Context, _ *analyzer.Analyzer, n sql.Node, _ *plan
 	found := false
 	transform.InspectExpressions(ctx, n, func(_ *sql.Context, e sql.Expression) bool {
 		switch e := e.(type) {
-		case *expression.Not, *expression.And, *expression.Or, *expression.Xor:
+		case *expression.Not, *expression.And, *expression.Or, *expression.Xor, *expression.IsTrue:
 			found = found || timesAsConditions(ctx, e) != nil
 		case *expression.Equals, *expression.LessThan, *expression.LessThanOrEqual, *expression.GreaterThan, *expression.GreaterThanOrEqual,
 			*expression.Between, *expression.InTuple:
-			found = found || comparedTexts(ctx, e) != nil || comparedAsTexts(ctx, e) != nil || comparedMoments(ctx, e) != nil
+			_, in := e.(*expression.InTuple)
+			found = found || in || withComparedTypes(ctx, e) != nil || comparedTexts(ctx, e) != nil || comparedAsTexts(ctx, e) != nil || comparedMoments(ctx, e) != nil
 		case *expression.Arithmetic, *expression.BitOp, *expression.UnaryMinus, *expression.IntDiv,
 			*expression.HashInTuple, *expression.NullSafeEquals, *expression.Div, *expression.Case, *expression.Convert, *expression.ConvertUsing, *expression.Like, sql.FunctionExpression, *expression.MatchAgainst:
 			found = true
@@ -113,12 +123,26 @@ func checkSimple(ctx *sql.Context, s *Session, n sql.Node) error {
 	return failed
 }
 
+// checkedOr returns the expression in place of e, e itself if there is none.
+func checkedOr(ctx *sql.Context, e sql.Expression) sql.Expression {
+	if c := checked(ctx, e); c != nil {
+		return c
+	}
+	return e
+}
+
 // checked returns the expression in place of e, nil for none.
 func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 	switch e := e.(type) {
 	case *expression.HashInTuple:
+		if x := newRowIn(ctx, e); x != nil {
+			return x
+		}
 		return collatedIn(ctx, e)
 	case *expression.NullSafeEquals:
+		if x := withComparedTypes(ctx, e); x != nil {
+			return checkedOr(ctx, x)
+		}
 		if x := comparedMoments(ctx, e); x != nil {
 			return x
 		}
@@ -130,6 +154,14 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 		return &whole{expression.UnaryExpressionStub{Child: e}, types.Float64}
 	case *expression.Equals, *expression.LessThan, *expression.LessThanOrEqual, *expression.GreaterThan, *expression.GreaterThanOrEqual,
 		*expression.Between, *expression.InTuple:
+		if _, in := e.(*expression.InTuple); in {
+			if x := newRowIn(ctx, e); x != nil {
+				return x
+			}
+		}
+		if x := withComparedTypes(ctx, e); x != nil {
+			return checkedOr(ctx, x)
+		}
 		if x := comparedMoments(ctx, e); x != nil {
 			return x
 		}
@@ -145,13 +177,12 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 			return nil
 		}
 		if l, r, dates := datesAsNumbers(ctx, e.LeftChild, e.RightChild); dates {
-			a := expression.NewArithmetic(l, r, e.Op)
-			if c := checked(ctx, a); c != nil {
-				return c
-			}
-			return a
+			return checkedOr(ctx, expression.NewArithmetic(l, r, e.Op))
 		}
 		l, r := e.LeftChild.Type(ctx), e.RightChild.Type(ctx)
+		if types.IsFloat(e.Type(ctx)) && !types.IsText(e.LeftChild.Type(ctx)) && !types.IsText(e.RightChild.Type(ctx)) {
+			return doubleOp{e}
+		}
 		if !types.IsInteger(l) || !types.IsInteger(r) {
 			return nil
 		}
@@ -162,15 +193,20 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 		}
 		return c
 	case *expression.BitOp:
-		l, r, _ := datesAsNumbers(ctx, e.LeftChild, e.RightChild)
-		return &bitOp{expression.NewBitOp(l, r, e.Op)}
-	case *expression.Not, *expression.And, *expression.Or, *expression.Xor:
+		return newBitOp(ctx, e)
+	case *expression.Not, *expression.And, *expression.Or, *expression.Xor, *expression.IsTrue:
 		return timesAsConditions(ctx, e)
 	case *expression.Div:
 		if l, r, dates := datesAsNumbers(ctx, e.LeftChild, e.RightChild); dates {
-			return expression.NewDiv(l, r)
+			return checkedOr(ctx, expression.NewDiv(l, r))
+		}
+		if types.IsFloat(e.Type(ctx)) && !types.IsText(e.LeftChild.Type(ctx)) && !types.IsText(e.RightChild.Type(ctx)) {
+			return doubleOp{e}
 		}
 	case *expression.IntDiv:
+		if l, r, dates := datesAsNumbers(ctx, e.LeftChild, e.RightChild); dates {
+			return checkedOr(ctx, expression.NewIntDiv(l, r))
+		}
 		if !types.IsInteger(e.LeftChild.Type(ctx)) || !types.IsInteger(e.RightChild.Type(ctx)) {
 			return nil
 		}
@@ -188,10 +224,7 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 			if err != nil {
 				return nil
 			}
-			if c := checked(ctx, x); c != nil {
-				return c
-			}
-			return x
+			return checkedOr(ctx, x)
 		}
 		if c := newIntegerCast(ctx, e); c != nil {
 			return c
@@ -206,6 +239,9 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 			}
 		}
 	case *expression.Mod:
+		if l, r, dates := datesAsNumbers(ctx, e.LeftChild, e.RightChild); dates {
+			return checkedOr(ctx, expression.NewMod(l, r))
+		}
 		l := e.LeftChild.Type(ctx)
 		if types.IsFloat(l) || types.IsFloat(e.RightChild.Type(ctx)) {
 			return &doubleMod{e}
@@ -220,8 +256,8 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 	case *expression.ConvertUsing:
 		return &convertUsing{e}
 	case *expression.UnaryMinus:
-		if n := newDateNumber(ctx, e.Child); n != e.Child {
-			return expression.NewUnaryMinus(n)
+		if n := newOperand(ctx, e.Child); n != e.Child {
+			return checkedOr(ctx, expression.NewUnaryMinus(n))
 		}
 		if lit, ok := e.Child.(*expression.Literal); ok && lit.Value() == int64(math.MinInt64) || !types.IsInteger(e.Child.Type(ctx)) {
 			return nil
@@ -322,10 +358,7 @@ func (e *integerOp) WithChildren(ctx *sql.Context, children ...sql.Expression) (
 	if err != nil {
 		return nil, err
 	}
-	if c := checked(ctx, x); c != nil {
-		return c, nil
-	}
-	return x, nil
+	return checkedOr(ctx, x), nil
 }
 
 // Eval implements sql.Expression.
@@ -386,10 +419,7 @@ func (e *integerDiv) WithChildren(ctx *sql.Context, children ...sql.Expression) 
 	if err != nil {
 		return nil, err
 	}
-	if c := checked(ctx, x); c != nil {
-		return c, nil
-	}
-	return x, nil
+	return checkedOr(ctx, x), nil
 }
 
 // Eval implements sql.Expression.
@@ -421,10 +451,7 @@ func (e *integerMinus) WithChildren(ctx *sql.Context, children ...sql.Expression
 	if err != nil {
 		return nil, err
 	}
-	if c := checked(ctx, x); c != nil {
-		return c, nil
-	}
-	return x, nil
+	return checkedOr(ctx, x), nil
 }
 
 // Eval implements sql.Expression.
@@ -472,4 +499,25 @@ func mysqlText(e sql.Expression) string {
 		return quoteName(e.Database()) + "." + quoteName(e.Table()) + "." + quoteName(e.Name())
 	}
 	return e.String()
+}
+
+// doubleOp is + - * or / of DOUBLEs, whose result is refused if it is none.
+type doubleOp struct{ sql.Expression }
+
+// WithChildren implements sql.Expression.
+func (e doubleOp) WithChildren(ctx *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	x, err := e.Expression.WithChildren(ctx, children...)
+	if err != nil {
+		return nil, err
+	}
+	return checkedOr(ctx, x), nil
+}
+
+// Eval implements sql.Expression.
+func (e doubleOp) Eval(ctx *sql.Context, r sql.Row) (any, error) {
+	v, err := e.Expression.Eval(ctx, r)
+	if f, ok := v.(float64); ok && err == nil && math.IsInf(f, 0) {
+		return nil, mysql.NewSQLError(1690, "22003", "DOUBLE value is out of range in '%s'", mysqlText(e.Expression))
+	}
+	return v, err
 }

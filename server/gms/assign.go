@@ -2,6 +2,7 @@ package gms
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -101,6 +102,12 @@ func (a *assigner) assign(ctx *sql.Context, column string, t sql.Type, v any) (a
 	if v == nil {
 		return nil, nil
 	}
+	if b, ok := v.(bool); ok && t.Type() != sqltypes.TypeJSON {
+		v = int8(0)
+		if b {
+			v = int8(1)
+		}
+	}
 	switch k := t.Type(); {
 	case k == sqltypes.Year:
 		return a.year(ctx, column, t, v)
@@ -111,10 +118,24 @@ func (a *assigner) assign(ctx *sql.Context, column string, t sql.Type, v any) (a
 	case k == sqltypes.Date, k == sqltypes.Datetime, k == sqltypes.Timestamp, k == sqltypes.Time:
 		return a.moment(ctx, column, t, v)
 	case k == sqltypes.Enum, k == sqltypes.Set:
+		switch x := v.(type) { // the whole part is a member's place, or the bits
+		case float32:
+			v = int64(x)
+		case float64:
+			v = int64(x)
+		case *apd.Decimal:
+			if f, err := x.Float64(); err == nil {
+				v = int64(f)
+			}
+		}
 		if u, _, err := t.Convert(ctx, v); err == nil {
 			return u, nil
 		}
-		return a.keep(ctx, column, truncated, members(ctx, t, v))
+		left := members(ctx, t, v)
+		if n, err := strconv.ParseUint(shown(v), 10, 64); err == nil && n == left {
+			return left, nil
+		}
+		return a.keep(ctx, column, truncated, left)
 	case k == sqltypes.TypeJSON:
 		return a.document(ctx, column, t, v)
 	case k == sqltypes.Bit:
@@ -161,10 +182,21 @@ func (a *assigner) document(ctx *sql.Context, column string, t sql.Type, v any) 
 	return u, nil
 }
 
-// members returns those of a SET's value that are members, joined; nothing of an ENUM.
+// members returns those of a SET's value that are members; nothing of an ENUM.
 func members(ctx *sql.Context, t sql.Type, v any) any {
+	set, ok := t.(sql.SetType)
+	if !ok {
+		return t.Zero()
+	}
 	s, ok := v.(string)
-	if t.Type() != sqltypes.Set || !ok {
+	if n, err := strconv.ParseUint(s, 10, 64); ok && err == nil && n < 1<<set.NumberOfElements() {
+		return n // as LOAD DATA has it
+	}
+	if !ok {
+		n, _, err := types.Uint64.Convert(ctx, v)
+		if bits, is := n.(uint64); err == nil && is {
+			return bits & (1<<set.NumberOfElements() - 1)
+		}
 		return t.Zero()
 	}
 	bits := uint64(0)
@@ -178,25 +210,36 @@ func members(ctx *sql.Context, t sql.Type, v any) any {
 }
 
 func (a *assigner) year(ctx *sql.Context, column string, t sql.Type, v any) (any, error) {
+	if at, ok := v.(time.Time); ok {
+		if v = int64(at.Year()); at.Equal(types.ZeroTime) {
+			v = int64(0)
+		}
+	}
 	u, in, err := t.Convert(ctx, v)
 	if err == nil && in == sql.InRange {
 		return u, nil
 	}
-	l := outOfRange
+	l, left := outOfRange, t.Zero()
 	if s, ok := v.(string); ok {
 		switch digits, garbage := numericPrefix(s); {
 		case digits == "":
 			l = incorrect(1366, "integer", v, 0)
 		case garbage:
 			l = truncated
+			if u, in, err := t.Convert(ctx, digits); err == nil && in == sql.InRange {
+				left = u
+			}
 		}
 	}
-	return a.keep(ctx, column, l, t.Zero())
+	return a.keep(ctx, column, l, left)
 }
 
 // number assigns to integers, decimals and floats.
 func (a *assigner) number(ctx *sql.Context, column string, t sql.Type, v any) (any, error) {
 	var l *lost
+	if b, ok := v.([]byte); ok {
+		v = string(b)
+	}
 	if s, ok := v.(string); ok {
 		digits, garbage := numericPrefix(s)
 		kind := t.Type()
@@ -216,6 +259,13 @@ func (a *assigner) number(ctx *sql.Context, column string, t sql.Type, v any) (a
 			l = &truncated
 		}
 		v = numeric(digits)
+	} else if sqltypes.IsIntegral(t.Type()) { // an approximate number
+		switch x := v.(type) {
+		case float32:
+			v = math.RoundToEven(float64(x))
+		case float64:
+			v = math.RoundToEven(x)
+		}
 	}
 	u, in, err := t.Convert(ctx, v)
 	switch {
@@ -325,6 +375,24 @@ const noZeroDate = "NO_ZERO_DATE"
 // moment assigns to DATE, DATETIME, TIMESTAMP and TIME.
 func (a *assigner) moment(ctx *sql.Context, column string, t sql.Type, v any) (any, error) {
 	sent := v
+	if n, ok := wholeNumber(v); ok {
+		span := t.Type() == sqltypes.Time
+		switch {
+		case span && (n < -8385959 || n > 8385959 && n < 1e10 || n > 99991231235959):
+			most := types.Timespan(timeMax / time.Microsecond)
+			if n < 0 {
+				most = -most
+			}
+			return a.keep(ctx, column, incorrect(1292, "time", v, 1264), most)
+		case !span && n > 100 && n < 1e5:
+			v = fmt.Sprintf("%06d", n) // of a year from 2000
+		}
+	}
+	if text, ok := v.(string); ok && t.Type() == sqltypes.Time && strings.Count(text, "-") == 2 && strings.Contains(text, ":") {
+		if at, _, err := types.DatetimeMaxPrecision.Convert(ctx, text); err == nil {
+			v = at // its time of the day
+		}
+	}
 	if text, ok := v.(string); ok && t.Type() == sqltypes.Time {
 		if d, ok := dayTime(text); ok {
 			if d.Abs() > timeMax {
@@ -363,7 +431,41 @@ func (a *assigner) moment(ctx *sql.Context, column string, t sql.Type, v any) (a
 	if n, _ := fmt.Sscanf(shown(v), "%d-%d-%d", &y, &m, &d); zero || n == 3 && m <= 12 && d <= 31 { // a day that the month has not
 		warning = 1264
 	}
-	return a.keep(ctx, column, incorrect(1292, kind, v, warning), t.Zero())
+	left := t.Zero()
+	if text, ok := v.(string); ok && t.Type() == sqltypes.Time {
+		text = strings.TrimSpace(text)
+		for end := min(len(text), 32); end > 0; end-- {
+			u, in, err := t.Convert(ctx, text[:end])
+			if err != nil || in != sql.InRange {
+				continue
+			}
+			if left = u; end == len(text) {
+				return left, nil
+			}
+			break
+		}
+	}
+	return a.keep(ctx, column, incorrect(1292, kind, v, warning), left)
+}
+
+// wholeNumber returns a number that is no DECIMAL, without its fraction, within what an int64 holds.
+func wholeNumber(v any) (int64, bool) {
+	switch x := v.(type) {
+	case float32:
+		return wholeNumber(float64(x))
+	case float64:
+		if math.Abs(x) >= math.MaxInt64 {
+			return int64(math.Copysign(1, x)) * math.MaxInt64, true
+		}
+		return int64(x), true
+	case uint64:
+		return int64(min(x, math.MaxInt64)), true
+	case int8, int16, int32, int64, uint8, uint16, uint32:
+		n, _, err := types.Int64.Convert(noContext(), v)
+		i, ok := n.(int64)
+		return i, ok && err == nil
+	}
+	return 0, false
 }
 
 // spelled returns a date of digits only, YYYYMMDD with or without hhmmss, or of two digits for the year, with
@@ -414,7 +516,7 @@ func (a *assigner) text(ctx *sql.Context, column string, t sql.StringType, v any
 	} else {
 		n := int64(0)
 		for i, r := range s {
-			if n++; n > t.MaxCharacterLength() || int64(i+len(string(r))) > t.MaxByteLength() {
+			if n++; !types.IsTextBlob(t) && n > t.MaxCharacterLength() || int64(i+len(string(r))) > t.MaxByteLength() {
 				end = i
 				break
 			}
@@ -587,7 +689,7 @@ func (e *assignment) WithChildren(ctx *sql.Context, children ...sql.Expression) 
 }
 
 // assignments wraps the right sides of SET.
-func assignments(exprs *plan.UpdateExprs, ignore bool) (*plan.UpdateExprs, error) {
+func assignments(ctx *sql.Context, exprs *plan.UpdateExprs, ignore bool) (*plan.UpdateExprs, error) {
 	out := make([]sql.Expression, exprs.Length())
 	for i, e := range exprs.AllExpressions() {
 		out[i] = e
@@ -596,8 +698,9 @@ func assignments(exprs *plan.UpdateExprs, ignore bool) (*plan.UpdateExprs, error
 			continue
 		}
 		if column, ok := set.LeftChild.(*expression.GetField); ok {
+			value, _ := assignedAs(ctx, set.RightChild, column.Type(ctx))
 			out[i] = expression.NewSetField(column, &assignment{
-				Expression: set.RightChild, column: column, a: &assigner{ignore: ignore, table: column.Table()},
+				Expression: value, column: column, a: &assigner{ignore: ignore, table: column.Table()},
 			})
 		}
 	}
@@ -648,7 +751,10 @@ func (s *Session) Warn(w *sql.Warning) {
 		s.divided = true
 	}
 	if s.b.mysql && w.Level == "Note" && (ignored[w.Code] || w.Code == mysql.ERUnknownError) {
-		e := clientError(mysql.NewSQLError(mysql.ERUnknownError, "HY000", "%s", w.Message), s.GetCurrentDatabase())
+		e, ok := s.violated(errors.New(w.Message)).(*mysql.SQLError)
+		if !ok {
+			e = clientError(mysql.NewSQLError(mysql.ERUnknownError, "HY000", "%s", w.Message), s.GetCurrentDatabase())
+		}
 		code := w.Code
 		if generic(code) {
 			code = e.Num

@@ -421,7 +421,7 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 	case *plan.UpdateSource:
 		if s.b.mysql {
 			c := *n
-			exprs, err := assignments(n.UpdateExprs, n.Ignore)
+			exprs, err := assignments(ctx, n.UpdateExprs, n.Ignore)
 			rows, joined := n.Child.(*joinedRows)
 			if joined && rows.several && err == nil {
 				exprs, err = simultaneous(exprs)
@@ -511,6 +511,7 @@ func (r *runner) QueryWithBindings(ctx *sql.Context, query string, parsed ast.St
 	}
 	if parsed != nil {
 		s.upsert(parsed)
+		s.deleteJoins(parsed)
 		updatedRanges(parsed)
 		annotator{db: ctx.GetCurrentDatabase()}.statement(parsed)
 		if err := s.mayWrite(parsed); err != nil {

@@ -95,13 +95,32 @@ func newTimeCast(c *expression.Convert) *timeCast {
 	return t
 }
 
+// timeForm is CAST(… AS TIME(n)), which the planner leaves out if the value is a TIME: of the cast and n.
+const timeForm = "_time_cast"
+
+func newTimeForm(ctx *sql.Context, cast, digits sql.Expression) sql.Expression {
+	n, err := digits.Eval(ctx, nil)
+	if err == nil {
+		n, _, err = types.Int64.Convert(ctx, n)
+	}
+	count, ok := n.(int64)
+	c, kept := cast.(*expression.Convert)
+	if err != nil || !ok || count > 6 {
+		return cast
+	}
+	if !kept || !types.IsTimespan(c.Type(ctx)) {
+		c = expression.NewConvert(cast, expression.ConvertToTime)
+	}
+	return &timeCast{c, int(count)}
+}
+
 // WithChildren implements sql.Expression.
 func (t *timeCast) WithChildren(ctx *sql.Context, children ...sql.Expression) (sql.Expression, error) {
 	e, err := t.Convert.WithChildren(ctx, children...)
 	if err != nil {
 		return nil, err
 	}
-	return newTimeCast(e.(*expression.Convert)), nil
+	return &timeCast{e.(*expression.Convert), t.digits}, nil
 }
 
 // Eval implements sql.Expression.
@@ -116,6 +135,13 @@ func (t *timeCast) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 			return nil, nil
 		}
 		return roundSpan(types.Timespan(d/time.Microsecond), t.digits), nil
+	}
+	if _, decimal := v.(*apd.Decimal); decimal {
+		d, ok := clock(ctx, v)
+		if !ok {
+			return nil, nil
+		}
+		return roundSpan(timeOf(ctx, d), t.digits), nil
 	}
 	v, err = t.Convert.Eval(ctx, r)
 	if span, ok := v.(types.Timespan); ok {

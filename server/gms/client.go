@@ -336,7 +336,7 @@ func (c *client) sendRows(ctx *sql.Context, schema sql.Schema, rows sql.RowIter,
 		return err
 	}
 	var arena []byte
-	times, formats := timeDigits(ctx, c.sess.root, schema), columnFormats(ctx, schema)
+	times, formats := timeDigits(ctx, c.sess.root, schema), columnFormats(ctx, c.sess.root, schema)
 	cells := make([][]byte, len(schema))
 	for {
 		row, err := rows.Next(ctx)

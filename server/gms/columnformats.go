@@ -120,19 +120,26 @@ func (s *shape) roundFormats(r sql.Row) sql.Row {
 	return r
 }
 
-// columnFormats returns the formats of the columns of a result, nil if none has one.
-func columnFormats(ctx *sql.Context, schema sql.Schema) (out map[int]columnFormat) {
+// columnFormats returns the formats of the columns of the result of a plan, which may be nil; nil if none has one.
+func columnFormats(ctx *sql.Context, n sql.Node, schema sql.Schema) (out map[int]columnFormat) {
+	set := func(i int, f columnFormat, ok bool) {
+		if ok && out == nil {
+			out = make(map[int]columnFormat)
+		}
+		if ok {
+			out[i] = f
+		}
+	}
 	for i, c := range schema {
 		if !isNumeric(c.Type) {
 			continue
 		}
 		if d := sourceColumn(ctx, c); d != nil {
-			if f, ok := formatOf(d); ok {
-				if out == nil {
-					out = make(map[int]columnFormat)
-				}
-				out[i] = f
-			}
+			f, ok := formatOf(d)
+			set(i, f, ok)
+		} else if types.IsFloat(c.Type) && n != nil && len(n.Schema(ctx)) == len(schema) {
+			f, ok := doubleFormat(createdColumn(ctx, n, i).behind())
+			set(i, f, ok)
 		}
 	}
 	return out
@@ -190,15 +197,20 @@ func (f columnFormat) typeText(text string) string {
 	return kind
 }
 
-// formatText is a column with a format as a text.
+// formatText is a number with a format as a text.
 type formatText struct {
 	expression.UnaryExpressionStub
 	format columnFormat
 }
 
-// formattedText returns a column with a format as a text, nil for others.
+// formattedText returns a number with a format as a text, nil for others.
 func formattedText(ctx *sql.Context, e sql.Expression) sql.Expression {
 	f, ok := e.(*expression.GetField)
+	if !ok && e.Resolved() && types.IsFloat(e.Type(ctx)) {
+		if format, ok := doubleFormat(deriver{ctx: ctx}.doubleDigits(e)); ok {
+			return &formatText{expression.UnaryExpressionStub{Child: e}, format}
+		}
+	}
 	if !ok || !isNumeric(f.Type(ctx)) {
 		return nil
 	}

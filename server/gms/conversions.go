@@ -2,6 +2,7 @@ package gms
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -20,8 +21,16 @@ type dateNumber struct {
 // datesAsNumbers returns the operands of an arithmetic expression, those that are dates as numbers,
 // and whether there are any.
 func datesAsNumbers(ctx *sql.Context, l, r sql.Expression) (sql.Expression, sql.Expression, bool) {
-	left, right := newDateNumber(ctx, l), newDateNumber(ctx, r)
+	left, right := newOperand(ctx, l), newOperand(ctx, r)
 	return left, right, left != l || right != r
+}
+
+// newOperand is newDateNumber, and a YEAR as a BIGINT UNSIGNED.
+func newOperand(ctx *sql.Context, e sql.Expression) sql.Expression {
+	if types.IsYear(e.Type(ctx)) {
+		return &whole{expression.UnaryExpressionStub{Child: e}, types.Uint64}
+	}
+	return newDateNumber(ctx, e)
 }
 
 func newDateNumber(ctx *sql.Context, e sql.Expression) sql.Expression {
@@ -76,6 +85,9 @@ func (d *dateNumber) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 		if types.IsDateType(d.Child.Type(ctx)) {
 			text = x.Format("20060102")
 		}
+		if x.Equal(types.ZeroTime) {
+			text = "0"
+		}
 	case types.Timespan:
 		text = strings.ReplaceAll(spanText(x.AsTimeDuration()), ":", "")
 	default:
@@ -102,6 +114,33 @@ type decimalCast struct {
 	typ sql.DecimalType
 }
 
+// wholeDecimal is CAST(… AS DECIMAL(m)), which the planner does not round: of the cast and m.
+const wholeDecimal = "_whole_decimal"
+
+func newWholeDecimal(ctx *sql.Context, cast, digits sql.Expression) sql.Expression {
+	c, ok := cast.(*expression.Convert)
+	n, _ := digits.Eval(ctx, nil)
+	m, _, err := types.Int64.Convert(ctx, n)
+	if !ok || err != nil {
+		return cast
+	}
+	length := m.(int64)
+	if length == 0 {
+		length = 10
+	}
+	t, err := types.CreateDecimalType(uint8(min(length, types.DecimalTypeMaxPrecision)), 0)
+	if err != nil {
+		return cast
+	}
+	if x, err := c.WithChildren(ctx, newDateNumber(ctx, c.Child)); err == nil {
+		c = x.(*expression.Convert)
+	}
+	return &decimalCast{c, t}
+}
+
+// Type implements sql.Expression.
+func (d *decimalCast) Type(*sql.Context) sql.Type { return d.typ }
+
 // WithChildren implements sql.Expression.
 func (d *decimalCast) WithChildren(ctx *sql.Context, children ...sql.Expression) (sql.Expression, error) {
 	c, err := d.Convert.WithChildren(ctx, children...)
@@ -117,10 +156,23 @@ func (d *decimalCast) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	if err != nil || v == nil {
 		return nil, err
 	}
-	n, _, err := types.InternalDecimalType.Convert(ctx, v)
-	x, ok := n.(*apd.Decimal)
-	if !ok || err != nil {
-		return d.Convert.Eval(ctx, r)
+	var x *apd.Decimal
+	if f, ok := v.(float64); ok && !math.IsInf(f, 0) && !math.IsNaN(f) { // also one that no DECIMAL is
+		x, err = new(apd.Decimal).SetFloat64(f)
+	} else {
+		var n any
+		n, _, err = types.InternalDecimalType.Convert(ctx, v)
+		if x, ok = n.(*apd.Decimal); !ok || err != nil {
+			if n, err = d.Convert.Eval(ctx, r); err != nil { // warns
+				return nil, err
+			}
+			if x, ok = n.(*apd.Decimal); !ok {
+				return n, nil
+			}
+		}
+	}
+	if err != nil {
+		return nil, err
 	}
 	most := strings.Repeat("9", int(d.typ.Precision()-d.typ.Scale())) + "." + strings.Repeat("9", int(d.typ.Scale()))
 	limit, _, err := apd.NewFromString(strings.TrimSuffix(most, "."))
@@ -132,7 +184,7 @@ func (d *decimalCast) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 		return nil, err
 	}
 	if new(apd.Decimal).Abs(x).Cmp(over) < 0 {
-		return d.Convert.Eval(ctx, r)
+		return scaled(x, d.typ)
 	}
 	ctx.Warn(1264, "Out of range value for column '%s' at row 1", d.Convert.String())
 	limit.Negative = x.Negative

@@ -8,6 +8,7 @@ import (
 	"github.com/cockroachdb/apd/v3"
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression"
+	"github.com/dolthub/go-mysql-server/sql/expression/function/aggregation/window"
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/sqltypes"
@@ -28,6 +29,7 @@ type resultColumn struct {
 	width    int64 // the longest text in characters, -1: of any length
 	whole    int   // the digits of an exact number before its point
 	scale    int   // and behind it
+	shown    int   // the digits of a DOUBLE, see doubleDigits, plus one; 0: as many as it needs
 
 	collation    sql.CollationID // of a text
 	coercibility byte
@@ -45,7 +47,7 @@ func createdColumn(ctx *sql.Context, n sql.Node, at int) resultColumn {
 	case *plan.GroupBy:
 		return createdExpr(ctx, x.SelectDeps[at], x.Child)
 	case *plan.Window:
-		if e := bare(x.SelectExprs[at]); extreme(e) != nil {
+		if e := bare(x.SelectExprs[at]); extreme(e) != nil || types.IsTimespan(e.Type(ctx)) {
 			return createdExpr(ctx, e, x.Child)
 		}
 	case *plan.SetOp:
@@ -177,6 +179,10 @@ func createdExpr(ctx *sql.Context, e sql.Expression, from sql.Node) resultColumn
 		}
 	case types.IsTimespan(t):
 		c.digits = d.momentDigits(e)
+	case types.IsFloat(t):
+		if n := d.doubleDigits(e); n < notFixed {
+			c.shown = n + 1
+		}
 	}
 	return c.sized(e, d)
 }
@@ -231,6 +237,10 @@ func bare(e sql.Expression) sql.Expression {
 			e = x.Child
 		case *castText:
 			e = x.Child
+		case hexLiteral:
+			e = x.Literal
+		case doubleOp:
+			e = x.Expression
 		case *plan.Subquery: // without a table it is its value
 			p, ok := x.Query.(*plan.Project)
 			if !ok || len(p.Projections) != 1 {
@@ -293,6 +303,8 @@ func (d deriver) nullable(e sql.Expression) bool {
 		return x.Value() == nil
 	case *expression.Convert:
 		return types.IsTime(x.Type(d.ctx)) || types.IsTimespan(x.Type(d.ctx)) || types.IsJSON(x.Type(d.ctx)) || d.nullable(x.Child)
+	case *timeCast:
+		return true
 	case *expression.GetField:
 		return createdExpr(d.ctx, x, d.from).nullable
 	case sql.Aggregation:
@@ -347,19 +359,39 @@ func (d deriver) momentDigits(e sql.Expression) int {
 		if types.IsTimespan(x.Type(d.ctx)) {
 			return d.most(x.values())
 		}
+	case *offset:
+		if date, interval := x.moved(); interval != nil && types.IsTimespan(x.Type(d.ctx)) {
+			return max(d.most([]sql.Expression{date}), intervalDigits(d.ctx, interval))
+		}
 	case *plan.Subquery:
 		if types.IsTimespan(x.Type(d.ctx)) {
 			return createdColumn(d.ctx, x.Query, 0).digits
 		}
+	case *window.Lag:
+		return d.most(x.ChildExpressions[:1])
+	case *window.Lead:
+		return d.most(x.ChildExpressions[:1])
+	case *window.FirstValue:
+		return d.most([]sql.Expression{x.Child})
+	case *window.LastValue:
+		return d.most([]sql.Expression{x.Child})
+	case *nth:
+		return d.most([]sql.Expression{x.LeftChild})
 	case sql.FunctionExpression:
 		switch args := x.Children(); strings.ToLower(x.FunctionName()) {
 		case "max", "min":
 			return d.most(args)
+
 		case "maketime":
 			return d.fraction(args[2])
 		case "sec_to_time":
 			return d.fraction(args[0])
-		case "addtime", "subtime", "timediff", "time":
+		case "time":
+			if n := d.most(args); n >= 0 {
+				return n
+			}
+			return 6
+		case "addtime", "subtime", "timediff":
 			return d.most(args)
 		}
 		if args := x.Children(); present[x.FunctionName()] {

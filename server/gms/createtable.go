@@ -122,7 +122,7 @@ func defaultText(ctx *sql.Context, c *sql.Column) (string, error) {
 	text, parsed := "", true
 	if c.Default != nil {
 		if text = c.Default.String(); !c.Default.Resolved() {
-			text, parsed = c.Default.Expr.String(), false
+			text, parsed = withoutAssigned(c.Default.Expr.String()), false
 		}
 	}
 	null := c.Default == nil || strings.EqualFold(text, "NULL")
@@ -226,7 +226,7 @@ func (ix *Index) text() string {
 // its parentheses already.
 func generatedText(d *sql.ColumnDefaultValue) string {
 	if _, ok := d.Expr.(*sql.UnresolvedColumnDefault); ok {
-		return d.Expr.String()
+		return withoutAssigned(d.Expr.String())
 	}
 	return d.String()
 }

@@ -68,7 +68,7 @@ func dateNumbers(stmt ast.Statement) {
 			case ast.InStr, ast.NotInStr:
 				if list, ok := n.Right.(ast.ValTuple); ok {
 					for i, e := range list {
-						if lit := dateLike(n.Left, e); lit != nil {
+						if lit := dateLike(n.Left, e, true); lit != nil {
 							list[i] = lit
 						}
 					}
@@ -78,9 +78,9 @@ func dateNumbers(stmt ast.Statement) {
 			if _, ok := mirrored[n.Operator]; !ok {
 				return true, nil
 			}
-			if lit := dateLike(n.Left, n.Right); lit != nil {
+			if lit := dateLike(n.Left, n.Right, false); lit != nil {
 				n.Right = lit
-			} else if lit := dateLike(n.Right, n.Left); lit != nil {
+			} else if lit := dateLike(n.Right, n.Left, false); lit != nil {
 				n.Left = lit
 			} else if text, ok := integerText(n.Right); ok && (aggregateCall(n.Left) || notDate(n.Left, text)) {
 				n.Left = call(dateCompare, n.Left)
@@ -92,10 +92,10 @@ func dateNumbers(stmt ast.Statement) {
 				n.Left = call(dateCompare, n.Left)
 				return true, nil
 			}
-			if lit := dateLike(n.Left, n.From); lit != nil {
+			if lit := dateLike(n.Left, n.From, false); lit != nil {
 				n.From = lit
 			}
-			if lit := dateLike(n.Left, n.To); lit != nil {
+			if lit := dateLike(n.Left, n.To, false); lit != nil {
 				n.To = lit
 			}
 		}
@@ -117,15 +117,20 @@ func integerText(e ast.Expr) (string, bool) {
 	return string(v.Val), true
 }
 
-// dateLike returns the mark in place of a number with which something is compared, nil if it is
+// dateLike returns the mark in place of a number with which something is compared, or of a text in a list, nil if it is
 // none that is a date.
-func dateLike(e, value ast.Expr) ast.Expr {
+func dateLike(e, value ast.Expr, inList bool) ast.Expr {
 	text, ok := integerText(value)
-	if !ok || !dateDigits(text) && text != "0" {
+	lit, _ := value.(*ast.SQLVal)
+	varies := variable(value) || inList && lit != nil && lit.Type == ast.StrVal
+	if !varies && (!ok || !dateDigits(text) && text != "0") {
 		return nil
 	}
 	switch f := e.(type) {
 	case *ast.ColName:
+		if variable(e) {
+			return nil
+		}
 	case *ast.FuncExpr:
 		if f.Over != nil {
 			return nil
@@ -133,12 +138,27 @@ func dateLike(e, value ast.Expr) ast.Expr {
 	default:
 		return nil
 	}
+	if varies {
+		return call(dateLiteral, e, value)
+	}
 	if n, err := strconv.ParseInt(text, 10, 64); err != nil {
 		return nil
 	} else if _, ok := momentOfNumber(n); !ok {
 		return nil
 	}
 	return call(dateLiteral, e, value)
+}
+
+// variable reports whether e is a parameter or a user variable.
+func variable(e ast.Expr) bool {
+	switch e := e.(type) {
+	case *ast.SQLVal:
+		return e.Type == ast.ValArg
+	case *ast.ColName:
+		name := e.Name.String()
+		return strings.HasPrefix(name, "@") && !strings.HasPrefix(name, "@@")
+	}
+	return false
 }
 
 // dateDigits reports whether a number is as long as a date.
@@ -156,25 +176,55 @@ func notDate(e ast.Expr, text string) bool {
 	return err == nil && !ok
 }
 
-// newDateLiteral returns the number behind a date as a date, behind others as it is.
-func newDateLiteral(ctx *sql.Context, e, value sql.Expression) sql.Expression {
+// newDateLiteral returns the second argument as a date if the first is one and it is a number, or else as newDecimalLiteral
+// does. A text that is no date is refused beside one.
+func newDateLiteral(ctx *sql.Context, args ...sql.Expression) (sql.Expression, error) {
+	if len(args) != 2 {
+		return nil, sql.ErrInvalidArgumentNumber.New(dateLiteral, 2, len(args))
+	}
+	date, value := args[0].Type(ctx), args[1]
+	if !types.IsTime(date) {
+		return newDecimalLiteral(ctx, value), nil
+	}
 	lit, ok := value.(*expression.Literal)
-	if !ok || !types.IsTime(e.Type(ctx)) {
-		return value
+	if _, variable := value.(*expression.UserVar); variable && types.IsInteger(value.Type(ctx)) {
+		return &numberDate{expression.UnaryExpressionStub{Child: value}, types.DatetimeMaxPrecision}, nil
+	}
+	if !ok {
+		return value, nil
+	}
+	if text, ok := lit.Value().(string); ok {
+		if _, _, _, ok := readMoment(text); !ok && !offsetEnd.MatchString(text) {
+			return nil, mysql.NewSQLError(1525, "HY000", "Incorrect %s value: '%s'", momentKind(date), text)
+		}
+	}
+	if !types.IsInteger(lit.Type(ctx)) {
+		return value, nil
 	}
 	n, _, err := types.Int64.Convert(ctx, lit.Value())
 	i, ok := n.(int64)
 	if err != nil || !ok {
-		return value
+		return value, nil
 	}
 	t, ok := momentOfNumber(i)
-	if !ok {
-		return value
+	switch {
+	case !ok:
+		return value, nil
+	case types.IsDateType(date) && (t == types.ZeroTime || t.Equal(day(t))):
+		return expression.NewLiteral(t, types.Date), nil
 	}
-	if types.IsDateType(e.Type(ctx)) && (t == types.ZeroTime || t.Equal(day(t))) {
-		return expression.NewLiteral(t, types.Date)
+	return expression.NewLiteral(t, types.DatetimeMaxPrecision), nil
+}
+
+// momentKind is what messages call a type of dates.
+func momentKind(t sql.Type) string {
+	switch {
+	case types.IsDateType(t):
+		return "DATE"
+	case types.IsTimestampType(t):
+		return "TIMESTAMP"
 	}
-	return expression.NewLiteral(t, types.DatetimeMaxPrecision)
+	return "DATETIME"
 }
 
 // numberDate is a number as the date it is, NULL if it is none.
@@ -226,7 +276,9 @@ func (d *numberDate) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 type timeToday struct{ expression.UnaryExpressionStub }
 
 // Type implements sql.Expression.
-func (*timeToday) Type(*sql.Context) sql.Type { return types.DatetimeMaxPrecision }
+func (t *timeToday) Type(ctx *sql.Context) sql.Type {
+	return datetimes[createdExpr(ctx, t.Child, nil).momentDigits()]
+}
 
 // String implements sql.Expression.
 func (t *timeToday) String() string { return t.Child.String() }
@@ -295,7 +347,7 @@ func withDates(ctx *sql.Context, e sql.Expression) sql.Expression {
 				args = append(args, e.Children()...)
 			}
 			args[i] = &timeToday{expression.UnaryExpressionStub{Child: a}}
-		} else if i < count && (types.IsInteger(t) || types.IsDecimal(t)) {
+		} else if i < count && (types.IsInteger(t) || types.IsDecimal(t) || types.IsFloat(t)) {
 			if args == nil {
 				args = append(args, e.Children()...)
 			}

@@ -169,9 +169,9 @@ func expressionText(ctx *sql.Context, d *sql.ColumnDefaultValue) string {
 		return n.WithQuotedNames(sql.DefaultMySQLSchemaFormatter, gf.IsQuotedIdentifier()), transform.NewTree, nil
 	})
 	if err != nil {
-		return d.String()
+		return withoutAssigned(d.String())
 	}
-	return e.String()
+	return withoutAssigned(e.String())
 }
 
 // tableDef returns the stored form of a new table.

@@ -73,6 +73,9 @@ func (b *builder) ddl(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql.
 	if err == nil && it == nil {
 		it, err = b.plain(ctx, s, n, r)
 	}
+	if err == nil {
+		it, err = giveNames(ctx, n, it)
+	}
 	if err != nil {
 		s.abandon()
 		return nil, alterError(ctx, n, err)

@@ -1,11 +1,8 @@
 package gms
 
 import (
-	"strings"
-
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression"
-	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/mysql"
 )
 
@@ -68,13 +65,8 @@ func (d *defaultOf) Eval(ctx *sql.Context, _ sql.Row) (any, error) {
 	switch {
 	case c == nil || c.Default == "" && !c.Nullable:
 		return nil, mysql.NewSQLError(1364, "HY000", "Field '%s' doesn't have a default value", d.column.Name)
-	case c.Default == "" || strings.EqualFold(c.Default, "NULL"):
-		return nil, nil
-	case isMoment(d.typ) && !strings.HasPrefix(c.Default, "'"):
-		return types.ZeroTime, nil
-	case c.DefaultExpr:
+	case c.DefaultExpr && !isMoment(d.typ):
 		return nil, mysql.NewSQLError(3773, "HY000", "DEFAULT function cannot be used with default function expressions")
 	}
-	v, _, err := d.typ.Convert(ctx, unquoted(c.Default))
-	return v, err
+	return literalDefault(ctx, c, d.typ)
 }

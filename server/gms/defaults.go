@@ -25,5 +25,8 @@ func defaultValue(c *engine.ColumnDef, t sql.Type) *sql.ColumnDefaultValue {
 		lit.Expr = expression.NewLiteral(text[1:len(text)-1], types.CreateLongText(sql.Collation_Default))
 		return lit
 	}
+	if c.DefaultExpr {
+		text = assignedText(text, t)
+	}
 	return sql.NewUnresolvedColumnDefaultValue(text)
 }

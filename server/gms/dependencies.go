@@ -1,7 +1,6 @@
 package gms
 
 import (
-	"regexp"
 	"slices"
 
 	"github.com/dolthub/go-mysql-server/sql"
@@ -65,21 +64,10 @@ func (t *Table) neededPrimaryKey(ctx *sql.Context) error {
 	return nil
 }
 
-// noMember is the planner's error of a value that is none of an ENUM's or SET's.
-var noMember = regexp.MustCompile(`^value (?s:.*) (?:is not valid for this Enum|was not found in the set)$`)
-
 // alterError names the foreign key that the planner's error of a column's change is about.
 func alterError(ctx *sql.Context, n sql.Node, err error) error {
 	if !served(ctx) {
 		return err
-	}
-	if s, ok := ctx.Session.(*Session); ok && s.rewriting != nil && sql.ErrValueOutOfRange.Is(err) {
-		w := s.rewriting
-		return mysql.NewSQLError(1264, "22003", outOfRange.message, w.shape.schema[w.changed].Name, w.assigner.row+1)
-	}
-	if s, ok := ctx.Session.(*Session); ok && s.rewriting != nil && noMember.MatchString(err.Error()) {
-		w := s.rewriting
-		return mysql.NewSQLError(1265, "01000", "Data truncated for column '%s' at row %d", w.shape.schema[w.changed].Name, w.assigner.row+1)
 	}
 	if !sql.ErrForeignKeyTypeChange.Is(err) {
 		return err

@@ -216,7 +216,10 @@ func (e *editor) Update(ctx *sql.Context, old, new sql.Row) error {
 		s.pin.note(e.t, sh, new, true)
 	}
 	e.t.db.b.written.updated.Add(1)
-	return nil
+	if sh.autoInc < 0 || old[sh.autoInc] == new[sh.autoInc] {
+		return nil
+	}
+	return e.raise(ctx, s, sh, new)
 }
 
 // Delete implements sql.RowDeleter.

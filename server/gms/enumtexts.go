@@ -27,6 +27,7 @@ var (
 var memberTextFunctions = map[string]bool{
 	"field": true, "elt": true, "strcmp": true, "find_in_set": true, "ascii": true, "ord": true, "crc32": true, "unhex": true,
 	"insert": true, "repeat": true, "soundex": true, "from_base64": true, "str_to_date": true, "uuid_to_bin": true,
+	"hour": true, "minute": true, "second": true, "microsecond": true, "time_to_sec": true, "time": true,
 	"json_object": true, "json_array": true, "json_quote": true, "JsonArray": true /* JSON_ARRAYAGG */, "json_objectagg": true, "json_contains": true,
 	"json_set": true, "json_insert": true, "json_replace": true, "json_array_append": true, "json_array_insert": true,
 }

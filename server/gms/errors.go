@@ -179,6 +179,7 @@ var rewrites = []rewrite{
 	rw("^Not unique table/alias: (.*)$", 1066, "Not unique table/alias: '$1'"),
 	rw("^unknown system variable (.*)$", 1193, "Unknown system variable '$1'"),
 	rw("^(?i)unknown system variable '(.*)'$", 1193, "Unknown system variable '$1'"),
+	rw("^(In definition of view, derived table or common table expression, .*)$", 1353, "$1"),
 	rw("^Column count doesn't match value count at row (.*)$", 1136, "Column count doesn't match value count at row $1"),
 	rw("^number of values does not match number of columns provided$", 1136, "Column count doesn't match value count at row 1"),
 	rw("^Result consisted of more than one row$", 1172, "Result consisted of more than one row"),

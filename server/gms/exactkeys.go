@@ -55,7 +55,7 @@ func decimalBeside(other, e ast.Expr) ast.Expr {
 	if u, ok := e.(*ast.UnaryExpr); ok && u.Operator == ast.UMinusStr {
 		value = u.Expr
 	}
-	if v, ok := value.(*ast.SQLVal); ok && column && v.Type == ast.FloatVal {
+	if v, ok := value.(*ast.SQLVal); ok && column && v.Type == ast.FloatVal || column && variable(value) && !variable(other) {
 		return call(decimalLiteral, e)
 	}
 	return e
@@ -66,6 +66,9 @@ func decimalBeside(other, e ast.Expr) ast.Expr {
 func newDecimalLiteral(ctx *sql.Context, e sql.Expression) sql.Expression {
 	if lit, ok := e.(*expression.Literal); ok && types.IsDecimal(lit.Type(ctx)) {
 		return expression.NewLiteral(lit.Value(), types.InternalDecimalType)
+	}
+	if v, ok := e.(*expression.UserVar); ok && types.IsDecimal(v.Type(ctx)) {
+		return &wideDecimal{expression.UnaryExpressionStub{Child: e}}
 	}
 	return e
 }
@@ -178,6 +181,9 @@ func (k *exactKey) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 // the planner rounds to the column's; nil if none is a column's.
 func comparedDecimals(ctx *sql.Context, e sql.Expression) sql.Expression {
 	operands := e.Children()
+	if _, list := operands[len(operands)-1].(expression.Tuple); list {
+		return nil
+	}
 	first, differ, some := operands[0].Type(ctx), false, false
 	for _, o := range operands[1:] {
 		t := o.Type(ctx)

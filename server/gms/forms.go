@@ -54,6 +54,37 @@ func (r *marking) form(token string, at int) {
 	}
 }
 
+// highNot gives the NOTs of a statement the precedence of !, in place (sql_mode HIGH_NOT_PRECEDENCE).
+func highNot(stmt ast.Statement) error {
+	return replaceNodes(reflect.ValueOf(&stmt), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
+		not, ok := n.(*ast.NotExpr)
+		if !ok {
+			return nil, true, nil
+		}
+		first := &not.Expr // the operand at the left
+		for next := first; next != nil; {
+			first = next
+			switch e := (*first).(type) {
+			case *ast.ComparisonExpr:
+				next = &e.Left
+			case *ast.RangeCond:
+				next = &e.Left
+			case *ast.IsExpr:
+				next = &e.Expr
+			case *ast.BinaryExpr:
+				next = &e.Left
+			default:
+				next = nil
+			}
+		}
+		if first == &not.Expr {
+			return nil, true, nil
+		}
+		*first = &ast.NotExpr{Expr: *first}
+		return not.Expr, true, nil
+	})
+}
+
 // ordered takes the ORDER BY out of an ALTER TABLE: rows are in the order of the primary key.
 func (r *marking) ordered(at int) {
 	for r.end < len(r.q) && r.q[r.end] != ';' {

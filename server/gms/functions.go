@@ -42,8 +42,10 @@ var (
 
 // Function implements sql.FunctionProvider: these stand before the planner's own.
 func (b *Backend) Function(ctx *sql.Context, database, name string) (sql.Function, bool) {
+	lower := strings.ToLower(name)
 	f, ok := b.ownFunction(ctx, database, name)
-	if lower := strings.ToLower(name); b.mysql && pathFunctions[lower].step > 0 {
+	f, ok = b.withArguments(ctx, lower, f, ok)
+	if b.mysql && pathFunctions[lower].step > 0 {
 		if !ok {
 			f, ok = natives().Function(ctx, "", lower)
 		}
@@ -62,6 +64,9 @@ func (b *Backend) ownFunction(ctx *sql.Context, database, name string) (sql.Func
 	name = strings.ToLower(name)
 	if kind := aggregates[name]; kind != nil && b.mysql {
 		return sql.Function1{Name: name, Fn: func(ctx *sql.Context, e sql.Expression) sql.Expression {
+			if kind.op != "" && binaryString(ctx, e) {
+				return &aggregate{kind: kind, child: e}
+			}
 			return &aggregate{kind: kind, child: newDateNumber(ctx, e)}
 		}}, true
 	}
@@ -169,8 +174,14 @@ func (b *Backend) ownFunction(ctx *sql.Context, database, name string) (sql.Func
 	switch name {
 	case decimalLiteral:
 		return sql.Function1{Name: name, Fn: newDecimalLiteral}, true
+	case hexString, hexInteger, hexBeside:
+		return newHexLiteral(name), true
 	case dateLiteral:
-		return sql.Function2{Name: name, Fn: newDateLiteral}, true
+		return sql.FunctionN{Name: name, Fn: newDateLiteral}, true
+	case timeForm:
+		return sql.Function2{Name: name, Fn: newTimeForm}, true
+	case wholeDecimal:
+		return sql.Function2{Name: name, Fn: newWholeDecimal}, true
 	case textFunction:
 		return sql.Function1{Name: name, Fn: newCastText}, true
 	case memberOperand:
@@ -185,7 +196,7 @@ func (b *Backend) ownFunction(ctx *sql.Context, database, name string) (sql.Func
 		return f, true
 	}
 	d := functions[name]
-	for _, kind := range []map[string]*functionDef{timeFunctions, mathFunctions, cryptoFunctions, spatialFunctions, nativeFunctions, jsonFunctions} {
+	for _, kind := range []map[string]*functionDef{timeFunctions, mathFunctions, cryptoFunctions, spatialFunctions, nativeFunctions, jsonFunctions, conversionsOfBases} {
 		if d == nil && b.mysql {
 			d = kind[name]
 		}
@@ -287,7 +298,7 @@ var functions = map[string]*functionDef{
 	"load_file":         {name: "load_file", args: 1, typ: types.LongBlob, eval: loadFile},
 	"format_bytes":      {name: "format_bytes", args: 1, typ: types.Text, eval: formatBytes},
 	"format_pico_time":  {name: "format_pico_time", args: 1, typ: types.Text, eval: formatPicoTime},
-	invertFunction:      {name: "~", args: 1, typ: types.Uint64, eval: invert},
+	invertFunction:      inverted,
 	intervalFunction:    {name: "interval", args: anyArgs, typ: types.Int64, eval: intervalIndex},
 	memberFunction:      {name: "member of", args: 2, typ: types.Boolean, eval: memberOf},
 	"is_used_lock":      {name: "is_used_lock", args: 1, typ: types.Uint64, eval: isUsedLock},

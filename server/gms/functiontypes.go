@@ -4,14 +4,18 @@ import (
 	"encoding/binary"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
+	"unicode/utf8"
 
 	"github.com/cockroachdb/apd/v3"
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression"
 	builtin "github.com/dolthub/go-mysql-server/sql/expression/function"
 	"github.com/dolthub/go-mysql-server/sql/types"
+	"github.com/dolthub/vitess/go/mysql"
+	"github.com/dolthub/vitess/go/sqltypes"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 )
 
@@ -50,6 +54,15 @@ func typedFunction(ctx *sql.Context, name string) (sql.Function, bool) {
 	_, text := collatedFunctions[name]
 	if _, choice := choices[name]; !text && !choice {
 		return nil, false
+	}
+	if name == "nullif" {
+		return sql.FunctionN{Name: name, Fn: func(ctx *sql.Context, args ...sql.Expression) (sql.Expression, error) {
+			e, err := newNullIf(ctx, args)
+			if err != nil {
+				return nil, err
+			}
+			return withType(ctx, e), nil
+		}}, true
 	}
 	f, ok := natives().Function(ctx, "", name)
 	if !ok {
@@ -144,14 +157,16 @@ func (c *typedCall) resolve(ctx *sql.Context) *callType {
 	if types.IsEnum(t.typ) || types.IsSet(t.typ) {
 		t.typ = (&memberText{of: t.typ}).Type(ctx)
 	}
-	moments := commonDatetime(ctx, values)
+	moments := commonMoment(ctx, values)
 	switch {
 	case c.chooses() && moments != nil:
 		t.typ = moments
 		t.collation, t.coercibility = sql.GetCoercibility(ctx, c.FunctionExpression)
 	case types.IsTextOnly(t.typ):
 		t.collation, t.coercibility = commonCollation(ctx, values)
-		if typ, ok := t.typ.(sql.TypeWithCollation); ok && t.collation != sql.Collation_binary {
+		if t.collation == sql.Collation_binary {
+			t.typ = types.LongBlob
+		} else if typ, ok := t.typ.(sql.TypeWithCollation); ok {
 			if typ, err := typ.WithNewCollation(t.collation); err == nil {
 				t.typ = typ
 			}
@@ -194,23 +209,38 @@ func commonCollation(ctx *sql.Context, values []sql.Expression) (sql.CollationID
 	return collation, coercibility
 }
 
-// commonDatetime returns the type of one of several DATEs and DATETIMEs, nil if there is no
-// DATETIME or there are others among them.
-func commonDatetime(ctx *sql.Context, values []sql.Expression) sql.Type {
+// commonMoment returns the type of one of several dates and times: what all are, or else DATETIME with
+// as many digits as one of them has; nil if there are others among them, or none but TIMEs.
+func commonMoment(ctx *sql.Context, values []sql.Expression) sql.Type {
 	digits := -1
+	var common sql.Type
 	for _, e := range values {
-		switch t := e.Type(ctx); {
-		case t == types.Null || types.IsDateType(t):
-		case types.IsDatetimeType(t):
+		t := e.Type(ctx)
+		switch {
+		case t == types.Null:
+			continue
+		case types.IsTimespan(t):
+			digits = max(digits, createdExpr(ctx, e, nil).momentDigits())
+			t = types.Time
+		case types.IsTime(t):
 			digits = max(digits, precisionOf(ctx, e))
 		default:
 			return nil
 		}
+		if common != nil && common.Type() != t.Type() {
+			t = types.Datetime
+		}
+		common = t
 	}
-	if digits < 0 {
+	switch {
+	case common == nil || types.IsTimespan(common):
 		return nil
+	case types.IsTimestampType(common):
+		return types.MustCreateDatetimeType(sqltypes.Timestamp, digits)
+	case types.IsDateType(common):
+		return common
 	}
-	return datetimes[digits]
+	return datetimes[max(digits, 0)]
 }
 
 // commonNumber returns the type of one of several exact numbers, if one of them is a DECIMAL; nil for others.
@@ -224,6 +254,8 @@ func commonNumber(ctx *sql.Context, values []sql.Expression) sql.Type {
 		default:
 			switch {
 			case t == types.Null:
+			case types.IsYear(t):
+				whole = max(whole, 4)
 			case types.IsInteger(t):
 				digits := int(min(t.MaxTextResponseByteLength(ctx), 20))
 				if types.IsSigned(t) {
@@ -279,12 +311,23 @@ func (c *typedCall) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	if name := c.FunctionName(); (name == "greatest" || name == "least") && (types.IsNumber(t) || types.IsTextOnly(t)) {
 		return c.extreme(ctx, r, name == "greatest")
 	}
-	if !types.IsDecimal(t) || !c.chooses() {
+	moment := types.IsTime(t)
+	if t == types.LongBlob {
+		v, err := c.FunctionExpression.Eval(ctx, r)
+		if s, ok := v.(string); ok {
+			return []byte(s), err
+		}
+		return v, err
+	}
+	if !types.IsDecimal(t) && !moment || !c.chooses() {
 		return c.FunctionExpression.Eval(ctx, r)
 	}
 	v, err := c.choose(ctx, r)
 	if err != nil || v == nil {
 		return nil, err
+	}
+	if moment {
+		return spanToday(ctx, v)
 	}
 	if v, _, err = t.Convert(ctx, v); err != nil {
 		return nil, err
@@ -324,11 +367,32 @@ func typedForms(stmt ast.Statement) error {
 		return nil
 	}
 	return replaceNodes(reflect.ValueOf(&stmt), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
-		if c, ok := n.(*ast.ConvertExpr); ok && strings.EqualFold(c.Type.Type, "char") && c.Type.Charset == "" {
-			if err := typedForms(&ast.Select{SelectExprs: ast.SelectExprs{&ast.AliasedExpr{Expr: c.Expr}}}); err != nil {
+		if c, ok := n.(*ast.ConvertExpr); ok {
+			var to *ast.FuncExpr
+			switch kind := strings.ToLower(c.Type.Type); {
+			case (kind == "char" || kind == "nchar") && c.Type.Charset == "":
+				to = call(textFunction, c)
+			case kind == "time":
+				digits := ast.NewIntVal([]byte("0"))
+				if c.Type.Length != nil {
+					digits = c.Type.Length
+				}
+				to = call(timeForm, c, digits)
+			case kind == "decimal" && (c.Type.Scale == nil || string(c.Type.Scale.Val) == "0"):
+				length := ast.NewIntVal([]byte("10"))
+				if c.Type.Length != nil {
+					length = c.Type.Length
+				}
+				to = call(wholeDecimal, c, length)
+			default:
+				return nil, true, nil
+			}
+			in := ast.SelectExprs{&ast.AliasedExpr{Expr: c.Expr}}
+			if err := typedForms(&ast.Select{SelectExprs: in}); err != nil {
 				return nil, false, err
 			}
-			return call(textFunction, c), false, nil
+			c.Expr = in[0].(*ast.AliasedExpr).Expr
+			return to, false, nil
 		}
 		c, ok := n.(*ast.CaseExpr)
 		if !ok {
@@ -399,10 +463,22 @@ func (c caseCall) WithChildren(ctx *sql.Context, children ...sql.Expression) (sq
 }
 
 // castText is a CAST AS CHAR.
-type castText struct{ expression.UnaryExpressionStub }
+type castText struct {
+	expression.UnaryExpressionStub
+	most int // characters, -1: any number
+}
 
-func newCastText(_ *sql.Context, e sql.Expression) sql.Expression {
-	return &castText{expression.UnaryExpressionStub{Child: e}}
+func newCastText(ctx *sql.Context, e sql.Expression) sql.Expression {
+	c := &castText{expression.UnaryExpressionStub{Child: e}, -1}
+	if cast, ok := e.(*expression.Convert); ok {
+		if m := castLength.FindStringSubmatch(cast.String()); m != nil {
+			c.most, _ = strconv.Atoi(m[1])
+		}
+		if x, err := cast.WithChildren(ctx, textArgument(ctx, cast.Child, false)); err == nil {
+			c.Child = x
+		}
+	}
+	return c
 }
 
 // Type implements sql.Expression.
@@ -428,8 +504,16 @@ func (c *castText) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 		return c.Child.Eval(ctx, r)
 	}
 	t, ok := cast.Child.Type(ctx).(types.BitType)
-	if !ok {
+	if !ok && c.most < 0 {
 		return c.Child.Eval(ctx, r)
+	}
+	if !ok { // the planner counts bytes
+		v, err := expression.NewConvert(cast.Child, expression.ConvertToChar).Eval(ctx, r)
+		if text, ok := v.(string); ok && utf8.RuneCountInString(text) > c.most {
+			ctx.Warn(mysql.ERTruncatedWrongValue, "Truncated incorrect CHAR(%d) value: '%s'", c.most, text)
+			return string([]rune(text)[:c.most]), err
+		}
+		return v, err
 	}
 	v, err := cast.Child.Eval(ctx, r)
 	n, ok := v.(uint64)

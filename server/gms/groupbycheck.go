@@ -53,7 +53,7 @@ func freeOfColumns(base analyzer.RuleFunc) analyzer.RuleFunc {
 			switch e.(type) {
 			case sql.Aggregation:
 				call = false
-			case *expression.UserVar, *expression.SystemVar:
+			case *expression.UserVar, *expression.SystemVar, hexLiteral:
 				call = true
 			}
 			if call && len(e.Children()) == 0 {

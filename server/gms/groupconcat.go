@@ -1,11 +1,14 @@
 package gms
 
 import (
+	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/expression/function/aggregation"
 	"github.com/dolthub/go-mysql-server/sql/types"
 )
@@ -25,10 +28,19 @@ type concatBuffer struct {
 }
 
 func newConcatBuffer(ctx *sql.Context, g *aggregation.GroupConcat) (sql.AggregationBuffer, error) {
-	b, err := g.NewBuffer(ctx)
 	exprs := g.OutputExpressions()
-	if err != nil || len(exprs) != 1 {
-		return b, err
+	if len(exprs) != 1 {
+		return g.NewBuffer(ctx)
+	}
+	args := slices.Clone(g.Children()) // the expression is the last
+	args[len(args)-1] = &emptyText{expression.UnaryExpressionStub{Child: textArgument(ctx, asMemberText(ctx, exprs[0]), false)}}
+	whole, err := g.WithChildren(ctx, args...)
+	if err != nil {
+		return nil, err
+	}
+	b, err := whole.(*aggregation.GroupConcat).NewBuffer(ctx)
+	if err != nil {
+		return nil, err
 	}
 	c := &concatBuffer{AggregationBuffer: b, value: exprs[0], schema: sql.Schema{{Type: exprs[0].Type(ctx)}}}
 	text := g.String()
@@ -48,6 +60,45 @@ func newConcatBuffer(ctx *sql.Context, g *aggregation.GroupConcat) (sql.Aggregat
 	}
 	c.most = most.(int64)
 	return c, nil
+}
+
+// emptyMark stands for an empty text, which the planner leaves out.
+const emptyMark = "\x00\x01\x00"
+
+// emptyText is a text, or emptyMark.
+type emptyText struct{ expression.UnaryExpressionStub }
+
+// Type implements sql.Expression.
+func (e *emptyText) Type(ctx *sql.Context) sql.Type { return e.Child.Type(ctx) }
+
+// String implements sql.Expression.
+func (e *emptyText) String() string { return e.Child.String() }
+
+// WithChildren implements sql.Expression.
+func (e *emptyText) WithChildren(_ *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	if len(children) != 1 {
+		return nil, sql.ErrInvalidChildrenNumber.New(e, len(children), 1)
+	}
+	return &emptyText{expression.UnaryExpressionStub{Child: children[0]}}, nil
+}
+
+// Eval implements sql.Expression.
+func (e *emptyText) Eval(ctx *sql.Context, r sql.Row) (any, error) {
+	v, err := e.Child.Eval(ctx, r)
+	if err == nil {
+		v, err = sql.UnwrapAny(ctx, v)
+	}
+	switch x := v.(type) {
+	case string:
+		if x == "" {
+			return emptyMark, err
+		}
+	case []byte:
+		if len(x) == 0 {
+			return []byte(emptyMark), err
+		}
+	}
+	return v, err
 }
 
 // Update implements sql.AggregationBuffer.
@@ -87,6 +138,12 @@ func (c *concatBuffer) Update(ctx *sql.Context, r sql.Row) error {
 // Eval implements sql.AggregationBuffer.
 func (c *concatBuffer) Eval(ctx *sql.Context) (any, error) {
 	v, err := c.AggregationBuffer.Eval(ctx)
+	switch x := v.(type) {
+	case string:
+		v = strings.ReplaceAll(x, emptyMark, "")
+	case []byte:
+		v = bytes.ReplaceAll(x, []byte(emptyMark), nil)
+	}
 	if err != nil || c.cut == 0 {
 		return v, err
 	}

@@ -52,7 +52,8 @@ func havings(stmt ast.Statement) error {
 // aggregateNames are the planner's names of aggregates.
 var aggregateNames = map[string]string{
 	"count": "count", "sum": "sum", "avg": "avg", "min": "min", "max": "max",
-	"bit_and": "bitand", "bit_or": "bitor", "bit_xor": "bitxor",
+	"bit_and": "bit_and", "bit_or": "bit_or", "bit_xor": "bit_xor",
+	"std": "std", "stddev": "stddev", "stddev_pop": "stddev_pop", "stddev_samp": "stddev_samp", "variance": "variance", "var_pop": "var_pop", "var_samp": "var_samp",
 }
 
 // namedArguments returns an aggregate, its arguments by argumentFunction, of which n have been

@@ -43,7 +43,17 @@ func (b *builder) insert(ctx *sql.Context, s *Session, n *plan.InsertInto, r sql
 			dest.Sch = exactSchema(d.Sch)
 			c.Destination = &dest
 		}
-		exprs, err := assignments(n.OnDupExprs, n.Ignore)
+		updates := slices.Clone(n.OnDupExprs.AllExpressions())
+		for i, e := range updates {
+			var err error
+			if updates[i], err = behindBothRows(ctx, e, 2*len(n.Destination.Schema(ctx)), sql.ColSet{}); err != nil {
+				return nil, err
+			}
+		}
+		exprs, err := n.OnDupExprs.WithExpressions(updates)
+		if err == nil {
+			exprs, err = assignments(ctx, exprs, n.Ignore)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -54,7 +64,10 @@ func (b *builder) insert(ctx *sql.Context, s *Session, n *plan.InsertInto, r sql
 		if err != nil {
 			return nil, err
 		}
-		if source, err = assignedFirst(ctx, source, n); err != nil {
+		if source, err = assignedTypes(ctx, source, n); err == nil {
+			source, err = assignedFirst(ctx, source, n)
+		}
+		if err != nil {
 			return nil, err
 		}
 		c.Source, c.OnDupExprs = &assigned{Node: source, insert: n}, exprs
@@ -78,7 +91,8 @@ func assignedFirst(ctx *sql.Context, source sql.Node, n *plan.InsertInto) (sql.N
 	for i, c := range schema {
 		if c.Generated == nil && (types.IsJSON(c.Type) || stored && !c.AutoIncrement) {
 			column := expression.NewGetFieldWithTable(i, 0, c.Type, "", c.Source, c.Name, true)
-			exprs[i] = &assignment{Expression: exprs[i], column: column, a: &assigner{ignore: n.Ignore, table: c.Source}}
+			value, _ := assignedAs(ctx, exprs[i], c.Type)
+			exprs[i] = &assignment{Expression: value, column: column, a: &assigner{ignore: n.Ignore, table: c.Source}}
 		}
 	}
 	return p.WithExpressions(ctx, exprs...)

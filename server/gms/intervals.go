@@ -129,26 +129,37 @@ func (o *offset) Type(ctx *sql.Context) sql.Type {
 	if t.Type() != sqltypes.Datetime {
 		return t
 	}
-	var date sql.Expression
-	var interval *expression.Interval
-	switch c := o.Child.(type) {
-	case *fn.DateAdd:
-		date, interval = c.Date, c.Interval
-	case *fn.DateSub:
-		date, interval = c.Date, c.Interval
+	switch o.Child.(type) {
 	case *fn.FromUnixtime, *fn.ConvertTz:
 		return types.MustCreateDatetimeType(sqltypes.Datetime, digitsBehind(ctx, o.Child.Children()[0]))
-	default:
+	}
+	date, interval := o.moved()
+	if interval == nil {
 		return t
 	}
-	precision := precisionOf(ctx, date)
-	if strings.Contains(interval.Unit, "MICROSECOND") || interval.Unit == "SECOND" && !types.IsInteger(interval.Child.Type(ctx)) {
-		precision = 6
-		if !strings.Contains(interval.Unit, "MICROSECOND") {
-			precision = max(precisionOf(ctx, date), digitsBehind(ctx, interval.Child))
-		}
+	return types.MustCreateDatetimeType(sqltypes.Datetime, max(precisionOf(ctx, date), intervalDigits(ctx, interval)))
+}
+
+// moved returns the date and what is added to it or taken from it, nil for other functions.
+func (o *offset) moved() (sql.Expression, *expression.Interval) {
+	switch c := o.Child.(type) {
+	case *fn.DateAdd:
+		return c.Date, c.Interval
+	case *fn.DateSub:
+		return c.Date, c.Interval
 	}
-	return types.MustCreateDatetimeType(sqltypes.Datetime, precision)
+	return nil, nil
+}
+
+// intervalDigits are the digits behind the second that an interval has.
+func intervalDigits(ctx *sql.Context, i *expression.Interval) int {
+	switch {
+	case strings.Contains(i.Unit, "MICROSECOND"):
+		return 6
+	case i.Unit == "SECOND":
+		return digitsBehind(ctx, i.Child)
+	}
+	return 0
 }
 
 // digitsBehind returns how many digits behind the second an argument has.

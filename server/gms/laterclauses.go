@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/planbuilder"
 	"github.com/dolthub/go-mysql-server/sql/types"
@@ -14,7 +15,13 @@ import (
 
 // alterClause builds a clause of ALTER TABLE that is about columns or indexes.
 func (b *builder) alterClause(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql.RowIter, error) {
-	c, err := s.laterClause(ctx, n, b.base.EngineOverrides)
+	switch n := n.(type) {
+	case *plan.AddColumn:
+		assignedDefinition(ctx, n.Column())
+	case *plan.ModifyColumn:
+		assignedDefinition(ctx, n.NewColumn())
+	}
+	c, err := s.laterClause(ctx, n)
 	if err != nil {
 		return nil, err
 	}
@@ -26,7 +33,7 @@ func (b *builder) alterClause(ctx *sql.Context, s *Session, n sql.Node, r sql.Ro
 
 // laterClause returns a clause as one of the table that the clauses before it have made. The
 // schema that the planner gives it has neither new places nor what CHANGE names otherwise.
-func (s *Session) laterClause(ctx *sql.Context, n sql.Node, o sql.EngineOverrides) (sql.Node, error) {
+func (s *Session) laterClause(ctx *sql.Context, n sql.Node) (sql.Node, error) {
 	var table sql.Node
 	var order *sql.ColumnOrder
 	switch n := n.(type) {
@@ -61,7 +68,7 @@ func (s *Session) laterClause(ctx *sql.Context, n sql.Node, o sql.EngineOverride
 			order.AfterColumn = to
 		}
 	}
-	resolver := planbuilder.NewBuilderForColumnDefaultResolution(ctx, o)
+	resolver := planbuilder.New(ctx, s.b.catalog, nil)
 	return target.WithTargetSchema(resolver.ResolveSchemaDefaults(t.db.Name(), t.Name(), live.schema.Copy()))
 }
 
@@ -76,43 +83,68 @@ func (b *builder) movedColumn(ctx *sql.Context, s *Session, n *plan.ModifyColumn
 	if err := t.moveColumn(ctx, n.Column(), n.Order(ctx)); err != nil {
 		return nil, err
 	}
-	c, err := s.laterClause(ctx, plan.NewModifyColumnResolved(table, n.Column(), *n.NewColumn(), nil), b.base.EngineOverrides)
+	c, err := s.laterClause(ctx, plan.NewModifyColumnResolved(table, n.Column(), *n.NewColumn(), nil))
 	if err != nil {
 		return nil, err
 	}
 	return b.plain(ctx, s, c, r)
 }
 
-// changedMoments are the rows of a table of which a column of moments becomes one of texts or
-// numbers: its values are those that MySQL makes of them.
-type changedMoments struct {
+// changedValues are the rows of a table of which a column changes: its values are what the new column is
+// assigned.
+type changedValues struct {
 	sql.RowIter
 	at       int
 	from, to sql.Type
-	digits   int // of a TIME
+	name     string // the new one
+	digits   int    // of a TIME
+	a        assigner
 }
 
-// changedMoments returns the rows that a running ALTER reads of t.
-func (w *rewriter) changedMoments(ctx *sql.Context, t *Table, rows sql.RowIter) sql.RowIter {
-	if w == nil || w.t != t {
+// changedValues returns the rows that a running ALTER reads of t.
+func (w *rewriter) changedValues(ctx *sql.Context, t *Table, rows sql.RowIter) sql.RowIter {
+	if w == nil || w.t != t || !t.db.b.mysql {
 		return rows
 	}
 	sh := t.live(ctx)
-	to := w.shape.schema[w.changed].Type
-	at := sh.def.Column(w.from)
-	if at < 0 || !isMoment(sh.schema[at].Type) || !types.IsText(to) && !isNumeric(to) {
+	at, to := sh.def.Column(w.from), w.shape.schema[w.changed]
+	if at < 0 || to.Generated != nil || sh.schema[at].Type.Equals(to.Type) {
 		return rows
 	}
-	return &changedMoments{RowIter: rows, at: at, from: sh.schema[at].Type, to: to, digits: max(precision(&sh.def.Columns[at]), 0)}
+	return &changedValues{
+		RowIter: rows, at: at, from: sh.schema[at].Type, to: to.Type, name: to.Name, digits: max(precision(&sh.def.Columns[at]), 0),
+		a: assigner{table: sh.def.Name},
+	}
 }
 
 // Next implements sql.RowIter.
-func (c *changedMoments) Next(ctx *sql.Context) (sql.Row, error) {
+func (c *changedValues) Next(ctx *sql.Context) (sql.Row, error) {
 	r, err := c.RowIter.Next(ctx)
+	c.a.row++
 	if err != nil || r[c.at] == nil {
 		return r, err
 	}
 	v := r[c.at]
+	switch {
+	case isMoment(c.from) && (types.IsText(c.to) || isNumeric(c.to)):
+		v, err = c.moment(ctx, v)
+	case (types.IsEnum(c.from) || types.IsSet(c.from)) && !isNumeric(c.to):
+		v, err = asMemberText(ctx, expression.NewLiteral(v, c.from)).Eval(ctx, nil)
+	}
+	if err == nil {
+		v, err = sql.UnwrapAny(ctx, v)
+	}
+	if err == nil {
+		v, err = c.a.assign(ctx, c.name, c.to, v)
+	}
+	if !types.IsEnum(c.from) || !types.IsEnum(c.to) || v == uint16(0) { // the planner finds members by their places in the old list
+		r[c.at] = v
+	}
+	return r, err
+}
+
+// moment returns a date or time as a text or as a number.
+func (c *changedValues) moment(ctx *sql.Context, v any) (any, error) {
 	if sqltypes.IsIntegral(c.to.Type()) {
 		switch x := v.(type) {
 		case time.Time:
@@ -132,12 +164,11 @@ func (c *changedMoments) Next(ctx *sql.Context) (sql.Row, error) {
 		text = fmt.Sprint(momentOf(v, c.from))
 	}
 	if !isNumeric(c.to) {
-		r[c.at] = text
-		return r, nil
+		return text, nil
 	}
 	if !isSpan {
 		text = strings.ReplaceAll(text, "-", "")
 	}
-	r[c.at], _, err = types.InternalDecimalType.Convert(ctx, strings.NewReplacer(":", "", " ", "").Replace(text))
-	return r, err
+	n, _, err := types.InternalDecimalType.Convert(ctx, strings.NewReplacer(":", "", " ", "").Replace(text))
+	return n, err
 }

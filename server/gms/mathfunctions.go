@@ -16,10 +16,12 @@ import (
 
 // mathFunctions are functions of DOUBLEs whose result may be out of range, which the planner's have as NULL.
 var mathFunctions = map[string]*functionDef{
-	"exp":   double("exp", 1, func(x []float64) float64 { return math.Exp(x[0]) }),
-	"pow":   double("pow", 2, func(x []float64) float64 { return math.Pow(x[0], x[1]) }),
-	"sign":  {name: "sign", args: 1, pure: true, typ: types.Int64, eval: signOf},
-	"power": double("pow", 2, func(x []float64) float64 { return math.Pow(x[0], x[1]) }),
+	"abs":       absolute,
+	"bit_count": {name: "bit_count", args: 1, pure: true, typ: types.Int64, eval: bitCount},
+	"exp":       double("exp", 1, func(x []float64) float64 { return math.Exp(x[0]) }),
+	"pow":       double("pow", 2, func(x []float64) float64 { return math.Pow(x[0], x[1]) }),
+	"sign":      {name: "sign", args: 1, pure: true, typ: types.Int64, eval: signOf},
+	"power":     double("pow", 2, func(x []float64) float64 { return math.Pow(x[0], x[1]) }),
 }
 
 func double(name string, args int, of func([]float64) float64) *functionDef {

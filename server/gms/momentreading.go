@@ -208,9 +208,7 @@ func comparedMoments(ctx *sql.Context, e sql.Expression) sql.Expression {
 				kind = "DATE"
 			}
 		case types.IsTime(t):
-			if kind = "DATETIME"; types.IsTimestampType(t) {
-				kind = "TIMESTAMP"
-			}
+			kind = momentKind(t)
 		case !types.IsTextOnly(t) && t != types.Null:
 			return nil
 		}

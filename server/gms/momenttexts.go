@@ -16,6 +16,7 @@ import (
 type momentText struct {
 	expression.UnaryExpressionStub
 	moment sql.Type
+	exact  bool // moment has the digits, not the child
 }
 
 var (
@@ -29,7 +30,7 @@ func asText(ctx *sql.Context, e sql.Expression) sql.Expression {
 		return f
 	}
 	if t := e.Type(ctx); isMoment(t) {
-		return &momentText{expression.UnaryExpressionStub{Child: e}, t}
+		return &momentText{UnaryExpressionStub: expression.UnaryExpressionStub{Child: e}, moment: t}
 	}
 	return e
 }
@@ -55,7 +56,7 @@ func (m *momentText) WithChildren(_ *sql.Context, children ...sql.Expression) (s
 	if len(children) != 1 {
 		return nil, sql.ErrInvalidChildrenNumber.New(m, len(children), 1)
 	}
-	return &momentText{expression.UnaryExpressionStub{Child: children[0]}, m.moment}, nil
+	return &momentText{expression.UnaryExpressionStub{Child: children[0]}, m.moment, m.exact}, nil
 }
 
 // Eval implements sql.Expression.
@@ -65,7 +66,7 @@ func (m *momentText) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 		return nil, err
 	}
 	t := m.Child.Type(ctx)
-	if !isMoment(t) {
+	if m.exact || !isMoment(t) {
 		t = m.moment
 	}
 	if span, ok := v.(types.Timespan); ok {
@@ -83,10 +84,8 @@ func (m *momentText) spanDigits(ctx *sql.Context) int {
 		if d := sourceColumn(ctx, &sql.Column{Name: e.Name(), Source: e.Table(), DatabaseSource: e.Database()}); d != nil {
 			return precision(d)
 		}
-	case *timeCast:
-		return e.digits
-	case *expression.Convert:
-		return newTimeCast(e).digits
+	default:
+		return createdExpr(ctx, e, nil).digits
 	}
 	return -1
 }
@@ -138,7 +137,9 @@ func textArguments(ctx *sql.Context, name string, args []sql.Expression) []sql.E
 	}
 	args = slices.Clone(args)
 	for i, a := range args {
-		args[i] = asText(ctx, a)
+		if name != "hex" || isMoment(a.Type(ctx)) { // of a number it is the number's
+			args[i] = asText(ctx, a)
+		}
 	}
 	return args
 }
@@ -195,20 +196,28 @@ func withTexts(ctx *sql.Context, e sql.Expression) sql.Expression {
 			values = append(values, i)
 		}
 	}
-	some, others := false, false
-	for _, i := range values {
-		switch t := args[i].Type(ctx); {
-		case isMoment(t):
-			some = true
-		case t != types.Null:
-			others = true
-		}
-	}
-	if !some || mixes && !others {
+	some, others, moments, texts := false, false, false, false
+	if f, ok := e.(sql.FunctionExpression); ok && f.FunctionName() == "hex" && !isMoment(args[0].Type(ctx)) {
 		return nil
 	}
 	for _, i := range values {
-		args[i] = asText(ctx, args[i])
+		switch t := args[i].Type(ctx); {
+		case isMoment(t), mixes && types.IsFloat(t), formattedText(ctx, args[i]) != nil:
+			some, moments = true, moments || isMoment(t)
+			others = others || !isMoment(t)
+		case t != types.Null:
+			others, texts = true, texts || types.IsText(t)
+		}
+	}
+	if !some || mixes && !(others && moments || texts) {
+		return nil
+	}
+	for _, i := range values {
+		if mixes {
+			args[i] = textArgument(ctx, args[i], false)
+		} else {
+			args[i] = asText(ctx, args[i])
+		}
 	}
 	out, err := e.WithChildren(ctx, args...)
 	if err != nil {

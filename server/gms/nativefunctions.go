@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"hash/crc32"
-	"slices"
 	"strings"
 	"time"
 
@@ -60,7 +59,14 @@ func newTimestamp(ctx *sql.Context, args ...sql.Expression) (sql.Expression, err
 	if len(args) == 0 || len(args) > 2 {
 		return nil, mysql.NewSQLError(1582, "42000", "Incorrect parameter count in the call to native function 'timestamp'")
 	}
-	date, err := gmsfunction.NewDatetime(ctx, args[0])
+	arg := asMemberText(ctx, args[0])
+	if binaryText(ctx, arg) {
+		arg = &bytesText{expression.UnaryExpressionStub{Child: arg}}
+	}
+	date, err := gmsfunction.NewDatetime(ctx, arg)
+	if types.IsDateType(arg.Type(ctx)) {
+		date = &whole{expression.UnaryExpressionStub{Child: arg}, datetimes[0]}
+	}
 	if err != nil || len(args) == 1 {
 		return date, err
 	}
@@ -176,26 +182,32 @@ func (b *benchmark) WithChildren(ctx *sql.Context, children ...sql.Expression) (
 	return newBenchmark(ctx, children[0], children[1]), nil
 }
 
-// newExtreme returns GREATEST or LEAST. The planner compares dates as numbers, and refuses
+// newExtreme returns GREATEST or LEAST. The planner compares dates and texts as numbers, and refuses
 // ENUMs and SETs.
 func newExtreme(ctx *sql.Context, name string, args []sql.Expression) (sql.Expression, error) {
 	membersAsTexts(ctx, args, func(int) bool { return true })
-	dates, texts, times := 0, 0, 0
+	dates, texts, times, nulls := 0, 0, 0, 0
 	for _, a := range args {
-		if t := a.Type(ctx); types.IsTimespan(t) || t == types.Null {
+		switch t := a.Type(ctx); {
+		case t == types.Null:
+			nulls++
+		case types.IsTimespan(t):
 			times++
-		} else if types.IsTime(t) && !types.IsTimespan(t) {
+		case types.IsTime(t):
 			dates++
-		} else if types.IsText(t) {
+		case types.IsText(t):
 			texts++
 		}
 	}
 	if dates > 0 && len(args) > 1 && dates+texts == len(args) {
 		return &function{def: extremes[name], args: args}, nil
 	}
-	if times == len(args) && times > 1 && slices.ContainsFunc(args, func(e sql.Expression) bool { return types.IsTimespan(e.Type(ctx)) }) {
+	if times > 0 && times+nulls == len(args) && len(args) > 1 {
 		sign := map[string]int{"greatest": 1, "least": -1}[name]
 		return &function{def: &functionDef{name: name, args: anyArgs, pure: true, typ: types.Time, eval: extremeTime(sign)}, args: args}, nil
+	}
+	if dates == 0 && len(args) > 1 && (times > 0 || texts > 0 && texts+nulls < len(args)) {
+		return &function{def: &functionDef{name: name, args: anyArgs, pure: true, typ: types.LongText}, args: args}, nil // typedCall compares
 	}
 	build := gmsfunction.NewGreatest
 	if name == "least" {

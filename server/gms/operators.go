@@ -4,13 +4,11 @@ import (
 	"math"
 	"slices"
 
-	"github.com/cockroachdb/apd/v3"
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression"
 	builtin "github.com/dolthub/go-mysql-server/sql/expression/function"
 	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/mysql"
-	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 )
 
 // memberFunction is the function that x MEMBER OF (j) is to the planner.
@@ -55,92 +53,6 @@ func memberOf(ctx *sql.Context, _ *Session, args []any) (any, error) {
 		}
 	}
 	return false, nil
-}
-
-// invertFunction is the function that ~x is to the planner, which has the operator for nothing.
-const invertFunction = "\x00~"
-
-// invert is ~x: the bits that a 64-bit number does not have.
-func invert(ctx *sql.Context, _ *Session, args []any) (any, error) {
-	if args[0] == nil {
-		return nil, nil
-	}
-	n, err := bitsOf(ctx, args[0])
-	return ^n, err
-}
-
-// bitOp is & | ^ << or >> of BIGINTs UNSIGNED.
-type bitOp struct{ *expression.BitOp }
-
-// WithChildren implements sql.Expression.
-func (e *bitOp) WithChildren(ctx *sql.Context, children ...sql.Expression) (sql.Expression, error) {
-	x, err := e.BitOp.WithChildren(ctx, children...)
-	if err != nil {
-		return nil, err
-	}
-	return &bitOp{x.(*expression.BitOp)}, nil
-}
-
-// Eval implements sql.Expression.
-func (e *bitOp) Eval(ctx *sql.Context, r sql.Row) (any, error) {
-	left, err := e.LeftChild.Eval(ctx, r)
-	if err != nil || left == nil {
-		return nil, err
-	}
-	right, err := e.RightChild.Eval(ctx, r)
-	if err != nil || right == nil {
-		return nil, err
-	}
-	a, err := bitsOf(ctx, left)
-	if err != nil {
-		return nil, err
-	}
-	b, err := bitsOf(ctx, right)
-	if err != nil {
-		return nil, err
-	}
-	switch e.Op {
-	case ast.BitAndStr:
-		return a & b, nil
-	case ast.BitOrStr:
-		return a | b, nil
-	case ast.BitXorStr:
-		return a ^ b, nil
-	case ast.ShiftLeftStr:
-		return a << b, nil
-	}
-	return a >> b, nil
-}
-
-// bitsOf is a value as a bit operation has it: a negative number has the bits of a BIGINT, a
-// literal x'…' its own.
-func bitsOf(ctx *sql.Context, v any) (uint64, error) {
-	v, err := sql.UnwrapAny(ctx, v)
-	if err != nil {
-		return 0, err
-	}
-	c := &integerCast{}
-	switch x := v.(type) {
-	case uint64:
-		return x, nil
-	case string:
-		return c.ofText(ctx, x), nil
-	case []byte:
-		n := uint64(0)
-		for _, b := range x {
-			n = n<<8 | uint64(b)
-		}
-		return n, nil
-	case *apd.Decimal:
-		return c.ofDecimal(ctx, x), nil
-	case float32, float64:
-		if n, ok := ofDouble(x); ok {
-			return n, nil
-		}
-	}
-	n, _, err := types.Int64.Convert(ctx, v)
-	i, _ := n.(int64)
-	return uint64(i), err
 }
 
 // doubleMod is MOD of numbers of which one is a FLOAT or DOUBLE.

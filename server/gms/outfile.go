@@ -58,7 +58,7 @@ type fileWriter struct {
 
 func (w *fileWriter) rows(ctx *sql.Context, rows sql.RowIter) (count int, err error) {
 	cells := make([][]byte, len(w.schema))
-	times, formats := timeDigits(ctx, nil, w.schema), columnFormats(ctx, w.schema)
+	times, formats := timeDigits(ctx, nil, w.schema), columnFormats(ctx, nil, w.schema)
 	var arena []byte
 	for ; ; count++ {
 		row, err := rows.Next(ctx)

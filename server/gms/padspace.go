@@ -7,7 +7,6 @@ import (
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression"
-	builtin "github.com/dolthub/go-mysql-server/sql/expression/function"
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/transform"
 	"github.com/dolthub/go-mysql-server/sql/types"
@@ -122,13 +121,10 @@ func comparedTexts(ctx *sql.Context, e sql.Expression) sql.Expression {
 // paddedCall returns a CASE of a text with its operand and those of its WHENs padded, and
 // a function that compares its arguments with them padded; nil if it is right as it is.
 func paddedCall(ctx *sql.Context, e sql.Expression) sql.Expression {
-	if f, ok := e.(sql.FunctionExpression); ok && (f.FunctionName() == "strcmp" || f.FunctionName() == "field" || f.FunctionName() == "nullif") {
+	if f, ok := e.(sql.FunctionExpression); ok && (f.FunctionName() == "strcmp" || f.FunctionName() == "field") {
 		args, padded := paddedOperands(ctx, e.Children()...)
-		switch {
-		case !padded:
+		if !padded {
 			return nil
-		case f.FunctionName() == "nullif": // returns what is not padded
-			return builtin.NewIf(ctx, expression.NewEquals(args[0], args[1]), expression.NewLiteral(nil, types.Null), e.Children()[0])
 		}
 		return withOperands(ctx, e, args)
 	}

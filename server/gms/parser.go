@@ -27,6 +27,9 @@ func (p *parser) ParseSimple(query string) (ast.Statement, error) {
 		stmt, err = p.base.ParseSimple(marked)
 		return err
 	}, &stmt)
+	if err == nil {
+		withAssigned(query, stmt)
+	}
 	return stmt, err
 }
 
@@ -204,8 +207,14 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 				}
 			}
 			s.upsert(stmt)
+			s.deleteJoins(stmt)
 			if s.b.mysql && s.depth == 0 && !p.routine { // within programs the names are variables
-				if err := s.assignedBefore(stmt); err != nil {
+				if err := s.assignedBefore(sctx, stmt); err != nil {
+					return err
+				}
+			}
+			if s.b.mysql && containsFold(query, "not") && sql.LoadSqlMode(sctx).ModeEnabled("HIGH_NOT_PRECEDENCE") {
+				if err := highNot(stmt); err != nil {
 					return err
 				}
 			}
@@ -267,15 +276,20 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 			return err
 		}
 	}
-	if (containsFold(query, "case") || containsFold(query, "char")) && served(ctx) {
+	if hasHex(query) && served(ctx) {
+		if err := hexLiterals(stmt); err != nil {
+			return err
+		}
+	}
+	if (containsFold(query, "case") || containsFold(query, "char") || containsFold(query, "dec") || containsFold(query, "time")) && served(ctx) {
 		if err := typedForms(stmt); err != nil {
 			return err
 		}
 	}
-	if served(ctx) && strings.ContainsAny(query, "0123456789") {
+	if served(ctx) && strings.ContainsAny(query, "0123456789?@'\"") {
 		dateNumbers(stmt)
 	}
-	if strings.Contains(query, ".") {
+	if strings.ContainsAny(query, ".?@") {
 		decimalLiterals(stmt)
 	}
 	if served(ctx) && (containsFold(query, " in") || containsFold(query, "trim")) {

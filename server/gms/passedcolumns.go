@@ -12,7 +12,7 @@ import (
 )
 
 // passedColumnsRule is the number of addPassedColumns among the planner's rules.
-const passedColumnsRule = checkedRule + 4
+const passedColumnsRule = checkedRule + 5
 
 // addPassedColumns has GROUP BY and windows hand on the columns that subqueries of the select list, HAVING and ORDER
 // BY name. The planner has them hand on those that are named beside the subqueries.

@@ -2,6 +2,7 @@ package gms
 
 import (
 	"bytes"
+	"time"
 
 	"github.com/cockroachdb/apd/v3"
 	"github.com/dolthub/go-mysql-server/sql"
@@ -15,7 +16,7 @@ import (
 
 // columns returns the definitions of the columns of a plan's result.
 func columns(ctx *sql.Context, n sql.Node, schema sql.Schema) []protocol.Column {
-	times, formats := timeDigits(ctx, n, schema), columnFormats(ctx, schema)
+	times, formats := timeDigits(ctx, n, schema), columnFormats(ctx, n, schema)
 	results := ctx.GetCharacterSetResults()
 	out := make([]protocol.Column, len(schema))
 	for i, c := range schema {
@@ -98,6 +99,10 @@ func encode(ctx *sql.Context, schema sql.Schema, row sql.Row, cells [][]byte, ar
 		}
 		if t, ok := typ.(sql.DatetimeType); ok && types.IsTimestampType(typ) { // what clocks show has a wider range
 			typ = types.MustCreateDatetimeType(sqltypes.Datetime, t.Precision())
+		}
+		if at, ok := row[i].(time.Time); ok && at.Year() < 1000 && types.IsTime(typ) { // the planner's text has no zeros before
+			cells[i] = []byte(momentOf(at, typ).(string))
+			continue
 		}
 		v, err := typ.SQL(ctx, arena[len(arena):], row[i])
 		if err != nil {

@@ -26,6 +26,12 @@ const rollupTable = "\x00rollup"
 // one less, down to none, where what is not grouped by is NULL. They come in the order of
 // the groups, the sums behind what they sum up, unless there is an ORDER BY.
 func rollup(s *ast.Select) error {
+	if grouped, err := windowsOfGroups(s); grouped != nil || err != nil { // they are over the sums too
+		if err != nil {
+			return err
+		}
+		return rollup(grouped)
+	}
 	r := rolling{s: s}
 	for i, e := range s.SelectExprs {
 		x, ok := e.(*ast.AliasedExpr)
@@ -33,9 +39,6 @@ func rollup(s *ast.Select) error {
 			return errNotSupported("SELECT * with ROLLUP")
 		}
 		r.exprs = append(r.exprs, x)
-		if windowed(x.Expr) {
-			return errNotSupported("window functions with ROLLUP")
-		}
 		name := x.As.String()
 		if col, ok := x.Expr.(*ast.ColName); ok && name == "" {
 			name = col.Name.String()

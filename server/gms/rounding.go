@@ -2,11 +2,14 @@ package gms
 
 import (
 	"math"
+	"math/bits"
 
 	"github.com/cockroachdb/apd/v3"
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression"
 	builtin "github.com/dolthub/go-mysql-server/sql/expression/function"
+	"github.com/dolthub/go-mysql-server/sql/plan"
+	"github.com/dolthub/go-mysql-server/sql/transform"
 	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/mysql"
 )
@@ -25,8 +28,69 @@ func newRound(ctx *sql.Context, args ...sql.Expression) (sql.Expression, error) 
 	return round{e.(*builtin.Round)}, nil
 }
 
+// roundedWhole reports whether what is rounded is an integer.
+func roundedWhole(t sql.Type) bool { return types.IsInteger(t) || types.IsYear(t) }
+
+// roundWhole is ROUND or TRUNCATE of an integer, see Item_func_round::int_op.
+func roundWhole(ctx *sql.Context, r sql.Row, number, digits sql.Expression, t sql.Type, truncate bool) (any, error) {
+	v, err := number.Eval(ctx, r)
+	if err != nil || v == nil {
+		return nil, err
+	}
+	if v, _, err = t.Convert(ctx, v); err != nil {
+		return nil, err
+	}
+	n := int64(0)
+	if digits != nil {
+		d, err := digits.Eval(ctx, r)
+		if err != nil || d == nil {
+			return nil, err
+		}
+		if d, _, err = types.Int64.Convert(ctx, d); err != nil && !sql.ErrTruncatedIncorrect.Is(err) {
+			return nil, err
+		}
+		n, _ = d.(int64)
+	}
+	w, err := widen(ctx, v)
+	switch {
+	case err != nil || n >= 0:
+		return v, err
+	case n < -19:
+		w.size = 0
+	default:
+		unit := uint64(1)
+		for range -n {
+			unit *= 10
+		}
+		rest := w.size % unit
+		w.size -= rest
+		if !truncate && rest >= unit/2 {
+			sum, carry := bits.Add64(w.size, unit, 0)
+			if w.size = sum; carry != 0 {
+				return nil, mysql.NewSQLError(1690, "22003", "BIGINT UNSIGNED value is out of range in 'round(%s)'", shown(v))
+			}
+		}
+	}
+	out, in := w.value(t)
+	if !in {
+		return nil, mysql.NewSQLError(1690, "22003", "BIGINT value is out of range in 'round(%s)'", shown(v))
+	}
+	return out, nil
+}
+
+// wholeType is the type of an integer rounded.
+func wholeType(ctx *sql.Context, number sql.Expression) sql.Type {
+	if unsigned(ctx, number) || types.IsYear(number.Type(ctx)) {
+		return types.Uint64
+	}
+	return types.Int64
+}
+
 // Type implements sql.Expression.
 func (f round) Type(ctx *sql.Context) sql.Type {
+	if roundedWhole(f.Num.Type(ctx)) {
+		return wholeType(ctx, f.Num)
+	}
 	if t := roundedType(ctx, f.Num, f.Dec, 1); t != nil {
 		return t
 	}
@@ -40,9 +104,13 @@ func (f round) WithChildren(ctx *sql.Context, children ...sql.Expression) (sql.E
 
 // Eval implements sql.Expression.
 func (f round) Eval(ctx *sql.Context, r sql.Row) (any, error) {
-	if t := f.Num.Type(ctx); !types.IsFloat(t) && !types.IsTextOnly(t) {
+	t := f.Num.Type(ctx)
+	if roundedWhole(t) {
+		return roundWhole(ctx, r, f.Num, f.Dec, f.Type(ctx), false)
+	}
+	if !types.IsFloat(t) && !types.IsTextOnly(t) {
 		v, err := f.Round.Eval(ctx, r)
-		return roundedTo(ctx, f, v, err)
+		return roundedTo(ctx, f, f.Num, f.Dec, r, v, err)
 	}
 	v, err := f.Num.Eval(ctx, r)
 	if err != nil || v == nil {
@@ -90,6 +158,9 @@ var wholeCalls = map[string]func(*sql.Context, sql.Expression) sql.Expression{
 
 // Type implements sql.Expression: BIGINT, or a DECIMAL where that is too small for the argument's.
 func (f wholeCall) Type(ctx *sql.Context) sql.Type {
+	if approximate(f.Children()[0].Type(ctx)) {
+		return types.Float64
+	}
 	if t, ok := f.Children()[0].Type(ctx).(sql.DecimalType); ok {
 		if digits := t.Precision() - t.Scale() + min(t.Scale(), 1); digits > 18 {
 			return types.MustCreateDecimalType(min(digits, types.DecimalTypeMaxPrecision), 0)
@@ -97,6 +168,9 @@ func (f wholeCall) Type(ctx *sql.Context) sql.Type {
 	}
 	return f.FunctionExpression.Type(ctx)
 }
+
+// approximate reports whether a number of a type is a DOUBLE.
+func approximate(t sql.Type) bool { return types.IsFloat(t) || types.IsTextOnly(t) }
 
 // WithChildren implements sql.Expression.
 func (f wholeCall) WithChildren(ctx *sql.Context, children ...sql.Expression) (sql.Expression, error) {
@@ -115,6 +189,13 @@ func (f wholeCall) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 		return nil, err
 	}
 	n, ok := v.(*apd.Decimal)
+	if approximate(child.Type(ctx)) {
+		x, err := doubleOf(ctx, v)
+		if f.FunctionName() == "floor" {
+			return math.Floor(x), err
+		}
+		return math.Ceil(x), err
+	}
 	if !ok {
 		e, err := f.FunctionExpression.WithChildren(ctx, expression.NewLiteral(v, child.Type(ctx)))
 		if err != nil {
@@ -142,20 +223,12 @@ func roundedType(ctx *sql.Context, number, digits sql.Expression, more uint8) sq
 		return nil
 	}
 	scale := int64(0)
-	switch d := digits.(type) {
-	case nil:
-	case *expression.Literal:
-		n, _, err := types.Int64.Convert(ctx, d.Value())
-		if n == nil || err != nil {
+	if digits != nil {
+		n, constant := constantDigits(ctx, digits)
+		if !constant {
 			return nil
 		}
-		scale = min(max(n.(int64), 0), types.DecimalTypeMaxScale)
-	case *expression.UnaryMinus:
-		if _, constant := d.Child.(*expression.Literal); !constant {
-			return nil
-		}
-	default:
-		return nil
+		scale = min(n, types.DecimalTypeMaxScale)
 	}
 	if scale >= int64(t.Scale()) {
 		more = 0
@@ -168,13 +241,50 @@ func roundedType(ctx *sql.Context, number, digits sql.Expression, more uint8) sq
 	return typ
 }
 
-// roundedTo returns a DECIMAL with the digits that its type has behind the point.
-func roundedTo(ctx *sql.Context, e sql.Expression, v any, err error) (any, error) {
-	d, ok := v.(*apd.Decimal)
-	if t, is := e.Type(ctx).(sql.DecimalType); ok && is && err == nil {
-		return scaled(d, t)
+// constantDigits returns how many digits behind the point a number is rounded to, 0 if they are before it; false if it
+// is not the same for all rows.
+func constantDigits(ctx *sql.Context, digits sql.Expression) (int64, bool) {
+	if !digits.Resolved() || transform.InspectExpr(ctx, digits, func(_ *sql.Context, e sql.Expression) bool {
+		switch e := bare(e).(type) {
+		case *expression.GetField, *plan.Subquery, *expression.ProcedureParam, *expression.BindVar:
+			return true
+		case sql.NonDeterministicExpression:
+			return e.IsNonDeterministic()
+		}
+		return false
+	}) {
+		return 0, false
 	}
-	return v, err
+	v, err := bare(digits).Eval(ctx, nil)
+	if err != nil || v == nil {
+		return 0, false
+	}
+	v, _, err = types.Int64.Convert(ctx, v)
+	n, _ := v.(int64)
+	return max(n, 0), err == nil
+}
+
+// roundedTo returns a DECIMAL with the digits that its type has behind the point, or no more than it is
+// rounded to where that differs from row to row.
+func roundedTo(ctx *sql.Context, e sql.Expression, number, digits sql.Expression, r sql.Row, v any, err error) (any, error) {
+	d, ok := v.(*apd.Decimal)
+	t, is := e.Type(ctx).(sql.DecimalType)
+	if !ok || !is || err != nil {
+		return v, err
+	}
+	if roundedType(ctx, number, digits, 0) == nil {
+		n, err := digits.Eval(ctx, r)
+		if err != nil {
+			return nil, err
+		}
+		if n, _, err = types.Int64.Convert(ctx, n); err != nil && !sql.ErrTruncatedIncorrect.Is(err) {
+			return nil, err
+		}
+		if n, ok := n.(int64); ok && n < int64(t.Scale()) {
+			t = types.MustCreateDecimalType(t.Precision(), uint8(max(n, 0)))
+		}
+	}
+	return scaled(d, t)
 }
 
 // truncation is TRUNCATE.
@@ -188,6 +298,9 @@ func newTruncation(ctx *sql.Context, number, digits sql.Expression) sql.Expressi
 
 // Type implements sql.Expression.
 func (f truncation) Type(ctx *sql.Context) sql.Type {
+	if roundedWhole(f.LeftChild.Type(ctx)) {
+		return wholeType(ctx, f.LeftChild)
+	}
 	if t := roundedType(ctx, f.LeftChild, f.RightChild, 0); t != nil {
 		return t
 	}
@@ -204,6 +317,9 @@ func (f truncation) WithChildren(ctx *sql.Context, children ...sql.Expression) (
 
 // Eval implements sql.Expression.
 func (f truncation) Eval(ctx *sql.Context, r sql.Row) (any, error) {
+	if roundedWhole(f.LeftChild.Type(ctx)) {
+		return roundWhole(ctx, r, f.LeftChild, f.RightChild, f.Type(ctx), true)
+	}
 	v, err := f.Truncate.Eval(ctx, r)
-	return roundedTo(ctx, f, v, err)
+	return roundedTo(ctx, f, f.LeftChild, f.RightChild, r, v, err)
 }

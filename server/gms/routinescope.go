@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/mysql"
 	"github.com/dolthub/vitess/go/sqltypes"
@@ -96,6 +97,11 @@ func (l *local) assign(ctx *sql.Context, v any, from sql.Type) error {
 			return err
 		}
 		v = text.ToString()
+	}
+	if v != nil && from != nil && types.IsNumber(l.typ) && isMoment(from) {
+		if v, err = newDateNumber(ctx, expression.NewLiteral(v, from)).Eval(ctx, nil); err != nil {
+			return err
+		}
 	}
 	a := assigner{row: 1}
 	if v, err = a.assign(ctx, l.name, l.typ, v); err != nil {

@@ -184,7 +184,11 @@ func (s *shape) column(ctx context.Context, c *engine.ColumnDef) (*sql.Column, e
 		sc.Default = defaultValue(c, t)
 	}
 	if c.Generated != "" {
-		sc.Generated = sql.NewUnresolvedColumnDefaultValue(c.Generated)
+		text := c.Generated
+		if !sc.HiddenSystem {
+			text = assignedText(text, t)
+		}
+		sc.Generated = sql.NewUnresolvedColumnDefaultValue(text)
 	}
 	if c.OnUpdate != "" {
 		sc.OnUpdate = sql.NewUnresolvedColumnDefaultValue(c.OnUpdate)

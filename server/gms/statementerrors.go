@@ -96,6 +96,9 @@ func statementError(stmt ast.Statement, err error) error {
 		return mysql.NewSQLError(1353, "HY000",
 			"In definition of view, derived table or common table expression, SELECT list and column names list have different column counts")
 	}
+	if sql.ErrColumnCountMismatch.Is(err) && namesRows(stmt) {
+		return sql.ErrInsertIntoMismatchValueCount.New()
+	}
 	command, table := target(stmt)
 	if table == "" {
 		return err

@@ -241,7 +241,7 @@ func (t *Table) PartitionRows(ctx *sql.Context, p sql.Partition) (sql.RowIter, e
 	}
 	rows, err := t.scan(ctx, part.lookup)
 	if s, ok := ctx.Session.(*Session); ok && err == nil {
-		rows = s.rewriting.changedMoments(ctx, t, rows)
+		rows = s.rewriting.changedValues(ctx, t, rows)
 	}
 	return rows, err
 }

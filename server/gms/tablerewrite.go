@@ -23,9 +23,8 @@ type rewriter struct {
 	done    bool
 	// computed are the values of generated columns by ordinal, nil where a row brings its own.
 	computed []*sql.ColumnDefaultValue
-	changed  int      // the ordinal of the column that changes, -1: none does
-	from     string   // the name that the column has had
-	assigner assigner // of that column's texts
+	changed  int    // the ordinal of the column that changes, -1: none does
+	from     string // the name that the column has had
 }
 
 // RewriteInserter implements sql.RewritableTable.
@@ -182,12 +181,6 @@ func (w *rewriter) Insert(ctx *sql.Context, r sql.Row) error {
 	if err != nil {
 		return err
 	}
-	w.assigner.row++
-	if w.changed >= 0 && w.t.db.b.mysql {
-		if r, err = w.text(ctx, r); err != nil {
-			return err
-		}
-	}
 	for i, e := range w.computed {
 		if e == nil {
 			continue
@@ -196,6 +189,7 @@ func (w *rewriter) Insert(ctx *sql.Context, r sql.Row) error {
 			return err
 		}
 	}
+	r = w.shape.roundFormats(w.shape.rounded(r))
 	if err := checkNulls(w.shape, r); err != nil {
 		return err
 	}
@@ -215,22 +209,6 @@ func (w *rewriter) Insert(ctx *sql.Context, r sql.Row) error {
 		}
 	}
 	return nil
-}
-
-// text gives a row's text the character set of the column that changes.
-func (w *rewriter) text(ctx *sql.Context, r sql.Row) (sql.Row, error) {
-	c := w.shape.schema[w.changed]
-	typ, ok := c.Type.(sql.StringType)
-	v, is := r[w.changed].(string)
-	if !ok || !is {
-		return r, nil
-	}
-	left, err := w.assigner.encoded(ctx, c.Name, typ, v)
-	if err != nil {
-		return nil, err
-	}
-	r[w.changed] = left
-	return r, nil
 }
 
 // Close implements sql.Closer.

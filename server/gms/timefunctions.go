@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cockroachdb/apd/v3"
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/mysql"
@@ -17,6 +18,9 @@ import (
 // timeFunctions are functions of dates and times that the planner lacks, or that do not take
 // a text with a time and no date.
 var timeFunctions = map[string]*functionDef{
+	"last_day":    lastDay,
+	"from_days":   fromDays,
+	"time":        timeOfDay,
 	"hour":        clockPart("hour", func(d time.Duration) int64 { return int64(d / time.Hour) }),
 	"minute":      clockPart("minute", func(d time.Duration) int64 { return int64(d / time.Minute % 60) }),
 	"second":      clockPart("second", func(d time.Duration) int64 { return int64(d / time.Second % 60) }),
@@ -58,10 +62,10 @@ func clockPart(name string, part func(time.Duration) int64) *functionDef {
 	}}
 }
 
-// hasDate reports whether a text begins with a date.
+// hasDate reports whether a text begins with a date; one that is shorter than a date with a time is a time.
 func hasDate(s string) bool {
 	s = strings.TrimSpace(s)
-	return strings.LastIndexByte(s, '-') > 0 || !strings.Contains(s, ":") && len(s) >= 8
+	return len(s) >= 12 && (strings.LastIndexByte(s, '-') > 0 || !strings.Contains(s, ":"))
 }
 
 // datetimeOf returns the date that a value is, false if it is NULL or none, which warns.
@@ -80,6 +84,9 @@ func datetimeOf(ctx *sql.Context, v any) (time.Time, bool) {
 
 // dayTimeText is a TIME of days or hours: '1 12:30', '1 12', '850:00:00'.
 var dayTimeText = regexp.MustCompile(`^\s*(-?)(?:(\d+) (\d+)(?::(\d+)(?::(\d+)(\.\d+)?)?)?|(\d+):(\d+)(?::(\d+)(\.\d+)?)?)\s*$`)
+
+// timePrefix is the time that a text begins with.
+var timePrefix = regexp.MustCompile(`^-?(?:\d+ )?\d+(?::\d+){0,2}(?:\.\d*)?`)
 
 // dayTime returns the time that a text of days, hours and so on is, however long, false if it is none.
 func dayTime(s string) (time.Duration, bool) {
@@ -129,6 +136,28 @@ func clock(ctx *sql.Context, v any) (time.Duration, bool) {
 		if d, ok := dayTime(s); ok {
 			return time.Duration(timeOf(ctx, d)) * time.Microsecond, true
 		}
+		text := strings.TrimSpace(s)
+		prefix := timePrefix.FindString(text)
+		if prefix == "" || prefix != text {
+			ctx.Warn(mysql.ERTruncatedWrongValue, "Truncated incorrect time value: '%s'", s)
+			if prefix == "" {
+				return 0, false
+			}
+			return clock(ctx, prefix)
+		}
+		if whole, fraction, ok := strings.Cut(prefix, "."); ok && !strings.Contains(whole, ":") { // HHMMSS with a fraction
+			if d, _, err := apd.NewFromString(strings.Trim(prefix, ". ")); err == nil && fraction != "" {
+				v = d
+			}
+		}
+	}
+	fraction := time.Duration(0)
+	if d, ok := v.(*apd.Decimal); ok { // HHMMSS with a fraction
+		var whole, rest apd.Decimal
+		d.Modf(&whole, &rest)
+		f, _ := rest.Float64()
+		fraction = time.Duration(math.Round(f*1e6)) * time.Microsecond
+		v, _ = whole.Int64()
 	}
 	c, _, err := types.Time.Convert(ctx, v)
 	t, ok := c.(types.Timespan)
@@ -136,7 +165,7 @@ func clock(ctx *sql.Context, v any) (time.Duration, bool) {
 		ctx.Warn(mysql.ERTruncatedWrongValue, "Incorrect time value: '%v'", v)
 		return 0, false
 	}
-	return time.Duration(t) * time.Microsecond, true
+	return time.Duration(t)*time.Microsecond + fraction, true
 }
 
 // day returns the day's beginning.
@@ -298,7 +327,7 @@ func timeToSec(ctx *sql.Context, _ *Session, args []any) (any, error) {
 
 func toSeconds(ctx *sql.Context, _ *Session, args []any) (any, error) {
 	t, ok := datetimeOf(ctx, args[0])
-	if !ok {
+	if !ok || t.Equal(types.ZeroTime) {
 		return nil, nil
 	}
 	const beforeUnix = 62167219200 // seconds from year 0 to 1970

@@ -1,9 +1,15 @@
 package gms_test
 
 import (
+	"context"
+	"fmt"
+	"math"
+	"runtime"
 	"testing"
 
 	"sextant/engine"
+	"sextant/internal/redo"
+	"sextant/logstore/memvolume"
 )
 
 // TestCommitTokens: every commit leaves its outcome under (session, command, ordinal).
@@ -55,6 +61,78 @@ func TestCommitTokens(t *testing.T) {
 	if !ok || b.Session <= a.Session {
 		t.Errorf("a later session's number %d is not above %d", b.Session, a.Session)
 	}
+}
+
+// TestOutcomeAfterAFailover: a commit whose answer was lost with its writer has an outcome
+// under its token at the next writer, which agrees with whether its row is there: committed
+// if it was durable, not committed if the recovery annulled it.
+func TestOutcomeAfterAFailover(t *testing.T) {
+	const clients = 8
+	store := memvolume.New(memvolume.Options{})
+	i := startInstanceOn(t, store, engine.Options{})
+	must(t, i.open(""), "CREATE DATABASE d", "CREATE TABLE d.t (id INT PRIMARY KEY)")
+	for round := range 3 {
+		var tokens [clients]engine.Token
+		var ends [clients]redo.LSN
+		answers := make(chan error, clients)
+		row := func(c int) int { return 1000*round + c }
+		commits := make([]func(), clients)
+		for c := range clients {
+			conn := i.conn(i.open("d"))
+			id := uint32(oneInt(t, conn, "SELECT CONNECTION_ID()"))
+			must(t, conn, fmt.Sprintf("INSERT INTO t VALUES (%d)", 500+row(c)))
+			tokens[c], _ = i.srv.LastToken(id)
+			tokens[c].Command++
+			commits[c] = func() {
+				_, err := conn.ExecContext(context.Background(), fmt.Sprintf("INSERT INTO t VALUES (%d)", row(c)))
+				answers <- err
+			}
+		}
+		store.Confirm(false) // nothing is answered any more
+		store.SetManual(true)
+		for c := range clients {
+			before := logEnd(t, store)
+			go commits[c]()
+			for ends[c] = before; ends[c] == before; runtime.Gosched() {
+				ends[c] = logEnd(t, store)
+			}
+		}
+		store.Advance(ends[clients/2])
+		store.Open() // the writer is fenced, and what is not durable annulled
+		store.SetManual(false)
+		store.Confirm(true)
+		i = startInstanceOn(t, store, engine.Options{})
+		for range clients {
+			if err := <-answers; err == nil {
+				t.Error("a fenced writer answered a commit")
+			}
+		}
+		for c, token := range tokens {
+			state, o, err := i.db.LookupToken(t.Context(), token)
+			want := engine.TokenCommitted
+			if c > clients/2 {
+				want = engine.TokenNotCommitted
+			}
+			there := oneInt(t, i.conn(i.open("d")), fmt.Sprintf("SELECT COUNT(*) FROM t WHERE id = %d", row(c))) == 1
+			if err != nil || state != want || there != (want == engine.TokenCommitted) || there != (o.AffectedRows == 1) {
+				t.Errorf("round %d, client %d: state %d, want %d; outcome %+v; row there %v; %v", round, c, state, want, o, there, err)
+			}
+		}
+	}
+}
+
+// logEnd returns the last LSN that the store was given.
+func logEnd(t *testing.T, store *memvolume.Store) redo.LSN {
+	t.Helper()
+	vdl := store.VDL()
+	records, err := store.Records(vdl, math.MaxInt64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(records); n > 0 {
+		return records[n-1].LSN
+	}
+	return vdl
 }
 
 func oneInt(t *testing.T, c execer, query string) (n int64) {

@@ -16,6 +16,13 @@ func storedColumn(ctx *sql.Context, c *sql.Column) resultColumn {
 			out.digits = precision(d)
 		}
 	}
+	if types.IsFloat(c.Type) {
+		if d := sourceColumn(ctx, c); d != nil {
+			if f, ok := formatOf(d); ok && f.digits > 0 {
+				out.shown = f.scale + 1
+			}
+		}
+	}
 	return out.sized(expression.NewGetField(0, c.Type, "", true), deriver{ctx: ctx})
 }
 
@@ -109,6 +116,7 @@ func (c resultColumn) with(ctx *sql.Context, d resultColumn) resultColumn {
 	if types.IsTimespan(c.typ) && c.digits < 0 || types.IsTimespan(d.typ) && d.digits < 0 {
 		out.digits = -1
 	}
+	out.shown = 0 // the values of both sides are shown whole
 	out.whole, out.scale = max(c.whole, d.whole), max(c.scale, d.scale)
 	if s, ok := out.typ.(sql.TypeWithCollation); ok {
 		out.collation, out.coercibility = s.Collation(), 2

@@ -326,7 +326,7 @@ func (u *unionTyping) side(n sql.Node, columns []resultColumn, checked bool) sql
 	exprs := make([]sql.Expression, len(schema))
 	for i, c := range schema {
 		f := expression.NewGetFieldWithTable(int(ids[i]), 0, c.Type, c.DatabaseSource, c.Source, c.Name, c.Nullable)
-		v := &unionValue{UnaryExpressionStub: expression.UnaryExpressionStub{Child: f}, column: columns[i], checked: checked}
+		v := &unionValue{UnaryExpressionStub: expression.UnaryExpressionStub{Child: f}, column: columns[i], checked: checked, digits: createdColumn(u.ctx, n, i).digits}
 		if slices.ContainsFunc(schema, func(o *sql.Column) bool { return o != c && strings.EqualFold(o.Name, c.Name) }) {
 			v.fromEnd = len(schema) - i
 		}

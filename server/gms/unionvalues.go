@@ -15,6 +15,7 @@ type unionValue struct {
 	fromEnd int // where a column is, counted from the end of the row, that has the name of another: the planner may find that
 	column  resultColumn
 	checked bool // texts that are too long are refused
+	digits  int  // behind the second, of a TIME
 }
 
 var (
@@ -59,6 +60,9 @@ func (v *unionValue) Eval(ctx *sql.Context, r sql.Row) (x any, err error) {
 	if x, err = sql.UnwrapAny(ctx, x); err != nil || x == nil {
 		return nil, err
 	}
+	if span, ok := x.(types.Timespan); ok && types.IsText(v.column.typ) && v.digits >= 0 {
+		x = spanWith(span, v.digits)
+	}
 	if x, err = asType(ctx, x, v.Child.Type(ctx), v.column); err != nil || !v.checked {
 		return x, err
 	}
@@ -99,6 +103,7 @@ func asType(ctx *sql.Context, x any, from sql.Type, to resultColumn) (any, error
 func scaled(d *apd.Decimal, t sql.Type) (*apd.Decimal, error) {
 	out := new(apd.Decimal)
 	_, err := sql.DecimalCtx.WithPrecision(2*types.DecimalTypeMaxPrecision).Quantize(out, d, -int32(t.(sql.DecimalType).Scale()))
+	out.Negative = out.Negative && !out.IsZero()
 	return out, err
 }
 

@@ -2,7 +2,8 @@ package gms
 
 import (
 	"context"
-	"reflect"
+	"fmt"
+	"slices"
 
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 )
@@ -11,29 +12,74 @@ import (
 const newRow = "__new_ins"
 
 // upsert gives the rows of an INSERT … SELECT … ON DUPLICATE KEY UPDATE c = VALUES(c) the names of
-// the columns that they are for: the planner knows only those of VALUES lists by them.
+// the columns that they are for: the planner knows only those of VALUES lists by them. Columns of the
+// SELECT's tables in the list are carried beside the row.
 func (s *Session) upsert(stmt ast.Statement) {
 	ins, ok := stmt.(*ast.Insert)
 	if !ok {
 		return
 	}
-	rows, ok := ins.Rows.(ast.SelectStatement)
-	if !ok || len(ins.OnDup) == 0 || !usesValues(ins.OnDup) {
+	if len(ins.OnDup) == 0 {
 		return
 	}
-	columns := ins.Columns
+	if list, ok := ins.Rows.(*ast.AliasedValues); ok && len(list.Values) > 0 && len(list.Values[0]) > 0 &&
+		slices.ContainsFunc(ins.OnDup, func(e *ast.AssignmentExpr) bool { return hasSubquery(e.Expr) }) {
+		if v, ok := list.Values[0][0].(*ast.SQLVal); ok {
+			list.Values[0][0] = &ast.ParenExpr{Expr: v} // the planner looks for no subqueries where all rows are literals
+		}
+	}
+	rows, ok := ins.Rows.(ast.SelectStatement)
+	if !ok {
+		return
+	}
+	columns := slices.Clone(ins.Columns)
 	if len(columns) == 0 {
 		columns = s.columnsOf(ins.Table)
 	}
 	if len(columns) == 0 {
 		return
 	}
+	var beside *ast.InjectedExpr
+	if s.b.mysql {
+		beside = s.carryColumns(ins, rows)
+	}
+	if beside == nil && !usesValues(ins.OnDup) {
+		return
+	}
+	named := ast.SelectExprs{&ast.StarExpr{}}
+	if beside != nil {
+		named = nil
+		for _, c := range columns {
+			named = append(named, &ast.AliasedExpr{Expr: &ast.ColName{Name: c}})
+		}
+		for i := range beside.Children {
+			name := ast.NewColIdent(fmt.Sprintf("%s_%d", newRow, i))
+			columns, beside.Children[i] = append(columns, name), &ast.ColName{Name: name}
+		}
+		first := named[0].(*ast.AliasedExpr)
+		beside.Children = append(ast.Exprs{first.Expr}, beside.Children...)
+		first.Expr = *beside
+	}
 	ins.Rows = &ast.Select{
-		SelectExprs: ast.SelectExprs{&ast.StarExpr{}},
+		SelectExprs: named,
 		From: ast.TableExprs{&ast.AliasedTableExpr{
-			Auth: open, As: ast.NewTableIdent(newRow), Expr: &ast.Subquery{Select: rows, Columns: append(ast.Columns(nil), columns...)},
+			Auth: open, As: ast.NewTableIdent(newRow), Expr: &ast.Subquery{Select: rows, Columns: columns},
 		}},
 	}
+}
+
+// namesRows reports whether upsert has named the columns of an INSERT's rows.
+func namesRows(stmt ast.Statement) bool {
+	ins, ok := stmt.(*ast.Insert)
+	if !ok {
+		return false
+	}
+	sel, ok := ins.Rows.(*ast.Select)
+	if !ok || len(sel.From) != 1 {
+		return false
+	}
+	from, ok := sel.From[0].(*ast.AliasedTableExpr)
+	return ok && from.As.String() == newRow
 }
 
 // usesValues reports whether VALUES(column) is in the list of an ON DUPLICATE KEY UPDATE.
@@ -72,58 +118,4 @@ func (s *Session) columnsOf(name ast.TableName) (out ast.Columns) {
 		}
 	}
 	return out
-}
-
-// assignedBefore puts what an INSERT … VALUES has for a column in the place of the column's name
-// in what follows it in the row, which the planner does not know there.
-func (s *Session) assignedBefore(stmt ast.Statement) error {
-	ins, ok := stmt.(*ast.Insert)
-	if !ok {
-		return nil
-	}
-	rows, ok := ins.Rows.(*ast.AliasedValues)
-	if !ok {
-		return nil
-	}
-	columns := ins.Columns
-	for _, row := range rows.Values {
-		for i := range row {
-			err := replaceNodes(reflect.ValueOf(&row[i]).Elem(), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
-				name, ok := n.(*ast.ColName)
-				if _, inner := n.(*ast.Subquery); inner || !ok {
-					return nil, !inner, nil
-				}
-				if q := name.Qualifier.Name.String(); q != "" && !sameName(q, ins.Table.Name.String()) {
-					return nil, false, nil
-				}
-				if len(columns) == 0 {
-					columns = s.columnsOf(ins.Table)
-				}
-				for at, c := range columns[:min(i, len(columns))] {
-					if c.Equal(name.Name) && sameAnywhere(row[at]) {
-						return &ast.ParenExpr{Expr: row[at]}, false, nil
-					}
-				}
-				return nil, false, nil
-			})
-			if err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// sameAnywhere reports whether an expression has the same value wherever it is.
-func sameAnywhere(e ast.Expr) bool {
-	same := true
-	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
-		switch n.(type) {
-		case *ast.SQLVal, *ast.NullVal, *ast.BinaryExpr, *ast.UnaryExpr, *ast.ParenExpr:
-		default:
-			same = false
-		}
-		return same, nil
-	}, e)
-	return same
 }

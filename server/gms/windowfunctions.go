@@ -42,7 +42,8 @@ func windowFunctions(stmt ast.Statement) error {
 				return nil, false, err
 			}
 		}
-		return nil, true, windowsOfGroups(s)
+		_, err := windowsOfGroups(s)
+		return nil, true, err
 	})
 }
 
@@ -93,6 +94,13 @@ func lackingWindow(s *ast.Select, f *ast.FuncExpr) (ast.Expr, error) {
 		with.Frame = nil
 		return &ast.BinaryExpr{Operator: ast.DivStr, Right: count(whole),
 			Left: &ast.BinaryExpr{Operator: ast.MultStr, Left: count(&with), Right: ast.NewFloatVal([]byte("1e0"))}}, nil
+	case "ntile": // the planner tells window functions apart by their texts, which the number of tiles is not in
+		if len(f.Exprs) == 1 && f.Over.NameRef.IsEmpty() {
+			with := *f.Over
+			with.PartitionBy = append(cloned(f.Over.PartitionBy), ast.NewStrVal([]byte(ast.String(f.Exprs[0]))))
+			f.Over = &with
+		}
+		return nil, nil
 	case "nth_value":
 		var args []ast.Expr
 		for _, e := range f.Exprs {
@@ -210,8 +218,8 @@ type windowGroups struct {
 }
 
 // windowsOfGroups makes a SELECT with groups and window functions one over a derived table
-// of the groups.
-func windowsOfGroups(s *ast.Select) error {
+// of the groups, which it returns; nil for others.
+func windowsOfGroups(s *ast.Select) (*ast.Select, error) {
 	r := rolling{s: s}
 	over, grouped := false, len(s.GroupBy) > 0 || s.Having != nil && groups(s.Having.Expr)
 	look := func(e ast.Expr) {
@@ -221,7 +229,7 @@ func windowsOfGroups(s *ast.Select) error {
 	for _, e := range s.SelectExprs {
 		x, ok := e.(*ast.AliasedExpr)
 		if !ok {
-			return nil
+			return nil, nil
 		}
 		r.exprs = append(r.exprs, x)
 		look(x.Expr)
@@ -230,7 +238,7 @@ func windowsOfGroups(s *ast.Select) error {
 		look(o.Expr)
 	}
 	if !over || !grouped {
-		return nil
+		return nil, nil
 	}
 	g := windowGroups{inner: &ast.Select{From: s.From, Where: s.Where, Lock: s.Lock}}
 	for _, e := range s.GroupBy {
@@ -250,7 +258,7 @@ func windowsOfGroups(s *ast.Select) error {
 			}
 			return cloned(e), false, nil
 		}); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	for _, x := range r.exprs {
@@ -269,7 +277,7 @@ func windowsOfGroups(s *ast.Select) error {
 	s.From, s.Where, s.GroupBy, s.Having, s.Lock = ast.TableExprs{&ast.AliasedTableExpr{
 		Auth: open, Expr: &ast.Subquery{Select: g.inner}, As: ast.NewTableIdent(groupsTable),
 	}}, nil, nil, nil, nil
-	return nil
+	return g.inner, nil
 }
 
 // replace makes columns of the derived table of the parts of an expression that have no

@@ -1,0 +1,219 @@
+package gms
+
+import (
+	"math"
+	"math/bits"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/cockroachdb/apd/v3"
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/expression"
+	"github.com/dolthub/go-mysql-server/sql/types"
+	"github.com/dolthub/vitess/go/mysql"
+)
+
+// The planner's functions take any value for what Go makes of it: a date is its seconds since 1970, 1e100 a text of a
+// hundred digits. These are the arguments that they have in MySQL.
+
+// textPlaces are the functions whose first arguments, so many, are texts; 0: all are.
+var textPlaces = map[string]int{
+	"bit_length": 1, "length": 1, "octet_length": 1, "char_length": 1, "character_length": 1, "lower": 1, "lcase": 1, "upper": 1, "ucase": 1, "reverse": 1,
+	"ltrim": 1, "rtrim": 1, "trim": 0, "quote": 1, "soundex": 1, "left": 1, "right": 1, "substring": 1, "substr": 1, "mid": 1, "substring_index": 2,
+	"concat": 0, "concat_ws": 0, "replace": 0, "instr": 2, "locate": 2, "position": 2, "lpad": 1, "rpad": 1, "insert": 1, "repeat": 1, "md5": 1, "sha1": 1,
+	"sha": 1, "sha2": 1, "crc32": 1, "to_base64": 1, "ascii": 1, "unhex": 1, "compress": 1, "bin": 1, "oct": 1, "conv": 1,
+}
+
+// withArguments returns a function that has MySQL's arguments, false where the planner's are.
+func (b *Backend) withArguments(ctx *sql.Context, name string, f sql.Function, own bool) (sql.Function, bool) {
+	places, text := textPlaces[name]
+	number := numericArguments[name] && aggregates[name] == nil && name != invertFunction
+	if !b.mysql || !text && !number {
+		return f, own
+	}
+	if !own {
+		if f, own = natives().Function(ctx, "", name); !own {
+			return nil, false
+		}
+	}
+	return sql.FunctionN{Name: name, Fn: func(ctx *sql.Context, args ...sql.Expression) (sql.Expression, error) {
+		args = slices.Clone(args)
+		for i, e := range args {
+			switch {
+			case !e.Resolved():
+			case number && (name != "bit_count" || !binaryString(ctx, e)):
+				args[i] = numberArgument(ctx, e)
+			case text && (places == 0 || i < places):
+				args[i] = textArgument(ctx, e, name == "reverse")
+			}
+		}
+		return f.NewInstance(ctx, args)
+	}}, true
+}
+
+// numberArgument returns a date, a YEAR, a binary text, an ENUM or a SET as the number that it is.
+func numberArgument(ctx *sql.Context, e sql.Expression) sql.Expression {
+	if t := e.Type(ctx); types.IsEnum(t) || types.IsSet(t) {
+		return &whole{expression.UnaryExpressionStub{Child: e}, types.Int64}
+	}
+	return newOperand(ctx, e)
+}
+
+// textArgument returns a date or a DOUBLE as its text, with all also other numbers.
+func textArgument(ctx *sql.Context, e sql.Expression, all bool) sql.Expression {
+	t := e.Type(ctx)
+	if types.IsFloat(t) || all && (types.IsNumber(t) || types.IsYear(t)) && !types.IsBit(t) {
+		if f := formattedText(ctx, e); f != nil {
+			return f
+		}
+		return &formatText{expression.UnaryExpressionStub{Child: e}, columnFormat{}}
+	}
+	return asText(ctx, e)
+}
+
+// absolute is ABS.
+var absolute = &functionDef{name: "abs", args: 1, pure: true, typeOf: func(ctx *sql.Context, args []sql.Expression) sql.Type {
+	switch t := args[0].Type(ctx); {
+	case types.IsDecimal(t):
+		return t
+	case types.IsInteger(t) && unsigned(ctx, args[0]), types.IsBit(t):
+		return types.Uint64
+	case types.IsInteger(t), types.IsBoolean(t):
+		return types.Int64
+	}
+	return types.Float64
+}, eval: func(ctx *sql.Context, _ *Session, args []any) (any, error) {
+	switch x := args[0].(type) {
+	case nil, uint64, uint32, uint16, uint8:
+		return x, nil
+	case *apd.Decimal:
+		return new(apd.Decimal).Abs(x), nil
+	case int64, int32, int16, int8, bool:
+		v, _, err := types.Int64.Convert(ctx, x)
+		n, _ := v.(int64)
+		if n == math.MinInt64 {
+			return nil, mysql.NewSQLError(1690, "22003", "BIGINT value is out of range in 'abs(%d)'", n)
+		}
+		return max(n, -n), err
+	}
+	x, err := doubleOf(ctx, args[0])
+	return math.Abs(x), err
+}}
+
+// doubleOf is a value as a DOUBLE, of a text the number that it begins with, with a warning.
+func doubleOf(ctx *sql.Context, v any) (float64, error) {
+	v, _, err := types.Float64.Convert(ctx, v)
+	if sql.ErrTruncatedIncorrect.Is(err) {
+		ctx.Warn(mysql.ERTruncatedWrongValue, "%s", err.Error())
+		err = nil
+	}
+	f, _ := v.(float64)
+	return f, err
+}
+
+// lastDay is LAST_DAY.
+var lastDay = &functionDef{name: "last_day", args: 1, pure: true, typ: types.Date, eval: func(ctx *sql.Context, _ *Session, args []any) (any, error) {
+	t, ok := datetimeOf(ctx, args[0])
+	if !ok || t.Equal(types.ZeroTime) {
+		return nil, nil
+	}
+	return time.Date(t.Year(), t.Month()+1, 0, 0, 0, 0, 0, time.UTC), nil
+}}
+
+// timeOfDay is TIME(x): the time of a moment.
+var timeOfDay = &functionDef{name: "time", args: 1, pure: true, typ: types.Time, eval: func(ctx *sql.Context, _ *Session, args []any) (any, error) {
+	d, ok := clock(ctx, args[0])
+	if !ok {
+		return nil, nil
+	}
+	return timeOf(ctx, d), nil
+}}
+
+// fromDays is FROM_DAYS.
+var fromDays = &functionDef{name: "from_days", args: 1, pure: true, typ: types.Date, eval: func(ctx *sql.Context, _ *Session, args []any) (any, error) {
+	n, ok := numbers(ctx, args)
+	switch {
+	case !ok:
+		return nil, nil
+	case n[0] < 366 || n[0] >= 3652500:
+		return types.ZeroTime, nil
+	}
+	return time.Date(0, 1, int(n[0])+1 /* to MySQL the year 0 is no leap year */, 0, 0, 0, 0, time.UTC), nil
+}}
+
+// conversionsOfBases are CONV, BIN and OCT.
+var conversionsOfBases = map[string]*functionDef{"conv": based("conv", 3, 0), "bin": based("bin", 1, 2), "oct": based("oct", 1, 8)}
+
+// based returns CONV, or BIN or OCT, which are CONV(n, 10, to).
+func based(name string, args int, to int64) *functionDef {
+	return &functionDef{name: name, args: args, pure: true, typ: types.Text, eval: func(ctx *sql.Context, _ *Session, args []any) (any, error) {
+		from, base := int64(10), to
+		if len(args) == 3 {
+			n, ok := numbers(ctx, args[1:])
+			if !ok {
+				return nil, nil
+			}
+			from, base = n[0], n[1]
+		}
+		if args[0] == nil || max(from, -from) < 2 || max(from, -from) > 36 || max(base, -base) < 2 || max(base, -base) > 36 {
+			return nil, nil
+		}
+		if n, ok := args[0].(uint64); ok && from == 10 { // also BIT
+			return inBase(n, base), nil
+		}
+		text := strings.TrimLeft(shownArgument(args[0]), " \t\n\r")
+		if text == "" {
+			return nil, nil
+		}
+		return inBase(digitsIn(text, from), base), nil
+	}}
+}
+
+// shownArgument is a value of a function as a text.
+func shownArgument(v any) string {
+	if d, ok := v.(*apd.Decimal); ok {
+		return d.Text('f')
+	}
+	return shown(v)
+}
+
+// digitsIn is the number that a text begins with in a base, which is signed if the base is negative. Of one that is too
+// large it is the largest.
+func digitsIn(text string, from int64) uint64 {
+	base := uint64(max(from, -from))
+	negative := strings.HasPrefix(text, "-")
+	text = strings.TrimLeft(text[min(len(text), b2i(negative || strings.HasPrefix(text, "+"))):], "")
+	n, over := uint64(0), false
+	for _, c := range []byte(strings.ToLower(text)) {
+		digit := uint64(strings.IndexByte("0123456789abcdefghijklmnopqrstuvwxyz", c))
+		if digit >= base {
+			break
+		}
+		high, low := bits.Mul64(n, base)
+		sum, carry := bits.Add64(low, digit, 0)
+		over = over || high != 0 || carry != 0
+		n = sum
+	}
+	switch {
+	case from < 0 && (over || n > math.MaxInt64):
+		if negative {
+			return 1 << 63
+		}
+		return math.MaxInt64
+	case over:
+		return math.MaxUint64
+	case negative:
+		return -n
+	}
+	return n
+}
+
+// inBase is a number as a text in a base, of a BIGINT if that is negative.
+func inBase(n uint64, to int64) string {
+	if to < 0 {
+		return strings.ToUpper(strconv.FormatInt(int64(n), int(-to)))
+	}
+	return strings.ToUpper(strconv.FormatUint(n, int(to)))
+}

@@ -1,0 +1,242 @@
+package gms
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/types"
+	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+
+	"sextant/engine"
+)
+
+// assignedBefore makes a column's name in a row of INSERT … VALUES the value that the row has for it so
+// far, which the planner does not know there: what is before the name in the row, else the default.
+func (s *Session) assignedBefore(ctx *sql.Context, stmt ast.Statement) error {
+	ins, ok := stmt.(*ast.Insert)
+	if !ok {
+		return nil
+	}
+	rows, ok := ins.Rows.(*ast.AliasedValues)
+	if !ok {
+		return nil
+	}
+	var sh *shape
+	if err := s.withoutDefaults(ctx, ins, rows); err != nil {
+		return err
+	}
+	for r, row := range rows.Values {
+		if len(row) == 0 && len(ins.Columns) == 0 {
+			var err error
+			if sh, err = s.shapeOf(ctx, ins.Table); err != nil {
+				return err
+			}
+			if sh != nil && slices.ContainsFunc(sh.def.Columns, func(c engine.ColumnDef) bool { return c.DefaultExpr }) {
+				for range s.columnsOf(ins.Table) { // the planner knows no columns where it fills in the defaults
+					rows.Values[r] = append(rows.Values[r], &ast.Default{})
+				}
+			}
+		}
+		values := &rowValues{}
+		for i := range row {
+			err := replaceNodes(reflect.ValueOf(&row[i]).Elem(), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
+				name, ok := n.(*ast.ColName)
+				if _, inner := n.(*ast.Subquery); inner || !ok {
+					return nil, !inner, nil
+				}
+				if q := name.Qualifier.Name.String(); q != "" && !sameName(q, ins.Table.Name.String()) {
+					return nil, false, nil
+				}
+				if sh == nil {
+					var err error
+					if sh, err = s.shapeOf(ctx, ins.Table); sh == nil {
+						return nil, false, err
+					}
+				}
+				at := sh.def.Column(name.Name.String())
+				if at < 0 || sh.def.Columns[at].Hidden {
+					return nil, false, nil
+				}
+				given := slices.IndexFunc(ins.Columns, name.Name.Equal)
+				if len(ins.Columns) == 0 {
+					given = slices.IndexFunc(s.columnsOf(ins.Table), name.Name.Equal)
+				}
+				values.read = true
+				return ast.InjectedExpr{Auth: open, Expression: &columnSoFar{row: values, at: given, def: &sh.def.Columns[at], typ: sh.schema[at].Type}}, false, nil
+			})
+			if err != nil {
+				return err
+			}
+		}
+		for i, e := range row {
+			if _, ok := e.(*ast.Default); values.read && !ok {
+				row[i] = ast.InjectedExpr{Auth: open, Expression: &givenValue{row: values, at: i}, Children: ast.Exprs{e}}
+			}
+		}
+	}
+	return nil
+}
+
+// withoutDefaults leaves out columns that every row gives DEFAULT, where that is an expression, which the
+// planner makes of the columns that are named, or where there is none, which it takes for NULL.
+func (s *Session) withoutDefaults(ctx *sql.Context, ins *ast.Insert, rows *ast.AliasedValues) error {
+	if len(ins.Columns) == 0 && slices.ContainsFunc(rows.Values, func(row ast.ValTuple) bool {
+		return slices.ContainsFunc(row, func(e ast.Expr) bool { _, ok := e.(*ast.Default); return ok })
+	}) {
+		ins.Columns = s.columnsOf(ins.Table)
+	}
+	for i := len(ins.Columns) - 1; i >= 0; i-- {
+		if slices.ContainsFunc(rows.Values, func(row ast.ValTuple) bool {
+			if len(row) != len(ins.Columns) {
+				return true
+			}
+			d, ok := row[i].(*ast.Default)
+			return !ok || d.ColName != ""
+		}) {
+			continue
+		}
+		sh, err := s.shapeOf(ctx, ins.Table)
+		if err != nil || sh == nil {
+			return err
+		}
+		at := sh.def.Column(ins.Columns[i].String())
+		if at < 0 {
+			continue
+		}
+		if c := sh.def.Columns[at]; !c.DefaultExpr && (c.HasDefault || c.Nullable || c.AutoIncrement || c.Generated != "") {
+			continue
+		}
+		ins.Columns = slices.Delete(ins.Columns, i, i+1)
+		for r := range rows.Values {
+			rows.Values[r] = slices.Delete(rows.Values[r], i, i+1)
+		}
+	}
+	return nil
+}
+
+// shapeOf returns the shape of a table, nil if it is none of ours.
+func (s *Session) shapeOf(ctx *sql.Context, name ast.TableName) (*shape, error) {
+	db := name.DbQualifier.String()
+	if db == "" {
+		db = s.GetCurrentDatabase()
+	}
+	def, _, err := s.definition(ctx, tableName{db, name.Name.String()})
+	if err != nil || def == nil {
+		return nil, err
+	}
+	return s.b.shapes.of(ctx, def)
+}
+
+// rowValues are what a row of INSERT … VALUES has so far, by place.
+type rowValues struct {
+	values map[int]any
+	read   bool // a name in the row reads them
+}
+
+// givenValue is a value of a row, which it notes.
+type givenValue struct {
+	sql.Expression
+	row *rowValues
+	at  int
+}
+
+// WithResolvedChildren implements ast.Injectable.
+func (g *givenValue) WithResolvedChildren(_ context.Context, resolved []any) (any, error) {
+	e, ok := resolved[0].(sql.Expression)
+	if !ok {
+		return nil, fmt.Errorf("gms: %T is no expression", resolved[0])
+	}
+	return &givenValue{e, g.row, g.at}, nil
+}
+
+// WithChildren implements sql.Expression.
+func (g *givenValue) WithChildren(ctx *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	e, err := g.Expression.WithChildren(ctx, children...)
+	return &givenValue{e, g.row, g.at}, err
+}
+
+// Eval implements sql.Expression.
+func (g *givenValue) Eval(ctx *sql.Context, r sql.Row) (any, error) {
+	v, err := g.Expression.Eval(ctx, r)
+	if err == nil {
+		if g.at == 0 || g.row.values == nil {
+			g.row.values = map[int]any{}
+		}
+		g.row.values[g.at] = v
+	}
+	return v, err
+}
+
+// columnSoFar is a column's name in a row.
+type columnSoFar struct {
+	row *rowValues
+	at  int // its place in the row, -1: it is not there
+	def *engine.ColumnDef
+	typ sql.Type
+}
+
+var _ sql.Expression = (*columnSoFar)(nil)
+
+// WithResolvedChildren implements ast.Injectable.
+func (c *columnSoFar) WithResolvedChildren(context.Context, []any) (any, error) { return c, nil }
+
+// Resolved implements sql.Expression.
+func (c *columnSoFar) Resolved() bool { return true }
+
+// String implements sql.Expression.
+func (c *columnSoFar) String() string { return c.def.Name }
+
+// Type implements sql.Expression.
+func (c *columnSoFar) Type(*sql.Context) sql.Type { return c.typ }
+
+// IsNullable implements sql.Expression.
+func (c *columnSoFar) IsNullable(*sql.Context) bool { return c.def.Nullable }
+
+// Children implements sql.Expression.
+func (c *columnSoFar) Children() []sql.Expression { return nil }
+
+// WithChildren implements sql.Expression.
+func (c *columnSoFar) WithChildren(*sql.Context, ...sql.Expression) (sql.Expression, error) {
+	return c, nil
+}
+
+// Eval implements sql.Expression.
+func (c *columnSoFar) Eval(ctx *sql.Context, _ sql.Row) (any, error) {
+	v, ok := c.row.values[c.at]
+	switch {
+	case !ok:
+		var err error
+		if v, err = literalDefault(ctx, c.def, c.typ); err != nil {
+			return nil, err
+		}
+	case v != nil:
+		if r, ok := c.typ.(sql.RoundingNumberType); ok {
+			v, _, _ = r.ConvertRound(ctx, v)
+		} else {
+			v, _, _ = c.typ.Convert(ctx, v) // the assignment says what is wrong with the value
+		}
+	}
+	if v == nil && !c.def.Nullable {
+		return c.typ.Zero(), nil
+	}
+	return v, nil
+}
+
+// literalDefault returns a column's default if that is a literal, NULL if it is made for each row. That of
+// a column which is set to the time is the zero time.
+func literalDefault(ctx *sql.Context, c *engine.ColumnDef, t sql.Type) (any, error) {
+	switch {
+	case c.Default == "", strings.EqualFold(c.Default, "NULL"):
+		return nil, nil
+	case isMoment(t) && !strings.HasPrefix(c.Default, "'"):
+		return types.ZeroTime, nil
+	case c.DefaultExpr:
+		return nil, nil
+	}
+	v, _, err := t.Convert(ctx, unquoted(c.Default))
+	return v, err
+}

@@ -1,0 +1,154 @@
+package gms
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/expression"
+	"github.com/dolthub/go-mysql-server/sql/plan"
+	"github.com/dolthub/go-mysql-server/sql/types"
+	"github.com/dolthub/vitess/go/sqltypes"
+	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+)
+
+// assignedAs returns e as what a column of a type is assigned: a text of an ENUM, a SET, a moment or a
+// number with a format, and a number of a moment or of a literal of bits. The planner goes by the value, which does not tell.
+// other: as is not e.
+func assignedAs(ctx *sql.Context, e sql.Expression, to sql.Type) (as sql.Expression, other bool) {
+	if h, ok := e.(hexLiteral); ok && numericType(to) {
+		return h.integer(), true
+	}
+	t := e.Type(ctx)
+	switch {
+	case types.IsText(to) && !types.IsJSON(to):
+		if types.IsEnum(t) || types.IsSet(t) {
+			return asMemberText(ctx, e), true
+		}
+		if f, ok := e.(sql.FunctionExpression); ok && types.IsDatetimeType(t) && f.FunctionName() == "now" {
+			digits := createdExpr(ctx, e, nil).momentDigits() // the planner's type has six
+			moment := types.MustCreateDatetimeType(sqltypes.Datetime, digits)
+			return &momentText{expression.UnaryExpressionStub{Child: e}, moment, true}, true
+		}
+		return asText(ctx, e), isMoment(t) || formattedText(ctx, e) != nil
+	case types.IsNumber(to) && !types.IsYear(to) && (isMoment(t) || binaryText(ctx, e)):
+		return newDateNumber(ctx, e), true
+	}
+	return e, false
+}
+
+// The comments before expressions of definitions that tell what they are assigned to.
+const (
+	toText   = "/* to a text */"
+	toNumber = "/* to a number */"
+)
+
+// assignedText is the expression of a generated column or a default as the planner gets it.
+func assignedText(text string, t sql.Type) string {
+	switch {
+	case types.IsText(t) && !types.IsJSON(t):
+		return toText + text
+	case types.IsNumber(t):
+		return toNumber + text
+	}
+	return text
+}
+
+// withoutAssigned returns an expression as it was before assignedText.
+func withoutAssigned(text string) string {
+	return strings.TrimPrefix(strings.TrimPrefix(text, toText), toNumber)
+}
+
+// assignedDefinition is assignedText for a column that an ALTER defines, whose expressions are planned.
+func assignedDefinition(ctx *sql.Context, c *sql.Column) {
+	for _, d := range []**sql.ColumnDefaultValue{&c.Generated, &c.Default} {
+		if *d != nil && (*d).Resolved() && !(*d).Literal {
+			value := **d
+			value.Expr, _ = assignedAs(ctx, value.Expr, c.Type)
+			*d = &value
+		}
+	}
+}
+
+// withAssigned makes an expression with assignedText's comment what is assigned.
+func withAssigned(query string, stmt ast.Statement) {
+	sel, ok := stmt.(*ast.Select)
+	if !ok || len(sel.SelectExprs) != 1 {
+		return
+	}
+	e, ok := sel.SelectExprs[0].(*ast.AliasedExpr)
+	if !ok {
+		return
+	}
+	var to sql.Type
+	switch query = strings.TrimPrefix(query, "SELECT "); {
+	case strings.HasPrefix(query, toText):
+		to = types.LongText
+	case strings.HasPrefix(query, toNumber):
+		to = types.Int64
+	default:
+		return
+	}
+	e.Expr = &ast.ParenExpr{Expr: ast.InjectedExpr{Auth: open, Expression: assignedTo{to}, Children: ast.Exprs{e.Expr}}}
+}
+
+// assignedTo makes an expression what is assigned to a type.
+type assignedTo struct{ to sql.Type }
+
+// WithResolvedChildren implements ast.Injectable.
+func (a assignedTo) WithResolvedChildren(ctx context.Context, resolved []any) (any, error) {
+	e, ok := resolved[0].(sql.Expression)
+	sctx, isSQL := ctx.(*sql.Context)
+	if !ok || !isSQL {
+		return nil, fmt.Errorf("gms: %T is no expression", resolved[0])
+	}
+	if s, ok := sctx.Session.(*Session); ok && s.b.mysql {
+		e, _ = assignedAs(sctx, e, a.to)
+	}
+	return e, nil
+}
+
+// assignedTypes makes the values of an INSERT's rows what its columns are assigned.
+func assignedTypes(ctx *sql.Context, source sql.Node, n *plan.InsertInto) (sql.Node, error) {
+	p, ok := source.(*plan.Project)
+	schema := n.Destination.Schema(ctx)
+	if !ok || len(p.Projections) != len(schema) {
+		return source, nil
+	}
+	exprs := slices.Clone(p.Projections)
+	child := p.Child
+	if v, ok := child.(*plan.Values); ok {
+		values := *v
+		values.ExpressionTuples = slices.Clone(v.ExpressionTuples)
+		for i, c := range schema {
+			f, ok := exprs[i].(*expression.GetField)
+			if !ok {
+				continue
+			}
+			for row, t := range values.ExpressionTuples {
+				if f.Index() >= len(t) {
+					continue
+				}
+				if x, other := assignedAs(ctx, t[f.Index()], c.Type); other {
+					t = slices.Clone(t)
+					t[f.Index()] = x
+					values.ExpressionTuples[row], child = t, &values
+				}
+			}
+		}
+		return plan.NewProject(ctx, exprs, child), nil
+	}
+	from := child.Schema(ctx)
+	for i, c := range schema {
+		if f, ok := exprs[i].(*expression.GetField); ok && f.Index() < len(from) {
+			of := from[f.Index()]
+			read := expression.NewGetFieldWithTable(f.Index(), 0, of.Type, of.DatabaseSource, of.Source, of.Name, of.Nullable)
+			if x, other := assignedAs(ctx, read, c.Type); other {
+				exprs[i] = x
+			}
+		}
+	}
+	return plan.NewProject(ctx, exprs, child), nil
+}

@@ -1,0 +1,233 @@
+package gms
+
+import (
+	"math"
+	"slices"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/analyzer"
+	"github.com/dolthub/go-mysql-server/sql/expression"
+	"github.com/dolthub/go-mysql-server/sql/plan"
+	"github.com/dolthub/go-mysql-server/sql/transform"
+	"github.com/dolthub/go-mysql-server/sql/types"
+)
+
+// What is compared with a number is a number: a date 20240229, a binary text what it begins with, a member of an ENUM its
+// place. A DECIMAL beside a DOUBLE is one, a TIME beside a date is of this day. The planner makes a date of the number, and
+// of the other side what the first is.
+
+// comparedRule is the analyzer's rule for it. It comes before those that evaluate constants and plan joins.
+const comparedRule = checkedRule + 4
+
+// addComparedTypes adds the rule.
+func addComparedTypes() {
+	analyzer.OnceBeforeDefault = slices.Insert(slices.Clone(analyzer.OnceBeforeDefault), 0, analyzer.Rule{
+		Id: comparedRule,
+		Apply: func(ctx *sql.Context, _ *analyzer.Analyzer, n sql.Node, _ *plan.Scope, _ analyzer.RuleSelector,
+			_ *sql.QueryFlags) (sql.Node, transform.TreeIdentity, error) {
+			if !served(ctx) {
+				return n, transform.SameTree, nil
+			}
+			return transform.NodeExprsWithOpaque(ctx, n, func(ctx *sql.Context, e sql.Expression) (sql.Expression, transform.TreeIdentity, error) {
+				if c := withComparedTypes(ctx, e); c != nil {
+					return c, transform.NewTree, nil
+				}
+				return e, transform.SameTree, nil
+			})
+		},
+	})
+}
+
+// withComparedTypes returns a comparison with MySQL's operands, nil where they are the planner's.
+func withComparedTypes(ctx *sql.Context, e sql.Expression) sql.Expression {
+	switch e.(type) {
+	case *expression.Equals, *expression.NullSafeEquals, *expression.LessThan, *expression.LessThanOrEqual, *expression.GreaterThan,
+		*expression.GreaterThanOrEqual, *expression.Between, *expression.InTuple:
+	default:
+		return nil
+	}
+	operands := e.Children()
+	list, isList := operands[len(operands)-1].(expression.Tuple)
+	if isList {
+		operands = append(operands[:1:1], list...)
+	}
+	var number, exact, double, year, date, span, text, binary bool
+	for _, o := range operands {
+		if !o.Resolved() {
+			return nil
+		}
+		switch t := o.Type(ctx); {
+		case types.IsFloat(t):
+			lit, literal := o.(*expression.Literal)
+			number, double = true, double || !literal || beyondDecimal(lit.Value())
+		case types.IsDecimal(t):
+			number, exact = true, true
+		case types.IsNumber(t), types.IsYear(t), types.IsBit(t):
+			number, year = true, year || types.IsYear(t)
+		case types.IsTime(t):
+			date = true
+		case types.IsTimespan(t):
+			span = true
+		case types.IsTextOnly(t):
+			text = true
+		case types.IsTuple(t):
+			return nil
+		case binaryText(ctx, o):
+			binary = true
+		}
+	}
+	if !number && !date && !binary {
+		return nil
+	}
+	if isList && (date || span) && number && text {
+		return severalLists(ctx, operands)
+	}
+	_, between := e.(*expression.Between)
+	out, changed := slices.Clone(operands), false
+	for i, o := range operands {
+		t := o.Type(ctx)
+		was := changed
+		changed = true
+		switch {
+		case number && isMoment(t), number && binaryText(ctx, o):
+			if out[i] = newDateNumber(ctx, o); double && types.IsDecimal(out[i].Type(ctx)) {
+				out[i] = &whole{expression.UnaryExpressionStub{Child: out[i]}, types.Float64}
+			}
+		case (exact || double || year) && (types.IsEnum(t) || types.IsSet(t)):
+			out[i] = &whole{expression.UnaryExpressionStub{Child: o}, types.Int64}
+		case between && number && text && types.IsTextOnly(t):
+			out[i] = &textDouble{expression.UnaryExpressionStub{Child: o}}
+		case double && types.IsDecimal(t):
+			out[i] = &whole{expression.UnaryExpressionStub{Child: o}, types.Float64}
+		case !number && !date:
+			out[i], changed = asMemberText(ctx, o), was || types.IsEnum(t) || types.IsSet(t)
+		case !number && types.IsTimespan(t):
+			out[i] = &timeToday{expression.UnaryExpressionStub{Child: o}}
+		case !number && (types.IsText(t) || types.IsEnum(t) || types.IsSet(t)):
+			if _, literal := o.(*expression.Literal); literal {
+				changed = was
+				break
+			}
+			m := newTextMoment(ctx, asMemberText(ctx, o))
+			m.typ, out[i] = types.DatetimeMaxPrecision, m
+		default:
+			changed = was
+		}
+	}
+	if !changed {
+		return nil
+	}
+	if isList {
+		out = []sql.Expression{out[0], expression.NewTuple(out[1:]...)}
+	}
+	c, err := e.WithChildren(ctx, out...)
+	if err != nil {
+		return nil
+	}
+	return c
+}
+
+// severalLists returns IN of a date with dates and numbers among the list: it is compared with each as that wants.
+func severalLists(ctx *sql.Context, operands []sql.Expression) sql.Expression {
+	var numbers, others []sql.Expression
+	for _, o := range operands[1:] {
+		if numericType(o.Type(ctx)) {
+			numbers = append(numbers, o)
+		} else {
+			others = append(others, o)
+		}
+	}
+	in := func(list []sql.Expression) sql.Expression {
+		e := expression.NewInTuple(operands[0], expression.NewTuple(list...))
+		if c := withComparedTypes(ctx, e); c != nil {
+			return c
+		}
+		return e
+	}
+	return expression.NewOr(in(others), in(numbers))
+}
+
+// beyondDecimal reports whether a DOUBLE is larger than any DECIMAL.
+func beyondDecimal(v any) bool {
+	f, ok := v.(float64)
+	return ok && math.Abs(f) >= 1e65
+}
+
+// textDouble is a text as the number that it begins with.
+type textDouble struct{ expression.UnaryExpressionStub }
+
+// Type implements sql.Expression.
+func (*textDouble) Type(*sql.Context) sql.Type { return types.Float64 }
+
+// String implements sql.Expression.
+func (t *textDouble) String() string { return t.Child.String() }
+
+// WithChildren implements sql.Expression.
+func (t *textDouble) WithChildren(_ *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	if len(children) != 1 {
+		return nil, sql.ErrInvalidChildrenNumber.New(t, len(children), 1)
+	}
+	return &textDouble{expression.UnaryExpressionStub{Child: children[0]}}, nil
+}
+
+// Eval implements sql.Expression.
+func (t *textDouble) Eval(ctx *sql.Context, r sql.Row) (any, error) {
+	v, err := t.Child.Eval(ctx, r)
+	if err != nil || v == nil {
+		return nil, err
+	}
+	return doubleOf(ctx, v)
+}
+
+// nullIf is NULLIF: of its children the first is the value, the second tells whether it is NULL.
+type nullIf struct {
+	expression.BinaryExpressionStub
+}
+
+var _ sql.FunctionExpression = (*nullIf)(nil)
+
+func newNullIf(ctx *sql.Context, args []sql.Expression) (sql.Expression, error) {
+	if len(args) != 2 {
+		return nil, sql.ErrInvalidArgumentNumber.New("nullif", 2, len(args))
+	}
+	return &nullIf{expression.BinaryExpressionStub{LeftChild: asMemberText(ctx, args[0]), RightChild: expression.NewEquals(args[0], args[1])}}, nil
+}
+
+// FunctionName implements sql.FunctionExpression.
+func (*nullIf) FunctionName() string { return "nullif" }
+
+// Description implements sql.FunctionExpression.
+func (*nullIf) Description() string { return "nullif" }
+
+// String implements sql.Expression.
+func (n *nullIf) String() string {
+	return "nullif(" + n.LeftChild.String() + "," + n.RightChild.String() + ")"
+}
+
+// Type implements sql.Expression.
+func (n *nullIf) Type(ctx *sql.Context) sql.Type { return n.LeftChild.Type(ctx) }
+
+// IsNullable implements sql.Expression.
+func (*nullIf) IsNullable(*sql.Context) bool { return true }
+
+// CollationCoercibility implements sql.CollationCoercible.
+func (n *nullIf) CollationCoercibility(ctx *sql.Context) (sql.CollationID, byte) {
+	return sql.GetCoercibility(ctx, n.LeftChild)
+}
+
+// WithChildren implements sql.Expression.
+func (n *nullIf) WithChildren(_ *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	if len(children) != 2 {
+		return nil, sql.ErrInvalidChildrenNumber.New(n, len(children), 2)
+	}
+	return &nullIf{expression.BinaryExpressionStub{LeftChild: children[0], RightChild: children[1]}}, nil
+}
+
+// Eval implements sql.Expression.
+func (n *nullIf) Eval(ctx *sql.Context, r sql.Row) (any, error) {
+	equal, err := n.RightChild.Eval(ctx, r)
+	if err != nil || equal == true {
+		return nil, err
+	}
+	return n.LeftChild.Eval(ctx, r)
+}
