@@ -1,6 +1,7 @@
 package gms
 
 import (
+	"slices"
 	"time"
 
 	"github.com/dolthub/go-mysql-server/sql"
@@ -364,15 +365,23 @@ func hideBounds(ctx *sql.Context, e sql.Expression) (sql.Expression, transform.T
 	return e, transform.SameTree, nil
 }
 
-// elsewhere reports whether e compares columns, none of which is the table's that n is. The planner knows
-// the columns of an index by their names alone.
+// elsewhere reports whether e compares columns, or a column of rows, none of which is the table's that n is. The
+// planner knows the columns of an index by their names alone.
 func elsewhere(ctx *sql.Context, n sql.Node, e sql.Expression) bool {
 	t, ok := n.(plan.TableIdNode)
-	if _, _, _, leaf := analyzer.IndexLeafChildren(e); !ok || !leaf {
+	_, left, right, leaf := analyzer.IndexLeafChildren(e)
+	if !ok || !leaf {
 		return false
 	}
-	used := tablesIn(ctx, e)
-	return !used.Empty() && !used.Contains(int(t.Id()))
+	parts := []sql.Expression{e}
+	if row, ok := left.(expression.Tuple); ok {
+		other, _ := right.(expression.Tuple)
+		parts = slices.Concat(row, other)
+	}
+	return slices.ContainsFunc(parts, func(e sql.Expression) bool {
+		used := tablesIn(ctx, e)
+		return !used.Empty() && !used.Contains(int(t.Id()))
+	})
 }
 
 // hideColumns hides the columns of a join's comparison whose indexes do not serve it.
