@@ -21,7 +21,7 @@ import (
 // there is a row without those that the condition refuses, see tied.
 func guardExists(a *analyzer.Analyzer) {
 	aroundRule(a, "hoistOutOfScopeFilters", func(ctx *sql.Context, n sql.Node, f *sql.QueryFlags, rule planRule) (sql.Node, transform.TreeIdentity, error) {
-		if f == nil || !f.SubqueryIsSet() || tied(ctx, n) {
+		if f == nil || !f.SubqueryIsSet() || tied(ctx, n, false) {
 			return n, transform.SameTree, nil
 		}
 		n, same, err := rule(ctx, n, f)
@@ -62,16 +62,18 @@ func guardExists(a *analyzer.Analyzer) {
 }
 
 // tied reports whether a statement has conditions that may not be moved out of a subquery: those below an aggregate,
-// a UNION or a join of one that names the outer query, and those of a LATERAL.
-func tied(ctx *sql.Context, n sql.Node) (found bool) {
+// a UNION or a join of one that names the outer query, and those of a LATERAL. Or it has a derived table, within: n is
+// of one, with a subquery that names its tables: the planner then takes the derived table for one that names others.
+func tied(ctx *sql.Context, n sql.Node, within bool) (found bool) {
 	transform.InspectWithOpaque(ctx, n, func(ctx *sql.Context, n sql.Node) bool {
 		switch n := n.(type) {
 		case *plan.SubqueryAlias:
-			found = found || n.IsLateral || !n.Correlated.Empty()
+			found = found || n.IsLateral || !n.Correlated.Empty() || tied(ctx, n.Child, true)
+			return false
 		case *plan.Filter:
 			sql.Inspect(ctx, n.Expression, func(ctx *sql.Context, e sql.Expression) bool {
 				if sub, ok := e.(*plan.Subquery); ok && !sub.Correlated().Empty() {
-					found = found || tied(ctx, sub.Query) || filtersBelow(sub.Query, false)
+					found = found || within || tied(ctx, sub.Query, false) || filtersBelow(sub.Query, false)
 				}
 				return !found
 			})
