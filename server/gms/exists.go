@@ -28,7 +28,7 @@ func guardExists(a *analyzer.Analyzer) {
 		if err != nil || same == transform.SameTree || !served(ctx) {
 			return n, same, err
 		}
-		n, _, err = transform.Node(ctx, n, decideMoved)
+		n, _, err = intoSubqueries(ctx, n, decideMoved)
 		return n, same, err
 	})
 	aroundRule(a, "unnestExistsSubqueries", func(ctx *sql.Context, n sql.Node, f *sql.QueryFlags, rule planRule) (sql.Node, transform.TreeIdentity, error) {
@@ -133,18 +133,33 @@ func keptExists(ctx *sql.Context, e sql.Expression) sql.Expression {
 // decideMoved has the conditions that were moved out of a subquery beside it under NOT be true
 // or false.
 func decideMoved(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
-	return negated(ctx, n, func(_ *plan.Filter, not *expression.Not) sql.Expression {
-		parts := expression.SplitConjunction(ctx, not.Child)
+	w, ok := n.(*plan.Filter)
+	if !ok {
+		return n, transform.SameTree, nil
+	}
+	e, same, err := transform.Expr(ctx, w.Expression, func(ctx *sql.Context, e sql.Expression) (sql.Expression, transform.TreeIdentity, error) {
+		not, ok := e.(*expression.Not)
+		if !ok {
+			return e, transform.SameTree, nil
+		}
+		parts, same := expression.SplitConjunction(ctx, not.Child), transform.SameTree
 		if len(parts) < 2 || !asksSubquery(parts[0]) {
-			return nil
+			return e, transform.SameTree, nil
 		}
 		for k, p := range parts[1:] {
 			if _, done := p.(*expression.IsTrue); !done && !asksSubquery(p) {
-				parts[k+1] = expression.NewIsTrue(p)
+				parts[k+1], same = expression.NewIsTrue(p), transform.NewTree
 			}
 		}
-		return expression.NewNot(expression.JoinAnd(parts...))
+		if same {
+			return e, same, nil
+		}
+		return expression.NewNot(expression.JoinAnd(parts...)), same, nil
 	})
+	if err != nil || same {
+		return n, transform.SameTree, err
+	}
+	return plan.NewFilter(ctx, e, w.Child), transform.NewTree, nil
 }
 
 // asksSubquery reports whether e is IN or EXISTS of a subquery.
