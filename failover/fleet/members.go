@@ -261,11 +261,12 @@ type StoreSeen struct {
 // gets its place. A node that is away is replaced if there is a spare one; if there is none, its segments
 // move one after the other to whoever of its zone can take them. A replacement goes before a move that is not for
 // a node that is away. A move to a node that is silent or stopped is taken back, and so is the replacement of a node that
-// is away by one that is silent.
+// is away by one that is silent, and whatever waits for a store in whose place another answers.
 func (s *State) PlanReplacement(seen map[string]StoreSeen) Command {
 	r := s.Replacing
 	if old, _ := s.StorageNode(r.Old); r.Old != "" && r.Away && seen[r.Old].StoreID == old.StoreID ||
-		r.Move && s.IsStopped(r.New) || (r.Move || r.Away && r.New != r.Old) && seen[r.New].Silent {
+		r.Move && s.IsStopped(r.New) || (r.Move || r.Away && r.New != r.Old) && seen[r.New].Silent ||
+		r.Old != "" && seen[r.New].StoreID != 0 && seen[r.New].StoreID != r.Store {
 		return &CancelReplace{Old: r.Old, New: r.New}
 	}
 	if r.Old != "" && !(r.Move && !r.Away) {

@@ -110,6 +110,8 @@ func (w *world) move() {
 	c := &w.control
 	r := c.replacing
 	switch {
+	case r != nil && w.nodes[r.new].dead: // its store was lost too
+		w.revert()
 	case r != nil && r.away && w.nodes[r.old].up:
 		if w.chance(.5) {
 			w.revert()

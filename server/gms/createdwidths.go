@@ -74,7 +74,14 @@ func (d deriver) width(e sql.Expression) int64 {
 		}
 		return -1
 	}
-	if !types.IsText(e.Type(d.ctx)) {
+	t := e.Type(d.ctx)
+	if s, ok := t.(sql.SystemVariableType); ok {
+		t = s.UnderlyingType()
+	}
+	switch { // a type that createdExpr asks about here is not asked about there
+	case types.IsEnum(t), types.IsSet(t):
+		return typeWidth(t)
+	case !types.IsText(t):
 		return typeWidth(createdExpr(d.ctx, e, d.from).typ)
 	}
 	return -1

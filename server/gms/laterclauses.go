@@ -126,6 +126,8 @@ func (c *changedValues) Next(ctx *sql.Context) (sql.Row, error) {
 	}
 	v := r[c.at]
 	switch {
+	case types.IsEnum(c.from) && types.IsEnum(c.to) && v == uint16(0):
+		return r, nil // what was no member stays that
 	case isMoment(c.from) && (types.IsText(c.to) || isNumeric(c.to)):
 		v, err = c.moment(ctx, v)
 	case (types.IsEnum(c.from) || types.IsSet(c.from)) && !isNumeric(c.to):

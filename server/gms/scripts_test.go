@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -29,6 +31,7 @@ type sqlLab struct {
 	poll  time.Duration
 	// prepared: each statement is prepared and executed (COM_STMT_EXECUTE)
 	prepared bool
+	reads    sync.Map // names of prepared statements: whether each has a result set
 }
 
 type labConn struct {
@@ -171,6 +174,8 @@ func (p preparedStatement) QueryContext(ctx context.Context, _ string, _ ...any)
 	return p.Stmt.QueryContext(ctx)
 }
 
+var preparesRows = regexp.MustCompile(`^from\s+['"]\s*\(?(select|with|show|table|values|explain)\b`)
+
 // outcome runs a statement and says what the client was told.
 func (l *sqlLab) outcome(conn *sql.Conn, query string) string {
 	ctx := context.Background()
@@ -187,8 +192,15 @@ func (l *sqlLab) outcome(conn *sql.Conn, query string) string {
 			c = preparedStatement{st}
 		}
 	}
-	word, _, _ := strings.Cut(strings.ToLower(query), " ")
+	word, rest, _ := strings.Cut(strings.ToLower(query), " ")
+	name, rest, _ := strings.Cut(strings.TrimSpace(rest), " ")
 	switch word {
+	case "prepare":
+		l.reads.Store(name, preparesRows.MatchString(rest))
+	case "execute":
+		if reads, _ := l.reads.Load(name); reads == true {
+			return rowsOf(ctx, c, query)
+		}
 	case "select", "show", "with", "call", "explain", "describe", "analyze", "(select", "table", "values", "check", "checksum", "optimize", "repair", "help", "xa":
 		return rowsOf(ctx, c, query)
 	}
