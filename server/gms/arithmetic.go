@@ -27,6 +27,7 @@ import (
 var addRules = sync.OnceFunc(func() {
 	replaceGroupByCheck()
 	replaceDropRules()
+	addPassedColumns()
 	addComparedTypes()
 	addUnionTypes()
 	windows := planbuilder.IsWindowFunc

@@ -8,6 +8,7 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/transform"
+	"github.com/dolthub/go-mysql-server/sql/types"
 )
 
 // guardExists corrects how the planner makes joins of EXISTS.
@@ -16,14 +17,18 @@ import (
 // columns of a semi-join above that in the wrong places: such come last.
 //
 // A condition in a subquery that names the outer query alone it moves out, NOT EXISTS(SELECT …
-// WHERE c) becoming NOT(EXISTS(SELECT …) AND c), which is NULL where c is.
+// WHERE c) becoming NOT(EXISTS(SELECT …) AND c), which is NULL where c is. It does so, too, where
+// there is a row without those that the condition refuses, see tied.
 func guardExists(a *analyzer.Analyzer) {
 	aroundRule(a, "hoistOutOfScopeFilters", func(ctx *sql.Context, n sql.Node, f *sql.QueryFlags, rule planRule) (sql.Node, transform.TreeIdentity, error) {
+		if f == nil || !f.SubqueryIsSet() || tied(ctx, n, false) {
+			return n, transform.SameTree, nil
+		}
 		n, same, err := rule(ctx, n, f)
 		if err != nil || same == transform.SameTree || !served(ctx) {
 			return n, same, err
 		}
-		n, _, err = transform.Node(ctx, n, decideMoved)
+		n, _, err = intoSubqueries(ctx, n, decideMoved)
 		return n, same, err
 	})
 	aroundRule(a, "unnestExistsSubqueries", func(ctx *sql.Context, n sql.Node, f *sql.QueryFlags, rule planRule) (sql.Node, transform.TreeIdentity, error) {
@@ -35,10 +40,15 @@ func guardExists(a *analyzer.Analyzer) {
 			if !ok {
 				return n, transform.SameTree, nil
 			}
-			all := expression.SplitConjunction(ctx, w.Expression)
+			all, same := expression.SplitConjunction(ctx, w.Expression), transform.SameTree
+			for i, e := range all {
+				if kept := keptExists(ctx, e); kept != nil {
+					all[i], same = kept, transform.NewTree
+				}
+			}
 			compare := func(a, b sql.Expression) int { return aside(a) - aside(b) }
-			if slices.IsSortedFunc(all, compare) {
-				return n, transform.SameTree, nil
+			if bool(same) && slices.IsSortedFunc(all, compare) {
+				return n, same, nil
 			}
 			slices.SortStableFunc(all, compare)
 			return plan.NewFilter(ctx, expression.JoinAnd(all...), w.Child), transform.NewTree, nil
@@ -51,21 +61,105 @@ func guardExists(a *analyzer.Analyzer) {
 	})
 }
 
+// tied reports whether a statement has conditions that may not be moved out of a subquery: those below an aggregate,
+// a UNION or a join of one that names the outer query, and those of a LATERAL. Or it has a derived table, within: n is
+// of one, with a subquery that names its tables: the planner then takes the derived table for one that names others.
+func tied(ctx *sql.Context, n sql.Node, within bool) (found bool) {
+	transform.InspectWithOpaque(ctx, n, func(ctx *sql.Context, n sql.Node) bool {
+		switch n := n.(type) {
+		case *plan.SubqueryAlias:
+			found = found || n.IsLateral || !n.Correlated.Empty() || tied(ctx, n.Child, true)
+			return false
+		case *plan.Filter:
+			sql.Inspect(ctx, n.Expression, func(ctx *sql.Context, e sql.Expression) bool {
+				if sub, ok := e.(*plan.Subquery); ok && !sub.Correlated().Empty() {
+					found = found || within || tied(ctx, sub.Query, false) || filtersBelow(sub.Query, false)
+				}
+				return !found
+			})
+		}
+		return !found
+	})
+	return found
+}
+
+// filtersBelow reports whether a query has a condition, or nothing in the place of a table, below a node that has rows
+// for none, below: n is.
+func filtersBelow(n sql.Node, below bool) bool {
+	switch n := n.(type) {
+	case *plan.Filter, *plan.EmptyTable:
+		if below {
+			return true
+		}
+	case *plan.GroupBy:
+		below = below || len(n.GroupByExprs) == 0
+	case *plan.SetOp:
+		below = true
+	case *plan.JoinNode:
+		below = below || !n.Op.IsInner() && !n.Op.IsCross()
+	}
+	return !sql.IsOpaque(n) && slices.ContainsFunc(n.Children(), func(n sql.Node) bool { return filtersBelow(n, below) })
+}
+
+// keptExists returns EXISTS, or NOT of one, as a condition that becomes no join: the planner takes the joined rows for
+// those of the subquery, whose aggregate may have one where there are none, and whose LIMIT may leave none.
+func keptExists(ctx *sql.Context, e sql.Expression) sql.Expression {
+	x := e
+	if not, ok := e.(*expression.Not); ok {
+		x = not.Child
+	}
+	exists, ok := x.(*plan.ExistsSubquery)
+	if !ok {
+		return nil
+	}
+	kept := filtersBelow(exists.Query.Query, false)
+	for n := exists.Query.Query; !kept; {
+		switch x := n.(type) {
+		case *plan.GroupBy:
+			kept = len(x.GroupByExprs) == 0
+		case *plan.Limit:
+			rows, ok := literalValue(ctx, x.Limit)
+			count, _, err := types.Int64.Convert(ctx, rows)
+			kept = !ok || err != nil || count == int64(0)
+		case *plan.Project, *plan.Sort, *plan.Distinct, *plan.TopN, *plan.Having:
+		default:
+			return nil
+		}
+		n = n.Children()[0]
+	}
+	return &unindexed{expression.UnaryExpressionStub{Child: e}}
+}
+
 // decideMoved has the conditions that were moved out of a subquery beside it under NOT be true
 // or false.
 func decideMoved(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
-	return negated(ctx, n, func(_ *plan.Filter, not *expression.Not) sql.Expression {
-		parts := expression.SplitConjunction(ctx, not.Child)
+	w, ok := n.(*plan.Filter)
+	if !ok {
+		return n, transform.SameTree, nil
+	}
+	e, same, err := transform.Expr(ctx, w.Expression, func(ctx *sql.Context, e sql.Expression) (sql.Expression, transform.TreeIdentity, error) {
+		not, ok := e.(*expression.Not)
+		if !ok {
+			return e, transform.SameTree, nil
+		}
+		parts, same := expression.SplitConjunction(ctx, not.Child), transform.SameTree
 		if len(parts) < 2 || !asksSubquery(parts[0]) {
-			return nil
+			return e, transform.SameTree, nil
 		}
 		for k, p := range parts[1:] {
 			if _, done := p.(*expression.IsTrue); !done && !asksSubquery(p) {
-				parts[k+1] = expression.NewIsTrue(p)
+				parts[k+1], same = expression.NewIsTrue(p), transform.NewTree
 			}
 		}
-		return expression.NewNot(expression.JoinAnd(parts...))
+		if same {
+			return e, same, nil
+		}
+		return expression.NewNot(expression.JoinAnd(parts...)), same, nil
 	})
+	if err != nil || same {
+		return n, transform.SameTree, err
+	}
+	return plan.NewFilter(ctx, e, w.Child), transform.NewTree, nil
 }
 
 // asksSubquery reports whether e is IN or EXISTS of a subquery.

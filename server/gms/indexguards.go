@@ -1,6 +1,7 @@
 package gms
 
 import (
+	"slices"
 	"time"
 
 	"github.com/dolthub/go-mysql-server/sql"
@@ -35,7 +36,8 @@ func (u *unindexed) WithChildren(_ *sql.Context, children ...sql.Expression) (sq
 	return &unindexed{expression.UnaryExpressionStub{Child: children[0]}}, nil
 }
 
-// hiddenColumn is a column of a join's condition that no index serves; a hash may.
+// hiddenColumn is a column of a join's condition that no index serves; a hash may. Or it is a number that the
+// planner does not take for a bound of an index as it stands.
 type hiddenColumn struct{ expression.UnaryExpressionStub }
 
 var _ sql.CollationCoercible = (*hiddenColumn)(nil)
@@ -266,6 +268,9 @@ func (indexConditions) Next(e sql.Expression) sql.Expression {
 		c = not.Child
 	}
 	ctx := noContext()
+	if c != e && comparesInexact(ctx, c) {
+		return &unindexed{expression.UnaryExpressionStub{Child: e}}
+	}
 	switch c := c.(type) {
 	case *expression.InTuple:
 		if b := memberBound(ctx, c); b != nil && c == e {
@@ -285,6 +290,15 @@ func (indexConditions) Next(e sql.Expression) sql.Expression {
 	return e
 }
 
+// comparesInexact reports whether e compares a column of numbers that may be no integers. The planner reads all of an index for
+// those that are unlike 1.5, and asks no more.
+func comparesInexact(ctx *sql.Context, e sql.Expression) bool {
+	return slices.ContainsFunc(e.Children(), func(e sql.Expression) bool {
+		c, ok := e.(*expression.GetField)
+		return ok && types.IsNumber(c.Type(ctx)) && !types.IsInteger(c.Type(ctx))
+	})
+}
+
 // misfit reports whether an index of a column in a comparison may not serve it.
 func misfit(ctx *sql.Context, c expression.Comparer) bool {
 	equality := isEquality(c)
@@ -294,63 +308,4 @@ func misfit(ctx *sql.Context, c expression.Comparer) bool {
 func isEquality(c expression.Comparer) bool {
 	eq, ok := c.(expression.Equality)
 	return ok && eq.RepresentsEquality()
-}
-
-// guardIndexes keeps columns from being looked up in an index by what others have.
-func guardIndexes(a *analyzer.Analyzer) {
-	aroundRule(a, "optimizeJoins", func(ctx *sql.Context, n sql.Node, f *sql.QueryFlags, rule planRule) (sql.Node, transform.TreeIdentity, error) {
-		guarded, same, err := transform.Node(ctx, n, hideMisfits)
-		if err != nil {
-			return n, transform.SameTree, err
-		}
-		planned, same2, err := rule(ctx, guarded, f)
-		return planned, same && same2, err
-	})
-}
-
-func hideMisfits(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
-	switch n := n.(type) {
-	case *plan.JoinNode:
-		if n.Filter == nil {
-			return n, transform.SameTree, nil
-		}
-		e, same, err := transform.Expr(ctx, n.Filter, hideColumns)
-		if err != nil || same {
-			return n, transform.SameTree, err
-		}
-		return n.WithFilter(e), transform.NewTree, nil
-	case *plan.Filter:
-		e, same, err := transform.Expr(ctx, n.Expression, func(ctx *sql.Context, e sql.Expression) (sql.Expression, transform.TreeIdentity, error) {
-			c, ok := e.(expression.Comparer)
-			if !ok || constant(ctx, c.Left()) || constant(ctx, c.Right()) || !misfit(ctx, c) {
-				return e, transform.SameTree, nil
-			}
-			return &unindexed{expression.UnaryExpressionStub{Child: e}}, transform.NewTree, nil
-		})
-		if err != nil || same {
-			return n, transform.SameTree, err
-		}
-		return plan.NewFilter(ctx, e, n.Child), transform.NewTree, nil
-	}
-	return n, transform.SameTree, nil
-}
-
-// hideColumns hides the columns of a join's comparison whose indexes do not serve it.
-func hideColumns(ctx *sql.Context, e sql.Expression) (sql.Expression, transform.TreeIdentity, error) {
-	c, ok := e.(expression.Comparer)
-	if !ok || constant(ctx, c.Left()) || constant(ctx, c.Right()) {
-		return e, transform.SameTree, nil
-	}
-	sides := []sql.Expression{c.Left(), c.Right()}
-	same := transform.SameTree
-	for i, side := range []sql.Expression{c.Left(), c.Right()} {
-		if misfits(ctx, side, isEquality(c), sides[1-i]) {
-			sides[i], same = &hiddenColumn{expression.UnaryExpressionStub{Child: side}}, transform.NewTree
-		}
-	}
-	if same {
-		return e, same, nil
-	}
-	out, err := e.WithChildren(ctx, sides...)
-	return out, transform.NewTree, err
 }

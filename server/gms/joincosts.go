@@ -28,6 +28,7 @@ func (c joinCoster) EstimateCost(ctx *sql.Context, n memo.RelExpr, p sql.StatsPr
 		if !allowed(ctx, j) {
 			return forbidden, nil
 		}
+		keepLeft(j)
 		if _, err := correct(ctx, n.Group()); err != nil {
 			return 0, err
 		}
@@ -47,6 +48,20 @@ func (c joinCoster) EstimateCost(ctx *sql.Context, n memo.RelExpr, p sql.StatsPr
 		resize(group, found)
 	}
 	return min(cost, left+found*lookupRowCost), nil
+}
+
+// keepLeft has a join of ranges sort its left side if that is more than a table: the planner reads an index of the table
+// in its place.
+func keepLeft(j memo.JoinRel) {
+	r, ok := j.(*memo.RangeHeapJoin)
+	if !ok {
+		return
+	}
+	switch r.Left.First.(type) {
+	case *memo.TableScan, *memo.TableAlias:
+	default:
+		r.RangeHeap.ValueIndex = nil
+	}
 }
 
 // correct corrects the count of rows of a group of plans, once, and returns what it

@@ -70,19 +70,27 @@ func (m *mergeOrder) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	return n == 0, err
 }
 
+// Children implements sql.Expression: the columns of the left and the right row, by turns. A row is none that an
+// expression may have.
+func (m *mergeOrder) Children() []sql.Expression {
+	var out []sql.Expression
+	for _, c := range m.columns {
+		out = append(out, c.Left(), c.Right())
+	}
+	return out
+}
+
 // WithChildren implements sql.Expression.
 func (m *mergeOrder) WithChildren(_ *sql.Context, children ...sql.Expression) (sql.Expression, error) {
-	if len(children) != 2 {
-		return nil, sql.ErrInvalidChildrenNumber.New(m, len(children), 2)
+	if len(children) != 2*len(m.columns) {
+		return nil, sql.ErrInvalidChildrenNumber.New(m, len(children), 2*len(m.columns))
 	}
-	left, lok := children[0].(expression.Tuple)
-	right, rok := children[1].(expression.Tuple)
-	if !lok || !rok || len(left) != len(m.columns) || len(right) != len(m.columns) {
-		return nil, sql.ErrInvalidType.New(m)
+	c := &mergeOrder{reversed: m.reversed}
+	var left, right expression.Tuple
+	for i := 0; i < len(children); i += 2 {
+		left, right = append(left, children[i]), append(right, children[i+1])
+		c.columns = append(c.columns, expression.NewEquals(children[i], children[i+1]))
 	}
-	c := &mergeOrder{Equals: expression.NewEquals(left, right), reversed: m.reversed}
-	for i := range left {
-		c.columns = append(c.columns, expression.NewEquals(left[i], right[i]))
-	}
+	c.Equals = expression.NewEquals(left, right)
 	return c, nil
 }

@@ -143,7 +143,7 @@ func keepSubqueries(a *analyzer.Analyzer) {
 		if f == nil || !f.SubqueryIsSet() || !served(ctx) {
 			return rule(ctx, n, f)
 		}
-		kept, same, err := transform.Node(ctx, n, keepNegations)
+		kept, same, err := intoSubqueries(ctx, n, keepNegations)
 		if err != nil {
 			return n, transform.SameTree, err
 		}
@@ -169,6 +169,35 @@ func keepNegations(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdenti
 			}
 		}
 		return nil
+	})
+}
+
+// intoSubqueries applies f to the nodes of a plan and to those of the subqueries in its conditions.
+func intoSubqueries(ctx *sql.Context, n sql.Node, f transform.NodeFunc) (sql.Node, transform.TreeIdentity, error) {
+	return transform.Node(ctx, n, func(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
+		w, ok := n.(*plan.Filter)
+		if !ok {
+			return f(ctx, n)
+		}
+		e, same, err := transform.Expr(ctx, w.Expression, func(ctx *sql.Context, e sql.Expression) (sql.Expression, transform.TreeIdentity, error) {
+			sub, ok := e.(*plan.Subquery)
+			if !ok {
+				return e, transform.SameTree, nil
+			}
+			q, same, err := intoSubqueries(ctx, sub.Query, f)
+			if err != nil || same {
+				return e, transform.SameTree, err
+			}
+			return sub.WithQuery(q), transform.NewTree, nil
+		})
+		if err != nil {
+			return n, transform.SameTree, err
+		}
+		if !same {
+			n = plan.NewFilter(ctx, e, w.Child)
+		}
+		n, same2, err := f(ctx, n)
+		return n, same && same2, err
 	})
 }
 

@@ -166,7 +166,7 @@ func (r *remembered) key(ctx *sql.Context, row sql.Row, dst []byte) ([]byte, boo
 	r.mu.Lock()
 	if !r.known {
 		r.known, r.answers = true, map[string]any{}
-		r.columns = outerColumns(ctx, r.Child, len(row))
+		r.columns = outerIndexes(ctx, r.Child, len(row))
 	}
 	columns := r.columns
 	r.mu.Unlock()
@@ -225,9 +225,9 @@ func (r *remembered) key(ctx *sql.Context, row sql.Row, dst []byte) ([]byte, boo
 	return dst, true
 }
 
-// outerColumns returns the columns of an outer row of a length that an expression uses, and its subqueries
+// outerIndexes returns the columns of an outer row of a length that an expression uses, and its subqueries
 // do: their rows begin with it. nil: something in it is not the same for the same values.
-func outerColumns(ctx *sql.Context, e sql.Expression, width int) []int {
+func outerIndexes(ctx *sql.Context, e sql.Expression, width int) []int {
 	var out []int
 	varies := false
 	var look func(*sql.Context, sql.Expression) bool
