@@ -202,7 +202,8 @@ func (h *Host) nextPeer(c *chain) {
 func (h *Host) copyAsked(in Input, m logstore.CopySegment) {
 	c := h.chain(m.PG)
 	switch {
-	case m.ListEpoch != h.list.Epoch:
+	case m.ListEpoch != h.list.Epoch: // said, so that the next is asked at once
+		h.refuseSegment(in, logstore.Behind, m.PG, "another list of annulled records")
 		return
 	case c == nil:
 		h.refuseSegment(in, logstore.Behind, m.PG, "no such segment")
