@@ -111,7 +111,9 @@ func (w *world) move() {
 	r := c.replacing
 	switch {
 	case r != nil && w.nodes[r.new].dead: // its store was lost too
-		w.revert()
+		if w.calm || w.chance(.1) {
+			w.revert()
+		}
 	case r != nil && r.away && w.nodes[r.old].up:
 		if w.chance(.5) {
 			w.revert()
@@ -172,7 +174,7 @@ func (w *world) lose(n *node, kind string) {
 // emptyAmid empties a member now and then while a recovery that was just granted goes on: it took that for one that
 // has what it acknowledged.
 func (w *world) emptyAmid() {
-	if !w.chance(w.swarm.replace / 3) {
+	if !w.chance(w.swarm.amid) {
 		return
 	}
 	w.after(w.between(1, 40), func() {

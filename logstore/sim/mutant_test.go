@@ -40,10 +40,12 @@ func TestMutants(t *testing.T) {
 // mutant is a planted bug: whole changed files, by their path in the module.
 type mutant struct {
 	seeds int
+	first int // of them
 	files map[string]string
 }
 
-// readMutant reads a mutant's file: lines of comment, "found within N seeds", then
+// readMutant reads a mutant's file: lines of comment, "found within N seeds", or "found within N
+// seeds from FIRST", then
 // for each file "file PATH" and changes, each between <<<<<<<, ======= and >>>>>>>.
 func readMutant(path string) (*mutant, error) {
 	b, err := os.ReadFile(path)
@@ -77,7 +79,7 @@ func readMutant(path string) (*mutant, error) {
 			}
 			m.files[file] = string(b)
 		case strings.HasPrefix(word, "found within"):
-			if _, err := fmt.Sscanf(word, "found within %d seeds", &m.seeds); err != nil {
+			if n, err := fmt.Sscanf(word, "found within %d seeds from %d", &m.seeds, &m.first); n == 0 {
 				return nil, err
 			}
 		}
@@ -132,7 +134,7 @@ func find(t *testing.T, m *mutant) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("the bug does not compile: %v\n%s", err, out)
 	}
-	run := exec.CommandContext(t.Context(), binary, "-test.run", "^TestSeeds$", "-test.timeout", "2m", "-once", "-seeds", fmt.Sprint(m.seeds))
+	run := exec.CommandContext(t.Context(), binary, "-test.run", "^TestSeeds$", "-test.timeout", "2m", "-once", "-first", fmt.Sprint(m.first), "-seeds", fmt.Sprint(m.seeds))
 	out, err := run.CombinedOutput()
 	hit := found.FindSubmatch(out)
 	switch {

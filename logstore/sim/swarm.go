@@ -44,6 +44,7 @@ type swarm struct {
 	rot            float64 // of a segment's file, at each disturbance
 	forget         bool    // log is collected that a member lacks
 	replace        float64 // of a member, now and then
+	amid           float64 // of a recovery: a member is emptied meanwhile
 
 	cached   int     // pages of a cache
 	formats  float64 // of changes: they need no page
@@ -101,13 +102,16 @@ func (w *world) draw() swarm {
 	if s.drain == 0 {
 		s.roll = 100 // no file is ever released
 	}
-	s.replace = pick(w, 0, .1, .3)
+	s.replace, s.amid = pick(w, 0, .1, .3), pick(w, 0, 0, 0, .2)
 	if s.loss == .2 && s.gossip == 200 { // nearly every node has holes, each its own
 		s.loss, s.minimal = .4, false
 	}
 	if s.minimal { // few other faults: it takes several epochs to go wrong
 		s.nodes, s.downMax, s.zombie, s.overtake, s.cuts, s.slow, s.replace = 6, 0, .2, 0, 0, 0, 0
 		s.loss, s.crash, s.reign = min(s.loss, .01), min(s.crash, .1), []int{60, 120, 200}
+	}
+	if s.replace == 0 {
+		s.amid = 0
 	}
 	if s.burn { // nothing but that
 		s.gossip, s.noting, s.downMax, s.rot, s.crash, s.cuts, s.pause, s.reach, s.replace = 20, 1, 0, 0, 0, 0, 0, nil, 0
