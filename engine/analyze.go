@@ -371,7 +371,11 @@ func halved(buckets []Bucket) []Bucket {
 	return out
 }
 
-// changed notes rows that a commit changed.
+// allChanged is as if every row of a table had changed. What changes while it is analyzed is
+// counted on top.
+const allChanged = 1 << 60
+
+// change notes rows that a commit changed.
 func (s *statistics) change(id TableID, n uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

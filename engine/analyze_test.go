@@ -116,3 +116,12 @@ func TestStatisticsFollowTheirTable(t *testing.T) {
 	w.ddl(func(tx *engine.Tx) error { return tx.DropTable(w.ctx, def) })
 	r.until("the statistics are gone", func() bool { return at(r) == nil })
 }
+
+// TestChangesWhileAnalyzedCount: what changes while a new table is analyzed is left for the
+// next round.
+func TestChangesWhileAnalyzedCount(t *testing.T) {
+	w := newWorld(t, memvolume.Options{}, engine.Options{})
+	if left := w.db.ChangesLeft(300); left != 300 {
+		t.Errorf("%d changes are left, want 300", left)
+	}
+}

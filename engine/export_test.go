@@ -32,3 +32,15 @@ func (db *DB) Garbage(ctx context.Context) (n int) {
 // ReadPoint returns where an open reader reads the newest version of a page, asked for
 // whenever it is called, as by a load that was begun now.
 func (db *DB) ReadPoint() func() redo.LSN { return db.state.Load().r.readPoint }
+
+// ChangesLeft returns how many changes of a table that is new count after it was analyzed,
+// while so many rows changed.
+func (db *DB) ChangesLeft(rows uint64) uint64 {
+	const id = 1 << 20
+	s := &db.stats
+	s.change(id, allChanged)
+	due := s.due()[id]
+	s.change(id, rows)
+	s.analyzed(id, due)
+	return s.changed[id]
+}

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"math"
 
 	"sextant/engine/btree"
 	"sextant/internal/page"
@@ -146,7 +145,7 @@ func (db *writer) committed(c *txCommit) {
 	}
 	for _, ch := range c.ddl.changes {
 		if ch.table != nil && !ch.gone {
-			db.stats.change(ch.table.ID, math.MaxUint64) // a new index, or new rows
+			db.stats.change(ch.table.ID, allChanged) // a new index, or new rows
 		}
 	}
 	for _, n := range c.ddl.notes {
