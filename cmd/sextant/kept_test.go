@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"sextant/failover"
 	"sextant/failover/fleet"
 )
 
@@ -61,4 +62,18 @@ func TestKeeper(t *testing.T) {
 	}
 	k.see(&fleet.State{Cluster: "c", Volume: 8, Version: 2})
 	onDisk(2)
+}
+
+// TestWhoKnowsNobodyRefusesNobody: the state of a control node that has only just started
+// says of no process that it has gone.
+func TestWhoKnowsNobodyRefusesNobody(t *testing.T) {
+	l := new(latest)
+	l.set(failover.Topology{State: &fleet.State{}})
+	if l.lacks("storage-5") {
+		t.Error("a state of no cluster lacks a storage node")
+	}
+	l.set(failover.Topology{State: &fleet.State{Cluster: "c"}})
+	if !l.lacks("storage-5") {
+		t.Error("a state without the storage node does not lack it")
+	}
 }

@@ -36,10 +36,10 @@ func (l *latest) get() failover.Topology {
 }
 
 // lacks reports whether the cluster has no storage node or instance of that id, as far as is known: who has not heard
-// of the control plane for heardMax may have missed that it was added.
+// of the control plane for heardMax may have missed that it was added, and a control node that starts knows of nobody yet.
 func (l *latest) lacks(id string) bool {
 	t := l.p.Load()
-	return t != nil && time.Since(t.at) < heardMax && !t.State.Has(id)
+	return t != nil && time.Since(t.at) < heardMax && t.State.Cluster != "" && !t.State.Has(id)
 }
 
 const heardMax = 10 * time.Second
