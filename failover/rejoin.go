@@ -39,11 +39,12 @@ type past struct {
 	index uint64 // highest last index of the other nodes
 }
 
-// peerLog is what another control node says of its Raft log. One that has a log and
-// has not read it yet does not answer.
+// peerLog is what another control node says of its Raft log. One that has a log and has
+// not read it yet does not answer, nor does one that forgot and has not caught up: neither
+// is new, and neither knows enough.
 type peerLog struct {
 	answered bool
-	begun    bool // it has a log, and has caught up if it forgot an earlier one
+	begun    bool // it has a log
 	term     uint64
 	last     uint64 // last index
 }
@@ -158,9 +159,9 @@ func describe(ids []string, others []peerLog) string {
 		how := "has a log"
 		switch {
 		case !o.answered:
-			how = "does not answer"
+			how = "does not answer, or has not caught up"
 		case !o.begun:
-			how = "is empty too, or has not caught up"
+			how = "is empty too"
 		}
 		fmt.Fprintf(&b, "%s %s; ", ids[i], how)
 	}
@@ -184,9 +185,9 @@ func (s *service) RaftLog(_ context.Context, r *failoverpb.RaftLogRequest) (*fai
 	}
 	reply := &failoverpb.RaftLogReply{Id: s.c.opt.ID}
 	switch r := s.c.raft.running.Load(); {
-	case r == nil && s.c.raft.inUse:
-		return nil, status.Errorf(codes.Unavailable, "control node %s has not read its Raft log yet", s.c.opt.ID)
-	case r != nil && s.c.raft.caughtUp():
+	case r == nil && s.c.raft.inUse, r != nil && !s.c.raft.caughtUp():
+		return nil, status.Errorf(codes.Unavailable, "control node %s: %s", s.c.opt.ID, s.c.raft.detail())
+	case r != nil:
 		// The term first: what is appended in it meanwhile only makes the index larger.
 		reply.Begun, reply.Term, reply.LastIndex = true, r.CurrentTerm(), r.LastIndex()
 	}

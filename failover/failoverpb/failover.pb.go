@@ -1576,7 +1576,7 @@ func (x *RaftLogRequest) GetCluster() string {
 
 type RaftLogReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Begun         bool                   `protobuf:"varint,1,opt,name=begun,proto3" json:"begun,omitempty"` // false: this one has forgotten too, or is new
+	Begun         bool                   `protobuf:"varint,1,opt,name=begun,proto3" json:"begun,omitempty"` // false: the directory of this one is empty too
 	Term          uint64                 `protobuf:"varint,2,opt,name=term,proto3" json:"term,omitempty"`   // current
 	LastIndex     uint64                 `protobuf:"varint,3,opt,name=last_index,json=lastIndex,proto3" json:"last_index,omitempty"`
 	Id            string                 `protobuf:"bytes,4,opt,name=id,proto3" json:"id,omitempty"` // of the node that answers

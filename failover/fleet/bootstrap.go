@@ -94,7 +94,8 @@ const faultsMax = 2
 func planRestore(kept *State, lease Micros, reports []StoreReport) (Command, Result) {
 	s := kept.Clone()
 	epoch := s.Epoch
-	holds := map[redo.PGID]map[string]bool{}
+	holds := map[redo.PGID]map[string]bool{} // nodes whose registered store has a segment
+	joins := map[redo.PGID]bool{}            // the store that takes a place has one
 	heard := 0
 	for _, r := range reports {
 		epoch = max(epoch, r.Epoch)
@@ -109,8 +110,11 @@ func planRestore(kept *State, lease Micros, reports []StoreReport) (Command, Res
 			if holds[pg] == nil {
 				holds[pg] = map[string]bool{}
 			}
-			if n, found := s.StorageNode(r.Node); found && n.StoreID == r.StoreID || s.Replacing.New == r.Node && s.Replacing.Store == r.StoreID {
+			if n, found := s.StorageNode(r.Node); found && n.StoreID == r.StoreID {
 				holds[pg][r.Node] = true
+			}
+			if s.Replacing.New == r.Node && s.Replacing.Store == r.StoreID {
+				joins[pg] = true
 			}
 		}
 	}
@@ -130,7 +134,7 @@ func planRestore(kept *State, lease Micros, reports []StoreReport) (Command, Res
 		}
 		if s.Leaving(g) < 0 {
 			after = before
-		} else if holds[g.ID][s.Replacing.New] && s.Replacing.New != s.Replacing.Old {
+		} else if joins[g.ID] {
 			after++
 		}
 		if min(before, after) < groupMembersCount-faultsMax {

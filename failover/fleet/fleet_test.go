@@ -424,6 +424,18 @@ func TestLostControlPlaneGoesOn(t *testing.T) {
 	}
 	initial := firstCommand().Initial
 	initial.LeaseFolded = 70
+	emptied := older.Clone() // one is replaced by the store that answers in its own place
+	if r := emptied.Apply(&fleet.Replace{Old: old, New: old, Store: 777, Away: true}); r.Code != fleet.CodeOK {
+		t.Fatal(r.Detail)
+	}
+	filled := fleet.StoreReport{Node: old, StoreID: 777, Volume: kept.Volume, State: emptied, Groups: map[redo.PGID]redo.MembershipEpoch{0: 1}}
+	three := []fleet.StoreReport{filled}
+	for _, id := range members[1:4] {
+		three = append(three, holder(id, emptied, 1, 1))
+	}
+	if _, r := fleet.PlanBootstrap(&initial, 5, three); r.Code != fleet.CodeNotReady {
+		t.Errorf("three of the old set and the store that is being filled: code %d (%s), want not ready", r.Code, r.Detail)
+	}
 	another := holder(members[3], nil, 0, 1)
 	another.StoreID = 999
 	for _, c := range []struct {
