@@ -154,7 +154,7 @@ func (c *cluster) store(i int, id uint64) *failover.Reporter {
 	c.t.Helper()
 	r, err := failover.StartReporter(failover.ReporterOptions{ID: c.initial.Storage[i].ID,
 		Kind: fleet.KindStorage, Cluster: "test", Incarnation: failover.NewIncarnation(),
-		Address: c.initial.Storage[i].Address, Client: c.clientAs(mtls.Storage, c.initial.Storage[i].ID), ReportEvery: 50 * time.Millisecond,
+		Address: c.initial.Storage[i].Address, Client: c.clientAs(mtls.Storage, c.initial.Storage[i].ID), Logger: c.logger, ReportEvery: 50 * time.Millisecond,
 		Kept: func() []byte {
 			if s := c.kept.Load(); s != nil {
 				return fleet.EncodeState(s)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"os"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 
 	"sextant/failover"
 	"sextant/failover/fleet"
+	"sextant/internal/locked"
 	"sextant/internal/redo"
 )
 
@@ -322,19 +324,16 @@ func TestAnotherStoreIsRefused(t *testing.T) {
 	c.serving("")
 	eventually(t, "the store is registered", func() bool { n, _ := c.state().StorageNode("storage-1"); return n.StoreID == 100 })
 	c.stores[0].Close()
-	refused := make(chan string, 1)
+	var log locked.Buffer
 	r, err := failover.StartReporter(failover.ReporterOptions{ID: "storage-1", Kind: fleet.KindStorage,
 		Cluster: "test", Incarnation: failover.NewIncarnation(), Client: c.client,
-		Report:  func() failover.Report { return failover.Report{Healthy: true, StoreID: 999, Volume: 12345} },
-		Refused: func(detail string) { refused <- detail }})
+		Report: func() failover.Report { return failover.Report{Healthy: true, StoreID: 999, Volume: 12345} },
+		Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	must(t, err)
 	defer r.Close()
-	select {
-	case d := <-refused:
-		t.Log(d)
-	case <-time.After(10 * time.Second):
-		t.Fatal("a store of another volume was not refused")
-	}
+	eventually(t, "a store of another volume is refused", func() bool {
+		return strings.Contains(log.String(), `level=ERROR msg="counts in no quorum: refused by the control plane" node=storage-1`)
+	})
 	eventually(t, "it does not count as healthy", func() bool {
 		st, err := c.client.Status(testContext(t))
 		return err == nil && !st.Storage[0].Healthy
@@ -370,6 +369,36 @@ func TestEmptiedStoreTakesItsPlace(t *testing.T) {
 		st, err := c.client.Status(testContext(t))
 		return err == nil && st.Storage[0].Healthy && st.Storage[0].Replacing == nil
 	})
+}
+
+// A node that was replaced is refused in the ordinary course of things: that is no error.
+func TestReplacedNodeHasLeft(t *testing.T) {
+	var log locked.Buffer
+	c := newCluster(t, 1, func(c *cluster) { c.logger = slog.New(slog.NewTextHandler(&log, nil)) })
+	c.start("db-1")
+	c.serving("")
+	registered := func() bool {
+		return !slices.ContainsFunc(c.state().Storage, func(n fleet.StorageNode) bool { return n.StoreID == 0 })
+	}
+	eventually(t, "the stores are registered", registered)
+	propose := func(cmd fleet.Command) {
+		t.Helper()
+		_, err := c.client.Propose(testContext(t), cmd)
+		must(t, err)
+	}
+	propose(&fleet.AddStorage{Node: fleet.StorageNode{ID: "storage-7", AZ: "az-a", Address: "127.0.0.1:6407"}})
+	c.initial.Storage = append(c.initial.Storage, c.state().Storage[6:]...)
+	c.stores = append(c.stores, c.store(6, 106))
+	eventually(t, "the spare store is registered", registered)
+	propose(&fleet.Replace{Old: "storage-1", New: "storage-7"})
+	s := c.state()
+	propose(&fleet.FinishReplace{Epoch: s.Epoch, Began: s.Replacing.Began, Groups: uint64(len(s.Groups))})
+	eventually(t, "storage-1 says it", func() bool {
+		return strings.Contains(log.String(), `level=INFO msg="has left the cluster" node=storage-1`)
+	})
+	if strings.Contains(log.String(), "level=ERROR") {
+		t.Error(log.String())
+	}
 }
 
 // A node that is away for long is replaced by a spare one of its zone; a stopped one is not.

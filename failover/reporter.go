@@ -29,9 +29,6 @@ type ReporterOptions struct {
 	// Kept returns the encoding of the newest state of the control plane that the node has
 	// kept, nil if none; called when the control plane has lost its own. nil: none is kept.
 	Kept func() []byte
-	// Refused is called, once, when the fleet has another store registered for this
-	// node: it must serve no quorum. May be nil for a router.
-	Refused func(detail string)
 }
 
 // Report is what a storage node or a router says of itself.
@@ -56,7 +53,8 @@ type Reporter struct {
 	cancel context.CancelFunc
 	done   sync.WaitGroup
 
-	refused bool // Refused was called; the run goroutine's alone
+	refused  bool // and said so; the run goroutine's alone, like accepted
+	accepted bool // a leader knew the store
 }
 
 // StartReporter reports in the background until Close.
@@ -117,12 +115,16 @@ func (r *Reporter) attach(ctx context.Context, addr string, control failoverpb.C
 			return err
 		}
 		r.opt.Client.led(addr)
-		if ack.Refused && !r.refused {
+		switch {
+		case !ack.Refused:
+			r.accepted = r.accepted || !ack.WantsState
+		case r.refused:
+		case ack.Unknown && r.accepted:
 			r.refused = true
-			r.opt.Logger.Error("refused by the control plane", "node", r.opt.ID, "err", ack.Detail)
-			if r.opt.Refused != nil {
-				r.opt.Refused(ack.Detail)
-			}
+			r.opt.Logger.Info("has left the cluster", "node", r.opt.ID)
+		default:
+			r.refused = true
+			r.opt.Logger.Error("counts in no quorum: refused by the control plane", "node", r.opt.ID, "err", ack.Detail)
 		}
 		watchdog.Reset(callTimeout + r.opt.ReportEvery)
 		first := ack.WantsState && !asked

@@ -351,7 +351,7 @@ func (s *service) AttachRole(conn failoverpb.Control_AttachRoleServer) error {
 		if err != nil {
 			return err
 		}
-		ack.Refused = ack.Detail != ""
+		ack.Refused, ack.Unknown = ack.Detail != "", ack.Detail == notMember
 		if err := conn.Send(ack); err != nil {
 			return err
 		}
@@ -359,6 +359,9 @@ func (s *service) AttachRole(conn failoverpb.Control_AttachRoleServer) error {
 }
 
 var errRoles = errors.New("too many roles report")
+
+// notMember is why a storage node of a name that the fleet does not have counts in no quorum.
+const notMember = "not a storage node of this cluster"
 
 // report takes a role's report on, has a new store registered, and returns why the
 // store will count in no quorum, "" if it may.
@@ -380,7 +383,7 @@ func (l *leader) report(r *failoverpb.RoleReport, mark *int) (string, error) {
 	switch {
 	case state.Cluster == "" || n.StoreID == r.StoreId:
 	case !found:
-		ro.refused = "not a storage node of this cluster"
+		ro.refused = notMember
 	case n.StoreID != 0:
 		why, may := admitted(state, n, r.StoreId, redo.VolumeID(r.Volume))
 		if ro.refused = why; may {

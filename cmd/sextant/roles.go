@@ -223,9 +223,8 @@ func runStorage(ctx context.Context, cfg *config.Config, id string, log *slog.Lo
 	}
 	r, err := failover.StartReporter(failover.ReporterOptions{
 		ID: id, Kind: fleet.KindStorage, Cluster: ident.Cluster, Incarnation: failover.NewIncarnation(), Address: l.Addr().String(), Client: client, Logger: log,
-		Report:  func() failover.Report { return storageReport(n.Status()) },
-		Kept:    keep.encoded,
-		Refused: func(detail string) { log.Error("this store counts in no quorum", "error", detail) },
+		Report: func() failover.Report { return storageReport(n.Status()) },
+		Kept:   keep.encoded,
 	})
 	if err != nil {
 		return errors.Join(err, n.Close())

@@ -638,6 +638,7 @@ type RoleAck struct {
 	Refused       bool                   `protobuf:"varint,1,opt,name=refused,proto3" json:"refused,omitempty"` // the store id is not the registered one
 	Detail        string                 `protobuf:"bytes,2,opt,name=detail,proto3" json:"detail,omitempty"`
 	WantsState    bool                   `protobuf:"varint,3,opt,name=wants_state,json=wantsState,proto3" json:"wants_state,omitempty"` // the control plane has none
+	Unknown       bool                   `protobuf:"varint,4,opt,name=unknown,proto3" json:"unknown,omitempty"`                         // refused: there is no storage node of this name
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -689,6 +690,13 @@ func (x *RoleAck) GetDetail() string {
 func (x *RoleAck) GetWantsState() bool {
 	if x != nil {
 		return x.WantsState
+	}
+	return false
+}
+
+func (x *RoleAck) GetUnknown() bool {
+	if x != nil {
+		return x.Unknown
 	}
 	return false
 }
@@ -1780,12 +1788,13 @@ const file_failover_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\x1a=\n" +
 	"\x0fMembershipEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\rR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\"\\\n" +
+	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\"v\n" +
 	"\aRoleAck\x12\x18\n" +
 	"\arefused\x18\x01 \x01(\bR\arefused\x12\x16\n" +
 	"\x06detail\x18\x02 \x01(\tR\x06detail\x12\x1f\n" +
 	"\vwants_state\x18\x03 \x01(\bR\n" +
-	"wantsState\"I\n" +
+	"wantsState\x12\x18\n" +
+	"\aunknown\x18\x04 \x01(\bR\aunknown\"I\n" +
 	"\fWatchRequest\x12\x18\n" +
 	"\acluster\x18\x01 \x01(\tR\acluster\x12\x1f\n" +
 	"\vleader_only\x18\x02 \x01(\bR\n" +
