@@ -55,7 +55,7 @@ func (p *parser) parse(ctx context.Context, query string, f func(marked string) 
 		if marked, file, err = exchanges(ctx, q); err != nil {
 			return err
 		}
-		marked, made = withMarks(addedColumns(marked))
+		marked, made = withMarks(marked)
 		if err := f(marked); err != nil {
 			return made.sentError(err)
 		}
@@ -194,11 +194,12 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 		a.db = sctx.GetCurrentDatabase()
 		if s, ok := sctx.Session.(*Session); ok {
 			if s.b.mysql {
+				if err := s.noteVisible(sctx, query, stmt); err != nil {
+					return err
+				}
 				if err := s.like(sctx, stmt); err != nil {
 					return err
 				}
-			}
-			if s.b.mysql {
 				if err := s.convert(sctx, query, stmt); err != nil {
 					return err
 				}
