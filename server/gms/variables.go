@@ -134,6 +134,7 @@ func initVariables(o Options) error {
 		host = o.InstanceID
 	}
 	collation := sql.Collation_utf8mb4_0900_ai_ci.Name()
+	serverCertificates.Store(o.TLS)
 	if err := sql.SystemVariables.AssignValues(tlsVariables(o)); err != nil {
 		return err
 	}
