@@ -184,20 +184,21 @@ func TestDroppedTablesGiveSpaceBack(t *testing.T) {
 	c := start(t, keepsNothing())
 	db := pool(t, c, cluster.PortCluster, "")
 	run(t, db, "CREATE DATABASE g")
-	pages := func() (bytes uint64) {
-		s, err := c.Status()
-		must(t, err)
-		return s.Volume.Bytes
-	}
-	empty := pages()
-	comes := func(what string, is func(now uint64) bool) { // the status is some milliseconds old
+	empty := uint64(0)
+	comes := func(what string, is func(now uint64) bool) (now uint64) { // the status is some milliseconds old
 		eventually(t, what, func(context.Context) error {
-			if now := pages(); !is(now) {
+			s, err := c.Status()
+			if err != nil { // no control node leads for a moment
+				return err
+			}
+			if now = s.Volume.Bytes; !is(now) {
 				return fmt.Errorf("%d bytes of pages at first, now %d", empty, now)
 			}
 			return nil
 		})
+		return now
 	}
+	empty = comes("a status", func(uint64) bool { return true })
 	const rows, length = 8000, 250
 	levelsOff(t, c, 9, rows*length, func() {
 		run(t, db, "CREATE TABLE g.t (id INT PRIMARY KEY, v VARCHAR(300))",
