@@ -217,6 +217,11 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 		}
 		return c
 	case *expression.Convert:
+		if _, done := e.Child.(*exactDocument); isMoment(e.Type(ctx)) && types.IsJSON(e.Child.Type(ctx)) && !done {
+			if x, err := e.WithChildren(ctx, &exactDocument{e.Child, castMoment}); err == nil {
+				return checkedOr(ctx, x)
+			}
+		}
 		if types.IsTimespan(e.Type(ctx)) {
 			return newTimeCast(e)
 		}
@@ -237,7 +242,7 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 			return &doubleCast{e}
 		}
 		if _, done := e.Child.(*exactDocument); types.IsJSON(e.Type(ctx)) && !done {
-			x, err := e.WithChildren(ctx, &exactDocument{e.Child, true})
+			x, err := e.WithChildren(ctx, &exactDocument{e.Child, castIn})
 			if err == nil {
 				return x
 			}

@@ -237,6 +237,8 @@ func bare(e sql.Expression) sql.Expression {
 			e = x.Child
 		case *castText:
 			e = x.Child
+		case *formatText:
+			e = x.Child
 		case hexLiteral:
 			e = x.Literal
 		case *doubleOp:

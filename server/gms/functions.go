@@ -201,6 +201,10 @@ func (b *Backend) ownFunction(ctx *sql.Context, database, name string) (sql.Func
 		return sql.Function2{Name: name, Fn: newWholeDecimal}, true
 	case textFunction:
 		return sql.Function1{Name: name, Fn: newCastText}, true
+	case emptyTextFunction:
+		return sql.Function1{Name: name, Fn: newEmptyText}, true
+	case textOperand:
+		return sql.Function1{Name: name, Fn: newTextOperand}, true
 	case memberOperand:
 		return sql.FunctionN{Name: name, Fn: newMemberOperand}, true
 	case dateCompare:
