@@ -203,6 +203,9 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 		if l, r, dates := datesAsNumbers(ctx, e.LeftChild, e.RightChild); dates {
 			return checkedOr(ctx, expression.NewDiv(l, r))
 		}
+		if q := newQuotient(ctx, e); q != nil {
+			return q
+		}
 		return newDoubleOp(ctx, e)
 	case *expression.IntDiv:
 		if l, r, dates := datesAsNumbers(ctx, e.LeftChild, e.RightChild); dates {

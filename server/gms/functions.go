@@ -115,6 +115,10 @@ func (b *Backend) ownFunction(ctx *sql.Context, database, name string) (sql.Func
 	}
 	if move := offsets[name]; move != nil && b.mysql {
 		return sql.FunctionN{Name: name, Fn: func(ctx *sql.Context, args ...sql.Expression) (sql.Expression, error) {
+			if name == "from_unixtime" && len(args) == 2 {
+				at, err := move(ctx, args[0])
+				return &function{def: timeFunctions["date_format"], args: []sql.Expression{newOffset(at), args[1]}}, err
+			}
 			e, err := move(ctx, args...)
 			if err != nil {
 				return nil, err
