@@ -203,6 +203,9 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 		if l, r, dates := datesAsNumbers(ctx, e.LeftChild, e.RightChild); dates {
 			return checkedOr(ctx, expression.NewDiv(l, r))
 		}
+		if q := newQuotient(ctx, e); q != nil {
+			return q
+		}
 		return newDoubleOp(ctx, e)
 	case *expression.IntDiv:
 		if l, r, dates := datesAsNumbers(ctx, e.LeftChild, e.RightChild); dates {
@@ -217,6 +220,11 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 		}
 		return c
 	case *expression.Convert:
+		if _, done := e.Child.(*exactDocument); isMoment(e.Type(ctx)) && types.IsJSON(e.Child.Type(ctx)) && !done {
+			if x, err := e.WithChildren(ctx, &exactDocument{e.Child, castMoment}); err == nil {
+				return checkedOr(ctx, x)
+			}
+		}
 		if types.IsTimespan(e.Type(ctx)) {
 			return newTimeCast(e)
 		}
@@ -237,7 +245,7 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 			return &doubleCast{e}
 		}
 		if _, done := e.Child.(*exactDocument); types.IsJSON(e.Type(ctx)) && !done {
-			x, err := e.WithChildren(ctx, &exactDocument{e.Child, true})
+			x, err := e.WithChildren(ctx, &exactDocument{e.Child, castIn})
 			if err == nil {
 				return x
 			}

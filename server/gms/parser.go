@@ -46,6 +46,9 @@ func (p *parser) parse(ctx context.Context, query string, f func(marked string) 
 	}
 	var made edits
 	if served(ctx) {
+		if err := emptyAggregates(query); err != nil {
+			return query, nil, err
+		}
 		query = createSelect(query)
 	}
 	var file *exchange
@@ -57,7 +60,13 @@ func (p *parser) parse(ctx context.Context, query string, f func(marked string) 
 		}
 		marked, made = withMarks(addedColumns(marked))
 		if err := f(marked); err != nil {
-			return made.sentError(err)
+			c := chained(marked)
+			if !served(ctx) || c == marked || f(c) != nil {
+				return made.sentError(err)
+			}
+			if err := unchain(*stmt); err != nil {
+				return err
+			}
 		}
 		if err := shallow(marked, *stmt); err != nil {
 			return err
