@@ -90,7 +90,7 @@ func check(ctx *sql.Context, e sql.Expression) (sql.Expression, transform.TreeId
 // checkSimple checks a SELECT of one table, for which the analyzer asks no rule of ours. The tree
 // is changed in place: the result's types are read off it.
 func checkSimple(ctx *sql.Context, s *Session, n sql.Node) error {
-	var failed error
+	failed := s.readUnions(ctx, n)
 	replace := func(e *sql.Expression) {
 		x, same, err := transform.Expr(ctx, *e, check)
 		if err != nil {
@@ -157,6 +157,9 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 		}
 		return collatedNullSafe(ctx, e)
 	case *expression.MatchAgainst:
+		if m := naturalMatch(ctx, e); m != nil {
+			return m
+		}
 		return &whole{expression.UnaryExpressionStub{Child: e}, types.Float64}
 	case *expression.Equals, *expression.LessThan, *expression.LessThanOrEqual, *expression.GreaterThan, *expression.GreaterThanOrEqual,
 		*expression.Between, *expression.InTuple:
@@ -203,6 +206,9 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 		if l, r, dates := datesAsNumbers(ctx, e.LeftChild, e.RightChild); dates {
 			return checkedOr(ctx, expression.NewDiv(l, r))
 		}
+		if q := newQuotient(ctx, e); q != nil {
+			return q
+		}
 		return newDoubleOp(ctx, e)
 	case *expression.IntDiv:
 		if l, r, dates := datesAsNumbers(ctx, e.LeftChild, e.RightChild); dates {
@@ -217,6 +223,11 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 		}
 		return c
 	case *expression.Convert:
+		if _, done := e.Child.(*exactDocument); isMoment(e.Type(ctx)) && types.IsJSON(e.Child.Type(ctx)) && !done {
+			if x, err := e.WithChildren(ctx, &exactDocument{e.Child, castMoment}); err == nil {
+				return checkedOr(ctx, x)
+			}
+		}
 		if types.IsTimespan(e.Type(ctx)) {
 			return newTimeCast(e)
 		}
@@ -237,7 +248,7 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 			return &doubleCast{e}
 		}
 		if _, done := e.Child.(*exactDocument); types.IsJSON(e.Type(ctx)) && !done {
-			x, err := e.WithChildren(ctx, &exactDocument{e.Child, true})
+			x, err := e.WithChildren(ctx, &exactDocument{e.Child, castIn})
 			if err == nil {
 				return x
 			}

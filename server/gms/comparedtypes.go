@@ -51,6 +51,14 @@ func withComparedTypes(ctx *sql.Context, e sql.Expression) sql.Expression {
 	if isList {
 		operands = append(operands[:1:1], list...)
 	}
+	if moments := jsonMoments(ctx, operands); moments != nil {
+		if isList {
+			moments = []sql.Expression{moments[0], expression.NewTuple(moments[1:]...)}
+		}
+		if c, err := e.WithChildren(ctx, moments...); err == nil {
+			return c
+		}
+	}
 	var number, exact, double, year, date, span, text, binary bool
 	for _, o := range operands {
 		if !o.Resolved() {
@@ -125,6 +133,28 @@ func withComparedTypes(ctx *sql.Context, e sql.Expression) sql.Expression {
 		return nil
 	}
 	return c
+}
+
+// jsonMoments returns the operands of a comparison of documents with dates and times, those as documents; nil of others.
+func jsonMoments(ctx *sql.Context, operands []sql.Expression) []sql.Expression {
+	document, moment := false, false
+	for _, o := range operands {
+		if !o.Resolved() {
+			return nil
+		}
+		document = document || types.IsJSON(o.Type(ctx))
+		moment = moment || isMoment(o.Type(ctx))
+	}
+	if !document || !moment {
+		return nil
+	}
+	out := slices.Clone(operands)
+	for i, o := range operands {
+		if isMoment(o.Type(ctx)) {
+			out[i] = &whole{expression.UnaryExpressionStub{Child: &exactDocument{o, castIn}}, types.JSON}
+		}
+	}
+	return out
 }
 
 // severalLists returns IN of a date with dates and numbers among the list: it is compared with each as that wants.

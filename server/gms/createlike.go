@@ -39,6 +39,9 @@ func (s *Session) like(ctx *sql.Context, stmt ast.Statement) error {
 			return err
 		}
 		parts = append(parts, text)
+		if c.Hidden {
+			s.visibilities = append(s.visibilities, visibility{column: c.Name, hidden: true})
+		}
 	}
 	for _, ix := range orderedIndexes(sh) {
 		parts = append(parts, ix.text())

@@ -104,11 +104,11 @@ func columnText(ctx *sql.Context, c *sql.Column, table sql.CollationID) (string,
 	if c.AutoIncrement {
 		text += " AUTO_INCREMENT"
 	}
-	if c.Comment != "" {
-		text += " COMMENT " + quoteText(c.Comment)
-	}
 	if c.Hidden {
 		text += " /*!80023 INVISIBLE */"
+	}
+	if c.Comment != "" {
+		text += " COMMENT " + quoteText(c.Comment)
 	}
 	return text, nil
 }

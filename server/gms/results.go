@@ -67,8 +67,11 @@ func columns(ctx *sql.Context, n sql.Node, schema sql.Schema) []protocol.Column 
 			}
 		}
 		if f, ok := formats[i]; ok {
+			if f.unsigned {
+				col.Flags |= gomysql.UNSIGNED_FLAG
+			}
 			if f.zeros > 0 {
-				col.Flags |= gomysql.ZEROFILL_FLAG | gomysql.UNSIGNED_FLAG
+				col.Flags |= gomysql.ZEROFILL_FLAG
 				col.Length = uint32(f.zeros)
 			}
 			if f.digits > 0 {
@@ -115,6 +118,9 @@ func encode(ctx *sql.Context, schema sql.Schema, row sql.Row, cells [][]byte, ar
 		if cells[i] = v.Raw(); cells[i] == nil {
 			cells[i] = []byte{}
 		}
+		if types.IsYear(typ) && len(cells[i]) < yearDigits { // 0
+			cells[i] = []byte("0000")
+		}
 		arena = stored(arena, cells[i])
 	}
 	return arena, nil
@@ -152,6 +158,8 @@ func literal(p protocol.Param) ast.Expr {
 			}
 		}
 		return ast.NewFloatVal(append([]byte(nil), p.Text...))
+	case gomysql.MYSQL_TYPE_TINY_BLOB, gomysql.MYSQL_TYPE_BLOB, gomysql.MYSQL_TYPE_MEDIUM_BLOB, gomysql.MYSQL_TYPE_LONG_BLOB:
+		return &ast.UnaryExpr{Operator: ast.UBinaryStr, Expr: ast.NewStrVal(append([]byte(nil), p.Text...))}
 	}
 	return ast.NewStrVal(append([]byte(nil), p.Text...))
 }

@@ -61,6 +61,7 @@ func (e edits) positions(stmt ast.Statement) {
 // returned as they are.
 func withMarks(query string) (string, edits) {
 	r := marking{q: query, opened: true, closing: map[int]string{}}
+	r.visible()
 	for at := 0; at < len(query); {
 		word, end := nextWord(query, at)
 		if word == "" {
@@ -126,7 +127,7 @@ type marking struct {
 	rowsAt  int                 // the depth of VALUES ROW(…), ROW(…), plus one
 	alias   string              // of the table of a DELETE
 	aliased string              // the table
-	clauses map[int]replacement // of JSON_VALUE, by where they begin
+	clauses map[int]replacement // of JSON_VALUE and of columns, by where they begin
 }
 
 // put replaces a part of the text.
@@ -178,6 +179,10 @@ func (r *marking) token(token string, at int) {
 		}
 	case "'", `"`:
 		r.keepEscapes(at)
+	case "add":
+		if r.first[0] == "alter" && r.first[1] == "table" && r.depth == 0 {
+			r.addedColumns()
+		}
 	case "charset":
 		if r.first[0] == "alter" && r.first[1] == "table" && r.depth == 0 && !beforeName[last.text] && r.before[1].text != "change" {
 			r.put(at, r.end, "character set")

@@ -169,6 +169,7 @@ func NewEngine(b *Backend) *sqle.Engine {
 	ownTriggers(a)
 	planUnions(a)
 	keepTableOptions(a)
+	b.indexScans = indexScans(a)
 	a.Coster = joinCoster{a.Coster}
 	a.Catalog.StatsProvider = b.stats
 	a.Catalog.AuthHandler = authorization{a.Catalog.AuthHandler}

@@ -1,6 +1,8 @@
 package gms
 
 import (
+	"slices"
+
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/plan"
@@ -100,6 +102,9 @@ func (e *firingEditor) Insert(ctx *sql.Context, r sql.Row) error {
 func (e *firingEditor) Update(ctx *sql.Context, old, new sql.Row) error {
 	if !e.fired {
 		new = new.Copy()
+		if err := e.f.make(ctx, new); err != nil {
+			return err
+		}
 		if err := e.f.fire(ctx, "before", "update", old, new); err != nil {
 			return err
 		}
@@ -108,6 +113,11 @@ func (e *firingEditor) Update(ctx *sql.Context, old, new sql.Row) error {
 				return err
 			} else if c.Enforced && sql.IsFalse(v) {
 				return sql.ErrCheckConstraintViolated.New(c.Name)
+			}
+		}
+		for _, c := range e.f.derived {
+			if new[c.at] == nil && !e.f.schema[c.at].Nullable {
+				return sql.ErrInsertIntoNonNullableProvidedNull.New(e.f.schema[c.at].Name)
 			}
 		}
 	}
@@ -257,7 +267,8 @@ func (b *builder) update(ctx *sql.Context, s *Session, n *plan.Update, r sql.Row
 	return b.plain(ctx, s, &c, r)
 }
 
-// fireUpdate returns an UPDATE that fires triggers, nil if there are none.
+// fireUpdate returns an UPDATE that fires triggers, or that has constraints of several tables;
+// nil if there are none.
 func (s *Session) fireUpdate(ctx *sql.Context, n *plan.Update) (*plan.Update, error) {
 	c := *n
 	var exprs []sql.Expression
@@ -283,6 +294,8 @@ func (s *Session) fireUpdate(ctx *sql.Context, n *plan.Update) (*plan.Update, er
 	}
 	fires := false
 	targets := map[string]sql.Node{}
+	source := *join.Child.(*plan.UpdateSource)
+	source.UpdateExprs = plan.NewUpdateExprs(source.UpdateExprs.ExplicitUpdateExprs(), len(source.UpdateExprs.ExplicitUpdateExprs()))
 	for name, target := range join.UpdateTargets {
 		targets[name] = target
 		f, err := s.firingOf(ctx, tableUnder(target))
@@ -290,14 +303,20 @@ func (s *Session) fireUpdate(ctx *sql.Context, n *plan.Update) (*plan.Update, er
 			return nil, err
 		}
 		if f == nil {
-			continue
+			f = &firing{s: s, schema: tableUnder(target).live(ctx).schema}
 		}
+		f.checks = slices.DeleteFunc(slices.Clone(n.Checks()), func(c *sql.CheckConstraint) bool {
+			o, ok := c.Expr.(*ownCheck)
+			return !ok || o.target != name
+		})
 		table, err := plan.GetUpdatable(target)
 		if err != nil {
 			return nil, err
 		}
 		f.derive(ctx, exprs, name)
-		targets[name], fires = &firingTable{Node: target, table: table, f: f}, true
+		if len(f.triggers)+len(f.checks)+len(f.derived) > 0 {
+			targets[name], fires = &firingTable{Node: target, table: table, f: f}, true
+		}
 	}
 	if !fires {
 		return nil, nil
@@ -305,11 +324,11 @@ func (s *Session) fireUpdate(ctx *sql.Context, n *plan.Update) (*plan.Update, er
 	var err error
 	c.Child, _, err = transform.Node(ctx, n.Child, func(_ *sql.Context, x sql.Node) (sql.Node, transform.TreeIdentity, error) {
 		if x == join {
-			return plan.NewUpdateJoin(targets, join.Child), transform.NewTree, nil
+			return plan.NewUpdateJoin(targets, &source), transform.NewTree, nil
 		}
 		return x, transform.SameTree, nil
 	})
-	return &c, err
+	return c.WithChecks(nil).(*plan.Update), err
 }
 
 // tableUnder returns the table that a node writes, nil if it is none of ours.

@@ -252,6 +252,9 @@ func (s *Session) firingOf(ctx *sql.Context, t *Table) (*firing, error) {
 // fire runs the triggers of a time and an event. What BEFORE triggers assign to NEW is in
 // new afterwards.
 func (f *firing) fire(ctx *sql.Context, time, event string, old, new sql.Row) error {
+	if !f.has(time, event) {
+		return nil
+	}
 	var rows triggerRow
 	var err error
 	if old != nil {
@@ -284,8 +287,13 @@ func (f *firing) fire(ctx *sql.Context, time, event string, old, new sql.Row) er
 	if !changed {
 		return nil
 	}
+	return f.make(ctx, new)
+}
+
+// make gives the columns of a row that depend on others their values.
+func (f *firing) make(ctx *sql.Context, r sql.Row) (err error) {
 	for _, c := range f.derived {
-		if new[c.at], err = c.expr.Eval(ctx, new); err != nil {
+		if r[c.at], err = c.expr.Eval(ctx, r); err != nil {
 			return err
 		}
 	}
