@@ -216,7 +216,7 @@ func (e *fulltextEditor) kept(ctx *sql.Context, r sql.Row) (sql.Row, error) {
 	if err != nil {
 		return nil, err
 	}
-	stored, err := e.encode(ctx, sh, sh.rounded(r))
+	stored, err := e.encode(ctx, sh, sh.rounded(ctx, r))
 	if err != nil {
 		return nil, err
 	}
