@@ -405,6 +405,12 @@ func (a *assigner) moment(ctx *sql.Context, column string, t sql.Type, v any) (a
 			v = fmt.Sprintf("%06d", n) // of a year from 2000
 		}
 	}
+	if (t.Type() == sqltypes.Date || t.Type() == sqltypes.Datetime) && zeroInDate(shown(v)) && !modeEnabled(ctx, "NO_ZERO_IN_DATE") {
+		return nil, errNotSupported("dates with a month or a day of 0: '" + shown(v) + "'")
+	}
+	if modeEnabled(ctx, truncatesFractions) {
+		v = truncatedMoment(v, t)
+	}
 	if text, ok := v.(string); ok && t.Type() == sqltypes.Time && strings.Count(text, "-") == 2 && strings.Contains(text, ":") {
 		if at, _, err := types.DatetimeMaxPrecision.Convert(ctx, text); err == nil {
 			v = at // its time of the day

@@ -191,7 +191,7 @@ func (w *rewriter) Insert(ctx *sql.Context, r sql.Row) error {
 		}
 	}
 	w.row++
-	if r, err = w.shape.inFormats(ctx, assigner{row: w.row}, w.shape.rounded(r)); err != nil {
+	if r, err = w.shape.inFormats(ctx, assigner{row: w.row}, w.shape.rounded(ctx, r)); err != nil {
 		return err
 	}
 	if err := checkNulls(w.shape, r); err != nil {
