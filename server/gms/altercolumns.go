@@ -211,7 +211,7 @@ func (t *Table) ShouldRewriteTable(ctx *sql.Context, oldSchema, newSchema sql.Pr
 	return !sameStorage(old.Type, new.Type) || narrowsSRID(old.Type, new.Type) || losesDigits(ctx, def, old.Name, new)
 }
 
-// losesDigits reports whether a TIME, FLOAT or DOUBLE gets fewer digits behind the point.
+// losesDigits reports whether a TIME, FLOAT or DOUBLE gets fewer digits behind the point, or a number that is no integer UNSIGNED.
 func losesDigits(ctx *sql.Context, def *engine.TableDef, name string, to *sql.Column) bool {
 	at := def.Column(name)
 	if at < 0 {
@@ -226,7 +226,7 @@ func losesDigits(ctx *sql.Context, def *engine.TableDef, name string, to *sql.Co
 	}
 	setFormat(ctx, &will, &was)
 	f, ok := formatOf(&will)
-	return ok && f.digits > 0 && was.Options[optFormat] != will.Options[optFormat]
+	return ok && (f.digits > 0 || f.unsigned) && was.Options[optFormat] != will.Options[optFormat]
 }
 
 // narrowsSRID reports whether a spatial column gets an SRID that its rows may not have.

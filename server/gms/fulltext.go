@@ -231,7 +231,10 @@ func (e *fulltextEditor) kept(ctx *sql.Context, r sql.Row) (sql.Row, error) {
 		return nil, err
 	}
 	r = r[:len(sh.codecs)]
-	stored, err := e.encode(ctx, sh, sh.roundFormats(sh.rounded(r)))
+	if r, err = sh.inFormats(ctx, assigner{row: 1}, sh.rounded(ctx, r)); err != nil {
+		return nil, err
+	}
+	stored, err := e.encode(ctx, sh, r)
 	if err != nil {
 		return nil, err
 	}

@@ -46,6 +46,9 @@ func (p *parser) parse(ctx context.Context, query string, f func(marked string) 
 	}
 	var made edits
 	if served(ctx) {
+		if err := emptyAggregates(query); err != nil {
+			return query, nil, err
+		}
 		query = createSelect(query)
 	}
 	var file *exchange
@@ -57,7 +60,13 @@ func (p *parser) parse(ctx context.Context, query string, f func(marked string) 
 		}
 		marked, made = withMarks(marked)
 		if err := f(marked); err != nil {
-			return made.sentError(err)
+			c := chained(marked)
+			if !served(ctx) || c == marked || f(c) != nil {
+				return made.sentError(err)
+			}
+			if err := unchain(*stmt); err != nil {
+				return err
+			}
 		}
 		if err := shallow(marked, *stmt); err != nil {
 			return err
@@ -266,6 +275,11 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 	}
 	if served(ctx) && (containsFold(query, "group_concat") || containsFold(query, "instr") || containsFold(query, "extract")) {
 		functionCalls(stmt)
+	}
+	if containsFold(query, "collate") && served(ctx) {
+		if err := collatedIntroducers(stmt); err != nil {
+			return err
+		}
 	}
 	if containsFold(query, "over") && served(ctx) {
 		if err := windowFunctions(stmt); err != nil {

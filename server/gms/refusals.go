@@ -99,6 +99,12 @@ func refusedParts(query string, n ast.SQLNode) error {
 			if slices.ContainsFunc(n.Exprs, groupsIn) {
 				return false, misused
 			}
+		case *ast.ConvertUsingExpr:
+			return true, noCharset(n.Type)
+		case *ast.ConvertExpr:
+			if n.Type != nil {
+				return true, noCharset(n.Type.Charset)
+			}
 		case *ast.ColName:
 			return true, wrongScope(n)
 		case *ast.AliasedTableExpr:
@@ -114,6 +120,15 @@ func refusedParts(query string, n ast.SQLNode) error {
 		}
 		return true, nil
 	}, n)
+}
+
+// noCharset returns the error of a character set of MySQL's that the planner does not encode.
+func noCharset(name string) error {
+	set, err := sql.ParseCharacterSet(name)
+	if err != nil || name == "" || set.Encoder() != nil {
+		return nil //nolint:nilerr // the planner says so
+	}
+	return mysql.NewSQLError(mysql.ERUnknownCharacterSet, "42000", "Unknown character set: '%s'", name)
 }
 
 func groupsIn(e ast.SelectExpr) bool {
