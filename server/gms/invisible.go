@@ -134,7 +134,7 @@ func (s *Session) noteVisible(ctx *sql.Context, query string, stmt ast.Statement
 			return err
 		}
 	}
-	return s.visibleColumns(ctx, stmt)
+	return s.visibleColumns(ctx, stmt, strings.Contains(query, "*") || containsFold(query, "table"))
 }
 
 // forgetDefinition forgets what the last definition said of columns and options if the client's statement is none: it
@@ -186,7 +186,11 @@ func isVisible(c engine.ColumnDef) bool { return !c.Hidden && c.Options[optHidde
 
 // visibleColumns names the columns of tables that have ones which are not visible, where a statement means those that
 // are: `*`, t.*, and an INSERT without a list. A `*` of a NATURAL JOIN or USING stays.
-func (s *Session) visibleColumns(ctx *sql.Context, stmt ast.Statement) error {
+// stars: the text has one, or may be TABLE t; else its values are not looked at.
+func (s *Session) visibleColumns(ctx *sql.Context, stmt ast.Statement, stars bool) error {
+	if _, insert := stmt.(*ast.Insert); !stars && !insert {
+		return nil
+	}
 	ctes := map[string]bool{}
 	with := func(w *ast.With) {
 		if w == nil {
@@ -211,11 +215,13 @@ func (s *Session) visibleColumns(ctx *sql.Context, stmt ast.Statement) error {
 			if rows, ok := n.Rows.(*ast.AliasedValues); ok && slices.ContainsFunc(rows.Values, func(v ast.ValTuple) bool { return len(v) == 0 }) {
 				break
 			}
-			columns, err := s.columnsIfHidden(ctx, n.Table)
-			if len(n.Columns) == 0 && columns != nil {
-				n.Columns = columns
+			if len(n.Columns) == 0 {
+				var err error
+				if n.Columns, err = s.columnsIfHidden(ctx, n.Table); err != nil {
+					return false, err
+				}
 			}
-			return true, err
+			return stars, nil
 		case *ast.Select:
 			with(n.With)
 			if slices.ContainsFunc(n.SelectExprs, func(e ast.SelectExpr) bool { _, star := e.(*ast.StarExpr); return star }) {
