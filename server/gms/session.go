@@ -45,6 +45,7 @@ type Session struct {
 	renamed      map[string]string       // columns that the ALTER TABLE renames, see alterClauses
 	altered      string                  // the table that the ALTER TABLE changes
 	precisions   timePrecisions
+	tableOptions map[string]string // of the last definition, see tableOptionsOf
 	visibilities []visibility      // of columns, of the last definition
 	formats      map[string]string // of the columns that a DDL statement defines
 	temps        temporaries
