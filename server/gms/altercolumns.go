@@ -283,10 +283,14 @@ func (t *Table) ModifyStoredCollation(*sql.Context, sql.CollationID) error {
 		"This version of MySQL doesn't yet support 'converting the collations of columns'")
 }
 
-// ModifyComment implements sql.CommentAlterableTable.
+// ModifyComment implements sql.CommentAlterableTable. With optionsMark it sets the kept options.
 func (t *Table) ModifyComment(ctx *sql.Context, comment string) error {
 	return t.alter(ctx, func(def *engine.TableDef) error {
-		def.Comment = comment
+		if s, ok := ctx.Session.(*Session); ok && comment == optionsMark {
+			s.setOptions(def)
+		} else {
+			def.Comment = comment
+		}
 		return nil
 	})
 }

@@ -75,6 +75,7 @@ func ownStatement(n sql.Node) bool {
 func (b *builder) root(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql.RowIter, error) {
 	s.lent, s.home = "", ""
 	if s.depth == 0 {
+		s.forgetDefinition()
 		s.root = n
 		s.running.Store(&n)
 	}

@@ -53,6 +53,10 @@ func (s *Session) like(ctx *sql.Context, stmt ast.Statement) error {
 		}
 		parts = append(parts, text)
 	}
+	s.tableOptions = map[string]string{"comment": sh.def.Comment}
+	for _, name := range keptOptions {
+		s.tableOptions[name] = sh.def.Options[optOption+name]
+	}
 	text := "CREATE TABLE t (\n  " + strings.Join(parts, ",\n  ") + "\n) COLLATE=" + t.Collation().Name()
 	if sh.def.Comment != "" {
 		text += " COMMENT=" + quoteText(sh.def.Comment)

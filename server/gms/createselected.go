@@ -59,7 +59,8 @@ func (b *builder) createSelect(ctx *sql.Context, create *plan.CreateTable, n *pl
 			generates = 0
 		}
 	}
-	replaces, ignores := strings.Contains(ctx.Query(), duplicateMarks["replace"]), strings.Contains(ctx.Query(), duplicateMarks["ignore"])
+	query := createSelect(ctx.Query()) // which is as it was sent if it was prepared
+	replaces, ignores := strings.Contains(query, duplicateMarks["replace"]), strings.Contains(query, duplicateMarks["ignore"])
 	insert := plan.NewInsertInto(db, plan.NewResolvedTable(table, db, nil), plan.NewProject(ctx, values, n.Source), replaces, nil, nil, ignores)
 	return b.base.Build(ctx, insert.WithAutoIncrementIdx(generates), r)
 }

@@ -185,6 +185,11 @@ func tableDef(ctx *sql.Context, db, name string, schema sql.PrimaryKeySchema, c 
 		Temporary: temporary,
 		Options:   map[string]string{createdOption: strconv.FormatInt(time.Now().UnixMicro(), 10)},
 	}
+	if s, ok := ctx.Session.(*Session); ok {
+		if s.setOptions(def); temporary {
+			def.Comment = s.tableOptions["comment"] // the planner has none
+		}
+	}
 	for _, col := range schema.Schema {
 		cd, err := columnDef(ctx, col)
 		if err != nil {

@@ -137,7 +137,7 @@ func (e *editor) Insert(ctx *sql.Context, r sql.Row) error {
 	if err := checkNulls(sh, r); err != nil {
 		return err
 	}
-	if r, err = sh.inFormats(ctx, assigner{row: 1}, sh.rounded(r)); err != nil { // what a trigger has assigned
+	if r, err = sh.inFormats(ctx, assigner{row: 1}, sh.rounded(ctx, r)); err != nil { // what a trigger has assigned
 		return err
 	}
 	enc, err := e.encode(ctx, sh, r)
@@ -196,7 +196,7 @@ func (e *editor) Update(ctx *sql.Context, old, new sql.Row) error {
 	if err := checkNulls(sh, new); err != nil {
 		return err
 	}
-	if new, err = sh.inFormats(ctx, assigner{row: 1}, sh.rounded(new)); err != nil {
+	if new, err = sh.inFormats(ctx, assigner{row: 1}, sh.rounded(ctx, new)); err != nil {
 		return err
 	}
 	oldRow, err := e.stored(ctx, s, sh, old)

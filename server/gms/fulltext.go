@@ -231,7 +231,7 @@ func (e *fulltextEditor) kept(ctx *sql.Context, r sql.Row) (sql.Row, error) {
 		return nil, err
 	}
 	r = r[:len(sh.codecs)]
-	if r, err = sh.inFormats(ctx, assigner{row: 1}, sh.rounded(r)); err != nil {
+	if r, err = sh.inFormats(ctx, assigner{row: 1}, sh.rounded(ctx, r)); err != nil {
 		return nil, err
 	}
 	stored, err := e.encode(ctx, sh, r)

@@ -103,15 +103,22 @@ func definedColumn(l *lexer, alter bool) (v visibility) {
 // visible takes the words of columns out of a statement's text. ALTER COLUMN … SET is a DROP DEFAULT of the column
 // by then, see setVisibility.
 func (r *marking) visible() {
-	for _, v := range visibilities(r.q) {
-		if r.clauses == nil {
-			r.clauses = map[int]replacement{}
+	if !containsFold(r.q, "visible") {
+		return
+	}
+	r.clauses = map[int]replacement{}
+	for at := 0; at < len(r.q); { // also in the body of a program
+		word, end := nextWord(r.q, at)
+		if strings.EqualFold(word, "create") || strings.EqualFold(word, "alter") {
+			for _, v := range visibilities(r.q[at:]) {
+				x := replacement{end: at + v.to}
+				if v.alters {
+					x.text = "drop default"
+				}
+				r.clauses[at+v.from] = x
+			}
 		}
-		x := replacement{end: v.to}
-		if v.alters {
-			x.text = "drop default"
-		}
-		r.clauses[v.from] = x
+		at = end
 	}
 }
 
@@ -119,12 +126,25 @@ func (r *marking) visible() {
 func (s *Session) noteVisible(ctx *sql.Context, query string, stmt ast.Statement) error {
 	switch stmt.(type) {
 	case *ast.DDL, *ast.AlterTable:
+		if err := s.noteOptions(query, stmt); err != nil {
+			return err
+		}
 		s.visibilities = visibilities(query)
 		if err := s.invisibleKey(ctx, stmt); err != nil {
 			return err
 		}
 	}
 	return s.visibleColumns(ctx, stmt)
+}
+
+// forgetDefinition forgets what the last definition said of columns and options if the client's statement is none: it
+// may be one that calls a program with definitions.
+func (s *Session) forgetDefinition() {
+	switch s.locks.stmt.(type) {
+	case *ast.DDL, *ast.AlterTable:
+	default:
+		s.visibilities, s.tableOptions = nil, nil
+	}
 }
 
 // hides reports whether the running statement makes a column of the name one that is not visible.

@@ -300,6 +300,18 @@ func exactNumber(v any) (*apd.Decimal, error) {
 	return apd.New(i, 0), err
 }
 
+// shallowDocument returns the error of a document with too many levels, which functions have made.
+func shallowDocument(ctx *sql.Context, w sql.JSONWrapper) error {
+	if _, lazy := w.(*types.LazyJSONDocument); lazy {
+		return nil
+	}
+	v, err := rawJSON(ctx, w)
+	if err == nil && jsonLevels(v) > jsonDepth {
+		err = errTooNested()
+	}
+	return err
+}
+
 // jsonLevels is how many levels of arrays and objects a value has.
 func jsonLevels(v any) (n int) {
 	switch v := v.(type) {

@@ -276,6 +276,11 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 	if served(ctx) && (containsFold(query, "group_concat") || containsFold(query, "instr") || containsFold(query, "extract")) {
 		functionCalls(stmt)
 	}
+	if containsFold(query, "collate") && served(ctx) {
+		if err := collatedIntroducers(stmt); err != nil {
+			return err
+		}
+	}
 	if containsFold(query, "over") && served(ctx) {
 		if err := windowFunctions(stmt); err != nil {
 			return err

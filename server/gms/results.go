@@ -92,6 +92,11 @@ func encode(ctx *sql.Context, schema sql.Schema, row sql.Row, cells [][]byte, ar
 			continue
 		}
 		typ := c.Type
+		if doc, ok := row[i].(sql.JSONWrapper); ok {
+			if err := shallowDocument(ctx, doc); err != nil {
+				return arena, err
+			}
+		}
 		if _, ok := row[i].(types.GeometryValue); ok { // a function announces points and returns any
 			typ = types.GeometryType{}
 		}

@@ -57,24 +57,28 @@ func (t *firingTable) Children() []sql.Node { return []sql.Node{t.Node} }
 // Inserter implements sql.InsertableTable.
 func (t *firingTable) Inserter(ctx *sql.Context) sql.RowInserter {
 	e := t.table.(sql.InsertableTable).Inserter(ctx)
+	t.f.editor = e
 	return &firingEditor{EditOpenerCloser: e, Closer: e, f: t.f, inserter: e}
 }
 
 // Replacer implements sql.ReplaceableTable.
 func (t *firingTable) Replacer(ctx *sql.Context) sql.RowReplacer {
 	e := t.table.(sql.ReplaceableTable).Replacer(ctx)
+	t.f.editor = e
 	return &firingEditor{EditOpenerCloser: e, Closer: e, f: t.f, inserter: e, deleter: e}
 }
 
 // Updater implements sql.UpdatableTable.
 func (t *firingTable) Updater(ctx *sql.Context) sql.RowUpdater {
 	e := t.table.(sql.UpdatableTable).Updater(ctx)
+	t.f.editor = e
 	return &firingEditor{EditOpenerCloser: e, Closer: e, f: t.f, updater: e, fired: t.rows}
 }
 
 // Deleter implements sql.DeletableTable.
 func (t *firingTable) Deleter(ctx *sql.Context) sql.RowDeleter {
 	e := t.table.(sql.DeletableTable).Deleter(ctx)
+	t.f.editor = e
 	return &firingEditor{EditOpenerCloser: e, Closer: e, f: t.f, deleter: e}
 }
 
@@ -163,7 +167,9 @@ type firingIter struct {
 	insert *plan.InsertInto // nil: an UPDATE
 	exact  sql.Schema       // see exactSchema
 	counts int              // the column with AUTO_INCREMENT, -1: none
+	keeps  bool             // NULL in a column that does not take it is the implicit default
 	row    int
+	a      assigner
 }
 
 // Next implements sql.RowIter.
@@ -190,6 +196,11 @@ func (i *firingIter) Next(ctx *sql.Context) (sql.Row, error) {
 			own[i.counts] = given
 		}
 	}
+	for n, c := range i.f.schema {
+		if own[n] == nil && !c.Nullable && !c.Virtual && !c.AutoIncrement && i.keeps {
+			own[n] = i.a.null(ctx, c.Name, c.Type, false)
+		}
+	}
 	return r, nil
 }
 
@@ -211,6 +222,10 @@ func (b *builder) firingRows(ctx *sql.Context, n sql.Node, f *firing, insert *pl
 		return nil, err
 	}
 	i := &firingIter{RowIter: it, f: f, insert: insert, exact: exactSchema(f.schema), counts: -1}
+	if insert != nil {
+		i.a.ignore = insert.Ignore
+		i.keeps = i.a.lenient(ctx) && (insert.Ignore || valueRows(ctx, n) != 1)
+	}
 	for k, c := range f.schema {
 		if c.AutoIncrement {
 			i.counts = k
@@ -235,6 +250,9 @@ func (s *Session) fireInsert(ctx *sql.Context, n *plan.InsertInto) error {
 		}
 	}
 	if f.has("before", "insert") {
+		if a, ok := n.Source.(*assigned); ok {
+			a.fires = true
+		}
 		n.Source = &firingRows{Node: n.Source, f: f, insert: n}
 	}
 	wrapped := func(d sql.Node) (sql.Node, error) {

@@ -237,6 +237,7 @@ type firing struct {
 	schema   sql.Schema
 	checks   sql.CheckConstraints
 	derived  []derivedColumn
+	editor   sql.EditOpenerCloser // of the statement's rows, nil: none yet
 }
 
 // firingOf returns what fires the triggers of a table, nil if it has none. The statement
@@ -250,7 +251,7 @@ func (s *Session) firingOf(ctx *sql.Context, t *Table) (*firing, error) {
 }
 
 // fire runs the triggers of a time and an event. What BEFORE triggers assign to NEW is in
-// new afterwards.
+// new afterwards; what they write stays if IGNORE passes the row over.
 func (f *firing) fire(ctx *sql.Context, time, event string, old, new sql.Row) error {
 	if !f.has(time, event) {
 		return nil
@@ -274,6 +275,9 @@ func (f *firing) fire(ctx *sql.Context, time, event string, old, new sql.Row) er
 		if err := f.run(ctx, t, &rows); err != nil {
 			return err
 		}
+	}
+	if time == "before" && f.editor != nil {
+		f.editor.StatementBegin(ctx)
 	}
 	if time != "before" || new == nil {
 		return nil
