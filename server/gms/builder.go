@@ -2,6 +2,7 @@ package gms
 
 import (
 	"strings"
+	"time"
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/plan"
@@ -76,6 +77,9 @@ func (b *builder) root(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 	s.lent, s.home = "", ""
 	if s.depth == 0 {
 		s.forgetDefinition()
+		if s.profiles.on && s.recorder.planned == 0 {
+			s.recorder.planned = time.Since(s.recorder.run.start)
+		}
 		s.root = n
 		s.running.Store(&n)
 	}

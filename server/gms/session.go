@@ -50,6 +50,7 @@ type Session struct {
 	visibilities []visibility      // of columns, of the last definition
 	formats      map[string]string // of the columns that a DDL statement defines
 	temps        temporaries
+	profiles     profiles
 	prepared     preparedStatements
 	reserved     map[tableID]*reservation
 	rowIDs       rowIDs

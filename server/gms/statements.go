@@ -36,7 +36,7 @@ var addGrammars = sync.OnceFunc(func() {
 		"show warnings":         parseShowDiagnostics(""),
 		"show count":            parseShowCount,
 		"show profile":          parseShowProfile,
-		"show profiles":         emptySet("SHOW PROFILES", "Query_ID", "Duration", "Query"),
+		"show profiles":         parseShowProfiles,
 		"show engine":           parseShowEngine,
 		"show open":             parseShowOpenTables,
 		"show master":           binlogStatus("status", "logs"),
@@ -489,10 +489,6 @@ func parseShowEngine(l *lexer) (ast.Statement, error) {
 		return []sql.Row{{"InnoDB", "", text}}, nil
 	}
 	return a.statement(), nil
-}
-
-func parseShowProfile(l *lexer) (ast.Statement, error) {
-	return emptySet("SHOW PROFILE", "Status", "Duration")(l)
 }
 
 // parseShowFunctionCode refuses SHOW {FUNCTION|PROCEDURE} CODE, of debug builds.

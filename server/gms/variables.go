@@ -52,7 +52,7 @@ func addVariables() {
 				Name: "sql_generate_invisible_primary_key", Scope: both, Dynamic: true, Default: int8(0),
 				Type: types.NewSystemBoolType("sql_generate_invisible_primary_key"),
 			},
-			&sql.MysqlSystemVariable{ // nothing is profiled
+			&sql.MysqlSystemVariable{
 				Name: "profiling", Scope: both, Dynamic: true, Default: int8(0), Type: types.NewSystemBoolType("profiling"),
 			},
 			&sql.MysqlSystemVariable{
@@ -134,6 +134,7 @@ func initVariables(o Options) error {
 		host = o.InstanceID
 	}
 	collation := sql.Collation_utf8mb4_0900_ai_ci.Name()
+	serverCertificates.Store(o.TLS)
 	if err := sql.SystemVariables.AssignValues(tlsVariables(o)); err != nil {
 		return err
 	}
