@@ -207,7 +207,8 @@ func (r *randomSQL) subcondition(sc scope, kind byte) string {
 	case 5:
 		return fmt.Sprintf("%s %s (SELECT %s(%s) FROM %s)", r.column(sc, kind), pick(r, "=", "<", ">="), pick(r, "MAX", "MIN"), r.column(inner, kind), from)
 	}
-	return fmt.Sprintf("%s %s (SELECT %s FROM %s)", r.column(sc, kind), pick(r, "> ALL", "<= ALL", "= ANY", "< ANY", "<> ALL"), r.column(inner, kind), from)
+	// NOT (NOT (a > ALL (…))) is NOT (a > ALL (…)) to MariaDB.
+	return fmt.Sprintf("%s %s (SELECT %s FROM %s)", r.column(sc, kind), pick(r, "= ANY", "< ANY", ">= ANY", "<> ALL"), r.column(inner, kind), from)
 }
 
 // setOperators stand between two queries.
