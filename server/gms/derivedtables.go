@@ -10,25 +10,25 @@ import (
 
 // guardDerived corrects what the planner makes of derived tables.
 //
-// Of a derived table that is a whole table it makes that table, and forgets that its columns are known by other
-// numbers above it.
+// Of a derived table that is a whole table, or columns of one, it makes that table, and forgets that its columns are
+// known by other numbers above it.
 //
 // A condition that compares a column with one of an outer query it looks up in an index of the column's table, though
 // that stands below a LIMIT or a window, which are then of the rows that were found, or on the side of an outer join
 // that may be left out.
 func guardDerived(a *analyzer.Analyzer) {
 	aroundRule(a, "replaceSubqueries", func(ctx *sql.Context, n sql.Node, f *sql.QueryFlags, rule planRule) (sql.Node, transform.TreeIdentity, error) {
-		columns := map[sql.TableId]sql.ColSet{}
+		derived := map[sql.TableId]*plan.SubqueryAlias{}
 		if f != nil && f.SubqueryIsSet() {
 			transform.InspectWithOpaque(ctx, n, func(_ *sql.Context, n sql.Node) bool {
 				if t, ok := n.(*plan.SubqueryAlias); ok {
-					columns[t.Id()] = t.Columns()
+					derived[t.Id()] = t
 				}
 				return true
 			})
 		}
 		n, same, err := rule(ctx, n, f)
-		if err != nil || same == transform.SameTree || len(columns) == 0 {
+		if err != nil || same == transform.SameTree || len(derived) == 0 {
 			return n, same, err
 		}
 		n, _, err = transform.NodeWithOpaque(ctx, n, func(_ *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
@@ -36,9 +36,13 @@ func guardDerived(a *analyzer.Analyzer) {
 			if !ok {
 				return n, transform.SameTree, nil
 			}
-			to, derived := columns[t.Id()]
-			if !derived || to.Equals(t.Columns()) {
+			was := derived[t.Id()]
+			if was == nil || was.Columns().Equals(t.Columns()) {
 				return n, transform.SameTree, nil
+			}
+			to := was.Columns()
+			if to.Len() != t.Columns().Len() { // some columns of the table, which are numbered as all of them
+				return was, transform.NewTree, nil
 			}
 			if table, ok := t.Child.(plan.TableIdNode); ok {
 				return plan.NewTableAlias(t.Name(), table.WithId(t.Id()).WithColumns(to)).WithComment(t.Comment()), transform.NewTree, nil
