@@ -1,6 +1,7 @@
 package gms
 
 import (
+	"cmp"
 	"math"
 	"math/bits"
 	"strconv"
@@ -93,7 +94,7 @@ func check(ctx *sql.Context, e sql.Expression) (sql.Expression, transform.TreeId
 // checkSimple checks a SELECT of one table, for which the analyzer asks no rule of ours. The tree
 // is changed in place: the result's types are read off it.
 func checkSimple(ctx *sql.Context, s *Session, n sql.Node) error {
-	failed := illegalMixes(ctx, n)
+	failed := cmp.Or(s.readUnions(ctx, n), illegalMixes(ctx, n))
 	replace := func(e *sql.Expression) {
 		x, same, err := transform.Expr(ctx, *e, check)
 		if err != nil && failed == nil {
@@ -163,6 +164,9 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 		}
 		return collatedNullSafe(ctx, e)
 	case *expression.MatchAgainst:
+		if m := naturalMatch(ctx, e); m != nil {
+			return m
+		}
 		return &whole{expression.UnaryExpressionStub{Child: e}, types.Float64}
 	case *expression.Equals, *expression.LessThan, *expression.LessThanOrEqual, *expression.GreaterThan, *expression.GreaterThanOrEqual,
 		*expression.Between, *expression.InTuple:

@@ -417,6 +417,9 @@ func (a *assigner) moment(ctx *sql.Context, column string, t sql.Type, v any) (a
 		}
 	}
 	if text, ok := v.(string); ok && t.Type() == sqltypes.Time {
+		if blank := strings.TrimLeft(text, " \t\n\v\f\r"); blank == "" || blank == "-" {
+			return a.keep(ctx, column, incorrect(1292, "time", v, 1265), t.Zero())
+		}
 		if d, ok := dayTime(text); ok {
 			if d.Abs() > timeMax {
 				return a.keep(ctx, column, incorrect(1292, "time", v, 1264), types.Timespan(max(min(d, timeMax), -timeMax)/time.Microsecond))
@@ -505,8 +508,31 @@ func spelled(s string) string {
 	return s
 }
 
+// fittingDouble returns the text of a FLOAT or DOUBLE with the digits that a column has room for.
+// Source: Field_str::store(double).
+func fittingDouble(ctx *sql.Context, kind sql.Type, v float64, t sql.StringType) string {
+	text, _ := appendDouble(ctx, nil, kind, v)
+	room := min(t.MaxCharacterLength(), t.MaxByteLength())
+	for digits := 17; digits > 0 && int64(len(text)) > room; digits-- {
+		rounded, err := strconv.ParseFloat(strconv.FormatFloat(v, 'e', digits-1, 64), 64)
+		if err != nil {
+			break
+		}
+		if short, ok := appendDouble(ctx, nil, kind, rounded); ok && int64(len(short)) <= room {
+			text = short
+		}
+	}
+	return string(text)
+}
+
 // text assigns to strings of characters and bytes.
 func (a *assigner) text(ctx *sql.Context, column string, t sql.StringType, v any) (any, error) {
+	switch x := v.(type) {
+	case float32:
+		v = fittingDouble(ctx, types.Float32, float64(x), t)
+	case float64:
+		v = fittingDouble(ctx, types.Float64, x, t)
+	}
 	s, ok := v.(string)
 	if b, bytes := v.([]byte); bytes {
 		s, ok = string(b), true
@@ -557,8 +583,8 @@ func (a *assigner) text(ctx *sql.Context, column string, t sql.StringType, v any
 // null returns what stands for a NULL that a column does not take.
 func (a *assigner) null(ctx *sql.Context, column string, t sql.Type, missing bool) any {
 	if missing {
-		if t.Type() == sqltypes.Enum { // the first member is its default
-			return uint16(1)
+		if t.Type() == sqltypes.Enum {
+			return implicitDefault(t)
 		}
 		if !a.told[column] {
 			if a.told == nil {
@@ -570,6 +596,14 @@ func (a *assigner) null(ctx *sql.Context, column string, t sql.Type, missing boo
 	} else {
 		warn(ctx, 1048, fmt.Sprintf("Column '%s' cannot be null", column))
 	}
+	return implicitDefault(t)
+}
+
+// implicitDefault is the default of a NOT NULL column without one: of an ENUM it is the first member.
+func implicitDefault(t sql.Type) any {
+	if t.Type() == sqltypes.Enum {
+		return uint16(1)
+	}
 	return t.Zero()
 }
 
@@ -577,6 +611,7 @@ func (a *assigner) null(ctx *sql.Context, column string, t sql.Type, missing boo
 type assigned struct {
 	sql.Node
 	insert *plan.InsertInto
+	fires  bool // its rows fire BEFORE triggers, which see NULL in columns that do not take it
 }
 
 // Children implements sql.Node.
@@ -587,7 +622,7 @@ func (n *assigned) WithChildren(_ *sql.Context, children ...sql.Node) (sql.Node,
 	if len(children) != 1 {
 		return nil, sql.ErrInvalidChildrenNumber.New(n, len(children), 1)
 	}
-	return &assigned{Node: children[0], insert: n.insert}, nil
+	return &assigned{Node: children[0], insert: n.insert, fires: n.fires}, nil
 }
 
 // assigned builds the source of an INSERT.
@@ -612,7 +647,7 @@ func (b *builder) assigned(ctx *sql.Context, s *Session, n *assigned, r sql.Row)
 		formats = t.live(ctx).formats
 	}
 	return &assignIter{
-		formats: formats, records: records, child: it, schema: n.insert.Destination.Schema(ctx), insert: n.insert,
+		formats: formats, records: records, child: it, schema: n.insert.Destination.Schema(ctx), insert: n.insert, fires: n.fires,
 		single: valueRows(ctx, n.Node) == 1, empty: emptyRow(s, n.insert), a: assigner{ignore: n.insert.Ignore || local},
 	}, nil
 }
@@ -635,6 +670,7 @@ type assignIter struct {
 	insert  *plan.InsertInto
 	single  bool // a VALUES list of one row
 	empty   bool // VALUES ()
+	fires   bool // see assigned
 	a       assigner
 }
 
@@ -671,7 +707,7 @@ func (i *assignIter) Next(ctx *sql.Context) (sql.Row, error) {
 			continue
 		}
 		missing := i.empty || i.insert.DeferredDefaults.Contains(n)
-		if !c.Nullable && !c.Virtual && i.a.lenient(ctx) && (missing || i.a.ignore || !i.single) {
+		if !c.Nullable && !c.Virtual && i.a.lenient(ctx) && (missing || !i.fires && (i.a.ignore || !i.single)) {
 			own[n] = i.a.null(ctx, c.Name, c.Type, missing)
 		} else if i.empty && !c.Nullable && !c.Virtual && !c.AutoIncrement {
 			if c.Type.Type() != sqltypes.Enum {
@@ -730,12 +766,29 @@ func assignments(ctx *sql.Context, exprs *plan.UpdateExprs, ignore bool) (*plan.
 		}
 		if column, ok := set.LeftChild.(*expression.GetField); ok {
 			value, _ := assignedAs(ctx, set.RightChild, column.Type(ctx))
+			if lacksDefault(value) && !column.IsNullable(ctx) {
+				value = &noDefault{column: column.Name(), typ: column.Type(ctx), a: assigner{ignore: ignore}}
+			}
 			out[i] = expression.NewSetField(column, &assignment{
 				Expression: value, column: column, a: &assigner{ignore: ignore, table: column.Table(), format: fieldFormat(ctx, column)},
 			})
 		}
 	}
 	return exprs.WithExpressions(out)
+}
+
+// lacksDefault reports whether an expression is what the planner makes of DEFAULT of a column without one.
+func lacksDefault(e sql.Expression) bool {
+	w, ok := e.(*expression.Wrapper)
+	if !ok {
+		return false
+	}
+	for _, c := range w.Children() {
+		if d, ok := c.(*sql.ColumnDefaultValue); !ok || d != nil {
+			return false
+		}
+	}
+	return true
 }
 
 // divisionByZero is MySQL's number of a division by zero.

@@ -58,7 +58,7 @@ func (p *parser) parse(ctx context.Context, query string, f func(marked string) 
 		if marked, file, err = exchanges(ctx, q); err != nil {
 			return err
 		}
-		marked, made = withMarks(addedColumns(marked))
+		marked, made = withMarks(marked)
 		if err := f(marked); err != nil {
 			c := chained(marked)
 			if !served(ctx) || c == marked || f(c) != nil {
@@ -203,11 +203,12 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 		a.db = sctx.GetCurrentDatabase()
 		if s, ok := sctx.Session.(*Session); ok {
 			if s.b.mysql {
+				if err := s.noteVisible(sctx, query, stmt); err != nil {
+					return err
+				}
 				if err := s.like(sctx, stmt); err != nil {
 					return err
 				}
-			}
-			if s.b.mysql {
 				if err := s.convert(sctx, query, stmt); err != nil {
 					return err
 				}

@@ -3,6 +3,7 @@ package gms
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -10,6 +11,9 @@ import (
 	"github.com/dolthub/vitess/go/mysql"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 )
+
+// readOnlyDatabase finds the option that makes a database read only.
+var readOnlyDatabase = regexp.MustCompile(`(?i)\sread\s+only\s*=?\s*1\s*(;|$)`)
 
 // refusals returns MySQL's error for what the grammar takes and the planner refuses without a
 // number, or forgets.
@@ -23,6 +27,9 @@ func refusals(ctx context.Context, query string, stmt ast.Statement) error {
 			if err := checkName(n.DBName, 1102, "database"); err != nil {
 				return err
 			}
+		}
+		if n.Action == ast.AlterStr && readOnlyDatabase.MatchString(query) {
+			return mysql.NewSQLError(mysql.ERNotSupportedYet, "42000", "This version of MySQL doesn't yet support 'ALTER DATABASE ... READ ONLY = 1'")
 		}
 	case *ast.Delete:
 		if err := deletesRead(n); err != nil {
