@@ -16,6 +16,8 @@ import (
 // A condition that compares a column with one of an outer query it looks up in an index of the column's table, though
 // that stands below a LIMIT or a window, which are then of the rows that were found, or on the side of an outer join
 // that may be left out.
+//
+// A condition that it moves into a derived table keeps the names of constants, which are not known there.
 func guardDerived(a *analyzer.Analyzer) {
 	aroundRule(a, "replaceSubqueries", func(ctx *sql.Context, n sql.Node, f *sql.QueryFlags, rule planRule) (sql.Node, transform.TreeIdentity, error) {
 		derived := map[sql.TableId]*plan.SubqueryAlias{}
@@ -50,6 +52,42 @@ func guardDerived(a *analyzer.Analyzer) {
 			return t.WithColumns(to), transform.NewTree, nil
 		})
 		return n, transform.NewTree, err
+	})
+	aroundRule(a, "pushdownSubqueryAliasFilters", func(ctx *sql.Context, n sql.Node, f *sql.QueryFlags, rule planRule) (sql.Node, transform.TreeIdentity, error) {
+		out, same, err := rule(ctx, n, f)
+		if err != nil || same == transform.SameTree {
+			return out, same, err
+		}
+		var aliases sql.ColSet
+		transform.Inspect(n, func(n sql.Node) bool {
+			if p, ok := n.(*plan.Project); ok {
+				for _, e := range p.Projections {
+					if x, ok := e.(*expression.Alias); ok {
+						aliases.Add(x.Id())
+					}
+				}
+			}
+			return true
+		})
+		unknown := false
+		transform.Inspect(out, func(n sql.Node) bool {
+			t, ok := n.(*plan.SubqueryAlias)
+			if !ok {
+				return !unknown
+			}
+			if w, ok := t.Child.(*plan.Filter); ok {
+				sql.Inspect(ctx, w.Expression, func(_ *sql.Context, e sql.Expression) bool {
+					x, ok := e.(*expression.GetField)
+					unknown = unknown || ok && aliases.Contains(x.Id())
+					return !unknown
+				})
+			}
+			return !unknown
+		})
+		if unknown {
+			return n, transform.SameTree, nil
+		}
+		return out, same, nil
 	})
 	aroundRule(a, "applyIndexesFromOuterScope", func(ctx *sql.Context, n sql.Node, f *sql.QueryFlags, rule planRule) (sql.Node, transform.TreeIdentity, error) {
 		far := false

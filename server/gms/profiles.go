@@ -99,7 +99,9 @@ func parseShowProfile(l *lexer) (ast.Statement, error) {
 			if at < 0 {
 				return nil, nil
 			}
-			stage := func(name string, took time.Duration) sql.Row { return sql.Row{name, fmt.Sprintf("%.6f", took.Seconds())} }
+			stage := func(name string, took time.Duration) sql.Row {
+				return sql.Row{name, fmt.Sprintf("%.6f", took.Seconds())}
+			}
 			p := list[at]
 			rows := []sql.Row{stage("starting", p.planned), stage("executing", p.took-p.planned)}
 			rows = rows[min(offset, len(rows)):]

@@ -254,7 +254,23 @@ func (r *randomSQL) derived(table string) string {
 	if r.chance(50) {
 		where = " WHERE " + r.condition(scope{table}, 2)
 	}
-	switch r.IntN(5) {
+	switch r.IntN(6) {
+	case 5: // some columns, in another order, of a derived table within it
+		var some, all []string
+		for _, c := range []struct {
+			name string
+			kind byte
+		}{{"id", 'i'}, {"b0", 'i'}, {"a", 'i'}, {"b", 'i'}, {"u", 'i'}, {"s", 's'}, {"d", 'd'}, {"n", 'n'}} {
+			switch {
+			case c.name == "id" || r.chance(60):
+				all = append(all, "k."+c.name)
+				some = append(some, c.name)
+			default:
+				all = append(all, r.literal(c.kind)+" "+c.name)
+			}
+		}
+		r.Shuffle(len(some), func(i, j int) { some[i], some[j] = some[j], some[i] })
+		return fmt.Sprintf("SELECT %s FROM (SELECT %s FROM %s%s) k", strings.Join(all, ", "), strings.Join(some, ", "), table, where)
 	case 0:
 		return fmt.Sprintf("SELECT MAX(id) id, MIN(b0) b0, MIN(a) a, b, COUNT(*) u, MAX(s) s, MIN(d) d, MAX(n) n FROM %s%s GROUP BY b", table, where)
 	case 1:
