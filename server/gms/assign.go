@@ -25,9 +25,10 @@ import (
 // warning in other modes and with IGNORE.
 type assigner struct {
 	ignore bool
-	table  string // of the columns
-	loose  *bool  // what is lost is a warning; nil: not asked for yet
-	row    int64  // from 1
+	table  string       // of the columns
+	loose  *bool        // what is lost is a warning; nil: not asked for yet
+	row    int64        // from 1
+	format columnFormat // of the column
 	told   map[string]bool
 }
 
@@ -106,6 +107,12 @@ func (a *assigner) assign(ctx *sql.Context, column string, t sql.Type, v any) (a
 		v = int8(0)
 		if b {
 			v = int8(1)
+		}
+	}
+	if w, ok := v.(sql.JSONWrapper); ok && !types.IsText(t) && !types.IsJSON(t) {
+		var err error
+		if v, err = w.ToInterface(ctx); err != nil || v == nil {
+			return nil, err
 		}
 	}
 	switch k := t.Type(); {
@@ -215,6 +222,9 @@ func (a *assigner) year(ctx *sql.Context, column string, t sql.Type, v any) (any
 			v = int64(0)
 		}
 	}
+	if v == "0000" { // 2000 to the planner
+		v = int64(0)
+	}
 	u, in, err := t.Convert(ctx, v)
 	if err == nil && in == sql.InRange {
 		return u, nil
@@ -267,6 +277,9 @@ func (a *assigner) number(ctx *sql.Context, column string, t sql.Type, v any) (a
 			v = math.RoundToEven(x)
 		}
 	}
+	if a.format.unsigned && negative(v) { // also of one that is rounded to 0
+		return a.keep(ctx, column, outOfRange, t.Zero())
+	}
 	u, in, err := t.Convert(ctx, v)
 	switch {
 	case !finite(u):
@@ -276,9 +289,11 @@ func (a *assigner) number(ctx *sql.Context, column string, t sql.Type, v any) (a
 	case err != nil:
 		return v, nil // the planner's own
 	case l != nil:
-		return a.keep(ctx, column, *l, u)
+		if u, err = a.keep(ctx, column, *l, u); err != nil {
+			return nil, err
+		}
 	}
-	return u, nil
+	return a.bounded(ctx, column, t, u)
 }
 
 // numericPrefix returns the number that a text begins with, "" if it begins with none, and
@@ -336,7 +351,7 @@ func numeric(digits string) any {
 func negative(v any) bool {
 	switch v := v.(type) {
 	case *apd.Decimal:
-		return v.Negative
+		return v.Sign() < 0
 	case float64:
 		return v < 0
 	case float32:
@@ -389,6 +404,12 @@ func (a *assigner) moment(ctx *sql.Context, column string, t sql.Type, v any) (a
 		case !span && n > 100 && n < 1e5:
 			v = fmt.Sprintf("%06d", n) // of a year from 2000
 		}
+	}
+	if (t.Type() == sqltypes.Date || t.Type() == sqltypes.Datetime) && zeroInDate(shown(v)) && !modeEnabled(ctx, "NO_ZERO_IN_DATE") {
+		return nil, errNotSupported("dates with a month or a day of 0: '" + shown(v) + "'")
+	}
+	if modeEnabled(ctx, truncatesFractions) {
+		v = truncatedMoment(v, t)
 	}
 	if text, ok := v.(string); ok && t.Type() == sqltypes.Time && strings.Count(text, "-") == 2 && strings.Contains(text, ":") {
 		if at, _, err := types.DatetimeMaxPrecision.Convert(ctx, text); err == nil {
@@ -621,8 +642,12 @@ func (b *builder) assigned(ctx *sql.Context, s *Session, n *assigned, r sql.Row)
 	if o := s.results; o != nil && s.depth == 0 && o.insert == nil {
 		o.insert, records = n.insert, &o.records
 	}
+	var formats []columnFormat
+	if t := tableOf(n.insert.Destination); t != nil {
+		formats = t.live(ctx).formats
+	}
 	return &assignIter{
-		records: records, child: it, schema: n.insert.Destination.Schema(ctx), insert: n.insert, fires: n.fires,
+		formats: formats, records: records, child: it, schema: n.insert.Destination.Schema(ctx), insert: n.insert, fires: n.fires,
 		single: valueRows(ctx, n.Node) == 1, empty: emptyRow(s, n.insert), a: assigner{ignore: n.insert.Ignore || local},
 	}, nil
 }
@@ -641,6 +666,7 @@ type assignIter struct {
 	child   sql.RowIter
 	records *int64 // counts the rows for the client; nil: not for it
 	schema  sql.Schema
+	formats []columnFormat // of the columns; nil: none has one
 	insert  *plan.InsertInto
 	single  bool // a VALUES list of one row
 	empty   bool // VALUES ()
@@ -672,6 +698,9 @@ func (i *assignIter) Next(ctx *sql.Context) (sql.Row, error) {
 		}
 		if own[n] != nil {
 			i.a.table = c.Source
+			if n < len(i.formats) {
+				i.a.format = i.formats[n]
+			}
 			if own[n], err = i.a.assign(ctx, c.Name, c.Type, own[n]); err != nil {
 				return nil, err
 			}
@@ -741,7 +770,7 @@ func assignments(ctx *sql.Context, exprs *plan.UpdateExprs, ignore bool) (*plan.
 				value = &noDefault{column: column.Name(), typ: column.Type(ctx), a: assigner{ignore: ignore}}
 			}
 			out[i] = expression.NewSetField(column, &assignment{
-				Expression: value, column: column, a: &assigner{ignore: ignore, table: column.Table()},
+				Expression: value, column: column, a: &assigner{ignore: ignore, table: column.Table(), format: fieldFormat(ctx, column)},
 			})
 		}
 	}

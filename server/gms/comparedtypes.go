@@ -28,6 +28,9 @@ func addComparedTypes() {
 			if !served(ctx) {
 				return n, transform.SameTree, nil
 			}
+			if err := illegalMixes(ctx, n); err != nil {
+				return n, transform.SameTree, err
+			}
 			return transform.NodeExprsWithOpaque(ctx, n, func(ctx *sql.Context, e sql.Expression) (sql.Expression, transform.TreeIdentity, error) {
 				if c := withComparedTypes(ctx, e); c != nil {
 					return c, transform.NewTree, nil
@@ -50,6 +53,14 @@ func withComparedTypes(ctx *sql.Context, e sql.Expression) sql.Expression {
 	list, isList := operands[len(operands)-1].(expression.Tuple)
 	if isList {
 		operands = append(operands[:1:1], list...)
+	}
+	if moments := jsonMoments(ctx, operands); moments != nil {
+		if isList {
+			moments = []sql.Expression{moments[0], expression.NewTuple(moments[1:]...)}
+		}
+		if c, err := e.WithChildren(ctx, moments...); err == nil {
+			return c
+		}
 	}
 	var number, exact, double, year, date, span, text, binary bool
 	for _, o := range operands {
@@ -75,6 +86,9 @@ func withComparedTypes(ctx *sql.Context, e sql.Expression) sql.Expression {
 		case binaryText(ctx, o):
 			binary = true
 		}
+	}
+	if isList && span && text && !number && !date {
+		return timeLists(ctx, operands)
 	}
 	if !number && !date && !binary {
 		return nil
@@ -127,6 +141,28 @@ func withComparedTypes(ctx *sql.Context, e sql.Expression) sql.Expression {
 	return c
 }
 
+// jsonMoments returns the operands of a comparison of documents with dates and times, those as documents; nil of others.
+func jsonMoments(ctx *sql.Context, operands []sql.Expression) []sql.Expression {
+	document, moment := false, false
+	for _, o := range operands {
+		if !o.Resolved() {
+			return nil
+		}
+		document = document || types.IsJSON(o.Type(ctx))
+		moment = moment || isMoment(o.Type(ctx))
+	}
+	if !document || !moment {
+		return nil
+	}
+	out := slices.Clone(operands)
+	for i, o := range operands {
+		if isMoment(o.Type(ctx)) {
+			out[i] = &whole{expression.UnaryExpressionStub{Child: &exactDocument{o, castIn}}, types.JSON}
+		}
+	}
+	return out
+}
+
 // severalLists returns IN of a date with dates and numbers among the list: it is compared with each as that wants.
 func severalLists(ctx *sql.Context, operands []sql.Expression) sql.Expression {
 	var numbers, others []sql.Expression
@@ -145,6 +181,29 @@ func severalLists(ctx *sql.Context, operands []sql.Expression) sql.Expression {
 		return e
 	}
 	return expression.NewOr(in(others), in(numbers))
+}
+
+// timeLists returns IN of a TIME with texts that are none among the list, nil if all are: those it is compared with as a text.
+func timeLists(ctx *sql.Context, operands []sql.Expression) sql.Expression {
+	var times, texts []sql.Expression
+	for _, o := range operands[1:] {
+		lit, literal := o.(*expression.Literal)
+		if literal && lit.Value() != nil {
+			if _, _, err := types.Time.Convert(ctx, lit.Value()); err != nil {
+				texts = append(texts, o)
+				continue
+			}
+		}
+		times = append(times, o)
+	}
+	if !types.IsTimespan(operands[0].Type(ctx)) || texts == nil {
+		return nil
+	}
+	var in sql.Expression = expression.NewInTuple(asText(ctx, operands[0]), expression.NewTuple(texts...))
+	if times != nil {
+		in = expression.NewOr(expression.NewInTuple(operands[0], expression.NewTuple(times...)), in)
+	}
+	return in
 }
 
 // beyondDecimal reports whether a DOUBLE is larger than any DECIMAL.

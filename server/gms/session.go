@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/sets"
 	"github.com/dolthub/go-mysql-server/sql/types"
 
 	"sextant/engine"
@@ -40,20 +41,23 @@ type Session struct {
 	// triggers' statements run through the Runner. dml is the depth inside DML.
 	depth, dml int
 	statement
-	indexes    map[string]indexOptions // of the definition that is executed, see indexKey
-	missing    tableName               // the last table that a statement looked for in vain
-	renamed    map[string]string       // columns that the ALTER TABLE renames, see alterClauses
-	altered    string                  // the table that the ALTER TABLE changes
-	precisions timePrecisions
-	formats    map[string]string // of the columns that a DDL statement defines
-	temps      temporaries
-	prepared   preparedStatements
-	reserved   map[tableID]*reservation
-	rowIDs     rowIDs
+	indexes      map[string]indexOptions // of the definition that is executed, see indexKey
+	missing      tableName               // the last table that a statement looked for in vain
+	renamed      map[string]string       // columns that the ALTER TABLE renames, see alterClauses
+	altered      string                  // the table that the ALTER TABLE changes
+	precisions   timePrecisions
+	tableOptions map[string]string // of the last definition, see tableOptionsOf
+	visibilities []visibility      // of columns, of the last definition
+	formats      map[string]string // of the columns that a DDL statement defines
+	temps        temporaries
+	prepared     preparedStatements
+	reserved     map[tableID]*reservation
+	rowIDs       rowIDs
 	// fulltextHidden: tables have no FULLTEXT indexes for now, see hideFulltextFromJoins.
 	fulltextHidden bool
 	rewriting      *rewriter        // of the ALTER that changes a column, nil: none runs
 	joinOrders     []joinOrder      // of the joins that are planned, see guardJoinOrders
+	laterals       sets.FastIntSet  // the derived tables of them that are LATERAL
 	viewUses       []*viewUse       // of the views that the statement writes
 	upserts        map[tableID]bool // tables whose duplicates the statement is going to change
 	next           characteristics

@@ -81,6 +81,8 @@ var addGrammars = sync.OnceFunc(func() {
 		"desc":                  parseDescribe,
 		"explain":               parseDescribe,
 		"alter instance":        parseAlterInstance,
+		"alter database":        parseAlterDatabase,
+		"alter schema":          parseAlterDatabase,
 	}
 	withoutBinlog := func(l *lexer) (ast.Statement, error) {
 		name, _ := l.name()
@@ -292,6 +294,26 @@ func emptySet(name string, columns ...string) grammar {
 func noFlush(l *lexer) (ast.Statement, error) {
 	l.skip()
 	a := &admin{name: "FLUSH", auth: global(ast.AuthType_RELOAD), run: nothing}
+	return a.statement(), nil
+}
+
+// parseAlterDatabase parses ALTER DATABASE [name] READ ONLY = {0 | DEFAULT}, which changes nothing; other options are
+// the planner's.
+func parseAlterDatabase(l *lexer) (ast.Statement, error) {
+	name := ""
+	if !l.is("read") {
+		name, _ = l.name()
+	}
+	if !l.accept("read", "only") {
+		return nil, nil
+	}
+	l.accept("=")
+	if l.acceptOne("0", "default") == "" || l.kind != 0 {
+		return nil, nil
+	}
+	a := &admin{name: "ALTER DATABASE", commits: true, run: nothing, auth: ast.AuthInformation{
+		AuthType: ast.AuthType_ALTER, TargetType: ast.AuthTargetType_DatabaseIdentifiers, TargetNames: []string{name},
+	}}
 	return a.statement(), nil
 }
 

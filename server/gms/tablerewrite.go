@@ -22,6 +22,7 @@ type rewriter struct {
 	bulk    *engine.BulkWriter
 	builder row.Builder
 	done    bool
+	row     int64 // the number of the last one, from 1
 	// computed are the values of generated columns by ordinal, nil where a row brings its own.
 	computed []*sql.ColumnDefaultValue
 	changed  int    // the ordinal of the column that changes, -1: none does
@@ -197,7 +198,10 @@ func (w *rewriter) Insert(ctx *sql.Context, r sql.Row) error {
 	if w.member >= 0 {
 		r[w.member] = implicitDefault(w.shape.schema[w.member].Type)
 	}
-	r = w.shape.roundFormats(w.shape.rounded(r))
+	w.row++
+	if r, err = w.shape.inFormats(ctx, assigner{row: w.row}, w.shape.rounded(ctx, r)); err != nil {
+		return err
+	}
 	if err := checkNulls(w.shape, r); err != nil {
 		return err
 	}

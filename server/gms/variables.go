@@ -48,6 +48,10 @@ func addVariables() {
 				Name: "binlog_format", Scope: both, Dynamic: true, Default: "ROW",
 				Type: types.NewSystemEnumType("binlog_format", "MIXED", "STATEMENT", "ROW"),
 			},
+			&sql.MysqlSystemVariable{
+				Name: "sql_generate_invisible_primary_key", Scope: both, Dynamic: true, Default: int8(0),
+				Type: types.NewSystemBoolType("sql_generate_invisible_primary_key"),
+			},
 			&sql.MysqlSystemVariable{ // nothing is profiled
 				Name: "profiling", Scope: both, Dynamic: true, Default: int8(0), Type: types.NewSystemBoolType("profiling"),
 			},
