@@ -50,6 +50,9 @@ func checkArithmetic(ctx *sql.Context, _ *analyzer.Analyzer, n sql.Node, _ *plan
 	if !served(ctx) {
 		return n, transform.SameTree, nil
 	}
+	if err := illegalMixes(ctx, n); err != nil { // of a simple statement that writes
+		return n, transform.SameTree, err
+	}
 	found := false
 	transform.InspectExpressions(ctx, n, func(_ *sql.Context, e sql.Expression) bool {
 		switch e := e.(type) {
@@ -145,8 +148,8 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 		if x := newRowIn(ctx, e); x != nil {
 			return x
 		}
-		if types.IsTimespan(e.Left().Type(ctx)) { // the planner hashes a TIME and a text as texts of different digits
-			return checkedOr(ctx, expression.NewInTuple(e.Left(), e.Right()))
+		if x := withComparedTypes(ctx, e); x != nil {
+			return checkedOr(ctx, x)
 		}
 		return collatedIn(ctx, e)
 	case *expression.NullSafeEquals:

@@ -30,7 +30,7 @@ var mixingFunctions = map[string]bool{
 func collatedIntroducers(stmt ast.Statement) error {
 	return replaceNodes(reflect.ValueOf(&stmt), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
 		u, ok := n.(*ast.UnaryExpr)
-		if !ok || !strings.HasPrefix(u.Operator, "_") {
+		if !ok || !strings.EqualFold(strings.TrimSpace(u.Operator), "_utf8mb4") {
 			return nil, true, nil
 		}
 		if c, ok := u.Expr.(*ast.CollateExpr); ok {
@@ -75,6 +75,8 @@ func illegalMix(ctx *sql.Context, e sql.Expression, stored map[string]bool) erro
 		if not, ok := x.Child.(*expression.Equals); ok {
 			name, operands = "<>", not.Children()
 		}
+	case *nullIf:
+		name, operands = "nullif", x.RightChild.Children()
 	case *expression.Equals:
 		name = "="
 	case *expression.NullSafeEquals:

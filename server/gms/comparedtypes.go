@@ -43,6 +43,13 @@ func addComparedTypes() {
 
 // withComparedTypes returns a comparison with MySQL's operands, nil where they are the planner's.
 func withComparedTypes(ctx *sql.Context, e sql.Expression) sql.Expression {
+	if in, ok := e.(*expression.HashInTuple); ok && types.IsTimespan(in.Left().Type(ctx)) { // it hashes a TIME and a text as texts of different digits
+		plain := expression.NewInTuple(in.Left(), in.Right())
+		if c := withComparedTypes(ctx, plain); c != nil {
+			return c
+		}
+		return plain
+	}
 	switch e.(type) {
 	case *expression.Equals, *expression.NullSafeEquals, *expression.LessThan, *expression.LessThanOrEqual, *expression.GreaterThan,
 		*expression.GreaterThanOrEqual, *expression.Between, *expression.InTuple:
@@ -87,8 +94,11 @@ func withComparedTypes(ctx *sql.Context, e sql.Expression) sql.Expression {
 			binary = true
 		}
 	}
-	if isList && span && text && !number && !date {
-		return timeLists(ctx, operands)
+	if span && text && !number && !date {
+		if isList {
+			return timeLists(ctx, operands)
+		}
+		return timesAsTexts(ctx, e)
 	}
 	if !number && !date && !binary {
 		return nil
@@ -183,18 +193,41 @@ func severalLists(ctx *sql.Context, operands []sql.Expression) sql.Expression {
 	return expression.NewOr(in(others), in(numbers))
 }
 
+// noTime reports whether an expression is a literal that is no TIME.
+func noTime(ctx *sql.Context, e sql.Expression) bool {
+	lit, ok := e.(*expression.Literal)
+	if !ok || lit.Value() == nil {
+		return false
+	}
+	_, _, err := types.Time.Convert(ctx, lit.Value())
+	return err != nil
+}
+
+// timesAsTexts returns a comparison of a TIME with a text that is none as one of texts, nil of others.
+func timesAsTexts(ctx *sql.Context, e sql.Expression) sql.Expression {
+	operands := slices.Clone(e.Children())
+	if !slices.ContainsFunc(operands, func(o sql.Expression) bool { return noTime(ctx, o) }) {
+		return nil
+	}
+	for i, o := range operands {
+		operands[i] = asText(ctx, o)
+	}
+	c, err := e.WithChildren(ctx, operands...)
+	if err != nil {
+		return nil
+	}
+	return c
+}
+
 // timeLists returns IN of a TIME with texts that are none among the list, nil if all are: those it is compared with as a text.
 func timeLists(ctx *sql.Context, operands []sql.Expression) sql.Expression {
 	var times, texts []sql.Expression
 	for _, o := range operands[1:] {
-		lit, literal := o.(*expression.Literal)
-		if literal && lit.Value() != nil {
-			if _, _, err := types.Time.Convert(ctx, lit.Value()); err != nil {
-				texts = append(texts, o)
-				continue
-			}
+		if noTime(ctx, o) {
+			texts = append(texts, o)
+		} else {
+			times = append(times, o)
 		}
-		times = append(times, o)
 	}
 	if !types.IsTimespan(operands[0].Type(ctx)) || texts == nil {
 		return nil

@@ -24,12 +24,15 @@ func guardExists(a *analyzer.Analyzer) {
 		if f == nil || !f.SubqueryIsSet() || tied(ctx, n, false) {
 			return n, transform.SameTree, nil
 		}
-		n, same, err := rule(ctx, n, f)
+		moved, same, err := rule(ctx, n, f)
 		if err != nil || same == transform.SameTree || !served(ctx) {
+			return moved, same, err
+		}
+		if moved, err = keepCorrelations(ctx, n, moved); err != nil {
 			return n, same, err
 		}
-		n, _, err = intoSubqueries(ctx, n, decideMoved)
-		return n, same, err
+		moved, _, err = intoSubqueries(ctx, moved, decideMoved)
+		return moved, same, err
 	})
 	aroundRule(a, "unnestExistsSubqueries", func(ctx *sql.Context, n sql.Node, f *sql.QueryFlags, rule planRule) (sql.Node, transform.TreeIdentity, error) {
 		if f == nil || !f.SubqueryIsSet() {
@@ -101,8 +104,19 @@ func filtersBelow(n sql.Node, below bool) bool {
 	return !sql.IsOpaque(n) && slices.ContainsFunc(n.Children(), func(n sql.Node) bool { return filtersBelow(n, below) })
 }
 
+// dependentTable reports whether a query has a derived table that names the outer query.
+func dependentTable(n sql.Node) (found bool) {
+	transform.Inspect(n, func(n sql.Node) bool {
+		t, ok := n.(*plan.SubqueryAlias)
+		found = found || ok && !t.CanCacheResults()
+		return !found
+	})
+	return found
+}
+
 // keptExists returns EXISTS, or NOT of one, as a condition that becomes no join: the planner takes the joined rows for
-// those of the subquery, whose aggregate may have one where there are none, and whose LIMIT may leave none.
+// those of the subquery, whose aggregate may have one where there are none, whose LIMIT may leave none, and which has
+// derived tables with conditions on the outer row.
 func keptExists(ctx *sql.Context, e sql.Expression) sql.Expression {
 	x := e
 	if not, ok := e.(*expression.Not); ok {
@@ -112,7 +126,7 @@ func keptExists(ctx *sql.Context, e sql.Expression) sql.Expression {
 	if !ok {
 		return nil
 	}
-	kept := filtersBelow(exists.Query.Query, false)
+	kept := filtersBelow(exists.Query.Query, false) || dependentTable(exists.Query.Query)
 	for n := exists.Query.Query; !kept; {
 		switch x := n.(type) {
 		case *plan.GroupBy:

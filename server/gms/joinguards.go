@@ -2,6 +2,7 @@ package gms
 
 import (
 	"math"
+	"slices"
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/analyzer"
@@ -31,13 +32,23 @@ func (o joinOrder) violated(l, r sets.FastIntSet) bool {
 func guardJoinOrders(a *analyzer.Analyzer) {
 	aroundRule(a, "optimizeJoins", func(ctx *sql.Context, n sql.Node, f *sql.QueryFlags, rule planRule) (sql.Node, transform.TreeIdentity, error) {
 		if s, ok := ctx.Session.(*Session); ok {
-			before := s.joinOrders
-			s.joinOrders = joinOrders(ctx, n)
-			defer func() { s.joinOrders = before }()
+			before, laterals := s.joinOrders, s.laterals
+			s.joinOrders, s.laterals = joinOrders(ctx, n), lateralTables(n)
+			defer func() { s.joinOrders, s.laterals = before, laterals }()
 		}
 		planned, same, err := rule(ctx, n, f)
 		if err != nil || !served(ctx) {
 			return planned, same, err
+		}
+		if !lateralTables(planned).Empty() {
+			inspectJoins(planned, func(j *plan.JoinNode) {
+				if !j.Op.IsLateral() && !lateralTables(j.Right()).Empty() {
+					err = errNotSupported("LATERAL on the right side of an outer join")
+				}
+			})
+			if err != nil {
+				return n, same, err
+			}
 		}
 		planned, same2, err := transform.Node(ctx, planned, conditioned)
 		if err != nil {
@@ -56,6 +67,17 @@ func conditioned(_ *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, 
 		return n, transform.SameTree, nil
 	}
 	return j.WithFilter(expression.NewLiteral(true, types.Boolean)), transform.NewTree, nil
+}
+
+// lateralTables returns the ids of the derived tables of a plan that are LATERAL.
+func lateralTables(n sql.Node) sets.FastIntSet {
+	var out sets.FastIntSet
+	inspectJoins(n, func(j *plan.JoinNode) {
+		if j.Op.IsLateral() {
+			out = out.Union(tablesOf(j.Right()))
+		}
+	})
+	return out
 }
 
 func joinOrders(ctx *sql.Context, n sql.Node) []joinOrder {
@@ -123,17 +145,20 @@ func tablesIn(ctx *sql.Context, e sql.Expression) sets.FastIntSet {
 var forbidden = math.Inf(1)
 
 // allowed reports whether a join is in the statement's order, and keeps the conditions on
-// its right side.
+// its right side and the rows of LATERAL there.
 func allowed(ctx *sql.Context, n memo.JoinRel) bool {
 	if c, ok := n.(*memo.ConcatJoin); ok && absorbed(c.Right) {
 		return false
 	}
 	s, ok := ctx.Session.(*Session)
-	if !ok || len(s.joinOrders) == 0 {
+	if !ok || len(s.joinOrders) == 0 && s.laterals.Empty() {
 		return true
 	}
 	j := n.JoinPrivate()
 	l, r := j.Left.RelProps.OutputTables(), j.Right.RelProps.OutputTables()
+	if _, lateral := n.(*memo.LateralJoin); !lateral && r.Intersects(s.laterals) {
+		return false // on the right side LATERAL takes the columns of the left one for those of its own
+	}
 	for _, o := range s.joinOrders {
 		if o.violated(l, r) || o.violated(r, l) {
 			return false
@@ -149,8 +174,8 @@ func absorbed(g *memo.ExprGroup) bool {
 		switch n := n.(type) {
 		case *memo.IndexScan:
 			return true
-		case *memo.Filter:
-			if absorbed(n.Child) {
+		case *memo.Filter, *memo.Project, *memo.Distinct:
+			if slices.ContainsFunc(n.Children(), absorbed) {
 				return true
 			}
 		}

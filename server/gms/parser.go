@@ -229,6 +229,11 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 				}
 			}
 			updatedRanges(stmt)
+			if s.b.mysql {
+				if err := orderedExpressions(stmt); err != nil {
+					return err
+				}
+			}
 			s.limit(sctx, stmt)
 			if s.b.mysql {
 				functionalIndexes(stmt)

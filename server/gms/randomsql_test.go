@@ -6,13 +6,6 @@ import (
 	"strings"
 )
 
-// shapesLeftOut are the shapes of statements that a randomSQL does not make, with the reason.
-var shapesLeftOut = map[string]string{
-	"the same aggregate twice":                                      "1105 where the column has the name of its table before it",
-	"a condition of a subquery in OR that is of the rows around it": "the result of one row is taken for that of the others",
-	"a subquery in WHERE of a derived table":                        "1105",
-}
-
 // randomSQL makes tables and statements of which MySQL and MariaDB are told to have the same
 // outcome. What they differ in is not made: texts have one binary collation, only values of
 // one kind are compared, LIMIT follows an order by a unique key, a row that a statement
@@ -24,7 +17,12 @@ type randomSQL struct {
 	*rand.Rand
 	tables  []string
 	aliases int
+	levels  int  // of subqueries around what is made
+	whole   bool // no derived tables
 }
+
+// levelsMax is how many levels of subqueries a statement has.
+const levelsMax = 3
 
 // randomColumns are the columns of every table, by the kind of their values. id is the
 // primary key, u is unique.
@@ -67,7 +65,7 @@ func (r *randomSQL) schema() []string {
 		r.tables = append(r.tables, name)
 		keys := []string{pick(r, "PRIMARY KEY (id)", "PRIMARY KEY (id)", "PRIMARY KEY (id, b0)", "PRIMARY KEY (b0, id)"), "UNIQUE KEY (u)"}
 		for _, k := range []string{"KEY (a)", "KEY (b)", "KEY (b, a)", "KEY (a, s)", "KEY (s)", "KEY (s(1))", "KEY (s(2), a)", "KEY (d)", "KEY (n, d)"} {
-			if r.chance(25) && (!strings.Contains(k, "s(") || r.has("an index of a prefix")) {
+			if r.chance(25) {
 				keys = append(keys, k)
 			}
 		}
@@ -104,6 +102,14 @@ func (r *randomSQL) column(sc scope, kind byte) string {
 	return pick(r, sc...) + "." + pick(r, randomColumns[kind]...)
 }
 
+// other returns a column of a kind that is not c, or a literal.
+func (r *randomSQL) other(sc scope, kind byte, c string) string {
+	if to := r.column(sc, kind); to != c {
+		return to
+	}
+	return r.literal(kind)
+}
+
 func (r *randomSQL) alias() string {
 	r.aliases++
 	return fmt.Sprintf("x%d", r.aliases)
@@ -118,24 +124,28 @@ func (r *randomSQL) scalar(sc scope, kind byte, depth int) string {
 	case n == 6:
 		return fmt.Sprintf("COALESCE(%s, %s)", c, r.literal(kind))
 	case n == 7:
-		if !r.has("a subquery in a CASE") {
-			depth = 2
-		}
 		return fmt.Sprintf("CASE WHEN %s THEN %s ELSE %s END", r.condition(sc, depth+1), c, r.column(sc, kind))
 	case kind == 'i' && n == 8:
 		return fmt.Sprintf("(%s %s %s)", c, pick(r, "+", "-", "*"), r.column(sc, kind))
 	case kind == 's' && n == 8:
 		return fmt.Sprintf("CONCAT(%s, 'x')", c)
-	case r.has("a subquery in a list") && kind == 'i':
-		t := r.alias()
-		return fmt.Sprintf("(SELECT %s(%s) FROM %s %s WHERE %s)", pick(r, "MAX", "MIN", "COUNT"), r.column(scope{t}, 'i'), pick(r, r.tables...), t,
-			r.condition(append(scope{t}, sc...), depth+1))
+	case r.levels < levelsMax:
+		return r.subvalue(sc, kind)
 	}
 	return c
 }
 
-// has reports whether a shape is made.
-func (r *randomSQL) has(shape string) bool { return shapesLeftOut[shape] == "" }
+// subvalue returns a subquery with one value of a kind.
+func (r *randomSQL) subvalue(sc scope, kind byte) string {
+	r.levels++
+	defer func() { r.levels-- }()
+	t := r.alias()
+	f := pick(r, "MAX", "MIN")
+	if kind == 'i' && r.chance(30) {
+		f = "COUNT"
+	}
+	return fmt.Sprintf("(SELECT %s(%s) FROM %s %s WHERE %s)", f, r.column(scope{t}, kind), r.source(), t, r.condition(append(scope{t, t}, sc...), 1))
+}
 
 // atom returns a condition without AND and OR.
 func (r *randomSQL) atom(sc scope, depth int) string {
@@ -145,11 +155,15 @@ func (r *randomSQL) atom(sc scope, depth int) string {
 	case 0, 1:
 		return fmt.Sprintf("%s %s %s", c, pick(r, "=", "<", ">", "<=", ">=", "<>", "<=>"), r.literal(kind))
 	case 2, 3:
-		return fmt.Sprintf("%s %s %s", c, pick(r, "=", "=", "<", ">=", "<>", "<=>"), r.column(sc, kind))
+		return fmt.Sprintf("%s %s %s", c, pick(r, "=", "=", "<", ">=", "<>", "<=>"), r.other(sc, kind, c))
 	case 4:
 		return fmt.Sprintf("%s %s(%s, %s)", c, pick(r, "IN ", "NOT IN "), r.literal(kind), r.value(kind))
 	case 5:
-		return fmt.Sprintf("%s %sBETWEEN %s AND %s", c, pick(r, "", "NOT "), r.literal(kind), r.literal(kind))
+		low, high := r.literal(kind), r.literal(kind)
+		if strings.EqualFold(low, high) { // two are equal to MariaDB, whatever the column's collation
+			high = low
+		}
+		return fmt.Sprintf("%s %sBETWEEN %s AND %s", c, pick(r, "", "NOT "), low, high)
 	case 6:
 		return fmt.Sprintf("%s IS %sNULL", c, pick(r, "", "NOT "))
 	case 7:
@@ -160,47 +174,107 @@ func (r *randomSQL) atom(sc scope, depth int) string {
 		}
 		return fmt.Sprintf("(%s, %s) = (%s, %s)", r.column(sc, 'i'), c, r.literal('i'), r.literal(kind))
 	}
-	if depth > 1 {
+	if depth > 1 && r.chance(80) || r.levels >= levelsMax {
 		return fmt.Sprintf("%s = %s", c, r.literal(kind))
 	}
-	return r.subcondition(sc, kind, depth)
+	return r.subcondition(sc, kind)
 }
 
 // subcondition returns a condition with a subquery, which depends on the query around it or not.
-func (r *randomSQL) subcondition(sc scope, kind byte, depth int) string {
-	t := r.alias()
-	inner := scope{t}
-	where := ""
-	if r.chance(80) {
-		switch {
-		case r.chance(50):
-			where = " WHERE " + r.condition(inner, depth+1)
-		case r.has("a condition of a subquery in OR that is of the rows around it"):
-			where = " WHERE " + r.condition(append(scope{t, t}, sc...), depth+1)
-		default:
-			k := r.kind()
-			where = fmt.Sprintf(" WHERE %s %s %s AND %s", r.column(inner, k), pick(r, "=", "=", "<", ">="), r.column(sc, k), r.condition(inner, 2))
-		}
-	}
-	from := pick(r, r.tables...) + " " + t
-	if r.chance(25) {
-		t2 := r.alias()
-		from += fmt.Sprintf(" %s %s %s ON %s.a = %s.a", pick(r, "JOIN", "LEFT JOIN"), pick(r, r.tables...), t2, t, t2)
-		inner = append(inner, t2)
-	}
-	switch r.IntN(6) {
+func (r *randomSQL) subcondition(sc scope, kind byte) string {
+	r.levels++
+	defer func() { r.levels-- }()
+	from, inner := r.inner(sc)
+	switch r.IntN(7) {
 	case 0, 1:
-		return fmt.Sprintf("%sEXISTS (SELECT * FROM %s%s)", pick(r, "", "NOT "), from, where)
-	case 2, 3:
+		return fmt.Sprintf("%sEXISTS (SELECT * FROM %s)", pick(r, "", "NOT "), from)
+	case 2, 3, 4:
 		not := pick(r, "", "NOT ")
 		if len(sc) > 1 { // beside an outer join MariaDB leaves out rows
 			not = ""
 		}
-		return fmt.Sprintf("%s %sIN (SELECT %s FROM %s%s)", r.column(sc, kind), not, r.column(inner, kind), from, where)
-	case 4:
-		return fmt.Sprintf("%s %s (SELECT %s(%s) FROM %s%s)", r.column(sc, kind), pick(r, "=", "<", ">="), pick(r, "MAX", "MIN"), r.column(inner, kind), from, where)
+		in := fmt.Sprintf("SELECT %s FROM %s", r.column(inner, kind), from)
+		switch n := r.IntN(8); {
+		case n == 0:
+			from, inner = r.inner(sc)
+			in += fmt.Sprintf("%sSELECT %s FROM %s", pick(r, " UNION ", " UNION ALL "), r.column(inner, kind), from)
+		case n == 1: // MariaDB looks each side of an INTERSECT for what is compared, and for NULL
+			first, second := scope{r.alias()}, scope{r.alias()}
+			in = fmt.Sprintf("SELECT * FROM (SELECT %s FROM %s %s WHERE %s%sSELECT %s FROM %s %s WHERE %s) z", r.column(first, kind), r.source(), first[0],
+				r.condition(first, 2), pick(r, setOperators...), r.column(second, kind), r.source(), second[0], r.condition(second, 2))
+		}
+		return fmt.Sprintf("%s %sIN (%s)", r.column(sc, kind), not, in)
+	case 5:
+		return fmt.Sprintf("%s %s (SELECT %s(%s) FROM %s)", r.column(sc, kind), pick(r, "=", "<", ">="), pick(r, "MAX", "MIN"), r.column(inner, kind), from)
 	}
-	return fmt.Sprintf("%s %s (SELECT %s FROM %s%s)", r.column(sc, kind), pick(r, "> ALL", "<= ALL", "= ANY", "< ANY", "<> ALL"), r.column(inner, kind), from, where)
+	// NOT (NOT (a > ALL (…))) is NOT (a > ALL (…)) to MariaDB.
+	return fmt.Sprintf("%s %s (SELECT %s FROM %s)", r.column(sc, kind), pick(r, "= ANY", "< ANY", ">= ANY", "<> ALL"), r.column(inner, kind), from)
+}
+
+// setOperators stand between two queries.
+var setOperators = []string{" UNION ", " UNION ALL ", " INTERSECT ", " EXCEPT "}
+
+// inner returns the FROM and WHERE of a subquery and the aliases in it. sc are those around it.
+func (r *randomSQL) inner(sc scope) (string, scope) {
+	t := r.alias()
+	own := scope{t}
+	where := ""
+	if r.chance(80) {
+		switch {
+		case r.chance(40):
+			where = " WHERE " + r.condition(own, 1)
+		case r.chance(50):
+			where = " WHERE " + r.condition(append(scope{t, t}, sc...), 1)
+		default:
+			k := r.kind()
+			where = fmt.Sprintf(" WHERE %s %s %s AND %s", r.column(own, k), pick(r, "=", "=", "<", ">="), r.column(sc, k), r.condition(own, 2))
+		}
+	}
+	from := r.source() + " " + t
+	if r.chance(25) {
+		t2 := r.alias()
+		from += fmt.Sprintf(" %s %s %s ON %s.a = %s.a", pick(r, "JOIN", "LEFT JOIN"), pick(r, r.tables...), t2, t, t2)
+		own = append(own, t2)
+	}
+	return from + where, own
+}
+
+// source returns a table or a derived table with the columns of one.
+func (r *randomSQL) source() string {
+	table := pick(r, r.tables...)
+	if r.whole || r.chance(85) {
+		return table
+	}
+	return "(" + r.derived(table) + ")"
+}
+
+// derived returns a query with the columns of a table.
+func (r *randomSQL) derived(table string) string {
+	where := ""
+	if r.chance(50) {
+		where = " WHERE " + r.condition(scope{table}, 2)
+	}
+	switch r.IntN(6) {
+	case 5: // some columns, in another order, of a derived table within it; MariaDB has constants in rows without others of outer joins
+		some, all := []string{"id", "s", "d", "n"}, "k.id, k.s, k.d, k.n"
+		for _, c := range []string{"b0", "a", "b", "u"} {
+			if r.chance(60) {
+				some = append(some, c)
+				all += ", k." + c
+			} else {
+				all += fmt.Sprintf(", k.id + %d %s", r.IntN(3), c)
+			}
+		}
+		r.Shuffle(len(some), func(i, j int) { some[i], some[j] = some[j], some[i] })
+		return fmt.Sprintf("SELECT %s FROM (SELECT %s FROM %s%s) k", all, strings.Join(some, ", "), table, where)
+	case 0:
+		return fmt.Sprintf("SELECT MAX(id) id, MIN(b0) b0, MIN(a) a, b, COUNT(*) u, MAX(s) s, MIN(d) d, MAX(n) n FROM %s%s GROUP BY b", table, where)
+	case 1:
+		return fmt.Sprintf("SELECT * FROM %s%s ORDER BY id, b0 LIMIT %d", table, where, 1+r.IntN(6))
+	case 2:
+		return fmt.Sprintf("SELECT * FROM %s%s UNION ALL SELECT * FROM %s", table, where, pick(r, r.tables...))
+	}
+	return fmt.Sprintf("SELECT * FROM %s%s", table, where)
 }
 
 // condition returns a condition.
@@ -222,23 +296,16 @@ func (r *randomSQL) from(most int) (string, scope) {
 	sc := scope{first}
 	out := pick(r, r.tables...) + " " + first
 	for range r.IntN(most) {
-		if strings.Contains(out, "RIGHT") && !r.has("a join behind RIGHT JOIN") {
-			break
-		}
 		t := r.alias()
 		kind := r.kind()
 		on := fmt.Sprintf("%s = %s", r.column(sc, kind), r.column(scope{t}, kind))
 		if r.chance(30) {
-			on += " AND " + r.condition(append(scope{t}, sc...), 2)
+			on += " AND " + strings.ReplaceAll(r.condition(append(scope{t}, sc...), 2), "<=>", "=") // beside = to MariaDB that is <=>, too
 		}
-		table := pick(r, r.tables...)
-		if r.chance(15) && (len(sc) < 2 || r.has("a derived table behind a join")) {
-			table = fmt.Sprintf("(SELECT * FROM %s WHERE %s)", table, r.condition(scope{table}, 2))
-		}
-		out += fmt.Sprintf(" %s %s %s ON %s", pick(r, "JOIN", "LEFT JOIN", "RIGHT JOIN"), table, t, on)
+		out += fmt.Sprintf(" %s %s %s ON %s", pick(r, "JOIN", "LEFT JOIN", "LEFT JOIN", "RIGHT JOIN"), r.source(), t, on)
 		sc = append(sc, t)
 	}
-	if len(sc) < most && r.chance(10) && (!strings.Contains(out, "RIGHT") || r.has("a join behind RIGHT JOIN")) {
+	if len(sc) < most && r.chance(10) {
 		t := r.alias()
 		out += fmt.Sprintf(" CROSS JOIN %s %s", pick(r, r.tables...), t)
 		sc = append(sc, t)
@@ -264,7 +331,7 @@ func (r *randomSQL) where(sc scope) string {
 
 // selects returns a SELECT of a list of the kinds.
 func (r *randomSQL) selects(kinds string) string {
-	from, sc := r.from(3)
+	from, sc := r.from(pick(r, 2, 3, 3, 4))
 	return fmt.Sprintf("SELECT %s%s FROM %s%s", pick(r, "", "", "DISTINCT "), r.list(sc, kinds), from, r.where(sc))
 }
 
@@ -292,51 +359,7 @@ func (r *randomSQL) aggregate(sc scope) string {
 }
 
 // aggregates returns two aggregates.
-func (r *randomSQL) aggregates(sc scope) string {
-	first, second := r.aggregate(sc), r.aggregate(sc)
-	for first == second && !r.has("the same aggregate twice") {
-		second = r.aggregate(sc)
-	}
-	return first + ", " + second
-}
-
-// query returns a query.
-func (r *randomSQL) query() string {
-	switch n := r.IntN(10); {
-	case n < 4:
-		return r.selects(r.kinds())
-	case n < 5: // an order by a unique key
-		t := pick(r, r.tables...)
-		return fmt.Sprintf("SELECT id, b0, %s FROM %s%s ORDER BY %s, id, b0 LIMIT %d, %d", r.column(scope{t}, r.kind()), t, r.where(scope{t}),
-			r.column(scope{t}, r.kind())+pick(r, "", " DESC"), r.IntN(4), 1+r.IntN(8))
-	case n < 7:
-		from, sc := r.from(3)
-		kind := r.kind()
-		key := r.column(sc, kind)
-		having := ""
-		if r.chance(40) {
-			having = fmt.Sprintf(" HAVING %s %s %d", pick(r, "COUNT(*)", fmt.Sprintf("MAX(%s)", r.column(sc, 'i'))), pick(r, ">", "<=", "="), r.IntN(4))
-		}
-		return fmt.Sprintf("SELECT %s, %s FROM %s%s GROUP BY %s%s", key, r.aggregates(sc), from, r.where(sc), key, having)
-	case n < 8:
-		from, sc := r.from(3)
-		return fmt.Sprintf("SELECT %s FROM %s%s", r.aggregates(sc), from, r.where(sc))
-	case n < 9:
-		kinds := r.kinds()
-		return r.selects(kinds) + pick(r, " UNION ", " UNION ALL ") + r.selects(kinds)
-	}
-	t := r.alias()
-	inner := "SELECT * FROM " + pick(r, r.tables...)
-	depth := 2
-	if r.has("a subquery in WHERE of a derived table") {
-		depth = 0
-	}
-	where := " WHERE " + r.condition(scope{t}, depth)
-	if r.chance(50) {
-		return fmt.Sprintf("SELECT %s FROM (%s) %s%s", r.list(scope{t}, r.kinds()), inner, t, where)
-	}
-	return fmt.Sprintf("WITH %s AS (%s) SELECT %s FROM %s%s", t, inner, r.list(scope{t}, r.kinds()), t, where)
-}
+func (r *randomSQL) aggregates(sc scope) string { return r.aggregate(sc) + ", " + r.aggregate(sc) }
 
 // change returns a statement that changes a table, and the table.
 func (r *randomSQL) change() (statement, table string) {
@@ -362,6 +385,6 @@ func (r *randomSQL) change() (statement, table string) {
 	case 3:
 		return fmt.Sprintf("DELETE %s FROM %s JOIN %s %s ON %s.b = %s.a WHERE %s", table, table, other, t, table, t, reads.condition(scope{table, t}, 1)), table
 	}
-	return fmt.Sprintf("INSERT IGNORE INTO %s SELECT %s.id + 100, %s.b0, COALESCE(%s.a, 0), %s.b, NULL, %s.s, %s.d, %s.n FROM %s %s WHERE %s", table, t, t, t, t, t, t, t, other, t,
-		reads.condition(scope{t}, 1)), table
+	return fmt.Sprintf("INSERT IGNORE INTO %s SELECT %s.id + 100, %s.b0, COALESCE(%s.a, 0), %s.b, NULL, %s.s, %s.d, %s.n FROM %s %s WHERE %s ORDER BY %s.id, %s.b0",
+		table, t, t, t, t, t, t, t, other, t, reads.condition(scope{t}, 1), t, t), table
 }

@@ -159,8 +159,7 @@ func (r *rolling) level(kept int) *ast.Select {
 		column("g", i, ast.NewIntVal([]byte(strconv.Itoa(truth(i >= kept)))))
 	}
 	// Without groups, there is one row because of it.
-	s.SelectExprs = append(s.SelectExprs, &ast.AliasedExpr{As: ast.NewColIdent("n"),
-		Expr: &ast.FuncExpr{Name: ast.NewColIdent("count"), Exprs: ast.SelectExprs{&ast.StarExpr{}}}})
+	s.SelectExprs = append(s.SelectExprs, &ast.AliasedExpr{As: ast.NewColIdent("n"), Expr: rowCount()})
 	for _, g := range r.groups[:kept] {
 		s.GroupBy = append(s.GroupBy, cloned(g))
 	}
@@ -175,7 +174,20 @@ func (r *rolling) level(kept int) *ast.Select {
 		having.Expr = r.rolled(having.Expr, kept)
 		s.Having = having
 	}
+	if kept == 0 { // rows of nothing are not summed up
+		some := &ast.ComparisonExpr{Operator: ast.GreaterThanStr, Left: rowCount(), Right: ast.NewIntVal([]byte("0"))}
+		if s.Having == nil {
+			s.Having = ast.NewWhere(ast.HavingStr, some)
+		} else {
+			s.Having.Expr = and(s.Having.Expr, some)
+		}
+	}
 	return s
+}
+
+// rowCount returns COUNT(*).
+func rowCount() ast.Expr {
+	return &ast.FuncExpr{Name: ast.NewColIdent("count"), Exprs: ast.SelectExprs{&ast.StarExpr{}}}
 }
 
 func truth(b bool) int {

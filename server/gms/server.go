@@ -163,6 +163,7 @@ func NewEngine(b *Backend) *sqle.Engine {
 	guardCrossJoins(a)
 	hideFulltextFromJoins(a)
 	guardPruning(a)
+	guardDerived(a)
 	dropSorts(a)
 	escapeLikes(a)
 	readEnds(a)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/sets"
 	"github.com/dolthub/go-mysql-server/sql/types"
 
 	"sextant/engine"
@@ -57,6 +58,7 @@ type Session struct {
 	fulltextHidden bool
 	rewriting      *rewriter        // of the ALTER that changes a column, nil: none runs
 	joinOrders     []joinOrder      // of the joins that are planned, see guardJoinOrders
+	laterals       sets.FastIntSet  // the derived tables of them that are LATERAL
 	viewUses       []*viewUse       // of the views that the statement writes
 	upserts        map[tableID]bool // tables whose duplicates the statement is going to change
 	next           characteristics

@@ -1,6 +1,7 @@
 package gms
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
@@ -8,11 +9,17 @@ import (
 )
 
 // uniqueNames refuses a FROM that has a name twice, before the planner finds that a column of
-// it is ambiguous.
+// it is ambiguous, and has the aggregates in select lists told apart.
 func uniqueNames(stmt ast.Statement) error {
 	return ast.Walk(func(n ast.SQLNode) (bool, error) {
 		s, ok := n.(*ast.Select)
-		if !ok || !severalTables(s.From) {
+		if !ok {
+			return true, nil
+		}
+		if len(s.SelectExprs) > 1 {
+			repeatedAggregates(s.SelectExprs)
+		}
+		if !severalTables(s.From) {
 			return true, nil
 		}
 		seen := map[tableName]bool{}
@@ -36,4 +43,26 @@ func uniqueNames(stmt ast.Statement) error {
 			return true, nil
 		}, s.From)
 	}, stmt)
+}
+
+// repeatedAggregates gives an aggregate that is in a select list again another text: the planner takes it for the name of
+// the column before, which it has by the same text.
+func repeatedAggregates(list ast.SelectExprs) {
+	var seen []string
+	for _, e := range list {
+		x, ok := e.(*ast.AliasedExpr)
+		if !ok {
+			continue
+		}
+		f, ok := x.Expr.(*ast.FuncExpr)
+		if !ok || f.Over != nil || !f.IsAggregate() {
+			continue
+		}
+		text := strings.ToLower(ast.String(f))
+		if slices.Contains(seen, text) {
+			x.Expr = call(argumentFunction, ast.NewStrVal([]byte("\x00again")), f)
+		} else if x.As.IsEmpty() {
+			seen = append(seen, text)
+		}
+	}
 }
