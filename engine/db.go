@@ -201,6 +201,7 @@ type LogStatus struct {
 	Epoch   redo.VolumeEpoch
 	Written redo.LSN // last LSN of the newest commit
 	VDL     redo.LSN
+	VCL     redo.LSN // the VDL, if the volume has no other
 }
 
 // LogStatus returns it, zero on another role.
@@ -210,7 +211,11 @@ func (db *DB) LogStatus() LogStatus {
 		return LogStatus{}
 	}
 	vdl := w.vol.VDL()
-	return LogStatus{Epoch: w.vol.Epoch(), Written: max(db.published(), vdl), VDL: vdl}
+	out := LogStatus{Epoch: w.vol.Epoch(), Written: max(db.published(), vdl), VDL: vdl, VCL: vdl}
+	if v, ok := w.vol.(interface{ VCL() redo.LSN }); ok {
+		out.VCL = max(v.VCL(), vdl)
+	}
+	return out
 }
 
 // SetCacheBytes changes the budget of the page cache.

@@ -193,10 +193,19 @@ func worthRetry(err error) bool {
 	}
 }
 
+// refused reports whether a control node does not take the call, and another would not.
+func refused(err error) bool {
+	c := status.Code(err)
+	return c == codes.Unauthenticated || c == codes.PermissionDenied
+}
+
 // translate turns an error of gRPC into one of ours.
 func translate(err error) error {
-	if status.Code(err) == codes.PermissionDenied {
+	switch status.Code(err) {
+	case codes.Unauthenticated:
 		return fmt.Errorf("%w: %s", ErrWrongCluster, status.Convert(err).Message())
+	case codes.PermissionDenied:
+		return fmt.Errorf("%w: %s", ErrRefused, status.Convert(err).Message())
 	}
 	return err
 }
@@ -204,7 +213,8 @@ func translate(err error) error {
 // Propose puts a command through Raft and returns the state after it. It tries
 // again, with the same command, until a leader has answered. Returns *fleet.Error
 // (match with errors.Is and fleet's sentinels) if the command was refused,
-// ErrNoLeader if ctx ended first: then it may or may not have been applied.
+// ErrNoLeader if ctx ended first: then it may or may not have been applied. Returns
+// ErrRefused if it is not this process's to say.
 func (c *Client) Propose(ctx context.Context, cmd fleet.Command) (*fleet.State, error) {
 	b, err := fleet.EncodeCommand(cmd)
 	if err != nil {

@@ -29,6 +29,9 @@ var (
 	ErrNoLeader = errors.New("failover: no control node leads")
 	// ErrWrongCluster is returned by a control node or a directory of another cluster.
 	ErrWrongCluster = errors.New("failover: another cluster")
+	// ErrRefused is returned for a call that this process may not make: of another role, in
+	// another's name, or a command about an epoch that it was not granted.
+	ErrRefused = errors.New("failover: refused")
 	// ErrClosed is returned after Close.
 	ErrClosed = errors.New("failover: closed")
 )

@@ -617,13 +617,16 @@ func emptiedControlNode(t *testing.T, learnt bool) {
 	})
 }
 
-// TestControlPlaneLosesAll: with what the storage nodes have kept it goes on as if nothing
-// had been; the writer stays, watchers hear of what comes next.
+// TestControlPlaneLosesAll: it goes on with what the storage nodes have kept, which lacks its last command. Who has
+// seen that hears of what comes next; a writer is granted an epoch above all that it may have granted.
 func TestControlPlaneLosesAll(t *testing.T) {
 	c := newCluster(t, 2)
 	c.start("db-1", "db-2")
-	w := c.serving("")
+	c.serving("")
 	_, err := c.client.Propose(testContext(t), &fleet.CreateEndpoint{Endpoint: fleet.Endpoint{Name: "reports", List: fleet.ListStatic, Listed: []string{"db-2"}}})
+	must(t, err)
+	kept := c.state()
+	_, err = c.client.Propose(testContext(t), &fleet.SetTier{ID: "db-2", Tier: 7})
 	must(t, err)
 	before := c.state()
 	heard := make(chan failover.Topology, 64)
@@ -640,14 +643,15 @@ func TestControlPlaneLosesAll(t *testing.T) {
 		c.closeNode(i)
 		must(t, os.RemoveAll(c.dirs[i]))
 	}
-	c.kept.Store(before)
+	c.kept.Store(kept)
+	c.stores[3].Close() // and does not come back
 	for i := range c.nodes {
 		c.reopen(i)
 	}
-	eventually(t, "the control plane goes on", func() bool { return c.state().Version > before.Version })
+	eventually(t, "the control plane goes on", func() bool { return c.state().Serves() })
 	s := c.state()
-	if e, found := s.Endpoint("reports"); !found || s.Epoch != before.Epoch || s.Writer() != w || !s.Serves() {
-		t.Errorf("endpoint %v, epoch %d, writer %s, serves %v; want the endpoint, %d, %s, true", e, s.Epoch, s.Writer(), s.Serves(), before.Epoch, w)
+	if _, found := s.Endpoint("reports"); !found || s.Epoch < before.Epoch+1000 {
+		t.Errorf("endpoint %v, epoch %d; want the endpoint, an epoch far above %d", found, s.Epoch, before.Epoch)
 	}
 	_, err = c.client.Propose(testContext(t), &fleet.DeleteEndpoint{Name: "reports"})
 	must(t, err)

@@ -27,6 +27,7 @@ type leader struct {
 	lost      map[string]lost                      // those of them that do not report, and storage nodes that were not heard of
 	volume    redo.VolumeID                        // for a first start over empty stores
 	began     bool                                 // a Bootstrap is on its way
+	enough    time.Time                            // since then a Restore could be; zero: not yet
 	replacing bool                                 // a command about members is on its way
 	noting    bool                                 // so is one that notes for how long one is away
 	stored    map[string]missed                    // when each storage node's registered store was heard of, or it was started by an operator
@@ -303,11 +304,17 @@ func (l *leader) bootstrap(state *fleet.State) {
 		}
 		return
 	}
-	l.began = true
 	if again, ok := cmd.(*fleet.Restore); ok {
+		if l.enough.IsZero() {
+			l.enough = time.Now()
+		}
+		if again.Misses(reports) && time.Since(l.enough) < restoreWait {
+			return
+		}
 		l.c.opt.Logger.Warn("the control plane was lost and goes on with the state that the storage nodes have kept",
 			"node", l.c.opt.ID, "version", again.State.Version, "volume_epoch", again.State.Epoch)
 	}
+	l.began = true
 	l.propose(proposal{cmd: cmd, reason: "first start", then: func(a applied, err error) {
 		l.began = err == nil && a.result.Code == fleet.CodeOK
 	}})

@@ -22,6 +22,7 @@ const (
 	rolesMax          = 512             // storage nodes and routers that report to a leader
 	reportSilenceMax  = 2 * time.Second // of a storage node or router that counts as healthy
 	lookEvery         = time.Second     // at one that does not report
+	restoreWait       = 3 * time.Second // for the storage nodes that may have kept a newer state
 	moveSilenceMax    = time.Minute     // of a storage node that a segment moves to, before that is taken back
 	leaderSilenceMax  = 4 * liveEvery   // before an agent or a watcher looks for another
 	awayNotes         = 8               // of how long a storage node is away, until it is replaced

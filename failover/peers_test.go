@@ -68,6 +68,12 @@ func TestNobodySpeaksAsAnother(t *testing.T) {
 	refused("db-2 ends a replacement at db-1's epoch", propose("db-2", &fleet.FinishReplace{Epoch: 1}))
 	refused("db-2 opens what may be db-1's next epoch", propose("db-2", &fleet.Opened{Epoch: 2}))
 	refused("an instance replaces a storage node", propose("db-1", &fleet.Replace{Old: "storage-1", New: "storage-2"}))
+	db2, err := failover.NewClient(failover.ClientOptions{Addresses: []string{leader}, Cluster: "test", Identity: c.identity(mtls.Instance, "db-2")})
+	must(t, err)
+	t.Cleanup(func() { _ = db2.Close() })
+	if _, err := db2.Propose(t.Context(), &fleet.Opened{Epoch: 2}); !errors.Is(err, failover.ErrRefused) || errors.Is(err, failover.ErrWrongCluster) {
+		t.Errorf("what it says to db-2: %v", err)
+	}
 	must(t, propose("db-1", &fleet.FinishReplace{Epoch: 1})) // answered: there is none
 	refused("an instance stops another", propose("db-1", &fleet.Stop{ID: "db-2"}))
 	must(t, propose("db-1", &fleet.CreateGroup{Epoch: 1}))

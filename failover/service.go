@@ -37,7 +37,7 @@ type service struct {
 // check refuses clients of other clusters.
 func (s *service) check(cluster string) error {
 	if cluster != s.c.opt.Cluster {
-		return status.Errorf(codes.PermissionDenied, "control node %s belongs to cluster %q, not %q",
+		return status.Errorf(codes.Unauthenticated, "control node %s belongs to cluster %q, not %q",
 			s.c.opt.ID, s.c.opt.Cluster, cluster)
 	}
 	return nil

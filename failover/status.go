@@ -8,9 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
-
 	"sextant/failover/failoverpb"
 	"sextant/failover/fleet"
 	"sextant/internal/redo"
@@ -118,7 +115,7 @@ type EndpointStatus struct {
 
 // Status asks every control node and returns the whole picture: the leader's if one
 // leads, else the newest state that any of them has applied, with nobody's health
-// known. Returns ErrNoLeader if no control node answers, or ErrWrongCluster.
+// known. Returns ErrNoLeader if no control node answers, ErrWrongCluster or ErrRefused.
 func (c *Client) Status(ctx context.Context) (Status, error) {
 	replies := make([]*failoverpb.StatusReply, len(c.opt.Addresses))
 	errs := make([]error, len(c.opt.Addresses))
@@ -135,7 +132,7 @@ func (c *Client) Status(ctx context.Context) (Status, error) {
 	var best *failoverpb.StatusReply
 	var top Topology
 	for i, r := range replies {
-		if status.Code(errs[i]) == codes.PermissionDenied {
+		if refused(errs[i]) {
 			return Status{}, translate(errs[i])
 		}
 		if errs[i] != nil {

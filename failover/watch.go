@@ -17,7 +17,7 @@ import (
 // and returns ctx's error. It prefers the leader and takes any control node while
 // none leads. Topologies never go back: one that is older by (volume epoch, version)
 // is not delivered. f is called from one goroutine and must not block for long.
-// Returns ErrWrongCluster at once.
+// Returns ErrWrongCluster and ErrRefused at once.
 func (c *Client) Watch(ctx context.Context, f func(Topology)) error {
 	w := &watch{c: c, f: f}
 	for misses := 0; ; {
@@ -28,7 +28,7 @@ func (c *Client) Watch(ctx context.Context, f func(Topology)) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if status.Code(err) == codes.PermissionDenied {
+		if refused(err) {
 			return translate(err)
 		}
 		if status.Code(err) == codes.FailedPrecondition || !w.heard {

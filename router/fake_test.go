@@ -10,7 +10,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/go-mysql-org/go-mysql/mysql"
 	"github.com/go-mysql-org/go-mysql/packet"
@@ -55,7 +54,7 @@ func newInstance(t testing.TB, id string) *instance {
 		t.Fatal(err)
 	}
 	in := &instance{t: t, id: id, sessions: map[uint32]*fakeSession{}, reached: make(chan struct{}, 1<<16)}
-	in.l = proxyv2.NewListener(l, netip.Addr.IsLoopback, 5*time.Second)
+	in.l = proxyv2.NewListener(l, netip.Addr.IsLoopback)
 	t.Cleanup(in.stop)
 	go in.run()
 	return in

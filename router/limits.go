@@ -24,11 +24,14 @@ const (
 	// loginPacketMax bounds every packet, in bytes, of a client that is not
 	// logged in and of the login of an instance: connection attributes have at
 	// most 64 KiB.
-	loginPacketMax = 128 << 10
+	loginPacketMax = 80 << 10
 	// loginStepsMax bounds the packets of one login or COM_CHANGE_USER.
 	loginStepsMax = 32
 	// halfOpenMin is how many clients may be logging in at least.
 	halfOpenMin = 64
+	// holdNetworkBits is what of an IPv6 address tells one waiting client's network from
+	// another's: who has one address has the 64 bits behind it, too.
+	holdNetworkBits = 64
 	// killBytesMax is the longest COM_QUERY that is looked at for KILL.
 	killBytesMax = 1024
 

@@ -12,6 +12,7 @@ const (
 	outcomeAttached = "attached"
 	outcomeTimeout  = "timeout"
 	outcomeGone     = "client_gone"
+	outcomeGaveWay  = "gave_way"
 	outcomeClosed   = "router_closed"
 )
 
@@ -119,7 +120,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 			sessions[key{s.stats.name, s.mu.instance}]++
 		}
 	}
-	connections, held, epoch := len(c.r.mu.sessions), c.r.mu.held, c.r.mu.topology.Epoch
+	connections, held, epoch := len(c.r.mu.sessions), c.r.mu.held.n, c.r.mu.topology.Epoch
 	c.r.mu.Unlock()
 
 	gauge := func(d *prometheus.Desc, v float64, labels ...string) {

@@ -65,7 +65,7 @@ func serveProtocol(t *testing.T) route.Instance {
 		t.Fatal(err)
 	}
 	s, err := protocol.New(protocol.Options{
-		Listener: proxyv2.NewListener(l, func(netip.Addr) bool { return true }, patience),
+		Listener: proxyv2.NewListener(l, func(netip.Addr) bool { return true }),
 		Version:  "8.0.39",
 		Handler: accounts{
 			"native": {Plugin: mysql.AUTH_NATIVE_PASSWORD, Auth: mysql.EncodePasswordHex(mysql.NativePasswordHash([]byte("secret")))},

@@ -65,7 +65,7 @@ type Options struct {
 
 	ServerVersion  string        // in the greeting; the instances' own
 	HoldTimeout    time.Duration // how long a new connection waits for a backend
-	HoldMax        int           // how many may wait at a time
+	HoldMax        int           // how many may wait at a time: the places of one network give way to others
 	MaxConnections int           // client sessions, and as many that are logging in: one more closes the oldest of those
 	LoginTimeout   time.Duration // for the login packet, and then for the rest of the login
 	DialTimeout    time.Duration // for an instance to accept, and then to greet
@@ -95,7 +95,7 @@ type Router struct {
 		sessions  map[uint32]*session
 		serving   int    // those that are logged in
 		lastID    uint32 // counter of connection ids
-		held      int
+		held      holds
 		closed    bool
 		listeners map[listenKey]net.Listener
 		relisten  *time.Timer // to try failed addresses again; nil if none is pending

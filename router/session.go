@@ -25,8 +25,9 @@ type refusal struct {
 func (e *refusal) Error() string { return fmt.Sprintf("%d (%s): %s", e.code, e.state, e.message) }
 
 var (
-	tooMany = &refusal{mysql.ER_CON_COUNT_ERROR, "08004", "Too many connections"}
-	noTLS   = &refusal{mysql.ER_HANDSHAKE_ERROR, "08S01",
+	tooMany     = &refusal{mysql.ER_CON_COUNT_ERROR, "08004", "Too many connections"}
+	tooManyWait = &refusal{mysql.ER_CON_COUNT_ERROR, "08004", "Too many connections wait for an instance"}
+	noTLS       = &refusal{mysql.ER_HANDSHAKE_ERROR, "08S01",
 		"Bad handshake: TLS was asked for as it was not offered"}
 	oldClient = &refusal{mysql.ER_NOT_SUPPORTED_AUTH_MODE, "08004",
 		"Client does not support the authentication protocol of MySQL 4.1"}

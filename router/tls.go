@@ -12,6 +12,7 @@ import (
 	"github.com/go-mysql-org/go-mysql/mysql"
 
 	"sextant/internal/certs"
+	"sextant/internal/halfopen"
 	"sextant/router/proxyv2"
 )
 
@@ -22,30 +23,15 @@ func wantsTLS(b []byte) bool {
 
 // startTLS goes on with TLS to the client.
 func (s *session) startTLS(config *tls.Config) error {
-	ahead := bytes.Clone(s.up.buf[s.up.at:s.up.end])
+	ahead := bytes.NewReader(bytes.Clone(s.up.buf[s.up.at:s.up.end]))
 	s.up.drop()
-	c := tls.Server(&readAhead{s.client, ahead}, config)
-	if err := c.Handshake(); err != nil {
-		return fmt.Errorf("tls: %w", err)
+	c, err := halfopen.Handshake(s.client, ahead, config)
+	if err != nil {
+		return err
 	}
 	state := c.ConnectionState()
 	s.tls, s.up.src, s.down.dst = &state, c, c
 	return nil
-}
-
-// readAhead is a connection of which some bytes were read already.
-type readAhead struct {
-	net.Conn
-	ahead []byte
-}
-
-func (r *readAhead) Read(b []byte) (int, error) {
-	if len(r.ahead) > 0 {
-		n := copy(b, r.ahead)
-		r.ahead = r.ahead[n:]
-		return n, nil
-	}
-	return r.Conn.Read(b)
 }
 
 // secure goes on with TLS to the instance that greeted with g, since the client came

@@ -116,7 +116,7 @@ func newServedWith(t testing.TB, id string, source *certs.Source, vouched func(c
 	}
 	h := &servedHandler{}
 	h.srv, err = protocol.New(protocol.Options{
-		Listener: proxyv2.NewListener(l, netip.Addr.IsLoopback, patience), Version: "8.0.39", Handler: h, TLS: source.Server, Vouched: vouched,
+		Listener: proxyv2.NewListener(l, netip.Addr.IsLoopback), Version: "8.0.39", Handler: h, TLS: source.Server, Vouched: vouched,
 		Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {

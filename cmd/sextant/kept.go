@@ -29,7 +29,8 @@ type keeper struct {
 }
 
 // keepStates reads what was kept in dir and writes what see brings until ctx ends. Returns
-// an error if the file cannot be read; a damaged one is said and written anew.
+// an error if the file cannot be read. A damaged one is said and written anew; one of a later
+// version is said and left for that: nothing is written.
 func keepStates(ctx context.Context, dir string, log *slog.Logger) (*keeper, error) {
 	k := &keeper{path: filepath.Join(dir, keptFile), log: log, wake: make(chan struct{}, 1)}
 	b, err := os.ReadFile(k.path)
@@ -37,7 +38,11 @@ func keepStates(ctx context.Context, dir string, log *slog.Logger) (*keeper, err
 		return nil, fmt.Errorf("the control plane's state that was kept: %w", err)
 	}
 	if err == nil {
-		if k.mu.state, err = fleet.DecodeState(b); err != nil {
+		if k.mu.state, err = fleet.DecodeState(b); errors.Is(err, fleet.ErrVersion) {
+			log.Error("the control plane's state that was kept is of a later version of sextant: it stays as it is, and none is kept until that version runs again or the file is removed",
+				"path", k.path, "error", err)
+			return k, nil
+		} else if err != nil {
 			log.Warn("the control plane's state that was kept is damaged, it is written anew", "path", k.path, "error", err)
 		}
 	}

@@ -1,14 +1,19 @@
 package main
 
 import (
+	"bytes"
+	"encoding/binary"
+	"hash/crc32"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"sextant/failover"
 	"sextant/failover/fleet"
+	"sextant/internal/locked"
 )
 
 // TestKeeper: the newest state of a volume is in the file, also after a restart; an older
@@ -62,6 +67,37 @@ func TestKeeper(t *testing.T) {
 	}
 	k.see(&fleet.State{Cluster: "c", Volume: 8, Version: 2})
 	onDisk(2)
+}
+
+// TestKeeperLeavesALaterVersions: a file that a later version has written is not damage. It
+// stays, and what is heard meanwhile is told but not written.
+func TestKeeperLeavesALaterVersions(t *testing.T) {
+	var log locked.Buffer
+	path := filepath.Join(t.TempDir(), keptFile)
+	later := fleet.EncodeState(&fleet.State{Cluster: "c", Volume: 7, Version: 5})
+	later = later[:len(later)-4]
+	later[4] = 255 // its version
+	later = binary.LittleEndian.AppendUint32(later, crc32.Checksum(later, crc32.MakeTable(crc32.Castagnoli)))
+	if err := os.WriteFile(path, later, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	k, err := keepStates(t.Context(), filepath.Dir(path), slog.New(slog.NewTextHandler(&log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for v := range uint64(50) {
+		k.see(&fleet.State{Cluster: "c", Volume: 7, Version: v + 1})
+		time.Sleep(time.Millisecond)
+	}
+	if s, err := fleet.DecodeState(k.encoded()); err != nil || s.Version != 50 {
+		t.Errorf("told: %+v, %v", s, err)
+	}
+	if b, err := os.ReadFile(path); err != nil || !bytes.Equal(b, later) {
+		t.Errorf("the file has %q, %v", b, err)
+	}
+	if n := strings.Count(log.String(), "later version of sextant"); n != 1 {
+		t.Errorf("said %d times: %s", n, log.String())
+	}
 }
 
 // TestWhoKnowsNobodyRefusesNobody: the state of a control node that has only just started

@@ -8,10 +8,11 @@ import (
 	"sextant/internal/config"
 )
 
-// What an instance uses beside its budgets: a connection's session and buffers, and
-// the program itself.
+// What a process uses beside its budgets: a connection's session and buffers, what a
+// client may have taken that has not logged in (docs/limits.md), and the program itself.
 const (
 	connectionBytes = 128 * config.KiB
+	strangerBytes   = 192 * config.KiB
 	programBytes    = 256 * config.MiB
 )
 
@@ -30,9 +31,16 @@ func storageLimit(cfg *config.Config) config.Bytes {
 	return cfg.Storage.Memory + max(cfg.Server.LogWindow, cfg.Server.MaxTransactionBytes)
 }
 
+// routerLimit is what a router's heap is expected to stay under: the clients that have
+// logged in, as many that are logging in, and those that wait for a writer.
+func routerLimit(r config.Router) config.Bytes {
+	n := config.Bytes(r.MaxConnections)*(connectionBytes+strangerBytes) + config.Bytes(r.HoldMax)*strangerBytes + programBytes
+	return n + n/8
+}
+
 // limitMemory makes the collector work harder instead of letting the heap grow past what
-// is configured. GOMEMLIMIT in the environment stands before it. Control nodes and
-// routers have no budgets that it could follow.
+// is configured. GOMEMLIMIT in the environment stands before it. Control nodes have no
+// budget that it could follow.
 func limitMemory(limit config.Bytes, log *slog.Logger) {
 	if os.Getenv("GOMEMLIMIT") != "" {
 		return

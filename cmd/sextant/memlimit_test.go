@@ -27,6 +27,10 @@ func TestMemoryLimitFollowsTheBudgets(t *testing.T) {
 			t.Errorf("storage node's limit %v with commits of %v", got, commit)
 		}
 	}
+	limitMemory(routerLimit(cfg.Router), log)
+	if got := config.Bytes(debug.SetMemoryLimit(-1)); got < config.Bytes(cfg.Router.MaxConnections)*strangerBytes || got > 3*config.GiB/2 {
+		t.Errorf("router's limit %v", got)
+	}
 	debug.SetMemoryLimit(was)
 	t.Setenv("GOMEMLIMIT", "1GiB")
 	limitMemory(memoryLimit(s), log)

@@ -215,7 +215,7 @@ func runStorage(ctx context.Context, cfg *config.Config, id string, log *slog.Lo
 		},
 		MoveRate:     int64(cfg.Storage.MoveRate),
 		HotFileBytes: int64(cfg.Storage.HotLogFile), HotFiles: cfg.Storage.HotLogFiles, TickEvery: cfg.Storage.GossipInterval,
-		DrainEvery: cfg.Storage.DrainInterval, Retention: cfg.Storage.RetentionTime, RetentionBytes: int64(cfg.Storage.RetentionBytes),
+		DrainEvery: cfg.Storage.DrainInterval, Retention: retention(cfg), RetentionBytes: max(int64(cfg.Storage.RetentionBytes), 1),
 		ScrubRate: int64(cfg.Storage.ScrubRate), MemoryBytes: int64(cfg.Storage.Memory) / recordsOfMemory,
 	})
 	if err != nil {
@@ -233,7 +233,8 @@ func runStorage(ctx context.Context, cfg *config.Config, id string, log *slog.Lo
 	serveMetrics(ctx, cfg, door, config.PortMetricsStorage-1+config.Number(id), id, log, []gauge{
 		{"healthy", "1 while the node works.", func() float64 { return number(n.Status().Healthy) }},
 		{"segments", "Segments on the node.", func() float64 { return float64(len(n.Status().Segments)) }},
-		{"stored_bytes", "Bytes of hot log and page store.", func() float64 { return float64(n.Status().StoredBytes) }},
+		{"stored_bytes", "Bytes of the page store's files.", func() float64 { return float64(n.Status().StoredBytes) }},
+		{"free_bytes", "Bytes of them that are free, and used again before they grow.", func() float64 { return float64(n.Status().FreeBytes) }},
 		{"records_bytes", "Bytes of memory of log records that are not in the page store yet.", func() float64 { return float64(n.Status().Memory) }},
 		{"scrubbed_bytes", "Bytes of its files that the scrub has read and verified.", func() float64 { return float64(n.Status().ScrubbedBytes) }},
 		{"scrub_rounds", "Times that the scrub has come through all files.", func() float64 { return float64(n.Status().ScrubRounds) }},
@@ -347,7 +348,7 @@ func runServer(ctx context.Context, cfg *config.Config, id string, log *slog.Log
 	return i.Run(ctx)
 }
 
-// retention is storage.retention_time as the engine wants it, to whom 0 is a default.
+// retention is storage.retention_time as engine and node want it, to whom 0 is a default.
 func retention(cfg *config.Config) time.Duration {
 	if cfg.Storage.RetentionTime == 0 {
 		return -1
@@ -409,6 +410,7 @@ func runRouter(ctx context.Context, cfg *config.Config, id string, log *slog.Log
 	if err != nil {
 		return err
 	}
+	limitMemory(routerLimit(cfg.Router), log)
 	n := config.Number(id)
 	topology := &topologySource{client: client, secure: secure}
 	r, err := router.New(router.Options{

@@ -196,7 +196,7 @@ func (v *view) awaitLeader(ctx context.Context, client *failover.Client) {
 			return
 		case err == nil:
 			v.waitsFor("a control node that leads")
-		case errors.Is(err, failover.ErrWrongCluster):
+		case errors.Is(err, failover.ErrWrongCluster), errors.Is(err, failover.ErrRefused):
 			return // which the watch says, too
 		}
 		sleep(ctx, markerPoll)

@@ -85,12 +85,17 @@ func PlanBootstrap(initial *State, volume redo.VolumeID, reports []StoreReport) 
 // faultsMax is how many of a group's six members may be away.
 const faultsMax = 2
 
+// branch is how far above what is known a restored state's numbers begin: more than a
+// control plane can have counted whose last states no storage node has kept.
+const branch = 1 << 20
+
 // planRestore returns the command that goes on with a state that was kept. It answers
 // CodeNotReady until of each group's members four have reported, while it changes four
 // of those before and four of those after; CodeInvalid if a segment was told of a
 // membership that the state does not know: what was acknowledged since could be where
-// the state does not look. A grant that the state does not know is below its new Epoch if
-// it fenced anything, and its read lease is waited for.
+// the state does not look. The lost control plane may have gone on from that state: versions,
+// volume epochs and memberships begin so far above that none of its numbers is given again (I-13).
+// So there is no holder; the read lease of one that is not known is waited for.
 func planRestore(kept *State, lease Micros, reports []StoreReport) (Command, Result) {
 	s := kept.Clone()
 	epoch := s.Epoch
@@ -142,9 +147,11 @@ func planRestore(kept *State, lease Micros, reports []StoreReport) (Command, Res
 				min(before, after), g.ID, groupMembersCount-faultsMax)
 		}
 	}
-	if epoch > s.Epoch {
-		s.Epoch, s.Holder, s.Ended, s.Successor = epoch, Grant{}, false, ""
+	for i := range s.Groups {
+		s.Groups[i].Membership += branch
 	}
+	s.Version, s.Epoch = s.Version+branch, epoch+branch
+	s.Holder, s.Ended, s.Successor = Grant{}, false, ""
 	s.LeaseFolded = max(s.LeaseFolded, lease)
 	return &Restore{State: *s}, ok(true)
 }
@@ -153,6 +160,13 @@ func planRestore(kept *State, lease Micros, reports []StoreReport) (Command, Res
 // Repeated for the same cluster it changes nothing; for another: CodeBootstrap.
 type Restore struct {
 	State State
+}
+
+// Misses reports whether a storage node that is not stopped is not among the reports: it may have kept a newer state.
+func (m *Restore) Misses(reports []StoreReport) bool {
+	return slices.ContainsFunc(m.State.Storage, func(n StorageNode) bool {
+		return !m.State.IsStopped(n.ID) && !slices.ContainsFunc(reports, func(r StoreReport) bool { return r.Node == n.ID })
+	})
 }
 
 func (m *Restore) apply(s *State) Result {

@@ -29,6 +29,9 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // ErrFormat is returned for bytes that are not a command or state of a known format.
 var ErrFormat = errors.New("fleet: unknown or damaged encoding")
 
+// ErrVersion is returned, with ErrFormat, for bytes that are whole, of a later version.
+var ErrVersion = errors.New("fleet: written by a later version")
+
 // codec writes values into b or, when decoding, reads them from it, so that each
 // type states its layout once.
 type codec struct {
@@ -268,8 +271,8 @@ func EncodeState(s *State) []byte {
 	return seal(c.b)
 }
 
-// DecodeState is the inverse of EncodeState. Returns ErrFormat if b is damaged or of
-// an unknown version.
+// DecodeState is the inverse of EncodeState. Returns ErrFormat if b is damaged, and
+// ErrVersion with it if it is of an unknown version.
 func DecodeState(b []byte) (*State, error) {
 	if len(b) > stateBytesMax {
 		return nil, fmt.Errorf("%w: a state of %d bytes", ErrFormat, len(b))
@@ -341,8 +344,8 @@ func open(b []byte, magic string, newest byte) (*codec, error) {
 		return nil, fmt.Errorf("%w: checksum of %s", ErrFormat, magic)
 	}
 	if body[4] == 0 || body[4] > newest || body[5] != 0 {
-		return nil, fmt.Errorf("%w: %s version %d, features %#x; known: versions to %d, no features",
-			ErrFormat, magic, body[4], body[5], newest)
+		return nil, fmt.Errorf("%w: %w: %s version %d, features %#x; known: versions to %d, no features",
+			ErrFormat, ErrVersion, magic, body[4], body[5], newest)
 	}
 	return &codec{b: body[head:], decoding: true, version: body[4]}, nil
 }

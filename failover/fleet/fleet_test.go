@@ -436,25 +436,25 @@ func TestLostControlPlaneGoesOn(t *testing.T) {
 	if _, r := fleet.PlanBootstrap(&initial, 5, three); r.Code != fleet.CodeNotReady {
 		t.Errorf("three of the old set and the store that is being filled: code %d (%s), want not ready", r.Code, r.Detail)
 	}
+	const branch = 1 << 20 // the lost control plane's numbers are below
 	another := holder(members[3], nil, 0, 1)
 	another.StoreID = 999
 	for _, c := range []struct {
 		name    string
 		reports []fleet.StoreReport
 		code    fleet.Code
-		epoch   redo.VolumeEpoch
-		holder  string
+		above   redo.VolumeEpoch // what the new numbers are above
 	}{
-		{"four of both sets", all(1, members[1:5]...), fleet.CodeOK, 1, "db-1"},
-		{"four of the old set", all(1, members[:4]...), fleet.CodeNotReady, 0, ""},
-		{"and the new one", all(1, append([]string{spare}, members[:4]...)...), fleet.CodeOK, 1, "db-1"},
-		{"three and one of another store", append(all(1, members[:3]...), another), fleet.CodeNotReady, 0, ""},
-		{"somebody fenced with a grant that nobody kept", all(4, members[1:]...), fleet.CodeOK, 4, ""},
-		{"a segment knows later members", append(all(1, members[1:]...), holder(spare, kept, membership+1, 1)), fleet.CodeInvalid, 0, ""},
-		{"nobody kept the newer state", []fleet.StoreReport{holder(members[1], older, membership, 1)}, fleet.CodeInvalid, 0, ""},
+		{"four of both sets", all(1, members[1:5]...), fleet.CodeOK, 1},
+		{"four of the old set", all(1, members[:4]...), fleet.CodeNotReady, 0},
+		{"and the new one", all(1, append([]string{spare}, members[:4]...)...), fleet.CodeOK, 1},
+		{"three and one of another store", append(all(1, members[:3]...), another), fleet.CodeNotReady, 0},
+		{"somebody fenced with a grant that nobody kept", all(4, members[1:]...), fleet.CodeOK, 4},
+		{"a segment knows later members", append(all(1, members[1:]...), holder(spare, kept, membership+1, 1)), fleet.CodeInvalid, 0},
+		{"nobody kept the newer state", []fleet.StoreReport{holder(members[1], older, membership, 1)}, fleet.CodeInvalid, 0},
 		{"a group that the state does not know", append(all(1, members[1:]...), fleet.StoreReport{Node: spare, Volume: kept.Volume,
-			Groups: map[redo.PGID]redo.MembershipEpoch{1: 1}}), fleet.CodeInvalid, 0, ""},
-		{"stores of another volume", append(all(1, members[1:]...), fleet.StoreReport{Node: spare, Volume: 5}), fleet.CodeInvalid, 0, ""},
+			Groups: map[redo.PGID]redo.MembershipEpoch{1: 1}}), fleet.CodeInvalid, 0},
+		{"stores of another volume", append(all(1, members[1:]...), fleet.StoreReport{Node: spare, Volume: 5}), fleet.CodeInvalid, 0},
 	} {
 		m, r := fleet.PlanBootstrap(&initial, 5, c.reports)
 		if r.Code != c.code {
@@ -471,17 +471,29 @@ func TestLostControlPlaneGoesOn(t *testing.T) {
 		if m, err = fleet.DecodeCommand(b); err != nil {
 			t.Fatal(err)
 		}
+		everybody := slices.Clone(c.reports)
+		for _, n := range kept.Storage {
+			if !m.(*fleet.Restore).Misses(everybody) {
+				t.Errorf("%s: misses nobody, though %s has not reported", c.name, n.ID)
+			}
+			everybody = slices.DeleteFunc(everybody, func(r fleet.StoreReport) bool { return r.Node == n.ID })
+			everybody = append(everybody, fleet.StoreReport{Node: n.ID})
+		}
+		if m.(*fleet.Restore).Misses(everybody) {
+			t.Errorf("%s: misses somebody of all", c.name)
+		}
 		s := &fleet.State{}
 		if r := s.Apply(m); r.Code != fleet.CodeOK {
 			t.Errorf("%s: %s", c.name, r.Detail)
 		}
-		if s.Version <= kept.Version || s.Epoch != c.epoch || s.Writer() != c.holder || s.Replacing != kept.Replacing || s.LeaseFolded != 70 {
+		if s.Version <= kept.Version+branch || s.Epoch != c.above+branch || s.Groups[0].Membership != membership+branch || s.Writer() != "" ||
+			s.Opened != 1 || s.Replacing != kept.Replacing || s.LeaseFolded != 70 {
 			t.Errorf("%s: version %d, epoch %d, writer %q, lease %d, %+v", c.name, s.Version, s.Epoch, s.Writer(), s.LeaseFolded, s.Replacing)
 		}
 		if r := s.Apply(m); r.Code != fleet.CodeOK || r.Changed {
 			t.Errorf("%s again: %+v", c.name, r)
 		}
-		if r := s.Apply(&fleet.MakeGrant{Expected: c.epoch, Node: "db-2", Incarnation: 22, LAL: 1000, ReadLease: 50, RequestID: 2}); r.Code != fleet.CodeOK || s.LeaseWait() != 70 {
+		if r := s.Apply(&fleet.MakeGrant{Expected: c.above + branch, Node: "db-2", Incarnation: 22, LAL: 1000, ReadLease: 50, RequestID: 2}); r.Code != fleet.CodeOK || s.LeaseWait() != 70 {
 			t.Errorf("%s: the next grant: %+v, lease wait %d", c.name, r, s.LeaseWait())
 		}
 	}

@@ -31,8 +31,8 @@ func (i *Identity) DialOption(id string, roles ...Role) grpc.DialOption {
 type Rules map[string][]Role
 
 // ServerOptions hold a gRPC server to rules; its connections must be of a listener of
-// Listen. With a nil Identity there are no rules. Calls that end with PermissionDenied,
-// by the rules or by the server, are logged as Refusals are.
+// Listen. With a nil Identity there are no rules. Calls that end with PermissionDenied or
+// Unauthenticated, by the rules or by the server, are logged as Refusals are.
 func (i *Identity) ServerOptions(log *slog.Logger, r Rules) []grpc.ServerOption {
 	refused := NewRefusals(log)
 	check := func(ctx context.Context, method string) error {
@@ -65,7 +65,7 @@ func (i *Identity) ServerOptions(log *slog.Logger, r Rules) []grpc.ServerOption 
 
 // noted logs err if it is a refusal, and returns it.
 func (r *Refusals) noted(ctx context.Context, method string, err error) error {
-	if status.Code(err) == codes.PermissionDenied {
+	if c := status.Code(err); c == codes.PermissionDenied || c == codes.Unauthenticated {
 		remote := "unknown"
 		if p, ok := peer.FromContext(ctx); ok {
 			remote = p.Addr.String()

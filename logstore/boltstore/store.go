@@ -209,6 +209,24 @@ func (s *Store) Bytes() int64 {
 	return n
 }
 
+// FreeBytes is how much of Bytes is free, to be used again before a file grows. A segment
+// that is damaged, or was not opened yet, has none.
+func (s *Store) FreeBytes() (n int64) {
+	s.mu.Lock()
+	segs := slices.Collect(maps.Values(s.segs))
+	s.mu.Unlock()
+	for _, g := range segs {
+		g.swap.RLock()
+		_ = g.guard(func() error { // what is damaged is said elsewhere
+			free, _, err := g.freeBytes()
+			n += free
+			return err
+		})
+		g.swap.RUnlock()
+	}
+	return n
+}
+
 // Remove closes and deletes a segment, a damaged one too, durably: the group may be taken anew.
 func (s *Store) Remove(pg redo.PGID) error {
 	s.mu.Lock()

@@ -260,12 +260,14 @@ func wasteful(t *testing.T) *boltstore.Store {
 // Free space is given back, and a reader sees the same before and after.
 func TestCompactShrinksTheFile(t *testing.T) {
 	s := wasteful(t)
-	before := s.Bytes()
+	before, free := s.Bytes(), s.FreeBytes()
 	if done, err := s.Compact(0); err != nil || !done {
 		t.Fatal(done, err)
 	}
 	if after := s.Bytes(); after > before/2 {
 		t.Fatalf("%d bytes before, %d after", before, after)
+	} else if left := s.FreeBytes(); before-free > after || left > after/2 {
+		t.Fatalf("%d bytes before, %d of them free, %d after, %d of them free", before, free, after, left)
 	}
 	if _, _, _, err := s.Page(0, 600, 3); !errors.Is(err, boltstore.ErrCollected) {
 		t.Fatalf("a version that is gone: %v", err)

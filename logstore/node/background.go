@@ -18,6 +18,7 @@ import (
 // background is what the background goroutine keeps between its rounds.
 type background struct {
 	storedBytes atomic.Int64
+	freeBytes   atomic.Int64
 	counts      map[pageOf]count          // of records stored since a page's last image
 	cursor      map[redo.PGID]redo.PageID // where garbage collection goes on
 	floors      map[redo.PGID][]floorAt   // read floors of the retention time, oldest first
@@ -126,6 +127,7 @@ func (n *Node) round(urgent bool) error {
 	}
 	if store != nil {
 		n.bg.storedBytes.Store(store.Bytes())
+		n.bg.freeBytes.Store(store.FreeBytes())
 	}
 	return nil
 }
@@ -352,8 +354,8 @@ func (n *Node) release() {
 	}
 }
 
-// collect deletes garbage of each segment, a bounded number of pages at a time, and
-// gives free space back now and then.
+// collect deletes garbage of each segment, a bounded number of pages, and gives free space
+// back now and then. It ends early to drain in time, and goes on there the next time.
 func (n *Node) collect(pgs []redo.PGID, now time.Time) error {
 	compact := now.Sub(n.bg.compacted) >= compactEvery
 	if compact {
@@ -368,7 +370,7 @@ func (n *Node) collect(pgs []redo.PGID, now time.Time) error {
 		if plan.ReadFloor == 0 {
 			continue
 		}
-		c, err := n.store.Collect(plan, n.bg.cursor[pg], collectPages)
+		err := n.collectSegment(plan, now.Add(n.opt.DrainEvery))
 		if err == nil && compact {
 			_, err = n.store.Compact(pg)
 		}
@@ -376,9 +378,24 @@ func (n *Node) collect(pgs []redo.PGID, now time.Time) error {
 			if err := n.storeFailed(pg, err); err != nil {
 				return err
 			}
-			continue
 		}
-		n.bg.cursor[pg] = c.Next
+	}
+	return nil
+}
+
+// collectSegment deletes garbage of a segment, of collectPages in any case.
+func (n *Node) collectSegment(plan segment.GarbagePlan, until time.Time) error {
+	for range collectSteps {
+		began := time.Now()
+		c, err := n.store.Collect(plan, n.bg.cursor[plan.PG], collectPages)
+		if err != nil {
+			return err
+		}
+		n.bg.cursor[plan.PG] = c.Next
+		if c.Next == 0 || len(n.urgent) > 0 || n.ctx.Err() != nil || time.Now().After(until) {
+			return nil
+		}
+		n.rest(time.Since(began))
 	}
 	return nil
 }

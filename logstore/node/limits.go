@@ -38,8 +38,9 @@ const (
 	drainParts      = 4                // of MemoryBytes: one is drained at a time, and at once when that many are taken
 	drainDuty       = 4                // while writers are busy a drain rests this many times as long as it worked
 	drainRestMax    = time.Second      // at a time
-	collectEvery    = 10 * time.Second // between two steps of garbage collection of a segment; Retention if that is less
-	collectPages    = 512              // in one step
+	collectEvery    = 10 * time.Second // between two rounds of garbage collection of a segment; Retention if that is less
+	collectPages    = 512              // in one transaction
+	collectSteps    = 32               // transactions of one round: a segment of 10 GiB is seen in 40 rounds, within Retention's default
 	compactEvery    = 10 * time.Minute // between two looks at a segment's free space
 	scrubEvery      = 200 * time.Millisecond
 	pageCountsMax   = 1 << 18 // pages whose records since their last image are counted

@@ -435,6 +435,7 @@ type Status struct {
 	Epoch       redo.VolumeEpoch
 	ListEpoch   redo.VolumeEpoch
 	StoredBytes int64 // of the segments' files
+	FreeBytes   int64 // of those, free: used again before the files grow
 	Undrained   int64 // payload bytes in memory
 	Memory      int64 // bytes that records in memory take, about
 	HotFiles    int   // that a replay would read
@@ -465,7 +466,7 @@ func (n *Node) Status() Status {
 	s.Volume, s.Epoch, s.ListEpoch = n.volume, h.Epoch, h.List.Epoch
 	s.Undrained, s.Memory, s.Segments = h.Undrained, n.host.Memory(), h.Segments
 	s.ScrubbedBytes, s.ScrubRounds = n.bg.scrub.bytes.Load(), n.bg.scrub.rounds.Load()
-	s.StoredBytes = n.bg.storedBytes.Load()
+	s.StoredBytes, s.FreeBytes = n.bg.storedBytes.Load(), n.bg.freeBytes.Load()
 	if n.hotBad != nil {
 		s.Detail = n.hotBad.Error()
 	}

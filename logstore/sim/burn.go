@@ -10,7 +10,8 @@ import (
 // E and F are cut off, so that what is written then is on A to D; C and D go away, and
 // the writer dies, the files of A and B are damaged, so that only E and F can fill them; then a recovery
 // finds A, B, E and F. What C and D alone still have was acknowledged, so it must wait for one
-// of them: a copy counts behind its barrier only.
+// of them: a copy counts behind its barrier only. In half of them C is just being replaced by a node
+// that has nothing yet: with E and F these are three of the new members, which are no read quorum.
 type burning struct {
 	away []int // that do not come back before it is over
 }
@@ -53,7 +54,15 @@ func (w *world) burn() {
 			}
 		})
 	}
-	step(w.between(60, 200), func() {
+	replaced := slices.Index(w.control.seats, cd[0])
+	if w.control.replacing != nil || len(w.nodes) == nodesMax || w.chance(.5) {
+		replaced = -1
+	}
+	at := w.between(60, 200)
+	if replaced >= 0 {
+		step(at-w.between(1, 30), func() { w.replace(replaced, false) })
+	}
+	step(at, func() {
 		for _, o := range slices.Clone(w.holders) {
 			o.die("burns too")
 		}
@@ -68,6 +77,9 @@ func (w *world) burn() {
 			}
 		}
 		cut(false)
+		if replaced >= 0 { // before there are copies
+			w.overtaken(h)
+		}
 	})
 	step(w.between(900, 1500), func() { w.overtaken(w.control.holder[w.control.opened]) })
 	step(2500, func() { w.burning = nil })
@@ -87,7 +99,7 @@ func (w *world) cut(a, b int, on bool) {
 // startAll brings the nodes up that are not kept away.
 func (w *world) startAll() {
 	for i, n := range w.nodes {
-		if b := w.burning; b == nil || i != b.away[0] && i != b.away[1] {
+		if b := w.burning; b == nil || !slices.Contains(b.away, i) {
 			n.start()
 		}
 	}

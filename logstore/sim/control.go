@@ -68,7 +68,7 @@ func (w *world) grant(expected redo.VolumeEpoch) *holder {
 		return nil
 	}
 	wait := tick(c.fleet.LeaseWait())
-	c.epoch++
+	c.epoch = c.fleet.Epoch
 	g := volume.Grant{
 		Volume: theVolume, Timeline: 1, Epoch: c.epoch, Holder: w.rng.Uint64() | 1,
 		LAL:  lal,
@@ -144,6 +144,9 @@ func (w *world) reign() {
 	if w.chance(w.swarm.replace) { // what the last writer will not hear of
 		w.move()
 	}
+	if w.chance(w.swarm.forgets) {
+		w.restored()
+	}
 	h := w.grant(c.epoch)
 	for range 1 + w.rng.IntN(2) {
 		if w.grant(h.epoch-1) != nil {
@@ -155,6 +158,21 @@ func (w *world) reign() {
 		phase = pick(w, "fencing", "fetching", "listing", "listing", "shipping", "shipping", "open", "open")
 	}
 	w.watch(h, phase, w.now+tick(pick(w, w.swarm.reign...)))
+}
+
+// restored lets the control plane lose everything and go on with what storage nodes have kept, see fleet.Restore:
+// it knows no holder, perhaps not the last grants' LALs, and numbers on above all that it may have given.
+func (w *world) restored() {
+	c, above := &w.control, w.between(1, 3)
+	c.fleet.Epoch += redo.VolumeEpoch(above)
+	c.fleet.Holder, c.fleet.Ended = fleet.Grant{}, false
+	c.epoch = c.fleet.Epoch
+	c.lals = c.lals[:w.rng.IntN(len(c.lals)+1)]
+	for i := range c.groups {
+		c.groups[i].Membership += redo.MembershipEpoch(above)
+	}
+	w.say("the control plane was lost and goes on at epoch %d", c.epoch)
+	w.counts.Restored++
 }
 
 // deposed lets a writer that goes on be cut off from storage, or paused: nothing tells it that there is

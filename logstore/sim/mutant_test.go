@@ -7,6 +7,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"sextant/logstore/sim"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -39,13 +42,12 @@ func TestMutants(t *testing.T) {
 
 // mutant is a planted bug: whole changed files, by their path in the module.
 type mutant struct {
-	seeds int
-	first int // of them
-	files map[string]string
+	seeds  int
+	checks []string // one of them must find it
+	files  map[string]string
 }
 
-// readMutant reads a mutant's file: lines of comment, "found within N seeds", or "found within N
-// seeds from FIRST", then
+// readMutant reads a mutant's file: lines of comment, "found within N seeds by I-2, I-25", then
 // for each file "file PATH" and changes, each between <<<<<<<, ======= and >>>>>>>.
 func readMutant(path string) (*mutant, error) {
 	b, err := os.ReadFile(path)
@@ -79,9 +81,11 @@ func readMutant(path string) (*mutant, error) {
 			}
 			m.files[file] = string(b)
 		case strings.HasPrefix(word, "found within"):
-			if n, err := fmt.Sscanf(word, "found within %d seeds from %d", &m.seeds, &m.first); n == 0 {
+			within, by, _ := strings.Cut(word, " by ")
+			if _, err := fmt.Sscanf(within, "found within %d seeds", &m.seeds); err != nil {
 				return nil, err
 			}
+			m.checks = strings.Split(by, ", ")
 		}
 	}
 	if m.seeds == 0 || len(m.files) == 0 {
@@ -105,7 +109,8 @@ func change(s, before, after string) (string, error) {
 
 var found = regexp.MustCompile(`seed=(0x[0-9a-f]+) : .*\n\s*violation of (\S+): (.*)`)
 
-// find builds this package with the bug and runs seeds until one fails.
+// find builds this package with the bug and runs seeds until one fails: by a check that this bug must fail, and
+// without the bug it must not.
 func find(t *testing.T, m *mutant) {
 	t.Helper()
 	dir := t.TempDir()
@@ -134,7 +139,7 @@ func find(t *testing.T, m *mutant) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("the bug does not compile: %v\n%s", err, out)
 	}
-	run := exec.CommandContext(t.Context(), binary, "-test.run", "^TestSeeds$", "-test.timeout", "2m", "-once", "-first", fmt.Sprint(m.first), "-seeds", fmt.Sprint(m.seeds))
+	run := exec.CommandContext(t.Context(), binary, "-test.run", "^TestSeeds$", "-test.timeout", "2m", "-once", "-seeds", fmt.Sprint(m.seeds))
 	out, err := run.CombinedOutput()
 	hit := found.FindSubmatch(out)
 	switch {
@@ -142,7 +147,16 @@ func find(t *testing.T, m *mutant) {
 		t.Errorf("not found within %d seeds:\n%s", m.seeds, out)
 	case hit == nil:
 		t.Errorf("the run failed, but no check did: %v\n%s", err, out)
+	case !slices.Contains(m.checks, string(hit[2])):
+		t.Errorf("seed %s, check %s, want one of %s: %s", hit[1], hit[2], m.checks, hit[3])
 	default:
 		t.Logf("seed %s, check %s: %.150s", hit[1], hit[2], hit[3])
+		seed, err := strconv.ParseUint(string(hit[1]), 0, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r := sim.Run(sim.Options{Seed: seed}); r.Err != nil {
+			t.Errorf("seed %s fails without the bug, too: %v", hit[1], r.Err)
+		}
 	}
 }

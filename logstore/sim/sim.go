@@ -62,6 +62,7 @@ type Counts struct {
 	Promoted        int // readers that became the writer
 	Restarted       int // readers that crashed
 	Burnt           int // schedules of burn.go
+	Restored        int // times that the control plane was lost
 	Full            int // nodes that ended because their disk was full
 	Scrubbed        int // damaged segments that the scrub found before anything read them
 	RottedLogs      int // files of hot logs that were damaged

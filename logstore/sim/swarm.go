@@ -30,6 +30,7 @@ type swarm struct {
 	deposed         float64 // given that: it is cut off from storage, or paused
 	twin            float64 // a second recovery is started with a used grant
 	overtake        float64 // a recovery is overtaken in a certain phase
+	forgets         float64 // the control plane, at each grant: it goes on with what was kept
 
 	limits         volume.Limits
 	lalMin, lalMax int
@@ -103,6 +104,7 @@ func (w *world) draw() swarm {
 		s.roll = 100 // no file is ever released
 	}
 	s.replace, s.amid = pick(w, 0, .1, .3), pick(w, 0, 0, 0, .2)
+	s.forgets = pick(w, 0, 0, 0, .1)
 	if s.loss == .2 && s.gossip == 200 { // nearly every node has holes, each its own
 		s.loss, s.minimal = .4, false
 	}

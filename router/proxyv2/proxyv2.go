@@ -28,7 +28,6 @@ import (
 	"net"
 	"net/netip"
 	"sync"
-	"time"
 )
 
 const (
@@ -221,15 +220,14 @@ func (t *TLS) parse(b []byte) error {
 // NewListener returns a listener whose connections from a trusted peer begin
 // with a header, which their RemoteAddr and Header report; a connection from
 // anyone else is taken as it is. The header is read at the first call of
-// RemoteAddr, Header or Read, within timeout.
-func NewListener(inner net.Listener, trusted func(netip.Addr) bool, timeout time.Duration) net.Listener {
-	return &listener{Listener: inner, trusted: trusted, timeout: timeout}
+// RemoteAddr, Header or Read, under the deadline that the connection has then.
+func NewListener(inner net.Listener, trusted func(netip.Addr) bool) net.Listener {
+	return &listener{Listener: inner, trusted: trusted}
 }
 
 type listener struct {
 	net.Listener
 	trusted func(netip.Addr) bool
-	timeout time.Duration
 }
 
 func (l *listener) Accept() (net.Conn, error) {
@@ -241,29 +239,20 @@ func (l *listener) Accept() (net.Conn, error) {
 	if err != nil || !l.trusted(peer.Addr().Unmap()) {
 		return c, nil
 	}
-	return &Conn{Conn: c, timeout: l.timeout}, nil
+	return &Conn{Conn: c}, nil
 }
 
 // Conn is a connection that begins with a header.
 type Conn struct {
 	net.Conn
-	timeout time.Duration
-	once    sync.Once
-	header  Header
-	err     error
+	once   sync.Once
+	header Header
+	err    error
 }
 
 // Header returns what the peer said, or why it could not be read.
 func (c *Conn) Header() (Header, error) {
-	c.once.Do(func() {
-		if c.err = c.SetReadDeadline(time.Now().Add(c.timeout)); c.err != nil {
-			return
-		}
-		if c.header, c.err = Read(c.Conn); c.err != nil {
-			return
-		}
-		c.err = c.SetReadDeadline(time.Time{})
-	})
+	c.once.Do(func() { c.header, c.err = Read(c.Conn) })
 	return c.header, c.err
 }
 

@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"reflect"
 	"testing"
-	"time"
 
 	"sextant/router/proxyv2"
 )
@@ -86,7 +85,7 @@ func TestListener(t *testing.T) {
 		t.Fatal(err)
 	}
 	router := netip.MustParseAddr("127.0.0.2")
-	l := proxyv2.NewListener(inner, func(a netip.Addr) bool { return a == router }, 10*time.Second)
+	l := proxyv2.NewListener(inner, func(a netip.Addr) bool { return a == router })
 	defer l.Close()
 	for _, test := range []struct{ from, header, want string }{
 		{"127.0.0.2", "10.9.8.7:65", "10.9.8.7:65"},

@@ -59,6 +59,7 @@ var faults = []fault{
 	{"failover in commit", false, true, 0, failoverInCommit},
 	{"empty storage", false, true, 0, emptyStorage(false)},
 	{"empty Raft leader", false, true, 0, emptyRaftLeader},
+	{"empty control plane", false, true, ofStorage, emptyControl},
 	{"failover in replacement", false, true, 0, emptyStorage(true)},
 	{"segments move", false, true, ofReaders, moveSegments},
 	{"slow disk", false, false, ofStorage, slowDisk},

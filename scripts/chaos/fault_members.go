@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"sextant/scripts/cluster"
 )
 
@@ -67,6 +69,29 @@ func emptyRaftLeader(ctx context.Context, w *world, rng *rand.Rand, _ time.Durat
 		}
 	}
 	return nil
+}
+
+// emptyControl takes what they have from all control nodes at once. Storage nodes have kept the control plane's
+// state; it grants a writer anew, of an epoch far above.
+func emptyControl(ctx context.Context, w *world, _ *rand.Rand, _ time.Duration) error {
+	s, err := w.await(ctx, "a writer", func(s *cluster.Status) bool { return s.Writer != "" })
+	if err != nil {
+		return err
+	}
+	w.inject("", true)
+	if err := w.signal(unix.SIGSTOP, controlIDs...); err != nil {
+		return err
+	}
+	for _, id := range controlIDs {
+		if err := w.c.EmptyControl(id); err != nil {
+			return err
+		}
+	}
+	if err := w.signal(unix.SIGKILL, controlIDs...); err != nil {
+		return err
+	}
+	_, err = w.await(ctx, "the control plane to go on", func(now *cluster.Status) bool { return now.Writer != "" && now.Volume.Epoch > s.Volume.Epoch+1000 })
+	return err
 }
 
 // decides has the control plane create an endpoint and delete it again.

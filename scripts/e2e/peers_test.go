@@ -162,19 +162,21 @@ func speakAsOthers(t *testing.T, c *cluster.Cluster, id string) {
 		return err
 	}
 	for what, err := range map[string]error{
-		"db-2 asks as db-1":                      asks(m(id, "db-1")),
-		"db-2 asks in another cluster":           asks(m("another", "db-2")),
-		"storage-2 tells as storage-3":           tells(m(id, "storage-3")),
-		"storage-2 tells in another cluster":     tells(m("another", "storage-2")),
-		"db-2 follows as db-3":                   follow(db2, &serverpb.Hello{Protocol: 1, Cluster: id, Id: "db-3"}),
-		"db-3 follows in another cluster":        follow(db3, &serverpb.Hello{Protocol: 1, Cluster: "another", Id: "db-3"}), // db-2's second refusal is not logged
-		"db-9, which is no instance, asks":       asksBy(removed, m(id, "db-9")),
-		"db-9, which is no instance, follows":    follow(removed, &serverpb.Hello{Protocol: 1, Cluster: id, Id: "db-9"}),
-		"db-2 watches another cluster's control": watches(client(db2, c.Addr(peerPorts["control"]), mtls.Control)),
+		"db-2 asks as db-1":                   asks(m(id, "db-1")),
+		"db-2 asks in another cluster":        asks(m("another", "db-2")),
+		"storage-2 tells as storage-3":        tells(m(id, "storage-3")),
+		"storage-2 tells in another cluster":  tells(m("another", "storage-2")),
+		"db-2 follows as db-3":                follow(db2, &serverpb.Hello{Protocol: 1, Cluster: id, Id: "db-3"}),
+		"db-3 follows in another cluster":     follow(db3, &serverpb.Hello{Protocol: 1, Cluster: "another", Id: "db-3"}), // db-2's second refusal is not logged
+		"db-9, which is no instance, asks":    asksBy(removed, m(id, "db-9")),
+		"db-9, which is no instance, follows": follow(removed, &serverpb.Hello{Protocol: 1, Cluster: id, Id: "db-9"}),
 	} {
 		if status.Code(err) != codes.PermissionDenied {
 			t.Errorf("%s: %v", what, err)
 		}
+	}
+	if err := watches(client(db2, c.Addr(peerPorts["control"]), mtls.Control)); status.Code(err) != codes.Unauthenticated {
+		t.Errorf("db-2 watches another cluster's control: %v", err)
 	}
 	if s, err := failoverpb.NewControlClient(client(removed, c.Addr(peerPorts["control"]), mtls.Control)).Watch(t.Context(), &failoverpb.WatchRequest{Cluster: id}); err == nil {
 		_, err = s.Recv()

@@ -24,8 +24,8 @@ type aggregate struct {
 // aggregateKind is a function's name and what it makes of an accumulator.
 type aggregateKind struct {
 	name    string
-	extra   uint8 // decimals that AVG adds
-	digits  uint8 // digits that the result has more than the argument
+	mean    bool  // of AVG, which adds decimals
+	digits  uint8 // digits that the result has more than the argument, but for those
 	exact   bool  // DECIMAL for exact arguments
 	inexact func(a *accumulator) any
 	op      string // of BIT_AND, BIT_OR and BIT_XOR
@@ -56,7 +56,7 @@ func variance(name string, sample, root bool) *aggregateKind {
 
 var aggregates = map[string]*aggregateKind{
 	"sum": {name: "sum", digits: 22, exact: true, inexact: func(a *accumulator) any { return a.total }},
-	"avg": {name: "avg", digits: 4, extra: 4, exact: true,
+	"avg": {name: "avg", mean: true, exact: true,
 		inexact: func(a *accumulator) any { return a.total / float64(a.n) }},
 	"std": variance("std", false, true), "stddev": variance("stddev", false, true),
 	"stddev_pop": variance("stddev_pop", false, true), "stddev_samp": variance("stddev_samp", true, true),
@@ -142,8 +142,11 @@ func (a *aggregate) decimal(ctx *sql.Context) sql.DecimalType {
 			return nil
 		}
 	}
-	scale = min(scale+a.kind.extra, types.DecimalTypeMaxScale)
-	d, err := types.CreateDecimalType(min(digits+a.kind.digits, types.DecimalTypeMaxPrecision), scale)
+	if digits += a.kind.digits; a.kind.mean {
+		extra := uint8(divisionDigits(ctx))
+		digits, scale = digits+extra, min(scale+extra, types.DecimalTypeMaxScale)
+	}
+	d, err := types.CreateDecimalType(min(digits, types.DecimalTypeMaxPrecision), scale)
 	if err != nil {
 		return nil
 	}
@@ -303,7 +306,7 @@ func (a *accumulator) Eval(ctx *sql.Context) (any, error) {
 		return v, nil
 	}
 	out := new(apd.Decimal).Set(&a.sum)
-	if a.kind.extra > 0 {
+	if a.kind.mean {
 		out = types.DecimalDiv(out, types.DecimalFromInt64(a.n), int32(a.exact.Scale())+1, true) // rounded once, below
 	}
 	v, _, err := a.exact.Convert(ctx, out)

@@ -3,7 +3,6 @@ package gms
 import (
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/vitess/go/mysql"
@@ -212,7 +211,7 @@ func (t *Table) ShouldRewriteTable(ctx *sql.Context, oldSchema, newSchema sql.Pr
 	return !sameStorage(old.Type, new.Type) || narrowsSRID(old.Type, new.Type) || losesDigits(ctx, def, old.Name, new)
 }
 
-// losesDigits reports whether a TIME, FLOAT or DOUBLE gets fewer digits behind the point.
+// losesDigits reports whether a TIME, FLOAT or DOUBLE gets fewer digits behind the point, or a number that is no integer UNSIGNED.
 func losesDigits(ctx *sql.Context, def *engine.TableDef, name string, to *sql.Column) bool {
 	at := def.Column(name)
 	if at < 0 {
@@ -227,7 +226,7 @@ func losesDigits(ctx *sql.Context, def *engine.TableDef, name string, to *sql.Co
 	}
 	setFormat(ctx, &will, &was)
 	f, ok := formatOf(&will)
-	return ok && f.digits > 0 && was.Options[optFormat] != will.Options[optFormat]
+	return ok && (f.digits > 0 || f.unsigned) && was.Options[optFormat] != will.Options[optFormat]
 }
 
 // narrowsSRID reports whether a spatial column gets an SRID that its rows may not have.
@@ -284,58 +283,47 @@ func (t *Table) ModifyStoredCollation(*sql.Context, sql.CollationID) error {
 		"This version of MySQL doesn't yet support 'converting the collations of columns'")
 }
 
-// ModifyComment implements sql.CommentAlterableTable.
+// ModifyComment implements sql.CommentAlterableTable. With optionsMark it sets the kept options.
 func (t *Table) ModifyComment(ctx *sql.Context, comment string) error {
 	return t.alter(ctx, func(def *engine.TableDef) error {
-		def.Comment = comment
+		if s, ok := ctx.Session.(*Session); ok && comment == optionsMark {
+			s.setOptions(def)
+		} else {
+			def.Comment = comment
+		}
 		return nil
 	})
 }
 
-// addedColumns makes ALTER TABLE … ADD [COLUMN] (a, b) an ADD a, ADD b, which the grammar has.
-func addedColumns(query string) string {
-	if !phrase(leading(query, 2), "alter", "table") {
-		return query
+// addedColumns makes ALTER TABLE … ADD [COLUMN] (a, b) an ADD a, ADD b, which the grammar has. The token is ADD.
+func (r *marking) addedColumns() {
+	next, end := r.follows(r.end)
+	if next == "column" {
+		next, end = r.follows(end)
 	}
-	var out strings.Builder
-	done := 0
-	put := func(from, end int, text string) {
-		out.WriteString(query[done:from])
-		out.WriteString(text)
-		done = end
+	if next != "(" {
+		return
 	}
-	depth := 0
-	list := false
-	added := -1 // where what may stand before a list ends
-	for at := 0; at < len(query); {
-		word, end := nextWord(query, at)
-		sign := byte(0)
+	if r.clauses == nil {
+		r.clauses = map[int]replacement{}
+	}
+	r.clauses[end-1] = replacement{end: end}
+	closed := r.closed(end - 1)
+	r.clauses[closed-1] = replacement{end: closed}
+	for depth := 0; end < closed; {
+		word, behind := nextWord(r.q, end)
 		if word == " " {
-			sign = query[at]
-		}
-		switch {
-		case sign == '(':
-			if depth++; depth == 1 && added >= 0 {
-				list = true
-				put(added, end, " ")
+			switch r.q[end] {
+			case '(':
+				depth++
+			case ')':
+				depth--
+			case ',':
+				if depth == 0 {
+					r.clauses[end] = replacement{behind, ", add "}
+				}
 			}
-		case sign == ')':
-			if depth--; depth == 0 && list {
-				list = false
-				put(at, end, "")
-			}
-		case sign == ',' && depth == 1 && list:
-			put(at, end, ", add ")
-		case depth == 0 && strings.EqualFold(word, "add"):
-			added = end
-			at = end
-			continue
-		case word == "", added >= 0 && strings.EqualFold(word, "column"):
-			at = end
-			continue
 		}
-		added = -1
-		at = end
+		end = behind
 	}
-	return out.String() + query[done:]
 }

@@ -22,29 +22,36 @@ func takenNames(def *engine.TableDef, a *ast.AlterTable) {
 		switch {
 		case strings.EqualFold(d.ColumnAction, ast.RenameStr):
 			return &d.ToColumn
-		case strings.EqualFold(d.ColumnAction, ast.ChangeStr) && d.TableSpec != nil && len(d.TableSpec.Columns) == 1:
+		case (strings.EqualFold(d.ColumnAction, ast.ChangeStr) || adds(d)) && d.TableSpec != nil && len(d.TableSpec.Columns) == 1:
 			return &d.TableSpec.Columns[0].Name
 		}
 		return nil
 	}
-	leaves := func(name ast.ColIdent) bool {
-		return slices.ContainsFunc(a.Statements, func(d *ast.DDL) bool {
+	leaves := func(name ast.ColIdent, clauses []*ast.DDL) bool {
+		return slices.ContainsFunc(clauses, func(d *ast.DDL) bool {
 			to := newName(d)
 			return d.Column.Equal(name) && (to != nil && !to.Equal(name) || strings.EqualFold(d.ColumnAction, ast.DropStr))
 		})
 	}
-	for _, d := range a.Statements {
+	renames := slices.DeleteFunc(slices.Clone(a.Statements), func(d *ast.DDL) bool { return newName(d) == nil })
+	for i, d := range a.Statements {
 		to := newName(d)
 		if to == nil || def.Column(to.String()) < 0 {
 			continue
 		}
 		letters := strings.EqualFold(d.ColumnAction, ast.RenameStr) && to.Equal(d.Column) && to.String() != d.Column.String()
-		if !letters && (to.Equal(d.Column) || !leaves(*to)) {
+		if adds(d) { // a DROP before it has been executed by then
+			letters = leaves(*to, renames) || leaves(*to, a.Statements[i:])
+		}
+		if !letters && (to.Equal(d.Column) || !leaves(*to, a.Statements)) {
 			continue
 		}
 		*to = ast.NewColIdent(takenName + to.String())
 	}
 }
+
+// adds reports whether a clause adds a column.
+func adds(d *ast.DDL) bool { return strings.EqualFold(d.ColumnAction, ast.AddStr) }
 
 // giveNames ends the clauses of an ALTER TABLE, n, and then gives columns that takenNames has named the names
 // that are theirs. It returns the rows of it.
@@ -59,6 +66,10 @@ func giveNames(ctx *sql.Context, n sql.Node, it sql.RowIter) (sql.RowIter, error
 			}
 		case *plan.ModifyColumn:
 			if c := n.NewColumn(); strings.HasPrefix(c.Name, takenName) {
+				t, first = tableOf(n.Table), append(first, c.Name)
+			}
+		case *plan.AddColumn:
+			if c := n.Column(); strings.HasPrefix(c.Name, takenName) {
 				t, first = tableOf(n.Table), append(first, c.Name)
 			}
 		}

@@ -62,11 +62,67 @@ func (s *Session) wholeAlter(ctx *sql.Context, query string, a *ast.AlterTable) 
 	if !def.Temporary {
 		takenNames(def, a)
 	}
+	addedChecks(a)
+	if keyless(def, a) && s.boolVariable(ctx, "sql_require_primary_key") {
+		return errPrimaryKeyRequired()
+	}
 	keepCounter(def, a)
 	if err := uniqueColumns(def, a); err != nil {
 		return err
 	}
 	return knownColumns(def, a)
+}
+
+// addedChecks makes a CHECK that names a column which another clause adds one of that clause: to the planner the column
+// is not there yet.
+func addedChecks(a *ast.AlterTable) {
+	a.Statements = slices.DeleteFunc(a.Statements, func(d *ast.DDL) bool {
+		if d.ColumnAction != "" || d.ConstraintAction != ast.AddStr || d.TableSpec == nil || len(d.TableSpec.Constraints) != 1 {
+			return false
+		}
+		check, ok := d.TableSpec.Constraints[0].Details.(*ast.CheckConstraintDefinition)
+		if !ok {
+			return false
+		}
+		var to *ast.DDL
+		for _, other := range a.Statements {
+			if adds(other) && other.TableSpec != nil && names(check.Expr, other.Column) {
+				to = other
+			}
+		}
+		if to == nil {
+			return false
+		}
+		to.TableSpec.Constraints, to.ConstraintAction = append(to.TableSpec.Constraints, d.TableSpec.Constraints...), ast.AddStr
+		return true
+	})
+}
+
+// names reports whether an expression names a column.
+func names(e ast.Expr, column ast.ColIdent) bool {
+	found := false
+	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+		c, ok := n.(*ast.ColName)
+		found = found || ok && c.Name.Equal(column)
+		return !found, nil
+	}, e)
+	return found
+}
+
+// keyless reports whether a table has no primary key when its columns or indexes have been altered.
+func keyless(def *engine.TableDef, a *ast.AlterTable) bool {
+	key, alters := !def.Keyless(), false
+	for _, d := range a.Statements {
+		x := d.IndexSpec
+		alters = alters || d.ColumnAction != "" || x != nil || d.ConstraintAction != ""
+		switch {
+		case x != nil && strings.EqualFold(x.Type, ast.PrimaryStr):
+			key = strings.EqualFold(x.Action, ast.CreateStr)
+		case d.TableSpec != nil && slices.ContainsFunc(d.TableSpec.Columns, func(c *ast.ColumnDefinition) bool { return c.Type.KeyOpt == columnIsPrimary }):
+			key = true
+		}
+	}
+	return alters && !key
 }
 
 // uniqueColumns checks that no clause gives a column the name that another has by then. The

@@ -1,6 +1,7 @@
 package gms
 
 import (
+	"cmp"
 	"math"
 	"math/bits"
 	"strconv"
@@ -49,6 +50,9 @@ func checkArithmetic(ctx *sql.Context, _ *analyzer.Analyzer, n sql.Node, _ *plan
 	if !served(ctx) {
 		return n, transform.SameTree, nil
 	}
+	if err := illegalMixes(ctx, n); err != nil { // of a simple statement that writes
+		return n, transform.SameTree, err
+	}
 	found := false
 	transform.InspectExpressions(ctx, n, func(_ *sql.Context, e sql.Expression) bool {
 		switch e := e.(type) {
@@ -90,12 +94,12 @@ func check(ctx *sql.Context, e sql.Expression) (sql.Expression, transform.TreeId
 // checkSimple checks a SELECT of one table, for which the analyzer asks no rule of ours. The tree
 // is changed in place: the result's types are read off it.
 func checkSimple(ctx *sql.Context, s *Session, n sql.Node) error {
-	var failed error
+	failed := cmp.Or(s.readUnions(ctx, n), illegalMixes(ctx, n))
 	replace := func(e *sql.Expression) {
 		x, same, err := transform.Expr(ctx, *e, check)
-		if err != nil {
+		if err != nil && failed == nil {
 			failed = err
-		} else if !same {
+		} else if err == nil && !same {
 			*e = x
 		}
 	}
@@ -144,6 +148,9 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 		if x := newRowIn(ctx, e); x != nil {
 			return x
 		}
+		if x := withComparedTypes(ctx, e); x != nil {
+			return checkedOr(ctx, x)
+		}
 		return collatedIn(ctx, e)
 	case *expression.NullSafeEquals:
 		if x := withComparedTypes(ctx, e); x != nil {
@@ -157,6 +164,9 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 		}
 		return collatedNullSafe(ctx, e)
 	case *expression.MatchAgainst:
+		if m := naturalMatch(ctx, e); m != nil {
+			return m
+		}
 		return &whole{expression.UnaryExpressionStub{Child: e}, types.Float64}
 	case *expression.Equals, *expression.LessThan, *expression.LessThanOrEqual, *expression.GreaterThan, *expression.GreaterThanOrEqual,
 		*expression.Between, *expression.InTuple:
@@ -203,6 +213,9 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 		if l, r, dates := datesAsNumbers(ctx, e.LeftChild, e.RightChild); dates {
 			return checkedOr(ctx, expression.NewDiv(l, r))
 		}
+		if q := newQuotient(ctx, e); q != nil {
+			return q
+		}
 		return newDoubleOp(ctx, e)
 	case *expression.IntDiv:
 		if l, r, dates := datesAsNumbers(ctx, e.LeftChild, e.RightChild); dates {
@@ -217,6 +230,11 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 		}
 		return c
 	case *expression.Convert:
+		if _, done := e.Child.(*exactDocument); isMoment(e.Type(ctx)) && types.IsJSON(e.Child.Type(ctx)) && !done {
+			if x, err := e.WithChildren(ctx, &exactDocument{e.Child, castMoment}); err == nil {
+				return checkedOr(ctx, x)
+			}
+		}
 		if types.IsTimespan(e.Type(ctx)) {
 			return newTimeCast(e)
 		}
@@ -237,7 +255,7 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 			return &doubleCast{e}
 		}
 		if _, done := e.Child.(*exactDocument); types.IsJSON(e.Type(ctx)) && !done {
-			x, err := e.WithChildren(ctx, &exactDocument{e.Child, true})
+			x, err := e.WithChildren(ctx, &exactDocument{e.Child, castIn})
 			if err == nil {
 				return x
 			}

@@ -25,9 +25,10 @@ import (
 // warning in other modes and with IGNORE.
 type assigner struct {
 	ignore bool
-	table  string // of the columns
-	loose  *bool  // what is lost is a warning; nil: not asked for yet
-	row    int64  // from 1
+	table  string       // of the columns
+	loose  *bool        // what is lost is a warning; nil: not asked for yet
+	row    int64        // from 1
+	format columnFormat // of the column
 	told   map[string]bool
 }
 
@@ -106,6 +107,12 @@ func (a *assigner) assign(ctx *sql.Context, column string, t sql.Type, v any) (a
 		v = int8(0)
 		if b {
 			v = int8(1)
+		}
+	}
+	if w, ok := v.(sql.JSONWrapper); ok && !types.IsText(t) && !types.IsJSON(t) {
+		var err error
+		if v, err = w.ToInterface(ctx); err != nil || v == nil {
+			return nil, err
 		}
 	}
 	switch k := t.Type(); {
@@ -215,6 +222,9 @@ func (a *assigner) year(ctx *sql.Context, column string, t sql.Type, v any) (any
 			v = int64(0)
 		}
 	}
+	if v == "0000" { // 2000 to the planner
+		v = int64(0)
+	}
 	u, in, err := t.Convert(ctx, v)
 	if err == nil && in == sql.InRange {
 		return u, nil
@@ -267,6 +277,9 @@ func (a *assigner) number(ctx *sql.Context, column string, t sql.Type, v any) (a
 			v = math.RoundToEven(x)
 		}
 	}
+	if a.format.unsigned && negative(v) { // also of one that is rounded to 0
+		return a.keep(ctx, column, outOfRange, t.Zero())
+	}
 	u, in, err := t.Convert(ctx, v)
 	switch {
 	case !finite(u):
@@ -276,9 +289,11 @@ func (a *assigner) number(ctx *sql.Context, column string, t sql.Type, v any) (a
 	case err != nil:
 		return v, nil // the planner's own
 	case l != nil:
-		return a.keep(ctx, column, *l, u)
+		if u, err = a.keep(ctx, column, *l, u); err != nil {
+			return nil, err
+		}
 	}
-	return u, nil
+	return a.bounded(ctx, column, t, u)
 }
 
 // numericPrefix returns the number that a text begins with, "" if it begins with none, and
@@ -336,7 +351,7 @@ func numeric(digits string) any {
 func negative(v any) bool {
 	switch v := v.(type) {
 	case *apd.Decimal:
-		return v.Negative
+		return v.Sign() < 0
 	case float64:
 		return v < 0
 	case float32:
@@ -390,12 +405,21 @@ func (a *assigner) moment(ctx *sql.Context, column string, t sql.Type, v any) (a
 			v = fmt.Sprintf("%06d", n) // of a year from 2000
 		}
 	}
+	if (t.Type() == sqltypes.Date || t.Type() == sqltypes.Datetime) && zeroInDate(shown(v)) && !modeEnabled(ctx, "NO_ZERO_IN_DATE") {
+		return nil, errNotSupported("dates with a month or a day of 0: '" + shown(v) + "'")
+	}
+	if modeEnabled(ctx, truncatesFractions) {
+		v = truncatedMoment(v, t)
+	}
 	if text, ok := v.(string); ok && t.Type() == sqltypes.Time && strings.Count(text, "-") == 2 && strings.Contains(text, ":") {
 		if at, _, err := types.DatetimeMaxPrecision.Convert(ctx, text); err == nil {
 			v = at // its time of the day
 		}
 	}
 	if text, ok := v.(string); ok && t.Type() == sqltypes.Time {
+		if blank := strings.TrimLeft(text, " \t\n\v\f\r"); blank == "" || blank == "-" {
+			return a.keep(ctx, column, incorrect(1292, "time", v, 1265), t.Zero())
+		}
 		if d, ok := dayTime(text); ok {
 			if d.Abs() > timeMax {
 				return a.keep(ctx, column, incorrect(1292, "time", v, 1264), types.Timespan(max(min(d, timeMax), -timeMax)/time.Microsecond))
@@ -484,8 +508,31 @@ func spelled(s string) string {
 	return s
 }
 
+// fittingDouble returns the text of a FLOAT or DOUBLE with the digits that a column has room for.
+// Source: Field_str::store(double).
+func fittingDouble(ctx *sql.Context, kind sql.Type, v float64, t sql.StringType) string {
+	text, _ := appendDouble(ctx, nil, kind, v)
+	room := min(t.MaxCharacterLength(), t.MaxByteLength())
+	for digits := 17; digits > 0 && int64(len(text)) > room; digits-- {
+		rounded, err := strconv.ParseFloat(strconv.FormatFloat(v, 'e', digits-1, 64), 64)
+		if err != nil {
+			break
+		}
+		if short, ok := appendDouble(ctx, nil, kind, rounded); ok && int64(len(short)) <= room {
+			text = short
+		}
+	}
+	return string(text)
+}
+
 // text assigns to strings of characters and bytes.
 func (a *assigner) text(ctx *sql.Context, column string, t sql.StringType, v any) (any, error) {
+	switch x := v.(type) {
+	case float32:
+		v = fittingDouble(ctx, types.Float32, float64(x), t)
+	case float64:
+		v = fittingDouble(ctx, types.Float64, x, t)
+	}
 	s, ok := v.(string)
 	if b, bytes := v.([]byte); bytes {
 		s, ok = string(b), true
@@ -536,8 +583,8 @@ func (a *assigner) text(ctx *sql.Context, column string, t sql.StringType, v any
 // null returns what stands for a NULL that a column does not take.
 func (a *assigner) null(ctx *sql.Context, column string, t sql.Type, missing bool) any {
 	if missing {
-		if t.Type() == sqltypes.Enum { // the first member is its default
-			return uint16(1)
+		if t.Type() == sqltypes.Enum {
+			return implicitDefault(t)
 		}
 		if !a.told[column] {
 			if a.told == nil {
@@ -549,6 +596,14 @@ func (a *assigner) null(ctx *sql.Context, column string, t sql.Type, missing boo
 	} else {
 		warn(ctx, 1048, fmt.Sprintf("Column '%s' cannot be null", column))
 	}
+	return implicitDefault(t)
+}
+
+// implicitDefault is the default of a NOT NULL column without one: of an ENUM it is the first member.
+func implicitDefault(t sql.Type) any {
+	if t.Type() == sqltypes.Enum {
+		return uint16(1)
+	}
 	return t.Zero()
 }
 
@@ -556,6 +611,7 @@ func (a *assigner) null(ctx *sql.Context, column string, t sql.Type, missing boo
 type assigned struct {
 	sql.Node
 	insert *plan.InsertInto
+	fires  bool // its rows fire BEFORE triggers, which see NULL in columns that do not take it
 }
 
 // Children implements sql.Node.
@@ -566,7 +622,7 @@ func (n *assigned) WithChildren(_ *sql.Context, children ...sql.Node) (sql.Node,
 	if len(children) != 1 {
 		return nil, sql.ErrInvalidChildrenNumber.New(n, len(children), 1)
 	}
-	return &assigned{Node: children[0], insert: n.insert}, nil
+	return &assigned{Node: children[0], insert: n.insert, fires: n.fires}, nil
 }
 
 // assigned builds the source of an INSERT.
@@ -586,8 +642,12 @@ func (b *builder) assigned(ctx *sql.Context, s *Session, n *assigned, r sql.Row)
 	if o := s.results; o != nil && s.depth == 0 && o.insert == nil {
 		o.insert, records = n.insert, &o.records
 	}
+	var formats []columnFormat
+	if t := tableOf(n.insert.Destination); t != nil {
+		formats = t.live(ctx).formats
+	}
 	return &assignIter{
-		records: records, child: it, schema: n.insert.Destination.Schema(ctx), insert: n.insert,
+		formats: formats, records: records, child: it, schema: n.insert.Destination.Schema(ctx), insert: n.insert, fires: n.fires,
 		single: valueRows(ctx, n.Node) == 1, empty: emptyRow(s, n.insert), a: assigner{ignore: n.insert.Ignore || local},
 	}, nil
 }
@@ -606,9 +666,11 @@ type assignIter struct {
 	child   sql.RowIter
 	records *int64 // counts the rows for the client; nil: not for it
 	schema  sql.Schema
+	formats []columnFormat // of the columns; nil: none has one
 	insert  *plan.InsertInto
 	single  bool // a VALUES list of one row
 	empty   bool // VALUES ()
+	fires   bool // see assigned
 	a       assigner
 }
 
@@ -636,13 +698,16 @@ func (i *assignIter) Next(ctx *sql.Context) (sql.Row, error) {
 		}
 		if own[n] != nil {
 			i.a.table = c.Source
+			if n < len(i.formats) {
+				i.a.format = i.formats[n]
+			}
 			if own[n], err = i.a.assign(ctx, c.Name, c.Type, own[n]); err != nil {
 				return nil, err
 			}
 			continue
 		}
 		missing := i.empty || i.insert.DeferredDefaults.Contains(n)
-		if !c.Nullable && !c.Virtual && i.a.lenient(ctx) && (missing || i.a.ignore || !i.single) {
+		if !c.Nullable && !c.Virtual && i.a.lenient(ctx) && (missing || !i.fires && (i.a.ignore || !i.single)) {
 			own[n] = i.a.null(ctx, c.Name, c.Type, missing)
 		} else if i.empty && !c.Nullable && !c.Virtual && !c.AutoIncrement {
 			if c.Type.Type() != sqltypes.Enum {
@@ -701,12 +766,29 @@ func assignments(ctx *sql.Context, exprs *plan.UpdateExprs, ignore bool) (*plan.
 		}
 		if column, ok := set.LeftChild.(*expression.GetField); ok {
 			value, _ := assignedAs(ctx, set.RightChild, column.Type(ctx))
+			if lacksDefault(value) && !column.IsNullable(ctx) {
+				value = &noDefault{column: column.Name(), typ: column.Type(ctx), a: assigner{ignore: ignore}}
+			}
 			out[i] = expression.NewSetField(column, &assignment{
-				Expression: value, column: column, a: &assigner{ignore: ignore, table: column.Table()},
+				Expression: value, column: column, a: &assigner{ignore: ignore, table: column.Table(), format: fieldFormat(ctx, column)},
 			})
 		}
 	}
 	return exprs.WithExpressions(out)
+}
+
+// lacksDefault reports whether an expression is what the planner makes of DEFAULT of a column without one.
+func lacksDefault(e sql.Expression) bool {
+	w, ok := e.(*expression.Wrapper)
+	if !ok {
+		return false
+	}
+	for _, c := range w.Children() {
+		if d, ok := c.(*sql.ColumnDefaultValue); !ok || d != nil {
+			return false
+		}
+	}
+	return true
 }
 
 // divisionByZero is MySQL's number of a division by zero.

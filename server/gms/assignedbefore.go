@@ -9,6 +9,8 @@ import (
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/types"
+	"github.com/dolthub/vitess/go/mysql"
+	"github.com/dolthub/vitess/go/sqltypes"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
 	"sextant/engine"
@@ -90,13 +92,15 @@ func (s *Session) withoutDefaults(ctx *sql.Context, ins *ast.Insert, rows *ast.A
 		ins.Columns = s.columnsOf(ins.Table)
 	}
 	for i := len(ins.Columns) - 1; i >= 0; i-- {
-		if slices.ContainsFunc(rows.Values, func(row ast.ValTuple) bool {
+		given := func(row ast.ValTuple) bool {
 			if len(row) != len(ins.Columns) {
 				return true
 			}
 			d, ok := row[i].(*ast.Default)
 			return !ok || d.ColName != ""
-		}) {
+		}
+		all := !slices.ContainsFunc(rows.Values, given)
+		if !all && !slices.ContainsFunc(rows.Values, func(row ast.ValTuple) bool { return !given(row) }) {
 			continue
 		}
 		sh, err := s.shapeOf(ctx, ins.Table)
@@ -108,6 +112,13 @@ func (s *Session) withoutDefaults(ctx *sql.Context, ins *ast.Insert, rows *ast.A
 			continue
 		}
 		if c := sh.def.Columns[at]; !c.DefaultExpr && (c.HasDefault || c.Nullable || c.AutoIncrement || c.Generated != "") {
+			continue
+		} else if !all {
+			for _, row := range rows.Values {
+				if !given(row) && !c.DefaultExpr {
+					row[i] = ast.InjectedExpr{Auth: open, Expression: &noDefault{column: c.Name, typ: sh.schema[at].Type, a: assigner{ignore: ins.Ignore != ""}}}
+				}
+			}
 			continue
 		}
 		ins.Columns = slices.Delete(ins.Columns, i, i+1)
@@ -224,6 +235,46 @@ func (c *columnSoFar) Eval(ctx *sql.Context, _ sql.Row) (any, error) {
 		return c.typ.Zero(), nil
 	}
 	return v, nil
+}
+
+// noDefault is DEFAULT of a column that has none: an error, but of an ENUM.
+type noDefault struct {
+	column string
+	typ    sql.Type
+	a      assigner
+}
+
+var _ sql.Expression = (*noDefault)(nil)
+
+// WithResolvedChildren implements ast.Injectable.
+func (d *noDefault) WithResolvedChildren(context.Context, []any) (any, error) { return d, nil }
+
+// Resolved implements sql.Expression.
+func (d *noDefault) Resolved() bool { return true }
+
+// String implements sql.Expression.
+func (d *noDefault) String() string { return "default" }
+
+// Type implements sql.Expression.
+func (d *noDefault) Type(*sql.Context) sql.Type { return d.typ }
+
+// IsNullable implements sql.Expression.
+func (d *noDefault) IsNullable(*sql.Context) bool { return false }
+
+// Children implements sql.Expression.
+func (d *noDefault) Children() []sql.Expression { return nil }
+
+// WithChildren implements sql.Expression.
+func (d *noDefault) WithChildren(*sql.Context, ...sql.Expression) (sql.Expression, error) {
+	return d, nil
+}
+
+// Eval implements sql.Expression.
+func (d *noDefault) Eval(ctx *sql.Context, _ sql.Row) (any, error) {
+	if d.typ.Type() != sqltypes.Enum && !d.a.lenient(ctx) {
+		return nil, mysql.NewSQLError(1364, "HY000", "Field '%s' doesn't have a default value", d.column)
+	}
+	return d.a.null(ctx, d.column, d.typ, true), nil
 }
 
 // literalDefault returns a column's default if that is a literal, NULL if it is made for each row. That of

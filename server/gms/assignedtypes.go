@@ -23,6 +23,8 @@ func assignedAs(ctx *sql.Context, e sql.Expression, to sql.Type) (as sql.Express
 	}
 	t := e.Type(ctx)
 	switch {
+	case types.IsJSON(to) && binaryText(ctx, e): // of _binary'…' the planner's value is a text
+		return &whole{expression.UnaryExpressionStub{Child: e}, types.LongBlob}, true
 	case types.IsText(to) && !types.IsJSON(to):
 		if types.IsEnum(t) || types.IsSet(t) {
 			return asMemberText(ctx, e), true

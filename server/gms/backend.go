@@ -44,6 +44,8 @@ type Backend struct {
 	reload   func() // reads the users again, see Server
 	runner   sql.StatementRunner
 	catalog  sql.Catalog // the planner's, nil before NewEngine
+	// indexScans is set by NewEngine.
+	indexScans planRule
 
 	// What monitors are shown.
 	started   time.Time

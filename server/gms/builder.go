@@ -2,6 +2,7 @@ package gms
 
 import (
 	"strings"
+	"time"
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/plan"
@@ -75,6 +76,10 @@ func ownStatement(n sql.Node) bool {
 func (b *builder) root(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql.RowIter, error) {
 	s.lent, s.home = "", ""
 	if s.depth == 0 {
+		s.forgetDefinition()
+		if s.profiles.on && s.recorder.planned == 0 {
+			s.recorder.planned = time.Since(s.recorder.run.start)
+		}
 		s.root = n
 		s.running.Store(&n)
 	}
@@ -279,7 +284,7 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		return b.plain(ctx, s, &c, r)
 	case *plan.CreateView:
 		if s.b.mysql {
-			c, err := withColumns(ctx, n)
+			c, err := s.withColumns(ctx, n)
 			if err != nil {
 				return nil, err
 			}
@@ -293,7 +298,11 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 			if err := nameIndexes(n.Indexes()); err != nil {
 				return nil, err
 			}
-			return nil, checkKeys(ctx, s, n)
+			if err := checkKeys(ctx, s, n); err != nil || n.Temporary() {
+				return nil, err
+			}
+			defer s.temps.hide(n.Db.Name(), n.Name())()
+			return b.plain(ctx, s, n, r)
 		}
 	case *plan.AddColumn, *plan.DropColumn, *plan.ModifyColumn, *plan.RenameColumn, *plan.AlterPK, *plan.AlterIndex,
 		*plan.AlterDefaultSet, *plan.AlterDefaultDrop:
@@ -307,6 +316,9 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		}
 	case *plan.TableCopier:
 		if create, ok := n.Destination.(*plan.CreateTable); ok && s.b.mysql {
+			if !create.Temporary() {
+				defer s.temps.hide(create.Db.Name(), create.Name())()
+			}
 			return b.createSelect(ctx, create, n, r)
 		}
 	case *plan.DescribeQuery:
@@ -454,6 +466,10 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 	case *plan.IndexedTableAccess:
 		if s.b.mysql {
 			return b.fulltextRows(ctx, s, n, r)
+		}
+	case *plan.Concat:
+		if isUnion(n) {
+			return b.union(ctx, n, r)
 		}
 	}
 	if s.b.mysql {

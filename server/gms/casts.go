@@ -152,9 +152,13 @@ func (t *timeCast) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 
 // binaryText reports whether e is a binary text that is a number as other texts are: a literal x'…' is one by its bits.
 func binaryText(ctx *sql.Context, e sql.Expression) bool {
-	_, literal := bare(e).(*expression.Literal)
+	literal, ok := bare(e).(*expression.Literal)
+	if ok {
+		_, text := literal.Value().(string) // _binary'…'
+		ok = !text
+	}
 	t := e.Type(ctx)
-	return !literal && types.IsBinaryType(t) && !types.IsJSON(t) && !types.IsBit(t)
+	return !ok && types.IsBinaryType(t) && !types.IsJSON(t) && !types.IsBit(t)
 }
 
 // bytesText is a binary text as a text.

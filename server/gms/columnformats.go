@@ -15,17 +15,23 @@ import (
 	"sextant/engine"
 )
 
-// The planner's types have no FLOAT(M,D), DOUBLE(M,D) and ZEROFILL. They are kept beside a column's type: values are
-// rounded when they are written, and shown with their digits and zeros when a column of a table is sent.
+// The planner's types have no FLOAT(M,D), DOUBLE(M,D) and ZEROFILL, and only integers are UNSIGNED. That is kept beside a
+// column's type: values are rounded and bounded when they are written, and shown with their digits and zeros when a column
+// of a table is sent.
 
-// optFormat is the key of the note: M,D of a FLOAT or DOUBLE, and zero with the width of ZEROFILL: "8,2", "zero5".
+// optFormat is the key of the note: M,D of a FLOAT or DOUBLE, and zero with the width of ZEROFILL or unsigned: "8,2",
+// "zero5", "8,2unsigned".
 const optFormat = "format"
 
 // columnFormat is what is noted of a column.
 type columnFormat struct {
-	digits, scale int // of FLOAT(M,D); digits is 0 of others
-	zeros         int // the width that ZEROFILL fills
+	digits, scale int  // of FLOAT(M,D); digits is 0 of others
+	zeros         int  // the width that ZEROFILL fills
+	unsigned      bool // nothing below 0
 }
+
+// unsignedNote is the end of the note of a DECIMAL, FLOAT or DOUBLE that is UNSIGNED and not ZEROFILL.
+const unsignedNote = "unsigned"
 
 // formatOf returns the format of a stored column, false if it has none.
 func formatOf(c *engine.ColumnDef) (f columnFormat, ok bool) {
@@ -33,12 +39,14 @@ func formatOf(c *engine.ColumnDef) (f columnFormat, ok bool) {
 	if !ok {
 		return f, false
 	}
+	text, f.unsigned = strings.CutSuffix(text, unsignedNote)
 	digits, zeros, filled := strings.Cut(text, "zero")
 	if m, d, ok := strings.Cut(digits, ","); ok {
 		f.digits, _ = strconv.Atoi(m)
 		f.scale, _ = strconv.Atoi(d)
 	}
 	if filled {
+		f.unsigned = true
 		f.zeros, _ = strconv.Atoi(zeros)
 	}
 	return f, true
@@ -50,7 +58,7 @@ var integerDigits = map[string]int{"tinyint": 3, "smallint": 5, "mediumint": 8, 
 // definedFormat returns the note of a column that a statement defines, "" for none. What is ZEROFILL is UNSIGNED.
 func definedFormat(t *ast.ColumnType) string {
 	kind, note := strings.ToLower(t.Type), ""
-	width := number(t.Length)
+	width, integer := number(t.Length), false
 	switch kind {
 	case "float", "double", "real":
 		if t.Scale != nil {
@@ -63,6 +71,8 @@ func definedFormat(t *ast.ColumnType) string {
 		if number(t.Scale) > 0 {
 			width++
 		}
+	default:
+		integer = true
 	}
 	if t.Zerofill {
 		t.Unsigned = true
@@ -70,6 +80,8 @@ func definedFormat(t *ast.ColumnType) string {
 			width = integerDigits[kind]
 		}
 		note += "zero" + strconv.Itoa(width)
+	} else if bool(t.Unsigned) && !integer {
+		note += unsignedNote
 	}
 	return note
 }
@@ -93,31 +105,56 @@ func setFormat(ctx *sql.Context, c *engine.ColumnDef, old *engine.ColumnDef) {
 // isNumeric reports whether columns of a type may have a format.
 func isNumeric(t sql.Type) bool { return types.IsNumber(t) && !types.IsBit(t) && !types.IsYear(t) }
 
-// roundFormats returns a row with its FLOATs and DOUBLEs rounded as the columns have them.
-func (s *shape) roundFormats(r sql.Row) sql.Row {
+// inFormats returns a row with its numbers as the columns have them. Returns 1264 for one that is out of range.
+func (s *shape) inFormats(ctx *sql.Context, a assigner, r sql.Row) (sql.Row, error) {
 	copied := false
-	for i := range s.schema {
-		f, ok := formatOf(&s.def.Columns[i])
-		if !ok || f.digits == 0 || i >= len(r) {
+	for i, f := range s.formats {
+		if f == (columnFormat{}) || i >= len(r) || r[i] == nil {
 			continue
 		}
-		v, _, err := types.Float64.Convert(noContext(), r[i])
-		x, ok := v.(float64)
-		if err != nil || !ok {
-			continue
+		a.format = f
+		v, err := a.bounded(ctx, s.schema[i].Name, s.schema[i].Type, r[i])
+		if err != nil {
+			return nil, err
 		}
 		if !copied {
 			r, copied = r.Copy(), true
 		}
-		unit := math.Pow10(f.scale)
-		if y := math.RoundToEven(x*unit) / unit; !math.IsInf(y, 0) && !math.IsNaN(y) {
-			x = y
-		}
-		if r[i] = x; s.codecs[i].typ.Type() == sqltypes.Float32 {
-			r[i] = float32(x)
-		}
+		r[i] = v
 	}
-	return r
+	return r, nil
+}
+
+// bounded returns a number as the format of its column has it.
+func (a *assigner) bounded(ctx *sql.Context, column string, t sql.Type, v any) (any, error) {
+	f := a.format
+	if f.unsigned && negative(v) {
+		return a.keep(ctx, column, outOfRange, t.Zero())
+	}
+	if f.digits == 0 {
+		return v, nil
+	}
+	c, _, err := types.Float64.Convert(ctx, v)
+	x, ok := c.(float64)
+	if err != nil || !ok {
+		return v, nil
+	}
+	unit := math.Pow10(f.scale)
+	if y := math.RoundToEven(x*unit) / unit; !math.IsInf(y, 0) && !math.IsNaN(y) {
+		x = y
+	}
+	most := math.Pow10(f.digits-f.scale) - 1/unit
+	over := math.Abs(x) > most
+	if over {
+		x = math.Copysign(most, x)
+	}
+	if v = x; t.Type() == sqltypes.Float32 {
+		v = float32(x)
+	}
+	if over {
+		return a.keep(ctx, column, outOfRange, v)
+	}
+	return v, nil
 }
 
 // columnFormats returns the formats of the columns of the result of a plan, which may be nil; nil if none has one.
@@ -182,10 +219,10 @@ func (f columnFormat) typeText(text string) string {
 	switch {
 	case f.digits > 0:
 		kind += "(" + strconv.Itoa(f.digits) + "," + strconv.Itoa(f.scale) + ")"
-	case !strings.Contains(kind, "(") && kind != "float" && kind != "double":
+	case f.zeros > 0 && !strings.Contains(kind, "(") && kind != "float" && kind != "double":
 		kind += "(" + strconv.Itoa(f.zeros) + ")"
 	}
-	if rest == "" && f.zeros > 0 {
+	if rest == "" && f.unsigned {
 		rest = "unsigned"
 	}
 	if rest != "" {
@@ -197,29 +234,44 @@ func (f columnFormat) typeText(text string) string {
 	return kind
 }
 
+// yearDigits are the digits of a YEAR as a text.
+const yearDigits = 4
+
 // formatText is a number with a format as a text.
 type formatText struct {
 	expression.UnaryExpressionStub
 	format columnFormat
 }
 
-// formattedText returns a number with a format as a text, nil for others.
+// formattedText returns a number with a format, or a YEAR, as a text, nil for others.
 func formattedText(ctx *sql.Context, e sql.Expression) sql.Expression {
+	if e.Resolved() && types.IsYear(e.Type(ctx)) {
+		return &formatText{expression.UnaryExpressionStub{Child: e}, columnFormat{zeros: yearDigits}}
+	}
 	f, ok := e.(*expression.GetField)
 	if !ok && e.Resolved() && types.IsFloat(e.Type(ctx)) {
 		if format, ok := doubleFormat(deriver{ctx: ctx}.doubleDigits(e)); ok {
 			return &formatText{expression.UnaryExpressionStub{Child: e}, format}
 		}
 	}
-	if !ok || !isNumeric(f.Type(ctx)) {
+	if !ok {
 		return nil
 	}
-	if d := sourceColumn(ctx, &sql.Column{Name: f.Name(), Source: f.Table(), DatabaseSource: f.Database()}); d != nil {
-		if format, ok := formatOf(d); ok {
-			return &formatText{expression.UnaryExpressionStub{Child: e}, format}
-		}
+	if format := fieldFormat(ctx, f); format.digits > 0 || format.zeros > 0 {
+		return &formatText{expression.UnaryExpressionStub{Child: e}, format}
 	}
 	return nil
+}
+
+// fieldFormat returns the format of a column that an expression reads, none of what is no table's.
+func fieldFormat(ctx *sql.Context, f *expression.GetField) (format columnFormat) {
+	if !isNumeric(f.Type(ctx)) {
+		return format
+	}
+	if d := sourceColumn(ctx, &sql.Column{Name: f.Name(), Source: f.Table(), DatabaseSource: f.Database()}); d != nil {
+		format, _ = formatOf(d)
+	}
+	return format
 }
 
 // Type implements sql.Expression.

@@ -28,6 +28,9 @@ func addComparedTypes() {
 			if !served(ctx) {
 				return n, transform.SameTree, nil
 			}
+			if err := illegalMixes(ctx, n); err != nil {
+				return n, transform.SameTree, err
+			}
 			return transform.NodeExprsWithOpaque(ctx, n, func(ctx *sql.Context, e sql.Expression) (sql.Expression, transform.TreeIdentity, error) {
 				if c := withComparedTypes(ctx, e); c != nil {
 					return c, transform.NewTree, nil
@@ -40,6 +43,13 @@ func addComparedTypes() {
 
 // withComparedTypes returns a comparison with MySQL's operands, nil where they are the planner's.
 func withComparedTypes(ctx *sql.Context, e sql.Expression) sql.Expression {
+	if in, ok := e.(*expression.HashInTuple); ok && types.IsTimespan(in.Left().Type(ctx)) { // it hashes a TIME and a text as texts of different digits
+		plain := expression.NewInTuple(in.Left(), in.Right())
+		if c := withComparedTypes(ctx, plain); c != nil {
+			return c
+		}
+		return plain
+	}
 	switch e.(type) {
 	case *expression.Equals, *expression.NullSafeEquals, *expression.LessThan, *expression.LessThanOrEqual, *expression.GreaterThan,
 		*expression.GreaterThanOrEqual, *expression.Between, *expression.InTuple:
@@ -50,6 +60,14 @@ func withComparedTypes(ctx *sql.Context, e sql.Expression) sql.Expression {
 	list, isList := operands[len(operands)-1].(expression.Tuple)
 	if isList {
 		operands = append(operands[:1:1], list...)
+	}
+	if moments := jsonMoments(ctx, operands); moments != nil {
+		if isList {
+			moments = []sql.Expression{moments[0], expression.NewTuple(moments[1:]...)}
+		}
+		if c, err := e.WithChildren(ctx, moments...); err == nil {
+			return c
+		}
 	}
 	var number, exact, double, year, date, span, text, binary bool
 	for _, o := range operands {
@@ -75,6 +93,12 @@ func withComparedTypes(ctx *sql.Context, e sql.Expression) sql.Expression {
 		case binaryText(ctx, o):
 			binary = true
 		}
+	}
+	if span && text && !number && !date {
+		if isList {
+			return timeLists(ctx, operands)
+		}
+		return timesAsTexts(ctx, e)
 	}
 	if !number && !date && !binary {
 		return nil
@@ -127,6 +151,28 @@ func withComparedTypes(ctx *sql.Context, e sql.Expression) sql.Expression {
 	return c
 }
 
+// jsonMoments returns the operands of a comparison of documents with dates and times, those as documents; nil of others.
+func jsonMoments(ctx *sql.Context, operands []sql.Expression) []sql.Expression {
+	document, moment := false, false
+	for _, o := range operands {
+		if !o.Resolved() {
+			return nil
+		}
+		document = document || types.IsJSON(o.Type(ctx))
+		moment = moment || isMoment(o.Type(ctx))
+	}
+	if !document || !moment {
+		return nil
+	}
+	out := slices.Clone(operands)
+	for i, o := range operands {
+		if isMoment(o.Type(ctx)) {
+			out[i] = &whole{expression.UnaryExpressionStub{Child: &exactDocument{o, castIn}}, types.JSON}
+		}
+	}
+	return out
+}
+
 // severalLists returns IN of a date with dates and numbers among the list: it is compared with each as that wants.
 func severalLists(ctx *sql.Context, operands []sql.Expression) sql.Expression {
 	var numbers, others []sql.Expression
@@ -145,6 +191,52 @@ func severalLists(ctx *sql.Context, operands []sql.Expression) sql.Expression {
 		return e
 	}
 	return expression.NewOr(in(others), in(numbers))
+}
+
+// noTime reports whether an expression is a literal that is no TIME.
+func noTime(ctx *sql.Context, e sql.Expression) bool {
+	lit, ok := e.(*expression.Literal)
+	if !ok || lit.Value() == nil {
+		return false
+	}
+	_, _, err := types.Time.Convert(ctx, lit.Value())
+	return err != nil
+}
+
+// timesAsTexts returns a comparison of a TIME with a text that is none as one of texts, nil of others.
+func timesAsTexts(ctx *sql.Context, e sql.Expression) sql.Expression {
+	operands := slices.Clone(e.Children())
+	if !slices.ContainsFunc(operands, func(o sql.Expression) bool { return noTime(ctx, o) }) {
+		return nil
+	}
+	for i, o := range operands {
+		operands[i] = asText(ctx, o)
+	}
+	c, err := e.WithChildren(ctx, operands...)
+	if err != nil {
+		return nil
+	}
+	return c
+}
+
+// timeLists returns IN of a TIME with texts that are none among the list, nil if all are: those it is compared with as a text.
+func timeLists(ctx *sql.Context, operands []sql.Expression) sql.Expression {
+	var times, texts []sql.Expression
+	for _, o := range operands[1:] {
+		if noTime(ctx, o) {
+			texts = append(texts, o)
+		} else {
+			times = append(times, o)
+		}
+	}
+	if !types.IsTimespan(operands[0].Type(ctx)) || texts == nil {
+		return nil
+	}
+	var in sql.Expression = expression.NewInTuple(asText(ctx, operands[0]), expression.NewTuple(texts...))
+	if times != nil {
+		in = expression.NewOr(expression.NewInTuple(operands[0], expression.NewTuple(times...)), in)
+	}
+	return in
 }
 
 // beyondDecimal reports whether a DOUBLE is larger than any DECIMAL.

@@ -162,6 +162,9 @@ func (d *decimalCast) WithChildren(ctx *sql.Context, children ...sql.Expression)
 // Eval implements sql.Expression.
 func (d *decimalCast) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	v, err := d.Child.Eval(ctx, r)
+	if w, ok := v.(sql.JSONWrapper); ok && err == nil {
+		v, err = w.ToInterface(ctx)
+	}
 	if err != nil || v == nil {
 		return nil, err
 	}

@@ -162,10 +162,10 @@ func createdExpr(ctx *sql.Context, e sql.Expression, from sql.Node) resultColumn
 				scale := max(-v.Exponent, 0)
 				c.typ = decimalOf(max(int(v.NumDigits())+int(max(v.Exponent, 0)), int(scale)), int(scale), t)
 			}
-		} else if div, ok := e.(*expression.Div); ok { // div_precision_increment is 4
+		} else if div, ok := exactDiv(e); ok {
 			if l, ok := d.exact(div.LeftChild); ok {
 				if r, ok := d.exact(div.RightChild); ok {
-					scale := min(l.scale+4, types.DecimalTypeMaxScale)
+					scale := min(l.scale+divisionDigits(d.ctx), types.DecimalTypeMaxScale)
 					c.typ = decimalOf(l.whole+r.scale+scale, scale, t)
 				}
 			}
@@ -236,6 +236,8 @@ func bare(e sql.Expression) sql.Expression {
 		case *padded:
 			e = x.Child
 		case *castText:
+			e = x.Child
+		case *formatText:
 			e = x.Child
 		case hexLiteral:
 			e = x.Literal

@@ -39,6 +39,9 @@ func (s *Session) like(ctx *sql.Context, stmt ast.Statement) error {
 			return err
 		}
 		parts = append(parts, text)
+		if c.Hidden {
+			s.visibilities = append(s.visibilities, visibility{column: c.Name, hidden: true})
+		}
 	}
 	for _, ix := range orderedIndexes(sh) {
 		parts = append(parts, ix.text())
@@ -49,6 +52,10 @@ func (s *Session) like(ctx *sql.Context, stmt ast.Statement) error {
 			text += " NOT ENFORCED"
 		}
 		parts = append(parts, text)
+	}
+	s.tableOptions = map[string]string{"comment": sh.def.Comment}
+	for _, name := range keptOptions {
+		s.tableOptions[name] = sh.def.Options[optOption+name]
 	}
 	text := "CREATE TABLE t (\n  " + strings.Join(parts, ",\n  ") + "\n) COLLATE=" + t.Collation().Name()
 	if sh.def.Comment != "" {

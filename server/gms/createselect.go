@@ -59,11 +59,18 @@ func createSelect(query string) string {
 		body = "SELECT * FROM (" + body + ") AS `query`"
 	}
 	head := strings.TrimRight(query[:begin], " \t\r\n")
-	if !strings.EqualFold(lastWord(head), "as") {
-		head += " AS"
+	if word := lastWord(head); strings.EqualFold(word, "as") {
+		head = strings.TrimRight(head[:len(head)-len(word)], " \t\r\n")
 	}
-	return head + " " + body + query[end:]
+	word := lastWord(head)
+	if mark := duplicateMarks[strings.ToLower(word)]; mark != "" {
+		head = head[:len(head)-len(word)] + mark
+	}
+	return head + " AS " + body + query[end:]
 }
+
+// duplicateMarks are what a text that createSelect has written has for IGNORE and REPLACE.
+var duplicateMarks = map[string]string{"ignore": "/*_ignore*/", "replace": "/*_replace*/"}
 
 // parenthesized reports whether one pair of parentheses is around the whole of a text.
 func parenthesized(text string) bool {

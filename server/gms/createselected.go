@@ -12,7 +12,6 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/transform"
 	"github.com/dolthub/go-mysql-server/sql/types"
-	"github.com/dolthub/vitess/go/mysql"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 )
 
@@ -26,13 +25,9 @@ func (b *builder) createSelect(ctx *sql.Context, create *plan.CreateTable, n *pl
 		return nil, err
 	}
 	db := n.Database()
-	old, exists, err := db.GetTableInsensitive(ctx, create.Name())
+	_, exists, err := db.GetTableInsensitive(ctx, create.Name())
 	if err != nil {
 		return nil, err
-	}
-	if own, ok := old.(*Table); ok && own.shape.def.Temporary && !create.Temporary() {
-		return nil, mysql.NewSQLError(mysql.ERNotSupportedYet, "42000",
-			"This version of MySQL doesn't yet support 'CREATE TABLE ... SELECT beside a temporary table of the name'")
 	}
 	if exists {
 		return b.base.Build(ctx, create, r) // IF NOT EXISTS: a note, no rows
@@ -64,7 +59,9 @@ func (b *builder) createSelect(ctx *sql.Context, create *plan.CreateTable, n *pl
 			generates = 0
 		}
 	}
-	insert := plan.NewInsertInto(db, plan.NewResolvedTable(table, db, nil), plan.NewProject(ctx, values, n.Source), false, nil, nil, false)
+	query := createSelect(ctx.Query()) // which is as it was sent if it was prepared
+	replaces, ignores := strings.Contains(query, duplicateMarks["replace"]), strings.Contains(query, duplicateMarks["ignore"])
+	insert := plan.NewInsertInto(db, plan.NewResolvedTable(table, db, nil), plan.NewProject(ctx, values, n.Source), replaces, nil, nil, ignores)
 	return b.base.Build(ctx, insert.WithAutoIncrementIdx(generates), r)
 }
 

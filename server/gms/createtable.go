@@ -55,8 +55,8 @@ func createTable(ctx *sql.Context, t *Table, n *plan.ShowCreateTable) (string, e
 			counter = fmt.Sprintf(" AUTO_INCREMENT=%d", next)
 		}
 	}
-	text := fmt.Sprintf("CREATE %sTABLE %s (\n  %s\n) ENGINE=InnoDB%s DEFAULT CHARSET=%s COLLATE=%s", temporary, quoteName(def.Name),
-		strings.Join(parts, ",\n  "), counter, t.Collation().CharacterSet().Name(), t.Collation().Name())
+	text := fmt.Sprintf("CREATE %sTABLE %s (\n  %s\n) ENGINE=InnoDB%s DEFAULT CHARSET=%s COLLATE=%s%s", temporary, quoteName(def.Name),
+		strings.Join(parts, ",\n  "), counter, t.Collation().CharacterSet().Name(), t.Collation().Name(), optionsText(def, true))
 	if def.Comment != "" {
 		text += " COMMENT=" + quoteText(def.Comment)
 	}
@@ -104,11 +104,11 @@ func columnText(ctx *sql.Context, c *sql.Column, table sql.CollationID) (string,
 	if c.AutoIncrement {
 		text += " AUTO_INCREMENT"
 	}
-	if c.Comment != "" {
-		text += " COMMENT " + quoteText(c.Comment)
-	}
 	if c.Hidden {
 		text += " /*!80023 INVISIBLE */"
+	}
+	if c.Comment != "" {
+		text += " COMMENT " + quoteText(c.Comment)
 	}
 	return text, nil
 }

@@ -60,6 +60,9 @@ func (t *Table) alter(ctx *sql.Context, change func(def *engine.TableDef) error)
 	if err := change(def); err != nil {
 		return err
 	}
+	if err := someVisible(def); err != nil {
+		return err
+	}
 	if _, err := tx.AlterTable(ctx, def); err != nil {
 		return t.ddlError(ctx, s, err)
 	}
@@ -103,7 +106,7 @@ func columnDef(ctx *sql.Context, c *sql.Column) (engine.ColumnDef, error) {
 		Column: row.Column{
 			Name: c.Name, Type: cd.store, Nullable: c.Nullable && !c.PrimaryKey, Collation: cd.collation,
 		},
-		Comment: c.Comment, AutoIncrement: c.AutoIncrement, Hidden: c.Hidden || c.HiddenSystem,
+		Comment: c.Comment, AutoIncrement: c.AutoIncrement, Hidden: c.HiddenSystem,
 		Options: map[string]string{},
 	}
 	out.SQLType, out.Options[optCollation] = typeText(c.Type)
@@ -123,7 +126,7 @@ func columnDef(ctx *sql.Context, c *sql.Column) (engine.ColumnDef, error) {
 	if c.HiddenSystem {
 		out.Options[optSystem] = "1"
 	}
-	if c.Hidden {
+	if s, ok := ctx.Session.(*Session); c.Hidden || ok && s.hides(c.Name) {
 		out.Options[optHidden] = "1"
 	}
 	if c.Virtual {
@@ -182,12 +185,20 @@ func tableDef(ctx *sql.Context, db, name string, schema sql.PrimaryKeySchema, c 
 		Temporary: temporary,
 		Options:   map[string]string{createdOption: strconv.FormatInt(time.Now().UnixMicro(), 10)},
 	}
+	if s, ok := ctx.Session.(*Session); ok {
+		if s.setOptions(def); temporary {
+			def.Comment = s.tableOptions["comment"] // the planner has none
+		}
+	}
 	for _, col := range schema.Schema {
 		cd, err := columnDef(ctx, col)
 		if err != nil {
 			return nil, err
 		}
 		def.Columns = append(def.Columns, cd)
+	}
+	if err := someVisible(def); err != nil {
+		return nil, err
 	}
 	return def, setPrimary(ctx, def, schema, pk)
 }

@@ -10,25 +10,27 @@ import (
 
 // guardDerived corrects what the planner makes of derived tables.
 //
-// Of a derived table that is a whole table it makes that table, and forgets that its columns are known by other
-// numbers above it.
+// Of a derived table that is a whole table, or columns of one, it makes that table, and forgets that its columns are
+// known by other numbers above it.
 //
 // A condition that compares a column with one of an outer query it looks up in an index of the column's table, though
 // that stands below a LIMIT or a window, which are then of the rows that were found, or on the side of an outer join
 // that may be left out.
+//
+// A condition that it moves into a derived table keeps the names of constants, which are not known there.
 func guardDerived(a *analyzer.Analyzer) {
 	aroundRule(a, "replaceSubqueries", func(ctx *sql.Context, n sql.Node, f *sql.QueryFlags, rule planRule) (sql.Node, transform.TreeIdentity, error) {
-		columns := map[sql.TableId]sql.ColSet{}
+		derived := map[sql.TableId]*plan.SubqueryAlias{}
 		if f != nil && f.SubqueryIsSet() {
 			transform.InspectWithOpaque(ctx, n, func(_ *sql.Context, n sql.Node) bool {
 				if t, ok := n.(*plan.SubqueryAlias); ok {
-					columns[t.Id()] = t.Columns()
+					derived[t.Id()] = t
 				}
 				return true
 			})
 		}
 		n, same, err := rule(ctx, n, f)
-		if err != nil || same == transform.SameTree || len(columns) == 0 {
+		if err != nil || same == transform.SameTree || len(derived) == 0 {
 			return n, same, err
 		}
 		n, _, err = transform.NodeWithOpaque(ctx, n, func(_ *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
@@ -36,9 +38,13 @@ func guardDerived(a *analyzer.Analyzer) {
 			if !ok {
 				return n, transform.SameTree, nil
 			}
-			to, derived := columns[t.Id()]
-			if !derived || to.Equals(t.Columns()) {
+			was := derived[t.Id()]
+			if was == nil || was.Columns().Equals(t.Columns()) {
 				return n, transform.SameTree, nil
+			}
+			to := was.Columns()
+			if to.Len() != t.Columns().Len() { // some columns of the table, which are numbered as all of them
+				return was, transform.NewTree, nil
 			}
 			if table, ok := t.Child.(plan.TableIdNode); ok {
 				return plan.NewTableAlias(t.Name(), table.WithId(t.Id()).WithColumns(to)).WithComment(t.Comment()), transform.NewTree, nil
@@ -46,6 +52,42 @@ func guardDerived(a *analyzer.Analyzer) {
 			return t.WithColumns(to), transform.NewTree, nil
 		})
 		return n, transform.NewTree, err
+	})
+	aroundRule(a, "pushdownSubqueryAliasFilters", func(ctx *sql.Context, n sql.Node, f *sql.QueryFlags, rule planRule) (sql.Node, transform.TreeIdentity, error) {
+		out, same, err := rule(ctx, n, f)
+		if err != nil || same == transform.SameTree {
+			return out, same, err
+		}
+		var aliases sql.ColSet
+		transform.Inspect(n, func(n sql.Node) bool {
+			if p, ok := n.(*plan.Project); ok {
+				for _, e := range p.Projections {
+					if x, ok := e.(*expression.Alias); ok {
+						aliases.Add(x.Id())
+					}
+				}
+			}
+			return true
+		})
+		unknown := false
+		transform.Inspect(out, func(n sql.Node) bool {
+			t, ok := n.(*plan.SubqueryAlias)
+			if !ok {
+				return !unknown
+			}
+			if w, ok := t.Child.(*plan.Filter); ok {
+				sql.Inspect(ctx, w.Expression, func(_ *sql.Context, e sql.Expression) bool {
+					x, ok := e.(*expression.GetField)
+					unknown = unknown || ok && aliases.Contains(x.Id())
+					return !unknown
+				})
+			}
+			return !unknown
+		})
+		if unknown {
+			return n, transform.SameTree, nil
+		}
+		return out, same, nil
 	})
 	aroundRule(a, "applyIndexesFromOuterScope", func(ctx *sql.Context, n sql.Node, f *sql.QueryFlags, rule planRule) (sql.Node, transform.TreeIdentity, error) {
 		far := false

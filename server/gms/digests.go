@@ -164,13 +164,18 @@ type recorder struct {
 	s     *Session
 	query string
 	run   run
-	norm  normalizer
-	key   []byte
+	// planned is how long it took to plan the statement, 0 until then.
+	planned time.Duration
+	norm    normalizer
+	key     []byte
 }
 
 // begin begins a statement.
 func (r *recorder) begin(query string) {
 	r.query, r.run = query, run{start: time.Now()}
+	if r.planned = 0; r.s != nil {
+		r.s.profiles.on = r.s.profiling()
+	}
 }
 
 // sent counts what the statement's answer had.
@@ -189,5 +194,6 @@ func (r *recorder) end(err error) {
 	r.key = append(append(r.key[:0], schema...), 0)
 	r.key = append(r.key, r.norm.normalize(r.query)...)
 	r.d.add(r.key, schema, r.query, r.run)
+	r.s.noteProfile(r.query, r.planned, r.run.took)
 	r.query = ""
 }

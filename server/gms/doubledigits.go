@@ -47,7 +47,7 @@ func (d deriver) doubleDigits(e sql.Expression) int {
 	case *expression.Arithmetic, *expression.Mod, *doubleMod, *expression.UnaryMinus:
 		return most(x.Children()...)
 	case *expression.Div:
-		return min(most(x.Children()...)+divIncrement, notFixed)
+		return min(most(x.Children()...)+divisionDigits(d.ctx), notFixed)
 	case round:
 		return d.roundedDigits(x.Num, x.Dec)
 	case truncation:
@@ -63,14 +63,11 @@ func (d deriver) doubleDigits(e sql.Expression) int {
 		case "sum", "max", "min", "abs":
 			return most(x.Children()[0])
 		case "avg":
-			return min(most(x.Children()[0])+divIncrement, notFixed)
+			return min(most(x.Children()[0])+divisionDigits(d.ctx), notFixed)
 		}
 	}
 	return notFixed
 }
-
-// divIncrement is div_precision_increment.
-const divIncrement = 4
 
 // roundedDigits are those of ROUND and TRUNCATE.
 func (d deriver) roundedDigits(number, digits sql.Expression) int {

@@ -137,7 +137,9 @@ func (e *editor) Insert(ctx *sql.Context, r sql.Row) error {
 	if err := checkNulls(sh, r); err != nil {
 		return err
 	}
-	r = sh.roundFormats(sh.rounded(r))
+	if r, err = sh.inFormats(ctx, assigner{row: 1}, sh.rounded(ctx, r)); err != nil { // what a trigger has assigned
+		return err
+	}
 	enc, err := e.encode(ctx, sh, r)
 	if err != nil {
 		return err
@@ -194,7 +196,9 @@ func (e *editor) Update(ctx *sql.Context, old, new sql.Row) error {
 	if err := checkNulls(sh, new); err != nil {
 		return err
 	}
-	new = sh.roundFormats(sh.rounded(new))
+	if new, err = sh.inFormats(ctx, assigner{row: 1}, sh.rounded(ctx, new)); err != nil {
+		return err
+	}
 	oldRow, err := e.stored(ctx, s, sh, old)
 	if err != nil {
 		return err

@@ -98,8 +98,8 @@ const memberOperand = "_member_operand"
 func memberLists(stmt ast.Statement) {
 	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
 		if t, ok := n.(*ast.TrimExpr); ok {
-			if column, ok := t.Str.(*ast.ColName); ok {
-				t.Str = call(memberOperand, column, ast.NewStrVal(nil))
+			if v, ok := t.Str.(*ast.SQLVal); !ok || v.Type != ast.StrVal {
+				t.Str = call(textOperand, t.Str)
 			}
 			return true, nil
 		}
@@ -120,6 +120,16 @@ func memberLists(stmt ast.Statement) {
 		c.Left = call(memberOperand, append([]ast.Expr{column}, list...)...)
 		return true, nil
 	}, stmt)
+}
+
+// textOperand is the function that what TRIM trims is to the planner: a text.
+const textOperand = "_text_operand"
+
+func newTextOperand(ctx *sql.Context, e sql.Expression) sql.Expression {
+	if !e.Resolved() {
+		return e
+	}
+	return textArgument(ctx, asMemberText(ctx, e), true)
 }
 
 // newMemberOperand returns what is compared.

@@ -267,6 +267,8 @@ var rewrites = []rewrite{
 	rw("^You are not allowed to create a user with GRANT$", 1410, "You are not allowed to create a user with GRANT"),
 	rw(`^(?s:(.*?))\.?\s*This is a bug\. Please file(?s:.*)$`, 1105, "Internal error: $1"),
 	rw("^Unknown character set: (\\w+)$", 1115, "Unknown character set: '$1'"),
+	rw("^unsupported feature: unsupported character set: (\\w+)$", 1115, "Unknown character set: '$1'"),
+	rw("^The character set `(\\w+)` has not yet been implemented.*$", 1115, "Unknown character set: '$1'"),
 	rw("^(?i:the) used SELECT statements have a different number of columns(?s:.*)$", 1222,
 		"The used SELECT statements have a different number of columns"),
 	rw("^bind variable not provided: ", 1210, "Incorrect arguments to EXECUTE"),

@@ -1,6 +1,7 @@
 package gms
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -59,6 +60,7 @@ type access struct {
 	key        string
 	parts      []string // of the key, those that are used
 	length     int      // of the key, bytes
+	lengths    string   // of several keys, in the place of length
 	ref        []string
 	rows       float64 // < 0: not known
 	filtered   float64 // of them, 0 to 1
@@ -153,7 +155,7 @@ func (a *access) row() sql.Row {
 	}
 	var length, rows, filtered any
 	if a.length > 0 {
-		length = strconv.Itoa(a.length)
+		length = a.keyLength()
 	}
 	if a.rows >= 0 {
 		rows, filtered = uint64(a.rows), a.percent()
@@ -161,6 +163,8 @@ func (a *access) row() sql.Row {
 	return sql.Row{uint64(a.block.id), a.block.kind, orNull(a.table), nil, orNull(a.typ), list(a.possible, ","), orNull(a.key), length,
 		list(a.ref, ","), rows, filtered, list(a.extra, "; ")}
 }
+
+func (a *access) keyLength() string { return cmp.Or(a.lengths, strconv.Itoa(a.length)) }
 
 // produced estimates the rows of a block before it groups them, -1 if they are not known.
 func (b *block) produced() float64 {
@@ -239,6 +243,10 @@ func (e *explaining) node(n sql.Node, b *block) {
 	case *plan.Sort, *plan.TopN:
 		b.sorts = true
 	case *plan.GroupBy:
+		if c, ok := n.Child.(*plan.Concat); ok && len(n.GroupByExprs) == 0 && !isUnion(c) { // see readEnds
+			b.message = "Select tables optimized away"
+			return
+		}
 		b.groups = b.groups || len(n.GroupByExprs) > 0
 		e.apart(b, n.Child)
 		return
@@ -261,6 +269,11 @@ func (e *explaining) node(n sql.Node, b *block) {
 		e.under(b, n.Right(), n.Filter)
 		b.hashed = hashed
 		return
+	case *plan.Concat:
+		if isUnion(n) {
+			e.indexUnion(n, b)
+			return
+		}
 	case *plan.SetOp:
 		e.union(n, b)
 		return

@@ -130,7 +130,7 @@ func (e *explaining) steps(b *block) (object, float64, bool) {
 		if a.key != "" {
 			t.add("key", a.key)
 			t.add("used_key_parts", a.parts)
-			t.add("key_length", fmt.Sprint(a.length))
+			t.add("key_length", a.keyLength())
 		}
 		if len(a.ref) > 0 {
 			t.add("ref", a.ref)

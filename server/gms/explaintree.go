@@ -103,6 +103,12 @@ func (e *explaining) operation(n sql.Node) *step {
 		return unknown("Table scan on <temporary>", n, unknown("Temporary table with deduplication", nil, e.step(n.Child)))
 	case *plan.Window:
 		return unknown("Window aggregate with buffering: "+expressionsText(n.SelectExprs), n, e.step(n.Child))
+	case *plan.Concat:
+		if isUnion(n) {
+			left, right := e.step(n.Left()), e.step(n.Right().(*plan.Filter).Child)
+			below := append(left.merged(n), right)
+			return &step{text: mergedText, node: n, cost: left.cost + right.cost, rows: left.rows + right.rows, below: below}
+		}
 	case *plan.SetOp:
 		left, right := e.step(n.Left()), e.step(n.Right())
 		if !n.Distinct && n.SetOpType == plan.UnionType {
@@ -151,6 +157,17 @@ func (e *explaining) operation(n sql.Node) *step {
 		}
 		return s
 	}
+}
+
+// mergedText is the step of a union of indexes.
+const mergedText = "Deduplicate rows sorted by row ID"
+
+// merged returns the scans of a union of indexes that is the first of n, or of the one scan.
+func (s *step) merged(n *plan.Concat) []*step {
+	if c, ok := n.Left().(*plan.Concat); ok && isUnion(c) {
+		return s.below
+	}
+	return []*step{s}
 }
 
 // keepsFew reports whether a plan ends with a sort that keeps the rows of a LIMIT only.

@@ -90,6 +90,9 @@ func (t *Table) indexWords(ctx *sql.Context, index string) error {
 	if err != nil {
 		return err
 	}
+	if it, ok := rows.(*rowIter); ok {
+		it.zone = nil // see kept
+	}
 	defer func() { _ = rows.Close(ctx) }()
 	for {
 		r, err := rows.Next(ctx)
@@ -195,8 +198,11 @@ func (e *fulltextEditor) Update(ctx *sql.Context, old, new sql.Row) error {
 	if err := e.editor.Update(ctx, old, new); err != nil {
 		return err
 	}
-	new, err := e.kept(ctx, new)
+	old, err := e.kept(ctx, old)
 	if err != nil {
+		return err
+	}
+	if new, err = e.kept(ctx, new); err != nil {
 		return err
 	}
 	return e.words.Update(ctx, old, new)
@@ -207,20 +213,32 @@ func (e *fulltextEditor) Delete(ctx *sql.Context, r sql.Row) error {
 	if err := e.editor.Delete(ctx, r); err != nil {
 		return err
 	}
+	r, err := e.kept(ctx, r)
+	if err != nil {
+		return err
+	}
 	return e.words.Delete(ctx, r)
 }
 
-// kept returns a row as scans will return it: a hash of it is in the index.
+// kept returns a row as the index knows it, which has a hash of it: as it is stored, without a row id, and
+// in UTC whatever the session's time zone is.
 func (e *fulltextEditor) kept(ctx *sql.Context, r sql.Row) (sql.Row, error) {
-	s, _, sh, err := e.begin(ctx)
+	_, _, sh, err := e.begin(ctx)
+	if err == nil {
+		sh, err = e.t.db.b.shapes.of(ctx, sh.def)
+	}
 	if err != nil {
 		return nil, err
 	}
-	stored, err := e.encode(ctx, sh, sh.rounded(r))
+	r = r[:len(sh.codecs)]
+	if r, err = sh.inFormats(ctx, assigner{row: 1}, sh.rounded(ctx, r)); err != nil {
+		return nil, err
+	}
+	stored, err := e.encode(ctx, sh, r)
 	if err != nil {
 		return nil, err
 	}
-	return sh.decode(s.timeZone(ctx), sh.def.Desc(), stored, nil)
+	return sh.decode(nil, sh.def.Desc(), stored, nil)
 }
 
 // brokenEditor is the editor of a table whose fulltext indexes cannot be kept:

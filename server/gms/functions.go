@@ -115,6 +115,10 @@ func (b *Backend) ownFunction(ctx *sql.Context, database, name string) (sql.Func
 	}
 	if move := offsets[name]; move != nil && b.mysql {
 		return sql.FunctionN{Name: name, Fn: func(ctx *sql.Context, args ...sql.Expression) (sql.Expression, error) {
+			if name == "from_unixtime" && len(args) == 2 {
+				at, err := move(ctx, args[0])
+				return &function{def: timeFunctions["date_format"], args: []sql.Expression{newOffset(at), args[1]}}, err
+			}
 			e, err := move(ctx, args...)
 			if err != nil {
 				return nil, err
@@ -201,6 +205,10 @@ func (b *Backend) ownFunction(ctx *sql.Context, database, name string) (sql.Func
 		return sql.Function2{Name: name, Fn: newWholeDecimal}, true
 	case textFunction:
 		return sql.Function1{Name: name, Fn: newCastText}, true
+	case emptyTextFunction:
+		return sql.Function1{Name: name, Fn: newEmptyText}, true
+	case textOperand:
+		return sql.Function1{Name: name, Fn: newTextOperand}, true
 	case memberOperand:
 		return sql.FunctionN{Name: name, Fn: newMemberOperand}, true
 	case dateCompare:

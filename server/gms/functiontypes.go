@@ -372,6 +372,9 @@ func typedForms(stmt ast.Statement) error {
 			switch kind := strings.ToLower(c.Type.Type); {
 			case (kind == "char" || kind == "nchar") && c.Type.Charset == "":
 				to = call(textFunction, c)
+				if number(c.Type.Length) == 0 {
+					to = call(emptyTextFunction, c)
+				}
 			case kind == "time":
 				digits := ast.NewIntVal([]byte("0"))
 				if c.Type.Length != nil {
@@ -462,10 +465,19 @@ func (c caseCall) WithChildren(ctx *sql.Context, children ...sql.Expression) (sq
 	return caseCall{e.(*expression.Case)}, nil
 }
 
-// castText is a CAST AS CHAR.
+// castText is a CAST AS CHAR(n).
 type castText struct {
 	expression.UnaryExpressionStub
 	most int // characters, -1: any number
+}
+
+// emptyTextFunction is CAST(… AS CHAR(0)), to the planner one without a length.
+const emptyTextFunction = "_empty_text"
+
+func newEmptyText(ctx *sql.Context, e sql.Expression) sql.Expression {
+	c := newCastText(ctx, e).(*castText)
+	c.most = 0
+	return c
 }
 
 func newCastText(ctx *sql.Context, e sql.Expression) sql.Expression {
@@ -536,7 +548,9 @@ func (c *castText) WithChildren(ctx *sql.Context, children ...sql.Expression) (s
 	if len(children) != 1 {
 		return nil, sql.ErrInvalidChildrenNumber.New(c, len(children), 1)
 	}
-	return newCastText(ctx, children[0]), nil
+	x := newCastText(ctx, children[0]).(*castText)
+	x.most = c.most
+	return x, nil
 }
 
 // nullSafe is <=> of texts of different types.

@@ -2,6 +2,7 @@ package gms
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
@@ -41,6 +42,29 @@ func (e withoutColumn) WithChildren(*sql.Context, ...sql.Expression) (sql.Expres
 	return e, nil
 }
 
+// ofColumns is a subquery as the columns of the query around it that it reads.
+type ofColumns struct {
+	sql.Expression
+	columns []sql.Expression
+}
+
+// Children implements sql.Expression.
+func (e ofColumns) Children() []sql.Expression { return e.columns }
+
+// WithChildren implements sql.Expression.
+func (e ofColumns) WithChildren(*sql.Context, ...sql.Expression) (sql.Expression, error) {
+	return e, nil
+}
+
+// holdsSubquery reports whether an expression takes nothing but a subquery as its child.
+func holdsSubquery(e sql.Expression) bool {
+	switch e.(type) {
+	case *plan.InSubquery, *plan.ExistsSubquery, *quantifiedComparison:
+		return true
+	}
+	return false
+}
+
 // freeOfColumns has a rule check the tree with such expressions, and keeps the tree.
 func freeOfColumns(base analyzer.RuleFunc) analyzer.RuleFunc {
 	return func(ctx *sql.Context, a *analyzer.Analyzer, n sql.Node, scope *plan.Scope, sel analyzer.RuleSelector,
@@ -48,7 +72,33 @@ func freeOfColumns(base analyzer.RuleFunc) analyzer.RuleFunc {
 		if !analyzer.FlagIsSet(flags, sql.QFlagAggregation) || !served(ctx) {
 			return base(ctx, a, n, scope, sel, flags)
 		}
-		plain, _, err := transform.NodeExprsWithOpaque(ctx, n, func(_ *sql.Context, e sql.Expression) (sql.Expression, transform.TreeIdentity, error) {
+		tables, grouped, held := tablesOf(n), true, map[*plan.Subquery]bool{} // held: by IN and EXISTS
+		transform.InspectExpressionsWithNode(ctx, n, func(_ *sql.Context, _ sql.Node, e sql.Expression) bool {
+			if holdsSubquery(e) {
+				for _, c := range e.Children() {
+					if sub, ok := c.(*plan.Subquery); ok {
+						held[sub] = true
+					}
+				}
+			}
+			return true
+		})
+		transform.Inspect(n, func(n sql.Node) bool {
+			g, ok := n.(*plan.GroupBy)
+			grouped = grouped && (!ok || len(g.GroupByExprs) > 0)
+			return grouped
+		})
+		plain, _, err := transform.NodeExprsWithOpaque(ctx, n, func(ctx *sql.Context, e sql.Expression) (sql.Expression, transform.TreeIdentity, error) {
+			if sub, ok := e.(*plan.Subquery); grouped && (ok && !held[sub] || holdsSubquery(e)) {
+				columns := slices.DeleteFunc(slices.Clone(e.Children()), func(c sql.Expression) bool {
+					sub, ok := c.(*plan.Subquery)
+					return ok && held[sub]
+				})
+				if columns = append(columns, outerColumns(ctx, e, tables)...); len(columns) > 0 {
+					return ofColumns{e, columns}, transform.NewTree, nil
+				}
+				return withoutColumn{e}, transform.NewTree, nil
+			}
 			_, call := e.(sql.FunctionExpression)
 			switch e.(type) {
 			case sql.Aggregation:

@@ -41,7 +41,7 @@ func (s *tableStats) estimate(ctx *sql.Context, l sql.IndexLookup) (float64, boo
 
 // ofRange returns how many rows are in one range.
 func (s *tableStats) ofRange(h *indexHistogram, ix *Index, r sql.MySQLRange) float64 {
-	fixed := min(fixedColumns(r), len(ix.columns))
+	fixed := min(fixedColumns(sql.MySQLRangeCollection{r}), len(ix.columns))
 	if fixed == 0 {
 		return h.between(r[0])
 	}

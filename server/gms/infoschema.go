@@ -155,6 +155,7 @@ func tableRowsOf(ctx *sql.Context, s *Session, cat sql.Catalog, only string) ([]
 			if rows := b.size.Rows; rows > 0 {
 				r[8] = b.size.DataBytes / rows
 			}
+			r[6], r[19] = rowFormat(b.shape.def), strings.TrimPrefix(optionsText(b.shape.def, false), " ")
 			r[7], r[9], r[11] = b.size.Rows, b.size.DataBytes, b.size.IndexSize
 			if b.shape.def.AutoIncrement() >= 0 {
 				next, err := s.b.db.PeekAutoIncrement(ctx, b.shape.def)
@@ -331,7 +332,7 @@ func innodbTableRows(ctx *sql.Context, s *Session, cat sql.Catalog) ([]sql.Row, 
 				n++
 			}
 		}
-		return []sql.Row{{uint64(def.ID), innodbName(def), 33, n, 0, "Dynamic", 0, "System", 0, 0}}
+		return []sql.Row{{uint64(def.ID), innodbName(def), 33, n, 0, rowFormat(def), 0, "System", 0, 0}}
 	})
 }
 

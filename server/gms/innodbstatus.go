@@ -70,8 +70,8 @@ func (b *Backend) innodbStatus(ctx *sql.Context) (string, error) {
 		}
 	} else {
 		l := b.db.LogStatus()
-		fmt.Fprintf(&out, "Volume epoch                %d\nLog sequence number         %d\nVolume durable LSN (VDL)    %d\n",
-			l.Epoch, l.Written, l.VDL)
+		fmt.Fprintf(&out, "Volume epoch                %d\nLog sequence number         %d\nVolume complete LSN (VCL)   %d\nVolume durable LSN (VDL)    %d\n",
+			l.Epoch, l.Written, l.VCL, l.VDL)
 	}
 	section(&out, "BUFFER POOL AND MEMORY")
 	c := b.db.CacheStats()

@@ -90,9 +90,9 @@ func assignedFirst(ctx *sql.Context, source sql.Node, n *plan.InsertInto) (sql.N
 	stored := slices.ContainsFunc(schema, func(c *sql.Column) bool { return c.Generated != nil && !c.Virtual })
 	for i, c := range schema {
 		if c.Generated == nil && (types.IsJSON(c.Type) || stored && !c.AutoIncrement) {
-			column := expression.NewGetFieldWithTable(i, 0, c.Type, "", c.Source, c.Name, true)
+			column := expression.NewGetFieldWithTable(i, 0, c.Type, c.DatabaseSource, c.Source, c.Name, true)
 			value, _ := assignedAs(ctx, exprs[i], c.Type)
-			exprs[i] = &assignment{Expression: value, column: column, a: &assigner{ignore: n.Ignore, table: c.Source}}
+			exprs[i] = &assignment{Expression: value, column: column, a: &assigner{ignore: n.Ignore, table: c.Source, format: fieldFormat(ctx, column)}}
 		}
 	}
 	return p.WithExpressions(ctx, exprs...)

@@ -19,9 +19,9 @@ var rowIDCodec, _ = newCodec(types.Uint64) // of that type there is one
 // joined returns the shape of a keyless table for a statement that joins the rows which it
 // writes: the row id is its last column, by which equal rows are told apart. number is the
 // reference's: a NATURAL JOIN must not find the column in two tables. A table with a key has
-// none, nor one with a FULLTEXT index, which has hashes of rows.
+// none.
 func (s *shape) joined(number int) *shape {
-	if s.rowID < 0 || s.hasFulltext() {
+	if s.rowID < 0 {
 		return s
 	}
 	j := *s

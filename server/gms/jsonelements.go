@@ -27,13 +27,18 @@ func tooNested(text string) error {
 		case quoted:
 		case c == '[' || c == '{':
 			if depth++; depth > jsonDepth {
-				return mysql.NewSQLError(3157, "22032", "The JSON document exceeds the maximum depth.")
+				return errTooNested()
 			}
 		case c == ']' || c == '}':
 			depth--
 		}
 	}
 	return nil
+}
+
+// errTooNested is the error of a document with more levels than jsonDepth.
+func errTooNested() error {
+	return mysql.NewSQLError(3157, "22032", "The JSON document exceeds the maximum depth.")
 }
 
 // errBinaryJSON is the error of a binary text where a document is read.
@@ -103,7 +108,7 @@ var jsonContainsPath = &functionDef{name: "json_contains_path", args: anyArgs, p
 		if slices.Contains(args, nil) {
 			return nil, nil
 		}
-		doc, err := jsonOf(ctx, args[0], "json_contains_path")
+		doc, err := jsonOf(ctx, args[0], 1, "json_contains_path")
 		if err != nil {
 			return nil, err
 		}
@@ -168,7 +173,7 @@ func (e *elementPath) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	if v, err = e.LeftChild.Eval(ctx, r); err != nil || v == nil {
 		return nil, err
 	}
-	doc, err := jsonOf(ctx, v, e.function)
+	doc, err := jsonOf(ctx, v, 1, e.function)
 	if err != nil {
 		return nil, err
 	}
@@ -219,13 +224,16 @@ func (d tableDocument) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 		return nil, err
 	}
 	if _, text := v.(string); !text && d.path == nil {
+		if doc, typed := v.(typedDocument); typed {
+			return types.JSONDocument{Val: plainJSON(doc.Val, false)}, nil
+		}
 		if _, binary := v.([]byte); binary {
 			return nil, errBinaryJSON()
 		}
 		return v, nil
 	}
-	doc, err := jsonOf(ctx, v, "json_table")
-	if err == nil && d.path != nil {
+	doc, err := jsonOf(ctx, v, 1, "json_table")
+	if doc = plainJSON(doc, false); err == nil && d.path != nil {
 		found := find(doc, d.path.legs)
 		doc = append(make([]any, 0, len(found)), found...)
 	}

@@ -1,128 +1,125 @@
 package gms
 
 import (
-	"github.com/cockroachdb/apd/v3"
+	"maps"
+	"slices"
+
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression/function/json"
 	"github.com/dolthub/go-mysql-server/sql/types"
 )
 
-// changers are the functions that change a document. The planner's copy it first, and
-// lose every DECIMAL in it: they are given DOUBLEs. Deviation: MySQL's keep them. Those that
-// compare documents have no integers but DOUBLEs.
-var changers = map[string]struct {
-	make func(*sql.Context, ...sql.Expression) (sql.Expression, error)
-	all  bool // of the arguments are documents, not just the first
-}{
-	"json_array_append":   {json.NewJSONArrayAppend, false},
-	"json_array_insert":   {json.NewJSONArrayInsert, false},
-	"json_contains":       {json.NewJSONContains, true},
-	"json_insert":         {json.NewJSONInsert, false},
-	"json_merge":          {json.NewJSONMergePreserve, true},
-	"json_merge_patch":    {json.NewJSONMergePatch, true},
-	"json_merge_preserve": {json.NewJSONMergePreserve, true},
-	"json_overlaps":       {json.NewJSONOverlaps, true},
-	"json_remove":         {json.NewJSONRemove, false},
-	"json_replace":        {json.NewJSONReplace, false},
-	"json_set":            {json.NewJSONSet, false},
+// changers are the functions that change a document, and those that compare two.
+var changers = map[string]func(*sql.Context, ...sql.Expression) (sql.Expression, error){
+	"json_array_append": json.NewJSONArrayAppend, "json_array_insert": json.NewJSONArrayInsert, "json_insert": json.NewJSONInsert,
+	"json_remove": json.NewJSONRemove, "json_replace": json.NewJSONReplace, "json_set": json.NewJSONSet,
+	"json_contains": json.NewJSONContains, "json_overlaps": json.NewJSONOverlaps,
 }
 
-// changer returns one of changers.
+// changer returns one of changers, or a function that merges documents.
 func changer(name string) (sql.Function, bool) {
-	c, ok := changers[name]
+	if name == "json_merge" || name == "json_merge_patch" || name == "json_merge_preserve" {
+		return sql.FunctionN{Name: name, Fn: func(_ *sql.Context, args ...sql.Expression) (sql.Expression, error) {
+			if len(args) < 2 {
+				return nil, sql.ErrInvalidArgumentNumber.New(name, "2 or more", len(args))
+			}
+			return merging(name, args), nil
+		}}, true
+	}
+	newCall, ok := changers[name]
 	if !ok {
 		return nil, false
 	}
 	return sql.FunctionN{Name: name, Fn: func(ctx *sql.Context, args ...sql.Expression) (sql.Expression, error) {
-		given := make([]sql.Expression, len(args))
-		for i, a := range args {
-			if given[i] = a; i == 0 || c.all {
-				given[i] = &withoutDecimals{a, name == "json_contains" || name == "json_overlaps"}
+		switch {
+		case len(args) == 0:
+		case name == "json_contains" || name == "json_overlaps":
+			args = slices.Clone(args)
+			for i := range min(len(args), 2) {
+				args[i] = &exactDocument{args[i], comparedIn}
 			}
+		default:
+			if name != "json_remove" {
+				args = jsonArguments(args, 2, 2)
+			}
+			args = append([]sql.Expression{&exactDocument{args[0], readIn}}, args[1:]...)
 		}
-		if !c.all {
-			given = jsonMoments(ctx, given, 1, 1)
-		}
-		return c.make(ctx, given...)
+		return newCall(ctx, args...)
 	}}, true
 }
 
-// withoutDecimals is an argument in whose documents DECIMALs are DOUBLEs, and integers too
-// if it says so.
-type withoutDecimals struct {
-	sql.Expression
-	integers bool
-}
-
-// Children implements sql.Expression.
-func (e *withoutDecimals) Children() []sql.Expression { return []sql.Expression{e.Expression} }
-
-// WithChildren implements sql.Expression.
-func (e *withoutDecimals) WithChildren(_ *sql.Context, children ...sql.Expression) (sql.Expression, error) {
-	if len(children) != 1 {
-		return nil, sql.ErrInvalidChildrenNumber.New(e, len(children), 1)
+// merging is JSON_MERGE_PATCH, or JSON_MERGE_PRESERVE under one of its names.
+func merging(name string, args []sql.Expression) sql.Expression {
+	patch := name == "json_merge_patch"
+	given := make([]sql.Expression, len(args))
+	for i, a := range args {
+		given[i] = &exactDocument{a, readIn}
 	}
-	return &withoutDecimals{children[0], e.integers}, nil
-}
-
-// Eval implements sql.Expression.
-func (e *withoutDecimals) Eval(ctx *sql.Context, r sql.Row) (any, error) {
-	v, err := e.Expression.Eval(ctx, r)
-	if err == nil {
-		err = readable(v, e.Type(ctx))
-	}
-	if err != nil {
-		return nil, err
-	}
-	switch text := v.(type) {
-	case types.JSONDocument, *types.JSONDocument:
-	case string:
-		if doc, ok := exactText(text); ok && !e.integers {
-			return doc, nil
-		}
-		return v, nil
-	default:
-		return v, nil
-	}
-	doc, err := v.(sql.JSONWrapper).ToInterface(ctx)
-	if err != nil || !hasTyped(doc) {
-		return v, err
-	}
-	if doc, err = doubles(doc, e.integers); err != nil {
-		return nil, err
-	}
-	return types.JSONDocument{Val: doc}, nil
-}
-
-func doubles(v any, integers bool) (any, error) {
-	var err error
-	switch v := v.(type) {
-	case map[string]any:
-		out := make(map[string]any, len(v))
-		for k, e := range v {
-			if out[k], err = doubles(e, integers); err != nil {
-				return nil, err
+	return &function{args: given, def: &functionDef{name: name, args: anyArgs, pure: true, typ: types.JSON,
+		eval: func(ctx *sql.Context, _ *Session, args []any) (any, error) {
+			if slices.Contains(args, nil) {
+				return nil, nil
 			}
-		}
-		return out, nil
-	case []any:
-		out := make([]any, len(v))
-		for i, e := range v {
-			if out[i], err = doubles(e, integers); err != nil {
-				return nil, err
+			var merged any
+			for i, a := range args {
+				doc, err := jsonOf(ctx, a, i+1, name)
+				switch {
+				case err != nil:
+					return nil, err
+				case i == 0:
+					merged = doc
+				case patch:
+					merged = patchedJSON(merged, doc)
+				default:
+					merged = mergedJSON(merged, doc)
+				}
 			}
+			return newDocument(merged), nil
+		}}}
+}
+
+// mergedJSON merges two documents by the rules of JSON_MERGE_PRESERVE.
+func mergedJSON(a, b any) any {
+	first, ok := a.(map[string]any)
+	second, both := b.(map[string]any)
+	if !ok || !both {
+		return slices.Concat(jsonArray(a), jsonArray(b))
+	}
+	out := maps.Clone(first)
+	for k, v := range second {
+		if old, ok := out[k]; ok {
+			v = mergedJSON(old, v)
 		}
-		return out, nil
-	case *apd.Decimal:
-		return v.Float64()
-	case int64:
-		if integers {
-			return float64(v), nil
-		}
-	case uint64:
-		if integers {
-			return float64(v), nil
+		out[k] = v
+	}
+	return out
+}
+
+// jsonArray is an array, or the array of one value.
+func jsonArray(v any) []any {
+	if array, ok := v.([]any); ok {
+		return array
+	}
+	return []any{v}
+}
+
+// patchedJSON merges two documents by the rules of JSON_MERGE_PATCH.
+//
+// Source: RFC 7396, section 2.
+func patchedJSON(a, b any) any {
+	patch, ok := b.(map[string]any)
+	if !ok {
+		return b
+	}
+	first, _ := a.(map[string]any)
+	out := make(map[string]any, len(first)+len(patch))
+	maps.Copy(out, first)
+	for k, v := range patch {
+		if v == nil {
+			delete(out, k)
+		} else {
+			out[k] = patchedJSON(out[k], v)
 		}
 	}
-	return v, nil
+	return out
 }

@@ -4,6 +4,11 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+
+	"github.com/go-mysql-org/go-mysql/mysql"
+
+	"sextant/server/gms"
+	"sextant/server/protocol"
 )
 
 // TestJSONParameters: what drivers send for texts of a document is one, also []byte, which
@@ -47,5 +52,24 @@ func TestJSONParameters(t *testing.T) {
 	}
 	if _, err := db.Exec("INSERT INTO t (id, j) VALUES (9, ?) ON DUPLICATE KEY UPDATE j = JSON_SET(j, '$.b', CAST(? AS JSON))", []byte("{}"), []byte("[2]")); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestBlobParameterIsBinary: a BLOB is no text of a document, and a number as other texts are.
+func TestBlobParameterIsBinary(t *testing.T) {
+	i := startInstance(t)
+	must(t, i.open(""), "CREATE DATABASE d")
+	db := i.open("d")
+	must(t, db, "CREATE TABLE t (id INT PRIMARY KEY, j JSON, v VARCHAR(9))", "INSERT INTO t VALUES (1, '[]', 'é')")
+	for _, kind := range []byte{mysql.MYSQL_TYPE_TINY_BLOB, mysql.MYSQL_TYPE_MEDIUM_BLOB, mysql.MYSQL_TYPE_LONG_BLOB, mysql.MYSQL_TYPE_BLOB} {
+		bound := func(text string) string { return gms.Literal(protocol.Param{Type: kind, Text: []byte(text)}) }
+		_, err := db.Exec("UPDATE t SET j = " + bound("[]"))
+		if err == nil || !strings.Contains(err.Error(), "3144") {
+			t.Errorf("%d: got %v", kind, err)
+		}
+		var id int
+		if err := db.QueryRow("SELECT id FROM t WHERE id = " + bound("1") + " AND v = " + bound("é")).Scan(&id); err != nil {
+			t.Errorf("%d: %v", kind, err)
+		}
 	}
 }

@@ -183,30 +183,30 @@ func countsElements(path string) bool {
 	return strings.Contains(path, "last") || strings.Contains(path, " to ")
 }
 
-// jsonOf returns the document of an argument.
-func jsonOf(ctx *sql.Context, v any, function string) (any, error) {
+// jsonOf returns the document that the n-th argument of a function is.
+func jsonOf(ctx *sql.Context, v any, n int, function string) (any, error) {
 	if err := readable(v, types.LongText); err != nil {
 		return nil, err
 	}
 	if text, ok := v.(string); ok {
 		if doc, ok := exactText(text); ok {
-			return doc.Val, nil
+			return rawJSON(ctx, doc)
 		}
 	}
-	w, err := jsonDocument(ctx, v, function)
+	w, err := jsonDocument(ctx, v, n, function)
 	if err != nil {
 		return nil, err
 	}
-	return w.ToInterface(ctx)
+	return rawJSON(ctx, w)
 }
 
-// jsonDocument returns the document that the first argument of a function is.
-func jsonDocument(ctx *sql.Context, v any, function string) (sql.JSONWrapper, error) {
+// jsonDocument returns the document that the n-th argument of a function is.
+func jsonDocument(ctx *sql.Context, v any, n int, function string) (sql.JSONWrapper, error) {
 	c, _, err := types.JSON.Convert(ctx, v)
 	if text, ok := v.(string); ok && err == nil {
 		err = tooNested(text)
 	} else if ok {
-		return nil, invalidArgument(text, 1, function)
+		return nil, invalidArgument(text, n, function)
 	}
 	if err != nil {
 		return nil, err
@@ -224,7 +224,7 @@ var jsonElements = &functionDef{name: "json_extract", args: anyArgs, pure: true,
 		if slices.Contains(args, nil) {
 			return nil, nil
 		}
-		doc, err := jsonOf(ctx, args[0], "json_extract")
+		doc, err := jsonOf(ctx, args[0], 1, "json_extract")
 		if err != nil {
 			return nil, err
 		}
@@ -245,9 +245,9 @@ var jsonElements = &functionDef{name: "json_extract", args: anyArgs, pure: true,
 		case len(found) == 0:
 			return nil, nil
 		case many:
-			return types.JSONDocument{Val: found}, nil
+			return newDocument(found), nil
 		}
-		return types.JSONDocument{Val: found[0]}, nil
+		return newDocument(found[0]), nil
 	}}
 
 // jsonArrows makes calls of -> and ->> with such paths, in place.

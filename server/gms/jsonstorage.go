@@ -15,7 +15,7 @@ var jsonFunctions = map[string]*functionDef{
 			if args[0] == nil {
 				return nil, nil
 			}
-			doc, err := jsonOf(ctx, args[0], "json_storage_size")
+			doc, err := jsonOf(ctx, args[0], 1, "json_storage_size")
 			return int64(1 + jsonSize(doc)), err
 		}},
 	"json_storage_free": {name: "json_storage_free", args: 1, pure: true, typ: types.Int64,
@@ -23,7 +23,7 @@ var jsonFunctions = map[string]*functionDef{
 			if args[0] == nil {
 				return nil, nil
 			}
-			_, err := jsonOf(ctx, args[0], "json_storage_free") // no update leaves room in a document here
+			_, err := jsonOf(ctx, args[0], 1, "json_storage_free") // no update leaves room in a document here
 			return int64(0), err
 		}},
 }

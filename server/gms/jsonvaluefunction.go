@@ -164,7 +164,7 @@ func jsonValueEval(ctx *sql.Context, t sql.Type, args []any) (any, error) {
 		}
 		return nil, nil
 	}
-	doc, err := jsonOf(ctx, args[0], "json_value")
+	doc, err := jsonOf(ctx, args[0], 1, "json_value")
 	if err != nil {
 		return otherwise(args[5], args[6], err)
 	}
@@ -177,7 +177,7 @@ func jsonValueEval(ctx *sql.Context, t sql.Type, args []any) (any, error) {
 	case found[0] == nil:
 		return nil, nil
 	case types.IsJSON(t):
-		return types.JSONDocument{Val: found[0]}, nil
+		return newDocument(found[0]), nil
 	}
 	v, ok := jsonScalar(ctx, t, found[0])
 	if !ok {
@@ -189,6 +189,11 @@ func jsonValueEval(ctx *sql.Context, t sql.Type, args []any) (any, error) {
 
 // jsonScalar returns a value of a document in a type, false if it is none of it.
 func jsonScalar(ctx *sql.Context, t sql.Type, v any) (any, bool) {
+	if s, ok := v.(typedScalar); ok {
+		if v = s.plain(); types.IsText(t) {
+			v = s.text
+		}
+	}
 	switch x := v.(type) {
 	case map[string]any, []any:
 		return nil, false

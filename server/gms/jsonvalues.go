@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/cockroachdb/apd/v3"
@@ -16,26 +17,32 @@ import (
 	"sextant/engine/row"
 )
 
-// A JSON document is stored as its text. Of a document with numbers whose type the text
-// does not tell, the text comes behind typedJSON and a list of them: how many there are,
-// and for each its number among the document's numbers, less the one before's, and its
-// type. Text never begins with that byte.
-const typedJSON = 1
+// A JSON document is stored as its text. Of a document with values whose type the text does not tell, the text comes behind
+// typedJSON or typedTexts and a list of them: how many there are, and for each its number among the document's numbers, or
+// behind typedTexts among its numbers and strings, less the one before's, and its type. Text never begins with these bytes.
+const (
+	typedJSON  = 1
+	typedTexts = 2
+)
 
-// Types of numbers in that list.
+// Types in that list.
 const (
 	jsonDecimal  = 'd'
 	jsonUnsigned = 'u'
 	jsonSigned   = 'i' // one that a double does not hold
+	jsonFloating = 'f' // a DOUBLE that the planner takes for an integer
 )
+
+// textKinds are those of strings, by what JSON_TYPE says.
+var textKinds = map[string]byte{"DATE": 'D', "TIME": 'T', "DATETIME": 'M', "BLOB": 'B', "BIT": 'b'}
 
 // doubleExact bounds the integers that a double holds, all of them up to it.
 const doubleExact = 1 << 53
 
 var errJSON = errors.New("gms: stored JSON document is damaged")
 
-// numberKind returns the type to be stored with a number, 0 of none.
-func numberKind(v any) byte {
+// scalarKind returns the type to be stored with a value, 0 of none.
+func scalarKind(v any) byte {
 	switch v := v.(type) {
 	case *apd.Decimal:
 		return jsonDecimal
@@ -45,29 +52,32 @@ func numberKind(v any) byte {
 		if v > doubleExact || v < -doubleExact {
 			return jsonSigned
 		}
+	case typedScalar:
+		if v.kind == jsonDouble {
+			return jsonFloating
+		}
+		return textKinds[v.kind]
 	}
 	return 0
 }
 
-// hasTyped reports whether a number within v has a type to be stored.
-func hasTyped(v any) bool {
+// hasTyped reports whether a value within v has a type to be stored.
+func hasTyped(v any) bool { return anyScalar(v, func(v any) bool { return scalarKind(v) != 0 }) }
+
+// anyScalar reports whether f is true of a value within v.
+func anyScalar(v any, f func(any) bool) bool {
 	switch v := v.(type) {
 	case map[string]any:
 		for _, e := range v {
-			if hasTyped(e) {
+			if anyScalar(e, f) {
 				return true
 			}
 		}
 		return false
 	case []any:
-		for _, e := range v {
-			if hasTyped(e) {
-				return true
-			}
-		}
-		return false
+		return slices.ContainsFunc(v, func(e any) bool { return anyScalar(e, f) })
 	}
-	return numberKind(v) != 0
+	return f(v)
 }
 
 func jsonDatum(ctx context.Context, v any) (row.Datum, error) {
@@ -81,14 +91,14 @@ func jsonDatum(ctx context.Context, v any) (row.Datum, error) {
 			return row.Datum{}, errValue(types.JSON, v)
 		}
 	}
-	text, err := types.JsonToMySqlBytes(ctx, w)
+	doc, err := rawJSON(ctx, w)
 	if err != nil {
 		return row.Datum{}, err
 	}
-	if _, plain := w.(*types.LazyJSONDocument); plain {
-		return row.NewBytes(text), nil // it was text
+	if jsonLevels(doc) > jsonDepth {
+		return row.Datum{}, errTooNested()
 	}
-	doc, err := w.ToInterface(ctx)
+	text, err := types.JsonToMySqlBytes(ctx, types.JSONDocument{Val: doc})
 	if err == nil && hasTyped(doc) {
 		text, err = appendTyped(text, doc)
 	}
@@ -98,15 +108,22 @@ func jsonDatum(ctx context.Context, v any) (row.Datum, error) {
 	return row.NewBytes(text), nil
 }
 
-// appendTyped returns the stored form of a document with typed numbers.
+// appendTyped returns the stored form of a document with typed values.
 func appendTyped(text []byte, doc any) ([]byte, error) {
 	var list []byte
 	n, last := uint64(0), uint64(0)
 	count := uint64(0)
+	form := byte(typedJSON)
+	if anyScalar(doc, func(v any) bool { s, ok := v.(typedScalar); return ok && s.kind != jsonDouble }) {
+		form = typedTexts
+	}
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.UseNumber()
-	_, err := readJSON(d, doc, func(_ json.Number, v any) (any, error) {
-		if kind := numberKind(v); kind != 0 {
+	_, err := readJSON(d, doc, func(token, v any) (any, error) {
+		if _, number := token.(json.Number); !number && form == typedJSON {
+			return nil, nil
+		}
+		if kind := scalarKind(v); kind != 0 {
 			list = append(binary.AppendUvarint(list, n-last), kind)
 			last = n
 			count++
@@ -117,24 +134,26 @@ func appendTyped(text []byte, doc any) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := binary.AppendUvarint([]byte{typedJSON}, count)
+	out := binary.AppendUvarint([]byte{form}, count)
 	return append(append(out, list...), text...), nil
 }
 
 func getJSON(d *row.Desc, r row.Row, i int) any {
 	b := d.Bytes(r, i)
-	if len(b) == 0 || b[0] != typedJSON {
+	if len(b) == 0 || b[0] != typedJSON && b[0] != typedTexts {
 		return types.NewLazyJSONDocument(bytes.Clone(b))
 	}
-	v, err := typedDocument(b[1:])
+	v, err := decodeTyped(b)
 	if err != nil {
 		return badValue{err}
 	}
-	return types.JSONDocument{Val: v}
+	return newDocument(v)
 }
 
-// typedDocument decodes what follows typedJSON.
-func typedDocument(b []byte) (any, error) {
+// decodeTyped decodes a document with typed values.
+func decodeTyped(b []byte) (any, error) {
+	form := b[0]
+	b = b[1:]
 	next := func() uint64 {
 		v, n := binary.Uvarint(b)
 		b = b[max(n, 0):]
@@ -152,9 +171,16 @@ func typedDocument(b []byte) (any, error) {
 	n := uint64(0)
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.UseNumber()
-	return readJSON(d, nil, func(text json.Number, _ any) (any, error) {
+	return readJSON(d, nil, func(token, _ any) (any, error) {
+		text, number := token.(json.Number)
+		if !number && form == typedJSON {
+			return token, nil
+		}
 		kind := kinds[n]
 		n++
+		if !number {
+			return typedText(token, kind)
+		}
 		switch kind {
 		case jsonDecimal:
 			v, _, err := apd.NewFromString(string(text))
@@ -163,6 +189,8 @@ func typedDocument(b []byte) (any, error) {
 			return strconv.ParseUint(string(text), 10, 64)
 		case jsonSigned:
 			return strconv.ParseInt(string(text), 10, 64)
+		case jsonFloating:
+			return typedScalar{jsonDouble, string(text)}, nil
 		case 0:
 			return text.Float64()
 		}
@@ -170,26 +198,39 @@ func typedDocument(b []byte) (any, error) {
 	})
 }
 
+// typedText returns a string of a stored document as its type.
+func typedText(token any, kind byte) (any, error) {
+	if kind == 0 {
+		return token, nil
+	}
+	for name, k := range textKinds {
+		if text, ok := token.(string); ok && k == kind {
+			return typedScalar{name, text}, nil
+		}
+	}
+	return nil, errJSON
+}
+
 // readJSON reads a value, beside the same value in memory if that is given, and calls
-// number for each number.
-func readJSON(d *json.Decoder, beside any, number func(text json.Number, beside any) (any, error)) (any, error) {
+// scalar for each number (a json.Number) and string.
+func readJSON(d *json.Decoder, beside any, scalar func(token, beside any) (any, error)) (any, error) {
 	t, err := d.Token()
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errJSON, err)
 	}
 	switch t := t.(type) {
-	case json.Number:
-		return number(t, beside)
+	case json.Number, string:
+		return scalar(t, beside)
 	case json.Delim:
 		if t == '[' {
-			return readArray(d, beside, number)
+			return readArray(d, beside, scalar)
 		}
-		return readObject(d, beside, number)
+		return readObject(d, beside, scalar)
 	}
 	return t, nil
 }
 
-func readArray(d *json.Decoder, beside any, number func(json.Number, any) (any, error)) (any, error) {
+func readArray(d *json.Decoder, beside any, scalar func(token, beside any) (any, error)) (any, error) {
 	array, _ := beside.([]any)
 	out := []any{}
 	for d.More() {
@@ -197,7 +238,7 @@ func readArray(d *json.Decoder, beside any, number func(json.Number, any) (any, 
 		if len(out) < len(array) {
 			e = array[len(out)]
 		}
-		v, err := readJSON(d, e, number)
+		v, err := readJSON(d, e, scalar)
 		if err != nil {
 			return nil, err
 		}
@@ -207,7 +248,7 @@ func readArray(d *json.Decoder, beside any, number func(json.Number, any) (any, 
 	return out, err
 }
 
-func readObject(d *json.Decoder, beside any, number func(json.Number, any) (any, error)) (any, error) {
+func readObject(d *json.Decoder, beside any, scalar func(token, beside any) (any, error)) (any, error) {
 	object, _ := beside.(map[string]any)
 	out := map[string]any{}
 	for d.More() {
@@ -216,7 +257,7 @@ func readObject(d *json.Decoder, beside any, number func(json.Number, any) (any,
 			return nil, fmt.Errorf("%w: %w", errJSON, err)
 		}
 		key, _ := t.(string)
-		if out[key], err = readJSON(d, object[key], number); err != nil {
+		if out[key], err = readJSON(d, object[key], scalar); err != nil {
 			return nil, err
 		}
 	}

@@ -20,6 +20,10 @@ func (b *builder) alterClause(ctx *sql.Context, s *Session, n sql.Node, r sql.Ro
 		assignedDefinition(ctx, n.Column())
 	case *plan.ModifyColumn:
 		assignedDefinition(ctx, n.NewColumn())
+	case *plan.AlterDefaultDrop:
+		if rows, err := s.setVisibility(ctx, n); rows != nil || err != nil {
+			return rows, err
+		}
 	}
 	c, err := s.laterClause(ctx, n)
 	if err != nil {

@@ -119,7 +119,8 @@ func newMariaDBLab(t *testing.T, dsn, database string) *sqlLab {
 var mariadbScripts = []string{
 	"hermitage_read_committed.txt", "hermitage_repeatable_read.txt", "hermitage_serializable.txt", "lock_tables.txt", "transactions.txt", "implicit_commits.txt",
 	"quantified.txt", "assignments.txt", "T9_large_commits.txt", "T18_scans_with_and_without_own_writes.txt", "T19_old_versions_stay_readable.txt", "updates_of_equal_texts.txt",
-	"pad_space.txt", "merge_joins.txt", "insert_ids.txt", "joined_writes.txt", "updates_with_subqueries.txt", "outer_columns.txt", "prefix_joins.txt",
+	"pad_space.txt", "merge_joins.txt", "insert_ids.txt", "joined_writes.txt", "updates_with_subqueries.txt", "outer_columns.txt", "derived_columns.txt", "prefix_joins.txt",
+	"fulltext_equal_rows.txt",
 }
 
 // mariadbDifferences are the answers of MariaDB that are not ours, by script, anomaly and session,

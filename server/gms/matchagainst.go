@@ -11,6 +11,7 @@ import (
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression"
+	"github.com/dolthub/go-mysql-server/sql/fulltext"
 	"github.com/dolthub/go-mysql-server/sql/types"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 )
@@ -114,6 +115,17 @@ func newMatch(_ *sql.Context, args ...sql.Expression) (sql.Expression, error) {
 		}
 	}
 	return nil, sql.ErrFunctionNotFound.New("match")
+}
+
+// naturalMatch returns a MATCH in natural language mode that does without the hash of the row, nil where the
+// planner's serves. The hash is of the stored row in UTC: a statement's row may have a row id, and its
+// TIMESTAMPs are in the session's time zone.
+func naturalMatch(ctx *sql.Context, e *expression.MatchAgainst) sql.Expression {
+	zoned := func(c *sql.Column) bool { return types.IsTimestampType(c.Type) }
+	if e.ParentTable == nil || e.KeyCols.Type != fulltext.KeyType_None && !slices.ContainsFunc(e.ParentTable.Schema(ctx), zoned) {
+		return nil
+	}
+	return &match{of: e, mode: ast.NaturalLanguageModeStr, columns: e.Columns, against: e.Expr, search: &search{}}
 }
 
 // Resolved implements sql.Expression.
@@ -263,10 +275,10 @@ func (m *match) prepare(ctx *sql.Context, text string) error {
 	}
 	m.fold(ctx, s.list)
 	*m.search = *s
-	if m.mode != ast.BooleanModeStr {
-		return m.expand(ctx)
+	if m.mode == ast.BooleanModeStr || m.mode == ast.NaturalLanguageModeStr {
+		return nil
 	}
-	return nil
+	return m.expand(ctx)
 }
 
 func (m *match) fold(ctx *sql.Context, list []boolTerm) {

@@ -201,6 +201,10 @@ func valueSize(v any) int64 {
 		n += 24
 	case types.JSONDocument:
 		n += valueSize(v.Val)
+	case typedDocument:
+		n += valueSize(v.Val)
+	case typedScalar:
+		n += 2*cellBytes + int64(len(v.text))
 	case []any:
 		for _, e := range v {
 			n += valueSize(e)

@@ -12,8 +12,8 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/types"
 )
 
-// readEnds has MIN or MAX of a column read the first row of an index, if one has its rows in the
-// column's order.
+// readEnds has MINs and MAXs of columns read the first row of an index each, if there is one that has its rows in
+// the column's order for all of them.
 func readEnds(a *analyzer.Analyzer) {
 	aroundRule(a, "replaceAgg", func(ctx *sql.Context, n sql.Node, f *sql.QueryFlags, rule planRule) (sql.Node, transform.TreeIdentity, error) {
 		if !served(ctx) {
@@ -30,25 +30,34 @@ func readEnds(a *analyzer.Analyzer) {
 
 func readEnd(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
 	g, ok := n.(*plan.GroupBy)
-	if !ok || len(g.SelectDeps) != 1 || len(g.GroupByExprs) != 0 {
+	if !ok || len(g.SelectDeps) == 0 || len(g.GroupByExprs) != 0 {
 		return n, transform.SameTree, nil
 	}
-	order := sql.SortCondition{}
-	switch agg := g.SelectDeps[0].(type) {
-	case *aggregation.Min:
-		order = sql.SortCondition{Expr: agg.Child, Order: sql.Ascending}
-	case *aggregation.Max:
-		order = sql.SortCondition{Expr: agg.Child, Order: sql.Descending}
+	var ends sql.Node // the first row of each order
+	for _, dep := range g.SelectDeps {
+		order := sql.SortCondition{}
+		switch agg := dep.(type) {
+		case *aggregation.Min:
+			order = sql.SortCondition{Expr: agg.Child, Order: sql.Ascending}
+		case *aggregation.Max:
+			order = sql.SortCondition{Expr: agg.Child, Order: sql.Descending}
+		}
+		f, ok := order.Expr.(*expression.GetField)
+		if !ok {
+			return n, transform.SameTree, nil
+		}
+		child, err := inOrder(ctx, g.Child, order, f)
+		if child == nil || err != nil {
+			return n, transform.SameTree, err
+		}
+		end := plan.NewLimit(expression.NewLiteral(int64(1), types.Int64), child)
+		if ends == nil {
+			ends = end
+		} else {
+			ends = plan.NewConcat(ends, end)
+		}
 	}
-	f, ok := order.Expr.(*expression.GetField)
-	if !ok {
-		return n, transform.SameTree, nil
-	}
-	child, err := inOrder(ctx, g.Child, order, f)
-	if child == nil || err != nil {
-		return n, transform.SameTree, err
-	}
-	n, err = g.WithChildren(ctx, plan.NewLimit(expression.NewLiteral(int64(1), types.Int64), child))
+	n, err := g.WithChildren(ctx, ends)
 	return n, transform.NewTree, err
 }
 

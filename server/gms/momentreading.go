@@ -99,6 +99,22 @@ func readMoment(text string) (at time.Time, clock, rest, ok bool) {
 	return at, count > 3, rest, ok
 }
 
+// dateFields are the year, month and day of a text that is a date of digits with signs between them, or of eight or more.
+var dateFields = regexp.MustCompile(`^\s*(?:(\d{2,4})[^\d\s](\d{1,2})[^\d\s](\d{1,2})(?:\D|$)|(\d{4})(\d\d)(\d\d)(?:\d{6})?(?:\.|$))`)
+
+// zeroInDate reports whether a text is a date with a month or a day of 0 beside a year, or one beside the other.
+func zeroInDate(text string) bool {
+	m := dateFields.FindStringSubmatch(text)
+	if m == nil {
+		return false
+	}
+	var n [3]int
+	for i := range n {
+		n[i], _ = strconv.Atoi(m[1+i] + m[4+i])
+	}
+	return (n[1] == 0 || n[2] == 0) && n[1] <= 12 && n[2] <= 31 && n != [3]int{}
+}
+
 func punctuation(c byte) bool {
 	return c >= '!' && c <= '/' || c >= ':' && c <= '@' || c >= '[' && c <= '`' || c >= '{' && c <= '~'
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"hash/crc32"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 // nativeFunctions are functions of several kinds that the planner lacks.
 var nativeFunctions = map[string]*functionDef{
 	"crc32":                 {name: "crc32", args: 1, pure: true, typ: types.Uint32, eval: crcOf},
+	"inet_aton":             {name: "inet_aton", args: 1, pure: true, typ: types.Uint64, eval: addressNumber},
 	"utc_time":              {name: "utc_time", args: anyArgs, typ: types.Time, eval: utcTime},
 	"statement_digest":      {name: "statement_digest", args: 1, pure: true, typ: types.LongText, eval: statementDigest},
 	"statement_digest_text": {name: "statement_digest_text", args: 1, pure: true, typ: types.LongText, eval: statementDigestText},
@@ -48,10 +50,103 @@ func ownFunction(name string) (sql.Function, bool) {
 			}
 			return withType(ctx, e), nil
 		}}, true
+	case name == "ord" || name == "reverse":
+		return sql.Function1{Name: name, Fn: func(ctx *sql.Context, e sql.Expression) sql.Expression {
+			switch {
+			case e.Resolved() && binaryString(ctx, e):
+				return &function{def: byteFunctions[name], args: []sql.Expression{e}}
+			case name == "ord":
+				return gmsfunction.NewOrd(ctx, e)
+			}
+			return gmsfunction.NewReverse(ctx, e)
+		}}, true
+	case name == "soundex":
+		return sql.Function1{Name: name, Fn: func(ctx *sql.Context, e sql.Expression) sql.Expression {
+			return soundex{gmsfunction.NewSoundex(ctx, e).(*gmsfunction.Soundex)}
+		}}, true
 	case name == "timestamp":
 		return sql.FunctionN{Name: name, Fn: newTimestamp}, true
 	}
 	return nil, false
+}
+
+// byteFunctions are functions of binary strings, whose characters are bytes.
+var byteFunctions = map[string]*functionDef{
+	"ord": {name: "ord", args: 1, pure: true, typ: types.Int64, eval: func(ctx *sql.Context, _ *Session, args []any) (any, error) {
+		b, err := bytesOf(ctx, args[0])
+		if err != nil || args[0] == nil {
+			return nil, err
+		}
+		if len(b) == 0 {
+			return int64(0), nil
+		}
+		return int64(b[0]), nil
+	}},
+	"reverse": {name: "reverse", args: 1, pure: true, typ: types.LongBlob, eval: func(ctx *sql.Context, _ *Session, args []any) (any, error) {
+		b, err := bytesOf(ctx, args[0])
+		if err != nil || args[0] == nil {
+			return nil, err
+		}
+		b = slices.Clone(b)
+		slices.Reverse(b)
+		return b, nil
+	}},
+}
+
+// soundex is SOUNDEX: of a text without letters it is empty.
+type soundex struct{ *gmsfunction.Soundex }
+
+// WithChildren implements sql.Expression.
+func (s soundex) WithChildren(ctx *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	e, err := s.Soundex.WithChildren(ctx, children...)
+	if err != nil {
+		return nil, err
+	}
+	return soundex{e.(*gmsfunction.Soundex)}, nil
+}
+
+// Eval implements sql.Expression.
+func (s soundex) Eval(ctx *sql.Context, r sql.Row) (any, error) {
+	v, err := s.Soundex.Eval(ctx, r)
+	if v == "0000" { // a code begins with a letter
+		return "", err
+	}
+	return v, err
+}
+
+// addressNumber is INET_ATON: the last of fewer than four numbers stands for the bytes that are left.
+func addressNumber(ctx *sql.Context, _ *Session, args []any) (any, error) {
+	if args[0] == nil {
+		return nil, nil
+	}
+	text, err := textOf(ctx, args[0])
+	if err != nil {
+		return nil, err
+	}
+	n, part, dots, last := uint64(0), uint64(0), 0, byte('.')
+	for i := range len(text) {
+		switch last = text[i]; {
+		case last == '.':
+			n, part = n<<8+part, 0
+			dots++
+		case last < '0' || last > '9':
+			part = 256
+		default:
+			part = part*10 + uint64(last-'0')
+		}
+		if part > 255 {
+			last = '.'
+			break
+		}
+	}
+	if last == '.' {
+		ctx.Warn(1411, "Incorrect string value: ''%s'' for function inet_aton", text)
+		return nil, nil
+	}
+	if dots == 1 || dots == 2 {
+		n <<= 8 * (3 - dots)
+	}
+	return n<<8 + part, nil
 }
 
 // newTimestamp returns TIMESTAMP(date) or TIMESTAMP(date, time), their sum.

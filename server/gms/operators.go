@@ -20,35 +20,23 @@ func memberOf(ctx *sql.Context, _ *Session, args []any) (any, error) {
 	if args[0] == nil || args[1] == nil {
 		return nil, nil
 	}
-	docs := [2]any{}
-	for i, v := range args {
-		v, err := sql.UnwrapAny(ctx, v)
-		if err != nil {
+	for i := range args {
+		var err error
+		if args[i], err = sql.UnwrapAny(ctx, args[i]); err != nil {
 			return nil, err
 		}
-		if w, ok := v.(sql.JSONWrapper); ok {
-			v, err = w.ToInterface(ctx)
-		} else if text, ok := v.(string); ok && i == 1 {
-			var doc any
-			if doc, _, err = types.JSON.Convert(ctx, text); err == nil {
-				v, err = doc.(sql.JSONWrapper).ToInterface(ctx)
-			} else {
-				err = invalidArgument(text, 2, "member of")
-			}
-		} else if i == 1 {
-			err = mysql.NewSQLError(3146, "22032", "Invalid data type for JSON data in argument 2 to function member of; a JSON string or JSON type is required.")
-		}
-		if err != nil {
-			return nil, err
-		}
-		docs[i] = v
 	}
-	array, ok := docs[1].([]any)
-	if !ok {
-		array = []any{docs[1]}
+	if _, text := args[1].(string); !text {
+		if _, doc := args[1].(sql.JSONWrapper); !doc {
+			return nil, mysql.NewSQLError(3146, "22032", "Invalid data type for JSON data in argument 2 to function member of; a JSON string or JSON type is required.")
+		}
 	}
-	for _, x := range array {
-		if c, err := types.CompareJSON(ctx, types.JSONDocument{Val: docs[0]}, types.JSONDocument{Val: x}); err != nil || c == 0 {
+	doc, err := jsonOf(ctx, args[1], 2, "member of")
+	if err != nil {
+		return nil, err
+	}
+	for _, x := range jsonArray(doc) {
+		if c, err := compareJSON(ctx, args[0], x); err != nil || c == 0 {
 			return c == 0, err
 		}
 	}

@@ -46,6 +46,9 @@ func (p *parser) parse(ctx context.Context, query string, f func(marked string) 
 	}
 	var made edits
 	if served(ctx) {
+		if err := emptyAggregates(query); err != nil {
+			return query, nil, err
+		}
 		query = createSelect(query)
 	}
 	var file *exchange
@@ -55,9 +58,15 @@ func (p *parser) parse(ctx context.Context, query string, f func(marked string) 
 		if marked, file, err = exchanges(ctx, q); err != nil {
 			return err
 		}
-		marked, made = withMarks(addedColumns(marked))
+		marked, made = withMarks(marked)
 		if err := f(marked); err != nil {
-			return made.sentError(err)
+			c := chained(marked)
+			if !served(ctx) || c == marked || f(c) != nil {
+				return made.sentError(err)
+			}
+			if err := unchain(*stmt); err != nil {
+				return err
+			}
 		}
 		if err := shallow(marked, *stmt); err != nil {
 			return err
@@ -194,11 +203,12 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 		a.db = sctx.GetCurrentDatabase()
 		if s, ok := sctx.Session.(*Session); ok {
 			if s.b.mysql {
+				if err := s.noteVisible(sctx, query, stmt); err != nil {
+					return err
+				}
 				if err := s.like(sctx, stmt); err != nil {
 					return err
 				}
-			}
-			if s.b.mysql {
 				if err := s.convert(sctx, query, stmt); err != nil {
 					return err
 				}
@@ -221,6 +231,11 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 				}
 			}
 			updatedRanges(stmt)
+			if s.b.mysql {
+				if err := orderedExpressions(stmt); err != nil {
+					return err
+				}
+			}
 			s.limit(sctx, stmt)
 			if s.b.mysql {
 				functionalIndexes(stmt)
@@ -267,6 +282,11 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 	}
 	if served(ctx) && (containsFold(query, "group_concat") || containsFold(query, "instr") || containsFold(query, "extract")) {
 		functionCalls(stmt)
+	}
+	if containsFold(query, "collate") && served(ctx) {
+		if err := collatedIntroducers(stmt); err != nil {
+			return err
+		}
 	}
 	if containsFold(query, "over") && served(ctx) {
 		if err := windowFunctions(stmt); err != nil {

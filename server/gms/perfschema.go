@@ -1,7 +1,6 @@
 package gms
 
 import (
-	"fmt"
 	"strings"
 	"time"
 
@@ -34,6 +33,7 @@ func newPerformanceSchema() *fixedDatabase {
 		}
 		return attributeRows(own), nil
 	})
+	d.addVariables()
 	d.addAccounts()
 	d.addLocks()
 	d.addSetup()
@@ -197,14 +197,7 @@ func variableRows(ctx *sql.Context, s *Session, table string) ([]sql.Row, error)
 	}
 	var rows []sql.Row
 	for _, name := range sortedNames(values) {
-		v := values[name]
-		switch b := v.(type) {
-		case int8:
-			v = map[int8]string{0: "OFF", 1: "ON"}[b]
-		case nil:
-			v = ""
-		}
-		rows = append(rows, sql.Row{name, firstRunes(fmt.Sprint(v), 1024)})
+		rows = append(rows, sql.Row{name, shownVariable(values[name])})
 	}
 	return rows, nil
 }

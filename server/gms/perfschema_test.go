@@ -80,7 +80,7 @@ func TestLockWaitsAreShown(t *testing.T) {
 		}
 	}
 	status := engineStatus(t, monitor)
-	for _, part := range []string{"LOCK WAIT", "MySQL thread id " + w, "UPDATE d.t SET b = 6 WHERE a = 1",
+	for _, part := range []string{"Volume complete LSN (VCL)", "Volume durable LSN (VDL)", "LOCK WAIT", "MySQL thread id " + w, "UPDATE d.t SET b = 6 WHERE a = 1",
 		"index PRIMARY of table `d`.`t` lock_mode X locks rec but not gap waiting", "MySQL thread id " + h + ": RECORD LOCKS"} {
 		if !strings.Contains(status, part) {
 			t.Errorf("SHOW ENGINE INNODB STATUS lacks %q:\n%s", part, status)

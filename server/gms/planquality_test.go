@@ -56,6 +56,17 @@ var planQueries = []planQuery{
 	{"last of an index", "select id from orders order by day desc limit 3", 3},
 	{"LIKE with a prefix", "select id from members where email like 'u7%'", 11},
 	{"MAX of an index", "select max(day) from orders", 1},
+	{"two indexes joined by OR", "select count(note) from orders where day = 3 or clerk = 17", 70},
+	{"three indexes joined by OR, with an alias", "select count(o.note) from orders o where o.day = 3 or o.clerk = 17 or o.customer = 5", 80},
+	{"a rare and a common value joined by OR", "select count(note) from orders where day = 3 or status = 'done'", 4000},
+	{"rows behind a row of a key", "select line from items where (order_id, line) > (3990, 1) order by order_id, line limit 3", 3},
+	{"rows behind a row of a key, sorted downwards", "select line from items where (order_id, line) < (3990, 1) order by order_id desc, line desc limit 3", 3},
+	{"rows behind a row of a key, below a value", "select id from orders where customer = 3 and (day, id) > (100, 5) order by day, id limit 2", 2},
+	{"members of an IN in the order of an index", "select id from orders where customer in (3, 4, 5) order by customer, day limit 2", 2},
+	{"rows before a row of an index", "select id from orders where (customer, day) < (3, 100) order by customer desc, day desc limit 2", 20},
+	{"MIN and MAX of an index", "select min(day), max(day) from orders", 2},
+	{"MIN and MAX of several indexes", "select max(id), min(day), max(status) from orders", 3},
+	{"MIN and MAX of an index's second column", "select min(day), max(day) from orders where customer = 9", 2},
 	{"MIN of an index's second column", "select min(day) from orders where customer = 9", 1},
 }
 

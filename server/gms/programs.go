@@ -32,14 +32,14 @@ func (s *Session) enter(ctx *sql.Context, p program) (leave func(), err error) {
 		}
 	}
 	s.calls.running = append(running[:len(running):len(running)], p.name)
-	if v, err := s.BaseSession.GetSessionVariable(ctx, "sql_mode"); err == nil && v != p.mode {
-		if err := s.BaseSession.SetSessionVariable(ctx, "sql_mode", p.mode); err != nil {
-			leave()
-			return nil, err
-		}
-	}
 	if v, err := s.BaseSession.GetSessionVariable(ctx, "sql_mode"); err == nil {
 		undo = append(undo, func() { _ = s.BaseSession.SetSessionVariable(ctx, "sql_mode", v) })
+		if v != p.mode {
+			if err := s.BaseSession.SetSessionVariable(ctx, "sql_mode", p.mode); err != nil {
+				leave()
+				return nil, err
+			}
+		}
 	}
 	if !p.invoker && p.definer != (accountName{}) {
 		back, err := s.as(ctx, p.definer)

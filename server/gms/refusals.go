@@ -3,6 +3,7 @@ package gms
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -10,6 +11,9 @@ import (
 	"github.com/dolthub/vitess/go/mysql"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 )
+
+// readOnlyDatabase finds the option that makes a database read only.
+var readOnlyDatabase = regexp.MustCompile(`(?i)\sread\s+only\s*=?\s*1\s*(;|$)`)
 
 // refusals returns MySQL's error for what the grammar takes and the planner refuses without a
 // number, or forgets.
@@ -23,6 +27,9 @@ func refusals(ctx context.Context, query string, stmt ast.Statement) error {
 			if err := checkName(n.DBName, 1102, "database"); err != nil {
 				return err
 			}
+		}
+		if n.Action == ast.AlterStr && readOnlyDatabase.MatchString(query) {
+			return mysql.NewSQLError(mysql.ERNotSupportedYet, "42000", "This version of MySQL doesn't yet support 'ALTER DATABASE ... READ ONLY = 1'")
 		}
 	case *ast.Delete:
 		if err := deletesRead(n); err != nil {
@@ -92,6 +99,12 @@ func refusedParts(query string, n ast.SQLNode) error {
 			if slices.ContainsFunc(n.Exprs, groupsIn) {
 				return false, misused
 			}
+		case *ast.ConvertUsingExpr:
+			return true, noCharset(n.Type)
+		case *ast.ConvertExpr:
+			if n.Type != nil {
+				return true, noCharset(n.Type.Charset)
+			}
 		case *ast.ColName:
 			return true, wrongScope(n)
 		case *ast.AliasedTableExpr:
@@ -107,6 +120,15 @@ func refusedParts(query string, n ast.SQLNode) error {
 		}
 		return true, nil
 	}, n)
+}
+
+// noCharset returns the error of a character set of MySQL's that the planner does not encode.
+func noCharset(name string) error {
+	set, err := sql.ParseCharacterSet(name)
+	if err != nil || name == "" || set.Encoder() != nil {
+		return nil //nolint:nilerr // the planner says so
+	}
+	return mysql.NewSQLError(mysql.ERUnknownCharacterSet, "42000", "Unknown character set: '%s'", name)
 }
 
 func groupsIn(e ast.SelectExpr) bool {

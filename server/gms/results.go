@@ -67,8 +67,11 @@ func columns(ctx *sql.Context, n sql.Node, schema sql.Schema) []protocol.Column 
 			}
 		}
 		if f, ok := formats[i]; ok {
+			if f.unsigned {
+				col.Flags |= gomysql.UNSIGNED_FLAG
+			}
 			if f.zeros > 0 {
-				col.Flags |= gomysql.ZEROFILL_FLAG | gomysql.UNSIGNED_FLAG
+				col.Flags |= gomysql.ZEROFILL_FLAG
 				col.Length = uint32(f.zeros)
 			}
 			if f.digits > 0 {
@@ -89,6 +92,11 @@ func encode(ctx *sql.Context, schema sql.Schema, row sql.Row, cells [][]byte, ar
 			continue
 		}
 		typ := c.Type
+		if doc, ok := row[i].(sql.JSONWrapper); ok {
+			if err := shallowDocument(ctx, doc); err != nil {
+				return arena, err
+			}
+		}
 		if _, ok := row[i].(types.GeometryValue); ok { // a function announces points and returns any
 			typ = types.GeometryType{}
 		}
@@ -114,6 +122,9 @@ func encode(ctx *sql.Context, schema sql.Schema, row sql.Row, cells [][]byte, ar
 		}
 		if cells[i] = v.Raw(); cells[i] == nil {
 			cells[i] = []byte{}
+		}
+		if types.IsYear(typ) && len(cells[i]) < yearDigits { // 0
+			cells[i] = []byte("0000")
 		}
 		arena = stored(arena, cells[i])
 	}
@@ -152,6 +163,8 @@ func literal(p protocol.Param) ast.Expr {
 			}
 		}
 		return ast.NewFloatVal(append([]byte(nil), p.Text...))
+	case gomysql.MYSQL_TYPE_TINY_BLOB, gomysql.MYSQL_TYPE_BLOB, gomysql.MYSQL_TYPE_MEDIUM_BLOB, gomysql.MYSQL_TYPE_LONG_BLOB:
+		return &ast.UnaryExpr{Operator: ast.UBinaryStr, Expr: ast.NewStrVal(append([]byte(nil), p.Text...))}
 	}
 	return ast.NewStrVal(append([]byte(nil), p.Text...))
 }

@@ -61,6 +61,7 @@ func (e edits) positions(stmt ast.Statement) {
 // returned as they are.
 func withMarks(query string) (string, edits) {
 	r := marking{q: query, opened: true, closing: map[int]string{}}
+	r.visible()
 	for at := 0; at < len(query); {
 		word, end := nextWord(query, at)
 		if word == "" {
@@ -97,7 +98,10 @@ var beforeName = map[string]bool{
 }
 
 // tableOptions are the options of an ALTER TABLE that may follow another without a comma.
-var tableOptions = map[string]bool{"auto_increment": true, "charset": true, "character": true, "comment": true, "default": true, "engine": true, "row_format": true}
+var tableOptions = map[string]bool{"auto_increment": true, "charset": true, "character": true, "comment": true, "default": true, "engine": true, "row_format": true,
+	"min_rows": true, "max_rows": true, "avg_row_length": true, "pack_keys": true, "stats_persistent": true, "stats_auto_recalc": true, "stats_sample_pages": true,
+	"checksum": true, "delay_key_write": true, "key_block_size": true,
+}
 
 // wordAt is a word, in lower case, or a sign of a text, and where it begins.
 type wordAt struct {
@@ -126,7 +130,7 @@ type marking struct {
 	rowsAt  int                 // the depth of VALUES ROW(…), ROW(…), plus one
 	alias   string              // of the table of a DELETE
 	aliased string              // the table
-	clauses map[int]replacement // of JSON_VALUE, by where they begin
+	clauses map[int]replacement // of JSON_VALUE and of columns, by where they begin
 }
 
 // put replaces a part of the text.
@@ -178,6 +182,16 @@ func (r *marking) token(token string, at int) {
 		}
 	case "'", `"`:
 		r.keepEscapes(at)
+	case "read":
+		if next, end := r.follows(r.end); next == "only" && r.first[0] == "alter" && (r.first[1] == "database" || r.first[1] == "schema") {
+			r.end = end
+			_, end = r.value()
+			r.put(at, end, "")
+		}
+	case "add":
+		if r.first[0] == "alter" && r.first[1] == "table" && r.depth == 0 {
+			r.addedColumns()
+		}
 	case "charset":
 		if r.first[0] == "alter" && r.first[1] == "table" && r.depth == 0 && !beforeName[last.text] && r.before[1].text != "change" {
 			r.put(at, r.end, "character set")

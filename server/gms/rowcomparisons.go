@@ -11,7 +11,8 @@ import (
 var comparedRowsText = regexp.MustCompile(`(?i)\)\s*[<=>!]+\s*(row\s*)?\(`)
 
 // rowComparisons has rows that are compared be compared column by column, as MySQL has it:
-// (a,b) < (c,d) is a < c OR (a = c AND b < d). The planner has no collations of the columns of rows.
+// (a,b) < (c,d) is a < c OR (a = c AND b < d), beside a <= c, which it implies and which is a range of an index.
+// The planner has no collations of the columns of rows.
 func rowComparisons(stmt ast.Statement) error {
 	return replaceNodes(reflect.ValueOf(&stmt), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
 		c, ok := n.(*ast.ComparisonExpr)
@@ -23,10 +24,16 @@ func rowComparisons(stmt ast.Statement) error {
 		if !lok || !rok || len(left) != len(right) || len(left) < 2 {
 			return nil, true, nil
 		}
-		if e := rowComparison(c.Operator, left, right); e != nil {
-			return &ast.ParenExpr{Expr: e}, true, nil
+		e := rowComparison(c.Operator, left, right)
+		if e == nil {
+			return nil, true, nil
 		}
-		return nil, true, nil
+		if or, ok := e.(*ast.OrExpr); ok && c.Operator != ast.NotEqualStr {
+			bound := *or.Left.(*ast.ComparisonExpr)
+			bound.Operator += "="
+			e = &ast.AndExpr{Left: &bound, Right: &ast.ParenExpr{Expr: or}}
+		}
+		return &ast.ParenExpr{Expr: e}, true, nil
 	})
 }
 

@@ -132,7 +132,7 @@ func NewServer(o Options) (*Server, error) {
 	s.h = &handler{srv: s, refused: mtls.NewRefusals(o.Logger)}
 	trusts := func(a netip.Addr) bool { return slices.Contains(o.TrustedProxies, a) }
 	s.sql, err = protocol.New(protocol.Options{
-		Listener: proxyv2.NewListener(o.Listener, trusts, loginTimeout), Version: ServerVersion, Handler: s.h, Vouched: s.h.vouched,
+		Listener: proxyv2.NewListener(o.Listener, trusts), Version: ServerVersion, Handler: s.h, Vouched: s.h.vouched,
 		TLS: o.TLS.Server, MaxConnections: func() int { return o.MaxConnections },
 		PreparedMax: preparedStatementsMax, LoginTimeout: loginTimeout, Logger: o.Logger,
 	})
@@ -170,6 +170,7 @@ func NewEngine(b *Backend) *sqle.Engine {
 	ownTriggers(a)
 	planUnions(a)
 	keepTableOptions(a)
+	b.indexScans = indexScans(a)
 	a.Coster = joinCoster{a.Coster}
 	a.Catalog.StatsProvider = b.stats
 	a.Catalog.AuthHandler = authorization{a.Catalog.AuthHandler}

@@ -41,16 +41,19 @@ type Session struct {
 	// triggers' statements run through the Runner. dml is the depth inside DML.
 	depth, dml int
 	statement
-	indexes    map[string]indexOptions // of the definition that is executed, see indexKey
-	missing    tableName               // the last table that a statement looked for in vain
-	renamed    map[string]string       // columns that the ALTER TABLE renames, see alterClauses
-	altered    string                  // the table that the ALTER TABLE changes
-	precisions timePrecisions
-	formats    map[string]string // of the columns that a DDL statement defines
-	temps      temporaries
-	prepared   preparedStatements
-	reserved   map[tableID]*reservation
-	rowIDs     rowIDs
+	indexes      map[string]indexOptions // of the definition that is executed, see indexKey
+	missing      tableName               // the last table that a statement looked for in vain
+	renamed      map[string]string       // columns that the ALTER TABLE renames, see alterClauses
+	altered      string                  // the table that the ALTER TABLE changes
+	precisions   timePrecisions
+	tableOptions map[string]string // of the last definition, see tableOptionsOf
+	visibilities []visibility      // of columns, of the last definition
+	formats      map[string]string // of the columns that a DDL statement defines
+	temps        temporaries
+	profiles     profiles
+	prepared     preparedStatements
+	reserved     map[tableID]*reservation
+	rowIDs       rowIDs
 	// fulltextHidden: tables have no FULLTEXT indexes for now, see hideFulltextFromJoins.
 	fulltextHidden bool
 	rewriting      *rewriter        // of the ALTER that changes a column, nil: none runs

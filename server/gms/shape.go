@@ -47,9 +47,10 @@ type shape struct {
 	// only holds, by column, the index of this integer column alone, if no other
 	// index begins with it; nil: none, or several.
 	only     []*Index
-	computed bool // there are indexes on expressions, or none of the tree's kind
-	autoInc  int  // ordinal, -1: none
-	rowID    int  // ordinal of the hidden row id in def.Columns, -1: none
+	computed bool           // there are indexes on expressions, or none of the tree's kind
+	formats  []columnFormat // of the columns; nil: none has one
+	autoInc  int            // ordinal, -1: none
+	rowID    int            // ordinal of the hidden row id in def.Columns, -1: none
 }
 
 // pseudoIndex is an index that the planner maintains or scans itself: it has a
@@ -110,6 +111,12 @@ func newShape(ctx context.Context, def *engine.TableDef) (*shape, error) {
 		}
 		s.schema = append(s.schema, sc)
 		s.codecs = append(s.codecs, cd)
+		if f, ok := formatOf(c); ok && isNumeric(sc.Type) {
+			if s.formats == nil {
+				s.formats = make([]columnFormat, len(def.Columns))
+			}
+			s.formats[i] = f
+		}
 	}
 	var ordinals []int
 	if !def.Keyless() {

@@ -41,10 +41,10 @@ func dropSort(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, e
 	}
 	ix, ours := lookup.Index.(*Index)
 	ranges, _ := lookup.Ranges.(sql.MySQLRangeCollection)
-	if !ours || ix.pseudo != nil || ix.hasPrefix || len(ranges) != 1 {
+	if !ours || ix.pseudo != nil || ix.hasPrefix || len(ranges) == 0 {
 		return n, transform.SameTree, nil
 	}
-	reverse, ok := ix.gives(s.SortConditions, id, fixedColumns(ranges[0]))
+	reverse, ok := ix.gives(s.SortConditions, id, fixedColumns(ranges))
 	if !ok {
 		return n, transform.SameTree, nil
 	}
@@ -88,21 +88,38 @@ func scanUnder(n sql.Node) (*plan.IndexedTableAccess, sql.TableId) {
 	}
 }
 
-// fixedColumns returns how many of the leading columns of a range have one value.
-func fixedColumns(r sql.MySQLRange) int {
-	for i, c := range r {
-		if lo, ok := c.LowerBound.(sql.Below); ok {
-			if hi, ok := c.UpperBound.(sql.Above); ok && lo.Key != nil {
-				if same, err := c.Typ.Compare(noContext(), lo.Key, hi.Key); err == nil && same == 0 {
-					continue
-				}
+// fixedColumns returns how many of the leading columns of ranges have one value, the same in each range. (The ranges
+// are read in the order of the index.)
+func fixedColumns(ranges sql.MySQLRangeCollection) int {
+	fixed := 0
+	for ; fixed < len(ranges[0]); fixed++ {
+		first := ranges[0][fixed]
+		for _, r := range ranges {
+			if fixed >= len(r) || !onePoint(r[fixed], first) {
+				return fixed
 			}
-		} else if _, ok := c.UpperBound.(sql.AboveNull); ok && c.LowerBound == sql.MySQLRangeCut(sql.BelowNull{}) {
-			continue
 		}
-		return i
 	}
-	return len(r)
+	return fixed
+}
+
+// onePoint reports whether two ranges of a column are the same one value.
+func onePoint(c, first sql.MySQLRangeColumnExpr) bool {
+	if _, ok := c.UpperBound.(sql.AboveNull); ok {
+		return c.LowerBound == sql.MySQLRangeCut(sql.BelowNull{}) && c.UpperBound == first.UpperBound && c.LowerBound == first.LowerBound
+	}
+	lo, ok := c.LowerBound.(sql.Below)
+	hi, ok2 := c.UpperBound.(sql.Above)
+	other, ok3 := first.LowerBound.(sql.Below)
+	if !ok || !ok2 || !ok3 || lo.Key == nil || other.Key == nil {
+		return false
+	}
+	for _, key := range []any{hi.Key, other.Key} {
+		if same, err := c.Typ.Compare(noContext(), lo.Key, key); err != nil || same != 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // gives reports whether the index, its first fixed columns having one value each, has the

@@ -36,7 +36,7 @@ var addGrammars = sync.OnceFunc(func() {
 		"show warnings":         parseShowDiagnostics(""),
 		"show count":            parseShowCount,
 		"show profile":          parseShowProfile,
-		"show profiles":         emptySet("SHOW PROFILES", "Query_ID", "Duration", "Query"),
+		"show profiles":         parseShowProfiles,
 		"show engine":           parseShowEngine,
 		"show open":             parseShowOpenTables,
 		"show master":           binlogStatus("status", "logs"),
@@ -81,6 +81,8 @@ var addGrammars = sync.OnceFunc(func() {
 		"desc":                  parseDescribe,
 		"explain":               parseDescribe,
 		"alter instance":        parseAlterInstance,
+		"alter database":        parseAlterDatabase,
+		"alter schema":          parseAlterDatabase,
 	}
 	withoutBinlog := func(l *lexer) (ast.Statement, error) {
 		name, _ := l.name()
@@ -295,6 +297,26 @@ func noFlush(l *lexer) (ast.Statement, error) {
 	return a.statement(), nil
 }
 
+// parseAlterDatabase parses ALTER DATABASE [name] READ ONLY = {0 | DEFAULT}, which changes nothing; other options are
+// the planner's.
+func parseAlterDatabase(l *lexer) (ast.Statement, error) {
+	name := ""
+	if !l.is("read") {
+		name, _ = l.name()
+	}
+	if !l.accept("read", "only") {
+		return nil, nil
+	}
+	l.accept("=")
+	if l.acceptOne("0", "default") == "" || l.kind != 0 {
+		return nil, nil
+	}
+	a := &admin{name: "ALTER DATABASE", commits: true, run: nothing, auth: ast.AuthInformation{
+		AuthType: ast.AuthType_ALTER, TargetType: ast.AuthTargetType_DatabaseIdentifiers, TargetNames: []string{name},
+	}}
+	return a.statement(), nil
+}
+
 func nothing(*sql.Context, *Session, *admin) ([]sql.Row, error) { return nil, nil }
 
 // parseDo parses DO expr [, expr] …: the expressions are evaluated, and that is all.
@@ -467,10 +489,6 @@ func parseShowEngine(l *lexer) (ast.Statement, error) {
 		return []sql.Row{{"InnoDB", "", text}}, nil
 	}
 	return a.statement(), nil
-}
-
-func parseShowProfile(l *lexer) (ast.Statement, error) {
-	return emptySet("SHOW PROFILE", "Status", "Duration")(l)
 }
 
 // parseShowFunctionCode refuses SHOW {FUNCTION|PROCEDURE} CODE, of debug builds.

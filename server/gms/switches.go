@@ -77,22 +77,6 @@ func (t switchesType) Convert(ctx context.Context, v any) (any, sql.ConvertInRan
 	return flags, sql.InRange, err
 }
 
-// onlyType is the type of a variable with one value, which is honest about what nothing goes by.
-type onlyType struct {
-	sql.SystemVariableType
-	name string
-	only any
-}
-
-// Convert implements sql.Type.
-func (t onlyType) Convert(ctx context.Context, v any) (any, sql.ConvertInRange, error) {
-	got, in, err := t.SystemVariableType.Convert(ctx, v)
-	if text, ok := got.(string); err == nil && got != t.only && !(ok && strings.EqualFold(text, t.only.(string))) {
-		err = errWrongValue(t.name, v)
-	}
-	return t.only, in, err
-}
-
 // addPlannerVariables adds variables of the planner's as MySQL has them.
 func addPlannerVariables() {
 	both := sql.GetMysqlScope(sql.SystemVariableScope_Both)
@@ -102,12 +86,11 @@ func addPlannerVariables() {
 			Type: switchesType{types.NewSystemStringType(switchesName)},
 		},
 		&sql.MysqlSystemVariable{
-			Name: "div_precision_increment", Scope: both, Dynamic: true, SetVarHintApplies: true, Default: int64(4),
-			Type: onlyType{types.NewSystemIntType("div_precision_increment", 0, 30, false), "div_precision_increment", int64(4)},
+			Name: divPrecision, Scope: both, Dynamic: true, SetVarHintApplies: true, Default: int64(divIncrement),
+			Type: types.NewSystemIntType(divPrecision, 0, 30, false),
 		},
 		&sql.MysqlSystemVariable{
-			Name: "lc_time_names", Scope: both, Dynamic: true, Default: "en_US",
-			Type: onlyType{types.NewSystemStringType("lc_time_names"), "lc_time_names", "en_US"},
+			Name: timeNames, Scope: both, Dynamic: true, Default: "en_US", Type: localeType{types.NewSystemStringType(timeNames)},
 		},
 		&sql.MysqlSystemVariable{
 			Name: "timestamp", Scope: sql.GetMysqlScope(sql.SystemVariableScope_Session), Dynamic: true, SetVarHintApplies: true,

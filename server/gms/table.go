@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/fulltext"
@@ -258,7 +259,7 @@ func (t *Table) scan(ctx *sql.Context, l *sql.IndexLookup) (sql.RowIter, error) 
 	}
 	s.tx.used = true
 	sh := t.live(ctx)
-	it := &rowIter{t: t, s: s, shape: sh, desc: sh.def.Desc(), columns: t.columns, zone: s.timeZone(ctx)}
+	it := &rowIter{t: t, s: s, shape: sh, desc: sh.def.Desc(), columns: t.columns, zone: s.timeZone(ctx), fill: sql.LoadSqlMode(ctx).ModeEnabled("PAD_CHAR_TO_FULL_LENGTH")}
 	if !t.projected {
 		it.columns = nil
 	}
@@ -336,10 +337,30 @@ type rowIter struct {
 	record  bool // note the rows of a keyless table
 	read    uint64
 	zone    *timeZone
+	fill    bool // CHARs have their blanks at the end
 	builder row.Builder
 }
 
 var _ sql.RowIter = (*rowIter)(nil)
+
+// decode decodes columns of a stored row, nil: all.
+func (it *rowIter) decode(r row.Row, columns []int) (sql.Row, error) {
+	out, err := it.shape.decode(it.zone, it.desc, r, columns)
+	if !it.fill || err != nil {
+		return out, err
+	}
+	for at := range out {
+		i := at
+		if columns != nil {
+			i = columns[at]
+		}
+		t, ok := it.shape.schema[i].Type.(sql.StringType)
+		if text, is := out[at].(string); ok && is && it.shape.codecs[i].blanks {
+			out[at] = text + strings.Repeat(" ", max(int(t.MaxCharacterLength())-utf8.RuneCountInString(text), 0))
+		}
+	}
+	return out, nil
+}
 
 // filter returns the test of stored rows, nil if every row passes.
 func (it *rowIter) filter(ctx *sql.Context) func(row.Row) (bool, error) {
@@ -354,7 +375,7 @@ func (it *rowIter) filter(ctx *sql.Context) func(row.Row) (bool, error) {
 		if it.t.filter == nil {
 			return true, nil
 		}
-		v, err := it.shape.decode(it.zone, it.desc, r, it.columns)
+		v, err := it.decode(r, it.columns)
 		if err != nil {
 			return false, err
 		}
@@ -374,9 +395,9 @@ func (it *rowIter) Next(ctx *sql.Context) (sql.Row, error) {
 	}
 	it.read++
 	if !it.record {
-		return it.shape.decode(it.zone, it.desc, r, it.columns)
+		return it.decode(r, it.columns)
 	}
-	full, err := it.shape.decode(it.zone, it.desc, r, nil)
+	full, err := it.decode(r, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -386,7 +407,7 @@ func (it *rowIter) Next(ctx *sql.Context) (sql.Row, error) {
 	if it.columns == nil {
 		return full, nil
 	}
-	return it.shape.decode(it.zone, it.desc, r, it.columns)
+	return it.decode(r, it.columns)
 }
 
 // Close implements sql.RowIter.

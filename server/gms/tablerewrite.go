@@ -6,6 +6,7 @@ import (
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/fulltext"
+	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/mysql"
 	"github.com/dolthub/vitess/go/sqltypes"
 
@@ -21,9 +22,11 @@ type rewriter struct {
 	bulk    *engine.BulkWriter
 	builder row.Builder
 	done    bool
+	row     int64 // the number of the last one, from 1
 	// computed are the values of generated columns by ordinal, nil where a row brings its own.
 	computed []*sql.ColumnDefaultValue
 	changed  int    // the ordinal of the column that changes, -1: none does
+	member   int    // that of an ENUM that is added, NOT NULL and without a default, -1: none is
 	from     string // the name that the column has had
 }
 
@@ -77,7 +80,10 @@ func (t *Table) RewriteInserter(ctx *sql.Context, oldSchema, newSchema sql.Prima
 	if err != nil {
 		return nil, errors.Join(err, bulk.Abort(ctx))
 	}
-	w := &rewriter{t: t, shape: sh, bulk: bulk, changed: -1}
+	w := &rewriter{t: t, shape: sh, bulk: bulk, changed: -1, member: -1}
+	if old == nil && new != nil && types.IsEnum(new.Type) && !new.Nullable && new.Default == nil && new.Generated == nil {
+		w.member = newSchema.Schema.IndexOfColName(new.Name)
+	}
 	if new != nil && old != nil {
 		w.from = old.Name
 		w.computed = make([]*sql.ColumnDefaultValue, len(newSchema.Schema))
@@ -189,7 +195,13 @@ func (w *rewriter) Insert(ctx *sql.Context, r sql.Row) error {
 			return err
 		}
 	}
-	r = w.shape.roundFormats(w.shape.rounded(r))
+	if w.member >= 0 {
+		r[w.member] = implicitDefault(w.shape.schema[w.member].Type)
+	}
+	w.row++
+	if r, err = w.shape.inFormats(ctx, assigner{row: w.row}, w.shape.rounded(ctx, r)); err != nil {
+		return err
+	}
 	if err := checkNulls(w.shape, r); err != nil {
 		return err
 	}

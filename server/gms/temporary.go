@@ -33,6 +33,19 @@ func (s *Session) temporary(db, name string) *engine.TableDef {
 	return s.sess.Temporary(x.id)
 }
 
+// hide keeps a temporary table from being found until the function it returns is called: a table of its name
+// is created beside it.
+func (t *temporaries) hide(db, name string) func() {
+	k := tableKey(db, name)
+	x, there := t.m[k]
+	delete(t.m, k)
+	return func() {
+		if there {
+			t.m[k] = x
+		}
+	}
+}
+
 // names returns the temporary tables of a database.
 func (t *temporaries) names(db string) []string {
 	var out []string

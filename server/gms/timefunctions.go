@@ -48,6 +48,8 @@ var timeFunctions = map[string]*functionDef{
 	"time_to_sec": {name: "time_to_sec", args: 1, pure: true, typ: types.Int64, eval: timeToSec},
 	"week":        {name: "week", args: anyArgs, pure: true, typ: types.Int32, eval: weekNumber},
 	"time_format": {name: "time_format", args: 2, pure: true, typ: types.Text, eval: timeFormat},
+	"date_format": {name: "date_format", args: 2, pure: true, typ: types.Text, eval: dateFormat},
+	"monthname":   {name: "monthname", args: 1, pure: true, typ: types.Text, eval: monthName},
 	"dayname":     {name: "dayname", args: 1, pure: true, typ: types.Text, eval: dayName},
 	"yearweek":    {name: "yearweek", args: anyArgs, pure: true, typ: types.Int32, eval: yearWeek},
 }

@@ -2,8 +2,10 @@ package gms
 
 import (
 	"bytes"
+	"math"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/plan"
@@ -137,8 +139,44 @@ func precision(c *engine.ColumnDef) int {
 	return -1
 }
 
+// truncatesFractions is the mode in which fractions that a column does not hold are cut off, not rounded.
+const truncatesFractions = "TIME_TRUNCATE_FRACTIONAL"
+
+// truncatedMoment returns a moment with no more digits behind the second than a DATE, DATETIME or TIMESTAMP holds, and a TIME
+// with as many as it has: the column's are not known to its type.
+func truncatedMoment(v any, t sql.Type) any {
+	digits := 6
+	if d, ok := t.(sql.DatetimeType); ok {
+		if digits = d.Precision(); types.IsDateType(t) {
+			digits = 0
+		}
+	}
+	switch x := v.(type) {
+	case time.Time:
+		unit := time.Second
+		for range digits {
+			unit /= 10
+		}
+		return x.Truncate(unit)
+	case string:
+		whole, fraction, ok := strings.Cut(x, ".")
+		end := 0
+		for end < len(fraction) && fraction[end] >= '0' && fraction[end] <= '9' {
+			end++
+		}
+		if !ok || !strings.Contains(whole, ":") || end <= digits {
+			return v
+		}
+		if digits > 0 {
+			whole += "." + fraction[:digits]
+		}
+		return whole + fraction[end:]
+	}
+	return v
+}
+
 // rounded returns a row with its TIME values as the columns have them.
-func (s *shape) rounded(r sql.Row) sql.Row {
+func (s *shape) rounded(ctx *sql.Context, r sql.Row) sql.Row {
 	copied := false
 	for i := range s.schema {
 		if s.codecs[i].typ.Type() != sqltypes.Time || i >= len(r) {
@@ -149,7 +187,12 @@ func (s *shape) rounded(r sql.Row) sql.Row {
 		if !ok || digits < 0 {
 			continue
 		}
-		if to := roundSpan(v, digits); to != v {
+		to := roundSpan(v, digits)
+		if to != v && modeEnabled(ctx, truncatesFractions) {
+			unit := types.Timespan(time.Second/time.Microsecond) / types.Timespan(math.Pow10(digits))
+			to = v / unit * unit
+		}
+		if to != v {
 			if !copied {
 				r, copied = r.Copy(), true
 			}

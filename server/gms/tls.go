@@ -122,10 +122,13 @@ func tlsVariables(o Options) map[string]any {
 }
 
 // showTransport gives a session the status variables of its TLS, which are empty
-// without.
+// without, and counts it.
 func (s *Session) showTransport(ctx *sql.Context, t transport) error {
 	if t.version == "" {
 		return nil
+	}
+	for _, name := range []string{"Ssl_accepts", "Ssl_finished_accepts"} {
+		sql.StatusVariables.IncrementGlobal(name, 1)
 	}
 	for name, v := range map[string]any{
 		"Ssl_version": t.version, "Ssl_cipher": t.cipher, "Ssl_cipher_list": strings.Join(certs.Ciphers(), ":"),

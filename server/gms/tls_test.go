@@ -3,11 +3,14 @@ package gms_test
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"database/sql"
+	"encoding/pem"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -77,6 +80,12 @@ func TestTLS(t *testing.T) {
 	if got := status(t, c, "Ssl_version") + " " + status(t, c, "Ssl_cipher"); !strings.HasPrefix(got, "TLSv1.2 ECDHE-ECDSA-") {
 		t.Errorf("with TLS: %s", got)
 	}
+	if got, want := status(t, plain, "Ssl_server_not_after"), notAfter(t, filepath.Join(dir, "server-cert.pem")); got != want {
+		t.Errorf("Ssl_server_not_after is %s, want %s", got, want)
+	}
+	if n, err := strconv.Atoi(status(t, plain, "Ssl_finished_accepts")); err != nil || n == 0 {
+		t.Errorf("Ssl_finished_accepts is %d: %v", n, err)
+	}
 	for query, want := range map[string]string{
 		"SELECT @@have_ssl": "YES", "SELECT @@tls_version": "TLSv1.2,TLSv1.3", "SELECT @@ssl_cert": filepath.Join(dir, "server-cert.pem"),
 		"SELECT @@ssl_ca": filepath.Join(dir, "ca.pem"), "SELECT @@require_secure_transport": "0",
@@ -87,6 +96,21 @@ func TestTLS(t *testing.T) {
 	}
 	requireSecure(t, i, c)
 	reload(t, i, c, dir)
+}
+
+// notAfter is the end of a certificate's life as OpenSSL writes it.
+func notAfter(t *testing.T, file string) string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, _ := pem.Decode(text)
+	cert, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cert.NotAfter.UTC().Format("Jan _2 15:04:05 2006 GMT")
 }
 
 func requireSecure(t *testing.T, i *instance, c *sql.Conn) {

@@ -1,6 +1,8 @@
 package gms
 
 import (
+	"slices"
+
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/plan"
@@ -55,24 +57,28 @@ func (t *firingTable) Children() []sql.Node { return []sql.Node{t.Node} }
 // Inserter implements sql.InsertableTable.
 func (t *firingTable) Inserter(ctx *sql.Context) sql.RowInserter {
 	e := t.table.(sql.InsertableTable).Inserter(ctx)
+	t.f.editor = e
 	return &firingEditor{EditOpenerCloser: e, Closer: e, f: t.f, inserter: e}
 }
 
 // Replacer implements sql.ReplaceableTable.
 func (t *firingTable) Replacer(ctx *sql.Context) sql.RowReplacer {
 	e := t.table.(sql.ReplaceableTable).Replacer(ctx)
+	t.f.editor = e
 	return &firingEditor{EditOpenerCloser: e, Closer: e, f: t.f, inserter: e, deleter: e}
 }
 
 // Updater implements sql.UpdatableTable.
 func (t *firingTable) Updater(ctx *sql.Context) sql.RowUpdater {
 	e := t.table.(sql.UpdatableTable).Updater(ctx)
+	t.f.editor = e
 	return &firingEditor{EditOpenerCloser: e, Closer: e, f: t.f, updater: e, fired: t.rows}
 }
 
 // Deleter implements sql.DeletableTable.
 func (t *firingTable) Deleter(ctx *sql.Context) sql.RowDeleter {
 	e := t.table.(sql.DeletableTable).Deleter(ctx)
+	t.f.editor = e
 	return &firingEditor{EditOpenerCloser: e, Closer: e, f: t.f, deleter: e}
 }
 
@@ -100,6 +106,9 @@ func (e *firingEditor) Insert(ctx *sql.Context, r sql.Row) error {
 func (e *firingEditor) Update(ctx *sql.Context, old, new sql.Row) error {
 	if !e.fired {
 		new = new.Copy()
+		if err := e.f.make(ctx, new); err != nil {
+			return err
+		}
 		if err := e.f.fire(ctx, "before", "update", old, new); err != nil {
 			return err
 		}
@@ -108,6 +117,11 @@ func (e *firingEditor) Update(ctx *sql.Context, old, new sql.Row) error {
 				return err
 			} else if c.Enforced && sql.IsFalse(v) {
 				return sql.ErrCheckConstraintViolated.New(c.Name)
+			}
+		}
+		for _, c := range e.f.derived {
+			if new[c.at] == nil && !e.f.schema[c.at].Nullable {
+				return sql.ErrInsertIntoNonNullableProvidedNull.New(e.f.schema[c.at].Name)
 			}
 		}
 	}
@@ -153,7 +167,9 @@ type firingIter struct {
 	insert *plan.InsertInto // nil: an UPDATE
 	exact  sql.Schema       // see exactSchema
 	counts int              // the column with AUTO_INCREMENT, -1: none
+	keeps  bool             // NULL in a column that does not take it is the implicit default
 	row    int
+	a      assigner
 }
 
 // Next implements sql.RowIter.
@@ -180,6 +196,11 @@ func (i *firingIter) Next(ctx *sql.Context) (sql.Row, error) {
 			own[i.counts] = given
 		}
 	}
+	for n, c := range i.f.schema {
+		if own[n] == nil && !c.Nullable && !c.Virtual && !c.AutoIncrement && i.keeps {
+			own[n] = i.a.null(ctx, c.Name, c.Type, false)
+		}
+	}
 	return r, nil
 }
 
@@ -201,6 +222,10 @@ func (b *builder) firingRows(ctx *sql.Context, n sql.Node, f *firing, insert *pl
 		return nil, err
 	}
 	i := &firingIter{RowIter: it, f: f, insert: insert, exact: exactSchema(f.schema), counts: -1}
+	if insert != nil {
+		i.a.ignore = insert.Ignore
+		i.keeps = i.a.lenient(ctx) && (insert.Ignore || valueRows(ctx, n) != 1)
+	}
 	for k, c := range f.schema {
 		if c.AutoIncrement {
 			i.counts = k
@@ -225,6 +250,9 @@ func (s *Session) fireInsert(ctx *sql.Context, n *plan.InsertInto) error {
 		}
 	}
 	if f.has("before", "insert") {
+		if a, ok := n.Source.(*assigned); ok {
+			a.fires = true
+		}
 		n.Source = &firingRows{Node: n.Source, f: f, insert: n}
 	}
 	wrapped := func(d sql.Node) (sql.Node, error) {
@@ -257,7 +285,8 @@ func (b *builder) update(ctx *sql.Context, s *Session, n *plan.Update, r sql.Row
 	return b.plain(ctx, s, &c, r)
 }
 
-// fireUpdate returns an UPDATE that fires triggers, nil if there are none.
+// fireUpdate returns an UPDATE that fires triggers, or that has constraints of several tables;
+// nil if there are none.
 func (s *Session) fireUpdate(ctx *sql.Context, n *plan.Update) (*plan.Update, error) {
 	c := *n
 	var exprs []sql.Expression
@@ -283,6 +312,8 @@ func (s *Session) fireUpdate(ctx *sql.Context, n *plan.Update) (*plan.Update, er
 	}
 	fires := false
 	targets := map[string]sql.Node{}
+	source := *join.Child.(*plan.UpdateSource)
+	source.UpdateExprs = plan.NewUpdateExprs(source.UpdateExprs.ExplicitUpdateExprs(), len(source.UpdateExprs.ExplicitUpdateExprs()))
 	for name, target := range join.UpdateTargets {
 		targets[name] = target
 		f, err := s.firingOf(ctx, tableUnder(target))
@@ -290,14 +321,20 @@ func (s *Session) fireUpdate(ctx *sql.Context, n *plan.Update) (*plan.Update, er
 			return nil, err
 		}
 		if f == nil {
-			continue
+			f = &firing{s: s, schema: tableUnder(target).live(ctx).schema}
 		}
+		f.checks = slices.DeleteFunc(slices.Clone(n.Checks()), func(c *sql.CheckConstraint) bool {
+			o, ok := c.Expr.(*ownCheck)
+			return !ok || o.target != name
+		})
 		table, err := plan.GetUpdatable(target)
 		if err != nil {
 			return nil, err
 		}
 		f.derive(ctx, exprs, name)
-		targets[name], fires = &firingTable{Node: target, table: table, f: f}, true
+		if len(f.triggers)+len(f.checks)+len(f.derived) > 0 {
+			targets[name], fires = &firingTable{Node: target, table: table, f: f}, true
+		}
 	}
 	if !fires {
 		return nil, nil
@@ -305,11 +342,11 @@ func (s *Session) fireUpdate(ctx *sql.Context, n *plan.Update) (*plan.Update, er
 	var err error
 	c.Child, _, err = transform.Node(ctx, n.Child, func(_ *sql.Context, x sql.Node) (sql.Node, transform.TreeIdentity, error) {
 		if x == join {
-			return plan.NewUpdateJoin(targets, join.Child), transform.NewTree, nil
+			return plan.NewUpdateJoin(targets, &source), transform.NewTree, nil
 		}
 		return x, transform.SameTree, nil
 	})
-	return &c, err
+	return c.WithChecks(nil).(*plan.Update), err
 }
 
 // tableUnder returns the table that a node writes, nil if it is none of ours.

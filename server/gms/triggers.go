@@ -237,6 +237,7 @@ type firing struct {
 	schema   sql.Schema
 	checks   sql.CheckConstraints
 	derived  []derivedColumn
+	editor   sql.EditOpenerCloser // of the statement's rows, nil: none yet
 }
 
 // firingOf returns what fires the triggers of a table, nil if it has none. The statement
@@ -250,8 +251,11 @@ func (s *Session) firingOf(ctx *sql.Context, t *Table) (*firing, error) {
 }
 
 // fire runs the triggers of a time and an event. What BEFORE triggers assign to NEW is in
-// new afterwards.
+// new afterwards; what they write stays if IGNORE passes the row over.
 func (f *firing) fire(ctx *sql.Context, time, event string, old, new sql.Row) error {
+	if !f.has(time, event) {
+		return nil
+	}
 	var rows triggerRow
 	var err error
 	if old != nil {
@@ -272,6 +276,9 @@ func (f *firing) fire(ctx *sql.Context, time, event string, old, new sql.Row) er
 			return err
 		}
 	}
+	if time == "before" && f.editor != nil {
+		f.editor.StatementBegin(ctx)
+	}
 	if time != "before" || new == nil {
 		return nil
 	}
@@ -284,8 +291,13 @@ func (f *firing) fire(ctx *sql.Context, time, event string, old, new sql.Row) er
 	if !changed {
 		return nil
 	}
+	return f.make(ctx, new)
+}
+
+// make gives the columns of a row that depend on others their values.
+func (f *firing) make(ctx *sql.Context, r sql.Row) (err error) {
 	for _, c := range f.derived {
-		if new[c.at], err = c.expr.Eval(ctx, new); err != nil {
+		if r[c.at], err = c.expr.Eval(ctx, r); err != nil {
 			return err
 		}
 	}

@@ -100,8 +100,8 @@ func usesValues(list ast.OnDup) bool {
 	return found
 }
 
-// columnsOf returns the columns of a table, nil if it is none of ours.
-func (s *Session) columnsOf(name ast.TableName) (out ast.Columns) {
+// columnsOf returns the visible columns of a table, nil if it is none of ours.
+func (s *Session) columnsOf(name ast.TableName) ast.Columns {
 	db := name.DbQualifier.String()
 	if db == "" {
 		db = s.GetCurrentDatabase()
@@ -116,10 +116,5 @@ func (s *Session) columnsOf(name ast.TableName) (out ast.Columns) {
 			return nil
 		}
 	}
-	for _, c := range def.Columns {
-		if !c.Hidden {
-			out = append(out, ast.NewColIdent(c.Name))
-		}
-	}
-	return out
+	return visibleOf(def)
 }

@@ -48,7 +48,11 @@ func addVariables() {
 				Name: "binlog_format", Scope: both, Dynamic: true, Default: "ROW",
 				Type: types.NewSystemEnumType("binlog_format", "MIXED", "STATEMENT", "ROW"),
 			},
-			&sql.MysqlSystemVariable{ // nothing is profiled
+			&sql.MysqlSystemVariable{
+				Name: "sql_generate_invisible_primary_key", Scope: both, Dynamic: true, Default: int8(0),
+				Type: types.NewSystemBoolType("sql_generate_invisible_primary_key"),
+			},
+			&sql.MysqlSystemVariable{
 				Name: "profiling", Scope: both, Dynamic: true, Default: int8(0), Type: types.NewSystemBoolType("profiling"),
 			},
 			&sql.MysqlSystemVariable{
@@ -130,6 +134,7 @@ func initVariables(o Options) error {
 		host = o.InstanceID
 	}
 	collation := sql.Collation_utf8mb4_0900_ai_ci.Name()
+	serverCertificates.Store(o.TLS)
 	if err := sql.SystemVariables.AssignValues(tlsVariables(o)); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package gms
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
@@ -8,10 +9,11 @@ import (
 	"github.com/dolthub/vitess/go/mysql"
 )
 
-// withColumns returns a CREATE VIEW with the columns that there are in the place of its one `*`
-// or `t.*`, so that later ones do not become columns of the view. Others are returned as they
-// are: those with several, or without one. Returns 1060 for columns of the same name.
-func withColumns(ctx *sql.Context, n *plan.CreateView) (*plan.CreateView, error) {
+// withColumns returns a CREATE VIEW with the columns that there are in the place of each `*` and `t.*` of its
+// text, in the parts of a UNION and in subqueries too, so that later ones do not become columns of the view. A
+// star of tables that cannot be read by themselves (LATERAL, a WITH that is not the first) stays.
+// Returns 1060 for columns of the same name.
+func (s *Session) withColumns(ctx *sql.Context, n *plan.CreateView) (*plan.CreateView, error) {
 	schema := n.Definition.Schema(ctx)
 	for i, c := range schema {
 		if schema[:i].IndexOfColName(c.Name) >= 0 {
@@ -19,80 +21,115 @@ func withColumns(ctx *sql.Context, n *plan.CreateView) (*plan.CreateView, error)
 		}
 	}
 	text := n.Definition.TextDefinition
-	from, to, qualifier, before, after, ok := starOf(text)
-	if !ok || before+after >= len(schema) {
-		return n, nil
-	}
-	var names []string
-	for _, c := range schema[before : len(schema)-after] {
-		name := quoteName(c.Name)
-		if child := n.Definition.Child.Schema(ctx); len(child) == len(schema) {
-			name = quoteName(child[before+len(names)].Name) // not that of the view's list of columns
-		}
-		names = append(names, qualifier+name)
-	}
 	at := strings.LastIndex(n.CreateViewString, text)
-	if at < 0 {
+	stars := starsOf(text)
+	if at < 0 || len(stars) == 0 {
 		return n, nil
+	}
+	with := ""
+	if l := newLexer(text); l.is("with") {
+		for depth := 0; l.kind != 0 && (depth > 0 || !l.is("select")); l.next() {
+			depth += nesting(l)
+		}
+		with = text[:l.start]
+	}
+	var out strings.Builder
+	done := 0
+	for _, x := range stars {
+		rows, err := s.bound(ctx, s.b.catalog, n.Database().Name(), with+"SELECT "+x.qualifier+"* FROM "+x.tables)
+		if err != nil {
+			continue
+		}
+		out.WriteString(text[done:x.from] + strings.Join(x.columns(rows.Schema(ctx)), ", "))
+		done = x.to
 	}
 	c, d := *n, *n.Definition
-	d.TextDefinition = text[:from] + strings.Join(names, ", ") + text[to:]
+	d.TextDefinition = out.String() + text[done:]
 	c.CreateViewString = n.CreateViewString[:at] + d.TextDefinition + n.CreateViewString[at+len(text):]
 	c.Definition = &d
 	return &c, nil
 }
 
-// starOf returns where the only star is in the list of a SELECT that is no set operation, what
-// stands before the star up to its point, and how many expressions are before and after it.
-func starOf(text string) (from, to int, qualifier string, before, after int, ok bool) {
-	l := newLexer(text)
-	if !l.accept("select") {
-		return
-	}
-	for l.acceptOne("distinct", "all", "distinctrow", "straight_join", "sql_small_result", "sql_big_result", "sql_buffer_result", "sql_no_cache") != "" {
-	}
-	depth, first, items, stars := 0, l.start, 0, 0
-	for begins := true; l.kind != 0; l.next() {
-		if depth == 0 && begins {
-			first, begins = l.start, false
-		}
-		switch {
-		case l.kind == '(':
-			depth++
-		case l.kind == ')':
-			depth--
-		case depth > 0:
-		case l.kind == ',':
-			items++
-			begins = true
-		case l.is("from"):
-			if set := *l; stars != 1 || unites(&set) {
-				return
-			}
-			return from, to, qualifier, before, items - before, true
-		case l.kind == '*':
-			prefix := text[first:l.start]
-			if prefix != "" && !strings.HasSuffix(strings.TrimSpace(prefix), ".") {
-				continue // a product
-			}
-			stars++
-			from, to, qualifier, before = first, l.at, prefix, items
-		}
-	}
-	return
+// star is one in the list of a SELECT: where it is with its qualifier, which ends with a point, and the
+// SELECT's FROM.
+type star struct {
+	from, to          int
+	qualifier, tables string
 }
 
-// unites reports whether a UNION or the like follows outside of parentheses.
-func unites(l *lexer) bool {
-	for depth := 0; l.kind != 0; l.next() {
-		switch {
-		case l.kind == '(':
-			depth++
-		case l.kind == ')':
-			depth--
-		case depth == 0 && (l.is("union") || l.is("except") || l.is("intersect")):
-			return true
+// columns are the expressions that the star stands for.
+func (x star) columns(schema sql.Schema) []string {
+	out := make([]string, len(schema))
+	for i, c := range schema {
+		out[i] = x.qualifier + quoteName(c.Name)
+		if x.qualifier == "" && slices.ContainsFunc(schema, func(o *sql.Column) bool { return o != c && sameName(o.Name, c.Name) }) {
+			out[i] = quoteName(c.Source) + "." + out[i]
 		}
 	}
-	return false
+	return out
+}
+
+// starsOf returns the stars of a query in their order. Those in EXISTS stand for nothing.
+func starsOf(text string) (out []star) {
+	var before [2]string
+	for l := newLexer(text); l.kind != 0; l.next() {
+		if l.kind == 'w' && l.is("select") && !(before[0] == "(" && before[1] == "exists") {
+			out = append(out, listStars(*l)...)
+		}
+		before = [2]string{strings.ToLower(l.text), before[0]}
+	}
+	slices.SortFunc(out, func(a, b star) int { return a.from - b.from })
+	return out
+}
+
+// behindTables are the words that end a FROM.
+var behindTables = []string{"where", "group", "having", "window", "order", "limit", "union", "except", "intersect", "for", "lock", "into", "with"}
+
+// listStars returns the stars in the list of the SELECT that l is at.
+func listStars(l lexer) (out []star) {
+	l.next()
+	for l.acceptOne("distinct", "all", "distinctrow", "straight_join", "sql_small_result", "sql_big_result", "sql_buffer_result", "sql_no_cache") != "" {
+	}
+	tables, depth, item := -1, 0, l.start // where the tables begin; how deep the token is; where its item begins
+list:
+	for ; l.kind != 0; l.next() {
+		inner := depth > 0
+		if depth += nesting(&l); depth < 0 {
+			break
+		}
+		switch {
+		case inner || depth > 0:
+		case tables >= 0:
+			if l.kind == 'w' && slices.ContainsFunc(behindTables, l.is) {
+				break list
+			}
+		case l.kind == 'w' && l.is("from"):
+			tables = l.at
+		case l.kind == ',':
+			item = l.at
+		case l.kind == '*':
+			head := strings.TrimLeft(l.q[item:l.start], " \t\r\n")
+			if q := strings.TrimSpace(head); q == "" || strings.HasSuffix(q, ".") { // else it is a product
+				out = append(out, star{from: l.start - len(head), to: l.at, qualifier: q})
+			}
+		}
+	}
+	if tables < 0 {
+		return nil
+	}
+	for i := range out {
+		out[i].tables = l.q[tables:l.start]
+	}
+	return out
+}
+
+// nesting is what the token adds to the depth of parentheses.
+func nesting(l *lexer) int {
+	switch l.kind {
+	case '(':
+		return 1
+	case ')':
+		return -1
+	}
+	return 0
 }

@@ -2,7 +2,6 @@ package gms
 
 import (
 	"cmp"
-	"slices"
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/analyzer"
@@ -20,7 +19,8 @@ import (
 const virtualChecksRule = checkedRule + 1
 
 // addVirtualChecks gives INSERT, REPLACE and UPDATE the CHECK constraints of tables with
-// virtual columns. To the planner such a table is in a wrapper that has no constraints.
+// virtual columns. To the planner such a table is in a wrapper that has no constraints. Of
+// an UPDATE of several tables, see ofOwnRows.
 func addVirtualChecks(ctx *sql.Context, a *analyzer.Analyzer, n sql.Node, _ *plan.Scope, _ analyzer.RuleSelector,
 	_ *sql.QueryFlags) (sql.Node, transform.TreeIdentity, error) {
 	if !served(ctx) {
@@ -35,12 +35,12 @@ func addVirtualChecks(ctx *sql.Context, a *analyzer.Analyzer, n sql.Node, _ *pla
 			}
 			return x.WithChecks(checks), transform.NewTree, nil
 		case *plan.Update:
+			if join := updateJoin(x.Child); join != nil {
+				return ofOwnRows(ctx, a, x, join)
+			}
 			checks, err := virtualChecks(ctx, a, x.Child)
 			if len(checks) == 0 || err != nil {
 				return n, transform.SameTree, err
-			}
-			if x.IsJoin {
-				return nil, transform.SameTree, errNotSupported("UPDATE of several tables with CHECK constraints and virtual columns")
 			}
 			return x.WithChecks(checks), transform.NewTree, nil
 		case *plan.CreateTable:
@@ -89,16 +89,23 @@ func virtualChecks(ctx *sql.Context, a *analyzer.Analyzer, n sql.Node) (checks s
 		if t == nil || err != nil || !t.Schema(ctx).HasVirtualColumns() {
 			return err == nil
 		}
-		defs := t.shape.checks
-		if s, ok := ctx.Session.(*Session); ok {
-			defs = slices.Concat(defs, s.viewChecks(tableName{t.db.Name(), t.Name()}))
-		}
 		var found sql.CheckConstraints
-		found, err = checksOf(ctx, a, t, defs)
+		if found, err = writtenChecks(ctx, a, t); err != nil {
+			return false
+		}
 		checks = append(checks, found...)
 		return false
 	})
 	return checks, err
+}
+
+// writtenChecks returns the constraints of a table, and those of the views that it is written through.
+func writtenChecks(ctx *sql.Context, a *analyzer.Analyzer, t *Table) (sql.CheckConstraints, error) {
+	defs, err := t.GetChecks(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return checksOf(ctx, a, t, defs)
 }
 
 // checksOf returns constraints of a table. Their expressions are of its row.

@@ -81,7 +81,8 @@ func dayName(ctx *sql.Context, _ *Session, args []any) (any, error) {
 	if !ok {
 		return nil, nil
 	}
-	return t.Weekday().String(), nil
+	l := localeOf(ctx)
+	return l.day(l.days, t), nil
 }
 
 // weekArguments returns the day and the mode of a call, false for NULL.

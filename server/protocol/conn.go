@@ -2,10 +2,10 @@ package protocol
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"io"
 	"maps"
 	"net"
@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/go-mysql-org/go-mysql/mysql"
+
+	"sextant/internal/halfopen"
 )
 
 // Conn is one client's connection. Its methods may be called by any goroutine
@@ -189,11 +191,11 @@ func (c *Conn) run() (err error) {
 			}
 		}
 	}()
-	if o, ok := c.raw.(interface{ ConnectionID() uint32 }); ok { // reads a header, if it has one, under a deadline of its own
-		c.server.rename(c, o.ConnectionID())
-	}
 	if err := c.raw.SetDeadline(time.Now().Add(c.server.o.LoginTimeout)); err != nil {
 		return err
+	}
+	if o, ok := c.raw.(interface{ ConnectionID() uint32 }); ok { // reads a header, if it has one
+		c.server.rename(c, o.ConnectionID())
 	}
 	if c.server.full() {
 		return errTooManyConnections
@@ -257,21 +259,14 @@ func (c *Conn) login() error {
 
 // startTLS goes on with TLS. What the client has sent already belongs to it.
 func (c *Conn) startTLS(config *tls.Config) error {
-	c.tls = tls.Server(readAhead{c.raw, c.in}, config)
-	if err := c.tls.Handshake(); err != nil {
-		return fmt.Errorf("tls: %w", err)
+	ahead, _ := c.in.Peek(c.in.Buffered()) // that is there
+	t, err := halfopen.Handshake(c.raw, bytes.NewReader(bytes.Clone(ahead)), config)
+	if err != nil {
+		return err
 	}
-	c.net, c.out.net, c.in = c.tls, c.tls, newReader(c.tls)
+	c.tls, c.net, c.out.net, c.in = t, t, t, newReader(t)
 	return nil
 }
-
-// readAhead is a connection of which something was read already.
-type readAhead struct {
-	net.Conn
-	in *bufio.Reader
-}
-
-func (r readAhead) Read(b []byte) (int, error) { return r.in.Read(b) }
 
 // admit authenticates the client and gives it a session.
 func (c *Conn) admit(h hello) error {

@@ -15,8 +15,9 @@ const (
 	keepBytes = 64 << 10
 	// writeBytesMax is how much is given to the socket under one deadline.
 	writeBytesMax = 256 << 10
-	// loginPacketMax bounds the packets of a client that is not logged in.
-	loginPacketMax = 128 << 10
+	// loginPacketMax bounds the packets of a client that is not logged in: attributes
+	// and a little more.
+	loginPacketMax = 80 << 10
 	// attributesBytesMax bounds the connection attributes, as in MySQL.
 	attributesBytesMax = 64 << 10
 	// PasswordBytesMax is the longest password, as in MySQL: hashing one takes time

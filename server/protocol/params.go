@@ -92,9 +92,9 @@ func (p *payload) value(t paramType) []byte {
 	case mysql.MYSQL_TYPE_LONGLONG:
 		return p.integer(8, t.unsigned)
 	case mysql.MYSQL_TYPE_FLOAT:
-		return p.float(float64(math.Float32frombits(p.uint32())), 32)
+		return p.float(float64(math.Float32frombits(p.uint32()))) // as in MySQL, a DOUBLE
 	case mysql.MYSQL_TYPE_DOUBLE:
-		return p.float(math.Float64frombits(mysql.FixedLengthInt(p.take(8))), 64)
+		return p.float(math.Float64frombits(mysql.FixedLengthInt(p.take(8))))
 	case mysql.MYSQL_TYPE_DATE, mysql.MYSQL_TYPE_NEWDATE:
 		return p.date(false)
 	case mysql.MYSQL_TYPE_DATETIME, mysql.MYSQL_TYPE_TIMESTAMP,
@@ -116,12 +116,12 @@ func (p *payload) integer(size uint64, unsigned bool) []byte {
 }
 
 // float returns a number's shortest text. What is none, SQL has no value for.
-func (p *payload) float(v float64, bits int) []byte {
+func (p *payload) float(v float64) []byte {
 	if math.IsNaN(v) || math.IsInf(v, 0) {
 		p.short = true
 		return nil
 	}
-	return strconv.AppendFloat(nil, v, 'g', -1, bits)
+	return strconv.AppendFloat(nil, v, 'g', -1, 64)
 }
 
 // date reads a date, with or without a time of day.

@@ -15,7 +15,7 @@ import (
 
 // What docs/limits.md says of a client that has not logged in.
 const (
-	strangerBytesMax = 512 << 10
+	strangerBytesMax = 192 << 10
 	strangersMax     = 64 // at least, or max_connections
 )
 
@@ -65,9 +65,9 @@ func TestStrangersGiveWay(t *testing.T) {
 // of the longest packet as it may send.
 func TestStrangersMemory(t *testing.T) {
 	_, addr := serve(t, newFake(), nil)
-	body := make([]byte, 128<<10-2) // one less than is allowed
+	body := make([]byte, 80<<10-2) // one less than is allowed
 	frame := append([]byte{byte(len(body)), byte(len(body) >> 8), byte(len(body) >> 16), 1}, body[:len(body)-1]...)
-	before := heap()
+	before, most := heap(), int64(0)
 	conns := make([]*raw, strangersMax)
 	for i := range conns {
 		conns[i] = dial(t, addr)
@@ -79,8 +79,11 @@ func TestStrangersMemory(t *testing.T) {
 	for end := time.Now().Add(time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		if took := heap() - before; took > strangersMax*strangerBytesMax {
 			t.Fatalf("%d strangers have %d bytes each", strangersMax, took/strangersMax)
+		} else {
+			most = max(most, took)
 		}
 	}
+	t.Logf("%d bytes each, the client's side included", most/strangersMax)
 	runtime.KeepAlive(conns)
 }
 
@@ -91,9 +94,56 @@ func heap() int64 {
 	return int64(m.HeapAlloc)
 }
 
-// TestStrangersTime: a login has LoginTimeout in all, however often a byte of it comes.
+// headed is a listener whose connections begin with a header of one byte, as a router's do.
+type headed struct {
+	net.Listener
+	deadlines chan time.Time // that the server sets, and when the header was read
+}
+
+func (l headed) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	return &headedConn{c, l.deadlines}, err
+}
+
+type headedConn struct {
+	net.Conn
+	deadlines chan time.Time
+}
+
+func (c *headedConn) SetDeadline(t time.Time) error {
+	c.deadlines <- t
+	return c.Conn.SetDeadline(t)
+}
+
+func (c *headedConn) ConnectionID() uint32 {
+	_, _ = c.Read(make([]byte, 1))
+	c.deadlines <- time.Time{}
+	return 7
+}
+
+// TestStrangersTime: a login has LoginTimeout in all, however often a byte of it comes,
+// and what a router says first is in that time.
 func TestStrangersTime(t *testing.T) {
-	_, addr := serve(t, newFake(), func(o *protocol.Options) { o.LoginTimeout = 300 * time.Millisecond })
+	deadlines := make(chan time.Time, 64)
+	_, addr := serve(t, newFake(), func(o *protocol.Options) {
+		o.LoginTimeout = 300 * time.Millisecond
+		o.Listener = headed{o.Listener, deadlines}
+	})
+	silent := dial(t, addr) // not even the header comes
+	closedIn(t, silent.Conn, 30*time.Second)
+	if len(deadlines) != 2 || (<-deadlines).IsZero() || !(<-deadlines).IsZero() {
+		t.Fatal("the header has not one deadline, set before it is read")
+	}
+	half := dial(t, addr)
+	if _, err := half.Conn.Write([]byte{0}); err != nil {
+		t.Fatal(err)
+	}
+	closedIn(t, half.Conn, 30*time.Second)
+	if len(deadlines) != 2 || (<-deadlines).IsZero() || !(<-deadlines).IsZero() {
+		t.Fatal("the login has another deadline than the header")
+	}
+
+	_, addr = serve(t, newFake(), func(o *protocol.Options) { o.LoginTimeout = 300 * time.Millisecond })
 	r := dial(t, addr)
 	r.read()
 	stop := make(chan struct{})

@@ -1,0 +1,218 @@
+package gms
+
+import (
+	"io"
+	"strconv"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/analyzer"
+	"github.com/dolthub/go-mysql-server/sql/expression"
+	"github.com/dolthub/go-mysql-server/sql/plan"
+	"github.com/dolthub/go-mysql-server/sql/transform"
+	"github.com/dolthub/go-mysql-server/sql/types"
+)
+
+// unionShare is how many times as many rows as the indexes give a table must have for a union of indexes:
+// the planner's own scans of the table are that much cheaper by row.
+const unionShare = 3
+
+// indexScans returns the planner's choice of an index for a condition above a table.
+func indexScans(a *analyzer.Analyzer) planRule {
+	for _, b := range a.Batches {
+		for _, r := range b.Rules {
+			if r.Id.String() == "optimizeJoins" {
+				return func(ctx *sql.Context, n sql.Node, f *sql.QueryFlags) (sql.Node, transform.TreeIdentity, error) {
+					return r.Apply(ctx, a, n, nil, nil, f)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// readUnions has conditions that OR joins, on the columns of several indexes, read the rows of each index where those
+// are a small part of the table, in place. The plan's other conditions stand as they do.
+//
+// Source: MySQL's index merge union.
+func (s *Session) readUnions(ctx *sql.Context, n sql.Node) error {
+	var failed error
+	transform.Inspect(n, func(n sql.Node) bool {
+		f, ok := n.(*plan.Filter)
+		if !ok || failed != nil {
+			return failed == nil
+		}
+		for _, e := range expression.SplitConjunction(ctx, f.Expression) {
+			union, err := s.indexUnion(ctx, e, f.Child)
+			if failed = err; union != nil {
+				f.Child = union
+				break
+			}
+		}
+		return failed == nil
+	})
+	return failed
+}
+
+// indexUnion returns the rows of a table for which a condition may hold, by several indexes; nil where that does not pay
+// or the parts of the condition have no index.
+func (s *Session) indexUnion(ctx *sql.Context, e sql.Expression, table sql.Node) (sql.Node, error) {
+	parts := expression.SplitDisjunction(e)
+	scanned := table
+	if alias, ok := scanned.(*plan.TableAlias); ok {
+		scanned = alias.Child
+	}
+	if _, ok := scanned.(*plan.ResolvedTable); !ok || len(parts) < 2 {
+		return nil, nil
+	}
+	t := tableOf(scanned)
+	if t == nil || t.ref.lock != lockNone || t.filter != nil {
+		return nil, nil
+	}
+	total, _, err := t.RowCount(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var union sql.Node
+	read := uint64(0)
+	for i, part := range parts {
+		scan, _, err := s.b.indexScans(ctx, plan.NewFilter(ctx, part, table), &sql.QueryFlags{})
+		if err != nil {
+			return nil, err
+		}
+		rows, ok, err := s.scannedRows(ctx, scan, t)
+		if read += rows; err != nil || !ok || read*unionShare > total {
+			return nil, err
+		}
+		if union == nil {
+			union = scan
+			continue
+		}
+		union = plan.NewConcat(union, plan.NewFilter(ctx, &unlike{expression.UnaryExpressionStub{Child: expression.JoinOr(parts[:i]...)}}, scan))
+	}
+	return union, nil
+}
+
+// scannedRows estimates how many rows the scan of an index reads, false if n is no scan of a range of one.
+func (s *Session) scannedRows(ctx *sql.Context, n sql.Node, t *Table) (uint64, bool, error) {
+	access, _ := scanUnder(n)
+	if access == nil || !access.IsStatic() {
+		return 0, false, nil
+	}
+	ix, ok := access.Index().(*Index)
+	if !ok || ix.pseudo != nil {
+		return 0, false, nil
+	}
+	l, _, err := access.GetLookup(ctx, nil)
+	if err != nil {
+		return 0, false, err
+	}
+	ranges, err := newLookup(ctx, ix, l)
+	if err != nil {
+		return 0, false, err
+	}
+	rows, err := s.b.db.EstimateRows(ctx, t.shape.def, ix.def, ranges.ranges)
+	return rows, true, wireError(err)
+}
+
+// unlike is a condition of the rows that another scan of the union has not returned: those for which the child is not true.
+type unlike struct{ expression.UnaryExpressionStub }
+
+// Type implements sql.Expression.
+func (*unlike) Type(*sql.Context) sql.Type { return types.Boolean }
+
+// String implements sql.Expression.
+func (u *unlike) String() string { return "(" + u.Child.String() + ") IS NOT TRUE" }
+
+// WithChildren implements sql.Expression.
+func (u *unlike) WithChildren(_ *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	if len(children) != 1 {
+		return nil, sql.ErrInvalidChildrenNumber.New(u, len(children), 1)
+	}
+	return &unlike{expression.UnaryExpressionStub{Child: children[0]}}, nil
+}
+
+// Eval implements sql.Expression.
+func (u *unlike) Eval(ctx *sql.Context, r sql.Row) (any, error) {
+	is, err := sql.EvaluateCondition(ctx, u.Child, r)
+	return !sql.IsTrue(is), err
+}
+
+// isUnion reports whether a node is a union of indexes.
+func isUnion(n *plan.Concat) bool {
+	f, ok := n.Right().(*plan.Filter)
+	if !ok {
+		return false
+	}
+	_, ok = f.Expression.(*unlike)
+	return ok
+}
+
+// union builds a union of indexes.
+func (b *builder) union(ctx *sql.Context, n *plan.Concat, r sql.Row) (sql.RowIter, error) {
+	left, err := b.base.Build(ctx, n.Left(), r)
+	if err != nil {
+		return nil, err
+	}
+	return &unionRows{RowIter: left, next: func() (sql.RowIter, error) { return b.base.Build(ctx, n.Right(), r) }}, nil
+}
+
+// unionRows are the rows of one scan and then those of another.
+type unionRows struct {
+	sql.RowIter
+	next func() (sql.RowIter, error) // nil: the other is read
+}
+
+// Next implements sql.RowIter.
+func (u *unionRows) Next(ctx *sql.Context) (sql.Row, error) {
+	r, err := u.RowIter.Next(ctx)
+	if err != io.EOF || u.next == nil {
+		return r, err
+	}
+	if err := u.RowIter.Close(ctx); err != nil {
+		return nil, err
+	}
+	if u.RowIter, err = u.next(); err != nil {
+		u.RowIter = sql.RowsToRowIter()
+		return nil, err
+	}
+	u.next = nil
+	return u.RowIter.Next(ctx)
+}
+
+// union completes a block with a table that is read by a union of indexes.
+func (e *explaining) indexUnion(n *plan.Concat, b *block) {
+	var all *access
+	name := ""
+	var add func(n sql.Node)
+	add = func(n sql.Node) {
+		if c, ok := n.(*plan.Concat); ok {
+			add(c.Left())
+			add(c.Right())
+			return
+		}
+		scan, _ := scanUnder(n)
+		a := e.indexed(scan)
+		name = a.of.Name()
+		transform.Inspect(n, func(n sql.Node) bool {
+			if alias, ok := n.(*plan.TableAlias); ok {
+				name = alias.Name()
+			}
+			return true
+		})
+		part := *a
+		part.table = name
+		e.of[scan] = &part
+		if all == nil {
+			all = a
+			all.lengths = strconv.Itoa(a.length)
+			return
+		}
+		all.key += "," + a.key
+		all.lengths += "," + strconv.Itoa(a.length)
+		all.rows += a.rows
+	}
+	add(n)
+	all.typ, all.ref, all.covering = "index_merge", nil, false
+	all.extra = append(all.extra, "Using union("+all.key+")")
+	e.table(b, n, name, all)
+}
