@@ -527,7 +527,9 @@ func (r *runner) QueryWithBindings(ctx *sql.Context, query string, parsed ast.St
 		return r.next.QueryWithBindings(ctx, query, parsed, bindings, flags)
 	}
 	if parsed != nil {
-		s.upsert(parsed)
+		if err := s.upsert(parsed); err != nil {
+			return nil, nil, nil, err
+		}
 		s.deleteJoins(parsed)
 		updatedRanges(parsed)
 		annotator{db: ctx.GetCurrentDatabase()}.statement(parsed)

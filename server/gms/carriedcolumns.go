@@ -11,15 +11,17 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/transform"
+	"github.com/dolthub/vitess/go/mysql"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 )
 
 // carryColumns adds the columns of the SELECT's tables that an ON DUPLICATE KEY UPDATE reads to what is
-// selected. It returns the carry of them without its first argument, nil if there are none.
-func (s *Session) carryColumns(ins *ast.Insert, rows ast.SelectStatement) *ast.InjectedExpr {
+// selected. It returns the carry of them without its first argument, nil if there are none, and the error 1052 if a
+// name without a table is one of theirs and of the table that is written.
+func (s *Session) carryColumns(ins *ast.Insert, rows ast.SelectStatement) (*ast.InjectedExpr, error) {
 	sel, ok := rows.(*ast.Select)
 	if !ok || len(sel.GroupBy) > 0 || sel.QueryOpts.Distinct {
-		return nil
+		return nil, nil
 	}
 	from := fromTables{columns: map[string]ast.Columns{}}
 	s.tablesOf(sel.From, &from)
@@ -28,11 +30,14 @@ func (s *Session) carryColumns(ins *ast.Insert, rows ast.SelectStatement) *ast.I
 	beside := &ast.InjectedExpr{Auth: open, Expression: &carry{kept: k}}
 	own := s.columnsOf(ins.Table)
 	for _, e := range ins.OnDup {
-		_ = replaceNodes(reflect.ValueOf(&e.Expr).Elem(), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
+		if err := replaceNodes(reflect.ValueOf(&e.Expr).Elem(), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
 			switch n := n.(type) {
 			case *ast.ValuesFuncExpr, *ast.Subquery:
 				return nil, false, nil
 			case *ast.ColName:
+				if s.depth == 0 && slices.ContainsFunc(own, n.Name.Equal) && from.has(n, false, nil) && n.Qualifier.IsEmpty() {
+					return nil, false, mysql.NewSQLError(1052, "23000", "Column '%s' in field list is ambiguous", n.Name.String())
+				}
 				if !from.has(n, s.depth == 0, own) {
 					return nil, false, nil
 				}
@@ -41,12 +46,14 @@ func (s *Session) carryColumns(ins *ast.Insert, rows ast.SelectStatement) *ast.I
 				return ast.InjectedExpr{Auth: open, Expression: &carriedColumn{kept: k, at: len(beside.Children) - 1}}, false, nil
 			}
 			return nil, true, nil
-		})
+		}); err != nil {
+			return nil, err
+		}
 	}
 	if len(beside.Children) == 0 {
-		return nil
+		return nil, nil
 	}
-	return beside
+	return beside, nil
 }
 
 // fromTables are the tables of a FROM by the names that they have in the query, lower case.

@@ -6,16 +6,18 @@ import (
 )
 
 // filter puts a condition into the locking scan below it, where it decides what is
-// locked (T-11).
+// locked (T-11), and asks other rows for it.
 func (b *builder) filter(ctx *sql.Context, s *Session, n *plan.Filter, r sql.Row) (sql.RowIter, error) {
-	if len(r) != 0 || !pureCondition(ctx, n.Expression) {
-		return nil, nil
+	if len(r) == 0 && pureCondition(ctx, n.Expression) {
+		if child, ok := withFilter(n.Child, n.Expression); ok {
+			return b.plain(ctx, s, child, r)
+		}
 	}
-	child, ok := withFilter(n.Child, n.Expression)
-	if !ok {
-		return nil, nil
+	child, err := b.base.Build(ctx, n.Child, r)
+	if err != nil {
+		return nil, err
 	}
-	return b.plain(ctx, s, child, r)
+	return plan.NewFilterIter(compareNulls(ctx, n.Expression), child), nil
 }
 
 // withFilter returns n with the condition in its table, false if n is not a

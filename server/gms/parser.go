@@ -216,7 +216,9 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 					return err
 				}
 			}
-			s.upsert(stmt)
+			if err := s.upsert(stmt); err != nil {
+				return err
+			}
 			s.deleteJoins(stmt)
 			if s.b.mysql && s.depth == 0 && !p.routine { // within programs the names are variables
 				if err := s.assignedBefore(sctx, stmt); err != nil {

@@ -14,13 +14,13 @@ const newRow = "__new_ins"
 // upsert gives the rows of an INSERT … SELECT … ON DUPLICATE KEY UPDATE c = VALUES(c) the names of
 // the columns that they are for: the planner knows only those of VALUES lists by them. Columns of the
 // SELECT's tables in the list are carried beside the row.
-func (s *Session) upsert(stmt ast.Statement) {
+func (s *Session) upsert(stmt ast.Statement) error {
 	ins, ok := stmt.(*ast.Insert)
 	if !ok {
-		return
+		return nil
 	}
 	if len(ins.OnDup) == 0 {
-		return
+		return nil
 	}
 	if list, ok := ins.Rows.(*ast.AliasedValues); ok && len(list.Values) > 0 && len(list.Values[0]) > 0 &&
 		slices.ContainsFunc(ins.OnDup, func(e *ast.AssignmentExpr) bool { return hasSubquery(e.Expr) }) {
@@ -30,21 +30,24 @@ func (s *Session) upsert(stmt ast.Statement) {
 	}
 	rows, ok := ins.Rows.(ast.SelectStatement)
 	if !ok {
-		return
+		return nil
 	}
 	columns := slices.Clone(ins.Columns)
 	if len(columns) == 0 {
 		columns = s.columnsOf(ins.Table)
 	}
 	if len(columns) == 0 {
-		return
+		return nil
 	}
 	var beside *ast.InjectedExpr
 	if s.b.mysql {
-		beside = s.carryColumns(ins, rows)
+		var err error
+		if beside, err = s.carryColumns(ins, rows); err != nil {
+			return err
+		}
 	}
 	if beside == nil && !usesValues(ins.OnDup) {
-		return
+		return nil
 	}
 	named := ast.SelectExprs{&ast.StarExpr{}}
 	if beside != nil {
@@ -66,6 +69,7 @@ func (s *Session) upsert(stmt ast.Statement) {
 			Auth: open, As: ast.NewTableIdent(newRow), Expr: &ast.Subquery{Select: rows, Columns: columns},
 		}},
 	}
+	return nil
 }
 
 // namesRows reports whether upsert has named the columns of an INSERT's rows.
