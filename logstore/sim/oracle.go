@@ -245,13 +245,23 @@ func (o *oracle) restarted(n *node, was logstore.Health) {
 		return // SCL and tail mean something else
 	}
 	for _, s := range was.Segments {
-		if !slices.Contains(n.h.PGs(), s.PG) && s.Membership < o.left[seat{s.PG, n.i}] {
+		if !slices.Contains(n.h.PGs(), s.PG) && s.Membership < o.leaves(s.PG, n.i) {
 			continue // it was about to drop it
 		}
 		if t := o.state(n.i, s.PG); !s.Damaged && !t.Damaged && (t.SCL < s.SCL || t.Tail < s.Tail || t.Hint.VDL < s.Hint.VDL || t.Start < s.Start) {
 			o.w.fail("I-4", "%s was %+v, after a crash it is %+v", n.id, s, t)
 		}
 	}
+}
+
+// leaves returns the membership since which a node is, or was last, no member of a group; of one that never was, and was
+// given a segment as an emptied store, the newest.
+func (o *oracle) leaves(pg redo.PGID, node int) redo.MembershipEpoch {
+	at, was := o.left[seat{pg, node}]
+	if g := &o.w.control.groups[pg]; !was && !slices.Contains(g.Members, node) {
+		return g.Membership
+	}
+	return at
 }
 
 // walk returns what the log that ends at v has above the durable log, from its

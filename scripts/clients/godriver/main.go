@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -81,7 +82,7 @@ func values(db *sql.DB) error {
 	}
 	at := time.Date(2026, 1, 2, 3, 4, 5, 678901000, time.UTC)
 	day := time.Date(2024, 2, 29, 0, 0, 0, 0, time.UTC)
-	in := []any{int64(-1 << 63), uint64(1<<64 - 1), "123456789012345.67890", 0.1, float32(1.25), "ä'\"\\😀\x00", []byte{0, 1, 255}, at, day, "-12:34:56.000001", []byte(`{"a": [1, null]}`)}
+	in := []any{int64(-1 << 63), uint64(1<<64 - 1), "123456789012345.67890", 0.1, float32(1.25), "ä'\"\\😀\x00", []byte{0, 1, 255}, at, day, "-12:34:56.000001", json.RawMessage(`{"a": [1, null]}`)}
 	if _, err := db.Exec("INSERT INTO v VALUES (?,?,?,?,?,?,?,?,?,?,?)", in...); err != nil {
 		return err
 	}
