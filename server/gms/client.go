@@ -147,7 +147,21 @@ func (c *client) parse(ctx context.Context, text string) (parsed ast.Statement, 
 		return nil, text, "", nil
 	}
 	sctx := sql.NewContext(ctx, sql.WithSession(c.sess))
-	parsed, one, rest, err = c.srv().engine.Parser.Parse(sctx, text, c.conn.MultiStatements())
+	multi := c.conn.MultiStatements()
+	head, tail := text, ""
+	if multi {
+		head, tail = firstStatement(text)
+	}
+	parsed, one, rest, err = c.srv().engine.Parser.Parse(sctx, head, multi)
+	switch {
+	case tail == "":
+	case err != nil: // it may have been cut too early, and names what follows
+		parsed, one, rest, err = c.srv().engine.Parser.Parse(sctx, text, multi)
+	case rest != "":
+		rest += ";" + tail
+	default:
+		rest = sql.RemoveSpaceAndDelimiter(tail, ';')
+	}
 	if errors.Is(err, ast.ErrEmpty) {
 		return nil, text, "", emptyQuery(text)
 	}
@@ -159,6 +173,24 @@ func (c *client) parse(ctx context.Context, text string) (parsed ast.Statement, 
 		one = text
 	}
 	return parsed, one, rest, c.sandboxed(parsed)
+}
+
+// firstStatement cuts a text behind its first statement, so that not all of a long text is looked at for each. What
+// may have statements within it, or is the only one, is not cut.
+func firstStatement(text string) (head, tail string) {
+	for at, first := 0, true; at < len(text); {
+		word, end := nextWord(text, at)
+		switch {
+		case word == " " && text[at] == ';':
+			return text[:at], text[end:]
+		case first && (strings.EqualFold(word, "CREATE") || strings.EqualFold(word, "ALTER")):
+			return text, ""
+		case word != "":
+			first = false
+		}
+		at = end
+	}
+	return text, ""
 }
 
 // emptyQuery returns the error of a text without a statement; there is none if it has a comment.
