@@ -46,8 +46,11 @@ func statusCommand(c *common) *cobra.Command {
 
 // printStatus writes the status as tables, and below them what keeps the writer from its work.
 func printStatus(out io.Writer, s *failover.Status) {
-	fmt.Fprintf(out, "volume: epoch %d, VDL %d, VCL %d, %d protection groups, %s of pages, %s stored\n\n", s.Volume.Epoch, s.Volume.VDL, s.Volume.VCL,
-		s.Volume.ProtectionGroups, human(s.Volume.Bytes), human(s.Volume.StoredBytes))
+	if v := &s.Volume; s.Leaderless {
+		fmt.Fprintf(out, "volume: epoch %d, %d protection groups; its LSNs and size are not known\n\n", v.Epoch, v.ProtectionGroups)
+	} else {
+		fmt.Fprintf(out, "volume: epoch %d, VDL %d, VCL %d, %d protection groups, %s of pages, %s stored\n\n", v.Epoch, v.VDL, v.VCL, v.ProtectionGroups, human(v.Bytes), human(v.StoredBytes))
+	}
 	pid := func(n int) string {
 		if n == 0 {
 			return "-"

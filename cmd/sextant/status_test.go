@@ -44,4 +44,9 @@ func TestStatusTables(t *testing.T) {
 	if printStatus(&b, &s); strings.Contains(b.String(), "lost") {
 		t.Errorf("nothing is lost:\n%s", b.String())
 	}
+	s.Leaderless = true
+	b.Reset()
+	if printStatus(&b, &s); strings.Contains(b.String(), "VDL") || !strings.Contains(b.String(), "not known") {
+		t.Errorf("nobody knows the volume's LSNs:\n%s", b.String())
+	}
 }
