@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"strings"
 	"sync"
 
 	bolt "go.etcd.io/bbolt"
@@ -62,8 +63,8 @@ func (g *seg) guard(f func() error) (err error) {
 	}
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("%w: %v", errValue, p)
+		if p := recover(); p != nil { // bbolt's, over a damaged page
+			err = fmt.Errorf("%w: %s", errValue, strings.TrimPrefix(fmt.Sprint(p), "runtime error: "))
 		}
 		if isDamage(err) {
 			err = g.quarantine(err.Error())

@@ -139,7 +139,7 @@ func find(t *testing.T, m *mutant) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("the bug does not compile: %v\n%s", err, out)
 	}
-	run := exec.CommandContext(t.Context(), binary, "-test.run", "^TestSeeds$", "-test.timeout", "2m", "-once", "-seeds", fmt.Sprint(m.seeds))
+	run := exec.CommandContext(t.Context(), binary, "-test.run", "^TestSeeds$", "-test.timeout", "8m", "-once", "-seeds", fmt.Sprint(m.seeds))
 	out, err := run.CombinedOutput()
 	hit := found.FindSubmatch(out)
 	switch {
