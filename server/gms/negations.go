@@ -61,11 +61,15 @@ func (e *inRows) CollationCoercibility(*sql.Context) (sql.CollationID, byte) {
 
 // WithChildren implements sql.Expression.
 func (e *inRows) WithChildren(_ *sql.Context, children ...sql.Expression) (sql.Expression, error) {
-	in, ok := children[0].(*plan.InSubquery)
-	if !ok || len(children) != 1 {
-		return nil, sql.ErrInvalidChildrenNumber.New(e, len(children), 1)
+	if len(children) == 1 {
+		switch in := children[0].(type) {
+		case *plan.InSubquery:
+			return newInRows(in), nil
+		case ofColumns, withoutColumn: // in the tree that the check of GROUP BY sees
+			return in, nil
+		}
 	}
-	return newInRows(in), nil
+	return nil, sql.ErrInvalidChildrenNumber.New(e, len(children), 1)
 }
 
 // Eval implements sql.Expression.
