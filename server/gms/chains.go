@@ -95,7 +95,7 @@ func unchain(stmt ast.Statement) error {
 }
 
 // emptyAggregate is a call of an aggregate that needs an argument without one.
-var emptyAggregate = regexp.MustCompile(`(?i)\b(?:count|group_concat)\(\s*\)`)
+var emptyAggregate = regexp.MustCompile(`^(?i:count|group_concat)\(\s*\)`)
 
 func emptyParentheses(q string) bool {
 	for {
@@ -111,15 +111,16 @@ func emptyParentheses(q string) bool {
 
 // emptyAggregates returns the syntax error of COUNT() and GROUP_CONCAT(), which the planner's grammar has.
 func emptyAggregates(q string) error {
-	one, _, _ := strings.Cut(q, ";") // many others may follow
-	if !emptyParentheses(one) || !emptyAggregate.MatchString(one) {
+	if !emptyParentheses(q) {
 		return nil
 	}
 	last := ""
 	for at := 0; at < len(q); {
 		word, end := nextWord(q, at)
-		if loc := emptyAggregate.FindStringIndex(q[at:]); loc != nil && loc[0] == 0 && last != "." && word != " " {
-			return syntaxError(q, at+loc[1]-1)
+		if end < len(q) && q[end] == '(' && last != "." {
+			if loc := emptyAggregate.FindStringIndex(q[at:]); loc != nil {
+				return syntaxError(q, at+loc[1]-1)
+			}
 		}
 		if word != "" {
 			last = q[at:end]

@@ -175,18 +175,16 @@ func (c *client) parse(ctx context.Context, text string) (parsed ast.Statement, 
 	return parsed, one, rest, c.sandboxed(parsed)
 }
 
-// firstStatement cuts a text behind its first statement, so that not all of a long text is looked at for each. What
-// may have statements within it, or is the only one, is not cut.
+// firstStatement cuts a text behind its first statement, so that not all of a long text is looked at for each. One
+// that may be of a stored program, which has statements within it, is not cut.
 func firstStatement(text string) (head, tail string) {
-	for at, first := 0, true; at < len(text); {
+	for at := 0; at < len(text); {
 		word, end := nextWord(text, at)
 		switch {
 		case word == " " && text[at] == ';':
 			return text[:at], text[end:]
-		case first && (strings.EqualFold(word, "CREATE") || strings.EqualFold(word, "ALTER")):
+		case strings.EqualFold(word, "PROCEDURE"), strings.EqualFold(word, "FUNCTION"), strings.EqualFold(word, "TRIGGER"), strings.EqualFold(word, "EVENT"):
 			return text, ""
-		case word != "":
-			first = false
 		}
 		at = end
 	}
