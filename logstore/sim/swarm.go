@@ -103,7 +103,7 @@ func (w *world) draw() swarm {
 	if s.drain == 0 {
 		s.roll = 100 // no file is ever released
 	}
-	s.replace, s.amid = pick(w, 0, .1, .3), pick(w, 0, 0, 0, .2)
+	s.replace, s.amid = pick(w, 0, .1, .3), pick(w, 0, 0, .2, .6)
 	s.forgets = pick(w, 0, 0, 0, .1)
 	if s.loss == .2 && s.gossip == 200 { // nearly every node has holes, each its own
 		s.loss, s.minimal = .4, false

@@ -61,7 +61,7 @@ var faults = []fault{
 	{"empty Raft leader", false, true, 0, emptyRaftLeader},
 	{"empty control plane", false, true, ofStorage, emptyControl},
 	{"failover in replacement", false, true, 0, emptyStorage(true)},
-	{"segments move", false, true, ofReaders, moveSegments},
+	{"segments move", false, true, ofStorage | ofReaders, moveSegments},
 	{"slow disk", false, false, ofStorage, slowDisk},
 	{"slow clients", false, false, 0, slowClients},
 	{"cut writer off", true, false, ofLinks, cutWriter},
