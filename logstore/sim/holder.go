@@ -172,14 +172,14 @@ func (h *holder) receive(from logstore.NodeID, m logstore.Message) {
 	h.ship()
 }
 
-// node returns which node has sent it an answer: of two with one name, the one whose store it names,
-// or the one that was asked.
+// node returns which node has sent it an answer: of two with one name, the one whose store it names, or the one that
+// was asked. Refusals name none: they are of the one that is there, to which the other's link does not connect.
 func (h *holder) node(id logstore.NodeID, m logstore.Message) int {
 	asked := -1
 	for i := range h.known {
 		switch n := h.w.storageNode(i); {
 		case n.ID != id:
-		case storeOf(m) == 0 || storeOf(m) == n.Store:
+		case storeOf(m) == n.Store, storeOf(m) == 0 && h.w.at(i) == h.w.nodes[i]:
 			return i
 		default:
 			asked = i

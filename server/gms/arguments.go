@@ -30,7 +30,8 @@ var textPlaces = map[string]int{
 func (b *Backend) withArguments(ctx *sql.Context, name string, f sql.Function, own bool) (sql.Function, bool) {
 	places, text := textPlaces[name]
 	number := numericArguments[name] && aggregates[name] == nil && name != invertFunction
-	if !b.mysql || !text && !number {
+	vector := strings.HasPrefix(name, "vec_distance")
+	if !b.mysql || !text && !number && !vector {
 		return f, own
 	}
 	if !own {
@@ -43,6 +44,8 @@ func (b *Backend) withArguments(ctx *sql.Context, name string, f sql.Function, o
 		for i, e := range args {
 			switch {
 			case !e.Resolved():
+			case vector && types.IsJSON(e.Type(ctx)):
+				args[i] = &exactDocument{e, comparedIn}
 			case number && (name != "bit_count" || !binaryString(ctx, e)):
 				args[i] = numberArgument(ctx, e)
 			case text && (places == 0 || i < places):

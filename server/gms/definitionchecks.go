@@ -80,6 +80,19 @@ func checkAlteration(d *ast.DDL) error {
 			return err
 		}
 	}
+	for i, c := range d.TableSpec.Constraints {
+		check, ok := c.Details.(*ast.CheckConstraintDefinition)
+		if !ok || check.Expr == nil {
+			continue
+		}
+		name := c.Name
+		if name == "" {
+			name = fmt.Sprintf("%s_chk_%d", d.Table.Name.String(), i+1)
+		}
+		if err := checkAllowed(name, check.Expr); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -234,6 +247,11 @@ func checkColumn(c *ast.ColumnDefinition) error {
 	}
 	if err := checkType(name, t); err != nil {
 		return err
+	}
+	if f, bad := disallowed(t.GeneratedExpr); bad && f != "" {
+		return mysql.NewSQLError(3763, "HY000", "Expression of generated column '%s' contains a disallowed function: %s.", name, f)
+	} else if bad {
+		return mysql.NewSQLError(3102, "HY000", "Expression of generated column '%s' contains a disallowed function.", name)
 	}
 	return checkValues(name, t)
 }
@@ -396,6 +414,9 @@ var inconstant = []string{
 // disallowed returns the function of an expression that is not one of the row, and whether
 // there is one or a subquery, which has no name.
 func disallowed(e ast.Expr) (name string, found bool) {
+	if e == nil {
+		return "", false
+	}
 	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
 		switch n := n.(type) {
 		case *ast.Subquery:
@@ -408,6 +429,17 @@ func disallowed(e ast.Expr) (name string, found bool) {
 		return !found, nil
 	}, e)
 	return name, found
+}
+
+// checkAllowed checks that the expression of a CHECK has no subquery, and no function whose value may change.
+func checkAllowed(name string, e ast.Expr) error {
+	switch f, bad := disallowed(e); {
+	case f != "":
+		return mysql.NewSQLError(3814, "HY000", "An expression of a check constraint '%s' contains disallowed function: %s.", name, f)
+	case bad:
+		return mysql.NewSQLError(3815, "HY000", "An expression of a check constraint '%s' contains disallowed function.", name)
+	}
+	return nil
 }
 
 // columnsOf are the columns that an expression names.
@@ -471,10 +503,8 @@ func checkConstraints(table string, spec *ast.TableSpec) error {
 		}
 	}
 	for _, c := range checks {
-		if f, bad := disallowed(c.Expr); bad && f != "" {
-			return mysql.NewSQLError(3814, "HY000", "An expression of a check constraint '%s' contains disallowed function: %s.", c.name, f)
-		} else if bad {
-			return mysql.NewSQLError(3815, "HY000", "An expression of a check constraint '%s' contains disallowed function.", c.name)
+		if err := checkAllowed(c.name, c.Expr); err != nil {
+			return err
 		}
 		for _, used := range columnsOf(c.Expr) {
 			of := columns[used.Lowered()]
@@ -507,11 +537,6 @@ func checkGenerated(spec *ast.TableSpec) error {
 				return err
 			}
 			continue
-		}
-		if f, bad := disallowed(e); bad && f != "" {
-			return mysql.NewSQLError(3763, "HY000", "Expression of generated column '%s' contains a disallowed function: %s.", name, f)
-		} else if bad {
-			return mysql.NewSQLError(3102, "HY000", "Expression of generated column '%s' contains a disallowed function.", name)
 		}
 		for _, used := range columnsOf(e) {
 			j, ok := at[used.Lowered()]
