@@ -96,7 +96,8 @@ func exactly(ctx *sql.Context, n sql.Node, several bool) (sql.Node, error) {
 		source := *j.Child.(*plan.UpdateSource)
 		var columns []sql.Expression
 		for i, c := range exactSchema(source.Child.Schema(ctx)) {
-			columns = append(columns, expression.NewGetFieldWithTable(i, 0, c.Type, c.DatabaseSource, c.Source, c.Name, c.Nullable))
+			// NULL in a column that is not written is none that is refused: an aggregate of a derived table says that it has none.
+			columns = append(columns, expression.NewGetFieldWithTable(i, 0, c.Type, c.DatabaseSource, c.Source, c.Name, c.Nullable || !writes(j, c.Source)))
 		}
 		source.Child = newJoinedRows(ctx, plan.NewProject(ctx, columns, source.Child), j.UpdateTargets, several)
 		targets := map[string]sql.Node{}
@@ -109,6 +110,16 @@ func exactly(ctx *sql.Context, n sql.Node, several bool) (sql.Node, error) {
 		return n, err
 	}
 	return exactTable(n), nil
+}
+
+// writes reports whether an UPDATE writes one of its tables.
+func writes(j *plan.UpdateJoin, table string) bool {
+	for name := range j.UpdateTargets {
+		if sameName(name, table) {
+			return true
+		}
+	}
+	return false
 }
 
 // exactTable returns what reads a table to update it, its texts compared by their bytes.
