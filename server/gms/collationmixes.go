@@ -26,17 +26,24 @@ var mixingFunctions = map[string]bool{
 }
 
 // collatedIntroducers puts the COLLATE behind _utf8mb4'…' around it, in place: to the grammar it is within, which leaves
-// it no more weight than the literal has.
+// it no more weight than the literal has, and the planner takes it out of the tree, which a prepared statement keeps.
+// What it has around it must not be a literal of another character set than the connection's.
 func collatedIntroducers(stmt ast.Statement) error {
 	return replaceNodes(reflect.ValueOf(&stmt), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
 		u, ok := n.(*ast.UnaryExpr)
-		if !ok || !strings.EqualFold(strings.TrimSpace(u.Operator), "_utf8mb4") {
+		if !ok {
 			return nil, true, nil
 		}
-		if c, ok := u.Expr.(*ast.CollateExpr); ok {
-			return &ast.CollateExpr{Expr: &ast.UnaryExpr{Operator: u.Operator, Expr: c.Expr}, Collation: c.Collation}, false, nil
+		charset, introducer := strings.CutPrefix(strings.ToLower(strings.TrimSpace(u.Operator)), "_")
+		c, ok := u.Expr.(*ast.CollateExpr)
+		if !ok || !introducer {
+			return nil, true, nil
 		}
-		return nil, true, nil
+		text := ast.Expr(&ast.UnaryExpr{Operator: u.Operator, Expr: c.Expr})
+		if charset != "utf8mb4" {
+			text = &ast.ConvertUsingExpr{Expr: text, Type: charset}
+		}
+		return &ast.CollateExpr{Expr: text, Collation: c.Collation}, false, nil
 	})
 }
 
