@@ -54,13 +54,10 @@ func (w *world) burn() {
 			}
 		})
 	}
-	replaced := slices.Index(w.control.seats, cd[0])
-	if w.control.replacing != nil || len(w.nodes) == nodesMax || w.chance(.5) {
-		replaced = -1
-	}
+	replaced := w.control.replacing == nil && len(w.nodes) < nodesMax && w.chance(.5)
 	at := w.between(60, 200)
-	if replaced >= 0 {
-		step(at-w.between(1, 30), func() { w.replace(replaced, false) })
+	if replaced {
+		step(at-w.between(1, 30), func() { w.replace(w.nodes[cd[0]], false) })
 	}
 	step(at, func() {
 		for _, o := range slices.Clone(w.holders) {
@@ -77,12 +74,53 @@ func (w *world) burn() {
 			}
 		}
 		cut(false)
-		if replaced >= 0 { // before there are copies
+		if replaced { // before there are copies
 			w.overtaken(h)
 		}
 	})
 	step(w.between(900, 1500), func() { w.overtaken(w.control.holder[w.control.opened]) })
 	step(2500, func() { w.burning = nil })
+}
+
+// pierce is another one: pair after pair of a group's members misses what is written meanwhile, while none fills another,
+// so that every member has a hole; what is written then is on all six, each behind its hole. The writer's successor must
+// find it.
+func (w *world) pierce() {
+	h := w.control.holder[w.control.opened]
+	if w.calm || w.burning != nil || h == nil || h.dead || h.epoch != w.control.epoch {
+		return
+	}
+	m := slices.Clone(w.oracle.members(redo.PGID(w.rng.IntN(len(w.control.groups)))))
+	w.rng.Shuffle(6, func(i, j int) { m[i], m[j] = m[j], m[i] })
+	b := &burning{}
+	w.burning = b
+	w.say("the members are pierced, pair by pair: %v", m)
+	w.counts.Pierced++
+	w.startAll()
+	among := func(on bool) {
+		for i, n := range w.nodes {
+			for _, o := range w.nodes[:i] {
+				w.cut(n.ep, o.ep, on)
+			}
+		}
+	}
+	among(true)
+	at := tick(0)
+	for k := range 3 {
+		for _, on := range []bool{true, false} {
+			w.after(at, func() {
+				for _, i := range m[2*k : 2*k+2] {
+					w.cut(h.ep, w.nodes[i].ep, on)
+				}
+			})
+			at += w.between(40, 80)
+		}
+	}
+	w.after(at, func() {
+		among(false)
+		w.overtaken(h)
+		w.burning = nil
+	})
 }
 
 // cut sets or takes away both directions between two endpoints.

@@ -14,39 +14,28 @@ import (
 type control struct {
 	fleet     fleet.State
 	epoch     redo.VolumeEpoch
-	opened    redo.VolumeEpoch    // the last that opened
-	lals      []logstore.EpochLAL // since the last that opened, that one included
-	groups    []volume.Group      // as recorded
-	seats     []int               // the nodes that groups are spread over
-	replacing *replacement
+	opened    redo.VolumeEpoch             // the last that opened
+	lals      []logstore.EpochLAL          // since the last that opened, that one included
+	groups    []volume.Group               // that the fleet has
+	seats     []int                        // the nodes that it has
+	replacing *replacement                 // that it has under way, nil if none
 	reigns    int                          // grants
 	over      bool                         // the chaotic part has ended
 	holder    map[redo.VolumeEpoch]*holder // that opened an epoch: where readers go
 }
 
-// firstGroups returns the groups that the volume has from the beginning.
-func (w *world) firstGroups() []volume.Group {
+// firstGroups begins the fleet with the groups that the volume has from the beginning.
+func (w *world) firstGroups() {
 	w.control.holder = map[redo.VolumeEpoch]*holder{}
 	var out []volume.Group
-	for i := range w.nodes {
-		w.control.seats = append(w.control.seats, i)
-	}
-	for i := range w.swarm.groups {
-		out = append(out, w.group(i))
+	for pg := range w.swarm.groups {
+		g := volume.Group{PG: redo.PGID(pg), Membership: 1}
+		for m := range 6 { // two members in each zone: node i is in zone i%3
+			g.Members = append(g.Members, (m+3*pg)%len(w.nodes))
+		}
+		out = append(out, g)
 	}
 	w.boot(out)
-	return out
-}
-
-// group returns a group with two members in each zone. Node i is in zone i%3.
-func (w *world) group(pg int) volume.Group {
-	g := volume.Group{PG: redo.PGID(pg), Membership: 1}
-	seats := w.control.seats
-	for m := range 6 {
-		g.Members = append(g.Members, seats[(m+3*pg)%len(seats)])
-	}
-	w.control.replacing.join(&g)
-	return g
 }
 
 func (w *world) geometry() volume.Geometry {
@@ -107,14 +96,11 @@ func (w *world) hasOpened(h *holder) bool {
 // createGroup records the next group for the writer of the newest epoch.
 func (w *world) createGroup(h *holder, pg int) bool {
 	c := &w.control
-	if !w.command(&fleet.CreateGroup{Epoch: h.epoch, ID: redo.PGID(pg)}) {
+	if !w.record(&fleet.CreateGroup{Epoch: h.epoch, ID: redo.PGID(pg)}) {
 		return false
 	}
 	w.oracle.current("I-31", h.epoch, "a group")
-	if pg == len(c.groups) {
-		c.groups = append(c.groups, w.group(pg))
-		w.say("group %d is recorded", pg)
-	}
+	w.say("group %d is recorded", pg)
 	return pg < len(c.groups)
 }
 
@@ -164,13 +150,14 @@ func (w *world) reign() {
 // it knows no holder, perhaps not the last grants' LALs, and numbers on above all that it may have given.
 func (w *world) restored() {
 	c, above := &w.control, w.between(1, 3)
-	c.fleet.Epoch += redo.VolumeEpoch(above)
+	c.fleet.Version, c.fleet.Epoch = c.fleet.Version+uint64(above), c.fleet.Epoch+redo.VolumeEpoch(above)
 	c.fleet.Holder, c.fleet.Ended = fleet.Grant{}, false
 	c.epoch = c.fleet.Epoch
 	c.lals = c.lals[:w.rng.IntN(len(c.lals)+1)]
-	for i := range c.groups {
-		c.groups[i].Membership += redo.MembershipEpoch(above)
+	for i := range c.fleet.Groups {
+		c.fleet.Groups[i].Membership += redo.MembershipEpoch(above)
 	}
+	w.recorded()
 	w.say("the control plane was lost and goes on at epoch %d", c.epoch)
 	w.counts.Restored++
 }
@@ -218,7 +205,7 @@ func (w *world) heal() {
 	clear(w.cuts)
 	clear(w.arrivals)
 	w.say("all faults stop")
-	down := w.rng.Perm(6)[:2] // of the seats
+	down := w.rng.Perm(len(w.control.seats))[:2] // of the seats
 	for pg := range w.control.groups {
 		if w.control.replacing != nil || w.ill(redo.PGID(pg), -1) > 0 { // what one must have again may be on those two alone
 			down = []int{-1, -1}

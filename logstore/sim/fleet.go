@@ -1,15 +1,13 @@
 package sim
 
 import (
-	"fmt"
-
 	"sextant/failover/fleet"
 	"sextant/internal/redo"
 	"sextant/logstore/volume"
 )
 
-// This file is the control plane's state machine: every grant, opening and new group is a
-// command that it takes or refuses.
+// This file is the control plane's state machine: every grant, opening, new group and change of members is
+// a command that it takes or refuses.
 
 // boot makes the fleet, with the groups that the volume has from the beginning.
 func (w *world) boot(groups []volume.Group) {
@@ -17,20 +15,17 @@ func (w *world) boot(groups []volume.Group) {
 		Cluster: "sim", Volume: theVolume, Timeline: 1, SegmentBytes: 1, PortBase: 6000,
 		Instances: []fleet.Instance{{ID: "db", AZ: "a", Address: "db:1", Control: "db:2"}},
 	}
-	name := func(i int) string { return fmt.Sprintf("storage-%d", i) }
-	for i := range w.nodes {
-		s.Storage = append(s.Storage, fleet.StorageNode{
-			ID: name(i), AZ: string(rune('a' + i%3)), Address: fmt.Sprintf("storage:%d", i+1), StoreID: uint64(i + 1),
-		})
+	for _, n := range w.nodes {
+		s.Storage = append(s.Storage, fleet.StorageNode{ID: n.fleetID(), AZ: string(rune('a' + n.i%3)), Address: n.address(), StoreID: n.storeID()})
 	}
 	for _, g := range groups {
 		f := fleet.Group{ID: g.PG, Membership: 1}
 		for _, m := range g.Members {
-			f.Members = append(f.Members, name(m))
+			f.Members = append(f.Members, w.nodes[m].fleetID())
 		}
 		s.Groups = append(s.Groups, f)
 	}
-	if !w.command(&fleet.Bootstrap{Initial: s}) {
+	if !w.record(&fleet.Bootstrap{Initial: s}) {
 		w.fail("fleet", "is not bootstrapped")
 	}
 }

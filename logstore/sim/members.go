@@ -1,104 +1,117 @@
 package sim
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 
+	"sextant/failover/fleet"
 	"sextant/internal/redo"
 	"sextant/logstore"
 	"sextant/logstore/volume"
 )
 
 // This file replaces members: nodes that die for good, whose directory is emptied, that
-// are away and come back, or that are well and shall go. One replacement at a time is
-// under way. The writer learns of each step late, and of some not at all.
+// are away and come back, or that are well and shall go. What the fleet refuses does not happen; one replacement
+// at a time is under way. The writer learns of each step late, and of some not at all.
 
-// replacement is the control plane's record of one that is under way.
+// replacement is the one that the fleet has under way, also a move.
 type replacement struct {
-	seat     int // of control.seats
+	fleet.Replacement
 	old, new int // nodes
-	away     bool
-	move     bool // of group pg alone; seat is not used
-	pg       redo.PGID
 }
+
+// about reports whether the replacement is about a group.
+func (r *replacement) about(pg redo.PGID) bool { return !r.Move || r.PG == pg }
 
 // nodesMax bounds the nodes of a run: the oracle has a bit for each.
 const nodesMax = 14
 
-// change replaces the members of every group that has the old node, by what to makes of it.
-func (w *world) change(to func(*volume.Group)) {
-	for i := range w.control.groups {
-		g := &w.control.groups[i]
-		if r := w.control.replacing; r.about(g.PG) && slices.Contains(g.Members[:6], r.old) {
-			old := g.Members
-			g.Members = slices.Clone(old)
-			to(g)
-			g.Membership++
-			for _, m := range old {
-				if !slices.Contains(g.Members, m) {
-					w.oracle.left[seat{g.PG, m}] = g.Membership
-				}
+// record gives the fleet a command about members, and reports whether it takes it.
+func (w *world) record(m fleet.Command) bool {
+	if !w.command(m) {
+		return false
+	}
+	w.recorded()
+	return true
+}
+
+// recorded takes over which nodes and groups the fleet has, and who their members are.
+func (w *world) recorded() {
+	c, s := &w.control, &w.control.fleet
+	was := c.groups
+	c.seats, c.groups, c.replacing = nil, nil, nil
+	for _, n := range s.Storage {
+		c.seats = append(c.seats, int(n.StoreID)-1)
+	}
+	registered := func(id string) int {
+		n, _ := s.StorageNode(id)
+		return int(n.StoreID) - 1
+	}
+	if r := s.Replacing; r.Old != "" {
+		c.replacing = &replacement{r, registered(r.Old), int(r.Store) - 1}
+	}
+	for i := range s.Groups {
+		f := &s.Groups[i]
+		g := volume.Group{PG: f.ID, Membership: f.Membership}
+		for _, id := range f.Members {
+			g.Members = append(g.Members, registered(id))
+		}
+		if at := s.Leaving(f); at >= 0 {
+			g.Members, g.Leaving = append(g.Members, c.replacing.new), at
+		}
+		c.groups = append(c.groups, g)
+		if i >= len(was) {
+			continue
+		}
+		for _, m := range slices.Concat(was[i].Members, g.Members) {
+			if slices.Contains(was[i].Members, m) != slices.Contains(g.Members, m) {
+				w.oracle.left[seat{g.PG, m}] = g.Membership
 			}
 		}
 	}
 }
 
-// join makes g a group in which the replacement is under way, if it has the old node.
-func (r *replacement) join(g *volume.Group) {
-	if r == nil || !r.about(g.PG) {
+// begin lets a replacement begin.
+func (w *world) begin(m fleet.Command) {
+	if !w.record(m) {
 		return
 	}
-	if m := slices.Index(g.Members, r.old); m >= 0 {
-		g.Members, g.Leaving = append(g.Members, r.new), m
-	}
-}
-
-func (w *world) begin(r *replacement) {
+	r := w.control.replacing
 	w.say("%s is being replaced by %s", w.nodes[r.old].name(), w.nodes[r.new].name())
-	w.control.replacing = r
-	if r.move {
-		w.say("of group %d alone", r.pg)
+	if r.Move {
+		w.say("of group %d alone", r.PG)
 	}
 	for pg := range redo.PGID(6) {
-		if !r.about(pg) {
-			continue
+		if r.about(pg) {
+			w.nodes[r.new].hurt[pg] = true // it need not have the log from the beginning
 		}
-		w.nodes[r.new].hurt[pg] = true // it need not have the log from the beginning
 	}
-	w.change(r.join)
 }
 
 // revert takes the replacement back.
 func (w *world) revert() {
 	r := w.control.replacing
-	w.say("%s is not being replaced any more", w.nodes[r.old].name())
-	w.change(func(g *volume.Group) { g.Members = g.Members[:6] })
-	w.control.replacing = nil
-	w.counts.Reverted++
+	if w.record(&fleet.CancelReplace{Old: r.Old, New: r.New}) {
+		w.say("%s is not being replaced any more", w.nodes[r.old].name())
+		w.counts.Reverted++
+	}
 }
 
-// finish ends the replacement, if the holder of the newest epoch says so of exactly the
-// membership epochs that are recorded.
-func (w *world) finish(h *holder, r *replacement, of map[redo.PGID]redo.MembershipEpoch) {
-	c := &w.control
-	if h.epoch != c.epoch || c.opened != h.epoch || c.replacing != r {
+// finish ends the replacement that began at a version, if the holder of the newest epoch says so of all groups that there are.
+func (w *world) finish(h *holder, began uint64, groups int) {
+	r := w.control.replacing
+	if r == nil || !w.record(&fleet.FinishReplace{Epoch: h.epoch, Began: began, Groups: uint64(groups)}) {
 		return
 	}
-	for _, g := range c.groups {
-		if g.Changing() && of[g.PG] != g.Membership {
-			return
-		}
-	}
-	w.change(func(g *volume.Group) { g.Members[g.Leaving] = r.new; g.Members = g.Members[:6] })
+	w.oracle.current("I-25", h.epoch, "the end of a replacement")
 	w.say("%s is replaced by %s", w.nodes[r.old].name(), w.nodes[r.new].name())
-	c.replacing = nil
-	if r.move {
+	w.oracle.replaced(r)
+	if r.Move {
 		w.counts.Moved++
-		w.oracle.replaced(r)
 		return
 	}
-	c.seats[r.seat] = r.new
 	w.counts.Replaced++
-	w.oracle.replaced(r)
 	if old := w.nodes[r.old]; w.chance(.5) {
 		old.crash()
 		old.dead = true
@@ -114,23 +127,22 @@ func (w *world) move() {
 		if w.calm || w.chance(.1) {
 			w.revert()
 		}
-	case r != nil && r.away && w.nodes[r.old].up:
+	case r != nil && r.Away && w.nodes[r.old].up:
 		if w.chance(.5) {
 			w.revert()
 		}
 	case r != nil:
-		same := w.nodes[r.old].id == w.nodes[r.new].id // the control plane would begin again at once
-		if !w.calm && !same && w.chance(.05) {
+		if !w.calm && r.Old != r.New && w.chance(.05) { // else the control plane would begin again at once
 			w.revert()
 		}
 	default:
-		for seat, i := range c.seats {
+		for _, i := range c.seats {
 			switch n := w.nodes[i]; {
 			case n.dead && w.at(i) != n:
-				w.begin(&replacement{seat: seat, old: i, new: w.at(i).i})
+				w.begin(&fleet.Replace{Old: n.fleetID(), New: n.fleetID(), Store: w.at(i).storeID(), Away: true})
 				return
-			case n.dead:
-				w.replace(seat, false)
+			case n.dead && c.fleet.Segments()[n.fleetID()] > 0:
+				w.replace(n, true)
 				return
 			}
 		}
@@ -139,14 +151,13 @@ func (w *world) move() {
 			return
 		}
 		if !w.calm && w.chance(w.swarm.replace) {
-			w.strike(w.rng.IntN(len(c.seats)))
+			w.strike(w.nodes[pick(w, c.seats...)])
 		}
 	}
 }
 
 // strike lets a member be lost, or go.
-func (w *world) strike(seat int) {
-	n := w.nodes[w.control.seats[seat]]
+func (w *world) strike(n *node) {
 	kind := pick(w, "lost", "emptied", "away", "well")
 	switch loses := kind == "lost" || kind == "emptied"; {
 	case len(w.nodes) == nodesMax || n.dead || loses && !w.spares(n):
@@ -154,9 +165,9 @@ func (w *world) strike(seat int) {
 		w.lose(n, kind)
 	case kind == "away":
 		n.crash()
-		w.replace(seat, true)
+		w.replace(n, true)
 	default:
-		w.replace(seat, false)
+		w.replace(n, false)
 	}
 }
 
@@ -178,7 +189,7 @@ func (w *world) emptyAmid() {
 		return
 	}
 	w.after(w.between(1, 40), func() {
-		if n := w.nodes[w.control.seats[w.rng.IntN(len(w.control.seats))]]; !n.dead && w.spares(n) {
+		if n := w.nodes[pick(w, w.control.seats...)]; !n.dead && w.spares(n) {
 			w.lose(n, "emptied")
 		}
 	})
@@ -210,22 +221,46 @@ func (w *world) empty(n *node) {
 	}
 }
 
-// replace begins to replace a member: by a node that was one before, or by a new one.
-func (w *world) replace(seat int, away bool) {
-	r := &replacement{seat: seat, old: w.control.seats[seat], new: -1, away: away}
-	for _, n := range w.nodes {
-		if !n.dead && w.peers[n.id] == n && !slices.Contains(w.control.seats, n.i) && w.chance(.7) {
-			r.new = n.i
+// replace begins to replace a member: by a node that has no segment of its groups, or by one that is added.
+func (w *world) replace(n *node, away bool) {
+	s := &w.control.fleet
+	var to *node
+	for _, x := range w.nodes {
+		if !x.dead && w.at(x.i) == x && w.chance(.7) && w.takes(x, n) {
+			to = x
 		}
 	}
-	if r.new < 0 && (len(w.nodes) < nodesMax || w.calm) {
-		r.new = len(w.nodes)
-		w.addNode(r.new)
+	if to == nil && (len(w.nodes) < nodesMax || w.calm) {
+		w.addNode(len(w.nodes))
+		to = w.nodes[len(w.nodes)-1]
 	}
-	if r.new >= 0 {
-		w.begin(r)
+	if to == nil {
+		return
 	}
+	if _, found := s.StorageNode(to.fleetID()); !found {
+		old, _ := s.StorageNode(n.fleetID())
+		if !w.command(&fleet.AddStorage{Node: fleet.StorageNode{ID: to.fleetID(), AZ: old.AZ, Address: to.address()}}) ||
+			!w.command(&fleet.RegisterStore{Node: to.fleetID(), StoreID: to.storeID()}) {
+			return
+		}
+	}
+	w.begin(&fleet.Replace{Old: n.fleetID(), New: to.fleetID(), Away: away})
 }
+
+// takes reports whether a node can take another's place: it is none of the fleet's, or one of the zone that shares no group.
+func (w *world) takes(x, n *node) bool {
+	s := &w.control.fleet
+	is, found := s.StorageNode(x.fleetID())
+	old, _ := s.StorageNode(n.fleetID())
+	return !found || is.StoreID == x.storeID() && is.AZ == old.AZ && x != n && !slices.ContainsFunc(w.control.groups, func(g volume.Group) bool {
+		return slices.Contains(g.Members, x.i) && slices.Contains(g.Members, n.i)
+	})
+}
+
+// The node's name, its store and its address, as the fleet has them.
+func (n *node) fleetID() string { return "storage-" + strings.ToLower(string(n.id)) }
+func (n *node) storeID() uint64 { return uint64(n.i + 1) }
+func (n *node) address() string { return fmt.Sprintf("storage:%d", n.i+1) }
 
 // ill returns how many members of a group, but for one, are lost or have a damaged segment.
 func (w *world) ill(pg redo.PGID, but int) (n int) {
@@ -244,22 +279,22 @@ func (h *holder) follow() {
 	if h.t == nil || h.epoch != c.epoch {
 		return
 	}
-	groups, r, known := slices.Clone(c.groups), c.replacing, len(h.w.nodes)
+	groups, r, known := c.groups, c.replacing, len(h.w.nodes)
 	h.later(h.w.delay(), func() {
 		h.learn(groups, known)
-		of := map[redo.PGID]redo.MembershipEpoch{}
 		for _, g := range groups {
-			if !g.Changing() {
-				continue
-			}
-			if h.t.Membership(g.PG) != g.Membership || !h.t.Joined(g.PG) {
+			if g.Changing() && (h.t.Membership(g.PG) != g.Membership || !h.t.Joined(g.PG)) {
 				return
 			}
-			of[g.PG] = g.Membership
 		}
-		if r != nil {
-			h.later(h.w.delay(), func() { h.w.finish(h, r, of) })
+		if r == nil {
+			return
 		}
+		d := h.w.delay()
+		if !h.w.calm && h.w.chance(.2) { // what it says comes when another may be under way
+			d = h.w.between(20, 400)
+		}
+		h.later(d, func() { h.w.finish(h, r.Began, len(groups)) })
 	})
 }
 
@@ -303,7 +338,7 @@ func (w *world) storageNode(i int) volume.Node {
 // of it, the node that left may have dropped what it acknowledged: four of those that stay are enough.
 func (o *oracle) enough(h *holder, x *issue) bool {
 	g := &h.groups[x.PG]
-	if g.Changing() && !o.w.control.groups[x.PG].Changing() && o.copies(x) >= 4 {
+	if g.Changing() && o.w.control.groups[x.PG].Membership > g.Membership && o.copies(x) >= 4 {
 		return true
 	}
 	on := func(ms ...int) (n int) {

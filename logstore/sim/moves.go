@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 
+	"sextant/failover/fleet"
 	"sextant/internal/redo"
 	"sextant/logstore"
 	"sextant/logstore/segment"
@@ -18,20 +19,18 @@ import (
 func (w *world) shift() {
 	c := &w.control
 	g := &c.groups[w.rng.IntN(len(c.groups))]
-	old := g.Members[w.rng.IntN(6)]
-	var to []int
-	for _, i := range c.seats {
-		if !slices.Contains(g.Members, i) && !w.nodes[i].dead {
-			to = append(to, i)
+	old := w.nodes[g.Members[w.rng.IntN(6)]]
+	was, _ := c.fleet.StorageNode(old.fleetID())
+	var to []string
+	for _, n := range c.fleet.Storage {
+		if i := int(n.StoreID) - 1; n.AZ == was.AZ && !slices.Contains(g.Members, i) && !w.nodes[i].dead {
+			to = append(to, n.ID)
 		}
 	}
 	if len(to) > 0 {
-		w.begin(&replacement{old: old, new: to[w.rng.IntN(len(to))], move: true, pg: g.PG})
+		w.begin(&fleet.Move{PG: g.PG, Old: old.fleetID(), New: pick(w, to...)})
 	}
 }
-
-// about reports whether the replacement is about a group.
-func (r *replacement) about(pg redo.PGID) bool { return !r.move || r.pg == pg }
 
 // leave lets the node hear, now and then, who the members are, and drop what is not its.
 func (n *node) leave() {
@@ -45,7 +44,7 @@ func (n *node) leave() {
 			continue
 		}
 		if n.w.calm || n.w.chance(.2) {
-			n.known = slices.Clone(c.groups)
+			n.known = c.groups
 		}
 		if g := pg; len(n.known) > int(g) && !mine(&n.known[g]) {
 			n.h.Leave(g, n.known[g].Membership)

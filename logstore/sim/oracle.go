@@ -60,7 +60,7 @@ type oracle struct {
 	plans   []planned
 	fences  []fenced
 	batches map[*byte]*redo.Batch
-	left    map[seat]redo.MembershipEpoch // since which a node is, or was last, no member of a group
+	left    map[seat]redo.MembershipEpoch // since which a node is no member of a group, or is one again: a segment of before may go
 }
 
 // seat is a node's place in a group.
@@ -254,8 +254,8 @@ func (o *oracle) restarted(n *node, was logstore.Health) {
 	}
 }
 
-// leaves returns the membership since which a node is, or was last, no member of a group; of one that never was, and was
-// given a segment as an emptied store, the newest.
+// leaves returns the membership below which a node's segment of a group is one of before, which it drops; of one that
+// never was a member, and was given a segment as an emptied store, the newest.
 func (o *oracle) leaves(pg redo.PGID, node int) redo.MembershipEpoch {
 	at, was := o.left[seat{pg, node}]
 	if g := &o.w.control.groups[pg]; !was && !slices.Contains(g.Members, node) {
@@ -568,7 +568,7 @@ func (o *oracle) healed(h *holder) string {
 		return o.w.nodes[r.old].name() + " is being replaced by " + o.w.nodes[r.new].name()
 	}
 	for i, n := range o.w.nodes {
-		if !slices.Contains(o.w.control.seats, i) {
+		if !slices.Contains(o.w.control.seats, i) || n.dead && o.w.control.fleet.Segments()[n.fleetID()] == 0 {
 			continue
 		}
 		hl := n.h.Health()

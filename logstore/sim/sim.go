@@ -62,6 +62,7 @@ type Counts struct {
 	Promoted        int // readers that became the writer
 	Restarted       int // readers that crashed
 	Burnt           int // schedules of burn.go
+	Pierced         int // schedules in which every member gets a hole
 	Restored        int // times that the control plane was lost
 	Full            int // nodes that ended because their disk was full
 	Scrubbed        int // damaged segments that the scrub found before anything read them
@@ -188,7 +189,7 @@ func (w *world) build() {
 	for i := range w.swarm.nodes {
 		w.addNode(i)
 	}
-	w.control.groups = w.firstGroups()
+	w.firstGroups()
 	for i := range w.swarm.readers {
 		w.addReader(i)
 	}
@@ -200,6 +201,9 @@ func (w *world) build() {
 	}
 	if w.swarm.burn {
 		w.every(func() tick { return w.between(500, 3000) }, w.burn)
+	}
+	if w.swarm.pierced {
+		w.every(func() tick { return w.between(500, 3000) }, w.pierce)
 	}
 	if w.swarm.disturbs() {
 		w.every(func() tick { return w.between(10, 60) }, w.disturb)

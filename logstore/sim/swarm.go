@@ -19,6 +19,7 @@ type swarm struct {
 	ordered         bool    // each pair of processes has a stream, not datagrams
 	cuts            float64 // of links, at each redrawing, one way
 	reach           []int   // how many nodes a holder reaches for a while; nil: all
+	pierced         bool    // schedules of pierce alone
 	minimal         bool    // a recovery reaches no more nodes than it must, its list perhaps fewer
 	retry           int     // ticks of a holder until it sends again
 	crash           float64 // of a node, at each disturbance
@@ -105,8 +106,9 @@ func (w *world) draw() swarm {
 	}
 	s.replace, s.amid = pick(w, 0, .1, .3), pick(w, 0, 0, .2, .6)
 	s.forgets = pick(w, 0, 0, 0, .1)
-	if s.loss == .2 && s.gossip == 200 { // nearly every node has holes, each its own
-		s.loss, s.minimal = .4, false
+	if s.pierced = s.loss == .2 && s.gossip == 200 && !s.burn; s.pierced { // every member gets a hole of its own
+		s.loss, s.minimal, s.cuts, s.pause, s.reach, s.reign = .01, false, 0, 0, nil, []int{1500, 3000}
+		s.late, s.slow, s.downMax, s.crash, s.epochs = 0, 0, 0, min(s.crash, .1), min(s.epochs, 12)
 	}
 	if s.minimal { // few other faults: it takes several epochs to go wrong
 		s.nodes, s.downMax, s.zombie, s.overtake, s.cuts, s.slow, s.replace = 6, 0, .2, 0, 0, 0, 0
