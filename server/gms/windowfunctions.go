@@ -25,6 +25,7 @@ func windowFunctions(stmt ast.Statement) error {
 		if err := windowsInPlace(s); err != nil {
 			return nil, false, err
 		}
+		orderedColumns(s)
 		for _, part := range []any{&s.SelectExprs, &s.OrderBy} {
 			if err := replaceNodes(reflect.ValueOf(part), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
 				switch n := n.(type) {
@@ -45,6 +46,25 @@ func windowFunctions(stmt ast.Statement) error {
 		_, err := windowsOfGroups(s)
 		return nil, true, err
 	})
+}
+
+// orderedColumns orders a SELECT DISTINCT by the columns that its window functions are: to the planner what orders it is
+// another column.
+func orderedColumns(s *ast.Select) {
+	for _, o := range s.OrderBy {
+		if !s.QueryOpts.Distinct || !windowed(o.Expr) {
+			continue
+		}
+		for _, e := range s.SelectExprs {
+			if x, ok := e.(*ast.AliasedExpr); ok && same(x.Expr, o.Expr) {
+				if x.As.IsEmpty() {
+					x.As = ast.NewColIdent(selectedName(x))
+				}
+				o.Expr = &ast.ColName{Name: x.As}
+				break
+			}
+		}
+	}
 }
 
 // windowsInPlace returns the error of a window function that stands where it may not.
@@ -211,6 +231,30 @@ func (f laterFramer) Next(ctx *sql.Context, buf sql.WindowBuffer) (sql.WindowInt
 // groupsTable is the derived table of the groups that window functions are over.
 const groupsTable = "\x00groups"
 
+// ordersBySubquery reports whether a subquery orders a window of a SELECT: the planner does not see it there.
+func ordersBySubquery(s *ast.Select) (found bool) {
+	look := func(w *ast.WindowDef) {
+		for _, o := range w.OrderBy {
+			_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+				_, is := n.(*ast.Subquery)
+				found = found || is
+				return !found, nil
+			}, o.Expr)
+		}
+	}
+	for _, w := range s.Window {
+		look(w)
+	}
+	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+		if f, ok := n.(*ast.FuncExpr); ok && f.Over != nil {
+			look((*ast.WindowDef)(f.Over))
+		}
+		_, other := n.(*ast.Subquery)
+		return !other, nil
+	}, s.SelectExprs, s.OrderBy)
+	return found
+}
+
 // windowGroups is a SELECT with window functions over groups.
 type windowGroups struct {
 	inner *ast.Select
@@ -218,17 +262,21 @@ type windowGroups struct {
 }
 
 // windowsOfGroups makes a SELECT with groups and window functions one over a derived table
-// of the groups, which it returns; nil for others.
+// of the groups, which it returns; nil for others. One whose windows a subquery orders is one over its rows.
 func windowsOfGroups(s *ast.Select) (*ast.Select, error) {
 	r := rolling{s: s}
 	over, grouped := false, len(s.GroupBy) > 0 || s.Having != nil && groups(s.Having.Expr)
+	ordered := ordersBySubquery(s)
 	look := func(e ast.Expr) {
 		over = over || windowed(e)
 		grouped = grouped || groups(e)
 	}
 	for _, e := range s.SelectExprs {
 		x, ok := e.(*ast.AliasedExpr)
-		if !ok {
+		switch {
+		case !ok && ordered:
+			return nil, errNotSupported("* beside a window that a subquery orders")
+		case !ok:
 			return nil, nil
 		}
 		r.exprs = append(r.exprs, x)
@@ -237,7 +285,7 @@ func windowsOfGroups(s *ast.Select) (*ast.Select, error) {
 	for _, o := range s.OrderBy {
 		look(o.Expr)
 	}
-	if !over || !grouped {
+	if !over || !grouped && !ordered {
 		return nil, nil
 	}
 	g := windowGroups{inner: &ast.Select{From: s.From, Where: s.Where, Lock: s.Lock}}
