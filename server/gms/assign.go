@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -68,6 +69,9 @@ func shown(v any) string {
 		return string(v)
 	case time.Time:
 		return v.Format("2006-01-02 15:04:05")
+	case float64:
+		text, _ := appendDouble(noContext(), nil, types.Float64, v)
+		return string(text)
 	case bool:
 		if v {
 			return "1"
@@ -126,6 +130,10 @@ func (a *assigner) assign(ctx *sql.Context, column string, t sql.Type, v any) (a
 		return a.moment(ctx, column, t, v)
 	case k == sqltypes.Enum, k == sqltypes.Set:
 		switch x := v.(type) { // the whole part is a member's place, or the bits
+		case []byte:
+			v = string(x)
+		case time.Time, types.Timespan:
+			v = shown(v)
 		case float32:
 			v = int64(x)
 		case float64:
@@ -135,7 +143,8 @@ func (a *assigner) assign(ctx *sql.Context, column string, t sql.Type, v any) (a
 				v = int64(f)
 			}
 		}
-		if u, _, err := t.Convert(ctx, v); err == nil {
+		list, _ := v.(string)
+		if u, _, err := t.Convert(ctx, v); err == nil && (k == sqltypes.Enum || list == "" || !slices.Contains(strings.Split(list, ","), "")) {
 			return u, nil
 		}
 		left := members(ctx, t, v)
@@ -146,6 +155,16 @@ func (a *assigner) assign(ctx *sql.Context, column string, t sql.Type, v any) (a
 	case k == sqltypes.TypeJSON:
 		return a.document(ctx, column, t, v)
 	case k == sqltypes.Bit:
+		switch x := v.(type) {
+		case float32:
+			v = int64(x)
+		case float64:
+			v = int64(x)
+		case *apd.Decimal:
+			if x.Negative && !x.IsZero() {
+				return a.keep(ctx, column, outOfRange, uint64(0))
+			}
+		}
 		u, in, err := t.Convert(ctx, v)
 		if err == nil && in == sql.InRange {
 			return u, nil
@@ -217,31 +236,57 @@ func members(ctx *sql.Context, t sql.Type, v any) any {
 }
 
 func (a *assigner) year(ctx *sql.Context, column string, t sql.Type, v any) (any, error) {
-	if at, ok := v.(time.Time); ok {
-		if v = int64(at.Year()); at.Equal(types.ZeroTime) {
+	var l *lost
+	four := false // 0000, which is no 2000
+	if b, ok := v.([]byte); ok {
+		v = string(b)
+	}
+	switch x := v.(type) {
+	case types.Timespan:
+		day, err := spanToday(ctx, x)
+		if err != nil {
+			return nil, err
+		}
+		return a.year(ctx, column, t, day)
+	case time.Time:
+		if v = int64(x.Year()); x.Equal(types.ZeroTime) {
 			v = int64(0)
 		}
+	case float32:
+		return a.year(ctx, column, t, float64(x))
+	case float64:
+		if v = int64(x); x < 0 || x > 2155 {
+			v = int64(-1)
+		}
+	case string:
+		digits, garbage := numericPrefix(x)
+		if digits == "" {
+			return a.keep(ctx, column, incorrect(1366, "integer", v, 0), t.Zero())
+		}
+		if garbage {
+			l = &truncated
+		}
+		v, four = numeric(digits), len(x) != 4
 	}
-	if v == "0000" { // 2000 to the planner
-		v = int64(0)
-	}
-	u, in, err := t.Convert(ctx, v)
-	if err == nil && in == sql.InRange {
-		return u, nil
-	}
-	l, left := outOfRange, t.Zero()
-	if s, ok := v.(string); ok {
-		switch digits, garbage := numericPrefix(s); {
-		case digits == "":
-			l = incorrect(1366, "integer", v, 0)
-		case garbage:
-			l = truncated
-			if u, in, err := t.Convert(ctx, digits); err == nil && in == sql.InRange {
-				left = u
-			}
+	n := int64(-1)
+	if d, ok := v.(*apd.Decimal); !ok || !d.Negative {
+		if c, in, err := types.Int64.Convert(ctx, v); err == nil && in == sql.InRange {
+			n = c.(int64)
 		}
 	}
-	return a.keep(ctx, column, l, left)
+	switch {
+	case n < 0 || n >= 100 && n <= 1900 || n > 2155:
+		return a.keep(ctx, column, outOfRange, t.Zero())
+	case n == 0 && !four:
+	case n < 70:
+		n += 2000
+	case n < 100:
+		n += 1900
+	}
+	if l != nil {
+		return a.keep(ctx, column, *l, int16(n))
+	}
+	return int16(n), nil
 }
 
 // number assigns to integers, decimals and floats.
@@ -269,19 +314,39 @@ func (a *assigner) number(ctx *sql.Context, column string, t sql.Type, v any) (a
 			l = &truncated
 		}
 		v = numeric(digits)
+		if f, ok := v.(float64); ok && kind == sqltypes.Decimal && math.Abs(f) >= 1e81 {
+			i := incorrect(1366, "decimal", s, 1264)
+			u := clipped(t, nil, f < 0)
+			if f < 0 && a.format.unsigned {
+				u = t.Zero()
+			}
+			return a.keep(ctx, column, i, u)
+		}
 	} else if sqltypes.IsIntegral(t.Type()) { // an approximate number
 		switch x := v.(type) {
 		case float32:
-			v = math.RoundToEven(float64(x))
+			v = wholeDouble(float64(x), t)
 		case float64:
-			v = math.RoundToEven(x)
+			v = wholeDouble(x, t)
 		}
+	}
+	if f := a.format; f.digits > 0 { // rounded before it is a FLOAT
+		if c, _, err := types.Float64.Convert(ctx, v); err == nil {
+			if v = f.rounded(c.(float64)); !finite(v) {
+				v = math.Copysign(math.MaxFloat32, c.(float64)) // more than its digits
+			}
+		}
+	}
+	if d, ok := v.(*apd.Decimal); ok && d.Negative && !d.IsZero() && sqltypes.IsUnsigned(t.Type()) { // also one that is rounded to 0
+		return a.keep(ctx, column, outOfRange, t.Zero())
 	}
 	if a.format.unsigned && negative(v) { // also of one that is rounded to 0
 		return a.keep(ctx, column, outOfRange, t.Zero())
 	}
 	u, in, err := t.Convert(ctx, v)
 	switch {
+	case a.format.digits > 0 && err == nil && !finite(u):
+		return a.bounded(ctx, column, t, v)
 	case !finite(u):
 		return a.keep(ctx, column, outOfRange, nearest(t, u))
 	case types.ErrConvertToDecimalLimit.Is(err), err == nil && in != sql.InRange:
@@ -293,7 +358,24 @@ func (a *assigner) number(ctx *sql.Context, column string, t sql.Type, v any) (a
 			return nil, err
 		}
 	}
+	if d, ok := u.(*apd.Decimal); ok && d.Negative && d.IsZero() {
+		d = new(apd.Decimal).Set(d)
+		d.Negative = false
+		return d, nil
+	}
 	return a.bounded(ctx, column, t, u)
+}
+
+// wholeDouble returns a DOUBLE as the nearest number of an integer type's kind, or as it is if there is none.
+func wholeDouble(x float64, t sql.Type) any {
+	x = math.RoundToEven(x)
+	switch {
+	case x == math.MaxInt64 && sqltypes.IsSigned(t.Type()): // 2^63
+		return int64(math.MaxInt64)
+	case x >= math.MaxInt64 && x < math.MaxUint64:
+		return uint64(x)
+	}
+	return x
 }
 
 // numericPrefix returns the number that a text begins with, "" if it begins with none, and
@@ -386,152 +468,77 @@ func clipped(t sql.Type, u any, below bool) any {
 	return u
 }
 
-// noZeroDate is the mode that refuses '0000-00-00'.
-const noZeroDate = "NO_ZERO_DATE"
-
-// moment assigns to DATE, DATETIME, TIMESTAMP and TIME.
-func (a *assigner) moment(ctx *sql.Context, column string, t sql.Type, v any) (any, error) {
-	sent := v
-	if n, ok := wholeNumber(v); ok {
-		span := t.Type() == sqltypes.Time
-		switch {
-		case span && (n < -8385959 || n > 8385959 && n < 1e10 || n > 99991231235959):
-			most := types.Timespan(timeMax / time.Microsecond)
-			if n < 0 {
-				most = -most
-			}
-			return a.keep(ctx, column, incorrect(1292, "time", v, 1264), most)
-		case !span && n > 100 && n < 1e5:
-			v = fmt.Sprintf("%06d", n) // of a year from 2000
+// fittingDouble returns the text of a DOUBLE with the digits that a column has room for, in the form that shows more of
+// them, and whether there is room for all that is needed. Source: my_gcvt.
+func fittingDouble(v float64, t sql.StringType) (string, bool) {
+	text := shown(v)
+	room := int(min(t.MaxCharacterLength(), t.MaxByteLength(), math.MaxInt16))
+	if len(text) <= room {
+		return text, true
+	}
+	if v < 0 {
+		room--
+	}
+	mantissa, power, _ := strings.Cut(strconv.FormatFloat(math.Abs(v), 'e', -1, 64), "e")
+	exponent, err := strconv.Atoi(power)
+	if err != nil {
+		return text, false
+	}
+	plain := room - 1 // the digits that there is room for
+	switch point := exponent + 1; {
+	case point <= 0:
+		plain = room - len("0.") + point
+	case point > room:
+		plain = 0
+	case point == room:
+		plain = room
+	}
+	short := room - len("e") - len(strconv.Itoa(exponent))
+	enough := short != 1 || len(mantissa) == 1
+	if short > 2 {
+		short-- // a point
+	} else {
+		short = min(short, 1)
+	}
+	if plain >= short {
+		if plain < 1 {
+			return text, false
+		}
+		rounded, err := strconv.ParseFloat(strconv.FormatFloat(v, 'e', plain-1, 64), 64)
+		if plain := strconv.FormatFloat(rounded, 'f', -1, 64); err == nil && (len(plain) <= room || v < 0 && len(plain) <= room+1) {
+			return plain, true
 		}
 	}
-	if (t.Type() == sqltypes.Date || t.Type() == sqltypes.Datetime) && zeroInDate(shown(v)) && !modeEnabled(ctx, "NO_ZERO_IN_DATE") {
-		return nil, errNotSupported("dates with a month or a day of 0: '" + shown(v) + "'")
+	if short < 1 {
+		return text, false
 	}
-	if modeEnabled(ctx, truncatesFractions) {
-		v = truncatedMoment(v, t)
+	mantissa, power, _ = strings.Cut(strconv.FormatFloat(v, 'e', short-1, 64), "e")
+	if exponent, err = strconv.Atoi(power); err != nil {
+		return text, false
 	}
-	if text, ok := v.(string); ok && t.Type() == sqltypes.Time && strings.Count(text, "-") == 2 && strings.Contains(text, ":") {
-		if at, _, err := types.DatetimeMaxPrecision.Convert(ctx, text); err == nil {
-			v = at // its time of the day
-		}
+	if strings.Contains(mantissa, ".") {
+		mantissa = strings.TrimRight(strings.TrimRight(mantissa, "0"), ".")
 	}
-	if text, ok := v.(string); ok && t.Type() == sqltypes.Time {
-		if blank := strings.TrimLeft(text, " \t\n\v\f\r"); blank == "" || blank == "-" {
-			return a.keep(ctx, column, incorrect(1292, "time", v, 1265), t.Zero())
-		}
-		if d, ok := dayTime(text); ok {
-			if d.Abs() > timeMax {
-				return a.keep(ctx, column, incorrect(1292, "time", v, 1264), types.Timespan(max(min(d, timeMax), -timeMax)/time.Microsecond))
-			}
-			v = types.Timespan(d / time.Microsecond)
-		}
-	}
-	if t.Type() == sqltypes.Datetime || t.Type() == sqltypes.Timestamp {
-		var err error
-		if v, err = atOffset(ctx, v); err != nil {
-			return a.keep(ctx, column, incorrect(1292, "datetime", v, 1265), t.Zero())
-		}
-	}
-	to := t
-	if t.Type() == sqltypes.Timestamp { // its range is that of UTC
-		to = types.MustCreateDatetimeType(sqltypes.Datetime, t.(sql.DatetimeType).Precision())
-	}
-	u, in, err := to.Convert(ctx, v)
-	if err != nil && t.Type() != sqltypes.Time {
-		u, in, err = to.Convert(ctx, spelled(shown(v)))
-	}
-	zero := err == nil && t.Type() != sqltypes.Time && u == types.ZeroTime && modeEnabled(ctx, noZeroDate)
-	if err == nil && in == sql.InRange && !zero {
-		if at, ok := u.(time.Time); ok && t.Type() == sqltypes.Timestamp {
-			return a.timestamp(ctx, column, at, sent)
-		}
-		return u, nil
-	}
-	kind := strings.ToLower(t.Type().String())
-	if kind == "timestamp" {
-		kind = "datetime"
-	}
-	warning := 1265
-	var y, m, d int
-	if n, _ := fmt.Sscanf(shown(v), "%d-%d-%d", &y, &m, &d); zero || n == 3 && m <= 12 && d <= 31 { // a day that the month has not
-		warning = 1264
-	}
-	left := t.Zero()
-	if text, ok := v.(string); ok && t.Type() == sqltypes.Time {
-		text = strings.TrimSpace(text)
-		for end := min(len(text), 32); end > 0; end-- {
-			u, in, err := t.Convert(ctx, text[:end])
-			if err != nil || in != sql.InRange {
-				continue
-			}
-			if left = u; end == len(text) {
-				return left, nil
-			}
-			break
-		}
-	}
-	return a.keep(ctx, column, incorrect(1292, kind, v, warning), left)
-}
-
-// wholeNumber returns a number that is no DECIMAL, without its fraction, within what an int64 holds.
-func wholeNumber(v any) (int64, bool) {
-	switch x := v.(type) {
-	case float32:
-		return wholeNumber(float64(x))
-	case float64:
-		if math.Abs(x) >= math.MaxInt64 {
-			return int64(math.Copysign(1, x)) * math.MaxInt64, true
-		}
-		return int64(x), true
-	case uint64:
-		return int64(min(x, math.MaxInt64)), true
-	case int8, int16, int32, int64, uint8, uint16, uint32:
-		n, _, err := types.Int64.Convert(noContext(), v)
-		i, ok := n.(int64)
-		return i, ok && err == nil
-	}
-	return 0, false
-}
-
-// spelled returns a date of digits only, YYYYMMDD with or without hhmmss, or of two digits for the year, with
-// all digits and its separators.
-func spelled(s string) string {
-	for _, layout := range []string{"20060102", "20060102150405", "060102", "060102150405", "06-1-2", "06/1/2", "06.1.2"} {
-		if at, err := time.Parse(layout, s); err == nil {
-			if at.Year() == 1969 && !strings.HasPrefix(s, "19") {
-				at = at.AddDate(100, 0, 0)
-			}
-			return at.Format("2006-01-02 15:04:05")
-		}
-	}
-	return s
-}
-
-// fittingDouble returns the text of a FLOAT or DOUBLE with the digits that a column has room for.
-// Source: Field_str::store(double).
-func fittingDouble(ctx *sql.Context, kind sql.Type, v float64, t sql.StringType) string {
-	text, _ := appendDouble(ctx, nil, kind, v)
-	room := min(t.MaxCharacterLength(), t.MaxByteLength())
-	for digits := 17; digits > 0 && int64(len(text)) > room; digits-- {
-		rounded, err := strconv.ParseFloat(strconv.FormatFloat(v, 'e', digits-1, 64), 64)
-		if err != nil {
-			break
-		}
-		if short, ok := appendDouble(ctx, nil, kind, rounded); ok && int64(len(short)) <= room {
-			text = short
-		}
-	}
-	return string(text)
+	return mantissa + "e" + strconv.Itoa(exponent), enough
 }
 
 // text assigns to strings of characters and bytes.
 func (a *assigner) text(ctx *sql.Context, column string, t sql.StringType, v any) (any, error) {
 	switch x := v.(type) {
 	case float32:
-		v = fittingDouble(ctx, types.Float32, float64(x), t)
+		if types.IsTextBlob(t) || !finite(x) {
+			text, _ := appendDouble(ctx, nil, types.Float32, x)
+			v = string(text)
+			break
+		}
+		return a.text(ctx, column, t, float64(x))
 	case float64:
-		v = fittingDouble(ctx, types.Float64, x, t)
+		text, enough := fittingDouble(x, t)
+		if v = text; !enough {
+			return a.keep(ctx, column, tooLong, text[:min(len(text), int(t.MaxByteLength()), int(t.MaxCharacterLength()))])
+		}
+	case *apd.Decimal:
+		v = x.Text('f')
 	}
 	s, ok := v.(string)
 	if b, bytes := v.([]byte); bytes {

@@ -25,6 +25,11 @@ func assignedAs(ctx *sql.Context, e sql.Expression, to sql.Type) (as sql.Express
 	switch {
 	case types.IsJSON(to) && binaryText(ctx, e): // of _binary'…' the planner's value is a text
 		return &whole{expression.UnaryExpressionStub{Child: e}, types.LongBlob}, true
+	case types.IsJSON(t) && !types.IsText(to) && !types.IsJSON(to):
+		if f, ok := e.(*expression.GetField); ok && f.Table() != "" { // of a column the value counts, of a function's result its text
+			return e, false
+		}
+		return &whole{expression.UnaryExpressionStub{Child: e}, types.LongText}, true
 	case types.IsText(to) && !types.IsJSON(to):
 		if types.IsEnum(t) || types.IsSet(t) {
 			return asMemberText(ctx, e), true
@@ -34,9 +39,22 @@ func assignedAs(ctx *sql.Context, e sql.Expression, to sql.Type) (as sql.Express
 			moment := types.MustCreateDatetimeType(sqltypes.Datetime, digits)
 			return &momentText{expression.UnaryExpressionStub{Child: e}, moment, true}, true
 		}
+		if q := newUnrounded(ctx, e); q != nil {
+			return q, true
+		}
+		if _, column := e.(*expression.GetField); !column && types.IsFloat(t) { // it has all digits
+			return e, false
+		}
 		return asText(ctx, e), isMoment(t) || formattedText(ctx, e) != nil
 	case types.IsNumber(to) && !types.IsYear(to) && (isMoment(t) || binaryText(ctx, e)):
-		return newDateNumber(ctx, e), true
+		n := newDateNumber(ctx, e)
+		if d, ok := n.(*dateNumber); ok && types.IsInteger(to) {
+			d.typ, d.seconds = types.Int64, true
+		}
+		return n, true
+	}
+	if q := newUnrounded(ctx, e); q != nil && !types.IsInteger(to) && (types.IsNumber(to) || types.IsText(to)) {
+		return q, true
 	}
 	return e, false
 }
@@ -89,7 +107,7 @@ func withAssigned(query string, stmt ast.Statement) {
 	case strings.HasPrefix(query, toText):
 		to = types.LongText
 	case strings.HasPrefix(query, toNumber):
-		to = types.Int64
+		to = types.Float64
 	default:
 		return
 	}
@@ -143,6 +161,27 @@ func assignedTypes(ctx *sql.Context, source sql.Node, n *plan.InsertInto) (sql.N
 		return plan.NewProject(ctx, exprs, child), nil
 	}
 	from := child.Schema(ctx)
+	if of, ok := child.(*plan.Project); ok {
+		some, inner := false, slices.Clone(of.Projections)
+		for i, c := range schema {
+			f, ok := exprs[i].(*expression.GetField)
+			if !ok || f.Index() >= len(inner) || types.IsInteger(c.Type) {
+				continue
+			}
+			e, name := inner[f.Index()], ""
+			if a, ok := e.(*expression.Alias); ok {
+				e, name = a.Child, a.Name()
+			}
+			if q := newUnrounded(ctx, e); q != nil {
+				if inner[f.Index()], some = q, true; name != "" {
+					inner[f.Index()] = expression.NewAlias(ctx, name, q)
+				}
+			}
+		}
+		if some {
+			child = plan.NewProject(ctx, inner, of.Child)
+		}
+	}
 	for i, c := range schema {
 		if f, ok := exprs[i].(*expression.GetField); ok && f.Index() < len(from) {
 			of := from[f.Index()]

@@ -140,9 +140,7 @@ func (a *assigner) bounded(ctx *sql.Context, column string, t sql.Type, v any) (
 		return v, nil
 	}
 	unit := math.Pow10(f.scale)
-	if y := math.RoundToEven(x*unit) / unit; !math.IsInf(y, 0) && !math.IsNaN(y) {
-		x = y
-	}
+	x = f.rounded(x)
 	most := math.Pow10(f.digits-f.scale) - 1/unit
 	over := math.Abs(x) > most
 	if over {
@@ -155,6 +153,16 @@ func (a *assigner) bounded(ctx *sql.Context, column string, t sql.Type, v any) (
 		return a.keep(ctx, column, outOfRange, v)
 	}
 	return v, nil
+}
+
+// rounded returns a DOUBLE with the digits of the format. Source: Field_real::truncate.
+func (f columnFormat) rounded(x float64) float64 {
+	unit := math.Pow10(f.scale)
+	whole := math.Floor(x)
+	if y := whole + math.RoundToEven((x-whole)*unit)/unit; !math.IsInf(y, 0) && !math.IsNaN(y) {
+		return y
+	}
+	return x
 }
 
 // columnFormats returns the formats of the columns of the result of a plan, which may be nil; nil if none has one.

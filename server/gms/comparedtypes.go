@@ -104,7 +104,9 @@ func withComparedTypes(ctx *sql.Context, e sql.Expression) sql.Expression {
 		return nil
 	}
 	if isList && (date || span) && number && text {
-		return severalLists(ctx, operands)
+		if several := severalLists(ctx, operands); several != nil {
+			return several
+		}
 	}
 	_, between := e.(*expression.Between)
 	out, changed := slices.Clone(operands), false
@@ -173,24 +175,45 @@ func jsonMoments(ctx *sql.Context, operands []sql.Expression) []sql.Expression {
 	return out
 }
 
-// severalLists returns IN of a date with dates and numbers among the list: it is compared with each as that wants.
+// severalLists returns IN with numbers, dates and texts among its operands: what is looked for is compared with each as that
+// wants. nil: the list is of one kind.
 func severalLists(ctx *sql.Context, operands []sql.Expression) sql.Expression {
-	var numbers, others []sql.Expression
+	kind := func(e sql.Expression) int {
+		switch t := e.Type(ctx); {
+		case numericType(t):
+			return 0
+		case isMoment(t):
+			return 1
+		}
+		return 2
+	}
+	var lists [3][]sql.Expression
 	for _, o := range operands[1:] {
-		if numericType(o.Type(ctx)) {
-			numbers = append(numbers, o)
+		at := kind(o)
+		if at == 2 && kind(operands[0]) == 1 { // compared with a date as a date
+			at = 1
+		}
+		lists[at] = append(lists[at], o)
+	}
+	var out sql.Expression
+	for _, list := range lists {
+		if len(list) == len(operands)-1 {
+			return nil
+		}
+		if list == nil {
+			continue
+		}
+		var in sql.Expression = expression.NewInTuple(operands[0], expression.NewTuple(list...))
+		if c := withComparedTypes(ctx, in); c != nil {
+			in = c
+		}
+		if out == nil {
+			out = in
 		} else {
-			others = append(others, o)
+			out = expression.NewOr(out, in)
 		}
 	}
-	in := func(list []sql.Expression) sql.Expression {
-		e := expression.NewInTuple(operands[0], expression.NewTuple(list...))
-		if c := withComparedTypes(ctx, e); c != nil {
-			return c
-		}
-		return e
-	}
-	return expression.NewOr(in(others), in(numbers))
+	return out
 }
 
 // noTime reports whether an expression is a literal that is no TIME.

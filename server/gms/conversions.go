@@ -16,7 +16,8 @@ import (
 // dateNumber is a date or time as arithmetic has it: 20240131, 101112, 20240131101112.5.
 type dateNumber struct {
 	expression.UnaryExpressionStub
-	typ sql.Type
+	typ     sql.Type
+	seconds bool // what is behind the second is rounded before
 }
 
 // datesAsNumbers returns the operands of an arithmetic expression, those that are dates as numbers,
@@ -64,7 +65,7 @@ func newDateNumber(ctx *sql.Context, e sql.Expression) sql.Expression {
 	if precision > 0 {
 		typ = types.MustCreateDecimalType(uint8(14+precision), uint8(precision))
 	}
-	return &dateNumber{expression.UnaryExpressionStub{Child: e}, typ}
+	return &dateNumber{UnaryExpressionStub: expression.UnaryExpressionStub{Child: e}, typ: typ}
 }
 
 // Type implements sql.Expression.
@@ -78,7 +79,7 @@ func (d *dateNumber) WithChildren(_ *sql.Context, children ...sql.Expression) (s
 	if len(children) != 1 {
 		return nil, sql.ErrInvalidChildrenNumber.New(d, len(children), 1)
 	}
-	return &dateNumber{expression.UnaryExpressionStub{Child: children[0]}, d.typ}, nil
+	return &dateNumber{expression.UnaryExpressionStub{Child: children[0]}, d.typ, d.seconds}, nil
 }
 
 // Eval implements sql.Expression.
@@ -90,6 +91,9 @@ func (d *dateNumber) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	var text string
 	switch x := v.(type) {
 	case time.Time:
+		if d.seconds && !x.Equal(types.ZeroTime) {
+			x = x.Round(time.Second)
+		}
 		text = x.Format("20060102150405.000000")
 		if types.IsDateType(d.Child.Type(ctx)) {
 			text = x.Format("20060102")
@@ -98,6 +102,9 @@ func (d *dateNumber) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 			text = "0"
 		}
 	case types.Timespan:
+		if d.seconds {
+			x = roundSpan(x, 0)
+		}
 		text = strings.ReplaceAll(spanText(x.AsTimeDuration()), ":", "")
 	default:
 		text = strings.NewReplacer("-", "", ":", "", " ", "").Replace(fmt.Sprint(v))

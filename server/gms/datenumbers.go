@@ -26,33 +26,9 @@ const (
 
 // momentOfNumber returns the date that a number is, false if it is none.
 func momentOfNumber(n int64) (time.Time, bool) {
-	const day = 1000000
-	switch {
-	case n == 0:
-		return types.ZeroTime, true
-	case n < 101:
-		return time.Time{}, false
-	case n <= 691231:
-		n = (n + 20000000) * day
-	case n < 700101:
-		return time.Time{}, false
-	case n <= 991231:
-		n = (n + 19000000) * day
-	case n < 10000101:
-		return time.Time{}, false
-	case n <= 99991231:
-		n *= day
-	case n < 101*day:
-		return time.Time{}, false
-	case n <= 691231235959:
-		n += 20000000 * day
-	case n < 700101*day:
-		return time.Time{}, false
-	case n <= 991231235959:
-		n += 19000000 * day
-	}
-	t, err := time.Parse("20060102150405", strconv.FormatInt(n, 10))
-	return t, err == nil
+	m, _, fault := fieldsOfNumber(n)
+	at, ok := m.time(true)
+	return at, ok && fault == 0
 }
 
 // dateNumbers notes the numbers of a statement that dates may be compared with, in place. What

@@ -28,7 +28,11 @@ func commonInteger(ctx *sql.Context, values []sql.Expression) sql.Type {
 // extreme returns the greatest or least argument: numbers are compared as the result's type,
 // texts by their collation.
 func (c *typedCall) extreme(ctx *sql.Context, r sql.Row, greatest bool) (any, error) {
-	t := c.resolve(ctx)
+	t := *c.resolve(ctx)
+	bytes := t.typ == types.LongBlob
+	if bytes {
+		t.typ, t.collation = types.LongText, sql.Collation_binary
+	}
 	var most any
 	for _, e := range c.Children() {
 		if !types.IsTextOnly(t.typ) {
@@ -61,6 +65,9 @@ func (c *typedCall) extreme(ctx *sql.Context, r sql.Row, greatest bool) (any, er
 		}
 	}
 	d, ok := most.(*apd.Decimal)
+	if s, text := most.(string); text && bytes {
+		return []byte(s), nil
+	}
 	if !ok {
 		return most, nil
 	}
@@ -79,6 +86,9 @@ func extremeValue(ctx *sql.Context, v any, from, to sql.Type) (any, error) {
 		return nil, err
 	}
 	if types.IsTextOnly(to) {
+		if b, ok := v.([]byte); ok {
+			return string(b), nil
+		}
 		return shownText(ctx, v, from)
 	}
 	if b, ok := v.(bool); ok {

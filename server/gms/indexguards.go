@@ -2,6 +2,8 @@ package gms
 
 import (
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/dolthub/go-mysql-server/sql"
@@ -75,14 +77,60 @@ func constant(ctx *sql.Context, e sql.Expression) bool {
 	})
 }
 
+// valueKind is a kind of values; those of one are compared as what they are.
+type valueKind uint8
+
+const (
+	otherKind valueKind = iota
+	numberKind
+	yearKind
+	bitKind
+	textKind
+	binaryKind
+	enumKind
+	setKind
+	dateKind
+	timeKind
+)
+
+func kindOf(ctx *sql.Context, e sql.Expression) valueKind {
+	if _, ok := e.(hexLiteral); ok {
+		return binaryKind
+	}
+	switch t := e.Type(ctx); {
+	case types.IsYear(t):
+		return yearKind
+	case types.IsBit(t):
+		return bitKind
+	case types.IsNumber(t):
+		return numberKind
+	case types.IsTime(t):
+		return dateKind
+	case types.IsTimespan(t):
+		return timeKind
+	case types.IsEnum(t):
+		return enumKind
+	case types.IsSet(t):
+		return setKind
+	case types.IsTextOnly(t):
+		return textKind
+	case types.IsBinaryType(t) || binaryText(ctx, e):
+		return binaryKind
+	}
+	return otherKind
+}
+
 // misfits reports whether an index of a column orders values otherwise than the comparison
-// of the column with others does.
+// of the column with others does, or cannot look for one of them.
 func misfits(ctx *sql.Context, column sql.Expression, equality bool, others ...sql.Expression) bool {
 	if _, ok := column.(*expression.GetField); !ok {
 		return false
 	}
-	t := column.Type(ctx)
-	if s, ok := t.(sql.StringType); ok && types.IsTextOnly(t) {
+	t, kind := column.Type(ctx), kindOf(ctx, column)
+	if slices.ContainsFunc(others, func(o sql.Expression) bool { return misfitKind(ctx, t, kind, equality, o) }) {
+		return true
+	}
+	if s, ok := t.(sql.StringType); ok && kind == textKind {
 		for _, o := range others {
 			if !types.IsTextOnly(o.Type(ctx)) {
 				return false
@@ -102,6 +150,65 @@ func misfits(ctx *sql.Context, column sql.Expression, equality bool, others ...s
 				return true
 			}
 		}
+	}
+	return false
+}
+
+// misfitKind is misfits for what is of another kind than the column.
+func misfitKind(ctx *sql.Context, t sql.Type, kind valueKind, equality bool, o sql.Expression) bool {
+	other := kindOf(ctx, o)
+	if t == types.Float32 && other == numberKind {
+		v, _ := literalValue(ctx, o)
+		c, _, err := types.Float64.Convert(ctx, v)
+		f, ok := c.(float64)
+		return ok && err == nil && float64(float32(f)) != f // no FLOAT: it is rounded to look for it
+	}
+	if kind == otherKind || other == otherKind || other == kind && kind != setKind && kind != bitKind {
+		return false
+	}
+	if _, hex := o.(hexLiteral); hex && kind == numberKind {
+		return false
+	}
+	v, literal := literalValue(ctx, o)
+	if literal && v == nil {
+		return false
+	}
+	if !literal && !constant(ctx, o) {
+		return other != kind && !(kind == numberKind && (other == bitKind || other == yearKind))
+	}
+	switch kind {
+	case textKind:
+		return other == dateKind || other == timeKind || other == binaryKind
+	case dateKind:
+		text, ok := v.(string)
+		if other == textKind && ok && !offsetEnd.MatchString(text) {
+			_, in, err := t.Convert(ctx, v)
+			_, _, _, ok = readMoment(text)
+			return !ok || err != nil || in != sql.InRange
+		}
+		return other == binaryKind
+	case timeKind:
+		return other == binaryKind
+	case numberKind:
+		text, ok := v.(string)
+		if other != textKind || !ok {
+			return false
+		}
+		if types.IsInteger(t) { // 1.5 is none of the column's
+			_, err := strconv.ParseInt(strings.Trim(text, blanks), 10, 64)
+			return err != nil
+		}
+		_, in, err := t.Convert(ctx, v)
+		return err != nil || in != sql.InRange
+	case setKind, bitKind, enumKind, yearKind:
+		if kind == enumKind && other == textKind { // misfits looks whether it is a member
+			return false
+		}
+		if !literal || kind == setKind && !equality || kind != setKind && other != numberKind && other != kind {
+			return true
+		}
+		_, in, err := t.Convert(ctx, v)
+		return err != nil || in != sql.InRange
 	}
 	return false
 }

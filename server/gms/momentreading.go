@@ -2,7 +2,6 @@ package gms
 
 import (
 	"regexp"
-	"strconv"
 	"strings"
 	"time"
 
@@ -17,102 +16,14 @@ import (
 var offsetEnd = regexp.MustCompile(`\d[+-]\d\d:\d\d$`)
 
 // readMoment returns the moment that a text is, and whether it has a time and more behind it;
-// false if it is none (MySQL's str_to_datetime): fields of digits with any punctuation between them, or
-// digits alone, the year of two digits or four.
+// false if it is none.
 func readMoment(text string) (at time.Time, clock, rest, ok bool) {
-	s := strings.TrimLeft(text, " \t\n\r")
-	digits := 0
-	for digits < len(s) && s[digits] >= '0' && s[digits] <= '9' {
-		digits++
-	}
-	if digits == 0 {
+	m, fault, ok := fieldsOf(text)
+	if !ok || m.zoned {
 		return time.Time{}, false, false, false
 	}
-	widths := [6]int{digits, 2, 2, 2, 2, 2}
-	plain := digits > 4
-	if plain {
-		widths[0] = 2
-		if digits == 8 || digits >= 14 {
-			widths[0] = 4
-		}
-	}
-	var fields [6]int
-	count, year := 0, 0
-	for count < 6 {
-		n := 0
-		for n < len(s) && n < widths[count] && s[n] >= '0' && s[n] <= '9' {
-			n++
-		}
-		if n == 0 {
-			break
-		}
-		fields[count], _ = strconv.Atoi(s[:n])
-		if count == 0 {
-			year = n
-		}
-		count++
-		s = s[n:]
-		if s == "" || count == 6 || plain && s[0] >= '0' && s[0] <= '9' {
-			continue
-		}
-		trimmed := s
-		if count == 3 {
-			if trimmed = strings.TrimLeft(s, " \t"); trimmed == s && strings.HasPrefix(s, "T") {
-				trimmed = s[1:]
-			} else if trimmed == s && !punctuation(s[0]) {
-				break
-			} else if trimmed == s {
-				trimmed = s[1:]
-			}
-		} else if punctuation(s[0]) && s[0] != '.' || count < 3 && s[0] == '.' {
-			trimmed = s[1:]
-		}
-		if trimmed == s || trimmed == "" || trimmed[0] < '0' || trimmed[0] > '9' {
-			break
-		}
-		s = trimmed
-	}
-	if count < 3 {
-		return time.Time{}, false, false, false
-	}
-	micros := 0
-	if count == 6 && strings.HasPrefix(s, ".") {
-		n := 1
-		for n < len(s) && s[n] >= '0' && s[n] <= '9' {
-			n++
-		}
-		f, _ := strconv.ParseFloat("0"+s[:n], 64)
-		micros = int(f*1e6 + 0.5)
-		s = s[n:]
-	}
-	rest = strings.TrimSpace(s) != ""
-	if year <= 2 {
-		if fields[0] += 2000; fields[0] >= 2070 {
-			fields[0] -= 100
-		}
-	}
-	if year > 2 && fields == [6]int{} && micros == 0 {
-		return types.ZeroTime, count > 3, rest, true
-	}
-	at = time.Date(fields[0], time.Month(fields[1]), fields[2], fields[3], fields[4], fields[5], micros*1000, time.UTC)
-	ok = at.Month() == time.Month(fields[1]) && at.Day() == fields[2] && fields[3] < 24 && fields[4] < 60 && fields[5] < 60
-	return at, count > 3, rest, ok
-}
-
-// dateFields are the year, month and day of a text that is a date of digits with signs between them, or of eight or more.
-var dateFields = regexp.MustCompile(`^\s*(?:(\d{2,4})[^\d\s](\d{1,2})[^\d\s](\d{1,2})(?:\D|$)|(\d{4})(\d\d)(\d\d)(?:\d{6})?(?:\.|$))`)
-
-// zeroInDate reports whether a text is a date with a month or a day of 0 beside a year, or one beside the other.
-func zeroInDate(text string) bool {
-	m := dateFields.FindStringSubmatch(text)
-	if m == nil {
-		return false
-	}
-	var n [3]int
-	for i := range n {
-		n[i], _ = strconv.Atoi(m[1+i] + m[4+i])
-	}
-	return (n[1] == 0 || n[2] == 0) && n[1] <= 12 && n[2] <= 31 && n != [3]int{}
+	at, ok = m.time(false)
+	return at, m.count > 3, fault != 0, ok
 }
 
 func punctuation(c byte) bool {

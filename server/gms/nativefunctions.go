@@ -294,6 +294,15 @@ func newExtreme(ctx *sql.Context, name string, args []sql.Expression) (sql.Expre
 			texts++
 		}
 	}
+	if dates > 0 && times > 0 && dates+times+nulls == len(args) {
+		args = slices.Clone(args)
+		for i, a := range args {
+			if types.IsTimespan(a.Type(ctx)) {
+				args[i] = &timeToday{expression.UnaryExpressionStub{Child: a}}
+			}
+		}
+		return &function{def: extremes[name], args: args}, nil
+	}
 	if dates > 0 && len(args) > 1 && dates+texts == len(args) {
 		return &function{def: extremes[name], args: args}, nil
 	}

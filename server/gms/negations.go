@@ -115,7 +115,14 @@ func equalRows(ctx *sql.Context, lt, rt sql.Type, left, right any) (any, error) 
 	ls, ok := lt.(types.TupleType)
 	if !ok {
 		both, _ := paddedOperands(ctx, expression.NewLiteral(left, lt), expression.NewLiteral(right, rt))
-		return expression.NewEquals(both[0], both[1]).Eval(ctx, nil)
+		for i := range both { // no literals to what goes by their values
+			both[i] = &hiddenColumn{expression.UnaryExpressionStub{Child: both[i]}}
+		}
+		var equal sql.Expression = expression.NewEquals(both[0], both[1])
+		if c := withComparedTypes(ctx, equal); c != nil {
+			equal = c
+		}
+		return equal.Eval(ctx, nil)
 	}
 	rs, ok := rt.(types.TupleType)
 	if ok && len(ls) == len(rs) && (left == nil || right == nil) { // a subquery without a row
@@ -161,7 +168,11 @@ func keepSubqueries(a *analyzer.Analyzer) {
 }
 
 func keepNegations(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
-	return negated(ctx, n, func(w *plan.Filter, not *expression.Not) sql.Expression {
+	n, same, err := keepMixed(ctx, n)
+	if err != nil {
+		return n, same, err
+	}
+	n, same2, err := negated(ctx, n, func(w *plan.Filter, not *expression.Not) sql.Expression {
 		switch e := not.Child.(type) {
 		case *plan.InSubquery:
 			if sub, ok := e.Right().(*plan.Subquery); ok && !(never(ctx, w.Child, e.Left()) && neverNull(ctx, sub.Query)) {
@@ -174,6 +185,34 @@ func keepNegations(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdenti
 		}
 		return nil
 	})
+	return n, same && same2, err
+}
+
+// keepMixed makes inRows of a filter's INs with values of two kinds: of '5' and '5.0' the planner's join takes both for 5.
+func keepMixed(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
+	w, ok := n.(*plan.Filter)
+	if !ok {
+		return n, transform.SameTree, nil
+	}
+	all, same := expression.SplitConjunction(ctx, w.Expression), transform.SameTree
+	for i, e := range all {
+		in, ok := e.(*plan.InSubquery)
+		if !ok {
+			continue
+		}
+		if sub, ok := in.Right().(*plan.Subquery); ok && types.NumColumns(in.Left().Type(ctx)) == 1 {
+			left, right := kindOf(ctx, in.Left()), kindOf(ctx, sub)
+			members := (left == enumKind || left == setKind) && (right == textKind || right == binaryKind)
+			members = members || (right == enumKind || right == setKind) && (left == textKind || left == binaryKind)
+			if left != right && left != otherKind && right != otherKind && !members {
+				all[i], same = newInRows(in), transform.NewTree
+			}
+		}
+	}
+	if same {
+		return n, same, nil
+	}
+	return plan.NewFilter(ctx, expression.JoinAnd(all...), w.Child), same, nil
 }
 
 // intoSubqueries applies f to the nodes of a plan and to those of the subqueries in its conditions.

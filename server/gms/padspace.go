@@ -264,6 +264,29 @@ func paddedSort(ctx *sql.Context, by sql.SortConditions) (sql.SortConditions, bo
 	return by, some
 }
 
+// doubleKeys returns keys of two kinds as doubles, if they are compared as such, or as what is equal; false for those of one. (The planner makes one type of two keys, but not
+// of those in rows.)
+func doubleKeys(ctx *sql.Context, right, left sql.Expression) (sql.Expression, sql.Expression, bool) {
+	rk, lk := kindOf(ctx, right), kindOf(ctx, left)
+	if rk == otherKind || lk == otherKind || rk == lk && rk != numberKind || right.Type(ctx).Equals(left.Type(ctx)) {
+		return right, left, false
+	}
+	double := func(e sql.Expression, kind valueKind) sql.Expression {
+		switch kind {
+		case numberKind, yearKind, bitKind, enumKind, setKind:
+			return &whole{expression.UnaryExpressionStub{Child: e}, types.Float64}
+		case textKind, binaryKind:
+			return &textDouble{expression.UnaryExpressionStub{Child: e}}
+		}
+		return nil
+	}
+	if r, l := double(right, rk), double(left, lk); r != nil && l != nil && (rk <= bitKind || lk <= bitKind) {
+		return r, l, true
+	}
+	one := expression.NewLiteral(int8(1), types.Int8) // whatever they are: what a hash finds is compared
+	return one, one, true
+}
+
 // hashKeys returns the keys of a hash join with texts by the codes that their common
 // collation gives them, ENUMs that are compared with texts as texts, and texts that are compared
 // with moments as moments; false if they are right as they are.
@@ -275,13 +298,18 @@ func hashKeys(ctx *sql.Context, right, left sql.Expression) (sql.Expression, sql
 		some := false
 		for i := range rights {
 			var changed bool
-			rights[i], lefts[i], changed = hashKeys(ctx, rights[i], lefts[i])
+			if rights[i], lefts[i], changed = hashKeys(ctx, rights[i], lefts[i]); !changed {
+				rights[i], lefts[i], changed = doubleKeys(ctx, rights[i], lefts[i])
+			}
 			some = some || changed
 		}
 		return rights, lefts, some
 	}
 	if both, changed := comparedMembers(ctx, right, left); changed {
 		right, left = both[0], both[1]
+	}
+	if rk, lk := kindOf(ctx, right), kindOf(ctx, left); rk == numberKind && (lk == enumKind || lk == setKind) || lk == numberKind && (rk == enumKind || rk == setKind) {
+		return doubleKeys(ctx, right, left)
 	}
 	switch rt, lt := right.Type(ctx), left.Type(ctx); {
 	case types.IsTime(rt) && types.IsTextOnly(lt):

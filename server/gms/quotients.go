@@ -1,6 +1,9 @@
 package gms
 
 import (
+	"slices"
+	"strings"
+
 	"github.com/cockroachdb/apd/v3"
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression"
@@ -81,11 +84,120 @@ func (q *quotient) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 			return nil, errValue(q.typ, v)
 		}
 	}
-	if sides[1].IsZero() {
-		warn(ctx, divisionByZero, "Division by 0")
+	x := divided(ctx, sides[0], sides[1])
+	if x == nil {
 		return nil, nil
 	}
-	// MySQL computes nine digits at a time, and rounds those.
-	digits := int32(divisionDigits(ctx)) - sides[0].Exponent - sides[1].Exponent
-	return scaled(types.DecimalDiv(sides[0], sides[1], (max(digits, 0)+8)/9*9, true), q.typ)
+	return scaled(x, q.typ)
+}
+
+// divided returns a quotient with MySQL's digits, of which it computes nine at a time, nil of a division by zero.
+func divided(ctx *sql.Context, l, r *apd.Decimal) *apd.Decimal {
+	if r.IsZero() {
+		warn(ctx, divisionByZero, "Division by 0")
+		return nil
+	}
+	digits := int32(divisionDigits(ctx)) - l.Exponent - r.Exponent
+	return types.DecimalDiv(l, r, (max(digits, 0)+8)/9*9, true)
+}
+
+// unrounded is exact arithmetic with a division in it that is assigned: to be shown it is rounded, a column gets all digits.
+type unrounded struct{ expression.UnaryExpressionStub }
+
+// newUnrounded returns nil of other expressions.
+func newUnrounded(ctx *sql.Context, e sql.Expression) sql.Expression {
+	var divides func(sql.Expression) bool
+	divides = func(e sql.Expression) bool {
+		if _, ok := exactDiv(e); ok {
+			return true
+		}
+		return slices.ContainsFunc(terms(e), divides)
+	}
+	if !types.IsDecimal(e.Type(ctx)) || !divides(e) {
+		return nil
+	}
+	return &unrounded{expression.UnaryExpressionStub{Child: e}}
+}
+
+// terms returns the operands of a sum, a difference, a product or a quotient, nil of others.
+func terms(e sql.Expression) []sql.Expression {
+	if div, ok := exactDiv(e); ok {
+		return div.Children()
+	}
+	switch x := planned(e).(type) {
+	case *expression.Arithmetic:
+		if strings.Contains("+-*", x.Operator()) {
+			return e.Children()
+		}
+	case *expression.UnaryMinus:
+		return e.Children()
+	}
+	return nil
+}
+
+// Type implements sql.Expression.
+func (u *unrounded) Type(ctx *sql.Context) sql.Type { return u.Child.Type(ctx) }
+
+// String implements sql.Expression.
+func (u *unrounded) String() string { return u.Child.String() }
+
+// WithChildren implements sql.Expression.
+func (u *unrounded) WithChildren(_ *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	if len(children) != 1 {
+		return nil, sql.ErrInvalidChildrenNumber.New(u, len(children), 1)
+	}
+	return &unrounded{expression.UnaryExpressionStub{Child: children[0]}}, nil
+}
+
+// Eval implements sql.Expression.
+func (u *unrounded) Eval(ctx *sql.Context, r sql.Row) (any, error) {
+	x, err := exactValue(ctx, u.Child, r)
+	if x == nil || err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+func exactValue(ctx *sql.Context, e sql.Expression, r sql.Row) (*apd.Decimal, error) {
+	parts := terms(e)
+	if parts == nil {
+		v, err := e.Eval(ctx, r)
+		if err != nil || v == nil {
+			return nil, err
+		}
+		if v, _, err = types.InternalDecimalType.Convert(ctx, v); err != nil {
+			return nil, err
+		}
+		x, ok := v.(*apd.Decimal)
+		if !ok {
+			return nil, errValue(types.InternalDecimalType, v)
+		}
+		return x, nil
+	}
+	values := make([]*apd.Decimal, len(parts))
+	for i, p := range parts {
+		var err error
+		if values[i], err = exactValue(ctx, p, r); err != nil || values[i] == nil {
+			return nil, err
+		}
+	}
+	if _, ok := exactDiv(e); ok {
+		return divided(ctx, values[0], values[1]), nil
+	}
+	var out apd.Decimal
+	var err error
+	switch x := planned(e).(type) {
+	case *expression.UnaryMinus:
+		_, err = sql.DecimalCtx.Neg(&out, values[0])
+	case *expression.Arithmetic:
+		switch x.Operator() {
+		case "+":
+			_, err = sql.DecimalCtx.Add(&out, values[0], values[1])
+		case "-":
+			_, err = sql.DecimalCtx.Sub(&out, values[0], values[1])
+		default:
+			_, err = sql.DecimalCtx.Mul(&out, values[0], values[1])
+		}
+	}
+	return &out, err
 }

@@ -142,39 +142,6 @@ func precision(c *engine.ColumnDef) int {
 // truncatesFractions is the mode in which fractions that a column does not hold are cut off, not rounded.
 const truncatesFractions = "TIME_TRUNCATE_FRACTIONAL"
 
-// truncatedMoment returns a moment with no more digits behind the second than a DATE, DATETIME or TIMESTAMP holds, and a TIME
-// with as many as it has: the column's are not known to its type.
-func truncatedMoment(v any, t sql.Type) any {
-	digits := 6
-	if d, ok := t.(sql.DatetimeType); ok {
-		if digits = d.Precision(); types.IsDateType(t) {
-			digits = 0
-		}
-	}
-	switch x := v.(type) {
-	case time.Time:
-		unit := time.Second
-		for range digits {
-			unit /= 10
-		}
-		return x.Truncate(unit)
-	case string:
-		whole, fraction, ok := strings.Cut(x, ".")
-		end := 0
-		for end < len(fraction) && fraction[end] >= '0' && fraction[end] <= '9' {
-			end++
-		}
-		if !ok || !strings.Contains(whole, ":") || end <= digits {
-			return v
-		}
-		if digits > 0 {
-			whole += "." + fraction[:digits]
-		}
-		return whole + fraction[end:]
-	}
-	return v
-}
-
 // rounded returns a row with its TIME values as the columns have them.
 func (s *shape) rounded(ctx *sql.Context, r sql.Row) sql.Row {
 	copied := false

@@ -243,7 +243,9 @@ func (u unixTimestamp) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 			return nil, err
 		}
 		if _, moment := v.(time.Time); !moment {
-			v = spelled(shown(v))
+			if at, _, _, ok := readMoment(shown(v)); ok {
+				v = at
+			}
 		}
 		c, _, err := types.DatetimeMaxPrecision.Convert(ctx, v)
 		if t, ok = c.(time.Time); !ok || err != nil && !sql.ErrTruncatedIncorrect.Is(err) {
