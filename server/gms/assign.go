@@ -772,7 +772,16 @@ func assignments(ctx *sql.Context, exprs *plan.UpdateExprs, ignore bool) (*plan.
 			continue
 		}
 		if column, ok := set.LeftChild.(*expression.GetField); ok {
-			value, _ := assignedAs(ctx, set.RightChild, column.Type(ctx))
+			value := set.RightChild
+			if w, ok := value.(*expression.Wrapper); ok && len(w.Children()) == 1 {
+				value = w.Children()[0]
+			}
+			if d, ok := value.(*sql.ColumnDefaultValue); ok && d != nil && !d.Literal && d.Resolved() && !types.IsJSON(column.Type(ctx)) {
+				value = d.Expr
+			} else {
+				value = set.RightChild
+			}
+			value, _ = assignedAs(ctx, value, column.Type(ctx))
 			if lacksDefault(value) && !column.IsNullable(ctx) {
 				value = &noDefault{column: column.Name(), typ: column.Type(ctx), a: assigner{ignore: ignore}}
 			}

@@ -130,6 +130,20 @@ func (a assignedTo) WithResolvedChildren(ctx context.Context, resolved []any) (a
 	return e, nil
 }
 
+// assignedDefault returns a default or a generated column whose expression is assigned to the column before the planner converts
+// it, with errors of its own; others as they are.
+func assignedDefault(ctx *sql.Context, e sql.Expression, c *sql.Column, index int, ignore bool) sql.Expression {
+	d, ok := e.(*sql.ColumnDefaultValue)
+	if !ok || d == nil || d.Literal || !d.Resolved() || types.IsJSON(c.Type) {
+		return e
+	}
+	column := expression.NewGetFieldWithTable(index, 0, c.Type, c.DatabaseSource, c.Source, c.Name, true)
+	value, _ := assignedAs(ctx, d.Expr, c.Type)
+	out := *d
+	out.Expr = &assignment{Expression: value, column: column, a: &assigner{ignore: ignore, table: c.Source, format: fieldFormat(ctx, column)}}
+	return &out
+}
+
 // assignedTypes makes the values of an INSERT's rows what its columns are assigned.
 func assignedTypes(ctx *sql.Context, source sql.Node, n *plan.InsertInto) (sql.Node, error) {
 	p, ok := source.(*plan.Project)
@@ -138,6 +152,11 @@ func assignedTypes(ctx *sql.Context, source sql.Node, n *plan.InsertInto) (sql.N
 		return source, nil
 	}
 	exprs := slices.Clone(p.Projections)
+	for i, c := range schema {
+		if !c.Virtual {
+			exprs[i] = assignedDefault(ctx, exprs[i], c, i, n.Ignore)
+		}
+	}
 	child := p.Child
 	if v, ok := child.(*plan.Values); ok {
 		values := *v

@@ -141,7 +141,7 @@ func (a *assigner) bounded(ctx *sql.Context, column string, t sql.Type, v any) (
 	}
 	unit := math.Pow10(f.scale)
 	x = f.rounded(x)
-	most := math.Pow10(f.digits-f.scale) - 1/unit
+	most := f.rounded(math.Pow10(f.digits-f.scale) - 1/unit)
 	over := math.Abs(x) > most
 	if over {
 		x = math.Copysign(most, x)

@@ -109,7 +109,13 @@ func withComparedTypes(ctx *sql.Context, e sql.Expression) sql.Expression {
 		}
 	}
 	_, between := e.(*expression.Between)
-	out, changed := slices.Clone(operands), false
+	var fixed []sql.Expression
+	if !between && !isList {
+		if fixed = fixedDoubles(ctx, operands); fixed != nil {
+			operands = fixed
+		}
+	}
+	out, changed := slices.Clone(operands), fixed != nil
 	for i, o := range operands {
 		t := o.Type(ctx)
 		was := changed
@@ -151,6 +157,59 @@ func withComparedTypes(ctx *sql.Context, e sql.Expression) sql.Expression {
 		return nil
 	}
 	return c
+}
+
+// fixedDouble is a FLOAT of so many digits as the number that it shows: as a DOUBLE it is one beside it.
+type fixedDouble struct {
+	expression.UnaryExpressionStub
+	format columnFormat
+}
+
+// fixedDoubles returns the operands of a comparison of columns FLOAT(M,D) with exact numbers, which MySQL takes for equal if they
+// are in D digits; nil of others.
+func fixedDoubles(ctx *sql.Context, operands []sql.Expression) []sql.Expression {
+	out, some := slices.Clone(operands), false
+	for i, o := range operands {
+		t := o.Type(ctx)
+		f, column := o.(*expression.GetField)
+		switch {
+		case types.IsInteger(t), types.IsDecimal(t), t == types.Null:
+		case column && types.IsFloat(t) && fieldFormat(ctx, f).digits > 0:
+			out[i], some = &fixedDouble{expression.UnaryExpressionStub{Child: o}, fieldFormat(ctx, f)}, some || t == types.Float32
+		default:
+			return nil
+		}
+	}
+	if !some {
+		return nil
+	}
+	return out
+}
+
+// Type implements sql.Expression.
+func (*fixedDouble) Type(*sql.Context) sql.Type { return types.Float64 }
+
+// String implements sql.Expression.
+func (d *fixedDouble) String() string { return d.Child.String() }
+
+// WithChildren implements sql.Expression.
+func (d *fixedDouble) WithChildren(_ *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	if len(children) != 1 {
+		return nil, sql.ErrInvalidChildrenNumber.New(d, len(children), 1)
+	}
+	return &fixedDouble{expression.UnaryExpressionStub{Child: children[0]}, d.format}, nil
+}
+
+// Eval implements sql.Expression.
+func (d *fixedDouble) Eval(ctx *sql.Context, r sql.Row) (any, error) {
+	v, err := d.Child.Eval(ctx, r)
+	if err != nil || v == nil {
+		return nil, err
+	}
+	if v, _, err = types.Float64.Convert(ctx, v); err != nil {
+		return nil, err
+	}
+	return d.format.rounded(v.(float64)), nil
 }
 
 // jsonMoments returns the operands of a comparison of documents with dates and times, those as documents; nil of others.

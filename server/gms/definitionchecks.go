@@ -394,6 +394,10 @@ func checkValues(name string, t *ast.ColumnType) error {
 		case "text", "tinytext", "mediumtext", "longtext", "blob", "tinyblob", "mediumblob", "longblob", "json",
 			"geometry", "point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon", "geometrycollection":
 			return mysql.NewSQLError(1101, "42000", "BLOB, TEXT, GEOMETRY or JSON column '%s' can't have a default value", name)
+		case "tinyint", "smallint", "mediumint", "int", "integer", "bigint", "decimal", "numeric", "float", "double", "real":
+			if e.Type == ast.StrVal && strings.Trim(string(e.Val), blanks) == "" {
+				return invalid()
+			}
 		}
 	default:
 		if _, now := moment(e); now && !fits(e) {

@@ -89,6 +89,9 @@ func assignedFirst(ctx *sql.Context, source sql.Node, n *plan.InsertInto) (sql.N
 	exprs := slices.Clone(p.Projections)
 	stored := slices.ContainsFunc(schema, func(c *sql.Column) bool { return c.Generated != nil && !c.Virtual })
 	for i, c := range schema {
+		if _, is := exprs[i].(*sql.ColumnDefaultValue); is { // see assignedDefault
+			continue
+		}
 		if c.Generated == nil && (types.IsJSON(c.Type) || stored && !c.AutoIncrement) {
 			column := expression.NewGetFieldWithTable(i, 0, c.Type, c.DatabaseSource, c.Source, c.Name, true)
 			value, _ := assignedAs(ctx, exprs[i], c.Type)
