@@ -345,7 +345,7 @@ func (a *assigner) number(ctx *sql.Context, column string, t sql.Type, v any) (a
 	}
 	u, in, err := t.Convert(ctx, v)
 	switch {
-	case a.format.digits > 0 && err == nil && !finite(u):
+	case a.format.digits > 0 && err == nil && (in != sql.InRange || !finite(u)):
 		return a.bounded(ctx, column, t, v)
 	case !finite(u):
 		return a.keep(ctx, column, outOfRange, nearest(t, u))
@@ -500,17 +500,14 @@ func fittingDouble(v float64, t sql.StringType) (string, bool) {
 	} else {
 		short = min(short, 1)
 	}
-	if plain >= short {
-		if plain < 1 {
-			return text, false
-		}
+	if plain >= short && plain > 0 {
 		rounded, err := strconv.ParseFloat(strconv.FormatFloat(v, 'e', plain-1, 64), 64)
 		if plain := strconv.FormatFloat(rounded, 'f', -1, 64); err == nil && (len(plain) <= room || v < 0 && len(plain) <= room+1) {
 			return plain, true
 		}
 	}
 	if short < 1 {
-		return text, false
+		short, enough = 1, false
 	}
 	mantissa, power, _ = strings.Cut(strconv.FormatFloat(v, 'e', short-1, 64), "e")
 	if exponent, err = strconv.Atoi(power); err != nil {

@@ -2,6 +2,7 @@ package gms
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"strings"
@@ -30,6 +31,10 @@ func assignedAs(ctx *sql.Context, e sql.Expression, to sql.Type) (as sql.Express
 			return e, false
 		}
 		return &whole{expression.UnaryExpressionStub{Child: e}, types.LongText}, true
+	case (types.IsEnum(t) || types.IsSet(t)) && (isMoment(to) || (types.IsEnum(to) || types.IsSet(to)) && !t.Equals(to)):
+		return asMemberText(ctx, e), true
+	case types.IsBit(t) && types.IsTextBlob(to):
+		return &bitBytes{expression.UnaryExpressionStub{Child: e}}, true
 	case types.IsText(to) && !types.IsJSON(to):
 		if types.IsEnum(t) || types.IsSet(t) {
 			return asMemberText(ctx, e), true
@@ -42,7 +47,7 @@ func assignedAs(ctx *sql.Context, e sql.Expression, to sql.Type) (as sql.Express
 		if q := newUnrounded(ctx, e); q != nil {
 			return q, true
 		}
-		if _, column := e.(*expression.GetField); !column && types.IsFloat(t) { // it has all digits
+		if _, column := e.(*expression.GetField); types.IsFloat(t) && !(column && types.IsTextBlob(to)) { // it has all digits
 			return e, false
 		}
 		return asText(ctx, e), isMoment(t) || formattedText(ctx, e) != nil
@@ -57,6 +62,34 @@ func assignedAs(ctx *sql.Context, e sql.Expression, to sql.Type) (as sql.Express
 		return q, true
 	}
 	return e, false
+}
+
+// bitBytes is a column of bits as a TEXT or a BLOB has it: its bytes. (A VARCHAR has its number.)
+type bitBytes struct{ expression.UnaryExpressionStub }
+
+// Type implements sql.Expression.
+func (*bitBytes) Type(*sql.Context) sql.Type { return types.LongBlob }
+
+// String implements sql.Expression.
+func (b *bitBytes) String() string { return b.Child.String() }
+
+// WithChildren implements sql.Expression.
+func (b *bitBytes) WithChildren(_ *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	if len(children) != 1 {
+		return nil, sql.ErrInvalidChildrenNumber.New(b, len(children), 1)
+	}
+	return &bitBytes{expression.UnaryExpressionStub{Child: children[0]}}, nil
+}
+
+// Eval implements sql.Expression.
+func (b *bitBytes) Eval(ctx *sql.Context, r sql.Row) (any, error) {
+	v, err := b.Child.Eval(ctx, r)
+	n, ok := v.(uint64)
+	t, bits := b.Child.Type(ctx).(types.BitType)
+	if err != nil || !ok || !bits {
+		return v, err
+	}
+	return binary.BigEndian.AppendUint64(nil, n)[8-(t.NumberOfBits()+7)/8:], nil
 }
 
 // The comments before expressions of definitions that tell what they are assigned to.
