@@ -114,7 +114,7 @@ func kindOf(ctx *sql.Context, e sql.Expression) valueKind {
 		return setKind
 	case types.IsTextOnly(t):
 		return textKind
-	case types.IsBinaryType(t) || binaryText(ctx, e):
+	case sql.IsStringType(t) && (types.IsBinaryType(t) || binaryText(ctx, e)):
 		return binaryKind
 	}
 	return otherKind
@@ -194,7 +194,10 @@ func misfitKind(ctx *sql.Context, t sql.Type, kind valueKind, equality bool, o s
 		if other != textKind || !ok {
 			return false
 		}
-		if types.IsInteger(t) { // 1.5 is none of the column's
+		if types.IsInteger(t) { // all that are unlike 1.5 are all
+			if equality {
+				return false
+			}
 			_, err := strconv.ParseInt(strings.Trim(text, blanks), 10, 64)
 			return err != nil
 		}
@@ -383,11 +386,11 @@ func (indexConditions) Next(e sql.Expression) sql.Expression {
 		if b := memberBound(ctx, c); b != nil && c == e {
 			return b
 		}
-		if list, ok := c.Right().(expression.Tuple); ok && misfits(ctx, c.Left(), true, list...) {
+		if list, ok := c.Right().(expression.Tuple); ok && misfits(ctx, c.Left(), c == e, list...) {
 			return &unindexed{expression.UnaryExpressionStub{Child: e}}
 		}
 	case expression.Comparer:
-		if misfit(ctx, c) {
+		if misfit(ctx, c, c == e) {
 			if b := newDayBound(ctx, c); b != nil && c == e {
 				return b
 			}
@@ -406,9 +409,9 @@ func comparesInexact(ctx *sql.Context, e sql.Expression) bool {
 	})
 }
 
-// misfit reports whether an index of a column in a comparison may not serve it.
-func misfit(ctx *sql.Context, c expression.Comparer) bool {
-	equality := isEquality(c)
+// misfit reports whether an index of a column in a comparison, or in its negation, may not serve it.
+func misfit(ctx *sql.Context, c expression.Comparer, affirmed bool) bool {
+	equality := affirmed && isEquality(c)
 	return misfits(ctx, c.Left(), equality, c.Right()) || misfits(ctx, c.Right(), equality, c.Left())
 }
 

@@ -40,7 +40,7 @@ func hideMisfits(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity
 	case *plan.Filter:
 		e, same, err := transform.Expr(ctx, n.Expression, func(ctx *sql.Context, e sql.Expression) (sql.Expression, transform.TreeIdentity, error) {
 			c, ok := e.(expression.Comparer)
-			if elsewhere(ctx, n.Child, e) || ok && !constant(ctx, c.Left()) && !constant(ctx, c.Right()) && misfit(ctx, c) {
+			if elsewhere(ctx, n.Child, e) || ok && !constant(ctx, c.Left()) && !constant(ctx, c.Right()) && misfit(ctx, c, true) {
 				return &unindexed{expression.UnaryExpressionStub{Child: e}}, transform.NewTree, nil
 			}
 			return hideBounds(ctx, e)

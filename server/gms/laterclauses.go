@@ -102,6 +102,7 @@ type changedValues struct {
 	from, to sql.Type
 	name     string // the new one
 	digits   int    // of a TIME
+	format   columnFormat
 	a        assigner
 }
 
@@ -115,8 +116,9 @@ func (w *rewriter) changedValues(ctx *sql.Context, t *Table, rows sql.RowIter) s
 	if at < 0 || to.Generated != nil || sh.schema[at].Type.Equals(to.Type) {
 		return rows
 	}
+	format, _ := formatOf(&sh.def.Columns[at])
 	return &changedValues{
-		RowIter: rows, at: at, from: sh.schema[at].Type, to: to.Type, name: to.Name, digits: max(precision(&sh.def.Columns[at]), 0),
+		format: format, RowIter: rows, at: at, from: sh.schema[at].Type, to: to.Type, name: to.Name, digits: max(precision(&sh.def.Columns[at]), 0),
 		a: assigner{table: sh.def.Name},
 	}
 }
@@ -134,7 +136,15 @@ func (c *changedValues) Next(ctx *sql.Context) (sql.Row, error) {
 		return r, nil // what was no member stays that
 	case isMoment(c.from) && (types.IsText(c.to) || isNumeric(c.to)):
 		v, err = c.moment(ctx, v)
-	case (types.IsEnum(c.from) || types.IsSet(c.from)) && !isNumeric(c.to):
+	case types.IsFloat(c.from) && types.IsText(c.to):
+		if c.format.digits == 0 && c.format.zeros == 0 {
+			v, err = shownText(ctx, v, c.from)
+		} else {
+			v, err = (&formatText{expression.UnaryExpressionStub{Child: expression.NewLiteral(v, c.from)}, c.format}).Eval(ctx, nil)
+		}
+	case types.IsBit(c.from) && types.IsTextBlob(c.to):
+		v, err = (&bitBytes{expression.UnaryExpressionStub{Child: expression.NewLiteral(v, c.from)}}).Eval(ctx, nil)
+	case (types.IsEnum(c.from) || types.IsSet(c.from)) && !isNumeric(c.to) && !types.IsYear(c.to) && !types.IsBit(c.to):
 		v, err = asMemberText(ctx, expression.NewLiteral(v, c.from)).Eval(ctx, nil)
 	}
 	if err == nil {
