@@ -358,10 +358,8 @@ func (a *assigner) number(ctx *sql.Context, column string, t sql.Type, v any) (a
 			return nil, err
 		}
 	}
-	if d, ok := u.(*apd.Decimal); ok && d.Negative && d.IsZero() {
-		d = new(apd.Decimal).Set(d)
-		d.Negative = false
-		return d, nil
+	if d, ok := u.(*apd.Decimal); ok {
+		u = unsignedZero(d)
 	}
 	return a.bounded(ctx, column, t, u)
 }

@@ -4,6 +4,7 @@ import (
 	"math"
 	"strings"
 
+	"github.com/cockroachdb/apd/v3"
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/types"
@@ -11,12 +12,12 @@ import (
 )
 
 // doubleOp is + - * or / of which one side is a DOUBLE: what a DOUBLE does not have is an error, where
-// the planner goes on with an infinity.
+// the planner goes on with an infinity. Or it is * of exact numbers without a quotient, which is no -0.
 type doubleOp struct{ expression.ArithmeticOp }
 
-// newDoubleOp returns nil if the operation's result is no DOUBLE.
+// newDoubleOp returns nil if the operation is another.
 func newDoubleOp(ctx *sql.Context, e expression.ArithmeticOp) sql.Expression {
-	if !types.IsFloat(e.Type(ctx)) {
+	if t := e.Type(ctx); !types.IsFloat(t) && !(types.IsDecimal(t) && e.Operator() == "*" && newUnrounded(ctx, e) == nil) {
 		return nil
 	}
 	return &doubleOp{e}
@@ -42,6 +43,9 @@ func (*doubleOp) CollationCoercibility(*sql.Context) (sql.CollationID, byte) {
 // Eval implements sql.Expression.
 func (e *doubleOp) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	v, err := e.ArithmeticOp.Eval(ctx, r)
+	if d, ok := v.(*apd.Decimal); ok && err == nil {
+		return unsignedZero(d), nil
+	}
 	if err != nil || finite(v) {
 		return v, err
 	}
@@ -59,6 +63,14 @@ func (e *doubleOp) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 		return nil, errDouble(mysqlText(e))
 	}
 	return v, err
+}
+
+// unsignedZero returns a number, 0 of -0.
+func unsignedZero(d *apd.Decimal) *apd.Decimal {
+	if d.Negative && d.IsZero() {
+		d = new(apd.Decimal).Abs(d)
+	}
+	return d
 }
 
 // doubleCast is CAST of a text AS DOUBLE.

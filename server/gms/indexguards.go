@@ -400,12 +400,26 @@ func (indexConditions) Next(e sql.Expression) sql.Expression {
 	return e
 }
 
-// comparesInexact reports whether e compares a column of numbers that may be no integers. The planner reads all of an index for
-// those that are unlike 1.5, and asks no more.
+// comparesInexact reports whether e compares a column of numbers that may be no integers, or one of integers with what is none. The
+// planner reads all of an index for those that are unlike 1.5, and asks no more.
 func comparesInexact(ctx *sql.Context, e sql.Expression) bool {
-	return slices.ContainsFunc(e.Children(), func(e sql.Expression) bool {
+	operands := slices.Clone(e.Children())
+	for _, o := range e.Children() {
+		if list, ok := o.(expression.Tuple); ok {
+			operands = append(operands, list...)
+		}
+	}
+	inexact := func(e sql.Expression) bool {
+		v, ok := literalValue(ctx, e)
+		if !ok || v == nil || types.IsInteger(e.Type(ctx)) {
+			return false
+		}
+		_, err := strconv.ParseInt(strings.Trim(shown(v), blanks), 10, 64)
+		return err != nil
+	}
+	return slices.ContainsFunc(operands, func(e sql.Expression) bool {
 		c, ok := e.(*expression.GetField)
-		return ok && types.IsNumber(c.Type(ctx)) && !types.IsInteger(c.Type(ctx))
+		return ok && types.IsNumber(c.Type(ctx)) && (!types.IsInteger(c.Type(ctx)) || slices.ContainsFunc(operands, inexact))
 	})
 }
 

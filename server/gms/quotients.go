@@ -119,12 +119,20 @@ func newUnrounded(ctx *sql.Context, e sql.Expression) sql.Expression {
 	return &unrounded{expression.UnaryExpressionStub{Child: e}}
 }
 
+// exactOp returns the planner's operation.
+func exactOp(e sql.Expression) sql.Expression {
+	if op, ok := e.(*doubleOp); ok {
+		return op.ArithmeticOp
+	}
+	return planned(e)
+}
+
 // terms returns the operands of a sum, a difference, a product or a quotient, nil of others.
 func terms(e sql.Expression) []sql.Expression {
 	if div, ok := exactDiv(e); ok {
 		return div.Children()
 	}
-	switch x := planned(e).(type) {
+	switch x := exactOp(e).(type) {
 	case *expression.Arithmetic:
 		if strings.Contains("+-*", x.Operator()) {
 			return e.Children()
@@ -186,7 +194,7 @@ func exactValue(ctx *sql.Context, e sql.Expression, r sql.Row) (*apd.Decimal, er
 	}
 	var out apd.Decimal
 	var err error
-	switch x := planned(e).(type) {
+	switch x := exactOp(e).(type) {
 	case *expression.UnaryMinus:
 		_, err = sql.DecimalCtx.Neg(&out, values[0])
 	case *expression.Arithmetic:
