@@ -166,8 +166,10 @@ func misfitKind(ctx *sql.Context, t sql.Type, kind valueKind, equality bool, o s
 	if kind == otherKind || other == otherKind || other == kind && kind != setKind && kind != bitKind {
 		return false
 	}
-	if _, hex := o.(hexLiteral); hex && kind == numberKind {
-		return false
+	if h, hex := o.(hexLiteral); hex && kind <= bitKind { // a number
+		if o, other = h.integer(), numberKind; kind == numberKind {
+			return false
+		}
 	}
 	v, literal := literalValue(ctx, o)
 	if literal && v == nil {
@@ -410,6 +412,12 @@ func comparesInexact(ctx *sql.Context, e sql.Expression) bool {
 		}
 	}
 	inexact := func(e sql.Expression) bool {
+		switch x := e.(type) {
+		case *textDouble:
+			e = x.Child
+		case *hiddenColumn:
+			e = x.Child
+		}
 		v, ok := literalValue(ctx, e)
 		if !ok || v == nil || types.IsInteger(e.Type(ctx)) {
 			return false
