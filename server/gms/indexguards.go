@@ -157,7 +157,7 @@ func misfits(ctx *sql.Context, column sql.Expression, equality bool, others ...s
 // misfitKind is misfits for what is of another kind than the column.
 func misfitKind(ctx *sql.Context, t sql.Type, kind valueKind, equality bool, o sql.Expression) bool {
 	other := kindOf(ctx, o)
-	if t == types.Float32 && other == numberKind {
+	if t == types.Float32 && (other == numberKind || other == textKind) {
 		v, _ := literalValue(ctx, o)
 		c, _, err := types.Float64.Convert(ctx, v)
 		f, ok := c.(float64)
