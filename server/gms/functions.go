@@ -147,8 +147,8 @@ func (b *Backend) ownFunction(ctx *sql.Context, database, name string) (sql.Func
 	if name == "sleep" && b.mysql {
 		return sql.Function1{Name: name, Fn: newSleep}, true
 	}
-	if name == "find_in_set" && b.mysql {
-		return sql.Function2{Name: name, Fn: newFindInSet}, true
+	if eval := collatedCalls[name]; eval != nil && b.mysql {
+		return newCollatedCall(name, eval), true
 	}
 	if name == "truncate" && b.mysql {
 		return sql.Function2{Name: name, Fn: newTruncation}, true

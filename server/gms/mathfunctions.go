@@ -18,6 +18,7 @@ import (
 var mathFunctions = map[string]*functionDef{
 	"abs":       absolute,
 	"bit_count": {name: "bit_count", args: 1, pure: true, typ: types.Int64, eval: bitCount},
+	"format":    {name: "format", args: anyArgs, pure: true, typ: types.Text, eval: formatNumber},
 	"exp":       double("exp", 1, func(x []float64) float64 { return math.Exp(x[0]) }),
 	"pow":       double("pow", 2, func(x []float64) float64 { return math.Pow(x[0], x[1]) }),
 	"sign":      {name: "sign", args: 1, pure: true, typ: types.Int64, eval: signOf},

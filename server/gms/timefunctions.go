@@ -27,6 +27,7 @@ var timeFunctions = map[string]*functionDef{
 	"microsecond": clockPart("microsecond", func(d time.Duration) int64 { return int64(d / time.Microsecond % 1e6) }),
 	"addtime":     {name: "addtime", args: 2, pure: true, typeOf: sumType, eval: addTime(1)},
 	"subtime":     {name: "subtime", args: 2, pure: true, typeOf: sumType, eval: addTime(-1)},
+	"datediff":    {name: "datediff", args: 2, pure: true, typ: types.Int64, eval: dateDiff},
 	"makedate":    {name: "makedate", args: 2, pure: true, typ: types.Date, eval: makeDate},
 	"maketime":    {name: "maketime", args: 3, pure: true, typ: types.Time, eval: makeTime},
 	"sec_to_time": {name: "sec_to_time", args: 1, pure: true, typ: types.Time, eval: secToTime},
@@ -269,6 +270,19 @@ func numbers(ctx *sql.Context, args []any) (out []int64, ok bool) {
 		out = append(out, n)
 	}
 	return out, true
+}
+
+// dateDiff is DATEDIFF(later, earlier), in days.
+func dateDiff(ctx *sql.Context, _ *Session, args []any) (any, error) {
+	if args[0] == nil || args[1] == nil {
+		return nil, nil
+	}
+	later, ok := datetimeOf(ctx, args[0])
+	earlier, ok2 := datetimeOf(ctx, args[1])
+	if !ok || !ok2 || later.Equal(types.ZeroTime) || earlier.Equal(types.ZeroTime) {
+		return nil, nil
+	}
+	return (day(later).Unix() - day(earlier).Unix()) / int64(24*time.Hour/time.Second), nil
 }
 
 func makeDate(ctx *sql.Context, _ *Session, args []any) (any, error) {

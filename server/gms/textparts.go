@@ -1,0 +1,137 @@
+package gms
+
+import (
+	"math"
+	"strings"
+
+	"github.com/cockroachdb/apd/v3"
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/types"
+)
+
+// wholeOf is a value as a BIGINT: rounded, the nearest one, of a text the number that it begins with, with a warning.
+func wholeOf(ctx *sql.Context, v any) (int64, error) {
+	signed := &integerCast{}
+	switch x := v.(type) {
+	case string:
+		return int64(signed.ofText(ctx, x)), nil
+	case *apd.Decimal:
+		return int64(signed.ofDecimal(ctx, x)), nil
+	case uint64:
+		return int64(min(x, math.MaxInt64)), nil
+	case float32, float64:
+		if bits, ok := ofDouble(x); ok {
+			return int64(bits), nil
+		}
+		f, err := doubleOf(ctx, x)
+		if f < 0 {
+			return math.MinInt64, err
+		}
+		return math.MaxInt64, err
+	}
+	n, _, err := types.Int64.Convert(ctx, v)
+	i, _ := n.(int64)
+	return i, err
+}
+
+// partOf returns so many characters of a text, or bytes of a binary string, behind the first from, fewer at its end.
+func partOf(s string, from, n int64, binary bool) string {
+	if binary {
+		s = s[min(max(from, 0), int64(len(s))):]
+		return s[:min(max(n, 0), int64(len(s)))]
+	}
+	s = s[len(firstRunes(s, int(min(max(from, 0), int64(len(s)))))):]
+	return firstRunes(s, int(min(max(n, 0), int64(len(s)))))
+}
+
+// lengthOf is how many characters a text has, or bytes a binary string.
+func lengthOf(s string, binary bool) int64 {
+	if binary {
+		return int64(len(s))
+	}
+	return int64(len([]rune(s)))
+}
+
+func left(args []any, binary bool, _ func(int64) bool) any {
+	return partOf(args[0].(string), 0, args[1].(int64), binary)
+}
+
+func right(args []any, binary bool, _ func(int64) bool) any {
+	s, n := args[0].(string), args[1].(int64)
+	if n <= 0 {
+		return ""
+	}
+	return partOf(s, lengthOf(s, binary)-n, math.MaxInt64, binary)
+}
+
+// substring is SUBSTRING(s, start) and SUBSTRING(s, start, n).
+func substring(args []any, binary bool, _ func(int64) bool) any {
+	s, start, n := args[0].(string), args[1].(int64), int64(math.MaxInt64)
+	if len(args) == 3 {
+		n = args[2].(int64)
+	}
+	if start < 0 {
+		start += lengthOf(s, binary) + 1
+	}
+	if start <= 0 {
+		return ""
+	}
+	return partOf(s, start-1, n, binary)
+}
+
+// insert is INSERT(s, start, n, text).
+func insert(args []any, binary bool, long func(int64) bool) any {
+	s, start, n, text := args[0].(string), args[1].(int64), args[2].(int64), args[3].(string)
+	length := lengthOf(s, binary)
+	if start < 1 || start > length {
+		return s
+	}
+	if n < 0 || n > length {
+		n = length
+	}
+	if long(int64(len(s) + len(text))) {
+		return nil
+	}
+	return partOf(s, 0, start-1, binary) + text + partOf(s, start-1+n, math.MaxInt64, binary)
+}
+
+// elt is ELT(n, …).
+func elt(args []any, _ bool, _ func(int64) bool) any {
+	n := args[0].(int64)
+	if n < 1 || n >= int64(len(args)) {
+		return nil
+	}
+	return args[n]
+}
+
+// makeSet is MAKE_SET(bits, …).
+func makeSet(args []any, _ bool, _ func(int64) bool) any {
+	var members []string
+	for i, a := range args[1:] {
+		if text, ok := a.(string); ok && i < 64 && args[0].(int64)>>i&1 == 1 {
+			members = append(members, text)
+		}
+	}
+	return strings.Join(members, ",")
+}
+
+// exportSet is EXPORT_SET(bits, on, off, separator, count).
+func exportSet(args []any, _ bool, long func(int64) bool) any {
+	separator, count := ",", int64(64)
+	if len(args) > 3 {
+		separator = args[3].(string)
+	}
+	if len(args) > 4 && args[4].(int64) >= 0 {
+		count = min(count, args[4].(int64))
+	}
+	members := make([]string, count)
+	size := int64(0)
+	for i := range members {
+		members[i] = args[2-args[0].(int64)>>i&1].(string)
+		size += int64(len(members[i]) + len(separator))
+	}
+	if long(size) {
+		return nil
+	}
+	return strings.Join(members, separator)
+}
