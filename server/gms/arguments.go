@@ -1,6 +1,7 @@
 package gms
 
 import (
+	"encoding/binary"
 	"math"
 	"math/bits"
 	"slices"
@@ -23,14 +24,16 @@ var textPlaces = map[string]int{
 	"bit_length": 1, "length": 1, "octet_length": 1, "char_length": 1, "character_length": 1, "lower": 1, "lcase": 1, "upper": 1, "ucase": 1, "reverse": 1,
 	"ltrim": 1, "rtrim": 1, "trim": 0, "quote": 1, "soundex": 1, "left": 1, "right": 1, "substring": 1, "substr": 1, "mid": 1, "substring_index": 2,
 	"concat": 0, "concat_ws": 0, "replace": 0, "instr": 2, "locate": 2, "position": 2, "lpad": 1, "rpad": 1, "insert": 1, "repeat": 1, "md5": 1, "sha1": 1,
-	"sha": 1, "sha2": 1, "crc32": 1, "to_base64": 1, "ascii": 1, "unhex": 1, "compress": 1, "bin": 1, "oct": 1, "conv": 1,
+	"sha": 1, "sha2": 1, "crc32": 1, "to_base64": 1, "from_base64": 1, "ascii": 1, "ord": 1, "unhex": 1, "compress": 1, "bin": 1, "oct": 1, "conv": 1,
+	"regexp_like": 0, "regexp_substr": 2, "regexp_instr": 2, "regexp_replace": 3,
+	"elt": 0, "make_set": 0, "export_set": 0, "find_in_set": 0, "strcmp": 0, "inet_aton": 1, "inet6_aton": 1,
 }
 
 // withArguments returns a function that has MySQL's arguments, false where the planner's are.
 func (b *Backend) withArguments(ctx *sql.Context, name string, f sql.Function, own bool) (sql.Function, bool) {
 	places, text := textPlaces[name]
 	number := numericArguments[name] && aggregates[name] == nil && name != invertFunction
-	vector := strings.HasPrefix(name, "vec_distance")
+	vector, bounded := strings.HasPrefix(name, "vec_distance"), boundedFunctions[name]
 	if !b.mysql || !text && !number && !vector {
 		return f, own
 	}
@@ -48,7 +51,11 @@ func (b *Backend) withArguments(ctx *sql.Context, name string, f sql.Function, o
 				args[i] = &exactDocument{e, comparedIn}
 			case number && (name != "bit_count" || !binaryString(ctx, e)):
 				args[i] = numberArgument(ctx, e)
-			case text && (places == 0 || i < places):
+			case bounded != nil && slices.Contains(bounded.numbers, i):
+				args[i] = numberArgument(ctx, e)
+			case text && types.IsBit(e.Type(ctx)) && conversionsOfBases[name] == nil && (places == 0 || i < places || bounded != nil):
+				args[i] = binaryArgument(ctx, e)
+			case text && (places == 0 || i < places || bounded != nil):
 				args[i] = textArgument(ctx, e, name == "reverse")
 			}
 		}
@@ -75,6 +82,25 @@ func textArgument(ctx *sql.Context, e sql.Expression, all bool) sql.Expression {
 	}
 	return asText(ctx, e)
 }
+
+// binaryArgument is textArgument, and of a BIT its bytes.
+func binaryArgument(ctx *sql.Context, e sql.Expression) sql.Expression {
+	if types.IsBit(e.Type(ctx)) {
+		return &function{def: bitBytes, args: []sql.Expression{e}}
+	}
+	return textArgument(ctx, e, false)
+}
+
+// bitBytes is a BIT as the binary string that it is to functions of texts.
+var bitBytes = &functionDef{name: "bit", args: 1, pure: true, typ: types.LongBlob, typeOf: func(*sql.Context, []sql.Expression) sql.Type { return types.LongBlob },
+	evalOf: func(ctx *sql.Context, exprs []sql.Expression, args []any) (any, error) {
+		t, ok := exprs[0].Type(ctx).(types.BitType)
+		n, is := args[0].(uint64)
+		if !ok || !is {
+			return args[0], nil
+		}
+		return binary.BigEndian.AppendUint64(nil, n)[8-(t.NumberOfBits()+7)/8:], nil
+	}}
 
 // absolute is ABS.
 var absolute = &functionDef{name: "abs", args: 1, pure: true, typeOf: func(ctx *sql.Context, args []sql.Expression) sql.Type {
@@ -166,10 +192,11 @@ func based(name string, args int, to int64) *functionDef {
 		if n, ok := args[0].(uint64); ok && from == 10 { // also BIT
 			return inBase(n, base), nil
 		}
-		text := strings.TrimLeft(shownArgument(args[0]), " \t\n\r")
+		text := shownArgument(args[0])
 		if text == "" {
 			return nil, nil
 		}
+		text = strings.TrimLeft(text, " \t\n\r")
 		return inBase(digitsIn(text, from), base), nil
 	}}
 }

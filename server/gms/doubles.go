@@ -4,19 +4,21 @@ import (
 	"math"
 	"strings"
 
+	"github.com/cockroachdb/apd/v3"
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/mysql"
+	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 )
 
 // doubleOp is + - * or / of which one side is a DOUBLE: what a DOUBLE does not have is an error, where
 // the planner goes on with an infinity.
 type doubleOp struct{ expression.ArithmeticOp }
 
-// newDoubleOp returns nil if the operation's result is no DOUBLE.
+// newDoubleOp returns nil if the operation's result is no DOUBLE and no product of DECIMALs, which the planner has as -0.
 func newDoubleOp(ctx *sql.Context, e expression.ArithmeticOp) sql.Expression {
-	if !types.IsFloat(e.Type(ctx)) {
+	if t := e.Type(ctx); !types.IsFloat(t) && (!types.IsDecimal(t) || e.Operator() != ast.MultStr) {
 		return nil
 	}
 	return &doubleOp{e}
@@ -42,6 +44,9 @@ func (*doubleOp) CollationCoercibility(*sql.Context) (sql.CollationID, byte) {
 // Eval implements sql.Expression.
 func (e *doubleOp) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	v, err := e.ArithmeticOp.Eval(ctx, r)
+	if d, ok := v.(*apd.Decimal); ok && err == nil && d.Negative && d.IsZero() {
+		return new(apd.Decimal).Abs(d), nil
+	}
 	if err != nil || finite(v) {
 		return v, err
 	}

@@ -156,6 +156,8 @@ func (c *typedCall) resolve(ctx *sql.Context) *callType {
 	values, name := c.values(), c.FunctionName()
 	if types.IsEnum(t.typ) || types.IsSet(t.typ) {
 		t.typ = (&memberText{of: t.typ}).Type(ctx)
+	} else if _, text := c.FunctionExpression.(*bounded); text && !types.IsText(t.typ) {
+		t.typ = types.LongText
 	}
 	moments := commonMoment(ctx, values)
 	switch {
@@ -375,6 +377,10 @@ func typedForms(stmt ast.Statement) error {
 				if number(c.Type.Length) == 0 {
 					to = call(emptyTextFunction, c)
 				}
+			case kind == "char" && c.Type.Charset != "":
+				to := &ast.ConvertUsingExpr{Expr: c, Type: c.Type.Charset}
+				c.Type.Charset = ""
+				return to, true, nil
 			case kind == "time":
 				digits := ast.NewIntVal([]byte("0"))
 				if c.Type.Length != nil {

@@ -203,21 +203,9 @@ func (o *offset) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	case *fn.FromUnixtime:
 		f = c
 	case *fn.DateAdd:
-		if types.IsTimespan(c.Date.Type(ctx)) && types.IsTimespan(c.Type(ctx)) {
-			return moveTime(ctx, c.Date, c.Interval, 1, r)
-		}
-		if fractional(ctx, c.Interval) {
-			return byMicroseconds(ctx, fn.NewDateAdd, c.Date, c.Interval, r)
-		}
-		return c.Eval(ctx, r)
+		return moveDate(ctx, c, c.Date, c.Interval, fn.NewDateAdd, 1, r)
 	case *fn.DateSub:
-		if types.IsTimespan(c.Date.Type(ctx)) && types.IsTimespan(c.Type(ctx)) {
-			return moveTime(ctx, c.Date, c.Interval, -1, r)
-		}
-		if fractional(ctx, c.Interval) {
-			return byMicroseconds(ctx, fn.NewDateSub, c.Date, c.Interval, r)
-		}
-		return c.Eval(ctx, r)
+		return moveDate(ctx, c, c.Date, c.Interval, fn.NewDateSub, -1, r)
 	default:
 		return c.Eval(ctx, r)
 	}
@@ -258,6 +246,70 @@ func precisionOf(ctx *sql.Context, e sql.Expression) int {
 // planner's has not.
 func fractional(ctx *sql.Context, i *expression.Interval) bool {
 	return i.Unit == "SECOND" && !types.IsInteger(i.Child.Type(ctx))
+}
+
+// farthest are the numbers of units from the first date to behind the last one.
+var farthest = map[string]int64{
+	"YEAR": 9999, "QUARTER": 4 * 9999, "MONTH": 12 * 9999, "WEEK": mostDays / 7, "DAY": mostDays, "HOUR": mostDays * 24, "MINUTE": mostDays * 24 * 60,
+	"SECOND": mostDays * 24 * 3600, "MICROSECOND": mostDays * 24 * 3600 * 1e6,
+}
+
+const mostDays = 3652500
+
+// moveDate moves a date or a TIME by an INTERVAL. One that leaves the dates that there are is NULL: the planner's
+// arithmetic of what is more than 292 years overflows.
+func moveDate(ctx *sql.Context, call sql.Expression, date sql.Expression, i *expression.Interval,
+	move func(*sql.Context, ...sql.Expression) (sql.Expression, error), sign int64, r sql.Row) (any, error) {
+	if types.IsTimespan(date.Type(ctx)) && types.IsTimespan(call.Type(ctx)) {
+		return moveTime(ctx, date, i, sign, r)
+	}
+	if limit := farthest[i.Unit]; limit > 0 && !fractional(ctx, i) {
+		v, err := i.Child.Eval(ctx, r)
+		if err != nil || v == nil {
+			return nil, err
+		}
+		n, err := wholeOf(ctx, v)
+		if err != nil {
+			return nil, err
+		}
+		far := false
+		switch unit := i.Unit; {
+		case n > limit || n < -limit:
+			far = true
+		case unit == "HOUR" || unit == "MINUTE" || unit == "SECOND" || unit == "MICROSECOND":
+			day := limit / mostDays
+			i = expression.NewInterval(expression.NewLiteral(n%day, types.Int64), unit)
+			if days := n / day; days != 0 {
+				e, err := move(ctx, date, expression.NewInterval(expression.NewLiteral(days, types.Int64), "DAY"))
+				if err != nil {
+					return nil, err
+				}
+				date = e
+			}
+		default:
+			i = expression.NewInterval(expression.NewLiteral(n, types.Int64), unit)
+		}
+		v, err = date.Eval(ctx, r)
+		if err != nil || v == nil {
+			return nil, err
+		}
+		if !far {
+			e, err := move(ctx, expression.NewLiteral(v, date.Type(ctx)), i)
+			if err != nil {
+				return nil, err
+			}
+			before := ctx.WarningCount()
+			if v, err = e.Eval(ctx, nil); err != nil || v != nil || ctx.WarningCount() > before {
+				return v, err
+			}
+		}
+		ctx.Warn(1441, "Datetime function: datetime field overflow")
+		return nil, nil
+	}
+	if fractional(ctx, i) {
+		return byMicroseconds(ctx, move, date, i, r)
+	}
+	return call.Eval(ctx, r)
 }
 
 // byMicroseconds moves a date by an INTERVAL of seconds.

@@ -60,6 +60,18 @@ func ownFunction(name string) (sql.Function, bool) {
 			}
 			return gmsfunction.NewReverse(ctx, e)
 		}}, true
+	case name == "hex":
+		return sql.Function1{Name: name, Fn: func(ctx *sql.Context, e sql.Expression) sql.Expression {
+			return hexCall{gmsfunction.NewHex(ctx, textArguments(ctx, name, []sql.Expression{e})[0]).(*gmsfunction.Hex)}
+		}}, true
+	case name == "char":
+		return sql.FunctionN{Name: name, Fn: func(ctx *sql.Context, args ...sql.Expression) (sql.Expression, error) {
+			e, err := gmsfunction.NewChar(ctx, args...)
+			if err != nil {
+				return nil, err
+			}
+			return charCall{e.(*gmsfunction.Char)}, nil
+		}}, true
 	case name == "soundex":
 		return sql.Function1{Name: name, Fn: func(ctx *sql.Context, e sql.Expression) sql.Expression {
 			return soundex{gmsfunction.NewSoundex(ctx, e).(*gmsfunction.Soundex)}

@@ -89,6 +89,9 @@ func formatNumber(ctx *sql.Context, _ *Session, args []any) (any, error) {
 		if d, err = sql.DecimalRound(d, int32(digits)); err != nil {
 			return nil, err
 		}
+		if d.IsZero() {
+			d = new(apd.Decimal).Abs(d)
+		}
 		text = d.Text('f')
 	}
 	sign := ""

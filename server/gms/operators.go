@@ -85,7 +85,7 @@ func timesAsConditions(ctx *sql.Context, e sql.Expression) sql.Expression {
 		if _, choice := planned(e).(*builtin.If); choice && i > 0 {
 			break
 		}
-		if types.IsTimespan(c.Type(ctx)) {
+		if isMoment(c.Type(ctx)) {
 			conditions[i], some = newDateNumber(ctx, c), true
 		}
 	}

@@ -280,7 +280,8 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 			s.sent(stmt)
 		}
 	}
-	if served(ctx) && (containsFold(query, "group_concat") || containsFold(query, "instr") || containsFold(query, "extract")) {
+	if served(ctx) && (containsFold(query, "group_concat") || containsFold(query, "instr") || containsFold(query, "extract") ||
+		containsFold(query, "substr") || containsFold(query, "mid") || containsFold(query, "char(") || containsFold(query, "timestampadd")) {
 		functionCalls(stmt)
 	}
 	if containsFold(query, "collate") && served(ctx) {

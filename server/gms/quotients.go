@@ -1,10 +1,15 @@
 package gms
 
 import (
+	"cmp"
+	"strconv"
+	"strings"
+
 	"github.com/cockroachdb/apd/v3"
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/types"
+	"github.com/dolthub/vitess/go/mysql"
 )
 
 const (
@@ -88,4 +93,61 @@ func (q *quotient) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	// MySQL computes nine digits at a time, and rounds those.
 	digits := int32(divisionDigits(ctx)) - sides[0].Exponent - sides[1].Exponent
 	return scaled(types.DecimalDiv(sides[0], sides[1], (max(digits, 0)+8)/9*9, true), q.typ)
+}
+
+// ofDecimals is a quotient without its fraction.
+func (e *integerDiv) ofDecimals(ctx *sql.Context, r sql.Row) (any, error) {
+	var sides [2]*apd.Decimal
+	for i, o := range e.Children() {
+		v, err := o.Eval(ctx, r)
+		if err != nil || v == nil {
+			return nil, err
+		}
+		if sides[i], err = exactOf(ctx, v); err != nil {
+			return nil, err
+		}
+	}
+	if sides[1].IsZero() {
+		warn(ctx, divisionByZero, "Division by 0")
+		return nil, nil
+	}
+	var whole apd.Decimal
+	if _, err := apd.BaseContext.WithPrecision(700).QuoInteger(&whole, sides[0], sides[1]); err != nil {
+		return nil, err
+	}
+	n, in := wide{negative: whole.Negative}, whole.Form == apd.Finite
+	if text := strings.TrimPrefix(whole.Text('f'), "-"); in {
+		var err error
+		n.size, err = strconv.ParseUint(text, 10, 64)
+		in = err == nil
+	}
+	v, fits := n.value(e.typ)
+	if !in || !fits {
+		return nil, errBigint(e.typ, e)
+	}
+	return v, nil
+}
+
+// exactOf is a value as a DECIMAL, of a text the number that it begins with, with a warning.
+func exactOf(ctx *sql.Context, v any) (*apd.Decimal, error) {
+	switch x := v.(type) {
+	case float64:
+		return new(apd.Decimal).SetFloat64(x)
+	case string:
+		digits, rest := numericPrefix(x)
+		if rest {
+			ctx.Warn(mysql.ERTruncatedWrongValue, "Truncated incorrect DECIMAL value: '%s'", x)
+		}
+		d, _, err := apd.NewFromString(cmp.Or(digits, "0"))
+		return d, err
+	}
+	n, _, err := types.InternalDecimalType.Convert(ctx, v)
+	if d, ok := n.(*apd.Decimal); ok && err == nil {
+		return d, nil
+	}
+	f, err := doubleOf(ctx, v)
+	if err != nil {
+		return nil, err
+	}
+	return new(apd.Decimal).SetFloat64(f)
 }

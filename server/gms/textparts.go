@@ -1,11 +1,15 @@
 package gms
 
 import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
 	"math"
 	"strings"
 
 	"github.com/cockroachdb/apd/v3"
 	"github.com/dolthub/go-mysql-server/sql"
+	builtin "github.com/dolthub/go-mysql-server/sql/expression/function"
 	"github.com/dolthub/go-mysql-server/sql/types"
 )
 
@@ -95,6 +99,34 @@ func insert(args []any, binary bool, long func(int64) bool) any {
 	return partOf(s, 0, start-1, binary) + text + partOf(s, start-1+n, math.MaxInt64, binary)
 }
 
+// substringIndex is SUBSTRING_INDEX(s, delimiter, count).
+func substringIndex(args []any, _ bool, _ func(int64) bool) any {
+	s, delimiter, count := args[0].(string), args[1].(string), args[2].(int64)
+	if delimiter == "" || count == 0 {
+		return ""
+	}
+	for at := 0; count > 0; count-- {
+		i := strings.Index(s[at:], delimiter)
+		switch at += i; {
+		case i < 0:
+			return s
+		case count == 1:
+			return s[:at]
+		}
+		at += len(delimiter)
+	}
+	for end := len(s); ; {
+		i := strings.LastIndex(s[:end], delimiter)
+		switch count++; {
+		case i < 0:
+			return s
+		case count == 0:
+			return s[i+len(delimiter):]
+		}
+		end = i
+	}
+}
+
 // elt is ELT(n, …).
 func elt(args []any, _ bool, _ func(int64) bool) any {
 	n := args[0].(int64)
@@ -134,4 +166,78 @@ func exportSet(args []any, _ bool, long func(int64) bool) any {
 		return nil
 	}
 	return strings.Join(members, separator)
+}
+
+// hexCall is HEX: of a DOUBLE or DECIMAL that no BIGINT is all bits.
+type hexCall struct{ *builtin.Hex }
+
+// WithChildren implements sql.Expression.
+func (h hexCall) WithChildren(ctx *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	e, err := h.Hex.WithChildren(ctx, children...)
+	if err != nil {
+		return nil, err
+	}
+	return hexCall{e.(*builtin.Hex)}, nil
+}
+
+// Eval implements sql.Expression.
+func (h hexCall) Eval(ctx *sql.Context, r sql.Row) (any, error) {
+	if t := h.Child.Type(ctx); !types.IsFloat(t) && !types.IsDecimal(t) {
+		return h.Hex.Eval(ctx, r)
+	}
+	v, err := h.Child.Eval(ctx, r)
+	if err != nil || v == nil {
+		return nil, err
+	}
+	f, err := doubleOf(ctx, v)
+	switch {
+	case err != nil:
+		return nil, err
+	case f <= math.MinInt64 || f >= math.MaxUint64:
+		return "FFFFFFFFFFFFFFFF", nil
+	case f < 0:
+		return fmt.Sprintf("%X", uint64(int64(f-0.5))), nil
+	}
+	return fmt.Sprintf("%X", uint64(f+0.5)), nil
+}
+
+// charCall is CHAR, of the lowest 32 bits of numbers.
+type charCall struct{ *builtin.Char }
+
+// WithChildren implements sql.Expression.
+func (c charCall) WithChildren(ctx *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	e, err := c.Char.WithChildren(ctx, children...)
+	if err != nil {
+		return nil, err
+	}
+	return charCall{e.(*builtin.Char)}, nil
+}
+
+// Eval implements sql.Expression.
+func (c charCall) Eval(ctx *sql.Context, r sql.Row) (any, error) {
+	out := []byte{}
+	for _, e := range c.Children() {
+		v, err := e.Eval(ctx, r)
+		if err != nil {
+			return nil, err
+		}
+		if v == nil {
+			continue
+		}
+		n, ok := v.(uint64)
+		if !ok {
+			i, err := wholeOf(ctx, v)
+			if err != nil {
+				return nil, err
+			}
+			n = uint64(i)
+		}
+		b := bytes.TrimLeft(binary.BigEndian.AppendUint32(nil, uint32(n)), "\x00")
+		if len(b) == 0 {
+			b = []byte{0}
+		}
+		out = append(out, b...)
+	}
+	v, _, err := c.Type(ctx).Convert(ctx, out)
+	return v, err
 }

@@ -45,14 +45,16 @@ var timeFunctions = map[string]*functionDef{
 		}
 		return ctx.QueryTime().UTC().Truncate(unit), nil
 	}},
-	"utc_date":    {name: "utc_date", typ: types.Date, eval: func(ctx *sql.Context, _ *Session, _ []any) (any, error) { return day(ctx.QueryTime().UTC()), nil }},
-	"time_to_sec": {name: "time_to_sec", args: 1, pure: true, typ: types.Int64, eval: timeToSec},
-	"week":        {name: "week", args: anyArgs, pure: true, typ: types.Int32, eval: weekNumber},
-	"time_format": {name: "time_format", args: 2, pure: true, typ: types.Text, eval: timeFormat},
-	"date_format": {name: "date_format", args: 2, pure: true, typ: types.Text, eval: dateFormat},
-	"monthname":   {name: "monthname", args: 1, pure: true, typ: types.Text, eval: monthName},
-	"dayname":     {name: "dayname", args: 1, pure: true, typ: types.Text, eval: dayName},
-	"yearweek":    {name: "yearweek", args: anyArgs, pure: true, typ: types.Int32, eval: yearWeek},
+	"utc_date":      {name: "utc_date", typ: types.Date, eval: func(ctx *sql.Context, _ *Session, _ []any) (any, error) { return day(ctx.QueryTime().UTC()), nil }},
+	"time_to_sec":   {name: "time_to_sec", args: 1, pure: true, typ: types.Int64, eval: timeToSec},
+	"week":          {name: "week", args: anyArgs, pure: true, typ: types.Int32, eval: weekNumber},
+	"time_format":   {name: "time_format", args: 2, pure: true, typ: types.Text, eval: timeFormat},
+	"date_format":   {name: "date_format", args: 2, pure: true, typ: types.Text, eval: dateFormat},
+	"monthname":     {name: "monthname", args: 1, pure: true, typ: types.Text, eval: monthName},
+	"dayname":       {name: "dayname", args: 1, pure: true, typ: types.Text, eval: dayName},
+	"str_to_date":   strToDate,
+	extractFunction: {name: "extract", args: 2, pure: true, typ: types.Int64, eval: extractParts},
+	"yearweek":      {name: "yearweek", args: anyArgs, pure: true, typ: types.Int32, eval: yearWeek},
 }
 
 func clockPart(name string, part func(time.Duration) int64) *functionDef {
@@ -75,6 +77,9 @@ func hasDate(s string) bool {
 func datetimeOf(ctx *sql.Context, v any) (time.Time, bool) {
 	if v == nil {
 		return time.Time{}, false
+	}
+	if n, number := v.(int64); number && n != 0 {
+		v = strconv.FormatInt(n, 10)
 	}
 	c, _, err := types.DatetimeMaxPrecision.Convert(ctx, v)
 	t, ok := c.(time.Time)
@@ -160,12 +165,24 @@ func clock(ctx *sql.Context, v any) (time.Duration, bool) {
 		d.Modf(&whole, &rest)
 		f, _ := rest.Float64()
 		fraction = time.Duration(math.Round(f*1e6)) * time.Microsecond
-		v, _ = whole.Int64()
+		n, err := whole.Int64()
+		if err != nil {
+			ctx.Warn(mysql.ERTruncatedWrongValue, "Truncated incorrect time value: '%s'", d.Text('f'))
+			return 0, false
+		}
+		v = n
+	}
+	if n, ok := v.(uint64); ok {
+		v = int64(min(n, math.MaxInt64))
+	}
+	if n, ok := v.(int64); ok && n >= 1e10 { // a date with a time
+		t, ok := datetimeOf(ctx, n)
+		return t.Sub(day(t)) + fraction, ok
 	}
 	c, _, err := types.Time.Convert(ctx, v)
 	t, ok := c.(types.Timespan)
 	if err != nil || !ok {
-		ctx.Warn(mysql.ERTruncatedWrongValue, "Incorrect time value: '%v'", v)
+		ctx.Warn(mysql.ERTruncatedWrongValue, "Truncated incorrect time value: '%v'", v)
 		return 0, false
 	}
 	return time.Duration(t)*time.Microsecond + fraction, true
@@ -324,13 +341,9 @@ func secToTime(ctx *sql.Context, _ *Session, args []any) (any, error) {
 	if args[0] == nil {
 		return nil, nil
 	}
-	v, _, err := types.Float64.Convert(ctx, args[0])
-	s, ok := v.(float64)
-	if !ok {
-		return nil, err
-	}
+	s, err := doubleOf(ctx, args[0])
 	s = max(min(s, 4e6), -4e6)
-	return timeOf(ctx, time.Duration(s*1e6)*time.Microsecond), nil
+	return timeOf(ctx, time.Duration(math.Round(s*1e6))*time.Microsecond), err
 }
 
 func timeToSec(ctx *sql.Context, _ *Session, args []any) (any, error) {
