@@ -22,7 +22,7 @@ import (
 // textPlaces are the functions whose first arguments, so many, are texts; 0: all are.
 var textPlaces = map[string]int{
 	"bit_length": 1, "length": 1, "octet_length": 1, "char_length": 1, "character_length": 1, "lower": 1, "lcase": 1, "upper": 1, "ucase": 1, "reverse": 1,
-	"ltrim": 1, "rtrim": 1, "trim": 0, "quote": 1, "soundex": 1, "left": 1, "right": 1, "substring": 1, "substr": 1, "mid": 1, "substring_index": 2,
+	"ltrim": 1, "rtrim": 1, "trim": 0, trimFunctions["l"]: 0, trimFunctions["r"]: 0, trimFunctions["b"]: 0, "quote": 1, "soundex": 1, "left": 1, "right": 1, "substring": 1, "substr": 1, "mid": 1, "substring_index": 2,
 	"concat": 0, "concat_ws": 0, "replace": 0, "instr": 2, "locate": 2, "position": 2, "lpad": 1, "rpad": 1, "insert": 1, "repeat": 1, "md5": 1, "sha1": 1,
 	"sha": 1, "sha2": 1, "crc32": 1, "to_base64": 1, "from_base64": 1, "ascii": 1, "ord": 1, "unhex": 1, "compress": 1, "bin": 1, "oct": 1, "conv": 1,
 	"regexp_like": 0, "regexp_substr": 2, "regexp_instr": 2, "regexp_replace": 3,

@@ -267,11 +267,11 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 			return checkedOr(ctx, expression.NewMod(l, r))
 		}
 		l := e.LeftChild.Type(ctx)
-		if types.IsFloat(l) || types.IsFloat(e.RightChild.Type(ctx)) {
+		if r := e.RightChild.Type(ctx); types.IsFloat(l) || types.IsFloat(r) || types.IsText(l) || types.IsText(r) {
 			return &doubleMod{e}
 		}
 		if !types.IsInteger(l) || !types.IsInteger(e.RightChild.Type(ctx)) {
-			return nil
+			return &exactMod{e}
 		}
 		if unsigned(ctx, e.LeftChild) {
 			return &whole{expression.UnaryExpressionStub{Child: e}, types.Uint64}
@@ -292,7 +292,8 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 		}
 		return &integerMinus{UnaryMinus: e}
 	}
-	if _, ok := planned(e).(*builtin.If); ok {
+	switch planned(e).(type) {
+	case *builtin.If, *expression.Case:
 		if c := timesAsConditions(ctx, e); c != nil {
 			return c
 		}

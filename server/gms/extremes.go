@@ -31,7 +31,7 @@ func (c *typedCall) extreme(ctx *sql.Context, r sql.Row, greatest bool) (any, er
 	t := c.resolve(ctx)
 	var most any
 	for _, e := range c.Children() {
-		if !types.IsTextOnly(t.typ) {
+		if !types.IsText(t.typ) {
 			e = newDateNumber(ctx, e)
 		}
 		v, err := e.Eval(ctx, r)
@@ -78,7 +78,7 @@ func extremeValue(ctx *sql.Context, v any, from, to sql.Type) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if types.IsTextOnly(to) {
+	if types.IsText(to) {
 		return shownText(ctx, v, from)
 	}
 	if b, ok := v.(bool); ok {

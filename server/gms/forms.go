@@ -35,6 +35,8 @@ func (r *marking) form(token string, at int) {
 		r.put(at, r.end, "- ") // no comment
 	case len(token) > 19 && beyondIntegers(token) && last != "." && last != "limit" && last != "offset" && (r.end == len(r.q) || r.q[r.end] != '.'):
 		r.put(r.end, r.end, ".") // it is a DECIMAL
+	case (token == "substring" || token == "substr" || token == "mid") && next == "(":
+		r.substringFrom(end)
 	case token == "unknown" && (last == "is" || last == "not" && r.before[1].text == "is"):
 		r.put(at, r.end, "null")
 	case token == "json_value" && next == "(":
@@ -55,6 +57,23 @@ func (r *marking) form(token string, at int) {
 		r.put(at, r.end, r.aliased)
 	case token == "set" && (r.first[0] == "insert" || r.first[0] == "replace") && !r.reading:
 		r.inserted(at)
+	}
+}
+
+// substringFrom writes commas in SUBSTRING(text FROM start FOR length), which the grammar has of columns and texts only.
+func (r *marking) substringFrom(at int) {
+	for depth := 0; at < len(r.q) && depth >= 0; {
+		word, end := nextWord(r.q, at)
+		switch {
+		case word == " " && (r.q[at] == '(' || r.q[at] == ')'):
+			depth += map[byte]int{'(': 1, ')': -1}[r.q[at]]
+		case depth == 0 && (strings.EqualFold(word, "from") || strings.EqualFold(word, "for")):
+			if r.clauses == nil {
+				r.clauses = map[int]replacement{}
+			}
+			r.clauses[at] = replacement{end, ","}
+		}
+		at = end
 	}
 }
 
@@ -236,6 +255,8 @@ func functionCalls(stmt ast.Statement) {
 				args[0] = n.StrVal
 			}
 			return call("substring", args...), true, nil
+		case *ast.TrimExpr:
+			return call(trimFunctions[strings.ToLower(n.Dir)], n.Str, n.Pattern), true, nil
 		case *ast.CharExpr:
 			if n.Type == "" {
 				return &ast.FuncExpr{Name: ast.NewColIdent("char"), Exprs: n.Exprs}, true, nil

@@ -159,6 +159,13 @@ func (c *typedCall) resolve(ctx *sql.Context) *callType {
 	} else if _, text := c.FunctionExpression.(*bounded); text && !types.IsText(t.typ) {
 		t.typ = types.LongText
 	}
+	if c.chooses() && t.typ == types.Null {
+		for _, e := range values {
+			if t.typ = e.Type(ctx); t.typ != types.Null {
+				break
+			}
+		}
+	}
 	moments := commonMoment(ctx, values)
 	switch {
 	case c.chooses() && moments != nil:
@@ -310,7 +317,7 @@ func (c *typedCall) WithChildren(ctx *sql.Context, children ...sql.Expression) (
 // Eval implements sql.Expression.
 func (c *typedCall) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	t := c.Type(ctx)
-	if name := c.FunctionName(); (name == "greatest" || name == "least") && (types.IsNumber(t) || types.IsTextOnly(t)) {
+	if name := c.FunctionName(); (name == "greatest" || name == "least") && (types.IsNumber(t) || types.IsText(t)) {
 		return c.extreme(ctx, r, name == "greatest")
 	}
 	moment := types.IsTime(t)

@@ -19,6 +19,8 @@ import (
 // nativeFunctions are functions of several kinds that the planner lacks.
 var nativeFunctions = map[string]*functionDef{
 	"crc32":                 {name: "crc32", args: 1, pure: true, typ: types.Uint32, eval: crcOf},
+	"from_base64":           {name: "from_base64", args: 1, pure: true, typ: types.LongBlob, eval: fromBase64},
+	"inet_ntoa":             {name: "inet_ntoa", args: 1, pure: true, typ: types.Text, eval: addressText},
 	"inet_aton":             {name: "inet_aton", args: 1, pure: true, typ: types.Uint64, eval: addressNumber},
 	"utc_time":              {name: "utc_time", args: anyArgs, typ: types.Time, eval: utcTime},
 	"statement_digest":      {name: "statement_digest", args: 1, pure: true, typ: types.LongText, eval: statementDigest},

@@ -97,22 +97,16 @@ func (q *quotient) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 
 // ofDecimals is a quotient without its fraction.
 func (e *integerDiv) ofDecimals(ctx *sql.Context, r sql.Row) (any, error) {
-	var sides [2]*apd.Decimal
-	for i, o := range e.Children() {
-		v, err := o.Eval(ctx, r)
-		if err != nil || v == nil {
-			return nil, err
-		}
-		if sides[i], err = exactOf(ctx, v); err != nil {
-			return nil, err
-		}
+	a, b, err := exactSides(ctx, e.IntDiv, r)
+	if err != nil || a == nil || b == nil {
+		return nil, err
 	}
-	if sides[1].IsZero() {
+	if b.IsZero() {
 		warn(ctx, divisionByZero, "Division by 0")
 		return nil, nil
 	}
 	var whole apd.Decimal
-	if _, err := apd.BaseContext.WithPrecision(700).QuoInteger(&whole, sides[0], sides[1]); err != nil {
+	if _, err := exactContext.QuoInteger(&whole, a, b); err != nil {
 		return nil, err
 	}
 	n, in := wide{negative: whole.Negative}, whole.Form == apd.Finite
@@ -126,6 +120,56 @@ func (e *integerDiv) ofDecimals(ctx *sql.Context, r sql.Row) (any, error) {
 		return nil, errBigint(e.typ, e)
 	}
 	return v, nil
+}
+
+// exactMod is MOD of DECIMALs: the planner has too few digits for some.
+type exactMod struct{ *expression.Mod }
+
+// WithChildren implements sql.Expression.
+func (e *exactMod) WithChildren(ctx *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	x, err := e.Mod.WithChildren(ctx, children...)
+	if err != nil {
+		return nil, err
+	}
+	return checkedOr(ctx, x), nil
+}
+
+// Eval implements sql.Expression.
+func (e *exactMod) Eval(ctx *sql.Context, r sql.Row) (any, error) {
+	a, b, err := exactSides(ctx, e.Mod, r)
+	if err != nil || a == nil || b == nil {
+		return nil, err
+	}
+	if b.IsZero() {
+		warn(ctx, divisionByZero, "Division by 0")
+		return nil, nil
+	}
+	out := new(apd.Decimal)
+	if _, err := exactContext.Rem(out, a, b); err != nil {
+		return nil, err
+	}
+	if out.IsZero() {
+		out.Negative = false
+	}
+	return sql.DecimalRound(out, max(-a.Exponent, -b.Exponent, 0))
+}
+
+// exactContext has the digits of a quotient of any DECIMALs and DOUBLEs.
+var exactContext = apd.BaseContext.WithPrecision(700)
+
+// exactSides evaluates both sides of an operation as DECIMALs, nil for NULL.
+func exactSides(ctx *sql.Context, e sql.Expression, r sql.Row) (a, b *apd.Decimal, err error) {
+	var sides [2]*apd.Decimal
+	for i, o := range e.Children() {
+		v, err := o.Eval(ctx, r)
+		if err != nil || v == nil {
+			return nil, nil, err
+		}
+		if sides[i], err = exactOf(ctx, v); err != nil {
+			return nil, nil, err
+		}
+	}
+	return sides[0], sides[1], nil
 }
 
 // exactOf is a value as a DECIMAL, of a text the number that it begins with, with a warning.

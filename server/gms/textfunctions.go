@@ -38,23 +38,38 @@ var (
 )
 
 var boundedFunctions = map[string]*boundedDef{
-	"repeat":          {name: "repeat", numbers: []int{1}, eval: repeat, build: two(builtin.NewRepeat)},
-	"space":           {name: "space", numbers: []int{0}, eval: space, build: single(builtin.NewSpace)},
-	"lpad":            {name: "lpad", numbers: []int{1}, eval: lpad, build: builtin.NewLeftPad},
-	"rpad":            {name: "rpad", numbers: []int{1}, eval: rpad, build: builtin.NewRightPad},
-	"concat":          {name: "concat", eval: concat, build: builtin.NewConcat},
-	"concat_ws":       {name: "concat_ws", nulls: true, eval: concatWS, build: builtin.NewConcatWithSeparator},
-	"replace":         {name: "replace", eval: replaceText, build: three(builtin.NewReplace)},
-	"left":            {name: "left", numbers: []int{1}, eval: left, build: two(builtin.NewLeft)},
-	"right":           {name: "right", numbers: []int{1}, eval: right, build: two(builtin.NewRight)},
-	"substring":       {name: "substring", numbers: []int{1, 2}, eval: substring, build: builtin.NewSubstring},
-	"substr":          {name: "substr", numbers: []int{1, 2}, eval: substring, build: builtin.NewSubstring},
-	"mid":             {name: "mid", numbers: []int{1, 2}, eval: substring, build: builtin.NewSubstring},
-	"insert":          {name: "insert", numbers: []int{1, 2}, eval: insert, build: four(builtin.NewInsert)},
-	"substring_index": {name: "substring_index", numbers: []int{2}, eval: substringIndex, build: three(builtin.NewSubstringIndex)},
-	"elt":             {name: "elt", numbers: []int{0}, nulls: true, eval: elt, build: builtin.NewElt},
-	"make_set":        {name: "make_set", numbers: []int{0}, bits: true, nulls: true, eval: makeSet, build: builtin.NewMakeSet},
-	"export_set":      {name: "export_set", numbers: []int{0, 4}, bits: true, eval: exportSet, build: builtin.NewExportSet},
+	"repeat":           {name: "repeat", numbers: []int{1}, eval: repeat, build: two(builtin.NewRepeat)},
+	"space":            {name: "space", numbers: []int{0}, eval: space, build: single(builtin.NewSpace)},
+	"lpad":             {name: "lpad", numbers: []int{1}, eval: lpad, build: builtin.NewLeftPad},
+	"rpad":             {name: "rpad", numbers: []int{1}, eval: rpad, build: builtin.NewRightPad},
+	"concat":           {name: "concat", eval: concat, build: builtin.NewConcat},
+	"concat_ws":        {name: "concat_ws", nulls: true, eval: concatWS, build: builtin.NewConcatWithSeparator},
+	"replace":          {name: "replace", eval: replaceText, build: three(builtin.NewReplace)},
+	"left":             {name: "left", numbers: []int{1}, eval: left, build: two(builtin.NewLeft)},
+	"right":            {name: "right", numbers: []int{1}, eval: right, build: two(builtin.NewRight)},
+	"substring":        {name: "substring", numbers: []int{1, 2}, eval: substring, build: builtin.NewSubstring},
+	"substr":           {name: "substr", numbers: []int{1, 2}, eval: substring, build: builtin.NewSubstring},
+	"mid":              {name: "mid", numbers: []int{1, 2}, eval: substring, build: builtin.NewSubstring},
+	"insert":           {name: "insert", numbers: []int{1, 2}, eval: insert, build: four(builtin.NewInsert)},
+	"substring_index":  {name: "substring_index", numbers: []int{2}, eval: substringIndex, build: three(builtin.NewSubstringIndex)},
+	"ltrim":            {name: "ltrim", eval: trim(true, false), build: single(builtin.NewLeftTrim)},
+	"rtrim":            {name: "rtrim", eval: trim(false, true), build: single(builtin.NewRightTrim)},
+	trimFunctions["l"]: {name: "trim", eval: trim(true, false), build: trims},
+	trimFunctions["r"]: {name: "trim", eval: trim(false, true), build: trims},
+	trimFunctions["b"]: {name: "trim", eval: trim(true, true), build: trims},
+	"elt":              {name: "elt", numbers: []int{0}, nulls: true, eval: elt, build: builtin.NewElt},
+	"make_set":         {name: "make_set", numbers: []int{0}, bits: true, nulls: true, eval: makeSet, build: builtin.NewMakeSet},
+	"export_set":       {name: "export_set", numbers: []int{0, 4}, bits: true, eval: exportSet, build: builtin.NewExportSet},
+}
+
+// trimFunctions are TRIM(LEADING, TRAILING and BOTH … FROM …), of a text and what to remove.
+var trimFunctions = map[string]string{"l": "_trim_leading", "r": "_trim_trailing", "b": "_trim_both"}
+
+// trims builds TRIM for its type.
+func trims(ctx *sql.Context, a ...sql.Expression) (sql.Expression, error) {
+	return two(func(_ *sql.Context, text, part sql.Expression) sql.Expression {
+		return builtin.NewTrim(text, part, "b")
+	})(ctx, a...)
 }
 
 type builds = func(ctx *sql.Context, args ...sql.Expression) (sql.Expression, error)

@@ -2,9 +2,11 @@ package gms
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/binary"
 	"fmt"
 	"math"
+	"net"
 	"strings"
 
 	"github.com/cockroachdb/apd/v3"
@@ -97,6 +99,23 @@ func insert(args []any, binary bool, long func(int64) bool) any {
 		return nil
 	}
 	return partOf(s, 0, start-1, binary) + text + partOf(s, start-1+n, math.MaxInt64, binary)
+}
+
+// trim is TRIM of blanks, or of what its second argument is, at the beginning or the end.
+func trim(leading, trailing bool) func([]any, bool, func(int64) bool) any {
+	return func(args []any, _ bool, _ func(int64) bool) any {
+		s, part := args[0].(string), " "
+		if len(args) > 1 {
+			part = args[1].(string)
+		}
+		for part != "" && leading && strings.HasPrefix(s, part) {
+			s = s[len(part):]
+		}
+		for part != "" && trailing && strings.HasSuffix(s, part) {
+			s = s[:len(s)-len(part)]
+		}
+		return s
+	}
 }
 
 // substringIndex is SUBSTRING_INDEX(s, delimiter, count).
@@ -240,4 +259,32 @@ func (c charCall) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	}
 	v, _, err := c.Type(ctx).Convert(ctx, out)
 	return v, err
+}
+
+// addressText is INET_NTOA, NULL of what is no address.
+func addressText(ctx *sql.Context, _ *Session, args []any) (any, error) {
+	if args[0] == nil {
+		return nil, nil
+	}
+	n, err := wholeOf(ctx, args[0])
+	if err != nil || n < 0 || n > math.MaxUint32 {
+		return nil, err
+	}
+	return net.IP(binary.BigEndian.AppendUint32(nil, uint32(n))).String(), nil
+}
+
+// fromBase64 is FROM_BASE64, NULL of what is none; blanks are left out.
+func fromBase64(ctx *sql.Context, _ *Session, args []any) (any, error) {
+	if args[0] == nil {
+		return nil, nil
+	}
+	text, err := textOf(ctx, args[0])
+	if err != nil {
+		return nil, err
+	}
+	out, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(text), ""))
+	if err != nil {
+		return nil, nil // MySQL does not warn
+	}
+	return out, nil
 }

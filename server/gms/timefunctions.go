@@ -27,6 +27,7 @@ var timeFunctions = map[string]*functionDef{
 	"microsecond": clockPart("microsecond", func(d time.Duration) int64 { return int64(d / time.Microsecond % 1e6) }),
 	"addtime":     {name: "addtime", args: 2, pure: true, typeOf: sumType, eval: addTime(1)},
 	"subtime":     {name: "subtime", args: 2, pure: true, typeOf: sumType, eval: addTime(-1)},
+	"timediff":    {name: "timediff", args: 2, pure: true, typ: types.Time, evalOf: timeDiff},
 	"datediff":    {name: "datediff", args: 2, pure: true, typ: types.Int64, eval: dateDiff},
 	"makedate":    {name: "makedate", args: 2, pure: true, typ: types.Date, eval: makeDate},
 	"maketime":    {name: "maketime", args: 3, pure: true, typ: types.Time, eval: makeTime},
