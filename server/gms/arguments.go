@@ -133,9 +133,13 @@ var absolute = &functionDef{name: "abs", args: 1, pure: true, typeOf: func(ctx *
 
 // doubleOf is a value as a DOUBLE, of a text the number that it begins with, with a warning.
 func doubleOf(ctx *sql.Context, v any) (float64, error) {
+	if b, ok := v.([]byte); ok {
+		v = string(b)
+	}
+	text := v
 	v, _, err := types.Float64.Convert(ctx, v)
 	if sql.ErrTruncatedIncorrect.Is(err) {
-		ctx.Warn(mysql.ERTruncatedWrongValue, "%s", err.Error())
+		ctx.Warn(mysql.ERTruncatedWrongValue, "Truncated incorrect DOUBLE value: '%s'", shown(text))
 		err = nil
 	}
 	f, _ := v.(float64)

@@ -532,6 +532,8 @@ func (a *assigner) text(ctx *sql.Context, column string, t sql.StringType, v any
 		v = fittingDouble(ctx, types.Float32, float64(x), t)
 	case float64:
 		v = fittingDouble(ctx, types.Float64, x, t)
+	case *apd.Decimal:
+		v = x.Text('f')
 	}
 	s, ok := v.(string)
 	if b, bytes := v.([]byte); bytes {

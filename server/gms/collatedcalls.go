@@ -63,6 +63,17 @@ func (c *collatedCall) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	return c.eval(ctx, c, args)
 }
 
+// comparing is the collation by which texts are compared: beside a binary string by bytes.
+func comparing(ctx *sql.Context, list []sql.Expression) sql.CollationID {
+	for _, e := range list {
+		if binaryString(ctx, e) {
+			return sql.Collation_binary
+		}
+	}
+	collation, _ := commonCollation(ctx, list)
+	return collation
+}
+
 // text returns an argument, not NULL, as a text.
 func (c *collatedCall) text(ctx *sql.Context, args []any, i int) (string, error) {
 	v, _, err := types.ConvertToCollatedString(ctx, args[i], c.Children()[i].Type(ctx))
@@ -91,7 +102,7 @@ func locate(ctx *sql.Context, c *collatedCall, args []any) (any, error) {
 			return int32(0), err
 		}
 	}
-	collation, _ := commonCollation(ctx, c.Children()[:2])
+	collation := comparing(ctx, c.Children()[:2])
 	binary := collation == sql.Collation_binary
 	before := partOf(text, 0, at-1, binary)
 	if lengthOf(before, binary) < at-1 {
@@ -133,8 +144,7 @@ func findInSet(ctx *sql.Context, c *collatedCall, args []any) (any, error) {
 	if err != nil || list == "" {
 		return 0, err
 	}
-	collation, _ := commonCollation(ctx, c.Children())
-	typ := types.CreateLongText(collation)
+	typ := types.CreateLongText(comparing(ctx, c.Children()))
 	for i, member := range strings.Split(list, ",") {
 		if n, err := typ.Compare(ctx, member, text); n == 0 || err != nil {
 			return i + 1, err
@@ -158,8 +168,7 @@ func field(ctx *sql.Context, c *collatedCall, args []any) (any, error) {
 	typ := sql.Type(types.Float64)
 	switch {
 	case texts:
-		collation, _ := commonCollation(ctx, c.Children())
-		typ = types.CreateLongText(collation)
+		typ = types.CreateLongText(comparing(ctx, c.Children()))
 	case exact:
 		typ = types.InternalDecimalType
 	}

@@ -1,6 +1,7 @@
 package gms
 
 import (
+	"bytes"
 	"cmp"
 
 	"github.com/cockroachdb/apd/v3"
@@ -52,6 +53,14 @@ func (c *typedCall) extreme(ctx *sql.Context, r sql.Row, greatest bool) (any, er
 		case float64:
 			n = cmp.Compare(v, most.(float64))
 		default:
+			if a, err := bytesOf(ctx, v); t.collation == sql.Collation_binary && err == nil {
+				b, err := bytesOf(ctx, most)
+				if err != nil {
+					return nil, err
+				}
+				n = bytes.Compare(a, b)
+				break
+			}
 			if n, err = types.CreateLongText(t.collation).Compare(ctx, v, most); err != nil {
 				return nil, err
 			}

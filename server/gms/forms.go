@@ -37,6 +37,8 @@ func (r *marking) form(token string, at int) {
 		r.put(r.end, r.end, ".") // it is a DECIMAL
 	case (token == "substring" || token == "substr" || token == "mid") && next == "(":
 		r.substringFrom(end)
+	case strings.HasPrefix(token, "sql_tsi_") && last == "(":
+		r.put(at, at+len("sql_tsi_"), "")
 	case token == "unknown" && (last == "is" || last == "not" && r.before[1].text == "is"):
 		r.put(at, r.end, "null")
 	case token == "json_value" && next == "(":
@@ -263,8 +265,7 @@ func functionCalls(stmt ast.Statement) {
 			}
 		case *ast.TimestampFuncExpr:
 			if n.Name == "timestampadd" {
-				unit := strings.TrimPrefix(strings.ToLower(n.Unit), "sql_tsi_")
-				return call("date_add", n.Expr2, &ast.IntervalExpr{Expr: n.Expr1, Unit: unit}), true, nil
+				return call("date_add", n.Expr2, &ast.IntervalExpr{Expr: n.Expr1, Unit: n.Unit}), true, nil
 			}
 		}
 		return nil, true, nil

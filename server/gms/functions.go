@@ -102,6 +102,9 @@ func (b *Backend) ownFunction(ctx *sql.Context, database, name string) (sql.Func
 			return d.call(args...)
 		}}, true
 	}
+	if name == "json_unquote" && b.mysql {
+		return sql.Function1{Name: name, Fn: newUnquote}, true
+	}
 	if f, ok := changer(name); ok {
 		return f, true
 	}

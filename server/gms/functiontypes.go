@@ -322,7 +322,7 @@ func (c *typedCall) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	}
 	moment := types.IsTime(t)
 	if t == types.LongBlob {
-		v, err := c.FunctionExpression.Eval(ctx, r)
+		v, err := c.choose(ctx, r)
 		if s, ok := v.(string); ok {
 			return []byte(s), err
 		}

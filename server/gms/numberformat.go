@@ -76,10 +76,7 @@ func formatNumber(ctx *sql.Context, _ *Session, args []any) (any, error) {
 		if f = roundDouble(f, digits); !finite(f) {
 			return strconv.FormatFloat(f, 'f', -1, 64), nil
 		}
-		text = strconv.FormatFloat(f, 'f', -1, 64)
-		if _, fraction, _ := strings.Cut(text, "."); len(fraction) > int(digits) {
-			text = strconv.FormatFloat(f, 'f', int(digits), 64)
-		}
+		text = string(appendFixed(nil, f, int(digits)))
 	default:
 		v, _, err := types.InternalDecimalType.Convert(ctx, x)
 		d, ok := v.(*apd.Decimal)

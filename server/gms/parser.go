@@ -337,7 +337,7 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 			return err
 		}
 	}
-	if strings.Contains(query, "->") && countsElements(query) && served(ctx) {
+	if strings.Contains(query, "->") && readsElements(query) && served(ctx) {
 		jsonArrows(stmt)
 	}
 	if containsFold(query, "against") && served(ctx) {

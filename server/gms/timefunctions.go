@@ -79,8 +79,11 @@ func datetimeOf(ctx *sql.Context, v any) (time.Time, bool) {
 	if v == nil {
 		return time.Time{}, false
 	}
-	if n, number := v.(int64); number && n != 0 {
-		v = strconv.FormatInt(n, 10)
+	switch v.(type) {
+	case int8, int16, int32, int64, uint8, uint16, uint32, uint64:
+		if text := fmt.Sprint(v); text != "0" {
+			v = text
+		}
 	}
 	c, _, err := types.DatetimeMaxPrecision.Convert(ctx, v)
 	t, ok := c.(time.Time)
