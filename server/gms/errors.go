@@ -245,6 +245,13 @@ var rewrites = []rewrite{
 	rw("(?i)^variable '(.*)' is a read.only variable$", 1238, "Variable '$1' is a read only variable"),
 	rw("^the view (?:.*\\.)?(.*) already exists$", 1050, "Table '$1' already exists"),
 	rw("^Invalid argument to NTILE$", 1210, "Incorrect arguments to ntile"),
+	rw("^Invalid argument to ESCAPE", 1210, "Incorrect arguments to ESCAPE"),
+	rw("^unable to parse '(?s:(.*))' to UUID: invalid UUID \\(got .*$", 1411, "Incorrect string value: '$1' for function bin_to_uuid"),
+	rw("^unable to parse '(?s:(.*))' to UUID.*$", 1411, "Incorrect string value: '$1' for function uuid_to_bin"),
+	rw("(?i)^(?:a )?path expression is not a path to a cell in an array.*$", 3165, "A path expression is not a path to a cell in an array."),
+	rw("^The path expression (.*) is not allowed in this context\\.$", 3153, "The path expression $1 is not allowed in this context."),
+	rw("^Invalid JSON path expression\\. (?:Expected (?:field name after|'.' or '\\[')|Unable to convert \\* to an int).*$", 3149,
+		"In this situation, path expressions may not contain the * and ** tokens or an array range."),
 	rw("^offset must be a non-negative integer; found: (.*)$", 1064, "You have an error in your SQL syntax; check the manual that corresponds "+
 		"to your MySQL server version for the right syntax to use near '$1' at line 1"),
 	rw("^frame start cannot be UNBOUNDED FOLLOWING.*$", 3584, "Window '<unnamed window>': frame start cannot be UNBOUNDED FOLLOWING."),

@@ -156,7 +156,7 @@ func (c *typedCall) resolve(ctx *sql.Context) *callType {
 	values, name := c.values(), c.FunctionName()
 	if types.IsEnum(t.typ) || types.IsSet(t.typ) {
 		t.typ = (&memberText{of: t.typ}).Type(ctx)
-	} else if _, text := c.FunctionExpression.(*bounded); text && !types.IsText(t.typ) {
+	} else if c.makesText() && !types.IsText(t.typ) {
 		t.typ = types.LongText
 	}
 	if c.chooses() && t.typ == types.Null {
@@ -242,8 +242,10 @@ func commonMoment(ctx *sql.Context, values []sql.Expression) sql.Type {
 		common = t
 	}
 	switch {
-	case common == nil || types.IsTimespan(common):
+	case common == nil:
 		return nil
+	case types.IsTimespan(common):
+		return types.Time
 	case types.IsTimestampType(common):
 		return types.MustCreateDatetimeType(sqltypes.Timestamp, digits)
 	case types.IsDateType(common):
@@ -284,6 +286,13 @@ func commonNumber(ctx *sql.Context, values []sql.Expression) sql.Type {
 		return nil
 	}
 	return t
+}
+
+// makesText reports whether the result is a text, whatever the arguments are.
+func (c *typedCall) makesText() bool {
+	_, whole := c.FunctionExpression.(*bounded)
+	_, made := collatedFunctions[strings.ToLower(c.FunctionName())]
+	return whole || made && !c.chooses() && c.FunctionName() != "nullif"
 }
 
 func (c *typedCall) chooses() bool {
@@ -327,6 +336,9 @@ func (c *typedCall) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 			return []byte(s), err
 		}
 		return v, err
+	}
+	if types.IsTimespan(t) && c.chooses() {
+		return c.choose(ctx, r)
 	}
 	if !types.IsDecimal(t) && !moment || !c.chooses() {
 		return c.FunctionExpression.Eval(ctx, r)
