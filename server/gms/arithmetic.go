@@ -277,6 +277,8 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 			return &whole{expression.UnaryExpressionStub{Child: e}, types.Uint64}
 		}
 		return &whole{expression.UnaryExpressionStub{Child: e}, types.Int64}
+	case *builtin.Now:
+		return presentMoment{e}
 	case *expression.ConvertUsing:
 		return &convertUsing{expression.NewConvertUsing(binaryArgument(ctx, e.Child), e.TargetCharSet)}
 	case *expression.Binary:

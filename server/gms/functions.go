@@ -142,7 +142,7 @@ func (b *Backend) ownFunction(ctx *sql.Context, database, name string) (sql.Func
 					return nil, syntaxError(args[0].String()+")", 0)
 				}
 			}
-			return builtin.NewCurrTime(ctx, args...)
+			return &function{def: presentTime, args: args}, nil
 		}}, true
 	}
 	if name == "sleep" && b.mysql {
