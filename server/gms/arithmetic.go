@@ -289,6 +289,9 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 		if n := newOperand(ctx, e.Child); !unchanged(n, e.Child) {
 			return checkedOr(ctx, expression.NewUnaryMinus(n))
 		}
+		if e.Child.Type(ctx) == types.Float32 { // it is a DOUBLE
+			return expression.NewUnaryMinus(&whole{expression.UnaryExpressionStub{Child: e.Child}, types.Float64})
+		}
 		if lit, ok := e.Child.(*expression.Literal); ok && lit.Value() == int64(math.MinInt64) || !types.IsInteger(e.Child.Type(ctx)) {
 			return nil
 		}

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression"
@@ -124,6 +126,18 @@ func (s soundex) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	v, err := s.Soundex.Eval(ctx, r)
 	if v == "0000" { // a code begins with a letter
 		return "", err
+	}
+	code, ok := v.(string)
+	if first, size := utf8.DecodeRuneInString(code); ok && err == nil && first >= utf8.RuneSelf { // other letters keep their case
+		if v, err = s.Child.Eval(ctx, r); err != nil {
+			return nil, err
+		}
+		text, err := textOf(ctx, v)
+		if at := strings.IndexFunc(text, unicode.IsLetter); at >= 0 && err == nil {
+			first, _ = utf8.DecodeRuneInString(text[at:])
+			code = string(first) + code[size:]
+		}
+		return code, err
 	}
 	return v, err
 }
@@ -306,6 +320,15 @@ func newExtreme(ctx *sql.Context, name string, args []sql.Expression) (sql.Expre
 			dates++
 		case types.IsText(t):
 			texts++
+		}
+	}
+	if dates > 0 && times > 0 {
+		args = slices.Clone(args)
+		for i, a := range args {
+			if types.IsTimespan(a.Type(ctx)) {
+				args[i] = &timeToday{expression.UnaryExpressionStub{Child: a}}
+				times, dates = times-1, dates+1
+			}
 		}
 	}
 	if dates > 0 && len(args) > 1 && dates+texts == len(args) {
