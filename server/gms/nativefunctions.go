@@ -21,6 +21,7 @@ import (
 // nativeFunctions are functions of several kinds that the planner lacks.
 var nativeFunctions = map[string]*functionDef{
 	"crc32":                 {name: "crc32", args: 1, pure: true, typ: types.Uint32, eval: crcOf},
+	"ascii":                 {name: "ascii", args: 1, pure: true, typ: types.Int32, eval: firstByte},
 	"from_base64":           {name: "from_base64", args: 1, pure: true, typ: types.LongBlob, eval: fromBase64},
 	"inet_ntoa":             {name: "inet_ntoa", args: 1, pure: true, typ: types.Text, eval: addressText},
 	"inet_aton":             {name: "inet_aton", args: 1, pure: true, typ: types.Uint64, eval: addressNumber},
@@ -357,18 +358,17 @@ var extremes = map[string]*functionDef{
 	"least":    {name: "least", args: anyArgs, pure: true, typeOf: extremeType, eval: extremeDate(-1)},
 }
 
-// extremeType is DATE of dates, DATETIME of dates and times, a text if one is.
+// extremeType is a text if an argument is one, or else what is common to the dates and moments.
 func extremeType(ctx *sql.Context, args []sql.Expression) sql.Type {
-	var out sql.Type = types.Date
 	for _, a := range args {
-		switch t := a.Type(ctx); {
-		case types.IsText(t):
+		if types.IsText(a.Type(ctx)) {
 			return types.LongText
-		case !types.IsDateType(t):
-			out = types.Datetime
 		}
 	}
-	return out
+	if t := commonMoment(ctx, args); t != nil {
+		return t
+	}
+	return types.Datetime
 }
 
 // extremeTime returns the longest of the times if sign is 1, the shortest if it is -1.

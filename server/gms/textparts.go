@@ -288,3 +288,14 @@ func fromBase64(ctx *sql.Context, _ *Session, args []any) (any, error) {
 	}
 	return out, nil
 }
+
+// firstByte is ASCII.
+func firstByte(_ *sql.Context, _ *Session, args []any) (any, error) {
+	if args[0] == nil {
+		return nil, nil
+	}
+	if text := shownArgument(args[0]); text != "" {
+		return int32(text[0]), nil
+	}
+	return int32(0), nil
+}
