@@ -146,6 +146,10 @@ func hexLiterals(stmt ast.Statement) error {
 			beside(n.From, &n.Left)
 			beside(left, &n.From)
 			beside(left, &n.To)
+		case *ast.IsExpr:
+			if n.Operator != ast.IsNullStr && n.Operator != ast.IsNotNullStr {
+				as(hexInteger, &n.Expr)
+			}
 		case *ast.AndExpr:
 			as(hexInteger, &n.Left, &n.Right)
 		case *ast.OrExpr:
