@@ -134,6 +134,12 @@ func createdExpr(ctx *sql.Context, e sql.Expression, from sql.Node) resultColumn
 			return c
 		}
 	}
+	switch e.(type) {
+	case *expression.Arithmetic, *expression.Mod: // the planner's of integers have other types
+		if x := checked(ctx, e); x != nil && types.IsInteger(x.Type(ctx)) {
+			t = x.Type(ctx)
+		}
+	}
 	c := resultColumn{typ: t, nullable: d.nullable(e)}
 	switch {
 	case t == types.Null:
