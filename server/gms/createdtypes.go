@@ -390,6 +390,13 @@ func (d deriver) momentDigits(e sql.Expression) int {
 		case "max", "min":
 			return d.most(args)
 
+		case "str_to_date":
+			if lit, ok := args[1].(*expression.Literal); ok {
+				if _, _, fraction := formatParts(shown(lit.Value())); !fraction {
+					return 0
+				}
+			}
+			return 6
 		case "maketime":
 			return d.fraction(args[2])
 		case "sec_to_time":
