@@ -21,16 +21,18 @@ import (
 // textPlaces are the functions whose first arguments, so many, are texts; 0: all are.
 var textPlaces = map[string]int{
 	"bit_length": 1, "length": 1, "octet_length": 1, "char_length": 1, "character_length": 1, "lower": 1, "lcase": 1, "upper": 1, "ucase": 1, "reverse": 1,
-	"ltrim": 1, "rtrim": 1, "trim": 0, "quote": 1, "soundex": 1, "left": 1, "right": 1, "substring": 1, "substr": 1, "mid": 1, "substring_index": 2,
+	"ltrim": 1, "rtrim": 1, "trim": 0, trimFunctions["l"]: 0, trimFunctions["r"]: 0, trimFunctions["b"]: 0, "quote": 1, "soundex": 1, "left": 1, "right": 1, "substring": 1, "substr": 1, "mid": 1, "substring_index": 2,
 	"concat": 0, "concat_ws": 0, "replace": 0, "instr": 2, "locate": 2, "position": 2, "lpad": 1, "rpad": 1, "insert": 1, "repeat": 1, "md5": 1, "sha1": 1,
-	"sha": 1, "sha2": 1, "crc32": 1, "to_base64": 1, "ascii": 1, "unhex": 1, "compress": 1, "bin": 1, "oct": 1, "conv": 1,
+	"sha": 1, "sha2": 1, "crc32": 1, "to_base64": 1, "from_base64": 1, "ascii": 1, "ord": 1, "unhex": 1, "compress": 1, "bin": 1, "oct": 1, "conv": 1,
+	"regexp_like": 0, "regexp_substr": 2, "regexp_instr": 2, "regexp_replace": 3,
+	"elt": 0, "make_set": 0, "export_set": 0, "find_in_set": 0, "strcmp": 0, "inet_aton": 1, "inet6_aton": 1,
 }
 
 // withArguments returns a function that has MySQL's arguments, false where the planner's are.
 func (b *Backend) withArguments(ctx *sql.Context, name string, f sql.Function, own bool) (sql.Function, bool) {
 	places, text := textPlaces[name]
 	number := numericArguments[name] && aggregates[name] == nil && name != invertFunction
-	vector := strings.HasPrefix(name, "vec_distance")
+	vector, bounded := strings.HasPrefix(name, "vec_distance"), boundedFunctions[name]
 	if !b.mysql || !text && !number && !vector {
 		return f, own
 	}
@@ -48,7 +50,11 @@ func (b *Backend) withArguments(ctx *sql.Context, name string, f sql.Function, o
 				args[i] = &exactDocument{e, comparedIn}
 			case number && (name != "bit_count" || !binaryString(ctx, e)):
 				args[i] = numberArgument(ctx, e)
-			case text && (places == 0 || i < places):
+			case bounded != nil && slices.Contains(bounded.numbers, i):
+				args[i] = numberArgument(ctx, e)
+			case text && types.IsBit(e.Type(ctx)) && conversionsOfBases[name] == nil && (places == 0 || i < places || bounded != nil):
+				args[i] = binaryArgument(ctx, e)
+			case text && (places == 0 || i < places || bounded != nil):
 				args[i] = textArgument(ctx, e, name == "reverse")
 			}
 		}
@@ -74,6 +80,14 @@ func textArgument(ctx *sql.Context, e sql.Expression, all bool) sql.Expression {
 		return &formatText{expression.UnaryExpressionStub{Child: e}, columnFormat{}}
 	}
 	return asText(ctx, e)
+}
+
+// binaryArgument is textArgument, and of a BIT its bytes.
+func binaryArgument(ctx *sql.Context, e sql.Expression) sql.Expression {
+	if types.IsBit(e.Type(ctx)) {
+		return &bitBytes{expression.UnaryExpressionStub{Child: e}}
+	}
+	return textArgument(ctx, e, false)
 }
 
 // absolute is ABS.
@@ -107,9 +121,13 @@ var absolute = &functionDef{name: "abs", args: 1, pure: true, typeOf: func(ctx *
 
 // doubleOf is a value as a DOUBLE, of a text the number that it begins with, with a warning.
 func doubleOf(ctx *sql.Context, v any) (float64, error) {
+	if b, ok := v.([]byte); ok {
+		v = string(b)
+	}
+	text := v
 	v, _, err := types.Float64.Convert(ctx, v)
 	if sql.ErrTruncatedIncorrect.Is(err) {
-		ctx.Warn(mysql.ERTruncatedWrongValue, "%s", err.Error())
+		ctx.Warn(mysql.ERTruncatedWrongValue, "Truncated incorrect DOUBLE value: '%s'", shown(text))
 		err = nil
 	}
 	f, _ := v.(float64)
@@ -166,10 +184,11 @@ func based(name string, args int, to int64) *functionDef {
 		if n, ok := args[0].(uint64); ok && from == 10 { // also BIT
 			return inBase(n, base), nil
 		}
-		text := strings.TrimLeft(shownArgument(args[0]), " \t\n\r")
+		text := shownArgument(args[0])
 		if text == "" {
 			return nil, nil
 		}
+		text = strings.TrimLeft(text, " \t\n\r")
 		return inBase(digitsIn(text, from), base), nil
 	}}
 }

@@ -116,7 +116,7 @@ func checkSimple(ctx *sql.Context, s *Session, n sql.Node) error {
 			}
 		case *plan.Filter:
 			replace(&n.Expression)
-			if types.IsTimespan(n.Expression.Type(ctx)) {
+			if isMoment(n.Expression.Type(ctx)) {
 				n.Expression = newDateNumber(ctx, n.Expression)
 			}
 		case *plan.Sort:
@@ -221,9 +221,6 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 		if l, r, dates := datesAsNumbers(ctx, e.LeftChild, e.RightChild); dates {
 			return checkedOr(ctx, expression.NewIntDiv(l, r))
 		}
-		if !types.IsInteger(e.LeftChild.Type(ctx)) || !types.IsInteger(e.RightChild.Type(ctx)) {
-			return nil
-		}
 		c := &integerDiv{IntDiv: e, typ: types.Int64}
 		if unsigned(ctx, e.LeftChild) || unsigned(ctx, e.RightChild) {
 			c.typ = types.Uint64
@@ -238,7 +235,7 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 		if types.IsTimespan(e.Type(ctx)) {
 			return newTimeCast(e)
 		}
-		if n, date := newDateNumber(ctx, e.Child).(*dateNumber); date && n != e.Child && types.IsNumber(e.Type(ctx)) && !types.IsYear(e.Type(ctx)) {
+		if n := newDateNumber(ctx, e.Child); !unchanged(n, e.Child) && types.IsNumber(e.Type(ctx)) && !types.IsYear(e.Type(ctx)) {
 			x, err := e.WithChildren(ctx, n)
 			if err != nil {
 				return nil
@@ -247,6 +244,11 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 		}
 		if c := newIntegerCast(ctx, e); c != nil {
 			return c
+		}
+		if text := binaryArgument(ctx, e.Child); binaryString(ctx, e) && !unchanged(text, e.Child) {
+			if x, err := e.WithChildren(ctx, text); err == nil {
+				return x
+			}
 		}
 		if t, ok := e.Type(ctx).(sql.DecimalType); ok {
 			return &decimalCast{e, t}
@@ -265,28 +267,38 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 			return checkedOr(ctx, expression.NewMod(l, r))
 		}
 		l := e.LeftChild.Type(ctx)
-		if types.IsFloat(l) || types.IsFloat(e.RightChild.Type(ctx)) {
+		if r := e.RightChild.Type(ctx); types.IsFloat(l) || types.IsFloat(r) || types.IsText(l) || types.IsText(r) {
 			return &doubleMod{e}
 		}
 		if !types.IsInteger(l) || !types.IsInteger(e.RightChild.Type(ctx)) {
-			return nil
+			return &exactMod{e}
 		}
 		if unsigned(ctx, e.LeftChild) {
 			return &whole{expression.UnaryExpressionStub{Child: e}, types.Uint64}
 		}
 		return &whole{expression.UnaryExpressionStub{Child: e}, types.Int64}
+	case *builtin.Now:
+		return presentMoment{e}
 	case *expression.ConvertUsing:
-		return &convertUsing{e}
+		return &convertUsing{expression.NewConvertUsing(binaryArgument(ctx, e.Child), e.TargetCharSet)}
+	case *expression.Binary:
+		if text := binaryArgument(ctx, e.Child); !unchanged(text, e.Child) {
+			return expression.NewBinary(text)
+		}
 	case *expression.UnaryMinus:
 		if n := newOperand(ctx, e.Child); !unchanged(n, e.Child) {
 			return checkedOr(ctx, expression.NewUnaryMinus(n))
+		}
+		if e.Child.Type(ctx) == types.Float32 { // it is a DOUBLE
+			return expression.NewUnaryMinus(&whole{expression.UnaryExpressionStub{Child: e.Child}, types.Float64})
 		}
 		if lit, ok := e.Child.(*expression.Literal); ok && lit.Value() == int64(math.MinInt64) || !types.IsInteger(e.Child.Type(ctx)) {
 			return nil
 		}
 		return &integerMinus{UnaryMinus: e}
 	}
-	if _, ok := planned(e).(*builtin.If); ok {
+	switch planned(e).(type) {
+	case *builtin.If, *expression.Case:
 		if c := timesAsConditions(ctx, e); c != nil {
 			return c
 		}
@@ -424,7 +436,7 @@ func operands(ctx *sql.Context, e *expression.BinaryExpressionStub, r sql.Row) (
 	return a, b, false, err
 }
 
-// integerDiv is DIV of integers.
+// integerDiv is DIV, of others than integers as DECIMALs.
 type integerDiv struct {
 	*expression.IntDiv
 	typ sql.Type
@@ -446,6 +458,9 @@ func (e *integerDiv) WithChildren(ctx *sql.Context, children ...sql.Expression) 
 
 // Eval implements sql.Expression.
 func (e *integerDiv) Eval(ctx *sql.Context, r sql.Row) (any, error) {
+	if !types.IsInteger(e.LeftChild.Type(ctx)) || !types.IsInteger(e.RightChild.Type(ctx)) {
+		return e.ofDecimals(ctx, r)
+	}
 	a, b, null, err := operands(ctx, &e.BinaryExpressionStub, r)
 	if err != nil || null {
 		return nil, err

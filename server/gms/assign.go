@@ -144,7 +144,9 @@ func (a *assigner) assign(ctx *sql.Context, column string, t sql.Type, v any) (a
 			}
 		}
 		list, _ := v.(string)
-		if u, _, err := t.Convert(ctx, v); err == nil && (k == sqltypes.Enum || list == "" || !slices.Contains(strings.Split(list, ","), "")) {
+		set, _ := t.(sql.SetType)
+		empty := set != nil && list != "" && slices.Contains(strings.Split(list, ","), "") && !slices.Contains(set.Values(), "")
+		if u, _, err := t.Convert(ctx, v); err == nil && !empty {
 			return u, nil
 		}
 		left := members(ctx, t, v)

@@ -199,7 +199,7 @@ func showFormats(r sql.Row, cells [][]byte, formats map[int]columnFormat) {
 		if f.digits > 0 {
 			v, _, err := types.Float64.Convert(noContext(), r[i])
 			if x, ok := v.(float64); ok && err == nil {
-				cells[i] = strconv.AppendFloat(nil, x, 'f', f.scale, 64)
+				cells[i] = appendFixed(nil, x, f.scale)
 			}
 		}
 		if n := f.zeros - len(cells[i]); n > 0 {
@@ -294,6 +294,11 @@ func (t *formatText) WithChildren(_ *sql.Context, children ...sql.Expression) (s
 		return nil, sql.ErrInvalidChildrenNumber.New(t, len(children), 1)
 	}
 	return &formatText{expression.UnaryExpressionStub{Child: children[0]}, t.format}, nil
+}
+
+// CollationCoercibility implements sql.CollationCoercible.
+func (*formatText) CollationCoercibility(ctx *sql.Context) (sql.CollationID, byte) {
+	return ctx.GetCollation(), 4
 }
 
 // Eval implements sql.Expression.

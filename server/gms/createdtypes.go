@@ -134,6 +134,12 @@ func createdExpr(ctx *sql.Context, e sql.Expression, from sql.Node) resultColumn
 			return c
 		}
 	}
+	switch e.(type) {
+	case *expression.Arithmetic, *expression.Mod: // the planner's of integers have other types
+		if x := checked(ctx, e); x != nil && types.IsInteger(x.Type(ctx)) {
+			t = x.Type(ctx)
+		}
+	}
 	c := resultColumn{typ: t, nullable: d.nullable(e)}
 	switch {
 	case t == types.Null:
@@ -384,6 +390,13 @@ func (d deriver) momentDigits(e sql.Expression) int {
 		case "max", "min":
 			return d.most(args)
 
+		case "str_to_date":
+			if lit, ok := args[1].(*expression.Literal); ok {
+				if _, _, fraction := formatParts(shown(lit.Value())); !fraction {
+					return 0
+				}
+			}
+			return 6
 		case "maketime":
 			return d.fraction(args[2])
 		case "sec_to_time":

@@ -180,7 +180,7 @@ func (d deriver) callWidth(c *typedCall) int64 {
 		return n * w
 	case "lpad", "rpad":
 		return d.count(args[1])
-	case "lower", "lcase", "upper", "ucase", "ltrim", "rtrim", "reverse", "substring_index", "nullif":
+	case "lower", "lcase", "upper", "ucase", "trim", "ltrim", "rtrim", "reverse", "substring_index", "nullif":
 		return d.width(args[0])
 	case "insert":
 		return sum([]sql.Expression{args[0], args[3]})

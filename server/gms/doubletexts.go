@@ -50,3 +50,17 @@ func appendDouble(ctx *sql.Context, dst []byte, t sql.Type, v any) ([]byte, bool
 	dst = append(append(dst, mantissa...), 'e')
 	return strconv.AppendInt(dst, int64(exponent), 10), true
 }
+
+// appendFixed appends a DOUBLE with so many digits behind the point: of one that needs fewer the others are zeros, as the
+// C library's text of what is beyond 2^53 has them not.
+func appendFixed(dst []byte, f float64, digits int) []byte {
+	text := strconv.AppendFloat(nil, f, 'f', -1, 64)
+	_, fraction, _ := bytes.Cut(text, []byte("."))
+	if len(fraction) > digits {
+		return strconv.AppendFloat(dst, f, 'f', digits, 64)
+	}
+	if len(fraction) == 0 && digits > 0 {
+		text = append(text, '.')
+	}
+	return append(append(dst, text...), bytes.Repeat([]byte("0"), digits-len(fraction))...)
+}

@@ -26,6 +26,7 @@ var (
 // memberTextFunctions are those that take the members of an ENUM or SET as texts, beside textFunctions.
 var memberTextFunctions = map[string]bool{
 	"field": true, "elt": true, "strcmp": true, "find_in_set": true, "ascii": true, "ord": true, "crc32": true, "unhex": true,
+	"make_set": true, "export_set": true, "bin": true, "oct": true, "conv": true, "inet_aton": true, "inet6_aton": true,
 	"insert": true, "repeat": true, "soundex": true, "from_base64": true, "str_to_date": true, "uuid_to_bin": true,
 	"hour": true, "minute": true, "second": true, "microsecond": true, "time_to_sec": true, "time": true,
 	"json_object": true, "json_array": true, "json_quote": true, "JsonArray": true /* JSON_ARRAYAGG */, "json_objectagg": true, "json_contains": true,

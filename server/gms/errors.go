@@ -117,7 +117,7 @@ var sqlStates = map[int]string{
 	1074: "42000", 1172: "42000", 1410: "42000", 1701: "42000",
 	1089: "42000", 1117: "HY000", 1170: "42000", 1239: "42000", 1253: "42000", 1273: "HY000", 1176: "42000", 3152: "42000",
 	1115: "42000", 1792: "25006", 1416: "22003", 3140: "22032", 3141: "22032", 3146: "22032", 3154: "42000", 3665: "22035", 3819: "HY000",
-	1229: "HY000", 1645: "0K000", 3143: "42000",
+	1229: "HY000", 1645: "0K000", 3143: "42000", 3149: "42000", 3153: "42000", 3165: "42000",
 	1298: "HY000", 1367: "22007", 1369: "HY000", 3579: "HY000",
 }
 
@@ -245,6 +245,13 @@ var rewrites = []rewrite{
 	rw("(?i)^variable '(.*)' is a read.only variable$", 1238, "Variable '$1' is a read only variable"),
 	rw("^the view (?:.*\\.)?(.*) already exists$", 1050, "Table '$1' already exists"),
 	rw("^Invalid argument to NTILE$", 1210, "Incorrect arguments to ntile"),
+	rw("^Invalid argument to ESCAPE", 1210, "Incorrect arguments to ESCAPE"),
+	rw("^unable to parse '(?s:(.*))' to UUID: invalid UUID \\(got .*$", 1411, "Incorrect string value: '$1' for function bin_to_uuid"),
+	rw("^unable to parse '(?s:(.*))' to UUID.*$", 1411, "Incorrect string value: '$1' for function uuid_to_bin"),
+	rw("(?i)^(?:a )?path expression is not a path to a cell in an array.*$", 3165, "A path expression is not a path to a cell in an array."),
+	rw("^The path expression (.*) is not allowed in this context\\.$", 3153, "The path expression $1 is not allowed in this context."),
+	rw("^Invalid JSON path expression\\. (?:Expected (?:field name after|'.' or '\\[')|Unable to convert \\* to an int).*$", 3149,
+		"In this situation, path expressions may not contain the * and ** tokens or an array range."),
 	rw("^offset must be a non-negative integer; found: (.*)$", 1064, "You have an error in your SQL syntax; check the manual that corresponds "+
 		"to your MySQL server version for the right syntax to use near '$1' at line 1"),
 	rw("^frame start cannot be UNBOUNDED FOLLOWING.*$", 3584, "Window '<unnamed window>': frame start cannot be UNBOUNDED FOLLOWING."),

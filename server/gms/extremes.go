@@ -1,6 +1,7 @@
 package gms
 
 import (
+	"bytes"
 	"cmp"
 
 	"github.com/cockroachdb/apd/v3"
@@ -29,13 +30,13 @@ func commonInteger(ctx *sql.Context, values []sql.Expression) sql.Type {
 // texts by their collation.
 func (c *typedCall) extreme(ctx *sql.Context, r sql.Row, greatest bool) (any, error) {
 	t := *c.resolve(ctx)
-	bytes := t.typ == types.LongBlob
-	if bytes {
+	blob := t.typ == types.LongBlob
+	if blob {
 		t.typ, t.collation = types.LongText, sql.Collation_binary
 	}
 	var most any
 	for _, e := range c.Children() {
-		if !types.IsTextOnly(t.typ) {
+		if !types.IsText(t.typ) {
 			e = newDateNumber(ctx, e)
 		}
 		v, err := e.Eval(ctx, r)
@@ -56,6 +57,14 @@ func (c *typedCall) extreme(ctx *sql.Context, r sql.Row, greatest bool) (any, er
 		case float64:
 			n = cmp.Compare(v, most.(float64))
 		default:
+			if a, err := bytesOf(ctx, v); t.collation == sql.Collation_binary && err == nil {
+				b, err := bytesOf(ctx, most)
+				if err != nil {
+					return nil, err
+				}
+				n = bytes.Compare(a, b)
+				break
+			}
 			if n, err = types.CreateLongText(t.collation).Compare(ctx, v, most); err != nil {
 				return nil, err
 			}
@@ -65,7 +74,7 @@ func (c *typedCall) extreme(ctx *sql.Context, r sql.Row, greatest bool) (any, er
 		}
 	}
 	d, ok := most.(*apd.Decimal)
-	if s, text := most.(string); text && bytes {
+	if s, text := most.(string); text && blob {
 		return []byte(s), nil
 	}
 	if !ok {
@@ -85,7 +94,7 @@ func extremeValue(ctx *sql.Context, v any, from, to sql.Type) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if types.IsTextOnly(to) {
+	if types.IsText(to) {
 		if b, ok := v.([]byte); ok {
 			return string(b), nil
 		}

@@ -1,7 +1,9 @@
 package gms
 
 import (
+	"errors"
 	"reflect"
+	"strconv"
 	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
@@ -31,6 +33,12 @@ func (r *marking) form(token string, at int) {
 		r.put(r.end, r.end, " ' '")
 	case token == "-" && r.end+1 < len(r.q) && r.q[r.end] == '-' && r.q[r.end+1] > ' ' && strings.TrimSpace(r.q[r.end+1:]) != "-":
 		r.put(at, r.end, "- ") // no comment
+	case len(token) > 19 && beyondIntegers(token) && last != "." && last != "limit" && last != "offset" && (r.end == len(r.q) || r.q[r.end] != '.'):
+		r.put(r.end, r.end, ".") // it is a DECIMAL
+	case (token == "substring" || token == "substr" || token == "mid") && next == "(":
+		r.substringFrom(end)
+	case strings.HasPrefix(token, "sql_tsi_") && last == "(":
+		r.put(at, at+len("sql_tsi_"), "")
 	case token == "unknown" && (last == "is" || last == "not" && r.before[1].text == "is"):
 		r.put(at, r.end, "null")
 	case token == "json_value" && next == "(":
@@ -52,6 +60,29 @@ func (r *marking) form(token string, at int) {
 	case token == "set" && (r.first[0] == "insert" || r.first[0] == "replace") && !r.reading:
 		r.inserted(at)
 	}
+}
+
+// substringFrom writes commas in SUBSTRING(text FROM start FOR length), which the grammar has of columns and texts only.
+func (r *marking) substringFrom(at int) {
+	for depth := 0; at < len(r.q) && depth >= 0; {
+		word, end := nextWord(r.q, at)
+		switch {
+		case word == " " && (r.q[at] == '(' || r.q[at] == ')'):
+			depth += map[byte]int{'(': 1, ')': -1}[r.q[at]]
+		case depth == 0 && (strings.EqualFold(word, "from") || strings.EqualFold(word, "for")):
+			if r.clauses == nil {
+				r.clauses = map[int]replacement{}
+			}
+			r.clauses[at] = replacement{end, ","}
+		}
+		at = end
+	}
+}
+
+// beyondIntegers reports whether a word is a number that is too large for a BIGINT UNSIGNED.
+func beyondIntegers(word string) bool {
+	_, err := strconv.ParseUint(word, 10, 64)
+	return errors.Is(err, strconv.ErrRange)
 }
 
 // highNot gives the NOTs of a statement the precedence of !, in place (sql_mode HIGH_NOT_PRECEDENCE).
@@ -198,7 +229,7 @@ func (r *marking) inserted(at int) {
 
 // functionCalls completes calls of functions, in place: those that the planner has otherwise in mind
 // become ones of others. GROUP_CONCAT of several expressions is one of their concatenation,
-// INSTR is LOCATE, EXTRACT of one unit is the function of that name.
+// INSTR is LOCATE, EXTRACT of one unit is the function of that name, TIMESTAMPADD is DATE_ADD.
 func functionCalls(stmt ast.Statement) {
 	_ = replaceNodes(reflect.ValueOf(&stmt), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
 		switch n := n.(type) {
@@ -212,8 +243,29 @@ func functionCalls(stmt ast.Statement) {
 			}
 		case *ast.ExtractFuncExpr:
 			switch unit := strings.ToLower(n.Unit); unit {
-			case "week", "hour", "minute", "second", "microsecond":
+			case "week", "year", "quarter", "month", "day":
 				return call(unit, n.Expr), true, nil
+			default:
+				return call(extractFunction, ast.NewStrVal([]byte(unit)), n.Expr), true, nil
+			}
+		case *ast.SubstrExpr:
+			args := []ast.Expr{n.Name, n.From}
+			if n.To != nil {
+				args = append(args, n.To)
+			}
+			if n.StrVal != nil {
+				args[0] = n.StrVal
+			}
+			return call("substring", args...), true, nil
+		case *ast.TrimExpr:
+			return call(trimFunctions[strings.ToLower(n.Dir)], n.Str, n.Pattern), true, nil
+		case *ast.CharExpr:
+			if n.Type == "" {
+				return &ast.FuncExpr{Name: ast.NewColIdent("char"), Exprs: n.Exprs}, true, nil
+			}
+		case *ast.TimestampFuncExpr:
+			if n.Name == "timestampadd" {
+				return call("date_add", n.Expr2, &ast.IntervalExpr{Expr: n.Expr1, Unit: n.Unit}), true, nil
 			}
 		}
 		return nil, true, nil

@@ -31,8 +31,9 @@ type functionDef struct {
 	args   int
 	typ    sql.Type
 	eval   func(ctx *sql.Context, s *Session, args []any) (any, error)
-	pure   bool                                                   // equal arguments have equal results
-	typeOf func(ctx *sql.Context, args []sql.Expression) sql.Type // in place of typ
+	pure   bool                                                                    // equal arguments have equal results
+	typeOf func(ctx *sql.Context, args []sql.Expression) sql.Type                  // in place of typ
+	evalOf func(ctx *sql.Context, exprs []sql.Expression, args []any) (any, error) // in place of eval, with the arguments
 }
 
 var (
@@ -101,6 +102,9 @@ func (b *Backend) ownFunction(ctx *sql.Context, database, name string) (sql.Func
 			return d.call(args...)
 		}}, true
 	}
+	if name == "json_unquote" && b.mysql {
+		return sql.Function1{Name: name, Fn: newUnquote}, true
+	}
 	if f, ok := changer(name); ok {
 		return f, true
 	}
@@ -109,9 +113,6 @@ func (b *Backend) ownFunction(ctx *sql.Context, database, name string) (sql.Func
 	}
 	if f, ok := jsonReader(name); ok && b.mysql {
 		return f, true
-	}
-	if name == "str_to_date" && b.mysql {
-		return sql.Function2{Name: name, Fn: newStrToDate}, true
 	}
 	if move := offsets[name]; move != nil && b.mysql {
 		return sql.FunctionN{Name: name, Fn: func(ctx *sql.Context, args ...sql.Expression) (sql.Expression, error) {
@@ -141,14 +142,14 @@ func (b *Backend) ownFunction(ctx *sql.Context, database, name string) (sql.Func
 					return nil, syntaxError(args[0].String()+")", 0)
 				}
 			}
-			return builtin.NewCurrTime(ctx, args...)
+			return &function{def: presentTime, args: args}, nil
 		}}, true
 	}
 	if name == "sleep" && b.mysql {
 		return sql.Function1{Name: name, Fn: newSleep}, true
 	}
-	if name == "find_in_set" && b.mysql {
-		return sql.Function2{Name: name, Fn: newFindInSet}, true
+	if eval := collatedCalls[name]; eval != nil && b.mysql {
+		return newCollatedCall(name, eval), true
 	}
 	if name == "truncate" && b.mysql {
 		return sql.Function2{Name: name, Fn: newTruncation}, true
@@ -308,6 +309,9 @@ func (f *function) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 		if args[i], err = a.Eval(ctx, r); err != nil {
 			return nil, err
 		}
+	}
+	if f.def.evalOf != nil {
+		return f.def.evalOf(ctx, f.args, args)
 	}
 	return f.def.eval(ctx, s, args)
 }

@@ -156,6 +156,15 @@ func (c *typedCall) resolve(ctx *sql.Context) *callType {
 	values, name := c.values(), c.FunctionName()
 	if types.IsEnum(t.typ) || types.IsSet(t.typ) {
 		t.typ = (&memberText{of: t.typ}).Type(ctx)
+	} else if c.makesText() && !types.IsText(t.typ) {
+		t.typ = types.LongText
+	}
+	if c.chooses() && t.typ == types.Null {
+		for _, e := range values {
+			if t.typ = e.Type(ctx); t.typ != types.Null {
+				break
+			}
+		}
 	}
 	moments := commonMoment(ctx, values)
 	switch {
@@ -233,8 +242,10 @@ func commonMoment(ctx *sql.Context, values []sql.Expression) sql.Type {
 		common = t
 	}
 	switch {
-	case common == nil || types.IsTimespan(common):
+	case common == nil:
 		return nil
+	case types.IsTimespan(common):
+		return types.Time
 	case types.IsTimestampType(common):
 		return types.MustCreateDatetimeType(sqltypes.Timestamp, digits)
 	case types.IsDateType(common):
@@ -277,6 +288,13 @@ func commonNumber(ctx *sql.Context, values []sql.Expression) sql.Type {
 	return t
 }
 
+// makesText reports whether the result is a text, whatever the arguments are.
+func (c *typedCall) makesText() bool {
+	_, whole := c.FunctionExpression.(*bounded)
+	_, made := collatedFunctions[strings.ToLower(c.FunctionName())]
+	return whole || made && !c.chooses() && c.FunctionName() != "nullif"
+}
+
 func (c *typedCall) chooses() bool {
 	_, ok := choices[strings.ToLower(c.FunctionName())]
 	return ok || c.FunctionName() == "case"
@@ -308,16 +326,19 @@ func (c *typedCall) WithChildren(ctx *sql.Context, children ...sql.Expression) (
 // Eval implements sql.Expression.
 func (c *typedCall) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	t := c.Type(ctx)
-	if name := c.FunctionName(); (name == "greatest" || name == "least") && (types.IsNumber(t) || types.IsTextOnly(t) || t == types.LongBlob) {
+	if name := c.FunctionName(); (name == "greatest" || name == "least") && (types.IsNumber(t) || types.IsText(t)) {
 		return c.extreme(ctx, r, name == "greatest")
 	}
 	moment := types.IsTime(t)
 	if t == types.LongBlob {
-		v, err := c.FunctionExpression.Eval(ctx, r)
+		v, err := c.choose(ctx, r)
 		if s, ok := v.(string); ok {
 			return []byte(s), err
 		}
 		return v, err
+	}
+	if types.IsTimespan(t) && c.chooses() {
+		return c.choose(ctx, r)
 	}
 	if !types.IsDecimal(t) && !moment || !c.chooses() {
 		return c.FunctionExpression.Eval(ctx, r)
@@ -375,6 +396,10 @@ func typedForms(stmt ast.Statement) error {
 				if number(c.Type.Length) == 0 {
 					to = call(emptyTextFunction, c)
 				}
+			case kind == "char" && c.Type.Charset != "":
+				to := &ast.ConvertUsingExpr{Expr: c, Type: c.Type.Charset}
+				c.Type.Charset = ""
+				return to, true, nil
 			case kind == "time":
 				digits := ast.NewIntVal([]byte("0"))
 				if c.Type.Length != nil {

@@ -36,7 +36,8 @@ var numericArguments = map[string]bool{
 	"sqrt": true, "exp": true, "ln": true, "log": true, "log2": true, "log10": true, "sin": true, "cos": true, "tan": true, "cot": true, "asin": true,
 	"acos": true, "atan": true, "atan2": true, "degrees": true, "radians": true, "sum": true, "avg": true, "std": true, "stddev": true,
 	"stddev_pop": true, "stddev_samp": true, "variance": true, "var_pop": true, "var_samp": true, "bit_count": true, "bit_and": true, "bit_or": true,
-	"bit_xor": true, invertFunction: true, "char": true, "sec_to_time": true, "from_days": true,
+	"bit_xor": true, invertFunction: true, "char": true, "sec_to_time": true, "from_days": true, "format": true,
+	intervalFunction: true,
 }
 
 // hexLiteralOf returns the literal that e is, nil if it is none.
@@ -145,6 +146,10 @@ func hexLiterals(stmt ast.Statement) error {
 			beside(n.From, &n.Left)
 			beside(left, &n.From)
 			beside(left, &n.To)
+		case *ast.IsExpr:
+			if n.Operator != ast.IsNullStr && n.Operator != ast.IsNotNullStr {
+				as(hexInteger, &n.Expr)
+			}
 		case *ast.AndExpr:
 			as(hexInteger, &n.Left, &n.Right)
 		case *ast.OrExpr:

@@ -1,8 +1,10 @@
 package gms
 
 import (
+	"bytes"
 	"math"
 	"reflect"
+	"strconv"
 	"strings"
 	"time"
 
@@ -51,7 +53,8 @@ var intervalParts = map[string]string{
 func intervalParted(i *ast.IntervalExpr) {
 	between, ok := intervalParts[strings.ToLower(i.Unit)]
 	v, constant := i.Expr.(*ast.SQLVal)
-	if !ok || !constant || v.Type != ast.StrVal && v.Type != ast.FloatVal && v.Type != ast.IntVal {
+	if !ok || !constant || v.Type != ast.StrVal && v.Type != ast.FloatVal && v.Type != ast.IntVal ||
+		v.Type == ast.FloatVal && bytes.ContainsAny(v.Val, "eE") {
 		return
 	}
 	text := strings.TrimLeft(string(v.Val), " ")
@@ -203,21 +206,11 @@ func (o *offset) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	case *fn.FromUnixtime:
 		f = c
 	case *fn.DateAdd:
-		if types.IsTimespan(c.Date.Type(ctx)) && types.IsTimespan(c.Type(ctx)) {
-			return moveTime(ctx, c.Date, c.Interval, 1, r)
-		}
-		if fractional(ctx, c.Interval) {
-			return byMicroseconds(ctx, fn.NewDateAdd, c.Date, c.Interval, r)
-		}
-		return c.Eval(ctx, r)
+		return moveDate(ctx, c, c.Date, c.Interval, fn.NewDateAdd, 1, r)
+	case *fn.ConvertTz:
+		return convertZone(ctx, c.Children(), r)
 	case *fn.DateSub:
-		if types.IsTimespan(c.Date.Type(ctx)) && types.IsTimespan(c.Type(ctx)) {
-			return moveTime(ctx, c.Date, c.Interval, -1, r)
-		}
-		if fractional(ctx, c.Interval) {
-			return byMicroseconds(ctx, fn.NewDateSub, c.Date, c.Interval, r)
-		}
-		return c.Eval(ctx, r)
+		return moveDate(ctx, c, c.Date, c.Interval, fn.NewDateSub, -1, r)
 	default:
 		return c.Eval(ctx, r)
 	}
@@ -246,8 +239,11 @@ func fromUnixtime(ctx *sql.Context, e sql.Expression, r sql.Row) (any, error) {
 	return zoneOf(ctx).clock(time.Unix(int64(seconds), 0).UTC()).Add(fraction), nil
 }
 
-// precisionOf returns the digits behind the second of a DATETIME, 0 of others.
+// precisionOf returns the digits behind the second of a DATETIME or TIME, 0 of others.
 func precisionOf(ctx *sql.Context, e sql.Expression) int {
+	if types.IsTimespan(e.Type(ctx)) {
+		return createdExpr(ctx, e, nil).momentDigits()
+	}
 	if d, ok := e.Type(ctx).(sql.DatetimeType); ok {
 		return d.Precision()
 	}
@@ -258,6 +254,119 @@ func precisionOf(ctx *sql.Context, e sql.Expression) int {
 // planner's has not.
 func fractional(ctx *sql.Context, i *expression.Interval) bool {
 	return i.Unit == "SECOND" && !types.IsInteger(i.Child.Type(ctx))
+}
+
+// farthest are the numbers of units from the first date to behind the last one.
+var farthest = map[string]int64{
+	"YEAR": 9999, "QUARTER": 4 * 9999, "MONTH": 12 * 9999, "WEEK": mostDays / 7, "DAY": mostDays, "HOUR": mostDays * 24, "MINUTE": mostDays * 24 * 60,
+	"SECOND": mostDays * 24 * 3600, "MICROSECOND": mostDays * 24 * 3600 * 1e6,
+}
+
+const mostDays = 3652500
+
+// partsOfUnits are the parts of a unit that has several: microseconds that each is, or months.
+var partsOfUnits = map[string][]int64{
+	"YEAR_MONTH": {12, 1}, "DAY_HOUR": {24 * hourMicros, hourMicros}, "DAY_MINUTE": {24 * hourMicros, hourMicros, 60e6},
+	"DAY_SECOND": {24 * hourMicros, hourMicros, 60e6, 1e6}, "DAY_MICROSECOND": {24 * hourMicros, hourMicros, 60e6, 1e6, 1},
+	"HOUR_MINUTE": {hourMicros, 60e6}, "HOUR_SECOND": {hourMicros, 60e6, 1e6}, "HOUR_MICROSECOND": {hourMicros, 60e6, 1e6, 1},
+	"MINUTE_SECOND": {60e6, 1e6}, "MINUTE_MICROSECOND": {60e6, 1e6, 1}, "SECOND_MICROSECOND": {1e6, 1},
+}
+
+const hourMicros = 3600 * 1e6
+
+// intervalNumber reads an INTERVAL of several parts as MySQL's get_interval_info: anything that is no digit is between
+// them, those at the left may be missing. false: there are too many.
+func intervalNumber(text string, parts []int64) (int64, string, bool) {
+	text = strings.TrimLeft(text, " ")
+	numbers := strings.FieldsFunc(text, func(r rune) bool { return r < '0' || r > '9' })
+	if len(numbers) > len(parts) {
+		return 0, "", false
+	}
+	if micros := parts[len(parts)-1] == 1 && parts[0] != 12; micros && len(numbers) > 0 {
+		last := &numbers[len(numbers)-1]
+		*last = (*last + "000000")[:6]
+	}
+	sum := float64(0)
+	for i, n := range numbers {
+		x, _ := strconv.ParseFloat(n, 64)
+		sum += x * float64(parts[len(parts)-len(numbers)+i])
+	}
+	if strings.HasPrefix(text, "-") {
+		sum = -sum
+	}
+	unit := "MICROSECOND"
+	if parts[0] == 12 {
+		unit = "MONTH"
+	}
+	n, _ := ofDouble(max(min(sum, 1e18), -1e18))
+	return int64(n), unit, true
+}
+
+// moveDate moves a date or a TIME by an INTERVAL. One that leaves the dates that there are is NULL: the planner's
+// arithmetic of what is more than 292 years overflows.
+func moveDate(ctx *sql.Context, call sql.Expression, date sql.Expression, i *expression.Interval,
+	move func(*sql.Context, ...sql.Expression) (sql.Expression, error), sign int64, r sql.Row) (any, error) {
+	if parts := partsOfUnits[i.Unit]; parts != nil {
+		v, err := i.Child.Eval(ctx, r)
+		if err != nil || v == nil {
+			return nil, err
+		}
+		n, unit, ok := intervalNumber(shownArgument(momentOf(v, i.Child.Type(ctx))), parts)
+		if !ok {
+			return nil, nil
+		}
+		i = expression.NewInterval(expression.NewLiteral(n, types.Int64), unit)
+	}
+	if types.IsTimespan(date.Type(ctx)) && types.IsTimespan(call.Type(ctx)) {
+		return moveTime(ctx, date, i, sign, r)
+	}
+	if limit := farthest[i.Unit]; limit > 0 && !fractional(ctx, i) {
+		v, err := i.Child.Eval(ctx, r)
+		if err != nil || v == nil {
+			return nil, err
+		}
+		n, err := wholeOf(ctx, v)
+		if err != nil {
+			return nil, err
+		}
+		far := false
+		switch unit := i.Unit; {
+		case n > limit || n < -limit:
+			far = true
+		case unit == "HOUR" || unit == "MINUTE" || unit == "SECOND" || unit == "MICROSECOND":
+			day := limit / mostDays
+			i = expression.NewInterval(expression.NewLiteral(n%day, types.Int64), unit)
+			if days := n / day; days != 0 {
+				e, err := move(ctx, date, expression.NewInterval(expression.NewLiteral(days, types.Int64), "DAY"))
+				if err != nil {
+					return nil, err
+				}
+				date = e
+			}
+		default:
+			i = expression.NewInterval(expression.NewLiteral(n, types.Int64), unit)
+		}
+		v, err = date.Eval(ctx, r)
+		if err != nil || v == nil {
+			return nil, err
+		}
+		if !far {
+			e, err := move(ctx, expression.NewLiteral(v, date.Type(ctx)), i)
+			if err != nil {
+				return nil, err
+			}
+			before := ctx.WarningCount()
+			if v, err = e.Eval(ctx, nil); err != nil || v != nil || ctx.WarningCount() > before {
+				return v, err
+			}
+		}
+		ctx.Warn(1441, "Datetime function: datetime field overflow")
+		return nil, nil
+	}
+	if fractional(ctx, i) {
+		return byMicroseconds(ctx, move, date, i, r)
+	}
+	return call.Eval(ctx, r)
 }
 
 // byMicroseconds moves a date by an INTERVAL of seconds.

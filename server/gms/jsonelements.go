@@ -7,6 +7,7 @@ import (
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression"
+	"github.com/dolthub/go-mysql-server/sql/expression/function/json"
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/mysql"
@@ -69,10 +70,11 @@ var pathFunctions = map[string]struct{ from, step int }{
 // withElements returns one of pathFunctions that takes paths with last and ranges: the planner's lack them.
 func withElements(name string, f sql.Function) sql.Function {
 	at := pathFunctions[name]
+	reads := at.step == 1 && name != "json_remove" && name != "json_search"
 	return sql.FunctionN{Name: name, Fn: func(ctx *sql.Context, args ...sql.Expression) (sql.Expression, error) {
 		counted, ranges := false, false
 		for i := at.from; i < len(args); i += at.step {
-			if text, ok := literalText(args[i]); ok && countsElements(text) {
+			if text, ok := literalText(args[i]); ok && (countsElements(text) || reads && readsElements(text)) {
 				p, err := parseJSONPath(text)
 				if err != nil {
 					return nil, err
@@ -91,7 +93,7 @@ func withElements(name string, f sql.Function) sql.Function {
 			return nil, mysql.NewSQLError(3149, "42000", "In this situation, path expressions may not contain the * and ** tokens or an array range.")
 		}
 		args = slices.Clone(args)
-		if len(args) == at.from+1 && at.step == 1 && name != "json_remove" && name != "json_search" { // what is asked of the value there
+		if len(args) == at.from+1 && reads { // what is asked of the value there
 			args[0] = &function{def: jsonElements, args: []sql.Expression{args[0], args[at.from]}}
 			return f.NewInstance(ctx, args[:at.from])
 		}
@@ -253,4 +255,35 @@ func jsonTable(n *plan.JSONTable) (*plan.JSONTable, error) {
 	}
 	c.DataExpr = d
 	return &c, nil
+}
+
+// unquote is JSON_UNQUOTE: what does not begin and end with a quote stays as it is.
+type unquote struct{ *json.JSONUnquote }
+
+func newUnquote(ctx *sql.Context, e sql.Expression) sql.Expression {
+	return unquote{json.NewJSONUnquote(ctx, e).(*json.JSONUnquote)}
+}
+
+// WithChildren implements sql.Expression.
+func (u unquote) WithChildren(ctx *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	if len(children) != 1 {
+		return nil, sql.ErrInvalidChildrenNumber.New(u, len(children), 1)
+	}
+	return newUnquote(ctx, children[0]), nil
+}
+
+// Eval implements sql.Expression.
+func (u unquote) Eval(ctx *sql.Context, r sql.Row) (any, error) {
+	if t := u.Child.Type(ctx); t != types.Null && !types.IsText(t) && !types.IsJSON(t) {
+		return u.JSONUnquote.Eval(ctx, r)
+	}
+	v, err := u.Child.Eval(ctx, r)
+	if err != nil || v == nil {
+		return nil, err
+	}
+	text, err := textOf(ctx, v)
+	if err != nil || len(text) < 2 || text[0] != '"' || text[len(text)-1] != '"' {
+		return text, err
+	}
+	return json.NewJSONUnquote(ctx, expression.NewLiteral(text, types.LongText)).Eval(ctx, nil)
 }

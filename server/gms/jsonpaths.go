@@ -183,6 +183,10 @@ func countsElements(path string) bool {
 	return strings.Contains(path, "last") || strings.Contains(path, " to ")
 }
 
+// readsElements reports whether a path has what the planner's paths lack where a document is read: also the element 0 of
+// what is no array, which is that itself.
+func readsElements(path string) bool { return countsElements(path) || strings.Contains(path, "[0]") }
+
 // jsonOf returns the document that the n-th argument of a function is.
 func jsonOf(ctx *sql.Context, v any, n int, function string) (any, error) {
 	if err := readable(v, types.LongText); err != nil {
@@ -257,7 +261,7 @@ func jsonArrows(stmt ast.Statement) {
 		if !ok || b.Operator != ast.JSONExtractOp && b.Operator != ast.JSONUnquoteExtractOp {
 			return nil, true, nil
 		}
-		if path, ok := b.Right.(*ast.SQLVal); !ok || !countsElements(string(path.Val)) {
+		if path, ok := b.Right.(*ast.SQLVal); !ok || !readsElements(string(path.Val)) {
 			return nil, true, nil
 		}
 		e := call("json_extract", b.Left, b.Right)

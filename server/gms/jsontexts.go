@@ -170,7 +170,7 @@ func jsonReader(name string) (sql.Function, bool) {
 	return sql.FunctionN{Name: name, Fn: func(ctx *sql.Context, args ...sql.Expression) (sql.Expression, error) {
 		counted := len(args) > 1 && slices.ContainsFunc(args[1:], func(a sql.Expression) bool {
 			path, ok := literalText(a)
-			return ok && (countsElements(path) || strings.Contains(path, "**"))
+			return ok && (readsElements(path) || strings.Contains(path, "**"))
 		})
 		if none := expression.NewLiteral("", types.LongText); name == "json_value" && len(args) == 2 {
 			args = append(args, none, none, none, none, none)

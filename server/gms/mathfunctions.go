@@ -18,32 +18,60 @@ import (
 var mathFunctions = map[string]*functionDef{
 	"abs":       absolute,
 	"bit_count": {name: "bit_count", args: 1, pure: true, typ: types.Int64, eval: bitCount},
-	"exp":       double("exp", 1, func(x []float64) float64 { return math.Exp(x[0]) }),
-	"pow":       double("pow", 2, func(x []float64) float64 { return math.Pow(x[0], x[1]) }),
+	"format":    {name: "format", args: anyArgs, pure: true, typ: types.Text, eval: formatNumber},
+	"exp":       double("exp", 1, func(x []float64) float64 { return exactExp(x[0]) }),
+	"pow":       double("pow", 2, func(x []float64) float64 { return exactPow(x[0], x[1]) }),
+	"ln":        logarithm("ln", exactLog),
+	"log":       logarithm("log", exactLog),
+	"log2":      logarithm("log2", func(x float64) float64 { return exactLog(x) / math.Ln2 }),
+	"log10":     logarithm("log10", exactLog10),
+	"sin":       double("sin", 1, func(x []float64) float64 { return exactSin(x[0]) }),
+	"cos":       double("cos", 1, func(x []float64) float64 { return exactCos(x[0]) }),
+	"tan":       double("tan", 1, func(x []float64) float64 { return exactTan(x[0]) }),
+	"cot":       double("cot", 1, func(x []float64) float64 { return 1 / exactTan(x[0]) }),
+	"asin":      double("asin", 1, func(x []float64) float64 { return exactAsin(x[0]) }),
+	"acos":      double("acos", 1, func(x []float64) float64 { return exactAcos(x[0]) }),
+	"atan":      double("atan", anyArgs, arcTangent),
+	"atan2":     double("atan2", anyArgs, arcTangent),
+	"degrees":   double("degrees", 1, func(x []float64) float64 { return x[0] * (180 / float64(math.Pi)) }),
+	"radians":   double("radians", 1, func(x []float64) float64 { return x[0] * (float64(math.Pi) / 180) }),
 	"sign":      {name: "sign", args: 1, pure: true, typ: types.Int64, eval: signOf},
-	"power":     double("pow", 2, func(x []float64) float64 { return math.Pow(x[0], x[1]) }),
+	"power":     double("pow", 2, func(x []float64) float64 { return exactPow(x[0], x[1]) }),
 }
 
 func double(name string, args int, of func([]float64) float64) *functionDef {
 	return &functionDef{name: name, args: args, pure: true, typ: types.Float64, eval: func(ctx *sql.Context, _ *Session, args []any) (any, error) {
+		if len(args) < 1 || len(args) > 2 {
+			return nil, sql.ErrInvalidArgumentNumber.New(name, "1 or 2", len(args))
+		}
 		x, texts := make([]float64, len(args)), make([]string, len(args))
 		for i, a := range args {
 			if a == nil {
 				return nil, nil
 			}
-			v, _, err := types.Float64.Convert(ctx, a)
-			if err != nil && !sql.ErrTruncatedIncorrect.Is(err) {
+			var err error
+			if x[i], err = doubleOf(ctx, a); err != nil {
 				return nil, err
 			}
-			x[i], _ = v.(float64)
 			texts[i] = shown(a)
 		}
 		y := of(x)
+		if (name == "asin" || name == "acos") && math.IsNaN(y) {
+			return nil, nil
+		}
 		if !finite(y) {
 			return nil, errDouble(name + "(" + strings.Join(texts, ",") + ")")
 		}
 		return y, nil
 	}}
+}
+
+// arcTangent is ATAN(x), ATAN(y, x) and ATAN2 of either.
+func arcTangent(x []float64) float64 {
+	if len(x) == 2 {
+		return exactAtan2(x[0], x[1])
+	}
+	return exactAtan(x[0])
 }
 
 // signOf is SIGN: of a fraction it is not 0.

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression"
@@ -19,6 +21,9 @@ import (
 // nativeFunctions are functions of several kinds that the planner lacks.
 var nativeFunctions = map[string]*functionDef{
 	"crc32":                 {name: "crc32", args: 1, pure: true, typ: types.Uint32, eval: crcOf},
+	"ascii":                 {name: "ascii", args: 1, pure: true, typ: types.Int32, eval: firstByte},
+	"from_base64":           {name: "from_base64", args: 1, pure: true, typ: types.LongBlob, eval: fromBase64},
+	"inet_ntoa":             {name: "inet_ntoa", args: 1, pure: true, typ: types.Text, eval: addressText},
 	"inet_aton":             {name: "inet_aton", args: 1, pure: true, typ: types.Uint64, eval: addressNumber},
 	"utc_time":              {name: "utc_time", args: anyArgs, typ: types.Time, eval: utcTime},
 	"statement_digest":      {name: "statement_digest", args: 1, pure: true, typ: types.LongText, eval: statementDigest},
@@ -59,6 +64,18 @@ func ownFunction(name string) (sql.Function, bool) {
 				return gmsfunction.NewOrd(ctx, e)
 			}
 			return gmsfunction.NewReverse(ctx, e)
+		}}, true
+	case name == "hex":
+		return sql.Function1{Name: name, Fn: func(ctx *sql.Context, e sql.Expression) sql.Expression {
+			return hexCall{gmsfunction.NewHex(ctx, textArguments(ctx, name, []sql.Expression{e})[0]).(*gmsfunction.Hex)}
+		}}, true
+	case name == "char":
+		return sql.FunctionN{Name: name, Fn: func(ctx *sql.Context, args ...sql.Expression) (sql.Expression, error) {
+			e, err := gmsfunction.NewChar(ctx, args...)
+			if err != nil {
+				return nil, err
+			}
+			return charCall{e.(*gmsfunction.Char)}, nil
 		}}, true
 	case name == "soundex":
 		return sql.Function1{Name: name, Fn: func(ctx *sql.Context, e sql.Expression) sql.Expression {
@@ -110,6 +127,18 @@ func (s soundex) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	v, err := s.Soundex.Eval(ctx, r)
 	if v == "0000" { // a code begins with a letter
 		return "", err
+	}
+	code, ok := v.(string)
+	if first, size := utf8.DecodeRuneInString(code); ok && err == nil && first >= utf8.RuneSelf { // other letters keep their case
+		if v, err = s.Child.Eval(ctx, r); err != nil {
+			return nil, err
+		}
+		text, err := textOf(ctx, v)
+		if at := strings.IndexFunc(text, unicode.IsLetter); at >= 0 && err == nil {
+			first, _ = utf8.DecodeRuneInString(text[at:])
+			code = string(first) + code[size:]
+		}
+		return code, err
 	}
 	return v, err
 }
@@ -294,16 +323,17 @@ func newExtreme(ctx *sql.Context, name string, args []sql.Expression) (sql.Expre
 			texts++
 		}
 	}
-	if dates > 0 && times > 0 && dates+times+nulls == len(args) {
+	mixed := dates > 0 && times > 0
+	if mixed {
 		args = slices.Clone(args)
 		for i, a := range args {
 			if types.IsTimespan(a.Type(ctx)) {
 				args[i] = &timeToday{expression.UnaryExpressionStub{Child: a}}
+				times, dates = times-1, dates+1
 			}
 		}
-		return &function{def: extremes[name], args: args}, nil
 	}
-	if dates > 0 && len(args) > 1 && dates+texts == len(args) {
+	if dates > 0 && len(args) > 1 && (dates+texts == len(args) || mixed && dates+nulls == len(args)) {
 		return &function{def: extremes[name], args: args}, nil
 	}
 	if times > 0 && times+nulls == len(args) && len(args) > 1 {
@@ -329,18 +359,17 @@ var extremes = map[string]*functionDef{
 	"least":    {name: "least", args: anyArgs, pure: true, typeOf: extremeType, eval: extremeDate(-1)},
 }
 
-// extremeType is DATE of dates, DATETIME of dates and times, a text if one is.
+// extremeType is a text if an argument is one, or else what is common to the dates and moments.
 func extremeType(ctx *sql.Context, args []sql.Expression) sql.Type {
-	var out sql.Type = types.Date
 	for _, a := range args {
-		switch t := a.Type(ctx); {
-		case types.IsText(t):
+		if types.IsText(a.Type(ctx)) {
 			return types.LongText
-		case !types.IsDateType(t):
-			out = types.Datetime
 		}
 	}
-	return out
+	if t := commonMoment(ctx, args); t != nil {
+		return t
+	}
+	return types.Datetime
 }
 
 // extremeTime returns the longest of the times if sign is 1, the shortest if it is -1.

@@ -82,10 +82,17 @@ func (e *doubleMod) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 func timesAsConditions(ctx *sql.Context, e sql.Expression) sql.Expression {
 	conditions, some := slices.Clone(e.Children()), false
 	for i, c := range conditions {
-		if _, choice := planned(e).(*builtin.If); choice && i > 0 {
-			break
+		switch x := planned(e).(type) {
+		case *builtin.If:
+			if i > 0 {
+				continue
+			}
+		case *expression.Case:
+			if x.Expr != nil || i%2 == 1 || i/2 >= len(x.Branches) {
+				continue
+			}
 		}
-		if types.IsTimespan(c.Type(ctx)) {
+		if isMoment(c.Type(ctx)) {
 			conditions[i], some = newDateNumber(ctx, c), true
 		}
 	}

@@ -238,7 +238,7 @@ func padKeys(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, er
 			return n.WithFilter(by), transform.NewTree, nil
 		}
 	case *plan.Filter:
-		if types.IsTimespan(n.Expression.Type(ctx)) {
+		if isMoment(n.Expression.Type(ctx)) {
 			return plan.NewFilter(ctx, newDateNumber(ctx, n.Expression), n.Child), transform.NewTree, nil
 		}
 	case *plan.IndexedTableAccess:

@@ -280,7 +280,8 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 			s.sent(stmt)
 		}
 	}
-	if served(ctx) && (containsFold(query, "group_concat") || containsFold(query, "instr") || containsFold(query, "extract")) {
+	if served(ctx) && (containsFold(query, "group_concat") || containsFold(query, "instr") || containsFold(query, "extract") ||
+		containsFold(query, "substr") || containsFold(query, "mid") || containsFold(query, "trim") || containsFold(query, "char(") || containsFold(query, "timestampadd")) {
 		functionCalls(stmt)
 	}
 	if containsFold(query, "collate") && served(ctx) {
@@ -336,7 +337,7 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 			return err
 		}
 	}
-	if strings.Contains(query, "->") && countsElements(query) && served(ctx) {
+	if strings.Contains(query, "->") && readsElements(query) && served(ctx) {
 		jsonArrows(stmt)
 	}
 	if containsFold(query, "against") && served(ctx) {

@@ -1,13 +1,16 @@
 package gms
 
 import (
+	"cmp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/cockroachdb/apd/v3"
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/types"
+	"github.com/dolthub/vitess/go/mysql"
 )
 
 const (
@@ -208,4 +211,105 @@ func exactValue(ctx *sql.Context, e sql.Expression, r sql.Row) (*apd.Decimal, er
 		}
 	}
 	return &out, err
+}
+
+// ofDecimals is a quotient without its fraction.
+func (e *integerDiv) ofDecimals(ctx *sql.Context, r sql.Row) (any, error) {
+	a, b, err := exactSides(ctx, e.IntDiv, r)
+	if err != nil || a == nil || b == nil {
+		return nil, err
+	}
+	if b.IsZero() {
+		warn(ctx, divisionByZero, "Division by 0")
+		return nil, nil
+	}
+	var whole apd.Decimal
+	if _, err := exactContext.QuoInteger(&whole, a, b); err != nil {
+		return nil, err
+	}
+	n, in := wide{negative: whole.Negative}, whole.Form == apd.Finite
+	if text := strings.TrimPrefix(whole.Text('f'), "-"); in {
+		var err error
+		n.size, err = strconv.ParseUint(text, 10, 64)
+		in = err == nil
+	}
+	v, fits := n.value(e.typ)
+	if !in || !fits {
+		return nil, errBigint(e.typ, e)
+	}
+	return v, nil
+}
+
+// exactMod is MOD of DECIMALs: the planner has too few digits for some.
+type exactMod struct{ *expression.Mod }
+
+// WithChildren implements sql.Expression.
+func (e *exactMod) WithChildren(ctx *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	x, err := e.Mod.WithChildren(ctx, children...)
+	if err != nil {
+		return nil, err
+	}
+	return checkedOr(ctx, x), nil
+}
+
+// Eval implements sql.Expression.
+func (e *exactMod) Eval(ctx *sql.Context, r sql.Row) (any, error) {
+	a, b, err := exactSides(ctx, e.Mod, r)
+	if err != nil || a == nil || b == nil {
+		return nil, err
+	}
+	if b.IsZero() {
+		warn(ctx, divisionByZero, "Division by 0")
+		return nil, nil
+	}
+	out := new(apd.Decimal)
+	if _, err := exactContext.Rem(out, a, b); err != nil {
+		return nil, err
+	}
+	if out.IsZero() {
+		out.Negative = false
+	}
+	return sql.DecimalRound(out, max(-a.Exponent, -b.Exponent, 0))
+}
+
+// exactContext has the digits of a quotient of any DECIMALs and DOUBLEs.
+var exactContext = apd.BaseContext.WithPrecision(700)
+
+// exactSides evaluates both sides of an operation as DECIMALs, nil for NULL.
+func exactSides(ctx *sql.Context, e sql.Expression, r sql.Row) (a, b *apd.Decimal, err error) {
+	var sides [2]*apd.Decimal
+	for i, o := range e.Children() {
+		v, err := o.Eval(ctx, r)
+		if err != nil || v == nil {
+			return nil, nil, err
+		}
+		if sides[i], err = exactOf(ctx, v); err != nil {
+			return nil, nil, err
+		}
+	}
+	return sides[0], sides[1], nil
+}
+
+// exactOf is a value as a DECIMAL, of a text the number that it begins with, with a warning.
+func exactOf(ctx *sql.Context, v any) (*apd.Decimal, error) {
+	switch x := v.(type) {
+	case float64:
+		return new(apd.Decimal).SetFloat64(x)
+	case string:
+		digits, rest := numericPrefix(x)
+		if rest {
+			ctx.Warn(mysql.ERTruncatedWrongValue, "Truncated incorrect DECIMAL value: '%s'", x)
+		}
+		d, _, err := apd.NewFromString(cmp.Or(digits, "0"))
+		return d, err
+	}
+	n, _, err := types.InternalDecimalType.Convert(ctx, v)
+	if d, ok := n.(*apd.Decimal); ok && err == nil {
+		return d, nil
+	}
+	f, err := doubleOf(ctx, v)
+	if err != nil {
+		return nil, err
+	}
+	return new(apd.Decimal).SetFloat64(f)
 }

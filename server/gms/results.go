@@ -123,6 +123,9 @@ func encode(ctx *sql.Context, schema sql.Schema, row sql.Row, cells [][]byte, ar
 		if cells[i] = v.Raw(); cells[i] == nil {
 			cells[i] = []byte{}
 		}
+		if v.Type() == sqltypes.Decimal && cells[i][0] == '-' && !bytes.ContainsAny(cells[i], "123456789") { // to MySQL 0 has no sign
+			cells[i] = cells[i][1:]
+		}
 		if types.IsYear(typ) && len(cells[i]) < yearDigits { // 0
 			cells[i] = []byte("0000")
 		}

@@ -135,17 +135,20 @@ func (f round) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 }
 
 // roundDouble rounds to digits behind the point, or before it if they are negative.
-func roundDouble(v float64, digits int64) float64 {
+func roundDouble(v float64, digits int64) float64 { return cutDouble(v, digits, math.RoundToEven) }
+
+// cutDouble is roundDouble with another way to a whole number.
+func cutDouble(v float64, digits int64, whole func(float64) float64) float64 {
 	power := math.Pow(10, math.Abs(float64(digits)))
 	switch {
 	case digits < 0 && math.IsInf(power, 0):
 		return 0
 	case digits < 0:
-		return math.RoundToEven(v/power) * power
+		return whole(v/power) * power
 	case math.IsInf(power, 0) || math.IsInf(v*power, 0):
 		return v
 	}
-	return math.RoundToEven(v*power) / power
+	return whole(v*power) / power
 }
 
 // wholeCall is FLOOR or CEIL. The planner's rounds a DECIMAL in place, which is the row's own.
@@ -319,6 +322,22 @@ func (f truncation) WithChildren(ctx *sql.Context, children ...sql.Expression) (
 func (f truncation) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	if roundedWhole(f.LeftChild.Type(ctx)) {
 		return roundWhole(ctx, r, f.LeftChild, f.RightChild, f.Type(ctx), true)
+	}
+	if approximate(f.LeftChild.Type(ctx)) {
+		v, err := f.LeftChild.Eval(ctx, r)
+		if err != nil || v == nil {
+			return nil, err
+		}
+		digits, err := f.RightChild.Eval(ctx, r)
+		if err != nil || digits == nil {
+			return nil, err
+		}
+		n, err := wholeOf(ctx, digits)
+		if err != nil {
+			return nil, err
+		}
+		x, err := doubleOf(ctx, v)
+		return cutDouble(x, n, math.Trunc), err
 	}
 	v, err := f.Truncate.Eval(ctx, r)
 	return roundedTo(ctx, f, f.LeftChild, f.RightChild, r, v, err)

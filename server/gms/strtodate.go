@@ -1,111 +1,298 @@
 package gms
 
 import (
-	"regexp"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression"
-	builtin "github.com/dolthub/go-mysql-server/sql/expression/function"
 	"github.com/dolthub/go-mysql-server/sql/types"
+	"github.com/dolthub/vitess/go/sqltypes"
 )
 
-// strToDate is STR_TO_DATE with digits after the second: the planner's result has none, and
-// takes '.5' for five microseconds.
-type strToDate struct{ *builtin.StrToDate }
-
-func newStrToDate(ctx *sql.Context, text, format sql.Expression) sql.Expression {
-	return &strToDate{builtin.NewStrToDate(ctx, text, format).(*builtin.StrToDate)}
-}
-
-// Type implements sql.Expression.
-func (e *strToDate) Type(ctx *sql.Context) sql.Type {
-	t := e.StrToDate.Type(ctx)
-	lit, constant := e.Format.(*expression.Literal)
-	if !types.IsDatetimeType(t) {
-		return t
+// strToDate is STR_TO_DATE, as MySQL's extract_date_time reads a text.
+var strToDate = &functionDef{name: "str_to_date", args: 2, pure: true, typeOf: strToDateType, eval: func(ctx *sql.Context, _ *Session, args []any) (any, error) {
+	if args[0] == nil || args[1] == nil {
+		return nil, nil
 	}
-	if constant {
-		if format, ok := lit.Value().(string); ok && !strings.Contains(format, "%f") {
-			return t
-		}
-	}
-	return types.DatetimeMaxPrecision
-}
-
-// WithChildren implements sql.Expression.
-func (e *strToDate) WithChildren(ctx *sql.Context, children ...sql.Expression) (sql.Expression, error) {
-	if len(children) != 2 {
-		return nil, sql.ErrInvalidChildrenNumber.New(e, len(children), 2)
-	}
-	return newStrToDate(ctx, children[0], children[1]), nil
-}
-
-// Eval implements sql.Expression.
-func (e *strToDate) Eval(ctx *sql.Context, r sql.Row) (any, error) {
-	text, err := e.Date.Eval(ctx, r)
-	if err != nil || text == nil {
-		return nil, err
-	}
-	format, err := e.Format.Eval(ctx, r)
-	if err != nil || format == nil {
-		return nil, err
-	}
-	t, _, err := types.LongText.Convert(ctx, text)
+	text, err := textOf(ctx, args[0])
 	if err != nil {
 		return nil, err
 	}
-	whole := microseconds(t.(string), format)
-	layout := expression.NewLiteral(format, types.LongText)
-	v, err := builtin.NewStrToDate(ctx, expression.NewLiteral(whole, types.LongText), layout).Eval(ctx, nil)
-	at, ok := v.(time.Time)
-	if err != nil || !ok {
-		return v, err
+	format, err := textOf(ctx, args[1])
+	if err != nil {
+		return nil, err
 	}
-	back, err := builtin.NewDateFormat(ctx, expression.NewLiteral(at, types.DatetimeMaxPrecision), layout).Eval(ctx, nil)
-	if shown, ok := back.(string); err == nil && ok && noSuchDay(whole, shown) {
-		ctx.Warn(1411, "Incorrect datetime value: '%s' for function str_to_date", t)
-		return nil, nil
+	p := &momentParser{text: text}
+	date, clock, _ := formatParts(format)
+	kind := "datetime"
+	switch {
+	case !clock:
+		kind = "date"
+	case !date:
+		kind = "time"
 	}
-	return v, nil
+	ok := p.read(format) && p.ofWeeks() && p.month <= 12 && p.day <= 31 && p.hour <= 23 && p.minute <= 59 && p.second <= 59
+	if rest := strings.TrimSpace(p.text); ok && rest != "" {
+		ctx.Warn(1292, "Truncated incorrect %s value: '%s'", kind, text)
+	}
+	span := time.Duration(p.hour)*time.Hour + time.Duration(p.minute)*time.Minute + time.Duration(p.second)*time.Second + time.Duration(p.micro)*time.Microsecond
+	if clock && !date {
+		if ok {
+			return types.Timespan((span + time.Duration(p.day)*24*time.Hour) / time.Microsecond), nil
+		}
+	} else if ok {
+		at := time.Date(int(p.year), time.Month(p.month), int(p.day), 0, 0, 0, 0, time.UTC)
+		if p.month > 0 && at.Day() == int(p.day) {
+			return at.Add(span), nil
+		}
+		if p.year == 0 && p.month == 0 && p.day == 0 && span == 0 && !modeEnabled(ctx, noZeroDate) {
+			return types.ZeroTime, nil
+		}
+	}
+	if kind = "datetime"; p.inTime {
+		kind = "time"
+	}
+	ctx.Warn(1411, "Incorrect %s value: '%s' for function str_to_date", kind, text)
+	return nil, nil
+}}
+
+// strToDateType is the type of STR_TO_DATE, which a constant format has.
+func strToDateType(_ *sql.Context, args []sql.Expression) sql.Type {
+	lit, ok := args[1].(*expression.Literal)
+	if !ok {
+		return types.DatetimeMaxPrecision
+	}
+	format, _ := lit.Value().(string)
+	date, clock, fraction := formatParts(format)
+	switch {
+	case fraction && date:
+		return types.DatetimeMaxPrecision
+	case clock && date:
+		return types.MustCreateDatetimeType(sqltypes.Datetime, 0)
+	case clock:
+		return types.Time
+	}
+	return types.Date
 }
 
-var digitRuns = regexp.MustCompile(`\d+`)
-
-// noSuchDay reports whether a text had the 29th to 31st of a month where the date that was made of it,
-// in the same format, has a first day of the next.
-func noSuchDay(text, made string) bool {
-	given, have := digitRuns.FindAllString(text, -1), digitRuns.FindAllString(made, -1)
-	if len(given) != len(have) {
-		return false
+// formatParts reports whether a format of STR_TO_DATE has parts of dates, parts of times and digits after the second.
+func formatParts(format string) (date, clock, fraction bool) {
+	for i := 0; i+1 < len(format); i++ {
+		if format[i] != '%' {
+			continue
+		}
+		i++
+		fraction = fraction || format[i] == 'f'
+		clock = clock || strings.IndexByte("HISThiklrsf", format[i]) >= 0
+		date = date || strings.IndexByte("MVUXYWabcjmvuxyw", format[i]) >= 0
 	}
-	for i := range given {
-		g, err := strconv.Atoi(given[i])
-		h, err2 := strconv.Atoi(have[i])
-		if err == nil && err2 == nil && g >= 29 && g <= 31 && h >= 1 && h <= 3 {
+	return date, clock, fraction
+}
+
+// momentParser reads what is left of a text by a format.
+type momentParser struct {
+	text                                          string
+	year, month, day, hour, minute, second, micro int64
+	weekday, yearDay                              int64
+	week, weekYear                                int64
+	hasWeek, hasWeekYear                          bool
+	weekFormat, weekYearFormat                    byte
+	inTime                                        bool // %r or %T has failed
+}
+
+// number reads a number of up to so many digits.
+func (p *momentParser) number(most int, to *int64) bool {
+	n, i := int64(0), 0
+	for i < min(most, len(p.text)) && '0' <= p.text[i] && p.text[i] <= '9' {
+		n = n*10 + int64(p.text[i]-'0')
+		i++
+	}
+	*to, p.text = n, p.text[i:]
+	return i > 0
+}
+
+// word reads one of several words in any case and has its number, from 1 on.
+func (p *momentParser) word(words []string, to *int64) bool {
+	for i, w := range words {
+		if len(p.text) >= len(w) && strings.EqualFold(p.text[:len(w)], w) && (len(p.text) == len(w) || !isLetter(p.text[len(w)])) {
+			*to, p.text = int64(i+1), p.text[len(w):]
 			return true
 		}
 	}
 	return false
 }
 
-// microseconds fills up the digits that are for a format's %f, those behind the last sign like
-// the one before it, to six.
-func microseconds(text string, format any) string {
-	f, _ := format.(string)
-	i := strings.Index(f, "%f")
-	if i < 1 {
-		return text
+func isLetter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
+
+// skip leaves out bytes.
+func (p *momentParser) skip(of func(byte) bool) bool {
+	for p.text != "" && of(p.text[0]) {
+		p.text = p.text[1:]
 	}
-	at := strings.LastIndexByte(text, f[i-1])
-	if at < 0 {
-		return text
+	return true
+}
+
+func isBlank(c byte) bool { return c == ' ' || '\t' <= c && c <= '\r' }
+
+// read reads the text by a format until one of them ends.
+func (p *momentParser) read(format string) bool {
+	half, twelve := int64(0), false
+	for i := 0; i < len(format); i++ {
+		if p.skip(isBlank); p.text == "" {
+			break
+		}
+		if format[i] != '%' || i+1 == len(format) {
+			if isBlank(format[i]) {
+				continue
+			}
+			if p.text[0] != format[i] {
+				return false
+			}
+			p.text = p.text[1:]
+			continue
+		}
+		i++
+		ok, before := true, len(p.text)
+		switch c := format[i]; c {
+		case 'Y':
+			ok = p.number(4, &p.year)
+			if before-len(p.text) <= 2 {
+				p.year = fullYear(p.year)
+			}
+		case 'y':
+			ok = p.number(2, &p.year)
+			p.year = fullYear(p.year)
+		case 'm', 'c':
+			ok = p.number(2, &p.month)
+		case 'M':
+			ok = p.word(locales()["en_us"].months, &p.month)
+		case 'b':
+			ok = p.word(locales()["en_us"].shortMonths, &p.month)
+		case 'd', 'e':
+			ok = p.number(2, &p.day)
+		case 'D':
+			ok = p.number(2, &p.day)
+			p.text = p.text[min(2, len(p.text)):]
+		case 'h', 'I', 'l':
+			twelve = true
+			ok = p.number(2, &p.hour)
+		case 'k', 'H':
+			ok = p.number(2, &p.hour)
+		case 'i':
+			ok = p.number(2, &p.minute)
+		case 's', 'S':
+			ok = p.number(2, &p.second)
+		case 'f':
+			ok = p.number(6, &p.micro)
+			for range 6 - (before - len(p.text)) {
+				p.micro *= 10
+			}
+		case 'p':
+			if before < 2 || !twelve {
+				return false
+			}
+			switch strings.ToUpper(p.text[:2]) {
+			case "PM":
+				half = 12
+			case "AM":
+			default:
+				return false
+			}
+			p.text = p.text[2:]
+		case 'W':
+			ok = p.word(locales()["en_us"].days, &p.weekday)
+		case 'a':
+			ok = p.word(locales()["en_us"].shortDays, &p.weekday)
+		case 'w':
+			ok = p.number(1, &p.weekday) && p.weekday < 7
+			if p.weekday == 0 {
+				p.weekday = 7
+			}
+		case 'j':
+			ok = p.number(3, &p.yearDay)
+		case 'U', 'u', 'V', 'v':
+			p.hasWeek, p.weekFormat = true, c
+			ok = p.number(2, &p.week) && p.week <= 53 && (p.week > 0 || c|0x20 == 'u')
+		case 'X', 'x':
+			p.hasWeekYear, p.weekYearFormat = true, c
+			ok = p.number(4, &p.weekYear)
+		case 'r', 'T':
+			layout := "%H:%i:%S"
+			if c == 'r' {
+				layout = "%I:%i:%S %p"
+			}
+			if !p.read(layout) {
+				p.inTime = true
+				return false
+			}
+		case '.':
+			p.skip(func(c byte) bool { return c < 0x80 && punctuation(c) })
+		case '@':
+			p.skip(isLetter)
+		case '#':
+			p.skip(func(c byte) bool { return '0' <= c && c <= '9' })
+		default:
+			return false
+		}
+		if !ok {
+			return false
+		}
 	}
-	end := at + 1
-	for end < len(text) && text[end] >= '0' && text[end] <= '9' {
-		end++
+	if twelve {
+		if p.hour < 1 || p.hour > 12 {
+			return false
+		}
+		p.hour = p.hour%12 + half
 	}
-	return text[:end] + strings.Repeat("0", max(0, 6-(end-at-1))) + text[end:]
+	return true
+}
+
+// fullYear is the year that one of two digits means.
+func fullYear(n int64) int64 {
+	switch {
+	case n < 70:
+		return n + 2000
+	case n < 100:
+		return n + 1900
+	}
+	return n
+}
+
+// ofWeeks makes the date of a day of the year, and of a week and its day; false if there is none.
+func (p *momentParser) ofWeeks() bool {
+	if p.yearDay > 0 {
+		p.setDate(time.Date(int(p.year), 1, int(p.yearDay), 0, 0, 0, 0, time.UTC))
+	}
+	if !p.hasWeek || p.weekday == 0 {
+		return true
+	}
+	sunday, strict := p.weekFormat == 'U' || p.weekFormat == 'V', p.weekFormat|0x20 == 'v'
+	if strict && (!p.hasWeekYear || (p.weekYearFormat == 'X') != sunday) || !strict && p.hasWeekYear {
+		return false
+	}
+	year := p.year
+	if strict {
+		year = p.weekYear
+	}
+	first := int64(newYear(int(year))) // from Sunday
+	var days int64
+	if sunday {
+		if first > 0 {
+			days = 7
+		}
+		days += -first + (p.week-1)*7 + p.weekday%7
+	} else {
+		first = (first + 6) % 7
+		if first > 3 {
+			days = 7
+		}
+		days += -first + (p.week-1)*7 + p.weekday - 1
+	}
+	p.setDate(time.Date(int(year), 1, 1+int(days), 0, 0, 0, 0, time.UTC))
+	return p.year >= 0 && p.year <= 9999
+}
+
+func (p *momentParser) setDate(t time.Time) {
+	p.year, p.month, p.day = int64(t.Year()), int64(t.Month()), int64(t.Day())
 }

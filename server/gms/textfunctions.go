@@ -1,13 +1,13 @@
 package gms
 
 import (
+	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/dolthub/go-mysql-server/sql"
 	builtin "github.com/dolthub/go-mysql-server/sql/expression/function"
 	"github.com/dolthub/go-mysql-server/sql/types"
-	"github.com/dolthub/vitess/go/mysql"
 )
 
 // packetMin is the least value of max_allowed_packet: what is not longer is not too long.
@@ -26,7 +26,8 @@ type bounded struct {
 type boundedDef struct {
 	name    string
 	build   func(ctx *sql.Context, args ...sql.Expression) (sql.Expression, error)
-	numbers int // the argument that is a number, -1: none
+	numbers []int // the arguments that are numbers
+	bits    bool  // the first is a BIGINT UNSIGNED
 	nulls   bool
 	eval    func(args []any, binary bool, long func(int64) bool) any
 }
@@ -37,13 +38,38 @@ var (
 )
 
 var boundedFunctions = map[string]*boundedDef{
-	"repeat":    {name: "repeat", numbers: 1, eval: repeat, build: two(builtin.NewRepeat)},
-	"space":     {name: "space", numbers: 0, eval: space, build: single(builtin.NewSpace)},
-	"lpad":      {name: "lpad", numbers: 1, eval: lpad, build: builtin.NewLeftPad},
-	"rpad":      {name: "rpad", numbers: 1, eval: rpad, build: builtin.NewRightPad},
-	"concat":    {name: "concat", numbers: -1, eval: concat, build: builtin.NewConcat},
-	"concat_ws": {name: "concat_ws", numbers: -1, nulls: true, eval: concatWS, build: builtin.NewConcatWithSeparator},
-	"replace":   {name: "replace", numbers: -1, eval: replaceText, build: three(builtin.NewReplace)},
+	"repeat":           {name: "repeat", numbers: []int{1}, eval: repeat, build: two(builtin.NewRepeat)},
+	"space":            {name: "space", numbers: []int{0}, eval: space, build: single(builtin.NewSpace)},
+	"lpad":             {name: "lpad", numbers: []int{1}, eval: lpad, build: builtin.NewLeftPad},
+	"rpad":             {name: "rpad", numbers: []int{1}, eval: rpad, build: builtin.NewRightPad},
+	"concat":           {name: "concat", eval: concat, build: builtin.NewConcat},
+	"concat_ws":        {name: "concat_ws", nulls: true, eval: concatWS, build: builtin.NewConcatWithSeparator},
+	"replace":          {name: "replace", eval: replaceText, build: three(builtin.NewReplace)},
+	"left":             {name: "left", numbers: []int{1}, eval: left, build: two(builtin.NewLeft)},
+	"right":            {name: "right", numbers: []int{1}, eval: right, build: two(builtin.NewRight)},
+	"substring":        {name: "substring", numbers: []int{1, 2}, eval: substring, build: builtin.NewSubstring},
+	"substr":           {name: "substr", numbers: []int{1, 2}, eval: substring, build: builtin.NewSubstring},
+	"mid":              {name: "mid", numbers: []int{1, 2}, eval: substring, build: builtin.NewSubstring},
+	"insert":           {name: "insert", numbers: []int{1, 2}, eval: insert, build: four(builtin.NewInsert)},
+	"substring_index":  {name: "substring_index", numbers: []int{2}, eval: substringIndex, build: three(builtin.NewSubstringIndex)},
+	"ltrim":            {name: "ltrim", eval: trim(true, false), build: single(builtin.NewLeftTrim)},
+	"rtrim":            {name: "rtrim", eval: trim(false, true), build: single(builtin.NewRightTrim)},
+	trimFunctions["l"]: {name: "trim", eval: trim(true, false), build: trims},
+	trimFunctions["r"]: {name: "trim", eval: trim(false, true), build: trims},
+	trimFunctions["b"]: {name: "trim", eval: trim(true, true), build: trims},
+	"elt":              {name: "elt", numbers: []int{0}, nulls: true, eval: elt, build: builtin.NewElt},
+	"make_set":         {name: "make_set", numbers: []int{0}, bits: true, nulls: true, eval: makeSet, build: builtin.NewMakeSet},
+	"export_set":       {name: "export_set", numbers: []int{0, 4}, bits: true, eval: exportSet, build: builtin.NewExportSet},
+}
+
+// trimFunctions are TRIM(LEADING, TRAILING and BOTH … FROM …), of a text and what to remove.
+var trimFunctions = map[string]string{"l": "_trim_leading", "r": "_trim_trailing", "b": "_trim_both"}
+
+// trims builds TRIM for its type.
+func trims(ctx *sql.Context, a ...sql.Expression) (sql.Expression, error) {
+	return two(func(_ *sql.Context, text, part sql.Expression) sql.Expression {
+		return builtin.NewTrim(text, part, "b")
+	})(ctx, a...)
 }
 
 type builds = func(ctx *sql.Context, args ...sql.Expression) (sql.Expression, error)
@@ -72,6 +98,15 @@ func three(f func(_ *sql.Context, a, b, c sql.Expression) sql.Expression) builds
 			return nil, sql.ErrInvalidArgumentNumber.New("function", 3, len(a))
 		}
 		return f(ctx, a[0], a[1], a[2]), nil
+	}
+}
+
+func four(f func(_ *sql.Context, a, b, c, d sql.Expression) sql.Expression) builds {
+	return func(ctx *sql.Context, a ...sql.Expression) (sql.Expression, error) {
+		if len(a) != 4 {
+			return nil, sql.ErrInvalidArgumentNumber.New("function", 4, len(a))
+		}
+		return f(ctx, a[0], a[1], a[2], a[3]), nil
 	}
 }
 
@@ -124,11 +159,11 @@ func (b *bounded) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 			return nil, nil
 		case v == nil:
 			continue
-		case i == b.def.numbers:
-			v, _, err = types.Int64.Convert(ctx, v)
-			if sql.ErrTruncatedIncorrect.Is(err) {
-				ctx.Warn(mysql.ERTruncatedWrongValue, "%s", err.Error())
-				err = nil
+		case slices.Contains(b.def.numbers, i):
+			if n, ok := v.(uint64); ok && b.def.bits && i == 0 {
+				v = int64(n)
+			} else {
+				v, err = wholeOf(ctx, v)
 			}
 		default:
 			v, _, err = types.ConvertToCollatedString(ctx, v, e.Type(ctx))
@@ -295,34 +330,4 @@ func replaceText(args []any, _ bool, long func(int64) bool) any {
 		return nil
 	}
 	return strings.ReplaceAll(s, from, to)
-}
-
-// findInSet is FIND_IN_SET: the empty text is no member of the empty list.
-type findInSet struct{ *builtin.FindInSet }
-
-var _ sql.FunctionExpression = findInSet{}
-
-func newFindInSet(ctx *sql.Context, text, list sql.Expression) sql.Expression {
-	return findInSet{builtin.NewFindInSet(ctx, text, list).(*builtin.FindInSet)}
-}
-
-// WithChildren implements sql.Expression.
-func (f findInSet) WithChildren(ctx *sql.Context, children ...sql.Expression) (sql.Expression, error) {
-	if len(children) != 2 {
-		return nil, sql.ErrInvalidChildrenNumber.New(f, len(children), 2)
-	}
-	return newFindInSet(ctx, children[0], children[1]), nil
-}
-
-// Eval implements sql.Expression.
-func (f findInSet) Eval(ctx *sql.Context, r sql.Row) (any, error) {
-	at, err := f.FindInSet.Eval(ctx, r)
-	if at != 1 || err != nil {
-		return at, err
-	}
-	list, err := f.RightChild.Eval(ctx, r)
-	if list == "" {
-		return 0, err
-	}
-	return at, err
 }

@@ -27,6 +27,8 @@ var timeFunctions = map[string]*functionDef{
 	"microsecond": clockPart("microsecond", func(d time.Duration) int64 { return int64(d / time.Microsecond % 1e6) }),
 	"addtime":     {name: "addtime", args: 2, pure: true, typeOf: sumType, eval: addTime(1)},
 	"subtime":     {name: "subtime", args: 2, pure: true, typeOf: sumType, eval: addTime(-1)},
+	"timediff":    {name: "timediff", args: 2, pure: true, typ: types.Time, evalOf: timeDiff},
+	"datediff":    {name: "datediff", args: 2, pure: true, typ: types.Int64, eval: dateDiff},
 	"makedate":    {name: "makedate", args: 2, pure: true, typ: types.Date, eval: makeDate},
 	"maketime":    {name: "maketime", args: 3, pure: true, typ: types.Time, eval: makeTime},
 	"sec_to_time": {name: "sec_to_time", args: 1, pure: true, typ: types.Time, eval: secToTime},
@@ -44,14 +46,16 @@ var timeFunctions = map[string]*functionDef{
 		}
 		return ctx.QueryTime().UTC().Truncate(unit), nil
 	}},
-	"utc_date":    {name: "utc_date", typ: types.Date, eval: func(ctx *sql.Context, _ *Session, _ []any) (any, error) { return day(ctx.QueryTime().UTC()), nil }},
-	"time_to_sec": {name: "time_to_sec", args: 1, pure: true, typ: types.Int64, eval: timeToSec},
-	"week":        {name: "week", args: anyArgs, pure: true, typ: types.Int32, eval: weekNumber},
-	"time_format": {name: "time_format", args: 2, pure: true, typ: types.Text, eval: timeFormat},
-	"date_format": {name: "date_format", args: 2, pure: true, typ: types.Text, eval: dateFormat},
-	"monthname":   {name: "monthname", args: 1, pure: true, typ: types.Text, eval: monthName},
-	"dayname":     {name: "dayname", args: 1, pure: true, typ: types.Text, eval: dayName},
-	"yearweek":    {name: "yearweek", args: anyArgs, pure: true, typ: types.Int32, eval: yearWeek},
+	"utc_date":      {name: "utc_date", typ: types.Date, eval: func(ctx *sql.Context, _ *Session, _ []any) (any, error) { return day(ctx.QueryTime().UTC()), nil }},
+	"time_to_sec":   {name: "time_to_sec", args: 1, pure: true, typ: types.Int64, eval: timeToSec},
+	"week":          {name: "week", args: anyArgs, pure: true, typ: types.Int32, eval: weekNumber},
+	"time_format":   {name: "time_format", args: 2, pure: true, typ: types.Text, eval: timeFormat},
+	"date_format":   {name: "date_format", args: 2, pure: true, typ: types.Text, eval: dateFormat},
+	"monthname":     {name: "monthname", args: 1, pure: true, typ: types.Text, eval: monthName},
+	"dayname":       {name: "dayname", args: 1, pure: true, typ: types.Text, eval: dayName},
+	"str_to_date":   strToDate,
+	extractFunction: {name: "extract", args: 2, pure: true, typ: types.Int64, eval: extractParts},
+	"yearweek":      {name: "yearweek", args: anyArgs, pure: true, typ: types.Int32, eval: yearWeek},
 }
 
 func clockPart(name string, part func(time.Duration) int64) *functionDef {
@@ -74,6 +78,12 @@ func hasDate(s string) bool {
 func datetimeOf(ctx *sql.Context, v any) (time.Time, bool) {
 	if v == nil {
 		return time.Time{}, false
+	}
+	switch v.(type) {
+	case int8, int16, int32, int64, uint8, uint16, uint32, uint64:
+		if text := fmt.Sprint(v); text != "0" {
+			v = text
+		}
 	}
 	c, _, err := types.DatetimeMaxPrecision.Convert(ctx, v)
 	t, ok := c.(time.Time)
@@ -159,12 +169,24 @@ func clock(ctx *sql.Context, v any) (time.Duration, bool) {
 		d.Modf(&whole, &rest)
 		f, _ := rest.Float64()
 		fraction = time.Duration(math.Round(f*1e6)) * time.Microsecond
-		v, _ = whole.Int64()
+		n, err := whole.Int64()
+		if err != nil {
+			ctx.Warn(mysql.ERTruncatedWrongValue, "Truncated incorrect time value: '%s'", d.Text('f'))
+			return 0, false
+		}
+		v = n
+	}
+	if n, ok := v.(uint64); ok {
+		v = int64(min(n, math.MaxInt64))
+	}
+	if n, ok := v.(int64); ok && n >= 1e10 { // a date with a time
+		t, ok := datetimeOf(ctx, n)
+		return t.Sub(day(t)) + fraction, ok
 	}
 	c, _, err := types.Time.Convert(ctx, v)
 	t, ok := c.(types.Timespan)
 	if err != nil || !ok {
-		ctx.Warn(mysql.ERTruncatedWrongValue, "Incorrect time value: '%v'", v)
+		ctx.Warn(mysql.ERTruncatedWrongValue, "Truncated incorrect time value: '%v'", v)
 		return 0, false
 	}
 	return time.Duration(t)*time.Microsecond + fraction, true
@@ -271,6 +293,19 @@ func numbers(ctx *sql.Context, args []any) (out []int64, ok bool) {
 	return out, true
 }
 
+// dateDiff is DATEDIFF(later, earlier), in days.
+func dateDiff(ctx *sql.Context, _ *Session, args []any) (any, error) {
+	if args[0] == nil || args[1] == nil {
+		return nil, nil
+	}
+	later, ok := datetimeOf(ctx, args[0])
+	earlier, ok2 := datetimeOf(ctx, args[1])
+	if !ok || !ok2 || later.Equal(types.ZeroTime) || earlier.Equal(types.ZeroTime) {
+		return nil, nil
+	}
+	return (day(later).Unix() - day(earlier).Unix()) / int64(24*time.Hour/time.Second), nil
+}
+
 func makeDate(ctx *sql.Context, _ *Session, args []any) (any, error) {
 	n, ok := numbers(ctx, args)
 	if !ok || n[1] < 1 || n[0] < 0 || n[0] > 9999 {
@@ -310,13 +345,9 @@ func secToTime(ctx *sql.Context, _ *Session, args []any) (any, error) {
 	if args[0] == nil {
 		return nil, nil
 	}
-	v, _, err := types.Float64.Convert(ctx, args[0])
-	s, ok := v.(float64)
-	if !ok {
-		return nil, err
-	}
+	s, err := doubleOf(ctx, args[0])
 	s = max(min(s, 4e6), -4e6)
-	return timeOf(ctx, time.Duration(s*1e6)*time.Microsecond), nil
+	return timeOf(ctx, time.Duration(math.Round(s*1e6))*time.Microsecond), err
 }
 
 func timeToSec(ctx *sql.Context, _ *Session, args []any) (any, error) {

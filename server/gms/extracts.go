@@ -1,0 +1,161 @@
+package gms
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/types"
+)
+
+// extractFunction is EXTRACT of a time's parts: of their unit's name and a value.
+const extractFunction = "_extract"
+
+// extractParts is EXTRACT of what is no date: a TIME has a sign and hours beyond a day, but no days.
+func extractParts(ctx *sql.Context, _ *Session, args []any) (any, error) {
+	unit, _ := args[0].(string)
+	if unit == "year_month" {
+		t, ok := datetimeOf(ctx, args[1])
+		if !ok || t.Equal(types.ZeroTime) {
+			return nil, nil
+		}
+		return int64(t.Year()*100 + int(t.Month())), nil
+	}
+	days, v := int64(0), args[1]
+	if s, ok := v.(string); ok && hasDate(s) {
+		if v, ok = datetimeOf(ctx, v); !ok {
+			return nil, nil
+		}
+	}
+	if t, ok := v.(time.Time); ok {
+		days = int64(t.Day())
+	}
+	d, ok := clock(ctx, v)
+	if !ok {
+		return nil, nil
+	}
+	sign := int64(1)
+	if d < 0 {
+		sign, d = -1, -d
+	}
+	first, last, several := strings.Cut(unit, "_")
+	if !several {
+		last = first
+	}
+	n := int64(0)
+	for _, p := range []struct {
+		unit string
+		of   int64
+		size int64 // of the digits of it behind larger ones
+	}{{"day", days, 1}, {"hour", int64(d / time.Hour), 100}, {"minute", int64(d / time.Minute % 60), 100}, {"second", int64(d / time.Second % 60), 100},
+		{"microsecond", int64(d / time.Microsecond % 1e6), 1e6}} {
+		if p.unit == first {
+			n, first = p.of, ""
+		} else if first == "" {
+			n = n*p.size + p.of
+		}
+		if p.unit == last {
+			break
+		}
+	}
+	return n * sign, nil
+}
+
+// timeDiff is TIMEDIFF, NULL of a date, a moment or a time and another of them.
+func timeDiff(ctx *sql.Context, exprs []sql.Expression, args []any) (any, error) {
+	if args[0] == nil || args[1] == nil {
+		return nil, nil
+	}
+	dated := types.IsTime(exprs[0].Type(ctx)) || types.IsTime(exprs[1].Type(ctx))
+	var kinds [2]string
+	var at [2]time.Duration // since the beginning of 1970, or the time
+	for i, v := range args {
+		text, isText := v.(string)
+		if b, ok := v.([]byte); ok {
+			text, isText = string(b), true
+			v = text
+		}
+		span, isSpan := v.(types.Timespan)
+		switch moment, isMoment := v.(time.Time); {
+		case isMoment && types.IsDateType(exprs[i].Type(ctx)):
+			kinds[i], at[i] = "date", time.Duration(moment.UnixMicro())
+		case isMoment:
+			kinds[i], at[i] = "moment", time.Duration(moment.UnixMicro())
+		case isSpan:
+			kinds[i], at[i] = "time", time.Duration(span)
+		case dated || isText && hasDate(text):
+			moment, ok := datetimeOf(ctx, v)
+			if !ok {
+				return nil, nil
+			}
+			kinds[i], at[i] = "date", time.Duration(moment.UnixMicro())
+			if !isText || hasDate(text) {
+				kinds[i] = "moment"
+			}
+		default:
+			d, ok := clock(ctx, v)
+			if !ok {
+				return nil, nil
+			}
+			kinds[i], at[i] = "time", d/time.Microsecond
+		}
+	}
+	if kinds[0] != kinds[1] {
+		return nil, nil
+	}
+	most := timeMax + time.Second
+	return timeOf(ctx, max(min(at[0]-at[1], most/time.Microsecond), -most/time.Microsecond)*time.Microsecond), nil
+}
+
+// zoneRange are the instants, in UTC, that CONVERT_TZ converts.
+var zoneRange = [2]time.Time{time.Unix(1, 0), time.Date(3001, 1, 19, 0, 0, 0, 0, time.UTC)}
+
+// zoneOffset is an offset from UTC, which is from -13:59 to +14:00.
+var zoneOffset = regexp.MustCompile(`^([+-])(\d{1,2}):(\d{2})$`)
+
+// convertZone is CONVERT_TZ: what is out of range stays as it is.
+func convertZone(ctx *sql.Context, args []sql.Expression, r sql.Row) (any, error) {
+	var zones [2]string
+	var v any
+	for i, e := range args {
+		x, err := e.Eval(ctx, r)
+		if err != nil || x == nil {
+			return nil, err
+		}
+		if i == 0 {
+			v = x
+			continue
+		}
+		if zones[i-1], err = textOf(ctx, x); err != nil {
+			return nil, err
+		}
+		if m := zoneOffset.FindStringSubmatch(zones[i-1]); m != nil {
+			hours, _ := strconv.Atoi(m[2])
+			minutes, _ := strconv.Atoi(m[3])
+			if n := hours*60 + minutes; minutes > 59 || n > 14*60 || n == 14*60 && m[1] == "-" {
+				return nil, nil
+			}
+		}
+		if zones[i-1] == "SYSTEM" {
+			zones[i-1] = sql.SystemTimezoneOffset()
+		}
+	}
+	t, ok := datetimeOf(ctx, v)
+	if !ok || t.Equal(types.ZeroTime) {
+		return nil, nil
+	}
+	utc, ok := sql.ConvertTimeZone(t, zones[0], "+00:00")
+	if !ok {
+		return nil, nil
+	}
+	converted, ok := sql.ConvertTimeZone(t, zones[0], zones[1])
+	switch {
+	case !ok:
+		return nil, nil
+	case utc.Before(zoneRange[0]) || !utc.Before(zoneRange[1]):
+		return t, nil
+	}
+	return converted, nil
+}
