@@ -213,6 +213,9 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 		if l, r, dates := datesAsNumbers(ctx, e.LeftChild, e.RightChild); dates {
 			return checkedOr(ctx, expression.NewDiv(l, r))
 		}
+		if m, ok := e.LeftChild.(*exactMod); ok && newUnrounded(ctx, m.LeftChild) != nil { // whose digits the planner counts
+			return checkedOr(ctx, expression.NewDiv(m.Mod, e.RightChild))
+		}
 		if q := newQuotient(ctx, e); q != nil {
 			return q
 		}

@@ -18,8 +18,11 @@ func extractParts(ctx *sql.Context, _ *Session, args []any) (any, error) {
 	unit, _ := args[0].(string)
 	if unit == "year_month" {
 		t, ok := datetimeOf(ctx, args[1])
-		if !ok || t.Equal(types.ZeroTime) {
+		switch {
+		case !ok:
 			return nil, nil
+		case t.Equal(types.ZeroTime):
+			return int64(0), nil
 		}
 		return int64(t.Year()*100 + int(t.Month())), nil
 	}

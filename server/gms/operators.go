@@ -66,10 +66,9 @@ func (e *doubleMod) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 		if err != nil || v == nil {
 			return nil, err
 		}
-		if v, _, err = types.Float64.Convert(ctx, v); err != nil && !sql.ErrTruncatedIncorrect.Is(err) {
+		if x[i], err = doubleOf(ctx, v); err != nil {
 			return nil, err
 		}
-		x[i], _ = v.(float64)
 	}
 	if x[1] == 0 {
 		warn(ctx, divisionByZero, "Division by 0")

@@ -269,7 +269,11 @@ func (e *exactMod) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	if out.IsZero() {
 		out.Negative = false
 	}
-	return sql.DecimalRound(out, max(-a.Exponent, -b.Exponent, 0))
+	places := max(-a.Exponent, -b.Exponent, 0)
+	if t, ok := e.Mod.LeftChild.Type(ctx).(sql.DecimalType); ok && newUnrounded(ctx, e.Mod.LeftChild) != nil {
+		places = max(int32(t.Scale()), -b.Exponent, 0) // not those that it goes on with
+	}
+	return sql.DecimalRound(out, places)
 }
 
 // exactContext has the digits of a quotient of any DECIMALs and DOUBLEs.

@@ -298,9 +298,9 @@ func dateDiff(ctx *sql.Context, _ *Session, args []any) (any, error) {
 	if args[0] == nil || args[1] == nil {
 		return nil, nil
 	}
-	later, ok := datetimeOf(ctx, args[0])
-	earlier, ok2 := datetimeOf(ctx, args[1])
-	if !ok || !ok2 || later.Equal(types.ZeroTime) || earlier.Equal(types.ZeroTime) {
+	later, ok := dayOf(ctx, args[0])
+	earlier, ok2 := dayOf(ctx, args[1])
+	if !ok || !ok2 {
 		return nil, nil
 	}
 	return (day(later).Unix() - day(earlier).Unix()) / int64(24*time.Hour/time.Second), nil
