@@ -1,0 +1,207 @@
+package gms
+
+import (
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/expression"
+	"github.com/dolthub/go-mysql-server/sql/plan"
+	"github.com/dolthub/go-mysql-server/sql/transform"
+	"github.com/dolthub/go-mysql-server/sql/types"
+	"github.com/dolthub/vitess/go/mysql"
+	"github.com/dolthub/vitess/go/sqltypes"
+	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+)
+
+// This file assigns whole rows: of INSERT and LOAD DATA, and the columns that UPDATE names.
+
+// assigned is the source of an INSERT with the columns' types.
+type assigned struct {
+	sql.Node
+	insert *plan.InsertInto
+	fires  bool // its rows fire BEFORE triggers, which see NULL in columns that do not take it
+}
+
+// Children implements sql.Node.
+func (n *assigned) Children() []sql.Node { return []sql.Node{n.Node} }
+
+// WithChildren implements sql.Node.
+func (n *assigned) WithChildren(_ *sql.Context, children ...sql.Node) (sql.Node, error) {
+	if len(children) != 1 {
+		return nil, sql.ErrInvalidChildrenNumber.New(n, len(children), 1)
+	}
+	return &assigned{Node: children[0], insert: n.insert, fires: n.fires}, nil
+}
+
+// assigned builds the source of an INSERT.
+func (b *builder) assigned(ctx *sql.Context, s *Session, n *assigned, r sql.Row) (sql.RowIter, error) {
+	it, err := b.base.Build(ctx, n.Node, r)
+	if err != nil {
+		return nil, err
+	}
+	local := false
+	transform.Inspect(n.Node, func(n sql.Node) bool {
+		if l, ok := n.(*plan.LoadData); ok {
+			local = l.Local
+		}
+		return true
+	})
+	var records *int64
+	if o := s.results; o != nil && s.depth == 0 && o.insert == nil {
+		o.insert, records = n.insert, &o.records
+	}
+	var formats []columnFormat
+	if t := tableOf(n.insert.Destination); t != nil {
+		formats = t.live(ctx).formats
+	}
+	return &assignIter{
+		formats: formats, records: records, child: it, schema: n.insert.Destination.Schema(ctx), insert: n.insert, fires: n.fires,
+		single: valueRows(ctx, n.Node) == 1, empty: emptyRow(s, n.insert), a: assigner{ignore: n.insert.Ignore || local},
+	}, nil
+}
+
+// emptyRow reports whether a client's INSERT is one of VALUES ().
+func emptyRow(s *Session, n *plan.InsertInto) bool {
+	stmt, ok := s.locks.stmt.(*ast.Insert)
+	if !ok || s.depth > 0 || s.root != n {
+		return false
+	}
+	rows, ok := stmt.Rows.(*ast.AliasedValues)
+	return ok && len(rows.Values) > 0 && len(rows.Values[0]) == 0
+}
+
+type assignIter struct {
+	child   sql.RowIter
+	records *int64 // counts the rows for the client; nil: not for it
+	schema  sql.Schema
+	formats []columnFormat // of the columns; nil: none has one
+	insert  *plan.InsertInto
+	single  bool // a VALUES list of one row
+	empty   bool // VALUES ()
+	fires   bool // see assigned
+	a       assigner
+}
+
+// Next implements sql.RowIter.
+func (i *assignIter) Next(ctx *sql.Context) (sql.Row, error) {
+	r, err := i.child.Next(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := i.a.divided(ctx); err != nil {
+		return nil, err
+	}
+	i.a.row++
+	if i.records != nil {
+		*i.records = i.a.row
+	}
+	r = r.Copy()
+	own := r
+	if len(r) > len(i.schema) {
+		own = r[len(r)-len(i.schema):]
+	}
+	for n, c := range i.schema {
+		if n >= len(own) {
+			break
+		}
+		if own[n] != nil {
+			i.a.table = c.Source
+			if n < len(i.formats) {
+				i.a.format = i.formats[n]
+			}
+			if own[n], err = i.a.assign(ctx, c.Name, c.Type, own[n]); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		missing := i.empty || i.insert.DeferredDefaults.Contains(n)
+		if !c.Nullable && !c.Virtual && i.a.lenient(ctx) && (missing || !i.fires && (i.a.ignore || !i.single)) {
+			own[n] = i.a.null(ctx, c.Name, c.Type, missing)
+		} else if i.empty && !c.Nullable && !c.Virtual && !c.AutoIncrement {
+			if c.Type.Type() != sqltypes.Enum {
+				return nil, mysql.NewSQLError(1364, "HY000", "Field '%s' doesn't have a default value", c.Name)
+			}
+			own[n] = uint16(1)
+		}
+	}
+	return r, nil
+}
+
+// Close implements sql.RowIter.
+func (i *assignIter) Close(ctx *sql.Context) error { return i.child.Close(ctx) }
+
+// assignment is the right side of a SET in an UPDATE, with the type of its column.
+type assignment struct {
+	sql.Expression
+	column *expression.GetField
+	a      *assigner
+}
+
+// Eval implements sql.Expression.
+func (e *assignment) Eval(ctx *sql.Context, r sql.Row) (any, error) {
+	e.a.row++
+	v, err := e.Expression.Eval(ctx, r)
+	if err == nil {
+		err = e.a.divided(ctx)
+	}
+	if err != nil {
+		return nil, err
+	}
+	t := e.column.Type(ctx)
+	if v == nil && !e.column.IsNullable(ctx) && e.a.lenient(ctx) {
+		return e.a.null(ctx, e.column.Name(), t, false), nil
+	}
+	return e.a.assign(ctx, e.column.Name(), t, v)
+}
+
+// WithChildren implements sql.Expression.
+func (e *assignment) WithChildren(ctx *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	x, err := e.Expression.WithChildren(ctx, children...)
+	if err != nil {
+		return nil, err
+	}
+	return &assignment{Expression: x, column: e.column, a: e.a}, nil
+}
+
+// assignments wraps the right sides of SET.
+func assignments(ctx *sql.Context, exprs *plan.UpdateExprs, ignore bool) (*plan.UpdateExprs, error) {
+	out := make([]sql.Expression, exprs.Length())
+	for i, e := range exprs.AllExpressions() {
+		out[i] = e
+		set, ok := e.(*expression.SetField)
+		if !ok {
+			continue
+		}
+		if column, ok := set.LeftChild.(*expression.GetField); ok {
+			value := set.RightChild
+			if w, ok := value.(*expression.Wrapper); ok && len(w.Children()) == 1 {
+				value = w.Children()[0]
+			}
+			if d, ok := value.(*sql.ColumnDefaultValue); ok && d != nil && !d.Literal && d.Resolved() && !types.IsJSON(column.Type(ctx)) {
+				value = d.Expr
+			} else {
+				value = set.RightChild
+			}
+			value, _ = assignedAs(ctx, value, column.Type(ctx))
+			if lacksDefault(value) && !column.IsNullable(ctx) {
+				value = &noDefault{column: column.Name(), typ: column.Type(ctx), a: assigner{ignore: ignore}}
+			}
+			out[i] = expression.NewSetField(column, &assignment{
+				Expression: value, column: column, a: &assigner{ignore: ignore, table: column.Table(), format: fieldFormat(ctx, column)},
+			})
+		}
+	}
+	return exprs.WithExpressions(out)
+}
+
+// lacksDefault reports whether an expression is what the planner makes of DEFAULT of a column without one.
+func lacksDefault(e sql.Expression) bool {
+	w, ok := e.(*expression.Wrapper)
+	if !ok {
+		return false
+	}
+	for _, c := range w.Children() {
+		if d, ok := c.(*sql.ColumnDefaultValue); !ok || d != nil {
+			return false
+		}
+	}
+	return true
+}
