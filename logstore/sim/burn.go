@@ -95,7 +95,6 @@ func (w *world) pierce() {
 	b := &burning{}
 	w.burning = b
 	w.say("the members are pierced, pair by pair: %v", m)
-	w.counts.Pierced++
 	w.startAll()
 	among := func(on bool) {
 		for i, n := range w.nodes {
@@ -110,13 +109,19 @@ func (w *world) pierce() {
 		for _, on := range []bool{true, false} {
 			w.after(at, func() {
 				for _, i := range m[2*k : 2*k+2] {
-					w.cut(h.ep, w.nodes[i].ep, on)
+					w.cut(h.ep, w.nodes[i].ep, on && w.burning == b)
 				}
 			})
 			at += w.between(40, 80)
 		}
 	}
 	w.after(at, func() {
+		if w.burning != b {
+			return
+		}
+		if !h.dead && h.t != nil {
+			w.counts.Pierced++
+		}
 		among(false)
 		w.overtaken(h)
 		w.burning = nil

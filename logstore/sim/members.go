@@ -337,8 +337,9 @@ func (w *world) storageNode(i int) volume.Node {
 // will be, unless it was counted before that began. When that has ended and the holder has not heard
 // of it, the node that left may have dropped what it acknowledged: four of those that stay are enough.
 func (o *oracle) enough(h *holder, x *issue) bool {
-	g := &h.groups[x.PG]
-	if g.Changing() && o.w.control.groups[x.PG].Membership > g.Membership && o.copies(x) >= 4 {
+	g, now := &h.groups[x.PG], &o.w.control.groups[x.PG]
+	under := now.Changing() && now.Leaving == g.Leaving && now.Members[6] == g.Members[len(g.Members)-1]
+	if g.Changing() && !under && o.copies(x) >= 4 {
 		return true
 	}
 	on := func(ms ...int) (n int) {

@@ -58,7 +58,7 @@ func assignedAs(ctx *sql.Context, e sql.Expression, to sql.Type) (as sql.Express
 		}
 		return n, true
 	}
-	if q := newUnrounded(ctx, e); q != nil && !types.IsInteger(to) && (types.IsNumber(to) || types.IsText(to)) {
+	if q := newUnrounded(ctx, e); q != nil && (types.IsNumber(to) || types.IsText(to)) {
 		return q, true
 	}
 	return e, false

@@ -110,6 +110,9 @@ func locate(ctx *sql.Context, c *collatedCall, args []any) (any, error) {
 	}
 	typ := types.CreateLongText(collation)
 	for text = text[len(before):]; len(part) <= len(text); at++ {
+		if at%1024 == 0 && ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
 		here := text[:len(part)]
 		same := here == part
 		if !same && !binary && (len(part) == len(text) || utf8.RuneStart(text[len(part)])) {

@@ -226,9 +226,9 @@ func (ix *Index) text() string {
 // its parentheses already.
 func generatedText(d *sql.ColumnDefaultValue) string {
 	if _, ok := d.Expr.(*sql.UnresolvedColumnDefault); ok {
-		return withoutAssigned(d.Expr.String())
+		return readableText(d.Expr.String())
 	}
-	return d.String()
+	return readableText(d.String())
 }
 
 // foreignKeyText is a foreign key's line.

@@ -3,6 +3,7 @@ package gms
 import (
 	"errors"
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -171,11 +172,20 @@ func expressionText(ctx *sql.Context, d *sql.ColumnDefaultValue) string {
 		n := expression.NewGetField(gf.Index(), gf.Type(ctx), gf.Name(), gf.IsNullable(ctx))
 		return n.WithQuotedNames(sql.DefaultMySQLSchemaFormatter, gf.IsQuotedIdentifier()), transform.NewTree, nil
 	})
-	if err != nil {
-		return withoutAssigned(d.String())
+	text := d.String()
+	if err == nil {
+		text = e.String()
 	}
-	return withoutAssigned(e.String())
+	return readableText(text)
 }
+
+// readableText is the planner's text of an expression as one that it reads.
+func readableText(text string) string {
+	return extractUnit.ReplaceAllString(withoutAssigned(text), "extract($1 from ")
+}
+
+// extractUnit is the planner's text of EXTRACT, whose unit is no text.
+var extractUnit = regexp.MustCompile(`\bextract\('(\w+)' from `)
 
 // tableDef returns the stored form of a new table.
 func tableDef(ctx *sql.Context, db, name string, schema sql.PrimaryKeySchema, c sql.CollationID, comment string,

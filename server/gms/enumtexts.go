@@ -94,16 +94,10 @@ func asMemberText(ctx *sql.Context, e sql.Expression) sql.Expression {
 // memberOperand is the function in the place of what is compared with texts: of that and them.
 const memberOperand = "_member_operand"
 
-// memberLists notes the columns that are looked for in lists of texts, and those of TRIM: if they
-// are ENUMs, they are texts before the planner makes members of the list, or takes TRIM for one.
+// memberLists notes the columns that are looked for in lists of texts: if they are ENUMs, they are texts before the
+// planner makes members of the list.
 func memberLists(stmt ast.Statement) {
 	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
-		if t, ok := n.(*ast.TrimExpr); ok {
-			if v, ok := t.Str.(*ast.SQLVal); !ok || v.Type != ast.StrVal {
-				t.Str = call(textOperand, t.Str)
-			}
-			return true, nil
-		}
 		c, ok := n.(*ast.ComparisonExpr)
 		if !ok || c.Operator != ast.InStr && c.Operator != ast.NotInStr {
 			return true, nil
@@ -121,16 +115,6 @@ func memberLists(stmt ast.Statement) {
 		c.Left = call(memberOperand, append([]ast.Expr{column}, list...)...)
 		return true, nil
 	}, stmt)
-}
-
-// textOperand is the function that what TRIM trims is to the planner: a text.
-const textOperand = "_text_operand"
-
-func newTextOperand(ctx *sql.Context, e sql.Expression) sql.Expression {
-	if !e.Resolved() {
-		return e
-	}
-	return textArgument(ctx, asMemberText(ctx, e), true)
 }
 
 // newMemberOperand returns what is compared.

@@ -28,6 +28,9 @@ var deleteWords = map[string]bool{"low_priority": true, "quick": true, "ignore":
 func (r *marking) form(token string, at int) {
 	last := r.before[0].text
 	next, end := r.follows(r.end)
+	for n := len(r.parts); n > 0 && (r.parts[n-1] > r.depth && token == ")" || token == ";"); n-- {
+		r.parts = r.parts[:n-1]
+	}
 	switch {
 	case (token == "leading" || token == "trailing" || token == "both") && last == "(" && r.before[1].text == "trim" && next == "from":
 		r.put(r.end, r.end, " ' '")
@@ -36,7 +39,9 @@ func (r *marking) form(token string, at int) {
 	case len(token) > 19 && beyondIntegers(token) && last != "." && last != "limit" && last != "offset" && (r.end == len(r.q) || r.q[r.end] != '.'):
 		r.put(r.end, r.end, ".") // it is a DECIMAL
 	case (token == "substring" || token == "substr" || token == "mid") && next == "(":
-		r.substringFrom(end)
+		r.parts = append(r.parts, r.depth+1)
+	case (token == "from" || token == "for") && len(r.parts) > 0 && r.parts[len(r.parts)-1] == r.depth:
+		r.put(at, r.end, ",") // the grammar has SUBSTRING(text FROM start FOR length) of columns and texts only
 	case strings.HasPrefix(token, "sql_tsi_") && last == "(":
 		r.put(at, at+len("sql_tsi_"), "")
 	case token == "unknown" && (last == "is" || last == "not" && r.before[1].text == "is"):
@@ -62,27 +67,10 @@ func (r *marking) form(token string, at int) {
 	}
 }
 
-// substringFrom writes commas in SUBSTRING(text FROM start FOR length), which the grammar has of columns and texts only.
-func (r *marking) substringFrom(at int) {
-	for depth := 0; at < len(r.q) && depth >= 0; {
-		word, end := nextWord(r.q, at)
-		switch {
-		case word == " " && (r.q[at] == '(' || r.q[at] == ')'):
-			depth += map[byte]int{'(': 1, ')': -1}[r.q[at]]
-		case depth == 0 && (strings.EqualFold(word, "from") || strings.EqualFold(word, "for")):
-			if r.clauses == nil {
-				r.clauses = map[int]replacement{}
-			}
-			r.clauses[at] = replacement{end, ","}
-		}
-		at = end
-	}
-}
-
 // beyondIntegers reports whether a word is a number that is too large for a BIGINT UNSIGNED.
 func beyondIntegers(word string) bool {
 	_, err := strconv.ParseUint(word, 10, 64)
-	return errors.Is(err, strconv.ErrRange)
+	return errors.Is(err, strconv.ErrRange) && strings.Trim(word, "0123456789") == ""
 }
 
 // highNot gives the NOTs of a statement the precedence of !, in place (sql_mode HIGH_NOT_PRECEDENCE).

@@ -208,8 +208,6 @@ func (b *Backend) ownFunction(ctx *sql.Context, database, name string) (sql.Func
 		return sql.Function1{Name: name, Fn: newCastText}, true
 	case emptyTextFunction:
 		return sql.Function1{Name: name, Fn: newEmptyText}, true
-	case textOperand:
-		return sql.Function1{Name: name, Fn: newTextOperand}, true
 	case memberOperand:
 		return sql.FunctionN{Name: name, Fn: newMemberOperand}, true
 	case dateCompare:
@@ -263,6 +261,9 @@ func (f *function) String() string {
 	args := make([]string, len(f.args))
 	for i, a := range f.args {
 		args[i] = a.String()
+	}
+	if f.def.name == "extract" { // definitions are kept so
+		return "extract(" + strings.Trim(args[0], "'") + " from " + args[1] + ")"
 	}
 	return f.def.name + "(" + strings.Join(args, ",") + ")"
 }

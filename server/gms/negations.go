@@ -37,6 +37,64 @@ type inRows struct {
 type rowTypes struct {
 	left, right sql.Type
 	plain       bool
+	doubles     atomic.Pointer[doubleSet] // of a subquery whose rows stay the same, of numbers beside texts
+}
+
+// doubleSet is the DOUBLEs that a subquery has.
+type doubleSet struct {
+	has  map[float64]bool
+	null bool
+}
+
+// asDoubles reports whether a number is looked for among texts, or a text among numbers: both are DOUBLEs then.
+func asDoubles(l, r sql.Type) bool {
+	number := func(t sql.Type) bool { return types.IsNumber(t) && !types.IsYear(t) && !types.IsBit(t) }
+	return number(l) && types.IsTextOnly(r) || types.IsTextOnly(l) && number(r)
+}
+
+// doublesOf returns the rows of a subquery as DOUBLEs.
+func doublesOf(ctx *sql.Context, rows []any) (*doubleSet, error) {
+	set := &doubleSet{has: make(map[float64]bool, len(rows))}
+	for _, v := range rows {
+		if v == nil {
+			set.null = true
+			continue
+		}
+		v, err := sql.UnwrapAny(ctx, v)
+		if err != nil {
+			return nil, err
+		}
+		f, err := doubleOf(ctx, v)
+		if err != nil {
+			return nil, err
+		}
+		set.has[f] = true
+	}
+	return set, nil
+}
+
+// find is IN of a value.
+func (s *doubleSet) find(ctx *sql.Context, v any) (any, error) {
+	if v == nil {
+		if len(s.has) == 0 && !s.null {
+			return false, nil
+		}
+		return nil, nil
+	}
+	v, err := sql.UnwrapAny(ctx, v)
+	if err != nil {
+		return nil, err
+	}
+	f, err := doubleOf(ctx, v)
+	switch {
+	case err != nil:
+		return nil, err
+	case s.has[f]:
+		return true, nil
+	case s.null:
+		return nil, nil
+	}
+	return false, nil
 }
 
 var (
@@ -92,10 +150,25 @@ func (e *inRows) Eval(ctx *sql.Context, row sql.Row) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows, err := sub.EvalMultiple(ctx, row)
-	if err != nil {
-		return nil, err
+	set := by.doubles.Load()
+	if set == nil {
+		rows, err := sub.EvalMultiple(ctx, row)
+		if err != nil {
+			return nil, err
+		}
+		if !sub.CanCacheResults() || !asDoubles(in.Left().Type(ctx), sub.Type(ctx)) {
+			return inList(ctx, by, left, rows)
+		}
+		if set, err = doublesOf(ctx, rows); err != nil {
+			return nil, err
+		}
+		by.doubles.Store(set)
 	}
+	return set.find(ctx, left)
+}
+
+// inList is IN of rows, one after the other.
+func inList(ctx *sql.Context, by *rowTypes, left any, rows []any) (any, error) {
 	var out any = false
 	for _, right := range rows {
 		same, err := equalRows(ctx, by.left, by.right, left, right)

@@ -281,7 +281,7 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 		}
 	}
 	if served(ctx) && (containsFold(query, "group_concat") || containsFold(query, "instr") || containsFold(query, "extract") ||
-		containsFold(query, "substr") || containsFold(query, "mid") || containsFold(query, "trim") || containsFold(query, "char(") || containsFold(query, "timestampadd")) {
+		containsFold(query, "substr") || containsFold(query, "mid") || containsFold(query, "trim") || containsFold(query, "char") || containsFold(query, "timestampadd")) {
 		functionCalls(stmt)
 	}
 	if containsFold(query, "collate") && served(ctx) {

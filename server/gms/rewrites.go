@@ -127,6 +127,7 @@ type marking struct {
 	hinted  int                 // where the last index hint has its INDEX
 	opened  bool                // nothing but parentheses stands before the token
 	closing map[int]string      // what is put behind a position
+	parts   []int               // the depths in the calls of SUBSTRING that are open
 	rowsAt  int                 // the depth of VALUES ROW(…), ROW(…), plus one
 	alias   string              // of the table of a DELETE
 	aliased string              // the table

@@ -11,7 +11,7 @@ import (
 )
 
 // strToDate is STR_TO_DATE, as MySQL's extract_date_time reads a text.
-var strToDate = &functionDef{name: "str_to_date", args: 2, pure: true, typeOf: strToDateType, eval: func(ctx *sql.Context, _ *Session, args []any) (any, error) {
+var strToDate = &functionDef{name: "str_to_date", args: 2, pure: true, typeOf: strToDateType, evalOf: func(ctx *sql.Context, exprs []sql.Expression, args []any) (any, error) {
 	if args[0] == nil || args[1] == nil {
 		return nil, nil
 	}
@@ -38,7 +38,7 @@ var strToDate = &functionDef{name: "str_to_date", args: 2, pure: true, typeOf: s
 	}
 	span := time.Duration(p.hour)*time.Hour + time.Duration(p.minute)*time.Minute + time.Duration(p.second)*time.Second + time.Duration(p.micro)*time.Microsecond
 	if clock && !date {
-		if ok {
+		if _, constant := exprs[1].(*expression.Literal); ok && constant { // else it is a DATETIME
 			return types.Timespan((span + time.Duration(p.day)*24*time.Hour) / time.Microsecond), nil
 		}
 	} else if ok {

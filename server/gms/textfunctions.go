@@ -54,9 +54,9 @@ var boundedFunctions = map[string]*boundedDef{
 	"substring_index":  {name: "substring_index", numbers: []int{2}, eval: substringIndex, build: three(builtin.NewSubstringIndex)},
 	"ltrim":            {name: "ltrim", eval: trim(true, false), build: single(builtin.NewLeftTrim)},
 	"rtrim":            {name: "rtrim", eval: trim(false, true), build: single(builtin.NewRightTrim)},
-	trimFunctions["l"]: {name: "trim", eval: trim(true, false), build: trims},
-	trimFunctions["r"]: {name: "trim", eval: trim(false, true), build: trims},
-	trimFunctions["b"]: {name: "trim", eval: trim(true, true), build: trims},
+	trimFunctions["l"]: {name: "trim", build: trims("l"), eval: trim(true, false)},
+	trimFunctions["r"]: {name: "trim", build: trims("r"), eval: trim(false, true)},
+	trimFunctions["b"]: {name: "trim", build: trims("b"), eval: trim(true, true)},
 	"elt":              {name: "elt", numbers: []int{0}, nulls: true, eval: elt, build: builtin.NewElt},
 	"make_set":         {name: "make_set", numbers: []int{0}, bits: true, nulls: true, eval: makeSet, build: builtin.NewMakeSet},
 	"export_set":       {name: "export_set", numbers: []int{0, 4}, bits: true, eval: exportSet, build: builtin.NewExportSet},
@@ -65,11 +65,11 @@ var boundedFunctions = map[string]*boundedDef{
 // trimFunctions are TRIM(LEADING, TRAILING and BOTH … FROM …), of a text and what to remove.
 var trimFunctions = map[string]string{"l": "_trim_leading", "r": "_trim_trailing", "b": "_trim_both"}
 
-// trims builds TRIM for its type.
-func trims(ctx *sql.Context, a ...sql.Expression) (sql.Expression, error) {
+// trims builds TRIM for its type, and its text in a definition.
+func trims(direction string) builds {
 	return two(func(_ *sql.Context, text, part sql.Expression) sql.Expression {
-		return builtin.NewTrim(text, part, "b")
-	})(ctx, a...)
+		return builtin.NewTrim(text, part, direction)
+	})
 }
 
 type builds = func(ctx *sql.Context, args ...sql.Expression) (sql.Expression, error)
