@@ -74,20 +74,11 @@ func (q *quotient) WithChildren(ctx *sql.Context, children ...sql.Expression) (s
 
 // Eval implements sql.Expression.
 func (q *quotient) Eval(ctx *sql.Context, r sql.Row) (any, error) {
-	var sides [2]*apd.Decimal
-	for i, e := range q.Children() {
-		v, err := e.Eval(ctx, r)
-		if err != nil || v == nil {
-			return nil, err
-		}
-		if v, _, err = types.InternalDecimalType.Convert(ctx, v); err != nil {
-			return nil, err
-		}
-		if sides[i], _ = v.(*apd.Decimal); sides[i] == nil {
-			return nil, errValue(q.typ, v)
-		}
+	a, b, err := exactSides(ctx, q.Div, r)
+	if err != nil || a == nil || b == nil {
+		return nil, err
 	}
-	x := divided(ctx, sides[0], sides[1])
+	x := divided(ctx, a, b)
 	if x == nil {
 		return nil, nil
 	}
@@ -266,9 +257,7 @@ func (e *exactMod) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	if _, err := exactContext.Rem(out, a, b); err != nil {
 		return nil, err
 	}
-	if out.IsZero() {
-		out.Negative = false
-	}
+	out = unsignedZero(out)
 	places := max(-a.Exponent, -b.Exponent, 0)
 	if t, ok := e.Mod.LeftChild.Type(ctx).(sql.DecimalType); ok && newUnrounded(ctx, e.Mod.LeftChild) != nil {
 		places = max(int32(t.Scale()), -b.Exponent, 0) // not those that it goes on with
