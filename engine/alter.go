@@ -176,12 +176,6 @@ func sameKey(old *TableDef, was *IndexDef, t *TableDef, ix *IndexDef) bool {
 	})
 }
 
-// NeedsRewrite reports whether AlterTable from old to def would return ErrNeedsRewrite
-// for its rows or its primary key.
-func NeedsRewrite(old, def *TableDef) bool {
-	return def.keepsRows(old) != nil || !sameKey(old, old.Primary, def, def.Primary)
-}
-
 // mayBeLong reports whether a row of the table can have a tail on overflow pages.
 func (t *TableDef) mayBeLong() bool {
 	return len(t.Columns)*8 > page.MaxCell/2 ||

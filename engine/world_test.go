@@ -2,7 +2,6 @@ package engine_test
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"io"
 	"log/slog"
@@ -206,5 +205,3 @@ func remove(ctx context.Context, tx *engine.Tx, def *engine.TableDef, id int64) 
 	}
 	return tx.Delete(ctx, def, old)
 }
-
-func be(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
