@@ -3,13 +3,9 @@ package gms
 import (
 	"fmt"
 	"slices"
-	"strings"
-	"time"
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/mysql_db"
-	"github.com/dolthub/go-mysql-server/sql/plan"
-	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/mysql"
 )
 
@@ -72,175 +68,30 @@ type accountReader interface {
 	GetToUserRoleEdges(mysql_db.RoleEdgesToKey) []*mysql_db.RoleEdge
 }
 
-// systemAccount reports whether an account has SYSTEM_USER or SUPER, itself or by a role.
-func systemAccount(users accountReader, n accountName) bool {
-	todo := []accountName{n}
-	for i := 0; i < len(todo); i++ {
-		u, ok := users.GetUser(todo[i].key())
-		if !ok {
-			continue
-		}
-		if u.IsSuperUser || u.PrivilegeSet.Has(sql.PrivilegeType_Super) || u.PrivilegeSet.HasDynamic(systemUser) {
-			return true
-		}
-		for _, r := range granted(users, todo[i]) {
-			if !slices.Contains(todo, r) {
-				todo = append(todo, r)
+// reached returns accounts and the roles that they have by grants, directly or by other
+// roles, each once.
+func reached(users accountReader, from ...accountName) []accountName {
+	from = slices.Clone(from)
+	for i := 0; i < len(from); i++ {
+		for _, r := range granted(users, from[i]) {
+			if !slices.Contains(from, r) {
+				from = append(from, r)
 			}
 		}
 	}
-	return false
+	return from
 }
 
-// accountOf returns the account that a statement names.
-func accountOf(u plan.UserName) accountName {
-	if u.AnyHost {
-		return accountName{u.Name, "%"}
-	}
-	return accountName{u.Name, strings.ToLower(u.Host)}
-}
-
-// showGrants executes SHOW GRANTS: of the session's own account with its active roles.
-func (b *builder) showGrants(s *Session, n *plan.ShowGrants) (sql.RowIter, error) {
-	of := s.account
-	var using []accountName
-	if !n.CurrentUser && n.For != nil {
-		of = accountOf(*n.For)
-	} else if len(n.Using) == 0 {
-		rd := s.b.users.Reader()
-		using = s.roles.active(rolesOf(rd, of))
-		rd.Close()
-	}
-	for _, r := range n.Using {
-		using = append(using, accountOf(r))
-	}
-	rows, err := s.showGrants(of, using)
-	return sql.RowsToRowIter(rows...), err
-}
-
-// accounts executes the statements over accounts and roles that the planner parses.
-func (b *builder) accounts(ctx *sql.Context, s *Session, n sql.Node) (sql.RowIter, error) {
-	var err error
-	switch n := n.(type) {
-	case *plan.GrantRole:
-		err = s.grantRole(ctx, n)
-	case *plan.RevokeRole:
-		err = s.revokeRole(ctx, n)
-	case *plan.CreateRole:
-		err = s.createRole(ctx, n)
-	case *plan.DropRole:
-		err = s.dropAccounts(ctx, "DROP ROLE", n.Roles, n.IfExists)
-	case *plan.DropUser:
-		err = s.dropAccounts(ctx, "DROP USER", n.Users, n.IfExists)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return sql.RowsToRowIter(sql.NewRow(types.NewOkResult(0))), nil
+// systemAccount reports whether an account has SYSTEM_USER or SUPER, itself or by a role.
+func systemAccount(users accountReader, n accountName) bool {
+	return slices.ContainsFunc(reached(users, n), func(n accountName) bool {
+		u, ok := users.GetUser(n.key())
+		return ok && (u.IsSuperUser || u.PrivilegeSet.Has(sql.PrivilegeType_Super) || u.PrivilegeSet.HasDynamic(systemUser))
+	})
 }
 
 func errUnknownAuthorization(n accountName) error {
 	return mysql.NewSQLError(3523, "HY000", "Unknown authorization ID %s", n)
-}
-
-// mayAdminister returns an error unless the session may grant and revoke the roles.
-func (s *Session) mayAdminister(ctx *sql.Context, names []plan.UserName) error {
-	if s.mayDynamic(ctx, "role_admin") {
-		return nil
-	}
-	rd := s.b.users.Reader()
-	defer rd.Close()
-	edges := rd.GetToUserRoleEdges(mysql_db.RoleEdgesToKey{ToHost: s.account.Host, ToUser: s.account.User})
-	for _, name := range names {
-		n := accountOf(name)
-		if !slices.ContainsFunc(edges, func(e *mysql_db.RoleEdge) bool {
-			return e.WithAdminOption && e.FromUser == n.User && e.FromHost == n.Host
-		}) {
-			return errPrivilege("WITH ADMIN, ROLE_ADMIN, SUPER")
-		}
-	}
-	return nil
-}
-
-// edge returns the key of a grant of a role.
-func edge(role, to accountName) mysql_db.RoleEdgesPrimaryKey {
-	return mysql_db.RoleEdgesPrimaryKey{FromHost: role.Host, FromUser: role.User, ToHost: to.Host, ToUser: to.User}
-}
-
-// grantRole executes GRANT of roles. WITH ADMIN OPTION, once given, stays.
-func (s *Session) grantRole(ctx *sql.Context, n *plan.GrantRole) error {
-	if err := s.mayAdminister(ctx, n.Roles); err != nil {
-		return err
-	}
-	return s.editAccounts(ctx, func(e *accountEdit) error {
-		for _, t := range n.TargetUsers {
-			to := accountOf(t)
-			u, err := e.account(to)
-			if err != nil {
-				return err
-			}
-			if u == nil {
-				return errUnknownAuthorization(to)
-			}
-			for _, r := range n.Roles {
-				role := accountOf(r)
-				if _, there := e.GetUser(role.key()); !there {
-					return errUnknownAuthorization(role)
-				}
-				admin := n.WithAdminOption
-				for _, old := range e.GetToUserRoleEdges(mysql_db.RoleEdgesToKey{ToHost: to.Host, ToUser: to.User}) {
-					admin = admin || old.WithAdminOption && old.FromUser == role.User && old.FromHost == role.Host
-				}
-				e.RemoveRoleEdge(edge(role, to))
-				e.PutRoleEdge(&mysql_db.RoleEdge{
-					FromHost: role.Host, FromUser: role.User, ToHost: to.Host, ToUser: to.User, WithAdminOption: admin,
-				})
-			}
-		}
-		return nil
-	}, nil)
-}
-
-// revokeRole executes REVOKE of roles.
-func (s *Session) revokeRole(ctx *sql.Context, n *plan.RevokeRole) error {
-	if err := s.mayAdminister(ctx, n.Roles); err != nil {
-		return err
-	}
-	return s.editAccounts(ctx, func(e *accountEdit) error {
-		// unknown returns the error of a name, nil if it is only warned of.
-		unknown := func(name accountName, ignore bool) error {
-			if !ignore {
-				return errUnknownAuthorization(name)
-			}
-			ctx.Warn(3523, "Unknown authorization ID %s", name)
-			return nil
-		}
-		for _, t := range n.TargetUsers {
-			to := accountOf(t)
-			u, err := e.account(to)
-			if err == nil && u == nil {
-				if err = unknown(to, n.IgnoreUnknownUser); err == nil {
-					continue
-				}
-			}
-			if err != nil {
-				return err
-			}
-			for _, r := range n.Roles {
-				role := accountOf(r)
-				if slices.Contains(mandatoryRoles(), role) {
-					return errMandatory(role)
-				}
-				if _, there := e.GetUser(role.key()); !there {
-					if err := unknown(role, n.IfExists); err != nil {
-						return err
-					}
-				}
-				e.RemoveRoleEdge(edge(role, to))
-			}
-		}
-		return nil
-	}, nil)
 }
 
 func errMandatory(role accountName) error {
@@ -248,44 +99,22 @@ func errMandatory(role accountName) error {
 		"The restriction can be lifted by excluding the role identifier from the global variable mandatory_roles.", role)
 }
 
-// createRole executes CREATE ROLE.
-func (s *Session) createRole(ctx *sql.Context, n *plan.CreateRole) error {
-	return s.editAccounts(ctx, func(e *accountEdit) error {
-		var failed []string
-		for _, r := range n.Roles {
-			role := accountOf(r)
-			_, there := e.GetUser(role.key())
-			switch {
-			case there && n.IfNotExists:
-				s.Warn(&sql.Warning{Level: "Note", Code: 3163, Message: fmt.Sprintf("Authorization ID %s already exists.", quotedAccount(role))})
-			case there:
-				failed = append(failed, quotedAccount(role))
-			default:
-				e.PutUser(&mysql_db.User{
-					User: role.User, Host: role.Host, PrivilegeSet: mysql_db.NewPrivilegeSet(), Plugin: string(mysql.CachingSha2Password),
-					PasswordLastChanged: time.Now().UTC(), Locked: true, IsRole: true,
-				})
-			}
-		}
-		if failed != nil {
-			return errAccountOperation("CREATE ROLE", failed)
-		}
-		return nil
-	}, nil)
-}
-
 // dropAccounts executes DROP USER and DROP ROLE: what was granted to the accounts and
 // what they were granted as roles goes with them.
-func (s *Session) dropAccounts(ctx *sql.Context, verb string, names []plan.UserName, ifExists bool) error {
+// An account that is not locked, as roles are, may be dropped with CREATE USER only.
+func (s *Session) dropAccounts(ctx *sql.Context, verb string, names []namedAccount, ifExists bool) error {
+	all := s.may(ctx, sql.PrivilegeType_CreateUser)
 	dropped := map[accountName]bool{}
 	return s.editAccounts(ctx, func(e *accountEdit) error {
 		var failed []string
 		for _, name := range names {
-			n := accountOf(name)
+			n := name.of(s)
 			u, err := e.account(n)
 			switch {
 			case err != nil:
 				return err
+			case u != nil && !u.Locked && !all:
+				return errPrivilege("CREATE USER")
 			case u != nil && slices.Contains(mandatoryRoles(), n):
 				return errMandatory(n)
 			case u != nil:

@@ -173,3 +173,39 @@ func TestSystemAccountsAreOutOfReach(t *testing.T) {
 	must(t, admin, "CREATE USER other", "GRANT CONNECTION_ADMIN ON *.* TO other", "REVOKE CONNECTION_ADMIN ON *.* FROM other")
 	must(t, c, "ALTER USER boss ACCOUNT LOCK", "DROP USER boss", "DROP ROLE supers")
 }
+
+// Roles that a role administers, names of hosts without quotes, CURRENT_USER, and what may be
+// granted on patterns of databases.
+func TestRolesOfRoles(t *testing.T) {
+	i := startInstance(t)
+	c := i.conn(i.open(""))
+	must(t, c, "CREATE DATABASE d", "CREATE TABLE d.t (a INT, b INT)", "CREATE VIEW d.v AS SELECT a FROM d.t", "CREATE ROLE lead, member, outer_role@a.example.org", "CREATE USER u, w",
+		"GRANT member TO lead WITH ADMIN OPTION", "GRANT lead TO u", "GRANT outer_role@a.example.org TO CURRENT_USER()",
+		"GRANT ALL ON `d\\_%`.* TO w WITH GRANT OPTION", "GRANT UPDATE, UPDATE (b) ON d.t TO w", "GRANT SELECT ON d.v TO w", "GRANT DROP ROLE ON *.* TO w")
+	u := i.conn(i.openAs("u", ""))
+	wantError(t, u, "GRANT member TO w", 1227, "42000")
+	must(t, u, "SET ROLE lead", "GRANT member TO w")
+	wantColumn(t, u, "SHOW GRANTS FOR CURRENT_USER() USING lead", "GRANT USAGE ON *.* TO `u`@`%`", "GRANT `lead`@`%` TO `u`@`%`",
+		"GRANT `member`@`%` TO `u`@`%` WITH ADMIN OPTION")
+	wantColumn(t, c, "SELECT CONCAT_WS(' ', from_user, to_user, with_admin_option) FROM mysql.role_edges WHERE from_user = 'member'",
+		"member lead Y", "member w N")
+	wantColumn(t, c, "SELECT CONCAT_WS('|', table_name, table_priv, column_priv) FROM mysql.tables_priv WHERE user = 'w'", "t|Update|Update", "v|Select|")
+	wantColumn(t, c, "SELECT CONCAT_WS('|', column_name, column_priv) FROM mysql.columns_priv WHERE user = 'w'", "b|Update")
+	w := i.conn(i.openAs("w", ""))
+	wantColumn(t, w, "SHOW GRANTS", "GRANT ALL PRIVILEGES ON `d\\_%`.* TO `w`@`%` WITH GRANT OPTION", "GRANT DROP ROLE ON *.* TO `w`@`%`",
+		"GRANT SELECT ON `d`.`v` TO `w`@`%`", "GRANT UPDATE, UPDATE (`b`) ON `d`.`t` TO `w`@`%`", "GRANT `member`@`%` TO `w`@`%`")
+	must(t, w, "GRANT SELECT ON `d\\_1`.* TO u", "GRANT SELECT ON `d\\_1%`.* TO u")
+	for _, pattern := range []string{"d_%", "d%", "%", "d__", "d"} {
+		wantMessage(t, w, "GRANT SELECT ON `"+pattern+"`.* TO u", 1044, "Access denied for user 'w'@'%' to database '"+pattern+"'")
+	}
+	wantMessage(t, w, "EXPLAIN SELECT * FROM d.v", 1345, "EXPLAIN/SHOW can not be issued; lacking privileges for underlying table")
+	must(t, c, "REVOKE UPDATE ON d.t FROM w", "GRANT UPDATE (b) ON d.t TO w")
+	wantMessage(t, w, "SHOW CREATE TABLE d.t", 1142, "SHOW command denied to user 'w'@'localhost' for table 't'")
+	must(t, w, "CHECK TABLE d.t", "DROP ROLE lead")
+	wantMessage(t, w, "DROP ROLE u", 1227, "Access denied; you need (at least one of) the CREATE USER privilege(s) for this operation")
+	wantMessage(t, c, "ALTER USER u DEFAULT ROLE member", 3530, "`member`@`%` is not granted to `u`@`%`")
+	must(t, w, "ALTER USER w DEFAULT ROLE member")
+	must(t, c, "REVOKE no_such_privilege ON *.* FROM w")
+	wantColumn(t, c, "SHOW COUNT(*) WARNINGS", "1")
+	wantError(t, c, "CREATE USER x\xe4", 1064, "42000")
+}

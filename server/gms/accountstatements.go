@@ -3,6 +3,7 @@ package gms
 import (
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/mysql_db"
@@ -21,6 +22,10 @@ var accountGrammars = map[string]grammar{
 	"set password": parseSetPassword,
 	"set role":     parseSetRole,
 	"set default":  parseSetDefaultRole,
+	"create role":  parseCreateRole,
+	"drop role":    parseDropAccounts("DROP ROLE", sql.PrivilegeType_CreateUser, sql.PrivilegeType_DropRole),
+	"drop user":    parseDropAccounts("DROP USER", sql.PrivilegeType_CreateUser),
+	"show grants":  parseShowGrants,
 }
 
 // accountChange is what a statement does with one account; nil fields stay.
@@ -52,6 +57,11 @@ type accountSettings struct {
 
 // accountName reads an account's name; self is true for CURRENT_USER and USER().
 func (l *lexer) accountName() (n accountName, self, ok bool) {
+	n, self, ok = l.anyAccountName()
+	return n, self, ok && utf8.ValidString(n.User) && utf8.ValidString(n.Host)
+}
+
+func (l *lexer) anyAccountName() (n accountName, self, ok bool) {
 	for _, f := range []string{"current_user", "user"} {
 		if l.accept(f, "(", ")") || f == "current_user" && l.accept(f) {
 			return n, true, true
@@ -84,19 +94,6 @@ func (l *lexer) accountName() (n accountName, self, ok bool) {
 	return n, false, true
 }
 
-// roleNames reads a list of roles.
-func (l *lexer) roleNames() (out []accountName, ok bool) {
-	for {
-		n, self, ok := l.accountName()
-		if !ok || self {
-			return nil, false
-		}
-		if out = append(out, n); !l.accept(",") {
-			return out, true
-		}
-	}
-}
-
 // string reads a string.
 func (l *lexer) string() (string, bool) {
 	if l.kind != 's' {
@@ -123,6 +120,9 @@ func parseAccounts(l *lexer, verb string) (ast.Statement, error) {
 		if changes = append(changes, c); !l.accept(",") {
 			break
 		}
+	}
+	if !create && l.accept("default", "role") {
+		return parseDefaultRole(l, verb, changes)
 	}
 	settings, err := l.accountSettings(create)
 	if err != nil {
@@ -246,7 +246,7 @@ func (l *lexer) accountSettings(create bool) (*accountSettings, error) {
 			}
 			locked := lock == "lock"
 			s.lock = &locked
-		case l.accept("default", "role"):
+		case create && l.accept("default", "role"):
 			if err := l.defaultRole(s); err != nil {
 				return nil, err
 			}
@@ -568,43 +568,11 @@ func parseSetDefaultRole(l *lexer) (ast.Statement, error) {
 	if !l.accept("to") {
 		return nil, l.syntax()
 	}
-	names, ok := l.roleNames()
+	names, ok := l.accountNames()
 	if !ok {
 		return nil, l.syntax()
 	}
-	a := &admin{name: "SET DEFAULT ROLE", commits: true, run: func(ctx *sql.Context, s *Session, _ *admin) ([]sql.Row, error) {
-		for _, n := range names {
-			if n != s.account && !s.may(ctx, sql.PrivilegeType_CreateUser) {
-				return nil, errPrivilege("CREATE USER")
-			}
-			var o accountOptions
-			set.options[0](&o)
-			rd := s.b.users.Reader()
-			_, there := rd.GetUser(n.key())
-			have := rolesOf(rd, n)
-			system := n != s.account && systemAccount(rd, n)
-			rd.Close()
-			if system && !s.mayDynamic(ctx, systemUser) {
-				return nil, errPrivilege("SYSTEM_USER")
-			}
-			if !there {
-				return nil, errAccountOperation("SET DEFAULT ROLE", []string{quotedAccount(n)})
-			}
-			for _, r := range o.DefaultRoles {
-				if !slices.Contains(have, r) {
-					return nil, errNotGranted(r, n)
-				}
-			}
-		}
-		return nil, setAccountOptions(ctx, func(all map[string]accountOptions) {
-			for _, n := range names {
-				o := all[n.String()]
-				set.options[0](&o)
-				all[n.String()] = o
-			}
-		})
-	}}
-	return a.statement(), nil
+	return defaultRoleStatement("SET DEFAULT ROLE", names, set), nil
 }
 
 // parseShowCreateUser parses SHOW CREATE USER account.

@@ -120,14 +120,17 @@ func (a *rights) use(t tableName) { *a.used = append(*a.used, t) }
 
 // granted returns what was granted on a database: of those whose pattern it matches the
 // narrowest.
-func (a *rights) granted(db string) sql.PrivilegeSetDatabase {
+func (a *rights) granted(db string) sql.PrivilegeSetDatabase { return a.grantedOn(db, databaseMatches) }
+
+// grantedOn is granted with what matching a pattern is.
+func (a *rights) grantedOn(db string, matches func(db, pattern string) bool) sql.PrivilegeSetDatabase {
 	own := a.set.Database(db)
 	if own.Count() > 0 {
 		return own
 	}
 	best, rank := own, -1
 	for _, d := range a.set.GetDatabases() {
-		if d.Count() == 0 || !databaseMatches(db, d.Name()) {
+		if d.Count() == 0 || !matches(db, d.Name()) {
 			continue
 		}
 		at := wildcard(d.Name())
@@ -161,6 +164,48 @@ func databaseMatches(db, pattern string) bool {
 		return sameName(db, pattern)
 	}
 	return likeEscaped(strings.ToLower(db), strings.ToLower(pattern))
+}
+
+// patternCovers reports whether a pattern of GRANT matches all databases that another one
+// matches.
+func patternCovers(other, pattern string) bool {
+	other, pattern = strings.ToLower(other), strings.ToLower(pattern)
+	for pattern != "" {
+		want, more := patternElement(pattern)
+		if want == "%" {
+			for at := 0; ; {
+				if patternCovers(other[at:], more) {
+					return true
+				}
+				if at == len(other) {
+					return false
+				}
+				_, rest := patternElement(other[at:])
+				at = len(other) - len(rest)
+			}
+		}
+		if other == "" {
+			return false
+		}
+		have, rest := patternElement(other)
+		if have != want && (want != "_" || have == "%") {
+			return false
+		}
+		other, pattern = rest, more
+	}
+	return other == ""
+}
+
+// patternElement returns the first element of a pattern that is not empty, "%", "_" or a
+// byte behind a backslash, and what follows it.
+func patternElement(p string) (element, rest string) {
+	switch {
+	case p[0] == '%' || p[0] == '_':
+		return p[:1], p[1:]
+	case p[0] == '\\' && len(p) > 1:
+		return `\` + p[1:2], p[2:]
+	}
+	return `\` + p[:1], p[1:]
 }
 
 // likeEscaped reports whether text matches a pattern with %, _ and backslashes before
@@ -261,12 +306,17 @@ func (a *rights) anyOf(has func(...sql.PrivilegeType) bool) bool {
 // anyTable reports whether anything was granted that is of tables: on the table, one of
 // its columns, its database or everywhere.
 func (a *rights) anyTable(t tableName) bool {
+	return a.ofTable(t) || a.set.Database(t.Database).Table(t.Name).HasPrivileges()
+}
+
+// ofTable is anyTable without what was granted on columns only.
+func (a *rights) ofTable(t tableName) bool {
 	for _, n := range privilegeNames {
 		if n.table && a.has(t.Database, n.p) {
 			return true
 		}
 	}
-	return a.set.Database(t.Database).Table(t.Name).HasPrivileges() || openTable(t)
+	return a.set.Database(t.Database).Table(t.Name).Count() > 0 || openTable(t)
 }
 
 // openTable reports whether everybody may read a table.

@@ -3,6 +3,7 @@ package gms
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -30,21 +31,10 @@ func (s *Session) privilegesOf(of accountName, active func(granted []accountName
 		return mysql_db.NewPrivilegeSet(), false
 	}
 	set := account.PrivilegeSet.Copy()
-	seen := map[accountName]bool{}
-	var add func(r accountName)
-	add = func(r accountName) {
-		role, ok := rd.GetUser(r.key())
-		if !ok || seen[r] {
-			return
+	for _, r := range reached(rd, active(rolesOf(rd, of))...) {
+		if role, ok := rd.GetUser(r.key()); ok {
+			set.UnionWith(role.PrivilegeSet)
 		}
-		seen[r] = true
-		set.UnionWith(role.PrivilegeSet)
-		for _, e := range granted(rd, r) {
-			add(e)
-		}
-	}
-	for _, r := range active(rolesOf(rd, of)) {
-		add(r)
 	}
 	return set, true
 }
@@ -149,6 +139,34 @@ func (a *rights) view(t tableName) error {
 		return errViewRights(t)
 	}
 	return err
+}
+
+// explains returns the error of EXPLAIN of a statement that has been checked, if it reads a
+// view that its reader may not have shown, or whose tables he may not read himself.
+func (a *rights) explains() error {
+	for of := range maps.Clone(a.views) {
+		var v storedView
+		if ok, err := getObject(a.ctx, engine.ObjectView, of.view.Database, of.view.Name, &v); !ok || err != nil {
+			return err
+		}
+		_, create := a.s.b.defined(v.Create)
+		if create == nil || create.ViewSpec == nil {
+			continue
+		}
+		d := *a
+		d.db = of.view.Database
+		err := a.table(of.view, sql.PrivilegeType_ShowView)
+		if err == nil {
+			err = d.query(create.ViewSpec.ViewExpr, &fromScope{})
+		}
+		if isDenied(err) {
+			return mysql.NewSQLError(1345, "HY000", "EXPLAIN/SHOW can not be issued; lacking privileges for underlying table")
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // errViewRights is the error of a view whose tables must not be used through it.

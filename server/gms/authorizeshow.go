@@ -62,8 +62,11 @@ func (a *rights) showCreate(t tableName) error {
 	case err != nil:
 		return err
 	case view:
-		return a.table(t, sql.PrivilegeType_Select, sql.PrivilegeType_ShowView)
-	case !a.anyTable(t) && a.s.temporary(t.Database, t.Name) == nil:
+		if err := a.table(t, sql.PrivilegeType_Select); err != nil {
+			return err
+		}
+		return a.table(t, sql.PrivilegeType_ShowView)
+	case !a.ofTable(t) && a.s.temporary(t.Database, t.Name) == nil:
 		return a.denied("SHOW", t)
 	}
 	a.use(t)

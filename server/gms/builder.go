@@ -325,10 +325,6 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		if s.b.mysql {
 			return b.explain(ctx, s, n)
 		}
-	case *plan.ShowGrants:
-		if s.b.mysql && s.b.users != nil {
-			return b.showGrants(s, n)
-		}
 	case *plan.ShowColumns:
 		if s.b.mysql {
 			return b.showColumns(ctx, s, n)
@@ -384,10 +380,6 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		}
 	case *plan.FlushPrivileges:
 		s.b.failed.forget()
-	case *plan.GrantRole, *plan.RevokeRole, *plan.CreateRole, *plan.DropRole, *plan.DropUser:
-		if s.b.mysql {
-			return b.accounts(ctx, s, n)
-		}
 	case *plan.LoadData:
 		if s.b.mysql {
 			return b.loadData(ctx, s, n)

@@ -22,10 +22,10 @@ type grant struct {
 	static   []sql.PrivilegeType
 	columns  map[sql.PrivilegeType][]string
 	dynamic  []string // in lower case
+	unknown  []string // what REVOKE names and there is not
 	routine  string   // "procedure", "function" or ""
 	db, name string   // "*" for all, "" for the current database
-	accounts []accountName
-	self     []bool // of accounts: CURRENT_USER
+	accounts []namedAccount
 	ifExists bool
 	ignore   bool // IGNORE UNKNOWN USER
 }
@@ -84,7 +84,7 @@ func (g *grant) level() []sql.PrivilegeType {
 	return tablePrivileges
 }
 
-// parseGrants parses GRANT and REVOKE of privileges; those of roles are the planner's.
+// parseGrants parses GRANT and REVOKE.
 func parseGrants(revoke bool) grammar {
 	return func(l *lexer) (ast.Statement, error) {
 		g := &grant{revoke: revoke, columns: map[sql.PrivilegeType][]string{}}
@@ -94,7 +94,8 @@ func parseGrants(revoke bool) grammar {
 		} else if *l = back; revoke && l.every() {
 			g.every, g.all = true, true
 		} else if *l = back; !l.ofPrivileges() {
-			return nil, nil
+			*l = back
+			return parseRoleGrant(l, revoke, g.ifExists)
 		} else if *l = back; true {
 			if err := l.privileges(g); err != nil {
 				return nil, err
@@ -106,14 +107,9 @@ func parseGrants(revoke bool) grammar {
 		if !revoke && !l.accept("to") || revoke && !l.accept("from") {
 			return nil, l.syntax()
 		}
-		for {
-			n, self, ok := l.accountName()
-			if !ok {
-				return nil, l.syntax()
-			}
-			if g.accounts, g.self = append(g.accounts, n), append(g.self, self); !l.accept(",") {
-				break
-			}
+		var ok bool
+		if g.accounts, ok = l.accountNames(); !ok {
+			return nil, l.syntax()
 		}
 		if l.accept("with", "grant", "option") {
 			g.option = !revoke
@@ -185,6 +181,8 @@ func (l *lexer) privileges(g *grant) error {
 		case name == "USAGE":
 		case len(words) == 1 && slices.Contains(dynamicPrivileges, strings.ToLower(name)):
 			g.dynamic = append(g.dynamic, strings.ToLower(name))
+		case len(words) == 1 && g.revoke:
+			g.unknown = append(g.unknown, strings.ToUpper(name))
 		case len(words) == 1:
 			return mysql.NewSQLError(1149, "42000", "You have an error in your SQL syntax; check the manual that corresponds to your MySQL server version for the right syntax to use")
 		default:
@@ -314,7 +312,8 @@ func (g *grant) check(a *rights) error {
 			}
 		}
 	case g.name == "*":
-		if len(a.without(g.db, want)) > 0 {
+		on := a.grantedOn(g.db, patternCovers)
+		if slices.ContainsFunc(want, func(p sql.PrivilegeType) bool { return !a.set.Has(p) && !on.Has(p) }) {
 			return a.deniedDatabase(g.db)
 		}
 	case g.routine != "":
@@ -330,7 +329,7 @@ func (g *grant) check(a *rights) error {
 		}
 		for p, columns := range g.columns {
 			if err := a.columns(t, p, columns, nil); err != nil {
-				return a.denied(privilegeList([]sql.PrivilegeType{p}), t)
+				return err
 			}
 		}
 	}
@@ -379,10 +378,8 @@ func (g *grant) run(ctx *sql.Context, s *Session, _ *admin) ([]sql.Row, error) {
 		return nil, err
 	}
 	return nil, s.editAccounts(ctx, func(e *accountEdit) error {
-		for i, n := range g.accounts {
-			if g.self[i] {
-				n = s.account
-			}
+		for _, n := range g.accounts {
+			n := n.of(s)
 			u, err := e.account(n)
 			switch {
 			case err != nil:
@@ -397,6 +394,9 @@ func (g *grant) run(ctx *sql.Context, s *Session, _ *admin) ([]sql.Row, error) {
 				return mysql.NewSQLError(1269, "HY000", "Can't revoke all privileges for one or more of the requested users")
 			default:
 				return errNoGrant(n)
+			}
+			for _, name := range g.unknown {
+				ctx.Warn(3929, "Dynamic privilege '%s' is not registered with the server.", name)
 			}
 			if !g.revoke {
 				g.add(u.PrivilegeSet)
@@ -523,7 +523,7 @@ func (s *Session) showGrants(of accountName, using []accountName) ([]sql.Row, er
 	rd := s.b.users.Reader()
 	_, there := rd.GetUser(of.key())
 	have := rolesOf(rd, of)
-	edges := rd.GetToUserRoleEdges(mysql_db.RoleEdgesToKey{ToHost: of.Host, ToUser: of.User})
+	direct, admin := granted(rd, of), administered(rd, of, using)
 	rd.Close()
 	if !there {
 		return nil, errNoGrant(of)
@@ -580,16 +580,17 @@ func (s *Session) showGrants(of accountName, using []accountName) ([]sql.Row, er
 		for _, t := range db.GetTables() {
 			on := " ON " + quoteName(db.Name()) + "." + quoteName(t.Name())
 			columns := tableColumns(t)
-			if len(columns) == 0 {
+			if len(columns) == 0 || t.Has(tablePrivileges...) {
 				level(tablePrivileges, t.Has, on)
 				continue
 			}
 			var list []string
 			for _, p := range tablePrivileges {
-				if of := columns[p]; len(of) > 0 && !t.Has(p) {
-					list = append(list, p.String()+" ("+strings.Join(of, ", ")+")")
-				} else if t.Has(p) {
+				if t.Has(p) {
 					list = append(list, p.String())
+				}
+				if of := columns[p]; len(of) > 0 {
+					list = append(list, p.String()+" ("+strings.Join(of, ", ")+")")
 				}
 			}
 			show(list, on, t.Has(sql.PrivilegeType_GrantOption))
@@ -602,21 +603,17 @@ func (s *Session) showGrants(of accountName, using []accountName) ([]sql.Row, er
 			}
 		}
 	}
-	for _, admin := range []bool{false, true} {
-		var list []string
-		for _, e := range edges {
-			if e.WithAdminOption == admin {
-				list = append(list, accountName{e.FromUser, e.FromHost}.String())
-			}
+	list := func(roles []accountName, more string) {
+		var names []string
+		for _, r := range roles {
+			names = append(names, r.String())
 		}
-		if slices.Sort(list); list != nil {
-			text := "GRANT " + strings.Join(list, ",") + " TO " + of.String()
-			if admin {
-				text += " WITH ADMIN OPTION"
-			}
-			rows = append(rows, sql.Row{text})
+		if slices.Sort(names); names != nil {
+			rows = append(rows, sql.Row{"GRANT " + strings.Join(slices.Compact(names), ",") + " TO " + of.String() + more})
 		}
 	}
+	list(slices.DeleteFunc(direct, func(r accountName) bool { return slices.Contains(admin, r) }), "")
+	list(admin, " WITH ADMIN OPTION")
 	return rows, nil
 }
 

@@ -1,6 +1,7 @@
 package gms
 
 import (
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -66,6 +67,21 @@ func newMySQLTables() *fixedDatabase {
 		Column_name char(64) not null
 		Timestamp timestamp
 		Column_priv set('Select','Insert','Update','References') not null`, columnGrantRows)
+	d.add("tables_priv", `
+		Host char(255) not null
+		Db char(64) not null
+		User char(32) not null
+		Table_name char(64) not null
+		Grantor varchar(288) not null
+		Timestamp timestamp
+		Table_priv set('Select','Insert','Update','Delete','Create','Drop','Grant','References','Index','Alter','Create View','Show view','Trigger') not null
+		Column_priv set('Select','Insert','Update','References') not null`, tableGrantRows)
+	d.add("role_edges", `
+		FROM_HOST char(255) not null
+		FROM_USER char(32) not null
+		TO_HOST char(255) not null
+		TO_USER char(32) not null
+		WITH_ADMIN_OPTION enum('N','Y') not null`, roleEdgeRows)
 	d.add("default_roles", `
 		HOST char(255) not null
 		USER char(32) not null
@@ -95,18 +111,64 @@ func columnGrantRows(_ *sql.Context, s *Session) ([]sql.Row, error) {
 		for _, db := range u.PrivilegeSet.GetDatabases() {
 			for _, t := range db.GetTables() {
 				for _, c := range t.GetColumns() {
-					var list []string
-					for _, p := range c.ToSlice() {
-						list = append(list, p.String())
-					}
-					if list != nil {
-						rows = append(rows, sql.Row{u.Host, db.Name(), u.User, t.Name(), c.Name(), nil, strings.Join(list, ",")})
+					if list := c.ToSlice(); len(list) > 0 {
+						rows = append(rows, sql.Row{u.Host, db.Name(), u.User, t.Name(), c.Name(), nil, privilegeSet(list...)})
 					}
 				}
 			}
 		}
 	}
 	return rows, nil
+}
+
+// privilegeSet returns privileges as the grant tables have them in their SETs.
+func privilegeSet(list ...sql.PrivilegeType) string {
+	var names []string
+	for _, n := range privilegeNames {
+		if slices.Contains(list, n.p) {
+			name := n.name[:1] + strings.ToLower(n.name[1:])
+			if n.p == sql.PrivilegeType_CreateView {
+				name = "Create View"
+			}
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, ",")
+}
+
+func tableGrantRows(_ *sql.Context, s *Session) ([]sql.Row, error) {
+	var rows []sql.Row
+	for _, u := range s.accountList() {
+		for _, db := range u.PrivilegeSet.GetDatabases() {
+			for _, t := range db.GetTables() {
+				var columns []sql.PrivilegeType
+				for _, c := range t.GetColumns() {
+					columns = append(columns, c.ToSlice()...)
+				}
+				rows = append(rows, sql.Row{u.Host, db.Name(), u.User, t.Name(), "", nil, privilegeSet(t.ToSlice()...), privilegeSet(columns...)})
+			}
+		}
+	}
+	return rows, nil
+}
+
+func roleEdgeRows(_ *sql.Context, s *Session) ([]sql.Row, error) {
+	var rows []sql.Row
+	rd := s.b.users.Reader()
+	defer rd.Close()
+	rd.VisitRoleEdges(func(e *mysql_db.RoleEdge) {
+		rows = append(rows, sql.Row{e.FromHost, e.FromUser, e.ToHost, e.ToUser, yesNo(e.WithAdminOption)})
+	})
+	slices.SortFunc(rows, func(a, b sql.Row) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
+	return rows, nil
+}
+
+// yesNo is a Y or N of the grant tables.
+func yesNo(b bool) string {
+	if b {
+		return "Y"
+	}
+	return "N"
 }
 
 func defaultRoleRows(ctx *sql.Context, s *Session) ([]sql.Row, error) {
@@ -127,14 +189,10 @@ func globalGrantRows(_ *sql.Context, s *Session) ([]sql.Row, error) {
 	var rows []sql.Row
 	for _, u := range s.accountList() {
 		for _, grantable := range []bool{false, true} {
-			with := "N"
-			if grantable {
-				with = "Y"
-			}
 			names := u.PrivilegeSet.ToSliceDynamic(grantable)
 			slices.Sort(names)
 			for _, name := range names {
-				rows = append(rows, sql.Row{u.User, u.Host, strings.ToUpper(name), with})
+				rows = append(rows, sql.Row{u.User, u.Host, strings.ToUpper(name), yesNo(grantable)})
 			}
 		}
 	}

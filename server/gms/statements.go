@@ -392,11 +392,22 @@ func tableAdmin(verb string, f func(ctx *sql.Context, s *Session, t tableName) (
 		if verb == "checksum" {
 			a.columns = sql.Schema{textColumns("Table")[0], {Name: "Checksum", Type: types.Int64, Nullable: true}}
 		}
-		want := []sql.PrivilegeType{sql.PrivilegeType_Select}
-		if a.commits {
-			want = append(want, sql.PrivilegeType_Insert)
+		switch verb {
+		case "check":
+			a.check = func(a *rights) error {
+				for _, t := range tables {
+					if t.Database = a.within(t.Database); !a.anyTable(t) {
+						return a.denied("SELECT", t)
+					}
+					a.use(t)
+				}
+				return nil
+			}
+		case "checksum":
+			a.check = checkTables(tables, sql.PrivilegeType_Select)
+		default:
+			a.check = checkTables(tables, sql.PrivilegeType_Select, sql.PrivilegeType_Insert)
 		}
-		a.check = checkTables(tables, want...)
 		a.run = func(ctx *sql.Context, s *Session, _ *admin) ([]sql.Row, error) {
 			var rows []sql.Row
 			for _, t := range tables {
