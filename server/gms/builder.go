@@ -156,7 +156,7 @@ func (b *builder) end(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql.
 		was = *s.tx
 	}
 	it, err := b.plain(ctx, s, n, r)
-	if err != nil || !chains(ctx.Query()) {
+	if err != nil || !s.chains(ctx) {
 		return it, err
 	}
 	tx, err := s.StartTransaction(ctx, sql.ReadWrite)

@@ -116,10 +116,15 @@ func (s *Session) retune(ctx *sql.Context) {
 	s.characterize(ctx, t, sql.ReadWrite)
 }
 
-// chains reports whether a COMMIT or ROLLBACK begins the next transaction at once.
-func chains(query string) bool {
-	words := leading(query, 4)
-	return phrase(words, "and", "chain")
+// chains reports whether a COMMIT or ROLLBACK begins the next transaction at once, by itself or
+// by completion_type.
+func (s *Session) chains(ctx *sql.Context) bool {
+	words := leading(ctx.Query(), 5)
+	if phrase(words, "and", "chain") {
+		return true
+	}
+	v, err := s.GetSessionVariable(ctx, "completion_type")
+	return err == nil && v == "CHAIN" && !phrase(words, "no", "chain")
 }
 
 // phrase reports whether one word directly follows another.

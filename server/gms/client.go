@@ -283,6 +283,7 @@ func (c *client) run(ctx context.Context, query string, parsed ast.Statement, bi
 	}
 	defer restore()
 	c.sess.cleared = false
+	c.sess.counting = strings.Contains(query, "@@") && (containsFold(query, "warning_count") || containsFold(query, "error_count"))
 	flags := &sql.QueryFlags{}
 	if _, ok := parsed.(*ast.Load); ok {
 		flags.Set(sql.QFlagInsert) // or the planner leaves triggers and foreign keys out

@@ -76,9 +76,11 @@ var modes = []sql.Row{
 }
 
 func strictModeToo(query string) difference {
+	ours := slices.Insert(slices.Clone(modes), 3, sql.Row{"innodb_strict_mode", "ON"})
+	ours = slices.Insert(ours, 7, sql.Row{"replica_exec_mode", "STRICT"}, sql.Row{"slave_exec_mode", "STRICT"})
 	return difference{
-		query: query, suite: answer{rows: modes}, reason: "innodb_strict_mode is a variable too, as in MySQL",
-		ours: answer{rows: slices.Insert(slices.Clone(modes), 3, sql.Row{"innodb_strict_mode", "ON"})},
+		query: query, suite: answer{rows: modes}, reason: "innodb_strict_mode and others are variables too, as in MySQL",
+		ours: answer{rows: ours},
 	}
 }
 

@@ -185,6 +185,7 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 	}
 	setNextTransaction(stmt)
 	modeNumber(stmt)
+	sessionDefaults(stmt)
 	a := annotator{}
 	unique := func(*ast.Select) bool { return false }
 	sctx, _ := ctx.(*sql.Context)
@@ -202,6 +203,11 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 	if sctx != nil && sctx.Session != nil {
 		a.db = sctx.GetCurrentDatabase()
 		if s, ok := sctx.Session.(*Session); ok {
+			if s.b.mysql && s.depth == 0 && !p.routine {
+				if err := s.columnsOrVariables(sctx, stmt); err != nil {
+					return err
+				}
+			}
 			if s.b.mysql {
 				if err := s.noteVisible(sctx, query, stmt); err != nil {
 					return err

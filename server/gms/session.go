@@ -3,6 +3,7 @@ package gms
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -93,6 +94,7 @@ type Session struct {
 	port       string            // of the client's address
 	database   atomic.Pointer[string]
 	running    atomic.Pointer[sql.Node] // the plan of its last statement
+	counting   bool                     // the client's statement reads @@warning_count or @@error_count
 	measures   measures                 // of an EXPLAIN ANALYZE that runs, nil: none
 }
 
@@ -388,7 +390,7 @@ func (s *Session) abandoned() {
 // ClearWarnings implements sql.Session.
 func (s *Session) ClearWarnings() {
 	s.cleared = true
-	if !s.diagnosing {
+	if !s.diagnosing && !s.counting {
 		s.BaseSession.ClearWarnings()
 	}
 }
@@ -444,10 +446,23 @@ func (s *Session) SetSessionVariable(ctx *sql.Context, name string, value any) e
 	if err := checkZone(name, value); err != nil {
 		return err
 	}
+	switch strings.ToLower(name) {
+	case "identity":
+		name = "last_insert_id"
+	case "completion_type":
+		if text := strings.ToUpper(fmt.Sprint(value)); text == "RELEASE" || text == "2" {
+			return errNotSupported("completion_type = RELEASE")
+		}
+	}
 	if err := s.BaseSession.SetSessionVariable(ctx, name, value); err != nil {
 		return err
 	}
 	switch strings.ToLower(name) {
+	case "last_insert_id":
+		if v, err := s.BaseSession.GetSessionVariable(ctx, name); err == nil {
+			id, _ := v.(int64)
+			s.GetLastQueryInfo().LastInsertId.Store(id)
+		}
 	case "autocommit":
 		s.autocommit = s.boolVariable(ctx, "autocommit")
 	case "transaction_isolation", "tx_isolation", "transaction_read_only", "tx_read_only", "sextant_strict_snapshot":
@@ -463,6 +478,18 @@ func (s *Session) GetSessionVariable(ctx *sql.Context, name string) (any, error)
 	if v, ok := s.b.liveVariable(name); ok {
 		return v, nil
 	}
+	switch strings.ToLower(name) {
+	case "warning_count":
+		return int64(len(s.diagnostics(""))), nil
+	case "error_count":
+		return int64(len(s.diagnostics("Error"))), nil
+	case "identity", "last_insert_id":
+		return s.GetLastQueryInfo().LastInsertId.Load(), nil
+	}
+	if globalOnly()[strings.ToLower(name)] {
+		_, v, _ := sql.SystemVariables.GetGlobal(name)
+		return v, nil
+	}
 	v, err := s.BaseSession.GetSessionVariable(ctx, name)
 	if v == 0.0 && strings.EqualFold(name, "timestamp") {
 		v = float64(ctx.QueryTime().UnixMicro()) / 1e6
@@ -470,12 +497,25 @@ func (s *Session) GetSessionVariable(ctx *sql.Context, name string) (any, error)
 	return v, err
 }
 
-// GetAllSessionVariables implements sql.Session.
+// GetSessionVariableDefault implements sql.Session: of SET GLOBAL … = DEFAULT, since in a
+// session DEFAULT is the global value.
+func (s *Session) GetSessionVariableDefault(ctx *sql.Context, name string) (any, error) {
+	v, _, ok := sql.SystemVariables.GetGlobal(name)
+	if !ok {
+		return nil, sql.ErrUnknownSystemVariable.New(name)
+	}
+	return shownSet(v, v.GetDefault()), nil
+}
+
+// GetAllSessionVariables implements sql.Session. Those that are no session's are as they are now.
 func (s *Session) GetAllSessionVariables() map[string]any {
 	m := s.BaseSession.GetAllSessionVariables()
+	all := sql.SystemVariables.GetAllGlobalVariables()
 	for name := range m {
 		if v, ok := s.b.liveVariable(name); ok {
 			m[name] = v
+		} else if globalOnly()[name] {
+			m[name] = all[name]
 		}
 	}
 	return m

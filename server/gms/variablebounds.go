@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/cockroachdb/apd/v3"
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/plan"
@@ -57,6 +58,17 @@ func (b *cutValue) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	v, err := b.Expression.Eval(ctx, r)
 	if err != nil {
 		return nil, err
+	}
+	whole := !b.typ.FieldByName("lowerbound").CanFloat()
+	switch x := v.(type) {
+	case bool:
+		if v = int64(0); x {
+			v = int64(1)
+		}
+	case string, float32, float64, *apd.Decimal:
+		if whole {
+			return nil, mysql.NewSQLError(mysql.ERWrongTypeForVar, "42000", "Incorrect argument type to variable '%s'", b.name)
+		}
 	}
 	cut := b.cut(v)
 	if cut == nil {

@@ -1,6 +1,7 @@
 package gms
 
 import (
+	"context"
 	"math"
 	"net"
 	"os"
@@ -16,6 +17,7 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/go-mysql-server/sql/variables"
 	"github.com/dolthub/vitess/go/sqltypes"
+	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 )
 
 // auroraVersion is what aurora_version() returns: drivers take a server with
@@ -31,6 +33,7 @@ func addVariables() {
 		if sql.SystemVariables == nil {
 			variables.InitSystemVariables()
 		}
+		sql.SystemVariables = variableRegistry{sql.SystemVariables}
 		variables.InitStatusVariables()
 		sql.StatusVariables = statusRegistry{sql.StatusVariables}
 		both := sql.GetMysqlScope(sql.SystemVariableScope_Both)
@@ -129,21 +132,42 @@ func initVariables(o Options) error {
 		Name: "sql_select_limit", Scope: sql.GetMysqlScope(sql.SystemVariableScope_Both), Dynamic: true, SetVarHintApplies: true,
 		Default: uint64(math.MaxUint64), Type: types.NewSystemUintType("sql_select_limit", 0, math.MaxUint64),
 	}})
+	session := sql.GetMysqlScope(sql.SystemVariableScope_Session)
+	sql.SystemVariables.AddSystemVariables([]sql.SystemVariable{
+		&sql.MysqlSystemVariable{
+			Name: "max_execution_time", Scope: sql.GetMysqlScope(sql.SystemVariableScope_Both), Dynamic: true, SetVarHintApplies: true,
+			Default: int64(0), Type: types.NewSystemIntType("max_execution_time", 0, math.MaxUint32, false),
+		},
+		&sql.MysqlSystemVariable{
+			Name: "long_query_time", Scope: sql.GetMysqlScope(sql.SystemVariableScope_Both), Dynamic: true,
+			Default: 10.0, Type: types.NewSystemDoubleType("long_query_time", 0, 31536000),
+		},
+		&sql.MysqlSystemVariable{
+			Name: "identity", Scope: session, Dynamic: true, Default: int64(0),
+			Type: types.NewSystemIntType("identity", math.MinInt64, math.MaxInt64, false),
+		},
+		&sql.MysqlSystemVariable{
+			Name: "warning_count", Scope: session, Default: int64(0), Type: types.NewSystemIntType("warning_count", 0, math.MaxInt64, false),
+		},
+		&sql.MysqlSystemVariable{
+			Name: "error_count", Scope: session, Default: int64(0), Type: types.NewSystemIntType("error_count", 0, math.MaxInt64, false),
+		},
+	})
 	host, err := os.Hostname()
 	if err != nil {
 		host = o.InstanceID
 	}
 	collation := sql.Collation_utf8mb4_0900_ai_ci.Name()
 	serverCertificates.Store(o.TLS)
-	if err := sql.SystemVariables.AssignValues(tlsVariables(o)); err != nil {
+	if err := assignDefaults(tlsVariables(o)); err != nil {
 		return err
 	}
 	if a, ok := o.Listener.Addr().(*net.TCPAddr); ok {
-		if err := sql.SystemVariables.AssignValues(map[string]any{"port": int64(a.Port)}); err != nil {
+		if err := assignDefaults(map[string]any{"port": int64(a.Port)}); err != nil {
 			return err
 		}
 	}
-	return sql.SystemVariables.AssignValues(map[string]any{
+	return assignDefaults(map[string]any{
 		"version": ServerVersion, "version_comment": "Source distribution", "hostname": host,
 		"aurora_server_id": o.InstanceID, "innodb_read_only": int8(1), "read_only": int8(1),
 		"performance_schema": int8(1),
@@ -155,6 +179,89 @@ func initVariables(o Options) error {
 		"character_set_server": "utf8mb4", "character_set_connection": "utf8mb4", "character_set_database": "utf8mb4",
 		"character_set_client": "utf8mb4", "character_set_results": "utf8mb4",
 	})
+}
+
+// globalOnly are the variables, in lower case, that sessions have no values of. They are known
+// when the first server of the process is made.
+var globalOnly = sync.OnceValue(func() map[string]bool {
+	m := map[string]bool{}
+	for name := range sql.SystemVariables.GetAllGlobalVariables() {
+		if v, ok := sqlVariable(name); ok && v.IsGlobalOnly() {
+			m[strings.ToLower(name)] = true
+		}
+	}
+	return m
+})
+
+// variableRegistry is the planner's with the values of SETs as texts.
+type variableRegistry struct{ sql.SystemVariableRegistry }
+
+// GetAllGlobalVariables implements sql.SystemVariableRegistry.
+func (r variableRegistry) GetAllGlobalVariables() map[string]any {
+	m := r.SystemVariableRegistry.GetAllGlobalVariables()
+	for name, value := range m {
+		if bits, ok := value.(uint64); ok {
+			if v, _, ok := r.GetGlobal(name); ok {
+				m[name] = shownSet(v, bits)
+			}
+		}
+	}
+	return m
+}
+
+// shownSet is a variable's value, the bits of a SET as a text.
+func shownSet(v sql.SystemVariable, value any) any {
+	if bits, ok := value.(uint64); ok {
+		if set, ok := v.GetType().(sql.SetType); ok {
+			if text, err := set.BitsToString(bits); err == nil {
+				return text
+			}
+		}
+	}
+	return value
+}
+
+// assignDefaults gives variables their values and defaults.
+func assignDefaults(values map[string]any) error {
+	for name, value := range values {
+		v, _, ok := sql.SystemVariables.GetGlobal(name)
+		if !ok {
+			return sql.ErrUnknownSystemVariable.New(name)
+		}
+		converted, _, err := v.GetType().Convert(context.Background(), value)
+		if err != nil {
+			return err
+		}
+		v.SetDefault(converted)
+	}
+	return sql.SystemVariables.AssignValues(values)
+}
+
+// sessionDefaults makes DEFAULT in a SET of the session what it is, the global value.
+func sessionDefaults(stmt ast.Statement) {
+	set, ok := stmt.(*ast.Set)
+	if !ok {
+		return
+	}
+	for _, e := range set.Exprs {
+		if _, ok := e.Expr.(*ast.Default); !ok || e.Scope != ast.SetScope_None && e.Scope != ast.SetScope_Session {
+			continue
+		}
+		name, scope, _, err := ast.VarScope(e.Name.Name.String())
+		if err != nil || !e.Name.Qualifier.IsEmpty() || scope != ast.SetScope_None && scope != ast.SetScope_Session {
+			continue
+		}
+		if v, ok := sqlVariable(name); ok && v.Scope.Type == sql.SystemVariableScope_Both {
+			e.Expr = &ast.ColName{Name: ast.NewColIdent("@@global." + name)}
+		}
+	}
+}
+
+// sqlVariable returns a system variable's definition.
+func sqlVariable(name string) (*sql.MysqlSystemVariable, bool) {
+	v, _, _ := sql.SystemVariables.GetGlobal(name)
+	m, ok := v.(*sql.MysqlSystemVariable)
+	return m, ok
 }
 
 // publishRole sets the global variables that follow the role.
