@@ -168,7 +168,8 @@ func initVariables(o Options) error {
 		}
 	}
 	return assignDefaults(map[string]any{
-		"version": ServerVersion, "version_comment": "Source distribution", "hostname": host,
+		"version": ServerVersion, "version_comment": "Source distribution", "version_compile_machine": "x86_64",
+		"version_compile_os": "Linux", "version_compile_zlib": "1.2.13", "hostname": host,
 		"aurora_server_id": o.InstanceID, "innodb_read_only": int8(1), "read_only": int8(1),
 		"performance_schema": int8(1),
 		"max_connections":    int64(o.MaxConnections), "max_allowed_packet": int64(64 << 20),
