@@ -44,6 +44,19 @@ func (r *marking) form(token string, at int) {
 		r.put(at, r.end, ",") // the grammar has SUBSTRING(text FROM start FOR length) of columns and texts only
 	case strings.HasPrefix(token, "sql_tsi_") && last == "(":
 		r.put(at, at+len("sql_tsi_"), "")
+	case token == "engine" && r.definesTable() && r.depth == 0:
+		if next == "=" {
+			next, end = r.follows(end)
+		}
+		if next == "'" || next == `"` {
+			from := r.end + strings.Index(r.q[r.end:end], next)
+			r.put(from, end, " "+r.q[from+1:end-1]) // the grammar has names only
+		}
+	case token == "using" && (next == "btree" || next == "hash") && r.definesTable():
+		if word, open := r.follows(end); word == "(" {
+			r.put(at, end, "")
+			r.closing[r.closed(open-1)] = " using " + next // the grammar has it behind the columns
+		}
 	case token == "unknown" && (last == "is" || last == "not" && r.before[1].text == "is"):
 		r.put(at, r.end, "null")
 	case token == "json_value" && next == "(":
@@ -283,4 +296,9 @@ func intervalIndex(ctx *sql.Context, _ *Session, args []any) (any, error) {
 		}
 	}
 	return int64(len(args) - 1), nil
+}
+
+// definesTable reports whether the statement is a CREATE TABLE or ALTER TABLE.
+func (r *marking) definesTable() bool {
+	return (r.first[0] == "create" || r.first[0] == "alter") && (r.first[1] == "table" || r.first[1] == "temporary")
 }
