@@ -23,6 +23,9 @@ func assignedAs(ctx *sql.Context, e sql.Expression, to sql.Type) (as sql.Express
 		return h.integer(), true
 	}
 	t := e.Type(ctx)
+	if r := newRecoded(ctx, e, to); r != nil {
+		return r, true
+	}
 	switch {
 	case types.IsJSON(to) && binaryText(ctx, e): // of _binary'…' the planner's value is a text
 		return &whole{expression.UnaryExpressionStub{Child: e}, types.LongBlob}, true

@@ -142,6 +142,10 @@ func (c *changedValues) Next(ctx *sql.Context) (sql.Row, error) {
 		} else {
 			v, err = (&formatText{expression.UnaryExpressionStub{Child: expression.NewLiteral(v, c.from)}, c.format}).Eval(ctx, nil)
 		}
+	case types.IsText(c.from) && types.IsText(c.to):
+		if e := newRecoded(ctx, expression.NewLiteral(v, c.from), c.to); e != nil {
+			v, err = e.Eval(ctx, nil)
+		}
 	case types.IsBit(c.from) && types.IsTextBlob(c.to):
 		v, err = (&bitBytes{expression.UnaryExpressionStub{Child: expression.NewLiteral(v, c.from)}}).Eval(ctx, nil)
 	case (types.IsEnum(c.from) || types.IsSet(c.from)) && !isNumeric(c.to) && !types.IsYear(c.to) && !types.IsBit(c.to):
