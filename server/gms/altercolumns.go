@@ -1,8 +1,10 @@
 package gms
 
 import (
+	"encoding/json"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/vitess/go/mysql"
@@ -87,6 +89,9 @@ func (t *Table) DropColumn(ctx *sql.Context, name string) error {
 			}
 		}
 		move[at] = -1
+		if err := dropChecksOf(def, name); err != nil {
+			return err
+		}
 		if err := dependedOn(def, name); err != nil {
 			return err
 		}
@@ -283,12 +288,23 @@ func (t *Table) ModifyStoredCollation(*sql.Context, sql.CollationID) error {
 		"This version of MySQL doesn't yet support 'converting the collations of columns'")
 }
 
-// ModifyComment implements sql.CommentAlterableTable. With optionsMark it sets the kept options.
+// ModifyComment implements sql.CommentAlterableTable. With a mark it does what the clause stands for.
 func (t *Table) ModifyComment(ctx *sql.Context, comment string) error {
 	return t.alter(ctx, func(def *engine.TableDef) error {
-		if s, ok := ctx.Session.(*Session); ok && comment == optionsMark {
+		changes, checks := strings.CutPrefix(comment, checksMark)
+		s, ok := ctx.Session.(*Session)
+		switch {
+		case ok && comment == optionsMark:
 			s.setOptions(def)
-		} else {
+		case checks:
+			var c checkChanges
+			if err := json.Unmarshal([]byte(changes), &c); err != nil {
+				return err
+			}
+			def.Checks = slices.DeleteFunc(slices.Clone(def.Checks), func(d engine.CheckDef) bool {
+				return slices.ContainsFunc(c.Drops, func(name string) bool { return sameName(name, d.Name) })
+			})
+		default:
 			def.Comment = comment
 		}
 		return nil

@@ -62,7 +62,9 @@ func (s *Session) wholeAlter(ctx *sql.Context, query string, a *ast.AlterTable) 
 	if !def.Temporary {
 		takenNames(def, a)
 	}
-	addedChecks(a)
+	if err := takeChecks(query, def, a); err != nil {
+		return err
+	}
 	if keyless(def, a) && s.boolVariable(ctx, "sql_require_primary_key") {
 		return errPrimaryKeyRequired()
 	}
@@ -71,42 +73,6 @@ func (s *Session) wholeAlter(ctx *sql.Context, query string, a *ast.AlterTable) 
 		return err
 	}
 	return knownColumns(def, a)
-}
-
-// addedChecks makes a CHECK that names a column which another clause adds one of that clause: to the planner the column
-// is not there yet.
-func addedChecks(a *ast.AlterTable) {
-	a.Statements = slices.DeleteFunc(a.Statements, func(d *ast.DDL) bool {
-		if d.ColumnAction != "" || d.ConstraintAction != ast.AddStr || d.TableSpec == nil || len(d.TableSpec.Constraints) != 1 {
-			return false
-		}
-		check, ok := d.TableSpec.Constraints[0].Details.(*ast.CheckConstraintDefinition)
-		if !ok {
-			return false
-		}
-		var to *ast.DDL
-		for _, other := range a.Statements {
-			if adds(other) && other.TableSpec != nil && names(check.Expr, other.Column) {
-				to = other
-			}
-		}
-		if to == nil {
-			return false
-		}
-		to.TableSpec.Constraints, to.ConstraintAction = append(to.TableSpec.Constraints, d.TableSpec.Constraints...), ast.AddStr
-		return true
-	})
-}
-
-// names reports whether an expression names a column.
-func names(e ast.Expr, column ast.ColIdent) bool {
-	found := false
-	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
-		c, ok := n.(*ast.ColName)
-		found = found || ok && c.Name.Equal(column)
-		return !found, nil
-	}, e)
-	return found
 }
 
 // keyless reports whether a table has no primary key when its columns or indexes have been altered.
@@ -227,13 +193,23 @@ func saysNothing(d *ast.DDL) bool {
 		d.ColumnTypeSpec == nil && d.TableSpec == nil
 }
 
+// current is the statement that runs, in a program that of the program.
+func (s *Session) current() ast.Statement {
+	if s.depth > 0 {
+		return s.calls.stmt
+	}
+	return s.locks.stmt
+}
+
+// alters reports whether the statement is an ALTER TABLE.
+func (s *Session) alters() bool {
+	_, ok := s.current().(*ast.AlterTable)
+	return ok
+}
+
 // definesIndexes reports whether the statement is one to which invisible indexes are indexes.
 func (s *Session) definesIndexes() bool {
-	stmt := s.locks.stmt
-	if s.depth > 0 {
-		stmt = s.calls.stmt
-	}
-	switch n := stmt.(type) {
+	switch n := s.current().(type) {
 	case *ast.AlterTable:
 		return true
 	case *ast.DDL:

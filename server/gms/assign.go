@@ -359,6 +359,12 @@ func (s *Session) Warn(w *sql.Warning) {
 	if s.b.mysql && strings.HasPrefix(w.Message, "Setting CHARACTER SET, COLLATION and ENCRYPTION") {
 		return // of databases, which are set
 	}
+	if s.b.mysql && w.Code == mysql.ERBadTable {
+		w = s.unknownTable(w)
+	}
+	if s.b.mysql && w.Code == 1007 {
+		w = &sql.Warning{Level: w.Level, Code: w.Code, Message: databaseExists.ReplaceAllString(w.Message, "Can't create database '$1'; database exists")}
+	}
 	if s.b.mysql && strings.HasPrefix(w.Message, "'disable/enable keys'") {
 		w = &sql.Warning{Level: "Note", Code: 1031, Message: fmt.Sprintf("Table storage engine for '%s' doesn't have this option", s.altered)}
 	}

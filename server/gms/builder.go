@@ -7,6 +7,7 @@ import (
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/rowexec"
+	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/mysql"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 )
@@ -292,6 +293,9 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		}
 	case *plan.CreateTable:
 		if s.b.mysql {
+			if there, err := s.alreadyThere(ctx, n); there || err != nil {
+				return sql.RowsToRowIter(sql.NewRow(types.NewOkResult(0))), err
+			}
 			if err := hideFunctional(ctx, n); err != nil {
 				return nil, err
 			}
@@ -319,7 +323,7 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 			if !create.Temporary() {
 				defer s.temps.hide(create.Db.Name(), create.Name())()
 			}
-			return b.createSelect(ctx, create, n, r)
+			return b.createSelect(ctx, s, create, n, r)
 		}
 	case *plan.DescribeQuery:
 		if s.b.mysql {

@@ -46,8 +46,8 @@ func (s *Session) like(ctx *sql.Context, stmt ast.Statement) error {
 	for _, ix := range orderedIndexes(sh) {
 		parts = append(parts, ix.text())
 	}
-	for _, c := range sh.def.Checks {
-		text := "CHECK (" + c.Expr + ")"
+	for _, c := range sh.checks {
+		text := "CHECK (" + c.CheckExpression + ")"
 		if !c.Enforced {
 			text += " NOT ENFORCED"
 		}

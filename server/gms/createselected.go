@@ -18,19 +18,15 @@ import (
 // createSelect runs a CREATE TABLE … SELECT. The columns that are only defined come first, then
 // the query's with the definitions that they have; the planner writes the query's columns to
 // the table's in their order.
-func (b *builder) createSelect(ctx *sql.Context, create *plan.CreateTable, n *plan.TableCopier, r sql.Row) (sql.RowIter, error) {
+func (b *builder) createSelect(ctx *sql.Context, s *Session, create *plan.CreateTable, n *plan.TableCopier, r sql.Row) (sql.RowIter, error) {
 	source := n.Source.Schema(ctx)
 	create, err := selectedLast(create, source)
 	if err != nil {
 		return nil, err
 	}
 	db := n.Database()
-	_, exists, err := db.GetTableInsensitive(ctx, create.Name())
-	if err != nil {
-		return nil, err
-	}
-	if exists {
-		return b.base.Build(ctx, create, r) // IF NOT EXISTS: a note, no rows
+	if there, err := s.alreadyThere(ctx, create); there || err != nil {
+		return sql.RowsToRowIter(sql.NewRow(types.NewOkResult(0))), err
 	}
 	if _, err := b.base.Build(ctx, create, r); err != nil {
 		return nil, err

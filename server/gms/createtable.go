@@ -146,6 +146,9 @@ func defaultText(ctx *sql.Context, c *sql.Column) (string, error) {
 		value, err := c.Type.SQL(ctx, nil, v)
 		return quoteText(value.ToString()), err
 	}
+	if types.IsYear(c.Type) {
+		return fmt.Sprintf("'%04d'", v), nil
+	}
 	if types.IsBit(c.Type) {
 		return fmt.Sprintf("b'%b'", v), nil
 	}

@@ -2,6 +2,7 @@ package gms
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"regexp"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/analyzer/analyzererrors"
 	"github.com/dolthub/go-mysql-server/sql/expression"
+	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/transform"
 	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/sqltypes"
@@ -266,6 +268,30 @@ func (d *Database) ValidateSchema(schema sql.Schema) error {
 		return analyzererrors.ErrInvalidRowLength.New(types.MaxRowLength, size)
 	}
 	return nil
+}
+
+// alreadyThere reports whether the table of a CREATE TABLE IF NOT EXISTS is there, or a view of its name, and notes it. It
+// returns an error if a table without IF NOT EXISTS has the name of a view.
+func (s *Session) alreadyThere(ctx *sql.Context, n *plan.CreateTable) (bool, error) {
+	if n.Temporary() {
+		if !n.IfNotExists() || s.temporary(n.Db.Name(), n.Name()) == nil {
+			return false, nil
+		}
+	} else {
+		cat, err := s.catalog(ctx)
+		if err != nil {
+			return false, err
+		}
+		view := cat.Object(engine.ObjectView, n.Db.Name(), n.Name()) != nil
+		switch {
+		case !n.IfNotExists() && view:
+			return false, sql.ErrTableAlreadyExists.New(n.Name())
+		case !n.IfNotExists(), !view && cat.Table(n.Db.Name(), n.Name()) == nil:
+			return false, nil
+		}
+	}
+	ctx.Session.Warn(&sql.Warning{Level: "Note", Code: 1050, Message: fmt.Sprintf("Table '%s' already exists", n.Name())})
+	return true, nil
 }
 
 // CreateTable implements sql.TableCreator.

@@ -76,6 +76,9 @@ func (b *builder) ddl(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql.
 	if err == nil {
 		it, err = giveNames(ctx, n, it)
 	}
+	if err == nil {
+		it, err = s.finishChecks(ctx, n, it)
+	}
 	if err != nil {
 		s.abandon()
 		return nil, alterError(ctx, n, err)

@@ -68,6 +68,9 @@ func checkAlteration(d *ast.DDL) error {
 		}
 	}
 	if ix := d.IndexSpec; ix != nil && len(ix.Fields) > 0 {
+		if sameName(ix.ToName.String(), primaryName) && !strings.EqualFold(ix.Type, ast.PrimaryStr) {
+			return indexName(ix.ToName.String())
+		}
 		if err := checkIndex(ix.ToName.String(), ix.Fields, ix.Options); err != nil {
 			return err
 		}
@@ -77,19 +80,6 @@ func checkAlteration(d *ast.DDL) error {
 	}
 	for _, c := range d.TableSpec.Columns {
 		if err := checkColumn(c); err != nil {
-			return err
-		}
-	}
-	for i, c := range d.TableSpec.Constraints {
-		check, ok := c.Details.(*ast.CheckConstraintDefinition)
-		if !ok || check.Expr == nil {
-			continue
-		}
-		name := c.Name
-		if name == "" {
-			name = fmt.Sprintf("%s_chk_%d", d.Table.Name.String(), i+1)
-		}
-		if err := checkAllowed(name, check.Expr); err != nil {
 			return err
 		}
 	}
@@ -133,7 +123,7 @@ func checkTableSpec(d *ast.DDL) error {
 		}
 		name := ix.Info.Name.Lowered()
 		if name == "primary" {
-			return mysql.NewSQLError(1280, "42000", "Incorrect index name '%s'", ix.Info.Name.String())
+			return indexName(ix.Info.Name.String())
 		}
 		if name != "" && names[name] {
 			return mysql.NewSQLError(1061, "42000", "Duplicate key name '%s'", ix.Info.Name.String())
@@ -155,12 +145,16 @@ func checkTableSpec(d *ast.DDL) error {
 // engines are the names of MySQL's storage engines; a table of any is one of InnoDB here.
 var engines = []string{"innodb", "myisam", "memory", "heap", "csv", "archive", "blackhole", "merge", "mrg_myisam", "federated", "aria"}
 
+func unknownEngine(name any) error {
+	return mysql.NewSQLError(1286, "42000", "Unknown storage engine '%s'", name)
+}
+
 func checkTableOptions(d *ast.DDL) error {
 	for _, o := range d.TableSpec.TableOpts {
 		switch strings.ToLower(o.Name) {
 		case "engine":
 			if name := unquoted(o.Value); !slices.Contains(engines, strings.ToLower(name)) {
-				return mysql.NewSQLError(1286, "42000", "Unknown storage engine '%s'", name)
+				return unknownEngine(name)
 			}
 		case "comment":
 			if err := checkComment(unquoted(o.Value), tableCommentMax, 1628, "table", d.Table.Name.String()); err != nil {
@@ -171,13 +165,24 @@ func checkTableOptions(d *ast.DDL) error {
 	return nil
 }
 
+func indexName(name string) error {
+	return mysql.NewSQLError(1280, "42000", "Incorrect index name '%s'", name)
+}
+
 // checkName checks the name of a kind of object; number is that of a name that cannot be.
 func checkName(name string, number int, kind string) error {
-	if utf8.RuneCountInString(name) > nameMax {
-		return mysql.NewSQLError(1059, "42000", "Identifier name '%s' is too long", name)
+	if err := checkLength(name); err != nil {
+		return err
 	}
 	if name == "" || strings.HasSuffix(name, " ") {
 		return mysql.NewSQLError(number, "42000", "Incorrect %s name '%s'", kind, name)
+	}
+	return nil
+}
+
+func checkLength(name string) error {
+	if utf8.RuneCountInString(name) > nameMax {
+		return mysql.NewSQLError(1059, "42000", "Identifier name '%s' is too long", name)
 	}
 	return nil
 }
@@ -447,7 +452,7 @@ func checkAllowed(name string, e ast.Expr) error {
 }
 
 // columnsOf are the columns that an expression names.
-func columnsOf(e ast.Expr) []ast.ColIdent {
+func columnsOf(e ast.SQLNode) []ast.ColIdent {
 	var out []ast.ColIdent
 	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
 		if c, ok := n.(*ast.ColName); ok && !strings.HasPrefix(c.Name.String(), "@") {
@@ -462,37 +467,22 @@ func columnsOf(e ast.Expr) []ast.ColIdent {
 func checkConstraints(table string, spec *ast.TableSpec) error {
 	type check struct {
 		*ast.CheckConstraintDefinition
-		name   string
-		column string // "": of the table
+		name string
 	}
 	var checks []check
+	unnamed := 0
 	add := func(c *ast.ConstraintDefinition, column string) error {
-		if c.Name != "" {
-			if err := checkName(c.Name, 1166, "constraint"); err != nil {
-				return err
-			}
-		}
 		d, ok := c.Details.(*ast.CheckConstraintDefinition)
 		if !ok {
-			return nil
+			return checkLength(c.Name)
 		}
 		name := c.Name
 		if name == "" {
-			unnamed := 1
-			for _, x := range checks {
-				if strings.HasPrefix(x.name, table+"_chk_") {
-					unnamed++
-				}
-			}
+			unnamed++
 			name = fmt.Sprintf("%s_chk_%d", table, unnamed)
 		}
-		for _, x := range checks {
-			if sameName(x.name, name) {
-				return mysql.NewSQLError(3822, "HY000", "Duplicate check constraint name '%s'.", name)
-			}
-		}
-		checks = append(checks, check{d, name, column})
-		return nil
+		checks = append(checks, check{d, name})
+		return checkCheck(name, column, d.Expr)
 	}
 	columns, of := map[string]*ast.ColumnDefinition{}, map[*ast.ConstraintDefinition]string{}
 	for _, c := range spec.Columns {
@@ -506,19 +496,18 @@ func checkConstraints(table string, spec *ast.TableSpec) error {
 			return err
 		}
 	}
-	for _, c := range checks {
-		if err := checkAllowed(c.name, c.Expr); err != nil {
-			return err
+	for i, c := range checks {
+		for _, x := range checks[:i] {
+			if sameName(x.name, c.name) {
+				return duplicateCheck(c.name)
+			}
 		}
 		for _, used := range columnsOf(c.Expr) {
-			of := columns[used.Lowered()]
-			switch {
+			switch of := columns[used.Lowered()]; {
 			case of == nil:
-				return mysql.NewSQLError(3820, "HY000", "Check constraint '%s' refers to non-existing column '%s'.", c.name, used.String())
-			case c.column != "" && !used.EqualString(c.column):
-				return mysql.NewSQLError(3813, "HY000", "Column check constraint '%s' references other column.", c.name)
+				return unknownInCheck(c.name, used)
 			case bool(of.Type.Autoincrement):
-				return mysql.NewSQLError(3818, "HY000", "Check constraint '%s' cannot refer to an auto-increment column.", c.name)
+				return counterInCheck(c.name)
 			}
 		}
 	}

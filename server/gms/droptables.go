@@ -1,8 +1,10 @@
 package gms
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -96,6 +98,24 @@ func (s *Session) dropTables(ctx *sql.Context, tables []tableName, view, ifExist
 		}
 	}
 	return nil
+}
+
+// databaseExists is the planner's note of CREATE DATABASE IF NOT EXISTS.
+var databaseExists = regexp.MustCompile(`^Can't create database (.*); database exists $`)
+
+// unknownTable is the note of a DROP TABLE IF EXISTS, to which the planner gives a name without its database, in small letters.
+func (s *Session) unknownTable(w *sql.Warning) *sql.Warning {
+	d, ok := s.current().(*ast.DDL)
+	if !ok {
+		return w
+	}
+	for _, t := range d.FromTables {
+		if w.Message == "Unknown table '"+strings.ToLower(t.Name.String())+"'" {
+			return &sql.Warning{Level: w.Level, Code: w.Code, Message: "Unknown table '" +
+				cmp.Or(t.DbQualifier.String(), s.GetCurrentDatabase()) + "." + t.Name.String() + "'"}
+		}
+	}
+	return w
 }
 
 // unreferenced returns an error if a foreign key of another table refers to one of the

@@ -79,7 +79,7 @@ func nameIndexes(list sql.IndexDefs) error {
 		if ix.Name == "" {
 			base := ix.ColumnNames()[0]
 			ix.Name = base
-			for n := 2; used[strings.ToLower(ix.Name)]; n++ {
+			for n := 2; used[strings.ToLower(ix.Name)] || sameName(ix.Name, primaryName); n++ {
 				ix.Name = fmt.Sprintf("%s_%d", base, n)
 			}
 		} else if used[strings.ToLower(ix.Name)] {

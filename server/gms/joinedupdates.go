@@ -108,7 +108,7 @@ func ownDefault(ctx *sql.Context, a *analyzer.Analyzer, t *Table, c *sql.Column,
 	if !ok {
 		return d, nil
 	}
-	e, err := rowExpression(ctx, a, t, text.ExprString)
+	e, err := rowExpression(ctx, a.Catalog, t, text.ExprString)
 	if err != nil {
 		return nil, err
 	}

@@ -179,6 +179,32 @@ func stumbled(query string, err error) (start, end int) {
 	return -1, -1
 }
 
+// quotedWords puts the words in quotes that are none to the planner's grammar: those with a letter beyond ASCII or a $.
+func quotedWords(query string) string {
+	odd := func(s string) bool {
+		for i := range len(s) {
+			if s[i] >= 0x80 || s[i] == '$' {
+				return true
+			}
+		}
+		return false
+	}
+	if !odd(query) {
+		return query
+	}
+	var out strings.Builder
+	done := 0
+	for at := 0; at < len(query); {
+		word, end := nextWord(query, at)
+		if odd(word) {
+			out.WriteString(query[done:at] + "`" + word + "`")
+			done = end
+		}
+		at = end
+	}
+	return out.String() + query[done:]
+}
+
 // namable reports whether a word is a keyword to the planner's grammar and may be a
 // name without quotes in MySQL.
 func namable(word string) bool {

@@ -23,7 +23,7 @@ func newParser() *parser { return &parser{base: sql.NewMysqlParser()} }
 // ParseSimple implements sql.Parser.
 func (p *parser) ParseSimple(query string) (ast.Statement, error) {
 	var stmt ast.Statement
-	_, _, err := p.parse(context.Background(), plainComments(query), func(marked string) (err error) {
+	_, _, err := p.parse(context.Background(), quotedWords(plainComments(query)), func(marked string) (err error) {
 		stmt, err = p.base.ParseSimple(marked)
 		return err
 	}, &stmt)
@@ -103,7 +103,7 @@ func (p *parser) Parse(ctx *sql.Context, query string, multi bool) (ast.Statemen
 // ParseWithOptions implements sql.Parser.
 func (p *parser) ParseWithOptions(ctx context.Context, query string, delimiter rune, multi bool,
 	options ast.ParserOptions) (ast.Statement, string, string, error) {
-	query = plainComments(query)
+	query = quotedWords(plainComments(query))
 	if err := identifiers(ctx, query); err != nil {
 		return nil, "", "", err
 	}
@@ -151,7 +151,7 @@ func (p *parser) grammarsOwn(ctx context.Context, query string, delimiter rune, 
 // the text was rewritten; the planner prepares statements this way, and drops it.
 func (p *parser) ParseOneWithOptions(ctx context.Context, query string,
 	options ast.ParserOptions) (ast.Statement, int, error) {
-	query = plainComments(query)
+	query = quotedWords(plainComments(query))
 	if err := identifiers(ctx, query); err != nil {
 		return nil, 0, err
 	}

@@ -79,8 +79,8 @@ func (s *Session) rename(ctx *sql.Context, tx *engine.Tx, r renaming) error {
 			fk.ParentDatabase, fk.ParentTable = to, named.Name
 		}
 	}
-	for i := range named.Checks {
-		named.Checks[i].Name = generatedName(named.Checks[i].Name, def.Name, named.Name, "_chk_")
+	if err := s.renamedChecks(cat, def, named); err != nil {
+		return err
 	}
 	if _, err := tx.AlterTable(ctx, named); errors.Is(err, engine.ErrExists) {
 		return sql.ErrTableAlreadyExists.New(r.to.Name)
@@ -97,6 +97,24 @@ func (s *Session) rename(ctx *sql.Context, tx *engine.Tx, r renaming) error {
 				if err := s.renameParent(ctx, tx, child, def, tableName{to, named.Name}); err != nil {
 					return err
 				}
+			}
+		}
+	}
+	return nil
+}
+
+// renamedChecks gives the constraints of a table the names that they have after its rename.
+func (s *Session) renamedChecks(cat *engine.Catalog, def, named *engine.TableDef) error {
+	for i := range named.Checks {
+		c := &named.Checks[i]
+		was := c.Name
+		c.Name = generatedName(was, def.Name, named.Name, "_chk_")
+		if err := checkLength(c.Name); err != nil {
+			return err
+		}
+		if c.Name != was || !sameName(def.Database, named.Database) {
+			if err := takenCheck(cat, named, c.Name); err != nil {
+				return err
 			}
 		}
 	}
@@ -141,6 +159,9 @@ func (s *Session) renameTemporary(ctx *sql.Context, tx *engine.Tx, def *engine.T
 	}
 	named := def.Clone()
 	named.Database, named.Name = r.to.Database, r.to.Name
+	if err := s.renamedChecks(tx.NewestCatalog(), def, named); err != nil {
+		return err
+	}
 	if _, err := tx.AlterTable(ctx, named); err != nil {
 		return s.fail(ctx, err)
 	}

@@ -131,6 +131,7 @@ type marking struct {
 	rowsAt  int                 // the depth of VALUES ROW(…), ROW(…), plus one
 	alias   string              // of the table of a DELETE
 	aliased string              // the table
+	foreign bool                // behind FOREIGN KEY, before its REFERENCES
 	clauses map[int]replacement // of JSON_VALUE and of columns, by where they begin
 }
 

@@ -454,6 +454,11 @@ func (s *Session) SetSessionVariable(ctx *sql.Context, name string, value any) e
 			return errNotSupported("completion_type = RELEASE")
 		}
 	}
+	if text, ok := value.(string); ok && len(name) > 14 && strings.EqualFold(name[:14], "character_set_") {
+		if err := noCharset(text); err != nil {
+			return err
+		}
+	}
 	if err := s.BaseSession.SetSessionVariable(ctx, name, value); err != nil {
 		return err
 	}

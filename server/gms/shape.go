@@ -151,6 +151,9 @@ func newShape(ctx context.Context, def *engine.TableDef) (*shape, error) {
 	for _, c := range def.Checks {
 		s.checks = append(s.checks, sql.CheckDefinition{Name: c.Name, CheckExpression: c.Expr, Enforced: c.Enforced})
 	}
+	slices.SortStableFunc(s.checks, func(a, b sql.CheckDefinition) int {
+		return strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name))
+	})
 	return s, nil
 }
 

@@ -2,6 +2,7 @@ package gms
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
@@ -77,9 +78,33 @@ func (t switchesType) Convert(ctx context.Context, v any) (any, sql.ConvertInRan
 	return flags, sql.InRange, err
 }
 
+// engineType is the type of the variables that are storage engines.
+type engineType struct{ sql.SystemVariableType }
+
+// Convert implements sql.Type.
+func (t engineType) Convert(ctx context.Context, v any) (any, sql.ConvertInRange, error) {
+	if text, ok := v.(string); ok {
+		switch text = strings.ToLower(text); {
+		case text == "heap":
+			v = "MEMORY"
+		case text == "merge":
+			v = "MRG_MYISAM"
+		case !slices.Contains(engines, text):
+			return nil, sql.InRange, unknownEngine(v)
+		}
+	}
+	return t.SystemVariableType.Convert(ctx, v)
+}
+
 // addPlannerVariables adds variables of the planner's as MySQL has them.
 func addPlannerVariables() {
 	both := sql.GetMysqlScope(sql.SystemVariableScope_Both)
+	for _, name := range []string{"default_storage_engine", "default_tmp_storage_engine"} {
+		sql.SystemVariables.AddSystemVariables([]sql.SystemVariable{&sql.MysqlSystemVariable{
+			Name: name, Scope: both, Dynamic: true, Default: "InnoDB",
+			Type: engineType{types.NewSystemEnumType(name, "MEMORY", "MRG_MYISAM", "CSV", "FEDERATED", "PERFORMANCE_SCHEMA", "MyISAM", "InnoDB", "BLACKHOLE", "ARCHIVE")},
+		}})
+	}
 	sql.SystemVariables.AddSystemVariables([]sql.SystemVariable{
 		&sql.MysqlSystemVariable{
 			Name: switchesName, Scope: both, Dynamic: true, SetVarHintApplies: true, Default: defaultSwitches,

@@ -47,7 +47,13 @@ func (t *Table) RewriteInserter(ctx *sql.Context, oldSchema, newSchema sql.Prima
 		return nil, mysql.NewSQLError(3106, "HY000", "'Changing the STORED status' is not supported for generated columns.")
 	}
 	if old != nil && (new == nil || !sameName(old.Name, new.Name)) {
-		if err := dependedOn(cur.def, old.Name); err != nil {
+		def := cloneDef(cur.def)
+		if new == nil {
+			if err := dropChecksOf(def, old.Name); err != nil {
+				return nil, err
+			}
+		}
+		if err := dependedOn(def, old.Name); err != nil {
 			return nil, err
 		}
 	}

@@ -111,7 +111,7 @@ func writtenChecks(ctx *sql.Context, a *analyzer.Analyzer, t *Table) (sql.CheckC
 // checksOf returns constraints of a table. Their expressions are of its row.
 func checksOf(ctx *sql.Context, a *analyzer.Analyzer, t *Table, defs []sql.CheckDefinition) (checks sql.CheckConstraints, err error) {
 	for _, c := range defs {
-		e, err := rowExpression(ctx, a, t, c.CheckExpression)
+		e, err := rowExpression(ctx, a.Catalog, t, c.CheckExpression)
 		if err != nil {
 			return nil, err
 		}
@@ -121,7 +121,7 @@ func checksOf(ctx *sql.Context, a *analyzer.Analyzer, t *Table, defs []sql.Check
 }
 
 // rowExpression returns the expression of a text over a table's row.
-func rowExpression(ctx *sql.Context, a *analyzer.Analyzer, t *Table, text string) (e sql.Expression, err error) {
+func rowExpression(ctx *sql.Context, catalog sql.Catalog, t *Table, text string) (e sql.Expression, err error) {
 	stmt, _, _, err := newParser().ParseWithOptions(ctx, "SELECT "+text, ';', false, ast.ParserOptions{})
 	if err != nil {
 		return nil, err
@@ -142,10 +142,11 @@ func rowExpression(ctx *sql.Context, a *analyzer.Analyzer, t *Table, text string
 			}
 		}
 	}()
-	b := planbuilder.New(ctx, a.Catalog, nil)
+	b := planbuilder.New(ctx, catalog, nil)
 	b.DisableAuth()
+	def := t.live(ctx).def // which may have another name by now
 	e = b.BuildScalarWithTable(x.Expr, &ast.AliasedTableExpr{Expr: ast.TableName{
-		Name: ast.NewTableIdent(t.Name()), DbQualifier: ast.NewTableIdent(t.db.Name()),
+		Name: ast.NewTableIdent(def.Name), DbQualifier: ast.NewTableIdent(def.Database),
 	}})
 	schema := t.Schema(ctx)
 	e, _, err = transform.Expr(ctx, e, func(_ *sql.Context, e sql.Expression) (sql.Expression, transform.TreeIdentity, error) {
@@ -210,12 +211,10 @@ func withoutWrapper(n sql.Node) *plan.ResolvedTable {
 	return &t
 }
 
-// dependedOn is the error of a column that is renamed or dropped while a generated column,
-// or a CHECK constraint of a table with virtual columns, uses it; nil for others.
+// dependedOn is the error of a column that is renamed or dropped while a generated column
+// or a CHECK constraint uses it; nil for others.
 func dependedOn(def *engine.TableDef, column string) error {
-	virtual := false
 	for _, c := range def.Columns {
-		virtual = virtual || c.Options[optVirtual] != ""
 		if c.Generated == "" || sameName(c.Name, column) {
 			continue
 		}
@@ -227,9 +226,6 @@ func dependedOn(def *engine.TableDef, column string) error {
 		case used:
 			return mysql.NewSQLError(3108, "HY000", "Column '%s' has a generated column dependency.", column)
 		}
-	}
-	if !virtual {
-		return nil
 	}
 	for _, c := range def.Checks {
 		switch used, err := usesColumn(c.Expr, column); {

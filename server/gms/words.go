@@ -45,6 +45,19 @@ func (r *marking) word(token string, at int) {
 		r.put(at, r.end, "_utf8mb4")
 	case token == "int" && (last == "signed" || last == "unsigned"):
 		r.put(at, r.end, "integer")
+	case token == "foreign":
+		r.foreign = true
+	case token == "references" && (r.first[0] == "create" || r.first[0] == "alter"):
+		if !r.foreign {
+			r.references(at)
+		}
+		r.foreign = false
+	case token == "tables" && r.first[0] == "drop" && (last == "drop" || last == "temporary"):
+		r.put(at, r.end, "table")
+	case token == "using" && (last == "key" || last == "index"):
+		if kind, end := r.follows(r.end); kind == "btree" || kind == "hash" { // of an index without a name
+			r.put(at, end, "")
+		}
 	case bareValues[token] && last == "=" && r.first[0] == "set":
 		if next, _ := r.follows(r.end); next == "," || next == ";" || next == "" {
 			r.put(at, r.end, "'"+token+"'")
@@ -75,6 +88,34 @@ func (r *marking) word(token string, at int) {
 			r.put(at, end, "")
 		}
 	}
+}
+
+// references drops the REFERENCES of a column, which MySQL reads and forgets.
+func (r *marking) references(at int) {
+	_, end := r.follows(r.end)
+	if next, behind := r.follows(end); next == "." {
+		_, end = r.follows(behind)
+	}
+	if next, behind := r.follows(end); next == "(" {
+		end = r.closed(behind - 1)
+	}
+	if next, behind := r.follows(end); next == "match" {
+		_, end = r.follows(behind)
+	}
+	for {
+		on, behind := r.follows(end)
+		verb, behind := r.follows(behind)
+		action, behind := r.follows(behind)
+		if action == "set" || action == "no" {
+			_, behind = r.follows(behind)
+		}
+		if on != "on" || verb != "delete" && verb != "update" || action != "set" && action != "no" && action != "restrict" && action != "cascade" {
+			break
+		}
+		end = behind
+	}
+	r.put(at, end, "")
+	r.end = end
 }
 
 // value returns what follows the value of an option, [=] value, and where the value ends.

@@ -1,0 +1,354 @@
+package gms
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/plan"
+	"github.com/dolthub/go-mysql-server/sql/transform"
+	"github.com/dolthub/vitess/go/mysql"
+	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+
+	"sextant/engine"
+)
+
+// checksMark begins the comment of a clause of ALTER TABLE that changes the CHECK constraints, in the form of checkChanges.
+const checksMark = "\x00checks"
+
+// checkChanges are what an ALTER TABLE makes of the CHECK constraints of its table. They are taken out of its
+// clauses: to the planner a constraint is one of the columns that there were before. Those that are dropped are so
+// before all clauses, see ModifyComment, the others change behind them, see finishChecks.
+type checkChanges struct {
+	Drops    []string          `json:",omitempty"`
+	Adds     []engine.CheckDef `json:",omitempty"`
+	Enforced []enforcedCheck   `json:",omitempty"`
+}
+
+type enforcedCheck struct {
+	Name     string
+	Enforced bool
+}
+
+// takeChecks makes clauses with marks of those that are about CHECK constraints.
+func takeChecks(query string, def *engine.TableDef, a *ast.AlterTable) error {
+	var c checkChanges
+	var added []*ast.CheckConstraintDefinition // those of c.Adds
+	var of []string                            // and the columns that they belong to
+	table := def.Name
+	for _, d := range a.Statements {
+		if d.Action == ast.RenameStr && len(d.ToTables) == 1 {
+			table = d.ToTables[0].Name.String()
+		}
+	}
+	var failed error
+	a.Statements = slices.DeleteFunc(a.Statements, func(d *ast.DDL) bool {
+		if d.TableSpec == nil || failed != nil || d.ConstraintAction != ast.AddStr && d.ConstraintAction != ast.DropStr {
+			return false
+		}
+		d.TableSpec.Constraints = slices.DeleteFunc(d.TableSpec.Constraints, func(x *ast.ConstraintDefinition) bool {
+			check, ok := x.Details.(*ast.CheckConstraintDefinition)
+			if d.ConstraintAction == ast.DropStr {
+				if x.Details == nil {
+					ok, failed = ofCheck(def, x.Name, d)
+				}
+				if ok {
+					c.Drops = append(c.Drops, x.Name)
+				}
+				return ok
+			}
+			if ok {
+				column := ""
+				for _, col := range d.TableSpec.Columns {
+					if col.Type.Constraint == x {
+						column, col.Type.Constraint = col.Name.String(), nil
+					}
+				}
+				added, of = append(added, check), append(of, column)
+				c.Adds = append(c.Adds, engine.CheckDef{Name: x.Name, Expr: ast.String(check.Expr), Enforced: check.Enforced})
+			}
+			return ok
+		})
+		if len(d.TableSpec.Constraints) > 0 {
+			return false
+		}
+		d.ConstraintAction = ""
+		return d.ColumnAction == "" && d.IndexSpec == nil
+	})
+	if failed != nil {
+		return failed
+	}
+	for _, name := range c.Drops {
+		if !slices.ContainsFunc(def.Checks, func(d engine.CheckDef) bool { return sameName(d.Name, name) }) {
+			return errNoSuchCheck(name)
+		}
+	}
+	if containsFold(query, "enforced") {
+		c.Enforced = enforcedChecks(query)
+	}
+	number := lastCheck(def, c.Drops)
+	for i := range c.Adds {
+		name := &c.Adds[i].Name
+		if *name == "" {
+			number++
+			*name = fmt.Sprintf("%s_chk_%d", table, number)
+		}
+		if err := checkCheck(*name, of[i], added[i].Expr); err != nil {
+			return err
+		}
+	}
+	if c.Drops == nil && c.Adds == nil && c.Enforced == nil {
+		return nil
+	}
+	text, err := json.Marshal(c)
+	if err != nil {
+		return err
+	}
+	a.Statements = slices.Insert(a.Statements, 0, &ast.DDL{
+		Action: ast.AlterStr, Table: a.Table, AlterCommentSpec: &ast.AlterCommentSpec{Comment: checksMark + string(text)},
+	})
+	return nil
+}
+
+// ofCheck reports whether the constraint that DROP CONSTRAINT names is a CHECK. Of another kind the clause becomes
+// one of that.
+func ofCheck(def *engine.TableDef, name string, d *ast.DDL) (bool, error) {
+	kinds := 0
+	count := func(found bool) bool {
+		if found {
+			kinds++
+		}
+		return found
+	}
+	check := count(slices.ContainsFunc(def.Checks, func(x engine.CheckDef) bool { return sameName(x.Name, name) }))
+	count(slices.ContainsFunc(def.ForeignKeys, func(x engine.ForeignKeyDef) bool { return sameName(x.Name, name) }))
+	primary := count(sameName(name, primaryName) && !def.Keyless())
+	unique := count(slices.ContainsFunc(def.Indexes, func(x *engine.IndexDef) bool { return x.Unique && sameName(x.Name, name) }))
+	switch {
+	case kinds > 1:
+		return false, mysql.NewSQLError(3939, "HY000", "Table has multiple constraints with the name '%s'. Please use constraint specific 'DROP' clause.", name)
+	case kinds == 0:
+		return false, mysql.NewSQLError(3940, "HY000", "Constraint '%s' does not exist.", name)
+	case primary || unique:
+		d.TableSpec.Constraints = nil
+		d.IndexSpec = &ast.IndexSpec{Action: ast.DropStr, ToName: ast.NewColIdent(name)}
+		if primary {
+			d.IndexSpec.Type = ast.PrimaryStr
+		}
+	}
+	return check, nil
+}
+
+// lastCheck returns the largest number in the names that constraints without one got; those in gone do not count.
+func lastCheck(def *engine.TableDef, gone []string) int {
+	last := 0
+	for _, c := range def.Checks {
+		if slices.ContainsFunc(gone, func(name string) bool { return sameName(name, c.Name) }) {
+			continue
+		}
+		if text, ok := strings.CutPrefix(strings.ToLower(c.Name), strings.ToLower(def.Name)+"_chk_"); ok {
+			if n, err := strconv.Atoi(text); err == nil {
+				last = max(last, n)
+			}
+		}
+	}
+	return last
+}
+
+// enforcedChecks are the clauses ALTER {CHECK | CONSTRAINT} name [NOT] ENFORCED, which the grammar takes and forgets.
+func enforcedChecks(query string) []enforcedCheck {
+	var out []enforcedCheck
+	for l := newLexer(query); l.kind != 0; {
+		if !l.accept("alter", "check") && !l.accept("alter", "constraint") {
+			l.next()
+			continue
+		}
+		name, _ := l.name()
+		out = append(out, enforcedCheck{name, !l.accept("not")})
+	}
+	return out
+}
+
+// checkCheck returns MySQL's error of a CHECK constraint whatever columns there are; column is that of one which belongs to a column.
+func checkCheck(name, column string, e ast.Expr) error {
+	if err := checkLength(name); err != nil {
+		return err
+	}
+	if columns := columnsOf(e); column != "" && (len(columns) == 0 ||
+		slices.ContainsFunc(columns, func(c ast.ColIdent) bool { return !c.EqualString(column) })) {
+		return mysql.NewSQLError(3813, "HY000", "Column check constraint '%s' references other column.", name)
+	}
+	if !boolean(e) {
+		return mysql.NewSQLError(3812, "HY000", "An expression of non-boolean type specified to a check constraint '%s'.", name)
+	}
+	return checkAllowed(name, e)
+}
+
+// truths are functions whose result is 0 or 1 and to MySQL a truth value.
+var truths = []string{
+	"json_valid", "json_contains", "json_contains_path", "json_schema_valid", "json_overlaps", "regexp_like", "is_uuid", "is_ipv4", "is_ipv6",
+	"is_ipv4_compat", "is_ipv4_mapped", "isnull", "strcmp", "st_contains", "st_crosses", "st_disjoint", "st_equals", "st_intersects", "st_overlaps",
+	"st_touches", "st_within", "mbrcontains", "mbrcoveredby", "mbrcovers", "mbrdisjoint", "mbrequals", "mbrintersects", "mbroverlaps", "mbrtouches",
+	"mbrwithin", "st_isempty", "st_issimple", "st_isclosed", "st_isvalid",
+}
+
+// boolean reports whether the value of an expression is a truth value to MySQL.
+func boolean(e ast.Expr) bool {
+	switch e := e.(type) {
+	case *ast.ParenExpr:
+		return boolean(e.Expr)
+	case *ast.UnaryExpr:
+		return e.Operator == ast.BangStr
+	case *ast.FuncExpr:
+		return slices.Contains(truths, e.Name.Lowered()) || strings.HasPrefix(e.Name.String(), "_") // one of ours in the place of an operator
+	case *ast.ColName, *ast.SQLVal, *ast.NullVal, *ast.BinaryExpr, *ast.CaseExpr, *ast.CollateExpr, *ast.ConvertExpr, *ast.ConvertUsingExpr,
+		*ast.SubstrExpr, *ast.TrimExpr, *ast.CharExpr, *ast.ExtractFuncExpr, *ast.TimestampFuncExpr:
+		return false
+	}
+	return true
+}
+
+// finishChecks ends the clauses of an ALTER TABLE, n, and then makes what takeChecks has left for its end. It returns the rows of it.
+func (s *Session) finishChecks(ctx *sql.Context, n sql.Node, it sql.RowIter) (sql.RowIter, error) {
+	var t *Table
+	var text string
+	transform.InspectWithOpaque(ctx, n, func(_ *sql.Context, n sql.Node) bool {
+		if x, ok := n.(*plan.AlterTableComment); ok {
+			if c, ok := strings.CutPrefix(x.Comment, checksMark); ok {
+				t, text = tableOf(x.Table), c
+			}
+		}
+		return true
+	})
+	if t == nil {
+		return it, nil
+	}
+	all, err := sql.RowIterToRows(ctx, it)
+	if err != nil {
+		return nil, err
+	}
+	var c checkChanges
+	if err := json.Unmarshal([]byte(text), &c); err != nil {
+		return nil, err
+	}
+	if err := s.changeChecks(ctx, t, c); err != nil {
+		return nil, err
+	}
+	return sql.RowsToRowIter(all...), nil
+}
+
+// changeChecks adds constraints to a table, and enforces others or does so no longer. The rows are held to those that begin to be enforced.
+func (s *Session) changeChecks(ctx *sql.Context, t *Table, c checkChanges) error {
+	var begin []string
+	for _, d := range c.Adds {
+		stmt, err := newParser().ParseSimple("SELECT " + d.Expr)
+		if err != nil {
+			return err
+		}
+		if err := knownInCheck(t.live(ctx).def, d.Name, stmt); err != nil {
+			return err
+		}
+		e, err := rowExpression(ctx, s.b.catalog, t, d.Expr)
+		if err != nil {
+			return err
+		}
+		check, err := plan.NewCheckDefinition(ctx, &sql.CheckConstraint{Name: d.Name, Expr: e, Enforced: d.Enforced}, sql.DefaultMySQLSchemaFormatter)
+		if err != nil {
+			return err
+		}
+		if err := t.CreateCheck(ctx, check); err != nil {
+			return err
+		}
+		if d.Enforced {
+			begin = append(begin, d.Name)
+		}
+	}
+	err := t.alter(ctx, func(def *engine.TableDef) error {
+		for _, x := range c.Enforced {
+			at := slices.IndexFunc(def.Checks, func(d engine.CheckDef) bool { return sameName(d.Name, x.Name) })
+			if at < 0 {
+				return errNoSuchCheck(x.Name)
+			}
+			if x.Enforced && !def.Checks[at].Enforced {
+				begin = append(begin, x.Name)
+			}
+			def.Checks[at].Enforced = x.Enforced
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	def := t.live(ctx).def
+	for _, d := range def.Checks {
+		if !d.Enforced || !slices.ContainsFunc(begin, func(name string) bool { return sameName(name, d.Name) }) {
+			continue
+		}
+		s.dml++ // or it ends the transaction
+		rows, err := s.query(ctx, "SELECT 1 FROM "+quoted(tableName{def.Database, def.Name})+" WHERE NOT ("+d.Expr+") LIMIT 1")
+		s.dml--
+		if err != nil {
+			return err
+		}
+		if len(rows) > 0 {
+			return sql.ErrCheckConstraintViolated.New(d.Name)
+		}
+	}
+	return nil
+}
+
+// knownInCheck returns the error of a constraint that names a column which is not there, or cannot be named.
+func knownInCheck(def *engine.TableDef, name string, stmt ast.SQLNode) error {
+	for _, used := range columnsOf(stmt) {
+		switch at := def.Column(used.String()); {
+		case at < 0:
+			return unknownInCheck(name, used)
+		case def.Columns[at].AutoIncrement:
+			return counterInCheck(name)
+		}
+	}
+	return nil
+}
+
+func unknownInCheck(name string, column ast.ColIdent) error {
+	return mysql.NewSQLError(3820, "HY000", "Check constraint '%s' refers to non-existing column '%s'.", name, column.String())
+}
+
+func counterInCheck(name string) error {
+	return mysql.NewSQLError(3818, "HY000", "Check constraint '%s' cannot refer to an auto-increment column.", name)
+}
+
+// dropChecksOf takes the constraints out that name a column alone, which is dropped.
+func dropChecksOf(def *engine.TableDef, column string) error {
+	var failed error
+	def.Checks = slices.DeleteFunc(slices.Clone(def.Checks), func(c engine.CheckDef) bool {
+		stmt, err := newParser().ParseSimple("SELECT " + c.Expr)
+		if err != nil {
+			failed = err
+			return false
+		}
+		columns := columnsOf(stmt)
+		return len(columns) > 0 && !slices.ContainsFunc(columns, func(c ast.ColIdent) bool { return !c.EqualString(column) })
+	})
+	return failed
+}
+
+// takenCheck returns the error of a constraint's name that another table of the database has.
+func takenCheck(cat *engine.Catalog, def *engine.TableDef, name string) error {
+	if def.Temporary {
+		return nil
+	}
+	for _, t := range cat.Tables(def.Database) {
+		if t.ID != def.ID && slices.ContainsFunc(t.Checks, func(c engine.CheckDef) bool { return sameName(c.Name, name) }) {
+			return duplicateCheck(name)
+		}
+	}
+	return nil
+}
+
+func duplicateCheck(name string) error {
+	return mysql.NewSQLError(3822, "HY000", "Duplicate check constraint name '%s'.", name)
+}
