@@ -215,12 +215,16 @@ func (t *Table) CreateCheck(ctx *sql.Context, c *sql.CheckDefinition) error {
 		if slices.ContainsFunc(def.Checks, func(d engine.CheckDef) bool { return sameName(d.Name, name) }) {
 			return duplicateCheck(name)
 		}
+		expr := readableText(c.CheckExpression)
+		if err := canBeRead(ctx, expr); err != nil {
+			return err
+		}
 		if _, tx, err := writer(ctx); err != nil {
 			return err
 		} else if err := takenCheck(tx.NewestCatalog(), def, name); err != nil {
 			return err
 		}
-		def.Checks = append(def.Checks, engine.CheckDef{Name: name, Expr: c.CheckExpression, Enforced: c.Enforced})
+		def.Checks = append(def.Checks, engine.CheckDef{Name: name, Expr: expr, Enforced: c.Enforced})
 		return nil
 	})
 }

@@ -353,6 +353,9 @@ var ignored = map[int]bool{1048: true, 1062: true, 1242: true, 1451: true, 1452:
 
 // Warn implements sql.Session.
 func (s *Session) Warn(w *sql.Warning) {
+	if s.quiet > 0 {
+		return
+	}
 	if w.Code == duplicateIndex && s.b.mysql && !s.isDuplicateIndex(w.Message) {
 		return
 	}

@@ -121,8 +121,15 @@ func withoutAssigned(text string) string {
 func assignedDefinition(ctx *sql.Context, c *sql.Column) {
 	for _, d := range []**sql.ColumnDefaultValue{&c.Generated, &c.Default} {
 		if *d != nil && (*d).Resolved() && !(*d).Literal {
+			column := expression.NewGetFieldWithTable(0, 0, c.Type, c.DatabaseSource, c.Source, c.Name, true)
+			a := &assigner{table: c.Source, format: fieldFormat(ctx, column), ignore: c.Virtual}
 			value := **d
 			value.Expr, _ = assignedAs(ctx, value.Expr, c.Type)
+			if c.Virtual { // there is no validation
+				value.ReturnNil, value.Expr = true, &virtualRead{expression.UnaryExpressionStub{Child: value.Expr}, column, a}
+			} else {
+				value.Expr = &assignment{Expression: value.Expr, column: column, a: a}
+			}
 			*d = &value
 		}
 	}
@@ -173,11 +180,75 @@ func assignedDefault(ctx *sql.Context, e sql.Expression, c *sql.Column, index in
 	if !ok || d == nil || d.Literal || !d.Resolved() || types.IsJSON(c.Type) {
 		return e
 	}
-	column := expression.NewGetFieldWithTable(index, 0, c.Type, c.DatabaseSource, c.Source, c.Name, true)
+	generated := c.Generated != nil
+	column := expression.NewGetFieldWithTable(index, 0, c.Type, c.DatabaseSource, c.Source, c.Name, !generated || c.Nullable)
 	value, _ := assignedAs(ctx, d.Expr, c.Type)
 	out := *d
-	out.Expr = &assignment{Expression: value, column: column, a: &assigner{ignore: ignore, table: c.Source, format: fieldFormat(ctx, column)}}
+	out.ReturnNil = out.ReturnNil || generated
+	out.Expr = &assignment{
+		Expression: value, column: column, a: &assigner{ignore: ignore, table: c.Source, format: fieldFormat(ctx, column)}, strict: generated,
+	}
 	return &out
+}
+
+// virtualRead is the value of a virtual column that is read. What its type cannot hold is cut, without a warning.
+type virtualRead struct {
+	expression.UnaryExpressionStub
+	column *expression.GetField
+	a      *assigner
+}
+
+// readVirtual has a table assign the values of its virtual columns to their types.
+func readVirtual(ctx *sql.Context, t sql.Table) {
+	w, ok := plan.FindVirtualColumnTable(t)
+	if !ok {
+		return
+	}
+	schema := w.Schema(ctx)
+	for i, e := range w.Projections {
+		d, ok := e.(*sql.ColumnDefaultValue)
+		if !ok || d.Literal || types.IsJSON(schema[i].Type) {
+			continue
+		}
+		c := schema[i]
+		column := expression.NewGetFieldWithTable(i, 0, c.Type, c.DatabaseSource, c.Source, c.Name, c.Nullable)
+		value, _ := assignedAs(ctx, d.Expr, c.Type)
+		w.Projections[i] = &virtualRead{
+			expression.UnaryExpressionStub{Child: value}, column, &assigner{ignore: true, table: c.Source, format: fieldFormat(ctx, column)},
+		}
+	}
+}
+
+// Type implements sql.Expression.
+func (v *virtualRead) Type(ctx *sql.Context) sql.Type { return v.column.Type(ctx) }
+
+// String implements sql.Expression.
+func (v *virtualRead) String() string { return v.Child.String() }
+
+// WithChildren implements sql.Expression.
+func (v *virtualRead) WithChildren(_ *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	if len(children) != 1 {
+		return nil, sql.ErrInvalidChildrenNumber.New(v, len(children), 1)
+	}
+	c := *v
+	c.Child = children[0]
+	return &c, nil
+}
+
+// Eval implements sql.Expression.
+func (v *virtualRead) Eval(ctx *sql.Context, r sql.Row) (any, error) {
+	if s, ok := ctx.Session.(*Session); ok {
+		s.quiet++
+		defer func() { s.quiet-- }()
+	}
+	x, err := v.Child.Eval(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	if x == nil && !v.column.IsNullable(ctx) {
+		return v.a.null(ctx, v.column.Name(), v.column.Type(ctx), false), nil
+	}
+	return v.a.assign(ctx, v.column.Name(), v.column.Type(ctx), x)
 }
 
 // assignedTypes makes the values of an INSERT's rows what its columns are assigned.
@@ -189,9 +260,7 @@ func assignedTypes(ctx *sql.Context, source sql.Node, n *plan.InsertInto) (sql.N
 	}
 	exprs := slices.Clone(p.Projections)
 	for i, c := range schema {
-		if !c.Virtual {
-			exprs[i] = assignedDefault(ctx, exprs[i], c, i, n.Ignore)
-		}
+		exprs[i] = assignedDefault(ctx, exprs[i], c, i, n.Ignore)
 	}
 	child := p.Child
 	if v, ok := child.(*plan.Values); ok {

@@ -133,6 +133,7 @@ type assignment struct {
 	sql.Expression
 	column *expression.GetField
 	a      *assigner
+	strict bool // NULL is an error at once: of a generated column
 }
 
 // Eval implements sql.Expression.
@@ -146,8 +147,12 @@ func (e *assignment) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 		return nil, err
 	}
 	t := e.column.Type(ctx)
-	if v == nil && !e.column.IsNullable(ctx) && e.a.lenient(ctx) {
-		return e.a.null(ctx, e.column.Name(), t, false), nil
+	if v == nil && !e.column.IsNullable(ctx) {
+		if e.a.lenient(ctx) {
+			return e.a.null(ctx, e.column.Name(), t, false), nil
+		} else if e.strict {
+			return nil, mysql.NewSQLError(mysql.ERBadNullError, "23000", "Column '%s' cannot be null", e.column.Name())
+		}
 	}
 	return e.a.assign(ctx, e.column.Name(), t, v)
 }
@@ -158,7 +163,9 @@ func (e *assignment) WithChildren(ctx *sql.Context, children ...sql.Expression) 
 	if err != nil {
 		return nil, err
 	}
-	return &assignment{Expression: x, column: e.column, a: e.a}, nil
+	c := *e
+	c.Expression = x
+	return &c, nil
 }
 
 // assignments wraps the right sides of SET.

@@ -272,6 +272,10 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		}
 	}
 	switch n := n.(type) {
+	case *plan.ResolvedTable:
+		if s.b.mysql {
+			readVirtual(ctx, n.Table)
+		}
 	case *plan.Into:
 		if s.b.mysql && n.Outfile+n.Dumpfile != "" {
 			return b.intoFile(ctx, s, n, r)
@@ -460,6 +464,9 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 			return b.plain(ctx, s, c, r)
 		}
 	case *plan.IndexedTableAccess:
+		if s.b.mysql {
+			readVirtual(ctx, n.Table)
+		}
 		if s.b.mysql {
 			return b.fulltextRows(ctx, s, n, r)
 		}

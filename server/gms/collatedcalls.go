@@ -42,6 +42,15 @@ func (c *collatedCall) CollationCoercibility(ctx *sql.Context) (sql.CollationID,
 	return sql.GetCoercibility(ctx, c.FunctionExpression)
 }
 
+// String implements sql.Expression. It can be read again, which the planner's of FIND_IN_SET cannot.
+func (c *collatedCall) String() string {
+	args := make([]string, len(c.Children()))
+	for i, e := range c.Children() {
+		args[i] = e.String()
+	}
+	return c.FunctionName() + "(" + strings.Join(args, ",") + ")"
+}
+
 // WithChildren implements sql.Expression.
 func (c *collatedCall) WithChildren(ctx *sql.Context, children ...sql.Expression) (sql.Expression, error) {
 	e, err := c.FunctionExpression.WithChildren(ctx, children...)

@@ -375,7 +375,7 @@ func (*nullIf) Description() string { return "nullif" }
 
 // String implements sql.Expression.
 func (n *nullIf) String() string {
-	return "nullif(" + n.LeftChild.String() + "," + n.RightChild.String() + ")"
+	return "nullif(" + n.LeftChild.String() + "," + n.RightChild.Children()[1].String() + ")"
 }
 
 // Type implements sql.Expression.

@@ -1,6 +1,7 @@
 package gms
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -17,6 +18,7 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/transform"
 	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/sqltypes"
+	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
 	"sextant/engine"
 	"sextant/engine/row"
@@ -148,7 +150,28 @@ func columnDef(ctx *sql.Context, c *sql.Column) (engine.ColumnDef, error) {
 	if c.OnUpdate != nil {
 		out.OnUpdate = expressionText(ctx, c.OnUpdate)
 	}
-	return out, nil
+	return out, cmp.Or(canBeRead(ctx, out.Default), canBeRead(ctx, out.Generated))
+}
+
+// canBeRead returns an error of an expression of a definition whose text is none: a table with it could not be opened.
+func canBeRead(ctx *sql.Context, text string) error {
+	unsupported := errNotSupported("the expression " + text)
+	stmt, err := newParser().ParseSimple("SELECT " + cmp.Or(text, "0"))
+	if err != nil {
+		return unsupported
+	}
+	s, err := sessionOf(ctx)
+	if err != nil {
+		return err
+	}
+	return ast.Walk(func(n ast.SQLNode) (bool, error) {
+		if f, ok := n.(*ast.FuncExpr); ok && f.Qualifier.IsEmpty() && !nativeFunction(ctx, f.Name.String()) {
+			if _, ok := s.b.Function(ctx, "", f.Name.String()); !ok {
+				return false, unsupported
+			}
+		}
+		return true, nil
+	}, stmt)
 }
 
 // typeText returns a type as text and the name of its collation, "" if it has none.
@@ -183,11 +206,16 @@ func expressionText(ctx *sql.Context, d *sql.ColumnDefaultValue) string {
 
 // readableText is the planner's text of an expression as one that it reads.
 func readableText(text string) string {
-	return extractUnit.ReplaceAllString(withoutAssigned(text), "extract($1 from ")
+	text = extractUnit.ReplaceAllString(withoutAssigned(text), "extract($1 from ")
+	text = firstWord.ReplaceAllString(text, "$1($2,")
+	return strings.ReplaceAll(text, "uncompressedlength(", "uncompressed_length(")
 }
 
-// extractUnit is the planner's text of EXTRACT, whose unit is no text.
-var extractUnit = regexp.MustCompile(`\bextract\('(\w+)' from `)
+// extractUnit and firstWord are the planner's texts of functions whose first argument is no text.
+var (
+	extractUnit = regexp.MustCompile(`\bextract\('(\w+)' from `)
+	firstWord   = regexp.MustCompile(`(?i)\b(timestampdiff|timestampadd|get_format)\('(\w+)',`)
+)
 
 // tableDef returns the stored form of a new table.
 func tableDef(ctx *sql.Context, db, name string, schema sql.PrimaryKeySchema, c sql.CollationID, comment string,

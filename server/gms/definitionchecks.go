@@ -71,6 +71,11 @@ func checkAlteration(d *ast.DDL) error {
 		if sameName(ix.ToName.String(), primaryName) && !strings.EqualFold(ix.Type, ast.PrimaryStr) {
 			return indexName(ix.ToName.String())
 		}
+		if strings.EqualFold(ix.Type, ast.PrimaryStr) {
+			if err := plainKey(ix.Fields); err != nil {
+				return err
+			}
+		}
 		if err := checkIndex(ix.ToName.String(), ix.Fields, ix.Options); err != nil {
 			return err
 		}
@@ -118,6 +123,9 @@ func checkTableSpec(d *ast.DDL) error {
 			return err
 		}
 		if ix.Info.Primary {
+			if err := plainKey(ix.Fields); err != nil {
+				return err
+			}
 			primary++
 			continue
 		}
@@ -161,6 +169,14 @@ func checkTableOptions(d *ast.DDL) error {
 				return err
 			}
 		}
+	}
+	return nil
+}
+
+// plainKey checks that a primary key has columns only.
+func plainKey(fields []*ast.IndexField) error {
+	if slices.ContainsFunc(fields, func(f *ast.IndexField) bool { return f.Expression != nil }) {
+		return mysql.NewSQLError(3756, "HY000", "The primary key cannot be a functional index")
 	}
 	return nil
 }

@@ -78,8 +78,7 @@ func (b *builder) insert(ctx *sql.Context, s *Session, n *plan.InsertInto, r sql
 	return b.plain(ctx, s, &c, r)
 }
 
-// assignedFirst has the values of columns assigned before generated columns read them: those of JSON,
-// and all if a generated column is stored.
+// assignedFirst has the values of columns assigned before generated columns read them.
 func assignedFirst(ctx *sql.Context, source sql.Node, n *plan.InsertInto) (sql.Node, error) {
 	schema := n.Destination.Schema(ctx)
 	p, ok := source.(*plan.Project)
@@ -87,12 +86,11 @@ func assignedFirst(ctx *sql.Context, source sql.Node, n *plan.InsertInto) (sql.N
 		return source, nil
 	}
 	exprs := slices.Clone(p.Projections)
-	stored := slices.ContainsFunc(schema, func(c *sql.Column) bool { return c.Generated != nil && !c.Virtual })
 	for i, c := range schema {
 		if _, is := exprs[i].(*sql.ColumnDefaultValue); is { // see assignedDefault
 			continue
 		}
-		if c.Generated == nil && (types.IsJSON(c.Type) || stored && !c.AutoIncrement) {
+		if c.Generated == nil && (types.IsJSON(c.Type) || !c.AutoIncrement) {
 			column := expression.NewGetFieldWithTable(i, 0, c.Type, c.DatabaseSource, c.Source, c.Name, true)
 			value, _ := assignedAs(ctx, exprs[i], c.Type)
 			exprs[i] = &assignment{Expression: value, column: column, a: &assigner{ignore: n.Ignore, table: c.Source, format: fieldFormat(ctx, column)}}

@@ -136,13 +136,18 @@ func (p *parser) grammarsOwn(ctx context.Context, query string, delimiter rune, 
 	var parsed, rest string
 	length := 0
 	query, made, err := p.parse(ctx, sql.RemoveSpaceAndDelimiter(query, delimiter), func(marked string) (err error) {
-		length = len(marked)
+		if !strings.Contains(marked, chainMark) { // which is not in the text that is counted
+			length = len(marked)
+		}
 		stmt, parsed, rest, err = p.base.ParseWithOptions(ctx, marked, delimiter, multi, options)
 		return err
 	}, &stmt)
 	if made != nil && err == nil {
 		end := made.sent(length - len(rest))
 		parsed, rest = sql.RemoveSpaceAndDelimiter(query[:end], delimiter), query[end:]
+	}
+	if d, ok := stmt.(*ast.DDL); ok {
+		d.SubStatementPositionEnd = min(d.SubStatementPositionEnd, max(len(parsed), d.SubStatementPositionStart)) // without the delimiter
 	}
 	return stmt, parsed, rest, err
 }

@@ -113,6 +113,10 @@ func encode(ctx *sql.Context, schema sql.Schema, row sql.Row, cells [][]byte, ar
 			continue
 		}
 		v, err := typ.SQL(ctx, arena[len(arena):], row[i])
+		if text, ok := row[i].(string); ok && sql.ErrCharSetFailedToEncode.Is(err) { // other characters come as ?
+			cells[i] = ctx.GetCharacterSetResults().Encoder().EncodeReplaceUnknown([]byte(text))
+			continue
+		}
 		if err != nil {
 			return arena, err
 		}

@@ -110,6 +110,7 @@ type statement struct {
 	views    int      // views that were bound
 	keep     bool     // the planner commits at its end, MySQL does not
 	skip     sql.Node // the node that builder leaves to the planner
+	quiet    int      // virtual columns are read: what is cut is no warning
 	// diagnosing: it shows what the last statement left, and leaves it there.
 	diagnosing bool
 	// cleared: it has forgotten what the last statement left.

@@ -5,7 +5,10 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/dolthub/vitess/go/mysql"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+
+	"sextant/engine"
 )
 
 // newRow is the name that the planner has for the row in VALUES(column).
@@ -18,6 +21,9 @@ func (s *Session) upsert(stmt ast.Statement) error {
 	ins, ok := stmt.(*ast.Insert)
 	if !ok {
 		return nil
+	}
+	if err := s.generatedDefaults(ins); err != nil {
+		return err
 	}
 	if len(ins.OnDup) == 0 {
 		return nil
@@ -72,6 +78,76 @@ func (s *Session) upsert(stmt ast.Statement) error {
 	return nil
 }
 
+func generatedValue(column, table string) error {
+	return mysql.NewSQLError(3105, "HY000", "The value specified for generated column '%s' in table '%s' is not allowed.", column, table)
+}
+
+// generatedDefaults takes DEFAULT of generated columns out of the rows of an INSERT, and gives rows without values the DEFAULT of
+// another column: the planner computes generated columns of rows that have others. It returns the error of a generated column
+// that ON DUPLICATE KEY UPDATE sets, of which the planner panics.
+func (s *Session) generatedDefaults(ins *ast.Insert) error {
+	list, ok := ins.Rows.(*ast.AliasedValues)
+	defaults := func(at int) bool {
+		return !slices.ContainsFunc(list.Values, func(r ast.ValTuple) bool {
+			if at >= len(r) {
+				return true
+			}
+			_, is := r[at].(*ast.Default)
+			return !is
+		})
+	}
+	some := ok && slices.ContainsFunc(list.Values, func(r ast.ValTuple) bool {
+		return len(r) == 0 || slices.ContainsFunc(r, func(e ast.Expr) bool { _, is := e.(*ast.Default); return is })
+	})
+	if !some && len(ins.OnDup) == 0 {
+		return nil
+	}
+	def := s.tableNamed(ins.Table)
+	if def == nil || !slices.ContainsFunc(def.Columns, func(c engine.ColumnDef) bool { return c.Generated != "" && c.Options[optSystem] == "" }) {
+		return nil
+	}
+	generated := func(name ast.ColIdent) bool {
+		at := def.Column(name.String())
+		return at >= 0 && def.Columns[at].Generated != ""
+	}
+	for _, e := range ins.OnDup {
+		if _, is := e.Expr.(*ast.Default); !is && generated(e.Name.Name) {
+			return generatedValue(e.Name.Name.String(), def.Name)
+		}
+	}
+	if !some {
+		return nil
+	}
+	for at := len(ins.Columns) - 1; at >= 0; at-- {
+		if !generated(ins.Columns[at]) {
+			continue
+		}
+		if !defaults(at) {
+			return generatedValue(ins.Columns[at].String(), def.Name)
+		}
+		ins.Columns = slices.Delete(slices.Clone(ins.Columns), at, at+1)
+		for i, r := range list.Values {
+			list.Values[i] = slices.Delete(slices.Clone(r), at, at+1)
+		}
+	}
+	if len(ins.Columns) > 0 || slices.ContainsFunc(list.Values, func(r ast.ValTuple) bool { return len(r) > 0 }) {
+		return nil
+	}
+	at := slices.IndexFunc(def.Columns, func(c engine.ColumnDef) bool {
+		return c.Generated == "" && c.Name != engine.RowIDColumn && (c.HasDefault || c.Nullable || c.AutoIncrement)
+	})
+	if at < 0 {
+		at = slices.IndexFunc(def.Columns, func(c engine.ColumnDef) bool { return c.Generated == "" && c.Name != engine.RowIDColumn })
+	}
+	if at >= 0 {
+		ins.Columns = ast.Columns{ast.NewColIdent(def.Columns[at].Name)}
+		for i := range list.Values {
+			list.Values[i] = ast.ValTuple{&ast.Default{}}
+		}
+	}
+	return nil
+}
+
 // namesRows reports whether upsert has named the columns of an INSERT's rows.
 func namesRows(stmt ast.Statement) bool {
 	ins, ok := stmt.(*ast.Insert)
@@ -102,6 +178,15 @@ func usesValues(list ast.OnDup) bool {
 
 // columnsOf returns the visible columns of a table, nil if it is none of ours.
 func (s *Session) columnsOf(name ast.TableName) ast.Columns {
+	def := s.tableNamed(name)
+	if def == nil {
+		return nil
+	}
+	return visibleOf(def)
+}
+
+// tableNamed returns the definition of a table, nil if there is none.
+func (s *Session) tableNamed(name ast.TableName) *engine.TableDef {
 	db := name.DbQualifier.String()
 	if db == "" {
 		db = s.GetCurrentDatabase()
@@ -112,9 +197,7 @@ func (s *Session) columnsOf(name ast.TableName) ast.Columns {
 		if err != nil {
 			return nil
 		}
-		if def = cat.Table(db, name.Name.String()); def == nil {
-			return nil
-		}
+		def = cat.Table(db, name.Name.String())
 	}
-	return visibleOf(def)
+	return def
 }

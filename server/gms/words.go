@@ -45,6 +45,12 @@ func (r *marking) word(token string, at int) {
 		r.put(at, r.end, "_utf8mb4")
 	case token == "int" && (last == "signed" || last == "unsigned"):
 		r.put(at, r.end, "integer")
+	case token == "(" && last == "as" && (r.first[0] == "alter" && r.first[1] == "table" ||
+		r.first[0] == "create" && (r.first[1] == "table" || r.first[2] == "table") && r.depth > 1):
+		if next, _ := r.follows(r.end); next != "select" && next != "with" && next != "values" && next != "table" && next != "(" {
+			r.put(at, r.end, "((") // the grammar has no condition in a generated column
+			r.closing[r.closed(at)] = ")"
+		}
 	case token == "foreign":
 		r.foreign = true
 	case token == "references" && (r.first[0] == "create" || r.first[0] == "alter"):
