@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/mysql"
 
 	"sextant/engine"
@@ -29,7 +30,13 @@ func indexDef(ctx *sql.Context, def *engine.TableDef, ix sql.IndexDef) (engine.I
 				return out, mysql.NewSQLError(mysql.ERWrongArguments, "HY000", "Incorrect arguments to SPATIAL INDEX")
 			}
 		}
-		out.Columns = append(out.Columns, engine.IndexColumn{Column: o, Prefix: uint32(c.Length)})
+		prefix := uint32(c.Length)
+		if typ, err := parseType(ctx, def.Columns[o].SQLType, def.Columns[o].Options[optCollation]); err == nil && prefix > 0 {
+			if t, ok := typ.(sql.StringType); ok && !types.IsTextBlob(t) && c.Length >= t.MaxCharacterLength() { // the whole
+				prefix = 0
+			}
+		}
+		out.Columns = append(out.Columns, engine.IndexColumn{Column: o, Prefix: prefix})
 	}
 	if s, err := sessionOf(ctx); err == nil {
 		o := s.optionsOf(ix.Name, ix.ColumnNames())

@@ -48,12 +48,16 @@ func (s *Session) wholeAlter(ctx *sql.Context, query string, a *ast.AlterTable) 
 		return nil //nolint:nilerr // the planner says so
 	}
 	def := t.live(ctx).def
-	dropsOfGenerated := func(d *ast.DDL) int { // go first
+	nameFunctional(def, last)
+	another := slices.ContainsFunc(a.Statements, func(d *ast.DDL) bool {
+		return d.IndexSpec != nil && strings.EqualFold(d.IndexSpec.Action, ast.CreateStr) && strings.EqualFold(d.IndexSpec.Type, ast.PrimaryStr)
+	})
+	dropsOfGenerated := func(d *ast.DDL) int { // go first, and so does that of a primary key in the place of which another comes
 		at := -1
 		if strings.EqualFold(d.ColumnAction, ast.DropStr) {
 			at = def.Column(d.Column.String())
 		}
-		if at >= 0 && def.Columns[at].Generated != "" {
+		if at >= 0 && def.Columns[at].Generated != "" || another && dropsPrimary(d) {
 			return 0
 		}
 		return 1
@@ -69,10 +73,30 @@ func (s *Session) wholeAlter(ctx *sql.Context, query string, a *ast.AlterTable) 
 		return errPrimaryKeyRequired()
 	}
 	keepCounter(def, a)
+	newCounters(def, a)
 	if err := uniqueColumns(def, a); err != nil {
 		return err
 	}
 	return knownColumns(def, a)
+}
+
+// nameFunctional gives indexes of expressions without a name theirs.
+func nameFunctional(def *engine.TableDef, clauses []*ast.DDL) {
+	taken := map[string]bool{}
+	for _, ix := range def.Indexes {
+		taken[strings.ToLower(ix.Name)] = true
+	}
+	for _, d := range clauses {
+		if !strings.EqualFold(d.IndexSpec.Action, ast.CreateStr) || !d.IndexSpec.ToName.IsEmpty() {
+			continue
+		}
+		name := "functional_index"
+		for n := 2; taken[name]; n++ {
+			name = fmt.Sprintf("functional_index_%d", n)
+		}
+		taken[name] = true
+		d.IndexSpec.ToName = ast.NewColIdent(name)
+	}
 }
 
 // keyless reports whether a table has no primary key when its columns or indexes have been altered.
@@ -229,13 +253,51 @@ func setVisible(ix *engine.IndexDef, to string) bool {
 	return true
 }
 
+func dropsPrimary(d *ast.DDL) bool {
+	return d.IndexSpec != nil && strings.EqualFold(d.IndexSpec.Action, ast.DropStr) && strings.EqualFold(d.IndexSpec.Type, ast.PrimaryStr)
+}
+
+// newCounters gives a column that MODIFY or CHANGE makes one of AUTO_INCREMENT an index until the clauses are done that make
+// it a key: the planner asks for one at once.
+func newCounters(def *engine.TableDef, a *ast.AlterTable) {
+	first := func(x *ast.IndexSpec, name ast.ColIdent) bool {
+		return x != nil && strings.EqualFold(x.Action, ast.CreateStr) && len(x.Fields) > 0 && x.Fields[0].Column.Equal(name)
+	}
+	for i := 0; i < len(a.Statements); i++ {
+		d := a.Statements[i]
+		if d.TableSpec == nil || len(d.TableSpec.Columns) != 1 || !strings.EqualFold(d.ColumnAction, ast.ModifyStr) && !strings.EqualFold(d.ColumnAction, ast.ChangeStr) {
+			continue
+		}
+		c, at := d.TableSpec.Columns[0], def.Column(d.Column.String())
+		if !bool(c.Type.Autoincrement) || at < 0 || slices.ContainsFunc(append(def.Indexes, def.Primary), func(ix *engine.IndexDef) bool {
+			return len(ix.Columns) > 0 && ix.Columns[0].Column == at
+		}) {
+			continue
+		}
+		clause := func(x *ast.IndexSpec) *ast.DDL {
+			return &ast.DDL{Action: ast.AlterStr, Table: d.Table, Auth: d.Auth, IndexSpec: x}
+		}
+		if c.Type.KeyOpt == columnIsPrimary {
+			c.Type.KeyOpt, c.Type.NotNull = 0, true
+			a.Statements = slices.Insert(a.Statements, i+1, clause(&ast.IndexSpec{
+				Action: ast.CreateStr, Type: ast.PrimaryStr, Fields: []*ast.IndexField{{Column: c.Name}},
+			}))
+		} else if c.Type.KeyOpt == 0 && !slices.ContainsFunc(a.Statements, func(d *ast.DDL) bool { return first(d.IndexSpec, c.Name) }) {
+			continue
+		}
+		a.Statements = slices.Insert(a.Statements, i, clause(&ast.IndexSpec{
+			Action: ast.CreateStr, ToName: ast.NewColIdent(counterIndex), Fields: []*ast.IndexField{{Column: d.Column}},
+		}))
+		a.Statements = append(a.Statements, clause(&ast.IndexSpec{Action: ast.DropStr, ToName: ast.NewColIdent(counterIndex)}))
+		return
+	}
+}
+
 // keepCounter gives the AUTO_INCREMENT column of a table an index of its own from DROP PRIMARY
 // KEY on to the statement's end, if another clause makes it a key again: the planner asks for
 // one after each clause.
 func keepCounter(def *engine.TableDef, a *ast.AlterTable) {
-	at := slices.IndexFunc(a.Statements, func(d *ast.DDL) bool {
-		return d.IndexSpec != nil && strings.EqualFold(d.IndexSpec.Action, ast.DropStr) && strings.EqualFold(d.IndexSpec.Type, ast.PrimaryStr)
-	})
+	at := slices.IndexFunc(a.Statements, dropsPrimary)
 	column := slices.IndexFunc(def.Columns, func(c engine.ColumnDef) bool { return c.AutoIncrement })
 	if at < 0 || column < 0 {
 		return

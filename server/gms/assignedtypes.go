@@ -275,7 +275,14 @@ func assignedTypes(ctx *sql.Context, source sql.Node, n *plan.InsertInto) (sql.N
 				if f.Index() >= len(t) {
 					continue
 				}
-				if x, other := assignedAs(ctx, t[f.Index()], c.Type); other {
+				x, other := assignedAs(ctx, t[f.Index()], c.Type)
+				if w, ok := t[f.Index()].(*expression.Wrapper); ok && len(w.Children()) == 1 { // of a row without values
+					if d, ok := w.Children()[0].(*sql.ColumnDefaultValue); ok {
+						x = assignedDefault(ctx, d, c, i, n.Ignore)
+						other = x != sql.Expression(d)
+					}
+				}
+				if other {
 					t = slices.Clone(t)
 					t[f.Index()] = x
 					values.ExpressionTuples[row], child = t, &values

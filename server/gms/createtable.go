@@ -156,7 +156,7 @@ func defaultText(ctx *sql.Context, c *sql.Column) (string, error) {
 }
 
 // orderedIndexes returns a table's indexes in MySQL's order: the primary key, unique
-// ones without and with columns that may be NULL, others, FULLTEXT ones; those of one kind
+// ones without and with columns that may be NULL, those of beginnings of columns behind the others of a kind, others, FULLTEXT ones; those of one kind
 // as they were made.
 func orderedIndexes(sh *shape) []*Index {
 	rank := func(ix *Index) int {
@@ -164,13 +164,18 @@ func orderedIndexes(sh *shape) []*Index {
 		case ix.def == sh.def.Primary:
 			return 0
 		case ix.def.Kind == engine.IndexFulltext:
-			return 4
+			return 6
 		case !ix.def.Unique:
-			return 3
-		case slices.ContainsFunc(ix.columns, func(c int) bool { return sh.schema[c].Nullable }):
-			return 2
+			return 5
 		}
-		return 1
+		n := 1
+		if slices.ContainsFunc(ix.columns, func(c int) bool { return sh.schema[c].Nullable }) {
+			n = 3
+		}
+		if slices.ContainsFunc(ix.def.Columns, func(c engine.IndexColumn) bool { return c.Prefix > 0 }) {
+			n++
+		}
+		return n
 	}
 	made := func(ix *Index) engine.IndexID {
 		if ix.pseudo != nil {

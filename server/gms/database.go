@@ -199,6 +199,9 @@ func (v storedView) definition() sql.ViewDefinition {
 // every table name.
 func (d *Database) GetViewDefinition(ctx *sql.Context, name string) (sql.ViewDefinition, bool, error) {
 	var v storedView
+	if s, err := sessionOf(ctx); err == nil && s.temporary(d.Name(), name) != nil {
+		return v.definition(), false, nil // a temporary table hides it
+	}
 	ok, err := getObject(ctx, engine.ObjectView, d.Name(), name, &v)
 	if s, serr := sessionOf(ctx); ok && serr == nil {
 		if s.views++; s.views > viewsMax {

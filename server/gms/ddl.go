@@ -195,7 +195,7 @@ func expressionText(ctx *sql.Context, d *sql.ColumnDefaultValue) string {
 			return e, transform.SameTree, nil
 		}
 		n := expression.NewGetField(gf.Index(), gf.Type(ctx), gf.Name(), gf.IsNullable(ctx))
-		return n.WithQuotedNames(sql.DefaultMySQLSchemaFormatter, gf.IsQuotedIdentifier()), transform.NewTree, nil
+		return n.WithQuotedNames(sql.DefaultMySQLSchemaFormatter, true), transform.NewTree, nil
 	})
 	text := d.String()
 	if err == nil {

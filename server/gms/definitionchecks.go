@@ -1,6 +1,7 @@
 package gms
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -222,6 +223,9 @@ func checkIndex(name string, fields []*ast.IndexField, options []*ast.IndexOptio
 	seen := map[string]bool{}
 	for _, f := range fields {
 		if f.Expression != nil {
+			if err := checkKeyExpression(cmp.Or(name, "functional_index"), f.Expression); err != nil {
+				return err
+			}
 			continue
 		}
 		if seen[f.Column.Lowered()] {
@@ -236,6 +240,24 @@ func checkIndex(name string, fields []*ast.IndexField, options []*ast.IndexOptio
 		if strings.EqualFold(o.Name, "comment") && o.Value != nil {
 			return checkComment(string(o.Value.Val), columnCommentMax, 1688, "index", name)
 		}
+	}
+	return nil
+}
+
+// checkKeyExpression checks the expression of a functional index.
+func checkKeyExpression(name string, e ast.Expr) error {
+	for {
+		p, ok := e.(*ast.ParenExpr)
+		if !ok {
+			break
+		}
+		e = p.Expr
+	}
+	if _, ok := e.(*ast.ColName); ok {
+		return mysql.NewSQLError(3762, "HY000", "Functional index on a column is not supported. Consider using a regular index instead.")
+	}
+	if _, bad := disallowed(e); bad {
+		return mysql.NewSQLError(3758, "HY000", "Expression of functional index '%s' contains a disallowed function.", name)
 	}
 	return nil
 }

@@ -104,6 +104,8 @@ type changedValues struct {
 	digits   int    // of a TIME
 	format   columnFormat
 	a        assigner
+	counts   bool // the column begins to be one of AUTO_INCREMENT
+	last     uint64
 }
 
 // changedValues returns the rows that a running ALTER reads of t.
@@ -113,13 +115,17 @@ func (w *rewriter) changedValues(ctx *sql.Context, t *Table, rows sql.RowIter) s
 	}
 	sh := t.live(ctx)
 	at, to := sh.def.Column(w.from), w.shape.schema[w.changed]
-	if at < 0 || to.Generated != nil || sh.schema[at].Type.Equals(to.Type) {
+	if at < 0 || to.Generated != nil {
+		return rows
+	}
+	counts := to.AutoIncrement && !sh.def.Columns[at].AutoIncrement
+	if !counts && sh.schema[at].Type.Equals(to.Type) {
 		return rows
 	}
 	format, _ := formatOf(&sh.def.Columns[at])
 	return &changedValues{
 		format: format, RowIter: rows, at: at, from: sh.schema[at].Type, to: to.Type, name: to.Name, digits: max(precision(&sh.def.Columns[at]), 0),
-		a: assigner{table: sh.def.Name},
+		a: assigner{table: sh.def.Name}, counts: counts,
 	}
 }
 
@@ -127,7 +133,13 @@ func (w *rewriter) changedValues(ctx *sql.Context, t *Table, rows sql.RowIter) s
 func (c *changedValues) Next(ctx *sql.Context) (sql.Row, error) {
 	r, err := c.RowIter.Next(ctx)
 	c.a.row++
-	if err != nil || r[c.at] == nil {
+	if err != nil {
+		return r, err
+	}
+	if c.counts {
+		return c.numbered(ctx, r)
+	}
+	if r[c.at] == nil {
 		return r, err
 	}
 	v := r[c.at]
@@ -161,6 +173,30 @@ func (c *changedValues) Next(ctx *sql.Context) (sql.Row, error) {
 		r[c.at] = v
 	}
 	return r, err
+}
+
+// numbered gives a row without a number the next one.
+func (c *changedValues) numbered(ctx *sql.Context, r sql.Row) (sql.Row, error) {
+	v := r[c.at]
+	if v != nil {
+		var err error
+		if v, err = c.a.assign(ctx, c.name, c.to, v); err != nil {
+			return nil, err
+		}
+	}
+	n, _, err := types.Uint64.Convert(ctx, v)
+	number, _ := n.(uint64)
+	if v == nil || err == nil && number == 0 && !modeEnabled(ctx, "NO_AUTO_VALUE_ON_ZERO") {
+		if v, _, err = c.to.Convert(ctx, c.last+1); err != nil {
+			return nil, err
+		}
+		number = c.last + 1
+	}
+	if signed, _, err := types.Int64.Convert(ctx, v); err != nil || signed.(int64) > 0 {
+		c.last = max(c.last, number)
+	}
+	r[c.at] = v
+	return r, nil
 }
 
 // moment returns a date or time as a text or as a number.

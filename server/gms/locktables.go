@@ -89,7 +89,12 @@ func (s *Session) GetPreparedQuery(query string) (ast.Statement, bool) {
 func (s *Session) restrict(stmt ast.Statement) error {
 	u := &lockUse{s: s, db: s.GetCurrentDatabase()}
 	switch n := stmt.(type) {
-	case *ast.LockTables, *ast.UnlockTables, *ast.Begin, *ast.Show, *ast.Explain:
+	case *ast.LockTables:
+		if s.locks.readAll && slices.ContainsFunc(n.Tables, func(t *ast.TableAndLockType) bool { return t.Lock != ast.LockRead && t.Lock != ast.LockReadLocal }) {
+			return errReadLock()
+		}
+		return nil
+	case *ast.UnlockTables, *ast.Begin, *ast.Show, *ast.Explain:
 		return nil
 	case *ast.DBDDL:
 		if s.locks.readAll {
@@ -122,6 +127,10 @@ type lockUse struct {
 func (u *lockUse) ddl(n *ast.DDL) {
 	switch {
 	case n.ProcedureSpec != nil, n.EventSpec != nil, n.ViewSpec != nil, n.Temporary:
+		if u.s.locks.readAll && !n.Temporary {
+			u.err = errReadLock()
+			return
+		}
 		if n.OptSelect != nil {
 			u.walk(n.OptSelect.Select)
 		}
@@ -131,7 +140,7 @@ func (u *lockUse) ddl(n *ast.DDL) {
 		return
 	}
 	for _, t := range slices.Concat(ast.TableNames{n.Table}, n.FromTables) {
-		if !t.IsEmpty() {
+		if !t.IsEmpty() && !(n.IfExists && u.s.tableNamed(t) == nil) {
 			u.use(t, "", true)
 		}
 	}

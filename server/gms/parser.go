@@ -231,6 +231,11 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 				return err
 			}
 			s.deleteJoins(stmt)
+			if s.b.mysql && (containsFold(query, "index") || containsFold(query, "key")) {
+				if err := s.hintedIndexes(stmt); err != nil {
+					return err
+				}
+			}
 			if s.b.mysql && s.depth == 0 && !p.routine { // within programs the names are variables
 				if err := s.assignedBefore(sctx, stmt); err != nil {
 					return err

@@ -51,6 +51,17 @@ func (r *marking) word(token string, at int) {
 			r.put(at, r.end, "((") // the grammar has no condition in a generated column
 			r.closing[r.closed(at)] = ")"
 		}
+	case token == "current_user" && last == "=" && r.before[1].text == "definer" && (r.first[0] == "create" || r.first[0] == "alter"):
+		end := r.end
+		if next, behind := r.follows(end); next == "(" {
+			end = r.closed(behind - 1)
+		}
+		r.put(r.before[1].at, end, "") // it is so without
+		r.end = end
+	case (token == "restrict" || token == "cascade") && r.first[0] == "drop" && r.first[1] == "view":
+		if next, _ := r.follows(r.end); next == "" || next == ";" {
+			r.put(at, r.end, "")
+		}
 	case token == "foreign":
 		r.foreign = true
 	case token == "references" && (r.first[0] == "create" || r.first[0] == "alter"):
