@@ -222,3 +222,23 @@ func lastRune(c sql.CollationID) rune {
 	lastRunes.Store(c, last)
 	return last
 }
+
+// withoutLikeBounds returns a condition as it was before withLikeBounds, for its text.
+func withoutLikeBounds(e ast.Expr) ast.Expr {
+	switch n := e.(type) {
+	case *ast.AndExpr:
+		return &ast.AndExpr{Left: withoutLikeBounds(n.Left), Right: withoutLikeBounds(n.Right)}
+	case *ast.OrExpr:
+		return &ast.OrExpr{Left: withoutLikeBounds(n.Left), Right: withoutLikeBounds(n.Right)}
+	case *ast.ParenExpr:
+		if and, ok := n.Expr.(*ast.AndExpr); ok {
+			if bounds, ok := and.Right.(*ast.AndExpr); ok {
+				if f, ok := bounds.Left.(*ast.FuncExpr); ok && f.Name.String() == likeLower {
+					return and.Left
+				}
+			}
+		}
+		return &ast.ParenExpr{Expr: withoutLikeBounds(n.Expr)}
+	}
+	return e
+}

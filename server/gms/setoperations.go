@@ -18,6 +18,16 @@ var sides = map[string]bool{"union": true, "intersect": true, "except": true, "a
 // LIMIT behind it. They become derived tables.
 func (r *marking) query(token string, at int) {
 	switch {
+	case token == "(" && r.redundant(at):
+		r.put(at, r.end, "")
+		if r.clauses == nil {
+			r.clauses = map[int]replacement{}
+		}
+		closed := r.closed(at)
+		r.clauses[closed-1] = replacement{end: closed}
+		r.depth--
+	case token == "inner" && r.before[0].text == "natural":
+		r.put(at, r.end, "")
 	case token == "values":
 		end, ok := r.rows()
 		if next, _ := r.follows(end); ok && (sides[r.before[0].text] || sides[next] || r.before[0].text == "(" && !tables[r.before[1].text]) {
@@ -38,6 +48,36 @@ func (r *marking) query(token string, at int) {
 	default:
 		r.opened = token == ";"
 	}
+}
+
+// redundant reports whether a parenthesis is one around a query in parentheses, or around the whole statement.
+func (r *marking) redundant(at int) bool {
+	next, end := r.follows(r.end)
+	closed := r.closed(at)
+	first := end - 1
+	for word := next; word == "("; {
+		word, end = r.follows(end)
+		if next = word; word != "(" {
+			break
+		}
+	}
+	if next != "select" && next != "with" && next != "table" && next != "values" {
+		return false
+	}
+	if r.opened && r.depth == 1 { // those before it are dropped
+		behind, end := r.follows(closed)
+		for behind == ")" {
+			behind, end = r.follows(end)
+		}
+		if behind == "" || behind == ";" {
+			return true
+		}
+	}
+	if r.q[first] != '(' || !r.opened && !sides[r.before[0].text] && !tables[r.before[0].text] {
+		return false
+	}
+	last, behind := r.follows(r.closed(first))
+	return last == ")" && behind == closed
 }
 
 // tables are the words before the parenthesis of a derived table.

@@ -16,6 +16,7 @@ func uniqueNames(stmt ast.Statement) error {
 		if !ok {
 			return true, nil
 		}
+		literalNames(s.SelectExprs)
 		if len(s.SelectExprs) > 1 {
 			repeatedAggregates(s.SelectExprs)
 		}
@@ -43,6 +44,21 @@ func uniqueNames(stmt ast.Statement) error {
 			return true, nil
 		}, s.From)
 	}, stmt)
+}
+
+// literalNames names texts in a select list by their values, without the blanks that they begin with.
+func literalNames(list ast.SelectExprs) {
+	for _, e := range list {
+		x, ok := e.(*ast.AliasedExpr)
+		if !ok || !x.As.IsEmpty() {
+			continue
+		}
+		if v, ok := x.Expr.(*ast.SQLVal); ok && v.Type == ast.StrVal && x.InputExpression != "" {
+			if name := strings.TrimLeft(string(v.Val), " "); name != "" {
+				x.InputExpression = name
+			}
+		}
+	}
 }
 
 // repeatedAggregates gives an aggregate that is in a select list again another text: the planner takes it for the name of

@@ -538,7 +538,7 @@ func (m *viewMerger) authorized(v *mergedView, base tableName, auth ast.AuthInfo
 				return true, nil
 			}, c)
 			use.checks = append(use.checks, sql.CheckDefinition{
-				Name: checkOption + v.name.Database + "." + v.name.Name, CheckExpression: "ifnull((" + ast.String(c) + "), 0)", Enforced: true,
+				Name: checkOption + v.name.Database + "." + v.name.Name, CheckExpression: "ifnull((" + ast.String(withoutLikeBounds(c)) + "), 0)", Enforced: true,
 			})
 		}
 	}
