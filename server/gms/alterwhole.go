@@ -52,7 +52,7 @@ func (s *Session) wholeAlter(ctx *sql.Context, query string, a *ast.AlterTable) 
 	another := slices.ContainsFunc(a.Statements, func(d *ast.DDL) bool {
 		return d.IndexSpec != nil && strings.EqualFold(d.IndexSpec.Action, ast.CreateStr) && strings.EqualFold(d.IndexSpec.Type, ast.PrimaryStr)
 	})
-	dropsOfGenerated := func(d *ast.DDL) int { // go first, and so does that of a primary key in the place of which another comes
+	place := func(d *ast.DDL) int { // drops of generated columns go first, and so do those of indexes whose names others get
 		at := -1
 		if strings.EqualFold(d.ColumnAction, ast.DropStr) {
 			at = def.Column(d.Column.String())
@@ -60,9 +60,19 @@ func (s *Session) wholeAlter(ctx *sql.Context, query string, a *ast.AlterTable) 
 		if at >= 0 && def.Columns[at].Generated != "" || another && dropsPrimary(d) {
 			return 0
 		}
-		return 1
+		if x := d.IndexSpec; x != nil && strings.EqualFold(x.Action, ast.RenameStr) {
+			return 1
+		} else if x != nil && strings.EqualFold(x.Action, ast.DropStr) && !x.ToName.IsEmpty() && slices.ContainsFunc(a.Statements, func(d *ast.DDL) bool {
+			return d.IndexSpec != nil && !strings.EqualFold(d.IndexSpec.Action, ast.DropStr) && d.IndexSpec.ToName.Equal(x.ToName)
+		}) {
+			return 0
+		}
+		return 2
 	}
-	slices.SortStableFunc(a.Statements, func(x, y *ast.DDL) int { return dropsOfGenerated(x) - dropsOfGenerated(y) })
+	slices.SortStableFunc(a.Statements, func(x, y *ast.DDL) int { return place(x) - place(y) })
+	if err := renamedIndexes(def, a); err != nil {
+		return err
+	}
 	if !def.Temporary {
 		takenNames(def, a)
 	}
@@ -78,6 +88,51 @@ func (s *Session) wholeAlter(ctx *sql.Context, query string, a *ast.AlterTable) 
 		return err
 	}
 	return knownColumns(def, a)
+}
+
+// renamedIndexes checks that the indexes of RENAME INDEX and ALTER INDEX are ones of the table before. Names that are exchanged go
+// by way of others.
+func renamedIndexes(def *engine.TableDef, a *ast.AlterTable) error {
+	pseudo, err := pseudoIndexes(def)
+	if err != nil {
+		return err
+	}
+	var renames []*ast.DDL
+	exchanged := false
+	for _, d := range a.Statements {
+		x := d.IndexSpec
+		if x == nil || !strings.EqualFold(x.Action, ast.RenameStr) {
+			continue
+		}
+		from := x.FromName.String()
+		if !sameName(from, primaryName) && !slices.ContainsFunc(def.Indexes, func(ix *engine.IndexDef) bool { return sameName(ix.Name, from) }) &&
+			!slices.ContainsFunc(pseudo, func(p pseudoIndex) bool { return sameName(p.Name, from) }) {
+			return noSuchKey(from, def.Name)
+		}
+		to := x.ToName.String()
+		if sameName(to, primaryName) || sameName(to, "gen_clust_index") {
+			return indexName(to)
+		}
+		if setVisible(&engine.IndexDef{}, to) {
+			continue
+		}
+		renames = append(renames, d)
+	}
+	for _, d := range renames {
+		exchanged = exchanged || slices.ContainsFunc(renames, func(o *ast.DDL) bool { return o != d && o.IndexSpec.FromName.Equal(d.IndexSpec.ToName) })
+	}
+	if !exchanged {
+		return nil
+	}
+	for i, d := range renames {
+		between := ast.NewColIdent(fmt.Sprintf("%s%d", takenName, i))
+		last := *d
+		last.IndexSpec = &ast.IndexSpec{Action: ast.RenameStr, FromName: between, ToName: d.IndexSpec.ToName}
+		d.IndexSpec.ToName = between
+		at := 1 + slices.Index(a.Statements, renames[len(renames)-1])
+		a.Statements = slices.Insert(a.Statements, at+i, &last)
+	}
+	return nil
 }
 
 // nameFunctional gives indexes of expressions without a name theirs.

@@ -84,6 +84,9 @@ func (b *builder) root(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		s.root = n
 		s.running.Store(&n)
 	}
+	if s.b.mysql && s.depth == 0 {
+		s.warnDeprecated()
+	}
 	if s.results != nil && s.depth == 0 {
 		s.results.called = isCall(n)
 	}

@@ -126,6 +126,7 @@ func (r *marking) visible() {
 func (s *Session) noteVisible(ctx *sql.Context, query string, stmt ast.Statement) error {
 	switch stmt.(type) {
 	case *ast.DDL, *ast.AlterTable:
+		s.deprecated = deprecations(stmt)
 		if err := s.noteOptions(query, stmt); err != nil {
 			return err
 		}

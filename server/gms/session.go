@@ -48,6 +48,7 @@ type Session struct {
 	altered      string                  // the table that the ALTER TABLE changes
 	precisions   timePrecisions
 	tableOptions map[string]string // of the last definition, see tableOptionsOf
+	deprecated   []*sql.Warning    // of the definition that was parsed last
 	visibilities []visibility      // of columns, of the last definition
 	formats      map[string]string // of the columns that a DDL statement defines
 	temps        temporaries

@@ -1,6 +1,9 @@
 package gms
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+)
 
 // options are the words between a statement's verb and what it is about, by verb. Those that are true
 // change nothing here, and the grammar lacks them; so it does DELETE IGNORE's, without which
@@ -51,6 +54,25 @@ func (r *marking) word(token string, at int) {
 			r.put(at, r.end, "((") // the grammar has no condition in a generated column
 			r.closing[r.closed(at)] = ")"
 		}
+	case (token == "blob" || token == "text") && (r.first[0] == "create" || r.first[0] == "alter"):
+		r.sizedText(token, at)
+	case token == "year" && (r.first[0] == "create" || r.first[0] == "alter"):
+		open, end := r.follows(r.end)
+		digits, end := r.follows(end)
+		if closing, end := r.follows(end); open == "(" && digits == "4" && closing == ")" {
+			r.put(r.end, end, "")
+			r.end = end
+		}
+	case token == "long" && (r.first[0] == "create" || r.first[0] == "alter"):
+		text, end := "mediumtext", r.end
+		switch next, behind := r.follows(r.end); next {
+		case "varbinary", "byte":
+			text, end = "mediumblob", behind
+		case "varchar":
+			end = behind
+		}
+		r.put(at, end, text)
+		r.end = end
 	case token == "current_user" && last == "=" && r.before[1].text == "definer" && (r.first[0] == "create" || r.first[0] == "alter"):
 		end := r.end
 		if next, behind := r.follows(end); next == "(" {
@@ -105,6 +127,44 @@ func (r *marking) word(token string, at int) {
 			r.put(at, end, "")
 		}
 	}
+}
+
+// characterBytes are the bytes of a character, of the sets that do not have four.
+var characterBytes = map[string]uint64{"latin1": 1, "ascii": 1, "binary": 1, "utf8": 3, "utf8mb3": 3, "ucs2": 2}
+
+// sizedText makes a BLOB or TEXT of a length the smallest type that has it.
+func (r *marking) sizedText(token string, at int) {
+	open, end := r.follows(r.end)
+	digits, end := r.follows(end)
+	closing, end := r.follows(end)
+	length, err := strconv.ParseUint(digits, 10, 32)
+	if open != "(" || closing != ")" || err != nil {
+		return
+	}
+	if token == "text" {
+		bytes := uint64(4)
+		next, behind := r.follows(end)
+		if next == "character" {
+			next, behind = r.follows(behind)
+		}
+		if next == "set" || next == "charset" {
+			if set, _ := r.follows(behind); characterBytes[set] > 0 {
+				bytes = characterBytes[set]
+			}
+		}
+		length *= bytes
+	}
+	size := "long"
+	switch {
+	case length < 1<<8:
+		size = "tiny"
+	case length < 1<<16:
+		size = ""
+	case length < 1<<24:
+		size = "medium"
+	}
+	r.put(at, end, size+token)
+	r.end = end
 }
 
 // references drops the REFERENCES of a column, which MySQL reads and forgets.
