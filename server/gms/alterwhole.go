@@ -1,6 +1,7 @@
 package gms
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -66,6 +67,10 @@ func (s *Session) wholeAlter(ctx *sql.Context, query string, a *ast.AlterTable) 
 			return d.IndexSpec != nil && !strings.EqualFold(d.IndexSpec.Action, ast.DropStr) && d.IndexSpec.ToName.Equal(x.ToName)
 		}) {
 			return 0
+		} else if x != nil && strings.EqualFold(x.Action, ast.CreateStr) && slices.ContainsFunc(x.Fields, func(f *ast.IndexField) bool {
+			return f.Expression == nil && def.Column(f.Column.String()) < 0
+		}) {
+			return 3 // of a column that another clause makes
 		}
 		return 2
 	}
@@ -81,6 +86,9 @@ func (s *Session) wholeAlter(ctx *sql.Context, query string, a *ast.AlterTable) 
 	}
 	if keyless(def, a) && s.boolVariable(ctx, "sql_require_primary_key") {
 		return errPrimaryKeyRequired()
+	}
+	if err := generatedKeys(def, a); err != nil {
+		return err
 	}
 	keepCounter(def, a)
 	newCounters(def, a)
@@ -152,6 +160,30 @@ func nameFunctional(def *engine.TableDef, clauses []*ast.DDL) {
 		taken[name] = true
 		d.IndexSpec.ToName = ast.NewColIdent(name)
 	}
+}
+
+// generatedKeys checks the foreign keys that a statement adds to generated columns.
+func generatedKeys(def *engine.TableDef, a *ast.AlterTable) error {
+	for _, d := range a.Statements {
+		if d.TableSpec == nil || d.ConstraintAction != ast.AddStr {
+			continue
+		}
+		for _, c := range d.TableSpec.Constraints {
+			fk, ok := c.Details.(*ast.ForeignKeyDefinition)
+			if !ok {
+				continue
+			}
+			for _, f := range fk.Source {
+				if at := def.Column(f.String()); at >= 0 && def.Columns[at].Generated != "" {
+					name := cmp.Or(c.Name, fmt.Sprintf("%s_ibfk_%d", def.Name, len(def.ForeignKeys)+1))
+					if err := checkGeneratedKey(name, f.String(), fk, def.Columns[at].Options[optVirtual] != ""); err != nil {
+						return err
+					}
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // keyless reports whether a table has no primary key when its columns or indexes have been altered.

@@ -175,6 +175,9 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 				return x
 			}
 		}
+		if x := documentFirst(ctx, e); x != nil {
+			return checkedOr(ctx, x)
+		}
 		if x := withComparedTypes(ctx, e); x != nil {
 			return checkedOr(ctx, x)
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/plan"
+	"github.com/dolthub/go-mysql-server/sql/transform"
 	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/sqltypes"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
@@ -199,10 +200,10 @@ type virtualRead struct {
 }
 
 // readVirtual has a table assign the values of its virtual columns to their types.
-func readVirtual(ctx *sql.Context, t sql.Table) {
+func readVirtual(ctx *sql.Context, t sql.Table) error {
 	w, ok := plan.FindVirtualColumnTable(t)
 	if !ok {
-		return
+		return nil
 	}
 	schema := w.Schema(ctx)
 	for i, e := range w.Projections {
@@ -212,11 +213,16 @@ func readVirtual(ctx *sql.Context, t sql.Table) {
 		}
 		c := schema[i]
 		column := expression.NewGetFieldWithTable(i, 0, c.Type, c.DatabaseSource, c.Source, c.Name, c.Nullable)
-		value, _ := assignedAs(ctx, d.Expr, c.Type)
+		value, _, err := transform.Expr(ctx, d.Expr, check) // no rule comes to it
+		if err != nil {
+			return err
+		}
+		value, _ = assignedAs(ctx, value, c.Type)
 		w.Projections[i] = &virtualRead{
 			expression.UnaryExpressionStub{Child: value}, column, &assigner{ignore: true, table: c.Source, format: fieldFormat(ctx, column)},
 		}
 	}
+	return nil
 }
 
 // Type implements sql.Expression.

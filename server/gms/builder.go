@@ -277,7 +277,9 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 	switch n := n.(type) {
 	case *plan.ResolvedTable:
 		if s.b.mysql {
-			readVirtual(ctx, n.Table)
+			if err := readVirtual(ctx, n.Table); err != nil {
+				return nil, err
+			}
 		}
 	case *plan.Into:
 		if s.b.mysql && n.Outfile+n.Dumpfile != "" {
@@ -468,7 +470,9 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		}
 	case *plan.IndexedTableAccess:
 		if s.b.mysql {
-			readVirtual(ctx, n.Table)
+			if err := readVirtual(ctx, n.Table); err != nil {
+				return nil, err
+			}
 		}
 		if s.b.mysql {
 			return b.fulltextRows(ctx, s, n, r)

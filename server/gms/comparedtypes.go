@@ -405,3 +405,25 @@ func (n *nullIf) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	}
 	return n.LeftChild.Eval(ctx, r)
 }
+
+// documentFirst returns the comparison of a number with a document as one of the document with the number: the planner
+// compares the other way round as texts.
+func documentFirst(ctx *sql.Context, e sql.Expression) sql.Expression {
+	c, ok := e.(expression.Comparer)
+	if !ok || !types.IsNumber(c.Left().Type(ctx)) || !types.IsJSON(c.Right().Type(ctx)) {
+		return nil
+	}
+	switch e.(type) {
+	case *expression.Equals:
+		return expression.NewEquals(c.Right(), c.Left())
+	case *expression.LessThan:
+		return expression.NewGreaterThan(c.Right(), c.Left())
+	case *expression.LessThanOrEqual:
+		return expression.NewGreaterThanOrEqual(c.Right(), c.Left())
+	case *expression.GreaterThan:
+		return expression.NewLessThan(c.Right(), c.Left())
+	case *expression.GreaterThanOrEqual:
+		return expression.NewLessThanOrEqual(c.Right(), c.Left())
+	}
+	return nil
+}

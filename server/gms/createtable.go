@@ -156,7 +156,7 @@ func defaultText(ctx *sql.Context, c *sql.Column) (string, error) {
 }
 
 // orderedIndexes returns a table's indexes in MySQL's order: the primary key, unique
-// ones without and with columns that may be NULL, those of beginnings of columns behind the others of a kind, others, FULLTEXT ones; those of one kind
+// ones without and with columns that may be NULL, those of beginnings of columns and of virtual columns behind the others of a kind, others, FULLTEXT ones; those of one kind
 // as they were made.
 func orderedIndexes(sh *shape) []*Index {
 	rank := func(ix *Index) int {
@@ -172,7 +172,7 @@ func orderedIndexes(sh *shape) []*Index {
 		if slices.ContainsFunc(ix.columns, func(c int) bool { return sh.schema[c].Nullable }) {
 			n = 3
 		}
-		if slices.ContainsFunc(ix.def.Columns, func(c engine.IndexColumn) bool { return c.Prefix > 0 }) {
+		if slices.ContainsFunc(ix.def.Columns, func(c engine.IndexColumn) bool { return c.Prefix > 0 || sh.schema[c.Column].Virtual }) {
 			n++
 		}
 		return n

@@ -529,6 +529,25 @@ func checkConstraints(table string, spec *ast.TableSpec) error {
 			of[c.Type.Constraint] = c.Name.String()
 		}
 	}
+	foreign := 0
+	for _, c := range spec.Constraints {
+		fk, ok := c.Details.(*ast.ForeignKeyDefinition)
+		if !ok {
+			continue
+		}
+		name := c.Name
+		if name == "" {
+			foreign++
+			name = fmt.Sprintf("%s_ibfk_%d", table, foreign)
+		}
+		for _, f := range fk.Source {
+			if of := columns[f.Lowered()]; of != nil && of.Type.GeneratedExpr != nil {
+				if err := checkGeneratedKey(name, f.String(), fk, !bool(of.Type.Stored)); err != nil {
+					return err
+				}
+			}
+		}
+	}
 	for _, c := range spec.Constraints { // those of columns too
 		if err := add(c, of[c]); err != nil {
 			return err
@@ -550,6 +569,24 @@ func checkConstraints(table string, spec *ast.TableSpec) error {
 		}
 	}
 	return nil
+}
+
+// checkGeneratedKey checks a foreign key of a generated column.
+func checkGeneratedKey(name, column string, fk *ast.ForeignKeyDefinition, virtual bool) error {
+	clause := ""
+	switch {
+	case fk.OnUpdate == ast.Cascade:
+		clause = "ON UPDATE CASCADE"
+	case fk.OnUpdate == ast.SetNull:
+		clause = "ON UPDATE SET NULL"
+	case fk.OnDelete == ast.SetNull:
+		clause = "ON DELETE SET NULL"
+	case virtual:
+		return mysql.NewSQLError(3733, "HY000", "Foreign key '%s' uses virtual column '%s' which is not supported.", name, column)
+	default:
+		return nil
+	}
+	return mysql.NewSQLError(3104, "HY000", "Cannot define foreign key with %s clause on a generated column.", clause)
 }
 
 // checkGenerated checks the generated columns and the defaults of a CREATE TABLE.

@@ -92,8 +92,8 @@ func keysOf(sh *shape, out []described) {
 			}
 		}
 		if ix.def == sh.def.Primary || sh.def.Keyless() && ix.def.Unique && !slices.ContainsFunc(ix.columns, func(c int) bool {
-			return sh.schema[c].Nullable || sh.schema[c].HiddenSystem
-		}) {
+			return sh.schema[c].Nullable || sh.schema[c].HiddenSystem || sh.schema[c].Virtual
+		}) && !slices.ContainsFunc(ix.def.Columns, func(c engine.IndexColumn) bool { return c.Prefix > 0 }) {
 			primary = []*Index{ix}
 		}
 	}

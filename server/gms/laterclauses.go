@@ -25,6 +25,21 @@ func (b *builder) alterClause(ctx *sql.Context, s *Session, n sql.Node, r sql.Ro
 			return rows, err
 		}
 	}
+	if k, ok := n.(*plan.AlterPK); ok { // the planner looks for its columns before the clauses before it have made them
+		return &laterIter{build: func(ctx *sql.Context) (sql.RowIter, error) {
+			key := *k
+			if t := tableOf(k.Table); t != nil {
+				ix := sql.IndexDef{Columns: k.Columns}
+				s.newNames(t.live(ctx).def, &ix)
+				key.Columns = ix.Columns
+			}
+			c, err := s.laterClause(ctx, &key)
+			if err != nil {
+				return nil, err
+			}
+			return b.plain(ctx, s, c, r)
+		}}, nil
+	}
 	c, err := s.laterClause(ctx, n)
 	if err != nil {
 		return nil, err
@@ -33,6 +48,31 @@ func (b *builder) alterClause(ctx *sql.Context, s *Session, n sql.Node, r sql.Ro
 		return b.movedColumn(ctx, s, m, r)
 	}
 	return b.plain(ctx, s, c, r)
+}
+
+// laterIter is built when it is read.
+type laterIter struct {
+	build func(ctx *sql.Context) (sql.RowIter, error)
+	sql.RowIter
+}
+
+// Next implements sql.RowIter.
+func (i *laterIter) Next(ctx *sql.Context) (sql.Row, error) {
+	if i.RowIter == nil {
+		var err error
+		if i.RowIter, err = i.build(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return i.RowIter.Next(ctx)
+}
+
+// Close implements sql.RowIter.
+func (i *laterIter) Close(ctx *sql.Context) error {
+	if i.RowIter == nil {
+		return nil
+	}
+	return i.RowIter.Close(ctx)
 }
 
 // laterClause returns a clause as one of the table that the clauses before it have made. The
