@@ -134,15 +134,6 @@ func doubleOf(ctx *sql.Context, v any) (float64, error) {
 	return f, err
 }
 
-// lastDay is LAST_DAY.
-var lastDay = &functionDef{name: "last_day", args: 1, pure: true, typ: types.Date, eval: func(ctx *sql.Context, _ *Session, args []any) (any, error) {
-	t, ok := datetimeOf(ctx, args[0])
-	if !ok || t.Equal(types.ZeroTime) {
-		return nil, nil
-	}
-	return time.Date(t.Year(), t.Month()+1, 0, 0, 0, 0, 0, time.UTC), nil
-}}
-
 // timeOfDay is TIME(x): the time of a moment.
 var timeOfDay = &functionDef{name: "time", args: 1, pure: true, typ: types.Time, eval: func(ctx *sql.Context, _ *Session, args []any) (any, error) {
 	d, ok := clock(ctx, args[0])

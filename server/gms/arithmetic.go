@@ -263,7 +263,7 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 			return &doubleCast{e}
 		}
 		if _, done := e.Child.(*exactDocument); types.IsJSON(e.Type(ctx)) && !done {
-			x, err := e.WithChildren(ctx, &exactDocument{e.Child, castIn})
+			x, err := e.WithChildren(ctx, &exactDocument{asMemberText(ctx, e.Child), castIn})
 			if err == nil {
 				return x
 			}
@@ -539,6 +539,15 @@ func mysqlText(e sql.Expression) string {
 		if f, ok := e.Value().(float64); ok { // what is a DOUBLE has an exponent
 			return doubleExponent.Replace(strconv.FormatFloat(f, 'e', -1, 64))
 		}
+		if number, negative := strings.CutPrefix(e.String(), "-"); negative {
+			return "-(" + number + ")"
+		}
+	case *integerCast:
+		return mysqlText(e.Convert)
+	case *decimalCast:
+		return mysqlText(e.Convert)
+	case *expression.Convert:
+		return "cast(" + mysqlText(e.Child) + " as " + strings.TrimPrefix(e.String(), "convert("+e.Child.String()+", ")
 	case *aggregate:
 		return callText(e.kind.name, []sql.Expression{e.child})
 	case *integerDiv:

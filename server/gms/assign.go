@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -254,6 +255,11 @@ func (a *assigner) text(ctx *sql.Context, column string, t sql.StringType, v any
 	s, ok := v.(string)
 	if b, bytes := v.([]byte); bytes {
 		s, ok = string(b), true
+		if cs := t.CharacterSet(); cs.MaxLength() == 1 && cs != sql.CharacterSet_binary { // they are the set's
+			if text, whole := cs.Encoder().Decode(b); whole {
+				s, v = string(text), string(text)
+			}
+		}
 	}
 	if ok {
 		left, err := a.encoded(ctx, column, t, s)
@@ -328,28 +334,37 @@ func implicitDefault(t sql.Type) any {
 // divisionByZero is MySQL's number of a division by zero.
 const divisionByZero = 1365
 
+// wrongLogarithm is MySQL's number of a logarithm that there is not.
+const wrongLogarithm = 3020
+
 // modeEnabled reports whether sql_mode has a mode, or TRADITIONAL, which has all that this is asked for.
 func modeEnabled(ctx *sql.Context, mode string) bool {
 	m := sql.LoadSqlMode(ctx)
 	return m.ModeEnabled(mode) || m.ModeEnabled(sql.Traditional)
 }
 
-// divided returns the error of a division by zero in what was evaluated since the
-// last call, in strict mode.
+// divided returns the error of a division by zero or a wrong logarithm in what was evaluated
+// since the last call, in strict mode.
 func (a *assigner) divided(ctx *sql.Context) error {
 	s, ok := ctx.Session.(*Session)
-	if !ok || !s.divided {
+	if !ok || s.divided == 0 {
 		return nil
 	}
-	s.divided = false
-	if a.lenient(ctx) {
+	number := s.divided
+	if s.divided = 0; a.lenient(ctx) {
 		return nil
+	}
+	if number == wrongLogarithm {
+		return mysql.NewSQLError(number, "2201E", "Invalid argument for logarithm")
 	}
 	return mysql.NewSQLError(divisionByZero, "22012", "Division by 0")
 }
 
 // ignored are the errors that IGNORE makes warnings of; the planner makes notes.
 var ignored = map[int]bool{1048: true, 1062: true, 1242: true, 1451: true, 1452: true, 3819: true}
+
+// truncatedNumber is the planner's warning of a text that is no number.
+var truncatedNumber = regexp.MustCompile(`^Truncated incorrect (float|double|decimal|(?:tiny|small|medium|big)?int)\b[^:]* value: '?(?s:(.*?))'?$`)
 
 // Warn implements sql.Session.
 func (s *Session) Warn(w *sql.Warning) {
@@ -358,6 +373,19 @@ func (s *Session) Warn(w *sql.Warning) {
 	}
 	if w.Code == duplicateIndex && s.b.mysql && !s.isDuplicateIndex(w.Message) {
 		return
+	}
+	if m := truncatedNumber.FindStringSubmatch(w.Message); m != nil && s.b.mysql {
+		kind := "INTEGER"
+		switch m[1] {
+		case "float", "double":
+			kind = "DOUBLE"
+		case "decimal":
+			kind = "DECIMAL"
+		}
+		w = &sql.Warning{Level: w.Level, Code: w.Code, Message: "Truncated incorrect " + kind + " value: '" + m[2] + "'"}
+	}
+	if name, ok := strings.CutPrefix(w.Message, "Unknown table '"); ok && w.Code == 1051 && s.b.mysql && !strings.Contains(name, ".") {
+		w = &sql.Warning{Level: w.Level, Code: w.Code, Message: "Unknown table '" + s.GetCurrentDatabase() + "." + name}
 	}
 	if s.b.mysql && strings.HasPrefix(w.Message, "Setting CHARACTER SET, COLLATION and ENCRYPTION") {
 		return // of databases, which are set
@@ -371,11 +399,14 @@ func (s *Session) Warn(w *sql.Warning) {
 	if s.b.mysql && strings.HasPrefix(w.Message, "'disable/enable keys'") {
 		w = &sql.Warning{Level: "Note", Code: 1031, Message: fmt.Sprintf("Table storage engine for '%s' doesn't have this option", s.altered)}
 	}
+	if s.b.mysql && w.Code == wrongLogarithm {
+		s.divided = w.Code
+	}
 	if s.b.mysql && w.Code == divisionByZero {
 		if !modeEnabled(sql.NewContext(context.Background(), sql.WithSession(s)), sql.ErrorForDivisionByZero) {
 			return
 		}
-		s.divided = true
+		s.divided = w.Code
 	}
 	if s.b.mysql && w.Level == "Note" && (ignored[w.Code] || w.Code == mysql.ERUnknownError) {
 		e, ok := s.violated(errors.New(w.Message)).(*mysql.SQLError)

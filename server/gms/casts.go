@@ -199,7 +199,7 @@ type integerCast struct {
 // newIntegerCast returns the cast in the place of the planner's, nil where that is right.
 func newIntegerCast(ctx *sql.Context, c *expression.Convert) sql.Expression {
 	to, from := c.Type(ctx), c.Child.Type(ctx)
-	if to != types.Int64 && to != types.Uint64 || !types.IsTextOnly(from) && !types.IsDecimal(from) && !types.IsFloat(from) && from != types.Uint64 && !binaryText(ctx, c.Child) {
+	if to != types.Int64 && to != types.Uint64 || !types.IsTextOnly(from) && !types.IsDecimal(from) && !types.IsFloat(from) && !types.IsInteger(from) && !binaryText(ctx, c.Child) {
 		return nil
 	}
 	return &integerCast{c, to == types.Uint64}
@@ -233,12 +233,28 @@ func (c *integerCast) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 		bits = c.ofDecimal(ctx, x)
 	case float32, float64:
 		f, ok := ofDouble(x)
-		if !ok {
+		switch {
+		case ok:
+		case c.unsigned:
 			return c.Convert.Eval(ctx, r)
+		default:
+			if f = math.MaxInt64; math.Signbit(asFloat(x)) {
+				f = 1 << 63
+			}
+			if _, column := c.Child.(*expression.GetField); column {
+				ctx.Warn(mysql.ERTruncatedWrongValue, "Truncated incorrect INTEGER value: '%s'", shown(x))
+			}
 		}
 		bits = f
 	case uint64:
 		bits = x
+	case uint8, uint16, uint32, int8, int16, int32, int64:
+		n, _, err := types.Int64.Convert(ctx, x)
+		i, ok := n.(int64)
+		if err != nil || !ok {
+			return nil, err
+		}
+		bits = uint64(i)
 	default:
 		return c.Convert.Eval(ctx, r)
 	}
@@ -250,12 +266,16 @@ func (c *integerCast) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 
 // ofDouble is a FLOAT or DOUBLE rounded as the C library's rint does; false if that is no BIGINT.
 func ofDouble(v any) (uint64, bool) {
-	x, ok := v.(float64)
-	if !ok {
-		x = float64(v.(float32))
-	}
-	x = math.RoundToEven(x)
+	x := math.RoundToEven(asFloat(v))
 	return uint64(int64(x)), -1<<63 <= x && x < 1<<63
+}
+
+// asFloat is a FLOAT or DOUBLE.
+func asFloat(v any) float64 {
+	if x, ok := v.(float32); ok {
+		return float64(x)
+	}
+	return v.(float64)
 }
 
 // ofText is the number at the beginning of a text as MySQL's my_strtoll10 reads it: of one that leaves

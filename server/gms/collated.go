@@ -23,7 +23,23 @@ func rowHash(ctx *sql.Context, schema sql.Schema, r sql.Row) (uint64, error) {
 	var codes []byte
 	for i := range min(len(r), len(schema)) {
 		t, ok := schema[i].Type.(types.StringType)
-		if !ok || r[i] == nil || t.Collation() == sql.Collation_binary {
+		doc, json := r[i].(sql.JSONWrapper)
+		if !json && (!ok || r[i] == nil || t.Collation() == sql.Collation_binary) {
+			continue
+		}
+		if codes == nil {
+			weighed, codes = slices.Clone(r), make([]byte, 0, 64)
+		}
+		from := len(codes)
+		if json {
+			v, err := rawJSON(ctx, doc)
+			if err == nil {
+				codes, err = appendDocument(codes, v)
+			}
+			if err != nil {
+				return 0, err
+			}
+			weighed[i] = codes[from:len(codes):len(codes)]
 			continue
 		}
 		v, err := sql.UnwrapAny(ctx, r[i])
@@ -34,10 +50,6 @@ func rowHash(ctx *sql.Context, schema sql.Schema, r sql.Row) (uint64, error) {
 		if err != nil {
 			return 0, err
 		}
-		if codes == nil {
-			weighed, codes = slices.Clone(r), make([]byte, 0, 2*len(text)+16)
-		}
-		from := len(codes)
 		codes = appendCode(codes, t.Collation(), text)
 		weighed[i] = codes[from:len(codes):len(codes)]
 	}

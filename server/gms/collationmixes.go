@@ -22,7 +22,7 @@ const (
 // any.
 var mixingFunctions = map[string]bool{
 	"concat": false, "concat_ws": false, "coalesce": false, "ifnull": false, "greatest": true, "least": true, "strcmp": true, "replace": true,
-	"find_in_set": true, "locate": true, "field": true,
+	"find_in_set": true, "locate": true, "field": true, "substring_index": true,
 }
 
 // collatedIntroducers puts the COLLATE behind _utf8mb4'…' around it, in place: to the grammar it is within, which leaves

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"strconv"
 	"strings"
 	"time"
 
@@ -35,10 +36,13 @@ func unchanged(e, from sql.Expression) bool {
 	return e == from
 }
 
-// newOperand is newDateNumber, and a YEAR as a BIGINT UNSIGNED.
+// newOperand is newDateNumber, and a YEAR as a BIGINT UNSIGNED, DAYNAME as the number of the day.
 func newOperand(ctx *sql.Context, e sql.Expression) sql.Expression {
 	if types.IsYear(e.Type(ctx)) {
 		return &whole{expression.UnaryExpressionStub{Child: e}, types.Uint64}
+	}
+	if n, ok := dayAsNumber(e); ok {
+		return n
 	}
 	return newDateNumber(ctx, e)
 }
@@ -52,6 +56,8 @@ func newDateNumber(ctx *sql.Context, e sql.Expression) sql.Expression {
 	switch {
 	case binaryText(ctx, e):
 		return &bytesText{expression.UnaryExpressionStub{Child: e}}
+	case types.IsJSON(t):
+		return &jsonNumber{expression.UnaryExpressionStub{Child: e}}
 	case types.IsTimespan(t):
 		precision = createdExpr(ctx, e, nil).momentDigits()
 	case types.IsTime(t):
@@ -66,6 +72,61 @@ func newDateNumber(ctx *sql.Context, e sql.Expression) sql.Expression {
 		typ = types.MustCreateDecimalType(uint8(14+precision), uint8(precision))
 	}
 	return &dateNumber{UnaryExpressionStub: expression.UnaryExpressionStub{Child: e}, typ: typ}
+}
+
+// jsonNumber is the number that a document is, 0 with a warning of what is none.
+type jsonNumber struct{ expression.UnaryExpressionStub }
+
+// Type implements sql.Expression.
+func (*jsonNumber) Type(*sql.Context) sql.Type { return types.Float64 }
+
+// String implements sql.Expression.
+func (n *jsonNumber) String() string { return n.Child.String() }
+
+// WithChildren implements sql.Expression.
+func (n *jsonNumber) WithChildren(_ *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	if len(children) != 1 {
+		return nil, sql.ErrInvalidChildrenNumber.New(n, len(children), 1)
+	}
+	return &jsonNumber{expression.UnaryExpressionStub{Child: children[0]}}, nil
+}
+
+// Eval implements sql.Expression.
+func (n *jsonNumber) Eval(ctx *sql.Context, r sql.Row) (any, error) {
+	v, err := n.Child.Eval(ctx, r)
+	if err != nil || v == nil {
+		return nil, err
+	}
+	doc, ok := v.(sql.JSONWrapper)
+	if !ok {
+		return doubleOf(ctx, v)
+	}
+	if v, err = rawJSON(ctx, doc); err != nil {
+		return nil, err
+	}
+	switch x := v.(type) {
+	case bool:
+		return float64(b2i(x)), nil
+	case string:
+		if f, err := strconv.ParseFloat(strings.TrimSpace(x), 64); err == nil {
+			return f, nil
+		}
+	default:
+		if s, ok := v.(typedScalar); ok && s.kind != jsonDouble {
+			break
+		}
+		if d, err := exactNumber(v); err == nil {
+			return d.Float64()
+		}
+	}
+	name := strings.ToLower(n.Child.String())
+	if f, ok := bare(n.Child).(*expression.GetField); ok {
+		name = f.Name()
+	} else if f, ok := bare(n.Child).(sql.FunctionExpression); ok {
+		name = f.FunctionName()
+	}
+	ctx.Warn(3156, "Invalid JSON value for CAST to DOUBLE from column %s at row 1", name)
+	return float64(0), nil
 }
 
 // Type implements sql.Expression.

@@ -284,8 +284,8 @@ func moves(e sql.Expression) bool {
 
 // dateFunctions take dates, by how many of their arguments are.
 var dateFunctions = map[string]int{
-	"date": 1, "datetime": 1 /* TIMESTAMP */, "year": 1, "month": 1, "day": 1, "dayofmonth": 1, "dayname": 1, "monthname": 1, "dayofweek": 1, "dayofyear": 1,
-	"weekday": 1, "last_day": 1, "datediff": 2, "to_days": 1, "date_format": 1, "quarter": 1, "date_add": 1, "date_sub": 1,
+	"date": 1, "datetime": 1 /* TIMESTAMP */, "dayname": 1, "dayofweek": 1, "dayofyear": 1,
+	"weekday": 1, "datediff": 2, "to_days": 1, "date_add": 1, "date_sub": 1,
 	"adddate": 1, "subdate": 1, "week": 1, "weekofyear": 1, "yearweek": 1, "unix_timestamp": 1, "to_seconds": 1,
 }
 

@@ -18,6 +18,9 @@ const notFixed = 31
 func (d deriver) doubleDigits(e sql.Expression) int {
 	e = bare(e)
 	t := e.Type(d.ctx)
+	if s, ok := t.(sql.SystemVariableType); ok {
+		t = s.UnderlyingType()
+	}
 	if !types.IsFloat(t) {
 		switch c, exact := d.exact(e); {
 		case exact:
@@ -34,6 +37,8 @@ func (d deriver) doubleDigits(e sql.Expression) int {
 		return n
 	}
 	switch x := e.(type) {
+	case *expression.SystemVar:
+		return 6
 	case *expression.GetField:
 		if f := formattedText(d.ctx, x); f != nil {
 			if format := f.(*formatText).format; format.digits > 0 {

@@ -177,9 +177,12 @@ func (e *editor) raise(ctx *sql.Context, s *Session, sh *shape, r sql.Row) error
 // stored returns the stored row that the planner's row stands for. Of a keyless
 // table without a row id in it, it is one that a locking scan returned (T-23).
 func (e *editor) stored(ctx *sql.Context, s *Session, sh *shape, r sql.Row) (row.Row, error) {
-	enc, err := e.encode(ctx, sh, r)
-	if err != nil || sh.rowID < len(r) {
-		return enc, err
+	if sh.rowID < len(r) {
+		return e.encode(ctx, sh, r)
+	}
+	enc, err := e.encode(ctx, sh, sh.withoutVirtual(r))
+	if err != nil {
+		return nil, err
 	}
 	if found := s.rowIDs.take(sh.def.ID, string(enc)); found != nil {
 		return found, nil

@@ -306,6 +306,7 @@ func clientError(err error, db string) *mysql.SQLError {
 		se = mysql.NewSQLError(mysql.ERUnknownError, "HY000", "%s", err.Error())
 	}
 	out := *se
+	out.Message = strings.TrimPrefix(out.Message, "unable to sort: ")
 	variableError(&out)
 	if m := textOfError.FindStringSubmatch(out.Message); m != nil && generic(out.Num) {
 		n, err := strconv.Atoi(m[2])

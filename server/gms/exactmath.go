@@ -192,7 +192,7 @@ func logarithm(name string, of func(x float64) float64) *functionDef {
 			}
 		}
 		if x[0] <= 0 || len(args) == 2 && (x[1] <= 0 || x[0] == 1) {
-			ctx.Warn(3020, "Invalid argument for logarithm")
+			ctx.Warn(wrongLogarithm, "Invalid argument for logarithm")
 			return nil, nil
 		}
 		if len(args) == 2 {

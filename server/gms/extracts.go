@@ -17,14 +17,11 @@ const extractFunction = "_extract"
 func extractParts(ctx *sql.Context, _ *Session, args []any) (any, error) {
 	unit, _ := args[0].(string)
 	if unit == "year_month" {
-		t, ok := datetimeOf(ctx, args[1])
-		switch {
-		case !ok:
+		m, ok := dateFields(ctx, args[1])
+		if !ok {
 			return nil, nil
-		case t.Equal(types.ZeroTime):
-			return int64(0), nil
 		}
-		return int64(t.Year()*100 + int(t.Month())), nil
+		return int64(m.year*100 + m.month), nil
 	}
 	days, v := int64(0), args[1]
 	if s, ok := v.(string); ok && hasDate(s) {

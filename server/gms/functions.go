@@ -46,16 +46,7 @@ var (
 func (b *Backend) Function(ctx *sql.Context, database, name string) (sql.Function, bool) {
 	lower := strings.ToLower(name)
 	f, ok := b.ownFunction(ctx, database, name)
-	f, ok = b.withArguments(ctx, lower, f, ok)
-	if b.mysql && pathFunctions[lower].step > 0 {
-		if !ok {
-			f, ok = natives().Function(ctx, "", lower)
-		}
-		if ok {
-			return withElements(lower, f), true
-		}
-	}
-	return f, ok
+	return b.withArguments(ctx, lower, f, ok)
 }
 
 // ownFunction returns a function of this package.
@@ -220,7 +211,7 @@ func (b *Backend) ownFunction(ctx *sql.Context, database, name string) (sql.Func
 		return f, true
 	}
 	d := functions[name]
-	for _, kind := range []map[string]*functionDef{timeFunctions, mathFunctions, cryptoFunctions, spatialFunctions, nativeFunctions, jsonFunctions, conversionsOfBases} {
+	for _, kind := range []map[string]*functionDef{timeFunctions, mathFunctions, cryptoFunctions, spatialFunctions, nativeFunctions, jsonFunctions, conversionsOfBases, inetFunctions} {
 		if d == nil && b.mysql {
 			d = kind[name]
 		}
@@ -284,7 +275,13 @@ func (f *function) IsNullable(*sql.Context) bool { return true }
 func (f *function) IsNonDeterministic() bool { return !f.def.pure }
 
 // CollationCoercibility implements sql.CollationCoercible.
-func (f *function) CollationCoercibility(*sql.Context) (sql.CollationID, byte) {
+func (f *function) CollationCoercibility(ctx *sql.Context) (sql.CollationID, byte) {
+	switch {
+	case strings.HasSuffix(f.def.name, "user"):
+		return sql.Collation_utf8mb3_general_ci, 3
+	case types.IsTextOnly(f.Type(ctx)):
+		return ctx.GetCollation(), 4
+	}
 	return sql.Collation_binary, 5
 }
 

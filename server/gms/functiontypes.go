@@ -101,6 +101,9 @@ func (q quoteCall) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	if v == nil && err == nil {
 		return "NULL", nil
 	}
+	if text, ok := v.(string); ok {
+		return strings.ReplaceAll(text, "\x1a", "Z"), err
+	}
 	return v, err
 }
 

@@ -252,6 +252,9 @@ func compareJSON(ctx context.Context, a, b any) (int, error) {
 		return cmp.Compare(len(a), len(b)), nil
 	case map[string]any:
 		b, _ := b.(map[string]any)
+		if c := cmp.Compare(len(a), len(b)); c != 0 {
+			return c, nil
+		}
 		ours, theirs := slices.Sorted(maps.Keys(a)), slices.Sorted(maps.Keys(b))
 		for i := range min(len(ours), len(theirs)) {
 			if c := strings.Compare(theirs[i], ours[i]); c != 0 { // that of the planner's
@@ -261,9 +264,14 @@ func compareJSON(ctx context.Context, a, b any) (int, error) {
 				return c, err
 			}
 		}
-		return cmp.Compare(len(a), len(b)), nil
+		return 0, nil
 	case typedScalar:
 		if b, ok := b.(typedScalar); ok && a.kind != jsonDouble {
+			if before, behind := strings.HasPrefix(a.text, "-"), strings.HasPrefix(b.text, "-"); before != behind {
+				return b2i(behind) - b2i(before), nil
+			} else if before { // a TIME
+				return strings.Compare(b.text, a.text), nil
+			}
 			return strings.Compare(a.text, b.text), nil
 		}
 	}
@@ -276,6 +284,46 @@ func compareJSON(ctx context.Context, a, b any) (int, error) {
 		return 0, err
 	}
 	return x.Cmp(y), nil
+}
+
+// appendDocument appends what equal values of documents have in common.
+func appendDocument(b []byte, v any) ([]byte, error) {
+	b = append(b, byte(jsonRank(v)))
+	var err error
+	switch v := v.(type) {
+	case nil:
+	case bool:
+		b = append(b, byte(b2i(v)))
+	case string:
+		b = append(strconv.AppendInt(b, int64(len(v)), 10), ' ')
+		b = append(b, v...)
+	case []any:
+		b = append(strconv.AppendInt(b, int64(len(v)), 10), ' ')
+		for _, e := range v {
+			if b, err = appendDocument(b, e); err != nil {
+				return b, err
+			}
+		}
+	case map[string]any:
+		b = append(strconv.AppendInt(b, int64(len(v)), 10), ' ')
+		for _, k := range slices.Sorted(maps.Keys(v)) {
+			b = strconv.AppendQuote(b, k)
+			if b, err = appendDocument(b, v[k]); err != nil {
+				return b, err
+			}
+		}
+	default:
+		if s, ok := v.(typedScalar); ok && s.kind != jsonDouble {
+			return append(b, s.text...), nil
+		}
+		x, err := exactNumber(v)
+		if err != nil {
+			return b, err
+		}
+		short, _ := new(apd.Decimal).Reduce(x)
+		return append(append(b, short.String()...), ' '), nil
+	}
+	return b, nil
 }
 
 // exactNumber returns a number of a document.

@@ -2,7 +2,6 @@ package gms
 
 import (
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
@@ -61,66 +60,19 @@ func readable(v any, t sql.Type) error {
 	return nil
 }
 
-// pathFunctions are the functions with JSON paths other than jsonReaders: which argument is the first one, and how far the next is.
-var pathFunctions = map[string]struct{ from, step int }{
-	"json_set": {1, 2}, "json_insert": {1, 2}, "json_replace": {1, 2}, "json_array_append": {1, 2}, "json_array_insert": {1, 2},
-	"json_remove": {1, 1}, "json_contains_path": {2, 1}, "json_length": {1, 1}, "json_keys": {1, 1}, "json_contains": {2, 1}, "json_search": {4, 1},
-}
-
-// withElements returns one of pathFunctions that takes paths with last and ranges: the planner's lack them.
-func withElements(name string, f sql.Function) sql.Function {
-	at := pathFunctions[name]
-	reads := at.step == 1 && name != "json_remove" && name != "json_search"
-	return sql.FunctionN{Name: name, Fn: func(ctx *sql.Context, args ...sql.Expression) (sql.Expression, error) {
-		counted, ranges := false, false
-		for i := at.from; i < len(args); i += at.step {
-			if text, ok := literalText(args[i]); ok && (countsElements(text) || reads && readsElements(text)) {
-				p, err := parseJSONPath(text)
-				if err != nil {
-					return nil, err
-				}
-				counted, ranges = true, ranges || p.many
-			}
-		}
-		switch {
-		case !counted:
-			return f.NewInstance(ctx, args)
-		case name == "json_contains_path":
-			return &function{def: jsonContainsPath, args: args}, nil
-		case ranges && name == "json_search":
-			return nil, errNotSupported("ranges in the paths of JSON_SEARCH")
-		case ranges:
-			return nil, mysql.NewSQLError(3149, "42000", "In this situation, path expressions may not contain the * and ** tokens or an array range.")
-		}
-		args = slices.Clone(args)
-		if len(args) == at.from+1 && reads { // what is asked of the value there
-			args[0] = &function{def: jsonElements, args: []sql.Expression{args[0], args[at.from]}}
-			return f.NewInstance(ctx, args[:at.from])
-		}
-		for i := at.from; i < len(args); i += at.step {
-			args[i] = &elementPath{expression.BinaryExpressionStub{LeftChild: args[0], RightChild: args[i]}, name}
-		}
-		return f.NewInstance(ctx, args)
-	}}
-}
-
 // jsonContainsPath is JSON_CONTAINS_PATH.
 var jsonContainsPath = &functionDef{name: "json_contains_path", args: anyArgs, pure: true, typ: types.Boolean,
 	eval: func(ctx *sql.Context, _ *Session, args []any) (any, error) {
 		if slices.Contains(args, nil) {
 			return nil, nil
 		}
-		doc, err := jsonOf(ctx, args[0], 1, "json_contains_path")
+		doc, err := jsonRead(ctx, args[0], "json_contains_path")
 		if err != nil {
 			return nil, err
 		}
-		mode, err := textOf(ctx, args[1])
+		all, err := oneOrAll(ctx, args[1], "json_contains_path")
 		if err != nil {
 			return nil, err
-		}
-		all := strings.EqualFold(mode, "all")
-		if !all && !strings.EqualFold(mode, "one") {
-			return nil, mysql.NewSQLError(3154, "42000", "The oneOrAll argument to json_contains_path may take these values: 'one' or 'all'.")
 		}
 		for _, a := range args[2:] {
 			text, err := textOf(ctx, a)
@@ -137,78 +89,6 @@ var jsonContainsPath = &functionDef{name: "json_contains_path", args: anyArgs, p
 		}
 		return all, nil
 	}}
-
-// elementPath is a path with the numbers that its last elements have in a document.
-type elementPath struct {
-	expression.BinaryExpressionStub
-	function string
-}
-
-// Type implements sql.Expression.
-func (*elementPath) Type(*sql.Context) sql.Type { return types.LongText }
-
-// String implements sql.Expression.
-func (e *elementPath) String() string { return e.RightChild.String() }
-
-// WithChildren implements sql.Expression.
-func (e *elementPath) WithChildren(_ *sql.Context, children ...sql.Expression) (sql.Expression, error) {
-	if len(children) != 2 {
-		return nil, sql.ErrInvalidChildrenNumber.New(e, len(children), 2)
-	}
-	return &elementPath{expression.BinaryExpressionStub{LeftChild: children[0], RightChild: children[1]}, e.function}, nil
-}
-
-// Eval implements sql.Expression.
-func (e *elementPath) Eval(ctx *sql.Context, r sql.Row) (any, error) {
-	v, err := e.RightChild.Eval(ctx, r)
-	if err != nil || v == nil {
-		return nil, err
-	}
-	text, err := textOf(ctx, v)
-	if err != nil || !countsElements(text) {
-		return v, err
-	}
-	p, err := parseJSONPath(text)
-	if err != nil {
-		return nil, err
-	}
-	if v, err = e.LeftChild.Eval(ctx, r); err != nil || v == nil {
-		return nil, err
-	}
-	doc, err := jsonOf(ctx, v, 1, e.function)
-	if err != nil {
-		return nil, err
-	}
-	return numbered(doc, p.legs), nil
-}
-
-// nowhere is the number of an element that no document has.
-const nowhere = 1<<31 - 1
-
-// numbered returns a path of legs with the numbers that elements have in a document.
-func numbered(doc any, legs []jsonLeg) string {
-	path := "$"
-	for _, l := range legs {
-		if l.kind == '.' {
-			path += "." + strconv.Quote(l.key)
-			object, _ := doc.(map[string]any)
-			doc = object[l.key]
-			continue
-		}
-		array, ok := doc.([]any)
-		if !ok {
-			array = []any{doc} // a scalar is an array of itself
-		}
-		at := l.from.of(len(array))
-		if doc = nil; at >= 0 && at < len(array) {
-			doc = array[at]
-		} else if at < 0 {
-			at = nowhere
-		}
-		path += "[" + strconv.Itoa(at) + "]"
-	}
-	return path
-}
 
 // tableDocument is the document of a JSON_TABLE; with a path it is what that finds, as an array.
 type tableDocument struct {
@@ -246,7 +126,7 @@ func (d tableDocument) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 func jsonTable(n *plan.JSONTable) (*plan.JSONTable, error) {
 	c := *n
 	d := tableDocument{Expression: n.DataExpr}
-	if countsElements(n.RootPath) {
+	if strings.Contains(n.RootPath, "last") || strings.Contains(n.RootPath, " to ") { // which the planner's paths lack
 		p, err := parseJSONPath(n.RootPath)
 		if err != nil {
 			return nil, err

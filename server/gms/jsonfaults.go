@@ -130,7 +130,7 @@ func (s *jsonScan) array(depth int) *jsonFault {
 			return nil
 		}
 		if !s.take(',') {
-			return s.fault("Missing a comma or ] after an array element.")
+			return s.fault("Missing a comma or ']' after an array element.")
 		}
 		s.blanks()
 	}
@@ -158,7 +158,7 @@ func (s *jsonScan) object(depth int) *jsonFault {
 			return nil
 		}
 		if !s.take(',') {
-			return s.fault("Missing a comma or } after an object member.")
+			return s.fault("Missing a comma or '}' after an object member.")
 		}
 		s.blanks()
 	}

@@ -9,14 +9,12 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/types"
 )
 
-// changers are the functions that change a document, and those that compare two.
+// changers are the functions that compare two documents.
 var changers = map[string]func(*sql.Context, ...sql.Expression) (sql.Expression, error){
-	"json_array_append": json.NewJSONArrayAppend, "json_array_insert": json.NewJSONArrayInsert, "json_insert": json.NewJSONInsert,
-	"json_remove": json.NewJSONRemove, "json_replace": json.NewJSONReplace, "json_set": json.NewJSONSet,
 	"json_contains": json.NewJSONContains, "json_overlaps": json.NewJSONOverlaps,
 }
 
-// changer returns one of changers, or a function that merges documents.
+// changer returns one of changers or jsonPathFunctions, or a function that merges documents.
 func changer(name string) (sql.Function, bool) {
 	if name == "json_merge" || name == "json_merge_patch" || name == "json_merge_preserve" {
 		return sql.FunctionN{Name: name, Fn: func(_ *sql.Context, args ...sql.Expression) (sql.Expression, error) {
@@ -28,25 +26,28 @@ func changer(name string) (sql.Function, bool) {
 	}
 	newCall, ok := changers[name]
 	if !ok {
-		return nil, false
+		return jsonPathFunction(name)
 	}
 	return sql.FunctionN{Name: name, Fn: func(ctx *sql.Context, args ...sql.Expression) (sql.Expression, error) {
-		switch {
-		case len(args) == 0:
-		case name == "json_contains" || name == "json_overlaps":
-			args = slices.Clone(args)
-			for i := range min(len(args), 2) {
-				args[i] = &exactDocument{args[i], comparedIn}
-			}
-		default:
-			if name != "json_remove" {
-				args = jsonArguments(args, 2, 2)
-			}
-			args = append([]sql.Expression{&exactDocument{args[0], readIn}}, args[1:]...)
+		args = slices.Clone(args)
+		if len(args) == 3 && name == "json_contains" {
+			args = []sql.Expression{&function{def: jsonPart, args: []sql.Expression{args[0], args[2]}}, args[1]}
+		}
+		for i := range min(len(args), 2) {
+			args[i] = &exactDocument{args[i], comparedIn}
 		}
 		return newCall(ctx, args...)
 	}}, true
 }
+
+// jsonPart is the part of a document that JSON_CONTAINS looks at.
+var jsonPart = &functionDef{name: "json_contains", args: 2, pure: true, typ: types.JSON, eval: func(ctx *sql.Context, _ *Session, args []any) (any, error) {
+	v, ok, err := jsonAt(ctx, args, "json_contains")
+	if !ok {
+		return nil, err
+	}
+	return newDocument(v), nil
+}}
 
 // merging is JSON_MERGE_PATCH, or JSON_MERGE_PRESERVE under one of its names.
 func merging(name string, args []sql.Expression) sql.Expression {

@@ -1,11 +1,13 @@
 package gms
 
 import (
+	"encoding/json"
 	"maps"
 	"reflect"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/types"
@@ -49,7 +51,7 @@ func parseJSONPath(text string) (p jsonPath, err error) {
 	}
 	rest, ok := strings.CutPrefix(s, "$")
 	if !ok {
-		return bad(s)
+		return bad(s[min(1, len(s)):])
 	}
 	for rest = strings.TrimLeft(rest, " "); rest != ""; rest = strings.TrimLeft(rest, " ") {
 		var l jsonLeg
@@ -69,14 +71,12 @@ func parseJSONPath(text string) (p jsonPath, err error) {
 			case strings.HasPrefix(rest, "*"):
 				l.all, p.many, end = true, true, 1
 			case strings.HasPrefix(rest, `"`):
-				q, err := strconv.QuotedPrefix(rest)
-				if err != nil {
+				for end = 1; end < len(rest) && rest[end] != '"'; end++ {
+					end += b2i(rest[end] == '\\')
+				}
+				if end++; end > len(rest) || json.Unmarshal([]byte(rest[:end]), &l.key) != nil {
 					return bad(rest)
 				}
-				if l.key, err = strconv.Unquote(q); err != nil {
-					return bad(rest)
-				}
-				end = len(q)
 			case end == 0:
 				return bad(rest)
 			default:
@@ -128,64 +128,88 @@ func parseIndex(text string) (i jsonIndex, ok bool) {
 	return i, err == nil
 }
 
-// find returns the values that legs find in a document, in order.
-func find(doc any, legs []jsonLeg) []any {
-	if len(legs) == 0 {
-		return []any{doc}
-	}
-	var out []any
-	l, rest := legs[0], legs[1:]
-	object, isObject := doc.(map[string]any)
-	array, isArray := doc.([]any)
-	keys := slices.SortedFunc(maps.Keys(object), func(a, b string) int {
+// sortedKeys are the keys of an object in MySQL's order: shorter ones first.
+func sortedKeys(object map[string]any) []string {
+	return slices.SortedFunc(maps.Keys(object), func(a, b string) int {
 		if len(a) != len(b) {
 			return len(a) - len(b)
 		}
 		return strings.Compare(a, b)
 	})
+}
+
+// find returns the values that legs find in a document, in order.
+func find(doc any, legs []jsonLeg) (out []any) {
+	walkJSON(doc, legs, "", func(v any, _ string) { out = append(out, v) })
+	return out
+}
+
+// walkJSON calls f with the values that legs find in what is at a path of a document, in order, and with their paths.
+func walkJSON(doc any, legs []jsonLeg, path string, f func(v any, path string)) {
+	if len(legs) == 0 {
+		f(doc, path)
+		return
+	}
+	l, rest := legs[0], legs[1:]
+	object, isObject := doc.(map[string]any)
+	array, isArray := doc.([]any)
+	member := func(k string, legs []jsonLeg) { walkJSON(object[k], legs, path+"."+pathKey(k), f) }
+	cell := func(i int, legs []jsonLeg) { walkJSON(array[i], legs, path+"["+strconv.Itoa(i)+"]", f) }
 	switch {
 	case l.kind == '*':
-		out = append(out, find(doc, rest)...)
-		for _, k := range keys {
-			out = append(out, find(object[k], legs)...)
+		walkJSON(doc, rest, path, f)
+		for _, k := range sortedKeys(object) {
+			member(k, legs)
 		}
-		for _, v := range array {
-			out = append(out, find(v, legs)...)
+		for i := range array {
+			cell(i, legs)
 		}
 	case l.kind == '.' && l.all && isObject:
-		for _, k := range keys {
-			out = append(out, find(object[k], rest)...)
+		for _, k := range sortedKeys(object) {
+			member(k, rest)
 		}
 	case l.kind == '.':
-		if v, ok := object[l.key]; ok {
-			out = find(v, rest)
+		if _, ok := object[l.key]; ok && !l.all {
+			member(l.key, rest)
 		}
 	case l.all:
-		for _, v := range array {
-			out = append(out, find(v, rest)...)
+		for i := range array {
+			cell(i, rest)
+		}
+	case !isArray: // it is an array of itself
+		if l.from.of(1) <= 0 && l.to.of(1) >= 0 && (l.from != l.to || l.from.of(1) == 0) {
+			walkJSON(doc, rest, path, f)
 		}
 	default:
-		if !isArray {
-			array = []any{doc} // a scalar is an array of itself
-		}
 		for i := max(l.from.of(len(array)), 0); i <= min(l.to.of(len(array)), len(array)-1); i++ {
 			if l.from == l.to && l.from.of(len(array)) < 0 {
 				break
 			}
-			out = append(out, find(array[i], rest)...)
+			cell(i, rest)
 		}
 	}
-	return out
 }
 
-// countsElements reports whether a path has what the planner's paths lack: last and ranges.
-func countsElements(path string) bool {
-	return strings.Contains(path, "last") || strings.Contains(path, " to ")
+// pathKey is a key as a path has it: in quotes, if it is no identifier.
+func pathKey(k string) string {
+	for i, r := range k {
+		if !unicode.IsLetter(r) && r != '$' && r != '_' && (i == 0 || !unicode.IsDigit(r)) {
+			return quotedKey(k)
+		}
+	}
+	if k == "" {
+		return quotedKey(k)
+	}
+	return k
 }
 
-// readsElements reports whether a path has what the planner's paths lack where a document is read: also the element 0 of
-// what is no array, which is that itself.
-func readsElements(path string) bool { return countsElements(path) || strings.Contains(path, "[0]") }
+func quotedKey(k string) string {
+	text, err := types.JsonToMySqlString(noContext(), types.JSONDocument{Val: k})
+	if err != nil {
+		return strconv.Quote(k)
+	}
+	return text
+}
 
 // jsonOf returns the document that the n-th argument of a function is.
 func jsonOf(ctx *sql.Context, v any, n int, function string) (any, error) {
@@ -222,13 +246,13 @@ func jsonDocument(ctx *sql.Context, v any, n int, function string) (sql.JSONWrap
 	return w, nil
 }
 
-// jsonElements is JSON_EXTRACT with paths that count elements.
+// jsonElements is JSON_EXTRACT.
 var jsonElements = &functionDef{name: "json_extract", args: anyArgs, pure: true, typ: types.JSON,
 	eval: func(ctx *sql.Context, _ *Session, args []any) (any, error) {
 		if slices.Contains(args, nil) {
 			return nil, nil
 		}
-		doc, err := jsonOf(ctx, args[0], 1, "json_extract")
+		doc, err := jsonRead(ctx, args[0], "json_extract")
 		if err != nil {
 			return nil, err
 		}
@@ -254,14 +278,11 @@ var jsonElements = &functionDef{name: "json_extract", args: anyArgs, pure: true,
 		return newDocument(found[0]), nil
 	}}
 
-// jsonArrows makes calls of -> and ->> with such paths, in place.
+// jsonArrows makes calls of -> and ->>, in place.
 func jsonArrows(stmt ast.Statement) {
 	_ = replaceNodes(reflect.ValueOf(&stmt), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
 		b, ok := n.(*ast.BinaryExpr)
 		if !ok || b.Operator != ast.JSONExtractOp && b.Operator != ast.JSONUnquoteExtractOp {
-			return nil, true, nil
-		}
-		if path, ok := b.Right.(*ast.SQLVal); !ok || !readsElements(string(path.Val)) {
 			return nil, true, nil
 		}
 		e := call("json_extract", b.Left, b.Right)

@@ -80,11 +80,9 @@ func longInteger(text string) bool {
 
 // jsonReaders are functions whose first argument is a document that they read.
 var jsonReaders = map[string]func(*sql.Context, ...sql.Expression) (sql.Expression, error){
-	"json_extract": builtin.NewJSONExtract,
-	"json_search":  builtin.NewJSONSearch,
-	"json_type":    newJSONTypeCall,
-	"json_pretty":  single(builtin.NewJSONPretty),
-	"json_value":   builtin.NewJsonValue,
+	"json_type":   newJSONTypeCall,
+	"json_pretty": single(builtin.NewJSONPretty),
+	"json_value":  builtin.NewJsonValue,
 }
 
 // momentType returns the JSON_TYPE of a date or a time, "" of other types.
@@ -118,6 +116,11 @@ func newJSONTypeCall(ctx *sql.Context, args ...sql.Expression) (sql.Expression, 
 		return nil, err
 	}
 	return jsonTypeCall{e.(*builtin.JSONType)}, nil
+}
+
+// CollationCoercibility implements sql.CollationCoercible.
+func (jsonTypeCall) CollationCoercibility(*sql.Context) (sql.CollationID, byte) {
+	return sql.Collation_utf8mb4_0900_ai_ci, 4
 }
 
 // WithChildren implements sql.Expression.
@@ -168,18 +171,11 @@ func jsonReader(name string) (sql.Function, bool) {
 		return nil, false
 	}
 	return sql.FunctionN{Name: name, Fn: func(ctx *sql.Context, args ...sql.Expression) (sql.Expression, error) {
-		counted := len(args) > 1 && slices.ContainsFunc(args[1:], func(a sql.Expression) bool {
-			path, ok := literalText(a)
-			return ok && (readsElements(path) || strings.Contains(path, "**"))
-		})
 		if none := expression.NewLiteral("", types.LongText); name == "json_value" && len(args) == 2 {
 			args = append(args, none, none, none, none, none)
 		}
 		if name == "json_value" && len(args) == 7 {
 			return jsonValueOf(ctx, args)
-		}
-		if name == "json_extract" && (counted || len(args) > 2) {
-			return &function{def: jsonElements, args: args}, nil
 		}
 		if len(args) == 0 {
 			return f(ctx)
@@ -258,8 +254,8 @@ func (e *exactDocument) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 			return e.scalar(newBlob("BIT", bitNumber, b[8-(int(bit.NumberOfBits())+7)/8:])), nil
 		}
 	case float32:
-		if f, err := strconv.ParseFloat(strconv.FormatFloat(float64(x), 'g', floatDigits, 32), 64); value && err == nil {
-			return e.scalar(newDouble(f)), nil
+		if value {
+			return e.scalar(newDouble(float64(x))), nil
 		}
 	case float64:
 		if value {

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/dolthub/go-mysql-server/sql"
-	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/mysql"
 )
 
@@ -64,16 +63,13 @@ func localeOf(ctx *sql.Context) *locale {
 	return locales()["en_us"]
 }
 
-// day is the name of a date's day, from names that begin with Monday.
-func (*locale) day(names []string, t time.Time) string { return names[(t.Weekday()+6)%7] }
-
 // monthName is MONTHNAME.
 func monthName(ctx *sql.Context, _ *Session, args []any) (any, error) {
-	t, ok := datetimeOf(ctx, args[0])
-	if !ok || t.Equal(types.ZeroTime) {
+	m, ok := dateFields(ctx, args[0])
+	if !ok || m.month == 0 {
 		return nil, nil
 	}
-	return localeOf(ctx).months[t.Month()-1], nil
+	return localeOf(ctx).months[m.month-1], nil
 }
 
 // dateFormat is DATE_FORMAT.
@@ -85,25 +81,20 @@ func dateFormat(ctx *sql.Context, _ *Session, args []any) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	t, ok := datetimeOf(ctx, args[0])
+	m, ok := dateFields(ctx, args[0])
 	if !ok || format == "" {
 		return nil, nil
 	}
-	if text, ok := formattedDate(t, format, localeOf(ctx)); ok {
+	if text, ok := formattedDate(m, format, localeOf(ctx)); ok {
 		return text, nil
 	}
 	return nil, nil
 }
 
 // formattedDate returns a date in a format of DATE_FORMAT, false if the date has no such month or day.
-func formattedDate(t time.Time, format string, l *locale) (string, bool) {
-	zero := t.Equal(types.ZeroTime)
-	year, month, day := t.Date()
-	if zero {
-		year, month, day = 0, 0, 0
-	}
-	half, twelve := "AM", (t.Hour()+11)%12+1
-	if t.Hour() >= 12 {
+func formattedDate(m momentFields, format string, l *locale) (string, bool) {
+	half, twelve := "AM", (m.hour+11)%12+1
+	if m.hour >= 12 {
 		half = "PM"
 	}
 	var b strings.Builder
@@ -113,58 +104,58 @@ func formattedDate(t time.Time, format string, l *locale) (string, bool) {
 			continue
 		}
 		i++
-		if zero && strings.IndexByte("MbWawjUuVvXx", format[i]) >= 0 {
+		if m.month == 0 && (strings.IndexByte("Mb", format[i]) >= 0 || m.year == 0 && strings.IndexByte("WawjUuVvXx", format[i]) >= 0) {
 			return "", false
 		}
 		switch format[i] {
 		case 'M':
-			b.WriteString(l.months[month-1])
+			b.WriteString(l.months[m.month-1])
 		case 'b':
-			b.WriteString(l.shortMonths[month-1])
+			b.WriteString(l.shortMonths[m.month-1])
 		case 'W':
-			b.WriteString(l.day(l.days, t))
+			b.WriteString(l.days[m.weekday()])
 		case 'a':
-			b.WriteString(l.day(l.shortDays, t))
+			b.WriteString(l.shortDays[m.weekday()])
 		case 'D':
-			fmt.Fprintf(&b, "%d%s", day, ordinal(day))
+			fmt.Fprintf(&b, "%d%s", m.day, ordinal(m.day))
 		case 'Y':
-			fmt.Fprintf(&b, "%04d", year)
+			fmt.Fprintf(&b, "%04d", m.year)
 		case 'y':
-			fmt.Fprintf(&b, "%02d", year%100)
+			fmt.Fprintf(&b, "%02d", m.year%100)
 		case 'm':
-			fmt.Fprintf(&b, "%02d", month)
+			fmt.Fprintf(&b, "%02d", m.month)
 		case 'c':
-			fmt.Fprintf(&b, "%d", month)
+			fmt.Fprintf(&b, "%d", m.month)
 		case 'd':
-			fmt.Fprintf(&b, "%02d", day)
+			fmt.Fprintf(&b, "%02d", m.day)
 		case 'e':
-			fmt.Fprintf(&b, "%d", day)
+			fmt.Fprintf(&b, "%d", m.day)
 		case 'f':
-			fmt.Fprintf(&b, "%06d", t.Nanosecond()/1000)
+			fmt.Fprintf(&b, "%06d", m.micros)
 		case 'H':
-			fmt.Fprintf(&b, "%02d", t.Hour())
+			fmt.Fprintf(&b, "%02d", m.hour)
 		case 'k':
-			fmt.Fprintf(&b, "%d", t.Hour())
+			fmt.Fprintf(&b, "%d", m.hour)
 		case 'h', 'I':
 			fmt.Fprintf(&b, "%02d", twelve)
 		case 'l':
 			fmt.Fprintf(&b, "%d", twelve)
 		case 'i':
-			fmt.Fprintf(&b, "%02d", t.Minute())
+			fmt.Fprintf(&b, "%02d", m.minute)
 		case 's', 'S':
-			fmt.Fprintf(&b, "%02d", t.Second())
+			fmt.Fprintf(&b, "%02d", m.second)
 		case 'p':
 			b.WriteString(half)
 		case 'r':
-			fmt.Fprintf(&b, "%02d:%02d:%02d %s", twelve, t.Minute(), t.Second(), half)
+			fmt.Fprintf(&b, "%02d:%02d:%02d %s", twelve, m.minute, m.second, half)
 		case 'T':
-			b.WriteString(t.Format(time.TimeOnly))
+			fmt.Fprintf(&b, "%02d:%02d:%02d", m.hour, m.minute, m.second)
 		case 'j':
-			fmt.Fprintf(&b, "%03d", t.YearDay())
+			fmt.Fprintf(&b, "%03d", m.days()-momentFields{year: m.year, month: 1, day: 1}.days()+1)
 		case 'w':
-			fmt.Fprintf(&b, "%d", t.Weekday())
+			fmt.Fprintf(&b, "%d", (m.weekday()+1)%7)
 		case 'U', 'u', 'V', 'v', 'X', 'x':
-			n, of := week(t, formatWeeks[format[i]])
+			n, of := week(time.Date(m.year, time.Month(m.month), m.day, 0, 0, 0, 0, time.UTC), formatWeeks[format[i]])
 			if format[i]|0x20 == 'x' {
 				fmt.Fprintf(&b, "%04d", of)
 			} else {

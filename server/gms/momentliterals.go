@@ -3,6 +3,7 @@ package gms
 import (
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/dolthub/go-mysql-server/sql"
 	builtin "github.com/dolthub/go-mysql-server/sql/expression/function"
@@ -104,11 +105,14 @@ func (today) Type(*sql.Context) sql.Type { return types.Date }
 
 // Eval implements sql.Expression.
 func (d today) Eval(ctx *sql.Context, r sql.Row) (any, error) {
-	v, err := d.CurrDate.Eval(ctx, r)
+	now, err := builtin.NewNow(ctx)
 	if err != nil {
 		return nil, err
 	}
-	v, _, err = types.Date.Convert(ctx, v)
+	v, err := now.Eval(ctx, r)
+	if at, ok := v.(time.Time); ok { // in the session's time zone
+		return day(at), err
+	}
 	return v, err
 }
 

@@ -23,8 +23,6 @@ var nativeFunctions = map[string]*functionDef{
 	"crc32":                 {name: "crc32", args: 1, pure: true, typ: types.Uint32, eval: crcOf},
 	"ascii":                 {name: "ascii", args: 1, pure: true, typ: types.Int32, eval: firstByte},
 	"from_base64":           {name: "from_base64", args: 1, pure: true, typ: types.LongBlob, eval: fromBase64},
-	"inet_ntoa":             {name: "inet_ntoa", args: 1, pure: true, typ: types.Text, eval: addressText},
-	"inet_aton":             {name: "inet_aton", args: 1, pure: true, typ: types.Uint64, eval: addressNumber},
 	"utc_time":              {name: "utc_time", args: anyArgs, typ: types.Time, eval: utcTime},
 	"statement_digest":      {name: "statement_digest", args: 1, pure: true, typ: types.LongText, eval: statementDigest},
 	"statement_digest_text": {name: "statement_digest_text", args: 1, pure: true, typ: types.LongText, eval: statementDigestText},
@@ -141,41 +139,6 @@ func (s soundex) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 		return code, err
 	}
 	return v, err
-}
-
-// addressNumber is INET_ATON: the last of fewer than four numbers stands for the bytes that are left.
-func addressNumber(ctx *sql.Context, _ *Session, args []any) (any, error) {
-	if args[0] == nil {
-		return nil, nil
-	}
-	text, err := textOf(ctx, args[0])
-	if err != nil {
-		return nil, err
-	}
-	n, part, dots, last := uint64(0), uint64(0), 0, byte('.')
-	for i := range len(text) {
-		switch last = text[i]; {
-		case last == '.':
-			n, part = n<<8+part, 0
-			dots++
-		case last < '0' || last > '9':
-			part = 256
-		default:
-			part = part*10 + uint64(last-'0')
-		}
-		if part > 255 {
-			last = '.'
-			break
-		}
-	}
-	if last == '.' {
-		ctx.Warn(1411, "Incorrect string value: ''%s'' for function inet_aton", text)
-		return nil, nil
-	}
-	if dots == 1 || dots == 2 {
-		n <<= 8 * (3 - dots)
-	}
-	return n<<8 + part, nil
 }
 
 // newTimestamp returns TIMESTAMP(date) or TIMESTAMP(date, time), their sum.

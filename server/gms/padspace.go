@@ -93,6 +93,22 @@ func paddedOperands(ctx *sql.Context, operands ...sql.Expression) ([]sql.Express
 	return operands, true
 }
 
+// explicitTexts returns operands with the collation that one of them has by COLLATE, false if all have it or none.
+func explicitTexts(ctx *sql.Context, operands []sql.Expression) ([]sql.Expression, bool) {
+	collation, n := commonCollation(ctx, operands)
+	if n != explicitCollation {
+		return operands, false
+	}
+	changed := false
+	operands = slices.Clone(operands)
+	for i, e := range operands {
+		if c, _ := coercibilityOf(ctx, e); types.IsTextOnly(e.Type(ctx)) && c != collation && c.CharacterSet() == collation.CharacterSet() {
+			operands[i], changed = expression.NewCollatedExpression(e, collation), true
+		}
+	}
+	return operands, changed
+}
+
 // comparedTexts returns a comparison of texts with its operands as the collation and
 // coercibility of subqueries, and PAD SPACE, have them; nil if it is right as it is.
 func comparedTexts(ctx *sql.Context, e sql.Expression) sql.Expression {
@@ -109,7 +125,11 @@ func comparedTexts(ctx *sql.Context, e sql.Expression) sql.Expression {
 	}
 	operands, scalar := scalarTexts(ctx, operands)
 	operands, padded := paddedOperands(ctx, operands...)
-	if !scalar && !padded {
+	explicit := false
+	if len(operands) > 2 { // the planner compares one pair after the other
+		operands, explicit = explicitTexts(ctx, operands)
+	}
+	if !scalar && !padded && !explicit {
 		return nil
 	}
 	if isList {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime/debug"
 
+	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/vitess/go/mysql"
 
@@ -17,6 +18,10 @@ import (
 // other knows which part of the statement it has, and is rolled back.
 func (c *client) survive(p any, w *protocol.Results, err *error) {
 	if p == nil {
+		return
+	}
+	if e, ok := p.(error); ok && (sql.ErrCharSetNotYetImplementedTemp.Is(e) || sql.ErrCollationNotYetImplementedTemp.Is(e)) && (w == nil || !w.Sent()) {
+		*err = e // of a type that the planner makes
 		return
 	}
 	stack := debug.Stack()

@@ -52,14 +52,21 @@ func (p *parser) parse(ctx context.Context, query string, f func(marked string) 
 		query = createSelect(query)
 	}
 	var file *exchange
-	err = withQuotedNames(served(ctx), rewriteForShare(query), func(q string) (err error) {
+	sent := rewriteForShare(query)
+	err = withQuotedNames(served(ctx), sent, func(q string) (err error) {
 		var marked string
 		query = q
 		if marked, file, err = exchanges(ctx, q); err != nil {
 			return err
 		}
+		marksOnly := marked == q
 		marked, made = withMarks(marked)
-		if err := f(marked); err != nil {
+		err = f(marked)
+		if err == nil {
+			if marksOnly {
+				made.names(*stmt, sent, q, p.routine)
+			}
+		} else {
 			c := chained(marked)
 			if !served(ctx) || c == marked || f(c) != nil {
 				return made.sentError(err)
@@ -70,9 +77,6 @@ func (p *parser) parse(ctx context.Context, query string, f func(marked string) 
 		}
 		if err := shallow(marked, *stmt); err != nil {
 			return err
-		}
-		if p.routine {
-			resultNames(*stmt, marked)
 		}
 		return nil
 	})
@@ -353,7 +357,7 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 			return err
 		}
 	}
-	if strings.Contains(query, "->") && readsElements(query) && served(ctx) {
+	if strings.Contains(query, "->") && served(ctx) {
 		jsonArrows(stmt)
 	}
 	if containsFold(query, "against") && served(ctx) {

@@ -92,6 +92,11 @@ func refusedParts(query string, n ast.SQLNode) error {
 					return false, laterStar(query)
 				}
 			}
+			if v, ok := onlyValue(n); ok && presentFunctions[n.Name.Lowered()] != "" {
+				if err := tooPrecise(presentFunctions[n.Name.Lowered()], v); err != nil {
+					return false, err
+				}
+			}
 			if n.Over == nil && n.IsAggregate() && slices.ContainsFunc(n.Exprs, groupsIn) {
 				return false, misused
 			}
@@ -102,9 +107,15 @@ func refusedParts(query string, n ast.SQLNode) error {
 		case *ast.ConvertUsingExpr:
 			return true, noCharset(n.Type)
 		case *ast.ConvertExpr:
-			if n.Type != nil {
-				return true, noCharset(n.Type.Charset)
+			if n.Type == nil {
+				break
 			}
+			if kind := strings.ToLower(n.Type.Type); kind == "time" || kind == "datetime" {
+				if err := tooPrecise("CAST", n.Type.Length); err != nil {
+					return false, err
+				}
+			}
+			return true, noCharset(n.Type.Charset)
 		case *ast.ColName:
 			return true, wrongScope(n)
 		case *ast.AliasedTableExpr:
@@ -120,6 +131,33 @@ func refusedParts(query string, n ast.SQLNode) error {
 		}
 		return true, nil
 	}, n)
+}
+
+// presentFunctions are the functions of the present that take the digits behind the second, with their names in errors.
+var presentFunctions = map[string]string{
+	"now": "now", "current_timestamp": "now", "localtime": "now", "localtimestamp": "now", "curtime": "curtime", "current_time": "curtime",
+	"sysdate": "sysdate", "utc_time": "utc_time", "utc_timestamp": "utc_timestamp",
+}
+
+// onlyValue returns the literal that is the only argument of a call.
+func onlyValue(n *ast.FuncExpr) (*ast.SQLVal, bool) {
+	if len(n.Exprs) != 1 {
+		return nil, false
+	}
+	e, ok := n.Exprs[0].(*ast.AliasedExpr)
+	if !ok {
+		return nil, false
+	}
+	v, ok := e.Expr.(*ast.SQLVal)
+	return v, ok
+}
+
+// tooPrecise returns the error of more than six digits behind the second.
+func tooPrecise(name string, digits *ast.SQLVal) error {
+	if n := number(digits); digits != nil && digits.Type == ast.IntVal && n > 6 {
+		return mysql.NewSQLError(1426, "42000", "Too-big precision %d specified for '%s'. Maximum is 6.", n, name)
+	}
+	return nil
 }
 
 // noCharset returns the error of a character set of MySQL's that the planner does not encode.

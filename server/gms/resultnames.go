@@ -9,19 +9,41 @@ import (
 	"sextant/server/protocol"
 )
 
-// resultNames names the columns of the SELECTs in a program's text as it has them; the grammar
-// does so of a client's.
-func resultNames(stmt ast.Statement, text string) {
+// names names the columns of the SELECTs of a statement as its text has them, sent, from which quoted differs in the
+// names that are quoted there; in a program those too that the grammar gives no names.
+func (e edits) names(stmt ast.Statement, sent, quoted string, program bool) {
 	_ = replaceNodes(reflect.ValueOf(&stmt), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
-		e, ok := n.(*ast.AliasedExpr)
-		if !ok || e == nil || e.EndParsePos <= e.StartParsePos || e.EndParsePos > len(text) {
+		x, ok := n.(*ast.AliasedExpr)
+		if !ok || x == nil || x.EndParsePos <= x.StartParsePos {
 			return nil, true, nil
 		}
-		if _, column := e.Expr.(*ast.ColName); !column && e.InputExpression == "" {
-			e.InputExpression = strings.Trim(unquoted(strings.Trim(text[e.StartParsePos:e.EndParsePos], " \n\t")), "\"'")
+		if _, column := x.Expr.(*ast.ColName); column || x.InputExpression == "" && !program {
+			return nil, true, nil
+		}
+		from, to := e.sent(x.StartParsePos), e.sent(x.EndParsePos)
+		if quoted != sent {
+			from, to = unquotedOffset(sent, quoted, from), unquotedOffset(sent, quoted, to)
+		}
+		if from >= to || to > len(sent) {
+			return nil, true, nil
+		}
+		x.InputExpression = strings.Trim(strings.TrimLeft(sent[from:to], ", \n\t\r"), " \n\t\r")
+		if v, ok := x.Expr.(*ast.SQLVal); ok && v.Type == ast.StrVal && !strings.HasPrefix(x.InputExpression, "_") {
+			x.InputExpression = literalName(x.InputExpression, string(v.Val))
 		}
 		return nil, true, nil
 	})
+}
+
+// literalName is the name of a column that is a text: its value from the first visible character on, of several texts in
+// a row the first one's.
+func literalName(sent, value string) string {
+	if l := newLexer(sent); l.kind == 's' {
+		if first := l.q[l.start:l.at]; first != sent {
+			value = unquoted(first)
+		}
+	}
+	return strings.TrimLeftFunc(value, func(r rune) bool { return r <= ' ' })
 }
 
 // namesAsSent names the columns of a SELECT that are system variables as the statement has

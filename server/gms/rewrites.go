@@ -19,11 +19,12 @@ const (
 	assignMark = " OR _hp8 '' OR " // @a := …
 	rollupMark = ", _swe7 ''"      // GROUP BY … WITH ROLLUP
 	memberMark = "= _dec8"         // MEMBER OF (…)
+	soundsMark = "= _cp850 '' |"   // SOUNDS LIKE …
 )
 
 // markedWords are the words that the marks stand for.
 var markedWords = strings.NewReplacer(append(momentWords, anyMark, "any", someMark, "some", allMark, "all", assignMark, ":=",
-	rollupMark, " with rollup", memberMark, "member of", defaultMark, "default", intervalFunction, "interval")...)
+	rollupMark, " with rollup", memberMark, "member of", soundsMark, "sounds like", defaultMark, "default", intervalFunction, "interval")...)
 
 // unmarked returns a text with the words that the marks stand for, as it was sent.
 func unmarked(query string) string {
@@ -195,7 +196,8 @@ func (r *marking) token(token string, at int) {
 			r.addedColumns()
 		}
 	case "charset":
-		if r.first[0] == "alter" && r.first[1] == "table" && r.depth == 0 && !beforeName[last.text] && r.before[1].text != "change" {
+		created := r.first[0] == "create" && (r.first[1] == "table" || r.first[2] == "table")
+		if (created || r.first[0] == "alter" && r.first[1] == "table") && r.depth == 0 && !beforeName[last.text] && r.before[1].text != "change" {
 			r.put(at, r.end, "character set")
 		}
 	case "table":
@@ -217,6 +219,10 @@ func (r *marking) token(token string, at int) {
 	case "of":
 		if next, _ := r.follows(r.end); last.text == "member" && next == "(" {
 			r.put(last.at, r.end, memberMark)
+		}
+	case "like":
+		if last.text == "sounds" {
+			r.put(last.at, r.end, soundsMark)
 		}
 	case "default":
 		if next, _ := r.follows(r.end); next == "(" && (reads[r.first[0]] || r.reading) {
@@ -276,6 +282,9 @@ func unmark(stmt ast.Statement) error {
 			}
 			if e := introduced(n.Right, "_dec8"); e != nil {
 				return call(memberFunction, n.Left, e), true, nil
+			}
+			if e := soundsLike(n.Right); e != nil {
+				n.Left, n.Right = call("soundex", n.Left), call("soundex", e)
 			}
 		case *ast.UnaryExpr:
 			if n.Operator == ast.TildaStr {
@@ -343,6 +352,23 @@ func replaceNodes(v reflect.Value, f func(ast.SQLNode) (to ast.SQLNode, within b
 		}
 	}
 	return nil
+}
+
+// soundsLike returns what stands behind SOUNDS LIKE, nil if e does not.
+func soundsLike(e ast.Expr) ast.Expr {
+	b, ok := e.(*ast.BinaryExpr)
+	if !ok || b.Operator != ast.BitOrStr {
+		return nil
+	}
+	if introduced(b.Left, "_cp850") != nil {
+		return b.Right
+	}
+	left := soundsLike(b.Left)
+	if left == nil {
+		return nil
+	}
+	b.Left = left
+	return b
 }
 
 // introduced returns what a mark introduces, nil if e is none of it.

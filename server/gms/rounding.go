@@ -339,6 +339,19 @@ func (f truncation) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 		x, err := doubleOf(ctx, v)
 		return cutDouble(x, n, math.Trunc), err
 	}
-	v, err := f.Truncate.Eval(ctx, r)
+	v, err := f.LeftChild.Eval(ctx, r)
+	if err != nil || v == nil {
+		return nil, err
+	}
+	if d, ok := v.(*apd.Decimal); ok { // of which the planner takes no large ones
+		digits, err := f.RightChild.Eval(ctx, r)
+		if err != nil || digits == nil {
+			return nil, err
+		}
+		n, err := wholeOf(ctx, digits)
+		cut := types.DecimalTruncate(d, int32(max(min(n, types.DecimalTypeMaxScale), -types.DecimalTypeMaxPrecision)))
+		return roundedTo(ctx, f, f.LeftChild, f.RightChild, r, cut, err)
+	}
+	v, err = f.Truncate.Eval(ctx, r)
 	return roundedTo(ctx, f, f.LeftChild, f.RightChild, r, v, err)
 }

@@ -1,6 +1,8 @@
 package gms
 
 import (
+	"slices"
+
 	"github.com/dolthub/go-mysql-server/sql"
 
 	"sextant/engine"
@@ -54,7 +56,7 @@ func (r *rowIDs) take(t tableID, value string) row.Row {
 
 // noteRow notes a stored row; full is what the planner sees of it.
 func (s *Session) noteRow(ctx *sql.Context, sh *shape, b *row.Builder, full sql.Row, stored row.Row) error {
-	if err := sh.encode(ctx, b, full); err != nil {
+	if err := sh.encode(ctx, b, sh.withoutVirtual(full)); err != nil {
 		return err
 	}
 	value, err := b.Row()
@@ -63,4 +65,20 @@ func (s *Session) noteRow(ctx *sql.Context, sh *shape, b *row.Builder, full sql.
 	}
 	s.rowIDs.put(sh.def.ID, string(value), append(row.Row(nil), stored...))
 	return nil
+}
+
+// withoutVirtual returns a row with NULL in its VIRTUAL columns, which the planner makes anew of each row that it reads:
+// a document may then be of other types than the stored one.
+func (s *shape) withoutVirtual(r sql.Row) sql.Row {
+	out := r
+	for i, c := range s.def.Columns[:min(len(r), len(s.def.Columns))] {
+		if c.Options[optVirtual] == "" || r[i] == nil {
+			continue
+		}
+		if &out[0] == &r[0] {
+			out = slices.Clone(r)
+		}
+		out[i] = nil
+	}
+	return out
 }

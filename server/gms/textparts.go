@@ -6,11 +6,12 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
-	"net"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/cockroachdb/apd/v3"
 	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/expression"
 	builtin "github.com/dolthub/go-mysql-server/sql/expression/function"
 	"github.com/dolthub/go-mysql-server/sql/types"
 )
@@ -201,23 +202,22 @@ func (h hexCall) WithChildren(ctx *sql.Context, children ...sql.Expression) (sql
 
 // Eval implements sql.Expression.
 func (h hexCall) Eval(ctx *sql.Context, r sql.Row) (any, error) {
-	if t := h.Child.Type(ctx); !types.IsFloat(t) && !types.IsDecimal(t) {
-		return h.Hex.Eval(ctx, r)
-	}
 	v, err := h.Child.Eval(ctx, r)
 	if err != nil || v == nil {
 		return nil, err
 	}
-	f, err := doubleOf(ctx, v)
-	switch {
-	case err != nil:
-		return nil, err
-	case f <= math.MinInt64 || f >= math.MaxUint64:
-		return "FFFFFFFFFFFFFFFF", nil
-	case f < 0:
-		return fmt.Sprintf("%X", uint64(int64(f-0.5))), nil
+	t := h.Child.Type(ctx)
+	if text, ok := v.(string); ok && !utf8.ValidString(text) { // of a binary string
+		return fmt.Sprintf("%X", text), nil
 	}
-	return fmt.Sprintf("%X", uint64(f+0.5)), nil
+	if !types.IsFloat(t) && !types.IsDecimal(t) {
+		return builtin.NewHex(ctx, expression.NewLiteral(v, t)).Eval(ctx, r)
+	}
+	n, err := (&integerCast{Convert: expression.NewConvert(expression.NewLiteral(v, t), expression.ConvertToSigned)}).Eval(ctx, nil)
+	if i, ok := n.(int64); ok {
+		return fmt.Sprintf("%X", uint64(i)), err
+	}
+	return nil, err
 }
 
 // charCall is CHAR, of the lowest 32 bits of numbers.
@@ -259,18 +259,6 @@ func (c charCall) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	}
 	v, _, err := c.Type(ctx).Convert(ctx, out)
 	return v, err
-}
-
-// addressText is INET_NTOA, NULL of what is no address.
-func addressText(ctx *sql.Context, _ *Session, args []any) (any, error) {
-	if args[0] == nil {
-		return nil, nil
-	}
-	n, err := wholeOf(ctx, args[0])
-	if err != nil || n < 0 || n > math.MaxUint32 {
-		return nil, err
-	}
-	return net.IP(binary.BigEndian.AppendUint32(nil, uint32(n))).String(), nil
 }
 
 // fromBase64 is FROM_BASE64, NULL of what is none; blanks are left out.

@@ -19,6 +19,11 @@ import (
 // a text with a time and no date.
 var timeFunctions = map[string]*functionDef{
 	"last_day":    lastDay,
+	"year":        datePart("year", func(m momentFields) int { return m.year }),
+	"month":       datePart("month", func(m momentFields) int { return m.month }),
+	"day":         datePart("day", func(m momentFields) int { return m.day }),
+	"dayofmonth":  datePart("dayofmonth", func(m momentFields) int { return m.day }),
+	"quarter":     datePart("quarter", func(m momentFields) int { return (m.month + 2) / 3 }),
 	"from_days":   fromDays,
 	"time":        timeOfDay,
 	"hour":        clockPart("hour", func(d time.Duration) int64 { return int64(d / time.Hour) }),

@@ -204,7 +204,7 @@ var _ sql.FunctionExpression = unixTimestamp{}
 func newUnixTimestamp(ctx *sql.Context, args ...sql.Expression) (sql.Expression, error) {
 	typed := slices.Clone(args)
 	for i, a := range args {
-		if subquery(ctx, a) { // the planner would evaluate it here
+		if subquery(ctx, a) || ownCall(ctx, a) { // the planner would evaluate it here
 			typed[i] = expression.NewGetField(0, a.Type(ctx), "", true)
 		}
 	}
@@ -215,6 +215,16 @@ func newUnixTimestamp(ctx *sql.Context, args ...sql.Expression) (sql.Expression,
 	u := e.(*builtin.UnixTimestamp)
 	u.Date = args[0]
 	return unixTimestamp{u}, nil
+}
+
+// ownCall reports whether e calls a function of this package, which needs a session.
+func ownCall(ctx *sql.Context, e sql.Expression) (found bool) {
+	sql.Inspect(ctx, e, func(_ *sql.Context, e sql.Expression) bool {
+		_, own := e.(*function)
+		found = found || own
+		return !found
+	})
+	return found
 }
 
 // Type implements sql.Expression.

@@ -42,6 +42,10 @@ func withinBounds(n *plan.Set) *plan.Set {
 		if !ok || strings.EqualFold(to.Name, "timestamp") {
 			continue
 		}
+		if name := strings.ToLower(to.Name); strings.HasPrefix(name, "character_set_") || strings.HasPrefix(name, "collation_") {
+			out[i] = expression.NewSetField(to, &offeredCharset{set.RightChild})
+			continue
+		}
 		v, _, ok := sql.SystemVariables.GetGlobal(to.Name)
 		if !ok || v.IsReadOnly() {
 			continue
@@ -51,6 +55,19 @@ func withinBounds(n *plan.Set) *plan.Set {
 		}
 	}
 	return plan.NewSet(out)
+}
+
+// offeredCharset is the name of a character set or a collation, an error if its texts cannot be encoded here.
+type offeredCharset struct{ sql.Expression }
+
+// Eval implements sql.Expression.
+func (c *offeredCharset) Eval(ctx *sql.Context, r sql.Row) (any, error) {
+	v, err := c.Expression.Eval(ctx, r)
+	if name, ok := v.(string); ok && err == nil {
+		set, _, _ := strings.Cut(name, "_")
+		err = noCharset(set)
+	}
+	return v, err
 }
 
 // Eval implements sql.Expression.

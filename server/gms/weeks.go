@@ -5,7 +5,6 @@ import (
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/types"
-	"github.com/dolthub/vitess/go/mysql"
 )
 
 // weekMode is a mode of WEEK: bits.
@@ -65,15 +64,10 @@ func yearDays(year int) int {
 	return time.Date(year, 12, 31, 0, 0, 0, 0, time.UTC).YearDay()
 }
 
-// dayOf returns the date that a value is, false if it is NULL or none, which warns as the
-// date of zeros does.
+// dayOf returns the date that a value is, false if it is NULL, none or the date of zeros.
 func dayOf(ctx *sql.Context, v any) (time.Time, bool) {
 	t, ok := datetimeOf(ctx, v)
-	if ok && t.Equal(types.ZeroTime) {
-		ctx.Warn(mysql.ERTruncatedWrongValue, "Incorrect datetime value: '%s'", shown(v))
-		return t, false
-	}
-	return t, ok
+	return t, ok && !t.Equal(types.ZeroTime)
 }
 
 func dayName(ctx *sql.Context, _ *Session, args []any) (any, error) {
@@ -81,8 +75,7 @@ func dayName(ctx *sql.Context, _ *Session, args []any) (any, error) {
 	if !ok {
 		return nil, nil
 	}
-	l := localeOf(ctx)
-	return l.day(l.days, t), nil
+	return localeOf(ctx).days[fieldsIn(t).weekday()], nil
 }
 
 // weekArguments returns the day and the mode of a call, false for NULL.
