@@ -263,7 +263,7 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 			return &doubleCast{e}
 		}
 		if _, done := e.Child.(*exactDocument); types.IsJSON(e.Type(ctx)) && !done {
-			x, err := e.WithChildren(ctx, &exactDocument{asMemberText(ctx, e.Child), castIn})
+			x, err := e.WithChildren(ctx, &exactDocument{e.Child, castIn})
 			if err == nil {
 				return x
 			}

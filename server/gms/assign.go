@@ -112,8 +112,12 @@ func (a *assigner) assign(ctx *sql.Context, column string, t sql.Type, v any) (a
 	}
 	if w, ok := v.(sql.JSONWrapper); ok && !types.IsText(t) && !types.IsJSON(t) {
 		var err error
-		if v, err = w.ToInterface(ctx); err != nil || v == nil {
+		if v, err = w.ToInterface(ctx); err != nil {
 			return nil, err
+		}
+		switch v.(type) {
+		case nil, []any, map[string]any:
+			return a.keep(ctx, column, lost{number: 3156, message: "Invalid JSON value for CAST to " + castName(t) + " from column %s at row %d"}, t.Zero())
 		}
 	}
 	switch k := t.Type(); {

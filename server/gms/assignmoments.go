@@ -98,11 +98,22 @@ func (a *assigner) moment(ctx *sql.Context, column string, t sql.Type, v any) (a
 		return a.timestamp(ctx, column, at, v)
 	case types.IsDateType(t) && !at.Equal(types.ZeroTime) && !at.Equal(whole):
 		if fault == 0 {
-			ctx.Session.Warn(&sql.Warning{Level: "Note", Code: 1265, Message: fmt.Sprintf(truncated.message, column, a.row)})
+			a.partOf(ctx, column, kind, v)
 		}
 		return whole, nil
 	}
 	return at, nil
+}
+
+// partOf notes that a column has a part of a date with a time only.
+func (a *assigner) partOf(ctx *sql.Context, column, kind string, v any) {
+	switch x := v.(type) {
+	case time.Time:
+		v = x.Format(time.DateTime)
+	case types.Timespan:
+		v = spanWith(x, 0)
+	}
+	ctx.Session.Warn(&sql.Warning{Level: "Note", Code: 1292, Message: fmt.Sprintf("Incorrect %s value: '%s' for column '%s' at row %d", kind, shown(v), column, a.row)})
 }
 
 // momentUnit is the least that a DATE (before its time is left out), DATETIME or TIMESTAMP tells apart.
@@ -137,7 +148,7 @@ func (a *assigner) span(ctx *sql.Context, column string, v any) (any, error) {
 		span, dated, fault = spanOfNumber(n, nanos, cut)
 	}
 	if dated && fault == 0 {
-		ctx.Session.Warn(&sql.Warning{Level: "Note", Code: 1265, Message: fmt.Sprintf(truncated.message, column, a.row)})
+		a.partOf(ctx, column, "time", v)
 	}
 	left := types.Timespan(span / time.Microsecond)
 	if fault == 0 {

@@ -1,6 +1,7 @@
 package gms
 
 import (
+	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -138,9 +139,24 @@ func (a *assigner) number(ctx *sql.Context, column string, t sql.Type, v any) (a
 		}
 	}
 	if d, ok := u.(*apd.Decimal); ok {
+		if l == nil && !sameNumber(v, d) {
+			ctx.Session.Warn(&sql.Warning{Level: "Note", Code: 1265, Message: fmt.Sprintf(truncated.message, column, a.row)})
+		}
 		u = unsignedZero(d)
 	}
 	return a.bounded(ctx, column, t, u)
+}
+
+// sameNumber reports whether a DECIMAL is the number that it was made of.
+func sameNumber(v any, d *apd.Decimal) bool {
+	switch x := v.(type) {
+	case *apd.Decimal:
+		return x.Cmp(d) == 0
+	case float64:
+		exact, _, err := apd.NewFromString(strconv.FormatFloat(x, 'g', -1, 64))
+		return err != nil || exact.Cmp(d) == 0
+	}
+	return true
 }
 
 // wholeDouble returns a DOUBLE as the nearest number of an integer type's kind, or as it is if there is none.

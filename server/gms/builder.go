@@ -285,6 +285,9 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		if s.b.mysql && n.Outfile+n.Dumpfile != "" {
 			return b.intoFile(ctx, s, n, r)
 		}
+		if s.b.mysql {
+			return b.plain(ctx, s, intoVariables(ctx, n), r)
+		}
 	case *plan.CreateDB:
 		if !s.b.mysql {
 			return nil, nil
@@ -389,7 +392,7 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 				}
 				return b.plain(ctx, s, at, r)
 			}
-			return b.plain(ctx, s, withinBounds(n), r)
+			return b.plain(ctx, s, withinBounds(ctx, n), r)
 		}
 	case *plan.FlushPrivileges:
 		s.b.failed.forget()

@@ -129,9 +129,15 @@ func (t *timeCast) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	if err != nil || v == nil {
 		return nil, err
 	}
-	if s, ok := v.(string); ok && hasDate(s) {
-		d, ok := clock(ctx, s)
-		if !ok {
+	if b, ok := v.([]byte); ok {
+		v = string(b)
+	}
+	if s, ok := v.(string); ok {
+		d, _, fault := spanOf(s, false)
+		if fault != 0 {
+			ctx.Warn(mysql.ERTruncatedWrongValue, "Truncated incorrect time value: '%s'", s)
+		}
+		if fault != 0 && d == 0 {
 			return nil, nil
 		}
 		return roundSpan(types.Timespan(d/time.Microsecond), t.digits), nil

@@ -107,7 +107,9 @@ func illegalMix(ctx *sql.Context, e sql.Expression, stored map[string]bool) erro
 	case sql.FunctionExpression:
 		f := strings.ToLower(x.FunctionName())
 		if all, ok := mixingFunctions[f]; ok {
-			name, compares = f, all
+			if name, compares = f, all; f == "substring_index" {
+				operands = operands[:2]
+			}
 		}
 	}
 	if name == "" {

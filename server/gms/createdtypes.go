@@ -8,7 +8,6 @@ import (
 	"github.com/cockroachdb/apd/v3"
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression"
-	"github.com/dolthub/go-mysql-server/sql/expression/function/aggregation/window"
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/sqltypes"
@@ -165,8 +164,9 @@ func createdExpr(ctx *sql.Context, e sql.Expression, from sql.Node) resultColumn
 	case types.IsDecimal(t):
 		if lit, ok := e.(*expression.Literal); ok {
 			if v, ok := lit.Value().(*apd.Decimal); ok {
-				scale := max(-v.Exponent, 0)
-				c.typ = decimalOf(max(int(v.NumDigits())+int(max(v.Exponent, 0)), int(scale)), int(scale), t)
+				scale := int(max(-v.Exponent, 0))
+				more := max(scale-types.DecimalTypeMaxScale, 0)
+				c.typ = decimalOf(max(int(v.NumDigits())+int(max(v.Exponent, 0)), scale)-more, scale-more, t)
 			}
 		} else if div, ok := exactDiv(e); ok {
 			if l, ok := d.exact(div.LeftChild); ok {

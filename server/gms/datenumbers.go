@@ -6,7 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/cockroachdb/apd/v3"
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/types"
@@ -232,15 +231,8 @@ func (d *numberDate) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	if err != nil || v == nil {
 		return nil, err
 	}
-	whole := v
-	if x, ok := v.(*apd.Decimal); ok {
-		text := x.Text('f')
-		whole, _, _ = strings.Cut(text, ".")
-	}
-	n, _, err := types.Int64.Convert(ctx, whole)
-	i, ok := n.(int64)
-	if err == nil && ok {
-		if t, ok := momentOfNumber(i); ok {
+	if n, _, ok := wholeAndNanos(v); ok {
+		if t, ok := momentOfNumber(n); ok {
 			return t, nil
 		}
 	}

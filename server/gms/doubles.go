@@ -44,6 +44,11 @@ func (*doubleOp) CollationCoercibility(*sql.Context) (sql.CollationID, byte) {
 func (e *doubleOp) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	v, err := e.ArithmeticOp.Eval(ctx, r)
 	if d, ok := v.(*apd.Decimal); ok && err == nil {
+		if d.Exponent < -types.DecimalTypeMaxScale {
+			if d, err = sql.DecimalRound(d, types.DecimalTypeMaxScale); err != nil {
+				return nil, err
+			}
+		}
 		return unsignedZero(d), nil
 	}
 	if err != nil || finite(v) {

@@ -119,7 +119,11 @@ func exactLookup(ctx *sql.Context, n *plan.IndexedTableAccess) (sql.Node, transf
 		}
 		to := columns[i].Type
 		if moment := types.IsDateType(to) || types.IsDatetimeType(to); moment && types.IsTextOnly(from) {
-			e = newTextMoment(ctx, e)
+			m := newTextMoment(ctx, e)
+			if _, literal := literalIn(e); literal {
+				m.refused = momentKind(to)
+			}
+			e = m
 		} else if !types.IsInteger(to) || !types.IsFloat(from) && !types.IsDecimal(from) && !types.IsTextOnly(from) {
 			continue
 		}
@@ -190,8 +194,8 @@ func (k *exactKey) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	return v, nil
 }
 
-// comparedDecimals returns a comparison of a DECIMAL with another type whose sides keep their digits, which
-// the planner rounds to the column's; nil if none is a column's.
+// comparedDecimals returns a comparison of a DECIMAL with another type, or of a quotient, whose sides keep their digits,
+// which the planner rounds to the column's; nil if none is a column's.
 func comparedDecimals(ctx *sql.Context, e sql.Expression) sql.Expression {
 	operands := e.Children()
 	list, isList := operands[len(operands)-1].(expression.Tuple)
@@ -209,10 +213,15 @@ func comparedDecimals(ctx *sql.Context, e sql.Expression) sql.Expression {
 		}
 		differ = differ || !t.Equals(first)
 	}
+	operands = slices.Clone(operands)
+	for i, o := range operands {
+		if q := newUnrounded(ctx, o); q != nil {
+			operands[i], differ = q, true
+		}
+	}
 	if !differ {
 		return nil
 	}
-	operands = slices.Clone(operands)
 	for i, o := range operands {
 		if _, constant := o.(*expression.Literal); !constant && types.IsDecimal(o.Type(ctx)) && o.Type(ctx) != types.InternalDecimalType {
 			operands[i], some = &wideDecimal{expression.UnaryExpressionStub{Child: o}}, true

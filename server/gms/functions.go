@@ -63,7 +63,7 @@ func (b *Backend) ownFunction(ctx *sql.Context, database, name string) (sql.Func
 			if kind.op != "" && binaryString(ctx, e) {
 				return &aggregate{kind: kind, child: e}
 			}
-			return &aggregate{kind: kind, child: newDateNumber(ctx, e)}
+			return &aggregate{kind: kind, child: withAllDigits(ctx, newDateNumber(ctx, e))}
 		}}, true
 	}
 	switch {
@@ -99,6 +99,9 @@ func (b *Backend) ownFunction(ctx *sql.Context, database, name string) (sql.Func
 	if f, ok := changer(name); ok {
 		return f, true
 	}
+	if f, ok := jsonPathFunction(name); ok && b.mysql {
+		return f, true
+	}
 	if f, ok := jsonMaker(name); ok && b.mysql {
 		return f, true
 	}
@@ -123,7 +126,7 @@ func (b *Backend) ownFunction(ctx *sql.Context, database, name string) (sql.Func
 	}
 	if f := wholeCalls[name]; f != nil && b.mysql {
 		return sql.Function1{Name: name, Fn: func(ctx *sql.Context, e sql.Expression) sql.Expression {
-			return wholeCall{f(ctx, e).(sql.FunctionExpression)}
+			return wholeCall{f(ctx, withAllDigits(ctx, e)).(sql.FunctionExpression)}
 		}}, true
 	}
 	if (name == "curtime" || name == "current_time") && b.mysql {

@@ -14,7 +14,7 @@ var changers = map[string]func(*sql.Context, ...sql.Expression) (sql.Expression,
 	"json_contains": json.NewJSONContains, "json_overlaps": json.NewJSONOverlaps,
 }
 
-// changer returns one of changers or jsonPathFunctions, or a function that merges documents.
+// changer returns one of changers, or a function that merges documents.
 func changer(name string) (sql.Function, bool) {
 	if name == "json_merge" || name == "json_merge_patch" || name == "json_merge_preserve" {
 		return sql.FunctionN{Name: name, Fn: func(_ *sql.Context, args ...sql.Expression) (sql.Expression, error) {
@@ -26,7 +26,7 @@ func changer(name string) (sql.Function, bool) {
 	}
 	newCall, ok := changers[name]
 	if !ok {
-		return jsonPathFunction(name)
+		return nil, false
 	}
 	return sql.FunctionN{Name: name, Fn: func(ctx *sql.Context, args ...sql.Expression) (sql.Expression, error) {
 		args = slices.Clone(args)

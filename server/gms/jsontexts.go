@@ -223,6 +223,10 @@ func (e *exactDocument) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	}
 	t := e.Type(ctx)
 	value := e.as == putIn || e.as == castIn
+	if e.as == castIn && (types.IsEnum(t) || types.IsSet(t)) {
+		text, err := asMemberText(ctx, expression.NewLiteral(v, t)).Eval(ctx, r)
+		return newDocument(text), err
+	}
 	if text, ok := v.(string); ok && types.IsBinaryType(t) && !types.IsJSON(t) {
 		v = []byte(text)
 	}

@@ -105,6 +105,9 @@ func (m *textMoment) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 		}
 	}
 	at, clock, rest, ok := readMoment(text)
+	if ok && m.refused != "" && at.Equal(types.ZeroTime) && modeEnabled(ctx, noZeroDate) {
+		ok = false
+	}
 	switch {
 	case !ok && m.refused != "":
 		return nil, mysql.NewSQLError(1525, "HY000", "Incorrect %s value: '%s'", m.refused, text)
@@ -150,7 +153,7 @@ func comparedMoments(ctx *sql.Context, e sql.Expression) sql.Expression {
 			if lit, ok := o.(*expression.Literal); ok {
 				m.refused = kind
 				if text, ok := lit.Value().(string); ok && !offsetEnd.MatchString(text) {
-					if at, _, rest, ok := readMoment(text); ok && !rest {
+					if at, _, rest, ok := readMoment(text); ok && !rest && !at.Equal(types.ZeroTime) {
 						m.known = at
 					}
 				}

@@ -27,8 +27,7 @@ func divisionDigits(ctx *sql.Context) int {
 	return divIncrement
 }
 
-// quotient is / of exact numbers with other digits than the planner's. Deviation: one of a quotient
-// has the digits of that, where MySQL goes on with a few more.
+// quotient is / of exact numbers with other digits than the planner's.
 type quotient struct {
 	*expression.Div
 	typ sql.DecimalType
@@ -111,6 +110,16 @@ func newUnrounded(ctx *sql.Context, e sql.Expression) sql.Expression {
 		return nil
 	}
 	return &unrounded{expression.UnaryExpressionStub{Child: e}}
+}
+
+// withAllDigits returns an argument with all digits of the quotients in it.
+func withAllDigits(ctx *sql.Context, e sql.Expression) sql.Expression {
+	if e.Resolved() {
+		if q := newUnrounded(ctx, e); q != nil {
+			return q
+		}
+	}
+	return e
 }
 
 // exactOp returns the planner's operation.

@@ -110,10 +110,14 @@ func refusedParts(query string, n ast.SQLNode) error {
 			if n.Type == nil {
 				break
 			}
-			if kind := strings.ToLower(n.Type.Type); kind == "time" || kind == "datetime" {
-				if err := tooPrecise("CAST", n.Type.Length); err != nil {
-					return false, err
+			name := "CAST"
+			if strings.EqualFold(n.Type.Type, "decimal") {
+				if name = ast.String(n.Expr); number(n.Type.Scale) <= 30 && number(n.Type.Scale) > number(n.Type.Length) {
+					name = ""
 				}
+			}
+			if err := checkType(name, &ast.ColumnType{Type: n.Type.Type, Length: n.Type.Length, Scale: n.Type.Scale}); err != nil {
+				return false, err
 			}
 			return true, noCharset(n.Type.Charset)
 		case *ast.ColName:

@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 )
@@ -224,6 +225,15 @@ func (r *marking) token(token string, at int) {
 		if last.text == "sounds" {
 			r.put(last.at, r.end, soundsMark)
 		}
+	case "year": // of a column
+		if next, end := r.follows(r.end); next == "(" && (r.first[0] == "create" || r.first[0] == "alter") && (last.text == "`" || beforeYear(last.text)) {
+			if next, end = r.follows(end); next == "4" {
+				if next, end = r.follows(end); next == ")" {
+					r.put(at, end, token)
+					r.end = end
+				}
+			}
+		}
 	case "default":
 		if next, _ := r.follows(r.end); next == "(" && (reads[r.first[0]] || r.reading) {
 			r.put(at, r.end, defaultMark)
@@ -260,6 +270,16 @@ func (r *marking) token(token string, at int) {
 	r.form(token, at)
 	r.word(token, at)
 	r.query(token, at)
+}
+
+// beforeYear reports whether a token may be the name of a column or RETURNS, behind which YEAR is a type.
+func beforeYear(token string) bool {
+	switch token {
+	case "select", "distinct", "all", "and", "or", "not", "xor", "where", "by", "when", "then", "else", "case", "in", "like", "between", "div", "mod",
+		"having", "on", "interval", "return", "if", "is", "regexp", "rlike":
+		return false
+	}
+	return token != "" && (wordByte(token[0]) || token[0] >= utf8.RuneSelf)
 }
 
 // dropsColumn reports whether the token follows DROP COLUMN and a name, and ends the clause.

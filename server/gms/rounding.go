@@ -296,7 +296,7 @@ type truncation struct{ *builtin.Truncate }
 var _ sql.FunctionExpression = truncation{}
 
 func newTruncation(ctx *sql.Context, number, digits sql.Expression) sql.Expression {
-	return truncation{builtin.NewTruncate(ctx, number, digits).(*builtin.Truncate)}
+	return truncation{builtin.NewTruncate(ctx, withAllDigits(ctx, number), digits).(*builtin.Truncate)}
 }
 
 // Type implements sql.Expression.

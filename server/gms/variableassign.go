@@ -168,7 +168,15 @@ func (a *assign) Eval(ctx *sql.Context, row sql.Row) (any, error) {
 	if v, err = sql.UnwrapAny(ctx, v); err != nil {
 		return nil, err
 	}
-	return v, ctx.SetUserVariable(ctx, a.variable.Name, v, a.value.Type(ctx))
+	t := a.value.Type(ctx)
+	if text := variableValue(ctx, a.value); v != nil && !unchanged(text, a.value) {
+		kept, err := variableValue(ctx, expression.NewLiteral(v, t)).Eval(ctx, nil)
+		if err != nil {
+			return nil, err
+		}
+		return v, ctx.SetUserVariable(ctx, a.variable.Name, kept, types.LongText)
+	}
+	return v, ctx.SetUserVariable(ctx, a.variable.Name, v, t)
 }
 
 // assignedAtOnce returns a SET of several user variables with the values that they get: all are
@@ -189,11 +197,42 @@ func assignedAtOnce(ctx *sql.Context, n *plan.Set, r sql.Row) (*plan.Set, error)
 	}
 	for i, e := range n.Exprs {
 		set := e.(*expression.SetField)
-		v, err := set.RightChild.Eval(ctx, r)
+		value := variableValue(ctx, set.RightChild)
+		v, err := value.Eval(ctx, r)
 		if err != nil {
 			return nil, err
 		}
-		out[i] = expression.NewSetField(set.LeftChild, expression.NewLiteral(v, set.RightChild.Type(ctx)))
+		out[i] = expression.NewSetField(set.LeftChild, expression.NewLiteral(v, value.Type(ctx)))
 	}
 	return plan.NewSet(out), nil
+}
+
+// variableValue returns a value as a user's variable has it: a date or a time is a text.
+func variableValue(ctx *sql.Context, e sql.Expression) sql.Expression {
+	if isMoment(e.Type(ctx)) {
+		return asText(ctx, e)
+	}
+	return e
+}
+
+// intoVariables returns a SELECT … INTO variables whose values are those of user's variables.
+func intoVariables(ctx *sql.Context, n *plan.Into) *plan.Into {
+	columns := n.Child.Schema(ctx)
+	values := make([]sql.Expression, len(columns))
+	changed := false
+	for i, c := range columns {
+		values[i] = expression.NewGetField(i, c.Type, c.Name, c.Nullable)
+		if i >= len(n.IntoVars) {
+			continue
+		}
+		if _, ok := n.IntoVars[i].(*expression.UserVar); ok && isMoment(c.Type) {
+			values[i], changed = &momentText{UnaryExpressionStub: expression.UnaryExpressionStub{Child: values[i]}, moment: c.Type}, true
+		}
+	}
+	if !changed {
+		return n
+	}
+	out := *n
+	out.Child = plan.NewProject(ctx, values, n.Child)
+	return &out
 }

@@ -29,13 +29,17 @@ type cutValue struct {
 }
 
 // withinBounds returns a SET of which the variables of numbers get none that are too small or
-// too large: MySQL cuts those with a warning.
-func withinBounds(n *plan.Set) *plan.Set {
+// too large, which MySQL cuts with a warning, and a user's variable gets a date as a text.
+func withinBounds(ctx *sql.Context, n *plan.Set) *plan.Set {
 	out := make([]sql.Expression, len(n.Exprs))
 	for i, e := range n.Exprs {
 		out[i] = e
 		set, ok := e.(*expression.SetField)
 		if !ok {
+			continue
+		}
+		if to, ok := set.LeftChild.(*expression.UserVar); ok {
+			out[i] = expression.NewSetField(to, variableValue(ctx, set.RightChild))
 			continue
 		}
 		to, ok := set.LeftChild.(*expression.SystemVar)
