@@ -231,8 +231,12 @@ func (d *numberDate) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	if err != nil || v == nil {
 		return nil, err
 	}
-	if n, _, ok := wholeAndNanos(v); ok {
-		if t, ok := momentOfNumber(n); ok {
+	if n, nanos, ok := wholeAndNanos(v); ok {
+		m, clock, fault := fieldsOfNumber(n)
+		if clock && nanos > 0 {
+			m.micros, m.nanos = nanos/1000, nanos%1000
+		}
+		if t, ok := m.time(modeEnabled(ctx, truncatesFractions)); ok && fault == 0 {
 			return t, nil
 		}
 	}

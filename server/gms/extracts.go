@@ -138,24 +138,19 @@ func convertZone(ctx *sql.Context, args []sql.Expression, r sql.Row) (any, error
 				return nil, nil
 			}
 		}
-		if zones[i-1] == "SYSTEM" {
-			zones[i-1] = sql.SystemTimezoneOffset()
-		}
 	}
 	t, ok := datetimeOf(ctx, v)
 	if !ok || t.Equal(types.ZeroTime) {
 		return nil, nil
 	}
-	utc, ok := sql.ConvertTimeZone(t, zones[0], "+00:00")
-	if !ok {
+	from, ok := knownZone(zones[0])
+	to, ok2 := knownZone(zones[1])
+	if !ok || !ok2 {
 		return nil, nil
 	}
-	converted, ok := sql.ConvertTimeZone(t, zones[0], zones[1])
-	switch {
-	case !ok:
-		return nil, nil
-	case utc.Before(zoneRange[0]) || !utc.Before(zoneRange[1]):
+	at, _ := from.instant(t)
+	if at.Before(zoneRange[0]) || !at.Before(zoneRange[1]) {
 		return t, nil
 	}
-	return converted, nil
+	return to.clock(at).UTC(), nil
 }

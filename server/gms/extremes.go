@@ -3,9 +3,12 @@ package gms
 import (
 	"bytes"
 	"cmp"
+	"slices"
+	"strings"
 
 	"github.com/cockroachdb/apd/v3"
 	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/types"
 )
 
@@ -115,4 +118,45 @@ func extremeValue(ctx *sql.Context, v any, from, to sql.Type) (any, error) {
 		err = nil
 	}
 	return v, err
+}
+
+// extremeMoments returns the arguments of GREATEST or LEAST with texts and numbers as dates if there is a date among them.
+func extremeMoments(ctx *sql.Context, args []sql.Expression) []sql.Expression {
+	some, dates := false, true
+	for _, a := range args {
+		if !a.Resolved() {
+			return args
+		}
+		switch t := a.Type(ctx); {
+		case types.IsTime(t):
+			some, dates = true, dates && types.IsDateType(t)
+		case types.IsTextOnly(t):
+			if text, ok := literalText(a); !ok || strings.Contains(text, ":") {
+				dates = false
+			}
+		case !types.IsInteger(t):
+			return args
+		}
+	}
+	if !some {
+		return args
+	}
+	out := slices.Clone(args)
+	for i, a := range args {
+		switch t := a.Type(ctx); {
+		case types.IsTextOnly(t):
+			m := newTextMoment(ctx, a)
+			if dates {
+				m.typ = types.Date
+			}
+			out[i] = m
+		case types.IsInteger(t):
+			typ := types.Date
+			if !dates {
+				typ = datetimes[0]
+			}
+			out[i] = &numberDate{expression.UnaryExpressionStub{Child: a}, typ}
+		}
+	}
+	return out
 }

@@ -47,7 +47,7 @@ func ownFunction(name string) (sql.Function, bool) {
 		return sql.Function2{Name: name, Fn: newBenchmark}, true
 	case name == "greatest", name == "least":
 		return sql.FunctionN{Name: name, Fn: func(ctx *sql.Context, args ...sql.Expression) (sql.Expression, error) {
-			e, err := newExtreme(ctx, name, args)
+			e, err := newExtreme(ctx, name, extremeMoments(ctx, args))
 			if err != nil {
 				return nil, err
 			}

@@ -201,6 +201,10 @@ func (r *marking) token(token string, at int) {
 		if (created || r.first[0] == "alter" && r.first[1] == "table") && r.depth == 0 && !beforeName[last.text] && r.before[1].text != "change" {
 			r.put(at, r.end, "character set")
 		}
+	case "tables":
+		if r.first[0] == "drop" && (last.text == "drop" || last.text == "temporary") {
+			r.put(at, r.end, "table")
+		}
 	case "table":
 		if (last.text == "lock" || last.text == "unlock") && r.first[1] == token {
 			r.put(at, r.end, "tables")

@@ -62,18 +62,26 @@ func zoneOf(ctx context.Context) *timeZone {
 
 // namedZone returns the zone that a value of time_zone is.
 func namedZone(name string) *timeZone {
+	z, _ := knownZone(name)
+	return z
+}
+
+// knownZone returns the zone of a name or an offset, nil if that is UTC; false if there is none.
+func knownZone(name string) (*timeZone, bool) {
 	loc := time.UTC
 	if strings.EqualFold(name, "SYSTEM") {
 		loc = time.Local
 	} else if d, err := sql.MySQLOffsetToDuration(name); err == nil {
 		loc = time.FixedZone(name, int(d/time.Second))
+	} else if name == "" || name == "Local" {
+		return nil, false
 	} else if loc, err = time.LoadLocation(name); err != nil {
-		return nil
+		return nil, strings.EqualFold(name, "UTC")
 	}
 	if loc.String() == "UTC" || loc == time.Local && time.Local.String() == "Local" && isUTC(loc) {
-		return nil
+		return nil, true
 	}
-	return (*timeZone)(loc)
+	return (*timeZone)(loc), true
 }
 
 // checkZone refuses an offset that is out of range as the time_zone; the planner checks the rest.
