@@ -242,6 +242,9 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 			return newTimeCast(e)
 		}
 		if n := newDateNumber(ctx, e.Child); !unchanged(n, e.Child) && types.IsNumber(e.Type(ctx)) && !types.IsYear(e.Type(ctx)) {
+			if d, ok := n.(*dateNumber); ok && types.IsInteger(e.Type(ctx)) {
+				d.typ, d.seconds = types.Int64, true
+			}
 			x, err := e.WithChildren(ctx, n)
 			if err != nil {
 				return nil

@@ -181,6 +181,9 @@ func (d *dateNumber) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 		}
 		return whole.Int64()
 	}
+	if n, ok := n.(*apd.Decimal); ok {
+		return scaled(n, d.typ)
+	}
 	n, _, err = d.typ.Convert(ctx, n)
 	return n, err
 }

@@ -317,8 +317,11 @@ func moveDate(ctx *sql.Context, call sql.Expression, date sql.Expression, i *exp
 		}
 		i = expression.NewInterval(expression.NewLiteral(n, types.Int64), unit)
 	}
-	if types.IsTimespan(date.Type(ctx)) && types.IsTimespan(call.Type(ctx)) {
-		return moveTime(ctx, date, i, sign, r)
+	if types.IsTimespan(date.Type(ctx)) {
+		if types.IsTimespan(call.Type(ctx)) {
+			return moveTime(ctx, date, i, sign, r)
+		}
+		date = &timeToday{expression.UnaryExpressionStub{Child: date}}
 	}
 	if limit := farthest[i.Unit]; limit > 0 && !fractional(ctx, i) {
 		v, err := i.Child.Eval(ctx, r)
@@ -424,7 +427,7 @@ func moveTime(ctx *sql.Context, e sql.Expression, i *expression.Interval, sign i
 	}
 	d += time.Duration(sign) * by
 	if d.Abs() >= timeMax+time.Second {
-		ctx.Warn(mysql.ERTruncatedWrongValue, "Datetime function: time field overflow")
+		ctx.Warn(1441, "Datetime function: time field overflow")
 		return nil, nil
 	}
 	return types.Timespan(d / time.Microsecond), nil

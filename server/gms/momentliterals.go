@@ -75,20 +75,32 @@ func momentLiteral(u *ast.UnaryExpr) (ast.Expr, error) {
 	}
 	text := string(v.Val)
 	kind := &ast.ConvertType{Type: word}
-	typ := sql.Type(types.Date)
 	what := strings.ToUpper(word)
 	if word != "date" {
-		if typ = types.Time; word == "timestamp" {
-			kind.Type, typ, what = "datetime", types.DatetimeMaxPrecision, "DATETIME"
+		if word == "timestamp" {
+			kind.Type, what = "datetime", "DATETIME"
 		}
 		if _, digits, ok := strings.Cut(text, "."); ok {
 			kind.Length = ast.NewIntVal([]byte(strconv.Itoa(min(len(digits), 6))))
 		}
 	}
-	if t, in, err := typ.Convert(noContext(), text); err != nil || in != sql.InRange || t == nil {
+	if !isLiteralOf(word, text) {
 		return nil, mysql.NewSQLError(1525, "HY000", "Incorrect %s value: '%s'", what, text)
 	}
 	return &ast.ConvertExpr{Name: "cast", Expr: v, Type: kind}, nil
+}
+
+// isLiteralOf reports whether a text is a DATE, a TIME or a TIMESTAMP, whole and with nothing behind it.
+func isLiteralOf(word, text string) bool {
+	if word == "time" {
+		_, _, fault := spanOf(text, false)
+		return fault == 0
+	}
+	m, fault, ok := fieldsOf(text)
+	if _, there := m.time(false); !ok || fault != 0 || !there {
+		return false
+	}
+	return (m.count > 3) == (word == "timestamp")
 }
 
 // today is CURDATE() as a DATE; the planner's is a text.

@@ -27,9 +27,17 @@ func (e edits) names(stmt ast.Statement, sent, quoted string, program bool) {
 		if from >= to || to > len(sent) {
 			return nil, true, nil
 		}
+		if head := strings.TrimRight(sent[:from], " "); sent[from] == '(' && len(head) >= 3 && strings.EqualFold(head[len(head)-3:], "row") {
+			from = len(head) - 3 // which is left out
+		}
 		x.InputExpression = strings.Trim(strings.TrimLeft(sent[from:to], ", \n\t\r"), " \n\t\r")
 		if v, ok := x.Expr.(*ast.SQLVal); ok && v.Type == ast.StrVal && !strings.HasPrefix(x.InputExpression, "_") {
 			x.InputExpression = literalName(x.InputExpression, string(v.Val))
+		}
+		if u, ok := x.Expr.(*ast.UnaryExpr); ok && len(x.InputExpression) > 1 && x.InputExpression[1] == '\'' { // N'…'
+			if v, ok := u.Expr.(*ast.SQLVal); ok {
+				x.InputExpression = literalName(x.InputExpression[1:], string(v.Val))
+			}
 		}
 		return nil, true, nil
 	})

@@ -29,6 +29,11 @@ var bareValues = map[string]bool{"binary": true, "row": true, "all": true, "syst
 // escapes are ODBC's forms of literals, calls and joins, and what each is without its braces.
 var escapes = map[string]string{"d": "date", "t": "time", "ts": "timestamp", "fn": "", "oj": ""}
 
+// binaryDigits reports whether a token is a literal 0b….
+func binaryDigits(token string) bool {
+	return len(token) > 2 && strings.HasPrefix(token, "0b") && strings.Trim(token[2:], "01") == ""
+}
+
 // word looks at a token for what the grammar has another word for, or none.
 func (r *marking) word(token string, at int) {
 	last := r.before[0].text
@@ -46,6 +51,8 @@ func (r *marking) word(token string, at int) {
 	switch {
 	case token == "n" && r.end < len(r.q) && r.q[r.end] == '\'':
 		r.put(at, r.end, "_utf8mb4")
+	case binaryDigits(token) && last != ".":
+		r.put(at, r.end, "b'"+token[2:]+"'")
 	case token == "int" && (last == "signed" || last == "unsigned"):
 		r.put(at, r.end, "integer")
 	case token == "(" && last == "as" && (r.first[0] == "alter" && r.first[1] == "table" ||
