@@ -1,149 +1,247 @@
 package gms
 
 import (
-	"regexp"
+	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/analyzer"
-	"github.com/dolthub/go-mysql-server/sql/analyzer/analyzererrors"
 	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/transform"
-	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/mysql"
 )
 
 // groupByRule is the name of the planner's rule for ONLY_FULL_GROUP_BY.
 const groupByRule = "validateGroupBy"
 
-// replaceGroupByCheck puts freeOfColumns before the planner's check, which takes NOW(),
-// CONNECTION_ID() or @@version for columns that are not grouped by.
+// replaceGroupByCheck puts checkGroups in the place of the planner's check, which goes by the texts of expressions and
+// by primary keys alone.
 func replaceGroupByCheck() {
 	for i, r := range analyzer.OnceBeforeDefault {
 		if r.Id.String() == groupByRule {
-			analyzer.OnceBeforeDefault[i].Apply = freeOfColumns(r.Apply)
+			base := r.Apply
+			analyzer.OnceBeforeDefault[i].Apply = func(ctx *sql.Context, a *analyzer.Analyzer, n sql.Node, scope *plan.Scope,
+				sel analyzer.RuleSelector, flags *sql.QueryFlags) (sql.Node, transform.TreeIdentity, error) {
+				if !served(ctx) {
+					return base(ctx, a, n, scope, sel, flags)
+				}
+				if !sql.LoadSqlMode(ctx).OnlyFullGroupBy() {
+					return n, transform.SameTree, nil
+				}
+				return n, transform.SameTree, checkGroups(ctx, n, selection{})
+			}
 		}
 	}
 }
 
-// withoutColumn is an expression without arguments that shows that it is none of a column:
-// it has a number in it.
-type withoutColumn struct{ sql.Expression }
-
-// Children implements sql.Expression.
-func (withoutColumn) Children() []sql.Expression {
-	return []sql.Expression{expression.NewLiteral(int64(1), types.Int64)}
+// selection is what stands above a node of one SELECT.
+type selection struct {
+	distinct bool
+	list     []sql.Expression // nil: not seen
+	order    sql.SortConditions
+	defs     map[sql.ColumnId]sql.Expression // what aliases stand for
 }
 
-// WithChildren implements sql.Expression.
-func (e withoutColumn) WithChildren(*sql.Context, ...sql.Expression) (sql.Expression, error) {
-	return e, nil
-}
-
-// ofColumns is a subquery as the columns of the query around it that it reads.
-type ofColumns struct {
-	sql.Expression
-	columns []sql.Expression
-}
-
-// Children implements sql.Expression.
-func (e ofColumns) Children() []sql.Expression { return e.columns }
-
-// WithChildren implements sql.Expression.
-func (e ofColumns) WithChildren(*sql.Context, ...sql.Expression) (sql.Expression, error) {
-	return e, nil
-}
-
-// holdsSubquery reports whether an expression takes nothing but a subquery as its child.
-func holdsSubquery(e sql.Expression) bool {
-	switch e.(type) {
-	case *plan.InSubquery, *plan.ExistsSubquery, *quantifiedComparison:
-		return true
-	}
-	return false
-}
-
-// freeOfColumns has a rule check the tree with such expressions, and keeps the tree.
-func freeOfColumns(base analyzer.RuleFunc) analyzer.RuleFunc {
-	return func(ctx *sql.Context, a *analyzer.Analyzer, n sql.Node, scope *plan.Scope, sel analyzer.RuleSelector,
-		flags *sql.QueryFlags) (sql.Node, transform.TreeIdentity, error) {
-		if !analyzer.FlagIsSet(flags, sql.QFlagAggregation) || !served(ctx) {
-			return base(ctx, a, n, scope, sel, flags)
+// checkGroups returns MySQL's error of a query whose select list, HAVING or ORDER BY has columns that have several values
+// in a group (1055, 1140), or whose ORDER BY has what DISTINCT has several values of (3065, 3066).
+func checkGroups(ctx *sql.Context, n sql.Node, s selection) error {
+	if x, ok := n.(sql.Expressioner); ok {
+		for _, e := range x.Expressions() {
+			var err error
+			sql.Inspect(ctx, e, func(ctx *sql.Context, e sql.Expression) bool {
+				if sub, ok := e.(*plan.Subquery); ok && err == nil {
+					err = checkGroups(ctx, sub.Query, selection{})
+				}
+				return err == nil
+			})
+			if err != nil {
+				return err
+			}
 		}
-		tables, grouped, held := tablesOf(n), true, map[*plan.Subquery]bool{} // held: by IN and EXISTS
-		transform.InspectExpressionsWithNode(ctx, n, func(_ *sql.Context, _ sql.Node, e sql.Expression) bool {
-			if holdsSubquery(e) {
-				for _, c := range e.Children() {
-					if sub, ok := c.(*plan.Subquery); ok {
-						held[sub] = true
-					}
+	}
+	switch n := n.(type) {
+	case *plan.Distinct:
+		s = selection{distinct: true}
+	case *plan.Project:
+		if s.defs == nil {
+			s.defs = map[sql.ColumnId]sql.Expression{}
+		}
+		if s.list == nil && slices.ContainsFunc(n.Projections, func(e sql.Expression) bool { return !ofUnion(e) }) {
+			s.list = n.Projections
+		}
+		addDefs(s.defs, n.Projections)
+	case *plan.Sort:
+		s.order = n.SortConditions
+		if s.distinct && s.list != nil {
+			if err := s.checkDistinct(ctx, n.Child); err != nil {
+				return err
+			}
+		}
+	case *plan.GroupBy:
+		if err := s.checkGroup(ctx, n); err != nil {
+			return err
+		}
+		s = selection{}
+	case *plan.Limit, *plan.Offset, *plan.Having, *plan.Window:
+	default:
+		s = selection{}
+	}
+	children := n.Children()
+	if a, ok := n.(*plan.SubqueryAlias); ok {
+		children = []sql.Node{a.Child}
+	}
+	for _, c := range children {
+		if err := checkGroups(ctx, c, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ofUnion reports whether an expression is a column that a side of a set operation hands on.
+func ofUnion(e sql.Expression) bool {
+	if a, ok := e.(*expression.Alias); ok {
+		e = a.Child
+	}
+	f, ok := e.(*expression.GetField)
+	return ok && f.Id() == 0
+}
+
+func addDefs(defs map[sql.ColumnId]sql.Expression, list []sql.Expression) {
+	for _, e := range list {
+		if a, ok := e.(*expression.Alias); ok && a.Id() > 0 {
+			defs[a.Id()] = a.Child
+		}
+	}
+}
+
+// checkGroup checks a query with groups.
+func (s selection) checkGroup(ctx *sql.Context, g *plan.GroupBy) error {
+	d := newDependencies(ctx, g.Child)
+	d.defs = s.defs
+	for _, e := range g.GroupByExprs {
+		d.add(e)
+	}
+	d.close()
+	list := s.list
+	if list == nil {
+		list = g.SelectDeps
+	}
+	fault := func(i int, clause string, e sql.Expression) error {
+		c := d.open(e)
+		switch {
+		case c == nil:
+			return nil
+		case len(g.GroupByExprs) > 0:
+			return mysql.NewSQLError(mysql.ERWrongFieldWithGroup, "42000", "Expression #%d of %s is not in GROUP BY clause and contains nonaggregated column '%s' which is not "+
+				"functionally dependent on columns in GROUP BY clause; this is incompatible with sql_mode=only_full_group_by", i+1, clause, d.name(c))
+		}
+		return mysql.NewSQLError(mysql.ERMixOfGroupFuncAndFields, "42000", "In aggregated query without GROUP BY, expression #%d of %s contains nonaggregated column '%s'; "+
+			"this is incompatible with sql_mode=only_full_group_by", i+1, clause, d.name(c))
+	}
+	for i, e := range list {
+		if err := fault(i, "SELECT list", e); err != nil {
+			return err
+		}
+	}
+	if len(g.GroupByExprs) > 0 {
+		for i, o := range s.order {
+			if err := fault(i, "ORDER BY clause", o.Expr); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// checkDistinct checks the ORDER BY of a SELECT DISTINCT: what it has is in the select list.
+func (s selection) checkDistinct(ctx *sql.Context, below sql.Node) error {
+	listed, columns := map[string]bool{}, map[sql.ColumnId]bool{}
+	for _, e := range s.list {
+		if a, ok := e.(*expression.Alias); ok {
+			columns[a.Id()] = true
+			e = a.Child
+		}
+		listed[sql.DebugString(ctx, e)] = true
+		if f, ok := e.(*expression.GetField); ok {
+			columns[f.Id()] = true
+		}
+	}
+	defs := map[sql.ColumnId]sql.Expression{}
+	var from sql.Node
+	for from == nil {
+		switch n := below.(type) {
+		case *plan.Project:
+			addDefs(defs, n.Projections)
+			below = n.Child
+		case *plan.Having:
+			below = n.Child
+		case *plan.GroupBy:
+			all := len(n.GroupByExprs) > 0
+			for _, e := range n.GroupByExprs {
+				if a, ok := e.(*expression.Alias); ok {
+					e = a.Child
+				}
+				all = all && listed[sql.DebugString(ctx, e)]
+			}
+			if all || len(n.GroupByExprs) == 0 { // there are no equal rows
+				return nil
+			}
+			from = n.Child
+		case *plan.Window:
+			return nil
+		default:
+			from = below
+		}
+	}
+	d := newDependencies(ctx, from)
+	for i, o := range s.order {
+		var fault error
+		var check func(e sql.Expression)
+		check = func(e sql.Expression) {
+			if fault != nil || listed[sql.DebugString(ctx, e)] {
+				return
+			}
+			reference := func(c *expression.GetField) {
+				switch def := defs[c.Id()]; {
+				case columns[c.Id()] || fault != nil:
+				case d.columns.Contains(c.Id()):
+					fault = mysql.NewSQLError(3065, "HY000", "Expression #%d of ORDER BY clause is not in SELECT list, references column '%s' which is not in SELECT list; "+
+						"this is incompatible with DISTINCT", i+1, d.name(c))
+				case def != nil:
+					check(def)
+				case strings.Contains(c.Name(), "(") && !strings.HasPrefix(c.Name(), "anyvalue(") && c.Table() == "":
+					fault = mysql.NewSQLError(3066, "HY000", "Expression #%d of ORDER BY clause is not in SELECT list, contains aggregate function; "+
+						"this is incompatible with DISTINCT", i+1)
 				}
 			}
-			return true
-		})
-		transform.Inspect(n, func(n sql.Node) bool {
-			g, ok := n.(*plan.GroupBy)
-			grouped = grouped && (!ok || len(g.GroupByExprs) > 0)
-			return grouped
-		})
-		plain, _, err := transform.NodeExprsWithOpaque(ctx, n, func(ctx *sql.Context, e sql.Expression) (sql.Expression, transform.TreeIdentity, error) {
-			if sub, ok := e.(*plan.Subquery); grouped && (ok && !held[sub] || holdsSubquery(e)) {
-				columns := slices.DeleteFunc(slices.Clone(e.Children()), func(c sql.Expression) bool {
-					sub, ok := c.(*plan.Subquery)
-					return ok && held[sub]
-				})
-				if columns = append(columns, outerColumns(ctx, e, tables)...); len(columns) > 0 {
-					return ofColumns{e, columns}, transform.NewTree, nil
+			switch e := e.(type) {
+			case *expression.GetField:
+				reference(e)
+				return
+			case *plan.Subquery:
+				for _, c := range outerColumns(ctx, e, d.tables) {
+					check(c)
 				}
-				return withoutColumn{e}, transform.NewTree, nil
+				return
 			}
-			_, call := e.(sql.FunctionExpression)
-			switch e.(type) {
-			case sql.Aggregation:
-				call = false
-			case *expression.UserVar, *expression.SystemVar, hexLiteral:
-				call = true
+			for _, c := range e.Children() {
+				check(c)
 			}
-			if call && len(e.Children()) == 0 {
-				return withoutColumn{e}, transform.NewTree, nil
-			}
-			return e, transform.SameTree, nil
-		})
-		if err == nil {
-			_, _, err = base(ctx, a, plain, scope, sel, flags)
 		}
-		return n, transform.SameTree, groupByError(ctx, n, err)
+		if check(o.Expr); fault != nil {
+			return fault
+		}
 	}
+	return nil
 }
 
-// notGrouped is the column in the errors of the planner's check, without its database.
-var notGrouped = regexp.MustCompile(`nonaggregated column '(.*?)'`)
-
-// groupByError gives an error of the planner's check MySQL's number, and the column its
-// database.
-func groupByError(ctx *sql.Context, n sql.Node, err error) error {
-	number := mysql.ERWrongFieldWithGroup
-	switch {
-	case sql.ErrNonAggregatedColumnWithoutGroupBy.Is(err):
-		number = mysql.ERMixOfGroupFuncAndFields
-	case !analyzererrors.ErrValidationGroupBy.Is(err) && !analyzererrors.ErrValidationGroupByOrderBy.Is(err):
-		return err
+// name returns a column's name as errors have it: with its database, unless it is a view's or a derived table's.
+func (d *dependencies) name(c *expression.GetField) string {
+	if c.Database() == "" || d.derivedColumns.Contains(c.Id()) {
+		return c.String()
 	}
-	text := err.Error()
-	text = strings.ToUpper(text[:1]) + text[1:]
-	if at := notGrouped.FindStringSubmatchIndex(text); at != nil {
-		column, database := text[at[2]:at[3]], ""
-		transform.InspectExpressionsWithNode(ctx, n, func(_ *sql.Context, _ sql.Node, e sql.Expression) bool {
-			if f, ok := e.(*expression.GetField); ok && f.String() == column {
-				database = f.Database()
-			}
-			return database == ""
-		})
-		if database != "" {
-			text = text[:at[2]] + database + "." + text[at[2]:]
-		}
-	}
-	return mysql.NewSQLError(number, "42000", "%s", text)
+	return fmt.Sprintf("%s.%s", c.Database(), c)
 }

@@ -38,19 +38,47 @@ func hideMisfits(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity
 		}
 		return n.WithFilter(e), transform.NewTree, nil
 	case *plan.Filter:
-		e, same, err := transform.Expr(ctx, n.Expression, func(ctx *sql.Context, e sql.Expression) (sql.Expression, transform.TreeIdentity, error) {
+		condition, few := fewRanges(ctx, n.Expression)
+		e, same, err := transform.Expr(ctx, condition, func(ctx *sql.Context, e sql.Expression) (sql.Expression, transform.TreeIdentity, error) {
 			c, ok := e.(expression.Comparer)
 			if elsewhere(ctx, n.Child, e) || ok && !constant(ctx, c.Left()) && !constant(ctx, c.Right()) && misfit(ctx, c, true) {
 				return &unindexed{expression.UnaryExpressionStub{Child: e}}, transform.NewTree, nil
 			}
 			return hideBounds(ctx, e)
 		})
-		if err != nil || same {
+		if err != nil || bool(same) && few {
 			return n, transform.SameTree, err
 		}
 		return plan.NewFilter(ctx, e, n.Child), transform.NewTree, nil
 	}
 	return n, transform.SameTree, nil
+}
+
+// listedMax is how many ranges of an index the lists of a condition may make together.
+const listedMax = 10_000
+
+// fewRanges keeps the lists of a condition that would make more ranges from being looked up: the planner makes them all
+// before it asks what they cost. Reports whether there was none.
+func fewRanges(ctx *sql.Context, condition sql.Expression) (sql.Expression, bool) {
+	ranges, few := 1, true
+	all := expression.SplitConjunction(ctx, condition)
+	for i, e := range all {
+		in, ok := e.(*expression.InTuple)
+		if !ok {
+			continue
+		}
+		if list, ok := in.Right().(expression.Tuple); ok && len(list) > 0 {
+			if ranges*len(list) > listedMax && ranges > 1 {
+				all[i], few = &unindexed{expression.UnaryExpressionStub{Child: e}}, false
+				continue
+			}
+			ranges *= len(list)
+		}
+	}
+	if few {
+		return condition, true
+	}
+	return expression.JoinAnd(all...), false
 }
 
 // hideBounds hides the literals that a column of numbers is compared with and that are none of its type: the reads

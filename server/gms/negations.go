@@ -120,11 +120,8 @@ func (e *inRows) CollationCoercibility(*sql.Context) (sql.CollationID, byte) {
 // WithChildren implements sql.Expression.
 func (e *inRows) WithChildren(_ *sql.Context, children ...sql.Expression) (sql.Expression, error) {
 	if len(children) == 1 {
-		switch in := children[0].(type) {
-		case *plan.InSubquery:
+		if in, ok := children[0].(*plan.InSubquery); ok {
 			return newInRows(in), nil
-		case ofColumns, withoutColumn: // in the tree that the check of GROUP BY sees
-			return in, nil
 		}
 	}
 	return nil, sql.ErrInvalidChildrenNumber.New(e, len(children), 1)

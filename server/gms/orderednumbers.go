@@ -1,21 +1,42 @@
 package gms
 
 import (
+	"reflect"
 	"slices"
 	"strconv"
+	"strings"
 
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/vitess/go/mysql"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 )
 
 // orderedExpressions names what the numbers and aliases of ORDER BY stand for where the planner takes
 // them for columns below DISTINCT, or misses the alias of a group's expression beside HAVING.
-func orderedExpressions(stmt ast.Statement) error {
+// Constants in GROUP BY are no numbers of columns unless they are integers.
+func (session *Session) orderedExpressions(ctx *sql.Context, stmt ast.Statement) error {
 	return ast.Walk(func(n ast.SQLNode) (bool, error) {
 		s, ok := n.(*ast.Select)
 		if !ok {
 			return true, nil
 		}
+		for _, e := range s.SelectExprs { // the grammar has the comma before an expression in its text if there is a blank before it
+			if x, ok := e.(*ast.AliasedExpr); ok {
+				x.InputExpression = strings.TrimLeft(x.InputExpression, ", \t\r\n")
+			}
+		}
+		anyValues(s)
+		for i, g := range s.GroupBy {
+			if v, ok := g.(*ast.SQLVal); ok && v.Type != ast.ValArg && (v.Type != ast.IntVal || strings.HasPrefix(string(v.Val), "-")) {
+				s.GroupBy[i] = &ast.ParenExpr{Expr: v}
+			} else if err := session.checkGrouped(ctx, s, g); err != nil {
+				return false, err
+			}
+		}
 		for _, o := range s.OrderBy {
+			if err := checkNumber(s, o.Expr, "order clause"); err != nil {
+				return false, err
+			}
 			if v, ok := o.Expr.(*ast.SQLVal); ok && s.QueryOpts.Distinct {
 				numberedExpression(s, o, v)
 			}
@@ -56,4 +77,104 @@ func groupedExpression(s *ast.Select, o *ast.Order, c *ast.ColName) {
 		}
 		return
 	}
+}
+
+// anyValues takes ANY_VALUE, an aggregate to the planner, away from around aggregates and in queries without groups.
+func anyValues(s *ast.Select) {
+	grouped := len(s.GroupBy) > 0 || s.Having != nil && groups(s.Having.Expr) || slices.ContainsFunc(s.SelectExprs, groupsIn) ||
+		slices.ContainsFunc(s.OrderBy, func(o *ast.Order) bool { return groups(o.Expr) })
+	for _, part := range []any{&s.SelectExprs, &s.OrderBy, &s.Having} {
+		_ = replaceNodes(reflect.ValueOf(part), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
+			f, ok := n.(*ast.FuncExpr)
+			if _, sub := n.(*ast.Subquery); sub || !ok || !f.Name.EqualString("any_value") || len(f.Exprs) != 1 {
+				return nil, !sub, nil
+			}
+			if x, ok := f.Exprs[0].(*ast.AliasedExpr); ok && (!grouped || groups(x.Expr)) {
+				return &ast.ParenExpr{Expr: x.Expr}, true, nil
+			}
+			return nil, true, nil
+		})
+	}
+}
+
+// checkNumber returns the error of the number of a column that there is not.
+func checkNumber(s *ast.Select, e ast.Expr, clause string) error {
+	v, ok := e.(*ast.SQLVal)
+	if !ok || v.Type != ast.IntVal || slices.ContainsFunc(s.SelectExprs, func(e ast.SelectExpr) bool { _, star := e.(*ast.StarExpr); return star }) {
+		return nil
+	}
+	if at, err := strconv.Atoi(string(v.Val)); err != nil || at == 0 || at > len(s.SelectExprs) {
+		return mysql.NewSQLError(mysql.ERBadFieldError, "42S22", "Unknown column '%s' in '%s'", v.Val, clause)
+	}
+	return nil
+}
+
+// checkGrouped returns the error of an expression in GROUP BY that is not known before there are groups: of an aggregate,
+// by itself, by its number or by its name.
+func (session *Session) checkGrouped(ctx *sql.Context, s *ast.Select, g ast.Expr) error {
+	if err := checkNumber(s, g, "group statement"); err != nil {
+		return err
+	}
+	r := rolling{s: s}
+	for _, e := range s.SelectExprs {
+		x, ok := e.(*ast.AliasedExpr)
+		if !ok {
+			x = &ast.AliasedExpr{Expr: &ast.NullVal{}}
+		}
+		r.exprs = append(r.exprs, x)
+	}
+	name := "???"
+	found := false
+	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+		e, ok := n.(ast.Expr)
+		if _, sub := n.(*ast.Subquery); !ok || sub || found {
+			return !sub && !found, nil
+		}
+		if i := r.column(e); i >= 0 && (n == g || !isLiteral(e)) && groups(r.exprs[i].Expr) {
+			if c, column := e.(*ast.ColName); !column || !session.selectsFrom(ctx, s, c.Name) {
+				found = true
+				if n == g {
+					name = resultName(r.exprs[i])
+				}
+			}
+		}
+		return !found, nil
+	}, g)
+	if found || groups(g) {
+		for _, x := range r.exprs {
+			if !found && same(x.Expr, g) {
+				found, name = true, resultName(x)
+			}
+		}
+		if !found {
+			return mysql.NewSQLError(mysql.ERInvalidGroupFuncUse, "HY000", "Invalid use of group function")
+		}
+		return mysql.NewSQLError(mysql.ERWrongGroupField, "42000", "Can't group on '%s'", name)
+	}
+	return nil
+}
+
+func isLiteral(e ast.Expr) bool { _, ok := e.(*ast.SQLVal); return ok }
+
+// resultName returns the name of a column of a result.
+func resultName(e *ast.AliasedExpr) string {
+	if !e.As.IsEmpty() {
+		return e.As.String()
+	}
+	if c, ok := e.Expr.(*ast.ColName); ok {
+		return c.Name.String()
+	}
+	return e.InputExpression
+}
+
+// selectsFrom reports whether a table of a SELECT's FROM has a column of the name, or may have one.
+func (session *Session) selectsFrom(ctx *sql.Context, s *ast.Select, name ast.ColIdent) bool {
+	n := namedTables{s: session, ctx: ctx, ctes: map[string]*ast.CommonTableExpr{}}
+	for _, e := range s.From {
+		if columns, err := n.columns(e); err != nil || columns == nil ||
+			slices.ContainsFunc(columns, func(c joinedColumn) bool { return c.name.Equal(name) }) {
+			return true
+		}
+	}
+	return false
 }

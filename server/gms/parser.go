@@ -218,6 +218,11 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 				}
 			}
 			if s.b.mysql {
+				if strings.Contains(query, "*") && (containsFold(query, "natural") || containsFold(query, "using")) {
+					if err := s.naturalStars(sctx, stmt); err != nil {
+						return err
+					}
+				}
 				if err := s.noteVisible(sctx, query, stmt); err != nil {
 					return err
 				}
@@ -252,7 +257,7 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 			}
 			updatedRanges(stmt)
 			if s.b.mysql {
-				if err := orderedExpressions(stmt); err != nil {
+				if err := s.orderedExpressions(sctx, stmt); err != nil {
 					return err
 				}
 			}

@@ -127,6 +127,10 @@ func refusedParts(query string, n ast.SQLNode) error {
 				return true, checkName(t.Name.String(), 1103, "table")
 			}
 		case *ast.Select:
+			tables := 0
+			if joined(n.From, &tables); tables > joinedMax {
+				return false, mysql.NewSQLError(mysql.ERTooManyTables, "HY000", "Too many tables; MySQL can only use %d tables in a join", joinedMax)
+			}
 			for i, e := range n.SelectExprs {
 				if star, ok := e.(*ast.StarExpr); ok && i > 0 && star.TableName.IsEmpty() {
 					return false, laterStar(query)
@@ -162,6 +166,23 @@ func tooPrecise(name string, digits *ast.SQLVal) error {
 		return mysql.NewSQLError(1426, "42000", "Too-big precision %d specified for '%s'. Maximum is 6.", n, name)
 	}
 	return nil
+}
+
+// joinedMax is how many tables a SELECT may join.
+const joinedMax = 61
+
+// joined counts the tables of a FROM.
+func joined(list ast.TableExprs, tables *int) {
+	for _, e := range list {
+		switch e := e.(type) {
+		case *ast.ParenTableExpr:
+			joined(e.Exprs, tables)
+		case *ast.JoinTableExpr:
+			joined(ast.TableExprs{e.LeftExpr, e.RightExpr}, tables)
+		default:
+			*tables++
+		}
+	}
 }
 
 // noCharset returns the error of a character set of MySQL's that the planner does not encode.

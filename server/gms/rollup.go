@@ -161,7 +161,10 @@ func (r *rolling) level(kept int) *ast.Select {
 	// Without groups, there is one row because of it.
 	s.SelectExprs = append(s.SelectExprs, &ast.AliasedExpr{As: ast.NewColIdent("n"), Expr: rowCount()})
 	for _, g := range r.groups[:kept] {
-		s.GroupBy = append(s.GroupBy, cloned(g))
+		if g = cloned(g); isLiteral(g) {
+			g = &ast.ParenExpr{Expr: g} // no number of a column
+		}
+		s.GroupBy = append(s.GroupBy, g)
 	}
 	if r.s.Having != nil {
 		having := cloned(r.s.Having)

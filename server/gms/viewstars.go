@@ -36,11 +36,16 @@ func (s *Session) withColumns(ctx *sql.Context, n *plan.CreateView) (*plan.Creat
 	var out strings.Builder
 	done := 0
 	for _, x := range stars {
-		rows, err := s.bound(ctx, s.b.catalog, n.Database().Name(), with+"SELECT "+x.qualifier+"* FROM "+x.tables)
-		if err != nil {
-			continue
+		query := with + "SELECT " + x.qualifier + "* FROM " + x.tables
+		columns := s.naturalColumns(ctx, query)
+		if columns == nil {
+			rows, err := s.bound(ctx, s.b.catalog, n.Database().Name(), query)
+			if err != nil {
+				continue
+			}
+			columns = x.columns(rows.Schema(ctx))
 		}
-		out.WriteString(text[done:x.from] + strings.Join(x.columns(rows.Schema(ctx)), ", "))
+		out.WriteString(text[done:x.from] + strings.Join(columns, ", "))
 		done = x.to
 	}
 	c, d := *n, *n.Definition

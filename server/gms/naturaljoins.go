@@ -1,0 +1,252 @@
+package gms
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/vitess/go/mysql"
+	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+)
+
+// joinedColumn is a column of a FROM.
+type joinedColumn struct {
+	name  ast.ColIdent
+	table ast.TableName
+}
+
+// namedTables is what the names of tables in a statement stand for.
+type namedTables struct {
+	s      *Session
+	ctx    *sql.Context
+	ctes   map[string]*ast.CommonTableExpr
+	tables []joinedColumn // of the FROM that is looked at, table by table
+}
+
+// naturalStars names the columns of `*` and t.* where a FROM joins by NATURAL or USING. The planner has the columns
+// that are joined by once for every table that is joined by them, and before the others of t.* too.
+func (s *Session) naturalStars(ctx *sql.Context, stmt ast.Statement) error {
+	n := namedTables{s: s, ctx: ctx, ctes: map[string]*ast.CommonTableExpr{}}
+	var visit ast.Visit
+	visit = func(node ast.SQLNode) (bool, error) {
+		switch node := node.(type) {
+		case *ast.With:
+			if node != nil {
+				for _, c := range node.Ctes {
+					n.ctes[strings.ToLower(c.As.String())] = c
+				}
+			}
+		case *ast.SetOp:
+			if err := ast.Walk(visit, node.With); err != nil {
+				return false, err
+			}
+		case *ast.Select:
+			if node.With != nil {
+				if err := ast.Walk(visit, node.With); err != nil {
+					return false, err
+				}
+			}
+			return true, n.expand(node)
+		}
+		return true, nil
+	}
+	return ast.Walk(visit, stmt)
+}
+
+// naturalColumns returns the expressions that the stars of a query stand for, nil if its FROM has no columns of two
+// tables as one.
+func (s *Session) naturalColumns(ctx *sql.Context, query string) (out []string) {
+	stmt, err := ast.Parse(query)
+	if q, ok := stmt.(*ast.Select); err == nil && ok && slices.ContainsFunc(q.From, merges) && s.naturalStars(ctx, q) == nil {
+		for _, e := range q.SelectExprs {
+			out = append(out, ast.String(e))
+		}
+	}
+	return out
+}
+
+// merges reports whether a FROM has columns of two tables as one.
+func merges(e ast.TableExpr) bool {
+	switch e := e.(type) {
+	case *ast.ParenTableExpr:
+		return slices.ContainsFunc(e.Exprs, merges)
+	case *ast.JoinTableExpr:
+		return len(e.Condition.Using) > 0 || strings.HasPrefix(e.Join, "natural") || merges(e.LeftExpr) || merges(e.RightExpr)
+	}
+	return false
+}
+
+// expand replaces the stars of a SELECT.
+func (n *namedTables) expand(s *ast.Select) error {
+	if !slices.ContainsFunc(s.From, merges) {
+		return nil
+	}
+	n.tables = nil
+	var all []joinedColumn
+	for _, e := range s.From {
+		columns, err := n.columns(e)
+		if err != nil || columns == nil {
+			return err
+		}
+		all = append(all, columns...)
+	}
+	var list ast.SelectExprs
+	for _, e := range s.SelectExprs {
+		star, ok := e.(*ast.StarExpr)
+		columns := all
+		if ok && !star.TableName.IsEmpty() {
+			columns = slices.DeleteFunc(slices.Clone(n.tables), func(c joinedColumn) bool { return !sameName(c.table.Name.String(), star.TableName.Name.String()) })
+		}
+		if !ok || len(columns) == 0 {
+			list = append(list, e)
+			continue
+		}
+		for _, c := range columns {
+			list = append(list, &ast.AliasedExpr{Expr: &ast.ColName{Name: c.name, Qualifier: c.table}})
+		}
+	}
+	s.SelectExprs = list
+	return nil
+}
+
+// columns returns what `*` of a part of a FROM stands for, nil if that is not known.
+func (n *namedTables) columns(e ast.TableExpr) (out []joinedColumn, err error) {
+	switch e := e.(type) {
+	case *ast.AliasedTableExpr:
+		table := ast.TableName{Name: e.As}
+		if name, ok := e.Expr.(ast.TableName); ok && e.As.IsEmpty() {
+			table = name
+		}
+		for _, c := range n.names(e.Expr) {
+			out = append(out, joinedColumn{c, table})
+		}
+		n.tables = append(n.tables, out...)
+		return out, nil
+	case *ast.ParenTableExpr:
+		for _, e := range e.Exprs {
+			columns, err := n.columns(e)
+			if err != nil || columns == nil {
+				return nil, err
+			}
+			out = append(out, columns...)
+		}
+		return out, nil
+	case *ast.JoinTableExpr:
+		first, err := n.columns(e.LeftExpr)
+		if err != nil || first == nil {
+			return nil, err
+		}
+		second, err := n.columns(e.RightExpr)
+		if err != nil || second == nil {
+			return nil, err
+		}
+		kind, natural := strings.CutPrefix(e.Join, "natural ")
+		if !natural && len(e.Condition.Using) == 0 {
+			return append(first, second...), nil
+		}
+		if strings.HasPrefix(kind, "right") {
+			first, second = second, first
+		}
+		common := func(c joinedColumn, others []joinedColumn) bool {
+			if natural {
+				return slices.ContainsFunc(others, func(o joinedColumn) bool { return o.name.Equal(c.name) })
+			}
+			return slices.ContainsFunc(e.Condition.Using, c.name.Equal)
+		}
+		for _, c := range first {
+			if !common(c, second) {
+				continue
+			}
+			for _, side := range [][]joinedColumn{first, second} {
+				if len(slices.DeleteFunc(slices.Clone(side), func(o joinedColumn) bool { return !o.name.Equal(c.name) })) > 1 {
+					return nil, mysql.NewSQLError(1052, "23000", "Column '%s' in from clause is ambiguous", c.name.String())
+				}
+			}
+			out = append(out, c)
+		}
+		merged := slices.Clone(out)
+		for _, c := range append(slices.Clone(first), second...) {
+			if !slices.ContainsFunc(merged, func(m joinedColumn) bool { return m.name.Equal(c.name) }) {
+				out = append(out, c)
+			}
+		}
+		return out, nil
+	}
+	return nil, nil
+}
+
+// names returns the names of the columns of a table, nil if they are not known.
+func (n *namedTables) names(e ast.SimpleTableExpr) ast.Columns {
+	switch e := e.(type) {
+	case ast.TableName:
+		key := strings.ToLower(e.Name.String())
+		if c := n.ctes[key]; c != nil && e.DbQualifier.IsEmpty() {
+			if len(c.Columns) > 0 {
+				return c.Columns
+			}
+			delete(n.ctes, key) // it may be of itself
+			defer func() { n.ctes[key] = c }()
+			return n.names(c.Expr)
+		}
+		if columns := n.s.columnsOf(e); columns != nil {
+			return columns
+		}
+		name := fullName(e, n.ctx.GetCurrentDatabase())
+		rows, err := n.s.bound(n.ctx, n.s.b.catalog, name.Database, "SELECT * FROM "+quoted(name))
+		if err != nil {
+			return nil
+		}
+		var out ast.Columns
+		for _, c := range rows.Schema(n.ctx) {
+			out = append(out, ast.NewColIdent(c.Name))
+		}
+		return out
+	case *ast.Subquery:
+		if len(e.Columns) > 0 {
+			return e.Columns
+		}
+		return n.selected(e.Select)
+	}
+	return nil
+}
+
+// selected returns the names of the columns of a query, nil if they are not known.
+func (n *namedTables) selected(q ast.SelectStatement) (out ast.Columns) {
+	switch q := q.(type) {
+	case *ast.ParenSelect:
+		return n.selected(q.Select)
+	case *ast.SetOp:
+		return n.selected(q.Left)
+	case *ast.Select:
+		inner := *n
+		inner.tables = nil
+		var all []joinedColumn
+		for _, e := range q.From {
+			columns, err := inner.columns(e)
+			if err != nil {
+				return nil
+			}
+			all = append(all, columns...)
+		}
+		for _, e := range q.SelectExprs {
+			switch e := e.(type) {
+			case *ast.StarExpr:
+				columns := all
+				if !e.TableName.IsEmpty() {
+					columns = inner.tables
+				}
+				if len(columns) == 0 {
+					return nil
+				}
+				for _, c := range columns {
+					if e.TableName.IsEmpty() || sameName(c.table.Name.String(), e.TableName.Name.String()) {
+						out = append(out, c.name)
+					}
+				}
+			case *ast.AliasedExpr:
+				out = append(out, ast.NewColIdent(resultName(e)))
+			}
+		}
+	}
+	return out
+}
