@@ -179,6 +179,7 @@ var rewrites = []rewrite{
 	rw("^Not unique table/alias: (.*)$", 1066, "Not unique table/alias: '$1'"),
 	rw("^unresolved table name `(.*)` in locking clause\\.$", 3568, "Unresolved table name `$1` in locking clause."),
 	rw(`^invalid arguments\. expected: \d+, found: \d+$`, 1210, "Incorrect arguments to EXECUTE"),
+	rw(`^ambiguous column or alias name "(.*)"$`, 1052, "Column '$1' in field list is ambiguous"),
 	rw("^No tables used$", 1096, "No tables used"),
 	rw("^column '(.*)' specified twice$", 1110, "Column '$1' specified twice"),
 	rw("^(Variable '.*' is a SESSION variable and can't be used with SET GLOBAL)$", 1228, "$1"),

@@ -55,7 +55,7 @@ func (b *Backend) storedFunction(ctx *sql.Context, database, name string) (sql.F
 		err = errNoFunction(of)
 	}
 	if err == nil && !slices.Contains(s.visible, f.key()) { // the check of the statement has not seen it
-		err = s.mayRoutine(ctx, f.name, sql.PrivilegeType_Execute)
+		err = s.mayRoutine(ctx, f.name, "FUNCTION", sql.PrivilegeType_Execute)
 	}
 	return sql.FunctionN{Name: name, Fn: func(_ *sql.Context, args ...sql.Expression) (sql.Expression, error) {
 		if err != nil {

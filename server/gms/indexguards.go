@@ -375,6 +375,9 @@ func memberBound(ctx *sql.Context, c *expression.InTuple) sql.Expression {
 
 // Next implements sql.ExpressionTreeFilter: e, or what is in its place.
 func (indexConditions) Next(e sql.Expression) sql.Expression {
+	if _, row := e.(expression.Tuple); row {
+		return e
+	}
 	c := e
 	if not, ok := e.(*expression.Not); ok {
 		c = not.Child

@@ -60,7 +60,12 @@ func (*searchedWords) WithResolvedChildren(_ context.Context, resolved []any) (a
 func (w *searchedWords) Type(ctx *sql.Context) sql.Type { return w.Child.Type(ctx) }
 
 // String implements sql.Expression.
-func (w *searchedWords) String() string { return w.Child.String() }
+func (w *searchedWords) String() string {
+	if w.Child == nil { // before it is resolved
+		return ""
+	}
+	return w.Child.String()
+}
 
 // WithChildren implements sql.Expression.
 func (w *searchedWords) WithChildren(_ *sql.Context, children ...sql.Expression) (sql.Expression, error) {

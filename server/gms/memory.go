@@ -107,11 +107,14 @@ func (m *memory) lasts(n sql.Node, bytes int64) {
 	m.tables[n] += bytes
 }
 
+// limitMin is what a statement may keep whatever tmp_table_size is: to MySQL a small one only means that it uses files.
+const limitMin = 512 << 10
+
 // statementLimit is tmp_table_size.
 func statementLimit(ctx *sql.Context) int64 {
 	v, err := ctx.GetSessionVariable(ctx, "tmp_table_size")
 	if n, ok := v.(uint64); ok && err == nil {
-		return int64(min(n, 1<<62))
+		return int64(min(max(n, limitMin), 1<<62))
 	}
 	return 1 << 62
 }

@@ -40,6 +40,11 @@ func refusals(ctx context.Context, query string, stmt ast.Statement) error {
 			if err := refusedParts(query, e.Expr); err != nil {
 				return err
 			}
+			if name := e.Name.Name.Lowered(); name == "names" || name == "charset" || strings.HasPrefix(name, "character_set_") {
+				if err := noCharset(strings.Trim(ast.String(e.Expr), "'`")); err != nil {
+					return err
+				}
+			}
 		}
 		return nil
 	case *ast.Prepare:
@@ -49,6 +54,11 @@ func refusals(ctx context.Context, query string, stmt ast.Statement) error {
 	case *ast.DDL:
 		if v := n.ViewSpec; v != nil && n.Action == ast.CreateStr {
 			if err := checkName(v.ViewName.Name.String(), 1103, "table"); err != nil {
+				return err
+			}
+		}
+		if p := n.ProcedureSpec; p != nil && n.Action == ast.CreateStr {
+			if err := checkName(p.ProcName.Name.String(), 1458, "routine"); err != nil {
 				return err
 			}
 		}
@@ -85,6 +95,11 @@ func refusedParts(query string, n ast.SQLNode) error {
 		case *ast.Where:
 			if n != nil && n.Type == ast.WhereStr && groups(n.Expr) {
 				return false, misused
+			}
+			if n != nil {
+				if row, ok := n.Expr.(ast.ValTuple); ok && len(row) > 1 {
+					return false, mysql.NewSQLError(1241, "21000", "Operand should contain 1 column(s)")
+				}
 			}
 		case *ast.FuncExpr:
 			for i, e := range n.Exprs {

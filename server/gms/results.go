@@ -113,9 +113,8 @@ func encode(ctx *sql.Context, schema sql.Schema, row sql.Row, cells [][]byte, ar
 			continue
 		}
 		v, err := typ.SQL(ctx, arena[len(arena):], row[i])
-		if text, ok := row[i].(string); ok && sql.ErrCharSetFailedToEncode.Is(err) { // other characters come as ?
-			cells[i] = ctx.GetCharacterSetResults().Encoder().EncodeReplaceUnknown([]byte(text))
-			continue
+		if sql.ErrCharSetFailedToEncode.Is(err) {
+			v, err = encodable(ctx, typ, row[i])
 		}
 		if err != nil {
 			return arena, err
@@ -136,6 +135,25 @@ func encode(ctx *sql.Context, schema sql.Schema, row sql.Row, cells [][]byte, ar
 		arena = stored(arena, cells[i])
 	}
 	return arena, nil
+}
+
+// encodable returns what the client's character set has of a text, a question mark for each character that it lacks.
+func encodable(ctx *sql.Context, typ sql.Type, v any) (sqltypes.Value, error) {
+	text, _, err := types.LongText.Convert(ctx, v)
+	if err != nil {
+		return sqltypes.Value{}, err
+	}
+	s, _ := text.(string)
+	var out []byte
+	encoder := ctx.GetCharacterSetResults().Encoder()
+	for _, r := range s {
+		b, ok := encoder.Encode([]byte(string(r)))
+		if !ok {
+			b = []byte{'?'}
+		}
+		out = append(out, b...)
+	}
+	return sqltypes.MakeTrusted(typ.Type(), out), nil
 }
 
 // stored returns the arena behind a cell. What fitted stands in it now; what did not has its own

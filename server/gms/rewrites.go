@@ -168,6 +168,9 @@ func (r *marking) token(token string, at int) {
 		r.put(at, c.end, c.text)
 		return
 	}
+	if r.markOwn(token, at) {
+		return
+	}
 	for i := range r.first {
 		if r.first[i] == "" {
 			r.first[i] = token
@@ -202,7 +205,7 @@ func (r *marking) token(token string, at int) {
 			r.put(at, r.end, "character set")
 		}
 	case "tables":
-		if r.first[0] == "drop" && (last.text == "drop" || last.text == "temporary") {
+		if first := r.first; first[0] == "drop" && (first[1] == token || first[1] == "temporary" && first[2] == token) || first[0] == "rename" && first[1] == token {
 			r.put(at, r.end, "table")
 		}
 	case "table":

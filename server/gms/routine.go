@@ -93,11 +93,11 @@ func (b *builder) call(ctx *sql.Context, s *Session, n *plan.Call, row sql.Row) 
 	if err != nil {
 		return nil, err
 	}
-	err = r.body(ctx, body, top)
-	leave()
-	if err != nil {
+	defer leave() // also in a panic
+	if err := r.body(ctx, body, top); err != nil {
 		return nil, err
 	}
+	leave()
 	for i, p := range n.Procedure.Params {
 		if p.Direction == plan.ProcedureParamDirection_In {
 			continue
@@ -335,6 +335,9 @@ func (r *routine) simple(ctx *sql.Context, stmt ast.Statement, sc *scope) error 
 			if err == nil {
 				err = d.run(ctx, r.s, sc)
 			}
+			return err
+		}
+		if own, err := r.runOwn(ctx, n, sc); own || err != nil {
 			return err
 		}
 		for _, e := range n.Exprs {

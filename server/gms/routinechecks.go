@@ -385,6 +385,9 @@ func (c *programCheck) set(n *ast.Set, sc *checkScope) error {
 	} else if d != nil {
 		return sc.hasVariables(d.variables())
 	}
+	if isOwn(n) {
+		return c.allowedOwn(n)
+	}
 	for _, e := range n.Exprs {
 		name, row := e.Name.Name.String(), e.Name.Qualifier.Name.String()
 		switch {

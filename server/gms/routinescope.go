@@ -227,6 +227,9 @@ func (c *copier) value(v reflect.Value) reflect.Value {
 		switch n := v.Interface().(type) {
 		case *ast.Select:
 			c.named(n.SelectExprs, out.Interface().(*ast.Select).SelectExprs)
+		case *ast.Limit:
+			l := out.Interface().(*ast.Limit)
+			l.Offset, l.Rowcount = c.limit(n.Offset, l.Offset), c.limit(n.Rowcount, l.Rowcount)
 		case *ast.Order:
 			o := out.Interface().(*ast.Order)
 			o.Expr = c.sorting(n.Expr, o.Expr)
@@ -278,4 +281,20 @@ func (c *copier) sorting(from, to ast.Expr) ast.Expr {
 		}
 	}
 	return to
+}
+
+// limit returns the number that a variable is in a LIMIT: a negative one is the largest.
+func (c *copier) limit(from, to ast.Expr) ast.Expr {
+	n, ok := from.(*ast.ColName)
+	if !ok || c.sc.local(n) == nil {
+		return to
+	}
+	v, _, err := types.Uint64.Convert(c.ctx, c.sc.local(n).value)
+	switch u, ok := v.(uint64); {
+	case ok && err == nil:
+		return ast.NewIntVal(strconv.AppendUint(nil, u, 10))
+	case c.sc.local(n).value == nil:
+		return ast.NewIntVal([]byte("0"))
+	}
+	return ast.NewIntVal([]byte("18446744073709551615"))
 }

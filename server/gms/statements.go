@@ -3,6 +3,7 @@ package gms
 import (
 	"context"
 	"fmt"
+	"sextant/engine"
 	"strings"
 	"sync"
 
@@ -56,7 +57,8 @@ var addGrammars = sync.OnceFunc(func() {
 		"show triggers":         parseShowTriggers,
 		"create function":       parseCreateFunction,
 		"create definer":        parseCreateFunction,
-		"alter function":        parseAlterFunction,
+		"alter function":        parseAlterRoutine(engine.ObjectFunction, "FUNCTION"),
+		"alter procedure":       parseAlterRoutine(engine.ObjectProcedure, "PROCEDURE"),
 		"drop function":         parseDropFunction,
 		"show procedure":        parseShowFunctionCode,
 		"flush hosts":           noFlush,
@@ -326,13 +328,10 @@ func parseDo(l *lexer) (ast.Statement, error) {
 		return nil, l.syntax()
 	}
 	l.skip()
-	var sel ast.Statement
-	err := withQuotedNames(true, "SELECT "+l.q[from:l.start], func(q string) (err error) {
-		if sel, err = ast.Parse(q); err != nil {
-			return err
-		}
-		return shallow(q, sel)
-	})
+	text := "SELECT " + l.q[from:l.start]
+	parser := newParser()
+	parser.routine = true
+	sel, _, _, err := parser.planners(l.ctx, text, ';', false, sql.LoadSqlMode(l.ctx).ParserOptions())
 	if err != nil {
 		return nil, err
 	}
@@ -341,14 +340,23 @@ func parseDo(l *lexer) (ast.Statement, error) {
 		return nil, nil
 	}
 	var args []ast.Expr
+	query := false // it needs rows
 	for _, e := range s.SelectExprs {
 		x, ok := e.(*ast.AliasedExpr)
 		if !ok {
 			return nil, nil
 		}
+		query = query || windowed(x.Expr) || groups(x.Expr)
 		args = append(args, x.Expr)
 	}
-	a := &admin{name: "DO", run: func(ctx *sql.Context, _ *Session, a *admin) ([]sql.Row, error) {
+	if query {
+		args = nil
+	}
+	a := &admin{name: "DO", run: func(ctx *sql.Context, s *Session, a *admin) ([]sql.Row, error) {
+		if query {
+			_, err := s.query(ctx, text)
+			return nil, err
+		}
 		for _, e := range a.args {
 			if _, err := e.Eval(ctx, nil); err != nil {
 				return nil, err

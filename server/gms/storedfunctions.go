@@ -415,7 +415,7 @@ func parseDropFunction(l *lexer) (ast.Statement, error) {
 			s.Warn(&sql.Warning{Level: "Note", Code: 1305, Message: missing.(*mysql.SQLError).Message})
 			return nil, nil
 		} else if ok {
-			if err := s.mayRoutine(ctx, name, sql.PrivilegeType_AlterRoutine); err != nil {
+			if err := s.mayRoutine(ctx, name, "FUNCTION", sql.PrivilegeType_AlterRoutine); err != nil {
 				return nil, err
 			}
 		}
@@ -424,40 +424,50 @@ func parseDropFunction(l *lexer) (ast.Statement, error) {
 	return a.statement(), nil
 }
 
-// parseAlterFunction parses ALTER FUNCTION: other characteristics.
-func parseAlterFunction(l *lexer) (ast.Statement, error) {
-	name, err := l.routineName()
-	if err != nil {
-		return nil, err
-	}
-	from := *l
-	if !(&routineCharacteristics{}).read(l) {
-		return nil, l.syntax()
-	}
-	a := &admin{name: "ALTER FUNCTION", commits: true, run: func(ctx *sql.Context, s *Session, _ *admin) ([]sql.Row, error) {
-		var p storedProcedure
-		if ok, err := getObject(ctx, engine.ObjectFunction, name.Database, name.Name, &p); err != nil {
-			return nil, err
-		} else if !ok {
-			return nil, errNoFunction(name)
-		}
-		if err := s.mayRoutine(ctx, name, sql.PrivilegeType_AlterRoutine); err != nil {
+// parseAlterRoutine parses ALTER FUNCTION and ALTER PROCEDURE: other characteristics.
+func parseAlterRoutine(object engine.ObjectKind, kind string) grammar {
+	return func(l *lexer) (ast.Statement, error) {
+		name, err := l.routineName()
+		if err != nil {
 			return nil, err
 		}
-		h, ok := newObjectHead(p.Create)
-		if !ok {
-			return nil, errNoFunction(name)
+		from := *l
+		if !(&routineCharacteristics{}).read(l) {
+			return nil, l.syntax()
 		}
-		params, returns, c, body, ok := routineText(h.l)
-		changes := from
-		if !ok || !c.read(&changes) {
-			return nil, errNoFunction(name)
-		}
-		p.Create = p.Create[:h.to] + params + " RETURNS " + returns + c.String() + body
-		p.Modified = ctx.QueryTime().UnixMicro()
-		return nil, putObject(ctx, engine.ObjectFunction, name.Database, name.Name, p)
-	}}
-	return a.statement(), nil
+		a := &admin{name: "ALTER " + kind, commits: true, run: func(ctx *sql.Context, s *Session, _ *admin) ([]sql.Row, error) {
+			missing := mysql.NewSQLError(1305, "42000", "%s %s.%s does not exist", kind, name.Database, name.Name)
+			key := name.Name
+			if object == engine.ObjectProcedure {
+				key = strings.ToLower(key)
+			}
+			var p storedProcedure
+			if ok, err := getObject(ctx, object, name.Database, key, &p); err != nil {
+				return nil, err
+			} else if !ok {
+				return nil, missing
+			}
+			if err := s.mayRoutine(ctx, name, kind, sql.PrivilegeType_AlterRoutine); err != nil {
+				return nil, err
+			}
+			h, ok := newObjectHead(p.Create)
+			if !ok {
+				return nil, missing
+			}
+			params, returns, c, body, ok := routineText(h.l)
+			changes := from
+			if !ok || !c.read(&changes) {
+				return nil, missing
+			}
+			if returns != "" {
+				returns = " RETURNS " + returns
+			}
+			p.Create = p.Create[:h.to] + params + returns + c.String() + body
+			p.Modified = ctx.QueryTime().UnixMicro()
+			return nil, putObject(ctx, object, name.Database, key, p)
+		}}
+		return a.statement(), nil
+	}
 }
 
 // hasRoutine reports whether the session has a privilege for a routine.
@@ -465,9 +475,9 @@ func (s *Session) hasRoutine(ctx *sql.Context, name tableName, kind string, p sq
 	return !s.checked() || s.newAccess(ctx).routine(name.Database, name.Name, kind == "PROCEDURE", "", p) == nil
 }
 
-// mayRoutine returns an error unless the session has a privilege for a function.
-func (s *Session) mayRoutine(ctx *sql.Context, name tableName, p sql.PrivilegeType) error {
-	if s.hasRoutine(ctx, name, "FUNCTION", p) {
+// mayRoutine returns an error unless the session has a privilege for a function or procedure.
+func (s *Session) mayRoutine(ctx *sql.Context, name tableName, kind string, p sql.PrivilegeType) error {
+	if s.hasRoutine(ctx, name, kind, p) {
 		return nil
 	}
 	command := "execute"

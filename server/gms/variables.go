@@ -305,7 +305,7 @@ func setCharset(s *Session, collation uint16) error {
 		return nil
 	}
 	cs := id.CharacterSet().Name()
-	if cs == "utf8mb3" || cs == "utf8mb4" {
+	if cs == "utf8mb3" || cs == "utf8mb4" || id.CharacterSet().Encoder() == nil {
 		return nil // UTF-8 either way, with the server's default collation
 	}
 	ctx := sql.NewEmptyContext()

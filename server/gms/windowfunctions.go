@@ -18,6 +18,21 @@ import (
 // the groups.
 func windowFunctions(stmt ast.Statement) error {
 	return replaceNodes(reflect.ValueOf(&stmt), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
+		switch n := n.(type) {
+		case *ast.Update:
+			for _, e := range n.Exprs {
+				if f := windowIn(e.Expr); f != nil {
+					return nil, false, windowOutOfPlace(f)
+				}
+			}
+			if n.Where != nil && windowed(n.Where.Expr) {
+				return nil, false, windowOutOfPlace(windowIn(n.Where.Expr))
+			}
+		case *ast.Delete:
+			if n.Where != nil && windowed(n.Where.Expr) {
+				return nil, false, windowOutOfPlace(windowIn(n.Where.Expr))
+			}
+		}
 		s, ok := n.(*ast.Select)
 		if !ok {
 			return nil, true, nil
@@ -77,10 +92,14 @@ func windowsInPlace(s *ast.Select) error {
 	}
 	for _, e := range append(not, s.GroupBy...) {
 		if f := windowIn(e); f != nil {
-			return mysql.NewSQLError(3593, "HY000", "You cannot use the window function '%s' in this context.'", f.Name.Lowered())
+			return windowOutOfPlace(f)
 		}
 	}
 	return nil
+}
+
+func windowOutOfPlace(f *ast.FuncExpr) error {
+	return mysql.NewSQLError(3593, "HY000", "You cannot use the window function '%s' in this context.'", f.Name.Lowered())
 }
 
 // lackingWindow returns what a window function means that the planner lacks, nil for another.
@@ -186,6 +205,9 @@ func nthFrame(ctx *sql.Context, e sql.Expression, frame sql.WindowFrame) (sql.Wi
 	n, ok := first.Child.(*nth)
 	if !ok {
 		return frame, nil
+	}
+	if !constant(ctx, n.RightChild) {
+		return nil, mysql.NewSQLError(1210, "HY000", "Incorrect arguments to nth_value")
 	}
 	v, err := n.RightChild.Eval(ctx, nil)
 	if err != nil {

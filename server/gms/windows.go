@@ -159,6 +159,11 @@ func (f *rangeFramer) bound(ctx *sql.Context, buf sql.WindowBuffer, from int, pr
 	if descending {
 		op = map[string]string{ast.PlusStr: ast.MinusStr, ast.MinusStr: ast.PlusStr}[op]
 	}
+	if i, ok := distance.(*expression.Interval); ok {
+		if n, err := i.Child.Eval(ctx, nil); err != nil || n == nil {
+			return 0, mysql.NewSQLError(3586, "HY000", "Window '<unnamed window>': frame start or end is negative, NULL or of non-integral type")
+		}
+	}
 	limit := expression.NewArithmetic(key, distance, op)
 	want, err := limit.Eval(ctx, buf[f.row])
 	if err != nil {
