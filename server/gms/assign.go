@@ -388,9 +388,6 @@ func (s *Session) Warn(w *sql.Warning) {
 		}
 		w = &sql.Warning{Level: w.Level, Code: w.Code, Message: "Truncated incorrect " + kind + " value: '" + m[2] + "'"}
 	}
-	if name, ok := strings.CutPrefix(w.Message, "Unknown table '"); ok && w.Code == 1051 && s.b.mysql && !strings.Contains(name, ".") {
-		w = &sql.Warning{Level: w.Level, Code: w.Code, Message: "Unknown table '" + s.GetCurrentDatabase() + "." + name}
-	}
 	if s.b.mysql && strings.HasPrefix(w.Message, "Setting CHARACTER SET, COLLATION and ENCRYPTION") {
 		return // of databases, which are set
 	}

@@ -98,12 +98,6 @@ func (r *marking) word(token string, at int) {
 			r.references(at)
 		}
 		r.foreign = false
-	case token == "tables" && r.first[0] == "drop" && (last == "drop" || last == "temporary"):
-		r.put(at, r.end, "table")
-	case token == "using" && (last == "key" || last == "index"):
-		if kind, end := r.follows(r.end); kind == "btree" || kind == "hash" { // of an index without a name
-			r.put(at, end, "")
-		}
 	case bareValues[token] && last == "=" && r.first[0] == "set":
 		if next, _ := r.follows(r.end); next == "," || next == ";" || next == "" {
 			r.put(at, r.end, "'"+token+"'")
