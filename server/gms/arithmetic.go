@@ -27,6 +27,7 @@ import (
 // not asked for statements that write.)
 var addRules = sync.OnceFunc(func() {
 	replaceGroupByCheck()
+	allowSeveralDatabases()
 	replaceDropRules()
 	addPassedColumns()
 	addComparedTypes()

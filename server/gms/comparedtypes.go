@@ -95,10 +95,24 @@ func withComparedTypes(ctx *sql.Context, e sql.Expression) sql.Expression {
 		}
 	}
 	if span && text && !number && !date {
+		read, some := readTimes(operands)
 		if isList {
-			return timeLists(ctx, operands)
+			if in := timeLists(ctx, read); in != nil || !some {
+				return in
+			}
+			read = []sql.Expression{read[0], expression.NewTuple(read[1:]...)}
 		}
-		return timesAsTexts(ctx, e)
+		if some {
+			c, err := e.WithChildren(ctx, read...)
+			if err != nil {
+				return nil
+			}
+			e = c
+		}
+		if c := timesAsTexts(ctx, e); c != nil || !some {
+			return c
+		}
+		return e
 	}
 	if !number && !date && !binary {
 		return nil
@@ -275,6 +289,25 @@ func severalLists(ctx *sql.Context, operands []sql.Expression) sql.Expression {
 	return out
 }
 
+// readTimes returns operands with the texts among them that are TIMEs as those, and whether there are some.
+func readTimes(operands []sql.Expression) (out []sql.Expression, some bool) {
+	out = slices.Clone(operands)
+	for i, o := range operands {
+		lit, ok := o.(*expression.Literal)
+		if !ok {
+			continue
+		}
+		text, ok := lit.Value().(string)
+		if !ok {
+			continue
+		}
+		if span, _, fault := spanOf(text, false); fault == 0 {
+			out[i], some = expression.NewLiteral(types.Timespan(span.Microseconds()), types.Time), true
+		}
+	}
+	return out, some
+}
+
 // noTime reports whether an expression is a literal that is no TIME.
 func noTime(ctx *sql.Context, e sql.Expression) bool {
 	lit, ok := e.(*expression.Literal)
@@ -288,6 +321,9 @@ func noTime(ctx *sql.Context, e sql.Expression) bool {
 // timesAsTexts returns a comparison of a TIME with a text that is none as one of texts, nil of others.
 func timesAsTexts(ctx *sql.Context, e sql.Expression) sql.Expression {
 	operands := slices.Clone(e.Children())
+	if _, ok := operands[len(operands)-1].(expression.Tuple); ok {
+		return nil
+	}
 	if !slices.ContainsFunc(operands, func(o sql.Expression) bool { return noTime(ctx, o) }) {
 		return nil
 	}

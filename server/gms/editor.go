@@ -418,6 +418,9 @@ func (t *Table) GetNextAutoIncrementValue(ctx *sql.Context, given any) (uint64, 
 	}
 	v := r.next
 	r.next += r.step
+	if most, in, err := sh.schema[sh.autoInc].Type.Convert(ctx, v); err == nil && in != sql.InRange { // the last value is given again
+		v, _ = counterValue(most)
+	}
 	if s.pin != nil {
 		s.pin.generated = v
 	}

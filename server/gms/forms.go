@@ -57,6 +57,8 @@ func (r *marking) form(token string, at int) {
 			r.put(at, end, "")
 			r.closing[r.closed(open-1)] = " using " + next // the grammar has it behind the columns
 		}
+	case token == "key" && r.definesTable() && next != "(" && !beforeKey[last]:
+		r.put(at, r.end, "primary key") // the attribute of a column
 	case token == "unknown" && (last == "is" || last == "not" && r.before[1].text == "is"):
 		r.put(at, r.end, "null")
 	case token == "json_value" && next == "(":
@@ -296,6 +298,12 @@ func intervalIndex(ctx *sql.Context, _ *Session, args []any) (any, error) {
 		}
 	}
 	return int64(len(args) - 1), nil
+}
+
+// beforeKey are the words and signs behind which KEY in a definition of a table is no attribute of a column.
+var beforeKey = map[string]bool{
+	",": true, "(": true, "primary": true, "unique": true, "foreign": true, "fulltext": true, "spatial": true, "add": true, "drop": true, "rename": true,
+	"use": true, "force": true, "ignore": true, "for": true, "using": true, "by": true, "linear": true,
 }
 
 // definesTable reports whether the statement is a CREATE TABLE or ALTER TABLE.

@@ -190,6 +190,11 @@ func misfitKind(ctx *sql.Context, t sql.Type, kind valueKind, equality bool, o s
 		}
 		return other == binaryKind
 	case timeKind:
+		if text, ok := v.(string); ok && other == textKind {
+			c, _, err := types.Time.Convert(ctx, text)
+			span, _, fault := spanOf(text, false)
+			return err != nil || fault != 0 || c != types.Timespan(span.Microseconds())
+		}
 		return other == binaryKind
 	case numberKind:
 		text, ok := v.(string)
