@@ -57,6 +57,15 @@ const sysProcessColumns = `
 	LEFT JOIN performance_schema.session_connect_attrs n ON n.PROCESSLIST_ID = t.PROCESSLIST_ID AND n.ATTR_NAME = 'program_name'`
 
 var sysViews = map[string]string{
+	"schema_auto_increment_columns": `SELECT i.*, i.auto_increment / i.max_value AS auto_increment_ratio FROM (
+		SELECT c.TABLE_SCHEMA AS table_schema, c.TABLE_NAME AS table_name, c.COLUMN_NAME AS column_name, c.DATA_TYPE AS data_type, c.COLUMN_TYPE AS column_type,
+		(LOCATE('unsigned', c.COLUMN_TYPE) = 0) AS is_signed, (LOCATE('unsigned', c.COLUMN_TYPE) > 0) AS is_unsigned,
+		IF(c.COLUMN_TYPE LIKE 'bigint% unsigned%', 18446744073709551615, CASE c.DATA_TYPE WHEN 'tinyint' THEN 255 WHEN 'smallint' THEN 65535
+		WHEN 'mediumint' THEN 16777215 WHEN 'int' THEN 4294967295 ELSE 9223372036854775807 END
+		>> (c.DATA_TYPE <> 'bigint' AND LOCATE('unsigned', c.COLUMN_TYPE) = 0)) AS max_value, t.AUTO_INCREMENT AS auto_increment
+		FROM information_schema.COLUMNS c JOIN information_schema.TABLES t ON t.TABLE_SCHEMA = c.TABLE_SCHEMA AND t.TABLE_NAME = c.TABLE_NAME
+		WHERE c.TABLE_SCHEMA NOT IN ('mysql', 'sys', 'information_schema', 'performance_schema') AND t.TABLE_TYPE = 'BASE TABLE' AND c.EXTRA = 'auto_increment') i
+		ORDER BY auto_increment_ratio DESC, i.max_value`,
 	"version":     `SELECT '2.1.2' AS sys_version, version() AS mysql_version`,
 	"processlist": `SELECT` + sysProcessColumns + ` ORDER BY t.PROCESSLIST_TIME DESC`,
 	"session": `SELECT` + sysProcessColumns + ` WHERE t.PROCESSLIST_ID IS NOT NULL AND t.PROCESSLIST_COMMAND <> 'Daemon'
