@@ -59,6 +59,24 @@ func (r *marking) form(token string, at int) {
 		}
 	case token == "key" && r.definesTable() && next != "(" && !beforeKey[last]:
 		r.put(at, r.end, "primary key") // the attribute of a column
+	case token == "match" && (next == "full" || next == "simple" || next == "partial") && r.definesTable():
+		r.put(at, end, "") // of a foreign key; InnoDB has MATCH SIMPLE only
+	case token == "match" && next != "(" && next != "":
+		behind := r.end
+		for at := r.end; at < len(r.q); {
+			word, end := nextWord(r.q, at)
+			if word == " " && (r.q[at] == '(' || r.q[at] == ')' || r.q[at] == ';') {
+				break
+			}
+			if strings.EqualFold(word, "against") {
+				r.put(r.end, r.end, " (") // the grammar has no list without parentheses
+				r.closing[behind] = ") "
+				break
+			}
+			if at = end; word != "" {
+				behind = end
+			}
+		}
 	case token == "unknown" && (last == "is" || last == "not" && r.before[1].text == "is"):
 		r.put(at, r.end, "null")
 	case token == "json_value" && next == "(":

@@ -366,6 +366,9 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 		jsonArrows(stmt)
 	}
 	if containsFold(query, "against") && served(ctx) {
+		if err := joinedMatches(stmt); err != nil {
+			return err
+		}
 		matchModes(stmt)
 	}
 	if containsFold(query, "like") && served(ctx) {
