@@ -124,6 +124,7 @@ func (c *client) context(ctx context.Context, query string, w *protocol.Results)
 
 // Query implements protocol.Session.
 func (c *client) Query(ctx context.Context, text string, w *protocol.Results) error {
+	text = c.sess.received(text)
 	for {
 		c.sess.beginCommand()
 		parsed, one, rest, err := c.parse(ctx, text)

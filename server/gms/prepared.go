@@ -70,7 +70,7 @@ func (s *Session) newPrepared(text string) *prepared {
 // Prepare implements protocol.Session.
 func (c *client) Prepare(ctx context.Context, text string) (*protocol.Statement, error) {
 	c.sess.count("Com_stmt_prepare", 1)
-	text = plainComments(text)
+	text = plainComments(c.sess.received(text))
 	p := c.sess.newPrepared(text)
 	st := &protocol.Statement{Handle: p}
 	c.sess.prepared.current = p
@@ -159,8 +159,13 @@ func (c *client) Execute(ctx context.Context, st *protocol.Statement, params []p
 	c.sess.prepared.current = p
 	defer func() { c.sess.prepared.current = nil }()
 	bindings := make(map[string]ast.Expr, len(params))
+	set, encoded := c.sess.clientSet()
 	for i, p := range params {
-		bindings[fmt.Sprintf("v%d", i+1)] = literal(p)
+		e := literal(p)
+		if v, ok := e.(*ast.SQLVal); ok && v.Type == ast.StrVal && encoded {
+			e = ast.NewStrVal([]byte(decodedText(set, string(v.Val))))
+		}
+		bindings[fmt.Sprintf("v%d", i+1)] = e
 	}
 	return c.command(ctx, p.text, nil, bindings, w)
 }

@@ -30,7 +30,7 @@ func (e edits) names(stmt ast.Statement, sent, quoted string, program bool) {
 		if head := strings.TrimRight(sent[:from], " "); sent[from] == '(' && len(head) >= 3 && strings.EqualFold(head[len(head)-3:], "row") {
 			from = len(head) - 3 // which is left out
 		}
-		x.InputExpression = strings.Trim(strings.TrimLeft(sent[from:to], ", \n\t\r"), " \n\t\r")
+		x.InputExpression = withoutComments(sent[from:to])
 		if v, ok := x.Expr.(*ast.SQLVal); ok && v.Type == ast.StrVal && !strings.HasPrefix(x.InputExpression, "_") {
 			x.InputExpression = literalName(x.InputExpression, string(v.Val))
 		}
@@ -41,6 +41,22 @@ func (e edits) names(stmt ast.Statement, sent, quoted string, program bool) {
 		}
 		return nil, true, nil
 	})
+}
+
+// withoutComments returns an expression without what is around it: blanks, comments and the comma before it.
+func withoutComments(text string) string {
+	for {
+		text = strings.Trim(strings.TrimLeft(text, ", \n\t\r"), " \n\t\r")
+		if at := strings.LastIndex(text, "/*"); at > 0 && strings.HasSuffix(text, "*/") && !strings.Contains(text[at:len(text)-2], "*/") {
+			text = text[:at]
+			continue
+		}
+		if end := strings.Index(text, "*/"); end > 0 && strings.HasPrefix(text, "/*") && text[2] != '!' {
+			text = text[end+2:]
+			continue
+		}
+		return text
+	}
 }
 
 // literalName is the name of a column that is a text: its value from the first visible character on, of several texts in

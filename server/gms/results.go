@@ -25,7 +25,7 @@ func columns(ctx *sql.Context, n sql.Node, schema sql.Schema) []protocol.Column 
 			charset = t.Collation().CharacterSet()
 		}
 		col := protocol.Column{
-			Name: c.Name, OrgName: c.Name, Table: c.Source, OrgTable: c.Source, Database: c.DatabaseSource,
+			Name: encodedName(results, c.Name), OrgName: c.Name, Table: c.Source, OrgTable: c.Source, Database: c.DatabaseSource,
 			Charset: uint16(charset), Length: c.Type.MaxTextResponseByteLength(ctx),
 		}
 		switch {

@@ -1,0 +1,81 @@
+package gms
+
+import (
+	"strings"
+
+	"github.com/dolthub/go-mysql-server/sql"
+)
+
+// clientSet returns the character set that a client sends texts in, false if that is UTF-8 or nothing is to be converted.
+func (s *Session) clientSet() (sql.CharacterSetID, bool) {
+	v, err := s.GetSessionVariable(noContext(), "character_set_client")
+	name, ok := v.(string)
+	if err != nil || !ok {
+		return 0, false
+	}
+	set, err := sql.ParseCharacterSet(name)
+	if err != nil || set.Encoder() == nil {
+		return 0, false
+	}
+	switch set {
+	case sql.CharacterSet_utf8mb3, sql.CharacterSet_utf8mb4, sql.CharacterSet_binary, sql.CharacterSet_Unspecified:
+		return 0, false
+	}
+	return set, true
+}
+
+// received returns a statement that a client has sent as UTF-8. What stands behind an introducer is of that character set.
+func (s *Session) received(text string) string {
+	if ascii(text) {
+		return text
+	}
+	set, ok := s.clientSet()
+	if !ok {
+		return text
+	}
+	var out strings.Builder
+	before := ""
+	for at := 0; at < len(text); {
+		word, end := nextWord(text, at)
+		part := text[at:end]
+		if strings.HasPrefix(before, "_") && part[0] == '\'' {
+			out.WriteString(part)
+		} else {
+			out.WriteString(decodedText(set, part))
+		}
+		if word != "" {
+			before = word
+		}
+		at = end
+	}
+	return out.String()
+}
+
+// decodedText returns a text of a character set as UTF-8, as it is if it is none.
+func decodedText(set sql.CharacterSetID, text string) string {
+	if ascii(text) {
+		return text
+	}
+	if decoded, ok := set.Encoder().Decode([]byte(text)); ok {
+		return string(decoded)
+	}
+	return text
+}
+
+// encodedName returns a name of a column as a client reads it.
+func encodedName(set sql.CharacterSetID, name string) string {
+	if ascii(name) || set == sql.CharacterSet_Unspecified || set.Encoder() == nil {
+		return name
+	}
+	return string(set.Encoder().EncodeReplaceUnknown([]byte(name)))
+}
+
+// ascii reports whether a text has the same bytes in every character set.
+func ascii(text string) bool {
+	for i := range len(text) {
+		if text[i] >= 0x80 {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,28 @@
+package gms_test
+
+import "testing"
+
+// TestClientsCharacterSet: what a client sends is of its character_set_client, in statements and parameters, and what it is
+// sent is of its character_set_results.
+func TestClientsCharacterSet(t *testing.T) {
+	i := startInstance(t)
+	must(t, i.open(""), "CREATE DATABASE d")
+	c := i.conn(i.open("d"))
+	must(t, c, "SET NAMES latin1", "CREATE TABLE t (a VARCHAR(10), b VARCHAR(10) CHARACTER SET latin1)", "INSERT INTO t VALUES ('\xe9', '\xe9')")
+	for query, want := range map[string]string{
+		"SELECT HEX(a) FROM t WHERE a = '\xe9'": "C3A9", "SELECT HEX(b) FROM t": "E9", "SELECT a FROM t": "\xe9", "SELECT CONCAT('\xe9', b) FROM t": "\xe9\xe9",
+		"SELECT HEX(_latin1'\xe9')": "E9", "SELECT LENGTH('\xe9')": "1", "SELECT '\xe4' = '\xc4'": "1",
+	} {
+		if got := one(t, c, query); got != want {
+			t.Errorf("%q: got %q, want %q", query, got, want)
+		}
+	}
+	var got string
+	if err := c.QueryRowContext(t.Context(), "SELECT HEX(a) FROM t WHERE a = ? AND b = ?", "\xe9", "\xe9").Scan(&got); err != nil || got != "C3A9" {
+		t.Errorf("a parameter: got %q, %v", got, err)
+	}
+	must(t, c, "SET NAMES utf8mb4")
+	if got := one(t, c, "SELECT CONCAT(a, b) FROM t WHERE b = 'é'"); got != "éé" {
+		t.Errorf("got %q", got)
+	}
+}
