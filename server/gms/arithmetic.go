@@ -189,6 +189,10 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 			return x
 		}
 		return comparedTexts(ctx, e)
+	case *expression.Like:
+		if closed := closedPattern(e); closed != nil {
+			return closed
+		}
 	case *expression.Arithmetic:
 		if _, ok := e.LeftChild.(expression.TimeDeltaExpression); ok {
 			return nil

@@ -245,6 +245,7 @@ var rewrites = []rewrite{
 	rw("^Defining a virtual generated column as primary key is not supported$", 3106,
 		"'Defining a virtual generated column as primary key' is not supported for generated columns."),
 	rw("^incompatible type for default value: (?s:(.*))$", 1067, "Invalid default value: $1"),
+	rw("^Invalid default value for '(.*)'$", 1067, "Invalid default value for '$1'"),
 	rw("(?i)^variable '(.*)' is a read.only variable$", 1238, "Variable '$1' is a read only variable"),
 	rw("^the view (?:.*\\.)?(.*) already exists$", 1050, "Table '$1' already exists"),
 	rw("^Invalid argument to NTILE$", 1210, "Incorrect arguments to ntile"),
