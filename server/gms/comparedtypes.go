@@ -61,10 +61,11 @@ func withComparedTypes(ctx *sql.Context, e sql.Expression) sql.Expression {
 	if isList {
 		operands = append(operands[:1:1], list...)
 	}
-	if moments := jsonMoments(ctx, operands); moments != nil {
-		if isList {
-			moments = []sql.Expression{moments[0], expression.NewTuple(moments[1:]...)}
+	if _, between := e.(*expression.Between); !between {
+		if c := jsonCompared(ctx, e, operands, isList); c != nil {
+			return c
 		}
+	} else if moments := jsonMoments(ctx, operands); moments != nil {
 		if c, err := e.WithChildren(ctx, moments...); err == nil {
 			return c
 		}

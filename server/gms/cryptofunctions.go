@@ -2,10 +2,13 @@ package gms
 
 import (
 	"bytes"
+	"compress/zlib"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/rand"
+	"encoding/binary"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 
@@ -19,6 +22,7 @@ var cryptoFunctions = map[string]*functionDef{
 	"aes_encrypt":  {name: "aes_encrypt", args: anyArgs, typ: types.LongBlob, eval: aesEncrypt},
 	"aes_decrypt":  {name: "aes_decrypt", args: anyArgs, typ: types.LongBlob, eval: aesDecrypt},
 	"random_bytes": {name: "random_bytes", args: 1, typ: types.LongBlob, eval: randomBytes},
+	"uncompress":   {name: "uncompress", args: 1, pure: true, typ: types.LongBlob, eval: uncompress},
 }
 
 // blockCipher is what block_encryption_mode and a key make.
@@ -172,6 +176,43 @@ func aesDecrypt(ctx *sql.Context, _ *Session, args []any) (any, error) {
 		return nil, nil
 	}
 	return data[:len(data)-fill], nil
+}
+
+// uncompress is UNCOMPRESS: of the length of a text in four bytes, and what zlib made of it.
+func uncompress(ctx *sql.Context, _ *Session, args []any) (any, error) {
+	if args[0] == nil {
+		return nil, nil
+	}
+	data, err := bytesOf(ctx, args[0])
+	if err != nil || len(data) == 0 {
+		return data, err
+	}
+	corrupted := func() (any, error) {
+		ctx.Warn(1259, "ZLIB: Input data corrupted")
+		return nil, nil
+	}
+	if len(data) <= 4 {
+		return corrupted()
+	}
+	length := int64(binary.LittleEndian.Uint32(data) & 0x3FFFFFFF)
+	limit, err := ctx.GetSessionVariable(ctx, "max_allowed_packet")
+	if most, ok := limit.(int64); err == nil && ok && length > most {
+		ctx.Warn(1256, "Uncompressed data size too large; the maximum size is %d (probably, length of uncompressed data was corrupted)", most)
+		return nil, nil
+	}
+	r, err := zlib.NewReader(bytes.NewReader(data[4:]))
+	if err != nil {
+		return corrupted()
+	}
+	out, err := io.ReadAll(io.LimitReader(r, length+1))
+	switch {
+	case err != nil:
+		return corrupted()
+	case int64(len(out)) > length:
+		ctx.Warn(1258, "ZLIB: Not enough room in the output buffer (probably, length of uncompressed data was corrupted)")
+		return nil, nil
+	}
+	return out, nil
 }
 
 // randomBytesMax is the most that RANDOM_BYTES makes.

@@ -116,7 +116,7 @@ var sqlStates = map[int]string{
 	1406: "22001", 1451: "23000", 1452: "23000", 1568: "25001", 1582: "42000", 1644: "45000", 1690: "22003",
 	1074: "42000", 1172: "42000", 1410: "42000", 1701: "42000",
 	1089: "42000", 1117: "HY000", 1170: "42000", 1239: "42000", 1253: "42000", 1273: "HY000", 1176: "42000", 3152: "42000",
-	1115: "42000", 3156: "22018", 1792: "25006", 1416: "22003", 3140: "22032", 3141: "22032", 3146: "22032", 3154: "42000", 3665: "22035", 3819: "HY000",
+	1115: "42000", 3156: "22018", 3158: "22032", 1792: "25006", 1416: "22003", 3140: "22032", 3141: "22032", 3146: "22032", 3154: "42000", 3665: "22035", 3819: "HY000",
 	1229: "HY000", 1645: "0K000", 3143: "42000", 3149: "42000", 3153: "42000", 3165: "42000",
 	1298: "HY000", 1367: "22007", 1369: "HY000", 3579: "HY000",
 }
@@ -245,6 +245,7 @@ var rewrites = []rewrite{
 	rw("^Defining a virtual generated column as primary key is not supported$", 3106,
 		"'Defining a virtual generated column as primary key' is not supported for generated columns."),
 	rw("^incompatible type for default value: (?s:(.*))$", 1067, "Invalid default value: $1"),
+	rw("^JSON documents may not contain NULL member names$", 3158, "JSON documents may not contain NULL member names."),
 	rw("^Invalid default value for '(.*)'$", 1067, "Invalid default value for '$1'"),
 	rw("(?i)^variable '(.*)' is a read.only variable$", 1238, "Variable '$1' is a read only variable"),
 	rw("^the view (?:.*\\.)?(.*) already exists$", 1050, "Table '$1' already exists"),

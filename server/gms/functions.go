@@ -202,6 +202,8 @@ func (b *Backend) ownFunction(ctx *sql.Context, database, name string) (sql.Func
 		return sql.Function1{Name: name, Fn: newCastText}, true
 	case emptyTextFunction:
 		return sql.Function1{Name: name, Fn: newEmptyText}, true
+	case jsonList:
+		return sql.FunctionN{Name: name, Fn: newJSONList}, true
 	case memberOperand:
 		return sql.FunctionN{Name: name, Fn: newMemberOperand}, true
 	case dateCompare:

@@ -180,6 +180,12 @@ func (g *groupIter) group(ctx *sql.Context) (int, error) {
 			continue
 		}
 		var err error
+		if array, ok := a.(*aggregation.JsonArray); ok {
+			if buffers[i], err = newArrayBuffer(ctx, array); err != nil {
+				return 0, err
+			}
+			continue
+		}
 		if buffers[i], err = a.NewBuffer(ctx); err != nil {
 			return 0, err
 		}
@@ -227,4 +233,29 @@ func (g *groupIter) Close(ctx *sql.Context) error {
 	g.m.release(g.bytes)
 	g.bytes = 0
 	return g.child.Close(ctx)
+}
+
+// arrayBuffer is JSON_ARRAYAGG, which is NULL without rows.
+type arrayBuffer struct {
+	sql.AggregationBuffer
+	some bool
+}
+
+func newArrayBuffer(ctx *sql.Context, a *aggregation.JsonArray) (sql.AggregationBuffer, error) {
+	b, err := a.NewBuffer(ctx)
+	return &arrayBuffer{AggregationBuffer: b}, err
+}
+
+// Update implements sql.AggregationBuffer.
+func (b *arrayBuffer) Update(ctx *sql.Context, r sql.Row) error {
+	b.some = true
+	return b.AggregationBuffer.Update(ctx, r)
+}
+
+// Eval implements sql.AggregationBuffer.
+func (b *arrayBuffer) Eval(ctx *sql.Context) (any, error) {
+	if !b.some {
+		return nil, nil
+	}
+	return b.AggregationBuffer.Eval(ctx)
 }

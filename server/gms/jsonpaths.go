@@ -84,10 +84,8 @@ func parseJSONPath(text string) (p jsonPath, err error) {
 			}
 			rest = rest[end:]
 		case rest[0] == '[':
-			inner, after, ok := strings.Cut(rest[1:], "]")
-			if !ok {
-				return bad(rest)
-			}
+			inner, after, closed := strings.Cut(rest[1:], "]")
+			behind := rest[1:]
 			l.kind = '['
 			inner = strings.TrimSpace(inner)
 			from, to, span := strings.Cut(inner, " to ")
@@ -99,7 +97,10 @@ func parseJSONPath(text string) (p jsonPath, err error) {
 			l.to, ok2 = parseIndex(to)
 			l.all = inner == "*"
 			if !l.all && (!ok || !ok2) || span && l.from.last == l.to.last && (l.from.n > l.to.n) != l.from.last && l.from.n != l.to.n {
-				return bad(rest)
+				return bad(behind)
+			}
+			if !closed {
+				return bad("")
 			}
 			p.many = p.many || l.all || span
 			rest = after
@@ -140,7 +141,19 @@ func sortedKeys(object map[string]any) []string {
 
 // find returns the values that legs find in a document, in order.
 func find(doc any, legs []jsonLeg) (out []any) {
-	walkJSON(doc, legs, "", func(v any, _ string) { out = append(out, v) })
+	var seen map[string]bool // with **, which finds what is no array as its own element again
+	if slices.ContainsFunc(legs, func(l jsonLeg) bool { return l.kind == '*' }) {
+		seen = map[string]bool{}
+	}
+	walkJSON(doc, legs, "", func(v any, at string) {
+		if seen != nil {
+			if seen[at] {
+				return
+			}
+			seen[at] = true
+		}
+		out = append(out, v)
+	})
 	return out
 }
 

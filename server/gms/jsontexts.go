@@ -233,6 +233,13 @@ func (e *exactDocument) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	if s, ok := newMoment(v, t); ok {
 		return e.scalar(s), nil
 	}
+	switch v.(type) {
+	case uint8, uint16, uint32:
+		if _, literal := e.Expression.(*expression.Literal); literal && value { // the planner's types of small numbers
+			n, _, err := types.Int64.Convert(ctx, v)
+			return n, err
+		}
+	}
 	switch x := v.(type) {
 	case string:
 		if e.as == putIn {

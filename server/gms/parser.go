@@ -365,6 +365,9 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 	if strings.Contains(query, "->") && served(ctx) {
 		jsonArrows(stmt)
 	}
+	if (strings.Contains(query, "->") || containsFold(query, "json_extract")) && served(ctx) {
+		jsonLists(stmt)
+	}
 	if containsFold(query, "against") && served(ctx) {
 		if err := joinedMatches(stmt); err != nil {
 			return err

@@ -31,6 +31,9 @@ func (e edits) names(stmt ast.Statement, sent, quoted string, program bool) {
 			from = len(head) - 3 // which is left out
 		}
 		x.InputExpression = withoutComments(sent[from:to])
+		if _, null := x.Expr.(*ast.NullVal); null {
+			x.InputExpression = "NULL"
+		}
 		if v, ok := x.Expr.(*ast.SQLVal); ok && v.Type == ast.StrVal && !strings.HasPrefix(x.InputExpression, "_") {
 			x.InputExpression = literalName(x.InputExpression, string(v.Val))
 		}
