@@ -341,25 +341,28 @@ const divisionByZero = 1365
 // wrongLogarithm is MySQL's number of a logarithm that there is not.
 const wrongLogarithm = 3020
 
+// strictStates are the SQLSTATEs of other warnings of functions that are errors in strict mode.
+var strictStates = map[int]string{wrongLogarithm: "2201E", 1441: "22008"}
+
 // modeEnabled reports whether sql_mode has a mode, or TRADITIONAL, which has all that this is asked for.
 func modeEnabled(ctx *sql.Context, mode string) bool {
 	m := sql.LoadSqlMode(ctx)
 	return m.ModeEnabled(mode) || m.ModeEnabled(sql.Traditional)
 }
 
-// divided returns the error of a division by zero or a wrong logarithm in what was evaluated
-// since the last call, in strict mode.
+// divided returns the error of a division by zero, a wrong logarithm or a date out of range in
+// what was evaluated since the last call, in strict mode.
 func (a *assigner) divided(ctx *sql.Context) error {
 	s, ok := ctx.Session.(*Session)
-	if !ok || s.divided == 0 {
+	if !ok || s.divided == nil {
 		return nil
 	}
-	number := s.divided
-	if s.divided = 0; a.lenient(ctx) {
+	w := s.divided
+	if s.divided = nil; a.lenient(ctx) {
 		return nil
 	}
-	if number == wrongLogarithm {
-		return mysql.NewSQLError(number, "2201E", "Invalid argument for logarithm")
+	if w.Code != divisionByZero {
+		return mysql.NewSQLError(w.Code, strictStates[w.Code], "%s", w.Message)
 	}
 	return mysql.NewSQLError(divisionByZero, "22012", "Division by 0")
 }
@@ -400,14 +403,14 @@ func (s *Session) Warn(w *sql.Warning) {
 	if s.b.mysql && strings.HasPrefix(w.Message, "'disable/enable keys'") {
 		w = &sql.Warning{Level: "Note", Code: 1031, Message: fmt.Sprintf("Table storage engine for '%s' doesn't have this option", s.altered)}
 	}
-	if s.b.mysql && w.Code == wrongLogarithm {
-		s.divided = w.Code
+	if s.b.mysql && strictStates[w.Code] != "" {
+		s.divided = w
 	}
 	if s.b.mysql && w.Code == divisionByZero {
 		if !modeEnabled(sql.NewContext(context.Background(), sql.WithSession(s)), sql.ErrorForDivisionByZero) {
 			return
 		}
-		s.divided = w.Code
+		s.divided = w
 	}
 	if s.b.mysql && w.Level == "Note" && (ignored[w.Code] || w.Code == mysql.ERUnknownError) {
 		e, ok := s.violated(errors.New(w.Message)).(*mysql.SQLError)

@@ -56,6 +56,7 @@ func newBlockCipher(ctx *sql.Context, name string, args []any) (*blockCipher, er
 		return nil, errNotSupported("block_encryption_mode = " + setting)
 	case c.mode == "ecb" && len(args) == 3:
 		ctx.Warn(1618, "<IV> option ignored")
+		args = args[:2]
 	case c.mode != "ecb" && len(args) == 2:
 		return nil, mysql.NewSQLError(1582, "42000", "Incorrect parameter count in the call to native function '%s'", name)
 	}

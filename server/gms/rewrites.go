@@ -201,7 +201,7 @@ func (r *marking) token(token string, at int) {
 		}
 	case "charset":
 		created := r.first[0] == "create" && (r.first[1] == "table" || r.first[2] == "table")
-		if (created || r.first[0] == "alter" && r.first[1] == "table") && r.depth == 0 && !beforeName[last.text] && r.before[1].text != "change" {
+		if next, _ := r.follows(r.end); next != "(" && !r.reading && (created || r.first[0] == "alter" && r.first[1] == "table") && r.depth == 0 && !beforeName[last.text] && r.before[1].text != "change" {
 			r.put(at, r.end, "character set")
 		}
 	case "tables":
@@ -231,6 +231,25 @@ func (r *marking) token(token string, at int) {
 	case "like":
 		if last.text == "sounds" {
 			r.put(last.at, r.end, soundsMark)
+		}
+	case "blob": // of a length
+		if next, end := r.follows(r.end); next == "(" && (r.first[0] == "create" || r.first[0] == "alter") && (last.text == "`" || beforeYear(last.text)) {
+			length, end := r.follows(end)
+			n, err := strconv.ParseUint(length, 10, 64)
+			if next, end = r.follows(end); next != ")" || err != nil {
+				break
+			}
+			kind := "longblob"
+			switch {
+			case n == 0 || n >= 1<<8 && n < 1<<16:
+				kind = "blob"
+			case n < 1<<8:
+				kind = "tinyblob"
+			case n < 1<<24:
+				kind = "mediumblob"
+			}
+			r.put(at, end, kind)
+			r.end = end
 		}
 	case "year": // of a column
 		if next, end := r.follows(r.end); next == "(" && (r.first[0] == "create" || r.first[0] == "alter") && (last.text == "`" || beforeYear(last.text)) {

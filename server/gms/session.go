@@ -117,7 +117,7 @@ type statement struct {
 	// cleared: it has forgotten what the last statement left.
 	cleared bool
 	aliased map[string]*engine.TableDef // tables with a TIME column that have another name in it
-	divided int                         // the number of the division by zero or the logarithm that was warned of
+	divided *sql.Warning                // of a division by zero and its kin
 	argued  bool                        // LAST_INSERT_ID(n) was called
 	woken   bool                        // KILL QUERY has woken its SLEEP
 	lent    string                      // the current database while a statement is planned that needs one, see lend

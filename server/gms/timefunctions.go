@@ -76,7 +76,8 @@ func clockPart(name string, part func(time.Duration) int64) *functionDef {
 // hasDate reports whether a text begins with a date; one that is shorter than a date with a time is a time.
 func hasDate(s string) bool {
 	s = strings.TrimSpace(s)
-	return len(s) >= 12 && (strings.LastIndexByte(s, '-') > 0 || !strings.Contains(s, ":"))
+	m, _, ok := readFields(s)
+	return len(s) >= 12 && ok && !m.compact
 }
 
 // datetimeOf returns the date that a value is, false if it is NULL or none, which warns.
@@ -84,19 +85,20 @@ func datetimeOf(ctx *sql.Context, v any) (time.Time, bool) {
 	if v == nil {
 		return time.Time{}, false
 	}
-	switch v.(type) {
-	case int8, int16, int32, int64, uint8, uint16, uint32, uint64:
-		if text := fmt.Sprint(v); text != "0" {
-			v = text
-		}
+	if t, ok := v.(time.Time); ok {
+		return t, true
 	}
-	c, _, err := types.DatetimeMaxPrecision.Convert(ctx, v)
-	t, ok := c.(time.Time)
-	if err != nil || !ok {
+	m, ok := dateFields(ctx, v)
+	switch {
+	case !ok:
+		return time.Time{}, false
+	case m.dateless():
+		return types.ZeroTime, true
+	case m.month == 0 || m.day == 0:
 		ctx.Warn(mysql.ERTruncatedWrongValue, "Incorrect datetime value: '%s'", shown(v))
 		return time.Time{}, false
 	}
-	return t, true
+	return m.time(false)
 }
 
 // dayTimeText is a TIME of days or hours: '1 12:30', '1 12', '850:00:00'.
@@ -238,7 +240,9 @@ func sumType(ctx *sql.Context, args []sql.Expression) sql.Type {
 		if d, ok := t.(sql.DatetimeType); ok {
 			precision = d.Precision()
 		}
-		if s := args[1].String(); strings.Contains(s, ".") || types.IsTimespan(args[1].Type(ctx)) {
+		if types.IsTimespan(args[1].Type(ctx)) {
+			precision = max(precision, createdExpr(ctx, args[1], nil).momentDigits())
+		} else if strings.Contains(args[1].String(), ".") {
 			precision = 6
 		}
 		return types.MustCreateDatetimeType(sqltypes.Datetime, precision)
