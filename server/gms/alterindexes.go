@@ -202,7 +202,7 @@ func (t *Table) DropPrimaryKey(*sql.Context) error {
 func (t *Table) GetChecks(ctx *sql.Context) ([]sql.CheckDefinition, error) {
 	sh := t.live(ctx)
 	s, ok := ctx.Session.(*Session)
-	if ok && s.alters() {
+	if ok && s.b.mysql && s.alters() {
 		return nil, nil // see takeChecks, dropChecksOf and dependedOn
 	}
 	if ok && len(s.viewUses) > 0 {
@@ -220,7 +220,7 @@ func (t *Table) CreateCheck(ctx *sql.Context, c *sql.CheckDefinition) error {
 			name = freeCheckName(def)
 		}
 		if slices.ContainsFunc(def.Checks, func(d engine.CheckDef) bool { return sameName(d.Name, name) }) {
-			return duplicateCheck(name)
+			return sql.ErrDuplicateCheckName.New(name)
 		}
 		expr := readableText(c.CheckExpression)
 		if err := canBeRead(ctx, expr); err != nil {

@@ -127,10 +127,9 @@ func assignedDefinition(ctx *sql.Context, c *sql.Column) {
 			value := **d
 			value.Expr, _ = assignedAs(ctx, value.Expr, c.Type)
 			if c.Virtual { // there is no validation
-				value.ReturnNil, value.Expr = true, &virtualRead{expression.UnaryExpressionStub{Child: value.Expr}, column, a}
-			} else {
-				value.Expr = &assignment{Expression: value.Expr, column: column, a: a}
+				value.ReturnNil = true
 			}
+			value.Expr = &assignedValue{expression.UnaryExpressionStub{Child: value.Expr}, column, a, c.Virtual}
 			*d = &value
 		}
 	}
@@ -192,11 +191,13 @@ func assignedDefault(ctx *sql.Context, e sql.Expression, c *sql.Column, index in
 	return &out
 }
 
-// virtualRead is the value of a virtual column that is read. What its type cannot hold is cut, without a warning.
-type virtualRead struct {
+// assignedValue is a value that is assigned to a column. What the type of a virtual column that is read cannot hold is cut,
+// without a warning.
+type assignedValue struct {
 	expression.UnaryExpressionStub
 	column *expression.GetField
 	a      *assigner
+	read   bool
 }
 
 // readVirtual has a table assign the values of its virtual columns to their types.
@@ -218,21 +219,21 @@ func readVirtual(ctx *sql.Context, t sql.Table) error {
 			return err
 		}
 		value, _ = assignedAs(ctx, value, c.Type)
-		w.Projections[i] = &virtualRead{
-			expression.UnaryExpressionStub{Child: value}, column, &assigner{ignore: true, table: c.Source, format: fieldFormat(ctx, column)},
+		w.Projections[i] = &assignedValue{
+			expression.UnaryExpressionStub{Child: value}, column, &assigner{ignore: true, table: c.Source, format: fieldFormat(ctx, column)}, true,
 		}
 	}
 	return nil
 }
 
 // Type implements sql.Expression.
-func (v *virtualRead) Type(ctx *sql.Context) sql.Type { return v.column.Type(ctx) }
+func (v *assignedValue) Type(ctx *sql.Context) sql.Type { return v.column.Type(ctx) }
 
 // String implements sql.Expression.
-func (v *virtualRead) String() string { return v.Child.String() }
+func (v *assignedValue) String() string { return v.Child.String() }
 
 // WithChildren implements sql.Expression.
-func (v *virtualRead) WithChildren(_ *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+func (v *assignedValue) WithChildren(_ *sql.Context, children ...sql.Expression) (sql.Expression, error) {
 	if len(children) != 1 {
 		return nil, sql.ErrInvalidChildrenNumber.New(v, len(children), 1)
 	}
@@ -242,16 +243,17 @@ func (v *virtualRead) WithChildren(_ *sql.Context, children ...sql.Expression) (
 }
 
 // Eval implements sql.Expression.
-func (v *virtualRead) Eval(ctx *sql.Context, r sql.Row) (any, error) {
-	if s, ok := ctx.Session.(*Session); ok {
+func (v *assignedValue) Eval(ctx *sql.Context, r sql.Row) (any, error) {
+	if s, ok := ctx.Session.(*Session); ok && v.read {
 		s.quiet++
 		defer func() { s.quiet-- }()
 	}
+	v.a.row++
 	x, err := v.Child.Eval(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	if x == nil && !v.column.IsNullable(ctx) {
+	if x == nil && v.read && !v.column.IsNullable(ctx) {
 		return v.a.null(ctx, v.column.Name(), v.column.Type(ctx), false), nil
 	}
 	return v.a.assign(ctx, v.column.Name(), v.column.Type(ctx), x)

@@ -242,6 +242,7 @@ var rewrites = []rewrite{
 	rw("^Unknown collation: '?(.*?)'?$", 1273, "Unknown collation: '$1'"),
 	rw("^(\\w+) is not a valid character set for (\\w+)$", 1253, "COLLATION '$2' is not valid for CHARACTER SET '$1'"),
 	rw("^expected resolved table: (.*)$", 1347, "'$db.$1' is not BASE TABLE"),
+	rw("^duplicate check constraint name: (.*)$", 3822, "Duplicate check constraint name '$1'."),
 	rw("^Defining a virtual generated column as primary key is not supported$", 3106,
 		"'Defining a virtual generated column as primary key' is not supported for generated columns."),
 	rw("^incompatible type for default value: (?s:(.*))$", 1067, "Invalid default value: $1"),
