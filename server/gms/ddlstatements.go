@@ -10,6 +10,8 @@ import (
 // commits reports whether a statement commits what is open before and after itself.
 func commits(n sql.Node) bool {
 	switch n := n.(type) {
+	case *plan.TableCopier:
+		return true
 	case *plan.Truncate:
 		t := tableOf(n.Child)
 		return t == nil || t.ref.lock != lockDelete
@@ -30,6 +32,9 @@ func temporaryDDL(n sql.Node, query string) bool {
 	switch n := n.(type) {
 	case *plan.CreateTable:
 		return n.Temporary()
+	case *plan.TableCopier:
+		create, ok := n.Destination.(*plan.CreateTable)
+		return ok && create.Temporary()
 	case *plan.DropTable:
 		return phrase(leading(query, 2), "drop", "temporary")
 	}
@@ -140,7 +145,13 @@ func (i *ddlIter) Close(ctx *sql.Context) error {
 		i.s.abandon()
 		return err
 	}
-	return i.s.CommitTransaction(ctx, i.s.tx)
+	if err := i.s.CommitTransaction(ctx, i.s.tx); err != nil {
+		return err
+	}
+	if len(i.s.locks.tables) > 0 {
+		i.s.releaseDropped()
+	}
+	return nil
 }
 
 // GetChildIter implements sql.MutableRowIter.

@@ -28,7 +28,23 @@ const (
 	columnIsPrimary ast.ColumnKeyOption = 1
 	columnIsUnique  ast.ColumnKeyOption = 3
 	columnUniqueKey ast.ColumnKeyOption = 4
+	columnIsKey     ast.ColumnKeyOption = 5
 )
+
+// columnKeys makes KEY of a column what it is to MySQL, PRIMARY KEY: the planner forgets it.
+func columnKeys(stmt ast.Statement) {
+	_, clauses := altered(stmt)
+	for _, d := range clauses {
+		if d.TableSpec == nil {
+			continue
+		}
+		for _, c := range d.TableSpec.Columns {
+			if c.Type.KeyOpt == columnIsKey {
+				c.Type.KeyOpt = columnIsPrimary
+			}
+		}
+	}
+}
 
 // checkDefinition returns MySQL's error for a CREATE or ALTER TABLE that is wrong whatever
 // tables there are, and that the planner takes or refuses without a number.

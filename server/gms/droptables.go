@@ -105,15 +105,18 @@ var databaseExists = regexp.MustCompile(`^Can't create database (.*); database e
 
 // unknownTable is the note of a DROP TABLE IF EXISTS, to which the planner gives a name without its database, in small letters.
 func (s *Session) unknownTable(w *sql.Warning) *sql.Warning {
-	d, ok := s.current().(*ast.DDL)
-	if !ok {
-		return w
+	var tables ast.TableNames
+	if d, ok := s.current().(*ast.DDL); ok {
+		tables = d.FromTables
 	}
-	for _, t := range d.FromTables {
+	for _, t := range tables {
 		if w.Message == "Unknown table '"+strings.ToLower(t.Name.String())+"'" {
 			return &sql.Warning{Level: w.Level, Code: w.Code, Message: "Unknown table '" +
 				cmp.Or(t.DbQualifier.String(), s.GetCurrentDatabase()) + "." + t.Name.String() + "'"}
 		}
+	}
+	if name, ok := strings.CutPrefix(w.Message, "Unknown table '"); ok && !strings.Contains(name, ".") {
+		return &sql.Warning{Level: w.Level, Code: w.Code, Message: "Unknown table '" + s.GetCurrentDatabase() + "." + name}
 	}
 	return w
 }

@@ -278,6 +278,15 @@ func (s *Session) unlockTables() {
 	s.locks.tables, s.locks.held, s.locks.readAll = nil, nil, false
 }
 
+// releaseDropped ends LOCK TABLES if none of its tables is there any more.
+func (s *Session) releaseDropped() {
+	if !slices.ContainsFunc(s.locks.tables, func(t lockedTable) bool {
+		return t.name == "" || s.tableNamed(ast.TableName{DbQualifier: ast.NewTableIdent(t.database), Name: ast.NewTableIdent(t.name)}) != nil
+	}) {
+		s.unlockTables()
+	}
+}
+
 // holdsLocks reports whether the session has locks that outlive its transactions: those of
 // LOCK TABLES, FLUSH TABLES WITH READ LOCK and GET_LOCK.
 func (s *Session) holdsLocks() bool { return len(s.locks.held) > 0 || s.sess.HoldsUserLocks() }

@@ -189,6 +189,9 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 		explainFormat(e)
 		return p.after(ctx, query, e.Statement, made)
 	}
+	if served(ctx) {
+		columnKeys(stmt)
+	}
 	if err := refusals(ctx, query, stmt); err != nil {
 		return err
 	}
