@@ -57,8 +57,6 @@ func (r *marking) form(token string, at int) {
 			r.put(at, end, "")
 			r.closing[r.closed(open-1)] = " using " + next // the grammar has it behind the columns
 		}
-	case token == "key" && r.definesTable() && next != "(" && !beforeKey[last]:
-		r.put(at, r.end, "primary key") // the attribute of a column
 	case token == "match" && (next == "full" || next == "simple" || next == "partial") && r.definesTable():
 		r.put(at, end, "") // of a foreign key; InnoDB has MATCH SIMPLE only
 	case token == "match" && next != "(" && next != "":
@@ -316,12 +314,6 @@ func intervalIndex(ctx *sql.Context, _ *Session, args []any) (any, error) {
 		}
 	}
 	return int64(len(args) - 1), nil
-}
-
-// beforeKey are the words and signs behind which KEY in a definition of a table is no attribute of a column.
-var beforeKey = map[string]bool{
-	",": true, "(": true, "primary": true, "unique": true, "foreign": true, "fulltext": true, "spatial": true, "add": true, "drop": true, "rename": true,
-	"use": true, "force": true, "ignore": true, "for": true, "using": true, "by": true, "linear": true,
 }
 
 // definesTable reports whether the statement is a CREATE TABLE or ALTER TABLE.
