@@ -1,6 +1,8 @@
 package gms
 
 import (
+	"io"
+
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/plan"
@@ -83,6 +85,13 @@ type assignIter struct {
 // Next implements sql.RowIter.
 func (i *assignIter) Next(ctx *sql.Context) (sql.Row, error) {
 	r, err := i.child.Next(ctx)
+	if err == io.EOF && i.a.row == 0 && !i.fires && !i.a.lenient(ctx) { //nolint:errorlint // as iterators return it
+		for n, c := range i.schema { // also of a query without rows
+			if i.insert.DeferredDefaults.Contains(n) && !c.Nullable && !c.Virtual && !c.AutoIncrement && c.Type.Type() != sqltypes.Enum {
+				return nil, mysql.NewSQLError(1364, "HY000", "Field '%s' doesn't have a default value", c.Name)
+			}
+		}
+	}
 	if err != nil {
 		return nil, err
 	}

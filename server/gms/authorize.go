@@ -89,7 +89,7 @@ func (s *Session) authorize(ctx *sql.Context, stmt ast.Statement) (func(), error
 	if err := a.statement(stmt); err != nil {
 		return none, err
 	}
-	if err := checkTarget(stmt, ctx.GetCurrentDatabase()); err != nil {
+	if err := checkTarget(stmt, ctx.GetCurrentDatabase(), s.columnsOf); err != nil {
 		return none, err
 	}
 	return s.show(a), nil

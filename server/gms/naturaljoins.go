@@ -23,22 +23,23 @@ type namedTables struct {
 	tables []joinedColumn // of the FROM that is looked at, table by table
 }
 
-// naturalStars names the columns of `*` and t.* where a FROM joins by NATURAL or USING. The planner has the columns
-// that are joined by once for every table that is joined by them, and before the others of t.* too.
+// naturalStars names the columns of `*` and t.* where a FROM joins by NATURAL or USING, and beside a window that a subquery
+// orders. The planner has the columns that are joined by once for every table that is joined by them, and before the others
+// of t.* too. Returns 1060 for a derived table with two columns of a name.
 func (s *Session) naturalStars(ctx *sql.Context, stmt ast.Statement) error {
 	n := namedTables{s: s, ctx: ctx, ctes: map[string]*ast.CommonTableExpr{}}
 	var visit ast.Visit
 	visit = func(node ast.SQLNode) (bool, error) {
 		switch node := node.(type) {
 		case *ast.With:
-			if node != nil {
-				for _, c := range node.Ctes {
-					n.ctes[strings.ToLower(c.As.String())] = c
-				}
-			}
+			n.with(node)
 		case *ast.SetOp:
 			if err := ast.Walk(visit, node.With); err != nil {
 				return false, err
+			}
+		case *ast.AliasedTableExpr:
+			if q, ok := node.Expr.(*ast.Subquery); ok && len(q.Columns) == 0 {
+				return true, n.distinctNames(q.Select)
 			}
 		case *ast.Select:
 			if node.With != nil {
@@ -51,6 +52,27 @@ func (s *Session) naturalStars(ctx *sql.Context, stmt ast.Statement) error {
 		return true, nil
 	}
 	return ast.Walk(visit, stmt)
+}
+
+func (n *namedTables) with(w *ast.With) {
+	if w == nil {
+		return
+	}
+	for _, c := range w.Ctes {
+		n.ctes[strings.ToLower(c.As.String())] = c
+	}
+}
+
+// distinctNames returns the error of a query as a derived table if two of its columns have one name.
+func (n *namedTables) distinctNames(q ast.SelectStatement) error {
+	seen := map[string]bool{}
+	for _, c := range n.selected(q) {
+		if seen[c.Lowered()] {
+			return mysql.NewSQLError(mysql.ERDupFieldName, "42S21", "Duplicate column name '%s'", c.String())
+		}
+		seen[c.Lowered()] = true
+	}
+	return nil
 }
 
 // naturalColumns returns the expressions that the stars of a query stand for, nil if its FROM has no columns of two
@@ -78,7 +100,7 @@ func merges(e ast.TableExpr) bool {
 
 // expand replaces the stars of a SELECT.
 func (n *namedTables) expand(s *ast.Select) error {
-	if !slices.ContainsFunc(s.From, merges) {
+	if !slices.ContainsFunc(s.From, merges) && !ordersBySubquery(s) {
 		return nil
 	}
 	n.tables = nil
@@ -180,11 +202,14 @@ func (n *namedTables) names(e ast.SimpleTableExpr) ast.Columns {
 	switch e := e.(type) {
 	case ast.TableName:
 		key := strings.ToLower(e.Name.String())
-		if c := n.ctes[key]; c != nil && e.DbQualifier.IsEmpty() {
+		if c, ok := n.ctes[key]; ok && e.DbQualifier.IsEmpty() {
+			if c == nil {
+				return nil
+			}
 			if len(c.Columns) > 0 {
 				return c.Columns
 			}
-			delete(n.ctes, key) // it may be of itself
+			n.ctes[key] = nil // it may be of itself
 			defer func() { n.ctes[key] = c }()
 			return n.names(c.Expr)
 		}
@@ -192,6 +217,9 @@ func (n *namedTables) names(e ast.SimpleTableExpr) ast.Columns {
 			return columns
 		}
 		name := fullName(e, n.ctx.GetCurrentDatabase())
+		if _, view, err := n.s.definition(n.ctx, name); err != nil || !view && !isSystemDatabase(name.Database) {
+			return nil
+		}
 		rows, err := n.s.bound(n.ctx, n.s.b.catalog, name.Database, "SELECT * FROM "+quoted(name))
 		if err != nil {
 			return nil
@@ -218,15 +246,18 @@ func (n *namedTables) selected(q ast.SelectStatement) (out ast.Columns) {
 	case *ast.SetOp:
 		return n.selected(q.Left)
 	case *ast.Select:
+		n.with(q.With)
 		inner := *n
 		inner.tables = nil
 		var all []joinedColumn
-		for _, e := range q.From {
-			columns, err := inner.columns(e)
-			if err != nil {
-				return nil
+		if slices.ContainsFunc(q.SelectExprs, func(e ast.SelectExpr) bool { _, star := e.(*ast.StarExpr); return star }) {
+			for _, e := range q.From {
+				columns, err := inner.columns(e)
+				if err != nil || columns == nil {
+					return nil
+				}
+				all = append(all, columns...)
 			}
-			all = append(all, columns...)
 		}
 		for _, e := range q.SelectExprs {
 			switch e := e.(type) {
@@ -249,4 +280,13 @@ func (n *namedTables) selected(q ast.SelectStatement) (out ast.Columns) {
 		}
 	}
 	return out
+}
+
+// isSystemDatabase reports whether a database is one of the server's own.
+func isSystemDatabase(name string) bool {
+	switch strings.ToLower(name) {
+	case "information_schema", "mysql", "performance_schema", "sys":
+		return true
+	}
+	return false
 }

@@ -33,7 +33,11 @@ func (session *Session) orderedExpressions(ctx *sql.Context, stmt ast.Statement)
 				return false, err
 			}
 		}
+		for i, g := range s.GroupBy {
+			s.GroupBy[i] = session.namedGroup(ctx, s, userVariable(g))
+		}
 		for _, o := range s.OrderBy {
+			o.Expr = userVariable(o.Expr)
 			if err := checkNumber(s, o.Expr, "order clause"); err != nil {
 				return false, err
 			}
@@ -95,6 +99,35 @@ func anyValues(s *ast.Select) {
 			return nil, true, nil
 		})
 	}
+}
+
+// userVariable returns a variable as an expression: in GROUP BY and ORDER BY the planner takes it for a column.
+func userVariable(e ast.Expr) ast.Expr {
+	if c, ok := e.(*ast.ColName); ok && c.Qualifier.IsEmpty() && strings.HasPrefix(c.Name.String(), "@") {
+		return call("coalesce", c)
+	}
+	return e
+}
+
+// namedGroup returns an expression of GROUP BY with the expressions that the names of the select list stand for in it.
+func (session *Session) namedGroup(ctx *sql.Context, s *ast.Select, g ast.Expr) ast.Expr {
+	switch g.(type) {
+	case *ast.ColName, *ast.SQLVal, *ast.ParenExpr:
+		return g
+	}
+	_ = replaceNodes(reflect.ValueOf(&g), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
+		c, ok := n.(*ast.ColName)
+		if _, sub := n.(*ast.Subquery); sub || !ok || !c.Qualifier.IsEmpty() {
+			return nil, !sub, nil
+		}
+		for _, e := range s.SelectExprs {
+			if x, ok := e.(*ast.AliasedExpr); ok && x.As.Equal(c.Name) && !session.selectsFrom(ctx, s, c.Name) {
+				return &ast.ParenExpr{Expr: cloned(x.Expr)}, false, nil
+			}
+		}
+		return nil, false, nil
+	})
+	return g
 }
 
 // checkNumber returns the error of the number of a column that there is not.

@@ -17,7 +17,7 @@ var beforeStatements = map[string]bool{"begin": true, ";": true, "then": true, "
 
 // inPrograms are the statements of ours that may stand in a stored program, by their first word, with the second.
 var inPrograms = map[string][]string{
-	"do": nil, "alter": {"procedure", "function"}, "show": {"open", "create"},
+	"do": nil, "alter": {"procedure", "function"}, "create": nil, "show": {"open", "create"},
 	"check": tableWords, "checksum": tableWords, "optimize": tableWords, "repair": tableWords,
 }
 
@@ -31,7 +31,11 @@ func (r *marking) markOwn(token string, at int) bool {
 		return false
 	}
 	next, end := r.follows(r.end)
-	if token == "show" && next == "create" {
+	if token == "create" || token == "alter" && next != "procedure" && next != "function" {
+		if h, ok := newObjectHead(r.q[at:]); !ok || h.kind != "view" {
+			return false
+		}
+	} else if token == "show" && next == "create" {
 		if next, _ = r.follows(end); next != "function" {
 			return false
 		}
@@ -64,6 +68,20 @@ func ownOf(ctx *sql.Context, n *ast.Set) (ast.Statement, error) {
 	return stmt, err
 }
 
+// ownView returns the text of the CREATE or ALTER VIEW that a SET stands for, "" if it is another: the planner takes the
+// view's query from the text.
+func ownView(n *ast.Set) string {
+	if !isOwn(n) {
+		return ""
+	}
+	if v, ok := n.Exprs[0].Expr.(*ast.SQLVal); ok {
+		if h, ok := newObjectHead(string(v.Val)); ok && h.kind == "view" {
+			return string(v.Val)
+		}
+	}
+	return ""
+}
+
 func isOwn(n *ast.Set) bool { return len(n.Exprs) == 1 && n.Exprs[0].Name.Name.String() == ownText }
 
 // cutWord cuts a text's first word.
@@ -86,7 +104,7 @@ func (c *programCheck) allowedOwn(n *ast.Set) error {
 	if _, do := cutWord(string(v.Val), "do"); do {
 		return nil
 	}
-	if _, alter := cutWord(string(v.Val), "alter"); alter {
+	if _, alter := cutWord(string(v.Val), "alter"); alter || ownView(n) != "" {
 		return c.commit()
 	}
 	return c.resultSet()
@@ -94,6 +112,10 @@ func (c *programCheck) allowedOwn(n *ast.Set) error {
 
 // runOwn runs a statement of ours in a stored program, and reports whether n is one.
 func (r *routine) runOwn(ctx *sql.Context, n *ast.Set, sc *scope) (bool, error) {
+	if text := ownView(n); text != "" {
+		_, err := r.s.query(ctx, text)
+		return true, err
+	}
 	stmt, err := ownOf(ctx, n)
 	if err != nil || stmt == nil {
 		return err != nil, err

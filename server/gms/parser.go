@@ -125,6 +125,10 @@ func (p *parser) ParseWithOptions(ctx context.Context, query string, delimiter r
 func (p *parser) planners(ctx context.Context, query string, delimiter rune, multi bool,
 	options ast.ParserOptions) (ast.Statement, string, string, error) {
 	stmt, one, rest, err := p.grammarsOwn(ctx, query, delimiter, multi, options)
+	if text := executedView(ctx, stmt); err == nil && text != "" {
+		stmt, one, _, err = p.ParseWithOptions(ctx, text, ';', false, options)
+		return stmt, one, rest, err
+	}
 	if err != nil {
 		if stmt, one, rest, berr := p.blockBody(ctx, query, options); stmt != nil || berr != nil {
 			return stmt, one, rest, berr
@@ -179,8 +183,19 @@ func (p *parser) ParseOneWithOptions(ctx context.Context, query string,
 		}
 		return nil, 0, notInPrograms(query, err)
 	}
+	if sctx, ok := ctx.(*sql.Context); ok && served(ctx) {
+		sctx.Session.(*Session).prepared.view = query
+	}
 	err = p.definesView(ctx, query, stmt)
 	return stmt, made.sent(n), err
+}
+
+// executedView returns the text of the CREATE VIEW that an EXECUTE is of, "" if it is of another statement.
+func executedView(ctx context.Context, stmt ast.Statement) string {
+	if x, ok := stmt.(*ast.Execute); ok && served(ctx) {
+		return ctx.(*sql.Context).Session.(*Session).prepared.views[x.Name]
+	}
+	return ""
 }
 
 // after completes a statement of query.
@@ -221,7 +236,7 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 				}
 			}
 			if s.b.mysql {
-				if strings.Contains(query, "*") && (containsFold(query, "natural") || containsFold(query, "using")) {
+				if containsFold(query, "select") && (containsFold(query, "natural") || containsFold(query, "using") || containsFold(query, "over") || containsFold(query, "(select")) {
 					if err := s.naturalStars(sctx, stmt); err != nil {
 						return err
 					}

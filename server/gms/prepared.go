@@ -176,6 +176,9 @@ type preparedStatements struct {
 	order []string
 	// databases were current when names were given.
 	databases map[string]string
+	// views are the texts of CREATE VIEWs, which the planner needs, by their names; view is the last that was parsed.
+	views map[string]string
+	view  string
 	// current is the statement of the client's command, nil: it is none of COM_STMT_PREPARE.
 	current *prepared
 }
@@ -191,6 +194,14 @@ func (s *Session) PrepareQuery(query string, stmt ast.Statement) {
 		s.prepared.databases = make(map[string]string)
 	}
 	s.prepared.databases[query] = s.BaseSession.GetCurrentDatabase()
+	if delete(s.prepared.views, query); s.prepared.view != "" {
+		if d, ok := stmt.(*ast.DDL); ok && d.ViewSpec != nil {
+			if s.prepared.views == nil {
+				s.prepared.views = map[string]string{}
+			}
+			s.prepared.views[query] = s.prepared.view
+		}
+	}
 	if _, there := s.BaseSession.GetPreparedQuery(query); !there {
 		s.prepared.order = append(s.prepared.order, query)
 		if len(s.prepared.order) > preparedMax {

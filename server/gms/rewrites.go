@@ -134,7 +134,8 @@ type marking struct {
 	alias   string              // of the table of a DELETE
 	aliased string              // the table
 	foreign bool                // behind FOREIGN KEY, before its REFERENCES
-	clauses map[int]replacement // of JSON_VALUE and of columns, by where they begin
+	clauses map[int]replacement // of JSON_VALUE, of columns and of parentheses that are dropped, by where they begin
+	params  int                 // 1: the parameters of a procedure follow, 2: they are read
 }
 
 // put replaces a part of the text.
@@ -273,6 +274,9 @@ func (r *marking) token(token string, at int) {
 	case "select", "duplicate":
 		r.reading = true
 	case "trigger", "procedure", "function", "event":
+		if token == "procedure" && r.first[0] == "create" && !r.reading && !r.program {
+			r.params = 1
+		}
 		r.program = r.program || r.first[0] == "create" && !r.reading
 	case "date", "time", "timestamp":
 		r.moment(at)
@@ -283,9 +287,13 @@ func (r *marking) token(token string, at int) {
 	case ";":
 		r.setting, r.reading, r.first = false, false, [3]string{}
 	case "(":
-		r.depth++
+		if r.depth++; r.params == 1 && r.depth == 1 {
+			r.params = 2
+		}
 	case ")":
-		r.depth--
+		if r.depth--; r.depth == 0 && r.params == 2 {
+			r.params = 0
+		}
 	case ":":
 		if r.end < len(r.q) && r.q[r.end] == '=' && r.before[1].text == "@" && r.before[2].text != "@" {
 			if r.end++; !r.setting || r.depth > 0 || r.before[2].text != "set" && r.before[2].text != "," {
@@ -295,6 +303,7 @@ func (r *marking) token(token string, at int) {
 	}
 	r.form(token, at)
 	r.word(token, at)
+	r.clause(token, at)
 	r.query(token, at)
 }
 

@@ -49,9 +49,16 @@ func rollup(s *ast.Select) error {
 		r.out = append(r.out, &ast.AliasedExpr{Expr: rollupColumn("c", i), As: ast.NewColIdent(name)})
 	}
 	for _, g := range s.GroupBy {
+		for {
+			p, ok := g.(*ast.ParenExpr)
+			if !ok {
+				break
+			}
+			g = p.Expr
+		}
 		r.groups = append(r.groups, r.meant(g))
 	}
-	order := r.order()
+	order, having := r.order(), s.Having != nil
 	var union ast.SelectStatement
 	for kept := len(r.groups); kept >= 0; kept-- {
 		level := r.level(kept)
@@ -64,6 +71,9 @@ func rollup(s *ast.Select) error {
 	*s = ast.Select{
 		Comments: s.Comments, With: s.With, Limit: s.Limit, Into: s.Into, QueryOpts: s.QueryOpts, SelectExprs: r.out, OrderBy: order,
 		From: ast.TableExprs{&ast.AliasedTableExpr{Auth: open, Expr: &ast.Subquery{Select: union}, As: ast.NewTableIdent(rollupTable)}},
+	}
+	if having {
+		s.Where = ast.NewWhere(ast.WhereStr, rollupColumn("h", 0))
 	}
 	return nil
 }
@@ -119,6 +129,22 @@ func (r *rolling) meant(e ast.Expr) ast.Expr {
 	return r.exprs[i].Expr
 }
 
+// named returns an expression with what names of the result's columns stand for in it.
+func (r *rolling) named(e ast.Expr) ast.Expr {
+	e = cloned(e)
+	_ = replaceNodes(reflect.ValueOf(&e), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
+		c, ok := n.(*ast.ColName)
+		if _, sub := n.(*ast.Subquery); sub || !ok {
+			return nil, !sub, nil
+		}
+		if to := r.meant(c); to != ast.Expr(c) {
+			return cloned(to), false, nil
+		}
+		return nil, false, nil
+	})
+	return e
+}
+
 // order returns the ORDER BY of the result.
 func (r *rolling) order() (out ast.OrderBy) {
 	for _, o := range r.s.OrderBy {
@@ -127,7 +153,7 @@ func (r *rolling) order() (out ast.OrderBy) {
 			continue
 		}
 		out = append(out, &ast.Order{Expr: rollupColumn("o", len(r.sorts)), Direction: o.Direction})
-		r.sorts = append(r.sorts, o.Expr)
+		r.sorts = append(r.sorts, r.named(o.Expr))
 	}
 	if len(out) > 0 || r.s.QueryOpts.Distinct {
 		return out
@@ -166,24 +192,12 @@ func (r *rolling) level(kept int) *ast.Select {
 		}
 		s.GroupBy = append(s.GroupBy, g)
 	}
-	if r.s.Having != nil {
-		having := cloned(r.s.Having)
-		_ = replaceNodes(reflect.ValueOf(having), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
-			if col, ok := n.(*ast.ColName); ok {
-				return cloned(r.meant(col)), false, nil
-			}
-			return nil, true, nil
-		})
-		having.Expr = r.rolled(having.Expr, kept)
-		s.Having = having
+	if r.s.Having != nil { // the planner does not find in a HAVING what an expression is grouped by of
+		column("h", 0, r.rolled(r.named(r.s.Having.Expr), kept))
 	}
 	if kept == 0 { // rows of nothing are not summed up
 		some := &ast.ComparisonExpr{Operator: ast.GreaterThanStr, Left: rowCount(), Right: ast.NewIntVal([]byte("0"))}
-		if s.Having == nil {
-			s.Having = ast.NewWhere(ast.HavingStr, some)
-		} else {
-			s.Having.Expr = and(s.Having.Expr, some)
-		}
+		s.Having = ast.NewWhere(ast.HavingStr, some)
 	}
 	return s
 }

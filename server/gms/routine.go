@@ -364,6 +364,11 @@ func (r *routine) simple(ctx *sql.Context, stmt ast.Statement, sc *scope) error 
 			c.(*ast.SetOp).Into = nil
 			return r.into(ctx, c, n.Into.Variables, sc)
 		}
+	case *ast.Execute:
+		if text := executedView(ctx, n); text != "" {
+			_, err := r.s.query(ctx, text)
+			return err
+		}
 	case *ast.OpenCursor:
 		return r.open(ctx, n.Name, sc)
 	case *ast.FetchCursor:

@@ -154,6 +154,7 @@ func NewEngine(b *Backend) *sqle.Engine {
 	addDateForms()
 	a := analyzer.NewBuilder(b).AddOverrides(overrides).Build()
 	guardNullSafeJoins(a)
+	guardEmptyJoins(a)
 	guardIndexes(a)
 	guardPrefixJoins(a)
 	guardJoinOrders(a)

@@ -18,14 +18,6 @@ var sides = map[string]bool{"union": true, "intersect": true, "except": true, "a
 // LIMIT behind it. They become derived tables.
 func (r *marking) query(token string, at int) {
 	switch {
-	case token == "(" && r.redundant(at):
-		r.put(at, r.end, "")
-		if r.clauses == nil {
-			r.clauses = map[int]replacement{}
-		}
-		closed := r.closed(at)
-		r.clauses[closed-1] = replacement{end: closed}
-		r.depth--
 	case token == "inner" && r.before[0].text == "natural":
 		r.put(at, r.end, "")
 	case token == "values":
@@ -34,14 +26,19 @@ func (r *marking) query(token string, at int) {
 			r.put(at, r.end, "select * from (values")
 			r.closing[end] = ") `" + derived + "`"
 		}
-	case token == "(" && r.opened:
+	case token == "(" && r.doubled(at):
+		r.unwrap(at)
+	case token == "(" && (r.opened || r.begins()):
 		next, _ := r.follows(r.end)
 		if next != "(" && next != "select" && next != "with" && next != "table" && next != "values" {
 			r.opened = false
 			return
 		}
 		end := r.closed(at)
-		if next, _ := r.follows(end); next == "order" || next == "limit" {
+		switch next := r.behind(end); {
+		case next == "" || next == ";", (next == "order" || next == "limit") && plainQuery(r.q[r.end:end-1]):
+			r.unwrap(at)
+		case next == "order" || next == "limit":
 			r.put(at, r.end, "select * from (")
 			r.closing[end] = " `" + derived + "`"
 		}
@@ -50,34 +47,80 @@ func (r *marking) query(token string, at int) {
 	}
 }
 
-// redundant reports whether a parenthesis is one around a query in parentheses, or around the whole statement.
-func (r *marking) redundant(at int) bool {
-	next, end := r.follows(r.end)
-	closed := r.closed(at)
-	first := end - 1
-	for word := next; word == "("; {
-		word, end = r.follows(end)
-		if next = word; word != "(" {
-			break
-		}
+// unwrap drops a pair of parentheses.
+func (r *marking) unwrap(at int) {
+	r.put(at, r.end, " ")
+	if r.clauses == nil {
+		r.clauses = map[int]replacement{}
 	}
-	if next != "select" && next != "with" && next != "table" && next != "values" {
+	end := r.closed(at)
+	r.clauses[end-1] = replacement{end, " "}
+	r.depth--
+}
+
+// behind returns the token behind a position that is no parenthesis which is dropped.
+func (r *marking) behind(at int) string {
+	for {
+		token, end := r.follows(at)
+		if _, dropped := r.clauses[end-1]; token != ")" || !dropped {
+			return token
+		}
+		at = end
+	}
+}
+
+// begins reports whether a parenthesis is the one that the query of a WITH or an EXPLAIN begins with.
+func (r *marking) begins() bool {
+	last := r.before[0].text
+	switch r.first[0] {
+	case "with":
+		return last == ")" && r.depth == 1
+	case "explain", "describe", "desc":
+		return r.depth == 1 && (last == r.first[0] || last == "analyze" || last == "tree" || last == "json" || last == "traditional")
+	}
+	return false
+}
+
+// beforeQuery are the words before the parenthesis of a query.
+var beforeQuery = map[string]bool{
+	"": true, ";": true, "(": true, "in": true, "exists": true, "any": true, "some": true, "all": true, "from": true, "join": true, "union": true, "intersect": true,
+	"except": true, "as": true, "select": true, "=": true, "<": true, ">": true,
+}
+
+// doubled reports whether a parenthesis has nothing in it but a query in parentheses.
+func (r *marking) doubled(at int) bool {
+	last := r.before[0].text
+	if next, _ := r.follows(r.end); next != "(" || !beforeQuery[last] || last == "as" && (r.first[1] == "table" || r.first[2] == "table") {
 		return false
 	}
-	if r.opened && r.depth == 1 { // those before it are dropped
-		behind, end := r.follows(closed)
-		for behind == ")" {
-			behind, end = r.follows(end)
-		}
-		if behind == "" || behind == ";" {
-			return true
-		}
+	word, inner := "(", r.end
+	for word == "(" {
+		word, inner = r.follows(inner)
 	}
-	if r.q[first] != '(' || !r.opened && !sides[r.before[0].text] && !tables[r.before[0].text] {
+	if word != "select" && word != "with" && word != "table" {
 		return false
 	}
-	last, behind := r.follows(r.closed(first))
-	return last == ")" && behind == closed
+	_, inner = r.follows(r.end)
+	after, end := r.follows(r.closed(inner - 1))
+	return after == ")" && end == r.closed(at)
+}
+
+// plainQuery reports whether a query has no clauses at its end that stand behind its parentheses, too.
+func plainQuery(text string) bool {
+	depth := 0
+	for at := 0; at < len(text); {
+		word, end := nextWord(text, at)
+		switch {
+		case word == " " && text[at] == '(':
+			depth++
+		case word == " " && text[at] == ')':
+			depth--
+		case depth == 0 && slices.ContainsFunc([]string{"order", "limit", "into", "for", "lock"}, func(w string) bool { return strings.EqualFold(w, word) }):
+			return false
+		}
+		at = end
+	}
+	return true
 }
 
 // tables are the words before the parenthesis of a derived table.

@@ -426,6 +426,14 @@ func (b *builder) delete(ctx *sql.Context, s *Session, n *plan.DeleteFrom, r sql
 		}
 		changed = true
 	}
+	if s.ignores() {
+		count, err := s.ignoring(targets)
+		if err != nil {
+			return nil, err
+		}
+		rows, err := b.plain(ctx, s, plan.NewDeleteFrom(n.Child, targets, true), r)
+		return &ignoringRows{rows, count}, err
+	}
 	if !changed {
 		return b.plain(ctx, s, n, r)
 	}

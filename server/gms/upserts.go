@@ -3,7 +3,9 @@ package gms
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"slices"
+	"strings"
 
 	"github.com/dolthub/vitess/go/mysql"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
@@ -51,6 +53,9 @@ func (s *Session) upsert(stmt ast.Statement) error {
 		if beside, err = s.carryColumns(ins, rows); err != nil {
 			return err
 		}
+	}
+	if sel, ok := rows.(*ast.Select); ok && (len(sel.GroupBy) > 0 || sel.QueryOpts.Distinct) {
+		s.ownColumns(ins, sel)
 	}
 	if beside == nil && !usesValues(ins.OnDup) {
 		return nil
@@ -146,6 +151,30 @@ func (s *Session) generatedDefaults(ins *ast.Insert) error {
 		}
 	}
 	return nil
+}
+
+// ownColumns gives the columns in an ON DUPLICATE KEY UPDATE behind a grouped or DISTINCT query the name of the table that is
+// written: those of the query's tables are not known there.
+func (s *Session) ownColumns(ins *ast.Insert, sel *ast.Select) {
+	from := fromTables{columns: map[string]ast.Columns{}}
+	s.tablesOf(sel.From, &from)
+	own := s.columnsOf(ins.Table)
+	if _, itself := from.columns[strings.ToLower(ins.Table.Name.String())]; itself {
+		return
+	}
+	for _, e := range ins.OnDup {
+		_ = replaceNodes(reflect.ValueOf(&e.Expr).Elem(), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
+			switch n := n.(type) {
+			case *ast.ValuesFuncExpr, *ast.Subquery:
+				return nil, false, nil
+			case *ast.ColName:
+				if n.Qualifier.IsEmpty() && slices.ContainsFunc(own, n.Name.Equal) {
+					return columnOf(ins.Table.Name.String(), n.Name.String()), false, nil
+				}
+			}
+			return nil, true, nil
+		})
+	}
 }
 
 // namesRows reports whether upsert has named the columns of an INSERT's rows.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"strconv"
+	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression"
@@ -19,6 +20,10 @@ import (
 func windowFunctions(stmt ast.Statement) error {
 	return replaceNodes(reflect.ValueOf(&stmt), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
 		switch n := n.(type) {
+		case *ast.IntervalExpr:
+			if strings.EqualFold(n.Unit, frameUnit) {
+				return n.Expr, true, nil
+			}
 		case *ast.Update:
 			for _, e := range n.Exprs {
 				if f := windowIn(e.Expr); f != nil {

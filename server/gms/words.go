@@ -6,15 +6,14 @@ import (
 )
 
 // options are the words between a statement's verb and what it is about, by verb. Those that are true
-// change nothing here, and the grammar lacks them; so it does DELETE IGNORE's, without which
-// an error is one.
+// change nothing here, and the grammar lacks them; so it does DELETE IGNORE's.
 var options = map[string]map[string]bool{
 	"select": {"all": false, "distinct": false, "distinctrow": true, "high_priority": true, "straight_join": false, "sql_small_result": true,
 		"sql_big_result": true, "sql_buffer_result": true, "sql_no_cache": false, "sql_calc_found_rows": false},
 	"insert":  {"low_priority": true, "high_priority": true, "delayed": true},
 	"replace": {"low_priority": true, "delayed": true},
 	"update":  {"low_priority": true},
-	"delete":  {"low_priority": true, "quick": true, "ignore": true},
+	"delete":  {"low_priority": true, "quick": true, "ignore": true}, // IGNORE becomes a comment
 }
 
 // units are the units of an INTERVAL that the grammar takes for keywords.
@@ -42,7 +41,7 @@ func (r *marking) word(token string, at int) {
 		if !option {
 			r.options = ""
 		} else if drop {
-			r.put(at, r.end, map[string]string{"distinctrow": "distinct"}[token])
+			r.put(at, r.end, map[string]string{"distinctrow": "distinct", "ignore": ignoreMark}[token])
 		}
 	}
 	if options[token] != nil && last != "for" && last != "on" && last != "key" {

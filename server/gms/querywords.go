@@ -1,0 +1,51 @@
+package gms
+
+import "strings"
+
+// frameUnit is the unit of a number in a window's frame that is no interval: the grammar has intervals and whole numbers
+// there only. It has no interval of this unit of its own, since the text has such a unit in quotes.
+const frameUnit = "second_microsecond"
+
+// operators are signs and words beside which EXISTS is an operand.
+var operatorWords = map[string]bool{"*": true, "/": true, "+": true, "-": true, "%": true, "=": true, "<": true, ">": true, "div": true, "mod": true, "in": true, "between": true, "is": true}
+
+// clause looks at words of queries and definitions that the grammar has in other forms only.
+func (r *marking) clause(token string, at int) {
+	last := r.before[0].text
+	next, end := r.follows(r.end)
+	defines := r.first[0] == "create" || r.first[0] == "alter"
+	switch {
+	case token == "exists" && next == "(" && last != "if" && last != "not":
+		close := r.closed(end - 1)
+		if after, _ := r.follows(close); operatorWords[last] || operatorWords[after] {
+			r.put(at, at, "(")
+			r.closing[close] += ")"
+		}
+	case token == "." && next == "*" && r.first[0] == "delete" && r.depth == 0:
+		r.put(at, end, "")
+		r.end = end
+	case token == "respect" && next == "nulls":
+		r.put(at, end, "")
+	case token == "local" && last == "show":
+		r.put(at, r.end, "session")
+	case token == "now" && next == "(" && (last == "starts" || last == "ends" || last == "at") && defines:
+		if next, end := r.follows(end); next == ")" {
+			r.put(at, end, "current_timestamp")
+			r.end = end
+		}
+	case r.params == 2 && (token == "charset" || token == "collate"):
+		r.put(at, end, "")
+		r.end = end
+	case r.params == 2 && token == "character" && next == "set":
+		_, end = r.follows(end)
+		r.put(at, end, "")
+		r.end = end
+	case token == "?" && (next == "preceding" || next == "following"):
+		r.put(at, r.end, "interval ? "+frameUnit)
+	case token == "." && at > 0 && (next != "" && strings.Trim(next, "0123456789") == ""):
+		if after, _ := r.follows(end); (after == "preceding" || after == "following") && strings.Trim(last, "0123456789") == "" {
+			r.put(r.before[0].at, end, "interval "+r.q[r.before[0].at:end]+" "+frameUnit)
+			r.end = end
+		}
+	}
+}
