@@ -336,6 +336,9 @@ func (c *client) writeOK(ctx *sql.Context, rows sql.RowIter, w *protocol.Results
 	if n := c.sess.results.insert; n != nil && loads(n.Source) {
 		ok.InsertID = 0
 	}
+	if c.sess.results.called {
+		ctx.GetLastQueryInfo().RowCount.Store(c.sess.results.count)
+	}
 	return w.OK(ok.RowsAffected, ok.InsertID, c.sess.results.info(ctx, ok))
 }
 

@@ -61,6 +61,12 @@ func withComparedTypes(ctx *sql.Context, e sql.Expression) sql.Expression {
 	if isList {
 		operands = append(operands[:1:1], list...)
 	}
+	if c := withIntegers(ctx, e, operands, isList); c != nil {
+		if further := withComparedTypes(ctx, c); further != nil {
+			return further
+		}
+		return c
+	}
 	if _, between := e.(*expression.Between); !between {
 		if c := jsonCompared(ctx, e, operands, isList); c != nil {
 			return c

@@ -217,7 +217,7 @@ func (n *namedTables) names(e ast.SimpleTableExpr) ast.Columns {
 			return columns
 		}
 		name := fullName(e, n.ctx.GetCurrentDatabase())
-		if _, view, err := n.s.definition(n.ctx, name); err != nil || !view && !isSystemDatabase(name.Database) {
+		if _, view, err := n.s.definition(n.ctx, name); err != nil || !view && !systemDatabase(name.Database) && name.Database != "performance_schema" && name.Database != "sys" {
 			return nil
 		}
 		rows, err := n.s.bound(n.ctx, n.s.b.catalog, name.Database, "SELECT * FROM "+quoted(name))
@@ -280,13 +280,4 @@ func (n *namedTables) selected(q ast.SelectStatement) (out ast.Columns) {
 		}
 	}
 	return out
-}
-
-// isSystemDatabase reports whether a database is one of the server's own.
-func isSystemDatabase(name string) bool {
-	switch strings.ToLower(name) {
-	case "information_schema", "mysql", "performance_schema", "sys":
-		return true
-	}
-	return false
 }

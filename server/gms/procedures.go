@@ -120,6 +120,7 @@ type resultSets struct {
 	// insert is the command if it is an INSERT, and records the rows that it was given.
 	insert  *plan.InsertInto
 	records int64
+	count   int64   // ROW_COUNT() of a CALL's last statement
 	outs    []local // OUT and INOUT parameters of a prepared CALL that are markers
 }
 

@@ -205,10 +205,6 @@ func (r *marking) token(token string, at int) {
 		if next, _ := r.follows(r.end); next != "(" && !r.reading && (created || r.first[0] == "alter" && r.first[1] == "table") && r.depth == 0 && !beforeName[last.text] && r.before[1].text != "change" {
 			r.put(at, r.end, "character set")
 		}
-	case "tables":
-		if first := r.first; first[0] == "drop" && (first[1] == token || first[1] == "temporary" && first[2] == token) || first[0] == "rename" && first[1] == token {
-			r.put(at, r.end, "table")
-		}
 	case "table":
 		if (last.text == "lock" || last.text == "unlock") && r.first[1] == token {
 			r.put(at, r.end, "tables")

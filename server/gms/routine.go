@@ -1,6 +1,7 @@
 package gms
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -117,7 +118,11 @@ func (b *builder) call(ctx *sql.Context, s *Session, n *plan.Call, row sql.Row) 
 		}
 	}
 	n.SetSchema(types.OkResultSchema)
-	return sql.RowsToRowIter(sql.NewRow(types.NewOkResult(0))), nil
+	count := ctx.GetLastQueryInfo().RowCount.Load() // the answer is that of the last statement
+	if s.results != nil && s.depth == 0 {
+		s.results.count = count
+	}
+	return sql.RowsToRowIter(sql.NewRow(types.NewOkResult(int(max(count, 0))))), nil
 }
 
 // body runs the body of a procedure.
@@ -245,7 +250,7 @@ func (r *routine) statement(ctx *sql.Context, stmt ast.Statement, sc *scope) (*j
 	}
 	for _, w := range ctx.Session.Warnings() {
 		if w.Level == "Warning" && !slices.Contains(before, w) {
-			c := condition{number: w.Code, state: "01000", message: w.Message, warning: true}
+			c := condition{number: w.Code, state: cmp.Or(sqlStates[w.Code], "HY000"), message: w.Message, warning: true}
 			if h := sc.handler(c); h != nil {
 				return r.handle(ctx, h, c)
 			}

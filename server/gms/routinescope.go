@@ -142,6 +142,9 @@ func (l *local) literal(ctx *sql.Context) (ast.Expr, error) {
 		if err != nil {
 			return nil, err
 		}
+		if k == sqltypes.Float32 {
+			return cast(strconv.FormatFloat(f.(float64), 'g', -1, 32), "float", ""), nil
+		}
 		return ast.NewFloatVal(strconv.AppendFloat(nil, f.(float64), 'e', -1, 64)), nil
 	case k == sqltypes.Decimal:
 		if !strings.Contains(text, ".") {

@@ -123,7 +123,7 @@ func lackingWindow(s *ast.Select, f *ast.FuncExpr) (ast.Expr, error) {
 		if len(f.Exprs) > 0 {
 			return nil, nil
 		}
-		whole := &ast.Over{PartitionBy: cloned(f.Over.PartitionBy)}
+		whole, order := &ast.Over{PartitionBy: cloned(f.Over.PartitionBy)}, cloned(f.Over.OrderBy)
 		for name := f.Over.NameRef; !name.IsEmpty(); {
 			def := namedWindow(s, name)
 			if def == nil {
@@ -132,10 +132,12 @@ func lackingWindow(s *ast.Select, f *ast.FuncExpr) (ast.Expr, error) {
 			if len(def.PartitionBy) > 0 {
 				whole.PartitionBy = cloned(def.PartitionBy)
 			}
+			if len(def.OrderBy) > 0 {
+				order = cloned(def.OrderBy)
+			}
 			name = def.NameRef
 		}
-		with := *f.Over
-		with.Frame = nil
+		with := ast.Over{PartitionBy: cloned(whole.PartitionBy), OrderBy: order} // without a frame
 		return &ast.BinaryExpr{Operator: ast.DivStr, Right: count(whole),
 			Left: &ast.BinaryExpr{Operator: ast.MultStr, Left: count(&with), Right: ast.NewFloatVal([]byte("1e0"))}}, nil
 	case "ntile": // the planner tells window functions apart by their texts, which the number of tiles is not in

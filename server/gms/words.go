@@ -117,6 +117,8 @@ func (r *marking) word(token string, at int) {
 		r.put(at, r.end, "")
 	case (token == "index" || token == "key") && (last == "use" || last == "force" || last == "ignore"):
 		r.hint(at)
+	case token == "tables" && (r.first[0] == "drop" && (last == "drop" || last == "temporary") || last == "rename"):
+		r.put(at, r.end, "table")
 	case (token == "algorithm" || token == "lock") && r.depth == 0 && (r.first[1] == "index" || r.first[2] == "index") &&
 		(r.first[0] == "create" || r.first[0] == "drop"):
 		_, end := r.value()
