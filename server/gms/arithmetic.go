@@ -120,6 +120,10 @@ func checkSimple(ctx *sql.Context, s *Session, n sql.Node) error {
 			if isMoment(n.Expression.Type(ctx)) {
 				n.Expression = newDateNumber(ctx, n.Expression)
 			}
+		case *plan.Having:
+			if isMoment(n.Cond.Type(ctx)) {
+				n.Cond = newDateNumber(ctx, n.Cond)
+			}
 		case *plan.Sort:
 			sorted(n.SortConditions)
 			n.SortConditions, _ = paddedSort(ctx, n.SortConditions)

@@ -149,7 +149,8 @@ func (d *getDiagnostics) run(ctx *sql.Context, s *Session, sc *scope) error {
 			return err
 		}
 		if n < 1 || n > int64(len(list)) {
-			return mysql.NewSQLError(1758, "35000", "Invalid condition number")
+			ctx.Session.Warn(&sql.Warning{Level: "Error", Code: 1758, Message: "Invalid condition number"}) // no error of the statement
+			return nil
 		}
 		of = list[n-1]
 	}

@@ -361,6 +361,10 @@ func (d *dependencies) open(e sql.Expression) *expression.GetField {
 		return nil
 	case sql.Aggregation:
 		return nil
+	case *namedArgument:
+		if strings.HasPrefix(e.text, anyValue) {
+			return nil
+		}
 	case *plan.Subquery:
 		for _, c := range outerColumns(d.ctx, e, d.tables) {
 			if open := d.open(c); open != nil {

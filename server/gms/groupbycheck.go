@@ -57,9 +57,11 @@ func allowSeveralDatabases() {
 // selection is what stands above a node of one SELECT.
 type selection struct {
 	distinct bool
-	list     []sql.Expression // nil: not seen
-	order    sql.SortConditions
-	defs     map[sql.ColumnId]sql.Expression // what aliases stand for
+	// unordered: the ORDER BY of a subquery without LIMIT that only its rows matter of.
+	unordered bool
+	list      []sql.Expression // nil: not seen
+	order     sql.SortConditions
+	defs      map[sql.ColumnId]sql.Expression // what aliases stand for
 }
 
 // checkGroups returns MySQL's error of a query whose select list, HAVING or ORDER BY has columns that have several values
@@ -68,9 +70,19 @@ func checkGroups(ctx *sql.Context, n sql.Node, s selection) error {
 	if x, ok := n.(sql.Expressioner); ok {
 		for _, e := range x.Expressions() {
 			var err error
+			unordered := map[*plan.Subquery]bool{} // their ORDER BY is without effect
 			sql.Inspect(ctx, e, func(ctx *sql.Context, e sql.Expression) bool {
-				if sub, ok := e.(*plan.Subquery); ok && err == nil {
-					err = checkGroups(ctx, sub.Query, selection{})
+				switch e := e.(type) {
+				case *plan.InSubquery, *plan.ExistsSubquery, *quantifiedComparison:
+					for _, c := range e.Children() {
+						if sub, ok := c.(*plan.Subquery); ok {
+							unordered[sub] = true
+						}
+					}
+				case *plan.Subquery:
+					if err == nil {
+						err = checkGroups(ctx, e.Query, selection{unordered: unordered[e]})
+					}
 				}
 				return err == nil
 			})
@@ -81,7 +93,7 @@ func checkGroups(ctx *sql.Context, n sql.Node, s selection) error {
 	}
 	switch n := n.(type) {
 	case *plan.Distinct:
-		s = selection{distinct: true}
+		s = selection{distinct: true, unordered: s.unordered}
 	case *plan.Project:
 		if s.defs == nil {
 			s.defs = map[sql.ColumnId]sql.Expression{}
@@ -91,6 +103,9 @@ func checkGroups(ctx *sql.Context, n sql.Node, s selection) error {
 		}
 		addDefs(s.defs, n.Projections)
 	case *plan.Sort:
+		if s.unordered {
+			break
+		}
 		s.order = n.SortConditions
 		if s.distinct && s.list != nil {
 			if err := s.checkDistinct(ctx, n.Child); err != nil {
@@ -236,6 +251,10 @@ func (s selection) checkDistinct(ctx *sql.Context, below sql.Node) error {
 				}
 			}
 			switch e := e.(type) {
+			case *namedArgument:
+				if strings.HasPrefix(e.text, anyValue) {
+					return
+				}
 			case *expression.GetField:
 				reference(e)
 				return

@@ -1,6 +1,7 @@
 package gms
 
 import (
+	"reflect"
 	"slices"
 	"strings"
 
@@ -20,7 +21,9 @@ type namedTables struct {
 	s      *Session
 	ctx    *sql.Context
 	ctes   map[string]*ast.CommonTableExpr
-	tables []joinedColumn // of the FROM that is looked at, table by table
+	tables []joinedColumn           // of the FROM that is looked at, table by table
+	merged map[string]ast.TableName // the tables of its columns that are of two, by their names
+	joins  []func()                 // give its joins conditions for NATURAL and USING
 }
 
 // naturalStars names the columns of `*` and t.* where a FROM joins by NATURAL or USING, and beside a window that a subquery
@@ -103,7 +106,7 @@ func (n *namedTables) expand(s *ast.Select) error {
 	if !slices.ContainsFunc(s.From, merges) && !ordersBySubquery(s) {
 		return nil
 	}
-	n.tables = nil
+	n.tables, n.joins, n.merged = nil, nil, map[string]ast.TableName{}
 	var all []joinedColumn
 	for _, e := range s.From {
 		columns, err := n.columns(e)
@@ -128,7 +131,41 @@ func (n *namedTables) expand(s *ast.Select) error {
 		}
 	}
 	s.SelectExprs = list
+	if slices.ContainsFunc(s.From, mergesWithin) {
+		n.qualify(s)
+	}
 	return nil
+}
+
+// mergesWithin reports whether a FROM has a NATURAL join or one by USING whose right side is another.
+func mergesWithin(e ast.TableExpr) bool {
+	switch e := e.(type) {
+	case *ast.ParenTableExpr:
+		return slices.ContainsFunc(e.Exprs, mergesWithin)
+	case *ast.JoinTableExpr:
+		return (len(e.Condition.Using) > 0 || strings.HasPrefix(e.Join, "natural")) && merges(e.RightExpr) || mergesWithin(e.LeftExpr) || mergesWithin(e.RightExpr)
+	}
+	return false
+}
+
+// qualify gives the joins of a SELECT conditions, and the columns that they merge the names of tables: the planner does
+// not find those of a join within another.
+func (n *namedTables) qualify(s *ast.Select) {
+	for _, join := range n.joins {
+		join()
+	}
+	for _, part := range []any{&s.SelectExprs, &s.Where, &s.GroupBy, &s.Having, &s.OrderBy} {
+		_ = replaceNodes(reflect.ValueOf(part), func(node ast.SQLNode) (ast.SQLNode, bool, error) {
+			c, ok := node.(*ast.ColName)
+			if _, sub := node.(*ast.Subquery); sub || !ok || !c.Qualifier.IsEmpty() {
+				return nil, !sub, nil
+			}
+			if table, ok := n.merged[c.Name.Lowered()]; ok {
+				return &ast.ColName{Name: c.Name, Qualifier: table}, false, nil
+			}
+			return nil, false, nil
+		})
+	}
 }
 
 // columns returns what `*` of a part of a FROM stands for, nil if that is not known.
@@ -187,6 +224,7 @@ func (n *namedTables) columns(e ast.TableExpr) (out []joinedColumn, err error) {
 			out = append(out, c)
 		}
 		merged := slices.Clone(out)
+		n.merge(e, kind, merged, second)
 		for _, c := range append(slices.Clone(first), second...) {
 			if !slices.ContainsFunc(merged, func(m joinedColumn) bool { return m.name.Equal(c.name) }) {
 				out = append(out, c)
@@ -195,6 +233,22 @@ func (n *namedTables) columns(e ast.TableExpr) (out []joinedColumn, err error) {
 		return out, nil
 	}
 	return nil, nil
+}
+
+// merge notes the columns that a join has of two tables, and its condition.
+func (n *namedTables) merge(e *ast.JoinTableExpr, kind string, merged, second []joinedColumn) {
+	var on ast.Expr
+	for _, c := range merged {
+		if n.merged != nil {
+			n.merged[c.name.Lowered()] = c.table
+		}
+		for _, o := range second {
+			if o.name.Equal(c.name) {
+				on = and(on, &ast.ComparisonExpr{Operator: ast.EqualStr, Left: &ast.ColName{Name: c.name, Qualifier: c.table}, Right: &ast.ColName{Name: o.name, Qualifier: o.table}})
+			}
+		}
+	}
+	n.joins = append(n.joins, func() { e.Join, e.Condition = kind, ast.JoinCondition{On: on} })
 }
 
 // names returns the names of the columns of a table, nil if they are not known.

@@ -83,6 +83,9 @@ func groupedExpression(s *ast.Select, o *ast.Order, c *ast.ColName) {
 	}
 }
 
+// anyValue begins the text of what was the argument of an ANY_VALUE.
+const anyValue = "\x00any"
+
 // anyValues takes ANY_VALUE, an aggregate to the planner, away from around aggregates and in queries without groups.
 func anyValues(s *ast.Select) {
 	grouped := len(s.GroupBy) > 0 || s.Having != nil && groups(s.Having.Expr) || slices.ContainsFunc(s.SelectExprs, groupsIn) ||
@@ -94,7 +97,7 @@ func anyValues(s *ast.Select) {
 				return nil, !sub, nil
 			}
 			if x, ok := f.Exprs[0].(*ast.AliasedExpr); ok && (!grouped || groups(x.Expr)) {
-				return &ast.ParenExpr{Expr: x.Expr}, true, nil
+				return call(argumentFunction, ast.NewStrVal([]byte(anyValue+strings.ToLower(ast.String(x.Expr)))), x.Expr), true, nil
 			}
 			return nil, true, nil
 		})

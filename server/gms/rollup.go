@@ -3,6 +3,7 @@ package gms
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -148,7 +149,11 @@ func (r *rolling) named(e ast.Expr) ast.Expr {
 // order returns the ORDER BY of the result.
 func (r *rolling) order() (out ast.OrderBy) {
 	for _, o := range r.s.OrderBy {
-		if i := r.column(o.Expr); i >= 0 {
+		i := r.column(o.Expr)
+		if i < 0 {
+			i = slices.IndexFunc(r.exprs, func(x *ast.AliasedExpr) bool { return same(x.Expr, o.Expr) })
+		}
+		if i >= 0 {
 			out = append(out, &ast.Order{Expr: rollupColumn("c", i), Direction: o.Direction})
 			continue
 		}
