@@ -268,9 +268,6 @@ func (c *client) run(ctx context.Context, query string, parsed ast.Statement, bi
 		return false, err
 	}
 	c.refreshPrivileges(sctx)
-	if _, ok := parsed.(*ast.Set); ok { // the planner keeps what the statement before left
-		c.sess.ClearWarningCount()
-	}
 	sets := &resultSets{c: c, w: w}
 	c.sess.results = sets
 	defer func() { c.sess.results = nil }()
@@ -283,14 +280,18 @@ func (c *client) run(ctx context.Context, query string, parsed ast.Statement, bi
 		return false, err
 	}
 	defer restore()
-	c.sess.cleared = false
+	c.sess.cleared, c.sess.worded = false, ""
+	if c.sess.prepared.current == nil { // else PREPARE has warned
+		c.sess.worded = query
+	}
 	c.sess.counting = strings.Contains(query, "@@") && (containsFold(query, "warning_count") || containsFold(query, "error_count"))
 	flags := &sql.QueryFlags{}
 	if _, ok := parsed.(*ast.Load); ok {
 		flags.Set(sql.QFlagInsert) // or the planner leaves triggers and foreign keys out
 	}
-	if _, ok := of.(*ast.DDL); ok {
-		c.sess.ClearWarnings() // the planner keeps as many of the old ones as it gives new ones
+	switch of.(type) {
+	case *ast.DDL, *ast.Set:
+		c.sess.ClearWarnings() // the planner keeps old ones
 	}
 	schema, rows, _, err := e.QueryWithBindings(sctx, query, parsed, bindings, flags)
 	if err == nil {

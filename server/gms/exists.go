@@ -35,6 +35,9 @@ func guardExists(a *analyzer.Analyzer) {
 		return moved, same, err
 	})
 	aroundRule(a, "unnestExistsSubqueries", func(ctx *sql.Context, n sql.Node, f *sql.QueryFlags, rule planRule) (sql.Node, transform.TreeIdentity, error) {
+		if f != nil && f.SubqueryIsSet() && served(ctx) && manyTables(n) {
+			return n, transform.SameTree, nil
+		}
 		if f == nil || !f.SubqueryIsSet() {
 			return rule(ctx, n, f)
 		}

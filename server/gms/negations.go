@@ -224,6 +224,9 @@ func keepSubqueries(a *analyzer.Analyzer) {
 		if f == nil || !f.SubqueryIsSet() || !served(ctx) {
 			return rule(ctx, n, f)
 		}
+		if manyTables(n) {
+			return n, transform.SameTree, nil
+		}
 		kept, same, err := intoSubqueries(ctx, n, keepNegations)
 		if err != nil {
 			return n, transform.SameTree, err
@@ -235,6 +238,31 @@ func keepSubqueries(a *analyzer.Analyzer) {
 		planned, same3, err := transform.Node(ctx, planned, keepIns)
 		return planned, same && same2 && same3, err
 	})
+}
+
+// manyTables reports whether a statement has more tables than the planner can join: its subqueries must not become joins.
+func manyTables(n sql.Node) bool {
+	tables := 0
+	transform.InspectWithOpaque(noContext(), n, func(_ *sql.Context, n sql.Node) bool {
+		if _, ok := n.(*plan.ResolvedTable); ok {
+			tables++
+		}
+		if x, ok := n.(sql.Expressioner); ok {
+			for _, e := range x.Expressions() {
+				sql.Inspect(noContext(), e, func(_ *sql.Context, e sql.Expression) bool {
+					if sub, ok := e.(*plan.Subquery); ok && manyTables(sub.Query) {
+						tables = joinedMax
+					}
+					if sub, ok := e.(*plan.Subquery); ok {
+						tables += tablesOf(sub.Query).Len()
+					}
+					return true
+				})
+			}
+		}
+		return true
+	})
+	return tables >= joinedMax
 }
 
 func keepNegations(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {

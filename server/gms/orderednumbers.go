@@ -33,6 +33,13 @@ func (session *Session) orderedExpressions(ctx *sql.Context, stmt ast.Statement)
 				return false, err
 			}
 		}
+		if len(s.GroupBy) == 0 && s.Having == nil && !slices.ContainsFunc(s.SelectExprs, groupsIn) {
+			for i, o := range s.OrderBy {
+				if groups(o.Expr) {
+					return false, mysql.NewSQLError(3029, "HY000", "Expression #%d of ORDER BY contains aggregate function and applies to the result of a non-aggregated query", i+1)
+				}
+			}
+		}
 		for i, g := range s.GroupBy {
 			s.GroupBy[i] = session.namedGroup(ctx, s, userVariable(g))
 		}

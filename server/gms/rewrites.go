@@ -63,6 +63,12 @@ func (e edits) positions(stmt ast.Statement) {
 // returned as they are.
 func withMarks(query string) (string, edits) {
 	r := marking{q: query, opened: true, closing: map[int]string{}}
+	return r.read()
+}
+
+// read reads the text.
+func (r *marking) read() (string, edits) {
+	query := r.q
 	r.visible()
 	for at := 0; at < len(query); {
 		word, end := nextWord(query, at)
@@ -113,29 +119,31 @@ type wordAt struct {
 
 // marking is what withMarks has read.
 type marking struct {
-	q       string
-	out     strings.Builder
-	done    int // of q, in out
-	made    edits
-	before  [3]wordAt // the last first
-	end     int       // of the token
-	first   [3]string // the statement's first words
-	options string    // of which statement the options follow
-	setting bool      // in the list of a SET
-	reading bool      // behind SELECT or DUPLICATE KEY
-	program bool      // in a CREATE of a trigger, routine or event
-	depth   int       // of parentheses, since SET
-	braces  int
-	hinted  int                 // where the last index hint has its INDEX
-	opened  bool                // nothing but parentheses stands before the token
-	closing map[int]string      // what is put behind a position
-	parts   []int               // the depths in the calls of SUBSTRING that are open
-	rowsAt  int                 // the depth of VALUES ROW(…), ROW(…), plus one
-	alias   string              // of the table of a DELETE
-	aliased string              // the table
-	foreign bool                // behind FOREIGN KEY, before its REFERENCES
-	clauses map[int]replacement // of JSON_VALUE, of columns and of parentheses that are dropped, by where they begin
-	params  int                 // 1: the parameters of a procedure follow, 2: they are read
+	q          string
+	out        strings.Builder
+	done       int // of q, in out
+	made       edits
+	before     [3]wordAt // the last first
+	end        int       // of the token
+	first      [3]string // the statement's first words
+	options    string    // of which statement the options follow
+	setting    bool      // in the list of a SET
+	reading    bool      // behind SELECT or DUPLICATE KEY
+	program    bool      // in a CREATE of a trigger, routine or event
+	depth      int       // of parentheses, since SET
+	braces     int
+	hinted     int                 // where the last index hint has its INDEX
+	opened     bool                // nothing but parentheses stands before the token
+	closing    map[int]string      // what is put behind a position
+	parts      []int               // the depths in the calls of SUBSTRING that are open
+	rowsAt     int                 // the depth of VALUES ROW(…), ROW(…), plus one
+	alias      string              // of the table of a DELETE
+	aliased    string              // the table
+	foreign    bool                // behind FOREIGN KEY, before its REFERENCES
+	clauses    map[int]replacement // of JSON_VALUE, of columns and of parentheses that are dropped, by where they begin
+	params     int                 // 1: the parameters of a procedure follow, 2: they are read
+	deprecated []string            // the warnings of what it has
+	updates    bool                // behind ON DUPLICATE KEY
 }
 
 // put replaces a part of the text.
@@ -294,9 +302,11 @@ func (r *marking) token(token string, at int) {
 		if r.end < len(r.q) && r.q[r.end] == '=' && r.before[1].text == "@" && r.before[2].text != "@" {
 			if r.end++; !r.setting || r.depth > 0 || r.before[2].text != "set" && r.before[2].text != "," {
 				r.put(at, r.end, assignMark)
+				r.deprecate(assignmentDeprecated)
 			}
 		}
 	}
+	r.deprecates(token)
 	r.form(token, at)
 	r.word(token, at)
 	r.clause(token, at)

@@ -96,6 +96,7 @@ type Session struct {
 	database   atomic.Pointer[string]
 	running    atomic.Pointer[sql.Node] // the plan of its last statement
 	counting   bool                     // the client's statement reads @@warning_count or @@error_count
+	worded     string                   // the client's statement, until it has been warned of
 	measures   measures                 // of an EXPLAIN ANALYZE that runs, nil: none
 }
 
@@ -394,6 +395,7 @@ func (s *Session) ClearWarnings() {
 	s.cleared = true
 	if !s.diagnosing && !s.counting {
 		s.BaseSession.ClearWarnings()
+		s.warnWords() // those come first
 	}
 }
 
@@ -470,6 +472,8 @@ func (s *Session) SetSessionVariable(ctx *sql.Context, name string, value any) e
 			id, _ := v.(int64)
 			s.GetLastQueryInfo().LastInsertId.Store(id)
 		}
+	case "sql_mode":
+		s.warnModes(ctx)
 	case "autocommit":
 		s.autocommit = s.boolVariable(ctx, "autocommit")
 	case "transaction_isolation", "tx_isolation", "transaction_read_only", "tx_read_only", "sextant_strict_snapshot":

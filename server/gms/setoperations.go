@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/dolthub/vitess/go/mysql"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 )
 
@@ -182,12 +183,18 @@ func setOperations(query string, stmt *ast.Statement) error {
 		case *ast.Explain:
 			explained = !n.Analyze
 		case *ast.SetOp:
+			for i, o := range n.OrderBy {
+				if groups(o.Expr) {
+					return nil, false, mysql.NewSQLError(3028, "HY000", "Expression #%d of ORDER BY contains aggregate function and applies to a UNION", i+1)
+				}
+			}
 			n.Left, n.Right = side(n.Left), side(n.Right)
-			if err := withOffsets(n.With, recursive, n.Left, n.Right); err != nil || recursive[n] || explained || !ordinals(n.OrderBy) {
+			counted := n.Limit != nil && countsRows(n.Left)
+			if err := withOffsets(n.With, recursive, n.Left, n.Right); err != nil || recursive[n] || explained || !ordinals(n.OrderBy) && !counted {
 				return nil, true, err
 			}
 			s := &ast.Select{
-				SelectExprs: ast.SelectExprs{&ast.StarExpr{}}, From: ast.TableExprs{derivedTable(n, derived)},
+				QueryOpts: ast.QueryOpts{SQLCalcFoundRows: counted}, SelectExprs: ast.SelectExprs{&ast.StarExpr{}}, From: ast.TableExprs{derivedTable(n, derived)},
 				With: n.With, OrderBy: n.OrderBy, Limit: n.Limit, Into: n.Into,
 			}
 			n.With, n.OrderBy, n.Limit, n.Into = nil, nil, nil, nil
@@ -197,6 +204,21 @@ func setOperations(query string, stmt *ast.Statement) error {
 		}
 		return nil, true, nil
 	})
+}
+
+// countsRows reports whether the first side of a set operation has SQL_CALC_FOUND_ROWS, and takes it away: it is of the whole.
+func countsRows(s ast.SelectStatement) bool {
+	switch s := s.(type) {
+	case *ast.ParenSelect:
+		return countsRows(s.Select)
+	case *ast.SetOp:
+		return countsRows(s.Left)
+	case *ast.Select:
+		counts := s.QueryOpts.SQLCalcFoundRows
+		s.QueryOpts.SQLCalcFoundRows = false
+		return counts
+	}
+	return false
 }
 
 // ordinals reports whether a column is named by its number.
