@@ -27,18 +27,21 @@ func (r *marking) query(token string, at int) {
 			r.put(at, r.end, "select * from (values")
 			r.closing[end] = ") `" + derived + "`"
 		}
-	case token == "(" && r.doubled(at):
-		r.unwrap(at)
-	case token == "(" && (r.opened || r.begins()):
-		next, _ := r.follows(r.end)
-		if next != "(" && next != "select" && next != "with" && next != "table" && next != "values" {
+	case token == "(":
+		r.undouble(at)
+		if !r.opened && !r.begins() {
+			return
+		}
+		if next, _ := r.follows(r.end); next != "(" && next != "select" && next != "with" && next != "table" && next != "values" {
 			r.opened = false
 			return
 		}
 		end := r.closed(at)
 		switch next := r.behind(end); {
 		case next == "" || next == ";", (next == "order" || next == "limit") && plainQuery(r.q[r.end:end-1]):
-			r.unwrap(at)
+			r.put(at, r.end, " ")
+			r.drop(end - 1)
+			r.depth--
 		case next == "order" || next == "limit":
 			r.put(at, r.end, "select * from (")
 			r.closing[end] = " `" + derived + "`"
@@ -48,15 +51,12 @@ func (r *marking) query(token string, at int) {
 	}
 }
 
-// unwrap drops a pair of parentheses.
-func (r *marking) unwrap(at int) {
-	r.put(at, r.end, " ")
+// drop leaves a parenthesis out that follows.
+func (r *marking) drop(at int) {
 	if r.clauses == nil {
 		r.clauses = map[int]replacement{}
 	}
-	end := r.closed(at)
-	r.clauses[end-1] = replacement{end, " "}
-	r.depth--
+	r.clauses[at] = replacement{at + 1, " "}
 }
 
 // behind returns the token behind a position that is no parenthesis which is dropped.
@@ -88,22 +88,29 @@ var beforeQuery = map[string]bool{
 	"except": true, "as": true, "select": true, "=": true, "<": true, ">": true,
 }
 
-// doubled reports whether a parenthesis has nothing in it but a query in parentheses.
-func (r *marking) doubled(at int) bool {
+// undouble drops the pairs of parentheses that have nothing around them but the one that is opened, if a query is in them.
+func (r *marking) undouble(at int) {
 	last := r.before[0].text
-	if next, _ := r.follows(r.end); next != "(" || !beforeQuery[last] || last == "as" && (r.first[1] == "table" || r.first[2] == "table") {
-		return false
+	if !beforeQuery[last] || last == "as" && (r.first[1] == "table" || r.first[2] == "table") {
+		return
 	}
-	word, inner := "(", r.end
+	word, end := "(", r.end
 	for word == "(" {
-		word, inner = r.follows(inner)
+		word, end = r.follows(end)
 	}
 	if word != "select" && word != "with" && word != "table" {
-		return false
+		return
 	}
-	_, inner = r.follows(r.end)
-	after, end := r.follows(r.closed(inner - 1))
-	return after == ")" && end == r.closed(at)
+	for {
+		next, end := r.follows(at + 1)
+		closed := r.closed(end - 1)
+		if after, behind := r.follows(closed); next != "(" || after != ")" || behind != r.closed(at) {
+			return
+		}
+		r.drop(end - 1)
+		r.drop(closed - 1)
+		at = end - 1
+	}
 }
 
 // plainQuery reports whether a query has no clauses at its end that stand behind its parentheses, too.
