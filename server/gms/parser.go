@@ -210,6 +210,11 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 	if err := refusals(ctx, query, stmt); err != nil {
 		return err
 	}
+	if served(ctx) && containsFold(query, "recursive") {
+		if err := recursiveTables(stmt); err != nil {
+			return err
+		}
+	}
 	setNextTransaction(stmt)
 	modeNumber(stmt)
 	sessionDefaults(stmt)
