@@ -72,6 +72,10 @@ func takeChecks(query string, def *engine.TableDef, a *ast.AlterTable) error {
 			}
 			return ok
 		})
+		if d.ConstraintAction == ast.DropStr && d.IndexSpec != nil { // an index's
+			d.TableSpec.Constraints, d.ConstraintAction = nil, ""
+			return false
+		}
 		if len(d.TableSpec.Constraints) > 0 {
 			return false
 		}

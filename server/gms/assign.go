@@ -381,7 +381,8 @@ func (s *Session) Warn(w *sql.Warning) {
 	if w.Code == duplicateIndex && s.b.mysql && !s.isDuplicateIndex(w.Message) {
 		return
 	}
-	if m := truncatedNumber.FindStringSubmatch(w.Message); m != nil && s.b.mysql {
+	if !s.b.mysql || !strings.HasPrefix(w.Message, "Truncated incorrect ") {
+	} else if m := truncatedNumber.FindStringSubmatch(w.Message); m != nil {
 		kind := "INTEGER"
 		switch m[1] {
 		case "float", "double":

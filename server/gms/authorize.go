@@ -169,43 +169,41 @@ func databaseMatches(db, pattern string) bool {
 // patternCovers reports whether a pattern of GRANT matches all databases that another one
 // matches.
 func patternCovers(other, pattern string) bool {
-	other, pattern = strings.ToLower(other), strings.ToLower(pattern)
-	for pattern != "" {
-		want, more := patternElement(pattern)
-		if want == "%" {
-			for at := 0; ; {
-				if patternCovers(other[at:], more) {
-					return true
-				}
-				if at == len(other) {
-					return false
-				}
-				_, rest := patternElement(other[at:])
-				at = len(other) - len(rest)
-			}
-		}
-		if other == "" {
+	have, want := patternElements(strings.ToLower(other)), patternElements(strings.ToLower(pattern))
+	at, i, star, mark := 0, 0, -1, 0
+	for at < len(have) {
+		switch {
+		case i < len(want) && want[i] == "%":
+			star, mark = i, at
+			i++
+		case i < len(want) && (want[i] == have[at] || want[i] == "_" && have[at] != "%"):
+			at, i = at+1, i+1
+		case star >= 0:
+			mark++
+			at, i = mark, star+1
+		default:
 			return false
 		}
-		have, rest := patternElement(other)
-		if have != want && (want != "_" || have == "%") {
-			return false
-		}
-		other, pattern = rest, more
 	}
-	return other == ""
+	for i < len(want) && want[i] == "%" {
+		i++
+	}
+	return i == len(want)
 }
 
-// patternElement returns the first element of a pattern that is not empty, "%", "_" or a
-// byte behind a backslash, and what follows it.
-func patternElement(p string) (element, rest string) {
-	switch {
-	case p[0] == '%' || p[0] == '_':
-		return p[:1], p[1:]
-	case p[0] == '\\' && len(p) > 1:
-		return `\` + p[1:2], p[2:]
+// patternElements returns the elements of a pattern: "%", "_" or a byte behind a backslash.
+func patternElements(p string) (out []string) {
+	for p != "" {
+		switch {
+		case p[0] == '%' || p[0] == '_':
+			out, p = append(out, p[:1]), p[1:]
+		case p[0] == '\\' && len(p) > 1:
+			out, p = append(out, `\`+p[1:2]), p[2:]
+		default:
+			out, p = append(out, `\`+p[:1]), p[1:]
+		}
 	}
-	return `\` + p[:1], p[1:]
+	return out
 }
 
 // likeEscaped reports whether text matches a pattern with %, _ and backslashes before

@@ -38,7 +38,7 @@ func (s *Session) received(text string) string {
 	for at := 0; at < len(text); {
 		word, end := nextWord(text, at)
 		part := text[at:end]
-		if strings.HasPrefix(before, "_") && part[0] == '\'' {
+		if strings.HasPrefix(before, "_") && (part[0] == '\'' || part[0] == '"') {
 			out.WriteString(part)
 		} else {
 			out.WriteString(decodedText(set, part))

@@ -44,13 +44,16 @@ func (r *marking) form(token string, at int) {
 		r.put(at, r.end, ",") // the grammar has SUBSTRING(text FROM start FOR length) of columns and texts only
 	case strings.HasPrefix(token, "sql_tsi_") && last == "(":
 		r.put(at, at+len("sql_tsi_"), "")
-	case token == "engine" && r.definesTable() && r.depth == 0:
+	case token == "engine" && r.definesTable() && r.depth == 0 && !r.reading:
 		if next == "=" {
 			next, end = r.follows(end)
 		}
-		if next == "'" || next == `"` {
+		if behind, _ := r.follows(end); r.first[0] == "create" && (behind == "as" || behind == "select") {
+			r.put(at, end, "") // the grammar has no query there
+		} else if next == "'" || next == `"` {
 			from := r.end + strings.Index(r.q[r.end:end], next)
 			r.put(from, end, " "+r.q[from+1:end-1]) // the grammar has names only
+			r.end = end
 		}
 	case token == "using" && (next == "btree" || next == "hash") && r.definesTable():
 		if word, open := r.follows(end); word == "(" {
@@ -61,7 +64,7 @@ func (r *marking) form(token string, at int) {
 		r.put(at, end, "") // of a foreign key; InnoDB has MATCH SIMPLE only
 	case token == "match" && next != "(" && next != "":
 		behind := r.end
-		for at := r.end; at < len(r.q); {
+		for at, tokens := r.end, 0; at < len(r.q) && tokens < 8*matchedMax; tokens++ {
 			word, end := nextWord(r.q, at)
 			if word == " " && (r.q[at] == '(' || r.q[at] == ')' || r.q[at] == ';') {
 				break
@@ -315,6 +318,9 @@ func intervalIndex(ctx *sql.Context, _ *Session, args []any) (any, error) {
 	}
 	return int64(len(args) - 1), nil
 }
+
+// matchedMax is how many columns a FULLTEXT index has.
+const matchedMax = 16
 
 // definesTable reports whether the statement is a CREATE TABLE or ALTER TABLE.
 func (r *marking) definesTable() bool {

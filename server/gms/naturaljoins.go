@@ -154,13 +154,19 @@ func (n *namedTables) qualify(s *ast.Select) {
 	for _, join := range n.joins {
 		join()
 	}
-	for _, part := range []any{&s.SelectExprs, &s.Where, &s.GroupBy, &s.Having, &s.OrderBy} {
+	aliases := map[string]bool{}
+	for _, e := range s.SelectExprs {
+		if a, ok := e.(*ast.AliasedExpr); ok && !a.As.IsEmpty() {
+			aliases[a.As.Lowered()] = true
+		}
+	}
+	for i, part := range []any{&s.SelectExprs, &s.Where, &s.GroupBy, &s.Having, &s.OrderBy} {
 		_ = replaceNodes(reflect.ValueOf(part), func(node ast.SQLNode) (ast.SQLNode, bool, error) {
 			c, ok := node.(*ast.ColName)
 			if _, sub := node.(*ast.Subquery); sub || !ok || !c.Qualifier.IsEmpty() {
 				return nil, !sub, nil
 			}
-			if table, ok := n.merged[c.Name.Lowered()]; ok {
+			if table, ok := n.merged[c.Name.Lowered()]; ok && (i < 3 || !aliases[c.Name.Lowered()]) { // HAVING and ORDER BY mean the alias
 				return &ast.ColName{Name: c.Name, Qualifier: table}, false, nil
 			}
 			return nil, false, nil

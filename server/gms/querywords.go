@@ -22,8 +22,10 @@ func (r *marking) clause(token string, at int) {
 			r.closing[close] += ")"
 		}
 	case token == "." && next == "*" && r.first[0] == "delete" && r.depth == 0:
-		r.put(at, end, "")
-		r.end = end
+		if after, _ := r.follows(end); (after == "," || after == "from" || after == "using") && strings.Trim(last, "0123456789") != "" {
+			r.put(at, end, "")
+			r.end = end
+		}
 	case token == "respect" && next == "nulls":
 		r.put(at, end, "")
 	case token == "local" && last == "show":
@@ -33,10 +35,10 @@ func (r *marking) clause(token string, at int) {
 			r.put(at, end, "current_timestamp")
 			r.end = end
 		}
-	case r.params == 2 && (token == "charset" || token == "collate"):
+	case r.params == 2 && (token == "charset" || token == "collate") && !beforeParameter[last]:
 		r.put(at, end, "")
 		r.end = end
-	case r.params == 2 && token == "character" && next == "set":
+	case r.params == 2 && token == "character" && next == "set" && !beforeParameter[last]:
 		_, end = r.follows(end)
 		r.put(at, end, "")
 		r.end = end
@@ -49,3 +51,6 @@ func (r *marking) clause(token string, at int) {
 		}
 	}
 }
+
+// beforeParameter is what may stand before the name of a procedure's parameter.
+var beforeParameter = map[string]bool{"(": true, ",": true, "in": true, "out": true, "inout": true}

@@ -62,6 +62,9 @@ func (e edits) positions(stmt ast.Statement) {
 // words out that change nothing here, and returns where. Texts without such words are
 // returned as they are.
 func withMarks(query string) (string, edits) {
+	if strings.Count(query, "(") > depthLeast && nested(query) > depthLeast {
+		return query, nil // it is refused
+	}
 	r := marking{q: query, opened: true, closing: map[int]string{}}
 	return r.read()
 }
@@ -111,6 +114,14 @@ var tableOptions = map[string]bool{"auto_increment": true, "charset": true, "cha
 	"checksum": true, "delay_key_write": true, "key_block_size": true,
 }
 
+// beforeSounds is what stands before an operand or a name: SOUNDS behind it is one.
+var beforeSounds = map[string]bool{
+	"": true, ";": true, ",": true, "(": true, ".": true, "=": true, "<": true, ">": true, "+": true, "-": true, "*": true, "/": true, "!": true,
+	"where": true, "and": true, "or": true, "xor": true, "not": true, "on": true, "having": true, "select": true, "distinct": true, "all": true, "table": true,
+	"exists": true, "from": true, "in": true, "by": true, "set": true, "when": true, "then": true, "else": true, "case": true, "if": true, "like": true,
+	"into": true, "update": true, "join": true, "as": true,
+}
+
 // wordAt is a word, in lower case, or a sign of a text, and where it begins.
 type wordAt struct {
 	text string
@@ -141,6 +152,7 @@ type marking struct {
 	aliased    string              // the table
 	foreign    bool                // behind FOREIGN KEY, before its REFERENCES
 	clauses    map[int]replacement // of JSON_VALUE, of columns and of parentheses that are dropped, by where they begin
+	pairs      map[int]int         // where parentheses end, by where they begin; nil: not looked for
 	params     int                 // 1: the parameters of a procedure follow, 2: they are read
 	deprecated []string            // the warnings of what it has
 	updates    bool                // behind ON DUPLICATE KEY
@@ -148,6 +160,9 @@ type marking struct {
 
 // put replaces a part of the text.
 func (r *marking) put(from, end int, text string) {
+	if from < r.done { // of a form that another one has rewritten
+		return
+	}
 	r.out.WriteString(r.q[r.done:from])
 	r.out.WriteString(text)
 	r.done = end
@@ -234,7 +249,7 @@ func (r *marking) token(token string, at int) {
 			r.put(last.at, r.end, memberMark)
 		}
 	case "like":
-		if last.text == "sounds" {
+		if last.text == "sounds" && !beforeSounds[r.before[1].text] {
 			r.put(last.at, r.end, soundsMark)
 		}
 	case "blob": // of a length
@@ -466,4 +481,23 @@ func (e edits) sentError(err error) error {
 		return err
 	}
 	return errors.New(text)
+}
+
+// nested returns how deep the parentheses of a text are.
+func nested(q string) (deepest int) {
+	depth := 0
+	for at := 0; at < len(q); {
+		word, end := nextWord(q, at)
+		if word == " " && end == at+1 {
+			switch q[at] {
+			case '(':
+				depth++
+				deepest = max(deepest, depth)
+			case ')':
+				depth--
+			}
+		}
+		at = end
+	}
+	return deepest
 }

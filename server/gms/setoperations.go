@@ -91,6 +91,9 @@ var beforeQuery = map[string]bool{
 // undouble drops the pairs of parentheses that have nothing around them but the one that is opened, if a query is in them.
 func (r *marking) undouble(at int) {
 	last := r.before[0].text
+	if last == "(" && r.before[1].text == "(" { // the one before has looked
+		return
+	}
 	if !beforeQuery[last] || last == "as" && (r.first[1] == "table" || r.first[2] == "table") {
 		return
 	}
@@ -154,22 +157,29 @@ func (r *marking) rows() (end int, ok bool) {
 
 // closed returns where what a parenthesis opens ends.
 func (r *marking) closed(at int) int {
-	depth := 0
-	for at < len(r.q) {
-		word, end := nextWord(r.q, at)
-		if word == " " && end == at+1 {
-			switch r.q[at] {
-			case '(':
-				depth++
-			case ')':
-				if depth--; depth == 0 {
-					return end
+	if r.pairs == nil {
+		r.pairs = map[int]int{}
+		var open []int
+		for at := 0; at < len(r.q); {
+			word, end := nextWord(r.q, at)
+			if word == " " && end == at+1 {
+				switch r.q[at] {
+				case '(':
+					open = append(open, at)
+				case ')':
+					if len(open) > 0 {
+						r.pairs[open[len(open)-1]] = end
+						open = open[:len(open)-1]
+					}
 				}
 			}
+			at = end
 		}
-		at = end
 	}
-	return at
+	if end, ok := r.pairs[at]; ok {
+		return end
+	}
+	return len(r.q)
 }
 
 // derived is the name of the derived tables that this package makes.

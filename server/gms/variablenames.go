@@ -3,6 +3,7 @@ package gms
 import (
 	"fmt"
 	"strings"
+	"sync"
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/vitess/go/mysql"
@@ -25,6 +26,7 @@ func (s *Session) columnsOrVariables(ctx *sql.Context, stmt ast.Statement) error
 	var names []string
 	var tables []tableName
 	known := map[string]bool{} // names of columns, of expressions and of CTEs, in lower case
+	ctes := map[string]bool{}
 	opaque := false
 	table := func(t ast.TableName) { tables = append(tables, fullName(t, ctx.GetCurrentDatabase())) }
 	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
@@ -36,7 +38,7 @@ func (s *Session) columnsOrVariables(ctx *sql.Context, stmt ast.Statement) error
 		case *ast.AliasedExpr:
 			known[n.As.Lowered()] = true
 		case *ast.CommonTableExpr:
-			known[strings.ToLower(n.As.String())] = true
+			ctes[strings.ToLower(n.As.String())] = true
 			for _, c := range n.Columns {
 				known[c.Lowered()] = true
 			}
@@ -63,7 +65,7 @@ func (s *Session) columnsOrVariables(ctx *sql.Context, stmt ast.Statement) error
 		return nil
 	}
 	for _, t := range tables {
-		if known[strings.ToLower(t.Name)] && t.Database == ctx.GetCurrentDatabase() {
+		if ctes[strings.ToLower(t.Name)] && t.Database == ctx.GetCurrentDatabase() {
 			continue // a CTE
 		}
 		def, _, err := s.definition(ctx, t)
@@ -97,10 +99,14 @@ func namesVariable(stmt ast.Statement) (found bool) {
 
 // isVariableName reports whether a column's name, without a table, is that of a variable too.
 func isVariableName(n *ast.ColName) bool {
-	name := n.Name.String()
-	if strings.HasPrefix(name, "@") || !n.Qualifier.IsEmpty() {
-		return false
-	}
-	_, _, there := sql.SystemVariables.GetGlobal(name)
-	return there
+	return n.Qualifier.IsEmpty() && variableNames()[n.Name.Lowered()]
 }
+
+// variableNames are the names of the variables in lower case.
+var variableNames = sync.OnceValue(func() map[string]bool {
+	m := map[string]bool{}
+	for name := range sql.SystemVariables.GetAllGlobalVariables() {
+		m[strings.ToLower(name)] = true
+	}
+	return m
+})

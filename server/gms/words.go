@@ -60,15 +60,8 @@ func (r *marking) word(token string, at int) {
 			r.put(at, r.end, "((") // the grammar has no condition in a generated column
 			r.closing[r.closed(at)] = ")"
 		}
-	case (token == "blob" || token == "text") && (r.first[0] == "create" || r.first[0] == "alter"):
+	case token == "text" && (r.first[0] == "create" || r.first[0] == "alter") && (last == "`" || beforeYear(last)):
 		r.sizedText(token, at)
-	case token == "year" && (r.first[0] == "create" || r.first[0] == "alter"):
-		open, end := r.follows(r.end)
-		digits, end := r.follows(end)
-		if closing, end := r.follows(end); open == "(" && digits == "4" && closing == ")" {
-			r.put(r.end, end, "")
-			r.end = end
-		}
 	case token == "long" && (r.first[0] == "create" || r.first[0] == "alter"):
 		text, end := "mediumtext", r.end
 		switch next, behind := r.follows(r.end); next {
@@ -117,17 +110,12 @@ func (r *marking) word(token string, at int) {
 		r.put(at, r.end, "")
 	case (token == "index" || token == "key") && (last == "use" || last == "force" || last == "ignore"):
 		r.hint(at)
-	case token == "tables" && (r.first[0] == "drop" && (last == "drop" || last == "temporary") || last == "rename"):
+	case token == "tables" && (r.first[0] == "drop" && (last == "drop" || last == "temporary") || last == "rename" && r.first[0] == "rename"):
 		r.put(at, r.end, "table")
 	case (token == "algorithm" || token == "lock") && r.depth == 0 && (r.first[1] == "index" || r.first[2] == "index") &&
 		(r.first[0] == "create" || r.first[0] == "drop"):
 		_, end := r.value()
 		r.put(at, end, "")
-	case token == "engine" && r.depth == 0 && r.first[0] == "create":
-		next, end := r.value()
-		if next == "as" || next == "select" {
-			r.put(at, end, "")
-		}
 	}
 }
 
@@ -158,7 +146,7 @@ func (r *marking) sizedText(token string, at int) {
 	}
 	size := "long"
 	switch {
-	case length < 1<<8:
+	case length > 0 && length < 1<<8:
 		size = "tiny"
 	case length < 1<<16:
 		size = ""
