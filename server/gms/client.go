@@ -221,7 +221,7 @@ func (c *client) command(ctx context.Context, query string, parsed ast.Statement
 	c.countCommand(query, parsed)
 	defer c.leave()
 	defer c.sess.ofExecute(parsed)()
-	ctx, cancel := c.deadline(ctx, query)
+	ctx, cancel := c.deadline(ctx, query, parsed)
 	defer cancel()
 	c.sess.recorder.begin(withoutSecrets(query))
 	defer func() { c.sess.recorder.end(err) }()
@@ -482,11 +482,16 @@ func (s *Session) idleTransaction() bool { return s.tx == nil || s.tx.done || s.
 var executionTimeHint = regexp.MustCompile(`(?is)^select\s*/\*\+[^*]*\bmax_execution_time\s*\(\s*(\d+)\s*\)`)
 
 // deadline applies max_execution_time, which is for SELECT only.
-func (c *client) deadline(ctx context.Context, query string) (context.Context, context.CancelFunc) {
-	q := strings.TrimLeft(query, " \t\r\n(")
-	if len(q) < 6 || !strings.EqualFold(q[:6], "select") {
+func (c *client) deadline(ctx context.Context, query string, stmt ast.Statement) (context.Context, context.CancelFunc) {
+	if e, ok := stmt.(*ast.Execute); ok {
+		stmt, _ = c.sess.GetPreparedQuery(e.Name)
+	} else if stmt == nil {
+		stmt, _ = c.sess.GetPreparedQuery(query)
+	}
+	if _, ok := stmt.(ast.SelectStatement); !ok {
 		return ctx, func() {}
 	}
+	q := strings.TrimLeft(query, " \t\r\n(")
 	n := c.number("max_execution_time")
 	if m := executionTimeHint.FindStringSubmatch(q); m != nil {
 		n, _ = strconv.ParseInt(m[1], 10, 32) // digits: no error but too many, and then the largest

@@ -1,11 +1,13 @@
 package gms_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/cockroachdb/datadriven"
+	"github.com/go-sql-driver/mysql"
 )
 
 // do runs one statement on a session of the lab and returns what it, and others, were answered.
@@ -137,6 +139,21 @@ func TestMaxExecutionTime(t *testing.T) {
 	}
 	if got := l.do("a", "rollback"); got != "ok\nb: 1 affected" {
 		t.Fatalf("rollback: %s", got)
+	}
+}
+
+// max_execution_time ends a query that does not begin with SELECT, and one that is executed.
+func TestMaxExecutionTimeOfQueries(t *testing.T) {
+	i := startInstance(t)
+	c := i.conn(i.open(""))
+	endless := "WITH RECURSIVE q (b) AS (SELECT 1 UNION ALL SELECT 1 + b FROM q) SELECT COUNT(*) FROM q"
+	must(t, c, "SET cte_max_recursion_depth = 1000000000", "PREPARE s FROM '"+endless+"'", "SET max_execution_time = 100")
+	for _, q := range []string{endless, "/* of an application */ " + endless, "EXECUTE s", "(" + endless + ")"} {
+		_, err := c.ExecContext(t.Context(), q)
+		var e *mysql.MySQLError
+		if !errors.As(err, &e) || e.Number != 3024 {
+			t.Errorf("%s: %v, want error 3024", q, err)
+		}
 	}
 }
 

@@ -35,9 +35,6 @@ func recursiveTable(name string, body ast.SelectStatement) error {
 	if !ok {
 		return fails(3573, "Recursive Common Table Expression '%s' should contain a UNION")
 	}
-	if len(union.OrderBy) > 0 {
-		return errNotSupported("ORDER BY over UNION in recursive Common Table Expression")
-	}
 	recursive := false
 	for i, block := range unionBlocks(union, nil) {
 		n := references(name, block)
