@@ -205,13 +205,19 @@ func (s *Session) PrepareQuery(query string, stmt ast.Statement) {
 	if _, there := s.BaseSession.GetPreparedQuery(query); !there {
 		s.prepared.order = append(s.prepared.order, query)
 		if len(s.prepared.order) > preparedMax {
-			s.BaseSession.UnprepareQuery(s.prepared.order[0])
-			delete(s.prepared.databases, s.prepared.order[0])
+			s.UnprepareQuery(s.prepared.order[0])
 			s.prepared.order = s.prepared.order[1:]
 		}
 	}
 	annotator{db: s.GetCurrentDatabase()}.statement(stmt)
 	s.BaseSession.PrepareQuery(query, stmt)
+}
+
+// UnprepareQuery implements sql.Session.
+func (s *Session) UnprepareQuery(query string) bool {
+	delete(s.prepared.views, query)
+	delete(s.prepared.databases, query)
+	return s.BaseSession.UnprepareQuery(query)
 }
 
 // CacheQuery implements sql.Session. Nothing asks for cached queries again.
