@@ -188,7 +188,7 @@ func checkCheck(name, column string, e ast.Expr) error {
 	if !boolean(e) {
 		return mysql.NewSQLError(3812, "HY000", "An expression of non-boolean type specified to a check constraint '%s'.", name)
 	}
-	return checkAllowed(name, e)
+	return checkExpression(e, name, checkRules)
 }
 
 // truths are functions whose result is 0 or 1 and to MySQL a truth value.

@@ -50,6 +50,9 @@ func (s *Session) wholeAlter(ctx *sql.Context, query string, a *ast.AlterTable) 
 	}
 	def := t.live(ctx).def
 	nameFunctional(def, last)
+	if err := alteredExpressions(def, a); err != nil {
+		return err
+	}
 	another := slices.ContainsFunc(a.Statements, func(d *ast.DDL) bool {
 		return d.IndexSpec != nil && strings.EqualFold(d.IndexSpec.Action, ast.CreateStr) && strings.EqualFold(d.IndexSpec.Type, ast.PrimaryStr)
 	})
@@ -160,6 +163,50 @@ func nameFunctional(def *engine.TableDef, clauses []*ast.DDL) {
 		taken[name] = true
 		d.IndexSpec.ToName = ast.NewColIdent(name)
 	}
+}
+
+// alteredExpressions checks the columns of the table that the expressions of indexes and of defaults name.
+func alteredExpressions(def *engine.TableDef, a *ast.AlterTable) error {
+	for _, d := range a.Statements {
+		if x := d.IndexSpec; x != nil {
+			for _, f := range x.Fields {
+				if f.Expression == nil {
+					continue
+				}
+				for _, used := range columnsOf(f.Expression) {
+					if at := def.Column(used.String()); at >= 0 && def.Columns[at].AutoIncrement {
+						return counterInIndex(x.ToName.String())
+					}
+				}
+			}
+		}
+		if d.TableSpec == nil || d.ColumnAction == "" || len(d.TableSpec.Columns) != 1 {
+			continue
+		}
+		c := d.TableSpec.Columns[0]
+		e, ok := c.Type.Default.(*ast.ParenExpr)
+		if !ok {
+			continue
+		}
+		place := def.Column(d.Column.String())
+		switch {
+		case d.ColumnOrder != nil && d.ColumnOrder.First:
+			place = 0
+		case d.ColumnOrder != nil || place < 0:
+			continue // others precede it
+		}
+		for _, used := range columnsOf(e) {
+			at := def.Column(used.String())
+			switch {
+			case at < 0 || sameName(used.String(), d.Column.String()):
+			case def.Columns[at].AutoIncrement:
+				return counterInDefault(c.Name.String())
+			case at >= place && (def.Columns[at].DefaultExpr || def.Columns[at].Generated != ""):
+				return laterInDefault(c.Name.String())
+			}
+		}
+	}
+	return nil
 }
 
 // generatedKeys checks the foreign keys that a statement adds to generated columns.

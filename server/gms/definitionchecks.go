@@ -79,6 +79,13 @@ func checkAlteration(d *ast.DDL) error {
 			return err
 		}
 	}
+	if x := d.DefaultSpec; x != nil {
+		if e, ok := x.Value.(*ast.ParenExpr); ok {
+			if err := checkExpression(e, x.Column.String(), defaultRules); err != nil {
+				return err
+			}
+		}
+	}
 	if d.AlterCommentSpec != nil {
 		if err := checkComment(d.AlterCommentSpec.Comment, tableCommentMax, 1628, "table", d.Table.Name.String()); err != nil {
 			return err
@@ -272,10 +279,7 @@ func checkKeyExpression(name string, e ast.Expr) error {
 	if _, ok := e.(*ast.ColName); ok {
 		return mysql.NewSQLError(3762, "HY000", "Functional index on a column is not supported. Consider using a regular index instead.")
 	}
-	if _, bad := disallowed(e); bad {
-		return mysql.NewSQLError(3758, "HY000", "Expression of functional index '%s' contains a disallowed function.", name)
-	}
-	return nil
+	return checkExpression(e, name, indexRules)
 }
 
 // number returns a literal, -1 if there is none.
@@ -307,10 +311,13 @@ func checkColumn(c *ast.ColumnDefinition) error {
 	if err := checkType(name, t); err != nil {
 		return err
 	}
-	if f, bad := disallowed(t.GeneratedExpr); bad && f != "" {
-		return mysql.NewSQLError(3763, "HY000", "Expression of generated column '%s' contains a disallowed function: %s.", name, f)
-	} else if bad {
-		return mysql.NewSQLError(3102, "HY000", "Expression of generated column '%s' contains a disallowed function.", name)
+	if err := checkExpression(t.GeneratedExpr, name, generatedRules); err != nil {
+		return err
+	}
+	if e, ok := t.Default.(*ast.ParenExpr); ok {
+		if err := checkExpression(e, name, defaultRules); err != nil {
+			return err
+		}
 	}
 	return checkValues(name, t)
 }
@@ -472,35 +479,108 @@ var inconstant = []string{
 	"current_timestamp", "current_date", "current_time", "localtime", "localtimestamp", "connection_id", "current_user", "user",
 	"session_user", "system_user", "database", "schema", "version", "last_insert_id", "row_count", "found_rows", "get_lock",
 	"release_lock", "is_free_lock", "is_used_lock", "release_all_locks", "sleep", "benchmark", "load_file", "current_role",
+	"statement_digest", "statement_digest_text", "master_pos_wait",
 }
 
-// disallowed returns the function of an expression that is not one of the row, and whether
-// there is one or a subquery, which has no name.
-func disallowed(e ast.Expr) (name string, found bool) {
-	if e == nil {
-		return "", false
+// onceComputed are functions of those that an expression of a DEFAULT may have, which is computed once.
+var onceComputed = []string{
+	"rand", "uuid", "uuid_short", "now", "sysdate", "curdate", "curtime", "utc_date", "utc_time", "utc_timestamp",
+	"current_timestamp", "current_date", "current_time", "localtime", "localtimestamp", "connection_id", "database", "schema", "current_role",
+}
+
+// calledAlso are names of functions in errors.
+var calledAlso = map[string]string{
+	"current_date": "curdate", "current_time": "curtime", "current_timestamp": "now", "localtime": "now", "localtimestamp": "now",
+	"schema": "database", "session_user": "user", "system_user": "user", "version": "version()",
+}
+
+// numbered is an error's number and text.
+type numbered struct {
+	number int
+	text   string
+}
+
+func (n numbered) of(args ...any) error { return mysql.NewSQLError(n.number, "HY000", n.text, args...) }
+
+// expressionRules are the errors of the expressions of one kind: of a function that has a name, of what else is not
+// allowed, of variables and of rows.
+type expressionRules struct{ named, unnamed, variable, row numbered }
+
+var (
+	defaultRules = &expressionRules{
+		numbered{3770, "Default value expression of column '%s' contains a disallowed function: %s."},
+		numbered{3769, "Default value expression of column '%s' contains a disallowed function."},
+		numbered{3772, "Default value expression of column '%s' cannot refer user or system variables."},
+		numbered{3771, "Default value expression of column '%s' cannot refer to a row value."},
 	}
-	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+	generatedRules = &expressionRules{
+		numbered{3763, "Expression of generated column '%s' contains a disallowed function: %s."},
+		numbered{3102, "Expression of generated column '%s' contains a disallowed function."},
+		numbered{3765, "Expression of generated column '%s' cannot refer user or system variables."},
+		numbered{3764, "Expression of generated column '%s' cannot refer to a row value."},
+	}
+	checkRules = &expressionRules{
+		numbered{3814, "An expression of a check constraint '%s' contains disallowed function: %s."},
+		numbered{3815, "An expression of a check constraint '%s' contains disallowed function."},
+		numbered{3816, "An expression of a check constraint '%s' cannot refer to a user or system variable."},
+		numbered{3817, "Check constraint '%s' cannot refer to a row value."},
+	}
+	indexRules = &expressionRules{
+		numbered{},
+		numbered{3758, "Expression of functional index '%s' contains a disallowed function."},
+		numbered{3758, "Expression of functional index '%s' contains a disallowed function."},
+		numbered{3800, "Expression of functional index '%s' cannot refer to a row value."},
+	}
+)
+
+// checkExpression checks that an expression of a definition has no subquery, no variable and no function whose value
+// is not that of the row.
+func checkExpression(e ast.Expr, name string, errs *expressionRules) error {
+	if e == nil {
+		return nil
+	}
+	err := ast.Walk(func(n ast.SQLNode) (bool, error) {
 		switch n := n.(type) {
-		case *ast.Subquery:
-			found = true
+		case *ast.Subquery, *ast.ExistsExpr:
+			return false, errs.unnamed.of(name)
+		case *ast.ColName:
+			if strings.HasPrefix(n.Name.String(), "@") {
+				return false, errs.variable.of(name)
+			}
+		case *ast.ValuesFuncExpr:
+			if errs.named.number == 0 {
+				return false, errs.unnamed.of(name)
+			}
+			return false, errs.named.of(name, "values")
 		case *ast.FuncExpr:
-			if slices.Contains(inconstant, n.Name.Lowered()) || n.Name.Lowered() == "unix_timestamp" && len(n.Exprs) == 0 {
-				name, found = n.Name.Lowered(), true
+			if n.Over != nil {
+				return false, mysql.NewSQLError(3593, "HY000", "You cannot use the window function '%s' in this context.", n.Name.Lowered())
+			}
+			f := n.Name.Lowered()
+			if (slices.Contains(inconstant, f) || f == "unix_timestamp" && len(n.Exprs) == 0) && !(errs == defaultRules && slices.Contains(onceComputed, f)) {
+				if errs.named.number == 0 {
+					return false, errs.unnamed.of(name)
+				}
+				return false, errs.named.of(name, cmp.Or(calledAlso[f], f))
 			}
 		}
-		return !found, nil
+		return true, nil
 	}, e)
-	return name, found
-}
-
-// checkAllowed checks that the expression of a CHECK has no subquery, and no function whose value may change.
-func checkAllowed(name string, e ast.Expr) error {
-	switch f, bad := disallowed(e); {
-	case f != "":
-		return mysql.NewSQLError(3814, "HY000", "An expression of a check constraint '%s' contains disallowed function: %s.", name, f)
-	case bad:
-		return mysql.NewSQLError(3815, "HY000", "An expression of a check constraint '%s' contains disallowed function.", name)
+	if err != nil {
+		return err
+	}
+	if groups(e) {
+		return mysql.NewSQLError(1111, "HY000", "Invalid use of group function")
+	}
+	for {
+		p, ok := e.(*ast.ParenExpr)
+		if !ok {
+			break
+		}
+		e = p.Expr
+	}
+	if _, ok := e.(ast.ValTuple); ok {
+		return errs.row.of(name)
 	}
 	return nil
 }
@@ -611,6 +691,22 @@ func checkGenerated(spec *ast.TableSpec) error {
 	for i, c := range spec.Columns {
 		at[c.Name.Lowered()] = i
 	}
+	for _, ix := range spec.Indexes {
+		for _, f := range ix.Fields {
+			if f.Expression == nil {
+				continue
+			}
+			name := cmp.Or(ix.Info.Name.String(), "functional_index")
+			for _, used := range columnsOf(f.Expression) {
+				switch j, ok := at[used.Lowered()]; {
+				case !ok:
+					return mysql.NewSQLError(1054, "42S22", "Unknown column '%s' in 'functional index'", used.String())
+				case bool(spec.Columns[j].Type.Autoincrement):
+					return counterInIndex(name)
+				}
+			}
+		}
+	}
 	for i, c := range spec.Columns {
 		name, e := c.Name.String(), c.Type.GeneratedExpr
 		if strings.HasPrefix(name, functionalMark) {
@@ -637,6 +733,11 @@ func checkGenerated(spec *ast.TableSpec) error {
 	return nil
 }
 
+// counterInIndex is the error of a functional index on an AUTO_INCREMENT column.
+func counterInIndex(name string) error {
+	return mysql.NewSQLError(3754, "HY000", "Functional index '%s' cannot refer to an auto-increment column.", name)
+}
+
 // checkDefaultColumns checks the columns that a default's expression names.
 func checkDefaultColumns(spec *ast.TableSpec, at map[string]int, i int) error {
 	c := spec.Columns[i]
@@ -653,11 +754,19 @@ func checkDefaultColumns(spec *ast.TableSpec, at map[string]int, i int) error {
 		_, computed := of.Default.(*ast.ParenExpr)
 		switch {
 		case bool(of.Autoincrement):
-			return mysql.NewSQLError(3772, "HY000", "Default value expression of column '%s' cannot refer to an auto-increment column.", c.Name.String())
+			return counterInDefault(c.Name.String())
 		case j >= i && (computed || of.GeneratedExpr != nil):
-			return mysql.NewSQLError(3771, "HY000", "Default value expression of column '%s' cannot refer to a column defined after it "+
-				"if that column is a generated column or has an expression as default value.", c.Name.String())
+			return laterInDefault(c.Name.String())
 		}
 	}
 	return nil
+}
+
+func counterInDefault(column string) error {
+	return mysql.NewSQLError(3768, "HY000", "Default value expression of column '%s' cannot refer to an auto-increment column.", column)
+}
+
+func laterInDefault(column string) error {
+	return mysql.NewSQLError(3767, "HY000", "Default value expression of column '%s' cannot refer to a column defined after it "+
+		"if that column is a generated column or has an expression as default value.", column)
 }

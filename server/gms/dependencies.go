@@ -100,7 +100,7 @@ func alterError(ctx *sql.Context, n sql.Node, err error) error {
 }
 
 // dependents returns an error if an ALTER TABLE names a column otherwise, or drops one, of which
-// a generated column is made that stays: the planner has the generated one follow, or does not
+// a generated column or a default is made that stays: the planner has the generated one follow, or does not
 // find the column.
 func (s *Session) dependents(ctx *sql.Context, stmt ast.Statement) error {
 	n, ok := stmt.(*ast.AlterTable)

@@ -302,7 +302,7 @@ func callsInDefinitions(ctx context.Context, n *ast.DDL) error {
 	}
 	for _, c := range n.TableSpec.Columns {
 		if f := calledIn(ctx, c.Type.GeneratedExpr); f != "" {
-			return mysql.NewSQLError(3102, "HY000", "Expression of generated column '%s' contains a disallowed function: `%s`.", c.Name.String(), f)
+			return mysql.NewSQLError(3763, "HY000", "Expression of generated column '%s' contains a disallowed function: `%s`.", c.Name.String(), f)
 		}
 		if f := calledIn(ctx, c.Type.Default); f != "" {
 			return mysql.NewSQLError(3770, "HY000", "Default value expression of column '%s' contains a disallowed function: `%s`.", c.Name.String(), f)

@@ -211,10 +211,19 @@ func withoutWrapper(n sql.Node) *plan.ResolvedTable {
 	return &t
 }
 
-// dependedOn is the error of a column that is renamed or dropped while a generated column
+// dependedOn is the error of a column that is renamed or dropped while a generated column, a default
 // or a CHECK constraint uses it; nil for others.
 func dependedOn(def *engine.TableDef, column string) error {
 	for _, c := range def.Columns {
+		if c.DefaultExpr && !sameName(c.Name, column) {
+			switch used, err := usesColumn(c.Default, column); {
+			case err != nil:
+				return err
+			case used:
+				return mysql.NewSQLError(3766, "HY000",
+					"Column '%s' of table '%s' has a default value expression dependency and cannot be dropped or renamed.", column, def.Name)
+			}
+		}
 		if c.Generated == "" || sameName(c.Name, column) {
 			continue
 		}
