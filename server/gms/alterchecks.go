@@ -26,6 +26,7 @@ type checkChanges struct {
 	Drops    []string          `json:",omitempty"`
 	Adds     []engine.CheckDef `json:",omitempty"`
 	Enforced []enforcedCheck   `json:",omitempty"`
+	Again    []string          `json:",omitempty"` // the values that their columns have may have changed
 }
 
 type enforcedCheck struct {
@@ -104,7 +105,11 @@ func takeChecks(query string, def *engine.TableDef, a *ast.AlterTable) error {
 			return err
 		}
 	}
-	if c.Drops == nil && c.Adds == nil && c.Enforced == nil {
+	var err error
+	if c.Again, err = checksAgain(def, a); err != nil {
+		return err
+	}
+	if c.Drops == nil && c.Adds == nil && c.Enforced == nil && c.Again == nil {
 		return nil
 	}
 	text, err := json.Marshal(c)
@@ -115,6 +120,28 @@ func takeChecks(query string, def *engine.TableDef, a *ast.AlterTable) error {
 		Action: ast.AlterStr, Table: a.Table, AlterCommentSpec: &ast.AlterCommentSpec{Comment: checksMark + string(text)},
 	})
 	return nil
+}
+
+// checksAgain are the enforced constraints of columns that get another definition: their values become ones of it.
+func checksAgain(def *engine.TableDef, a *ast.AlterTable) ([]string, error) {
+	var again []string
+	for _, d := range a.Statements {
+		if d.TableSpec == nil || !strings.EqualFold(d.ColumnAction, ast.ModifyStr) && !strings.EqualFold(d.ColumnAction, ast.ChangeStr) {
+			continue
+		}
+		for _, c := range def.Checks {
+			if !c.Enforced || slices.Contains(again, c.Name) {
+				continue
+			}
+			switch used, err := usesColumn(c.Expr, d.Column.String()); {
+			case err != nil:
+				return nil, err
+			case used:
+				again = append(again, c.Name)
+			}
+		}
+	}
+	return again, nil
 }
 
 // ofCheck reports whether the constraint that DROP CONSTRAINT names is a CHECK. Of another kind the clause becomes
@@ -246,7 +273,7 @@ func (s *Session) finishChecks(ctx *sql.Context, n sql.Node, it sql.RowIter) (sq
 
 // changeChecks adds constraints to a table, and enforces others or does so no longer. The rows are held to those that begin to be enforced.
 func (s *Session) changeChecks(ctx *sql.Context, t *Table, c checkChanges) error {
-	var begin []string
+	begin := c.Again
 	for _, d := range c.Adds {
 		stmt, err := newParser().ParseSimple("SELECT " + d.Expr)
 		if err != nil {
