@@ -170,6 +170,7 @@ func NewEngine(b *Backend) *sqle.Engine {
 	readEnds(a)
 	ownTriggers(a)
 	planUnions(a)
+	takeLongNames(a)
 	keepTableOptions(a)
 	b.indexScans = indexScans(a)
 	a.Coster = joinCoster{a.Coster}

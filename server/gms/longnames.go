@@ -1,0 +1,87 @@
+package gms
+
+import (
+	"fmt"
+	"unicode/utf8"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/analyzer"
+	"github.com/dolthub/go-mysql-server/sql/plan"
+	"github.com/dolthub/go-mysql-server/sql/transform"
+)
+
+// takeLongNames has the planner take names of up to 64 characters, of which it counts the bytes: it checks a table
+// with shorter ones instead. checkName is what counts the characters.
+func takeLongNames(a *analyzer.Analyzer) {
+	aroundRule(a, "validateCreateTable", func(ctx *sql.Context, n sql.Node, f *sql.QueryFlags, rule planRule) (sql.Node, transform.TreeIdentity, error) {
+		ct, ok := n.(*plan.CreateTable)
+		if !ok {
+			return rule(ctx, n, f)
+		}
+		short, changed := shortNamed(ct)
+		if !changed {
+			return rule(ctx, n, f)
+		}
+		if _, _, err := rule(ctx, short, f); err != nil {
+			return nil, transform.SameTree, err
+		}
+		return n, transform.SameTree, nil
+	})
+	aroundRule(a, "validateAlterTable", func(ctx *sql.Context, n sql.Node, f *sql.QueryFlags, rule planRule) (sql.Node, transform.TreeIdentity, error) {
+		out, same, err := rule(ctx, n, f)
+		if sql.ErrInvalidIdentifier.Is(err) {
+			return n, transform.SameTree, nil // it is all that the rule checks
+		}
+		return out, same, err
+	})
+}
+
+// shortNamed returns a table with short names where ct has such of more bytes than the planner takes, and whether there are any.
+func shortNamed(ct *plan.CreateTable) (*plan.CreateTable, bool) {
+	changed := false
+	names := map[string]string{}
+	short := func(name string) string {
+		if len(name) <= sql.MaxIdentifierLength || utf8.RuneCountInString(name) > sql.MaxIdentifierLength {
+			return name
+		}
+		changed = true
+		if names[name] == "" {
+			names[name] = fmt.Sprintf("!%d", len(names))
+		}
+		return names[name]
+	}
+	spec := &plan.TableSpec{TableOpts: ct.TableOpts, Collation: ct.Collation}
+	name := short(ct.Name())
+	pk := ct.PkSchema()
+	spec.Schema.PkOrdinals = pk.PkOrdinals
+	for _, c := range pk.Schema {
+		c := *c
+		c.Name = short(c.Name)
+		spec.Schema.Schema = append(spec.Schema.Schema, &c)
+	}
+	for _, d := range ct.Indexes() {
+		d := *d
+		d.Name = short(d.Name)
+		columns := make([]sql.IndexColumn, len(d.Columns))
+		for i, c := range d.Columns {
+			c.Name = short(c.Name)
+			columns[i] = c
+		}
+		d.Columns = columns
+		spec.IdxDefs = append(spec.IdxDefs, &d)
+	}
+	for _, c := range ct.Checks() {
+		c := *c
+		c.Name = short(c.Name)
+		spec.ChDefs = append(spec.ChDefs, &c)
+	}
+	for _, k := range ct.ForeignKeys() {
+		k := *k
+		k.Name = short(k.Name)
+		spec.FkDefs = append(spec.FkDefs, &k)
+	}
+	if ct.Select() != nil {
+		return plan.NewCreateTableSelect(ct.Db, name, ct.IfNotExists(), ct.Temporary(), ct.Select(), spec), changed
+	}
+	return plan.NewCreateTable(ct.Db, name, ct.IfNotExists(), ct.Temporary(), spec), changed
+}
