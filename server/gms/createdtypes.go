@@ -26,10 +26,11 @@ type resultColumn struct {
 	digits   int  // behind the second, of a TIME; -1: those of the value
 	united   bool // of a set operation that has its types, or MAX or MIN of a column, which keep its own
 	name     string
-	width    int64 // the longest text in characters, -1: of any length
-	whole    int   // the digits of an exact number before its point
-	scale    int   // and behind it
-	shown    int   // the digits of a DOUBLE, see doubleDigits, plus one; 0: as many as it needs
+	comment  string // a table's column's
+	width    int64  // the longest text in characters, -1: of any length
+	whole    int    // the digits of an exact number before its point
+	scale    int    // and behind it
+	shown    int    // the digits of a DOUBLE, see doubleDigits, plus one; 0: as many as it needs
 
 	collation    sql.CollationID // of a text
 	coercibility byte
@@ -270,6 +271,7 @@ func bare(e sql.Expression) sql.Expression {
 // column gives what was derived to a column that has no definition of its own.
 func (c resultColumn) column(ctx *sql.Context, to *sql.Column) {
 	if c.field {
+		to.Comment = c.comment
 		return
 	}
 	to.Type, to.Nullable, to.Default = c.typ, c.nullable, nil

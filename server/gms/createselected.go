@@ -24,6 +24,9 @@ func (b *builder) createSelect(ctx *sql.Context, s *Session, create *plan.Create
 	if err != nil {
 		return nil, err
 	}
+	if err := knownKeyColumns(s.current(), create); err != nil {
+		return nil, err
+	}
 	db := n.Database()
 	if there, err := s.alreadyThere(ctx, create); there || err != nil {
 		return sql.RowsToRowIter(sql.NewRow(types.NewOkResult(0))), err
@@ -59,6 +62,22 @@ func (b *builder) createSelect(ctx *sql.Context, s *Session, create *plan.Create
 	replaces, ignores := strings.Contains(query, duplicateMarks["replace"]), strings.Contains(query, duplicateMarks["ignore"])
 	insert := plan.NewInsertInto(db, plan.NewResolvedTable(table, db, nil), plan.NewProject(ctx, values, n.Source), replaces, nil, nil, ignores)
 	return b.base.Build(ctx, insert.WithAutoIncrementIdx(generates), r)
+}
+
+// knownKeyColumns checks that the keys of a CREATE TABLE … SELECT are of columns that the table has.
+func knownKeyColumns(stmt ast.Statement, create *plan.CreateTable) error {
+	d, ok := stmt.(*ast.DDL)
+	if !ok || d.TableSpec == nil {
+		return nil
+	}
+	for _, ix := range d.TableSpec.Indexes {
+		for _, f := range ix.Fields {
+			if f.Expression == nil && create.PkSchema().IndexOfColName(f.Column.String()) < 0 {
+				return sql.ErrKeyColumnDoesNotExist.New(f.Column.String())
+			}
+		}
+	}
+	return nil
 }
 
 // columnsByName has an expression read the columns where a schema has them.

@@ -10,6 +10,11 @@ import (
 // storedColumn is what a table's column is, or one of a node that is not looked into.
 func storedColumn(ctx *sql.Context, c *sql.Column) resultColumn {
 	out := resultColumn{typ: c.Type, nullable: c.Nullable, field: c.Source != ""}
+	if out.field {
+		if d := sourceColumn(ctx, c); d != nil {
+			out.comment = d.Comment
+		}
+	}
 	if types.IsTimespan(c.Type) {
 		out.digits = 6
 		if d := sourceColumn(ctx, c); d != nil && precision(d) >= 0 {
