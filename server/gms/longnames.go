@@ -29,12 +29,15 @@ func takeLongNames(a *analyzer.Analyzer) {
 	})
 	aroundRule(a, "validateAlterTable", func(ctx *sql.Context, n sql.Node, f *sql.QueryFlags, rule planRule) (sql.Node, transform.TreeIdentity, error) {
 		out, same, err := rule(ctx, n, f)
-		if sql.ErrInvalidIdentifier.Is(err) {
+		if sql.ErrInvalidIdentifier.Is(err) && utf8.RuneCountInString(err.Error()) <= utf8.RuneCountInString(invalidIdentifier)+sql.MaxIdentifierLength {
 			return n, transform.SameTree, nil // it is all that the rule checks
 		}
 		return out, same, err
 	})
 }
+
+// invalidIdentifier is the text of sql.ErrInvalidIdentifier without a name.
+var invalidIdentifier = sql.ErrInvalidIdentifier.New("").Error()
 
 // shortNamed returns a table with short names where ct has such of more bytes than the planner takes, and whether there are any.
 func shortNamed(ct *plan.CreateTable) (*plan.CreateTable, bool) {
