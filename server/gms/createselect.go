@@ -1,6 +1,10 @@
 package gms
 
-import "strings"
+import (
+	"strings"
+
+	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+)
 
 // createSelect writes a CREATE TABLE … SELECT as the grammar takes it, which has no query in
 // parentheses, none WITH, and no set operation without AS. Other texts are returned as they are.
@@ -66,7 +70,42 @@ func createSelect(query string) string {
 	if mark := duplicateMarks[strings.ToLower(word)]; mark != "" {
 		head = head[:len(head)-len(word)] + mark
 	}
-	return head + " AS " + body + query[end:]
+	return withoutColumns(head) + " AS " + body + query[end:]
+}
+
+// noColumn is the column of a CREATE TABLE … SELECT that defines none: the grammar has options behind columns only.
+const noColumn = "(none)"
+
+// withoutColumns gives the head of a CREATE TABLE … SELECT that has options and no columns a column, see dropNoColumn.
+func withoutColumns(head string) string {
+	before := ""
+	for at := 0; at < len(head); {
+		word, next := nextWord(head, at)
+		switch word = strings.ToLower(word); {
+		case word == "":
+			at = next
+			continue
+		case word == " " && head[at] == '(':
+			return head
+		case word == "partition":
+			return head
+		case before != "table" && before != "exists" && before != "." && (tableOptions[word] || word == "collate"):
+			return head[:at] + "(`" + noColumn + "` int) " + head[at:]
+		}
+		if before = word; word == " " {
+			before = head[at : at+1]
+		}
+		at = next
+	}
+	return head
+}
+
+// dropNoColumn takes out of a statement the column that withoutColumns has put in.
+func dropNoColumn(stmt ast.Statement) {
+	d, ok := stmt.(*ast.DDL)
+	if ok && d.OptSelect != nil && d.TableSpec != nil && len(d.TableSpec.Columns) == 1 && d.TableSpec.Columns[0].Name.String() == noColumn {
+		d.TableSpec.Columns = nil
+	}
 }
 
 // duplicateMarks are what a text that createSelect has written has for IGNORE and REPLACE.

@@ -250,6 +250,7 @@ var rewrites = []rewrite{
 	rw("^Invalid default value for '(.*)'$", 1067, "Invalid default value for '$1'"),
 	rw("(?i)^variable '(.*)' is a read.only variable$", 1238, "Variable '$1' is a read only variable"),
 	rw("^the view (?:.*\\.)?(.*) already exists$", 1050, "Table '$1' already exists"),
+	rw("^Incorrect column specifier for column '(.*)'$", 1063, "Incorrect column specifier for column '$1'"),
 	rw("^Invalid argument to NTILE$", 1210, "Incorrect arguments to ntile"),
 	rw("^Invalid argument to ESCAPE", 1210, "Incorrect arguments to ESCAPE"),
 	rw("^unable to parse '(?s:(.*))' to UUID: invalid UUID \\(got .*$", 1411, "Incorrect string value: '$1' for function bin_to_uuid"),

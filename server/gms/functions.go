@@ -209,6 +209,9 @@ func (b *Backend) ownFunction(ctx *sql.Context, database, name string) (sql.Func
 	case dateCompare:
 		return sql.Function1{Name: name, Fn: newDateNumber}, true
 	}
+	if f, ok := windowNumbers[name]; ok && b.mysql {
+		return f, true
+	}
 	if f, ok := ownFunction(name); ok && b.mysql {
 		return f, true
 	}

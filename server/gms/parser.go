@@ -207,6 +207,7 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 	if served(ctx) {
 		columnKeys(stmt)
 	}
+	dropNoColumn(stmt)
 	if err := refusals(ctx, query, stmt); err != nil {
 		return err
 	}

@@ -34,6 +34,7 @@ func (s *Session) notePrecisions(ctx *sql.Context, stmt ast.Statement) {
 		if d == nil || d.TableSpec == nil {
 			return
 		}
+		s.binaryCollations(ctx, d)
 		for _, c := range d.TableSpec.Columns {
 			formats[c.Name.Lowered()] = definedFormat(&c.Type)
 			if !strings.EqualFold(c.Type.Type, "time") {

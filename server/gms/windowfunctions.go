@@ -140,13 +140,6 @@ func lackingWindow(s *ast.Select, f *ast.FuncExpr) (ast.Expr, error) {
 		with := ast.Over{PartitionBy: cloned(whole.PartitionBy), OrderBy: order} // without a frame
 		return &ast.BinaryExpr{Operator: ast.DivStr, Right: count(whole),
 			Left: &ast.BinaryExpr{Operator: ast.MultStr, Left: count(&with), Right: ast.NewFloatVal([]byte("1e0"))}}, nil
-	case "ntile": // the planner tells window functions apart by their texts, which the number of tiles is not in
-		if len(f.Exprs) == 1 && f.Over.NameRef.IsEmpty() {
-			with := *f.Over
-			with.PartitionBy = append(cloned(f.Over.PartitionBy), ast.NewStrVal([]byte(ast.String(f.Exprs[0]))))
-			f.Over = &with
-		}
-		return nil, nil
 	case "nth_value":
 		var args []ast.Expr
 		for _, e := range f.Exprs {

@@ -1,0 +1,56 @@
+package gms
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/plan"
+	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+)
+
+// binaryCollations gives the columns that are defined BINARY and without a character set that of their table, which the
+// planner needs to find the binary collation.
+func (s *Session) binaryCollations(ctx *sql.Context, d *ast.DDL) {
+	plain := func(c *ast.ColumnDefinition) bool {
+		return c.Type.BinaryCollate && c.Type.Charset == "" && c.Type.Collate == ""
+	}
+	if !slices.ContainsFunc(d.TableSpec.Columns, plain) {
+		return
+	}
+	of := s.defaultCollation(ctx, d).CharacterSet().Name()
+	for _, c := range d.TableSpec.Columns {
+		if plain(c) {
+			c.Type.Charset = of
+		}
+	}
+}
+
+// defaultCollation returns the collation of new columns of the table that a statement creates or alters.
+func (s *Session) defaultCollation(ctx *sql.Context, d *ast.DDL) sql.CollationID {
+	charset, collation := "", ""
+	for _, o := range d.TableSpec.TableOpts {
+		switch value := unquoted(o.Value); strings.ToLower(o.Name) {
+		case "character set", "charset":
+			charset = value
+		case "collate":
+			collation = value
+		}
+	}
+	if c, err := sql.ParseCollation(charset, collation, false); err == nil && c != sql.Collation_Unspecified {
+		return c
+	}
+	db := d.Table.DbQualifier.String()
+	if db == "" {
+		db = s.GetCurrentDatabase()
+	}
+	if d.Action == ast.AlterStr {
+		if def, _, err := s.definition(ctx, tableName{db, d.Table.Name.String()}); err == nil && def != nil && def.Collation != 0 {
+			return sql.CollationID(def.Collation)
+		}
+	}
+	if of, err := s.b.Database(ctx, db); err == nil {
+		return plan.GetDatabaseCollation(ctx, of)
+	}
+	return sql.Collation_Default
+}

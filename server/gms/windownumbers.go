@@ -1,0 +1,96 @@
+package gms
+
+import (
+	"strings"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/expression/function/aggregation/window"
+	"github.com/dolthub/go-mysql-server/sql/types"
+)
+
+// windowNumbers are the window functions whose numbers are BIGINT UNSIGNED, where the planner has another type.
+var windowNumbers = map[string]sql.Function{
+	"row_number": sql.Function0{Name: "row_number", Fn: func(ctx *sql.Context) sql.Expression {
+		return &windowNumber{window.NewRowNumber(ctx).(sql.WindowAdaptableExpression), "row_number", nil}
+	}},
+	"ntile": sql.Function1{Name: "ntile", Fn: func(ctx *sql.Context, n sql.Expression) sql.Expression {
+		return &windowNumber{window.NewNTile(ctx, n).(sql.WindowAdaptableExpression), "ntile", n}
+	}},
+}
+
+// windowNumber is a window function whose value is a whole number without a sign.
+type windowNumber struct {
+	sql.WindowAdaptableExpression
+	name string
+	arg  sql.Expression // what is no child of the planner's function
+}
+
+var (
+	_ sql.FunctionExpression        = (*windowNumber)(nil)
+	_ sql.WindowAdaptableExpression = (*windowNumber)(nil)
+	_ sql.CollationCoercible        = (*windowNumber)(nil)
+)
+
+// FunctionName implements sql.FunctionExpression.
+func (w *windowNumber) FunctionName() string { return w.name }
+
+// Description implements sql.FunctionExpression.
+func (w *windowNumber) Description() string { return w.name }
+
+// String implements sql.Expression: the planner tells window functions apart by their texts.
+func (w *windowNumber) String() string {
+	s := w.WindowAdaptableExpression.String()
+	if w.arg != nil {
+		s = strings.Replace(s, "()", "("+w.arg.String()+")", 1)
+	}
+	return s
+}
+
+// Type implements sql.Expression.
+func (w *windowNumber) Type(*sql.Context) sql.Type { return types.Uint64 }
+
+// CollationCoercibility implements sql.CollationCoercible.
+func (w *windowNumber) CollationCoercibility(*sql.Context) (sql.CollationID, byte) {
+	return sql.Collation_binary, 5
+}
+
+// WithChildren implements sql.Expression.
+func (w *windowNumber) WithChildren(ctx *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	e, err := w.WindowAdaptableExpression.WithChildren(ctx, children...)
+	if err != nil {
+		return nil, err
+	}
+	return w.of(e.(sql.WindowAdaptableExpression)), nil
+}
+
+// WithId implements sql.IdExpression.
+func (w *windowNumber) WithId(id sql.ColumnId) sql.IdExpression {
+	return w.of(w.WindowAdaptableExpression.WithId(id).(sql.WindowAdaptableExpression))
+}
+
+// WithWindow implements sql.WindowAdaptableExpression.
+func (w *windowNumber) WithWindow(ctx *sql.Context, def *sql.WindowDefinition) sql.WindowAdaptableExpression {
+	return w.of(w.WindowAdaptableExpression.WithWindow(ctx, def))
+}
+
+func (w *windowNumber) of(e sql.WindowAdaptableExpression) *windowNumber {
+	return &windowNumber{e, w.name, w.arg}
+}
+
+// NewWindowFunction implements sql.WindowAdaptableExpression.
+func (w *windowNumber) NewWindowFunction(ctx *sql.Context) (sql.WindowFunction, error) {
+	f, err := w.WindowAdaptableExpression.NewWindowFunction(ctx)
+	return windowNumbered{f}, err
+}
+
+// windowNumbered is the calculation of a windowNumber.
+type windowNumbered struct{ sql.WindowFunction }
+
+// Compute implements sql.WindowFunction.
+func (w windowNumbered) Compute(ctx *sql.Context, at sql.WindowInterval, rows sql.WindowBuffer) (any, error) {
+	v, err := w.WindowFunction.Compute(ctx, at, rows)
+	if n, ok := v.(int); ok {
+		return uint64(n), err
+	}
+	return v, err
+}
