@@ -121,7 +121,9 @@ func withComparedTypes(ctx *sql.Context, e sql.Expression) sql.Expression {
 		}
 		return e
 	}
-	if !number && !date && !binary {
+	_, between := e.(*expression.Between)
+	document := between && text && slices.ContainsFunc(operands, func(o sql.Expression) bool { return types.IsJSON(o.Type(ctx)) })
+	if !number && !date && !binary && !document {
 		return nil
 	}
 	if isList && (date || span) && number && text {
@@ -129,7 +131,6 @@ func withComparedTypes(ctx *sql.Context, e sql.Expression) sql.Expression {
 			return several
 		}
 	}
-	_, between := e.(*expression.Between)
 	var fixed []sql.Expression
 	if !between && !isList {
 		if fixed = fixedDoubles(ctx, operands); fixed != nil {
@@ -148,6 +149,10 @@ func withComparedTypes(ctx *sql.Context, e sql.Expression) sql.Expression {
 			}
 		case (exact || double || year) && (types.IsEnum(t) || types.IsSet(t)):
 			out[i] = &whole{expression.UnaryExpressionStub{Child: o}, types.Int64}
+		case between && number && types.IsJSON(t):
+			out[i] = &jsonNumber{expression.UnaryExpressionStub{Child: o}}
+		case document && !date && types.IsJSON(t):
+			out[i] = newCastText(ctx, expression.NewConvert(o, expression.ConvertToChar))
 		case between && number && text && types.IsTextOnly(t):
 			out[i] = &textDouble{expression.UnaryExpressionStub{Child: o}}
 		case double && types.IsDecimal(t):
