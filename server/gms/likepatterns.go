@@ -5,10 +5,11 @@ import (
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression"
+	"github.com/dolthub/go-mysql-server/sql/types"
 )
 
 // likePattern is the pattern of a LIKE. One that ends with the escape character ends with that character, which the
-// planner refuses.
+// planner refuses, and one whose escape character is % or _, which are wildcards to the planner, has backslashes instead.
 type likePattern struct {
 	expression.UnaryExpressionStub
 	escape string
@@ -30,9 +31,13 @@ func closedPattern(e *expression.Like) sql.Expression {
 		escape = text
 	}
 	text, literal := literalText(e.RightChild)
+	wildcard := escape == "%" || escape == "_"
 	switch _, done := e.RightChild.(*likePattern); {
-	case done, literal && !endsEscaping(text, escape):
+	case done, literal && !wildcard && !endsEscaping(text, escape):
 		return nil
+	case wildcard:
+		return expression.NewLike(e.LeftChild, &likePattern{expression.UnaryExpressionStub{Child: e.RightChild}, escape},
+			expression.NewLiteral(`\`, types.LongText))
 	}
 	return expression.NewLike(e.LeftChild, &likePattern{expression.UnaryExpressionStub{Child: e.RightChild}, escape}, e.Escape)
 }
@@ -45,6 +50,28 @@ func endsEscaping(pattern, escape string) bool {
 		rest, ends = strings.TrimSuffix(rest, escape), !ends
 	}
 	return ends
+}
+
+// withBackslashes returns a pattern with backslashes as its escapes.
+func withBackslashes(pattern string, escape rune) string {
+	var out strings.Builder
+	escaped := false
+	for _, c := range pattern {
+		switch {
+		case c == escape && !escaped:
+			escaped = true
+			continue
+		case escaped || c == '\\':
+			out.WriteByte('\\')
+		}
+		out.WriteRune(c)
+		escaped = false
+	}
+	if escaped {
+		out.WriteByte('\\')
+		out.WriteRune(escape)
+	}
+	return out.String()
 }
 
 // Type implements sql.Expression.
@@ -69,6 +96,9 @@ func (p *likePattern) WithChildren(_ *sql.Context, children ...sql.Expression) (
 // Eval implements sql.Expression.
 func (p *likePattern) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	v, err := p.Child.Eval(ctx, r)
+	if text, ok := v.(string); ok && (p.escape == "%" || p.escape == "_") {
+		return withBackslashes(text, rune(p.escape[0])), err
+	}
 	if text, ok := v.(string); ok && endsEscaping(text, p.escape) {
 		return text + p.escape, err
 	}
