@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/cockroachdb/apd/v3"
 	"github.com/dolthub/go-mysql-server/sql"
@@ -264,6 +265,13 @@ func (a *assigner) text(ctx *sql.Context, column string, t sql.StringType, v any
 				s, v = string(text), string(text)
 			}
 		}
+	}
+	if ok && t.CharacterSet() != sql.CharacterSet_binary && !utf8.ValidString(s) {
+		left, err := a.keep(ctx, column, notEncoded(invalidFrom(s)), strings.TrimSuffix(s, invalidFrom(s)))
+		if err != nil {
+			return nil, err
+		}
+		s, v = left.(string), left
 	}
 	if ok {
 		left, err := a.encoded(ctx, column, t, s)

@@ -32,13 +32,27 @@ func (a *assigner) encoded(ctx *sql.Context, column string, t sql.StringType, s 
 	if first < 0 {
 		return s, nil
 	}
-	bad := escapedBytes(s[first:])
-	l := lost{number: 1366, message: "Incorrect string value: '" + strings.ReplaceAll(bad, "%", "%%") + "' for column '%s' at row %d"}
-	left, err := a.keep(ctx, column, l, out.String())
+	left, err := a.keep(ctx, column, notEncoded(s[first:]), out.String())
 	if err != nil {
 		return "", err
 	}
 	return left.(string), nil
+}
+
+// notEncoded is the loss of a text from what its column cannot hold.
+func notEncoded(from string) lost {
+	bad := strings.ReplaceAll(escapedBytes(from), "%", "%%")
+	return lost{number: 1366, message: "Incorrect string value: '" + bad + "' for column '%s' at row %d"}
+}
+
+// invalidFrom returns a text from the first byte that is no UTF-8.
+func invalidFrom(s string) string {
+	for i, r := range s {
+		if r == utf8.RuneError && !strings.HasPrefix(s[i:], string(utf8.RuneError)) {
+			return s[i:]
+		}
+	}
+	return ""
 }
 
 // encodes reports whether a character set has a character, which is none of ASCII.

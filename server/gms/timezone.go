@@ -212,6 +212,12 @@ var _ sql.FunctionExpression = unixTimestamp{}
 func newUnixTimestamp(ctx *sql.Context, args ...sql.Expression) (sql.Expression, error) {
 	typed := slices.Clone(args)
 	for i, a := range args {
+		if v, ok := a.(*expression.UserVar); ok {
+			if value, err := v.Eval(ctx, nil); err == nil && value != nil {
+				typed[i] = expression.NewLiteral(shown(value), types.LongText)
+				continue
+			}
+		}
 		if subquery(ctx, a) || ownCall(ctx, a) { // the planner would evaluate it here
 			typed[i] = expression.NewGetField(0, a.Type(ctx), "", true)
 		}
@@ -225,11 +231,13 @@ func newUnixTimestamp(ctx *sql.Context, args ...sql.Expression) (sql.Expression,
 	return unixTimestamp{u}, nil
 }
 
-// ownCall reports whether e calls a function of this package, which needs a session.
+// ownCall reports whether e calls a function of this package or reads a variable, which needs a session.
 func ownCall(ctx *sql.Context, e sql.Expression) (found bool) {
 	sql.Inspect(ctx, e, func(_ *sql.Context, e sql.Expression) bool {
-		_, own := e.(*function)
-		found = found || own
+		switch e.(type) {
+		case *function, *expression.UserVar, *expression.SystemVar:
+			found = true
+		}
 		return !found
 	})
 	return found
