@@ -54,3 +54,13 @@ func (s *Session) defaultCollation(ctx *sql.Context, d *ast.DDL) sql.CollationID
 	}
 	return sql.Collation_Default
 }
+
+// memberDefault makes a number that is the DEFAULT of an ENUM or SET the text that it is to MySQL: of a member's name.
+func memberDefault(t *ast.ColumnType) {
+	if !strings.EqualFold(t.Type, "enum") && !strings.EqualFold(t.Type, "set") {
+		return
+	}
+	if v, ok := t.Default.(*ast.SQLVal); ok && v.Type == ast.IntVal {
+		t.Default = ast.NewStrVal(v.Val)
+	}
+}

@@ -397,6 +397,13 @@ func checkMembers(name string, t *ast.ColumnType) error {
 	if set && len(t.EnumValues) > 64 {
 		return mysql.NewSQLError(1097, "HY000", "Too many strings for column %s and SET", name)
 	}
+	if v, ok := t.Default.(*ast.SQLVal); ok && set && (v.Type == ast.StrVal || v.Type == ast.IntVal) && len(v.Val) > 0 {
+		for _, part := range strings.Split(string(v.Val), ",") {
+			if number, err := strconv.ParseUint(part, 10, 64); err == nil && !seen[strconv.FormatUint(number, 10)] { // to the planner it is the bits
+				return mysql.NewSQLError(1067, "42000", "Invalid default value for '%s'", name)
+			}
+		}
+	}
 	return nil
 }
 

@@ -37,6 +37,7 @@ func (s *Session) notePrecisions(ctx *sql.Context, stmt ast.Statement) {
 		s.binaryCollations(ctx, d)
 		for _, c := range d.TableSpec.Columns {
 			formats[c.Name.Lowered()] = definedFormat(&c.Type)
+			memberDefault(&c.Type)
 			if !strings.EqualFold(c.Type.Type, "time") {
 				continue
 			}
