@@ -124,7 +124,7 @@ func hexLiterals(stmt ast.Statement) error {
 			case strings.HasPrefix(n.Operator, "_"):
 				if v := hexLiteralOf(n.Expr); v != nil {
 					text, err := v.HexDecode()
-					n.Expr = ast.NewStrVal(text)
+					n.Expr = ast.NewStrVal(wholeCharacters(n.Operator, text))
 					return nil, false, err
 				}
 			}
@@ -250,3 +250,12 @@ func newHexLiteral(name string) sql.Function {
 
 // numericType reports whether such a literal is a number beside a type.
 func numericType(t sql.Type) bool { return types.IsNumber(t) || types.IsYear(t) || types.IsBit(t) }
+
+// wholeCharacters puts zeros before the bytes behind an introducer of a character set of two or four bytes a character.
+func wholeCharacters(introducer string, text []byte) []byte {
+	size := map[string]int{ast.Utf16Str: 2, ast.Utf32Str: 4}[strings.ToLower(introducer)]
+	if size == 0 || len(text)%size == 0 {
+		return text
+	}
+	return append(make([]byte, size-len(text)%size), text...)
+}

@@ -47,7 +47,7 @@ func ownFunction(name string) (sql.Function, bool) {
 		return sql.Function2{Name: name, Fn: newBenchmark}, true
 	case name == "greatest", name == "least":
 		return sql.FunctionN{Name: name, Fn: func(ctx *sql.Context, args ...sql.Expression) (sql.Expression, error) {
-			e, err := newExtreme(ctx, name, extremeMoments(ctx, args))
+			e, err := newExtreme(ctx, name, extremeMoments(ctx, extremeDocuments(ctx, args)))
 			if err != nil {
 				return nil, err
 			}
@@ -315,6 +315,32 @@ func newExtreme(ctx *sql.Context, name string, args []sql.Expression) (sql.Expre
 		return nil, err
 	}
 	return withType(ctx, e), nil
+}
+
+// extremeDocuments returns the arguments of GREATEST or LEAST without documents: beside numbers alone they are numbers, beside
+// texts all are texts.
+func extremeDocuments(ctx *sql.Context, args []sql.Expression) []sql.Expression {
+	document, number, text := false, false, false
+	for _, a := range args {
+		if !a.Resolved() {
+			return args
+		}
+		t := a.Type(ctx)
+		document, number, text = document || types.IsJSON(t), number || types.IsNumber(t), text || types.IsText(t)
+	}
+	if !document {
+		return args
+	}
+	out := slices.Clone(args)
+	for i, a := range args {
+		switch t := a.Type(ctx); {
+		case types.IsJSON(t) && number && !text:
+			out[i] = &jsonNumber{expression.UnaryExpressionStub{Child: a}}
+		case types.IsJSON(t), types.IsNumber(t) && text:
+			out[i] = newCastText(ctx, expression.NewConvert(a, expression.ConvertToChar))
+		}
+	}
+	return out
 }
 
 var extremes = map[string]*functionDef{
