@@ -214,10 +214,10 @@ func (s *Session) PrepareQuery(query string, stmt ast.Statement) {
 }
 
 // UnprepareQuery implements sql.Session.
-func (s *Session) UnprepareQuery(query string) bool {
+func (s *Session) UnprepareQuery(query string) {
 	delete(s.prepared.views, query)
 	delete(s.prepared.databases, query)
-	return s.BaseSession.UnprepareQuery(query)
+	s.BaseSession.UnprepareQuery(query)
 }
 
 // CacheQuery implements sql.Session. Nothing asks for cached queries again.
