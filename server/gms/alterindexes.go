@@ -209,7 +209,7 @@ func (t *Table) GetChecks(ctx *sql.Context) ([]sql.CheckDefinition, error) {
 		return nil, nil // see takeChecks, dropChecksOf and dependedOn
 	}
 	if ok && len(s.viewUses) > 0 {
-		return slices.Concat(sh.checks, s.viewChecks(tableName{sh.def.Database, sh.def.Name})), nil
+		return slices.Concat(sh.checks, s.viewChecks(tableName{sh.def.Database, sh.def.Name}, false)), nil
 	}
 	return sh.checks, nil
 }

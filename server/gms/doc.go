@@ -18,7 +18,7 @@
 // drops lock clauses and commits after DDL instead of before. Session, annotator
 // and builder put that right from outside; each says where.
 //
-// Not done: a fast path around the planner, COM_CHANGE_USER, FOR SHARE in
+// Not done: a fast path around the planner, FOR SHARE in
 // prepared statements (the wire server parses those itself), spatial indexes
 // that are more than a full scan, CHECK constraints in tables with virtual columns
 // (refused), use of tables that LOCK TABLES did not name is not refused. Integer

@@ -191,14 +191,15 @@ func (s selection) checkGroup(ctx *sql.Context, g *plan.GroupBy) error {
 
 // checkDistinct checks the ORDER BY of a SELECT DISTINCT: what it has is in the select list.
 func (s selection) checkDistinct(ctx *sql.Context, below sql.Node) error {
-	listed, columns := map[string]bool{}, map[sql.ColumnId]bool{}
+	listed, named, columns := map[string]bool{}, map[string]bool{}, map[sql.ColumnId]bool{}
 	for _, e := range s.list {
 		if a, ok := e.(*expression.Alias); ok {
 			columns[a.Id()] = true
 			e = a.Child
+			named[sql.DebugString(ctx, e)] = !a.Unreferencable()
 		}
 		listed[sql.DebugString(ctx, e)] = true
-		if f, ok := e.(*expression.GetField); ok {
+		if f, ok := e.(*expression.GetField); ok && !ofAggregate(f) {
 			columns[f.Id()] = true
 		}
 	}
@@ -234,7 +235,7 @@ func (s selection) checkDistinct(ctx *sql.Context, below sql.Node) error {
 		var fault error
 		var check func(e sql.Expression)
 		check = func(e sql.Expression) {
-			if fault != nil || listed[sql.DebugString(ctx, e)] {
+			if named[sql.DebugString(ctx, e)] {
 				return
 			}
 			reference := func(c *expression.GetField) {
@@ -245,7 +246,7 @@ func (s selection) checkDistinct(ctx *sql.Context, below sql.Node) error {
 						"this is incompatible with DISTINCT", i+1, d.name(c))
 				case def != nil:
 					check(def)
-				case strings.Contains(c.Name(), "(") && !strings.HasPrefix(c.Name(), "anyvalue(") && c.Table() == "":
+				case ofAggregate(c):
 					fault = mysql.NewSQLError(3066, "HY000", "Expression #%d of ORDER BY clause is not in SELECT list, contains aggregate function; "+
 						"this is incompatible with DISTINCT", i+1)
 				}
@@ -265,14 +266,24 @@ func (s selection) checkDistinct(ctx *sql.Context, below sql.Node) error {
 				return
 			}
 			for _, c := range e.Children() {
-				check(c)
+				if fault == nil {
+					check(c)
+				}
 			}
+		}
+		if listed[sql.DebugString(ctx, o.Expr)] {
+			continue
 		}
 		if check(o.Expr); fault != nil {
 			return fault
 		}
 	}
 	return nil
+}
+
+// ofAggregate reports whether a column is the planner's of an aggregate.
+func ofAggregate(c *expression.GetField) bool {
+	return strings.Contains(c.Name(), "(") && !strings.HasPrefix(c.Name(), "anyvalue(") && c.Table() == ""
 }
 
 // name returns a column's name as errors have it: with its database, unless it is a view's or a derived table's.

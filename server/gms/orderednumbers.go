@@ -15,8 +15,12 @@ import (
 // them for columns below DISTINCT, or misses the alias of a group's expression beside HAVING.
 // Constants in GROUP BY are no numbers of columns unless they are integers.
 func (session *Session) orderedExpressions(ctx *sql.Context, stmt ast.Statement) error {
+	inner := map[*ast.Select]bool{}
 	return ast.Walk(func(n ast.SQLNode) (bool, error) {
 		s, ok := n.(*ast.Select)
+		if sub, is := n.(*ast.Subquery); is {
+			selectsOf(sub.Select, inner)
+		}
 		if !ok {
 			return true, nil
 		}
@@ -41,7 +45,7 @@ func (session *Session) orderedExpressions(ctx *sql.Context, stmt ast.Statement)
 			}
 		}
 		for i, g := range s.GroupBy {
-			s.GroupBy[i] = session.namedGroup(ctx, s, userVariable(g))
+			s.GroupBy[i] = session.namedGroup(ctx, s, userVariable(g), inner[s])
 		}
 		for _, o := range s.OrderBy {
 			o.Expr = userVariable(o.Expr)
@@ -119,10 +123,28 @@ func userVariable(e ast.Expr) ast.Expr {
 	return e
 }
 
-// namedGroup returns an expression of GROUP BY with the expressions that the names of the select list stand for in it.
-func (session *Session) namedGroup(ctx *sql.Context, s *ast.Select, g ast.Expr) ast.Expr {
+// selectsOf adds the queries that a query is made of.
+func selectsOf(s ast.SelectStatement, to map[*ast.Select]bool) {
+	switch s := s.(type) {
+	case *ast.Select:
+		to[s] = true
+	case *ast.ParenSelect:
+		selectsOf(s.Select, to)
+	case *ast.SetOp:
+		selectsOf(s.Left, to)
+		selectsOf(s.Right, to)
+	}
+}
+
+// namedGroup returns an expression of GROUP BY with the expressions that the names of the select list stand for in it: a
+// name alone only if the query is within another, of which the planner would take a column of that name.
+func (session *Session) namedGroup(ctx *sql.Context, s *ast.Select, g ast.Expr, inner bool) ast.Expr {
 	switch g.(type) {
-	case *ast.ColName, *ast.SQLVal, *ast.ParenExpr:
+	case *ast.ColName:
+		if !inner {
+			return g
+		}
+	case *ast.SQLVal, *ast.ParenExpr:
 		return g
 	}
 	_ = replaceNodes(reflect.ValueOf(&g), func(n ast.SQLNode) (ast.SQLNode, bool, error) {

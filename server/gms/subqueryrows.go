@@ -20,6 +20,27 @@ func countSubqueries(a *analyzer.Analyzer, next sql.NodeExecBuilder) {
 	})
 }
 
+// rowCondition plans the subqueries of a condition on the rows of a table.
+func rowCondition(ctx *sql.Context, a *analyzer.Analyzer, e sql.Expression, t *Table) (_ sql.Expression, err error) {
+	columns := sql.ColSet{} // as rowExpression has them
+	for i := range t.Schema(ctx) {
+		columns.Add(sql.ColumnId(i + 1))
+	}
+	table := plan.NewResolvedTable(t, sql.UnresolvedDatabase(t.live(ctx).def.Database), nil).WithId(1).WithColumns(columns)
+	n := sql.Node(plan.NewFilter(ctx, e, table))
+	for _, b := range a.Batches {
+		for _, r := range b.Rules {
+			if id := r.Id.String(); err == nil && (id == "finalizeSubqueries" || id == "assignExecIndexes") {
+				n, _, err = r.Apply(ctx, a, n, nil, analyzer.DefaultRuleSelector, nil)
+			}
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return n.(*plan.Filter).Expression, nil
+}
+
 // countedPlan puts a subqueryBuilder into each subquery of a plan.
 func countedPlan(ctx *sql.Context, n sql.Node, next sql.NodeExecBuilder) (sql.Node, transform.TreeIdentity, error) {
 	return transform.NodeExprsWithOpaque(ctx, n, func(ctx *sql.Context, e sql.Expression) (sql.Expression, transform.TreeIdentity, error) {

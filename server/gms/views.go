@@ -26,7 +26,7 @@ type mergedView struct {
 	under   []*mergedView // views among its tables
 	where   ast.Expr      // nil: every row
 	checks  []ast.Expr    // of WITH CHECK OPTION
-	reads   bool          // a column or the condition reads a table in a subquery
+	reads   bool          // a column reads a table in a subquery
 	invoker bool          // SQL SECURITY INVOKER
 	definer accountName   // who else must be allowed to write the base table
 }
@@ -171,7 +171,6 @@ func (m *viewMerger) merged(t tableName, spec *ast.ViewSpec, alias string) (*mer
 		if own = sc.expr(q.Where.Expr); large(own) {
 			return nil, nil
 		}
-		v.reads = v.reads || hasSubquery(own)
 	}
 	v.where = and(own, v.where)
 	switch spec.CheckOption {

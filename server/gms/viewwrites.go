@@ -512,6 +512,7 @@ type viewUse struct {
 	base   tableName // that is written; without a name: the view is read
 	events []string  // what is done to the base table
 	checks []sql.CheckDefinition
+	asking []sql.CheckDefinition // the checks with subqueries
 }
 
 // authorized returns the authorization of a statement that writes a base table through a view,
@@ -530,16 +531,35 @@ func (m *viewMerger) authorized(v *mergedView, base tableName, auth ast.AuthInfo
 			if c == nil {
 				continue
 			}
-			alias := again.tables[0].alias
-			_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
-				if col, ok := n.(*ast.ColName); ok && col.Qualifier.Name.String() == alias {
-					col.Qualifier = ast.TableName{}
+			alias, asks, qualifier := again.tables[0].alias, hasSubquery(c), ast.TableName{}
+			if asks {
+				qualifier.Name = ast.NewTableIdent(again.tables[0].name.Name)
+			}
+			err := ast.Walk(func(n ast.SQLNode) (bool, error) {
+				switch n := n.(type) {
+				case *ast.ColName:
+					if n.Qualifier.Name.String() == alias {
+						n.Qualifier = qualifier
+					}
+				case *ast.AliasedTableExpr:
+					t, _ := n.Expr.(ast.TableName)
+					if n.As.IsEmpty() && sameName(t.Name.String(), qualifier.Name.String()) || sameName(n.As.String(), qualifier.Name.String()) {
+						return false, errNotSupported("WITH CHECK OPTION of a view with a subquery of its own table")
+					}
 				}
 				return true, nil
 			}, c)
-			use.checks = append(use.checks, sql.CheckDefinition{
+			if err != nil {
+				return auth, err
+			}
+			check := sql.CheckDefinition{
 				Name: checkOption + v.name.Database + "." + v.name.Name, CheckExpression: "ifnull((" + ast.String(withoutLikeBounds(c)) + "), 0)", Enforced: true,
-			})
+			}
+			if asks {
+				use.asking = append(use.asking, check)
+			} else {
+				use.checks = append(use.checks, check)
+			}
 		}
 	}
 	auth = m.read(v, auth)
@@ -559,11 +579,15 @@ func (m *viewMerger) read(v *mergedView, auth ast.AuthInformation) ast.AuthInfor
 // checkOption begins the names of the checks of views.
 const checkOption = "CHECK OPTION "
 
-// viewChecks returns the checks of views through which the statement writes a table.
-func (s *Session) viewChecks(t tableName) (out []sql.CheckDefinition) {
+// viewChecks returns the checks of views through which the statement writes a table: those with subqueries, or the others.
+func (s *Session) viewChecks(t tableName, asking bool) (out []sql.CheckDefinition) {
 	for _, u := range s.viewUses {
 		if sameName(u.base.Database, t.Database) && sameName(u.base.Name, t.Name) {
-			out = append(out, u.checks...)
+			if asking {
+				out = append(out, u.asking...)
+			} else {
+				out = append(out, u.checks...)
+			}
 		}
 	}
 	return out

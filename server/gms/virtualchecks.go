@@ -74,7 +74,7 @@ func likeChecks(ctx *sql.Context, a *analyzer.Analyzer, n *plan.CreateTable) (sq
 	if !ok || !t.Schema(ctx).HasVirtualColumns() {
 		return nil, nil
 	}
-	checks, err := checksOf(ctx, a, t, t.shape.checks)
+	checks, err := checksOf(ctx, a, t, t.shape.checks, nil)
 	for _, c := range checks {
 		c.Name = ""
 	}
@@ -82,11 +82,11 @@ func likeChecks(ctx *sql.Context, a *analyzer.Analyzer, n *plan.CreateTable) (sq
 }
 
 // virtualChecks returns the constraints of the tables with virtual columns in n, and those
-// of the views that they are written through.
+// of the views that they are written through; of other tables if such a one has a subquery.
 func virtualChecks(ctx *sql.Context, a *analyzer.Analyzer, n sql.Node) (checks sql.CheckConstraints, err error) {
 	transform.InspectWithOpaque(ctx, n, func(ctx *sql.Context, n sql.Node) bool {
 		t := tableOf(n)
-		if t == nil || err != nil || !t.Schema(ctx).HasVirtualColumns() {
+		if t == nil || err != nil || !t.Schema(ctx).HasVirtualColumns() && len(asked(ctx, t)) == 0 {
 			return err == nil
 		}
 		var found sql.CheckConstraints
@@ -105,15 +105,35 @@ func writtenChecks(ctx *sql.Context, a *analyzer.Analyzer, t *Table) (sql.CheckC
 	if err != nil {
 		return nil, err
 	}
-	return checksOf(ctx, a, t, defs)
+	checks, err := checksOf(ctx, a, t, defs, nil)
+	if err != nil {
+		return nil, err
+	}
+	asking, err := checksOf(ctx, a, t, asked(ctx, t), func(e sql.Expression) (sql.Expression, error) { return rowCondition(ctx, a, e, t) })
+	return append(checks, asking...), err
 }
 
-// checksOf returns constraints of a table. Their expressions are of its row.
-func checksOf(ctx *sql.Context, a *analyzer.Analyzer, t *Table, defs []sql.CheckDefinition) (checks sql.CheckConstraints, err error) {
+// asked returns the checks with subqueries of the views through which the statement writes a table.
+func asked(ctx *sql.Context, t *Table) []sql.CheckDefinition {
+	s, err := sessionOf(ctx)
+	if err != nil {
+		return nil
+	}
+	def := t.live(ctx).def
+	return s.viewChecks(tableName{def.Database, def.Name}, true)
+}
+
+// checksOf returns constraints of a table. Their expressions are of its row, and what f makes of them.
+func checksOf(ctx *sql.Context, a *analyzer.Analyzer, t *Table, defs []sql.CheckDefinition, f func(sql.Expression) (sql.Expression, error)) (checks sql.CheckConstraints, err error) {
 	for _, c := range defs {
 		e, err := rowExpression(ctx, a.Catalog, t, c.CheckExpression)
 		if err != nil {
 			return nil, err
+		}
+		if f != nil {
+			if e, err = f(e); err != nil {
+				return nil, err
+			}
 		}
 		checks = append(checks, &sql.CheckConstraint{Name: c.Name, Expr: e, Enforced: c.Enforced})
 	}
