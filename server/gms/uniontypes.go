@@ -9,6 +9,7 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/transform"
+	"github.com/dolthub/vitess/go/mysql"
 )
 
 // The columns of set operations and of WITH RECURSIVE have the types that MySQL gives them: of a
@@ -358,6 +359,9 @@ func outputs(ctx *sql.Context, n sql.Node) []sql.ColumnId {
 
 // recursive gives a WITH RECURSIVE its types.
 func (u *unionTyping) recursive(n *plan.RecursiveCte) (sql.Node, error) {
+	if len(n.Left().Schema(u.ctx)) != len(n.Right().Schema(u.ctx)) {
+		return nil, mysql.NewSQLError(1222, "21000", "The used SELECT statements have a different number of columns")
+	}
 	left, err := u.node(n.Left())
 	if err != nil {
 		return nil, err

@@ -100,7 +100,18 @@ func windowsInPlace(s *ast.Select) error {
 			return windowOutOfPlace(f)
 		}
 	}
-	return nil
+	return ast.Walk(func(n ast.SQLNode) (bool, error) {
+		if f, ok := n.(*ast.FuncExpr); ok && f.Over != nil {
+			for _, e := range f.Exprs {
+				if x, ok := e.(*ast.AliasedExpr); ok {
+					if inner := windowIn(x.Expr); inner != nil {
+						return false, windowOutOfPlace(inner)
+					}
+				}
+			}
+		}
+		return true, nil
+	}, s.SelectExprs)
 }
 
 func windowOutOfPlace(f *ast.FuncExpr) error {
