@@ -31,18 +31,31 @@ type namedTables struct {
 // of t.* too. Returns 1060 for a derived table with two columns of a name.
 func (s *Session) naturalStars(ctx *sql.Context, stmt ast.Statement) error {
 	n := namedTables{s: s, ctx: ctx, ctes: map[string]*ast.CommonTableExpr{}}
+	named := map[ast.TableExpr]bool{} // with a list of columns of its own
 	var visit ast.Visit
 	visit = func(node ast.SQLNode) (bool, error) {
 		switch node := node.(type) {
 		case *ast.With:
+			if node == nil {
+				break
+			}
 			n.with(node)
+			for _, c := range node.Ctes {
+				if len(c.Columns) == 0 {
+					continue
+				}
+				named[c.AliasedTableExpr] = true
+				if err := distinct(c.Columns); err != nil {
+					return false, err
+				}
+			}
 		case *ast.SetOp:
 			if err := ast.Walk(visit, node.With); err != nil {
 				return false, err
 			}
 		case *ast.AliasedTableExpr:
-			if q, ok := node.Expr.(*ast.Subquery); ok && len(q.Columns) == 0 {
-				return true, n.distinctNames(q.Select)
+			if q, ok := node.Expr.(*ast.Subquery); ok && len(q.Columns) == 0 && !named[node] {
+				return true, distinct(n.selected(q.Select))
 			}
 		case *ast.Select:
 			if node.With != nil {
@@ -66,14 +79,14 @@ func (n *namedTables) with(w *ast.With) {
 	}
 }
 
-// distinctNames returns the error of a query as a derived table if two of its columns have one name.
-func (n *namedTables) distinctNames(q ast.SelectStatement) error {
+// distinct returns the error of the columns of a derived table if two of them have one name; without one they are not known.
+func distinct(columns ast.Columns) error {
 	seen := map[string]bool{}
-	for _, c := range n.selected(q) {
+	for _, c := range columns {
 		if seen[c.Lowered()] {
 			return mysql.NewSQLError(mysql.ERDupFieldName, "42S21", "Duplicate column name '%s'", c.String())
 		}
-		seen[c.Lowered()] = true
+		seen[c.Lowered()] = c.String() != ""
 	}
 	return nil
 }
