@@ -301,9 +301,13 @@ func (t *Table) ModifyComment(ctx *sql.Context, comment string) error {
 			if err := json.Unmarshal([]byte(changes), &c); err != nil {
 				return err
 			}
-			def.Checks = slices.DeleteFunc(slices.Clone(def.Checks), func(d engine.CheckDef) bool {
-				return slices.ContainsFunc(c.Drops, func(name string) bool { return sameName(name, d.Name) })
-			})
+			for _, name := range c.Drops { // a prepared statement's may be gone
+				n := len(def.Checks)
+				def.Checks = slices.DeleteFunc(slices.Clone(def.Checks), func(d engine.CheckDef) bool { return sameName(name, d.Name) })
+				if len(def.Checks) == n {
+					return errNoSuchCheck(name)
+				}
+			}
 		default:
 			def.Comment = comment
 		}

@@ -205,18 +205,18 @@ func (e *wireEngine) QueryWithBindings(ctx *sql.Context, q string, _ sqlparser.S
 		rows, err := e.h.instead(q, nil, err)
 		return types.OkResultSchema, sql.RowsToRowIter(rows...), nil, err
 	}
+	ctx.ClearWarnings()
+	if r.Warnings > 0 && !strings.HasPrefix(strings.ToUpper(q), "SHOW ") {
+		if err := c.warnings(ctx, int(r.Warnings)); err != nil {
+			return nil, nil, nil, err
+		}
+	}
 	if strings.Contains(strings.ToLower(q), "sql_mode") { // by which the suite parses what it prepares
 		mode, err := c.run("SELECT @@sql_mode", nil)
 		if err != nil {
 			return nil, nil, nil, err
 		}
 		if err := ctx.SetSessionVariable(ctx, "sql_mode", string(mode.Values[0][0].AsString())); err != nil {
-			return nil, nil, nil, err
-		}
-	}
-	ctx.ClearWarnings()
-	if r.Warnings > 0 && !strings.HasPrefix(strings.ToUpper(q), "SHOW ") {
-		if err := c.warnings(ctx, int(r.Warnings)); err != nil {
 			return nil, nil, nil, err
 		}
 	}

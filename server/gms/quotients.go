@@ -84,14 +84,17 @@ func (q *quotient) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	return scaled(x, q.typ)
 }
 
-// divided returns a quotient with MySQL's digits, of which it computes nine at a time, nil of a division by zero.
+// divided returns a quotient with MySQL's digits, nil of a division by zero. Nine digits are a word, and each side has
+// whole ones (do_div_mod in strings/decimal.cc).
 func divided(ctx *sql.Context, l, r *apd.Decimal) *apd.Decimal {
 	if r.IsZero() {
 		warn(ctx, divisionByZero, "Division by 0")
 		return nil
 	}
-	digits := int32(divisionDigits(ctx)) - l.Exponent - r.Exponent
-	return types.DecimalDiv(l, r, (max(digits, 0)+8)/9*9, true)
+	words := func(digits int32) int32 { return (max(digits, 0) + 8) / 9 * 9 }
+	sides := words(-l.Exponent) + words(-r.Exponent)
+	more := int32(divisionDigits(ctx)) - (sides + l.Exponent + r.Exponent)
+	return types.DecimalDiv(l, r, sides+words(more), true)
 }
 
 // unrounded is exact arithmetic with a division in it that is assigned: to be shown it is rounded, a column gets all digits.
