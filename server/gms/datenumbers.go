@@ -163,7 +163,7 @@ func newDateLiteral(ctx *sql.Context, args ...sql.Expression) (sql.Expression, e
 	}
 	lit, ok := value.(*expression.Literal)
 	if _, variable := value.(*expression.UserVar); variable && types.IsInteger(value.Type(ctx)) {
-		return &numberDate{expression.UnaryExpressionStub{Child: value}, types.DatetimeMaxPrecision}, nil
+		return &numberDate{expression.UnaryExpressionStub{Child: value}, types.DatetimeMaxPrecision, false}, nil
 	}
 	if !ok {
 		return value, nil
@@ -205,7 +205,8 @@ func momentKind(t sql.Type) string {
 // numberDate is a number as the date it is, NULL if it is none.
 type numberDate struct {
 	expression.UnaryExpressionStub
-	typ sql.Type
+	typ    sql.Type
+	noZero bool // 0 is none
 }
 
 // Type implements sql.Expression.
@@ -222,7 +223,7 @@ func (d *numberDate) WithChildren(_ *sql.Context, children ...sql.Expression) (s
 	if len(children) != 1 {
 		return nil, sql.ErrInvalidChildrenNumber.New(d, len(children), 1)
 	}
-	return &numberDate{expression.UnaryExpressionStub{Child: children[0]}, d.typ}, nil
+	return &numberDate{expression.UnaryExpressionStub{Child: children[0]}, d.typ, d.noZero}, nil
 }
 
 // Eval implements sql.Expression.
@@ -236,7 +237,7 @@ func (d *numberDate) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 		if clock && nanos > 0 {
 			m.micros, m.nanos = nanos/1000, nanos%1000
 		}
-		if t, ok := m.time(modeEnabled(ctx, truncatesFractions)); ok && fault == 0 {
+		if t, ok := m.time(modeEnabled(ctx, truncatesFractions)); ok && fault == 0 && !(d.noZero && t.Equal(types.ZeroTime)) {
 			return t, nil
 		}
 	}
@@ -285,6 +286,12 @@ var dateFunctions = map[string]int{
 	"adddate": 1, "subdate": 1, "week": 1, "weekofyear": 1, "yearweek": 1, "unix_timestamp": 1, "to_seconds": 1,
 }
 
+// zeroless are those to which a text or a number that is 0000-00-00 is none (TIME_NO_ZERO_DATE in sql/item_timefunc.cc).
+var zeroless = map[string]bool{
+	"dayname": true, "dayofweek": true, "dayofyear": true, "weekday": true, "datediff": true, "to_days": true,
+	"week": true, "weekofyear": true, "yearweek": true,
+}
+
 // withDates returns an expression with the numbers among its arguments as dates, where it takes
 // dates; nil if there are none.
 func withDates(ctx *sql.Context, e sql.Expression) sql.Expression {
@@ -308,6 +315,7 @@ func withDates(ctx *sql.Context, e sql.Expression) sql.Expression {
 				args = append(args, e.Children()...)
 			}
 			m := newTextMoment(ctx, a)
+			m.noZero = zeroless[name]
 			if name == "unix_timestamp" {
 				m.invalid = types.ZeroTime
 			}
@@ -331,7 +339,7 @@ func withDates(ctx *sql.Context, e sql.Expression) sql.Expression {
 					}
 				}
 			}
-			args[i] = &numberDate{expression.UnaryExpressionStub{Child: a}, typ}
+			args[i] = &numberDate{expression.UnaryExpressionStub{Child: a}, typ, zeroless[name]}
 		}
 	}
 	if args == nil {

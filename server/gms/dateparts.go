@@ -39,8 +39,6 @@ func dateFields(ctx *sql.Context, v any) (m momentFields, ok bool) {
 		}
 	case []byte:
 		return dateFields(ctx, string(x))
-	case bool:
-		return dateFields(ctx, map[bool]int64{true: 1}[x])
 	default:
 		n, nanos, number := wholeAndNanos(v)
 		if m, _, fault = fieldsOfNumber(n); number && fault == 0 {

@@ -155,7 +155,7 @@ func extremeMoments(ctx *sql.Context, args []sql.Expression) []sql.Expression {
 			if !dates {
 				typ = datetimes[0]
 			}
-			out[i] = &numberDate{expression.UnaryExpressionStub{Child: a}, typ}
+			out[i] = &numberDate{expression.UnaryExpressionStub{Child: a}, typ, false}
 		}
 	}
 	return out

@@ -341,7 +341,7 @@ func wholeAndNanos(v any) (n int64, nanos int, ok bool) {
 		return n, int(f * 1e9), true
 	case uint64:
 		return int64(min(x, math.MaxInt64)), 0, true
-	case int8, int16, int32, int64, uint8, uint16, uint32:
+	case bool, int8, int16, int32, int64, uint8, uint16, uint32:
 		c, _, err := types.Int64.Convert(noContext(), v)
 		n, ok := c.(int64)
 		return n, 0, ok && err == nil

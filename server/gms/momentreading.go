@@ -44,6 +44,7 @@ type textMoment struct {
 	typ     sql.Type
 	invalid any    // in the place of NULL
 	known   any    // the value of a literal
+	noZero  bool   // 0000-00-00 is none
 	refused string // not "": what is no moment of this kind is an error
 }
 
@@ -105,7 +106,7 @@ func (m *textMoment) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 		}
 	}
 	at, clock, rest, ok := readMoment(text)
-	if ok && m.refused != "" && at.Equal(types.ZeroTime) && modeEnabled(ctx, noZeroDate) {
+	if ok && at.Equal(types.ZeroTime) && (m.noZero || m.refused != "" && modeEnabled(ctx, noZeroDate)) {
 		ok = false
 	}
 	switch {

@@ -5,7 +5,6 @@ import (
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/types"
-	"github.com/dolthub/vitess/go/mysql"
 )
 
 // weekMode is a mode of WEEK: bits.
@@ -68,13 +67,7 @@ func yearDays(year int) int {
 // dayOf returns the date that a value is, false if it is NULL, none or the date of zeros.
 func dayOf(ctx *sql.Context, v any) (time.Time, bool) {
 	t, ok := datetimeOf(ctx, v)
-	if !ok || !t.Equal(types.ZeroTime) {
-		return t, ok
-	}
-	if _, stored := v.(time.Time); !stored {
-		ctx.Warn(mysql.ERTruncatedWrongValue, "Incorrect datetime value: '%s'", shown(v))
-	}
-	return t, false
+	return t, ok && !t.Equal(types.ZeroTime)
 }
 
 func dayName(ctx *sql.Context, _ *Session, args []any) (any, error) {
