@@ -160,12 +160,12 @@ func canBeRead(ctx *sql.Context, text string) error {
 	if err != nil {
 		return unsupported
 	}
-	s, err := sessionOf(ctx)
-	if err != nil {
-		return err
-	}
 	return ast.Walk(func(n ast.SQLNode) (bool, error) {
 		if f, ok := n.(*ast.FuncExpr); ok && f.Qualifier.IsEmpty() && !nativeFunction(ctx, f.Name.String()) {
+			s, err := sessionOf(ctx)
+			if err != nil {
+				return false, err
+			}
 			if _, ok := s.b.Function(ctx, "", f.Name.String()); !ok {
 				return false, unsupported
 			}

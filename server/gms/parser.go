@@ -107,6 +107,7 @@ func (p *parser) Parse(ctx *sql.Context, query string, multi bool) (ast.Statemen
 // ParseWithOptions implements sql.Parser.
 func (p *parser) ParseWithOptions(ctx context.Context, query string, delimiter rune, multi bool,
 	options ast.ParserOptions) (ast.Statement, string, string, error) {
+	sent := query
 	query = quotedWords(plainComments(query))
 	if err := identifiers(ctx, query); err != nil {
 		return nil, "", "", err
@@ -118,7 +119,18 @@ func (p *parser) ParseWithOptions(ctx context.Context, query string, delimiter r
 		}
 		return stmt, query[:end], rest, err
 	}
-	return p.planners(ctx, query, delimiter, multi, options)
+	stmt, one, rest, err := p.planners(ctx, query, delimiter, multi, options)
+	if err == nil && query != sent {
+		withViewText(stmt, one)
+	}
+	return stmt, one, rest, err
+}
+
+// withViewText gives a CREATE VIEW the text of its query where the planner may have another than the one that was parsed.
+func withViewText(stmt ast.Statement, parsed string) {
+	if d, ok := stmt.(*ast.DDL); ok && d.ViewSpec != nil && d.SubStatementPositionStart <= len(parsed) {
+		d.SubStatementStr = parsed[d.SubStatementPositionStart:min(d.SubStatementPositionEnd, len(parsed))]
+	}
 }
 
 // planners parses a statement of the planner's grammar.
@@ -164,6 +176,7 @@ func (p *parser) grammarsOwn(ctx context.Context, query string, delimiter rune, 
 // the text was rewritten; the planner prepares statements this way, and drops it.
 func (p *parser) ParseOneWithOptions(ctx context.Context, query string,
 	options ast.ParserOptions) (ast.Statement, int, error) {
+	sent := query
 	query = quotedWords(plainComments(query))
 	if err := identifiers(ctx, query); err != nil {
 		return nil, 0, err
@@ -185,6 +198,9 @@ func (p *parser) ParseOneWithOptions(ctx context.Context, query string,
 	}
 	if sctx, ok := ctx.(*sql.Context); ok && served(ctx) {
 		sctx.Session.(*Session).prepared.view = query
+	}
+	if query != sent {
+		withViewText(stmt, query)
 	}
 	err = p.definesView(ctx, query, stmt)
 	return stmt, made.sent(n), err
