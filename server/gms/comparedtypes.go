@@ -175,14 +175,7 @@ func withComparedTypes(ctx *sql.Context, e sql.Expression) sql.Expression {
 	if !changed {
 		return nil
 	}
-	if isList {
-		out = []sql.Expression{out[0], expression.NewTuple(out[1:]...)}
-	}
-	c, err := e.WithChildren(ctx, out...)
-	if err != nil {
-		return nil
-	}
-	return c
+	return comparisonOf(ctx, e, out, isList)
 }
 
 // fixedDouble is a FLOAT of so many digits as the number that it shows: as a DOUBLE it is one beside it.
@@ -474,4 +467,16 @@ func documentFirst(ctx *sql.Context, e sql.Expression) sql.Expression {
 		return expression.NewLessThanOrEqual(c.Right(), c.Left())
 	}
 	return nil
+}
+
+// comparisonOf returns a comparison with other operands, behind the first one those of its list if it has one; nil if it takes none.
+func comparisonOf(ctx *sql.Context, e sql.Expression, operands []sql.Expression, isList bool) sql.Expression {
+	if isList {
+		operands = []sql.Expression{operands[0], expression.NewTuple(operands[1:]...)}
+	}
+	c, err := e.WithChildren(ctx, operands...)
+	if err != nil {
+		return nil
+	}
+	return c
 }

@@ -38,14 +38,7 @@ func withIntegers(ctx *sql.Context, e sql.Expression, operands []sql.Expression,
 	if !column || !texts {
 		return nil
 	}
-	if isList {
-		out = []sql.Expression{out[0], expression.NewTuple(out[1:]...)}
-	}
-	c, err := e.WithChildren(ctx, out...)
-	if err != nil {
-		return nil
-	}
-	return c
+	return comparisonOf(ctx, e, out, isList)
 }
 
 // integerLiteral returns the integer that a text is, nil if it is none.
