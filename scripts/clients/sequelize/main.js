@@ -110,7 +110,7 @@ async function main() {
     await q.changeColumn('m', 'a', {type: DataTypes.TEXT, allowNull: false})
     await q.renameColumn('m', 'a', 'b')
     await q.addIndex('m', ['userId', 'id'], {unique: true, name: 'ux'})
-    await q.addConstraint('m', {fields: ['id'], type: 'check', name: 'ck', where: {id: {[Op.gt]: 0}}})
+    await q.addConstraint('m', {fields: ['b'], type: 'check', name: 'ck', where: {b: {[Op.ne]: ''}}})
     const d = await q.describeTable('m')
     assert.deepEqual(Object.keys(d), ['id', 'userId', 'b'])
     assert.deepEqual([d.id.primaryKey, d.id.autoIncrement, d.b.type, d.b.allowNull], [true, true, 'TEXT', false])
