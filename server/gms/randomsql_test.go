@@ -297,13 +297,13 @@ func (r *randomSQL) from(most int) (string, scope) {
 	out := pick(r, r.tables...) + " " + first
 	for range r.IntN(most) {
 		t := r.alias()
-		kind := r.kind()
-		on := fmt.Sprintf("%s = %s", r.column(sc, kind), r.column(scope{t}, kind))
-		if r.chance(30) {
-			on += " AND " + strings.ReplaceAll(r.condition(append(scope{t}, sc...), 2), "<=>", "=") // beside = to MariaDB that is <=>, too
+		right, own := r.source()+" "+t, scope{t}
+		if most > 2 && r.chance(20) {
+			right, own = r.from(most - 1)
+			right = "(" + right + ")"
 		}
-		out += fmt.Sprintf(" %s %s %s ON %s", pick(r, "JOIN", "LEFT JOIN", "LEFT JOIN", "RIGHT JOIN"), r.source(), t, on)
-		sc = append(sc, t)
+		out += fmt.Sprintf(" %s %s ON %s", pick(r, "JOIN", "LEFT JOIN", "LEFT JOIN", "RIGHT JOIN"), right, r.on(sc, own))
+		sc = append(sc, own...)
 	}
 	if len(sc) < most && r.chance(10) {
 		t := r.alias()
@@ -311,6 +311,17 @@ func (r *randomSQL) from(most int) (string, scope) {
 		sc = append(sc, t)
 	}
 	return out, sc
+}
+
+// on returns the condition of a join of two sides.
+func (r *randomSQL) on(left, right scope) string {
+	kind := r.kind()
+	on := fmt.Sprintf("%s = %s", r.column(left, kind), r.column(right, kind))
+	if r.chance(60) {
+		return on
+	}
+	more := strings.ReplaceAll(r.condition(append(append(scope{}, left...), right...), 1), "<=>", "=") // beside = to MariaDB that is <=>, too
+	return fmt.Sprintf("(%s %s %s)", on, pick(r, "AND", "AND", "OR"), more)
 }
 
 // list returns a list of expressions of the kinds.
