@@ -182,8 +182,14 @@ func (a *rights) locks(l *ast.Lock, q ast.SelectStatement) error {
 	if l == nil || l.Type == "" {
 		return nil
 	}
-	ref, of := parseLock(l)
-	if ref.lock < lockWrite {
+	var of ast.TableNames
+	writes := false
+	for _, c := range parseLock(l) {
+		if c.lock >= lockWrite {
+			of, writes = append(of, c.of...), true
+		}
+	}
+	if !writes {
 		return nil
 	}
 	return ast.Walk(func(n ast.SQLNode) (bool, error) {

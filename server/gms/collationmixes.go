@@ -27,9 +27,16 @@ var mixingFunctions = map[string]bool{
 
 // collatedIntroducers puts the COLLATE behind _utf8mb4'…' around it, in place: to the grammar it is within, which leaves
 // it no more weight than the literal has, and the planner takes it out of the tree, which a prepared statement keeps.
-// What it has around it must not be a literal of another character set than the connection's.
+// What it has around it must not be a literal of another character set than the connection's. What else has a COLLATE
+// is put into collatedFunction.
 func collatedIntroducers(stmt ast.Statement) error {
 	return replaceNodes(reflect.ValueOf(&stmt), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
+		if c, ok := n.(*ast.CollateExpr); ok {
+			if v, ok := c.Expr.(*ast.SQLVal); !ok || v.Type != ast.StrVal {
+				c.Expr = call(collatedFunction, c.Expr)
+			}
+			return nil, true, nil
+		}
 		u, ok := n.(*ast.UnaryExpr)
 		if !ok {
 			return nil, true, nil
@@ -45,6 +52,16 @@ func collatedIntroducers(stmt ast.Statement) error {
 		}
 		return &ast.CollateExpr{Expr: text, Collation: c.Collation}, false, nil
 	})
+}
+
+// collatedFunction is around what has a COLLATE: a number or a moment is its text there.
+const collatedFunction = "_collated"
+
+func newCollatedText(ctx *sql.Context, e sql.Expression) sql.Expression {
+	if t := e.Type(ctx); t != nil && (t == types.Null || types.IsNumber(t) || types.IsTime(t) || types.IsTimespan(t)) {
+		return newCastText(ctx, expression.NewConvert(e, expression.ConvertToChar))
+	}
+	return e
 }
 
 // illegalMixes returns MySQL's error of the first operation in a plan whose texts have collations of which none applies.

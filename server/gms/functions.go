@@ -198,6 +198,8 @@ func (b *Backend) ownFunction(ctx *sql.Context, database, name string) (sql.Func
 		return sql.Function2{Name: name, Fn: newTimeForm}, true
 	case wholeDecimal:
 		return sql.Function2{Name: name, Fn: newWholeDecimal}, true
+	case collatedFunction:
+		return sql.Function1{Name: name, Fn: newCollatedText}, true
 	case textFunction:
 		return sql.Function1{Name: name, Fn: newCastText}, true
 	case emptyTextFunction:
@@ -209,8 +211,10 @@ func (b *Backend) ownFunction(ctx *sql.Context, database, name string) (sql.Func
 	case dateCompare:
 		return sql.Function1{Name: name, Fn: newDateNumber}, true
 	}
-	if f, ok := windowNumbers[name]; ok && b.mysql {
-		return f, true
+	for _, kind := range []map[string]sql.Function{windowNumbers, windowOffsets} {
+		if f, ok := kind[name]; ok && b.mysql {
+			return f, true
+		}
 	}
 	if f, ok := ownFunction(name); ok && b.mysql {
 		return f, true

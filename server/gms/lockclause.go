@@ -41,6 +41,13 @@ const sentinel = "\x00lock:"
 // shareMarker is the table name that stands for SHARE in a rewritten FOR SHARE.
 const shareMarker = "\x00share"
 
+// thenMarker begins the table name that stands between a lock clause and the next one. The words
+// behind it are those of waitWords that the first one has.
+const thenMarker = "\x00then "
+
+// waitWords are the ends of lock clauses.
+var waitWords = map[string]waitMode{"": waitNormal, "nowait": waitNot, "skip locked": waitSkip}
+
 func (r reference) String() string {
 	return sentinel + string([]byte{'0' + byte(r.lock), '0' + byte(r.wait), '0' + byte(r.joined)})
 }
@@ -117,64 +124,93 @@ func (a annotator) selects(s ast.SQLNode) {
 		switch n := n.(type) {
 		case *ast.Select:
 			if n.Lock != nil && n.Lock.Type != "" {
-				ref, of := parseLock(n.Lock)
-				a.from(n.From, ref, of)
+				for _, l := range parseLock(n.Lock) {
+					a.from(n.From, l)
+				}
 			}
 		case *ast.SetOp:
 			if n.Lock != nil && n.Lock.Type != "" {
-				ref, of := parseLock(n.Lock)
-				a.setOp(n, ref, of)
+				for _, l := range parseLock(n.Lock) {
+					a.setOp(n, l)
+				}
 			}
 		}
 		return true, nil
 	}, s)
 }
 
-func (a annotator) setOp(s ast.SelectStatement, ref reference, of ast.TableNames) {
+func (a annotator) setOp(s ast.SelectStatement, l lockedTables) {
 	switch s := s.(type) {
 	case *ast.Select:
-		a.from(s.From, ref, of)
+		a.from(s.From, l)
 	case *ast.ParenSelect:
-		a.setOp(s.Select, ref, of)
+		a.setOp(s.Select, l)
 	case *ast.SetOp:
-		a.setOp(s.Left, ref, of)
-		a.setOp(s.Right, ref, of)
+		a.setOp(s.Left, l)
+		a.setOp(s.Right, l)
 	}
 }
 
-// parseLock returns what a lock clause asks for and the tables of its OF list,
-// taking the marker of a FOR SHARE out of it.
-func parseLock(l *ast.Lock) (reference, ast.TableNames) {
-	ref := reference{lock: lockWrite}
-	switch {
-	case l.Type == ast.ShareModeStr:
-		ref.lock = lockShared
-	case strings.HasSuffix(l.Type, " skip locked"):
-		ref.wait = waitSkip
-	case strings.HasSuffix(l.Type, " nowait"):
-		ref.wait = waitNot
-	}
-	of := l.Tables[:0:0]
-	share := strings.Contains(l.Type, shareMarker)
-	for _, t := range l.Tables {
-		if t.Name.String() == shareMarker {
-			continue
+// lockedTables is what a lock clause asks for of the tables of its OF list, of all without one.
+type lockedTables struct {
+	reference
+	of ast.TableNames
+}
+
+// parseLock returns the lock clauses of a SELECT, taking the markers out of them. The clauses of
+// a list, each of which has an OF, come as one, see rewriteForShare; the type of that lock becomes
+// the modes of its tables, by which another call reads it again.
+func parseLock(l *ast.Lock) []lockedTables {
+	if modes, ok := strings.CutPrefix(l.Type, sentinel); ok {
+		out := make([]lockedTables, len(l.Tables))
+		for i, t := range l.Tables {
+			out[i] = lockedTables{reference{lock: lockMode(modes[2*i] - '0'), wait: waitMode(modes[2*i+1] - '0')}, ast.TableNames{t}}
 		}
-		of = append(of, t)
+		return out
 	}
-	if share {
-		ref.lock = lockShared
-		l.Tables = of
+	if l.Type == ast.ShareModeStr {
+		return []lockedTables{{reference: reference{lock: lockShared}}}
 	}
-	return ref, of
+	out := []lockedTables{{reference: reference{lock: lockWrite}}}
+	last := &out[0]
+	if strings.Contains(l.Type, shareMarker) && !strings.Contains(l.Type, thenMarker) {
+		last.lock = lockShared
+	}
+	for _, t := range l.Tables {
+		name := t.Name.String()
+		if wait, ok := strings.CutPrefix(name, thenMarker); ok {
+			last.wait = waitWords[wait]
+			out = append(out, lockedTables{reference: reference{lock: lockWrite}})
+			last = &out[len(out)-1]
+		} else if name == shareMarker {
+			last.lock = lockShared
+		} else {
+			last.of = append(last.of, t)
+		}
+	}
+	for words, wait := range waitWords {
+		if words != "" && strings.HasSuffix(l.Type, " "+words) {
+			last.wait = wait
+		}
+	}
+	modes := ""
+	l.Tables = nil
+	for _, c := range out {
+		l.Tables = append(l.Tables, c.of...)
+		modes += strings.Repeat(string([]byte{'0' + byte(c.lock), '0' + byte(c.wait)}), len(c.of))
+	}
+	if len(out) > 1 {
+		l.Type = sentinel + modes
+	}
+	return out
 }
 
-// from marks the tables of a FROM list: all, or those named in of.
-func (a annotator) from(list ast.TableExprs, ref reference, of ast.TableNames) {
+// from marks the tables of a FROM list: all, or those that a lock clause names.
+func (a annotator) from(list ast.TableExprs, l lockedTables) {
 	for _, te := range list {
 		a.tables(te, func(t *ast.AliasedTableExpr, name ast.TableName) {
-			if len(of) == 0 || named(t, name, of) {
-				a.mark(t, name, ref)
+			if len(l.of) == 0 || named(t, name, l.of) {
+				a.mark(t, name, l.reference)
 			}
 		})
 	}
@@ -239,11 +275,11 @@ func (a annotator) updated(s *ast.Update) {
 	if all {
 		qualifiers = nil
 	}
-	a.from(s.TableExprs, written(lockWrite, s.TableExprs, s.Where), qualifiers)
+	a.from(s.TableExprs, lockedTables{written(lockWrite, s.TableExprs, s.Where), qualifiers})
 }
 
 func (a annotator) deleted(s *ast.Delete) {
-	a.from(s.TableExprs, written(lockDelete, s.TableExprs, nil), s.Targets)
+	a.from(s.TableExprs, lockedTables{written(lockDelete, s.TableExprs, nil), s.Targets})
 	if s.Where == nil && len(s.Returning) == 0 && a.elsewhere(s.TableExprs) {
 		// Without one the planner looks for the table, and its triggers, in the current database.
 		s.Where = ast.NewWhere(ast.WhereStr, ast.BoolVal(true))

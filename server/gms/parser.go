@@ -476,37 +476,57 @@ func plainComments(query string) string {
 }
 
 // rewriteForShare turns FOR SHARE, which the grammar lacks, into FOR UPDATE OF a
-// marker that parseLock takes out again. Texts without it are returned as they are.
+// marker that parseLock takes out again, and a lock clause behind one with an OF, of which the
+// grammar has one, into more names of its list. Texts without them are returned as they are.
 func rewriteForShare(query string) string {
-	if !containsFold(query, "share") {
+	if !containsFold(query, "share") && !(containsFold(query, "update") && containsFold(query, "of")) {
 		return query
 	}
 	var out strings.Builder
-	done, start := 0, 0 // copied so far; where the FOR begins
-	prev := ""
-	for at := 0; at < len(query); {
-		word, end := nextWord(query, at)
+	done, tables, wait := 0, 0, "" // copied so far; where the list of the clause before ends, 0: there is none; how it goes on
+	for l := newLexer(query); l.start < len(query); {
+		if l.kind == 0 {
+			l.at++
+			l.next()
+			continue
+		}
+		from, kind := l.start, ""
+		if l.accept("for") {
+			kind = l.acceptOne("share", "update")
+		} else {
+			l.next()
+		}
+		list := kind != "" && l.accept("of")
+		names := ""
+		if kind == "share" {
+			names = "`" + shareMarker + "` "
+			if list {
+				names = "`" + shareMarker + "`, "
+			}
+		}
 		switch {
-		case strings.EqualFold(word, "for"):
-			start = end - len(word)
-		case strings.EqualFold(word, "share") && strings.EqualFold(prev, "for"):
-			out.WriteString(query[done:start])
-			out.WriteString("FOR UPDATE OF `" + shareMarker + "`")
-			done = end
-		case strings.EqualFold(word, "of") && strings.EqualFold(prev, "share") && done > 0:
-			out.WriteString(",")
-			done = end
+		case list && tables > 0:
+			out.WriteString(query[done:tables] + ", `" + thenMarker + wait + "`, " + names)
+			done = l.start
+		case names != "":
+			out.WriteString(query[done:from] + "FOR UPDATE OF " + names)
+			done = l.start
 		}
-		if word != "" {
-			prev = word
+		tables, wait = 0, ""
+		if list {
+			l.tableNames()
+			tables = l.start
+			if l.accept("skip", "locked") {
+				wait = "skip locked"
+			} else {
+				wait = l.acceptOne("nowait")
+			}
 		}
-		at = end
 	}
 	if done == 0 {
 		return query
 	}
-	out.WriteString(query[done:])
-	return out.String()
+	return out.String() + query[done:]
 }
 
 // nextWord returns the next word of q at or after at, and where it ends. Anything

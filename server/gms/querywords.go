@@ -6,6 +6,9 @@ import "strings"
 // there only. It has no interval of this unit of its own, since the text has such a unit in quotes.
 const frameUnit = "second_microsecond"
 
+// ntileMark is the first argument of the LEAD that an NTILE is.
+const ntileMark = "_ntile"
+
 // operators are signs and words beside which EXISTS is an operand.
 var operatorWords = map[string]bool{"*": true, "/": true, "+": true, "-": true, "%": true, "=": true, "<": true, ">": true, "div": true, "mod": true, "in": true, "between": true, "is": true}
 
@@ -28,6 +31,17 @@ func (r *marking) clause(token string, at int) {
 		}
 	case token == "respect" && next == "nulls":
 		r.put(at, end, "")
+	case token == "from" && next == "first" && last == ")":
+		if after, _ := r.follows(end); after == "over" || after == "respect" { // of NTH_VALUE, which is so without
+			r.put(at, end, "")
+			r.end = end
+		}
+	case token == "ntile" && next == "(":
+		if number, _ := r.follows(end); strings.Trim(number, "0123456789") != "" {
+			r.put(at, end, "lead("+ntileMark+", ") // the grammar has whole numbers only
+			r.end = end
+			r.depth++
+		}
 	case token == "local" && last == "show":
 		r.put(at, r.end, "session")
 	case token == "now" && next == "(" && (last == "starts" || last == "ends" || last == "at") && defines:

@@ -127,6 +127,12 @@ func lackingWindow(s *ast.Select, f *ast.FuncExpr) (ast.Expr, error) {
 		return nil, mysql.NewSQLError(3579, "HY000", "Window name '%s' is not defined.", name.String())
 	}
 	switch f.Name.Lowered() {
+	case "lead":
+		if x, ok := f.Exprs[0].(*ast.AliasedExpr); ok && len(f.Exprs) == 2 {
+			if c, ok := x.Expr.(*ast.ColName); ok && c.Name.EqualString(ntileMark) {
+				return &ast.FuncExpr{Name: ast.NewColIdent("ntile"), Exprs: f.Exprs[1:], Over: f.Over}, nil
+			}
+		}
 	case "cume_dist":
 		count := func(o *ast.Over) ast.Expr {
 			return &ast.FuncExpr{Name: ast.NewColIdent("count"), Exprs: ast.SelectExprs{&ast.StarExpr{}}, Over: o}

@@ -4,8 +4,10 @@ import (
 	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/expression/function/aggregation/window"
 	"github.com/dolthub/go-mysql-server/sql/types"
+	"github.com/dolthub/vitess/go/mysql"
 )
 
 // windowNumbers are the window functions whose numbers are BIGINT UNSIGNED, where the planner has another type.
@@ -13,9 +15,54 @@ var windowNumbers = map[string]sql.Function{
 	"row_number": sql.Function0{Name: "row_number", Fn: func(ctx *sql.Context) sql.Expression {
 		return &windowNumber{window.NewRowNumber(ctx).(sql.WindowAdaptableExpression), "row_number", nil}
 	}},
-	"ntile": sql.Function1{Name: "ntile", Fn: func(ctx *sql.Context, n sql.Expression) sql.Expression {
-		return &windowNumber{window.NewNTile(ctx, n).(sql.WindowAdaptableExpression), "ntile", n}
+	"ntile": sql.FunctionN{Name: "ntile", Fn: func(ctx *sql.Context, args ...sql.Expression) (sql.Expression, error) {
+		if len(args) != 1 {
+			return nil, sql.ErrInvalidArgumentNumber.New("NTILE", 1, len(args))
+		}
+		n, err := windowNumberOf(ctx, "ntile", args[0])
+		return &windowNumber{window.NewNTile(ctx, n).(sql.WindowAdaptableExpression), "ntile", n}, err
 	}},
+}
+
+// windowOffsets are LEAD and LAG with an offset that is no literal: a parameter or a variable. The planner's is a literal.
+var windowOffsets = map[string]sql.Function{
+	"lead": windowOffset("lead", func(args ...sql.Expression) (sql.Expression, error) { return window.NewLead(args...) }),
+	"lag":  windowOffset("lag", func(args ...sql.Expression) (sql.Expression, error) { return window.NewLag(args...) }),
+}
+
+func windowOffset(name string, planners func(...sql.Expression) (sql.Expression, error)) sql.Function {
+	return sql.FunctionN{Name: name, Fn: func(ctx *sql.Context, args ...sql.Expression) (sql.Expression, error) {
+		if len(args) > 1 {
+			number, err := windowNumberOf(ctx, name, args[1])
+			if err != nil {
+				f, _ := planners(args[0])
+				return f, err // the planner looks at the function first
+			}
+			args = append([]sql.Expression{args[0], number}, args[2:]...)
+		}
+		return planners(args...)
+	}}
+}
+
+// windowNumberOf returns the literal that a number of a window function is: a parameter has one when the statement is
+// executed, a variable the one that it has now. Returns the planner's error of others.
+func windowNumberOf(ctx *sql.Context, name string, e sql.Expression) (sql.Expression, error) {
+	switch e.(type) {
+	case *expression.BindVar:
+		return expression.NewLiteral(int64(1), types.Int64), nil
+	case *expression.Literal, *expression.UserVar, *expression.ProcedureParam:
+	default:
+		_, err := expression.LiteralToInt(e)
+		return nil, err
+	}
+	v, err := e.Eval(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	if i, _, err := types.Int64.Convert(ctx, v); err == nil && i != nil && i.(int64) >= 0 {
+		return expression.NewLiteral(i, types.Int64), nil
+	}
+	return nil, mysql.NewSQLError(1210, "HY000", "Incorrect arguments to %s", name)
 }
 
 // windowNumber is a window function whose value is a whole number without a sign.

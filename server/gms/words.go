@@ -95,7 +95,9 @@ func (r *marking) word(token string, at int) {
 			r.put(at, r.end, "'"+token+"'")
 		}
 	case units[token] && last != "(" && r.before[1].text != "every":
-		r.put(at, r.end, "`"+token+"`")
+		if next, _ := r.follows(r.end); next != "preceding" && next != "following" || token == frameUnit {
+			r.put(at, r.end, "`"+token+"`")
+		}
 	case token == "{":
 		next, end := r.follows(r.end)
 		if word, ok := escapes[next]; ok {
