@@ -26,8 +26,8 @@ type namedTables struct {
 	joins  []func()                 // give its joins conditions for NATURAL and USING
 }
 
-// naturalStars names the columns of `*` and t.* where a FROM joins by NATURAL or USING, and beside a window that a subquery
-// orders. The planner has the columns that are joined by once for every table that is joined by them, and before the others
+// naturalStars names the columns of `*` and t.* where a FROM joins by NATURAL or USING, beside WITH ROLLUP, and beside a window that
+// a subquery orders. The planner has the columns that are joined by once for every table that is joined by them, and before the others
 // of t.* too. Returns 1060 for a derived table with two columns of a name.
 func (s *Session) naturalStars(ctx *sql.Context, stmt ast.Statement) error {
 	n := namedTables{s: s, ctx: ctx, ctes: map[string]*ast.CommonTableExpr{}}
@@ -116,7 +116,7 @@ func merges(e ast.TableExpr) bool {
 
 // expand replaces the stars of a SELECT.
 func (n *namedTables) expand(s *ast.Select) error {
-	if !slices.ContainsFunc(s.From, merges) && !ordersBySubquery(s) {
+	if !slices.ContainsFunc(s.From, merges) && !ordersBySubquery(s) && !rollsUp(s) {
 		return nil
 	}
 	n.tables, n.joins, n.merged = nil, nil, map[string]ast.TableName{}

@@ -224,6 +224,16 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 		columnKeys(stmt)
 	}
 	dropNoColumn(stmt)
+	if sctx, ok := ctx.(*sql.Context); ok && served(ctx) && containsFold(query, "select") {
+		if s, ok := sctx.Session.(*Session); ok {
+			s.outerAggregates(sctx, stmt)
+			if containsFold(query, "rollup") {
+				if err := s.naturalStars(sctx, stmt); err != nil {
+					return err
+				}
+			}
+		}
+	}
 	if err := refusals(ctx, query, stmt); err != nil {
 		return err
 	}

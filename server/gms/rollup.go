@@ -12,12 +12,17 @@ import (
 
 // rolledUp takes the mark of WITH ROLLUP out of a SELECT and reports whether there was one.
 func rolledUp(s *ast.Select) bool {
-	last := len(s.GroupBy) - 1
-	if last < 1 || introduced(s.GroupBy[last], "_swe7") == nil {
+	if !rollsUp(s) {
 		return false
 	}
-	s.GroupBy = s.GroupBy[:last]
+	s.GroupBy = s.GroupBy[:len(s.GroupBy)-1]
 	return true
+}
+
+// rollsUp reports whether a SELECT has the mark of WITH ROLLUP.
+func rollsUp(s *ast.Select) bool {
+	last := len(s.GroupBy) - 1
+	return last > 0 && introduced(s.GroupBy[last], "_swe7") != nil
 }
 
 // rollupTable is the derived table that GROUP BY … WITH ROLLUP reads.

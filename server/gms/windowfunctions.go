@@ -296,6 +296,7 @@ func ordersBySubquery(s *ast.Select) (found bool) {
 
 // windowGroups is a SELECT with window functions over groups.
 type windowGroups struct {
+	table string // the name of the derived table
 	inner *ast.Select
 	exprs []ast.Expr // the inner SELECT's columns
 }
@@ -327,7 +328,7 @@ func windowsOfGroups(s *ast.Select) (*ast.Select, error) {
 	if !over || !grouped && !ordered {
 		return nil, nil
 	}
-	g := windowGroups{inner: &ast.Select{From: s.From, Where: s.Where, Lock: s.Lock}}
+	g := windowGroups{table: groupsTable, inner: &ast.Select{From: s.From, Where: s.Where, Lock: s.Lock}}
 	for _, e := range s.GroupBy {
 		g.inner.GroupBy = append(g.inner.GroupBy, r.meant(e))
 	}
@@ -415,5 +416,5 @@ func (g *windowGroups) column(e ast.Expr) ast.Expr {
 		g.exprs = append(g.exprs, e)
 		g.inner.SelectExprs = append(g.inner.SelectExprs, &ast.AliasedExpr{Expr: e, As: ast.NewColIdent("g" + strconv.Itoa(at))})
 	}
-	return columnOf(groupsTable, "g"+strconv.Itoa(at))
+	return columnOf(g.table, "g"+strconv.Itoa(at))
 }

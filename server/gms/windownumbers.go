@@ -59,6 +59,9 @@ func windowNumberOf(ctx *sql.Context, name string, e sql.Expression) (sql.Expres
 	if err != nil {
 		return nil, err
 	}
+	if _, literal := e.(*expression.Literal); literal && v != nil {
+		return e, nil
+	}
 	if i, _, err := types.Int64.Convert(ctx, v); err == nil && i != nil && i.(int64) >= 0 {
 		return expression.NewLiteral(i, types.Int64), nil
 	}

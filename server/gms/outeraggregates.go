@@ -1,0 +1,218 @@
+package gms
+
+import (
+	"reflect"
+	"slices"
+	"strconv"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+)
+
+// queryBlock is a SELECT around a part of a statement.
+type queryBlock struct {
+	s       *ast.Select
+	columns []joinedColumn
+	known   bool // columns are all that there are
+	allows  bool // the part stands where aggregates may
+}
+
+// aggregateOwners looks for the SELECTs that aggregates are of.
+type aggregateOwners struct {
+	n *namedTables
+}
+
+// outerAggregates makes each SELECT that has an aggregate in a subquery, as (SELECT x FROM t WHERE id = MAX(o.id)) has, one
+// over a derived table of its groups: to the planner an aggregate is of the SELECT that it stands in. MySQL's rule: it is
+// of the innermost SELECT that one of its columns is of, if it may have aggregates where the subquery stands, else of the
+// innermost one that may between that and the aggregate, else of its own.
+func (s *Session) outerAggregates(ctx *sql.Context, stmt ast.Statement) {
+	if !aggregatesInSubqueries(stmt) {
+		return
+	}
+	a := aggregateOwners{&namedTables{s: s, ctx: ctx, ctes: map[string]*ast.CommonTableExpr{}}}
+	for i := 0; i < depthLeast; i++ {
+		var owner []queryBlock
+		a.walk(&stmt, nil, func(n ast.SQLNode, chain []queryBlock) (ast.SQLNode, bool) {
+			if arguments := aggregateArguments(n); arguments != nil && owner == nil {
+				if at := a.owner(arguments, chain); at < len(chain)-1 {
+					owner = slices.Clone(chain[:at+1])
+				}
+			}
+			return nil, owner == nil
+		})
+		if owner == nil || !a.overGroups(owner, i) {
+			return
+		}
+	}
+}
+
+// aggregatesInSubqueries reports whether a subquery in a statement has an aggregate.
+func aggregatesInSubqueries(stmt ast.Statement) (found bool) {
+	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+		if q, ok := n.(*ast.Subquery); ok && !found {
+			_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+				found = found || aggregateArguments(n) != nil
+				return !found, nil
+			}, q)
+		}
+		return !found, nil
+	}, stmt)
+	return found
+}
+
+// aggregateArguments returns the arguments of an aggregate, nil of what is none.
+func aggregateArguments(n ast.SQLNode) ast.SelectExprs {
+	switch n := n.(type) {
+	case *ast.FuncExpr:
+		if n.Over == nil && n.IsAggregate() {
+			return n.Exprs
+		}
+	case *ast.GroupConcatExpr:
+		return n.Exprs
+	}
+	return nil
+}
+
+// walk calls f for what the SELECTs of a part of a statement have, with the SELECTs around it, outermost first, and puts
+// what f returns in its place.
+func (a *aggregateOwners) walk(part any, chain []queryBlock, f func(ast.SQLNode, []queryBlock) (ast.SQLNode, bool)) {
+	_ = replaceNodes(reflect.ValueOf(part), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
+		s, ok := n.(*ast.Select)
+		if !ok {
+			to, within := f(n, chain)
+			return to, within, nil
+		}
+		a.n.with(s.With)
+		b := queryBlock{s: s, known: true}
+		tables := *a.n
+		tables.tables = nil
+		for _, e := range s.From {
+			columns, err := tables.columns(e)
+			b.known = b.known && err == nil && columns != nil
+		}
+		b.columns = tables.tables
+		a.walk(&s.With, chain, f)
+		a.parts(append(slices.Clone(chain), b), f)
+		return nil, false, nil
+	})
+}
+
+// parts walks the parts of the last SELECT of a chain.
+func (a *aggregateOwners) parts(chain []queryBlock, f func(ast.SQLNode, []queryBlock) (ast.SQLNode, bool)) {
+	last := &chain[len(chain)-1]
+	s := last.s
+	for _, part := range []any{&s.From, &s.Where, &s.GroupBy} {
+		a.walk(part, chain, f)
+	}
+	last.allows = true
+	for _, part := range []any{&s.SelectExprs, &s.Having, &s.OrderBy, &s.Window} {
+		a.walk(part, chain, f)
+	}
+}
+
+// level returns which SELECT of a chain a column is of, the one whose columns are not known if that may be it, -1 if none.
+func level(c *ast.ColName, chain []queryBlock) int {
+	for i := len(chain) - 1; i >= 0; i-- {
+		if !chain[i].known || slices.ContainsFunc(chain[i].columns, func(j joinedColumn) bool {
+			return j.name.Equal(c.Name) && (c.Qualifier.IsEmpty() || sameName(j.table.Name.String(), c.Qualifier.Name.String()))
+		}) {
+			return i
+		}
+	}
+	return -1
+}
+
+// owner returns which SELECT of a chain an aggregate in the last one is of.
+func (a *aggregateOwners) owner(arguments ast.SelectExprs, chain []queryBlock) int {
+	own, most := len(chain)-1, -1
+	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+		switch n := n.(type) {
+		case *ast.Subquery:
+			most = own
+		case *ast.ColName:
+			most = max(most, level(n, chain))
+		}
+		return most < own, nil
+	}, arguments)
+	if most == own || most < 0 && chain[own].allows {
+		return own
+	}
+	if most >= 0 && chain[most].allows {
+		return most
+	}
+	for i := own - 1; i > most; i-- {
+		if chain[i].allows {
+			return i
+		}
+	}
+	return own
+}
+
+// overGroups makes the last SELECT of a chain one over a derived table of its groups, false if it cannot be.
+func (a *aggregateOwners) overGroups(chain []queryBlock, number int) bool {
+	at := len(chain) - 1
+	s := chain[at].s
+	if !chain[at].known || rollsUp(s) {
+		return false
+	}
+	r := rolling{s: s}
+	for _, e := range s.SelectExprs {
+		x, ok := e.(*ast.AliasedExpr)
+		if !ok {
+			return false
+		}
+		r.exprs = append(r.exprs, x)
+	}
+	g := windowGroups{table: groupsTable + strconv.Itoa(number), inner: &ast.Select{From: s.From, Where: s.Where, Lock: s.Lock}}
+	for _, e := range s.GroupBy {
+		g.inner.GroupBy = append(g.inner.GroupBy, cloned(r.meant(e)))
+	}
+	for _, x := range r.exprs {
+		x.As = ast.NewColIdent(selectedName(x))
+	}
+	of := func(n ast.SQLNode, around []queryBlock) (ast.SQLNode, bool) {
+		if arguments := aggregateArguments(n); arguments != nil {
+			if a.owner(arguments, around) == at {
+				return g.column(n.(ast.Expr)), false
+			}
+			return nil, true
+		}
+		x, ok := n.(ast.Expr)
+		if ok && len(around) == len(chain) && slices.ContainsFunc(g.inner.GroupBy, func(e ast.Expr) bool { return same(e, x) }) {
+			return g.column(x), false
+		}
+		if c, ok := n.(*ast.ColName); ok && level(c, around) == at {
+			return g.column(c), false
+		}
+		return nil, true
+	}
+	if s.Where = s.Having; s.Where != nil {
+		s.Where.Type = ast.WhereStr
+		a.walk(&s.Where, chain, func(n ast.SQLNode, around []queryBlock) (ast.SQLNode, bool) {
+			if aggregateArguments(n) != nil {
+				return of(n, around)
+			}
+			c, ok := n.(*ast.ColName)
+			if !ok || len(around) > len(chain) && level(c, around) >= 0 {
+				return nil, true
+			}
+			e := cloned(r.meant(c)) // what an alias stands for
+			a.walk(&e, chain, of)
+			return e, false
+		})
+	}
+	s.From, s.GroupBy, s.Having, s.Lock = nil, nil, nil, nil
+	results := map[*ast.Order]ast.Expr{} // what names and numbers of the result order
+	for _, o := range s.OrderBy {
+		if r.column(o.Expr) >= 0 {
+			results[o], o.Expr = o.Expr, nil
+		}
+	}
+	a.parts(chain, of)
+	for o, e := range results {
+		o.Expr = e
+	}
+	s.From = ast.TableExprs{&ast.AliasedTableExpr{Auth: open, Expr: &ast.Subquery{Select: g.inner}, As: ast.NewTableIdent(g.table)}}
+	return true
+}
