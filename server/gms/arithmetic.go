@@ -195,7 +195,10 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 		return comparedTexts(ctx, e)
 	case *expression.Like:
 		if closed := closedPattern(e); closed != nil {
-			return closed
+			return checkedOr(ctx, closed)
+		}
+		if exact := binaryLike(ctx, e); exact != nil {
+			return exact
 		}
 	case *expression.Arithmetic:
 		if _, ok := e.LeftChild.(expression.TimeDeltaExpression); ok {

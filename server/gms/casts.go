@@ -1,10 +1,12 @@
 package gms
 
 import (
+	"fmt"
 	"math"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/cockroachdb/apd/v3"
 	"github.com/dolthub/go-mysql-server/sql"
@@ -16,7 +18,7 @@ import (
 )
 
 // convertUsing is CONVERT(… USING …): a text of that character set, in which what the set lacks
-// is a question mark. The planner's has the set's bytes where its other functions have UTF-8.
+// is a question mark. Bytes that are no text of it warn, and are NULL in strict mode. The planner's has the set's bytes where its other functions have UTF-8.
 type convertUsing struct{ *expression.ConvertUsing }
 
 var (
@@ -67,12 +69,49 @@ func (c *convertUsing) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 			return nil, err
 		}
 		b = set.EncodeReplaceUnknown(encodings.StringToBytes(s))
+	} else if unit := unitLength(c.TargetCharSet.Name()); len(b)%unit > 0 {
+		b = append(make([]byte, unit-len(b)%unit), b...)
 	}
-	text, ok := set.Decode(b)
-	if !ok {
-		return nil, nil
+	text, rest := readText(c.TargetCharSet, b)
+	if len(rest) > 0 {
+		warn(ctx, 1300, fmt.Sprintf("Invalid %s character string: '%X'", c.TargetCharSet.Name(), rest[:min(3, len(rest))]))
+		if sql.LoadSqlMode(ctx).Strict() {
+			return nil, nil
+		}
 	}
-	return string(text), nil
+	return text, nil
+}
+
+// unitLength returns how many bytes the shortest character of a character set has, to which MySQL fills up fewer with zeros
+// before them.
+func unitLength(charset string) int {
+	switch charset {
+	case "utf16", "utf16le":
+		return 2
+	case "utf32":
+		return 4
+	}
+	return 1
+}
+
+// readText returns the text of bytes of a character set, and the bytes from the first that are none of its characters on.
+func readText(set sql.CharacterSetID, b []byte) (string, []byte) {
+	encoder := set.Encoder()
+	if text, ok := encoder.Decode(b); ok && utf8.Valid(text) {
+		return string(text), nil
+	}
+	var out []byte
+next:
+	for len(b) > 0 {
+		for n := 1; n <= min(len(b), int(set.MaxLength())); n++ {
+			if r, ok := encoder.DecodeRune(b[:n]); ok && utf8.Valid(r) {
+				out, b = append(out, r...), b[n:]
+				continue next
+			}
+		}
+		break
+	}
+	return string(out), b
 }
 
 // timeCast is CAST(… AS TIME(n)), rounded to n digits.

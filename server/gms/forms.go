@@ -282,9 +282,7 @@ func functionCalls(stmt ast.Statement) {
 		case *ast.TrimExpr:
 			return call(trimFunctions[strings.ToLower(n.Dir)], n.Str, n.Pattern), true, nil
 		case *ast.CharExpr:
-			if n.Type == "" {
-				return &ast.FuncExpr{Name: ast.NewColIdent("char"), Exprs: n.Exprs}, true, nil
-			}
+			return charForm(n), true, nil
 		case *ast.TimestampFuncExpr:
 			if n.Name == "timestampadd" {
 				return call("date_add", n.Expr2, &ast.IntervalExpr{Expr: n.Expr1, Unit: n.Unit}), true, nil
@@ -292,6 +290,23 @@ func functionCalls(stmt ast.Statement) {
 		}
 		return nil, true, nil
 	})
+}
+
+// charForm returns a CHAR without USING, or the CONVERT of one to the character set of its USING. Each of its numbers is
+// as many bytes there as a character has at least.
+func charForm(n *ast.CharExpr) ast.Expr {
+	char := &ast.FuncExpr{Name: ast.NewColIdent("char"), Exprs: n.Exprs}
+	switch {
+	case n.Type == "":
+		return char
+	case len(n.Exprs) > 1 && unitLength(strings.ToLower(n.Type)) > 1:
+		text := &ast.FuncExpr{Name: ast.NewColIdent("concat")}
+		for _, e := range n.Exprs {
+			text.Exprs = append(text.Exprs, &ast.AliasedExpr{Expr: charForm(&ast.CharExpr{Exprs: ast.SelectExprs{e}, Type: n.Type})})
+		}
+		return text
+	}
+	return &ast.ConvertUsingExpr{Expr: char, Type: n.Type}
 }
 
 // intervalIndex returns how many of the numbers behind the first, which ascend, are not

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/vitess/go/mysql"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
@@ -18,9 +19,15 @@ type indexOptions struct {
 	invisible bool
 }
 
-// indexKey finds an index of a definition by its name, "" without one, and its columns.
+// indexKey finds an index of a definition by its name, "" without one, and its columns, of which those of expressions have no
+// names yet.
 func indexKey(name string, columns []string) string {
-	return strings.ToLower(name + "\x00" + strings.Join(columns, "\x00"))
+	for _, c := range columns {
+		if name += "\x00"; !sql.IsHiddenSystemColumn(c) {
+			name += c
+		}
+	}
+	return strings.ToLower(name)
 }
 
 const primaryName = "PRIMARY"

@@ -7,6 +7,7 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/analyzer"
 	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/plan"
+	"github.com/dolthub/go-mysql-server/sql/sets"
 	"github.com/dolthub/go-mysql-server/sql/transform"
 	"github.com/dolthub/go-mysql-server/sql/types"
 )
@@ -33,6 +34,10 @@ func hideMisfits(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity
 			return n, transform.SameTree, nil
 		}
 		e, same, err := transform.Expr(ctx, n.Filter, hideColumns)
+		if n.Op.IsSemi() {
+			loose, tight := looseConditions(ctx, n, e)
+			e, same = loose, same && transform.TreeIdentity(tight)
+		}
 		if err != nil || same {
 			return n, transform.SameTree, err
 		}
@@ -52,6 +57,35 @@ func hideMisfits(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity
 		return plan.NewFilter(ctx, e, n.Child), transform.NewTree, nil
 	}
 	return n, transform.SameTree, nil
+}
+
+// looseConditions returns the condition e of a semi-join, with the parts guarded that name a column of the right side for which
+// another part does not say what it is equal to. Reports whether there was none. The planner may make an inner join with the
+// distinct values of the right side's columns, which has a row for each that such a part takes, not one for all.
+func looseConditions(ctx *sql.Context, semi *plan.JoinNode, e sql.Expression) (sql.Expression, bool) {
+	right, all, tight := tablesOf(semi.Right()), expression.SplitConjunction(ctx, e), true
+	var equal sets.FastIntSet
+	for _, e := range all {
+		c, ok := e.(expression.Comparer)
+		if !ok || !isEquality(c) {
+			continue
+		}
+		sides := []sql.Expression{c.Left(), c.Right()}
+		for i, side := range sides {
+			if f, ok := side.(*expression.GetField); ok && right.Contains(int(f.TableId())) && !tablesIn(ctx, sides[1-i]).Intersects(right) {
+				equal.Add(int(f.Id()))
+			}
+		}
+	}
+	for i, e := range all {
+		if transform.InspectExpr(ctx, e, func(_ *sql.Context, e sql.Expression) bool {
+			f, ok := e.(*expression.GetField)
+			return ok && right.Contains(int(f.TableId())) && !equal.Contains(int(f.Id()))
+		}) {
+			all[i], tight = &unindexed{expression.UnaryExpressionStub{Child: e}}, false
+		}
+	}
+	return expression.JoinAnd(all...), tight
 }
 
 // listedMax is how many ranges of an index the lists of a condition may make together.

@@ -42,6 +42,22 @@ func closedPattern(e *expression.Like) sql.Expression {
 	return expression.NewLike(e.LeftChild, &likePattern{expression.UnaryExpressionStub{Child: e.RightChild}, escape}, e.Escape)
 }
 
+// binaryLike returns a LIKE of two binary texts for one of which only one is and the other weighs no more, nil for others.
+// The planner would compare them in the other's collation.
+func binaryLike(ctx *sql.Context, e *expression.Like) sql.Expression {
+	l, ln := coercibilityOf(ctx, e.LeftChild)
+	r, rn := coercibilityOf(ctx, e.RightChild)
+	switch {
+	case ln != rn || l == r || !types.IsText(e.LeftChild.Type(ctx)) || !types.IsText(e.RightChild.Type(ctx)):
+		return nil
+	case r == sql.Collation_binary:
+		return expression.NewLike(expression.NewBinary(e.LeftChild), e.RightChild, e.Escape)
+	case l == sql.Collation_binary:
+		return expression.NewLike(e.LeftChild, expression.NewBinary(e.RightChild), e.Escape)
+	}
+	return nil
+}
+
 // endsEscaping reports whether a pattern ends with an escape character that escapes nothing.
 func endsEscaping(pattern, escape string) bool {
 	rest := strings.TrimSuffix(pattern, escape)

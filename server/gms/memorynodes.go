@@ -4,9 +4,11 @@ import (
 	"math"
 
 	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/iters"
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/transform"
+	"github.com/dolthub/go-mysql-server/sql/types"
 )
 
 // kept stands between a node and its child: it counts the child's rows as kept by the node.
@@ -32,11 +34,16 @@ func (b *builder) keep(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		c.Child = &kept{Node: n.Child, full: sortOverflow, size: rowSize}
 		return b.plain(ctx, s, &c, r)
 	case *plan.TopN:
-		most, err := iters.GetInt64Value(ctx, n.Limit)
+		limit, offset := n.Limit, sql.Expression(nil)
+		if sum := n.Limit.Children(); len(sum) == 2 {
+			limit, offset = sum[0], sum[1]
+		}
+		most, _, err := limits(ctx, limit, offset)
 		if err != nil {
 			return nil, err
 		}
 		c := *n
+		c.Limit = expression.NewLiteral(most, types.Int64)
 		c.Child = &kept{Node: n.Child, full: sortOverflow, size: rowSize, most: max(most, 1)}
 		return b.plain(ctx, s, &c, r)
 	case *plan.Window:
@@ -121,12 +128,8 @@ func limited(ctx *sql.Context, it sql.RowIter, set *plan.SetOp) (sql.RowIter, er
 	if set.Limit == nil {
 		return it, nil
 	}
-	skip, err := skipped(ctx, set)
-	if err != nil {
-		return nil, err
-	}
-	n, err := iters.GetInt64Value(ctx, set.Limit)
-	return &iters.LimitIter{Limit: n, ChildIter: &skipIter{RowIter: it, skip: skip}}, err
+	n, skip, err := limits(ctx, set.Limit, set.Offset)
+	return &iters.LimitIter{Limit: n - skip, ChildIter: &skipIter{RowIter: it, skip: skip}}, err
 }
 
 // sorted sorts the rows of a set operation, and returns those of its LIMIT.
@@ -135,25 +138,21 @@ func sorted(ctx *sql.Context, s *Session, it sql.RowIter, set *plan.SetOp) (sql.
 	if set.Limit == nil {
 		return iters.NewSortIter(set.SortConditions, k), nil
 	}
-	n, err := iters.GetInt64Value(ctx, set.Limit)
+	n, skip, err := limits(ctx, set.Limit, set.Offset)
 	if err != nil {
 		return nil, err
 	}
-	skip, err := skipped(ctx, set)
-	if err != nil {
-		return nil, err
-	}
-	n += min(skip, math.MaxInt64-n)
 	k.most = max(n, 1)
 	return &skipIter{RowIter: iters.NewTopRowsIter(set.SortConditions, n, false, k), skip: skip}, nil
 }
 
-// skipped returns how many rows a set operation skips.
-func skipped(ctx *sql.Context, set *plan.SetOp) (int64, error) {
-	if set.Offset == nil {
-		return 0, nil
+// limits returns how many rows there are up to the last that a LIMIT lets through, and how many of them its OFFSET skips,
+// 0 without one. A LIMIT whose sum with the OFFSET is beyond BIGINT lets all through.
+func limits(ctx *sql.Context, limit, offset sql.Expression) (rows, skip int64, err error) {
+	if rows, err = iters.GetInt64Value(ctx, limit); err == nil && offset != nil {
+		skip, err = iters.GetInt64Value(ctx, offset)
 	}
-	return iters.GetInt64Value(ctx, set.Offset)
+	return rows + min(skip, math.MaxInt64-rows), skip, err
 }
 
 // skipIter returns the rows after the first ones.

@@ -17,13 +17,42 @@ import (
 // takes the first row, and a locking scan under it locks what it reads.
 func dropSorts(a *analyzer.Analyzer) {
 	aroundRule(a, "replaceIdxSort", func(ctx *sql.Context, n sql.Node, f *sql.QueryFlags, rule planRule) (sql.Node, transform.TreeIdentity, error) {
-		n, same, err := rule(ctx, n, f)
+		n, same, err := transform.Node(ctx, n, func(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
+			s, ok := n.(*plan.Sort)
+			if !ok {
+				return n, transform.SameTree, nil
+			}
+			out, same, err := rule(ctx, s, f)
+			if err != nil || !leads(out, s.SortConditions) {
+				return n, transform.SameTree, err
+			}
+			return out, same, nil
+		})
 		if err != nil || !served(ctx) {
 			return n, same, err
 		}
 		n, same2, err := transform.Node(ctx, n, dropSort)
 		return n, same && same2, err
 	})
+}
+
+// leads reports whether a plan that has lost its sort by the index of a table reads that table before those that it joins to it:
+// the planner also takes the index of one that is read again for each row of another.
+func leads(n sql.Node, by sql.SortConditions) bool {
+	f, ok := by[0].Expr.(*expression.GetField)
+	if !ok {
+		return true
+	}
+	switch n := n.(type) {
+	case *plan.JoinNode:
+		return leads(n.Left(), by) || n.Op.IsMerge() && len(by) == 1 && leads(n.Right(), by)
+	case *plan.Sort:
+		return true
+	case plan.TableIdNode:
+		return n.Id() == f.TableId()
+	}
+	children := n.Children()
+	return len(children) != 1 || leads(children[0], by)
 }
 
 func dropSort(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
