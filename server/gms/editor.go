@@ -385,6 +385,13 @@ func (t *Table) GetNextAutoIncrementValue(ctx *sql.Context, given any) (uint64, 
 		if r := s.reserved[sh.def.ID]; r != nil && v >= r.next {
 			r.next, r.end = 0, 0 // later ones must be above v
 		}
+		if s.insertIDUsed && s.depth == 0 && v >= s.insertID {
+			step, offset, err := counterStep(ctx)
+			if err != nil {
+				return 0, err
+			}
+			s.insertID = (v+step-offset)/step*step + offset
+		}
 		if sh.autoInc >= 0 && inRange(ctx, sh, v) { // or the row is refused, or clamped and then raises
 			if err := t.db.b.db.RaiseAutoIncrement(ctx, sh.def, v); err != nil {
 				return 0, s.fail(ctx, err)
@@ -394,6 +401,14 @@ func (t *Table) GetNextAutoIncrementValue(ctx *sql.Context, given any) (uint64, 
 	}
 	if sh.autoInc < 0 {
 		return 0, sql.ErrColumnNotFound.New("auto_increment")
+	}
+	if s.insertID > 0 && s.depth == 0 {
+		v := s.insertID
+		s.insertIDUsed = true
+		if s.pin != nil {
+			s.pin.generated = v
+		}
+		return t.GetNextAutoIncrementValue(ctx, v)
 	}
 	r := s.reserved[sh.def.ID]
 	if r == nil {

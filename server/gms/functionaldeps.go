@@ -54,11 +54,9 @@ func refusedAsNull(e sql.Expression) []sql.Expression {
 		if isNull, ok := e.Child.(*expression.IsNull); ok {
 			return isNull.Children()
 		}
-		switch c := e.Child.(type) {
-		case *expression.IsTrue:
+		switch e.Child.(type) {
+		case *expression.IsTrue, *expression.Between:
 			return nil // IS NOT TRUE holds
-		case *expression.Between:
-			return c.Children()[:1]
 		}
 		return refusedAsNull(e.Child)
 	case *expression.NullSafeEquals:

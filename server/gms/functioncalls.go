@@ -65,7 +65,11 @@ func (b *Backend) storedFunction(ctx *sql.Context, database, name string) (sql.F
 			return nil, mysql.NewSQLError(1318, "42000", "Incorrect number of arguments for FUNCTION %s.%s; expected %d, got %d",
 				f.name.Database, f.name.Name, len(f.params), len(args))
 		}
-		return &functionCall{f: f, args: args}, nil
+		c := &functionCall{f: f, args: args}
+		if f.varies {
+			return varying{c}, nil
+		}
+		return c, nil
 	}}, true
 }
 

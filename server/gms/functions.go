@@ -82,6 +82,9 @@ func (b *Backend) ownFunction(ctx *sql.Context, database, name string) (sql.Func
 			if len(args) == 1 {
 				return newSeededRandom(args[0]), nil
 			}
+			if len(args) == 0 {
+				return random{&builtin.Rand{}}, nil
+			}
 			return builtin.NewRand(ctx, args...)
 		}}, true
 	}
@@ -181,6 +184,9 @@ func (b *Backend) ownFunction(ctx *sql.Context, database, name string) (sql.Func
 		return sql.FunctionN{Name: name, Fn: func(_ *sql.Context, args ...sql.Expression) (sql.Expression, error) {
 			return newAssign(args...)
 		}}, true
+	}
+	if name == varyFunction {
+		return sql.Function1{Name: name, Fn: func(_ *sql.Context, e sql.Expression) sql.Expression { return varying{e} }}, true
 	}
 	if strings.HasPrefix(name, caseFunction) {
 		return sql.FunctionN{Name: name, Fn: func(ctx *sql.Context, args ...sql.Expression) (sql.Expression, error) {

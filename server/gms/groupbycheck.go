@@ -17,23 +17,26 @@ import (
 const groupByRule = "validateGroupBy"
 
 // replaceGroupByCheck puts checkGroups in the place of the planner's check, which goes by the texts of expressions and
-// by primary keys alone.
+// by primary keys alone. It comes before conditions are evaluated: of one that is never true no columns are left.
 func replaceGroupByCheck() {
-	for i, r := range analyzer.OnceBeforeDefault {
-		if r.Id.String() == groupByRule {
-			base := r.Apply
-			analyzer.OnceBeforeDefault[i].Apply = func(ctx *sql.Context, a *analyzer.Analyzer, n sql.Node, scope *plan.Scope,
-				sel analyzer.RuleSelector, flags *sql.QueryFlags) (sql.Node, transform.TreeIdentity, error) {
-				if !served(ctx) {
-					return base(ctx, a, n, scope, sel, flags)
-				}
-				if !sql.LoadSqlMode(ctx).OnlyFullGroupBy() {
-					return n, transform.SameTree, nil
-				}
-				return n, transform.SameTree, checkGroups(ctx, n, selection{})
-			}
-		}
+	rules := slices.Clone(analyzer.OnceBeforeDefault)
+	at := func(id string) int {
+		return slices.IndexFunc(rules, func(r analyzer.Rule) bool { return r.Id.String() == id })
 	}
+	r := rules[at(groupByRule)]
+	base := r.Apply
+	r.Apply = func(ctx *sql.Context, a *analyzer.Analyzer, n sql.Node, scope *plan.Scope,
+		sel analyzer.RuleSelector, flags *sql.QueryFlags) (sql.Node, transform.TreeIdentity, error) {
+		if !served(ctx) {
+			return base(ctx, a, n, scope, sel, flags)
+		}
+		if !sql.LoadSqlMode(ctx).OnlyFullGroupBy() {
+			return n, transform.SameTree, nil
+		}
+		return n, transform.SameTree, checkGroups(ctx, n, selection{})
+	}
+	rules = slices.Delete(rules, at(groupByRule), at(groupByRule)+1)
+	analyzer.OnceBeforeDefault = slices.Insert(rules, at("simplifyFilters"), r)
 }
 
 // allowSeveralDatabases has DELETE take rows of tables of several databases; the planner deletes them, but refuses

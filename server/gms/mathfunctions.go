@@ -3,6 +3,7 @@ package gms
 import (
 	"cmp"
 	"math"
+	"math/rand/v2"
 	"strings"
 	"sync"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/cockroachdb/apd/v3"
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression"
+	builtin "github.com/dolthub/go-mysql-server/sql/expression/function"
 	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/mysql"
 )
@@ -96,10 +98,9 @@ func signOf(ctx *sql.Context, _ *Session, args []any) (any, error) {
 // seededRandom is RAND(n): the sequence that a constant begins, for others the first number of each one's.
 type seededRandom struct {
 	expression.UnaryExpressionStub
-	mu     sync.Mutex
-	begun  bool
-	first  uint32
-	second uint32
+	mu       sync.Mutex
+	begun    bool
+	sequence randomSequence
 }
 
 var (
@@ -164,10 +165,51 @@ func (r *seededRandom) Eval(ctx *sql.Context, row sql.Row) (any, error) {
 			i, _ := n.(int64)
 			seed = uint32(i)
 		}
-		r.first, r.second = (seed*0x10001+55555555)%randomRange, seed*0x10000001%randomRange
+		r.sequence = randomSequence{(seed*0x10001 + 55555555) % randomRange, seed * 0x10000001 % randomRange}
 		r.begun = true
 	}
+	return r.sequence.next(), nil
+}
+
+// randomSequence is the state of MySQL's generator: rand_seed1 and rand_seed2.
+type randomSequence struct{ first, second uint32 }
+
+// next returns the next number.
+func (r *randomSequence) next() float64 {
 	r.first = uint32((uint64(r.first)*3 + uint64(r.second)) % randomRange)
 	r.second = uint32((uint64(r.first) + uint64(r.second) + 33) % randomRange)
-	return float64(r.first) / randomRange, nil
+	return float64(r.first) / randomRange
+}
+
+// seed takes the value of rand_seed1 or rand_seed2; RAND() of the session goes on from there.
+func (s *Session) seed(ctx *sql.Context, variable string, value any) {
+	n, _, _ := types.Uint64.Convert(ctx, value)
+	seed, _ := n.(uint64)
+	if s.random == nil {
+		s.random = &randomSequence{rand.Uint32N(randomRange), rand.Uint32N(randomRange)}
+	}
+	if variable == "rand_seed1" {
+		s.random.first = uint32(seed % randomRange)
+	} else {
+		s.random.second = uint32(seed % randomRange)
+	}
+}
+
+// random is RAND() without an argument.
+type random struct{ *builtin.Rand }
+
+// WithChildren implements sql.Expression.
+func (r random) WithChildren(_ *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	if len(children) != 0 {
+		return nil, sql.ErrInvalidChildrenNumber.New(r, len(children), 0)
+	}
+	return r, nil
+}
+
+// Eval implements sql.Expression: the next number of the session's sequence if it has set rand_seed1 or rand_seed2.
+func (r random) Eval(ctx *sql.Context, row sql.Row) (any, error) {
+	if s, ok := ctx.Session.(*Session); ok && s.random != nil {
+		return s.random.next(), nil
+	}
+	return r.Rand.Eval(ctx, row)
 }

@@ -70,6 +70,14 @@ func (b *builder) keep(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		return &keeper{child: newDistinctRows(child, n.Schema(ctx)), m: &s.memory, full: tableOverflow, size: hashSize}, nil
 	case *plan.Concat:
 		return b.keepResult(ctx, s, n, r, hashSize, nil)
+	case *plan.SubqueryAlias: // one that sets variables is read before what is around it
+		if n.Correlated.Empty() && rowsVary(ctx, n.Child, true) {
+			it, err := b.plain(ctx, s, n, r)
+			if err != nil {
+				return nil, err
+			}
+			return s.readAhead(ctx, it)
+		}
 	case *plan.HashLookup:
 		if n.Lookup == nil {
 			return b.keepResult(ctx, s, n, r, rowSize, n)

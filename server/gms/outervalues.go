@@ -251,7 +251,7 @@ func outerIndexes(ctx *sql.Context, e sql.Expression, width int) []int {
 			varies = varies || x.Volatile()
 			within(x.Query)
 			return varies
-		case *expression.UserVar, *assign:
+		case *expression.UserVar:
 			varies = true
 		}
 		if nd, ok := e.(sql.NonDeterministicExpression); ok && nd.IsNonDeterministic() {

@@ -337,6 +337,9 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 		qualifyBody(n, a.db)
 	}
 	a.statement(stmt)
+	if served(ctx) {
+		markVarying(query, stmt)
+	}
 	if d, ok := stmt.(*ast.DDL); ok && d.ProcedureSpec != nil {
 		procedureBody(d.ProcedureSpec.Body)
 		if !p.routine && served(ctx) {

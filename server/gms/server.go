@@ -167,6 +167,7 @@ func NewEngine(b *Backend) *sqle.Engine {
 	guardDerived(a)
 	dropSorts(a)
 	escapeLikes(a)
+	guardVarying(a)
 	readEnds(a)
 	ownTriggers(a)
 	planUnions(a)

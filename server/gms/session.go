@@ -98,6 +98,10 @@ type Session struct {
 	counting   bool                     // the client's statement reads @@warning_count or @@error_count
 	worded     string                   // the client's statement, until it has been warned of
 	measures   measures                 // of an EXPLAIN ANALYZE that runs, nil: none
+	random     *randomSequence          // of RAND() since rand_seed1 or rand_seed2 was set
+	// insertID is the value that insert_id has the next INSERT begin with that gives one, insertIDUsed that the statement has.
+	insertID     uint64
+	insertIDUsed bool
 }
 
 type tableID = engine.TableID
@@ -429,6 +433,9 @@ func (s *Session) ValidateSession(ctx *sql.Context) error {
 		s.memory.reset()
 		s.abandoned()
 		clear(s.reserved)
+		if s.insertIDUsed {
+			s.insertID, s.insertIDUsed = 0, false
+		}
 		clear(s.upserts)
 		clear(s.rowIDs.m)
 	}
@@ -472,6 +479,11 @@ func (s *Session) SetSessionVariable(ctx *sql.Context, name string, value any) e
 			id, _ := v.(int64)
 			s.GetLastQueryInfo().LastInsertId.Store(id)
 		}
+	case "insert_id":
+		v, _, _ := types.Uint64.Convert(ctx, value)
+		s.insertID, _ = v.(uint64)
+	case "rand_seed1", "rand_seed2":
+		s.seed(ctx, strings.ToLower(name), value)
 	case "sql_mode":
 		s.warnModes(ctx)
 	case "autocommit":
@@ -496,6 +508,10 @@ func (s *Session) GetSessionVariable(ctx *sql.Context, name string) (any, error)
 		return int64(len(s.diagnostics("Error"))), nil
 	case "identity", "last_insert_id":
 		return s.GetLastQueryInfo().LastInsertId.Load(), nil
+	case "insert_id":
+		return int64(s.insertID), nil
+	case "rand_seed1", "rand_seed2":
+		return int64(0), nil
 	}
 	if globalOnly()[strings.ToLower(name)] {
 		_, v, _ := sql.SystemVariables.GetGlobal(name)

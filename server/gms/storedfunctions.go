@@ -31,6 +31,7 @@ type storedFunction struct {
 	mode    string // sql_mode of its making
 	definer accountName
 	invoker bool // SQL SECURITY INVOKER
+	varies  bool // NOT DETERMINISTIC
 }
 
 // functionText is a CREATE FUNCTION as the text of a procedure.
@@ -39,6 +40,7 @@ type functionText struct {
 	made     edits
 	charsets []charset // of the parameters, and of what it returns
 	invoker  bool
+	varies   bool
 }
 
 // charset is a CHARACTER SET and COLLATE, which the grammar has not for parameters.
@@ -78,6 +80,10 @@ func newFunctionText(l *lexer) (*functionText, error) {
 		return nil, err
 	}
 	m.put(l.start, l.start, ") ")
+	var traits routineCharacteristics
+	ahead := *l
+	traits.read(&ahead)
+	f.varies = traits.deterministic == ""
 	f.invoker = f.body(l, m)
 	m.out.WriteString(l.q[m.done:])
 	f.text, f.made = m.out.String(), m.made
@@ -196,7 +202,7 @@ func parseFunction(ctx *sql.Context, h objectHead, mode *sql.SqlMode) (f *stored
 	if !ok || ddl.ProcedureSpec == nil || len(ddl.ProcedureSpec.Params) != len(text.charsets) {
 		return nil, 0, syntaxError(h.l.q, h.from)
 	}
-	f = &storedFunction{name: h.name, body: ddl.ProcedureSpec.Body, mode: mode.String(), definer: h.definer, invoker: text.invoker}
+	f = &storedFunction{name: h.name, body: ddl.ProcedureSpec.Body, mode: mode.String(), definer: h.definer, invoker: text.invoker, varies: text.varies}
 	for i, param := range ddl.ProcedureSpec.Params {
 		param.Type.Charset, param.Type.Collate = text.charsets[i].set, text.charsets[i].collate
 		t, err := programType(&param.Type)

@@ -128,7 +128,7 @@ func newAssign(args ...sql.Expression) (sql.Expression, error) {
 	if !ok {
 		return nil, fmt.Errorf("gms: := to %T", args[0])
 	}
-	return &assign{variable, args[1]}, nil
+	return varying{&assign{variable, args[1]}}, nil
 }
 
 // Resolved implements sql.Expression.

@@ -44,6 +44,10 @@ func addVariables() {
 				Type: types.NewSystemIntType("innodb_lock_wait_timeout", 1, 1073741824, false),
 			},
 			&sql.MysqlSystemVariable{
+				Name: "rand_seed2", Scope: sql.GetMysqlScope(sql.SystemVariableScope_Session), Dynamic: true, Default: int64(0),
+				Type: types.NewSystemIntType("rand_seed2", math.MinInt64, math.MaxInt64, false),
+			},
+			&sql.MysqlSystemVariable{
 				Name: "sextant_strict_snapshot", Scope: both, Dynamic: true, Default: int8(0),
 				Type: types.NewSystemBoolType("sextant_strict_snapshot"),
 			},

@@ -1,0 +1,262 @@
+package gms
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/analyzer"
+	"github.com/dolthub/go-mysql-server/sql/expression"
+	builtin "github.com/dolthub/go-mysql-server/sql/expression/function"
+	"github.com/dolthub/go-mysql-server/sql/plan"
+	"github.com/dolthub/go-mysql-server/sql/transform"
+	"github.com/dolthub/go-mysql-server/sql/types"
+	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+)
+
+// varyFunction is the function that marks a value to the planner as varying.
+const varyFunction = "\x00vary"
+
+// varyingFunctions are the functions whose value may be another for each row though they name no column.
+var varyingFunctions = map[string]bool{"rand": true, "uuid": true, "uuid_short": true, "random_bytes": true, "sleep": true,
+	"get_lock": true, "release_lock": true, "release_all_locks": true, "is_free_lock": true, "is_used_lock": true}
+
+// markVarying marks what varies in a statement: the variables that it sets, wherever they are read, and in its conditions the
+// functions that vary.
+func markVarying(query string, stmt ast.Statement) {
+	assigned := map[string]bool{}
+	if strings.Contains(query, ":=") {
+		_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+			if f, ok := n.(*ast.FuncExpr); ok && f.Name.String() == assignFunction {
+				assigned[f.Exprs[0].(*ast.AliasedExpr).Expr.(*ast.ColName).Name.Lowered()] = true
+			}
+			return true, nil
+		}, stmt)
+	}
+	functions := false
+	for name := range varyingFunctions {
+		functions = functions || containsFold(query, name)
+	}
+	if len(assigned) == 0 && !functions {
+		return
+	}
+	condition := func(e *ast.Expr) {
+		_ = replaceNodes(reflect.ValueOf(e).Elem(), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
+			f, ok := n.(*ast.FuncExpr)
+			if !ok {
+				return nil, true, nil
+			}
+			if f.Name.String() == varyFunction {
+				return nil, false, nil
+			}
+			if f.Qualifier.IsEmpty() && varyingFunctions[f.Name.Lowered()] {
+				return call(varyFunction, f), false, nil
+			}
+			return nil, true, nil
+		})
+	}
+	where := func(w *ast.Where) {
+		if w != nil && functions {
+			condition(&w.Expr)
+		}
+	}
+	var visit func(n ast.SQLNode) (ast.SQLNode, bool, error)
+	visit = func(n ast.SQLNode) (ast.SQLNode, bool, error) {
+		switch n := n.(type) {
+		case *ast.Select:
+			where(n.Where)
+		case *ast.Update:
+			where(n.Where)
+		case *ast.Delete:
+			where(n.Where)
+		case *ast.JoinTableExpr:
+			if n.Condition.On != nil && functions {
+				condition(&n.Condition.On)
+			}
+		case *ast.FuncExpr:
+			switch n.Name.String() {
+			case varyFunction:
+				return nil, false, nil
+			case assignFunction:
+				return nil, false, replaceNodes(reflect.ValueOf(n.Exprs[1]), visit)
+			}
+		case *ast.ColName:
+			if assigned[n.Name.Lowered()] && n.Qualifier.IsEmpty() {
+				return call(varyFunction, n), false, nil
+			}
+		case *ast.Call:
+			return nil, false, nil // they may be set
+		}
+		return nil, true, nil
+	}
+	_ = replaceNodes(reflect.ValueOf(&stmt), visit)
+}
+
+// varying is a value that may be another for each row though it names no column: of RAND() and its kin, of a stored function
+// that is not DETERMINISTIC, of := and of a variable that the statement sets. The planner would evaluate it once, and look it up
+// in indexes; the parameter that it has for a last operand keeps it from that.
+type varying struct{ sql.Expression }
+
+var (
+	_ sql.NonDeterministicExpression = varying{}
+	_ sql.CollationCoercible         = varying{}
+
+	varyingMark = expression.NewProcedureParam("", types.Null)
+)
+
+// IsNonDeterministic implements sql.NonDeterministicExpression.
+func (varying) IsNonDeterministic() bool { return true }
+
+// CollationCoercibility implements sql.CollationCoercible.
+func (v varying) CollationCoercibility(ctx *sql.Context) (sql.CollationID, byte) {
+	return sql.GetCoercibility(ctx, v.Expression)
+}
+
+// Children implements sql.Expression: the operands of what varies, and the mark.
+func (v varying) Children() []sql.Expression {
+	return append(slices.Clip(v.Expression.Children()), varyingMark)
+}
+
+// WithChildren implements sql.Expression.
+func (v varying) WithChildren(ctx *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	e, err := v.Expression.WithChildren(ctx, children[:len(children)-1]...)
+	return varying{e}, err
+}
+
+// varies reports whether an expression or one of its operands varies; sets: whether it sets variables.
+func varies(ctx *sql.Context, e sql.Expression, sets bool) bool {
+	return transform.InspectExpr(ctx, e, func(ctx *sql.Context, e sql.Expression) bool {
+		switch e := e.(type) {
+		case varying:
+			_, set := e.Expression.(*assign)
+			return set || !sets
+		case *seededRandom, random, *builtin.RandomBytes, *builtin.UUIDFunc, *builtin.UUIDShortFunc:
+			return !sets
+		case *plan.Subquery:
+			return rowsVary(ctx, e.Query, sets)
+		}
+		return false
+	})
+}
+
+// held is a condition that stays where it is while the planner moves others: it shows no columns.
+type held struct{ sql.Expression }
+
+// Children implements sql.Expression.
+func (held) Children() []sql.Expression { return nil }
+
+// WithChildren implements sql.Expression.
+func (h held) WithChildren(_ *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	if len(children) != 0 {
+		return nil, sql.ErrInvalidChildrenNumber.New(h, len(children), 0)
+	}
+	return h, nil
+}
+
+// guardVarying has conditions that vary from row to row stay where they are written. The planner would move them into derived tables
+// and below joins, and other conditions into derived tables whose rows vary. Those it would make for each row of a join, and
+// subqueries whose rows vary once.
+func guardVarying(a *analyzer.Analyzer) {
+	aroundRule(a, "simplifyFilters", func(ctx *sql.Context, n sql.Node, f *sql.QueryFlags, rule planRule) (sql.Node, transform.TreeIdentity, error) {
+		same := transform.SameTree
+		if f.SubqueryIsSet() && (f == nil || f.IsSet(sql.QFlagUndeferrableExprs)) && served(ctx) {
+			var err error
+			if n, same, err = transform.NodeExprsWithOpaque(ctx, n, markVolatile); err != nil {
+				return n, same, err
+			}
+		}
+		n, same2, err := rule(ctx, n, f)
+		return n, same && same2, err
+	})
+	for _, id := range []string{"pushFilters", "pushdownSubqueryAliasFilters"} {
+		aroundRule(a, id, func(ctx *sql.Context, n sql.Node, f *sql.QueryFlags, rule planRule) (sql.Node, transform.TreeIdentity, error) {
+			if f != nil && !f.IsSet(sql.QFlagUndeferrableExprs) || !served(ctx) {
+				return rule(ctx, n, f)
+			}
+			mappings := map[sql.TableId]map[sql.ColumnId]sql.Expression{}
+			kept, _, err := transform.NodeWithOpaque(ctx, n, func(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
+				switch n := n.(type) {
+				case *plan.SubqueryAlias:
+					if n.ScopeMapping != nil && rowsVary(ctx, n.Child, false) {
+						mappings[n.Id()] = n.ScopeMapping
+						return n.WithScopeMapping(nil), transform.NewTree, nil
+					}
+				case *plan.Filter:
+					all, same := expression.SplitConjunction(ctx, n.Expression), transform.SameTree
+					for i, e := range all {
+						if varies(ctx, e, false) {
+							all[i], same = held{e}, transform.NewTree
+						}
+					}
+					if !same {
+						return plan.NewFilter(ctx, expression.JoinAnd(all...), n.Child), same, nil
+					}
+				}
+				return n, transform.SameTree, nil
+			})
+			if err != nil {
+				return n, transform.SameTree, err
+			}
+			kept, same, err := rule(ctx, kept, f)
+			if err != nil || bool(same) {
+				return n, transform.SameTree, err
+			}
+			kept, _, err = transform.NodeWithOpaque(ctx, kept, func(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
+				switch n := n.(type) {
+				case *plan.SubqueryAlias:
+					if m := mappings[n.Id()]; m != nil {
+						return n.WithScopeMapping(m), transform.NewTree, nil
+					}
+				case *plan.Filter:
+					e, same, err := transform.Expr(ctx, n.Expression, func(_ *sql.Context, e sql.Expression) (sql.Expression, transform.TreeIdentity, error) {
+						if h, ok := e.(held); ok {
+							return h.Expression, transform.NewTree, nil
+						}
+						return e, transform.SameTree, nil
+					})
+					if err != nil || bool(same) {
+						return n, same, err
+					}
+					return plan.NewFilter(ctx, e, n.Child), same, nil
+				}
+				return n, transform.SameTree, nil
+			})
+			return kept, transform.NewTree, err
+		})
+	}
+	aroundRule(a, "cacheSubqueryAliasesInJoins", func(ctx *sql.Context, n sql.Node, f *sql.QueryFlags, rule planRule) (sql.Node, transform.TreeIdentity, error) {
+		n, same, err := transform.NodeWithOpaque(ctx, n, func(_ *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
+			if t, ok := n.(*plan.SubqueryAlias); ok && t.Volatile {
+				return t.WithVolatile(false), transform.NewTree, nil
+			}
+			return n, transform.SameTree, nil
+		})
+		if err != nil {
+			return n, same, err
+		}
+		n, same2, err := rule(ctx, n, f)
+		return n, same && same2, err
+	})
+}
+
+// markVolatile has a subquery whose rows vary made each time, not once.
+func markVolatile(ctx *sql.Context, e sql.Expression) (sql.Expression, transform.TreeIdentity, error) {
+	sub, ok := e.(*plan.Subquery)
+	if !ok || sub.Volatile() || !rowsVary(ctx, sub.Query, false) {
+		return e, transform.SameTree, nil
+	}
+	q, _, err := transform.NodeExprsWithOpaque(ctx, sub.Query, markVolatile)
+	return sub.WithQuery(q).WithVolatile(), transform.NewTree, err
+}
+
+// rowsVary reports whether an expression of a query varies; sets: whether it sets variables.
+func rowsVary(ctx *sql.Context, n sql.Node, sets bool) (found bool) {
+	transform.InspectWithOpaque(ctx, n, func(ctx *sql.Context, n sql.Node) bool {
+		if x, ok := n.(sql.Expressioner); ok {
+			found = found || slices.ContainsFunc(x.Expressions(), func(e sql.Expression) bool { return varies(ctx, e, sets) })
+		}
+		return !found
+	})
+	return found
+}
