@@ -301,7 +301,7 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 	case *builtin.Now:
 		return presentMoment{e}
 	case *expression.ConvertUsing:
-		return &convertUsing{expression.NewConvertUsing(binaryArgument(ctx, e.Child), e.TargetCharSet)}
+		return newConvertUsing(ctx, e.Child, e.TargetCharSet)
 	case *expression.Binary:
 		if text := binaryArgument(ctx, e.Child); !unchanged(text, e.Child) {
 			return expression.NewBinary(text)

@@ -357,6 +357,9 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 			}
 			return b.plain(ctx, s, c, r)
 		}
+		if s.b.mysql && n.Full && strings.EqualFold(n.Database().Name(), sql.InformationSchemaDatabaseName) {
+			return b.systemViews(ctx, s, n, r)
+		}
 	case *plan.ShowTableStatus:
 		if s.b.mysql {
 			return b.showTableStatus(ctx, s, n)

@@ -17,6 +17,19 @@ import (
 	"github.com/dolthub/vitess/go/sqltypes"
 )
 
+// convertForm is CONVERT(… USING …), of the value and the character set's name: the planner would take what its own is of
+// constants for what the condition of a table's rows compares with.
+const convertForm = "_convert_using"
+
+func newConvertForm(ctx *sql.Context, value, charset sql.Expression) (sql.Expression, error) {
+	name, _ := literalText(charset)
+	set, err := sql.ParseCharacterSet(name)
+	if err != nil {
+		return nil, err
+	}
+	return newConvertUsing(ctx, value, set), nil
+}
+
 // convertUsing is CONVERT(… USING …): a text of that character set, in which what the set lacks
 // is a question mark. Bytes that are no text of it warn, and are NULL in strict mode. The planner's has the set's bytes where its other functions have UTF-8.
 type convertUsing struct{ *expression.ConvertUsing }
@@ -25,6 +38,18 @@ var (
 	_ sql.Expression         = (*convertUsing)(nil)
 	_ sql.CollationCoercible = (*convertUsing)(nil)
 )
+
+func newConvertUsing(ctx *sql.Context, value sql.Expression, set sql.CharacterSetID) *convertUsing {
+	return &convertUsing{expression.NewConvertUsing(binaryArgument(ctx, value), set)}
+}
+
+// CollationCoercibility implements sql.CollationCoercible: CHAR(… USING …) gives way to columns.
+func (c *convertUsing) CollationCoercibility(*sql.Context) (sql.CollationID, byte) {
+	if _, char := c.Child.(charCall); char {
+		return c.TargetCharSet.DefaultCollation(), 4
+	}
+	return c.TargetCharSet.DefaultCollation(), implicitCollation
+}
 
 // Type implements sql.Expression.
 func (c *convertUsing) Type(ctx *sql.Context) sql.Type {

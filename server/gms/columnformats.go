@@ -208,6 +208,20 @@ func showFormats(r sql.Row, cells [][]byte, formats map[int]columnFormat) {
 	}
 }
 
+// shownDefault returns the text of a value as a column that has a format shows it, text if it has none.
+func shownDefault(c *engine.ColumnDef, v any, text string) string {
+	if c == nil {
+		return text
+	}
+	f, ok := formatOf(c)
+	if !ok {
+		return text
+	}
+	cells := [][]byte{[]byte(text)}
+	showFormats(sql.Row{v}, cells, map[int]columnFormat{0: f})
+	return string(cells[0])
+}
+
 // withFormats returns a table's definition with the formats of its columns.
 func (s *shape) withFormats(text string) string {
 	for i := range s.schema {

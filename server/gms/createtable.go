@@ -152,7 +152,7 @@ func defaultText(ctx *sql.Context, c *sql.Column) (string, error) {
 	if types.IsBit(c.Type) {
 		return fmt.Sprintf("b'%b'", v), nil
 	}
-	return fmt.Sprintf("'%v'", v), nil
+	return "'" + shownDefault(sourceColumn(ctx, c), v, fmt.Sprint(v)) + "'", nil
 }
 
 // orderedIndexes returns a table's indexes in MySQL's order: the primary key, unique

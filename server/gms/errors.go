@@ -286,6 +286,7 @@ var rewrites = []rewrite{
 	rw("^(?i:the) used SELECT statements have a different number of columns(?s:.*)$", 1222,
 		"The used SELECT statements have a different number of columns"),
 	rw("^bind variable not provided: ", 1210, "Incorrect arguments to EXECUTE"),
+	rw(`^expected ON DUPLICATE KEY \.\.\. VALUES\(\) to reference a column, found: (?:`+newRow+`\.)?(.*)$`, 1054, "Unknown column '$1' in 'field list'"),
 	rw("^(View '.*' references invalid table.*)$", 1356, "$1"),
 	rw("^(?:Event '(.*)' does not exist|Unknown event '(.*)')$", 1539, "Unknown event '$1$2'"),
 	rw("^(Variable '.*' is a GLOBAL variable and should be set with SET GLOBAL)$", 1229, "$1"),

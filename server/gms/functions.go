@@ -202,6 +202,10 @@ func (b *Backend) ownFunction(ctx *sql.Context, database, name string) (sql.Func
 		return sql.FunctionN{Name: name, Fn: newDateLiteral}, true
 	case timeForm:
 		return sql.Function2{Name: name, Fn: newTimeForm}, true
+	case convertForm:
+		return sql.FunctionN{Name: name, Fn: func(ctx *sql.Context, args ...sql.Expression) (sql.Expression, error) {
+			return newConvertForm(ctx, args[0], args[1])
+		}}, true
 	case wholeDecimal:
 		return sql.Function2{Name: name, Fn: newWholeDecimal}, true
 	case collatedFunction:

@@ -384,8 +384,8 @@ const caseFunction = "_case"
 // textFunction is a CAST AS CHAR, whose texts have the connection's collation.
 const textFunction = "_text"
 
-// typedForms makes calls of what the grammar has beside functions and has a type of its own here, CASE and
-// CAST AS CHAR, in place.
+// typedForms makes calls of what the grammar has beside functions and has a type of its own here, CASE,
+// CONVERT … USING and CAST AS CHAR, in place.
 func typedForms(stmt ast.Statement) error {
 	if stmt = queryOf(stmt); stmt == nil {
 		return nil
@@ -400,7 +400,7 @@ func typedForms(stmt ast.Statement) error {
 					to = call(emptyTextFunction, c)
 				}
 			case kind == "char" && c.Type.Charset != "":
-				to := &ast.ConvertUsingExpr{Expr: c, Type: c.Type.Charset}
+				to := call(convertForm, c, ast.NewStrVal([]byte(c.Type.Charset)))
 				c.Type.Charset = ""
 				return to, true, nil
 			case kind == "time":
@@ -424,6 +424,9 @@ func typedForms(stmt ast.Statement) error {
 			}
 			c.Expr = in[0].(*ast.AliasedExpr).Expr
 			return to, false, nil
+		}
+		if c, ok := n.(*ast.ConvertUsingExpr); ok {
+			return call(convertForm, c.Expr, ast.NewStrVal([]byte(c.Type))), true, nil
 		}
 		c, ok := n.(*ast.CaseExpr)
 		if !ok {
@@ -475,7 +478,30 @@ func newCase(ctx *sql.Context, name string, args []sql.Expression) sql.Expressio
 	for i := 0; i+1 < len(args); i += 2 {
 		k.Branches = append(k.Branches, expression.CaseBranch{Cond: args[i], Value: args[i+1]})
 	}
+	documentCase(ctx, k)
 	return withType(ctx, caseCall{k})
+}
+
+// documentCase has a CASE that compares a document with texts or documents compare their texts, as MySQL does.
+func documentCase(ctx *sql.Context, k *expression.Case) {
+	if k.Expr == nil || !types.IsJSON(k.Expr.Type(ctx)) {
+		return
+	}
+	for _, b := range k.Branches {
+		if t := b.Cond.Type(ctx); !types.IsJSON(t) && !types.IsTextOnly(t) && t != types.Null {
+			return
+		}
+	}
+	asText := func(e sql.Expression) sql.Expression {
+		if !types.IsJSON(e.Type(ctx)) {
+			return e
+		}
+		return expression.NewCollatedExpression(newCastText(ctx, expression.NewConvert(e, expression.ConvertToChar)), sql.Collation_utf8mb4_bin)
+	}
+	k.Expr = asText(k.Expr)
+	for i, b := range k.Branches {
+		k.Branches[i].Cond = asText(b.Cond)
+	}
 }
 
 // FunctionName implements sql.FunctionExpression.

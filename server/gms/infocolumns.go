@@ -252,6 +252,9 @@ func (c described) defaultValue(ctx *sql.Context) any {
 	if n := precision(c.def); c.Type.Type() == sqltypes.Time && n >= 0 && strings.HasSuffix(text, ".000000"[n+1:]) {
 		text = strings.TrimSuffix(text[:len(text)-6+n], ".")
 	}
+	if isNumeric(c.Type) {
+		return shownDefault(c.def, converted, text)
+	}
 	return text
 }
 

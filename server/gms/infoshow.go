@@ -154,3 +154,29 @@ func parseShowExtended(l *lexer) (ast.Statement, error) {
 	l.skip()
 	return ast.Parse("SHOW INDEX " + l.q[from:l.start])
 }
+
+// systemViews returns what SHOW FULL TABLES does of information_schema.
+func (b *builder) systemViews(ctx *sql.Context, s *Session, n *plan.ShowTables, r sql.Row) (sql.RowIter, error) {
+	it, err := b.plain(ctx, s, n, r)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := sql.RowIterToRows(ctx, it)
+	for i, r := range rows {
+		rows[i] = sql.Row{r[0], "SYSTEM VIEW"}
+	}
+	return sql.RowsToRowIter(rows...), err
+}
+
+// shownView makes SHOW CREATE VIEW of a SHOW CREATE TABLE that names a view, in place: what it reads may be gone.
+func (s *Session) shownView(ctx *sql.Context, stmt ast.Statement) error {
+	show, ok := stmt.(*ast.Show)
+	if !ok || !strings.EqualFold(show.Type, "create table") {
+		return nil
+	}
+	_, view, err := s.definition(ctx, fullName(show.Table, s.GetCurrentDatabase()))
+	if view {
+		show.Type = "create view"
+	}
+	return err
+}

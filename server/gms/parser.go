@@ -285,6 +285,9 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 				if err := s.dependents(sctx, stmt); err != nil {
 					return err
 				}
+				if err := s.shownView(sctx, stmt); err != nil {
+					return err
+				}
 			}
 			if err := s.upsert(stmt); err != nil {
 				return err
@@ -382,7 +385,7 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 			return err
 		}
 	}
-	if (containsFold(query, "case") || containsFold(query, "char") || containsFold(query, "dec") || containsFold(query, "time")) && served(ctx) {
+	if (containsFold(query, "case") || containsFold(query, "char") || containsFold(query, "dec") || containsFold(query, "time") || containsFold(query, "using")) && served(ctx) {
 		if err := typedForms(stmt); err != nil {
 			return err
 		}

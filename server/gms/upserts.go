@@ -30,6 +30,7 @@ func (s *Session) upsert(stmt ast.Statement) error {
 	if len(ins.OnDup) == 0 {
 		return nil
 	}
+	s.plainValues(ins)
 	if list, ok := ins.Rows.(*ast.AliasedValues); ok && len(list.Values) > 0 && len(list.Values[0]) > 0 &&
 		slices.ContainsFunc(ins.OnDup, func(e *ast.AssignmentExpr) bool { return hasSubquery(e.Expr) }) {
 		if v, ok := list.Values[0][0].(*ast.SQLVal); ok {
@@ -81,6 +82,19 @@ func (s *Session) upsert(stmt ast.Statement) error {
 		}},
 	}
 	return nil
+}
+
+// plainValues takes the name of the table that is written out of VALUES(t.c), which the planner takes for what t has.
+func (s *Session) plainValues(ins *ast.Insert) {
+	written := fullName(ins.Table, s.GetCurrentDatabase())
+	for _, e := range ins.OnDup {
+		_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+			if v, ok := n.(*ast.ValuesFuncExpr); ok && fullName(v.Name.Qualifier, written.Database) == written {
+				v.Name = &ast.ColName{Name: v.Name.Name}
+			}
+			return true, nil
+		}, e.Expr)
+	}
 }
 
 func generatedValue(column, table string) error {
