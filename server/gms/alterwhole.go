@@ -49,6 +49,7 @@ func (s *Session) wholeAlter(ctx *sql.Context, query string, a *ast.AlterTable) 
 		return nil //nolint:nilerr // the planner says so
 	}
 	def := t.live(ctx).def
+	refused := s.onlineRefusal(ctx, query, t, def, a)
 	nameFunctional(def, last)
 	if err := alteredExpressions(def, a); err != nil {
 		return err
@@ -98,7 +99,10 @@ func (s *Session) wholeAlter(ctx *sql.Context, query string, a *ast.AlterTable) 
 	if err := uniqueColumns(def, a); err != nil {
 		return err
 	}
-	return knownColumns(def, a)
+	if err := knownColumns(def, a); err != nil {
+		return err
+	}
+	return refused
 }
 
 // renamedIndexes checks that the indexes of RENAME INDEX and ALTER INDEX are ones of the table before. Names that are exchanged go

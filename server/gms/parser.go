@@ -46,6 +46,13 @@ func (p *parser) parse(ctx context.Context, query string, f func(marked string) 
 	}
 	var made edits
 	if served(ctx) {
+		if containsFold(query, "algorithm") || containsFold(query, "lock") {
+			if words := leading(query, 2); phrase(words, "alter", "table") {
+				if _, _, _, err := online(query); err != nil {
+					return query, nil, err
+				}
+			}
+		}
 		if err := emptyAggregates(query); err != nil {
 			return query, nil, err
 		}
