@@ -69,6 +69,7 @@ func (s *Session) alterClauses(ctx *sql.Context, query string, stmt ast.Statemen
 			return mysql.NewSQLError(mysql.ERBadFieldError, "42S22", "Unknown column '%s' in '%s'", after.String(), a.Table.Name.String())
 		}
 	}
+	s.laterClauses(ctx, a)
 	return nil
 }
 

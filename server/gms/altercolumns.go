@@ -290,6 +290,9 @@ func (t *Table) ModifyStoredCollation(*sql.Context, sql.CollationID) error {
 
 // ModifyComment implements sql.CommentAlterableTable. With a mark it does what the clause stands for.
 func (t *Table) ModifyComment(ctx *sql.Context, comment string) error {
+	if id, ok := strings.CutPrefix(comment, laterMark); ok {
+		return t.alterLater(ctx, id)
+	}
 	return t.alter(ctx, func(def *engine.TableDef) error {
 		changes, checks := strings.CutPrefix(comment, checksMark)
 		s, ok := ctx.Session.(*Session)

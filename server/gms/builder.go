@@ -546,6 +546,9 @@ func (r *runner) QueryWithBindings(ctx *sql.Context, query string, parsed ast.St
 		if err := s.upsert(parsed); err != nil {
 			return nil, nil, nil, err
 		}
+		if a, ok := parsed.(*ast.AlterTable); ok {
+			s.laterClauses(ctx, a)
+		}
 		s.deleteJoins(parsed)
 		updatedRanges(parsed)
 		annotator{db: ctx.GetCurrentDatabase()}.statement(parsed)

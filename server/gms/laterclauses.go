@@ -2,6 +2,8 @@ package gms
 
 import (
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -11,6 +13,7 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/planbuilder"
 	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/sqltypes"
+	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 )
 
 // alterClause builds a clause of ALTER TABLE that is about columns or indexes.
@@ -48,6 +51,84 @@ func (b *builder) alterClause(ctx *sql.Context, s *Session, n sql.Node, r sql.Ro
 		return b.movedColumn(ctx, s, m, r)
 	}
 	return b.plain(ctx, s, c, r)
+}
+
+// laterMark is the comment of a clause of ALTER TABLE that stands for later ones, see laterClauses.
+const laterMark = "\x00later "
+
+// laterMax is how many statements a session keeps later clauses of.
+const laterMax = 256
+
+// laterClauses puts a mark in the place of the clauses from the first on whose expressions name a column that a clause before
+// it makes: the planner knows those of the table only, and gets them when the others are done.
+func (s *Session) laterClauses(ctx *sql.Context, a *ast.AlterTable) {
+	t, err := s.namedTable(ctx, tableName{a.Table.DbQualifier.String(), a.Table.Name.String()})
+	if err != nil {
+		return // the planner says so
+	}
+	def := t.live(ctx).def
+	made := map[string]bool{}
+	for i, d := range a.Statements {
+		if slices.ContainsFunc(expressionsOf(d), func(e ast.Expr) bool {
+			return slices.ContainsFunc(columnsOf(e), func(c ast.ColIdent) bool { return made[c.Lowered()] && def.Column(c.String()) < 0 })
+		}) {
+			if len(s.later) == 0 || len(s.later) >= laterMax {
+				s.later = map[string]*ast.AlterTable{}
+			}
+			s.laterNumber++
+			id := strconv.Itoa(s.laterNumber)
+			s.later[id] = &ast.AlterTable{Table: a.Table, Statements: slices.Clone(a.Statements[i:])}
+			a.Statements = append(a.Statements[:i:i], &ast.DDL{
+				Action: ast.AlterStr, Table: a.Table, AlterCommentSpec: &ast.AlterCommentSpec{Comment: laterMark + id},
+			})
+			return
+		}
+		made[d.ToColumn.Lowered()] = true
+		if d.TableSpec != nil {
+			for _, c := range d.TableSpec.Columns {
+				made[c.Name.Lowered()] = true
+			}
+		}
+	}
+}
+
+// expressionsOf returns the expressions of columns and of an index in a clause of ALTER TABLE.
+func expressionsOf(d *ast.DDL) (out []ast.Expr) {
+	if d.TableSpec != nil {
+		for _, c := range d.TableSpec.Columns {
+			if c.Type.GeneratedExpr != nil {
+				out = append(out, c.Type.GeneratedExpr)
+			}
+			if e, ok := c.Type.Default.(*ast.ParenExpr); ok {
+				out = append(out, e)
+			}
+		}
+	}
+	if d.IndexSpec != nil {
+		for _, f := range d.IndexSpec.Fields {
+			if f.Expression != nil {
+				out = append(out, f.Expression)
+			}
+		}
+	}
+	return out
+}
+
+// alterLater executes the clauses that a mark of laterClauses stands for.
+func (t *Table) alterLater(ctx *sql.Context, id string) error {
+	s, ok := ctx.Session.(*Session)
+	if !ok || s.later[id] == nil {
+		return fmt.Errorf("gms: no clauses %s of ALTER TABLE", id)
+	}
+	s.dml++ // the whole statement commits
+	defer func() { s.dml-- }()
+	inner := sql.NewContext(ctx, sql.WithSession(s))
+	_, rows, _, err := s.b.runner.QueryWithBindings(inner, "", cloned(s.later[id]), nil, nil)
+	if err != nil {
+		return err
+	}
+	_, err = sql.RowIterToRows(inner, rows)
+	return err
 }
 
 // laterIter is built when it is read.

@@ -11,6 +11,7 @@ import (
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/sets"
 	"github.com/dolthub/go-mysql-server/sql/types"
+	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
 	"sextant/engine"
 )
@@ -47,10 +48,12 @@ type Session struct {
 	renamed      map[string]string       // columns that the ALTER TABLE renames, see alterClauses
 	altered      string                  // the table that the ALTER TABLE changes
 	precisions   timePrecisions
-	tableOptions map[string]string // of the last definition, see tableOptionsOf
-	deprecated   []*sql.Warning    // of the definition that was parsed last
-	visibilities []visibility      // of columns, of the last definition
-	formats      map[string]string // of the columns that a DDL statement defines
+	tableOptions map[string]string          // of the last definition, see tableOptionsOf
+	later        map[string]*ast.AlterTable // see laterClauses
+	laterNumber  int                        // of the last one
+	deprecated   []*sql.Warning             // of the definition that was parsed last
+	visibilities []visibility               // of columns, of the last definition
+	formats      map[string]string          // of the columns that a DDL statement defines
 	temps        temporaries
 	profiles     profiles
 	prepared     preparedStatements
