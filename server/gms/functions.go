@@ -233,7 +233,7 @@ func (b *Backend) ownFunction(ctx *sql.Context, database, name string) (sql.Func
 		return f, true
 	}
 	d := functions[name]
-	for _, kind := range []map[string]*functionDef{timeFunctions, mathFunctions, cryptoFunctions, spatialFunctions, nativeFunctions, jsonFunctions, conversionsOfBases, inetFunctions} {
+	for _, kind := range []map[string]*functionDef{timeFunctions, mathFunctions, cryptoFunctions, spatialFunctions, nativeFunctions, jsonFunctions, schemaFunctions, conversionsOfBases, inetFunctions} {
 		if d == nil && b.mysql {
 			d = kind[name]
 		}

@@ -31,7 +31,7 @@ var nativeFunctions = map[string]*functionDef{
 }
 
 // notOffered are MySQL's functions that are not here, each between blanks.
-const notOffered = " extractvalue updatexml json_schema_valid json_schema_validation_report st_buffer st_buffer_strategy st_union " +
+const notOffered = " extractvalue updatexml st_buffer st_buffer_strategy st_union " +
 	"st_intersection st_difference st_symdifference st_collect st_isvalid st_simplify st_transform st_touches st_crosses st_overlaps " +
 	"st_makeenvelope st_hausdorffdistance st_frechetdistance st_lineinterpolatepoint st_lineinterpolatepoints st_pointatdistance " +
 	"mbrtouches mbroverlaps weight_string wait_for_executed_gtid_set gtid_subset "

@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"math"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/types"
+	"github.com/dolthub/vitess/go/mysql"
 )
 
 // newSys returns sys: those of its views whose figures the instance has, with the columns
@@ -188,6 +190,76 @@ var sysFunctions = map[string]*functionDef{
 		}
 		return threadID(ctx, s, args)
 	}},
+	"version_major":    {name: "version_major", typ: types.Uint8, eval: sysVersion(0)},
+	"version_minor":    {name: "version_minor", typ: types.Uint8, eval: sysVersion(1)},
+	"version_patch":    {name: "version_patch", typ: types.Uint8, eval: sysVersion(2)},
+	"quote_identifier": sysText("quote_identifier", 1, func(_ *Session, args []string) string { return quoteName(args[0]) }),
+	"format_statement": sysText("format_statement", 1, func(_ *Session, args []string) string {
+		const half = 32 - 2 // of statement_truncate_len
+		if r := []rune(args[0]); len(r) > 64 {
+			return strings.ReplaceAll(string(r[:half])+" ... "+string(r[len(r)-half:]), "\n", " ")
+		}
+		return strings.ReplaceAll(args[0], "\n", " ")
+	}),
+	"extract_schema_from_file_name": sysText("extract_schema_from_file_name", 1, func(_ *Session, args []string) string {
+		parts := strings.Split(args[0], "/")
+		return parts[max(len(parts)-2, 0)]
+	}),
+	"extract_table_from_file_name": sysText("extract_table_from_file_name", 1, func(_ *Session, args []string) string {
+		name, _, _ := strings.Cut(args[0][strings.LastIndexByte(args[0], '/')+1:], ".")
+		return strings.ReplaceAll(name, "@0024", "$")
+	}),
+	"list_add":  sysList("list_add", "in_add_value"),
+	"list_drop": sysList("list_drop", "in_drop_value"),
+}
+
+// sysVersion returns a part of the version's number.
+func sysVersion(part int) func(*sql.Context, *Session, []any) (any, error) {
+	return func(*sql.Context, *Session, []any) (any, error) {
+		n, err := strconv.ParseUint(strings.Split(ServerVersion, ".")[part], 10, 8)
+		return uint8(n), err
+	}
+}
+
+// sysText is a function of texts, NULL if one of them is.
+func sysText(name string, args int, f func(s *Session, args []string) string) *functionDef {
+	return &functionDef{name: name, args: args, typ: types.Text, eval: func(ctx *sql.Context, s *Session, args []any) (any, error) {
+		texts := make([]string, len(args))
+		for i, a := range args {
+			if a == nil {
+				return nil, nil
+			}
+			text, err := types.ConvertToString(ctx, a, types.LongText, nil)
+			if err != nil {
+				return nil, err
+			}
+			texts[i] = text
+		}
+		return f(s, texts), nil
+	}}
+}
+
+// sysList is a function that adds a value to a list of words between commas, or takes it out.
+func sysList(name, parameter string) *functionDef {
+	change := sysText(name, 2, func(_ *Session, args []string) string {
+		list, value := args[0], args[1]
+		if name == "list_add" {
+			return strings.Trim(strings.Trim(list, " "), ",") + "," + value
+		}
+		list = strings.ReplaceAll(","+list, ","+value, "")
+		return strings.Trim(strings.ReplaceAll(list, ", "+value, ""), ",")
+	})
+	return &functionDef{name: name, args: 2, typ: types.Text, eval: func(ctx *sql.Context, s *Session, args []any) (any, error) {
+		switch {
+		case args[1] == nil:
+			return nil, mysql.NewSQLError(1138, "02200", "Function sys.%s: %s input variable should not be NULL", name, parameter)
+		case args[0] != nil && args[0] != "":
+			return change.eval(ctx, s, args)
+		case name == "list_add":
+			return args[1], nil
+		}
+		return args[0], nil
+	}}
 }
 
 // threadID is PS_THREAD_ID: the thread of a connection, which has its number; NULL without one.
