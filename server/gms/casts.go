@@ -201,7 +201,7 @@ func (t *timeCast) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 		if fault != 0 {
 			ctx.Warn(mysql.ERTruncatedWrongValue, "Truncated incorrect time value: '%s'", s)
 		}
-		if fault != 0 && d == 0 {
+		if d == 0 && (fault&faultRange != 0 || fault != 0 && timePrefix.FindString(strings.TrimLeft(s, blanks)) == "") {
 			return nil, nil
 		}
 		return roundSpan(types.Timespan(d/time.Microsecond), t.digits), nil

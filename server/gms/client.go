@@ -367,6 +367,7 @@ func (c *client) writeRows(ctx *sql.Context, schema sql.Schema, rows sql.RowIter
 func (c *client) sendRows(ctx *sql.Context, schema sql.Schema, rows sql.RowIter, w *protocol.Results) error {
 	described := columns(ctx, c.sess.root, schema)
 	addOrigins(ctx, c.sess.root, schema, described)
+	writtenNames(c.sess.locks.stmt, described)
 	describeLengths(schema, described)
 	namesAsSent(c.sess.locks.stmt, described)
 	if err := w.Columns(described); err != nil {

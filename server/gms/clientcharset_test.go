@@ -1,6 +1,9 @@
 package gms_test
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 // TestClientsCharacterSet: what a client sends is of its character_set_client, in statements and parameters, and what it is
 // sent is of its character_set_results.
@@ -24,5 +27,18 @@ func TestClientsCharacterSet(t *testing.T) {
 	must(t, c, "SET NAMES utf8mb4")
 	if got := one(t, c, "SELECT CONCAT(a, b) FROM t WHERE b = 'é'"); got != "éé" {
 		t.Errorf("got %q", got)
+	}
+}
+
+// TestGreetingsCollation: the collation that a client greets with is that of its connection, with the character set.
+func TestGreetingsCollation(t *testing.T) {
+	i := startInstance(t)
+	for _, collation := range []string{"utf8mb4_0900_ai_ci", "utf8mb4_unicode_ci", "latin1_general_ci", "cp1257_bin", "binary"} {
+		set, _, _ := strings.Cut(collation, "_")
+		want := strings.Join([]string{collation, collation, set, set, set}, " ")
+		c := i.conn(i.open("?collation=" + collation))
+		if got := one(t, c, "SELECT CONCAT_WS(' ', @@collation_connection, COLLATION('a'), @@character_set_client, @@character_set_results, @@character_set_connection)"); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
 	}
 }

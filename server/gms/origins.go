@@ -8,6 +8,7 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/transform"
 	"github.com/dolthub/go-mysql-server/sql/types"
+	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 	gomysql "github.com/go-mysql-org/go-mysql/mysql"
 
 	"sextant/engine"
@@ -72,6 +73,32 @@ func addOrigins(ctx *sql.Context, n sql.Node, schema sql.Schema, out []protocol.
 				col.OrgName = def.Columns[o].Name
 				col.Flags |= columnFlags(def, o, t.shape.schema[o])
 			}
+		}
+	}
+}
+
+// writtenNames gives the tables of a result's columns the names that the statement has for them, which the planner has in
+// lower case.
+func writtenNames(stmt ast.Statement, out []protocol.Column) {
+	s, ok := stmt.(*ast.Select)
+	if !ok {
+		return
+	}
+	written := map[string]string{}
+	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+		t, ok := n.(*ast.AliasedTableExpr)
+		if ok {
+			name := t.As.String()
+			if of, ok := t.Expr.(ast.TableName); ok && name == "" {
+				name = of.Name.String()
+			}
+			written[strings.ToLower(name)] = name
+		}
+		return !ok, nil
+	}, s.From)
+	for i := range out {
+		if name, ok := written[out[i].Table]; ok {
+			out[i].Table = name
 		}
 	}
 }

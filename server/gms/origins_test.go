@@ -22,6 +22,7 @@ func TestColumnOrigins(t *testing.T) {
 	defer c.Close()
 	for _, x := range []struct{ query, want string }{
 		{"SELECT id AS x FROM t AS tt", "d.tt.x d.t.id 4223"},
+		{"SELECT tT.id, X.b FROM t AS Tt JOIN t AS X", "d.Tt.id d.t.id 4223 d.X.b d.t.b 4000"},
 		{"SELECT u, a FROM t ORDER BY b LIMIT 1", "d.t.u d.t.u 4004 d.t.a d.t.a 5009"},
 		{"SELECT * FROM t AS tt WHERE id = 1", "d.tt.id d.t.id 4223 d.tt.u d.t.u 4004 d.tt.a d.t.a 5009 d.tt.b d.t.b 4000 d.tt.ts d.t.ts 2480 d.tt.e d.t.e 100"},
 		{"SELECT tt.a, q.b FROM t AS tt JOIN (SELECT b FROM t) AS q", "d.tt.a d.t.a 5009 d.q.b d.q.b 0"},

@@ -386,6 +386,11 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 		if err := uniqueNames(stmt); err != nil {
 			return err
 		}
+		if containsFold(query, "(select") {
+			if err := innerAggregates(stmt); err != nil {
+				return err
+			}
+		}
 	}
 	if hasHex(query) && served(ctx) {
 		if err := hexLiterals(stmt); err != nil {

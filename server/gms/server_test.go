@@ -112,9 +112,15 @@ func (i *instance) open(params string) *sql.DB {
 	return i.openAs("root", params)
 }
 
-// openAs returns a connection pool as a user without a password.
+// openAs returns a connection pool as a user without a password, whose texts have the server's collation.
 func (i *instance) openAs(user, params string) *sql.DB {
 	i.t.Helper()
+	if !strings.Contains(params, "?") {
+		params += "?"
+	}
+	if !strings.Contains(params, "collation=") {
+		params += "&collation=utf8mb4_0900_ai_ci"
+	}
 	db, err := sql.Open("mysql", fmt.Sprintf("%s@tcp(%s)/%s", user, i.addr, params))
 	if err != nil {
 		i.t.Fatal(err)

@@ -302,19 +302,22 @@ func (s *Server) liveVariable(name string) (any, bool) {
 	return nil, false
 }
 
-// setCharset gives a session the character set of the client's greeting.
+// setCharset gives a session the character set and the collation of the client's greeting, as SET NAMES … COLLATE does; one
+// that is not known leaves the server's.
 func setCharset(s *Session, collation uint16) error {
 	id := sql.CollationID(collation)
-	if id == 0 || id.Name() == "" || id.Sorter() == nil {
+	if id == 0 || id.Name() == "" || id.Sorter() == nil || id == sql.Collation_Default {
 		return nil
 	}
-	cs := id.CharacterSet().Name()
-	if cs == "utf8mb3" || cs == "utf8mb4" || id.CharacterSet().Encoder() == nil {
-		return nil // UTF-8 either way, with the server's default collation
+	cs := id.CharacterSet()
+	if cs.Encoder() == nil && cs != sql.CharacterSet_binary {
+		return nil
 	}
 	ctx := sql.NewEmptyContext()
-	for _, name := range []string{"character_set_client", "character_set_results", "character_set_connection"} {
-		if err := s.BaseSession.SetSessionVariable(ctx, name, cs); err != nil {
+	for name, to := range map[string]string{
+		"character_set_client": cs.Name(), "character_set_results": cs.Name(), "character_set_connection": cs.Name(), "collation_connection": id.Name(),
+	} {
+		if err := s.BaseSession.SetSessionVariable(ctx, name, to); err != nil {
 			return err
 		}
 	}
