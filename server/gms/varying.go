@@ -160,11 +160,16 @@ func (h held) WithChildren(_ *sql.Context, children ...sql.Expression) (sql.Expr
 func guardVarying(a *analyzer.Analyzer) {
 	aroundRule(a, "simplifyFilters", func(ctx *sql.Context, n sql.Node, f *sql.QueryFlags, rule planRule) (sql.Node, transform.TreeIdentity, error) {
 		same := transform.SameTree
-		if f.SubqueryIsSet() && (f == nil || f.IsSet(sql.QFlagUndeferrableExprs)) && served(ctx) {
+		if (f == nil || f.IsSet(sql.QFlagUndeferrableExprs)) && served(ctx) {
 			var err error
-			if n, same, err = transform.NodeExprsWithOpaque(ctx, n, markVolatile); err != nil {
+			if n, same, err = transform.NodeWithOpaque(ctx, n, sortedValues); err != nil {
 				return n, same, err
 			}
+			var marked transform.TreeIdentity
+			if n, marked, err = transform.NodeExprsWithOpaque(ctx, n, markVolatile); err != nil {
+				return n, same, err
+			}
+			same = same && marked
 		}
 		n, same2, err := rule(ctx, n, f)
 		return n, same && same2, err
@@ -259,4 +264,79 @@ func rowsVary(ctx *sql.Context, n sql.Node, sets bool) (found bool) {
 		return !found
 	})
 	return found
+}
+
+// sortedColumns is the first number of the columns that sortedValues adds: of values that ORDER BY cannot name.
+const sortedColumns sql.ColumnId = 1 << 15
+
+// sortedValues has a query's ORDER BY sort by the values that are sent where they vary: the planner would evaluate them again behind
+// the sort. What else varies in the select list is evaluated with them, in its order.
+func sortedValues(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
+	p, ok := n.(*plan.Project)
+	if !ok {
+		return n, transform.SameTree, nil
+	}
+	var sort *plan.Sort
+	var having *plan.Having
+	below := p.Child
+	if sort, ok = below.(*plan.Sort); !ok {
+		return n, transform.SameTree, nil
+	}
+	if below = sort.Child; below != nil {
+		if having, ok = below.(*plan.Having); ok {
+			below = having.Child
+		}
+	}
+	q, ok := below.(*plan.Project)
+	if !ok {
+		return n, transform.SameTree, nil
+	}
+	var evaluated []sql.Expression
+	var values []*expression.Alias
+	alike := func(a *expression.Alias) int {
+		return slices.IndexFunc(values, func(b *expression.Alias) bool { return a.String() == b.String() })
+	}
+	for _, e := range q.Projections {
+		if a, ok := e.(*expression.Alias); ok && a.Id() > 0 && varies(ctx, a, false) {
+			values = append(values, a)
+		} else {
+			evaluated = append(evaluated, e)
+		}
+	}
+	column := func(a *expression.Alias) sql.Expression {
+		return expression.NewGetField(int(a.Id()), a.Type(ctx), a.Name(), a.IsNullable(ctx))
+	}
+	sorts, by := false, slices.Clone(sort.SortConditions)
+	for i, c := range by {
+		if a, ok := c.Expr.(*expression.Alias); ok && alike(a) >= 0 { // ORDER BY 1
+			by[i].Expr, sorts = column(values[alike(a)]), true
+			continue
+		}
+		sorts = sorts || transform.InspectExpr(ctx, c.Expr, func(_ *sql.Context, e sql.Expression) bool {
+			f, ok := e.(*expression.GetField)
+			return ok && slices.ContainsFunc(values, func(a *expression.Alias) bool { return a.Id() == f.Id() })
+		})
+	}
+	sent := slices.Clone(p.Projections)
+	moved := false
+	for i, e := range sent {
+		a, ok := e.(*expression.Alias)
+		if !ok || !varies(ctx, e, false) {
+			continue
+		}
+		value := a.WithId(sortedColumns + sql.ColumnId(i)).(*expression.Alias)
+		if at := alike(a); at >= 0 {
+			value = values[at]
+			values = slices.Delete(values, at, at+1)
+		}
+		sent[i], evaluated, moved = column(value), append(evaluated, value), true
+	}
+	if !sorts || !moved {
+		return n, transform.SameTree, nil
+	}
+	out := sql.Node(plan.NewProject(ctx, evaluated, q.Child))
+	if having != nil {
+		out = plan.NewHaving(having.Cond, out)
+	}
+	return plan.NewProject(ctx, sent, plan.NewSort(by, out)), transform.NewTree, nil
 }
