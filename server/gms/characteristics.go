@@ -37,7 +37,7 @@ func setNextTransaction(stmt ast.Statement) {
 // SetUserVariable implements sql.Session.
 func (s *Session) SetUserVariable(ctx *sql.Context, name string, value any, typ sql.Type) error {
 	if name != nextTransaction {
-		return s.BaseSession.SetUserVariable(ctx, name, value, typ)
+		return s.BaseSession.SetUserVariable(ctx, name, value, s.variableType(ctx, name, typ))
 	}
 	if s.GetIgnoreAutoCommit() || s.tx != nil && !s.tx.done && s.tx.used {
 		return mysql.NewSQLError(1568, "25001",

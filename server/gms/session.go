@@ -135,6 +135,8 @@ type statement struct {
 	renamings []renaming
 	before    *beforeFunctions   // nil: no function of it has run
 	used      map[tableName]bool // its tables, nil: not asked for yet
+	// collations are those of the texts that it assigns to user variables, by their names.
+	collations map[string]sql.CollationID
 }
 
 var (

@@ -7,6 +7,7 @@ import (
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/plan"
+	"github.com/dolthub/go-mysql-server/sql/transform"
 	"github.com/dolthub/go-mysql-server/sql/types"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 )
@@ -94,7 +95,7 @@ func declare(ctx *sql.Context, stmt ast.Statement) error {
 		if typ != nil && typ != types.Null {
 			return true, nil
 		}
-		typ = types.LongText
+		typ = types.CreateLongText(ctx.GetCollation())
 		if v, ok := f.Exprs[1].(*ast.AliasedExpr).Expr.(*ast.SQLVal); ok {
 			switch v.Type {
 			case ast.IntVal:
@@ -174,8 +175,10 @@ func (a *assign) Eval(ctx *sql.Context, row sql.Row) (any, error) {
 		if err != nil {
 			return nil, err
 		}
+		noteCollation(ctx, a.variable, text)
 		return v, ctx.SetUserVariable(ctx, a.variable.Name, kept, types.LongText)
 	}
+	noteCollation(ctx, a.variable, a.value)
 	return v, ctx.SetUserVariable(ctx, a.variable.Name, v, t)
 }
 
@@ -198,6 +201,7 @@ func assignedAtOnce(ctx *sql.Context, n *plan.Set, r sql.Row) (*plan.Set, error)
 	for i, e := range n.Exprs {
 		set := e.(*expression.SetField)
 		value := variableValue(ctx, set.RightChild)
+		noteCollation(ctx, set.LeftChild.(*expression.UserVar), value)
 		v, err := value.Eval(ctx, r)
 		if err != nil {
 			return nil, err
@@ -207,26 +211,78 @@ func assignedAtOnce(ctx *sql.Context, n *plan.Set, r sql.Row) (*plan.Set, error)
 	return plan.NewSet(out), nil
 }
 
-// variableValue returns a value as a user's variable has it: a date or a time is a text.
+// variableValue returns a value as a user's variable has it: a date or a time and a member of an ENUM or SET is a text.
 func variableValue(ctx *sql.Context, e sql.Expression) sql.Expression {
 	if isMoment(e.Type(ctx)) {
 		return asText(ctx, e)
 	}
-	return e
+	return asMemberText(ctx, e)
+}
+
+// noteCollation notes the collation of a text that the statement assigns to a user's variable.
+func noteCollation(ctx *sql.Context, to *expression.UserVar, value sql.Expression) {
+	s, ok := ctx.Session.(*Session)
+	if !ok || !types.IsTextOnly(value.Type(ctx)) {
+		return
+	}
+	c, _ := sql.GetCoercibility(ctx, value)
+	if _, sub := value.(*plan.Subquery); sub {
+		if t, ok := value.Type(ctx).(sql.StringType); ok && t.Collation() != sql.Collation_Default {
+			c = t.Collation()
+		}
+	}
+	if c != sql.Collation_binary {
+		if s.collations == nil {
+			s.collations = map[string]sql.CollationID{}
+		}
+		s.collations[strings.ToLower(to.Name)] = c
+	}
+}
+
+// variableType returns the type of a user's variable: a text has the collation of what is assigned, the connection's where that is
+// not known.
+func (s *Session) variableType(ctx *sql.Context, name string, typ sql.Type) sql.Type {
+	if !s.b.mysql || !types.IsTextOnly(typ) {
+		return typ
+	}
+	c := s.collations[strings.ToLower(name)]
+	if c == sql.Collation_Unspecified {
+		if t, ok := typ.(sql.StringType); ok && t.Collation() != sql.Collation_Default && t.Collation() != sql.Collation_Unspecified {
+			return typ
+		}
+		c = ctx.GetCollation()
+	}
+	return types.CreateLongText(c)
 }
 
 // intoVariables returns a SELECT … INTO variables whose values are those of user's variables.
 func intoVariables(ctx *sql.Context, n *plan.Into) *plan.Into {
 	columns := n.Child.Schema(ctx)
 	values := make([]sql.Expression, len(columns))
+	var list []sql.Expression // the select list
+	transform.Inspect(n.Child, func(n sql.Node) bool {
+		if p, ok := n.(*plan.Project); ok && list == nil {
+			list = p.Projections
+		}
+		return list == nil && len(n.Children()) == 1
+	})
 	changed := false
 	for i, c := range columns {
 		values[i] = expression.NewGetField(i, c.Type, c.Name, c.Nullable)
 		if i >= len(n.IntoVars) {
 			continue
 		}
-		if _, ok := n.IntoVars[i].(*expression.UserVar); ok && isMoment(c.Type) {
+		to, ok := n.IntoVars[i].(*expression.UserVar)
+		if !ok {
+			continue
+		}
+		if noteCollation(ctx, to, values[i]); i < len(list) {
+			noteCollation(ctx, to, list[i])
+		}
+		if isMoment(c.Type) {
 			values[i], changed = &momentText{UnaryExpressionStub: expression.UnaryExpressionStub{Child: values[i]}, moment: c.Type}, true
+		} else if text := asMemberText(ctx, values[i]); !unchanged(text, values[i]) {
+			values[i], changed = text, true
 		}
 	}
 	if !changed {

@@ -39,7 +39,9 @@ func withinBounds(ctx *sql.Context, n *plan.Set) *plan.Set {
 			continue
 		}
 		if to, ok := set.LeftChild.(*expression.UserVar); ok {
-			out[i] = expression.NewSetField(to, variableValue(ctx, set.RightChild))
+			value := variableValue(ctx, set.RightChild)
+			noteCollation(ctx, to, value)
+			out[i] = expression.NewSetField(to, value)
 			continue
 		}
 		to, ok := set.LeftChild.(*expression.SystemVar)
