@@ -93,16 +93,21 @@ func paddedOperands(ctx *sql.Context, operands ...sql.Expression) ([]sql.Express
 	return operands, true
 }
 
-// explicitTexts returns operands with the collation that one of them has by COLLATE, false if all have it or none.
-func explicitTexts(ctx *sql.Context, operands []sql.Expression) ([]sql.Expression, bool) {
+// explicitTexts returns operands with the collation that one of them has by COLLATE, false if all have it or none; those of a list
+// with the one that they are compared by, where their types have another.
+func explicitTexts(ctx *sql.Context, operands []sql.Expression, isList bool) ([]sql.Expression, bool) {
 	collation, n := commonCollation(ctx, operands)
-	if n != explicitCollation {
+	if n != explicitCollation && !isList {
 		return operands, false
 	}
 	changed := false
 	operands = slices.Clone(operands)
 	for i, e := range operands {
-		if c, _ := coercibilityOf(ctx, e); types.IsTextOnly(e.Type(ctx)) && c != collation && c.CharacterSet() == collation.CharacterSet() {
+		c, _ := coercibilityOf(ctx, e)
+		if t, ok := e.Type(ctx).(sql.StringType); ok && isList {
+			c = t.Collation()
+		}
+		if types.IsTextOnly(e.Type(ctx)) && c != collation && c.CharacterSet() == collation.CharacterSet() {
 			operands[i], changed = expression.NewCollatedExpression(e, collation), true
 		}
 	}
@@ -126,8 +131,8 @@ func comparedTexts(ctx *sql.Context, e sql.Expression) sql.Expression {
 	operands, scalar := scalarTexts(ctx, operands)
 	operands, padded := paddedOperands(ctx, operands...)
 	explicit := false
-	if len(operands) > 2 { // the planner compares one pair after the other
-		operands, explicit = explicitTexts(ctx, operands)
+	if len(operands) > 2 || isList { // the planner compares one pair after the other, and in a list by their types
+		operands, explicit = explicitTexts(ctx, operands, isList)
 	}
 	if !scalar && !padded && !explicit {
 		return nil
