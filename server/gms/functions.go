@@ -245,9 +245,12 @@ func (b *Backend) ownFunction(ctx *sql.Context, database, name string) (sql.Func
 }
 
 func (d *functionDef) function() sql.Function {
-	return sql.FunctionN{Name: d.name, Fn: func(_ *sql.Context, args ...sql.Expression) (sql.Expression, error) {
+	return sql.FunctionN{Name: d.name, Fn: func(ctx *sql.Context, args ...sql.Expression) (sql.Expression, error) {
 		if d.args != anyArgs && len(args) != d.args {
 			return nil, sql.ErrInvalidArgumentNumber.New(d.name, d.args, len(args))
+		}
+		if d.name == "format" && len(args) > 0 {
+			args = append([]sql.Expression{withAllDigits(ctx, args[0])}, args[1:]...)
 		}
 		return &function{def: d, args: args}, nil
 	}}

@@ -21,6 +21,9 @@ type round struct{ *builtin.Round }
 var _ sql.FunctionExpression = round{}
 
 func newRound(ctx *sql.Context, args ...sql.Expression) (sql.Expression, error) {
+	if len(args) > 0 {
+		args = append([]sql.Expression{withAllDigits(ctx, args[0])}, args[1:]...)
+	}
 	e, err := builtin.NewRound(ctx, args...)
 	if err != nil {
 		return nil, err
