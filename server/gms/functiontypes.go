@@ -482,26 +482,28 @@ func newCase(ctx *sql.Context, name string, args []sql.Expression) sql.Expressio
 	return withType(ctx, caseCall{k})
 }
 
-// documentCase has a CASE that compares a document with texts or documents compare their texts, as MySQL does.
+// documentCase has a CASE of a document compare its text with texts and other documents, and its number with numbers, as MySQL does.
 func documentCase(ctx *sql.Context, k *expression.Case) {
 	if k.Expr == nil || !types.IsJSON(k.Expr.Type(ctx)) {
 		return
 	}
-	for _, b := range k.Branches {
-		if t := b.Cond.Type(ctx); !types.IsJSON(t) && !types.IsTextOnly(t) && t != types.Null {
-			return
-		}
-	}
-	asText := func(e sql.Expression) sql.Expression {
-		if !types.IsJSON(e.Type(ctx)) {
-			return e
-		}
-		return expression.NewCollatedExpression(newCastText(ctx, expression.NewConvert(e, expression.ConvertToChar)), sql.Collation_utf8mb4_bin)
-	}
-	k.Expr = asText(k.Expr)
+	number := expression.NewConvert(k.Expr, expression.ConvertToDouble)
 	for i, b := range k.Branches {
-		k.Branches[i].Cond = asText(b.Cond)
+		left, t := documentText(ctx, k.Expr), b.Cond.Type(ctx)
+		if types.IsNumber(t) {
+			left = number
+		}
+		k.Branches[i].Cond = expression.NewEquals(left, documentText(ctx, b.Cond))
 	}
+	k.Expr = nil
+}
+
+// documentText returns a document as its text, other expressions as they are.
+func documentText(ctx *sql.Context, e sql.Expression) sql.Expression {
+	if !types.IsJSON(e.Type(ctx)) {
+		return e
+	}
+	return expression.NewCollatedExpression(newCastText(ctx, expression.NewConvert(e, expression.ConvertToChar)), sql.Collation_utf8mb4_bin)
 }
 
 // FunctionName implements sql.FunctionExpression.
