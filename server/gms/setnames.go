@@ -6,14 +6,23 @@ import (
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 )
 
-// parseSetNames parses SET NAMES charset COLLATE collation; the planner forgets the collation.
+// parseSetNames parses SET NAMES charset COLLATE collation, and what else is set behind a comma; the planner forgets the
+// collation.
 func parseSetNames(l *lexer) (ast.Statement, error) {
 	charset, ok := l.charset()
 	if !ok || !l.accept("collate") {
 		return nil, nil
 	}
 	collation, ok := l.charset()
-	if !ok || l.kind != 0 {
+	rest := &ast.Set{}
+	if ok && l.is(",") {
+		from := l.start + 1
+		l.skip()
+		var err error
+		if rest, err = parseSet(l.q[from:l.start]); err != nil {
+			return nil, err
+		}
+	} else if !ok || l.kind != 0 {
 		return nil, l.syntax()
 	}
 	if _, err := sql.ParseCollation(charset, collation, false); err != nil {
@@ -22,7 +31,17 @@ func parseSetNames(l *lexer) (ast.Statement, error) {
 	set := func(name, value string) *ast.SetVarExpr {
 		return &ast.SetVarExpr{Name: ast.NewColName(name), Expr: ast.NewStrVal([]byte(value)), Scope: ast.SetScope_Session}
 	}
-	return &ast.Set{Exprs: ast.SetVarExprs{set("names", charset), set("collation_connection", collation)}}, nil
+	return &ast.Set{Exprs: append(ast.SetVarExprs{set("names", charset), set("collation_connection", collation)}, rest.Exprs...)}, nil
+}
+
+// parseSet parses what stands behind SET.
+func parseSet(text string) (set *ast.Set, err error) {
+	err = withQuotedNames(true, "SET "+text, func(q string) error {
+		stmt, err := ast.Parse(q)
+		set, _ = stmt.(*ast.Set)
+		return err
+	})
+	return set, err
 }
 
 // charset takes the name of a character set or a collation, in quotes or without.
