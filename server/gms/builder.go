@@ -374,6 +374,10 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		if s.b.mysql {
 			return b.showCreateTable(ctx, s, n, r)
 		}
+	case *plan.ShowCreateDatabase:
+		if s.b.mysql {
+			return b.showCreateDatabase(ctx, n)
+		}
 	case *plan.ShowCreateProcedure, *plan.ShowCreateTrigger, *plan.ShowCreateEvent, *plan.ShowEvents:
 		if s.b.mysql {
 			return b.showObject(ctx, s, n, r)

@@ -55,12 +55,22 @@ func createTable(ctx *sql.Context, t *Table, n *plan.ShowCreateTable) (string, e
 			counter = fmt.Sprintf(" AUTO_INCREMENT=%d", next)
 		}
 	}
-	text := fmt.Sprintf("CREATE %sTABLE %s (\n  %s\n) ENGINE=InnoDB%s DEFAULT CHARSET=%s COLLATE=%s%s", temporary, quoteName(def.Name),
-		strings.Join(parts, ",\n  "), counter, t.Collation().CharacterSet().Name(), t.Collation().Name(), optionsText(def, true))
+	text := fmt.Sprintf("CREATE %sTABLE %s (\n  %s\n) ENGINE=InnoDB%s DEFAULT CHARSET=%s%s", temporary, quoteName(def.Name),
+		strings.Join(parts, ",\n  "), counter, charsetText(t.Collation(), " COLLATE="), optionsText(def, true))
 	if def.Comment != "" {
 		text += " COMMENT=" + quoteText(def.Comment)
 	}
 	return text, nil
+}
+
+// charsetText is the name of a collation's character set, and the collation's behind COLLATE if the set has another where none
+// is named, or is utf8mb4.
+func charsetText(c sql.CollationID, collate string) string {
+	set := c.CharacterSet()
+	if c == set.DefaultCollation() && c != sql.Collation_utf8mb4_0900_ai_ci {
+		return set.Name()
+	}
+	return set.Name() + collate + c.Name()
 }
 
 // columnText is a column's line.

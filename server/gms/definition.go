@@ -1,6 +1,8 @@
 package gms
 
 import (
+	"fmt"
+
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/plan"
 )
@@ -26,4 +28,17 @@ func (b *builder) showCreateTable(ctx *sql.Context, s *Session, n *plan.ShowCrea
 		return b.showCreateView(ctx, s, v, rows)
 	}
 	return sql.RowsToRowIter(rows...), nil
+}
+
+// showCreateDatabase answers SHOW CREATE DATABASE.
+func (b *builder) showCreateDatabase(ctx *sql.Context, n *plan.ShowCreateDatabase) (sql.RowIter, error) {
+	db, collation, unless := n.Database(), sql.Collation_Default, ""
+	if c, ok := db.(sql.CollatedDatabase); ok {
+		collation = c.GetCollation(ctx)
+	}
+	if n.IfNotExists {
+		unless = "/*!32312 IF NOT EXISTS*/ "
+	}
+	return sql.RowsToRowIter(sql.Row{db.Name(), fmt.Sprintf("CREATE DATABASE %s%s /*!40100 DEFAULT CHARACTER SET %s */ /*!80016 DEFAULT ENCRYPTION='N' */",
+		unless, quoteName(db.Name()), charsetText(collation, " COLLATE "))}), nil
 }
