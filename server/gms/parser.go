@@ -53,6 +53,13 @@ func (p *parser) parse(ctx context.Context, query string, f func(marked string) 
 				}
 			}
 		}
+		if containsFold(query, "schedule") {
+			sctx := ctx.(*sql.Context)
+			var err error
+			if query, err = sctx.Session.(*Session).eventTimes(sctx, query); err != nil {
+				return query, nil, err
+			}
+		}
 		if err := emptyAggregates(query); err != nil {
 			return query, nil, err
 		}
@@ -193,7 +200,7 @@ func (p *parser) ParseOneWithOptions(ctx context.Context, query string,
 	}
 	var stmt ast.Statement
 	var n int
-	_, made, err := p.parse(ctx, query, func(marked string) (err error) {
+	text, made, err := p.parse(ctx, query, func(marked string) (err error) {
 		stmt, n, err = p.base.ParseOneWithOptions(ctx, marked, options)
 		return err
 	}, &stmt)
@@ -208,6 +215,10 @@ func (p *parser) ParseOneWithOptions(ctx context.Context, query string,
 	}
 	if query != sent {
 		withViewText(stmt, query)
+	}
+	if d, ok := stmt.(*ast.DDL); ok && d.EventSpec != nil && strings.HasSuffix(query, text[d.SubStatementPositionStart:]) { // the body is of the text that was sent
+		d.SubStatementPositionStart -= len(text) - len(query)
+		d.SubStatementPositionEnd -= len(text) - len(query)
 	}
 	err = p.definesView(ctx, query, stmt)
 	return stmt, made.sent(n), err
