@@ -44,6 +44,10 @@ func (b *Backend) withArguments(ctx *sql.Context, name string, f sql.Function, o
 	return sql.FunctionN{Name: name, Fn: func(ctx *sql.Context, args ...sql.Expression) (sql.Expression, error) {
 		args = slices.Clone(args)
 		for i, e := range args {
+			if c, ok := e.(*expression.ConvertUsing); ok && c.Resolved() { // the planner's is of its argument's type
+				e = newConvertUsing(ctx, c.Child, c.TargetCharSet)
+				args[i] = e
+			}
 			switch {
 			case !e.Resolved():
 			case vector && types.IsJSON(e.Type(ctx)):

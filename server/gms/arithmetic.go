@@ -300,6 +300,16 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 		return &whole{expression.UnaryExpressionStub{Child: e}, types.Int64}
 	case *builtin.Now:
 		return presentMoment{e}
+	case *builtin.Charset, *builtin.Collation, *builtin.Coercibility:
+		child := e.Children()[0]
+		if _, done := child.(*someValue); done || child.Type(ctx) == types.Null {
+			return nil
+		}
+		x, err := e.WithChildren(ctx, &someValue{expression.UnaryExpressionStub{Child: child}})
+		if err != nil {
+			return nil
+		}
+		return x
 	case *expression.ConvertUsing:
 		return newConvertUsing(ctx, e.Child, e.TargetCharSet)
 	case *expression.Binary:

@@ -26,7 +26,7 @@ func (a *rights) show(n *ast.Show) error {
 	case "create database", "create schema", "tables", "triggers", ast.TableStatusStr:
 		err = a.initDatabase(a.within(db))
 	case ast.CreateTableStr, ast.CreateViewStr:
-		err = a.showCreate(t)
+		err = a.showCreate(t, strings.EqualFold(n.Type, ast.CreateViewStr))
 	case "columns", "fields", ast.IndexStr:
 		if err = a.table(t, sql.PrivilegeType_Select); err != nil && a.anyTable(t) {
 			err = nil
@@ -55,9 +55,9 @@ func (a *rights) show(n *ast.Show) error {
 	return err
 }
 
-// showCreate checks SHOW CREATE TABLE and SHOW CREATE VIEW.
-func (a *rights) showCreate(t tableName) error {
-	_, view, err := a.s.definition(a.ctx, t)
+// showCreate checks SHOW CREATE TABLE and SHOW CREATE VIEW, which is of views only.
+func (a *rights) showCreate(t tableName, ofView bool) error {
+	def, view, err := a.s.definition(a.ctx, t)
 	switch {
 	case err != nil:
 		return err
@@ -68,6 +68,8 @@ func (a *rights) showCreate(t tableName) error {
 		return a.table(t, sql.PrivilegeType_ShowView)
 	case !a.ofTable(t) && a.s.temporary(t.Database, t.Name) == nil:
 		return a.denied("SHOW", t)
+	case ofView && def != nil:
+		return mysql.NewSQLError(1347, "HY000", "'%s.%s' is not VIEW", t.Database, t.Name)
 	}
 	a.use(t)
 	return nil

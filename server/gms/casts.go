@@ -30,6 +30,43 @@ func newConvertForm(ctx *sql.Context, value, charset sql.Expression) (sql.Expres
 	return newConvertUsing(ctx, value, set), nil
 }
 
+// someValue is what CHARSET, COLLATION and COERCIBILITY are asked about: only its type counts. The planner's functions have
+// another answer where it is NULL, so it never is.
+type someValue struct{ expression.UnaryExpressionStub }
+
+var (
+	_ sql.Expression         = (*someValue)(nil)
+	_ sql.CollationCoercible = (*someValue)(nil)
+)
+
+// Type implements sql.Expression.
+func (v *someValue) Type(ctx *sql.Context) sql.Type { return v.Child.Type(ctx) }
+
+// CollationCoercibility implements sql.CollationCoercible.
+func (v *someValue) CollationCoercibility(ctx *sql.Context) (sql.CollationID, byte) {
+	return sql.GetCoercibility(ctx, v.Child)
+}
+
+// String implements sql.Expression.
+func (v *someValue) String() string { return v.Child.String() }
+
+// WithChildren implements sql.Expression.
+func (v *someValue) WithChildren(_ *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	if len(children) != 1 {
+		return nil, sql.ErrInvalidChildrenNumber.New(v, len(children), 1)
+	}
+	return &someValue{expression.UnaryExpressionStub{Child: children[0]}}, nil
+}
+
+// Eval implements sql.Expression.
+func (v *someValue) Eval(ctx *sql.Context, r sql.Row) (any, error) {
+	x, err := v.Child.Eval(ctx, r)
+	if err == nil && x == nil {
+		return "", nil
+	}
+	return x, err
+}
+
 // convertUsing is CONVERT(… USING …): a text of that character set, in which what the set lacks
 // is a question mark. Bytes that are no text of it warn, and are NULL in strict mode. The planner's has the set's bytes where its other functions have UTF-8.
 type convertUsing struct{ *expression.ConvertUsing }

@@ -89,7 +89,7 @@ func withoutColumns(head string) string {
 			return head
 		case word == "partition":
 			return head
-		case before != "table" && before != "exists" && before != "." && (tableOptions[word] || word == "collate"):
+		case before != "table" && before != "exists" && before != "." && tableOptions[word]:
 			return head[:at] + "(`" + noColumn + "` int) " + head[at:]
 		}
 		if before = word; word == " " {

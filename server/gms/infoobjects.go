@@ -50,15 +50,17 @@ func characterSetRows(*sql.Context, *Session, sql.Catalog) ([]sql.Row, error) {
 // there is here.
 func pluginRows(*sql.Context, *Session, sql.Catalog) ([]sql.Row, error) {
 	var rows []sql.Row
-	for _, p := range [][2]string{
-		{"mysql_native_password", "AUTHENTICATION"}, {"caching_sha2_password", "AUTHENTICATION"},
-		{"InnoDB", "STORAGE ENGINE"}, {"PERFORMANCE_SCHEMA", "STORAGE ENGINE"},
+	for _, p := range [][3]string{
+		{"mysql_native_password", "AUTHENTICATION", "Native MySQL authentication"},
+		{"caching_sha2_password", "AUTHENTICATION", "Caching sha2 authentication"},
+		{"InnoDB", "STORAGE ENGINE", "Supports transactions, row-level locking, and foreign keys"},
+		{"PERFORMANCE_SCHEMA", "STORAGE ENGINE", "Performance Schema"},
 	} {
 		version := "80039.0"
 		if p[1] == "AUTHENTICATION" {
 			version = "2.1"
 		}
-		rows = append(rows, sql.Row{p[0], "1.0", "ACTIVE", p[1], version, nil, nil, nil, nil, nil, "FORCE"})
+		rows = append(rows, sql.Row{p[0], "1.0", "ACTIVE", p[1], version, nil, nil, nil, p[2], nil, "FORCE"})
 	}
 	return rows, nil
 }

@@ -108,10 +108,11 @@ var beforeName = map[string]bool{
 	"index": true, "key": true, "modify": true, "rename": true, "table": true, "to": true, ".": true,
 }
 
-// tableOptions are the options of an ALTER TABLE that may follow another without a comma.
+// tableOptions are the words that begin options of tables.
 var tableOptions = map[string]bool{"auto_increment": true, "charset": true, "character": true, "comment": true, "default": true, "engine": true, "row_format": true,
 	"min_rows": true, "max_rows": true, "avg_row_length": true, "pack_keys": true, "stats_persistent": true, "stats_auto_recalc": true, "stats_sample_pages": true,
-	"checksum": true, "delay_key_write": true, "key_block_size": true,
+	"checksum": true, "delay_key_write": true, "key_block_size": true, "collate": true, "compression": true, "encryption": true, "insert_method": true,
+	"autoextend_size": true, "engine_attribute": true,
 }
 
 // beforeSounds is what stands before an operand or a name: SOUNDS behind it is one.
@@ -156,6 +157,7 @@ type marking struct {
 	params     int                 // 1: the parameters of a procedure follow, 2: they are read
 	deprecated []string            // the warnings of what it has
 	updates    bool                // behind ON DUPLICATE KEY
+	optioned   bool                // in a clause of an ALTER TABLE that is options
 }
 
 // put replaces a part of the text.
@@ -167,6 +169,26 @@ func (r *marking) put(from, end int, text string) {
 	r.out.WriteString(text)
 	r.done = end
 	r.made = append(r.made, struct{ end, longer int }{r.out.Len(), r.out.Len() - end})
+}
+
+// option puts a comma before an option of an ALTER TABLE that follows another one without it: the grammar has one option in
+// a clause. COLLATE behind a character set is a part of that option, and DEFAULT may begin one and be the value of one.
+func (r *marking) option(token string, at int) {
+	last, before := r.before[0].text, r.before[1].text
+	if r.first[0] != "alter" || r.first[1] != "table" || r.depth != 0 {
+		return
+	}
+	if last == "," || before == "table" || before == "." {
+		r.optioned = tableOptions[token]
+		return
+	}
+	value := last == "=" || tableOptions[last] && (last != "default" || before != "=" && !tableOptions[before])
+	if before == "=" {
+		before = r.before[2].text
+	}
+	if r.optioned && tableOptions[token] && !value && (token != "collate" || before != "charset" && before != "set") {
+		r.put(at, at, ", ")
+	}
 }
 
 // follows returns the token behind a position, and where it ends.
@@ -201,9 +223,7 @@ func (r *marking) token(token string, at int) {
 			break
 		}
 	}
-	if tableOptions[token] && r.first[0] == "alter" && r.first[1] == "table" && r.depth == 0 && r.before[1].text == "=" {
-		r.put(at, at, ", ")
-	}
+	r.option(token, at)
 	switch token {
 	case "alter":
 		if r.first[1] == "" {
