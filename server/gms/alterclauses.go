@@ -14,7 +14,8 @@ import (
 // unnamedIndex is the name of an index without one whose columns have others by then.
 const unnamedIndex = "!unnamed"
 
-// alterClauses writes clauses of ALTER TABLE as ones that the planner does right. A UNIQUE
+// alterClauses writes clauses of ALTER TABLE as ones that the planner does right. DROP INDEX of
+// the index PRIMARY is DROP PRIMARY KEY. A UNIQUE
 // of a column is an index of its own, which gets a free name; to the planner it is always
 // named as the column. An index of a column that CHANGE has renamed before is one of the
 // column's old name, the only one that the planner's checks know; see newNames.
@@ -22,6 +23,11 @@ func (s *Session) alterClauses(ctx *sql.Context, query string, stmt ast.Statemen
 	a, ok := stmt.(*ast.AlterTable)
 	if !ok {
 		return nil
+	}
+	for _, d := range a.Statements {
+		if x := d.IndexSpec; x != nil && strings.EqualFold(x.Action, ast.DropStr) && x.ToName.EqualString(primaryName) {
+			x.Type, x.ToName = ast.PrimaryStr, ast.ColIdent{}
+		}
 	}
 	if err := s.wholeAlter(ctx, query, a); err != nil {
 		return err

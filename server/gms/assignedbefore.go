@@ -288,6 +288,6 @@ func literalDefault(ctx *sql.Context, c *engine.ColumnDef, t sql.Type) (any, err
 	case c.DefaultExpr:
 		return nil, nil
 	}
-	v, _, err := t.Convert(ctx, unquoted(c.Default))
+	v, _, err := t.Convert(ctx, defaultLiteral(c.Default))
 	return v, err
 }

@@ -142,6 +142,9 @@ func defaultText(ctx *sql.Context, c *sql.Column) (string, error) {
 		}
 		return "NULL", nil
 	}
+	if value := defaultLiteral(text); value != text {
+		text = quoteText(value)
+	}
 	if !parsed {
 		return text, nil
 	}

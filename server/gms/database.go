@@ -103,7 +103,7 @@ func (d *Database) table(ctx *sql.Context, name string, ref reference) (sql.Tabl
 }
 
 // unknownTables is the error of a DROP TABLE that names tables which do not exist, nil
-// for other statements. It has committed what was open, as every DROP TABLE does.
+// for other statements. It has committed what was open, as every DROP TABLE without TEMPORARY does.
 func (s *Session) unknownTables(ctx *sql.Context, cat *engine.Catalog) error {
 	n, ok := s.locks.stmt.(*ast.DDL)
 	if !ok || !s.b.mysql || s.depth > 0 || n.Action != ast.DropStr || n.IfExists || len(n.FromTables) == 0 {
@@ -119,7 +119,7 @@ func (s *Session) unknownTables(ctx *sql.Context, cat *engine.Catalog) error {
 	if len(unknown) == 0 {
 		return nil
 	}
-	if s.tx != nil && !s.tx.done && s.tx.tx != nil {
+	if s.tx != nil && !s.tx.done && s.tx.tx != nil && !phrase(leading(ctx.Query(), 2), "drop", "temporary") {
 		if err := s.commitBefore(ctx); err != nil {
 			return err
 		}

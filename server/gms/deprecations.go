@@ -46,7 +46,7 @@ func deprecations(stmt ast.Statement) []*sql.Warning {
 				if t.Length != nil {
 					add(1681, "Integer display width is deprecated and will be removed in a future release.")
 				}
-			case "float", "double", "real", "double precision":
+			case "float", "double", "real":
 				if t.Scale != nil {
 					add(1681, "Specifying number of digits for floating point data types is deprecated and will be removed in a future release.")
 				}

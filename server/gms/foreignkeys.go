@@ -10,6 +10,7 @@ import (
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/vitess/go/mysql"
+	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
 	"sextant/engine"
 )
@@ -145,8 +146,19 @@ func (t *Table) UpdateForeignKey(ctx *sql.Context, name string, fk sql.ForeignKe
 	})
 }
 
-// CreateIndexForForeignKey implements sql.ForeignKeyTable.
+// CreateIndexForForeignKey implements sql.ForeignKeyTable. The index of a constraint without a name has the one behind FOREIGN
+// KEY, if there is one.
 func (t *Table) CreateIndexForForeignKey(ctx *sql.Context, ix sql.IndexDef) error {
+	if s, ok := ctx.Session.(*Session); ok {
+		table, clauses := altered(s.current())
+		for _, fk := range (definitionOf{table: table, clauses: clauses}).foreignKeys() {
+			if !fk.named && fk.def.Index != "" && slices.EqualFunc(fk.def.Source, ix.Columns, func(c ast.ColIdent, of sql.IndexColumn) bool {
+				return c.EqualString(of.Name)
+			}) {
+				ix.Name = fk.def.Index
+			}
+		}
+	}
 	return t.createIndex(ctx, ix, map[string]string{optImplicit: "1"})
 }
 

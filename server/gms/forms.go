@@ -55,6 +55,8 @@ func (r *marking) form(token string, at int) {
 			r.put(from, end, " "+r.q[from+1:end-1]) // the grammar has names only
 			r.end = end
 		}
+	case token == "precision" && last == "double":
+		r.put(at, r.end, "") // what is noted of a DOUBLE goes by the one word
 	case token == "using" && (next == "btree" || next == "hash") && r.definesTable():
 		if word, open := r.follows(end); word == "(" {
 			r.put(at, end, "")

@@ -220,7 +220,7 @@ func (c described) defaultValue(ctx *sql.Context) any {
 	if c.defaultGenerated() {
 		return withoutParentheses(c.def.Default)
 	}
-	value := unquoted(c.def.Default)
+	value := defaultLiteral(c.def.Default)
 	var v any = value
 	if c.Default != nil && c.Default.Resolved() {
 		var err error

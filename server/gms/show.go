@@ -102,3 +102,11 @@ func unquoted(s string) string {
 	}
 	return strings.ReplaceAll(s[1:len(s)-1], "''", "'")
 }
+
+// defaultLiteral returns the value of the quoted literal that a default is; other texts as they are.
+func defaultLiteral(s string) string {
+	if len(s) < 2 || s[0] != '\'' || s[len(s)-1] != '\'' {
+		return s
+	}
+	return unescaped(s, false)
+}
