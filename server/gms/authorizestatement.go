@@ -212,7 +212,7 @@ func (a *rights) relatives(def *engine.TableDef, seen map[tableName]bool) error 
 	for _, fk := range def.ForeignKeys {
 		related(cmp.Or(fk.ParentDatabase, def.Database), fk.ParentTable)
 	}
-	for _, fk := range childIndex(cat)[tableKey(def.Database, def.Name)] {
+	for _, fk := range a.s.b.children.of(cat, def.Database, def.Name) {
 		related(fk.Database, fk.Table)
 	}
 	return nil

@@ -12,11 +12,9 @@ import (
 	"time"
 
 	"github.com/dolthub/go-mysql-server/sql"
-	"github.com/dolthub/go-mysql-server/sql/analyzer/analyzererrors"
 	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/transform"
-	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/sqltypes"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
@@ -269,32 +267,6 @@ func setPrimary(ctx *sql.Context, def *engine.TableDef, schema sql.PrimaryKeySch
 		}
 	}
 	def.Primary = p
-	return nil
-}
-
-// ValidateSchema implements sql.SchemaValidator: MySQL's limit of a row without its
-// TEXT, BLOB, JSON and geometry (1118).
-func (d *Database) ValidateSchema(schema sql.Schema) error {
-	var size int64
-	for _, c := range schema {
-		switch t := c.Type.(type) {
-		case sql.StringType:
-			if types.IsTextBlob(t) {
-				size += 12
-			} else {
-				size += t.MaxByteLength() + 2
-			}
-		default:
-			cd, err := newCodec(c.Type)
-			if err != nil {
-				return err
-			}
-			size += int64(max(cd.store.Width(), 12))
-		}
-	}
-	if size > types.MaxRowLength {
-		return analyzererrors.ErrInvalidRowLength.New(types.MaxRowLength, size)
-	}
 	return nil
 }
 

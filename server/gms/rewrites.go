@@ -123,6 +123,9 @@ var beforeSounds = map[string]bool{
 	"into": true, "update": true, "join": true, "as": true,
 }
 
+// labelled are the words that may follow a label.
+var labelled = map[string]bool{"begin": true, "loop": true, "repeat": true, "while": true}
+
 // wordAt is a word, in lower case, or a sign of a text, and where it begins.
 type wordAt struct {
 	text string
@@ -334,6 +337,9 @@ func (r *marking) token(token string, at int) {
 			r.params = 0
 		}
 	case ":":
+		if next, _ := nextWord(r.q, min(r.end, len(r.q)-1)); r.program && labelled[strings.ToLower(next)] {
+			r.put(r.end, r.end, " ") // behind a label; the grammar has variables there
+		}
 		if r.end < len(r.q) && r.q[r.end] == '=' && r.before[1].text == "@" && r.before[2].text != "@" {
 			if r.end++; !r.setting || r.depth > 0 || r.before[2].text != "set" && r.before[2].text != "," {
 				r.put(at, r.end, assignMark)
