@@ -82,6 +82,7 @@ func (s *Session) wholeAlter(ctx *sql.Context, query string, a *ast.AlterTable) 
 	if err := renamedIndexes(def, a); err != nil {
 		return err
 	}
+	replacedIndexes(def, a)
 	if !def.Temporary {
 		takenNames(def, a)
 	}
@@ -148,6 +149,65 @@ func renamedIndexes(def *engine.TableDef, a *ast.AlterTable) error {
 		a.Statements = slices.Insert(a.Statements, at+i, &last)
 	}
 	return nil
+}
+
+// replacedIndexes drops the index of a foreign key after that which the statement makes in its place, by another name if the
+// new one has its own. An implicit one goes when the new one is made.
+func replacedIndexes(def *engine.TableDef, a *ast.AlterTable) {
+	var first, rest, last []*ast.DDL
+	for i, d := range a.Statements {
+		old := droppedIndex(def, d)
+		if old == nil {
+			rest = append(rest, d)
+			continue
+		}
+		by := slices.IndexFunc(a.Statements, func(d *ast.DDL) bool { return replaces(def, old, d.IndexSpec) })
+		switch {
+		case by < 0:
+			rest = append(rest, d)
+		case old.Options[optImplicit] != "":
+		case sameName(old.Name, a.Statements[by].IndexSpec.ToName.String()):
+			between, rename := ast.NewColIdent(fmt.Sprintf("%s%d", takenName, i)), *d
+			rename.IndexSpec = &ast.IndexSpec{Action: ast.RenameStr, FromName: d.IndexSpec.ToName, ToName: between}
+			first = append(first, &rename)
+			d.IndexSpec.ToName = between
+			last = append(last, d)
+		default:
+			last = append(last, d)
+		}
+	}
+	a.Statements = slices.Concat(first, rest, last)
+}
+
+// droppedIndex returns the index that a clause drops, nil if it drops none, or the primary key.
+func droppedIndex(def *engine.TableDef, d *ast.DDL) *engine.IndexDef {
+	x := d.IndexSpec
+	if x == nil || !strings.EqualFold(x.Action, ast.DropStr) || dropsPrimary(d) {
+		return nil
+	}
+	at := slices.IndexFunc(def.Indexes, func(ix *engine.IndexDef) bool { return sameName(ix.Name, x.ToName.String()) })
+	if at < 0 {
+		return nil
+	}
+	return def.Indexes[at]
+}
+
+// replaces reports whether a clause makes an index that serves a foreign key as old does.
+func replaces(def *engine.TableDef, old *engine.IndexDef, x *ast.IndexSpec) bool {
+	if x == nil || !strings.EqualFold(x.Action, ast.CreateStr) || x.Type != "" && !strings.EqualFold(x.Type, ast.UniqueStr) {
+		return false
+	}
+	return slices.ContainsFunc(def.ForeignKeys, func(fk engine.ForeignKeyDef) bool {
+		if len(fk.Columns) > len(old.Columns) || len(fk.Columns) > len(x.Fields) {
+			return false
+		}
+		for i, c := range fk.Columns {
+			if !sameName(def.Columns[old.Columns[i].Column].Name, c) || !sameName(x.Fields[i].Column.String(), c) {
+				return false
+			}
+		}
+		return true
+	})
 }
 
 // nameFunctional gives indexes of expressions without a name theirs.

@@ -9,6 +9,7 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/mysql"
 	"github.com/dolthub/vitess/go/sqltypes"
+	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
 	"sextant/engine"
 )
@@ -87,7 +88,7 @@ const duplicateIndex = 1831
 
 var duplicateIndexOf = regexp.MustCompile("^Duplicate index '(.*)' defined on the table '([^.]*)\\.(.*)'")
 
-// isDuplicateIndex reports whether the index of the warning has the columns of another one.
+// isDuplicateIndex reports whether the index of the warning has the columns of another one that stays.
 func (s *Session) isDuplicateIndex(message string) bool {
 	m := duplicateIndexOf.FindStringSubmatch(message)
 	if m == nil || s.tx == nil || s.tx.tx == nil {
@@ -101,7 +102,9 @@ func (s *Session) isDuplicateIndex(message string) bool {
 		return false
 	}
 	this := def.Index(m[1])
+	a, alters := s.current().(*ast.AlterTable)
 	return slices.ContainsFunc(def.Indexes, func(ix *engine.IndexDef) bool {
-		return ix != this && ix.Kind == this.Kind && slices.Equal(ix.Columns, this.Columns)
+		return ix != this && ix.Kind == this.Kind && slices.Equal(ix.Columns, this.Columns) &&
+			!(alters && slices.ContainsFunc(a.Statements, func(d *ast.DDL) bool { return droppedIndex(def, d) == ix }))
 	})
 }
