@@ -323,7 +323,9 @@ func (r *marking) token(token string, at int) {
 	case "date", "time", "timestamp":
 		r.moment(at)
 	case "set":
-		r.setting, r.depth = true, 0
+		if r.first[1] != "table" && r.first[2] != "table" { // of CHARACTER SET, ON DELETE SET NULL or a type there
+			r.setting, r.depth = true, 0
+		}
 	case "where":
 		r.setting = false
 	case ";":
