@@ -212,6 +212,9 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 		}
 		l, r := e.LeftChild.Type(ctx), e.RightChild.Type(ctx)
 		if !types.IsInteger(l) || !types.IsInteger(r) {
+			if c := newChosenOp(ctx, e); c != nil {
+				return c
+			}
 			return newDoubleOp(ctx, e)
 		}
 		c := &integerOp{Arithmetic: e, typ: types.Int64}
@@ -233,6 +236,9 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 		}
 		if q := newQuotient(ctx, e); q != nil {
 			return q
+		}
+		if c := newChosenOp(ctx, e); c != nil {
+			return c
 		}
 		return newDoubleOp(ctx, e)
 	case *expression.IntDiv:

@@ -55,6 +55,9 @@ func exactDiv(e sql.Expression) (*expression.Div, bool) {
 	if q, ok := e.(*quotient); ok {
 		return q.Div, true
 	}
+	if q, ok := e.(*chosenOp); ok {
+		e = q.ArithmeticOp
+	}
 	div, ok := e.(*expression.Div)
 	return div, ok
 }
@@ -107,7 +110,7 @@ func newUnrounded(ctx *sql.Context, e sql.Expression) sql.Expression {
 		if _, ok := exactDiv(e); ok {
 			return true
 		}
-		return slices.ContainsFunc(terms(e), divides)
+		return slices.ContainsFunc(terms(e), divides) || slices.ContainsFunc(alternatives(e), divides)
 	}
 	if !types.IsDecimal(e.Type(ctx)) || !divides(e) {
 		return nil
@@ -127,10 +130,108 @@ func withAllDigits(ctx *sql.Context, e sql.Expression) sql.Expression {
 
 // exactOp returns the planner's operation.
 func exactOp(e sql.Expression) sql.Expression {
-	if op, ok := e.(*doubleOp); ok {
+	switch op := e.(type) {
+	case *doubleOp:
+		return op.ArithmeticOp
+	case *chosenOp:
 		return op.ArithmeticOp
 	}
 	return planned(e)
+}
+
+// alternatives returns the values that IFNULL, COALESCE, IF and CASE WHEN give one of, nil of others.
+func alternatives(e sql.Expression) []sql.Expression {
+	c, ok := e.(*typedCall)
+	if !ok {
+		return nil
+	}
+	if k, ok := c.FunctionExpression.(caseCall); ok && k.Expr != nil {
+		return nil
+	}
+	switch strings.ToLower(c.FunctionName()) {
+	case "case", "coalesce", "ifnull", "if":
+		return c.values()
+	}
+	return nil
+}
+
+// chosenValue returns all digits of the value that one of those gives, nil for NULL.
+func chosenValue(ctx *sql.Context, c *typedCall, r sql.Row) (*apd.Decimal, error) {
+	holds := func(condition sql.Expression) (bool, error) {
+		v, err := condition.Eval(ctx, r)
+		if v == nil || err != nil {
+			return false, err
+		}
+		return sql.ConvertToBool(ctx, v)
+	}
+	values := c.values()
+	if k, ok := c.FunctionExpression.(caseCall); ok {
+		for _, b := range k.Branches {
+			if yes, err := holds(b.Cond); err != nil {
+				return nil, err
+			} else if yes {
+				return exactValue(ctx, b.Value, r)
+			}
+		}
+		if k.Else == nil {
+			return nil, nil
+		}
+		return exactValue(ctx, k.Else, r)
+	}
+	if strings.EqualFold(c.FunctionName(), "if") {
+		yes, err := holds(c.Children()[0])
+		if err != nil {
+			return nil, err
+		}
+		return exactValue(ctx, values[truth(!yes)], r)
+	}
+	for _, v := range values {
+		if x, err := exactValue(ctx, v, r); x != nil || err != nil {
+			return x, err
+		}
+	}
+	return nil, nil
+}
+
+// chosenOp is + - * or / of exact numbers with a quotient that a function or a minus hands on, which the planner rounds before.
+type chosenOp struct{ expression.ArithmeticOp }
+
+// newChosenOp returns nil if the operation is another.
+func newChosenOp(ctx *sql.Context, e expression.ArithmeticOp) sql.Expression {
+	var handedOn func(sql.Expression) bool
+	handedOn = func(e sql.Expression) bool {
+		if _, minus := exactOp(e).(*expression.UnaryMinus); minus || alternatives(e) != nil {
+			return newUnrounded(ctx, e) != nil
+		}
+		return slices.ContainsFunc(terms(e), handedOn)
+	}
+	if !strings.Contains("+-*/", e.Operator()) || !types.IsDecimal(e.Type(ctx)) || !handedOn(e) {
+		return nil
+	}
+	return &chosenOp{e}
+}
+
+// WithChildren implements sql.Expression.
+func (e *chosenOp) WithChildren(ctx *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	x, err := e.ArithmeticOp.WithChildren(ctx, children...)
+	if err != nil {
+		return nil, err
+	}
+	return checkedOr(ctx, x), nil
+}
+
+// CollationCoercibility implements sql.CollationCoercible.
+func (*chosenOp) CollationCoercibility(*sql.Context) (sql.CollationID, byte) {
+	return sql.Collation_binary, 5
+}
+
+// Eval implements sql.Expression.
+func (e *chosenOp) Eval(ctx *sql.Context, r sql.Row) (any, error) {
+	x, err := exactValue(ctx, e.ArithmeticOp, r)
+	if x == nil || err != nil {
+		return nil, err
+	}
+	return scaled(x, e.Type(ctx))
 }
 
 // terms returns the operands of a sum, a difference, a product or a quotient, nil of others.
@@ -175,6 +276,9 @@ func (u *unrounded) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 func exactValue(ctx *sql.Context, e sql.Expression, r sql.Row) (*apd.Decimal, error) {
 	parts := terms(e)
 	if parts == nil {
+		if alternatives(e) != nil && types.IsDecimal(e.Type(ctx)) {
+			return chosenValue(ctx, e.(*typedCall), r)
+		}
 		v, err := e.Eval(ctx, r)
 		if err != nil || v == nil {
 			return nil, err
