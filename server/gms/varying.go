@@ -35,8 +35,10 @@ func markVarying(query string, stmt ast.Statement) {
 		}, stmt)
 	}
 	functions := false
-	for name := range varyingFunctions {
-		functions = functions || containsFold(query, name)
+	if containsFold(query, "where") || containsFold(query, "join") {
+		for name := range varyingFunctions {
+			functions = functions || containsFold(query, name)
+		}
 	}
 	if len(assigned) == 0 && !functions {
 		return
