@@ -57,7 +57,10 @@ func (s *Session) wholeAlter(ctx *sql.Context, query string, a *ast.AlterTable) 
 	another := slices.ContainsFunc(a.Statements, func(d *ast.DDL) bool {
 		return d.IndexSpec != nil && strings.EqualFold(d.IndexSpec.Action, ast.CreateStr) && strings.EqualFold(d.IndexSpec.Type, ast.PrimaryStr)
 	})
-	place := func(d *ast.DDL) int { // drops of generated columns go first, and so do those of indexes whose names others get
+	place := func(d *ast.DDL) int { // drops of foreign keys go first, those of generated columns and of indexes whose names others get next
+		if dropsForeignKey(d) {
+			return -1
+		}
 		at := -1
 		if strings.EqualFold(d.ColumnAction, ast.DropStr) {
 			at = def.Column(d.Column.String())
@@ -449,6 +452,15 @@ func setVisible(ix *engine.IndexDef, to string) bool {
 	}
 	ix.Invisible = !visible
 	return true
+}
+
+// dropsForeignKey reports whether a clause is DROP FOREIGN KEY.
+func dropsForeignKey(d *ast.DDL) bool {
+	if !strings.EqualFold(d.ConstraintAction, ast.DropStr) || d.TableSpec == nil || len(d.TableSpec.Constraints) != 1 {
+		return false
+	}
+	_, ok := d.TableSpec.Constraints[0].Details.(*ast.ForeignKeyDefinition)
+	return ok
 }
 
 func dropsPrimary(d *ast.DDL) bool {
