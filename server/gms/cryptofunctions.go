@@ -52,8 +52,6 @@ func newBlockCipher(ctx *sql.Context, name string, args []any) (*blockCipher, er
 	}
 	c := &blockCipher{mode: strings.ToLower(parts[2])}
 	switch {
-	case c.mode != "ecb" && c.mode != "cbc" && c.mode != "cfb128" && c.mode != "ofb":
-		return nil, errNotSupported("block_encryption_mode = " + setting)
 	case c.mode == "ecb" && len(args) == 3:
 		ctx.Warn(1618, "<IV> option ignored")
 		args = args[:2]
@@ -101,12 +99,29 @@ func binaryOf(ctx *sql.Context, v any) ([]byte, error) {
 }
 
 // streamed reports whether a mode takes texts of any length.
-func (c *blockCipher) streamed() bool { return c.mode == "cfb128" || c.mode == "ofb" }
+func (c *blockCipher) streamed() bool { return c.mode != "ecb" && c.mode != "cbc" }
 
 // stream encrypts or decrypts in a mode of streams.
 func (c *blockCipher) stream(data []byte, decrypt bool) []byte {
 	out := make([]byte, len(data))
 	feedback, pad := bytes.Clone(c.iv), make([]byte, aes.BlockSize)
+	if width := map[string]int{"cfb1": 1, "cfb8": 8}[c.mode]; width > 0 {
+		for at := 0; at < 8*len(data); at += width { // bits
+			c.block.Encrypt(pad, feedback)
+			shift := 8 - width - at%8
+			in := data[at/8] >> shift & byte(1<<width-1)
+			made := in ^ pad[0]>>(8-width)
+			out[at/8] |= made << shift
+			if decrypt {
+				made = in
+			}
+			for i := range feedback[1:] {
+				feedback[i] = feedback[i]<<width | feedback[i+1]>>(8-width)
+			}
+			feedback[len(feedback)-1] = feedback[len(feedback)-1]<<width | made
+		}
+		return out
+	}
 	for at := 0; at < len(data); at += aes.BlockSize {
 		c.block.Encrypt(pad, feedback)
 		end := min(at+aes.BlockSize, len(data))
