@@ -161,6 +161,7 @@ type marking struct {
 	deprecated []string            // the warnings of what it has
 	updates    bool                // behind ON DUPLICATE KEY
 	optioned   bool                // in a clause of an ALTER TABLE that is options
+	checked    bool                // a column's definition has a CHECK
 }
 
 // put replaces a part of the text.
@@ -311,6 +312,10 @@ func (r *marking) token(token string, at int) {
 		if r.first[0] == "alter" && r.dropsColumn() {
 			r.put(at, r.end, "")
 		}
+	case ",":
+		r.checked = r.checked && r.depth > r.definitionDepth()
+	case "check":
+		r.check(at)
 	case "get":
 		r.markDiagnostics(at)
 	case "select", "duplicate":
@@ -354,6 +359,61 @@ func (r *marking) token(token string, at int) {
 	r.word(token, at)
 	r.clause(token, at)
 	r.query(token, at)
+}
+
+// definitionDepth is how many parentheses are around the definition of a column.
+func (r *marking) definitionDepth() int {
+	if r.first[0] == "create" {
+		return 1
+	}
+	return 0
+}
+
+// check makes each CHECK of a column but the first one, which begins at at, a CHECK of the table behind the column: the grammar
+// has one.
+func (r *marking) check(at int) {
+	next, end := r.follows(r.end)
+	alter := r.first[0] == "alter" && r.first[1] == "table"
+	if next != "(" || r.reading || r.depth != r.definitionDepth() || !alter && (r.first[0] != "create" || r.first[1] != "table" && r.first[2] != "table") {
+		return
+	}
+	if !r.checked {
+		r.checked = true
+		return
+	}
+	from := at
+	if r.before[0].text == "constraint" {
+		from = r.before[0].at
+	} else if r.before[1].text == "constraint" {
+		from = r.before[1].at
+	}
+	end = r.closed(end - 1)
+	next, behind := r.follows(end)
+	if next == "not" {
+		if next, behind = r.follows(behind); next != "enforced" {
+			next = ""
+		}
+	}
+	if next == "enforced" {
+		end = behind
+	}
+	last := end // of the column's definition
+	for {
+		next, behind := r.follows(last)
+		if next == "" || next == "," || next == ";" || next == ")" {
+			break
+		}
+		if last = behind; next == "(" {
+			last = r.closed(behind - 1)
+		}
+	}
+	text := ", " + r.q[from:end]
+	if alter {
+		text = ", add " + r.q[from:end]
+	}
+	r.put(from, end, "")
+	r.closing[last] += text
+	r.end = end
 }
 
 // beforeYear reports whether a token may be the name of a column or RETURNS, behind which YEAR is a type.
