@@ -231,6 +231,8 @@ func boolean(e ast.Expr) bool {
 	switch e := e.(type) {
 	case *ast.ParenExpr:
 		return boolean(e.Expr)
+	case ast.InjectedExpr:
+		return len(e.Children) != 1 || boolean(e.Children[0])
 	case *ast.UnaryExpr:
 		return e.Operator == ast.BangStr
 	case *ast.FuncExpr:

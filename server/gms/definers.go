@@ -120,32 +120,46 @@ func (s *Session) canonical(ctx *sql.Context, database, create string) (string, 
 	return strings.TrimSpace(create), nil
 }
 
+// shownView returns the CREATE VIEW that is shown of one whose text is kept.
+func (s *Session) shownView(ctx *sql.Context, t tableName, h objectHead, kept string) string {
+	query, ok := s.viewQuery(ctx, t, s.GetCurrentDatabase())
+	if !ok {
+		return kept
+	}
+	name := quoteName(t.Name)
+	if !sameName(t.Database, s.GetCurrentDatabase()) {
+		name = quoteName(t.Database) + "." + name
+	}
+	columns, _ := viewColumns(h.l)
+	return fmt.Sprintf("CREATE ALGORITHM=%s DEFINER=%s SQL SECURITY %s VIEW %s %sAS %s", h.algorithm, h.definer, h.security, name, columns, query)
+}
+
 // viewText returns what follows the name of a CREATE VIEW.
 func viewText(l *lexer) (string, bool) {
-	var columns []string
-	if l.accept("(") {
-		for {
-			name, ok := l.name()
-			if !ok {
-				return "", false
-			}
-			columns = append(columns, quoteName(name))
-			if !l.accept(",") {
-				break
-			}
-		}
-		if !l.accept(")") {
-			return "", false
-		}
-	}
-	if !l.accept("as") {
+	columns, ok := viewColumns(l)
+	if !ok || !l.accept("as") {
 		return "", false
 	}
-	text := "AS " + l.rest()
-	if columns != nil {
-		text = "(" + strings.Join(columns, ",") + ") " + text
+	return columns + "AS " + l.rest(), true
+}
+
+// viewColumns returns the list of a view's columns with a blank behind it, "" if there is none.
+func viewColumns(l *lexer) (string, bool) {
+	if !l.accept("(") {
+		return "", true
 	}
-	return text, true
+	var columns []string
+	for {
+		name, ok := l.name()
+		if !ok {
+			return "", false
+		}
+		columns = append(columns, quoteName(name))
+		if !l.accept(",") {
+			break
+		}
+	}
+	return "(" + strings.Join(columns, ",") + ") ", l.accept(")")
 }
 
 // triggerText returns what follows the name of a CREATE TRIGGER.
@@ -354,7 +368,7 @@ func (b *builder) showCreateView(ctx *sql.Context, s *Session, v *plan.SubqueryA
 			return nil, err
 		}
 		if h, ok := newObjectHead(view.Create); ok && h.defined {
-			rows[0][1] = view.Create
+			rows[0][1] = s.shownView(ctx, t, h, view.Create)
 		}
 		rows[0][2], rows[0][3] = view.shown()
 	}

@@ -80,6 +80,9 @@ func viewRows(ctx *sql.Context, s *Session, cat sql.Catalog) ([]sql.Row, error) 
 				_, text, _ = strings.Cut(whole, "AS ")
 			}
 		}
+		if query, ok := s.viewQuery(ctx, tableName{db, v.Name}, ""); ok {
+			text = query
+		}
 		if m := checkOptionText.FindStringSubmatchIndex(text); m != nil {
 			if check = "CASCADED"; m[2] >= 0 {
 				check = strings.ToUpper(text[m[2]:m[3]])

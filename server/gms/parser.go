@@ -14,6 +14,7 @@ import (
 type parser struct {
 	base    *sql.MysqlParser
 	routine bool // bodies of procedures are for the interpreter, see forPlanner
+	raw     bool // statements are as the grammar has them, with their marks: for those who write them again
 }
 
 var _ sql.Parser = (*parser)(nil)
@@ -94,6 +95,9 @@ func (p *parser) parse(ctx context.Context, query string, f func(marked string) 
 		}
 		return nil
 	})
+	if err == nil && p.raw {
+		return query, made, nil
+	}
 	if err == nil && served(ctx) {
 		authorizeLoad(ctx, *stmt)
 		if err = setOperations(query, stmt); err == nil {
@@ -266,6 +270,9 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 	a := annotator{}
 	unique := func(*ast.Select) bool { return false }
 	sctx, _ := ctx.(*sql.Context)
+	if served(ctx) {
+		keepTexts(stmt)
+	}
 	if made != nil || strings.Contains(query, "~") {
 		made.positions(stmt)
 		if err := unmark(stmt); err != nil {

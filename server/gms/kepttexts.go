@@ -1,0 +1,120 @@
+package gms
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/expression"
+	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+)
+
+// definitionText returns an expression of a table's definition as it is kept and shown, false if it has something that is
+// not known here. Texts have the character set that they were read in.
+func definitionText(e ast.Expr) (string, bool) {
+	p := exprPrinter{introducer: "_utf8mb4", column: func(c *ast.ColName) (string, bool) { return quoteName(c.Name.String()), true }}
+	text := p.expr(e)
+	return text, !p.failed
+}
+
+// keepTexts gives the expressions in the definitions of tables their texts. The planner's own leave things out (the ESCAPE of
+// a LIKE), and are not MySQL's.
+func keepTexts(stmt ast.Statement) {
+	switch d := stmt.(type) {
+	case *ast.AlterTable:
+		for _, d := range d.Statements {
+			keepTexts(d)
+		}
+	case *ast.DDL:
+		if d.IndexSpec != nil {
+			keepKeys(d.IndexSpec.Fields)
+		}
+		if d.DefaultSpec != nil {
+			keepDefault(d.DefaultSpec.Value)
+		}
+		if d.TableSpec == nil {
+			return
+		}
+		for _, c := range d.TableSpec.Columns {
+			keepText(&c.Type.GeneratedExpr)
+			keepDefault(c.Type.Default)
+		}
+		for _, ix := range d.TableSpec.Indexes {
+			keepKeys(ix.Fields)
+		}
+		for _, x := range d.TableSpec.Constraints {
+			if check, ok := x.Details.(*ast.CheckConstraintDefinition); ok {
+				keepText(&check.Expr)
+			}
+		}
+	}
+}
+
+func keepKeys(fields []*ast.IndexField) {
+	for _, f := range fields {
+		keepText(&f.Expression)
+	}
+}
+
+// keepDefault gives a default its text if it is an expression: those are in parentheses.
+func keepDefault(value ast.Expr) {
+	if paren, ok := value.(*ast.ParenExpr); ok {
+		keepText(&paren.Expr)
+	}
+}
+
+// keepText gives an expression its text.
+func keepText(e *ast.Expr) {
+	inner := *e
+	paren, parenthesized := inner.(*ast.ParenExpr)
+	if parenthesized {
+		inner = paren.Expr
+	}
+	if _, kept := inner.(ast.InjectedExpr); inner == nil || kept {
+		return
+	}
+	if text, ok := definitionText(inner); ok {
+		inner = ast.InjectedExpr{Auth: open, Expression: keptText(text), Children: ast.Exprs{inner}}
+		if *e = inner; parenthesized {
+			*e = &ast.ParenExpr{Expr: inner}
+		}
+	}
+}
+
+// keptText is the text of an expression.
+type keptText string
+
+// String implements fmt.Stringer.
+func (t keptText) String() string { return string(t) }
+
+// WithResolvedChildren implements ast.Injectable.
+func (t keptText) WithResolvedChildren(_ context.Context, resolved []any) (any, error) {
+	e, ok := resolved[0].(sql.Expression)
+	if !ok {
+		return nil, fmt.Errorf("gms: %T is no expression", resolved[0])
+	}
+	return &keptExpression{expression.UnaryExpressionStub{Child: e}, string(t)}, nil
+}
+
+// keptExpression is an expression with the text that is kept of it.
+type keptExpression struct {
+	expression.UnaryExpressionStub
+	text string
+}
+
+// String implements sql.Expression.
+func (k *keptExpression) String() string { return k.text }
+
+// Type implements sql.Expression.
+func (k *keptExpression) Type(ctx *sql.Context) sql.Type { return k.Child.Type(ctx) }
+
+// WithChildren implements sql.Expression.
+func (k *keptExpression) WithChildren(_ *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	if len(children) != 1 {
+		return nil, sql.ErrInvalidChildrenNumber.New(k, len(children), 1)
+	}
+	return &keptExpression{expression.UnaryExpressionStub{Child: children[0]}, k.text}, nil
+}
+
+// Eval implements sql.Expression.
+func (k *keptExpression) Eval(ctx *sql.Context, r sql.Row) (any, error) { return k.Child.Eval(ctx, r) }
