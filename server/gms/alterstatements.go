@@ -72,7 +72,7 @@ func (s *Session) convert(ctx *sql.Context, query string, stmt ast.Statement) er
 		if changed.Type, err = old.WithNewCollation(collation); err != nil {
 			return err
 		}
-		line, err := columnText(ctx, &changed, sql.Collation_Unspecified)
+		line, err := columnText(ctx, &changed, sql.Collation_Unspecified, asKept)
 		if err != nil {
 			return err
 		}
@@ -83,12 +83,12 @@ func (s *Session) convert(ctx *sql.Context, query string, stmt ast.Statement) er
 				line = head + larger + " " + rest
 			}
 		}
-		clauses = append(clauses, "MODIFY COLUMN "+plainComments(line))
+		clauses = append(clauses, "MODIFY COLUMN "+line)
 	}
 	if clauses == nil {
 		return nil
 	}
-	more, err := ast.Parse("ALTER TABLE " + ast.String(n.Table) + " " + strings.Join(clauses, ", "))
+	more, err := parsedDefinition("ALTER TABLE " + ast.String(n.Table) + " " + strings.Join(clauses, ", "))
 	if err != nil {
 		return err
 	}

@@ -20,6 +20,10 @@ import (
 // number with a format, and a number of a moment or of a literal of bits. The planner goes by the value, which does not tell.
 // other: as is not e.
 func assignedAs(ctx *sql.Context, e sql.Expression, to sql.Type) (as sql.Expression, other bool) {
+	if k, ok := e.(*keptExpression); ok {
+		as, other = assignedAs(ctx, k.Child, to)
+		return &keptExpression{expression.UnaryExpressionStub{Child: as}, k.text}, other
+	}
 	if h, ok := e.(hexLiteral); ok && numericType(to) {
 		return h.integer(), true
 	}
@@ -100,6 +104,7 @@ func (b *bitBytes) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 const (
 	toText   = "/* to a text */"
 	toNumber = "/* to a number */"
+	toOther  = "/* to another */"
 )
 
 // assignedText is the expression of a generated column or a default as the planner gets it.
@@ -110,12 +115,17 @@ func assignedText(text string, t sql.Type) string {
 	case types.IsNumber(t):
 		return toNumber + text
 	}
-	return text
+	return toOther + text
 }
 
 // withoutAssigned returns an expression as it was before assignedText.
 func withoutAssigned(text string) string {
-	return strings.TrimPrefix(strings.TrimPrefix(text, toText), toNumber)
+	for _, to := range []string{toText, toNumber, toOther} {
+		if rest, ok := strings.CutPrefix(text, to); ok {
+			return rest
+		}
+	}
+	return text
 }
 
 // assignedDefinition is assignedText for a column that an ALTER defines, whose expressions are planned.
@@ -135,7 +145,7 @@ func assignedDefinition(ctx *sql.Context, c *sql.Column) {
 	}
 }
 
-// withAssigned makes an expression with assignedText's comment what is assigned.
+// withAssigned makes an expression with assignedText's comment what is assigned, with its text.
 func withAssigned(query string, stmt ast.Statement) {
 	sel, ok := stmt.(*ast.Select)
 	if !ok || len(sel.SelectExprs) != 1 {
@@ -151,10 +161,14 @@ func withAssigned(query string, stmt ast.Statement) {
 		to = types.LongText
 	case strings.HasPrefix(query, toNumber):
 		to = types.Float64
-	default:
+	case !strings.HasPrefix(query, toOther):
 		return
 	}
-	e.Expr = &ast.ParenExpr{Expr: ast.InjectedExpr{Auth: open, Expression: assignedTo{to}, Children: ast.Exprs{e.Expr}}}
+	kept := ast.InjectedExpr{Auth: open, Expression: keptText(withoutParentheses(withoutAssigned(query))), Children: ast.Exprs{e.Expr}}
+	if to != nil {
+		kept = ast.InjectedExpr{Auth: open, Expression: assignedTo{to}, Children: ast.Exprs{kept}}
+	}
+	e.Expr = &ast.ParenExpr{Expr: kept}
 }
 
 // assignedTo makes an expression what is assigned to a type.

@@ -34,7 +34,7 @@ func (s *Session) like(ctx *sql.Context, stmt ast.Statement) error {
 		if c.HiddenSystem {
 			continue
 		}
-		text, err := columnText(ctx, c, t.Collation())
+		text, err := columnText(ctx, c, t.Collation(), asKept)
 		if err != nil {
 			return err
 		}
@@ -44,7 +44,7 @@ func (s *Session) like(ctx *sql.Context, stmt ast.Statement) error {
 		}
 	}
 	for _, ix := range orderedIndexes(sh) {
-		parts = append(parts, ix.text())
+		parts = append(parts, ix.text(asKept))
 	}
 	for _, c := range sh.checks {
 		text := "CHECK (" + c.CheckExpression + ")"
@@ -61,7 +61,7 @@ func (s *Session) like(ctx *sql.Context, stmt ast.Statement) error {
 	if sh.def.Comment != "" {
 		text += " COMMENT=" + quoteText(sh.def.Comment)
 	}
-	copied, err := ast.Parse(sh.withFormats(sh.withPrecisions(plainComments(text))))
+	copied, err := parsedDefinition(sh.withFormats(sh.withPrecisions(text)))
 	if err != nil {
 		return err
 	}
@@ -70,3 +70,16 @@ func (s *Session) like(ctx *sql.Context, stmt ast.Statement) error {
 	}
 	return nil
 }
+
+// parsedDefinition parses a CREATE or ALTER TABLE whose expressions are as they are kept.
+func parsedDefinition(text string) (ast.Statement, error) {
+	stmt, err := (&parser{base: sql.NewMysqlParser(), raw: true}).ParseSimple(text)
+	if err != nil {
+		return nil, err
+	}
+	keepTexts(stmt)
+	return stmt, unmark(stmt)
+}
+
+// asKept has an expression of a definition as it is kept, for one that is executed.
+func asKept(kept string) string { return kept }

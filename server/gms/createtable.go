@@ -21,14 +21,14 @@ func createTable(ctx *sql.Context, t *Table, n *plan.ShowCreateTable) (string, e
 		if c.HiddenSystem {
 			continue
 		}
-		text, err := columnText(ctx, c, t.Collation())
+		text, err := columnText(ctx, c, t.Collation(), shownExpression)
 		if err != nil {
 			return "", err
 		}
 		parts = append(parts, text)
 	}
 	for _, ix := range orderedIndexes(t.shape) {
-		parts = append(parts, ix.text())
+		parts = append(parts, ix.text(shownExpression))
 	}
 	for _, fk := range slices.SortedFunc(slices.Values(def.ForeignKeys), func(a, b engine.ForeignKeyDef) int {
 		return strings.Compare(a.Name, b.Name)
@@ -36,7 +36,7 @@ func createTable(ctx *sql.Context, t *Table, n *plan.ShowCreateTable) (string, e
 		parts = append(parts, foreignKeyText(def, fk))
 	}
 	for _, c := range t.shape.checks {
-		text := fmt.Sprintf("CONSTRAINT %s CHECK (%s)", quoteName(c.Name), c.CheckExpression)
+		text := fmt.Sprintf("CONSTRAINT %s CHECK (%s)", quoteName(c.Name), shownExpression(c.CheckExpression))
 		if !c.Enforced {
 			text += " /*!80016 NOT ENFORCED */"
 		}
@@ -73,8 +73,8 @@ func charsetText(c sql.CollationID, collate string) string {
 	return set.Name() + collate + c.Name()
 }
 
-// columnText is a column's line.
-func columnText(ctx *sql.Context, c *sql.Column, table sql.CollationID) (string, error) {
+// columnText is a column's line, with its expressions as f has them.
+func columnText(ctx *sql.Context, c *sql.Column, table sql.CollationID, f func(kept string) string) (string, error) {
 	text := quoteName(c.Name) + " " + c.Type.String()
 	if t, ok := c.Type.(sql.TypeWithCollation); ok {
 		typ := t.StringWithTableCollation(table)
@@ -88,7 +88,7 @@ func columnText(ctx *sql.Context, c *sql.Column, table sql.CollationID) (string,
 		if c.Virtual {
 			kind = "VIRTUAL"
 		}
-		text += " GENERATED ALWAYS AS " + generatedText(c.Generated) + " " + kind
+		text += " GENERATED ALWAYS AS (" + f(withoutParentheses(generatedText(c.Generated))) + ") " + kind
 	}
 	switch {
 	case !c.Nullable:
@@ -106,6 +106,9 @@ func columnText(ctx *sql.Context, c *sql.Column, table sql.CollationID) (string,
 		return "", err
 	}
 	if value != "" {
+		if inner := withoutParentheses(value); inner != value {
+			value = "(" + f(inner) + ")"
+		}
 		text += " DEFAULT " + value
 	}
 	if c.OnUpdate != nil {
@@ -201,15 +204,15 @@ func orderedIndexes(sh *shape) []*Index {
 	})
 }
 
-// text is the index's line.
-func (ix *Index) text() string {
+// text is the index's line, with its expressions as f has them.
+func (ix *Index) text(f func(kept string) string) string {
 	var columns []string
 	for _, ic := range ix.def.Columns {
 		c := ix.shape.schema[ic.Column]
 		text := quoteName(c.Name)
 		switch {
 		case c.HiddenSystem && c.Generated != nil:
-			text = generatedText(c.Generated)
+			text = "(" + f(withoutParentheses(generatedText(c.Generated))) + ")"
 		case ic.Prefix > 0:
 			text += fmt.Sprintf("(%d)", ic.Prefix)
 		}

@@ -120,8 +120,8 @@ func (s *Session) canonical(ctx *sql.Context, database, create string) (string, 
 	return strings.TrimSpace(create), nil
 }
 
-// shownView returns the CREATE VIEW that is shown of one whose text is kept.
-func (s *Session) shownView(ctx *sql.Context, t tableName, h objectHead, kept string) string {
+// createdView returns the CREATE VIEW that is shown of one whose text is kept.
+func (s *Session) createdView(ctx *sql.Context, t tableName, h objectHead, kept string) string {
 	query, ok := s.viewQuery(ctx, t, s.GetCurrentDatabase())
 	if !ok {
 		return kept
@@ -368,7 +368,7 @@ func (b *builder) showCreateView(ctx *sql.Context, s *Session, v *plan.SubqueryA
 			return nil, err
 		}
 		if h, ok := newObjectHead(view.Create); ok && h.defined {
-			rows[0][1] = s.shownView(ctx, t, h, view.Create)
+			rows[0][1] = s.createdView(ctx, t, h, view.Create)
 		}
 		rows[0][2], rows[0][3] = view.shown()
 	}

@@ -1,8 +1,10 @@
 package gms
 
 import (
+	"slices"
 	"strings"
 
+	"github.com/dolthub/go-mysql-server/sql"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 )
 
@@ -17,6 +19,8 @@ type exprPrinter struct {
 	stored func(name string) bool
 	// introducer is what stands before texts: the character set that a definition was read in.
 	introducer string
+	// kept: nothing is written otherwise than it was, for who reads it again.
+	kept bool
 	// failed: there was an expression that is not known here, and what was written is of no use.
 	failed bool
 }
@@ -40,6 +44,30 @@ var castOf = map[string]string{"date": "date", "time": "time", "timestamp": "dat
 
 // shiftedBy are the functions that add an interval to a moment, or subtract it.
 var shiftedBy = map[string]string{"date_add": "+", "adddate": "+", "date_sub": "-", "subdate": "-"}
+
+// shownExpression returns an expression of a table's definition as MySQL shows it, in which texts have a character set; as it is kept
+// if it has something that is not known here.
+func shownExpression(kept string) string {
+	stmt, err := (&parser{base: sql.NewMysqlParser(), raw: true}).ParseSimple("SELECT " + kept)
+	q, ok := stmt.(*ast.Select)
+	if err != nil || !ok || len(q.SelectExprs) != 1 {
+		return kept
+	}
+	a, ok := q.SelectExprs[0].(*ast.AliasedExpr)
+	if !ok || !a.As.IsEmpty() {
+		return kept
+	}
+	p := exprPrinter{introducer: "_utf8mb4", column: ownColumn}
+	if text := p.expr(a.Expr); !p.failed {
+		return text
+	}
+	return kept
+}
+
+// escapedExpression is shownExpression for information_schema, where MySQL has it with its quotes escaped.
+func escapedExpression(kept string) string {
+	return strings.NewReplacer(`\`, `\\`, "'", `\'`).Replace(shownExpression(kept))
+}
 
 // list writes expressions with commas between them.
 func (p *exprPrinter) list(list []ast.Expr) string {
@@ -104,6 +132,9 @@ func (p *exprPrinter) expr(e ast.Expr) string {
 	case *ast.ExtractFuncExpr:
 		return "extract(" + strings.ToLower(e.Unit) + " from " + p.expr(e.Expr) + ")"
 	case *ast.TimestampFuncExpr:
+		if e.Name == "timestampadd" && p.kept {
+			return "timestampadd(" + strings.ToUpper(e.Unit) + "," + p.expr(e.Expr1) + "," + p.expr(e.Expr2) + ")"
+		}
 		if e.Name == "timestampadd" {
 			return "(" + p.expr(e.Expr2) + " + interval " + p.expr(e.Expr1) + " " + strings.ToLower(e.Unit) + ")"
 		}
@@ -149,6 +180,8 @@ func (p *exprPrinter) expr(e ast.Expr) string {
 		return p.subquery(e)
 	case *ast.FuncExpr:
 		return p.call(e)
+	case *ast.IntervalExpr:
+		return p.interval(e)
 	case *ast.Default:
 		if e.ColName != "" {
 			return "default(" + quoteName(e.ColName) + ")"
@@ -182,11 +215,16 @@ func withSubquery(c *ast.ComparisonExpr) bool {
 	return ok && (c.Operator == ast.InStr || c.Operator == ast.NotInStr)
 }
 
+// printedText is a text as MySQL's SHOW CREATE has it.
+func printedText(s string) string {
+	return "'" + strings.NewReplacer(`\`, `\\`, "'", `\'`, "\n", `\n`, "\r", `\r`, "\x00", `\0`, "\x1a", `\Z`).Replace(s) + "'"
+}
+
 // literal writes a number, a text or the like.
 func (p *exprPrinter) literal(v *ast.SQLVal) string {
 	switch v.Type {
 	case ast.StrVal:
-		return p.introducer + quoteText(string(v.Val))
+		return p.introducer + printedText(string(v.Val))
 	case ast.IntVal, ast.FloatVal, ast.HexNum:
 		return string(v.Val)
 	case ast.HexVal:
@@ -199,7 +237,7 @@ func (p *exprPrinter) literal(v *ast.SQLVal) string {
 
 // condition writes what is true or false: other expressions by a comparison with 0.
 func (p *exprPrinter) condition(e ast.Expr) string {
-	if boolean(e) {
+	if p.kept || boolean(e) {
 		return p.expr(e)
 	}
 	return "(0 <> " + p.expr(e) + ")"
@@ -219,7 +257,7 @@ func (p *exprPrinter) conjuncts(e ast.Expr, or bool) []string {
 			return append(p.conjuncts(x.Left, or), p.conjuncts(x.Right, or)...)
 		}
 	case *ast.NotExpr:
-		if both := opposite(x.Expr); both != nil {
+		if both := opposite(x.Expr); both != nil && !p.kept {
 			return p.conjuncts(both, or)
 		}
 	}
@@ -249,6 +287,9 @@ func opposite(e ast.Expr) ast.Expr {
 
 // negation writes NOT of an expression.
 func (p *exprPrinter) negation(e ast.Expr) string {
+	if p.kept {
+		return "(not(" + p.expr(e) + "))"
+	}
 	switch x := e.(type) {
 	case *ast.ParenExpr:
 		return p.negation(x.Expr)
@@ -281,12 +322,18 @@ func (p *exprPrinter) negation(e ast.Expr) string {
 func (p *exprPrinter) comparison(e *ast.ComparisonExpr) string {
 	left := p.operand(e.Left)
 	if u, ok := e.Right.(*ast.UnaryExpr); ok {
+		if rows := introduced(u, "_dec8"); rows != nil {
+			return "(" + left + " member of (" + p.expr(rows) + "))"
+		}
 		if word := quantifierWords[strings.TrimSpace(u.Operator)]; word != "" {
 			return left + " " + comparisonSign(e.Operator) + " " + word + " " + p.expr(u.Expr)
 		}
 	}
 	switch e.Operator {
 	case ast.NotLikeStr:
+		if p.kept {
+			break
+		}
 		c := *e
 		c.Operator = ast.LikeStr
 		return "(not(" + p.comparison(&c) + "))"
@@ -296,12 +343,16 @@ func (p *exprPrinter) comparison(e *ast.ComparisonExpr) string {
 			if !ok || text.Type != ast.StrVal {
 				return p.fail()
 			}
-			return "(" + left + " like " + p.expr(e.Right) + " escape " + quoteText(string(text.Val)) + ")"
+			return "(" + left + " like " + p.expr(e.Right) + " escape " + printedText(string(text.Val)) + ")"
 		}
-	case ast.RegexpStr:
+	case ast.RegexpStr, ast.NotRegexpStr:
+		if p.kept {
+			break
+		}
+		if e.Operator == ast.NotRegexpStr {
+			return "(not(regexp_like(" + left + "," + p.expr(e.Right) + ")))"
+		}
 		return "regexp_like(" + left + "," + p.expr(e.Right) + ")"
-	case ast.NotRegexpStr:
-		return "(not(regexp_like(" + left + "," + p.expr(e.Right) + ")))"
 	case ast.InStr, ast.NotInStr:
 		if q, ok := e.Right.(*ast.Subquery); ok {
 			return left + " " + e.Operator + " " + p.subquery(q)
@@ -310,7 +361,7 @@ func (p *exprPrinter) comparison(e *ast.ComparisonExpr) string {
 		if !ok {
 			return p.fail()
 		}
-		if _, row := e.Left.(ast.ValTuple); len(list) == 1 && !row { // which MySQL compares
+		if _, row := e.Left.(ast.ValTuple); len(list) == 1 && !row && !p.kept { // which MySQL compares
 			sign := " = "
 			if e.Operator == ast.NotInStr {
 				sign = " <> "
@@ -336,6 +387,9 @@ var quantifierWords = map[string]string{anyMark: "any", someMark: "any", allMark
 
 // binary writes an operation of two values.
 func (p *exprPrinter) binary(e *ast.BinaryExpr) string {
+	if p.kept && (e.Operator == ast.JSONExtractOp || e.Operator == ast.JSONUnquoteExtractOp) {
+		return p.expr(e.Left) + e.Operator + p.expr(e.Right)
+	}
 	switch e.Operator {
 	case ast.JSONExtractOp:
 		return "json_extract(" + p.expr(e.Left) + "," + p.expr(e.Right) + ")"
@@ -370,22 +424,25 @@ func (p *exprPrinter) unary(e *ast.UnaryExpr) string {
 	case ast.BangStr:
 		return p.negation(e.Expr)
 	case ast.BinaryStr:
+		if p.kept {
+			return "(binary " + p.expr(e.Expr) + ")"
+		}
 		return "cast(" + p.expr(e.Expr) + " as char charset binary)"
 	}
 	v, ok := e.Expr.(*ast.SQLVal)
 	introducer := strings.TrimSpace(e.Operator)
 	for word, mark := range momentMarks {
 		if mark == introducer && ok {
-			return strings.ToUpper(word) + quoteText(string(v.Val))
+			return strings.ToUpper(word) + printedText(string(v.Val))
 		}
 	}
-	if !ok || unmarked(introducer) != introducer {
+	if !ok || unmarked(introducer) != introducer || slices.Contains([]string{"_dec8", "_cp850", "_hp8", "_swe7"}, introducer) { // a mark
 		return p.fail()
 	}
 	if v.Type != ast.StrVal {
 		return introducer + " " + p.literal(v)
 	}
-	return introducer + quoteText(string(v.Val))
+	return introducer + printedText(string(v.Val))
 }
 
 func (p *exprPrinter) caseOf(e *ast.CaseExpr) string {
@@ -404,6 +461,9 @@ func (p *exprPrinter) caseOf(e *ast.CaseExpr) string {
 
 // cast writes CAST, and CONVERT as one.
 func (p *exprPrinter) cast(e *ast.ConvertExpr) string {
+	if p.kept && strings.EqualFold(e.Type.Type, "date") {
+		return "date(" + p.expr(e.Expr) + ")" // it is the same, and what indexes are looked for with
+	}
 	typ, size, charset := strings.ToLower(e.Type.Type), "", ""
 	if e.Type.Length != nil {
 		size = string(e.Type.Length.Val)
@@ -411,13 +471,17 @@ func (p *exprPrinter) cast(e *ast.ConvertExpr) string {
 	switch typ {
 	case "signed", "unsigned", "date", "json", "float", "double", "real", "year", "datetime", "time":
 	case "char", "nchar", "character":
-		charset = " charset utf8mb4"
+		if !p.kept {
+			charset = " charset utf8mb4"
+		}
 		if e.Type.Charset != "" {
 			charset = " charset " + strings.ToLower(e.Type.Charset)
 		}
 		typ = "char"
 	case "binary":
-		typ, charset = "char", " charset binary"
+		if !p.kept {
+			typ, charset = "char", " charset binary"
+		}
 	case "decimal", "dec":
 		typ = "decimal"
 		if size == "" {
@@ -468,7 +532,7 @@ func (p *exprPrinter) groupConcat(e *ast.GroupConcatExpr) string {
 	if e.Separator.DefaultSeparator {
 		separator = ","
 	}
-	return text + " separator " + quoteText(separator) + ")"
+	return text + " separator " + printedText(separator) + ")"
 }
 
 // arguments writes those of a function.
@@ -503,7 +567,7 @@ func (p *exprPrinter) call(e *ast.FuncExpr) string {
 	if p.stored != nil && p.stored(name) {
 		return quoteName(e.Name.String()) + "(" + p.arguments(e.Exprs) + ")"
 	}
-	if other, ok := functionNames[name]; ok {
+	if other, ok := functionNames[name]; ok && (!p.kept || name == intervalFunction) {
 		name = other
 	}
 	if strings.HasPrefix(name, "_") {
@@ -511,6 +575,7 @@ func (p *exprPrinter) call(e *ast.FuncExpr) string {
 	}
 	one, two := argument(e, 0), argument(e, 1)
 	switch {
+	case p.kept && name != "get_format":
 	case name == "mod" && len(e.Exprs) == 2 && one != nil && two != nil:
 		return "(" + p.expr(one) + " % " + p.expr(two) + ")"
 	case name == "isnull" && len(e.Exprs) == 1 && one != nil:

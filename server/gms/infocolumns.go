@@ -217,8 +217,11 @@ func (c described) defaultValue(ctx *sql.Context) any {
 	if c.def == nil || !c.def.HasDefault || c.def.Generated != "" || strings.EqualFold(c.def.Default, "NULL") {
 		return nil
 	}
+	if c.def.DefaultExpr {
+		return escapedExpression(withoutParentheses(c.def.Default))
+	}
 	if c.defaultGenerated() {
-		return withoutParentheses(c.def.Default)
+		return c.def.Default
 	}
 	value := defaultLiteral(c.def.Default)
 	var v any = value
@@ -313,8 +316,8 @@ func (c described) row(ctx *sql.Context, db, table string, at int, privileges st
 	if c.Nullable {
 		nullable = "YES"
 	}
-	if c.def != nil {
-		generation = withoutParentheses(c.def.Generated)
+	if c.def != nil && c.def.Generated != "" {
+		generation = escapedExpression(withoutParentheses(c.def.Generated))
 	}
 	var srid, digits any
 	if t, ok := c.Type.(sql.SpatialColumnType); ok {

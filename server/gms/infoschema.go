@@ -51,6 +51,7 @@ var schemaReaders = map[string]schemaReader{
 	information_schema.InnoDBTablespacesName:                    innodbTablespaceRows,
 	information_schema.InnoDBBufferPoolStatsName:                innodbBufferPoolRows,
 	information_schema.TriggersTableName:                        triggerRows,
+	information_schema.CheckConstraintsTableName:                checkRows,
 	// The planner's has the statistics of indexes, which mysqldump would take for histograms.
 	information_schema.ColumnStatisticsTableName: columnStatisticsRows,
 }
@@ -232,6 +233,20 @@ func statisticsRows(ctx *sql.Context, s *Session, cat sql.Catalog) ([]sql.Row, e
 	return rows, err
 }
 
+// checkRows are CHECK_CONSTRAINTS.
+func checkRows(ctx *sql.Context, s *Session, cat sql.Catalog) ([]sql.Row, error) {
+	var rows []sql.Row
+	err := eachTable(ctx, s, cat, "", func(db sql.Database, _ sql.Table, b *base) error {
+		if b != nil && !b.IsTemporary() {
+			for _, c := range b.shape.def.Checks {
+				rows = append(rows, sql.Row{"def", db.Name(), c.Name, escapedExpression(c.Expr)})
+			}
+		}
+		return nil
+	})
+	return rows, err
+}
+
 // indexRows are the rows of one table, unique keys first.
 func indexRows(db string, def *engine.TableDef, count uint64, st *tableStats) []sql.Row {
 	var rows []sql.Row
@@ -300,7 +315,7 @@ func indexColumnRow(db string, def *engine.TableDef, ix *engine.IndexDef, i int,
 		visible = "NO"
 	}
 	if column.Hidden && column.Generated != "" {
-		name, expression = nil, withoutParentheses(column.Generated)
+		name, expression = nil, escapedExpression(withoutParentheses(column.Generated))
 	}
 	return sql.Row{"def", db, def.Name, unique, db, ix.Name, i + 1, name, collation, cardinality, part, nil, nullable,
 		kind, "", ix.Comment, visible, expression}

@@ -6,19 +6,23 @@ import (
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression"
+	"github.com/dolthub/go-mysql-server/sql/transform"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 )
 
-// definitionText returns an expression of a table's definition as it is kept and shown, false if it has something that is
-// not known here. Texts have the character set that they were read in.
+// definitionText returns an expression of a table's definition as it is kept, false if it has something that is not known here.
+// It is read again as it was.
 func definitionText(e ast.Expr) (string, bool) {
-	p := exprPrinter{introducer: "_utf8mb4", column: func(c *ast.ColName) (string, bool) { return quoteName(c.Name.String()), true }}
+	p := exprPrinter{kept: true, column: ownColumn}
 	text := p.expr(e)
 	return text, !p.failed
 }
 
-// keepTexts gives the expressions in the definitions of tables their texts. The planner's own leave things out (the ESCAPE of
-// a LIKE), and are not MySQL's.
+// ownColumn writes a column of the table that an expression belongs to.
+func ownColumn(c *ast.ColName) (string, bool) { return quoteName(c.Name.String()), true }
+
+// keepTexts gives the expressions in the definitions of tables their texts. Those of the planner are of what it has made of
+// them, and leave things out.
 func keepTexts(stmt ast.Statement) {
 	switch d := stmt.(type) {
 	case *ast.AlterTable:
@@ -88,10 +92,16 @@ type keptText string
 func (t keptText) String() string { return string(t) }
 
 // WithResolvedChildren implements ast.Injectable.
-func (t keptText) WithResolvedChildren(_ context.Context, resolved []any) (any, error) {
+func (t keptText) WithResolvedChildren(ctx context.Context, resolved []any) (any, error) {
 	e, ok := resolved[0].(sql.Expression)
 	if !ok {
 		return nil, fmt.Errorf("gms: %T is no expression", resolved[0])
+	}
+	if served(ctx) { // the rules of the planner come before it has the values of columns
+		var err error
+		if e, _, err = transform.Expr(ctx.(*sql.Context), e, check); err != nil {
+			return nil, err
+		}
 	}
 	return &keptExpression{expression.UnaryExpressionStub{Child: e}, string(t)}, nil
 }

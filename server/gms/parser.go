@@ -14,6 +14,7 @@ import (
 type parser struct {
 	base    *sql.MysqlParser
 	routine bool // bodies of procedures are for the interpreter, see forPlanner
+	mysql   bool // expressions of definitions are what they are in MySQL, see rewriteExpressions
 	raw     bool // statements are as the grammar has them, with their marks: for those who write them again
 }
 
@@ -386,21 +387,29 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 			s.sent(stmt)
 		}
 	}
-	if served(ctx) && (containsFold(query, "group_concat") || containsFold(query, "instr") || containsFold(query, "extract") ||
+	return rewriteExpressions(query, stmt, unique, served(ctx) || p.mysql)
+}
+
+// rewriteExpressions makes the expressions of a statement what they are in MySQL, where the planner has something else in mind.
+func rewriteExpressions(query string, stmt ast.Statement, unique func(*ast.Select) bool, mysql bool) error {
+	if d, ok := stmt.(*ast.DDL); ok && d.ViewSpec != nil {
+		stmt = d.ViewSpec.ViewExpr
+	}
+	if mysql && (containsFold(query, "group_concat") || containsFold(query, "instr") || containsFold(query, "extract") ||
 		containsFold(query, "substr") || containsFold(query, "mid") || containsFold(query, "trim") || containsFold(query, "char") || containsFold(query, "timestampadd")) {
 		functionCalls(stmt)
 	}
-	if containsFold(query, "collate") && served(ctx) {
+	if containsFold(query, "collate") && mysql {
 		if err := collatedIntroducers(stmt); err != nil {
 			return err
 		}
 	}
-	if containsFold(query, "over") && served(ctx) {
+	if containsFold(query, "over") && mysql {
 		if err := windowFunctions(stmt); err != nil {
 			return err
 		}
 	}
-	if served(ctx) && containsFold(query, "select") {
+	if mysql && containsFold(query, "select") {
 		if err := uniqueNames(stmt); err != nil {
 			return err
 		}
@@ -410,60 +419,60 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 			}
 		}
 	}
-	if hasHex(query) && served(ctx) {
+	if hasHex(query) && mysql {
 		if err := hexLiterals(stmt); err != nil {
 			return err
 		}
 	}
-	if (containsFold(query, "case") || containsFold(query, "char") || containsFold(query, "dec") || containsFold(query, "time") || containsFold(query, "using")) && served(ctx) {
+	if (containsFold(query, "case") || containsFold(query, "char") || containsFold(query, "dec") || containsFold(query, "time") || containsFold(query, "using")) && mysql {
 		if err := typedForms(stmt); err != nil {
 			return err
 		}
 	}
-	if served(ctx) && comparedRowsText.MatchString(query) {
+	if mysql && comparedRowsText.MatchString(query) {
 		if err := rowComparisons(stmt); err != nil {
 			return err
 		}
 	}
-	if served(ctx) && strings.ContainsAny(query, "0123456789?@'\"") {
+	if mysql && strings.ContainsAny(query, "0123456789?@'\"") {
 		dateNumbers(stmt)
 	}
 	if strings.ContainsAny(query, ".?@") {
 		decimalLiterals(stmt)
 	}
-	if served(ctx) && (containsFold(query, " in") || containsFold(query, "trim")) {
+	if mysql && (containsFold(query, " in") || containsFold(query, "trim")) {
 		memberLists(stmt)
 	}
 	scalars(stmt, unique)
 	if containsFold(query, "regexp") || containsFold(query, "rlike") {
 		regexpOperators(stmt)
 	}
-	if containsFold(query, "binary") && served(ctx) {
+	if containsFold(query, "binary") && mysql {
 		if err := binaryComparisons(stmt); err != nil {
 			return err
 		}
 	}
-	if containsFold(query, "having") && served(ctx) {
+	if containsFold(query, "having") && mysql {
 		if err := havings(stmt); err != nil {
 			return err
 		}
 	}
-	if strings.Contains(query, "->") && served(ctx) {
+	if strings.Contains(query, "->") && mysql {
 		jsonArrows(stmt)
 	}
-	if (strings.Contains(query, "->") || containsFold(query, "json_extract")) && served(ctx) {
+	if (strings.Contains(query, "->") || containsFold(query, "json_extract")) && mysql {
 		jsonLists(stmt)
 	}
-	if containsFold(query, "against") && served(ctx) {
+	if containsFold(query, "against") && mysql {
 		if err := joinedMatches(stmt); err != nil {
 			return err
 		}
 		matchModes(stmt)
 	}
-	if containsFold(query, "like") && served(ctx) {
+	if containsFold(query, "like") && mysql {
 		rangeLikes(stmt)
 	}
-	if containsFold(query, "interval") && served(ctx) {
+	if containsFold(query, "interval") && mysql {
 		intervals(stmt)
 	}
 	return nil

@@ -27,9 +27,9 @@ type queryPrinter struct {
 type printedScope struct {
 	outer   *printedScope
 	tables  []printedTable
-	merged  map[string]ast.TableName  // the tables of columns that are joined by
+	merged  map[string]ast.TableName    // the tables of columns that are joined by
 	list    map[string]*ast.AliasedExpr // what is selected, by its names
-	aliases bool                      // columns may be names of what is selected
+	aliases bool                        // columns may be names of what is selected
 }
 
 // printedTable is a table of a FROM.

@@ -1,6 +1,8 @@
 package gms
 
 import (
+	"slices"
+
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/types"
@@ -45,9 +47,28 @@ func newRowIn(ctx *sql.Context, in sql.Expression) sql.Expression {
 	return e
 }
 
+// Children implements sql.Expression: the values of the rows, one row after the other. The planner takes no rows of an
+// expression that it does not know.
+func (e *rowIn) Children() []sql.Expression {
+	operands := e.Expression.Children()
+	out := slices.Clone([]sql.Expression(operands[0].(expression.Tuple)))
+	for _, o := range operands[1].(expression.Tuple) {
+		out = append(out, o.(expression.Tuple)...)
+	}
+	return out
+}
+
 // WithChildren implements sql.Expression.
 func (e *rowIn) WithChildren(ctx *sql.Context, children ...sql.Expression) (sql.Expression, error) {
-	in, err := e.Expression.WithChildren(ctx, children...)
+	n := len(e.Expression.Children()[0].(expression.Tuple))
+	if len(children) != n*(len(e.equal)+1) {
+		return nil, sql.ErrInvalidChildrenNumber.New(e, len(children), n*(len(e.equal)+1))
+	}
+	var rows expression.Tuple
+	for row := range slices.Chunk(children, n) {
+		rows = append(rows, expression.Tuple(slices.Clone(row)))
+	}
+	in, err := e.Expression.WithChildren(ctx, rows[0], rows[1:])
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +81,7 @@ func (e *rowIn) WithChildren(ctx *sql.Context, children ...sql.Expression) (sql.
 // Eval implements sql.Expression.
 func (e *rowIn) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	if _, hashed := e.Expression.(*expression.HashInTuple); hashed && len(e.equal) > hashedRows {
-		if row, err := e.Children()[0].Eval(ctx, r); err != nil {
+		if row, err := e.Expression.Children()[0].Eval(ctx, r); err != nil {
 			return nil, err
 		} else if values, ok := row.([]any); ok && !hasNull(values) {
 			if in, err := e.Expression.Eval(ctx, r); err != nil || in == true {

@@ -148,7 +148,7 @@ func NewServer(o Options) (*Server, error) {
 // NewEngine returns the planner on a backend, with everything of this package that
 // stands before it.
 func NewEngine(b *Backend) *sqle.Engine {
-	overrides := sql.EngineOverrides{Builder: sql.BuilderOverrides{Parser: newParser()}, CostedIndexScanExpressionFilter: indexConditions{}}
+	overrides := sql.EngineOverrides{Builder: sql.BuilderOverrides{Parser: &parser{base: sql.NewMysqlParser(), mysql: b.mysql}}, CostedIndexScanExpressionFilter: indexConditions{}}
 	addRules()
 	addGrammars()
 	addDateForms()

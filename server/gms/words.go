@@ -56,7 +56,7 @@ func (r *marking) word(token string, at int) {
 		r.put(at, r.end, "integer")
 	case token == "(" && last == "as" && (r.first[0] == "alter" && r.first[1] == "table" ||
 		r.first[0] == "create" && (r.first[1] == "table" || r.first[2] == "table") && r.depth > 1):
-		if next, _ := r.follows(r.end); next != "select" && next != "with" && next != "values" && next != "table" && next != "(" {
+		if next, _ := r.follows(r.end); next != "select" && next != "with" && next != "values" && next != "table" {
 			r.put(at, r.end, "((") // the grammar has no condition in a generated column
 			r.closing[r.closed(at)] = ")"
 		}
