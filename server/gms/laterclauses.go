@@ -185,7 +185,8 @@ func (s *Session) laterClause(ctx *sql.Context, n sql.Node) (sql.Node, error) {
 		return n, nil
 	}
 	live := t.live(ctx)
-	if live == t.shape {
+	unread := func(c *sql.Column) bool { return c.Virtual && c.Generated != nil && !c.Generated.Resolved() }
+	if live == t.shape && !slices.ContainsFunc(target.TargetSchema(), unread) { // which the executor would read without our functions
 		return n, nil
 	}
 	if order != nil && !order.First && live.def.Column(order.AfterColumn) < 0 {

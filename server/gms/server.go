@@ -180,7 +180,9 @@ func NewEngine(b *Backend) *sqle.Engine {
 	if b.catalog = a.Catalog; b.mysql {
 		a.Catalog.InfoSchema = newInfoSchema(a.Catalog.InfoSchema, a.Catalog)
 	}
-	base := newBuilder(a.Overrides)
+	plain := a.Overrides
+	plain.Builder.Parser = newParser() // the executor reads expressions of definitions without our functions, for the columns in them
+	base := newBuilder(plain)
 	a.ExecBuilder = base
 	countSubqueries(a, base)
 	registerFunctions(a.Catalog)

@@ -42,6 +42,17 @@ func (t *Table) RewriteInserter(ctx *sql.Context, oldSchema, newSchema sql.Prima
 			return nil, err
 		}
 	}
+	if old == nil && new == nil { // of a primary key: the planner computes virtual columns from others than they name
+		for _, c := range newSchema.Schema {
+			if c.Virtual && c.Generated != nil {
+				e, err := ofRow(ctx, c.Generated, newSchema.Schema)
+				if err != nil {
+					return nil, err
+				}
+				c.Generated = e.(*sql.ColumnDefaultValue)
+			}
+		}
+	}
 	cur := t.live(ctx)
 	if old != nil && new != nil && old.Virtual != new.Virtual {
 		return nil, mysql.NewSQLError(3106, "HY000", "'Changing the STORED status' is not supported for generated columns.")

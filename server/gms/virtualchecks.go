@@ -168,8 +168,12 @@ func rowExpression(ctx *sql.Context, catalog sql.Catalog, t *Table, text string)
 	e = b.BuildScalarWithTable(x.Expr, &ast.AliasedTableExpr{Expr: ast.TableName{
 		Name: ast.NewTableIdent(def.Name), DbQualifier: ast.NewTableIdent(def.Database),
 	}})
-	schema := t.Schema(ctx)
-	e, _, err = transform.Expr(ctx, e, func(_ *sql.Context, e sql.Expression) (sql.Expression, transform.TreeIdentity, error) {
+	return ofRow(ctx, e, t.Schema(ctx))
+}
+
+// ofRow returns an expression of a table's columns as one of its rows.
+func ofRow(ctx *sql.Context, e sql.Expression, schema sql.Schema) (sql.Expression, error) {
+	e, _, err := transform.Expr(ctx, e, func(_ *sql.Context, e sql.Expression) (sql.Expression, transform.TreeIdentity, error) {
 		if f, ok := e.(*expression.GetField); ok {
 			return f.WithIndex(schema.IndexOfColName(f.Name())), transform.NewTree, nil
 		}
