@@ -22,8 +22,12 @@ func dropSorts(a *analyzer.Analyzer) {
 			if !ok {
 				return n, transform.SameTree, nil
 			}
+			joins := joinsBelow(s)
 			out, same, err := rule(ctx, s, f)
 			if err != nil || !leads(out, s.SortConditions) {
+				for join, reversed := range joins { // the planner reverses them in place
+					join.IsReversed = reversed
+				}
 				return n, transform.SameTree, err
 			}
 			return out, same, nil
@@ -34,6 +38,18 @@ func dropSorts(a *analyzer.Analyzer) {
 		n, same2, err := transform.Node(ctx, n, dropSort)
 		return n, same && same2, err
 	})
+}
+
+// joinsBelow are the joins of a plan, and whether they read their tables from the end.
+func joinsBelow(n sql.Node) map[*plan.JoinNode]bool {
+	out := map[*plan.JoinNode]bool{}
+	transform.Inspect(n, func(n sql.Node) bool {
+		if join, ok := n.(*plan.JoinNode); ok {
+			out[join] = join.IsReversed
+		}
+		return true
+	})
+	return out
 }
 
 // leads reports whether a plan that has lost its sort by the index of a table reads that table before those that it joins to it:
