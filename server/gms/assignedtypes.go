@@ -145,8 +145,8 @@ func assignedDefinition(ctx *sql.Context, c *sql.Column) {
 	}
 }
 
-// withAssigned makes an expression with assignedText's comment what is assigned, with its text.
-func withAssigned(query string, stmt ast.Statement) {
+// withAssigned makes an expression with assignedText's comment what is assigned, with its text if it is to be kept.
+func withAssigned(query string, stmt ast.Statement, keep bool) {
 	sel, ok := stmt.(*ast.Select)
 	if !ok || len(sel.SelectExprs) != 1 {
 		return
@@ -164,11 +164,13 @@ func withAssigned(query string, stmt ast.Statement) {
 	case !strings.HasPrefix(query, toOther):
 		return
 	}
-	kept := ast.InjectedExpr{Auth: open, Expression: keptText(withoutParentheses(withoutAssigned(query))), Children: ast.Exprs{e.Expr}}
-	if to != nil {
-		kept = ast.InjectedExpr{Auth: open, Expression: assignedTo{to}, Children: ast.Exprs{kept}}
+	if keep {
+		e.Expr = ast.InjectedExpr{Auth: open, Expression: keptText(withoutParentheses(withoutAssigned(query))), Children: ast.Exprs{e.Expr}}
 	}
-	e.Expr = &ast.ParenExpr{Expr: kept}
+	if to != nil {
+		e.Expr = ast.InjectedExpr{Auth: open, Expression: assignedTo{to}, Children: ast.Exprs{e.Expr}}
+	}
+	e.Expr = &ast.ParenExpr{Expr: e.Expr}
 }
 
 // assignedTo makes an expression what is assigned to a type.

@@ -30,7 +30,7 @@ func (p *parser) ParseSimple(query string) (ast.Statement, error) {
 		return err
 	}, &stmt)
 	if err == nil {
-		withAssigned(query, stmt)
+		withAssigned(query, stmt, p.mysql)
 	}
 	return stmt, err
 }
