@@ -119,7 +119,8 @@ func (l *local) assign(ctx *sql.Context, v any, from sql.Type) error {
 	return nil
 }
 
-// literal returns the value of a variable as an expression of its type.
+// literal returns the value of a variable as an expression of its type, a text of utf8mb4 with another collation than the
+// usual one with that.
 func (l *local) literal(ctx *sql.Context) (ast.Expr, error) {
 	if l.value == nil {
 		return &ast.NullVal{}, nil
@@ -167,6 +168,9 @@ func (l *local) literal(ctx *sql.Context) (ast.Expr, error) {
 		return cast(text, "json", ""), nil
 	case sqltypes.IsBinary(k), k == sqltypes.Geometry:
 		return ast.NewHexVal(fmt.Appendf(nil, "%x", v.ToBytes())), nil
+	}
+	if t, ok := l.typ.(sql.TypeWithCollation); ok && t.Collation() != sql.Collation_utf8mb4_0900_ai_ci && t.Collation().CharacterSet() == sql.CharacterSet_utf8mb4 {
+		return &ast.CollateExpr{Expr: &ast.ConvertUsingExpr{Expr: ast.NewStrVal([]byte(text)), Type: "utf8mb4"}, Collation: t.Collation().Name()}, nil
 	}
 	return ast.NewStrVal([]byte(text)), nil
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/analyzer"
 	"github.com/dolthub/go-mysql-server/sql/expression"
+	"github.com/dolthub/go-mysql-server/sql/expression/function/aggregation"
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/transform"
 	"github.com/dolthub/vitess/go/mysql"
@@ -15,7 +16,8 @@ import (
 // The columns of set operations and of WITH RECURSIVE have the types that MySQL gives them: of a
 // set operation those that both sides' values have room in (its Item::aggregate_type), of WITH
 // RECURSIVE those of the part that does not recur. The planner's are LONGTEXT, DECIMAL(65,30)
-// and the like, and it finds columns of one name by the name.
+// and the like, and it finds columns of one name by the name. GROUP_CONCAT has its argument's
+// collation, the planner's compares bytes.
 
 // unionTypesRule is the analyzer's rule for them. It comes first, so that all others see the types.
 const unionTypesRule = checkedRule + 3
@@ -33,18 +35,18 @@ func addUnionTypes() {
 	})
 }
 
-// unionTypes gives the set operations of a tree and those of its subqueries their types. A
+// unionTypes gives the set operations and the GROUP_CONCATs of a tree and those of its subqueries their types. A
 // second time it changes nothing.
 func unionTypes(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
 	if !hasUnion(ctx, n) {
 		return n, transform.SameTree, nil
 	}
-	u := unionTyping{ctx, map[sql.ColumnId]sql.Type{}}
+	u := unionTyping{ctx, map[sql.ColumnId]sql.Type{}, map[string]sql.Type{}}
 	out, err := u.node(n)
 	return out, out == n, err
 }
 
-// hasUnion reports whether there is a set operation in a tree or its subqueries.
+// hasUnion reports whether there is a set operation or a GROUP_CONCAT in a tree or its subqueries.
 func hasUnion(ctx *sql.Context, n sql.Node) (found bool) {
 	transform.InspectWithOpaque(ctx, n, func(ctx *sql.Context, n sql.Node) bool {
 		switch n := n.(type) {
@@ -53,8 +55,11 @@ func hasUnion(ctx *sql.Context, n sql.Node) (found bool) {
 		case sql.Expressioner:
 			for _, e := range n.Expressions() {
 				sql.Inspect(ctx, e, func(ctx *sql.Context, e sql.Expression) bool {
-					if sub, ok := e.(*plan.Subquery); ok && !found {
-						found = hasUnion(ctx, sub.Query)
+					switch x := e.(type) {
+					case *aggregation.GroupConcat:
+						found = true
+					case *plan.Subquery:
+						found = found || hasUnion(ctx, x.Query)
 					}
 					return !found
 				})
@@ -67,8 +72,9 @@ func hasUnion(ctx *sql.Context, n sql.Node) (found bool) {
 
 // unionTyping is how far unionTypes is.
 type unionTyping struct {
-	ctx   *sql.Context
-	types map[sql.ColumnId]sql.Type // of columns with other types than the planner thought
+	ctx     *sql.Context
+	types   map[sql.ColumnId]sql.Type // of columns with other types than the planner thought
+	concats map[string]sql.Type       // of GROUP_CONCATs by their texts, of which the planner has equal ones once
 }
 
 // node returns n with the types of set operations, and of what reads them.
@@ -110,8 +116,30 @@ func (u *unionTyping) node(n sql.Node) (sql.Node, error) {
 			return u.derived(x, n.Schema(u.ctx)), nil
 		}
 		return out, nil
+	case *plan.GroupBy:
+		out, err := u.exprsOf(x)
+		if g, ok := out.(*plan.GroupBy); ok {
+			u.concatenated(g)
+		}
+		return out, err
 	}
 	return u.exprsOf(out)
+}
+
+// concatenated notes the types that columns of GROUP_CONCATs have.
+func (u *unionTyping) concatenated(n *plan.GroupBy) {
+	for _, e := range n.SelectDeps {
+		g, ok := e.(*aggregation.GroupConcat)
+		if !ok {
+			continue
+		}
+		collation, _ := commonCollation(u.ctx, g.OutputExpressions())
+		if t, ok := g.Type(u.ctx).(sql.TypeWithCollation); ok && collation != sql.Collation_binary {
+			if t, err := t.WithNewCollation(collation); err == nil {
+				u.concats[strings.ToLower(plan.AliasSubqueryString(u.ctx, g))] = t
+			}
+		}
+	}
 }
 
 // exprsOf returns a node with the types in its own expressions.
@@ -144,7 +172,11 @@ func (u *unionTyping) exprsOf(n sql.Node) (sql.Node, error) {
 func (u *unionTyping) expr(e sql.Expression) (sql.Expression, transform.TreeIdentity, error) {
 	switch x := e.(type) {
 	case *expression.GetField:
-		if t := u.types[x.Id()]; t != nil && x.Id() != 0 && !t.Equals(x.Type(u.ctx)) {
+		t := u.types[x.Id()]
+		if x.Table() == "" && t == nil {
+			t = u.concats[x.Name()]
+		}
+		if t != nil && x.Id() != 0 && !t.Equals(x.Type(u.ctx)) {
 			return retyped(x, t), transform.NewTree, nil
 		}
 		return e, transform.SameTree, nil
