@@ -75,7 +75,7 @@ func charsetText(c sql.CollationID, collate string) string {
 
 // columnText is a column's line, with its expressions as f has them.
 func columnText(ctx *sql.Context, c *sql.Column, table sql.CollationID, f func(kept string) string) (string, error) {
-	text := quoteName(c.Name) + " " + c.Type.String()
+	text := quoteName(c.Name) + " " + typeName(c.Type)
 	if t, ok := c.Type.(sql.TypeWithCollation); ok {
 		typ := t.StringWithTableCollation(table)
 		if strings.Contains(typ, " COLLATE ") && !strings.Contains(typ, " CHARACTER SET ") {

@@ -195,9 +195,17 @@ func (s *Session) columnPrivileges(ctx *sql.Context, db, table, column string) s
 	return strings.Join(out, ",")
 }
 
+// typeName is a type's text: MySQL has a shorter word for GEOMETRYCOLLECTION.
+func typeName(t sql.Type) string {
+	if _, ok := t.(types.GeomCollType); ok {
+		return "geomcollection"
+	}
+	return t.String()
+}
+
 // typeText is COLUMN_TYPE.
 func (c described) typeText() string {
-	text := c.Type.String()
+	text := typeName(c.Type)
 	if t, ok := c.Type.(sql.TypeWithCollation); ok {
 		text = t.StringWithTableCollation(t.Collation())
 	}

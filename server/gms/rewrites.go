@@ -308,6 +308,7 @@ func (r *marking) token(token string, at int) {
 		if next, _ := r.follows(r.end); next == "(" && (reads[r.first[0]] || r.reading) {
 			r.put(at, r.end, defaultMark)
 		}
+		r.defaulted(at)
 	case "cascade", "restrict":
 		if r.first[0] == "alter" && r.dropsColumn() {
 			r.put(at, r.end, "")
@@ -344,8 +345,10 @@ func (r *marking) token(token string, at int) {
 			r.params = 0
 		}
 	case ":":
-		if next, _ := nextWord(r.q, min(r.end, len(r.q)-1)); r.program && labelled[strings.ToLower(next)] {
+		if next, _ := r.follows(r.end); labelled[next] {
 			r.put(r.end, r.end, " ") // behind a label; the grammar has variables there
+		} else if next != "=" {
+			r.put(at, r.end, "}") // it is wrong: the grammar has variables there, of which :v1 is the first ?
 		}
 		if r.end < len(r.q) && r.q[r.end] == '=' && r.before[1].text == "@" && r.before[2].text != "@" {
 			if r.end++; !r.setting || r.depth > 0 || r.before[2].text != "set" && r.before[2].text != "," {
@@ -367,6 +370,39 @@ func (r *marking) definitionDepth() int {
 		return 1
 	}
 	return 0
+}
+
+// defaulted drops the DEFAULT of a column, which begins at at, if another one follows in the column's definition: the last one
+// counts, and the grammar has one.
+func (r *marking) defaulted(at int) {
+	alter := r.first[0] == "alter" && r.first[1] == "table"
+	value, end := r.follows(r.end)
+	if value == "" || value == "," || r.reading || r.depth != r.definitionDepth() || r.before[0].text == "set" || tableOptions[value] ||
+		!alter && (r.first[0] != "create" || r.first[1] != "table" && r.first[2] != "table") {
+		return
+	}
+	if value == "-" || value == "+" || strings.HasPrefix(value, "_") {
+		_, end = r.follows(end)
+	}
+	if value == "(" {
+		end = r.closed(end - 1)
+	} else if next, behind := r.follows(end); next == "(" {
+		end = r.closed(behind - 1)
+	}
+	for last := end; ; {
+		next, behind := r.follows(last)
+		switch next {
+		case "", ",", ";", ")":
+			return
+		case "(":
+			behind = r.closed(behind - 1)
+		case "default":
+			r.put(at, end, "")
+			r.end = end
+			return
+		}
+		last = behind
+	}
 }
 
 // check makes each CHECK of a column but the first one, which begins at at, a CHECK of the table behind the column: the grammar

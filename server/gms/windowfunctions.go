@@ -68,11 +68,11 @@ func windowFunctions(stmt ast.Statement) error {
 	})
 }
 
-// orderedColumns orders a SELECT DISTINCT by the columns that its window functions are: to the planner what orders it is
-// another column.
+// orderedColumns orders a SELECT by the columns that its window functions are: to the planner what orders it is another column,
+// which DISTINCT lacks and whose name is ambiguous without it.
 func orderedColumns(s *ast.Select) {
 	for _, o := range s.OrderBy {
-		if !s.QueryOpts.Distinct || !windowed(o.Expr) {
+		if !windowed(o.Expr) {
 			continue
 		}
 		for _, e := range s.SelectExprs {

@@ -54,14 +54,18 @@ func (r *marking) word(token string, at int) {
 		r.put(at, r.end, "b'"+token[2:]+"'")
 	case token == "int" && (last == "signed" || last == "unsigned"):
 		r.put(at, r.end, "integer")
-	case token == "(" && last == "as" && (r.first[0] == "alter" && r.first[1] == "table" ||
+	case token == "(" && (last == "as" || last == "default" && !r.reading) && (r.first[0] == "alter" && r.first[1] == "table" ||
 		r.first[0] == "create" && (r.first[1] == "table" || r.first[2] == "table") && r.depth > 1):
 		if next, _ := r.follows(r.end); next != "select" && next != "with" && next != "values" && next != "table" {
-			r.put(at, r.end, "((") // the grammar has no condition in a generated column
+			r.put(at, r.end, "((") // the grammar has no condition in a generated column and a default
 			r.closing[r.closed(at)] = ")"
 		}
 	case token == "text" && (r.first[0] == "create" || r.first[0] == "alter") && (last == "`" || beforeYear(last)):
 		r.sizedText(token, at)
+	case token == "+" && last == "default" && (r.first[0] == "create" || r.first[0] == "alter"):
+		r.put(at, r.end, "")
+	case token == "geomcollection" && (r.first[0] == "create" || r.first[0] == "alter") && (last == "`" || beforeYear(last)):
+		r.put(at, r.end, "geometrycollection")
 	case token == "long" && (r.first[0] == "create" || r.first[0] == "alter"):
 		text, end := "mediumtext", r.end
 		switch next, behind := r.follows(r.end); next {
