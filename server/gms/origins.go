@@ -56,6 +56,7 @@ func addOrigins(ctx *sql.Context, n sql.Node, schema sql.Schema, out []protocol.
 				computed(ctx, c.Type, exprs[i], col)
 			}
 			if !ok || f.Table() == "" {
+				col.Flags &^= gomysql.BLOB_FLAG | gomysql.ZEROFILL_FLAG // only columns of tables have them
 				if types.IsNumber(c.Type) {
 					col.Flags |= gomysql.BINARY_FLAG
 				}
@@ -114,7 +115,6 @@ func computed(ctx *sql.Context, t sql.Type, e sql.Expression, col *protocol.Colu
 		col.Type, col.Length = gomysql.MYSQL_TYPE_LONGLONG, types.Int64.MaxTextResponseByteLength(ctx)
 	case types.IsTextOnly(t) && col.Type == gomysql.MYSQL_TYPE_BLOB && !ofText(ctx, e):
 		col.Type, col.Length = gomysql.MYSQL_TYPE_VAR_STRING, longestText
-		col.Flags &^= gomysql.BLOB_FLAG
 	}
 }
 
@@ -161,8 +161,14 @@ func columnFlags(def *engine.TableDef, o int, c *sql.Column) (flags uint16) {
 	if c.Default == nil && c.Generated == nil && !c.Nullable && !c.AutoIncrement {
 		flags |= noDefaultFlag
 	}
-	if types.IsTimestampType(c.Type) && c.OnUpdate != nil {
-		flags |= gomysql.TIMESTAMP_FLAG | onUpdateFlag
+	if d := def.Columns[o]; types.IsTimestampType(c.Type) && (c.OnUpdate != nil || d.HasDefault && strings.HasPrefix(strings.ToUpper(d.Default), "CURRENT_TIMESTAMP")) {
+		flags |= gomysql.TIMESTAMP_FLAG
+		if c.OnUpdate != nil {
+			flags |= onUpdateFlag
+		}
+	}
+	if t, ok := c.Type.(sql.TypeWithCollation); ok && strings.HasSuffix(t.Collation().Name(), "_bin") {
+		flags |= gomysql.BINARY_FLAG
 	}
 	if !def.Keyless() {
 		for _, k := range def.Primary.Columns {

@@ -42,6 +42,40 @@ func TestColumnOrigins(t *testing.T) {
 	}
 }
 
+// TestColumnFlags: a result's columns have the flags and lengths of MySQL's types.
+func TestColumnFlags(t *testing.T) {
+	i := startInstance(t)
+	must(t, i.open(""), "CREATE DATABASE d", `CREATE TABLE d.t (dc DECIMAL(10,2), du DECIMAL(10,2) UNSIGNED, dn DECIMAL(10) UNSIGNED NOT NULL, dz DECIMAL(5,1) ZEROFILL,
+		y YEAR, dt DATE, ts TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP, tn TIMESTAMP NULL, tx TEXT, tb TEXT COLLATE utf8mb4_bin, tt TINYTEXT NOT NULL,
+		bl BLOB, v VARCHAR(5), vb VARCHAR(5) COLLATE utf8mb4_bin, bn BINARY(3), j JSON, g POINT, e ENUM('a') NOT NULL, s SET('a') DEFAULT 'a')`)
+	c, err := client.Connect(i.addr, "root", "", "d")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	for _, x := range []struct{ query, want string }{
+		{"SELECT dc, du, dn, dz, y, dt, ts, tn FROM t", "0:12 32:11 4129:10 96:6 96:4 128:10 1153:19 128:19"},
+		{"SELECT tx, tb, tt, bl, v, vb FROM t", "16:262140 144:262140 4113:1020 144:65535 0:20 128:20"},
+		{"SELECT bn, e, s FROM t", "128:3 4353:4 2048:4"},
+		{"SELECT tx, bl FROM (SELECT tx, bl FROM t GROUP BY tx, bl) AS q", "16:262140 144:65535"},
+		{"SELECT j, g FROM t", "144:4294967295 144:4294967295"},
+		{"SELECT CONCAT(tx, v), y + 0 FROM t", "0:4294967295 160:20"},
+		{"SELECT tx, du FROM t UNION SELECT tx, du FROM t", "16:262140 32:11"},
+	} {
+		r, err := c.Execute(x.query)
+		if err != nil {
+			t.Fatalf("%s: %v", x.query, err)
+		}
+		got := ""
+		for _, f := range r.Fields {
+			got += fmt.Sprintf("%d:%d ", f.Flag, f.ColumnLength)
+		}
+		if got = strings.TrimSpace(got); got != x.want {
+			t.Errorf("%s: got %s, want %s", x.query, got, x.want)
+		}
+	}
+}
+
 // TestColumnsOfExpressions: a result's columns have the types that MySQL gives to
 // expressions, and numbers and dates no character set.
 func TestColumnsOfExpressions(t *testing.T) {

@@ -36,8 +36,14 @@ func columns(ctx *sql.Context, n sql.Node, schema sql.Schema) []protocol.Column 
 		}
 		typ, flags := sqltypes.TypeToMySQL(c.Type.Type())
 		col.Type, col.Flags = byte(typ), uint16(flags)
-		if isMoment(c.Type) {
+		if isMoment(c.Type) || types.IsJSON(c.Type) || types.IsGeometry(c.Type) {
 			col.Flags |= gomysql.BINARY_FLAG
+		}
+		switch col.Type {
+		case gomysql.MYSQL_TYPE_BLOB, gomysql.MYSQL_TYPE_JSON, gomysql.MYSQL_TYPE_GEOMETRY:
+			col.Flags |= gomysql.BLOB_FLAG
+		case gomysql.MYSQL_TYPE_YEAR:
+			col.Flags |= gomysql.ZEROFILL_FLAG
 		}
 		if !c.Nullable {
 			col.Flags |= gomysql.NOT_NULL_FLAG
@@ -69,6 +75,9 @@ func columns(ctx *sql.Context, n sql.Node, schema sql.Schema) []protocol.Column 
 		if f, ok := formats[i]; ok {
 			if f.unsigned {
 				col.Flags |= gomysql.UNSIGNED_FLAG
+				if types.IsDecimal(c.Type) {
+					col.Length-- // no sign
+				}
 			}
 			if f.zeros > 0 {
 				col.Flags |= gomysql.ZEROFILL_FLAG
