@@ -37,6 +37,8 @@ type Session struct {
 	b    *Backend
 	sess *engine.Session
 
+	status map[string]sql.StatusVarValue
+
 	tx         *transaction // what SetTransaction was last given, nil: none
 	autocommit bool
 	// depth counts the statements that are inside one another: procedures' and
@@ -157,7 +159,7 @@ func sessionOf(ctx *sql.Context) (*Session, error) {
 func NewSession(b *Backend, base *sql.BaseSession) *Session {
 	s := &Session{
 		BaseSession: base, b: b, autocommit: true,
-		sess: b.db.NewSession(uint64(base.ID())),
+		sess: b.db.NewSession(uint64(base.ID())), status: newSessionStatus(),
 	}
 	s.recorder = recorder{d: b.digests, s: s}
 	s.memory.b = b

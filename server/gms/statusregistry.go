@@ -1,6 +1,7 @@
 package gms
 
 import (
+	"maps"
 	"sync/atomic"
 
 	"github.com/dolthub/go-mysql-server/sql"
@@ -10,11 +11,12 @@ import (
 )
 
 // statusRegistry is the planner's status variables without those of plugins that are not
-// loaded: two differ in a sign only from ones that are there, which monitors take for the same.
-// Those of the server's certificate, which are numbers to the planner, are texts.
+// loaded. Those of the server's certificate, which are numbers to the planner, are texts.
 type statusRegistry struct{ sql.StatusVariableRegistry }
 
-var unloadedStatus = []string{"validate_password_dictionary_file_last_parsed", "validate_password_dictionary_file_words_count"}
+var unloadedStatus = []string{"group_replication_primary_member", "mecab_charset",
+	"validate_password.dictionary_file_last_parsed", "validate_password.dictionary_file_words_count",
+	"validate_password_dictionary_file_last_parsed", "validate_password_dictionary_file_words_count"}
 
 // serverCertificates are those of the process's server, nil without TLS.
 var serverCertificates atomic.Pointer[certs.Source]
@@ -27,9 +29,43 @@ func (r statusRegistry) NewGlobalMap() map[string]sql.StatusVarValue {
 	return loaded(r.StatusVariableRegistry.NewGlobalMap())
 }
 
-// NewSessionMap implements sql.StatusVariableRegistry.
-func (r statusRegistry) NewSessionMap() map[string]sql.StatusVarValue {
-	return loaded(r.StatusVariableRegistry.NewSessionMap())
+// NewSessionMap implements sql.StatusVariableRegistry. It returns none: the planner makes a session several times a statement
+// for contexts that nothing is counted in. A Session has its own.
+func (r statusRegistry) NewSessionMap() map[string]sql.StatusVarValue { return nil }
+
+// newSessionStatus returns the status variables of a new Session.
+func newSessionStatus() map[string]sql.StatusVarValue {
+	return loaded(sql.StatusVariables.(statusRegistry).StatusVariableRegistry.NewSessionMap())
+}
+
+// GetStatusVariable implements sql.Session.
+func (s *Session) GetStatusVariable(_ *sql.Context, name string) (any, error) {
+	v, ok := s.status[name]
+	if !ok {
+		return nil, sql.ErrUnknownSystemVariable.New(name)
+	}
+	return v.Value(), nil
+}
+
+// SetStatusVariable implements sql.Session.
+func (s *Session) SetStatusVariable(_ *sql.Context, name string, v any) error {
+	of, ok := s.status[name]
+	if !ok {
+		return sql.ErrUnknownSystemVariable.New(name)
+	}
+	return of.Set(v)
+}
+
+// GetAllStatusVariables implements sql.Session.
+func (s *Session) GetAllStatusVariables(*sql.Context) map[string]sql.StatusVarValue {
+	return maps.Clone(s.status)
+}
+
+// IncrementStatusVariable implements sql.Session. A name that is none is passed over.
+func (s *Session) IncrementStatusVariable(_ *sql.Context, name string, n int) {
+	if v, ok := s.status[name]; ok {
+		v.Increment(uint64(n))
+	}
 }
 
 func loaded(all map[string]sql.StatusVarValue) map[string]sql.StatusVarValue {
