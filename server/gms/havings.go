@@ -1,6 +1,7 @@
 package gms
 
 import (
+	"context"
 	"reflect"
 	"strconv"
 	"strings"
@@ -25,28 +26,51 @@ const (
 	argumentFunction  = "\x00argument"
 )
 
-// havings puts aggregateFunction in the place of aggregates in HAVING.
+// havings puts aggregateFunction in the place of aggregates in HAVING, and havingVariable in that of variables, which the
+// planner takes for columns there.
 func havings(stmt ast.Statement) error {
 	arguments := 0
-	return ast.Walk(func(n ast.SQLNode) (bool, error) {
+	return replaceNodes(reflect.ValueOf(&stmt), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
 		s, ok := n.(*ast.Select)
-		if !ok || s.Having == nil || !severalTables(s.From) {
-			return true, nil
+		if !ok || s.Having == nil {
+			return nil, true, nil
 		}
-		return true, replaceNodes(reflect.ValueOf(&s.Having.Expr), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
-			f, ok := n.(*ast.FuncExpr)
-			if _, sub := n.(*ast.Subquery); sub || !ok {
-				return nil, !sub, nil
+		several := severalTables(s.From)
+		return nil, true, replaceNodes(reflect.ValueOf(&s.Having.Expr), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
+			switch n := n.(type) {
+			case *ast.Subquery:
+				return nil, false, nil
+			case *ast.ColName:
+				if name, ok := strings.CutPrefix(n.Name.String(), "@"); ok && n.Qualifier.IsEmpty() && !strings.HasPrefix(name, "@") {
+					return ast.InjectedExpr{Auth: open, Expression: havingVariable(name)}, false, nil
+				}
+			case *ast.FuncExpr:
+				if !several {
+					break
+				}
+				if named, text := namedArguments(n, &arguments); text != "" {
+					to := call(aggregateFunction, ast.NewStrVal([]byte(text)))
+					to.Over = &ast.Over{PartitionBy: ast.Exprs{named}}
+					return to, false, nil
+				}
 			}
-			named, text := namedArguments(f, &arguments)
-			if text == "" {
-				return nil, true, nil
-			}
-			to := call(aggregateFunction, ast.NewStrVal([]byte(text)))
-			to.Over = &ast.Over{PartitionBy: ast.Exprs{named}}
-			return to, false, nil
+			return nil, true, nil
 		})
-	}, stmt)
+	})
+}
+
+// havingVariable is the name of a user variable in HAVING.
+type havingVariable string
+
+// WithResolvedChildren implements ast.Injectable. It returns the variable with the type that it has in the session.
+func (v havingVariable) WithResolvedChildren(ctx context.Context, _ []any) (any, error) {
+	name := strings.Trim(string(v), "`'\"")
+	sctx, ok := ctx.(*sql.Context)
+	if !ok {
+		return expression.NewUserVar(name), nil
+	}
+	typ, _, err := sctx.GetUserVariable(sctx, name)
+	return expression.NewUserVarWithType(name, typ), err
 }
 
 // aggregateNames are the planner's names of aggregates.
