@@ -91,7 +91,7 @@ type keptText string
 // String implements fmt.Stringer.
 func (t keptText) String() string { return string(t) }
 
-// WithResolvedChildren implements ast.Injectable.
+// WithResolvedChildren implements ast.Injectable. An expression that the planner writes as it is kept stays by itself.
 func (t keptText) WithResolvedChildren(ctx context.Context, resolved []any) (any, error) {
 	e, ok := resolved[0].(sql.Expression)
 	if !ok {
@@ -102,6 +102,9 @@ func (t keptText) WithResolvedChildren(ctx context.Context, resolved []any) (any
 		if e, _, err = transform.Expr(ctx.(*sql.Context), e, check); err != nil {
 			return nil, err
 		}
+	}
+	if e.String() == string(t) {
+		return e, nil
 	}
 	return &keptExpression{expression.UnaryExpressionStub{Child: e}, string(t)}, nil
 }
