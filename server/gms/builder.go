@@ -167,7 +167,7 @@ func (b *builder) end(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql.
 	if err != nil {
 		return nil, err
 	}
-	s.tx.isolation, s.tx.readOnly = was.isolation, was.readOnly
+	s.tx.level, s.tx.isolation, s.tx.readOnly = was.level, was.isolation, was.readOnly
 	ctx.SetTransaction(tx)
 	ctx.SetIgnoreAutoCommit(true)
 	return it, nil

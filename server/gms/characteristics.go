@@ -1,6 +1,7 @@
 package gms
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
@@ -57,7 +58,7 @@ func (s *Session) SetUserVariable(ctx *sql.Context, name string, value any, typ 
 // tuning is the session's characteristics of transactions, read from its variables.
 type tuning struct {
 	known     bool
-	isolation engine.Isolation
+	isolation string
 	readOnly  bool
 }
 
@@ -68,7 +69,7 @@ func (s *Session) tune(ctx *sql.Context) *tuning {
 		if err != nil {
 			level = ""
 		}
-		s.tuning = tuning{known: true, isolation: isolation(level), readOnly: s.boolVariable(ctx, "transaction_read_only")}
+		s.tuning = tuning{known: true, isolation: level, readOnly: s.boolVariable(ctx, "transaction_read_only")}
 	}
 	return &s.tuning
 }
@@ -87,10 +88,8 @@ func isolation(name string) engine.Isolation {
 // characterize gives a transaction that is about to begin its isolation and access.
 func (s *Session) characterize(ctx *sql.Context, t *transaction, c sql.TransactionCharacteristic) {
 	tune := s.tune(ctx)
-	t.isolation, t.readOnly = tune.isolation, tune.readOnly
-	if s.next.isolation != "" {
-		t.isolation = isolation(s.next.isolation)
-	}
+	t.level, t.readOnly = cmp.Or(s.next.isolation, tune.isolation), tune.readOnly
+	t.isolation = isolation(t.level)
 	if s.next.access != "" {
 		t.readOnly = s.next.access == "read only"
 	}

@@ -239,11 +239,11 @@ func (d *fixedDatabase) addSetup() {
 	var consumers []sql.Row
 	for _, name := range []string{"events_stages_current", "events_stages_history", "events_stages_history_long",
 		"events_statements_cpu", "events_statements_current", "events_statements_history",
-		"events_statements_history_long", "events_transactions_current", "events_transactions_history",
+		"events_statements_history_long", "events_transactions_history",
 		"events_transactions_history_long", "events_waits_current", "events_waits_history", "events_waits_history_long"} {
 		consumers = append(consumers, sql.Row{name, "NO"})
 	}
-	for _, name := range []string{"global_instrumentation", "thread_instrumentation", "statements_digest"} {
+	for _, name := range []string{"events_transactions_current", "global_instrumentation", "thread_instrumentation", "statements_digest"} {
 		consumers = append(consumers, sql.Row{name, "YES"})
 	}
 	d.add("setup_consumers", `

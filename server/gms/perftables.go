@@ -2,8 +2,11 @@ package gms
 
 import (
 	"strings"
+	"time"
 
 	"github.com/dolthub/go-mysql-server/sql"
+
+	"sextant/engine"
 )
 
 // columnList are the columns of a type, one a line.
@@ -229,10 +232,44 @@ func unmeasured() map[string]string {
 	return out
 }
 
-// addUnmeasured adds the tables that are empty, and performance_timers.
+// transactionRows are events_transactions_current: the transactions of several statements that are open and have had one.
+// What MySQL shows of the last one after its end, there is not.
+func transactionRows(ctx *sql.Context, s *Session) ([]sql.Row, error) {
+	began := map[uint64]engine.TransactionInfo{}
+	for _, t := range s.b.db.Transactions() {
+		began[t.Session] = t
+	}
+	var rows []sql.Row
+	for _, t := range s.b.threads(ctx) {
+		tx, ok := began[t.id]
+		v, known := s.b.sessions.Load(uint32(t.id))
+		if !ok || !known {
+			continue
+		}
+		level := v.(*Session).open.Load()
+		if level == nil {
+			continue
+		}
+		access := "READ WRITE"
+		if tx.ReadOnly {
+			access = "READ ONLY"
+		}
+		start := picoseconds(tx.Start.Sub(s.b.started))
+		now := picoseconds(time.Since(s.b.started))
+		rows = append(rows, sql.Row{t.id, tx.ID, nil, "transaction", "ACTIVE", tx.ID, "AUTOMATIC", nil, nil, nil, nil,
+			nil, start, now, now - min(start, now), access, *level, "NO", 0, 0, 0, nil, nil, nil})
+	}
+	return rows, nil
+}
+
+// addUnmeasured adds the tables that are empty, performance_timers and events_transactions_current.
 func (d *fixedDatabase) addUnmeasured() {
 	for name, columns := range unmeasured() {
-		d.add(name, columns, func(*sql.Context, *Session) ([]sql.Row, error) { return nil, nil })
+		rows := func(*sql.Context, *Session) ([]sql.Row, error) { return nil, nil }
+		if name == "events_transactions_current" {
+			rows = transactionRows
+		}
+		d.add(name, columns, rows)
 	}
 	d.add("performance_timers", `
 		TIMER_NAME enum('CYCLE','NANOSECOND','MICROSECOND','MILLISECOND','THREAD_CPU') not null

@@ -100,6 +100,7 @@ type Session struct {
 	port       string            // of the client's address
 	database   atomic.Pointer[string]
 	running    atomic.Pointer[sql.Node] // the plan of its last statement
+	open       atomic.Pointer[string]   // the level of its transaction of several statements, nil: none is open
 	counting   bool                     // the client's statement reads @@warning_count or @@error_count
 	worded     string                   // the client's statement, until it has been warned of
 	measures   measures                 // of an EXPLAIN ANALYZE that runs, nil: none
@@ -194,9 +195,10 @@ type transaction struct {
 	readOnly   bool
 	snapshot   bool // WITH CONSISTENT SNAPSHOT
 	done       bool
-	isolation  engine.Isolation
-	begun      bool // a statement has started since the last ValidateSession
-	used       bool // it has read or written a table
+	level      string           // as transaction_isolation names it
+	isolation  engine.Isolation // that it has
+	begun      bool             // a statement has started since the last ValidateSession
+	used       bool             // it has read or written a table
 	savepoints []savepoint
 	wroteUsers bool
 	// ddl holds every table that this transaction defined.
@@ -271,6 +273,10 @@ func (s *Session) begin(ctx *sql.Context) (*engine.Tx, error) {
 			return nil, s.fail(ctx, err)
 		}
 		t.tx = tx
+		if !s.autocommit || t.snapshot || s.GetIgnoreAutoCommit() {
+			level := strings.ToUpper(strings.ReplaceAll(t.level, "-", " "))
+			s.open.Store(&level)
+		}
 	}
 	if !t.begun {
 		if err := t.tx.StatementStart(ctx); err != nil {
@@ -362,6 +368,7 @@ func (s *Session) rollback() {
 
 // endTransaction forgets what belongs to a transaction.
 func (s *Session) endTransaction() {
+	s.open.Store(nil)
 	s.tx.cleanup = nil
 	if s.tx.used || s.GetIgnoreAutoCommit() {
 		s.next = characteristics{}
