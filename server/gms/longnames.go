@@ -2,6 +2,8 @@ package gms
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/dolthub/go-mysql-server/sql"
@@ -34,6 +36,98 @@ func takeLongNames(a *analyzer.Analyzer) {
 		}
 		return out, same, err
 	})
+	aroundRule(a, "ResolveAlterColumn", shortClauses)
+}
+
+// shortClauses has the rule that checks the clauses of an ALTER TABLE do it with short names in the place of new ones that have
+// more bytes than the planner takes, and puts those back into what the rule returns.
+func shortClauses(ctx *sql.Context, n sql.Node, f *sql.QueryFlags, rule planRule) (sql.Node, transform.TreeIdentity, error) {
+	long, columns := map[string]string{}, map[string]string{} // by the short names, and those of columns by their names
+	short := func(name *string) {
+		if isLong(*name) {
+			to := fmt.Sprintf("!%d", len(long))
+			long[to], *name = *name, to
+		}
+	}
+	named := func(name *string) {
+		was := strings.ToLower(*name)
+		if short(name); isLong(was) {
+			columns[was] = *name
+		}
+	}
+	known := func(name *string) {
+		if to, ok := columns[strings.ToLower(*name)]; ok {
+			*name = to
+		}
+	}
+	back := func(name *string) {
+		if was, ok := long[*name]; ok {
+			*name = was
+		}
+	}
+	in, _, err := transform.Node(ctx, n, func(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
+		switch n := n.(type) {
+		case *plan.AddColumn:
+			if o := n.Order(ctx); o != nil {
+				known(&o.AfterColumn)
+			}
+			named(&n.Column().Name)
+		case *plan.ModifyColumn:
+			short(&n.NewColumn().Name)
+		case *plan.RenameColumn:
+			c := *n
+			named(&c.NewColumnName)
+			return &c, transform.NewTree, nil
+		case *plan.AlterIndex:
+			c := *n
+			c.Columns = slices.Clone(n.Columns)
+			for i := range c.Columns {
+				known(&c.Columns[i].Name)
+			}
+			short(&c.IndexName)
+			return &c, transform.NewTree, nil
+		}
+		return n, transform.SameTree, nil
+	})
+	if err != nil || len(long) == 0 {
+		return rule(ctx, n, f)
+	}
+	restore := func(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
+		if t, ok := n.(sql.SchemaTarget); ok {
+			for _, c := range t.TargetSchema() {
+				back(&c.Name)
+			}
+		}
+		switch n := n.(type) {
+		case *plan.AddColumn:
+			if o := n.Order(ctx); o != nil {
+				back(&o.AfterColumn)
+			}
+			back(&n.Column().Name)
+		case *plan.ModifyColumn:
+			back(&n.NewColumn().Name)
+		case *plan.RenameColumn:
+			back(&n.NewColumnName)
+		case *plan.AlterIndex:
+			for i := range n.Columns {
+				back(&n.Columns[i].Name)
+			}
+			back(&n.IndexName)
+		}
+		return n, transform.SameTree, nil
+	}
+	out, _, err := rule(ctx, in, f)
+	if err != nil {
+		_, _, _ = transform.Node(ctx, in, restore) // the columns are those of n
+		return nil, transform.SameTree, err
+	}
+	out, _, err = transform.Node(ctx, out, restore)
+	return out, transform.NewTree, err
+}
+
+// isLong reports whether a name of up to 64 characters has more bytes than the planner takes.
+func isLong(name string) bool {
+	return len(name) > sql.MaxIdentifierLength && utf8.RuneCountInString(name) <= sql.MaxIdentifierLength
 }
 
 // invalidIdentifier is the text of sql.ErrInvalidIdentifier without a name.
@@ -44,7 +138,7 @@ func shortNamed(ct *plan.CreateTable) (*plan.CreateTable, bool) {
 	changed := false
 	names := map[string]string{}
 	short := func(name string) string {
-		if len(name) <= sql.MaxIdentifierLength || utf8.RuneCountInString(name) > sql.MaxIdentifierLength {
+		if !isLong(name) {
 			return name
 		}
 		changed = true
