@@ -292,6 +292,11 @@ func (s *Session) changeChecks(ctx *sql.Context, t *Table, c checkChanges) error
 		if err != nil {
 			return err
 		}
+		if e, ok := parsedExpression(d.Expr); ok {
+			if text, ok := definitionText(e); ok {
+				check.CheckExpression = text
+			}
+		}
 		if err := t.CreateCheck(ctx, check); err != nil {
 			return err
 		}

@@ -541,7 +541,7 @@ var (
 )
 
 // checkExpression checks that an expression of a definition has no subquery, no variable and no function whose value
-// is not that of the row. Its LIKEs get patterns with backslashes, as an ESCAPE is not kept; one that is no literal is 1235.
+// is not that of the row.
 func checkExpression(e ast.Expr, name string, errs *expressionRules) error {
 	if e == nil {
 		return nil
@@ -550,8 +550,6 @@ func checkExpression(e ast.Expr, name string, errs *expressionRules) error {
 		switch n := n.(type) {
 		case *ast.Subquery, *ast.ExistsExpr:
 			return false, errs.unnamed.of(name)
-		case *ast.ComparisonExpr:
-			return true, withoutEscape(n)
 		case *ast.ColName:
 			if strings.HasPrefix(n.Name.String(), "@") {
 				return false, errs.variable.of(name)

@@ -48,20 +48,27 @@ var shiftedBy = map[string]string{"date_add": "+", "adddate": "+", "date_sub": "
 // shownExpression returns an expression of a table's definition as MySQL shows it, in which texts have a character set; as it is kept
 // if it has something that is not known here.
 func shownExpression(kept string) string {
-	stmt, err := (&parser{base: sql.NewMysqlParser(), raw: true}).ParseSimple("SELECT " + kept)
+	if e, ok := parsedExpression(kept); ok {
+		p := exprPrinter{introducer: "_utf8mb4", column: ownColumn}
+		if text := p.expr(e); !p.failed {
+			return text
+		}
+	}
+	return kept
+}
+
+// parsedExpression returns the expression of a text, with its marks, false if it is none.
+func parsedExpression(text string) (ast.Expr, bool) {
+	stmt, err := (&parser{base: sql.NewMysqlParser(), raw: true}).ParseSimple("SELECT " + text)
 	q, ok := stmt.(*ast.Select)
 	if err != nil || !ok || len(q.SelectExprs) != 1 {
-		return kept
+		return nil, false
 	}
 	a, ok := q.SelectExprs[0].(*ast.AliasedExpr)
 	if !ok || !a.As.IsEmpty() {
-		return kept
+		return nil, false
 	}
-	p := exprPrinter{introducer: "_utf8mb4", column: ownColumn}
-	if text := p.expr(a.Expr); !p.failed {
-		return text
-	}
-	return kept
+	return a.Expr, true
 }
 
 // escapedExpression is shownExpression for information_schema, where MySQL has it with its quotes escaped.
@@ -206,6 +213,12 @@ func (p *exprPrinter) operand(e ast.Expr) string {
 	return text
 }
 
+// markedOperand reports whether what stands behind a comparison's sign is a mark of ANY and its kin or of MEMBER OF.
+func markedOperand(e ast.Expr) bool {
+	u, ok := e.(*ast.UnaryExpr)
+	return ok && (quantifierWords[strings.TrimSpace(u.Operator)] != "" || introduced(u, "_dec8") != nil)
+}
+
 // withSubquery reports whether a comparison is one with the rows of a subquery.
 func withSubquery(c *ast.ComparisonExpr) bool {
 	if u, ok := c.Right.(*ast.UnaryExpr); ok {
@@ -225,8 +238,10 @@ func (p *exprPrinter) literal(v *ast.SQLVal) string {
 	switch v.Type {
 	case ast.StrVal:
 		return p.introducer + printedText(string(v.Val))
-	case ast.IntVal, ast.FloatVal, ast.HexNum:
+	case ast.IntVal, ast.FloatVal:
 		return string(v.Val)
+	case ast.HexNum:
+		return strings.ToLower(string(v.Val))
 	case ast.HexVal:
 		return "0x" + strings.ToLower(string(v.Val))
 	case ast.BitVal:
@@ -298,7 +313,7 @@ func (p *exprPrinter) negation(e ast.Expr) string {
 	case *ast.AndExpr, *ast.OrExpr:
 		return p.expr(opposite(e))
 	case *ast.ComparisonExpr:
-		if not, ok := opposites[x.Operator]; ok {
+		if not, ok := opposites[x.Operator]; ok && !markedOperand(x.Right) {
 			c := *x
 			c.Operator = not
 			return p.comparison(&c)
@@ -332,19 +347,13 @@ func (p *exprPrinter) comparison(e *ast.ComparisonExpr) string {
 	switch e.Operator {
 	case ast.NotLikeStr:
 		if p.kept {
-			break
+			return "(" + left + " not like " + p.operand(e.Right) + p.escape(e.Escape) + ")"
 		}
 		c := *e
 		c.Operator = ast.LikeStr
 		return "(not(" + p.comparison(&c) + "))"
 	case ast.LikeStr:
-		if e.Escape != nil {
-			text, ok := e.Escape.(*ast.SQLVal)
-			if !ok || text.Type != ast.StrVal {
-				return p.fail()
-			}
-			return "(" + left + " like " + p.expr(e.Right) + " escape " + printedText(string(text.Val)) + ")"
-		}
+		return "(" + left + " like " + p.operand(e.Right) + p.escape(e.Escape) + ")"
 	case ast.RegexpStr, ast.NotRegexpStr:
 		if p.kept {
 			break
@@ -372,6 +381,19 @@ func (p *exprPrinter) comparison(e *ast.ComparisonExpr) string {
 		return p.binary(&ast.BinaryExpr{Left: e.Left, Operator: e.Operator, Right: e.Right})
 	}
 	return "(" + left + " " + comparisonSign(e.Operator) + " " + p.operand(e.Right) + ")"
+}
+
+// escape writes the ESCAPE of a LIKE, whose text has no introducer.
+func (p *exprPrinter) escape(e ast.Expr) string {
+	switch e := e.(type) {
+	case nil:
+		return ""
+	case *ast.SQLVal:
+		if e.Type == ast.StrVal {
+			return " escape " + printedText(string(e.Val))
+		}
+	}
+	return " escape " + p.expr(e)
 }
 
 // comparisonSign is MySQL's sign of a comparison.
@@ -592,6 +614,8 @@ func (p *exprPrinter) call(e *ast.FuncExpr) string {
 		return name + "(" + p.arguments(e.Exprs) + ",0)"
 	case name == "weekofyear" && len(e.Exprs) == 1:
 		return "week(" + p.arguments(e.Exprs) + ",3)"
+	case name == "json_value" && len(e.Exprs) == 7:
+		return p.jsonValue(e)
 	case name == "get_format" && len(e.Exprs) == 2:
 		if kind, ok := one.(*ast.SQLVal); ok && two != nil {
 			return "get_format(" + strings.ToUpper(string(kind.Val)) + ", " + p.expr(two) + ")"
@@ -618,6 +642,30 @@ func firstOf(list ast.SelectExprs) ast.SelectExpr {
 		return nil
 	}
 	return list[0]
+}
+
+// jsonValue writes JSON_VALUE with clauses, which the marks have made arguments of.
+func (p *exprPrinter) jsonValue(e *ast.FuncExpr) string {
+	words := func(i int) string {
+		if v, ok := argument(e, i).(*ast.SQLVal); ok && v.Type == ast.StrVal {
+			return string(v.Val)
+		}
+		return p.fail()
+	}
+	text := "json_value(" + p.arguments(e.Exprs[:2])
+	if typ := words(2); typ != "" {
+		text += " returning " + strings.ToLower(typ)
+	}
+	for i, on := range []string{" on empty", " on error"} {
+		switch kind := words(3 + 2*i); kind {
+		case "":
+		case "default":
+			text += " default " + p.expr(argument(e, 4+2*i)) + on
+		default:
+			text += " " + kind + on
+		}
+	}
+	return text + ")"
 }
 
 // over writes the window of a function.

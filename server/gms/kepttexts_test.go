@@ -76,6 +76,10 @@ func TestShownViews(t *testing.T) {
 		"SELECT b, COUNT(*) c FROM t WHERE b REGEXP '^o' AND b NOT LIKE 'x' GROUP BY b HAVING c > 1",
 		"SELECT b AS k, LENGTH(b) FROM t GROUP BY k ORDER BY k, LENGTH(b)", "SELECT t.a FROM t FORCE INDEX (k) WHERE t.b = 'one'",
 		"SELECT 1 + (a IN (SELECT a FROM u)) z FROM t WHERE (a, 2) IN ((1, 2), (2, 2))", "SELECT l.m FROM t, LATERAL (SELECT MAX(x) m FROM u WHERE u.a = t.a) l",
+		"SELECT a FROM t WHERE NOT (a = ANY (SELECT a FROM u)) OR NOT (a > ALL (SELECT a FROM u WHERE a < 3))",
+		"SELECT a FROM t WHERE NOT 3 MEMBER OF ('[1, 3]') AND NOT a IN (SELECT a FROM u)", "SELECT COUNT(*), 5 FROM t GROUP BY 2", "SELECT 2, a, b FROM t ORDER BY 1, b DESC",
+		`SELECT JSON_VALUE('{"a": 1}', '$.a' RETURNING SIGNED DEFAULT 5 ON EMPTY ERROR ON ERROR) x, JSON_VALUE('{"a": 1}', '$.b' NULL ON EMPTY) y`,
+		"SELECT a FROM t WHERE b LIKE 'o|%' ESCAPE '|' OR b NOT LIKE 'tw%' ESCAPE '!'",
 		"(SELECT a FROM t ORDER BY a LIMIT 1) UNION (SELECT x FROM u ORDER BY x LIMIT 2)", "SELECT DISTINCT b FROM t", "SELECT COUNT(DISTINCT b), f1() FROM t",
 	} {
 		name := fmt.Sprintf("v%d", n)

@@ -2,12 +2,10 @@ package gms
 
 import (
 	"strings"
-	"unicode/utf8"
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/types"
-	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 )
 
 // likePattern is the pattern of a LIKE. One that ends with the escape character ends with that character, which the
@@ -90,21 +88,6 @@ func withBackslashes(pattern string, escape rune) string {
 		out.WriteRune(escape)
 	}
 	return out.String()
-}
-
-// withoutEscape gives a LIKE with an ESCAPE a pattern with backslashes instead, in place. Returns 1235 if one of both is no text.
-func withoutEscape(n *ast.ComparisonExpr) error {
-	if n.Escape == nil {
-		return nil
-	}
-	pattern, ok := n.Right.(*ast.SQLVal)
-	escape, literal := n.Escape.(*ast.SQLVal)
-	if !ok || !literal || pattern.Type != ast.StrVal || escape.Type != ast.StrVal || utf8.RuneCount(escape.Val) != 1 {
-		return errNotSupported("ESCAPE of a pattern that is no literal in a definition")
-	}
-	r, _ := utf8.DecodeRune(escape.Val)
-	n.Right, n.Escape = ast.NewStrVal([]byte(withBackslashes(string(pattern.Val), r))), nil
-	return nil
 }
 
 // Type implements sql.Expression.

@@ -242,8 +242,8 @@ func (p *queryPrinter) sortedBy(q *ast.Select, e ast.Expr, groups bool) string {
 	case *ast.SQLVal:
 		if at, err := strconv.Atoi(string(x.Val)); x.Type == ast.IntVal && err == nil && at >= 1 && at <= len(q.SelectExprs) {
 			if a, ok := q.SelectExprs[at-1].(*ast.AliasedExpr); ok {
-				if !a.As.IsEmpty() {
-					return quoteName(a.As.String())
+				if isNumeral(a.Expr) || !a.As.IsEmpty() {
+					return quoteName(resultName(a))
 				}
 				return p.expr(a.Expr)
 			}
@@ -257,6 +257,19 @@ func (p *queryPrinter) sortedBy(q *ast.Select, e ast.Expr, groups bool) string {
 		}
 	}
 	return p.expr(e)
+}
+
+// isNumeral reports whether an expression is a number, which would be a place in ORDER BY.
+func isNumeral(e ast.Expr) bool {
+	switch e := e.(type) {
+	case *ast.ParenExpr:
+		return isNumeral(e.Expr)
+	case *ast.UnaryExpr:
+		return isNumeral(e.Expr)
+	case *ast.SQLVal, *ast.NullVal:
+		return true
+	}
+	return false
 }
 
 // from writes the FROM of a SELECT and notes its tables.
