@@ -61,7 +61,7 @@ func aggregatesInSubqueries(stmt ast.Statement) (found bool) {
 	return found
 }
 
-// aggregateArguments returns the arguments of an aggregate, nil of what is none.
+// aggregateArguments returns the arguments of an aggregate, what GROUP_CONCAT orders by with them, nil of what is none.
 func aggregateArguments(n ast.SQLNode) ast.SelectExprs {
 	switch n := n.(type) {
 	case *ast.FuncExpr:
@@ -69,7 +69,11 @@ func aggregateArguments(n ast.SQLNode) ast.SelectExprs {
 			return n.Exprs
 		}
 	case *ast.GroupConcatExpr:
-		return n.Exprs
+		arguments := slices.Clone(n.Exprs)
+		for _, o := range n.OrderBy {
+			arguments = append(arguments, &ast.AliasedExpr{Expr: o.Expr})
+		}
+		return arguments
 	}
 	return nil
 }

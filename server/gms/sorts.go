@@ -53,7 +53,8 @@ func joinsBelow(n sql.Node) map[*plan.JoinNode]bool {
 }
 
 // leads reports whether a plan that has lost its sort by the index of a table reads that table before those that it joins to it:
-// the planner also takes the index of one that is read again for each row of another.
+// the planner also takes the index of one that is read again for each row of another. (An inner merge join has the order of
+// both of its sides; an outer one has rows without a partner, whose columns are NULL, between the others.)
 func leads(n sql.Node, by sql.SortConditions) bool {
 	f, ok := by[0].Expr.(*expression.GetField)
 	if !ok {
@@ -61,7 +62,7 @@ func leads(n sql.Node, by sql.SortConditions) bool {
 	}
 	switch n := n.(type) {
 	case *plan.JoinNode:
-		return leads(n.Left(), by) || n.Op.IsMerge() && len(by) == 1 && leads(n.Right(), by)
+		return leads(n.Left(), by) || n.Op == plan.JoinTypeMerge && len(by) == 1 && leads(n.Right(), by)
 	case *plan.Sort:
 		return true
 	case plan.TableIdNode:

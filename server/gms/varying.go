@@ -271,8 +271,9 @@ func rowsVary(ctx *sql.Context, n sql.Node, sets bool) (found bool) {
 // sortedColumns is the first number of the columns that sortedValues adds: of values that ORDER BY cannot name.
 const sortedColumns sql.ColumnId = 1 << 15
 
-// sortedValues has a query's ORDER BY sort by the values that are sent where they vary: the planner would evaluate them again behind
-// the sort. What else varies in the select list is evaluated with them, in its order.
+// sortedValues has an ORDER BY that names aliases, or their numbers, sort by the values that are sent where they vary: the planner
+// would evaluate them again behind the sort. What else varies in the select list is evaluated with them, in its order. Sorted by
+// other values than are sent stay columns without an alias, expressions of aliases, and queries with GROUP BY.
 func sortedValues(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
 	p, ok := n.(*plan.Project)
 	if !ok {
