@@ -55,8 +55,14 @@ func (session *Session) orderedExpressions(ctx *sql.Context, stmt ast.Statement)
 			if v, ok := o.Expr.(*ast.SQLVal); ok && s.QueryOpts.Distinct {
 				numberedExpression(s, o, v)
 			}
-			if c, ok := o.Expr.(*ast.ColName); ok && s.Having != nil && c.Qualifier.IsEmpty() {
-				groupedExpression(s, o, c)
+			switch e := o.Expr.(type) {
+			case *ast.ColName:
+				if s.Having != nil && e.Qualifier.IsEmpty() {
+					groupedExpression(s, o, e)
+				}
+			case *ast.SQLVal:
+			default: // the planner finds no alias with a capital letter within an expression
+				o.Expr = session.withoutAliases(ctx, s, e, func(a *ast.AliasedExpr) bool { return a.As.String() != a.As.Lowered() && !windowed(a.Expr) })
 			}
 		}
 		return true, nil
@@ -147,19 +153,25 @@ func (session *Session) namedGroup(ctx *sql.Context, s *ast.Select, g ast.Expr, 
 	case *ast.SQLVal, *ast.ParenExpr:
 		return g
 	}
-	_ = replaceNodes(reflect.ValueOf(&g), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
+	return session.withoutAliases(ctx, s, g, func(*ast.AliasedExpr) bool { return true })
+}
+
+// withoutAliases returns an expression in which names of the select list that f takes, and that no table has a column of, are what
+// they stand for.
+func (session *Session) withoutAliases(ctx *sql.Context, s *ast.Select, e ast.Expr, f func(*ast.AliasedExpr) bool) ast.Expr {
+	_ = replaceNodes(reflect.ValueOf(&e), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
 		c, ok := n.(*ast.ColName)
 		if _, sub := n.(*ast.Subquery); sub || !ok || !c.Qualifier.IsEmpty() {
 			return nil, !sub, nil
 		}
 		for _, e := range s.SelectExprs {
-			if x, ok := e.(*ast.AliasedExpr); ok && x.As.Equal(c.Name) && !session.selectsFrom(ctx, s, c.Name) {
+			if x, ok := e.(*ast.AliasedExpr); ok && x.As.Equal(c.Name) && f(x) && !session.selectsFrom(ctx, s, c.Name) {
 				return &ast.ParenExpr{Expr: cloned(x.Expr)}, false, nil
 			}
 		}
 		return nil, false, nil
 	})
-	return g
+	return e
 }
 
 // checkNumber returns the error of the number of a column that there is not.
