@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/dlclark/regexp2/v2"
 	"github.com/dlclark/regexp2/v2/syntax"
@@ -98,12 +99,57 @@ func Compile(pattern string, f Flags) (*Regexp, error) {
 	if f.IgnoreCase {
 		options |= regexp2.IgnoreCase
 	}
-	re, err := regexp2.Compile(t.out.String(), options, regexp2.OptionMaintainCaptureOrder(), regexp2.OptionMaxBacktrackingStackSize(stackMax))
+	return compile(t.out.String(), options, len(t.in), t.seen)
+}
+
+// CompileECMAScript returns a pattern of ECMAScript, which those of JSON Schema are, ready to match. The classes of POSIX are
+// known within brackets, as to C++. Returns a PatternError.
+func CompileECMAScript(pattern string) (*Regexp, error) {
+	n := utf8.RuneCountInString(pattern)
+	if n > PatternMax {
+		return nil, &PatternError{Kind: ErrTooBig, At: PatternMax}
+	}
+	return compile(posixRanges(pattern), regexp2.ECMAScript, n, 0)
+}
+
+// asciiClasses are the classes of POSIX as the inside of a set of ECMAScript, which has no properties of Unicode.
+var asciiClasses = map[string]string{
+	"[:alnum": "0-9A-Za-z", "[:alpha": "A-Za-z", "[:blank": `\t `, "[:cntrl": `\x00-\x1f\x7f`, "[:digit": "0-9", "[:graph": "!-~",
+	"[:lower": "a-z", "[:print": " -~", "[:punct": "!-/:-@\\[-`{-~", "[:space": `\t-\r `, "[:upper": "A-Z", "[:xdigit": "0-9A-Fa-f",
+}
+
+// posixRanges returns a pattern with the characters of classes of POSIX in their places within brackets.
+func posixRanges(pattern string) string {
+	var out strings.Builder
+	within := false
+	for i := 0; i < len(pattern); i++ {
+		switch c := pattern[i]; {
+		case c == '\\' && i+1 < len(pattern):
+			out.WriteByte(c)
+			i++
+		case c == '[' && within:
+			name, _, _ := strings.Cut(pattern[i:], ":]")
+			if ranges := asciiClasses[name]; ranges != "" {
+				out.WriteString(ranges)
+				i += len(name) + 1
+				continue
+			}
+		case c == '[', c == ']':
+			within = c == '['
+		}
+		out.WriteByte(pattern[i])
+	}
+	return out.String()
+}
+
+// compile returns a pattern in the syntax of regexp2, made of one with so many characters and groups.
+func compile(pattern string, options regexp2.RegexOptions, characters, groups int) (*Regexp, error) {
+	re, err := regexp2.Compile(pattern, options, regexp2.OptionMaintainCaptureOrder(), regexp2.OptionMaxBacktrackingStackSize(stackMax))
 	if err != nil {
-		return nil, &PatternError{Kind: compileError(err), At: len(t.in) + 1} // found when all had been read
+		return nil, &PatternError{Kind: compileError(err), At: characters + 1} // found when all had been read
 	}
 	re.MatchTimeout = MatchTimeMax
-	return &Regexp{re: re, groups: t.seen}, nil
+	return &Regexp{re: re, groups: groups}, nil
 }
 
 // compileError is the error for one of regexp2.

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"math"
 	"net/url"
-	"regexp"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,6 +14,8 @@ import (
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/mysql"
+
+	"sextant/internal/icuregex"
 )
 
 // schemaFunctions are the functions of JSON Schema.
@@ -63,7 +65,7 @@ func schemaFault(ctx *sql.Context, args []any, function string) (*schemaFailure,
 	if err != nil {
 		return nil, err
 	}
-	c := schemaCheck{ctx: ctx, root: object}
+	c := schemaCheck{ctx: ctx, root: object, visited: map[schemaVisit]bool{}, enums: map[uintptr]map[string]bool{}, patterns: map[string]*icuregex.Regexp{}}
 	c.valid(object, "#", document, "#")
 	if c.err != nil {
 		return nil, c.err
@@ -71,32 +73,72 @@ func schemaFault(ctx *sql.Context, args []any, function string) (*schemaFailure,
 	return &c.fault, nil
 }
 
-// schemaDepth is how many schemas within each other are followed. A document has fewer levels, so that more refer to themselves.
+// schemaDepth is how many schemas within each other are followed. A document has fewer levels, so that more are references to
+// references.
 const schemaDepth = 1000
 
 // schemaCheck compares a document with a schema.
 //
 // Source: JSON Schema Draft 4; the order in which keywords are looked at is MySQL's.
 type schemaCheck struct {
-	ctx   *sql.Context
-	root  map[string]any
-	depth int
-	fault schemaFailure // the first one
-	err   error
+	ctx      *sql.Context
+	root     map[string]any
+	depth    int
+	quiet    int           // how many schemas whose faults are not kept are around the one that is looked at
+	fault    schemaFailure // the first one
+	err      error
+	visited  map[schemaVisit]bool
+	enums    map[uintptr]map[string]bool // the canonical texts of a schema's enum
+	patterns map[string]*icuregex.Regexp // nil for what is no pattern
 }
 
-// valid reports whether a schema allows a value.
+// schemaVisit is a schema that a reference has led to, and the value that it was compared with: the comparison is not made
+// again. Without references a schema meets a value once.
+type schemaVisit struct {
+	schema uintptr
+	value  any
+}
+
+// identity returns what tells a map, an array or a scalar from others.
+func identity(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		return reflect.ValueOf(v).Pointer()
+	case []any:
+		if len(v) == 0 {
+			return [0]any{}
+		}
+		return &v[0]
+	}
+	return v
+}
+
+// stopped reports whether the comparison has failed, or its statement was ended.
+func (c *schemaCheck) stopped() bool {
+	if c.err == nil {
+		c.err = c.ctx.Err()
+	}
+	return c.err != nil
+}
+
+// valid reports whether a schema allows a value. It is false, and err set, if the comparison was stopped.
 func (c *schemaCheck) valid(schema map[string]any, at string, v any, document string) bool {
+	if c.stopped() {
+		return false
+	}
 	if c.depth++; c.depth > schemaDepth {
+		c.depth--
 		return true
 	}
 	defer func() { c.depth-- }()
 	if ref, ok := schema["$ref"].(string); ok {
 		to, ok := c.referred(ref)
-		return !ok || c.valid(to, ref, v, document)
+		return !ok || c.visit(to, ref, v, document)
 	}
 	fails := func(keyword, document string) bool {
-		c.fault = schemaFailure{keyword, at, document}
+		if c.quiet == 0 {
+			c.fault = schemaFailure{keyword, at, document}
+		}
 		return false
 	}
 	if t, ok := schema["type"]; ok && !slices.ContainsFunc(jsonArray(t), func(t any) bool { return schemaType(t, v) }) {
@@ -109,7 +151,7 @@ func (c *schemaCheck) valid(schema map[string]any, at string, v any, document st
 		} else if above(n, schema["maxLength"]) {
 			return fails("maxLength", document)
 		}
-		if p, ok := schema["pattern"].(string); ok && !patternMatches(p, v) {
+		if p, ok := schema["pattern"].(string); ok && !c.matches(p, v) {
 			return fails("pattern", document)
 		}
 	case map[string]any:
@@ -130,10 +172,24 @@ func (c *schemaCheck) valid(schema map[string]any, at string, v any, document st
 	return c.combined(schema, v, document, fails)
 }
 
+// visit is valid for a schema that a reference leads to. One that leads back to a comparison that is being made adds nothing
+// to it, and is allowed.
+func (c *schemaCheck) visit(schema map[string]any, at string, v any, document string) bool {
+	key := schemaVisit{reflect.ValueOf(schema).Pointer(), identity(v)}
+	if ok, seen := c.visited[key]; seen && (ok || c.quiet > 0) { // else the fault is wanted
+		return ok
+	}
+	c.visited[key] = true
+	ok := c.valid(schema, at, v, document)
+	c.visited[key] = ok
+	return ok
+}
+
 // members looks at the members of an object, in their order, and at how many there are.
 func (c *schemaCheck) members(schema map[string]any, at string, object map[string]any, document string, fails func(keyword, document string) bool) bool {
 	properties, _ := schema["properties"].(map[string]any)
 	patterns, _ := schema["patternProperties"].(map[string]any)
+	expressions := sortedKeys(patterns)
 	for _, k := range sortedKeys(object) {
 		where := document + fragment(k)
 		known := false
@@ -145,8 +201,8 @@ func (c *schemaCheck) members(schema map[string]any, at string, object map[strin
 		if s, ok := properties[k]; ok && !within("properties", k, s) {
 			return false
 		}
-		for _, p := range sortedKeys(patterns) {
-			if patternMatches(p, k) && !within("patternProperties", p, patterns[p]) {
+		for _, p := range expressions {
+			if c.matches(p, k) && !within("patternProperties", p, patterns[p]) {
 				return false
 			}
 		}
@@ -216,10 +272,8 @@ func (c *schemaCheck) elements(schema map[string]any, at string, array []any, do
 	case above(n, schema["maxItems"]):
 		return fails("maxItems", document)
 	case schema["uniqueItems"] == true:
-		for i, e := range array {
-			if c.among(e, array[:i]) {
-				return fails("uniqueItems", document)
-			}
+		if len(c.distinct(array)) < len(array) {
+			return fails("uniqueItems", document)
 		}
 	}
 	return true
@@ -227,8 +281,16 @@ func (c *schemaCheck) elements(schema map[string]any, at string, array []any, do
 
 // combined looks at the keywords that are of values of every type.
 func (c *schemaCheck) combined(schema map[string]any, v any, document string, fails func(keyword, document string) bool) bool {
-	if list, ok := schema["enum"].([]any); ok && !c.among(v, list) {
-		return fails("enum", document)
+	if list, ok := schema["enum"].([]any); ok {
+		key := reflect.ValueOf(schema).Pointer()
+		values, known := c.enums[key]
+		if !known {
+			values = c.distinct(list)
+			c.enums[key] = values
+		}
+		if !values[c.canonical(v)] {
+			return fails("enum", document)
+		}
 	}
 	for _, keyword := range []string{"allOf", "anyOf", "oneOf"} {
 		list, ok := schema[keyword].([]any)
@@ -253,18 +315,50 @@ func (c *schemaCheck) combined(schema map[string]any, v any, document string, fa
 
 // alone reports whether a schema allows a value, and keeps no fault.
 func (c *schemaCheck) alone(schema map[string]any, v any, document string) bool {
-	sub := *c
-	ok := sub.valid(schema, "", v, document)
-	c.err = sub.err
-	return ok
+	c.quiet++
+	defer func() { c.quiet-- }()
+	return c.valid(schema, "", v, document)
 }
 
-// among reports whether a value is equal to one of a list.
-func (c *schemaCheck) among(v any, list []any) bool {
-	return slices.ContainsFunc(list, func(e any) bool {
-		n, err := compareJSON(c.ctx, v, e)
-		return err == nil && n == 0
-	})
+// canonical returns what equal values have in common, and no others.
+func (c *schemaCheck) canonical(v any) string {
+	text, err := appendDocument(nil, v)
+	if err != nil {
+		c.err = err
+	}
+	return string(text)
+}
+
+// distinct returns the canonical texts of a list.
+func (c *schemaCheck) distinct(list []any) map[string]bool {
+	texts := map[string]bool{}
+	for _, v := range list {
+		if c.stopped() {
+			break
+		}
+		texts[c.canonical(v)] = true
+	}
+	return texts
+}
+
+// matches reports whether a pattern of a schema is found in a text. What is no pattern allows all.
+func (c *schemaCheck) matches(pattern, text string) bool {
+	if c.stopped() {
+		return false
+	}
+	re, known := c.patterns[pattern]
+	if !known {
+		re, _ = icuregex.CompileECMAScript(pattern)
+		c.patterns[pattern] = re
+	}
+	if re == nil {
+		return true
+	}
+	ok, err := re.Match(text)
+	if err != nil {
+		c.err = regexpError(err)
+	}
+	return ok
 }
 
 // referred returns the schema that a reference within the document of schemas means. Others are not read.
@@ -370,10 +464,4 @@ func beyondLimits(n float64, schema map[string]any) string {
 		return "multipleOf"
 	}
 	return ""
-}
-
-// patternMatches reports whether a pattern of a schema is found in a text. What is no pattern allows all.
-func patternMatches(pattern, text string) bool {
-	re, err := regexp.Compile(pattern)
-	return err != nil || re.MatchString(text)
 }

@@ -82,6 +82,31 @@ func TestKillWakesSleep(t *testing.T) {
 	}
 }
 
+// KILL QUERY and max_execution_time end a comparison with a schema.
+func TestKillEndsSchemaValidation(t *testing.T) {
+	l := newLab(startInstance(t))
+	b := l.conn("b")
+	for _, q := range []string{
+		`set @s = concat('{"items": {"allOf": [', repeat('{"type": "integer"},', 100000), '{}]}}')`,
+		`set @d = concat('[', repeat('1,', 100000), '1]')`,
+		"select get_lock('l', 0)",
+	} {
+		if got := l.do("b", q); strings.HasPrefix(got, "error") {
+			t.Fatal(got)
+		}
+	}
+	go func() { b.out <- l.outcome(b.c, "select release_lock('l'), json_schema_valid(@s, @d)") }()
+	l.do("a", "select get_lock('l', 60)") // it is about to compare
+	l.do("a", fmt.Sprintf("kill query %d", b.id))
+	if got, want := <-b.out, "error 1317 (70100): Query execution was interrupted"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	got := l.outcome(b.c, "select /*+ MAX_EXECUTION_TIME(300) */ json_schema_valid(@s, @d)")
+	if want := "error 3024 (HY000): Query execution was interrupted, maximum statement execution time exceeded"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
 // GET_LOCK finds deadlocks of its own, and gives the victim 3058.
 func TestGetLockDeadlock(t *testing.T) {
 	l := newLab(startInstance(t))
