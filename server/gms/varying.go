@@ -271,75 +271,111 @@ func rowsVary(ctx *sql.Context, n sql.Node, sets bool) (found bool) {
 // sortedColumns is the first number of the columns that sortedValues adds: of values that ORDER BY cannot name.
 const sortedColumns sql.ColumnId = 1 << 15
 
-// sortedValues has an ORDER BY that names aliases, or their numbers, sort by the values that are sent where they vary: the planner
-// would evaluate them again behind the sort. What else varies in the select list is evaluated with them, in its order. Sorted by
-// other values than are sent stay columns without an alias, expressions of aliases, and queries with GROUP BY.
+// sortedValues has a query's ORDER BY sort by the values that are sent where they vary: the planner would evaluate them again behind
+// the sort. What else varies in the select list is evaluated with them, in its order. (An ORDER BY RAND() beside a RAND() without
+// an alias is by the values sent, too. A subquery that reads the row and has no alias is evaluated again.)
 func sortedValues(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
 	p, ok := n.(*plan.Project)
 	if !ok {
 		return n, transform.SameTree, nil
 	}
-	var sort *plan.Sort
-	var having *plan.Having
-	below := p.Child
-	if sort, ok = below.(*plan.Sort); !ok {
-		return n, transform.SameTree, nil
-	}
-	if below = sort.Child; below != nil {
-		if having, ok = below.(*plan.Having); ok {
-			below = having.Child
-		}
-	}
-	q, ok := below.(*plan.Project)
+	sort, ok := p.Child.(*plan.Sort)
 	if !ok {
 		return n, transform.SameTree, nil
 	}
-	var evaluated []sql.Expression
-	var values []*expression.Alias
-	alike := func(a *expression.Alias) int {
-		return slices.IndexFunc(values, func(b *expression.Alias) bool { return a.String() == b.String() })
+	below := sort.Child
+	having, ok := below.(*plan.Having)
+	if ok {
+		below = having.Child
 	}
-	for _, e := range q.Projections {
-		if a, ok := e.(*expression.Alias); ok && a.Id() > 0 && varies(ctx, a, false) {
-			values = append(values, a)
-		} else {
-			evaluated = append(evaluated, e)
+	sent := slices.Clone(p.Projections)
+	values := map[string]*expression.Alias{} // by what they are evaluated from
+	var named []*expression.Alias
+	for i, e := range sent {
+		if !varies(ctx, e, false) {
+			continue
 		}
+		a, ok := e.(*expression.Alias)
+		if !ok {
+			a = expression.NewAlias(ctx, e.String(), e)
+		}
+		a = a.WithId(sortedColumns + sql.ColumnId(i)).(*expression.Alias)
+		if values[e.String()] == nil {
+			values[e.String()] = a
+		}
+		named = append(named, a)
+	}
+	if len(named) == 0 {
+		return n, transform.SameTree, nil
+	}
+	var evaluated []sql.Expression
+	if q, ok := below.(*plan.Project); ok {
+		below = q.Child
+		for _, e := range q.Projections {
+			a, ok := e.(*expression.Alias)
+			if at := values[e.String()]; !ok || at == nil {
+				evaluated = append(evaluated, e)
+			} else if a.Id() > 0 {
+				i := slices.Index(named, at)
+				named[i] = at.WithId(a.Id()).(*expression.Alias)
+				values[e.String()] = named[i]
+			}
+		}
+	} else if evaluated = columnsRead(ctx, append(sort.Expressions(), sent...)); evaluated == nil || having != nil {
+		return n, transform.SameTree, nil
 	}
 	column := func(a *expression.Alias) sql.Expression {
 		return expression.NewGetField(int(a.Id()), a.Type(ctx), a.Name(), a.IsNullable(ctx))
 	}
 	sorts, by := false, slices.Clone(sort.SortConditions)
 	for i, c := range by {
-		if a, ok := c.Expr.(*expression.Alias); ok && alike(a) >= 0 { // ORDER BY 1
-			by[i].Expr, sorts = column(values[alike(a)]), true
-			continue
-		}
-		sorts = sorts || transform.InspectExpr(ctx, c.Expr, func(_ *sql.Context, e sql.Expression) bool {
-			f, ok := e.(*expression.GetField)
-			return ok && slices.ContainsFunc(values, func(a *expression.Alias) bool { return a.Id() == f.Id() })
+		var err error
+		by[i].Expr, _, err = transform.Expr(ctx, c.Expr, func(_ *sql.Context, e sql.Expression) (sql.Expression, transform.TreeIdentity, error) {
+			if f, ok := e.(*expression.GetField); ok {
+				sorts = sorts || slices.ContainsFunc(named, func(a *expression.Alias) bool { return a.Id() == f.Id() })
+			} else if a := values[e.String()]; a != nil {
+				sorts = true
+				return column(a), transform.NewTree, nil
+			}
+			return e, transform.SameTree, nil
 		})
-	}
-	sent := slices.Clone(p.Projections)
-	moved := false
-	for i, e := range sent {
-		a, ok := e.(*expression.Alias)
-		if !ok || !varies(ctx, e, false) {
-			continue
+		if err != nil {
+			return n, transform.SameTree, err
 		}
-		value := a.WithId(sortedColumns + sql.ColumnId(i)).(*expression.Alias)
-		if at := alike(a); at >= 0 {
-			value = values[at]
-			values = slices.Delete(values, at, at+1)
-		}
-		sent[i], evaluated, moved = column(value), append(evaluated, value), true
 	}
-	if !sorts || !moved {
+	if !sorts {
 		return n, transform.SameTree, nil
 	}
-	out := sql.Node(plan.NewProject(ctx, evaluated, q.Child))
+	for i, e := range sent {
+		if varies(ctx, e, false) {
+			sent[i], evaluated, named = column(named[0]), append(evaluated, named[0]), named[1:]
+		}
+	}
+	out := sql.Node(plan.NewProject(ctx, evaluated, below))
 	if having != nil {
 		out = plan.NewHaving(having.Cond, out)
 	}
 	return plan.NewProject(ctx, sent, plan.NewSort(by, out)), transform.NewTree, nil
+}
+
+// columnsRead returns the columns that expressions read, each once, nil if subqueries read more.
+func columnsRead(ctx *sql.Context, all []sql.Expression) []sql.Expression {
+	columns, seen, more := []sql.Expression{}, map[sql.ColumnId]bool{}, false
+	for _, e := range all {
+		transform.InspectExpr(ctx, e, func(_ *sql.Context, e sql.Expression) bool {
+			switch e := e.(type) {
+			case *expression.GetField:
+				if !seen[e.Id()] {
+					seen[e.Id()], columns = true, append(columns, e)
+				}
+			case *plan.Subquery:
+				more = more || !e.Correlated().Empty()
+			}
+			return false
+		})
+	}
+	if more {
+		return nil
+	}
+	return columns
 }
