@@ -17,7 +17,7 @@ import (
 )
 
 // checksMark begins the comment of a clause of ALTER TABLE that changes the CHECK constraints, in the form of checkChanges.
-const checksMark = "\x00checks"
+var checksMark = alterMark + "checks"
 
 // checkChanges are what an ALTER TABLE makes of the CHECK constraints of its table. They are taken out of its
 // clauses: to the planner a constraint is one of the columns that there were before. Those that are dropped are so

@@ -96,3 +96,19 @@ func TestMandatoryRoles(t *testing.T) {
 	must(t, u, "SET ROLE NONE")
 	wantError(t, u, "SELECT * FROM d.t", 1142, "42000")
 }
+
+// TestEventsAreEvaluatedForThoseWhoMay: the expressions of a schedule have no effect before the privilege is known.
+func TestEventsAreEvaluatedForThoseWhoMay(t *testing.T) {
+	i := startInstance(t)
+	c := i.conn(i.open(""))
+	must(t, c, "CREATE DATABASE d", "CREATE USER u IDENTIFIED BY 'p'", "CREATE EVENT d.e ON SCHEDULE EVERY 1 YEAR DO SELECT 1")
+	u := i.conn(i.openAs("u:p", ""))
+	for _, q := range []string{
+		"CREATE EVENT IF NOT EXISTS d.e1 ON SCHEDULE AT (@a := NOW()) DO SELECT 1", "ALTER EVENT d.e ON SCHEDULE EVERY (@a := 1) DAY",
+	} {
+		wantMessage(t, u, q, 1044, "Access denied for user 'u'@'%' to database 'd'")
+	}
+	if n := oneInt(t, u, "SELECT @a IS NULL"); n != 1 {
+		t.Fatal("the expression was evaluated")
+	}
+}

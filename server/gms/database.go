@@ -341,13 +341,17 @@ func (d *Database) GetEvent(ctx *sql.Context, name string) (sql.EventDefinition,
 	return e, true, nil
 }
 
-// GetEvents implements sql.EventDatabase. The token is the catalog's version.
+// GetEvents implements sql.EventDatabase. The token is the catalog's version. An event of an interval that cannot be read never
+// runs, and does not hide the others.
 func (d *Database) GetEvents(ctx *sql.Context) ([]sql.EventDefinition, any, error) {
 	var out []sql.EventDefinition
 	err := eachObject(ctx, engine.ObjectEvent, d.Name(), func(data []byte) error {
 		var e sql.EventDefinition
 		if err := json.Unmarshal(data, &e); err != nil {
 			return err
+		}
+		if _, err := sql.EventOnScheduleEveryIntervalFromString(e.ExecuteEvery); err != nil && !e.HasExecuteAt {
+			e.ExecuteEvery, e.Status = "0 SECOND", sql.EventStatus_Disable.String()
 		}
 		out = append(out, e)
 		return nil

@@ -1,6 +1,7 @@
 package gms
 
 import (
+	"crypto/rand"
 	"fmt"
 	"slices"
 	"strconv"
@@ -53,8 +54,11 @@ func (b *builder) alterClause(ctx *sql.Context, s *Session, n sql.Node, r sql.Ro
 	return b.plain(ctx, s, c, r)
 }
 
+// alterMark begins the comments of the clauses of ALTER TABLE that are ours: no client knows it.
+var alterMark = "\x00" + rand.Text()
+
 // laterMark is the comment of a clause of ALTER TABLE that stands for later ones, see laterClauses.
-const laterMark = "\x00later "
+var laterMark = alterMark + "later "
 
 // laterMax is how many statements a session keeps later clauses of.
 const laterMax = 256

@@ -32,15 +32,16 @@ type onlineNeed struct {
 func online(query string) (algorithm, lock string, words map[string]bool, err error) {
 	algorithm, lock, words = "DEFAULT", "DEFAULT", map[string]bool{}
 	depth := 0
-	before := ""
+	two, before, changed := "", "", false // whether before is the first name of CHANGE, behind which is another
 	for l := newLexer(query); l.kind != 0 && err == nil; {
 		depth += nesting(l)
 		clause := ""
-		if l.kind == 'w' && depth == 0 && !beforeName[before] {
+		if l.kind == 'w' && depth == 0 && !beforeName[before] && !changed {
 			words[strings.ToLower(l.text)] = true
 			clause = strings.ToLower(l.text)
 		}
-		before = strings.ToLower(l.text)
+		changed = !changed && (before == "change" && !l.is("column") || two == "change" && before == "column")
+		two, before = before, strings.ToLower(l.text)
 		l.next()
 		if clause != "algorithm" && clause != "lock" {
 			continue

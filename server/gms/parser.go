@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/vitess/go/mysql"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 )
 
@@ -203,9 +204,12 @@ func (p *parser) ParseOneWithOptions(ctx context.Context, query string,
 	if stmt, end, err := own(ctx, query); stmt != nil || err != nil {
 		return stmt, end, err
 	}
+	if served(ctx) && changesEvent(query) {
+		return nil, 0, mysql.NewSQLError(1295, "HY000", "This command is not supported in the prepared statement protocol yet")
+	}
 	var stmt ast.Statement
 	var n int
-	text, made, err := p.parse(ctx, query, func(marked string) (err error) {
+	_, made, err := p.parse(ctx, query, func(marked string) (err error) {
 		stmt, n, err = p.base.ParseOneWithOptions(ctx, marked, options)
 		return err
 	}, &stmt)
@@ -220,10 +224,6 @@ func (p *parser) ParseOneWithOptions(ctx context.Context, query string,
 	}
 	if query != sent {
 		withViewText(stmt, query)
-	}
-	if d, ok := stmt.(*ast.DDL); ok && d.EventSpec != nil && strings.HasSuffix(query, text[d.SubStatementPositionStart:]) { // the body is of the text that was sent
-		d.SubStatementPositionStart -= len(text) - len(query)
-		d.SubStatementPositionEnd -= len(text) - len(query)
 	}
 	err = p.definesView(ctx, query, stmt)
 	return stmt, made.sent(n), err

@@ -48,7 +48,7 @@ func refusals(ctx context.Context, query string, stmt ast.Statement) error {
 		}
 		return nil
 	case *ast.Prepare:
-		if n != nil && phrase(leading(n.Expr, 2), "load", "data") {
+		if n != nil && (phrase(leading(n.Expr, 2), "load", "data") || changesEvent(n.Expr)) {
 			return mysql.NewSQLError(1295, "HY000", "This command is not supported in the prepared statement protocol yet")
 		}
 	case *ast.DDL:

@@ -20,7 +20,7 @@ var keptOptions = []string{
 const optOption = "option "
 
 // optionsMark is the comment of a clause of ALTER TABLE that sets the kept options, see ModifyComment.
-const optionsMark = "\x00options"
+var optionsMark = alterMark + "options"
 
 // tableOptionsOf returns the kept options of a CREATE TABLE or ALTER TABLE in upper case, and the comment of the former.
 func tableOptionsOf(query string) map[string]string {
