@@ -29,11 +29,11 @@ var textPlaces = map[string]int{
 }
 
 // withArguments returns a function that has MySQL's arguments, false where the planner's are.
-func (b *Backend) withArguments(ctx *sql.Context, name string, f sql.Function, own bool) (sql.Function, bool) {
+func withArguments(ctx *sql.Context, name string, f sql.Function, own bool) (sql.Function, bool) {
 	places, text := textPlaces[name]
 	number := numericArguments[name] && aggregates[name] == nil && name != invertFunction
 	vector, bounded := strings.HasPrefix(name, "vec_distance"), boundedFunctions[name]
-	if !b.mysql || !text && !number && !vector {
+	if !text && !number && !vector {
 		return f, own
 	}
 	if !own {
@@ -105,7 +105,7 @@ var absolute = &functionDef{name: "abs", args: 1, pure: true, typeOf: func(ctx *
 		return types.Int64
 	}
 	return types.Float64
-}, eval: func(ctx *sql.Context, _ *Session, args []any) (any, error) {
+}, eval: func(ctx *sql.Context, args []any) (any, error) {
 	switch x := args[0].(type) {
 	case nil, uint64, uint32, uint16, uint8:
 		return x, nil
@@ -139,7 +139,7 @@ func doubleOf(ctx *sql.Context, v any) (float64, error) {
 }
 
 // timeOfDay is TIME(x): the time of a moment.
-var timeOfDay = &functionDef{name: "time", args: 1, pure: true, typ: types.Time, eval: func(ctx *sql.Context, _ *Session, args []any) (any, error) {
+var timeOfDay = &functionDef{name: "time", args: 1, pure: true, typ: types.Time, eval: func(ctx *sql.Context, args []any) (any, error) {
 	d, ok := clock(ctx, args[0])
 	if !ok {
 		return nil, nil
@@ -148,7 +148,7 @@ var timeOfDay = &functionDef{name: "time", args: 1, pure: true, typ: types.Time,
 }}
 
 // fromDays is FROM_DAYS.
-var fromDays = &functionDef{name: "from_days", args: 1, pure: true, typ: types.Date, eval: func(ctx *sql.Context, _ *Session, args []any) (any, error) {
+var fromDays = &functionDef{name: "from_days", args: 1, pure: true, typ: types.Date, eval: func(ctx *sql.Context, args []any) (any, error) {
 	n, ok := numbers(ctx, args)
 	switch {
 	case !ok:
@@ -164,7 +164,7 @@ var conversionsOfBases = map[string]*functionDef{"conv": based("conv", 3, 0), "b
 
 // based returns CONV, or BIN or OCT, which are CONV(n, 10, to).
 func based(name string, args int, to int64) *functionDef {
-	return &functionDef{name: name, args: args, pure: true, typ: types.Text, eval: func(ctx *sql.Context, _ *Session, args []any) (any, error) {
+	return &functionDef{name: name, args: args, pure: true, typ: types.Text, eval: func(ctx *sql.Context, args []any) (any, error) {
 		from, base := int64(10), to
 		if len(args) == 3 {
 			n, ok := numbers(ctx, args[1:])

@@ -361,12 +361,12 @@ func modeEnabled(ctx *sql.Context, mode string) bool {
 // divided returns the error of a division by zero, a wrong logarithm or a date out of range in
 // what was evaluated since the last call, in strict mode.
 func (a *assigner) divided(ctx *sql.Context) error {
-	s, ok := ctx.Session.(*Session)
-	if !ok || s.divided == nil {
+	s, ok := ctx.Session.(evaluation)
+	if !ok {
 		return nil
 	}
-	w := s.divided
-	if s.divided = nil; a.lenient(ctx) {
+	w := s.takeDivided()
+	if w == nil || a.lenient(ctx) {
 		return nil
 	}
 	if w.Code != divisionByZero {
@@ -380,6 +380,13 @@ var ignored = map[int]bool{1048: true, 1062: true, 1242: true, 1451: true, 1452:
 
 // truncatedNumber is the planner's warning of a text that is no number.
 var truncatedNumber = regexp.MustCompile(`^Truncated incorrect (float|double|decimal|(?:tiny|small|medium|big)?int)\b[^:]* value: '?(?s:(.*?))'?$`)
+
+// takeDivided returns the warning of a division by zero or one of its kin since the last call, nil if there was none.
+func (s *Session) takeDivided() *sql.Warning {
+	w := s.divided
+	s.divided = nil
+	return w
+}
 
 // Warn implements sql.Session.
 func (s *Session) Warn(w *sql.Warning) {

@@ -46,7 +46,7 @@ var inverted = &functionDef{name: "~", args: 1, pure: true, eval: invert, typeOf
 	return types.Uint64
 }}
 
-func invert(ctx *sql.Context, _ *Session, args []any) (any, error) {
+func invert(ctx *sql.Context, args []any) (any, error) {
 	v, err := sql.UnwrapAny(ctx, args[0])
 	if err != nil || v == nil {
 		return nil, err
@@ -63,7 +63,7 @@ func invert(ctx *sql.Context, _ *Session, args []any) (any, error) {
 }
 
 // bitCount is BIT_COUNT: the bits that are set.
-func bitCount(ctx *sql.Context, _ *Session, args []any) (any, error) {
+func bitCount(ctx *sql.Context, args []any) (any, error) {
 	v, err := sql.UnwrapAny(ctx, args[0])
 	if err != nil || v == nil {
 		return nil, err

@@ -140,7 +140,7 @@ func (c *blockCipher) stream(data []byte, decrypt bool) []byte {
 	return out
 }
 
-func aesEncrypt(ctx *sql.Context, _ *Session, args []any) (any, error) {
+func aesEncrypt(ctx *sql.Context, args []any) (any, error) {
 	c, err := newBlockCipher(ctx, "aes_encrypt", args)
 	if c == nil || err != nil {
 		return nil, err
@@ -165,7 +165,7 @@ func aesEncrypt(ctx *sql.Context, _ *Session, args []any) (any, error) {
 }
 
 // aesDecrypt returns NULL of what was not encrypted so.
-func aesDecrypt(ctx *sql.Context, _ *Session, args []any) (any, error) {
+func aesDecrypt(ctx *sql.Context, args []any) (any, error) {
 	c, err := newBlockCipher(ctx, "aes_decrypt", args)
 	if c == nil || err != nil {
 		return nil, err
@@ -195,7 +195,7 @@ func aesDecrypt(ctx *sql.Context, _ *Session, args []any) (any, error) {
 }
 
 // uncompress is UNCOMPRESS: of the length of a text in four bytes, and what zlib made of it.
-func uncompress(ctx *sql.Context, _ *Session, args []any) (any, error) {
+func uncompress(ctx *sql.Context, args []any) (any, error) {
 	if args[0] == nil {
 		return nil, nil
 	}
@@ -234,7 +234,7 @@ func uncompress(ctx *sql.Context, _ *Session, args []any) (any, error) {
 // randomBytesMax is the most that RANDOM_BYTES makes.
 const randomBytesMax = 1024
 
-func randomBytes(ctx *sql.Context, _ *Session, args []any) (any, error) {
+func randomBytes(ctx *sql.Context, args []any) (any, error) {
 	n, ok := numbers(ctx, args)
 	if !ok {
 		return nil, nil

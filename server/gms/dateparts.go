@@ -10,7 +10,7 @@ import (
 
 // datePart is a function of a part of a date, which may be one with a month or a day of 0.
 func datePart(name string, part func(momentFields) int) *functionDef {
-	return &functionDef{name: name, args: 1, pure: true, typ: types.Int32, eval: func(ctx *sql.Context, _ *Session, args []any) (any, error) {
+	return &functionDef{name: name, args: 1, pure: true, typ: types.Int32, eval: func(ctx *sql.Context, args []any) (any, error) {
 		m, ok := dateFields(ctx, args[0])
 		if !ok {
 			return nil, nil
@@ -94,7 +94,7 @@ func (m momentFields) days() int {
 func (m momentFields) weekday() int { return (m.days() + 5) % 7 }
 
 // lastDay is LAST_DAY.
-var lastDay = &functionDef{name: "last_day", args: 1, pure: true, typ: types.Date, eval: func(ctx *sql.Context, _ *Session, args []any) (any, error) {
+var lastDay = &functionDef{name: "last_day", args: 1, pure: true, typ: types.Date, eval: func(ctx *sql.Context, args []any) (any, error) {
 	m, ok := dateFields(ctx, args[0])
 	if !ok || m.month == 0 {
 		return nil, nil
@@ -112,7 +112,7 @@ func dayAsNumber(e sql.Expression) (sql.Expression, bool) {
 }
 
 // dayNumber is the day of the week from Monday.
-var dayNumber = &functionDef{name: "weekday", args: 1, pure: true, typ: types.Int32, eval: func(ctx *sql.Context, _ *Session, args []any) (any, error) {
+var dayNumber = &functionDef{name: "weekday", args: 1, pure: true, typ: types.Int32, eval: func(ctx *sql.Context, args []any) (any, error) {
 	t, ok := dayOf(ctx, args[0])
 	if !ok {
 		return nil, nil

@@ -1,12 +1,10 @@
-package gms_test
+package gms
 
 import (
 	"testing"
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/types"
-
-	"sextant/server/gms"
 )
 
 // TestDoubleTexts checks the texts of FLOAT and DOUBLE that clients get.
@@ -23,7 +21,7 @@ func TestDoubleTexts(t *testing.T) {
 		{types.Float32, float32(1.23456789), "1.23457"}, {types.Float32, float32(16777216), "16777200"},
 		{types.Float32, float32(123456789), "123457000"}, {types.Float32, float32(1e-10), "0.0000000001"}, {types.Float32, float32(0.1), "0.1"},
 	} {
-		got, ok := gms.AppendDouble(sql.NewEmptyContext(), nil, c.typ, c.v)
+		got, ok := appendDouble(sql.NewEmptyContext(), nil, c.typ, c.v)
 		if !ok || string(got) != c.want {
 			t.Errorf("%v of type %s is shown as %s, not %s", c.v, c.typ, got, c.want)
 		}

@@ -177,7 +177,7 @@ func exactAtan2(y, x float64) float64 {
 
 // logarithm is LN, LOG, LOG2 or LOG10 of a number, NULL with a warning of what has none.
 func logarithm(name string, of func(x float64) float64) *functionDef {
-	return &functionDef{name: name, args: anyArgs, pure: true, typ: types.Float64, eval: func(ctx *sql.Context, _ *Session, args []any) (any, error) {
+	return &functionDef{name: name, args: anyArgs, pure: true, typ: types.Float64, eval: func(ctx *sql.Context, args []any) (any, error) {
 		if len(args) != 1 && (name != "log" || len(args) != 2) {
 			return nil, sql.ErrInvalidArgumentNumber.New(name, 1, len(args))
 		}

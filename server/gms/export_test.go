@@ -30,12 +30,9 @@ func EventDue(started time.Time, ev sql.EventDefinition, now time.Time) (run, ov
 	return (&events{started: started}).due(ev, now)
 }
 
-// AppendDouble is appendDouble.
-var AppendDouble = appendDouble
-
 // AddPanic adds the function sextant_panic(x), which panics if x is not NULL.
 var AddPanic = sync.OnceFunc(func() {
-	functions["sextant_panic"] = &functionDef{name: "sextant_panic", args: 1, typ: types.Int64, eval: func(_ *sql.Context, _ *Session, args []any) (any, error) {
+	functions["sextant_panic"] = &functionDef{name: "sextant_panic", args: 1, typ: types.Int64, eval: func(_ *sql.Context, args []any) (any, error) {
 		if args[0] != nil {
 			panic("asked for")
 		}

@@ -14,7 +14,7 @@ import (
 const extractFunction = "_extract"
 
 // extractParts is EXTRACT of what is no date: a TIME has a sign and hours beyond a day, but no days.
-func extractParts(ctx *sql.Context, _ *Session, args []any) (any, error) {
+func extractParts(ctx *sql.Context, args []any) (any, error) {
 	unit, _ := args[0].(string)
 	if unit == "year_month" {
 		m, ok := dateFields(ctx, args[1])

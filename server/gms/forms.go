@@ -313,7 +313,7 @@ func charForm(n *ast.CharExpr) ast.Expr {
 
 // intervalIndex returns how many of the numbers behind the first, which ascend, are not
 // greater than it, -1 for NULL.
-func intervalIndex(ctx *sql.Context, _ *Session, args []any) (any, error) {
+func intervalIndex(ctx *sql.Context, args []any) (any, error) {
 	var first float64
 	for i, a := range args {
 		if a == nil && i > 0 {

@@ -30,7 +30,7 @@ type functionDef struct {
 	name   string
 	args   int
 	typ    sql.Type
-	eval   func(ctx *sql.Context, s *Session, args []any) (any, error)
+	eval   func(ctx *sql.Context, args []any) (any, error)
 	pure   bool                                                                    // equal arguments have equal results
 	typeOf func(ctx *sql.Context, args []sql.Expression) sql.Type                  // in place of typ
 	evalOf func(ctx *sql.Context, exprs []sql.Expression, args []any) (any, error) // in place of eval, with the arguments
@@ -46,7 +46,10 @@ var (
 func (b *Backend) Function(ctx *sql.Context, database, name string) (sql.Function, bool) {
 	lower := strings.ToLower(name)
 	f, ok := b.ownFunction(ctx, database, name)
-	return b.withArguments(ctx, lower, f, ok)
+	if !b.mysql {
+		return f, ok
+	}
+	return withArguments(ctx, lower, f, ok)
 }
 
 // ownFunction returns a function of this package.
@@ -58,7 +61,22 @@ func (b *Backend) ownFunction(ctx *sql.Context, database, name string) (sql.Func
 		return f, true
 	}
 	name = strings.ToLower(name)
-	if kind := aggregates[name]; kind != nil && b.mysql {
+	if d := functions[name]; d != nil && (b.mysql || strings.HasSuffix(name, "_lock") || strings.HasSuffix(name, "_locks")) {
+		return d.function(), true
+	}
+	if name == "last_insert_id" && b.mysql {
+		return sql.FunctionN{Name: name, Fn: newLastInsertID}, true
+	}
+	if name == "sleep" && b.mysql {
+		return sql.Function1{Name: name, Fn: newSleep}, true
+	}
+	return namedFunction(ctx, name, b.mysql)
+}
+
+// namedFunction returns a function or an aggregate of this package by its name in small letters, false if there is none. Without
+// asMySQL it is only those that a statement's rewriting calls, none that stands in place of one of the planner's.
+func namedFunction(ctx *sql.Context, name string, asMySQL bool) (sql.Function, bool) {
+	if kind := aggregates[name]; kind != nil && asMySQL {
 		return sql.Function1{Name: name, Fn: func(ctx *sql.Context, e sql.Expression) sql.Expression {
 			if kind.op != "" && binaryString(ctx, e) {
 				return &aggregate{kind: kind, child: e}
@@ -67,17 +85,15 @@ func (b *Backend) ownFunction(ctx *sql.Context, database, name string) (sql.Func
 		}}, true
 	}
 	switch {
-	case name == "max" && b.mysql:
+	case name == "max" && asMySQL:
 		return sql.Function1{Name: name, Fn: func(ctx *sql.Context, e sql.Expression) sql.Expression {
 			return aggregation.NewMax(asMemberText(ctx, e))
 		}}, true
-	case name == "min" && b.mysql:
+	case name == "min" && asMySQL:
 		return sql.Function1{Name: name, Fn: func(ctx *sql.Context, e sql.Expression) sql.Expression {
 			return aggregation.NewMin(asMemberText(ctx, e))
 		}}, true
-	case name == "last_insert_id" && b.mysql:
-		return sql.FunctionN{Name: name, Fn: newLastInsertID}, true
-	case name == "rand" && b.mysql:
+	case name == "rand" && asMySQL:
 		return sql.FunctionN{Name: name, Fn: func(ctx *sql.Context, args ...sql.Expression) (sql.Expression, error) {
 			if len(args) == 1 {
 				return newSeededRandom(args[0]), nil
@@ -88,7 +104,7 @@ func (b *Backend) ownFunction(ctx *sql.Context, database, name string) (sql.Func
 			return builtin.NewRand(ctx, args...)
 		}}, true
 	}
-	if d := boundedFunctions[name]; d != nil && b.mysql {
+	if d := boundedFunctions[name]; d != nil && asMySQL {
 		return sql.FunctionN{Name: name, Fn: d.call}, true
 	}
 	if d := regexps[name]; d != nil {
@@ -96,22 +112,22 @@ func (b *Backend) ownFunction(ctx *sql.Context, database, name string) (sql.Func
 			return d.call(args...)
 		}}, true
 	}
-	if name == "json_unquote" && b.mysql {
+	if name == "json_unquote" && asMySQL {
 		return sql.Function1{Name: name, Fn: newUnquote}, true
 	}
 	if f, ok := changer(name); ok {
 		return f, true
 	}
-	if f, ok := jsonPathFunction(name); ok && b.mysql {
+	if f, ok := jsonPathFunction(name); ok && asMySQL {
 		return f, true
 	}
-	if f, ok := jsonMaker(name); ok && b.mysql {
+	if f, ok := jsonMaker(name); ok && asMySQL {
 		return f, true
 	}
-	if f, ok := jsonReader(name); ok && b.mysql {
+	if f, ok := jsonReader(name); ok && asMySQL {
 		return f, true
 	}
-	if move := offsets[name]; move != nil && b.mysql {
+	if move := offsets[name]; move != nil && asMySQL {
 		return sql.FunctionN{Name: name, Fn: func(ctx *sql.Context, args ...sql.Expression) (sql.Expression, error) {
 			if name == "from_unixtime" && len(args) == 2 {
 				at, err := move(ctx, args[0])
@@ -124,15 +140,15 @@ func (b *Backend) ownFunction(ctx *sql.Context, database, name string) (sql.Func
 			return newOffset(e), nil
 		}}, true
 	}
-	if name == "round" && b.mysql {
+	if name == "round" && asMySQL {
 		return sql.FunctionN{Name: name, Fn: newRound}, true
 	}
-	if f := wholeCalls[name]; f != nil && b.mysql {
+	if f := wholeCalls[name]; f != nil && asMySQL {
 		return sql.Function1{Name: name, Fn: func(ctx *sql.Context, e sql.Expression) sql.Expression {
 			return wholeCall{f(ctx, withAllDigits(ctx, e)).(sql.FunctionExpression)}
 		}}, true
 	}
-	if (name == "curtime" || name == "current_time") && b.mysql {
+	if (name == "curtime" || name == "current_time") && asMySQL {
 		return sql.FunctionN{Name: name, Fn: func(ctx *sql.Context, args ...sql.Expression) (sql.Expression, error) {
 			if len(args) > 0 {
 				if _, literal := args[0].(*expression.Literal); !literal {
@@ -142,19 +158,16 @@ func (b *Backend) ownFunction(ctx *sql.Context, database, name string) (sql.Func
 			return &function{def: presentTime, args: args}, nil
 		}}, true
 	}
-	if name == "sleep" && b.mysql {
-		return sql.Function1{Name: name, Fn: newSleep}, true
-	}
-	if eval := collatedCalls[name]; eval != nil && b.mysql {
+	if eval := collatedCalls[name]; eval != nil && asMySQL {
 		return newCollatedCall(name, eval), true
 	}
-	if name == "truncate" && b.mysql {
+	if name == "truncate" && asMySQL {
 		return sql.Function2{Name: name, Fn: newTruncation}, true
 	}
-	if name == "unix_timestamp" && b.mysql {
+	if name == "unix_timestamp" && asMySQL {
 		return sql.FunctionN{Name: name, Fn: newUnixTimestamp}, true
 	}
-	if (name == "curdate" || name == "current_date") && b.mysql {
+	if (name == "curdate" || name == "current_date") && asMySQL {
 		return sql.Function0{Name: name, Fn: newToday}, true
 	}
 	if q := quantifiers[name]; q != nil {
@@ -222,23 +235,23 @@ func (b *Backend) ownFunction(ctx *sql.Context, database, name string) (sql.Func
 		return sql.Function1{Name: name, Fn: newDateNumber}, true
 	}
 	for _, kind := range []map[string]sql.Function{windowNumbers, windowOffsets} {
-		if f, ok := kind[name]; ok && b.mysql {
+		if f, ok := kind[name]; ok && asMySQL {
 			return f, true
 		}
 	}
-	if f, ok := ownFunction(name); ok && b.mysql {
+	if f, ok := ownFunction(name); ok && asMySQL {
 		return f, true
 	}
-	if f, ok := typedFunction(ctx, name); ok && b.mysql {
+	if f, ok := typedFunction(ctx, name); ok && asMySQL {
 		return f, true
 	}
-	d := functions[name]
-	for _, kind := range []map[string]*functionDef{timeFunctions, mathFunctions, cryptoFunctions, spatialFunctions, nativeFunctions, jsonFunctions, schemaFunctions, conversionsOfBases, inetFunctions} {
-		if d == nil && b.mysql {
+	var d *functionDef
+	for _, kind := range []map[string]*functionDef{timeFunctions, mathFunctions, cryptoFunctions, spatialFunctions, nativeFunctions, jsonFunctions, schemaFunctions, conversionsOfBases, inetFunctions, operatorFunctions} {
+		if d == nil && asMySQL {
 			d = kind[name]
 		}
 	}
-	if d == nil || !b.mysql && !strings.HasSuffix(name, "_lock") && !strings.HasSuffix(name, "_locks") {
+	if d == nil {
 		return nil, false
 	}
 	return d.function(), true
@@ -323,7 +336,7 @@ func (f *function) WithChildren(_ *sql.Context, children ...sql.Expression) (sql
 
 // Eval implements sql.Expression.
 func (f *function) Eval(ctx *sql.Context, r sql.Row) (any, error) {
-	s, err := sessionOf(ctx)
+	err := evaluated(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -336,32 +349,47 @@ func (f *function) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	if f.def.evalOf != nil {
 		return f.def.evalOf(ctx, f.args, args)
 	}
-	return f.def.eval(ctx, s, args)
+	return f.def.eval(ctx, args)
 }
 
 // functions are, but for LOAD_FILE and FORMAT_…, the user locks: the engine has them, in one graph of
 // waits with row and metadata locks (T-21), and gives them back when the session ends.
 var functions = map[string]*functionDef{
-	"get_lock":          {name: "get_lock", args: 2, typ: types.Int64, eval: getLock},
-	"release_lock":      {name: "release_lock", args: 1, typ: types.Int64, eval: releaseLock},
-	"release_all_locks": {name: "release_all_locks", typ: types.Int64, eval: releaseAllLocks},
-	"is_free_lock":      {name: "is_free_lock", args: 1, typ: types.Int64, eval: isFreeLock},
-	"user":              {name: "user", typ: types.LongText, eval: user},
-	"session_user":      {name: "session_user", typ: types.LongText, eval: user},
-	"system_user":       {name: "system_user", typ: types.LongText, eval: user},
-	"current_user":      {name: "current_user", typ: types.LongText, eval: currentUser},
-	"current_role":      {name: "current_role", typ: types.LongText, eval: currentRole},
-	"load_file":         {name: "load_file", args: 1, typ: types.LongBlob, eval: loadFile},
+	"get_lock":          {name: "get_lock", args: 2, typ: types.Int64, eval: inSession(getLock)},
+	"release_lock":      {name: "release_lock", args: 1, typ: types.Int64, eval: inSession(releaseLock)},
+	"release_all_locks": {name: "release_all_locks", typ: types.Int64, eval: inSession(releaseAllLocks)},
+	"is_free_lock":      {name: "is_free_lock", args: 1, typ: types.Int64, eval: inSession(isFreeLock)},
+	"user":              {name: "user", typ: types.LongText, eval: inSession(user)},
+	"session_user":      {name: "session_user", typ: types.LongText, eval: inSession(user)},
+	"system_user":       {name: "system_user", typ: types.LongText, eval: inSession(user)},
+	"current_user":      {name: "current_user", typ: types.LongText, eval: inSession(currentUser)},
+	"current_role":      {name: "current_role", typ: types.LongText, eval: inSession(currentRole)},
+	"load_file":         {name: "load_file", args: 1, typ: types.LongBlob, eval: inSession(loadFile)},
 	"format_bytes":      {name: "format_bytes", args: 1, typ: types.Text, eval: formatBytes},
 	"format_pico_time":  {name: "format_pico_time", args: 1, typ: types.Text, eval: formatPicoTime},
-	"ps_thread_id":      {name: "ps_thread_id", args: 1, typ: types.Uint64, eval: threadID},
-	"ps_current_thread_id": {name: "ps_current_thread_id", typ: types.Uint64, eval: func(_ *sql.Context, s *Session, _ []any) (any, error) {
+	"ps_thread_id":      {name: "ps_thread_id", args: 1, typ: types.Uint64, eval: inSession(threadID)},
+	"ps_current_thread_id": {name: "ps_current_thread_id", typ: types.Uint64, eval: inSession(func(_ *sql.Context, s *Session, _ []any) (any, error) {
 		return uint64(s.ID()), nil
-	}},
+	})},
+	"is_used_lock": {name: "is_used_lock", args: 1, typ: types.Uint64, eval: inSession(isUsedLock)},
+}
+
+// operatorFunctions are operators that the grammar of the planner lacks, as functions.
+var operatorFunctions = map[string]*functionDef{
 	invertFunction:   inverted,
 	intervalFunction: {name: "interval", args: anyArgs, typ: types.Int64, eval: intervalIndex},
 	memberFunction:   {name: "member of", args: 2, typ: types.Boolean, eval: memberOf},
-	"is_used_lock":   {name: "is_used_lock", args: 1, typ: types.Uint64, eval: isUsedLock},
+}
+
+// inSession returns the evaluation of a function that needs the session.
+func inSession(eval func(ctx *sql.Context, s *Session, args []any) (any, error)) func(*sql.Context, []any) (any, error) {
+	return func(ctx *sql.Context, args []any) (any, error) {
+		s, err := sessionOf(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return eval(ctx, s, args)
+	}
 }
 
 // user is USER(): who logged in, and from where.

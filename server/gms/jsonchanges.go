@@ -88,7 +88,7 @@ func jsonChanger(name string, kind jsonChange) *functionDef {
 	if kind == jsonRemove {
 		step = 1
 	}
-	return &functionDef{name: name, args: anyArgs, pure: true, typ: types.JSON, eval: func(ctx *sql.Context, _ *Session, args []any) (any, error) {
+	return &functionDef{name: name, args: anyArgs, pure: true, typ: types.JSON, eval: func(ctx *sql.Context, args []any) (any, error) {
 		if args[0] == nil {
 			return nil, nil
 		}
@@ -221,7 +221,7 @@ func jsonAt(ctx *sql.Context, args []any, function string) (v any, ok bool, err 
 	return found[0], true, nil
 }
 
-func jsonLength(ctx *sql.Context, _ *Session, args []any) (any, error) {
+func jsonLength(ctx *sql.Context, args []any) (any, error) {
 	v, ok, err := jsonAt(ctx, args, "json_length")
 	if !ok {
 		return nil, err
@@ -235,7 +235,7 @@ func jsonLength(ctx *sql.Context, _ *Session, args []any) (any, error) {
 	return int32(1), nil
 }
 
-func jsonKeys(ctx *sql.Context, _ *Session, args []any) (any, error) {
+func jsonKeys(ctx *sql.Context, args []any) (any, error) {
 	v, ok, err := jsonAt(ctx, args, "json_keys")
 	object, is := v.(map[string]any)
 	if !ok || !is {
@@ -249,7 +249,7 @@ func jsonKeys(ctx *sql.Context, _ *Session, args []any) (any, error) {
 }
 
 // jsonSearch is JSON_SEARCH.
-var jsonSearch = &functionDef{name: "json_search", args: anyArgs, pure: true, typ: types.JSON, eval: func(ctx *sql.Context, _ *Session, args []any) (any, error) {
+var jsonSearch = &functionDef{name: "json_search", args: anyArgs, pure: true, typ: types.JSON, eval: func(ctx *sql.Context, args []any) (any, error) {
 	if slices.Contains(args[:3], nil) || len(args) > 4 && slices.Contains(args[4:], nil) {
 		return nil, nil
 	}

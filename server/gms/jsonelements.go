@@ -62,7 +62,7 @@ func readable(v any, t sql.Type) error {
 
 // jsonContainsPath is JSON_CONTAINS_PATH.
 var jsonContainsPath = &functionDef{name: "json_contains_path", args: anyArgs, pure: true, typ: types.Boolean,
-	eval: func(ctx *sql.Context, _ *Session, args []any) (any, error) {
+	eval: func(ctx *sql.Context, args []any) (any, error) {
 		if slices.Contains(args, nil) {
 			return nil, nil
 		}

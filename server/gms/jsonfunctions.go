@@ -41,7 +41,7 @@ func changer(name string) (sql.Function, bool) {
 }
 
 // jsonPart is the part of a document that JSON_CONTAINS looks at.
-var jsonPart = &functionDef{name: "json_contains", args: 2, pure: true, typ: types.JSON, eval: func(ctx *sql.Context, _ *Session, args []any) (any, error) {
+var jsonPart = &functionDef{name: "json_contains", args: 2, pure: true, typ: types.JSON, eval: func(ctx *sql.Context, args []any) (any, error) {
 	v, ok, err := jsonAt(ctx, args, "json_contains")
 	if !ok {
 		return nil, err
@@ -57,7 +57,7 @@ func merging(name string, args []sql.Expression) sql.Expression {
 		given[i] = &exactDocument{a, readIn}
 	}
 	return &function{args: given, def: &functionDef{name: name, args: anyArgs, pure: true, typ: types.JSON,
-		eval: func(ctx *sql.Context, _ *Session, args []any) (any, error) {
+		eval: func(ctx *sql.Context, args []any) (any, error) {
 			if slices.Contains(args, nil) {
 				return nil, nil
 			}

@@ -261,7 +261,7 @@ func jsonDocument(ctx *sql.Context, v any, n int, function string) (sql.JSONWrap
 
 // jsonElements is JSON_EXTRACT.
 var jsonElements = &functionDef{name: "json_extract", args: anyArgs, pure: true, typ: types.JSON,
-	eval: func(ctx *sql.Context, _ *Session, args []any) (any, error) {
+	eval: func(ctx *sql.Context, args []any) (any, error) {
 		if slices.Contains(args, nil) {
 			return nil, nil
 		}

@@ -21,7 +21,7 @@ import (
 // schemaFunctions are the functions of JSON Schema.
 var schemaFunctions = map[string]*functionDef{
 	"json_schema_valid": {name: "json_schema_valid", args: 2, pure: true, typ: types.Int64,
-		eval: func(ctx *sql.Context, _ *Session, args []any) (any, error) {
+		eval: func(ctx *sql.Context, args []any) (any, error) {
 			fault, err := schemaFault(ctx, args, "json_schema_valid")
 			if fault == nil {
 				return nil, err
@@ -29,7 +29,7 @@ var schemaFunctions = map[string]*functionDef{
 			return int64(b2i(fault.keyword == "")), err
 		}},
 	"json_schema_validation_report": {name: "json_schema_validation_report", args: 2, pure: true, typ: types.JSON,
-		eval: func(ctx *sql.Context, _ *Session, args []any) (any, error) {
+		eval: func(ctx *sql.Context, args []any) (any, error) {
 			fault, err := schemaFault(ctx, args, "json_schema_validation_report")
 			switch {
 			case fault == nil:

@@ -11,7 +11,7 @@ import (
 // jsonFunctions are those of the size of a document in MySQL's binary form.
 var jsonFunctions = map[string]*functionDef{
 	"json_storage_size": {name: "json_storage_size", args: 1, pure: true, typ: types.Int64,
-		eval: func(ctx *sql.Context, _ *Session, args []any) (any, error) {
+		eval: func(ctx *sql.Context, args []any) (any, error) {
 			if args[0] == nil {
 				return nil, nil
 			}
@@ -19,7 +19,7 @@ var jsonFunctions = map[string]*functionDef{
 			return int64(1 + jsonSize(doc)), err
 		}},
 	"json_storage_free": {name: "json_storage_free", args: 1, pure: true, typ: types.Int64,
-		eval: func(ctx *sql.Context, _ *Session, args []any) (any, error) {
+		eval: func(ctx *sql.Context, args []any) (any, error) {
 			if args[0] == nil {
 				return nil, nil
 			}

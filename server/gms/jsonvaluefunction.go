@@ -93,7 +93,7 @@ func jsonValueOf(ctx *sql.Context, args []sql.Expression) (sql.Expression, error
 		return nil, err
 	}
 	return &function{args: args, def: &functionDef{name: "json_value", args: anyArgs, pure: true, typ: t,
-		eval: func(ctx *sql.Context, _ *Session, args []any) (any, error) { return jsonValueEval(ctx, t, args) }}}, nil
+		eval: func(ctx *sql.Context, args []any) (any, error) { return jsonValueEval(ctx, t, args) }}}, nil
 }
 
 // returningType is a type of RETURNING.

@@ -64,7 +64,7 @@ func localeOf(ctx *sql.Context) *locale {
 }
 
 // monthName is MONTHNAME.
-func monthName(ctx *sql.Context, _ *Session, args []any) (any, error) {
+func monthName(ctx *sql.Context, args []any) (any, error) {
 	m, ok := dateFields(ctx, args[0])
 	if !ok || m.month == 0 {
 		return nil, nil
@@ -73,7 +73,7 @@ func monthName(ctx *sql.Context, _ *Session, args []any) (any, error) {
 }
 
 // dateFormat is DATE_FORMAT.
-func dateFormat(ctx *sql.Context, _ *Session, args []any) (any, error) {
+func dateFormat(ctx *sql.Context, args []any) (any, error) {
 	if args[0] == nil || args[1] == nil {
 		return nil, nil
 	}

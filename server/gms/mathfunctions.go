@@ -42,7 +42,7 @@ var mathFunctions = map[string]*functionDef{
 }
 
 func double(name string, args int, of func([]float64) float64) *functionDef {
-	return &functionDef{name: name, args: args, pure: true, typ: types.Float64, eval: func(ctx *sql.Context, _ *Session, args []any) (any, error) {
+	return &functionDef{name: name, args: args, pure: true, typ: types.Float64, eval: func(ctx *sql.Context, args []any) (any, error) {
 		if len(args) < 1 || len(args) > 2 {
 			return nil, sql.ErrInvalidArgumentNumber.New(name, "1 or 2", len(args))
 		}
@@ -77,7 +77,7 @@ func arcTangent(x []float64) float64 {
 }
 
 // signOf is SIGN: of a fraction it is not 0.
-func signOf(ctx *sql.Context, _ *Session, args []any) (any, error) {
+func signOf(ctx *sql.Context, args []any) (any, error) {
 	switch x := args[0].(type) {
 	case nil:
 		return nil, nil
@@ -208,8 +208,18 @@ func (r random) WithChildren(_ *sql.Context, children ...sql.Expression) (sql.Ex
 
 // Eval implements sql.Expression: the next number of the session's sequence if it has set rand_seed1 or rand_seed2.
 func (r random) Eval(ctx *sql.Context, row sql.Row) (any, error) {
-	if s, ok := ctx.Session.(*Session); ok && s.random != nil {
-		return s.random.next(), nil
+	if s, ok := ctx.Session.(evaluation); ok {
+		if n, ok := s.nextRandom(); ok {
+			return n, nil
+		}
 	}
 	return r.Rand.Eval(ctx, row)
+}
+
+// nextRandom returns the next number of RAND() in the session's sequence, false if it has set none.
+func (s *Session) nextRandom() (float64, bool) {
+	if s.random == nil {
+		return 0, false
+	}
+	return s.random.next(), true
 }

@@ -90,7 +90,7 @@ func ownFunction(name string) (sql.Function, bool) {
 
 // byteFunctions are functions of binary strings, whose characters are bytes.
 var byteFunctions = map[string]*functionDef{
-	"ord": {name: "ord", args: 1, pure: true, typ: types.Int64, eval: func(ctx *sql.Context, _ *Session, args []any) (any, error) {
+	"ord": {name: "ord", args: 1, pure: true, typ: types.Int64, eval: func(ctx *sql.Context, args []any) (any, error) {
 		b, err := bytesOf(ctx, args[0])
 		if err != nil || args[0] == nil {
 			return nil, err
@@ -100,7 +100,7 @@ var byteFunctions = map[string]*functionDef{
 		}
 		return int64(b[0]), nil
 	}},
-	"reverse": {name: "reverse", args: 1, pure: true, typ: types.LongBlob, eval: func(ctx *sql.Context, _ *Session, args []any) (any, error) {
+	"reverse": {name: "reverse", args: 1, pure: true, typ: types.LongBlob, eval: func(ctx *sql.Context, args []any) (any, error) {
 		b, err := bytesOf(ctx, args[0])
 		if err != nil || args[0] == nil {
 			return nil, err
@@ -164,7 +164,7 @@ func newTimestamp(ctx *sql.Context, args ...sql.Expression) (sql.Expression, err
 }
 
 // utcTime is UTC_TIME, of whole seconds if no digits are wanted.
-func utcTime(ctx *sql.Context, _ *Session, args []any) (any, error) {
+func utcTime(ctx *sql.Context, args []any) (any, error) {
 	digits, ok := numbers(ctx, args)
 	if !ok || len(digits) > 1 {
 		return nil, mysql.NewSQLError(1582, "42000", "Incorrect parameter count in the call to native function 'utc_time'")
@@ -183,7 +183,7 @@ func utcTime(ctx *sql.Context, _ *Session, args []any) (any, error) {
 }
 
 // crcOf is CRC32.
-func crcOf(ctx *sql.Context, _ *Session, args []any) (any, error) {
+func crcOf(ctx *sql.Context, args []any) (any, error) {
 	v, err := sql.UnwrapAny(ctx, args[0])
 	if err != nil || v == nil {
 		return nil, err
@@ -200,9 +200,9 @@ func crcOf(ctx *sql.Context, _ *Session, args []any) (any, error) {
 }
 
 // noReplica is what functions of a replica return where there is none.
-func noReplica(*sql.Context, *Session, []any) (any, error) { return nil, nil }
+func noReplica(*sql.Context, []any) (any, error) { return nil, nil }
 
-func statementDigestText(ctx *sql.Context, _ *Session, args []any) (any, error) {
+func statementDigestText(ctx *sql.Context, args []any) (any, error) {
 	if args[0] == nil {
 		return nil, nil
 	}
@@ -211,8 +211,8 @@ func statementDigestText(ctx *sql.Context, _ *Session, args []any) (any, error) 
 	return string(n.normalize(text)), err
 }
 
-func statementDigest(ctx *sql.Context, s *Session, args []any) (any, error) {
-	text, err := statementDigestText(ctx, s, args)
+func statementDigest(ctx *sql.Context, args []any) (any, error) {
+	text, err := statementDigestText(ctx, args)
 	if text == nil || err != nil {
 		return nil, err
 	}
@@ -365,8 +365,8 @@ func extremeType(ctx *sql.Context, args []sql.Expression) sql.Type {
 }
 
 // extremeTime returns the longest of the times if sign is 1, the shortest if it is -1.
-func extremeTime(sign int) func(*sql.Context, *Session, []any) (any, error) {
-	return func(_ *sql.Context, _ *Session, args []any) (any, error) {
+func extremeTime(sign int) func(*sql.Context, []any) (any, error) {
+	return func(_ *sql.Context, args []any) (any, error) {
 		var out types.Timespan
 		for i, a := range args {
 			t, ok := a.(types.Timespan)
@@ -382,8 +382,8 @@ func extremeTime(sign int) func(*sql.Context, *Session, []any) (any, error) {
 }
 
 // extremeDate returns the last of the dates if sign is 1, the first if it is -1.
-func extremeDate(sign int) func(*sql.Context, *Session, []any) (any, error) {
-	return func(ctx *sql.Context, _ *Session, args []any) (any, error) {
+func extremeDate(sign int) func(*sql.Context, []any) (any, error) {
+	return func(ctx *sql.Context, args []any) (any, error) {
 		var out any
 		var at time.Time
 		for _, a := range args {

@@ -42,7 +42,7 @@ var numberForms = sync.OnceValue(func() map[string]numberForm {
 const formatDigitsMax = 30
 
 // formatNumber is FORMAT(number, digits) and FORMAT(number, digits, locale): exact numbers stay exact.
-func formatNumber(ctx *sql.Context, _ *Session, args []any) (any, error) {
+func formatNumber(ctx *sql.Context, args []any) (any, error) {
 	if len(args) < 2 || len(args) > 3 {
 		return nil, sql.ErrInvalidArgumentNumber.New("format", "2 or 3", len(args))
 	}

@@ -16,7 +16,7 @@ const memberFunction = "\x00member of"
 
 // memberOf is MEMBER OF: whether a value is an element of a JSON array, or the document
 // itself if that is none.
-func memberOf(ctx *sql.Context, _ *Session, args []any) (any, error) {
+func memberOf(ctx *sql.Context, args []any) (any, error) {
 	if args[0] == nil || args[1] == nil {
 		return nil, nil
 	}

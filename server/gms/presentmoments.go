@@ -28,7 +28,7 @@ func (m presentMoment) WithChildren(ctx *sql.Context, children ...sql.Expression
 }
 
 // presentTime is CURTIME.
-var presentTime = &functionDef{name: "curtime", args: anyArgs, typ: types.Time, eval: func(ctx *sql.Context, _ *Session, args []any) (any, error) {
+var presentTime = &functionDef{name: "curtime", args: anyArgs, typ: types.Time, eval: func(ctx *sql.Context, args []any) (any, error) {
 	if len(args) == 0 {
 		args = []any{int64(0)}
 	}

@@ -37,7 +37,10 @@ func unmarked(query string) string {
 
 // edits are where a text has marks, in order: where each ends, and by how much the text
 // up to there is longer than what was sent.
-type edits []struct{ end, longer int }
+type edits []edit
+
+// edit is one place of a text that has been changed: where it ends in the new text, and by how much the text is longer up to there.
+type edit struct{ end, longer int }
 
 // sent returns where in the text that was sent a position is that is in none of the marks.
 func (e edits) sent(position int) int {
@@ -172,7 +175,7 @@ func (r *marking) put(from, end int, text string) {
 	r.out.WriteString(r.q[r.done:from])
 	r.out.WriteString(text)
 	r.done = end
-	r.made = append(r.made, struct{ end, longer int }{r.out.Len(), r.out.Len() - end})
+	r.made = append(r.made, edit{r.out.Len(), r.out.Len() - end})
 }
 
 // option puts a comma before an option of an ALTER TABLE that follows another one without it: the grammar has one option in

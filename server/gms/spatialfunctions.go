@@ -43,7 +43,7 @@ func (r rectangle) within(o rectangle) bool {
 }
 
 func rectangles(name string, relation func(a, b rectangle) bool) *functionDef {
-	return &functionDef{name: name, args: 2, pure: true, typ: types.Boolean, eval: func(ctx *sql.Context, _ *Session, args []any) (any, error) {
+	return &functionDef{name: name, args: 2, pure: true, typ: types.Boolean, eval: func(ctx *sql.Context, args []any) (any, error) {
 		var r [2]rectangle
 		srids := [2]uint32{}
 		for i, a := range args {
@@ -83,7 +83,7 @@ func geometry(ctx *sql.Context, function string, v any) (types.GeometryValue, er
 const earthRadius = 6370986
 
 // distanceSphere is the least distance of points on a sphere.
-func distanceSphere(ctx *sql.Context, _ *Session, args []any) (any, error) {
+func distanceSphere(ctx *sql.Context, args []any) (any, error) {
 	const name = "st_distance_sphere"
 	if len(args) < 2 || len(args) > 3 {
 		return nil, mysql.NewSQLError(1582, "42000", "Incorrect parameter count in the call to native function '%s'", name)

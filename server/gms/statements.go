@@ -141,13 +141,7 @@ func own(ctx context.Context, query string) (stmt ast.Statement, end int, err er
 }
 
 // served reports whether a statement is one of a client.
-func served(ctx context.Context) bool {
-	if ctx, ok := ctx.(*sql.Context); ok {
-		s, ok := ctx.Session.(*Session)
-		return ok && s.b.mysql
-	}
-	return false
-}
+func (s *Session) servesMySQL() bool { return s.b.mysql }
 
 // admin is a statement that this package executes.
 type admin struct {

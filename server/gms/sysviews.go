@@ -148,7 +148,7 @@ var sysViews = map[string]string{
 }
 
 // formatPicoTime is FORMAT_PICO_TIME.
-func formatPicoTime(ctx *sql.Context, _ *Session, args []any) (any, error) {
+func formatPicoTime(ctx *sql.Context, args []any) (any, error) {
 	v, err := floatOrNil(ctx, args[0])
 	if v == nil || err != nil {
 		return nil, err
@@ -166,7 +166,7 @@ func formatPicoTime(ctx *sql.Context, _ *Session, args []any) (any, error) {
 }
 
 // formatBytes is FORMAT_BYTES.
-func formatBytes(ctx *sql.Context, _ *Session, args []any) (any, error) {
+func formatBytes(ctx *sql.Context, args []any) (any, error) {
 	v, err := floatOrNil(ctx, args[0])
 	if v == nil || err != nil {
 		return nil, err
@@ -184,12 +184,12 @@ func formatBytes(ctx *sql.Context, _ *Session, args []any) (any, error) {
 var sysFunctions = map[string]*functionDef{
 	"format_bytes": {name: "format_bytes", args: 1, typ: types.Text, eval: sysFormatBytes},
 	"format_time":  {name: "format_time", args: 1, typ: types.Text, eval: sysFormatTime},
-	"ps_thread_id": {name: "ps_thread_id", args: 1, typ: types.Uint64, eval: func(ctx *sql.Context, s *Session, args []any) (any, error) {
+	"ps_thread_id": {name: "ps_thread_id", args: 1, typ: types.Uint64, eval: inSession(func(ctx *sql.Context, s *Session, args []any) (any, error) {
 		if args[0] == nil {
 			return uint64(s.ID()), nil
 		}
 		return threadID(ctx, s, args)
-	}},
+	})},
 	"version_major":    {name: "version_major", typ: types.Uint8, eval: sysVersion(0)},
 	"version_minor":    {name: "version_minor", typ: types.Uint8, eval: sysVersion(1)},
 	"version_patch":    {name: "version_patch", typ: types.Uint8, eval: sysVersion(2)},
@@ -214,8 +214,8 @@ var sysFunctions = map[string]*functionDef{
 }
 
 // sysVersion returns a part of the version's number.
-func sysVersion(part int) func(*sql.Context, *Session, []any) (any, error) {
-	return func(*sql.Context, *Session, []any) (any, error) {
+func sysVersion(part int) func(*sql.Context, []any) (any, error) {
+	return func(*sql.Context, []any) (any, error) {
 		n, err := strconv.ParseUint(strings.Split(ServerVersion, ".")[part], 10, 8)
 		return uint8(n), err
 	}
@@ -223,7 +223,7 @@ func sysVersion(part int) func(*sql.Context, *Session, []any) (any, error) {
 
 // sysText is a function of texts, NULL if one of them is.
 func sysText(name string, args int, f func(s *Session, args []string) string) *functionDef {
-	return &functionDef{name: name, args: args, typ: types.Text, eval: func(ctx *sql.Context, s *Session, args []any) (any, error) {
+	return &functionDef{name: name, args: args, typ: types.Text, eval: inSession(func(ctx *sql.Context, s *Session, args []any) (any, error) {
 		texts := make([]string, len(args))
 		for i, a := range args {
 			if a == nil {
@@ -236,7 +236,7 @@ func sysText(name string, args int, f func(s *Session, args []string) string) *f
 			texts[i] = text
 		}
 		return f(s, texts), nil
-	}}
+	})}
 }
 
 // sysList is a function that adds a value to a list of words between commas, or takes it out.
@@ -249,17 +249,17 @@ func sysList(name, parameter string) *functionDef {
 		list = strings.ReplaceAll(","+list, ","+value, "")
 		return strings.Trim(strings.ReplaceAll(list, ", "+value, ""), ",")
 	})
-	return &functionDef{name: name, args: 2, typ: types.Text, eval: func(ctx *sql.Context, s *Session, args []any) (any, error) {
+	return &functionDef{name: name, args: 2, typ: types.Text, eval: inSession(func(ctx *sql.Context, s *Session, args []any) (any, error) {
 		switch {
 		case args[1] == nil:
 			return nil, mysql.NewSQLError(1138, "02200", "Function sys.%s: %s input variable should not be NULL", name, parameter)
 		case args[0] != nil && args[0] != "":
-			return change.eval(ctx, s, args)
+			return change.eval(ctx, args)
 		case name == "list_add":
 			return args[1], nil
 		}
 		return args[0], nil
-	}}
+	})}
 }
 
 // threadID is PS_THREAD_ID: the thread of a connection, which has its number; NULL without one.
@@ -275,8 +275,8 @@ func threadID(ctx *sql.Context, s *Session, args []any) (any, error) {
 }
 
 // sysFormatBytes is sys.format_bytes, which has FORMAT_BYTES without the blanks before it.
-func sysFormatBytes(ctx *sql.Context, s *Session, args []any) (any, error) {
-	v, err := formatBytes(ctx, s, args)
+func sysFormatBytes(ctx *sql.Context, args []any) (any, error) {
+	v, err := formatBytes(ctx, args)
 	if text, ok := v.(string); ok {
 		return strings.TrimLeft(text, " "), err
 	}
@@ -284,7 +284,7 @@ func sysFormatBytes(ctx *sql.Context, s *Session, args []any) (any, error) {
 }
 
 // sysFormatTime is sys.format_time, of picoseconds.
-func sysFormatTime(ctx *sql.Context, _ *Session, args []any) (any, error) {
+func sysFormatTime(ctx *sql.Context, args []any) (any, error) {
 	v, err := floatOrNil(ctx, args[0])
 	if v == nil || err != nil {
 		return nil, err

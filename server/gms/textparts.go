@@ -262,7 +262,7 @@ func (c charCall) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 }
 
 // fromBase64 is FROM_BASE64, NULL of what is none; blanks are left out.
-func fromBase64(ctx *sql.Context, _ *Session, args []any) (any, error) {
+func fromBase64(ctx *sql.Context, args []any) (any, error) {
 	if args[0] == nil {
 		return nil, nil
 	}
@@ -278,7 +278,7 @@ func fromBase64(ctx *sql.Context, _ *Session, args []any) (any, error) {
 }
 
 // firstByte is ASCII.
-func firstByte(_ *sql.Context, _ *Session, args []any) (any, error) {
+func firstByte(_ *sql.Context, args []any) (any, error) {
 	if args[0] == nil {
 		return nil, nil
 	}

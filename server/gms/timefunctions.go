@@ -42,7 +42,7 @@ var timeFunctions = map[string]*functionDef{
 	"period_diff": {name: "period_diff", args: 2, pure: true, typ: types.Int64, eval: periodDiff},
 	"utc_timestamp": {name: "utc_timestamp", args: anyArgs, typeOf: func(ctx *sql.Context, args []sql.Expression) sql.Type {
 		return types.MustCreateDatetimeType(sqltypes.Datetime, secondDigits(ctx, args))
-	}, eval: func(ctx *sql.Context, _ *Session, args []any) (any, error) {
+	}, eval: func(ctx *sql.Context, args []any) (any, error) {
 		unit := time.Second
 		if n, ok := numbers(ctx, args); ok && len(n) > 0 {
 			for range min(max(n[0], 0), 6) {
@@ -51,7 +51,7 @@ var timeFunctions = map[string]*functionDef{
 		}
 		return ctx.QueryTime().UTC().Truncate(unit), nil
 	}},
-	"utc_date":      {name: "utc_date", typ: types.Date, eval: func(ctx *sql.Context, _ *Session, _ []any) (any, error) { return day(ctx.QueryTime().UTC()), nil }},
+	"utc_date":      {name: "utc_date", typ: types.Date, eval: func(ctx *sql.Context, _ []any) (any, error) { return day(ctx.QueryTime().UTC()), nil }},
 	"time_to_sec":   {name: "time_to_sec", args: 1, pure: true, typ: types.Int64, eval: timeToSec},
 	"week":          {name: "week", args: anyArgs, pure: true, typ: types.Int32, eval: weekNumber},
 	"time_format":   {name: "time_format", args: 2, pure: true, typ: types.Text, eval: timeFormat},
@@ -64,7 +64,7 @@ var timeFunctions = map[string]*functionDef{
 }
 
 func clockPart(name string, part func(time.Duration) int64) *functionDef {
-	return &functionDef{name: name, args: 1, pure: true, typ: types.Int32, eval: func(ctx *sql.Context, _ *Session, args []any) (any, error) {
+	return &functionDef{name: name, args: 1, pure: true, typ: types.Int32, eval: func(ctx *sql.Context, args []any) (any, error) {
 		d, ok := clock(ctx, args[0])
 		if !ok {
 			return nil, nil
@@ -250,8 +250,8 @@ func sumType(ctx *sql.Context, args []sql.Expression) sql.Type {
 	return types.LongText
 }
 
-func addTime(sign time.Duration) func(*sql.Context, *Session, []any) (any, error) {
-	return func(ctx *sql.Context, _ *Session, args []any) (any, error) {
+func addTime(sign time.Duration) func(*sql.Context, []any) (any, error) {
+	return func(ctx *sql.Context, args []any) (any, error) {
 		if args[0] == nil || args[1] == nil {
 			return nil, nil
 		}
@@ -303,7 +303,7 @@ func numbers(ctx *sql.Context, args []any) (out []int64, ok bool) {
 }
 
 // dateDiff is DATEDIFF(later, earlier), in days.
-func dateDiff(ctx *sql.Context, _ *Session, args []any) (any, error) {
+func dateDiff(ctx *sql.Context, args []any) (any, error) {
 	if args[0] == nil || args[1] == nil {
 		return nil, nil
 	}
@@ -315,7 +315,7 @@ func dateDiff(ctx *sql.Context, _ *Session, args []any) (any, error) {
 	return (day(later).Unix() - day(earlier).Unix()) / int64(24*time.Hour/time.Second), nil
 }
 
-func makeDate(ctx *sql.Context, _ *Session, args []any) (any, error) {
+func makeDate(ctx *sql.Context, args []any) (any, error) {
 	n, ok := numbers(ctx, args)
 	if !ok || n[1] < 1 || n[0] < 0 || n[0] > 9999 {
 		return nil, nil
@@ -332,7 +332,7 @@ func makeDate(ctx *sql.Context, _ *Session, args []any) (any, error) {
 	return t, nil
 }
 
-func makeTime(ctx *sql.Context, _ *Session, args []any) (any, error) {
+func makeTime(ctx *sql.Context, args []any) (any, error) {
 	n, ok := numbers(ctx, args[:2])
 	if !ok || args[2] == nil || n[1] < 0 || n[1] > 59 {
 		return nil, nil
@@ -350,7 +350,7 @@ func makeTime(ctx *sql.Context, _ *Session, args []any) (any, error) {
 	return timeOf(ctx, d+rest), nil
 }
 
-func secToTime(ctx *sql.Context, _ *Session, args []any) (any, error) {
+func secToTime(ctx *sql.Context, args []any) (any, error) {
 	if args[0] == nil {
 		return nil, nil
 	}
@@ -359,7 +359,7 @@ func secToTime(ctx *sql.Context, _ *Session, args []any) (any, error) {
 	return timeOf(ctx, time.Duration(math.Round(s*1e6))*time.Microsecond), err
 }
 
-func timeToSec(ctx *sql.Context, _ *Session, args []any) (any, error) {
+func timeToSec(ctx *sql.Context, args []any) (any, error) {
 	d, ok := clock(ctx, args[0])
 	if !ok {
 		return nil, nil
@@ -367,7 +367,7 @@ func timeToSec(ctx *sql.Context, _ *Session, args []any) (any, error) {
 	return int64(d / time.Second), nil
 }
 
-func toSeconds(ctx *sql.Context, _ *Session, args []any) (any, error) {
+func toSeconds(ctx *sql.Context, args []any) (any, error) {
 	t, ok := datetimeOf(ctx, args[0])
 	if !ok || t.Equal(types.ZeroTime) {
 		return nil, nil
@@ -397,7 +397,7 @@ func periods(ctx *sql.Context, name string, args []any, count int) ([]int64, err
 	return n, nil
 }
 
-func periodAdd(ctx *sql.Context, _ *Session, args []any) (any, error) {
+func periodAdd(ctx *sql.Context, args []any) (any, error) {
 	n, err := periods(ctx, "period_add", args, 1)
 	if n == nil {
 		return nil, err
@@ -406,7 +406,7 @@ func periodAdd(ctx *sql.Context, _ *Session, args []any) (any, error) {
 	return m/12*100 + m%12 + 1, nil
 }
 
-func periodDiff(ctx *sql.Context, _ *Session, args []any) (any, error) {
+func periodDiff(ctx *sql.Context, args []any) (any, error) {
 	n, err := periods(ctx, "period_diff", args, 2)
 	if n == nil {
 		return nil, err
@@ -429,7 +429,7 @@ func secondDigits(ctx *sql.Context, args []sql.Expression) int {
 
 // timeFormat is TIME_FORMAT: %H and %k have the hours beyond a day's, what stands for a part of a
 // date is 0 or NULL.
-func timeFormat(ctx *sql.Context, _ *Session, args []any) (any, error) {
+func timeFormat(ctx *sql.Context, args []any) (any, error) {
 	if args[0] == nil || args[1] == nil {
 		return nil, nil
 	}

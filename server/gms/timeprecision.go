@@ -104,10 +104,15 @@ func setPrecision(ctx *sql.Context, c *engine.ColumnDef, old *engine.ColumnDef) 
 
 // sourceColumn returns the stored column that a column of the planner is, nil if it is none.
 func sourceColumn(ctx *sql.Context, c *sql.Column) *engine.ColumnDef {
-	s, ok := ctx.Session.(*Session)
+	s, ok := ctx.Session.(evaluation)
 	if !ok || c.Source == "" || c.DatabaseSource == "" {
 		return nil
 	}
+	return s.storedColumn(ctx, c)
+}
+
+// storedColumn returns the stored column that a column of the planner is, nil if it is none.
+func (s *Session) storedColumn(ctx *sql.Context, c *sql.Column) *engine.ColumnDef {
 	def := s.aliased[c.Source]
 	if def == nil {
 		var err error

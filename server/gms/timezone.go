@@ -53,7 +53,7 @@ func (s *Session) timeZone(ctx *sql.Context) *timeZone {
 // zoneOf returns the time zone of a context's session.
 func zoneOf(ctx context.Context) *timeZone {
 	if c, ok := ctx.(*sql.Context); ok {
-		if s, ok := c.Session.(*Session); ok {
+		if s, ok := c.Session.(evaluation); ok {
 			return s.timeZone(c)
 		}
 	}

@@ -83,7 +83,7 @@ func (u *unionTyping) node(n sql.Node) (sql.Node, error) {
 		return u.recursive(r)
 	}
 	if a, ok := n.(*plan.TableAlias); ok {
-		if s, err := sessionOf(u.ctx); err == nil {
+		if s, ok := u.ctx.Session.(interface{ noteAlias(*plan.TableAlias) }); ok {
 			s.noteAlias(a)
 		}
 	}

@@ -221,7 +221,7 @@ func variableValue(ctx *sql.Context, e sql.Expression) sql.Expression {
 
 // noteCollation notes the collation of a text that the statement assigns to a user's variable.
 func noteCollation(ctx *sql.Context, to *expression.UserVar, value sql.Expression) {
-	s, ok := ctx.Session.(*Session)
+	s, ok := ctx.Session.(evaluation)
 	if !ok || !types.IsTextOnly(value.Type(ctx)) {
 		return
 	}
@@ -232,11 +232,16 @@ func noteCollation(ctx *sql.Context, to *expression.UserVar, value sql.Expressio
 		}
 	}
 	if c != sql.Collation_binary {
-		if s.collations == nil {
-			s.collations = map[string]sql.CollationID{}
-		}
-		s.collations[strings.ToLower(to.Name)] = c
+		s.noteVariable(to.Name, c)
 	}
+}
+
+// noteVariable notes the collation of the text that the statement assigns to a user's variable.
+func (s *Session) noteVariable(name string, c sql.CollationID) {
+	if s.collations == nil {
+		s.collations = map[string]sql.CollationID{}
+	}
+	s.collations[strings.ToLower(name)] = c
 }
 
 // variableType returns the type of a user's variable: a text has the collation of what is assigned, the connection's where that is

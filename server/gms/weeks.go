@@ -70,7 +70,7 @@ func dayOf(ctx *sql.Context, v any) (time.Time, bool) {
 	return t, ok && !t.Equal(types.ZeroTime)
 }
 
-func dayName(ctx *sql.Context, _ *Session, args []any) (any, error) {
+func dayName(ctx *sql.Context, args []any) (any, error) {
 	t, ok := dayOf(ctx, args[0])
 	if !ok {
 		return nil, nil
@@ -94,7 +94,7 @@ func weekArguments(ctx *sql.Context, args []any, mode int64) (time.Time, weekMod
 	return t, weekMode(mode), true
 }
 
-func weekNumber(ctx *sql.Context, _ *Session, args []any) (any, error) {
+func weekNumber(ctx *sql.Context, args []any) (any, error) {
 	if len(args) < 1 || len(args) > 2 {
 		return nil, sql.ErrInvalidArgumentNumber.New("WEEK", "1 or 2", len(args))
 	}
@@ -112,7 +112,7 @@ func weekNumber(ctx *sql.Context, _ *Session, args []any) (any, error) {
 	return int32(n), nil
 }
 
-func yearWeek(ctx *sql.Context, _ *Session, args []any) (any, error) {
+func yearWeek(ctx *sql.Context, args []any) (any, error) {
 	if len(args) < 1 || len(args) > 2 {
 		return nil, sql.ErrInvalidArgumentNumber.New("YEARWEEK", "1 or 2", len(args))
 	}
