@@ -30,6 +30,7 @@ import (
 	"sextant/internal/redo"
 	"sextant/logstore/client"
 	"sextant/server/gms"
+	"sextant/server/gms/value"
 	"sextant/server/serverpb"
 )
 
@@ -125,7 +126,7 @@ type fatalError struct{ error }
 
 // New returns an instance that does nothing until Run.
 func New(o Options) *Instance {
-	gms.RegisterCollations() // before the first catalog is read
+	value.RegisterCollations() // before the first catalog is read
 	return &Instance{o: o, changed: make(chan struct{}), turned: make(chan struct{}), gate: newGate(o.MySQL), drain: make(chan *failover.Drain, 1)}
 }
 

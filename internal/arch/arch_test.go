@@ -36,11 +36,16 @@ var pureStd = []string{
 // types only. Its interfaces name context.Context and nothing else of it.
 var pureExtra = []string{"logstore"}
 
+// gms are the packages that are built on go-mysql-server.
+var gms = []string{
+	"server/gms", "server/gms/syntax", "server/gms/value", "server/gms/expr", "server/gms/function", "server/gms/rewrite", "server/gms/planrule",
+}
+
 // only says which packages may import a library directly.
 var only = map[string][]string{
 	"go.etcd.io/bbolt":                    {"logstore/boltstore", "failover"},
-	"github.com/dolthub/go-mysql-server":  {"server/gms"},
-	"github.com/dolthub/vitess":           {"server/gms"},
+	"github.com/dolthub/go-mysql-server":  gms,
+	"github.com/dolthub/vitess":           gms,
 	"github.com/hashicorp/raft":           {"failover"},
 	"github.com/hashicorp/raft-boltdb":    {"failover"},
 	"github.com/spf13/viper":              {"internal/config"},
@@ -58,12 +63,20 @@ var layers = map[string][]string{
 	"engine":          {"internal/redo", "internal/page", "internal/invariant", "logstore", "engine"},
 	"engine/replica":  {"internal/redo", "internal/page", "internal/invariant", "engine/bufpool", "engine/btree", "logstore"},
 	"server":          {"internal/certs", "internal/mtls", "internal/page", "internal/redo", "internal/invariant", "engine", "logstore", "logstore/client", "failover", "server"},
-	"server/gms":      {"internal/certs", "internal/icuregex", "internal/mtls", "internal/redo", "engine", "logstore", "router/proxyv2", "server/protocol"},
+	"server/gms":      {"internal/certs", "internal/mtls", "internal/redo", "engine", "logstore", "router/proxyv2", "server/gms", "server/protocol"},
 	"server/protocol": {"internal/halfopen", "internal/hangup"},
-	"failover":        {"internal/durable", "internal/mtls", "internal/redo", "internal/invariant", "failover"},
-	"router":          {"internal/admin", "internal/certs", "internal/halfopen", "internal/mtls", "internal/redo", "internal/invariant", "internal/hangup", "router"},
-	"cmd":             {""},
-	"scripts":         {""},
+
+	// what gms is made of: each imports those before it, and only value and expr know what the engine stores
+	"server/gms/syntax":   {},
+	"server/gms/value":    {"engine", "server/gms/syntax"},
+	"server/gms/expr":     {"engine", "server/gms/syntax", "server/gms/value"},
+	"server/gms/function": {"internal/icuregex", "server/gms/syntax", "server/gms/value", "server/gms/expr"},
+	"server/gms/rewrite":  {"server/gms/syntax", "server/gms/value", "server/gms/expr", "server/gms/function"},
+	"server/gms/planrule": {"server/gms/syntax", "server/gms/value", "server/gms/expr", "server/gms/function", "server/gms/rewrite"},
+	"failover":            {"internal/durable", "internal/mtls", "internal/redo", "internal/invariant", "failover"},
+	"router":              {"internal/admin", "internal/certs", "internal/halfopen", "internal/mtls", "internal/redo", "internal/invariant", "internal/hangup", "router"},
+	"cmd":                 {""},
+	"scripts":             {""},
 }
 
 // engineBoundary are the packages of logstore that engine may import outside

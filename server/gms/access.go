@@ -8,16 +8,12 @@ import (
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression"
-
-	"sextant/engine/row"
 )
 
 // The planner weighs every index of a table for every statement, which is a third
 // of what a lookup by key costs. Conditions on integer columns that leave it no
 // choice are turned into a lookup here: a whole unique key, or one column that one
 // index alone can serve. Everything else is left to the planner.
-
-var _ sql.IndexSearchableTable = (*Table)(nil)
 
 // interval is the integers from lo to hi, both included. math.MinInt64 and
 // math.MaxInt64 are no bounds.
@@ -177,7 +173,7 @@ func (t *Table) comparison(left, right sql.Expression) (column int, v int64, ok 
 		return -1, 0, false
 	}
 	column = t.column(f)
-	return column, v, column >= 0 && t.shape.codecs[column].integer()
+	return column, v, column >= 0 && t.shape.codecs[column].Integer()
 }
 
 // integer returns the value of a literal, false if it is no integer or so large
@@ -208,17 +204,6 @@ func integer(l *expression.Literal) (int64, bool) {
 		return 0, false
 	}
 	return v, v > math.MinInt64+1 && v < math.MaxInt64-1
-}
-
-// integer reports whether the column's values are integers of at most 64 bits,
-// kept as such.
-func (c *codec) integer() bool {
-	switch c.store {
-	case row.TypeInt8, row.TypeInt16, row.TypeInt32, row.TypeInt64,
-		row.TypeUint8, row.TypeUint16, row.TypeUint32, row.TypeUint64:
-		return true
-	}
-	return false
 }
 
 // intervals returns the integers of one column that make a condition true, in

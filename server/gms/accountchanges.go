@@ -12,6 +12,7 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/mysql_db"
 	"github.com/dolthub/vitess/go/mysql"
 
+	"sextant/server/gms/syntax"
 	"sextant/server/protocol"
 )
 
@@ -49,7 +50,7 @@ func (s *Session) changeAccounts(ctx *sql.Context, verb string, optional bool, c
 	return rows, s.editAccounts(ctx, func(e *accountEdit) error {
 		var failed []string
 		for _, c := range changes {
-			_, there := e.GetUser(c.name.key())
+			_, there := e.GetUser(c.name.Key())
 			switch {
 			case there != create:
 				todo = append(todo, c)
@@ -71,7 +72,7 @@ func (s *Session) changeAccounts(ctx *sql.Context, verb string, optional bool, c
 			if err != nil {
 				return err
 			}
-			if old, there := e.GetUser(c.name.key()); there {
+			if old, there := e.GetUser(c.name.Key()); there {
 				todo[i].known = old.AuthString
 			}
 			todo[i].plugin = u.Plugin
@@ -116,7 +117,7 @@ func (s *Session) hashPasswords(ctx *sql.Context, verb string, changes []account
 	for i := range changes {
 		c := &changes[i]
 		rd := s.b.users.Reader()
-		found, ok := rd.GetUser(c.name.key())
+		found, ok := rd.GetUser(c.name.Key())
 		plugin, auth := string(mysql.CachingSha2Password), ""
 		if ok {
 			plugin, auth = found.Plugin, found.AuthString
@@ -174,7 +175,7 @@ func (s *Session) hashPasswords(ctx *sql.Context, verb string, changes []account
 }
 
 // errRetain is the error of a password that cannot be kept as the second one.
-func errRetain(n accountName, why string) error {
+func errRetain(n syntax.AccountName, why string) error {
 	number := 3894
 	if strings.HasPrefix(why, "new") {
 		number = 3895
@@ -243,7 +244,7 @@ func (set *accountSettings) describe(u *mysql_db.User) error {
 }
 
 // createUser returns the statement that makes an account.
-func createUser(u *mysql_db.User, n accountName, o accountOptions) string {
+func createUser(u *mysql_db.User, n syntax.AccountName, o accountOptions) string {
 	var b strings.Builder
 	quote := func(s string) string { return "'" + strings.NewReplacer(`\`, `\\`, "'", `\'`).Replace(s) + "'" }
 	fmt.Fprintf(&b, "CREATE USER %s IDENTIFIED WITH %s", n, quote(u.Plugin))
@@ -344,7 +345,7 @@ func errPrivilege(name string) error {
 }
 
 // quotedAccount returns an account's name as errors have it.
-func quotedAccount(n accountName) string { return "'" + n.User + "'@'" + n.Host + "'" }
+func quotedAccount(n syntax.AccountName) string { return "'" + n.User + "'@'" + n.Host + "'" }
 
 func errAccountOperation(verb string, accounts []string) error {
 	return mysql.NewSQLError(1396, "HY000", "Operation %s failed for %s", verb, strings.Join(accounts, ","))

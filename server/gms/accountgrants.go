@@ -7,13 +7,15 @@ import (
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/mysql_db"
 	"github.com/dolthub/vitess/go/mysql"
+
+	"sextant/server/gms/syntax"
 )
 
 // accountEdit changes users and grants. Names are those of one account each: a host's
 // pattern is a name here, and matches nothing.
 type accountEdit struct {
 	*mysql_db.Editor
-	own    accountName
+	own    syntax.AccountName
 	system bool // accounts with SYSTEM_USER or SUPER may be changed
 }
 
@@ -40,8 +42,8 @@ func (s *Session) editAccounts(ctx *sql.Context, edit func(e *accountEdit) error
 
 // account returns a copy of an account, nil if there is none; an error if the session
 // must not change it.
-func (e *accountEdit) account(n accountName) (*mysql_db.User, error) {
-	u, ok := e.GetUser(n.key())
+func (e *accountEdit) account(n syntax.AccountName) (*mysql_db.User, error) {
+	u, ok := e.GetUser(n.Key())
 	if !ok {
 		return nil, nil
 	}
@@ -70,7 +72,7 @@ type accountReader interface {
 
 // reached returns accounts and the roles that they have by grants, directly or by other
 // roles, each once.
-func reached(users accountReader, from ...accountName) []accountName {
+func reached(users accountReader, from ...syntax.AccountName) []syntax.AccountName {
 	from = slices.Clone(from)
 	for i := 0; i < len(from); i++ {
 		for _, r := range granted(users, from[i]) {
@@ -83,18 +85,18 @@ func reached(users accountReader, from ...accountName) []accountName {
 }
 
 // systemAccount reports whether an account has SYSTEM_USER or SUPER, itself or by a role.
-func systemAccount(users accountReader, n accountName) bool {
-	return slices.ContainsFunc(reached(users, n), func(n accountName) bool {
-		u, ok := users.GetUser(n.key())
+func systemAccount(users accountReader, n syntax.AccountName) bool {
+	return slices.ContainsFunc(reached(users, n), func(n syntax.AccountName) bool {
+		u, ok := users.GetUser(n.Key())
 		return ok && (u.IsSuperUser || u.PrivilegeSet.Has(sql.PrivilegeType_Super) || u.PrivilegeSet.HasDynamic(systemUser))
 	})
 }
 
-func errUnknownAuthorization(n accountName) error {
+func errUnknownAuthorization(n syntax.AccountName) error {
 	return mysql.NewSQLError(3523, "HY000", "Unknown authorization ID %s", n)
 }
 
-func errMandatory(role accountName) error {
+func errMandatory(role syntax.AccountName) error {
 	return mysql.NewSQLError(3628, "HY000", "The role %s is a mandatory role and can't be revoked or dropped. "+
 		"The restriction can be lifted by excluding the role identifier from the global variable mandatory_roles.", role)
 }
@@ -104,7 +106,7 @@ func errMandatory(role accountName) error {
 // An account that is not locked, as roles are, may be dropped with CREATE USER only.
 func (s *Session) dropAccounts(ctx *sql.Context, verb string, names []namedAccount, ifExists bool) error {
 	all := s.may(ctx, sql.PrivilegeType_CreateUser)
-	dropped := map[accountName]bool{}
+	dropped := map[syntax.AccountName]bool{}
 	return s.editAccounts(ctx, func(e *accountEdit) error {
 		var failed []string
 		for _, name := range names {
@@ -119,7 +121,7 @@ func (s *Session) dropAccounts(ctx *sql.Context, verb string, names []namedAccou
 				return errMandatory(n)
 			case u != nil:
 				dropped[n] = true
-				e.RemoveUser(n.key())
+				e.RemoveUser(n.Key())
 				e.RemoveRoleEdgesFromKey(mysql_db.RoleEdgesFromKey{FromHost: n.Host, FromUser: n.User})
 				e.RemoveRoleEdgesToKey(mysql_db.RoleEdgesToKey{ToHost: n.Host, ToUser: n.User})
 			case ifExists:
@@ -137,7 +139,7 @@ func (s *Session) dropAccounts(ctx *sql.Context, verb string, names []namedAccou
 			delete(all, n.String())
 		}
 		for name, o := range all {
-			o.DefaultRoles = slices.DeleteFunc(o.DefaultRoles, func(r accountName) bool { return dropped[r] })
+			o.DefaultRoles = slices.DeleteFunc(o.DefaultRoles, func(r syntax.AccountName) bool { return dropped[r] })
 			all[name] = o
 		}
 	})

@@ -10,6 +10,7 @@ import (
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/vitess/go/mysql"
 
+	"sextant/server/gms/syntax"
 	"sextant/server/protocol"
 )
 
@@ -69,7 +70,7 @@ func (o accountOptions) kept(history, days int, now time.Time) []usedPassword {
 }
 
 // mayUse returns the error of a password that its history forbids.
-func (o accountOptions) mayUse(ctx *sql.Context, n accountName, password string, now time.Time) error {
+func (o accountOptions) mayUse(ctx *sql.Context, n syntax.AccountName, password string, now time.Time) error {
 	history, days, _ := o.policy(ctx)
 	for _, p := range o.kept(history, days, now) {
 		if password != "" && protocol.PasswordFits(p.Plugin, p.Auth, password) {
@@ -112,7 +113,7 @@ func randomPassword(ctx *sql.Context) (string, error) {
 // too many of them. They are this instance's and not kept, as in MySQL.
 type failedLogins struct {
 	mu sync.Mutex
-	of map[accountName]failures
+	of map[syntax.AccountName]failures
 }
 
 type failures struct {
@@ -123,14 +124,14 @@ type failures struct {
 
 // attempt counts a login with a right or wrong password, and returns the error of an
 // account that is locked by now.
-func (f *failedLogins) attempt(n accountName, o accountOptions, user, host string, right bool, now time.Time) *protocol.Error {
+func (f *failedLogins) attempt(n syntax.AccountName, o accountOptions, user, host string, right bool, now time.Time) *protocol.Error {
 	if o.FailedLoginAttempts == 0 || o.PasswordLockDays == 0 {
 		return nil
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.of == nil {
-		f.of = map[accountName]failures{}
+		f.of = map[syntax.AccountName]failures{}
 	}
 	x := f.of[n]
 	left := time.Duration(o.PasswordLockDays)*24*time.Hour - now.Sub(x.locked)

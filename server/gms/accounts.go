@@ -14,27 +14,16 @@ import (
 	"github.com/dolthub/vitess/go/mysql"
 
 	"sextant/engine"
+	"sextant/server/gms/syntax"
 )
-
-// accountName is an account's or a role's.
-type accountName struct{ User, Host string }
-
-// String returns the name as SQL text.
-func (n accountName) String() string { return quoteName(n.User) + "@" + quoteName(n.Host) }
-
-func (n accountName) key() mysql_db.UserPrimaryKey {
-	return mysql_db.UserPrimaryKey{User: n.User, Host: n.Host}
-}
-
-func quoteName(s string) string { return "`" + strings.ReplaceAll(s, "`", "``") + "`" }
 
 // accountOptions are what an account has besides what the planner's grant tables keep.
 type accountOptions struct {
-	DefaultRoles       []accountName `json:",omitempty"`
-	AllRoles           bool          `json:",omitempty"` // DEFAULT ROLE ALL
-	Expired            bool          `json:",omitempty"` // PASSWORD EXPIRE
-	Lifetime           *int          `json:",omitempty"` // days, 0: never; nil: default_password_lifetime
-	MaxUserConnections int           `json:",omitempty"` // 0: max_user_connections
+	DefaultRoles       []syntax.AccountName `json:",omitempty"`
+	AllRoles           bool                 `json:",omitempty"` // DEFAULT ROLE ALL
+	Expired            bool                 `json:",omitempty"` // PASSWORD EXPIRE
+	Lifetime           *int                 `json:",omitempty"` // days, 0: never; nil: default_password_lifetime
+	MaxUserConnections int                  `json:",omitempty"` // 0: max_user_connections
 
 	History        *int           `json:",omitempty"` // PASSWORD HISTORY; nil: password_history
 	ReuseDays      *int           `json:",omitempty"` // PASSWORD REUSE INTERVAL; nil: password_reuse_interval
@@ -201,8 +190,8 @@ func (o accountOptions) expired(u *mysql_db.User, lifetime int64, now time.Time)
 // roles are a session's active roles.
 type roles struct {
 	all    bool // every granted role
-	except []accountName
-	list   []accountName
+	except []syntax.AccountName
+	list   []syntax.AccountName
 	// stale: the session's privileges are the planner's, with every granted role.
 	stale bool
 }
@@ -234,30 +223,30 @@ func (s *Session) refreshPrivileges(ctx *sql.Context) {
 // granted returns the roles that an account or role was granted, in order.
 func granted(rd interface {
 	GetToUserRoleEdges(mysql_db.RoleEdgesToKey) []*mysql_db.RoleEdge
-}, to accountName) []accountName {
-	var out []accountName
+}, to syntax.AccountName) []syntax.AccountName {
+	var out []syntax.AccountName
 	for _, e := range rd.GetToUserRoleEdges(mysql_db.RoleEdgesToKey{ToHost: to.Host, ToUser: to.User}) {
-		out = append(out, accountName{e.FromUser, e.FromHost})
+		out = append(out, syntax.AccountName{User: e.FromUser, Host: e.FromHost})
 	}
-	slices.SortFunc(out, func(a, b accountName) int {
+	slices.SortFunc(out, func(a, b syntax.AccountName) int {
 		return cmp.Or(strings.Compare(a.User, b.User), strings.Compare(a.Host, b.Host))
 	})
 	return out
 }
 
 // mandatoryRoles are the roles that every account was granted (mandatory_roles).
-func mandatoryRoles() []accountName {
+func mandatoryRoles() []syntax.AccountName {
 	_, v, _ := sql.SystemVariables.GetGlobal("mandatory_roles")
 	text, _ := v.(string)
-	out, _ := newLexer(text).roleNames()
+	out, _ := readRoleNames(syntax.NewLexer(text))
 	return out
 }
 
 // rolesOf returns the roles that an account has, those that all have last.
-func rolesOf(rd accountReader, n accountName) []accountName {
+func rolesOf(rd accountReader, n syntax.AccountName) []syntax.AccountName {
 	out := granted(rd, n)
 	for _, r := range mandatoryRoles() {
-		if _, there := rd.GetUser(r.key()); there && r != n && !slices.Contains(out, r) {
+		if _, there := rd.GetUser(r.Key()); there && r != n && !slices.Contains(out, r) {
 			out = append(out, r)
 		}
 	}
@@ -265,8 +254,8 @@ func rolesOf(rd accountReader, n accountName) []accountName {
 }
 
 // active returns those of the granted roles that are active.
-func (r roles) active(granted []accountName) []accountName {
-	var out []accountName
+func (r roles) active(granted []syntax.AccountName) []syntax.AccountName {
+	var out []syntax.AccountName
 	for _, g := range granted {
 		if r.all && !slices.Contains(r.except, g) || slices.Contains(r.list, g) {
 			out = append(out, g)
@@ -282,7 +271,7 @@ func (s *Session) activate(r roles) {
 }
 
 // defaultRoles returns the roles that are active when an account logs in.
-func (s *Session) defaultRoles(ctx *sql.Context, account accountName) (roles, error) {
+func (s *Session) defaultRoles(ctx *sql.Context, account syntax.AccountName) (roles, error) {
 	if s.boolVariable(ctx, "activate_all_roles_on_login") {
 		return roles{all: true}, nil
 	}

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/dolthub/go-mysql-server/sql/mysql_db"
+
+	"sextant/server/gms/syntax"
 )
 
 type fetcher []*mysql_db.User
@@ -55,7 +57,7 @@ func TestTheNarrowestAccountLogsIn(t *testing.T) {
 	} {
 		got := ""
 		if u := findAccount(all, c.user, netip.MustParseAddr(c.from)); u != nil {
-			got = quotedAccount(accountName{u.User, u.Host})
+			got = quotedAccount(syntax.AccountName{User: u.User, Host: u.Host})
 		}
 		if got != c.want {
 			t.Errorf("%s from %s: %q, want %q", c.user, c.from, got, c.want)
@@ -64,12 +66,12 @@ func TestTheNarrowestAccountLogsIn(t *testing.T) {
 }
 
 func TestAccountNamesAreRead(t *testing.T) {
-	for text, want := range map[string]accountName{
-		"u@localhost, x": {"u", "localhost"}, "'u'@'%' x": {"u", "%"}, "u": {"u", "%"}, "`a b`@`h`": {"a b", "h"},
-		"u@10.0.0.1": {"u", "10.0.0.1"}, "u@My-Host.example.com": {"u", "my-host.example.com"}, "u@%": {"u", "%"}, "'it''s'@h": {"it's", "h"},
+	for text, want := range map[string]syntax.AccountName{
+		"u@localhost, x": {User: "u", Host: "localhost"}, "'u'@'%' x": {User: "u", Host: "%"}, "u": {User: "u", Host: "%"}, "`a b`@`h`": {User: "a b", Host: "h"},
+		"u@10.0.0.1": {User: "u", Host: "10.0.0.1"}, "u@My-Host.example.com": {User: "u", Host: "my-host.example.com"}, "u@%": {User: "u", Host: "%"}, "'it''s'@h": {User: "it's", Host: "h"},
 	} {
-		l := newLexer(text)
-		got, self, ok := l.accountName()
+		l := syntax.NewLexer(text)
+		got, self, ok := l.AccountName()
 		if !ok || self || got != want {
 			t.Errorf("%s: %v %v %v", text, got, self, ok)
 		}

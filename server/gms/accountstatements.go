@@ -3,7 +3,6 @@ package gms
 import (
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/mysql_db"
@@ -11,13 +10,15 @@ import (
 	"github.com/dolthub/vitess/go/mysql"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
+	"sextant/server/gms/syntax"
+	"sextant/server/gms/value"
 	"sextant/server/protocol"
 )
 
 // accountGrammars are the statements over accounts and roles.
 var accountGrammars = map[string]grammar{
-	"create user":  func(l *lexer) (ast.Statement, error) { return parseAccounts(l, "CREATE USER") },
-	"alter user":   func(l *lexer) (ast.Statement, error) { return parseAccounts(l, "ALTER USER") },
+	"create user":  func(l *syntax.Lexer) (ast.Statement, error) { return parseAccounts(l, "CREATE USER") },
+	"alter user":   func(l *syntax.Lexer) (ast.Statement, error) { return parseAccounts(l, "ALTER USER") },
 	"rename user":  parseRenameUser,
 	"set password": parseSetPassword,
 	"set role":     parseSetRole,
@@ -30,7 +31,7 @@ var accountGrammars = map[string]grammar{
 
 // accountChange is what a statement does with one account; nil fields stay.
 type accountChange struct {
-	name   accountName
+	name   syntax.AccountName
 	self   bool // CURRENT_USER
 	plugin string
 	auth   *string // authentication_string
@@ -55,76 +56,24 @@ type accountSettings struct {
 	expire     bool // PASSWORD EXPIRE
 }
 
-// accountName reads an account's name; self is true for CURRENT_USER and USER().
-func (l *lexer) accountName() (n accountName, self, ok bool) {
-	n, self, ok = l.anyAccountName()
-	return n, self, ok && utf8.ValidString(n.User) && utf8.ValidString(n.Host)
-}
-
-func (l *lexer) anyAccountName() (n accountName, self, ok bool) {
-	for _, f := range []string{"current_user", "user"} {
-		if l.accept(f, "(", ")") || f == "current_user" && l.accept(f) {
-			return n, true, true
-		}
-	}
-	if l.kind != 'w' && l.kind != 'i' && l.kind != 's' {
-		return n, false, false
-	}
-	n.User, n.Host = l.text, "%"
-	l.next()
-	if !l.accept("@") {
-		return n, false, true
-	}
-	if l.kind != 'w' && l.kind != 'i' && l.kind != 's' && l.kind != '%' {
-		return n, false, false
-	}
-	if n.Host = l.text; l.kind != 'w' && l.kind != '%' {
-		n.Host = strings.ToLower(n.Host)
-		l.next()
-		return n, false, true
-	}
-	for end := l.at; ; end = l.at { // an unquoted host: its parts touch each other
-		l.next()
-		if l.start != end || l.kind == 0 || l.kind == ',' || l.kind == ')' {
-			break
-		}
-		n.Host += l.text
-	}
-	n.Host = strings.ToLower(n.Host)
-	return n, false, true
-}
-
-// string reads a string.
-func (l *lexer) string() (string, bool) {
-	if l.kind != 's' {
-		return "", false
-	}
-	s := l.text
-	l.next()
-	return s, true
-}
-
-// syntax returns the error of a statement whose next token is not one that may come there.
-func (l *lexer) syntax() error { return syntaxError(l.q, l.start) }
-
 // parseAccounts parses CREATE USER and ALTER USER.
-func parseAccounts(l *lexer, verb string) (ast.Statement, error) {
+func parseAccounts(l *syntax.Lexer, verb string) (ast.Statement, error) {
 	create := verb == "CREATE USER"
-	optional := l.accept("if", "not", "exists") && create || l.accept("if", "exists") && !create
+	optional := l.Accept("if", "not", "exists") && create || l.Accept("if", "exists") && !create
 	var changes []accountChange
 	for {
-		c, err := l.accountChange(create)
+		c, err := readAccountChange(l, create)
 		if err != nil {
 			return nil, err
 		}
-		if changes = append(changes, c); !l.accept(",") {
+		if changes = append(changes, c); !l.Accept(",") {
 			break
 		}
 	}
-	if !create && l.accept("default", "role") {
+	if !create && l.Accept("default", "role") {
 		return parseDefaultRole(l, verb, changes)
 	}
-	settings, err := l.accountSettings(create)
+	settings, err := readAccountSettings(l, create)
 	if err != nil {
 		return nil, err
 	}
@@ -143,78 +92,74 @@ func changeStatement(verb string, optional bool, changes []accountChange, settin
 	return a.statement()
 }
 
-// accountChange reads an account's name and what it is identified by.
-func (l *lexer) accountChange(create bool) (c accountChange, err error) {
+// readAccountChange reads an account's name and what it is identified by.
+func readAccountChange(l *syntax.Lexer, create bool) (c accountChange, err error) {
 	var ok bool
-	if c.name, c.self, ok = l.accountName(); !ok {
-		return c, l.syntax()
+	if c.name, c.self, ok = l.AccountName(); !ok {
+		return c, l.Syntax()
 	}
 	if create {
 		c.plugin, c.auth = string(mysql.CachingSha2Password), new(string)
 	}
-	if c.discard = !create && l.accept("discard", "old", "password"); c.discard || !l.accept("identified") {
+	if c.discard = !create && l.Accept("discard", "old", "password"); c.discard || !l.Accept("identified") {
 		return c, nil
 	}
 	c.plugin, c.auth = string(mysql.CachingSha2Password), new(string)
-	with := l.accept("with")
+	with := l.Accept("with")
 	if with {
-		if c.plugin, ok = l.pluginName(); !ok {
-			return c, l.syntax()
+		if c.plugin, ok = readPluginName(l); !ok {
+			return c, l.Syntax()
 		}
 		if c.plugin != string(mysql.CachingSha2Password) && c.plugin != string(mysql.MysqlNativePassword) {
 			return c, mysql.NewSQLError(1524, "HY000", "Plugin '%s' is not loaded", c.plugin)
 		}
 	}
 	switch {
-	case with && l.accept("as"):
-		if *c.auth, ok = l.string(); !ok {
-			return c, l.syntax()
+	case with && l.Accept("as"):
+		if *c.auth, ok = l.String(); !ok {
+			return c, l.Syntax()
 		}
-	case l.accept("by", "random", "password"):
+	case l.Accept("by", "random", "password"):
 		c.random = true
-	case l.accept("by"):
-		password, ok := l.string()
+	case l.Accept("by"):
+		password, ok := l.String()
 		if !ok {
-			return c, l.syntax()
+			return c, l.Syntax()
 		}
 		c.password = &password
 	case !with:
-		return c, l.syntax()
+		return c, l.Syntax()
 	}
-	if !l.replacing(&c, create) {
-		return c, l.syntax()
+	if !readReplacing(l, &c, create) {
+		return c, l.Syntax()
 	}
-	if l.is("and") {
-		return c, errNotSupported("multi-factor authentication")
+	if l.Is("and") {
+		return c, value.ErrNotSupported("multi-factor authentication")
 	}
 	return c, nil
 }
 
-// replacing reads [REPLACE 'password'] [RETAIN CURRENT PASSWORD].
-func (l *lexer) replacing(c *accountChange, create bool) bool {
+// readReplacing reads [REPLACE 'password'] [RETAIN CURRENT PASSWORD].
+func readReplacing(l *syntax.Lexer, c *accountChange, create bool) bool {
 	if create {
 		return true
 	}
-	if l.accept("replace") {
-		old, ok := l.string()
+	if l.Accept("replace") {
+		old, ok := l.String()
 		if !ok {
 			return false
 		}
 		c.old = &old
 	}
-	c.retain = l.accept("retain", "current", "password")
+	c.retain = l.Accept("retain", "current", "password")
 	return true
 }
 
-func errNotSupported(what string) error {
-	return mysql.NewSQLError(1235, "42000", "This version of Sextant doesn't yet support '%s'", what)
-}
-
-func (l *lexer) pluginName() (string, bool) {
-	if l.kind == 's' {
-		return l.string()
+func readPluginName(l *syntax.Lexer) (string, bool) {
+	if l.Kind == 's' {
+		return l.String()
 	}
-	name, ok := l.name()
+	name, ok := l.Name()
 	return strings.ToLower(name), ok
 }
 
@@ -226,73 +171,73 @@ func hashPassword(plugin, password string) string {
 	return protocol.HashSHA2(password)
 }
 
-// accountSettings reads what follows the accounts.
-func (l *lexer) accountSettings(create bool) (*accountSettings, error) {
+// readAccountSettings reads what follows the accounts.
+func readAccountSettings(l *syntax.Lexer, create bool) (*accountSettings, error) {
 	s := &accountSettings{}
-	for l.kind != 0 {
+	for l.Kind != 0 {
 		switch {
-		case l.accept("require"):
-			if err := l.require(s); err != nil {
+		case l.Accept("require"):
+			if err := readRequire(l, s); err != nil {
 				return nil, err
 			}
-		case l.accept("with"):
-			if err := l.resources(s); err != nil {
+		case l.Accept("with"):
+			if err := readResources(l, s); err != nil {
 				return nil, err
 			}
-		case l.accept("account"):
-			lock := l.acceptOne("lock", "unlock")
+		case l.Accept("account"):
+			lock := l.AcceptOne("lock", "unlock")
 			if lock == "" {
-				return nil, l.syntax()
+				return nil, l.Syntax()
 			}
 			locked := lock == "lock"
 			s.lock = &locked
-		case create && l.accept("default", "role"):
-			if err := l.defaultRole(s); err != nil {
+		case create && l.Accept("default", "role"):
+			if err := readDefaultRole(l, s); err != nil {
 				return nil, err
 			}
-		case l.accept("comment"):
-			text, ok := l.string()
+		case l.Accept("comment"):
+			text, ok := l.String()
 			if !ok {
-				return nil, l.syntax()
+				return nil, l.Syntax()
 			}
 			s.comment = &text
-		case l.accept("attribute"):
-			text, ok := l.string()
+		case l.Accept("attribute"):
+			text, ok := l.String()
 			if !ok {
-				return nil, l.syntax()
+				return nil, l.Syntax()
 			}
 			s.attributes = &text
-		case l.accept("password"):
-			if err := l.passwordOption(s); err != nil {
+		case l.Accept("password"):
+			if err := readPasswordOption(l, s); err != nil {
 				return nil, err
 			}
-		case l.accept("failed_login_attempts"):
-			n, ok := l.number()
+		case l.Accept("failed_login_attempts"):
+			n, ok := l.Number()
 			if !ok || n > passwordLockMax {
-				return nil, l.syntax()
+				return nil, l.Syntax()
 			}
 			s.options = append(s.options, func(o *accountOptions) { o.FailedLoginAttempts = int(n); o.Unlocks++ })
-		case l.accept("password_lock_time"):
+		case l.Accept("password_lock_time"):
 			days := int64(lockUnbounded)
-			if !l.accept("unbounded") {
-				n, ok := l.number()
+			if !l.Accept("unbounded") {
+				n, ok := l.Number()
 				if !ok || n > passwordLockMax {
-					return nil, l.syntax()
+					return nil, l.Syntax()
 				}
 				days = int64(n)
 			}
 			s.options = append(s.options, func(o *accountOptions) { o.PasswordLockDays = int(days); o.Unlocks++ })
 		default:
-			return nil, l.syntax()
+			return nil, l.Syntax()
 		}
 	}
 	return s, nil
 }
 
-// require reads REQUIRE NONE, SSL, X509 or a list of a certificate's properties.
-func (l *lexer) require(s *accountSettings) error {
+// readRequire reads REQUIRE NONE, SSL, X509 or a list of a certificate's properties.
+func readRequire(l *syntax.Lexer, s *accountSettings) error {
 	set := mysql_db.User{}
-	switch l.acceptOne("none", "ssl", "x509") {
+	switch l.AcceptOne("none", "ssl", "x509") {
 	case "none":
 	case "ssl":
 		set.SslType = "ANY"
@@ -300,13 +245,13 @@ func (l *lexer) require(s *accountSettings) error {
 		set.SslType = "X509"
 	default:
 		for {
-			field := map[string]*string{"cipher": &set.SslCipher, "issuer": &set.X509Issuer, "subject": &set.X509Subject}[l.acceptOne("cipher", "issuer", "subject")]
-			text, ok := l.string()
+			field := map[string]*string{"cipher": &set.SslCipher, "issuer": &set.X509Issuer, "subject": &set.X509Subject}[l.AcceptOne("cipher", "issuer", "subject")]
+			text, ok := l.String()
 			if field == nil || !ok {
-				return l.syntax()
+				return l.Syntax()
 			}
 			*field, set.SslType = text, "SPECIFIED"
-			if l.accept("and"); !l.is("cipher") && !l.is("issuer") && !l.is("subject") {
+			if l.Accept("and"); !l.Is("cipher") && !l.Is("issuer") && !l.Is("subject") {
 				break
 			}
 		}
@@ -317,50 +262,50 @@ func (l *lexer) require(s *accountSettings) error {
 	return nil
 }
 
-// resources reads WITH MAX_… n.
-func (l *lexer) resources(s *accountSettings) error {
+// readResources reads WITH MAX_… n.
+func readResources(l *syntax.Lexer, s *accountSettings) error {
 	for {
-		what := l.acceptOne("max_user_connections", "max_queries_per_hour", "max_updates_per_hour", "max_connections_per_hour")
-		n, ok := l.number()
+		what := l.AcceptOne("max_user_connections", "max_queries_per_hour", "max_updates_per_hour", "max_connections_per_hour")
+		n, ok := l.Number()
 		switch {
 		case what == "" || !ok:
-			return l.syntax()
+			return l.Syntax()
 		case what == "max_user_connections":
 			s.options = append(s.options, func(o *accountOptions) { o.MaxUserConnections = int(n) })
 		case n != 0:
-			return errNotSupported(strings.ToUpper(what))
+			return value.ErrNotSupported(strings.ToUpper(what))
 		}
-		if !strings.HasPrefix(strings.ToLower(l.text), "max_") {
+		if !strings.HasPrefix(strings.ToLower(l.Text), "max_") {
 			return nil
 		}
 	}
 }
 
-// defaultRole reads what DEFAULT ROLE may be.
-func (l *lexer) defaultRole(s *accountSettings) error {
+// readDefaultRole reads what DEFAULT ROLE may be.
+func readDefaultRole(l *syntax.Lexer, s *accountSettings) error {
 	var set accountOptions
-	switch l.acceptOne("none", "all") {
+	switch l.AcceptOne("none", "all") {
 	case "none":
 	case "all":
 		set.AllRoles = true
 	default:
 		var ok bool
-		if set.DefaultRoles, ok = l.roleNames(); !ok {
-			return l.syntax()
+		if set.DefaultRoles, ok = readRoleNames(l); !ok {
+			return l.Syntax()
 		}
 	}
 	s.options = append(s.options, func(o *accountOptions) { o.AllRoles, o.DefaultRoles = set.AllRoles, set.DefaultRoles })
 	return nil
 }
 
-// passwordOption reads what may follow PASSWORD.
-func (l *lexer) passwordOption(s *accountSettings) error {
+// readPasswordOption reads what may follow PASSWORD.
+func readPasswordOption(l *syntax.Lexer, s *accountSettings) error {
 	count := func(f func(o *accountOptions) **int) error {
 		var n *int
-		if !l.accept("default") {
-			v, ok := l.number()
+		if !l.Accept("default") {
+			v, ok := l.Number()
 			if !ok || v > 65535 {
-				return l.syntax()
+				return l.Syntax()
 			}
 			i := int(v)
 			n = &i
@@ -369,40 +314,40 @@ func (l *lexer) passwordOption(s *accountSettings) error {
 		return nil
 	}
 	switch {
-	case l.accept("history"):
+	case l.Accept("history"):
 		return count(func(o *accountOptions) **int { return &o.History })
-	case l.accept("reuse", "interval"):
+	case l.Accept("reuse", "interval"):
 		err := count(func(o *accountOptions) **int { return &o.ReuseDays })
-		l.accept("day")
+		l.Accept("day")
 		return err
-	case l.accept("require", "current"):
+	case l.Accept("require", "current"):
 		yes := true
 		required := &yes
-		if l.accept("default") {
+		if l.Accept("default") {
 			required = nil
-		} else if l.accept("optional") {
+		} else if l.Accept("optional") {
 			yes = false
 		}
 		s.options = append(s.options, func(o *accountOptions) { o.RequireCurrent = required })
 		return nil
-	case !l.accept("expire"):
-		return l.syntax()
+	case !l.Accept("expire"):
+		return l.Syntax()
 	}
 	set := func(expired bool, days *int) {
 		s.options = append(s.options, func(o *accountOptions) { o.Expired, o.Lifetime = expired, days })
 	}
 	switch {
-	case l.accept("default"):
+	case l.Accept("default"):
 		set(false, nil)
-	case l.accept("never"):
+	case l.Accept("never"):
 		set(false, new(int))
-	case l.accept("interval"):
-		n, ok := l.number()
-		if days := int(n); ok && l.accept("day") && n > 0 && n <= 65535 {
+	case l.Accept("interval"):
+		n, ok := l.Number()
+		if days := int(n); ok && l.Accept("day") && n > 0 && n <= 65535 {
 			set(false, &days)
 			return nil
 		}
-		return l.syntax()
+		return l.Syntax()
 	default:
 		s.expire = true
 		s.options = append(s.options, func(o *accountOptions) { o.Expired = true })
@@ -411,18 +356,18 @@ func (l *lexer) passwordOption(s *accountSettings) error {
 }
 
 // parseRenameUser parses RENAME USER old TO new [, old TO new] ….
-func parseRenameUser(l *lexer) (ast.Statement, error) {
-	var from, to []accountName
+func parseRenameUser(l *syntax.Lexer) (ast.Statement, error) {
+	var from, to []syntax.AccountName
 	for {
-		a, _, ok := l.accountName()
-		if !ok || !l.accept("to") {
-			return nil, l.syntax()
+		a, _, ok := l.AccountName()
+		if !ok || !l.Accept("to") {
+			return nil, l.Syntax()
 		}
-		b, _, ok := l.accountName()
+		b, _, ok := l.AccountName()
 		if !ok {
-			return nil, l.syntax()
+			return nil, l.Syntax()
 		}
-		if from, to = append(from, a), append(to, b); !l.accept(",") {
+		if from, to = append(from, a), append(to, b); !l.Accept(",") {
 			break
 		}
 	}
@@ -434,12 +379,12 @@ func parseRenameUser(l *lexer) (ast.Statement, error) {
 				if err != nil {
 					return err
 				}
-				if _, there := e.GetUser(to[i].key()); u == nil || there {
+				if _, there := e.GetUser(to[i].Key()); u == nil || there {
 					return errAccountOperation("RENAME USER", []string{quotedAccount(from[i])})
 				}
 				u.User, u.Host = to[i].User, to[i].Host
 				renameRoles(e.Editor, from[i], to[i])
-				e.RemoveUser(from[i].key())
+				e.RemoveUser(from[i].Key())
 				e.PutUser(u)
 			}
 			return nil
@@ -463,7 +408,7 @@ func parseRenameUser(l *lexer) (ast.Statement, error) {
 }
 
 // renameRoles moves what was granted to and by the name of an account.
-func renameRoles(ed *mysql_db.Editor, from, to accountName) {
+func renameRoles(ed *mysql_db.Editor, from, to syntax.AccountName) {
 	var edges []mysql_db.RoleEdge
 	ed.VisitRoleEdges(func(e *mysql_db.RoleEdge) { edges = append(edges, *e) })
 	for _, e := range edges {
@@ -482,52 +427,52 @@ func renameRoles(ed *mysql_db.Editor, from, to accountName) {
 }
 
 // parseSetPassword parses SET PASSWORD [FOR account] = 'text' or TO RANDOM.
-func parseSetPassword(l *lexer) (ast.Statement, error) {
+func parseSetPassword(l *syntax.Lexer) (ast.Statement, error) {
 	c := accountChange{self: true}
-	if l.accept("for") {
+	if l.Accept("for") {
 		var ok bool
-		if c.name, c.self, ok = l.accountName(); !ok {
-			return nil, l.syntax()
+		if c.name, c.self, ok = l.AccountName(); !ok {
+			return nil, l.Syntax()
 		}
 	}
 	switch {
-	case l.accept("to", "random"):
+	case l.Accept("to", "random"):
 		c.random = true
-	case l.accept("="):
-		password, ok := l.string()
+	case l.Accept("="):
+		password, ok := l.String()
 		if !ok {
-			return nil, l.syntax()
+			return nil, l.Syntax()
 		}
 		c.password = &password
 	default:
-		return nil, l.syntax()
+		return nil, l.Syntax()
 	}
-	if !l.replacing(&c, false) {
-		return nil, l.syntax()
+	if !readReplacing(l, &c, false) {
+		return nil, l.Syntax()
 	}
 	return changeStatement("SET PASSWORD", false, []accountChange{c}, &accountSettings{}), nil
 }
 
 // parseSetRole parses SET ROLE.
-func parseSetRole(l *lexer) (ast.Statement, error) {
+func parseSetRole(l *syntax.Lexer) (ast.Statement, error) {
 	var want roles
 	usual := false
-	switch l.acceptOne("default", "none", "all") {
+	switch l.AcceptOne("default", "none", "all") {
 	case "default":
 		usual = true
 	case "none":
 	case "all":
 		want.all = true
-		if l.accept("except") {
+		if l.Accept("except") {
 			var ok bool
-			if want.except, ok = l.roleNames(); !ok {
-				return nil, l.syntax()
+			if want.except, ok = readRoleNames(l); !ok {
+				return nil, l.Syntax()
 			}
 		}
 	default:
 		var ok bool
-		if want.list, ok = l.roleNames(); !ok {
-			return nil, l.syntax()
+		if want.list, ok = readRoleNames(l); !ok {
+			return nil, l.Syntax()
 		}
 	}
 	a := &admin{name: "SET ROLE", run: func(ctx *sql.Context, s *Session, _ *admin) ([]sql.Row, error) {
@@ -552,37 +497,37 @@ func parseSetRole(l *lexer) (ast.Statement, error) {
 	return a.statement(), nil
 }
 
-func errNotGranted(role, to accountName) error {
+func errNotGranted(role, to syntax.AccountName) error {
 	return mysql.NewSQLError(3530, "HY000", "%s is not granted to %s", role, to)
 }
 
 // parseSetDefaultRole parses SET DEFAULT ROLE … TO account [, account] ….
-func parseSetDefaultRole(l *lexer) (ast.Statement, error) {
-	if !l.accept("role") {
+func parseSetDefaultRole(l *syntax.Lexer) (ast.Statement, error) {
+	if !l.Accept("role") {
 		return nil, nil
 	}
 	set := &accountSettings{}
-	if err := l.defaultRole(set); err != nil {
+	if err := readDefaultRole(l, set); err != nil {
 		return nil, err
 	}
-	if !l.accept("to") {
-		return nil, l.syntax()
+	if !l.Accept("to") {
+		return nil, l.Syntax()
 	}
-	names, ok := l.accountNames()
+	names, ok := readAccountNames(l)
 	if !ok {
-		return nil, l.syntax()
+		return nil, l.Syntax()
 	}
 	return defaultRoleStatement("SET DEFAULT ROLE", names, set), nil
 }
 
 // parseShowCreateUser parses SHOW CREATE USER account.
-func parseShowCreateUser(l *lexer) (ast.Statement, error) {
-	if !l.accept("user") {
+func parseShowCreateUser(l *syntax.Lexer) (ast.Statement, error) {
+	if !l.Accept("user") {
 		return nil, nil
 	}
-	n, self, ok := l.accountName()
+	n, self, ok := l.AccountName()
 	if !ok {
-		return nil, l.syntax()
+		return nil, l.Syntax()
 	}
 	a := &admin{name: "SHOW CREATE USER", columns: textColumns("CREATE USER for " + n.User + "@" + n.Host)}
 	a.run = func(ctx *sql.Context, s *Session, _ *admin) ([]sql.Row, error) {
@@ -595,7 +540,7 @@ func parseShowCreateUser(l *lexer) (ast.Statement, error) {
 			return nil, mysql.NewSQLError(1142, "42000", "SELECT command denied to user %s for table 'user'", quotedAccount(s.account))
 		}
 		rd := s.b.users.Reader()
-		u, ok := rd.GetUser(n.key())
+		u, ok := rd.GetUser(n.Key())
 		edges := rd.GetToUserRoleEdges(mysql_db.RoleEdgesToKey{ToHost: n.Host, ToUser: n.User})
 		rd.Close()
 		if !ok {
@@ -609,9 +554,9 @@ func parseShowCreateUser(l *lexer) (ast.Statement, error) {
 		if o.AllRoles {
 			o.DefaultRoles = nil
 			for _, e := range edges {
-				o.DefaultRoles = append(o.DefaultRoles, accountName{e.FromUser, e.FromHost})
+				o.DefaultRoles = append(o.DefaultRoles, syntax.AccountName{User: e.FromUser, Host: e.FromHost})
 			}
-			slices.SortFunc(o.DefaultRoles, func(a, b accountName) int { return strings.Compare(a.String(), b.String()) })
+			slices.SortFunc(o.DefaultRoles, func(a, b syntax.AccountName) int { return strings.Compare(a.String(), b.String()) })
 		}
 		return []sql.Row{{createUser(u, n, o)}}, nil
 	}

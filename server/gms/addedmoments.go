@@ -7,12 +7,14 @@ import (
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/vitess/go/mysql"
 	"github.com/dolthub/vitess/go/sqltypes"
+
+	"sextant/server/gms/value"
 )
 
 // zeroMoment is the error of a column that is added without a default to a table with rows,
 // which get a zero that the mode refuses; nil for others.
 func (t *Table) zeroMoment(ctx *sql.Context, c *sql.Column) error {
-	if !served(ctx) || c.Nullable || c.Default != nil || c.Generated != nil || !modeEnabled(ctx, noZeroDate) || !sql.LoadSqlMode(ctx).Strict() {
+	if !value.Served(ctx) || c.Nullable || c.Default != nil || c.Generated != nil || !value.ModeEnabled(ctx, value.NoZeroDate) || !sql.LoadSqlMode(ctx).Strict() {
 		return nil
 	}
 	kind, zero := "datetime", "0000-00-00 00:00:00"

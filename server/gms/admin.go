@@ -15,6 +15,7 @@ import (
 
 	"sextant/engine"
 	"sextant/engine/txn"
+	"sextant/server/gms/syntax"
 )
 
 // tableMessage is one row of the answer of a statement over tables: of its table.
@@ -32,7 +33,7 @@ func failed(kind, format string, args ...any) []tableMessage {
 }
 
 // definition returns a table's, nil if there is none, and whether it is a view.
-func (s *Session) definition(ctx *sql.Context, t tableName) (def *engine.TableDef, view bool, err error) {
+func (s *Session) definition(ctx *sql.Context, t syntax.TableName) (def *engine.TableDef, view bool, err error) {
 	if def = s.temporary(t.Database, t.Name); def != nil {
 		return def, false, nil
 	}
@@ -47,7 +48,7 @@ func (s *Session) definition(ctx *sql.Context, t tableName) (def *engine.TableDe
 }
 
 // checkTable reads a table and its indexes and compares them.
-func checkTable(ctx *sql.Context, s *Session, t tableName) ([]tableMessage, error) {
+func checkTable(ctx *sql.Context, s *Session, t syntax.TableName) ([]tableMessage, error) {
 	def, view, err := s.definition(ctx, t)
 	switch {
 	case err != nil:
@@ -77,7 +78,7 @@ func checkTable(ctx *sql.Context, s *Session, t tableName) ([]tableMessage, erro
 // checksumTable sums up a checksum of every row, so that the order of rows does not
 // matter. Tables with equal rows and columns have equal sums, here and on readers; other
 // servers' sums are others.
-func checksumTable(ctx *sql.Context, s *Session, t tableName) ([]tableMessage, error) {
+func checksumTable(ctx *sql.Context, s *Session, t syntax.TableName) ([]tableMessage, error) {
 	def, _, err := s.definition(ctx, t)
 	if err != nil {
 		return nil, err
@@ -128,7 +129,7 @@ func checksumTable(ctx *sql.Context, s *Session, t tableName) ([]tableMessage, e
 
 // optimizeTable brings a table's statistics up to date. Pages need no more than that:
 // those that rows leave are merged and freed as it happens.
-func optimizeTable(ctx *sql.Context, s *Session, t tableName) ([]tableMessage, error) {
+func optimizeTable(ctx *sql.Context, s *Session, t syntax.TableName) ([]tableMessage, error) {
 	def, view, err := s.definition(ctx, t)
 	if err != nil {
 		return nil, err
@@ -148,7 +149,7 @@ func optimizeTable(ctx *sql.Context, s *Session, t tableName) ([]tableMessage, e
 }
 
 // repairTable says what InnoDB does.
-func repairTable(ctx *sql.Context, s *Session, t tableName) ([]tableMessage, error) {
+func repairTable(ctx *sql.Context, s *Session, t syntax.TableName) ([]tableMessage, error) {
 	def, view, err := s.definition(ctx, t)
 	switch {
 	case err != nil:
@@ -162,7 +163,7 @@ func repairTable(ctx *sql.Context, s *Session, t tableName) ([]tableMessage, err
 }
 
 // quoted returns a table's name as SQL text.
-func quoted(t tableName) string {
+func quoted(t syntax.TableName) string {
 	quote := func(s string) string { return "`" + strings.ReplaceAll(s, "`", "``") + "`" }
 	return quote(t.Database) + "." + quote(t.Name)
 }
@@ -179,22 +180,22 @@ func (s *Session) query(ctx *sql.Context, text string) ([]sql.Row, error) {
 
 // parseShowOpenTables parses SHOW OPEN TABLES [{FROM | IN} db] [LIKE 'pattern']. The tables
 // are those that a transaction uses.
-func parseShowOpenTables(l *lexer) (ast.Statement, error) {
-	if !l.accept("tables") {
+func parseShowOpenTables(l *syntax.Lexer) (ast.Statement, error) {
+	if !l.Accept("tables") {
 		return nil, nil
 	}
 	database, pattern := "", ""
-	if l.acceptOne("from", "in") != "" {
-		database, _ = l.name()
+	if l.AcceptOne("from", "in") != "" {
+		database, _ = l.Name()
 	}
-	if l.accept("like") {
-		if l.kind != 's' {
+	if l.Accept("like") {
+		if l.Kind != 's' {
 			return nil, nil
 		}
-		pattern = l.text
-		l.next()
+		pattern = l.Text
+		l.Next()
 	}
-	if l.kind != 0 {
+	if l.Kind != 0 {
 		return nil, nil
 	}
 	a := &admin{name: "SHOW OPEN TABLES", columns: sql.Schema{
@@ -213,8 +214,8 @@ func openTables(ctx *sql.Context, s *Session, database, pattern string) ([]sql.R
 	if err != nil {
 		return nil, err
 	}
-	held := make(map[tableName]int64)
-	exclusive := make(map[tableName]int64)
+	held := make(map[syntax.TableName]int64)
+	exclusive := make(map[syntax.TableName]int64)
 	for _, l := range s.b.db.Locks() {
 		db, name, ok := strings.Cut(string(l.Key), "\x00")
 		if l.Space.Kind != txn.SpaceMeta || l.Waiting || !ok || name == "" {
@@ -224,7 +225,7 @@ func openTables(ctx *sql.Context, s *Session, database, pattern string) ([]sql.R
 		if def == nil || database != "" && !strings.EqualFold(database, def.Database) {
 			continue
 		}
-		t := tableName{def.Database, def.Name}
+		t := syntax.TableName{Database: def.Database, Name: def.Name}
 		held[t]++
 		if l.Mode == txn.MetaExclusive {
 			exclusive[t] = 1

@@ -14,6 +14,8 @@ import (
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
 	"sextant/engine"
+	"sextant/server/gms/rewrite"
+	"sextant/server/gms/syntax"
 )
 
 // checksMark begins the comment of a clause of ALTER TABLE that changes the CHECK constraints, in the form of checkChanges.
@@ -87,11 +89,11 @@ func takeChecks(query string, def *engine.TableDef, a *ast.AlterTable) error {
 		return failed
 	}
 	for _, name := range c.Drops {
-		if !slices.ContainsFunc(def.Checks, func(d engine.CheckDef) bool { return sameName(d.Name, name) }) {
+		if !slices.ContainsFunc(def.Checks, func(d engine.CheckDef) bool { return syntax.SameName(d.Name, name) }) {
 			return errNoSuchCheck(name)
 		}
 	}
-	if containsFold(query, "enforced") {
+	if syntax.ContainsFold(query, "enforced") {
 		c.Enforced = enforcedChecks(query)
 	}
 	number := lastCheck(def, c.Drops)
@@ -101,7 +103,7 @@ func takeChecks(query string, def *engine.TableDef, a *ast.AlterTable) error {
 			number++
 			*name = fmt.Sprintf("%s_chk_%d", table, number)
 		}
-		if err := checkCheck(*name, of[i], added[i].Expr); err != nil {
+		if err := rewrite.CheckCheck(*name, of[i], added[i].Expr); err != nil {
 			return err
 		}
 	}
@@ -154,10 +156,10 @@ func ofCheck(def *engine.TableDef, name string, d *ast.DDL) (bool, error) {
 		}
 		return found
 	}
-	check := count(slices.ContainsFunc(def.Checks, func(x engine.CheckDef) bool { return sameName(x.Name, name) }))
-	count(slices.ContainsFunc(def.ForeignKeys, func(x engine.ForeignKeyDef) bool { return sameName(x.Name, name) }))
-	primary := count(sameName(name, primaryName) && !def.Keyless())
-	unique := count(slices.ContainsFunc(def.Indexes, func(x *engine.IndexDef) bool { return x.Unique && sameName(x.Name, name) }))
+	check := count(slices.ContainsFunc(def.Checks, func(x engine.CheckDef) bool { return syntax.SameName(x.Name, name) }))
+	count(slices.ContainsFunc(def.ForeignKeys, func(x engine.ForeignKeyDef) bool { return syntax.SameName(x.Name, name) }))
+	primary := count(syntax.SameName(name, rewrite.PrimaryName) && !def.Keyless())
+	unique := count(slices.ContainsFunc(def.Indexes, func(x *engine.IndexDef) bool { return x.Unique && syntax.SameName(x.Name, name) }))
 	switch {
 	case kinds > 1:
 		return false, mysql.NewSQLError(3939, "HY000", "Table has multiple constraints with the name '%s'. Please use constraint specific 'DROP' clause.", name)
@@ -177,7 +179,7 @@ func ofCheck(def *engine.TableDef, name string, d *ast.DDL) (bool, error) {
 func lastCheck(def *engine.TableDef, gone []string) int {
 	last := 0
 	for _, c := range def.Checks {
-		if slices.ContainsFunc(gone, func(name string) bool { return sameName(name, c.Name) }) {
+		if slices.ContainsFunc(gone, func(name string) bool { return syntax.SameName(name, c.Name) }) {
 			continue
 		}
 		if text, ok := strings.CutPrefix(strings.ToLower(c.Name), strings.ToLower(def.Name)+"_chk_"); ok {
@@ -192,56 +194,15 @@ func lastCheck(def *engine.TableDef, gone []string) int {
 // enforcedChecks are the clauses ALTER {CHECK | CONSTRAINT} name [NOT] ENFORCED, which the grammar takes and forgets.
 func enforcedChecks(query string) []enforcedCheck {
 	var out []enforcedCheck
-	for l := newLexer(query); l.kind != 0; {
-		if !l.accept("alter", "check") && !l.accept("alter", "constraint") {
-			l.next()
+	for l := syntax.NewLexer(query); l.Kind != 0; {
+		if !l.Accept("alter", "check") && !l.Accept("alter", "constraint") {
+			l.Next()
 			continue
 		}
-		name, _ := l.name()
-		out = append(out, enforcedCheck{name, !l.accept("not")})
+		name, _ := l.Name()
+		out = append(out, enforcedCheck{name, !l.Accept("not")})
 	}
 	return out
-}
-
-// checkCheck returns MySQL's error of a CHECK constraint whatever columns there are; column is that of one which belongs to a column.
-func checkCheck(name, column string, e ast.Expr) error {
-	if err := checkLength(name); err != nil {
-		return err
-	}
-	if columns := columnsOf(e); column != "" && (len(columns) == 0 ||
-		slices.ContainsFunc(columns, func(c ast.ColIdent) bool { return !c.EqualString(column) })) {
-		return mysql.NewSQLError(3813, "HY000", "Column check constraint '%s' references other column.", name)
-	}
-	if !boolean(e) {
-		return mysql.NewSQLError(3812, "HY000", "An expression of non-boolean type specified to a check constraint '%s'.", name)
-	}
-	return checkExpression(e, name, checkRules)
-}
-
-// truths are functions whose result is 0 or 1 and to MySQL a truth value.
-var truths = []string{
-	"json_valid", "json_contains", "json_contains_path", "json_schema_valid", "json_overlaps", "regexp_like", "is_uuid", "is_ipv4", "is_ipv6",
-	"is_ipv4_compat", "is_ipv4_mapped", "isnull", "strcmp", "st_contains", "st_crosses", "st_disjoint", "st_equals", "st_intersects", "st_overlaps",
-	"st_touches", "st_within", "mbrcontains", "mbrcoveredby", "mbrcovers", "mbrdisjoint", "mbrequals", "mbrintersects", "mbroverlaps", "mbrtouches",
-	"mbrwithin", "st_isempty", "st_issimple", "st_isclosed", "st_isvalid",
-}
-
-// boolean reports whether the value of an expression is a truth value to MySQL.
-func boolean(e ast.Expr) bool {
-	switch e := e.(type) {
-	case *ast.ParenExpr:
-		return boolean(e.Expr)
-	case ast.InjectedExpr:
-		return len(e.Children) != 1 || boolean(e.Children[0])
-	case *ast.UnaryExpr:
-		return e.Operator == ast.BangStr
-	case *ast.FuncExpr:
-		return slices.Contains(truths, e.Name.Lowered()) || strings.HasPrefix(e.Name.String(), "_") // one of ours in the place of an operator
-	case *ast.ColName, *ast.SQLVal, *ast.NullVal, *ast.BinaryExpr, *ast.CaseExpr, *ast.CollateExpr, *ast.ConvertExpr, *ast.ConvertUsingExpr,
-		*ast.SubstrExpr, *ast.TrimExpr, *ast.CharExpr, *ast.ExtractFuncExpr, *ast.TimestampFuncExpr:
-		return false
-	}
-	return true
 }
 
 // finishChecks ends the clauses of an ALTER TABLE, n, and then makes what takeChecks has left for its end. It returns the rows of it.
@@ -306,7 +267,7 @@ func (s *Session) changeChecks(ctx *sql.Context, t *Table, c checkChanges) error
 	}
 	err := t.alter(ctx, func(def *engine.TableDef) error {
 		for _, x := range c.Enforced {
-			at := slices.IndexFunc(def.Checks, func(d engine.CheckDef) bool { return sameName(d.Name, x.Name) })
+			at := slices.IndexFunc(def.Checks, func(d engine.CheckDef) bool { return syntax.SameName(d.Name, x.Name) })
 			if at < 0 {
 				return errNoSuchCheck(x.Name)
 			}
@@ -322,11 +283,11 @@ func (s *Session) changeChecks(ctx *sql.Context, t *Table, c checkChanges) error
 	}
 	def := t.live(ctx).def
 	for _, d := range def.Checks {
-		if !d.Enforced || !slices.ContainsFunc(begin, func(name string) bool { return sameName(name, d.Name) }) {
+		if !d.Enforced || !slices.ContainsFunc(begin, func(name string) bool { return syntax.SameName(name, d.Name) }) {
 			continue
 		}
 		s.dml++ // or it ends the transaction
-		rows, err := s.query(ctx, "SELECT 1 FROM "+quoted(tableName{def.Database, def.Name})+" WHERE NOT ("+d.Expr+") LIMIT 1")
+		rows, err := s.query(ctx, "SELECT 1 FROM "+quoted(syntax.TableName{Database: def.Database, Name: def.Name})+" WHERE NOT ("+d.Expr+") LIMIT 1")
 		s.dml--
 		if err != nil {
 			return err
@@ -340,23 +301,15 @@ func (s *Session) changeChecks(ctx *sql.Context, t *Table, c checkChanges) error
 
 // knownInCheck returns the error of a constraint that names a column which is not there, or cannot be named.
 func knownInCheck(def *engine.TableDef, name string, stmt ast.SQLNode) error {
-	for _, used := range columnsOf(stmt) {
+	for _, used := range rewrite.ColumnsOf(stmt) {
 		switch at := def.Column(used.String()); {
 		case at < 0:
-			return unknownInCheck(name, used)
+			return rewrite.UnknownInCheck(name, used)
 		case def.Columns[at].AutoIncrement:
-			return counterInCheck(name)
+			return rewrite.CounterInCheck(name)
 		}
 	}
 	return nil
-}
-
-func unknownInCheck(name string, column ast.ColIdent) error {
-	return mysql.NewSQLError(3820, "HY000", "Check constraint '%s' refers to non-existing column '%s'.", name, column.String())
-}
-
-func counterInCheck(name string) error {
-	return mysql.NewSQLError(3818, "HY000", "Check constraint '%s' cannot refer to an auto-increment column.", name)
 }
 
 // dropChecksOf takes the constraints out that name a column alone, which is dropped.
@@ -368,7 +321,7 @@ func dropChecksOf(def *engine.TableDef, column string) error {
 			failed = err
 			return false
 		}
-		columns := columnsOf(stmt)
+		columns := rewrite.ColumnsOf(stmt)
 		return len(columns) > 0 && !slices.ContainsFunc(columns, func(c ast.ColIdent) bool { return !c.EqualString(column) })
 	})
 	return failed
@@ -380,13 +333,9 @@ func takenCheck(cat *engine.Catalog, def *engine.TableDef, name string) error {
 		return nil
 	}
 	for _, t := range cat.Tables(def.Database) {
-		if t.ID != def.ID && slices.ContainsFunc(t.Checks, func(c engine.CheckDef) bool { return sameName(c.Name, name) }) {
-			return duplicateCheck(name)
+		if t.ID != def.ID && slices.ContainsFunc(t.Checks, func(c engine.CheckDef) bool { return syntax.SameName(c.Name, name) }) {
+			return rewrite.DuplicateCheck(name)
 		}
 	}
 	return nil
-}
-
-func duplicateCheck(name string) error {
-	return mysql.NewSQLError(3822, "HY000", "Duplicate check constraint name '%s'.", name)
 }

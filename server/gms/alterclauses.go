@@ -9,6 +9,7 @@ import (
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
 	"sextant/engine"
+	"sextant/server/gms/rewrite"
 )
 
 // unnamedIndex is the name of an index without one whose columns have others by then.
@@ -25,7 +26,7 @@ func (s *Session) alterClauses(ctx *sql.Context, query string, stmt ast.Statemen
 		return nil
 	}
 	for _, d := range a.Statements {
-		if x := d.IndexSpec; x != nil && strings.EqualFold(x.Action, ast.DropStr) && x.ToName.EqualString(primaryName) {
+		if x := d.IndexSpec; x != nil && strings.EqualFold(x.Action, ast.DropStr) && x.ToName.EqualString(rewrite.PrimaryName) {
 			x.Type, x.ToName = ast.PrimaryStr, ast.ColIdent{}
 		}
 	}
@@ -56,7 +57,7 @@ func (s *Session) alterClauses(ctx *sql.Context, query string, stmt ast.Statemen
 			s.renamed[d.Column.Lowered()] = c.Name.String()
 			was[c.Name.Lowered()] = d.Column
 		}
-		if c.Type.KeyOpt == columnIsUnique || c.Type.KeyOpt == columnUniqueKey {
+		if c.Type.KeyOpt == rewrite.ColumnIsUnique || c.Type.KeyOpt == rewrite.ColumnUniqueKey {
 			c.Type.KeyOpt = 0
 			index := *d
 			index.ColumnAction, index.TableSpec, index.ColumnOrder, index.Column = "", nil, nil, ast.ColIdent{}

@@ -12,6 +12,8 @@ import (
 
 	"sextant/engine"
 	"sextant/engine/row"
+	"sextant/server/gms/expr"
+	"sextant/server/gms/syntax"
 )
 
 // place returns where a column goes: behind what order names, at the end without one.
@@ -114,7 +116,7 @@ func (t *Table) ModifyColumn(ctx *sql.Context, name string, c *sql.Column, order
 		if at < 0 {
 			return sql.ErrTableColumnNotFound.New(def.Name, name)
 		}
-		if !sameName(name, c.Name) {
+		if !syntax.SameName(name, c.Name) {
 			if err := dependedOn(def, name); err != nil {
 				return err
 			}
@@ -129,7 +131,7 @@ func (t *Table) ModifyColumn(ctx *sql.Context, name string, c *sql.Column, order
 		cd.ID, cd.Added = old.ID, old.Added
 		if c.Type.Type() == sqltypes.Time {
 			setPrecision(ctx, &cd, &old)
-		} else if isNumeric(c.Type) {
+		} else if expr.IsNumeric(c.Type) {
 			setFormat(ctx, &cd, &old)
 		}
 		if err := renameInPseudo(def, name, c.Name); err != nil {
@@ -177,7 +179,7 @@ func renameInForeignKeys(def *engine.TableDef, from, to string) {
 		fk := &def.ForeignKeys[i]
 		fk.Columns = slices.Clone(fk.Columns)
 		for j, c := range fk.Columns {
-			if sameName(c, from) {
+			if syntax.SameName(c, from) {
 				fk.Columns[j] = to
 			}
 		}
@@ -226,12 +228,12 @@ func losesDigits(ctx *sql.Context, def *engine.TableDef, name string, to *sql.Co
 	will.Name, will.Options = to.Name, maps.Clone(was.Options)
 	if to.Type.Type() == sqltypes.Time {
 		setPrecision(ctx, &will, &was)
-		digits := precision(&will)
-		return digits >= 0 && (precision(&was) < 0 || precision(&was) > digits)
+		digits := expr.Precision(&will)
+		return digits >= 0 && (expr.Precision(&was) < 0 || expr.Precision(&was) > digits)
 	}
 	setFormat(ctx, &will, &was)
-	f, ok := formatOf(&will)
-	return ok && (f.digits > 0 || f.unsigned) && was.Options[optFormat] != will.Options[optFormat]
+	f, ok := expr.FormatOf(&will)
+	return ok && (f.Digits > 0 || f.Unsigned) && was.Options[expr.OptFormat] != will.Options[expr.OptFormat]
 }
 
 // narrowsSRID reports whether a spatial column gets an SRID that its rows may not have.
@@ -306,7 +308,7 @@ func (t *Table) ModifyComment(ctx *sql.Context, comment string) error {
 			}
 			for _, name := range c.Drops { // a prepared statement's may be gone
 				n := len(def.Checks)
-				def.Checks = slices.DeleteFunc(slices.Clone(def.Checks), func(d engine.CheckDef) bool { return sameName(name, d.Name) })
+				def.Checks = slices.DeleteFunc(slices.Clone(def.Checks), func(d engine.CheckDef) bool { return syntax.SameName(name, d.Name) })
 				if len(def.Checks) == n {
 					return errNoSuchCheck(name)
 				}
@@ -316,37 +318,4 @@ func (t *Table) ModifyComment(ctx *sql.Context, comment string) error {
 		}
 		return nil
 	})
-}
-
-// addedColumns makes ALTER TABLE … ADD [COLUMN] (a, b) an ADD a, ADD b, which the grammar has. The token is ADD.
-func (r *marking) addedColumns() {
-	next, end := r.follows(r.end)
-	if next == "column" {
-		next, end = r.follows(end)
-	}
-	if next != "(" {
-		return
-	}
-	if r.clauses == nil {
-		r.clauses = map[int]replacement{}
-	}
-	r.clauses[end-1] = replacement{end: end}
-	closed := r.closed(end - 1)
-	r.clauses[closed-1] = replacement{end: closed}
-	for depth := 0; end < closed; {
-		word, behind := nextWord(r.q, end)
-		if word == " " {
-			switch r.q[end] {
-			case '(':
-				depth++
-			case ')':
-				depth--
-			case ',':
-				if depth == 0 {
-					r.clauses[end] = replacement{behind, ", add "}
-				}
-			}
-		}
-		end = behind
-	}
 }

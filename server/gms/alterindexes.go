@@ -12,6 +12,9 @@ import (
 
 	"sextant/engine"
 	"sextant/engine/row"
+	"sextant/server/gms/rewrite"
+	"sextant/server/gms/syntax"
+	"sextant/server/gms/value"
 )
 
 // indexDef returns the stored form of an index of def.
@@ -66,7 +69,7 @@ func (t *Table) createIndex(ctx *sql.Context, ix sql.IndexDef, options map[strin
 			return err
 		}
 	}
-	for base, n := ix.Name, 2; sameName(base, primaryName) && (n == 2 || sh.findIndex(ix.Name) != nil); n++ { // no statement names it so
+	for base, n := ix.Name, 2; syntax.SameName(base, rewrite.PrimaryName) && (n == 2 || sh.findIndex(ix.Name) != nil); n++ { // no statement names it so
 		ix.Name = fmt.Sprintf("%s_%d", base, n)
 	}
 	if old := implicitIndex(sh.def, ix); old != nil && options == nil {
@@ -123,27 +126,31 @@ func (t *Table) BuildIndex(*sql.Context, sql.IndexDef) (sql.RowInserter, error) 
 // builtIndex takes the rows, of which there are none, for an index that is there.
 type builtIndex struct{}
 
-func (builtIndex) StatementBegin(*sql.Context)                    {}
+func (builtIndex) StatementBegin(*sql.Context) {}
+
 func (builtIndex) DiscardChanges(_ *sql.Context, err error) error { return nil }
-func (builtIndex) StatementComplete(*sql.Context) error           { return nil }
-func (builtIndex) Insert(*sql.Context, sql.Row) error             { return nil }
-func (builtIndex) Close(*sql.Context) error                       { return nil }
+
+func (builtIndex) StatementComplete(*sql.Context) error { return nil }
+
+func (builtIndex) Insert(*sql.Context, sql.Row) error { return nil }
+
+func (builtIndex) Close(*sql.Context) error { return nil }
 
 // DropIndex implements sql.IndexAlterableTable.
 func (t *Table) DropIndex(ctx *sql.Context, name string) error {
-	if sameName(name, "PRIMARY") {
+	if syntax.SameName(name, "PRIMARY") {
 		return t.DropPrimaryKey(ctx)
 	}
 	found := false
 	err := t.alter(ctx, func(def *engine.TableDef) error {
 		n := len(def.Indexes)
-		def.Indexes = slices.DeleteFunc(def.Indexes, func(ix *engine.IndexDef) bool { return sameName(ix.Name, name) })
+		def.Indexes = slices.DeleteFunc(def.Indexes, func(ix *engine.IndexDef) bool { return syntax.SameName(ix.Name, name) })
 		list, err := pseudoIndexes(def)
 		if err != nil {
 			return err
 		}
 		m := len(list)
-		list = slices.DeleteFunc(list, func(p pseudoIndex) bool { return sameName(p.Name, name) })
+		list = slices.DeleteFunc(list, func(p pseudoIndex) bool { return syntax.SameName(p.Name, name) })
 		if len(def.Indexes) == n && len(list) == m {
 			return sql.ErrIndexNotFound.New(name)
 		}
@@ -158,12 +165,12 @@ func (t *Table) DropIndex(ctx *sql.Context, name string) error {
 
 // RenameIndex implements sql.IndexAlterableTable.
 func (t *Table) RenameIndex(ctx *sql.Context, from, to string) error {
-	if sh := t.live(ctx); !sameName(from, to) && sh.findIndex(to) != nil {
+	if sh := t.live(ctx); !syntax.SameName(from, to) && sh.findIndex(to) != nil {
 		return sql.ErrDuplicateKey.New(to)
 	}
 	return t.alter(ctx, func(def *engine.TableDef) error {
 		for _, ix := range def.Indexes {
-			if sameName(ix.Name, from) {
+			if syntax.SameName(ix.Name, from) {
 				if !setVisible(ix, to) {
 					ix.Name = to
 				}
@@ -175,12 +182,12 @@ func (t *Table) RenameIndex(ctx *sql.Context, from, to string) error {
 			return err
 		}
 		for i := range list {
-			if sameName(list[i].Name, from) {
+			if syntax.SameName(list[i].Name, from) {
 				if strings.HasPrefix(to, visibleMark) {
 					return nil
 				}
 				if strings.HasPrefix(to, invisibleMark) {
-					return errNotSupported("INVISIBLE of FULLTEXT and SPATIAL indexes")
+					return value.ErrNotSupported("INVISIBLE of FULLTEXT and SPATIAL indexes")
 				}
 				list[i].Name = to
 				return setPseudoIndexes(def, list)
@@ -209,7 +216,7 @@ func (t *Table) GetChecks(ctx *sql.Context) ([]sql.CheckDefinition, error) {
 		return nil, nil // see takeChecks, dropChecksOf and dependedOn
 	}
 	if ok && len(s.viewUses) > 0 {
-		return slices.Concat(sh.checks, s.viewChecks(tableName{sh.def.Database, sh.def.Name}, false)), nil
+		return slices.Concat(sh.checks, s.viewChecks(syntax.TableName{Database: sh.def.Database, Name: sh.def.Name}, false)), nil
 	}
 	return sh.checks, nil
 }
@@ -222,7 +229,7 @@ func (t *Table) CreateCheck(ctx *sql.Context, c *sql.CheckDefinition) error {
 		if name == "" {
 			name = freeCheckName(def)
 		}
-		if slices.ContainsFunc(def.Checks, func(d engine.CheckDef) bool { return sameName(d.Name, name) }) {
+		if slices.ContainsFunc(def.Checks, func(d engine.CheckDef) bool { return syntax.SameName(d.Name, name) }) {
 			return sql.ErrDuplicateCheckName.New(name)
 		}
 		expr := readableText(c.CheckExpression)
@@ -248,7 +255,7 @@ func freeCheckName(def *engine.TableDef) string {
 func (t *Table) DropCheck(ctx *sql.Context, name string) error {
 	return t.alter(ctx, func(def *engine.TableDef) error {
 		n := len(def.Checks)
-		def.Checks = slices.DeleteFunc(def.Checks, func(d engine.CheckDef) bool { return sameName(d.Name, name) })
+		def.Checks = slices.DeleteFunc(def.Checks, func(d engine.CheckDef) bool { return syntax.SameName(d.Name, name) })
 		if len(def.Checks) == n {
 			return errNoSuchCheck(name)
 		}

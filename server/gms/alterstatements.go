@@ -7,10 +7,12 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/mysql"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+
+	"sextant/server/gms/syntax"
 )
 
 // namedTable returns a table of the volume.
-func (s *Session) namedTable(ctx *sql.Context, t tableName) (*Table, error) {
+func (s *Session) namedTable(ctx *sql.Context, t syntax.TableName) (*Table, error) {
 	if t.Database == "" {
 		t.Database = ctx.GetCurrentDatabase()
 	}
@@ -38,12 +40,12 @@ var largerText = map[string]string{"tinytext": "text", "text": "mediumtext", "me
 // planner, with a change of each column of text.
 func (s *Session) convert(ctx *sql.Context, query string, stmt ast.Statement) error {
 	n, ok := stmt.(*ast.AlterTable)
-	if !ok || !containsFold(query, "convert") {
+	if !ok || !syntax.ContainsFold(query, "convert") {
 		return nil
 	}
 	converts := false
-	for l := newLexer(query); l.kind != 0 && !converts; l.next() {
-		converts = l.is("convert") && l.accept("convert", "to")
+	for l := syntax.NewLexer(query); l.Kind != 0 && !converts; l.Next() {
+		converts = l.Is("convert") && l.Accept("convert", "to")
 	}
 	var to *ast.AlterCollationSpec
 	for _, d := range n.Statements {
@@ -58,7 +60,7 @@ func (s *Session) convert(ctx *sql.Context, query string, stmt ast.Statement) er
 	if err != nil {
 		return nil //nolint:nilerr // the planner says so
 	}
-	t, err := s.namedTable(ctx, tableName{n.Table.DbQualifier.String(), n.Table.Name.String()})
+	t, err := s.namedTable(ctx, syntax.TableName{Database: n.Table.DbQualifier.String(), Name: n.Table.Name.String()})
 	if err != nil {
 		return nil //nolint:nilerr // so does it here
 	}
@@ -77,7 +79,7 @@ func (s *Session) convert(ctx *sql.Context, query string, stmt ast.Statement) er
 			return err
 		}
 		if old.Collation().CharacterSet().MaxLength() < collation.CharacterSet().MaxLength() && types.IsTextBlob(c.Type) {
-			head := quoteName(c.Name) + " "
+			head := syntax.QuoteName(c.Name) + " "
 			kind, rest, _ := strings.Cut(strings.TrimPrefix(line, head), " ")
 			if larger := largerText[kind]; larger != "" {
 				line = head + larger + " " + rest

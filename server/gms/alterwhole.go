@@ -11,6 +11,8 @@ import (
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
 	"sextant/engine"
+	"sextant/server/gms/rewrite"
+	"sextant/server/gms/syntax"
 )
 
 const (
@@ -44,7 +46,7 @@ func (s *Session) wholeAlter(ctx *sql.Context, query string, a *ast.AlterTable) 
 		return false
 	})
 	a.Statements = append(a.Statements, last...)
-	t, err := s.namedTable(ctx, tableName{a.Table.DbQualifier.String(), a.Table.Name.String()})
+	t, err := s.namedTable(ctx, syntax.TableName{Database: a.Table.DbQualifier.String(), Name: a.Table.Name.String()})
 	if err != nil {
 		return nil //nolint:nilerr // the planner says so
 	}
@@ -124,13 +126,13 @@ func renamedIndexes(def *engine.TableDef, a *ast.AlterTable) error {
 			continue
 		}
 		from := x.FromName.String()
-		if !sameName(from, primaryName) && !slices.ContainsFunc(def.Indexes, func(ix *engine.IndexDef) bool { return sameName(ix.Name, from) }) &&
-			!slices.ContainsFunc(pseudo, func(p pseudoIndex) bool { return sameName(p.Name, from) }) {
-			return noSuchKey(from, def.Name)
+		if !syntax.SameName(from, rewrite.PrimaryName) && !slices.ContainsFunc(def.Indexes, func(ix *engine.IndexDef) bool { return syntax.SameName(ix.Name, from) }) &&
+			!slices.ContainsFunc(pseudo, func(p pseudoIndex) bool { return syntax.SameName(p.Name, from) }) {
+			return rewrite.NoSuchKey(from, def.Name)
 		}
 		to := x.ToName.String()
-		if sameName(to, primaryName) || sameName(to, "gen_clust_index") {
-			return indexName(to)
+		if syntax.SameName(to, rewrite.PrimaryName) || syntax.SameName(to, "gen_clust_index") {
+			return rewrite.IndexName(to)
 		}
 		if setVisible(&engine.IndexDef{}, to) {
 			continue
@@ -169,7 +171,7 @@ func replacedIndexes(def *engine.TableDef, a *ast.AlterTable) {
 		case by < 0:
 			rest = append(rest, d)
 		case old.Options[optImplicit] != "":
-		case sameName(old.Name, a.Statements[by].IndexSpec.ToName.String()):
+		case syntax.SameName(old.Name, a.Statements[by].IndexSpec.ToName.String()):
 			between, rename := ast.NewColIdent(fmt.Sprintf("%s%d", takenName, i)), *d
 			rename.IndexSpec = &ast.IndexSpec{Action: ast.RenameStr, FromName: d.IndexSpec.ToName, ToName: between}
 			first = append(first, &rename)
@@ -188,7 +190,7 @@ func droppedIndex(def *engine.TableDef, d *ast.DDL) *engine.IndexDef {
 	if x == nil || !strings.EqualFold(x.Action, ast.DropStr) || dropsPrimary(d) {
 		return nil
 	}
-	at := slices.IndexFunc(def.Indexes, func(ix *engine.IndexDef) bool { return sameName(ix.Name, x.ToName.String()) })
+	at := slices.IndexFunc(def.Indexes, func(ix *engine.IndexDef) bool { return syntax.SameName(ix.Name, x.ToName.String()) })
 	if at < 0 {
 		return nil
 	}
@@ -205,7 +207,7 @@ func replaces(def *engine.TableDef, old *engine.IndexDef, x *ast.IndexSpec) bool
 			return false
 		}
 		for i, c := range fk.Columns {
-			if !sameName(def.Columns[old.Columns[i].Column].Name, c) || !sameName(x.Fields[i].Column.String(), c) {
+			if !syntax.SameName(def.Columns[old.Columns[i].Column].Name, c) || !syntax.SameName(x.Fields[i].Column.String(), c) {
 				return false
 			}
 		}
@@ -240,9 +242,9 @@ func alteredExpressions(def *engine.TableDef, a *ast.AlterTable) error {
 				if f.Expression == nil {
 					continue
 				}
-				for _, used := range columnsOf(f.Expression) {
+				for _, used := range rewrite.ColumnsOf(f.Expression) {
 					if at := def.Column(used.String()); at >= 0 && def.Columns[at].AutoIncrement {
-						return counterInIndex(x.ToName.String())
+						return rewrite.CounterInIndex(x.ToName.String())
 					}
 				}
 			}
@@ -262,21 +264,21 @@ func alteredExpressions(def *engine.TableDef, a *ast.AlterTable) error {
 		case d.ColumnOrder != nil || place < 0:
 			continue // others precede it
 		}
-		for _, used := range columnsOf(e) {
+		for _, used := range rewrite.ColumnsOf(e) {
 			at := def.Column(used.String())
 			switch {
-			case at < 0 || sameName(used.String(), d.Column.String()):
+			case at < 0 || syntax.SameName(used.String(), d.Column.String()):
 			case def.Columns[at].AutoIncrement:
-				return counterInDefault(c.Name.String())
+				return rewrite.CounterInDefault(c.Name.String())
 			case at >= place && (def.Columns[at].DefaultExpr || def.Columns[at].Generated != ""):
-				return laterInDefault(c.Name.String())
+				return rewrite.LaterInDefault(c.Name.String())
 			}
 		}
 	}
 	return nil
 }
 
-// generatedKeys checks the foreign keys that a statement adds to generated columns.
+// rewrite.GeneratedKeys checks the foreign keys that a statement adds to generated columns.
 func generatedKeys(def *engine.TableDef, a *ast.AlterTable) error {
 	for _, d := range a.Statements {
 		if d.TableSpec == nil || d.ConstraintAction != ast.AddStr {
@@ -290,7 +292,7 @@ func generatedKeys(def *engine.TableDef, a *ast.AlterTable) error {
 			for _, f := range fk.Source {
 				if at := def.Column(f.String()); at >= 0 && def.Columns[at].Generated != "" {
 					name := cmp.Or(c.Name, fmt.Sprintf("%s_ibfk_%d", def.Name, len(def.ForeignKeys)+1))
-					if err := checkGeneratedKey(name, f.String(), fk, def.Columns[at].Options[optVirtual] != ""); err != nil {
+					if err := rewrite.CheckGeneratedKey(name, f.String(), fk, def.Columns[at].Options[optVirtual] != ""); err != nil {
 						return err
 					}
 				}
@@ -309,7 +311,7 @@ func keyless(def *engine.TableDef, a *ast.AlterTable) bool {
 		switch {
 		case x != nil && strings.EqualFold(x.Type, ast.PrimaryStr):
 			key = strings.EqualFold(x.Action, ast.CreateStr)
-		case d.TableSpec != nil && slices.ContainsFunc(d.TableSpec.Columns, func(c *ast.ColumnDefinition) bool { return c.Type.KeyOpt == columnIsPrimary }):
+		case d.TableSpec != nil && slices.ContainsFunc(d.TableSpec.Columns, func(c *ast.ColumnDefinition) bool { return c.Type.KeyOpt == rewrite.ColumnIsPrimary }):
 			key = true
 		}
 	}
@@ -377,21 +379,21 @@ func knownColumns(def *engine.TableDef, a *ast.AlterTable) error {
 
 // alterIndexes gives ALTER INDEX a form that is executed: the grammar takes it and forgets it.
 func alterIndexes(query string, a *ast.AlterTable) error {
-	if !containsFold(query, "visible") {
+	if !syntax.ContainsFold(query, "visible") {
 		return nil
 	}
 	var changes []*ast.IndexSpec
-	for l := newLexer(query); l.kind != 0; {
-		if !l.accept("alter", "index") {
-			l.next()
+	for l := syntax.NewLexer(query); l.Kind != 0; {
+		if !l.Accept("alter", "index") {
+			l.Next()
 			continue
 		}
-		name, _ := l.name()
+		name, _ := l.Name()
 		mark := visibleMark
-		if l.is("invisible") {
+		if l.Is("invisible") {
 			mark = invisibleMark
 		}
-		if sameName(name, primaryName) && mark == invisibleMark {
+		if syntax.SameName(name, rewrite.PrimaryName) && mark == invisibleMark {
 			return mysql.NewSQLError(3522, "HY000", "A primary key index cannot be invisible")
 		}
 		changes = append(changes, &ast.IndexSpec{
@@ -487,7 +489,7 @@ func newCounters(def *engine.TableDef, a *ast.AlterTable) {
 		clause := func(x *ast.IndexSpec) *ast.DDL {
 			return &ast.DDL{Action: ast.AlterStr, Table: d.Table, Auth: d.Auth, IndexSpec: x}
 		}
-		if c.Type.KeyOpt == columnIsPrimary {
+		if c.Type.KeyOpt == rewrite.ColumnIsPrimary {
 			c.Type.KeyOpt, c.Type.NotNull = 0, true
 			a.Statements = slices.Insert(a.Statements, i+1, clause(&ast.IndexSpec{
 				Action: ast.CreateStr, Type: ast.PrimaryStr, Fields: []*ast.IndexField{{Column: c.Name}},

@@ -5,15 +5,17 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
-	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
-	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/mysql"
 	"github.com/dolthub/vitess/go/sqltypes"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
 	"sextant/engine"
+	"sextant/server/gms/expr"
+	"sextant/server/gms/rewrite"
+	"sextant/server/gms/syntax"
+	"sextant/server/gms/value"
 )
 
 // assignedBefore makes a column's name in a row of INSERT … VALUES the value that the row has for it so
@@ -45,12 +47,12 @@ func (s *Session) assignedBefore(ctx *sql.Context, stmt ast.Statement) error {
 		}
 		values := &rowValues{}
 		for i := range row {
-			err := replaceNodes(reflect.ValueOf(&row[i]).Elem(), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
+			err := syntax.ReplaceNodes(reflect.ValueOf(&row[i]).Elem(), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
 				name, ok := n.(*ast.ColName)
 				if _, inner := n.(*ast.Subquery); inner || !ok {
 					return nil, !inner, nil
 				}
-				if q := name.Qualifier.Name.String(); q != "" && !sameName(q, ins.Table.Name.String()) {
+				if q := name.Qualifier.Name.String(); q != "" && !syntax.SameName(q, ins.Table.Name.String()) {
 					return nil, false, nil
 				}
 				if sh == nil {
@@ -68,7 +70,7 @@ func (s *Session) assignedBefore(ctx *sql.Context, stmt ast.Statement) error {
 					given = slices.IndexFunc(s.columnsOf(ins.Table), name.Name.Equal)
 				}
 				values.read = true
-				return ast.InjectedExpr{Auth: open, Expression: &columnSoFar{row: values, at: given, def: &sh.def.Columns[at], typ: sh.schema[at].Type}}, false, nil
+				return ast.InjectedExpr{Auth: rewrite.Open, Expression: &columnSoFar{row: values, at: given, def: &sh.def.Columns[at], typ: sh.schema[at].Type}}, false, nil
 			})
 			if err != nil {
 				return err
@@ -76,7 +78,7 @@ func (s *Session) assignedBefore(ctx *sql.Context, stmt ast.Statement) error {
 		}
 		for i, e := range row {
 			if _, ok := e.(*ast.Default); values.read && !ok {
-				row[i] = ast.InjectedExpr{Auth: open, Expression: &givenValue{row: values, at: i}, Children: ast.Exprs{e}}
+				row[i] = ast.InjectedExpr{Auth: rewrite.Open, Expression: &givenValue{row: values, at: i}, Children: ast.Exprs{e}}
 			}
 		}
 	}
@@ -116,7 +118,7 @@ func (s *Session) withoutDefaults(ctx *sql.Context, ins *ast.Insert, rows *ast.A
 		} else if !all {
 			for _, row := range rows.Values {
 				if !given(row) && !c.DefaultExpr {
-					row[i] = ast.InjectedExpr{Auth: open, Expression: &noDefault{column: c.Name, typ: sh.schema[at].Type, a: assigner{ignore: ins.Ignore != ""}}}
+					row[i] = ast.InjectedExpr{Auth: rewrite.Open, Expression: &noDefault{column: c.Name, typ: sh.schema[at].Type, a: value.Assigner{Ignore: ins.Ignore != ""}}}
 				}
 			}
 			continue
@@ -135,7 +137,7 @@ func (s *Session) shapeOf(ctx *sql.Context, name ast.TableName) (*shape, error) 
 	if db == "" {
 		db = s.GetCurrentDatabase()
 	}
-	def, _, err := s.definition(ctx, tableName{db, name.Name.String()})
+	def, _, err := s.definition(ctx, syntax.TableName{Database: db, Name: name.Name.String()})
 	if err != nil || def == nil {
 		return nil, err
 	}
@@ -221,7 +223,7 @@ func (c *columnSoFar) Eval(ctx *sql.Context, _ sql.Row) (any, error) {
 	switch {
 	case !ok:
 		var err error
-		if v, err = literalDefault(ctx, c.def, c.typ); err != nil {
+		if v, err = expr.LiteralDefault(ctx, c.def, c.typ); err != nil {
 			return nil, err
 		}
 	case v != nil:
@@ -241,7 +243,7 @@ func (c *columnSoFar) Eval(ctx *sql.Context, _ sql.Row) (any, error) {
 type noDefault struct {
 	column string
 	typ    sql.Type
-	a      assigner
+	a      value.Assigner
 }
 
 var _ sql.Expression = (*noDefault)(nil)
@@ -271,23 +273,8 @@ func (d *noDefault) WithChildren(*sql.Context, ...sql.Expression) (sql.Expressio
 
 // Eval implements sql.Expression.
 func (d *noDefault) Eval(ctx *sql.Context, _ sql.Row) (any, error) {
-	if d.typ.Type() != sqltypes.Enum && !d.a.lenient(ctx) {
+	if d.typ.Type() != sqltypes.Enum && !d.a.Lenient(ctx) {
 		return nil, mysql.NewSQLError(1364, "HY000", "Field '%s' doesn't have a default value", d.column)
 	}
-	return d.a.null(ctx, d.column, d.typ, true), nil
-}
-
-// literalDefault returns a column's default if that is a literal, NULL if it is made for each row. That of
-// a column which is set to the time is the zero time.
-func literalDefault(ctx *sql.Context, c *engine.ColumnDef, t sql.Type) (any, error) {
-	switch {
-	case c.Default == "", strings.EqualFold(c.Default, "NULL"):
-		return nil, nil
-	case isMoment(t) && !strings.HasPrefix(c.Default, "'"):
-		return types.ZeroTime, nil
-	case c.DefaultExpr:
-		return nil, nil
-	}
-	v, _, err := t.Convert(ctx, defaultLiteral(c.Default))
-	return v, err
+	return d.a.Null(ctx, d.column, d.typ, true), nil
 }

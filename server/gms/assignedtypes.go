@@ -2,7 +2,6 @@ package gms
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
 	"slices"
 	"strings"
@@ -14,6 +13,10 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/sqltypes"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+
+	"sextant/server/gms/expr"
+	"sextant/server/gms/rewrite"
+	"sextant/server/gms/value"
 )
 
 // assignedAs returns e as what a column of a type is assigned: a text of an ENUM, a SET, a moment or a
@@ -24,80 +27,52 @@ func assignedAs(ctx *sql.Context, e sql.Expression, to sql.Type) (as sql.Express
 		as, other = assignedAs(ctx, k.Child, to)
 		return &keptExpression{expression.UnaryExpressionStub{Child: as}, k.text}, other
 	}
-	if h, ok := e.(hexLiteral); ok && numericType(to) {
-		return h.integer(), true
+	if h, ok := e.(expr.HexLiteral); ok && expr.NumericType(to) {
+		return h.Integer(), true
 	}
 	t := e.Type(ctx)
-	if r := newRecoded(ctx, e, to); r != nil {
+	if r := expr.NewRecoded(ctx, e, to); r != nil {
 		return r, true
 	}
 	switch {
-	case types.IsJSON(to) && binaryText(ctx, e): // of _binary'…' the planner's value is a text
-		return &whole{expression.UnaryExpressionStub{Child: e}, types.LongBlob}, true
+	case types.IsJSON(to) && expr.BinaryText(ctx, e): // of _binary'…' the planner's value is a text
+		return &expr.Whole{UnaryExpressionStub: expression.UnaryExpressionStub{Child: e}, Typ: types.LongBlob}, true
 	case types.IsJSON(t) && !types.IsText(to) && !types.IsJSON(to):
 		if f, ok := e.(*expression.GetField); ok && f.Table() != "" { // of a column the value counts, of a function's result its text
 			return e, false
 		}
-		return &whole{expression.UnaryExpressionStub{Child: e}, types.LongText}, true
-	case (types.IsEnum(t) || types.IsSet(t)) && (isMoment(to) || (types.IsEnum(to) || types.IsSet(to)) && !t.Equals(to)):
-		return asMemberText(ctx, e), true
+		return &expr.Whole{UnaryExpressionStub: expression.UnaryExpressionStub{Child: e}, Typ: types.LongText}, true
+	case (types.IsEnum(t) || types.IsSet(t)) && (expr.IsMoment(to) || (types.IsEnum(to) || types.IsSet(to)) && !t.Equals(to)):
+		return expr.AsMemberText(ctx, e), true
 	case types.IsBit(t) && types.IsTextBlob(to):
-		return &bitBytes{expression.UnaryExpressionStub{Child: e}}, true
+		return &expr.BitBytes{UnaryExpressionStub: expression.UnaryExpressionStub{Child: e}}, true
 	case types.IsText(to) && !types.IsJSON(to):
 		if types.IsEnum(t) || types.IsSet(t) {
-			return asMemberText(ctx, e), true
+			return expr.AsMemberText(ctx, e), true
 		}
 		if f, ok := e.(sql.FunctionExpression); ok && types.IsDatetimeType(t) && f.FunctionName() == "now" {
-			digits := createdExpr(ctx, e, nil).momentDigits() // the planner's type has six
+			digits := expr.CreatedExpr(ctx, e, nil).MomentDigits() // the planner's type has six
 			moment := types.MustCreateDatetimeType(sqltypes.Datetime, digits)
-			return &momentText{expression.UnaryExpressionStub{Child: e}, moment, true}, true
+			return &expr.MomentText{UnaryExpressionStub: expression.UnaryExpressionStub{Child: e}, Moment: moment, Exact: true}, true
 		}
-		if q := newUnrounded(ctx, e); q != nil {
+		if q := expr.NewUnrounded(ctx, e); q != nil {
 			return q, true
 		}
 		if _, column := e.(*expression.GetField); types.IsFloat(t) && !(column && types.IsTextBlob(to)) { // it has all digits
 			return e, false
 		}
-		return asText(ctx, e), isMoment(t) || formattedText(ctx, e) != nil
-	case types.IsNumber(to) && !types.IsYear(to) && (isMoment(t) || binaryText(ctx, e)):
-		n := newDateNumber(ctx, e)
-		if d, ok := n.(*dateNumber); ok && types.IsInteger(to) {
-			d.typ, d.seconds = types.Int64, true
+		return expr.AsText(ctx, e), expr.IsMoment(t) || expr.FormattedText(ctx, e) != nil
+	case types.IsNumber(to) && !types.IsYear(to) && (expr.IsMoment(t) || expr.BinaryText(ctx, e)):
+		n := expr.NewDateNumber(ctx, e)
+		if d, ok := n.(*expr.DateNumber); ok && types.IsInteger(to) {
+			d.Typ, d.Seconds = types.Int64, true
 		}
 		return n, true
 	}
-	if q := newUnrounded(ctx, e); q != nil && (types.IsNumber(to) || types.IsText(to)) {
+	if q := expr.NewUnrounded(ctx, e); q != nil && (types.IsNumber(to) || types.IsText(to)) {
 		return q, true
 	}
 	return e, false
-}
-
-// bitBytes is a column of bits as a TEXT or a BLOB has it: its bytes. (A VARCHAR has its number.)
-type bitBytes struct{ expression.UnaryExpressionStub }
-
-// Type implements sql.Expression.
-func (*bitBytes) Type(*sql.Context) sql.Type { return types.LongBlob }
-
-// String implements sql.Expression.
-func (b *bitBytes) String() string { return b.Child.String() }
-
-// WithChildren implements sql.Expression.
-func (b *bitBytes) WithChildren(_ *sql.Context, children ...sql.Expression) (sql.Expression, error) {
-	if len(children) != 1 {
-		return nil, sql.ErrInvalidChildrenNumber.New(b, len(children), 1)
-	}
-	return &bitBytes{expression.UnaryExpressionStub{Child: children[0]}}, nil
-}
-
-// Eval implements sql.Expression.
-func (b *bitBytes) Eval(ctx *sql.Context, r sql.Row) (any, error) {
-	v, err := b.Child.Eval(ctx, r)
-	n, ok := v.(uint64)
-	t, bits := b.Child.Type(ctx).(types.BitType)
-	if err != nil || !ok || !bits {
-		return v, err
-	}
-	return binary.BigEndian.AppendUint64(nil, n)[8-(t.NumberOfBits()+7)/8:], nil
 }
 
 // The comments before expressions of definitions that tell what they are assigned to.
@@ -133,7 +108,7 @@ func assignedDefinition(ctx *sql.Context, c *sql.Column) {
 	for _, d := range []**sql.ColumnDefaultValue{&c.Generated, &c.Default} {
 		if *d != nil && (*d).Resolved() && !(*d).Literal {
 			column := expression.NewGetFieldWithTable(0, 0, c.Type, c.DatabaseSource, c.Source, c.Name, true)
-			a := &assigner{table: c.Source, format: fieldFormat(ctx, column), ignore: c.Virtual}
+			a := &value.Assigner{Table: c.Source, Format: expr.FieldFormat(ctx, column), Ignore: c.Virtual}
 			value := **d
 			value.Expr, _ = assignedAs(ctx, value.Expr, c.Type)
 			if c.Virtual { // there is no validation
@@ -165,10 +140,10 @@ func withAssigned(query string, stmt ast.Statement, keep bool) {
 		return
 	}
 	if keep {
-		e.Expr = ast.InjectedExpr{Auth: open, Expression: keptText(withoutParentheses(withoutAssigned(query))), Children: ast.Exprs{e.Expr}}
+		e.Expr = ast.InjectedExpr{Auth: rewrite.Open, Expression: keptText(withoutParentheses(withoutAssigned(query))), Children: ast.Exprs{e.Expr}}
 	}
 	if to != nil {
-		e.Expr = ast.InjectedExpr{Auth: open, Expression: assignedTo{to}, Children: ast.Exprs{e.Expr}}
+		e.Expr = ast.InjectedExpr{Auth: rewrite.Open, Expression: assignedTo{to}, Children: ast.Exprs{e.Expr}}
 	}
 	e.Expr = &ast.ParenExpr{Expr: e.Expr}
 }
@@ -198,11 +173,11 @@ func assignedDefault(ctx *sql.Context, e sql.Expression, c *sql.Column, index in
 	}
 	generated := c.Generated != nil
 	column := expression.NewGetFieldWithTable(index, 0, c.Type, c.DatabaseSource, c.Source, c.Name, !generated || c.Nullable)
-	value, _ := assignedAs(ctx, d.Expr, c.Type)
+	val, _ := assignedAs(ctx, d.Expr, c.Type)
 	out := *d
 	out.ReturnNil = out.ReturnNil || generated
 	out.Expr = &assignment{
-		Expression: value, column: column, a: &assigner{ignore: ignore, table: c.Source, format: fieldFormat(ctx, column)}, strict: generated,
+		Expression: val, column: column, a: &value.Assigner{Ignore: ignore, Table: c.Source, Format: expr.FieldFormat(ctx, column)}, strict: generated,
 	}
 	return &out
 }
@@ -212,7 +187,7 @@ func assignedDefault(ctx *sql.Context, e sql.Expression, c *sql.Column, index in
 type assignedValue struct {
 	expression.UnaryExpressionStub
 	column *expression.GetField
-	a      *assigner
+	a      *value.Assigner
 	read   bool
 }
 
@@ -230,13 +205,13 @@ func readVirtual(ctx *sql.Context, t sql.Table) error {
 		}
 		c := schema[i]
 		column := expression.NewGetFieldWithTable(i, 0, c.Type, c.DatabaseSource, c.Source, c.Name, c.Nullable)
-		value, _, err := transform.Expr(ctx, d.Expr, check) // no rule comes to it
+		val, _, err := transform.Expr(ctx, d.Expr, expr.Check) // no rule comes to it
 		if err != nil {
 			return err
 		}
-		value, _ = assignedAs(ctx, value, c.Type)
+		val, _ = assignedAs(ctx, val, c.Type)
 		w.Projections[i] = &assignedValue{
-			expression.UnaryExpressionStub{Child: value}, column, &assigner{ignore: true, table: c.Source, format: fieldFormat(ctx, column)}, true,
+			expression.UnaryExpressionStub{Child: val}, column, &value.Assigner{Ignore: true, Table: c.Source, Format: expr.FieldFormat(ctx, column)}, true,
 		}
 	}
 	return nil
@@ -264,15 +239,15 @@ func (v *assignedValue) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 		s.quiet++
 		defer func() { s.quiet-- }()
 	}
-	v.a.row++
+	v.a.Row++
 	x, err := v.Child.Eval(ctx, r)
 	if err != nil {
 		return nil, err
 	}
 	if x == nil && v.read && !v.column.IsNullable(ctx) {
-		return v.a.null(ctx, v.column.Name(), v.column.Type(ctx), false), nil
+		return v.a.Null(ctx, v.column.Name(), v.column.Type(ctx), false), nil
 	}
-	return v.a.assign(ctx, v.column.Name(), v.column.Type(ctx), x)
+	return v.a.Assign(ctx, v.column.Name(), v.column.Type(ctx), x)
 }
 
 // assignedTypes makes the values of an INSERT's rows what its columns are assigned.
@@ -327,7 +302,7 @@ func assignedTypes(ctx *sql.Context, source sql.Node, n *plan.InsertInto) (sql.N
 			if a, ok := e.(*expression.Alias); ok {
 				e, name = a.Child, a.Name()
 			}
-			if q := newUnrounded(ctx, e); q != nil {
+			if q := expr.NewUnrounded(ctx, e); q != nil {
 				if inner[f.Index()], some = q, true; name != "" {
 					inner[f.Index()] = expression.NewAlias(ctx, name, q)
 				}

@@ -11,6 +11,9 @@ import (
 	"github.com/dolthub/vitess/go/mysql"
 	"github.com/dolthub/vitess/go/sqltypes"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+
+	"sextant/server/gms/expr"
+	"sextant/server/gms/value"
 )
 
 // This file assigns whole rows: of INSERT and LOAD DATA, and the columns that UPDATE names.
@@ -50,13 +53,13 @@ func (b *builder) assigned(ctx *sql.Context, s *Session, n *assigned, r sql.Row)
 	if o := s.results; o != nil && s.depth == 0 && o.insert == nil {
 		o.insert, records = n.insert, &o.records
 	}
-	var formats []columnFormat
+	var formats []value.ColumnFormat
 	if t := tableOf(n.insert.Destination); t != nil {
 		formats = t.live(ctx).formats
 	}
 	return &assignIter{
 		formats: formats, records: records, child: it, schema: n.insert.Destination.Schema(ctx), insert: n.insert, fires: n.fires,
-		single: valueRows(ctx, n.Node) == 1, empty: emptyRow(s, n.insert), a: assigner{ignore: n.insert.Ignore || local},
+		single: valueRows(ctx, n.Node) == 1, empty: emptyRow(s, n.insert), a: value.Assigner{Ignore: n.insert.Ignore || local},
 	}, nil
 }
 
@@ -74,18 +77,18 @@ type assignIter struct {
 	child   sql.RowIter
 	records *int64 // counts the rows for the client; nil: not for it
 	schema  sql.Schema
-	formats []columnFormat // of the columns; nil: none has one
+	formats []value.ColumnFormat // of the columns; nil: none has one
 	insert  *plan.InsertInto
 	single  bool // a VALUES list of one row
 	empty   bool // VALUES ()
 	fires   bool // see assigned
-	a       assigner
+	a       value.Assigner
 }
 
 // Next implements sql.RowIter.
 func (i *assignIter) Next(ctx *sql.Context) (sql.Row, error) {
 	r, err := i.child.Next(ctx)
-	if err == io.EOF && i.a.row == 0 && !i.fires && !i.a.lenient(ctx) { //nolint:errorlint // as iterators return it
+	if err == io.EOF && i.a.Row == 0 && !i.fires && !i.a.Lenient(ctx) { //nolint:errorlint // as iterators return it
 		for n, c := range i.schema { // also of a query without rows
 			if i.insert.DeferredDefaults.Contains(n) && !c.Nullable && !c.Virtual && !c.AutoIncrement && c.Type.Type() != sqltypes.Enum {
 				return nil, mysql.NewSQLError(1364, "HY000", "Field '%s' doesn't have a default value", c.Name)
@@ -95,12 +98,12 @@ func (i *assignIter) Next(ctx *sql.Context) (sql.Row, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := i.a.divided(ctx); err != nil {
+	if err := i.a.Divided(ctx); err != nil {
 		return nil, err
 	}
-	i.a.row++
+	i.a.Row++
 	if i.records != nil {
-		*i.records = i.a.row
+		*i.records = i.a.Row
 	}
 	r = r.Copy()
 	own := r
@@ -112,18 +115,18 @@ func (i *assignIter) Next(ctx *sql.Context) (sql.Row, error) {
 			break
 		}
 		if own[n] != nil {
-			i.a.table = c.Source
+			i.a.Table = c.Source
 			if n < len(i.formats) {
-				i.a.format = i.formats[n]
+				i.a.Format = i.formats[n]
 			}
-			if own[n], err = i.a.assign(ctx, c.Name, c.Type, own[n]); err != nil {
+			if own[n], err = i.a.Assign(ctx, c.Name, c.Type, own[n]); err != nil {
 				return nil, err
 			}
 			continue
 		}
 		missing := i.empty || i.insert.DeferredDefaults.Contains(n)
-		if !c.Nullable && !c.Virtual && i.a.lenient(ctx) && (missing || !i.fires && (i.a.ignore || !i.single)) {
-			own[n] = i.a.null(ctx, c.Name, c.Type, missing)
+		if !c.Nullable && !c.Virtual && i.a.Lenient(ctx) && (missing || !i.fires && (i.a.Ignore || !i.single)) {
+			own[n] = i.a.Null(ctx, c.Name, c.Type, missing)
 		} else if i.empty && !c.Nullable && !c.Virtual && !c.AutoIncrement {
 			if c.Type.Type() != sqltypes.Enum {
 				return nil, mysql.NewSQLError(1364, "HY000", "Field '%s' doesn't have a default value", c.Name)
@@ -141,29 +144,29 @@ func (i *assignIter) Close(ctx *sql.Context) error { return i.child.Close(ctx) }
 type assignment struct {
 	sql.Expression
 	column *expression.GetField
-	a      *assigner
+	a      *value.Assigner
 	strict bool // NULL is an error at once: of a generated column
 }
 
 // Eval implements sql.Expression.
 func (e *assignment) Eval(ctx *sql.Context, r sql.Row) (any, error) {
-	e.a.row++
+	e.a.Row++
 	v, err := e.Expression.Eval(ctx, r)
 	if err == nil {
-		err = e.a.divided(ctx)
+		err = e.a.Divided(ctx)
 	}
 	if err != nil {
 		return nil, err
 	}
 	t := e.column.Type(ctx)
 	if v == nil && !e.column.IsNullable(ctx) {
-		if e.a.lenient(ctx) {
-			return e.a.null(ctx, e.column.Name(), t, false), nil
+		if e.a.Lenient(ctx) {
+			return e.a.Null(ctx, e.column.Name(), t, false), nil
 		} else if e.strict {
 			return nil, mysql.NewSQLError(mysql.ERBadNullError, "23000", "Column '%s' cannot be null", e.column.Name())
 		}
 	}
-	return e.a.assign(ctx, e.column.Name(), t, v)
+	return e.a.Assign(ctx, e.column.Name(), t, v)
 }
 
 // WithChildren implements sql.Expression.
@@ -187,21 +190,21 @@ func assignments(ctx *sql.Context, exprs *plan.UpdateExprs, ignore bool) (*plan.
 			continue
 		}
 		if column, ok := set.LeftChild.(*expression.GetField); ok {
-			value := set.RightChild
-			if w, ok := value.(*expression.Wrapper); ok && len(w.Children()) == 1 {
-				value = w.Children()[0]
+			val := set.RightChild
+			if w, ok := val.(*expression.Wrapper); ok && len(w.Children()) == 1 {
+				val = w.Children()[0]
 			}
-			if d, ok := value.(*sql.ColumnDefaultValue); ok && d != nil && !d.Literal && d.Resolved() && !types.IsJSON(column.Type(ctx)) {
-				value = d.Expr
+			if d, ok := val.(*sql.ColumnDefaultValue); ok && d != nil && !d.Literal && d.Resolved() && !types.IsJSON(column.Type(ctx)) {
+				val = d.Expr
 			} else {
-				value = set.RightChild
+				val = set.RightChild
 			}
-			value, _ = assignedAs(ctx, value, column.Type(ctx))
-			if lacksDefault(value) && !column.IsNullable(ctx) {
-				value = &noDefault{column: column.Name(), typ: column.Type(ctx), a: assigner{ignore: ignore}}
+			val, _ = assignedAs(ctx, val, column.Type(ctx))
+			if lacksDefault(val) && !column.IsNullable(ctx) {
+				val = &noDefault{column: column.Name(), typ: column.Type(ctx), a: value.Assigner{Ignore: ignore}}
 			}
 			out[i] = expression.NewSetField(column, &assignment{
-				Expression: value, column: column, a: &assigner{ignore: ignore, table: column.Table(), format: fieldFormat(ctx, column)},
+				Expression: val, column: column, a: &value.Assigner{Ignore: ignore, Table: column.Table(), Format: expr.FieldFormat(ctx, column)},
 			})
 		}
 	}

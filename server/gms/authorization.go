@@ -5,6 +5,8 @@ import (
 
 	"github.com/dolthub/go-mysql-server/sql"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+
+	"sextant/server/gms/syntax"
 )
 
 // authorization is what the planner asks for privileges. For sessions whose statements
@@ -81,8 +83,10 @@ func (h authorization) CheckTable(ctx *sql.Context, state sql.AuthorizationQuery
 	if db == "" {
 		db = ctx.GetCurrentDatabase()
 	}
-	t := tableName{Database: db, Name: table}
-	if slices.ContainsFunc(s.visible, func(u tableName) bool { return sameName(u.Name, table) && sameName(u.Database, db) }) {
+	t := syntax.TableName{Database: db, Name: table}
+	if slices.ContainsFunc(s.visible, func(u syntax.TableName) bool {
+		return syntax.SameName(u.Name, table) && syntax.SameName(u.Database, db)
+	}) {
 		return nil
 	}
 	a := s.newAccess(ctx)

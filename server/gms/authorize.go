@@ -11,6 +11,8 @@ import (
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
 	"sextant/engine"
+	"sextant/server/gms/rewrite"
+	"sextant/server/gms/syntax"
 )
 
 // What a statement needs is checked on its syntax tree before it is planned, with MySQL's
@@ -22,12 +24,12 @@ import (
 type rights struct {
 	ctx  *sql.Context
 	s    *Session
-	who  accountName // whose privileges count
-	host string      // as errors about tables have it
+	who  syntax.AccountName // whose privileges count
+	host string             // as errors about tables have it
 	set  mysql_db.PrivilegeSet
 	db   string // of names without one
 	// used are the tables that the statement may use, with what they are of.
-	used *[]tableName
+	used *[]syntax.TableName
 	// views have been looked at.
 	views map[viewReader]bool
 }
@@ -89,7 +91,7 @@ func (s *Session) authorize(ctx *sql.Context, stmt ast.Statement) (func(), error
 	if err := a.statement(stmt); err != nil {
 		return none, err
 	}
-	if err := checkTarget(stmt, ctx.GetCurrentDatabase(), s.columnsOf); err != nil {
+	if err := rewrite.CheckTarget(stmt, ctx.GetCurrentDatabase(), s.columnsOf); err != nil {
 		return none, err
 	}
 	return s.show(a), nil
@@ -111,12 +113,12 @@ func (s *Session) newAccess(ctx *sql.Context) *rights {
 	if s.borrowed {
 		host = s.account.Host
 	}
-	var used []tableName
+	var used []syntax.TableName
 	return &rights{ctx: ctx, s: s, who: s.account, host: host, set: own, db: s.GetCurrentDatabase(), used: &used, views: map[viewReader]bool{}}
 }
 
 // use notes a table, or with an empty name a database, that the statement may use.
-func (a *rights) use(t tableName) { *a.used = append(*a.used, t) }
+func (a *rights) use(t syntax.TableName) { *a.used = append(*a.used, t) }
 
 // granted returns what was granted on a database: of those whose pattern it matches the
 // narrowest.
@@ -161,7 +163,7 @@ func wildcard(pattern string) int {
 // databaseMatches reports whether a database is one that a pattern of GRANT names.
 func databaseMatches(db, pattern string) bool {
 	if !strings.ContainsAny(pattern, `%_\`) {
-		return sameName(db, pattern)
+		return syntax.SameName(db, pattern)
 	}
 	return likeEscaped(strings.ToLower(db), strings.ToLower(pattern))
 }
@@ -254,7 +256,7 @@ func (a *rights) without(db string, want []sql.PrivilegeType) []sql.PrivilegeTyp
 }
 
 // name returns a table's full name.
-func (a *rights) name(t ast.TableName) tableName { return fullName(t, a.db) }
+func (a *rights) name(t ast.TableName) syntax.TableName { return fullName(t, a.db) }
 
 // within returns a database's name, the current one's for none.
 func (a *rights) within(db string) string { return cmp.Or(db, a.db) }
@@ -267,12 +269,12 @@ func (a *rights) database(db string, want ...sql.PrivilegeType) error {
 	if len(a.without(db, want)) > 0 || reservedDatabase(db) {
 		return a.deniedDatabase(db)
 	}
-	a.use(tableName{Database: db})
+	a.use(syntax.TableName{Database: db})
 	return nil
 }
 
 // reservedDatabase reports whether nobody may change a database's tables.
-func reservedDatabase(db string) bool { return sameName(db, sql.InformationSchemaDatabaseName) }
+func reservedDatabase(db string) bool { return syntax.SameName(db, sql.InformationSchemaDatabaseName) }
 
 func (a *rights) deniedDatabase(db string) error {
 	return mysql.NewSQLError(1044, "42000", "Access denied for user %s to database '%s'", quotedAccount(a.who), db)
@@ -288,7 +290,7 @@ func (a *rights) visible(db string) bool {
 
 // openDatabase reports whether everybody sees a database.
 func openDatabase(db string) bool {
-	return sameName(db, sql.InformationSchemaDatabaseName) || sameName(db, "performance_schema")
+	return syntax.SameName(db, sql.InformationSchemaDatabaseName) || syntax.SameName(db, "performance_schema")
 }
 
 // anyOf reports whether one of the privileges on databases and tables was granted.
@@ -303,12 +305,12 @@ func (a *rights) anyOf(has func(...sql.PrivilegeType) bool) bool {
 
 // anyTable reports whether anything was granted that is of tables: on the table, one of
 // its columns, its database or everywhere.
-func (a *rights) anyTable(t tableName) bool {
+func (a *rights) anyTable(t syntax.TableName) bool {
 	return a.ofTable(t) || a.set.Database(t.Database).Table(t.Name).HasPrivileges()
 }
 
 // ofTable is anyTable without what was granted on columns only.
-func (a *rights) ofTable(t tableName) bool {
+func (a *rights) ofTable(t syntax.TableName) bool {
 	for _, n := range privilegeNames {
 		if n.table && a.has(t.Database, n.p) {
 			return true
@@ -318,7 +320,7 @@ func (a *rights) ofTable(t tableName) bool {
 }
 
 // openTable reports whether everybody may read a table.
-func openTable(t tableName) bool {
+func openTable(t syntax.TableName) bool {
 	switch strings.ToLower(t.Database) {
 	case sql.InformationSchemaDatabaseName:
 		return true
@@ -333,7 +335,7 @@ func openTable(t tableName) bool {
 
 // table returns an error unless the privileges were granted on a table, its database or
 // everywhere.
-func (a *rights) table(t tableName, want ...sql.PrivilegeType) error {
+func (a *rights) table(t syntax.TableName, want ...sql.PrivilegeType) error {
 	switch {
 	case t.Database == "" || a.s.temporary(t.Database, t.Name) != nil:
 		a.use(t)
@@ -363,12 +365,12 @@ func (a *rights) table(t tableName, want ...sql.PrivilegeType) error {
 }
 
 // denied is the error of a command on a table.
-func (a *rights) denied(command string, t tableName) error {
+func (a *rights) denied(command string, t syntax.TableName) error {
 	return mysql.NewSQLError(1142, "42000", "%s command denied to user '%s'@'%s' for table '%s'", command, a.who.User, a.host, t.Name)
 }
 
 // someColumn reports whether a privilege was granted on one of a table's columns.
-func (a *rights) someColumn(t tableName, p sql.PrivilegeType) bool {
+func (a *rights) someColumn(t syntax.TableName, p sql.PrivilegeType) bool {
 	for _, c := range a.set.Database(t.Database).Table(t.Name).GetColumns() {
 		if c.Has(p) {
 			return true
@@ -378,7 +380,7 @@ func (a *rights) someColumn(t tableName, p sql.PrivilegeType) bool {
 }
 
 // column returns an error unless a privilege was granted on a table or a column.
-func (a *rights) column(t tableName, column string, p sql.PrivilegeType) error {
+func (a *rights) column(t syntax.TableName, column string, p sql.PrivilegeType) error {
 	if a.has(t.Database, p) {
 		return nil
 	}
@@ -392,7 +394,7 @@ func (a *rights) column(t tableName, column string, p sql.PrivilegeType) error {
 
 // columns returns an error unless a privilege was granted on a table or on all of the
 // columns; no list stands for all that there are.
-func (a *rights) columns(t tableName, p sql.PrivilegeType, names, all []string) error {
+func (a *rights) columns(t syntax.TableName, p sql.PrivilegeType, names, all []string) error {
 	err := a.table(t, p)
 	if err == nil {
 		return nil
@@ -445,7 +447,7 @@ func (a *rights) global(want ...sql.PrivilegeType) error {
 func (a *rights) routine(db, name string, procedure bool, command string, p sql.PrivilegeType) error {
 	db = a.within(db)
 	if db == "" || a.has(db, p) || a.set.Database(db).Routine(name, procedure).Has(p) {
-		a.use(tableName{Database: db})
+		a.use(syntax.TableName{Database: db})
 		return nil
 	}
 	return mysql.NewSQLError(1370, "42000", "%s command denied to user %s for routine '%s.%s'", command, quotedAccount(a.who), db, name)

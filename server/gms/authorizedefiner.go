@@ -14,25 +14,27 @@ import (
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
 	"sextant/engine"
+	"sextant/server/gms/rewrite"
+	"sextant/server/gms/syntax"
 )
 
 // errNoDefiner is the error of what has a definer that is no account.
-func errNoDefiner(n accountName) error {
+func errNoDefiner(n syntax.AccountName) error {
 	return mysql.NewSQLError(1449, "HY000", "The user specified as a definer (%s) does not exist", quotedAccount(n))
 }
 
 // privilegesOf returns the privileges of an account and roles, false if there is no such
 // account.
-func (s *Session) privilegesOf(of accountName, active func(granted []accountName) []accountName) (mysql_db.PrivilegeSet, bool) {
+func (s *Session) privilegesOf(of syntax.AccountName, active func(granted []syntax.AccountName) []syntax.AccountName) (mysql_db.PrivilegeSet, bool) {
 	rd := s.b.users.Reader()
 	defer rd.Close()
-	account, ok := rd.GetUser(of.key())
+	account, ok := rd.GetUser(of.Key())
 	if !ok {
 		return mysql_db.NewPrivilegeSet(), false
 	}
 	set := account.PrivilegeSet.Copy()
 	for _, r := range reached(rd, active(rolesOf(rd, of))...) {
-		if role, ok := rd.GetUser(r.key()); ok {
+		if role, ok := rd.GetUser(r.Key()); ok {
 			set.UnionWith(role.PrivilegeSet)
 		}
 	}
@@ -41,10 +43,10 @@ func (s *Session) privilegesOf(of accountName, active func(granted []accountName
 
 // definedBy returns the check of what an account may do that has defined something in a
 // database: with its default roles.
-func (a *rights) definedBy(n accountName, db string) (*rights, error) {
+func (a *rights) definedBy(n syntax.AccountName, db string) (*rights, error) {
 	d := *a
 	d.db = db
-	if n == (accountName{}) { // it was made before definers were kept
+	if n == (syntax.AccountName{}) { // it was made before definers were kept
 		return &d, nil
 	}
 	roles, err := a.s.defaultRoles(a.ctx, n)
@@ -58,7 +60,7 @@ func (a *rights) definedBy(n accountName, db string) (*rights, error) {
 	return &d, nil
 }
 
-func (s *Session) definersSet(n accountName, r roles) (mysql_db.PrivilegeSet, error) {
+func (s *Session) definersSet(n syntax.AccountName, r roles) (mysql_db.PrivilegeSet, error) {
 	set, ok := s.privilegesOf(n, r.active)
 	if !ok {
 		return set, errNoDefiner(n)
@@ -73,7 +75,7 @@ type definedTexts struct {
 }
 
 type definedText struct {
-	head   objectHead
+	head   rewrite.ObjectHead
 	create *ast.DDL
 }
 
@@ -82,14 +84,14 @@ const definedTextsMax = 1024
 
 // defined parses the CREATE of a view or trigger, nil if it is none. What it returns is
 // shared, and only read.
-func (b *Backend) defined(text string) (objectHead, *ast.DDL) {
+func (b *Backend) defined(text string) (rewrite.ObjectHead, *ast.DDL) {
 	b.definitions.mu.Lock()
 	d, ok := b.definitions.of[text]
 	b.definitions.mu.Unlock()
 	if ok {
 		return d.head, d.create
 	}
-	if h, ok := newObjectHead(text); ok {
+	if h, ok := rewrite.NewObjectHead(text); ok {
 		if stmt, err := newParser().ParseSimple(text); err == nil {
 			d.head = h
 			d.create, _ = stmt.(*ast.DDL)
@@ -106,13 +108,13 @@ func (b *Backend) defined(text string) (objectHead, *ast.DDL) {
 
 // viewReader is a view and who reads it.
 type viewReader struct {
-	who  accountName
-	view tableName
+	who  syntax.AccountName
+	view syntax.TableName
 }
 
 // view checks that the definer of a view, or for SQL SECURITY INVOKER who reads it, may
 // read what it reads.
-func (a *rights) view(t tableName) error {
+func (a *rights) view(t syntax.TableName) error {
 	of := viewReader{a.who, t}
 	if a.views[of] {
 		return nil
@@ -126,9 +128,9 @@ func (a *rights) view(t tableName) error {
 	if create == nil || create.ViewSpec == nil {
 		return nil // its tables are not there
 	}
-	definer := h.definer
-	if h.security == "INVOKER" {
-		definer = accountName{}
+	definer := h.Definer
+	if h.Security == "INVOKER" {
+		definer = syntax.AccountName{}
 	}
 	d, err := a.definedBy(definer, t.Database)
 	if err != nil {
@@ -170,7 +172,7 @@ func (a *rights) explains() error {
 }
 
 // errViewRights is the error of a view whose tables must not be used through it.
-func errViewRights(t tableName) error {
+func errViewRights(t syntax.TableName) error {
 	return mysql.NewSQLError(1356, "HY000",
 		"View '%s.%s' references invalid table(s) or column(s) or function(s) or definer/invoker of view lack rights to use them", t.Database, t.Name)
 }
@@ -183,7 +185,7 @@ func isDenied(err error) bool {
 
 // triggers checks that the definers of a table's triggers of an event may have them; what
 // they do is checked as they run.
-func (a *rights) triggers(t tableName, event string) error {
+func (a *rights) triggers(t syntax.TableName, event string) error {
 	cat, _, err := catalogOf(a.ctx)
 	if err != nil || a.s.temporary(t.Database, t.Name) != nil {
 		return err
@@ -194,14 +196,14 @@ func (a *rights) triggers(t tableName, event string) error {
 			return fmt.Errorf("decode %s.%s: %w", t.Database, o.Name, err)
 		}
 		table, ok := newTriggerHead(tr.Create)
-		if !ok || !sameName(table.table, t.Name) {
+		if !ok || !syntax.SameName(table.table, t.Name) {
 			continue
 		}
 		h, create := a.s.b.defined(tr.Create)
 		if create == nil || create.TriggerSpec == nil || !strings.EqualFold(create.TriggerSpec.Event, event) {
 			continue
 		}
-		d, err := a.definedBy(h.definer, t.Database)
+		d, err := a.definedBy(h.Definer, t.Database)
 		if err != nil {
 			return err
 		}
@@ -213,7 +215,7 @@ func (a *rights) triggers(t tableName, event string) error {
 }
 
 // as makes the session one of a definer's until the function it returns is called.
-func (s *Session) as(ctx *sql.Context, n accountName) (func(), error) {
+func (s *Session) as(ctx *sql.Context, n syntax.AccountName) (func(), error) {
 	if n == s.account || !s.checked() {
 		return func() {}, nil
 	}
@@ -227,7 +229,7 @@ func (s *Session) as(ctx *sql.Context, n accountName) (func(), error) {
 	}
 	account, own, client, borrowed := s.account, s.roles, s.Client(), s.borrowed
 	outer, counter := s.BaseSession.GetPrivilegeSet()
-	become := func(n accountName, r roles, c sql.Client, set sql.PrivilegeSet, counter uint64, borrowed bool) {
+	become := func(n syntax.AccountName, r roles, c sql.Client, set sql.PrivilegeSet, counter uint64, borrowed bool) {
 		s.account, s.roles, s.borrowed = n, r, borrowed
 		s.SetClient(c)
 		s.BaseSession.SetPrivilegeSet(set, counter)

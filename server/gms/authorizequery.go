@@ -10,6 +10,8 @@ import (
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
 	"sextant/engine"
+	"sextant/server/gms/rewrite"
+	"sextant/server/gms/syntax"
 )
 
 // fromScope is the tables that the names of columns in a query are of, and those of the
@@ -24,7 +26,7 @@ type fromScope struct {
 // fromTable is a table in a FROM.
 type fromTable struct {
 	alias string
-	table tableName
+	table syntax.TableName
 	// def is nil for what is no table: a view, a query, a table function.
 	def *engine.TableDef
 	// columns are their names, nil if they are not known.
@@ -63,7 +65,7 @@ func (a *rights) with(w *ast.With, sc *fromScope) error {
 			}
 		}
 		sc.ctes[name] = true
-		a.use(tableName{a.db, name}) // the planner asks for it
+		a.use(syntax.TableName{Database: a.db, Name: name}) // the planner asks for it
 	}
 	return nil
 }
@@ -149,7 +151,7 @@ func (a *rights) having(w *ast.Where, sc *fromScope) error {
 		case *ast.Subquery:
 			return false, a.expressions(sc, n)
 		case *ast.FuncExpr:
-			if groups(n) {
+			if rewrite.Groups(n) {
 				return false, a.expressions(sc, n)
 			}
 			return true, a.function(n)
@@ -200,7 +202,7 @@ func (a *rights) locks(l *ast.Lock, q ast.SelectStatement) error {
 		}
 		name, ok := e.Expr.(ast.TableName)
 		if !ok || len(of) > 0 && !slices.ContainsFunc(of, func(t ast.TableName) bool {
-			return sameName(t.Name.String(), e.As.String()) || e.As.IsEmpty() && sameName(t.Name.String(), name.Name.String())
+			return syntax.SameName(t.Name.String(), e.As.String()) || e.As.IsEmpty() && syntax.SameName(t.Name.String(), name.Name.String())
 		}) {
 			return false, nil
 		}
@@ -320,12 +322,12 @@ func (a *rights) source(n ast.TableName, alias string, sc *fromScope, targets ma
 }
 
 func (t fromTable) hasColumn(name string) bool {
-	return slices.ContainsFunc(t.columns, func(c string) bool { return sameName(c, name) })
+	return slices.ContainsFunc(t.columns, func(c string) bool { return syntax.SameName(c, name) })
 }
 
 // named reports whether a table is the one that a column's qualifier names.
 func (t fromTable) named(q ast.TableName) bool {
-	return sameName(t.alias, q.Name.String()) && (q.DbQualifier.IsEmpty() || t.table.Name == "" || sameName(t.table.Database, q.DbQualifier.String()))
+	return syntax.SameName(t.alias, q.Name.String()) && (q.DbQualifier.IsEmpty() || t.table.Name == "" || syntax.SameName(t.table.Database, q.DbQualifier.String()))
 }
 
 // function checks the call of a stored function.
@@ -333,7 +335,7 @@ func (a *rights) function(n *ast.FuncExpr) error {
 	if n.Qualifier.IsEmpty() && nativeFunction(a.ctx, n.Name.String()) {
 		return nil
 	}
-	name := tableName{a.within(n.Qualifier.String()), n.Name.String()}
+	name := syntax.TableName{Database: a.within(n.Qualifier.String()), Name: n.Name.String()}
 	if name.Database == "" {
 		return nil
 	}
@@ -353,7 +355,7 @@ func (a *rights) selectList(list ast.SelectExprs, sc *fromScope) error {
 		switch e := e.(type) {
 		case *ast.StarExpr:
 			for _, t := range sc.tables {
-				if !t.restricted || !e.TableName.IsEmpty() && !sameName(e.TableName.Name.String(), t.alias) {
+				if !t.restricted || !e.TableName.IsEmpty() && !syntax.SameName(e.TableName.Name.String(), t.alias) {
 					continue
 				}
 				if err := a.columns(t.table, sql.PrivilegeType_Select, nil, t.columns); err != nil {

@@ -9,6 +9,8 @@ import (
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
 	"sextant/engine"
+	"sextant/server/gms/rewrite"
+	"sextant/server/gms/syntax"
 )
 
 // show checks the SHOW statements of the planner's grammar.
@@ -20,7 +22,7 @@ func (a *rights) show(n *ast.Show) error {
 	if err := a.expressions(&fromScope{}, n.Filter, n.ShowTablesOpt, n.ShowCollationFilterOpt, n.ShowIndexFilterOpt); err != nil {
 		return err
 	}
-	t := tableName{cmp.Or(db, n.Table.DbQualifier.String(), a.db), n.Table.Name.String()}
+	t := syntax.TableName{Database: cmp.Or(db, n.Table.DbQualifier.String(), a.db), Name: n.Table.Name.String()}
 	var err error
 	switch strings.ToLower(n.Type) {
 	case "create database", "create schema", "tables", "triggers", ast.TableStatusStr:
@@ -45,7 +47,7 @@ func (a *rights) show(n *ast.Show) error {
 		if !a.seesRoutine(t) {
 			err = mysql.NewSQLError(1305, "42000", "PROCEDURE %s does not exist", t.Name)
 		}
-		a.use(tableName{Database: t.Database})
+		a.use(syntax.TableName{Database: t.Database})
 	case "processlist": // of one's own threads without PROCESS
 	case "binary log status", "replica status", "slave status":
 		err = a.global(sql.PrivilegeType_Super, sql.PrivilegeType_ReplicationClient)
@@ -56,7 +58,7 @@ func (a *rights) show(n *ast.Show) error {
 }
 
 // showCreate checks SHOW CREATE TABLE and SHOW CREATE VIEW, which is of views only.
-func (a *rights) showCreate(t tableName, ofView bool) error {
+func (a *rights) showCreate(t syntax.TableName, ofView bool) error {
 	def, view, err := a.s.definition(a.ctx, t)
 	switch {
 	case err != nil:
@@ -75,21 +77,21 @@ func (a *rights) showCreate(t tableName, ofView bool) error {
 	return nil
 }
 
-func (a *rights) showCreateTrigger(t tableName) error {
+func (a *rights) showCreateTrigger(t syntax.TableName) error {
 	var tr storedTrigger
 	if ok, err := getObject(a.ctx, engine.ObjectTrigger, t.Database, t.Name, &tr); !ok || err != nil {
 		return err
 	}
 	h, ok := newTriggerHead(tr.Create)
-	if ok && a.table(tableName{t.Database, h.table}, sql.PrivilegeType_Trigger) != nil {
+	if ok && a.table(syntax.TableName{Database: t.Database, Name: h.table}, sql.PrivilegeType_Trigger) != nil {
 		return errPrivilege("TRIGGER")
 	}
-	a.use(tableName{Database: t.Database})
+	a.use(syntax.TableName{Database: t.Database})
 	return nil
 }
 
 // seesRoutine reports whether a procedure is there to be seen.
-func (a *rights) seesRoutine(t tableName) bool {
+func (a *rights) seesRoutine(t syntax.TableName) bool {
 	if a.readsRoutine(t) {
 		return true
 	}
@@ -103,7 +105,7 @@ func (a *rights) seesRoutine(t tableName) bool {
 
 // readsRoutine reports whether the body of a procedure is there to be seen: for its
 // definer and for those who may read everything.
-func (a *rights) readsRoutine(t tableName) bool {
+func (a *rights) readsRoutine(t syntax.TableName) bool {
 	if a.set.Has(sql.PrivilegeType_Select) || a.set.HasDynamic("show_routine") {
 		return true
 	}
@@ -111,6 +113,6 @@ func (a *rights) readsRoutine(t tableName) bool {
 	if ok, err := getObject(a.ctx, engine.ObjectProcedure, t.Database, t.Name, &p); !ok || err != nil {
 		return false
 	}
-	h, ok := newObjectHead(p.Create)
-	return ok && h.defined && h.definer == a.who
+	h, ok := rewrite.NewObjectHead(p.Create)
+	return ok && h.Defined && h.Definer == a.who
 }

@@ -9,6 +9,7 @@ import (
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
 	"sextant/engine"
+	"sextant/server/gms/syntax"
 )
 
 // statement checks what a statement needs. Statements over accounts, SET and KILL are
@@ -114,7 +115,7 @@ func (a *rights) declared(auth ast.AuthInformation) error {
 		return a.global(p)
 	case auth.TargetType == ast.AuthTargetType_MultipleTableIdentifiers, auth.TargetType == ast.AuthTargetType_SingleTableIdentifier:
 		for i := 0; i+1 < len(auth.TargetNames); i += 2 {
-			if err := a.table(tableName{a.within(auth.TargetNames[i]), auth.TargetNames[i+1]}, p); err != nil {
+			if err := a.table(syntax.TableName{Database: a.within(auth.TargetNames[i]), Name: auth.TargetNames[i+1]}, p); err != nil {
 				return err
 			}
 		}
@@ -156,12 +157,12 @@ func (a *rights) initDatabase(db string) error {
 	if db != "" && !a.visible(db) {
 		return a.deniedDatabase(db)
 	}
-	a.use(tableName{Database: db})
+	a.use(syntax.TableName{Database: db})
 	return nil
 }
 
 // written checks the change of a table, of all or of some columns, and its triggers.
-func (a *rights) written(t tableName, p sql.PrivilegeType, columns []string, events ...string) error {
+func (a *rights) written(t syntax.TableName, p sql.PrivilegeType, columns []string, events ...string) error {
 	def, view, err := a.s.definition(a.ctx, t)
 	if err != nil {
 		return err
@@ -182,8 +183,8 @@ func (a *rights) written(t tableName, p sql.PrivilegeType, columns []string, eve
 }
 
 // fired checks what the change of a table leads to: its triggers, and foreign keys.
-func (a *rights) fired(t tableName, def *engine.TableDef, events ...string) error {
-	if err := a.relatives(def, map[tableName]bool{}); err != nil {
+func (a *rights) fired(t syntax.TableName, def *engine.TableDef, events ...string) error {
+	if err := a.relatives(def, map[syntax.TableName]bool{}); err != nil {
 		return err
 	}
 	for _, e := range events {
@@ -196,17 +197,17 @@ func (a *rights) fired(t tableName, def *engine.TableDef, events ...string) erro
 
 // relatives lets the planner see the tables that foreign keys lead to: nothing has to be
 // granted on them.
-func (a *rights) relatives(def *engine.TableDef, seen map[tableName]bool) error {
-	if def == nil || seen[tableName{def.Database, def.Name}] {
+func (a *rights) relatives(def *engine.TableDef, seen map[syntax.TableName]bool) error {
+	if def == nil || seen[syntax.TableName{Database: def.Database, Name: def.Name}] {
 		return nil
 	}
 	cat, _, err := catalogOf(a.ctx)
 	if err != nil {
 		return err
 	}
-	seen[tableName{def.Database, def.Name}] = true
+	seen[syntax.TableName{Database: def.Database, Name: def.Name}] = true
 	related := func(db, name string) {
-		a.use(tableName{db, name})
+		a.use(syntax.TableName{Database: db, Name: name})
 		_ = a.relatives(cat.Table(db, name), seen)
 	}
 	for _, fk := range def.ForeignKeys {
@@ -308,7 +309,7 @@ func (a *rights) update(n *ast.Update) error {
 					alias = name.Name.String()
 				}
 				for _, e := range n.Exprs {
-					if q := e.Name.Qualifier.Name.String(); single || q == "" || sameName(q, alias) {
+					if q := e.Name.Qualifier.Name.String(); single || q == "" || syntax.SameName(q, alias) {
 						targets[strings.ToLower(alias)] = true
 					}
 				}
@@ -329,7 +330,7 @@ func (a *rights) update(n *ast.Update) error {
 	if err := a.from(n.TableExprs, sc, targets); err != nil {
 		return err
 	}
-	done := map[tableName]bool{}
+	done := map[syntax.TableName]bool{}
 	for _, e := range n.Exprs {
 		q := e.Name.Qualifier.Name.String()
 		for _, t := range sc.tables {
@@ -495,7 +496,7 @@ func (a *rights) ddl(n *ast.DDL) error {
 }
 
 // renamed checks the renaming of a table.
-func (a *rights) renamed(from, to tableName) error {
+func (a *rights) renamed(from, to syntax.TableName) error {
 	if err := a.table(from, sql.PrivilegeType_Alter, sql.PrivilegeType_Drop); err != nil {
 		return err
 	}
@@ -535,7 +536,7 @@ func (a *rights) createTable(n *ast.DDL) error {
 }
 
 // references checks the foreign keys that a table is to have.
-func (a *rights) references(of tableName, spec *ast.TableSpec) error {
+func (a *rights) references(of syntax.TableName, spec *ast.TableSpec) error {
 	if spec == nil {
 		return nil
 	}
@@ -615,13 +616,13 @@ func (a *rights) trigger(n *ast.DDL) error {
 		return err
 	}
 	if h, ok := newTriggerHead(tr.Create); ok {
-		return a.table(tableName{db, h.table}, sql.PrivilegeType_Trigger)
+		return a.table(syntax.TableName{Database: db, Name: h.table}, sql.PrivilegeType_Trigger)
 	}
 	return nil
 }
 
 // checkTables is the check of a statement that needs the same of every table.
-func checkTables(tables []tableName, want ...sql.PrivilegeType) func(a *rights) error {
+func checkTables(tables []syntax.TableName, want ...sql.PrivilegeType) func(a *rights) error {
 	return func(a *rights) error {
 		for _, t := range tables {
 			t.Database = a.within(t.Database)

@@ -5,6 +5,8 @@ import (
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
 	"sextant/engine"
+	"sextant/server/gms/rewrite"
+	"sextant/server/gms/syntax"
 )
 
 // A statement into which views were merged is checked as it was sent, so that each view is
@@ -64,10 +66,10 @@ func (a *rights) through(stmt ast.Statement) (done bool, err error) {
 
 // behind checks that the definers of a view and of the views under it, or for SQL SECURITY
 // INVOKER who writes, may write what is under them down to a base table.
-func (a *rights) behind(v *mergedView, base tableName, events []string) error {
+func (a *rights) behind(v *mergedView, base syntax.TableName, events []string) error {
 	of := v.definer
 	if v.invoker {
-		of = accountName{}
+		of = syntax.AccountName{}
 	}
 	d, err := a.definedBy(of, v.name.Database)
 	if err != nil {
@@ -97,7 +99,7 @@ func (a *rights) behind(v *mergedView, base tableName, events []string) error {
 
 // viewColumns returns the names of a view's columns, nil if they are those of other tables
 // by *.
-func (a *rights) viewColumns(t tableName) ([]string, error) {
+func (a *rights) viewColumns(t syntax.TableName) ([]string, error) {
 	var v storedView
 	if ok, err := getObject(a.ctx, engine.ObjectView, t.Database, t.Name, &v); !ok || err != nil {
 		return nil, err
@@ -111,26 +113,7 @@ func (a *rights) viewColumns(t tableName) ([]string, error) {
 		names = append(names, c.String())
 	}
 	if names == nil {
-		names = selectedNames(create.ViewSpec.ViewExpr)
+		names = rewrite.SelectedNames(create.ViewSpec.ViewExpr)
 	}
 	return names, nil
-}
-
-// selectedNames returns the names of a query's columns, nil if there is a * among them.
-func selectedNames(q ast.SelectStatement) (names []string) {
-	switch q := q.(type) {
-	case *ast.ParenSelect:
-		return selectedNames(q.Select)
-	case *ast.SetOp:
-		return selectedNames(q.Left)
-	case *ast.Select:
-		for _, e := range q.SelectExprs {
-			a, ok := e.(*ast.AliasedExpr)
-			if !ok {
-				return nil
-			}
-			names = append(names, selectedName(a))
-		}
-	}
-	return names
 }

@@ -17,6 +17,8 @@ import (
 	"sextant/engine"
 	"sextant/engine/row"
 	"sextant/internal/certs"
+	"sextant/server/gms/planrule"
+	"sextant/server/gms/value"
 )
 
 // Backend is the planner's view of a volume: its databases. It is safe for
@@ -45,7 +47,7 @@ type Backend struct {
 	runner   sql.StatementRunner
 	catalog  sql.Catalog // the planner's, nil before NewEngine
 	// indexScans is set by NewEngine.
-	indexScans planRule
+	indexScans planrule.PlanRule
 
 	// What monitors are shown.
 	started   time.Time
@@ -73,7 +75,7 @@ func NewBackend(db *engine.DB, logger *slog.Logger) *Backend {
 	if logger == nil {
 		logger = slog.Default()
 	}
-	RegisterCollations()
+	value.RegisterCollations()
 	b := &Backend{db: db, logger: logger, external: sql.NewExternalStoredProcedureRegistry(),
 		started: time.Now(), digests: newDigests()}
 	b.stats = newOptimizerStats(b)

@@ -10,6 +10,10 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/mysql"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+
+	"sextant/server/gms/function"
+	"sextant/server/gms/planrule"
+	"sextant/server/gms/rewrite"
 )
 
 // builder stands before the planner's own builder of iterators. For most nodes it
@@ -286,7 +290,7 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 			return b.intoFile(ctx, s, n, r)
 		}
 		if s.b.mysql {
-			return b.plain(ctx, s, intoVariables(ctx, n), r)
+			return b.plain(ctx, s, planrule.IntoVariables(ctx, n), r)
 		}
 	case *plan.CreateDB:
 		if !s.b.mysql {
@@ -308,10 +312,10 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 			if there, err := s.alreadyThere(ctx, n); there || err != nil {
 				return sql.RowsToRowIter(sql.NewRow(types.NewOkResult(0))), err
 			}
-			if err := hideFunctional(ctx, n); err != nil {
+			if err := planrule.HideFunctional(ctx, n); err != nil {
 				return nil, err
 			}
-			if err := nameIndexes(n.Indexes()); err != nil {
+			if err := rewrite.NameIndexes(n.Indexes()); err != nil {
 				return nil, err
 			}
 			if err := checkKeys(ctx, s, n); err != nil || n.Temporary() {
@@ -393,7 +397,7 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 			if err := s.maySet(ctx, n); err != nil {
 				return nil, err
 			}
-			if at, err := assignedAtOnce(ctx, n, r); err != nil || at != nil {
+			if at, err := function.AssignedAtOnce(ctx, n, r); err != nil || at != nil {
 				if err != nil {
 					return nil, err
 				}
@@ -471,8 +475,8 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 	case *plan.Filter:
 		return b.filter(ctx, s, n, r)
 	case *plan.JSONTable:
-		if _, done := n.DataExpr.(tableDocument); s.b.mysql && !done {
-			c, err := jsonTable(n)
+		if _, done := n.DataExpr.(function.TableDocument); s.b.mysql && !done {
+			c, err := function.JSONTable(n)
 			if err != nil {
 				return nil, err
 			}
@@ -554,7 +558,7 @@ func (r *runner) QueryWithBindings(ctx *sql.Context, query string, parsed ast.St
 			s.laterClauses(ctx, a)
 		}
 		s.deleteJoins(parsed)
-		updatedRanges(parsed)
+		rewrite.UpdatedRanges(parsed)
 		annotator{db: ctx.GetCurrentDatabase()}.statement(parsed)
 		if err := s.mayWrite(parsed); err != nil {
 			return nil, nil, nil, err

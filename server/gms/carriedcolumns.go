@@ -13,6 +13,9 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/transform"
 	"github.com/dolthub/vitess/go/mysql"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+
+	"sextant/server/gms/rewrite"
+	"sextant/server/gms/syntax"
 )
 
 // carryColumns adds the columns of the SELECT's tables that an ON DUPLICATE KEY UPDATE reads to what is
@@ -27,10 +30,10 @@ func (s *Session) carryColumns(ins *ast.Insert, rows ast.SelectStatement) (*ast.
 	s.tablesOf(sel.From, &from)
 	delete(from.columns, strings.ToLower(ins.Table.Name.String())) // that of the table which is written is meant
 	k := &besideRow{}
-	beside := &ast.InjectedExpr{Auth: open, Expression: &carry{kept: k}}
+	beside := &ast.InjectedExpr{Auth: rewrite.Open, Expression: &carry{kept: k}}
 	own := s.columnsOf(ins.Table)
 	for _, e := range ins.OnDup {
-		if err := replaceNodes(reflect.ValueOf(&e.Expr).Elem(), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
+		if err := syntax.ReplaceNodes(reflect.ValueOf(&e.Expr).Elem(), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
 			switch n := n.(type) {
 			case *ast.ValuesFuncExpr, *ast.Subquery:
 				return nil, false, nil
@@ -43,7 +46,7 @@ func (s *Session) carryColumns(ins *ast.Insert, rows ast.SelectStatement) (*ast.
 				}
 				sel.SelectExprs = append(sel.SelectExprs, &ast.AliasedExpr{Expr: n})
 				beside.Children = append(beside.Children, n)
-				return ast.InjectedExpr{Auth: open, Expression: &carriedColumn{kept: k, at: len(beside.Children) - 1}}, false, nil
+				return ast.InjectedExpr{Auth: rewrite.Open, Expression: &carriedColumn{kept: k, at: len(beside.Children) - 1}}, false, nil
 			}
 			return nil, true, nil
 		}); err != nil {
@@ -188,7 +191,7 @@ func (c *carriedColumn) WithResolvedChildren(context.Context, []any) (any, error
 func (c *carriedColumn) Resolved() bool { return true }
 
 // String implements sql.Expression.
-func (c *carriedColumn) String() string { return fmt.Sprintf("%s_%d", newRow, c.at) }
+func (c *carriedColumn) String() string { return fmt.Sprintf("%s_%d", rewrite.NewRow, c.at) }
 
 // Type implements sql.Expression.
 func (c *carriedColumn) Type(*sql.Context) sql.Type { return c.kept.types[c.at] }

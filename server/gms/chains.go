@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+
+	"sextant/server/gms/syntax"
 )
 
 // chainMark is a comment in the parentheses that chained puts.
@@ -37,7 +39,7 @@ func chained(q string) string {
 	}
 	groups, found := []group{{}}, []insertion(nil)
 	for at := 0; at < len(q); {
-		word, end := nextWord(q, at)
+		word, end := syntax.NextWord(q, at)
 		g := &groups[len(groups)-1]
 		switch lower := strings.ToLower(word); {
 		case word != " ":
@@ -86,7 +88,7 @@ func chained(q string) string {
 // unchain takes the parentheses out of the names of results, in place.
 func unchain(stmt ast.Statement) error {
 	marks := strings.NewReplacer("("+chainMark, "", chainMark+")", "")
-	return replaceNodes(reflect.ValueOf(&stmt), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
+	return syntax.ReplaceNodes(reflect.ValueOf(&stmt), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
 		if e, ok := n.(*ast.AliasedExpr); ok {
 			e.InputExpression = marks.Replace(e.InputExpression)
 		}
@@ -116,10 +118,10 @@ func emptyAggregates(q string) error {
 	}
 	last := ""
 	for at := 0; at < len(q); {
-		word, end := nextWord(q, at)
+		word, end := syntax.NextWord(q, at)
 		if end < len(q) && q[end] == '(' && last != "." {
 			if loc := emptyAggregate.FindStringIndex(q[at:]); loc != nil {
-				return syntaxError(q, at+loc[1]-1)
+				return syntax.Error(q, at+loc[1]-1)
 			}
 		}
 		if word != "" {

@@ -9,6 +9,7 @@ import (
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
 	"sextant/engine"
+	"sextant/server/gms/syntax"
 )
 
 // The planner takes SET TRANSACTION for SET SESSION TRANSACTION, and drops WITH
@@ -140,7 +141,7 @@ func phrase(words []string, first, second string) bool {
 func leading(q string, n int) []string {
 	var out []string
 	for at := 0; at < len(q) && len(out) < n; {
-		word, end := nextWord(q, at)
+		word, end := syntax.NextWord(q, at)
 		if word == " " && q[at] == ';' {
 			break
 		}

@@ -8,7 +8,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -17,6 +16,10 @@ import (
 	"github.com/dolthub/vitess/go/mysql"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
+	"sextant/server/gms/expr"
+	"sextant/server/gms/rewrite"
+	"sextant/server/gms/syntax"
+	"sextant/server/gms/value"
 	"sextant/server/protocol"
 )
 
@@ -29,7 +32,7 @@ const replansMax = 3
 type client struct {
 	h       *handler
 	conn    *protocol.Conn
-	account accountName
+	account syntax.AccountName
 	user    string
 	sess    *Session
 	// inTransaction: a transaction is counted in the server's gate.
@@ -180,7 +183,7 @@ func (c *client) parse(ctx context.Context, text string) (parsed ast.Statement, 
 // that may be of a stored program, which has statements within it, is not cut.
 func firstStatement(text string) (head, tail string) {
 	for at := 0; at < len(text); {
-		word, end := nextWord(text, at)
+		word, end := syntax.NextWord(text, at)
 		switch {
 		case word == " " && text[at] == ';':
 			return text[:at], text[end:]
@@ -284,7 +287,7 @@ func (c *client) run(ctx context.Context, query string, parsed ast.Statement, bi
 	if c.sess.prepared.current == nil { // else PREPARE has warned
 		c.sess.worded = query
 	}
-	c.sess.counting = strings.Contains(query, "@@") && (containsFold(query, "warning_count") || containsFold(query, "error_count"))
+	c.sess.counting = strings.Contains(query, "@@") && (syntax.ContainsFold(query, "warning_count") || syntax.ContainsFold(query, "error_count"))
 	flags := &sql.QueryFlags{}
 	if _, ok := parsed.(*ast.Load); ok {
 		flags.Set(sql.QFlagInsert) // or the planner leaves triggers and foreign keys out
@@ -307,10 +310,10 @@ func (c *client) run(ctx context.Context, query string, parsed ast.Statement, bi
 		if !c.sess.cleared { // it was not executed
 			c.sess.ClearWarnings()
 		}
-		return sets.any || sets.called, statementError(of, err)
+		return sets.any || sets.called, rewrite.StatementError(of, err)
 	}
 	if sets.called || types.IsOkResultSchema(schema) || schema == nil {
-		return true, statementError(of, c.writeOK(sctx, rows, w))
+		return true, rewrite.StatementError(of, c.writeOK(sctx, rows, w))
 	}
 	return true, c.writeRows(sctx, schema, rows, w)
 }
@@ -392,7 +395,7 @@ func (c *client) sendRows(ctx *sql.Context, schema sql.Schema, rows sql.RowIter,
 			return err
 		}
 		cutTimes(cells, times)
-		showFormats(row, cells, formats)
+		expr.ShowFormats(row, cells, formats)
 		if err := w.Row(cells); err != nil {
 			return err
 		}
@@ -505,7 +508,7 @@ func (c *client) deadline(ctx context.Context, query string, stmt ast.Statement)
 
 // number returns a session variable that is an integer, 0 if it is not.
 func (c *client) number(name string) int64 {
-	v, err := c.sess.BaseSession.GetSessionVariable(noContext(), name)
+	v, err := c.sess.BaseSession.GetSessionVariable(value.NoContext(), name)
 	if err != nil {
 		return 0
 	}
@@ -524,10 +527,6 @@ func preparedStatementsMax() int64 {
 	n, _ := v.(int64)
 	return n
 }
-
-// noContext is a context for reading variables where there is no statement.
-// Making one costs as much as planning a small statement.
-var noContext = sync.OnceValue(sql.NewEmptyContext)
 
 // ignore drops an error of cleaning up after another.
 func ignore(error) error { return nil }

@@ -4,11 +4,14 @@ import (
 	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
+
+	"sextant/server/gms/syntax"
+	"sextant/server/gms/value"
 )
 
 // clientSet returns the character set that a client sends texts in, false if that is UTF-8 or nothing is to be converted.
 func (s *Session) clientSet() (sql.CharacterSetID, bool) {
-	v, err := s.GetSessionVariable(noContext(), "character_set_client")
+	v, err := s.GetSessionVariable(value.NoContext(), "character_set_client")
 	name, ok := v.(string)
 	if err != nil || !ok {
 		return 0, false
@@ -36,7 +39,7 @@ func (s *Session) received(text string) string {
 	var out strings.Builder
 	before := ""
 	for at := 0; at < len(text); {
-		word, end := nextWord(text, at)
+		word, end := syntax.NextWord(text, at)
 		part := text[at:end]
 		if strings.HasPrefix(before, "_") && (part[0] == '\'' || part[0] == '"') {
 			out.WriteString(part)

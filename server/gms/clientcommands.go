@@ -13,6 +13,9 @@ import (
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 	gomysql "github.com/go-mysql-org/go-mysql/mysql"
 
+	"sextant/server/gms/rewrite"
+	"sextant/server/gms/syntax"
+	"sextant/server/gms/value"
 	"sextant/server/protocol"
 )
 
@@ -54,7 +57,7 @@ func (c *client) InitDB(ctx context.Context, name string) error {
 		}
 		defer restore()
 		if _, err := c.srv().engine.Analyzer.Catalog.Database(sctx, name); err != nil {
-			return statementError(&ast.Use{}, err)
+			return rewrite.StatementError(&ast.Use{}, err)
 		}
 		c.sess.SetCurrentDatabase(name)
 		c.srv().engine.ProcessList.ConnectionReady(c.sess)
@@ -71,7 +74,7 @@ func (c *client) FieldList(ctx context.Context, table, wildcard string) ([]proto
 			return err
 		}
 		defer restore()
-		node, err := c.srv().engine.PrepareQuery(sctx, "SELECT * FROM "+quoteName(table)+" LIMIT 0")
+		node, err := c.srv().engine.PrepareQuery(sctx, "SELECT * FROM "+syntax.QuoteName(table)+" LIMIT 0")
 		if err != nil {
 			return err
 		}
@@ -164,7 +167,7 @@ func (c *client) Changes() []protocol.Change {
 		c.tracked.variables = make(map[string]string)
 	}
 	for _, name := range trackedVariables {
-		v, err := c.sess.BaseSession.GetSessionVariable(noContext(), name)
+		v, err := c.sess.BaseSession.GetSessionVariable(value.NoContext(), name)
 		if err != nil {
 			continue
 		}

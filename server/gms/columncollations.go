@@ -7,6 +7,8 @@ import (
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+
+	"sextant/server/gms/syntax"
 )
 
 // binaryCollations gives the columns that are defined BINARY and without a character set that of their table, which the
@@ -30,7 +32,7 @@ func (s *Session) binaryCollations(ctx *sql.Context, d *ast.DDL) {
 func (s *Session) defaultCollation(ctx *sql.Context, d *ast.DDL) sql.CollationID {
 	charset, collation := "", ""
 	for _, o := range d.TableSpec.TableOpts {
-		switch value := unquoted(o.Value); strings.ToLower(o.Name) {
+		switch value := syntax.Unquoted(o.Value); strings.ToLower(o.Name) {
 		case "character set", "charset":
 			charset = value
 		case "collate":
@@ -45,7 +47,7 @@ func (s *Session) defaultCollation(ctx *sql.Context, d *ast.DDL) sql.CollationID
 		db = s.GetCurrentDatabase()
 	}
 	if d.Action == ast.AlterStr {
-		if def, _, err := s.definition(ctx, tableName{db, d.Table.Name.String()}); err == nil && def != nil && def.Collation != 0 {
+		if def, _, err := s.definition(ctx, syntax.TableName{Database: db, Name: d.Table.Name.String()}); err == nil && def != nil && def.Collation != 0 {
 			return sql.CollationID(def.Collation)
 		}
 	}

@@ -6,6 +6,9 @@ import (
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/vitess/go/mysql"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+
+	"sextant/server/gms/rewrite"
+	"sextant/server/gms/syntax"
 )
 
 // like gives a CREATE TABLE … LIKE the definition of the other table: the planner's copy
@@ -40,7 +43,7 @@ func (s *Session) like(ctx *sql.Context, stmt ast.Statement) error {
 		}
 		parts = append(parts, text)
 		if c.Hidden {
-			s.visibilities = append(s.visibilities, visibility{column: c.Name, hidden: true})
+			s.visibilities = append(s.visibilities, rewrite.Visibility{Column: c.Name, Hidden: true})
 		}
 	}
 	for _, ix := range orderedIndexes(sh) {
@@ -59,7 +62,7 @@ func (s *Session) like(ctx *sql.Context, stmt ast.Statement) error {
 	}
 	text := "CREATE TABLE t (\n  " + strings.Join(parts, ",\n  ") + "\n) COLLATE=" + t.Collation().Name()
 	if sh.def.Comment != "" {
-		text += " COMMENT=" + quoteText(sh.def.Comment)
+		text += " COMMENT=" + syntax.QuoteText(sh.def.Comment)
 	}
 	copied, err := parsedDefinition(sh.withFormats(sh.withPrecisions(text)))
 	if err != nil {
@@ -78,7 +81,7 @@ func parsedDefinition(text string) (ast.Statement, error) {
 		return nil, err
 	}
 	keepTexts(stmt)
-	return stmt, unmark(stmt)
+	return stmt, rewrite.Unmark(stmt)
 }
 
 // asKept has an expression of a definition as it is kept, for one that is executed.

@@ -13,9 +13,13 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/transform"
 	"github.com/dolthub/go-mysql-server/sql/types"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+
+	"sextant/server/gms/expr"
+	"sextant/server/gms/planrule"
+	"sextant/server/gms/rewrite"
 )
 
-// createSelect runs a CREATE TABLE … SELECT. The columns that are only defined come first, then
+// rewrite.CreateSelect runs a CREATE TABLE … SELECT. The columns that are only defined come first, then
 // the query's with the definitions that they have; the planner writes the query's columns to
 // the table's in their order.
 func (b *builder) createSelect(ctx *sql.Context, s *Session, create *plan.CreateTable, n *plan.TableCopier, r sql.Row) (sql.RowIter, error) {
@@ -58,8 +62,8 @@ func (b *builder) createSelect(ctx *sql.Context, s *Session, create *plan.Create
 			generates = 0
 		}
 	}
-	query := createSelect(ctx.Query()) // which is as it was sent if it was prepared
-	replaces, ignores := strings.Contains(query, duplicateMarks["replace"]), strings.Contains(query, duplicateMarks["ignore"])
+	query := rewrite.CreateSelect(ctx.Query()) // which is as it was sent if it was prepared
+	replaces, ignores := strings.Contains(query, rewrite.DuplicateMarks["replace"]), strings.Contains(query, rewrite.DuplicateMarks["ignore"])
 	insert := plan.NewInsertInto(db, plan.NewResolvedTable(table, db, nil), plan.NewProject(ctx, values, n.Source), replaces, nil, nil, ignores)
 	return b.base.Build(ctx, insert.WithAutoIncrementIdx(generates), r)
 }
@@ -110,11 +114,11 @@ func createdTypes(ctx *sql.Context, to *plan.CreateTable, query sql.Node) {
 		}) {
 			continue
 		}
-		as := createdColumn(ctx, query, at)
-		as.nullable = as.nullable && !schema[i].PrimaryKey
-		as.column(ctx, schema[i])
-		if types.IsTimespan(as.typ) && !as.field && s.precisions != nil {
-			s.precisions[strings.ToLower(c.Name)] = strconv.Itoa(as.momentDigits())
+		as := expr.CreatedColumn(ctx, query, at)
+		as.Nullable = as.Nullable && !schema[i].PrimaryKey
+		as.Column(ctx, schema[i])
+		if types.IsTimespan(as.Typ) && !as.Field && s.precisions != nil {
+			s.precisions[strings.ToLower(c.Name)] = strconv.Itoa(as.MomentDigits())
 		}
 	}
 }
@@ -122,7 +126,7 @@ func createdTypes(ctx *sql.Context, to *plan.CreateTable, query sql.Node) {
 // keepTableOptions has a CREATE TABLE … SELECT keep its table's options, which the planner drops, and
 // make columns of MySQL's types.
 func keepTableOptions(a *analyzer.Analyzer) {
-	aroundRule(a, "resolveCreateSelect", func(ctx *sql.Context, n sql.Node, f *sql.QueryFlags, rule planRule) (sql.Node, transform.TreeIdentity, error) {
+	planrule.AroundRule(a, "resolveCreateSelect", func(ctx *sql.Context, n sql.Node, f *sql.QueryFlags, rule planrule.PlanRule) (sql.Node, transform.TreeIdentity, error) {
 		out, same, err := rule(ctx, n, f)
 		if from, ok := n.(*plan.CreateTable); ok && err == nil {
 			if copier, ok := out.(*plan.TableCopier); ok {

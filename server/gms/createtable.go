@@ -11,6 +11,8 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/types"
 
 	"sextant/engine"
+	"sextant/server/gms/expr"
+	"sextant/server/gms/syntax"
 )
 
 // createTable returns the CREATE TABLE of a table as MySQL's SHOW CREATE TABLE has it.
@@ -36,7 +38,7 @@ func createTable(ctx *sql.Context, t *Table, n *plan.ShowCreateTable) (string, e
 		parts = append(parts, foreignKeyText(def, fk))
 	}
 	for _, c := range t.shape.checks {
-		text := fmt.Sprintf("CONSTRAINT %s CHECK (%s)", quoteName(c.Name), shownExpression(c.CheckExpression))
+		text := fmt.Sprintf("CONSTRAINT %s CHECK (%s)", syntax.QuoteName(c.Name), shownExpression(c.CheckExpression))
 		if !c.Enforced {
 			text += " /*!80016 NOT ENFORCED */"
 		}
@@ -55,10 +57,10 @@ func createTable(ctx *sql.Context, t *Table, n *plan.ShowCreateTable) (string, e
 			counter = fmt.Sprintf(" AUTO_INCREMENT=%d", next)
 		}
 	}
-	text := fmt.Sprintf("CREATE %sTABLE %s (\n  %s\n) ENGINE=InnoDB%s DEFAULT CHARSET=%s%s", temporary, quoteName(def.Name),
+	text := fmt.Sprintf("CREATE %sTABLE %s (\n  %s\n) ENGINE=InnoDB%s DEFAULT CHARSET=%s%s", temporary, syntax.QuoteName(def.Name),
 		strings.Join(parts, ",\n  "), counter, charsetText(t.Collation(), " COLLATE="), optionsText(def, true))
 	if def.Comment != "" {
-		text += " COMMENT=" + quoteText(def.Comment)
+		text += " COMMENT=" + syntax.QuoteText(def.Comment)
 	}
 	return text, nil
 }
@@ -75,13 +77,13 @@ func charsetText(c sql.CollationID, collate string) string {
 
 // columnText is a column's line, with its expressions as f has them.
 func columnText(ctx *sql.Context, c *sql.Column, table sql.CollationID, f func(kept string) string) (string, error) {
-	text := quoteName(c.Name) + " " + typeName(c.Type)
+	text := syntax.QuoteName(c.Name) + " " + typeName(c.Type)
 	if t, ok := c.Type.(sql.TypeWithCollation); ok {
 		typ := t.StringWithTableCollation(table)
 		if strings.Contains(typ, " COLLATE ") && !strings.Contains(typ, " CHARACTER SET ") {
 			typ = strings.Replace(typ, " COLLATE ", " CHARACTER SET "+t.Collation().CharacterSet().Name()+" COLLATE ", 1)
 		}
-		text = quoteName(c.Name) + " " + typ
+		text = syntax.QuoteName(c.Name) + " " + typ
 	}
 	if c.Generated != nil {
 		kind := "STORED"
@@ -121,7 +123,7 @@ func columnText(ctx *sql.Context, c *sql.Column, table sql.CollationID, f func(k
 		text += " /*!80023 INVISIBLE */"
 	}
 	if c.Comment != "" {
-		text += " COMMENT " + quoteText(c.Comment)
+		text += " COMMENT " + syntax.QuoteText(c.Comment)
 	}
 	return text, nil
 }
@@ -145,8 +147,8 @@ func defaultText(ctx *sql.Context, c *sql.Column) (string, error) {
 		}
 		return "NULL", nil
 	}
-	if value := defaultLiteral(text); value != text {
-		text = quoteText(value)
+	if value := expr.DefaultLiteral(text); value != text {
+		text = syntax.QuoteText(value)
 	}
 	if !parsed {
 		return text, nil
@@ -160,7 +162,7 @@ func defaultText(ctx *sql.Context, c *sql.Column) (string, error) {
 	}
 	if types.IsTime(c.Type) {
 		value, err := c.Type.SQL(ctx, nil, v)
-		return quoteText(value.ToString()), err
+		return syntax.QuoteText(value.ToString()), err
 	}
 	if types.IsYear(c.Type) {
 		return fmt.Sprintf("'%04d'", v), nil
@@ -168,7 +170,7 @@ func defaultText(ctx *sql.Context, c *sql.Column) (string, error) {
 	if types.IsBit(c.Type) {
 		return fmt.Sprintf("b'%b'", v), nil
 	}
-	return "'" + shownDefault(sourceColumn(ctx, c), v, fmt.Sprint(v)) + "'", nil
+	return "'" + expr.ShownDefault(expr.SourceColumn(ctx, c), v, fmt.Sprint(v)) + "'", nil
 }
 
 // orderedIndexes returns a table's indexes in MySQL's order: the primary key, unique
@@ -209,7 +211,7 @@ func (ix *Index) text(f func(kept string) string) string {
 	var columns []string
 	for _, ic := range ix.def.Columns {
 		c := ix.shape.schema[ic.Column]
-		text := quoteName(c.Name)
+		text := syntax.QuoteName(c.Name)
 		switch {
 		case c.HiddenSystem && c.Generated != nil:
 			text = "(" + f(withoutParentheses(generatedText(c.Generated))) + ")"
@@ -236,9 +238,9 @@ func (ix *Index) text(f func(kept string) string) string {
 	case ix.def.Unique:
 		kind = "UNIQUE "
 	}
-	text := kind + "KEY " + quoteName(ix.def.Name) + list
+	text := kind + "KEY " + syntax.QuoteName(ix.def.Name) + list
 	if ix.def.Comment != "" {
-		text += " COMMENT " + quoteText(ix.def.Comment)
+		text += " COMMENT " + syntax.QuoteText(ix.def.Comment)
 	}
 	if ix.def.Invisible {
 		text += " /*!80000 INVISIBLE */"
@@ -260,15 +262,15 @@ func foreignKeyText(t *engine.TableDef, fk engine.ForeignKeyDef) string {
 	names := func(list []string) string {
 		quoted := make([]string, len(list))
 		for i, name := range list {
-			quoted[i] = quoteName(name)
+			quoted[i] = syntax.QuoteName(name)
 		}
 		return " (" + strings.Join(quoted, ",") + ")"
 	}
-	parent := quoteName(fk.ParentTable)
-	if !sameName(fk.ParentDatabase, t.Database) {
-		parent = quoteName(fk.ParentDatabase) + "." + parent
+	parent := syntax.QuoteName(fk.ParentTable)
+	if !syntax.SameName(fk.ParentDatabase, t.Database) {
+		parent = syntax.QuoteName(fk.ParentDatabase) + "." + parent
 	}
-	text := "CONSTRAINT " + quoteName(fk.Name) + " FOREIGN KEY" + names(fk.Columns) + " REFERENCES " + parent + names(fk.ParentColumns)
+	text := "CONSTRAINT " + syntax.QuoteName(fk.Name) + " FOREIGN KEY" + names(fk.Columns) + " REFERENCES " + parent + names(fk.ParentColumns)
 	for _, a := range []struct{ on, action string }{{"DELETE", fk.OnDelete}, {"UPDATE", fk.OnUpdate}} {
 		if a.action != "" && a.action != string(sql.ForeignKeyReferentialAction_DefaultAction) && a.action != string(sql.ForeignKeyReferentialAction_NoAction) {
 			text += " ON " + a.on + " " + a.action

@@ -15,6 +15,7 @@ import (
 
 	"sextant/engine"
 	"sextant/engine/row"
+	"sextant/server/gms/syntax"
 )
 
 // Database is one database as of a statement. It is immutable.
@@ -73,7 +74,7 @@ func (d *Database) table(ctx *sql.Context, name string, ref reference) (sql.Tabl
 		def = cat.Table(d.Name(), name)
 	}
 	if def == nil {
-		s.missing = tableName{d.Name(), name}
+		s.missing = syntax.TableName{Database: d.Name(), Name: name}
 		return nil, false, s.unknownTables(ctx, cat)
 	}
 	if ref.lock != lockNone && !def.Temporary && !d.b.readOnly.Load() {
@@ -205,7 +206,7 @@ func (d *Database) GetViewDefinition(ctx *sql.Context, name string) (sql.ViewDef
 	ok, err := getObject(ctx, engine.ObjectView, d.Name(), name, &v)
 	if s, serr := sessionOf(ctx); ok && serr == nil {
 		if s.views++; s.views > viewsMax {
-			return sql.ViewDefinition{}, false, errRecursion(tableName{d.Name(), v.Name})
+			return sql.ViewDefinition{}, false, errRecursion(syntax.TableName{Database: d.Name(), Name: v.Name})
 		}
 		s.lend(d.Name())
 	}
@@ -323,7 +324,7 @@ func (d *Database) SaveStoredProcedure(ctx *sql.Context, p sql.StoredProcedureDe
 	}); err != nil {
 		return err
 	}
-	return s.ownRoutine(ctx, tableName{d.Name(), p.Name}, "PROCEDURE")
+	return s.ownRoutine(ctx, syntax.TableName{Database: d.Name(), Name: p.Name}, "PROCEDURE")
 }
 
 // DropStoredProcedure implements sql.StoredProcedureDatabase.
@@ -370,7 +371,7 @@ func (d *Database) SaveEvent(ctx *sql.Context, e sql.EventDefinition) (bool, err
 	if err != nil {
 		return false, err
 	}
-	if n, self, ok := newLexer(e.Definer).accountName(); ok && s.b.mysql {
+	if n, self, ok := syntax.NewLexer(e.Definer).AccountName(); ok && s.b.mysql {
 		if n, err = s.definer(ctx, n, !self); err != nil {
 			return false, err
 		}
@@ -391,7 +392,7 @@ func (d *Database) DropEvent(ctx *sql.Context, name string) error {
 
 // UpdateEvent implements sql.EventDatabase.
 func (d *Database) UpdateEvent(ctx *sql.Context, name string, e sql.EventDefinition) (bool, error) {
-	if !sameName(name, e.Name) {
+	if !syntax.SameName(name, e.Name) {
 		if ok, err := getObject(ctx, engine.ObjectEvent, d.Name(), e.Name, &sql.EventDefinition{}); err != nil {
 			return false, err
 		} else if ok {

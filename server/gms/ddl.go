@@ -20,6 +20,9 @@ import (
 
 	"sextant/engine"
 	"sextant/engine/row"
+	"sextant/server/gms/expr"
+	"sextant/server/gms/rewrite"
+	"sextant/server/gms/value"
 )
 
 // defined notes that the transaction has defined a table, so that Tables of the
@@ -84,11 +87,11 @@ func (t *Table) ddlError(ctx *sql.Context, s *Session, err error) error {
 		desc := dup.Table.Desc()
 		for i, c := range dup.Index.Columns {
 			if values[i] = "NULL"; !desc.IsNull(dup.Existing, c.Column) {
-				v := sh.codecs[c.Column].get(desc, dup.Existing, c.Column)
-				if at, ok := v.(time.Time); ok && sh.codecs[c.Column].store == row.TypeTimestamp {
-					v = s.timeZone(ctx).clock(at)
+				v := sh.codecs[c.Column].Get(desc, dup.Existing, c.Column)
+				if at, ok := v.(time.Time); ok && sh.codecs[c.Column].Store == row.TypeTimestamp {
+					v = s.TimeZone(ctx).Clock(at)
 				}
-				values[i] = text(ctx, sh.codecs[c.Column].typ, v, int(c.Prefix))
+				values[i] = text(ctx, sh.codecs[c.Column].Typ, v, int(c.Prefix))
 			}
 		}
 		return sql.NewUniqueKeyErr(duplicateEntry(values, dup.Table.Name, dup.Index.Name), dup.Index.Name == "PRIMARY", nil)
@@ -101,13 +104,13 @@ func (t *Table) ddlError(ctx *sql.Context, s *Session, err error) error {
 
 // columnDef returns the stored form of a column.
 func columnDef(ctx *sql.Context, c *sql.Column) (engine.ColumnDef, error) {
-	cd, err := newCodec(c.Type)
+	cd, err := value.NewCodec(c.Type)
 	if err != nil {
 		return engine.ColumnDef{}, err
 	}
 	out := engine.ColumnDef{
 		Column: row.Column{
-			Name: c.Name, Type: cd.store, Nullable: c.Nullable && !c.PrimaryKey, Collation: cd.collation,
+			Name: c.Name, Type: cd.Store, Nullable: c.Nullable && !c.PrimaryKey, Collation: cd.Collation,
 		},
 		Comment: c.Comment, AutoIncrement: c.AutoIncrement, Hidden: c.HiddenSystem,
 		Options: map[string]string{},
@@ -122,9 +125,9 @@ func columnDef(ctx *sql.Context, c *sql.Column) (engine.ColumnDef, error) {
 		}
 	}
 	if c.Type.Type() == sqltypes.Time {
-		setPrecision(ctx, &out, sourceColumn(ctx, c))
-	} else if isNumeric(c.Type) {
-		setFormat(ctx, &out, sourceColumn(ctx, c))
+		setPrecision(ctx, &out, expr.SourceColumn(ctx, c))
+	} else if expr.IsNumeric(c.Type) {
+		setFormat(ctx, &out, expr.SourceColumn(ctx, c))
 	}
 	if c.HiddenSystem {
 		out.Options[optSystem] = "1"
@@ -153,7 +156,7 @@ func columnDef(ctx *sql.Context, c *sql.Column) (engine.ColumnDef, error) {
 
 // canBeRead returns an error of an expression of a definition whose text is none: a table with it could not be opened.
 func canBeRead(ctx *sql.Context, text string) error {
-	unsupported := errNotSupported("the expression " + text)
+	unsupported := value.ErrNotSupported("the expression " + text)
 	stmt, err := newParser().ParseSimple("SELECT " + cmp.Or(text, "0"))
 	if err != nil {
 		return unsupported
@@ -262,7 +265,7 @@ func setPrimary(ctx *sql.Context, def *engine.TableDef, schema sql.PrimaryKeySch
 		p.Comment = pk.Comment
 	}
 	if s, err := sessionOf(ctx); err == nil {
-		for i, desc := range s.optionsOf(primaryName, names).desc {
+		for i, desc := range s.optionsOf(rewrite.PrimaryName, names).desc {
 			p.Columns[i].Desc = desc
 		}
 	}
@@ -404,7 +407,7 @@ func (t *Table) deleteAll(ctx *sql.Context, s *Session, tx *engine.Tx, sh *shape
 	n := 0
 	for {
 		r, err := cur.Next(ctx)
-		if isEOF(err) {
+		if expr.IsEOF(err) {
 			return n, nil
 		}
 		if err == nil {

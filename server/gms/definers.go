@@ -10,69 +10,18 @@ import (
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
 	"sextant/engine"
+	"sextant/server/gms/rewrite"
+	"sextant/server/gms/syntax"
 )
 
 // Views, triggers and procedures are kept with the text that SHOW CREATE shows, which
 // names their definer.
 
-// objectHead is the beginning of a CREATE VIEW, TRIGGER, PROCEDURE or EVENT.
-type objectHead struct {
-	kind                string // "view" …
-	definer             accountName
-	defined             bool // the statement names a definer
-	optional            bool // IF NOT EXISTS
-	algorithm, security string
-	alter               bool // it is an ALTER VIEW
-	name                tableName
-	from, to            int    // of the name in the text
-	l                   *lexer // behind the name
-}
-
-// newObjectHead reads the beginning of a statement, false if it is none of them.
-func newObjectHead(create string) (h objectHead, ok bool) {
-	l := newLexer(plainComments(create))
-	h.l, h.algorithm, h.security = l, "UNDEFINED", "DEFINER"
-	if h.alter = l.accept("alter"); !h.alter && !l.accept("create") {
-		return h, false
-	}
-	l.accept("or", "replace")
-	for h.kind == "" {
-		switch {
-		case l.accept("algorithm", "="):
-			h.algorithm = strings.ToUpper(l.acceptOne("undefined", "merge", "temptable"))
-		case l.accept("definer", "="):
-			self := false
-			if h.definer, self, ok = l.accountName(); !ok {
-				return h, false
-			}
-			h.defined = !self
-		case l.accept("sql", "security"):
-			h.security = strings.ToUpper(l.acceptOne("definer", "invoker"))
-		default:
-			if h.kind = l.acceptOne("view", "trigger", "procedure", "function", "event"); h.kind == "" || h.alter && h.kind != "view" {
-				return h, false
-			}
-		}
-	}
-	h.optional = l.accept("if", "not", "exists")
-	h.from, h.to = l.start, l.at
-	if h.name.Name, ok = l.name(); ok && l.accept(".") {
-		h.name.Database, h.to = h.name.Name, l.at
-		h.name.Name, ok = l.name()
-	}
-	return h, ok
-}
-
-// rest is the text from the lexer's token on.
-func (l *lexer) rest() string {
-	return strings.TrimRight(l.q[l.start:], "; \t\r\n")
-}
-
 // definer checks the definer that a statement names, the session's account if it names
 // none.
-func (s *Session) definer(ctx *sql.Context, n accountName, named bool) (accountName, error) {
+func (s *Session) definer(ctx *sql.Context, n syntax.AccountName, named bool) (syntax.AccountName, error) {
 	if !named || n == s.account || s.internal {
-		if n == (accountName{}) {
+		if n == (syntax.AccountName{}) {
 			n = s.account
 		}
 		return n, nil
@@ -82,7 +31,7 @@ func (s *Session) definer(ctx *sql.Context, n accountName, named bool) (accountN
 	}
 	users := s.b.users.Reader()
 	defer users.Close()
-	if _, there := users.GetUser(n.key()); !there {
+	if _, there := users.GetUser(n.Key()); !there {
 		ctx.Session.Warn(&sql.Warning{Level: "Note", Code: 1449,
 			Message: fmt.Sprintf("The user specified as a definer ('%s'@'%s') does not exist", n.User, n.Host)})
 	}
@@ -93,107 +42,107 @@ func (s *Session) definer(ctx *sql.Context, n accountName, named bool) (accountN
 // CREATE shows, but that a trigger's has the database of its table, which the planner would
 // look for in the current one.
 func (s *Session) canonical(ctx *sql.Context, database, create string) (string, error) {
-	h, ok := newObjectHead(create)
+	h, ok := rewrite.NewObjectHead(create)
 	if !ok || !s.b.mysql {
 		return strings.TrimSpace(create), nil
 	}
-	definer, err := s.definer(ctx, h.definer, h.defined)
+	definer, err := s.definer(ctx, h.Definer, h.Defined)
 	if err != nil {
 		return "", err
 	}
 	head := "CREATE DEFINER=" + definer.String() + " "
-	name := quoteName(h.name.Name)
-	switch h.kind {
+	name := syntax.QuoteName(h.Name.Name)
+	switch h.Kind {
 	case "view":
-		if text, ok := viewText(h.l); ok {
-			return fmt.Sprintf("CREATE ALGORITHM=%s DEFINER=%s SQL SECURITY %s VIEW %s %s", h.algorithm, definer, h.security, name, text), nil
+		if text, ok := viewText(h.L); ok {
+			return fmt.Sprintf("CREATE ALGORITHM=%s DEFINER=%s SQL SECURITY %s VIEW %s %s", h.Algorithm, definer, h.Security, name, text), nil
 		}
 	case "trigger":
-		if text, ok := triggerText(h.l, database); ok {
+		if text, ok := triggerText(h.L, database); ok {
 			return head + "TRIGGER " + name + " " + text, nil
 		}
 	case "procedure":
-		if text, ok := procedureText(h.l); ok {
-			return head + "PROCEDURE " + quoteName(database) + "." + name + text, nil
+		if text, ok := procedureText(h.L); ok {
+			return head + "PROCEDURE " + syntax.QuoteName(database) + "." + name + text, nil
 		}
 	}
 	return strings.TrimSpace(create), nil
 }
 
 // createdView returns the CREATE VIEW that is shown of one whose text is kept.
-func (s *Session) createdView(ctx *sql.Context, t tableName, h objectHead, kept string) string {
+func (s *Session) createdView(ctx *sql.Context, t syntax.TableName, h rewrite.ObjectHead, kept string) string {
 	query, ok := s.viewQuery(ctx, t, s.GetCurrentDatabase())
 	if !ok {
 		return kept
 	}
-	name := quoteName(t.Name)
-	if !sameName(t.Database, s.GetCurrentDatabase()) {
-		name = quoteName(t.Database) + "." + name
+	name := syntax.QuoteName(t.Name)
+	if !syntax.SameName(t.Database, s.GetCurrentDatabase()) {
+		name = syntax.QuoteName(t.Database) + "." + name
 	}
-	columns, _ := viewColumns(h.l)
-	return fmt.Sprintf("CREATE ALGORITHM=%s DEFINER=%s SQL SECURITY %s VIEW %s %sAS %s", h.algorithm, h.definer, h.security, name, columns, query)
+	columns, _ := viewColumns(h.L)
+	return fmt.Sprintf("CREATE ALGORITHM=%s DEFINER=%s SQL SECURITY %s VIEW %s %sAS %s", h.Algorithm, h.Definer, h.Security, name, columns, query)
 }
 
 // viewText returns what follows the name of a CREATE VIEW.
-func viewText(l *lexer) (string, bool) {
+func viewText(l *syntax.Lexer) (string, bool) {
 	columns, ok := viewColumns(l)
-	if !ok || !l.accept("as") {
+	if !ok || !l.Accept("as") {
 		return "", false
 	}
-	return columns + "AS " + l.rest(), true
+	return columns + "AS " + l.Rest(), true
 }
 
 // viewColumns returns the list of a view's columns with a blank behind it, "" if there is none.
-func viewColumns(l *lexer) (string, bool) {
-	if !l.accept("(") {
+func viewColumns(l *syntax.Lexer) (string, bool) {
+	if !l.Accept("(") {
 		return "", true
 	}
 	var columns []string
 	for {
-		name, ok := l.name()
+		name, ok := l.Name()
 		if !ok {
 			return "", false
 		}
-		columns = append(columns, quoteName(name))
-		if !l.accept(",") {
+		columns = append(columns, syntax.QuoteName(name))
+		if !l.Accept(",") {
 			break
 		}
 	}
-	return "(" + strings.Join(columns, ",") + ") ", l.accept(")")
+	return "(" + strings.Join(columns, ",") + ") ", l.Accept(")")
 }
 
 // triggerText returns what follows the name of a CREATE TRIGGER.
-func triggerText(l *lexer, database string) (string, bool) {
-	time, event := l.acceptOne("before", "after"), l.acceptOne("insert", "update", "delete")
-	if time == "" || event == "" || !l.accept("on") {
+func triggerText(l *syntax.Lexer, database string) (string, bool) {
+	time, event := l.AcceptOne("before", "after"), l.AcceptOne("insert", "update", "delete")
+	if time == "" || event == "" || !l.Accept("on") {
 		return "", false
 	}
-	table, ok := l.name()
-	if ok && l.accept(".") {
-		table, ok = l.name()
+	table, ok := l.Name()
+	if ok && l.Accept(".") {
+		table, ok = l.Name()
 	}
-	if !ok || !l.accept("for", "each", "row") {
+	if !ok || !l.Accept("for", "each", "row") {
 		return "", false
 	}
-	if l.acceptOne("follows", "precedes") != "" { // see storedTrigger
-		l.next()
+	if l.AcceptOne("follows", "precedes") != "" { // see storedTrigger
+		l.Next()
 	}
-	return strings.ToUpper(time+" "+event) + " ON " + quoteName(database) + "." + quoteName(table) + " FOR EACH ROW " + l.rest(), true
+	return strings.ToUpper(time+" "+event) + " ON " + syntax.QuoteName(database) + "." + syntax.QuoteName(table) + " FOR EACH ROW " + l.Rest(), true
 }
 
 // procedureText returns what follows the name of a CREATE PROCEDURE: the characteristics
 // that are not the default ones, a line each, between the parameters and the body.
-func procedureText(l *lexer) (string, bool) {
+func procedureText(l *syntax.Lexer) (string, bool) {
 	params, _, c, body, ok := routineText(l)
 	return params + c.String() + body, ok
 }
 
 // routineText returns the parts of what follows the name of a CREATE PROCEDURE or
 // FUNCTION; of the former returns is "".
-func routineText(l *lexer) (params, returns string, c routineCharacteristics, body string, ok bool) {
-	from, depth := l.start, 0
+func routineText(l *syntax.Lexer) (params, returns string, c routineCharacteristics, body string, ok bool) {
+	from, depth := l.Start, 0
 	for {
-		switch l.kind {
+		switch l.Kind {
 		case 0:
 			return "", "", c, "", false
 		case '(':
@@ -204,49 +153,49 @@ func routineText(l *lexer) (params, returns string, c routineCharacteristics, bo
 		if depth == 0 {
 			break
 		}
-		l.next()
+		l.Next()
 	}
-	params = l.q[from:l.at]
-	l.next()
-	if l.accept("returns") {
-		from := l.start
-		if err := (&functionText{}).typ(l, &marking{q: l.q}); err != nil {
+	params = l.Q[from:l.At]
+	l.Next()
+	if l.Accept("returns") {
+		from := l.Start
+		if err := (&functionText{}).typ(l, &rewrite.Marking{Q: l.Q}); err != nil {
 			return "", "", c, "", false
 		}
-		returns = strings.TrimSpace(l.q[from:l.start])
+		returns = strings.TrimSpace(l.Q[from:l.Start])
 	}
 	if !c.read(l) {
 		return "", "", c, "", false
 	}
-	return params, returns, c, l.rest(), true
+	return params, returns, c, l.Rest(), true
 }
 
 // routineCharacteristics are a routine's characteristics but for the default ones.
 type routineCharacteristics struct{ access, deterministic, security, comment string }
 
 // read reads characteristics, false if one has no end.
-func (c *routineCharacteristics) read(l *lexer) bool {
+func (c *routineCharacteristics) read(l *syntax.Lexer) bool {
 	for {
 		switch {
-		case l.accept("language", "sql"):
-		case l.accept("sql", "security", "definer"):
+		case l.Accept("language", "sql"):
+		case l.Accept("sql", "security", "definer"):
 			c.security = ""
-		case l.accept("contains", "sql"):
+		case l.Accept("contains", "sql"):
 			c.access = ""
-		case l.accept("no", "sql"):
+		case l.Accept("no", "sql"):
 			c.access = "NO SQL"
-		case l.accept("reads", "sql", "data"):
+		case l.Accept("reads", "sql", "data"):
 			c.access = "READS SQL DATA"
-		case l.accept("modifies", "sql", "data"):
+		case l.Accept("modifies", "sql", "data"):
 			c.access = "MODIFIES SQL DATA"
-		case l.accept("not", "deterministic"):
+		case l.Accept("not", "deterministic"):
 			c.deterministic = ""
-		case l.accept("deterministic"):
+		case l.Accept("deterministic"):
 			c.deterministic = "DETERMINISTIC"
-		case l.accept("sql", "security", "invoker"):
+		case l.Accept("sql", "security", "invoker"):
 			c.security = "SQL SECURITY INVOKER"
-		case l.accept("comment"):
-			text, ok := l.string()
+		case l.Accept("comment"):
+			text, ok := l.String()
 			if !ok {
 				return false
 			}
@@ -261,7 +210,7 @@ func (c *routineCharacteristics) read(l *lexer) bool {
 func (c routineCharacteristics) String() string {
 	text, comment := "\n", ""
 	if c.comment != "" {
-		comment = "COMMENT " + quoteText(c.comment)
+		comment = "COMMENT " + syntax.QuoteText(c.comment)
 	}
 	for _, c := range []string{c.access, c.deterministic, c.security, comment} {
 		if c != "" {
@@ -269,11 +218,6 @@ func (c routineCharacteristics) String() string {
 		}
 	}
 	return text
-}
-
-// quoteText returns a text as a literal.
-func quoteText(s string) string {
-	return "'" + strings.NewReplacer(`\`, `\\`, "'", "''", "\n", `\n`, "\x00", `\0`).Replace(s) + "'"
 }
 
 // modes are the SQL modes in the order in which MySQL lists them.
@@ -309,8 +253,8 @@ func (b *builder) showObject(ctx *sql.Context, s *Session, n sql.Node, r sql.Row
 			if ok, err := getObject(ctx, engine.ObjectProcedure, n.Database().Name(), name, &p); ok || err != nil {
 				row[1] = modeText(p.SQLMode)
 				row[3], row[4] = p.shown()
-				if h, ok := newObjectHead(p.Create); ok {
-					row[2] = p.Create[:h.from] + quoteName(h.name.Name) + p.Create[h.to:]
+				if h, ok := rewrite.NewObjectHead(p.Create); ok {
+					row[2] = p.Create[:h.From] + syntax.QuoteName(h.Name.Name) + p.Create[h.To:]
 				}
 			}
 		case *plan.ShowCreateTrigger:
@@ -321,7 +265,7 @@ func (b *builder) showObject(ctx *sql.Context, s *Session, n sql.Node, r sql.Row
 			row[1] = modeText(t.SQLMode)
 			row[3], row[4] = t.shown()
 			if h, ok := newTriggerHead(t.Create); ok {
-				row[2] = t.Create[:h.from] + quoteName(h.table) + t.Create[h.to:]
+				row[2] = t.Create[:h.from] + syntax.QuoteName(h.table) + t.Create[h.to:]
 			}
 		case *plan.ShowCreateEvent:
 			row[1] = modeText(n.Event.SqlMode)
@@ -342,7 +286,7 @@ func eventText(e sql.EventDefinition) string {
 		return text
 	}
 	body := " DO " + e.EventBody
-	return strings.TrimSuffix(text, body) + " COMMENT " + quoteText(comment) + body
+	return strings.TrimSuffix(text, body) + " COMMENT " + syntax.QuoteText(comment) + body
 }
 
 // unquotedAccount returns an account as columns have it: user@host.
@@ -351,9 +295,9 @@ func unquotedAccount(v any) any {
 	if !ok {
 		return v
 	}
-	l := newLexer(text)
-	n, _, ok := l.accountName()
-	if !ok || l.kind != 0 {
+	l := syntax.NewLexer(text)
+	n, _, ok := l.AccountName()
+	if !ok || l.Kind != 0 {
 		return v
 	}
 	return n.User + "@" + n.Host
@@ -361,13 +305,13 @@ func unquotedAccount(v any) any {
 
 // showCreateView completes what the planner shows of a view.
 func (b *builder) showCreateView(ctx *sql.Context, s *Session, v *plan.SubqueryAlias, rows []sql.Row) (sql.RowIter, error) {
-	if show, ok := s.locks.stmt.(*ast.Show); ok && s.depth == 0 && sameName(show.Table.Name.String(), v.Name()) {
+	if show, ok := s.locks.stmt.(*ast.Show); ok && s.depth == 0 && syntax.SameName(show.Table.Name.String(), v.Name()) {
 		var view storedView
 		t := fullName(show.Table, s.GetCurrentDatabase())
 		if _, err := getObject(ctx, engine.ObjectView, t.Database, t.Name, &view); err != nil {
 			return nil, err
 		}
-		if h, ok := newObjectHead(view.Create); ok && h.defined {
+		if h, ok := rewrite.NewObjectHead(view.Create); ok && h.Defined {
 			rows[0][1] = s.createdView(ctx, t, h, view.Create)
 		}
 		rows[0][2], rows[0][3] = view.shown()

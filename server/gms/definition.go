@@ -5,6 +5,8 @@ import (
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/plan"
+
+	"sextant/server/gms/syntax"
 )
 
 // showCreateTable answers SHOW CREATE TABLE and SHOW CREATE VIEW as MySQL does.
@@ -40,5 +42,5 @@ func (b *builder) showCreateDatabase(ctx *sql.Context, n *plan.ShowCreateDatabas
 		unless = "/*!32312 IF NOT EXISTS*/ "
 	}
 	return sql.RowsToRowIter(sql.Row{db.Name(), fmt.Sprintf("CREATE DATABASE %s%s /*!40100 DEFAULT CHARACTER SET %s */ /*!80016 DEFAULT ENCRYPTION='N' */",
-		unless, quoteName(db.Name()), charsetText(collation, " COLLATE "))}), nil
+		unless, syntax.QuoteName(db.Name()), charsetText(collation, " COLLATE "))}), nil
 }

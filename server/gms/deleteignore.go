@@ -8,10 +8,10 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/mysql"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
-)
 
-// ignoreMark is a comment in the place of the IGNORE of a DELETE, which the grammar lacks.
-const ignoreMark = "/*_ignore*/"
+	"sextant/server/gms/rewrite"
+	"sextant/server/gms/value"
+)
 
 // ignores reports whether the statement that runs is a DELETE IGNORE.
 func (s *Session) ignores() bool {
@@ -20,7 +20,7 @@ func (s *Session) ignores() bool {
 		stmt = s.calls.stmt
 	}
 	d, ok := stmt.(*ast.Delete)
-	return ok && slices.ContainsFunc(d.Comments, func(c []byte) bool { return string(c) == ignoreMark })
+	return ok && slices.ContainsFunc(d.Comments, func(c []byte) bool { return string(c) == rewrite.IgnoreMark })
 }
 
 // ignoringRows are the rows of a DELETE IGNORE, of which the planner counts those that stay as well.
@@ -95,7 +95,7 @@ func (d *ignoringDeleter) Delete(ctx *sql.Context, r sql.Row) error {
 		tx.RollbackTo(mark)
 		d.s.pin.deleted = deleted
 		d.count.failed++
-		warn(ctx, told.Num, told.Message)
+		value.Warn(ctx, told.Num, told.Message)
 	}
 	if d.last {
 		if d.count.deleted == 0 && d.count.failed > 0 {

@@ -6,6 +6,10 @@ import (
 	"strings"
 
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+
+	"sextant/server/gms/planrule"
+	"sextant/server/gms/rewrite"
+	"sextant/server/gms/syntax"
 )
 
 // usedTable is a table of a FROM with its columns.
@@ -59,7 +63,7 @@ func (s *Session) deleteJoins(stmt ast.Statement) {
 				if strings.HasPrefix(kind, "right") {
 					merged[c.Lowered()] = r.name
 				}
-				on = and(on, &ast.ComparisonExpr{Operator: ast.EqualStr, Left: columnOf(l.name.String(), c.String()), Right: columnOf(r.name.String(), c.String())})
+				on = planrule.And(on, &ast.ComparisonExpr{Operator: ast.EqualStr, Left: rewrite.ColumnOf(l.name.String(), c.String()), Right: rewrite.ColumnOf(r.name.String(), c.String())})
 			}
 			if natural || len(list) > 0 {
 				joins = append(joins, func() { e.Join, e.Condition = kind, ast.JoinCondition{On: on} })
@@ -82,13 +86,13 @@ func (s *Session) deleteJoins(stmt ast.Statement) {
 	if d.Where == nil {
 		return
 	}
-	_ = replaceNodes(reflect.ValueOf(&d.Where.Expr).Elem(), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
+	_ = syntax.ReplaceNodes(reflect.ValueOf(&d.Where.Expr).Elem(), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
 		name, ok := n.(*ast.ColName)
 		if _, inner := n.(*ast.Subquery); inner || !ok {
 			return nil, !inner, nil
 		}
 		if table, ok := merged[name.Name.Lowered()]; ok && name.Qualifier.IsEmpty() {
-			return columnOf(table.String(), name.Name.String()), false, nil
+			return rewrite.ColumnOf(table.String(), name.Name.String()), false, nil
 		}
 		return nil, false, nil
 	})

@@ -10,11 +10,13 @@ import (
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
 	"sextant/engine"
+	"sextant/server/gms/syntax"
+	"sextant/server/gms/value"
 )
 
 // containsName reports whether a list of names has one, in any case.
 func containsName(list []string, name string) bool {
-	return slices.ContainsFunc(list, func(x string) bool { return sameName(x, name) })
+	return slices.ContainsFunc(list, func(x string) bool { return syntax.SameName(x, name) })
 }
 
 // referrers are the foreign keys that refer to t, of other tables and itself, none if they
@@ -51,7 +53,7 @@ func (t *Table) neededPrimaryKey(ctx *sql.Context) error {
 				return false
 			}
 			for i, name := range fk.ParentColumns {
-				if !sameName(sh.schema[ix.columns[i]].Name, name) {
+				if !syntax.SameName(sh.schema[ix.columns[i]].Name, name) {
 					return false
 				}
 			}
@@ -66,7 +68,7 @@ func (t *Table) neededPrimaryKey(ctx *sql.Context) error {
 
 // alterError names the foreign key that the planner's error of a column's change is about.
 func alterError(ctx *sql.Context, n sql.Node, err error) error {
-	if !served(ctx) {
+	if !value.Served(ctx) {
 		return err
 	}
 	if !sql.ErrForeignKeyTypeChange.Is(err) {
@@ -125,7 +127,7 @@ func (s *Session) dependents(ctx *sql.Context, stmt ast.Statement) error {
 	if len(gone)+len(dropped) == 0 {
 		return nil
 	}
-	t, err := s.namedTable(ctx, tableName{n.Table.DbQualifier.String(), n.Table.Name.String()})
+	t, err := s.namedTable(ctx, syntax.TableName{Database: n.Table.DbQualifier.String(), Name: n.Table.Name.String()})
 	if err != nil {
 		return nil // the planner says so
 	}

@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+
+	"sextant/server/gms/syntax"
 )
 
 // explainWords are the words behind EXPLAIN and DESCRIBE that are no table.
@@ -15,25 +17,25 @@ var explainWords = map[string]bool{
 
 // parseDescribe parses {DESCRIBE | DESC | EXPLAIN} table {column | 'pattern'}, and EXPLAIN … FOR
 // CONNECTION; the rest is the planner's.
-func parseDescribe(l *lexer) (ast.Statement, error) {
-	if l.is("for") || l.is("format") {
+func parseDescribe(l *syntax.Lexer) (ast.Statement, error) {
+	if l.Is("for") || l.Is("format") {
 		return parseExplainConnection(l)
 	}
-	if l.kind == 'w' && explainWords[strings.ToLower(l.text)] {
+	if l.Kind == 'w' && explainWords[strings.ToLower(l.Text)] {
 		return nil, nil
 	}
-	tables := l.tableNames()
-	if len(tables) != 1 || l.kind != 'w' && l.kind != 'i' && l.kind != 's' {
+	tables := l.TableNames()
+	if len(tables) != 1 || l.Kind != 'w' && l.Kind != 'i' && l.Kind != 's' {
 		return nil, nil
 	}
-	pattern := l.text
-	l.next()
-	if l.kind != 0 {
+	pattern := l.Text
+	l.Next()
+	if l.Kind != 0 {
 		return nil, nil
 	}
-	table := quoteName(tables[0].Name)
+	table := syntax.QuoteName(tables[0].Name)
 	if tables[0].Database != "" {
-		table = quoteName(tables[0].Database) + "." + table
+		table = syntax.QuoteName(tables[0].Database) + "." + table
 	}
-	return ast.Parse("SHOW COLUMNS FROM " + table + " LIKE " + quoteText(pattern))
+	return ast.Parse("SHOW COLUMNS FROM " + table + " LIKE " + syntax.QuoteText(pattern))
 }

@@ -8,93 +8,60 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/mysql"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
-)
 
-// diagnosed is the name of a variable to which the text of a GET DIAGNOSTICS in a stored
-// program is assigned for the grammar, which has none. No identifier of a client's ends in
-// a blank.
-const diagnosed = "diagnostics "
+	"sextant/server/gms/rewrite"
+	"sextant/server/gms/syntax"
+	"sextant/server/gms/value"
+)
 
 // getDiagnostics is a GET DIAGNOSTICS.
 type getDiagnostics struct {
 	stacked   bool
 	condition string // its number, or the variable that has it; "" for the statement's items
-	items     []diagnosticsItem
-}
-
-type diagnosticsItem struct{ to, item string }
-
-// conditionItems are the items of a condition that are texts of its SIGNAL.
-var conditionItems = []string{
-	"class_origin", "subclass_origin", "constraint_catalog", "constraint_schema", "constraint_name",
-	"catalog_name", "schema_name", "table_name", "column_name", "cursor_name",
+	items     []rewrite.DiagnosticsItem
 }
 
 // readDiagnostics reads what follows GET.
-func readDiagnostics(l *lexer) (*getDiagnostics, error) {
-	d := &getDiagnostics{stacked: l.acceptOne("current", "stacked") == "stacked"}
-	if !l.accept("diagnostics") {
-		return nil, l.syntax()
+func readDiagnostics(l *syntax.Lexer) (*getDiagnostics, error) {
+	d := &getDiagnostics{stacked: l.AcceptOne("current", "stacked") == "stacked"}
+	if !l.Accept("diagnostics") {
+		return nil, l.Syntax()
 	}
 	items := []string{"number", "row_count"}
-	if l.accept("condition") {
+	if l.Accept("condition") {
 		var ok bool
-		if d.condition, ok = l.target(); !ok {
-			return nil, l.syntax()
+		if d.condition, ok = l.Target(); !ok {
+			return nil, l.Syntax()
 		}
-		items = append([]string{"returned_sqlstate", "message_text", "mysql_errno"}, conditionItems...)
+		items = append([]string{"returned_sqlstate", "message_text", "mysql_errno"}, rewrite.ConditionItems...)
 	}
 	for {
-		to, ok := l.target()
-		if !ok || !l.accept("=") {
-			return nil, l.syntax()
+		to, ok := l.Target()
+		if !ok || !l.Accept("=") {
+			return nil, l.Syntax()
 		}
-		item := l.acceptOne(items...)
+		item := l.AcceptOne(items...)
 		if item == "" {
-			return nil, l.syntax()
+			return nil, l.Syntax()
 		}
-		d.items = append(d.items, diagnosticsItem{to, item})
-		if !l.accept(",") {
-			return d, l.end()
+		d.items = append(d.items, rewrite.DiagnosticsItem{To: to, Item: item})
+		if !l.Accept(",") {
+			return d, l.End()
 		}
 	}
-}
-
-// target reads a variable, of the user with its @, or a number.
-func (l *lexer) target() (string, bool) {
-	if l.accept("@") {
-		name, ok := l.nameOrString()
-		return "@" + name, ok
-	}
-	return l.name()
-}
-
-// markDiagnostics makes a GET DIAGNOSTICS of a stored program an assignment.
-func (r *marking) markDiagnostics(at int) {
-	next, end := r.follows(r.end)
-	if next == "current" || next == "stacked" {
-		next, _ = r.follows(end)
-	}
-	if next != "diagnostics" {
-		return
-	}
-	for end = r.end; end < len(r.q) && r.q[end] != ';'; {
-		_, end = nextWord(r.q, end)
-	}
-	r.put(at, end, "SET `"+diagnosed+"` = "+quoteText(r.q[at:end]))
 }
 
 // diagnosticsOf returns the GET DIAGNOSTICS that a SET stands for, nil if it is another.
 func diagnosticsOf(n *ast.Set) (*getDiagnostics, error) {
-	if len(n.Exprs) != 1 || n.Exprs[0].Name.Name.String() != diagnosed {
+	if len(n.Exprs) != 1 || n.Exprs[0].Name.Name.String() != rewrite.Diagnosed {
 		return nil, nil
 	}
 	v, ok := n.Exprs[0].Expr.(*ast.SQLVal)
 	if !ok {
 		return nil, nil
 	}
-	l := newLexer(string(v.Val))
-	l.next()
+	l := syntax.NewLexer(string(v.Val))
+	l.Next()
 	return readDiagnostics(l)
 }
 
@@ -102,13 +69,13 @@ func diagnosticsOf(n *ast.Set) (*getDiagnostics, error) {
 func (d *getDiagnostics) variables() []string {
 	var names []string
 	for _, i := range d.items {
-		names = append(names, i.to)
+		names = append(names, i.To)
 	}
 	return names
 }
 
 // parseGetDiagnostics parses GET DIAGNOSTICS of a client.
-func parseGetDiagnostics(l *lexer) (ast.Statement, error) {
+func parseGetDiagnostics(l *syntax.Lexer) (ast.Statement, error) {
 	d, err := readDiagnostics(l)
 	if err != nil {
 		return nil, err
@@ -124,10 +91,10 @@ func parseGetDiagnostics(l *lexer) (ast.Statement, error) {
 
 // run assigns the items. In a handler the first condition is the one that it is for.
 func (d *getDiagnostics) run(ctx *sql.Context, s *Session, sc *scope) error {
-	var list []condition
+	var list []rewrite.Condition
 	for at := sc; at != nil && list == nil; at = at.up {
 		if at.raised != nil {
-			list = []condition{*at.raised}
+			list = []rewrite.Condition{*at.raised}
 		}
 	}
 	if list == nil {
@@ -135,14 +102,14 @@ func (d *getDiagnostics) run(ctx *sql.Context, s *Session, sc *scope) error {
 			return mysql.NewSQLError(1887, "0Z002", "GET STACKED DIAGNOSTICS when handler not active")
 		}
 		for _, w := range s.Warnings() {
-			state := sqlStates[w.Code]
+			state := value.SQLStates[w.Code]
 			if state == "" {
 				state = "HY000"
 			}
-			list = append([]condition{{number: w.Code, state: state, message: w.Message}}, list...)
+			list = append([]rewrite.Condition{{Number: w.Code, State: state, Message: w.Message}}, list...)
 		}
 	}
-	var of condition
+	var of rewrite.Condition
 	if d.condition != "" {
 		n, err := d.number(ctx, s, sc)
 		if err != nil {
@@ -157,21 +124,21 @@ func (d *getDiagnostics) run(ctx *sql.Context, s *Session, sc *scope) error {
 	for _, i := range d.items {
 		var v any
 		t := sql.Type(types.LongText)
-		switch i.item {
+		switch i.Item {
 		case "number":
 			v, t = int64(len(list)), types.Int64
 		case "row_count":
 			v, t = ctx.GetLastQueryInfo().RowCount.Load(), types.Int64
 		case "returned_sqlstate":
-			v = of.state
+			v = of.State
 		case "message_text":
-			v = of.message
+			v = of.Message
 		case "mysql_errno":
-			v, t = int64(of.number), types.Int64
+			v, t = int64(of.Number), types.Int64
 		default:
-			v = of.item(i.item)
+			v = of.Item(i.Item)
 		}
-		if err := sc.store(ctx, i.to, v, t); err != nil {
+		if err := sc.store(ctx, i.To, v, t); err != nil {
 			return err
 		}
 	}
@@ -199,20 +166,4 @@ func (d *getDiagnostics) number(ctx *sql.Context, s *Session, sc *scope) (int64,
 		return 0, err
 	}
 	return n.(int64), nil
-}
-
-// item returns an item of a condition.
-func (c condition) item(name string) string {
-	if text, there := c.items[name]; there {
-		return text
-	}
-	switch {
-	case name != "class_origin" && name != "subclass_origin":
-		return ""
-	case name == "subclass_origin" && len(c.state) == 5 && c.state[2:] == "000":
-		return "ISO 9075"
-	case len(c.state) == 5 && (c.state[0] >= '0' && c.state[0] <= '4' || c.state[0] >= 'A' && c.state[0] <= 'H'):
-		return "ISO 9075"
-	}
-	return "MySQL"
 }

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"sextant/server/gms/syntax"
 )
 
 // Limits of performance_schema.events_statements_summary_by_digest.
@@ -166,7 +168,7 @@ type recorder struct {
 	run   run
 	// planned is how long it took to plan the statement, 0 until then.
 	planned time.Duration
-	norm    normalizer
+	norm    syntax.Normalizer
 	key     []byte
 }
 
@@ -192,7 +194,7 @@ func (r *recorder) end(err error) {
 	r.run.took, r.run.failed, r.run.warnings = time.Since(r.run.start), err != nil, uint64(r.s.WarningCount())
 	schema := r.s.BaseSession.GetCurrentDatabase()
 	r.key = append(append(r.key[:0], schema...), 0)
-	r.key = append(r.key, r.norm.normalize(r.query)...)
+	r.key = append(r.key, r.norm.Normalize(r.query)...)
 	r.d.add(r.key, schema, r.query, r.run)
 	r.s.noteProfile(r.query, r.planned, r.run.took)
 	r.query = ""

@@ -1,6 +1,11 @@
 // Package gms serves SQL: it is go-mysql-server's storage interfaces on package
-// engine, and the MySQL listener in front of it. It is the only importer of
-// go-mysql-server.
+// engine, and the MySQL listener in front of it. It and the packages below it are
+// the only importers of go-mysql-server.
+//
+// What needs no session and no stored definition is in the packages below: syntax reads the
+// texts of statements, value says what values are, expr what operators and types are, function
+// has what is called by name, rewrite changes statements before they are planned, planrule
+// changes plans. Each imports those before it alone.
 //
 // go-mysql-server parses, plans and executes; the engine stores, locks and commits.
 // What lies between is decided here: which Go value a stored column is, which

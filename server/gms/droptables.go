@@ -13,16 +13,17 @@ import (
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
 	"sextant/engine"
+	"sextant/server/gms/syntax"
 )
 
 // parseDrop parses DROP TABLE and DROP VIEW of several databases; the planner drops those
 // of one.
 func parseDrop(view bool) grammar {
-	return func(l *lexer) (ast.Statement, error) {
-		ifExists := l.accept("if", "exists")
-		tables := l.tableNames()
-		l.acceptOne("restrict", "cascade")
-		if len(tables) == 0 || l.kind != 0 || !slices.ContainsFunc(tables, func(t tableName) bool { return t.Database != tables[0].Database }) {
+	return func(l *syntax.Lexer) (ast.Statement, error) {
+		ifExists := l.Accept("if", "exists")
+		tables := l.TableNames()
+		l.AcceptOne("restrict", "cascade")
+		if len(tables) == 0 || l.Kind != 0 || !slices.ContainsFunc(tables, func(t syntax.TableName) bool { return t.Database != tables[0].Database }) {
 			return nil, nil
 		}
 		return dropStatement(tables, view, ifExists), nil
@@ -30,7 +31,7 @@ func parseDrop(view bool) grammar {
 }
 
 // dropStatement is a DROP TABLE or DROP VIEW that this package executes.
-func dropStatement(tables []tableName, view, ifExists bool) ast.Statement {
+func dropStatement(tables []syntax.TableName, view, ifExists bool) ast.Statement {
 	a := &admin{name: "DROP TABLE", commits: true, check: checkTables(tables, sql.PrivilegeType_Drop)}
 	a.run = func(ctx *sql.Context, s *Session, _ *admin) ([]sql.Row, error) {
 		for i := range tables {
@@ -47,7 +48,7 @@ func dropStatement(tables []tableName, view, ifExists bool) ast.Statement {
 }
 
 // dropTables drops tables or views, all or, if one does not exist, none.
-func (s *Session) dropTables(ctx *sql.Context, tables []tableName, view, ifExists bool) error {
+func (s *Session) dropTables(ctx *sql.Context, tables []syntax.TableName, view, ifExists bool) error {
 	_, tx, err := writer(ctx)
 	if err != nil {
 		return err
@@ -131,7 +132,7 @@ func unreferenced(cat *engine.Catalog, tables []*engine.TableDef) error {
 		}
 		for _, fk := range index[tableKey(def.Database, def.Name)] {
 			if !slices.ContainsFunc(tables, func(t *engine.TableDef) bool {
-				return sameName(t.Database, fk.Database) && sameName(t.Name, fk.Table)
+				return syntax.SameName(t.Database, fk.Database) && syntax.SameName(t.Name, fk.Table)
 			}) {
 				return mysql.NewSQLError(3730, "HY000", "Cannot drop table '%s' referenced by a foreign key constraint '%s' on table '%s'.",
 					def.Name, fk.Name, fk.Table)
@@ -164,7 +165,7 @@ func (s *Session) dropTable(ctx *sql.Context, tx *engine.Tx, def *engine.TableDe
 		if err := json.Unmarshal(o.Data, &t); err != nil {
 			return fmt.Errorf("decode %s.%s: %w", def.Database, o.Name, err)
 		}
-		if h, ok := newTriggerHead(t.Create); ok && sameName(h.table, def.Name) {
+		if h, ok := newTriggerHead(t.Create); ok && syntax.SameName(h.table, def.Name) {
 			if err := deleteObject(ctx, engine.ObjectTrigger, def.Database, o.Name, nil); err != nil {
 				return err
 			}

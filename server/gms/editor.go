@@ -14,6 +14,7 @@ import (
 
 	"sextant/engine"
 	"sextant/engine/row"
+	"sextant/server/gms/value"
 )
 
 // editor writes rows of one table within a session's transaction. All editors of
@@ -137,7 +138,7 @@ func (e *editor) Insert(ctx *sql.Context, r sql.Row) error {
 	if err := checkNulls(sh, r); err != nil {
 		return err
 	}
-	if r, err = sh.inFormats(ctx, assigner{row: 1}, sh.rounded(ctx, r)); err != nil { // what a trigger has assigned
+	if r, err = sh.inFormats(ctx, value.Assigner{Row: 1}, sh.rounded(ctx, r)); err != nil { // what a trigger has assigned
 		return err
 	}
 	enc, err := e.encode(ctx, sh, r)
@@ -199,7 +200,7 @@ func (e *editor) Update(ctx *sql.Context, old, new sql.Row) error {
 	if err := checkNulls(sh, new); err != nil {
 		return err
 	}
-	if new, err = sh.inFormats(ctx, assigner{row: 1}, sh.rounded(ctx, new)); err != nil {
+	if new, err = sh.inFormats(ctx, value.Assigner{Row: 1}, sh.rounded(ctx, new)); err != nil {
 		return err
 	}
 	oldRow, err := e.stored(ctx, s, sh, old)
@@ -256,7 +257,7 @@ func (e *editor) failed(ctx *sql.Context, s *Session, sh *shape, r sql.Row, err 
 		}
 		return s.fail(ctx, err)
 	}
-	existing, derr := sh.decode(s.timeZone(ctx), sh.def.Desc(), dup.Existing, nil)
+	existing, derr := sh.decode(s.TimeZone(ctx), sh.def.Desc(), dup.Existing, nil)
 	if derr != nil {
 		return derr
 	}
@@ -267,7 +268,7 @@ func (e *editor) failed(ctx *sql.Context, s *Session, sh *shape, r sql.Row, err 
 	}
 	values := make([]string, len(dup.Index.Columns))
 	for i, c := range dup.Index.Columns {
-		values[i] = text(ctx, sh.codecs[c.Column].typ, r[c.Column], int(c.Prefix))
+		values[i] = text(ctx, sh.codecs[c.Column].Typ, r[c.Column], int(c.Prefix))
 	}
 	return sql.NewUniqueKeyErr(duplicateEntry(values, sh.def.Name, dup.Index.Name),
 		dup.Index == sh.def.Primary || dup.Index.ID == sh.def.Primary.ID, existing)

@@ -8,12 +8,15 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/vitess/go/mysql"
 
 	"sextant/engine"
 	"sextant/engine/row"
 	"sextant/engine/txn"
 	"sextant/logstore"
+	"sextant/server/gms/rewrite"
+	"sextant/server/gms/value"
 )
 
 // errDisconnect is the error of a statement whose client must not get an answer:
@@ -99,43 +102,21 @@ func wireError(err error) error {
 	return err
 }
 
-// sqlStates are the states of the errors that the planner gives a number only.
-var sqlStates = map[int]string{
-	1007: "HY000", 1008: "HY000", 1022: "23000", 1040: "08004", 1044: "42000", 1045: "28000",
-	1046: "3D000", 1047: "08S01", 1048: "23000", 1049: "42000", 1050: "42S01", 1051: "42S02",
-	1052: "23000", 1053: "08S01", 1054: "42S22", 1055: "42000", 1056: "42000", 1058: "21S01",
-	1059: "42000", 1060: "42S21", 1061: "42000", 1062: "23000", 1063: "42000", 1064: "42000",
-	1065: "42000", 1066: "42000", 1067: "42000", 1068: "42000", 1069: "42000", 1070: "42000",
-	1071: "42000", 1072: "42000", 1075: "42000", 1091: "42000", 1093: "HY000", 1101: "42000",
-	1102: "42000", 1103: "42000", 1109: "42S02", 1110: "42000", 1136: "21S01", 1138: "22004",
-	1140: "42000", 1142: "42000", 1143: "42000", 1146: "42S02", 1147: "42000", 1149: "42000",
-	1193: "HY000", 1205: "HY000", 1213: "40001", 1216: "23000", 1217: "23000", 1222: "21000",
-	1227: "42000", 1230: "42000", 1231: "42000", 1235: "42000", 1241: "21000", 1242: "21000",
-	1248: "42000", 1264: "22003", 1265: "01000", 1292: "22007", 1304: "42000", 1305: "42000", 1310: "42000",
-	1317: "70100", 1318: "42000", 1364: "HY000", 1365: "22012", 1366: "HY000", 1370: "42000",
-	1406: "22001", 1451: "23000", 1452: "23000", 1568: "25001", 1582: "42000", 1644: "45000", 1690: "22003",
-	1074: "42000", 1172: "42000", 1410: "42000", 1701: "42000",
-	1089: "42000", 1117: "HY000", 1170: "42000", 1239: "42000", 1253: "42000", 1273: "HY000", 1176: "42000", 3152: "42000",
-	1115: "42000", 3156: "22018", 3158: "22032", 1792: "25006", 1416: "22003", 3140: "22032", 3141: "22032", 3146: "22032", 3154: "42000", 3665: "22035", 3819: "HY000",
-	1229: "HY000", 1645: "0K000", 3143: "42000", 3149: "42000", 3153: "42000", 3165: "42000",
-	1298: "HY000", 1367: "22007", 1369: "HY000", 3579: "HY000",
-}
-
-// rewrite is one kind of the planner's messages and what MySQL says instead. $1…
+// errorRewrite is one kind of the planner's messages and what MySQL says instead. $1…
 // are the groups of the pattern, $db the session's database.
-type rewrite struct {
+type errorRewrite struct {
 	pattern *regexp.Regexp
 	number  int
 	state   string // "": that of the number
 	message string
 }
 
-func rw(pattern string, number int, message string) rewrite {
-	return rewrite{pattern: regexp.MustCompile(pattern), number: number, message: message}
+func rw(pattern string, number int, message string) errorRewrite {
+	return errorRewrite{pattern: regexp.MustCompile(pattern), number: number, message: message}
 }
 
 // rewrites are tried in order, the first that matches wins.
-var rewrites = []rewrite{
+var rewrites = []errorRewrite{
 	rw(`^duplicate (?:primary|unique) key given: (?s:(.*))$`, 1062, "$1"),
 	rw("^duplicate (?:primary|unique) key given$", 1062, "Duplicate entry"),
 	rw("^table not found: ([^.,]+)\\.([^.,]+?)(?:, maybe you mean .*)?$", 1146, "Table '$1.$2' doesn't exist"),
@@ -290,7 +271,7 @@ var rewrites = []rewrite{
 	rw("^(?i:the) used SELECT statements have a different number of columns(?s:.*)$", 1222,
 		"The used SELECT statements have a different number of columns"),
 	rw("^bind variable not provided: ", 1210, "Incorrect arguments to EXECUTE"),
-	rw(`^expected ON DUPLICATE KEY \.\.\. VALUES\(\) to reference a column, found: (?:`+newRow+`\.)?(.*)$`, 1054, "Unknown column '$1' in 'field list'"),
+	rw(`^expected ON DUPLICATE KEY \.\.\. VALUES\(\) to reference a column, found: (?:`+rewrite.NewRow+`\.)?(.*)$`, 1054, "Unknown column '$1' in 'field list'"),
 	rw("^(View '.*' references invalid table.*)$", 1356, "$1"),
 	rw("^(?:Event '(.*)' does not exist|Unknown event '(.*)')$", 1539, "Unknown event '$1$2'"),
 	rw("^(Variable '.*' is a GLOBAL variable and should be set with SET GLOBAL)$", 1229, "$1"),
@@ -317,21 +298,21 @@ func clientError(err error, db string) *mysql.SQLError {
 	}
 	out := *se
 	out.Message = strings.TrimPrefix(out.Message, "unable to sort: ")
-	variableError(&out)
-	if m := textOfError.FindStringSubmatch(out.Message); m != nil && generic(out.Num) {
+	rewrite.VariableError(&out)
+	if m := textOfError.FindStringSubmatch(out.Message); m != nil && rewrite.Generic(out.Num) {
 		n, err := strconv.Atoi(m[2])
 		if err == nil {
 			return &mysql.SQLError{Num: n, State: m[3], Message: m[1]}
 		}
 	}
-	if m := badArgument.FindStringSubmatch(out.Message); m != nil && generic(out.Num) {
+	if m := badArgument.FindStringSubmatch(out.Message); m != nil && rewrite.Generic(out.Num) {
 		n, _ := strconv.Atoi(m[1])
-		errors.As(invalidArgument(m[3], n, m[2]), &se)
+		errors.As(value.InvalidArgument(m[3], n, m[2]), &se)
 		return se
 	}
 	for _, r := range rewrites {
 		m := r.pattern.FindStringSubmatchIndex(out.Message)
-		if m == nil || out.Num != r.number && !generic(out.Num) {
+		if m == nil || out.Num != r.number && !rewrite.Generic(out.Num) {
 			continue
 		}
 		template := strings.ReplaceAll(r.message, "$db", strings.ReplaceAll(db, "$", "$$"))
@@ -339,19 +320,10 @@ func clientError(err error, db string) *mysql.SQLError {
 		out.Num, out.State = r.number, "HY000"
 		break
 	}
-	if state, ok := sqlStates[out.Num]; ok && (out.State == "HY000" || out.State == "") {
+	if state, ok := value.SQLStates[out.Num]; ok && (out.State == "HY000" || out.State == "") {
 		out.State = state
 	}
 	return &out
-}
-
-// generic reports whether an error number says nothing.
-func generic(n int) bool {
-	switch n {
-	case 0, mysql.ERUnknownError, mysql.ERParseError, mysql.ERTruncatedWrongValueForField:
-		return true
-	}
-	return false
 }
 
 var groupName = regexp.MustCompile(`\$(\d)`)
@@ -362,4 +334,13 @@ func bracketed(t string) string { return groupName.ReplaceAllString(t, "$${$1}")
 // duplicateEntry is the message of a duplicate key.
 func duplicateEntry(values []string, table, index string) string {
 	return fmt.Sprintf("Duplicate entry '%s' for key '%s.%s'", strings.Join(values, "-"), table, index)
+}
+
+// notFound has the planner's error of an unknown table name its database.
+func (s *Session) notFound(err error) error {
+	m, text := s.missing, err.Error()
+	if name, ok := strings.CutPrefix(text, "table not found: "); ok && len(name) >= len(m.Name) && m.Name != "" && strings.EqualFold(name[:len(m.Name)], m.Name) {
+		return sql.ErrTableNotFound.New(m.Database + "." + m.Name)
+	}
+	return err
 }

@@ -11,6 +11,7 @@ import (
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
 	"sextant/engine"
+	"sextant/server/gms/syntax"
 )
 
 // events runs the events of a writer. All that it knows of them is in the catalog: the last
@@ -214,7 +215,7 @@ func (e *events) run(database string, ev sql.EventDefinition) error {
 		return err
 	}
 	ctx.SetCurrentDatabase(database)
-	definer, _, ok := newLexer(ev.Definer).accountName()
+	definer, _, ok := syntax.NewLexer(ev.Definer).AccountName()
 	if !ok {
 		return fmt.Errorf("definer %q", ev.Definer)
 	}
@@ -237,7 +238,7 @@ func (e *events) run(database string, ev sql.EventDefinition) error {
 	if _, err := sess.authorize(ctx, ddl); err != nil {
 		return err
 	}
-	leave, err := sess.enter(ctx, program{kind: programEvent, name: tableName{database, "\x02" + ev.Name}, database: database, mode: ev.SqlMode, invoker: true})
+	leave, err := sess.enter(ctx, program{kind: programEvent, name: syntax.TableName{Database: database, Name: "\x02" + ev.Name}, database: database, mode: ev.SqlMode, invoker: true})
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,9 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/mysql"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+
+	"sextant/server/gms/rewrite"
+	"sextant/server/gms/syntax"
 )
 
 // plainMoment is a moment of an event as the grammar has it.
@@ -29,48 +32,48 @@ var behindSchedule = map[string]bool{"starts": true, "ends": true, "on": true, "
 
 // changesEvent reports whether a statement is a CREATE, ALTER or DROP EVENT, which MySQL does not prepare.
 func changesEvent(query string) bool {
-	head, _ := newObjectHead(query)
-	return head.kind == "event" || phrase(leading(query, 2), "drop", "event")
+	head, _ := rewrite.NewObjectHead(query)
+	return head.Kind == "event" || phrase(leading(query, 2), "drop", "event")
 }
 
 // eventTimes puts the values of the expressions in the schedule of a CREATE EVENT or ALTER EVENT in their places, which MySQL
 // has from then on: the grammar has no others than literals and the present with an interval. Other statements are as they are.
 // Returns 1044 for who may not have events there, before anything is evaluated.
 func (s *Session) eventTimes(ctx *sql.Context, query string) (string, error) {
-	l := newLexer(query)
-	if l.acceptOne("create", "alter") == "" {
+	l := syntax.NewLexer(query)
+	if l.AcceptOne("create", "alter") == "" {
 		return query, nil
 	}
-	for !l.is("event") {
-		if l.kind == 0 || l.kind == '(' || l.is("procedure") || l.is("function") || l.is("trigger") || l.is("view") || l.is("table") || l.is("do") {
+	for !l.Is("event") {
+		if l.Kind == 0 || l.Kind == '(' || l.Is("procedure") || l.Is("function") || l.Is("trigger") || l.Is("view") || l.Is("table") || l.Is("do") {
 			return query, nil
 		}
-		l.next()
+		l.Next()
 	}
-	l.next()
-	l.accept("if", "not", "exists")
-	db, _ := l.name()
-	if !l.accept(".") {
+	l.Next()
+	l.Accept("if", "not", "exists")
+	db, _ := l.Name()
+	if !l.Accept(".") {
 		db = ""
 	}
-	for !l.accept("on", "schedule") {
-		if l.kind == 0 || l.is("do") || l.is("comment") {
+	for !l.Accept("on", "schedule") {
+		if l.Kind == 0 || l.Is("do") || l.Is("comment") {
 			return query, nil
 		}
-		l.next()
+		l.Next()
 	}
 	var out strings.Builder
 	done := 0
 	for {
-		word := l.acceptOne("at", "every", "starts", "ends")
+		word := l.AcceptOne("at", "every", "starts", "ends")
 		if word == "" {
 			return out.String() + query[done:], nil
 		}
-		from, unit := l.start, ""
+		from, unit := l.Start, ""
 		end := from
-		for depth := 0; l.kind != 0; l.next() {
-			lower := strings.ToLower(l.text)
-			if depth += nesting(l); depth <= 0 && l.kind == 'w' {
+		for depth := 0; l.Kind != 0; l.Next() {
+			lower := strings.ToLower(l.Text)
+			if depth += rewrite.Nesting(l); depth <= 0 && l.Kind == 'w' {
 				if behindSchedule[lower] {
 					break
 				}
@@ -79,19 +82,19 @@ func (s *Session) eventTimes(ctx *sql.Context, query string) (string, error) {
 					break
 				}
 			}
-			end = l.at
+			end = l.At
 		}
 		text := query[from:end]
 		var to string
 		var err error
-		behind := l.syntax()
+		behind := l.Syntax()
 		switch {
 		case word != "every" && !plainMoment.MatchString(text):
 			if err = s.mayHaveEvents(ctx, db); err == nil {
 				to, err = s.eventMoment(ctx, word, text)
 			}
 		case unit != "":
-			l.next()
+			l.Next()
 			if !plainInterval.MatchString(text) {
 				err = s.mayHaveEvents(ctx, db)
 			}

@@ -8,6 +8,8 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/transform"
 	"github.com/dolthub/go-mysql-server/sql/types"
+
+	"sextant/server/gms/syntax"
 )
 
 // The planner asks the types of a row's columns whether an UPDATE changes it, and so does
@@ -115,7 +117,7 @@ func exactly(ctx *sql.Context, n sql.Node, several bool) (sql.Node, error) {
 // writes reports whether an UPDATE writes one of its tables.
 func writes(j *plan.UpdateJoin, table string) bool {
 	for name := range j.UpdateTargets {
-		if sameName(name, table) {
+		if syntax.SameName(name, table) {
 			return true
 		}
 	}

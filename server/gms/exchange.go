@@ -2,7 +2,6 @@ package gms
 
 import (
 	"context"
-	"encoding/hex"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,6 +10,9 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/vitess/go/mysql"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+
+	"sextant/server/gms/syntax"
+	"sextant/server/gms/value"
 )
 
 // exchange is the format of a file that LOAD DATA reads or SELECT … INTO OUTFILE writes.
@@ -76,10 +78,10 @@ func exchangeOf(n *plan.Into) (string, exchange) {
 // the text with blanks in its place: the grammar takes the options in one order only and
 // not all of them. nil if the text has none.
 func exchanges(ctx context.Context, query string) (string, *exchange, error) {
-	if !served(ctx) {
+	if !value.Served(ctx) {
 		return query, nil, nil
 	}
-	l := &lexer{q: query, ansi: ansiQuotes(ctx)}
+	l := &syntax.Lexer{Q: query, Ansi: syntax.AnsiQuotes(ctx)}
 	out := []byte(query)
 	blank := func(from, to int) {
 		for i := from; i < to; i++ {
@@ -93,84 +95,84 @@ func exchanges(ctx context.Context, query string) (string, *exchange, error) {
 	case len(words) < 2:
 		return query, nil, nil
 	case phrase(words, "load", "data"):
-		l.next()
-		l.accept("load", "data")
-		from := l.start
-		if l.acceptOne("low_priority", "concurrent") != "" {
-			blank(from, l.start)
+		l.Next()
+		l.Accept("load", "data")
+		from := l.Start
+		if l.AcceptOne("low_priority", "concurrent") != "" {
+			blank(from, l.Start)
 		}
-		l.accept("local")
-		if !l.accept("infile") || l.kind != 's' {
+		l.Accept("local")
+		if !l.Accept("infile") || l.Kind != 's' {
 			return query, nil, nil
 		}
-		l.next()
-		l.acceptOne("replace", "ignore")
-		if !l.accept("into", "table") {
+		l.Next()
+		l.AcceptOne("replace", "ignore")
+		if !l.Accept("into", "table") {
 			return query, nil, nil
 		}
-		if l.name(); l.accept(".") {
-			l.name()
+		if l.Name(); l.Accept(".") {
+			l.Name()
 		}
-	case containsFold(query, "outfile") && words[0] != "create" && words[0] != "alter":
-		for l.next(); l.kind != 0; l.next() {
-			if l.accept("into", "outfile") {
+	case syntax.ContainsFold(query, "outfile") && words[0] != "create" && words[0] != "alter":
+		for l.Next(); l.Kind != 0; l.Next() {
+			if l.Accept("into", "outfile") {
 				break
 			}
 		}
-		if l.kind != 's' {
+		if l.Kind != 's' {
 			return query, nil, nil
 		}
-		l.next()
+		l.Next()
 	default:
 		return query, nil, nil
 	}
-	from := l.start
-	x, err := l.exchange()
+	from := l.Start
+	x, err := readExchange(l)
 	if err != nil {
 		return query, nil, err
 	}
-	blank(from, l.start)
+	blank(from, l.Start)
 	return string(out), x, nil
 }
 
-// exchange reads the options of a file.
-func (l *lexer) exchange() (*exchange, error) {
+// readExchange reads the options of a file.
+func readExchange(l *syntax.Lexer) (*exchange, error) {
 	x := newExchange()
-	if l.accept("character", "set") || l.accept("charset") {
-		if l.kind != 'w' && l.kind != 's' && l.kind != 'i' {
-			return nil, l.syntax()
+	if l.Accept("character", "set") || l.Accept("charset") {
+		if l.Kind != 'w' && l.Kind != 's' && l.Kind != 'i' {
+			return nil, l.Syntax()
 		}
-		x.charset = strings.ToLower(l.text)
+		x.charset = strings.ToLower(l.Text)
 		if _, err := sql.ParseCharacterSet(x.charset); err != nil {
 			return nil, mysql.NewSQLError(1115, "42000", "Unknown character set: '%s'", x.charset)
 		}
-		l.next()
+		l.Next()
 	}
 	var err error
 	option := func(to *string, words ...string) bool {
-		if err != nil || !l.accept(words...) {
+		if err != nil || !l.Accept(words...) {
 			return false
 		}
-		*to, err = l.bytes()
+		*to, err = l.Bytes()
 		return true
 	}
-	if l.acceptOne("fields", "columns") != "" {
+	if l.AcceptOne("fields", "columns") != "" {
 		any := false
 		for option(&x.terminated, "terminated", "by") || option(&x.enclosed, "enclosed", "by") || option(&x.escaped, "escaped", "by") ||
 			option(&x.enclosed, "optionally", "enclosed", "by") && optional(&x.optionally) {
 			any = true
 		}
 		if err == nil && !any {
-			err = l.syntax()
+			err = l.Syntax()
 		}
 	}
-	if err == nil && l.accept("lines") {
+	if err == nil && l.Accept("lines") {
 		any := false
 		for option(&x.starting, "starting", "by") || option(&x.lines, "terminated", "by") {
 			any = true
 		}
 		if err == nil && !any {
-			err = l.syntax()
+			err = l.Syntax()
 		}
 	}
 	if err == nil && (len(x.enclosed) > 1 || len(x.escaped) > 1) {
@@ -182,30 +184,6 @@ func (l *lexer) exchange() (*exchange, error) {
 func optional(b *bool) bool {
 	*b = true
 	return true
-}
-
-// bytes reads a text, or a hexadecimal literal.
-func (l *lexer) bytes() (string, error) {
-	digits := ""
-	switch {
-	case l.kind == 's':
-		text := l.text
-		l.next()
-		return text, nil
-	case l.kind == 'w' && strings.EqualFold(l.text, "x") && l.at < len(l.q) && l.q[l.at] == '\'':
-		l.next()
-		digits = l.text
-	case l.kind == 'w' && strings.HasPrefix(l.text, "0x"):
-		if digits = l.text[2:]; len(digits)%2 == 1 {
-			digits = "0" + digits
-		}
-	}
-	b, err := hex.DecodeString(digits)
-	if err != nil || len(b) == 0 {
-		return "", l.syntax()
-	}
-	l.next()
-	return string(b), nil
 }
 
 // attach gives the statement the format of its file.
@@ -228,7 +206,7 @@ func (x *exchange) attachLoad(load *ast.Load) error {
 	for _, e := range load.SetExprs {
 		if err := ast.Walk(func(n ast.SQLNode) (bool, error) {
 			if _, ok := n.(*ast.Subquery); ok {
-				return false, errNotSupported("LOAD DATA … SET with a subquery")
+				return false, value.ErrNotSupported("LOAD DATA … SET with a subquery")
 			}
 			return true, nil
 		}, e); err != nil {

@@ -11,6 +11,9 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/transform"
 	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/sqltypes"
+
+	"sextant/server/gms/expr"
+	"sextant/server/gms/syntax"
 )
 
 // indexed returns the access of a table that is read by an index.
@@ -131,7 +134,7 @@ func (e *explaining) possible(a *access, name string, b *block) {
 				sides = []sql.Expression{x.Left()}
 			case *expression.HashInTuple:
 				sides = []sql.Expression{x.Left()}
-			case *textIn:
+			case *expr.TextIn:
 				sides = []sql.Expression{x.Left()}
 			case *expression.Between:
 				sides = []sql.Expression{x.Val}
@@ -186,8 +189,8 @@ func (e *explaining) share(a *access, c sql.Expression) float64 {
 		return min(shareInMax, float64(len(c.Right().Children()))*e.shareOf(a, c.Left()))
 	case *expression.HashInTuple:
 		return min(shareInMax, float64(len(c.Right().Children()))*e.shareOf(a, c.Left()))
-	case *textIn:
-		return min(shareInMax, float64(len(c.list))*e.shareOf(a, c.Left()))
+	case *expr.TextIn:
+		return min(shareInMax, float64(len(c.List))*e.shareOf(a, c.Left()))
 	case *expression.Between, *expression.Like:
 		return shareBetween
 	case expression.Comparer:
@@ -203,17 +206,17 @@ func (e *explaining) histogramShare(a *access, c sql.Expression) (float64, bool)
 		return 0, false
 	}
 	f, field := x.Left().(*expression.GetField)
-	v, literal := literalIn(x.Right())
+	v, literal := expr.LiteralIn(x.Right())
 	turned := !field
 	if turned {
 		f, field = x.Right().(*expression.GetField)
-		v, literal = literalIn(x.Left())
+		v, literal = expr.LiteralIn(x.Left())
 	}
 	if !field || !literal || v.Value() == nil || !strings.EqualFold(f.Table(), a.table) {
 		return 0, false
 	}
 	st, err := e.s.b.stats.of(e.ctx, a.of)
-	at := slices.IndexFunc(a.of.shape.schema, func(c *sql.Column) bool { return sameName(c.Name, f.Name()) })
+	at := slices.IndexFunc(a.of.shape.schema, func(c *sql.Column) bool { return syntax.SameName(c.Name, f.Name()) })
 	if err != nil || st == nil || at < 0 {
 		return 0, false
 	}

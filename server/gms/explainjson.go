@@ -11,6 +11,7 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/transform"
 
 	"sextant/engine"
+	"sextant/server/gms/syntax"
 )
 
 // object is a JSON object whose members keep their order.
@@ -207,7 +208,7 @@ func (e *explaining) cost(a *access, times float64) (read, eval float64) {
 	return times * pages * pageCost, times * a.rows * rowCost
 }
 
-// rowSize is the average of a table's rows, bytes.
+// function.RowSize is the average of a table's rows, bytes.
 func (e *explaining) rowSize(a *access) float64 {
 	n, err := a.of.DataLength(e.ctx)
 	if err != nil {
@@ -228,7 +229,7 @@ func (f namedField) String() string {
 	var parts []string
 	for _, name := range []string{f.Database(), f.Table(), f.Name()} {
 		if name != "" {
-			parts = append(parts, quoteName(name))
+			parts = append(parts, syntax.QuoteName(name))
 		}
 	}
 	return strings.Join(parts, ".")

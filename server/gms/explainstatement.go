@@ -10,6 +10,9 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/mysql"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+
+	"sextant/server/gms/syntax"
+	"sextant/server/gms/value"
 )
 
 // EXPLAIN is the planner's statement, with a format that its grammar and its plan have a
@@ -26,32 +29,32 @@ var explainSchema = sql.Schema{{Name: "EXPLAIN", Type: types.LongText}}
 // explainFormats returns a text in which EXPLAIN's format is as the grammar has it: a word, and
 // none behind ANALYZE. Its length stays.
 func explainFormats(ctx context.Context, query string) (string, error) {
-	if w := leading(query, 2); !served(ctx) || len(w) < 2 || w[0] != "explain" && w[0] != "desc" && w[0] != "describe" {
+	if w := leading(query, 2); !value.Served(ctx) || len(w) < 2 || w[0] != "explain" && w[0] != "desc" && w[0] != "describe" {
 		return query, nil
 	}
-	l := newLexer(query)
-	l.next()
-	if l.acceptOne("extended", "partitions", "plan") != "" {
-		return query, l.syntax()
+	l := syntax.NewLexer(query)
+	l.Next()
+	if l.AcceptOne("extended", "partitions", "plan") != "" {
+		return query, l.Syntax()
 	}
-	analyze := l.accept("analyze")
-	from := l.start
-	if !l.accept("format", "=") {
+	analyze := l.Accept("analyze")
+	from := l.Start
+	if !l.Accept("format", "=") {
 		return query, nil
 	}
-	format := strings.ToLower(l.text)
-	quoted := l.kind == 's' || l.kind == 'i'
-	at := l.start
-	l.next()
+	format := strings.ToLower(l.Text)
+	quoted := l.Kind == 's' || l.Kind == 'i'
+	at := l.Start
+	l.Next()
 	switch {
 	case analyze && format == "tree":
-		return query[:from] + strings.Repeat(" ", l.start-from) + query[l.start:], nil
+		return query[:from] + strings.Repeat(" ", l.Start-from) + query[l.Start:], nil
 	case analyze && (format == "json" || format == "traditional"):
-		return query, errNotSupported("EXPLAIN ANALYZE with " + strings.ToUpper(format) + " format")
+		return query, value.ErrNotSupported("EXPLAIN ANALYZE with " + strings.ToUpper(format) + " format")
 	case format != "tree" && format != "json" && format != "traditional":
 		return query, mysql.NewSQLError(1791, "HY000", "Unknown EXPLAIN format name: '%s'", format)
 	case quoted:
-		return query[:at] + " " + format + strings.Repeat(" ", l.start-at-len(format)-1) + query[l.start:], nil
+		return query[:at] + " " + format + strings.Repeat(" ", l.Start-at-len(format)-1) + query[l.Start:], nil
 	}
 	return query, nil
 }
@@ -107,22 +110,22 @@ func explainRows(ctx *sql.Context, s *Session, n sql.Node, format sql.DescribeOp
 // explainedText is the statement that an EXPLAIN explains, as it was sent: the planner
 // cannot say what it has made of it as SQL. "" if the text is no EXPLAIN.
 func explainedText(query string) string {
-	l := newLexer(query)
-	if l.acceptOne("explain", "desc", "describe") == "" {
+	l := syntax.NewLexer(query)
+	if l.AcceptOne("explain", "desc", "describe") == "" {
 		return ""
 	}
-	if l.accept("format", "=") {
-		l.next()
+	if l.Accept("format", "=") {
+		l.Next()
 	}
-	return strings.TrimRight(query[l.start:], "; \t\r\n")
+	return strings.TrimRight(query[l.Start:], "; \t\r\n")
 }
 
 // parseExplainConnection parses [FORMAT = f] FOR CONNECTION id.
-func parseExplainConnection(l *lexer) (ast.Statement, error) {
+func parseExplainConnection(l *syntax.Lexer) (ast.Statement, error) {
 	var format sql.DescribeOptions
 	columns := plan.DescribeSchema
-	if l.accept("format", "=") {
-		switch strings.ToLower(l.text) {
+	if l.Accept("format", "=") {
+		switch strings.ToLower(l.Text) {
 		case "json":
 			format.Plan, format.Estimates = true, true
 		case "tree":
@@ -131,14 +134,14 @@ func parseExplainConnection(l *lexer) (ast.Statement, error) {
 		default:
 			return nil, nil
 		}
-		l.next()
+		l.Next()
 	}
-	if !l.accept("for", "connection") {
+	if !l.Accept("for", "connection") {
 		return nil, nil
 	}
-	id, ok := l.number()
+	id, ok := l.Number()
 	if !ok {
-		return nil, l.syntax()
+		return nil, l.Syntax()
 	}
 	if format.Plan {
 		columns = explainSchema

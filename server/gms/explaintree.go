@@ -9,6 +9,8 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/transform"
+
+	"sextant/server/gms/syntax"
 )
 
 // step is a line of EXPLAIN FORMAT=TREE with those below it.
@@ -378,9 +380,9 @@ func valueText(c sql.MySQLRangeCut) string {
 	case nil:
 		return "NULL"
 	case string:
-		return quoteText(v)
+		return syntax.QuoteText(v)
 	case []byte:
-		return quoteText(string(v))
+		return syntax.QuoteText(string(v))
 	default:
 		return fmt.Sprint(v)
 	}

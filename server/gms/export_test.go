@@ -9,6 +9,7 @@ import (
 	"github.com/dolthub/vitess/go/mysql"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
+	"sextant/server/gms/expr"
 	"sextant/server/protocol"
 )
 
@@ -32,7 +33,7 @@ func EventDue(started time.Time, ev sql.EventDefinition, now time.Time) (run, ov
 
 // AddPanic adds the function sextant_panic(x), which panics if x is not NULL.
 var AddPanic = sync.OnceFunc(func() {
-	functions["sextant_panic"] = &functionDef{name: "sextant_panic", args: 1, typ: types.Int64, eval: func(_ *sql.Context, args []any) (any, error) {
+	functions["sextant_panic"] = &expr.FunctionDef{Name: "sextant_panic", Args: 1, Typ: types.Int64, Eval: func(_ *sql.Context, args []any) (any, error) {
 		if args[0] != nil {
 			panic("asked for")
 		}

@@ -6,6 +6,10 @@ import (
 
 	"github.com/dolthub/go-mysql-server/sql"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+
+	"sextant/server/gms/expr"
+	"sextant/server/gms/rewrite"
+	"sextant/server/gms/syntax"
 )
 
 // exprPrinter writes expressions as MySQL's SHOW CREATE does: in lower case, each operation in parentheses, functions by
@@ -36,7 +40,7 @@ var functionNames = map[string]string{
 	"ceil": "ceiling", "substring": "substr", "mid": "substr", "lcase": "lower", "ucase": "upper", "character_length": "char_length",
 	"octet_length": "length", "power": "pow", "day": "dayofmonth", "current_timestamp": "now", "localtime": "now", "localtimestamp": "now",
 	"current_date": "curdate", "current_time": "curtime", "session_user": "user", "system_user": "user", "schema": "database",
-	"sha1": "sha", "stddev": "std", "stddev_pop": "std", "var_pop": "variance", "json_merge": "json_merge_preserve", intervalFunction: "interval",
+	"sha1": "sha", "stddev": "std", "stddev_pop": "std", "var_pop": "variance", "json_merge": "json_merge_preserve", expr.IntervalFunction: "interval",
 }
 
 // castOf are the types that functions of one argument convert to.
@@ -191,7 +195,7 @@ func (p *exprPrinter) expr(e ast.Expr) string {
 		return p.interval(e)
 	case *ast.Default:
 		if e.ColName != "" {
-			return "default(" + quoteName(e.ColName) + ")"
+			return "default(" + syntax.QuoteName(e.ColName) + ")"
 		}
 	}
 	return p.fail()
@@ -216,7 +220,7 @@ func (p *exprPrinter) operand(e ast.Expr) string {
 // markedOperand reports whether what stands behind a comparison's sign is a mark of ANY and its kin or of MEMBER OF.
 func markedOperand(e ast.Expr) bool {
 	u, ok := e.(*ast.UnaryExpr)
-	return ok && (quantifierWords[strings.TrimSpace(u.Operator)] != "" || introduced(u, "_dec8") != nil)
+	return ok && (quantifierWords[strings.TrimSpace(u.Operator)] != "" || syntax.Introduced(u, "_dec8") != nil)
 }
 
 // withSubquery reports whether a comparison is one with the rows of a subquery.
@@ -252,7 +256,7 @@ func (p *exprPrinter) literal(v *ast.SQLVal) string {
 
 // condition writes what is true or false: other expressions by a comparison with 0.
 func (p *exprPrinter) condition(e ast.Expr) string {
-	if p.kept || boolean(e) {
+	if p.kept || rewrite.Boolean(e) {
 		return p.expr(e)
 	}
 	return "(0 <> " + p.expr(e) + ")"
@@ -327,7 +331,7 @@ func (p *exprPrinter) negation(e ast.Expr) string {
 		c.Operator = opposites[x.Operator]
 		return p.expr(&c)
 	}
-	if !boolean(e) {
+	if !rewrite.Boolean(e) {
 		return "(0 = " + p.expr(e) + ")"
 	}
 	return "(not(" + p.expr(e) + "))"
@@ -337,7 +341,7 @@ func (p *exprPrinter) negation(e ast.Expr) string {
 func (p *exprPrinter) comparison(e *ast.ComparisonExpr) string {
 	left := p.operand(e.Left)
 	if u, ok := e.Right.(*ast.UnaryExpr); ok {
-		if rows := introduced(u, "_dec8"); rows != nil {
+		if rows := syntax.Introduced(u, "_dec8"); rows != nil {
 			return "(" + left + " member of (" + p.expr(rows) + "))"
 		}
 		if word := quantifierWords[strings.TrimSpace(u.Operator)]; word != "" {
@@ -405,7 +409,7 @@ func comparisonSign(operator string) string {
 }
 
 // quantifierWords are what the marks of = ANY and its kin stand for.
-var quantifierWords = map[string]string{anyMark: "any", someMark: "any", allMark: "all"}
+var quantifierWords = map[string]string{syntax.AnyMark: "any", syntax.SomeMark: "any", syntax.AllMark: "all"}
 
 // binary writes an operation of two values.
 func (p *exprPrinter) binary(e *ast.BinaryExpr) string {
@@ -453,12 +457,12 @@ func (p *exprPrinter) unary(e *ast.UnaryExpr) string {
 	}
 	v, ok := e.Expr.(*ast.SQLVal)
 	introducer := strings.TrimSpace(e.Operator)
-	for word, mark := range momentMarks {
+	for word, mark := range expr.MomentMarks {
 		if mark == introducer && ok {
 			return strings.ToUpper(word) + printedText(string(v.Val))
 		}
 	}
-	if !ok || unmarked(introducer) != introducer || slices.Contains([]string{"_dec8", "_cp850", "_hp8", "_swe7"}, introducer) { // a mark
+	if !ok || rewrite.Unmarked(introducer) != introducer || slices.Contains([]string{"_dec8", "_cp850", "_hp8", "_swe7"}, introducer) { // a mark
 		return p.fail()
 	}
 	if v.Type != ast.StrVal {
@@ -584,12 +588,12 @@ func argument(e *ast.FuncExpr, i int) ast.Expr {
 func (p *exprPrinter) call(e *ast.FuncExpr) string {
 	name := e.Name.Lowered()
 	if !e.Qualifier.IsEmpty() {
-		return quoteName(e.Qualifier.String()) + "." + quoteName(e.Name.String()) + "(" + p.arguments(e.Exprs) + ")"
+		return syntax.QuoteName(e.Qualifier.String()) + "." + syntax.QuoteName(e.Name.String()) + "(" + p.arguments(e.Exprs) + ")"
 	}
 	if p.stored != nil && p.stored(name) {
-		return quoteName(e.Name.String()) + "(" + p.arguments(e.Exprs) + ")"
+		return syntax.QuoteName(e.Name.String()) + "(" + p.arguments(e.Exprs) + ")"
 	}
-	if other, ok := functionNames[name]; ok && (!p.kept || name == intervalFunction) {
+	if other, ok := functionNames[name]; ok && (!p.kept || name == expr.IntervalFunction) {
 		name = other
 	}
 	if strings.HasPrefix(name, "_") {
@@ -627,7 +631,7 @@ func (p *exprPrinter) call(e *ast.FuncExpr) string {
 	switch {
 	case name == "count" && star:
 		args = "0"
-	case len(e.Exprs) == 1 && ok && digits.Type == ast.IntVal && string(digits.Val) == "0" && presentFunctions[name] != "":
+	case len(e.Exprs) == 1 && ok && digits.Type == ast.IntVal && string(digits.Val) == "0" && rewrite.PresentFunctions[name] != "":
 	default:
 		args = p.arguments(e.Exprs)
 	}
@@ -675,7 +679,7 @@ func (p *exprPrinter) over(o *ast.Over) string {
 	}
 	w := (*ast.WindowDef)(o)
 	if !w.NameRef.IsEmpty() && len(w.PartitionBy) == 0 && len(w.OrderBy) == 0 && w.Frame == nil {
-		return " OVER " + quoteName(w.NameRef.String())
+		return " OVER " + syntax.QuoteName(w.NameRef.String())
 	}
 	return " OVER " + p.window(w)
 }
@@ -684,7 +688,7 @@ func (p *exprPrinter) over(o *ast.Over) string {
 func (p *exprPrinter) window(w *ast.WindowDef) string {
 	text := "("
 	if !w.NameRef.IsEmpty() {
-		text += quoteName(w.NameRef.String()) + " "
+		text += syntax.QuoteName(w.NameRef.String()) + " "
 	}
 	if len(w.PartitionBy) > 0 {
 		text += "PARTITION BY " + p.list(w.PartitionBy) + " "

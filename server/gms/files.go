@@ -11,6 +11,8 @@ import (
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/mysql"
+
+	"sextant/server/gms/expr"
 )
 
 // The server's files, which SELECT … INTO OUTFILE and DUMPFILE, LOAD DATA without LOCAL and
@@ -49,7 +51,7 @@ func (s *Session) mayUseFiles(ctx *sql.Context) error {
 	password := "NO"
 	rd := s.b.users.Reader()
 	defer rd.Close()
-	if u, ok := rd.GetUser(s.account.key()); ok && u.AuthString != "" {
+	if u, ok := rd.GetUser(s.account.Key()); ok && u.AuthString != "" {
 		password = "YES"
 	}
 	return mysql.NewSQLError(1045, "28000", "Access denied for user %s (using password: %s)", quotedAccount(s.account), password)
@@ -159,7 +161,7 @@ func loadFile(ctx *sql.Context, s *Session, args []any) (any, error) {
 		return nil, nil
 	}
 	defer f.Close()
-	limit := packetMax(ctx)
+	limit := expr.PacketMax(ctx)
 	content, err := io.ReadAll(io.LimitReader(f, limit+1))
 	if err != nil {
 		return nil, nil

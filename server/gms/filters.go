@@ -3,6 +3,8 @@ package gms
 import (
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/plan"
+
+	"sextant/server/gms/expr"
 )
 
 // filter puts a condition into the locking scan below it, where it decides what is
@@ -17,7 +19,7 @@ func (b *builder) filter(ctx *sql.Context, s *Session, n *plan.Filter, r sql.Row
 	if err != nil {
 		return nil, err
 	}
-	return plan.NewFilterIter(compareNulls(ctx, n.Expression), child), nil
+	return plan.NewFilterIter(expr.CompareNulls(ctx, n.Expression), child), nil
 }
 
 // withFilter returns n with the condition in its table, false if n is not a

@@ -10,6 +10,8 @@ import (
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/planbuilder"
 	"github.com/dolthub/vitess/go/mysql"
+
+	"sextant/server/gms/syntax"
 )
 
 // fixedDatabase is a database whose tables are made when they are read and whose
@@ -75,7 +77,7 @@ func deniedDatabase(ctx *sql.Context, name string) error {
 // whoIs returns the client as errors name it.
 func whoIs(ctx *sql.Context) string {
 	if s, ok := ctx.Session.(*Session); ok {
-		return quotedAccount(accountName{s.user, s.host})
+		return quotedAccount(syntax.AccountName{User: s.user, Host: s.host})
 	}
 	return "''@''"
 }

@@ -13,6 +13,8 @@ import (
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
 	"sextant/engine"
+	"sextant/server/gms/rewrite"
+	"sextant/server/gms/syntax"
 )
 
 // children finds the foreign keys that refer to a table. The catalog keeps them
@@ -108,7 +110,7 @@ func (t *Table) AddForeignKey(ctx *sql.Context, fk sql.ForeignKeyConstraint) err
 	}
 	for _, other := range tx.NewestCatalog().Tables(t.db.Name()) {
 		for _, d := range other.ForeignKeys {
-			if sameName(d.Name, fk.Name) {
+			if syntax.SameName(d.Name, fk.Name) {
 				return sql.ErrForeignKeyDuplicateName.New(fk.Name)
 			}
 		}
@@ -123,7 +125,7 @@ func (t *Table) AddForeignKey(ctx *sql.Context, fk sql.ForeignKeyConstraint) err
 func (t *Table) DropForeignKey(ctx *sql.Context, name, _, _ string) error {
 	return t.alter(ctx, func(def *engine.TableDef) error {
 		n := len(def.ForeignKeys)
-		def.ForeignKeys = slices.DeleteFunc(def.ForeignKeys, func(d engine.ForeignKeyDef) bool { return sameName(d.Name, name) })
+		def.ForeignKeys = slices.DeleteFunc(def.ForeignKeys, func(d engine.ForeignKeyDef) bool { return syntax.SameName(d.Name, name) })
 		if len(def.ForeignKeys) == n {
 			return sql.ErrForeignKeyNotFound.New(name, def.Name)
 		}
@@ -136,7 +138,7 @@ func (t *Table) DropForeignKey(ctx *sql.Context, name, _, _ string) error {
 func (t *Table) UpdateForeignKey(ctx *sql.Context, name string, fk sql.ForeignKeyConstraint) error {
 	return t.alter(ctx, func(def *engine.TableDef) error {
 		for i := range def.ForeignKeys {
-			if sameName(def.ForeignKeys[i].Name, name) {
+			if syntax.SameName(def.ForeignKeys[i].Name, name) {
 				def.ForeignKeys[i] = foreignKeyDef(fk)
 				return nil
 			}
@@ -150,12 +152,12 @@ func (t *Table) UpdateForeignKey(ctx *sql.Context, name string, fk sql.ForeignKe
 // KEY, if there is one.
 func (t *Table) CreateIndexForForeignKey(ctx *sql.Context, ix sql.IndexDef) error {
 	if s, ok := ctx.Session.(*Session); ok {
-		table, clauses := altered(s.current())
-		for _, fk := range (definitionOf{table: table, clauses: clauses}).foreignKeys() {
-			if !fk.named && fk.def.Index != "" && slices.EqualFunc(fk.def.Source, ix.Columns, func(c ast.ColIdent, of sql.IndexColumn) bool {
+		table, clauses := rewrite.Altered(s.current())
+		for _, fk := range (rewrite.DefinitionOf{Table: table, Clauses: clauses}).ForeignKeys() {
+			if !fk.Named && fk.Def.Index != "" && slices.EqualFunc(fk.Def.Source, ix.Columns, func(c ast.ColIdent, of sql.IndexColumn) bool {
 				return c.EqualString(of.Name)
 			}) {
-				ix.Name = fk.def.Index
+				ix.Name = fk.Def.Index
 			}
 		}
 	}
@@ -185,7 +187,7 @@ func implicitIndex(def *engine.TableDef, ix sql.IndexDef) *engine.IndexDef {
 // serves reports whether ix begins with the whole columns of old.
 func serves(def *engine.TableDef, old *engine.IndexDef, ix sql.IndexDef) bool {
 	for i, c := range old.Columns {
-		if ix.Columns[i].Length != 0 || !sameName(def.Columns[c.Column].Name, ix.Columns[i].Name) {
+		if ix.Columns[i].Length != 0 || !syntax.SameName(def.Columns[c.Column].Name, ix.Columns[i].Name) {
 			return false
 		}
 	}
@@ -209,7 +211,7 @@ func (s *Session) violated(err error) error {
 	for _, db := range cat.Databases() {
 		for _, t := range cat.Tables(db.Name) {
 			for _, fk := range t.ForeignKeys {
-				if sameName(fk.Name, m[2]) && sameName(t.Name, m[3]) && sameName(fk.ParentTable, m[4]) {
+				if syntax.SameName(fk.Name, m[2]) && syntax.SameName(t.Name, m[3]) && syntax.SameName(fk.ParentTable, m[4]) {
 					return fkError(m[1], t, fk)
 				}
 			}
@@ -220,7 +222,7 @@ func (s *Session) violated(err error) error {
 
 func fkError(what string, t *engine.TableDef, fk engine.ForeignKeyDef) error {
 	parent := "`" + fk.ParentTable + "`"
-	if !sameName(fk.ParentDatabase, t.Database) {
+	if !syntax.SameName(fk.ParentDatabase, t.Database) {
 		parent = "`" + fk.ParentDatabase + "`." + parent
 	}
 	text := fmt.Sprintf("a foreign key constraint fails (`%s`.`%s`, CONSTRAINT `%s` FOREIGN KEY (`%s`) REFERENCES %s (`%s`)",

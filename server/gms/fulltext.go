@@ -2,9 +2,7 @@ package gms
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
@@ -12,9 +10,10 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/fulltext"
 
 	"sextant/engine"
+	"sextant/server/gms/expr"
+	"sextant/server/gms/syntax"
+	"sextant/server/gms/value"
 )
-
-func isEOF(err error) bool { return errors.Is(err, io.EOF) }
 
 func contextWithoutDeadline() context.Context { return context.Background() }
 
@@ -81,7 +80,7 @@ func (t *Table) indexWords(ctx *sql.Context, index string) error {
 	if err != nil {
 		return err
 	}
-	sets = slices.DeleteFunc(sets, func(s fulltext.TableSet) bool { return !sameName(s.Index.ID(), index) })
+	sets = slices.DeleteFunc(sets, func(s fulltext.TableSet) bool { return !syntax.SameName(s.Index.ID(), index) })
 	words, err := t.wordsEditor(ctx, sets)
 	if err != nil {
 		return err
@@ -96,7 +95,7 @@ func (t *Table) indexWords(ctx *sql.Context, index string) error {
 	defer func() { _ = rows.Close(ctx) }()
 	for {
 		r, err := rows.Next(ctx)
-		if isEOF(err) {
+		if expr.IsEOF(err) {
 			return nil
 		}
 		if err == nil {
@@ -122,14 +121,14 @@ func (t *Table) addPseudo(ctx *sql.Context, p pseudoIndex) error {
 // columns goes.
 func dropFromPseudo(def *engine.TableDef, column string) error {
 	return changePseudo(def, func(p *pseudoIndex) {
-		p.Columns = slices.DeleteFunc(p.Columns, func(c string) bool { return sameName(c, column) })
+		p.Columns = slices.DeleteFunc(p.Columns, func(c string) bool { return syntax.SameName(c, column) })
 	})
 }
 
 func renameInPseudo(def *engine.TableDef, from, to string) error {
 	return changePseudo(def, func(p *pseudoIndex) {
 		for i, c := range p.Columns {
-			if sameName(c, from) {
+			if syntax.SameName(c, from) {
 				p.Columns[i] = to
 			}
 		}
@@ -231,7 +230,7 @@ func (e *fulltextEditor) kept(ctx *sql.Context, r sql.Row) (sql.Row, error) {
 		return nil, err
 	}
 	r = r[:len(sh.codecs)]
-	if r, err = sh.inFormats(ctx, assigner{row: 1}, sh.rounded(ctx, r)); err != nil {
+	if r, err = sh.inFormats(ctx, value.Assigner{Row: 1}, sh.rounded(ctx, r)); err != nil {
 		return nil, err
 	}
 	stored, err := e.encode(ctx, sh, r)
@@ -248,9 +247,11 @@ type brokenEditor struct {
 	err error
 }
 
-func (b brokenEditor) Insert(*sql.Context, sql.Row) error        { return b.err }
+func (b brokenEditor) Insert(*sql.Context, sql.Row) error { return b.err }
+
 func (b brokenEditor) Update(_ *sql.Context, _, _ sql.Row) error { return b.err }
-func (b brokenEditor) Delete(*sql.Context, sql.Row) error        { return b.err }
+
+func (b brokenEditor) Delete(*sql.Context, sql.Row) error { return b.err }
 
 func (t *Table) pseudoTable(ctx *sql.Context, name string) (fulltext.EditableTable, error) {
 	tab, ok, err := t.db.GetTableInsensitive(ctx, name)

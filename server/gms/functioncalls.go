@@ -3,11 +3,13 @@ package gms
 import (
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/dolthub/go-mysql-server/sql"
-	builtin "github.com/dolthub/go-mysql-server/sql/expression/function"
 	"github.com/dolthub/vitess/go/mysql"
+
+	"sextant/server/gms/expr"
+	"sextant/server/gms/function"
+	"sextant/server/gms/syntax"
 )
 
 // functionCall is a call of a stored function as an expression. What the function writes
@@ -23,13 +25,10 @@ var (
 	_ sql.CollationCoercible         = (*functionCall)(nil)
 )
 
-// natives are the planner's functions.
-var natives = sync.OnceValue(func() sql.FunctionProvider { return builtin.NewRegistry() })
-
 // nativeFunction reports whether a name without a database is a function of the server's.
 func nativeFunction(ctx *sql.Context, name string) bool {
 	name = strings.ToLower(name)
-	if _, ok := natives().Function(ctx, "", name); ok {
+	if _, ok := expr.Natives().Function(ctx, "", name); ok {
 		return true
 	}
 	return functions[name] != nil
@@ -41,7 +40,7 @@ func (b *Backend) storedFunction(ctx *sql.Context, database, name string) (sql.F
 	if !ok || !b.mysql || database == "" && nativeFunction(ctx, name) {
 		return nil, false
 	}
-	of := tableName{database, name}
+	of := syntax.TableName{Database: database, Name: name}
 	if of.Database == "" {
 		if of.Database = s.GetCurrentDatabase(); of.Database == "" {
 			return nil, false
@@ -67,7 +66,7 @@ func (b *Backend) storedFunction(ctx *sql.Context, database, name string) (sql.F
 		}
 		c := &functionCall{f: f, args: args}
 		if f.varies {
-			return varying{c}, nil
+			return function.Varying{Expression: c}, nil
 		}
 		return c, nil
 	}}, true
@@ -168,8 +167,8 @@ func (c *functionCall) Eval(ctx *sql.Context, row sql.Row) (any, error) {
 }
 
 // key is the function's name among those of the routines that run.
-func (f *storedFunction) key() tableName { return functionKey(f.name) }
+func (f *storedFunction) key() syntax.TableName { return functionKey(f.name) }
 
-func functionKey(name tableName) tableName {
-	return tableName{strings.ToLower(name.Database), "\x00" + strings.ToLower(name.Name)}
+func functionKey(name syntax.TableName) syntax.TableName {
+	return syntax.TableName{Database: strings.ToLower(name.Database), Name: "\x00" + strings.ToLower(name.Name)}
 }

@@ -6,6 +6,11 @@ import (
 	"testing"
 
 	"sextant/internal/spent"
+	"sextant/server/gms/expr"
+	"sextant/server/gms/function"
+	"sextant/server/gms/rewrite"
+	"sextant/server/gms/syntax"
+	"sextant/server/gms/value"
 )
 
 // texts are statements that the passes over raw text look into.
@@ -30,8 +35,8 @@ func FuzzTexts(f *testing.F) {
 		if len(q) > 4<<10 {
 			return // the grammar's own cost
 		}
-		for l, n := newLexer(q), 0; l.kind != 0; n++ {
-			l.next()
+		for l, n := syntax.NewLexer(q), 0; l.Kind != 0; n++ {
+			l.Next()
 			if n > len(q) {
 				t.Fatalf("more than %d tokens in %d bytes", n, len(q))
 			}
@@ -39,11 +44,11 @@ func FuzzTexts(f *testing.F) {
 		spent.Within(t, 1<<20+4096*len(q), func() {
 			_, _ = p.ParseSimple(q) // any error will do
 			withoutSecrets(q)
-			createSelect(q)
+			rewrite.CreateSelect(q)
 			explainedText(q)
-			_, _ = parseBoolean(q)
-			_, _ = parseJSONPath(q)
-			_, _ = exactText(q)
+			_, _ = expr.ParseBoolean(q)
+			_, _ = function.ParseJSONPath(q)
+			_, _ = value.ExactText(q)
 		})
 	})
 }

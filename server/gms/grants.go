@@ -11,6 +11,8 @@ import (
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
 	"sextant/engine"
+	"sextant/server/gms/syntax"
+	"sextant/server/gms/value"
 )
 
 // grant is a GRANT or REVOKE of privileges.
@@ -86,39 +88,39 @@ func (g *grant) level() []sql.PrivilegeType {
 
 // parseGrants parses GRANT and REVOKE.
 func parseGrants(revoke bool) grammar {
-	return func(l *lexer) (ast.Statement, error) {
+	return func(l *syntax.Lexer) (ast.Statement, error) {
 		g := &grant{revoke: revoke, columns: map[sql.PrivilegeType][]string{}}
-		g.ifExists = revoke && l.accept("if", "exists")
-		if back := *l; l.accept("proxy", "on") {
-			return nil, errNotSupported("PROXY")
-		} else if *l = back; revoke && l.every() {
+		g.ifExists = revoke && l.Accept("if", "exists")
+		if back := *l; l.Accept("proxy", "on") {
+			return nil, value.ErrNotSupported("PROXY")
+		} else if *l = back; revoke && readEvery(l) {
 			g.every, g.all = true, true
-		} else if *l = back; !l.ofPrivileges() {
+		} else if *l = back; !readOfPrivileges(l) {
 			*l = back
 			return parseRoleGrant(l, revoke, g.ifExists)
 		} else if *l = back; true {
-			if err := l.privileges(g); err != nil {
+			if err := readPrivileges(l, g); err != nil {
 				return nil, err
 			}
-			if err := l.level(g); err != nil {
+			if err := readLevel(l, g); err != nil {
 				return nil, err
 			}
 		}
-		if !revoke && !l.accept("to") || revoke && !l.accept("from") {
-			return nil, l.syntax()
+		if !revoke && !l.Accept("to") || revoke && !l.Accept("from") {
+			return nil, l.Syntax()
 		}
 		var ok bool
-		if g.accounts, ok = l.accountNames(); !ok {
-			return nil, l.syntax()
+		if g.accounts, ok = readAccountNames(l); !ok {
+			return nil, l.Syntax()
 		}
-		if l.accept("with", "grant", "option") {
+		if l.Accept("with", "grant", "option") {
 			g.option = !revoke
 		}
-		if l.is("as") && !revoke {
-			return nil, errNotSupported("GRANT ... AS")
+		if l.Is("as") && !revoke {
+			return nil, value.ErrNotSupported("GRANT ... AS")
 		}
-		g.ignore = revoke && l.accept("ignore", "unknown", "user")
-		if err := l.end(); err != nil {
+		g.ignore = revoke && l.Accept("ignore", "unknown", "user")
+		if err := l.End(); err != nil {
 			return nil, err
 		}
 		a := &admin{name: "GRANT", commits: true, check: g.check, run: g.run}
@@ -126,53 +128,53 @@ func parseGrants(revoke bool) grammar {
 	}
 }
 
-// every reads ALL [PRIVILEGES], GRANT OPTION.
-func (l *lexer) every() bool {
-	if !l.accept("all") {
+// readEvery reads ALL [PRIVILEGES], GRANT OPTION.
+func readEvery(l *syntax.Lexer) bool {
+	if !l.Accept("all") {
 		return false
 	}
-	l.accept("privileges")
-	return l.accept(",", "grant", "option")
+	l.Accept("privileges")
+	return l.Accept(",", "grant", "option")
 }
 
-// ofPrivileges reports whether ON comes before TO or FROM: what is granted are no roles.
-func (l *lexer) ofPrivileges() bool {
-	for l.kind != 0 && !l.is("to") && !l.is("from") {
-		if l.is("on") {
+// readOfPrivileges reports whether ON comes before TO or FROM: what is granted are no roles.
+func readOfPrivileges(l *syntax.Lexer) bool {
+	for l.Kind != 0 && !l.Is("to") && !l.Is("from") {
+		if l.Is("on") {
 			return true
 		}
-		l.next()
+		l.Next()
 	}
 	return false
 }
 
-// privileges reads what is granted, up to ON.
-func (l *lexer) privileges(g *grant) error {
-	if l.accept("all") {
-		l.accept("privileges")
+// readPrivileges reads what is granted, up to ON.
+func readPrivileges(l *syntax.Lexer, g *grant) error {
+	if l.Accept("all") {
+		l.Accept("privileges")
 		g.all = true
-		return l.on()
+		return readOn(l)
 	}
 	for {
-		from, start := l.start, *l
+		from, start := l.Start, *l
 		var words []string
-		for (l.kind == 'w' || l.kind == 'i') && !l.is("on") {
-			words = append(words, strings.ToUpper(l.text))
-			l.next()
+		for (l.Kind == 'w' || l.Kind == 'i') && !l.Is("on") {
+			words = append(words, strings.ToUpper(l.Text))
+			l.Next()
 		}
 		name := strings.Join(words, " ")
 		p, static := sql.PrivilegeTypeFromString(name)
 		switch {
 		case name == "":
-			return l.syntax()
+			return l.Syntax()
 		case static:
-			if l.kind == '(' {
-				columns, ok := l.columnList()
+			if l.Kind == '(' {
+				columns, ok := l.ColumnList()
 				if !ok {
-					return l.syntax()
+					return l.Syntax()
 				}
 				if !slices.Contains([]sql.PrivilegeType{sql.PrivilegeType_Select, sql.PrivilegeType_Insert, sql.PrivilegeType_Update, sql.PrivilegeType_References}, p) {
-					return syntaxError(l.q, from)
+					return syntax.Error(l.Q, from)
 				}
 				g.columns[p] = append(g.columns[p], columns...)
 			} else {
@@ -187,60 +189,44 @@ func (l *lexer) privileges(g *grant) error {
 			return mysql.NewSQLError(1149, "42000", "You have an error in your SQL syntax; check the manual that corresponds to your MySQL server version for the right syntax to use")
 		default:
 			*l = start
-			return l.syntax()
+			return l.Syntax()
 		}
-		if !l.accept(",") {
-			return l.on()
+		if !l.Accept(",") {
+			return readOn(l)
 		}
 	}
 }
 
-func (l *lexer) on() error {
-	if !l.accept("on") {
-		return l.syntax()
+func readOn(l *syntax.Lexer) error {
+	if !l.Accept("on") {
+		return l.Syntax()
 	}
 	return nil
 }
 
-// columnList reads names in parentheses.
-func (l *lexer) columnList() (out []string, ok bool) {
-	if !l.accept("(") {
-		return nil, false
-	}
-	for {
-		name, ok := l.name()
-		if !ok {
-			return nil, false
+// readLevel reads what the privileges are granted on.
+func readLevel(l *syntax.Lexer, g *grant) error {
+	if back := *l; !l.Accept(".") {
+		if g.routine = l.AcceptOne("procedure", "function"); g.routine == "" {
+			l.Accept("table")
 		}
-		if out = append(out, name); !l.accept(",") {
-			return out, l.accept(")")
-		}
-	}
-}
-
-// level reads what the privileges are granted on.
-func (l *lexer) level(g *grant) error {
-	if back := *l; !l.accept(".") {
-		if g.routine = l.acceptOne("procedure", "function"); g.routine == "" {
-			l.accept("table")
-		}
-		if l.is(".") { // a table of such a name
+		if l.Is(".") { // a table of such a name
 			*l, g.routine = back, ""
 		}
 	}
 	part := func() (string, bool) {
-		if l.accept("*") {
+		if l.Accept("*") {
 			return "*", true
 		}
-		return l.name()
+		return l.Name()
 	}
 	name, ok := part()
-	if g.name = name; ok && l.accept(".") {
+	if g.name = name; ok && l.Accept(".") {
 		g.db = name
 		g.name, ok = part()
 	}
 	if !ok {
-		return l.syntax()
+		return l.Syntax()
 	}
 	return nil
 }
@@ -280,7 +266,7 @@ func (g *grant) complete(a *rights) error {
 			return errIllegalGrant()
 		}
 	}
-	if sameName(g.db, sql.InformationSchemaDatabaseName) {
+	if syntax.SameName(g.db, sql.InformationSchemaDatabaseName) {
 		return a.deniedDatabase(g.db)
 	}
 	return nil
@@ -323,7 +309,7 @@ func (g *grant) check(a *rights) error {
 			}
 		}
 	default:
-		t := tableName{g.db, g.name}
+		t := syntax.TableName{Database: g.db, Name: g.name}
 		if err := a.table(t, want...); err != nil {
 			return err
 		}
@@ -353,12 +339,12 @@ func (g *grant) exists(ctx *sql.Context, s *Session) error {
 		}
 		return err
 	}
-	t := tableName{g.db, g.name}
+	t := syntax.TableName{Database: g.db, Name: g.name}
 	def, view, err := s.definition(ctx, t)
 	if err != nil {
 		return err
 	}
-	if def == nil && !view && s.b.fixedDatabase(g.db) == nil && !sameName(g.db, "mysql") &&
+	if def == nil && !view && s.b.fixedDatabase(g.db) == nil && !syntax.SameName(g.db, "mysql") &&
 		(len(g.columns) > 0 || !slices.Contains(g.static, sql.PrivilegeType_Create)) {
 		return mysql.NewSQLError(1146, "42S02", "Table '%s.%s' doesn't exist", g.db, g.name)
 	}
@@ -413,7 +399,7 @@ func (g *grant) run(ctx *sql.Context, s *Session, _ *admin) ([]sql.Row, error) {
 	}, nil)
 }
 
-func errNoGrant(n accountName) error {
+func errNoGrant(n syntax.AccountName) error {
 	return mysql.NewSQLError(1141, "42000", "There is no such grant defined for user '%s' on host '%s'", n.User, n.Host)
 }
 
@@ -443,7 +429,7 @@ func (g *grant) add(set mysql_db.PrivilegeSet) {
 }
 
 // there returns the error of a REVOKE on something on which nothing was granted.
-func (g *grant) there(set mysql_db.PrivilegeSet, n accountName) error {
+func (g *grant) there(set mysql_db.PrivilegeSet, n syntax.AccountName) error {
 	db := set.Database(g.db)
 	switch {
 	case g.every || g.db == "*":
@@ -491,25 +477,25 @@ func (g *grant) without(set mysql_db.PrivilegeSet) mysql_db.PrivilegeSet {
 		}
 	}
 	for _, db := range set.GetDatabases() {
-		here := sameName(db.Name(), g.db)
+		here := syntax.SameName(db.Name(), g.db)
 		if list := revoked(here && g.name == "*", db.ToSlice()); len(list) > 0 {
 			left.AddDatabase(db.Name(), list...)
 		}
 		for _, t := range db.GetTables() {
-			here := here && g.routine == "" && sameName(t.Name(), g.name)
+			here := here && g.routine == "" && syntax.SameName(t.Name(), g.name)
 			if list := revoked(here, t.ToSlice()); len(list) > 0 {
 				left.AddTable(db.Name(), t.Name(), list...)
 			}
 			for _, c := range t.GetColumns() {
 				for _, p := range revoked(here, c.ToSlice()) {
-					if !here || !slices.ContainsFunc(g.columns[p], func(name string) bool { return sameName(name, c.Name()) }) {
+					if !here || !slices.ContainsFunc(g.columns[p], func(name string) bool { return syntax.SameName(name, c.Name()) }) {
 						left.AddColumn(db.Name(), t.Name(), c.Name(), p)
 					}
 				}
 			}
 		}
 		for _, r := range db.GetRoutines() {
-			here := here && strings.EqualFold(g.routine, r.RoutineType()) && sameName(r.RoutineName(), g.name)
+			here := here && strings.EqualFold(g.routine, r.RoutineType()) && syntax.SameName(r.RoutineName(), g.name)
 			if list := revoked(here, r.ToSlice()); len(list) > 0 {
 				left.AddRoutine(db.Name(), r.RoutineName(), strings.EqualFold(r.RoutineType(), "procedure"), list...)
 			}
@@ -519,9 +505,9 @@ func (g *grant) without(set mysql_db.PrivilegeSet) mysql_db.PrivilegeSet {
 }
 
 // showGrants returns what SHOW GRANTS shows of an account whose roles are used.
-func (s *Session) showGrants(of accountName, using []accountName) ([]sql.Row, error) {
+func (s *Session) showGrants(of syntax.AccountName, using []syntax.AccountName) ([]sql.Row, error) {
 	rd := s.b.users.Reader()
-	_, there := rd.GetUser(of.key())
+	_, there := rd.GetUser(of.Key())
 	have := rolesOf(rd, of)
 	direct, admin := granted(rd, of), administered(rd, of, using)
 	rd.Close()
@@ -533,7 +519,7 @@ func (s *Session) showGrants(of accountName, using []accountName) ([]sql.Row, er
 			return nil, errNotGranted(r, of)
 		}
 	}
-	set, _ := s.privilegesOf(of, func([]accountName) []accountName { return using })
+	set, _ := s.privilegesOf(of, func([]syntax.AccountName) []syntax.AccountName { return using })
 	var rows []sql.Row
 	show := func(names []string, on string, option bool) {
 		text := "GRANT " + strings.Join(names, ", ") + on + " TO " + of.String()
@@ -574,11 +560,11 @@ func (s *Session) showGrants(of accountName, using []accountName) ([]sql.Row, er
 		}
 	}
 	for _, db := range set.GetDatabases() {
-		level(databasePrivileges, db.Has, " ON "+quoteName(db.Name())+".*")
+		level(databasePrivileges, db.Has, " ON "+syntax.QuoteName(db.Name())+".*")
 	}
 	for _, db := range set.GetDatabases() {
 		for _, t := range db.GetTables() {
-			on := " ON " + quoteName(db.Name()) + "." + quoteName(t.Name())
+			on := " ON " + syntax.QuoteName(db.Name()) + "." + syntax.QuoteName(t.Name())
 			columns := tableColumns(t)
 			if len(columns) == 0 || t.Has(tablePrivileges...) {
 				level(tablePrivileges, t.Has, on)
@@ -599,11 +585,11 @@ func (s *Session) showGrants(of accountName, using []accountName) ([]sql.Row, er
 	for _, db := range set.GetDatabases() {
 		for _, r := range db.GetRoutines() {
 			if list := names([]sql.PrivilegeType{sql.PrivilegeType_Execute, sql.PrivilegeType_AlterRoutine}, r.Has); list != nil || r.Has(sql.PrivilegeType_GrantOption) {
-				show(orUsage(list), " ON "+strings.ToUpper(r.RoutineType())+" "+quoteName(db.Name())+"."+quoteName(r.RoutineName()), r.Has(sql.PrivilegeType_GrantOption))
+				show(orUsage(list), " ON "+strings.ToUpper(r.RoutineType())+" "+syntax.QuoteName(db.Name())+"."+syntax.QuoteName(r.RoutineName()), r.Has(sql.PrivilegeType_GrantOption))
 			}
 		}
 	}
-	list := func(roles []accountName, more string) {
+	list := func(roles []syntax.AccountName, more string) {
 		var names []string
 		for _, r := range roles {
 			names = append(names, r.String())
@@ -612,7 +598,7 @@ func (s *Session) showGrants(of accountName, using []accountName) ([]sql.Row, er
 			rows = append(rows, sql.Row{"GRANT " + strings.Join(slices.Compact(names), ",") + " TO " + of.String() + more})
 		}
 	}
-	list(slices.DeleteFunc(direct, func(r accountName) bool { return slices.Contains(admin, r) }), "")
+	list(slices.DeleteFunc(direct, func(r syntax.AccountName) bool { return slices.Contains(admin, r) }), "")
 	list(admin, " WITH ADMIN OPTION")
 	return rows, nil
 }
@@ -629,7 +615,7 @@ func tableColumns(t sql.PrivilegeSetTable) map[sql.PrivilegeType][]string {
 	out := map[sql.PrivilegeType][]string{}
 	for _, c := range t.GetColumns() {
 		for _, p := range c.ToSlice() {
-			out[p] = append(out[p], quoteName(c.Name()))
+			out[p] = append(out[p], syntax.QuoteName(c.Name()))
 		}
 	}
 	for _, list := range out {

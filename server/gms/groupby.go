@@ -6,6 +6,9 @@ import (
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression/function/aggregation"
 	"github.com/dolthub/go-mysql-server/sql/plan"
+
+	"sextant/server/gms/expr"
+	"sextant/server/gms/function"
 )
 
 // groupBy builds GROUP BY. The planner's own reads its child in a goroutine that
@@ -111,15 +114,15 @@ func (g *groupIter) add(ctx *sql.Context, r sql.Row) error {
 			return err
 		}
 	}
-	key, err := rowHash(ctx, g.types, g.key)
+	key, err := expr.RowHash(ctx, g.types, g.key)
 	if err != nil {
 		return err
 	}
 	at, known := g.index[key]
 	if !known || g.rows {
-		n := rowSize(r)
+		n := function.RowSize(r)
 		if !known {
-			n += hashBytes + bufferBytes*int64(len(g.n.SelectDeps))
+			n += function.HashBytes + function.BufferBytes*int64(len(g.n.SelectDeps))
 		}
 		if err := g.charge(ctx, n); err != nil {
 			return err
@@ -141,11 +144,11 @@ func (g *groupIter) add(ctx *sql.Context, r sql.Row) error {
 				return err
 			}
 			n, _ := v.(int64)
-			if err := g.grown(ctx, b, n*hashBytes); err != nil {
+			if err := g.grown(ctx, b, n*function.HashBytes); err != nil {
 				return err
 			}
-		} else if c, ok := b.(*concatBuffer); ok {
-			if err := g.grown(ctx, b, c.size); err != nil {
+		} else if c, ok := b.(*function.ConcatBuffer); ok {
+			if err := g.grown(ctx, b, c.Size); err != nil {
 				return err
 			}
 		}
@@ -163,7 +166,7 @@ func (g *groupIter) group(ctx *sql.Context) (int, error) {
 			a = aggregation.NewFirst(e)
 		}
 		if c, ok := e.(*aggregation.CountDistinct); ok {
-			d, err := newDistinctCount(ctx, c)
+			d, err := expr.NewDistinctCount(ctx, c)
 			if err != nil {
 				return 0, err
 			}
@@ -174,7 +177,7 @@ func (g *groupIter) group(ctx *sql.Context) (int, error) {
 		}
 		if c, ok := e.(*aggregation.GroupConcat); ok {
 			var err error
-			if buffers[i], err = newConcatBuffer(ctx, c); err != nil {
+			if buffers[i], err = function.NewConcatBuffer(ctx, c); err != nil {
 				return 0, err
 			}
 			continue

@@ -17,6 +17,7 @@ import (
 	"sextant/internal/mtls"
 	"sextant/internal/redo"
 	"sextant/router/proxyv2"
+	"sextant/server/gms/syntax"
 	"sextant/server/protocol"
 )
 
@@ -120,10 +121,10 @@ func (h *handler) account(c *protocol.Conn, user string) *mysql_db.User {
 }
 
 // named returns a copy of an account, nil if there is none.
-func (h *handler) named(n accountName) *mysql_db.User {
+func (h *handler) named(n syntax.AccountName) *mysql_db.User {
 	rd := h.srv.b.users.Reader()
 	defer rd.Close()
-	u, ok := rd.GetUser(n.key())
+	u, ok := rd.GetUser(n.Key())
 	if !ok {
 		return nil
 	}
@@ -144,7 +145,7 @@ func (h *handler) Account(c *protocol.Conn, user string) (protocol.Account, erro
 	if u == nil || u.AuthString == "" && !address(c).IsLoopback() || user == eventScheduler {
 		return protocol.Decoy(user, h.secret(), string(mysql.CachingSha2Password), string(mysql.MysqlNativePassword)), nil
 	}
-	n := accountName{u.User, u.Host}
+	n := syntax.AccountName{User: u.User, Host: u.Host}
 	o, err := h.options(c.Context(), n)
 	if err != nil {
 		return protocol.Account{}, err
@@ -156,7 +157,7 @@ func (h *handler) Account(c *protocol.Conn, user string) (protocol.Account, erro
 }
 
 // options returns an account's options.
-func (h *handler) options(ctx context.Context, n accountName) (accountOptions, error) {
+func (h *handler) options(ctx context.Context, n syntax.AccountName) (accountOptions, error) {
 	cat, err := h.srv.o.DB.CatalogAt(ctx, 0)
 	if err != nil {
 		return accountOptions{}, err
@@ -181,10 +182,10 @@ func (h *handler) secret() string {
 // asked for its password: it is let in to the account that it knew the password of only.
 func (h *handler) Login(c *protocol.Conn, user, db string, a protocol.Account) (protocol.Session, error) {
 	u := h.account(c, user)
-	if u == nil || (accountName{u.User, u.Host}).String() != a.Key || u.Plugin != a.Plugin || u.AuthString != a.Auth {
+	if u == nil || (syntax.AccountName{User: u.User, Host: u.Host}).String() != a.Key || u.Plugin != a.Plugin || u.AuthString != a.Auth {
 		return nil, &protocol.Error{Number: 1045, State: "28000", Message: "Access denied for user '" + user + "'@'" + c.Host() + "'"}
 	}
-	account := accountName{u.User, u.Host}
+	account := syntax.AccountName{User: u.User, Host: u.Host}
 	if u.Locked {
 		return nil, &protocol.Error{Number: 3118, State: "HY000", Message: "Access denied for user '" + user + "'@'" + c.Host() + "'. Account is locked."}
 	}

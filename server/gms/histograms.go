@@ -19,6 +19,8 @@ import (
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
 	"sextant/engine"
+	"sextant/server/gms/syntax"
+	"sextant/server/gms/value"
 )
 
 // Histograms of columns: ANALYZE TABLE … UPDATE HISTOGRAM makes one from the rows, and
@@ -64,18 +66,18 @@ func histogramsOf(s *engine.Statistics) (histograms, error) {
 
 // parseHistogram parses what follows the tables of ANALYZE TABLE: {UPDATE | DROP} HISTOGRAM ON
 // columns [WITH n BUCKETS].
-func parseHistogram(l *lexer, tables []tableName) (ast.Statement, error) {
-	drop := l.acceptOne("update", "drop") == "drop"
-	if !l.accept("histogram", "on") {
-		return nil, l.syntax()
+func parseHistogram(l *syntax.Lexer, tables []syntax.TableName) (ast.Statement, error) {
+	drop := l.AcceptOne("update", "drop") == "drop"
+	if !l.Accept("histogram", "on") {
+		return nil, l.Syntax()
 	}
 	var columns []string
-	for more := true; more; more = l.accept(",") {
-		name, ok := l.name()
+	for more := true; more; more = l.Accept(",") {
+		name, ok := l.Name()
 		if !ok {
-			return nil, l.syntax()
+			return nil, l.Syntax()
 		}
-		if slices.ContainsFunc(columns, func(c string) bool { return sameName(c, name) }) {
+		if slices.ContainsFunc(columns, func(c string) bool { return syntax.SameName(c, name) }) {
 			return nil, mysql.NewSQLError(1060, "42S21", "Duplicate column name '%s'", name)
 		}
 		columns = append(columns, name)
@@ -83,16 +85,16 @@ func parseHistogram(l *lexer, tables []tableName) (ast.Statement, error) {
 	buckets := uint64(histogramBuckets)
 	switch {
 	case drop:
-	case l.accept("with"):
+	case l.Accept("with"):
 		var ok bool
-		if buckets, ok = l.number(); !ok || !l.accept("buckets") {
-			return nil, l.syntax()
+		if buckets, ok = l.Number(); !ok || !l.Accept("buckets") {
+			return nil, l.Syntax()
 		}
 		if buckets < 1 || buckets > histogramBucketsMax {
 			return nil, mysql.NewSQLError(1690, "22003", "Number of buckets value is out of range in 'ANALYZE TABLE'")
 		}
-	case l.is("using"):
-		return nil, errNotSupported("ANALYZE TABLE … UPDATE HISTOGRAM … USING DATA")
+	case l.Is("using"):
+		return nil, value.ErrNotSupported("ANALYZE TABLE … UPDATE HISTOGRAM … USING DATA")
 	}
 	a := &admin{
 		name: "ANALYZE TABLE", columns: textColumns("Table", "Op", "Msg_type", "Msg_text"), commits: true,
@@ -120,7 +122,7 @@ func parseHistogram(l *lexer, tables []tableName) (ast.Statement, error) {
 }
 
 // analyzeColumns makes or drops histograms of a table's columns.
-func analyzeColumns(ctx *sql.Context, s *Session, t tableName, tables int, columns []string, buckets int, drop bool) ([]tableMessage, error) {
+func analyzeColumns(ctx *sql.Context, s *Session, t syntax.TableName, tables int, columns []string, buckets int, drop bool) ([]tableMessage, error) {
 	one := func(format string, args ...any) []tableMessage {
 		return []tableMessage{{kind: "Error", text: fmt.Sprintf(format, args...)}}
 	}
@@ -156,7 +158,7 @@ func analyzeColumns(ctx *sql.Context, s *Session, t tableName, tables int, colum
 	out := make([]tableMessage, len(columns))
 	var made []int // places in the schema
 	for i, name := range columns {
-		at := slices.IndexFunc(sh.schema, func(c *sql.Column) bool { return sameName(c.Name, name) && !c.HiddenSystem })
+		at := slices.IndexFunc(sh.schema, func(c *sql.Column) bool { return syntax.SameName(c.Name, name) && !c.HiddenSystem })
 		switch {
 		case at < 0:
 			out[i] = one("The column '%s' does not exist.", name)[0]
@@ -209,7 +211,7 @@ type sample struct {
 }
 
 // sampleColumns reads a table.
-func sampleColumns(ctx *sql.Context, s *Session, t tableName, sh *shape, columns []int) ([]*sample, error) {
+func sampleColumns(ctx *sql.Context, s *Session, t syntax.TableName, sh *shape, columns []int) ([]*sample, error) {
 	db, err := s.b.Database(ctx, t.Database)
 	if err != nil {
 		return nil, err
@@ -273,7 +275,7 @@ func (s *sample) add(ctx *sql.Context, v any) error {
 	}
 	switch text := v.(type) {
 	case string:
-		v = firstRunes(text, histogramText)
+		v = value.FirstRunes(text, histogramText)
 	case []byte:
 		v = slices.Clone(text[:min(len(text), histogramText)])
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/fulltext"
 
 	"sextant/engine"
+	"sextant/server/gms/expr"
 )
 
 // Index is an index as the planner sees it. It is immutable.
@@ -84,7 +85,7 @@ func (ix *Index) types(columns []int) []sql.ColumnExpressionType {
 		col := ix.shape.schema[c]
 		t := col.Type
 		if d, ok := t.(sql.DecimalType); ok {
-			t = keyDecimal{d}
+			t = expr.KeyDecimal{DecimalType: d}
 		}
 		out[i] = sql.ColumnExpressionType{Type: t, Expression: ix.shape.def.Name + "." + col.Name}
 	}

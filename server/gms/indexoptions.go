@@ -10,6 +10,7 @@ import (
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
 	"sextant/engine"
+	"sextant/server/gms/rewrite"
 )
 
 // indexOptions are what a definition says of an index and the planner drops: which columns
@@ -29,8 +30,6 @@ func indexKey(name string, columns []string) string {
 	}
 	return strings.ToLower(name)
 }
-
-const primaryName = "PRIMARY"
 
 // hintedIndexes returns the error of an index hint with a name that no index of the table begins with.
 func (s *Session) hintedIndexes(stmt ast.Statement) error {
@@ -53,11 +52,11 @@ func (s *Session) hintedIndexes(stmt ast.Statement) error {
 		}
 		for _, hint := range t.Hints.Indexes {
 			begins := func(name string) bool { return strings.HasPrefix(strings.ToLower(name), hint.Lowered()) }
-			if begins(primaryName) && !def.Keyless() || slices.ContainsFunc(pseudo, func(p pseudoIndex) bool { return begins(p.Name) }) ||
+			if begins(rewrite.PrimaryName) && !def.Keyless() || slices.ContainsFunc(pseudo, func(p pseudoIndex) bool { return begins(p.Name) }) ||
 				slices.ContainsFunc(def.Indexes, func(ix *engine.IndexDef) bool { return !ix.Invisible && begins(ix.Name) }) {
 				continue
 			}
-			return false, noSuchKey(hint.String(), cmp.Or(t.As.String(), name.Name.String()))
+			return false, rewrite.NoSuchKey(hint.String(), cmp.Or(t.As.String(), name.Name.String()))
 		}
 		return true, nil
 	}, stmt)
@@ -66,7 +65,7 @@ func (s *Session) hintedIndexes(stmt ast.Statement) error {
 // noteIndexes remembers the options of the indexes in a definition for their creation, which
 // its execution asks for.
 func (s *Session) noteIndexes(stmt ast.Statement) error {
-	_, clauses := altered(stmt)
+	_, clauses := rewrite.Altered(stmt)
 	if clauses == nil {
 		return nil
 	}
@@ -76,12 +75,12 @@ func (s *Session) noteIndexes(stmt ast.Statement) error {
 		columns := make([]string, len(fields))
 		for i, f := range fields {
 			o.desc[i] = strings.EqualFold(f.Order, ast.DescScr)
-			columns[i] = strings.TrimPrefix(f.Column.String(), functionalMark)
+			columns[i] = strings.TrimPrefix(f.Column.String(), rewrite.FunctionalMark)
 		}
 		for _, x := range options {
 			o.invisible = o.invisible || strings.EqualFold(x.Name, "invisible")
 		}
-		if o.invisible && name == primaryName && s.b.mysql {
+		if o.invisible && name == rewrite.PrimaryName && s.b.mysql {
 			return mysql.NewSQLError(3522, "HY000", "A primary key index cannot be invisible")
 		}
 		if s.indexes == nil {
@@ -94,7 +93,7 @@ func (s *Session) noteIndexes(stmt ast.Statement) error {
 		if ix := d.IndexSpec; ix != nil {
 			name := ix.ToName.String()
 			if strings.EqualFold(ix.Type, "primary") {
-				name = primaryName
+				name = rewrite.PrimaryName
 			}
 			if err := note(name, ix.Fields, ix.Options); err != nil {
 				return err
@@ -106,7 +105,7 @@ func (s *Session) noteIndexes(stmt ast.Statement) error {
 		for _, ix := range d.TableSpec.Indexes {
 			name := ix.Info.Name.String()
 			if ix.Info.Primary {
-				name = primaryName
+				name = rewrite.PrimaryName
 			}
 			if err := note(name, ix.Fields, ix.Options); err != nil {
 				return err
@@ -118,7 +117,7 @@ func (s *Session) noteIndexes(stmt ast.Statement) error {
 
 // optionsOf are those of an index that is created. What was given no name has got one.
 func (s *Session) optionsOf(name string, columns []string) indexOptions {
-	if o, ok := s.indexes[indexKey(name, columns)]; ok || name == primaryName {
+	if o, ok := s.indexes[indexKey(name, columns)]; ok || name == rewrite.PrimaryName {
 		return o
 	}
 	return s.indexes[indexKey("", columns)]

@@ -10,6 +10,8 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/transform"
 	"github.com/dolthub/go-mysql-server/sql/types"
+
+	"sextant/server/gms/planrule"
 )
 
 // unionShare is how many times as many rows as the indexes give a table must have for a union of indexes:
@@ -17,7 +19,7 @@ import (
 const unionShare = 3
 
 // indexScans returns the planner's choice of an index for a condition above a table.
-func indexScans(a *analyzer.Analyzer) planRule {
+func indexScans(a *analyzer.Analyzer) planrule.PlanRule {
 	for _, b := range a.Batches {
 		for _, r := range b.Rules {
 			if r.Id.String() == "optimizeJoins" {

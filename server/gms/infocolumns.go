@@ -14,6 +14,9 @@ import (
 	"github.com/dolthub/vitess/go/sqltypes"
 
 	"sextant/engine"
+	"sextant/server/gms/expr"
+	"sextant/server/gms/planrule"
+	"sextant/server/gms/syntax"
 )
 
 // described is a column as COLUMNS and SHOW COLUMNS describe it.
@@ -107,7 +110,7 @@ func keysOf(sh *shape, out []described) {
 // viewColumns are the columns of a view. Those that are columns of a table have that one's
 // default and digits.
 func (s *Session) viewColumns(ctx *sql.Context, cat sql.Catalog, db, name string) ([]described, error) {
-	n, err := s.bound(ctx, cat, db, "SELECT * FROM "+quoteName(db)+"."+quoteName(name))
+	n, err := s.bound(ctx, cat, db, "SELECT * FROM "+syntax.QuoteName(db)+"."+syntax.QuoteName(name))
 	if err != nil {
 		return nil, err
 	}
@@ -124,20 +127,20 @@ func (s *Session) viewColumns(ctx *sql.Context, cat sql.Catalog, db, name string
 
 // viewTypes gives the columns of a view's tree the types that they would have in a table made of it.
 func (s *Session) viewTypes(ctx *sql.Context, n sql.Node, out []described) error {
-	n, _, err := unionTypes(ctx, n)
+	n, _, err := planrule.UnionTypes(ctx, n)
 	if err != nil {
 		return err
 	}
 	for i := range min(len(out), len(n.Schema(ctx))) {
-		as := createdColumn(ctx, n, i)
-		if as.field {
+		as := expr.CreatedColumn(ctx, n, i)
+		if as.Field {
 			continue
 		}
 		c := *out[i].Column
-		c.Type, c.Nullable = as.typ, as.nullable
+		c.Type, c.Nullable = as.Typ, as.Nullable
 		out[i].Column = &c
-		if types.IsTimespan(as.typ) {
-			out[i].def = &engine.ColumnDef{Options: map[string]string{optPrecision: strconv.Itoa(as.momentDigits())}}
+		if types.IsTimespan(as.Typ) {
+			out[i].def = &engine.ColumnDef{Options: map[string]string{expr.OptPrecision: strconv.Itoa(as.MomentDigits())}}
 		}
 	}
 	s.addSources(ctx, n, out)
@@ -154,7 +157,7 @@ func (s *Session) addSources(ctx *sql.Context, n sql.Node, out []described) {
 		}
 	}
 	for i := range exprs {
-		f, ok := unaliased(exprs[i]).(*expression.GetField)
+		f, ok := planrule.Unaliased(exprs[i]).(*expression.GetField)
 		if !ok || i >= len(out) {
 			continue
 		}
@@ -165,9 +168,9 @@ func (s *Session) addSources(ctx *sql.Context, n sql.Node, out []described) {
 					def.HasDefault, def.Default = true, "0"
 				}
 				was := def.Options
-				def.AutoIncrement, def.OnUpdate, def.Generated, def.Options = false, "", "", map[string]string{optPrecision: def.Options[optPrecision]}
-				if f := was[optFormat]; f != "" {
-					def.Options[optFormat] = f
+				def.AutoIncrement, def.OnUpdate, def.Generated, def.Options = false, "", "", map[string]string{expr.OptPrecision: def.Options[expr.OptPrecision]}
+				if f := was[expr.OptFormat]; f != "" {
+					def.Options[expr.OptFormat] = f
 				}
 				out[i].def = &def
 			}
@@ -209,12 +212,12 @@ func (c described) typeText() string {
 	if t, ok := c.Type.(sql.TypeWithCollation); ok {
 		text = t.StringWithTableCollation(t.Collation())
 	}
-	if c.def != nil && c.Type.Type() == sqltypes.Time && precision(c.def) >= 0 {
-		text = timeText(precision(c.def))
+	if c.def != nil && c.Type.Type() == sqltypes.Time && expr.Precision(c.def) >= 0 {
+		text = expr.TimeText(expr.Precision(c.def))
 	}
-	if c.def != nil && isNumeric(c.Type) {
-		if f, ok := formatOf(c.def); ok {
-			text = f.typeText(text)
+	if c.def != nil && expr.IsNumeric(c.Type) {
+		if f, ok := expr.FormatOf(c.def); ok {
+			text = f.TypeText(text)
 		}
 	}
 	return text
@@ -231,7 +234,7 @@ func (c described) defaultValue(ctx *sql.Context) any {
 	if c.defaultGenerated() {
 		return c.def.Default
 	}
-	value := defaultLiteral(c.def.Default)
+	value := expr.DefaultLiteral(c.def.Default)
 	var v any = value
 	if c.Default != nil && c.Default.Resolved() {
 		var err error
@@ -260,11 +263,11 @@ func (c described) defaultValue(ctx *sql.Context) any {
 		return value
 	}
 	text := shown.ToString()
-	if n := precision(c.def); c.Type.Type() == sqltypes.Time && n >= 0 && strings.HasSuffix(text, ".000000"[n+1:]) {
+	if n := expr.Precision(c.def); c.Type.Type() == sqltypes.Time && n >= 0 && strings.HasSuffix(text, ".000000"[n+1:]) {
 		text = strings.TrimSuffix(text[:len(text)-6+n], ".")
 	}
-	if isNumeric(c.Type) {
-		return shownDefault(c.def, converted, text)
+	if expr.IsNumeric(c.Type) {
+		return expr.ShownDefault(c.def, converted, text)
 	}
 	return text
 }
@@ -335,51 +338,21 @@ func (c described) row(ctx *sql.Context, db, table string, at int, privileges st
 	}
 	switch {
 	case c.Type.Type() == sqltypes.Time:
-		if digits = 6; c.def != nil && precision(c.def) >= 0 {
-			digits = precision(c.def)
+		if digits = 6; c.def != nil && expr.Precision(c.def) >= 0 {
+			digits = expr.Precision(c.def)
 		}
 	case types.IsDatetimeType(c.Type), types.IsTimestampType(c.Type):
 		digits = c.Type.(sql.DatetimeType).Precision()
 	}
-	characters, octets, charset, collation := lengths(c.Type)
+	characters, octets, charset, collation := expr.Lengths(c.Type)
 	numeric, scale := numericPrecision(c.Type)
 	if c.def != nil && types.IsFloat(c.Type) {
-		if f, ok := formatOf(c.def); ok && f.digits > 0 {
-			numeric, scale = int64(f.digits), int64(f.scale)
+		if f, ok := expr.FormatOf(c.def); ok && f.Digits > 0 {
+			numeric, scale = int64(f.Digits), int64(f.Scale)
 		}
 	}
 	return sql.Row{"def", db, table, c.Name, at, c.defaultValue(ctx), nullable, dataType, characters, octets, numeric, scale,
 		digits, charset, collation, columnType, c.key, c.extraText(), privileges, c.Comment, generation, srid}
-}
-
-// lengths are the longest text of a type in characters and bytes, its character set and
-// collation, nil where it has none.
-func lengths(t sql.Type) (characters, octets, charset, collation any) {
-	width := int64(1)
-	if ct, ok := t.(sql.TypeWithCollation); ok && !types.IsBinaryType(t) && !types.IsJSON(t) {
-		charset, collation = ct.Collation().CharacterSet().Name(), ct.Collation().Name()
-		width = ct.Collation().CharacterSet().MaxLength()
-	}
-	n := int64(0)
-	switch t := t.(type) {
-	case sql.EnumType:
-		for _, v := range t.Values() {
-			n = max(n, int64(len([]rune(v))))
-		}
-	case sql.SetType:
-		n = int64(len(t.Values())) - 1
-		for _, v := range t.Values() {
-			n += int64(len([]rune(v)))
-		}
-	case sql.StringType:
-		if types.IsTextBlob(t) {
-			return t.MaxByteLength(), t.MaxByteLength(), charset, collation
-		}
-		n = t.MaxCharacterLength()
-	default:
-		return nil, nil, nil, nil
-	}
-	return n, n * width, charset, collation
 }
 
 // numericPrecision is NUMERIC_PRECISION and NUMERIC_SCALE.

@@ -6,6 +6,7 @@ import (
 	"github.com/dolthub/go-mysql-server/sql"
 
 	"sextant/engine"
+	"sextant/server/gms/syntax"
 )
 
 // foreignKeyType is InnoDB's bits of the rules of a foreign key.
@@ -51,7 +52,7 @@ func innodbVirtualRows(ctx *sql.Context, s *Session, cat sql.Catalog) ([]sql.Row
 			}
 			virtual++
 			for at, d := range def.Columns {
-				if strings.Contains(c.Generated, quoteName(d.Name)) {
+				if strings.Contains(c.Generated, syntax.QuoteName(d.Name)) {
 					rows = append(rows, sql.Row{uint64(def.ID), virtual<<16 | i, at})
 				}
 			}

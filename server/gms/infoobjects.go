@@ -12,6 +12,8 @@ import (
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
 	"sextant/engine"
+	"sextant/server/gms/rewrite"
+	"sextant/server/gms/syntax"
 )
 
 func schemataRows(ctx *sql.Context, s *Session, cat sql.Catalog) ([]sql.Row, error) {
@@ -74,13 +76,13 @@ func viewRows(ctx *sql.Context, s *Session, cat sql.Catalog) ([]sql.Row, error) 
 	var rows []sql.Row
 	err := eachView(ctx, s, cat, "", func(db string, v sql.ViewDefinition) error {
 		text, check, updatable, definer, security := v.TextDefinition, "NONE", "NO", "", "DEFINER"
-		if h, ok := newObjectHead(v.CreateViewStatement); ok {
-			definer, security = h.definer.User+"@"+h.definer.Host, h.security
-			if whole, ok := viewText(h.l); ok {
+		if h, ok := rewrite.NewObjectHead(v.CreateViewStatement); ok {
+			definer, security = h.Definer.User+"@"+h.Definer.Host, h.Security
+			if whole, ok := viewText(h.L); ok {
 				_, text, _ = strings.Cut(whole, "AS ")
 			}
 		}
-		if query, ok := s.viewQuery(ctx, tableName{db, v.Name}, ""); ok {
+		if query, ok := s.viewQuery(ctx, syntax.TableName{Database: db, Name: v.Name}, ""); ok {
 			text = query
 		}
 		if m := checkOptionText.FindStringSubmatchIndex(text); m != nil {
@@ -100,7 +102,7 @@ func viewRows(ctx *sql.Context, s *Session, cat sql.Catalog) ([]sql.Row, error) 
 		if err != nil {
 			return err
 		}
-		name := tableName{db, v.Name}
+		name := syntax.TableName{Database: db, Name: v.Name}
 		if spec, err := m.view(name); err != nil {
 			return err
 		} else if spec != nil {
@@ -129,7 +131,7 @@ func viewTableRows(ctx *sql.Context, s *Session, cat sql.Catalog) ([]sql.Row, er
 		if err != nil {
 			return nil //nolint:nilerr // it cannot be read either
 		}
-		var used []tableName
+		var used []syntax.TableName
 		_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
 			if t, ok := n.(*ast.AliasedTableExpr); ok {
 				if name, ok := t.Expr.(ast.TableName); ok && !name.IsEmpty() {

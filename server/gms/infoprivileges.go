@@ -7,6 +7,8 @@ import (
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/mysql_db"
+
+	"sextant/server/gms/syntax"
 )
 
 // eachGrantee calls f for the accounts whose privileges ctx's user may see, in order:
@@ -18,7 +20,7 @@ func eachGrantee(ctx *sql.Context, s *Session, f func(grantee string, p mysql_db
 	defer rd.Close()
 	var users []*mysql_db.User
 	rd.VisitUsers(func(u *mysql_db.User) {
-		if all && u.User != eventScheduler || (accountName{u.User, u.Host}) == s.account {
+		if all && u.User != eventScheduler || (syntax.AccountName{User: u.User, Host: u.Host}) == s.account {
 			users = append(users, u)
 		}
 	})
@@ -26,7 +28,7 @@ func eachGrantee(ctx *sql.Context, s *Session, f func(grantee string, p mysql_db
 		return cmp.Or(cmp.Compare(a.User, b.User), cmp.Compare(a.Host, b.Host))
 	})
 	for _, u := range users {
-		f(quotedAccount(accountName{u.User, u.Host}), u.PrivilegeSet)
+		f(quotedAccount(syntax.AccountName{User: u.User, Host: u.Host}), u.PrivilegeSet)
 	}
 }
 
@@ -132,9 +134,9 @@ func applicableRoleRows(ctx *sql.Context, s *Session, _ sql.Catalog) ([]sql.Row,
 	rd := s.b.users.Reader()
 	defer rd.Close()
 	var rows []sql.Row
-	seen := map[accountName]bool{}
-	var visit func(to accountName)
-	visit = func(to accountName) {
+	seen := map[syntax.AccountName]bool{}
+	var visit func(to syntax.AccountName)
+	visit = func(to syntax.AccountName) {
 		if seen[to] {
 			return
 		}
@@ -162,10 +164,10 @@ func administrableRoleRows(ctx *sql.Context, s *Session, cat sql.Catalog) ([]sql
 
 // isDefaultRole returns whether a role is active when the session's account logs in, as
 // the tables of roles say it.
-func (s *Session) isDefaultRole(ctx *sql.Context) (func(accountName) string, error) {
+func (s *Session) isDefaultRole(ctx *sql.Context) (func(syntax.AccountName) string, error) {
 	byDefault, err := s.defaultRoles(ctx, s.account)
-	return func(r accountName) string {
-		if len(byDefault.active([]accountName{r})) > 0 {
+	return func(r syntax.AccountName) string {
+		if len(byDefault.active([]syntax.AccountName{r})) > 0 {
 			return "YES"
 		}
 		return "NO"

@@ -10,6 +10,8 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/information_schema"
 
 	"sextant/engine"
+	"sextant/server/gms/syntax"
+	"sextant/server/gms/value"
 )
 
 // schemaReader returns the rows of a table of information_schema.
@@ -67,8 +69,8 @@ func trxRows(ctx *sql.Context, s *Session, _ sql.Catalog) ([]sql.Row, error) {
 	for _, t := range s.b.threads(ctx) {
 		queries[t.id] = t.info()
 	}
-	zone := zoneOf(ctx)
-	shown := func(t time.Time) time.Time { return zone.clock(t.UTC()).Truncate(time.Second) }
+	zone := value.ZoneOf(ctx)
+	shown := func(t time.Time) time.Time { return zone.Clock(t.UTC()).Truncate(time.Second) }
 	var rows []sql.Row
 	for i := range list {
 		t := &list[i]
@@ -82,7 +84,7 @@ func trxRows(ctx *sql.Context, s *Session, _ sql.Catalog) ([]sql.Row, error) {
 			state, since = "LOCK WAIT", shown(t.since)
 		}
 		if t.wait != nil {
-			requested = firstRunes(t.wait.id, 105)
+			requested = value.FirstRunes(t.wait.id, 105)
 		}
 		if t.ReadOnly {
 			readOnly = 1
@@ -271,7 +273,7 @@ func indexRows(db string, def *engine.TableDef, count uint64, st *tableStats) []
 	for _, p := range pseudo {
 		ix := &engine.IndexDef{Name: p.Name, Kind: p.Kind, Comment: p.Comment}
 		for _, name := range p.Columns {
-			c := slices.IndexFunc(def.Columns, func(c engine.ColumnDef) bool { return sameName(c.Name, name) })
+			c := slices.IndexFunc(def.Columns, func(c engine.ColumnDef) bool { return syntax.SameName(c.Name, name) })
 			if c < 0 {
 				continue
 			}

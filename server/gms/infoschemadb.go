@@ -9,6 +9,8 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/information_schema"
 	"github.com/dolthub/go-mysql-server/sql/planbuilder"
 	"github.com/dolthub/vitess/go/mysql"
+
+	"sextant/server/gms/syntax"
 )
 
 // infoSchema is information_schema as clients see it: MySQL's names and columns, the rows
@@ -153,7 +155,7 @@ func eachView(ctx *sql.Context, s *Session, cat sql.Catalog, only string, f func
 	privileges := s.privileges(ctx)
 	for _, db := range databasesOf(ctx, s, cat) {
 		views, ok := db.(sql.ViewDatabase)
-		if !ok || only != "" && !sameName(db.Name(), only) {
+		if !ok || only != "" && !syntax.SameName(db.Name(), only) {
 			continue
 		}
 		list, err := views.AllViews(ctx)

@@ -8,6 +8,8 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/transform"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+
+	"sextant/server/gms/syntax"
 )
 
 // The SELECTs that SHOW statements are, with the names of their columns.
@@ -27,13 +29,13 @@ const (
 // showSelect parses the rest of a SHOW that is a SELECT: nothing, LIKE a pattern of its
 // first column, or WHERE.
 func showSelect(text, first string) grammar {
-	return func(l *lexer) (ast.Statement, error) {
-		filter, err := l.showFilter(first)
+	return func(l *syntax.Lexer) (ast.Statement, error) {
+		filter, err := readShowFilter(l, first)
 		if err != nil {
 			return nil, err
 		}
 		var stmt ast.Statement
-		err = withQuotedNames(true, "SELECT * FROM ("+text+") AS `t`"+filter+" ORDER BY `"+first+"`", func(q string) (err error) {
+		err = syntax.WithQuotedNames(true, "SELECT * FROM ("+text+") AS `t`"+filter+" ORDER BY `"+first+"`", func(q string) (err error) {
 			stmt, err = ast.Parse(q)
 			return err
 		})
@@ -41,28 +43,28 @@ func showSelect(text, first string) grammar {
 	}
 }
 
-// showFilter takes the rest of a SHOW: LIKE of a column, or WHERE, or nothing.
-func (l *lexer) showFilter(column string) (string, error) {
-	from := l.start
+// readShowFilter takes the rest of a SHOW: LIKE of a column, or WHERE, or nothing.
+func readShowFilter(l *syntax.Lexer, column string) (string, error) {
+	from := l.Start
 	filter := ""
 	switch {
-	case l.kind == 0 || l.is(";"):
+	case l.Kind == 0 || l.Is(";"):
 		return "", nil
-	case l.is("like"):
+	case l.Is("like"):
 		filter = " WHERE `" + column + "` "
-	case l.is("where"):
+	case l.Is("where"):
 		filter = " "
 	default:
-		return "", l.syntax()
+		return "", l.Syntax()
 	}
-	l.skip()
-	return filter + l.q[from:l.start], nil
+	l.Skip()
+	return filter + l.Q[from:l.Start], nil
 }
 
 // parseShowCharacter parses SHOW CHARACTER SET.
-func parseShowCharacter(l *lexer) (ast.Statement, error) {
-	if !l.accept("set") {
-		return nil, l.syntax()
+func parseShowCharacter(l *syntax.Lexer) (ast.Statement, error) {
+	if !l.Accept("set") {
+		return nil, l.Syntax()
 	}
 	return showSelect(selectCharsets, "Charset")(l)
 }
@@ -123,36 +125,36 @@ var slaveStatusColumns = strings.Fields(`Slave_IO_State Master_Host Master_User 
 	Get_master_public_key Network_Namespace`)
 
 // parseShowSlave parses SHOW SLAVE STATUS and SHOW SLAVE HOSTS; there are none.
-func parseShowSlave(l *lexer) (ast.Statement, error) {
-	if l.accept("hosts") {
+func parseShowSlave(l *syntax.Lexer) (ast.Statement, error) {
+	if l.Accept("hosts") {
 		return emptySet("SHOW REPLICAS", "Server_id", "Host", "Port", "Master_id", "Slave_UUID")(l)
 	}
-	if !l.accept("status") {
-		return nil, l.syntax()
+	if !l.Accept("status") {
+		return nil, l.Syntax()
 	}
-	if l.accept("for", "channel") {
-		l.next()
+	if l.Accept("for", "channel") {
+		l.Next()
 	}
 	return emptySet("SHOW SLAVE STATUS", slaveStatusColumns...)(l)
 }
 
 // parseShowStorage parses SHOW STORAGE ENGINES.
-func parseShowStorage(l *lexer) (ast.Statement, error) {
-	if !l.accept("engines") {
-		return nil, l.syntax()
+func parseShowStorage(l *syntax.Lexer) (ast.Statement, error) {
+	if !l.Accept("engines") {
+		return nil, l.Syntax()
 	}
 	return ast.Parse("SHOW ENGINES")
 }
 
 // parseShowExtended parses SHOW EXTENDED {INDEX | INDEXES | KEYS}: there are no hidden
 // columns of indexes. SHOW EXTENDED COLUMNS is the planner's.
-func parseShowExtended(l *lexer) (ast.Statement, error) {
-	if l.acceptOne("index", "indexes", "keys") == "" {
+func parseShowExtended(l *syntax.Lexer) (ast.Statement, error) {
+	if l.AcceptOne("index", "indexes", "keys") == "" {
 		return nil, nil
 	}
-	from := l.start
-	l.skip()
-	return ast.Parse("SHOW INDEX " + l.q[from:l.start])
+	from := l.Start
+	l.Skip()
+	return ast.Parse("SHOW INDEX " + l.Q[from:l.Start])
 }
 
 // systemViews returns what SHOW FULL TABLES does of information_schema.

@@ -5,6 +5,9 @@ import (
 	"strings"
 
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+
+	"sextant/server/gms/function"
+	"sextant/server/gms/syntax"
 )
 
 // aggregateBlock is a query block that others are in: the names of its tables and of its aggregates.
@@ -90,7 +93,7 @@ func nameArguments(f *ast.FuncExpr, block int) {
 	for _, e := range f.Exprs {
 		if x, ok := e.(*ast.AliasedExpr); ok {
 			text := "\x00" + strconv.Itoa(block) + "." + ast.String(x.Expr)
-			x.Expr = call(argumentFunction, ast.NewStrVal([]byte(text)), x.Expr)
+			x.Expr = syntax.Call(function.ArgumentFunction, ast.NewStrVal([]byte(text)), x.Expr)
 		}
 	}
 }

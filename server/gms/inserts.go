@@ -8,6 +8,10 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/transform"
 	"github.com/dolthub/go-mysql-server/sql/types"
+
+	"sextant/server/gms/expr"
+	"sextant/server/gms/planrule"
+	"sextant/server/gms/value"
 )
 
 // insert reserves the AUTO_INCREMENT values of an INSERT … VALUES together (T-22)
@@ -57,9 +61,9 @@ func (b *builder) insert(ctx *sql.Context, s *Session, n *plan.InsertInto, r sql
 		if err != nil {
 			return nil, err
 		}
-		source, err := givenCounters(ctx, n)
+		source, err := planrule.GivenCounters(ctx, n)
 		if err == nil && valueRows(ctx, source) == 0 {
-			source, _, err = transform.NodeExprs(ctx, source, check)
+			source, _, err = transform.NodeExprs(ctx, source, expr.Check)
 		}
 		if err != nil {
 			return nil, err
@@ -92,8 +96,8 @@ func assignedFirst(ctx *sql.Context, source sql.Node, n *plan.InsertInto) (sql.N
 		}
 		if c.Generated == nil && (types.IsJSON(c.Type) || !c.AutoIncrement) {
 			column := expression.NewGetFieldWithTable(i, 0, c.Type, c.DatabaseSource, c.Source, c.Name, true)
-			value, _ := assignedAs(ctx, exprs[i], c.Type)
-			exprs[i] = &assignment{Expression: value, column: column, a: &assigner{ignore: n.Ignore, table: c.Source, format: fieldFormat(ctx, column)}}
+			val, _ := assignedAs(ctx, exprs[i], c.Type)
+			exprs[i] = &assignment{Expression: val, column: column, a: &value.Assigner{Ignore: n.Ignore, Table: c.Source, Format: expr.FieldFormat(ctx, column)}}
 		}
 	}
 	return p.WithExpressions(ctx, exprs...)

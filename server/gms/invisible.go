@@ -12,130 +12,28 @@ import (
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
 	"sextant/engine"
+	"sextant/server/gms/rewrite"
+	"sextant/server/gms/syntax"
 )
 
 // The grammar reads INVISIBLE at a column and forgets it, and has no VISIBLE there. Both are taken out of the text
 // and read from it again when the statement is executed. Where a column that is not visible is left out, the
 // columns are named: to the planner `*` and an INSERT without a list are all of them.
 
-// visibility is a VISIBLE or INVISIBLE of a column that a statement defines or alters.
-type visibility struct {
-	column   string
-	hidden   bool
-	from, to int  // of what the grammar does not get
-	alters   bool // ALTER COLUMN … SET; else it is part of a definition
-}
-
-// notColumns are the words that begin a definition of what is no column.
-var notColumns = []string{"index", "key", "unique", "fulltext", "spatial", "primary", "constraint", "foreign", "check"}
-
-// visibilities returns those of a CREATE TABLE or ALTER TABLE, nil of other statements.
-func visibilities(query string) (out []visibility) {
-	if !containsFold(query, "visible") {
-		return nil
-	}
-	l := newLexer(query)
-	alter := l.accept("alter", "table")
-	if !alter && !l.accept("create", "table") && !l.accept("create", "temporary", "table") {
-		return nil
-	}
-	level := 0 // where the columns are
-	if l.tableNames(); !alter {
-		level = 1
-		for l.kind != 0 && l.kind != '(' && !l.is("as") {
-			l.next()
-		}
-		if !l.accept("(") || l.is("select") || l.is("with") || l.is("(") {
-			return nil
-		}
-	}
-	depth, before := level, ""
-	begin := func() visibility {
-		v := definedColumn(l, alter && level == 0)
-		if alter && level == 0 && v.column == "" && l.accept("(") { // ADD (…, …)
-			level, depth = 1, 1
-			v = definedColumn(l, false)
-		}
-		return v
-	}
-	for c := begin(); l.kind != 0 && depth >= level; {
-		ends := depth == level && l.kind == ','
-		if depth += nesting(l); alter && depth == 0 {
-			level = 0
-		}
-		if hidden := l.is("invisible"); l.kind == 'w' && depth == level && (hidden || l.is("visible")) && c.column != "" && before != "after" {
-			v := c
-			if v.hidden, v.to = hidden, l.at; !v.alters {
-				v.from = l.start
-			}
-			out = append(out, v)
-		}
-		before = strings.ToLower(l.text)
-		if l.next(); ends {
-			c, before = begin(), ""
-		}
-	}
-	return out
-}
-
-// definedColumn reads the beginning of a column's definition, or of a clause of ALTER TABLE that defines or alters one.
-// Of others it returns no column.
-func definedColumn(l *lexer, alter bool) (v visibility) {
-	clause := ""
-	if alter {
-		if clause = l.acceptOne("add", "modify", "change", "alter"); clause == "" {
-			return v
-		}
-	}
-	if l.kind == 'w' && slices.ContainsFunc(notColumns, l.is) {
-		return v
-	}
-	if alter {
-		l.accept("column")
-	}
-	if v.column, _ = l.name(); clause == "change" {
-		v.column, _ = l.name()
-	}
-	v.alters, v.from = clause == "alter" && l.is("set"), l.start
-	return v
-}
-
-// visible takes the words of columns out of a statement's text. ALTER COLUMN … SET is a DROP DEFAULT of the column
-// by then, see setVisibility.
-func (r *marking) visible() {
-	if !containsFold(r.q, "visible") {
-		return
-	}
-	r.clauses = map[int]replacement{}
-	for at := 0; at < len(r.q); { // also in the body of a program
-		word, end := nextWord(r.q, at)
-		if strings.EqualFold(word, "create") || strings.EqualFold(word, "alter") {
-			for _, v := range visibilities(r.q[at:]) {
-				x := replacement{end: at + v.to}
-				if v.alters {
-					x.text = "drop default"
-				}
-				r.clauses[at+v.from] = x
-			}
-		}
-		at = end
-	}
-}
-
 // noteVisible completes what a statement says of columns that are not visible.
 func (s *Session) noteVisible(ctx *sql.Context, query string, stmt ast.Statement) error {
 	switch stmt.(type) {
 	case *ast.DDL, *ast.AlterTable:
-		s.deprecated = deprecations(stmt)
+		s.deprecated = rewrite.Deprecations(stmt)
 		if err := s.noteOptions(query, stmt); err != nil {
 			return err
 		}
-		s.visibilities = visibilities(query)
+		s.visibilities = rewrite.Visibilities(query)
 		if err := s.invisibleKey(ctx, stmt); err != nil {
 			return err
 		}
 	}
-	return s.visibleColumns(ctx, stmt, strings.Contains(query, "*") || containsFold(query, "table"))
+	return s.visibleColumns(ctx, stmt, strings.Contains(query, "*") || syntax.ContainsFold(query, "table"))
 }
 
 // forgetDefinition forgets what the last definition said of columns and options if the client's statement is none: it
@@ -151,12 +49,12 @@ func (s *Session) forgetDefinition() {
 // hides reports whether the running statement makes a column of the name one that is not visible.
 func (s *Session) hides(name string) bool {
 	name = strings.TrimPrefix(name, takenName)
-	return slices.ContainsFunc(s.visibilities, func(v visibility) bool { return !v.alters && v.hidden && sameName(v.column, name) })
+	return slices.ContainsFunc(s.visibilities, func(v rewrite.Visibility) bool { return !v.Alters && v.Hidden && syntax.SameName(v.Column, name) })
 }
 
 // setVisibility executes ALTER COLUMN … SET VISIBLE or INVISIBLE. Returns nil for a DROP DEFAULT.
 func (s *Session) setVisibility(ctx *sql.Context, n *plan.AlterDefaultDrop) (sql.RowIter, error) {
-	at := slices.IndexFunc(s.visibilities, func(v visibility) bool { return v.alters && sameName(v.column, n.ColumnName) })
+	at := slices.IndexFunc(s.visibilities, func(v rewrite.Visibility) bool { return v.Alters && syntax.SameName(v.Column, n.ColumnName) })
 	t := tableOf(n.Table)
 	if at < 0 || t == nil {
 		return nil, nil
@@ -166,7 +64,7 @@ func (s *Session) setVisibility(ctx *sql.Context, n *plan.AlterDefaultDrop) (sql
 		if c.Options = maps.Clone(c.Options); c.Options == nil {
 			c.Options = map[string]string{}
 		}
-		if delete(c.Options, optHidden); s.visibilities[at].hidden {
+		if delete(c.Options, optHidden); s.visibilities[at].Hidden {
 			c.Options[optHidden] = "1"
 		}
 		return nil
@@ -253,33 +151,27 @@ func visibleOf(def *engine.TableDef) (out ast.Columns) {
 	return out
 }
 
-// starTable is a table of a FROM: its name in the statement, and its columns if `*` does not have all.
-type starTable struct {
-	name    ast.TableName
-	columns ast.Columns
-}
-
 // visibleStars replaces the stars of a SELECT.
 func (s *Session) visibleStars(ctx *sql.Context, n *ast.Select, ctes map[string]bool) error {
-	var tables []starTable
+	var tables []rewrite.StarTable
 	some, whole := false, true // a table has columns that are not visible; the tables stand one beside the other
 	var add func(e ast.TableExpr) error
 	add = func(e ast.TableExpr) error {
 		switch e := e.(type) {
 		case *ast.AliasedTableExpr:
-			t := starTable{name: ast.TableName{Name: e.As}}
+			t := rewrite.StarTable{Name: ast.TableName{Name: e.As}}
 			if name, ok := e.Expr.(ast.TableName); ok {
 				if e.As.IsEmpty() {
-					t.name = name
+					t.Name = name
 				}
 				if !name.DbQualifier.IsEmpty() || !ctes[strings.ToLower(name.Name.String())] {
 					var err error
-					if t.columns, err = s.columnsIfHidden(ctx, name); err != nil {
+					if t.Columns, err = s.columnsIfHidden(ctx, name); err != nil {
 						return err
 					}
 				}
 			}
-			some = some || t.columns != nil
+			some = some || t.Columns != nil
 			tables = append(tables, t)
 		case *ast.ParenTableExpr:
 			for _, e := range e.Exprs {
@@ -294,7 +186,7 @@ func (s *Session) visibleStars(ctx *sql.Context, n *ast.Select, ctes map[string]
 			}
 			return add(e.RightExpr)
 		case *ast.JSONTableExpr:
-			tables = append(tables, starTable{name: ast.TableName{Name: e.Alias}})
+			tables = append(tables, rewrite.StarTable{Name: ast.TableName{Name: e.Alias}})
 		default:
 			whole = false
 		}
@@ -316,23 +208,20 @@ func (s *Session) visibleStars(ctx *sql.Context, n *ast.Select, ctes map[string]
 			continue
 		}
 		for _, t := range tables {
-			if !star.TableName.IsEmpty() && !sameName(star.TableName.Name.String(), t.name.Name.String()) {
+			if !star.TableName.IsEmpty() && !syntax.SameName(star.TableName.Name.String(), t.Name.Name.String()) {
 				continue
 			}
-			if t.columns == nil {
-				list = append(list, &ast.StarExpr{TableName: t.name})
+			if t.Columns == nil {
+				list = append(list, &ast.StarExpr{TableName: t.Name})
 			}
-			for _, c := range t.columns {
-				list = append(list, &ast.AliasedExpr{Expr: &ast.ColName{Name: c, Qualifier: t.name}})
+			for _, c := range t.Columns {
+				list = append(list, &ast.AliasedExpr{Expr: &ast.ColName{Name: c, Qualifier: t.Name}})
 			}
 		}
 	}
 	n.SelectExprs = list
 	return nil
 }
-
-// generatedKey is the column of sql_generate_invisible_primary_key.
-const generatedKey = "my_row_id"
 
 // invisibleKey gives a table that is created without a primary key one that is not visible, if
 // sql_generate_invisible_primary_key is on.
@@ -346,21 +235,21 @@ func (s *Session) invisibleKey(ctx *sql.Context, stmt ast.Statement) error {
 		spec = &ast.TableSpec{}
 	}
 	if slices.ContainsFunc(spec.Indexes, func(ix *ast.IndexDefinition) bool { return ix.Info.Primary }) ||
-		slices.ContainsFunc(spec.Columns, func(c *ast.ColumnDefinition) bool { return c.Type.KeyOpt == columnIsPrimary }) {
+		slices.ContainsFunc(spec.Columns, func(c *ast.ColumnDefinition) bool { return c.Type.KeyOpt == rewrite.ColumnIsPrimary }) {
 		return nil
 	}
 	for _, c := range spec.Columns {
-		if sameName(c.Name.String(), generatedKey) {
-			return mysql.NewSQLError(4108, "HY000", "Failed to generate invisible primary key. Column '%s' already exists.", generatedKey)
+		if syntax.SameName(c.Name.String(), rewrite.GeneratedKey) {
+			return mysql.NewSQLError(4108, "HY000", "Failed to generate invisible primary key. Column '%s' already exists.", rewrite.GeneratedKey)
 		}
 		if c.Type.Autoincrement {
 			return mysql.NewSQLError(4109, "HY000", "Failed to generate invisible primary key. Auto-increment column already exists.")
 		}
 	}
-	spec.Columns = slices.Insert(spec.Columns, 0, &ast.ColumnDefinition{Name: ast.NewColIdent(generatedKey), Type: ast.ColumnType{
-		Type: "bigint", Unsigned: true, NotNull: true, Autoincrement: true, KeyOpt: columnIsPrimary,
+	spec.Columns = slices.Insert(spec.Columns, 0, &ast.ColumnDefinition{Name: ast.NewColIdent(rewrite.GeneratedKey), Type: ast.ColumnType{
+		Type: "bigint", Unsigned: true, NotNull: true, Autoincrement: true, KeyOpt: rewrite.ColumnIsPrimary,
 	}})
 	d.TableSpec = spec
-	s.visibilities = append(s.visibilities, visibility{column: generatedKey, hidden: true})
+	s.visibilities = append(s.visibilities, rewrite.Visibility{Column: rewrite.GeneratedKey, Hidden: true})
 	return nil
 }

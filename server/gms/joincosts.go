@@ -4,6 +4,9 @@ import (
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/memo"
 	"github.com/dolthub/go-mysql-server/sql/plan"
+
+	"sextant/server/gms/planrule"
+	"sextant/server/gms/value"
 )
 
 // joinCoster costs joins with what is known of the indexes. The planner takes half of a
@@ -24,9 +27,9 @@ type corrected struct {
 // EstimateCost implements memo.Coster. It also corrects the size of the join for the joins
 // above it, which are costed later.
 func (c joinCoster) EstimateCost(ctx *sql.Context, n memo.RelExpr, p sql.StatsProvider) (float64, error) {
-	if j, ok := n.(memo.JoinRel); ok && served(ctx) {
+	if j, ok := n.(memo.JoinRel); ok && value.Served(ctx) {
 		if !allowed(ctx, j) {
-			return forbidden, nil
+			return planrule.Forbidden, nil
 		}
 		keepLeft(j)
 		if _, err := correct(ctx, n.Group()); err != nil {
@@ -35,7 +38,7 @@ func (c joinCoster) EstimateCost(ctx *sql.Context, n memo.RelExpr, p sql.StatsPr
 	}
 	cost, err := c.Coster.EstimateCost(ctx, n, p)
 	l, ok := n.(*memo.LookupJoin)
-	if err != nil || !ok || l.Op.IsPartial() || !served(ctx) {
+	if err != nil || !ok || l.Op.IsPartial() || !value.Served(ctx) {
 		return cost, err
 	}
 	per, ok, err := rowsPerLookup(ctx, l)

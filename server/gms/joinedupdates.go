@@ -8,6 +8,8 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/transform"
+
+	"sextant/server/gms/syntax"
 )
 
 // ofOwnRows returns an UPDATE of a join whose constraints, generated columns and ON UPDATE are those
@@ -73,7 +75,7 @@ func ownDefaults(ctx *sql.Context, a *analyzer.Analyzer, t *Table, target string
 			continue
 		}
 		column, ok := set.LeftChild.(*expression.GetField)
-		if !ok || !sameName(column.Table(), target) || !sameName(column.Name(), c.Name) {
+		if !ok || !syntax.SameName(column.Table(), target) || !syntax.SameName(column.Name(), c.Name) {
 			continue
 		}
 		given = true

@@ -12,9 +12,11 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/types"
 
 	"sextant/engine"
+	"sextant/server/gms/syntax"
+	"sextant/server/gms/value"
 )
 
-var rowIDCodec, _ = newCodec(types.Uint64) // of that type there is one
+var rowIDCodec, _ = value.NewCodec(types.Uint64) // of that type there is one
 
 // joined returns the shape of a keyless table for a statement that joins the rows which it
 // writes: the row id is its last column, by which equal rows are told apart. number is the
@@ -51,7 +53,7 @@ func joinedAs(join, target sql.Node, name string) (t *Table) {
 		return true
 	})
 	transform.Inspect(join, func(n sql.Node) bool {
-		if named, ok := n.(sql.NameableNode); ok && t == nil && sameName(named.Name(), name) {
+		if named, ok := n.(sql.NameableNode); ok && t == nil && syntax.SameName(named.Name(), name) {
 			if under := tableUnder(n); under != nil && under.ref.joined > 0 {
 				t = under
 			}
@@ -115,7 +117,7 @@ func newJoinedRows(ctx *sql.Context, n sql.Node, targets map[string]sql.Node, se
 	rows := &joinedRows{Node: n, several: several}
 	columns := n.Schema(ctx)
 	for name := range targets {
-		of := func(c *sql.Column) bool { return sameName(c.Source, name) }
+		of := func(c *sql.Column) bool { return syntax.SameName(c.Source, name) }
 		if from := slices.IndexFunc(columns, of); from >= 0 {
 			to := from
 			for to < len(columns) && of(columns[to]) {

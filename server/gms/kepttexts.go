@@ -8,6 +8,11 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/transform"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+
+	"sextant/server/gms/expr"
+	"sextant/server/gms/rewrite"
+	"sextant/server/gms/syntax"
+	"sextant/server/gms/value"
 )
 
 // definitionText returns an expression of a table's definition as it is kept, false if it has something that is not known here.
@@ -19,7 +24,7 @@ func definitionText(e ast.Expr) (string, bool) {
 }
 
 // ownColumn writes a column of the table that an expression belongs to.
-func ownColumn(c *ast.ColName) (string, bool) { return quoteName(c.Name.String()), true }
+func ownColumn(c *ast.ColName) (string, bool) { return syntax.QuoteName(c.Name.String()), true }
 
 // keepTexts gives the expressions in the definitions of tables their texts. Those of the planner are of what it has made of
 // them, and leave things out.
@@ -78,7 +83,7 @@ func keepText(e *ast.Expr) {
 		return
 	}
 	if text, ok := definitionText(inner); ok {
-		inner = ast.InjectedExpr{Auth: open, Expression: keptText(text), Children: ast.Exprs{inner}}
+		inner = ast.InjectedExpr{Auth: rewrite.Open, Expression: keptText(text), Children: ast.Exprs{inner}}
 		if *e = inner; parenthesized {
 			*e = &ast.ParenExpr{Expr: inner}
 		}
@@ -97,9 +102,9 @@ func (t keptText) WithResolvedChildren(ctx context.Context, resolved []any) (any
 	if !ok {
 		return nil, fmt.Errorf("gms: %T is no expression", resolved[0])
 	}
-	if served(ctx) { // the rules of the planner come before it has the values of columns
+	if value.Served(ctx) { // the rules of the planner come before it has the values of columns
 		var err error
-		if e, _, err = transform.Expr(ctx.(*sql.Context), e, check); err != nil {
+		if e, _, err = transform.Expr(ctx.(*sql.Context), e, expr.Check); err != nil {
 			return nil, err
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
 	"sextant/engine"
+	"sextant/server/gms/rewrite"
 )
 
 // checkKeys returns MySQL's error for a CREATE TABLE with a key that is too long.
@@ -60,8 +61,8 @@ func checkKeyLength(schema sql.Schema, ix sql.IndexDef) error {
 			total += keyBytes(schema[at].Type, c.Length)
 		}
 	}
-	if total > keyBytesMax {
-		return mysql.NewSQLError(mysql.ERTooLongKey, "42000", "Specified key was too long; max key length is %d bytes", keyBytesMax)
+	if total > rewrite.KeyBytesMax {
+		return mysql.NewSQLError(mysql.ERTooLongKey, "42000", "Specified key was too long; max key length is %d bytes", rewrite.KeyBytesMax)
 	}
 	return nil
 }

@@ -15,6 +15,11 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/sqltypes"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+
+	"sextant/server/gms/expr"
+	"sextant/server/gms/rewrite"
+	"sextant/server/gms/syntax"
+	"sextant/server/gms/value"
 )
 
 // alterClause builds a clause of ALTER TABLE that is about columns or indexes.
@@ -66,7 +71,7 @@ const laterMax = 256
 // laterClauses puts a mark in the place of the clauses from the first on whose expressions name a column that a clause before
 // it makes: the planner knows those of the table only, and gets them when the others are done.
 func (s *Session) laterClauses(ctx *sql.Context, a *ast.AlterTable) {
-	t, err := s.namedTable(ctx, tableName{a.Table.DbQualifier.String(), a.Table.Name.String()})
+	t, err := s.namedTable(ctx, syntax.TableName{Database: a.Table.DbQualifier.String(), Name: a.Table.Name.String()})
 	if err != nil {
 		return // the planner says so
 	}
@@ -74,7 +79,7 @@ func (s *Session) laterClauses(ctx *sql.Context, a *ast.AlterTable) {
 	made := map[string]bool{}
 	for i, d := range a.Statements {
 		if slices.ContainsFunc(expressionsOf(d), func(e ast.Expr) bool {
-			return slices.ContainsFunc(columnsOf(e), func(c ast.ColIdent) bool { return made[c.Lowered()] && def.Column(c.String()) < 0 })
+			return slices.ContainsFunc(rewrite.ColumnsOf(e), func(c ast.ColIdent) bool { return made[c.Lowered()] && def.Column(c.String()) < 0 })
 		}) {
 			if len(s.later) == 0 || len(s.later) >= laterMax {
 				s.later = map[string]*ast.AlterTable{}
@@ -127,7 +132,7 @@ func (t *Table) alterLater(ctx *sql.Context, id string) error {
 	s.dml++ // the whole statement commits
 	defer func() { s.dml-- }()
 	inner := sql.NewContext(ctx, sql.WithSession(s))
-	_, rows, _, err := s.b.runner.QueryWithBindings(inner, "", cloned(s.later[id]), nil, nil)
+	_, rows, _, err := s.b.runner.QueryWithBindings(inner, "", rewrite.Cloned(s.later[id]), nil, nil)
 	if err != nil {
 		return err
 	}
@@ -228,8 +233,8 @@ type changedValues struct {
 	from, to sql.Type
 	name     string // the new one
 	digits   int    // of a TIME
-	format   columnFormat
-	a        assigner
+	format   value.ColumnFormat
+	a        value.Assigner
 	counts   bool // the column begins to be one of AUTO_INCREMENT
 	last     uint64
 }
@@ -248,17 +253,17 @@ func (w *rewriter) changedValues(ctx *sql.Context, t *Table, rows sql.RowIter) s
 	if !counts && sh.schema[at].Type.Equals(to.Type) {
 		return rows
 	}
-	format, _ := formatOf(&sh.def.Columns[at])
+	format, _ := expr.FormatOf(&sh.def.Columns[at])
 	return &changedValues{
-		format: format, RowIter: rows, at: at, from: sh.schema[at].Type, to: to.Type, name: to.Name, digits: max(precision(&sh.def.Columns[at]), 0),
-		a: assigner{table: sh.def.Name}, counts: counts,
+		format: format, RowIter: rows, at: at, from: sh.schema[at].Type, to: to.Type, name: to.Name, digits: max(expr.Precision(&sh.def.Columns[at]), 0),
+		a: value.Assigner{Table: sh.def.Name}, counts: counts,
 	}
 }
 
 // Next implements sql.RowIter.
 func (c *changedValues) Next(ctx *sql.Context) (sql.Row, error) {
 	r, err := c.RowIter.Next(ctx)
-	c.a.row++
+	c.a.Row++
 	if err != nil {
 		return r, err
 	}
@@ -272,28 +277,28 @@ func (c *changedValues) Next(ctx *sql.Context) (sql.Row, error) {
 	switch {
 	case types.IsEnum(c.from) && types.IsEnum(c.to) && v == uint16(0):
 		return r, nil // what was no member stays that
-	case isMoment(c.from) && (types.IsText(c.to) || isNumeric(c.to)):
+	case expr.IsMoment(c.from) && (types.IsText(c.to) || expr.IsNumeric(c.to)):
 		v, err = c.moment(ctx, v)
 	case types.IsFloat(c.from) && types.IsText(c.to):
-		if c.format.digits == 0 && c.format.zeros == 0 {
-			v, err = shownText(ctx, v, c.from)
+		if c.format.Digits == 0 && c.format.Zeros == 0 {
+			v, err = expr.ShownText(ctx, v, c.from)
 		} else {
-			v, err = (&formatText{expression.UnaryExpressionStub{Child: expression.NewLiteral(v, c.from)}, c.format}).Eval(ctx, nil)
+			v, err = (&expr.FormatText{UnaryExpressionStub: expression.UnaryExpressionStub{Child: expression.NewLiteral(v, c.from)}, Format: c.format}).Eval(ctx, nil)
 		}
 	case types.IsText(c.from) && types.IsText(c.to):
-		if e := newRecoded(ctx, expression.NewLiteral(v, c.from), c.to); e != nil {
+		if e := expr.NewRecoded(ctx, expression.NewLiteral(v, c.from), c.to); e != nil {
 			v, err = e.Eval(ctx, nil)
 		}
 	case types.IsBit(c.from) && types.IsTextBlob(c.to):
-		v, err = (&bitBytes{expression.UnaryExpressionStub{Child: expression.NewLiteral(v, c.from)}}).Eval(ctx, nil)
-	case (types.IsEnum(c.from) || types.IsSet(c.from)) && !isNumeric(c.to) && !types.IsYear(c.to) && !types.IsBit(c.to):
-		v, err = asMemberText(ctx, expression.NewLiteral(v, c.from)).Eval(ctx, nil)
+		v, err = (&expr.BitBytes{UnaryExpressionStub: expression.UnaryExpressionStub{Child: expression.NewLiteral(v, c.from)}}).Eval(ctx, nil)
+	case (types.IsEnum(c.from) || types.IsSet(c.from)) && !expr.IsNumeric(c.to) && !types.IsYear(c.to) && !types.IsBit(c.to):
+		v, err = expr.AsMemberText(ctx, expression.NewLiteral(v, c.from)).Eval(ctx, nil)
 	}
 	if err == nil {
 		v, err = sql.UnwrapAny(ctx, v)
 	}
 	if err == nil {
-		v, err = c.a.assign(ctx, c.name, c.to, v)
+		v, err = c.a.Assign(ctx, c.name, c.to, v)
 	}
 	if !types.IsEnum(c.from) || !types.IsEnum(c.to) || v == uint16(0) { // the planner finds members by their places in the old list
 		r[c.at] = v
@@ -306,13 +311,13 @@ func (c *changedValues) numbered(ctx *sql.Context, r sql.Row) (sql.Row, error) {
 	v := r[c.at]
 	if v != nil {
 		var err error
-		if v, err = c.a.assign(ctx, c.name, c.to, v); err != nil {
+		if v, err = c.a.Assign(ctx, c.name, c.to, v); err != nil {
 			return nil, err
 		}
 	}
 	n, _, err := types.Uint64.Convert(ctx, v)
 	number, _ := n.(uint64)
-	if v == nil || err == nil && number == 0 && !modeEnabled(ctx, "NO_AUTO_VALUE_ON_ZERO") {
+	if v == nil || err == nil && number == 0 && !value.ModeEnabled(ctx, "NO_AUTO_VALUE_ON_ZERO") {
 		if v, _, err = c.to.Convert(ctx, c.last+1); err != nil {
 			return nil, err
 		}
@@ -332,20 +337,20 @@ func (c *changedValues) moment(ctx *sql.Context, v any) (any, error) {
 		case time.Time:
 			v = x.Round(time.Second)
 		case types.Timespan:
-			v = roundSpan(x, 0)
+			v = expr.RoundSpan(x, 0)
 		}
 	}
 	var text string
 	span, isSpan := v.(types.Timespan)
 	if isSpan {
-		text, _, _ = strings.Cut(spanText(span.AsTimeDuration()), ".")
+		text, _, _ = strings.Cut(value.SpanText(span.AsTimeDuration()), ".")
 		if c.digits > 0 {
 			text += fmt.Sprintf(".%06d", max(span, -span)%1e6)[:c.digits+1]
 		}
 	} else {
-		text = fmt.Sprint(momentOf(v, c.from))
+		text = fmt.Sprint(expr.MomentOf(v, c.from))
 	}
-	if !isNumeric(c.to) {
+	if !expr.IsNumeric(c.to) {
 		return text, nil
 	}
 	if !isSpan {

@@ -11,6 +11,9 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/mysql"
 	"github.com/dolthub/vitess/go/sqltypes"
+
+	"sextant/server/gms/expr"
+	"sextant/server/gms/value"
 )
 
 // loadData builds the rows of a LOAD DATA.
@@ -19,7 +22,7 @@ func (b *builder) loadData(ctx *sql.Context, s *Session, n *plan.LoadData) (sql.
 	if !ok {
 		return nil, errUnsupported
 	}
-	it := &loadIter{n: n, x: x, a: assigner{ignore: n.IsIgnore}}
+	it := &loadIter{n: n, x: x, a: value.Assigner{Ignore: n.IsIgnore}}
 	if err := it.columns(); err != nil {
 		return nil, err
 	}
@@ -42,7 +45,7 @@ func (b *builder) loadData(ctx *sql.Context, s *Session, n *plan.LoadData) (sql.
 	if err != nil {
 		return nil, err
 	}
-	it.in = newLineReader(it.file, &it.x, packetMax(ctx))
+	it.in = newLineReader(it.file, &it.x, expr.PacketMax(ctx))
 	return it, nil
 }
 
@@ -53,7 +56,7 @@ type loadIter struct {
 	x       exchange
 	file    io.ReadCloser
 	in      *lineReader
-	a       assigner
+	a       value.Assigner
 	decode  func([]byte) ([]byte, bool)
 	charset string
 	ignored int64 // lines of IGNORE n LINES that have been read
@@ -168,7 +171,7 @@ func (i *loadIter) Next(ctx *sql.Context) (sql.Row, error) {
 	if err := i.in.begin(); err != nil {
 		return nil, err
 	}
-	i.a.row++
+	i.a.Row++
 	if err := i.read(ctx); err != nil {
 		return nil, err
 	}
@@ -219,13 +222,13 @@ func (i *loadIter) read(ctx *sql.Context) error {
 		c := i.n.DestSch[f.column]
 		switch {
 		case !there:
-			if err := i.told(ctx, 1261, "01000", fmt.Sprintf("Row %d doesn't contain data for all columns", i.a.row)); err != nil {
+			if err := i.told(ctx, 1261, "01000", fmt.Sprintf("Row %d doesn't contain data for all columns", i.a.Row)); err != nil {
 				return err
 			}
 			v = i.short(c)
 		case v == nil && !c.Nullable && !c.AutoIncrement && (len(i.n.SetExprs) == 0 || i.n.SetExprs[f.column] == nil):
 			if err := i.told(ctx, 1263, "22004",
-				fmt.Sprintf("Column set to default value; NULL supplied to NOT NULL column '%s' at row %d", c.Name, i.a.row)); err != nil {
+				fmt.Sprintf("Column set to default value; NULL supplied to NOT NULL column '%s' at row %d", c.Name, i.a.Row)); err != nil {
 				return err
 			}
 			v = c.Type.Zero()
@@ -234,17 +237,17 @@ func (i *loadIter) read(ctx *sql.Context) error {
 	}
 	more, err := i.in.end()
 	if err == nil && more {
-		err = i.told(ctx, 1262, "01000", fmt.Sprintf("Row %d was truncated; it contained more data than there were input columns", i.a.row))
+		err = i.told(ctx, 1262, "01000", fmt.Sprintf("Row %d was truncated; it contained more data than there were input columns", i.a.Row))
 	}
 	return err
 }
 
 // told warns, or is the error of strict mode.
 func (i *loadIter) told(ctx *sql.Context, number int, state, message string) error {
-	if !i.a.lenient(ctx) {
+	if !i.a.Lenient(ctx) {
 		return mysql.NewSQLError(number, state, "%s", message)
 	}
-	warn(ctx, number, message)
+	value.Warn(ctx, number, message)
 	return nil
 }
 

@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+
+	"sextant/server/gms/rewrite"
 )
 
 // lockMode is how one table reference of a statement is to be read.
@@ -290,7 +292,7 @@ func (a annotator) deleted(s *ast.Delete) {
 // makes joins of subqueries of an UPDATE too.
 func written(lock lockMode, from ast.TableExprs, where *ast.Where) reference {
 	ref := reference{lock: lock}
-	if severalTables(from) {
+	if rewrite.SeveralTables(from) {
 		ref.joined = 1
 	}
 	if where != nil {
@@ -302,15 +304,6 @@ func written(lock lockMode, from ast.TableExprs, where *ast.Where) reference {
 		}, where)
 	}
 	return ref
-}
-
-// severalTables reports whether a FROM list is not one table.
-func severalTables(from ast.TableExprs) bool {
-	if len(from) != 1 {
-		return true
-	}
-	_, one := from[0].(*ast.AliasedTableExpr)
-	return !one
 }
 
 // elsewhere reports whether the only table of a FROM list is in another database than the current one.

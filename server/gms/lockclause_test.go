@@ -12,6 +12,7 @@ import (
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
 	"sextant/engine/row"
+	"sextant/server/gms/value"
 )
 
 // marks returns what a statement's table references are to lock, in the order of
@@ -80,7 +81,7 @@ func TestReferences(t *testing.T) {
 
 // TestKeysCompareAsThePlannerDoes: an index's order is that of StringType.Compare (T-15).
 func TestKeysCompareAsThePlannerDoes(t *testing.T) {
-	RegisterCollations()
+	value.RegisterCollations()
 	r := rand.New(rand.NewPCG(1, 2))
 	alphabet := []rune("aAbBäÄßsSzZ01 _\x00éêøœ漢字😀\u0301")
 	word := func() string {
@@ -105,7 +106,7 @@ func TestKeysCompareAsThePlannerDoes(t *testing.T) {
 		for range 200 {
 			a, b := word(), word()
 			seenA, seenB := a, b
-			if pads(c.ID) { // as its operands are
+			if value.Pads(c.ID) { // as its operands are
 				seenA, seenB = strings.TrimRight(a, " "), strings.TrimRight(b, " ")
 			}
 			want, err := typ.Compare(t.Context(), seenA, seenB)

@@ -13,6 +13,7 @@ import (
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
 	"sextant/engine"
+	"sextant/server/gms/syntax"
 )
 
 // lockedTable is one entry of LOCK TABLES. A statement must name a table by the alias
@@ -179,7 +180,7 @@ func (u *lockUse) use(name ast.TableName, alias string, write bool) {
 	unqualified := name.DbQualifier.IsEmpty()
 	switch {
 	case u.err != nil, systemDatabase(db), unqualified && strings.EqualFold(table, "dual"),
-		unqualified && slices.ContainsFunc(u.ctes, func(c string) bool { return sameName(c, table) }),
+		unqualified && slices.ContainsFunc(u.ctes, func(c string) bool { return syntax.SameName(c, table) }),
 		u.s.temporary(db, table) != nil:
 		return
 	case u.s.locks.readAll && write:
@@ -190,7 +191,7 @@ func (u *lockUse) use(name ast.TableName, alias string, write bool) {
 	}
 	u.err = errNotLocked(alias)
 	for _, l := range u.s.locks.tables {
-		if sameName(l.alias, alias) && (l.name == "" || sameName(l.database, db) && sameName(l.name, table)) {
+		if syntax.SameName(l.alias, alias) && (l.name == "" || syntax.SameName(l.database, db) && syntax.SameName(l.name, table)) {
 			if l.write || !write {
 				u.err = nil
 				return
@@ -213,7 +214,7 @@ func (b *builder) lockTables(ctx *sql.Context, s *Session, n *plan.LockTables) (
 		if x := tableOf(l.Table); x != nil {
 			t.database, t.name = x.db.Name(), x.Name()
 		}
-		if slices.ContainsFunc(named, func(o lockedTable) bool { return o.database == t.database && sameName(o.alias, t.alias) }) {
+		if slices.ContainsFunc(named, func(o lockedTable) bool { return o.database == t.database && syntax.SameName(o.alias, t.alias) }) {
 			return nil, mysql.NewSQLError(mysql.ERNonUniqTable, "42000", "Not unique table/alias: '%s'", t.alias)
 		}
 		tables, named = append(tables, t), append(named, t)
@@ -236,7 +237,7 @@ func (b *builder) lockTables(ctx *sql.Context, s *Session, n *plan.LockTables) (
 	return sql.RowsToRowIter(), nil
 }
 
-// lockNames takes the engine's locks, those for writing first where a name comes
+// function.LockNames takes the engine's locks, those for writing first where a name comes
 // twice, and in the order of names, so that two sessions do not wait for each other.
 func (s *Session) lockNames(ctx *sql.Context, names []lockedTable) error {
 	slices.SortFunc(names, func(a, b lockedTable) int {
@@ -245,7 +246,7 @@ func (s *Session) lockNames(ctx *sql.Context, names []lockedTable) error {
 	})
 	s.sess.SetTimeouts(s.seconds(ctx, "innodb_lock_wait_timeout"), s.seconds(ctx, "lock_wait_timeout"))
 	for _, n := range names {
-		if k := len(s.locks.held); k > 0 && sameName(s.locks.held[k-1].database, n.database) && sameName(s.locks.held[k-1].name, n.name) {
+		if k := len(s.locks.held); k > 0 && syntax.SameName(s.locks.held[k-1].database, n.database) && syntax.SameName(s.locks.held[k-1].name, n.name) {
 			continue
 		}
 		if err := s.sess.LockTables(ctx, n.database, n.name, n.write); err != nil {

@@ -3,24 +3,13 @@ package gms
 import (
 	"io"
 	"sync"
-	"time"
 
-	"github.com/cockroachdb/apd/v3"
 	"github.com/dolthub/go-mysql-server/sql"
-	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/mysql"
 
 	"sextant/engine"
-)
-
-// Sizes that the accounting of statements adds up; Go's own, rounded.
-const (
-	memoryStep   = 64 << 10 // bytes that a statement takes from the instance's budget at a time
-	rowOverhead  = 48       // a row's slice header, and its place in a list
-	cellBytes    = 16       // an interface
-	hashBytes    = 48       // an entry of a hash table without a row
-	bufferBytes  = 128      // an aggregate of one group
-	decimalBytes = 80
+	"sextant/server/gms/expr"
+	"sextant/server/gms/function"
 )
 
 // memory adds up the rows that the iterators of a session's statement keep: sorts,
@@ -40,9 +29,6 @@ type memory struct {
 	inner map[sql.Node]bool
 }
 
-// overflow makes the error of an operation that keeps more than it may.
-type overflow func() error
-
 // sortOverflow is what a sort fails with.
 func sortOverflow() error {
 	return mysql.NewSQLError(mysql.EROutOfSortMemory, "HY001",
@@ -55,7 +41,7 @@ func tableOverflow() error {
 }
 
 // charge adds n bytes. Returns the error of full, or 1041 if the instance has no more.
-func (m *memory) charge(ctx *sql.Context, n int64, full overflow) error {
+func (m *memory) charge(ctx *sql.Context, n int64, full expr.Overflow) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.limit == 0 {
@@ -65,7 +51,7 @@ func (m *memory) charge(ctx *sql.Context, n int64, full overflow) error {
 		return full()
 	}
 	if more := m.used + n - m.taken; more > 0 {
-		more = (more + memoryStep - 1) / memoryStep * memoryStep
+		more = (more + function.MemoryStep - 1) / function.MemoryStep * function.MemoryStep
 		if !m.b.db.TakeMemory(more) {
 			return wireError(engine.ErrMemory)
 		}
@@ -80,7 +66,7 @@ func (m *memory) release(n int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.used -= min(n, m.used) // less is left if reset came first
-	if spare := (m.taken - m.used) / memoryStep * memoryStep; spare > 0 {
+	if spare := (m.taken - m.used) / function.MemoryStep * function.MemoryStep; spare > 0 {
 		m.b.db.GiveMemory(spare)
 		m.taken -= spare
 	}
@@ -123,7 +109,7 @@ func statementLimit(ctx *sql.Context) int64 {
 type keeper struct {
 	child sql.RowIter
 	m     *memory
-	full  overflow
+	full  expr.Overflow
 	size  func(sql.Row) int64
 	most  int64 // rows that are kept at once, 0: all
 	// lasting is a node that keeps what was read to its end.
@@ -164,7 +150,7 @@ func (k *keeper) Close(ctx *sql.Context) error {
 
 // readAhead reads rows to their end before one is sent.
 func (s *Session) readAhead(ctx *sql.Context, it sql.RowIter) (sql.RowIter, error) {
-	k := &keeper{child: it, m: &s.memory, full: tableOverflow, size: rowSize}
+	k := &keeper{child: it, m: &s.memory, full: tableOverflow, size: function.RowSize}
 	if !s.b.mysql {
 		k.size = func(sql.Row) int64 { return 0 }
 	}
@@ -176,50 +162,7 @@ func (s *Session) readAhead(ctx *sql.Context, it sql.RowIter) (sql.RowIter, erro
 }
 
 // hashSize is the size of a row of which only a hash is kept.
-func hashSize(sql.Row) int64 { return hashBytes }
-
-// rowSize is the size of a row.
-func rowSize(r sql.Row) int64 {
-	n := int64(rowOverhead)
-	for _, v := range r {
-		n += valueSize(v)
-	}
-	return n
-}
+func hashSize(sql.Row) int64 { return function.HashBytes }
 
 // twice is the size of a row that is kept in two forms.
-func twice(r sql.Row) int64 { return 2 * rowSize(r) }
-
-func valueSize(v any) int64 {
-	n := int64(cellBytes)
-	switch v := v.(type) {
-	case nil, bool, int8, uint8:
-	case string:
-		n += cellBytes + int64(len(v))
-	case []byte:
-		n += 24 + int64(len(v))
-	case *apd.Decimal:
-		n += decimalBytes
-	case time.Time:
-		n += 24
-	case types.JSONDocument:
-		n += valueSize(v.Val)
-	case typedDocument:
-		n += valueSize(v.Val)
-	case typedScalar:
-		n += 2*cellBytes + int64(len(v.text))
-	case []any:
-		for _, e := range v {
-			n += valueSize(e)
-		}
-	case map[string]any:
-		for k, e := range v {
-			n += int64(len(k)) + hashBytes + valueSize(e)
-		}
-	case interface{ MaxByteLength() int64 }: // fetched when it is needed
-		n += v.MaxByteLength()
-	default:
-		n += 8
-	}
-	return n
-}
+func twice(r sql.Row) int64 { return 2 * function.RowSize(r) }

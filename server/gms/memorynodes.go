@@ -9,29 +9,25 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/transform"
 	"github.com/dolthub/go-mysql-server/sql/types"
-)
 
-// kept stands between a node and its child: it counts the child's rows as kept by the node.
-type kept struct {
-	sql.Node
-	full overflow
-	size func(sql.Row) int64
-	most int64
-}
+	"sextant/server/gms/expr"
+	"sextant/server/gms/function"
+	"sextant/server/gms/planrule"
+)
 
 // keep builds the nodes whose iterators keep rows, with the rows counted. Returns
 // nil, nil for others.
 func (b *builder) keep(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql.RowIter, error) {
 	switch n := n.(type) {
-	case *kept:
+	case *expr.Kept:
 		it, err := b.base.Build(ctx, n.Node, r)
 		if err != nil {
 			return nil, err
 		}
-		return &keeper{child: it, m: &s.memory, full: n.full, size: n.size, most: n.most}, nil
+		return &keeper{child: it, m: &s.memory, full: n.Full, size: n.Size, most: n.Most}, nil
 	case *plan.Sort:
 		c := *n
-		c.Child = &kept{Node: n.Child, full: sortOverflow, size: rowSize}
+		c.Child = &expr.Kept{Node: n.Child, Full: sortOverflow, Size: function.RowSize}
 		return b.plain(ctx, s, &c, r)
 	case *plan.TopN:
 		limit, offset := n.Limit, sql.Expression(nil)
@@ -44,18 +40,18 @@ func (b *builder) keep(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		}
 		c := *n
 		c.Limit = expression.NewLiteral(most, types.Int64)
-		c.Child = &kept{Node: n.Child, full: sortOverflow, size: rowSize, most: max(most, 1)}
+		c.Child = &expr.Kept{Node: n.Child, Full: sortOverflow, Size: function.RowSize, Most: max(most, 1)}
 		return b.plain(ctx, s, &c, r)
 	case *plan.Window:
-		c, err := withRanges(ctx, n)
+		c, err := planrule.WithRanges(ctx, n)
 		if err != nil {
 			return nil, err
 		}
-		c.Child = &kept{Node: n.Child, full: sortOverflow, size: twice}
+		c.Child = &expr.Kept{Node: n.Child, Full: sortOverflow, Size: twice}
 		return b.plain(ctx, s, c, r)
 	case *plan.Into:
 		c := *n
-		c.Child = &kept{Node: n.Child, full: tableOverflow, size: rowSize}
+		c.Child = &expr.Kept{Node: n.Child, Full: tableOverflow, Size: function.RowSize}
 		return b.plain(ctx, s, &c, r)
 	case *plan.SetOp:
 		return b.keepSet(ctx, s, n, r)
@@ -67,11 +63,11 @@ func (b *builder) keep(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		if err != nil {
 			return nil, err
 		}
-		return &keeper{child: newDistinctRows(child, n.Schema(ctx)), m: &s.memory, full: tableOverflow, size: hashSize}, nil
+		return &keeper{child: expr.NewDistinctRows(child, n.Schema(ctx)), m: &s.memory, full: tableOverflow, size: hashSize}, nil
 	case *plan.Concat:
 		return b.keepResult(ctx, s, n, r, hashSize, nil)
 	case *plan.SubqueryAlias: // one that sets variables is read before what is around it
-		if n.Correlated.Empty() && rowsVary(ctx, n.Child, true) {
+		if n.Correlated.Empty() && planrule.RowsVary(ctx, n.Child, true) {
 			it, err := b.plain(ctx, s, n, r)
 			if err != nil {
 				return nil, err
@@ -80,11 +76,11 @@ func (b *builder) keep(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		}
 	case *plan.HashLookup:
 		if n.Lookup == nil {
-			return b.keepResult(ctx, s, n, r, rowSize, n)
+			return b.keepResult(ctx, s, n, r, function.RowSize, n)
 		}
 	case *plan.CachedResults:
 		if !n.IsFinalized() {
-			return b.keepResult(ctx, s, n, r, rowSize, n)
+			return b.keepResult(ctx, s, n, r, function.RowSize, n)
 		}
 	case *plan.JoinNode:
 		return b.keepJoin(ctx, s, n, r)
@@ -116,10 +112,10 @@ func (b *builder) keepSet(ctx *sql.Context, s *Session, n *plan.SetOp, r sql.Row
 		c.Distinct = false
 		c.SortConditions, c.Limit, c.Offset = nil, nil, nil // the planner skips rows before it sorts
 		if it, err = b.plain(ctx, s, &c, r); err == nil && n.Distinct {
-			it = &keeper{child: newDistinctRows(it, n.Schema(ctx)), m: &s.memory, full: tableOverflow, size: hashSize}
+			it = &keeper{child: expr.NewDistinctRows(it, n.Schema(ctx)), m: &s.memory, full: tableOverflow, size: hashSize}
 		}
 	} else {
-		side := func(n sql.Node) sql.Node { return &kept{Node: n, full: tableOverflow, size: hashSize} }
+		side := func(n sql.Node) sql.Node { return &expr.Kept{Node: n, Full: tableOverflow, Size: hashSize} }
 		it, err = b.matched(ctx, n, side(n.Left()), side(n.Right()), r)
 	}
 	if err != nil {
@@ -142,7 +138,7 @@ func limited(ctx *sql.Context, it sql.RowIter, set *plan.SetOp) (sql.RowIter, er
 
 // sorted sorts the rows of a set operation, and returns those of its LIMIT.
 func sorted(ctx *sql.Context, s *Session, it sql.RowIter, set *plan.SetOp) (sql.RowIter, error) {
-	k := &keeper{child: it, m: &s.memory, full: sortOverflow, size: rowSize}
+	k := &keeper{child: it, m: &s.memory, full: sortOverflow, size: function.RowSize}
 	if set.Limit == nil {
 		return iters.NewSortIter(set.SortConditions, k), nil
 	}

@@ -10,13 +10,16 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/transform"
 	"github.com/dolthub/go-mysql-server/sql/types"
+
+	"sextant/server/gms/planrule"
+	"sextant/server/gms/value"
 )
 
 // readEnds has MINs and MAXs of columns read the first row of an index each, if there is one that has its rows in
 // the column's order for all of them.
 func readEnds(a *analyzer.Analyzer) {
-	aroundRule(a, "replaceAgg", func(ctx *sql.Context, n sql.Node, f *sql.QueryFlags, rule planRule) (sql.Node, transform.TreeIdentity, error) {
-		if !served(ctx) {
+	planrule.AroundRule(a, "replaceAgg", func(ctx *sql.Context, n sql.Node, f *sql.QueryFlags, rule planrule.PlanRule) (sql.Node, transform.TreeIdentity, error) {
+		if !value.Served(ctx) {
 			return rule(ctx, n, f)
 		}
 		n, same, err := transform.Node(ctx, n, readEnd)

@@ -9,6 +9,8 @@ import (
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/mysql_db"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+
+	"sextant/server/gms/syntax"
 )
 
 // mysqlTables is the database that has the tables of mysql that the planner's lacks. Nobody
@@ -178,7 +180,7 @@ func defaultRoleRows(ctx *sql.Context, s *Session) ([]sql.Row, error) {
 	}
 	var rows []sql.Row
 	for _, u := range s.accountList() {
-		for _, r := range all[accountName{u.User, u.Host}.String()].DefaultRoles {
+		for _, r := range all[syntax.AccountName{User: u.User, Host: u.Host}.String()].DefaultRoles {
 			rows = append(rows, sql.Row{u.Host, u.User, r.Host, r.User})
 		}
 	}
@@ -226,7 +228,7 @@ func mysqlNames(current string, stmt ast.Statement) {
 			}
 		}
 	}
-	_ = replaceNodes(reflect.ValueOf(&stmt), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
+	_ = syntax.ReplaceNodes(reflect.ValueOf(&stmt), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
 		if t, ok := n.(ast.TableName); ok {
 			if t, ok = named(t); ok {
 				return t, false, nil

@@ -8,6 +8,10 @@ import (
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/vitess/go/mysql"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+
+	"sextant/server/gms/planrule"
+	"sextant/server/gms/rewrite"
+	"sextant/server/gms/syntax"
 )
 
 // joinedColumn is a column of a FROM.
@@ -116,7 +120,7 @@ func merges(e ast.TableExpr) bool {
 
 // expand replaces the stars of a SELECT.
 func (n *namedTables) expand(s *ast.Select) error {
-	if !slices.ContainsFunc(s.From, merges) && !ordersBySubquery(s) && !rollsUp(s) {
+	if !slices.ContainsFunc(s.From, merges) && !rewrite.OrdersBySubquery(s) && !rewrite.RollsUp(s) {
 		return nil
 	}
 	n.tables, n.joins, n.merged = nil, nil, map[string]ast.TableName{}
@@ -133,7 +137,9 @@ func (n *namedTables) expand(s *ast.Select) error {
 		star, ok := e.(*ast.StarExpr)
 		columns := all
 		if ok && !star.TableName.IsEmpty() {
-			columns = slices.DeleteFunc(slices.Clone(n.tables), func(c joinedColumn) bool { return !sameName(c.table.Name.String(), star.TableName.Name.String()) })
+			columns = slices.DeleteFunc(slices.Clone(n.tables), func(c joinedColumn) bool {
+				return !syntax.SameName(c.table.Name.String(), star.TableName.Name.String())
+			})
 		}
 		if !ok || len(columns) == 0 {
 			list = append(list, e)
@@ -174,7 +180,7 @@ func (n *namedTables) qualify(s *ast.Select) {
 		}
 	}
 	for i, part := range []any{&s.SelectExprs, &s.Where, &s.GroupBy, &s.Having, &s.OrderBy} {
-		_ = replaceNodes(reflect.ValueOf(part), func(node ast.SQLNode) (ast.SQLNode, bool, error) {
+		_ = syntax.ReplaceNodes(reflect.ValueOf(part), func(node ast.SQLNode) (ast.SQLNode, bool, error) {
 			c, ok := node.(*ast.ColName)
 			if _, sub := node.(*ast.Subquery); sub || !ok || !c.Qualifier.IsEmpty() {
 				return nil, !sub, nil
@@ -263,7 +269,7 @@ func (n *namedTables) merge(e *ast.JoinTableExpr, kind string, merged, second []
 		}
 		for _, o := range second {
 			if o.name.Equal(c.name) {
-				on = and(on, &ast.ComparisonExpr{Operator: ast.EqualStr, Left: &ast.ColName{Name: c.name, Qualifier: c.table}, Right: &ast.ColName{Name: o.name, Qualifier: o.table}})
+				on = planrule.And(on, &ast.ComparisonExpr{Operator: ast.EqualStr, Left: &ast.ColName{Name: c.name, Qualifier: c.table}, Right: &ast.ColName{Name: o.name, Qualifier: o.table}})
 			}
 		}
 	}
@@ -343,7 +349,7 @@ func (n *namedTables) selected(q ast.SelectStatement) (out ast.Columns) {
 					return nil
 				}
 				for _, c := range columns {
-					if e.TableName.IsEmpty() || sameName(c.table.Name.String(), e.TableName.Name.String()) {
+					if e.TableName.IsEmpty() || syntax.SameName(c.table.Name.String(), e.TableName.Name.String()) {
 						out = append(out, c.name)
 					}
 				}

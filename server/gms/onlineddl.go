@@ -10,6 +10,8 @@ import (
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
 	"sextant/engine"
+	"sextant/server/gms/rewrite"
+	"sextant/server/gms/syntax"
 )
 
 // What MySQL does an ALTER TABLE by, the least first.
@@ -33,21 +35,21 @@ func online(query string) (algorithm, lock string, words map[string]bool, err er
 	algorithm, lock, words = "DEFAULT", "DEFAULT", map[string]bool{}
 	depth := 0
 	two, before, changed := "", "", false // whether before is the first name of CHANGE, behind which is another
-	for l := newLexer(query); l.kind != 0 && err == nil; {
-		depth += nesting(l)
+	for l := syntax.NewLexer(query); l.Kind != 0 && err == nil; {
+		depth += rewrite.Nesting(l)
 		clause := ""
-		if l.kind == 'w' && depth == 0 && !beforeName[before] && !changed {
-			words[strings.ToLower(l.text)] = true
-			clause = strings.ToLower(l.text)
+		if l.Kind == 'w' && depth == 0 && !rewrite.BeforeName[before] && !changed {
+			words[strings.ToLower(l.Text)] = true
+			clause = strings.ToLower(l.Text)
 		}
-		changed = !changed && (before == "change" && !l.is("column") || two == "change" && before == "column")
-		two, before = before, strings.ToLower(l.text)
-		l.next()
+		changed = !changed && (before == "change" && !l.Is("column") || two == "change" && before == "column")
+		two, before = before, strings.ToLower(l.Text)
+		l.Next()
 		if clause != "algorithm" && clause != "lock" {
 			continue
 		}
-		l.accept("=")
-		word, ok := l.name()
+		l.Accept("=")
+		word, ok := l.Name()
 		if !ok {
 			continue
 		}
@@ -245,7 +247,7 @@ func addsPrimary(d *ast.DDL) bool {
 	if x := d.IndexSpec; x != nil && strings.EqualFold(x.Action, ast.CreateStr) && strings.EqualFold(x.Type, ast.PrimaryStr) {
 		return true
 	}
-	return d.TableSpec != nil && slices.ContainsFunc(d.TableSpec.Columns, func(c *ast.ColumnDefinition) bool { return c.Type.KeyOpt == columnIsPrimary })
+	return d.TableSpec != nil && slices.ContainsFunc(d.TableSpec.Columns, func(c *ast.ColumnDefinition) bool { return c.Type.KeyOpt == rewrite.ColumnIsPrimary })
 }
 
 // columnNeed returns what a new definition of a column needs.

@@ -12,6 +12,8 @@ import (
 
 	"sextant/engine"
 	"sextant/engine/row"
+	"sextant/server/gms/syntax"
+	"sextant/server/gms/value"
 )
 
 // optimizerStats gives the planner what the catalog says of a table's values (T-25). It
@@ -161,9 +163,9 @@ func (s *tableStats) bound(d *row.Desc, ix *Index, stored []byte) (sql.Row, erro
 		if d.IsNull(r, i) {
 			continue
 		}
-		out[i] = s.shape.codecs[c].get(d, r, i)
-		if b, bad := out[i].(badValue); bad {
-			return nil, b.err
+		out[i] = s.shape.codecs[c].Get(d, r, i)
+		if b, bad := out[i].(value.BadValue); bad {
+			return nil, b.Err
 		}
 	}
 	return out, nil
@@ -292,7 +294,7 @@ func (s *shape) indexStatistics(ctx *sql.Context, ix *Index, st sql.Statistic) (
 			if err != nil {
 				return nil, err
 			}
-			d, err := s.codecs[c].datum(ctx, v)
+			d, err := s.codecs[c].Datum(ctx, v)
 			if err != nil {
 				return nil, err
 			}
@@ -387,7 +389,7 @@ func (o *optimizerStats) DataLength(ctx *sql.Context, _, _ string, table sql.Tab
 }
 
 // analyzeTable is ANALYZE TABLE of one table.
-func analyzeTable(ctx *sql.Context, s *Session, t tableName) ([]tableMessage, error) {
+func analyzeTable(ctx *sql.Context, s *Session, t syntax.TableName) ([]tableMessage, error) {
 	def, view, err := s.definition(ctx, t)
 	switch {
 	case err != nil:

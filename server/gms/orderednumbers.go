@@ -9,6 +9,11 @@ import (
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/vitess/go/mysql"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+
+	"sextant/server/gms/function"
+	"sextant/server/gms/planrule"
+	"sextant/server/gms/rewrite"
+	"sextant/server/gms/syntax"
 )
 
 // orderedExpressions names what the numbers and aliases of ORDER BY stand for where the planner takes
@@ -37,9 +42,9 @@ func (session *Session) orderedExpressions(ctx *sql.Context, stmt ast.Statement)
 				return false, err
 			}
 		}
-		if len(s.GroupBy) == 0 && s.Having == nil && !slices.ContainsFunc(s.SelectExprs, groupsIn) {
+		if len(s.GroupBy) == 0 && s.Having == nil && !slices.ContainsFunc(s.SelectExprs, rewrite.GroupsIn) {
 			for i, o := range s.OrderBy {
-				if groups(o.Expr) {
+				if rewrite.Groups(o.Expr) {
 					return false, mysql.NewSQLError(3029, "HY000", "Expression #%d of ORDER BY contains aggregate function and applies to the result of a non-aggregated query", i+1)
 				}
 			}
@@ -62,7 +67,7 @@ func (session *Session) orderedExpressions(ctx *sql.Context, stmt ast.Statement)
 				}
 			case *ast.SQLVal:
 			default: // the planner finds no alias with a capital letter within an expression
-				o.Expr = session.withoutAliases(ctx, s, e, func(a *ast.AliasedExpr) bool { return a.As.String() != a.As.Lowered() && !windowed(a.Expr) })
+				o.Expr = session.withoutAliases(ctx, s, e, func(a *ast.AliasedExpr) bool { return a.As.String() != a.As.Lowered() && !rewrite.Windowed(a.Expr) })
 			}
 		}
 		return true, nil
@@ -100,21 +105,18 @@ func groupedExpression(s *ast.Select, o *ast.Order, c *ast.ColName) {
 	}
 }
 
-// anyValue begins the text of what was the argument of an ANY_VALUE.
-const anyValue = "\x00any"
-
-// anyValues takes ANY_VALUE, an aggregate to the planner, away from around aggregates and in queries without groups.
+// planrule.AnyValues takes ANY_VALUE, an aggregate to the planner, away from around aggregates and in queries without groups.
 func anyValues(s *ast.Select) {
-	grouped := len(s.GroupBy) > 0 || s.Having != nil && groups(s.Having.Expr) || slices.ContainsFunc(s.SelectExprs, groupsIn) ||
-		slices.ContainsFunc(s.OrderBy, func(o *ast.Order) bool { return groups(o.Expr) })
+	grouped := len(s.GroupBy) > 0 || s.Having != nil && rewrite.Groups(s.Having.Expr) || slices.ContainsFunc(s.SelectExprs, rewrite.GroupsIn) ||
+		slices.ContainsFunc(s.OrderBy, func(o *ast.Order) bool { return rewrite.Groups(o.Expr) })
 	for _, part := range []any{&s.SelectExprs, &s.OrderBy, &s.Having} {
-		_ = replaceNodes(reflect.ValueOf(part), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
+		_ = syntax.ReplaceNodes(reflect.ValueOf(part), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
 			f, ok := n.(*ast.FuncExpr)
 			if _, sub := n.(*ast.Subquery); sub || !ok || !f.Name.EqualString("any_value") || len(f.Exprs) != 1 {
 				return nil, !sub, nil
 			}
-			if x, ok := f.Exprs[0].(*ast.AliasedExpr); ok && (!grouped || groups(x.Expr)) {
-				return call(argumentFunction, ast.NewStrVal([]byte(anyValue+strings.ToLower(ast.String(x.Expr)))), x.Expr), true, nil
+			if x, ok := f.Exprs[0].(*ast.AliasedExpr); ok && (!grouped || rewrite.Groups(x.Expr)) {
+				return syntax.Call(function.ArgumentFunction, ast.NewStrVal([]byte(planrule.AnyValue+strings.ToLower(ast.String(x.Expr)))), x.Expr), true, nil
 			}
 			return nil, true, nil
 		})
@@ -124,7 +126,7 @@ func anyValues(s *ast.Select) {
 // userVariable returns a variable as an expression: in GROUP BY and ORDER BY the planner takes it for a column.
 func userVariable(e ast.Expr) ast.Expr {
 	if c, ok := e.(*ast.ColName); ok && c.Qualifier.IsEmpty() && strings.HasPrefix(c.Name.String(), "@") {
-		return call("coalesce", c)
+		return syntax.Call("coalesce", c)
 	}
 	return e
 }
@@ -159,14 +161,14 @@ func (session *Session) namedGroup(ctx *sql.Context, s *ast.Select, g ast.Expr, 
 // withoutAliases returns an expression in which names of the select list that f takes, and that no table has a column of, are what
 // they stand for.
 func (session *Session) withoutAliases(ctx *sql.Context, s *ast.Select, e ast.Expr, f func(*ast.AliasedExpr) bool) ast.Expr {
-	_ = replaceNodes(reflect.ValueOf(&e), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
+	_ = syntax.ReplaceNodes(reflect.ValueOf(&e), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
 		c, ok := n.(*ast.ColName)
 		if _, sub := n.(*ast.Subquery); sub || !ok || !c.Qualifier.IsEmpty() {
 			return nil, !sub, nil
 		}
 		for _, e := range s.SelectExprs {
 			if x, ok := e.(*ast.AliasedExpr); ok && x.As.Equal(c.Name) && f(x) && !session.selectsFrom(ctx, s, c.Name) {
-				return &ast.ParenExpr{Expr: cloned(x.Expr)}, false, nil
+				return &ast.ParenExpr{Expr: rewrite.Cloned(x.Expr)}, false, nil
 			}
 		}
 		return nil, false, nil
@@ -192,13 +194,13 @@ func (session *Session) checkGrouped(ctx *sql.Context, s *ast.Select, g ast.Expr
 	if err := checkNumber(s, g, "group statement"); err != nil {
 		return err
 	}
-	r := rolling{s: s}
+	r := rewrite.Rolling{S: s}
 	for _, e := range s.SelectExprs {
 		x, ok := e.(*ast.AliasedExpr)
 		if !ok {
 			x = &ast.AliasedExpr{Expr: &ast.NullVal{}}
 		}
-		r.exprs = append(r.exprs, x)
+		r.Exprs = append(r.Exprs, x)
 	}
 	name := "???"
 	found := false
@@ -207,19 +209,19 @@ func (session *Session) checkGrouped(ctx *sql.Context, s *ast.Select, g ast.Expr
 		if _, sub := n.(*ast.Subquery); !ok || sub || found {
 			return !sub && !found, nil
 		}
-		if i := r.column(e); i >= 0 && (n == g || !isLiteral(e)) && groups(r.exprs[i].Expr) {
+		if i := r.Column(e); i >= 0 && (n == g || !rewrite.IsLiteral(e)) && rewrite.Groups(r.Exprs[i].Expr) {
 			if c, column := e.(*ast.ColName); !column || !session.selectsFrom(ctx, s, c.Name) {
 				found = true
 				if n == g {
-					name = resultName(r.exprs[i])
+					name = resultName(r.Exprs[i])
 				}
 			}
 		}
 		return !found, nil
 	}, g)
-	if found || groups(g) {
-		for _, x := range r.exprs {
-			if !found && same(x.Expr, g) {
+	if found || rewrite.Groups(g) {
+		for _, x := range r.Exprs {
+			if !found && rewrite.Same(x.Expr, g) {
 				found, name = true, resultName(x)
 			}
 		}
@@ -230,8 +232,6 @@ func (session *Session) checkGrouped(ctx *sql.Context, s *ast.Select, g ast.Expr
 	}
 	return nil
 }
-
-func isLiteral(e ast.Expr) bool { _, ok := e.(*ast.SQLVal); return ok }
 
 // resultName returns the name of a column of a result.
 func resultName(e *ast.AliasedExpr) string {

@@ -12,6 +12,7 @@ import (
 	gomysql "github.com/go-mysql-org/go-mysql/mysql"
 
 	"sextant/engine"
+	"sextant/server/gms/planrule"
 	"sextant/server/protocol"
 )
 
@@ -51,7 +52,7 @@ func addOrigins(ctx *sql.Context, n sql.Node, schema sql.Schema, out []protocol.
 		col := &out[i]
 		if exprs != nil {
 			col.Table, col.OrgTable, col.OrgName, col.Database = "", "", "", ""
-			f, ok := unaliased(exprs[i]).(*expression.GetField)
+			f, ok := planrule.Unaliased(exprs[i]).(*expression.GetField)
 			if !ok {
 				computed(ctx, c.Type, exprs[i], col)
 			}
@@ -141,13 +142,6 @@ func projections(n sql.Node) []sql.Expression {
 			return nil
 		}
 	}
-}
-
-func unaliased(e sql.Expression) sql.Expression {
-	if a, ok := e.(*expression.Alias); ok {
-		return a.Child
-	}
-	return e
 }
 
 // columnFlags are the flags of a table's column that its type does not tell.

@@ -7,6 +7,9 @@ import (
 
 	"github.com/dolthub/go-mysql-server/sql"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+
+	"sextant/server/gms/rewrite"
+	"sextant/server/gms/syntax"
 )
 
 // queryBlock is a SELECT around a part of a statement.
@@ -31,7 +34,7 @@ func (s *Session) outerAggregates(ctx *sql.Context, stmt ast.Statement) {
 		return
 	}
 	a := aggregateOwners{&namedTables{s: s, ctx: ctx, ctes: map[string]*ast.CommonTableExpr{}}}
-	for i := 0; i < depthLeast; i++ {
+	for i := 0; i < rewrite.DepthLeast; i++ {
 		var owner []queryBlock
 		a.walk(&stmt, nil, func(n ast.SQLNode, chain []queryBlock) (ast.SQLNode, bool) {
 			if arguments := aggregateArguments(n); arguments != nil && owner == nil {
@@ -81,7 +84,7 @@ func aggregateArguments(n ast.SQLNode) ast.SelectExprs {
 // walk calls f for what the SELECTs of a part of a statement have, with the SELECTs around it, outermost first, and puts
 // what f returns in its place.
 func (a *aggregateOwners) walk(part any, chain []queryBlock, f func(ast.SQLNode, []queryBlock) (ast.SQLNode, bool)) {
-	_ = replaceNodes(reflect.ValueOf(part), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
+	_ = syntax.ReplaceNodes(reflect.ValueOf(part), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
 		s, ok := n.(*ast.Select)
 		if !ok {
 			to, within := f(n, chain)
@@ -119,7 +122,7 @@ func (a *aggregateOwners) parts(chain []queryBlock, f func(ast.SQLNode, []queryB
 func level(c *ast.ColName, chain []queryBlock) int {
 	for i := len(chain) - 1; i >= 0; i-- {
 		if !chain[i].known || slices.ContainsFunc(chain[i].columns, func(j joinedColumn) bool {
-			return j.name.Equal(c.Name) && (c.Qualifier.IsEmpty() || sameName(j.table.Name.String(), c.Qualifier.Name.String()))
+			return j.name.Equal(c.Name) && (c.Qualifier.IsEmpty() || syntax.SameName(j.table.Name.String(), c.Qualifier.Name.String()))
 		}) {
 			return i
 		}
@@ -157,37 +160,37 @@ func (a *aggregateOwners) owner(arguments ast.SelectExprs, chain []queryBlock) i
 func (a *aggregateOwners) overGroups(chain []queryBlock, number int) bool {
 	at := len(chain) - 1
 	s := chain[at].s
-	if !chain[at].known || rollsUp(s) {
+	if !chain[at].known || rewrite.RollsUp(s) {
 		return false
 	}
-	r := rolling{s: s}
+	r := rewrite.Rolling{S: s}
 	for _, e := range s.SelectExprs {
 		x, ok := e.(*ast.AliasedExpr)
 		if !ok {
 			return false
 		}
-		r.exprs = append(r.exprs, x)
+		r.Exprs = append(r.Exprs, x)
 	}
-	g := windowGroups{table: groupsTable + strconv.Itoa(number), inner: &ast.Select{From: s.From, Where: s.Where, Lock: s.Lock}}
+	g := rewrite.WindowGroups{Table: rewrite.GroupsTable + strconv.Itoa(number), Inner: &ast.Select{From: s.From, Where: s.Where, Lock: s.Lock}}
 	for _, e := range s.GroupBy {
-		g.inner.GroupBy = append(g.inner.GroupBy, cloned(r.meant(e)))
+		g.Inner.GroupBy = append(g.Inner.GroupBy, rewrite.Cloned(r.Meant(e)))
 	}
-	for _, x := range r.exprs {
-		x.As = ast.NewColIdent(selectedName(x))
+	for _, x := range r.Exprs {
+		x.As = ast.NewColIdent(rewrite.SelectedName(x))
 	}
 	of := func(n ast.SQLNode, around []queryBlock) (ast.SQLNode, bool) {
 		if arguments := aggregateArguments(n); arguments != nil {
 			if a.owner(arguments, around) == at {
-				return g.column(n.(ast.Expr)), false
+				return g.Column(n.(ast.Expr)), false
 			}
 			return nil, true
 		}
 		x, ok := n.(ast.Expr)
-		if ok && len(around) == len(chain) && slices.ContainsFunc(g.inner.GroupBy, func(e ast.Expr) bool { return same(e, x) }) {
-			return g.column(x), false
+		if ok && len(around) == len(chain) && slices.ContainsFunc(g.Inner.GroupBy, func(e ast.Expr) bool { return rewrite.Same(e, x) }) {
+			return g.Column(x), false
 		}
 		if c, ok := n.(*ast.ColName); ok && level(c, around) == at {
-			return g.column(c), false
+			return g.Column(c), false
 		}
 		return nil, true
 	}
@@ -201,7 +204,7 @@ func (a *aggregateOwners) overGroups(chain []queryBlock, number int) bool {
 			if !ok || len(around) > len(chain) && level(c, around) >= 0 {
 				return nil, true
 			}
-			e := cloned(r.meant(c)) // what an alias stands for
+			e := rewrite.Cloned(r.Meant(c)) // what an alias stands for
 			a.walk(&e, chain, of)
 			return e, false
 		})
@@ -209,7 +212,7 @@ func (a *aggregateOwners) overGroups(chain []queryBlock, number int) bool {
 	s.From, s.GroupBy, s.Having, s.Lock = nil, nil, nil, nil
 	results := map[*ast.Order]ast.Expr{} // what names and numbers of the result order
 	for _, o := range s.OrderBy {
-		if r.column(o.Expr) >= 0 {
+		if r.Column(o.Expr) >= 0 {
 			results[o], o.Expr = o.Expr, nil
 		}
 	}
@@ -217,6 +220,6 @@ func (a *aggregateOwners) overGroups(chain []queryBlock, number int) bool {
 	for o, e := range results {
 		o.Expr = e
 	}
-	s.From = ast.TableExprs{&ast.AliasedTableExpr{Auth: open, Expr: &ast.Subquery{Select: g.inner}, As: ast.NewTableIdent(g.table)}}
+	s.From = ast.TableExprs{&ast.AliasedTableExpr{Auth: rewrite.Open, Expr: &ast.Subquery{Select: g.Inner}, As: ast.NewTableIdent(g.Table)}}
 	return true
 }

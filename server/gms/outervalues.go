@@ -13,6 +13,8 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/transform"
 	"github.com/dolthub/go-mysql-server/sql/types"
+
+	"sextant/server/gms/expr"
 )
 
 // What remembered keeps: answers, bytes of the outer values that each is for, and bytes of a text.
@@ -67,11 +69,11 @@ func remember(ctx *sql.Context, exprs []sql.Expression) ([]sql.Expression, bool)
 			if !x.Correlated().Empty() {
 				to = newRemembered(e)
 			}
-		case *plan.InSubquery, *inRows, *plan.ExistsSubquery, *quantifiedComparison:
+		case *plan.InSubquery, *expr.InRows, *plan.ExistsSubquery, *expr.QuantifiedComparison:
 			to = newRemembered(e)
 		default:
 			if children, changed := remember(ctx, e.Children()); changed {
-				to = withOperands(ctx, e, children)
+				to = expr.WithOperands(ctx, e, children)
 			}
 		}
 		if to != nil {

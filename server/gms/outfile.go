@@ -11,6 +11,8 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/mysql"
+
+	"sextant/server/gms/expr"
 )
 
 // intoFile builds SELECT … INTO OUTFILE or DUMPFILE: the rows go to the file as they come.
@@ -78,7 +80,7 @@ func (w *fileWriter) rows(ctx *sql.Context, rows sql.RowIter) (count int, err er
 			return count, err
 		}
 		cutTimes(cells, times)
-		showFormats(row, cells, formats)
+		expr.ShowFormats(row, cells, formats)
 		if w.dump {
 			w.dumped(cells)
 		} else if err = w.line(cells); err != nil {

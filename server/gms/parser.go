@@ -8,6 +8,12 @@ import (
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/vitess/go/mysql"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+
+	"sextant/server/gms/expr"
+	"sextant/server/gms/planrule"
+	"sextant/server/gms/rewrite"
+	"sextant/server/gms/syntax"
+	"sextant/server/gms/value"
 )
 
 // parser is the planner's MySQL parser with what it drops put back: lock clauses
@@ -26,7 +32,7 @@ func newParser() *parser { return &parser{base: sql.NewMysqlParser()} }
 // ParseSimple implements sql.Parser.
 func (p *parser) ParseSimple(query string) (ast.Statement, error) {
 	var stmt ast.Statement
-	_, _, err := p.parse(context.Background(), quotedWords(plainComments(query)), func(marked string) (err error) {
+	_, _, err := p.parse(context.Background(), syntax.QuotedWords(syntax.PlainComments(query)), func(marked string) (err error) {
 		stmt, err = p.base.ParseSimple(marked)
 		return err
 	}, &stmt)
@@ -39,24 +45,24 @@ func (p *parser) ParseSimple(query string) (ast.Statement, error) {
 // parse parses a text with f, which gets it with marks in the place of the words that the
 // grammar lacks, and completes the statement. Returns the text that the statement is of
 // and where the marks are.
-func (p *parser) parse(ctx context.Context, query string, f func(marked string) error, stmt *ast.Statement) (string, edits, error) {
-	if err := noPartitions(ctx, query); err != nil {
+func (p *parser) parse(ctx context.Context, query string, f func(marked string) error, stmt *ast.Statement) (string, rewrite.Edits, error) {
+	if err := planrule.NoPartitions(ctx, query); err != nil {
 		return query, nil, err
 	}
 	query, err := explainFormats(ctx, query)
 	if err != nil {
 		return query, nil, err
 	}
-	var made edits
-	if served(ctx) {
-		if containsFold(query, "algorithm") || containsFold(query, "lock") {
+	var made rewrite.Edits
+	if value.Served(ctx) {
+		if syntax.ContainsFold(query, "algorithm") || syntax.ContainsFold(query, "lock") {
 			if words := leading(query, 2); phrase(words, "alter", "table") {
 				if _, _, _, err := online(query); err != nil {
 					return query, nil, err
 				}
 			}
 		}
-		if containsFold(query, "schedule") {
+		if syntax.ContainsFold(query, "schedule") {
 			sctx := ctx.(*sql.Context)
 			var err error
 			if query, err = sctx.Session.(*Session).eventTimes(sctx, query); err != nil {
@@ -66,33 +72,33 @@ func (p *parser) parse(ctx context.Context, query string, f func(marked string) 
 		if err := emptyAggregates(query); err != nil {
 			return query, nil, err
 		}
-		query = createSelect(query)
+		query = rewrite.CreateSelect(query)
 	}
 	var file *exchange
 	sent := rewriteForShare(query)
-	err = withQuotedNames(served(ctx), sent, func(q string) (err error) {
+	err = syntax.WithQuotedNames(value.Served(ctx), sent, func(q string) (err error) {
 		var marked string
 		query = q
 		if marked, file, err = exchanges(ctx, q); err != nil {
 			return err
 		}
 		marksOnly := marked == q
-		marked, made = withMarks(marked)
+		marked, made = rewrite.WithMarks(marked)
 		err = f(marked)
 		if err == nil {
 			if marksOnly {
-				made.names(*stmt, sent, q, p.routine)
+				made.Names(*stmt, sent, q, p.routine)
 			}
 		} else {
 			c := chained(marked)
-			if !served(ctx) || c == marked || f(c) != nil {
-				return made.sentError(err)
+			if !value.Served(ctx) || c == marked || f(c) != nil {
+				return made.SentError(err)
 			}
 			if err := unchain(*stmt); err != nil {
 				return err
 			}
 		}
-		if err := shallow(marked, *stmt); err != nil {
+		if err := rewrite.Shallow(marked, *stmt); err != nil {
 			return err
 		}
 		return nil
@@ -100,9 +106,9 @@ func (p *parser) parse(ctx context.Context, query string, f func(marked string) 
 	if err == nil && p.raw {
 		return query, made, nil
 	}
-	if err == nil && served(ctx) {
+	if err == nil && value.Served(ctx) {
 		authorizeLoad(ctx, *stmt)
-		if err = setOperations(query, stmt); err == nil {
+		if err = rewrite.SetOperations(query, stmt); err == nil {
 			err = p.views(ctx.(*sql.Context), stmt)
 		}
 	}
@@ -128,8 +134,8 @@ func (p *parser) Parse(ctx *sql.Context, query string, multi bool) (ast.Statemen
 func (p *parser) ParseWithOptions(ctx context.Context, query string, delimiter rune, multi bool,
 	options ast.ParserOptions) (ast.Statement, string, string, error) {
 	sent := query
-	query = quotedWords(plainComments(query))
-	if err := identifiers(ctx, query); err != nil {
+	query = syntax.QuotedWords(syntax.PlainComments(query))
+	if err := syntax.Identifiers(ctx, query); err != nil {
 		return nil, "", "", err
 	}
 	if stmt, end, err := own(ctx, query); stmt != nil || err != nil {
@@ -183,7 +189,7 @@ func (p *parser) grammarsOwn(ctx context.Context, query string, delimiter rune, 
 		return err
 	}, &stmt)
 	if made != nil && err == nil {
-		end := made.sent(length - len(rest))
+		end := made.Sent(length - len(rest))
 		parsed, rest = sql.RemoveSpaceAndDelimiter(query[:end], delimiter), query[end:]
 	}
 	if d, ok := stmt.(*ast.DDL); ok {
@@ -197,14 +203,14 @@ func (p *parser) grammarsOwn(ctx context.Context, query string, delimiter rune, 
 func (p *parser) ParseOneWithOptions(ctx context.Context, query string,
 	options ast.ParserOptions) (ast.Statement, int, error) {
 	sent := query
-	query = quotedWords(plainComments(query))
-	if err := identifiers(ctx, query); err != nil {
+	query = syntax.QuotedWords(syntax.PlainComments(query))
+	if err := syntax.Identifiers(ctx, query); err != nil {
 		return nil, 0, err
 	}
 	if stmt, end, err := own(ctx, query); stmt != nil || err != nil {
 		return stmt, end, err
 	}
-	if served(ctx) && changesEvent(query) {
+	if value.Served(ctx) && changesEvent(query) {
 		return nil, 0, mysql.NewSQLError(1295, "HY000", "This command is not supported in the prepared statement protocol yet")
 	}
 	var stmt ast.Statement
@@ -219,38 +225,38 @@ func (p *parser) ParseOneWithOptions(ctx context.Context, query string,
 		}
 		return nil, 0, notInPrograms(query, err)
 	}
-	if sctx, ok := ctx.(*sql.Context); ok && served(ctx) {
+	if sctx, ok := ctx.(*sql.Context); ok && value.Served(ctx) {
 		sctx.Session.(*Session).prepared.view = query
 	}
 	if query != sent {
 		withViewText(stmt, query)
 	}
 	err = p.definesView(ctx, query, stmt)
-	return stmt, made.sent(n), err
+	return stmt, made.Sent(n), err
 }
 
 // executedView returns the text of the CREATE VIEW that an EXECUTE is of, "" if it is of another statement.
 func executedView(ctx context.Context, stmt ast.Statement) string {
-	if x, ok := stmt.(*ast.Execute); ok && served(ctx) {
+	if x, ok := stmt.(*ast.Execute); ok && value.Served(ctx) {
 		return ctx.(*sql.Context).Session.(*Session).prepared.views[x.Name]
 	}
 	return ""
 }
 
 // after completes a statement of query.
-func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, made edits) error {
-	if e, ok := stmt.(*ast.Explain); ok && served(ctx) {
+func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, made rewrite.Edits) error {
+	if e, ok := stmt.(*ast.Explain); ok && value.Served(ctx) {
 		explainFormat(e)
 		return p.after(ctx, query, e.Statement, made)
 	}
-	if served(ctx) {
-		columnKeys(stmt)
+	if value.Served(ctx) {
+		rewrite.ColumnKeys(stmt)
 	}
-	dropNoColumn(stmt)
-	if sctx, ok := ctx.(*sql.Context); ok && served(ctx) && containsFold(query, "select") {
+	rewrite.DropNoColumn(stmt)
+	if sctx, ok := ctx.(*sql.Context); ok && value.Served(ctx) && syntax.ContainsFold(query, "select") {
 		if s, ok := sctx.Session.(*Session); ok {
 			s.outerAggregates(sctx, stmt)
-			if containsFold(query, "rollup") {
+			if syntax.ContainsFold(query, "rollup") {
 				if err := s.naturalStars(sctx, stmt); err != nil {
 					return err
 				}
@@ -260,27 +266,27 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 	if err := refusals(ctx, query, stmt); err != nil {
 		return err
 	}
-	if served(ctx) && containsFold(query, "recursive") {
-		if err := recursiveTables(stmt); err != nil {
+	if value.Served(ctx) && syntax.ContainsFold(query, "recursive") {
+		if err := rewrite.RecursiveTables(stmt); err != nil {
 			return err
 		}
 	}
 	setNextTransaction(stmt)
-	modeNumber(stmt)
+	rewrite.ModeNumber(stmt)
 	sessionDefaults(stmt)
 	a := annotator{}
 	unique := func(*ast.Select) bool { return false }
 	sctx, _ := ctx.(*sql.Context)
-	if served(ctx) {
+	if value.Served(ctx) {
 		keepTexts(stmt)
 	}
 	if made != nil || strings.Contains(query, "~") {
-		made.positions(stmt)
-		if err := unmark(stmt); err != nil {
+		made.Positions(stmt)
+		if err := rewrite.Unmark(stmt); err != nil {
 			return err
 		}
 		if sctx != nil && sctx.Session != nil && strings.Contains(query, ":=") {
-			if err := declare(sctx, stmt); err != nil {
+			if err := rewrite.Declare(sctx, stmt); err != nil {
 				return err
 			}
 		}
@@ -294,7 +300,7 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 				}
 			}
 			if s.b.mysql {
-				if containsFold(query, "select") && (containsFold(query, "natural") || containsFold(query, "using") || containsFold(query, "over") || containsFold(query, "(select")) {
+				if syntax.ContainsFold(query, "select") && (syntax.ContainsFold(query, "natural") || syntax.ContainsFold(query, "using") || syntax.ContainsFold(query, "over") || syntax.ContainsFold(query, "(select")) {
 					if err := s.naturalStars(sctx, stmt); err != nil {
 						return err
 					}
@@ -319,7 +325,7 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 				return err
 			}
 			s.deleteJoins(stmt)
-			if s.b.mysql && (containsFold(query, "index") || containsFold(query, "key")) {
+			if s.b.mysql && (syntax.ContainsFold(query, "index") || syntax.ContainsFold(query, "key")) {
 				if err := s.hintedIndexes(stmt); err != nil {
 					return err
 				}
@@ -329,12 +335,12 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 					return err
 				}
 			}
-			if s.b.mysql && containsFold(query, "not") && sql.LoadSqlMode(sctx).ModeEnabled("HIGH_NOT_PRECEDENCE") {
-				if err := highNot(stmt); err != nil {
+			if s.b.mysql && syntax.ContainsFold(query, "not") && sql.LoadSqlMode(sctx).ModeEnabled("HIGH_NOT_PRECEDENCE") {
+				if err := rewrite.HighNot(stmt); err != nil {
 					return err
 				}
 			}
-			updatedRanges(stmt)
+			rewrite.UpdatedRanges(stmt)
 			if s.b.mysql {
 				if err := s.orderedExpressions(sctx, stmt); err != nil {
 					return err
@@ -342,7 +348,7 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 			}
 			s.limit(sctx, stmt)
 			if s.b.mysql {
-				functionalIndexes(stmt)
+				rewrite.FunctionalIndexes(stmt)
 			}
 			if err := s.noteIndexes(stmt); err != nil {
 				return err
@@ -353,7 +359,7 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 				}
 				s.notePrecisions(sctx, stmt)
 			}
-			if s.b.mysql && (strings.EqualFold(a.db, "mysql") || containsFold(query, "mysql")) {
+			if s.b.mysql && (strings.EqualFold(a.db, "mysql") || syntax.ContainsFold(query, "mysql")) {
 				mysqlNames(a.db, stmt)
 			}
 			unique = s.uniqueRow
@@ -363,21 +369,21 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 		}
 	}
 	if n, ok := stmt.(*ast.DDL); ok && sctx != nil {
-		qualifyBody(n, a.db)
+		rewrite.QualifyBody(n, a.db)
 	}
 	a.statement(stmt)
-	if served(ctx) {
-		markVarying(query, stmt)
+	if value.Served(ctx) {
+		planrule.MarkVarying(query, stmt)
 	}
 	if d, ok := stmt.(*ast.DDL); ok && d.ProcedureSpec != nil {
 		procedureBody(d.ProcedureSpec.Body)
-		if !p.routine && served(ctx) {
+		if !p.routine && value.Served(ctx) {
 			if err := forPlanner(d.ProcedureSpec); err != nil {
 				return located(err, query)
 			}
 		}
 	}
-	if d, ok := stmt.(*ast.DDL); ok && !p.routine && served(ctx) && sctx != nil {
+	if d, ok := stmt.(*ast.DDL); ok && !p.routine && value.Served(ctx) && sctx != nil {
 		if err := checkBody(sctx, d); err != nil {
 			return located(err, query)
 		}
@@ -387,7 +393,7 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 			s.sent(stmt)
 		}
 	}
-	return rewriteExpressions(query, stmt, unique, served(ctx) || p.mysql)
+	return rewriteExpressions(query, stmt, unique, value.Served(ctx) || p.mysql)
 }
 
 // rewriteExpressions makes the expressions of a statement what they are in MySQL, where the planner has something else in mind.
@@ -395,163 +401,111 @@ func rewriteExpressions(query string, stmt ast.Statement, unique func(*ast.Selec
 	if d, ok := stmt.(*ast.DDL); ok && d.ViewSpec != nil {
 		stmt = d.ViewSpec.ViewExpr
 	}
-	if mysql && (containsFold(query, "group_concat") || containsFold(query, "instr") || containsFold(query, "extract") ||
-		containsFold(query, "substr") || containsFold(query, "mid") || containsFold(query, "trim") || containsFold(query, "char") || containsFold(query, "timestampadd")) {
-		functionCalls(stmt)
+	if mysql && (syntax.ContainsFold(query, "group_concat") || syntax.ContainsFold(query, "instr") || syntax.ContainsFold(query, "extract") ||
+		syntax.ContainsFold(query, "substr") || syntax.ContainsFold(query, "mid") || syntax.ContainsFold(query, "trim") || syntax.ContainsFold(query, "char") || syntax.ContainsFold(query, "timestampadd")) {
+		rewrite.FunctionCalls(stmt)
 	}
-	if containsFold(query, "collate") && mysql {
-		if err := collatedIntroducers(stmt); err != nil {
+	if syntax.ContainsFold(query, "collate") && mysql {
+		if err := rewrite.CollatedIntroducers(stmt); err != nil {
 			return err
 		}
 	}
-	if containsFold(query, "over") && mysql {
-		if err := windowFunctions(stmt); err != nil {
+	if syntax.ContainsFold(query, "over") && mysql {
+		if err := rewrite.WindowFunctions(stmt); err != nil {
 			return err
 		}
 	}
-	if mysql && containsFold(query, "select") {
-		if err := uniqueNames(stmt); err != nil {
+	if mysql && syntax.ContainsFold(query, "select") {
+		if err := rewrite.UniqueNames(stmt); err != nil {
 			return err
 		}
-		if containsFold(query, "(select") {
+		if syntax.ContainsFold(query, "(select") {
 			if err := innerAggregates(stmt); err != nil {
 				return err
 			}
 		}
 	}
-	if hasHex(query) && mysql {
-		if err := hexLiterals(stmt); err != nil {
+	if expr.HasHex(query) && mysql {
+		if err := rewrite.HexLiterals(stmt); err != nil {
 			return err
 		}
 	}
-	if (containsFold(query, "case") || containsFold(query, "char") || containsFold(query, "dec") || containsFold(query, "time") || containsFold(query, "using")) && mysql {
-		if err := typedForms(stmt); err != nil {
+	if (syntax.ContainsFold(query, "case") || syntax.ContainsFold(query, "char") || syntax.ContainsFold(query, "dec") || syntax.ContainsFold(query, "time") || syntax.ContainsFold(query, "using")) && mysql {
+		if err := rewrite.TypedForms(stmt); err != nil {
 			return err
 		}
 	}
-	if mysql && comparedRowsText.MatchString(query) {
-		if err := rowComparisons(stmt); err != nil {
+	if mysql && rewrite.ComparedRowsText.MatchString(query) {
+		if err := rewrite.RowComparisons(stmt); err != nil {
 			return err
 		}
 	}
 	if mysql && strings.ContainsAny(query, "0123456789?@'\"") {
-		dateNumbers(stmt)
+		rewrite.DateNumbers(stmt)
 	}
 	if strings.ContainsAny(query, ".?@") {
-		decimalLiterals(stmt)
+		rewrite.DecimalLiterals(stmt)
 	}
-	if mysql && (containsFold(query, " in") || containsFold(query, "trim")) {
-		memberLists(stmt)
+	if mysql && (syntax.ContainsFold(query, " in") || syntax.ContainsFold(query, "trim")) {
+		rewrite.MemberLists(stmt)
 	}
 	scalars(stmt, unique)
-	if containsFold(query, "regexp") || containsFold(query, "rlike") {
-		regexpOperators(stmt)
+	if syntax.ContainsFold(query, "regexp") || syntax.ContainsFold(query, "rlike") {
+		rewrite.RegexpOperators(stmt)
 	}
-	if containsFold(query, "binary") && mysql {
-		if err := binaryComparisons(stmt); err != nil {
+	if syntax.ContainsFold(query, "binary") && mysql {
+		if err := rewrite.BinaryComparisons(stmt); err != nil {
 			return err
 		}
 	}
-	if containsFold(query, "having") && mysql {
-		if err := havings(stmt); err != nil {
+	if syntax.ContainsFold(query, "having") && mysql {
+		if err := rewrite.Havings(stmt); err != nil {
 			return err
 		}
 	}
 	if strings.Contains(query, "->") && mysql {
-		jsonArrows(stmt)
+		rewrite.JSONArrows(stmt)
 	}
-	if (strings.Contains(query, "->") || containsFold(query, "json_extract")) && mysql {
-		jsonLists(stmt)
+	if (strings.Contains(query, "->") || syntax.ContainsFold(query, "json_extract")) && mysql {
+		rewrite.JSONLists(stmt)
 	}
-	if containsFold(query, "against") && mysql {
-		if err := joinedMatches(stmt); err != nil {
+	if syntax.ContainsFold(query, "against") && mysql {
+		if err := planrule.JoinedMatches(stmt); err != nil {
 			return err
 		}
-		matchModes(stmt)
+		rewrite.MatchModes(stmt)
 	}
-	if containsFold(query, "like") && mysql {
-		rangeLikes(stmt)
+	if syntax.ContainsFold(query, "like") && mysql {
+		rewrite.RangeLikes(stmt)
 	}
-	if containsFold(query, "interval") && mysql {
-		intervals(stmt)
+	if syntax.ContainsFold(query, "interval") && mysql {
+		rewrite.Intervals(stmt)
 	}
 	return nil
-}
-
-// serverVersion is ServerVersion as versioned comments have it.
-const serverVersion = 80039
-
-// plainComments makes plain comments of those that MySQL does not execute: /*M! … */,
-// which is another server's, and /*!99999 … */ of a later version; and plain text of
-// those that it executes, whose ends the grammar would look for in strings and in
-// comments within, too. Lengths stay.
-func plainComments(query string) string {
-	if !strings.Contains(query, "/*M!") && !strings.Contains(query, "/*!") {
-		return query
-	}
-	out := []byte(query)
-	executed := false // at is in a comment that is executed
-	for at := 0; at < len(query); {
-		end := 0
-		switch rest := query[at:]; {
-		case strings.HasPrefix(rest, "/*M!"):
-			out[at+2], out[at+3] = ' ', ' '
-			end = strings.Index(rest, "*/")
-		case strings.HasPrefix(rest, "/*!"):
-			digits, version := 0, 0
-			for digits < 6 && digits+3 < len(rest) && rest[digits+3] >= '0' && rest[digits+3] <= '9' {
-				version = 10*version + int(rest[digits+3]-'0')
-				digits++
-			}
-			if digits >= 5 && version > serverVersion {
-				out[at+2] = ' '
-				end = strings.Index(rest, "*/")
-				break
-			}
-			if digits < 5 {
-				digits = 0
-			}
-			executed = true
-			copy(out[at:], strings.Repeat(" ", digits+3))
-			at += digits + 3
-			continue
-		case executed && strings.HasPrefix(rest, "*/"):
-			executed = false
-			copy(out[at:], "  ")
-			at += 2
-			continue
-		}
-		if end > 0 {
-			at += end + 2
-			continue
-		}
-		_, at = nextWord(query, at)
-	}
-	return string(out)
 }
 
 // rewriteForShare turns FOR SHARE, which the grammar lacks, into FOR UPDATE OF a
 // marker that parseLock takes out again, and a lock clause behind one with an OF, of which the
 // grammar has one, into more names of its list. Texts without them are returned as they are.
 func rewriteForShare(query string) string {
-	if !containsFold(query, "share") && !(containsFold(query, "update") && containsFold(query, "of")) {
+	if !syntax.ContainsFold(query, "share") && !(syntax.ContainsFold(query, "update") && syntax.ContainsFold(query, "of")) {
 		return query
 	}
 	var out strings.Builder
 	done, tables, wait := 0, 0, "" // copied so far; where the list of the clause before ends, 0: there is none; how it goes on
-	for l := newLexer(query); l.start < len(query); {
-		if l.kind == 0 {
-			l.at++
-			l.next()
+	for l := syntax.NewLexer(query); l.Start < len(query); {
+		if l.Kind == 0 {
+			l.At++
+			l.Next()
 			continue
 		}
-		from, kind := l.start, ""
-		if l.accept("for") {
-			kind = l.acceptOne("share", "update")
+		from, kind := l.Start, ""
+		if l.Accept("for") {
+			kind = l.AcceptOne("share", "update")
 		} else {
-			l.next()
+			l.Next()
 		}
-		list := kind != "" && l.accept("of")
+		list := kind != "" && l.Accept("of")
 		names := ""
 		if kind == "share" {
 			names = "`" + shareMarker + "` "
@@ -562,19 +516,19 @@ func rewriteForShare(query string) string {
 		switch {
 		case list && tables > 0:
 			out.WriteString(query[done:tables] + ", `" + thenMarker + wait + "`, " + names)
-			done = l.start
+			done = l.Start
 		case names != "":
 			out.WriteString(query[done:from] + "FOR UPDATE OF " + names)
-			done = l.start
+			done = l.Start
 		}
 		tables, wait = 0, ""
 		if list {
-			l.tableNames()
-			tables = l.start
-			if l.accept("skip", "locked") {
+			l.TableNames()
+			tables = l.Start
+			if l.Accept("skip", "locked") {
 				wait = "skip locked"
 			} else {
-				wait = l.acceptOne("nowait")
+				wait = l.AcceptOne("nowait")
 			}
 		}
 	}
@@ -582,66 +536,6 @@ func rewriteForShare(query string) string {
 		return query
 	}
 	return out.String() + query[done:]
-}
-
-// nextWord returns the next word of q at or after at, and where it ends. Anything
-// else, a string, a comment, a sign, comes as a word of one blank; white space and
-// the end of q as an empty one. (The grammar's tokenizer reads ahead behind FOR, so
-// its positions cannot be used.)
-func nextWord(q string, at int) (string, int) {
-	c := q[at]
-	switch {
-	case c == ' ' || c == '\t' || c == '\n' || c == '\r':
-		return "", at + 1
-	case wordByte(c):
-		end := at
-		for end < len(q) && wordByte(q[end]) {
-			end++
-		}
-		return q[at:end], end
-	case c == '\'' || c == '"' || c == '`':
-		return " ", quotedEnd(q, at)
-	case strings.HasPrefix(q[at:], "/*"):
-		if i := strings.Index(q[at+2:], "*/"); i >= 0 && at+2 < len(q) && q[at+2] != '!' {
-			return "", at + 2 + i + 2
-		}
-		return "", at + 2
-	case c == '#', strings.HasPrefix(q[at:], "-- "):
-		if i := strings.IndexByte(q[at:], '\n'); i >= 0 {
-			return "", at + i
-		}
-		return "", len(q)
-	}
-	return " ", at + 1
-}
-
-func wordByte(c byte) bool {
-	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_' || c == '$' || c >= 0x80
-}
-
-// quotedEnd returns where a quoted text that begins at at ends.
-func quotedEnd(q string, at int) int {
-	for i := at + 1; i < len(q); i++ {
-		switch {
-		case q[i] == '\\' && q[at] != '`':
-			i++
-		case q[i] == q[at] && i+1 < len(q) && q[i+1] == q[at]:
-			i++
-		case q[i] == q[at]:
-			return i + 1
-		}
-	}
-	return len(q)
-}
-
-// containsFold reports whether s contains the ASCII word in any case.
-func containsFold(s, word string) bool {
-	for i := 0; i+len(word) <= len(s); i++ {
-		if s[i]|0x20 == word[0] && strings.EqualFold(s[i:i+len(word)], word) {
-			return true
-		}
-	}
-	return false
 }
 
 var errUnsupported = fmt.Errorf("gms: not supported")

@@ -7,6 +7,7 @@ import (
 	"github.com/dolthub/go-mysql-server/sql"
 
 	"sextant/engine"
+	"sextant/server/gms/value"
 )
 
 // addVariables adds the tables of where variables have their values from.
@@ -89,5 +90,5 @@ func shownVariable(v any) string {
 	case nil:
 		v = ""
 	}
-	return firstRunes(fmt.Sprint(v), 1024)
+	return value.FirstRunes(fmt.Sprint(v), 1024)
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+
+	"sextant/server/gms/syntax"
 )
 
 // The planner looks up some names of a statement in the current database although the
@@ -75,6 +77,6 @@ func (s *Session) noteRenamings(d *ast.DDL, current string, alter bool) {
 	}
 }
 
-func fullName(t ast.TableName, current string) tableName {
-	return tableName{cmp.Or(t.DbQualifier.String(), current), t.Name.String()}
+func fullName(t ast.TableName, current string) syntax.TableName {
+	return syntax.TableName{Database: cmp.Or(t.DbQualifier.String(), current), Name: t.Name.String()}
 }

@@ -6,13 +6,15 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/transform"
+
+	"sextant/server/gms/planrule"
 )
 
 // guardPrefixJoins has joins by a column of which an index has a prefix ask for the whole value. The
 // planner takes an equality that is the key of an index out of a join's conditions, and what is found by
 // a prefix may be unequal behind it.
 func guardPrefixJoins(a *analyzer.Analyzer) {
-	aroundRule(a, "optimizeJoins", func(ctx *sql.Context, n sql.Node, f *sql.QueryFlags, rule planRule) (sql.Node, transform.TreeIdentity, error) {
+	planrule.AroundRule(a, "optimizeJoins", func(ctx *sql.Context, n sql.Node, f *sql.QueryFlags, rule planrule.PlanRule) (sql.Node, transform.TreeIdentity, error) {
 		doubled, same := n, transform.SameTree
 		if columns := prefixColumns(n); len(columns) > 0 {
 			var err error

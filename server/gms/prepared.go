@@ -12,6 +12,9 @@ import (
 	"github.com/dolthub/vitess/go/mysql"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
+	"sextant/server/gms/planrule"
+	"sextant/server/gms/rewrite"
+	"sextant/server/gms/syntax"
 	"sextant/server/protocol"
 )
 
@@ -70,7 +73,7 @@ func (s *Session) newPrepared(text string) *prepared {
 // Prepare implements protocol.Session.
 func (c *client) Prepare(ctx context.Context, text string) (*protocol.Statement, error) {
 	c.sess.count("Com_stmt_prepare", 1)
-	text = plainComments(c.sess.received(text))
+	text = syntax.PlainComments(c.sess.received(text))
 	p := c.sess.newPrepared(text)
 	st := &protocol.Statement{Handle: p}
 	c.sess.prepared.current = p
@@ -99,9 +102,9 @@ func (c *client) Prepare(ctx context.Context, text string) (*protocol.Statement,
 		defer restore()
 		node, err := e.PrepareParsedQuery(sctx, p.query, p.query, parsed)
 		if err != nil {
-			return statementError(parsed, err)
+			return rewrite.StatementError(parsed, err)
 		}
-		if node, _, err = unionTypes(sctx, node); err != nil {
+		if node, _, err = planrule.UnionTypes(sctx, node); err != nil {
 			return err
 		}
 		if schema := node.Schema(sctx); !affects(node) && !isCall(node) && !types.IsOkResultSchema(schema) {

@@ -8,6 +8,9 @@ import (
 
 	"github.com/dolthub/go-mysql-server/sql"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+
+	"sextant/server/gms/syntax"
+	"sextant/server/gms/value"
 )
 
 // profile is how long a statement took: until its plan was made, and in all.
@@ -25,7 +28,9 @@ type profiles struct {
 }
 
 // profiling reports whether the session profiles its statements.
-func (s *Session) profiling() bool { return s.b.mysql && s.boolVariable(noContext(), "profiling") }
+func (s *Session) profiling() bool {
+	return s.b.mysql && s.boolVariable(value.NoContext(), "profiling")
+}
 
 // noteProfile keeps the profile of a statement that has ended: the last profiling_history_size ones are kept.
 func (s *Session) noteProfile(query string, planned, took time.Duration) {
@@ -33,7 +38,7 @@ func (s *Session) noteProfile(query string, planned, took time.Duration) {
 	if !p.on || !s.profiling() {
 		return
 	}
-	v, err := s.GetSessionVariable(noContext(), "profiling_history_size")
+	v, err := s.GetSessionVariable(value.NoContext(), "profiling_history_size")
 	most, ok := v.(int64)
 	if err != nil || !ok {
 		return
@@ -44,7 +49,7 @@ func (s *Session) noteProfile(query string, planned, took time.Duration) {
 }
 
 // parseShowProfiles parses SHOW PROFILES.
-func parseShowProfiles(l *lexer) (ast.Statement, error) {
+func parseShowProfiles(l *syntax.Lexer) (ast.Statement, error) {
 	a := &admin{name: "SHOW PROFILES", diagnoses: true, columns: textColumns("Query_ID", "Duration", "Query"),
 		run: func(_ *sql.Context, s *Session, _ *admin) ([]sql.Row, error) {
 			s.profiles.on = false
@@ -59,30 +64,30 @@ func parseShowProfiles(l *lexer) (ast.Statement, error) {
 
 // parseShowProfile parses SHOW PROFILE [type [, type] …] [FOR QUERY n] [LIMIT n [OFFSET m]]. Of the types there is nothing
 // measured. A statement has two stages: starting, until its plan is made, and executing.
-func parseShowProfile(l *lexer) (ast.Statement, error) {
+func parseShowProfile(l *syntax.Lexer) (ast.Statement, error) {
 	number := func() (int, error) {
-		n, err := strconv.Atoi(l.text)
+		n, err := strconv.Atoi(l.Text)
 		if err != nil {
-			return 0, l.syntax()
+			return 0, l.Syntax()
 		}
-		l.next()
+		l.Next()
 		return n, nil
 	}
-	for l.kind != 0 && !l.is("for") && !l.is("limit") {
-		l.next()
+	for l.Kind != 0 && !l.Is("for") && !l.Is("limit") {
+		l.Next()
 	}
 	id, limit, offset := 0, -1, 0
 	var err error
-	if l.accept("for", "query") {
+	if l.Accept("for", "query") {
 		if id, err = number(); err != nil {
 			return nil, err
 		}
 	}
-	if l.accept("limit") {
+	if l.Accept("limit") {
 		if limit, err = number(); err != nil {
 			return nil, err
 		}
-		if l.accept("offset") {
+		if l.Accept("offset") {
 			if offset, err = number(); err != nil {
 				return nil, err
 			}

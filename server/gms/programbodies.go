@@ -9,6 +9,10 @@ import (
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/vitess/go/mysql"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+
+	"sextant/server/gms/rewrite"
+	"sextant/server/gms/syntax"
+	"sextant/server/gms/value"
 )
 
 // checkBody checks the body of a trigger or an event and gives it an empty one: the planner
@@ -32,34 +36,34 @@ func checkBody(ctx *sql.Context, n *ast.DDL) error {
 // blockBody parses a CREATE TRIGGER or EVENT whose body is a statement that the grammar
 // takes in a block only, nil if the text is none.
 func (p *parser) blockBody(ctx context.Context, query string, options ast.ParserOptions) (stmt ast.Statement, one, rest string, err error) {
-	h, ok := newObjectHead(query)
-	if !ok || !served(ctx) {
+	h, ok := rewrite.NewObjectHead(query)
+	if !ok || !value.Served(ctx) {
 		return nil, "", "", nil
 	}
-	switch l := h.l; h.kind {
+	switch l := h.L; h.Kind {
 	case "trigger":
-		for !l.accept("for", "each", "row") {
-			if l.kind == 0 {
+		for !l.Accept("for", "each", "row") {
+			if l.Kind == 0 {
 				return nil, "", "", nil
 			}
-			l.next()
+			l.Next()
 		}
-		if l.acceptOne("follows", "precedes") != "" {
-			l.next()
+		if l.AcceptOne("follows", "precedes") != "" {
+			l.Next()
 		}
 	case "event":
-		for !l.accept("do") {
-			if l.kind == 0 {
+		for !l.Accept("do") {
+			if l.Kind == 0 {
 				return nil, "", "", nil
 			}
-			l.next()
+			l.Next()
 		}
 	default:
 		return nil, "", "", nil
 	}
 	const begin, end = "BEGIN ", "; END"
-	from := h.l.start
-	if h.l.is("begin") {
+	from := h.L.Start
+	if h.L.Is("begin") {
 		return nil, "", "", nil
 	}
 	for at := from; at <= len(query); {
@@ -71,14 +75,14 @@ func (p *parser) blockBody(ctx context.Context, query string, options ast.Parser
 				return nil, "", "", err // of checkBody
 			}
 			if err == nil {
-				edits{{from + len(begin), len(begin)}, {len(text), len(begin) + len(end)}}.positions(stmt)
+				rewrite.Edits{{End: from + len(begin), Longer: len(begin)}, {End: len(text), Longer: len(begin) + len(end)}}.Positions(stmt)
 				return stmt, query[:at], sql.RemoveSpaceAndDelimiter(strings.TrimPrefix(query[at:], ";"), ';'), nil
 			}
 			if at == len(query) {
 				break
 			}
 		}
-		_, at = nextWord(query, at)
+		_, at = syntax.NextWord(query, at)
 	}
 	return nil, "", "", nil
 }
@@ -89,7 +93,7 @@ func notInPrograms(query string, err error) error {
 	if err == nil {
 		return nil
 	}
-	if h, ok := newObjectHead(query); !ok || h.kind == "view" {
+	if h, ok := rewrite.NewObjectHead(query); !ok || h.Kind == "view" {
 		return err
 	}
 	near := nearWord.FindStringSubmatch(err.Error())

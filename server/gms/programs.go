@@ -9,15 +9,16 @@ import (
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
 	"sextant/engine"
+	"sextant/server/gms/syntax"
 )
 
 // program is how a stored program runs: as whom and under what settings.
 type program struct {
 	kind     programKind
-	name     tableName // among those that run
-	database string    // the current one while it runs
-	mode     string    // sql_mode of its making
-	definer  accountName
+	name     syntax.TableName // among those that run
+	database string           // the current one while it runs
+	mode     string           // sql_mode of its making
+	definer  syntax.AccountName
 	invoker  bool // it runs as who calls it
 }
 
@@ -41,7 +42,7 @@ func (s *Session) enter(ctx *sql.Context, p program) (leave func(), err error) {
 			}
 		}
 	}
-	if !p.invoker && p.definer != (accountName{}) {
+	if !p.invoker && p.definer != (syntax.AccountName{}) {
 		back, err := s.as(ctx, p.definer)
 		if err != nil {
 			leave()
@@ -85,13 +86,13 @@ func (s *Session) inside(ctx *sql.Context, p program, run func() error) error {
 type caller struct {
 	kind programKind // of what it runs
 	up   *caller     // of the one around it
-	used map[tableName]bool
+	used map[syntax.TableName]bool
 }
 
 // tablesUsed returns the tables of the statement that runs, those under views too.
-func (s *Session) tablesUsed(ctx *sql.Context) map[tableName]bool {
+func (s *Session) tablesUsed(ctx *sql.Context) map[syntax.TableName]bool {
 	if s.used == nil {
-		s.used = map[tableName]bool{}
+		s.used = map[syntax.TableName]bool{}
 		stmt := s.calls.stmt
 		if s.depth == 0 {
 			stmt = s.locks.stmt
@@ -102,7 +103,7 @@ func (s *Session) tablesUsed(ctx *sql.Context) map[tableName]bool {
 }
 
 func (s *Session) noteTables(ctx *sql.Context, stmt ast.Statement, database string) {
-	eachName(stmt, database, func(t tableName, _ bool) {
+	eachName(stmt, database, func(t syntax.TableName, _ bool) {
 		t.Database, t.Name = strings.ToLower(t.Database), strings.ToLower(t.Name)
 		if s.used[t] {
 			return
@@ -119,7 +120,7 @@ func (s *Session) noteTables(ctx *sql.Context, stmt ast.Statement, database stri
 }
 
 // eachName calls f for the tables that a statement names.
-func eachName(stmt ast.Statement, database string, f func(t tableName, write bool)) {
+func eachName(stmt ast.Statement, database string, f func(t syntax.TableName, write bool)) {
 	switch n := stmt.(type) {
 	case nil:
 		return
@@ -151,8 +152,8 @@ func (s *Session) mayWrite(stmt ast.Statement) (err error) {
 	if s.calls.within == nil {
 		return nil
 	}
-	eachName(stmt, s.GetCurrentDatabase(), func(t tableName, write bool) {
-		key := tableName{strings.ToLower(t.Database), strings.ToLower(t.Name)}
+	eachName(stmt, s.GetCurrentDatabase(), func(t syntax.TableName, write bool) {
+		key := syntax.TableName{Database: strings.ToLower(t.Database), Name: strings.ToLower(t.Name)}
 		for c := s.calls.within; c != nil && write; c = c.up {
 			if c.used[key] {
 				err = mysql.NewSQLError(1442, "HY000", "Can't update table '%s' in stored function/trigger because it is already used "+

@@ -9,6 +9,7 @@ import (
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
 	"sextant/engine"
+	"sextant/server/gms/syntax"
 )
 
 // queryPrinter writes the query of a view as MySQL's SHOW CREATE VIEW does: every column with its table and its name, every
@@ -34,14 +35,14 @@ type printedScope struct {
 
 // printedTable is a table of a FROM.
 type printedTable struct {
-	name    tableName // what columns call it by; without a database behind an alias
-	written string    // before its columns
+	name    syntax.TableName // what columns call it by; without a database behind an alias
+	written string           // before its columns
 	columns ast.Columns
 }
 
 // viewQuery returns a view's query in MySQL's form, without the name of the current database, false if it has something that
 // is not known here, or that is gone.
-func (s *Session) viewQuery(ctx *sql.Context, t tableName, current string) (string, bool) {
+func (s *Session) viewQuery(ctx *sql.Context, t syntax.TableName, current string) (string, bool) {
 	m, err := newViewMerger(ctx, &parser{base: sql.NewMysqlParser(), raw: true}, s)
 	if err != nil {
 		return "", false
@@ -78,7 +79,7 @@ func (p *queryPrinter) statement(q ast.SelectStatement, named bool) string {
 			text += orderWord(i)
 			switch e := o.Expr.(type) {
 			case *ast.ColName:
-				text += quoteName(e.Name.String())
+				text += syntax.QuoteName(e.Name.String())
 			case *ast.SQLVal:
 				text += p.literal(e)
 			default:
@@ -123,7 +124,7 @@ func (p *queryPrinter) with(w *ast.With) string {
 		if i > 0 {
 			text += ", "
 		}
-		text += quoteName(c.As.String()) + derivedColumns(c.Columns) + " as (" + p.statement(q.Select, true) + ")"
+		text += syntax.QuoteName(c.As.String()) + derivedColumns(c.Columns) + " as (" + p.statement(q.Select, true) + ")"
 	}
 	return text + " "
 }
@@ -135,7 +136,7 @@ func derivedColumns(list ast.Columns) string {
 	}
 	names := make([]string, len(list))
 	for i, c := range list {
-		names[i] = quoteName(c.String())
+		names[i] = syntax.QuoteName(c.String())
 	}
 	return " (" + strings.Join(names, ",") + ")"
 }
@@ -172,7 +173,7 @@ func (p *queryPrinter) selects(q *ast.Select, named bool) string {
 		}
 		text += p.expr(a.Expr)
 		if named || !a.As.IsEmpty() {
-			text += " AS " + quoteName(resultName(a))
+			text += " AS " + syntax.QuoteName(resultName(a))
 		}
 	}
 	text += from
@@ -180,7 +181,7 @@ func (p *queryPrinter) selects(q *ast.Select, named bool) string {
 		text += " where " + p.condition(q.Where.Expr)
 	}
 	for i, e := range q.GroupBy {
-		if u, ok := e.(*ast.UnaryExpr); ok && strings.HasPrefix(rollupMark, ", "+strings.TrimSpace(u.Operator)) {
+		if u, ok := e.(*ast.UnaryExpr); ok && strings.HasPrefix(syntax.RollupMark, ", "+strings.TrimSpace(u.Operator)) {
 			text += " with rollup"
 			continue
 		}
@@ -201,7 +202,7 @@ func (p *queryPrinter) selects(q *ast.Select, named bool) string {
 		} else {
 			text += ", "
 		}
-		text += quoteName(w.Name.String()) + " AS " + p.window(w)
+		text += syntax.QuoteName(w.Name.String()) + " AS " + p.window(w)
 	}
 	for i, o := range q.OrderBy {
 		text += orderWord(i) + p.sortedBy(q, o.Expr, false) + direction(o)
@@ -243,7 +244,7 @@ func (p *queryPrinter) sortedBy(q *ast.Select, e ast.Expr, groups bool) string {
 		if at, err := strconv.Atoi(string(x.Val)); x.Type == ast.IntVal && err == nil && at >= 1 && at <= len(q.SelectExprs) {
 			if a, ok := q.SelectExprs[at-1].(*ast.AliasedExpr); ok {
 				if isNumeral(a.Expr) || !a.As.IsEmpty() {
-					return quoteName(resultName(a))
+					return syntax.QuoteName(resultName(a))
 				}
 				return p.expr(a.Expr)
 			}
@@ -252,7 +253,7 @@ func (p *queryPrinter) sortedBy(q *ast.Select, e ast.Expr, groups bool) string {
 	case *ast.ColName:
 		if a := p.scope.list[x.Name.Lowered()]; a != nil && x.Qualifier.IsEmpty() && !a.As.IsEmpty() {
 			if _, column := p.scope.find(x); !groups || !column {
-				return quoteName(a.As.String())
+				return syntax.QuoteName(a.As.String())
 			}
 		}
 	}
@@ -355,22 +356,22 @@ func (p *queryPrinter) aliased(e *ast.AliasedTableExpr) string {
 	switch x := e.Expr.(type) {
 	case ast.TableName:
 		t.name = fullName(x, p.ctx.GetCurrentDatabase())
-		t.written = quoteName(t.name.Name)
+		t.written = syntax.QuoteName(t.name.Name)
 		text = t.written
 		if _, cte := p.names.ctes[strings.ToLower(t.name.Name)]; cte && x.DbQualifier.IsEmpty() {
 			t.name.Database = ""
-		} else if !sameName(t.name.Database, p.current) {
-			text = quoteName(t.name.Database) + "." + text
+		} else if !syntax.SameName(t.name.Database, p.current) {
+			text = syntax.QuoteName(t.name.Database) + "." + text
 			if p.cat.Object(engine.ObjectView, t.name.Database, t.name.Name) == nil {
 				t.written = text
 			}
 		}
-		if !e.As.IsEmpty() && !sameName(e.As.String(), t.name.Name) {
-			t.name, t.written = tableName{Name: e.As.String()}, quoteName(e.As.String())
+		if !e.As.IsEmpty() && !syntax.SameName(e.As.String(), t.name.Name) {
+			t.name, t.written = syntax.TableName{Name: e.As.String()}, syntax.QuoteName(e.As.String())
 			text += " " + t.written
 		}
 	case *ast.Subquery:
-		t.name, t.written = tableName{Name: e.As.String()}, quoteName(e.As.String())
+		t.name, t.written = syntax.TableName{Name: e.As.String()}, syntax.QuoteName(e.As.String())
 		outer := p.scope
 		if !e.Lateral {
 			p.scope = p.scope.outer
@@ -385,7 +386,7 @@ func (p *queryPrinter) aliased(e *ast.AliasedTableExpr) string {
 	if h := e.Hints; h != nil {
 		names := make([]string, len(h.Indexes))
 		for i, x := range h.Indexes {
-			if names[i] = quoteName(x.String()); x.EqualString("primary") {
+			if names[i] = syntax.QuoteName(x.String()); x.EqualString("primary") {
 				names[i] = "PRIMARY"
 			}
 		}
@@ -402,11 +403,11 @@ func (sc *printedScope) find(c *ast.ColName) (string, bool) {
 		of = sc.merged[c.Name.Lowered()]
 	}
 	for _, t := range sc.tables {
-		if !of.Name.IsEmpty() && !sameName(of.Name.String(), t.name.Name) || !of.DbQualifier.IsEmpty() && !sameName(of.DbQualifier.String(), t.name.Database) {
+		if !of.Name.IsEmpty() && !syntax.SameName(of.Name.String(), t.name.Name) || !of.DbQualifier.IsEmpty() && !syntax.SameName(of.DbQualifier.String(), t.name.Database) {
 			continue
 		}
 		if i := slices.IndexFunc(t.columns, c.Name.Equal); i >= 0 {
-			return t.written + "." + quoteName(t.columns[i].String()), true
+			return t.written + "." + syntax.QuoteName(t.columns[i].String()), true
 		}
 	}
 	return "", false
@@ -419,14 +420,14 @@ func (p *queryPrinter) named(c *ast.ColName) (string, bool) {
 		selected := sc.aliases && a != nil && c.Qualifier.IsEmpty()
 		if selected && sc == p.scope { // of a HAVING, which means the alias before the column
 			if _, column := a.Expr.(*ast.ColName); !column || !a.As.IsEmpty() {
-				return quoteName(resultName(a)), true
+				return syntax.QuoteName(resultName(a)), true
 			}
 		}
 		if text, ok := sc.find(c); ok {
 			return text, true
 		}
 		if selected {
-			return quoteName(resultName(a)), true
+			return syntax.QuoteName(resultName(a)), true
 		}
 	}
 	return "", false

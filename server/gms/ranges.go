@@ -11,6 +11,8 @@ import (
 
 	"sextant/engine"
 	"sextant/engine/row"
+	"sextant/server/gms/expr"
+	"sextant/server/gms/value"
 )
 
 // An index lookup is a set of boxes: for each column of the index an interval of
@@ -68,7 +70,7 @@ func (k keySpace) append(dst []byte, i int, v row.Datum) []byte {
 
 // value returns the encoding of a bound of column i.
 func (k keySpace) value(ctx context.Context, i int, v any) ([]byte, error) {
-	d, err := k.shape.codecs[k.parts[i].Column].datum(ctx, v)
+	d, err := k.shape.codecs[k.parts[i].Column].Datum(ctx, v)
 	if err != nil {
 		return nil, err
 	}
@@ -109,8 +111,8 @@ func (k keySpace) cut(ctx context.Context, i int, c sql.MySQLRangeCut, upper boo
 		}
 		return k.cut(ctx, i, sql.BelowNull{}, upper)
 	}
-	if t, ok := k.shape.codecs[k.parts[i].Column].typ.(sql.DecimalType); ok {
-		next, exact, err := nextDecimal(ctx, t, key)
+	if t, ok := k.shape.codecs[k.parts[i].Column].Typ.(sql.DecimalType); ok {
+		next, exact, err := expr.NextDecimal(ctx, t, key)
 		switch {
 		case err != nil:
 			return nil, false, err
@@ -125,8 +127,8 @@ func (k keySpace) cut(ctx context.Context, i int, c sql.MySQLRangeCut, upper boo
 	if err != nil {
 		return nil, false, err
 	}
-	if t, ok := key.(time.Time); ok && above && k.shape.codecs[k.parts[i].Column].store == row.TypeTimestamp {
-		_, above = zoneOf(ctx).instant(t) // of a time that no clock shows e is the next that it shows
+	if t, ok := key.(time.Time); ok && above && k.shape.codecs[k.parts[i].Column].Store == row.TypeTimestamp {
+		_, above = value.ZoneOf(ctx).Instant(t) // of a time that no clock shows e is the next that it shows
 	}
 	if prefixed {
 		above = upper // a prefix that is equal says nothing about the rest
@@ -142,7 +144,7 @@ func (k keySpace) cut(ctx context.Context, i int, c sql.MySQLRangeCut, upper boo
 func (k keySpace) integerPoint(ctx context.Context, i int, r sql.MySQLRangeColumnExpr) (span, bool, error) {
 	lo, isBelow := r.LowerBound.(sql.Below)
 	hi, isAbove := r.UpperBound.(sql.Above)
-	if !isBelow || !isAbove || k.parts[i].Desc || !k.shape.codecs[k.parts[i].Column].integer() {
+	if !isBelow || !isAbove || k.parts[i].Desc || !k.shape.codecs[k.parts[i].Column].Integer() {
 		return span{}, false, nil
 	}
 	switch lo.Key.(type) {

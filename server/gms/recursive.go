@@ -9,6 +9,8 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/transform"
 	"github.com/dolthub/vitess/go/mysql"
+
+	"sextant/server/gms/function"
 )
 
 // recursiveCTE builds WITH RECURSIVE. The planner's own stops at a fixed depth
@@ -96,13 +98,13 @@ func (c *cteIter) Next(ctx *sql.Context) (sql.Row, error) {
 			if _, known := c.seen[key]; known {
 				continue
 			}
-			if err := c.m.charge(ctx, hashBytes, tableOverflow); err != nil {
+			if err := c.m.charge(ctx, function.HashBytes, tableOverflow); err != nil {
 				return nil, err
 			}
-			c.last += hashBytes // kept to the end
+			c.last += function.HashBytes // kept to the end
 			c.seen[key] = struct{}{}
 		}
-		n := rowSize(r)
+		n := function.RowSize(r)
 		if err := c.m.charge(ctx, n, tableOverflow); err != nil {
 			return nil, err
 		}
@@ -124,7 +126,7 @@ func (c *cteIter) recurse(ctx *sql.Context) error {
 	if err := c.part.Close(ctx); err != nil {
 		return err
 	}
-	hashes := int64(len(c.seen)) * hashBytes
+	hashes := int64(len(c.seen)) * function.HashBytes
 	c.m.release(c.last - hashes)
 	c.last, c.bytes = hashes+c.bytes, 0
 	c.n.Working.Buf, c.rows = c.rows, nil

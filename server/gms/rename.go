@@ -12,12 +12,14 @@ import (
 	"github.com/dolthub/vitess/go/mysql"
 
 	"sextant/engine"
+	"sextant/server/gms/rewrite"
+	"sextant/server/gms/syntax"
 )
 
 // renaming is one pair of RENAME TABLE, or the RENAME of an ALTER TABLE. The planner
 // drops the databases of the names.
 type renaming struct {
-	from, to tableName
+	from, to syntax.TableName
 	alter    bool
 }
 
@@ -27,7 +29,7 @@ func (b *builder) renameTables(ctx *sql.Context, s *Session, n *plan.RenameTable
 	if len(list) != len(n.OldNames) || list[0].from.Name != n.OldNames[0] { // of a procedure
 		list = nil
 		for i, from := range n.OldNames {
-			list = append(list, renaming{from: tableName{n.Db.Name(), from}, to: tableName{n.Db.Name(), n.NewNames[i]}})
+			list = append(list, renaming{from: syntax.TableName{Database: n.Db.Name(), Name: from}, to: syntax.TableName{Database: n.Db.Name(), Name: n.NewNames[i]}})
 		}
 	}
 	_, tx, err := writer(ctx)
@@ -44,7 +46,7 @@ func (b *builder) renameTables(ctx *sql.Context, s *Session, n *plan.RenameTable
 
 func (s *Session) rename(ctx *sql.Context, tx *engine.Tx, r renaming) error {
 	cat := tx.NewestCatalog()
-	for _, t := range []tableName{r.from, r.to} {
+	for _, t := range []syntax.TableName{r.from, r.to} {
 		if t.Database == "" {
 			return sql.ErrNoDatabaseSelected.New()
 		}
@@ -67,7 +69,7 @@ func (s *Session) rename(ctx *sql.Context, tx *engine.Tx, r renaming) error {
 	if cat.Object(engine.ObjectView, to, r.to.Name) != nil {
 		return sql.ErrTableAlreadyExists.New(r.to.Name)
 	}
-	if err := s.moveTriggers(ctx, cat, def, tableName{to, r.to.Name}); err != nil {
+	if err := s.moveTriggers(ctx, cat, def, syntax.TableName{Database: to, Name: r.to.Name}); err != nil {
 		return err
 	}
 	named := def.Clone()
@@ -75,7 +77,7 @@ func (s *Session) rename(ctx *sql.Context, tx *engine.Tx, r renaming) error {
 	for i := range named.ForeignKeys {
 		fk := &named.ForeignKeys[i]
 		fk.Name = generatedName(fk.Name, def.Name, named.Name, "_ibfk_")
-		if sameName(fk.ParentDatabase, def.Database) && sameName(fk.ParentTable, def.Name) {
+		if syntax.SameName(fk.ParentDatabase, def.Database) && syntax.SameName(fk.ParentTable, def.Name) {
 			fk.ParentDatabase, fk.ParentTable = to, named.Name
 		}
 	}
@@ -94,7 +96,7 @@ func (s *Session) rename(ctx *sql.Context, tx *engine.Tx, r renaming) error {
 	for _, db := range tx.NewestCatalog().Databases() {
 		for _, child := range tx.NewestCatalog().Tables(db.Name) {
 			if child.ID != def.ID {
-				if err := s.renameParent(ctx, tx, child, def, tableName{to, named.Name}); err != nil {
+				if err := s.renameParent(ctx, tx, child, def, syntax.TableName{Database: to, Name: named.Name}); err != nil {
 					return err
 				}
 			}
@@ -109,10 +111,10 @@ func (s *Session) renamedChecks(cat *engine.Catalog, def, named *engine.TableDef
 		c := &named.Checks[i]
 		was := c.Name
 		c.Name = generatedName(was, def.Name, named.Name, "_chk_")
-		if err := checkLength(c.Name); err != nil {
+		if err := rewrite.CheckLength(c.Name); err != nil {
 			return err
 		}
-		if c.Name != was || !sameName(def.Database, named.Database) {
+		if c.Name != was || !syntax.SameName(def.Database, named.Database) {
 			if err := takenCheck(cat, named, c.Name); err != nil {
 				return err
 			}
@@ -131,12 +133,12 @@ func generatedName(name, from, to, infix string) string {
 }
 
 // renameParent has the foreign keys of child that refer to a table follow its rename.
-func (s *Session) renameParent(ctx *sql.Context, tx *engine.Tx, child, parent *engine.TableDef, to tableName) error {
+func (s *Session) renameParent(ctx *sql.Context, tx *engine.Tx, child, parent *engine.TableDef, to syntax.TableName) error {
 	changed := child.Clone()
 	any := false
 	for i := range changed.ForeignKeys {
 		fk := &changed.ForeignKeys[i]
-		if sameName(fk.ParentDatabase, parent.Database) && sameName(fk.ParentTable, parent.Name) {
+		if syntax.SameName(fk.ParentDatabase, parent.Database) && syntax.SameName(fk.ParentTable, parent.Name) {
 			fk.ParentDatabase, fk.ParentTable = to.Database, to.Name
 			any = true
 		}
@@ -182,7 +184,7 @@ func (s *Session) renameView(ctx *sql.Context, r renaming) error {
 		return sql.ErrTableNotFound.New(r.from.Database + "." + r.from.Name)
 	case r.alter:
 		return mysql.NewSQLError(1347, "HY000", "'%s.%s' is not BASE TABLE", r.from.Database, r.from.Name)
-	case !sameName(r.from.Database, r.to.Database):
+	case !syntax.SameName(r.from.Database, r.to.Database):
 		return mysql.NewSQLError(1450, "HY000", "Changing schema from '%s' to '%s' is not allowed.", r.from.Database, r.to.Database)
 	}
 	_, tx, err := writer(ctx)
@@ -197,27 +199,27 @@ func (s *Session) renameView(ctx *sql.Context, r renaming) error {
 		return err
 	}
 	v.Name = r.to.Name
-	if h, ok := newObjectHead(v.Create); ok {
-		v.Create = v.Create[:h.from] + quoteName(v.Name) + v.Create[h.to:]
+	if h, ok := rewrite.NewObjectHead(v.Create); ok {
+		v.Create = v.Create[:h.From] + syntax.QuoteName(v.Name) + v.Create[h.To:]
 	}
 	return putObject(ctx, engine.ObjectView, r.to.Database, r.to.Name, v)
 }
 
 // moveTriggers has a table's triggers follow its rename. They do not leave their database.
-func (s *Session) moveTriggers(ctx *sql.Context, cat *engine.Catalog, def *engine.TableDef, to tableName) error {
+func (s *Session) moveTriggers(ctx *sql.Context, cat *engine.Catalog, def *engine.TableDef, to syntax.TableName) error {
 	for _, o := range cat.Objects(engine.ObjectTrigger, def.Database) {
 		var t storedTrigger
 		if err := json.Unmarshal(o.Data, &t); err != nil {
 			return fmt.Errorf("decode %s.%s: %w", def.Database, o.Name, err)
 		}
 		h, ok := newTriggerHead(t.Create)
-		if !ok || !sameName(h.table, def.Name) {
+		if !ok || !syntax.SameName(h.table, def.Name) {
 			continue
 		}
-		if !sameName(def.Database, to.Database) {
+		if !syntax.SameName(def.Database, to.Database) {
 			return mysql.NewSQLError(1435, "HY000", "Trigger in wrong schema")
 		}
-		t.Create = t.Create[:h.from] + quoteName(to.Database) + "." + quoteName(to.Name) + t.Create[h.to:]
+		t.Create = t.Create[:h.from] + syntax.QuoteName(to.Database) + "." + syntax.QuoteName(to.Name) + t.Create[h.to:]
 		if err := putObject(ctx, engine.ObjectTrigger, def.Database, o.Name, t); err != nil {
 			return err
 		}
@@ -233,33 +235,33 @@ type triggerHead struct {
 
 // newTriggerHead looks for the table in a CREATE TRIGGER, false if it is none.
 func newTriggerHead(create string) (h triggerHead, ok bool) {
-	l := newLexer(plainComments(create))
-	for !l.is("trigger") { // the DEFINER
-		if l.kind == 0 {
+	l := syntax.NewLexer(syntax.PlainComments(create))
+	for !l.Is("trigger") { // the DEFINER
+		if l.Kind == 0 {
 			return h, false
 		}
-		l.next()
+		l.Next()
 	}
-	l.next()
-	for !l.is("on") {
-		if l.kind == 0 {
+	l.Next()
+	for !l.Is("on") {
+		if l.Kind == 0 {
 			return h, false
 		}
-		l.next()
+		l.Next()
 	}
-	l.next()
-	h.from, h.to = l.start, l.at
-	h.table, ok = l.name()
-	if ok && l.accept(".") {
-		h.to = l.at
-		h.table, ok = l.name()
+	l.Next()
+	h.from, h.to = l.Start, l.At
+	h.table, ok = l.Name()
+	if ok && l.Accept(".") {
+		h.to = l.At
+		h.table, ok = l.Name()
 	}
 	return h, ok
 }
 
 // moveFulltext has the tables of FULLTEXT indexes follow their table's database.
 func (s *Session) moveFulltext(ctx *sql.Context, tx *engine.Tx, def *engine.TableDef, database string) error {
-	if sameName(def.Database, database) {
+	if syntax.SameName(def.Database, database) {
 		return nil
 	}
 	for _, name := range fulltextTables(def) {

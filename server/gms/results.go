@@ -11,6 +11,8 @@ import (
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 	gomysql "github.com/go-mysql-org/go-mysql/mysql"
 
+	"sextant/server/gms/expr"
+	"sextant/server/gms/value"
 	"sextant/server/protocol"
 )
 
@@ -29,14 +31,14 @@ func columns(ctx *sql.Context, n sql.Node, schema sql.Schema) []protocol.Column 
 			Charset: uint16(charset), Length: c.Type.MaxTextResponseByteLength(ctx),
 		}
 		switch {
-		case types.IsBinaryType(c.Type), types.IsNumber(c.Type), types.IsYear(c.Type), isMoment(c.Type), types.IsBit(c.Type): // drivers take a BIT that is not binary for text
+		case types.IsBinaryType(c.Type), types.IsNumber(c.Type), types.IsYear(c.Type), expr.IsMoment(c.Type), types.IsBit(c.Type): // drivers take a BIT that is not binary for text
 			col.Charset = uint16(sql.Collation_binary)
 		case results != sql.CharacterSet_Unspecified:
 			col.Charset = uint16(results)
 		}
 		typ, flags := sqltypes.TypeToMySQL(c.Type.Type())
 		col.Type, col.Flags = byte(typ), uint16(flags)
-		if isMoment(c.Type) || types.IsJSON(c.Type) || types.IsGeometry(c.Type) {
+		if expr.IsMoment(c.Type) || types.IsJSON(c.Type) || types.IsGeometry(c.Type) {
 			col.Flags |= gomysql.BINARY_FLAG
 		}
 		switch col.Type {
@@ -73,18 +75,18 @@ func columns(ctx *sql.Context, n sql.Node, schema sql.Schema) []protocol.Column 
 			}
 		}
 		if f, ok := formats[i]; ok {
-			if f.unsigned {
+			if f.Unsigned {
 				col.Flags |= gomysql.UNSIGNED_FLAG
 				if types.IsDecimal(c.Type) {
 					col.Length-- // no sign
 				}
 			}
-			if f.zeros > 0 {
+			if f.Zeros > 0 {
 				col.Flags |= gomysql.ZEROFILL_FLAG
-				col.Length = uint32(f.zeros)
+				col.Length = uint32(f.Zeros)
 			}
-			if f.digits > 0 {
-				col.Decimals, col.Length = byte(f.scale), uint32(f.digits)
+			if f.Digits > 0 {
+				col.Decimals, col.Length = byte(f.Scale), uint32(f.Digits)
 			}
 		}
 		out[i] = col
@@ -102,14 +104,14 @@ func encode(ctx *sql.Context, schema sql.Schema, row sql.Row, cells [][]byte, ar
 		}
 		typ := c.Type
 		if doc, ok := row[i].(sql.JSONWrapper); ok {
-			if err := shallowDocument(ctx, doc); err != nil {
+			if err := value.ShallowDocument(ctx, doc); err != nil {
 				return arena, err
 			}
 		}
 		if _, ok := row[i].(types.GeometryValue); ok { // a function announces points and returns any
 			typ = types.GeometryType{}
 		}
-		if text, ok := appendDouble(ctx, arena[len(arena):], typ, row[i]); ok {
+		if text, ok := value.AppendDouble(ctx, arena[len(arena):], typ, row[i]); ok {
 			cells[i] = text
 			arena = stored(arena, text)
 			continue
@@ -118,7 +120,7 @@ func encode(ctx *sql.Context, schema sql.Schema, row sql.Row, cells [][]byte, ar
 			typ = types.MustCreateDatetimeType(sqltypes.Datetime, t.Precision())
 		}
 		if at, ok := row[i].(time.Time); ok && at.Year() < 1000 && types.IsTime(typ) { // the planner's text has no zeros before
-			cells[i] = []byte(momentOf(at, typ).(string))
+			cells[i] = []byte(expr.MomentOf(at, typ).(string))
 			continue
 		}
 		v, err := typ.SQL(ctx, arena[len(arena):], row[i])
@@ -138,7 +140,7 @@ func encode(ctx *sql.Context, schema sql.Schema, row sql.Row, cells [][]byte, ar
 		if v.Type() == sqltypes.Decimal && cells[i][0] == '-' && !bytes.ContainsAny(cells[i], "123456789") { // to MySQL 0 has no sign
 			cells[i] = cells[i][1:]
 		}
-		if types.IsYear(typ) && len(cells[i]) < yearDigits { // 0
+		if types.IsYear(typ) && len(cells[i]) < expr.YearDigits { // 0
 			cells[i] = []byte("0000")
 		}
 		arena = stored(arena, cells[i])
@@ -174,9 +176,6 @@ func stored(arena, cell []byte) []byte {
 	return make([]byte, 0, 2*(len(arena)+len(cell)))
 }
 
-// decimalDigits are the most digits of a DECIMAL on either side of its point.
-const decimalDigits = 65
-
 // literal returns a parameter's value as the planner takes it.
 func literal(p protocol.Param) ast.Expr {
 	if p.Null {
@@ -192,7 +191,7 @@ func literal(p protocol.Param) ast.Expr {
 		}
 	case gomysql.MYSQL_TYPE_DECIMAL, gomysql.MYSQL_TYPE_NEWDECIMAL:
 		if bytes.ContainsAny(p.Text, "eE") { // a literal with an exponent is a DOUBLE
-			if d, _, err := apd.NewFromString(string(p.Text)); err == nil && d.Form == apd.Finite && -decimalDigits <= d.Exponent && d.Exponent <= decimalDigits {
+			if d, _, err := apd.NewFromString(string(p.Text)); err == nil && d.Form == apd.Finite && -expr.DecimalDigits <= d.Exponent && d.Exponent <= expr.DecimalDigits {
 				return ast.NewFloatVal([]byte(d.Text('f')))
 			}
 		}

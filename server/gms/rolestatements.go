@@ -9,40 +9,42 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/mysql_db"
 	"github.com/dolthub/vitess/go/mysql"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+
+	"sextant/server/gms/syntax"
 )
 
 // namedAccount is an account as a statement names it.
 type namedAccount struct {
-	accountName
+	syntax.AccountName
 	self bool // CURRENT_USER
 }
 
 // of returns the account that is meant in a session.
-func (n namedAccount) of(s *Session) accountName {
+func (n namedAccount) of(s *Session) syntax.AccountName {
 	if n.self {
 		return s.account
 	}
-	return n.accountName
+	return n.AccountName
 }
 
-// accountNames reads a list of accounts.
-func (l *lexer) accountNames() (out []namedAccount, ok bool) {
+// readAccountNames reads a list of accounts.
+func readAccountNames(l *syntax.Lexer) (out []namedAccount, ok bool) {
 	for {
-		n, self, ok := l.accountName()
+		n, self, ok := l.AccountName()
 		if !ok {
 			return nil, false
 		}
-		if out = append(out, namedAccount{n, self}); !l.accept(",") {
+		if out = append(out, namedAccount{n, self}); !l.Accept(",") {
 			return out, true
 		}
 	}
 }
 
-// roleNames reads a list of roles.
-func (l *lexer) roleNames() (out []accountName, ok bool) {
-	names, ok := l.accountNames()
+// readRoleNames reads a list of roles.
+func readRoleNames(l *syntax.Lexer) (out []syntax.AccountName, ok bool) {
+	names, ok := readAccountNames(l)
 	for _, n := range names {
-		if out = append(out, n.accountName); n.self {
+		if out = append(out, n.AccountName); n.self {
 			return nil, false
 		}
 	}
@@ -50,11 +52,11 @@ func (l *lexer) roleNames() (out []accountName, ok bool) {
 }
 
 // parseCreateRole parses CREATE ROLE [IF NOT EXISTS] role [, role] ….
-func parseCreateRole(l *lexer) (ast.Statement, error) {
-	optional := l.accept("if", "not", "exists")
-	roles, ok := l.roleNames()
+func parseCreateRole(l *syntax.Lexer) (ast.Statement, error) {
+	optional := l.Accept("if", "not", "exists")
+	roles, ok := readRoleNames(l)
 	if !ok {
-		return nil, l.syntax()
+		return nil, l.Syntax()
 	}
 	a := &admin{name: "CREATE ROLE", commits: true, run: func(ctx *sql.Context, s *Session, _ *admin) ([]sql.Row, error) {
 		return nil, s.createRoles(ctx, roles, optional)
@@ -64,11 +66,11 @@ func parseCreateRole(l *lexer) (ast.Statement, error) {
 }
 
 // createRoles executes CREATE ROLE.
-func (s *Session) createRoles(ctx *sql.Context, roles []accountName, optional bool) error {
+func (s *Session) createRoles(ctx *sql.Context, roles []syntax.AccountName, optional bool) error {
 	return s.editAccounts(ctx, func(e *accountEdit) error {
 		var failed []string
 		for _, role := range roles {
-			_, there := e.GetUser(role.key())
+			_, there := e.GetUser(role.Key())
 			switch {
 			case there && optional:
 				s.Warn(&sql.Warning{Level: "Note", Code: 3163, Message: fmt.Sprintf("Authorization ID %s already exists.", quotedAccount(role))})
@@ -90,11 +92,11 @@ func (s *Session) createRoles(ctx *sql.Context, roles []accountName, optional bo
 
 // parseDropAccounts parses DROP USER and DROP ROLE [IF EXISTS] account [, account] ….
 func parseDropAccounts(verb string, need ...sql.PrivilegeType) grammar {
-	return func(l *lexer) (ast.Statement, error) {
-		optional := l.accept("if", "exists")
-		names, ok := l.accountNames()
+	return func(l *syntax.Lexer) (ast.Statement, error) {
+		optional := l.Accept("if", "exists")
+		names, ok := readAccountNames(l)
 		if !ok {
-			return nil, l.syntax()
+			return nil, l.Syntax()
 		}
 		a := &admin{name: verb, commits: true, run: func(ctx *sql.Context, s *Session, _ *admin) ([]sql.Row, error) {
 			return nil, s.dropAccounts(ctx, verb, names, optional)
@@ -106,7 +108,7 @@ func parseDropAccounts(verb string, need ...sql.PrivilegeType) grammar {
 
 // roleGrant is a GRANT or REVOKE of roles.
 type roleGrant struct {
-	roles    []accountName
+	roles    []syntax.AccountName
 	accounts []namedAccount
 	admin    bool // WITH ADMIN OPTION
 	ifExists bool
@@ -114,18 +116,18 @@ type roleGrant struct {
 }
 
 // parseRoleGrant parses what follows GRANT and REVOKE if it is roles.
-func parseRoleGrant(l *lexer, revoke, ifExists bool) (ast.Statement, error) {
+func parseRoleGrant(l *syntax.Lexer, revoke, ifExists bool) (ast.Statement, error) {
 	g := &roleGrant{ifExists: ifExists}
 	var ok bool
-	if g.roles, ok = l.roleNames(); !ok || !revoke && !l.accept("to") || revoke && !l.accept("from") {
-		return nil, l.syntax()
+	if g.roles, ok = readRoleNames(l); !ok || !revoke && !l.Accept("to") || revoke && !l.Accept("from") {
+		return nil, l.Syntax()
 	}
-	if g.accounts, ok = l.accountNames(); !ok {
-		return nil, l.syntax()
+	if g.accounts, ok = readAccountNames(l); !ok {
+		return nil, l.Syntax()
 	}
 	run := g.grant
-	if g.admin = !revoke && l.accept("with", "admin", "option"); revoke {
-		run, g.ignore = g.revoke, l.accept("ignore", "unknown", "user")
+	if g.admin = !revoke && l.Accept("with", "admin", "option"); revoke {
+		run, g.ignore = g.revoke, l.Accept("ignore", "unknown", "user")
 	}
 	a := &admin{name: "GRANT", commits: true, run: func(ctx *sql.Context, s *Session, _ *admin) ([]sql.Row, error) {
 		if err := s.mayAdminister(ctx, g.roles); err != nil {
@@ -138,11 +140,11 @@ func parseRoleGrant(l *lexer, revoke, ifExists bool) (ast.Statement, error) {
 
 // administered returns the roles that an account and its active roles were granted WITH
 // ADMIN OPTION, directly or by other roles.
-func administered(rd accountReader, of accountName, active []accountName) (out []accountName) {
+func administered(rd accountReader, of syntax.AccountName, active []syntax.AccountName) (out []syntax.AccountName) {
 	for _, n := range append(reached(rd, active...), of) {
 		for _, e := range rd.GetToUserRoleEdges(mysql_db.RoleEdgesToKey{ToHost: n.Host, ToUser: n.User}) {
 			if e.WithAdminOption {
-				out = append(out, accountName{e.FromUser, e.FromHost})
+				out = append(out, syntax.AccountName{User: e.FromUser, Host: e.FromHost})
 			}
 		}
 	}
@@ -150,7 +152,7 @@ func administered(rd accountReader, of accountName, active []accountName) (out [
 }
 
 // mayAdminister returns an error unless the session may grant and revoke the roles.
-func (s *Session) mayAdminister(ctx *sql.Context, names []accountName) error {
+func (s *Session) mayAdminister(ctx *sql.Context, names []syntax.AccountName) error {
 	if s.mayDynamic(ctx, "role_admin") {
 		return nil
 	}
@@ -166,7 +168,7 @@ func (s *Session) mayAdminister(ctx *sql.Context, names []accountName) error {
 }
 
 // edge returns the key of a grant of a role.
-func edge(role, to accountName) mysql_db.RoleEdgesPrimaryKey {
+func edge(role, to syntax.AccountName) mysql_db.RoleEdgesPrimaryKey {
 	return mysql_db.RoleEdgesPrimaryKey{FromHost: role.Host, FromUser: role.User, ToHost: to.Host, ToUser: to.User}
 }
 
@@ -182,7 +184,7 @@ func (g *roleGrant) grant(_ *sql.Context, s *Session, e *accountEdit) error {
 			return errUnknownAuthorization(to)
 		}
 		for _, role := range g.roles {
-			if _, there := e.GetUser(role.key()); !there {
+			if _, there := e.GetUser(role.Key()); !there {
 				return errUnknownAuthorization(role)
 			}
 			admin := g.admin
@@ -201,7 +203,7 @@ func (g *roleGrant) grant(_ *sql.Context, s *Session, e *accountEdit) error {
 // revoke executes REVOKE of roles.
 func (g *roleGrant) revoke(ctx *sql.Context, s *Session, e *accountEdit) error {
 	// unknown returns the error of a name, nil if it is only warned of.
-	unknown := func(name accountName, ignore bool) error {
+	unknown := func(name syntax.AccountName, ignore bool) error {
 		if !ignore {
 			return errUnknownAuthorization(name)
 		}
@@ -223,7 +225,7 @@ func (g *roleGrant) revoke(ctx *sql.Context, s *Session, e *accountEdit) error {
 			if slices.Contains(mandatoryRoles(), role) {
 				return errMandatory(role)
 			}
-			if _, there := e.GetUser(role.key()); !there {
+			if _, there := e.GetUser(role.Key()); !there {
 				if err := unknown(role, g.ifExists); err != nil {
 					return err
 				}
@@ -235,29 +237,29 @@ func (g *roleGrant) revoke(ctx *sql.Context, s *Session, e *accountEdit) error {
 }
 
 // parseShowGrants parses SHOW GRANTS [FOR account [USING role [, role] …]].
-func parseShowGrants(l *lexer) (ast.Statement, error) {
+func parseShowGrants(l *syntax.Lexer) (ast.Statement, error) {
 	of := namedAccount{self: true}
-	var using []accountName
-	if l.accept("for") {
+	var using []syntax.AccountName
+	if l.Accept("for") {
 		var ok bool
-		if of.accountName, of.self, ok = l.accountName(); !ok {
-			return nil, l.syntax()
+		if of.AccountName, of.self, ok = l.AccountName(); !ok {
+			return nil, l.Syntax()
 		}
-		if l.accept("using") {
-			if using, ok = l.roleNames(); !ok {
-				return nil, l.syntax()
+		if l.Accept("using") {
+			if using, ok = readRoleNames(l); !ok {
+				return nil, l.Syntax()
 			}
 		}
 	}
 	title := "Grants for " + of.User + "@" + of.Host
 	if of.self {
-		if s, ok := l.ctx.Session.(*Session); ok {
+		if s, ok := l.Ctx.Session.(*Session); ok {
 			title = "Grants for " + s.account.User + "@" + s.account.Host
 		}
 	}
 	a := &admin{name: "SHOW GRANTS", columns: textColumns(title)}
 	a.check = func(a *rights) error {
-		if !of.self && of.accountName != a.who && len(a.without("mysql", []sql.PrivilegeType{sql.PrivilegeType_Select})) > 0 {
+		if !of.self && of.AccountName != a.who && len(a.without("mysql", []sql.PrivilegeType{sql.PrivilegeType_Select})) > 0 {
 			return a.deniedDatabase("mysql")
 		}
 		return nil
@@ -275,12 +277,12 @@ func parseShowGrants(l *lexer) (ast.Statement, error) {
 }
 
 // parseDefaultRole parses what follows ALTER USER account DEFAULT ROLE.
-func parseDefaultRole(l *lexer, verb string, changes []accountChange) (ast.Statement, error) {
+func parseDefaultRole(l *syntax.Lexer, verb string, changes []accountChange) (ast.Statement, error) {
 	set := &accountSettings{}
 	if len(changes) > 1 || changes[0].plugin != "" || changes[0].discard {
-		return nil, l.syntax()
+		return nil, l.Syntax()
 	}
-	if err := l.defaultRole(set); err != nil {
+	if err := readDefaultRole(l, set); err != nil {
 		return nil, err
 	}
 	return defaultRoleStatement(verb, []namedAccount{{changes[0].name, changes[0].self}}, set), nil
@@ -297,7 +299,7 @@ func defaultRoleStatement(verb string, names []namedAccount, set *accountSetting
 			var o accountOptions
 			set.options[0](&o)
 			rd := s.b.users.Reader()
-			_, there := rd.GetUser(n.key())
+			_, there := rd.GetUser(n.Key())
 			have := rolesOf(rd, n)
 			system := n != s.account && systemAccount(rd, n)
 			rd.Close()

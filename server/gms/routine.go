@@ -13,6 +13,9 @@ import (
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
 	"sextant/engine"
+	"sextant/server/gms/rewrite"
+	"sextant/server/gms/syntax"
+	"sextant/server/gms/value"
 )
 
 // routine is a call of a stored procedure. It walks the statements of the body; those
@@ -27,7 +30,7 @@ type routine struct {
 
 // calls are the procedures that a session runs, and what the innermost passes on.
 type calls struct {
-	running []tableName
+	running []syntax.TableName
 	parsed  map[string]*storedFunction // by their texts
 	// triggers have been parsed; by their databases and what is stored of them.
 	triggers map[string]*trigger
@@ -46,7 +49,7 @@ type calls struct {
 func (b *builder) call(ctx *sql.Context, s *Session, n *plan.Call, row sql.Row) (sql.RowIter, error) {
 	args := s.calls.args
 	s.calls.args = nil
-	name := tableName{n.Database().Name(), strings.ToLower(n.Procedure.Name)}
+	name := syntax.TableName{Database: n.Database().Name(), Name: strings.ToLower(n.Procedure.Name)}
 	depth := int64(0)
 	for _, r := range s.calls.running {
 		if r == name {
@@ -88,7 +91,7 @@ func (b *builder) call(ctx *sql.Context, s *Session, n *plan.Call, row sql.Row) 
 		top.vars[strings.ToLower(p.Name)] = l
 	}
 	r := &routine{s: s, db: name.Database, runner: n.GetRunner()}
-	definer, _, _ := newLexer(n.Procedure.Definer).accountName()
+	definer, _, _ := syntax.NewLexer(n.Procedure.Definer).AccountName()
 	leave, err := s.enter(ctx, program{name: name, database: name.Database, mode: stored.SQLMode, definer: definer,
 		invoker: n.Procedure.SecurityContext == plan.ProcedureSecurityContext_Invoker})
 	if err != nil {
@@ -147,7 +150,7 @@ func (s *Session) assignable(e sql.Expression, i int) bool {
 }
 
 // procedureBody returns the statement that a procedure runs.
-func (s *Session) procedureBody(ctx *sql.Context, proc *plan.Procedure, name tableName) (p storedProcedure, body ast.Statement, err error) {
+func (s *Session) procedureBody(ctx *sql.Context, proc *plan.Procedure, name syntax.TableName) (p storedProcedure, body ast.Statement, err error) {
 	if ok, err := getObject(ctx, engine.ObjectProcedure, name.Database, name.Name, &p); err != nil {
 		return p, nil, err
 	} else if !ok {
@@ -242,15 +245,15 @@ func (r *routine) statement(ctx *sql.Context, stmt ast.Statement, sc *scope) (*j
 	}
 	before := ctx.Session.Warnings()
 	if err := r.simple(ctx, stmt, sc); err != nil {
-		if c := newCondition(ctx, err); isSignal(stmt) && strings.HasPrefix(c.state, "01") && sc.handler(c) == nil {
-			warn(ctx, c.number, c.message)
+		if c := newCondition(ctx, err); isSignal(stmt) && strings.HasPrefix(c.State, "01") && sc.handler(c) == nil {
+			value.Warn(ctx, c.Number, c.Message)
 			return nil, nil
 		}
 		return r.raise(ctx, err, sc)
 	}
 	for _, w := range ctx.Session.Warnings() {
 		if w.Level == "Warning" && !slices.Contains(before, w) {
-			c := condition{number: w.Code, state: cmp.Or(sqlStates[w.Code], "HY000"), message: w.Message, warning: true}
+			c := rewrite.Condition{Number: w.Code, State: cmp.Or(value.SQLStates[w.Code], "HY000"), Message: w.Message, Warning: true}
 			if h := sc.handler(c); h != nil {
 				return r.handle(ctx, h, c)
 			}
@@ -383,7 +386,7 @@ func (r *routine) simple(ctx *sql.Context, stmt ast.Statement, sc *scope) error 
 	case *ast.Call:
 		return r.nested(ctx, n, sc)
 	case *ast.Signal:
-		return r.signal(ctx, n, condition{}, sc)
+		return r.signal(ctx, n, rewrite.Condition{}, sc)
 	case *ast.Resignal:
 		return r.resignal(ctx, n, sc)
 	}
@@ -480,7 +483,7 @@ func (r *routine) into(ctx *sql.Context, query ast.Statement, names ast.Variable
 		if err := errNoData(); sc.handler(newCondition(ctx, err)) != nil {
 			return err
 		}
-		warn(ctx, 1329, errNoData().Message)
+		value.Warn(ctx, 1329, errNoData().Message)
 		return nil
 	case 1:
 	default:

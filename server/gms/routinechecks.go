@@ -10,6 +10,9 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/mysql"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+
+	"sextant/server/gms/rewrite"
+	"sextant/server/gms/syntax"
 )
 
 // programKind is what a stored program is.
@@ -68,10 +71,10 @@ func located(err error, text string) error {
 		return err
 	}
 	for at := 0; at < len(text); {
-		word, end := nextWord(text, at)
+		word, end := syntax.NextWord(text, at)
 		if strings.EqualFold(word, "declare") {
 			if n--; n == 0 {
-				return syntaxError(text, at)
+				return syntax.Error(text, at)
 			}
 		}
 		at = end
@@ -385,7 +388,7 @@ func (c *programCheck) set(n *ast.Set, sc *checkScope) error {
 	} else if d != nil {
 		return sc.hasVariables(d.variables())
 	}
-	if isOwn(n) {
+	if rewrite.IsOwn(n) {
 		return c.allowedOwn(n)
 	}
 	for _, e := range n.Exprs {
@@ -406,7 +409,7 @@ func (c *programCheck) set(n *ast.Set, sc *checkScope) error {
 			if err := c.column(e.Name); err != nil {
 				return err
 			}
-			if slices.ContainsFunc(c.trigger.generated, func(column string) bool { return sameName(column, name) }) {
+			if slices.ContainsFunc(c.trigger.generated, func(column string) bool { return syntax.SameName(column, name) }) {
 				return mysql.NewSQLError(3105, "HY000", "The value specified for generated column '%s' in table '%s' is not allowed.", name, row)
 			}
 		case row == "" && sc.scope.find(strings.ToLower(name)) == nil && !settable(name):
@@ -502,7 +505,7 @@ func (c *programCheck) names(part any) error {
 	if c.trigger == nil || part == nil {
 		return nil
 	}
-	return replaceNodes(reflect.ValueOf(&part), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
+	return syntax.ReplaceNodes(reflect.ValueOf(&part), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
 		if name, ok := n.(*ast.ColName); ok && name != nil {
 			return nil, true, c.column(name)
 		}
@@ -519,7 +522,7 @@ func (c *programCheck) column(n *ast.ColName) error {
 	if row == "NEW" && c.trigger.event == "delete" || row == "OLD" && c.trigger.event == "insert" {
 		return mysql.NewSQLError(1363, "HY000", "There is no %s row in on %s trigger", row, strings.ToUpper(c.trigger.event))
 	}
-	if c.trigger.columns != nil && !slices.ContainsFunc(c.trigger.columns, func(column string) bool { return sameName(column, n.Name.String()) }) {
+	if c.trigger.columns != nil && !slices.ContainsFunc(c.trigger.columns, func(column string) bool { return syntax.SameName(column, n.Name.String()) }) {
 		return mysql.NewSQLError(1054, "42S22", "Unknown column '%s' in '%s'", n.Name.String(), row)
 	}
 	return nil

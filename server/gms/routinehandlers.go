@@ -9,26 +9,17 @@ import (
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/vitess/go/mysql"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+
+	"sextant/server/gms/rewrite"
 )
 
-// condition is an error or a warning as handlers see it, or what a name is declared for.
-type condition struct {
-	number  int
-	state   string
-	message string
-	warning bool
-	items   map[string]string // that its SIGNAL has given it
-}
-
-func newCondition(ctx *sql.Context, err error) condition {
+func newCondition(ctx *sql.Context, err error) rewrite.Condition {
 	if s, err2 := sessionOf(ctx); err2 == nil {
 		err = s.notFound(err)
 	}
 	e := clientError(sql.CastSQLError(err), ctx.GetCurrentDatabase())
-	return condition{number: e.Num, state: e.State, message: e.Message}
+	return rewrite.Condition{Number: e.Num, State: e.State, Message: e.Message}
 }
-
-func (c condition) err() error { return mysql.NewSQLError(c.number, c.state, "%s", c.message) }
 
 // conditionHandler is a declared handler.
 type conditionHandler struct {
@@ -47,23 +38,23 @@ type handled struct {
 
 // precedence is 3 for an error's number, 2 for its SQLSTATE, 1 for its class and 0 for
 // what is another condition.
-func (h handled) precedence(c condition) int {
+func (h handled) precedence(c rewrite.Condition) int {
 	class := false
 	switch h.kind {
 	case ast.DeclareHandlerCondition_MysqlErrorCode:
-		if h.number == c.number {
+		if h.number == c.Number {
 			return 3
 		}
 	case ast.DeclareHandlerCondition_SqlState:
-		if h.state == c.state {
+		if h.state == c.State {
 			return 2
 		}
 	case ast.DeclareHandlerCondition_SqlWarning:
-		class = c.warning || strings.HasPrefix(c.state, "01")
+		class = c.Warning || strings.HasPrefix(c.State, "01")
 	case ast.DeclareHandlerCondition_NotFound:
-		class = strings.HasPrefix(c.state, "02")
+		class = strings.HasPrefix(c.State, "02")
 	case ast.DeclareHandlerCondition_SqlException:
-		class = !c.warning && !strings.HasPrefix(c.state, "00") && !strings.HasPrefix(c.state, "01") && !strings.HasPrefix(c.state, "02")
+		class = !c.Warning && !strings.HasPrefix(c.State, "00") && !strings.HasPrefix(c.State, "01") && !strings.HasPrefix(c.State, "02")
 	}
 	if class {
 		return 1
@@ -72,7 +63,7 @@ func (h handled) precedence(c condition) int {
 }
 
 // handler returns the handler of a condition, nil if there is none.
-func (sc *scope) handler(c condition) *conditionHandler {
+func (sc *scope) handler(c rewrite.Condition) *conditionHandler {
 	for ; sc != nil; sc = sc.handlersUp {
 		var best *conditionHandler
 		most := 0
@@ -101,14 +92,14 @@ func (r *routine) raise(ctx *sql.Context, err error, sc *scope) (*jump, error) {
 	c := newCondition(ctx, err)
 	if h := sc.handler(c); h != nil {
 		if err == r.s.calls.signalled {
-			c.items = r.s.calls.items
+			c.Items = r.s.calls.items
 		}
 		return r.handle(ctx, h, c)
 	}
 	return nil, err
 }
 
-func (r *routine) handle(ctx *sql.Context, h *conditionHandler, c condition) (*jump, error) {
+func (r *routine) handle(ctx *sql.Context, h *conditionHandler, c rewrite.Condition) (*jump, error) {
 	j, err := r.statement(ctx, h.body, &scope{up: h.scope, handlersUp: h.scope.handlersUp, raised: &c})
 	if j == nil && err == nil && h.exit {
 		j = &jump{exit: h.scope}
@@ -162,9 +153,9 @@ func (r *routine) declare(ctx *sql.Context, n *ast.Declare, sc *scope) error {
 				if err != nil {
 					return err
 				}
-				of = handled{kind: ast.DeclareHandlerCondition_SqlState, state: c.state}
-				if c.state == "" {
-					of = handled{kind: ast.DeclareHandlerCondition_MysqlErrorCode, number: c.number}
+				of = handled{kind: ast.DeclareHandlerCondition_SqlState, state: c.State}
+				if c.State == "" {
+					of = handled{kind: ast.DeclareHandlerCondition_MysqlErrorCode, number: c.Number}
 				}
 			}
 			h.conds = append(h.conds, of)
@@ -176,15 +167,15 @@ func (r *routine) declare(ctx *sql.Context, n *ast.Declare, sc *scope) error {
 
 // declare declares a condition.
 func (sc *scope) declare(n *ast.DeclareCondition) error {
-	c := condition{state: n.SqlStateValue}
+	c := rewrite.Condition{State: n.SqlStateValue}
 	if v := n.MysqlErrorCode; v != nil {
 		var err error
-		if c.number, err = strconv.Atoi(string(v.Val)); err != nil {
+		if c.Number, err = strconv.Atoi(string(v.Val)); err != nil {
 			return err
 		}
 	}
 	if sc.conditions == nil {
-		sc.conditions = map[string]condition{}
+		sc.conditions = map[string]rewrite.Condition{}
 	}
 	sc.conditions[strings.ToLower(n.Name)] = c
 	return nil
@@ -196,41 +187,41 @@ func (sc *scope) signalled(n *ast.Signal) (string, error) {
 		return n.SqlStateValue, nil
 	}
 	c, err := sc.condition(n.ConditionName)
-	if err == nil && c.state == "" {
+	if err == nil && c.State == "" {
 		err = mysql.NewSQLError(1646, "HY000", "SIGNAL/RESIGNAL can only use a CONDITION defined with SQLSTATE")
 	}
-	return c.state, err
+	return c.State, err
 }
 
 // condition returns what a name is declared for.
-func (sc *scope) condition(name string) (condition, error) {
+func (sc *scope) condition(name string) (rewrite.Condition, error) {
 	for ; sc != nil; sc = sc.up {
 		if c, ok := sc.conditions[strings.ToLower(name)]; ok {
 			return c, nil
 		}
 	}
-	return condition{}, mysql.NewSQLError(1319, "42000", "Undefined CONDITION: %s", name)
+	return rewrite.Condition{}, mysql.NewSQLError(1319, "42000", "Undefined CONDITION: %s", name)
 }
 
 // signal returns the condition of a SIGNAL, or of a RESIGNAL of the condition was.
-func (r *routine) signal(ctx *sql.Context, n *ast.Signal, was condition, sc *scope) error {
+func (r *routine) signal(ctx *sql.Context, n *ast.Signal, was rewrite.Condition, sc *scope) error {
 	c := was
 	state, err := sc.signalled(n)
 	if err != nil {
 		return err
 	}
-	if state != "" && was.state == "" {
+	if state != "" && was.State == "" {
 		switch state[:2] {
 		case "01":
-			c = condition{number: 1642, state: state, message: "Unhandled user-defined warning condition", warning: true}
+			c = rewrite.Condition{Number: 1642, State: state, Message: "Unhandled user-defined warning condition", Warning: true}
 		case "02":
-			c = condition{number: 1643, state: state, message: "Unhandled user-defined not found condition"}
+			c = rewrite.Condition{Number: 1643, State: state, Message: "Unhandled user-defined not found condition"}
 		default:
-			c = condition{number: 1644, state: state, message: "Unhandled user-defined exception condition"}
+			c = rewrite.Condition{Number: 1644, State: state, Message: "Unhandled user-defined exception condition"}
 		}
 	}
 	if state != "" {
-		c.state = state
+		c.State = state
 	}
 	for _, item := range n.Info {
 		v, t, err := r.value(ctx, item.Value, sc)
@@ -246,21 +237,21 @@ func (r *routine) signal(ctx *sql.Context, n *ast.Signal, was condition, sc *sco
 		}
 		switch item.ConditionItemName {
 		case ast.SignalConditionItemName_MessageText:
-			c.message = text.ToString()
+			c.Message = text.ToString()
 		case ast.SignalConditionItemName_MysqlErrno:
-			if c.number, err = strconv.Atoi(text.ToString()); err != nil || c.number < 1 || c.number > 65535 {
+			if c.Number, err = strconv.Atoi(text.ToString()); err != nil || c.Number < 1 || c.Number > 65535 {
 				return mysql.NewSQLError(1231, "42000", "Variable 'MYSQL_ERRNO' can't be set to the value of '%s'", text.ToString())
 			}
 		default:
-			c.items = maps.Clone(c.items)
-			if c.items == nil {
-				c.items = map[string]string{}
+			c.Items = maps.Clone(c.Items)
+			if c.Items == nil {
+				c.Items = map[string]string{}
 			}
-			c.items[string(item.ConditionItemName)] = text.ToString()
+			c.Items[string(item.ConditionItemName)] = text.ToString()
 		}
 	}
-	err = c.err()
-	r.s.calls.signalled, r.s.calls.items = err, c.items
+	err = c.Err()
+	r.s.calls.signalled, r.s.calls.items = err, c.Items
 	return err
 }
 

@@ -10,6 +10,8 @@ import (
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
 	"sextant/engine"
+	"sextant/server/gms/rewrite"
+	"sextant/server/gms/syntax"
 )
 
 // shownRoutine is a stored procedure or function as information_schema shows it.
@@ -17,7 +19,7 @@ type shownRoutine struct {
 	kind     string // PROCEDURE, FUNCTION
 	database string
 	stored   storedProcedure
-	head     objectHead
+	head     rewrite.ObjectHead
 	traits   routineCharacteristics
 	body     string
 	params   []routineParam
@@ -52,7 +54,7 @@ func (s *Session) eachRoutine(ctx *sql.Context, cat sql.Catalog, f func(r shownR
 				if !s.readRoutine(ctx, &r) {
 					continue
 				}
-				if r.hidden = !show && r.head.definer != s.account; r.hidden && !s.seesRoutine(ctx, tableName{r.database, r.stored.Name}, r.kind) {
+				if r.hidden = !show && r.head.Definer != s.account; r.hidden && !s.seesRoutine(ctx, syntax.TableName{Database: r.database, Name: r.stored.Name}, r.kind) {
 					continue
 				}
 				if err := f(r); err != nil {
@@ -67,11 +69,11 @@ func (s *Session) eachRoutine(ctx *sql.Context, cat sql.Catalog, f func(r shownR
 // readRoutine reads the text of a routine, false if it is not one.
 func (s *Session) readRoutine(ctx *sql.Context, r *shownRoutine) bool {
 	var ok bool
-	if r.head, ok = newObjectHead(r.stored.Create); !ok {
+	if r.head, ok = rewrite.NewObjectHead(r.stored.Create); !ok {
 		return false
 	}
 	if r.kind == "FUNCTION" {
-		f, err := s.function(ctx, tableName{r.database, r.stored.Name})
+		f, err := s.function(ctx, syntax.TableName{Database: r.database, Name: r.stored.Name})
 		if err != nil || f == nil {
 			return false
 		}
@@ -101,7 +103,7 @@ func (s *Session) readRoutine(ctx *sql.Context, r *shownRoutine) bool {
 			r.params = append(r.params, routineParam{mode, p.Name, t, digitsOf(&p.Type)})
 		}
 	}
-	_, _, r.traits, r.body, ok = routineText(r.head.l)
+	_, _, r.traits, r.body, ok = routineText(r.head.L)
 	return ok
 }
 
@@ -150,7 +152,7 @@ func routineRows(ctx *sql.Context, s *Session, cat sql.Catalog) ([]sql.Row, erro
 		row := append(sql.Row{r.stored.Name, "def", r.database, r.stored.Name, r.kind}, cells...)
 		rows = append(rows, append(row, "SQL", body, nil, "SQL", "SQL", deterministic, access, nil, security,
 			time.UnixMicro(r.stored.Created).UTC(), time.UnixMicro(r.stored.Modified).UTC(), modeText(r.stored.SQLMode),
-			r.traits.comment, r.head.definer.User+"@"+r.head.definer.Host, charset, collation,
+			r.traits.comment, r.head.Definer.User+"@"+r.head.Definer.Host, charset, collation,
 			db.(*Database).GetCollation(ctx).Name()))
 		return nil
 	})

@@ -12,6 +12,10 @@ import (
 	"github.com/dolthub/vitess/go/mysql"
 	"github.com/dolthub/vitess/go/sqltypes"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+
+	"sextant/server/gms/expr"
+	"sextant/server/gms/rewrite"
+	"sextant/server/gms/value"
 )
 
 // scope is what a block of a procedure declares. A handler's body has one of its own.
@@ -19,10 +23,10 @@ type scope struct {
 	up         *scope // where names are looked for next
 	handlersUp *scope // and handlers: those of its own block are not for a handler's body
 	vars       map[string]*local
-	conditions map[string]condition
+	conditions map[string]rewrite.Condition
 	cursors    map[string]*cursor
 	handlers   []*conditionHandler
-	raised     *condition // what a handler's body is run for
+	raised     *rewrite.Condition // what a handler's body is run for
 	rows       *triggerRow
 }
 
@@ -98,18 +102,18 @@ func (l *local) assign(ctx *sql.Context, v any, from sql.Type) error {
 		}
 		v = text.ToString()
 	}
-	if v != nil && from != nil && types.IsNumber(l.typ) && isMoment(from) {
-		if v, err = newDateNumber(ctx, expression.NewLiteral(v, from)).Eval(ctx, nil); err != nil {
+	if v != nil && from != nil && types.IsNumber(l.typ) && expr.IsMoment(from) {
+		if v, err = expr.NewDateNumber(ctx, expression.NewLiteral(v, from)).Eval(ctx, nil); err != nil {
 			return err
 		}
 	}
-	a := assigner{row: 1}
-	if v, err = a.assign(ctx, l.name, l.typ, v); err != nil {
+	a := value.Assigner{Row: 1}
+	if v, err = a.Assign(ctx, l.name, l.typ, v); err != nil {
 		return err
 	}
 	if v != nil {
 		if v, _, err = l.typ.Convert(ctx, v); err == nil && v == uint16(0) && l.typ.Type() == sqltypes.Enum {
-			v, err = a.keep(ctx, l.name, truncated, v)
+			v, err = a.Keep(ctx, l.name, value.Truncated, v)
 		}
 		if err != nil {
 			return err

@@ -8,14 +8,8 @@ import (
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
 	"sextant/engine"
+	"sextant/server/gms/syntax"
 )
-
-// mirrored are the comparisons by what they are with the sides exchanged.
-var mirrored = map[string]string{
-	ast.EqualStr: ast.EqualStr, ast.NullSafeEqualStr: ast.NullSafeEqualStr, ast.NotEqualStr: ast.NotEqualStr,
-	ast.LessThanStr: ast.GreaterThanStr, ast.GreaterThanStr: ast.LessThanStr,
-	ast.LessEqualStr: ast.GreaterEqualStr, ast.GreaterEqualStr: ast.LessEqualStr,
-}
 
 // scalars exchanges the sides of comparisons with a subquery at the right that may
 // return several rows. The planner makes a semi-join of such a comparison, which is
@@ -42,7 +36,7 @@ func scalars(stmt ast.Statement, unique func(*ast.Select) bool) {
 		if _, both := c.Left.(*ast.Subquery); both {
 			return true, nil
 		}
-		if op, ok := mirrored[c.Operator]; ok {
+		if op, ok := syntax.Mirrored[c.Operator]; ok {
 			c.Operator, c.Left, c.Right = op, c.Right, c.Left
 		}
 		return true, nil

@@ -1,36 +1,40 @@
 package gms
 
-import "strings"
+import (
+	"strings"
+
+	"sextant/server/gms/syntax"
+)
 
 // withoutSecrets returns a statement as others may see it, in lists of processes and
 // digests: where it names passwords its strings are '<secret>', as MySQL writes them.
 func withoutSecrets(query string) string {
-	if !containsFold(query, "identified") && !containsFold(query, "password") {
+	if !syntax.ContainsFold(query, "identified") && !syntax.ContainsFold(query, "password") {
 		return query
 	}
 	var out strings.Builder
 	done := 0 // copied so far
-	l := newLexer(query)
+	l := syntax.NewLexer(query)
 	secret := false // a string that comes next is one
-	for l.at < len(query) || l.kind != 0 {
-		if l.kind == 0 { // a ; between statements
-			l.at = min(l.at+1, len(query))
-			l.next()
+	for l.At < len(query) || l.Kind != 0 {
+		if l.Kind == 0 { // a ; between statements
+			l.At = min(l.At+1, len(query))
+			l.Next()
 			continue
 		}
 		switch {
-		case l.kind == 's' && secret:
-			out.WriteString(query[done:l.start])
+		case l.Kind == 's' && secret:
+			out.WriteString(query[done:l.Start])
 			out.WriteString("'<secret>'")
-			done = l.at
+			done = l.At
 			secret = false
-		case l.is("by"), l.is("as"), l.is("replace"), l.is("="):
+		case l.Is("by"), l.Is("as"), l.Is("replace"), l.Is("="):
 			secret = true
-		case l.is("password"), l.kind == '(':
+		case l.Is("password"), l.Kind == '(':
 		default:
 			secret = false
 		}
-		l.next()
+		l.Next()
 	}
 	if done == 0 {
 		return query

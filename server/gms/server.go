@@ -23,6 +23,8 @@ import (
 	"sextant/internal/mtls"
 	"sextant/internal/redo"
 	"sextant/router/proxyv2"
+	"sextant/server/gms/expr"
+	"sextant/server/gms/planrule"
 	"sextant/server/protocol"
 )
 
@@ -148,30 +150,30 @@ func NewServer(o Options) (*Server, error) {
 // NewEngine returns the planner on a backend, with everything of this package that
 // stands before it.
 func NewEngine(b *Backend) *sqle.Engine {
-	overrides := sql.EngineOverrides{Builder: sql.BuilderOverrides{Parser: &parser{base: sql.NewMysqlParser(), mysql: b.mysql}}, CostedIndexScanExpressionFilter: indexConditions{}}
+	overrides := sql.EngineOverrides{Builder: sql.BuilderOverrides{Parser: &parser{base: sql.NewMysqlParser(), mysql: b.mysql}}, CostedIndexScanExpressionFilter: planrule.IndexConditions{}}
 	addRules()
 	addGrammars()
-	addDateForms()
+	expr.AddDateForms()
 	a := analyzer.NewBuilder(b).AddOverrides(overrides).Build()
-	guardNullSafeJoins(a)
-	guardEmptyJoins(a)
-	guardIndexes(a)
+	planrule.GuardNullSafeJoins(a)
+	planrule.GuardEmptyJoins(a)
+	planrule.GuardIndexes(a)
 	guardPrefixJoins(a)
 	guardJoinOrders(a)
-	guardJoinSubqueries(a)
-	keepSubqueries(a)
-	guardExists(a)
-	guardCrossJoins(a)
+	planrule.GuardJoinSubqueries(a)
+	planrule.KeepSubqueries(a)
+	planrule.GuardExists(a)
+	planrule.GuardCrossJoins(a)
 	hideFulltextFromJoins(a)
-	guardPruning(a)
-	guardDerived(a)
+	planrule.GuardPruning(a)
+	planrule.GuardDerived(a)
 	dropSorts(a)
-	escapeLikes(a)
-	guardVarying(a)
+	planrule.EscapeLikes(a)
+	planrule.GuardVarying(a)
 	readEnds(a)
 	ownTriggers(a)
-	planUnions(a)
-	takeLongNames(a)
+	planrule.PlanUnions(a)
+	planrule.TakeLongNames(a)
 	keepTableOptions(a)
 	b.indexScans = indexScans(a)
 	a.Coster = joinCoster{a.Coster}

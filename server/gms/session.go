@@ -14,6 +14,11 @@ import (
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
 	"sextant/engine"
+	"sextant/server/gms/function"
+	"sextant/server/gms/planrule"
+	"sextant/server/gms/rewrite"
+	"sextant/server/gms/syntax"
+	"sextant/server/gms/value"
 )
 
 // preparedMax bounds the prepared statements whose syntax tree a session keeps;
@@ -46,7 +51,7 @@ type Session struct {
 	depth, dml int
 	statement
 	indexes      map[string]indexOptions // of the definition that is executed, see indexKey
-	missing      tableName               // the last table that a statement looked for in vain
+	missing      syntax.TableName        // the last table that a statement looked for in vain
 	renamed      map[string]string       // columns that the ALTER TABLE renames, see alterClauses
 	altered      string                  // the table that the ALTER TABLE changes
 	precisions   timePrecisions
@@ -54,7 +59,7 @@ type Session struct {
 	later        map[string]*ast.AlterTable // see laterClauses
 	laterNumber  int                        // of the last one
 	deprecated   []*sql.Warning             // of the definition that was parsed last
-	visibilities []visibility               // of columns, of the last definition
+	visibilities []rewrite.Visibility       // of columns, of the last definition
 	formats      map[string]string          // of the columns that a DDL statement defines
 	temps        temporaries
 	profiles     profiles
@@ -63,11 +68,11 @@ type Session struct {
 	rowIDs       rowIDs
 	// fulltextHidden: tables have no FULLTEXT indexes for now, see hideFulltextFromJoins.
 	fulltextHidden bool
-	rewriting      *rewriter        // of the ALTER that changes a column, nil: none runs
-	joinOrders     []joinOrder      // of the joins that are planned, see guardJoinOrders
-	laterals       sets.FastIntSet  // the derived tables of them that are LATERAL
-	viewUses       []*viewUse       // of the views that the statement writes
-	upserts        map[tableID]bool // tables whose duplicates the statement is going to change
+	rewriting      *rewriter            // of the ALTER that changes a column, nil: none runs
+	joinOrders     []planrule.JoinOrder // of the joins that are planned, see guardJoinOrders
+	laterals       sets.FastIntSet      // the derived tables of them that are LATERAL
+	viewUses       []*viewUse           // of the views that the statement writes
+	upserts        map[tableID]bool     // tables whose duplicates the statement is going to change
 	next           characteristics
 	command        command
 	tuning         tuning
@@ -76,12 +81,12 @@ type Session struct {
 	memory         memory
 	ended          bool
 	// account is what the client logged in to, roles the active ones of its roles.
-	account accountName
+	account syntax.AccountName
 	roles   roles
 	// borrowed: account is the definer's of what runs, see as.
 	borrowed bool
 	// visible are the tables that the statements under way may use, see authorize.
-	visible []tableName
+	visible []syntax.TableName
 	// user and host are how the client named itself and where it is.
 	user, host string
 	// failing: the statement has failed; what it has left is not committed.
@@ -104,7 +109,7 @@ type Session struct {
 	counting   bool                     // the client's statement reads @@warning_count or @@error_count
 	worded     string                   // the client's statement, until it has been warned of
 	measures   measures                 // of an EXPLAIN ANALYZE that runs, nil: none
-	random     *randomSequence          // of RAND() since rand_seed1 or rand_seed2 was set
+	random     *function.RandomSequence // of RAND() since rand_seed1 or rand_seed2 was set
 	// insertID is the value that insert_id has the next INSERT begin with that gives one, insertIDUsed that the statement has.
 	insertID     uint64
 	insertIDUsed bool
@@ -136,8 +141,8 @@ type statement struct {
 	home      string
 	root      sql.Node // its plan, nil until it is built
 	renamings []renaming
-	before    *beforeFunctions   // nil: no function of it has run
-	used      map[tableName]bool // its tables, nil: not asked for yet
+	before    *beforeFunctions          // nil: no function of it has run
+	used      map[syntax.TableName]bool // its tables, nil: not asked for yet
 	// collations are those of the texts that it assigns to user variables, by their names.
 	collations map[string]sql.CollationID
 }
@@ -453,7 +458,7 @@ func (s *Session) ValidateSession(ctx *sql.Context) error {
 		clear(s.upserts)
 		clear(s.rowIDs.m)
 	}
-	s.statement, s.missing, s.viewUses, s.rewriting = statement{fresh: true}, tableName{}, nil, nil
+	s.statement, s.missing, s.viewUses, s.rewriting = statement{fresh: true}, syntax.TableName{}, nil, nil
 	s.place(s.locks.stmt)
 	s.command.ok = types.OkResult{}
 	if s.tx != nil {
@@ -464,27 +469,27 @@ func (s *Session) ValidateSession(ctx *sql.Context) error {
 
 // SetSessionVariable implements sql.Session; it remembers autocommit, which is
 // needed where there is no context to read it with.
-func (s *Session) SetSessionVariable(ctx *sql.Context, name string, value any) error {
+func (s *Session) SetSessionVariable(ctx *sql.Context, name string, val any) error {
 	if s.b.readOnlyVariable(name) {
 		return sql.ErrSystemVariableReadOnly.New(name)
 	}
-	if err := checkZone(name, value); err != nil {
+	if err := checkZone(name, val); err != nil {
 		return err
 	}
 	switch strings.ToLower(name) {
 	case "identity":
 		name = "last_insert_id"
 	case "completion_type":
-		if text := strings.ToUpper(fmt.Sprint(value)); text == "RELEASE" || text == "2" {
-			return errNotSupported("completion_type = RELEASE")
+		if text := strings.ToUpper(fmt.Sprint(val)); text == "RELEASE" || text == "2" {
+			return value.ErrNotSupported("completion_type = RELEASE")
 		}
 	}
-	if text, ok := value.(string); ok && len(name) > 14 && strings.EqualFold(name[:14], "character_set_") {
-		if err := noCharset(text); err != nil {
+	if text, ok := val.(string); ok && len(name) > 14 && strings.EqualFold(name[:14], "character_set_") {
+		if err := rewrite.NoCharset(text); err != nil {
 			return err
 		}
 	}
-	if err := s.BaseSession.SetSessionVariable(ctx, name, value); err != nil {
+	if err := s.BaseSession.SetSessionVariable(ctx, name, val); err != nil {
 		return err
 	}
 	switch strings.ToLower(name) {
@@ -494,10 +499,10 @@ func (s *Session) SetSessionVariable(ctx *sql.Context, name string, value any) e
 			s.GetLastQueryInfo().LastInsertId.Store(id)
 		}
 	case "insert_id":
-		v, _, _ := types.Uint64.Convert(ctx, value)
+		v, _, _ := types.Uint64.Convert(ctx, val)
 		s.insertID, _ = v.(uint64)
 	case "rand_seed1", "rand_seed2":
-		s.seed(ctx, strings.ToLower(name), value)
+		s.seed(ctx, strings.ToLower(name), val)
 	case "sql_mode":
 		s.warnModes(ctx)
 	case "autocommit":

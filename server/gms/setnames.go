@@ -4,26 +4,29 @@ import (
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/vitess/go/mysql"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+
+	"sextant/server/gms/syntax"
+	"sextant/server/gms/value"
 )
 
 // parseSetNames parses SET NAMES charset COLLATE collation, and what else is set behind a comma; the planner forgets the
 // collation.
-func parseSetNames(l *lexer) (ast.Statement, error) {
-	charset, ok := l.charset()
-	if !ok || !l.accept("collate") {
+func parseSetNames(l *syntax.Lexer) (ast.Statement, error) {
+	charset, ok := l.Charset()
+	if !ok || !l.Accept("collate") {
 		return nil, nil
 	}
-	collation, ok := l.charset()
+	collation, ok := l.Charset()
 	rest := &ast.Set{}
-	if ok && l.is(",") {
-		from := l.start + 1
-		l.skip()
+	if ok && l.Is(",") {
+		from := l.Start + 1
+		l.Skip()
 		var err error
-		if rest, err = parseSet(l.q[from:l.start]); err != nil {
+		if rest, err = parseSet(l.Q[from:l.Start]); err != nil {
 			return nil, err
 		}
-	} else if !ok || l.kind != 0 {
-		return nil, l.syntax()
+	} else if !ok || l.Kind != 0 {
+		return nil, l.Syntax()
 	}
 	if _, err := sql.ParseCollation(charset, collation, false); err != nil {
 		return nil, err
@@ -36,7 +39,7 @@ func parseSetNames(l *lexer) (ast.Statement, error) {
 
 // parseSet parses what stands behind SET.
 func parseSet(text string) (set *ast.Set, err error) {
-	err = withQuotedNames(true, "SET "+text, func(q string) error {
+	err = syntax.WithQuotedNames(true, "SET "+text, func(q string) error {
 		stmt, err := ast.Parse(q)
 		set, _ = stmt.(*ast.Set)
 		return err
@@ -44,22 +47,12 @@ func parseSet(text string) (set *ast.Set, err error) {
 	return set, err
 }
 
-// charset takes the name of a character set or a collation, in quotes or without.
-func (l *lexer) charset() (string, bool) {
-	if l.kind == 's' {
-		text := unquoted(l.q[l.start:l.at])
-		l.next()
-		return text, text != ""
-	}
-	return l.name()
-}
-
 // parseResetPersist parses RESET PERSIST [[IF EXISTS] variable].
-func parseResetPersist(l *lexer) (ast.Statement, error) {
-	ifExists := l.accept("if", "exists")
-	name, named := l.name()
-	if l.kind != 0 || ifExists && !named {
-		return nil, l.syntax()
+func parseResetPersist(l *syntax.Lexer) (ast.Statement, error) {
+	ifExists := l.Accept("if", "exists")
+	name, named := l.Name()
+	if l.Kind != 0 || ifExists && !named {
+		return nil, l.Syntax()
 	}
 	a := &admin{name: "RESET PERSIST", auth: global(ast.AuthType_SUPER), run: func(ctx *sql.Context, s *Session, _ *admin) ([]sql.Row, error) {
 		if !named {
@@ -72,7 +65,7 @@ func parseResetPersist(l *lexer) (ast.Statement, error) {
 		case v != nil:
 			return nil, s.RemovePersistedGlobal(name)
 		case ifExists:
-			warn(ctx, 3615, notPersisted(name))
+			value.Warn(ctx, 3615, notPersisted(name))
 			return nil, nil
 		}
 		return nil, mysql.NewSQLError(3615, "HY000", "%s", notPersisted(name))

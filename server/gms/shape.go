@@ -16,6 +16,8 @@ import (
 
 	"sextant/engine"
 	"sextant/engine/row"
+	"sextant/server/gms/expr"
+	"sextant/server/gms/value"
 )
 
 // Keys of the Options that this package keeps with definitions.
@@ -40,17 +42,17 @@ type shape struct {
 	def     *engine.TableDef
 	schema  sql.Schema
 	pk      sql.PrimaryKeySchema
-	codecs  []*codec
+	codecs  []*value.Codec
 	indexes []*Index
 	sqlIdx  []sql.Index // the same, as the planner wants them
 	checks  []sql.CheckDefinition
 	// only holds, by column, the index of this integer column alone, if no other
 	// index begins with it; nil: none, or several.
 	only     []*Index
-	computed bool           // there are indexes on expressions, or none of the tree's kind
-	formats  []columnFormat // of the columns; nil: none has one
-	autoInc  int            // ordinal, -1: none
-	rowID    int            // ordinal of the hidden row id in def.Columns, -1: none
+	computed bool                 // there are indexes on expressions, or none of the tree's kind
+	formats  []value.ColumnFormat // of the columns; nil: none has one
+	autoInc  int                  // ordinal, -1: none
+	rowID    int                  // ordinal of the hidden row id in def.Columns, -1: none
 }
 
 // pseudoIndex is an index that the planner maintains or scans itself: it has a
@@ -105,15 +107,15 @@ func newShape(ctx context.Context, def *engine.TableDef) (*shape, error) {
 		if err != nil {
 			return nil, err
 		}
-		cd, err := newCodec(sc.Type)
+		cd, err := value.NewCodec(sc.Type)
 		if err != nil {
 			return nil, fmt.Errorf("table %s.%s: column %s: %w", def.Database, def.Name, c.Name, err)
 		}
 		s.schema = append(s.schema, sc)
 		s.codecs = append(s.codecs, cd)
-		if f, ok := formatOf(c); ok && isNumeric(sc.Type) {
+		if f, ok := expr.FormatOf(c); ok && expr.IsNumeric(sc.Type) {
 			if s.formats == nil {
-				s.formats = make([]columnFormat, len(def.Columns))
+				s.formats = make([]value.ColumnFormat, len(def.Columns))
 			}
 			s.formats[i] = f
 		}
@@ -166,11 +168,11 @@ func (s *shape) choose() {
 		ix.integers = ix.pseudo == nil && !ix.hasPrefix
 		for _, c := range ix.columns {
 			s.computed = s.computed || s.schema[c].HiddenSystem
-			ix.integers = ix.integers && s.codecs[c].integer() && !s.schema[c].Nullable
+			ix.integers = ix.integers && s.codecs[c].Integer() && !s.schema[c].Nullable
 		}
 		c := ix.columns[0]
 		if first[c]++; first[c] == 1 && len(ix.columns) == 1 && ix.pseudo == nil &&
-			!ix.def.Invisible && s.codecs[c].integer() {
+			!ix.def.Invisible && s.codecs[c].Integer() {
 			s.only[c] = ix
 		} else {
 			s.only[c] = nil
@@ -372,21 +374,21 @@ func (s *shape) findIndex(name string) *Index {
 }
 
 // decode returns the columns of r (all if cols is nil) as the planner's values in a time zone.
-func (s *shape) decode(zone *timeZone, d *row.Desc, r row.Row, cols []int) (sql.Row, error) {
+func (s *shape) decode(zone *value.TimeZone, d *row.Desc, r row.Row, cols []int) (sql.Row, error) {
 	if cols == nil {
 		out := make(sql.Row, len(s.codecs))
 		for i, c := range s.codecs {
 			if d.IsNull(r, i) {
 				continue
 			}
-			out[i] = c.get(d, r, i)
+			out[i] = c.Get(d, r, i)
 			switch v := out[i].(type) {
 			case time.Time:
-				if c.store == row.TypeTimestamp {
-					out[i] = zone.clock(v)
+				if c.Store == row.TypeTimestamp {
+					out[i] = zone.Clock(v)
 				}
-			case badValue:
-				return nil, v.err
+			case value.BadValue:
+				return nil, v.Err
 			}
 		}
 		return out, nil
@@ -396,14 +398,14 @@ func (s *shape) decode(zone *timeZone, d *row.Desc, r row.Row, cols []int) (sql.
 		if d.IsNull(r, i) {
 			continue
 		}
-		out[at] = s.codecs[i].get(d, r, i)
+		out[at] = s.codecs[i].Get(d, r, i)
 		switch v := out[at].(type) {
 		case time.Time:
-			if s.codecs[i].store == row.TypeTimestamp {
-				out[at] = zone.clock(v)
+			if s.codecs[i].Store == row.TypeTimestamp {
+				out[at] = zone.Clock(v)
 			}
-		case badValue:
-			return nil, v.err
+		case value.BadValue:
+			return nil, v.Err
 		}
 	}
 	return out, nil
@@ -420,11 +422,11 @@ func (s *shape) encode(ctx context.Context, b *row.Builder, r sql.Row) error {
 		if r[i] == nil {
 			continue
 		}
-		v, err := c.datum(ctx, r[i])
+		v, err := c.Datum(ctx, r[i])
 		if err != nil {
 			return err
 		}
-		if c.blanks {
+		if c.Blanks {
 			v = row.NewBytes(bytes.TrimRight(v.B, " "))
 		}
 		b.Set(i, v)

@@ -1,8 +1,6 @@
 package gms
 
 import (
-	"strings"
-
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/plan"
 )
@@ -93,20 +91,4 @@ func (b *builder) showIndexes(ctx *sql.Context, n *plan.ShowIndexes, t *Table, s
 		return nil, err
 	}
 	return sql.RowsToRowIter(rows...), nil
-}
-
-// unquoted returns the value of a quoted literal; other texts as they are.
-func unquoted(s string) string {
-	if len(s) < 2 || s[0] != '\'' || s[len(s)-1] != '\'' {
-		return s
-	}
-	return strings.ReplaceAll(s[1:len(s)-1], "''", "'")
-}
-
-// defaultLiteral returns the value of the quoted literal that a default is; other texts as they are.
-func defaultLiteral(s string) string {
-	if len(s) < 2 || s[0] != '\'' || s[len(s)-1] != '\'' {
-		return s
-	}
-	return unescaped(s, false)
 }

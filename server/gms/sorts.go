@@ -9,6 +9,9 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/transform"
+
+	"sextant/server/gms/planrule"
+	"sextant/server/gms/value"
 )
 
 // dropSorts drops a sort above the scan of an index whose leading columns are fixed, if
@@ -16,7 +19,7 @@ import (
 // planner drops a sort by the leading columns alone. A sort reads everything before LIMIT
 // takes the first row, and a locking scan under it locks what it reads.
 func dropSorts(a *analyzer.Analyzer) {
-	aroundRule(a, "replaceIdxSort", func(ctx *sql.Context, n sql.Node, f *sql.QueryFlags, rule planRule) (sql.Node, transform.TreeIdentity, error) {
+	planrule.AroundRule(a, "replaceIdxSort", func(ctx *sql.Context, n sql.Node, f *sql.QueryFlags, rule planrule.PlanRule) (sql.Node, transform.TreeIdentity, error) {
 		n, same, err := transform.Node(ctx, n, func(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
 			s, ok := n.(*plan.Sort)
 			if !ok {
@@ -32,7 +35,7 @@ func dropSorts(a *analyzer.Analyzer) {
 			}
 			return out, same, nil
 		})
-		if err != nil || !served(ctx) {
+		if err != nil || !value.Served(ctx) {
 			return n, same, err
 		}
 		n, same2, err := transform.Node(ctx, n, dropSort)
@@ -161,7 +164,7 @@ func onePoint(c, first sql.MySQLRangeColumnExpr) bool {
 		return false
 	}
 	for _, key := range []any{hi.Key, other.Key} {
-		if same, err := c.Typ.Compare(noContext(), lo.Key, key); err != nil || same != 0 {
+		if same, err := c.Typ.Compare(value.NoContext(), lo.Key, key); err != nil || same != 0 {
 			return false
 		}
 	}

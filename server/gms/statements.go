@@ -3,7 +3,6 @@ package gms
 import (
 	"context"
 	"fmt"
-	"sextant/engine"
 	"strings"
 	"sync"
 
@@ -11,12 +10,17 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/mysql"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+
+	"sextant/engine"
+	"sextant/server/gms/rewrite"
+	"sextant/server/gms/syntax"
+	"sextant/server/gms/value"
 )
 
 // grammar parses one kind of statement that the planner's grammar lacks. The lexer
 // stands behind the words that the kind is known by. Returns nil for a statement that
 // is not of the kind after all: the planner's grammar gets it.
-type grammar func(l *lexer) (ast.Statement, error)
+type grammar func(l *syntax.Lexer) (ast.Statement, error)
 
 // grammars are the kinds by their first word, or by their first two, in lower case.
 var grammars map[string]grammar
@@ -86,8 +90,8 @@ var addGrammars = sync.OnceFunc(func() {
 		"alter database":        parseAlterDatabase,
 		"alter schema":          parseAlterDatabase,
 	}
-	withoutBinlog := func(l *lexer) (ast.Statement, error) {
-		name, _ := l.name()
+	withoutBinlog := func(l *syntax.Lexer) (ast.Statement, error) {
+		name, _ := l.Name()
 		if kind := grammars["flush "+strings.ToLower(name)]; kind != nil {
 			return kind(l)
 		}
@@ -110,38 +114,38 @@ var addGrammars = sync.OnceFunc(func() {
 // own parses the statement at the beginning of a client's query if the planner's grammar
 // lacks it, and returns where it ends; nil if it is the planner's.
 func own(ctx context.Context, query string) (stmt ast.Statement, end int, err error) {
-	l := newLexer(query)
-	if l.kind != 'w' || !served(ctx) {
+	l := syntax.NewLexer(query)
+	if l.Kind != 'w' || !value.Served(ctx) {
 		return nil, 0, nil
 	}
-	l.ctx, _ = ctx.(*sql.Context)
-	key := strings.ToLower(l.text)
-	l.next()
+	l.Ctx, _ = ctx.(*sql.Context)
+	key := strings.ToLower(l.Text)
+	l.Next()
 	parse, there := grammars[key]
-	if !there && l.kind == 'w' {
-		key += " " + strings.ToLower(l.text)
+	if !there && l.Kind == 'w' {
+		key += " " + strings.ToLower(l.Text)
 		if parse = grammars[key]; parse == nil {
 			parse = accountGrammars[key]
 		}
 		if parse != nil {
-			l.next()
+			l.Next()
 		}
 	}
 	if parse == nil {
 		return nil, 0, nil
 	}
-	if l.ansi = ansiQuotes(ctx); l.kind == 's' {
-		l.at = l.start
-		l.next()
+	if l.Ansi = syntax.AnsiQuotes(ctx); l.Kind == 's' {
+		l.At = l.Start
+		l.Next()
 	}
 	if stmt, err = parse(l); err != nil || stmt == nil {
 		return nil, 0, err
 	}
-	return stmt, l.start, l.end()
+	return stmt, l.Start, l.End()
 }
 
 // served reports whether a statement is one of a client.
-func (s *Session) servesMySQL() bool { return s.b.mysql }
+func (s *Session) ServesMySQL() bool { return s.b.mysql }
 
 // admin is a statement that this package executes.
 type admin struct {
@@ -165,9 +169,6 @@ var (
 	_ sql.Expressioner  = (*admin)(nil)
 )
 
-// open is the authorization of what everybody may do.
-var open = ast.AuthInformation{AuthType: ast.AuthType_IGNORE, TargetType: ast.AuthTargetType_Ignore}
-
 func global(privilege string) ast.AuthInformation {
 	return ast.AuthInformation{AuthType: privilege, TargetType: ast.AuthTargetType_Global}
 }
@@ -175,7 +176,7 @@ func global(privilege string) ast.AuthInformation {
 func (a *admin) statement(args ...ast.Expr) ast.Statement {
 	auth := a.auth
 	if auth.AuthType == "" {
-		auth = open
+		auth = rewrite.Open
 	}
 	return ast.InjectedStatement{Auth: auth, Statement: a, Children: args}
 }
@@ -270,8 +271,8 @@ func textColumns(names ...string) sql.Schema {
 }
 
 func notSupported(name string) grammar {
-	return func(l *lexer) (ast.Statement, error) {
-		return nil, errNotSupported(name)
+	return func(l *syntax.Lexer) (ast.Statement, error) {
+		return nil, value.ErrNotSupported(name)
 	}
 }
 
@@ -280,31 +281,31 @@ func emptySet(name string, columns ...string) grammar {
 	a := &admin{name: name, columns: textColumns(columns...), run: func(*sql.Context, *Session, *admin) ([]sql.Row, error) {
 		return nil, nil
 	}}
-	return func(l *lexer) (ast.Statement, error) {
-		l.skip()
+	return func(l *syntax.Lexer) (ast.Statement, error) {
+		l.Skip()
 		return a.statement(), nil
 	}
 }
 
 // noFlush is a FLUSH of something that this server keeps nothing in.
-func noFlush(l *lexer) (ast.Statement, error) {
-	l.skip()
+func noFlush(l *syntax.Lexer) (ast.Statement, error) {
+	l.Skip()
 	a := &admin{name: "FLUSH", auth: global(ast.AuthType_RELOAD), run: nothing}
 	return a.statement(), nil
 }
 
 // parseAlterDatabase parses ALTER DATABASE [name] READ ONLY = {0 | DEFAULT}, which changes nothing; other options are
 // the planner's.
-func parseAlterDatabase(l *lexer) (ast.Statement, error) {
+func parseAlterDatabase(l *syntax.Lexer) (ast.Statement, error) {
 	name := ""
-	if !l.is("read") {
-		name, _ = l.name()
+	if !l.Is("read") {
+		name, _ = l.Name()
 	}
-	if !l.accept("read", "only") {
+	if !l.Accept("read", "only") {
 		return nil, nil
 	}
-	l.accept("=")
-	if l.acceptOne("0", "default") == "" || l.kind != 0 {
+	l.Accept("=")
+	if l.AcceptOne("0", "default") == "" || l.Kind != 0 {
 		return nil, nil
 	}
 	a := &admin{name: "ALTER DATABASE", commits: true, run: nothing, auth: ast.AuthInformation{
@@ -316,16 +317,16 @@ func parseAlterDatabase(l *lexer) (ast.Statement, error) {
 func nothing(*sql.Context, *Session, *admin) ([]sql.Row, error) { return nil, nil }
 
 // parseDo parses DO expr [, expr] …: the expressions are evaluated, and that is all.
-func parseDo(l *lexer) (ast.Statement, error) {
-	from := l.start
-	if l.kind == 0 {
-		return nil, l.syntax()
+func parseDo(l *syntax.Lexer) (ast.Statement, error) {
+	from := l.Start
+	if l.Kind == 0 {
+		return nil, l.Syntax()
 	}
-	l.skip()
-	text := "SELECT " + l.q[from:l.start]
+	l.Skip()
+	text := "SELECT " + l.Q[from:l.Start]
 	parser := newParser()
 	parser.routine = true
-	sel, _, _, err := parser.planners(l.ctx, text, ';', false, sql.LoadSqlMode(l.ctx).ParserOptions())
+	sel, _, _, err := parser.planners(l.Ctx, text, ';', false, sql.LoadSqlMode(l.Ctx).ParserOptions())
 	if err != nil {
 		return nil, err
 	}
@@ -340,7 +341,7 @@ func parseDo(l *lexer) (ast.Statement, error) {
 		if !ok {
 			return nil, nil
 		}
-		query = query || windowed(x.Expr) || groups(x.Expr)
+		query = query || rewrite.Windowed(x.Expr) || rewrite.Groups(x.Expr)
 		args = append(args, x.Expr)
 	}
 	if query {
@@ -372,20 +373,20 @@ func dual(from ast.TableExprs) bool {
 }
 
 // tableAdmin is a statement over tables whose answer has a row or more for each of them.
-func tableAdmin(verb string, f func(ctx *sql.Context, s *Session, t tableName) ([]tableMessage, error)) grammar {
-	return func(l *lexer) (ast.Statement, error) {
-		l.acceptOne("no_write_to_binlog", "local")
-		if !l.accept("table") && !l.accept("tables") {
+func tableAdmin(verb string, f func(ctx *sql.Context, s *Session, t syntax.TableName) ([]tableMessage, error)) grammar {
+	return func(l *syntax.Lexer) (ast.Statement, error) {
+		l.AcceptOne("no_write_to_binlog", "local")
+		if !l.Accept("table") && !l.Accept("tables") {
 			return nil, nil
 		}
-		tables := l.tableNames()
+		tables := l.TableNames()
 		if tables == nil {
 			return nil, nil
 		}
-		if verb == "analyze" && (l.is("update") || l.is("drop")) {
+		if verb == "analyze" && (l.Is("update") || l.Is("drop")) {
 			return parseHistogram(l, tables)
 		}
-		for l.acceptOne("quick", "fast", "medium", "extended", "changed", "use_frm") != "" || l.accept("for", "upgrade") {
+		for l.AcceptOne("quick", "fast", "medium", "extended", "changed", "use_frm") != "" || l.Accept("for", "upgrade") {
 		}
 		a := &admin{
 			name: strings.ToUpper(verb) + " TABLE", columns: textColumns("Table", "Op", "Msg_type", "Msg_text"),
@@ -440,8 +441,8 @@ func tableAdmin(verb string, f func(ctx *sql.Context, s *Session, t tableName) (
 
 // parseShowDiagnostics parses SHOW ERRORS and SHOW WARNINGS [LIMIT [offset,] n].
 func parseShowDiagnostics(level string) grammar {
-	return func(l *lexer) (ast.Statement, error) {
-		offset, limit, ok := l.limit()
+	return func(l *syntax.Lexer) (ast.Statement, error) {
+		offset, limit, ok := l.Limit()
 		if !ok {
 			return nil, nil
 		}
@@ -461,12 +462,12 @@ func parseShowDiagnostics(level string) grammar {
 }
 
 // parseShowCount parses SHOW COUNT(*) ERRORS and SHOW COUNT(*) WARNINGS.
-func parseShowCount(l *lexer) (ast.Statement, error) {
-	if !l.accept("(", "*", ")") {
+func parseShowCount(l *syntax.Lexer) (ast.Statement, error) {
+	if !l.Accept("(", "*", ")") {
 		return nil, nil
 	}
 	level, name := "", "@@session.warning_count"
-	switch l.acceptOne("errors", "warnings") {
+	switch l.AcceptOne("errors", "warnings") {
 	case "errors":
 		level, name = "Error", "@@session.error_count"
 	case "":
@@ -480,11 +481,11 @@ func parseShowCount(l *lexer) (ast.Statement, error) {
 }
 
 // parseShowEngine parses SHOW ENGINE {name | ALL} {STATUS | MUTEX | LOGS}.
-func parseShowEngine(l *lexer) (ast.Statement, error) {
-	engine, ok := l.name()
-	what := l.acceptOne("status", "mutex", "logs")
+func parseShowEngine(l *syntax.Lexer) (ast.Statement, error) {
+	engine, ok := l.Name()
+	what := l.AcceptOne("status", "mutex", "logs")
 	if !ok || what == "" {
-		return nil, l.syntax()
+		return nil, l.Syntax()
 	}
 	name := strings.ToLower(engine)
 	if name != "innodb" && name != "all" && name != "performance_schema" {
@@ -505,8 +506,8 @@ func parseShowEngine(l *lexer) (ast.Statement, error) {
 }
 
 // parseShowFunctionCode refuses SHOW {FUNCTION|PROCEDURE} CODE, of debug builds.
-func parseShowFunctionCode(l *lexer) (ast.Statement, error) {
-	if !l.accept("code") {
+func parseShowFunctionCode(l *syntax.Lexer) (ast.Statement, error) {
+	if !l.Accept("code") {
 		return nil, nil
 	}
 	return nil, mysql.NewSQLError(1289, "HY000",
@@ -516,11 +517,11 @@ func parseShowFunctionCode(l *lexer) (ast.Statement, error) {
 // binlogStatus parses SHOW MASTER STATUS and SHOW BINARY LOG STATUS, which are empty
 // without a binary log, and SHOW MASTER LOGS and SHOW BINARY LOGS, which fail.
 func binlogStatus(status, logs string) grammar {
-	return func(l *lexer) (ast.Statement, error) {
-		if l.accept(logs) {
+	return func(l *syntax.Lexer) (ast.Statement, error) {
+		if l.Accept(logs) {
 			return nil, mysql.NewSQLError(1381, "HY000", "You are not using binary logging")
 		}
-		if !l.accept(status) {
+		if !l.Accept(status) {
 			return nil, nil
 		}
 		return emptySet("SHOW MASTER STATUS", "File", "Position", "Binlog_Do_DB", "Binlog_Ignore_DB", "Executed_Gtid_Set")(l)
@@ -528,8 +529,8 @@ func binlogStatus(status, logs string) grammar {
 }
 
 // parseXA refuses distributed transactions; XA RECOVER says that none is prepared.
-func parseXA(l *lexer) (ast.Statement, error) {
-	if l.is("recover") {
+func parseXA(l *syntax.Lexer) (ast.Statement, error) {
+	if l.Is("recover") {
 		return emptySet("XA RECOVER", "formatID", "gtrid_length", "bqual_length", "data")(l)
 	}
 	return notSupported("XA")(l)
@@ -537,47 +538,20 @@ func parseXA(l *lexer) (ast.Statement, error) {
 
 // parseStartTransaction parses START TRANSACTION with several characteristics; what they
 // say is read from the text (see characterize).
-func parseStartTransaction(l *lexer) (ast.Statement, error) {
+func parseStartTransaction(l *syntax.Lexer) (ast.Statement, error) {
 	begin := &ast.Begin{}
 	access := ""
-	for more := l.kind != 0; more; more = l.accept(",") {
+	for more := l.Kind != 0; more; more = l.Accept(",") {
 		switch {
-		case l.accept("with", "consistent", "snapshot"):
-		case access == "" && l.accept("read", "only"):
+		case l.Accept("with", "consistent", "snapshot"):
+		case access == "" && l.Accept("read", "only"):
 			access = ast.TxReadOnly
-		case access == "" && l.accept("read", "write"):
+		case access == "" && l.Accept("read", "write"):
 			access = ast.TxReadWrite
 		default:
-			return nil, l.syntax()
+			return nil, l.Syntax()
 		}
 	}
 	begin.TransactionCharacteristic = access
 	return begin, nil
-}
-
-// limit reads LIMIT n, LIMIT offset, n or nothing; ok is false if it is neither.
-func (l *lexer) limit() (offset, count uint64, ok bool) {
-	count = ^uint64(0)
-	if !l.accept("limit") {
-		return 0, count, l.kind == 0
-	}
-	if count, ok = l.number(); !ok {
-		return 0, 0, false
-	}
-	if l.accept(",") {
-		offset = count
-		count, ok = l.number()
-	} else if l.accept("offset") {
-		offset, ok = l.number()
-	}
-	return offset, count, ok && l.kind == 0
-}
-
-// number reads an unsigned integer.
-func (l *lexer) number() (n uint64, ok bool) {
-	if _, err := fmt.Sscanf(l.text, "%d", &n); l.kind != 'w' || err != nil {
-		return 0, false
-	}
-	l.next()
-	return n, true
 }

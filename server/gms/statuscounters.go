@@ -9,6 +9,7 @@ import (
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
 	"sextant/engine"
+	"sextant/server/gms/value"
 	"sextant/server/protocol"
 )
 
@@ -69,7 +70,7 @@ func (s *Session) count(name string, n uint64) {
 		return
 	}
 	sql.StatusVariables.IncrementGlobal(name, int(n))
-	s.IncrementStatusVariable(noContext(), name, int(n))
+	s.IncrementStatusVariable(value.NoContext(), name, int(n))
 }
 
 // countCommand counts a client's statement in Com_…, and what came of the network for it.

@@ -12,6 +12,9 @@ import (
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
 	"sextant/engine"
+	"sextant/server/gms/rewrite"
+	"sextant/server/gms/syntax"
+	"sextant/server/gms/value"
 )
 
 // The planner's grammar has no stored functions. A function's text is parsed as the one of
@@ -23,13 +26,13 @@ const returned = "returned value "
 
 // storedFunction is a function that is ready to be called.
 type storedFunction struct {
-	name    tableName
+	name    syntax.TableName
 	params  []local // without values
 	returns sql.Type
 	digits  []int // of the seconds of TIMEs: of the parameters, and of what it returns
 	body    ast.Statement
 	mode    string // sql_mode of its making
-	definer accountName
+	definer syntax.AccountName
 	invoker bool // SQL SECURITY INVOKER
 	varies  bool // NOT DETERMINISTIC
 }
@@ -37,7 +40,7 @@ type storedFunction struct {
 // functionText is a CREATE FUNCTION as the text of a procedure.
 type functionText struct {
 	text     string
-	made     edits
+	made     rewrite.Edits
 	charsets []charset // of the parameters, and of what it returns
 	invoker  bool
 	varies   bool
@@ -47,131 +50,123 @@ type functionText struct {
 type charset struct{ set, collate string }
 
 // newFunctionText reads what follows the name of a CREATE FUNCTION.
-func newFunctionText(l *lexer) (*functionText, error) {
+func newFunctionText(l *syntax.Lexer) (*functionText, error) {
 	f := &functionText{}
-	m := &marking{q: l.q}
-	m.put(0, l.start, "CREATE PROCEDURE `f`")
-	if !l.is("(") {
-		return nil, l.syntax()
+	m := &rewrite.Marking{Q: l.Q}
+	m.Put(0, l.Start, "CREATE PROCEDURE `f`")
+	if !l.Is("(") {
+		return nil, l.Syntax()
 	}
-	l.next()
-	for empty := l.is(")"); !l.accept(")"); {
-		if _, ok := l.name(); !ok || empty {
-			return nil, l.syntax()
+	l.Next()
+	for empty := l.Is(")"); !l.Accept(")"); {
+		if _, ok := l.Name(); !ok || empty {
+			return nil, l.Syntax()
 		}
 		if err := f.typ(l, m); err != nil {
 			return nil, err
 		}
-		if !l.is(")") && !l.accept(",") {
-			return nil, l.syntax()
+		if !l.Is(")") && !l.Accept(",") {
+			return nil, l.Syntax()
 		}
 	}
-	end := strings.LastIndexByte(l.q[:l.start], ')')
-	if !l.is("returns") {
-		return nil, l.syntax()
+	end := strings.LastIndexByte(l.Q[:l.Start], ')')
+	if !l.Is("returns") {
+		return nil, l.Syntax()
 	}
 	comma := ", "
 	if len(f.charsets) == 0 {
 		comma = ""
 	}
-	m.put(end, l.at, comma+"IN `"+returned+"`")
-	l.next()
+	m.Put(end, l.At, comma+"IN `"+returned+"`")
+	l.Next()
 	if err := f.typ(l, m); err != nil {
 		return nil, err
 	}
-	m.put(l.start, l.start, ") ")
+	m.Put(l.Start, l.Start, ") ")
 	var traits routineCharacteristics
 	ahead := *l
 	traits.read(&ahead)
 	f.varies = traits.deterministic == ""
 	f.invoker = f.body(l, m)
-	m.out.WriteString(l.q[m.done:])
-	f.text, f.made = m.out.String(), m.made
+	m.Out.WriteString(l.Q[m.Done:])
+	f.text, f.made = m.Out.String(), m.Made
 	return f, nil
 }
 
 // typ reads a type, and takes its character set out.
-func (f *functionText) typ(l *lexer, m *marking) error {
+func (f *functionText) typ(l *syntax.Lexer, m *rewrite.Marking) error {
 	var c charset
-	if l.kind != 'w' {
-		return l.syntax()
+	if l.Kind != 'w' {
+		return l.Syntax()
 	}
 	switch {
-	case l.accept("double", "precision"), l.accept("long", "varchar"), l.accept("long", "varbinary"),
-		l.accept("char", "varying"), l.accept("character", "varying"):
-	case l.accept("national"):
-		l.next()
-		l.accept("varying")
+	case l.Accept("double", "precision"), l.Accept("long", "varchar"), l.Accept("long", "varbinary"),
+		l.Accept("char", "varying"), l.Accept("character", "varying"):
+	case l.Accept("national"):
+		l.Next()
+		l.Accept("varying")
 	default:
-		l.next()
+		l.Next()
 	}
-	if l.is("(") {
-		for depth := 0; ; l.next() {
-			switch l.kind {
+	if l.Is("(") {
+		for depth := 0; ; l.Next() {
+			switch l.Kind {
 			case 0:
-				return l.syntax()
+				return l.Syntax()
 			case '(':
 				depth++
 			case ')':
 				depth--
 			}
 			if depth == 0 {
-				l.next()
+				l.Next()
 				break
 			}
 		}
 	}
 	for {
-		from := l.start
+		from := l.Start
 		var ok bool
 		switch {
-		case l.acceptOne("unsigned", "signed", "zerofill", "binary", "ascii", "unicode", "byte") != "":
+		case l.AcceptOne("unsigned", "signed", "zerofill", "binary", "ascii", "unicode", "byte") != "":
 			continue
-		case l.accept("character", "set"), l.accept("charset"):
-			if c.set, ok = l.nameOrString(); !ok {
-				return l.syntax()
+		case l.Accept("character", "set"), l.Accept("charset"):
+			if c.set, ok = l.NameOrString(); !ok {
+				return l.Syntax()
 			}
-		case l.accept("collate"):
-			if c.collate, ok = l.nameOrString(); !ok {
-				return l.syntax()
+		case l.Accept("collate"):
+			if c.collate, ok = l.NameOrString(); !ok {
+				return l.Syntax()
 			}
 		default:
 			f.charsets = append(f.charsets, c)
 			return nil
 		}
-		m.put(from, l.start, " ")
+		m.Put(from, l.Start, " ")
 	}
-}
-
-// nameOrString reads an identifier or a string.
-func (l *lexer) nameOrString() (string, bool) {
-	if l.kind == 's' {
-		return l.string()
-	}
-	return l.name()
 }
 
 // body makes the assignments of RETURNs and reports whether the function is of its invoker.
-func (f *functionText) body(l *lexer, m *marking) (invoker bool) {
+func (f *functionText) body(l *syntax.Lexer, m *rewrite.Marking) (invoker bool) {
 	var before [2]string
 	open := false // a RETURN's expression
-	behind := l.start
-	for at := l.start; at < len(l.q); {
-		word, end := nextWord(l.q, at)
+	behind := l.Start
+	for at := l.Start; at < len(l.Q); {
+		word, end := syntax.NextWord(l.Q, at)
 		if word == "" {
 			at = end
 			continue
 		}
 		token := strings.ToLower(word)
 		if word == " " {
-			token = l.q[at : at+1]
+			token = l.Q[at : at+1]
 		}
 		switch {
 		case token == "return" && before[0] != "." && before[0] != "@" && !open:
-			m.put(at, end, "SET `"+returned+"` = (")
+			m.Put(at, end, "SET `"+returned+"` = (")
 			open = true
 		case token == ";" && open:
-			m.put(behind, at, ")")
+			m.Put(behind, at, ")")
 			open = false
 		case token == "invoker" && before == [2]string{"security", "sql"}:
 			invoker = true
@@ -180,15 +175,15 @@ func (f *functionText) body(l *lexer, m *marking) (invoker bool) {
 		behind, at = end, end
 	}
 	if open {
-		m.put(behind, behind, ")")
+		m.Put(behind, behind, ")")
 	}
 	return invoker
 }
 
 // parseFunction parses the text of a CREATE FUNCTION under an SQL mode; end is where its
 // statement ends.
-func parseFunction(ctx *sql.Context, h objectHead, mode *sql.SqlMode) (f *storedFunction, end int, err error) {
-	text, err := newFunctionText(h.l)
+func parseFunction(ctx *sql.Context, h rewrite.ObjectHead, mode *sql.SqlMode) (f *storedFunction, end int, err error) {
+	text, err := newFunctionText(h.L)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -200,9 +195,9 @@ func parseFunction(ctx *sql.Context, h objectHead, mode *sql.SqlMode) (f *stored
 	}
 	ddl, ok := stmt.(*ast.DDL)
 	if !ok || ddl.ProcedureSpec == nil || len(ddl.ProcedureSpec.Params) != len(text.charsets) {
-		return nil, 0, syntaxError(h.l.q, h.from)
+		return nil, 0, syntax.Error(h.L.Q, h.From)
 	}
-	f = &storedFunction{name: h.name, body: ddl.ProcedureSpec.Body, mode: mode.String(), definer: h.definer, invoker: text.invoker, varies: text.varies}
+	f = &storedFunction{name: h.Name, body: ddl.ProcedureSpec.Body, mode: mode.String(), definer: h.Definer, invoker: text.invoker, varies: text.varies}
 	for i, param := range ddl.ProcedureSpec.Params {
 		param.Type.Charset, param.Type.Collate = text.charsets[i].set, text.charsets[i].collate
 		t, err := programType(&param.Type)
@@ -214,14 +209,14 @@ func parseFunction(ctx *sql.Context, h objectHead, mode *sql.SqlMode) (f *stored
 			f.returns = t
 			break
 		}
-		if slices.ContainsFunc(f.params, func(l local) bool { return sameName(l.name, param.Name) }) {
+		if slices.ContainsFunc(f.params, func(l local) bool { return syntax.SameName(l.name, param.Name) }) {
 			return nil, 0, mysql.NewSQLError(1330, "42000", "Duplicate parameter: %s", param.Name)
 		}
 		f.params = append(f.params, local{name: param.Name, typ: t})
 	}
-	end = len(h.l.q)
+	end = len(h.L.Q)
 	if rest != "" {
-		end = text.made.sent(len(text.text) - len(rest))
+		end = text.made.Sent(len(text.text) - len(rest))
 	}
 	return f, end, nil
 }
@@ -258,7 +253,7 @@ func isReturn(stmt ast.Statement) (ast.Expr, bool) {
 }
 
 // function returns a function, nil if there is none. Those that have been parsed are kept.
-func (s *Session) function(ctx *sql.Context, name tableName) (*storedFunction, error) {
+func (s *Session) function(ctx *sql.Context, name syntax.TableName) (*storedFunction, error) {
 	var p storedProcedure
 	if ok, err := getObject(ctx, engine.ObjectFunction, name.Database, name.Name, &p); !ok || err != nil {
 		return nil, err
@@ -270,11 +265,11 @@ func (s *Session) function(ctx *sql.Context, name tableName) (*storedFunction, e
 	outer := s.statement
 	s.statement = statement{}
 	defer func() { s.statement = outer }()
-	h, ok := newObjectHead(p.Create)
+	h, ok := rewrite.NewObjectHead(p.Create)
 	if !ok {
 		return nil, fmt.Errorf("gms: function %s.%s: %q", name.Database, name.Name, p.Create)
 	}
-	defer s.within(h.name.Database)()
+	defer s.within(h.Name.Database)()
 	f, _, err := parseFunction(ctx, h, sql.NewSqlModeFromString(p.SQLMode))
 	if err != nil {
 		return nil, err
@@ -287,23 +282,23 @@ func (s *Session) function(ctx *sql.Context, name tableName) (*storedFunction, e
 }
 
 // errNoFunction is the error of a function that does not exist.
-func errNoFunction(name tableName) error {
+func errNoFunction(name syntax.TableName) error {
 	return mysql.NewSQLError(1305, "42000", "FUNCTION %s.%s does not exist", name.Database, name.Name)
 }
 
 // parseCreateFunction parses CREATE [DEFINER = …] FUNCTION.
-func parseCreateFunction(l *lexer) (ast.Statement, error) {
-	h, ok := newObjectHead(l.q)
-	if !ok || h.kind != "function" {
+func parseCreateFunction(l *syntax.Lexer) (ast.Statement, error) {
+	h, ok := rewrite.NewObjectHead(l.Q)
+	if !ok || h.Kind != "function" {
 		return nil, nil
 	}
-	if h.l.accept("returns") || h.l.accept("soname") {
-		return nil, errNotSupported("CREATE FUNCTION … SONAME")
+	if h.L.Accept("returns") || h.L.Accept("soname") {
+		return nil, value.ErrNotSupported("CREATE FUNCTION … SONAME")
 	}
 	a := &admin{name: "CREATE FUNCTION", commits: true}
-	ctx := l.ctx
-	if h.name.Database == "" {
-		if h.name.Database = ctx.GetCurrentDatabase(); h.name.Database == "" {
+	ctx := l.Ctx
+	if h.Name.Database == "" {
+		if h.Name.Database = ctx.GetCurrentDatabase(); h.Name.Database == "" {
 			return nil, sql.ErrNoDatabaseSelected.New()
 		}
 	}
@@ -311,15 +306,15 @@ func parseCreateFunction(l *lexer) (ast.Statement, error) {
 	if err != nil {
 		return nil, err
 	}
-	restore := s.within(h.name.Database)
+	restore := s.within(h.Name.Database)
 	f, end, err := parseFunction(ctx, h, sql.LoadSqlMode(ctx))
 	restore()
 	if err != nil {
 		return nil, err
 	}
-	create := l.q[:end]
-	l.at = end
-	l.next()
+	create := l.Q[:end]
+	l.At = end
+	l.Next()
 	a.run = func(ctx *sql.Context, s *Session, _ *admin) ([]sql.Row, error) {
 		return nil, s.createFunction(ctx, f, create)
 	}
@@ -327,7 +322,7 @@ func parseCreateFunction(l *lexer) (ast.Statement, error) {
 }
 
 func (s *Session) createFunction(ctx *sql.Context, f *storedFunction, create string) error {
-	h, _ := newObjectHead(create)
+	h, _ := rewrite.NewObjectHead(create)
 	name := f.name
 	cat, err := s.catalog(ctx)
 	if err != nil {
@@ -345,21 +340,21 @@ func (s *Session) createFunction(ctx *sql.Context, f *storedFunction, create str
 	}
 	if cat.Object(engine.ObjectFunction, name.Database, name.Name) != nil {
 		err := mysql.NewSQLError(1304, "42000", "FUNCTION %s already exists", name.Name)
-		if !h.optional {
+		if !h.Optional {
 			return err
 		}
 		s.Warn(&sql.Warning{Level: "Note", Code: err.Num, Message: err.Message})
 		return nil
 	}
-	definer, err := s.definer(ctx, h.definer, h.defined)
+	definer, err := s.definer(ctx, h.Definer, h.Defined)
 	if err != nil {
 		return err
 	}
-	params, _, c, body, ok := routineText(h.l)
+	params, _, c, body, ok := routineText(h.L)
 	if !ok {
-		return h.l.syntax()
+		return h.L.Syntax()
 	}
-	create = fmt.Sprintf("CREATE DEFINER=%s FUNCTION %s.%s%s RETURNS %s%s%s", definer, quoteName(name.Database), quoteName(name.Name),
+	create = fmt.Sprintf("CREATE DEFINER=%s FUNCTION %s.%s%s RETURNS %s%s%s", definer, syntax.QuoteName(name.Database), syntax.QuoteName(name.Name),
 		params, returnsText(f.returns), c, body)
 	if nativeFunction(ctx, name.Name) {
 		s.Warn(&sql.Warning{Level: "Note", Code: 1585, Message: fmt.Sprintf("This function '%s' has the same name as a native function", name.Name)})
@@ -392,24 +387,24 @@ func returnsText(t sql.Type) string {
 	return text
 }
 
-// routineName reads the name of a routine.
-func (l *lexer) routineName() (tableName, error) {
-	list := l.tableNames()
+// readRoutineName reads the name of a routine.
+func readRoutineName(l *syntax.Lexer) (syntax.TableName, error) {
+	list := l.TableNames()
 	if len(list) != 1 {
-		return tableName{}, l.syntax()
+		return syntax.TableName{}, l.Syntax()
 	}
 	if list[0].Database == "" {
-		if list[0].Database = l.ctx.GetCurrentDatabase(); list[0].Database == "" {
-			return tableName{}, sql.ErrNoDatabaseSelected.New()
+		if list[0].Database = l.Ctx.GetCurrentDatabase(); list[0].Database == "" {
+			return syntax.TableName{}, sql.ErrNoDatabaseSelected.New()
 		}
 	}
 	return list[0], nil
 }
 
 // parseDropFunction parses DROP FUNCTION [IF EXISTS].
-func parseDropFunction(l *lexer) (ast.Statement, error) {
-	optional := l.accept("if", "exists")
-	name, err := l.routineName()
+func parseDropFunction(l *syntax.Lexer) (ast.Statement, error) {
+	optional := l.Accept("if", "exists")
+	name, err := readRoutineName(l)
 	if err != nil {
 		return nil, err
 	}
@@ -432,14 +427,14 @@ func parseDropFunction(l *lexer) (ast.Statement, error) {
 
 // parseAlterRoutine parses ALTER FUNCTION and ALTER PROCEDURE: other characteristics.
 func parseAlterRoutine(object engine.ObjectKind, kind string) grammar {
-	return func(l *lexer) (ast.Statement, error) {
-		name, err := l.routineName()
+	return func(l *syntax.Lexer) (ast.Statement, error) {
+		name, err := readRoutineName(l)
 		if err != nil {
 			return nil, err
 		}
 		from := *l
 		if !(&routineCharacteristics{}).read(l) {
-			return nil, l.syntax()
+			return nil, l.Syntax()
 		}
 		a := &admin{name: "ALTER " + kind, commits: true, run: func(ctx *sql.Context, s *Session, _ *admin) ([]sql.Row, error) {
 			missing := mysql.NewSQLError(1305, "42000", "%s %s.%s does not exist", kind, name.Database, name.Name)
@@ -456,11 +451,11 @@ func parseAlterRoutine(object engine.ObjectKind, kind string) grammar {
 			if err := s.mayRoutine(ctx, name, kind, sql.PrivilegeType_AlterRoutine); err != nil {
 				return nil, err
 			}
-			h, ok := newObjectHead(p.Create)
+			h, ok := rewrite.NewObjectHead(p.Create)
 			if !ok {
 				return nil, missing
 			}
-			params, returns, c, body, ok := routineText(h.l)
+			params, returns, c, body, ok := routineText(h.L)
 			changes := from
 			if !ok || !c.read(&changes) {
 				return nil, missing
@@ -468,7 +463,7 @@ func parseAlterRoutine(object engine.ObjectKind, kind string) grammar {
 			if returns != "" {
 				returns = " RETURNS " + returns
 			}
-			p.Create = p.Create[:h.to] + params + returns + c.String() + body
+			p.Create = p.Create[:h.To] + params + returns + c.String() + body
 			p.Modified = ctx.QueryTime().UnixMicro()
 			return nil, putObject(ctx, object, name.Database, key, p)
 		}}
@@ -477,12 +472,12 @@ func parseAlterRoutine(object engine.ObjectKind, kind string) grammar {
 }
 
 // hasRoutine reports whether the session has a privilege for a routine.
-func (s *Session) hasRoutine(ctx *sql.Context, name tableName, kind string, p sql.PrivilegeType) bool {
+func (s *Session) hasRoutine(ctx *sql.Context, name syntax.TableName, kind string, p sql.PrivilegeType) bool {
 	return !s.checked() || s.newAccess(ctx).routine(name.Database, name.Name, kind == "PROCEDURE", "", p) == nil
 }
 
 // mayRoutine returns an error unless the session has a privilege for a function or procedure.
-func (s *Session) mayRoutine(ctx *sql.Context, name tableName, kind string, p sql.PrivilegeType) error {
+func (s *Session) mayRoutine(ctx *sql.Context, name syntax.TableName, kind string, p sql.PrivilegeType) error {
 	if s.hasRoutine(ctx, name, kind, p) {
 		return nil
 	}
@@ -495,11 +490,11 @@ func (s *Session) mayRoutine(ctx *sql.Context, name tableName, kind string, p sq
 }
 
 // parseShowCreate parses SHOW CREATE FUNCTION and SHOW CREATE USER.
-func parseShowCreate(l *lexer) (ast.Statement, error) {
-	if !l.accept("function") {
+func parseShowCreate(l *syntax.Lexer) (ast.Statement, error) {
+	if !l.Accept("function") {
 		return parseShowCreateUser(l)
 	}
-	name, err := l.routineName()
+	name, err := readRoutineName(l)
 	if err != nil {
 		return nil, err
 	}
@@ -512,11 +507,11 @@ func parseShowCreate(l *lexer) (ast.Statement, error) {
 			return nil, err
 		}
 		if !ok || !s.seesRoutine(ctx, name, "FUNCTION") {
-			return nil, errNoFunction(tableName{name.Database, name.Name})
+			return nil, errNoFunction(syntax.TableName{Database: name.Database, Name: name.Name})
 		}
-		h, _ := newObjectHead(p.Create)
-		var text any = p.Create[:h.from] + quoteName(h.name.Name) + p.Create[h.to:]
-		if h.definer != s.account && !s.may(ctx, sql.PrivilegeType_Select) && !s.mayDynamic(ctx, "show_routine") {
+		h, _ := rewrite.NewObjectHead(p.Create)
+		var text any = p.Create[:h.From] + syntax.QuoteName(h.Name.Name) + p.Create[h.To:]
+		if h.Definer != s.account && !s.may(ctx, sql.PrivilegeType_Select) && !s.mayDynamic(ctx, "show_routine") {
 			text = nil // the body is for the definer
 		}
 		db, err := s.b.Database(ctx, name.Database)
@@ -530,7 +525,7 @@ func parseShowCreate(l *lexer) (ast.Statement, error) {
 }
 
 // seesRoutine reports whether the session has any privilege for a routine.
-func (s *Session) seesRoutine(ctx *sql.Context, name tableName, kind string) bool {
+func (s *Session) seesRoutine(ctx *sql.Context, name syntax.TableName, kind string) bool {
 	for _, p := range []sql.PrivilegeType{sql.PrivilegeType_Execute, sql.PrivilegeType_AlterRoutine, sql.PrivilegeType_CreateRoutine} {
 		if s.hasRoutine(ctx, name, kind, p) {
 			return true
@@ -546,11 +541,11 @@ const functionStatus = "SELECT ROUTINE_SCHEMA AS Db, ROUTINE_NAME AS Name, ROUTI
 	"FROM information_schema.ROUTINES WHERE ROUTINE_TYPE = 'FUNCTION'"
 
 // parseShowFunction parses SHOW FUNCTION STATUS [LIKE … | WHERE …].
-func parseShowFunction(l *lexer) (ast.Statement, error) {
-	if !l.accept("status") {
+func parseShowFunction(l *syntax.Lexer) (ast.Statement, error) {
+	if !l.Accept("status") {
 		return parseShowFunctionCode(l)
 	}
-	where, err := l.showFilter("Name")
+	where, err := readShowFilter(l, "Name")
 	if err != nil {
 		return nil, err
 	}
@@ -558,7 +553,7 @@ func parseShowFunction(l *lexer) (ast.Statement, error) {
 }
 
 // ownRoutine lets the session's account execute and alter a routine that it has made.
-func (s *Session) ownRoutine(ctx *sql.Context, name tableName, kind string) error {
+func (s *Session) ownRoutine(ctx *sql.Context, name syntax.TableName, kind string) error {
 	if s.internal || s.b.users == nil || s.hasRoutine(ctx, name, kind, sql.PrivilegeType_Execute) && s.hasRoutine(ctx, name, kind, sql.PrivilegeType_AlterRoutine) {
 		return nil
 	}

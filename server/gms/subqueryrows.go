@@ -5,14 +5,18 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/analyzer"
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/transform"
+
+	"sextant/server/gms/function"
+	"sextant/server/gms/planrule"
+	"sextant/server/gms/value"
 )
 
 // countSubqueries counts the rows of subqueries in expressions that are no joins: the
 // planner keeps all of IN (SELECT …) in a hash table.
 func countSubqueries(a *analyzer.Analyzer, next sql.NodeExecBuilder) {
-	aroundRule(a, "finalizeSubqueries", func(ctx *sql.Context, n sql.Node, f *sql.QueryFlags, rule planRule) (sql.Node, transform.TreeIdentity, error) {
+	planrule.AroundRule(a, "finalizeSubqueries", func(ctx *sql.Context, n sql.Node, f *sql.QueryFlags, rule planrule.PlanRule) (sql.Node, transform.TreeIdentity, error) {
 		n, same, err := rule(ctx, n, f)
-		if err != nil || !served(ctx) || f != nil && !f.SubqueryIsSet() {
+		if err != nil || !value.Served(ctx) || f != nil && !f.SubqueryIsSet() {
 			return n, same, err
 		}
 		n, same2, err := countedPlan(ctx, n, next)
@@ -70,7 +74,7 @@ func (b *subqueryBuilder) Build(ctx *sql.Context, n sql.Node, outer sql.Row) (sq
 	if err != nil || !ok {
 		return it, err
 	}
-	k := &keeper{child: it, m: &s.memory, full: tableOverflow, size: func(r sql.Row) int64 { return hashBytes + rowSize(r[len(outer):]) }}
+	k := &keeper{child: it, m: &s.memory, full: tableOverflow, size: func(r sql.Row) int64 { return function.HashBytes + function.RowSize(r[len(outer):]) }}
 	if b.once {
 		k.lasting = n
 	}

@@ -8,6 +8,10 @@ import (
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/mysql"
+
+	"sextant/server/gms/expr"
+	"sextant/server/gms/rewrite"
+	"sextant/server/gms/value"
 )
 
 const switchesName = "optimizer_switch"
@@ -59,8 +63,8 @@ func flagOf(flags, name string) string {
 	return value
 }
 
-func errWrongValue(variable string, value any) error {
-	return mysql.NewSQLError(mysql.ERWrongValueForVar, "42000", "Variable '%s' can't be set to the value of '%s'", variable, shown(value))
+func errWrongValue(variable string, val any) error {
+	return mysql.NewSQLError(mysql.ERWrongValueForVar, "42000", "Variable '%s' can't be set to the value of '%s'", variable, value.Shown(val))
 }
 
 // switchesType is the type of optimizer_switch.
@@ -89,8 +93,8 @@ func (t engineType) Convert(ctx context.Context, v any) (any, sql.ConvertInRange
 			v = "MEMORY"
 		case text == "merge":
 			v = "MRG_MYISAM"
-		case !slices.Contains(engines, text):
-			return nil, sql.InRange, unknownEngine(v)
+		case !slices.Contains(rewrite.Engines, text):
+			return nil, sql.InRange, rewrite.UnknownEngine(v)
 		}
 	}
 	return t.SystemVariableType.Convert(ctx, v)
@@ -111,11 +115,11 @@ func addPlannerVariables() {
 			Type: switchesType{types.NewSystemStringType(switchesName)},
 		},
 		&sql.MysqlSystemVariable{
-			Name: divPrecision, Scope: both, Dynamic: true, SetVarHintApplies: true, Default: int64(divIncrement),
-			Type: types.NewSystemIntType(divPrecision, 0, 30, false),
+			Name: expr.DivPrecision, Scope: both, Dynamic: true, SetVarHintApplies: true, Default: int64(expr.DivIncrement),
+			Type: types.NewSystemIntType(expr.DivPrecision, 0, 30, false),
 		},
 		&sql.MysqlSystemVariable{
-			Name: timeNames, Scope: both, Dynamic: true, Default: "en_US", Type: localeType{types.NewSystemStringType(timeNames)},
+			Name: value.TimeNames, Scope: both, Dynamic: true, Default: "en_US", Type: value.LocaleType{SystemVariableType: types.NewSystemStringType(value.TimeNames)},
 		},
 		&sql.MysqlSystemVariable{
 			Name: "timestamp", Scope: sql.GetMysqlScope(sql.SystemVariableScope_Session), Dynamic: true, SetVarHintApplies: true,

@@ -10,6 +10,10 @@ import (
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/mysql"
+
+	"sextant/server/gms/expr"
+	"sextant/server/gms/syntax"
+	"sextant/server/gms/value"
 )
 
 // newSys returns sys: those of its views whose figures the instance has, with the columns
@@ -181,19 +185,19 @@ func formatBytes(ctx *sql.Context, args []any) (any, error) {
 }
 
 // sysFunctions are the functions of sys.
-var sysFunctions = map[string]*functionDef{
-	"format_bytes": {name: "format_bytes", args: 1, typ: types.Text, eval: sysFormatBytes},
-	"format_time":  {name: "format_time", args: 1, typ: types.Text, eval: sysFormatTime},
-	"ps_thread_id": {name: "ps_thread_id", args: 1, typ: types.Uint64, eval: inSession(func(ctx *sql.Context, s *Session, args []any) (any, error) {
+var sysFunctions = map[string]*expr.FunctionDef{
+	"format_bytes": {Name: "format_bytes", Args: 1, Typ: types.Text, Eval: sysFormatBytes},
+	"format_time":  {Name: "format_time", Args: 1, Typ: types.Text, Eval: sysFormatTime},
+	"ps_thread_id": {Name: "ps_thread_id", Args: 1, Typ: types.Uint64, Eval: inSession(func(ctx *sql.Context, s *Session, args []any) (any, error) {
 		if args[0] == nil {
 			return uint64(s.ID()), nil
 		}
 		return threadID(ctx, s, args)
 	})},
-	"version_major":    {name: "version_major", typ: types.Uint8, eval: sysVersion(0)},
-	"version_minor":    {name: "version_minor", typ: types.Uint8, eval: sysVersion(1)},
-	"version_patch":    {name: "version_patch", typ: types.Uint8, eval: sysVersion(2)},
-	"quote_identifier": sysText("quote_identifier", 1, func(_ *Session, args []string) string { return quoteName(args[0]) }),
+	"version_major":    {Name: "version_major", Typ: types.Uint8, Eval: sysVersion(0)},
+	"version_minor":    {Name: "version_minor", Typ: types.Uint8, Eval: sysVersion(1)},
+	"version_patch":    {Name: "version_patch", Typ: types.Uint8, Eval: sysVersion(2)},
+	"quote_identifier": sysText("quote_identifier", 1, func(_ *Session, args []string) string { return syntax.QuoteName(args[0]) }),
 	"format_statement": sysText("format_statement", 1, func(_ *Session, args []string) string {
 		const half = 32 - 2 // of statement_truncate_len
 		if r := []rune(args[0]); len(r) > 64 {
@@ -222,8 +226,8 @@ func sysVersion(part int) func(*sql.Context, []any) (any, error) {
 }
 
 // sysText is a function of texts, NULL if one of them is.
-func sysText(name string, args int, f func(s *Session, args []string) string) *functionDef {
-	return &functionDef{name: name, args: args, typ: types.Text, eval: inSession(func(ctx *sql.Context, s *Session, args []any) (any, error) {
+func sysText(name string, args int, f func(s *Session, args []string) string) *expr.FunctionDef {
+	return &expr.FunctionDef{Name: name, Args: args, Typ: types.Text, Eval: inSession(func(ctx *sql.Context, s *Session, args []any) (any, error) {
 		texts := make([]string, len(args))
 		for i, a := range args {
 			if a == nil {
@@ -240,7 +244,7 @@ func sysText(name string, args int, f func(s *Session, args []string) string) *f
 }
 
 // sysList is a function that adds a value to a list of words between commas, or takes it out.
-func sysList(name, parameter string) *functionDef {
+func sysList(name, parameter string) *expr.FunctionDef {
 	change := sysText(name, 2, func(_ *Session, args []string) string {
 		list, value := args[0], args[1]
 		if name == "list_add" {
@@ -249,12 +253,12 @@ func sysList(name, parameter string) *functionDef {
 		list = strings.ReplaceAll(","+list, ","+value, "")
 		return strings.Trim(strings.ReplaceAll(list, ", "+value, ""), ",")
 	})
-	return &functionDef{name: name, args: 2, typ: types.Text, eval: inSession(func(ctx *sql.Context, s *Session, args []any) (any, error) {
+	return &expr.FunctionDef{Name: name, Args: 2, Typ: types.Text, Eval: inSession(func(ctx *sql.Context, s *Session, args []any) (any, error) {
 		switch {
 		case args[1] == nil:
 			return nil, mysql.NewSQLError(1138, "02200", "Function sys.%s: %s input variable should not be NULL", name, parameter)
 		case args[0] != nil && args[0] != "":
-			return change.eval(ctx, args)
+			return change.Eval(ctx, args)
 		case name == "list_add":
 			return args[1], nil
 		}
@@ -264,7 +268,7 @@ func sysList(name, parameter string) *functionDef {
 
 // threadID is PS_THREAD_ID: the thread of a connection, which has its number; NULL without one.
 func threadID(ctx *sql.Context, s *Session, args []any) (any, error) {
-	id, ok := numbers(ctx, args)
+	id, ok := value.Numbers(ctx, args)
 	if !ok || id[0] < 0 || id[0] > math.MaxUint32 {
 		return nil, nil
 	}

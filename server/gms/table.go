@@ -11,6 +11,8 @@ import (
 
 	"sextant/engine"
 	"sextant/engine/row"
+	"sextant/server/gms/planrule"
+	"sextant/server/gms/value"
 )
 
 // Table is one reference of a statement to one version of a table. What the
@@ -158,7 +160,7 @@ func (t *Table) GetIndexes(ctx *sql.Context) ([]sql.Index, error) {
 		}
 	}
 	if s, ok := ctx.Session.(*Session); ok && s.fulltextHidden {
-		return withoutFulltext(indexes), nil
+		return planrule.WithoutFulltext(indexes), nil
 	}
 	return indexes, nil
 }
@@ -259,7 +261,7 @@ func (t *Table) scan(ctx *sql.Context, l *sql.IndexLookup) (sql.RowIter, error) 
 	}
 	s.tx.used = true
 	sh := t.live(ctx)
-	it := &rowIter{t: t, s: s, shape: sh, desc: sh.def.Desc(), columns: t.columns, zone: s.timeZone(ctx), fill: sql.LoadSqlMode(ctx).ModeEnabled("PAD_CHAR_TO_FULL_LENGTH")}
+	it := &rowIter{t: t, s: s, shape: sh, desc: sh.def.Desc(), columns: t.columns, zone: s.TimeZone(ctx), fill: sql.LoadSqlMode(ctx).ModeEnabled("PAD_CHAR_TO_FULL_LENGTH")}
 	if !t.projected {
 		it.columns = nil
 	}
@@ -336,7 +338,7 @@ type rowIter struct {
 	cur     *engine.Cursor
 	record  bool // note the rows of a keyless table
 	read    uint64
-	zone    *timeZone
+	zone    *value.TimeZone
 	fill    bool // CHARs have their blanks at the end
 	builder row.Builder
 }
@@ -355,7 +357,7 @@ func (it *rowIter) decode(r row.Row, columns []int) (sql.Row, error) {
 			i = columns[at]
 		}
 		t, ok := it.shape.schema[i].Type.(sql.StringType)
-		if text, is := out[at].(string); ok && is && it.shape.codecs[i].blanks {
+		if text, is := out[at].(string); ok && is && it.shape.codecs[i].Blanks {
 			out[at] = text + strings.Repeat(" ", max(int(t.MaxCharacterLength())-utf8.RuneCountInString(text), 0))
 		}
 	}
@@ -418,5 +420,4 @@ func (it *rowIter) Close(*sql.Context) error {
 	return nil
 }
 
-// sameName reports whether two names mean the same thing.
-func sameName(a, b string) bool { return strings.EqualFold(a, b) }
+var _ sql.IndexSearchableTable = (*Table)(nil)

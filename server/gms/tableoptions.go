@@ -7,6 +7,8 @@ import (
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
 	"sextant/engine"
+	"sextant/server/gms/rewrite"
+	"sextant/server/gms/syntax"
 )
 
 // keptOptions are the options of tables that are kept and shown, in MySQL's order. They change nothing: they are of
@@ -24,27 +26,27 @@ var optionsMark = alterMark + "options"
 
 // tableOptionsOf returns the kept options of a CREATE TABLE or ALTER TABLE in upper case, and the comment of the former.
 func tableOptionsOf(query string) map[string]string {
-	l := newLexer(query)
-	alter := l.accept("alter", "table")
-	if !alter && !l.accept("create", "table") && !l.accept("create", "temporary", "table") {
+	l := syntax.NewLexer(query)
+	alter := l.Accept("alter", "table")
+	if !alter && !l.Accept("create", "table") && !l.Accept("create", "temporary", "table") {
 		return nil
 	}
 	out := map[string]string{}
 	before := ""
-	for depth := 0; l.kind != 0; {
-		depth += nesting(l)
-		if depth == 0 && l.kind == 'w' && (l.is("as") && !alter || l.is("select")) {
+	for depth := 0; l.Kind != 0; {
+		depth += rewrite.Nesting(l)
+		if depth == 0 && l.Kind == 'w' && (l.Is("as") && !alter || l.Is("select")) {
 			break
 		}
-		if name := strings.ToLower(l.text); depth == 0 && l.kind == 'w' && !beforeName[before] && before != "change" && (keptOption(name) || name == "comment") {
-			l.next()
-			l.accept("=")
-			if out[name] = strings.ToUpper(l.text); name == "comment" {
-				out[name] = l.text
+		if name := strings.ToLower(l.Text); depth == 0 && l.Kind == 'w' && !rewrite.BeforeName[before] && before != "change" && (keptOption(name) || name == "comment") {
+			l.Next()
+			l.Accept("=")
+			if out[name] = strings.ToUpper(l.Text); name == "comment" {
+				out[name] = l.Text
 			}
 		}
-		before = strings.ToLower(l.text)
-		l.next()
+		before = strings.ToLower(l.Text)
+		l.Next()
 	}
 	return out
 }

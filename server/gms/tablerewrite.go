@@ -12,6 +12,9 @@ import (
 
 	"sextant/engine"
 	"sextant/engine/row"
+	"sextant/server/gms/expr"
+	"sextant/server/gms/syntax"
+	"sextant/server/gms/value"
 )
 
 // rewriter fills the new trees of a table that an ALTER rewrites. Readers of the
@@ -57,7 +60,7 @@ func (t *Table) RewriteInserter(ctx *sql.Context, oldSchema, newSchema sql.Prima
 	if old != nil && new != nil && old.Virtual != new.Virtual {
 		return nil, mysql.NewSQLError(3106, "HY000", "'Changing the STORED status' is not supported for generated columns.")
 	}
-	if old != nil && (new == nil || !sameName(old.Name, new.Name)) {
+	if old != nil && (new == nil || !syntax.SameName(old.Name, new.Name)) {
 		def := cloneDef(cur.def)
 		if new == nil {
 			if err := dropChecksOf(def, old.Name); err != nil {
@@ -106,7 +109,7 @@ func (t *Table) RewriteInserter(ctx *sql.Context, oldSchema, newSchema sql.Prima
 		w.computed = make([]*sql.ColumnDefaultValue, len(newSchema.Schema))
 		for i, c := range newSchema.Schema {
 			w.computed[i] = c.Generated
-			if sameName(c.Name, new.Name) {
+			if syntax.SameName(c.Name, new.Name) {
 				w.changed = i
 			}
 		}
@@ -127,7 +130,7 @@ func rewritten(ctx *sql.Context, cur *engine.TableDef, schema sql.PrimaryKeySche
 	was := make([]int, len(schema.Schema)) // ordinal in cur, -1: new
 	for i, c := range schema.Schema {
 		name := c.Name
-		if old != nil && new != nil && sameName(new.Name, c.Name) {
+		if old != nil && new != nil && syntax.SameName(new.Name, c.Name) {
 			name = old.Name
 		}
 		nc := *c
@@ -138,12 +141,12 @@ func rewritten(ctx *sql.Context, cur *engine.TableDef, schema sql.PrimaryKeySche
 		}
 		if was[i] = cur.Column(name); was[i] >= 0 {
 			cd.ID = cur.Columns[was[i]].ID
-			if d := cur.Columns[was[i]]; d.HasDefault && !d.DefaultExpr && (new == nil || !sameName(new.Name, c.Name)) {
+			if d := cur.Columns[was[i]]; d.HasDefault && !d.DefaultExpr && (new == nil || !syntax.SameName(new.Name, c.Name)) {
 				cd.HasDefault, cd.Default, cd.DefaultExpr = true, d.Default, false // the planner puts parentheses around numbers
 			}
 			if c.Type.Type() == sqltypes.Time {
 				setPrecision(ctx, &cd, &cur.Columns[was[i]])
-			} else if isNumeric(c.Type) {
+			} else if expr.IsNumeric(c.Type) {
 				setFormat(ctx, &cd, &cur.Columns[was[i]])
 			}
 			if name != c.Name {
@@ -213,10 +216,10 @@ func (w *rewriter) Insert(ctx *sql.Context, r sql.Row) error {
 		}
 	}
 	if w.member >= 0 {
-		r[w.member] = implicitDefault(w.shape.schema[w.member].Type)
+		r[w.member] = value.ImplicitDefault(w.shape.schema[w.member].Type)
 	}
 	w.row++
-	if r, err = w.shape.inFormats(ctx, assigner{row: w.row}, w.shape.rounded(ctx, r)); err != nil {
+	if r, err = w.shape.inFormats(ctx, value.Assigner{Row: w.row}, w.shape.rounded(ctx, r)); err != nil {
 		return err
 	}
 	if err := checkNulls(w.shape, r); err != nil {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/dolthub/go-mysql-server/sql"
@@ -13,6 +12,7 @@ import (
 
 	"sextant/engine"
 	"sextant/engine/txn"
+	"sextant/server/gms/value"
 )
 
 // thread is one connection as monitors see it.
@@ -135,7 +135,7 @@ func (b *builder) showProcessList(ctx *sql.Context, s *Session, n *plan.ShowProc
 	for _, t := range s.b.threads(ctx) {
 		info := t.query
 		if !full {
-			info = firstRunes(info, showInfoMax)
+			info = value.FirstRunes(info, showInfoMax)
 		}
 		rows = append(rows, sql.Row{int64(t.id), t.user, t.host, orNull(t.db), t.command, t.seconds(), t.state, orNull(info)})
 	}
@@ -143,14 +143,4 @@ func (b *builder) showProcessList(ctx *sql.Context, s *Session, n *plan.ShowProc
 		return nil, err
 	}
 	return sql.RowsToRowIter(rows...), nil
-}
-
-func firstRunes(s string, n int) string {
-	for i := range s {
-		if n == 0 {
-			return strings.Clone(s[:i])
-		}
-		n--
-	}
-	return s
 }

@@ -14,14 +14,14 @@ import (
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
 	"sextant/engine"
+	"sextant/server/gms/expr"
+	"sextant/server/gms/syntax"
+	"sextant/server/gms/value"
 )
 
 // The planner's TIME has six fractional digits, always. How many a column has is kept
 // beside its type: values are rounded when they are written, and cut when they are sent.
 // A column of an earlier version has no such note, and six digits.
-
-// optPrecision is the key of the note, a digit.
-const optPrecision = "precision"
 
 // timePrecisions are the digits of the TIME columns that a DDL statement defines, by name.
 type timePrecisions map[string]string
@@ -74,12 +74,12 @@ func (s *Session) precisionsLike(ctx *sql.Context, name ast.TableName, found tim
 	if db == "" {
 		db = s.GetCurrentDatabase()
 	}
-	if def, _, err := s.definition(ctx, tableName{db, name.Name.String()}); err == nil && def != nil {
+	if def, _, err := s.definition(ctx, syntax.TableName{Database: db, Name: name.Name.String()}); err == nil && def != nil {
 		for _, c := range def.Columns {
-			if digits := c.Options[optPrecision]; digits != "" {
+			if digits := c.Options[expr.OptPrecision]; digits != "" {
 				found[strings.ToLower(c.Name)] = digits
 			}
-			formats[strings.ToLower(c.Name)] = c.Options[optFormat]
+			formats[strings.ToLower(c.Name)] = c.Options[expr.OptFormat]
 		}
 	}
 }
@@ -92,31 +92,22 @@ func setPrecision(ctx *sql.Context, c *engine.ColumnDef, old *engine.ColumnDef) 
 		return
 	}
 	if digits, ok := s.precisions[strings.ToLower(c.Name)]; ok {
-		c.Options[optPrecision] = digits
+		c.Options[expr.OptPrecision] = digits
 	} else if old == nil {
-		c.Options[optPrecision] = "0"
-	} else if digits := old.Options[optPrecision]; digits != "" {
-		c.Options[optPrecision] = digits
+		c.Options[expr.OptPrecision] = "0"
+	} else if digits := old.Options[expr.OptPrecision]; digits != "" {
+		c.Options[expr.OptPrecision] = digits
 	} else {
-		delete(c.Options, optPrecision)
+		delete(c.Options, expr.OptPrecision)
 	}
 }
 
-// sourceColumn returns the stored column that a column of the planner is, nil if it is none.
-func sourceColumn(ctx *sql.Context, c *sql.Column) *engine.ColumnDef {
-	s, ok := ctx.Session.(evaluation)
-	if !ok || c.Source == "" || c.DatabaseSource == "" {
-		return nil
-	}
-	return s.storedColumn(ctx, c)
-}
-
-// storedColumn returns the stored column that a column of the planner is, nil if it is none.
-func (s *Session) storedColumn(ctx *sql.Context, c *sql.Column) *engine.ColumnDef {
+// StoredColumn returns the stored column that a column of the planner is, nil if it is none.
+func (s *Session) StoredColumn(ctx *sql.Context, c *sql.Column) *engine.ColumnDef {
 	def := s.aliased[c.Source]
 	if def == nil {
 		var err error
-		if def, _, err = s.definition(ctx, tableName{c.DatabaseSource, c.Source}); err != nil || def == nil {
+		if def, _, err = s.definition(ctx, syntax.TableName{Database: c.DatabaseSource, Name: c.Source}); err != nil || def == nil {
 			return nil
 		}
 	}
@@ -126,8 +117,8 @@ func (s *Session) storedColumn(ctx *sql.Context, c *sql.Column) *engine.ColumnDe
 	return nil
 }
 
-// noteAlias remembers the table of an alias.
-func (s *Session) noteAlias(n *plan.TableAlias) {
+// NoteAlias remembers the table of an alias.
+func (s *Session) NoteAlias(n *plan.TableAlias) {
 	t := tableOf(n)
 	if t == nil {
 		return
@@ -138,31 +129,20 @@ func (s *Session) noteAlias(n *plan.TableAlias) {
 	s.aliased[n.Name()] = t.shape.def
 }
 
-// precision returns the digits of a TIME column, -1 if it has no note.
-func precision(c *engine.ColumnDef) int {
-	if digits := c.Options[optPrecision]; digits != "" {
-		return int(digits[0] - '0')
-	}
-	return -1
-}
-
-// truncatesFractions is the mode in which fractions that a column does not hold are cut off, not rounded.
-const truncatesFractions = "TIME_TRUNCATE_FRACTIONAL"
-
 // rounded returns a row with its TIME values as the columns have them.
 func (s *shape) rounded(ctx *sql.Context, r sql.Row) sql.Row {
 	copied := false
 	for i := range s.schema {
-		if s.codecs[i].typ.Type() != sqltypes.Time || i >= len(r) {
+		if s.codecs[i].Typ.Type() != sqltypes.Time || i >= len(r) {
 			continue
 		}
-		digits := precision(&s.def.Columns[i])
+		digits := expr.Precision(&s.def.Columns[i])
 		v, ok := r[i].(types.Timespan)
 		if !ok || digits < 0 {
 			continue
 		}
-		to := roundSpan(v, digits)
-		if to != v && modeEnabled(ctx, truncatesFractions) {
+		to := expr.RoundSpan(v, digits)
+		if to != v && value.ModeEnabled(ctx, value.TruncatesFractions) {
 			unit := types.Timespan(time.Second/time.Microsecond) / types.Timespan(math.Pow10(digits))
 			to = v / unit * unit
 		}
@@ -174,19 +154,6 @@ func (s *shape) rounded(ctx *sql.Context, r sql.Row) sql.Row {
 		}
 	}
 	return r
-}
-
-// roundSpan returns a TIME rounded to digits behind the second.
-func roundSpan(v types.Timespan, digits int) types.Timespan {
-	unit := types.Timespan(1)
-	for range 6 - digits {
-		unit *= 10
-	}
-	half := unit / 2
-	if v < 0 {
-		half = -half
-	}
-	return (v + half) / unit * unit
 }
 
 // timeDigits returns the digits of the TIME columns of a plan's result, -1 where they are the value's; nil
@@ -201,12 +168,12 @@ func timeDigits(ctx *sql.Context, n sql.Node, schema sql.Schema) map[int]int {
 			out = make(map[int]int)
 		}
 		out[i] = -1
-		if d := sourceColumn(ctx, c); d != nil {
-			if out[i] = precision(d); out[i] < 0 {
+		if d := expr.SourceColumn(ctx, c); d != nil {
+			if out[i] = expr.Precision(d); out[i] < 0 {
 				out[i] = 6
 			}
 		} else if n != nil && len(n.Schema(ctx)) == len(schema) {
-			out[i] = createdColumn(ctx, n, i).digits
+			out[i] = expr.CreatedColumn(ctx, n, i).Digits
 		}
 	}
 	return out
@@ -231,20 +198,12 @@ func cutTimes(cells [][]byte, digits map[int]int) {
 func (s *shape) withPrecisions(text string) string {
 	for i := range s.schema {
 		c := &s.def.Columns[i]
-		digits := precision(c)
-		if s.codecs[i].typ.Type() != sqltypes.Time || digits < 0 {
+		digits := expr.Precision(c)
+		if s.codecs[i].Typ.Type() != sqltypes.Time || digits < 0 {
 			continue
 		}
-		name := "\n  " + quoteName(c.Name) + " "
-		text = strings.Replace(text, name+"time(6)", name+timeText(digits), 1)
+		name := "\n  " + syntax.QuoteName(c.Name) + " "
+		text = strings.Replace(text, name+"time(6)", name+expr.TimeText(digits), 1)
 	}
 	return text
-}
-
-// timeText is TIME with digits.
-func timeText(digits int) string {
-	if digits == 0 {
-		return "time"
-	}
-	return "time(" + strconv.Itoa(digits) + ")"
 }

@@ -14,6 +14,7 @@ import (
 
 	"sextant/internal/certs"
 	"sextant/router/proxyv2"
+	"sextant/server/gms/syntax"
 	"sextant/server/protocol"
 )
 
@@ -143,14 +144,14 @@ func (s *Session) showTransport(ctx *sql.Context, t transport) error {
 
 // parseAlterInstance reads ALTER INSTANCE RELOAD TLS [FOR CHANNEL mysql_main] [NO
 // ROLLBACK ON ERROR]; the others are for what there is not.
-func parseAlterInstance(l *lexer) (ast.Statement, error) {
-	if !l.accept("reload", "tls") {
+func parseAlterInstance(l *syntax.Lexer) (ast.Statement, error) {
+	if !l.Accept("reload", "tls") {
 		return notSupported("ALTER INSTANCE")(l)
 	}
-	if l.accept("for", "channel") && !l.accept("mysql_main") {
+	if l.Accept("for", "channel") && !l.Accept("mysql_main") {
 		return notSupported("ALTER INSTANCE ... FOR CHANNEL")(l)
 	}
-	force := l.accept("no", "rollback", "on", "error")
+	force := l.Accept("no", "rollback", "on", "error")
 	run := func(ctx *sql.Context, s *Session, _ *admin) ([]sql.Row, error) { return nil, s.reloadTLS(ctx, force) }
 	return (&admin{name: "ALTER INSTANCE", run: run}).statement(), nil
 }

@@ -7,6 +7,9 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/transform"
+
+	"sextant/server/gms/syntax"
+	"sextant/server/gms/value"
 )
 
 // firingTable is the table that a statement writes, with triggers around each row.
@@ -169,7 +172,7 @@ type firingIter struct {
 	counts int              // the column with AUTO_INCREMENT, -1: none
 	keeps  bool             // NULL in a column that does not take it is the implicit default
 	row    int
-	a      assigner
+	a      value.Assigner
 }
 
 // Next implements sql.RowIter.
@@ -198,7 +201,7 @@ func (i *firingIter) Next(ctx *sql.Context) (sql.Row, error) {
 	}
 	for n, c := range i.f.schema {
 		if own[n] == nil && !c.Nullable && !c.Virtual && !c.AutoIncrement && i.keeps {
-			own[n] = i.a.null(ctx, c.Name, c.Type, false)
+			own[n] = i.a.Null(ctx, c.Name, c.Type, false)
 		}
 	}
 	return r, nil
@@ -223,8 +226,8 @@ func (b *builder) firingRows(ctx *sql.Context, n sql.Node, f *firing, insert *pl
 	}
 	i := &firingIter{RowIter: it, f: f, insert: insert, exact: exactSchema(f.schema), counts: -1}
 	if insert != nil {
-		i.a.ignore = insert.Ignore
-		i.keeps = i.a.lenient(ctx) && (insert.Ignore || valueRows(ctx, n) != 1)
+		i.a.Ignore = insert.Ignore
+		i.keeps = i.a.Lenient(ctx) && (insert.Ignore || valueRows(ctx, n) != 1)
 	}
 	for k, c := range f.schema {
 		if c.AutoIncrement {
@@ -375,7 +378,7 @@ func (f *firing) derive(ctx *sql.Context, exprs []sql.Expression, table string) 
 			continue
 		}
 		column, ok := set.LeftChild.(*expression.GetField)
-		if !ok || table != "" && !sameName(column.Table(), table) {
+		if !ok || table != "" && !syntax.SameName(column.Table(), table) {
 			continue
 		}
 		if at := f.schema.IndexOfColName(column.Name()); at >= 0 {

@@ -6,6 +6,8 @@ import (
 
 	"github.com/dolthub/go-mysql-server/sql"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+
+	"sextant/server/gms/syntax"
 )
 
 // triggerRows are TRIGGERS.
@@ -49,30 +51,30 @@ func triggerRows(ctx *sql.Context, s *Session, cat sql.Catalog) ([]sql.Row, erro
 
 // parseShowTriggers parses SHOW TRIGGERS [FROM database] [LIKE … | WHERE …]; the pattern is
 // of tables.
-func parseShowTriggers(l *lexer) (ast.Statement, error) {
-	db := l.ctx.GetCurrentDatabase()
-	if l.acceptOne("from", "in") != "" {
+func parseShowTriggers(l *syntax.Lexer) (ast.Statement, error) {
+	db := l.Ctx.GetCurrentDatabase()
+	if l.AcceptOne("from", "in") != "" {
 		var ok bool
-		if db, ok = l.name(); !ok {
-			return nil, l.syntax()
+		if db, ok = l.Name(); !ok {
+			return nil, l.Syntax()
 		}
 	}
 	if db == "" {
 		return nil, sql.ErrNoDatabaseSelected.New()
 	}
-	s, err := sessionOf(l.ctx)
+	s, err := sessionOf(l.Ctx)
 	if err != nil {
 		return nil, err
 	}
 	if s.checked() {
-		if err := s.newAccess(l.ctx).initDatabase(db); err != nil {
+		if err := s.newAccess(l.Ctx).initDatabase(db); err != nil {
 			return nil, err
 		}
 	}
-	if _, err := s.b.Database(l.ctx, db); err != nil {
+	if _, err := s.b.Database(l.Ctx, db); err != nil {
 		return nil, err
 	}
-	where, err := l.showFilter("Table")
+	where, err := readShowFilter(l, "Table")
 	if err != nil {
 		return nil, err
 	}
@@ -81,6 +83,6 @@ func parseShowTriggers(l *lexer) (ast.Statement, error) {
 		"EVENT_OBJECT_TABLE AS `Table`, ACTION_STATEMENT AS Statement, ACTION_TIMING AS Timing, CREATED AS Created, " +
 		"SQL_MODE AS sql_mode, DEFINER AS Definer, CHARACTER_SET_CLIENT AS character_set_client, " +
 		"COLLATION_CONNECTION AS collation_connection, DATABASE_COLLATION AS `Database Collation`, ACTION_ORDER AS place " +
-		"FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = " + quoteText(db) + ") AS `triggers`" + where +
+		"FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = " + syntax.QuoteText(db) + ") AS `triggers`" + where +
 		" ORDER BY `Table`, FIELD(Event, 'INSERT', 'UPDATE', 'DELETE'), FIELD(Timing, 'BEFORE', 'AFTER'), place")
 }

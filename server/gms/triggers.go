@@ -14,6 +14,9 @@ import (
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
 	"sextant/engine"
+	"sextant/server/gms/rewrite"
+	"sextant/server/gms/syntax"
+	"sextant/server/gms/value"
 )
 
 // Triggers run in the interpreter of procedures, row by row, within the statement that
@@ -25,7 +28,7 @@ type trigger struct {
 	table, time, event string // of lower case but for the table
 	body               ast.Statement
 	text               string // of the body
-	definer            accountName
+	definer            syntax.AccountName
 }
 
 // ownTriggers keeps the planner from running triggers.
@@ -38,7 +41,7 @@ func ownTriggers(a *analyzer.Analyzer) {
 			b.Rules = slices.Clone(b.Rules) // they are the planner's defaults
 			b.Rules[i].Apply = func(ctx *sql.Context, a *analyzer.Analyzer, n sql.Node, scope *plan.Scope,
 				sel analyzer.RuleSelector, f *sql.QueryFlags) (sql.Node, transform.TreeIdentity, error) {
-				if served(ctx) {
+				if value.Served(ctx) {
 					return n, transform.SameTree, nil
 				}
 				return r.Apply(ctx, a, n, scope, sel, f)
@@ -69,7 +72,7 @@ func (s *Session) triggersOf(ctx *sql.Context, database, table string) ([]*trigg
 			}
 			s.calls.triggers[database+"\x00"+string(data)] = x
 		}
-		if sameName(x.table, table) {
+		if syntax.SameName(x.table, table) {
 			list = append(list, x)
 		}
 		return nil
@@ -92,7 +95,7 @@ func (s *Session) parseTrigger(ctx *sql.Context, database string, data []byte) (
 	if err := json.Unmarshal(data, &x.storedTrigger); err != nil {
 		return nil, err
 	}
-	h, ok := newObjectHead(x.Create)
+	h, ok := rewrite.NewObjectHead(x.Create)
 	if !ok {
 		return nil, nil
 	}
@@ -111,11 +114,11 @@ func (s *Session) parseTrigger(ctx *sql.Context, database string, data []byte) (
 		return nil, nil
 	}
 	x.table, x.time, x.event = ddl.Table.Name.String(), strings.ToLower(ddl.TriggerSpec.Time), strings.ToLower(ddl.TriggerSpec.Event)
-	for !h.l.accept("for", "each", "row") && h.l.kind != 0 {
-		h.l.next()
+	for !h.L.Accept("for", "each", "row") && h.L.Kind != 0 {
+		h.L.Next()
 	}
-	x.text = h.l.rest()
-	x.body, x.definer = ddl.TriggerSpec.Body, h.definer
+	x.text = h.L.Rest()
+	x.body, x.definer = ddl.TriggerSpec.Body, h.Definer
 	return x, nil
 }
 
@@ -145,7 +148,7 @@ func (s *Session) checkTrigger(ctx *sql.Context, n *ast.DDL) error {
 	if s.temporary(name.Database, name.Name) != nil || cat.Object(engine.ObjectView, name.Database, name.Name) != nil {
 		return mysql.NewSQLError(1347, "HY000", "'%s.%s' is not BASE TABLE", name.Database, name.Name)
 	}
-	if db := t.TrigName.Qualifier.String(); db != "" && !sameName(db, name.Database) {
+	if db := t.TrigName.Qualifier.String(); db != "" && !syntax.SameName(db, name.Database) {
 		return mysql.NewSQLError(1435, "HY000", "Trigger in wrong schema")
 	}
 	if err := checkProgram(t.Body, programTrigger, "", nil, of); err != nil {
@@ -163,7 +166,7 @@ func (s *Session) checkTrigger(ctx *sql.Context, n *ast.DDL) error {
 
 // placedTrigger is where a CREATE TRIGGER puts its trigger.
 type placedTrigger struct {
-	table       tableName
+	table       syntax.TableName
 	time, event string
 	order       *ast.TriggerOrder // nil: behind the others
 }
@@ -176,7 +179,7 @@ func (s *Session) siblings(ctx *sql.Context) (list []*trigger, at int, err error
 		return list, len(list), err
 	}
 	at = slices.IndexFunc(list, func(x *trigger) bool {
-		return sameName(x.Name, p.order.OtherTriggerName) && x.time == p.time && x.event == p.event
+		return syntax.SameName(x.Name, p.order.OtherTriggerName) && x.time == p.time && x.event == p.event
 	})
 	if at < 0 {
 		return nil, 0, mysql.NewSQLError(3011, "HY000",
@@ -308,7 +311,7 @@ func (f *firing) run(ctx *sql.Context, t *trigger, rows *triggerRow) error {
 	s := f.s
 	db := f.t.db.Name()
 	r := &routine{s: s, db: db, runner: s.b.runner}
-	err := s.inside(ctx, program{kind: programTrigger, name: tableName{db, "\x01" + strings.ToLower(t.Name)}, database: db, mode: t.SQLMode, definer: t.definer},
+	err := s.inside(ctx, program{kind: programTrigger, name: syntax.TableName{Database: db, Name: "\x01" + strings.ToLower(t.Name)}, database: db, mode: t.SQLMode, definer: t.definer},
 		func() error {
 			_, err := r.statement(ctx, t.body, &scope{vars: map[string]*local{}, rows: rows})
 			return err
@@ -316,7 +319,7 @@ func (f *firing) run(ctx *sql.Context, t *trigger, rows *triggerRow) error {
 	if err == nil || errors.Is(err, errDisconnect) {
 		return err
 	}
-	return newCondition(ctx, err).err() // a duplicate of the trigger's is none of the statement's
+	return newCondition(ctx, err).Err() // a duplicate of the trigger's is none of the statement's
 }
 
 // has reports whether there is a trigger of an event.

@@ -11,10 +11,9 @@ import (
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
 	"sextant/engine"
+	"sextant/server/gms/rewrite"
+	"sextant/server/gms/syntax"
 )
-
-// newRow is the name that the planner has for the row in VALUES(column).
-const newRow = "__new_ins"
 
 // upsert gives the rows of an INSERT … SELECT … ON DUPLICATE KEY UPDATE c = VALUES(c) the names of
 // the columns that they are for: the planner knows only those of VALUES lists by them. Columns of the
@@ -68,7 +67,7 @@ func (s *Session) upsert(stmt ast.Statement) error {
 			named = append(named, &ast.AliasedExpr{Expr: &ast.ColName{Name: c}})
 		}
 		for i := range beside.Children {
-			name := ast.NewColIdent(fmt.Sprintf("%s_%d", newRow, i))
+			name := ast.NewColIdent(fmt.Sprintf("%s_%d", rewrite.NewRow, i))
 			columns, beside.Children[i] = append(columns, name), &ast.ColName{Name: name}
 		}
 		first := named[0].(*ast.AliasedExpr)
@@ -78,7 +77,7 @@ func (s *Session) upsert(stmt ast.Statement) error {
 	ins.Rows = &ast.Select{
 		SelectExprs: named,
 		From: ast.TableExprs{&ast.AliasedTableExpr{
-			Auth: open, As: ast.NewTableIdent(newRow), Expr: &ast.Subquery{Select: rows, Columns: columns},
+			Auth: rewrite.Open, As: ast.NewTableIdent(rewrite.NewRow), Expr: &ast.Subquery{Select: rows, Columns: columns},
 		}},
 	}
 	return nil
@@ -177,32 +176,18 @@ func (s *Session) ownColumns(ins *ast.Insert, sel *ast.Select) {
 		return
 	}
 	for _, e := range ins.OnDup {
-		_ = replaceNodes(reflect.ValueOf(&e.Expr).Elem(), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
+		_ = syntax.ReplaceNodes(reflect.ValueOf(&e.Expr).Elem(), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
 			switch n := n.(type) {
 			case *ast.ValuesFuncExpr, *ast.Subquery:
 				return nil, false, nil
 			case *ast.ColName:
 				if n.Qualifier.IsEmpty() && slices.ContainsFunc(own, n.Name.Equal) {
-					return columnOf(ins.Table.Name.String(), n.Name.String()), false, nil
+					return rewrite.ColumnOf(ins.Table.Name.String(), n.Name.String()), false, nil
 				}
 			}
 			return nil, true, nil
 		})
 	}
-}
-
-// namesRows reports whether upsert has named the columns of an INSERT's rows.
-func namesRows(stmt ast.Statement) bool {
-	ins, ok := stmt.(*ast.Insert)
-	if !ok {
-		return false
-	}
-	sel, ok := ins.Rows.(*ast.Select)
-	if !ok || len(sel.From) != 1 {
-		return false
-	}
-	from, ok := sel.From[0].(*ast.AliasedTableExpr)
-	return ok && from.As.String() == newRow
 }
 
 // usesValues reports whether VALUES(column) is in the list of an ON DUPLICATE KEY UPDATE.
@@ -219,7 +204,7 @@ func usesValues(list ast.OnDup) bool {
 	return found
 }
 
-// columnsOf returns the visible columns of a table, nil if it is none of ours.
+// rewrite.ColumnsOf returns the visible columns of a table, nil if it is none of ours.
 func (s *Session) columnsOf(name ast.TableName) ast.Columns {
 	def := s.tableNamed(name)
 	if def == nil {

@@ -12,6 +12,10 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/vitess/go/mysql"
+
+	"sextant/server/gms/function"
+	"sextant/server/gms/rewrite"
+	"sextant/server/gms/value"
 )
 
 // variableBlocks are the sizes in bytes of which the values of some variables are multiples.
@@ -39,8 +43,8 @@ func withinBounds(ctx *sql.Context, n *plan.Set) *plan.Set {
 			continue
 		}
 		if to, ok := set.LeftChild.(*expression.UserVar); ok {
-			value := variableValue(ctx, set.RightChild)
-			noteCollation(ctx, to, value)
+			value := function.VariableValue(ctx, set.RightChild)
+			function.NoteCollation(ctx, to, value)
 			out[i] = expression.NewSetField(to, value)
 			continue
 		}
@@ -71,7 +75,7 @@ func (c *offeredCharset) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	v, err := c.Expression.Eval(ctx, r)
 	if name, ok := v.(string); ok && err == nil {
 		set, _, _ := strings.Cut(name, "_")
-		err = noCharset(set)
+		err = rewrite.NoCharset(set)
 	}
 	return v, err
 }
@@ -97,10 +101,10 @@ func (b *cutValue) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	if cut == nil {
 		return v, nil
 	}
-	if modeEnabled(ctx, "STRICT_ALL_TABLES") {
+	if value.ModeEnabled(ctx, "STRICT_ALL_TABLES") {
 		return nil, mysql.NewSQLError(1231, "42000", "Variable '%s' can't be set to the value of '%v'", b.name, v)
 	}
-	warn(ctx, 1292, fmt.Sprintf("Truncated incorrect %s value: '%v'", b.name, v))
+	value.Warn(ctx, 1292, fmt.Sprintf("Truncated incorrect %s value: '%v'", b.name, v))
 	return cut, nil
 }
 

@@ -8,6 +8,9 @@ import (
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/vitess/go/mysql"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+
+	"sextant/server/gms/rewrite"
+	"sextant/server/gms/syntax"
 )
 
 // columnsOrVariables returns 1054 for a name that no table of a statement has a column of.
@@ -24,7 +27,7 @@ func (s *Session) columnsOrVariables(ctx *sql.Context, stmt ast.Statement) error
 		return nil
 	}
 	var names []string
-	var tables []tableName
+	var tables []syntax.TableName
 	known := map[string]bool{} // names of columns, of expressions and of CTEs, in lower case
 	ctes := map[string]bool{}
 	opaque := false
@@ -78,10 +81,10 @@ func (s *Session) columnsOrVariables(ctx *sql.Context, stmt ast.Statement) error
 	}
 	for _, name := range names {
 		if !known[strings.ToLower(name)] {
-			if err := unknownIn(stmt, fmt.Sprintf("column %q could not be found in any table in scope", name)); err != nil {
+			if err := rewrite.UnknownIn(stmt, fmt.Sprintf("column %q could not be found in any table in scope", name)); err != nil {
 				return err
 			}
-			return mysql.NewSQLError(1054, "42S22", "Unknown column '%s' in '%s'", name, fieldList)
+			return mysql.NewSQLError(1054, "42S22", "Unknown column '%s' in '%s'", name, rewrite.FieldList)
 		}
 	}
 	return nil

@@ -18,6 +18,9 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/variables"
 	"github.com/dolthub/vitess/go/sqltypes"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+
+	"sextant/server/gms/syntax"
+	"sextant/server/gms/value"
 )
 
 // auroraVersion is what aurora_version() returns: drivers take a server with
@@ -75,7 +78,7 @@ func addVariables() {
 				Type: types.NewSystemIntType("performance_schema_digests_size", -1, 1048576, true),
 			},
 			&sql.MysqlSystemVariable{
-				Name: "performance_schema_max_digest_length", Scope: global, Default: int64(digestTextMax),
+				Name: "performance_schema_max_digest_length", Scope: global, Default: int64(syntax.DigestTextMax),
 				Type: types.NewSystemIntType("performance_schema_max_digest_length", 0, 1048576, false),
 			},
 			&sql.MysqlSystemVariable{
@@ -126,8 +129,8 @@ func initVariables(o Options) error {
 		if v, ok := v.(*sql.MysqlSystemVariable); ok {
 			mode := *v
 			mode.Default = defaultMode
-			if t, ok := types.NewSystemSetType(mode.Name, sql.Collation_utf8mb4_0900_ai_ci, sqlModes...).(setVariable); ok {
-				mode.Type = modeType{t}
+			if t, ok := types.NewSystemSetType(mode.Name, sql.Collation_utf8mb4_0900_ai_ci, value.SQLModes...).(value.SetVariable); ok {
+				mode.Type = value.ModeType{SetVariable: t}
 			}
 			sql.SystemVariables.AddSystemVariables([]sql.SystemVariable{&mode})
 		}

@@ -9,6 +9,10 @@ import (
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/vitess/go/mysql"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+
+	"sextant/server/gms/rewrite"
+	"sextant/server/gms/syntax"
+	"sextant/server/gms/value"
 )
 
 // localCheck is WITH LOCAL CHECK OPTION in a word that the planner does not refuse.
@@ -57,7 +61,7 @@ func (p *parser) views(ctx *sql.Context, stmt *ast.Statement) error {
 				return errNoTable(t)
 			}
 		case n.Action == ast.DropStr:
-			var tables []tableName
+			var tables []syntax.TableName
 			for _, t := range n.FromTables {
 				tables = append(tables, m.full(t, database))
 			}
@@ -70,12 +74,12 @@ func (p *parser) views(ctx *sql.Context, stmt *ast.Statement) error {
 	return m.write(*stmt, database)
 }
 
-func errNoTable(t tableName) error {
+func errNoTable(t syntax.TableName) error {
 	return mysql.NewSQLError(mysql.ERNoSuchTable, "42S02", "Table '%s.%s' doesn't exist", t.Database, t.Name)
 }
 
 // baseTable returns the error of a statement that alters a table and names a view.
-func (m *viewMerger) baseTable(t tableName) error {
+func (m *viewMerger) baseTable(t syntax.TableName) error {
 	if m.isView(t) {
 		return mysql.NewSQLError(1347, "HY000", "'%s.%s' is not BASE TABLE", t.Database, t.Name)
 	}
@@ -84,7 +88,7 @@ func (m *viewMerger) baseTable(t tableName) error {
 
 // body merges the views that the body of a trigger or event writes.
 func (m *viewMerger) body(body *ast.Statement, database string) error {
-	return replaceNodes(reflect.ValueOf(body), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
+	return syntax.ReplaceNodes(reflect.ValueOf(body), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
 		if stmt, ok := n.(ast.Statement); ok {
 			return nil, true, m.write(stmt, database)
 		}
@@ -95,7 +99,7 @@ func (m *viewMerger) body(body *ast.Statement, database string) error {
 // definesView checks a statement of a client if it is a CREATE or ALTER VIEW.
 func (p *parser) definesView(ctx context.Context, query string, stmt ast.Statement) error {
 	n, ok := stmt.(*ast.DDL)
-	if !ok || n.ViewSpec == nil || !served(ctx) {
+	if !ok || n.ViewSpec == nil || !value.Served(ctx) {
 		return nil
 	}
 	sctx := ctx.(*sql.Context)
@@ -103,9 +107,9 @@ func (p *parser) definesView(ctx context.Context, query string, stmt ast.Stateme
 	if err != nil {
 		return err
 	}
-	h, _ := newObjectHead(query)
+	h, _ := rewrite.NewObjectHead(query)
 	t := m.full(n.ViewSpec.ViewName, sctx.GetCurrentDatabase())
-	if err := m.define(n, h.alter, t); err != nil || n.ViewSpec.CheckOption == ast.ViewCheckOptionUnspecified {
+	if err := m.define(n, h.Alter, t); err != nil || n.ViewSpec.CheckOption == ast.ViewCheckOptionUnspecified {
 		return err
 	}
 	again, _, _, err := p.ParseWithOptions(ctx, query, ';', true, sql.LoadSqlMode(sctx).ParserOptions()) // merging changes it
@@ -119,7 +123,7 @@ func (p *parser) definesView(ctx context.Context, query string, stmt ast.Stateme
 }
 
 // define checks a CREATE or ALTER VIEW.
-func (m *viewMerger) define(n *ast.DDL, alter bool, t tableName) error {
+func (m *viewMerger) define(n *ast.DDL, alter bool, t syntax.TableName) error {
 	spec := n.ViewSpec
 	switch table, view := m.cat.Table(t.Database, t.Name) != nil, m.isView(t); {
 	case table && n.OrReplace:
@@ -139,32 +143,21 @@ func (m *viewMerger) define(n *ast.DDL, alter bool, t tableName) error {
 	if q, ok := spec.ViewExpr.(*ast.Select); ok && len(names) == 0 {
 		for _, e := range q.SelectExprs {
 			if e, ok := e.(*ast.AliasedExpr); ok {
-				names = append(names, selectedName(e))
+				names = append(names, rewrite.SelectedName(e))
 			}
 		}
 	}
 	for i, name := range names {
-		if slices.ContainsFunc(names[:i], func(other string) bool { return sameName(name, other) }) {
+		if slices.ContainsFunc(names[:i], func(other string) bool { return syntax.SameName(name, other) }) {
 			return mysql.NewSQLError(1060, "42S21", "Duplicate column name '%s'", name)
 		}
 	}
 	return nil
 }
 
-// selectedName is the name of a column that is selected.
-func selectedName(e *ast.AliasedExpr) string {
-	if !e.As.IsEmpty() {
-		return e.As.String()
-	}
-	if col, ok := e.Expr.(*ast.ColName); ok {
-		return col.Name.String()
-	}
-	return e.InputExpression
-}
-
 // viewed returns the error of what a view's SELECT may not read: variables, temporary tables
 // and the view itself, also through others.
-func (m *viewMerger) viewed(q ast.SQLNode, view tableName, database string) error {
+func (m *viewMerger) viewed(q ast.SQLNode, view syntax.TableName, database string) error {
 	return ast.Walk(func(n ast.SQLNode) (bool, error) {
 		switch n := n.(type) {
 		case *ast.ColName:
@@ -180,7 +173,7 @@ func (m *viewMerger) viewed(q ast.SQLNode, view tableName, database string) erro
 			if m.s.temporary(t.Database, t.Name) != nil {
 				return false, mysql.NewSQLError(1352, "HY000", "View's SELECT refers to a temporary table '%s'", t.Name)
 			}
-			if sameName(t.Name, view.Name) && sameName(t.Database, view.Database) {
+			if syntax.SameName(t.Name, view.Name) && syntax.SameName(t.Database, view.Database) {
 				return false, errNoTable(view)
 			}
 			if spec, err := m.view(t); err != nil && m.seen > viewsMax {

@@ -12,6 +12,9 @@ import (
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
 	"sextant/engine"
+	"sextant/server/gms/planrule"
+	"sextant/server/gms/rewrite"
+	"sextant/server/gms/syntax"
 )
 
 // A view that can be written is merged into the statement that writes it, which the planner
@@ -19,16 +22,16 @@ import (
 
 // mergedView is a view as a statement has it instead.
 type mergedView struct {
-	name    tableName
+	name    syntax.TableName
 	columns []viewColumn
 	from    ast.TableExpr // the base tables, each by an alias of its own
 	tables  []viewTable
-	under   []*mergedView // views among its tables
-	where   ast.Expr      // nil: every row
-	checks  []ast.Expr    // of WITH CHECK OPTION
-	reads   bool          // a column reads a table in a subquery
-	invoker bool          // SQL SECURITY INVOKER
-	definer accountName   // who else must be allowed to write the base table
+	under   []*mergedView      // views among its tables
+	where   ast.Expr           // nil: every row
+	checks  []ast.Expr         // of WITH CHECK OPTION
+	reads   bool               // a column reads a table in a subquery
+	invoker bool               // SQL SECURITY INVOKER
+	definer syntax.AccountName // who else must be allowed to write the base table
 }
 
 // viewColumn is a column of a view: expr is in terms of the base tables' aliases.
@@ -39,14 +42,14 @@ type viewColumn struct {
 
 // viewTable is a base table of a view.
 type viewTable struct {
-	name  tableName
+	name  syntax.TableName
 	alias string
 }
 
 // column returns a view's column, nil if there is none.
 func (v *mergedView) column(name string) ast.Expr {
 	for _, c := range v.columns {
-		if sameName(c.name, name) {
+		if syntax.SameName(c.name, name) {
 			return c.expr
 		}
 	}
@@ -54,13 +57,13 @@ func (v *mergedView) column(name string) ast.Expr {
 }
 
 // base returns the table that an alias names.
-func (v *mergedView) base(alias string) tableName {
+func (v *mergedView) base(alias string) syntax.TableName {
 	for _, t := range v.tables {
 		if t.alias == alias {
 			return t.name
 		}
 	}
-	return tableName{}
+	return syntax.TableName{}
 }
 
 // viewMerger merges views for one statement.
@@ -84,15 +87,15 @@ func newViewMerger(ctx *sql.Context, p *parser, s *Session) (*viewMerger, error)
 }
 
 // full returns a table's name with its database.
-func (m *viewMerger) full(t ast.TableName, database string) tableName {
+func (m *viewMerger) full(t ast.TableName, database string) syntax.TableName {
 	if t.DbQualifier.IsEmpty() {
-		return tableName{database, t.Name.String()}
+		return syntax.TableName{Database: database, Name: t.Name.String()}
 	}
-	return tableName{t.DbQualifier.String(), t.Name.String()}
+	return syntax.TableName{Database: t.DbQualifier.String(), Name: t.Name.String()}
 }
 
 // view returns the definition of a view, nil if t is none.
-func (m *viewMerger) view(t tableName) (*ast.ViewSpec, error) {
+func (m *viewMerger) view(t syntax.TableName) (*ast.ViewSpec, error) {
 	if m.s.temporary(t.Database, t.Name) != nil {
 		return nil, nil
 	}
@@ -117,7 +120,7 @@ func (m *viewMerger) view(t tableName) (*ast.ViewSpec, error) {
 
 // merge returns a view whose base tables can be written, nil for another one or a table. The
 // base table of a view over one has the alias that is given, if it is not "".
-func (m *viewMerger) merge(t tableName, alias string) (*mergedView, error) {
+func (m *viewMerger) merge(t syntax.TableName, alias string) (*mergedView, error) {
 	spec, err := m.view(t)
 	if err != nil || spec == nil {
 		return nil, err
@@ -126,7 +129,7 @@ func (m *viewMerger) merge(t tableName, alias string) (*mergedView, error) {
 }
 
 // merged is merge of a definition.
-func (m *viewMerger) merged(t tableName, spec *ast.ViewSpec, alias string) (*mergedView, error) {
+func (m *viewMerger) merged(t syntax.TableName, spec *ast.ViewSpec, alias string) (*mergedView, error) {
 	if strings.EqualFold(spec.Algorithm, "temptable") {
 		return nil, nil
 	}
@@ -135,7 +138,7 @@ func (m *viewMerger) merged(t tableName, spec *ast.ViewSpec, alias string) (*mer
 		return nil, nil
 	}
 	v := &mergedView{name: t, invoker: strings.EqualFold(spec.Security, "invoker")}
-	if n, _, ok := newLexer(spec.Definer).accountName(); ok {
+	if n, _, ok := syntax.NewLexer(spec.Definer).AccountName(); ok {
 		v.definer = n
 	}
 	sc := &viewScope{m: m, database: t.Database}
@@ -168,11 +171,11 @@ func (m *viewMerger) merged(t tableName, spec *ast.ViewSpec, alias string) (*mer
 	}
 	var own ast.Expr
 	if q.Where != nil {
-		if own = sc.expr(q.Where.Expr); large(own) {
+		if own = sc.expr(q.Where.Expr); rewrite.Large(own) {
 			return nil, nil
 		}
 	}
-	v.where = and(own, v.where)
+	v.where = planrule.And(own, v.where)
 	switch spec.CheckOption {
 	case ast.ViewCheckOptionCascaded:
 		v.checks = []ast.Expr{v.where}
@@ -199,7 +202,7 @@ func (m *viewMerger) joined(e ast.TableExpr, sc *viewScope, v *mergedView, alias
 			return nil, false
 		}
 		if e.Condition.On != nil {
-			if c.Condition.On = sc.expr(e.Condition.On); large(c.Condition.On) {
+			if c.Condition.On = sc.expr(e.Condition.On); rewrite.Large(c.Condition.On) {
 				return nil, false
 			}
 		}
@@ -216,14 +219,14 @@ func (m *viewMerger) joined(e ast.TableExpr, sc *viewScope, v *mergedView, alias
 		}
 		if alias == "" {
 			m.made++
-			alias = derived + string(rune('a'+m.made)) + "_" + known
+			alias = rewrite.Derived + string(rune('a'+m.made)) + "_" + known
 		}
 		if under, err := m.merge(t, alias); err != nil {
 			return nil, false
 		} else if under != nil {
 			v.tables = append(v.tables, under.tables...)
 			v.under = append(v.under, under)
-			v.where = and(v.where, under.where)
+			v.where = planrule.And(v.where, under.where)
 			v.checks = append(v.checks, under.checks...)
 			v.reads = v.reads || under.reads
 			sc.tables = append(sc.tables, scopeTable{alias: known, columns: under.columns})
@@ -235,11 +238,11 @@ func (m *viewMerger) joined(e ast.TableExpr, sc *viewScope, v *mergedView, alias
 		}
 		st := scopeTable{alias: known}
 		for _, c := range columns {
-			st.columns = append(st.columns, viewColumn{c.String(), columnOf(alias, c.String())})
+			st.columns = append(st.columns, viewColumn{c.String(), rewrite.ColumnOf(alias, c.String())})
 		}
 		sc.tables = append(sc.tables, st)
 		v.tables = append(v.tables, viewTable{t, alias})
-		return &ast.AliasedTableExpr{Expr: t.ast(), As: ast.NewTableIdent(alias), Auth: open}, true
+		return &ast.AliasedTableExpr{Expr: t.Ast(), As: ast.NewTableIdent(alias), Auth: rewrite.Open}, true
 	}
 	return nil, false
 }
@@ -249,57 +252,29 @@ func (m *viewMerger) selected(e ast.SelectExpr, sc *viewScope, v *mergedView) bo
 	switch e := e.(type) {
 	case *ast.StarExpr:
 		for _, t := range sc.tables {
-			if e.TableName.IsEmpty() || sameName(t.alias, e.TableName.Name.String()) {
+			if e.TableName.IsEmpty() || syntax.SameName(t.alias, e.TableName.Name.String()) {
 				v.columns = append(v.columns, t.columns...)
 			}
 		}
 		return true
 	case *ast.AliasedExpr:
-		if groups(e.Expr) || windowed(e.Expr) {
+		if rewrite.Groups(e.Expr) || rewrite.Windowed(e.Expr) {
 			return false
 		}
 		x := sc.expr(e.Expr)
-		if large(x) {
+		if rewrite.Large(x) {
 			return false
 		}
 		v.reads = v.reads || hasSubquery(x)
-		v.columns = append(v.columns, viewColumn{selectedName(e), x})
+		v.columns = append(v.columns, viewColumn{rewrite.SelectedName(e), x})
 		return true
 	}
 	return false
 }
 
-// ast returns the name as the grammar has it.
-func (t tableName) ast() ast.TableName {
-	return ast.TableName{Name: ast.NewTableIdent(t.Name), DbQualifier: ast.NewTableIdent(t.Database)}
-}
-
-func columnOf(alias, name string) *ast.ColName {
-	return &ast.ColName{Name: ast.NewColIdent(name), Qualifier: ast.TableName{Name: ast.NewTableIdent(alias)}}
-}
-
-func and(a, b ast.Expr) ast.Expr {
-	switch {
-	case a == nil:
-		return b
-	case b == nil:
-		return a
-	}
-	return &ast.AndExpr{Left: &ast.ParenExpr{Expr: a}, Right: &ast.ParenExpr{Expr: b}}
-}
-
 // hasSubquery reports whether an expression has a subquery.
 func hasSubquery(e ast.Expr) bool {
-	return contains(e, func(n ast.SQLNode) bool { _, ok := n.(*ast.Subquery); return ok })
-}
-
-func contains(e ast.Expr, is func(ast.SQLNode) bool) bool {
-	found := false
-	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
-		found = found || is(n)
-		return !found, nil
-	}, e)
-	return found
+	return rewrite.Contains(e, func(n ast.SQLNode) bool { _, ok := n.(*ast.Subquery); return ok })
 }
 
 // viewScope is what names mean in a query: those of views are replaced.
@@ -318,7 +293,7 @@ type scopeTable struct {
 
 // expr replaces names in an expression.
 func (sc *viewScope) expr(e ast.Expr) ast.Expr {
-	_ = replaceNodes(reflect.ValueOf(&e), sc.node)
+	_ = syntax.ReplaceNodes(reflect.ValueOf(&e), sc.node)
 	return e
 }
 
@@ -333,7 +308,7 @@ func (sc *viewScope) node(n ast.SQLNode) (ast.SQLNode, bool, error) {
 		inner := *sc
 		inner.tables = append(sc.hidden(n.Select), sc.tables...)
 		sel := n.Select
-		_ = replaceNodes(reflect.ValueOf(&sel), inner.node)
+		_ = syntax.ReplaceNodes(reflect.ValueOf(&sel), inner.node)
 		return nil, false, nil
 	case ast.TableName:
 		if n.DbQualifier.IsEmpty() && !n.Name.IsEmpty() && sc.database != "" {
@@ -353,7 +328,7 @@ func (sc *viewScope) hidden(q ast.SelectStatement) (out []scopeTable) {
 		}
 		st := scopeTable{alias: a.As.String()}
 		if q, ok := a.Expr.(*ast.Subquery); ok {
-			for _, c := range selectedNames(q.Select) {
+			for _, c := range rewrite.SelectedNames(q.Select) {
 				st.columns = append(st.columns, viewColumn{name: c})
 			}
 		}
@@ -362,7 +337,7 @@ func (sc *viewScope) hidden(q ast.SelectStatement) (out []scopeTable) {
 			if st.alias == "" {
 				st.alias = full.Name
 			}
-			for _, c := range sc.m.s.columnsOf(full.ast()) {
+			for _, c := range sc.m.s.columnsOf(full.Ast()) {
 				st.columns = append(st.columns, viewColumn{name: c.String()})
 			}
 			if v, err := sc.m.merge(full, ""); err == nil && v != nil {
@@ -380,11 +355,11 @@ func (sc *viewScope) hidden(q ast.SelectStatement) (out []scopeTable) {
 // resolve returns what a name stands for, nil if it stays.
 func (sc *viewScope) resolve(n *ast.ColName) ast.Expr {
 	for _, t := range sc.tables {
-		if !n.Qualifier.Name.IsEmpty() && !sameName(t.alias, n.Qualifier.Name.String()) {
+		if !n.Qualifier.Name.IsEmpty() && !syntax.SameName(t.alias, n.Qualifier.Name.String()) {
 			continue
 		}
 		for _, c := range t.columns {
-			if sameName(c.name, n.Name.String()) {
+			if syntax.SameName(c.name, n.Name.String()) {
 				if col, ok := c.expr.(*ast.ColName); ok {
 					same := *col
 					return &same
@@ -411,10 +386,10 @@ func (sc *viewScope) unresolved(n *ast.ColName) {
 		if t.view == nil || sc.m.unknown != nil {
 			continue
 		}
-		hidden := of != "" && sameName(of, t.alias)
+		hidden := of != "" && syntax.SameName(of, t.alias)
 		for _, base := range t.view.tables {
-			hidden = hidden || of != "" && sameName(of, base.alias) || of == "" && slices.ContainsFunc(
-				sc.m.s.columnsOf(base.name.ast()), func(c ast.ColIdent) bool { return c.Equal(n.Name) })
+			hidden = hidden || of != "" && syntax.SameName(of, base.alias) || of == "" && slices.ContainsFunc(
+				sc.m.s.columnsOf(base.name.Ast()), func(c ast.ColIdent) bool { return c.Equal(n.Name) })
 		}
 		if hidden {
 			name := n.Name.String()
@@ -430,7 +405,7 @@ func (sc *viewScope) unresolved(n *ast.ColName) {
 // renamed can be defined by each other.
 const viewsMax = 256
 
-func errRecursion(t tableName) error {
+func errRecursion(t syntax.TableName) error {
 	return mysql.NewSQLError(1462, "HY000", "`%s`.`%s` contains view recursion", t.Database, t.Name)
 }
 

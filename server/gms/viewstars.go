@@ -7,6 +7,9 @@ import (
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/vitess/go/mysql"
+
+	"sextant/server/gms/rewrite"
+	"sextant/server/gms/syntax"
 )
 
 // withColumns returns a CREATE VIEW with the columns that there are in the place of each `*` and `t.*` of its
@@ -27,11 +30,11 @@ func (s *Session) withColumns(ctx *sql.Context, n *plan.CreateView) (*plan.Creat
 		return n, nil
 	}
 	with := ""
-	if l := newLexer(text); l.is("with") {
-		for depth := 0; l.kind != 0 && (depth > 0 || !l.is("select")); l.next() {
-			depth += nesting(l)
+	if l := syntax.NewLexer(text); l.Is("with") {
+		for depth := 0; l.Kind != 0 && (depth > 0 || !l.Is("select")); l.Next() {
+			depth += rewrite.Nesting(l)
 		}
-		with = text[:l.start]
+		with = text[:l.Start]
 	}
 	var out strings.Builder
 	done := 0
@@ -66,9 +69,9 @@ type star struct {
 func (x star) columns(schema sql.Schema) []string {
 	out := make([]string, len(schema))
 	for i, c := range schema {
-		out[i] = x.qualifier + quoteName(c.Name)
-		if x.qualifier == "" && slices.ContainsFunc(schema, func(o *sql.Column) bool { return o != c && sameName(o.Name, c.Name) }) {
-			out[i] = quoteName(c.Source) + "." + out[i]
+		out[i] = x.qualifier + syntax.QuoteName(c.Name)
+		if x.qualifier == "" && slices.ContainsFunc(schema, func(o *sql.Column) bool { return o != c && syntax.SameName(o.Name, c.Name) }) {
+			out[i] = syntax.QuoteName(c.Source) + "." + out[i]
 		}
 	}
 	return out
@@ -77,11 +80,11 @@ func (x star) columns(schema sql.Schema) []string {
 // starsOf returns the stars of a query in their order. Those in EXISTS stand for nothing.
 func starsOf(text string) (out []star) {
 	var before [2]string
-	for l := newLexer(text); l.kind != 0; l.next() {
-		if l.kind == 'w' && l.is("select") && !(before[0] == "(" && before[1] == "exists") {
+	for l := syntax.NewLexer(text); l.Kind != 0; l.Next() {
+		if l.Kind == 'w' && l.Is("select") && !(before[0] == "(" && before[1] == "exists") {
 			out = append(out, listStars(*l)...)
 		}
-		before = [2]string{strings.ToLower(l.text), before[0]}
+		before = [2]string{strings.ToLower(l.Text), before[0]}
 	}
 	slices.SortFunc(out, func(a, b star) int { return a.from - b.from })
 	return out
@@ -91,31 +94,31 @@ func starsOf(text string) (out []star) {
 var behindTables = []string{"where", "group", "having", "window", "order", "limit", "union", "except", "intersect", "for", "lock", "into", "with"}
 
 // listStars returns the stars in the list of the SELECT that l is at.
-func listStars(l lexer) (out []star) {
-	l.next()
-	for l.acceptOne("distinct", "all", "distinctrow", "straight_join", "sql_small_result", "sql_big_result", "sql_buffer_result", "sql_no_cache") != "" {
+func listStars(l syntax.Lexer) (out []star) {
+	l.Next()
+	for l.AcceptOne("distinct", "all", "distinctrow", "straight_join", "sql_small_result", "sql_big_result", "sql_buffer_result", "sql_no_cache") != "" {
 	}
-	tables, depth, item := -1, 0, l.start // where the tables begin; how deep the token is; where its item begins
+	tables, depth, item := -1, 0, l.Start // where the tables begin; how deep the token is; where its item begins
 list:
-	for ; l.kind != 0; l.next() {
+	for ; l.Kind != 0; l.Next() {
 		inner := depth > 0
-		if depth += nesting(&l); depth < 0 {
+		if depth += rewrite.Nesting(&l); depth < 0 {
 			break
 		}
 		switch {
 		case inner || depth > 0:
 		case tables >= 0:
-			if l.kind == 'w' && slices.ContainsFunc(behindTables, l.is) {
+			if l.Kind == 'w' && slices.ContainsFunc(behindTables, l.Is) {
 				break list
 			}
-		case l.kind == 'w' && l.is("from"):
-			tables = l.at
-		case l.kind == ',':
-			item = l.at
-		case l.kind == '*':
-			head := strings.TrimLeft(l.q[item:l.start], " \t\r\n")
+		case l.Kind == 'w' && l.Is("from"):
+			tables = l.At
+		case l.Kind == ',':
+			item = l.At
+		case l.Kind == '*':
+			head := strings.TrimLeft(l.Q[item:l.Start], " \t\r\n")
 			if q := strings.TrimSpace(head); q == "" || strings.HasSuffix(q, ".") { // else it is a product
-				out = append(out, star{from: l.start - len(head), to: l.at, qualifier: q})
+				out = append(out, star{from: l.Start - len(head), to: l.At, qualifier: q})
 			}
 		}
 	}
@@ -123,18 +126,7 @@ list:
 		return nil
 	}
 	for i := range out {
-		out[i].tables = l.q[tables:l.start]
+		out[i].tables = l.Q[tables:l.Start]
 	}
 	return out
-}
-
-// nesting is what the token adds to the depth of parentheses.
-func nesting(l *lexer) int {
-	switch l.kind {
-	case '(':
-		return 1
-	case ')':
-		return -1
-	}
-	return 0
 }

@@ -10,6 +10,10 @@ import (
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
 	"sextant/engine"
+	"sextant/server/gms/planrule"
+	"sextant/server/gms/rewrite"
+	"sextant/server/gms/syntax"
+	"sextant/server/gms/value"
 )
 
 func (m *viewMerger) write(stmt ast.Statement, database string) error {
@@ -19,7 +23,7 @@ func (m *viewMerger) write(stmt ast.Statement, database string) error {
 		return nil
 	}
 	views := false
-	eachName(stmt, database, func(t tableName, _ bool) { views = views || m.isView(t) })
+	eachName(stmt, database, func(t syntax.TableName, _ bool) { views = views || m.isView(t) })
 	if !views {
 		return nil
 	}
@@ -52,12 +56,12 @@ func (m *viewMerger) writes(stmt ast.Statement, database string) error {
 }
 
 // isView reports whether a table is a view.
-func (m *viewMerger) isView(t tableName) bool {
+func (m *viewMerger) isView(t syntax.TableName) bool {
 	return m.s.temporary(t.Database, t.Name) == nil && m.cat.Object(engine.ObjectView, t.Database, t.Name) != nil
 }
 
 // named merges a view whose base table, if it is one, has its own name for an alias.
-func (m *viewMerger) named(t tableName) (*mergedView, error) {
+func (m *viewMerger) named(t syntax.TableName) (*mergedView, error) {
 	v, err := m.merge(t, "")
 	if err != nil || v == nil || len(v.tables) > 1 {
 		return v, err
@@ -66,18 +70,18 @@ func (m *viewMerger) named(t tableName) (*mergedView, error) {
 }
 
 // insertable maps the columns of an INSERT of a view to those of the base table that they are of.
-func (m *viewMerger) insertable(t tableName, columns *ast.Columns) (*mergedView, tableName, error) {
+func (m *viewMerger) insertable(t syntax.TableName, columns *ast.Columns) (*mergedView, syntax.TableName, error) {
 	v, err := m.named(t)
 	if err != nil {
-		return nil, tableName{}, err
+		return nil, syntax.TableName{}, err
 	}
 	refused := mysql.NewSQLError(1471, "HY000", "The target table %s of the INSERT is not insertable-into", t.Name)
 	if v == nil || v.reads {
-		return nil, tableName{}, refused
+		return nil, syntax.TableName{}, refused
 	}
 	if len(*columns) == 0 {
 		if len(v.tables) > 1 {
-			return nil, tableName{}, mysql.NewSQLError(1394, "HY000", "Can not insert into join view '%s.%s' without fields list", t.Database, t.Name)
+			return nil, syntax.TableName{}, mysql.NewSQLError(1394, "HY000", "Can not insert into join view '%s.%s' without fields list", t.Database, t.Name)
 		}
 		for _, c := range v.columns {
 			*columns = append(*columns, ast.NewColIdent(c.name))
@@ -90,11 +94,11 @@ func (m *viewMerger) insertable(t tableName, columns *ast.Columns) (*mergedView,
 		}
 		e := v.column(c.String())
 		if e == nil {
-			return nil, tableName{}, mysql.NewSQLError(1054, "42S22", "Unknown column '%s' in 'field list'", c.String())
+			return nil, syntax.TableName{}, mysql.NewSQLError(1054, "42S22", "Unknown column '%s' in 'field list'", c.String())
 		}
 		col, err := updatable(v, c.String(), e, &alias)
 		if err != nil {
-			return nil, tableName{}, err
+			return nil, syntax.TableName{}, err
 		}
 		(*columns)[i] = col.Name
 	}
@@ -103,7 +107,7 @@ func (m *viewMerger) insertable(t tableName, columns *ast.Columns) (*mergedView,
 	}
 	base := v.base(alias)
 	if !v.insertable(alias) {
-		return nil, tableName{}, refused
+		return nil, syntax.TableName{}, refused
 	}
 	return v, base, m.s.defaults(v, base, alias)
 }
@@ -128,10 +132,10 @@ func (v *mergedView) insertable(alias string) bool {
 }
 
 // defaults returns the error of a column that is not in a view and needs a value.
-func (s *Session) defaults(v *mergedView, base tableName, alias string) error {
+func (s *Session) defaults(v *mergedView, base syntax.TableName, alias string) error {
 	def := s.temporary(base.Database, base.Name)
 	if def == nil {
-		cat, err := s.b.db.CatalogAt(noContext(), 0)
+		cat, err := s.b.db.CatalogAt(value.NoContext(), 0)
 		if err != nil {
 			return err
 		}
@@ -145,7 +149,7 @@ func (s *Session) defaults(v *mergedView, base tableName, alias string) error {
 		}
 		if !slices.ContainsFunc(v.columns, func(vc viewColumn) bool {
 			col, ok := vc.expr.(*ast.ColName)
-			return ok && col.Qualifier.Name.String() == alias && sameName(col.Name.String(), c.Name)
+			return ok && col.Qualifier.Name.String() == alias && syntax.SameName(col.Name.String(), c.Name)
 		}) {
 			return mysql.NewSQLError(1423, "HY000", "Field of view '%s.%s' underlying table doesn't have a default value", v.name.Database, v.name.Name)
 		}
@@ -204,7 +208,7 @@ func (m *viewMerger) insert(n *ast.Insert, database string) error {
 	if len(n.OnDup) > 0 {
 		events = append(events, ast.UpdateStr)
 	}
-	n.Table = base.ast()
+	n.Table = base.Ast()
 	n.Auth, err = m.authorized(v, base, n.Auth, events...)
 	return err
 }
@@ -241,7 +245,7 @@ func (m *viewMerger) load(n *ast.Load, database string) error {
 	if n.IgnoreOrReplace == ast.ReplaceStr {
 		events = append(events, ast.DeleteStr)
 	}
-	n.Table = base.ast()
+	n.Table = base.Ast()
 	n.Auth, err = m.authorized(v, base, n.Auth, events...)
 	return err
 }
@@ -262,7 +266,7 @@ type targets struct {
 func (m *viewMerger) joins(list ast.TableExprs, database string) (*targets, error) {
 	t := &targets{scope: viewScope{m: m}, views: map[string]*mergedView{}, fixed: map[string]bool{}, auth: map[string]*ast.AuthInformation{}}
 	for i := range list {
-		if err := replaceNodes(reflect.ValueOf(&list[i]), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
+		if err := syntax.ReplaceNodes(reflect.ValueOf(&list[i]), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
 			a, ok := n.(*ast.AliasedTableExpr)
 			if !ok {
 				_, within := n.(ast.TableExpr)
@@ -282,7 +286,7 @@ func (m *viewMerger) joins(list ast.TableExprs, database string) (*targets, erro
 	}
 	m.clause = "on clause"
 	for i := range list {
-		_ = replaceNodes(reflect.ValueOf(&list[i]), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
+		_ = syntax.ReplaceNodes(reflect.ValueOf(&list[i]), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
 			if j, ok := n.(*ast.JoinTableExpr); ok && j.Condition.On != nil && !madeBy(j) {
 				j.Condition.On = t.scope.expr(j.Condition.On)
 			}
@@ -296,7 +300,7 @@ func (m *viewMerger) joins(list ast.TableExprs, database string) (*targets, erro
 // madeBy reports whether a join is one of a view: its conditions are replaced already.
 func madeBy(j *ast.JoinTableExpr) bool {
 	a, ok := j.LeftExpr.(*ast.AliasedTableExpr)
-	return ok && strings.HasPrefix(a.As.String(), derived)
+	return ok && strings.HasPrefix(a.As.String(), rewrite.Derived)
 }
 
 // target looks at a table of a statement and returns what a view is replaced by.
@@ -312,7 +316,7 @@ func (m *viewMerger) target(a *ast.AliasedTableExpr, t *targets, database string
 	}
 	if !m.isView(full) {
 		st := scopeTable{alias: known}
-		for _, c := range m.s.columnsOf(full.ast()) {
+		for _, c := range m.s.columnsOf(full.Ast()) {
 			st.columns = append(st.columns, viewColumn{name: c.String()})
 		}
 		t.scope.tables = append(t.scope.tables, st)
@@ -329,7 +333,7 @@ func (m *viewMerger) target(a *ast.AliasedTableExpr, t *targets, database string
 	}
 	t.views[key] = v
 	t.scope.tables = append(t.scope.tables, scopeTable{alias: known, columns: v.columns, view: v})
-	t.where = and(t.where, v.where)
+	t.where = planrule.And(t.where, v.where)
 	if first := firstTable(v.from); first != nil {
 		first.Auth = a.Auth
 		t.auth[key] = &first.Auth
@@ -358,7 +362,7 @@ func (t *targets) of(n *ast.ColName) string {
 		return strings.ToLower(n.Qualifier.Name.String())
 	}
 	for _, st := range t.scope.tables {
-		if slices.ContainsFunc(st.columns, func(c viewColumn) bool { return sameName(c.name, n.Name.String()) }) {
+		if slices.ContainsFunc(st.columns, func(c viewColumn) bool { return syntax.SameName(c.name, n.Name.String()) }) {
 			return strings.ToLower(st.alias)
 		}
 	}
@@ -423,7 +427,7 @@ func (t *targets) narrowed(w *ast.Where) *ast.Where {
 	if w != nil {
 		e = t.scope.expr(w.Expr)
 	}
-	if e = and(e, t.where); e == nil {
+	if e = planrule.And(e, t.where); e == nil {
 		return nil
 	}
 	return ast.NewWhere(ast.WhereStr, e)
@@ -464,13 +468,13 @@ func (m *viewMerger) delete(n *ast.Delete, database string) error {
 		t.scope.tables[0].alias = a.As.String()
 	}
 	base := v.tables[0].name
-	a.Expr, a.As = base.ast(), ast.TableIdent{}
+	a.Expr, a.As = base.Ast(), ast.TableIdent{}
 	n.Where, n.OrderBy = t.narrowed(n.Where), t.ordered(n.OrderBy)
 	a.Auth, err = m.authorized(v, base, a.Auth, ast.DeleteStr)
 	return err
 }
 
-func errJoinViewDelete(t tableName) error {
+func errJoinViewDelete(t syntax.TableName) error {
 	return mysql.NewSQLError(1395, "HY000", "Can not delete from join view '%s.%s'", t.Database, t.Name)
 }
 
@@ -509,19 +513,19 @@ func (m *viewMerger) deleteJoined(n *ast.Delete, database string) error {
 type viewUse struct {
 	sent   ast.Statement // as it is checked: with the view
 	view   *mergedView
-	base   tableName // that is written; without a name: the view is read
-	events []string  // what is done to the base table
+	base   syntax.TableName // that is written; without a name: the view is read
+	events []string         // what is done to the base table
 	checks []sql.CheckDefinition
 	asking []sql.CheckDefinition // the checks with subqueries
 }
 
 // authorized returns the authorization of a statement that writes a base table through a view,
 // which is asked for the view.
-func (m *viewMerger) authorized(v *mergedView, base tableName, auth ast.AuthInformation, events ...string) (ast.AuthInformation, error) {
+func (m *viewMerger) authorized(v *mergedView, base syntax.TableName, auth ast.AuthInformation, events ...string) (ast.AuthInformation, error) {
 	use := &viewUse{sent: m.sent, view: v, base: base, events: events}
 	if len(v.checks) > 0 {
 		if len(v.tables) > 1 {
-			return auth, errNotSupported("WITH CHECK OPTION of a join view")
+			return auth, value.ErrNotSupported("WITH CHECK OPTION of a join view")
 		}
 		again, err := m.merge(v.name, "") // names lose their tables
 		if err != nil {
@@ -543,8 +547,8 @@ func (m *viewMerger) authorized(v *mergedView, base tableName, auth ast.AuthInfo
 					}
 				case *ast.AliasedTableExpr:
 					t, _ := n.Expr.(ast.TableName)
-					if n.As.IsEmpty() && sameName(t.Name.String(), qualifier.Name.String()) || sameName(n.As.String(), qualifier.Name.String()) {
-						return false, errNotSupported("WITH CHECK OPTION of a view with a subquery of its own table")
+					if n.As.IsEmpty() && syntax.SameName(t.Name.String(), qualifier.Name.String()) || syntax.SameName(n.As.String(), qualifier.Name.String()) {
+						return false, value.ErrNotSupported("WITH CHECK OPTION of a view with a subquery of its own table")
 					}
 				}
 				return true, nil
@@ -553,7 +557,7 @@ func (m *viewMerger) authorized(v *mergedView, base tableName, auth ast.AuthInfo
 				return auth, err
 			}
 			check := sql.CheckDefinition{
-				Name: checkOption + v.name.Database + "." + v.name.Name, CheckExpression: "ifnull((" + ast.String(withoutLikeBounds(c)) + "), 0)", Enforced: true,
+				Name: checkOption + v.name.Database + "." + v.name.Name, CheckExpression: "ifnull((" + ast.String(rewrite.WithoutLikeBounds(c)) + "), 0)", Enforced: true,
 			}
 			if asks {
 				use.asking = append(use.asking, check)
@@ -580,9 +584,9 @@ func (m *viewMerger) read(v *mergedView, auth ast.AuthInformation) ast.AuthInfor
 const checkOption = "CHECK OPTION "
 
 // viewChecks returns the checks of views through which the statement writes a table: those with subqueries, or the others.
-func (s *Session) viewChecks(t tableName, asking bool) (out []sql.CheckDefinition) {
+func (s *Session) viewChecks(t syntax.TableName, asking bool) (out []sql.CheckDefinition) {
 	for _, u := range s.viewUses {
-		if sameName(u.base.Database, t.Database) && sameName(u.base.Name, t.Name) {
+		if syntax.SameName(u.base.Database, t.Database) && syntax.SameName(u.base.Name, t.Name) {
 			if asking {
 				out = append(out, u.asking...)
 			} else {

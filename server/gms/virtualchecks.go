@@ -13,17 +13,20 @@ import (
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
 	"sextant/engine"
+	"sextant/server/gms/expr"
+	"sextant/server/gms/syntax"
+	"sextant/server/gms/value"
 )
 
 // virtualChecksRule is the number of addVirtualChecks among the planner's rules.
-const virtualChecksRule = checkedRule + 1
+const virtualChecksRule = expr.CheckedRule + 1
 
 // addVirtualChecks gives INSERT, REPLACE and UPDATE the CHECK constraints of tables with
 // virtual columns. To the planner such a table is in a wrapper that has no constraints. Of
 // an UPDATE of several tables, see ofOwnRows.
 func addVirtualChecks(ctx *sql.Context, a *analyzer.Analyzer, n sql.Node, _ *plan.Scope, _ analyzer.RuleSelector,
 	_ *sql.QueryFlags) (sql.Node, transform.TreeIdentity, error) {
-	if !served(ctx) {
+	if !value.Served(ctx) {
 		return n, transform.SameTree, nil
 	}
 	return transform.NodeWithOpaque(ctx, n, func(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
@@ -120,7 +123,7 @@ func asked(ctx *sql.Context, t *Table) []sql.CheckDefinition {
 		return nil
 	}
 	def := t.live(ctx).def
-	return s.viewChecks(tableName{def.Database, def.Name}, true)
+	return s.viewChecks(syntax.TableName{Database: def.Database, Name: def.Name}, true)
 }
 
 // checksOf returns constraints of a table. Their expressions are of its row, and what f makes of them.
@@ -239,7 +242,7 @@ func withoutWrapper(n sql.Node) *plan.ResolvedTable {
 // or a CHECK constraint uses it; nil for others.
 func dependedOn(def *engine.TableDef, column string) error {
 	for _, c := range def.Columns {
-		if c.DefaultExpr && !sameName(c.Name, column) {
+		if c.DefaultExpr && !syntax.SameName(c.Name, column) {
 			switch used, err := usesColumn(c.Default, column); {
 			case err != nil:
 				return err
@@ -248,7 +251,7 @@ func dependedOn(def *engine.TableDef, column string) error {
 					"Column '%s' of table '%s' has a default value expression dependency and cannot be dropped or renamed.", column, def.Name)
 			}
 		}
-		if c.Generated == "" || sameName(c.Name, column) {
+		if c.Generated == "" || syntax.SameName(c.Name, column) {
 			continue
 		}
 		switch used, err := usesColumn(c.Generated, column); {

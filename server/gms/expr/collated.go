@@ -1,0 +1,288 @@
+package expr
+
+import (
+	"io"
+	"slices"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/encodings"
+	"github.com/dolthub/go-mysql-server/sql/expression"
+	"github.com/dolthub/go-mysql-server/sql/expression/function/aggregation"
+	"github.com/dolthub/go-mysql-server/sql/hash"
+	"github.com/dolthub/go-mysql-server/sql/transform"
+	"github.com/dolthub/go-mysql-server/sql/types"
+
+	"sextant/engine/row"
+	"sextant/server/gms/value"
+)
+
+// DISTINCT, set operations, COUNT(DISTINCT …) and IN take texts for equal that their
+// collation does. The planner's take those that have the same bytes.
+
+// RowHash is the planner's hash of a row, with texts by the codes of keys: the planner
+// looks each rune up in a map.
+func RowHash(ctx *sql.Context, schema sql.Schema, r sql.Row) (uint64, error) {
+	weighed := r
+	var codes []byte
+	for i := range min(len(r), len(schema)) {
+		t, ok := schema[i].Type.(types.StringType)
+		doc, json := r[i].(sql.JSONWrapper)
+		if !json && (!ok || r[i] == nil || t.Collation() == sql.Collation_binary) {
+			continue
+		}
+		if codes == nil {
+			weighed, codes = slices.Clone(r), make([]byte, 0, 64)
+		}
+		from := len(codes)
+		if json {
+			v, err := value.RawJSON(ctx, doc)
+			if err == nil {
+				codes, err = value.AppendDocument(codes, v)
+			}
+			if err != nil {
+				return 0, err
+			}
+			weighed[i] = codes[from:len(codes):len(codes)]
+			continue
+		}
+		v, err := sql.UnwrapAny(ctx, r[i])
+		if err != nil {
+			return 0, err
+		}
+		text, err := types.ConvertToString(ctx, v, t, nil)
+		if err != nil {
+			return 0, err
+		}
+		codes = appendCode(codes, t.Collation(), text)
+		weighed[i] = codes[from:len(codes):len(codes)]
+	}
+	return hash.HashOf(ctx, nil, weighed)
+}
+
+// DistinctRows returns a child's rows, of equal ones the first.
+type DistinctRows struct {
+	sql.RowIter
+	schema sql.Schema
+	seen   map[uint64]struct{}
+}
+
+// NewDistinctRows returns the rows of child, which have the schema, without those that are equal to an earlier one.
+func NewDistinctRows(child sql.RowIter, schema sql.Schema) *DistinctRows {
+	return &DistinctRows{child, schema, make(map[uint64]struct{})}
+}
+
+// Next implements sql.RowIter.
+func (d *DistinctRows) Next(ctx *sql.Context) (sql.Row, error) {
+	for {
+		r, err := d.RowIter.Next(ctx)
+		if err != nil {
+			return nil, err
+		}
+		h, err := RowHash(ctx, d.schema, r)
+		if err != nil {
+			return nil, err
+		}
+		if _, seen := d.seen[h]; !seen {
+			d.seen[h] = struct{}{}
+			return r, nil
+		}
+	}
+}
+
+// MatchedRows returns the rows of INTERSECT ALL or EXCEPT ALL: each row of the right side
+// keeps, or takes away, one of the left side.
+type MatchedRows struct {
+	sql.RowIter // of the left side
+	Right       sql.RowIter
+	Schema      sql.Schema
+	Intersect   bool
+	left        map[uint64]int // how many rows of the right side have no partner yet
+}
+
+// Next implements sql.RowIter.
+func (m *MatchedRows) Next(ctx *sql.Context) (sql.Row, error) {
+	if m.left == nil {
+		m.left = make(map[uint64]int)
+		for {
+			r, err := m.Right.Next(ctx)
+			if err == io.EOF {
+				break
+			}
+			if err != nil {
+				return nil, err
+			}
+			h, err := RowHash(ctx, m.Schema, r)
+			if err != nil {
+				return nil, err
+			}
+			m.left[h]++
+		}
+	}
+	for {
+		r, err := m.RowIter.Next(ctx)
+		if err != nil {
+			return nil, err
+		}
+		h, err := RowHash(ctx, m.Schema, r)
+		if err != nil {
+			return nil, err
+		}
+		n := m.left[h]
+		if n > 0 {
+			m.left[h]--
+		}
+		if n > 0 == m.Intersect {
+			return r, nil
+		}
+	}
+}
+
+// Close implements sql.RowIter.
+func (m *MatchedRows) Close(ctx *sql.Context) error {
+	err := m.Right.Close(ctx)
+	if lerr := m.RowIter.Close(ctx); lerr != nil {
+		return lerr
+	}
+	return err
+}
+
+// DistinctCount counts the different values of COUNT(DISTINCT …), those with a NULL in
+// them not.
+type DistinctCount struct {
+	exprs  []sql.Expression
+	schema sql.Schema
+	seen   map[uint64]struct{}
+}
+
+var _ sql.AggregationBuffer = (*DistinctCount)(nil)
+
+// NewDistinctCount returns nil for a COUNT(DISTINCT *).
+func NewDistinctCount(ctx *sql.Context, a *aggregation.CountDistinct) (*DistinctCount, error) {
+	d := &DistinctCount{seen: make(map[uint64]struct{})}
+	for _, e := range a.Children() {
+		if _, star := e.(*expression.Star); star {
+			return nil, nil
+		}
+		c, err := transform.Clone(ctx, e)
+		if err != nil {
+			return nil, err
+		}
+		d.exprs = append(d.exprs, c)
+		d.schema = append(d.schema, &sql.Column{Type: e.Type(ctx)})
+	}
+	return d, nil
+}
+
+// Update implements sql.AggregationBuffer.
+func (d *DistinctCount) Update(ctx *sql.Context, r sql.Row) error {
+	values := make(sql.Row, len(d.exprs))
+	for i, e := range d.exprs {
+		var err error
+		if values[i], err = e.Eval(ctx, r); err != nil || values[i] == nil {
+			return err
+		}
+	}
+	h, err := RowHash(ctx, d.schema, values)
+	d.seen[h] = struct{}{}
+	return err
+}
+
+// Eval implements sql.AggregationBuffer.
+func (d *DistinctCount) Eval(*sql.Context) (any, error) { return int64(len(d.seen)), nil }
+
+// Dispose implements sql.Disposable.
+func (d *DistinctCount) Dispose(ctx *sql.Context) {
+	for _, e := range d.exprs {
+		expression.Dispose(ctx, e)
+	}
+}
+
+// TextIn is IN with a list of texts.
+type TextIn struct {
+	*expression.InTuple
+	schema  sql.Schema
+	List    map[uint64]struct{}
+	hasNull bool
+}
+
+// collatedIn returns what stands in the place of the planner's IN, nil if it is right as it is:
+// of texts TextIn, or what compares one by one where a collation is to be found out.
+func collatedIn(ctx *sql.Context, in *expression.HashInTuple) sql.Expression {
+	typ := in.Left().Type(ctx)
+	if !types.IsTextOnly(typ) {
+		return ComparedTexts(ctx, in)
+	}
+	plain := expression.NewInTuple(in.Left(), in.Right())
+	list, ok := in.Right().(expression.Tuple)
+	if !ok {
+		return plain
+	}
+	collation, _ := CommonCollation(ctx, append([]sql.Expression{in.Left()}, list...))
+	typ = types.CreateLongText(collation)
+	t := &TextIn{InTuple: plain, schema: sql.Schema{{Type: typ}}, List: make(map[uint64]struct{}, len(list))}
+	for _, e := range list {
+		if e.Type(ctx) != types.Null && !types.IsTextOnly(e.Type(ctx)) {
+			return plain
+		}
+		v, err := e.Eval(ctx, nil)
+		if err != nil {
+			return plain
+		}
+		if v == nil {
+			t.hasNull = true
+			continue
+		}
+		h, err := RowHash(ctx, t.schema, sql.Row{v})
+		if err != nil {
+			return plain
+		}
+		t.List[h] = struct{}{}
+	}
+	return t
+}
+
+// Eval implements sql.Expression.
+func (t *TextIn) Eval(ctx *sql.Context, r sql.Row) (any, error) {
+	v, err := t.Left().Eval(ctx, r)
+	if err != nil || v == nil {
+		return nil, err
+	}
+	h, err := RowHash(ctx, t.schema, sql.Row{v})
+	if err != nil {
+		return nil, err
+	}
+	if _, ok := t.List[h]; ok {
+		return true, nil
+	}
+	if t.hasNull {
+		return nil, nil
+	}
+	return false, nil
+}
+
+// Children implements sql.Expression: a tuple may stand in the planner's IN only.
+func (t *TextIn) Children() []sql.Expression { return []sql.Expression{t.Left()} }
+
+// WithChildren implements sql.Expression.
+func (t *TextIn) WithChildren(_ *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	if len(children) != 1 {
+		return nil, sql.ErrInvalidChildrenNumber.New(t, len(children), 1)
+	}
+	c := *t
+	c.InTuple = expression.NewInTuple(children[0], t.Right())
+	return &c, nil
+}
+
+// appendCode appends what a text is compared by: texts that the collation takes for equal
+// have the same.
+func appendCode(dst []byte, id sql.CollationID, text string) []byte {
+	c := row.CollationByID(row.CollationID(id))
+	if c == nil {
+		value.RegisterCollation(id)
+		c = row.CollationByID(row.CollationID(id))
+	}
+	if c.Binary {
+		return append(append(dst, text...), 0)
+	}
+	return c.AppendWeights(dst, encodings.StringToBytes(text))
+}

@@ -1,0 +1,668 @@
+package expr
+
+import (
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/cockroachdb/apd/v3"
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/expression"
+	"github.com/dolthub/go-mysql-server/sql/expression/function/aggregation/window"
+	"github.com/dolthub/go-mysql-server/sql/plan"
+	"github.com/dolthub/go-mysql-server/sql/types"
+	"github.com/dolthub/vitess/go/sqltypes"
+
+	"sextant/server/gms/value"
+)
+
+// CREATE TABLE … SELECT has columns of the types that MySQL gives to expressions
+// (create_tmp_field_from_item in its sql_tmp_table.cc): integers by their digits, texts as
+// long as their longest value may be.
+
+// ResultColumn is what the column of an expression is.
+type ResultColumn struct {
+	Typ      sql.Type
+	Nullable bool
+	Field    bool // a table's column: typ is kept as it is
+	Digits   int  // behind the second, of a TIME; -1: those of the value
+	united   bool // of a set operation that has its types, or MAX or MIN of a column, which keep its own
+	Name     string
+	comment  string // a table's column's
+	width    int64  // the longest text in characters, -1: of any length
+	whole    int    // the digits of an exact number before its point
+	scale    int    // and behind it
+	shown    int    // the digits of a DOUBLE, see doubleDigits, plus one; 0: as many as it needs
+
+	collation    sql.CollationID // of a text
+	coercibility byte
+}
+
+// varcharMax is the longest text in characters that is made a VARCHAR (CONVERT_IF_BIGGER_TO_BLOB).
+const varcharMax = 512
+
+// CreatedColumn derives the column of a query's tree.
+func CreatedColumn(ctx *sql.Context, n sql.Node, at int) ResultColumn {
+	schema, children := n.Schema(ctx), n.Children()
+	switch x := n.(type) {
+	case *plan.Project:
+		return CreatedExpr(ctx, x.Projections[at], x.Child)
+	case *plan.GroupBy:
+		return CreatedExpr(ctx, x.SelectDeps[at], x.Child)
+	case *plan.Window:
+		if e := bare(x.SelectExprs[at]); extreme(e) != nil || types.IsTimespan(e.Type(ctx)) {
+			return CreatedExpr(ctx, e, x.Child)
+		}
+	case *plan.SetOp:
+		return CreatedColumn(ctx, x.Left(), at).With(ctx, CreatedColumn(ctx, x.Right(), at))
+	case *plan.RecursiveCte:
+		c := CreatedColumn(ctx, x.Left(), at)
+		c = c.With(ctx, c)
+		c.Nullable, c.Field = true, false
+		return c
+	case *Kept:
+		return CreatedColumn(ctx, x.Node, at)
+	case *plan.JoinNode:
+		left := len(children[0].Schema(ctx))
+		side, i := children[0], at
+		if at >= left {
+			side, i = children[1], at-left
+		}
+		if i < len(side.Schema(ctx)) {
+			c := CreatedColumn(ctx, side, i)
+			c.Nullable = c.Nullable || schema[at].Nullable
+			return c
+		}
+	default:
+		if len(children) == 1 && len(children[0].Schema(ctx)) == len(schema) {
+			return CreatedColumn(ctx, children[0], at)
+		}
+	}
+	return storedColumn(ctx, schema[at])
+}
+
+// textType is the type of texts of up to n characters, -1: of any length.
+func textType(n int64, c sql.CollationID) sql.Type {
+	size := n * c.CharacterSet().MaxLength()
+	switch {
+	case n < 0 || size > 1<<24-1:
+		if c == sql.Collation_binary {
+			return types.LongBlob
+		}
+		return types.CreateLongText(c)
+	case n > varcharMax && c == sql.Collation_binary:
+		return types.MustCreateBinary(sqltypes.Blob, size)
+	case n > varcharMax && size > 1<<16-1:
+		return types.CreateMediumText(c)
+	case n > varcharMax:
+		return types.CreateText(c)
+	case c == sql.Collation_binary && n == 0:
+		return types.MustCreateBinary(sqltypes.Binary, 0)
+	case c == sql.Collation_binary:
+		return types.MustCreateBinary(sqltypes.VarBinary, n)
+	case n == 0:
+		return types.MustCreateString(sqltypes.Char, 0, c)
+	}
+	return types.MustCreateString(sqltypes.VarChar, n, c)
+}
+
+// CreatedExpr derives the column of an expression that reads a node's rows.
+func CreatedExpr(ctx *sql.Context, e sql.Expression, from sql.Node) ResultColumn {
+	e = bare(e)
+	t := e.Type(ctx)
+	if s, ok := t.(sql.SystemVariableType); ok {
+		t = s.UnderlyingType()
+	}
+	if f, ok := e.(*expression.GetField); ok {
+		if from != nil {
+			if at := from.Schema(ctx).IndexOf(f.Name(), f.Table()); at >= 0 {
+				c := CreatedColumn(ctx, from, at)
+				c.Nullable = c.Nullable || f.IsNullable(ctx)
+				return c
+			}
+		}
+		return storedColumn(ctx, &sql.Column{
+			Name: f.Name(), Type: t, Nullable: f.IsNullable(ctx), Source: f.Table(), DatabaseSource: f.Database(),
+		})
+	}
+	d := deriver{ctx, from}
+	if v, ok := e.(*UnionValue); ok {
+		c := v.Column
+		c.Nullable = d.nullable(v.Child)
+		return c
+	}
+	if f := extreme(e); f != nil {
+		if c := CreatedExpr(ctx, f, from); c.Field {
+			c.Nullable, c.Field, c.united = true, false, true
+			return c
+		}
+	}
+	switch e.(type) {
+	case *expression.Arithmetic, *expression.Mod: // the planner's of integers have other types
+		if x := checked(ctx, e); x != nil && types.IsInteger(x.Type(ctx)) {
+			t = x.Type(ctx)
+		}
+	}
+	c := ResultColumn{Typ: t, Nullable: d.nullable(e)}
+	switch {
+	case t == types.Null:
+		c.Typ, c.Nullable = types.MustCreateBinary(sqltypes.Binary, 0), true
+	case types.IsEnum(t), types.IsSet(t), types.IsText(t):
+		collation, n := sql.GetCoercibility(ctx, e)
+		if types.IsBinaryType(t) {
+			collation = sql.Collation_binary
+		} else if collation == sql.Collation_Default && n > 2 || collation == sql.Collation_binary {
+			collation = ctx.GetCollation()
+		}
+		c.Typ = textType(d.width(e), collation)
+	case types.IsInteger(t), types.IsBoolean(t):
+		c.Typ = types.Int32
+		if d.integerWidth(e, t) >= 10 {
+			c.Typ = types.Int64
+		}
+		if types.IsUnsigned(t) {
+			if _, literal := e.(*expression.Literal); !literal || c.Typ == types.Int64 && Unsigned(ctx, e) {
+				c.Typ = types.Uint64
+			}
+		}
+	case types.IsDecimal(t):
+		if lit, ok := e.(*expression.Literal); ok {
+			if v, ok := lit.Value().(*apd.Decimal); ok {
+				scale := int(max(-v.Exponent, 0))
+				more := max(scale-types.DecimalTypeMaxScale, 0)
+				c.Typ = decimalOf(max(int(v.NumDigits())+int(max(v.Exponent, 0)), scale)-more, scale-more, t)
+			}
+		} else if div, ok := exactDiv(e); ok {
+			if l, ok := d.exact(div.LeftChild); ok {
+				if r, ok := d.exact(div.RightChild); ok {
+					scale := min(l.scale+divisionDigits(d.ctx), types.DecimalTypeMaxScale)
+					c.Typ = decimalOf(l.whole+r.scale+scale, scale, t)
+				}
+			}
+			c.Nullable = true
+		} else if a, ok := e.(*expression.Arithmetic); ok {
+			c.Typ = d.arithmetic(a, t)
+		}
+	case types.IsDatetimeType(t), types.IsTimestampType(t):
+		if n := d.momentDigits(e); n >= 0 {
+			c.Typ = types.MustCreateDatetimeType(sqltypes.Datetime, n)
+		}
+	case types.IsTimespan(t):
+		c.Digits = d.momentDigits(e)
+	case types.IsFloat(t):
+		if n := d.doubleDigits(e); n < notFixed {
+			c.shown = n + 1
+		}
+	}
+	return c.sized(e, d)
+}
+
+// arithmetic is the type of a sum, difference or product of exact numbers, t of others.
+func (d deriver) arithmetic(a *expression.Arithmetic, t sql.Type) sql.Type {
+	l, lok := d.exact(a.LeftChild)
+	r, rok := d.exact(a.RightChild)
+	switch {
+	case !lok || !rok:
+	case a.Op == "*":
+		return decimalOf(l.whole+l.scale+r.whole+r.scale, min(l.scale+r.scale, types.DecimalTypeMaxScale), t)
+	case a.Op == "+", a.Op == "-":
+		scale := max(l.scale, r.scale)
+		return decimalOf(max(l.whole, r.whole)+1+scale, scale, t)
+	}
+	return t
+}
+
+// extreme returns the column of which an expression is MAX or MIN, whose type it keeps
+// (Item_sum_hybrid::create_tmp_field), nil if it is none.
+func extreme(e sql.Expression) sql.Expression {
+	f, ok := e.(sql.FunctionExpression)
+	if _, aggregates := e.(sql.Aggregation); !ok || !aggregates || f.FunctionName() != "Max" && f.FunctionName() != "Min" {
+		return nil
+	}
+	arg := bare(f.Children()[0])
+	if m, ok := arg.(*MemberText); ok {
+		arg = m.Child
+	}
+	if _, ok := arg.(*expression.GetField); ok {
+		return arg
+	}
+	return nil
+}
+
+func decimalOf(precision, scale int, other sql.Type) sql.Type {
+	t, err := types.CreateDecimalType(uint8(max(min(precision, types.DecimalTypeMaxPrecision), 1)), uint8(scale))
+	if err != nil {
+		return other
+	}
+	return t
+}
+
+// bare takes off what changes no value's type.
+func bare(e sql.Expression) sql.Expression {
+	for {
+		switch x := e.(type) {
+		case *expression.Alias:
+			e = x.Child
+		case *Padded:
+			e = x.Child
+		case *CastText:
+			e = x.Child
+		case *FormatText:
+			e = x.Child
+		case HexLiteral:
+			e = x.Literal
+		case *doubleOp:
+			e = x.ArithmeticOp
+		case *plan.Subquery: // without a table it is its value
+			p, ok := x.Query.(*plan.Project)
+			if !ok || len(p.Projections) != 1 {
+				return e
+			}
+			if from, ok := p.Child.(*plan.ResolvedTable); !ok || !plan.IsDualTable(from) {
+				return e
+			}
+			e = p.Projections[0]
+		case *typedCall:
+			return x
+		default:
+			return e
+		}
+	}
+}
+
+// Column gives what was derived to a column that has no definition of its own.
+func (c ResultColumn) Column(ctx *sql.Context, to *sql.Column) {
+	if c.Field {
+		to.Comment = c.comment
+		return
+	}
+	to.Type, to.Nullable, to.Default = c.Typ, c.Nullable, nil
+	if c.Nullable {
+		return
+	}
+	var zero any
+	t := c.Typ
+	switch {
+	case types.IsTextBlob(t), types.IsJSON(t), types.IsBinaryType(t):
+		return
+	case types.IsText(t):
+		zero = ""
+	case types.IsInteger(t):
+		zero, t = int64(0), types.Int64
+	case types.IsFloat(t):
+		zero = float64(0)
+	case types.IsDecimal(t):
+		zero = apd.New(0, -int32(t.(sql.DecimalType).Scale()))
+	case types.IsTimespan(t):
+		zero, t = "00:00:00", types.LongText
+	default:
+		return // of dates it would be the zero date, which NO_ZERO_DATE refuses
+	}
+	if d, err := sql.NewColumnDefaultValue(expression.NewLiteral(zero, t), c.Typ, true, false, false); err == nil {
+		to.Default = d
+	}
+}
+
+// deriver derives lengths of expressions that read a node's rows.
+type deriver struct {
+	ctx  *sql.Context
+	from sql.Node
+}
+
+// nullable reports whether a value may be NULL.
+func (d deriver) nullable(e sql.Expression) bool {
+	switch x := e.(type) {
+	case *expression.Literal:
+		return x.Value() == nil
+	case *expression.Convert:
+		return types.IsTime(x.Type(d.ctx)) || types.IsTimespan(x.Type(d.ctx)) || types.IsJSON(x.Type(d.ctx)) || d.nullable(x.Child)
+	case *timeCast:
+		return true
+	case *expression.GetField:
+		return CreatedExpr(d.ctx, x, d.from).Nullable
+	case sql.Aggregation:
+		return !strings.HasPrefix(strings.ToLower(x.String()), "count")
+	case *typedCall:
+		some := func(list []sql.Expression) bool { return slices.ContainsFunc(list, d.nullable) }
+		if k, ok := x.FunctionExpression.(CaseCall); ok {
+			return k.Else == nil || some(x.values())
+		}
+		switch x.FunctionName() {
+		case "coalesce", "ifnull":
+			return !slices.ContainsFunc(x.Children(), func(e sql.Expression) bool { return !d.nullable(e) })
+		case "nullif", "quote":
+			return x.FunctionName() == "nullif" || some(x.Children())
+		case "concat_ws":
+			return d.nullable(x.Children()[0])
+		case "if":
+			return some(x.values())
+		}
+		return some(x.Children())
+	}
+	t := e.Type(d.ctx)
+	if f, ok := e.(sql.FunctionExpression); ok && (types.IsTime(t) || types.IsTimespan(t)) {
+		return !present[f.FunctionName()]
+	}
+	return e.IsNullable(d.ctx)
+}
+
+// present are the functions of the present, whose argument is a number of digits.
+var present = map[string]bool{
+	"now": true, "current_timestamp": true, "localtime": true, "localtimestamp": true, "sysdate": true, "utc_timestamp": true,
+	"curdate": true, "current_date": true, "utc_date": true, "curtime": true, "current_time": true, "utc_time": true,
+}
+
+// momentDigits are the digits behind the second, -1: not known.
+func (d deriver) momentDigits(e sql.Expression) int {
+	switch x := e.(type) {
+	case *timeCast:
+		return x.digits
+	case *expression.Convert:
+		if t, ok := x.Type(d.ctx).(sql.DatetimeType); ok {
+			return t.Precision()
+		}
+		if types.IsTimespan(x.Type(d.ctx)) {
+			return newTimeCast(x).digits
+		}
+	case *expression.Literal:
+		if _, ok := x.Value().(types.Timespan); ok {
+			return 0
+		}
+	case *typedCall:
+		if types.IsTimespan(x.Type(d.ctx)) {
+			return d.most(x.values())
+		}
+	case *offset:
+		if date, interval := x.moved(); interval != nil && types.IsTimespan(x.Type(d.ctx)) {
+			return max(d.most([]sql.Expression{date}), intervalDigits(d.ctx, interval))
+		}
+	case *plan.Subquery:
+		if types.IsTimespan(x.Type(d.ctx)) {
+			return CreatedColumn(d.ctx, x.Query, 0).Digits
+		}
+	case *window.Lag:
+		return d.most(x.ChildExpressions[:1])
+	case *window.Lead:
+		return d.most(x.ChildExpressions[:1])
+	case *window.FirstValue:
+		return d.most([]sql.Expression{x.Child})
+	case *window.LastValue:
+		return d.most([]sql.Expression{x.Child})
+	case *Nth:
+		return d.most([]sql.Expression{x.LeftChild})
+	case sql.FunctionExpression:
+		switch args := x.Children(); strings.ToLower(x.FunctionName()) {
+		case "max", "min":
+			return d.most(args)
+
+		case "str_to_date":
+			if lit, ok := args[1].(*expression.Literal); ok {
+				if _, _, fraction := FormatParts(value.Shown(lit.Value())); !fraction {
+					return 0
+				}
+			}
+			return 6
+		case "maketime":
+			return d.fraction(args[2])
+		case "sec_to_time":
+			return d.fraction(args[0])
+		case "time":
+			if n := d.most(args); n >= 0 {
+				return n
+			}
+			return 6
+		case "addtime", "subtime", "timediff":
+			return d.most(args)
+		}
+		if args := x.Children(); present[x.FunctionName()] {
+			if len(args) == 0 {
+				return 0
+			}
+			if lit, ok := args[0].(*expression.Literal); ok {
+				if n, _, err := types.Int64.Convert(d.ctx, lit.Value()); err == nil && n != nil {
+					return int(min(max(n.(int64), 0), 6))
+				}
+			}
+		}
+	}
+	if t, ok := e.Type(d.ctx).(sql.DatetimeType); ok {
+		return t.Precision()
+	}
+	return -1
+}
+
+// most is the largest of momentDigits of expressions, -1 if one is not known.
+func (d deriver) most(list []sql.Expression) (digits int) {
+	for _, e := range list {
+		e = bare(e)
+		n := 0
+		switch t := e.Type(d.ctx); {
+		case t == types.Null:
+		case IsMoment(t):
+			n = CreatedExpr(d.ctx, e, d.from).MomentDigits()
+		case types.IsText(t):
+			lit, ok := e.(*expression.Literal)
+			if !ok {
+				return -1
+			}
+			if _, fraction, ok := strings.Cut(value.Shown(lit.Value()), "."); ok {
+				n = min(len(fraction), 6)
+			}
+		default:
+			n = d.fraction(e)
+		}
+		if n < 0 {
+			return -1
+		}
+		digits = max(digits, n)
+	}
+	return digits
+}
+
+// fraction is how many digits behind the second a number of seconds has.
+func (d deriver) fraction(e sql.Expression) int {
+	c := CreatedExpr(d.ctx, e, d.from)
+	if types.IsDecimal(c.Typ) {
+		return min(c.scale, 6)
+	}
+	if c.rank() > 0 {
+		return 0
+	}
+	return 6
+}
+
+// exactDigits are the digits of an exact number before and behind its point.
+type exactDigits struct{ whole, scale int }
+
+// exact are those of an expression, false if it is no exact number.
+func (d deriver) exact(e sql.Expression) (exactDigits, bool) {
+	c := CreatedExpr(d.ctx, e, d.from)
+	if t, ok := c.Typ.(sql.DecimalType); ok {
+		return exactDigits{int(t.Precision()) - int(t.Scale()), int(t.Scale())}, true
+	}
+	if !types.IsInteger(c.Typ) {
+		return exactDigits{}, false
+	}
+	n := d.integerWidth(bare(e), c.Typ)
+	if _, literal := bare(e).(*expression.Literal); !literal && types.IsSigned(c.Typ) {
+		n-- // the sign
+	}
+	return exactDigits{whole: int(n)}, true
+}
+
+// integerWidth is the width of an integer in characters.
+func (d deriver) integerWidth(e sql.Expression, t sql.Type) int64 {
+	switch x := e.(type) {
+	case *expression.Literal:
+		if _, is := x.Value().(bool); is {
+			return 1
+		}
+		return int64(len(value.Shown(x.Value())))
+	case *expression.GetField:
+		return typeWidth(CreatedExpr(d.ctx, x, d.from).Typ)
+	case *expression.UnaryMinus:
+		return d.integerWidth(bare(x.Child), x.Child.Type(d.ctx)) + 1
+	case *integerMinus:
+		return d.integerWidth(bare(x.Child), x.Child.Type(d.ctx)) + 1
+	case *integerOp:
+		return d.integerWidth(x.Arithmetic, t)
+	case *expression.Arithmetic:
+		l, lok := d.exact(x.LeftChild)
+		r, rok := d.exact(x.RightChild)
+		switch {
+		case !lok || !rok:
+		case x.Op == "*":
+			return int64(l.whole + r.whole + 1)
+		case x.Op == "+", x.Op == "-":
+			return int64(max(l.whole, r.whole) + 2)
+		}
+		return 21
+	case *plan.Subquery:
+		return CreatedColumn(d.ctx, x.Query, 0).width
+	case *typedCall:
+		n := int64(0)
+		for _, v := range x.values() {
+			if v.Type(d.ctx) != types.Null {
+				n = max(n, d.integerWidth(bare(v), v.Type(d.ctx)))
+			}
+		}
+		return n
+	case sql.FunctionExpression:
+		if n, ok := integerWidths[x.FunctionName()]; ok {
+			return n
+		}
+		return 21
+	}
+	if types.IsBoolean(t) {
+		return 1
+	}
+	return 21
+}
+
+// integerWidths are the widths of functions whose values are short.
+var integerWidths = map[string]int64{
+	"year": 4, "month": 2, "day": 2, "dayofmonth": 2, "dayofweek": 1, "weekday": 1, "dayofyear": 3, "hour": 3, "minute": 2, "second": 2,
+	"quarter": 2, "week": 2, "weekofyear": 2, "yearweek": 6, "microsecond": 6, "period_add": 6, "ascii": 3, "strcmp": 2, "sign": 2, "field": 3,
+	"isnull": 1, "json_valid": 1, "json_contains": 1, "regexp_like": 1, "is_ipv4": 1, "is_ipv6": 1, "to_days": 6,
+}
+
+// typeWidth is the longest text of a type's values in characters, -1: of any length.
+func typeWidth(t sql.Type) int64 {
+	switch x := t.(type) {
+	case sql.EnumType, sql.SetType:
+		n, _, _, _ := Lengths(x)
+		width, _ := n.(int64)
+		return width
+	case sql.StringType:
+		if types.IsBinaryType(t) || types.IsTextBlob(t) {
+			return -1
+		}
+		return x.MaxCharacterLength()
+	case sql.DecimalType:
+		n := int64(x.Precision()) + 1
+		if x.Scale() > 0 {
+			n++
+		}
+		return n
+	case sql.DatetimeType:
+		switch {
+		case types.IsDateType(t):
+			return 10
+		case x.Precision() > 0:
+			return 20 + int64(x.Precision())
+		}
+		return 19
+	}
+	switch t.Type() {
+	case sqltypes.Float32:
+		return 12
+	case sqltypes.Float64:
+		return 23
+	case sqltypes.Int8, sqltypes.Year:
+		return 4
+	case sqltypes.Uint8:
+		return 3
+	case sqltypes.Int16:
+		return 6
+	case sqltypes.Uint16:
+		return 5
+	case sqltypes.Int24:
+		return 9
+	case sqltypes.Uint24:
+		return 8
+	case sqltypes.Int32:
+		return 11
+	case sqltypes.Uint32:
+		return 10
+	case sqltypes.Int64, sqltypes.Uint64:
+		return 20
+	case sqltypes.Time:
+		return 17
+	case sqltypes.Null:
+		return 0
+	}
+	return -1
+}
+
+// knownWidth is n where it is the length of a text that MySQL bounds, or else -1.
+func knownWidth(n int64) int64 {
+	if n < 0 || n > math.MaxInt32 {
+		return -1
+	}
+	return n
+}
+
+// Lengths are the longest text of a type in characters and bytes, its character set and
+// collation, nil where it has none.
+func Lengths(t sql.Type) (characters, octets, charset, collation any) {
+	width := int64(1)
+	if ct, ok := t.(sql.TypeWithCollation); ok && !types.IsBinaryType(t) && !types.IsJSON(t) {
+		charset, collation = ct.Collation().CharacterSet().Name(), ct.Collation().Name()
+		width = ct.Collation().CharacterSet().MaxLength()
+	}
+	n := int64(0)
+	switch t := t.(type) {
+	case sql.EnumType:
+		for _, v := range t.Values() {
+			n = max(n, int64(len([]rune(v))))
+		}
+	case sql.SetType:
+		n = int64(len(t.Values())) - 1
+		for _, v := range t.Values() {
+			n += int64(len([]rune(v)))
+		}
+	case sql.StringType:
+		if types.IsTextBlob(t) {
+			return t.MaxByteLength(), t.MaxByteLength(), charset, collation
+		}
+		n = t.MaxCharacterLength()
+	default:
+		return nil, nil, nil, nil
+	}
+	return n, n * width, charset, collation
+}
+
+// Overflow makes the error of an operation that keeps more than it may.
+type Overflow func() error
+
+// Kept stands between a node and its child: it counts the child's rows as kept by the node.
+type Kept struct {
+	sql.Node
+	Full Overflow
+	Size func(sql.Row) int64
+	Most int64
+}
+
+// FormatParts reports whether a format of STR_TO_DATE has parts of dates, parts of times and digits after the second.
+func FormatParts(format string) (date, clock, fraction bool) {
+	for i := 0; i+1 < len(format); i++ {
+		if format[i] != '%' {
+			continue
+		}
+		i++
+		fraction = fraction || format[i] == 'f'
+		clock = clock || strings.IndexByte("HISThiklrsf", format[i]) >= 0
+		date = date || strings.IndexByte("MVUXYWabcjmvuxyw", format[i]) >= 0
+	}
+	return date, clock, fraction
+}

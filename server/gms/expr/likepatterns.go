@@ -1,0 +1,132 @@
+package expr
+
+import (
+	"strings"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/expression"
+	"github.com/dolthub/go-mysql-server/sql/types"
+)
+
+// likePattern is the pattern of a LIKE. One that ends with the escape character ends with that character, which the
+// planner refuses, and one whose escape character is % or _, which are wildcards to the planner, has backslashes instead.
+type likePattern struct {
+	expression.UnaryExpressionStub
+	escape string
+}
+
+var (
+	_ sql.Expression         = (*likePattern)(nil)
+	_ sql.CollationCoercible = (*likePattern)(nil)
+)
+
+// closedPattern returns a LIKE whose pattern does not end amid an escape, nil if it is one.
+func closedPattern(e *expression.Like) sql.Expression {
+	escape := `\`
+	if e.Escape != nil {
+		text, ok := LiteralText(e.Escape)
+		if !ok || text == "" {
+			return nil
+		}
+		escape = text
+	}
+	text, literal := LiteralText(e.RightChild)
+	wildcard := escape == "%" || escape == "_"
+	switch _, done := e.RightChild.(*likePattern); {
+	case done, literal && !wildcard && !endsEscaping(text, escape):
+		return nil
+	case wildcard:
+		return expression.NewLike(e.LeftChild, &likePattern{expression.UnaryExpressionStub{Child: e.RightChild}, escape},
+			expression.NewLiteral(`\`, types.LongText))
+	}
+	return expression.NewLike(e.LeftChild, &likePattern{expression.UnaryExpressionStub{Child: e.RightChild}, escape}, e.Escape)
+}
+
+// binaryLike returns a LIKE of two binary texts for one of which only one is and the other weighs no more, nil for others.
+// The planner would compare them in the other's collation.
+func binaryLike(ctx *sql.Context, e *expression.Like) sql.Expression {
+	l, ln := coercibilityOf(ctx, e.LeftChild)
+	r, rn := coercibilityOf(ctx, e.RightChild)
+	switch {
+	case ln != rn || l == r || !types.IsText(e.LeftChild.Type(ctx)) || !types.IsText(e.RightChild.Type(ctx)):
+		return nil
+	case r == sql.Collation_binary:
+		return expression.NewLike(expression.NewBinary(e.LeftChild), e.RightChild, e.Escape)
+	case l == sql.Collation_binary:
+		return expression.NewLike(e.LeftChild, expression.NewBinary(e.RightChild), e.Escape)
+	}
+	return nil
+}
+
+// endsEscaping reports whether a pattern ends with an escape character that escapes nothing.
+func endsEscaping(pattern, escape string) bool {
+	rest := strings.TrimSuffix(pattern, escape)
+	ends := rest != pattern
+	for strings.HasSuffix(rest, escape) {
+		rest, ends = strings.TrimSuffix(rest, escape), !ends
+	}
+	return ends
+}
+
+// withBackslashes returns a pattern with backslashes as its escapes.
+func withBackslashes(pattern string, escape rune) string {
+	var out strings.Builder
+	escaped := false
+	for _, c := range pattern {
+		switch {
+		case c == escape && !escaped:
+			escaped = true
+			continue
+		case escaped || c == '\\':
+			out.WriteByte('\\')
+		}
+		out.WriteRune(c)
+		escaped = false
+	}
+	if escaped {
+		out.WriteByte('\\')
+		out.WriteRune(escape)
+	}
+	return out.String()
+}
+
+// Type implements sql.Expression.
+func (p *likePattern) Type(ctx *sql.Context) sql.Type { return p.Child.Type(ctx) }
+
+// String implements sql.Expression.
+func (p *likePattern) String() string { return p.Child.String() }
+
+// CollationCoercibility implements sql.CollationCoercible.
+func (p *likePattern) CollationCoercibility(ctx *sql.Context) (sql.CollationID, byte) {
+	return sql.GetCoercibility(ctx, p.Child)
+}
+
+// WithChildren implements sql.Expression.
+func (p *likePattern) WithChildren(_ *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	if len(children) != 1 {
+		return nil, sql.ErrInvalidChildrenNumber.New(p, len(children), 1)
+	}
+	return &likePattern{expression.UnaryExpressionStub{Child: children[0]}, p.escape}, nil
+}
+
+// Eval implements sql.Expression.
+func (p *likePattern) Eval(ctx *sql.Context, r sql.Row) (any, error) {
+	v, err := p.Child.Eval(ctx, r)
+	if text, ok := v.(string); ok && (p.escape == "%" || p.escape == "_") {
+		return withBackslashes(text, rune(p.escape[0])), err
+	}
+	if text, ok := v.(string); ok && endsEscaping(text, p.escape) {
+		return text + p.escape, err
+	}
+	return v, err
+}
+
+// LiteralText returns the text of a literal.
+func LiteralText(e sql.Expression) (string, bool) {
+	l, ok := e.(*expression.Literal)
+	if !ok {
+		return "", false
+	}
+	s, ok := l.Value().(string)
+	return s, ok
+}

@@ -1,0 +1,78 @@
+package expr
+
+import (
+	"math"
+	"slices"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/expression"
+	builtin "github.com/dolthub/go-mysql-server/sql/expression/function"
+	"github.com/dolthub/go-mysql-server/sql/types"
+
+	"sextant/server/gms/value"
+)
+
+// MemberFunction is the function that x MEMBER OF (j) is to the planner.
+const MemberFunction = "\x00member of"
+
+// doubleMod is MOD of numbers of which one is a FLOAT or DOUBLE.
+type doubleMod struct{ *expression.Mod }
+
+// Type implements sql.Expression.
+func (*doubleMod) Type(*sql.Context) sql.Type { return types.Float64 }
+
+// WithChildren implements sql.Expression.
+func (e *doubleMod) WithChildren(ctx *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	x, err := e.Mod.WithChildren(ctx, children...)
+	if err != nil {
+		return nil, err
+	}
+	return &doubleMod{x.(*expression.Mod)}, nil
+}
+
+// Eval implements sql.Expression.
+func (e *doubleMod) Eval(ctx *sql.Context, r sql.Row) (any, error) {
+	var x [2]float64
+	for i, c := range e.Children() {
+		v, err := c.Eval(ctx, r)
+		if err != nil || v == nil {
+			return nil, err
+		}
+		if x[i], err = DoubleOf(ctx, v); err != nil {
+			return nil, err
+		}
+	}
+	if x[1] == 0 {
+		value.Warn(ctx, value.DivisionByZero, "Division by 0")
+		return nil, nil
+	}
+	return math.Mod(x[0], x[1]), nil
+}
+
+// TimesAsConditions returns an expression with those of its conditions that are TIMEs as numbers, nil if none is.
+func TimesAsConditions(ctx *sql.Context, e sql.Expression) sql.Expression {
+	conditions, some := slices.Clone(e.Children()), false
+	for i, c := range conditions {
+		switch x := planned(e).(type) {
+		case *builtin.If:
+			if i > 0 {
+				continue
+			}
+		case *expression.Case:
+			if x.Expr != nil || i%2 == 1 || i/2 >= len(x.Branches) {
+				continue
+			}
+		}
+		if IsMoment(c.Type(ctx)) {
+			conditions[i], some = NewDateNumber(ctx, c), true
+		}
+	}
+	if !some {
+		return nil
+	}
+	x, err := e.WithChildren(ctx, conditions...)
+	if err != nil {
+		return nil
+	}
+	return x
+}

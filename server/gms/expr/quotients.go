@@ -1,0 +1,427 @@
+package expr
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/cockroachdb/apd/v3"
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/expression"
+	"github.com/dolthub/go-mysql-server/sql/types"
+	"github.com/dolthub/vitess/go/mysql"
+
+	"sextant/server/gms/value"
+)
+
+// The variable that says how many digits a quotient has more than its left side.
+const (
+	DivPrecision = "div_precision_increment"
+	DivIncrement = 4 // its default
+)
+
+// divisionDigits is div_precision_increment: the digits that a quotient has more than its left side.
+func divisionDigits(ctx *sql.Context) int {
+	v, err := ctx.GetSessionVariable(ctx, DivPrecision)
+	if n, ok := v.(int64); ok && err == nil {
+		return int(n)
+	}
+	return DivIncrement
+}
+
+// quotient is / of exact numbers with other digits than the planner's.
+type quotient struct {
+	*expression.Div
+	typ sql.DecimalType
+}
+
+// newQuotient returns nil if the planner's digits are those, or the numbers are not exact.
+func newQuotient(ctx *sql.Context, div *expression.Div) sql.Expression {
+	digits := divisionDigits(ctx)
+	if _, exact := div.Type(ctx).(sql.DecimalType); !exact || digits == DivIncrement {
+		return nil
+	}
+	scale := digits
+	if l, ok := div.LeftChild.Type(ctx).(sql.DecimalType); ok {
+		scale += int(l.Scale())
+	}
+	typ, err := types.CreateDecimalType(types.DecimalTypeMaxPrecision, uint8(min(scale, types.DecimalTypeMaxScale)))
+	if err != nil {
+		return nil
+	}
+	return &quotient{div, typ.(sql.DecimalType)}
+}
+
+// exactDiv returns the division that an expression is.
+func exactDiv(e sql.Expression) (*expression.Div, bool) {
+	if q, ok := e.(*quotient); ok {
+		return q.Div, true
+	}
+	if q, ok := e.(*chosenOp); ok {
+		e = q.ArithmeticOp
+	}
+	div, ok := e.(*expression.Div)
+	return div, ok
+}
+
+// Type implements sql.Expression.
+func (q *quotient) Type(*sql.Context) sql.Type { return q.typ }
+
+// WithChildren implements sql.Expression.
+func (q *quotient) WithChildren(ctx *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	x, err := q.Div.WithChildren(ctx, children...)
+	if err != nil {
+		return nil, err
+	}
+	return checkedOr(ctx, x), nil
+}
+
+// Eval implements sql.Expression.
+func (q *quotient) Eval(ctx *sql.Context, r sql.Row) (any, error) {
+	a, b, err := exactSides(ctx, q.Div, r)
+	if err != nil || a == nil || b == nil {
+		return nil, err
+	}
+	x := divided(ctx, a, b)
+	if x == nil {
+		return nil, nil
+	}
+	return scaled(x, q.typ)
+}
+
+// divided returns a quotient with MySQL's digits, nil of a division by zero. Nine digits are a word, and each side has
+// whole ones (do_div_mod in strings/decimal.cc).
+func divided(ctx *sql.Context, l, r *apd.Decimal) *apd.Decimal {
+	if r.IsZero() {
+		value.Warn(ctx, value.DivisionByZero, "Division by 0")
+		return nil
+	}
+	words := func(digits int32) int32 { return (max(digits, 0) + 8) / 9 * 9 }
+	sides := words(-l.Exponent) + words(-r.Exponent)
+	more := int32(divisionDigits(ctx)) - (sides + l.Exponent + r.Exponent)
+	return types.DecimalDiv(l, r, sides+words(more), true)
+}
+
+// unrounded is exact arithmetic with a division in it that is assigned: to be shown it is rounded, a column gets all digits.
+type unrounded struct{ expression.UnaryExpressionStub }
+
+// NewUnrounded returns nil of other expressions.
+func NewUnrounded(ctx *sql.Context, e sql.Expression) sql.Expression {
+	var divides func(sql.Expression) bool
+	divides = func(e sql.Expression) bool {
+		if _, ok := exactDiv(e); ok {
+			return true
+		}
+		return slices.ContainsFunc(terms(e), divides) || slices.ContainsFunc(alternatives(e), divides)
+	}
+	if !types.IsDecimal(e.Type(ctx)) || !divides(e) {
+		return nil
+	}
+	return &unrounded{expression.UnaryExpressionStub{Child: e}}
+}
+
+// WithAllDigits returns an argument with all digits of the quotients in it.
+func WithAllDigits(ctx *sql.Context, e sql.Expression) sql.Expression {
+	if e.Resolved() {
+		if q := NewUnrounded(ctx, e); q != nil {
+			return q
+		}
+	}
+	return e
+}
+
+// exactOp returns the planner's operation.
+func exactOp(e sql.Expression) sql.Expression {
+	switch op := e.(type) {
+	case *doubleOp:
+		return op.ArithmeticOp
+	case *chosenOp:
+		return op.ArithmeticOp
+	}
+	return planned(e)
+}
+
+// alternatives returns the values that IFNULL, COALESCE, IF and CASE WHEN give one of, nil of others.
+func alternatives(e sql.Expression) []sql.Expression {
+	c, ok := e.(*typedCall)
+	if !ok {
+		return nil
+	}
+	if k, ok := c.FunctionExpression.(CaseCall); ok && k.Expr != nil {
+		return nil
+	}
+	switch strings.ToLower(c.FunctionName()) {
+	case "case", "coalesce", "ifnull", "if":
+		return c.values()
+	}
+	return nil
+}
+
+// chosenValue returns all digits of the value that one of those gives, nil for NULL.
+func chosenValue(ctx *sql.Context, c *typedCall, r sql.Row) (*apd.Decimal, error) {
+	holds := func(condition sql.Expression) (bool, error) {
+		v, err := condition.Eval(ctx, r)
+		if v == nil || err != nil {
+			return false, err
+		}
+		return sql.ConvertToBool(ctx, v)
+	}
+	values := c.values()
+	if k, ok := c.FunctionExpression.(CaseCall); ok {
+		for _, b := range k.Branches {
+			if yes, err := holds(b.Cond); err != nil {
+				return nil, err
+			} else if yes {
+				return exactValue(ctx, b.Value, r)
+			}
+		}
+		if k.Else == nil {
+			return nil, nil
+		}
+		return exactValue(ctx, k.Else, r)
+	}
+	if strings.EqualFold(c.FunctionName(), "if") {
+		yes, err := holds(c.Children()[0])
+		if err != nil {
+			return nil, err
+		}
+		return exactValue(ctx, values[Truth(!yes)], r)
+	}
+	for _, v := range values {
+		if x, err := exactValue(ctx, v, r); x != nil || err != nil {
+			return x, err
+		}
+	}
+	return nil, nil
+}
+
+// chosenOp is + - * or / of exact numbers with a quotient that a function or a minus hands on, which the planner rounds before.
+type chosenOp struct{ expression.ArithmeticOp }
+
+// newChosenOp returns nil if the operation is another.
+func newChosenOp(ctx *sql.Context, e expression.ArithmeticOp) sql.Expression {
+	var handedOn func(sql.Expression) bool
+	handedOn = func(e sql.Expression) bool {
+		if _, minus := exactOp(e).(*expression.UnaryMinus); minus || alternatives(e) != nil {
+			return NewUnrounded(ctx, e) != nil
+		}
+		return slices.ContainsFunc(terms(e), handedOn)
+	}
+	if !strings.Contains("+-*/", e.Operator()) || !types.IsDecimal(e.Type(ctx)) || !handedOn(e) {
+		return nil
+	}
+	return &chosenOp{e}
+}
+
+// WithChildren implements sql.Expression.
+func (e *chosenOp) WithChildren(ctx *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	x, err := e.ArithmeticOp.WithChildren(ctx, children...)
+	if err != nil {
+		return nil, err
+	}
+	return checkedOr(ctx, x), nil
+}
+
+// CollationCoercibility implements sql.CollationCoercible.
+func (*chosenOp) CollationCoercibility(*sql.Context) (sql.CollationID, byte) {
+	return sql.Collation_binary, 5
+}
+
+// Eval implements sql.Expression.
+func (e *chosenOp) Eval(ctx *sql.Context, r sql.Row) (any, error) {
+	x, err := exactValue(ctx, e.ArithmeticOp, r)
+	if x == nil || err != nil {
+		return nil, err
+	}
+	return scaled(x, e.Type(ctx))
+}
+
+// terms returns the operands of a sum, a difference, a product or a quotient, nil of others.
+func terms(e sql.Expression) []sql.Expression {
+	if div, ok := exactDiv(e); ok {
+		return div.Children()
+	}
+	switch x := exactOp(e).(type) {
+	case *expression.Arithmetic:
+		if strings.Contains("+-*", x.Operator()) {
+			return e.Children()
+		}
+	case *expression.UnaryMinus:
+		return e.Children()
+	}
+	return nil
+}
+
+// Type implements sql.Expression.
+func (u *unrounded) Type(ctx *sql.Context) sql.Type { return u.Child.Type(ctx) }
+
+// String implements sql.Expression.
+func (u *unrounded) String() string { return u.Child.String() }
+
+// WithChildren implements sql.Expression.
+func (u *unrounded) WithChildren(_ *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	if len(children) != 1 {
+		return nil, sql.ErrInvalidChildrenNumber.New(u, len(children), 1)
+	}
+	return &unrounded{expression.UnaryExpressionStub{Child: children[0]}}, nil
+}
+
+// Eval implements sql.Expression.
+func (u *unrounded) Eval(ctx *sql.Context, r sql.Row) (any, error) {
+	x, err := exactValue(ctx, u.Child, r)
+	if x == nil || err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+func exactValue(ctx *sql.Context, e sql.Expression, r sql.Row) (*apd.Decimal, error) {
+	parts := terms(e)
+	if parts == nil {
+		if alternatives(e) != nil && types.IsDecimal(e.Type(ctx)) {
+			return chosenValue(ctx, e.(*typedCall), r)
+		}
+		v, err := e.Eval(ctx, r)
+		if err != nil || v == nil {
+			return nil, err
+		}
+		if v, _, err = types.InternalDecimalType.Convert(ctx, v); err != nil {
+			return nil, err
+		}
+		x, ok := v.(*apd.Decimal)
+		if !ok {
+			return nil, value.ErrValue(types.InternalDecimalType, v)
+		}
+		return x, nil
+	}
+	values := make([]*apd.Decimal, len(parts))
+	for i, p := range parts {
+		var err error
+		if values[i], err = exactValue(ctx, p, r); err != nil || values[i] == nil {
+			return nil, err
+		}
+	}
+	if _, ok := exactDiv(e); ok {
+		return divided(ctx, values[0], values[1]), nil
+	}
+	var out apd.Decimal
+	var err error
+	switch x := exactOp(e).(type) {
+	case *expression.UnaryMinus:
+		_, err = sql.DecimalCtx.Neg(&out, values[0])
+	case *expression.Arithmetic:
+		switch x.Operator() {
+		case "+":
+			_, err = sql.DecimalCtx.Add(&out, values[0], values[1])
+		case "-":
+			_, err = sql.DecimalCtx.Sub(&out, values[0], values[1])
+		default:
+			_, err = sql.DecimalCtx.Mul(&out, values[0], values[1])
+		}
+	}
+	return &out, err
+}
+
+// ofDecimals is a quotient without its fraction.
+func (e *integerDiv) ofDecimals(ctx *sql.Context, r sql.Row) (any, error) {
+	a, b, err := exactSides(ctx, e.IntDiv, r)
+	if err != nil || a == nil || b == nil {
+		return nil, err
+	}
+	if b.IsZero() {
+		value.Warn(ctx, value.DivisionByZero, "Division by 0")
+		return nil, nil
+	}
+	var whole apd.Decimal
+	if _, err := exactContext.QuoInteger(&whole, a, b); err != nil {
+		return nil, err
+	}
+	n, in := wide{negative: whole.Negative}, whole.Form == apd.Finite
+	if text := strings.TrimPrefix(whole.Text('f'), "-"); in {
+		var err error
+		n.size, err = strconv.ParseUint(text, 10, 64)
+		in = err == nil
+	}
+	v, fits := n.value(e.typ)
+	if !in || !fits {
+		return nil, errBigint(e.typ, e)
+	}
+	return v, nil
+}
+
+// exactMod is MOD of DECIMALs: the planner has too few digits for some.
+type exactMod struct{ *expression.Mod }
+
+// WithChildren implements sql.Expression.
+func (e *exactMod) WithChildren(ctx *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	x, err := e.Mod.WithChildren(ctx, children...)
+	if err != nil {
+		return nil, err
+	}
+	return checkedOr(ctx, x), nil
+}
+
+// Eval implements sql.Expression.
+func (e *exactMod) Eval(ctx *sql.Context, r sql.Row) (any, error) {
+	a, b, err := exactSides(ctx, e.Mod, r)
+	if err != nil || a == nil || b == nil {
+		return nil, err
+	}
+	if b.IsZero() {
+		value.Warn(ctx, value.DivisionByZero, "Division by 0")
+		return nil, nil
+	}
+	out := new(apd.Decimal)
+	if _, err := exactContext.Rem(out, a, b); err != nil {
+		return nil, err
+	}
+	out = value.UnsignedZero(out)
+	places := max(-a.Exponent, -b.Exponent, 0)
+	if t, ok := e.Mod.LeftChild.Type(ctx).(sql.DecimalType); ok && NewUnrounded(ctx, e.Mod.LeftChild) != nil {
+		places = max(int32(t.Scale()), -b.Exponent, 0) // not those that it goes on with
+	}
+	return sql.DecimalRound(out, places)
+}
+
+// exactContext has the digits of a quotient of any DECIMALs and DOUBLEs.
+var exactContext = apd.BaseContext.WithPrecision(700)
+
+// exactSides evaluates both sides of an operation as DECIMALs, nil for NULL.
+func exactSides(ctx *sql.Context, e sql.Expression, r sql.Row) (a, b *apd.Decimal, err error) {
+	var sides [2]*apd.Decimal
+	for i, o := range e.Children() {
+		v, err := o.Eval(ctx, r)
+		if err != nil || v == nil {
+			return nil, nil, err
+		}
+		if sides[i], err = exactOf(ctx, v); err != nil {
+			return nil, nil, err
+		}
+	}
+	return sides[0], sides[1], nil
+}
+
+// exactOf is a value as a DECIMAL, of a text the number that it begins with, with a warning.
+func exactOf(ctx *sql.Context, v any) (*apd.Decimal, error) {
+	switch x := v.(type) {
+	case float64:
+		return new(apd.Decimal).SetFloat64(x)
+	case string:
+		digits, rest := value.NumericPrefix(x)
+		if rest {
+			ctx.Warn(mysql.ERTruncatedWrongValue, "Truncated incorrect DECIMAL value: '%s'", x)
+		}
+		d, _, err := apd.NewFromString(cmp.Or(digits, "0"))
+		return d, err
+	}
+	n, _, err := types.InternalDecimalType.Convert(ctx, v)
+	if d, ok := n.(*apd.Decimal); ok && err == nil {
+		return d, nil
+	}
+	f, err := DoubleOf(ctx, v)
+	if err != nil {
+		return nil, err
+	}
+	return new(apd.Decimal).SetFloat64(f)
+}

@@ -1,0 +1,123 @@
+package function
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/expression"
+	"github.com/dolthub/go-mysql-server/sql/expression/function/json"
+	"github.com/dolthub/go-mysql-server/sql/plan"
+	"github.com/dolthub/go-mysql-server/sql/types"
+
+	"sextant/server/gms/expr"
+	"sextant/server/gms/value"
+)
+
+// jsonContainsPath is JSON_CONTAINS_PATH.
+var jsonContainsPath = &expr.FunctionDef{Name: "json_contains_path", Args: expr.AnyArgs, Pure: true, Typ: types.Boolean,
+	Eval: func(ctx *sql.Context, args []any) (any, error) {
+		if slices.Contains(args, nil) {
+			return nil, nil
+		}
+		doc, err := jsonRead(ctx, args[0], "json_contains_path")
+		if err != nil {
+			return nil, err
+		}
+		all, err := oneOrAll(ctx, args[1], "json_contains_path")
+		if err != nil {
+			return nil, err
+		}
+		for _, a := range args[2:] {
+			text, err := value.TextOf(ctx, a)
+			if err != nil {
+				return nil, err
+			}
+			p, err := ParseJSONPath(text)
+			if err != nil {
+				return nil, err
+			}
+			if found := len(find(doc, p.legs)) > 0; found != all {
+				return found, nil
+			}
+		}
+		return all, nil
+	}}
+
+// TableDocument is the document of a JSON_TABLE; with a path it is what that finds, as an array.
+type TableDocument struct {
+	sql.Expression
+	path *JSONPath
+}
+
+// Eval implements sql.Expression.
+func (d TableDocument) Eval(ctx *sql.Context, r sql.Row) (any, error) {
+	v, err := d.Expression.Eval(ctx, r)
+	if err == nil {
+		v, err = sql.UnwrapAny(ctx, v)
+	}
+	if err != nil || v == nil {
+		return nil, err
+	}
+	if _, text := v.(string); !text && d.path == nil {
+		if doc, typed := v.(value.TypedDocument); typed {
+			return types.JSONDocument{Val: value.PlainJSON(doc.Val, false)}, nil
+		}
+		if _, binary := v.([]byte); binary {
+			return nil, value.ErrBinaryJSON()
+		}
+		return v, nil
+	}
+	doc, err := value.JSONOf(ctx, v, 1, "json_table")
+	if doc = value.PlainJSON(doc, false); err == nil && d.path != nil {
+		found := find(doc, d.path.legs)
+		doc = append(make([]any, 0, len(found)), found...)
+	}
+	return types.JSONDocument{Val: doc}, err
+}
+
+// JSONTable has a JSON_TABLE read its document as MySQL does.
+func JSONTable(n *plan.JSONTable) (*plan.JSONTable, error) {
+	c := *n
+	d := TableDocument{Expression: n.DataExpr}
+	if strings.Contains(n.RootPath, "last") || strings.Contains(n.RootPath, " to ") { // which the planner's paths lack
+		p, err := ParseJSONPath(n.RootPath)
+		if err != nil {
+			return nil, err
+		}
+		d.path, c.RootPath = &p, "$[*]"
+	}
+	c.DataExpr = d
+	return &c, nil
+}
+
+// unquote is JSON_UNQUOTE: what does not begin and end with a quote stays as it is.
+type unquote struct{ *json.JSONUnquote }
+
+func newUnquote(ctx *sql.Context, e sql.Expression) sql.Expression {
+	return unquote{json.NewJSONUnquote(ctx, e).(*json.JSONUnquote)}
+}
+
+// WithChildren implements sql.Expression.
+func (u unquote) WithChildren(ctx *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	if len(children) != 1 {
+		return nil, sql.ErrInvalidChildrenNumber.New(u, len(children), 1)
+	}
+	return newUnquote(ctx, children[0]), nil
+}
+
+// Eval implements sql.Expression.
+func (u unquote) Eval(ctx *sql.Context, r sql.Row) (any, error) {
+	if t := u.Child.Type(ctx); t != types.Null && !types.IsText(t) && !types.IsJSON(t) {
+		return u.JSONUnquote.Eval(ctx, r)
+	}
+	v, err := u.Child.Eval(ctx, r)
+	if err != nil || v == nil {
+		return nil, err
+	}
+	text, err := value.TextOf(ctx, v)
+	if err != nil || len(text) < 2 || text[0] != '"' || text[len(text)-1] != '"' {
+		return text, err
+	}
+	return json.NewJSONUnquote(ctx, expression.NewLiteral(text, types.LongText)).Eval(ctx, nil)
+}

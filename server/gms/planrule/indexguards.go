@@ -1,0 +1,419 @@
+package planrule
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/analyzer"
+	"github.com/dolthub/go-mysql-server/sql/expression"
+	"github.com/dolthub/go-mysql-server/sql/plan"
+	"github.com/dolthub/go-mysql-server/sql/transform"
+	"github.com/dolthub/go-mysql-server/sql/types"
+
+	"sextant/server/gms/expr"
+	"sextant/server/gms/value"
+)
+
+// An index of a column finds what the column's type and collation take for equal. The
+// planner looks up in it what it compares otherwise, too: texts by another collation, a
+// DATE as a DATETIME, an ENUM as a text.
+
+// unindexed is a condition that no index serves.
+type unindexed struct{ expression.UnaryExpressionStub }
+
+// Type implements sql.Expression.
+func (*unindexed) Type(*sql.Context) sql.Type { return types.Boolean }
+
+// String implements sql.Expression.
+func (u *unindexed) String() string { return u.Child.String() }
+
+// Eval implements sql.Expression.
+func (u *unindexed) Eval(ctx *sql.Context, r sql.Row) (any, error) { return u.Child.Eval(ctx, r) }
+
+// WithChildren implements sql.Expression.
+func (u *unindexed) WithChildren(_ *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	if len(children) != 1 {
+		return nil, sql.ErrInvalidChildrenNumber.New(u, len(children), 1)
+	}
+	return &unindexed{expression.UnaryExpressionStub{Child: children[0]}}, nil
+}
+
+// constant reports whether e has the same value for every row of a statement.
+func constant(ctx *sql.Context, e sql.Expression) bool {
+	return !transform.InspectExpr(ctx, e, func(_ *sql.Context, e sql.Expression) bool {
+		switch e.(type) {
+		case *expression.GetField, *plan.Subquery, *expression.BindVar, *expression.ProcedureParam:
+			return true
+		}
+		return false
+	})
+}
+
+// valueKind is a kind of values; those of one are compared as what they are.
+type valueKind uint8
+
+const (
+	otherKind valueKind = iota
+	numberKind
+	yearKind
+	bitKind
+	textKind
+	binaryKind
+	enumKind
+	setKind
+	dateKind
+	timeKind
+)
+
+func kindOf(ctx *sql.Context, e sql.Expression) valueKind {
+	if _, ok := e.(expr.HexLiteral); ok {
+		return binaryKind
+	}
+	switch t := e.Type(ctx); {
+	case types.IsYear(t):
+		return yearKind
+	case types.IsBit(t):
+		return bitKind
+	case types.IsNumber(t):
+		return numberKind
+	case types.IsTime(t):
+		return dateKind
+	case types.IsTimespan(t):
+		return timeKind
+	case types.IsEnum(t):
+		return enumKind
+	case types.IsSet(t):
+		return setKind
+	case types.IsTextOnly(t):
+		return textKind
+	case sql.IsStringType(t) && (types.IsBinaryType(t) || expr.BinaryText(ctx, e)):
+		return binaryKind
+	}
+	return otherKind
+}
+
+// misfits reports whether an index of a column orders values otherwise than the comparison
+// of the column with others does, or cannot look for one of them.
+func misfits(ctx *sql.Context, column sql.Expression, equality bool, others ...sql.Expression) bool {
+	if _, ok := column.(*expression.GetField); !ok {
+		return false
+	}
+	t, kind := column.Type(ctx), kindOf(ctx, column)
+	if slices.ContainsFunc(others, func(o sql.Expression) bool { return misfitKind(ctx, t, kind, equality, o) }) {
+		return true
+	}
+	if s, ok := t.(sql.StringType); ok && kind == textKind {
+		for _, o := range others {
+			if !types.IsTextOnly(o.Type(ctx)) {
+				return false
+			}
+		}
+		collation, _ := expr.CommonCollation(ctx, append([]sql.Expression{column}, others...))
+		return collation != s.Collation()
+	}
+	for _, o := range others {
+		switch other := o.Type(ctx); {
+		case types.IsDateType(t):
+			if !types.IsDateType(other) && (expr.IsMoment(other) || types.IsText(other)) && !wholeDay(ctx, o) {
+				return true
+			}
+		case types.IsEnum(t) && types.IsText(other):
+			if !equality || !isMember(ctx, t.(sql.EnumType), o) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// misfitKind is misfits for what is of another kind than the column.
+func misfitKind(ctx *sql.Context, t sql.Type, kind valueKind, equality bool, o sql.Expression) bool {
+	other := kindOf(ctx, o)
+	if t == types.Float32 && (other == numberKind || other == textKind) {
+		v, _ := literalValue(ctx, o)
+		c, _, err := types.Float64.Convert(ctx, v)
+		f, ok := c.(float64)
+		return ok && err == nil && float64(float32(f)) != f // no FLOAT: it is rounded to look for it
+	}
+	if kind == otherKind || other == otherKind || other == kind && kind != setKind && kind != bitKind {
+		return false
+	}
+	if h, hex := o.(expr.HexLiteral); hex && kind <= bitKind { // a number
+		if o, other = h.Integer(), numberKind; kind == numberKind {
+			return false
+		}
+	}
+	v, literal := literalValue(ctx, o)
+	if literal && v == nil {
+		return false
+	}
+	if !literal && !constant(ctx, o) {
+		return other != kind && !(kind == numberKind && (other == bitKind || other == yearKind))
+	}
+	switch kind {
+	case textKind:
+		return other == dateKind || other == timeKind || other == binaryKind
+	case dateKind:
+		text, ok := v.(string)
+		if other == textKind && ok && !expr.OffsetEnd.MatchString(text) {
+			_, in, err := t.Convert(ctx, v)
+			_, _, _, ok = expr.ReadMoment(text)
+			return !ok || err != nil || in != sql.InRange
+		}
+		return other == binaryKind
+	case timeKind:
+		if text, ok := v.(string); ok && other == textKind {
+			c, _, err := types.Time.Convert(ctx, text)
+			span, _, fault := value.SpanOf(text, false)
+			return err != nil || fault != 0 || c != types.Timespan(span.Microseconds())
+		}
+		return other == binaryKind
+	case numberKind:
+		text, ok := v.(string)
+		if other != textKind || !ok {
+			return false
+		}
+		if types.IsInteger(t) { // all that are unlike 1.5 are all
+			if equality {
+				return false
+			}
+			_, err := strconv.ParseInt(strings.Trim(text, value.Blanks), 10, 64)
+			return err != nil
+		}
+		_, in, err := t.Convert(ctx, v)
+		return err != nil || in != sql.InRange
+	case setKind, bitKind, enumKind, yearKind:
+		if kind == enumKind && other == textKind { // misfits looks whether it is a member
+			return false
+		}
+		if !literal || kind == setKind && !equality || kind != setKind && other != numberKind && other != kind {
+			return true
+		}
+		_, in, err := t.Convert(ctx, v)
+		return err != nil || in != sql.InRange
+	}
+	return false
+}
+
+// literalValue returns the value of a literal or a cast of one, false for others. (What others
+// are is not known without the statement's session.)
+func literalValue(ctx *sql.Context, e sql.Expression) (any, bool) {
+	x := e
+	if c, ok := e.(*expression.Convert); ok {
+		x = c.Child
+	}
+	if _, ok := x.(*expression.Literal); !ok {
+		return nil, false
+	}
+	v, err := e.Eval(ctx, nil)
+	return v, err == nil
+}
+
+// isMember reports whether e is a literal that is a member of an ENUM.
+func isMember(ctx *sql.Context, t sql.EnumType, e sql.Expression) bool {
+	v, ok := literalValue(ctx, e)
+	text, isText := v.(string)
+	return ok && (v == nil || isText && t.IndexOf(text) > 0)
+}
+
+// wholeDay reports whether e is a literal moment without a time, or NULL.
+func wholeDay(ctx *sql.Context, e sql.Expression) bool {
+	v, ok := literalValue(ctx, e)
+	if !ok || v == nil {
+		return ok
+	}
+	at, ok := value.MomentIn(ctx, v)
+	return ok && (at.Equal(types.ZeroTime) || at.Equal(value.Day(at)))
+}
+
+// indexBound is a comparison with another beside it that is true where it is: the one that an
+// index serves.
+type indexBound struct {
+	expression.UnaryExpressionStub
+	op            sql.IndexScanOp
+	column, value sql.Expression
+}
+
+var _ sql.IndexComparisonExpression = (*indexBound)(nil)
+
+// newDayBound returns a comparison of a DATE with a moment beside one with the moment's day,
+// nil if c is none or there is no such bound.
+func newDayBound(ctx *sql.Context, c expression.Comparer) sql.Expression {
+	op, left, right, ok := analyzer.IndexLeafChildren(c)
+	if !ok {
+		return nil
+	}
+	if _, ok := left.(*expression.GetField); !ok {
+		op, left, right = op.Swap(), right, left
+	}
+	if _, ok := left.(*expression.GetField); !ok || !types.IsDateType(left.Type(ctx)) || !constant(ctx, right) {
+		return nil
+	}
+	switch op {
+	case sql.IndexScanOpLt:
+		op = sql.IndexScanOpLte
+	case sql.IndexScanOpGt:
+		op = sql.IndexScanOpGte
+	case sql.IndexScanOpEq, sql.IndexScanOpLte, sql.IndexScanOpGte:
+	default:
+		return nil
+	}
+	return &indexBound{expression.UnaryExpressionStub{Child: c}, op, left, &momentDay{expression.UnaryExpressionStub{Child: right}}}
+}
+
+// IndexScanOperation implements sql.IndexComparisonExpression.
+func (b *indexBound) IndexScanOperation() (sql.IndexScanOp, sql.Expression, sql.Expression, bool) {
+	return b.op, b.column, b.value, true
+}
+
+// Type implements sql.Expression.
+func (*indexBound) Type(*sql.Context) sql.Type { return types.Boolean }
+
+// String implements sql.Expression.
+func (b *indexBound) String() string { return b.Child.String() }
+
+// Eval implements sql.Expression.
+func (b *indexBound) Eval(ctx *sql.Context, r sql.Row) (any, error) { return b.Child.Eval(ctx, r) }
+
+// WithChildren implements sql.Expression.
+func (b *indexBound) WithChildren(_ *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	if len(children) != 1 {
+		return nil, sql.ErrInvalidChildrenNumber.New(b, len(children), 1)
+	}
+	return &indexBound{expression.UnaryExpressionStub{Child: children[0]}, b.op, b.column, b.value}, nil
+}
+
+// momentDay is the day of a moment. What is no moment has an error.
+type momentDay struct{ expression.UnaryExpressionStub }
+
+// Type implements sql.Expression.
+func (*momentDay) Type(*sql.Context) sql.Type { return types.Date }
+
+// String implements sql.Expression.
+func (d *momentDay) String() string { return d.Child.String() }
+
+// WithChildren implements sql.Expression.
+func (d *momentDay) WithChildren(_ *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	if len(children) != 1 {
+		return nil, sql.ErrInvalidChildrenNumber.New(d, len(children), 1)
+	}
+	return &momentDay{expression.UnaryExpressionStub{Child: children[0]}}, nil
+}
+
+// Eval implements sql.Expression.
+func (d *momentDay) Eval(ctx *sql.Context, r sql.Row) (any, error) {
+	v, err := d.Child.Eval(ctx, r)
+	if err != nil || v == nil {
+		return nil, err
+	}
+	at, ok := value.MomentIn(ctx, v)
+	if !ok {
+		return nil, types.ErrConvertingToTime.New(v)
+	}
+	return value.Day(at), nil
+}
+
+// IndexConditions gives the planner the conditions that it looks for a range of an index in.
+type IndexConditions struct{}
+
+var _ sql.ExpressionTreeFilter = IndexConditions{}
+
+// memberBound returns IN of an ENUM as a text with a list of literals beside the members
+// among them, nil if c is none.
+func memberBound(ctx *sql.Context, c *expression.InTuple) sql.Expression {
+	m, ok := c.Left().(*expr.MemberText)
+	list, isList := c.Right().(expression.Tuple)
+	if !ok || !isList || !types.IsEnum(m.Of) {
+		return nil
+	}
+	if _, ok := m.Child.(*expression.GetField); !ok {
+		return nil
+	}
+	var members expression.Tuple
+	for _, e := range list {
+		if _, ok := literalValue(ctx, e); !ok {
+			return nil
+		}
+		if isMember(ctx, m.Of.(sql.EnumType), e) {
+			members = append(members, e)
+		}
+	}
+	if len(members) == 0 {
+		return nil
+	}
+	return &indexBound{expression.UnaryExpressionStub{Child: c}, sql.IndexScanOpInSet, m.Child, members}
+}
+
+// Next implements sql.ExpressionTreeFilter: e, or what is in its place.
+func (IndexConditions) Next(e sql.Expression) sql.Expression {
+	if _, row := e.(expression.Tuple); row {
+		return e
+	}
+	c := e
+	if not, ok := e.(*expression.Not); ok {
+		c = not.Child
+	}
+	ctx := value.NoContext()
+	if c != e && comparesInexact(ctx, c) {
+		return &unindexed{expression.UnaryExpressionStub{Child: e}}
+	}
+	switch c := c.(type) {
+	case *expression.InTuple:
+		if b := memberBound(ctx, c); b != nil && c == e {
+			return b
+		}
+		if list, ok := c.Right().(expression.Tuple); ok && misfits(ctx, c.Left(), c == e, list...) {
+			return &unindexed{expression.UnaryExpressionStub{Child: e}}
+		}
+	case expression.Comparer:
+		if misfit(ctx, c, c == e) {
+			if b := newDayBound(ctx, c); b != nil && c == e {
+				return b
+			}
+			return &unindexed{expression.UnaryExpressionStub{Child: e}}
+		}
+	}
+	return e
+}
+
+// comparesInexact reports whether e compares a column of numbers that may be no integers, or one of integers with what is none. The
+// planner reads all of an index for those that are unlike 1.5, and asks no more.
+func comparesInexact(ctx *sql.Context, e sql.Expression) bool {
+	operands := slices.Clone(e.Children())
+	for _, o := range e.Children() {
+		if list, ok := o.(expression.Tuple); ok {
+			operands = append(operands, list...)
+		}
+	}
+	inexact := func(e sql.Expression) bool {
+		switch x := e.(type) {
+		case *expr.TextDouble:
+			e = x.Child
+		case *expr.HiddenColumn:
+			e = x.Child
+		}
+		v, ok := literalValue(ctx, e)
+		if !ok || v == nil || types.IsInteger(e.Type(ctx)) {
+			return false
+		}
+		_, err := strconv.ParseInt(strings.Trim(value.Shown(v), value.Blanks), 10, 64)
+		return err != nil
+	}
+	return slices.ContainsFunc(operands, func(e sql.Expression) bool {
+		c, ok := e.(*expression.GetField)
+		return ok && types.IsNumber(c.Type(ctx)) && (!types.IsInteger(c.Type(ctx)) || slices.ContainsFunc(operands, inexact))
+	})
+}
+
+// misfit reports whether an index of a column in a comparison, or in its negation, may not serve it.
+func misfit(ctx *sql.Context, c expression.Comparer, affirmed bool) bool {
+	equality := affirmed && isEquality(c)
+	return misfits(ctx, c.Left(), equality, c.Right()) || misfits(ctx, c.Right(), equality, c.Left())
+}
+
+func isEquality(c expression.Comparer) bool {
+	eq, ok := c.(expression.Equality)
+	return ok && eq.RepresentsEquality()
+}

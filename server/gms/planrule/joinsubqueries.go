@@ -1,0 +1,102 @@
+package planrule
+
+import (
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/analyzer"
+	"github.com/dolthub/go-mysql-server/sql/expression"
+	"github.com/dolthub/go-mysql-server/sql/plan"
+	"github.com/dolthub/go-mysql-server/sql/sets"
+	"github.com/dolthub/go-mysql-server/sql/transform"
+	"github.com/dolthub/go-mysql-server/sql/types"
+)
+
+// dependentCondition is a condition of a join with the columns of the joined tables that its subqueries name.
+type dependentCondition struct {
+	sql.Expression
+	columns []sql.Expression
+}
+
+var _ sql.CollationCoercible = (*dependentCondition)(nil)
+
+// Children implements sql.Expression.
+func (d *dependentCondition) Children() []sql.Expression {
+	return append([]sql.Expression{d.Expression}, d.columns...)
+}
+
+// WithChildren implements sql.Expression.
+func (d *dependentCondition) WithChildren(_ *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	if len(children) != 1+len(d.columns) {
+		return nil, sql.ErrInvalidChildrenNumber.New(d, len(children), 1+len(d.columns))
+	}
+	return &dependentCondition{children[0], children[1:]}, nil
+}
+
+// Type implements sql.Expression.
+func (*dependentCondition) Type(*sql.Context) sql.Type { return types.Boolean }
+
+// CollationCoercibility implements sql.CollationCoercible.
+func (d *dependentCondition) CollationCoercibility(ctx *sql.Context) (sql.CollationID, byte) {
+	return sql.GetCoercibility(ctx, d.Expression)
+}
+
+// GuardJoinSubqueries shows the planner the columns that a join's condition names in subqueries. It does not look
+// for them there, and asks the condition before the tables that they are of are joined.
+func GuardJoinSubqueries(a *analyzer.Analyzer) {
+	AroundRule(a, "optimizeJoins", func(ctx *sql.Context, n sql.Node, f *sql.QueryFlags, rule PlanRule) (sql.Node, transform.TreeIdentity, error) {
+		if f == nil || !f.SubqueryIsSet() {
+			return rule(ctx, n, f)
+		}
+		tables := tablesOf(n)
+		shown, same, err := transform.Node(ctx, n, func(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
+			j, ok := n.(*plan.JoinNode)
+			if !ok || j.Filter == nil {
+				return n, transform.SameTree, nil
+			}
+			all, same := expression.SplitConjunction(ctx, j.Filter), transform.SameTree
+			for i, e := range all {
+				if columns := outerColumns(ctx, e, tables); len(columns) > 0 {
+					all[i], same = &dependentCondition{e, columns}, transform.NewTree
+				}
+			}
+			if same {
+				return n, same, nil
+			}
+			return j.WithFilter(expression.JoinAnd(all...)), same, nil
+		})
+		if err != nil {
+			return n, transform.SameTree, err
+		}
+		planned, same2, err := rule(ctx, shown, f)
+		return planned, same && same2, err
+	})
+}
+
+// outerColumns returns the columns of tables that the subqueries of an expression name.
+func outerColumns(ctx *sql.Context, e sql.Expression, tables sets.FastIntSet) []sql.Expression {
+	var out []sql.Expression
+	var seen sql.ColSet
+	var inspect func(e sql.Expression, inner bool)
+	inspect = func(e sql.Expression, inner bool) {
+		sql.Inspect(ctx, e, func(ctx *sql.Context, e sql.Expression) bool {
+			switch e := e.(type) {
+			case *expression.GetField:
+				if inner && tables.Contains(int(e.TableId())) && !seen.Contains(e.Id()) {
+					seen.Add(e.Id())
+					out = append(out, e)
+				}
+			case *plan.Subquery:
+				transform.InspectWithOpaque(ctx, e.Query, func(_ *sql.Context, n sql.Node) bool {
+					if x, ok := n.(sql.Expressioner); ok {
+						for _, e := range x.Expressions() {
+							inspect(e, true)
+						}
+					}
+					return true
+				})
+			}
+			return true
+		})
+	}
+	inspect(e, false)
+	return out
+}

@@ -1,0 +1,52 @@
+package planrule
+
+import (
+	"slices"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/analyzer"
+	"github.com/dolthub/go-mysql-server/sql/plan"
+	"github.com/dolthub/go-mysql-server/sql/transform"
+
+	"sextant/server/gms/value"
+)
+
+// PlanRule is a rule of the planner without the arguments that a rule around it only
+// hands on.
+type PlanRule func(*sql.Context, sql.Node, *sql.QueryFlags) (sql.Node, transform.TreeIdentity, error)
+
+// AroundRule puts a rule of ours around one of the planner's, which it may call.
+func AroundRule(a *analyzer.Analyzer, id string, around func(ctx *sql.Context, n sql.Node, f *sql.QueryFlags,
+	rule PlanRule) (sql.Node, transform.TreeIdentity, error)) {
+	for _, b := range a.Batches {
+		for i, r := range b.Rules {
+			if r.Id.String() != id {
+				continue
+			}
+			b.Rules = slices.Clone(b.Rules) // they are the planner's defaults
+			b.Rules[i].Apply = func(ctx *sql.Context, a *analyzer.Analyzer, n sql.Node, scope *plan.Scope,
+				sel analyzer.RuleSelector, f *sql.QueryFlags) (sql.Node, transform.TreeIdentity, error) {
+				return around(ctx, n, f, func(ctx *sql.Context, n sql.Node, f *sql.QueryFlags) (sql.Node, transform.TreeIdentity, error) {
+					return r.Apply(ctx, a, n, scope, sel, f)
+				})
+			}
+		}
+	}
+}
+
+// PlanUnions has the sides of a UNION planned. The planner has a short list of rules for a
+// SELECT of one table, none of which it finds among those that are left for the sides, so
+// that they read their tables whole; what has a subquery gets the long list.
+func PlanUnions(a *analyzer.Analyzer) {
+	AroundRule(a, "finalizeUnions", func(ctx *sql.Context, n sql.Node, f *sql.QueryFlags, rule PlanRule) (sql.Node, transform.TreeIdentity, error) {
+		if f != nil && value.Served(ctx) {
+			transform.Inspect(n, func(n sql.Node) bool {
+				if _, ok := n.(*plan.SetOp); ok {
+					f.Set(sql.QFlagRelSubquery)
+				}
+				return true
+			})
+		}
+		return rule(ctx, n, f)
+	})
+}

@@ -1,0 +1,91 @@
+package rewrite
+
+import (
+	"reflect"
+	"strings"
+
+	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+
+	"sextant/server/gms/expr"
+	"sextant/server/gms/syntax"
+)
+
+// TypedForms makes calls of what the grammar has beside functions and has a type of its own here, CASE,
+// CONVERT … USING and CAST AS CHAR, in place.
+func TypedForms(stmt ast.Statement) error {
+	if stmt = queryOf(stmt); stmt == nil {
+		return nil
+	}
+	return syntax.ReplaceNodes(reflect.ValueOf(&stmt), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
+		if c, ok := n.(*ast.ConvertExpr); ok {
+			var to *ast.FuncExpr
+			switch kind := strings.ToLower(c.Type.Type); {
+			case (kind == "char" || kind == "nchar") && c.Type.Charset == "":
+				to = syntax.Call(expr.TextFunction, c)
+				if Number(c.Type.Length) == 0 {
+					to = syntax.Call(expr.EmptyTextFunction, c)
+				}
+			case kind == "char" && c.Type.Charset != "":
+				to := syntax.Call(expr.ConvertForm, c, ast.NewStrVal([]byte(c.Type.Charset)))
+				c.Type.Charset = ""
+				return to, true, nil
+			case kind == "time":
+				digits := ast.NewIntVal([]byte("0"))
+				if c.Type.Length != nil {
+					digits = c.Type.Length
+				}
+				to = syntax.Call(expr.TimeForm, c, digits)
+			case kind == "decimal" && (c.Type.Scale == nil || string(c.Type.Scale.Val) == "0"):
+				length := ast.NewIntVal([]byte("10"))
+				if c.Type.Length != nil {
+					length = c.Type.Length
+				}
+				to = syntax.Call(expr.WholeDecimal, c, length)
+			default:
+				return nil, true, nil
+			}
+			in := ast.SelectExprs{&ast.AliasedExpr{Expr: c.Expr}}
+			if err := TypedForms(&ast.Select{SelectExprs: in}); err != nil {
+				return nil, false, err
+			}
+			c.Expr = in[0].(*ast.AliasedExpr).Expr
+			return to, false, nil
+		}
+		if c, ok := n.(*ast.ConvertUsingExpr); ok {
+			return syntax.Call(expr.ConvertForm, c.Expr, ast.NewStrVal([]byte(c.Type))), true, nil
+		}
+		c, ok := n.(*ast.CaseExpr)
+		if !ok {
+			return nil, true, nil
+		}
+		name, args := expr.CaseFunction, []ast.Expr(nil)
+		if c.Expr != nil {
+			name, args = name+"v", append(args, c.Expr)
+		}
+		for _, w := range c.Whens {
+			args = append(args, w.Cond, w.Val)
+		}
+		if c.Else != nil {
+			name, args = name+"e", append(args, c.Else)
+		}
+		return syntax.Call(name, args...), true, nil
+	})
+}
+
+// queryOf returns what is read or changed by a statement, of a definition the query in it; nil if there is none.
+// Texts of definitions are kept as they are.
+func queryOf(stmt ast.Statement) ast.Statement {
+	switch s := stmt.(type) {
+	case *ast.DDL:
+		switch {
+		case s.ViewSpec != nil:
+			return s.ViewSpec.ViewExpr
+		case s.OptSelect != nil:
+			return s.OptSelect.Select
+		}
+		return nil
+	case *ast.AlterTable:
+		return nil
+	}
+	return stmt
+}

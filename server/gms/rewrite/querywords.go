@@ -1,0 +1,70 @@
+package rewrite
+
+import "strings"
+
+// frameUnit is the unit of a number in a window's frame that is no interval: the grammar has intervals and whole numbers
+// there only. It has no interval of this unit of its own, since the text has such a unit in quotes.
+const frameUnit = "second_microsecond"
+
+// ntileMark is the first argument of the LEAD that an NTILE is.
+const ntileMark = "_ntile"
+
+// operators are signs and words beside which EXISTS is an operand.
+var operatorWords = map[string]bool{"*": true, "/": true, "+": true, "-": true, "%": true, "=": true, "<": true, ">": true, "div": true, "mod": true, "in": true, "between": true, "is": true}
+
+// clause looks at words of queries and definitions that the grammar has in other forms only.
+func (r *Marking) clause(token string, at int) {
+	last := r.before[0].text
+	next, end := r.follows(r.end)
+	defines := r.first[0] == "create" || r.first[0] == "alter"
+	switch {
+	case token == "exists" && next == "(" && last != "if" && last != "not":
+		close := r.closed(end - 1)
+		if after, _ := r.follows(close); operatorWords[last] || operatorWords[after] {
+			r.Put(at, at, "(")
+			r.Closing[close] += ")"
+		}
+	case token == "." && next == "*" && r.first[0] == "delete" && r.depth == 0:
+		if after, _ := r.follows(end); (after == "," || after == "from" || after == "using") && strings.Trim(last, "0123456789") != "" {
+			r.Put(at, end, "")
+			r.end = end
+		}
+	case token == "respect" && next == "nulls":
+		r.Put(at, end, "")
+	case token == "from" && next == "first" && last == ")":
+		if after, _ := r.follows(end); after == "over" || after == "respect" { // of NTH_VALUE, which is so without
+			r.Put(at, end, "")
+			r.end = end
+		}
+	case token == "ntile" && next == "(":
+		if number, _ := r.follows(end); strings.Trim(number, "0123456789") != "" {
+			r.Put(at, end, "lead("+ntileMark+", ") // the grammar has whole numbers only
+			r.end = end
+			r.depth++
+		}
+	case token == "local" && last == "show":
+		r.Put(at, r.end, "session")
+	case token == "now" && next == "(" && (last == "starts" || last == "ends" || last == "at") && defines:
+		if next, end := r.follows(end); next == ")" {
+			r.Put(at, end, "current_timestamp")
+			r.end = end
+		}
+	case r.params == 2 && (token == "charset" || token == "collate") && !beforeParameter[last]:
+		r.Put(at, end, "")
+		r.end = end
+	case r.params == 2 && token == "character" && next == "set" && !beforeParameter[last]:
+		_, end = r.follows(end)
+		r.Put(at, end, "")
+		r.end = end
+	case token == "?" && (next == "preceding" || next == "following"):
+		r.Put(at, r.end, "interval ? "+frameUnit)
+	case token == "." && at > 0 && (next != "" && strings.Trim(next, "0123456789") == ""):
+		if after, _ := r.follows(end); (after == "preceding" || after == "following") && strings.Trim(last, "0123456789") == "" {
+			r.Put(r.before[0].at, end, "interval "+r.Q[r.before[0].at:end]+" "+frameUnit)
+			r.end = end
+		}
+	}
+}
+
+// beforeParameter is what may stand before the name of a procedure's parameter.
+var beforeParameter = map[string]bool{"(": true, ",": true, "in": true, "out": true, "inout": true}

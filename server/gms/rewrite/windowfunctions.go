@@ -1,0 +1,392 @@
+package rewrite
+
+import (
+	"reflect"
+	"strconv"
+	"strings"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/vitess/go/mysql"
+	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+
+	"sextant/server/gms/function"
+	"sextant/server/gms/syntax"
+	"sextant/server/gms/value"
+)
+
+// WindowFunctions completes the window functions of a statement, in place: those that the
+// planner lacks become ones that it has, and those over groups ones over a derived table of
+// the groups.
+func WindowFunctions(stmt ast.Statement) error {
+	return syntax.ReplaceNodes(reflect.ValueOf(&stmt), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
+		switch n := n.(type) {
+		case *ast.IntervalExpr:
+			if strings.EqualFold(n.Unit, frameUnit) {
+				return n.Expr, true, nil
+			}
+		case *ast.Update:
+			for _, e := range n.Exprs {
+				if f := windowIn(e.Expr); f != nil {
+					return nil, false, windowOutOfPlace(f)
+				}
+			}
+			if n.Where != nil && Windowed(n.Where.Expr) {
+				return nil, false, windowOutOfPlace(windowIn(n.Where.Expr))
+			}
+		case *ast.Delete:
+			if n.Where != nil && Windowed(n.Where.Expr) {
+				return nil, false, windowOutOfPlace(windowIn(n.Where.Expr))
+			}
+		}
+		s, ok := n.(*ast.Select)
+		if !ok {
+			return nil, true, nil
+		}
+		if err := windowsInPlace(s); err != nil {
+			return nil, false, err
+		}
+		orderedColumns(s)
+		for _, part := range []any{&s.SelectExprs, &s.OrderBy} {
+			if err := syntax.ReplaceNodes(reflect.ValueOf(part), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
+				switch n := n.(type) {
+				case *ast.Subquery:
+					return nil, false, nil
+				case *ast.FuncExpr:
+					e, err := lackingWindow(s, n)
+					if e == nil {
+						return nil, true, err
+					}
+					return e, true, err
+				}
+				return nil, true, nil
+			}); err != nil {
+				return nil, false, err
+			}
+		}
+		_, err := windowsOfGroups(s)
+		return nil, true, err
+	})
+}
+
+// orderedColumns orders a SELECT by the columns that its window functions are: to the planner what orders it is another column,
+// which DISTINCT lacks and whose name is ambiguous without it.
+func orderedColumns(s *ast.Select) {
+	for _, o := range s.OrderBy {
+		if !Windowed(o.Expr) {
+			continue
+		}
+		for _, e := range s.SelectExprs {
+			if x, ok := e.(*ast.AliasedExpr); ok && Same(x.Expr, o.Expr) {
+				if x.As.IsEmpty() {
+					x.As = ast.NewColIdent(SelectedName(x))
+				}
+				o.Expr = &ast.ColName{Name: x.As}
+				break
+			}
+		}
+	}
+}
+
+// windowsInPlace returns the error of a window function that stands where it may not.
+func windowsInPlace(s *ast.Select) error {
+	var not []ast.Expr
+	for _, w := range []*ast.Where{s.Where, s.Having} {
+		if w != nil {
+			not = append(not, w.Expr)
+		}
+	}
+	for _, e := range append(not, s.GroupBy...) {
+		if f := windowIn(e); f != nil {
+			return windowOutOfPlace(f)
+		}
+	}
+	return ast.Walk(func(n ast.SQLNode) (bool, error) {
+		if f, ok := n.(*ast.FuncExpr); ok && f.Over != nil {
+			for _, e := range f.Exprs {
+				if x, ok := e.(*ast.AliasedExpr); ok {
+					if inner := windowIn(x.Expr); inner != nil {
+						return false, windowOutOfPlace(inner)
+					}
+				}
+			}
+		}
+		return true, nil
+	}, s.SelectExprs)
+}
+
+func windowOutOfPlace(f *ast.FuncExpr) error {
+	return mysql.NewSQLError(3593, "HY000", "You cannot use the window function '%s' in this context.'", f.Name.Lowered())
+}
+
+// lackingWindow returns what a window function means that the planner lacks, nil for another.
+func lackingWindow(s *ast.Select, f *ast.FuncExpr) (ast.Expr, error) {
+	if f.Over == nil {
+		return nil, nil
+	}
+	if name := f.Over.NameRef; !name.IsEmpty() && namedWindow(s, name) == nil {
+		return nil, mysql.NewSQLError(3579, "HY000", "Window name '%s' is not defined.", name.String())
+	}
+	switch f.Name.Lowered() {
+	case "lead":
+		if x, ok := f.Exprs[0].(*ast.AliasedExpr); ok && len(f.Exprs) == 2 {
+			if c, ok := x.Expr.(*ast.ColName); ok && c.Name.EqualString(ntileMark) {
+				return &ast.FuncExpr{Name: ast.NewColIdent("ntile"), Exprs: f.Exprs[1:], Over: f.Over}, nil
+			}
+		}
+	case "cume_dist":
+		count := func(o *ast.Over) ast.Expr {
+			return &ast.FuncExpr{Name: ast.NewColIdent("count"), Exprs: ast.SelectExprs{&ast.StarExpr{}}, Over: o}
+		}
+		if len(f.Exprs) > 0 {
+			return nil, nil
+		}
+		whole, order := &ast.Over{PartitionBy: Cloned(f.Over.PartitionBy)}, Cloned(f.Over.OrderBy)
+		for name := f.Over.NameRef; !name.IsEmpty(); {
+			def := namedWindow(s, name)
+			if def == nil {
+				break
+			}
+			if len(def.PartitionBy) > 0 {
+				whole.PartitionBy = Cloned(def.PartitionBy)
+			}
+			if len(def.OrderBy) > 0 {
+				order = Cloned(def.OrderBy)
+			}
+			name = def.NameRef
+		}
+		with := ast.Over{PartitionBy: Cloned(whole.PartitionBy), OrderBy: order} // without a frame
+		return &ast.BinaryExpr{Operator: ast.DivStr, Right: count(whole),
+			Left: &ast.BinaryExpr{Operator: ast.MultStr, Left: count(&with), Right: ast.NewFloatVal([]byte("1e0"))}}, nil
+	case "nth_value":
+		var args []ast.Expr
+		for _, e := range f.Exprs {
+			if e, ok := e.(*ast.AliasedExpr); ok {
+				args = append(args, e.Expr)
+			}
+		}
+		if len(args) != 2 {
+			return nil, mysql.NewSQLError(1582, "42000", "Incorrect parameter count in the call to native function 'nth_value'")
+		}
+		return &ast.FuncExpr{Name: ast.NewColIdent("first_value"), Over: f.Over,
+			Exprs: ast.SelectExprs{&ast.AliasedExpr{Expr: syntax.Call(function.NthFunction, args...)}}}, nil
+	}
+	return nil, nil
+}
+
+// namedWindow returns a window of the WINDOW clause.
+func namedWindow(s *ast.Select, name ast.ColIdent) *ast.WindowDef {
+	for _, w := range s.Window {
+		if w.Name.Equal(name) {
+			return w
+		}
+	}
+	return nil
+}
+
+// LaterFrame is a frame without its first rows.
+type LaterFrame struct {
+	sql.WindowFrame
+	Without int
+}
+
+// NewFramer implements sql.WindowFrame.
+func (f LaterFrame) NewFramer(w *sql.WindowDefinition) (sql.WindowFramer, error) {
+	framer, err := f.WindowFrame.NewFramer(w)
+	return laterFramer{framer, f.Without}, err
+}
+
+type laterFramer struct {
+	sql.WindowFramer
+	without int
+}
+
+// NewFramer implements sql.WindowFramer.
+func (f laterFramer) NewFramer(i sql.WindowInterval) (sql.WindowFramer, error) {
+	framer, err := f.WindowFramer.NewFramer(i)
+	return laterFramer{framer, f.without}, err
+}
+
+// Next implements sql.WindowFramer.
+func (f laterFramer) Next(ctx *sql.Context, buf sql.WindowBuffer) (sql.WindowInterval, error) {
+	i, err := f.WindowFramer.Next(ctx, buf)
+	i.Start = min(i.Start+f.without, i.End)
+	return i, err
+}
+
+// GroupsTable is the derived table of the groups that window functions are over.
+const GroupsTable = "\x00groups"
+
+// OrdersBySubquery reports whether a subquery orders a window of a SELECT: the planner does not see it there.
+func OrdersBySubquery(s *ast.Select) (found bool) {
+	look := func(w *ast.WindowDef) {
+		for _, o := range w.OrderBy {
+			_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+				_, is := n.(*ast.Subquery)
+				found = found || is
+				return !found, nil
+			}, o.Expr)
+		}
+	}
+	for _, w := range s.Window {
+		look(w)
+	}
+	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+		if f, ok := n.(*ast.FuncExpr); ok && f.Over != nil {
+			look((*ast.WindowDef)(f.Over))
+		}
+		_, other := n.(*ast.Subquery)
+		return !other, nil
+	}, s.SelectExprs, s.OrderBy)
+	return found
+}
+
+// WindowGroups is a SELECT with window functions over groups.
+type WindowGroups struct {
+	Table string // the name of the derived table
+	Inner *ast.Select
+	exprs []ast.Expr // the inner SELECT's columns
+}
+
+// windowsOfGroups makes a SELECT with groups and window functions one over a derived table
+// of the groups, which it returns; nil for others. One whose windows a subquery orders is one over its rows.
+func windowsOfGroups(s *ast.Select) (*ast.Select, error) {
+	r := Rolling{S: s}
+	over, grouped := false, len(s.GroupBy) > 0 || s.Having != nil && Groups(s.Having.Expr)
+	ordered := OrdersBySubquery(s)
+	look := func(e ast.Expr) {
+		over = over || Windowed(e)
+		grouped = grouped || Groups(e)
+	}
+	for _, e := range s.SelectExprs {
+		x, ok := e.(*ast.AliasedExpr)
+		switch {
+		case !ok && ordered:
+			return nil, value.ErrNotSupported("* beside a window that a subquery orders")
+		case !ok:
+			return nil, nil
+		}
+		r.Exprs = append(r.Exprs, x)
+		look(x.Expr)
+	}
+	for _, o := range s.OrderBy {
+		look(o.Expr)
+	}
+	if !over || !grouped && !ordered {
+		return nil, nil
+	}
+	g := WindowGroups{Table: GroupsTable, Inner: &ast.Select{From: s.From, Where: s.Where, Lock: s.Lock}}
+	for _, e := range s.GroupBy {
+		g.Inner.GroupBy = append(g.Inner.GroupBy, r.Meant(e))
+	}
+	if s.Having != nil {
+		g.Inner.Having = s.Having
+		if err := syntax.ReplaceNodes(reflect.ValueOf(s.Having), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
+			col, ok := n.(*ast.ColName)
+			if !ok {
+				return nil, true, nil
+			}
+			e := r.Meant(col)
+			if Windowed(e) {
+				return nil, false, mysql.NewSQLError(3594, "HY000",
+					"You cannot use the alias '%s' of an expression containing a window function in this context.'", col.Name.String())
+			}
+			return Cloned(e), false, nil
+		}); err != nil {
+			return nil, err
+		}
+	}
+	for _, x := range r.Exprs {
+		x.As = ast.NewColIdent(SelectedName(x))
+		x.InputExpression = ""
+		g.replace(&x.Expr)
+	}
+	for _, w := range s.Window {
+		g.define(w)
+	}
+	for _, o := range s.OrderBy {
+		if r.Column(o.Expr) < 0 {
+			g.replace(&o.Expr)
+		}
+	}
+	s.From, s.Where, s.GroupBy, s.Having, s.Lock = ast.TableExprs{&ast.AliasedTableExpr{
+		Auth: Open, Expr: &ast.Subquery{Select: g.Inner}, As: ast.NewTableIdent(GroupsTable),
+	}}, nil, nil, nil, nil
+	return g.Inner, nil
+}
+
+// replace makes columns of the derived table of the parts of an expression that have no
+// window functions in them.
+func (g *WindowGroups) replace(e *ast.Expr) {
+	_ = syntax.ReplaceNodes(reflect.ValueOf(e), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
+		switch n := n.(type) {
+		case *ast.SQLVal, *ast.NullVal, ast.BoolVal, *ast.Default:
+			return nil, false, nil
+		case *ast.FuncExpr:
+			if n.Over != nil {
+				for _, a := range n.Exprs {
+					if a, ok := a.(*ast.AliasedExpr); ok {
+						g.replace(&a.Expr)
+					}
+				}
+				g.define((*ast.WindowDef)(n.Over))
+				return nil, false, nil
+			}
+		}
+		x, ok := n.(ast.Expr)
+		if !ok || Windowed(x) {
+			return nil, true, nil
+		}
+		return g.Column(x), false, nil
+	})
+}
+
+func (g *WindowGroups) define(w *ast.WindowDef) {
+	for i := range w.PartitionBy {
+		g.replace(&w.PartitionBy[i])
+	}
+	for _, o := range w.OrderBy {
+		g.replace(&o.Expr)
+	}
+}
+
+// Column returns the column of the derived table that an expression is.
+func (g *WindowGroups) Column(e ast.Expr) ast.Expr {
+	at := -1
+	for i, x := range g.exprs {
+		if Same(x, e) {
+			at = i
+		}
+	}
+	if at < 0 {
+		at = len(g.exprs)
+		g.exprs = append(g.exprs, e)
+		g.Inner.SelectExprs = append(g.Inner.SelectExprs, &ast.AliasedExpr{Expr: e, As: ast.NewColIdent("g" + strconv.Itoa(at))})
+	}
+	return ColumnOf(g.Table, "g"+strconv.Itoa(at))
+}
+
+// SelectedName is the name of a column that is selected.
+func SelectedName(e *ast.AliasedExpr) string {
+	if !e.As.IsEmpty() {
+		return e.As.String()
+	}
+	if col, ok := e.Expr.(*ast.ColName); ok {
+		return col.Name.String()
+	}
+	return e.InputExpression
+}
+
+// ColumnOf returns a column with the alias of its table.
+func ColumnOf(alias, name string) *ast.ColName {
+	return &ast.ColName{Name: ast.NewColIdent(name), Qualifier: ast.TableName{Name: ast.NewTableIdent(alias)}}
+}
+
+// Contains reports whether a part of an expression, or all of it, is what is asked for.
+func Contains(e ast.Expr, is func(ast.SQLNode) bool) bool {
+	found := false
+	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+		found = found || is(n)
+		return !found, nil
+	}, e)
+	return found
+}
