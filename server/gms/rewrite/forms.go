@@ -250,12 +250,21 @@ func (r *Marking) inserted(at int) {
 }
 
 // FunctionCalls completes calls of functions, in place: those that the planner has otherwise in mind
-// become ones of others. GROUP_CONCAT of several expressions is one of their concatenation,
-// INSTR is LOCATE, EXTRACT of one unit is the function of that name, TIMESTAMPADD is DATE_ADD.
+// become ones of others. GROUP_CONCAT of several expressions is one of their concatenation, and is ordered by an argument where
+// it has its number, INSTR is LOCATE, EXTRACT of one unit is the function of that name, TIMESTAMPADD is DATE_ADD.
 func FunctionCalls(stmt ast.Statement) {
 	_ = syntax.ReplaceNodes(reflect.ValueOf(&stmt), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
 		switch n := n.(type) {
 		case *ast.GroupConcatExpr:
+			for _, o := range n.OrderBy { // by the number of an argument
+				if v, ok := o.Expr.(*ast.SQLVal); ok && v.Type == ast.IntVal {
+					if at, err := strconv.Atoi(string(v.Val)); err == nil && at >= 1 && at <= len(n.Exprs) {
+						if a, ok := n.Exprs[at-1].(*ast.AliasedExpr); ok {
+							o.Expr = Cloned(a.Expr)
+						}
+					}
+				}
+			}
 			if len(n.Exprs) > 1 {
 				n.Exprs = ast.SelectExprs{&ast.AliasedExpr{Expr: &ast.FuncExpr{Name: ast.NewColIdent("concat"), Exprs: n.Exprs}}}
 			}
