@@ -179,6 +179,9 @@ def _():
 @check
 def _():
     "literals and comparisons as the manual says"
+    cur.execute("SELECT 'a' = 'A ', @@collation_connection")
+    equal(cur.fetchone(), (1, "utf8mb4_general_ci"))  # which it greets with, and which does not see blanks at the end
+    cur.execute("SET NAMES utf8mb4")
     cur.execute("SELECT 'a' = 'A ', 'a' = 'A', 1/3, 7 DIV 2, -7 % 3, 0x41, b'11'+0, '1e2'+0, NULL <=> NULL, CONCAT('a', NULL), 'x' LIKE 'X', DATE '2024-02-29' + INTERVAL 1 YEAR")
     equal(cur.fetchone(), (0, 1, decimal.Decimal("0.3333"), 3, -1, b"A", 3, 100.0, 1, None, 1, datetime.date(2025, 2, 28)))
 
