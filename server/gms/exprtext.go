@@ -547,12 +547,7 @@ func (p *exprPrinter) groupConcat(e *ast.GroupConcatExpr) string {
 	}
 	text += p.arguments(e.Exprs)
 	for i, o := range e.OrderBy {
-		if i == 0 {
-			text += " order by "
-		} else {
-			text += ","
-		}
-		text += p.expr(o.Expr) + " " + strings.ToUpper(o.Direction)
+		text += orderWord(i) + p.expr(o.Expr) + " " + strings.ToUpper(o.Direction)
 	}
 	separator := e.Separator.SeparatorString
 	if e.Separator.DefaultSeparator {

@@ -299,30 +299,27 @@ func (p *queryPrinter) from(q *ast.Select) string {
 		join()
 	}
 	p.scope.merged = n.merged
+	return " from " + p.tables(q.From)
+}
+
+// tables writes a list of tables, as joins of each with what stands before it.
+func (p *queryPrinter) tables(list ast.TableExprs) string {
 	text := ""
-	for i, e := range q.From {
+	for i, e := range list {
 		if i == 0 {
 			text = p.table(e)
 		} else {
 			text = "(" + text + " join " + p.table(e) + ")"
 		}
 	}
-	return " from " + text
+	return text
 }
 
 // table writes a table or a join, and notes its tables.
 func (p *queryPrinter) table(e ast.TableExpr) string {
 	switch e := e.(type) {
 	case *ast.ParenTableExpr:
-		text := ""
-		for i, e := range e.Exprs {
-			if i == 0 {
-				text = p.table(e)
-			} else {
-				text = "(" + text + " join " + p.table(e) + ")"
-			}
-		}
-		return text
+		return p.tables(e.Exprs)
 	case *ast.JoinTableExpr:
 		first, second := p.table(e.LeftExpr), p.table(e.RightExpr)
 		word := e.Join
