@@ -66,8 +66,11 @@ func (session *Session) orderedExpressions(ctx *sql.Context, stmt ast.Statement)
 					groupedExpression(s, o, e)
 				}
 			case *ast.SQLVal:
-			default: // the planner finds no alias with a capital letter within an expression
-				o.Expr = session.withoutAliases(ctx, s, e, func(a *ast.AliasedExpr) bool { return a.As.String() != a.As.Lowered() && !rewrite.Windowed(a.Expr) })
+			default: // the planner finds no alias with a capital letter within an expression, and none of a window function over groups
+				o.Expr = session.withoutAliases(ctx, s, e, func(a *ast.AliasedExpr) bool { return a.As.String() != a.As.Lowered() || rewrite.Windowed(a.Expr) })
+				if rewrite.Windowed(o.Expr) { // it becomes a column of a derived table
+					o.Expr = session.withoutAliases(ctx, s, o.Expr, func(*ast.AliasedExpr) bool { return true })
+				}
 			}
 		}
 		return true, nil

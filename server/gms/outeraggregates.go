@@ -18,6 +18,8 @@ type queryBlock struct {
 	columns []joinedColumn
 	known   bool // columns are all that there are
 	allows  bool // the part stands where aggregates may
+	having  bool // it stands in HAVING
+	orders  bool // it stands in ORDER BY
 }
 
 // aggregateOwners looks for the SELECTs that aggregates are of.
@@ -26,11 +28,13 @@ type aggregateOwners struct {
 }
 
 // outerAggregates makes each SELECT that has an aggregate in a subquery, as (SELECT x FROM t WHERE id = MAX(o.id)) has, one
-// over a derived table of its groups: to the planner an aggregate is of the SELECT that it stands in. MySQL's rule: it is
+// over a derived table of its groups: to the planner an aggregate is of the SELECT that it stands in. So is one that has GROUP_CONCAT
+// in HAVING, where the planner does not find its columns. MySQL's rule: an aggregate is
 // of the innermost SELECT that one of its columns is of, if it may have aggregates where the subquery stands, else of the
 // innermost one that may between that and the aggregate, else of its own.
 func (s *Session) outerAggregates(ctx *sql.Context, stmt ast.Statement) {
-	if !aggregatesInSubqueries(stmt) {
+	s.subqueryAliases(ctx, stmt)
+	if !aggregatesElsewhere(stmt) {
 		return
 	}
 	a := aggregateOwners{&namedTables{s: s, ctx: ctx, ctes: map[string]*ast.CommonTableExpr{}}}
@@ -38,7 +42,8 @@ func (s *Session) outerAggregates(ctx *sql.Context, stmt ast.Statement) {
 		var owner []queryBlock
 		a.walk(&stmt, nil, func(n ast.SQLNode, chain []queryBlock) (ast.SQLNode, bool) {
 			if arguments := aggregateArguments(n); arguments != nil && owner == nil {
-				if at := a.owner(arguments, chain); at < len(chain)-1 {
+				at := a.owner(arguments, chain)
+				if _, concat := n.(*ast.GroupConcatExpr); at < len(chain)-1 || concat && chain[at].having {
 					owner = slices.Clone(chain[:at+1])
 				}
 			}
@@ -50,18 +55,99 @@ func (s *Session) outerAggregates(ctx *sql.Context, stmt ast.Statement) {
 	}
 }
 
-// aggregatesInSubqueries reports whether a subquery in a statement has an aggregate.
-func aggregatesInSubqueries(stmt ast.Statement) (found bool) {
+// aggregatesElsewhere reports whether a subquery in a statement has an aggregate, or a HAVING a GROUP_CONCAT.
+func aggregatesElsewhere(stmt ast.Statement) (found bool) {
 	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
-		if q, ok := n.(*ast.Subquery); ok && !found {
+		switch n := n.(type) {
+		case *ast.Subquery:
 			_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
 				found = found || aggregateArguments(n) != nil
 				return !found, nil
-			}, q)
+			}, n)
+		case *ast.Where:
+			found = found || n != nil && n.Type == ast.HavingStr && rewrite.Contains(n.Expr, func(n ast.SQLNode) bool {
+				_, is := n.(*ast.GroupConcatExpr)
+				return is
+			})
 		}
 		return !found, nil
 	}, stmt)
 	return found
+}
+
+// subqueryAliases puts what aliases stand for in their place in the subqueries of ORDER BY, in which the planner does not find them.
+// Those of window functions and of COUNT(*), which would be the subquery's there, stay.
+func (s *Session) subqueryAliases(ctx *sql.Context, stmt ast.Statement) {
+	found := false
+	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+		if q, ok := n.(*ast.Select); ok {
+			found = found || slices.ContainsFunc(q.OrderBy, func(o *ast.Order) bool {
+				return rewrite.Contains(o.Expr, func(n ast.SQLNode) bool {
+					_, is := n.(*ast.Subquery)
+					return is
+				})
+			})
+		}
+		return !found, nil
+	}, stmt)
+	if !found || s.depth > 0 {
+		return
+	}
+	a := aggregateOwners{&namedTables{s: s, ctx: ctx, ctes: map[string]*ast.CommonTableExpr{}}}
+	a.walk(&stmt, nil, func(n ast.SQLNode, chain []queryBlock) (ast.SQLNode, bool) {
+		c, ok := n.(*ast.ColName)
+		if !ok || !c.Qualifier.IsEmpty() || level(c, chain) >= 0 {
+			return nil, true
+		}
+		for i := len(chain) - 2; i >= 0; i-- {
+			if !chain[i].orders {
+				continue
+			}
+			for _, e := range chain[i].s.SelectExprs {
+				if x, ok := e.(*ast.AliasedExpr); ok && x.As.Equal(c.Name) && !rewrite.Windowed(x.Expr) && !countsRows(x.Expr) {
+					if e := outerExpression(x.Expr, chain, i); e != nil {
+						return e, false
+					}
+				}
+			}
+		}
+		return nil, true
+	})
+}
+
+// outerExpression returns an expression of a SELECT of a chain as the last one may have it, nil if it would mean something else there.
+func outerExpression(e ast.Expr, chain []queryBlock, of int) ast.Expr {
+	out, means := &ast.ParenExpr{Expr: rewrite.Cloned(e)}, true
+	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+		switch n := n.(type) {
+		case *ast.Subquery:
+			means = false
+		case *ast.ColName:
+			if i := slices.IndexFunc(chain[of].columns, func(j joinedColumn) bool { return j.name.Equal(n.Name) }); i >= 0 && n.Qualifier.IsEmpty() {
+				n.Qualifier.Name = chain[of].columns[i].table.Name
+			}
+			means = means && level(n, chain) == of
+		}
+		return means, nil
+	}, out)
+	if !means {
+		return nil
+	}
+	return out
+}
+
+// countsRows reports whether an expression has an aggregate without a column.
+func countsRows(e ast.Expr) bool {
+	return rewrite.Contains(e, func(n ast.SQLNode) bool {
+		arguments := aggregateArguments(n)
+		columns := false
+		_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+			_, is := n.(*ast.ColName)
+			columns = columns || is
+			return !columns, nil
+		}, arguments)
+		return arguments != nil && !columns
+	})
 }
 
 // aggregateArguments returns the arguments of an aggregate, what GROUP_CONCAT orders by with them, nil of what is none.
@@ -113,9 +199,12 @@ func (a *aggregateOwners) parts(chain []queryBlock, f func(ast.SQLNode, []queryB
 		a.walk(part, chain, f)
 	}
 	last.allows = true
-	for _, part := range []any{&s.SelectExprs, &s.Having, &s.OrderBy, &s.Window} {
-		a.walk(part, chain, f)
-	}
+	a.walk(&s.SelectExprs, chain, f)
+	a.walk(&s.Window, chain, f)
+	last.orders = true
+	a.walk(&s.OrderBy, chain, f)
+	last.orders, last.having = false, true
+	a.walk(&s.Having, chain, f)
 }
 
 // level returns which SELECT of a chain a column is of, the one whose columns are not known if that may be it, -1 if none.
@@ -220,6 +309,6 @@ func (a *aggregateOwners) overGroups(chain []queryBlock, number int) bool {
 	for o, e := range results {
 		o.Expr = e
 	}
-	s.From = ast.TableExprs{&ast.AliasedTableExpr{Auth: rewrite.Open, Expr: &ast.Subquery{Select: g.Inner}, As: ast.NewTableIdent(g.Table)}}
+	s.From = g.From()
 	return true
 }

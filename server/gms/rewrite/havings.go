@@ -29,8 +29,8 @@ func Havings(stmt ast.Statement) error {
 			case *ast.Subquery:
 				return nil, false, nil
 			case *ast.ColName:
-				if name, ok := strings.CutPrefix(n.Name.String(), "@"); ok && n.Qualifier.IsEmpty() && !strings.HasPrefix(name, "@") {
-					return ast.InjectedExpr{Auth: Open, Expression: havingVariable(name)}, false, nil
+				if strings.HasPrefix(n.Name.String(), "@") || strings.HasPrefix(n.Qualifier.Name.String(), "@") {
+					return ast.InjectedExpr{Auth: Open, Expression: havingVariable{n}}, false, nil
 				}
 			case *ast.FuncExpr:
 				if !several {
@@ -47,14 +47,30 @@ func Havings(stmt ast.Statement) error {
 	})
 }
 
-// havingVariable is the name of a user variable in HAVING.
-type havingVariable string
+// havingVariable is a user or system variable in HAVING.
+type havingVariable struct{ name *ast.ColName }
 
 // WithResolvedChildren implements ast.Injectable. It returns the variable with the type that it has in the session.
 func (v havingVariable) WithResolvedChildren(ctx context.Context, _ []any) (any, error) {
-	name := strings.Trim(string(v), "`'\"")
+	parts := []string{v.name.Name.String()}
+	if !v.name.Qualifier.IsEmpty() {
+		parts = []string{v.name.Qualifier.Name.String(), parts[0]}
+	}
+	name, scope, specified, err := ast.VarScope(parts...)
+	if err != nil {
+		return nil, err
+	}
 	sctx, ok := ctx.(*sql.Context)
-	if !ok {
+	switch {
+	case scope == ast.SetScope_Global:
+		return expression.NewSystemVar(name, sql.GetMysqlScope(sql.SystemVariableScope_Global), specified), nil
+	case scope != ast.SetScope_User:
+		known, _, found := sql.SystemVariables.GetGlobal(name)
+		if !found {
+			return nil, sql.ErrUnknownSystemVariable.New(name)
+		}
+		return expression.NewSystemVar(name, known.GetSessionScope(), specified), nil
+	case !ok:
 		return expression.NewUserVar(name), nil
 	}
 	typ, _, err := sctx.GetUserVariable(sctx, name)

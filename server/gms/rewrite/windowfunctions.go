@@ -2,6 +2,7 @@ package rewrite
 
 import (
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -46,6 +47,7 @@ func WindowFunctions(stmt ast.Statement) error {
 			return nil, false, err
 		}
 		orderedColumns(s)
+		orderedByWindows(s)
 		for _, part := range []any{&s.SelectExprs, &s.OrderBy} {
 			if err := syntax.ReplaceNodes(reflect.ValueOf(part), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
 				switch n := n.(type) {
@@ -85,6 +87,37 @@ func orderedColumns(s *ast.Select) {
 			}
 		}
 	}
+}
+
+// orderedTable is the derived table that has the expressions with window functions that order a SELECT.
+const orderedTable = "\x00ordered"
+
+// orderedByWindows makes a SELECT that is ordered by more than its columns, with window functions, one over a derived table that has
+// what orders it as columns: to the planner a window function that ORDER BY has again is another column of the same name.
+func orderedByWindows(s *ast.Select) {
+	if s.QueryOpts.Distinct || !slices.ContainsFunc(s.OrderBy, func(o *ast.Order) bool { return Windowed(o.Expr) }) {
+		return
+	}
+	r := Rolling{S: s}
+	for _, e := range s.SelectExprs {
+		x, ok := e.(*ast.AliasedExpr)
+		if !ok {
+			return
+		}
+		r.Exprs = append(r.Exprs, x)
+	}
+	g := WindowGroups{Table: orderedTable, Inner: &ast.Select{From: s.From, Where: s.Where, GroupBy: s.GroupBy, Having: s.Having, Window: s.Window, Lock: s.Lock}}
+	for i, o := range s.OrderBy {
+		if r.Column(o.Expr) < 0 {
+			s.OrderBy[i] = &ast.Order{Expr: g.Column(o.Expr), Direction: o.Direction}
+		}
+	}
+	for _, x := range r.Exprs {
+		x.As = ast.NewColIdent(SelectedName(x))
+		x.InputExpression = ""
+		x.Expr = g.Column(x.Expr)
+	}
+	s.From, s.Where, s.GroupBy, s.Having, s.Window, s.Lock = g.From(), nil, nil, nil, nil, nil
 }
 
 // windowsInPlace returns the error of a window function that stands where it may not.
@@ -308,10 +341,13 @@ func windowsOfGroups(s *ast.Select) (*ast.Select, error) {
 			g.replace(&o.Expr)
 		}
 	}
-	s.From, s.Where, s.GroupBy, s.Having, s.Lock = ast.TableExprs{&ast.AliasedTableExpr{
-		Auth: Open, Expr: &ast.Subquery{Select: g.Inner}, As: ast.NewTableIdent(GroupsTable),
-	}}, nil, nil, nil, nil
+	s.From, s.Where, s.GroupBy, s.Having, s.Lock = g.From(), nil, nil, nil, nil
 	return g.Inner, nil
+}
+
+// From returns the FROM that has the derived table alone.
+func (g *WindowGroups) From() ast.TableExprs {
+	return ast.TableExprs{&ast.AliasedTableExpr{Auth: Open, Expr: &ast.Subquery{Select: g.Inner}, As: ast.NewTableIdent(g.Table)}}
 }
 
 // replace makes columns of the derived table of the parts of an expression that have no
