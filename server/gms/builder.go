@@ -326,6 +326,11 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		}
 	case *plan.AddColumn, *plan.DropColumn, *plan.ModifyColumn, *plan.RenameColumn, *plan.AlterPK, *plan.AlterIndex,
 		*plan.AlterDefaultSet, *plan.AlterDefaultDrop:
+		if ix, ok := n.(*plan.AlterIndex); ok && s.b.mysql && ix.Constraint == sql.IndexConstraint_Fulltext {
+			if err := checkFulltext(ix.TargetSchema(), ix.Columns); err != nil {
+				return nil, err
+			}
+		}
 		return b.alterClause(ctx, s, n, r)
 	case *plan.CreateCheck:
 		if t := tableOf(n.Table); t != nil && n.Check.Name == "" { // a row that it refuses tells its name

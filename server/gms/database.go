@@ -15,6 +15,7 @@ import (
 
 	"sextant/engine"
 	"sextant/engine/row"
+	"sextant/server/gms/rewrite"
 	"sextant/server/gms/syntax"
 )
 
@@ -251,7 +252,11 @@ func (d *Database) CreateTrigger(ctx *sql.Context, t sql.TriggerDefinition) erro
 	if ok, err := getObject(ctx, engine.ObjectTrigger, d.Name(), t.Name, &storedTrigger{}); err != nil {
 		return err
 	} else if ok {
-		return mysql.NewSQLError(1359, "HY000", "Trigger already exists")
+		const exists = "Trigger already exists"
+		if noteExists(ctx, t.CreateStatement, 1359, exists) {
+			return nil
+		}
+		return mysql.NewSQLError(1359, "HY000", exists)
 	}
 	s, err := sessionOf(ctx)
 	if err != nil {
@@ -303,11 +308,23 @@ func (d *Database) GetStoredProcedures(ctx *sql.Context) ([]sql.StoredProcedureD
 	return out, err
 }
 
+// noteExists notes what a CREATE with IF NOT EXISTS finds, false if it says none.
+func noteExists(ctx *sql.Context, create string, number int, message string) bool {
+	h, _ := rewrite.NewObjectHead(create)
+	if h.Optional {
+		ctx.Session.Warn(&sql.Warning{Level: "Note", Code: number, Message: message})
+	}
+	return h.Optional
+}
+
 // SaveStoredProcedure implements sql.StoredProcedureDatabase.
 func (d *Database) SaveStoredProcedure(ctx *sql.Context, p sql.StoredProcedureDetails) error {
 	if ok, err := getObject(ctx, engine.ObjectProcedure, d.Name(), p.Name, &storedProcedure{}); err != nil {
 		return err
 	} else if ok {
+		if noteExists(ctx, p.CreateStatement, 1304, "PROCEDURE "+p.Name+" already exists") {
+			return nil
+		}
 		return sql.ErrStoredProcedureAlreadyExists.New(p.Name)
 	}
 	s, err := sessionOf(ctx)

@@ -49,8 +49,11 @@ func errPrimaryKeyRequired() error {
 
 // checkKeyLength returns MySQL's error for a key of more bytes than InnoDB takes.
 func checkKeyLength(schema sql.Schema, ix sql.IndexDef) error {
-	if ix.IsFullText() || ix.IsSpatial() || ix.IsVector() {
+	if ix.IsSpatial() || ix.IsVector() {
 		return nil
+	}
+	if ix.IsFullText() {
+		return checkFulltext(schema, ix.Columns)
 	}
 	total := int64(0)
 	for _, c := range ix.Columns {
@@ -63,6 +66,16 @@ func checkKeyLength(schema sql.Schema, ix sql.IndexDef) error {
 	}
 	if total > rewrite.KeyBytesMax {
 		return mysql.NewSQLError(mysql.ERTooLongKey, "42000", "Specified key was too long; max key length is %d bytes", rewrite.KeyBytesMax)
+	}
+	return nil
+}
+
+// checkFulltext returns MySQL's error for a FULLTEXT index of a column that is no text.
+func checkFulltext(schema sql.Schema, columns []sql.IndexColumn) error {
+	for _, c := range columns {
+		if at := schema.IndexOfColName(c.Name); at >= 0 && !types.IsTextOnly(schema[at].Type) && !types.IsJSON(schema[at].Type) {
+			return mysql.NewSQLError(1283, "HY000", "Column '%s' cannot be part of FULLTEXT index", c.Name)
+		}
 	}
 	return nil
 }

@@ -20,6 +20,12 @@ func refusals(ctx context.Context, query string, stmt ast.Statement) error {
 	if !value.Served(ctx) {
 		return nil
 	}
+	switch stmt.(type) {
+	case *ast.DDL, *ast.AlterTable:
+		if syntax.ContainsFold(query, "parser") && rewrite.ParserClause.MatchString(query) {
+			return value.ErrNotSupported("WITH PARSER")
+		}
+	}
 	switch n := stmt.(type) {
 	case *ast.DBDDL:
 		if n.Action == ast.CreateStr {

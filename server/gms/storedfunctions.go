@@ -339,12 +339,11 @@ func (s *Session) createFunction(ctx *sql.Context, f *storedFunction, create str
 		return located(err, create)
 	}
 	if cat.Object(engine.ObjectFunction, name.Database, name.Name) != nil {
-		err := mysql.NewSQLError(1304, "42000", "FUNCTION %s already exists", name.Name)
-		if !h.Optional {
-			return err
+		exists := "FUNCTION " + name.Name + " already exists"
+		if noteExists(ctx, create, 1304, exists) {
+			return nil
 		}
-		s.Warn(&sql.Warning{Level: "Note", Code: err.Num, Message: err.Message})
-		return nil
+		return mysql.NewSQLError(1304, "42000", "%s", exists)
 	}
 	definer, err := s.definer(ctx, h.Definer, h.Defined)
 	if err != nil {

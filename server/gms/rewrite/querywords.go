@@ -44,6 +44,29 @@ func (r *Marking) clause(token string, at int) {
 		}
 	case token == "local" && last == "show":
 		r.Put(at, r.end, "session")
+	case token == "schemas" && last == "show":
+		r.Put(at, r.end, "databases")
+	case token == "extended" && last == "show" && (next == "tables" || next == "full"):
+		if after, _ := r.follows(end); next == "tables" || after == "tables" { // all tables are the users' own
+			r.Put(at, r.end, "")
+		}
+	case token == "in" && r.first[0] == "show" && (columnsWords[last] || columnsWords[r.before[2].text]):
+		r.Put(at, r.end, "from")
+	case token == "schema" && last == "alter" && r.first[1] == token:
+		r.Put(at, r.end, "database")
+	case token == "for" && next == "export" && r.first[0] == "flush":
+		r.Put(at, end, "with read lock")
+		r.end = end
+	case token == "with" && next == "parser" && defines && !r.reading: // it is refused
+		_, end = r.follows(end)
+		r.Put(at, end, "")
+		r.end = end
+	case token == "replica" && last == "on" && r.before[1].text == "disable":
+		r.Put(at, r.end, "slave")
+	case token == "if" && (last == "procedure" || last == "trigger") && next == "not" && r.first[0] == "create" && !r.reading:
+		_, end = r.follows(end)
+		r.Put(at, end, "")
+		r.end = end
 	case token == "now" && next == "(" && (last == "starts" || last == "ends" || last == "at") && defines:
 		if next, end := r.follows(end); next == ")" {
 			r.Put(at, end, "current_timestamp")
@@ -65,6 +88,9 @@ func (r *Marking) clause(token string, at int) {
 		}
 	}
 }
+
+// columnsWords are the words of SHOW COLUMNS.
+var columnsWords = map[string]bool{"columns": true, "fields": true}
 
 // beforeParameter is what may stand before the name of a procedure's parameter.
 var beforeParameter = map[string]bool{"(": true, ",": true, "in": true, "out": true, "inout": true}

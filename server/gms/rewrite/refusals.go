@@ -18,6 +18,9 @@ import (
 // ReadOnlyDatabase finds the option that makes a database read only.
 var ReadOnlyDatabase = regexp.MustCompile(`(?i)\sread\s+only\s*=?\s*1\s*(;|$)`)
 
+// ParserClause finds the parser of a FULLTEXT index.
+var ParserClause = regexp.MustCompile(`(?i)\bwith\s+parser\s`)
+
 // RefusedParts returns the error of the first part of a statement that is refused wherever it stands.
 func RefusedParts(query string, n ast.SQLNode) error {
 	misused := mysql.NewSQLError(1111, "HY000", "Invalid use of group function")

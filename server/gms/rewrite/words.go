@@ -49,7 +49,12 @@ func (r *Marking) word(token string, at int) {
 	if options[token] != nil && last != "for" && last != "on" && last != "key" {
 		r.options = token
 	}
+	defines := r.first[0] == "create" && (r.first[1] == "table" || r.first[2] == "table") && !r.reading || r.first[0] == "alter" && r.first[1] == "table"
 	switch {
+	case token == "(" && last != "" && defines && r.first[0] == "create" && r.depth == 1:
+		if next, _ := r.follows(r.end); next == "like" {
+			r.like(at)
+		}
 	case token == "n" && r.end < len(r.Q) && r.Q[r.end] == '\'':
 		r.Put(at, r.end, "_utf8mb4")
 	case binaryDigits(token) && last != ".":
@@ -64,6 +69,19 @@ func (r *Marking) word(token string, at int) {
 		}
 	case token == "text" && (r.first[0] == "create" || r.first[0] == "alter") && (last == "`" || beforeYear(last)):
 		r.sizedText(token, at)
+	case (token == "char" || token == "character") && defines:
+		r.byteColumn(at)
+	case token == "ascii" && defines && r.depth >= r.definitionDepth() && (last == ")" || characterTypes[last]):
+		r.Put(at, r.end, "character set latin1")
+	case (token == "column_format" || token == "storage") && defines:
+		if next, end := r.follows(r.end); formats[next] {
+			r.Put(at, end, "")
+			r.end = end
+		}
+	case token == "autoextend_size" && defines:
+		_, end := r.value()
+		r.Put(at, end, "")
+		r.end = end
 	case token == "+" && last == "default" && (r.first[0] == "create" || r.first[0] == "alter"):
 		r.Put(at, r.end, "")
 	case token == "geomcollection" && (r.first[0] == "create" || r.first[0] == "alter") && (last == "`" || beforeYear(last)):
@@ -129,6 +147,37 @@ func (r *Marking) word(token string, at int) {
 
 // characterBytes are the bytes of a character, of the sets that do not have four.
 var characterBytes = map[string]uint64{"latin1": 1, "ascii": 1, "binary": 1, "utf8": 3, "utf8mb3": 3, "ucs2": 2}
+
+// formats are the values of COLUMN_FORMAT and STORAGE, which change nothing in InnoDB.
+var formats = map[string]bool{"fixed": true, "dynamic": true, "default": true, "disk": true, "memory": true}
+
+// characterTypes are the types behind which ASCII is a character set.
+var characterTypes = map[string]bool{"char": true, "character": true, "text": true, "tinytext": true, "mediumtext": true, "longtext": true}
+
+// byteColumn makes CHAR(n) BYTE, of which CHAR is at at, BINARY(n).
+func (r *Marking) byteColumn(at int) {
+	next, end := r.follows(r.end)
+	length := ""
+	if next == "(" {
+		closed := r.closed(end - 1)
+		length = r.Q[end-1 : closed]
+		next, end = r.follows(closed)
+	}
+	if next == "byte" {
+		r.Put(at, end, "binary"+length)
+		r.end = end
+	}
+}
+
+// like drops the parentheses of CREATE TABLE … (LIKE …), of which the first is at at.
+func (r *Marking) like(at int) {
+	closed := r.closed(at)
+	r.Put(at, r.end, "")
+	if r.clauses == nil {
+		r.clauses = map[int]replacement{}
+	}
+	r.clauses[closed-1] = replacement{end: closed}
+}
 
 // sizedText makes a BLOB or TEXT of a length the smallest type that has it.
 func (r *Marking) sizedText(token string, at int) {
