@@ -53,6 +53,16 @@ func (s *Session) warnModes(ctx *sql.Context) {
 	}
 }
 
+// lenient makes the columns of a definition what they are outside strict mode, and notes the warnings of it.
+func (s *Session) lenient(ctx *sql.Context, stmt ast.Statement) {
+	switch stmt.(type) {
+	case *ast.DDL, *ast.AlterTable:
+		if s.deprecated = nil; !sql.LoadSqlMode(ctx).Strict() {
+			s.deprecated = rewrite.Lenient(stmt)
+		}
+	}
+}
+
 // warnDeprecated gives a client's definition the warnings that were noted when it was parsed.
 func (s *Session) warnDeprecated() {
 	switch s.locks.stmt.(type) {

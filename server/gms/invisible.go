@@ -24,7 +24,7 @@ import (
 func (s *Session) noteVisible(ctx *sql.Context, query string, stmt ast.Statement) error {
 	switch stmt.(type) {
 	case *ast.DDL, *ast.AlterTable:
-		s.deprecated = rewrite.Deprecations(stmt)
+		s.deprecated = append(s.deprecated, rewrite.Deprecations(stmt)...)
 		if err := s.noteOptions(query, stmt); err != nil {
 			return err
 		}

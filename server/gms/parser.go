@@ -263,6 +263,11 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 			}
 		}
 	}
+	if sctx, ok := ctx.(*sql.Context); ok && value.Served(ctx) {
+		if s, ok := sctx.Session.(*Session); ok {
+			s.lenient(sctx, stmt)
+		}
+	}
 	if err := refusals(ctx, query, stmt); err != nil {
 		return err
 	}
