@@ -35,7 +35,7 @@ var nativeFunctions = map[string]*expr.FunctionDef{
 }
 
 // notOffered are MySQL's functions that are not here, each between blanks.
-const notOffered = " extractvalue updatexml st_buffer st_buffer_strategy st_union " +
+const notOffered = " st_buffer st_buffer_strategy st_union " +
 	"st_intersection st_difference st_symdifference st_collect st_isvalid st_simplify st_transform st_touches st_crosses st_overlaps st_equals " +
 	"st_makeenvelope st_hausdorffdistance st_frechetdistance st_lineinterpolatepoint st_lineinterpolatepoints st_pointatdistance " +
 	"mbrtouches mbroverlaps weight_string wait_for_executed_gtid_set gtid_subset "
@@ -47,6 +47,8 @@ func ownFunction(name string) (sql.Function, bool) {
 		return sql.FunctionN{Name: name, Fn: func(*sql.Context, ...sql.Expression) (sql.Expression, error) {
 			return nil, value.ErrNotSupported(strings.ToUpper(name))
 		}}, true
+	case xmlFunctions[name] != nil:
+		return xmlFunctions[name], true
 	case name == "benchmark":
 		return sql.Function2{Name: name, Fn: newBenchmark}, true
 	case name == "greatest", name == "least":
