@@ -67,7 +67,9 @@ type Options struct {
 	Engine          engine.Options
 	WindowBytes     int // shipped to storage and not yet durable
 	MaxConnections  int
-	StatementMemory int64        // bytes of rows that one statement may keep
+	StatementMemory int64        // bytes of rows that one statement may keep in memory
+	TempDir         string       // where rows beyond it are written
+	TempSpace       int64        // bytes that may be written there at once
 	TrustedProxies  []netip.Addr // routers' source addresses
 	HeartbeatEvery  time.Duration
 	TickEvery       time.Duration // of the redo stream while nothing is written

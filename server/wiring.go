@@ -238,7 +238,7 @@ func (i *Instance) serveSQL(db *engine.DB, writer bool) error {
 		var err error
 		sql, err = gms.NewServer(gms.Options{
 			DB: db, InstanceID: i.o.ID, Listener: i.gate, Logger: i.o.Logger, TrustedProxies: i.o.TrustedProxies, Identity: i.o.Identity,
-			MaxConnections: i.o.MaxConnections, StatementMemory: i.o.StatementMemory, ReplicaStatus: i.replicaStatus, Admit: i.admits,
+			MaxConnections: i.o.MaxConnections, StatementMemory: i.o.StatementMemory, TempDir: i.o.TempDir, TempSpace: i.o.TempSpace, ReplicaStatus: i.replicaStatus, Admit: i.admits,
 			SecureFilePriv: i.o.SecureFilePriv, TLS: i.o.TLS, RequireSecureTransport: i.o.RequireSecureTransport,
 		})
 		if err != nil {

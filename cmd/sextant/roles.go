@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -297,6 +298,10 @@ func runServer(ctx context.Context, cfg *config.Config, id string, log *slog.Log
 	if err := needFiles(cfg); err != nil {
 		return err
 	}
+	temp, err := emptyTempDir(cfg, id)
+	if err != nil {
+		return err
+	}
 	limitMemory(memoryLimit(cfg.Server), log)
 	clients, err := instanceTLS(cfg, log)
 	if err != nil {
@@ -331,7 +336,7 @@ func runServer(ctx context.Context, cfg *config.Config, id string, log *slog.Log
 			MaxTransactionBytes: int64(cfg.Server.MaxTransactionBytes), Retention: retention(cfg),
 		},
 		WindowBytes: int(cfg.Server.LogWindow), MaxConnections: cfg.Server.MaxConnections,
-		StatementMemory: int64(cfg.Server.StatementMemory), TrustedProxies: routerSources(cfg),
+		StatementMemory: int64(cfg.Server.StatementMemory), TempDir: temp, TempSpace: int64(cfg.Server.TempSpace), TrustedProxies: routerSources(cfg),
 		HeartbeatEvery: cfg.Control.InstanceHeartbeat, TickEvery: cfg.Server.VDLInterval,
 		SecureFilePriv: cfg.Server.SecureFilePriv, TLS: clients, RequireSecureTransport: cfg.Server.RequireSecureTransport,
 	})
@@ -346,6 +351,18 @@ func runServer(ctx context.Context, cfg *config.Config, id string, log *slog.Log
 		{"connections", "Client sessions.", func() float64 { return float64(i.Heartbeat().Connections) }},
 	})
 	return i.Run(ctx)
+}
+
+// emptyTempDir makes an instance's directory for temporary files, without those that a crash has left, and returns it.
+func emptyTempDir(cfg *config.Config, id string) (string, error) {
+	dir := filepath.Join(roleDir(cfg, id), "tmp")
+	if err := os.RemoveAll(dir); err != nil {
+		return "", fmt.Errorf("temporary files: %w", err)
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", fmt.Errorf("temporary files: %w", err)
+	}
+	return dir, nil
 }
 
 // retention is storage.retention_time as engine and node want it, to whom 0 is a default.

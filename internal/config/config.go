@@ -81,6 +81,7 @@ type Server struct {
 	PageCache           Bytes         `mapstructure:"page_cache"`
 	Memory              Bytes         `mapstructure:"memory"`           // write sets, locks, sorts
 	StatementMemory     Bytes         `mapstructure:"statement_memory"` // rows that one statement keeps
+	TempSpace           Bytes         `mapstructure:"temp_space"`       // of temporary files, for rows beyond that
 	MaxConnections      int           `mapstructure:"max_connections"`
 	MaxTransactionBytes Bytes         `mapstructure:"max_transaction_bytes"`
 	LAL                 int64         `mapstructure:"lal"`        // records
@@ -193,7 +194,7 @@ func Default() Config {
 		},
 		Instances: []Instance{instance("db-1", "az-a", 0), instance("db-2", "az-b", 1), instance("db-3", "az-c", 1)},
 		Server: Server{
-			PageCache: 512 * MiB, Memory: 512 * MiB, StatementMemory: 128 * MiB, MaxConnections: 500, MaxTransactionBytes: 256 * MiB,
+			PageCache: 512 * MiB, Memory: 512 * MiB, StatementMemory: 128 * MiB, TempSpace: 8 * GiB, MaxConnections: 500, MaxTransactionBytes: 256 * MiB,
 			LAL: 10_000_000, LogWindow: 256 * MiB, ReadLease: 200 * time.Millisecond, VDLInterval: 5 * time.Millisecond,
 		},
 		Router: Router{Nodes: []Node{{ID: "router-1", AZ: "az-a"}}, HoldTimeout: 30 * time.Second, HoldMax: 1000, MaxConnections: 2000},

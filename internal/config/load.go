@@ -277,6 +277,7 @@ func (c *Config) validateSettings(k *check) {
 	size("server.page_cache", c.Server.PageCache, MiB, TiB)
 	size("server.memory", c.Server.Memory, 16*MiB, TiB)
 	size("server.statement_memory", c.Server.StatementMemory, MiB, c.Server.Memory)
+	size("server.temp_space", c.Server.TempSpace, MiB, 64*TiB)
 	count("server.max_connections", int64(c.Server.MaxConnections), 1, 100_000)
 	size("server.max_transaction_bytes", c.Server.MaxTransactionBytes, MiB, c.Server.Memory)
 	count("server.lal", c.Server.LAL, 10_000, 1_000_000_000)

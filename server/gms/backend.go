@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -37,6 +38,7 @@ type Backend struct {
 	// mysql is set where clients are served: results have MySQL's types where the
 	// planner's differ.
 	mysql     bool
+	temp      tempSpace
 	secureDir string // where statements may read and write the server's files; "": nowhere
 	// live returns the value of a variable that follows the instance, nil: none do.
 	live     func(name string) (any, bool)
@@ -78,6 +80,7 @@ func NewBackend(db *engine.DB, logger *slog.Logger) *Backend {
 	value.RegisterCollations()
 	b := &Backend{db: db, logger: logger, external: sql.NewExternalStoredProcedureRegistry(),
 		started: time.Now(), digests: newDigests()}
+	b.temp.dir, b.temp.limit = os.TempDir(), defaultTempSpace
 	b.stats = newOptimizerStats(b)
 	db.OnDeadlock(b.noteDeadlock)
 	return b

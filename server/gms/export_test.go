@@ -19,6 +19,16 @@ func Literal(p protocol.Param) string { return ast.String(literal(p)) }
 // Backend returns the server's storage, for tests.
 func (s *Server) Backend() *Backend { return s.b }
 
+// SpillAll lets nodes keep one row in memory if they can write rows to files, until the function that it returns is called.
+func SpillAll() func() {
+	was := spillMin
+	spillMin = -1
+	return func() { spillMin = was }
+}
+
+// TempSpaceUsed is what temporary files take.
+func (s *Server) TempSpaceUsed() int64 { return s.b.temp.used.Load() }
+
 // Draining reports whether new transactions wait.
 func (s *Server) Draining() bool {
 	s.gate.mu.Lock()

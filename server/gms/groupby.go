@@ -21,7 +21,10 @@ func (b *builder) groupBy(ctx *sql.Context, s *Session, n *plan.GroupBy, r sql.R
 	if err != nil {
 		return nil, err
 	}
-	g := &groupIter{n: n, child: child, m: &s.memory, rows: keepsRows(n.SelectDeps), key: make(sql.Row, len(n.GroupByExprs))}
+	g := &groupIter{n: n, child: child, m: &s.memory, rows: keepsRows(n.SelectDeps), parts: 1, key: make(sql.Row, len(n.GroupByExprs))}
+	if keeps(n.SelectDeps) {
+		g.grows, g.parts = true, 2
+	}
 	for _, e := range n.GroupByExprs {
 		g.types = append(g.types, &sql.Column{Type: e.Type(ctx)})
 	}
@@ -54,52 +57,171 @@ func keepsRows(exprs []sql.Expression) bool {
 	return false
 }
 
-// groupIter sums rows up by groups, and returns the groups in the order in which they came.
+// groupIter sums rows up by groups, and returns the groups in the order in which they came. The rows of groups for which there is
+// no place are kept in files, and summed up group by group when there are no more.
 type groupIter struct {
 	n      *plan.GroupBy
 	child  sql.RowIter
 	m      *memory
-	rows   bool                            // every row is kept
-	seen   map[sql.AggregationBuffer]int64 // bytes that each one keeps, of those that do
+	rows   bool                                 // every row is kept
+	grows  bool                                 // groups grow with their rows
+	parts  int64                                // of what the statement may keep, one is for the groups that are summed up at once; the others are for one that grows
+	values map[sql.AggregationBuffer]*keyedRows // those of COUNT(DISTINCT …) that are not in memory
 	types  sql.Schema
 	key    sql.Row
 	index  map[uint64]int
-	groups [][]sql.AggregationBuffer
+	groups []group
 	next   int
 	bytes  int64
+	read   int64
+	// later are the rows of groups that have no place or grow no more. answers are all groups by their first rows' numbers,
+	// nil: groups are.
+	later, answers *keyedRows
+}
+
+// group is a group of rows.
+type group struct {
+	buffers []sql.AggregationBuffer
+	first   int64 // the number of its first row
+	later   bool  // if there are more rows of it, they are among the later ones
+	base    int64 // bytes that it took at its beginning
+	rows    int64 // bytes of the rows that are kept
+	bytes   int64 // all that it takes
 }
 
 // Next implements sql.RowIter.
 func (g *groupIter) Next(ctx *sql.Context) (sql.Row, error) {
 	if g.index == nil {
-		g.index = make(map[uint64]int)
-		for {
-			r, err := g.child.Next(ctx)
-			if err == io.EOF {
-				break
-			}
-			if err == nil {
-				err = g.add(ctx, r)
-			}
-			if err != nil {
-				return nil, err
-			}
+		if err := g.sum(ctx); err != nil {
+			return nil, err
 		}
-		if len(g.key) == 0 && len(g.groups) == 0 {
-			if _, err := g.group(ctx); err != nil {
-				return nil, err
-			}
-		}
+	}
+	if g.answers != nil {
+		_, _, r, err := g.answers.take(ctx)
+		return r, err
 	}
 	if g.next == len(g.groups) {
 		return nil, io.EOF
 	}
-	buffers := g.groups[g.next]
 	g.next++
-	out := make(sql.Row, len(buffers))
-	for i, b := range buffers {
+	return g.eval(ctx, g.groups[g.next-1])
+}
+
+// sum reads all rows.
+func (g *groupIter) sum(ctx *sql.Context) error {
+	g.index = make(map[uint64]int)
+	for {
+		r, err := g.child.Next(ctx)
+		if err == io.EOF {
+			break
+		}
+		if err == nil {
+			err = g.add(ctx, r)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if len(g.key) == 0 && len(g.groups) == 0 {
+		if _, err := g.group(ctx); err != nil {
+			return err
+		}
+	}
+	if g.later == nil {
+		return nil
+	}
+	return g.sumLater(ctx)
+}
+
+// sumLater sums the later rows up, one group after another.
+func (g *groupIter) sumLater(ctx *sql.Context) error {
+	g.parts = 1
+	g.answers = newKeyedRows(g.m)
+	for i, group := range g.groups {
+		if !group.later {
+			if err := g.answer(ctx, i); err != nil {
+				return err
+			}
+		}
+	}
+	err := g.later.finish(ctx)
+	for at, last := -1, uint64(0); err == nil; {
+		var h uint64
+		var number int64
+		var r sql.Row
+		h, number, r, err = g.later.take(ctx)
+		if at >= 0 && (err == io.EOF || err == nil && h != last) {
+			if err := g.answer(ctx, at); err != nil {
+				return err
+			}
+			at = -1
+		}
+		if err != nil {
+			break
+		}
+		if at < 0 {
+			var known bool
+			if at, known = g.index[h]; !known {
+				if at, err = g.group(ctx); err != nil {
+					return err
+				}
+				g.groups[at].first = number
+			}
+			last = h
+		}
+		if err = g.update(ctx, at, r); err == nil {
+			err = g.grow(ctx, &g.groups[at])
+		}
+	}
+	if err != io.EOF {
+		return err
+	}
+	g.later.close()
+	for at := range g.groups {
+		if g.groups[at].buffers != nil { // it was to grow no more, and had no more rows
+			if err := g.answer(ctx, at); err != nil {
+				return err
+			}
+		}
+	}
+	return g.answers.finish(ctx)
+}
+
+// answer puts a group's answer among the answers, and forgets the group.
+func (g *groupIter) answer(ctx *sql.Context, at int) error {
+	group := &g.groups[at]
+	r, err := g.eval(ctx, *group)
+	if err != nil {
+		return err
+	}
+	for _, b := range group.buffers {
+		if values := g.values[b]; values != nil {
+			values.close()
+			delete(g.values, b)
+		}
+		b.Dispose(ctx)
+	}
+	group.buffers = nil
+	g.m.release(group.bytes)
+	g.bytes -= group.bytes
+	first := group.first
+	if at == len(g.groups)-1 && !group.later {
+		g.groups = g.groups[:at]
+	}
+	return g.answers.put(ctx, uint64(first), 0, r)
+}
+
+// eval returns a group's answer.
+func (g *groupIter) eval(ctx *sql.Context, group group) (sql.Row, error) {
+	out := make(sql.Row, len(group.buffers))
+	for i, b := range group.buffers {
 		var err error
-		if out[i], err = b.Eval(ctx); err != nil {
+		if values := g.values[b]; values != nil {
+			out[i], err = values.count(ctx, b)
+		} else {
+			out[i], err = b.Eval(ctx)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -118,48 +240,89 @@ func (g *groupIter) add(ctx *sql.Context, r sql.Row) error {
 	if err != nil {
 		return err
 	}
+	g.read++
 	at, known := g.index[key]
-	if !known || g.rows {
-		n := function.RowSize(r)
-		if !known {
-			n += function.HashBytes + function.BufferBytes*int64(len(g.n.SelectDeps))
-		}
-		if err := g.charge(ctx, n); err != nil {
+	if !known && g.later == nil {
+		n := function.RowSize(r) + function.HashBytes + function.BufferBytes*int64(len(g.n.SelectDeps))
+		ok, err := g.m.fits(ctx, n, g.bytes, g.parts)
+		if err != nil {
 			return err
 		}
+		if ok {
+			g.bytes += n
+			if at, err = g.group(ctx); err != nil {
+				return err
+			}
+			g.index[key], known = at, true
+			g.groups[at].first, g.groups[at].base, g.groups[at].bytes = g.read, n, n
+		}
 	}
-	if !known {
-		if at, err = g.group(ctx); err != nil {
+	if known && !g.groups[at].later {
+		if err := g.update(ctx, at, r); err != nil {
 			return err
 		}
-		g.index[key] = at
+		group := &g.groups[at]
+		more := g.size(*group) - group.bytes
+		if more <= 0 {
+			g.shrink(group, -more)
+			return nil
+		}
+		ok, err := g.m.fits(ctx, more, g.bytes, g.parts)
+		if ok {
+			g.bytes += more
+			group.bytes += more
+		}
+		group.later = !ok
+		return err
 	}
-	for i, b := range g.groups[at] {
+	if g.later == nil {
+		g.later = newKeyedRows(g.m)
+	}
+	return g.later.put(ctx, key, g.read, r)
+}
+
+// update adds a row to a group.
+func (g *groupIter) update(ctx *sql.Context, at int, r sql.Row) error {
+	group := &g.groups[at]
+	for _, b := range group.buffers {
 		if err := b.Update(ctx, r); err != nil {
 			return err
 		}
-		if _, ok := g.n.SelectDeps[i].(*aggregation.CountDistinct); ok {
-			v, err := b.Eval(ctx)
-			if err != nil {
-				return err
-			}
-			n, _ := v.(int64)
-			if err := g.grown(ctx, b, n*function.HashBytes); err != nil {
-				return err
-			}
-		} else if c, ok := b.(*function.ConcatBuffer); ok {
-			if err := g.grown(ctx, b, c.Size); err != nil {
-				return err
-			}
-		}
+	}
+	if g.rows {
+		group.rows += function.RowSize(r)
 	}
 	return nil
+}
+
+// size is what a group takes.
+func (g *groupIter) size(of group) int64 {
+	if !g.grows {
+		return of.bytes
+	}
+	n := of.base + of.rows
+	for _, b := range of.buffers {
+		switch b := b.(type) {
+		case *expr.DistinctCount:
+			n += int64(b.Len()) * function.HashBytes
+		case *function.ConcatBuffer:
+			n += b.Size
+		}
+	}
+	return n
+}
+
+// shrink gives back what a group takes no more.
+func (g *groupIter) shrink(group *group, n int64) {
+	g.m.release(n)
+	g.bytes -= n
+	group.bytes -= n
 }
 
 // group begins a group and returns its number.
 func (g *groupIter) group(ctx *sql.Context) (int, error) {
 	buffers := make([]sql.AggregationBuffer, len(g.n.SelectDeps))
-	g.groups = append(g.groups, buffers)
+	g.groups = append(g.groups, group{buffers: buffers})
 	for i, e := range g.n.SelectDeps {
 		a, ok := e.(sql.Aggregation)
 		if !ok {
@@ -196,43 +359,102 @@ func (g *groupIter) group(ctx *sql.Context) (int, error) {
 	return len(g.groups) - 1, nil
 }
 
-// grown charges what an aggregate keeps more than when it was last asked, or gives back what it
-// keeps less.
-func (g *groupIter) grown(ctx *sql.Context, b sql.AggregationBuffer, size int64) error {
-	more := size - g.seen[b]
-	if more == 0 {
+// grow charges what a group takes more, when it is the only one that grows. The values of its COUNT(DISTINCT …) are written to
+// a file if there is no place for them.
+func (g *groupIter) grow(ctx *sql.Context, group *group) error {
+	more := g.size(*group) - group.bytes
+	if more <= 0 {
+		g.shrink(group, -more)
 		return nil
 	}
-	if g.seen == nil {
-		g.seen = make(map[sql.AggregationBuffer]int64)
+	if err := g.m.charge(ctx, more, tableOverflow); err != nil {
+		written, werr := g.writeValues(ctx, group)
+		if werr != nil {
+			return werr
+		}
+		if !written {
+			return err
+		}
+		return g.grow(ctx, group)
 	}
-	g.seen[b] = size
-	if more < 0 {
-		g.m.release(-more)
-		g.bytes += more
-		return nil
-	}
-	return g.charge(ctx, more)
+	g.bytes += more
+	group.bytes += more
+	return nil
 }
 
-func (g *groupIter) charge(ctx *sql.Context, n int64) error {
-	if err := g.m.charge(ctx, n, tableOverflow); err != nil {
+// writeValues writes the values that a group's COUNT(DISTINCT …) keep. Returns false if there are none.
+func (g *groupIter) writeValues(ctx *sql.Context, group *group) (bool, error) {
+	some := false
+	for _, b := range group.buffers {
+		d, ok := b.(*expr.DistinctCount)
+		if !ok || d.Len() == 0 {
+			continue
+		}
+		some = true
+		if g.values[b] == nil {
+			if g.values == nil {
+				g.values = make(map[sql.AggregationBuffer]*keyedRows)
+			}
+			g.values[b] = newKeyedRows(g.m)
+		}
+		if err := g.values[b].takeValues(ctx, d); err != nil {
+			return false, err
+		}
+	}
+	return some, nil
+}
+
+// takeValues adds the values of a COUNT(DISTINCT …), which has them no more.
+func (k *keyedRows) takeValues(ctx *sql.Context, d *expr.DistinctCount) error {
+	if err := d.Take(func(h uint64) error { return k.put(ctx, h, 0, nil) }); err != nil {
 		return err
 	}
-	g.bytes += n
-	return nil
+	return k.spill(ctx)
+}
+
+// count returns how many different values there are, those that the COUNT(DISTINCT …) still has included.
+func (k *keyedRows) count(ctx *sql.Context, b sql.AggregationBuffer) (int64, error) {
+	if d, ok := b.(*expr.DistinctCount); ok {
+		if err := k.takeValues(ctx, d); err != nil {
+			return 0, err
+		}
+	}
+	if err := k.finish(ctx); err != nil {
+		return 0, err
+	}
+	n, last := int64(0), uint64(0)
+	for {
+		h, _, _, err := k.take(ctx)
+		if err == io.EOF {
+			return n, nil
+		}
+		if err != nil {
+			return 0, err
+		}
+		if n == 0 || h != last {
+			n, last = n+1, h
+		}
+	}
 }
 
 // Close implements sql.RowIter.
 func (g *groupIter) Close(ctx *sql.Context) error {
-	for _, buffers := range g.groups {
-		for _, b := range buffers {
+	for _, group := range g.groups {
+		for _, b := range group.buffers {
 			if b != nil {
 				b.Dispose(ctx)
 			}
 		}
 	}
-	g.groups, g.seen, g.next = nil, nil, 0
+	for _, k := range g.values {
+		k.close()
+	}
+	for _, k := range []*keyedRows{g.later, g.answers} {
+		if k != nil {
+			k.close()
+		}
+	}
+	g.groups, g.values, g.next = nil, nil, 0
 	g.m.release(g.bytes)
 	g.bytes = 0
 	return g.child.Close(ctx)

@@ -14,22 +14,23 @@ import (
 
 // memory adds up the rows that the iterators of a session's statement keep: sorts,
 // groups, hash tables, temporary tables. The planner's have no bound of their own.
-// Beyond tmp_table_size the statement fails, and what all statements of an instance
+// Beyond tmp_table_size they go to temporary files, or else the statement fails; what all statements of an instance
 // keep comes out of the instance's budget (T-14). It is safe for concurrent use.
 //
 // Invariant: used <= taken, and taken is what the budget has given.
 type memory struct {
 	mu          sync.Mutex
-	b           *Backend
+	s           *Session
 	used, taken int64
-	limit       int64 // of the statement, 0: not looked up yet
+	limit       int64 // tmp_table_size, 0: not looked up yet
 	// tables is what nodes keep from one of their iterators to the next.
 	tables map[sql.Node]int64
 	// inner is the joins whose tables are released with the join that they are part of.
 	inner map[sql.Node]bool
+	files map[*rowFile]struct{} // that are open
 }
 
-// sortOverflow is what a sort fails with.
+// sortOverflow is what window functions fail with.
 func sortOverflow() error {
 	return mysql.NewSQLError(mysql.EROutOfSortMemory, "HY001",
 		"Out of sort memory, consider increasing server sort buffer size")
@@ -44,21 +45,44 @@ func tableOverflow() error {
 func (m *memory) charge(ctx *sql.Context, n int64, full expr.Overflow) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.limit == 0 {
-		m.limit = statementLimit(ctx)
-	}
-	if m.used+n > m.limit {
+	if m.used+n > max(m.limitOf(ctx), limitMin) {
 		return full()
 	}
+	if !m.take(n) {
+		return wireError(engine.ErrMemory)
+	}
+	return nil
+}
+
+// fits adds n bytes to those that a node holds and can write to a file. Returns false, with nothing added, if it is to write them:
+// all of the statement take more than one of so many parts of tmp_table_size, or the instance has no more. Returns 1041 if it has
+// none for a node that holds none.
+func (m *memory) fits(ctx *sql.Context, n, held, parts int64) (bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if held > 0 && (m.used+n > m.limitOf(ctx)/parts && held+n > spillMin || spillMin < 0) {
+		return false, nil
+	}
+	if m.take(n) {
+		return true, nil
+	}
+	if held > 0 {
+		return false, nil
+	}
+	return false, wireError(engine.ErrMemory)
+}
+
+// take adds n bytes. Returns false if the instance has no more.
+func (m *memory) take(n int64) bool {
 	if more := m.used + n - m.taken; more > 0 {
 		more = (more + function.MemoryStep - 1) / function.MemoryStep * function.MemoryStep
-		if !m.b.db.TakeMemory(more) {
-			return wireError(engine.ErrMemory)
+		if !m.s.b.db.TakeMemory(more) {
+			return false
 		}
 		m.taken += more
 	}
 	m.used += n
-	return nil
+	return true
 }
 
 // release takes n bytes off.
@@ -67,7 +91,7 @@ func (m *memory) release(n int64) {
 	defer m.mu.Unlock()
 	m.used -= min(n, m.used) // less is left if reset came first
 	if spare := (m.taken - m.used) / function.MemoryStep * function.MemoryStep; spare > 0 {
-		m.b.db.GiveMemory(spare)
+		m.s.b.db.GiveMemory(spare)
 		m.taken -= spare
 	}
 }
@@ -77,10 +101,13 @@ func (m *memory) reset() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.taken > 0 {
-		m.b.db.GiveMemory(m.taken)
+		m.s.b.db.GiveMemory(m.taken)
 	}
 	m.used, m.taken, m.limit = 0, 0, 0
 	m.tables, m.inner = nil, nil
+	for f := range m.files {
+		f.end()
+	}
 }
 
 // lasts hands a node's bytes over to the join above it, or to the statement.
@@ -93,16 +120,23 @@ func (m *memory) lasts(n sql.Node, bytes int64) {
 	m.tables[n] += bytes
 }
 
-// limitMin is what a statement may keep whatever tmp_table_size is: to MySQL a small one only means that it uses files.
+// limitMin is what a statement may keep whatever tmp_table_size is, where nothing is written to files.
 const limitMin = 512 << 10
 
-// statementLimit is tmp_table_size.
-func statementLimit(ctx *sql.Context) int64 {
-	v, err := ctx.GetSessionVariable(ctx, "tmp_table_size")
-	if n, ok := v.(uint64); ok && err == nil {
-		return int64(min(max(n, limitMin), 1<<62))
+// spillMin is what a node may keep whatever else the statement keeps, so that what it writes at a time is no single row. Below 0,
+// in tests, a node keeps one row.
+var spillMin = int64(32 << 10)
+
+// limitOf is tmp_table_size at the statement's beginning.
+func (m *memory) limitOf(ctx *sql.Context) int64 {
+	if m.limit == 0 {
+		m.limit = 1 << 62
+		v, err := ctx.GetSessionVariable(ctx, "tmp_table_size")
+		if n, ok := v.(uint64); ok && err == nil {
+			m.limit = int64(min(max(n, 1), 1<<62))
+		}
 	}
-	return 1 << 62
+	return m.limit
 }
 
 // keeper counts the rows that pass it as kept by whoever reads it.
@@ -111,10 +145,9 @@ type keeper struct {
 	m     *memory
 	full  expr.Overflow
 	size  func(sql.Row) int64
-	most  int64 // rows that are kept at once, 0: all
 	// lasting is a node that keeps what was read to its end.
 	lasting sql.Node
-	rows, n int64
+	n       int64
 	end     bool
 }
 
@@ -124,9 +157,6 @@ func (k *keeper) Next(ctx *sql.Context) (sql.Row, error) {
 	if err != nil {
 		k.end = k.end || err == io.EOF
 		return r, err
-	}
-	if k.rows++; k.most > 0 && k.rows > k.most {
-		return r, nil
 	}
 	n := k.size(r)
 	if err := k.m.charge(ctx, n, k.full); err != nil {

@@ -1,10 +1,14 @@
 package gms_test
 
 import (
+	"os"
+	"strings"
 	"testing"
+	"time"
 
 	"sextant/engine"
 	"sextant/logstore/memvolume"
+	"sextant/server/gms"
 )
 
 // What sorts, groups, joins and temporary tables keep is bounded by tmp_table_size: more
@@ -21,10 +25,7 @@ func TestStatementMemory(t *testing.T) {
 	base := i.db.MemoryUsed()
 	must(t, c, "SET tmp_table_size = 900000")
 	for _, q := range []string{
-		"SELECT * FROM t ORDER BY s, id",
-		"SELECT * FROM t ORDER BY s, id LIMIT 15000",
 		"SELECT id, ROW_NUMBER() OVER (ORDER BY s, id) FROM t",
-		"SELECT id, s FROM t UNION ALL SELECT id, s FROM t ORDER BY s",
 	} {
 		wantError(t, c, q, 1038, "HY001")
 		if one(t, c, "SELECT 1") != "1" || i.db.MemoryUsed() != base {
@@ -32,11 +33,7 @@ func TestStatementMemory(t *testing.T) {
 		}
 	}
 	for _, q := range []string{
-		"SELECT id, COUNT(*) FROM t GROUP BY id",
-		"SELECT COUNT(DISTINCT id, s) + 0 FROM t",
 		"SELECT JSON_ARRAYAGG(s) FROM t",
-		"SELECT DISTINCT id + 0, s FROM t",
-		"SELECT id, s FROM t UNION SELECT id + 1, s FROM t",
 		"SELECT id, s FROM t INTERSECT SELECT id, s FROM t",
 		"SELECT COUNT(*) FROM u a JOIN u b ON a.id = b.id",
 		"SELECT COUNT(*) FROM v WHERE id IN (SELECT id FROM u) OR g = 77",
@@ -53,7 +50,13 @@ func TestStatementMemory(t *testing.T) {
 			t.Errorf("%s: %d bytes are still taken", q, i.db.MemoryUsed()-base)
 		}
 	}
-	for q, want := range map[string]string{
+	for q, want := range map[string]string{ // the first ones write files
+		"SELECT COUNT(*) FROM (SELECT id, COUNT(*) FROM t GROUP BY id HAVING COUNT(*) = 1) x":                    "20000",
+		"SELECT COUNT(DISTINCT id, s) + 0 FROM t":                                                                "20000",
+		"SELECT SUM(n) FROM (SELECT COUNT(DISTINCT id) n FROM t GROUP BY g) x":                                   "20000",
+		"SELECT COUNT(*) FROM (SELECT DISTINCT id + 0 FROM t) x":                                                 "20000",
+		"SELECT COUNT(*) FROM (SELECT id FROM t UNION SELECT id + 1 FROM t) x":                                   "20001",
+		"SELECT id FROM t ORDER BY s, id LIMIT 15000, 1":                                                         "9977",
 		"SELECT SUM(n) FROM (SELECT g, COUNT(*) n FROM t GROUP BY g) x":                                          "20000",
 		"SELECT SUM(LENGTH(s)) FROM (SELECT g, GROUP_CONCAT(s) s FROM t GROUP BY g) x":                           "10240",
 		"SELECT LENGTH(GROUP_CONCAT(s ORDER BY s DESC, id)) FROM t":                                              "1024",
@@ -97,8 +100,61 @@ func TestStatementsShareTheBudget(t *testing.T) {
 	c := i.conn(i.open(""))
 	base := i.db.MemoryUsed()
 	must(t, c, "SET tmp_table_size = 1000000000", "SET cte_max_recursion_depth = 200000")
-	wantError(t, c, "WITH RECURSIVE r (n) AS (SELECT 1 UNION ALL SELECT n+1 FROM r WHERE n < 200000) SELECT s FROM (SELECT n, CONCAT(REPEAT('x', 100), n) s FROM r) x ORDER BY s", 1041, "HY000")
+	rows := "WITH RECURSIVE r (n) AS (SELECT 1 UNION ALL SELECT n+1 FROM r WHERE n < 200000) SELECT "
+	wantError(t, c, rows+"JSON_ARRAYAGG(s) FROM (SELECT n, CONCAT(REPEAT('x', 100), n) s FROM r) x", 1041, "HY000")
+	if got := one(t, c, rows+"s FROM (SELECT n, CONCAT(REPEAT('x', 100), n) s FROM r) x ORDER BY s DESC"); got != strings.Repeat("x", 100)+"99999" {
+		t.Errorf("the last row is %s", got)
+	}
 	if one(t, c, "SELECT 1") != "1" || i.db.MemoryUsed() != base {
 		t.Errorf("%d bytes are still taken", i.db.MemoryUsed()-base)
+	}
+}
+
+// What a statement keeps in memory while it sorts and groups many rows is bounded, the rest is in files, which are gone when the
+// statement is: at its end, and when it is killed or its client goes away. Beyond server.temp_space it fails.
+func TestStatementsWriteFiles(t *testing.T) {
+	dir := t.TempDir()
+	i := startInstanceWith(t, memvolume.New(memvolume.Options{}), engine.Options{}, func(o *gms.Options) { o.TempDir, o.TempSpace = dir, 64<<20 })
+	c := i.conn(i.open(""))
+	must(t, c, "CREATE DATABASE d", "USE d", "CREATE TABLE t (id INT PRIMARY KEY, s VARCHAR(300))", "SET cte_max_recursion_depth = 20000",
+		"INSERT INTO t WITH RECURSIVE r (n) AS (SELECT 1 UNION ALL SELECT n+1 FROM r WHERE n < 20000) SELECT n, REPEAT(CHAR(97 + n * 7 % 26), 200) FROM r")
+	must(t, c, "SET tmp_table_size = 262144")
+	base := i.db.MemoryUsed()
+	most := int64(0)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for range 400 {
+			most = max(most, i.db.MemoryUsed()-base)
+			time.Sleep(time.Millisecond)
+		}
+	}()
+	for _, q := range []string{"SELECT * FROM t ORDER BY s DESC", "SELECT id, COUNT(*), MAX(s) FROM t GROUP BY id", "SELECT DISTINCT s, id + 0 FROM t"} {
+		if got := one(t, c, "SELECT COUNT(*) FROM ("+q+") x"); got != "20000" {
+			t.Errorf("%s: %s rows", q, got)
+		}
+		noTempFiles(t, i)
+	}
+	<-done
+	if most > 1<<20 {
+		t.Errorf("%d bytes were kept in memory", most)
+	}
+	wantError(t, c, "SELECT a.s FROM t a, t b WHERE b.id < 40 ORDER BY a.s", 3, "HY000")
+	wantError(t, c, "SELECT DISTINCT a.id * 100 + b.id, a.s FROM t a, t b WHERE b.id < 40", 1114, "HY000")
+	noTempFiles(t, i)
+	if one(t, c, "SELECT 1") != "1" || i.db.MemoryUsed() != base {
+		t.Errorf("%d bytes are still taken", i.db.MemoryUsed()-base)
+	}
+	must(t, c, "SET max_execution_time = 50")
+	wantError(t, c, "SELECT a.id FROM t a, t b ORDER BY a.id * b.id", 3024, "HY000")
+	noTempFiles(t, i)
+	must(t, c, "SET max_execution_time = 0")
+	rows, err := c.QueryContext(t.Context(), "SELECT id, s FROM t ORDER BY s")
+	if err != nil || !rows.Next() || rows.Close() != nil {
+		t.Errorf("rows that are not read: %v", err)
+	}
+	noTempFiles(t, i)
+	if names, err := os.ReadDir(dir); err != nil || len(names) > 0 {
+		t.Errorf("files %v, error %v", names, err)
 	}
 }

@@ -4,11 +4,9 @@ import (
 	"math"
 
 	"github.com/dolthub/go-mysql-server/sql"
-	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/iters"
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/transform"
-	"github.com/dolthub/go-mysql-server/sql/types"
 
 	"sextant/server/gms/expr"
 	"sextant/server/gms/function"
@@ -24,11 +22,13 @@ func (b *builder) keep(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		if err != nil {
 			return nil, err
 		}
-		return &keeper{child: it, m: &s.memory, full: n.Full, size: n.Size, most: n.Most}, nil
+		return &keeper{child: it, m: &s.memory, full: n.Full, size: n.Size}, nil
 	case *plan.Sort:
-		c := *n
-		c.Child = &expr.Kept{Node: n.Child, Full: sortOverflow, Size: function.RowSize}
-		return b.plain(ctx, s, &c, r)
+		child, err := b.base.Build(ctx, n.Child, r)
+		if err != nil {
+			return nil, err
+		}
+		return &sortIter{child: child, sorter: newRowSorter(ctx, &s.memory, n.SortConditions, -1), scan: sortCounter(n.Child)}, nil
 	case *plan.TopN:
 		limit, offset := n.Limit, sql.Expression(nil)
 		if sum := n.Limit.Children(); len(sum) == 2 {
@@ -38,10 +38,11 @@ func (b *builder) keep(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		if err != nil {
 			return nil, err
 		}
-		c := *n
-		c.Limit = expression.NewLiteral(most, types.Int64)
-		c.Child = &expr.Kept{Node: n.Child, Full: sortOverflow, Size: function.RowSize, Most: max(most, 1)}
-		return b.plain(ctx, s, &c, r)
+		child, err := b.base.Build(ctx, n.Child, r)
+		if err != nil {
+			return nil, err
+		}
+		return &sortIter{child: child, sorter: newRowSorter(ctx, &s.memory, n.SortConditions, most), scan: sortCounter(n.Child), calc: n.CalcFoundRows}, nil
 	case *plan.Window:
 		c, err := planrule.WithRanges(ctx, n)
 		if err != nil {
@@ -63,7 +64,7 @@ func (b *builder) keep(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		if err != nil {
 			return nil, err
 		}
-		return &keeper{child: expr.NewDistinctRows(child, n.Schema(ctx)), m: &s.memory, full: tableOverflow, size: hashSize}, nil
+		return s.memory.distinct(child, n.Schema(ctx)), nil
 	case *plan.Concat:
 		return b.keepResult(ctx, s, n, r, hashSize, nil)
 	case *plan.SubqueryAlias: // one that sets variables is read before what is around it
@@ -112,11 +113,10 @@ func (b *builder) keepSet(ctx *sql.Context, s *Session, n *plan.SetOp, r sql.Row
 		c.Distinct = false
 		c.SortConditions, c.Limit, c.Offset = nil, nil, nil // the planner skips rows before it sorts
 		if it, err = b.plain(ctx, s, &c, r); err == nil && n.Distinct {
-			it = &keeper{child: expr.NewDistinctRows(it, n.Schema(ctx)), m: &s.memory, full: tableOverflow, size: hashSize}
+			it = s.memory.distinct(it, n.Schema(ctx))
 		}
 	} else {
-		side := func(n sql.Node) sql.Node { return &expr.Kept{Node: n, Full: tableOverflow, Size: hashSize} }
-		it, err = b.matched(ctx, n, side(n.Left()), side(n.Right()), r)
+		it, err = b.matched(ctx, s, n, r)
 	}
 	if err != nil {
 		return nil, err
@@ -138,16 +138,26 @@ func limited(ctx *sql.Context, it sql.RowIter, set *plan.SetOp) (sql.RowIter, er
 
 // sorted sorts the rows of a set operation, and returns those of its LIMIT.
 func sorted(ctx *sql.Context, s *Session, it sql.RowIter, set *plan.SetOp) (sql.RowIter, error) {
-	k := &keeper{child: it, m: &s.memory, full: sortOverflow, size: function.RowSize}
-	if set.Limit == nil {
-		return iters.NewSortIter(set.SortConditions, k), nil
+	most, skip := int64(-1), int64(0)
+	if set.Limit != nil {
+		var err error
+		if most, skip, err = limits(ctx, set.Limit, set.Offset); err != nil {
+			return nil, err
+		}
 	}
-	n, skip, err := limits(ctx, set.Limit, set.Offset)
-	if err != nil {
-		return nil, err
-	}
-	k.most = max(n, 1)
-	return &skipIter{RowIter: iters.NewTopRowsIter(set.SortConditions, n, false, k), skip: skip}, nil
+	return &skipIter{RowIter: &sortIter{child: it, sorter: newRowSorter(ctx, &s.memory, set.SortConditions, most), scan: "Sort_scan"}, skip: skip}, nil
+}
+
+// sortCounter is the status variable of sorts of what a node returns: of the ranges of an index, or of all of a table.
+func sortCounter(n sql.Node) string {
+	name := "Sort_scan"
+	transform.Inspect(n, func(n sql.Node) bool {
+		if _, ok := n.(*plan.IndexedTableAccess); ok {
+			name = "Sort_range"
+		}
+		return name == "Sort_scan" && len(n.Children()) == 1 // of a join's, as the first table is found
+	})
+	return name
 }
 
 // limits returns how many rows there are up to the last that a LIMIT lets through, and how many of them its OFFSET skips,

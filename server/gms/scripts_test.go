@@ -17,6 +17,7 @@ import (
 	"github.com/go-sql-driver/mysql"
 
 	"sextant/engine/txn"
+	"sextant/server/gms"
 )
 
 // sqlLab runs scripts of several connections to one server. A statement is answered
@@ -293,23 +294,50 @@ func errorText(err error) string {
 
 // TestSQLScripts runs the scripts of testdata/sql: several sessions' statements with
 // one outcome. Each is a rule of transactions, locks or statements.
-func TestSQLScripts(t *testing.T) { runSQLScripts(t, false) }
+func TestSQLScripts(t *testing.T) {
+	runSQLScripts(t, func(t *testing.T, _ string) *sqlLab { return newLab(startInstance(t)) })
+}
 
 // TestSQLScriptsPrepared runs them as prepared statements: the outcomes are the same.
-func TestSQLScriptsPrepared(t *testing.T) { runSQLScripts(t, true) }
+func TestSQLScriptsPrepared(t *testing.T) {
+	runSQLScripts(t, func(t *testing.T, name string) *sqlLab {
+		if name == "deprecations.txt" {
+			t.Skip("what is deprecated in a text is said when it is prepared")
+		}
+		l := newLab(startInstance(t))
+		l.prepared = true
+		return l
+	})
+}
 
-func runSQLScripts(t *testing.T, prepared bool) {
+// TestSQLScriptsSpilled runs them with nothing kept in memory that can be written to files: the outcomes are the same.
+func TestSQLScriptsSpilled(t *testing.T) {
+	defer gms.SpillAll()()
+	runSQLScripts(t, func(t *testing.T, _ string) *sqlLab {
+		i := startInstance(t)
+		t.Cleanup(func() { noTempFiles(t, i) })
+		return newLab(i)
+	})
+}
+
+// noTempFiles fails the test if statements that have ended have left temporary files.
+func noTempFiles(t testing.TB, i *instance) {
+	t.Helper()
+	for end := time.Now().Add(5 * time.Second); i.srv.TempSpaceUsed() != 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%d bytes of temporary files are left", i.srv.TempSpaceUsed())
+		}
+	}
+}
+
+func runSQLScripts(t *testing.T, open func(t *testing.T, name string) *sqlLab) {
 	files, err := os.ReadDir("testdata/sql")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, f := range files {
-		if prepared && f.Name() == "deprecations.txt" {
-			continue // what is deprecated in a text is said when it is prepared
-		}
 		t.Run(f.Name(), func(t *testing.T) {
-			l := newLab(startInstance(t))
-			l.prepared = prepared
+			l := open(t, f.Name())
 			datadriven.RunTest(t, "testdata/sql/"+f.Name(), func(t *testing.T, d *datadriven.TestData) string {
 				l.t = t
 				return l.run(d)

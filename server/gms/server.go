@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -64,6 +65,10 @@ type Options struct {
 	// StatementMemory is tmp_table_size's global value: bytes of rows that a statement's
 	// sorts, groups and temporary tables may keep; default 128 MiB.
 	StatementMemory int64
+	// TempDir is where rows beyond it are written, it must exist; default: the system's directory for temporary files.
+	// TempSpace is how many bytes all of them may take there; default 8 GiB.
+	TempDir   string
+	TempSpace int64
 	// TLS is offered to clients if it is not nil.
 	TLS *certs.Source
 	// RequireSecureTransport is the variable's value at the start.
@@ -110,6 +115,12 @@ func NewServer(o Options) (*Server, error) {
 	if o.StatementMemory == 0 {
 		o.StatementMemory = defaultStatementMemory
 	}
+	if o.TempDir == "" {
+		o.TempDir = os.TempDir()
+	}
+	if o.TempSpace == 0 {
+		o.TempSpace = defaultTempSpace
+	}
 	var err error
 	if o.SecureFilePriv, err = secureDirectory(o.SecureFilePriv); err != nil {
 		return nil, fmt.Errorf("gms: secure_file_priv: %w", err)
@@ -121,6 +132,7 @@ func NewServer(o Options) (*Server, error) {
 	s.b.mysql = true
 	s.b.live = s.liveVariable
 	s.b.tls, s.b.secureDir = o.TLS, o.SecureFilePriv
+	s.b.temp.dir, s.b.temp.limit = o.TempDir, o.TempSpace
 	if err := initVariables(o); err != nil {
 		return nil, err
 	}

@@ -168,7 +168,7 @@ func NewSession(b *Backend, base *sql.BaseSession) *Session {
 		sess: b.db.NewSession(uint64(base.ID())), status: newSessionStatus(),
 	}
 	s.recorder = recorder{d: b.digests, s: s}
-	s.memory.b = b
+	s.memory.s = s
 	return s
 }
 

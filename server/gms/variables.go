@@ -181,6 +181,7 @@ func initVariables(o Options) error {
 		"performance_schema": int8(1),
 		"max_connections":    int64(o.MaxConnections), "max_allowed_packet": int64(64 << 20),
 		"tmp_table_size":                uint64(o.StatementMemory),
+		"tmpdir":                        o.TempDir,
 		"default_authentication_plugin": "caching_sha2_password",
 		"secure_file_priv":              secureFilePriv(o.SecureFilePriv),
 		"collation_server":              collation, "collation_connection": collation, "collation_database": collation,

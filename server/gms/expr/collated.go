@@ -59,36 +59,6 @@ func RowHash(ctx *sql.Context, schema sql.Schema, r sql.Row) (uint64, error) {
 	return hash.HashOf(ctx, nil, weighed)
 }
 
-// DistinctRows returns a child's rows, of equal ones the first.
-type DistinctRows struct {
-	sql.RowIter
-	schema sql.Schema
-	seen   map[uint64]struct{}
-}
-
-// NewDistinctRows returns the rows of child, which have the schema, without those that are equal to an earlier one.
-func NewDistinctRows(child sql.RowIter, schema sql.Schema) *DistinctRows {
-	return &DistinctRows{child, schema, make(map[uint64]struct{})}
-}
-
-// Next implements sql.RowIter.
-func (d *DistinctRows) Next(ctx *sql.Context) (sql.Row, error) {
-	for {
-		r, err := d.RowIter.Next(ctx)
-		if err != nil {
-			return nil, err
-		}
-		h, err := RowHash(ctx, d.schema, r)
-		if err != nil {
-			return nil, err
-		}
-		if _, seen := d.seen[h]; !seen {
-			d.seen[h] = struct{}{}
-			return r, nil
-		}
-	}
-}
-
 // MatchedRows returns the rows of INTERSECT ALL or EXCEPT ALL: each row of the right side
 // keeps, or takes away, one of the left side.
 type MatchedRows struct {
@@ -185,6 +155,20 @@ func (d *DistinctCount) Update(ctx *sql.Context, r sql.Row) error {
 	h, err := RowHash(ctx, d.schema, values)
 	d.seen[h] = struct{}{}
 	return err
+}
+
+// Len is how many hashes of values it keeps.
+func (d *DistinctCount) Len() int { return len(d.seen) }
+
+// Take calls f with the hash of each value that it keeps, and keeps none of them.
+func (d *DistinctCount) Take(f func(uint64) error) error {
+	for h := range d.seen {
+		if err := f(h); err != nil {
+			return err
+		}
+	}
+	d.seen = make(map[uint64]struct{})
+	return nil
 }
 
 // Eval implements sql.AggregationBuffer.

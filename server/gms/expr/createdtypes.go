@@ -650,7 +650,6 @@ type Kept struct {
 	sql.Node
 	Full Overflow
 	Size func(sql.Row) int64
-	Most int64
 }
 
 // FormatParts reports whether a format of STR_TO_DATE has parts of dates, parts of times and digits after the second.
