@@ -28,6 +28,7 @@ func (t *TableDef) Clone() *TableDef {
 	n.ForeignKeys = slices.Clone(t.ForeignKeys)
 	n.Checks = slices.Clone(t.Checks)
 	n.Options = maps.Clone(t.Options)
+	n.Parts = cloneParts(t.Parts)
 	n.history = slices.Clone(t.history)
 	return &n
 }
@@ -61,14 +62,22 @@ func (t *TableDef) complete() error {
 		t.nextIndex++
 		ix.ID = t.nextIndex
 	}
-	for _, ix := range t.allIndexes() {
-		ix.Root, ix.Tree = 0, 0
-	}
+	t.forgetTrees()
 	t.history = []rowSchema{{Version: 1, Columns: t.rowColumns()}}
 	if err := t.compile(); err != nil {
 		return err
 	}
 	return t.usable()
+}
+
+// forgetTrees makes t a table without trees.
+func (t *TableDef) forgetTrees() {
+	for _, ix := range t.allIndexes() {
+		ix.Root, ix.Tree, ix.KeyFormat = 0, 0, 0
+	}
+	for _, p := range t.Parts {
+		p.ID, p.Trees = 0, nil
+	}
 }
 
 // usable returns why an index of the table cannot be used, if so.
@@ -112,6 +121,9 @@ func (t *TableDef) alterFrom(old *TableDef) error {
 		return err
 	}
 	t.nextSchema()
+	for _, p := range t.Parts {
+		p.Trees = slices.DeleteFunc(p.Trees, func(at PartTree) bool { return t.indexByID(at.Index) == nil })
+	}
 	if err := t.compile(); err != nil {
 		return err
 	}

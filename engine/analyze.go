@@ -172,6 +172,9 @@ func (a *analysis) run(ctx context.Context, rows float64) (IndexStatistics, erro
 
 // sample reads the leaves: all if they are few, otherwise some that are drawn.
 func (a *analysis) sample(ctx context.Context) error {
+	if len(a.t.Parts) > 0 {
+		return a.sampleParts(ctx)
+	}
 	tree, p := a.ix.tree(), a.t.pager(a.p)
 	byFirst := map[string]int{}
 	draws := 0
@@ -207,6 +210,29 @@ func (a *analysis) sample(ctx context.Context) error {
 		a.leaves[i].weight /= float64(draws)
 	}
 	a.total /= float64(max(draws, 1))
+	slices.SortFunc(a.leaves, func(x, y sampledLeaf) int { return bytes.Compare(x.keys[0], y.keys[0]) })
+	return nil
+}
+
+// sampleParts samples the trees of every partition. Where each was read whole, so is the table.
+func (a *analysis) sampleParts(ctx context.Context) error {
+	a.exact = true
+	for _, pt := range a.t.tables() {
+		of := analysis{t: pt, ix: pt.indexByID(a.ix.ID), p: a.p}
+		if err := of.sample(ctx); err != nil {
+			return err
+		}
+		a.leaves, a.total, a.exact = append(a.leaves, of.leaves...), a.total+of.total, a.exact && of.exact
+	}
+	if a.exact {
+		all := sampledLeaf{weight: 1}
+		for _, l := range a.leaves {
+			all.keys = append(all.keys, l.keys...)
+		}
+		slices.SortFunc(all.keys, bytes.Compare)
+		a.leaves = []sampledLeaf{all}
+	}
+	a.leaves = slices.DeleteFunc(a.leaves, func(l sampledLeaf) bool { return len(l.keys) == 0 })
 	slices.SortFunc(a.leaves, func(x, y sampledLeaf) int { return bytes.Compare(x.keys[0], y.keys[0]) })
 	return nil
 }
@@ -334,7 +360,12 @@ func (a *analysis) bound(ctx context.Context, key []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := a.t.committedRow(ctx, a.t.pager(a.p), pk)
+	var r row.Row
+	for _, pt := range a.t.tables() {
+		if r, err = pt.committedRow(ctx, a.t.pager(a.p), pk); err != nil || r != nil {
+			break
+		}
+	}
 	if err != nil || r == nil {
 		return nil, err
 	}
@@ -423,12 +454,16 @@ func (db *writer) analyzeTables(ctx context.Context) error {
 		if t == nil {
 			continue
 		}
+		t = t.Owner()
+		if made[t.ID] != nil {
+			continue
+		}
 		s, err := db.Analyze(ctx, t)
 		if err != nil {
 			return fmt.Errorf("analyze %s.%s: %w", t.Database, t.Name, err)
 		}
-		if s.Rows > 0 || c.Statistics(id) != nil {
-			made[id] = s
+		if s.Rows > 0 || c.Statistics(t.ID) != nil {
+			made[t.ID] = s
 		}
 	}
 	if err := db.putStatistics(ctx, made); err != nil {

@@ -25,7 +25,7 @@ func TestStatisticsOfALargeTable(t *testing.T) {
 			if id%4 == 0 {
 				v = 77 // every fourth
 			}
-			if err := b.Add(w.ctx, pair(b.Table(), id, v, nil)); err != nil {
+			if err := b.Add(w.ctx, 0, pair(b.Table(), id, v, nil)); err != nil {
 				return err
 			}
 		}

@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -232,11 +233,39 @@ type BulkWriter struct {
 	old  *TableDef
 	def  *TableDef
 	ddl  *txDDL
+	to   []*bulkLoad // by partition, one of a table without any; nil: of a partition that stays
+	mark int         // notes of ddl before the new trees
+	rows int64       // of a temporary table
+	done bool
+	// keeps: what is added goes into new partitions, and the others stay.
+	keeps bool
+}
+
+// bulkLoad is what fills the trees of a table or a partition.
+type bulkLoad struct {
+	t    *TableDef
 	main *loader
 	side []*loader // by secondary index; nil: not stored
-	mark int       // notes of ddl before the new trees
 	rows int64
-	done bool
+}
+
+// open makes the loaders of the table's new trees: of parts, if it has partitions.
+func (b *BulkWriter) open(parts []*PartDef) {
+	for i, t := range b.def.tables() {
+		if len(b.def.Parts) > 0 && !slices.Contains(parts, b.def.Parts[i]) {
+			b.to = append(b.to, nil)
+			continue
+		}
+		l := &bulkLoad{t: t, main: newLoader(b.w, t.Primary.tree())}
+		for _, ix := range t.Indexes {
+			if !ix.stored() {
+				l.side = append(l.side, nil)
+				continue
+			}
+			l.side = append(l.side, newLoader(b.w, ix.tree()))
+		}
+		b.to = append(b.to, l)
+	}
 }
 
 // Rewrite starts a rewriting ALTER: def, a changed copy of an existing table's
@@ -274,18 +303,15 @@ func (tx *Tx) Rewrite(ctx context.Context, def *TableDef) (*BulkWriter, error) {
 		return nil, err
 	}
 	b := &BulkWriter{tx: tx, w: w, old: old, def: t, ddl: ddl, mark: len(ddl.notes)}
-	if err := w.newTrees(ctx, ddl, t, t.allIndexes()); err != nil {
+	parts, err := w.newParts(ctx, ddl, t)
+	if err != nil {
+		return nil, err
+	}
+	if err := w.newTrees(ctx, ddl, t, parts, t.allIndexes()); err != nil {
 		return nil, err
 	}
 	tx.s.progress.begin(ctx, tx.db, old)
-	b.main = newLoader(w, t.Primary.tree())
-	for _, ix := range t.Indexes {
-		if !ix.stored() {
-			b.side = append(b.side, nil)
-			continue
-		}
-		b.side = append(b.side, newLoader(w, ix.tree()))
-	}
+	b.open(parts)
 	return b, nil
 }
 
@@ -296,9 +322,7 @@ func (t *TableDef) rewriteFrom(old *TableDef) {
 	t.newIDs()
 	t.choosePrimary()
 	t.Primary.ID = 0
-	for _, ix := range t.allIndexes() {
-		ix.Root, ix.Tree = 0, 0
-	}
+	t.forgetTrees()
 	last := old.history[len(old.history)-1].Version
 	t.history = []rowSchema{{Version: last + 1, Columns: t.rowColumns()}}
 }
@@ -307,8 +331,9 @@ func (t *TableDef) rewriteFrom(old *TableDef) {
 func (b *BulkWriter) Table() *TableDef { return b.def }
 
 // Add adds a row of Table's Desc, in any order; a hidden row id of 0 is filled in.
+// part is the ordinal of the row's partition, 0 in a table without partitions.
 // Returns *DuplicateError when it can tell already, ErrMemory, row.ErrKeyTooLong.
-func (b *BulkWriter) Add(ctx context.Context, r row.Row) error {
+func (b *BulkWriter) Add(ctx context.Context, part int, r row.Row) error {
 	if b.def.Keyless() {
 		var err error
 		if r, err = b.fillRowID(ctx, r); err != nil {
@@ -320,18 +345,22 @@ func (b *BulkWriter) Add(ctx context.Context, r row.Row) error {
 	if b.def.temp != nil {
 		return b.addTemporary(r)
 	}
-	pk, err := b.def.AppendPrimaryKey(nil, r)
+	if part >= len(b.to) || b.to[part] == nil {
+		return fmt.Errorf("engine: bulk load of %s.%s: no new partition %d", b.def.Database, b.def.Name, part)
+	}
+	to := b.to[part]
+	pk, err := to.t.AppendPrimaryKey(nil, r)
 	if err != nil {
 		return err
 	}
-	if err := b.main.add(ctx, cell{key: pk, value: r, unique: len(pk)}); err != nil {
-		return b.duplicate(ctx, b.def.Primary, err)
+	if err := b.add(ctx, to.main, cell{key: pk, value: r, unique: len(pk)}); err != nil {
+		return b.duplicate(ctx, to, to.t.Primary, err)
 	}
-	for i, ix := range b.def.Indexes {
-		if b.side[i] == nil {
+	for i, ix := range to.t.Indexes {
+		if to.side[i] == nil {
 			continue
 		}
-		key, columns, null, err := b.def.AppendIndexKey(nil, ix, r)
+		key, columns, null, err := to.t.AppendIndexKey(nil, ix, r)
 		if err != nil {
 			return err
 		}
@@ -339,12 +368,45 @@ func (b *BulkWriter) Add(ctx context.Context, r row.Row) error {
 		if ix.Unique && !null {
 			c.unique = columns
 		}
-		if err := b.side[i].add(ctx, c); err != nil {
-			return b.duplicate(ctx, ix, err)
+		if err := b.add(ctx, to.side[i], c); err != nil {
+			return b.duplicate(ctx, to, ix, err)
 		}
 	}
-	b.rows++
+	to.rows++
 	b.tx.s.progress.done.Add(1)
+	return nil
+}
+
+// add adds a cell. The memory that there is not may be what other partitions have taken.
+func (b *BulkWriter) add(ctx context.Context, l *loader, c cell) error {
+	err := l.add(ctx, c)
+	if !errors.Is(err, ErrMemory) || len(b.to) < 2 {
+		return err
+	}
+	if err := b.flush(ctx); err != nil {
+		return err
+	}
+	return l.add(ctx, c)
+}
+
+// flush writes what has been added. Returns *DuplicateError with one of the rows.
+func (b *BulkWriter) flush(ctx context.Context) error {
+	for _, to := range b.to {
+		if to == nil {
+			continue
+		}
+		if err := to.main.flush(ctx); err != nil {
+			return b.duplicate(ctx, to, to.t.Primary, err)
+		}
+		for i, l := range to.side {
+			if l == nil {
+				continue
+			}
+			if err := l.flush(ctx); err != nil {
+				return b.duplicate(ctx, to, to.t.Indexes[i], err)
+			}
+		}
+	}
 	return nil
 }
 
@@ -367,20 +429,20 @@ func (b *BulkWriter) fillRowID(ctx context.Context, r row.Row) (row.Row, error) 
 }
 
 // duplicate turns a loader's duplicate into the engine's.
-func (b *BulkWriter) duplicate(ctx context.Context, ix *IndexDef, err error) error {
+func (b *BulkWriter) duplicate(ctx context.Context, to *bulkLoad, ix *IndexDef, err error) error {
 	c, ok := err.(*duplicateCell) //nolint:errorlint // loaders return it bare
 	switch {
 	case !ok:
 		return err
-	case ix == b.def.Primary:
-		return &DuplicateError{Table: b.def, Index: ix, Existing: c.value}
+	case ix == to.t.Primary:
+		return &DuplicateError{Table: to.t, Index: ix, Existing: c.value}
 	}
-	if err := b.main.flush(ctx); err != nil {
-		return b.duplicate(ctx, b.def.Primary, err)
+	if err := to.main.flush(ctx); err != nil {
+		return b.duplicate(ctx, to, to.t.Primary, err)
 	}
 	p, _, release := b.w.newest()
 	defer release()
-	return b.def.duplicate(ctx, p, ix, err)
+	return to.t.duplicate(ctx, p, ix, err)
 }
 
 // Finish writes what is left and puts the new definition into the transaction.
@@ -393,16 +455,8 @@ func (b *BulkWriter) Finish(ctx context.Context) (*TableDef, error) {
 		return b.def, nil
 	}
 	defer b.tx.s.progress.end()
-	if err := b.main.flush(ctx); err != nil {
-		return nil, b.duplicate(ctx, b.def.Primary, err)
-	}
-	for i, l := range b.side {
-		if l == nil {
-			continue
-		}
-		if err := l.flush(ctx); err != nil {
-			return nil, b.duplicate(ctx, b.def.Indexes[i], err)
-		}
+	if err := b.flush(ctx); err != nil {
+		return nil, err
 	}
 	b.done = true
 	if b.def.CounterGen != b.old.CounterGen {
@@ -410,9 +464,16 @@ func (b *BulkWriter) Finish(ctx context.Context) (*TableDef, error) {
 			return nil, err
 		}
 	}
-	b.ddl.dropTrees(b.old, b.old.allIndexes()...)
-	b.ddl.new[b.def.ID] = true
-	b.ddl.rows(b.def.ID, b.rows)
+	if !b.keeps {
+		b.ddl.dropTrees(b.old, b.old.allIndexes()...)
+		b.ddl.new[b.def.ID] = true
+	}
+	b.ddl.dropParts(b.old, b.def)
+	for _, to := range b.to {
+		if to != nil {
+			b.ddl.rows(to.t.ID, to.rows)
+		}
+	}
 	b.ddl.raises = append(b.ddl.raises, b.def)
 	b.ddl.add(change{table: b.def})
 	return b.def, nil
@@ -429,10 +490,14 @@ func (b *BulkWriter) Abort(context.Context) error {
 		b.def.temp.close()
 		return nil
 	}
-	b.main.close()
-	for _, l := range b.side {
-		if l != nil {
-			l.close()
+	for _, to := range b.to {
+		if to == nil {
+			continue
+		}
+		for _, l := range append([]*loader{to.main}, to.side...) {
+			if l != nil {
+				l.close()
+			}
 		}
 	}
 	for _, n := range b.ddl.notes[b.mark:] {
@@ -478,11 +543,15 @@ func (tx *Tx) CreateIndex(ctx context.Context, t *TableDef, ix IndexDef) (*Table
 		return nil, err
 	}
 	if add.stored() {
-		if err := w.newTrees(ctx, ddl, n, []*IndexDef{add}); err != nil {
+		if err := w.newTrees(ctx, ddl, n, n.Parts, []*IndexDef{add}); err != nil {
 			return nil, err
 		}
 		tx.s.progress.begin(ctx, tx.db, old)
-		err := w.buildIndex(ctx, n, add, &tx.s.progress)
+		for _, pt := range n.tables() {
+			if err == nil {
+				err = w.buildIndex(ctx, pt, pt.indexByID(add.ID), &tx.s.progress)
+			}
+		}
 		tx.s.progress.end()
 		if err != nil {
 			return nil, err

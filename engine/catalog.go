@@ -89,7 +89,7 @@ func (c *Catalog) Table(db, name string) *TableDef {
 	return nil
 }
 
-// TableByID returns a table, nil if there is none.
+// TableByID returns a table, or a partition of one, nil if there is none.
 func (c *Catalog) TableByID(id TableID) *TableDef { return c.byID[id] }
 
 // Object returns an object, nil if there is none.
@@ -177,12 +177,18 @@ func (b *builder) table(ch change) {
 		if d := b.own(old.Database); d != nil && d.tables[fold(old.Name)] == old {
 			delete(d.tables, fold(old.Name))
 		}
+		for _, p := range old.Parts {
+			delete(b.c.byID, p.ID)
+		}
 	}
 	if ch.gone {
 		delete(b.c.byID, ch.table.ID)
 		return
 	}
 	b.c.byID[ch.table.ID] = ch.table
+	for _, p := range ch.table.Parts {
+		b.c.byID[p.ID] = p.table
+	}
 	if d := b.own(ch.table.Database); d != nil {
 		d.tables[fold(ch.table.Name)] = ch.table
 	}

@@ -33,7 +33,7 @@ func (db *DB) Check(ctx context.Context) (CheckReport, error) {
 	return c.report, err
 }
 
-// CheckTable verifies one table as Check does: its trees, and that every index has
+// CheckTable verifies one table, or one partition, as Check does: its trees, and that every index has
 // exactly the entries of its rows. Returns ErrNotFound if there is no such table, and
 // ErrCorrupt, wrapped, for the first contradiction.
 func (db *DB) CheckTable(ctx context.Context, id TableID) (CheckReport, error) {
@@ -49,7 +49,7 @@ func (db *DB) CheckTable(ctx context.Context, id TableID) (CheckReport, error) {
 	if t == nil {
 		return c.report, fmt.Errorf("table %d: %w", id, ErrNotFound)
 	}
-	err = c.table(ctx, t)
+	err = c.parts(ctx, t)
 	c.report.Pages = len(c.owner)
 	return c.report, err
 }
@@ -73,7 +73,7 @@ func (c *checker) run(ctx context.Context) error {
 	}
 	for _, d := range cat.Databases() {
 		for _, t := range cat.Tables(d.Name) {
-			if err := c.table(ctx, t); err != nil {
+			if err := c.parts(ctx, t); err != nil {
 				return fmt.Errorf("table %s.%s: %w", t.Database, t.Name, err)
 			}
 		}
@@ -105,6 +105,19 @@ func (c *checker) tree(ctx context.Context, t btree.Tree) error {
 	}
 	c.report.Trees++
 	return t.Walk(ctx, c.p, true, func(id redo.PageID, _ []byte) error { return c.own(id, t.ID) })
+}
+
+// parts checks a table, or each of its partitions.
+func (c *checker) parts(ctx context.Context, t *TableDef) error {
+	for _, pt := range t.tables() {
+		if err := c.table(ctx, pt); err != nil {
+			if name := pt.PartName(); name != "" {
+				return fmt.Errorf("partition %s: %w", name, err)
+			}
+			return err
+		}
+	}
+	return nil
 }
 
 // table checks a table's trees and that the indexes agree.

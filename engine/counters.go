@@ -69,8 +69,8 @@ func (cs *counters) used(id counterID) uint64 {
 	return 0
 }
 
-func autoCounter(t *TableDef) counterID { return counterID{counterAuto, t.ID, t.CounterGen} }
-func rowCounter(t *TableDef) counterID  { return counterID{counterRow, t.ID, 0} }
+func autoCounter(t *TableDef) counterID { return counterID{counterAuto, t.Owner().ID, t.CounterGen} }
+func rowCounter(t *TableDef) counterID  { return counterID{counterRow, t.Owner().ID, 0} }
 
 // counter returns a loaded counter of the table.
 func (db *DB) counter(ctx context.Context, t *TableDef, id counterID) (*counter, error) {

@@ -50,7 +50,7 @@ func TestCrashAfterEveryCommit(t *testing.T) {
 					if id == 7 {
 						n = 2 << 20
 					}
-					if err := b.Add(w.ctx, pair(b.Table(), id*37%300, id, make([]byte, n))); err != nil {
+					if err := b.Add(w.ctx, 0, pair(b.Table(), id*37%300, id, make([]byte, n))); err != nil {
 						return err
 					}
 				}

@@ -11,6 +11,7 @@ import (
 	"sextant/engine/btree"
 	"sextant/engine/row"
 	"sextant/engine/txn"
+	"sextant/internal/redo"
 )
 
 // DDL is part of the transaction: it shows in Tx.Catalog at once, to others at
@@ -99,6 +100,9 @@ func (d *txDDL) add(ch ...change) {
 		if c.table != nil {
 			d.tables[c.table.ID] = true
 			d.gone[c.table.ID] = c.gone
+			for _, p := range c.table.Parts {
+				d.tables[p.ID], d.gone[p.ID] = true, c.gone
+			}
 		}
 	}
 }
@@ -326,7 +330,11 @@ func (tx *Tx) CreateTable(ctx context.Context, def *TableDef) (*TableDef, error)
 	if err := t.complete(); err != nil {
 		return nil, err
 	}
-	if err := w.newTrees(ctx, ddl, t, t.allIndexes()); err != nil {
+	parts, err := w.newParts(ctx, ddl, t)
+	if err != nil {
+		return nil, err
+	}
+	if err := w.newTrees(ctx, ddl, t, parts, t.allIndexes()); err != nil {
 		return nil, err
 	}
 	ddl.new[t.ID] = true
@@ -334,44 +342,71 @@ func (tx *Tx) CreateTable(ctx context.Context, def *TableDef) (*TableDef, error)
 	return t, nil
 }
 
+// treesAtOnce is how many trees one mini-transaction makes.
+const treesAtOnce = 64
+
 // newTrees makes empty trees for indexes of t, noted as intents of the transaction,
-// and compiles t.
-func (db *writer) newTrees(ctx context.Context, ddl *txDDL, t *TableDef, ixs []*IndexDef) error {
-	for _, ix := range ixs {
-		id, err := db.nextID(ctx, counterTree)
-		if err != nil {
-			return err
-		}
-		ix.Tree = TreeID(id)
+// and compiles t. Those of a partitioned table are made in each of parts.
+func (db *writer) newTrees(ctx context.Context, ddl *txDDL, t *TableDef, parts []*PartDef, ixs []*IndexDef) error {
+	type place struct {
+		ix   *IndexDef
+		tree *TreeID
+		root *redo.PageID
 	}
-	n := db.newIntent()
-	parts := uint32(0)
-	_, err := db.apply(ctx, &commitRequest{apply: func(tn *turn) error {
-		parts = 0
-		for _, ix := range ixs {
-			if !ix.stored() {
-				continue
+	var places []place
+	for _, ix := range ixs {
+		switch {
+		case !ix.stored():
+		case len(t.Parts) == 0:
+			places = append(places, place{ix, &ix.Tree, &ix.Root})
+		default:
+			for _, p := range parts {
+				p.Trees = append(p.Trees, PartTree{Index: ix.ID})
 			}
-			root, err := tn.Allocate()
+		}
+	}
+	for _, p := range parts {
+		for i := range p.Trees {
+			if at := &p.Trees[i]; at.Tree == 0 {
+				places = append(places, place{t.indexByID(at.Index), &at.Tree, &at.Root})
+			}
+		}
+	}
+	for some := range slices.Chunk(places, treesAtOnce) {
+		for _, at := range some {
+			id, err := db.nextID(ctx, counterTree)
 			if err != nil {
 				return err
 			}
-			ix.Root = root
-			if err := ix.tree().Create(tn); err != nil {
-				return err
-			}
-			if err := tn.note(n.key(parts), treeNote(ix.tree(), ix.ID == 0 && t.mayBeLong())); err != nil {
-				return err
-			}
-			parts++
+			*at.tree = TreeID(id)
 		}
-		return tn.raiseCounter(idRaise(counterTree))
-	}})
-	if err != nil {
-		db.endIntent(n)
-		return err
+		n := db.newIntent()
+		noted := uint32(0)
+		_, err := db.apply(ctx, &commitRequest{apply: func(tn *turn) error {
+			noted = 0
+			for _, at := range some {
+				root, err := tn.Allocate()
+				if err != nil {
+					return err
+				}
+				*at.root = root
+				tree := btree.Tree{Root: root, ID: uint64(*at.tree)}
+				if err := tree.Create(tn); err != nil {
+					return err
+				}
+				if err := tn.note(n.key(noted), treeNote(tree, at.ix.ID == 0 && t.mayBeLong())); err != nil {
+					return err
+				}
+				noted++
+			}
+			return tn.raiseCounter(idRaise(counterTree))
+		}})
+		if err != nil {
+			db.endIntent(n)
+			return err
+		}
+		ddl.notes = append(ddl.notes, treeNotes{n, noted})
 	}
-	ddl.notes = append(ddl.notes, treeNotes{n, parts})
 	for _, ix := range ixs {
 		if ix.key != nil {
 			ix.KeyFormat, ix.CollationHash = row.KeyFormat, ix.key.HashCollations()
@@ -404,7 +439,9 @@ func (tx *Tx) DropTable(ctx context.Context, t *TableDef) error {
 	if t, err = tx.current(t); err != nil {
 		return err
 	}
-	ddl.dropTrees(t, t.allIndexes()...)
+	for _, pt := range t.tables() {
+		ddl.dropTrees(pt, pt.allIndexes()...)
+	}
 	ddl.add(change{table: t, gone: true})
 	return nil
 }
@@ -445,12 +482,17 @@ func (tx *Tx) AlterTable(ctx context.Context, def *TableDef) (*TableDef, error) 
 		return nil, err
 	}
 	t := def.Clone()
+	if !slices.EqualFunc(old.Parts, t.Parts, func(a, b *PartDef) bool { return a.ID == b.ID }) {
+		return nil, fmt.Errorf("%w: partitions", ErrNeedsRewrite)
+	}
 	if err := t.alterFrom(old); err != nil {
 		return nil, err
 	}
 	for _, ix := range old.Indexes {
 		if t.indexByID(ix.ID) == nil {
-			ddl.dropTrees(old, ix)
+			for _, pt := range old.tables() {
+				ddl.dropTrees(pt, pt.indexByID(ix.ID))
+			}
 		}
 	}
 	ddl.add(change{table: t})

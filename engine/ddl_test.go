@@ -90,11 +90,11 @@ func TestPagesComeBack(t *testing.T) {
 				return err
 			}
 			for _, id := range rand.New(rand.NewPCG(1, 1)).Perm(3000) {
-				if err := b.Add(w.ctx, pair(b.Table(), int64(id), int64(id%7), bytes.Repeat([]byte{1}, 300))); err != nil {
+				if err := b.Add(w.ctx, 0, pair(b.Table(), int64(id), int64(id%7), bytes.Repeat([]byte{1}, 300))); err != nil {
 					return err
 				}
 			}
-			if err := b.Add(w.ctx, pair(b.Table(), 5000, 1, bytes.Repeat([]byte{2}, 3<<20))); err != nil {
+			if err := b.Add(w.ctx, 0, pair(b.Table(), 5000, 1, bytes.Repeat([]byte{2}, 3<<20))); err != nil {
 				return err
 			}
 			def, err = b.Finish(w.ctx)
@@ -134,7 +134,7 @@ func TestPagesComeBack(t *testing.T) {
 				return err
 			}
 			for _, id := range []int64{1, 2, 1} {
-				if err := b.Add(w.ctx, pair(b.Table(), id, id, nil)); err != nil {
+				if err := b.Add(w.ctx, 0, pair(b.Table(), id, id, nil)); err != nil {
 					return err
 				}
 			}
@@ -434,7 +434,7 @@ func TestLoadInChunks(t *testing.T) {
 			if i%4000 == 3999 {
 				s = bytes.Repeat([]byte{2}, 3<<19)
 			}
-			if err := b.Add(w.ctx, pair(b.Table(), int64(id), int64(id)*3, s)); err != nil {
+			if err := b.Add(w.ctx, 0, pair(b.Table(), int64(id), int64(id)*3, s)); err != nil {
 				return err
 			}
 		}
@@ -451,7 +451,7 @@ func TestLoadInChunks(t *testing.T) {
 			return err
 		}
 		for i := range int64(20_000) {
-			if err = b.Add(w.ctx, pair(b.Table(), i, i%19_999, bytes.Repeat([]byte{1}, 500))); err != nil {
+			if err = b.Add(w.ctx, 0, pair(b.Table(), i, i%19_999, bytes.Repeat([]byte{1}, 500))); err != nil {
 				break
 			}
 		}

@@ -34,6 +34,7 @@ type TableDef struct {
 	Collation   row.CollationID // default of new columns
 	Comment     string
 	Partition   string            // text of the PARTITION BY clause
+	Parts       []*PartDef        `json:",omitempty"` // of a partitioned table: it has no trees but theirs
 	Options     map[string]string // what the SQL layer wants to keep with the table
 	Temporary   bool              // lives in this instance's unlogged pages
 	// AutoIncrementBase is the counter's first value, from CREATE or ALTER … AUTO_INCREMENT=n.
@@ -47,6 +48,7 @@ type TableDef struct {
 	descs      map[uint32]*row.Desc
 	desc       *row.Desc
 	temp       *tempSpace // of a temporary table
+	owner      *TableDef  // of which it is a partition
 }
 
 // ColumnDef is a column as SQL sees it around the column as the row format sees it.

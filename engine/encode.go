@@ -165,6 +165,9 @@ func (t *TableDef) compile() error {
 			return err
 		}
 	}
+	for _, p := range t.Parts {
+		p.table = t.partTable(p)
+	}
 	return nil
 }
 

@@ -25,7 +25,7 @@ func TestProgressOfBulkWork(t *testing.T) {
 			return err
 		}
 		for i := range n {
-			if err := b.Add(w.ctx, pair(b.Table(), i, i, nil)); err != nil {
+			if err := b.Add(w.ctx, 0, pair(b.Table(), i, i, nil)); err != nil {
 				return err
 			}
 			if done, total, running := s.Progress(); check && (done != uint64(i)+1 || total != uint64(n) || !running) {

@@ -29,7 +29,7 @@ func (ix *IndexDef) compile(t *TableDef) error {
 		return nil
 	}
 	ix.key, ix.unusable = row.NewKey(t.desc, parts)
-	if ix.unusable == nil && ix.Root != 0 && (ix.KeyFormat != row.KeyFormat || ix.CollationHash != ix.key.HashCollations()) {
+	if made := ix.Root != 0 || len(t.Parts) > 0 && ix.KeyFormat != 0; ix.unusable == nil && made && (ix.KeyFormat != row.KeyFormat || ix.CollationHash != ix.key.HashCollations()) {
 		ix.unusable = fmt.Errorf("%w: %s.%s", ErrIndexStale, t.Name, ix.Name)
 	}
 	return nil

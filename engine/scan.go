@@ -41,6 +41,7 @@ type Range struct {
 // ScanOptions say what a scan reads.
 type ScanOptions struct {
 	Index   *IndexDef // nil: the primary
+	Parts   []int     // the partitions of a partitioned table, ascending; nil: all
 	Ranges  []Range   // in order of the scan, not overlapping; nil: everything
 	Reverse bool
 	Lock    Lock
@@ -106,6 +107,7 @@ type Cursor struct {
 	tree    btree.Cursor
 	placed  bool // tree stands on the first key from at on, or behind the range
 
+	parts   *partScan   // of a partitioned table: what else is below is not used
 	builder row.Builder // of covering reads
 	pinned  bool        // own writes up to seq are kept for the scan
 	mine    []byte      // a row lock that this scan took and has not used yet
@@ -114,7 +116,13 @@ type Cursor struct {
 
 // Scan returns a cursor over the rows of an index. Errors as Insert; for a plain
 // scan of a table whose definition is not the snapshot's, ErrDefinitionChanged.
+//
+// The rows of a partitioned table are in the order of the index if that or ranges are given or
+// Reverse is; otherwise partition by partition.
 func (tx *Tx) Scan(ctx context.Context, t *TableDef, o ScanOptions) (*Cursor, error) {
+	if len(t.Parts) > 0 {
+		return tx.scanParts(ctx, t, o)
+	}
 	c := &Cursor{tx: tx, t: t, ix: o.Index, o: o}
 	tx.cursors = append(tx.cursors, c)
 	if err := c.open(ctx); err != nil {
@@ -217,6 +225,9 @@ func (c *Cursor) stale() bool { return c.tx.db.published() != c.pageLSN }
 
 // Close releases what the cursor holds. Locks stay.
 func (c *Cursor) Close() {
+	if c.parts != nil {
+		c.parts.close()
+	}
 	if c.strict != nil {
 		c.strict.was.Close()
 	}
@@ -243,6 +254,13 @@ func (c *Cursor) Next(ctx context.Context) (row.Row, error) {
 	}
 	if c.tx.done {
 		return nil, ErrTxDone
+	}
+	if c.parts != nil {
+		r, err := c.nextPart(ctx)
+		if err != nil {
+			c.err = err
+		}
+		return r, err
 	}
 	if c.o.ReadNow && c.table == nil {
 		if err := c.readOwn(); err != nil {
@@ -471,6 +489,9 @@ func (c *Cursor) filtered(r row.Row, err error) (row.Row, error) {
 // Get returns the row whose key in ix (the primary if nil, or a unique index) is key,
 // as a plain read sees it. The row is valid as long as the transaction writes nothing.
 func (tx *Tx) Get(ctx context.Context, t *TableDef, ix *IndexDef, key []byte) (row.Row, bool, error) {
+	if len(t.Parts) > 0 {
+		return tx.getPart(ctx, t, ix, key)
+	}
 	if ix != nil && ix != t.Primary {
 		return tx.getUnique(ctx, t, ix, key)
 	}

@@ -90,6 +90,16 @@ const statSamples = 8
 // TableStats returns the estimate for a table.
 func (db *DB) TableStats(ctx context.Context, t *TableDef) (TableStats, error) {
 	var s TableStats
+	if len(t.Parts) > 0 {
+		for _, pt := range t.tables() {
+			of, err := db.TableStats(ctx, pt)
+			if err != nil {
+				return s, err
+			}
+			s.Rows, s.DataBytes, s.IndexSize = s.Rows+of.Rows, s.DataBytes+of.DataBytes, s.IndexSize+of.IndexSize
+		}
+		return s, nil
+	}
 	p, _, done := db.newest()
 	defer done()
 	rows, err := db.rowCount(ctx, p, t)
@@ -128,19 +138,33 @@ func (db *DB) EstimateRows(ctx context.Context, t *TableDef, ix *IndexDef, range
 	p, _, done := db.newest()
 	defer done()
 	rows := 0.0
-	for _, r := range ranges {
-		at := r.bounds()
-		n, err := ix.tree().Estimate(ctx, t.pager(p), at.lo, at.hi)
-		if err != nil {
-			return 0, err
+	for _, pt := range t.tables() {
+		tree := pt.indexByID(ix.ID).tree()
+		for _, r := range ranges {
+			at := r.bounds()
+			n, err := tree.Estimate(ctx, t.pager(p), at.lo, at.hi)
+			if err != nil {
+				return 0, err
+			}
+			rows += n
 		}
-		rows += n
 	}
 	return uint64(rows), nil
 }
 
 // rowCount returns the count in memory, loading it at first.
 func (db *DB) rowCount(ctx context.Context, p *pager, t *TableDef) (uint64, error) {
+	if len(t.Parts) > 0 {
+		sum := uint64(0)
+		for _, pt := range t.tables() {
+			n, err := db.rowCount(ctx, p, pt)
+			if err != nil {
+				return 0, err
+			}
+			sum += n
+		}
+		return sum, nil
+	}
 	db.stats.mu.Lock()
 	if r := db.stats.byTable[t.ID]; r != nil && r.loaded {
 		defer db.stats.mu.Unlock()

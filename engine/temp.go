@@ -238,7 +238,7 @@ func (b *BulkWriter) addConverted(ctx context.Context, r row.Row) error {
 	if err != nil {
 		return err
 	}
-	return b.Add(ctx, n)
+	return b.Add(ctx, 0, n)
 }
 
 // addTemporary is BulkWriter.Add of a temporary table.

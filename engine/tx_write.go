@@ -120,6 +120,9 @@ func (tx *Tx) beginWrite(ctx context.Context, t *TableDef) error {
 	if err := tx.begin(!t.Temporary); err != nil {
 		return err
 	}
+	if len(t.Parts) > 0 {
+		return fmt.Errorf("engine: a row of %s.%s is written without a partition", t.Database, t.Name)
+	}
 	return tx.bind(ctx, t, bindWrite)
 }
 
