@@ -103,6 +103,11 @@ func (t *Table) createIndex(ctx *sql.Context, ix sql.IndexDef, options map[strin
 		return err
 	}
 	def.Options = options
+	if sh.parts != nil {
+		if err := sh.parts.keyHolds(&def, "UNIQUE INDEX"); err != nil {
+			return err
+		}
+	}
 	if _, err := tx.CreateIndex(ctx, sh.def, def); err != nil {
 		if errors.Is(err, engine.ErrExists) {
 			return sql.ErrDuplicateKey.New(ix.Name)

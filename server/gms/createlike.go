@@ -70,6 +70,12 @@ func (s *Session) like(ctx *sql.Context, stmt ast.Statement) error {
 	}
 	if c, ok := copied.(*ast.DDL); ok {
 		d.OptLike, d.TableSpec = nil, c.TableSpec
+		if sh.parts != nil && d.Temporary {
+			return mysql.NewSQLError(1562, "HY000", "Cannot create temporary table with partitions")
+		}
+		if sh.parts != nil {
+			return attachPartitions(d, &sh.parts.Partitioning)
+		}
 	}
 	return nil
 }

@@ -62,6 +62,9 @@ func createTable(ctx *sql.Context, t *Table, n *plan.ShowCreateTable) (string, e
 	if def.Comment != "" {
 		text += " COMMENT=" + syntax.QuoteText(def.Comment)
 	}
+	if t.shape.parts != nil {
+		text += "\n" + t.shape.parts.Shown()
+	}
 	return text, nil
 }
 

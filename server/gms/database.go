@@ -101,7 +101,11 @@ func (d *Database) table(ctx *sql.Context, name string, ref reference) (sql.Tabl
 	if s.tables++; ref.joined > 0 {
 		ref.joined = s.tables
 	}
-	return newTable(d, sh, ref), true, nil
+	t := newTable(d, sh, ref)
+	if err := s.limitToPartitions(t); err != nil {
+		return nil, false, err
+	}
+	return t, true, nil
 }
 
 // unknownTables is the error of a DROP TABLE that names tables which do not exist, nil

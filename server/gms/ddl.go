@@ -69,6 +69,9 @@ func (t *Table) alter(ctx *sql.Context, change func(def *engine.TableDef) error)
 	if err := someVisible(def); err != nil {
 		return err
 	}
+	if err := staysPartitioned(ctx, t.live(ctx).def, def); err != nil {
+		return err
+	}
 	if _, err := tx.AlterTable(ctx, def); err != nil {
 		return t.ddlError(ctx, s, err)
 	}
@@ -323,6 +326,13 @@ func (d *Database) createTable(ctx *sql.Context, name string, schema sql.Primary
 	if err != nil {
 		return err
 	}
+	clause, err := s.clauseOf(name)
+	if err == nil && clause != nil {
+		err = divide(ctx, def, clause, nil)
+	}
+	if err != nil {
+		return err
+	}
 	stored, err := tx.CreateTable(ctx, def)
 	if errors.Is(err, engine.ErrExists) {
 		return sql.ErrTableAlreadyExists.New(name)
@@ -399,7 +409,7 @@ func (t *Table) Truncate(ctx *sql.Context) (int, error) {
 
 func (t *Table) deleteAll(ctx *sql.Context, s *Session, tx *engine.Tx, sh *shape) (int, error) {
 	mark := tx.Savepoint()
-	cur, err := tx.Scan(ctx, sh.def, engine.ScanOptions{Lock: engine.LockExclusive})
+	cur, err := tx.Scan(ctx, sh.def, engine.ScanOptions{Lock: engine.LockExclusive, Parts: t.only})
 	if err != nil {
 		return 0, s.fail(ctx, err)
 	}
@@ -410,8 +420,12 @@ func (t *Table) deleteAll(ctx *sql.Context, s *Session, tx *engine.Tx, sh *shape
 		if expr.IsEOF(err) {
 			return n, nil
 		}
+		def := sh.def
 		if err == nil {
-			err = tx.Delete(ctx, sh.def, r)
+			def, err = sh.place(r)
+		}
+		if err == nil {
+			err = tx.Delete(ctx, def, r)
 		}
 		if err != nil {
 			if !endsTransaction(err) {

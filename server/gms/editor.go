@@ -149,7 +149,11 @@ func (e *editor) Insert(ctx *sql.Context, r sql.Row) error {
 	if s.upserts[sh.def.ID] {
 		insert = tx.InsertOrLock
 	}
-	err = insert(ctx, sh.def, enc)
+	def, err := e.place(sh, enc)
+	if err != nil {
+		return err
+	}
+	err = insert(ctx, def, enc)
 	if s.pin != nil {
 		s.pin.note(e.t, sh, r, err == nil)
 		if err := s.pin.displaces(ctx, s, e.t, enc, err); err != nil {
@@ -217,7 +221,7 @@ func (e *editor) Update(ctx *sql.Context, old, new sql.Row) error {
 	if err != nil {
 		return err
 	}
-	if err := tx.Update(ctx, sh.def, oldRow, newRow); err != nil {
+	if err := e.update(ctx, tx, sh, oldRow, newRow); err != nil {
 		return e.failed(ctx, s, sh, new, err)
 	}
 	if s.pin != nil && !bytes.Equal(oldRow, newRow) {
@@ -240,7 +244,11 @@ func (e *editor) Delete(ctx *sql.Context, r sql.Row) error {
 	if err != nil {
 		return err
 	}
-	if err := tx.Delete(ctx, sh.def, old); err != nil {
+	def, err := e.place(sh, old)
+	if err != nil {
+		return err
+	}
+	if err := tx.Delete(ctx, def, old); err != nil {
 		return e.failed(ctx, s, sh, r, err)
 	}
 	e.t.db.b.written.deleted.Add(1)

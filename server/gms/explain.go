@@ -70,7 +70,8 @@ type access struct {
 	columns    []string
 	where      []sql.Expression
 	derived    *block
-	of         *Table // nil if it is none of ours
+	of         *Table   // nil if it is none of ours
+	partitions []string // that are read
 }
 
 // explain returns the blocks of an analyzed statement in the order in which EXPLAIN
@@ -160,7 +161,7 @@ func (a *access) row() sql.Row {
 	if a.rows >= 0 {
 		rows, filtered = uint64(a.rows), a.percent()
 	}
-	return sql.Row{uint64(a.block.id), a.block.kind, orNull(a.table), nil, orNull(a.typ), list(a.possible, ","), orNull(a.key), length,
+	return sql.Row{uint64(a.block.id), a.block.kind, orNull(a.table), list(a.partitions, ","), orNull(a.typ), list(a.possible, ","), orNull(a.key), length,
 		list(a.ref, ","), rows, filtered, list(a.extra, "; ")}
 }
 
@@ -424,6 +425,7 @@ func (e *explaining) table(b *block, n sql.Node, name string, a *access) {
 	}
 	if a.of != nil {
 		e.possible(a, name, b)
+		e.partitioned(a, n, name, b)
 	}
 	if a.rows >= 0 && a.typ != "const" {
 		a.filtered = 1
@@ -444,6 +446,30 @@ func (e *explaining) table(b *block, n sql.Node, name string, a *access) {
 		a.extra = append(a.extra, "Using join buffer (hash join)")
 	}
 	b.tables = append(b.tables, a)
+}
+
+// partitioned adds the partitions that are read of a table that has some.
+func (e *explaining) partitioned(a *access, n sql.Node, name string, b *block) {
+	p := a.of.shape.parts
+	if p == nil {
+		return
+	}
+	read := a.of.only
+	for _, w := range b.wheres {
+		read = both(read, p.prune(e.ctx, a.of.shape, name, w.Expression))
+	}
+	if x, ok := n.(*plan.IndexedTableAccess); ok && x.IsStatic() {
+		if l, _, err := x.GetLookup(e.ctx, nil); err == nil {
+			if found, err := p.ofLookup(e.ctx, a.of.shape, l); err == nil {
+				read = both(read, found)
+			}
+		}
+	}
+	for i, part := range p.Parts {
+		if read == nil || slices.Contains(read, i) {
+			a.partitions = append(a.partitions, part.Name)
+		}
+	}
 }
 
 // decided reports whether all tables of the block that a condition names have been read.

@@ -10,6 +10,11 @@ import (
 // filter puts a condition into the locking scan below it, where it decides what is
 // locked (T-11), and asks other rows for it.
 func (b *builder) filter(ctx *sql.Context, s *Session, n *plan.Filter, r sql.Row) (sql.RowIter, error) {
+	if child := withPartitions(ctx, n.Child, "", n.Expression); child != n.Child {
+		c := *n
+		c.Child = child
+		n = &c
+	}
 	if len(r) == 0 && pureCondition(ctx, n.Expression) {
 		if child, ok := withFilter(n.Child, n.Expression); ok {
 			return b.plain(ctx, s, child, r)

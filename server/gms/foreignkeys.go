@@ -108,6 +108,9 @@ func (t *Table) AddForeignKey(ctx *sql.Context, fk sql.ForeignKeyConstraint) err
 	if err != nil {
 		return err
 	}
+	if parent := tx.NewestCatalog().Table(fk.ParentDatabase, fk.ParentTable); parent != nil && parent.Partition != "" {
+		return errPartForeignKey
+	}
 	for _, other := range tx.NewestCatalog().Tables(t.db.Name()) {
 		for _, d := range other.ForeignKeys {
 			if syntax.SameName(d.Name, fk.Name) {

@@ -158,7 +158,11 @@ func tableRowsOf(ctx *sql.Context, s *Session, cat sql.Catalog, only string) ([]
 			if rows := b.size.Rows; rows > 0 {
 				r[8] = b.size.DataBytes / rows
 			}
-			r[6], r[19] = rowFormat(b.shape.def), strings.TrimPrefix(optionsText(b.shape.def, false), " ")
+			options := optionsText(b.shape.def, false)
+			if b.shape.parts != nil {
+				options += " partitioned"
+			}
+			r[6], r[19] = rowFormat(b.shape.def), strings.TrimPrefix(options, " ")
 			r[7], r[9], r[11] = b.size.Rows, b.size.DataBytes, b.size.IndexSize
 			if b.shape.def.AutoIncrement() >= 0 {
 				next, err := s.b.db.PeekAutoIncrement(ctx, b.shape.def)
@@ -199,22 +203,42 @@ func created(def *engine.TableDef) any {
 	return time.UnixMicro(micros).UTC().Truncate(time.Second)
 }
 
-// partitionRows are PARTITIONS: one row for each table, none is partitioned.
+// partitionRows are PARTITIONS: one row for each partition, or a table without any.
 func partitionRows(ctx *sql.Context, s *Session, cat sql.Catalog) ([]sql.Row, error) {
 	var rows []sql.Row
 	err := eachTable(ctx, s, cat, "", func(db sql.Database, t sql.Table, b *base) error {
 		if b == nil || b.IsTemporary() {
 			return nil
 		}
-		average := uint64(0)
-		if b.size.Rows > 0 {
-			average = b.size.DataBytes / b.size.Rows
+		add := func(size engine.TableStats) sql.Row {
+			average := uint64(0)
+			if size.Rows > 0 {
+				average = size.DataBytes / size.Rows
+			}
+			r := make(sql.Row, 25)
+			r[0], r[1], r[2] = "def", db.Name(), t.Name()
+			r[12], r[13], r[14], r[15], r[16], r[17] = size.Rows, average, size.DataBytes, 0, size.IndexSize, 0
+			r[18], r[22] = created(b.shape.def), ""
+			rows = append(rows, r)
+			return r
 		}
-		r := make(sql.Row, 25)
-		r[0], r[1], r[2] = "def", db.Name(), t.Name()
-		r[12], r[13], r[14], r[15], r[16], r[17] = b.size.Rows, average, b.size.DataBytes, 0, b.size.IndexSize, 0
-		r[18], r[22] = created(b.shape.def), ""
-		rows = append(rows, r)
+		p := b.shape.parts
+		if p == nil {
+			add(b.size)
+			return nil
+		}
+		for i, part := range p.Parts {
+			size, err := s.b.db.TableStats(ctx, b.shape.def.Part(i))
+			if err != nil {
+				return wireError(err)
+			}
+			r := add(size)
+			r[3], r[5], r[7], r[9] = part.Name, i+1, p.Kind(), p.Function()
+			if part.Less || part.In {
+				r[11] = part.List()
+			}
+			r[22], r[23] = part.Comment, "default"
+		}
 		return nil
 	})
 	return rows, err

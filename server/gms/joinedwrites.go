@@ -93,7 +93,11 @@ func (d *joinedDeleter) Delete(ctx *sql.Context, r sql.Row) error {
 	if err != nil {
 		return err
 	}
-	if there, err := tx.Exists(ctx, sh.def, stored); err != nil || !there {
+	def, err := sh.place(stored)
+	if err != nil {
+		return err
+	}
+	if there, err := tx.Exists(ctx, def, stored); err != nil || !there {
 		return s.fail(ctx, err)
 	}
 	s.pin.deleted++

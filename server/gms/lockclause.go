@@ -34,6 +34,8 @@ type reference struct {
 	wait waitMode
 	// joined is not 0 if a statement that joins it writes it: its number, see shape.joined.
 	joined int
+	// parts are the names of partitions to which it is limited, each behind a NUL; "": to none.
+	parts string
 }
 
 // sentinel begins the AS OF text that carries a reference through the planner,
@@ -51,18 +53,18 @@ const thenMarker = "\x00then "
 var waitWords = map[string]waitMode{"": waitNormal, "nowait": waitNot, "skip locked": waitSkip}
 
 func (r reference) String() string {
-	return sentinel + string([]byte{'0' + byte(r.lock), '0' + byte(r.wait), '0' + byte(r.joined)})
+	return sentinel + string([]byte{'0' + byte(r.lock), '0' + byte(r.wait), '0' + byte(r.joined)}) + r.parts
 }
 
 // parseReference returns the reference in an AS OF text, false if it is a real AS OF.
 func parseReference(asOf any) (reference, bool) {
 	s, ok := asOf.(string)
-	if !ok || !strings.HasPrefix(s, sentinel) || len(s) != len(sentinel)+3 {
+	if !ok || !strings.HasPrefix(s, sentinel) || len(s) < len(sentinel)+3 {
 		return reference{}, false
 	}
 	return reference{
 		lock: lockMode(s[len(sentinel)] - '0'),
-		wait: waitMode(s[len(sentinel)+1] - '0'), joined: int(s[len(sentinel)+2] - '0'),
+		wait: waitMode(s[len(sentinel)+1] - '0'), joined: int(s[len(sentinel)+2] - '0'), parts: s[len(sentinel)+3:],
 	}, true
 }
 
@@ -75,6 +77,7 @@ type annotator struct {
 // tables that DML reads, and the FROM of a SELECT with a lock clause, down to the
 // statements in a trigger's body. Marking twice changes nothing.
 func (a annotator) statement(stmt ast.Statement) {
+	a.partitions(stmt)
 	switch s := stmt.(type) {
 	case ast.SelectStatement:
 		a.selects(s)
@@ -112,6 +115,37 @@ func (a annotator) statement(stmt ast.Statement) {
 	case *ast.While:
 		a.statements(s.Statements)
 	}
+}
+
+// partitions marks the references that are limited to partitions.
+func (a annotator) partitions(stmt ast.Statement) {
+	switch stmt.(type) {
+	case ast.SelectStatement, *ast.Insert, *ast.Update, *ast.Delete, *ast.DDL, *ast.Set, *ast.Call, *ast.Explain:
+	default:
+		return
+	}
+	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+		switch n := n.(type) {
+		case *ast.Delete:
+			if t, ok := onlyTable(n.TableExprs); ok && len(n.Partitions) > 0 {
+				t.Partitions = n.Partitions
+			}
+		case *ast.AliasedTableExpr:
+			if name, ok := n.Expr.(ast.TableName); ok && len(n.Partitions) > 0 && n.AsOf == nil {
+				a.mark(n, name, reference{})
+			}
+		}
+		return true, nil
+	}, stmt)
+}
+
+// onlyTable returns the table of a FROM list of one.
+func onlyTable(list ast.TableExprs) (*ast.AliasedTableExpr, bool) {
+	if len(list) != 1 {
+		return nil, false
+	}
+	t, ok := list[0].(*ast.AliasedTableExpr)
+	return t, ok
 }
 
 func (a annotator) statements(list ast.Statements) {
@@ -334,6 +368,9 @@ func (a annotator) mark(t *ast.AliasedTableExpr, name ast.TableName, ref referen
 	}
 	if systemDatabase(db) || strings.EqualFold(name.Name.String(), "dual") {
 		return
+	}
+	for _, p := range t.Partitions {
+		ref.parts += "\x00" + p.String()
 	}
 	t.AsOf = &ast.AsOf{Time: ast.NewStrVal([]byte(ref.String()))}
 }

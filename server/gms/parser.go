@@ -46,10 +46,11 @@ func (p *parser) ParseSimple(query string) (ast.Statement, error) {
 // grammar lacks, and completes the statement. Returns the text that the statement is of
 // and where the marks are.
 func (p *parser) parse(ctx context.Context, query string, f func(marked string) error, stmt *ast.Statement) (string, rewrite.Edits, error) {
-	if err := planrule.NoPartitions(ctx, query); err != nil {
+	query, clause, err := partitionClause(ctx, query)
+	if err != nil {
 		return query, nil, err
 	}
-	query, err := explainFormats(ctx, query)
+	query, err = explainFormats(ctx, query)
 	if err != nil {
 		return query, nil, err
 	}
@@ -103,6 +104,9 @@ func (p *parser) parse(ctx context.Context, query string, f func(marked string) 
 		}
 		return nil
 	})
+	if err == nil {
+		err = attachPartitions(*stmt, clause)
+	}
 	if err == nil && p.raw {
 		return query, made, nil
 	}
@@ -245,6 +249,11 @@ func executedView(ctx context.Context, stmt ast.Statement) string {
 
 // after completes a statement of query.
 func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, made rewrite.Edits) error {
+	if value.Served(ctx) && syntax.ContainsFold(query, "partition") {
+		if err := foreignPartitions(stmt); err != nil {
+			return err
+		}
+	}
 	if e, ok := stmt.(*ast.Explain); ok && value.Served(ctx) {
 		explainFormat(e)
 		return p.after(ctx, query, e.Statement, made)

@@ -51,6 +51,7 @@ type shape struct {
 	only     []*Index
 	computed bool                 // there are indexes on expressions, or none of the tree's kind
 	formats  []value.ColumnFormat // of the columns; nil: none has one
+	parts    *partitioning        // nil: the table is not partitioned
 	autoInc  int                  // ordinal, -1: none
 	rowID    int                  // ordinal of the hidden row id in def.Columns, -1: none
 }
@@ -150,6 +151,13 @@ func newShape(ctx context.Context, def *engine.TableDef) (*shape, error) {
 		}
 	}
 	s.choose()
+	clause, err := storedPartitioning(def)
+	if err == nil && clause != nil {
+		s.parts, err = newPartitioning(def, s.codecs, clause)
+	}
+	if err != nil {
+		return nil, err
+	}
 	for _, c := range def.Checks {
 		s.checks = append(s.checks, sql.CheckDefinition{Name: c.Name, CheckExpression: c.Expr, Enforced: c.Enforced})
 	}

@@ -89,6 +89,7 @@ var addGrammars = sync.OnceFunc(func() {
 		"alter instance":        parseAlterInstance,
 		"alter database":        parseAlterDatabase,
 		"alter schema":          parseAlterDatabase,
+		"alter table":           parsePartitionAlter,
 	}
 	withoutBinlog := func(l *syntax.Lexer) (ast.Statement, error) {
 		name, _ := l.Name()

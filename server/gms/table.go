@@ -27,6 +27,9 @@ type Table struct {
 	ref   reference
 	// now: reads see the newest committed rows and all own writes (foreign keys).
 	now bool
+	// only are the partitions to which reads and writes are limited, nil: to none; into those of writes alone.
+	only, into []int
+	pruned     []int // the partitions that may have rows for the condition above, nil: all
 
 	projected  bool
 	projection []string
@@ -266,6 +269,14 @@ func (t *Table) scan(ctx *sql.Context, l *sql.IndexLookup) (sql.RowIter, error) 
 		it.columns = nil
 	}
 	o := engine.ScanOptions{ReadNow: t.now}
+	if sh.parts != nil {
+		if o.Parts, err = t.partsOf(ctx, sh, l); err != nil {
+			return nil, err
+		}
+		if o.Parts != nil && len(o.Parts) == 0 {
+			return sql.RowsToRowIter(), nil
+		}
+	}
 	if _, own := s.tx.ddl[sh.def.ID]; own {
 		o.ReadNow = true // nobody else sees what this transaction defined
 	}

@@ -89,6 +89,9 @@ func (t *Table) RewriteInserter(ctx *sql.Context, oldSchema, newSchema sql.Prima
 		}
 	}
 	def, err := rewritten(ctx, cur.def, newSchema, old, new, idx)
+	if err == nil {
+		err = staysPartitioned(ctx, cur.def, def)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -232,7 +235,13 @@ func (w *rewriter) Insert(ctx *sql.Context, r sql.Row) error {
 	if err != nil {
 		return err
 	}
-	if err := w.bulk.Add(ctx, enc); err != nil {
+	part := 0
+	if w.shape.parts != nil {
+		if part, err = w.shape.parts.of(w.shape.def.Desc(), enc); err != nil {
+			return err
+		}
+	}
+	if err := w.bulk.Add(ctx, part, enc); err != nil {
 		return w.t.ddlError(ctx, s, err)
 	}
 	if w.shape.autoInc >= 0 && r[w.shape.autoInc] != nil {
