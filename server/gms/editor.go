@@ -151,7 +151,7 @@ func (e *editor) Insert(ctx *sql.Context, r sql.Row) error {
 	}
 	def, err := e.place(sh, enc)
 	if err != nil {
-		return err
+		return s.ignored(ctx, r, err)
 	}
 	err = insert(ctx, def, enc)
 	if s.pin != nil {

@@ -455,8 +455,12 @@ func (e *explaining) partitioned(a *access, n sql.Node, name string, b *block) {
 		return
 	}
 	read := a.of.only
+	var wheres []sql.Expression
 	for _, w := range b.wheres {
-		read = both(read, p.prune(e.ctx, a.of.shape, name, w.Expression))
+		wheres = append(wheres, w.Expression)
+	}
+	if len(wheres) > 0 {
+		read = both(read, p.prune(e.ctx, a.of.shape, name, expression.JoinAnd(wheres...)))
 	}
 	if x, ok := n.(*plan.IndexedTableAccess); ok && x.IsStatic() {
 		if l, _, err := x.GetLookup(e.ctx, nil); err == nil {

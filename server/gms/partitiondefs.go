@@ -1,6 +1,7 @@
 package gms
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"slices"
@@ -249,6 +250,14 @@ func divide(ctx *sql.Context, def *engine.TableDef, clause *syntax.Partitioning,
 					}
 				}
 			}
+		}
+	}
+	if clause.Method == "LIST" && !clause.Columns {
+		for i, part := range clause.Parts { // NULL is shown first
+			clause.Parts[i].Values = slices.Clone(part.Values)
+			slices.SortStableFunc(clause.Parts[i].Values, func(a, b []string) int {
+				return cmp.Compare(len(strings.Trim(b[0], "-0123456789")), len(strings.Trim(a[0], "-0123456789")))
+			})
 		}
 	}
 	if err := checkPartitioned(def, p); err != nil {

@@ -2,6 +2,7 @@ package gms
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 
@@ -79,6 +80,23 @@ func (e *editor) place(sh *shape, r row.Row) (*engine.TableDef, error) {
 		}
 	}
 	return sh.def.Part(at), nil
+}
+
+// ignored returns the error of a row that has no partition to be in; with IGNORE it is a warning, and the row is left out.
+func (s *Session) ignored(ctx *sql.Context, r sql.Row, err error) error {
+	ignore := false
+	switch n := s.current().(type) {
+	case *ast.Insert:
+		ignore = n.Ignore != ""
+	case *ast.Load:
+		ignore = n.IgnoreOrReplace == ast.IgnoreStr
+	}
+	var known *mysql.SQLError
+	if !ignore || !errors.As(err, &known) || known.Num != 1526 && known.Num != 1748 {
+		return err
+	}
+	ctx.Warn(known.Num, "%s", known.Message)
+	return sql.NewIgnorableError(r)
 }
 
 // update replaces a stored row, which moves to another partition if the new one belongs there.
