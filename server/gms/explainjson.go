@@ -122,6 +122,9 @@ func (e *explaining) steps(b *block) (object, float64, bool) {
 			t.add(strings.ToLower(a.block.kind), true)
 		}
 		t.add("table_name", a.table)
+		if len(a.partitions) > 0 {
+			t.add("partitions", a.partitions)
+		}
 		if a.typ != "" {
 			t.add("access_type", a.typ)
 		}

@@ -166,7 +166,11 @@ func (d *fixedDatabase) addLocks() {
 			for i := range locks {
 				l := &locks[i]
 				schema, table, index := l.names()
-				rows = append(rows, sql.Row{"INNODB", l.id, l.tx, l.Owner, nil, schema, table, nil, nil, index, 0,
+				var part any
+				if l.table != nil {
+					part = orNull(l.table.PartName())
+				}
+				rows = append(rows, sql.Row{"INNODB", l.id, l.tx, l.Owner, nil, schema, table, part, nil, index, 0,
 					"RECORD", l.mode(), l.status(), l.data()})
 			}
 			return rows, err

@@ -142,6 +142,9 @@ func (p *parser) ParseWithOptions(ctx context.Context, query string, delimiter r
 	if err := syntax.Identifiers(ctx, query); err != nil {
 		return nil, "", "", err
 	}
+	if err := programPartitions(ctx, query); err != nil {
+		return nil, "", "", err
+	}
 	if stmt, end, err := own(ctx, query); stmt != nil || err != nil {
 		rest := ""
 		if multi {
@@ -211,6 +214,9 @@ func (p *parser) ParseOneWithOptions(ctx context.Context, query string,
 	if err := syntax.Identifiers(ctx, query); err != nil {
 		return nil, 0, err
 	}
+	if err := programPartitions(ctx, query); err != nil {
+		return nil, 0, err
+	}
 	if stmt, end, err := own(ctx, query); stmt != nil || err != nil {
 		return stmt, end, err
 	}
@@ -249,11 +255,6 @@ func executedView(ctx context.Context, stmt ast.Statement) string {
 
 // after completes a statement of query.
 func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, made rewrite.Edits) error {
-	if value.Served(ctx) && syntax.ContainsFold(query, "partition") {
-		if err := foreignPartitions(stmt); err != nil {
-			return err
-		}
-	}
 	if e, ok := stmt.(*ast.Explain); ok && value.Served(ctx) {
 		explainFormat(e)
 		return p.after(ctx, query, e.Statement, made)

@@ -52,12 +52,15 @@ func partitionClause(ctx context.Context, query string) (string, *syntax.Partiti
 		case depth > 0 || l.Kind != 'w':
 		case l.Is("select") || l.Is("with") && !alter || l.Is("as") && !alter:
 			return query, nil, nil
-		case alter && (l.Is("partition") || l.Is("partitioning")) && (partitionWords[before] || before == "remove"), alter && l.Is("by") && before == "partition":
-			return query, nil, value.ErrNotSupported("ALTER TABLE of partitions with other clauses")
+		case alter && (l.Is("partition") || l.Is("partitioning")) && (partitionWords[before] || before == "remove"):
+			return query, nil, errPartsAndMore
 		case l.Is("partition"):
 			from := l.Start
 			if !l.Accept("partition", "by") {
 				continue
+			}
+			if alter {
+				return query, nil, errPartsAndMore
 			}
 			if temporary {
 				return query, nil, mysql.NewSQLError(1562, "HY000", "Cannot create temporary table with partitions")
@@ -75,6 +78,9 @@ func partitionClause(ctx context.Context, query string) (string, *syntax.Partiti
 	}
 	return query, nil, nil
 }
+
+// errPartsAndMore is of an ALTER TABLE that changes partitions and something else.
+var errPartsAndMore = value.ErrNotSupported("ALTER TABLE of partitions with other clauses")
 
 // constantValues replaces the expressions of VALUES by their values: integers, or texts in quotes.
 func constantValues(ctx context.Context, p *syntax.Partitioning) error {
@@ -180,25 +186,49 @@ func attachPartitions(stmt ast.Statement, p *syntax.Partitioning) error {
 	return err
 }
 
-// foreignPartitions returns 1235 for partitions in a statement that the grammar has read and nobody executes: those in the
-// bodies of programs.
-func foreignPartitions(stmt ast.SQLNode) error {
-	return ast.Walk(func(n ast.SQLNode) (bool, error) {
-		switch n := n.(type) {
-		case *ast.DDL:
-			if n.TableSpec != nil && n.TableSpec.PartitionOpt != nil && !strings.HasPrefix(n.TableSpec.PartitionOpt.PartitionType, clauseMark) {
-				return false, value.ErrNotSupported("PARTITION BY in a program")
+// programPartitions returns 1235 for a program whose body defines partitions: the planner's grammar reads such a body, and
+// forgets them.
+func programPartitions(ctx context.Context, query string) error {
+	if !syntax.ContainsFold(query, "partition") || !value.Served(ctx) {
+		return nil
+	}
+	l := syntax.NewLexer(query)
+	l.Ansi = syntax.AnsiQuotes(ctx)
+	if !l.Is("create") && !l.Is("alter") {
+		return nil
+	}
+	verb, program, defines, depth := "", false, false, 0
+	before := ""
+	for ; l.At <= len(l.Q) && (l.Kind != 0 || l.Start < len(l.Q)); l.Next() {
+		if l.Kind == 0 { // between the statements of a body
+			if l.At++; !program {
+				return nil
 			}
-			if n.PartitionSpec != nil {
-				return false, value.ErrNotSupported("ALTER TABLE of partitions in a program")
-			}
-		case *ast.AlterTable:
-			if len(n.PartitionSpecs) > 0 {
-				return false, value.ErrNotSupported("ALTER TABLE of partitions in a program")
-			}
+			defines, depth = false, 0
+			continue
 		}
-		return true, nil
-	}, stmt)
+		switch word := strings.ToLower(l.Text); {
+		case l.Is("("):
+			depth++
+		case l.Is(")"):
+			depth--
+		case l.Kind != 'w':
+		case word == "procedure" || word == "function" || word == "trigger" || word == "event":
+			program = program || verb == "create" || verb == "alter"
+		case word == "create" || word == "alter":
+			verb = word
+		case word == "table" && (before == "create" || before == "alter" || before == "temporary"):
+			if defines, depth = program, 0; !program {
+				return nil
+			}
+		case word == "select":
+			defines = false
+		case defines && depth == 0 && (word == "partition" || word == "partitioning"):
+			return value.ErrNotSupported("partitions that a program defines")
+		}
+		before = strings.ToLower(l.Text)
+	}
+	return nil
 }
 
 // clauseOf returns the PARTITION BY of the CREATE TABLE that runs, nil if it has none or is of another table.

@@ -345,7 +345,7 @@ func (p *queryPrinter) table(e ast.TableExpr) string {
 
 // aliased writes a table, a view, a common table expression or a derived table.
 func (p *queryPrinter) aliased(e *ast.AliasedTableExpr) string {
-	if e.AsOf != nil || len(e.Partitions) > 0 {
+	if e.AsOf != nil {
 		return p.fail()
 	}
 	t := printedTable{columns: p.names.names(e.Expr)}
@@ -362,6 +362,13 @@ func (p *queryPrinter) aliased(e *ast.AliasedTableExpr) string {
 			if p.cat.Object(engine.ObjectView, t.name.Database, t.name.Name) == nil {
 				t.written = text
 			}
+		}
+		if len(e.Partitions) > 0 {
+			names := make([]string, len(e.Partitions))
+			for i, p := range e.Partitions {
+				names[i] = syntax.QuoteName(p.String())
+			}
+			text += " PARTITION (" + strings.Join(names, ",") + ")"
 		}
 		if !e.As.IsEmpty() && !syntax.SameName(e.As.String(), t.name.Name) {
 			t.name, t.written = syntax.TableName{Name: e.As.String()}, syntax.QuoteName(e.As.String())

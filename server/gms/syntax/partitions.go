@@ -87,7 +87,7 @@ func (l *Lexer) PartitionBy() (*Partitioning, error) {
 		p.Count = n
 	}
 	if l.Is("subpartition") {
-		return nil, mysql.NewSQLError(mysql.ERNotSupportedYet, "42000", "This version of MySQL doesn't yet support 'SUBPARTITION BY'")
+		return nil, mysql.NewSQLError(1235, "42000", "This version of Sextant doesn't yet support 'SUBPARTITION BY'")
 	}
 	if l.Is("(") {
 		parts, err := l.Partitions()
@@ -236,7 +236,7 @@ func (l *Lexer) partitionOptions(p *PartDef) error {
 		word := l.AcceptOne("engine", "comment", "data", "index", "max_rows", "min_rows", "tablespace", "nodegroup")
 		if word == "" {
 			if l.Is("(") {
-				return mysql.NewSQLError(mysql.ERNotSupportedYet, "42000", "This version of MySQL doesn't yet support 'SUBPARTITION'")
+				return mysql.NewSQLError(1235, "42000", "This version of Sextant doesn't yet support 'SUBPARTITION'")
 			}
 			if storage {
 				return l.Syntax()
