@@ -287,3 +287,72 @@ func TestPartitionScans(t *testing.T) {
 		t.Errorf("%d rows estimated, %v", n, err)
 	}
 }
+
+// A reader sees a table's partitions as they are at each commit: rows, a partition that is dropped, one that is
+// exchanged. A snapshot that was there before goes on reading what it saw.
+func TestPartitionsOnReader(t *testing.T) {
+	w := newWorld(t, memvolume.Options{KeepAll: true}, quiet())
+	other := w.pairs("other")
+	def := w.parted("p", 3)
+	model := map[int64]int64{}
+	w.ddl(func(tx *engine.Tx) error {
+		for id := range int64(60) {
+			model[id] = id % 7
+			if err := put(w.ctx, tx, def.Part(int(id)%3), id, model[id], nil); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	r := w.reader(newFeed(w.store))
+	r.await(w.store.VDL())
+	same := func(what string) {
+		t.Helper()
+		r.await(w.store.VDL())
+		for _, ix := range []string{"PRIMARY", "v"} {
+			if got := r.rows(r.table("p"), ix); !maps.Equal(got, model) {
+				t.Errorf("%s: %d rows by %s on the reader, want %d", what, len(got), ix, len(model))
+			}
+		}
+	}
+	same("written")
+	s := r.db.NewSession(9)
+	defer s.Close()
+	old, err := s.Begin(r.ctx, engine.TxOptions{ReadOnly: true, ConsistentSnapshot: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer old.Rollback()
+	was := r.table("p")
+	if got, err := scanPairs(r.ctx, old, was, "v"); err != nil || len(got) != 60 {
+		t.Fatal(len(got), err)
+	}
+	w.ddl(func(tx *engine.Tx) (err error) { def, _, err = tx.ExchangePartition(w.ctx, def, 1, other); return err })
+	for id := range model {
+		if id%3 == 1 {
+			delete(model, id)
+		}
+	}
+	same("exchanged")
+	if got := r.rows(r.table("other"), "v"); len(got) != 20 {
+		t.Errorf("the table has %d rows on the reader, want 20", len(got))
+	}
+	w.ddl(func(tx *engine.Tx) error {
+		n := def.Clone()
+		n.Parts = append(n.Parts[1:], &engine.PartDef{Name: "new"})
+		b, err := tx.Repartition(w.ctx, n)
+		if err == nil {
+			def, err = b.Finish(w.ctx)
+		}
+		return err
+	})
+	for id := range model {
+		if id%3 == 0 {
+			delete(model, id)
+		}
+	}
+	same("dropped")
+	if got, err := scanPairs(r.ctx, old, was, "PRIMARY"); err != nil || len(got) != 60 {
+		t.Errorf("the snapshot reads %d rows, %v", len(got), err)
+	}
+}
