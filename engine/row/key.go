@@ -488,15 +488,6 @@ func (k *Key) Complete(key []byte, n int) (complete, null bool) {
 	return len(key) == 0, null
 }
 
-// Width returns the bytes of part i if it is an integer, 0 if it is not.
-func (k *Key) Width(i int) int {
-	switch k.cols[i].typ {
-	case TypeInt8, TypeInt16, TypeInt32, TypeInt64, TypeUint8, TypeUint16, TypeUint32, TypeUint64:
-		return k.cols[i].width
-	}
-	return 0
-}
-
 // Nullable reports whether part i may be NULL, which is a byte 0 then, with a byte 1 before other values.
 func (k *Key) Nullable(i int) bool { return k.cols[i].nullable }
 

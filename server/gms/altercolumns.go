@@ -215,6 +215,9 @@ func (t *Table) ShouldRewriteTable(ctx *sql.Context, oldSchema, newSchema sql.Pr
 	if old.Nullable != new.Nullable && inIndex(def, old.Name) {
 		return true
 	}
+	if p := t.live(ctx).parts; p != nil && slices.Contains(p.columns, def.Column(old.Name)) && (old.Nullable != new.Nullable || !old.Type.Equals(new.Type)) {
+		return true // other partitions may have the rows
+	}
 	return !sameStorage(old.Type, new.Type) || narrowsSRID(old.Type, new.Type) || losesDigits(ctx, def, old.Name, new)
 }
 

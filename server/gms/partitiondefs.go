@@ -282,6 +282,12 @@ func divide(ctx *sql.Context, def *engine.TableDef, clause *syntax.Partitioning,
 			}
 		}
 	}
+	if clause.Method == "KEY" && len(clause.Names) == 0 {
+		clause.Key = nil
+		for _, at := range p.columns {
+			clause.Key = append(clause.Key, def.Columns[at].Name)
+		}
+	}
 	if clause.Method == "LIST" && !clause.Columns {
 		for i, part := range clause.Parts { // NULL is shown first
 			clause.Parts[i].Values = slices.Clone(part.Values)

@@ -24,6 +24,7 @@ type partitioning struct {
 	syntax.Partitioning
 	columns []int // that decide, in the order of the clause
 	key     *row.Key
+	widths  []int // of integers in MySQL's rows, 0 of others
 	// expr is the partition function of the methods that have one; monotone: see partCompiler.
 	expr     partExpr
 	monotone bool
@@ -86,7 +87,11 @@ func newPartitioning(def *engine.TableDef, codecs []*value.Codec, clause *syntax
 	p := &partitioning{Partitioning: *clause, null: -1}
 	switch {
 	case p.Method == "KEY" || p.Columns:
-		for _, name := range p.Names {
+		names := p.Names
+		if len(names) == 0 {
+			names = p.Key
+		}
+		for _, name := range names {
 			at := def.Column(name)
 			if at < 0 {
 				return nil, mysql.NewSQLError(1488, "HY000", "Field in list of fields for partition function not found in table")
@@ -119,8 +124,14 @@ func newPartitioning(def *engine.TableDef, codecs []*value.Codec, clause *syntax
 		p.columns, p.monotone, p.bare = c.columns, c.monotone, c.bare
 	}
 	parts := make([]row.KeyPart, len(p.columns))
+	p.widths = make([]int, len(p.columns))
 	for i, at := range p.columns {
 		parts[i] = row.KeyPart{Column: at}
+		if c := &def.Columns[at]; strings.HasPrefix(strings.ToLower(c.SQLType), "mediumint") {
+			p.widths[i] = 3
+		} else if integerColumn(c.Type) && c.Type != row.TypeYear && c.Type != row.TypeBit {
+			p.widths[i] = c.Type.Width()
+		}
 	}
 	columns := make([]row.Column, len(def.Columns))
 	for i := range def.Columns {
@@ -449,7 +460,13 @@ func (p *partitioning) keyed(key []byte) (int, error) {
 			return 0, err
 		}
 		part := key[:n]
-		width := p.key.Width(i)
+		if p.key.Nullable(i) { // whether it may be NULL does not matter to a value
+			part = part[1:]
+			if key[0] == 0 {
+				part = nil
+			}
+		}
+		width := p.widths[i]
 		if width > 0 {
 			d, _, err := p.key.Decode(key, i)
 			if err != nil {
@@ -460,9 +477,12 @@ func (p *partitioning) keyed(key []byte) (int, error) {
 				for w := range width {
 					part = append(part, byte(d.N>>(8*w)))
 				}
+				if p.Algorithm != 1 {
+					part = asLatin1(part)
+				}
 			}
 		}
-		if len(part) == 0 {
+		if part == nil {
 			a ^= a<<1 | 1
 		}
 		for _, c := range part {
@@ -476,6 +496,23 @@ func (p *partitioning) keyed(key []byte) (int, error) {
 	}
 	return int(uint64(uint32(a)) % uint64(len(p.Parts))), nil
 }
+
+// asLatin1 returns the bytes of a number as what they weigh in latin1_swedish_ci, which is what MySQL hashes numbers by.
+func asLatin1(number []byte) []byte {
+	out := bytes.TrimRight(number, " ")
+	for i, c := range out {
+		switch {
+		case c >= 'a' && c <= 'z':
+			out[i] = c - 'a' + 'A'
+		case c >= 0xc0:
+			out[i] = latin1Weights[c-0xc0]
+		}
+	}
+	return out
+}
+
+// latin1Weights are the weights of the bytes from 0xC0 on.
+const latin1Weights = "AAAA\\[\\CEEEEIIIIDNOOOO]\xd7\xd8UUUYY\xde\xdfAAAA\\[\\CEEEEIIIIDNOOOO]\xf7\xd8UUUYY\xde\xff"
 
 // named returns the ordinals of partitions by their names, ascending. Returns 1735 for an unknown one.
 func (p *partitioning) named(table string, names []string) ([]int, error) {

@@ -208,7 +208,7 @@ func (r *partitionSQL) row() string {
 const all = "id, a, d, s, ts, u, dt, v"
 
 func (r *partitionSQL) statement() string {
-	switch r.IntN(24) {
+	switch r.IntN(25) {
 	case 0, 1, 2:
 		return "insert into t values " + r.row() + ", " + r.row()
 	case 3:
@@ -252,6 +252,8 @@ func (r *partitionSQL) statement() string {
 		return fmt.Sprintf("insert into t select id + 100, %s from t where %s", all[4:], r.where("")+" and id < 40")
 	case 22:
 		return "delete from t where id >= 100"
+	case 23:
+		return fmt.Sprintf("select id, a, d, s from t where %s order by id, a, d, %s limit 9", r.where(""), all)
 	}
 	return fmt.Sprintf("select * from t where %s", r.where(""))
 }

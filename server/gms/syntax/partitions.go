@@ -16,6 +16,7 @@ type Partitioning struct {
 	Algorithm uint64    `json:",omitempty"`
 	Expr      string    `json:",omitempty"` // of the methods that have one, as it is written
 	Names     []string  `json:",omitempty"` // columns of KEY and the COLUMNS methods
+	Key       []string  `json:",omitempty"` // the columns that KEY () was of when the table was divided
 	Count     uint64    `json:",omitempty"` // PARTITIONS n; 0: not written
 	Parts     []PartDef // what is written, or made of Count
 	Default   bool      `json:",omitempty"` // Parts are made of Count
