@@ -49,6 +49,13 @@ func (s *Session) assignedBefore(ctx *sql.Context, stmt ast.Statement) error {
 		for i := range row {
 			err := syntax.ReplaceNodes(reflect.ValueOf(&row[i]).Elem(), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
 				name, ok := n.(*ast.ColName)
+				ofDefault := false
+				if f, is := n.(*ast.FuncExpr); is && f.Name.EqualString(expr.DefaultMark) && len(f.Exprs) == 1 {
+					if x, is := f.Exprs[0].(*ast.AliasedExpr); is {
+						name, ok = x.Expr.(*ast.ColName)
+						ofDefault = ok
+					}
+				}
 				if _, inner := n.(*ast.Subquery); inner || !ok {
 					return nil, !inner, nil
 				}
@@ -66,7 +73,14 @@ func (s *Session) assignedBefore(ctx *sql.Context, stmt ast.Statement) error {
 					return nil, false, nil
 				}
 				given := slices.IndexFunc(ins.Columns, name.Name.Equal)
-				if len(ins.Columns) == 0 {
+				if c := sh.def.Columns[at]; ofDefault {
+					if c.DefaultExpr {
+						return nil, false, expr.ErrDefaultExpression()
+					}
+					if given = -1; !c.HasDefault && !c.Nullable {
+						return ast.InjectedExpr{Auth: rewrite.Open, Expression: &noDefault{column: c.Name, typ: sh.schema[at].Type, a: value.Assigner{Ignore: ins.Ignore != ""}}}, false, nil
+					}
+				} else if len(ins.Columns) == 0 {
 					given = slices.IndexFunc(s.columnsOf(ins.Table), name.Name.Equal)
 				}
 				values.read = true

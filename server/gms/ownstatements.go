@@ -1,10 +1,13 @@
 package gms
 
 import (
+	"strings"
+
 	"github.com/dolthub/go-mysql-server/sql"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
 	"sextant/server/gms/rewrite"
+	"sextant/server/gms/syntax"
 )
 
 // ownOf returns the statement that a SET stands for, nil if it is another. A DO is a SELECT whose rows nobody gets.
@@ -35,10 +38,10 @@ func (c *programCheck) allowedOwn(n *ast.Set) error {
 	if v == nil {
 		return nil
 	}
-	if _, do := rewrite.CutWord(string(v.Val), "do"); do {
+	switch word, _ := syntax.NextWord(string(v.Val), 0); {
+	case strings.EqualFold(word, "do"), strings.EqualFold(word, "kill"), strings.EqualFold(word, "reset"):
 		return nil
-	}
-	if _, alter := rewrite.CutWord(string(v.Val), "alter"); alter || rewrite.OwnView(n) != "" {
+	case strings.EqualFold(word, "alter"), strings.EqualFold(word, "drop"), rewrite.OwnView(n) != "":
 		return c.commit()
 	}
 	return c.resultSet()

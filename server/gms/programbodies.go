@@ -103,7 +103,7 @@ func notInPrograms(query string, err error) error {
 	switch what := strings.ToUpper(near[1]); what {
 	case "LOAD":
 		return mysql.NewSQLError(1314, "0A000", "LOAD DATA is not allowed in stored procedures")
-	case "LOCK", "USE":
+	case "LOCK", "UNLOCK", "USE":
 		return mysql.NewSQLError(1314, "0A000", "%s is not allowed in stored procedures", what)
 	}
 	return err

@@ -33,6 +33,7 @@ var addGrammars = sync.OnceFunc(func() {
 		"revoke":                parseGrants(true),
 		"get":                   parseGetDiagnostics,
 		"analyze":               tableAdmin("analyze", analyzeTable),
+		"kill":                  parseKill,
 		"check":                 tableAdmin("check", checkTable),
 		"checksum":              tableAdmin("checksum", checksumTable),
 		"optimize":              tableAdmin("optimize", optimizeTable),
@@ -319,21 +320,9 @@ func nothing(*sql.Context, *Session, *admin) ([]sql.Row, error) { return nil, ni
 
 // parseDo parses DO expr [, expr] …: the expressions are evaluated, and that is all.
 func parseDo(l *syntax.Lexer) (ast.Statement, error) {
-	from := l.Start
-	if l.Kind == 0 {
-		return nil, l.Syntax()
-	}
-	l.Skip()
-	text := "SELECT " + l.Q[from:l.Start]
-	parser := newParser()
-	parser.routine = true
-	sel, _, _, err := parser.planners(l.Ctx, text, ';', false, sql.LoadSqlMode(l.Ctx).ParserOptions())
-	if err != nil {
+	s, text, err := parseExpressions(l)
+	if s == nil || err != nil {
 		return nil, err
-	}
-	s, ok := sel.(*ast.Select)
-	if !ok || len(s.From) > 0 && !dual(s.From) || s.Where != nil {
-		return nil, nil
 	}
 	var args []ast.Expr
 	query := false // it needs rows
@@ -361,6 +350,54 @@ func parseDo(l *syntax.Lexer) (ast.Statement, error) {
 		return nil, nil
 	}}
 	return a.statement(args...), nil
+}
+
+// parseExpressions parses the expressions to the statement's end, as a SELECT, and returns its text too; nil if they are none.
+func parseExpressions(l *syntax.Lexer) (*ast.Select, string, error) {
+	from := l.Start
+	if l.Kind == 0 {
+		return nil, "", l.Syntax()
+	}
+	l.Skip()
+	text := "SELECT " + l.Q[from:l.Start]
+	parser := newParser()
+	parser.routine = true
+	sel, _, _, err := parser.planners(l.Ctx, text, ';', false, sql.LoadSqlMode(l.Ctx).ParserOptions())
+	if err != nil {
+		return nil, "", err
+	}
+	s, ok := sel.(*ast.Select)
+	if !ok || len(s.From) > 0 && !dual(s.From) || s.Where != nil {
+		return nil, "", nil
+	}
+	return s, text, nil
+}
+
+// parseKill parses KILL [CONNECTION | QUERY] expr; of a number it is the planner's.
+func parseKill(l *syntax.Lexer) (ast.Statement, error) {
+	kind := strings.ToUpper(l.AcceptOne("connection", "query"))
+	if l.Kind == 'w' && strings.Trim(l.Text, "0123456789") == "" {
+		return nil, nil
+	}
+	s, _, err := parseExpressions(l)
+	if s == nil || err != nil {
+		return nil, err
+	}
+	x, ok := s.SelectExprs[0].(*ast.AliasedExpr)
+	if !ok || len(s.SelectExprs) > 1 || !x.As.IsEmpty() {
+		return nil, nil
+	}
+	a := &admin{name: "KILL", run: func(ctx *sql.Context, s *Session, a *admin) ([]sql.Row, error) {
+		v, err := a.args[0].Eval(ctx, nil)
+		if err != nil {
+			return nil, err
+		}
+		id, _, _ := types.Int64.Convert(ctx, v)
+		n, _ := id.(int64) // 0 is no connection's
+		_, err = s.query(ctx, fmt.Sprintf("KILL %s %d", kind, max(n, 0)))
+		return nil, err
+	}}
+	return a.statement(x.Expr), nil
 }
 
 // dual reports whether a FROM is the one that the grammar gives a SELECT without.

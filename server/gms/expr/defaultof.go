@@ -40,6 +40,11 @@ func NewDefaultOf(ctx *sql.Context, args ...sql.Expression) (sql.Expression, err
 	}, nil
 }
 
+// ErrDefaultExpression is the error of DEFAULT(column) of a column whose default is an expression.
+func ErrDefaultExpression() error {
+	return mysql.NewSQLError(3773, "HY000", "DEFAULT function cannot be used with default function expressions")
+}
+
 // FunctionName implements sql.FunctionExpression.
 func (d *defaultOf) FunctionName() string { return "default" }
 
@@ -72,7 +77,7 @@ func (d *defaultOf) Eval(ctx *sql.Context, _ sql.Row) (any, error) {
 	case c == nil || c.Default == "" && !c.Nullable:
 		return nil, mysql.NewSQLError(1364, "HY000", "Field '%s' doesn't have a default value", d.column.Name)
 	case c.DefaultExpr && !IsMoment(d.typ):
-		return nil, mysql.NewSQLError(3773, "HY000", "DEFAULT function cannot be used with default function expressions")
+		return nil, ErrDefaultExpression()
 	}
 	return LiteralDefault(ctx, c, d.typ)
 }

@@ -18,7 +18,8 @@ var beforeStatements = map[string]bool{"begin": true, ";": true, "then": true, "
 
 // inPrograms are the statements of ours that may stand in a stored program, by their first word, with the second.
 var inPrograms = map[string][]string{
-	"do": nil, "alter": {"procedure", "function"}, "create": nil, "show": {"open", "create"},
+	"do": nil, "alter": {"procedure", "function", "user"}, "create": nil, "drop": {"function"}, "kill": nil, "reset": {"persist"},
+	"show":  {"open", "create", "engine", "storage", "master", "binary", "binlog", "relaylog", "replicas", "slave", "count", "profile", "profiles"},
 	"check": tableWords, "checksum": tableWords, "optimize": tableWords, "repair": tableWords,
 }
 
@@ -32,7 +33,7 @@ func (r *Marking) markOwn(token string, at int) bool {
 		return false
 	}
 	next, end := r.follows(r.end)
-	if token == "create" || token == "alter" && next != "procedure" && next != "function" {
+	if token == "create" || token == "alter" && !slices.Contains(seconds, next) {
 		if h, ok := NewObjectHead(r.Q[at:]); !ok || h.Kind != "view" {
 			return false
 		}

@@ -298,7 +298,7 @@ func (r *Marking) token(token string, at int) {
 			}
 		}
 	case "default":
-		if next, _ := r.follows(r.end); next == "(" && (reads[r.first[0]] || r.reading) {
+		if next, _ := r.follows(r.end); next == "(" && (reads[r.first[0]] || r.reading || r.first[0] == "insert" || r.first[0] == "replace") {
 			r.Put(at, r.end, expr.DefaultMark)
 		}
 		r.defaulted(at)

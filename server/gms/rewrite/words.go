@@ -59,6 +59,10 @@ func (r *Marking) word(token string, at int) {
 		r.Put(at, r.end, "_utf8mb4")
 	case binaryDigits(token) && last != ".":
 		r.Put(at, r.end, "b'"+token[2:]+"'")
+	case token == "dec" && last == "as" && !defines:
+		r.Put(at, r.end, "decimal")
+	case token == "ascii" && last == "char" && !defines:
+		r.Put(at, r.end, "character set latin1")
 	case token == "int" && (last == "signed" || last == "unsigned"):
 		r.Put(at, r.end, "integer")
 	case token == "(" && (last == "as" || last == "default" && !r.reading) && (r.first[0] == "alter" && r.first[1] == "table" ||
