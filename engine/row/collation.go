@@ -118,6 +118,14 @@ func (c *Collation) Compare(a, b []byte) int {
 	}
 	c.init()
 	a, b = c.seen(a), c.seen(b)
+	same := 0 // bytes at the beginning, of whole runes
+	for same < min(len(a), len(b)) && a[same] == b[same] {
+		same++
+	}
+	for same > 0 && (same < len(a) && !utf8.RuneStart(a[same]) || same < len(b) && !utf8.RuneStart(b[same])) {
+		same--
+	}
+	a, b = a[same:], b[same:]
 	for len(a) > 0 && len(b) > 0 {
 		ra, na := utf8.DecodeRune(a)
 		rb, nb := utf8.DecodeRune(b)

@@ -5,8 +5,11 @@ import (
 	"slices"
 
 	"github.com/dolthub/go-mysql-server/sql"
-	"github.com/dolthub/go-mysql-server/sql/sorters"
+	"github.com/dolthub/go-mysql-server/sql/encodings"
+	"github.com/dolthub/go-mysql-server/sql/expression"
+	"github.com/dolthub/go-mysql-server/sql/types"
 
+	"sextant/engine/row"
 	"sextant/server/gms/expr"
 	"sextant/server/gms/function"
 )
@@ -41,21 +44,85 @@ type runHead struct {
 
 // newRowSorter returns a sorter by conditions.
 func newRowSorter(ctx *sql.Context, m *memory, by sql.SortConditions, most int64) *rowSorter {
-	rows := sorters.NewRowSorter(ctx, by)
-	n := 0
-	failed := rows.GetError
-	compare := func(a, b sql.Row) int {
-		if n++; n&0xfff == 0 && ctx.Err() != nil || failed() != nil {
-			return 0 // it ends soon
+	keys := make([]sortKey, len(by))
+	for i, c := range by {
+		keys[i] = sortKey{SortCondition: c, typ: c.Expr.Type(ctx), column: -1}
+		if f, ok := c.Expr.(*expression.GetField); ok {
+			keys[i].column = f.Index()
 		}
-		return rows.CompareRows(a, b)
+		if t, ok := keys[i].typ.(types.StringType); ok && types.IsTextOnly(t) {
+			keys[i].collation = expr.CollationOf(t.Collation())
+		}
 	}
-	return &rowSorter{m: m, compare: compare, most: most, failed: func() error {
-		if err := failed(); err != nil {
-			return err
+	n := 0
+	var failed error
+	compare := func(a, b sql.Row) int {
+		if n++; n&0xfff == 0 && failed == nil {
+			failed = ctx.Err()
 		}
-		return ctx.Err()
-	}}
+		for i := range keys {
+			if failed != nil {
+				return 0 // it ends soon
+			}
+			var c int
+			if c, failed = keys[i].compare(ctx, a, b); c != 0 {
+				return c
+			}
+		}
+		return 0
+	}
+	return &rowSorter{m: m, compare: compare, most: most, failed: func() error { return failed }}
+}
+
+// sortKey is a condition of a sort.
+type sortKey struct {
+	sql.SortCondition
+	typ       sql.Type
+	column    int            // of the row, -1: an expression
+	collation *row.Collation // of texts, nil: others
+}
+
+// value returns a row's.
+func (k *sortKey) value(ctx *sql.Context, r sql.Row) (any, error) {
+	if k.column >= 0 && k.column < len(r) {
+		return r[k.column], nil
+	}
+	v, err := k.Expr.Eval(ctx, r)
+	if err != nil {
+		return nil, sql.ErrUnableSort.Wrap(err)
+	}
+	return v, nil
+}
+
+// compare compares two rows as the planner does.
+func (k *sortKey) compare(ctx *sql.Context, a, b sql.Row) (int, error) {
+	x, err := k.value(ctx, a)
+	if err != nil {
+		return 0, err
+	}
+	y, err := k.value(ctx, b)
+	if err != nil {
+		return 0, err
+	}
+	if k.Order == sql.Descending {
+		x, y = y, x
+	}
+	switch {
+	case x == nil && y == nil:
+		return 0, nil
+	case k.NullOrdering == sql.NullsFirst && x == nil:
+		return -1, nil
+	case k.NullOrdering == sql.NullsFirst && y == nil:
+		return 1, nil
+	}
+	if k.collation != nil {
+		if s, ok := x.(string); ok {
+			if t, ok := y.(string); ok {
+				return k.collation.Compare(encodings.StringToBytes(s), encodings.StringToBytes(t)), nil
+			}
+		}
+	}
+	return k.typ.Compare(ctx, x, y)
 }
 
 // add adds a row.

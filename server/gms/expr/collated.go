@@ -260,13 +260,19 @@ func (t *TextIn) WithChildren(_ *sql.Context, children ...sql.Expression) (sql.E
 // appendCode appends what a text is compared by: texts that the collation takes for equal
 // have the same.
 func appendCode(dst []byte, id sql.CollationID, text string) []byte {
+	c := CollationOf(id)
+	if c.Binary {
+		return append(append(dst, text...), 0)
+	}
+	return c.AppendWeights(dst, encodings.StringToBytes(text))
+}
+
+// CollationOf returns a collation of the planner's.
+func CollationOf(id sql.CollationID) *row.Collation {
 	c := row.CollationByID(row.CollationID(id))
 	if c == nil {
 		value.RegisterCollation(id)
 		c = row.CollationByID(row.CollationID(id))
 	}
-	if c.Binary {
-		return append(append(dst, text...), 0)
-	}
-	return c.AppendWeights(dst, encodings.StringToBytes(text))
+	return c
 }
