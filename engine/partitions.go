@@ -328,6 +328,7 @@ func (tx *Tx) scanParts(ctx context.Context, t *TableDef, o ScanOptions) (*Curso
 			c.Close()
 			return nil, err
 		}
+		p.part = i
 		c.parts.cursors = append(c.parts.cursors, p)
 	}
 	c.parts.next = slices.Clone(c.parts.cursors)
@@ -341,6 +342,7 @@ func (c *Cursor) nextPart(ctx context.Context) (row.Row, error) {
 		for len(p.next) > 0 {
 			r, err := p.next[0].Next(ctx)
 			if err != io.EOF {
+				c.part = p.next[0].part
 				return r, err
 			}
 			p.next = p.next[1:]
@@ -374,8 +376,12 @@ func (c *Cursor) nextPart(ctx context.Context) (row.Row, error) {
 	first := p.heads[0]
 	p.heads = append(p.heads[:0], p.heads[1:]...)
 	p.next = append(p.next, first.c)
+	c.part = first.c.part
 	return first.row, nil
 }
+
+// Part returns the ordinal of the partition that has the row which Next returned last, 0 in a table without partitions.
+func (c *Cursor) Part() int { return c.part }
 
 func (p *partScan) close() {
 	for _, c := range p.cursors {

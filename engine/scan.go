@@ -108,6 +108,7 @@ type Cursor struct {
 	placed  bool // tree stands on the first key from at on, or behind the range
 
 	parts   *partScan   // of a partitioned table: what else is below is not used
+	part    int         // the partition's ordinal, of a scan of one of several; where the last row was, of all
 	builder row.Builder // of covering reads
 	pinned  bool        // own writes up to seq are kept for the scan
 	mine    []byte      // a row lock that this scan took and has not used yet

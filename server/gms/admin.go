@@ -72,7 +72,15 @@ func checkTable(ctx *sql.Context, s *Session, t syntax.TableName) ([]tableMessag
 	case err != nil:
 		return nil, s.fail(ctx, err)
 	}
-	return done(), nil
+	sh, err := s.b.shapes.of(ctx, def)
+	if err != nil || sh.parts == nil {
+		return done(), err
+	}
+	parts := make([]int, len(sh.parts.Parts))
+	for i := range parts {
+		parts[i] = i
+	}
+	return sh.checkPlaces(ctx, s, parts)
 }
 
 // checksumTable sums up a checksum of every row, so that the order of rows does not

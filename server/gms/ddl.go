@@ -425,6 +425,9 @@ func (t *Table) deleteAll(ctx *sql.Context, s *Session, tx *engine.Tx, sh *shape
 			def, err = sh.place(r)
 		}
 		if err == nil {
+			err = sh.placed(cur, r)
+		}
+		if err == nil {
 			err = tx.Delete(ctx, def, r)
 		}
 		if err != nil {

@@ -247,6 +247,9 @@ func (a *partitionAlter) change(ctx *sql.Context, s *Session, tx *engine.Tx, t *
 	case "coalesce":
 		from, err = a.coalesce(&clause, kept)
 	case "reorganize":
+		if a.names == nil && clause.Default && (clause.Method == "HASH" || clause.Method == "KEY") {
+			return nil // there are as many partitions as there should be
+		}
 		from, err = a.reorganize(sh, &clause, kept)
 	}
 	if err == nil {
@@ -307,7 +310,11 @@ func (t *Table) moveRows(ctx *sql.Context, s *Session, tx *engine.Tx, sh *shape,
 			if to.parts == nil {
 				return 0, nil
 			}
-			return to.parts.of(to.def.Desc(), r)
+			at, err := to.parts.of(to.def.Desc(), r)
+			if err == nil && slices.ContainsFunc(sh.def.Parts, func(p *engine.PartDef) bool { return p.ID == to.def.Parts[at].ID }) {
+				err = errWrongPartition("from REBUILD/REORGANIZED partition to non included partition (new definition): " + strconv.Itoa(at))
+			}
+			return at, err
 		})
 		if err != nil {
 			return t.ddlError(ctx, s, err)
@@ -563,7 +570,7 @@ func (a *partitionAlter) maintain(ctx *sql.Context, s *Session, t *Table, sh *sh
 				return nil, s.fail(ctx, err)
 			}
 		}
-		return answer(done(), nil)
+		return answer(sh.checkPlaces(ctx, s, parts))
 	case "repair":
 		return answer(repairTable(ctx, s, name))
 	case "optimize":

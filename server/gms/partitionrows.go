@@ -3,6 +3,8 @@ package gms
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"slices"
 	"strings"
 
@@ -80,6 +82,68 @@ func (e *editor) place(sh *shape, r row.Row) (*engine.TableDef, error) {
 		}
 	}
 	return sh.def.Part(at), nil
+}
+
+// placed returns 1863 if a row that a scan for a write has returned is in another partition than it belongs to: EXCHANGE
+// PARTITION WITHOUT VALIDATION may have put it there, and its key says nothing about where it is.
+func (sh *shape) placed(cur *engine.Cursor, r row.Row) error {
+	if sh.parts == nil {
+		return nil
+	}
+	at, err := sh.parts.of(sh.def.Desc(), r)
+	if err == nil && at != cur.Part() {
+		err = errWrongPartition(fmt.Sprintf("%d. Correct is %d", cur.Part(), at))
+	}
+	return err
+}
+
+func errWrongPartition(text string) error {
+	return mysql.NewSQLError(1863, "HY000", "Found a row in wrong partition %s", text)
+}
+
+// misplaced returns a row of a partition that belongs into another, as CHECK TABLE tells of it; "" if there is none.
+func (sh *shape) misplaced(ctx *sql.Context, tx *engine.Tx, part int) (string, error) {
+	cur, err := tx.Scan(ctx, sh.def, engine.ScanOptions{Parts: []int{part}})
+	if err != nil {
+		return "", err
+	}
+	defer cur.Close()
+	for {
+		r, err := cur.Next(ctx)
+		if err == io.EOF {
+			return "", nil
+		}
+		if err != nil {
+			return "", err
+		}
+		at, err := sh.parts.of(sh.def.Desc(), r)
+		switch {
+		case err != nil:
+			return fmt.Sprintf("Found a misplaced row in part %d: %s", part, sql.CastSQLError(err).Message), nil
+		case at != part:
+			return fmt.Sprintf("Found a misplaced row in part %d should be in part %d", part, at), nil
+		}
+	}
+}
+
+// checkPlaces answers CHECK of partitions: that every row is in the partition where it belongs.
+func (sh *shape) checkPlaces(ctx *sql.Context, s *Session, parts []int) ([]tableMessage, error) {
+	tx, err := s.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, at := range parts {
+		text, err := sh.misplaced(ctx, tx, at)
+		if err != nil {
+			return nil, s.fail(ctx, err)
+		}
+		if text != "" {
+			return []tableMessage{
+				{kind: "error", text: text}, {kind: "error", text: "Partition " + sh.parts.Parts[at].Name + " returned error"}, {kind: "error", text: "Corrupt"},
+			}, nil
+		}
+	}
+	return done(), nil
 }
 
 // ignored returns the error of a row that has no partition to be in; with IGNORE it is a warning, and the row is left out.

@@ -306,6 +306,7 @@ func (t *Table) scan(ctx *sql.Context, l *sql.IndexLookup) (sql.RowIter, error) 
 		}
 	}
 	it.record = o.Lock == engine.LockExclusive && sh.rowID >= len(sh.codecs)
+	it.writes = sh.parts != nil && o.Lock == engine.LockExclusive
 	o.Filter = it.filter(ctx)
 	cur, err := tx.Scan(ctx, sh.def, o)
 	if err != nil {
@@ -348,6 +349,7 @@ type rowIter struct {
 	lookup  *lookup
 	cur     *engine.Cursor
 	record  bool // note the rows of a keyless table
+	writes  bool // the rows of a partitioned table may be written
 	read    uint64
 	zone    *value.TimeZone
 	fill    bool // CHARs have their blanks at the end
@@ -407,6 +409,11 @@ func (it *rowIter) Next(ctx *sql.Context) (sql.Row, error) {
 		return nil, it.s.fail(ctx, err)
 	}
 	it.read++
+	if it.writes {
+		if err := it.shape.placed(it.cur, r); err != nil {
+			return nil, err
+		}
+	}
 	if !it.record {
 		return it.decode(r, it.columns)
 	}
