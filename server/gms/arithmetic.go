@@ -44,6 +44,10 @@ func checkArithmetic(ctx *sql.Context, _ *analyzer.Analyzer, n sql.Node, _ *plan
 	if err := illegalMixes(ctx, n); err != nil { // of a simple statement that writes
 		return n, transform.SameTree, err
 	}
+	n, same0, err := planrule.AllDigits(ctx, n)
+	if err != nil {
+		return n, same0, err
+	}
 	found := false
 	transform.InspectExpressions(ctx, n, func(_ *sql.Context, e sql.Expression) bool {
 		switch e := e.(type) {
@@ -59,19 +63,18 @@ func checkArithmetic(ctx *sql.Context, _ *analyzer.Analyzer, n sql.Node, _ *plan
 		}
 		return !found
 	})
-	same := transform.SameTree
+	same := same0
 	if found {
-		var err error
 		if n, same, err = transform.NodeExprs(ctx, n, expr.Check); err != nil {
 			return n, same, err
 		}
 	}
 	n, same2, err := transform.Node(ctx, n, planrule.PadKeys)
 	if err != nil {
-		return n, same && same2, err
+		return n, same0 && same && same2, err
 	}
 	n, same3, err := rememberSubqueries(ctx, n)
-	return n, same && same2 && same3, err
+	return n, same0 && same && same2 && same3, err
 }
 
 // checkSimple checks a SELECT of one table, for which the analyzer asks no rule of ours. The tree

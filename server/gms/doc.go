@@ -25,7 +25,5 @@
 //
 // Not done: a fast path around the planner, FOR SHARE in
 // prepared statements (the wire server parses those itself), spatial indexes
-// that are more than a full scan, CHECK constraints in tables with virtual columns
-// (refused), use of tables that LOCK TABLES did not name is not refused. Integer
-// arithmetic is the planner's: it wraps at 64 bits where MySQL says 1690.
+// that are more than a full scan.
 package gms

@@ -21,6 +21,7 @@ type Aggregate struct {
 	Child  sql.Expression
 	window *sql.WindowDefinition
 	id     sql.ColumnId
+	whole  bool // AVG with all digits of the quotient
 }
 
 // AggregateKind is a function's name and what it makes of an accumulator.
@@ -225,7 +226,7 @@ func (a *Aggregate) accumulator(ctx *sql.Context) (*accumulator, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &accumulator{kind: a.Kind, child: child, exact: a.decimal(ctx), strings: a.strings(ctx)}, nil
+	return &accumulator{kind: a.Kind, child: child, exact: a.decimal(ctx), strings: a.strings(ctx), whole: a.whole}, nil
 }
 
 // NewWindowFunction implements sql.WindowAdaptableExpression.
@@ -252,6 +253,7 @@ type accumulator struct {
 	total, mean, m2 float64
 	bits            bitwise
 	strings         bool // bits of binary strings
+	whole           bool
 }
 
 var _ sql.AggregationBuffer = (*accumulator)(nil)
@@ -309,6 +311,9 @@ func (a *accumulator) Eval(ctx *sql.Context) (any, error) {
 		return v, nil
 	}
 	out := new(apd.Decimal).Set(&a.sum)
+	if a.whole {
+		return divided(ctx, out, types.DecimalFromInt64(a.n)), nil
+	}
 	if a.kind.mean {
 		out = types.DecimalDiv(out, types.DecimalFromInt64(a.n), int32(a.exact.Scale())+1, true) // rounded once, below
 	}

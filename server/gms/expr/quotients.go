@@ -9,6 +9,8 @@ import (
 	"github.com/cockroachdb/apd/v3"
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression"
+	"github.com/dolthub/go-mysql-server/sql/expression/function/aggregation"
+	"github.com/dolthub/go-mysql-server/sql/transform"
 	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/mysql"
 
@@ -113,6 +115,9 @@ func NewUnrounded(ctx *sql.Context, e sql.Expression) sql.Expression {
 		if _, ok := exactDiv(e); ok {
 			return true
 		}
+		if _, ok := e.(*rounded); ok {
+			return true
+		}
 		return slices.ContainsFunc(terms(e), divides) || slices.ContainsFunc(alternatives(e), divides)
 	}
 	if !types.IsDecimal(e.Type(ctx)) || !divides(e) {
@@ -142,17 +147,14 @@ func exactOp(e sql.Expression) sql.Expression {
 	return planned(e)
 }
 
-// alternatives returns the values that IFNULL, COALESCE, IF and CASE WHEN give one of, nil of others.
+// alternatives returns the values that IFNULL, COALESCE, IF, CASE, GREATEST and LEAST give one of, nil of others.
 func alternatives(e sql.Expression) []sql.Expression {
 	c, ok := e.(*typedCall)
 	if !ok {
 		return nil
 	}
-	if k, ok := c.FunctionExpression.(CaseCall); ok && k.Expr != nil {
-		return nil
-	}
 	switch strings.ToLower(c.FunctionName()) {
-	case "case", "coalesce", "ifnull", "if":
+	case "case", "coalesce", "ifnull", "if", "greatest", "least":
 		return c.values()
 	}
 	return nil
@@ -170,7 +172,11 @@ func chosenValue(ctx *sql.Context, c *typedCall, r sql.Row) (*apd.Decimal, error
 	values := c.values()
 	if k, ok := c.FunctionExpression.(CaseCall); ok {
 		for _, b := range k.Branches {
-			if yes, err := holds(b.Cond); err != nil {
+			condition := b.Cond
+			if k.Expr != nil {
+				condition = expression.NewEquals(k.Expr, b.Cond)
+			}
+			if yes, err := holds(condition); err != nil {
 				return nil, err
 			} else if yes {
 				return exactValue(ctx, b.Value, r)
@@ -181,12 +187,25 @@ func chosenValue(ctx *sql.Context, c *typedCall, r sql.Row) (*apd.Decimal, error
 		}
 		return exactValue(ctx, k.Else, r)
 	}
-	if strings.EqualFold(c.FunctionName(), "if") {
+	switch name := strings.ToLower(c.FunctionName()); name {
+	case "if":
 		yes, err := holds(c.Children()[0])
 		if err != nil {
 			return nil, err
 		}
 		return exactValue(ctx, values[Truth(!yes)], r)
+	case "greatest", "least":
+		var most *apd.Decimal
+		for _, v := range values {
+			x, err := exactValue(ctx, v, r)
+			if x == nil || err != nil {
+				return nil, err
+			}
+			if most == nil || x.Cmp(most) != 0 && x.Cmp(most) > 0 == (name == "greatest") {
+				most = x
+			}
+		}
+		return most, nil
 	}
 	for _, v := range values {
 		if x, err := exactValue(ctx, v, r); x != nil || err != nil {
@@ -203,7 +222,11 @@ type chosenOp struct{ expression.ArithmeticOp }
 func newChosenOp(ctx *sql.Context, e expression.ArithmeticOp) sql.Expression {
 	var handedOn func(sql.Expression) bool
 	handedOn = func(e sql.Expression) bool {
-		if _, minus := exactOp(e).(*expression.UnaryMinus); minus || alternatives(e) != nil {
+		switch exactOp(e).(type) {
+		case *expression.UnaryMinus, *Function, *rounded:
+			return NewUnrounded(ctx, e) != nil
+		}
+		if alternatives(e) != nil {
 			return NewUnrounded(ctx, e) != nil
 		}
 		return slices.ContainsFunc(terms(e), handedOn)
@@ -237,7 +260,7 @@ func (e *chosenOp) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	return scaled(x, e.Type(ctx))
 }
 
-// terms returns the operands of a sum, a difference, a product or a quotient, nil of others.
+// terms returns the operands of a sum, a difference, a product, a quotient, a minus or ABS, nil of others.
 func terms(e sql.Expression) []sql.Expression {
 	if div, ok := exactDiv(e); ok {
 		return div.Children()
@@ -249,6 +272,10 @@ func terms(e sql.Expression) []sql.Expression {
 		}
 	case *expression.UnaryMinus:
 		return e.Children()
+	case *Function:
+		if x.Def.Name == "abs" {
+			return x.Args
+		}
 	}
 	return nil
 }
@@ -276,7 +303,120 @@ func (u *unrounded) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	return x, nil
 }
 
+// rounded is a value that has all digits of a quotient, rounded to those of its type. What goes on with it has all.
+type rounded struct{ expression.UnaryExpressionStub }
+
+// NewRounded returns the expression.
+func NewRounded(e sql.Expression) sql.Expression {
+	return &rounded{expression.UnaryExpressionStub{Child: e}}
+}
+
+// HandedOn returns the column that an expression rounds, nil of others.
+func HandedOn(e sql.Expression) *expression.GetField {
+	if x, ok := e.(*rounded); ok {
+		f, _ := x.Child.(*expression.GetField)
+		return f
+	}
+	return nil
+}
+
+// Type implements sql.Expression.
+func (x *rounded) Type(ctx *sql.Context) sql.Type { return x.Child.Type(ctx) }
+
+// String implements sql.Expression.
+func (x *rounded) String() string { return x.Child.String() }
+
+// CollationCoercibility implements sql.CollationCoercible.
+func (*rounded) CollationCoercibility(*sql.Context) (sql.CollationID, byte) {
+	return sql.Collation_binary, 5
+}
+
+// WithChildren implements sql.Expression.
+func (x *rounded) WithChildren(_ *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	if len(children) != 1 {
+		return nil, sql.ErrInvalidChildrenNumber.New(x, len(children), 1)
+	}
+	if _, done := children[0].(*rounded); done {
+		return children[0], nil
+	}
+	return NewRounded(children[0]), nil
+}
+
+// Eval implements sql.Expression.
+func (x *rounded) Eval(ctx *sql.Context, r sql.Row) (any, error) {
+	v, err := x.Child.Eval(ctx, r)
+	if d, ok := v.(*apd.Decimal); ok && err == nil {
+		return scaled(d, x.Type(ctx))
+	}
+	return v, err
+}
+
+// allDigits are the functions that go on with all digits of their first argument.
+var allDigits = map[string]bool{"round": true, "truncate": true, "floor": true, "ceil": true, "ceiling": true, "format": true, "sqrt": true, "pow": true, "power": true}
+
+// OfAllDigits returns an aggregate, a cast or one of allDigits with all digits of the quotient that it is of, and whether it
+// is another.
+func OfAllDigits(ctx *sql.Context, e sql.Expression) (sql.Expression, transform.TreeIdentity) {
+	switch f := e.(type) {
+	case *Aggregate:
+	case *expression.Convert:
+		if !types.IsNumber(f.Type(ctx)) {
+			return e, transform.SameTree
+		}
+	case sql.FunctionExpression:
+		if !allDigits[strings.ToLower(f.FunctionName())] {
+			return e, transform.SameTree
+		}
+	default:
+		return e, transform.SameTree
+	}
+	children := slices.Clone(e.Children())
+	if len(children) == 0 {
+		return e, transform.SameTree
+	}
+	q := NewUnrounded(ctx, children[0])
+	if q == nil {
+		return e, transform.SameTree
+	}
+	children[0] = q
+	x, err := e.WithChildren(ctx, children...)
+	if err != nil {
+		return e, transform.SameTree
+	}
+	return x, transform.NewTree
+}
+
+// WholeAggregate returns an aggregate whose result has all digits, nil of one that has no more than are shown: AVG and, where
+// all rows are one group, MAX and MIN of a quotient.
+func WholeAggregate(ctx *sql.Context, e sql.Expression, all bool) sql.Expression {
+	switch a := e.(type) {
+	case *Aggregate:
+		if !a.Kind.mean || a.window != nil || a.decimal(ctx) == nil {
+			return nil
+		}
+		if a.whole {
+			return a
+		}
+		c := *a
+		c.whole = true
+		return &c
+	case *aggregation.Max, *aggregation.Min:
+		child := a.Children()[0]
+		if _, done := child.(*unrounded); done {
+			return a
+		}
+		if q := NewUnrounded(ctx, child); q != nil && all {
+			return WithOperands(ctx, a, []sql.Expression{q})
+		}
+	}
+	return nil
+}
+
+// exactValue returns all digits of an expression, nil for NULL.
 func exactValue(ctx *sql.Context, e sql.Expression, r sql.Row) (*apd.Decimal, error) {
+	if x, ok := e.(*rounded); ok {
+		e = x.Child
+	}
 	parts := terms(e)
 	if parts == nil {
 		if alternatives(e) != nil && types.IsDecimal(e.Type(ctx)) {
@@ -310,6 +450,8 @@ func exactValue(ctx *sql.Context, e sql.Expression, r sql.Row) (*apd.Decimal, er
 	switch x := exactOp(e).(type) {
 	case *expression.UnaryMinus:
 		_, err = sql.DecimalCtx.Neg(&out, values[0])
+	case *Function:
+		out.Abs(values[0])
 	case *expression.Arithmetic:
 		switch x.Operator() {
 		case "+":

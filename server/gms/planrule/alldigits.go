@@ -1,0 +1,158 @@
+package planrule
+
+import (
+	"slices"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/expression"
+	"github.com/dolthub/go-mysql-server/sql/plan"
+	"github.com/dolthub/go-mysql-server/sql/transform"
+
+	"sextant/server/gms/expr"
+)
+
+// AllDigits has the expressions of a plan go on with all digits of the quotients that aggregates, subqueries and derived
+// tables hand them. What is shown is rounded. A second time it changes nothing.
+func AllDigits(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
+	whole, shown := map[sql.ColumnId]bool{}, shownTables(n, map[sql.TableId]bool{})
+	return transform.Node(ctx, n, func(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
+		n, same, err := transform.OneNodeExpressions(ctx, n, func(ctx *sql.Context, e sql.Expression) (sql.Expression, transform.TreeIdentity, error) {
+			if f, ok := e.(*expression.GetField); ok && whole[f.Id()] {
+				return expr.NewRounded(e), transform.NewTree, nil
+			}
+			e, same := subqueryDigits(ctx, e)
+			x, same2 := expr.OfAllDigits(ctx, e)
+			return x, same && same2, nil
+		})
+		if err != nil {
+			return n, same, err
+		}
+		if p, ok := n.(*plan.Project); ok { // an aggregate without an alias is for those above
+			list := slices.Clone(p.Projections)
+			for i, e := range list {
+				if f := expr.HandedOn(e); f != nil && f.Table() == "" {
+					list[i] = f
+				}
+			}
+			if !same {
+				n = plan.NewProject(ctx, list, p.Child)
+			}
+		}
+		switch of := n.(type) {
+		case *plan.GroupBy:
+			deps, some := handOn(ctx, of.SelectDeps, func(ctx *sql.Context, e sql.Expression) sql.Expression {
+				return expr.WholeAggregate(ctx, e, len(of.GroupByExprs) == 0)
+			}, func(i int) { whole[idOf(of.SelectDeps[i])] = true })
+			if some {
+				return plan.NewGroupBy(deps, of.GroupByExprs, of.Child), transform.NewTree, nil
+			}
+		case *plan.SubqueryAlias:
+			p, ok := of.Child.(*plan.Project)
+			if !ok || shown[of.Id()] || !merges(p.Child) {
+				break
+			}
+			first, _ := of.Columns().Next(1)
+			list, some := handOn(ctx, p.Projections, expr.NewUnrounded, func(i int) { whole[first+sql.ColumnId(i)] = true })
+			if some {
+				return of.WithChild(plan.NewProject(ctx, list, p.Child)), transform.NewTree, nil
+			}
+		}
+		return n, same, nil
+	})
+}
+
+// shownTables adds the derived tables of a plan whose rows are sent as they are, behind no list of expressions.
+func shownTables(n sql.Node, tables map[sql.TableId]bool) map[sql.TableId]bool {
+	switch n := n.(type) {
+	case *plan.Project, *plan.GroupBy:
+	case *plan.SubqueryAlias:
+		tables[n.Id()] = true
+	default:
+		for _, c := range n.Children() {
+			shownTables(c, tables)
+		}
+	}
+	return tables
+}
+
+// idOf returns the number of the column that an expression of a GROUP BY makes, 0 for none.
+func idOf(e sql.Expression) sql.ColumnId {
+	if x, ok := e.(sql.IdExpression); ok {
+		return x.Id()
+	}
+	return 0
+}
+
+// handOn puts what of returns in the place of expressions, under their names; nil leaves one. found is told of each.
+func handOn(ctx *sql.Context, exprs []sql.Expression, of func(*sql.Context, sql.Expression) sql.Expression, found func(i int)) ([]sql.Expression, bool) {
+	some := false
+	for i, e := range exprs {
+		in := e
+		a, named := e.(*expression.Alias)
+		if named {
+			in = a.Child
+		}
+		to := of(ctx, in)
+		if to == nil {
+			continue
+		}
+		found(i)
+		if to == in {
+			continue
+		}
+		if !some {
+			exprs, some = slices.Clone(exprs), true
+		}
+		if exprs[i] = to; named {
+			exprs[i], _ = a.WithChildren(ctx, to)
+		}
+	}
+	return exprs, some
+}
+
+// merges reports whether MySQL puts a derived table of these rows into the query that names it.
+func merges(n sql.Node) bool {
+	merges := true
+	transform.Inspect(n, func(n sql.Node) bool {
+		switch n.(type) {
+		case *plan.GroupBy, *plan.Window, *plan.Distinct, *plan.Limit, *plan.Offset, *plan.TopN, *plan.Having, *plan.SetOp:
+			merges = false
+		case *plan.SubqueryAlias:
+			return false
+		}
+		return merges
+	})
+	return merges
+}
+
+// subqueryDigits has the subqueries that an expression goes on with hand it all digits.
+func subqueryDigits(ctx *sql.Context, e sql.Expression) (sql.Expression, transform.TreeIdentity) {
+	switch e.(type) {
+	case expression.ArithmeticOp, expression.Comparer, sql.FunctionExpression, *expression.Convert, *expression.Between:
+	default:
+		return e, transform.SameTree
+	}
+	children, some := handOn(ctx, e.Children(), func(ctx *sql.Context, c sql.Expression) sql.Expression {
+		sub, ok := c.(*plan.Subquery)
+		if !ok {
+			return nil
+		}
+		p, ok := sub.Query.(*plan.Project)
+		if !ok {
+			return nil
+		}
+		list, some := handOn(ctx, p.Projections, expr.NewUnrounded, func(int) {})
+		if !some {
+			return nil
+		}
+		return expr.NewRounded(sub.WithQuery(plan.NewProject(ctx, list, p.Child)))
+	}, func(int) {})
+	if !some {
+		return e, transform.SameTree
+	}
+	x, err := e.WithChildren(ctx, children...)
+	if err != nil {
+		return e, transform.SameTree
+	}
+	return x, transform.NewTree
+}
