@@ -66,6 +66,7 @@ type access struct {
 	filtered   float64 // of them, 0 to 1
 	extra      []string
 	covering   bool
+	backward   bool // the index is read from its end
 	hashed     bool
 	columns    []string
 	where      []sql.Expression
@@ -107,7 +108,9 @@ func explain(ctx *sql.Context, s *Session, n sql.Node) (*explaining, *block) {
 		for _, a := range top.tables {
 			if len(top.tables) == 1 && (a.typ == "const" || a.typ == "ref") {
 				a.typ = "range" // MySQL reads what it changes by ranges, of one value too
-				a.extra = append([]string{"Using where"}, a.extra...)
+				if !slices.Contains(a.extra, "Using where") {
+					a.extra = append([]string{"Using where"}, a.extra...)
+				}
 			}
 		}
 	}
@@ -437,6 +440,9 @@ func (e *explaining) table(b *block, n sql.Node, name string, a *access) {
 	var extra []string
 	if len(a.where) > 0 || a.typ == "range" {
 		extra = append(extra, "Using where")
+	}
+	if a.backward {
+		extra = append(extra, "Backward index scan")
 	}
 	if a.covering {
 		extra = append(extra, "Using index")

@@ -65,10 +65,11 @@ func (e *explaining) ranges(a *access, n *plan.IndexedTableAccess, ix *Index) (u
 	if err != nil || !ok {
 		return 0
 	}
+	a.backward = l.IsReverse
 	points, bounded := 0, 0
 	for _, r := range coll {
 		for i := range r {
-			if r[i].HasLowerBound() || r[i].HasUpperBound() {
+			if r[i].HasLowerBound() || r[i].HasUpperBound() || r[i].Type() == sql.RangeType_EqualNull {
 				bounded = max(bounded, i+1)
 			}
 		}
@@ -102,9 +103,9 @@ func (e *explaining) ranges(a *access, n *plan.IndexedTableAccess, ix *Index) (u
 	return bounded
 }
 
-// isPoint reports whether a range of a column is one value.
+// isPoint reports whether a range of a column is one value, or NULL.
 func isPoint(c sql.MySQLRangeColumnExpr) bool {
-	return c.Type() == sql.RangeType_ClosedClosed &&
+	return c.Type() == sql.RangeType_EqualNull || c.Type() == sql.RangeType_ClosedClosed &&
 		reflect.DeepEqual(sql.GetMySQLRangeCutKey(c.LowerBound), sql.GetMySQLRangeCutKey(c.UpperBound))
 }
 

@@ -148,6 +148,9 @@ func (e *explaining) steps(b *block) (object, float64, bool) {
 			t.add("rows_produced_per_join", uint64(produced))
 			t.add("filtered", twoDigits(a.percent()))
 			prefix = produced
+			if a.backward {
+				t.add("backward_index_scan", true)
+			}
 			if a.covering {
 				t.add("using_index", true)
 			}

@@ -84,6 +84,11 @@ func (b *builder) explain(ctx *sql.Context, s *Session, n *plan.DescribeQuery) (
 			return nil, err
 		}
 	}
+	if !n.Format.Plan || n.Format.Estimates { // a tree says which values are looked up, and these are none yet
+		if err := s.explainKnown(ctx, n.Child); err != nil {
+			return nil, err
+		}
+	}
 	rows, err := explainRows(ctx, s, n.Child, n.Format, made)
 	if err != nil {
 		return nil, err

@@ -8,7 +8,7 @@ import (
 )
 
 // filter puts a condition into the locking scan below it, where it decides what is
-// locked (T-11), and asks other rows for it.
+// locked (T-11), and asks other rows for it; those of an index where its subqueries' values are in one.
 func (b *builder) filter(ctx *sql.Context, s *Session, n *plan.Filter, r sql.Row) (sql.RowIter, error) {
 	if child := withPartitions(ctx, n.Child, "", n.Expression); child != n.Child {
 		c := *n
@@ -20,7 +20,17 @@ func (b *builder) filter(ctx *sql.Context, s *Session, n *plan.Filter, r sql.Row
 			return b.plain(ctx, s, child, r)
 		}
 	}
-	child, err := b.base.Build(ctx, n.Child, r)
+	below := n.Child
+	scan, err := s.knownScan(ctx, n, r)
+	if err != nil {
+		return nil, err
+	}
+	if scan != nil {
+		if below = scan; s.measures != nil { // EXPLAIN ANALYZE, which shows what was read
+			n.Child = scan
+		}
+	}
+	child, err := b.base.Build(ctx, below, r)
 	if err != nil {
 		return nil, err
 	}

@@ -58,7 +58,11 @@ func (s *Session) readUnions(ctx *sql.Context, n sql.Node) error {
 // indexUnion returns the rows of a table for which a condition may hold, by several indexes; nil where that does not pay
 // or the parts of the condition have no index.
 func (s *Session) indexUnion(ctx *sql.Context, e sql.Expression, table sql.Node) (sql.Node, error) {
+	e = planrule.Condition(e)
 	parts := expression.SplitDisjunction(e)
+	if rows := tableOf(table).rowLookup(e); rows != nil {
+		parts = expression.SplitDisjunction(rows)
+	}
 	scanned := table
 	if alias, ok := scanned.(*plan.TableAlias); ok {
 		scanned = alias.Child

@@ -1,6 +1,7 @@
 package gms
 
 import (
+	"io"
 	"math"
 
 	"github.com/dolthub/go-mysql-server/sql"
@@ -77,7 +78,15 @@ func (b *builder) keep(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		}
 	case *plan.HashLookup:
 		if n.Lookup == nil {
-			return b.keepResult(ctx, s, n, r, function.RowSize, n)
+			it, err := b.keepResult(ctx, s, n, r, function.RowSize, n)
+			if err != nil || !n.JoinType.IsPartial() {
+				return it, err
+			}
+			// EXISTS reads up to the first row that it finds, and the table is there when all were read.
+			if err := readAll(ctx, it); err != nil {
+				return nil, err
+			}
+			return b.plain(ctx, s, n, r)
 		}
 	case *plan.CachedResults:
 		if !n.IsFinalized() {
@@ -91,6 +100,18 @@ func (b *builder) keep(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		return b.recursiveCTE(ctx, s, n, r)
 	}
 	return nil, nil
+}
+
+// readAll reads an iterator to its end.
+func readAll(ctx *sql.Context, it sql.RowIter) error {
+	for {
+		if _, err := it.Next(ctx); err == io.EOF {
+			return it.Close(ctx)
+		} else if err != nil {
+			_ = it.Close(ctx)
+			return err
+		}
+	}
 }
 
 // keepResult builds a node that keeps what it returns; lasting is the node if it does

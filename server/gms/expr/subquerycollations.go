@@ -111,6 +111,15 @@ func scalarTexts(ctx *sql.Context, operands []sql.Expression) ([]sql.Expression,
 	return operands, some
 }
 
+// SubqueryOf returns the subquery that an operand of a comparison is, nil if it is none.
+func SubqueryOf(e sql.Expression) *plan.Subquery {
+	if s, ok := e.(*scalarText); ok {
+		e = s.Child
+	}
+	sub, _ := e.(*plan.Subquery)
+	return sub
+}
+
 // Type implements sql.Expression.
 func (s *scalarText) Type(ctx *sql.Context) sql.Type { return s.Child.Type(ctx) }
 

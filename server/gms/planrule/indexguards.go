@@ -40,6 +40,14 @@ func (u *unindexed) WithChildren(_ *sql.Context, children ...sql.Expression) (sq
 	return &unindexed{expression.UnaryExpressionStub{Child: children[0]}}, nil
 }
 
+// Condition returns the condition that no index serves under a mark of that, any other as it is.
+func Condition(e sql.Expression) sql.Expression {
+	if u, ok := e.(*unindexed); ok {
+		return u.Child
+	}
+	return e
+}
+
 // constant reports whether e has the same value for every row of a statement.
 func constant(ctx *sql.Context, e sql.Expression) bool {
 	return !transform.InspectExpr(ctx, e, func(_ *sql.Context, e sql.Expression) bool {
@@ -356,6 +364,9 @@ func (IndexConditions) Next(e sql.Expression) sql.Expression {
 		c = not.Child
 	}
 	ctx := value.NoContext()
+	if scattered(ctx, e) {
+		return &unindexed{expression.UnaryExpressionStub{Child: e}}
+	}
 	if c != e && comparesInexact(ctx, c) {
 		return &unindexed{expression.UnaryExpressionStub{Child: e}}
 	}

@@ -46,9 +46,10 @@ func hideMisfits(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity
 		return n.WithFilter(e), transform.NewTree, nil
 	case *plan.Filter:
 		condition, few := fewRanges(ctx, n.Expression)
+		_, ofTable := n.Child.(plan.TableIdNode)
 		e, same, err := transform.Expr(ctx, condition, func(ctx *sql.Context, e sql.Expression) (sql.Expression, transform.TreeIdentity, error) {
 			c, ok := e.(expression.Comparer)
-			if elsewhere(ctx, n.Child, e) || ok && !constant(ctx, c.Left()) && !constant(ctx, c.Right()) && misfit(ctx, c, true) {
+			if elsewhere(ctx, n.Child, e) || ofTable && scattered(ctx, e) || ok && !constant(ctx, c.Left()) && !constant(ctx, c.Right()) && misfit(ctx, c, true) {
 				return &unindexed{expression.UnaryExpressionStub{Child: e}}, transform.NewTree, nil
 			}
 			return hideBounds(ctx, e)
@@ -115,6 +116,32 @@ func fewRanges(ctx *sql.Context, condition sql.Expression) (sql.Expression, bool
 		return condition, true
 	}
 	return expression.JoinAnd(all...), false
+}
+
+// scattered reports whether e is an OR whose parts have no column in common: no index has the first of its columns in each. (The planner takes
+// a range of all values for the parts without it, and reads the whole index.)
+func scattered(ctx *sql.Context, e sql.Expression) bool {
+	parts := expression.SplitDisjunction(e)
+	if len(parts) < 2 {
+		return false
+	}
+	common := columnsIn(ctx, parts[0])
+	for _, p := range parts[1:] {
+		common = common.Intersection(columnsIn(ctx, p))
+	}
+	return common.Empty()
+}
+
+// columnsIn returns the columns that an expression names.
+func columnsIn(ctx *sql.Context, e sql.Expression) sql.ColSet {
+	var out sql.ColSet
+	sql.Inspect(ctx, e, func(_ *sql.Context, e sql.Expression) bool {
+		if c, ok := e.(*expression.GetField); ok {
+			out.Add(c.Id())
+		}
+		return true
+	})
+	return out
 }
 
 // hideBounds hides the literals that a column of numbers is compared with and that are none of its type: the reads

@@ -42,13 +42,118 @@ func KeepSubqueries(a *analyzer.Analyzer) {
 		if err != nil {
 			return n, transform.SameTree, err
 		}
-		planned, same2, err := rule(ctx, kept, f)
+		kept, same2, err := intoSubqueries(ctx, kept, keepScalars)
 		if err != nil {
 			return n, transform.SameTree, err
 		}
-		planned, same3, err := transform.Node(ctx, planned, KeepIns)
-		return planned, same && same2 && same3, err
+		planned, same3, err := rule(ctx, kept, f)
+		if err != nil {
+			return n, transform.SameTree, err
+		}
+		if !same2 {
+			if planned, _, err = intoSubqueries(ctx, planned, freeScalars); err != nil {
+				return n, transform.SameTree, err
+			}
+		}
+		planned, same4, err := transform.Node(ctx, planned, splitRows)
+		if err != nil {
+			return n, transform.SameTree, err
+		}
+		planned, same5, err := transform.Node(ctx, planned, KeepIns)
+		return planned, same && same3 && same4 && same5, err
 	})
+}
+
+// splitRows has a join by a row of values be one by each of them, which an index or a hash may serve. A join of
+// NOT IN is of columns that are never NULL (see keepNegations).
+func splitRows(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
+	j, ok := n.(*plan.JoinNode)
+	if !ok || j.Filter == nil {
+		return n, transform.SameTree, nil
+	}
+	var all []sql.Expression
+	same := transform.SameTree
+	for _, e := range expression.SplitConjunction(ctx, j.Filter) {
+		eq, ok := e.(*expression.Equals)
+		if !ok {
+			all = append(all, e)
+			continue
+		}
+		left, lok := eq.Left().(expression.Tuple)
+		right, rok := eq.Right().(expression.Tuple)
+		if !lok || !rok || len(left) != len(right) {
+			all = append(all, e)
+			continue
+		}
+		for i := range left {
+			all = append(all, expression.NewEquals(left[i], right[i]))
+		}
+		same = transform.NewTree
+	}
+	if same {
+		return n, same, nil
+	}
+	return j.WithFilter(expression.JoinAnd(all...)), same, nil
+}
+
+// heldScalar is a subquery that has one value for the whole statement, which the planner must not join with: it would
+// compare that row with every row of the table.
+type heldScalar struct{ *plan.Subquery }
+
+// keepScalars holds the subqueries with one value that a filter's conditions compare with.
+func keepScalars(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
+	return scalars(ctx, n, func(e sql.Expression) (sql.Expression, error) {
+		if sub, ok := e.(*plan.Subquery); ok && sub.CanCacheResults() {
+			return &heldScalar{sub}, nil
+		}
+		return nil, nil
+	})
+}
+
+// freeScalars takes back what keepScalars did.
+func freeScalars(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
+	return scalars(ctx, n, func(e sql.Expression) (sql.Expression, error) {
+		held, ok := e.(*heldScalar)
+		if !ok {
+			return nil, nil
+		}
+		q, same, err := intoSubqueries(ctx, held.Query, freeScalars)
+		if err != nil || same {
+			return held.Subquery, err
+		}
+		return held.WithQuery(q), nil
+	})
+}
+
+// scalars puts what f returns in place of the right sides of the comparisons among a filter's conditions; nil: one stays.
+func scalars(ctx *sql.Context, n sql.Node, f func(sql.Expression) (sql.Expression, error)) (sql.Node, transform.TreeIdentity, error) {
+	w, ok := n.(*plan.Filter)
+	if !ok {
+		return n, transform.SameTree, nil
+	}
+	all, same := expression.SplitConjunction(ctx, w.Expression), transform.SameTree
+	for i, e := range all {
+		c, ok := e.(expression.Comparer)
+		if !ok {
+			continue
+		}
+		other, err := f(c.Right())
+		if err != nil {
+			return n, transform.SameTree, err
+		}
+		if other == nil {
+			continue
+		}
+		with, err := e.WithChildren(ctx, c.Left(), other)
+		if err != nil {
+			return n, transform.SameTree, err
+		}
+		all[i], same = with, transform.NewTree
+	}
+	if same {
+		return n, same, nil
+	}
+	return plan.NewFilter(ctx, expression.JoinAnd(all...), w.Child), same, nil
 }
 
 // manyTables reports whether a statement has more tables than the planner can join: its subqueries must not become joins.
