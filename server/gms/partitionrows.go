@@ -153,7 +153,7 @@ func (s *Session) ignored(ctx *sql.Context, r sql.Row, err error) error {
 	case *ast.Insert:
 		ignore = n.Ignore != ""
 	case *ast.Load:
-		ignore = n.IgnoreOrReplace == ast.IgnoreStr
+		ignore = strings.TrimSpace(n.IgnoreOrReplace) == strings.TrimSpace(ast.IgnoreStr) || bool(n.Local) && n.IgnoreOrReplace == ""
 	}
 	var known *mysql.SQLError
 	if !ignore || !errors.As(err, &known) || known.Num != 1526 && known.Num != 1748 {
