@@ -250,6 +250,7 @@ var rewrites = []errorRewrite{
 	rw("^frame end cannot be UNBOUNDED PRECEDING.*$", 3585, "Window '<unnamed window>': frame end cannot be UNBOUNDED PRECEDING."),
 	rw("^frame starting from .*$", 3586, "Window '<unnamed window>': frame start or end is negative, NULL or of non-integral type"),
 	rw(`^(?:unable to sort: )?COLLATION '(.*)' is not valid for CHARACTER SET '(.*)'$`, 1253, "COLLATION '$1' is not valid for CHARACTER SET '$2'"),
+	rw("^(?:syntax error: )?INTO clause is not allowed at position (?s:.*)$", 1221, "Incorrect usage of UNION and INTO"),
 	rw("^too many key parts specified; (.*)$", 1070, "Too many key parts specified; $1"),
 	rw("^a (SPATIAL index may only contain a geometrical type column)$", 1687, "A $1"),
 	rw("^(All parts of a SPATIAL index must be NOT NULL)$", 1252, "$1"),

@@ -44,6 +44,12 @@ func (r *Marking) clause(token string, at int) {
 		}
 	case token == "local" && last == "show":
 		r.Put(at, r.end, "session")
+	case (token == "union" || token == "intersect" || token == "except") && r.depth == 0:
+		r.united = true
+	case token == "limit" && r.depth == 0 && r.united:
+		r.limited = true
+	case token == "into" && next == "@" && r.depth == 0 && !r.program:
+		r.into(at)
 	case token == "schemas" && last == "show":
 		r.Put(at, r.end, "databases")
 	case token == "extended" && last == "show" && (next == "tables" || next == "full"):
@@ -87,6 +93,48 @@ func (r *Marking) clause(token string, at int) {
 			r.end = end
 		}
 	}
+}
+
+// into puts INTO @v, …, which begins at at, behind the last part of a UNION and behind FOR UPDATE: the grammar has it behind a LIMIT
+// there only, and not before a lock clause.
+func (r *Marking) into(at int) {
+	sign, end := r.follows(r.end)
+	for {
+		_, end = r.follows(end) // the name
+		comma, behind := r.follows(end)
+		if sign, behind = r.follows(behind); comma != "," || sign != "@" {
+			break
+		}
+		end = behind
+	}
+	token, behind := r.follows(end)
+	if !r.united && token != "for" && token != "lock" {
+		return
+	}
+	last, limited := end, !r.united || r.limited
+	for depth := 0; token != "" && token != ";"; token, behind = r.follows(behind) {
+		switch token {
+		case "(":
+			depth++
+		case ")":
+			depth--
+		case "limit":
+			limited = limited || depth == 0
+		}
+		last = behind
+	}
+	variables := " " + r.Q[at:end]
+	if !limited {
+		variables = " limit 18446744073709551615" + variables
+	}
+	if last == end {
+		r.Put(at, end, variables)
+		r.end = end
+		return
+	}
+	r.Put(at, end, "")
+	r.end = end
+	r.Closing[last] = variables
 }
 
 // columnsWords are the words of SHOW COLUMNS.

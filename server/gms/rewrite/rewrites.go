@@ -154,6 +154,8 @@ type Marking struct {
 	Deprecated []string            // the warnings of what it has
 	updates    bool                // behind ON DUPLICATE KEY
 	optioned   bool                // in a clause of an ALTER TABLE that is options
+	united     bool                // behind UNION, INTERSECT or EXCEPT
+	limited    bool                // behind a LIMIT there
 	checked    bool                // a column's definition has a CHECK
 }
 
@@ -328,7 +330,7 @@ func (r *Marking) token(token string, at int) {
 	case "where":
 		r.setting = false
 	case ";":
-		r.setting, r.reading, r.first = false, false, [3]string{}
+		r.setting, r.reading, r.united, r.limited, r.first = false, false, false, false, [3]string{}
 	case "(":
 		if r.depth++; r.params == 1 && r.depth == 1 {
 			r.params = 2
