@@ -88,6 +88,8 @@ func addFixedVariables() {
 			Name: name, Scope: global, Default: value, Type: t,
 		}})
 	}
+	// Names of tables and databases are kept as they are given and compared without case.
+	add("lower_case_table_names", int64(2), types.NewSystemIntType("lower_case_table_names", 0, 2, false))
 	for name, v := range fixedNumbers {
 		add(name, v, types.NewSystemIntType(name, math.MinInt64, math.MaxInt64, false))
 	}
