@@ -120,6 +120,9 @@ func (s *Session) knownScanBy(ctx *sql.Context, n *plan.Filter, r sql.Row, condi
 
 // comparedSubquery returns the column and the subquery that a condition compares, nil if it is none of such.
 func comparedSubquery(ctx *sql.Context, e sql.Expression) (*expression.GetField, *plan.Subquery) {
+	if r, ok := e.(*remembered); ok {
+		e = r.Child
+	}
 	if in, ok := e.(*expr.InRows); ok {
 		e = in.Child
 	}
