@@ -28,6 +28,7 @@ type memory struct {
 	// inner is the joins whose tables are released with the join that they are part of.
 	inner map[sql.Node]bool
 	files map[*rowFile]struct{} // that are open
+	lists map[sql.Node]*rowList // what nodes keep, those of tables that are in files included
 }
 
 // sortOverflow is what window functions fail with.
@@ -43,9 +44,14 @@ func tableOverflow() error {
 
 // charge adds n bytes. Returns the error of full, or 1041 if the instance has no more.
 func (m *memory) charge(ctx *sql.Context, n int64, full expr.Overflow) error {
+	return m.chargeKeys(ctx, n, 1, full)
+}
+
+// chargeKeys is charge for what is kept of rows in files, which may go beyond tmp_table_size so many times.
+func (m *memory) chargeKeys(ctx *sql.Context, n, times int64, full expr.Overflow) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.used+n > max(m.limitOf(ctx), limitMin) {
+	if (m.used+n)/times > max(m.limitOf(ctx), limitMin) {
 		return full()
 	}
 	if !m.take(n) {
@@ -104,7 +110,7 @@ func (m *memory) reset() {
 		m.s.b.db.GiveMemory(m.taken)
 	}
 	m.used, m.taken, m.limit = 0, 0, 0
-	m.tables, m.inner = nil, nil
+	m.tables, m.inner, m.lists = nil, nil, nil
 	for f := range m.files {
 		f.end()
 	}

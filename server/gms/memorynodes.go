@@ -78,19 +78,23 @@ func (b *builder) keep(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		}
 	case *plan.HashLookup:
 		if n.Lookup == nil {
-			it, err := b.keepResult(ctx, s, n, r, function.RowSize, n)
-			if err != nil || !n.JoinType.IsPartial() {
+			read := s.memory.list(n) != nil
+			it, err := b.hashed(ctx, s, n, r)
+			if err != nil || read || !n.JoinType.IsPartial() {
 				return it, err
 			}
 			// EXISTS reads up to the first row that it finds, and the table is there when all were read.
 			if err := readAll(ctx, it); err != nil {
 				return nil, err
 			}
+			if n.Lookup == nil {
+				return b.hashed(ctx, s, n, r)
+			}
 			return b.plain(ctx, s, n, r)
 		}
 	case *plan.CachedResults:
 		if !n.IsFinalized() {
-			return b.keepResult(ctx, s, n, r, function.RowSize, n)
+			return b.cached(ctx, s, n, r)
 		}
 	case *plan.JoinNode:
 		return b.keepJoin(ctx, s, n, r)
@@ -268,15 +272,22 @@ func (m *memory) covers(joins []sql.Node) {
 
 // ends releases the tables of a join.
 func (m *memory) ends(tables, joins []sql.Node) {
-	n := int64(0)
+	n, lists := int64(0), []*rowList(nil)
 	m.mu.Lock()
 	for _, t := range tables {
 		n += m.tables[t]
 		delete(m.tables, t)
+		if l := m.lists[t]; l != nil {
+			lists = append(lists, l)
+			delete(m.lists, t)
+		}
 	}
 	for _, j := range joins {
 		delete(m.inner, j)
 	}
 	m.mu.Unlock()
 	m.release(n)
+	for _, l := range lists {
+		l.close()
+	}
 }
