@@ -323,6 +323,7 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 				if err := s.noteVisible(sctx, query, stmt); err != nil {
 					return err
 				}
+				s.declarer(sctx, stmt)
 				if err := s.like(sctx, stmt); err != nil {
 					return err
 				}

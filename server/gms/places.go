@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/dolthub/go-mysql-server/sql"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
 	"sextant/server/gms/syntax"
@@ -53,6 +54,22 @@ func (s *Session) place(stmt ast.Statement) {
 				s.home = name.DbQualifier.String()
 			}
 		}
+	}
+}
+
+// declarer gives a table that is created with foreign keys its database's name as that is kept: the planner holds a
+// key's declaring table against it letter by letter.
+func (s *Session) declarer(ctx *sql.Context, stmt ast.Statement) {
+	d, ok := stmt.(*ast.DDL)
+	if !ok || d.Action != ast.CreateStr || d.TableSpec == nil || !slices.ContainsFunc(d.TableSpec.Constraints, func(c *ast.ConstraintDefinition) bool {
+		_, ok := c.Details.(*ast.ForeignKeyDefinition)
+		return ok
+	}) {
+		return
+	}
+	given := fullName(d.Table, ctx.GetCurrentDatabase()).Database
+	if db, err := s.b.Database(ctx, given); err == nil && db.Name() != given { // else the planner says so
+		d.Table.DbQualifier = ast.NewTableIdent(db.Name())
 	}
 }
 

@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"cmp"
 	"math"
 	"slices"
 
@@ -38,7 +39,7 @@ func WithComparedTypes(ctx *sql.Context, e sql.Expression) sql.Expression {
 	if isList {
 		operands = append(operands[:1:1], list...)
 	}
-	if c := withIntegers(ctx, e, operands, isList); c != nil {
+	if c := cmp.Or(withIntegers(ctx, e, operands, isList), withYears(ctx, e, operands, isList)); c != nil {
 		if further := WithComparedTypes(ctx, c); further != nil {
 			return further
 		}
