@@ -1,11 +1,14 @@
 package gms
 
 import (
+	"slices"
 	"strings"
 
+	"github.com/dolthub/vitess/go/mysql"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
 	"sextant/server/gms/rewrite"
+	"sextant/server/gms/syntax"
 )
 
 // lockMode is how one table reference of a statement is to be read.
@@ -239,6 +242,34 @@ func parseLock(l *ast.Lock) []lockedTables {
 		l.Type = sentinel + modes
 	}
 	return out
+}
+
+// lockedOnce returns 3569 for a table that the OF of a SELECT's lock clauses names twice.
+func (a annotator) lockedOnce(stmt ast.Statement) error {
+	return ast.Walk(func(n ast.SQLNode) (bool, error) {
+		s, ok := n.(*ast.Select)
+		if !ok || s.Lock == nil || s.Lock.Type == "" {
+			return true, nil
+		}
+		var seen ast.TableNames
+		for _, l := range parseLock(s.Lock) {
+			for _, t := range l.of {
+				name := fullName(t, a.db)
+				if slices.ContainsFunc(seen, func(o ast.TableName) bool {
+					other := fullName(o, a.db)
+					return syntax.SameName(other.Database, name.Database) && syntax.SameName(other.Name, name.Name)
+				}) {
+					text := syntax.QuoteName(t.Name.String())
+					if db := t.DbQualifier.String(); db != "" {
+						text = syntax.QuoteName(db) + "." + text
+					}
+					return false, mysql.NewSQLError(3569, "HY000", "Table %s appears in multiple locking clauses.", text)
+				}
+				seen = append(seen, t)
+			}
+		}
+		return true, nil
+	}, stmt)
 }
 
 // from marks the tables of a FROM list: all, or those that a lock clause names.

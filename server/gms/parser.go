@@ -389,6 +389,11 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 	}
 	a.statement(stmt)
 	if value.Served(ctx) {
+		if syntax.ContainsFold(query, "for") {
+			if err := a.lockedOnce(stmt); err != nil {
+				return err
+			}
+		}
 		planrule.MarkVarying(query, stmt)
 	}
 	if d, ok := stmt.(*ast.DDL); ok && d.ProcedureSpec != nil {
