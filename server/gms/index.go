@@ -167,21 +167,13 @@ func (ix *Index) PrefixLengths() []uint16 {
 	return ix.prefix
 }
 
-// Order implements sql.OrderedIndex: prefixes and mixed directions have no order
-// that ORDER BY could use.
+// Order implements sql.OrderedIndex. The planner takes every order for an ascending one, so that an index
+// with a descending column has none for it, nor has one of prefixes; dropSort knows better.
 func (ix *Index) Order(*sql.Context) sql.IndexOrder {
-	if ix.pseudo != nil || ix.hasPrefix {
+	if ix.pseudo != nil || ix.hasPrefix || ix.hasDesc {
 		return sql.IndexOrderNone
 	}
-	if !ix.hasDesc {
-		return sql.IndexOrderAsc
-	}
-	for _, c := range ix.def.Columns {
-		if !c.Desc {
-			return sql.IndexOrderNone
-		}
-	}
-	return sql.IndexOrderDesc
+	return sql.IndexOrderAsc
 }
 
 // Reversible implements sql.OrderedIndex.

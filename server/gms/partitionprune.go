@@ -254,7 +254,7 @@ func (p *partitioning) literal(ctx *sql.Context, sh *shape, i int, e sql.Express
 		if _, plain := e.(*expression.Literal); !plain {
 			return nil, false, false
 		}
-		if _, text := v.(string); !text {
+		if _, text := v.(string); !text || !types.IsTextOnly(e.Type(ctx)) { // bytes compare by their own order
 			return nil, false, false
 		}
 	default:
