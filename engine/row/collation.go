@@ -1,30 +1,33 @@
 package row
 
 import (
-	"bytes"
 	"encoding/binary"
 	"hash/crc64"
+	"math"
 	"sync"
 	"unicode/utf8"
+
+	"sextant/internal/uca"
 )
 
 // CollationID is MySQL's number of a collation. 0 means none.
 type CollationID uint16
 
-// Collation says how text is compared: rune by rune by weight; of two texts that
-// are equal up to the end of one, the shorter is lower.
+// Collation says how text is compared, and is the only one to say it: by the weights of its characters;
+// of two texts that are equal up to the end of one, the shorter is lower.
 type Collation struct {
 	ID   CollationID
 	Name string
 	// Binary says that the order is that of the UTF-8 bytes. Weight is not used then,
 	// and a key holds the text itself.
 	Binary bool
+	// Unicode is what texts are weighed by if the collation is one of Unicode's; Weight is not used then.
+	Unicode *uca.Table
 	// Weight returns the rank of a rune, 0 or more. Runes of one rank are equal. It must always
 	// return the same for the same rune and be safe for concurrent use.
 	Weight func(rune) int32
-	// Pad says that blanks at the end of a text do not count (MySQL's PAD SPACE). It is not
-	// for Binary collations. (MySQL compares the shorter text as if it had blanks at its end;
-	// here it is lower, also than one that goes on with what is below a blank.)
+	// Pad says that the shorter text is compared as if it went on with blanks (MySQL's PAD SPACE).
+	// It is not for Binary collations.
 	Pad bool
 
 	once sync.Once
@@ -68,18 +71,29 @@ func (c *Collation) weight(r rune) int32 {
 
 func (c *Collation) init() {
 	c.once.Do(func() {
+		if c.Unicode != nil {
+			return
+		}
 		for r := range rune(lowRunes) {
 			c.low[r] = c.Weight(r)
 		}
 	})
 }
 
-// seen returns the part of a text that counts.
-func (c *Collation) seen(text []byte) []byte {
-	if !c.Pad {
-		return text
+// levels returns how many levels a text is compared on.
+func (c *Collation) levels() int {
+	if c.Unicode != nil {
+		return c.Unicode.Levels
 	}
-	return bytes.TrimRight(text, " ")
+	return 1
+}
+
+// space returns the weight of a blank.
+func (c *Collation) space() uint32 {
+	if c.Unicode != nil {
+		return c.Unicode.Space
+	}
+	return uint32(c.low[' '])
 }
 
 // Hash returns a checksum of the weights of all runes; an index whose keys were
@@ -89,6 +103,10 @@ func (c *Collation) Hash() uint64 {
 		return 1
 	}
 	c.hash.Do(func() {
+		if c.Unicode != nil {
+			c.hash.sum = c.Unicode.Hash() + c.padHash()
+			return
+		}
 		table := crc64.MakeTable(crc64.ECMA)
 		buf := make([]byte, 0, 4096)
 		for r := rune(0); r <= utf8.MaxRune; r++ {
@@ -98,11 +116,17 @@ func (c *Collation) Hash() uint64 {
 			}
 		}
 		c.hash.sum = crc64.Update(c.hash.sum, table, buf)
-		if c.Pad {
-			c.hash.sum++
-		}
+		c.hash.sum += c.padHash()
 	})
 	return c.hash.sum
+}
+
+// padHash is what a hash has of how the end of a text is coded.
+func (c *Collation) padHash() uint64 {
+	if c.Pad {
+		return 2 // 1 was that of an end below all that may follow
+	}
+	return 0
 }
 
 // Compare compares two texts as a key of the collation would be compared.
@@ -116,8 +140,10 @@ func (c *Collation) Compare(a, b []byte) int {
 		}
 		return 0
 	}
+	if c.Unicode != nil {
+		return c.Unicode.Compare(a, b, c.Pad)
+	}
 	c.init()
-	a, b = c.seen(a), c.seen(b)
 	same := 0 // bytes at the beginning, of whole runes
 	for same < min(len(a), len(b)) && a[same] == b[same] {
 		same++
@@ -138,29 +164,166 @@ func (c *Collation) Compare(a, b []byte) int {
 		a, b = a[na:], b[nb:]
 	}
 	switch {
-	case len(a) == 0 && len(b) > 0:
-		return -1
 	case len(a) > 0:
-		return 1
+		return c.beyond(a)
+	case len(b) > 0:
+		return -c.beyond(b)
 	}
 	return 0
 }
 
-// AppendWeights appends the order-preserving code of a text: one to five bytes for
-// weight+1 of each rune, the first of them never 0, then 0. Texts that are equal have the
+// beyond compares what a text has behind the end of one that is equal so far with that end.
+func (c *Collation) beyond(rest []byte) int {
+	if !c.Pad {
+		return 1
+	}
+	for len(rest) > 0 {
+		r, n := utf8.DecodeRune(rest)
+		if w, space := c.weight(r), c.low[' ']; w < space {
+			return -1
+		} else if w > space {
+			return 1
+		}
+		rest = rest[n:]
+	}
+	return 0
+}
+
+// AppendWeights appends the order-preserving code of a text. Texts that are equal have the
 // same. It is not for Binary collations.
+//
+// Each weight is one to five bytes, the first of them never 0, and each level ends in 0. Of levels but the first,
+// the weights at the end that are the lowest are left out: texts that are equal on the levels
+// before have as many of them.
+//
+// With Pad, of one level, a weight below that of a blank is followed by four numbers: that of a blank in front of a weight that is below
+// it, the end of the text, a blank in front of a weight that is above it, and the weights above it. Blanks at the end are left out.
 func (c *Collation) AppendWeights(dst, text []byte) []byte {
+	return c.appendWeights(dst, text, math.MaxInt)
+}
+
+// AppendPrefix appends the order-preserving code of a text's first characters: so many weights of its first
+// level, and those of the others that go with them. Texts that are equal have the same.
+func (c *Collation) AppendPrefix(dst, text []byte, n uint32) []byte {
+	if c.Unicode == nil {
+		return c.appendWeights(dst, runePrefix(text, n), math.MaxInt)
+	}
+	return c.appendWeights(dst, text, int(n))
+}
+
+func (c *Collation) appendWeights(dst, text []byte, most int) []byte {
 	c.init()
-	text = c.seen(text)
-	for i := 0; i < len(text); {
-		r, n := rune(text[i]), 1
-		if r >= utf8.RuneSelf {
-			r, n = utf8.DecodeRune(text[i:])
+	if c.Unicode == nil && !c.Pad {
+		for i := 0; i < len(text); {
+			r, n := rune(text[i]), 1
+			if r >= utf8.RuneSelf {
+				r, n = utf8.DecodeRune(text[i:])
+			}
+			i += n
+			dst = appendWeight(dst, uint32(c.weight(r))+1)
+		}
+		return append(dst, 0)
+	}
+	if c.Pad {
+		return c.appendPadded(dst, text, most)
+	}
+	for level := range c.Unicode.Levels {
+		lowest := uint32(0)
+		switch {
+		case level == 1:
+			lowest = uca.CommonSecondary
+		case level == 2 && !c.Unicode.UpperFirst:
+			lowest = uca.CommonTertiary
+		}
+		pending, rest := 0, text
+		if level == 0 && most == math.MaxInt {
+			rest = c.Unicode.Plain(text, func(w uint32) { dst = appendWeight(dst, w+1) })
+		}
+		for s := c.Unicode.ScanPrefix(rest, most); ; {
+			w := s.Next(level)
+			if w == 0 {
+				break
+			}
+			if w == lowest {
+				pending++
+				continue
+			}
+			for ; pending > 0; pending-- {
+				dst = appendWeight(dst, lowest+1)
+			}
+			dst = appendWeight(dst, w+1)
+		}
+		dst = append(dst, 0)
+	}
+	return dst
+}
+
+func (c *Collation) appendPadded(dst, text []byte, most int) []byte {
+	space, blanks := c.space(), 0
+	put := func(w uint32) {
+		if w == space {
+			blanks++
+			return
+		}
+		blank := space + 1
+		if w > space {
+			blank += 2
+			w += 2
+		}
+		for ; blanks > 0; blanks-- {
+			dst = appendWeight(dst, blank)
+		}
+		dst = appendWeight(dst, w+1)
+	}
+	if c.Unicode != nil {
+		if most == math.MaxInt {
+			text = c.Unicode.Plain(text, put)
+		}
+		for s := c.Unicode.ScanPrefix(text, most); ; {
+			w := s.Next(0)
+			if w == 0 {
+				break
+			}
+			put(w)
+		}
+	} else {
+		for i := 0; i < len(text); {
+			r, n := rune(text[i]), 1
+			if r >= utf8.RuneSelf {
+				r, n = utf8.DecodeRune(text[i:])
+			}
+			i += n
+			put(uint32(c.weight(r)))
+		}
+	}
+	return appendWeight(dst, space+2)
+}
+
+// codeLen returns the length of a text's code at the head of b, of so many levels, whose bytes are inverted by flip, -1 if it does not end in b.
+func (c *Collation) codeLen(b []byte, flip byte, levels int) int {
+	c.init()
+	var end []byte
+	if c.Pad {
+		end = appendWeight(nil, c.space()+2)
+	} else {
+		end = []byte{0}
+	}
+	for i := 0; i < len(b); {
+		n := weightLen(b[i] ^ flip)
+		if b[i]^flip == end[0] && i+n <= len(b) {
+			same := true
+			for j := range end {
+				same = same && b[i+j]^flip == end[j]
+			}
+			if levels--; !same {
+				levels++
+			} else if levels == 0 {
+				return i + n
+			}
 		}
 		i += n
-		dst = appendWeight(dst, uint32(c.weight(r))+1)
 	}
-	return append(dst, 0)
+	return -1
 }
 
 // First bytes and reach of the codes of 1, 2, 3 and 5 bytes.

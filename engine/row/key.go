@@ -42,7 +42,7 @@ type KeyPart struct {
 //	decimals      1 negative, 2 zero, 3 positive; decimal exponent + 0x4000 in two bytes; two digits
 //	              a byte plus 1; 0. All behind the sign is inverted if negative
 //	bytes, binary collations  00 written as 00 FF, then 00 01
-//	other text    weights (see Collation), then 0
+//	other text    weights (see Collation.AppendWeights)
 //
 // Changing Nullable, Type, Collation or a part of an index changes its keys.
 // A Key is immutable and safe for concurrent use.
@@ -140,7 +140,30 @@ func (k *Key) Append(dst []byte, i int, v Datum) []byte { return k.cols[i].appen
 // the collation each time; Key is for hot paths. It panics if the collation is
 // not registered.
 func AppendKey(dst []byte, c Column, prefix uint32, desc bool, v Datum) []byte {
-	kc := keyColumn{KeyPart: KeyPart{Prefix: prefix, Desc: desc}, typ: c.Type, nullable: c.Nullable, width: c.Type.Width()}
+	return keyColumnOf(c, prefix, desc).append(dst, v)
+}
+
+// AppendKeyBound appends what the keys begin with of all values that may have a prefix in common with v: of a text that is compared on
+// several levels the first one.
+func AppendKeyBound(dst []byte, c Column, prefix uint32, desc bool, v Datum) []byte {
+	kc, at := keyColumnOf(c, prefix, desc), len(dst)
+	dst = kc.append(dst, v)
+	if kc.collation == nil || v.Kind == KindNull || kc.collation.levels() == 1 {
+		return dst
+	}
+	flip := byte(0)
+	if desc {
+		flip = 0xFF
+	}
+	if kc.nullable {
+		at++
+	}
+	return dst[:at+kc.collation.codeLen(dst[at:], flip, 1)]
+}
+
+// keyColumnOf panics if the collation is not registered.
+func keyColumnOf(c Column, prefix uint32, desc bool) *keyColumn {
+	kc := &keyColumn{KeyPart: KeyPart{Prefix: prefix, Desc: desc}, typ: c.Type, nullable: c.Nullable, width: c.Type.Width()}
 	if c.Type == TypeText {
 		if coll := CollationByID(c.Collation); coll == nil {
 			panic(fmt.Sprintf("row: collation %d is not registered", c.Collation))
@@ -148,7 +171,7 @@ func AppendKey(dst []byte, c Column, prefix uint32, desc bool, v Datum) []byte {
 			kc.collation = coll
 		}
 	}
-	return kc.append(dst, v)
+	return kc
 }
 
 func (c *keyColumn) append(dst []byte, v Datum) []byte {
@@ -179,14 +202,15 @@ func (c *keyColumn) appendValue(dst []byte, v Datum) []byte {
 	case TypeDecimal:
 		return appendDecimal(dst, v.B)
 	case TypeText:
-		b := v.B
-		if c.Prefix > 0 {
-			b = runePrefix(b, c.Prefix)
+		switch {
+		case c.collation != nil && c.Prefix > 0:
+			return c.collation.AppendPrefix(dst, v.B, c.Prefix)
+		case c.collation != nil:
+			return c.collation.AppendWeights(dst, v.B)
+		case c.Prefix > 0:
+			return appendEscaped(dst, runePrefix(v.B, c.Prefix))
 		}
-		if c.collation != nil {
-			return c.collation.AppendWeights(dst, b)
-		}
-		return appendEscaped(dst, b)
+		return appendEscaped(dst, v.B)
 	case TypeBytes:
 		if c.Prefix > 0 && uint32(len(v.B)) > c.Prefix {
 			return appendEscaped(dst, v.B[:c.Prefix])
@@ -368,12 +392,7 @@ func (c *keyColumn) valueLen(b []byte, flip byte) int {
 	case c.width > 0:
 		return c.width
 	case c.collation != nil:
-		for i := 0; i < len(b); i += weightLen(b[i] ^ flip) {
-			if b[i]^flip == 0 {
-				return i + 1
-			}
-		}
-		return -1
+		return c.collation.codeLen(b, flip, c.collation.levels())
 	case c.typ == TypeDecimal:
 		return decimalLen(b, flip)
 	}

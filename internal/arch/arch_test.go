@@ -60,7 +60,7 @@ var layers = map[string][]string{
 	"internal":        {"internal"},
 	"logstore":        {"internal", "logstore"},
 	"logstore/sim":    {"internal", "logstore", "engine/bufpool", "engine/replica", "failover/fleet"}, // what it runs
-	"engine":          {"internal/redo", "internal/page", "internal/invariant", "logstore", "engine"},
+	"engine":          {"internal/redo", "internal/page", "internal/invariant", "internal/uca", "logstore", "engine"},
 	"engine/replica":  {"internal/redo", "internal/page", "internal/invariant", "engine/bufpool", "engine/btree", "logstore"},
 	"server":          {"internal/certs", "internal/mtls", "internal/page", "internal/redo", "internal/invariant", "engine", "logstore", "logstore/client", "failover", "server"},
 	"server/gms":      {"internal/certs", "internal/mtls", "internal/redo", "engine", "logstore", "router/proxyv2", "server/gms", "server/protocol"},
@@ -68,7 +68,7 @@ var layers = map[string][]string{
 
 	// what gms is made of: each imports those before it, and only value and expr know what the engine stores
 	"server/gms/syntax":   {},
-	"server/gms/value":    {"engine", "server/gms/syntax"},
+	"server/gms/value":    {"engine", "internal/uca", "server/gms/syntax"},
 	"server/gms/expr":     {"engine", "server/gms/syntax", "server/gms/value"},
 	"server/gms/function": {"internal/icuregex", "server/gms/syntax", "server/gms/value", "server/gms/expr"},
 	"server/gms/rewrite":  {"server/gms/syntax", "server/gms/value", "server/gms/expr", "server/gms/function"},

@@ -69,7 +69,7 @@ func checkArithmetic(ctx *sql.Context, _ *analyzer.Analyzer, n sql.Node, _ *plan
 			return n, same, err
 		}
 	}
-	n, same2, err := transform.Node(ctx, n, planrule.PadKeys)
+	n, same2, err := transform.Node(ctx, n, planrule.WeighKeys)
 	if err != nil {
 		return n, same0 && same && same2, err
 	}
@@ -111,10 +111,10 @@ func checkSimple(ctx *sql.Context, s *Session, n sql.Node) error {
 			}
 		case *plan.Sort:
 			sorted(n.SortConditions)
-			n.SortConditions, _ = planrule.PaddedSort(ctx, n.SortConditions)
+			n.SortConditions, _ = planrule.WeighedSort(ctx, n.SortConditions)
 		case *plan.TopN:
 			sorted(n.SortConditions)
-			n.SortConditions, _ = planrule.PaddedSort(ctx, n.SortConditions)
+			n.SortConditions, _ = planrule.WeighedSort(ctx, n.SortConditions)
 		case *plan.TableAlias:
 			s.NoteAlias(n)
 		}

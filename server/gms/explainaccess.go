@@ -143,7 +143,7 @@ func (e *explaining) possible(a *access, name string, b *block) {
 				sides = []sql.Expression{x.Child}
 			}
 			for _, s := range sides {
-				if f, ok := s.(*expression.GetField); ok && strings.EqualFold(f.Table(), name) {
+				if f, ok := expr.Plain(s).(*expression.GetField); ok && strings.EqualFold(f.Table(), name) {
 					compared[strings.ToLower(f.Name())] = true
 				}
 			}
@@ -206,11 +206,11 @@ func (e *explaining) histogramShare(a *access, c sql.Expression) (float64, bool)
 	if !ok || a.of == nil {
 		return 0, false
 	}
-	f, field := x.Left().(*expression.GetField)
+	f, field := expr.Plain(x.Left()).(*expression.GetField)
 	v, literal := expr.LiteralIn(x.Right())
 	turned := !field
 	if turned {
-		f, field = x.Right().(*expression.GetField)
+		f, field = expr.Plain(x.Right()).(*expression.GetField)
 		v, literal = expr.LiteralIn(x.Left())
 	}
 	if !field || !literal || v.Value() == nil || !strings.EqualFold(f.Table(), a.table) {
@@ -251,7 +251,7 @@ func (e *explaining) histogramShare(a *access, c sql.Expression) (float64, bool)
 
 // shareOf is the share of one value of a column.
 func (e *explaining) shareOf(a *access, x sql.Expression) float64 {
-	f, ok := x.(*expression.GetField)
+	f, ok := expr.Plain(x).(*expression.GetField)
 	if ok && a.of != nil && strings.EqualFold(f.Table(), a.table) {
 		for _, ix := range a.indexes() {
 			if strings.EqualFold(ix.shape.schema[ix.columns[0]].Name, f.Name()) {

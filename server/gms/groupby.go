@@ -352,7 +352,7 @@ func (g *groupIter) group(ctx *sql.Context) (int, error) {
 			}
 			continue
 		}
-		if buffers[i], err = a.NewBuffer(ctx); err != nil {
+		if buffers[i], err = expr.WeighedAggregate(ctx, a).(sql.Aggregation).NewBuffer(ctx); err != nil {
 			return 0, err
 		}
 	}

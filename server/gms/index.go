@@ -6,6 +6,7 @@ import (
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/fulltext"
+	"github.com/dolthub/go-mysql-server/sql/types"
 
 	"sextant/engine"
 	"sextant/server/gms/expr"
@@ -84,8 +85,11 @@ func (ix *Index) types(columns []int) []sql.ColumnExpressionType {
 	for i, c := range columns {
 		col := ix.shape.schema[c]
 		t := col.Type
-		if d, ok := t.(sql.DecimalType); ok {
+		switch d := t.(type) {
+		case sql.DecimalType:
 			t = expr.KeyDecimal{DecimalType: d}
+		case types.StringType:
+			t = expr.KeyType(d)
 		}
 		out[i] = sql.ColumnExpressionType{Type: t, Expression: ix.shape.def.Name + "." + col.Name}
 	}

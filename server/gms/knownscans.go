@@ -136,7 +136,7 @@ func comparedSubquery(ctx *sql.Context, e sql.Expression) (*expression.GetField,
 			left, right = right, left
 		}
 	}
-	column, ok := left.(*expression.GetField)
+	column, ok := expr.Plain(left).(*expression.GetField)
 	sub := expr.SubqueryOf(right)
 	if !ok || sub == nil {
 		return nil, nil
@@ -193,7 +193,7 @@ func knownCondition(ctx *sql.Context, e sql.Expression, row sql.Row) (sql.Expres
 		return e, nil
 	}
 	literal := sql.Expression(expression.NewLiteral(v, t))
-	if c.Right() == sql.Expression(column) {
+	if expr.Plain(c.Right()) == sql.Expression(column) {
 		return e.WithChildren(ctx, literal, column)
 	}
 	return e.WithChildren(ctx, column, literal)

@@ -13,6 +13,7 @@ import (
 
 	"sextant/engine"
 	"sextant/engine/row"
+	"sextant/server/gms/expr"
 	"sextant/server/gms/value"
 )
 
@@ -80,7 +81,7 @@ func intersected(a, b []span) []span {
 // among them; false if it is no condition of that kind.
 func (p *partitioning) spans(ctx *sql.Context, sh *shape, name string, e sql.Expression) (int, []span, bool) {
 	at := func(x sql.Expression) int {
-		f, ok := x.(*expression.GetField)
+		f, ok := expr.Plain(x).(*expression.GetField)
 		if !ok || !strings.EqualFold(f.Table(), name) {
 			return -1
 		}
@@ -251,7 +252,10 @@ func (p *partitioning) literal(ctx *sql.Context, sh *shape, i int, e sql.Express
 		}
 		v = t
 	case codec.Store == row.TypeText:
-		if _, plain := e.(*expression.Literal); !plain {
+		if _, plain := expr.Plain(e).(*expression.Literal); !plain {
+			return nil, false, false
+		}
+		if by, ok := e.Type(ctx).(sql.StringType); ok && expr.Plain(e) != e && by.Collation() != sh.schema[p.columns[i]].Type.(sql.StringType).Collation() {
 			return nil, false, false
 		}
 		if _, text := v.(string); !text || !types.IsTextOnly(e.Type(ctx)) { // bytes compare by their own order

@@ -65,6 +65,9 @@ func newKeySpace(ix *Index) keySpace {
 
 func (k keySpace) append(dst []byte, i int, v row.Datum) []byte {
 	p := k.parts[i]
+	if p.Prefix > 0 {
+		return row.AppendKeyBound(dst, k.shape.def.Columns[p.Column].Column, p.Prefix, p.Desc, v)
+	}
 	return row.AppendKey(dst, k.shape.def.Columns[p.Column].Column, p.Prefix, p.Desc, v)
 }
 

@@ -12,6 +12,7 @@ import (
 	"sextant/engine/row"
 	"sextant/server/gms/expr"
 	"sextant/server/gms/function"
+	"sextant/server/gms/value"
 )
 
 // fanIn is how many sorted runs of rows are merged at once.
@@ -51,7 +52,7 @@ func newRowSorter(ctx *sql.Context, m *memory, by sql.SortConditions, most int64
 			keys[i].column = f.Index()
 		}
 		if t, ok := keys[i].typ.(types.StringType); ok && types.IsTextOnly(t) {
-			keys[i].collation = expr.CollationOf(t.Collation())
+			keys[i].collation = value.CollationOf(t.Collation())
 		}
 	}
 	n := 0

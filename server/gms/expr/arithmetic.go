@@ -237,7 +237,7 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 			return c
 		}
 	}
-	if c := paddedCall(ctx, e); c != nil {
+	if c := weighedCall(ctx, e); c != nil {
 		return c
 	}
 	if c := dates(ctx, e); c != nil {

@@ -12,7 +12,6 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/transform"
 	"github.com/dolthub/go-mysql-server/sql/types"
 
-	"sextant/engine/row"
 	"sextant/server/gms/value"
 )
 
@@ -25,7 +24,7 @@ func RowHash(ctx *sql.Context, schema sql.Schema, r sql.Row) (uint64, error) {
 	weighed := r
 	var codes []byte
 	for i := range min(len(r), len(schema)) {
-		t, ok := schema[i].Type.(types.StringType)
+		t, ok := schema[i].Type.(sql.StringType)
 		doc, json := r[i].(sql.JSONWrapper)
 		if !json && (!ok || r[i] == nil || t.Collation() == sql.Collation_binary) {
 			continue
@@ -260,19 +259,9 @@ func (t *TextIn) WithChildren(_ *sql.Context, children ...sql.Expression) (sql.E
 // appendCode appends what a text is compared by: texts that the collation takes for equal
 // have the same.
 func appendCode(dst []byte, id sql.CollationID, text string) []byte {
-	c := CollationOf(id)
+	c := value.CollationOf(id)
 	if c.Binary {
 		return append(append(dst, text...), 0)
 	}
 	return c.AppendWeights(dst, encodings.StringToBytes(text))
-}
-
-// CollationOf returns a collation of the planner's.
-func CollationOf(id sql.CollationID) *row.Collation {
-	c := row.CollationByID(row.CollationID(id))
-	if c == nil {
-		value.RegisterCollation(id)
-		c = row.CollationByID(row.CollationID(id))
-	}
-	return c
 }

@@ -39,6 +39,9 @@ func WithComparedTypes(ctx *sql.Context, e sql.Expression) sql.Expression {
 	if isList {
 		operands = append(operands[:1:1], list...)
 	}
+	if slices.ContainsFunc(operands, isWeighed) {
+		return nil
+	}
 	if c := cmp.Or(withIntegers(ctx, e, operands, isList), withYears(ctx, e, operands, isList)); c != nil {
 		if further := WithComparedTypes(ctx, c); further != nil {
 			return further

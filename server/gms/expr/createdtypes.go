@@ -243,7 +243,7 @@ func bare(e sql.Expression) sql.Expression {
 		switch x := e.(type) {
 		case *expression.Alias:
 			e = x.Child
-		case *Padded:
+		case *Weighed:
 			e = x.Child
 		case *CastText:
 			e = x.Child

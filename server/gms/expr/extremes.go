@@ -65,7 +65,7 @@ func (c *typedCall) extreme(ctx *sql.Context, r sql.Row, greatest bool) (any, er
 				n = bytes.Compare(a, b)
 				break
 			}
-			if n, err = types.CreateLongText(t.collation).Compare(ctx, v, most); err != nil {
+			if n, err = WeighedBy(t.collation).Compare(ctx, v, most); err != nil {
 				return nil, err
 			}
 		}

@@ -467,8 +467,8 @@ func collatedNullSafe(ctx *sql.Context, e *expression.NullSafeEquals) sql.Expres
 	}
 	both := []sql.Expression{e.Left(), e.Right()}
 	collation, _ := CommonCollation(ctx, both)
-	both, _ = PaddedOperands(ctx, both...)
-	return &nullSafe{expression.NewNullSafeEquals(both[0], both[1]), types.CreateLongText(collation)}
+	both, _ = WeighedOperands(ctx, both...)
+	return &nullSafe{expression.NewNullSafeEquals(both[0], both[1]), WeighedBy(collation)}
 }
 
 // Compare implements expression.Comparer.

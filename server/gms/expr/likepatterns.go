@@ -2,10 +2,14 @@ package expr
 
 import (
 	"strings"
+	"sync"
+	"unicode/utf8"
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/types"
+
+	"sextant/server/gms/value"
 )
 
 // likePattern is the pattern of a LIKE. One that ends with the escape character ends with that character, which the
@@ -129,4 +133,48 @@ func LiteralText(e sql.Expression) (string, bool) {
 	}
 	s, ok := l.Value().(string)
 	return s, ok
+}
+
+// Uncontracted returns how many of the first characters of a pattern match texts alone that begin with
+// the same weights. (A pattern is compared character by character, and a text weighed by its contractions.)
+func Uncontracted(id sql.CollationID, chars []rune, wild bool) int {
+	by := value.CollationOf(id)
+	if by.Unicode == nil {
+		return len(chars)
+	}
+	same := func(a, b rune) bool { return by.Compare([]byte(string(a)), []byte(string(b))) == 0 }
+	for _, c := range by.Unicode.Contractions() {
+		for i, r := range chars {
+			if same(r, c[0]) && (i+1 < len(chars) && same(chars[i+1], c[1]) || i+1 == len(chars) && wild) {
+				chars = chars[:i]
+				break
+			}
+		}
+	}
+	return len(chars)
+}
+
+// textEnds has what TextEnds has found.
+var textEnds sync.Map
+
+// TextEnds returns the characters that a collation has first and last, of those that it does not ignore.
+func TextEnds(id sql.CollationID) [2]rune {
+	if ends, ok := textEnds.Load(id); ok {
+		return ends.([2]rune)
+	}
+	by := value.CollationOf(id)
+	compare := func(a, b rune) int { return by.Compare([]byte(string(a)), []byte(string(b))) }
+	ends := [2]rune{' ', ' '}
+	for r := range rune(utf8.MaxRune + 1) {
+		if !utf8.ValidRune(r) {
+			continue
+		}
+		if compare(r, ends[1]) > 0 {
+			ends[1] = r
+		} else if r < ' ' && compare(r, ends[0]) < 0 {
+			ends[0] = r
+		}
+	}
+	textEnds.Store(id, ends)
+	return ends
 }

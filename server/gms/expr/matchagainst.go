@@ -1,7 +1,6 @@
 package expr
 
 import (
-	"encoding/binary"
 	"errors"
 	"io"
 	"math"
@@ -145,14 +144,21 @@ func (m *match) collation(ctx *sql.Context) sql.CollationID {
 
 // folded returns words whose bytes are the same where the collation has them equal.
 func (m *match) folded(ctx *sql.Context, words []string) []string {
-	weigh := m.collation(ctx).Sorter()
+	collation := m.collation(ctx)
+	end := len(appendCode(nil, collation, "")) // what begins like a word has no end there
+	levels := value.CollationOf(collation).Unicode != nil && value.CollationOf(collation).Unicode.Levels > 1
 	out := make([]string, len(words))
 	for i, w := range words {
-		var b []byte
-		for _, r := range w {
-			b = binary.BigEndian.AppendUint32(b, uint32(weigh(r)))
+		if !levels {
+			code := appendCode(nil, collation, w)
+			out[i] = string(code[:len(code)-end])
+			continue
 		}
-		out[i] = string(b)
+		var code []byte
+		for _, r := range w {
+			code = appendCode(code, collation, string(r))
+		}
+		out[i] = string(code)
 	}
 	return out
 }

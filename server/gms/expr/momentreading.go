@@ -164,6 +164,7 @@ func ComparedMoments(ctx *sql.Context, e sql.Expression) sql.Expression {
 
 // LiteralIn returns the literal that e is, or that is a moment in e.
 func LiteralIn(e sql.Expression) (*expression.Literal, bool) {
+	e = Plain(e)
 	if m, ok := e.(*TextMoment); ok {
 		e = m.Child
 	}

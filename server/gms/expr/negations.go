@@ -1,14 +1,13 @@
 package expr
 
 import (
+	"math"
 	"sync/atomic"
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/types"
-
-	"sextant/server/gms/value"
 )
 
 // InRows is IN of a subquery that is evaluated as it stands. The planner compares hashes of
@@ -23,12 +22,13 @@ type InRows struct {
 type rowTypes struct {
 	left, right sql.Type
 	plain       bool
-	doubles     atomic.Pointer[doubleSet] // of a subquery whose rows stay the same, of numbers beside texts
+	values      atomic.Pointer[valueSet] // of a subquery whose rows stay the same, of numbers beside texts or of texts
 }
 
-// doubleSet is the DOUBLEs that a subquery has.
-type doubleSet struct {
-	has  map[float64]bool
+// valueSet is the values that a subquery has.
+type valueSet struct {
+	key  func(*sql.Context, any) (uint64, error) // the same of values that are equal
+	has  map[uint64]bool
 	null bool
 }
 
@@ -38,9 +38,36 @@ func asDoubles(l, r sql.Type) bool {
 	return number(l) && types.IsTextOnly(r) || types.IsTextOnly(l) && number(r)
 }
 
-// doublesOf returns the rows of a subquery as DOUBLEs.
-func doublesOf(ctx *sql.Context, rows []any) (*doubleSet, error) {
-	set := &doubleSet{has: make(map[float64]bool, len(rows))}
+// doubleKey is the key of a DOUBLE.
+func doubleKey(ctx *sql.Context, v any) (uint64, error) {
+	f, err := DoubleOf(ctx, v)
+	return math.Float64bits(f + 0), err
+}
+
+// textKey returns the key of texts that are compared by their collation.
+func textKey(collation sql.CollationID) func(*sql.Context, any) (uint64, error) {
+	schema := sql.Schema{{Type: types.CreateLongText(collation)}}
+	return func(ctx *sql.Context, v any) (uint64, error) { return RowHash(ctx, schema, sql.Row{v}) }
+}
+
+// keyOf returns the key by which a value is looked for among those of a subquery, nil if it is compared with one after the other.
+func (by *rowTypes) keyOf(ctx *sql.Context, l, r sql.Type) func(*sql.Context, any) (uint64, error) {
+	if asDoubles(l, r) {
+		return doubleKey
+	}
+	if !types.IsTextOnly(l) || !types.IsTextOnly(r) {
+		return nil
+	}
+	collation, _ := CommonCollation(ctx, []sql.Expression{expression.NewGetField(0, by.left, "", true), expression.NewGetField(1, by.right, "", true)})
+	if collation == sql.Collation_Unspecified {
+		return nil
+	}
+	return textKey(collation)
+}
+
+// valuesOf returns the rows of a subquery.
+func valuesOf(ctx *sql.Context, rows []any, key func(*sql.Context, any) (uint64, error)) (*valueSet, error) {
+	set := &valueSet{key: key, has: make(map[uint64]bool, len(rows))}
 	for _, v := range rows {
 		if v == nil {
 			set.null = true
@@ -50,17 +77,17 @@ func doublesOf(ctx *sql.Context, rows []any) (*doubleSet, error) {
 		if err != nil {
 			return nil, err
 		}
-		f, err := DoubleOf(ctx, v)
+		k, err := key(ctx, v)
 		if err != nil {
 			return nil, err
 		}
-		set.has[f] = true
+		set.has[k] = true
 	}
 	return set, nil
 }
 
 // find is IN of a value.
-func (s *doubleSet) find(ctx *sql.Context, v any) (any, error) {
+func (s *valueSet) find(ctx *sql.Context, v any) (any, error) {
 	if v == nil {
 		if len(s.has) == 0 && !s.null {
 			return false, nil
@@ -71,11 +98,11 @@ func (s *doubleSet) find(ctx *sql.Context, v any) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := DoubleOf(ctx, v)
+	k, err := s.key(ctx, v)
 	switch {
 	case err != nil:
 		return nil, err
-	case s.has[f]:
+	case s.has[k]:
 		return true, nil
 	case s.null:
 		return nil, nil
@@ -122,8 +149,7 @@ func (e *InRows) Eval(ctx *sql.Context, row sql.Row) (any, error) {
 	if by == nil {
 		by = &rowTypes{}
 		by.left, by.right = comparedTypes(ctx, in.Left(), sub)
-		t, text := by.right.(sql.StringType)
-		by.plain = types.NumColumns(by.left) == 1 && by.left.Equals(by.right) && !(text && value.Pads(t.Collation())) &&
+		by.plain = types.NumColumns(by.left) == 1 && by.left.Equals(by.right) && !types.IsTextOnly(by.right) &&
 			by.left.Equals(in.Left().Type(ctx)) && by.right.Equals(sub.Type(ctx))
 		e.by.Store(by)
 	}
@@ -134,19 +160,20 @@ func (e *InRows) Eval(ctx *sql.Context, row sql.Row) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	set := by.doubles.Load()
+	set := by.values.Load()
 	if set == nil {
 		rows, err := sub.EvalMultiple(ctx, row)
 		if err != nil {
 			return nil, err
 		}
-		if !sub.CanCacheResults() || !asDoubles(in.Left().Type(ctx), sub.Type(ctx)) {
+		key := by.keyOf(ctx, in.Left().Type(ctx), sub.Type(ctx))
+		if !sub.CanCacheResults() || key == nil {
 			return inList(ctx, by, left, rows)
 		}
-		if set, err = doublesOf(ctx, rows); err != nil {
+		if set, err = valuesOf(ctx, rows, key); err != nil {
 			return nil, err
 		}
-		by.doubles.Store(set)
+		by.values.Store(set)
 	}
 	return set.find(ctx, left)
 }
@@ -171,7 +198,7 @@ func inList(ctx *sql.Context, by *rowTypes, left any, rows []any) (any, error) {
 func equalRows(ctx *sql.Context, lt, rt sql.Type, left, right any) (any, error) {
 	ls, ok := lt.(types.TupleType)
 	if !ok {
-		both, _ := PaddedOperands(ctx, expression.NewLiteral(left, lt), expression.NewLiteral(right, rt))
+		both, _ := WeighedOperands(ctx, expression.NewLiteral(left, lt), expression.NewLiteral(right, rt))
 		for i := range both { // no literals to what goes by their values
 			both[i] = &HiddenColumn{expression.UnaryExpressionStub{Child: both[i]}}
 		}

@@ -108,7 +108,7 @@ func (q *QuantifiedComparison) Eval(ctx *sql.Context, row sql.Row) (any, error) 
 		return nil, err
 	}
 	lt, rt := comparedTypes(ctx, q.left, sub)
-	both, _ := PaddedOperands(ctx, expression.NewGetField(0, lt, "", true), expression.NewGetField(1, rt, "", true))
+	both, _ := WeighedOperands(ctx, expression.NewGetField(0, lt, "", true), expression.NewGetField(1, rt, "", true))
 	compare := q.compare(both[0], both[1])
 	var out any = q.all
 	for _, right := range rows {

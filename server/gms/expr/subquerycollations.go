@@ -113,7 +113,7 @@ func scalarTexts(ctx *sql.Context, operands []sql.Expression) ([]sql.Expression,
 
 // SubqueryOf returns the subquery that an operand of a comparison is, nil if it is none.
 func SubqueryOf(e sql.Expression) *plan.Subquery {
-	if s, ok := e.(*scalarText); ok {
+	if s, ok := Plain(e).(*scalarText); ok {
 		e = s.Child
 	}
 	sub, _ := e.(*plan.Subquery)

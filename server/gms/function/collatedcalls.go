@@ -20,7 +20,7 @@ var _ sql.CollationCoercible = (*collatedCall)(nil)
 
 // collatedCalls are the functions that are collatedCalls.
 var collatedCalls = map[string]func(ctx *sql.Context, c *collatedCall, args []any) (any, error){
-	"locate": locate, "position": locate, "find_in_set": findInSet, "field": field,
+	"locate": locate, "position": locate, "find_in_set": findInSet, "field": field, "strcmp": strcmp,
 }
 
 // newCollatedCall returns the function of a name.
@@ -119,7 +119,6 @@ func locate(ctx *sql.Context, c *collatedCall, args []any) (any, error) {
 	if lengthOf(before, binary) < at-1 {
 		return int32(0), nil
 	}
-	typ := types.CreateLongText(collation)
 	for text = text[len(before):]; len(part) <= len(text); at++ {
 		if at%1024 == 0 && ctx.Err() != nil {
 			return nil, ctx.Err()
@@ -127,11 +126,7 @@ func locate(ctx *sql.Context, c *collatedCall, args []any) (any, error) {
 		here := text[:len(part)]
 		same := here == part
 		if !same && !binary && (len(part) == len(text) || utf8.RuneStart(text[len(part)])) {
-			n, err := typ.Compare(ctx, here, part)
-			if err != nil {
-				return nil, err
-			}
-			same = n == 0
+			same = expr.CompareTexts(collation, here, part) == 0
 		}
 		if same {
 			return int32(at), nil
@@ -143,6 +138,19 @@ func locate(ctx *sql.Context, c *collatedCall, args []any) (any, error) {
 		text = text[step:]
 	}
 	return int32(0), nil
+}
+
+// strcmp is STRCMP.
+func strcmp(ctx *sql.Context, c *collatedCall, args []any) (any, error) {
+	if args[0] == nil || args[1] == nil {
+		return nil, nil
+	}
+	a, err := c.text(ctx, args, 0)
+	if err != nil {
+		return nil, err
+	}
+	b, err := c.text(ctx, args, 1)
+	return expr.CompareTexts(comparing(ctx, c.Children()), a, b), err
 }
 
 // findInSet is FIND_IN_SET(text, list).
@@ -158,10 +166,10 @@ func findInSet(ctx *sql.Context, c *collatedCall, args []any) (any, error) {
 	if err != nil || list == "" {
 		return 0, err
 	}
-	typ := types.CreateLongText(comparing(ctx, c.Children()))
+	collation := comparing(ctx, c.Children())
 	for i, member := range strings.Split(list, ",") {
-		if n, err := typ.Compare(ctx, member, text); n == 0 || err != nil {
-			return i + 1, err
+		if expr.CompareTexts(collation, member, text) == 0 {
+			return i + 1, nil
 		}
 	}
 	return 0, nil
@@ -182,7 +190,7 @@ func field(ctx *sql.Context, c *collatedCall, args []any) (any, error) {
 	typ := sql.Type(types.Float64)
 	switch {
 	case texts:
-		typ = types.CreateLongText(comparing(ctx, c.Children()))
+		typ = expr.WeighedBy(comparing(ctx, c.Children()))
 	case exact:
 		typ = types.InternalDecimalType
 	}

@@ -2,7 +2,6 @@ package function
 
 import (
 	"strings"
-	"sync"
 	"unicode/utf8"
 
 	"github.com/dolthub/go-mysql-server/sql"
@@ -10,6 +9,7 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/types"
 
 	"sextant/server/gms/expr"
+	"sextant/server/gms/value"
 )
 
 // likeBound is a bound of the texts that a LIKE matches, for an index. The LIKE stands beside it: as
@@ -119,28 +119,21 @@ func likeBounds(ctx *sql.Context, column, like, escapes sql.Expression) (lower, 
 	if length == 0 || length > most {
 		return "", "", false
 	}
+	chars := []rune(prefix.String())
+	if n := expr.Uncontracted(t.Collation(), chars, wild); n < len(chars) {
+		if wild, length = true, n; n == 0 {
+			return "", "", false
+		}
+		prefix.Reset()
+		prefix.WriteString(string(chars[:n]))
+	}
 	lower = prefix.String()
 	if !wild {
 		return lower, lower, true
 	}
-	return lower, lower + strings.Repeat(string(lastRune(t.Collation())), most-length), true
-}
-
-// lastRunes has what lastRune has found.
-var lastRunes sync.Map
-
-// lastRune returns the character that a collation has last.
-func lastRune(c sql.CollationID) rune {
-	if r, ok := lastRunes.Load(c); ok {
-		return r.(rune)
+	ends := expr.TextEnds(t.Collation())
+	if value.Pads(t.Collation()) { // what is below a blank may follow
+		lower += strings.Repeat(string(ends[0]), most-length)
 	}
-	last, weigh := rune(utf8.MaxRune), c.Sorter()
-	weight := weigh(last)
-	for r := range rune(utf8.MaxRune) {
-		if w := weigh(r); w > weight && utf8.ValidRune(r) {
-			last, weight = r, w
-		}
-	}
-	lastRunes.Store(c, last)
-	return last
+	return lower, prefix.String() + strings.Repeat(string(ends[1]), most-length), true
 }

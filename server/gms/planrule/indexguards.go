@@ -162,7 +162,7 @@ func misfitKind(ctx *sql.Context, t sql.Type, kind valueKind, equality bool, o s
 	}
 	switch kind {
 	case textKind:
-		return other == dateKind || other == timeKind || other == binaryKind
+		return other == dateKind || other == timeKind || other == binaryKind || other == numberKind
 	case dateKind:
 		text, ok := v.(string)
 		if other == textKind && ok && !expr.OffsetEnd.MatchString(text) {

@@ -37,7 +37,7 @@ func newMergeOrder(ctx *sql.Context, j *plan.JoinNode) sql.Expression {
 	}
 	m := &mergeOrder{Equals: rows, reversed: j.IsReversed}
 	for i := range left {
-		both, _ := expr.PaddedOperands(ctx, left[i], right[i])
+		both, _ := expr.WeighedOperands(ctx, left[i], right[i])
 		m.columns = append(m.columns, expression.NewEquals(both[0], both[1]))
 	}
 	all[0] = m

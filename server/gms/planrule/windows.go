@@ -2,6 +2,7 @@ package planrule
 
 import (
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
@@ -18,7 +19,7 @@ import (
 )
 
 // WithRanges gives the functions of a window node RANGE frames of this package: the
-// planner's take every order for an ascending one without NULLs.
+// planner's take every order for an ascending one without NULLs. Texts are compared by their collations.
 func WithRanges(ctx *sql.Context, n *plan.Window) (*plan.Window, error) {
 	c := *n
 	c.SelectExprs = make([]sql.Expression, len(n.SelectExprs))
@@ -40,6 +41,12 @@ func WithRanges(ctx *sql.Context, n *plan.Window) (*plan.Window, error) {
 			if def.Frame, err = nthFrame(ctx, e, def.Frame); err != nil {
 				return nil, transform.SameTree, err
 			}
+			def.PartitionBy = slices.Clone(def.PartitionBy)
+			for i, e := range def.PartitionBy {
+				def.PartitionBy[i] = expr.WeighedKey(ctx, e)
+			}
+			def.OrderBy, _ = WeighedSort(ctx, def.OrderBy)
+			w = expr.WeighedAggregate(ctx, w).(sql.WindowAdaptableExpression)
 			return w.WithWindow(ctx, &def), transform.NewTree, nil
 		})
 		if err != nil {

@@ -6,12 +6,13 @@ import (
 	"github.com/dolthub/go-mysql-server/sql"
 
 	"sextant/engine/row"
+	"sextant/internal/uca"
 )
 
 var registered sync.Map // sql.CollationID -> struct{}
 
-// RegisterCollation makes a collation of the planner known to the key codec.
-// Weights are the planner's ranks, so index order equals its comparisons.
+// RegisterCollation makes a collation of the planner known to the key codec: Unicode's by
+// their own tables, others by the planner's ranks.
 func RegisterCollation(id sql.CollationID) {
 	if _, done := registered.Load(id); done {
 		return
@@ -22,9 +23,20 @@ func RegisterCollation(id sql.CollationID) {
 		c.Binary = true
 	default:
 		c.Weight = id.Sorter()
+		c.Unicode = uca.New(id.Name(), c.Weight)
 	}
 	row.RegisterCollation(c)
 	registered.Store(id, struct{}{})
+}
+
+// CollationOf returns what a collation of the planner is to the key codec.
+func CollationOf(id sql.CollationID) *row.Collation {
+	c := row.CollationByID(row.CollationID(id))
+	if c == nil {
+		RegisterCollation(id)
+		c = row.CollationByID(row.CollationID(id))
+	}
+	return c
 }
 
 // RegisterCollations makes every collation known to the key codec that the planner

@@ -10,19 +10,17 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/types"
 
 	"sextant/server/gms/expr"
-	"sextant/server/gms/value"
 )
 
-// PadKeys has the texts among the keys of sorts be padded where their collations are, and
-// those of hash joins be taken by their collations. (The rows that a hash finds are compared once more.)
-func PadKeys(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
+// WeighKeys has the texts among the keys of sorts and hash joins be taken by their collations. (The rows that a hash finds are compared once more.)
+func WeighKeys(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
 	switch n := n.(type) {
 	case *plan.Sort:
-		if by, padded := PaddedSort(ctx, n.SortConditions); padded {
+		if by, padded := WeighedSort(ctx, n.SortConditions); padded {
 			return plan.NewSort(by, n.Child), transform.NewTree, nil
 		}
 	case *plan.TopN:
-		if by, padded := PaddedSort(ctx, n.SortConditions); padded {
+		if by, padded := WeighedSort(ctx, n.SortConditions); padded {
 			top := *n
 			top.SortConditions = by
 			return &top, transform.NewTree, nil
@@ -45,15 +43,15 @@ func PadKeys(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, er
 	return n, transform.SameTree, nil
 }
 
-// PaddedSort returns what a sort is by, without the blanks that a PAD SPACE collation does not see, and whether that is something else.
-func PaddedSort(ctx *sql.Context, by sql.SortConditions) (sql.SortConditions, bool) {
+// WeighedSort returns what a sort is by with texts as their collations weigh them, and whether that is something else.
+func WeighedSort(ctx *sql.Context, by sql.SortConditions) (sql.SortConditions, bool) {
 	some := false
 	for i, c := range by {
-		if padsKey(ctx, c.Expr) {
+		if e := expr.WeighedKey(ctx, c.Expr); e != c.Expr {
 			if !some {
 				by, some = slices.Clone(by), true
 			}
-			by[i].Expr = expr.NewPadded(c.Expr)
+			by[i].Expr = e
 		}
 	}
 	return by, some
@@ -116,9 +114,4 @@ func hashKeys(ctx *sql.Context, right, left sql.Expression) (sql.Expression, sql
 	}
 	collation, _ := expr.CommonCollation(ctx, []sql.Expression{right, left})
 	return expr.NewTextCode(right, collation), expr.NewTextCode(left, collation), true
-}
-
-func padsKey(ctx *sql.Context, e sql.Expression) bool {
-	t, ok := e.Type(ctx).(sql.StringType)
-	return ok && types.IsTextOnly(t) && value.Pads(t.Collation()) && expr.NeedsPadding(e)
 }
