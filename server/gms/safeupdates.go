@@ -2,9 +2,11 @@ package gms
 
 import (
 	"math"
+	"slices"
 	"strconv"
 
 	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/transform"
 	"github.com/dolthub/vitess/go/mysql"
@@ -18,9 +20,11 @@ func safeUpdate(ctx *sql.Context, s *Session, n sql.Node) error {
 	}
 	changes, safe := false, false
 	transform.Inspect(n, func(n sql.Node) bool {
-		switch n.(type) {
+		switch n := n.(type) {
 		case *plan.Update, *plan.DeleteFrom, *plan.Truncate: // a DELETE without WHERE
 			changes = true
+		case *plan.Filter:
+			safe = safe || keyedBySubquery(ctx, n)
 		case *plan.IndexedTableAccess, *plan.Limit, *plan.TopN:
 			safe = true
 		}
@@ -31,6 +35,19 @@ func safeUpdate(ctx *sql.Context, s *Session, n sql.Node) error {
 	}
 	return mysql.NewSQLError(1175, "HY000",
 		"You are using safe update mode and you tried to update a table without a WHERE that uses a KEY column. ")
+}
+
+// keyedBySubquery reports whether a filter compares a column that an index begins with and a subquery whose value is looked up when
+// the statement runs. IN is none: MySQL has no range of it.
+func keyedBySubquery(ctx *sql.Context, n *plan.Filter) bool {
+	t := tableOf(n.Child)
+	return t != nil && slices.ContainsFunc(expression.SplitConjunction(ctx, n.Expression), func(e sql.Expression) bool {
+		if _, ok := e.(expression.Comparer); !ok {
+			return false
+		}
+		column, sub := comparedSubquery(ctx, e)
+		return column != nil && sub.CanCacheResults() && t.leads(expression.Tuple{column})
+	})
 }
 
 // limit gives a SELECT without LIMIT that of sql_select_limit.
