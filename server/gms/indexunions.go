@@ -59,7 +59,7 @@ func (s *Session) readUnions(ctx *sql.Context, n sql.Node) error {
 // or the parts of the condition have no index.
 func (s *Session) indexUnion(ctx *sql.Context, e sql.Expression, table sql.Node) (sql.Node, error) {
 	e = planrule.Condition(e)
-	parts := expression.SplitDisjunction(e)
+	parts := disjuncts(e)
 	if rows := tableOf(table).rowLookup(e); rows != nil {
 		parts = expression.SplitDisjunction(rows)
 	}
@@ -96,6 +96,18 @@ func (s *Session) indexUnion(ctx *sql.Context, e sql.Expression, table sql.Node)
 		union = plan.NewConcat(union, plan.NewFilter(ctx, &unlike{expression.UnaryExpressionStub{Child: expression.JoinOr(parts[:i]...)}}, scan))
 	}
 	return union, nil
+}
+
+// disjuncts returns the parts of an OR, those of parts that are marked as without an index too.
+func disjuncts(e sql.Expression) (out []sql.Expression) {
+	for _, part := range expression.SplitDisjunction(planrule.Condition(e)) {
+		if planrule.Condition(part) != part {
+			out = append(out, disjuncts(part)...)
+			continue
+		}
+		out = append(out, part)
+	}
+	return out
 }
 
 // scannedRows estimates how many rows the scan of an index reads, false if n is no scan of a range of one.
