@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"hash/crc64"
 	"math"
+	"slices"
 	"sync"
 	"unicode/utf8"
 
@@ -30,15 +31,25 @@ type Collation struct {
 	// It is not for Binary collations.
 	Pad bool
 
-	once sync.Once
-	low  [lowRunes]int32 // weights of the first runes
-	hash struct {
+	once  sync.Once
+	low   [lowRunes]int32     // weights of the first runes
+	codes [3][lowRunes]uint32 // what they are written as on each level
+	hash  struct {
 		sync.Once
 		sum uint64
 	}
 }
 
-const lowRunes = 0x250 // Latin
+const lowRunes = uca.LowRunes
+
+// A code of a low rune is up to three bytes from the highest on, and in the lowest how many they are and bits. 0 is none.
+const (
+	codeSize      = 3
+	codeWaits     = 1 << 2 // no bytes: see number
+	codeBelow     = 1 << 3 // below a blank
+	codeUncommon1 = 1 << 4 // its secondary weight is not the common one
+	codeUncommon2 = 1 << 5 // nor the tertiary
+)
 
 var collations = struct {
 	sync.RWMutex
@@ -71,11 +82,43 @@ func (c *Collation) weight(r rune) int32 {
 
 func (c *Collation) init() {
 	c.once.Do(func() {
-		if c.Unicode != nil {
-			return
+		if c.Unicode == nil {
+			for r := range rune(lowRunes) {
+				c.low[r] = c.Weight(r)
+			}
 		}
-		for r := range rune(lowRunes) {
-			c.low[r] = c.Weight(r)
+		for level := range min(c.levels(), len(c.codes)) {
+			for r := range c.codes[level] {
+				w := uint32(c.low[r])
+				if c.Unicode != nil {
+					w = c.Unicode.Low(level)[r]
+				}
+				if w == uca.Special {
+					continue
+				}
+				v, waits, below := c.number(w, level)
+				bytes := appendWeight(nil, v)
+				if len(bytes) > codeSize {
+					continue
+				}
+				code := uint32(len(bytes))
+				if waits {
+					code = codeWaits
+				}
+				for i, b := range bytes {
+					code |= uint32(b) << (24 - 8*i)
+				}
+				if below {
+					code |= codeBelow
+				}
+				if c.Unicode != nil && c.Unicode.Low(1)[r] != uca.CommonSecondary {
+					code |= codeUncommon1
+				}
+				if c.Unicode != nil && c.Unicode.Low(2)[r] != uca.CommonTertiary {
+					code |= codeUncommon2
+				}
+				c.codes[level][r] = code
+			}
 		}
 	})
 }
@@ -213,90 +256,166 @@ func (c *Collation) AppendPrefix(dst, text []byte, n uint32) []byte {
 
 func (c *Collation) appendWeights(dst, text []byte, most int) []byte {
 	c.init()
-	if c.Unicode == nil && !c.Pad {
-		for i := 0; i < len(text); {
-			r, n := rune(text[i]), 1
-			if r >= utf8.RuneSelf {
-				r, n = utf8.DecodeRune(text[i:])
-			}
-			i += n
-			dst = appendWeight(dst, uint32(c.weight(r))+1)
+	uncommon := uint32(0)
+	for level := range c.levels() {
+		if level == 1 && uncommon&codeUncommon1 == 0 || level == 2 && uncommon&codeUncommon2 == 0 && c.lowest(2) > 0 {
+			dst = append(dst, 0)
+			continue
 		}
-		return append(dst, 0)
-	}
-	if c.Pad {
-		return c.appendPadded(dst, text, most)
-	}
-	for level := range c.Unicode.Levels {
-		lowest := uint32(0)
-		switch {
-		case level == 1:
-			lowest = uca.CommonSecondary
-		case level == 2 && !c.Unicode.UpperFirst:
-			lowest = uca.CommonTertiary
-		}
-		pending, rest := 0, text
-		if level == 0 && most == math.MaxInt {
-			rest = c.Unicode.Plain(text, func(w uint32) { dst = appendWeight(dst, w+1) })
-		}
-		for s := c.Unicode.ScanPrefix(rest, most); ; {
-			w := s.Next(level)
-			if w == 0 {
-				break
+		if level > 2 {
+			w := levelWriter{c: c, level: level}
+			for s := c.Unicode.Scan(text); ; {
+				x := s.Next(level)
+				if x == 0 {
+					break
+				}
+				dst = w.append(dst, x)
 			}
-			if w == lowest {
-				pending++
-				continue
-			}
-			for ; pending > 0; pending-- {
-				dst = appendWeight(dst, lowest+1)
-			}
-			dst = appendWeight(dst, w+1)
+			dst = append(dst, 0)
+			continue
 		}
-		dst = append(dst, 0)
+		var seen uint32
+		if dst, seen = c.appendLevel(dst, text, level, most); level == 0 {
+			uncommon = seen
+		}
 	}
 	return dst
 }
 
-func (c *Collation) appendPadded(dst, text []byte, most int) []byte {
-	space, blanks := c.space(), 0
-	put := func(w uint32) {
-		if w == space {
-			blanks++
-			return
-		}
-		blank := space + 1
-		if w > space {
-			blank += 2
-			w += 2
-		}
-		for ; blanks > 0; blanks-- {
-			dst = appendWeight(dst, blank)
-		}
-		dst = appendWeight(dst, w+1)
-	}
-	if c.Unicode != nil {
-		if most == math.MaxInt {
-			text = c.Unicode.Plain(text, put)
-		}
-		for s := c.Unicode.ScanPrefix(text, most); ; {
-			w := s.Next(0)
-			if w == 0 {
+// appendLevel appends the weights of a level, and returns the bits of the codes that they are, all for those that are not of low runes.
+// most is how many elements with a primary weight count.
+func (c *Collation) appendLevel(dst, text []byte, level, most int) (out []byte, seen uint32) {
+	codes, w := &c.codes[level], levelWriter{c: c, level: level}
+	for len(text) > 0 {
+		n, at := 0, len(dst)
+		dst = slices.Grow(dst, 3*len(text)+4)
+		dst = dst[:cap(dst)]
+		for n < len(text) && most > 0 {
+			for w.waiting == 0 && n < len(text) && most > 0 && text[n] < utf8.RuneSelf {
+				code := codes[text[n]]
+				if code&codeSize == 0 {
+					break
+				}
+				binary.BigEndian.PutUint32(dst[at:], code) // the last byte is written over
+				at += int(code & codeSize)
+				seen |= code
+				n++
+				most--
+			}
+			if n == len(text) || most == 0 {
 				break
 			}
-			put(w)
-		}
-	} else {
-		for i := 0; i < len(text); {
-			r, n := rune(text[i]), 1
+			r, size := rune(text[n]), 1
 			if r >= utf8.RuneSelf {
-				r, n = utf8.DecodeRune(text[i:])
+				if r, size = utf8.DecodeRune(text[n:]); r >= lowRunes {
+					break
+				}
 			}
-			i += n
-			put(uint32(c.weight(r)))
+			code := codes[r]
+			if code == 0 {
+				break
+			}
+			n += size
+			most--
+			if seen |= code; code&codeWaits != 0 {
+				w.waiting++
+				continue
+			}
+			if w.waiting > 0 {
+				dst = w.appendWaiting(dst[:at], code&codeBelow != 0)
+				at = len(dst)
+				dst = slices.Grow(dst, 3*(len(text)-n)+7)
+				dst = dst[:cap(dst)]
+			}
+			binary.BigEndian.PutUint32(dst[at:], code)
+			at += int(code & codeSize)
+		}
+		dst = dst[:at]
+		if text = text[n:]; len(text) == 0 {
+			break
+		}
+		seen = math.MaxUint32
+		if c.Unicode == nil {
+			r, size := utf8.DecodeRune(text)
+			dst, text = w.append(dst, uint32(c.weight(r))), text[size:]
+			continue
+		}
+		var buf [3]uca.Element
+		elements, size := c.Unicode.Step(text, &buf)
+		text = text[size:]
+		for _, e := range elements {
+			if e.Primary != 0 {
+				if most == 0 {
+					text = nil
+					break
+				}
+				most--
+			}
+			if x := c.Unicode.Weight(e, level); x != 0 {
+				dst = w.append(dst, x)
+			}
 		}
 	}
-	return appendWeight(dst, space+2)
+	if c.Pad {
+		return appendWeight(dst, c.space()+2), seen
+	}
+	return append(dst, 0), seen
+}
+
+// levelWriter writes the weights of a level.
+type levelWriter struct {
+	c       *Collation
+	level   int
+	waiting int // how many of number's wait
+}
+
+func (w *levelWriter) append(dst []byte, weight uint32) []byte {
+	v, waits, below := w.c.number(weight, w.level)
+	if waits {
+		w.waiting++
+		return dst
+	}
+	if w.waiting > 0 {
+		dst = w.appendWaiting(dst, below)
+	}
+	return appendWeight(dst, v)
+}
+
+// appendWaiting writes the weights that have waited for one, which is below a blank or not.
+func (w *levelWriter) appendWaiting(dst []byte, below bool) []byte {
+	v := w.c.lowest(w.level) + 1
+	if w.c.Pad && !below {
+		v += 2
+	}
+	for ; w.waiting > 0; w.waiting-- {
+		dst = appendWeight(dst, v)
+	}
+	return dst
+}
+
+// lowest returns the weight of a level that is left out at the end of a text, 0 if none is.
+func (c *Collation) lowest(level int) uint32 {
+	switch {
+	case c.Pad:
+		return c.space()
+	case level == 1:
+		return uca.CommonSecondary
+	case level == 2 && !c.Unicode.UpperFirst:
+		return uca.CommonTertiary
+	}
+	return 0
+}
+
+// number returns what a weight is written as, whether it waits for one that is another, and whether it is below a blank.
+func (c *Collation) number(w uint32, level int) (v uint32, waits, below bool) {
+	lowest := c.lowest(level)
+	switch {
+	case c.Pad && w > lowest:
+		return w + 3, false, false
+	case c.Pad:
+		return w + 1, w == lowest, true
+	}
+	return w + 1, lowest > 0 && w == lowest, false
 }
 
 // codeLen returns the length of a text's code at the head of b, of so many levels, whose bytes are inverted by flip, -1 if it does not end in b.

@@ -16,7 +16,6 @@ import (
 	"fmt"
 	"hash/crc64"
 	"io"
-	"math"
 	"slices"
 	"sync"
 	"unicode/utf8"
@@ -47,7 +46,8 @@ type Table struct {
 	pages        [(utf8.MaxRune + 1) >> 8]*page
 	elements     []Element
 	contractions map[rune][]contraction // by the first character, the longest first
-	low          [4][lowRunes]uint32    // weights of characters with one element, others special
+	joined       map[rune]bool          // the characters of contractions
+	low          [4][LowRunes]uint32    // see Low
 	version      int
 	moved        map[uint32]uint32 // where Han are ordered by a table: primary weights that are others
 }
@@ -60,11 +60,14 @@ type contraction struct {
 	elements []Element
 }
 
-const (
-	lowRunes = 0x250     // Latin
-	special  = 1<<32 - 1 // not one weight
-	listless = 1<<32 - 1 // in a page: the elements follow from the character's number
-)
+// LowRunes is how many characters Low has: Latin.
+const LowRunes = 0x250
+
+// Special is what Low has of a character that has not one weight.
+const Special = 1<<32 - 1
+
+// listless is in a page: the elements follow from the character's number.
+const listless = 1<<32 - 1
 
 //go:embed weights.bin
 var packed []byte
@@ -161,23 +164,37 @@ func (t *Table) set(r rune, from int) {
 	p[r&0xFF] = uint32(from<<4 | (len(t.elements) - from))
 }
 
-// of returns the elements of a character. Those that the table does not list are put into buf.
-func (t *Table) of(r rune, buf *[3]Element) []Element {
+// listed returns the elements of a character, false if the table does not list them.
+func (t *Table) listed(r rune) ([]Element, bool) {
 	if p := t.pages[r>>8]; p != nil && p[r&0xFF] != listless {
 		at := p[r&0xFF]
-		return t.elements[at>>4 : at>>4+at&0xF]
+		return t.elements[at>>4 : at>>4+at&0xF], true
 	}
+	return nil, false
+}
+
+// derived writes the elements of a character that the table does not list, and returns how many there are.
+func (t *Table) derived(r rune, to *[3]Element) int {
 	if t.version == v900 && r >= 0xAC00 && r <= 0xD7AF { // a syllable of Hangul is its letters
-		i := r - 0xAC00
-		out := append(buf[:0], t.of(0x1100+i/(21*28), nil)...)
-		out = append(out, t.of(0x1161+i%(21*28)/28, nil)...)
-		if i%28 != 0 {
-			out = append(out, t.of(0x11A7+i%28, nil)...)
+		i, n := r-0xAC00, 0
+		for _, letter := range [...]rune{0x1100 + i/(21*28), 0x1161 + i%(21*28)/28, 0x11A7 + i%28} {
+			if e, ok := t.listed(letter); ok && letter != 0x11A7 {
+				to[n] = e[0]
+				n++
+			}
 		}
-		return out
+		return n
 	}
-	buf[0] = Element{t.unlisted(r), CommonSecondary, CommonTertiary}
-	return buf[:1]
+	to[0] = Element{t.unlisted(r), CommonSecondary, CommonTertiary}
+	return 1
+}
+
+// of returns the elements of a character. Those that the table does not list are put into buf.
+func (t *Table) of(r rune, buf *[3]Element) []Element {
+	if e, ok := t.listed(r); ok {
+		return e
+	}
+	return buf[:t.derived(r, buf)]
 }
 
 // unlisted returns the primary weight of a character that Unicode's table does not have.
@@ -237,69 +254,80 @@ func (t *Table) finish() {
 	var buf [3]Element
 	t.Space = t.of(' ', &buf)[0].Primary
 	for level := range t.low {
-		for r := range rune(lowRunes) {
-			t.low[level][r] = special
-			if e := t.of(r, &buf); len(e) == 1 && t.contractions[r] == nil && level < 3 {
-				if w := t.weight(e[0], level); w != 0 {
-					t.low[level][r] = w
-				}
+		for r := range rune(LowRunes) {
+			t.low[level][r] = t.only(t.of(r, &buf), level)
+			if t.contractions[r] != nil || level == kanaLevel {
+				t.low[level][r] = Special
+			}
+		}
+	}
+	for r, list := range t.contractions {
+		if t.joined == nil {
+			t.joined = make(map[rune]bool)
+		}
+		t.joined[r] = true
+		for _, c := range list {
+			for _, r := range c.rest {
+				t.joined[r] = true
 			}
 		}
 	}
 }
+
+// only returns the weight of a level if that is one, and one is primary, or else Special.
+func (t *Table) only(elements []Element, level int) uint32 {
+	weight, weights, primaries := uint32(0), 0, 0
+	for _, e := range elements {
+		if w := t.weight(e, level); w != 0 {
+			weight = w
+			weights++
+		}
+		if e.Primary != 0 {
+			primaries++
+		}
+	}
+	if weights != 1 || primaries != 1 {
+		return Special
+	}
+	return weight
+}
+
+// Low returns the weights that characters have on a level, Special of those that have none or several, or may begin a contraction.
+func (t *Table) Low(level int) *[LowRunes]uint32 { return &t.low[level] }
 
 // Scan gives the weights of a text.
 type Scan struct {
-	t    *Table
-	text []byte
-	rest []Element // of the character before text
-	left int       // how many elements with a primary weight may follow
-	buf  [3]Element
+	t     *Table
+	text  []byte
+	rest  []Element // of the character before text: from the table
+	buf   [3]Element
+	at, n int // those in buf that are not given yet
 }
 
 // Scan returns a scan of a text. What is no UTF-8 is as U+FFFD, byte by byte.
-func (t *Table) Scan(text []byte) Scan { return Scan{t: t, text: text, left: math.MaxInt} }
+func (t *Table) Scan(text []byte) Scan { return Scan{t: t, text: text} }
 
-// ScanPrefix returns a scan of the first elements of a text: as many as have a primary weight.
-func (t *Table) ScanPrefix(text []byte, elements int) Scan {
-	return Scan{t: t, text: text, left: elements}
-}
-
-// Plain calls put with the weights of the characters at the beginning of a text that have one weight of their own on the first level, and
-// returns what is behind them. A table with contractions has none.
-func (t *Table) Plain(text []byte, put func(uint32)) []byte {
-	if t.contractions != nil {
-		return text
+// element returns the next element of the character before text.
+func (s *Scan) element() (e Element, ok bool) {
+	switch {
+	case len(s.rest) > 0:
+		e, s.rest = s.rest[0], s.rest[1:]
+	case s.at < s.n:
+		e = s.buf[s.at]
+		s.at++
+	default:
+		return e, false
 	}
-	for i := 0; i < len(text); {
-		r, n := rune(text[i]), 1
-		if r >= utf8.RuneSelf {
-			if r, n = utf8.DecodeRune(text[i:]); r >= lowRunes {
-				return text[i:]
-			}
-		}
-		w := t.low[0][r]
-		if w == special {
-			return text[i:]
-		}
-		put(w)
-		i += n
-	}
-	return nil
+	return e, true
 }
 
 // Next returns the next weight of a level (0 is the first), 0 at the end.
 func (s *Scan) Next(level int) uint32 {
 	for {
-		for len(s.rest) > 0 {
-			e := s.rest[0]
-			s.rest = s.rest[1:]
-			if e.Primary != 0 {
-				if s.left == 0 {
-					s.rest, s.text = nil, nil
-					return 0
-				}
-				s.left--
+		for {
+			e, ok := s.element()
+			if !ok {
+				break
 			}
 			if w := s.t.weight(e, level); w != 0 {
 				return w
@@ -312,33 +340,47 @@ func (s *Scan) Next(level int) uint32 {
 		if r >= utf8.RuneSelf {
 			r, n = utf8.DecodeRune(s.text)
 		}
-		s.text = s.text[n:]
 		if level == kanaLevel {
-			if w := kana(r); w != 0 && s.left > 0 {
-				s.left--
+			s.text = s.text[n:]
+			if w := kana(r); w != 0 {
 				return w
 			}
 			continue
 		}
-		if r < lowRunes {
-			if w := s.t.low[level][r]; w != special {
-				if s.left == 0 {
-					s.text = nil
-					return 0
-				}
-				s.left--
+		if r < LowRunes {
+			if w := s.t.low[level][r]; w != Special {
+				s.text = s.text[n:]
 				return w
 			}
 		}
+		s.text = s.text[n:]
 		if s.t.contractions != nil {
 			if e, n := s.t.contracted(r, s.text); n > 0 {
 				s.rest, s.text = e, s.text[n:]
 				continue
 			}
 		}
-		s.rest = s.t.of(r, &s.buf)
+		if e, ok := s.t.listed(r); ok {
+			s.rest = e
+		} else {
+			s.at, s.n = 0, s.t.derived(r, &s.buf)
+		}
 	}
 }
+
+// Step returns the elements of a text's first character or contraction, and its length. Those that the table does not list are put into buf.
+func (t *Table) Step(text []byte, buf *[3]Element) ([]Element, int) {
+	r, n := utf8.DecodeRune(text)
+	if t.contractions != nil {
+		if e, more := t.contracted(r, text[n:]); more > 0 {
+			return e, n + more
+		}
+	}
+	return t.of(r, buf), n
+}
+
+// Weight returns an element's weight on a level: 0, 1 or 2.
+func (t *Table) Weight(e Element, level int) uint32 { return t.weight(e, level) }
 
 // contracted returns the elements of the longest contraction of a character and the text behind it, and
 // how much of the text is in it, 0 for none.
@@ -384,26 +426,32 @@ func kana(r rune) uint32 {
 
 // Compare compares two texts, level by level. With pad the shorter goes on with blanks.
 func (t *Table) Compare(a, b []byte, pad bool) int {
-	if t.contractions == nil {
-		n := 0
-		for n < len(a) && n < len(b) && a[n] == b[n] {
-			n++
-		}
-		for n > 0 && (n < len(a) && !utf8.RuneStart(a[n]) || n < len(b) && !utf8.RuneStart(b[n])) {
-			n--
-		}
-		if a, b = a[n:], b[n:]; len(a)+len(b) == 0 {
-			return 0
-		}
-		if len(a) > 0 && len(b) > 0 && a[0] < utf8.RuneSelf && b[0] < utf8.RuneSelf {
-			if v, w := t.low[0][a[0]], t.low[0][b[0]]; v != w && v != special && w != special {
-				if v < w {
-					return -1
-				}
-				return 1
+	n := 0
+	for n < len(a) && n < len(b) && a[n] == b[n] {
+		n++
+	}
+	if n == len(a) && n == len(b) {
+		return 0
+	}
+	if n < len(a) && n < len(b) && a[n]|b[n] < utf8.RuneSelf && t.joined == nil {
+		if v, w := t.low[0][a[n]], t.low[0][b[n]]; v != w && v != Special && w != Special {
+			if v < w {
+				return -1
 			}
+			return 1
 		}
 	}
+	for n > 0 && (n < len(a) && !utf8.RuneStart(a[n]) || n < len(b) && !utf8.RuneStart(b[n])) {
+		n--
+	}
+	for t.joined != nil && n > 0 { // back to where no contraction goes on
+		r, size := utf8.DecodeLastRune(a[:n])
+		if !t.joined[r] {
+			break
+		}
+		n -= size
+	}
+	a, b = a[n:], b[n:]
 	for level := range t.Levels {
 		if n := t.compare(a, b, level, pad); n != 0 {
 			return n
@@ -413,7 +461,38 @@ func (t *Table) Compare(a, b []byte, pad bool) int {
 }
 
 func (t *Table) compare(a, b []byte, level int, pad bool) int {
-	x, y := t.Scan(a), t.Scan(b)
+	low := &t.low[level]
+	i, j := 0, 0
+	for i < len(a) && j < len(b) {
+		q, m := rune(a[i]), 1
+		r, n := rune(b[j]), 1
+		if q|r >= utf8.RuneSelf {
+			if q >= utf8.RuneSelf {
+				q, m = utf8.DecodeRune(a[i:])
+			}
+			if r >= utf8.RuneSelf {
+				r, n = utf8.DecodeRune(b[j:])
+			}
+			if q >= LowRunes || r >= LowRunes {
+				break
+			}
+		}
+		v, w := low[q], low[r]
+		if v == Special || w == Special {
+			break
+		}
+		if v != w {
+			if v < w {
+				return -1
+			}
+			return 1
+		}
+		i, j = i+m, j+n
+	}
+	if i == len(a) && j == len(b) {
+		return 0
+	}
+	x, y := t.Scan(a[i:]), t.Scan(b[j:])
 	for {
 		v, w := x.Next(level), y.Next(level)
 		if pad && v != w {

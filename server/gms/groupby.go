@@ -2,6 +2,7 @@ package gms
 
 import (
 	"io"
+	"slices"
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression/function/aggregation"
@@ -14,8 +15,20 @@ import (
 // groupBy builds GROUP BY. The planner's own reads its child in a goroutine that
 // waits for ever when an aggregate fails, and bounds nothing.
 func (b *builder) groupBy(ctx *sql.Context, s *Session, n *plan.GroupBy, r sql.Row) (sql.RowIter, error) {
-	if len(n.GroupByExprs) == 0 && !keeps(n.SelectDeps) {
-		return nil, nil // a few numbers
+	weighed, some := slices.Clone(n.SelectDeps), false
+	for i, e := range weighed {
+		weighed[i] = expr.WeighedAggregate(ctx, e)
+		some = some || !expr.Unchanged(weighed[i], e)
+	}
+	if some {
+		c := *n
+		c.SelectDeps, n = weighed, &c
+	}
+	if len(n.GroupByExprs) == 0 && !keeps(n.SelectDeps) { // a few numbers
+		if some {
+			return b.plain(ctx, s, n, r)
+		}
+		return nil, nil
 	}
 	child, err := b.base.Build(ctx, n.Child, r)
 	if err != nil {
@@ -352,7 +365,7 @@ func (g *groupIter) group(ctx *sql.Context) (int, error) {
 			}
 			continue
 		}
-		if buffers[i], err = expr.WeighedAggregate(ctx, a).(sql.Aggregation).NewBuffer(ctx); err != nil {
+		if buffers[i], err = a.NewBuffer(ctx); err != nil {
 			return 0, err
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/memo"
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/transform"
+	"github.com/dolthub/go-mysql-server/sql/types"
 
 	"sextant/server/gms/planrule"
 	"sextant/server/gms/value"
@@ -43,11 +44,14 @@ func guardJoinOrders(a *analyzer.Analyzer) {
 	})
 }
 
-// allowed reports whether a join is in the statement's order, and keeps the conditions on
-// its right side and the rows of LATERAL there.
+// allowed reports whether a join is in the statement's order, keeps the conditions on
+// its right side and the rows of LATERAL there, and compares texts by their collations.
 func allowed(ctx *sql.Context, n memo.JoinRel) bool {
 	if c, ok := n.(*memo.ConcatJoin); ok && planrule.Absorbed(c.Right) {
 		return false
+	}
+	if r, ok := n.(*memo.RangeHeapJoin); ok && types.IsTextOnly(r.RangeHeap.ValueCol.Type(ctx)) {
+		return false // it compares them by the planner's weights
 	}
 	s, ok := ctx.Session.(*Session)
 	if !ok || len(s.joinOrders) == 0 && s.laterals.Empty() {

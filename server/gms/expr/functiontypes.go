@@ -461,6 +461,9 @@ type nullSafe struct {
 // collatedNullSafe returns what compares the sides of a <=> by their collation, which the
 // planner does not; nil where it has no need.
 func collatedNullSafe(ctx *sql.Context, e *expression.NullSafeEquals) sql.Expression {
+	if left, row := e.Left().(expression.Tuple); row {
+		return comparedRows(ctx, e, left, e.Right())
+	}
 	l, r := e.Left().Type(ctx), e.Right().Type(ctx)
 	if !types.IsTextOnly(l) || !types.IsTextOnly(r) {
 		return comparedDecimals(ctx, e)

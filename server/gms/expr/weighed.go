@@ -185,7 +185,7 @@ func WeighedKey(ctx *sql.Context, e sql.Expression) sql.Expression {
 func WeighedAggregate(ctx *sql.Context, e sql.Expression) sql.Expression {
 	switch e.(type) {
 	case *aggregation.Min, *aggregation.Max:
-		if key := WeighedKey(ctx, e.Children()[0]); key != e.Children()[0] {
+		if key := WeighedKey(ctx, e.Children()[0]); !Unchanged(key, e.Children()[0]) {
 			if x := WithOperands(ctx, e, append([]sql.Expression{key}, e.Children()[1:]...)); x != nil {
 				return x
 			}
@@ -272,7 +272,7 @@ func weighedCall(ctx *sql.Context, e sql.Expression) sql.Expression {
 func comparedRows(ctx *sql.Context, e sql.Expression, left expression.Tuple, right sql.Expression) sql.Expression {
 	list, ok := right.(expression.Tuple)
 	if !ok {
-		return nil
+		return newSubqueryRow(ctx, e)
 	}
 	rows := []expression.Tuple{left, list}
 	_, hashed := e.(*expression.HashInTuple)

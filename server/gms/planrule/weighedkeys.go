@@ -47,7 +47,7 @@ func WeighKeys(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, 
 func WeighedSort(ctx *sql.Context, by sql.SortConditions) (sql.SortConditions, bool) {
 	some := false
 	for i, c := range by {
-		if e := expr.WeighedKey(ctx, c.Expr); e != c.Expr {
+		if e := expr.WeighedKey(ctx, c.Expr); !expr.Unchanged(e, c.Expr) {
 			if !some {
 				by, some = slices.Clone(by), true
 			}
