@@ -221,8 +221,8 @@ func (t *Table) unlisted(r rune) uint32 {
 	return implied(lead+int(r>>15), int(r))
 }
 
-// weight returns an element's weight on a level.
-func (t *Table) weight(e Element, level int) uint32 {
+// Weight returns an element's weight on a level: 0, 1 or 2.
+func (t *Table) Weight(e Element, level int) uint32 {
 	switch level {
 	case 0:
 		return e.Primary
@@ -278,7 +278,7 @@ func (t *Table) finish() {
 func (t *Table) only(elements []Element, level int) uint32 {
 	weight, weights, primaries := uint32(0), 0, 0
 	for _, e := range elements {
-		if w := t.weight(e, level); w != 0 {
+		if w := t.Weight(e, level); w != 0 {
 			weight = w
 			weights++
 		}
@@ -329,7 +329,7 @@ func (s *Scan) Next(level int) uint32 {
 			if !ok {
 				break
 			}
-			if w := s.t.weight(e, level); w != 0 {
+			if w := s.t.Weight(e, level); w != 0 {
 				return w
 			}
 		}
@@ -378,9 +378,6 @@ func (t *Table) Step(text []byte, buf *[3]Element) ([]Element, int) {
 	}
 	return t.of(r, buf), n
 }
-
-// Weight returns an element's weight on a level: 0, 1 or 2.
-func (t *Table) Weight(e Element, level int) uint32 { return t.weight(e, level) }
 
 // contracted returns the elements of the longest contraction of a character and the text behind it, and
 // how much of the text is in it, 0 for none.
@@ -521,8 +518,8 @@ func (t *Table) Hash() uint64 {
 		buf := binary.LittleEndian.AppendUint32(nil, uint32(r))
 		for _, e := range elements {
 			buf = binary.LittleEndian.AppendUint32(buf, e.Primary)
-			buf = binary.LittleEndian.AppendUint16(buf, uint16(t.weight(e, 1)))
-			buf = binary.LittleEndian.AppendUint16(buf, uint16(t.weight(e, 2)))
+			buf = binary.LittleEndian.AppendUint16(buf, uint16(t.Weight(e, 1)))
+			buf = binary.LittleEndian.AppendUint16(buf, uint16(t.Weight(e, 2)))
 		}
 		sum = crc64.Update(sum, table, buf)
 	}

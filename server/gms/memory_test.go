@@ -1,10 +1,14 @@
 package gms_test
 
 import (
+	"context"
+	"errors"
 	"os"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/go-sql-driver/mysql"
 
 	"sextant/engine"
 	"sextant/logstore/memvolume"
@@ -121,13 +125,16 @@ func TestStatementsWriteFiles(t *testing.T) {
 		"INSERT INTO t WITH RECURSIVE r (n) AS (SELECT 1 UNION ALL SELECT n+1 FROM r WHERE n < 20000) SELECT n, REPEAT(CHAR(97 + n * 7 % 26), 200) FROM r")
 	must(t, c, "SET tmp_table_size = 262144")
 	base := i.db.MemoryUsed()
-	most := int64(0)
-	done := make(chan struct{})
+	most, stop, done := int64(0), make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
-		for range 400 {
-			most = max(most, i.db.MemoryUsed()-base)
-			time.Sleep(time.Millisecond)
+		for every := time.Tick(time.Millisecond); ; {
+			select {
+			case <-stop:
+				return
+			case <-every:
+				most = max(most, i.db.MemoryUsed()-base)
+			}
 		}
 	}()
 	for _, q := range []string{"SELECT * FROM t ORDER BY s DESC", "SELECT id, COUNT(*), MAX(s) FROM t GROUP BY id", "SELECT DISTINCT s, id + 0 FROM t"} {
@@ -136,8 +143,8 @@ func TestStatementsWriteFiles(t *testing.T) {
 		}
 		noTempFiles(t, i)
 	}
-	<-done
-	if most > 1<<20 {
+	close(stop)
+	if <-done; most == 0 || most > 1<<20 {
 		t.Errorf("%d bytes were kept in memory", most)
 	}
 	wantError(t, c, "SELECT a.s FROM t a, t b WHERE b.id < 40 ORDER BY a.s", 3, "HY000")
@@ -150,6 +157,39 @@ func TestStatementsWriteFiles(t *testing.T) {
 	wantError(t, c, "SELECT a.id FROM t a, t b ORDER BY a.id * b.id", 3024, "HY000")
 	noTempFiles(t, i)
 	must(t, c, "SET max_execution_time = 0")
+	const endless = "SELECT a.id FROM t a, t b ORDER BY a.id * b.id"
+	ended := make(chan error)
+	k := i.conn(i.open(""))
+	begun := func(ctx context.Context) { // returns when the statement has written files
+		t.Helper()
+		must(t, k, "USE d", "SET tmp_table_size = 262144")
+		go func() {
+			_, err := k.ExecContext(ctx, endless)
+			ended <- err
+		}()
+		for i.srv.TempSpaceUsed() == 0 {
+			select {
+			case err := <-ended:
+				t.Fatalf("%s: %v before there were files", endless, err)
+			case <-time.After(time.Millisecond):
+			}
+		}
+	}
+	id := one(t, k, "SELECT CONNECTION_ID()")
+	begun(t.Context())
+	must(t, c, "KILL QUERY "+id)
+	var killed *mysql.MySQLError
+	if err := <-ended; !errors.As(err, &killed) || killed.Number != 1317 {
+		t.Errorf("a statement that was killed: %v, want error 1317", err)
+	}
+	noTempFiles(t, i)
+	ctx, leave := context.WithCancel(t.Context())
+	begun(ctx)
+	leave() // which closes the connection
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("a client that went away: %v", err)
+	}
+	noTempFiles(t, i)
 	rows, err := c.QueryContext(t.Context(), "SELECT id, s FROM t ORDER BY s")
 	if err != nil || !rows.Next() || rows.Close() != nil {
 		t.Errorf("rows that are not read: %v", err)

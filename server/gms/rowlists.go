@@ -5,58 +5,16 @@ import (
 	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
-	"github.com/dolthub/go-mysql-server/sql/analyzer"
 	"github.com/dolthub/go-mysql-server/sql/expression"
-	"github.com/dolthub/go-mysql-server/sql/plan"
-	"github.com/dolthub/go-mysql-server/sql/transform"
-
-	"sextant/server/gms/planrule"
-	"sextant/server/gms/value"
 )
 
 // rowListMax is how many rows of constants a list has at most whose rows are looked up.
 const rowListMax = 1000
 
-// lookUpRows has IN of a row of a table's columns in a list of constant rows looked up in an index that begins with one of
-// the columns: it becomes an OR of what each row compares. The planner reads the whole table for it.
+// rowLookup returns the OR that IN of a row of the table's columns in a list of constant rows is, if an index begins with one of the columns; nil for any other
+// condition. The planner reads the whole table for it.
 //
 // Source: MySQL's range optimization of row constructors.
-func lookUpRows(a *analyzer.Analyzer) {
-	planrule.AroundRule(a, "optimizeJoins", func(ctx *sql.Context, n sql.Node, f *sql.QueryFlags, rule planrule.PlanRule) (sql.Node, transform.TreeIdentity, error) {
-		if !value.Served(ctx) {
-			return rule(ctx, n, f)
-		}
-		n, same, err := transform.Node(ctx, n, rowLookups)
-		if err != nil {
-			return n, same, err
-		}
-		n, same2, err := rule(ctx, n, f)
-		return n, same && same2, err
-	})
-}
-
-func rowLookups(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
-	w, ok := n.(*plan.Filter)
-	if !ok {
-		return n, transform.SameTree, nil
-	}
-	t := tableOf(w.Child)
-	if t == nil {
-		return n, transform.SameTree, nil
-	}
-	all, same := expression.SplitConjunction(ctx, w.Expression), transform.SameTree
-	for i, e := range all {
-		if equal := t.rowLookup(e); equal != nil {
-			all[i], same = equal, transform.NewTree
-		}
-	}
-	if same {
-		return n, same, nil
-	}
-	return plan.NewFilter(ctx, expression.JoinAnd(all...), w.Child), same, nil
-}
-
-// rowLookup returns the OR that such an IN is, nil for any other condition.
 func (t *Table) rowLookup(e sql.Expression) sql.Expression {
 	switch e.(type) {
 	case *expression.InTuple, *expression.HashInTuple:
@@ -92,7 +50,7 @@ func (t *Table) leads(columns expression.Tuple) bool {
 
 // eachRow returns the condition that columns are equal to one of rows of literals, nil if there is another value in those.
 func eachRow(columns, rows expression.Tuple) sql.Expression {
-	var any []sql.Expression
+	var each []sql.Expression
 	for _, e := range rows {
 		row, ok := e.(expression.Tuple)
 		if !ok || len(row) != len(columns) {
@@ -105,7 +63,7 @@ func eachRow(columns, rows expression.Tuple) sql.Expression {
 			}
 			equal[i] = expression.NewEquals(columns[i], v)
 		}
-		any = append(any, expression.JoinAnd(equal...))
+		each = append(each, expression.JoinAnd(equal...))
 	}
-	return expression.JoinOr(any...)
+	return expression.JoinOr(each...)
 }

@@ -188,7 +188,6 @@ func NewEngine(b *Backend) *sqle.Engine {
 	planrule.TakeLongNames(a)
 	keepTableOptions(a)
 	planrule.HashJoins(a)
-	lookUpRows(a)
 	b.indexScans = indexScans(a)
 	a.Coster = joinCoster{a.Coster}
 	a.Catalog.StatsProvider = b.stats
