@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/analyzer"
@@ -323,6 +324,88 @@ func (d *momentDay) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	return value.Day(at), nil
 }
 
+// newDigitsBound returns a comparison of a DATETIME or TIMESTAMP with a constant that may have more digits than it, beside one with the
+// constant's last moment with as many, or the next one, which an index finds no less by; nil if there is no such bound. False: an index
+// serves the comparison as it is. (The planner rounds the constant to the column's digits.)
+func newDigitsBound(ctx *sql.Context, c expression.Comparer) (sql.Expression, bool) {
+	op, left, right, ok := analyzer.IndexLeafChildren(c)
+	if !ok {
+		return nil, false
+	}
+	if _, ok := left.(*expression.GetField); !ok {
+		op, left, right = op.Swap(), right, left
+	}
+	t, ok := left.Type(ctx).(sql.DatetimeType)
+	if _, column := left.(*expression.GetField); !ok || !column || types.IsDateType(t) || !constant(ctx, right) {
+		return nil, false
+	}
+	unit := time.Second
+	for range t.Precision() {
+		unit /= 10
+	}
+	if v, ok := literalValue(ctx, right); ok {
+		at, ok := value.MomentIn(ctx, v)
+		if !ok || at.Truncate(unit).Equal(at) {
+			return nil, false
+		}
+	} else if m, ok := right.Type(ctx).(sql.DatetimeType); ok && m.Precision() <= t.Precision() || !ok && !types.IsText(right.Type(ctx)) {
+		return nil, false
+	}
+	up := false
+	switch op {
+	case sql.IndexScanOpLt, sql.IndexScanOpLte:
+		op, up = sql.IndexScanOpLte, true
+	case sql.IndexScanOpGt, sql.IndexScanOpGte:
+		op = sql.IndexScanOpGte
+	case sql.IndexScanOpEq:
+	default:
+		return nil, true
+	}
+	return &indexBound{expression.UnaryExpressionStub{Child: c}, op, left, &momentCut{expression.UnaryExpressionStub{Child: right}, t, unit, up}}, true
+}
+
+// momentCut is a moment without the digits that a type does not have, up: the next such moment if it has some. What is no moment has an
+// error.
+type momentCut struct {
+	expression.UnaryExpressionStub
+	typ  sql.Type
+	unit time.Duration
+	up   bool
+}
+
+// Type implements sql.Expression.
+func (m *momentCut) Type(*sql.Context) sql.Type { return m.typ }
+
+// String implements sql.Expression.
+func (m *momentCut) String() string { return m.Child.String() }
+
+// WithChildren implements sql.Expression.
+func (m *momentCut) WithChildren(_ *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	if len(children) != 1 {
+		return nil, sql.ErrInvalidChildrenNumber.New(m, len(children), 1)
+	}
+	c := *m
+	c.UnaryExpressionStub = expression.UnaryExpressionStub{Child: children[0]}
+	return &c, nil
+}
+
+// Eval implements sql.Expression.
+func (m *momentCut) Eval(ctx *sql.Context, r sql.Row) (any, error) {
+	v, err := m.Child.Eval(ctx, r)
+	if err != nil || v == nil {
+		return nil, err
+	}
+	at, ok := value.MomentIn(ctx, v)
+	if !ok {
+		return nil, types.ErrConvertingToTime.New(v)
+	}
+	whole := at.Truncate(m.unit)
+	if next := whole.Add(m.unit); m.up && !whole.Equal(at) && next.Year() <= 9999 {
+		return next, nil
+	}
+	return whole, nil
+}
+
 // IndexConditions gives the planner the conditions that it looks for a range of an index in.
 type IndexConditions struct{}
 
@@ -384,6 +467,12 @@ func (IndexConditions) Next(e sql.Expression) sql.Expression {
 				return b
 			}
 			return &unindexed{expression.UnaryExpressionStub{Child: e}}
+		}
+		if b, inexact := newDigitsBound(ctx, c); inexact {
+			if b == nil || c != e {
+				return &unindexed{expression.UnaryExpressionStub{Child: e}}
+			}
+			return b
 		}
 	}
 	return e
