@@ -36,7 +36,7 @@ var tables = []string{"types", computed, "parent", "child", "collated", "odd `na
 func program(name, stdin string, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	args = append([]string{"--no-defaults", "--host=" + check.Host, "--port=" + check.Port, "--user=root", "--protocol=tcp"}, args...)
+	args = append([]string{"--no-defaults", "--default-character-set=utf8mb4", "--host=" + check.Host, "--port=" + check.Port, "--user=root", "--protocol=tcp"}, args...)
 	cmd := exec.CommandContext(ctx, name, args...)
 	var out, errs bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &out, &errs
