@@ -37,13 +37,39 @@ func WeighedBy(id sql.CollationID) sql.Type {
 	return t
 }
 
-// KeyType returns the type by which the planner orders the keys of an index of texts.
+// KeyType returns the type by which the planner orders the keys of an index of texts or bytes, and makes them of what it looks for.
 func KeyType(t types.StringType) sql.Type {
 	if !weighed(t.Collation()) || !types.IsTextOnly(t) {
-		return t
+		return keyText{t}
 	}
-	return weighedText{t, value.CollationOf(t.Collation())}
+	return keyText{weighedText{t, value.CollationOf(t.Collation())}}
 }
+
+// keyText is the type of a column of an index: what is longer than the column's texts may be is none of them, and no error.
+type keyText struct{ sql.StringType }
+
+// Convert implements sql.Type.
+func (t keyText) Convert(ctx context.Context, v any) (any, sql.ConvertInRange, error) {
+	out, in, err := t.StringType.Convert(ctx, v)
+	switch {
+	case !types.ErrLengthBeyondLimit.Is(err):
+		return out, in, err
+	case types.IsTextOnly(t.StringType):
+		return types.CreateLongText(t.Collation()).Convert(ctx, v)
+	}
+	return types.LongBlob.Convert(ctx, v)
+}
+
+// Equals implements sql.Type.
+func (t keyText) Equals(other sql.Type) bool {
+	if o, ok := other.(keyText); ok {
+		other = o.StringType
+	}
+	return t.StringType.Equals(other)
+}
+
+// Promote implements sql.Type.
+func (t keyText) Promote() sql.Type { return keyText{t.StringType.Promote().(sql.StringType)} }
 
 // Compare implements sql.Type.
 func (t weighedText) Compare(ctx context.Context, a, b any) (int, error) {
