@@ -146,7 +146,10 @@ func misfitKind(ctx *sql.Context, t sql.Type, kind valueKind, equality bool, o s
 		f, ok := c.(float64)
 		return ok && err == nil && float64(float32(f)) != f // no FLOAT: it is rounded to look for it
 	}
-	if kind == otherKind || other == otherKind || other == kind && kind != setKind && kind != bitKind {
+	if (kind == enumKind || kind == setKind) && other == kind {
+		return !t.Equals(o.Type(ctx)) // other members
+	}
+	if kind == otherKind || other == otherKind || other == kind && kind != bitKind {
 		return false
 	}
 	if h, hex := o.(expr.HexLiteral); hex && kind <= bitKind { // a number

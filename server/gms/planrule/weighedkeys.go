@@ -61,7 +61,16 @@ func WeighedSort(ctx *sql.Context, by sql.SortConditions) (sql.SortConditions, b
 // of those in rows.)
 func doubleKeys(ctx *sql.Context, right, left sql.Expression) (sql.Expression, sql.Expression, bool) {
 	rk, lk := kindOf(ctx, right), kindOf(ctx, left)
-	if rk == otherKind || lk == otherKind || rk == lk && rk != numberKind || right.Type(ctx).Equals(left.Type(ctx)) {
+	one := expression.NewLiteral(int8(1), types.Int8) // whatever they are: what a hash finds is compared
+	switch rt, lt := right.Type(ctx), left.Type(ctx); {
+	case types.IsJSON(rt) || types.IsJSON(lt): // 1 is equal to 1.0
+		return one, one, true
+	case rk == otherKind || lk == otherKind || rt.Equals(lt):
+		return right, left, false
+	case rk == lk && rk != numberKind:
+		if rk == enumKind || rk == setKind { // of other members
+			return one, one, true
+		}
 		return right, left, false
 	}
 	double := func(e sql.Expression, kind valueKind) sql.Expression {
@@ -76,7 +85,6 @@ func doubleKeys(ctx *sql.Context, right, left sql.Expression) (sql.Expression, s
 	if r, l := double(right, rk), double(left, lk); r != nil && l != nil && (rk <= bitKind || lk <= bitKind) {
 		return r, l, true
 	}
-	one := expression.NewLiteral(int8(1), types.Int8) // whatever they are: what a hash finds is compared
 	return one, one, true
 }
 
