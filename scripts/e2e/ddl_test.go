@@ -34,6 +34,8 @@ func TestKilledAmidDDL(t *testing.T) {
 		{"CREATE TABLE d.copied SELECT * FROM d.t", "SELECT COUNT(*) FROM information_schema.tables WHERE table_name='copied'", "0", "1"},
 		{"TRUNCATE TABLE d.small", "SELECT COUNT(*) FROM d.small", "2", "0"},
 		{"ALTER TABLE d.t ADD COLUMN c INT DEFAULT 5, ADD UNIQUE KEY uc (id, c)", "SELECT COUNT(*) FROM information_schema.columns WHERE table_name='t' AND column_name='c'", "0", "1"},
+		{"ALTER TABLE d.t PARTITION BY HASH (id) PARTITIONS 4", "SELECT COUNT(partition_name) FROM information_schema.partitions WHERE table_name='t'", "0", "4"},
+		{"ALTER TABLE d.t COALESCE PARTITION 1", "SELECT COUNT(partition_name) FROM information_schema.partitions WHERE table_name='t'", "4", "3"},
 	} {
 		killAmid(t, c, w, ddl.statement)
 		got, err := text(deadline(t), w, ddl.state)
