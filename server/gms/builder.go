@@ -85,9 +85,9 @@ func (b *builder) root(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		if s.profiles.on && s.recorder.planned == 0 {
 			s.recorder.planned = time.Since(s.recorder.run.start)
 		}
-		s.root = n
 		s.running.Store(&n)
 	}
+	s.root = n
 	if s.b.mysql && s.depth == 0 {
 		s.warnDeprecated()
 	}

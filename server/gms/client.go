@@ -368,11 +368,15 @@ func (c *client) writeRows(ctx *sql.Context, schema sql.Schema, rows sql.RowIter
 
 // sendRows sends the columns and rows of a result as they come.
 func (c *client) sendRows(ctx *sql.Context, schema sql.Schema, rows sql.RowIter, w *protocol.Results) error {
+	stmt := c.sess.locks.stmt
+	if c.sess.depth > 0 {
+		stmt = c.sess.calls.stmt
+	}
 	described := columns(ctx, c.sess.root, schema)
 	addOrigins(ctx, c.sess.root, schema, described)
-	writtenNames(c.sess.locks.stmt, described)
+	writtenNames(stmt, described)
 	describeLengths(schema, described)
-	namesAsSent(c.sess.locks.stmt, described)
+	namesAsSent(stmt, described)
 	if err := w.Columns(described); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package gms_test
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 
@@ -29,7 +30,7 @@ func TestColumnNames(t *testing.T) {
 	}
 }
 
-// TestColumnNamesOfPrograms: a column of a procedure's result is named as the body has it.
+// TestColumnNamesOfPrograms: a column of a procedure's result is named as the body has it, and is what it is in a SELECT of its own.
 func TestColumnNamesOfPrograms(t *testing.T) {
 	i := startInstance(t)
 	c, err := client.Connect(i.addr, "root", "", "", func(c *client.Conn) error { return c.SetCapability(gomysql.CLIENT_MULTI_RESULTS) })
@@ -55,5 +56,77 @@ func TestColumnNamesOfPrograms(t *testing.T) {
 	}
 	if want := []string{"COUNT(*)", "MAX( a )", "a+1", "a", "x", "b"}; !slices.Equal(names, want) {
 		t.Errorf("names are %q, want %q", names, want)
+	}
+}
+
+// TestColumnsOfPrograms: the columns of a procedure's result are told as those of the same SELECT outside, also if functions
+// that read tables run while it is planned or built, in it and in the procedure's other statements.
+func TestColumnsOfPrograms(t *testing.T) {
+	i := startInstance(t)
+	c, err := client.Connect(i.addr, "root", "", "", func(c *client.Conn) error { return c.SetCapability(gomysql.CLIENT_MULTI_RESULTS) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	run := func(q string) *gomysql.Result {
+		t.Helper()
+		r, err := c.Execute(q)
+		if err != nil {
+			t.Fatal(q, err)
+		}
+		return r
+	}
+	for _, q := range []string{
+		"CREATE DATABASE d", "USE d", "CREATE TABLE nn (a INT PRIMARY KEY, `B b` VARCHAR(7) NOT NULL, c DECIMAL(9,2), j JSON)",
+		"INSERT INTO nn VALUES (1, 'x', 1.5, '{}'), (2, 'y', 2.5, '[]')",
+		"CREATE FUNCTION f(n INT) RETURNS INT READS SQL DATA BEGIN DECLARE x TEXT; SELECT MAX(`B b`) INTO x FROM nn; RETURN n + LENGTH(x) - 1; END",
+		"CREATE FUNCTION g(n INT) RETURNS VARCHAR(20) READS SQL DATA RETURN (SELECT CONCAT(`B b`, f(n)) FROM nn WHERE a = n)",
+	} {
+		run(q)
+	}
+	told := func(r *gomysql.Result) (out []string) {
+		for _, f := range r.Fields {
+			out = append(out, fmt.Sprintf("%s.%s.%s.%s.%s type %d flags %x length %d charset %d decimals %d", f.Schema, f.Table, f.OrgTable, f.OrgName, f.Name,
+				f.Type, f.Flag, f.ColumnLength, f.Charset, f.Decimal))
+		}
+		return out
+	}
+	call := func(q string) (first []string) {
+		t.Helper()
+		r, err := c.ExecuteMultiple(q, func(r *gomysql.Result, err error) {
+			if err != nil {
+				t.Fatal(q, err)
+			}
+			if first == nil {
+				first = told(r)
+			}
+		})
+		if err != nil {
+			t.Fatal(q, err)
+		}
+		r.Close()
+		return first
+	}
+	for _, q := range []string{
+		"SELECT 1, 'x', NULL, 1.5, COUNT(*), MAX(a), SUM(c) FROM nn",
+		"SELECT n.*, n.a AS z, a + 1 FROM nn AS n",
+		"SELECT a, f(a) AS f, g(a), `B b` FROM nn WHERE a = f(1)",
+		"SELECT (SELECT g(1)) AS s, a FROM nn WHERE a <= (SELECT f(2)) AND g(2) IS NOT NULL ORDER BY f(a) LIMIT 1",
+		"SELECT g(1), `B b` FROM nn AS Q GROUP BY a, `B b` HAVING f(a) > 0",
+		"SELECT x.`B b`, x.f FROM (SELECT `B b`, f(a) AS f FROM nn) AS x",
+		"SELECT @@version, @@SQL_mode, NOW(6)",
+		"SHOW COLUMNS FROM nn",
+	} {
+		want := run(q)
+		run("CREATE PROCEDURE p() BEGIN DECLARE v VARCHAR(20) DEFAULT g(1); IF f(1) = 1 THEN SET v = g(2); " + q + "; END IF; SELECT v; END")
+		if got := call("CALL p()"); !slices.Equal(got, told(want)) {
+			t.Errorf("%s in a procedure is\n%q, outside\n%q", q, got, told(want))
+		}
+		run("CREATE PROCEDURE o() CALL p()")
+		if got := call("CALL o()"); !slices.Equal(got, told(want)) {
+			t.Errorf("%s in a procedure that another calls is\n%q, outside\n%q", q, got, told(want))
+		}
+		run("DROP PROCEDURE o")
+		run("DROP PROCEDURE p")
 	}
 }

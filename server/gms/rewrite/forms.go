@@ -94,7 +94,7 @@ func (r *Marking) form(token string, at int) {
 		r.rowsAt = 0
 	case token == "from" && r.first[0] == "delete" && r.depth == 0 && (last == "delete" || deleteWords[last]) && r.alias == "":
 		r.deleted()
-	case r.alias != "" && token == r.alias && next == ".":
+	case r.alias != "" && next == "." && (token == r.alias || token == "`" && strings.ToLower(syntax.Unescaped(r.Q[at:r.end], true)) == r.alias):
 		r.Put(at, r.end, r.aliased)
 	case token == "set" && (r.first[0] == "insert" || r.first[0] == "replace") && !r.reading:
 		r.inserted(at)
@@ -205,11 +205,14 @@ func (r *Marking) deleted() {
 	table := strings.TrimSpace(l.Q[from:l.Start])
 	begin := l.Start
 	as := l.Accept("as")
-	if l.Kind != 'w' || !as && notAlias[strings.ToLower(l.Text)] {
+	if !as && l.Kind == 'w' && notAlias[strings.ToLower(l.Text)] {
 		return
 	}
-	alias := strings.ToLower(l.Text)
-	l.Next()
+	alias, ok := l.Name()
+	if !ok {
+		return
+	}
+	alias = strings.ToLower(alias)
 	if l.Kind != 0 && l.Text != ";" && !notAlias[strings.ToLower(l.Text)] {
 		return
 	}
