@@ -76,7 +76,7 @@ func geometry(ctx *sql.Context, function string, v any) (types.GeometryValue, er
 	c, _, err := types.GeometryType{}.Convert(ctx, u)
 	g, ok := c.(types.GeometryValue)
 	if err != nil || !ok {
-		return nil, mysql.NewSQLError(3037, "22023", "Invalid GIS data provided to function %s.", function)
+		return nil, invalidGIS(function)
 	}
 	return g, nil
 }
