@@ -318,6 +318,8 @@ func (db *writer) appendTurn(t *turn) error {
 				db.fail(err)
 				return errors.Join(ErrOutcomeUnknown, err)
 			}
+			db.turns.Add(1)
+			db.records.Add(uint64(t.next - t.first))
 			t.publish()
 			return nil
 		case !errors.Is(err, logstore.ErrNoRoom):

@@ -202,6 +202,8 @@ type LogStatus struct {
 	Written redo.LSN // last LSN of the newest commit
 	VDL     redo.LSN
 	VCL     redo.LSN // the VDL, if the volume has no other
+	Turns   uint64   // appended to the log since the instance is the writer
+	Records uint64   // of them
 }
 
 // LogStatus returns it, zero on another role.
@@ -211,7 +213,7 @@ func (db *DB) LogStatus() LogStatus {
 		return LogStatus{}
 	}
 	vdl := w.vol.VDL()
-	out := LogStatus{Epoch: w.vol.Epoch(), Written: max(db.published(), vdl), VDL: vdl, VCL: vdl}
+	out := LogStatus{Epoch: w.vol.Epoch(), Written: max(db.published(), vdl), VDL: vdl, VCL: vdl, Turns: w.turns.Load(), Records: w.records.Load()}
 	if v, ok := w.vol.(interface{ VCL() redo.LSN }); ok {
 		out.VCL = max(v.VCL(), vdl)
 	}

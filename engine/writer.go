@@ -29,6 +29,8 @@ type writer struct {
 	freeNow    chan struct{} // a tree was dropped
 	analyzeNow chan struct{} // a table was defined or filled anew
 	intents    intents
+	turns      atomic.Uint64 // appended to the log, since it is the writer
+	records    atomic.Uint64 // of them
 
 	// Guarded by the commit lock.
 	lastEnd    redo.LSN // last LSN of the last mini-transaction

@@ -12,6 +12,7 @@ import (
 	gomysql "github.com/go-mysql-org/go-mysql/mysql"
 
 	"sextant/engine"
+	"sextant/server/gms/expr"
 	"sextant/server/gms/planrule"
 	"sextant/server/protocol"
 )
@@ -52,7 +53,11 @@ func addOrigins(ctx *sql.Context, n sql.Node, schema sql.Schema, out []protocol.
 		col := &out[i]
 		if exprs != nil {
 			col.Table, col.OrgTable, col.OrgName, col.Database = "", "", "", ""
-			f, ok := planrule.Unaliased(exprs[i]).(*expression.GetField)
+			e := planrule.Unaliased(exprs[i])
+			f, ok := e.(*expression.GetField)
+			if of := expr.HandedOn(e); of != nil {
+				f, ok = of, true
+			}
 			if !ok {
 				computed(ctx, c.Type, exprs[i], col)
 			}

@@ -9,7 +9,7 @@ import (
 	gomysql "github.com/go-mysql-org/go-mysql/mysql"
 )
 
-// TestColumnNames: a column that is a system variable is named as it was sent.
+// TestColumnNames: a column that is a system variable is named as it was sent, one that is a view's has its name also if it is a quotient.
 func TestColumnNames(t *testing.T) {
 	i := startInstance(t)
 	c, err := client.Connect(i.addr, "root", "", "")
@@ -17,7 +17,12 @@ func TestColumnNames(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	r, err := c.Execute("SELECT @@VERSION, @@GLOBAL.Read_Only AS x, @@session.Autocommit, (SELECT @@Port), 1 + @@Port")
+	for _, q := range []string{"CREATE DATABASE d", "CREATE VIEW d.v AS SELECT 1/3 AS q, 1/3*3 AS r", "CREATE VIEW d.w AS SELECT * FROM d.v"} {
+		if _, err := c.Execute(q); err != nil {
+			t.Fatal(q, err)
+		}
+	}
+	r, err := c.Execute("SELECT @@VERSION, @@GLOBAL.Read_Only AS x, @@session.Autocommit, (SELECT @@Port), 1 + @@Port, w.q, r, z.* FROM d.w, (SELECT r AS s, q + 1 FROM d.v) z")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,7 +30,7 @@ func TestColumnNames(t *testing.T) {
 	for _, f := range r.Fields {
 		names = append(names, string(f.Name))
 	}
-	if want := []string{"@@VERSION", "x", "@@session.Autocommit", "(SELECT @@Port)", "1 + @@Port"}; !slices.Equal(names, want) {
+	if want := []string{"@@VERSION", "x", "@@session.Autocommit", "(SELECT @@Port)", "1 + @@Port", "q", "r", "s", "q + 1"}; !slices.Equal(names, want) {
 		t.Errorf("names are %q, want %q", names, want)
 	}
 }

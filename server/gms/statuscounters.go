@@ -42,7 +42,7 @@ func (b *Backend) refreshStatus() {
 			waits++
 		}
 	}
-	cache := b.db.CacheStats()
+	cache, log := b.db.CacheStats(), b.db.LogStatus()
 	up := uint64(time.Since(b.started) / time.Second)
 	_, size, _ := sql.SystemVariables.GetGlobal("innodb_buffer_pool_size")
 	pool, _ := size.(int64)
@@ -57,6 +57,7 @@ func (b *Backend) refreshStatus() {
 		"Innodb_buffer_pool_pages_total": uint64(pool / engine.PageSize),
 		"Innodb_buffer_pool_pages_free":  uint64(max(0, pool-cache.Bytes) / engine.PageSize),
 		"Innodb_buffer_pool_reads":       cache.Fetches, "Innodb_pages_read": cache.Fetches, "Innodb_data_reads": cache.Fetches,
+		"Innodb_log_writes": log.Turns, "Innodb_log_write_requests": log.Records,
 	} {
 		if err := sql.StatusVariables.SetGlobal(name, v); err != nil {
 			b.logger.Warn("status variable", "name", name, "err", err)

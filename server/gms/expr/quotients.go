@@ -320,6 +320,14 @@ func HandedOn(e sql.Expression) *expression.GetField {
 	return nil
 }
 
+// Name implements sql.Nameable: a column keeps its name.
+func (x *rounded) Name() string {
+	if f := HandedOn(x); f != nil {
+		return f.Name()
+	}
+	return x.String()
+}
+
 // Type implements sql.Expression.
 func (x *rounded) Type(ctx *sql.Context) sql.Type { return x.Child.Type(ctx) }
 
