@@ -31,12 +31,6 @@ type memory struct {
 	lists map[sql.Node]*rowList // what nodes keep, those of tables that are in files included
 }
 
-// sortOverflow is what window functions fail with.
-func sortOverflow() error {
-	return mysql.NewSQLError(mysql.EROutOfSortMemory, "HY001",
-		"Out of sort memory, consider increasing server sort buffer size")
-}
-
 // tableOverflow is what an operation on a temporary table fails with.
 func tableOverflow() error {
 	return mysql.NewSQLError(mysql.ERRecordFileFull, "HY000", "The table '%s' is full", "#sql_tmp_table_size")
@@ -199,6 +193,3 @@ func (s *Session) readAhead(ctx *sql.Context, it sql.RowIter) (sql.RowIter, erro
 
 // hashSize is the size of a row of which only a hash is kept.
 func hashSize(sql.Row) int64 { return function.HashBytes }
-
-// twice is the size of a row that is kept in two forms.
-func twice(r sql.Row) int64 { return 2 * function.RowSize(r) }

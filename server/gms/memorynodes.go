@@ -45,12 +45,7 @@ func (b *builder) keep(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		}
 		return &sortIter{child: child, sorter: newRowSorter(ctx, &s.memory, n.SortConditions, most), scan: sortCounter(n.Child), calc: n.CalcFoundRows}, nil
 	case *plan.Window:
-		c, err := planrule.WithRanges(ctx, n)
-		if err != nil {
-			return nil, err
-		}
-		c.Child = &expr.Kept{Node: n.Child, Full: sortOverflow, Size: twice}
-		return b.plain(ctx, s, c, r)
+		return b.windows(ctx, s, n, r)
 	case *plan.Into:
 		c := *n
 		c.Child = &expr.Kept{Node: n.Child, Full: tableOverflow, Size: function.RowSize}

@@ -45,6 +45,12 @@ type runHead struct {
 
 // newRowSorter returns a sorter by conditions.
 func newRowSorter(ctx *sql.Context, m *memory, by sql.SortConditions, most int64) *rowSorter {
+	compare, failed := comparer(ctx, by)
+	return &rowSorter{m: m, compare: compare, most: most, failed: failed}
+}
+
+// comparer returns a comparison of rows by conditions, and what tells the error that it has met with.
+func comparer(ctx *sql.Context, by sql.SortConditions) (compare func(a, b sql.Row) int, failure func() error) {
 	keys := make([]sortKey, len(by))
 	for i, c := range by {
 		keys[i] = sortKey{SortCondition: c, typ: c.Expr.Type(ctx), column: -1}
@@ -57,7 +63,7 @@ func newRowSorter(ctx *sql.Context, m *memory, by sql.SortConditions, most int64
 	}
 	n := 0
 	var failed error
-	compare := func(a, b sql.Row) int {
+	compare = func(a, b sql.Row) int {
 		if n++; n&0xfff == 0 && failed == nil {
 			failed = ctx.Err()
 		}
@@ -72,7 +78,7 @@ func newRowSorter(ctx *sql.Context, m *memory, by sql.SortConditions, most int64
 		}
 		return 0
 	}
-	return &rowSorter{m: m, compare: compare, most: most, failed: func() error { return failed }}
+	return compare, func() error { return failed }
 }
 
 // sortKey is a condition of a sort.
@@ -349,7 +355,7 @@ func (s *rowSorter) close() {
 type sortIter struct {
 	child  sql.RowIter
 	sorter *rowSorter
-	scan   string // the counter of how the rows were found
+	scan   string // the counter of how the rows were found, "": none
 	read   int64
 	began  bool
 	calc   bool // SQL_CALC_FOUND_ROWS
@@ -358,31 +364,39 @@ type sortIter struct {
 // Next implements sql.RowIter.
 func (i *sortIter) Next(ctx *sql.Context) (sql.Row, error) {
 	if !i.began {
-		i.began = true
-		for {
-			r, err := i.child.Next(ctx)
-			if err == io.EOF {
-				break
-			}
-			if err == nil {
-				i.read++
-				err = i.sorter.add(ctx, r)
-			}
-			if err != nil {
-				return nil, err
-			}
-		}
-		if err := i.sorter.finish(ctx); err != nil {
+		if err := i.sort(ctx); err != nil {
 			return nil, err
 		}
-		i.sorter.m.s.count(i.scan, 1)
-		rows := i.read
-		if most := i.sorter.most; most >= 0 {
-			rows = min(rows, most)
-		}
-		i.sorter.m.s.count("Sort_rows", uint64(rows))
 	}
 	return i.sorter.next(ctx)
+}
+
+// sort reads the child's rows.
+func (i *sortIter) sort(ctx *sql.Context) error {
+	i.began = true
+	for {
+		r, err := i.child.Next(ctx)
+		if err == io.EOF {
+			break
+		}
+		if err == nil {
+			i.read++
+			err = i.sorter.add(ctx, r)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if err := i.sorter.finish(ctx); err != nil || i.scan == "" {
+		return err
+	}
+	i.sorter.m.s.count(i.scan, 1)
+	rows := i.read
+	if most := i.sorter.most; most >= 0 {
+		rows = min(rows, most)
+	}
+	i.sorter.m.s.count("Sort_rows", uint64(rows))
+	return nil
 }
 
 // Close implements sql.RowIter.

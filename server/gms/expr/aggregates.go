@@ -218,10 +218,6 @@ func (a *Aggregate) WithWindow(_ *sql.Context, w *sql.WindowDefinition) sql.Wind
 
 // NewBuffer implements sql.Aggregation.
 func (a *Aggregate) NewBuffer(ctx *sql.Context) (sql.AggregationBuffer, error) {
-	return a.accumulator(ctx)
-}
-
-func (a *Aggregate) accumulator(ctx *sql.Context) (*accumulator, error) {
 	child, err := transform.Clone(ctx, a.Child)
 	if err != nil {
 		return nil, err
@@ -229,17 +225,9 @@ func (a *Aggregate) accumulator(ctx *sql.Context) (*accumulator, error) {
 	return &accumulator{kind: a.Kind, child: child, exact: a.decimal(ctx), strings: a.strings(ctx), whole: a.whole}, nil
 }
 
-// NewWindowFunction implements sql.WindowAdaptableExpression.
-func (a *Aggregate) NewWindowFunction(ctx *sql.Context) (sql.WindowFunction, error) {
-	frames, err := aggregation.NewSumAgg(a.Child).WithWindow(ctx, a.window)
-	if err != nil {
-		return nil, err
-	}
-	acc, err := a.accumulator(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return &aggregateWindow{accumulator: acc, frames: frames}, nil
+// NewWindowFunction implements sql.WindowAdaptableExpression: its buffers are asked instead.
+func (a *Aggregate) NewWindowFunction(*sql.Context) (sql.WindowFunction, error) {
+	return nil, sql.ErrWindowUnsupported.New(a.Kind.name)
 }
 
 // accumulator is the running state of one group.
@@ -327,46 +315,7 @@ func (a *accumulator) Eval(ctx *sql.Context) (any, error) {
 // Dispose implements sql.Disposable.
 func (a *accumulator) Dispose(ctx *sql.Context) { expression.Dispose(ctx, a.child) }
 
-func (a *accumulator) reset() {
-	*a = accumulator{kind: a.kind, child: a.child, exact: a.exact, strings: a.strings}
-}
-
-// aggregateWindow computes an aggregate of frames. A frame that begins where the last one
-// did and ends behind it, a running sum, costs only its new rows.
-type aggregateWindow struct {
-	*accumulator
-	frames sql.WindowFunction // makes the default frames
-	have   sql.WindowInterval // what the accumulator holds
-}
-
-var _ sql.WindowFunction = (*aggregateWindow)(nil)
-
-// StartPartition implements sql.WindowFunction.
-func (w *aggregateWindow) StartPartition(ctx *sql.Context, i sql.WindowInterval, _ sql.WindowBuffer) error {
-	w.Dispose(ctx)
-	w.reset()
-	w.have = sql.WindowInterval{Start: i.Start, End: i.Start}
-	return nil
-}
-
-// DefaultFramer implements sql.WindowFunction.
-func (w *aggregateWindow) DefaultFramer() sql.WindowFramer { return w.frames.DefaultFramer() }
-
-// Compute implements sql.WindowFunction.
-func (w *aggregateWindow) Compute(ctx *sql.Context, i sql.WindowInterval, buf sql.WindowBuffer) (any, error) {
-	if i.End <= i.Start {
-		w.reset()
-		w.have = sql.WindowInterval{Start: i.Start, End: i.Start}
-		return w.Eval(ctx)
-	}
-	if i.Start != w.have.Start || i.End < w.have.End {
-		w.reset()
-		w.have = sql.WindowInterval{Start: i.Start, End: i.Start}
-	}
-	for ; w.have.End < i.End; w.have.End++ {
-		if err := w.Update(ctx, buf[w.have.End]); err != nil {
-			return nil, err
-		}
-	}
-	return w.Eval(ctx)
+// Reset forgets what was added.
+func (a *accumulator) Reset() {
+	*a = accumulator{kind: a.kind, child: a.child, exact: a.exact, strings: a.strings, whole: a.whole}
 }

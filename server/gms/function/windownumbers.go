@@ -127,23 +127,8 @@ func (w *windowNumber) of(e sql.WindowAdaptableExpression) *windowNumber {
 	return &windowNumber{e, w.name, w.arg}
 }
 
-// NewWindowFunction implements sql.WindowAdaptableExpression.
-func (w *windowNumber) NewWindowFunction(ctx *sql.Context) (sql.WindowFunction, error) {
-	f, err := w.WindowAdaptableExpression.NewWindowFunction(ctx)
-	return windowNumbered{f}, err
-}
-
-// windowNumbered is the calculation of a windowNumber.
-type windowNumbered struct{ sql.WindowFunction }
-
-// Compute implements sql.WindowFunction.
-func (w windowNumbered) Compute(ctx *sql.Context, at sql.WindowInterval, rows sql.WindowBuffer) (any, error) {
-	v, err := w.WindowFunction.Compute(ctx, at, rows)
-	if n, ok := v.(int); ok {
-		return uint64(n), err
-	}
-	return v, err
-}
+// Number returns what NTILE is of.
+func (w *windowNumber) Number() sql.Expression { return w.arg }
 
 // NthFunction marks the argument of the first_value that an nth_value is, see nthFrame.
 const NthFunction = "\x00nth_value"

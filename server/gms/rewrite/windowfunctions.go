@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/vitess/go/mysql"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
@@ -214,36 +213,6 @@ func namedWindow(s *ast.Select, name ast.ColIdent) *ast.WindowDef {
 		}
 	}
 	return nil
-}
-
-// LaterFrame is a frame without its first rows.
-type LaterFrame struct {
-	sql.WindowFrame
-	Without int
-}
-
-// NewFramer implements sql.WindowFrame.
-func (f LaterFrame) NewFramer(w *sql.WindowDefinition) (sql.WindowFramer, error) {
-	framer, err := f.WindowFrame.NewFramer(w)
-	return laterFramer{framer, f.Without}, err
-}
-
-type laterFramer struct {
-	sql.WindowFramer
-	without int
-}
-
-// NewFramer implements sql.WindowFramer.
-func (f laterFramer) NewFramer(i sql.WindowInterval) (sql.WindowFramer, error) {
-	framer, err := f.WindowFramer.NewFramer(i)
-	return laterFramer{framer, f.without}, err
-}
-
-// Next implements sql.WindowFramer.
-func (f laterFramer) Next(ctx *sql.Context, buf sql.WindowBuffer) (sql.WindowInterval, error) {
-	i, err := f.WindowFramer.Next(ctx, buf)
-	i.Start = min(i.Start+f.without, i.End)
-	return i, err
 }
 
 // GroupsTable is the derived table of the groups that window functions are over.
