@@ -21,7 +21,7 @@ type Aggregate struct {
 	Child  sql.Expression
 	window *sql.WindowDefinition
 	id     sql.ColumnId
-	whole  bool // AVG with all digits of the quotient
+	whole  bool // AVG and SUM with all digits of the quotient
 }
 
 // AggregateKind is a function's name and what it makes of an accumulator.
@@ -299,8 +299,10 @@ func (a *accumulator) Eval(ctx *sql.Context) (any, error) {
 		return v, nil
 	}
 	out := new(apd.Decimal).Set(&a.sum)
-	if a.whole {
+	if a.whole && a.kind.mean {
 		return divided(ctx, out, types.DecimalFromInt64(a.n)), nil
+	} else if a.whole {
+		return out, nil
 	}
 	if a.kind.mean {
 		out = types.DecimalDiv(out, types.DecimalFromInt64(a.n), int32(a.exact.Scale())+1, true) // rounded once, below

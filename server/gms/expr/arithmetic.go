@@ -29,6 +29,9 @@ const CheckedRule analyzer.RuleId = 1 << 20
 // otherwise.
 func Check(ctx *sql.Context, e sql.Expression) (sql.Expression, transform.TreeIdentity, error) {
 	e, changed := withMembers(ctx, e)
+	if q := ofAllDigits(ctx, e); q != nil {
+		e, changed = q, true
+	}
 	if c := checked(ctx, e); c != nil {
 		return c, transform.NewTree, nil
 	}
@@ -128,14 +131,8 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 		if l, r, dates := datesAsNumbers(ctx, e.LeftChild, e.RightChild); dates {
 			return checkedOr(ctx, expression.NewDiv(l, r))
 		}
-		if m, ok := e.LeftChild.(*exactMod); ok && NewUnrounded(ctx, m.LeftChild) != nil { // whose digits the planner counts
-			return checkedOr(ctx, expression.NewDiv(m.Mod, e.RightChild))
-		}
 		if q := newQuotient(ctx, e); q != nil {
 			return q
-		}
-		if c := newChosenOp(ctx, e); c != nil {
-			return c
 		}
 		return newDoubleOp(ctx, e)
 	case *expression.IntDiv:

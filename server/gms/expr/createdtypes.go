@@ -173,15 +173,12 @@ func CreatedExpr(ctx *sql.Context, e sql.Expression, from sql.Node) ResultColumn
 				c.Typ = decimalOf(max(int(v.NumDigits())+int(max(v.Exponent, 0)), scale)-more, scale-more, t)
 			}
 		} else if div, ok := exactDiv(e); ok {
-			if l, ok := d.exact(div.LeftChild); ok {
-				if r, ok := d.exact(div.RightChild); ok {
-					scale := min(l.scale+divisionDigits(d.ctx), types.DecimalTypeMaxScale)
-					c.Typ = decimalOf(l.whole+r.scale+scale, scale, t)
-				}
+			if q := d.quotient(div); q != nil {
+				c.Typ = q
 			}
 			c.Nullable = true
-		} else if a, ok := e.(*expression.Arithmetic); ok {
-			c.Typ = d.arithmetic(a, t)
+		} else {
+			c.Typ = d.decimal(e, t)
 		}
 	case types.IsDatetimeType(t), types.IsTimestampType(t):
 		if n := d.momentDigits(e); n >= 0 {
@@ -197,19 +194,105 @@ func CreatedExpr(ctx *sql.Context, e sql.Expression, from sql.Node) ResultColumn
 	return c.sized(e, d)
 }
 
-// arithmetic is the type of a sum, difference or product of exact numbers, t of others.
-func (d deriver) arithmetic(a *expression.Arithmetic, t sql.Type) sql.Type {
-	l, lok := d.exact(a.LeftChild)
-	r, rok := d.exact(a.RightChild)
-	switch {
-	case !lok || !rok:
-	case a.Op == "*":
-		return decimalOf(l.whole+l.scale+r.whole+r.scale, min(l.scale+r.scale, types.DecimalTypeMaxScale), t)
-	case a.Op == "+", a.Op == "-":
-		scale := max(l.scale, r.scale)
-		return decimalOf(max(l.whole, r.whole)+1+scale, scale, t)
+// quotient is the type of a division, nil if its sides are no exact numbers.
+func (d deriver) quotient(div *expression.Div) sql.Type {
+	l, lok := d.exact(div.LeftChild)
+	r, rok := d.exact(div.RightChild)
+	if !lok || !rok {
+		return nil
 	}
-	return t
+	scale := min(l.scale+divisionDigits(d.ctx), types.DecimalTypeMaxScale)
+	return decimalOf(l.whole+r.scale+scale, scale, nil)
+}
+
+// decimal is the type of an operation, an aggregate or a choice of exact numbers, t of others.
+func (d deriver) decimal(e sql.Expression, t sql.Type) sql.Type {
+	var args []exactDigits
+	of := func(list []sql.Expression) bool {
+		for _, e := range list {
+			n, ok := d.exact(e)
+			if !ok && e.Type(d.ctx) != types.Null {
+				return false
+			}
+			args = append(args, n)
+		}
+		return len(args) > 0
+	}
+	whole, scale := 0, 0
+	most := func() {
+		for _, n := range args {
+			whole, scale = max(whole, n.whole), max(scale, n.scale)
+		}
+	}
+	switch x := e.(type) {
+	case *expression.Arithmetic:
+		if !of(x.Children()) {
+			return t
+		}
+		if most(); x.Op == "*" {
+			whole, scale = args[0].whole+args[1].whole, args[0].scale+args[1].scale
+			whole, scale = whole+max(scale-types.DecimalTypeMaxScale, 0), min(scale, types.DecimalTypeMaxScale)
+		} else {
+			whole++
+		}
+	case *expression.Mod:
+		if !of(x.Children()) {
+			return t
+		}
+		for _, n := range args {
+			scale, whole = max(scale, n.scale), max(whole, n.whole+n.scale)
+			if n.scale > 0 {
+				whole = max(whole, n.whole+n.scale+1)
+			}
+		}
+		if whole -= scale; scale > 0 {
+			whole--
+		}
+	case *expression.UnaryMinus, *nullIf:
+		if !of(x.Children()[:1]) {
+			return t
+		}
+		most()
+	case *Aggregate:
+		if !x.Kind.exact || !of(x.Children()[:1]) {
+			return t
+		}
+		if most(); x.Kind.mean {
+			scale = min(scale+divisionDigits(d.ctx), types.DecimalTypeMaxScale)
+		}
+		whole += int(x.Kind.digits)
+	case *typedCall:
+		if !x.chooses() || !of(x.values()) {
+			return t
+		}
+		most()
+	case sql.FunctionExpression:
+		name := strings.ToLower(x.FunctionName())
+		if name != "abs" && name != "round" && name != "truncate" || !of(x.Children()[:1]) {
+			return t
+		}
+		if most(); name != "abs" {
+			to := 0
+			if len(x.Children()) > 1 {
+				lit, ok := x.Children()[1].(*expression.Literal)
+				n, in := int64(0), false
+				if ok {
+					n, in = lit.Value().(int64)
+				}
+				if !in {
+					return t
+				}
+				to = int(min(max(n, 0), types.DecimalTypeMaxScale))
+			}
+			if name == "round" && to < scale {
+				whole++
+			}
+			scale = to
+		}
+	default:
+		return t
+	}
+	return decimalOf(whole+scale, scale, t)
 }
 
 // extreme returns the column of which an expression is MAX or MIN, whose type it keeps
@@ -253,6 +336,14 @@ func bare(e sql.Expression) sql.Expression {
 			e = x.Literal
 		case *doubleOp:
 			e = x.ArithmeticOp
+		case *chosenOp:
+			e = x.ArithmeticOp
+		case *exactMod:
+			e = x.Mod
+		case *rounded:
+			e = x.Child
+		case *unrounded:
+			e = x.Child
 		case *plan.Subquery: // without a table it is its value
 			p, ok := x.Query.(*plan.Project)
 			if !ok || len(p.Projections) != 1 {
@@ -320,6 +411,8 @@ func (d deriver) nullable(e sql.Expression) bool {
 		return true
 	case *expression.GetField:
 		return CreatedExpr(d.ctx, x, d.from).Nullable
+	case expression.ArithmeticOp:
+		return x.IsNullable(d.ctx) || slices.ContainsFunc(x.Children(), d.nullable)
 	case sql.Aggregation:
 		return !strings.HasPrefix(strings.ToLower(x.String()), "count")
 	case *typedCall:

@@ -43,9 +43,6 @@ func (d *FunctionDef) Function() sql.Function {
 		if d.Args != AnyArgs && len(args) != d.Args {
 			return nil, sql.ErrInvalidArgumentNumber.New(d.Name, d.Args, len(args))
 		}
-		if d.Name == "format" && len(args) > 0 {
-			args = append([]sql.Expression{WithAllDigits(ctx, args[0])}, args[1:]...)
-		}
 		return &Function{Def: d, Args: args}, nil
 	}}
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/expression/function/aggregation"
-	"github.com/dolthub/go-mysql-server/sql/transform"
+	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/mysql"
 
@@ -32,25 +32,25 @@ func divisionDigits(ctx *sql.Context) int {
 	return DivIncrement
 }
 
-// quotient is / of exact numbers with other digits than the planner's.
+// quotient is / of exact numbers. The planner's has the most digits before the point, and rounds what is gone on with.
 type quotient struct {
 	*expression.Div
 	typ sql.DecimalType
 }
 
-// newQuotient returns nil if the planner's digits are those, or the numbers are not exact.
+// newQuotient returns nil if the numbers are not exact.
 func newQuotient(ctx *sql.Context, div *expression.Div) sql.Expression {
-	digits := divisionDigits(ctx)
-	if _, exact := div.Type(ctx).(sql.DecimalType); !exact || digits == DivIncrement {
+	if !types.IsDecimal(div.Type(ctx)) {
 		return nil
 	}
-	scale := digits
-	if l, ok := div.LeftChild.Type(ctx).(sql.DecimalType); ok {
-		scale += int(l.Scale())
-	}
-	typ, err := types.CreateDecimalType(types.DecimalTypeMaxPrecision, uint8(min(scale, types.DecimalTypeMaxScale)))
-	if err != nil {
-		return nil
+	d := deriver{ctx: ctx}
+	typ := d.quotient(div)
+	if typ == nil {
+		scale := divisionDigits(ctx)
+		if l, ok := div.LeftChild.Type(ctx).(sql.DecimalType); ok {
+			scale += int(l.Scale())
+		}
+		typ = decimalOf(types.DecimalTypeMaxPrecision, min(scale, types.DecimalTypeMaxScale), nil)
 	}
 	return &quotient{div, typ.(sql.DecimalType)}
 }
@@ -81,13 +81,9 @@ func (q *quotient) WithChildren(ctx *sql.Context, children ...sql.Expression) (s
 
 // Eval implements sql.Expression.
 func (q *quotient) Eval(ctx *sql.Context, r sql.Row) (any, error) {
-	a, b, err := exactSides(ctx, q.Div, r)
-	if err != nil || a == nil || b == nil {
+	x, err := exactValue(ctx, q, r)
+	if x == nil || err != nil {
 		return nil, err
-	}
-	x := divided(ctx, a, b)
-	if x == nil {
-		return nil, nil
 	}
 	return scaled(x, q.typ)
 }
@@ -105,18 +101,25 @@ func divided(ctx *sql.Context, l, r *apd.Decimal) *apd.Decimal {
 	return types.DecimalDiv(l, r, sides+words(more), true)
 }
 
-// unrounded is exact arithmetic with a division in it that is assigned: to be shown it is rounded, a column gets all digits.
+// unrounded is exact arithmetic with a division or a user's variable in it that is assigned: to be shown it is rounded, a column
+// gets all digits.
 type unrounded struct{ expression.UnaryExpressionStub }
 
 // NewUnrounded returns nil of other expressions.
 func NewUnrounded(ctx *sql.Context, e sql.Expression) sql.Expression {
+	if sub, ok := e.(*plan.Subquery); ok {
+		return unroundedSubquery(ctx, sub)
+	}
 	var divides func(sql.Expression) bool
 	divides = func(e sql.Expression) bool {
 		if _, ok := exactDiv(e); ok {
 			return true
 		}
-		if _, ok := e.(*rounded); ok {
+		switch x := e.(type) {
+		case *rounded, *expression.UserVar:
 			return true
+		case *nullIf:
+			return divides(x.LeftChild)
 		}
 		return slices.ContainsFunc(terms(e), divides) || slices.ContainsFunc(alternatives(e), divides)
 	}
@@ -126,14 +129,27 @@ func NewUnrounded(ctx *sql.Context, e sql.Expression) sql.Expression {
 	return &unrounded{expression.UnaryExpressionStub{Child: e}}
 }
 
-// WithAllDigits returns an argument with all digits of the quotients in it.
-func WithAllDigits(ctx *sql.Context, e sql.Expression) sql.Expression {
-	if e.Resolved() {
-		if q := NewUnrounded(ctx, e); q != nil {
-			return q
-		}
+// unroundedSubquery is NewUnrounded of a subquery, whose value has all digits then.
+func unroundedSubquery(ctx *sql.Context, sub *plan.Subquery) sql.Expression {
+	p, ok := sub.Query.(*plan.Project)
+	if !ok || len(p.Projections) != 1 {
+		return nil
 	}
-	return e
+	list := slices.Clone(p.Projections)
+	in, alias := list[0], (*expression.Alias)(nil)
+	if a, ok := in.(*expression.Alias); ok {
+		in, alias = a.Child, a
+	}
+	if _, done := in.(*unrounded); !done {
+		if list[0] = NewUnrounded(ctx, in); list[0] == nil {
+			return nil
+		}
+		if alias != nil {
+			list[0] = expression.NewAlias(ctx, alias.Name(), list[0])
+		}
+		sub = sub.WithQuery(plan.NewProject(ctx, list, p.Child))
+	}
+	return &unrounded{expression.UnaryExpressionStub{Child: sub}}
 }
 
 // exactOp returns the planner's operation.
@@ -143,6 +159,8 @@ func exactOp(e sql.Expression) sql.Expression {
 		return op.ArithmeticOp
 	case *chosenOp:
 		return op.ArithmeticOp
+	case *exactMod:
+		return op.Mod
 	}
 	return planned(e)
 }
@@ -223,7 +241,7 @@ func newChosenOp(ctx *sql.Context, e expression.ArithmeticOp) sql.Expression {
 	var handedOn func(sql.Expression) bool
 	handedOn = func(e sql.Expression) bool {
 		switch exactOp(e).(type) {
-		case *expression.UnaryMinus, *Function, *rounded:
+		case *quotient, *expression.UnaryMinus, *expression.Mod, *Function, *nullIf, *rounded, *expression.UserVar:
 			return NewUnrounded(ctx, e) != nil
 		}
 		if alternatives(e) != nil {
@@ -260,7 +278,7 @@ func (e *chosenOp) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	return scaled(x, e.Type(ctx))
 }
 
-// terms returns the operands of a sum, a difference, a product, a quotient, a minus or ABS, nil of others.
+// terms returns the operands of a sum, a difference, a product, a quotient, a remainder, a minus or ABS, nil of others.
 func terms(e sql.Expression) []sql.Expression {
 	if div, ok := exactDiv(e); ok {
 		return div.Children()
@@ -270,7 +288,7 @@ func terms(e sql.Expression) []sql.Expression {
 		if strings.Contains("+-*", x.Operator()) {
 			return e.Children()
 		}
-	case *expression.UnaryMinus:
+	case *expression.UnaryMinus, *expression.Mod:
 		return e.Children()
 	case *Function:
 		if x.Def.Name == "abs" {
@@ -328,6 +346,14 @@ func (x *rounded) Name() string {
 	return x.String()
 }
 
+// Table implements sql.Tableable: a column keeps that of its table.
+func (x *rounded) Table() string {
+	if f := HandedOn(x); f != nil {
+		return f.Table()
+	}
+	return ""
+}
+
 // Type implements sql.Expression.
 func (x *rounded) Type(ctx *sql.Context) sql.Type { return x.Child.Type(ctx) }
 
@@ -359,47 +385,57 @@ func (x *rounded) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	return v, err
 }
 
-// allDigits are the functions that go on with all digits of their first argument.
-var allDigits = map[string]bool{"round": true, "truncate": true, "floor": true, "ceil": true, "ceiling": true, "format": true, "sqrt": true, "pow": true, "power": true}
+// allDigits are the functions that go on with all digits of their arguments.
+var allDigits = map[string]bool{
+	"round": true, "truncate": true, "floor": true, "ceil": true, "ceiling": true, "format": true, "sqrt": true, "pow": true, "power": true,
+	"sin": true, "cos": true, "tan": true, "cot": true, "asin": true, "acos": true, "atan": true, "atan2": true, "degrees": true, "radians": true,
+	"exp": true, "ln": true, "log": true, "log2": true, "log10": true, "sign": true, "sec_to_time": true, "maketime": true, "from_unixtime": true,
+}
 
-// OfAllDigits returns an aggregate, a cast or one of allDigits with all digits of the quotient that it is of, and whether it
-// is another.
-func OfAllDigits(ctx *sql.Context, e sql.Expression) (sql.Expression, transform.TreeIdentity) {
+// ofAllDigits returns an aggregate, a cast, an operation of DOUBLEs or one of allDigits with all digits of the quotients that it
+// is of, nil of others.
+func ofAllDigits(ctx *sql.Context, e sql.Expression) sql.Expression {
+	args := 1
 	switch f := e.(type) {
 	case *Aggregate:
 	case *expression.Convert:
 		if !types.IsNumber(f.Type(ctx)) {
-			return e, transform.SameTree
+			return nil
 		}
+	case expression.ArithmeticOp:
+		if _, whole := e.(*expression.IntDiv); !whole && !types.IsFloat(f.Type(ctx)) {
+			return nil
+		}
+		args = len(e.Children())
 	case sql.FunctionExpression:
 		if !allDigits[strings.ToLower(f.FunctionName())] {
-			return e, transform.SameTree
+			return nil
 		}
+		args = len(e.Children())
 	default:
-		return e, transform.SameTree
+		return nil
 	}
-	children := slices.Clone(e.Children())
-	if len(children) == 0 {
-		return e, transform.SameTree
+	children, some := slices.Clone(e.Children()), false
+	for i := range min(args, len(children)) {
+		if q := NewUnrounded(ctx, children[i]); q != nil {
+			children[i], some = q, true
+		}
 	}
-	q := NewUnrounded(ctx, children[0])
-	if q == nil {
-		return e, transform.SameTree
+	if some {
+		return WithOperands(ctx, e, children)
 	}
-	children[0] = q
-	x, err := e.WithChildren(ctx, children...)
-	if err != nil {
-		return e, transform.SameTree
-	}
-	return x, transform.NewTree
+	return nil
 }
 
 // WholeAggregate returns an aggregate whose result has all digits, nil of one that has no more than are shown: AVG and, where
-// all rows are one group, MAX and MIN of a quotient.
+// all rows are one group, SUM, MAX and MIN of a quotient.
 func WholeAggregate(ctx *sql.Context, e sql.Expression, all bool) sql.Expression {
 	switch a := e.(type) {
 	case *Aggregate:
-		if !a.Kind.mean || a.window != nil || a.decimal(ctx) == nil {
+		if a.window != nil || a.decimal(ctx) == nil {
+			return nil
+		}
+		if _, quotient := a.Child.(*unrounded); !a.Kind.mean && !(all && (quotient || NewUnrounded(ctx, a.Child) != nil)) {
 			return nil
 		}
 		if a.whole {
@@ -424,6 +460,12 @@ func WholeAggregate(ctx *sql.Context, e sql.Expression, all bool) sql.Expression
 func exactValue(ctx *sql.Context, e sql.Expression, r sql.Row) (*apd.Decimal, error) {
 	if x, ok := e.(*rounded); ok {
 		e = x.Child
+	}
+	if n, ok := e.(*nullIf); ok {
+		if v, err := n.Eval(ctx, r); v == nil || err != nil {
+			return nil, err
+		}
+		e = n.LeftChild
 	}
 	parts := terms(e)
 	if parts == nil {
@@ -456,6 +498,8 @@ func exactValue(ctx *sql.Context, e sql.Expression, r sql.Row) (*apd.Decimal, er
 	var out apd.Decimal
 	var err error
 	switch x := exactOp(e).(type) {
+	case *expression.Mod:
+		return remainder(ctx, values[0], values[1])
 	case *expression.UnaryMinus:
 		_, err = sql.DecimalCtx.Neg(&out, values[0])
 	case *Function:
@@ -518,6 +562,19 @@ func (e *exactMod) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	if err != nil || a == nil || b == nil {
 		return nil, err
 	}
+	out, err := remainder(ctx, a, b)
+	if out == nil || err != nil {
+		return nil, err
+	}
+	places := max(-a.Exponent, -b.Exponent, 0)
+	if t, ok := e.Mod.LeftChild.Type(ctx).(sql.DecimalType); ok && NewUnrounded(ctx, e.Mod.LeftChild) != nil {
+		places = max(int32(t.Scale()), -b.Exponent, 0) // not those that it goes on with
+	}
+	return sql.DecimalRound(out, places)
+}
+
+// remainder is MOD, nil of a division by zero.
+func remainder(ctx *sql.Context, a, b *apd.Decimal) (*apd.Decimal, error) {
 	if b.IsZero() {
 		value.Warn(ctx, value.DivisionByZero, "Division by 0")
 		return nil, nil
@@ -526,12 +583,7 @@ func (e *exactMod) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	if _, err := exactContext.Rem(out, a, b); err != nil {
 		return nil, err
 	}
-	out = value.UnsignedZero(out)
-	places := max(-a.Exponent, -b.Exponent, 0)
-	if t, ok := e.Mod.LeftChild.Type(ctx).(sql.DecimalType); ok && NewUnrounded(ctx, e.Mod.LeftChild) != nil {
-		places = max(int32(t.Scale()), -b.Exponent, 0) // not those that it goes on with
-	}
-	return sql.DecimalRound(out, places)
+	return value.UnsignedZero(out), nil
 }
 
 // exactContext has the digits of a quotient of any DECIMALs and DOUBLEs.

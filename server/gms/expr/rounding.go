@@ -24,9 +24,6 @@ var _ sql.FunctionExpression = round{}
 
 // NewRound returns ROUND. Returns the planner's error of a wrong number of arguments.
 func NewRound(ctx *sql.Context, args ...sql.Expression) (sql.Expression, error) {
-	if len(args) > 0 {
-		args = append([]sql.Expression{WithAllDigits(ctx, args[0])}, args[1:]...)
-	}
 	e, err := builtin.NewRound(ctx, args...)
 	if err != nil {
 		return nil, err
@@ -239,7 +236,7 @@ var _ sql.FunctionExpression = truncation{}
 
 // NewTruncation returns TRUNCATE(number, digits).
 func NewTruncation(ctx *sql.Context, number, digits sql.Expression) sql.Expression {
-	return truncation{builtin.NewTruncate(ctx, WithAllDigits(ctx, number), digits).(*builtin.Truncate)}
+	return truncation{builtin.NewTruncate(ctx, number, digits).(*builtin.Truncate)}
 }
 
 // Type implements sql.Expression.

@@ -23,7 +23,7 @@ func Named(ctx *sql.Context, name string, asMySQL bool) (sql.Function, bool) {
 			if kind.Op != "" && expr.BinaryString(ctx, e) {
 				return &expr.Aggregate{Kind: kind, Child: e}
 			}
-			return &expr.Aggregate{Kind: kind, Child: expr.WithAllDigits(ctx, expr.NewDateNumber(ctx, e))}
+			return &expr.Aggregate{Kind: kind, Child: expr.NewDateNumber(ctx, e)}
 		}}, true
 	}
 	switch {
@@ -87,7 +87,7 @@ func Named(ctx *sql.Context, name string, asMySQL bool) (sql.Function, bool) {
 	}
 	if f := wholeCalls[name]; f != nil && asMySQL {
 		return sql.Function1{Name: name, Fn: func(ctx *sql.Context, e sql.Expression) sql.Expression {
-			return wholeCall{f(ctx, expr.WithAllDigits(ctx, e)).(sql.FunctionExpression)}
+			return wholeCall{f(ctx, e).(sql.FunctionExpression)}
 		}}, true
 	}
 	if (name == "curtime" || name == "current_time") && asMySQL {

@@ -67,7 +67,11 @@ func (a *Assign) WithChildren(_ *sql.Context, children ...sql.Expression) (sql.E
 
 // Eval implements sql.Expression.
 func (a *Assign) Eval(ctx *sql.Context, row sql.Row) (any, error) {
-	v, err := a.value.Eval(ctx, row)
+	whole := a.value
+	if q := expr.NewUnrounded(ctx, whole); q != nil {
+		whole = q
+	}
+	v, err := whole.Eval(ctx, row)
 	if err != nil {
 		return nil, err
 	}
@@ -116,8 +120,12 @@ func AssignedAtOnce(ctx *sql.Context, n *plan.Set, r sql.Row) (*plan.Set, error)
 	return plan.NewSet(out), nil
 }
 
-// VariableValue returns a value as a user's variable has it: a date or a time and a member of an ENUM or SET is a text.
+// VariableValue returns a value as a user's variable has it: a date or a time and a member of an ENUM or SET is a text, a
+// quotient has all digits.
 func VariableValue(ctx *sql.Context, e sql.Expression) sql.Expression {
+	if q := expr.NewUnrounded(ctx, e); q != nil {
+		return q
+	}
 	if expr.IsMoment(e.Type(ctx)) {
 		return expr.AsText(ctx, e)
 	}

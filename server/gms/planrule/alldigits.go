@@ -16,14 +16,7 @@ import (
 func AllDigits(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
 	whole, shown := map[sql.ColumnId]bool{}, shownTables(n, map[sql.TableId]bool{})
 	return transform.Node(ctx, n, func(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
-		n, same, err := transform.OneNodeExpressions(ctx, n, func(ctx *sql.Context, e sql.Expression) (sql.Expression, transform.TreeIdentity, error) {
-			if f, ok := e.(*expression.GetField); ok && whole[f.Id()] {
-				return expr.NewRounded(e), transform.NewTree, nil
-			}
-			e, same := subqueryDigits(ctx, e)
-			x, same2 := expr.OfAllDigits(ctx, e)
-			return x, same && same2, nil
-		})
+		n, same, err := transform.OneNodeExpressions(ctx, n, columnDigits(whole))
 		if err != nil {
 			return n, same, err
 		}
@@ -39,6 +32,11 @@ func AllDigits(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, 
 			}
 		}
 		switch of := n.(type) {
+		case *plan.Into:
+			if from := unroundedRows(ctx, of.Child); from != nil {
+				n, err := of.WithChildren(ctx, from)
+				return n, transform.NewTree, err
+			}
 		case *plan.GroupBy:
 			deps, some := handOn(ctx, of.SelectDeps, func(ctx *sql.Context, e sql.Expression) sql.Expression {
 				return expr.WholeAggregate(ctx, e, len(of.GroupByExprs) == 0)
@@ -61,6 +59,33 @@ func AllDigits(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, 
 	})
 }
 
+// columnDigits returns what gives an expression the digits of whole columns, in its subqueries, too, and of its subqueries.
+func columnDigits(whole map[sql.ColumnId]bool) transform.ExprFunc {
+	var of transform.ExprFunc
+	of = func(ctx *sql.Context, e sql.Expression) (sql.Expression, transform.TreeIdentity, error) {
+		switch x := e.(type) {
+		case *expression.GetField:
+			if whole[x.Id()] {
+				return expr.NewRounded(e), transform.NewTree, nil
+			}
+		case *plan.Subquery:
+			if len(whole) == 0 || x.Correlated().Empty() {
+				break
+			}
+			q, same, err := transform.NodeWithOpaque(ctx, x.Query, func(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
+				return transform.OneNodeExpressions(ctx, n, of)
+			})
+			if err != nil || same {
+				return e, transform.SameTree, err
+			}
+			return x.WithQuery(q), transform.NewTree, nil
+		}
+		e, same := subqueryDigits(ctx, e)
+		return e, same, nil
+	}
+	return of
+}
+
 // shownTables adds the derived tables of a plan whose rows are sent as they are, behind no list of expressions.
 func shownTables(n sql.Node, tables map[sql.TableId]bool) map[sql.TableId]bool {
 	switch n := n.(type) {
@@ -73,6 +98,23 @@ func shownTables(n sql.Node, tables map[sql.TableId]bool) map[sql.TableId]bool {
 		}
 	}
 	return tables
+}
+
+// unroundedRows returns rows with all digits of the quotients in their list of expressions, nil if there are none.
+func unroundedRows(ctx *sql.Context, n sql.Node) sql.Node {
+	switch n := n.(type) {
+	case *plan.Project:
+		if list, some := handOn(ctx, n.Projections, expr.NewUnrounded, func(int) {}); some {
+			return plan.NewProject(ctx, list, n.Child)
+		}
+	case *plan.Limit, *plan.Offset, *plan.TopN, *plan.Sort:
+		if from := unroundedRows(ctx, n.Children()[0]); from != nil {
+			if out, err := n.WithChildren(ctx, from); err == nil {
+				return out
+			}
+		}
+	}
+	return nil
 }
 
 // idOf returns the number of the column that an expression of a GROUP BY makes, 0 for none.
@@ -133,19 +175,12 @@ func subqueryDigits(ctx *sql.Context, e sql.Expression) (sql.Expression, transfo
 		return e, transform.SameTree
 	}
 	children, some := handOn(ctx, e.Children(), func(ctx *sql.Context, c sql.Expression) sql.Expression {
-		sub, ok := c.(*plan.Subquery)
-		if !ok {
-			return nil
+		if sub, ok := c.(*plan.Subquery); ok {
+			if q := expr.NewUnrounded(ctx, sub); q != nil {
+				return expr.NewRounded(q.Children()[0])
+			}
 		}
-		p, ok := sub.Query.(*plan.Project)
-		if !ok {
-			return nil
-		}
-		list, some := handOn(ctx, p.Projections, expr.NewUnrounded, func(int) {})
-		if !some {
-			return nil
-		}
-		return expr.NewRounded(sub.WithQuery(plan.NewProject(ctx, list, p.Child)))
+		return nil
 	}, func(int) {})
 	if !some {
 		return e, transform.SameTree
