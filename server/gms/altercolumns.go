@@ -129,6 +129,7 @@ func (t *Table) ModifyColumn(ctx *sql.Context, name string, c *sql.Column, order
 			return err
 		}
 		cd.ID, cd.Added = old.ID, old.Added
+		setShownCharset(ctx, &cd, &old)
 		if c.Type.Type() == sqltypes.Time {
 			setPrecision(ctx, &cd, &old)
 		} else if expr.IsNumeric(c.Type) {

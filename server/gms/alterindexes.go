@@ -46,7 +46,7 @@ func indexDef(ctx *sql.Context, def *engine.TableDef, ix sql.IndexDef) (engine.I
 		for i, desc := range o.desc {
 			out.Columns[i].Desc = desc
 		}
-		out.Invisible = o.invisible
+		out.Invisible, out.Options = o.invisible, o.kept
 	}
 	return out, nil
 }
@@ -102,7 +102,9 @@ func (t *Table) createIndex(ctx *sql.Context, ix sql.IndexDef, options map[strin
 	if err != nil {
 		return err
 	}
-	def.Options = options
+	if options != nil {
+		def.Options = options
+	}
 	if sh.parts != nil {
 		if err := sh.parts.keyHolds(&def, "UNIQUE INDEX"); err != nil {
 			return err

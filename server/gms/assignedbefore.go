@@ -77,7 +77,7 @@ func (s *Session) assignedBefore(ctx *sql.Context, stmt ast.Statement) error {
 					if c.DefaultExpr {
 						return nil, false, expr.ErrDefaultExpression()
 					}
-					if given = -1; !c.HasDefault && !c.Nullable {
+					if given = -1; !c.HasDefault && (!c.Nullable || c.Options[expr.OptNoDefault] != "") {
 						return ast.InjectedExpr{Auth: rewrite.Open, Expression: &noDefault{column: c.Name, typ: sh.schema[at].Type, a: value.Assigner{Ignore: ins.Ignore != ""}}}, false, nil
 					}
 				} else if len(ins.Columns) == 0 {
@@ -258,6 +258,16 @@ type noDefault struct {
 	column string
 	typ    sql.Type
 	a      value.Assigner
+	null   bool // the column may be NULL: it is where that is no error, of an ENUM too
+}
+
+// hasNoDefault reports whether a column may be NULL and its default was dropped.
+func hasNoDefault(c *sql.Column) bool {
+	if c.Default == nil {
+		return false
+	}
+	d, ok := c.Default.Expr.(*noDefault)
+	return ok && d.null
 }
 
 var _ sql.Expression = (*noDefault)(nil)
@@ -275,7 +285,7 @@ func (d *noDefault) String() string { return "default" }
 func (d *noDefault) Type(*sql.Context) sql.Type { return d.typ }
 
 // IsNullable implements sql.Expression.
-func (d *noDefault) IsNullable(*sql.Context) bool { return false }
+func (d *noDefault) IsNullable(*sql.Context) bool { return d.null }
 
 // Children implements sql.Expression.
 func (d *noDefault) Children() []sql.Expression { return nil }
@@ -287,6 +297,19 @@ func (d *noDefault) WithChildren(*sql.Context, ...sql.Expression) (sql.Expressio
 
 // Eval implements sql.Expression.
 func (d *noDefault) Eval(ctx *sql.Context, _ sql.Row) (any, error) {
+	if d.null { // it is the definition's, which other sessions have too
+		s, err := sessionOf(ctx)
+		if err != nil {
+			return nil, err
+		}
+		ins, _ := s.locks.stmt.(*ast.Insert)
+		if a := (value.Assigner{Ignore: ins != nil && ins.Ignore != ""}); d.typ.Type() == sqltypes.Enum {
+			return nil, nil
+		} else if a.Lenient(ctx) {
+			a.Null(ctx, d.column, d.typ, true)
+			return nil, nil
+		}
+	}
 	if d.typ.Type() != sqltypes.Enum && !d.a.Lenient(ctx) {
 		return nil, mysql.NewSQLError(1364, "HY000", "Field '%s' doesn't have a default value", d.column)
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/dolthub/vitess/go/mysql"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
+	"sextant/server/gms/expr"
 	"sextant/server/gms/rewrite"
 	"sextant/server/gms/syntax"
 )
@@ -44,6 +45,13 @@ func (s *Session) like(ctx *sql.Context, stmt ast.Statement) error {
 		parts = append(parts, text)
 		if c.Hidden {
 			s.visibilities = append(s.visibilities, rewrite.Visibility{Column: c.Name, Hidden: true})
+		}
+	}
+	for _, c := range sh.def.Columns {
+		for _, o := range []string{optCharset, expr.OptNoDefault} {
+			if name := strings.ToLower(c.Name); c.Options[o] != "" {
+				s.columnNotes[name] = append(s.columnNotes[name], o)
+			}
 		}
 	}
 	for _, ix := range orderedIndexes(sh) {

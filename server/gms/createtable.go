@@ -82,11 +82,18 @@ func charsetText(c sql.CollationID, collate string) string {
 func columnText(ctx *sql.Context, c *sql.Column, table sql.CollationID, f func(kept string) string) (string, error) {
 	text := syntax.QuoteName(c.Name) + " " + typeName(c.Type)
 	if t, ok := c.Type.(sql.TypeWithCollation); ok {
-		typ := t.StringWithTableCollation(table)
-		if strings.Contains(typ, " COLLATE ") && !strings.Contains(typ, " CHARACTER SET ") {
-			typ = strings.Replace(typ, " COLLATE ", " CHARACTER SET "+t.Collation().CharacterSet().Name()+" COLLATE ", 1)
+		text = syntax.QuoteName(c.Name) + " " + t.StringWithTableCollation(t.Collation())
+		if types.IsTextOnly(c.Type) || types.IsEnum(c.Type) || types.IsSet(c.Type) {
+			d := expr.SourceColumn(ctx, c)
+			given := table == sql.Collation_Unspecified || d != nil && d.Options[optCharset] != ""
+			set, modern := t.Collation().CharacterSet(), sql.Collation_utf8mb4_0900_ai_ci
+			if given || t.Collation() != table {
+				text += " CHARACTER SET " + set.Name()
+			}
+			if given || t.Collation() != set.DefaultCollation() || t.Collation() == modern && table != modern {
+				text += " COLLATE " + t.Collation().Name()
+			}
 		}
-		text = syntax.QuoteName(c.Name) + " " + typ
 	}
 	if c.Generated != nil {
 		kind := "STORED"
@@ -132,9 +139,9 @@ func columnText(ctx *sql.Context, c *sql.Column, table sql.CollationID, f func(k
 }
 
 // defaultText is a column's default, "" if none is shown: that of a TEXT or the like is not
-// if it is NULL.
+// if it is NULL, nor that of a column whose default was dropped.
 func defaultText(ctx *sql.Context, c *sql.Column) (string, error) {
-	if c.Generated != nil {
+	if c.Generated != nil || hasNoDefault(c) {
 		return "", nil
 	}
 	text, parsed := "", true
@@ -227,11 +234,10 @@ func (ix *Index) text(f func(kept string) string) string {
 		columns = append(columns, text)
 	}
 	list := " (" + strings.Join(columns, ",") + ")"
-	if ix.def == ix.shape.def.Primary {
-		return "PRIMARY KEY" + list
-	}
 	kind := ""
 	switch {
+	case ix.def == ix.shape.def.Primary:
+		kind = "PRIMARY "
 	case ix.def.Kind == engine.IndexFulltext:
 		kind = "FULLTEXT "
 	case ix.def.Kind == engine.IndexSpatial:
@@ -241,7 +247,14 @@ func (ix *Index) text(f func(kept string) string) string {
 	case ix.def.Unique:
 		kind = "UNIQUE "
 	}
-	text := kind + "KEY " + syntax.QuoteName(ix.def.Name) + list
+	text := kind + "KEY"
+	if ix.def != ix.shape.def.Primary {
+		text += " " + syntax.QuoteName(ix.def.Name)
+	}
+	text += list
+	if size := ix.def.Options[optBlockSize]; size != "" && size != ix.shape.def.Options[optOption+optBlockSize] {
+		text += " KEY_BLOCK_SIZE=" + size
+	}
 	if ix.def.Comment != "" {
 		text += " COMMENT " + syntax.QuoteText(ix.def.Comment)
 	}

@@ -135,8 +135,15 @@ func columnDef(ctx *sql.Context, c *sql.Column) (engine.ColumnDef, error) {
 	if c.HiddenSystem {
 		out.Options[optSystem] = "1"
 	}
-	if s, ok := ctx.Session.(*Session); c.Hidden || ok && s.hides(c.Name) {
+	s, ok := ctx.Session.(*Session)
+	if c.Hidden || ok && s.hides(c.Name) {
 		out.Options[optHidden] = "1"
+	}
+	if ok {
+		options, _ := s.optionsIn(c.Name)
+		for _, o := range options {
+			out.Options[o] = "1"
+		}
 	}
 	if c.Virtual {
 		out.Options[optVirtual] = "1"
@@ -144,7 +151,9 @@ func columnDef(ctx *sql.Context, c *sql.Column) (engine.ColumnDef, error) {
 	if e := c.Extra; e != "" && e != virtualGenerated && e != storedGenerated && !strings.Contains(e, onUpdate) {
 		out.Options[optExtra] = c.Extra
 	}
-	if c.Default != nil {
+	if hasNoDefault(c) {
+		out.Options[expr.OptNoDefault] = "1"
+	} else if c.Default != nil {
 		out.HasDefault = true
 		out.Default, out.DefaultExpr = expressionText(ctx, c.Default), c.Default.IsParenthesized()
 	}
@@ -268,9 +277,11 @@ func setPrimary(ctx *sql.Context, def *engine.TableDef, schema sql.PrimaryKeySch
 		p.Comment = pk.Comment
 	}
 	if s, err := sessionOf(ctx); err == nil {
-		for i, desc := range s.optionsOf(rewrite.PrimaryName, names).desc {
+		o := s.optionsOf(rewrite.PrimaryName, names)
+		for i, desc := range o.desc {
 			p.Columns[i].Desc = desc
 		}
+		p.Options = o.kept
 	}
 	def.Primary = p
 	return nil

@@ -3,6 +3,7 @@ package gms
 import (
 	"cmp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
@@ -14,10 +15,11 @@ import (
 )
 
 // indexOptions are what a definition says of an index and the planner drops: which columns
-// are DESC, and INVISIBLE.
+// are DESC, INVISIBLE, and those that are kept for SHOW CREATE TABLE, nil: none.
 type indexOptions struct {
 	desc      []bool
 	invisible bool
+	kept      map[string]string
 }
 
 // indexKey finds an index of a definition by its name, "" without one, and its columns, of which those of expressions have no
@@ -79,6 +81,11 @@ func (s *Session) noteIndexes(stmt ast.Statement) error {
 		}
 		for _, x := range options {
 			o.invisible = o.invisible || strings.EqualFold(x.Name, "invisible")
+			if strings.EqualFold(x.Name, optBlockSize) {
+				if n, err := strconv.ParseUint(string(x.Value.Val), 10, 64); err == nil && n > 0 {
+					o.kept = map[string]string{optBlockSize: strconv.FormatUint(n, 10)}
+				}
+			}
 		}
 		if o.invisible && name == rewrite.PrimaryName && s.b.mysql {
 			return mysql.NewSQLError(3522, "HY000", "A primary key index cannot be invisible")

@@ -12,6 +12,7 @@ import (
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
 	"sextant/engine"
+	"sextant/server/gms/expr"
 	"sextant/server/gms/rewrite"
 	"sextant/server/gms/syntax"
 )
@@ -29,6 +30,7 @@ func (s *Session) noteVisible(ctx *sql.Context, query string, stmt ast.Statement
 			return err
 		}
 		s.visibilities = rewrite.Visibilities(query)
+		s.noteColumns(stmt)
 		if err := s.invisibleKey(ctx, stmt); err != nil {
 			return err
 		}
@@ -42,8 +44,43 @@ func (s *Session) forgetDefinition() {
 	switch s.locks.stmt.(type) {
 	case *ast.DDL, *ast.AlterTable:
 	default:
-		s.visibilities, s.tableOptions = nil, nil
+		s.visibilities, s.tableOptions, s.columnNotes = nil, nil, nil
 	}
+}
+
+// noteColumns remembers which columns a definition defines, and those of them that it gives a character set.
+func (s *Session) noteColumns(stmt ast.Statement) {
+	s.columnNotes = map[string][]string{}
+	_, clauses := rewrite.Altered(stmt)
+	for _, d := range clauses {
+		if d.TableSpec == nil {
+			continue
+		}
+		for _, c := range d.TableSpec.Columns {
+			name := strings.TrimPrefix(c.Name.Lowered(), takenName)
+			if s.columnNotes[name] = nil; c.Type.Charset != "" || c.Type.Collate != "" {
+				s.columnNotes[name] = []string{optCharset}
+			}
+		}
+	}
+}
+
+// setShownCharset notes that a column's definition has a character set if the one that it had before had, and the running statement
+// does not define it.
+func setShownCharset(ctx *sql.Context, c, was *engine.ColumnDef) {
+	s, err := sessionOf(ctx)
+	if err != nil || was.Options[optCharset] == "" || was.Options[optCollation] != c.Options[optCollation] {
+		return
+	}
+	if _, defined := s.optionsIn(c.Name); !defined {
+		c.Options[optCharset] = "1"
+	}
+}
+
+// optionsIn are the options that the running statement gives a column. Returns false if it does not define the column.
+func (s *Session) optionsIn(name string) ([]string, bool) {
+	out, ok := s.columnNotes[strings.TrimPrefix(strings.ToLower(name), takenName)]
+	return out, ok
 }
 
 // hides reports whether the running statement makes a column of the name one that is not visible.
@@ -52,11 +89,12 @@ func (s *Session) hides(name string) bool {
 	return slices.ContainsFunc(s.visibilities, func(v rewrite.Visibility) bool { return !v.Alters && v.Hidden && syntax.SameName(v.Column, name) })
 }
 
-// setVisibility executes ALTER COLUMN … SET VISIBLE or INVISIBLE. Returns nil for a DROP DEFAULT.
-func (s *Session) setVisibility(ctx *sql.Context, n *plan.AlterDefaultDrop) (sql.RowIter, error) {
+// dropDefault executes ALTER COLUMN … DROP DEFAULT, and SET VISIBLE and INVISIBLE, which are one to the planner. Returns nil for
+// a column that the table has by no such name.
+func (s *Session) dropDefault(ctx *sql.Context, n *plan.AlterDefaultDrop) (sql.RowIter, error) {
 	at := slices.IndexFunc(s.visibilities, func(v rewrite.Visibility) bool { return v.Alters && syntax.SameName(v.Column, n.ColumnName) })
 	t := tableOf(n.Table)
-	if at < 0 || t == nil {
+	if t == nil || at < 0 && !s.b.mysql || t.live(ctx).def.Column(n.ColumnName) < 0 {
 		return nil, nil
 	}
 	err := t.alter(ctx, func(def *engine.TableDef) error {
@@ -64,8 +102,14 @@ func (s *Session) setVisibility(ctx *sql.Context, n *plan.AlterDefaultDrop) (sql
 		if c.Options = maps.Clone(c.Options); c.Options == nil {
 			c.Options = map[string]string{}
 		}
-		if delete(c.Options, optHidden); s.visibilities[at].Hidden {
-			c.Options[optHidden] = "1"
+		option, set := expr.OptNoDefault, c.Nullable
+		if at >= 0 {
+			option, set = optHidden, s.visibilities[at].Hidden
+		} else {
+			c.HasDefault, c.Default, c.DefaultExpr = false, "", false
+		}
+		if delete(c.Options, option); set {
+			c.Options[option] = "1"
 		}
 		return nil
 	})

@@ -70,12 +70,20 @@ func checkKeyLength(schema sql.Schema, ix sql.IndexDef) error {
 	return nil
 }
 
-// checkFulltext returns MySQL's error for a FULLTEXT index of a column that is no text.
+// checkFulltext returns MySQL's error for a FULLTEXT index of a column that is no text, or of another collation than
+// the first's.
 func checkFulltext(schema sql.Schema, columns []sql.IndexColumn) error {
+	first := sql.Collation_Unspecified
 	for _, c := range columns {
-		if at := schema.IndexOfColName(c.Name); at >= 0 && !types.IsTextOnly(schema[at].Type) && !types.IsJSON(schema[at].Type) {
+		at := schema.IndexOfColName(c.Name)
+		if at < 0 || types.IsJSON(schema[at].Type) {
+			continue
+		}
+		t, ok := schema[at].Type.(sql.StringType)
+		if !ok || !types.IsTextOnly(t) || first != sql.Collation_Unspecified && t.Collation() != first {
 			return mysql.NewSQLError(1283, "HY000", "Column '%s' cannot be part of FULLTEXT index", c.Name)
 		}
+		first = t.Collation()
 	}
 	return nil
 }

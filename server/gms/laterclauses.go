@@ -30,7 +30,7 @@ func (b *builder) alterClause(ctx *sql.Context, s *Session, n sql.Node, r sql.Ro
 	case *plan.ModifyColumn:
 		assignedDefinition(ctx, n.NewColumn())
 	case *plan.AlterDefaultDrop:
-		if rows, err := s.setVisibility(ctx, n); rows != nil || err != nil {
+		if rows, err := s.dropDefault(ctx, n); rows != nil || err != nil {
 			return rows, err
 		}
 	}

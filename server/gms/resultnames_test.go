@@ -35,6 +35,28 @@ func TestColumnNames(t *testing.T) {
 	}
 }
 
+// TestColumnNamesOfShow: the pattern of SHOW TABLES LIKE is in the heading.
+func TestColumnNamesOfShow(t *testing.T) {
+	i := startInstance(t)
+	c, err := client.Connect(i.addr, "root", "", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	for q, want := range map[string]string{
+		"SHOW TABLES FROM mysql LIKE 'us%'": "Tables_in_mysql (us%)", "SHOW FULL TABLES FROM mysql": "Tables_in_mysql",
+		"SHOW TABLES FROM mysql WHERE Tables_in_mysql = 'user'": "Tables_in_mysql",
+	} {
+		r, err := c.Execute(q)
+		if err != nil {
+			t.Fatal(q, err)
+		}
+		if got := string(r.Fields[0].Name); got != want {
+			t.Errorf("%s has the heading %q, want %q", q, got, want)
+		}
+	}
+}
+
 // TestColumnNamesOfPrograms: a column of a procedure's result is named as the body has it, and is what it is in a SELECT of its own.
 func TestColumnNamesOfPrograms(t *testing.T) {
 	i := startInstance(t)

@@ -60,6 +60,7 @@ type Session struct {
 	laterNumber  int                        // of the last one
 	deprecated   []*sql.Warning             // of the definition that was parsed last
 	visibilities []rewrite.Visibility       // of columns, of the last definition
+	columnNotes  map[string][]string        // options of the columns of the last definition, by their names in lower case
 	formats      map[string]string          // of the columns that a DDL statement defines
 	temps        temporaries
 	profiles     profiles

@@ -22,14 +22,16 @@ import (
 
 // Keys of the Options that this package keeps with definitions.
 const (
-	optSystem    = "system"    // column: hidden, made for an index on an expression
-	optHidden    = "hidden"    // column: INVISIBLE
-	optVirtual   = "virtual"   // column: VIRTUAL, stored all the same (see column)
-	optExtra     = "extra"     // column: sql.Column.Extra
-	optSRID      = "srid"      // column: SRID of a spatial type that has one
-	optCollation = "collation" // column: number of the collation, where the type has one
-	optPseudo    = "pseudo"    // table: JSON of the indexes that have no tree of their own
-	optConfig    = "fulltext"  // table: name of the fulltext configuration table
+	optSystem    = "system"         // column: hidden, made for an index on an expression
+	optHidden    = "hidden"         // column: INVISIBLE
+	optVirtual   = "virtual"        // column: VIRTUAL, stored all the same (see column)
+	optExtra     = "extra"          // column: sql.Column.Extra
+	optCharset   = "charset"        // column: its definition has CHARACTER SET or COLLATE, which are shown then
+	optSRID      = "srid"           // column: SRID of a spatial type that has one
+	optCollation = "collation"      // column: number of the collation, where the type has one
+	optBlockSize = "key_block_size" // index: KEY_BLOCK_SIZE
+	optPseudo    = "pseudo"         // table: JSON of the indexes that have no tree of their own
+	optConfig    = "fulltext"       // table: name of the fulltext configuration table
 )
 
 // shapesMax bounds the shapes that are kept; beyond it all are made anew.
@@ -202,6 +204,8 @@ func (s *shape) column(ctx context.Context, c *engine.ColumnDef) (*sql.Column, e
 	}
 	if c.HasDefault {
 		sc.Default = defaultValue(c, t)
+	} else if c.Options[expr.OptNoDefault] != "" {
+		sc.Default = &sql.ColumnDefaultValue{Expr: &noDefault{column: c.Name, typ: t, null: true}, OutType: t, ReturnNil: true}
 	}
 	if c.Generated != "" {
 		text := c.Generated

@@ -147,6 +147,7 @@ func rewritten(ctx *sql.Context, cur *engine.TableDef, schema sql.PrimaryKeySche
 			if d := cur.Columns[was[i]]; d.HasDefault && !d.DefaultExpr && (new == nil || !syntax.SameName(new.Name, c.Name)) {
 				cd.HasDefault, cd.Default, cd.DefaultExpr = true, d.Default, false // the planner puts parentheses around numbers
 			}
+			setShownCharset(ctx, &cd, &cur.Columns[was[i]])
 			if c.Type.Type() == sqltypes.Time {
 				setPrecision(ctx, &cd, &cur.Columns[was[i]])
 			} else if expr.IsNumeric(c.Type) {

@@ -140,13 +140,6 @@ func (m *viewMerger) define(n *ast.DDL, alter bool, t syntax.TableName) error {
 	for i, c := range spec.Columns {
 		names[i] = c.String()
 	}
-	if q, ok := spec.ViewExpr.(*ast.Select); ok && len(names) == 0 {
-		for _, e := range q.SelectExprs {
-			if e, ok := e.(*ast.AliasedExpr); ok {
-				names = append(names, rewrite.SelectedName(e))
-			}
-		}
-	}
 	for i, name := range names {
 		if slices.ContainsFunc(names[:i], func(other string) bool { return syntax.SameName(name, other) }) {
 			return mysql.NewSQLError(1060, "42S21", "Duplicate column name '%s'", name)

@@ -24,6 +24,9 @@ type defaultOf struct {
 
 var _ sql.FunctionExpression = (*defaultOf)(nil)
 
+// OptNoDefault is the option of a column that may be NULL and has no default after ALTER COLUMN … DROP DEFAULT.
+const OptNoDefault = "nodefault"
+
 // NewDefaultOf returns DEFAULT(column). Returns the planner's syntax error of what is no column.
 func NewDefaultOf(ctx *sql.Context, args ...sql.Expression) (sql.Expression, error) {
 	if len(args) != 1 {
@@ -74,7 +77,7 @@ func (d *defaultOf) WithChildren(_ *sql.Context, children ...sql.Expression) (sq
 func (d *defaultOf) Eval(ctx *sql.Context, _ sql.Row) (any, error) {
 	c := SourceColumn(ctx, d.column)
 	switch {
-	case c == nil || c.Default == "" && !c.Nullable:
+	case c == nil || c.Default == "" && (!c.Nullable || c.Options[OptNoDefault] != ""):
 		return nil, mysql.NewSQLError(1364, "HY000", "Field '%s' doesn't have a default value", d.column.Name)
 	case c.DefaultExpr && !IsMoment(d.typ):
 		return nil, ErrDefaultExpression()
