@@ -264,8 +264,18 @@ func createUser(u *mysql_db.User, n syntax.AccountName, o accountOptions) string
 			b.WriteString(" " + x[0] + " " + quote(x[1]))
 		}
 	}
-	if o.MaxUserConnections > 0 {
-		b.WriteString(" WITH MAX_USER_CONNECTIONS " + strconv.Itoa(o.MaxUserConnections))
+	with := " WITH"
+	for _, x := range []struct {
+		name string
+		n    int
+	}{
+		{"MAX_QUERIES_PER_HOUR", o.MaxQueries}, {"MAX_UPDATES_PER_HOUR", o.MaxUpdates},
+		{"MAX_CONNECTIONS_PER_HOUR", o.MaxConnections}, {"MAX_USER_CONNECTIONS", o.MaxUserConnections},
+	} {
+		if x.n > 0 {
+			fmt.Fprintf(&b, "%s %s %d", with, x.name, x.n)
+			with = ""
+		}
 	}
 	b.WriteString(" PASSWORD EXPIRE")
 	switch {

@@ -24,6 +24,9 @@ type accountOptions struct {
 	Expired            bool                 `json:",omitempty"` // PASSWORD EXPIRE
 	Lifetime           *int                 `json:",omitempty"` // days, 0: never; nil: default_password_lifetime
 	MaxUserConnections int                  `json:",omitempty"` // 0: max_user_connections
+	MaxQueries         int                  `json:",omitempty"` // MAX_QUERIES_PER_HOUR, 0: no limit
+	MaxUpdates         int                  `json:",omitempty"`
+	MaxConnections     int                  `json:",omitempty"`
 
 	History        *int           `json:",omitempty"` // PASSWORD HISTORY; nil: password_history
 	ReuseDays      *int           `json:",omitempty"` // PASSWORD REUSE INTERVAL; nil: password_reuse_interval

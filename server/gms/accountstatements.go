@@ -272,8 +272,12 @@ func readResources(l *syntax.Lexer, s *accountSettings) error {
 			return l.Syntax()
 		case what == "max_user_connections":
 			s.options = append(s.options, func(o *accountOptions) { o.MaxUserConnections = int(n) })
-		case n != 0:
-			return value.ErrNotSupported(strings.ToUpper(what))
+		case what == "max_queries_per_hour":
+			s.options = append(s.options, func(o *accountOptions) { o.MaxQueries = int(n) })
+		case what == "max_updates_per_hour":
+			s.options = append(s.options, func(o *accountOptions) { o.MaxUpdates = int(n) })
+		default:
+			s.options = append(s.options, func(o *accountOptions) { o.MaxConnections = int(n) })
 		}
 		if !strings.HasPrefix(strings.ToLower(l.Text), "max_") {
 			return nil

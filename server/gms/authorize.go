@@ -256,10 +256,17 @@ func (a *rights) without(db string, want []sql.PrivilegeType) []sql.PrivilegeTyp
 }
 
 // name returns a table's full name.
-func (a *rights) name(t ast.TableName) syntax.TableName { return fullName(t, a.db) }
+func (a *rights) name(t ast.TableName) syntax.TableName {
+	return syntax.TableName{Database: a.within(t.DbQualifier.String()), Name: t.Name.String()}
+}
 
 // within returns a database's name, the current one's for none.
-func (a *rights) within(db string) string { return cmp.Or(db, a.db) }
+func (a *rights) within(db string) string {
+	if db == mysqlTables {
+		return "mysql"
+	}
+	return cmp.Or(db, a.db)
+}
 
 // database returns an error unless the privileges were granted on a database.
 func (a *rights) database(db string, want ...sql.PrivilegeType) error {

@@ -100,6 +100,7 @@ var leastPrivileges = []struct {
 	{[]string{"SELECT ON d.t"}, "CHECKSUM TABLE d.t", 1142, "SELECT command denied to user 'u'@'localhost' for table 't'", ""},
 	{[]string{"SELECT ON d.t", "INSERT ON d.t"}, "ANALYZE TABLE d.t", 1142, "INSERT command denied to user 'u'@'localhost' for table 't'", ""},
 	{[]string{"INSERT ON d.t", "SELECT ON d.t"}, "OPTIMIZE TABLE d.t", 1142, "SELECT command denied to user 'u'@'localhost' for table 't'", ""},
+	{[]string{"SELECT ON mysql.func"}, "SELECT name FROM mysql.func", 1142, "SELECT command denied to user 'u'@'localhost' for table 'func'", ""},
 	{[]string{"SELECT ON mysql.user"}, "SELECT user FROM mysql.user", 1142, "SELECT command denied to user 'u'@'localhost' for table 'user'", ""},
 	{[]string{"SELECT ON performance_schema.threads"}, "SELECT * FROM performance_schema.threads", 1142, "SELECT command denied to user 'u'@'localhost' for table 'threads'", ""},
 	{[]string{"SELECT ON mysql.*"}, "SHOW GRANTS FOR root@localhost", 1044, "Access denied for user 'u'@'%' to database 'mysql'", ""},

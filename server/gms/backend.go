@@ -30,6 +30,7 @@ type Backend struct {
 	shapes   shapes
 	children children
 	failed   failedLogins
+	used     hourlyUse
 	// definitions are for checks of privileges, see defined.
 	definitions definedTexts
 	stats       *optimizerStats

@@ -412,6 +412,7 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		}
 	case *plan.FlushPrivileges:
 		s.b.failed.forget()
+		s.b.used.forget()
 	case *plan.LoadData:
 		if s.b.mysql {
 			return b.loadData(ctx, s, n)

@@ -39,6 +39,7 @@ type client struct {
 	inTransaction atomic.Bool
 	tracked       tracked
 	traffic       protocol.Traffic // that is counted
+	limited       bool             // the account has limits by the hour
 }
 
 var _ protocol.Session = (*client)(nil)
@@ -222,6 +223,9 @@ func (c *client) sandboxed(parsed ast.Statement) error {
 // command runs one statement and writes its result.
 func (c *client) command(ctx context.Context, query string, parsed ast.Statement, bindings map[string]ast.Expr, w *protocol.Results) (err error) {
 	c.countCommand(query, parsed)
+	if err := c.ration(ctx, query, parsed); err != nil {
+		return c.fail(ctx, err)
+	}
 	defer c.leave()
 	defer c.sess.ofExecute(parsed)()
 	ctx, cancel := c.deadline(ctx, query, parsed)

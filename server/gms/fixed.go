@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/planbuilder"
+	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/mysql"
 
 	"sextant/server/gms/syntax"
@@ -269,7 +271,8 @@ var (
 // fixedCollation is that of the text of system tables.
 const fixedCollation = sql.Collation_utf8mb4_0900_ai_ci
 
-// add adds a table. columns has one column on each line, as in CREATE TABLE.
+// add adds a table. columns has one column on each line, as in CREATE TABLE: a type,
+// NOT NULL, a default that is a text, PRIMARY KEY.
 func (d *fixedDatabase) add(name, columns string, rows func(*sql.Context, *Session) ([]sql.Row, error)) {
 	if d.tables == nil {
 		d.tables = map[string]*fixedTable{}
@@ -286,12 +289,20 @@ func fixedSchema(db, table, columns string) sql.Schema {
 		if name == "" {
 			continue
 		}
+		typ, primary := strings.CutSuffix(typ, " primary key")
+		typ, text, hasDefault := strings.Cut(typ, " default ")
 		typ, notNull := strings.CutSuffix(typ, " not null")
 		t, err := planbuilder.ParseColumnTypeString(ctx, typ)
 		if err != nil {
 			panic(fmt.Sprintf("gms: %s.%s.%s: %v", db, table, name, err)) // the text is a constant
 		}
-		out = append(out, &sql.Column{Name: name, Type: t, Nullable: !notNull, Source: table, DatabaseSource: db})
+		c := &sql.Column{Name: name, Type: t, Nullable: !notNull, PrimaryKey: primary, Source: table, DatabaseSource: db}
+		if hasDefault {
+			if c.Default, err = sql.NewColumnDefaultValue(expression.NewLiteral(strings.Trim(text, "'"), types.LongText), types.LongText, true, false, false); err != nil {
+				panic(fmt.Sprintf("gms: %s.%s.%s: %v", db, table, name, err))
+			}
+		}
+		out = append(out, c)
 	}
 	return out
 }

@@ -247,8 +247,9 @@ func (c *client) admit(ctx context.Context, u *mysql_db.User) error {
 			}
 		})
 		if n > o.MaxUserConnections {
-			return &protocol.Error{Number: 1226, State: "42000", Message: fmt.Sprintf("User '%s' has exceeded the 'max_user_connections' resource (current value: %d)", c.user, o.MaxUserConnections)}
+			return errExceeded(c.user, "max_user_connections", o.MaxUserConnections)
 		}
 	}
-	return nil
+	c.limited = o.hourly()
+	return c.srv().b.used.take(c.account, o, connections, time.Now())
 }

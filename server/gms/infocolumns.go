@@ -225,6 +225,13 @@ func (c described) typeText() string {
 
 // defaultValue is COLUMN_DEFAULT, nil: none.
 func (c described) defaultValue(ctx *sql.Context) any {
+	if c.def == nil && c.DatabaseSource == "mysql" && c.Default != nil { // of a system table
+		v, err := c.Default.Eval(ctx, nil)
+		if err != nil {
+			return nil
+		}
+		return v
+	}
 	if c.def == nil || !c.def.HasDefault || c.def.Generated != "" || strings.EqualFold(c.def.Default, "NULL") {
 		return nil
 	}

@@ -61,6 +61,7 @@ func newMySQLTables() *fixedDatabase {
 	} {
 		d.add(name, columns, func(*sql.Context, *Session) ([]sql.Row, error) { return nil, nil })
 	}
+	d.add("user", userColumns(), userRows)
 	d.add("columns_priv", `
 		Host char(255) not null
 		Db char(64) not null

@@ -73,7 +73,7 @@ var addGrammars = sync.OnceFunc(func() {
 		"flush error":           noFlush,
 		"flush general":         noFlush,
 		"flush slow":            noFlush,
-		"flush user_resources":  noFlush,
+		"flush user_resources":  flushing(flushUserResources),
 		"flush optimizer_costs": noFlush,
 		"flush status":          noFlush,
 		"help":                  emptySet("HELP", "source_category_name", "name", "is_it_category"),
@@ -290,10 +290,20 @@ func emptySet(name string, columns ...string) grammar {
 }
 
 // noFlush is a FLUSH of something that this server keeps nothing in.
-func noFlush(l *syntax.Lexer) (ast.Statement, error) {
-	l.Skip()
-	a := &admin{name: "FLUSH", auth: global(ast.AuthType_RELOAD), run: nothing}
-	return a.statement(), nil
+var noFlush = flushing(nothing)
+
+// flushing is a FLUSH of what run begins anew.
+func flushing(run func(*sql.Context, *Session, *admin) ([]sql.Row, error)) grammar {
+	return func(l *syntax.Lexer) (ast.Statement, error) {
+		l.Skip()
+		a := &admin{name: "FLUSH", auth: global(ast.AuthType_RELOAD), run: run}
+		return a.statement(), nil
+	}
+}
+
+func flushUserResources(_ *sql.Context, s *Session, _ *admin) ([]sql.Row, error) {
+	s.b.used.forget()
+	return nil, nil
 }
 
 // parseAlterDatabase parses ALTER DATABASE [name] READ ONLY = {0 | DEFAULT}, which changes nothing; other options are
