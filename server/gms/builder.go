@@ -86,6 +86,7 @@ func (b *builder) root(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 			s.recorder.planned = time.Since(s.recorder.run.start)
 		}
 		s.running.Store(&n)
+		s.recorder.run.whole = readsWhole(ctx, s.locks.stmt, n)
 	}
 	s.root = n
 	if s.b.mysql && s.depth == 0 {

@@ -380,6 +380,7 @@ func (c *client) sendRows(ctx *sql.Context, schema sql.Schema, rows sql.RowIter,
 	addOrigins(ctx, c.sess.root, schema, described)
 	writtenNames(stmt, described)
 	describeLengths(schema, described)
+	shownColumns(stmt, c.sess.root, described)
 	namesAsSent(stmt, described)
 	if err := w.Columns(described); err != nil {
 		return err

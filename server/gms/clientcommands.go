@@ -135,6 +135,12 @@ func (c *client) Status() uint16 {
 	}
 	if s.tx != nil && !s.tx.done && (s.GetIgnoreAutoCommit() || !s.autocommit && s.tx.used) {
 		status |= gomysql.SERVER_STATUS_IN_TRANS
+		if s.tx.readOnly {
+			status |= gomysql.SERVER_STATUS_IN_TRANS_READONLY
+		}
+	}
+	if s.recorder.run.whole {
+		status |= gomysql.SERVER_STATUS_NO_INDEX_USED
 	}
 	return status
 }

@@ -38,7 +38,7 @@ type digestShard struct {
 type digestEntry struct {
 	schema, digest, text    string
 	count, errors, warnings uint64
-	sent, affected          uint64
+	sent, affected, whole   uint64
 	sum, min, max           time.Duration
 	first, last             time.Time
 	sample                  string
@@ -92,6 +92,7 @@ type run struct {
 	start                    time.Time
 	took                     time.Duration
 	sent, affected, warnings uint64
+	whole                    bool // it reads a table without an index
 	failed                   bool
 }
 
@@ -133,6 +134,9 @@ func (e *digestEntry) add(query string, r run) {
 	e.sent += r.sent
 	e.affected += r.affected
 	e.warnings += r.warnings
+	if r.whole {
+		e.whole++
+	}
 	if r.failed {
 		e.errors++
 	}
@@ -197,5 +201,5 @@ func (r *recorder) end(err error) {
 	r.key = append(r.key, r.norm.Normalize(r.query)...)
 	r.d.add(r.key, schema, r.query, r.run)
 	r.s.noteProfile(r.query, r.planned, r.run.took)
-	r.query = ""
+	r.query, r.run.whole = "", false
 }

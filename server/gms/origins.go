@@ -1,10 +1,13 @@
 package gms
 
 import (
+	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression"
+	"github.com/dolthub/go-mysql-server/sql/expression/function/aggregation"
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/transform"
 	"github.com/dolthub/go-mysql-server/sql/types"
@@ -48,7 +51,7 @@ func addOrigins(ctx *sql.Context, n sql.Node, schema sql.Schema, out []protocol.
 	if exprs != nil && len(exprs) != len(schema) {
 		return
 	}
-	tables := tablesByName(n)
+	tables, aggregates := tablesByName(n), groupsAggregates(n)
 	for i, c := range schema {
 		col := &out[i]
 		if exprs != nil {
@@ -60,6 +63,9 @@ func addOrigins(ctx *sql.Context, n sql.Node, schema sql.Schema, out []protocol.
 			}
 			if !ok {
 				computed(ctx, c.Type, exprs[i], col)
+			}
+			if ok && f.Table() == "" {
+				ofAggregate(aggregates[f.Id()], col)
 			}
 			if !ok || f.Table() == "" {
 				col.Flags &^= gomysql.BLOB_FLAG | gomysql.ZEROFILL_FLAG // only columns of tables have them
@@ -110,12 +116,59 @@ func writtenNames(stmt ast.Statement, out []protocol.Column) {
 	}
 }
 
+// groupsAggregates returns the aggregates of a plan by the columns that they make.
+func groupsAggregates(n sql.Node) map[sql.ColumnId]sql.Expression {
+	var of map[sql.ColumnId]sql.Expression
+	transform.Inspect(n, func(n sql.Node) bool {
+		g, ok := n.(*plan.GroupBy)
+		if !ok {
+			return true
+		}
+		for _, e := range g.SelectDeps {
+			if x, ok := e.(sql.IdExpression); ok {
+				if of == nil {
+					of = map[sql.ColumnId]sql.Expression{}
+				}
+				of[x.Id()] = e
+			}
+		}
+		return true
+	})
+	return of
+}
+
+// countLength is the length of a COUNT.
+const countLength = 21
+
+// ofAggregate gives the column of an aggregate what the planner does not: MAX and MIN of no rows are NULL.
+func ofAggregate(e sql.Expression, col *protocol.Column) {
+	switch e.(type) {
+	case *aggregation.Count, *aggregation.CountDistinct:
+		col.Length = countLength
+	case *aggregation.Max, *aggregation.Min:
+		col.Flags &^= gomysql.NOT_NULL_FLAG
+	}
+}
+
 // longestText is the length of the longest VARCHAR, in bytes.
 const longestText = 65532
 
 // computed makes a column that is no table's what MySQL's expressions are: an integer a
 // BIGINT, a text a VARCHAR unless one of a TEXT.
 func computed(ctx *sql.Context, t sql.Type, e sql.Expression, col *protocol.Column) {
+	if types.IsTextOnly(t) {
+		col.Decimals = notFixed
+	}
+	if l, ok := e.(*expression.Literal); ok {
+		if text, ok := l.Value().(string); ok && types.IsTextOnly(t) {
+			col.Type, col.Length = gomysql.MYSQL_TYPE_VAR_STRING, uint32(int64(utf8.RuneCountInString(text))*max(1, ctx.GetCharacterSetResults().MaxLength()))
+			return
+		}
+		if types.IsInteger(t) {
+			col.Type, col.Length = gomysql.MYSQL_TYPE_LONGLONG, uint32(len(fmt.Sprint(l.Value())))
+			return
+		}
+	}
 	switch {
 	case types.IsInteger(t):
 		col.Type, col.Length = gomysql.MYSQL_TYPE_LONGLONG, types.Int64.MaxTextResponseByteLength(ctx)

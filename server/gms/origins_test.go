@@ -61,6 +61,10 @@ func TestColumnFlags(t *testing.T) {
 		{"SELECT j, g FROM t", "144:4294967295 144:4294967295"},
 		{"SELECT CONCAT(tx, v), y + 0 FROM t", "0:4294967295 160:20"},
 		{"SELECT tx, du FROM t UNION SELECT tx, du FROM t", "16:262140 32:11"},
+		{"SELECT 1, -1, 'hello', NULL, 123456789012, COUNT(*), MAX(y), MIN(v) FROM t", "129:1 129:2 1:20 128:0 129:12 129:21 160:4 0:20"},
+		{"EXPLAIN SELECT * FROM t", "160:3 1:76 0:256 0:16809984 0:40 0:16384 0:256 0:16384 0:4096 160:10 128:4 0:1020"},
+		{"SHOW CREATE TABLE t", "1:65532 1:65532"},
+		{"SHOW COLUMNS FROM t LIKE 'tx'", "1:100000 1:100000 1:100000 1:100000 0:100000 1:100000"},
 	} {
 		r, err := c.Execute(x.query)
 		if err != nil {

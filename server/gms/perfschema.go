@@ -101,6 +101,7 @@ func digestRows(_ *sql.Context, s *Session) ([]sql.Row, error) {
 		for len(r) < 31 {
 			r = append(r, 0)
 		}
+		r[25] = e.whole // SUM_NO_INDEX_USED
 		rows = append(rows, append(r, e.first.UTC(), e.last.UTC(), picoseconds(e.quantile(0.95)),
 			picoseconds(e.quantile(0.99)), picoseconds(e.quantile(0.999)), sample, seen(e.sampleSeen, e.first),
 			picoseconds(e.sampleTook)))

@@ -16,6 +16,9 @@ import (
 	"sextant/server/protocol"
 )
 
+// notFixed stands for the digits behind the point of what has no fixed number of them.
+const notFixed = 31
+
 // columns returns the definitions of the columns of a plan's result.
 func columns(ctx *sql.Context, n sql.Node, schema sql.Schema) []protocol.Column {
 	times, formats := timeDigits(ctx, n, schema), columnFormats(ctx, n, schema)
@@ -31,7 +34,7 @@ func columns(ctx *sql.Context, n sql.Node, schema sql.Schema) []protocol.Column 
 			Charset: uint16(charset), Length: c.Type.MaxTextResponseByteLength(ctx),
 		}
 		switch {
-		case types.IsBinaryType(c.Type), types.IsNumber(c.Type), types.IsYear(c.Type), expr.IsMoment(c.Type), types.IsBit(c.Type): // drivers take a BIT that is not binary for text
+		case c.Type == types.Null, types.IsBinaryType(c.Type), types.IsNumber(c.Type), types.IsYear(c.Type), expr.IsMoment(c.Type), types.IsBit(c.Type): // drivers take a BIT that is not binary for text
 			col.Charset = uint16(sql.Collation_binary)
 		case results != sql.CharacterSet_Unspecified:
 			col.Charset = uint16(results)
@@ -71,7 +74,7 @@ func columns(ctx *sql.Context, n sql.Node, schema sql.Schema) []protocol.Column 
 			}
 		default:
 			if types.IsFloat(c.Type) {
-				col.Decimals = 31 // not fixed
+				col.Decimals = notFixed
 			}
 		}
 		if f, ok := formats[i]; ok {
