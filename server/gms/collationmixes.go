@@ -1,9 +1,9 @@
 package gms
 
 import (
-	"strings"
-
 	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/expression"
+	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/transform"
 
 	"sextant/server/gms/expr"
@@ -11,13 +11,57 @@ import (
 
 // illegalMixes returns MySQL's error of the first operation in a plan whose texts have collations of which none applies.
 func illegalMixes(ctx *sql.Context, n sql.Node) (err error) {
-	stored := map[string]bool{} // the names of tables
-	transform.InspectWithOpaque(ctx, n, func(_ *sql.Context, n sql.Node) bool {
-		if x, named := n.(sql.NameableNode); named && tableOf(n) != nil {
-			stored[strings.ToLower(x.Name())] = true
+	var tables map[sql.TableId]sql.Node // tables and derived ones, nil: not looked for yet
+	aggregates := map[sql.ColumnId]sql.Expression{}
+	var collect func(ctx *sql.Context, n sql.Node) bool
+	collect = func(ctx *sql.Context, n sql.Node) bool {
+		if x, ok := n.(plan.TableIdNode); ok {
+			if _, derived := n.(*plan.SubqueryAlias); derived || tableOf(n) != nil {
+				tables[x.Id()] = n
+			}
+		}
+		if g, ok := n.(*plan.GroupBy); ok {
+			for _, e := range g.SelectDeps {
+				if a, ok := e.(sql.Aggregation); ok {
+					aggregates[a.Id()] = a
+				}
+			}
+		}
+		if x, ok := n.(sql.Expressioner); ok {
+			for _, e := range x.Expressions() {
+				sql.Inspect(ctx, e, func(ctx *sql.Context, e sql.Expression) bool {
+					if sub, ok := e.(*plan.Subquery); ok && sub.Query != nil {
+						transform.InspectWithOpaque(ctx, sub.Query, collect)
+					}
+					return true
+				})
+			}
 		}
 		return true
-	})
+	}
+	var columns expr.ColumnCollation
+	columns = func(f *expression.GetField) (sql.CollationID, byte, bool) {
+		if tables == nil {
+			tables = map[sql.TableId]sql.Node{}
+			transform.InspectWithOpaque(ctx, n, collect)
+		}
+		if a := aggregates[f.Id()]; a != nil {
+			return expr.OwnCollation(ctx, a, columns)
+		}
+		t := tables[f.TableId()]
+		if d, ok := t.(*plan.SubqueryAlias); ok {
+			at := d.Schema(ctx).IndexOfColName(f.Name())
+			if at < 0 {
+				return 0, 0, false
+			}
+			return expr.ColumnMix(ctx, d.Child, at, columns)
+		}
+		typ, ok := f.Type(ctx).(sql.TypeWithCollation)
+		if !ok || t == nil {
+			return 0, 0, false
+		}
+		return typ.Collation(), 2, true
+	}
 	transform.InspectWithOpaque(ctx, n, func(ctx *sql.Context, n sql.Node) bool {
 		x, ok := n.(sql.Expressioner)
 		if !ok || err != nil {
@@ -26,7 +70,7 @@ func illegalMixes(ctx *sql.Context, n sql.Node) (err error) {
 		for _, e := range x.Expressions() {
 			sql.Inspect(ctx, e, func(ctx *sql.Context, e sql.Expression) bool {
 				if err == nil {
-					err = expr.IllegalMix(ctx, e, stored)
+					err = expr.IllegalMix(ctx, e, columns)
 				}
 				return err == nil
 			})

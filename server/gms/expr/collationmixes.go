@@ -5,15 +5,22 @@ import (
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression"
+	"github.com/dolthub/go-mysql-server/sql/expression/function/aggregation"
+	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/mysql"
 )
 
-// Coercibilities of operands that no other gives way to.
+// Coercibilities of operands.
 const (
-	explicitCollation = 0 // of COLLATE
-	implicitCollation = 2 // of a column
+	explicitCollation  = 0 // of COLLATE
+	noCollation        = 1 // of a text that is made of others, of which no collation applies
+	implicitCollation  = 2 // of a column
+	coercibleCollation = 4 // of a literal
 )
+
+// ColumnCollation returns the collation of a column and its coercibility, false if they are not known.
+type ColumnCollation func(*expression.GetField) (sql.CollationID, byte, bool)
 
 // mixingFunctions are the functions whose texts have one collation, and whether they compare them: others take columns of
 // any.
@@ -26,7 +33,7 @@ var mixingFunctions = map[string]bool{
 const CollatedFunction = "_collated"
 
 // IllegalMix returns the error of an operation.
-func IllegalMix(ctx *sql.Context, e sql.Expression, stored map[string]bool) error {
+func IllegalMix(ctx *sql.Context, e sql.Expression, columns ColumnCollation) error {
 	name, operands, compares := "", e.Children(), true
 	switch x := e.(type) {
 	case *expression.Not:
@@ -55,7 +62,18 @@ func IllegalMix(ctx *sql.Context, e sql.Expression, stored map[string]bool) erro
 		if list, ok := x.Right().(expression.Tuple); ok {
 			name, operands = " IN ", append([]sql.Expression{x.Left()}, list...)
 		}
+	case *plan.InSubquery:
+		name = "="
 	case sql.FunctionExpression:
+		if c, ok := x.(*typedCall); ok {
+			if k, ok := c.FunctionExpression.(CaseCall); ok && k.Expr != nil {
+				name, operands = "case", []sql.Expression{k.Expr}
+				for _, b := range k.Branches {
+					operands = append(operands, b.Cond)
+				}
+				break
+			}
+		}
 		f := strings.ToLower(x.FunctionName())
 		if all, ok := mixingFunctions[f]; ok {
 			if name, compares = f, all; f == "substring_index" {
@@ -66,35 +84,65 @@ func IllegalMix(ctx *sql.Context, e sql.Expression, stored map[string]bool) erro
 	if name == "" {
 		return nil
 	}
-	var collations []sql.CollationID
-	var coercibilities []byte
-	for _, o := range operands {
-		if c, n, ok := ownCollation(ctx, o, stored); ok {
-			collations, coercibilities = append(collations, c), append(coercibilities, n)
+	if len(operands) == 2 {
+		left, ok := operands[0].(expression.Tuple)
+		right, ok2 := operands[1].(expression.Tuple)
+		if ok && ok2 && len(left) == len(right) {
+			for i, l := range left {
+				if err := illegalMix(ctx, name, []sql.Expression{l, right[i]}, true, columns); err != nil {
+					return err
+				}
+			}
+			return nil
 		}
 	}
-	for i, c := range collations {
-		for j, d := range collations[:i] {
-			if c == d || coercibilities[i] != coercibilities[j] || c.CharacterSet() != d.CharacterSet() {
-				continue
-			}
-			if coercibilities[i] == implicitCollation && (!compares || overruled(coercibilities) || byBytes(c) || byBytes(d)) {
-				continue
-			}
-			return errIllegalMix(ctx, name, operands)
-		}
-	}
-	return nil
+	return illegalMix(ctx, name, operands, compares, columns)
 }
 
-// overruled reports whether one of several operands has an explicit collation.
-func overruled(coercibilities []byte) bool {
-	for _, n := range coercibilities {
-		if n == explicitCollation {
-			return true
+// illegalMix returns the error of an operation that has a name.
+func illegalMix(ctx *sql.Context, name string, operands []sql.Expression, compares bool, columns ColumnCollation) error {
+	var known []sql.Expression
+	for _, o := range operands {
+		if _, _, ok := OwnCollation(ctx, o, columns); ok {
+			known = append(known, o)
 		}
 	}
-	return false
+	_, n, legal := mixed(ctx, known, columns)
+	if len(known) < 2 || legal && (n != noCollation || !compares) {
+		return nil
+	}
+	return errIllegalMix(ctx, name, operands, columns)
+}
+
+// mixed returns the collation and the coercibility of a text that is made of several, by MySQL's rules. Returns false if a
+// collation is not known, or two are explicit.
+func mixed(ctx *sql.Context, operands []sql.Expression, columns ColumnCollation) (collation sql.CollationID, coercibility byte, legal bool) {
+	for _, o := range operands {
+		_, variable := o.(*expression.UserVar)
+		if t := o.Type(ctx); !variable && (types.IsNumber(t) || IsMoment(t) || t == types.Null) {
+			continue
+		}
+		c, n, ok := OwnCollation(ctx, o, columns)
+		switch {
+		case !ok:
+			return 0, 0, false
+		case !legal || n < coercibility:
+			collation, coercibility, legal = c, n, true
+		case n > coercibility || c == collation:
+		case n == explicitCollation:
+			return 0, 0, false
+		case c.CharacterSet() != collation.CharacterSet():
+			if c.CharacterSet().MaxLength() > collation.CharacterSet().MaxLength() {
+				collation = c
+			}
+		case n != implicitCollation || byBytes(collation):
+		case byBytes(c):
+			collation = c
+		default:
+			collation, coercibility = c.CharacterSet().BinaryCollation(), noCollation
+		}
+	}
+	return collation, coercibility, legal
 }
 
 // byBytes reports whether a collation is the one of its character set that others give way to.
@@ -102,31 +150,82 @@ func byBytes(c sql.CollationID) bool {
 	return strings.HasSuffix(c.Name(), "_bin") && c != sql.Collation_utf8mb4_0900_bin || c == sql.Collation_binary
 }
 
-// ownCollation returns the collation of an operand that has COLLATE, or is a column of a table; false of others.
-func ownCollation(ctx *sql.Context, e sql.Expression, stored map[string]bool) (sql.CollationID, byte, bool) {
+// OwnCollation returns the collation and the coercibility of an operand that is a text; false of others, and where MySQL's are not
+// known.
+func OwnCollation(ctx *sql.Context, e sql.Expression, columns ColumnCollation) (sql.CollationID, byte, bool) {
+	if a, ok := e.(*expression.Alias); ok {
+		e = a.Child
+	}
+	if x := SubqueryOf(e); x != nil {
+		if x.Query == nil || len(x.Query.Schema(ctx)) != 1 {
+			return 0, 0, false
+		}
+		return ColumnMix(ctx, x.Query, 0, columns)
+	}
 	if !e.Resolved() {
 		return 0, 0, false
 	}
-	t, ok := e.Type(ctx).(sql.TypeWithCollation)
-	if !ok || !types.IsTextOnly(e.Type(ctx)) {
+	t := e.Type(ctx)
+	typ, ok := t.(sql.TypeWithCollation)
+	if !ok || !types.IsTextOnly(t) && !types.IsEnum(t) && !types.IsSet(t) {
 		return 0, 0, false
 	}
 	switch x := e.(type) {
 	case *expression.CollatedExpression:
-		return t.Collation(), explicitCollation, true
+		return typ.Collation(), explicitCollation, true
 	case *expression.GetField:
-		return t.Collation(), implicitCollation, stored[strings.ToLower(x.Table())]
+		return columns(x)
+	case *expression.Literal:
+		return typ.Collation(), coercibleCollation, true
+	case *typedCall:
+		name := strings.ToLower(x.FunctionName())
+		_, collated := CollatedFunctions[name]
+		if _, chooses := Choices[name]; collated || chooses || name == "case" {
+			return mixed(ctx, x.values(), columns)
+		}
+	case *expression.UserVar:
+		return typ.Collation(), implicitCollation, true
+	case *aggregation.Max, *aggregation.Min, *MemberText:
+		return OwnCollation(ctx, e.Children()[0], columns)
 	}
 	return 0, 0, false
+}
+
+// ColumnMix returns the collation and the coercibility of a column that a node returns, false if they are not known. Of what MySQL
+// writes to a table, they are those of a table's column.
+func ColumnMix(ctx *sql.Context, n sql.Node, column int, columns ColumnCollation) (c sql.CollationID, coercibility byte, known bool) {
+	switch x := n.(type) {
+	case *plan.Project:
+		return OwnCollation(ctx, x.Projections[column], columns)
+	case *plan.Filter, *plan.Sort, *plan.SubqueryAlias, *plan.Max1Row:
+		return ColumnMix(ctx, n.Children()[0], column, columns)
+	case *plan.GroupBy:
+		c, coercibility, known = OwnCollation(ctx, x.SelectDeps[column], columns)
+	case *plan.TopN, *plan.Limit, *plan.Offset, *plan.Distinct, *plan.Having:
+		c, coercibility, known = ColumnMix(ctx, n.Children()[0], column, columns)
+	case *plan.SetOp:
+		var d sql.CollationID
+		if c, _, known = ColumnMix(ctx, x.Left(), column, columns); known {
+			d, _, known = ColumnMix(ctx, x.Right(), column, columns)
+			known = known && c == d
+		}
+	case *plan.ResolvedTable, *plan.TableAlias:
+		t := n.Schema(ctx)[column]
+		return columns(expression.NewGetFieldWithTable(column, int(n.(plan.TableIdNode).Id()), t.Type, "", t.Source, t.Name, true))
+	}
+	return c, implicitCollation, known
 }
 
 // coercibilityNames are what errors call coercibilities.
 var coercibilityNames = []string{"EXPLICIT", "NONE", "IMPLICIT", "SYSCONST", "COERCIBLE", "NUMERIC", "IGNORABLE"}
 
-func errIllegalMix(ctx *sql.Context, operation string, operands []sql.Expression) error {
+func errIllegalMix(ctx *sql.Context, operation string, operands []sql.Expression, columns ColumnCollation) error {
 	mixed := make([]string, len(operands))
 	for i, o := range operands {
-		c, n := coercibilityOf(ctx, o)
+		c, n, known := OwnCollation(ctx, o, columns)
+		if !known {
+			c, n = coercibilityOf(ctx, o)
+		}
 		mixed[i] = "(" + c.Name() + "," + coercibilityNames[min(int(n), len(coercibilityNames)-1)] + ")"
 	}
 	switch len(operands) {
