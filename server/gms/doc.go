@@ -23,7 +23,5 @@
 // drops lock clauses and commits after DDL instead of before. Session, annotator
 // and builder put that right from outside; each says where.
 //
-// Not done: a fast path around the planner, FOR SHARE in
-// prepared statements (the wire server parses those itself), spatial indexes
-// that are more than a full scan.
+// Not done: a fast path around the planner; a spatial index is read whole.
 package gms
