@@ -223,7 +223,7 @@ func (t *Table) GetChecks(ctx *sql.Context) ([]sql.CheckDefinition, error) {
 		return nil, nil // see takeChecks, dropChecksOf and dependedOn
 	}
 	if ok && len(s.viewUses) > 0 {
-		return slices.Concat(sh.checks, s.viewChecks(syntax.TableName{Database: sh.def.Database, Name: sh.def.Name}, false)), nil
+		return slices.Concat(s.viewChecks(syntax.TableName{Database: sh.def.Database, Name: sh.def.Name}, false), sh.checks), nil
 	}
 	return sh.checks, nil
 }
@@ -249,7 +249,7 @@ func (t *Table) CreateCheck(ctx *sql.Context, c *sql.CheckDefinition) error {
 			return err
 		}
 		def.Checks = append(def.Checks, engine.CheckDef{Name: name, Expr: expr, Enforced: c.Enforced})
-		return nil
+		return checksOfActions(def)
 	})
 }
 

@@ -125,6 +125,9 @@ func (b *builder) root(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		}
 	}
 	temporary := temporaryDDL(n, ctx.Query())
+	if _, drop := n.(*plan.DropTable); drop && temporary && s.tx != nil && s.tx.readOnly {
+		return nil, wireError(errReadOnlyTx)
+	}
 	if !temporary && commits(n) {
 		if s.dml == 0 {
 			return b.ddl(ctx, s, n, r)

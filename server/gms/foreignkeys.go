@@ -120,8 +120,31 @@ func (t *Table) AddForeignKey(ctx *sql.Context, fk sql.ForeignKeyConstraint) err
 	}
 	return t.alter(ctx, func(def *engine.TableDef) error {
 		def.ForeignKeys = append(def.ForeignKeys, foreignKeyDef(fk))
-		return nil
+		return checksOfActions(def)
 	})
+}
+
+// checksOfActions returns error 3823 if a CHECK constraint uses a column that a foreign key's action
+// changes.
+func checksOfActions(def *engine.TableDef) error {
+	for _, fk := range def.ForeignKeys {
+		if fk.OnDelete != string(sql.ForeignKeyReferentialAction_SetNull) && fk.OnUpdate != string(sql.ForeignKeyReferentialAction_SetNull) &&
+			fk.OnUpdate != string(sql.ForeignKeyReferentialAction_Cascade) {
+			continue
+		}
+		for _, c := range def.Checks {
+			for _, column := range fk.Columns {
+				switch used, err := usesColumn(c.Expr, column); {
+				case err != nil:
+					return err
+				case used:
+					return mysql.NewSQLError(3823, "HY000",
+						"Column '%s' cannot be used in a check constraint '%s': needed in a foreign key constraint '%s' referential action.", column, c.Name, fk.Name)
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // DropForeignKey implements sql.ForeignKeyTable.

@@ -61,6 +61,9 @@ func checkKeyLength(schema sql.Schema, ix sql.IndexDef) error {
 			if c.Length == 0 && types.IsTextBlob(schema[at].Type) {
 				return mysql.NewSQLError(1170, "42000", "BLOB/TEXT column '%s' used in key specification without a key length", c.Name)
 			}
+			if t, ok := schema[at].Type.(sql.StringType); ok && t.MaxCharacterLength() == 0 {
+				return mysql.NewSQLError(1167, "42000", "The used storage engine can't index column '%s'", c.Name)
+			}
 			total += keyBytes(schema[at].Type, c.Length)
 		}
 	}

@@ -62,6 +62,18 @@ func refusals(ctx context.Context, query string, stmt ast.Statement) error {
 				return err
 			}
 		}
+		if t := n.TriggerSpec; t != nil {
+			if err := rewrite.CheckLength(t.TrigName.Name.String()); err != nil {
+				return err
+			}
+		}
+		if n.Action == ast.DropStr {
+			for _, t := range n.FromTables {
+				if err := rewrite.CheckName(t.Name.String(), 1103, "table"); err != nil {
+					return err
+				}
+			}
+		}
 		if p := n.ProcedureSpec; p != nil && n.Action == ast.CreateStr {
 			if err := rewrite.CheckName(p.ProcName.Name.String(), 1458, "routine"); err != nil {
 				return err

@@ -2,6 +2,7 @@ package rewrite
 
 import (
 	"context"
+	"math"
 	"regexp"
 	"slices"
 	"strings"
@@ -60,7 +61,13 @@ func RefusedParts(query string, n ast.SQLNode) error {
 				break
 			}
 			name := "CAST"
-			if strings.EqualFold(n.Type.Type, "decimal") {
+			switch strings.ToLower(n.Type.Type) {
+			case "char", "nchar", "binary":
+				if Number(n.Type.Length) > math.MaxUint32 {
+					return false, mysql.NewSQLError(1439, "42000", "Display width out of range for column 'cast as char' (max = %d)", uint32(math.MaxUint32))
+				}
+				return true, NoCharset(n.Type.Charset)
+			case "decimal":
 				if name = ast.String(n.Expr); Number(n.Type.Scale) <= 30 && Number(n.Type.Scale) > Number(n.Type.Length) {
 					name = ""
 				}
