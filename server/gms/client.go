@@ -282,6 +282,9 @@ func (c *client) run(ctx context.Context, query string, parsed ast.Statement, bi
 	if of == nil {
 		of, _ = c.sess.GetPreparedQuery(query)
 	}
+	if err := localFiles(of); err != nil {
+		return false, err
+	}
 	restore, err := c.sess.authorize(sctx, of)
 	if err != nil {
 		return false, err

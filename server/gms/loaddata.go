@@ -11,10 +11,22 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/mysql"
 	"github.com/dolthub/vitess/go/sqltypes"
+	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
 	"sextant/server/gms/expr"
 	"sextant/server/gms/value"
 )
+
+// localFiles returns the error of a LOAD DATA LOCAL that is off, which comes before those of its table and privileges.
+func localFiles(stmt ast.Statement) error {
+	if l, ok := stmt.(*ast.Load); !ok || !bool(l.Local) {
+		return nil
+	}
+	if _, on, _ := sql.SystemVariables.GetGlobal("local_infile"); on != int8(1) {
+		return mysql.NewSQLError(3948, "42000", "Loading local data is disabled; this must be enabled on both the client and server sides")
+	}
+	return nil
+}
 
 // loadData builds the rows of a LOAD DATA.
 func (b *builder) loadData(ctx *sql.Context, s *Session, n *plan.LoadData) (sql.RowIter, error) {
@@ -29,17 +41,10 @@ func (b *builder) loadData(ctx *sql.Context, s *Session, n *plan.LoadData) (sql.
 	if err := it.encoding(ctx); err != nil {
 		return nil, err
 	}
-	if n.Local {
-		if _, on, _ := sql.SystemVariables.GetGlobal("local_infile"); on != int8(1) {
-			return nil, mysql.NewSQLError(3948, "42000", "Loading local data is disabled; this must be enabled on both the client and server sides")
-		}
-	} else if err := s.mayUseFiles(ctx); err != nil {
-		return nil, err
-	}
 	var err error
 	if n.Local {
 		it.file, err = ctx.LoadInfile(n.File)
-	} else {
+	} else if err = s.mayUseFiles(ctx); err == nil {
 		it.file, err = s.b.openFile(n.File)
 	}
 	if err != nil {
