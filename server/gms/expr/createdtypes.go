@@ -8,6 +8,7 @@ import (
 	"github.com/cockroachdb/apd/v3"
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression"
+	"github.com/dolthub/go-mysql-server/sql/expression/function/aggregation"
 	"github.com/dolthub/go-mysql-server/sql/expression/function/aggregation/window"
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/types"
@@ -112,6 +113,12 @@ func CreatedExpr(ctx *sql.Context, e sql.Expression, from sql.Node) ResultColumn
 	t := e.Type(ctx)
 	if s, ok := t.(sql.SystemVariableType); ok {
 		t = s.UnderlyingType()
+	}
+	if g, ok := e.(*aggregation.GroupConcat); ok {
+		collation, _ := CommonCollation(ctx, g.OutputExpressions())
+		if typ, err := t.(sql.TypeWithCollation).WithNewCollation(collation); err == nil {
+			t = typ
+		}
 	}
 	if f, ok := e.(*expression.GetField); ok {
 		if from != nil {

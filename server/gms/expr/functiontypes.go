@@ -178,10 +178,13 @@ func CommonCollation(ctx *sql.Context, values []sql.Expression) (sql.CollationID
 			continue
 		}
 		c, n := coercibilityOf(ctx, e)
-		if !some {
+		switch {
+		case !some:
 			collation, coercibility, some = c, n, true
-		} else {
+		case (c == sql.Collation_binary) == (collation == sql.Collation_binary):
 			collation, coercibility = sql.ResolveCoercibility(collation, coercibility, c, n)
+		case n < coercibility || n == coercibility && c == sql.Collation_binary: // of a text and bytes that are as strong it is the bytes
+			collation, coercibility = c, n
 		}
 	}
 	if !some || coercibility > 4 {

@@ -74,6 +74,9 @@ func ownFunction(name string) (sql.Function, bool) {
 		}}, true
 	case name == "hex":
 		return sql.Function1{Name: name, Fn: func(ctx *sql.Context, e sql.Expression) sql.Expression {
+			if e.Resolved() && types.IsJSON(e.Type(ctx)) {
+				e = expr.NewCastText(ctx, expression.NewConvert(e, expression.ConvertToChar))
+			}
 			return hexCall{gmsfunction.NewHex(ctx, expr.TextArguments(ctx, name, []sql.Expression{e})[0]).(*gmsfunction.Hex)}
 		}}, true
 	case name == "char":

@@ -138,7 +138,7 @@ func (u *unionTyping) concatenated(n *plan.GroupBy) {
 			continue
 		}
 		collation, _ := expr.CommonCollation(u.ctx, g.OutputExpressions())
-		if t, ok := g.Type(u.ctx).(sql.TypeWithCollation); ok && collation != sql.Collation_binary {
+		if t, ok := g.Type(u.ctx).(sql.TypeWithCollation); ok {
 			if t, err := t.WithNewCollation(collation); err == nil {
 				u.concats[strings.ToLower(plan.AliasSubqueryString(u.ctx, g))] = t
 			}
