@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
@@ -18,6 +19,31 @@ func (s *Session) TakeDivided() *sql.Warning {
 	w := s.divided
 	s.divided = nil
 	return w
+}
+
+// strictSource are the rows that a statement changes.
+type strictSource struct{ sql.Node }
+
+// strictRows are the rows that a statement changes: in strict mode it fails by what the expressions that find them warn of.
+type strictRows struct {
+	sql.RowIter
+	a value.Assigner
+}
+
+// Next implements sql.RowIter.
+func (r *strictRows) Next(ctx *sql.Context) (sql.Row, error) {
+	row, err := r.RowIter.Next(ctx)
+	return row, strictly(ctx, &r.a, err)
+}
+
+// strictly returns err, or in strict mode the error of what was evaluated for a row, also if there is no other row.
+func strictly(ctx *sql.Context, a *value.Assigner, err error) error {
+	if err == nil || err == io.EOF { //nolint:errorlint // as iterators return it
+		if failed := a.Divided(ctx); failed != nil {
+			return failed
+		}
+	}
+	return err
 }
 
 // Warn implements sql.Session.
@@ -51,7 +77,7 @@ func (s *Session) Warn(w *sql.Warning) {
 	if s.b.mysql && strings.HasPrefix(w.Message, "'disable/enable keys'") {
 		w = &sql.Warning{Level: "Note", Code: 1031, Message: fmt.Sprintf("Table storage engine for '%s' doesn't have this option", s.altered)}
 	}
-	if s.b.mysql && value.StrictStates[w.Code] != "" {
+	if s.b.mysql && value.StrictStates[w.Code] != "" && w.Level == "Warning" {
 		s.divided = w
 	}
 	if s.b.mysql && w.Code == value.DivisionByZero {

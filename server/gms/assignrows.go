@@ -95,10 +95,7 @@ func (i *assignIter) Next(ctx *sql.Context) (sql.Row, error) {
 			}
 		}
 	}
-	if err != nil {
-		return nil, err
-	}
-	if err := i.a.Divided(ctx); err != nil {
+	if err = strictly(ctx, &i.a, err); err != nil {
 		return nil, err
 	}
 	i.a.Row++

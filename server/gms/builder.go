@@ -14,6 +14,7 @@ import (
 	"sextant/server/gms/function"
 	"sextant/server/gms/planrule"
 	"sextant/server/gms/rewrite"
+	"sextant/server/gms/value"
 )
 
 // builder stands before the planner's own builder of iterators. For most nodes it
@@ -458,6 +459,12 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		if s.b.mysql {
 			return b.delete(ctx, s, n, r)
 		}
+	case *strictSource:
+		it, err := b.base.Build(ctx, n.Node, r)
+		if err != nil {
+			return nil, err
+		}
+		return &strictRows{RowIter: it}, nil
 	case *exactRows:
 		return b.base.Build(ctx, n.Node, r)
 	case *plan.UpdateSource:
@@ -478,7 +485,10 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 			if joined && err == nil {
 				it = rows.updated(it, s)
 			}
-			return it, err
+			if err != nil {
+				return nil, err
+			}
+			return &strictRows{it, value.Assigner{Ignore: n.Ignore}}, nil
 		}
 	case *joinedRows:
 		return b.base.Build(ctx, n.Node, r)

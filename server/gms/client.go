@@ -290,7 +290,7 @@ func (c *client) run(ctx context.Context, query string, parsed ast.Statement, bi
 		return false, err
 	}
 	defer restore()
-	c.sess.cleared, c.sess.worded = false, ""
+	c.sess.cleared, c.sess.worded, c.sess.divided = false, "", nil
 	if c.sess.prepared.current == nil { // else PREPARE has warned
 		c.sess.worded = query
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
+	"sextant/server/gms/rewrite"
 	"sextant/server/gms/syntax"
 )
 
@@ -57,12 +58,21 @@ func (s *Session) defaultCollation(ctx *sql.Context, d *ast.DDL) sql.CollationID
 	return sql.Collation_Default
 }
 
-// memberDefault makes a number that is the DEFAULT of an ENUM or SET the text that it is to MySQL: of a member's name.
+// memberDefault makes a number that is the DEFAULT of an ENUM or SET the text that it is to MySQL, of a member's name, and b'…'
+// that is the DEFAULT of a text the bytes that it is.
 func memberDefault(t *ast.ColumnType) {
-	if !strings.EqualFold(t.Type, "enum") && !strings.EqualFold(t.Type, "set") {
+	v, ok := t.Default.(*ast.SQLVal)
+	if !ok {
 		return
 	}
-	if v, ok := t.Default.(*ast.SQLVal); ok && v.Type == ast.IntVal {
-		t.Default = ast.NewStrVal(v.Val)
+	switch strings.ToLower(t.Type) {
+	case "enum", "set":
+		if v.Type == ast.IntVal {
+			t.Default = ast.NewStrVal(v.Val)
+		}
+	case "char", "varchar", "binary", "varbinary":
+		if v.Type == ast.BitVal {
+			t.Default = rewrite.HexLiteralOf(v)
+		}
 	}
 }

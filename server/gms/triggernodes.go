@@ -437,10 +437,7 @@ func (b *builder) delete(ctx *sql.Context, s *Session, n *plan.DeleteFrom, r sql
 		rows, err := b.plain(ctx, s, plan.NewDeleteFrom(n.Child, targets, true), r)
 		return &ignoringRows{rows, count}, err
 	}
-	if !changed {
-		return b.plain(ctx, s, n, r)
-	}
-	c := plan.NewDeleteFrom(n.Child, targets, true)
+	c := plan.NewDeleteFrom(&strictSource{n.Child}, targets, changed || n.HasExplicitTargets())
 	c.Returning = n.Returning
 	return b.plain(ctx, s, c, r)
 }

@@ -153,6 +153,9 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 		if types.IsTimespan(e.Type(ctx)) {
 			return newTimeCast(e)
 		}
+		if types.IsYear(e.Type(ctx)) {
+			return &yearCast{e}
+		}
 		if n := NewDateNumber(ctx, e.Child); !Unchanged(n, e.Child) && types.IsNumber(e.Type(ctx)) && !types.IsYear(e.Type(ctx)) {
 			if d, ok := n.(*DateNumber); ok && types.IsInteger(e.Type(ctx)) {
 				d.Typ, d.Seconds = types.Int64, true

@@ -64,8 +64,16 @@ func ShowFormats(r sql.Row, cells [][]byte, formats map[int]value.ColumnFormat) 
 	}
 }
 
-// ShownDefault returns the text of a value as a column that has a format shows it, text if it has none.
+// ShownDefault returns the text of a number as its column shows it: of a FLOAT or DOUBLE MySQL's digits, of others text, and
+// what a format makes of it.
 func ShownDefault(c *engine.ColumnDef, v any, text string) string {
+	switch v.(type) {
+	case float32:
+		number, _ := value.AppendDouble(value.NoContext(), nil, types.Float32, v)
+		text = string(number)
+	case float64:
+		text = value.Shown(v)
+	}
 	if c == nil {
 		return text
 	}

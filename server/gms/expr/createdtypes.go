@@ -413,8 +413,8 @@ func (d deriver) nullable(e sql.Expression) bool {
 	case *expression.Literal:
 		return x.Value() == nil
 	case *expression.Convert:
-		return types.IsTime(x.Type(d.ctx)) || types.IsTimespan(x.Type(d.ctx)) || types.IsJSON(x.Type(d.ctx)) || d.nullable(x.Child)
-	case *timeCast:
+		return types.IsYear(x.Type(d.ctx)) || types.IsTime(x.Type(d.ctx)) || types.IsTimespan(x.Type(d.ctx)) || types.IsJSON(x.Type(d.ctx)) || d.nullable(x.Child)
+	case *timeCast, *yearCast:
 		return true
 	case *expression.GetField:
 		return CreatedExpr(d.ctx, x, d.from).Nullable

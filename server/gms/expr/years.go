@@ -3,11 +3,14 @@ package expr
 import (
 	"math"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/types"
+	"github.com/dolthub/vitess/go/mysql"
 
 	"sextant/server/gms/value"
 )
@@ -33,6 +36,100 @@ func withYears(ctx *sql.Context, e sql.Expression, operands []sql.Expression, is
 		return nil
 	}
 	return comparisonOf(ctx, e, out, isList)
+}
+
+// yearCast is CAST(… AS YEAR): NULL with a warning of what is none.
+type yearCast struct{ *expression.Convert }
+
+// WithChildren implements sql.Expression.
+func (c *yearCast) WithChildren(ctx *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	e, err := c.Convert.WithChildren(ctx, children...)
+	if err != nil {
+		return nil, err
+	}
+	return &yearCast{e.(*expression.Convert)}, nil
+}
+
+// IsNullable implements sql.Expression.
+func (*yearCast) IsNullable(*sql.Context) bool { return true }
+
+// Eval implements sql.Expression.
+func (c *yearCast) Eval(ctx *sql.Context, r sql.Row) (any, error) {
+	v, err := c.Child.Eval(ctx, r)
+	if err == nil {
+		v, err = sql.UnwrapAny(ctx, v)
+	}
+	if err != nil || v == nil {
+		return nil, err
+	}
+	if span, ok := v.(types.Timespan); ok {
+		if v, err = value.SpanToday(ctx, span); err != nil {
+			return nil, err
+		}
+	}
+	if b, ok := v.([]byte); ok {
+		v = string(b)
+	}
+	switch x := v.(type) {
+	case time.Time:
+		if x.Equal(types.ZeroTime) {
+			return int16(0), nil
+		}
+		return int16(x.Year()), nil
+	case string:
+		if types.IsText(c.Child.Type(ctx)) {
+			return yearOfText(ctx, x), nil
+		}
+	}
+	whole := expression.NewConvert(expression.NewLiteral(v, c.Child.Type(ctx)), expression.ConvertToSigned)
+	if v, err = checkedOr(ctx, whole).Eval(ctx, nil); err != nil || v == nil {
+		return nil, err
+	}
+	n, ok := v.(int64)
+	if !ok {
+		return nil, value.ErrValue(types.Year, v)
+	}
+	if y, ok := fullYear(n, 0); ok {
+		return y, nil
+	}
+	ctx.Warn(mysql.ERTruncatedWrongValue, "Truncated incorrect YEAR value: '%d'", n)
+	return nil, nil
+}
+
+// yearOfText returns the year that a text begins with, nil with a warning if there is none.
+func yearOfText(ctx *sql.Context, text string) any {
+	trimmed := strings.Trim(text, value.Blanks)
+	digits := trimmed[:len(trimmed)-len(strings.TrimLeft(trimmed, "0123456789"))]
+	if digits == "" {
+		ctx.Warn(1525, "Incorrect YEAR value: '%s'", text)
+		return nil
+	}
+	zero := int16(2000)
+	if len(digits) == 4 {
+		zero = 0
+	}
+	n, err := strconv.ParseInt(digits, 10, 64)
+	y, ok := fullYear(n, zero)
+	if ok = ok && err == nil; !ok || digits != trimmed {
+		ctx.Warn(mysql.ERTruncatedWrongValue, "Truncated incorrect YEAR value: '%s'", text)
+	}
+	if !ok {
+		return nil
+	}
+	return y
+}
+
+// fullYear returns the year that a number is, zero for 0; false of none.
+func fullYear(n int64, zero int16) (int16, bool) {
+	switch {
+	case n == 0:
+		return zero, true
+	case n >= 1 && n < 70:
+		return int16(n + 2000), true
+	case n >= 70 && n < 100:
+		return int16(n + 1900), true
+	}
+	return int16(n), n > 1900 && n <= 2155
 }
 
 // yearOf returns the year that a YEAR column keeps of a constant; false if it keeps none, or the constant is that.

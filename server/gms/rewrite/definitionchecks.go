@@ -3,11 +3,14 @@ package rewrite
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 
+	"github.com/cockroachdb/apd/v3"
+	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/vitess/go/mysql"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
@@ -462,6 +465,9 @@ func checkValues(name string, t *ast.ColumnType) error {
 	if t.Autoincrement {
 		return invalid()
 	}
+	if beyondColumn(kind, t) {
+		return invalid()
+	}
 	switch e := t.Default.(type) {
 	case *ast.NullVal:
 		if bool(t.NotNull) || t.KeyOpt == ColumnIsPrimary {
@@ -484,6 +490,41 @@ func checkValues(name string, t *ast.ColumnType) error {
 		}
 	}
 	return nil
+}
+
+// beyondColumn reports whether the default of a DECIMAL, a FLOAT or a DOUBLE is a number that the column does not have: the planner
+// looks at integers alone.
+func beyondColumn(kind string, t *ast.ColumnType) bool {
+	digits, scale := Number(t.Length), max(Number(t.Scale), 0)
+	switch kind {
+	case "decimal", "numeric", "dec", "fixed":
+		if digits < 0 {
+			digits = 10
+		}
+	case "float", "double", "real":
+		if t.Scale == nil {
+			digits = math.MaxInt32
+		}
+	default:
+		return false
+	}
+	e, sign := t.Default, ""
+	if u, ok := e.(*ast.UnaryExpr); ok && u.Operator == ast.UMinusStr {
+		e, sign = u.Expr, "-"
+	}
+	v, ok := e.(*ast.SQLVal)
+	if !ok || v.Type != ast.IntVal && v.Type != ast.FloatVal && v.Type != ast.StrVal {
+		return false
+	}
+	x, _, err := apd.NewFromString(sign + strings.Trim(string(v.Val), value.Blanks))
+	if err != nil || x.Form != apd.Finite || x.IsZero() {
+		return false
+	}
+	if bool(t.Unsigned) && x.Negative {
+		return true
+	}
+	whole, err := sql.DecimalRound(x, int32(scale))
+	return err != nil || whole.NumDigits()+int64(whole.Exponent) > int64(digits-scale)
 }
 
 // checkConstraints checks the names and the CHECKs of a CREATE TABLE.

@@ -15,10 +15,20 @@ import (
 // x'4142', 0x4142 and b'1000001' are binary strings, and numbers where numbers are wanted: BIGINT UNSIGNED.
 // To the planner b'…' is always a number and the others never are.
 
-// hexLiteralOf returns the literal that e is, nil if it is none.
-func hexLiteralOf(e ast.Expr) *ast.SQLVal {
-	if p, ok := e.(*ast.ParenExpr); ok {
-		return hexLiteralOf(p.Expr)
+// HexLiteralOf returns the literal that e is, or that is all of a subquery without a table, nil if it is none.
+func HexLiteralOf(e ast.Expr) *ast.SQLVal {
+	switch x := e.(type) {
+	case *ast.ParenExpr:
+		return HexLiteralOf(x.Expr)
+	case *ast.Subquery:
+		s, ok := x.Select.(*ast.Select)
+		if !ok || len(s.SelectExprs) != 1 || s.Where != nil || s.Having != nil || s.Limit != nil || len(s.From) > 0 {
+			return nil
+		}
+		if of, ok := s.SelectExprs[0].(*ast.AliasedExpr); ok {
+			return HexLiteralOf(of.Expr)
+		}
+		return nil
 	}
 	v, ok := e.(*ast.SQLVal)
 	if !ok {
@@ -54,13 +64,13 @@ func HexLiterals(stmt ast.Statement) error {
 	}
 	as := func(name string, places ...*ast.Expr) {
 		for _, e := range places {
-			if v := hexLiteralOf(*e); v != nil {
+			if v := HexLiteralOf(*e); v != nil {
 				*e = syntax.Call(name, v)
 			}
 		}
 	}
 	beside := func(other ast.Expr, e *ast.Expr) {
-		v := hexLiteralOf(*e)
+		v := HexLiteralOf(*e)
 		if v == nil {
 			return
 		}
@@ -97,7 +107,7 @@ func HexLiterals(stmt ast.Statement) error {
 			case n.Operator == ast.UMinusStr, n.Operator == ast.BangStr:
 				as(expr.HexInteger, &n.Expr)
 			case strings.HasPrefix(n.Operator, "_"):
-				if v := hexLiteralOf(n.Expr); v != nil {
+				if v := HexLiteralOf(n.Expr); v != nil {
 					text, err := v.HexDecode()
 					n.Expr = ast.NewStrVal(wholeCharacters(n.Operator, text))
 					return nil, false, err
@@ -166,7 +176,7 @@ func HexLiterals(stmt ast.Statement) error {
 				}
 			}
 		case *ast.SQLVal:
-			if v := hexLiteralOf(n); v != nil {
+			if v := HexLiteralOf(n); v != nil {
 				return syntax.Call(expr.HexString, v), false, nil
 			}
 		}
@@ -177,7 +187,7 @@ func HexLiterals(stmt ast.Statement) error {
 // constantBits reports whether bit operations of e and others like it are of integers: literals and NULL.
 func constantBits(e ast.Expr) bool {
 	_, null := e.(*ast.NullVal)
-	return null || hexLiteralOf(e) != nil
+	return null || HexLiteralOf(e) != nil
 }
 
 // wholeCharacters puts zeros before the bytes behind an introducer of a character set of two or four bytes a character.

@@ -350,8 +350,10 @@ const DivisionByZero = 1365
 // WrongLogarithm is MySQL's number of a logarithm that there is not.
 const WrongLogarithm = 3020
 
-// StrictStates are the SQLSTATEs of other warnings of functions that are errors in strict mode.
-var StrictStates = map[int]string{WrongLogarithm: "2201E", 1441: "22008"}
+// StrictStates are the SQLSTATEs of other warnings of expressions that are errors in strict mode, where a statement writes.
+var StrictStates = map[int]string{
+	WrongLogarithm: "2201E", 1441: "22008", 1260: "HY000", 1292: "22007", 1301: "HY000", 1411: "HY000", 3155: "22003", 3156: "22018",
+}
 
 // ModeEnabled reports whether sql_mode has a mode, or TRADITIONAL, which has all that this is asked for.
 func ModeEnabled(ctx *sql.Context, mode string) bool {
@@ -359,8 +361,8 @@ func ModeEnabled(ctx *sql.Context, mode string) bool {
 	return m.ModeEnabled(mode) || m.ModeEnabled(sql.Traditional)
 }
 
-// Divided returns the error of a division by zero, a wrong logarithm or a date out of range in
-// what was evaluated since the last call, in strict mode.
+// Divided returns the error of a division by zero, a wrong logarithm, a text that is no number or another of StrictStates in
+// what was evaluated since the last call, in strict mode, and forgets the warnings of it.
 func (a *Assigner) Divided(ctx *sql.Context) error {
 	s, ok := ctx.Session.(Evaluation)
 	if !ok {
@@ -369,6 +371,13 @@ func (a *Assigner) Divided(ctx *sql.Context) error {
 	w := s.TakeDivided()
 	if w == nil || a.Lenient(ctx) {
 		return nil
+	}
+	before := ctx.Session.Warnings()
+	ctx.Session.ClearWarnings()
+	for _, other := range slices.Backward(before) { // the error is in their place
+		if other.Level == "Note" || StrictStates[other.Code] == "" && other.Code != DivisionByZero {
+			ctx.Session.Warn(other)
+		}
 	}
 	if w.Code != DivisionByZero {
 		return mysql.NewSQLError(w.Code, StrictStates[w.Code], "%s", w.Message)
