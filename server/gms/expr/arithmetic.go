@@ -169,13 +169,26 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 		if c := newIntegerCast(ctx, e); c != nil {
 			return c
 		}
-		if text := BinaryArgument(ctx, e.Child); BinaryString(ctx, e) && !Unchanged(text, e.Child) {
-			if x, err := e.WithChildren(ctx, text); err == nil {
+		if BinaryString(ctx, e) {
+			var x sql.Expression = e
+			if text := BinaryArgument(ctx, e.Child); !Unchanged(text, e.Child) {
+				var err error
+				if x, err = e.WithChildren(ctx, text); err != nil {
+					return nil
+				}
+			}
+			if n := writtenLength(e); n > packetMin {
+				return &longBinary{x.(*expression.Convert), n}
+			}
+			if x != e {
 				return x
 			}
 		}
 		if t, ok := e.Type(ctx).(sql.DecimalType); ok {
 			return &decimalCast{e, t}
+		}
+		if e.Type(ctx) == types.Float32 {
+			return &floatCast{e}
 		}
 		if types.IsFloat(e.Type(ctx)) && types.IsText(e.Child.Type(ctx)) {
 			return &doubleCast{e}

@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"math"
 	"regexp"
 	"strconv"
 	"unicode/utf8"
@@ -104,11 +105,23 @@ func (d deriver) count(e sql.Expression) int64 {
 // castLength is the length of a CAST AS CHAR(n) in its text; the planner tells it nowhere else.
 var castLength = regexp.MustCompile(`(?:char|binary)\((\d+)\)\)$`)
 
+// writtenLength is the length that is written in a cast to a text, -1 for none.
+func writtenLength(c *expression.Convert) int {
+	m := castLength.FindStringSubmatch(c.String())
+	if m == nil {
+		return -1
+	}
+	n, err := strconv.Atoi(m[1])
+	if err != nil {
+		return math.MaxInt
+	}
+	return n
+}
+
 // castWidth is the length of a CAST to a text: the cast's, or its value's.
 func (d deriver) castWidth(c *expression.Convert) int64 {
-	if m := castLength.FindStringSubmatch(c.String()); m != nil {
-		n, _ := strconv.ParseInt(m[1], 10, 32)
-		return n
+	if n := writtenLength(c); n >= 0 {
+		return int64(min(n, math.MaxInt32))
 	}
 	if types.IsBinaryType(c.Type(d.ctx)) {
 		if types.IsTextOnly(c.Child.Type(d.ctx)) {

@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"math"
 	"strings"
 
 	"github.com/cockroachdb/apd/v3"
@@ -94,6 +95,31 @@ func (c *doubleCast) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 		return nil, err
 	}
 	return e.Eval(ctx, r)
+}
+
+// floatCast is CAST(… AS FLOAT), whose value must be one.
+type floatCast struct{ *expression.Convert }
+
+// WithChildren implements sql.Expression.
+func (c *floatCast) WithChildren(ctx *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	e, err := c.Convert.WithChildren(ctx, children...)
+	if err != nil {
+		return nil, err
+	}
+	return &floatCast{e.(*expression.Convert)}, nil
+}
+
+// Eval implements sql.Expression. Error 1690 beyond a FLOAT.
+func (c *floatCast) Eval(ctx *sql.Context, r sql.Row) (any, error) {
+	v, err := expression.NewConvert(c.Child, expression.ConvertToDouble).Eval(ctx, r)
+	if err != nil || v == nil {
+		return nil, err
+	}
+	if f, ok := v.(float64); ok && math.Abs(f) > math.MaxFloat32 {
+		return nil, mysql.NewSQLError(1690, "22003", "DOUBLE value is out of range in '%s'", MySQLText(c.Convert))
+	}
+	v, _, err = types.Float32.Convert(ctx, v)
+	return v, err
 }
 
 // clippedText returns what a text whose number is no DOUBLE stands for, the nearest one, with a

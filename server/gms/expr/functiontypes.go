@@ -2,7 +2,6 @@ package expr
 
 import (
 	"encoding/binary"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -385,9 +384,7 @@ const EmptyTextFunction = "_empty_text"
 func NewCastText(ctx *sql.Context, e sql.Expression) sql.Expression {
 	c := &CastText{expression.UnaryExpressionStub{Child: e}, -1}
 	if cast, ok := e.(*expression.Convert); ok {
-		if m := castLength.FindStringSubmatch(cast.String()); m != nil {
-			c.Most, _ = strconv.Atoi(m[1])
-		}
+		c.Most = writtenLength(cast)
 		if x, err := cast.WithChildren(ctx, TextArgument(ctx, cast.Child, false)); err == nil {
 			c.Child = x
 		}
@@ -420,6 +417,9 @@ func (c *CastText) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	t, ok := cast.Child.Type(ctx).(types.BitType)
 	if !ok && c.Most < 0 {
 		return c.Child.Eval(ctx, r)
+	}
+	if c.Most > packetMin && longCast(ctx, "cast_as_char", c.Most) {
+		return nil, nil
 	}
 	if !ok { // the planner counts bytes
 		v, err := expression.NewConvert(cast.Child, expression.ConvertToChar).Eval(ctx, r)

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/types"
 )
 
@@ -117,6 +118,39 @@ func (b *bounded) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 		return nil, nil
 	}
 	return v, nil
+}
+
+// longCast reports whether a cast is to more than max_allowed_packet, and warns if it is: its value is NULL.
+func longCast(ctx *sql.Context, name string, length int) bool {
+	most := PacketMax(ctx)
+	if int64(length) <= most {
+		return false
+	}
+	ctx.Warn(1301, "Result of %s() was larger than max_allowed_packet (%d) - truncated", name, most)
+	return true
+}
+
+// longBinary is CAST(… AS BINARY(n)) with a length that may be more than max_allowed_packet.
+type longBinary struct {
+	*expression.Convert
+	length int
+}
+
+// WithChildren implements sql.Expression.
+func (c *longBinary) WithChildren(ctx *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	e, err := c.Convert.WithChildren(ctx, children...)
+	if err != nil {
+		return nil, err
+	}
+	return &longBinary{e.(*expression.Convert), c.length}, nil
+}
+
+// Eval implements sql.Expression.
+func (c *longBinary) Eval(ctx *sql.Context, r sql.Row) (any, error) {
+	if longCast(ctx, "cast_as_binary", c.length) {
+		return nil, nil
+	}
+	return c.Convert.Eval(ctx, r)
 }
 
 // PacketMax is max_allowed_packet.
