@@ -222,7 +222,7 @@ func (e *editor) Update(ctx *sql.Context, old, new sql.Row) error {
 		return err
 	}
 	if err := e.update(ctx, tx, sh, oldRow, newRow); err != nil {
-		return e.failed(ctx, s, sh, new, err)
+		return s.ignored(ctx, new, e.failed(ctx, s, sh, new, err))
 	}
 	if s.pin != nil && !bytes.Equal(oldRow, newRow) {
 		s.pin.note(e.t, sh, new, true)

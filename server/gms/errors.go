@@ -262,6 +262,7 @@ var rewrites = []errorRewrite{
 	rw("^(?:syntax error: )?INTO clause is not allowed at position (?s:.*)$", 1221, "Incorrect usage of UNION and INTO"),
 	rw("^too many key parts specified; (.*)$", 1070, "Too many key parts specified; $1"),
 	rw("^a (SPATIAL index may only contain a geometrical type column)$", 1687, "A $1"),
+	rw("^All parts of PRIMARY KEY must be NOT NULL$", 1171, "All parts of a PRIMARY KEY must be NOT NULL; if you need NULL in a key, use UNIQUE instead"),
 	rw("^(All parts of a SPATIAL index must be NOT NULL)$", 1252, "$1"),
 	rw("^no matching Full-Text index found on table .*$", 1191, "Can't find FULLTEXT index matching the column list"),
 	rw("^column ordinal out of range: (.*)$", 1054, "Unknown column '$1' in 'group statement'"),

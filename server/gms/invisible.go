@@ -58,7 +58,9 @@ func (s *Session) noteColumns(stmt ast.Statement) {
 		}
 		for _, c := range d.TableSpec.Columns {
 			name := strings.TrimPrefix(c.Name.Lowered(), takenName)
-			if s.columnNotes[name] = nil; c.Type.Charset != "" || c.Type.Collate != "" {
+			national := strings.HasPrefix(strings.ToLower(c.Type.Type), "national") || strings.HasPrefix(strings.ToLower(c.Type.Type), "nchar") ||
+				strings.EqualFold(c.Type.Type, "nvarchar")
+			if s.columnNotes[name] = nil; national || c.Type.Charset != "" || c.Type.Collate != "" {
 				s.columnNotes[name] = []string{optCharset}
 			}
 		}

@@ -91,6 +91,9 @@ func (p *parser) parse(ctx context.Context, query string, f func(marked string) 
 				made.Names(*stmt, sent, q, p.routine)
 			}
 		} else {
+			if rewrite.MultiValued.MatchString(marked) {
+				return value.ErrNotSupported("multi-valued indexes")
+			}
 			c := chained(marked)
 			if !value.Served(ctx) || c == marked || f(c) != nil {
 				return made.SentError(err)

@@ -152,6 +152,8 @@ func (s *Session) ignored(ctx *sql.Context, r sql.Row, err error) error {
 	switch n := s.current().(type) {
 	case *ast.Insert:
 		ignore = n.Ignore != ""
+	case *ast.Update:
+		ignore = n.Ignore != ""
 	case *ast.Load:
 		ignore = strings.TrimSpace(n.IgnoreOrReplace) == strings.TrimSpace(ast.IgnoreStr) || bool(n.Local) && n.IgnoreOrReplace == ""
 	}

@@ -306,6 +306,9 @@ func parseCreateFunction(l *syntax.Lexer) (ast.Statement, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := rewrite.CheckName(h.Name.Name, 1458, "routine"); err != nil {
+		return nil, err
+	}
 	restore := s.within(h.Name.Database)
 	f, end, err := parseFunction(ctx, h, sql.LoadSqlMode(ctx))
 	restore()

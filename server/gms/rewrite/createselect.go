@@ -1,6 +1,7 @@
 package rewrite
 
 import (
+	"fmt"
 	"strings"
 
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
@@ -9,7 +10,7 @@ import (
 )
 
 // CreateSelect writes a CREATE TABLE … SELECT as the grammar takes it, which has no query in
-// parentheses, none WITH, and no set operation without AS. Other texts are returned as they are.
+// parentheses, none WITH, no VALUES, and no set operation without AS. Other texts are returned as they are.
 func CreateSelect(query string) string {
 	var words [3]string // the first ones
 	n, depth, begin, end := 0, 0, -1, len(query)
@@ -37,9 +38,9 @@ func CreateSelect(query string) string {
 		case begin >= 0:
 		case depth == 0 && prev == "as":
 			begin = at
-		case depth == 0 && (word == "select" || word == "with"):
+		case depth == 0 && (word == "select" || word == "with" || word == "values"):
 			begin = at
-		case prev == "(" && depth == 1 && (word == "select" || word == "with" || word == "("):
+		case prev == "(" && depth == 1 && (word == "select" || word == "with" || word == "values" || word == "("):
 			begin = open
 		case depth == 0 && word == "like":
 			return query
@@ -61,8 +62,11 @@ func CreateSelect(query string) string {
 	for parenthesized(body) {
 		body = strings.TrimSpace(body[1 : len(body)-1])
 	}
-	if len(body) > 4 && strings.EqualFold(body[:4], "with") && !syntax.WordByte(body[4]) {
+	switch word, end := syntax.NextWord(body, 0); {
+	case strings.EqualFold(word, "with") && end < len(body):
 		body = "SELECT * FROM (" + body + ") AS `query`"
+	case strings.EqualFold(word, "values"):
+		body = unionOfRows(body)
 	}
 	head := strings.TrimRight(query[:begin], " \t\r\n")
 	if word := lastWord(head); strings.EqualFold(word, "as") {
@@ -73,6 +77,33 @@ func CreateSelect(query string) string {
 		head = head[:len(head)-len(word)] + mark
 	}
 	return withoutColumns(head) + " AS " + body + query[end:]
+}
+
+// unionOfRows is a query that begins with VALUES ROW(…), … as a union of SELECTs, of which the columns of a table are what MySQL
+// makes them of VALUES.
+func unionOfRows(query string) string {
+	var out strings.Builder
+	l := syntax.NewLexer(query)
+	l.Next()
+	for comma := false; l.Accept("row") && l.Accept("("); comma = true {
+		if comma {
+			out.WriteString(" UNION ALL ")
+		}
+		out.WriteString("SELECT ")
+		from, column := l.Start, 0
+		for depth := 1; l.Kind != 0 && depth > 0; l.Next() {
+			if depth += Nesting(l); depth == 0 || depth == 1 && l.Kind == ',' {
+				fmt.Fprintf(&out, "%s AS column_%d", query[from:l.Start], column)
+				if from, column = l.At, column+1; depth > 0 {
+					out.WriteString(", ")
+				}
+			}
+		}
+		if !l.Accept(",") {
+			break
+		}
+	}
+	return out.String() + " " + query[l.Start:]
 }
 
 // noColumn is the column of a CREATE TABLE … SELECT that defines none: the grammar has options behind columns only.

@@ -22,6 +22,9 @@ var ReadOnlyDatabase = regexp.MustCompile(`(?i)\sread\s+only\s*=?\s*1\s*(;|$)`)
 // ParserClause finds the parser of a FULLTEXT index.
 var ParserClause = regexp.MustCompile(`(?i)\bwith\s+parser\s`)
 
+// MultiValued finds a multi-valued index, which the grammar does not have.
+var MultiValued = regexp.MustCompile(`(?is)\(\s*cast\s*\(.*\sas\s+\w+(\s*\([\d\s,]*\))?\s+array\s*\)\s*\)`)
+
 // RefusedParts returns the error of the first part of a statement that is refused wherever it stands.
 func RefusedParts(query string, n ast.SQLNode) error {
 	misused := mysql.NewSQLError(1111, "HY000", "Invalid use of group function")

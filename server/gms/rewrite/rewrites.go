@@ -312,6 +312,10 @@ func (r *Marking) token(token string, at int) {
 		r.checked = r.checked && r.depth > r.definitionDepth()
 	case "check":
 		r.check(at)
+	case "primary":
+		if last.text == "constraint" && r.before[1].text == "add" && r.first[0] == "alter" && r.first[1] == "table" {
+			r.Put(last.at, at, "") // which the grammar has with a name alone
+		}
 	case "get":
 		r.markDiagnostics(at)
 	case "select", "duplicate":
