@@ -26,7 +26,7 @@ func (s *Session) noteVisible(ctx *sql.Context, query string, stmt ast.Statement
 	switch stmt.(type) {
 	case *ast.DDL, *ast.AlterTable:
 		s.deprecated = append(s.deprecated, rewrite.Deprecations(stmt)...)
-		if err := s.noteOptions(query, stmt); err != nil {
+		if err := s.noteOptions(ctx, query, stmt); err != nil {
 			return err
 		}
 		s.visibilities = rewrite.Visibilities(query)

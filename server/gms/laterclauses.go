@@ -16,6 +16,7 @@ import (
 	"github.com/dolthub/vitess/go/sqltypes"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
+	"sextant/engine"
 	"sextant/server/gms/expr"
 	"sextant/server/gms/rewrite"
 	"sextant/server/gms/syntax"
@@ -69,7 +70,8 @@ var laterMark = alterMark + "later "
 const laterMax = 256
 
 // laterClauses puts a mark in the place of the clauses from the first on whose expressions name a column that a clause before
-// it makes: the planner knows those of the table only, and gets them when the others are done.
+// it makes, whose index is of the beginning of one that a clause before it changes, or that change a column of an index that is dropped:
+// the planner knows the table only as it was, and gets them when the others are done.
 func (s *Session) laterClauses(ctx *sql.Context, a *ast.AlterTable) {
 	t, err := s.namedTable(ctx, syntax.TableName{Database: a.Table.DbQualifier.String(), Name: a.Table.Name.String()})
 	if err != nil {
@@ -77,16 +79,37 @@ func (s *Session) laterClauses(ctx *sql.Context, a *ast.AlterTable) {
 	}
 	def := t.live(ctx).def
 	made := map[string]bool{}
+	reads := func(f *ast.IndexField) bool { // its length is checked by the type that the column has before
+		at := def.Column(f.Column.String())
+		return f.Length != nil || at >= 0 && (strings.Contains(def.Columns[at].SQLType, "text") || strings.Contains(def.Columns[at].SQLType, "blob"))
+	}
+	firstDrops(def, a)
+	freed := map[string]bool{} // of an index that is dropped: the planner looks at it all the same
 	for i, d := range a.Statements {
-		if slices.ContainsFunc(expressionsOf(d), func(e ast.Expr) bool {
+		if old := droppedIndex(def, d); old != nil {
+			for _, c := range old.Columns {
+				freed[strings.ToLower(def.Columns[c.Column].Name)] = true
+			}
+		}
+		if d.TableSpec != nil && slices.ContainsFunc(changedColumns(d), func(name string) bool { return freed[name] }) || slices.ContainsFunc(expressionsOf(d), func(e ast.Expr) bool {
 			return slices.ContainsFunc(rewrite.ColumnsOf(e), func(c ast.ColIdent) bool { return made[c.Lowered()] && def.Column(c.String()) < 0 })
-		}) {
+		}) || d.IndexSpec != nil && slices.ContainsFunc(d.IndexSpec.Fields, func(f *ast.IndexField) bool { return made[f.Column.Lowered()] && reads(f) }) {
 			if len(s.later) == 0 || len(s.later) >= laterMax {
 				s.later = map[string]*ast.AlterTable{}
 			}
 			s.laterNumber++
 			id := strconv.Itoa(s.laterNumber)
 			s.later[id] = &ast.AlterTable{Table: a.Table, Statements: slices.Clone(a.Statements[i:])}
+			for _, d := range a.Statements[i:] {
+				if d.IndexSpec == nil {
+					continue
+				}
+				for _, f := range d.IndexSpec.Fields {
+					if to := s.renamed[f.Column.Lowered()]; to != "" {
+						f.Column = ast.NewColIdent(to)
+					}
+				}
+			}
 			a.Statements = append(a.Statements[:i:i], &ast.DDL{
 				Action: ast.AlterStr, Table: a.Table, AlterCommentSpec: &ast.AlterCommentSpec{Comment: laterMark + id},
 			})
@@ -94,11 +117,48 @@ func (s *Session) laterClauses(ctx *sql.Context, a *ast.AlterTable) {
 		}
 		made[d.ToColumn.Lowered()] = true
 		if d.TableSpec != nil {
+			made[d.Column.Lowered()] = true
 			for _, c := range d.TableSpec.Columns {
 				made[c.Name.Lowered()] = true
 			}
 		}
 	}
+}
+
+// changedColumns are the names, in lower case, of the columns that a clause of ALTER TABLE changes or drops.
+func changedColumns(d *ast.DDL) (out []string) {
+	switch strings.ToLower(d.ColumnAction) {
+	case ast.ModifyStr, ast.ChangeStr, ast.DropStr:
+		out = append(out, d.Column.Lowered())
+		if d.TableSpec != nil && strings.EqualFold(d.ColumnAction, ast.ModifyStr) {
+			for _, c := range d.TableSpec.Columns {
+				out = append(out, c.Name.Lowered())
+			}
+		}
+	}
+	return out
+}
+
+// firstDrops puts what drops an index before the clauses that change or drop a column of it: the index would not let the column
+// have its new type, or be gone with the column. A table with foreign keys keeps the order, in which others may replace theirs.
+func firstDrops(def *engine.TableDef, a *ast.AlterTable) {
+	if len(def.ForeignKeys) > 0 {
+		return
+	}
+	var changed []string
+	for _, d := range a.Statements {
+		changed = append(changed, changedColumns(d)...)
+	}
+	rank := func(d *ast.DDL) int {
+		ix := droppedIndex(def, d)
+		if ix != nil && slices.ContainsFunc(ix.Columns, func(c engine.IndexColumn) bool {
+			return slices.Contains(changed, strings.ToLower(def.Columns[c.Column].Name))
+		}) {
+			return 0
+		}
+		return 1
+	}
+	slices.SortStableFunc(a.Statements, func(x, y *ast.DDL) int { return rank(x) - rank(y) })
 }
 
 // expressionsOf returns the expressions of columns and of an index in a clause of ALTER TABLE.

@@ -1,14 +1,17 @@
 package gms
 
 import (
+	"slices"
 	"strings"
 
+	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/vitess/go/mysql"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
 	"sextant/engine"
 	"sextant/server/gms/rewrite"
 	"sextant/server/gms/syntax"
+	"sextant/server/gms/value"
 )
 
 // keptOptions are the options of tables that are kept and shown, in MySQL's order. They change nothing: they are of
@@ -24,7 +27,7 @@ const optOption = "option "
 // optionsMark is the comment of a clause of ALTER TABLE that sets the kept options, see ModifyComment.
 var optionsMark = alterMark + "options"
 
-// tableOptionsOf returns the kept options of a CREATE TABLE or ALTER TABLE in upper case, and the comment of the former.
+// tableOptionsOf returns the kept options of a CREATE TABLE or ALTER TABLE in upper case, its engine, and the comment of the former.
 func tableOptionsOf(query string) map[string]string {
 	l := syntax.NewLexer(query)
 	alter := l.Accept("alter", "table")
@@ -38,11 +41,11 @@ func tableOptionsOf(query string) map[string]string {
 		if depth == 0 && l.Kind == 'w' && (l.Is("as") && !alter || l.Is("select")) {
 			break
 		}
-		if name := strings.ToLower(l.Text); depth == 0 && l.Kind == 'w' && !rewrite.BeforeName[before] && before != "change" && (keptOption(name) || name == "comment") {
+		if name := strings.ToLower(l.Text); depth == 0 && l.Kind == 'w' && !rewrite.BeforeName[before] && before != "change" && (keptOption(name) || name == "comment" || name == "engine") {
 			l.Next()
 			l.Accept("=")
-			if out[name] = strings.ToUpper(l.Text); name == "comment" {
-				out[name] = l.Text
+			if out[name] = l.Text; keptOption(name) {
+				out[name] = strings.ToUpper(l.Text)
 			}
 		}
 		before = strings.ToLower(l.Text)
@@ -60,9 +63,22 @@ func keptOption(name string) bool {
 	return false
 }
 
-// noteOptions notes the options of a statement for its execution.
-func (s *Session) noteOptions(query string, stmt ast.Statement) error {
+// noteOptions notes the options of a statement for its execution. An engine that there is not is error 1286 if sql_mode has
+// NO_ENGINE_SUBSTITUTION, else a warning.
+func (s *Session) noteOptions(ctx *sql.Context, query string, stmt ast.Statement) error {
 	s.tableOptions = tableOptionsOf(query)
+	if name := s.tableOptions["engine"]; name != "" && s.b.mysql && !slices.Contains(rewrite.Engines, strings.ToLower(name)) {
+		unknown := rewrite.UnknownEngine(name)
+		if value.ModeEnabled(ctx, "NO_ENGINE_SUBSTITUTION") {
+			return unknown
+		}
+		s.deprecated = append(s.deprecated, &sql.Warning{Level: "Warning", Code: unknown.Num, Message: unknown.Message})
+		if d, ok := stmt.(*ast.DDL); ok && d.Action == ast.CreateStr {
+			s.deprecated = append(s.deprecated, &sql.Warning{
+				Level: "Warning", Code: 1266, Message: "Using storage engine InnoDB for table '" + d.Table.Name.String() + "'",
+			})
+		}
+	}
 	if f := s.tableOptions["row_format"]; f == "FIXED" || f == "PAGE" {
 		return mysql.NewSQLError(1478, "HY000", "Table storage engine 'InnoDB' does not support the create option 'ROW_TYPE'")
 	}

@@ -30,6 +30,7 @@ type ResultColumn struct {
 	united   bool // of a set operation that has its types, or MAX or MIN of a column, which keep its own
 	Name     string
 	comment  string // a table's column's
+	auto     bool   // a table's column that is AUTO_INCREMENT: it has the default 0
 	width    int64  // the longest text in characters, -1: of any length
 	whole    int    // the digits of an exact number before its point
 	scale    int    // and behind it
@@ -371,8 +372,9 @@ func bare(e sql.Expression) sql.Expression {
 // Column gives what was derived to a column that has no definition of its own.
 func (c ResultColumn) Column(ctx *sql.Context, to *sql.Column) {
 	if c.Field {
-		to.Comment = c.comment
-		return
+		if to.Comment = c.comment; !c.auto {
+			return
+		}
 	}
 	to.Type, to.Nullable, to.Default = c.Typ, c.Nullable, nil
 	if c.Nullable {

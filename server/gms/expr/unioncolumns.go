@@ -14,7 +14,7 @@ func storedColumn(ctx *sql.Context, c *sql.Column) ResultColumn {
 	out := ResultColumn{Typ: c.Type, Nullable: c.Nullable, Field: c.Source != ""}
 	if out.Field {
 		if d := SourceColumn(ctx, c); d != nil {
-			out.comment = d.Comment
+			out.comment, out.auto = d.Comment, d.AutoIncrement
 		}
 	}
 	if types.IsTimespan(c.Type) {

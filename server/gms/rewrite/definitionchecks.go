@@ -184,17 +184,13 @@ func checkTableSpec(d *ast.DDL) error {
 var Engines = []string{"innodb", "myisam", "memory", "heap", "csv", "archive", "blackhole", "merge", "mrg_myisam", "federated", "aria"}
 
 // UnknownEngine returns MySQL's error of a storage engine that there is not.
-func UnknownEngine(name any) error {
+func UnknownEngine(name any) *mysql.SQLError {
 	return mysql.NewSQLError(1286, "42000", "Unknown storage engine '%s'", name)
 }
 
 func checkTableOptions(d *ast.DDL) error {
 	for _, o := range d.TableSpec.TableOpts {
 		switch strings.ToLower(o.Name) {
-		case "engine":
-			if name := syntax.Unquoted(o.Value); !slices.Contains(Engines, strings.ToLower(name)) {
-				return UnknownEngine(name)
-			}
 		case "comment":
 			if err := checkComment(syntax.Unquoted(o.Value), tableCommentMax, 1628, "table", d.Table.Name.String()); err != nil {
 				return err
