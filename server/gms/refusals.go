@@ -79,11 +79,6 @@ func refusals(ctx context.Context, query string, stmt ast.Statement) error {
 				return err
 			}
 		}
-		if t := n.TriggerSpec; t != nil {
-			if err := rewrite.CheckLength(t.TrigName.Name.String()); err != nil {
-				return err
-			}
-		}
 		if e := n.EventSpec; e != nil {
 			if err := rewrite.CheckLength(e.EventName.Name.String()); err != nil {
 				return err
