@@ -1,6 +1,8 @@
 package gms
 
 import (
+	"strings"
+
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/plan"
@@ -40,18 +42,24 @@ func illegalMixes(ctx *sql.Context, n sql.Node) (err error) {
 		return true
 	}
 	var columns expr.ColumnCollation
+	depth := 0
 	columns = func(f *expression.GetField) (sql.CollationID, byte, bool) {
+		if depth == 256 { // views have numbers of their own
+			return 0, 0, false
+		}
+		depth++
+		defer func() { depth-- }()
 		if tables == nil {
 			tables = map[sql.TableId]sql.Node{}
 			transform.InspectWithOpaque(ctx, n, collect)
 		}
-		if a := aggregates[f.Id()]; a != nil {
+		if a := aggregates[f.Id()]; a != nil && f.Table() == "" {
 			return expr.OwnCollation(ctx, a, columns)
 		}
 		t := tables[f.TableId()]
 		if d, ok := t.(*plan.SubqueryAlias); ok {
 			at := d.Schema(ctx).IndexOfColName(f.Name())
-			if at < 0 {
+			if at < 0 || !strings.EqualFold(d.Name(), f.Table()) {
 				return 0, 0, false
 			}
 			return expr.ColumnMix(ctx, d.Child, at, columns)
