@@ -71,7 +71,7 @@ func (s *Session) indexUnion(ctx *sql.Context, e sql.Expression, table sql.Node)
 		return nil, nil
 	}
 	t := tableOf(scanned)
-	if t == nil || t.ref.lock != lockNone || t.filter != nil {
+	if t == nil || t.ref.lock != lockNone && t.ref.lock != lockDelete || t.filter != nil { // an UPDATE would find rows again that it has moved
 		return nil, nil
 	}
 	total, _, err := t.RowCount(ctx)
