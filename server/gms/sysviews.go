@@ -2,8 +2,10 @@ package gms
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -20,6 +22,13 @@ import (
 // instance does not record. Each has a twin with x$ before its name, whose times, sizes and statements are not formatted.
 func newSys() *fixedDatabase {
 	d := &fixedDatabase{name: "sys", views: map[string]sql.ViewDefinition{}}
+	d.add("sys_config", "variable varchar(128) not null\nvalue varchar(128)\nset_time timestamp\nset_by varchar(128)",
+		func(_ *sql.Context, s *Session) (rows []sql.Row, err error) {
+			for _, name := range slices.Sorted(maps.Keys(sysConfig)) {
+				rows = append(rows, sql.Row{name, orNull(sysConfig[name]), s.b.started.UTC(), nil})
+			}
+			return rows, nil
+		})
 	for _, views := range []map[string]string{sysViews, sysSummaries("user", "USER", "hosts"), sysSummaries("host", "HOST", "users")} {
 		for name, text := range views {
 			raw := sysPlain.ReplaceAllString(text, "$2")
@@ -33,6 +42,12 @@ func newSys() *fixedDatabase {
 		}
 	}
 	return d
+}
+
+// sysConfig are the options of sys, which nobody changes here.
+var sysConfig = map[string]string{
+	"diagnostics.allow_i_s_tables": "OFF", "diagnostics.include_raw": "OFF", "ps_thread_trx_info.max_length": "65535",
+	"statement_performance_analyzer.limit": "100", "statement_performance_analyzer.view": "", "statement_truncate_len": "64",
 }
 
 // view adds a view.
@@ -422,6 +437,16 @@ var sysFunctions = map[string]*expr.FunctionDef{
 		name, _, _ := strings.Cut(args[0][strings.LastIndexByte(args[0], '/')+1:], ".")
 		return strings.ReplaceAll(name, "@0024", "$")
 	}),
+	"sys_get_config": {Name: "sys_get_config", Args: 2, Typ: types.Text, Eval: func(ctx *sql.Context, args []any) (any, error) {
+		if args[0] == nil {
+			return args[1], nil
+		}
+		name, err := types.ConvertToString(ctx, args[0], types.LongText, nil)
+		if value := sysConfig[name]; value != "" && err == nil {
+			return value, nil
+		}
+		return args[1], err
+	}},
 	"list_add":  sysList("list_add", "in_add_value"),
 	"list_drop": sysList("list_drop", "in_drop_value"),
 }

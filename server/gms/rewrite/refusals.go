@@ -53,6 +53,12 @@ func RefusedParts(query string, n ast.SQLNode) error {
 			if n.Over == nil && n.IsAggregate() && slices.ContainsFunc(n.Exprs, GroupsIn) {
 				return false, misused
 			}
+		case *ast.ComparisonExpr: // MySQL's grammar has an INTERVAL beside + and - alone
+			for _, e := range []ast.Expr{n.Left, n.Right} {
+				if _, interval := e.(*ast.IntervalExpr); interval {
+					return false, syntax.Error(query, len(query))
+				}
+			}
 		case *ast.GroupConcatExpr:
 			if slices.ContainsFunc(n.Exprs, GroupsIn) {
 				return false, misused
