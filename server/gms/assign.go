@@ -1,6 +1,7 @@
 package gms
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,7 +15,7 @@ import (
 	"sextant/server/gms/value"
 )
 
-// TakeDivided returns the warning of a division by zero or one of its kin since the last call, nil if there was none.
+// TakeDivided returns the first warning of a division by zero or one of its kin since the last call, nil if there was none.
 func (s *Session) TakeDivided() *sql.Warning {
 	w := s.divided
 	s.divided = nil
@@ -78,13 +79,13 @@ func (s *Session) Warn(w *sql.Warning) {
 		w = &sql.Warning{Level: "Note", Code: 1031, Message: fmt.Sprintf("Table storage engine for '%s' doesn't have this option", s.altered)}
 	}
 	if s.b.mysql && value.StrictStates[w.Code] != "" && w.Level == "Warning" {
-		s.divided = w
+		s.divided = cmp.Or(s.divided, w)
 	}
 	if s.b.mysql && w.Code == value.DivisionByZero {
 		if !value.ModeEnabled(sql.NewContext(context.Background(), sql.WithSession(s)), sql.ErrorForDivisionByZero) {
 			return
 		}
-		s.divided = w
+		s.divided = cmp.Or(s.divided, w)
 	}
 	if s.b.mysql && w.Level == "Note" && (value.Ignored[w.Code] || w.Code == mysql.ERUnknownError) {
 		e, ok := s.violated(errors.New(w.Message)).(*mysql.SQLError)

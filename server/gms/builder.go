@@ -92,6 +92,8 @@ func (b *builder) root(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 	s.root = n
 	if s.b.mysql && s.depth == 0 {
 		s.warnDeprecated()
+	} else {
+		s.divided = nil // of the program's statement before
 	}
 	if s.results != nil && s.depth == 0 {
 		s.results.called = isCall(n)
