@@ -102,13 +102,9 @@ func checkSimple(ctx *sql.Context, s *Session, n sql.Node) error {
 			}
 		case *plan.Filter:
 			replace(&n.Expression)
-			if expr.IsMoment(n.Expression.Type(ctx)) {
-				n.Expression = expr.NewDateNumber(ctx, n.Expression)
-			}
+			n.Expression = expr.AsCondition(ctx, n.Expression)
 		case *plan.Having:
-			if expr.IsMoment(n.Cond.Type(ctx)) {
-				n.Cond = expr.NewDateNumber(ctx, n.Cond)
-			}
+			n.Cond = expr.AsCondition(ctx, n.Cond)
 		case *plan.Sort:
 			sorted(n.SortConditions)
 			n.SortConditions, _ = planrule.WeighedSort(ctx, n.SortConditions)

@@ -33,14 +33,43 @@ func addComparedTypes() {
 					return namesWithoutCase(ctx, f)
 				}
 			}
-			return transform.NodeExprsWithOpaque(ctx, n, func(ctx *sql.Context, e sql.Expression) (sql.Expression, transform.TreeIdentity, error) {
+			n, same, err := transform.NodeWithOpaque(ctx, n, wholeConditions)
+			if err != nil {
+				return n, same, err
+			}
+			n, same2, err := transform.NodeExprsWithOpaque(ctx, n, func(ctx *sql.Context, e sql.Expression) (sql.Expression, transform.TreeIdentity, error) {
+				switch e.(type) {
+				case *expression.And, *expression.Or, *expression.Not:
+					if c := expr.TimesAsConditions(ctx, e); c != nil {
+						return c, transform.NewTree, nil
+					}
+				}
 				if c := expr.WithComparedTypes(ctx, e); c != nil {
 					return c, transform.NewTree, nil
 				}
 				return e, transform.SameTree, nil
 			})
+			return n, same && same2, err
 		},
 	})
+}
+
+// wholeConditions returns a filter or a join whose condition is a document or a time alone with what that is as one.
+func wholeConditions(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
+	whole := func(e sql.Expression) bool {
+		return e != nil && e.Resolved() && (types.IsJSON(e.Type(ctx)) || expr.IsMoment(e.Type(ctx)))
+	}
+	switch n := n.(type) {
+	case *plan.Filter:
+		if whole(n.Expression) {
+			return plan.NewFilter(ctx, expr.AsCondition(ctx, n.Expression), n.Child), transform.NewTree, nil
+		}
+	case *plan.JoinNode:
+		if whole(n.Filter) {
+			return n.WithFilter(expr.AsCondition(ctx, n.Filter)), transform.NewTree, nil
+		}
+	}
+	return n, transform.SameTree, nil
 }
 
 // namesWithoutCase returns the filter of SHOW DATABASES, TABLES or TABLE STATUS with its texts in information_schema's

@@ -15,8 +15,9 @@ const (
 )
 
 var (
-	randomSeeds = flag.Int("seeds", 60, "how many seeds TestRandomQueriesOnMariaDB runs")
-	randomSeed  = flag.Int("seed", 0, "the first seed that TestRandomQueriesOnMariaDB runs")
+	randomSeeds  = flag.Int("seeds", 60, "how many seeds TestRandomQueriesOnMariaDB runs")
+	randomSeed   = flag.Int("seed", 0, "the first seed that TestRandomQueriesOnMariaDB and TestIndexesDoNotChangeAnswers run")
+	indexedSeeds = flag.Int("indexed", 0, "how many seeds TestIndexesDoNotChangeAnswers runs, 0: its own")
 )
 
 // Random statements have the outcome that MariaDB gives them.

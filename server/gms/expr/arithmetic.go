@@ -49,12 +49,14 @@ func checkedOr(ctx *sql.Context, e sql.Expression) sql.Expression {
 // checked returns the expression in place of e, nil for none.
 func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 	switch e := e.(type) {
+	case *listedValue:
+		return e.LeftChild
 	case *expression.HashInTuple:
 		if x := newRowIn(ctx, e); x != nil {
 			return x
 		}
-		if x := WithComparedTypes(ctx, e); x != nil {
-			return checkedOr(ctx, x)
+		if hashedOtherwise(ctx, e) {
+			return checkedOr(ctx, expression.NewInTuple(e.Left(), e.Right()))
 		}
 		return collatedIn(ctx, e)
 	case *expression.NullSafeEquals:

@@ -188,6 +188,30 @@ type TextIn struct {
 	hasNull bool
 }
 
+// hashedOtherwise reports whether IN hashes values that are compared otherwise: it converts all to the type of the column and the list's
+// first value, 1.5 to 2 where that is an integer.
+func hashedOtherwise(ctx *sql.Context, in *expression.HashInTuple) bool {
+	kind := func(t sql.Type) byte {
+		switch {
+		case types.IsYear(t), types.IsBit(t):
+			return 0
+		case types.IsInteger(t):
+			return 'i'
+		case types.IsTime(t):
+			return 'd'
+		case types.IsTextOnly(t):
+			return 's'
+		}
+		return 0
+	}
+	left := kind(in.Left().Type(ctx))
+	list, ok := in.Right().(expression.Tuple)
+	return ok && (left == 0 || slices.ContainsFunc(list, func(e sql.Expression) bool {
+		t := e.Type(ctx)
+		return t != types.Null && kind(t) != left
+	}))
+}
+
 // collatedIn returns what stands in the place of the planner's IN, nil if it is right as it is:
 // of texts TextIn, or what compares one by one where a collation is to be found out.
 func collatedIn(ctx *sql.Context, in *expression.HashInTuple) sql.Expression {

@@ -21,13 +21,6 @@ const ComparedRule = CheckedRule + 4
 
 // WithComparedTypes returns a comparison with MySQL's operands, nil where they are the planner's.
 func WithComparedTypes(ctx *sql.Context, e sql.Expression) sql.Expression {
-	if in, ok := e.(*expression.HashInTuple); ok && types.IsTimespan(in.Left().Type(ctx)) { // it hashes a TIME and a text as texts of different digits
-		plain := expression.NewInTuple(in.Left(), in.Right())
-		if c := WithComparedTypes(ctx, plain); c != nil {
-			return c
-		}
-		return plain
-	}
 	switch e.(type) {
 	case *expression.Equals, *expression.NullSafeEquals, *expression.LessThan, *expression.LessThanOrEqual, *expression.GreaterThan,
 		*expression.GreaterThanOrEqual, *expression.Between, *expression.InTuple:
@@ -57,7 +50,7 @@ func WithComparedTypes(ctx *sql.Context, e sql.Expression) sql.Expression {
 			return c
 		}
 	}
-	var number, exact, double, year, date, span, text, binary bool
+	var number, exact, float, double, year, date, span, text, binary bool
 	for _, o := range operands {
 		if !o.Resolved() {
 			return nil
@@ -65,7 +58,7 @@ func WithComparedTypes(ctx *sql.Context, e sql.Expression) sql.Expression {
 		switch t := o.Type(ctx); {
 		case types.IsFloat(t):
 			lit, literal := o.(*expression.Literal)
-			number, double = true, double || !literal || beyondDecimal(lit.Value())
+			number, float, double = true, true, double || !literal || beyondDecimal(lit.Value())
 		case types.IsDecimal(t):
 			number, exact = true, true
 		case types.IsNumber(t), types.IsYear(t), types.IsBit(t):
@@ -128,7 +121,7 @@ func WithComparedTypes(ctx *sql.Context, e sql.Expression) sql.Expression {
 			if out[i] = NewDateNumber(ctx, o); double && types.IsDecimal(out[i].Type(ctx)) {
 				out[i] = &Whole{expression.UnaryExpressionStub{Child: out[i]}, types.Float64}
 			}
-		case (exact || double || year) && (types.IsEnum(t) || types.IsSet(t)):
+		case (exact || float || year) && (types.IsEnum(t) || types.IsSet(t)):
 			out[i] = &Whole{expression.UnaryExpressionStub{Child: o}, types.Int64}
 		case between && number && types.IsJSON(t):
 			out[i] = &JSONNumber{expression.UnaryExpressionStub{Child: o}}

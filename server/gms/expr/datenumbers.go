@@ -23,6 +23,79 @@ const (
 	DateCompare = "_date_compare"
 )
 
+// BetweenOperand is the function in the place of each operand of a BETWEEN with bounds of several kinds: of its place and all three.
+const BetweenOperand = "_between_operand"
+
+// NewBetweenOperand returns the operand as BETWEEN compares it.
+func NewBetweenOperand(ctx *sql.Context, args ...sql.Expression) (sql.Expression, error) {
+	if len(args) != 4 {
+		return nil, sql.ErrInvalidArgumentNumber.New(BetweenOperand, 4, len(args))
+	}
+	place, err := args[0].Eval(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	at, _, err := types.Int64.Convert(ctx, place)
+	if err != nil {
+		return nil, err
+	}
+	if c := WithComparedTypes(ctx, expression.NewBetween(args[1], args[2], args[3])); c != nil && len(c.Children()) == 3 {
+		args = append(args[:1:1], c.Children()...)
+	}
+	return args[1+at.(int64)], nil
+}
+
+// ListedValue is the function in the place of a value of a list: of what is looked for in it and the value.
+const ListedValue = "_listed_value"
+
+// NewListedValue returns the value: a literal, unless the planner would convert what is looked for to another kind to hash it.
+func NewListedValue(ctx *sql.Context, args ...sql.Expression) (sql.Expression, error) {
+	if len(args) != 2 {
+		return nil, sql.ErrInvalidArgumentNumber.New(ListedValue, 2, len(args))
+	}
+	t, val := args[0].Type(ctx), args[1]
+	if _, literal := val.(*expression.Literal); !literal || types.IsTime(t) {
+		var err error
+		if val, err = NewDateLiteral(ctx, args...); err != nil {
+			return nil, err
+		}
+	}
+	v := val.Type(ctx)
+	switch {
+	case types.IsYear(t), types.IsEnum(t), types.IsSet(t), types.IsNumber(t) && types.IsNumber(v), types.IsTextOnly(v) && !types.IsJSON(t) && !types.IsBit(t),
+		types.IsTime(t) && types.IsTime(v), types.IsTimespan(t) && types.IsTimespan(v):
+		return val, nil
+	}
+	return &listedValue{expression.BinaryExpressionStub{LeftChild: val, RightChild: args[0]}}, nil
+}
+
+// listedValue is a value of a list beside the column that is looked for, until the plan is made: the planner takes it for no constant.
+type listedValue struct {
+	expression.BinaryExpressionStub
+}
+
+// Type implements sql.Expression.
+func (l *listedValue) Type(ctx *sql.Context) sql.Type { return l.LeftChild.Type(ctx) }
+
+// String implements sql.Expression.
+func (l *listedValue) String() string { return l.LeftChild.String() }
+
+// CollationCoercibility implements sql.CollationCoercible.
+func (l *listedValue) CollationCoercibility(ctx *sql.Context) (sql.CollationID, byte) {
+	return sql.GetCoercibility(ctx, l.LeftChild)
+}
+
+// WithChildren implements sql.Expression.
+func (l *listedValue) WithChildren(_ *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	if len(children) != 2 {
+		return nil, sql.ErrInvalidChildrenNumber.New(l, len(children), 2)
+	}
+	return &listedValue{expression.BinaryExpressionStub{LeftChild: children[0], RightChild: children[1]}}, nil
+}
+
+// Eval implements sql.Expression.
+func (l *listedValue) Eval(ctx *sql.Context, r sql.Row) (any, error) { return l.LeftChild.Eval(ctx, r) }
+
 // MomentOfNumber returns the date that a number is, false if it is none.
 func MomentOfNumber(n int64) (time.Time, bool) {
 	m, _, fault := value.FieldsOfNumber(n)
@@ -37,6 +110,9 @@ func NewDateLiteral(ctx *sql.Context, args ...sql.Expression) (sql.Expression, e
 		return nil, sql.ErrInvalidArgumentNumber.New(DateLiteral, 2, len(args))
 	}
 	date, val := args[0].Type(ctx), args[1]
+	if types.IsJSON(date) || types.IsTimespan(date) && noTime(ctx, val) { // no value to hash
+		return &listedValue{expression.BinaryExpressionStub{LeftChild: val, RightChild: args[0]}}, nil
+	}
 	if !types.IsTime(date) {
 		return NewDecimalLiteral(ctx, val), nil
 	}

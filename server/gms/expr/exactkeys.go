@@ -76,6 +76,9 @@ func comparedDecimals(ctx *sql.Context, e sql.Expression) sql.Expression {
 	first, differ, some := operands[0].Type(ctx), false, false
 	for _, o := range operands[1:] {
 		t := o.Type(ctx)
+		if t == types.Null {
+			continue
+		}
 		if types.IsTuple(t) || !types.IsNumber(t) && !types.IsTextOnly(t) {
 			return nil
 		}

@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,14 +14,14 @@ import (
 	"sextant/server/gms/value"
 )
 
-// withIntegers returns a comparison of a column of integers with texts that are such as one with integers, nil if it is
-// another: as DOUBLEs those beyond 2^53 are equal to their neighbours.
+// withIntegers returns a comparison of a column of integers with texts that are such, or with integers beyond a BIGINT, as one with exact
+// numbers, nil if it is another: as DOUBLEs those beyond 2^53 are equal to their neighbours.
 func withIntegers(ctx *sql.Context, e sql.Expression, operands []sql.Expression, isList bool) sql.Expression {
-	column, texts := false, false
+	column, signed, texts := false, true, false
 	out := slices.Clone(operands)
 	for i, o := range operands {
 		if f, ok := o.(*expression.GetField); ok && types.IsInteger(f.Type(ctx)) {
-			column = true
+			column, signed = true, signed && !types.IsUnsigned(f.Type(ctx))
 			continue
 		}
 		lit, ok := o.(*expression.Literal)
@@ -28,6 +29,10 @@ func withIntegers(ctx *sql.Context, e sql.Expression, operands []sql.Expression,
 			return nil
 		}
 		text, ok := lit.Value().(string)
+		if n, beyond := lit.Value().(uint64); beyond && signed && column && n > math.MaxInt64 { // the planner compares both as DOUBLEs
+			out[i], texts = expression.NewLiteral(apd.NewWithBigInt(new(apd.BigInt).SetUint64(n), 0), types.MustCreateDecimalType(DecimalDigits, 0)), true
+			continue
+		}
 		if !ok {
 			continue
 		}

@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"cmp"
 	"math"
 	"sync/atomic"
 
@@ -203,7 +204,7 @@ func equalRows(ctx *sql.Context, lt, rt sql.Type, left, right any) (any, error) 
 			both[i] = &HiddenColumn{expression.UnaryExpressionStub{Child: both[i]}}
 		}
 		var equal sql.Expression = expression.NewEquals(both[0], both[1])
-		if c := WithComparedTypes(ctx, equal); c != nil {
+		if c := cmp.Or(WithComparedTypes(ctx, equal), comparedDecimals(ctx, equal)); c != nil {
 			equal = c
 		}
 		return equal.Eval(ctx, nil)

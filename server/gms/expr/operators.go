@@ -49,7 +49,19 @@ func (e *doubleMod) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	return math.Mod(x[0], x[1]), nil
 }
 
-// TimesAsConditions returns an expression with those of its conditions that are TIMEs as numbers, nil if none is.
+// AsCondition returns a date or a time as the number that it is to a condition, a document as whether it is not 0, and what else there is as it is.
+func AsCondition(ctx *sql.Context, e sql.Expression) sql.Expression {
+	switch t := e.Type(ctx); {
+	case IsMoment(t):
+		return NewDateNumber(ctx, e)
+	case types.IsJSON(t):
+		return expression.NewNot(checkedOr(ctx, expression.NewEquals(e, expression.NewLiteral(int64(0), types.Int64))))
+	}
+	return e
+}
+
+// TimesAsConditions returns an expression with those of its conditions that are times or documents as what they are to conditions, nil if
+// none is.
 func TimesAsConditions(ctx *sql.Context, e sql.Expression) sql.Expression {
 	conditions, some := slices.Clone(e.Children()), false
 	for i, c := range conditions {
@@ -63,8 +75,8 @@ func TimesAsConditions(ctx *sql.Context, e sql.Expression) sql.Expression {
 				continue
 			}
 		}
-		if IsMoment(c.Type(ctx)) {
-			conditions[i], some = NewDateNumber(ctx, c), true
+		if t := c.Type(ctx); IsMoment(t) || types.IsJSON(t) {
+			conditions[i], some = AsCondition(ctx, c), true
 		}
 	}
 	if !some {

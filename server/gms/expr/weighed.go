@@ -183,7 +183,7 @@ func WeighedOperands(ctx *sql.Context, operands ...sql.Expression) ([]sql.Expres
 		return operands, false
 	}
 	for _, e := range operands {
-		if !types.IsTextOnly(e.Type(ctx)) {
+		if t := e.Type(ctx); !types.IsTextOnly(t) && t != types.Null {
 			return operands, false
 		}
 	}
@@ -193,7 +193,9 @@ func WeighedOperands(ctx *sql.Context, operands ...sql.Expression) ([]sql.Expres
 	}
 	operands = slices.Clone(operands)
 	for i, e := range operands {
-		operands[i] = NewWeighed(e, collation)
+		if e.Type(ctx) != types.Null {
+			operands[i] = NewWeighed(e, collation)
+		}
 	}
 	return operands, true
 }

@@ -155,6 +155,10 @@ func Named(ctx *sql.Context, name string, asMySQL bool) (sql.Function, bool) {
 		return expr.NewHexLiteral(name), true
 	case expr.DateLiteral:
 		return sql.FunctionN{Name: name, Fn: expr.NewDateLiteral}, true
+	case expr.BetweenOperand:
+		return sql.FunctionN{Name: name, Fn: expr.NewBetweenOperand}, true
+	case expr.ListedValue:
+		return sql.FunctionN{Name: name, Fn: expr.NewListedValue}, true
 	case expr.TimeForm:
 		return sql.Function2{Name: name, Fn: expr.NewTimeForm}, true
 	case expr.ConvertForm:

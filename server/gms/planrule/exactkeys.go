@@ -10,6 +10,7 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/transform"
 	"github.com/dolthub/go-mysql-server/sql/types"
+	"github.com/dolthub/vitess/go/sqltypes"
 
 	"sextant/server/gms/expr"
 )
@@ -32,6 +33,9 @@ func exactLookup(ctx *sql.Context, n *plan.IndexedTableAccess) (sql.Node, transf
 				m.Refused = expr.MomentKind(to)
 			}
 			e = m
+		} else if moreDigits(from, to) || fixedBytes(to) > 0 || types.IsJSON(from) && types.IsNumber(to) || types.IsTextOnly(from) && (types.IsEnum(to) || types.IsSet(to)) || types.IsBit(to) || types.IsFloat(from) && types.IsDecimal(to) {
+			exact[i], some = &exactKey{expression.UnaryExpressionStub{Child: e}, to}, true
+			continue
 		} else if !types.IsInteger(to) || !types.IsFloat(from) && !types.IsDecimal(from) && !types.IsTextOnly(from) {
 			continue
 		}
@@ -44,8 +48,23 @@ func exactLookup(ctx *sql.Context, n *plan.IndexedTableAccess) (sql.Node, transf
 	return to, transform.NewTree, err
 }
 
-// exactKey is a number as a key of integers, or a moment as one of DATEs or DATETIMEs: NULL, which
-// finds nothing, if the type does not have it.
+// moreDigits reports whether a type of moments has digits that a column's does not.
+func moreDigits(from, to sql.Type) bool {
+	f, ok1 := from.(sql.DatetimeType)
+	t, ok2 := to.(sql.DatetimeType)
+	return ok1 && ok2 && !types.IsDateType(from) && (types.IsDateType(to) || f.Precision() > t.Precision())
+}
+
+// fixedBytes returns the length of a BINARY, 0 of other types.
+func fixedBytes(t sql.Type) int {
+	if s, ok := t.(sql.StringType); ok && s.Type() == sqltypes.Binary {
+		return int(s.MaxByteLength())
+	}
+	return 0
+}
+
+// exactKey is a number as a key of integers, a moment as one of DATEs or DATETIMEs, bytes as one of BINARYs, a number in a
+// document as one, or a text as a member: NULL, which finds nothing, if the type does not have it.
 type exactKey struct {
 	expression.UnaryExpressionStub
 	typ sql.Type
@@ -79,6 +98,41 @@ func (k *exactKey) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 			return key, nil
 		}
 		return nil, nil
+	}
+	if types.IsEnum(k.typ) || types.IsSet(k.typ) || types.IsBit(k.typ) {
+		member, in, err := k.typ.Convert(ctx, v)
+		if err != nil || in != sql.InRange {
+			return nil, nil
+		}
+		return member, nil
+	}
+	if document, ok := v.(sql.JSONWrapper); ok {
+		if v, err = document.ToInterface(ctx); err != nil {
+			return nil, err
+		}
+		if _, text := v.(string); text {
+			return nil, nil
+		}
+	}
+	if types.IsDecimal(k.typ) || types.IsFloat(k.typ) {
+		number, _, err := types.InternalDecimalType.Convert(ctx, v)
+		if err != nil {
+			return nil, nil
+		}
+		return number, nil
+	}
+	if length := fixedBytes(k.typ); length > 0 { // shorter ones are filled up
+		switch x := v.(type) {
+		case string:
+			if len(x) != length {
+				return nil, nil
+			}
+		case []byte:
+			if len(x) != length {
+				return nil, nil
+			}
+		}
+		return v, nil
 	}
 	d, ok := v.(*apd.Decimal)
 	if !ok {

@@ -1,6 +1,7 @@
 package planrule
 
 import (
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -149,6 +150,25 @@ func misfitKind(ctx *sql.Context, t sql.Type, kind valueKind, equality bool, o s
 	if (kind == enumKind || kind == setKind) && other == kind {
 		return !t.Equals(o.Type(ctx)) // other members
 	}
+	if types.IsJSON(o.Type(ctx)) {
+		return kind != otherKind
+	}
+	if v, ok := literalValue(ctx, o); ok && v != nil {
+		of, into := o.Type(ctx), t
+		switch number := kind == numberKind && !types.IsFloat(t); {
+		case number && types.IsFloat(of):
+			into = types.InternalDecimalType
+		case types.IsTimestampType(t) && other == dateKind, number && types.IsInteger(t) && types.IsDecimal(of):
+		default:
+			into = nil
+		}
+		if into != nil {
+			_, in, err := into.Convert(ctx, v)
+			if err != nil || in != sql.InRange { // the planner refuses it
+				return true
+			}
+		}
+	}
 	if kind == otherKind || other == otherKind || other == kind && kind != bitKind {
 		return false
 	}
@@ -168,31 +188,39 @@ func misfitKind(ctx *sql.Context, t sql.Type, kind valueKind, equality bool, o s
 	case textKind:
 		return other == dateKind || other == timeKind || other == binaryKind || other == numberKind
 	case dateKind:
+		if other != textKind {
+			_, in, err := t.Convert(ctx, v)
+			return !literal || err != nil || in != sql.InRange
+		}
 		text, ok := v.(string)
 		if other == textKind && ok && !expr.OffsetEnd.MatchString(text) {
 			_, in, err := t.Convert(ctx, v)
 			_, _, _, ok = expr.ReadMoment(text)
 			return !ok || err != nil || in != sql.InRange
 		}
-		return other == binaryKind
 	case timeKind:
 		if text, ok := v.(string); ok && other == textKind {
 			c, _, err := types.Time.Convert(ctx, text)
 			span, _, fault := value.SpanOf(text, false)
 			return err != nil || fault != 0 || c != types.Timespan(span.Microseconds())
 		}
-		return other == binaryKind
+		return other != textKind
 	case numberKind:
 		text, ok := v.(string)
-		if other != textKind || !ok {
+		if other != textKind {
+			return other == dateKind || other == timeKind
+		}
+		if !ok {
 			return false
 		}
 		if types.IsInteger(t) { // all that are unlike 1.5 are all
-			if equality {
-				return false
+			text = strings.Trim(text, value.Blanks)
+			n, err := strconv.ParseInt(text, 10, 64)
+			if err != nil {
+				f, fault := strconv.ParseFloat(text, 64)
+				return !equality || fault == nil && math.Abs(f) >= 1<<53
 			}
-			_, err := strconv.ParseInt(strings.Trim(text, value.Blanks), 10, 64)
-			return err != nil
+			v = n
 		}
 		_, in, err := t.Convert(ctx, v)
 		return err != nil || in != sql.InRange
@@ -200,7 +228,10 @@ func misfitKind(ctx *sql.Context, t sql.Type, kind valueKind, equality bool, o s
 		if kind == enumKind && other == textKind { // misfits looks whether it is a member
 			return false
 		}
-		if !literal || kind == setKind && !equality || kind != setKind && other != numberKind && other != kind {
+		if !literal || kind == bitKind && other == numberKind && !types.IsInteger(o.Type(ctx)) || kind == setKind && !equality || kind != setKind && other != numberKind && other != kind {
+			return true
+		}
+		if kind == bitKind && strings.HasPrefix(value.Shown(v), "-") { // it takes the bits
 			return true
 		}
 		_, in, err := t.Convert(ctx, v)
@@ -213,7 +244,12 @@ func misfitKind(ctx *sql.Context, t sql.Type, kind valueKind, equality bool, o s
 // are is not known without the statement's session.)
 func literalValue(ctx *sql.Context, e sql.Expression) (any, bool) {
 	x := e
-	if c, ok := e.(*expression.Convert); ok {
+	switch c := e.(type) {
+	case *expression.Convert:
+		x = c.Child
+	case *expression.CollatedExpression:
+		x = c.Child()
+	case *expression.UnaryMinus:
 		x = c.Child
 	}
 	if _, ok := x.(*expression.Literal); !ok {
@@ -342,10 +378,7 @@ func newDigitsBound(ctx *sql.Context, c expression.Comparer) (sql.Expression, bo
 	if _, column := left.(*expression.GetField); !ok || !column || types.IsDateType(t) || !constant(ctx, right) {
 		return nil, false
 	}
-	unit := time.Second
-	for range t.Precision() {
-		unit /= 10
-	}
+	unit := unitOf(t)
 	if v, ok := literalValue(ctx, right); ok {
 		at, ok := value.MomentIn(ctx, v)
 		if !ok || at.Truncate(unit).Equal(at) {
@@ -461,7 +494,9 @@ func (IndexConditions) Next(e sql.Expression) sql.Expression {
 		if b := memberBound(ctx, c); b != nil && c == e {
 			return b
 		}
-		if list, ok := c.Right().(expression.Tuple); ok && misfits(ctx, c.Left(), c == e, list...) {
+		list, ok := c.Right().(expression.Tuple)
+		digits := func(e sql.Expression) bool { return beyondDigits(ctx, c.Left().Type(ctx), e) }
+		if ok && (misfits(ctx, c.Left(), c == e, list...) || c != e && slices.ContainsFunc(list, computed) || slices.ContainsFunc(list, digits)) {
 			return &unindexed{expression.UnaryExpressionStub{Child: e}}
 		}
 	case expression.Comparer:
@@ -479,6 +514,35 @@ func (IndexConditions) Next(e sql.Expression) sql.Expression {
 		}
 	}
 	return e
+}
+
+// beyondDigits reports whether a literal moment has more digits than a type of moments.
+func beyondDigits(ctx *sql.Context, t sql.Type, e sql.Expression) bool {
+	m, ok := t.(sql.DatetimeType)
+	if !ok || types.IsDateType(t) {
+		return false
+	}
+	v, ok := literalValue(ctx, e)
+	if !ok || v == nil {
+		return false
+	}
+	at, ok := value.MomentIn(ctx, v)
+	return ok && !at.Truncate(unitOf(m)).Equal(at)
+}
+
+// unitOf returns the least time that a type of moments tells apart.
+func unitOf(t sql.DatetimeType) time.Duration {
+	unit := time.Second
+	for range t.Precision() {
+		unit /= 10
+	}
+	return unit
+}
+
+// computed reports whether a value of a list is no literal: the planner takes none of them out of the rows of NOT IN.
+func computed(e sql.Expression) bool {
+	_, literal := e.(*expression.Literal)
+	return !literal
 }
 
 // comparesInexact reports whether e compares a column of numbers that may be no integers, or one of integers with what is none. The

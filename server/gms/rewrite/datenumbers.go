@@ -22,6 +22,9 @@ func DateNumbers(stmt ast.Statement) {
 			switch n.Operator {
 			case ast.InStr, ast.NotInStr:
 				if list, ok := n.Right.(ast.ValTuple); ok {
+					if _, column := n.Left.(*ast.ColName); column {
+						listed(n.Left, list)
+					}
 					for i, e := range list {
 						if lit := dateLike(n.Left, e, true); lit != nil {
 							list[i] = lit
@@ -41,6 +44,13 @@ func DateNumbers(stmt ast.Statement) {
 				n.Left = syntax.Call(expr.DateCompare, n.Left)
 			}
 		case *ast.RangeCond:
+			if betweenKinds(n) {
+				left, from, to := n.Left, n.From, n.To
+				for i, e := range []*ast.Expr{&n.Left, &n.From, &n.To} {
+					*e = syntax.Call(expr.BetweenOperand, ast.NewIntVal([]byte{'0' + byte(i)}), left, from, to)
+				}
+				return true, nil
+			}
 			from, _ := integerText(n.From)
 			to, _ := integerText(n.To)
 			if notDate(n.Left, from) || notDate(n.Left, to) {
@@ -56,6 +66,63 @@ func DateNumbers(stmt ast.Statement) {
 		}
 		return true, nil
 	}, stmt)
+}
+
+// literalKind tells literals by what they are to comparisons: 'n' for numbers, 's' for texts, 0 for NULL, 'o' for what is no literal of those.
+func literalKind(e ast.Expr) byte {
+	if u, ok := e.(*ast.UnaryExpr); ok && u.Operator == ast.UMinusStr {
+		e = u.Expr
+	}
+	switch e := e.(type) {
+	case *ast.NullVal:
+		return 0
+	case ast.BoolVal:
+		return 'n'
+	case *ast.SQLVal:
+		switch e.Type {
+		case ast.IntVal, ast.FloatVal:
+			return 'n'
+		case ast.StrVal:
+			return 's'
+		}
+	}
+	return 'o'
+}
+
+// betweenKinds reports whether the bounds of a BETWEEN of a column may be of two kinds: the planner makes two comparisons of it, to
+// MySQL it is one of three operands.
+func betweenKinds(n *ast.RangeCond) bool {
+	switch left := n.Left.(type) {
+	case *ast.ColName, *ast.SubstrExpr, *ast.ConvertExpr:
+	case *ast.FuncExpr:
+		if left.IsAggregate() || left.Over != nil || withSubquery(left) {
+			return false
+		}
+	default:
+		return false
+	}
+	from, to := literalKind(n.From), literalKind(n.To)
+	return (from != to || from == 'o') && from != 0 && to != 0 && !withSubquery(n.From) && !withSubquery(n.To)
+}
+
+func withSubquery(e ast.Expr) (found bool) {
+	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+		_, sub := n.(*ast.Subquery)
+		found = found || sub
+		return !found, nil
+	}, e)
+	return found
+}
+
+// listed marks the first value of a list that a column is looked for in, unless all are texts: only values of a kind with the column's may
+// be hashed.
+func listed(column ast.Expr, list ast.ValTuple) {
+	for i, e := range list {
+		if kind := literalKind(e); kind != 0 && kind != 's' {
+			list[i] = syntax.Call(expr.ListedValue, column, e)
+			return
+		}
+	}
 }
 
 // aggregateCall reports whether e is MAX or MIN, whose value may be a date.
