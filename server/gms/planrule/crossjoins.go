@@ -7,6 +7,7 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/analyzer"
 	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/plan"
+	"github.com/dolthub/go-mysql-server/sql/sets"
 	"github.com/dolthub/go-mysql-server/sql/transform"
 )
 
@@ -18,7 +19,8 @@ func (hiddenCondition) Children() []sql.Expression { return nil }
 
 // GuardCrossJoins keeps the conditions of WHERE that cross joins on the side of an outer join
 // that it may leave out would get. The planner makes inner joins of those, and forgets that
-// WHERE is asked of what is left out, too.
+// WHERE is asked of what is left out, too. A condition goes to the cross join that has all its
+// tables: the planner puts it to each whose sides a part of it compares.
 func GuardCrossJoins(a *analyzer.Analyzer) {
 	AroundRule(a, "replaceCrossJoins", func(ctx *sql.Context, n sql.Node, f *sql.QueryFlags, rule PlanRule) (sql.Node, transform.TreeIdentity, error) {
 		return moveEqualities(ctx, n, f, rule)
@@ -26,12 +28,18 @@ func GuardCrossJoins(a *analyzer.Analyzer) {
 	AroundRule(a, "replaceCrossJoins", func(ctx *sql.Context, n sql.Node, f *sql.QueryFlags, rule PlanRule) (sql.Node, transform.TreeIdentity, error) {
 		hidden, same, err := transform.Node(ctx, n, func(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
 			w, ok := n.(*plan.Filter)
-			if !ok || !crossJoined(w.Child, false) {
+			if !ok {
 				return n, transform.SameTree, nil
 			}
+			every, hidden := crossJoined(w.Child, false), false
 			all := slices.Clone(expression.SplitConjunction(ctx, w.Expression))
 			for i, e := range all {
-				all[i] = hiddenCondition{e}
+				if every || namesMore(w.Child, tablesIn(ctx, e).Intersection(tablesOf(w.Child))) {
+					all[i], hidden = hiddenCondition{e}, true
+				}
+			}
+			if !hidden {
+				return n, transform.SameTree, nil
 			}
 			return plan.NewFilter(ctx, expression.JoinAnd(all...), w.Child), transform.NewTree, nil
 		})
@@ -39,23 +47,37 @@ func GuardCrossJoins(a *analyzer.Analyzer) {
 			return rule(ctx, n, f)
 		}
 		replaced, same, err := rule(ctx, hidden, f)
-		if err != nil || same == transform.SameTree {
+		if err != nil {
 			return n, transform.SameTree, err
 		}
+		moved := same == transform.NewTree
 		replaced, _, err = transform.Node(ctx, replaced, func(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
 			w, ok := n.(*plan.Filter)
 			if !ok {
 				return n, transform.SameTree, nil
 			}
-			all := slices.Clone(expression.SplitConjunction(ctx, w.Expression))
-			for i, e := range all {
+			under := w.Child
+			every := crossJoined(under, false)
+			var kept []sql.Expression
+			for _, e := range expression.SplitConjunction(ctx, w.Expression) {
 				if h, ok := e.(hiddenCondition); ok {
-					all[i] = h.Expression
+					e = h.Expression
+					if j := joinedBy(ctx, under, e, comparesSides); !every && j != nil {
+						under, moved = j, true
+						continue
+					}
 				}
+				kept = append(kept, e)
 			}
-			return plan.NewFilter(ctx, expression.JoinAnd(all...), w.Child), transform.NewTree, nil
+			if len(kept) == 0 {
+				return under, transform.NewTree, nil
+			}
+			return plan.NewFilter(ctx, expression.JoinAnd(kept...), under), transform.NewTree, nil
 		})
-		return replaced, transform.NewTree, err
+		if err != nil || !moved {
+			return n, transform.SameTree, err
+		}
+		return replaced, transform.NewTree, nil
 	})
 }
 
@@ -68,6 +90,28 @@ func crossJoined(n sql.Node, optional bool) bool {
 	}
 	return optional && j.Op.IsCross() || crossJoined(j.Left(), optional || j.Op.IsRightOuter()) ||
 		crossJoined(j.Right(), optional || j.Op.IsLeftOuter())
+}
+
+// namesMore reports whether tables are on both sides of a cross join of a plan and elsewhere, too.
+func namesMore(n sql.Node, tables sets.FastIntSet) (more bool) {
+	InspectJoins(n, func(j *plan.JoinNode) {
+		l, r := tablesOf(j.Left()), tablesOf(j.Right())
+		more = more || j.Op.IsCross() && tables.Intersects(l) && tables.Intersects(r) && !tables.SubsetOf(l.Union(r))
+	})
+	return more
+}
+
+// comparesSides reports whether a condition compares a column of each side of a cross join.
+func comparesSides(ctx *sql.Context, j *plan.JoinNode, e sql.Expression) bool {
+	left, right := tablesOf(j.Left()), tablesOf(j.Right())
+	return j.Op.IsCross() && transform.InspectExpr(ctx, e, func(ctx *sql.Context, e sql.Expression) bool {
+		c, ok := e.(expression.Comparer)
+		if !ok {
+			return false
+		}
+		l, r := tablesIn(ctx, c.Left()), tablesIn(ctx, c.Right())
+		return l.Intersects(left) && r.Intersects(right) || l.Intersects(right) && r.Intersects(left)
+	})
 }
 
 // moveEqualities puts equalities of WHERE between expressions of two tables into the inner joins of
@@ -91,7 +135,7 @@ func moveEqualities(ctx *sql.Context, n sql.Node, f *sql.QueryFlags, rule PlanRu
 		all := expression.SplitConjunction(ctx, w.Expression)
 		for _, e := range all {
 			if eq, ok := e.(*expression.Equals); ok && betweenTables(ctx, eq) {
-				if j := joinedBy(ctx, under, eq); j != nil {
+				if j := joinedBy(ctx, under, eq, betweenSides); j != nil {
 					under = j
 					continue
 				}
@@ -131,42 +175,47 @@ func betweenTables(ctx *sql.Context, eq *expression.Equals) bool {
 	return true
 }
 
-// joinedBy returns a plan whose innermost inner join of the tables of an equality has it as a
-// condition, nil if there is none.
-func joinedBy(ctx *sql.Context, n sql.Node, eq *expression.Equals) sql.Node {
+// betweenSides reports whether one side of an equality is of one side of a join, and the other of the other.
+func betweenSides(ctx *sql.Context, j *plan.JoinNode, e sql.Expression) bool {
+	eq := e.(*expression.Equals)
+	left, right := j.Left().Schema(ctx), j.Right().Schema(ctx)
+	return ofSchema(ctx, left, eq.Left()) && ofSchema(ctx, right, eq.Right()) || ofSchema(ctx, right, eq.Left()) && ofSchema(ctx, left, eq.Right())
+}
+
+// ofSchema reports whether all columns of an expression are in a schema.
+func ofSchema(ctx *sql.Context, s sql.Schema, e sql.Expression) bool {
+	all := true
+	sql.Inspect(ctx, e, func(_ *sql.Context, e sql.Expression) bool {
+		if f, ok := e.(*expression.GetField); ok {
+			all = all && s.Contains(f.Name(), f.Table())
+		}
+		return all
+	})
+	return all
+}
+
+// joinedBy returns a plan whose innermost inner join of the tables of a condition has it, nil if there
+// is none or it may not be there.
+func joinedBy(ctx *sql.Context, n sql.Node, e sql.Expression, may func(*sql.Context, *plan.JoinNode, sql.Expression) bool) sql.Node {
 	j, ok := n.(*plan.JoinNode)
 	if !ok || !j.Op.IsCross() && !j.Op.IsInner() {
 		return nil
 	}
-	left, right := j.Left().Schema(ctx), j.Right().Schema(ctx)
-	of := func(s sql.Schema, exprs ...sql.Expression) bool {
-		all := true
-		for _, e := range exprs {
-			sql.Inspect(ctx, e, func(_ *sql.Context, e sql.Expression) bool {
-				if f, ok := e.(*expression.GetField); ok {
-					all = all && s.Contains(f.Name(), f.Table())
-				}
-				return all
-			})
-		}
-		return all
-	}
-	a, b := eq.Left(), eq.Right()
 	switch {
-	case of(left, a) && of(right, b), of(right, a) && of(left, b):
-		on := sql.Expression(eq)
-		if j.Filter != nil {
-			on = expression.JoinAnd(j.Filter, eq)
-		}
-		return plan.NewInnerJoin(ctx, j.Left(), j.Right(), on).WithComment(j.Comment())
-	case of(left, a, b):
-		if l := joinedBy(ctx, j.Left(), eq); l != nil {
+	case ofSchema(ctx, j.Left().Schema(ctx), e):
+		if l := joinedBy(ctx, j.Left(), e, may); l != nil {
 			return withSides(ctx, j, l, j.Right())
 		}
-	case of(right, a, b):
-		if r := joinedBy(ctx, j.Right(), eq); r != nil {
+	case ofSchema(ctx, j.Right().Schema(ctx), e):
+		if r := joinedBy(ctx, j.Right(), e, may); r != nil {
 			return withSides(ctx, j, j.Left(), r)
 		}
+	case ofSchema(ctx, j.Schema(ctx), e) && may(ctx, j, e):
+		on := e
+		if j.Filter != nil {
+			on = expression.JoinAnd(j.Filter, e)
+		}
+		return plan.NewInnerJoin(ctx, j.Left(), j.Right(), on).WithComment(j.Comment())
 	}
 	return nil
 }
