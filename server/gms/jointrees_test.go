@@ -61,6 +61,8 @@ func (d *joinDraw) condition(aliases []string, depth int) condition {
 			out := !decides
 			return &out
 		}}
+	case k < 6 && depth >= 0:
+		return d.subquery(aliases)
 	case k < 7:
 		c, get := d.column(aliases)
 		not := d.r.IntN(3) == 0
@@ -87,10 +89,79 @@ func (d *joinDraw) condition(aliases []string, depth int) condition {
 	}
 }
 
+// subquery draws EXISTS, IN, NOT IN or an equality with a maximum, of a table's rows for which a column
+// is in a relation to one of the row outside, or of all.
+func (d *joinDraw) subquery(aliases []string) condition {
+	table := fmt.Sprintf("t%d", d.r.IntN(len(d.tables)))
+	of, left := d.column([]string{"s"})
+	op, with, right := "=", "", func(joinRow) *int { return nil }
+	all := d.r.IntN(3) == 0
+	if !all {
+		op = []string{"=", "=", "<", ">="}[d.r.IntN(4)]
+		with, right = d.column(aliases)
+	}
+	got, value := d.column([]string{"s"})
+	compared, outer := d.column(aliases)
+	// rows are the values of got for the row outside.
+	rows := func(r joinRow) (out []*int) {
+		for _, row := range d.tables[table] {
+			inner := joinRow{"s": row}
+			a, b := left(inner), right(r)
+			if all || a != nil && b != nil && map[string]bool{"=": *a == *b, "<": *a < *b, ">=": *a >= *b}[op] {
+				out = append(out, value(inner))
+			}
+		}
+		return out
+	}
+	from := " FROM " + table + " s"
+	if !all {
+		from += " WHERE " + of + " " + op + " " + with
+	}
+	truth := func(b bool) *bool { return &b }
+	switch d.r.IntN(4) {
+	case 0:
+		not := d.r.IntN(2) == 0
+		return condition{map[bool]string{true: "NOT ", false: ""}[not] + "EXISTS (SELECT 1" + from + ")", func(r joinRow) *bool { return truth((len(rows(r)) > 0) != not) }}
+	case 1:
+		return condition{compared + " = (SELECT MAX(" + got + ")" + from + ")", func(r joinRow) *bool {
+			var most *int
+			for _, v := range rows(r) {
+				if v != nil && (most == nil || *v > *most) {
+					most = v
+				}
+			}
+			if v := outer(r); v != nil && most != nil {
+				return truth(*v == *most)
+			}
+			return nil
+		}}
+	}
+	not := d.r.IntN(2) == 0
+	return condition{compared + map[bool]string{true: " NOT", false: ""}[not] + " IN (SELECT " + got + from + ")", func(r joinRow) *bool {
+		v, list := outer(r), rows(r)
+		unknown := v == nil && len(list) > 0
+		for _, x := range list {
+			switch {
+			case x == nil:
+				unknown = true
+			case v != nil && *x == *v:
+				return truth(!not)
+			}
+		}
+		if unknown {
+			return nil
+		}
+		return truth(not)
+	}}
+}
+
 func (d *joinDraw) table() joinTree {
 	name := fmt.Sprintf("t%d", d.r.IntN(len(d.tables)))
 	t := joinTree{aliases: []string{fmt.Sprintf("x%d", d.n)}}
 	t.text = name + " " + t.aliases[0]
+	if d.r.IntN(6) == 0 {
+		t.text = "(SELECT * FROM " + name + []string{"", " WHERE id < 100", " LIMIT 100"}[d.r.IntN(3)] + ") " + t.aliases[0]
+	}
 	d.n++
 	for _, row := range d.tables[name] {
 		t.rows = append(t.rows, joinRow{t.aliases[0]: row})
