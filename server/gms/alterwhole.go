@@ -289,9 +289,12 @@ func generatedKeys(def *engine.TableDef, a *ast.AlterTable) error {
 			if !ok {
 				continue
 			}
+			name := cmp.Or(c.Name, fmt.Sprintf("%s_ibfk_%d", def.Name, len(def.ForeignKeys)+1))
+			if err := rewrite.CheckLength(name); err != nil {
+				return err
+			}
 			for _, f := range fk.Source {
 				if at := def.Column(f.String()); at >= 0 && def.Columns[at].Generated != "" {
-					name := cmp.Or(c.Name, fmt.Sprintf("%s_ibfk_%d", def.Name, len(def.ForeignKeys)+1))
 					if err := rewrite.CheckGeneratedKey(name, f.String(), fk, def.Columns[at].Options[optVirtual] != ""); err != nil {
 						return err
 					}

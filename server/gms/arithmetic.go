@@ -24,7 +24,6 @@ var addRules = sync.OnceFunc(func() {
 	replaceDropRules()
 	planrule.AddPassedColumns()
 	addComparedTypes()
-	ownTriggers()
 	planrule.AddUnionTypes()
 	windows := planbuilder.IsWindowFunc
 	planbuilder.IsWindowFunc = func(ctx *sql.Context, name string) (bool, error) {

@@ -317,10 +317,10 @@ func (c *client) run(ctx context.Context, query string, parsed ast.Statement, bi
 		if !c.sess.cleared { // it was not executed
 			c.sess.ClearWarnings()
 		}
-		return sets.any || sets.called, rewrite.StatementError(of, err)
+		return sets.any || sets.called, rewrite.StatementError(of, c.sess.notFound(err))
 	}
 	if sets.called || types.IsOkResultSchema(schema) || schema == nil {
-		return true, rewrite.StatementError(of, c.writeOK(sctx, rows, w))
+		return true, rewrite.StatementError(of, c.sess.notFound(c.writeOK(sctx, rows, w)))
 	}
 	return true, c.writeRows(sctx, schema, rows, w)
 }

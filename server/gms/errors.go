@@ -288,6 +288,14 @@ var rewrites = []errorRewrite{
 	rw(`^expected ON DUPLICATE KEY \.\.\. VALUES\(\) to reference a column, found: (?:`+rewrite.NewRow+`\.)?(.*)$`, 1054, "Unknown column '$1' in 'field list'"),
 	rw("^(View '.*' references invalid table.*)$", 1356, "$1"),
 	rw("^(?:Event '(.*)' does not exist|Unknown event '(.*)')$", 1539, "Unknown event '$1$2'"),
+	rw("^variable '(event_scheduler)' can't be set to the value 'disabled'$", 1231, "Variable '$1' can't be set to the value of 'DISABLED'"),
+	rw("^(Event '.*' already exists)$", 1537, "$1"),
+	rw("^ENDS is either invalid or before STARTS$|^Incorrect ENDS value: '.*'$", 1543, "ENDS is either invalid or before STARTS"),
+	rw("^(Incorrect (?:AT|STARTS) value: '.*')$", 1525, "$1"),
+	rw("^The target table (.*) of the (UPDATE|DELETE) is not updatable$", 1288, "The target table $1 of the $2 is not updatable"),
+	rw("^Cannot add foreign key on the base column of a stored generated column\\.$", 1215, "Cannot add foreign key constraint"),
+	rw("^invalid identifier: `(.*)`$", 1059, "Identifier name '$1' is too long"),
+	rw("^tables cannot be created on database (.*)$", 3552, "Access to system schema '$1' is rejected."),
 	rw("^(Variable '.*' is a GLOBAL variable and should be set with SET GLOBAL)$", 1229, "$1"),
 	rw("Invalid JSON path expression. Path must start with '\\$'", 3143, "Invalid JSON path expression. The error is around character position 1."),
 	rw("^unsupported syntax: resignal", 1645, "RESIGNAL when handler not active"),
@@ -352,6 +360,9 @@ func duplicateEntry(values []string, table, index string) string {
 
 // notFound has the planner's error of an unknown table name its database.
 func (s *Session) notFound(err error) error {
+	if err == nil {
+		return nil
+	}
 	m, text := s.missing, err.Error()
 	if name, ok := strings.CutPrefix(text, "table not found: "); ok && len(name) >= len(m.Name) && m.Name != "" && strings.EqualFold(name[:len(m.Name)], m.Name) {
 		return sql.ErrTableNotFound.New(m.Database + "." + m.Name)

@@ -1,6 +1,7 @@
 package gms
 
 import (
+	"cmp"
 	"regexp"
 	"slices"
 	"strconv"
@@ -16,8 +17,8 @@ import (
 	"sextant/server/gms/syntax"
 )
 
-// plainMoment is a moment of an event as the grammar has it.
-var plainMoment = regexp.MustCompile(`(?i)^(current_timestamp|current_timestamp\(\)|now\(\)|current_date|current_date\(\)|'[^']*'|"[^"]*")` +
+// plainMoment is a moment of an event that needs no evaluation.
+var plainMoment = regexp.MustCompile(`(?i)^(current_timestamp|current_timestamp\(\)|now\(\)|current_date|current_date\(\))` +
 	`(\s*\+\s*interval\s+\d+\s+(year|quarter|month|week|day|hour|minute|second))*$`)
 
 // intervalSigns are the signs between the numbers of an interval of several units.
@@ -129,17 +130,24 @@ var plainInterval = regexp.MustCompile(`^(\d+|'[\d: -]+')$`)
 // plainUnits are the units of one number.
 var plainUnits = map[string]bool{"year": true, "quarter": true, "month": true, "week": true, "day": true, "hour": true, "minute": true, "second": true}
 
-// eventMoment returns the literal that the moment of an event is.
+// eventMoment returns the literal that the moment of an event is. Returns 1525 with the value for what is no moment or not of the
+// years that events have, 1543 for such an end.
 func (s *Session) eventMoment(ctx *sql.Context, word, text string) (string, error) {
 	v, err := s.constant(ctx, text, "DATETIME")
 	if err != nil {
 		return "", err
 	}
 	at, ok := v.(time.Time)
-	if !ok {
-		return "", mysql.NewSQLError(1525, "HY000", "Incorrect %s value: '%s'", strings.ToUpper(word), "NULL")
+	if ok && at.Year() > 1969 && at.Year() < 2155 {
+		return at.Format("'2006-01-02 15:04:05'"), nil
 	}
-	return at.Format("'2006-01-02 15:04:05'"), nil
+	if word == "ends" {
+		return "", mysql.NewSQLError(1543, "HY000", "ENDS is either invalid or before STARTS")
+	}
+	if v, err = s.constant(ctx, text, "CHAR"); err != nil {
+		return "", err
+	}
+	return "", mysql.NewSQLError(1525, "HY000", "Incorrect %s value: '%v'", strings.ToUpper(word), cmp.Or[any](v, "NULL"))
 }
 
 // unitBases are of each unit how many of it are one of the unit before it, where intervals of several units carry.

@@ -429,6 +429,9 @@ func rewriteExpressions(query string, stmt ast.Statement, unique func(*ast.Selec
 		syntax.ContainsFold(query, "substr") || syntax.ContainsFold(query, "mid") || syntax.ContainsFold(query, "trim") || syntax.ContainsFold(query, "char") || syntax.ContainsFold(query, "timestampadd")) {
 		rewrite.FunctionCalls(stmt)
 	}
+	if mysql && (syntax.ContainsFold(query, "date") || syntax.ContainsFold(query, "day") || syntax.ContainsFold(query, "week") || syntax.ContainsFold(query, "timestamp")) {
+		rewrite.NumberDates(stmt)
+	}
 	if syntax.ContainsFold(query, "collate") && mysql {
 		if err := rewrite.CollatedIntroducers(stmt); err != nil {
 			return err

@@ -102,7 +102,7 @@ func (c *client) Prepare(ctx context.Context, text string) (*protocol.Statement,
 		defer restore()
 		node, err := e.PrepareParsedQuery(sctx, p.query, p.query, parsed)
 		if err != nil {
-			return rewrite.StatementError(parsed, err)
+			return rewrite.StatementError(parsed, c.sess.notFound(err))
 		}
 		if node, _, err = planrule.UnionTypes(sctx, node); err != nil {
 			return err

@@ -80,8 +80,16 @@ func refusals(ctx context.Context, query string, stmt ast.Statement) error {
 			}
 		}
 		if e := n.EventSpec; e != nil {
-			if err := rewrite.CheckLength(e.EventName.Name.String()); err != nil {
-				return err
+			for _, name := range []ast.EventName{e.EventName, e.RenameName} {
+				if err := rewrite.CheckLength(name.Name.String()); err != nil {
+					return err
+				}
+			}
+			same := func(a, b ast.TableIdent) bool {
+				return a.String() == "" || b.String() == "" || syntax.SameName(a.String(), b.String())
+			}
+			if !e.RenameName.IsEmpty() && syntax.SameName(e.EventName.Name.String(), e.RenameName.Name.String()) && same(e.EventName.Qualifier, e.RenameName.Qualifier) {
+				return mysql.NewSQLError(1551, "HY000", "Same old and new event name")
 			}
 		}
 		if err := rewrite.CheckDefinition(stmt); err != nil {

@@ -55,6 +55,9 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 		if x := newRowIn(ctx, e); x != nil {
 			return x
 		}
+		if x := greatIn(ctx, e); x != nil {
+			return x
+		}
 		if hashedOtherwise(ctx, e) {
 			return checkedOr(ctx, expression.NewInTuple(e.Left(), e.Right()))
 		}

@@ -234,8 +234,8 @@ func moves(e sql.Expression) bool {
 	return ok && Offsets[strings.ToLower(f.FunctionName())] != nil
 }
 
-// dateFunctions take dates, by how many of their arguments are.
-var dateFunctions = map[string]int{
+// DateFunctions take dates, by how many of their arguments are.
+var DateFunctions = map[string]int{
 	"date": 1, "datetime": 1 /* TIMESTAMP */, "dayname": 1, "dayofweek": 1, "dayofyear": 1,
 	"weekday": 1, "datediff": 2, "to_days": 1, "date_add": 1, "date_sub": 1,
 	"adddate": 1, "subdate": 1, "week": 1, "weekofyear": 1, "yearweek": 1, "unix_timestamp": 1, "to_seconds": 1,
@@ -258,7 +258,7 @@ func withDates(ctx *sql.Context, e sql.Expression) sql.Expression {
 		}
 	case sql.FunctionExpression:
 		name = strings.ToLower(f.FunctionName())
-		if count = dateFunctions[name]; name == "timestampdiff" {
+		if count = DateFunctions[name]; name == "timestampdiff" {
 			count, from = 3, 1
 		}
 	}

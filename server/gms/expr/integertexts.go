@@ -14,8 +14,8 @@ import (
 	"sextant/server/gms/value"
 )
 
-// withIntegers returns a comparison of a column of integers with texts that are such, or with integers beyond a BIGINT, as one with exact
-// numbers, nil if it is another: as DOUBLEs those beyond 2^53 are equal to their neighbours.
+// withIntegers returns a comparison of a column of integers with texts that are such, with integers beyond a BIGINT, or of one without a sign
+// with great integers, as one with exact numbers, nil if it is another: as DOUBLEs those beyond 2^53 are equal to their neighbours.
 func withIntegers(ctx *sql.Context, e sql.Expression, operands []sql.Expression, isList bool) sql.Expression {
 	column, signed, texts := false, true, false
 	out := slices.Clone(operands)
@@ -42,10 +42,48 @@ func withIntegers(ctx *sql.Context, e sql.Expression, operands []sql.Expression,
 		}
 		out[i], texts = n, true
 	}
+	if column && !signed && slices.ContainsFunc(operands, great) { // the planner compares integers with and without a sign as DOUBLEs
+		for i, o := range operands {
+			lit, ok := o.(*expression.Literal)
+			if !ok || !types.IsInteger(lit.Type(ctx)) {
+				continue
+			}
+			if n, in, err := types.Uint64.Convert(ctx, lit.Value()); err == nil && in == sql.InRange {
+				out[i], texts = expression.NewLiteral(n, types.Uint64), true
+			}
+		}
+	}
 	if !column || !texts {
 		return nil
 	}
 	return comparisonOf(ctx, e, out, isList)
+}
+
+// great reports whether an expression is an integer with a sign that no DOUBLE has.
+func great(e sql.Expression) bool {
+	lit, ok := e.(*expression.Literal)
+	if !ok {
+		return false
+	}
+	n, ok := lit.Value().(int64)
+	return ok && n > 1<<53
+}
+
+// greatIn returns an IN of great integers and a column without a sign, with those as such, nil for another.
+func greatIn(ctx *sql.Context, e *expression.HashInTuple) sql.Expression {
+	list, ok := e.Right().(expression.Tuple)
+	if !ok || !slices.ContainsFunc(list, great) {
+		return nil
+	}
+	in, ok := withIntegers(ctx, expression.NewInTuple(e.Left(), list), append([]sql.Expression{e.Left()}, list...), true).(*expression.InTuple)
+	if !ok {
+		return nil
+	}
+	hashed, err := expression.NewHashInTuple(ctx, in.Left(), in.Right())
+	if err != nil {
+		return in
+	}
+	return hashed
 }
 
 // integerLiteral returns the integer that a text is, nil if it is none.

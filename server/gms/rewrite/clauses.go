@@ -27,7 +27,7 @@ func UnknownIn(stmt ast.Statement, text string) error {
 		return nil
 	}
 	f.statement(stmt)
-	if f.clause == "" || f.column == "" && f.named {
+	if f.clause == "" {
 		return nil
 	}
 	return mysql.NewSQLError(1054, "42S22", "Unknown column '%s' in '%s'", f.shown, f.clause)
@@ -37,7 +37,6 @@ func UnknownIn(stmt ast.Statement, text string) error {
 type clauseFinder struct {
 	column, table string // of the column; no column: any of the table
 	shown, clause string
-	named         bool // a FROM has the table
 }
 
 func (f *clauseFinder) statement(stmt ast.Statement) {
@@ -137,11 +136,6 @@ func (f *clauseFinder) walk(clause string, part ast.SQLNode) {
 				f.window((*ast.WindowDef)(n))
 			}
 			return false, nil
-		case *ast.AliasedTableExpr:
-			name, _ := n.Expr.(ast.TableName)
-			if f.table != "" && (strings.EqualFold(n.As.String(), f.table) || n.As.IsEmpty() && strings.EqualFold(name.Name.String(), f.table)) {
-				f.named = true
-			}
 		case *ast.ColName:
 			f.found(clause, n)
 		}

@@ -110,6 +110,13 @@ func checkAlteration(d *ast.DDL) error {
 			return err
 		}
 	}
+	if ix := d.IndexSpec; ix != nil && strings.EqualFold(ix.Action, ast.RenameStr) {
+		for _, name := range []ast.ColIdent{ix.FromName, ix.ToName} {
+			if syntax.SameName(name.String(), PrimaryName) {
+				return IndexName(name.String())
+			}
+		}
+	}
 	if d.TableSpec == nil || d.Action != ast.AlterStr {
 		return nil
 	}
@@ -561,6 +568,9 @@ func checkConstraints(table string, spec *ast.TableSpec) error {
 		if name == "" {
 			foreign++
 			name = fmt.Sprintf("%s_ibfk_%d", table, foreign)
+		}
+		if err := CheckLength(name); err != nil {
+			return err
 		}
 		for _, f := range fk.Source {
 			if of := columns[f.Lowered()]; of != nil && of.Type.GeneratedExpr != nil {

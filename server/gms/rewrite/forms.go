@@ -252,9 +252,36 @@ func (r *Marking) inserted(at int) {
 	}
 }
 
+// orderOfDistinct is the order in which GROUP_CONCAT(DISTINCT …) has its values in MySQL: that of the values, nil if they cannot
+// be made twice.
+func orderOfDistinct(exprs ast.SelectExprs) (order ast.OrderBy) {
+	for _, e := range exprs {
+		a, ok := e.(*ast.AliasedExpr)
+		if !ok {
+			return nil
+		}
+		if _, literal := a.Expr.(*ast.SQLVal); literal {
+			continue
+		}
+		twice := true
+		_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+			switch n.(type) {
+			case *ast.Subquery, *ast.AssignmentExpr:
+				twice = false
+			}
+			return twice, nil
+		}, a.Expr)
+		if !twice {
+			return nil
+		}
+		order = append(order, &ast.Order{Expr: Cloned(a.Expr), Direction: ast.AscScr})
+	}
+	return order
+}
+
 // FunctionCalls completes calls of functions, in place: those that the planner has otherwise in mind
 // become ones of others. GROUP_CONCAT of several expressions is one of their concatenation, and is ordered by an argument where
-// it has its number, INSTR is LOCATE, EXTRACT of one unit is the function of that name, TIMESTAMPADD is DATE_ADD.
+// it has its number and by its arguments where it is DISTINCT, INSTR is LOCATE, EXTRACT of one unit is the function of that name, TIMESTAMPADD is DATE_ADD.
 func FunctionCalls(stmt ast.Statement) {
 	_ = syntax.ReplaceNodes(reflect.ValueOf(&stmt), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
 		switch n := n.(type) {
@@ -267,6 +294,9 @@ func FunctionCalls(stmt ast.Statement) {
 						}
 					}
 				}
+			}
+			if n.Distinct != "" && len(n.OrderBy) == 0 {
+				n.OrderBy = orderOfDistinct(n.Exprs)
 			}
 			if len(n.Exprs) > 1 {
 				n.Exprs = ast.SelectExprs{&ast.AliasedExpr{Expr: &ast.FuncExpr{Name: ast.NewColIdent("concat"), Exprs: n.Exprs}}}

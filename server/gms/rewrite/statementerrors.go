@@ -2,6 +2,7 @@ package rewrite
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
@@ -52,6 +53,30 @@ func target(stmt ast.Statement) (command, table string) {
 		}
 	}
 	return "", ""
+}
+
+// derivedTarget returns the first derived table that an UPDATE may change or a DELETE names, "" if there is none.
+func derivedTarget(stmt ast.Statement) (name string) {
+	var from ast.TableExprs
+	var of ast.TableNames
+	switch n := stmt.(type) {
+	case *ast.Update:
+		from = n.TableExprs
+	case *ast.Delete:
+		from, of = n.TableExprs, n.Targets
+	}
+	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+		a, ok := n.(*ast.AliasedTableExpr)
+		if !ok {
+			return true, nil
+		}
+		is := func(t ast.TableName) bool { return syntax.SameName(t.Name.String(), a.As.String()) }
+		if _, derived := a.Expr.(*ast.Subquery); derived && name == "" && (len(of) == 0 || slices.ContainsFunc(of, is)) {
+			name = a.As.String()
+		}
+		return false, nil
+	}, from)
+	return name
 }
 
 var (
@@ -110,6 +135,9 @@ func StatementError(stmt ast.Statement, err error) error {
 		return sql.ErrInsertIntoMismatchValueCount.New()
 	}
 	command, table := target(stmt)
+	if derived := derivedTarget(stmt); derived != "" && strings.HasPrefix(text, "table doesn't support "+command) {
+		table = derived
+	}
 	if table == "" {
 		return err
 	}
@@ -145,7 +173,7 @@ func starred(stmt ast.Statement, table string) (star string) {
 			}
 		case *ast.AliasedTableExpr:
 			t, ok := n.Expr.(ast.TableName)
-			read = read || ok && syntax.SameName(t.Name.String(), table)
+			read = read || ok && syntax.SameName(t.Name.String(), table) || syntax.SameName(n.As.String(), table)
 		}
 		return true, nil
 	}, stmt)
