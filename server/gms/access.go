@@ -44,7 +44,7 @@ func (t *Table) LookupForExpressions(ctx *sql.Context, exprs ...sql.Expression) 
 // conditions set equal to integers.
 func (t *Table) uniqueLookup(ctx *sql.Context, exprs []sql.Expression) (sql.IndexLookup, sql.Expression, bool) {
 	for _, ix := range t.shape.indexes {
-		if !ix.integers || !ix.def.Unique || ix.def.Invisible {
+		if !ix.integers || !ix.def.Unique || ix.def.Invisible || !t.ref.reads(ix) {
 			continue
 		}
 		r := make(sql.MySQLRange, len(ix.columns))
@@ -101,7 +101,7 @@ func (t *Table) rangeLookup(ctx *sql.Context, exprs []sql.Expression) (sql.Index
 			column, set = c, intersect(set, some)
 		}
 	}
-	if column < 0 || len(set) == 0 || t.shape.only[column] == nil {
+	if column < 0 || len(set) == 0 || t.shape.only[column] == nil || !t.ref.reads(t.shape.only[column]) {
 		return none, nil, false
 	}
 	ranges := make(sql.MySQLRangeCollection, len(set))

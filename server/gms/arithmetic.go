@@ -24,6 +24,7 @@ var addRules = sync.OnceFunc(func() {
 	replaceDropRules()
 	planrule.AddPassedColumns()
 	addComparedTypes()
+	ownTriggers()
 	planrule.AddUnionTypes()
 	windows := planbuilder.IsWindowFunc
 	planbuilder.IsWindowFunc = func(ctx *sql.Context, name string) (bool, error) {

@@ -320,7 +320,9 @@ func (e *editor) IndexedAccess(ctx *sql.Context, l sql.IndexLookup) sql.IndexedT
 }
 
 // GetIndexes implements sql.IndexAddressable.
-func (e *editor) GetIndexes(ctx *sql.Context) ([]sql.Index, error) { return e.t.GetIndexes(ctx) }
+func (e *editor) GetIndexes(ctx *sql.Context) ([]sql.Index, error) {
+	return e.t.Unhinted().GetIndexes(ctx)
+}
 
 // PreciseMatch implements sql.IndexAddressable.
 func (e *editor) PreciseMatch() bool { return true }

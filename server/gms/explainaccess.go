@@ -151,7 +151,7 @@ func (e *explaining) possible(a *access, name string, b *block) {
 		})
 	}
 	for _, ix := range a.indexes() {
-		if compared[strings.ToLower(ix.shape.schema[ix.columns[0]].Name)] {
+		if a.of.ref.reads(ix) && compared[strings.ToLower(ix.shape.schema[ix.columns[0]].Name)] {
 			a.possible = append(a.possible, ix.ID())
 		}
 	}

@@ -1,8 +1,6 @@
 package gms
 
 import (
-	"cmp"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -10,7 +8,6 @@ import (
 	"github.com/dolthub/vitess/go/mysql"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
-	"sextant/engine"
 	"sextant/server/gms/rewrite"
 )
 
@@ -31,37 +28,6 @@ func indexKey(name string, columns []string) string {
 		}
 	}
 	return strings.ToLower(name)
-}
-
-// hintedIndexes returns the error of an index hint with a name that no index of the table begins with.
-func (s *Session) hintedIndexes(stmt ast.Statement) error {
-	return ast.Walk(func(n ast.SQLNode) (bool, error) {
-		t, ok := n.(*ast.AliasedTableExpr)
-		if !ok || t.Hints == nil {
-			return true, nil
-		}
-		name, ok := t.Expr.(ast.TableName)
-		if !ok {
-			return true, nil
-		}
-		def := s.tableNamed(name)
-		if def == nil {
-			return true, nil
-		}
-		pseudo, err := pseudoIndexes(def)
-		if err != nil {
-			return false, err
-		}
-		for _, hint := range t.Hints.Indexes {
-			begins := func(name string) bool { return strings.HasPrefix(strings.ToLower(name), hint.Lowered()) }
-			if begins(rewrite.PrimaryName) && !def.Keyless() || slices.ContainsFunc(pseudo, func(p pseudoIndex) bool { return begins(p.Name) }) ||
-				slices.ContainsFunc(def.Indexes, func(ix *engine.IndexDef) bool { return !ix.Invisible && begins(ix.Name) }) {
-				continue
-			}
-			return false, rewrite.NoSuchKey(hint.String(), cmp.Or(t.As.String(), name.Name.String()))
-		}
-		return true, nil
-	}, stmt)
 }
 
 // noteIndexes remembers the options of the indexes in a definition for their creation, which

@@ -39,7 +39,12 @@ type reference struct {
 	joined int
 	// parts are the names of partitions to which it is limited, each behind a NUL; "": to none.
 	parts string
+	// hints are the names of its index hints, each behind hintsMark, see rewrite.SplitHint; "": it has none.
+	hints string
 }
+
+// hintsMark begins each name of index hints in a reference.
+const hintsMark = "\x01"
 
 // sentinel begins the AS OF text that carries a reference through the planner,
 // which drops the lock clause itself. No point in time can be written like it.
@@ -56,7 +61,7 @@ const thenMarker = "\x00then "
 var waitWords = map[string]waitMode{"": waitNormal, "nowait": waitNot, "skip locked": waitSkip}
 
 func (r reference) String() string {
-	return sentinel + string([]byte{'0' + byte(r.lock), '0' + byte(r.wait), '0' + byte(r.joined)}) + r.parts
+	return sentinel + string([]byte{'0' + byte(r.lock), '0' + byte(r.wait), '0' + byte(r.joined)}) + r.parts + r.hints
 }
 
 // parseReference returns the reference in an AS OF text, false if it is a real AS OF.
@@ -65,9 +70,14 @@ func parseReference(asOf any) (reference, bool) {
 	if !ok || !strings.HasPrefix(s, sentinel) || len(s) < len(sentinel)+3 {
 		return reference{}, false
 	}
+	parts := s[len(sentinel)+3:]
+	hints := ""
+	if at := strings.Index(parts, hintsMark); at >= 0 {
+		parts, hints = parts[:at], parts[at:]
+	}
 	return reference{
 		lock: lockMode(s[len(sentinel)] - '0'),
-		wait: waitMode(s[len(sentinel)+1] - '0'), joined: int(s[len(sentinel)+2] - '0'), parts: s[len(sentinel)+3:],
+		wait: waitMode(s[len(sentinel)+1] - '0'), joined: int(s[len(sentinel)+2] - '0'), parts: parts, hints: hints,
 	}, true
 }
 
@@ -80,7 +90,7 @@ type annotator struct {
 // tables that DML reads, and the FROM of a SELECT with a lock clause, down to the
 // statements in a trigger's body. Marking twice changes nothing.
 func (a annotator) statement(stmt ast.Statement) {
-	a.partitions(stmt)
+	a.limited(stmt)
 	switch s := stmt.(type) {
 	case ast.SelectStatement:
 		a.selects(s)
@@ -120,8 +130,8 @@ func (a annotator) statement(stmt ast.Statement) {
 	}
 }
 
-// partitions marks the references that are limited to partitions.
-func (a annotator) partitions(stmt ast.Statement) {
+// limited marks the references that are limited to partitions or have index hints.
+func (a annotator) limited(stmt ast.Statement) {
 	switch stmt.(type) {
 	case ast.SelectStatement, *ast.Insert, *ast.Update, *ast.Delete, *ast.DDL, *ast.Set, *ast.Call, *ast.Explain:
 	default:
@@ -134,7 +144,7 @@ func (a annotator) partitions(stmt ast.Statement) {
 				t.Partitions = n.Partitions
 			}
 		case *ast.AliasedTableExpr:
-			if name, ok := n.Expr.(ast.TableName); ok && len(n.Partitions) > 0 && n.AsOf == nil {
+			if name, ok := n.Expr.(ast.TableName); ok && (len(n.Partitions) > 0 || n.Hints != nil) && n.AsOf == nil {
 				a.mark(n, name, reference{})
 			}
 		}
@@ -402,6 +412,11 @@ func (a annotator) mark(t *ast.AliasedTableExpr, name ast.TableName, ref referen
 	}
 	for _, p := range t.Partitions {
 		ref.parts += "\x00" + p.String()
+	}
+	if t.Hints != nil {
+		for _, name := range t.Hints.Indexes {
+			ref.hints += hintsMark + name.String()
+		}
 	}
 	t.AsOf = &ast.AsOf{Time: ast.NewStrVal([]byte(ref.String()))}
 }

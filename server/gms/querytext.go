@@ -387,14 +387,8 @@ func (p *queryPrinter) aliased(e *ast.AliasedTableExpr) string {
 	default:
 		return p.fail()
 	}
-	if h := e.Hints; h != nil {
-		names := make([]string, len(h.Indexes))
-		for i, x := range h.Indexes {
-			if names[i] = syntax.QuoteName(x.String()); x.EqualString("primary") {
-				names[i] = "PRIMARY"
-			}
-		}
-		text += " " + strings.ToUpper(h.Type) + "INDEX (" + strings.Join(names, ",") + ")"
+	if e.Hints != nil {
+		text += hintsText(e.Hints)
 	}
 	p.scope.tables = append(p.scope.tables, t)
 	return text

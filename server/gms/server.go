@@ -183,7 +183,6 @@ func NewEngine(b *Backend) *sqle.Engine {
 	planrule.EscapeLikes(a)
 	planrule.GuardVarying(a)
 	readEnds(a)
-	ownTriggers(a)
 	planrule.PlanUnions(a)
 	planrule.TakeLongNames(a)
 	keepTableOptions(a)

@@ -3,6 +3,7 @@ package gms
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -162,10 +163,20 @@ func (t *Table) GetIndexes(ctx *sql.Context) ([]sql.Index, error) {
 			indexes = append(indexes, ix)
 		}
 	}
+	if t.ref.hints != "" {
+		indexes = slices.DeleteFunc(slices.Clone(indexes), func(ix sql.Index) bool { return !t.ref.reads(ix) })
+	}
 	if s, ok := ctx.Session.(*Session); ok && s.fulltextHidden {
 		return planrule.WithoutFulltext(indexes), nil
 	}
 	return indexes, nil
+}
+
+// Unhinted returns the table without index hints: what its keys say of its rows they say none the less.
+func (t *Table) Unhinted() sql.IndexAddressableTable {
+	n := *t
+	n.ref.hints = ""
+	return &n
 }
 
 // PreciseMatch implements sql.IndexAddressable.

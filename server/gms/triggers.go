@@ -31,21 +31,18 @@ type trigger struct {
 	definer            syntax.AccountName
 }
 
-// ownTriggers keeps the planner from running triggers.
-func ownTriggers(a *analyzer.Analyzer) {
-	for _, b := range a.Batches {
-		for i, r := range b.Rules {
-			if r.Id.String() != "applyTriggers" {
-				continue
+// ownTriggers keeps the planner from running triggers, whichever list of rules it has for a statement.
+func ownTriggers() {
+	for i, r := range analyzer.OnceAfterAll {
+		if r.Id.String() != "applyTriggers" {
+			continue
+		}
+		analyzer.OnceAfterAll[i].Apply = func(ctx *sql.Context, a *analyzer.Analyzer, n sql.Node, scope *plan.Scope,
+			sel analyzer.RuleSelector, f *sql.QueryFlags) (sql.Node, transform.TreeIdentity, error) {
+			if value.Served(ctx) {
+				return n, transform.SameTree, nil
 			}
-			b.Rules = slices.Clone(b.Rules) // they are the planner's defaults
-			b.Rules[i].Apply = func(ctx *sql.Context, a *analyzer.Analyzer, n sql.Node, scope *plan.Scope,
-				sel analyzer.RuleSelector, f *sql.QueryFlags) (sql.Node, transform.TreeIdentity, error) {
-				if value.Served(ctx) {
-					return n, transform.SameTree, nil
-				}
-				return r.Apply(ctx, a, n, scope, sel, f)
-			}
+			return r.Apply(ctx, a, n, scope, sel, f)
 		}
 	}
 }

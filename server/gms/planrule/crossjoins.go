@@ -34,7 +34,7 @@ func GuardCrossJoins(a *analyzer.Analyzer) {
 			every, hidden := crossJoined(w.Child, false), false
 			all := slices.Clone(expression.SplitConjunction(ctx, w.Expression))
 			for i, e := range all {
-				if every || namesMore(w.Child, tablesIn(ctx, e).Intersection(tablesOf(w.Child))) {
+				if every || namesMore(w.Child, tablesNamed(ctx, w.Child, e)) {
 					all[i], hidden = hiddenCondition{e}, true
 				}
 			}
@@ -62,7 +62,7 @@ func GuardCrossJoins(a *analyzer.Analyzer) {
 			for _, e := range expression.SplitConjunction(ctx, w.Expression) {
 				if h, ok := e.(hiddenCondition); ok {
 					e = h.Expression
-					if j := joinedBy(ctx, under, e, comparesSides); !every && j != nil {
+					if j := joinedBy(ctx, under, e, comparesSides); !every && j != nil && tablesNamed(ctx, under, e).SubsetOf(tablesIn(ctx, e)) {
 						under, moved = j, true
 						continue
 					}
@@ -99,6 +99,26 @@ func namesMore(n sql.Node, tables sets.FastIntSet) (more bool) {
 		more = more || j.Op.IsCross() && tables.Intersects(l) && tables.Intersects(r) && !tables.SubsetOf(l.Union(r))
 	})
 	return more
+}
+
+// tablesNamed returns those of a plan's tables whose columns an expression or its subqueries name.
+func tablesNamed(ctx *sql.Context, n sql.Node, e sql.Expression) sets.FastIntSet {
+	out := tablesIn(ctx, e).Intersection(tablesOf(n))
+	sql.Inspect(ctx, e, func(_ *sql.Context, e sql.Expression) bool {
+		sq, ok := e.(*plan.Subquery)
+		if !ok {
+			return true
+		}
+		transform.Inspect(n, func(n sql.Node) bool {
+			t, ok := n.(plan.TableIdNode)
+			if ok && sq.Correlated().Intersects(t.Columns()) {
+				out.Add(int(t.Id()))
+			}
+			return n != nil && !ok
+		})
+		return true
+	})
+	return out
 }
 
 // comparesSides reports whether a condition compares a column of each side of a cross join.

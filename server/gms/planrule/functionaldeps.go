@@ -197,6 +197,11 @@ func (d *dependencies) keys(n plan.TableIdNode, notNull sql.ColSet) (out []fact)
 	if !ok {
 		return nil
 	}
+	if t, hinted := indexed.(interface {
+		Unhinted() sql.IndexAddressableTable
+	}); hinted {
+		indexed = t.Unhinted()
+	}
 	indexes, err := indexed.GetIndexes(d.ctx)
 	if err != nil {
 		return nil

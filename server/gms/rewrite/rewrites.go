@@ -140,7 +140,6 @@ type Marking struct {
 	program    bool      // in a CREATE of a trigger, routine or event
 	depth      int       // of parentheses, since SET
 	braces     int
-	hinted     int                 // where the last index hint has its INDEX
 	Opened     bool                // nothing but parentheses stands before the token
 	Closing    map[int]string      // what is put behind a position
 	parts      []int               // the depths in the calls of SUBSTRING that are open

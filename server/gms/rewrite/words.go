@@ -4,6 +4,8 @@ import (
 	"strconv"
 	"strings"
 
+	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+
 	"sextant/server/gms/expr"
 )
 
@@ -256,44 +258,60 @@ func (r *Marking) value() (next string, end int) {
 	return next, end
 }
 
-// hint looks at an index hint, of which INDEX or KEY at at is the token. The grammar has one for
-// each table, of some indexes, and for all purposes. The others are left out: a hint changes no result.
+// hint makes the index hints of a table, of which INDEX or KEY at at is the first one's second token, one: the grammar has no more for
+// a table, and none without names or for some purposes. Its names are those that SplitHint reads.
 func (r *Marking) hint(at int) {
-	from := r.before[0].at
-	word, end := r.follows(r.end)
-	purpose := word == "for"
-	for purpose && end < len(r.Q) && word != "(" {
-		word, end = r.follows(end)
-	}
-	if word != "(" {
-		return
-	}
+	from, verb, end := r.before[0].at, r.before[0].text, r.end
 	var names []string
 	for {
-		start := end
-		if word, end = r.follows(end); word == ")" || word == "" {
+		kind := verb + " index"
+		word, next := r.follows(end)
+		for word == "for" || word == "join" || word == "order" || word == "group" || word == "by" {
+			kind += " " + word
+			word, next = r.follows(next)
+		}
+		if word != "(" {
+			return
+		}
+		empty := true
+		for {
+			start := next
+			if word, next = r.follows(next); word == ")" || word == "" {
+				break
+			}
+			if word != "," {
+				name := strings.Trim(strings.TrimSpace(r.Q[start:next]), "`")
+				names, empty = append(names, "`"+kind+hintMark+name+"`"), false
+			}
+		}
+		if empty && verb != "use" {
+			return
+		}
+		if empty {
+			names = append(names, "`"+kind+hintMark+"`")
+		}
+		r.end = next
+		if verb, end = r.follows(next); verb != "use" && verb != "force" && verb != "ignore" {
 			break
 		}
-		if word != "," {
-			names = append(names, strings.TrimSpace(r.Q[start:end]))
+		if word, end = r.follows(end); word != "index" && word != "key" {
+			break
 		}
 	}
-	for i, name := range names {
-		if strings.EqualFold(name, "primary") {
-			names[i] = "`PRIMARY`"
-		}
-	}
-	another := r.hinted != 0 && r.before[1].at == r.hinted
-	if r.before[1].text == "," && r.hinted != 0 && r.before[2].at == r.hinted {
-		from, another = r.before[1].at, true
-	}
-	if purpose || another || len(names) == 0 {
-		r.Put(from, end, "")
-	} else {
-		r.Put(from, end, r.before[0].text+" index ("+strings.Join(names, ", ")+")")
-	}
-	r.hinted, r.end = at, end
+	r.Put(from, r.end, r.before[0].text+" index ("+strings.Join(names, ", ")+")")
 }
+
+// hintMark stands in the names of an index hint between what the hint is and the name of the index.
+const hintMark = "!"
+
+// SplitHint returns what an index hint is, as "use index for join", and the name of an index in it, "" if it has none.
+func SplitHint(name string) (kind, index string) {
+	kind, index, _ = strings.Cut(name, hintMark)
+	return kind, index
+}
+
+// HintOf returns the name that SplitHint splits.
+func HintOf(kind, index string) ast.ColIdent { return ast.NewColIdent(kind + hintMark + index) }
 
 // moment marks DATE, TIME or TIMESTAMP at a position if a text follows.
 func (r *Marking) moment(at int) {
