@@ -513,6 +513,12 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		if s.b.mysql {
 			return b.fulltextRows(ctx, s, n, r)
 		}
+	case *rowsFirst:
+		it, err := b.base.Build(ctx, n.Node, r)
+		if err != nil {
+			return nil, err
+		}
+		return &aheadRows{RowIter: it, s: s}, nil
 	case *plan.Concat:
 		if isUnion(n) {
 			return b.union(ctx, n, r)

@@ -105,6 +105,8 @@ func (e *explaining) operation(n sql.Node) *step {
 		return unknown("Table scan on <temporary>", n, unknown("Temporary table with deduplication", nil, e.step(n.Child)))
 	case *plan.Window:
 		return unknown("Window aggregate with buffering: "+expressionsText(n.SelectExprs), n, e.step(n.Child))
+	case *rowsFirst:
+		return e.step(n.Node)
 	case *plan.Concat:
 		if isUnion(n) {
 			left, right := e.step(n.Left()), e.step(n.Right().(*plan.Filter).Child)

@@ -18,6 +18,9 @@ import (
 // the planner's own scans of the table are that much cheaper by row.
 const unionShare = 3
 
+// unionWritten is how many rows an UPDATE reads by a union of indexes at most: it keeps them all.
+const unionWritten = 10000
+
 // indexScans returns the planner's choice of an index for a condition above a table.
 func indexScans(a *analyzer.Analyzer) planrule.PlanRule {
 	for _, b := range a.Batches {
@@ -38,13 +41,14 @@ func indexScans(a *analyzer.Analyzer) planrule.PlanRule {
 // Source: MySQL's index merge union.
 func (s *Session) readUnions(ctx *sql.Context, n sql.Node) error {
 	var failed error
+	_, updates := n.(*plan.Update)
 	transform.Inspect(n, func(n sql.Node) bool {
 		f, ok := n.(*plan.Filter)
 		if !ok || failed != nil {
 			return failed == nil
 		}
 		for _, e := range expression.SplitConjunction(ctx, f.Expression) {
-			union, err := s.indexUnion(ctx, e, f.Child)
+			union, err := s.indexUnion(ctx, e, f.Child, updates)
 			if failed = err; union != nil {
 				f.Child = union
 				break
@@ -56,8 +60,8 @@ func (s *Session) readUnions(ctx *sql.Context, n sql.Node) error {
 }
 
 // indexUnion returns the rows of a table for which a condition may hold, by several indexes; nil where that does not pay
-// or the parts of the condition have no index.
-func (s *Session) indexUnion(ctx *sql.Context, e sql.Expression, table sql.Node) (sql.Node, error) {
+// or the parts of the condition have no index. updates: for the table of an UPDATE.
+func (s *Session) indexUnion(ctx *sql.Context, e sql.Expression, table sql.Node, updates bool) (sql.Node, error) {
 	e = planrule.Condition(e)
 	parts := disjuncts(e)
 	if rows := tableOf(table).rowLookup(e); rows != nil {
@@ -71,7 +75,11 @@ func (s *Session) indexUnion(ctx *sql.Context, e sql.Expression, table sql.Node)
 		return nil, nil
 	}
 	t := tableOf(scanned)
-	if t == nil || t.ref.lock != lockNone && t.ref.lock != lockDelete || t.filter != nil { // an UPDATE would find rows again that it has moved
+	if t == nil || t.filter != nil {
+		return nil, nil
+	}
+	written := updates && t.ref.lock == lockWrite && t.ref.joined == 0
+	if t.ref.lock != lockNone && t.ref.lock != lockDelete && !written {
 		return nil, nil
 	}
 	total, _, err := t.RowCount(ctx)
@@ -86,7 +94,7 @@ func (s *Session) indexUnion(ctx *sql.Context, e sql.Expression, table sql.Node)
 			return nil, err
 		}
 		rows, ok, err := s.scannedRows(ctx, scan, t)
-		if read += rows; err != nil || !ok || read*unionShare > total {
+		if read += rows; err != nil || !ok || read*unionShare > total || written && read > unionWritten {
 			return nil, err
 		}
 		if union == nil {
@@ -95,7 +103,54 @@ func (s *Session) indexUnion(ctx *sql.Context, e sql.Expression, table sql.Node)
 		}
 		union = plan.NewConcat(union, plan.NewFilter(ctx, &unlike{expression.UnaryExpressionStub{Child: expression.JoinOr(parts[:i]...)}}, scan))
 	}
+	if written {
+		union = &rowsFirst{union, t}
+	}
 	return union, nil
+}
+
+// rowsFirst are the rows of a union of indexes that an UPDATE writes. They are read to the last before the first is written: it would be
+// found again in another index of the union, into the range of which it has been moved.
+type rowsFirst struct {
+	sql.Node
+	table *Table
+}
+
+var _ sql.TableWrapper = (*rowsFirst)(nil)
+
+// Underlying implements sql.TableWrapper.
+func (n *rowsFirst) Underlying() sql.Table { return n.table }
+
+// Children implements sql.Node.
+func (n *rowsFirst) Children() []sql.Node { return []sql.Node{n.Node} }
+
+// WithChildren implements sql.Node.
+func (n *rowsFirst) WithChildren(_ *sql.Context, children ...sql.Node) (sql.Node, error) {
+	if len(children) != 1 {
+		return nil, sql.ErrInvalidChildrenNumber.New(n, len(children), 1)
+	}
+	return &rowsFirst{children[0], n.table}, nil
+}
+
+// aheadRows are rows that are read to the last when the first is asked for.
+type aheadRows struct {
+	sql.RowIter
+	s    *Session
+	read bool
+}
+
+// Next implements sql.RowIter.
+func (a *aheadRows) Next(ctx *sql.Context) (sql.Row, error) {
+	if !a.read {
+		a.read = true
+		rows, err := a.s.readAhead(ctx, a.RowIter)
+		if err != nil {
+			a.RowIter = sql.RowsToRowIter()
+			return nil, err
+		}
+		a.RowIter = rows
+	}
+	return a.RowIter.Next(ctx)
 }
 
 // disjuncts returns the parts of an OR, those of parts that are marked as without an index too.
