@@ -64,6 +64,9 @@ func (b *builder) keep(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 	case *plan.Concat:
 		return b.keepResult(ctx, s, n, r, hashSize, nil)
 	case *plan.SubqueryAlias: // one that sets variables is read before what is around it
+		if query := s.ctes[derivedNameOf(n)]; query != nil {
+			return b.sharedCTE(ctx, s, n, r, query)
+		}
 		if n.Correlated.Empty() && planrule.RowsVary(ctx, n.Child, true) {
 			it, err := b.plain(ctx, s, n, r)
 			if err != nil {

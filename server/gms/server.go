@@ -183,6 +183,7 @@ func NewEngine(b *Backend) *sqle.Engine {
 	planrule.EscapeLikes(a)
 	planrule.GuardVarying(a)
 	readEnds(a)
+	shareCTEs(a)
 	planrule.PlanUnions(a)
 	planrule.TakeLongNames(a)
 	keepTableOptions(a)

@@ -146,6 +146,7 @@ type statement struct {
 	used      map[syntax.TableName]bool // its tables, nil: not asked for yet
 	// collations are those of the texts that it assigns to user variables, by their names.
 	collations map[string]sql.CollationID
+	ctes       map[derivedName]sql.Node // its references to common table expressions whose rows are made once, see shareCTEs
 }
 
 var (
