@@ -1,6 +1,7 @@
 package gms_test
 
 import (
+	"cmp"
 	"database/sql"
 	"flag"
 	"fmt"
@@ -34,7 +35,8 @@ type joinTree struct {
 type joinDraw struct {
 	r      *rand.Rand
 	tables map[string][][3]*int
-	n      int // aliases
+	n      int               // aliases
+	of     map[string]string // tables by alias
 }
 
 func (d *joinDraw) column(aliases []string) (string, func(joinRow) *int) {
@@ -216,8 +218,10 @@ func (d *joinDraw) table() joinTree {
 	name := fmt.Sprintf("t%d", d.r.IntN(len(d.tables)))
 	t := joinTree{aliases: []string{fmt.Sprintf("x%d", d.n)}}
 	t.text = name + " " + t.aliases[0]
+	d.of[t.aliases[0]] = name
 	if d.r.IntN(6) == 0 {
 		t.text = "(SELECT * FROM " + name + []string{"", " WHERE id < 100", " LIMIT 100"}[d.r.IntN(3)] + ") " + t.aliases[0]
+		delete(d.of, t.aliases[0])
 	}
 	d.n++
 	for _, row := range d.tables[name] {
@@ -284,10 +288,13 @@ func (d *joinDraw) tree(tables int) joinTree {
 func (d *joinDraw) selected(tables int) joinTree {
 	t := d.tree(tables)
 	where := d.condition(t.aliases, 2)
-	t.text += " WHERE " + where.text
+	t.text += lastWhere + where.text
 	t.rows = slices.DeleteFunc(t.rows, func(r joinRow) bool { yes := where.eval(r); return yes == nil || !*yes })
 	return t
 }
+
+// lastWhere stands before the condition of a join, in no other place.
+const lastWhere = "  WHERE "
 
 // shown is a value as a client has it.
 func shown(v *int) string {
@@ -456,6 +463,41 @@ func (d *joinDraw) statement() (query string, want []string) {
 	return fmt.Sprintf("%s ORDER BY %s%s, %s LIMIT %d, 5", query, c, map[bool]string{true: " DESC", false: ""}[descending], strings.Join(names, ", "), skip), t.values(gets...)
 }
 
+// write draws a DELETE or UPDATE of a table of a join that no subquery reads, "" if there is none, and the
+// table with what are its rows then.
+func (d *joinDraw) write() (statement, table string, want []string) {
+	t := d.selected(2 + d.r.IntN(3))
+	alias := t.aliases[d.r.IntN(len(t.aliases))]
+	if table = d.of[alias]; table == "" || strings.Contains(t.text, "FROM "+table+" ") {
+		return "", "", nil
+	}
+	changed := map[int]bool{}
+	for _, r := range t.rows {
+		if id := r[alias][0]; id != nil {
+			changed[*id] = true
+		}
+	}
+	remove := d.r.IntN(2) == 0
+	for _, row := range d.tables[table] {
+		b := row[2]
+		if changed[*row[0]] {
+			if remove {
+				continue
+			}
+			if b != nil {
+				more := *b + 10
+				b = &more
+			}
+		}
+		want = append(want, shown(row[0])+" "+shown(row[1])+" "+shown(b))
+	}
+	if remove {
+		return "DELETE " + alias + " FROM " + t.text, table, want
+	}
+	from, where, _ := strings.Cut(t.text, lastWhere)
+	return "UPDATE " + from + " SET " + alias + ".b = " + alias + ".b + 10 WHERE " + where, table, want
+}
+
 // TestTreesOfJoins asks random trees of inner and outer joins under random conditions: their rows, groups, windows,
 // sets and orders of them, and has all of it from nested loops.
 func TestTreesOfJoins(t *testing.T) {
@@ -483,8 +525,20 @@ func TestTreesOfJoins(t *testing.T) {
 	}
 	some := 0
 	for range *joinTrees {
-		d.n = 0
-		query, want := d.statement()
+		d.n, d.of = 0, map[string]string{}
+		var query string
+		var want []string
+		write := ""
+		if d.r.IntN(6) == 0 {
+			var table string
+			if write, table, want = d.write(); write == "" {
+				continue
+			}
+			query = "SELECT * FROM " + table
+			must(t, c, "BEGIN", write)
+		} else {
+			query, want = d.statement()
+		}
 		rows, err := c.QueryContext(t.Context(), query)
 		if err != nil {
 			t.Errorf("%s: %v", query, err)
@@ -516,10 +570,13 @@ func TestTreesOfJoins(t *testing.T) {
 			t.Errorf("%s: %v", query, err)
 			continue
 		}
+		if write != "" {
+			must(t, c, "ROLLBACK")
+		}
 		slices.Sort(got)
 		slices.Sort(want)
 		if !slices.Equal(got, want) {
-			t.Errorf("%s: %d rows %.200q, want %d %.200q", query, len(got), got, len(want), want)
+			t.Errorf("%s: %d rows %.200q, want %d %.200q", cmp.Or(write, query), len(got), got, len(want), want)
 		}
 		if len(want) > 0 {
 			some++

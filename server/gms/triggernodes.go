@@ -403,9 +403,42 @@ func (f *firing) own(ctx *sql.Context, e sql.Expression) sql.Expression {
 	return out
 }
 
+// namedColumns gives the columns of projections the aliases of their tables, by which a DELETE finds what is
+// its table's in a row. The planner makes projections of NOT EXISTS and NOT IN with the names of the tables.
+func namedColumns(ctx *sql.Context, n sql.Node) (sql.Node, error) {
+	names := map[sql.TableId]string{}
+	transform.Inspect(n, func(n sql.Node) bool {
+		t, ok := n.(plan.TableIdNode)
+		if ok {
+			names[t.Id()] = t.Name()
+		}
+		return n != nil && !ok
+	})
+	n, _, err := transform.Node(ctx, n, func(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
+		p, ok := n.(*plan.Project)
+		if !ok {
+			return n, transform.SameTree, nil
+		}
+		return transform.OneNodeExpressions(ctx, p, func(_ *sql.Context, e sql.Expression) (sql.Expression, transform.TreeIdentity, error) {
+			f, ok := e.(*expression.GetField)
+			if name := ""; ok {
+				if name, ok = names[f.TableId()]; ok && f.Table() != name {
+					return f.WithTable(name), transform.NewTree, nil
+				}
+			}
+			return e, transform.SameTree, nil
+		})
+	})
+	return n, err
+}
+
 // delete builds a DELETE.
 func (b *builder) delete(ctx *sql.Context, s *Session, n *plan.DeleteFrom, r sql.Row) (sql.RowIter, error) {
 	targets := append([]sql.Node(nil), n.GetDeleteTargets()...)
+	child, err := namedColumns(ctx, n.Child)
+	if err != nil {
+		return nil, err
+	}
 	changed := false
 	for i, target := range targets {
 		f, err := s.firingOf(ctx, tableUnder(target))
@@ -416,7 +449,7 @@ func (b *builder) delete(ctx *sql.Context, s *Session, n *plan.DeleteFrom, r sql
 		if err != nil {
 			return nil, err
 		}
-		of := joinedAs(n.Child, target, table.Name())
+		of := joinedAs(child, target, table.Name())
 		if f == nil && of == nil {
 			continue
 		}
@@ -434,10 +467,10 @@ func (b *builder) delete(ctx *sql.Context, s *Session, n *plan.DeleteFrom, r sql
 		if err != nil {
 			return nil, err
 		}
-		rows, err := b.plain(ctx, s, plan.NewDeleteFrom(n.Child, targets, true), r)
+		rows, err := b.plain(ctx, s, plan.NewDeleteFrom(child, targets, true), r)
 		return &ignoringRows{rows, count}, err
 	}
-	c := plan.NewDeleteFrom(&strictSource{n.Child}, targets, changed || n.HasExplicitTargets())
+	c := plan.NewDeleteFrom(&strictSource{child}, targets, changed || n.HasExplicitTargets())
 	c.Returning = n.Returning
 	return b.plain(ctx, s, c, r)
 }
