@@ -22,6 +22,7 @@ var addRules = sync.OnceFunc(func() {
 	planrule.ReplaceGroupByCheck()
 	planrule.AllowSeveralDatabases()
 	replaceDropRules()
+	ownTriggers()
 	planrule.AddPassedColumns()
 	addComparedTypes()
 	ownTriggers()

@@ -65,6 +65,8 @@ func (s *Session) Warn(w *sql.Warning) {
 			kind = "DECIMAL"
 		}
 		w = &sql.Warning{Level: w.Level, Code: w.Code, Message: "Truncated incorrect " + kind + " value: '" + m[2] + "'"}
+	} else if m := value.WrongMoment.FindStringSubmatch(w.Message); m != nil {
+		w = &sql.Warning{Level: w.Level, Code: w.Code, Message: "Incorrect datetime value: '" + m[1] + "'"}
 	}
 	if s.b.mysql && strings.HasPrefix(w.Message, "Setting CHARACTER SET, COLLATION and ENCRYPTION") {
 		return // of databases, which are set

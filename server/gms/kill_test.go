@@ -82,6 +82,23 @@ func TestKillWakesSleep(t *testing.T) {
 	}
 }
 
+// max_execution_time ends window functions whose frames have nearly all rows anew for each.
+func TestTimeEndsWindows(t *testing.T) {
+	l := newLab(startInstance(t))
+	for _, q := range []string{
+		"create table t (id int primary key)",
+		"insert into t with recursive r as (select 0 n union all select n + 1 from r where n < 199) select a.n * 200 + b.n from r a, r b",
+	} {
+		if got := l.do("a", q); strings.HasPrefix(got, "error") {
+			t.Fatal(got)
+		}
+	}
+	got := l.do("a", "select /*+ MAX_EXECUTION_TIME(500) */ max(s) from (select sum(id) over (order by id rows between current row and unbounded following) s from t) q")
+	if want := "error 3024 (HY000): Query execution was interrupted, maximum statement execution time exceeded"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
 // KILL QUERY and max_execution_time end a comparison with a schema.
 func TestKillEndsSchemaValidation(t *testing.T) {
 	l := newLab(startInstance(t))

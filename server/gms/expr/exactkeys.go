@@ -63,7 +63,8 @@ func NextDecimal(ctx context.Context, t sql.DecimalType, key any) (*apd.Decimal,
 }
 
 // comparedDecimals returns a comparison of a DECIMAL with another type, or of a quotient, whose sides keep their digits,
-// which the planner rounds to the column's; nil if none is a column's.
+// which the planner rounds to the column's, or of BIGINTs of which some are UNSIGNED, which it compares as DOUBLEs; nil if none
+// is a column's.
 func comparedDecimals(ctx *sql.Context, e sql.Expression) sql.Expression {
 	operands := e.Children()
 	list, isList := operands[len(operands)-1].(expression.Tuple)
@@ -93,8 +94,16 @@ func comparedDecimals(ctx *sql.Context, e sql.Expression) sql.Expression {
 	if !differ {
 		return nil
 	}
+	bigint := func(t sql.Type) func(sql.Expression) bool {
+		return func(o sql.Expression) bool {
+			_, constant := o.(*expression.Literal)
+			return !constant && o.Type(ctx) == t
+		}
+	}
+	mixed := slices.ContainsFunc(operands, bigint(types.Int64)) && slices.ContainsFunc(operands, bigint(types.Uint64))
 	for i, o := range operands {
-		if _, constant := o.(*expression.Literal); !constant && types.IsDecimal(o.Type(ctx)) && o.Type(ctx) != types.InternalDecimalType {
+		_, constant := o.(*expression.Literal)
+		if t := o.Type(ctx); !constant && (types.IsDecimal(t) && t != types.InternalDecimalType || mixed && types.IsInteger(t)) {
 			operands[i], some = &wideDecimal{expression.UnaryExpressionStub{Child: o}}, true
 		}
 	}

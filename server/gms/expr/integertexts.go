@@ -17,11 +17,18 @@ import (
 // withIntegers returns a comparison of a column of integers with texts that are such, with integers beyond a BIGINT, or of one without a sign
 // with great integers, as one with exact numbers, nil if it is another: as DOUBLEs those beyond 2^53 are equal to their neighbours.
 func withIntegers(ctx *sql.Context, e sql.Expression, operands []sql.Expression, isList bool) sql.Expression {
-	column, signed, texts := false, true, false
+	integers := func(o sql.Expression) bool {
+		f, ok := o.(*expression.GetField)
+		return ok && types.IsInteger(f.Type(ctx))
+	}
+	signed := !slices.ContainsFunc(operands, func(o sql.Expression) bool { return integers(o) && types.IsUnsigned(o.Type(ctx)) })
+	if !slices.ContainsFunc(operands, integers) {
+		return nil
+	}
+	texts := false
 	out := slices.Clone(operands)
 	for i, o := range operands {
-		if f, ok := o.(*expression.GetField); ok && types.IsInteger(f.Type(ctx)) {
-			column, signed = true, signed && !types.IsUnsigned(f.Type(ctx))
+		if integers(o) {
 			continue
 		}
 		lit, ok := o.(*expression.Literal)
@@ -29,7 +36,7 @@ func withIntegers(ctx *sql.Context, e sql.Expression, operands []sql.Expression,
 			return nil
 		}
 		text, ok := lit.Value().(string)
-		if n, beyond := lit.Value().(uint64); beyond && signed && column && n > math.MaxInt64 { // the planner compares both as DOUBLEs
+		if n, beyond := lit.Value().(uint64); beyond && signed && n > math.MaxInt64 { // the planner compares both as DOUBLEs
 			out[i], texts = expression.NewLiteral(apd.NewWithBigInt(new(apd.BigInt).SetUint64(n), 0), types.MustCreateDecimalType(DecimalDigits, 0)), true
 			continue
 		}
@@ -42,7 +49,7 @@ func withIntegers(ctx *sql.Context, e sql.Expression, operands []sql.Expression,
 		}
 		out[i], texts = n, true
 	}
-	if column && !signed && slices.ContainsFunc(operands, great) { // the planner compares integers with and without a sign as DOUBLEs
+	if !signed && slices.ContainsFunc(operands, great) { // the planner compares integers with and without a sign as DOUBLEs
 		for i, o := range operands {
 			lit, ok := o.(*expression.Literal)
 			if !ok || !types.IsInteger(lit.Type(ctx)) {
@@ -53,7 +60,7 @@ func withIntegers(ctx *sql.Context, e sql.Expression, operands []sql.Expression,
 			}
 		}
 	}
-	if !column || !texts {
+	if !texts {
 		return nil
 	}
 	return comparisonOf(ctx, e, out, isList)

@@ -84,8 +84,12 @@ func WindowStages(ctx *sql.Context, n *plan.Window) ([]*WindowStage, error) {
 	return stages, nil
 }
 
-// Values evaluates the functions for the current row of a partition, and goes on to the next one.
+// Values evaluates the functions for the current row of a partition, and goes on to the next one. A frame may have all rows
+// anew for each: it ends with the statement.
 func (s *WindowStage) Values(ctx *sql.Context, p *Partition, to func(place int, v any)) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	for i, f := range s.funcs {
 		v, err := f(ctx, p)
 		if err != nil {

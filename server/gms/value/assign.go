@@ -391,6 +391,9 @@ var Ignored = map[int]bool{1048: true, 1062: true, 1242: true, 1451: true, 1452:
 // TruncatedNumber is the planner's warning of a text that is no number.
 var TruncatedNumber = regexp.MustCompile(`^Truncated incorrect (float|double|decimal|(?:tiny|small|medium|big)?int)\b[^:]* value: '?(?s:(.*?))'?$`)
 
+// WrongMoment is the planner's warning of a text whose beginning alone is a moment.
+var WrongMoment = regexp.MustCompile(`^Truncated incorrect \d{4}-\d\d-\d\d \d\d:[^a-z]* UTC value: ((?s:.*))$`)
+
 // ShownArgument is a value of a function as a text.
 func ShownArgument(v any) string {
 	if d, ok := v.(*apd.Decimal); ok {
