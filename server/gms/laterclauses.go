@@ -105,7 +105,7 @@ func (s *Session) laterClauses(ctx *sql.Context, a *ast.AlterTable) {
 					continue
 				}
 				for _, f := range d.IndexSpec.Fields {
-					if to := s.renamed[f.Column.Lowered()]; to != "" {
+					if to := s.renamed[f.Column.Lowered()]; to != "" && made[f.Column.Lowered()] { // by then
 						f.Column = ast.NewColIdent(to)
 					}
 				}
