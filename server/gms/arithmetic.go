@@ -22,7 +22,6 @@ var addRules = sync.OnceFunc(func() {
 	planrule.ReplaceGroupByCheck()
 	planrule.AllowSeveralDatabases()
 	replaceDropRules()
-	ownTriggers()
 	planrule.AddPassedColumns()
 	addComparedTypes()
 	ownTriggers()
