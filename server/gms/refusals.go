@@ -36,6 +36,10 @@ func refusals(ctx context.Context, query string, stmt ast.Statement) error {
 		if n.Action == ast.AlterStr && rewrite.ReadOnlyDatabase.MatchString(query) {
 			return mysql.NewSQLError(mysql.ERNotSupportedYet, "42000", "This version of MySQL doesn't yet support 'ALTER DATABASE ... READ ONLY = 1'")
 		}
+	case *ast.Insert:
+		if err := rewrite.RowLengths(n); err != nil {
+			return err
+		}
 	case *ast.Delete:
 		if err := rewrite.DeletesRead(n); err != nil {
 			return err

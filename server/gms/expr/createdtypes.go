@@ -30,6 +30,7 @@ type ResultColumn struct {
 	united   bool // of a set operation that has its types, or MAX or MIN of a column, which keep its own
 	Name     string
 	comment  string // a table's column's
+	onUpdate string // and what it is set to by an UPDATE
 	auto     bool   // a table's column that is AUTO_INCREMENT: it has the default 0
 	width    int64  // the longest text in characters, -1: of any length
 	whole    int    // the digits of an exact number before its point
@@ -163,6 +164,8 @@ func CreatedExpr(ctx *sql.Context, e sql.Expression, from sql.Node) ResultColumn
 			collation = ctx.GetCollation()
 		}
 		c.Typ = textType(d.width(e), collation)
+	case d.ifNull(e) != nil:
+		c.Typ = d.ifNull(e)
 	case types.IsInteger(t), types.IsBoolean(t):
 		c.Typ = types.Int32
 		if d.integerWidth(e, t) >= 10 {
@@ -190,7 +193,11 @@ func CreatedExpr(ctx *sql.Context, e sql.Expression, from sql.Node) ResultColumn
 		}
 	case types.IsDatetimeType(t), types.IsTimestampType(t):
 		if n := d.momentDigits(e); n >= 0 {
-			c.Typ = types.MustCreateDatetimeType(sqltypes.Datetime, n)
+			kind := sqltypes.Datetime
+			if call, ok := e.(*typedCall); ok && call.chooses() && types.IsTimestampType(t) {
+				kind = sqltypes.Timestamp
+			}
+			c.Typ = types.MustCreateDatetimeType(kind, n)
 		}
 	case types.IsTimespan(t):
 		c.Digits = d.momentDigits(e)
@@ -200,6 +207,23 @@ func CreatedExpr(ctx *sql.Context, e sql.Expression, from sql.Node) ResultColumn
 		}
 	}
 	return c.sized(e, d)
+}
+
+// ifNull is the type of an IFNULL of two columns of integers, which has theirs (Item_func_ifnull::tmp_table_field); nil of others.
+func (d deriver) ifNull(e sql.Expression) sql.Type {
+	call, ok := e.(*typedCall)
+	if !ok || call.FunctionName() != "ifnull" {
+		return nil
+	}
+	var of [2]ResultColumn
+	for i, v := range call.values() {
+		f, column := bare(v).(*expression.GetField)
+		if !column || !types.IsInteger(f.Type(d.ctx)) {
+			return nil
+		}
+		of[i] = CreatedExpr(d.ctx, f, d.from)
+	}
+	return of[0].integerWith(of[1])
 }
 
 // quotient is the type of a division, nil if its sides are no exact numbers.
@@ -372,7 +396,10 @@ func bare(e sql.Expression) sql.Expression {
 // Column gives what was derived to a column that has no definition of its own.
 func (c ResultColumn) Column(ctx *sql.Context, to *sql.Column) {
 	if c.Field {
-		if to.Comment = c.comment; !c.auto {
+		if to.Comment = c.comment; c.onUpdate != "" {
+			to.OnUpdate = sql.NewUnresolvedColumnDefaultValue(c.onUpdate)
+		}
+		if !c.auto {
 			return
 		}
 	}

@@ -14,7 +14,7 @@ func storedColumn(ctx *sql.Context, c *sql.Column) ResultColumn {
 	out := ResultColumn{Typ: c.Type, Nullable: c.Nullable, Field: c.Source != ""}
 	if out.Field {
 		if d := SourceColumn(ctx, c); d != nil {
-			out.comment, out.auto = d.Comment, d.AutoIncrement
+			out.comment, out.auto, out.onUpdate = d.Comment, d.AutoIncrement, d.OnUpdate
 		}
 	}
 	if types.IsTimespan(c.Type) {
@@ -123,6 +123,7 @@ func (c ResultColumn) With(ctx *sql.Context, d ResultColumn) ResultColumn {
 	if types.IsTimespan(c.Typ) && c.Digits < 0 || types.IsTimespan(d.Typ) && d.Digits < 0 {
 		out.Digits = -1
 	}
+	out.onUpdate = ""
 	out.shown = 0 // the values of both sides are shown whole
 	out.whole, out.scale = max(c.whole, d.whole), max(c.scale, d.scale)
 	if s, ok := out.Typ.(sql.TypeWithCollation); ok {

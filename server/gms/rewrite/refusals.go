@@ -258,3 +258,21 @@ func Groups(e ast.Expr) bool {
 	}, e)
 	return found
 }
+
+// RowLengths checks that the rows of an INSERT have as many values as it names columns, or else as the first row has.
+func RowLengths(n *ast.Insert) error {
+	rows, ok := n.Rows.(*ast.AliasedValues)
+	if !ok || len(rows.Values) == 0 {
+		return nil
+	}
+	length := len(n.Columns)
+	if length == 0 {
+		length = len(rows.Values[0])
+	}
+	for i, row := range rows.Values {
+		if len(row) != length {
+			return mysql.NewSQLError(1136, "21S01", "Column count doesn't match value count at row %d", i+1)
+		}
+	}
+	return nil
+}

@@ -289,6 +289,25 @@ func (r *Marking) token(token string, at int) {
 			r.Put(at, end, kind)
 			r.end = end
 		}
+	case "national": // of a CAST
+		if next, end := r.follows(r.end); (next == "char" || next == "character") && (last.text == "as" || last.text == ",") {
+			r.Put(at, end, "nchar")
+			r.end = end
+		}
+	case "float": // of a CAST, with a precision
+		if next, end := r.follows(r.end); next == "(" && last.text == "as" {
+			digits, end := r.follows(end)
+			n, err := strconv.ParseUint(digits, 10, 8)
+			if next, end = r.follows(end); next != ")" || err != nil || n > 53 {
+				break
+			}
+			kind := "float"
+			if n > 24 {
+				kind = "double"
+			}
+			r.Put(at, end, kind)
+			r.end = end
+		}
 	case "year": // of a column
 		if next, end := r.follows(r.end); next == "(" && (r.first[0] == "create" || r.first[0] == "alter") && (last.text == "`" || beforeYear(last.text)) {
 			if next, end = r.follows(end); next == "4" {

@@ -12,12 +12,13 @@ import (
 )
 
 // CheckTarget refuses ORDER BY and LIMIT of an UPDATE of several tables, and a subquery of an
-// UPDATE or DELETE that reads a table which it writes, unless a derived table, which is read
+// UPDATE, a DELETE or an INSERT of VALUES that reads a table which it writes, unless a derived table, which is read
 // before, is in between. columns returns those of a table.
 func CheckTarget(stmt ast.Statement, db string, columns func(ast.TableName) ast.Columns) error {
 	var from ast.TableExprs
 	var parts []ast.SQLNode
 	var written func(alias string, t ast.TableName) bool
+	targets := map[string]ast.TableName{} // by their names in the statement
 	switch n := stmt.(type) {
 	case *ast.Update:
 		switch several := SeveralTables(n.TableExprs); {
@@ -43,10 +44,16 @@ func CheckTarget(stmt ast.Statement, db string, columns func(ast.TableName) ast.
 		written = func(alias string, _ ast.TableName) bool {
 			return len(n.Targets) == 0 || slices.ContainsFunc(n.Targets, func(t ast.TableName) bool { return syntax.SameName(t.Name.String(), alias) })
 		}
+	case *ast.Insert: // of VALUES: a SELECT is read before
+		rows, values := n.Rows.(*ast.AliasedValues)
+		if !values {
+			return nil
+		}
+		parts = []ast.SQLNode{rows.Values, n.OnDup}
+		targets[n.Table.Name.String()] = n.Table
 	default:
 		return nil
 	}
-	targets := map[string]ast.TableName{} // by their names in the statement
 	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
 		switch n := n.(type) {
 		case *ast.JoinTableExpr:
