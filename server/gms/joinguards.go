@@ -25,6 +25,9 @@ func guardJoinOrders(a *analyzer.Analyzer) {
 			defer func() { s.joinOrders, s.laterals = before, laterals }()
 		}
 		planned, same, err := rule(ctx, n, f)
+		if err == nil {
+			planned, err = planrule.Remembered(ctx, n, planned)
+		}
 		if err != nil || !value.Served(ctx) {
 			return planned, same, err
 		}

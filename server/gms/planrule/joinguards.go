@@ -36,6 +36,103 @@ func Conditioned(_ *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, 
 	return j.WithFilter(expression.NewLiteral(true, types.Boolean)), transform.NewTree, nil
 }
 
+// Remembered returns a plan of joins with the conditions that the planner has forgotten of them asked of its rows. It may
+// forget some where another condition has a subquery and columns of one side of its join alone: it
+// keeps the order of such a join, and finds no place for a condition that is between others.
+func Remembered(ctx *sql.Context, before, planned sql.Node) (sql.Node, error) {
+	type tree struct {
+		tables     sets.FastIntSet
+		conditions []sql.Expression
+	}
+	var trees []tree
+	joinRoots(before, func(j *plan.JoinNode) {
+		all, loose := joinedConditions(ctx, j)
+		if loose {
+			trees = append(trees, tree{tablesOf(j), all})
+		}
+	})
+	if len(trees) == 0 {
+		return planned, nil
+	}
+	kept := map[string]bool{}
+	keep := func(e sql.Expression) {
+		for _, e := range expression.SplitConjunction(ctx, e) {
+			kept[e.String()] = true
+		}
+	}
+	transform.Inspect(planned, func(n sql.Node) bool {
+		switch n := n.(type) {
+		case *plan.JoinNode:
+			if n.Filter != nil {
+				keep(n.Filter)
+			}
+		case *plan.Filter:
+			keep(n.Expression)
+		}
+		return n != nil
+	})
+	out := map[*plan.JoinNode][]sql.Expression{}
+	joinRoots(planned, func(j *plan.JoinNode) {
+		for _, t := range trees {
+			if !t.tables.Equals(tablesOf(j)) {
+				continue
+			}
+			for _, e := range t.conditions {
+				if !kept[e.String()] {
+					out[j] = append(out[j], e)
+				}
+			}
+		}
+	})
+	planned, _, err := transform.Node(ctx, planned, func(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
+		if j, ok := n.(*plan.JoinNode); ok && len(out[j]) > 0 {
+			return plan.NewFilter(ctx, expression.JoinAnd(out[j]...), j), transform.NewTree, nil
+		}
+		return n, transform.SameTree, nil
+	})
+	return planned, err
+}
+
+// joinRoots calls f for the joins of a query that are in no other.
+func joinRoots(n sql.Node, f func(*plan.JoinNode)) {
+	transform.Inspect(n, func(n sql.Node) bool {
+		j, ok := n.(*plan.JoinNode)
+		if ok {
+			f(j)
+		}
+		return n != nil && !ok && !sql.IsOpaque(n)
+	})
+}
+
+// joinedConditions returns the conditions of the inner joins of a tree of them, down to outer joins, and whether one has a
+// subquery and columns of one side of its join alone.
+func joinedConditions(ctx *sql.Context, j *plan.JoinNode) (all []sql.Expression, loose bool) {
+	if !j.Op.IsInner() && !j.Op.IsCross() {
+		return nil, false
+	}
+	if j.Filter != nil {
+		for _, e := range expression.SplitConjunction(ctx, j.Filter) {
+			all = append(all, e)
+			used := tablesNamed(ctx, j, e)
+			loose = loose || hasSubquery(ctx, e) && !(used.Intersects(tablesOf(j.Left())) && used.Intersects(tablesOf(j.Right())))
+		}
+	}
+	for _, side := range []sql.Node{j.Left(), j.Right()} {
+		if k, ok := side.(*plan.JoinNode); ok {
+			more, too := joinedConditions(ctx, k)
+			all, loose = append(all, more...), loose || too
+		}
+	}
+	return all, loose
+}
+
+func hasSubquery(ctx *sql.Context, e sql.Expression) bool {
+	return transform.InspectExpr(ctx, e, func(_ *sql.Context, e sql.Expression) bool {
+		_, ok := e.(*plan.Subquery)
+		return ok
+	})
+}
+
 // LateralTables returns the ids of the derived tables of a plan that are LATERAL.
 func LateralTables(n sql.Node) sets.FastIntSet {
 	var out sets.FastIntSet
