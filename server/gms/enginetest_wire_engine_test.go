@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/dolthub/go-mysql-server/enginetest"
@@ -36,6 +37,7 @@ var planners = []string{
 // wireEngine runs statements on connections, one for each session of a suite.
 type wireEngine struct {
 	h     *wireHarness
+	mu    sync.Mutex // a suite may run several sessions at a time
 	conns map[sql.Session]*wireConn
 }
 
@@ -113,7 +115,9 @@ func (e *wireEngine) connect() (*wireConn, error) {
 
 // conn returns a session's connection, in the session's database.
 func (e *wireEngine) conn(ctx *sql.Context) (*wireConn, error) {
+	e.mu.Lock()
 	c := e.conns[ctx.Session]
+	e.mu.Unlock()
 	db := ctx.GetCurrentDatabase()
 	if c != nil && c.db != "" && db == "" { // a connection cannot leave its database
 		if err := c.Close(); err != nil {
@@ -126,7 +130,9 @@ func (e *wireEngine) conn(ctx *sql.Context) (*wireConn, error) {
 		if c, err = e.connect(); err != nil {
 			return nil, err
 		}
+		e.mu.Lock()
 		e.conns[ctx.Session] = c
+		e.mu.Unlock()
 	}
 	if db != c.db {
 		if c.db = db; db != "" {
@@ -199,7 +205,9 @@ func (e *wireEngine) QueryWithBindings(ctx *sql.Context, q string, _ sqlparser.S
 	if err != nil {
 		var m *mysql.MyError
 		if !errors.As(err, &m) { // the connection is of no use any more
+			e.mu.Lock()
 			delete(e.conns, ctx.Session)
+			e.mu.Unlock()
 			return nil, nil, nil, errors.Join(err, c.Close())
 		}
 		rows, err := e.h.instead(q, nil, err)

@@ -59,7 +59,7 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 			return x
 		}
 		if hashedOtherwise(ctx, e) {
-			return checkedOr(ctx, expression.NewInTuple(e.Left(), e.Right()))
+			return comparedList(ctx, e)
 		}
 		return collatedIn(ctx, e)
 	case *expression.NullSafeEquals:

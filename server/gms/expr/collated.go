@@ -3,6 +3,7 @@ package expr
 import (
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/encodings"
@@ -186,6 +187,35 @@ type TextIn struct {
 	schema  sql.Schema
 	List    map[uint64]struct{}
 	hasNull bool
+}
+
+// comparedList returns an IN whose values are compared as MySQL compares them: hashed if they are of one kind then, as '1' and
+// '2' beside integers are, else with each. A text beside integers that is none is a DOUBLE: the
+// planner has warned of it when it made the hashes.
+func comparedList(ctx *sql.Context, e *expression.HashInTuple) sql.Expression {
+	right := e.Right()
+	if list, ok := right.(expression.Tuple); ok && types.IsInteger(e.Left().Type(ctx)) {
+		list = slices.Clone(list)
+		for i, o := range list {
+			lit, ok := o.(*expression.Literal)
+			if !ok || !types.IsTextOnly(lit.Type(ctx)) {
+				continue
+			}
+			text, _ := lit.Value().(string)
+			digits, more := value.NumericPrefix(text)
+			if f, _, err := types.Float64.Convert(ctx, value.Numeric(digits)); err == nil && (more || digits == "" || strings.ContainsAny(digits, ".eE")) {
+				list[i] = expression.NewLiteral(f, types.Float64)
+			}
+		}
+		right = list
+	}
+	out := checkedOr(ctx, expression.NewInTuple(e.Left(), right))
+	if in, ok := out.(*expression.InTuple); ok {
+		if h, err := expression.NewHashInTuple(ctx, in.Left(), in.Right()); err == nil && !hashedOtherwise(ctx, h) {
+			return h
+		}
+	}
+	return out
 }
 
 // hashedOtherwise reports whether IN hashes values that are compared otherwise: it converts all to the type of the column and the list's

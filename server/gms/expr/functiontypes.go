@@ -234,8 +234,11 @@ func commonNumber(ctx *sql.Context, values []sql.Expression) sql.Type {
 	for _, e := range values {
 		switch t := e.Type(ctx).(type) {
 		case sql.DecimalType:
-			digits, behind := int(t.Precision()), int(t.Scale())
-			whole, scale, decimal = max(whole, digits-behind), max(scale, behind), true
+			n := exactDigits{int(t.Precision()) - int(t.Scale()), int(t.Scale())}
+			if derived, ok := (deriver{ctx: ctx}).exact(e); ok { // the planner's sums and products have the digits of their sides
+				n.whole, n.scale = max(n.whole, derived.whole), derived.scale
+			}
+			whole, scale, decimal = max(whole, n.whole), max(scale, n.scale), true
 		default:
 			switch {
 			case t == types.Null:

@@ -241,6 +241,20 @@ func moveDate(ctx *sql.Context, call sql.Expression, date sql.Expression, i *exp
 		}
 		date = &TimeToday{expression.UnaryExpressionStub{Child: date}}
 	}
+	if t := date.Type(ctx); types.IsTextOnly(t) { // the planner does not read '1:2:3.', which MySQL does
+		v, err := date.Eval(ctx, r)
+		if err != nil || v == nil {
+			return nil, err
+		}
+		if s, ok := v.(string); ok {
+			if m, fault, ok := value.FieldsOf(s); ok && fault == 0 && m.Count > 3 && !m.Zoned {
+				if at, ok := m.Time(false); ok {
+					v = at.Format("2006-01-02 15:04:05.999999")
+				}
+			}
+		}
+		date = expression.NewLiteral(v, t)
+	}
 	if limit := farthest[i.Unit]; limit > 0 && !fractional(ctx, i) {
 		v, err := i.Child.Eval(ctx, r)
 		if err != nil || v == nil {
@@ -287,7 +301,11 @@ func moveDate(ctx *sql.Context, call sql.Expression, date sql.Expression, i *exp
 	if fractional(ctx, i) {
 		return byMicroseconds(ctx, move, date, i, r)
 	}
-	return call.Eval(ctx, r)
+	e, err := move(ctx, date, i)
+	if err != nil {
+		return nil, err
+	}
+	return e.Eval(ctx, r)
 }
 
 // byMicroseconds moves a date by an INTERVAL of seconds.

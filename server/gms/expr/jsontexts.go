@@ -85,6 +85,10 @@ func (e *ExactDocument) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	if s, ok := newMoment(v, t); ok {
 		return e.scalar(s), nil
 	}
+	if _, cast := e.Expression.(*yearCast); cast && val {
+		n, _, err := types.Uint64.Convert(ctx, v)
+		return n, err
+	}
 	switch v.(type) {
 	case uint8, uint16, uint32:
 		if _, literal := e.Expression.(*expression.Literal); literal && val { // the planner's types of small numbers
