@@ -21,6 +21,9 @@ import (
 var plainMoment = regexp.MustCompile(`(?i)^(current_timestamp|current_timestamp\(\)|now\(\)|current_date|current_date\(\))` +
 	`(\s*\+\s*interval\s+\d+\s+(year|quarter|month|week|day|hour|minute|second))*$`)
 
+// textMoment is a moment that is a text, as a definition is kept: whoever runs the event evaluates nothing with it.
+var textMoment = regexp.MustCompile(`^('[^']*'|"[^"]*")$`)
+
 // intervalSigns are the signs between the numbers of an interval of several units.
 var intervalSigns = map[string]string{
 	"year_month": "-", "day_hour": " ", "day_minute": " :", "day_second": " ::", "hour_minute": ":", "hour_second": "::", "minute_second": ":",
@@ -91,7 +94,10 @@ func (s *Session) eventTimes(ctx *sql.Context, query string) (string, error) {
 		behind := l.Syntax()
 		switch {
 		case word != "every" && !plainMoment.MatchString(text):
-			if err = s.mayHaveEvents(ctx, db); err == nil {
+			if !textMoment.MatchString(text) {
+				err = s.mayHaveEvents(ctx, db)
+			}
+			if err == nil {
 				to, err = s.eventMoment(ctx, word, text)
 			}
 		case unit != "":
