@@ -255,7 +255,7 @@ def _():
       b BIT(5), y YEAR, da DATE, t TIME(3), dt DATETIME(6) DEFAULT CURRENT_TIMESTAMP(6), ts TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP,
       c CHAR(4) CHARACTER SET latin1 COLLATE latin1_bin, v VARCHAR(30) NOT NULL DEFAULT 'it''s 100%' COMMENT 'a "note"; 50%', bn BINARY(4), vb VARBINARY(10), tt TINYTEXT, tx TEXT, mt MEDIUMTEXT, lt LONGTEXT,
       tb TINYBLOB, bl BLOB, lb LONGBLOB, e ENUM('a','b,c','d''e') DEFAULT 'b,c', s SET('x','y'), j JSON, g INT GENERATED ALWAYS AS (i + 1) VIRTUAL, gs VARCHAR(40) GENERATED ALWAYS AS (concat(v, 'x')) STORED,
-      u VARCHAR(36) DEFAULT (uuid()), PRIMARY KEY (id), UNIQUE KEY vu (v, i), FULLTEXT KEY ft (lt), CONSTRAINT pos CHECK (i < 100 AND v <> ''),
+      u VARCHAR(36) DEFAULT (uuid()), PRIMARY KEY (id), UNIQUE KEY vu (v, i), FULLTEXT KEY ft (lt), CONSTRAINT pos CHECK (mi < 100 AND v <> ''),
       CONSTRAINT self FOREIGN KEY (i) REFERENCES other (n) ON UPDATE CASCADE ON DELETE SET NULL"""
     with engine.begin() as c:
         c.exec_driver_sql("CREATE TABLE other (n INT PRIMARY KEY)")
