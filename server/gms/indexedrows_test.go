@@ -253,25 +253,7 @@ func (x *indexedRows) rows(query string, args ...any) (out []string) {
 	rows, err := x.c.QueryContext(x.t.Context(), query, args...)
 	if err == nil {
 		defer rows.Close()
-		columns, _ := rows.Columns()
-		row, into := make([]sql.NullString, len(columns)), make([]any, len(columns))
-		for i := range row {
-			into[i] = &row[i]
-		}
-		for rows.Next() {
-			if err := rows.Scan(into...); err != nil {
-				x.t.Fatal(err)
-			}
-			var fields []string
-			for _, f := range row {
-				if !f.Valid {
-					f.String = "NULL"
-				}
-				fields = append(fields, f.String)
-			}
-			out = append(out, strings.Join(fields, ","))
-		}
-		err = rows.Err()
+		out, err = rowTexts(rows)
 	}
 	if e := new(mysql.MySQLError); errors.As(err, &e) {
 		x.refused++

@@ -257,31 +257,39 @@ func setOf(rows *sql.Rows) (string, error) {
 	if err != nil || len(cols) == 0 {
 		return "", err
 	}
-	var out []string
+	out, err := rowTexts(rows)
+	if err != nil {
+		return "", err
+	}
+	if len(out) == 0 {
+		return "no rows", nil
+	}
+	return "(" + strings.Join(out, ") (") + ")", nil
+}
+
+// rowTexts returns the rows of a result set, each with commas between its columns and NULL for none.
+func rowTexts(rows *sql.Rows) (out []string, err error) {
+	cols, err := rows.Columns()
+	if err != nil {
+		return nil, err
+	}
+	vals, ptrs, text := make([]sql.NullString, len(cols)), make([]any, len(cols)), make([]string, len(cols))
+	for i := range vals {
+		ptrs[i] = &vals[i]
+	}
 	for rows.Next() {
-		vals, ptrs := make([]sql.NullString, len(cols)), make([]any, len(cols))
-		for i := range vals {
-			ptrs[i] = &vals[i]
-		}
 		if err := rows.Scan(ptrs...); err != nil {
-			return "", err
+			return nil, err
 		}
-		text := make([]string, len(vals))
 		for i, v := range vals {
 			text[i] = "NULL"
 			if v.Valid {
 				text[i] = v.String
 			}
 		}
-		out = append(out, "("+strings.Join(text, ",")+")")
+		out = append(out, strings.Join(text, ","))
 	}
-	if err := rows.Err(); err != nil {
-		return "", err
-	}
-	if len(out) == 0 {
-		return "no rows", nil
-	}
-	return strings.Join(out, " "), nil
+	return out, rows.Err()
 }
 
 func errorText(err error) string {
