@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -58,7 +59,18 @@ func TestOldWriterIsFenced(t *testing.T) {
 	ctx := context.Background()
 	c := newCluster(t, false, 1024)
 	m := &model{}
-	old, _ := c.recover(ctx)
+	var old *client.Volume
+	var told []error // the volume's when it says that it is fenced: what asks it then learns why
+	o := c.options()
+	o.Logger = slog.New(hearing{c.logger().Handler(), func(r slog.Record) {
+		if r.Message == "fenced by a newer writer" {
+			told = append(told, old.Err())
+		}
+	}})
+	old, _, err := client.Recover(ctx, c.grant(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
 	w := newWriter(old, 40, m)
 	stop := w.load(ctx, 4, 50)
 	eventually(t, "some commits", func() bool { return w.acked.Load() > 50 })
@@ -81,6 +93,10 @@ func TestOldWriterIsFenced(t *testing.T) {
 		t.Fatal(err)
 	}
 	m.check(t, v, 50)
+	_ = old.Close() // and the connections' readers
+	if len(told) != 1 || !errors.Is(told[0], logstore.ErrFenced) {
+		t.Fatalf("told that it is fenced, with errors %v; want one, %v", told, logstore.ErrFenced)
+	}
 	// A recovery at an epoch that was fenced is refused.
 	g := c.grant()
 	g.Epoch = 1

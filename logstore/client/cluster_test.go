@@ -300,20 +300,23 @@ func (c *cluster) recover(ctx context.Context) (*client.Volume, client.Recovered
 
 // logger shows warnings of a test that fails, and counts segments that lack log which no peer has.
 func (c *cluster) logger() *slog.Logger {
-	return slog.New(counting{testLogger(c.t).Handler(), &c.copies})
+	return slog.New(hearing{testLogger(c.t).Handler(), func(r slog.Record) {
+		if strings.HasPrefix(r.Message, "segment is copied from a peer") {
+			c.copies.Add(1)
+		}
+	}})
 }
 
-type counting struct {
+// hearing calls heard for every record.
+type hearing struct {
 	slog.Handler
-	n *atomic.Int64
+	heard func(slog.Record)
 }
 
-func (h counting) Enabled(context.Context, slog.Level) bool { return true }
+func (h hearing) Enabled(context.Context, slog.Level) bool { return true }
 
-func (h counting) Handle(ctx context.Context, r slog.Record) error {
-	if strings.HasPrefix(r.Message, "segment is copied from a peer") {
-		h.n.Add(1)
-	}
+func (h hearing) Handle(ctx context.Context, r slog.Record) error {
+	h.heard(r)
 	if !h.Handler.Enabled(ctx, r.Level) {
 		return nil
 	}

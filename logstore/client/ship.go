@@ -81,10 +81,12 @@ func (v *Volume) received(i int, m logstore.Message) {
 		v.opt.Tap.VDL(v.t.VDL())
 	}
 	fenced := v.t.Fenced()
+	first := fenced != 0 && v.fail(logstore.ErrFenced) // before an Append is refused for it
 	v.mu.Unlock()
-	if fenced != 0 {
+	if first {
 		v.opt.Logger.Info("fenced by a newer writer", "volume_epoch", v.grant.Epoch, "newer", fenced)
-		v.fail(logstore.ErrFenced)
+	}
+	if fenced != 0 {
 		return
 	}
 	v.wake()

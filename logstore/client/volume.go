@@ -575,16 +575,17 @@ func (v *Volume) Err() error {
 	return v.end.err
 }
 
-// fail ends the volume.
-func (v *Volume) fail(err error) {
+// fail ends the volume, if it has not ended: then it returns true.
+func (v *Volume) fail(err error) bool {
 	v.end.Lock()
 	defer v.end.Unlock()
 	if v.end.err != nil {
-		return
+		return false
 	}
 	v.end.err = err
 	v.stop()
 	close(v.done)
+	return true
 }
 
 // Close implements logstore.Volume. What was appended and not yet acknowledged may or
