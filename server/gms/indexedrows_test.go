@@ -41,6 +41,7 @@ type conditionSQL struct {
 	*rand.Rand
 	columns []string
 	levels  int
+	marked  bool // constants stand between \x01 and \x02
 }
 
 func (r *conditionSQL) pick(list ...string) string { return list[r.IntN(len(list))] }
@@ -80,6 +81,8 @@ func (r *conditionSQL) constant(column string) string {
 		kinds = "h"
 	}
 	switch n := r.IntN(20); {
+	case n == 0 && r.marked:
+		return "\x01NULL\x02"
 	case n == 0:
 		return "NULL"
 	case n < 4 && len(kinds) > 1:
@@ -87,7 +90,11 @@ func (r *conditionSQL) constant(column string) string {
 	case n < 3 && strings.Contains("ts", kinds):
 		kinds = "id"
 	}
-	return r.pick(randomConstants[kinds[r.IntN(len(kinds))]]...)
+	c := r.pick(randomConstants[kinds[r.IntN(len(kinds))]]...)
+	if r.marked {
+		return "\x01" + c + "\x02"
+	}
+	return c
 }
 
 // value returns a column, a function of columns or a constant.

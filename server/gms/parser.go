@@ -432,6 +432,9 @@ func rewriteExpressions(query string, stmt ast.Statement, unique func(*ast.Selec
 	if mysql && (syntax.ContainsFold(query, "date") || syntax.ContainsFold(query, "day") || syntax.ContainsFold(query, "week") || syntax.ContainsFold(query, "timestamp")) {
 		rewrite.NumberDates(stmt)
 	}
+	if strings.Contains(query, "?") && syntax.ContainsFold(query, " by") && mysql {
+		rewrite.ParametersOfOrders(stmt)
+	}
 	if syntax.ContainsFold(query, "collate") && mysql {
 		if err := rewrite.CollatedIntroducers(stmt); err != nil {
 			return err

@@ -2,6 +2,8 @@ package gms
 
 import (
 	"bytes"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/cockroachdb/apd/v3"
@@ -12,6 +14,7 @@ import (
 	gomysql "github.com/go-mysql-org/go-mysql/mysql"
 
 	"sextant/server/gms/expr"
+	"sextant/server/gms/rewrite"
 	"sextant/server/gms/value"
 	"sextant/server/protocol"
 )
@@ -193,14 +196,43 @@ func literal(p protocol.Param) ast.Expr {
 			return e
 		}
 	case gomysql.MYSQL_TYPE_DECIMAL, gomysql.MYSQL_TYPE_NEWDECIMAL:
-		if bytes.ContainsAny(p.Text, "eE") { // a literal with an exponent is a DOUBLE
-			if d, _, err := apd.NewFromString(string(p.Text)); err == nil && d.Form == apd.Finite && -expr.DecimalDigits <= d.Exponent && d.Exponent <= expr.DecimalDigits {
-				return ast.NewFloatVal([]byte(d.Text('f')))
-			}
+		return decimalLiteral(p.Text)
+	case gomysql.MYSQL_TYPE_DATE, gomysql.MYSQL_TYPE_NEWDATE, gomysql.MYSQL_TYPE_DATETIME, gomysql.MYSQL_TYPE_TIMESTAMP,
+		gomysql.MYSQL_TYPE_DATETIME2, gomysql.MYSQL_TYPE_TIMESTAMP2, gomysql.MYSQL_TYPE_TIME, gomysql.MYSQL_TYPE_TIME2:
+		// One with a month or a day of 0 is a text, which columns may take. Without microseconds it has no digits.
+		text := ast.NewStrVal(append([]byte(nil), bytes.TrimSuffix(p.Text, []byte(".000000"))...))
+		if e := rewrite.Moment(momentWord(p.Type), text); e != nil {
+			return e
 		}
-		return ast.NewFloatVal(append([]byte(nil), p.Text...))
+		return text
 	case gomysql.MYSQL_TYPE_TINY_BLOB, gomysql.MYSQL_TYPE_BLOB, gomysql.MYSQL_TYPE_MEDIUM_BLOB, gomysql.MYSQL_TYPE_LONG_BLOB:
 		return &ast.UnaryExpr{Operator: ast.UBinaryStr, Expr: ast.NewStrVal(append([]byte(nil), p.Text...))}
 	}
 	return ast.NewStrVal(append([]byte(nil), p.Text...))
+}
+
+// decimalLiteral returns the literal that the text of a DECIMAL is to the planner: a number with an exponent would be a DOUBLE,
+// one without a point beyond the integers have digits behind one, and a zero keep its sign.
+func decimalLiteral(text []byte) ast.Expr {
+	d, _, err := apd.NewFromString(string(text))
+	if err != nil || d.Form != apd.Finite || d.Exponent < -expr.DecimalDigits || expr.DecimalDigits < d.Exponent {
+		return ast.NewFloatVal(append([]byte(nil), text...))
+	}
+	d.Negative = d.Negative && !d.IsZero()
+	plain := d.Text('f')
+	if _, err := strconv.ParseUint(strings.TrimPrefix(plain, "-"), 10, 63); err != nil && !strings.Contains(plain, ".") {
+		plain += "."
+	}
+	return ast.NewFloatVal([]byte(plain))
+}
+
+// momentWord is the word before literals of a type of dates and times.
+func momentWord(kind byte) string {
+	switch kind {
+	case gomysql.MYSQL_TYPE_DATE, gomysql.MYSQL_TYPE_NEWDATE:
+		return "date"
+	case gomysql.MYSQL_TYPE_TIME, gomysql.MYSQL_TYPE_TIME2:
+		return "time"
+	}
+	return "timestamp"
 }

@@ -185,6 +185,7 @@ func NewEngine(b *Backend) *sqle.Engine {
 	readEnds(a)
 	shareCTEs(a)
 	planrule.PlanUnions(a)
+	planrule.UpsertsOfIndexedExpressions(a)
 	planrule.TakeLongNames(a)
 	keepTableOptions(a)
 	planrule.HashJoins(a)

@@ -22,7 +22,7 @@ type payload struct {
 }
 
 // params reads n values, those of long aside. If the client does not say their
-// types they are types's, which keeps them otherwise.
+// types they are types's, which keeps them otherwise; NULLs need none.
 func (p *payload) params(n uint64, types *[]paramType, long map[uint16][]byte) ([]Param, error) {
 	if n > uint64(len(p.b))*8 { // a bit of each is there
 		return nil, errMalformed
@@ -38,15 +38,17 @@ func (p *payload) params(n uint64, types *[]paramType, long map[uint16][]byte) (
 	if p.short {
 		return nil, errMalformed
 	}
-	if uint64(len(known)) < n {
-		return nil, errWrongArguments("mysqld_stmt_execute")
-	}
 	if types != nil {
 		*types = known
 	}
 	params := make([]Param, n)
 	for i := range params {
-		t, v := known[i], &params[i]
+		t, v := paramType{kind: mysql.MYSQL_TYPE_NULL}, &params[i]
+		if i < len(known) {
+			t = known[i]
+		} else if nulls[i/8]&(1<<(i%8)) == 0 {
+			return nil, errWrongArguments("mysqld_stmt_execute")
+		}
 		v.Name, v.Type, v.Unsigned = t.name, t.kind, t.unsigned
 		data, isLong := long[uint16(i)]
 		switch {

@@ -377,8 +377,10 @@ func TestLongDataAndTypes(t *testing.T) {
 		r.want(want)
 		r.want("\xfe")
 	}
-	execute("\x00\x00")
+	execute("\x02\x00")
 	r.wantError(1210, "Incorrect arguments to mysqld_stmt_execute")
+	execute("\x03\x00") // NULLs need no types
+	row("\x00\x00\x04NULL\x04NULL")
 	r.command(mysql.COM_STMT_SEND_LONG_DATA, id+"\x00\x00lo")
 	r.command(mysql.COM_STMT_SEND_LONG_DATA, id+"\x00\x00ng")
 	execute("\x00\x01\xfc\x00\x02\x80\xff\xff")

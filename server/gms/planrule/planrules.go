@@ -50,3 +50,23 @@ func PlanUnions(a *analyzer.Analyzer) {
 		return rule(ctx, n, f)
 	})
 }
+
+// UpsertsOfIndexedExpressions lets ON DUPLICATE KEY UPDATE of rows that are no literals have what it sets of hidden columns, the
+// values of indexed expressions, which the planner takes for names that the statement has.
+func UpsertsOfIndexedExpressions(a *analyzer.Analyzer) {
+	AroundRule(a, "validateNoHiddenSystemColumns", func(ctx *sql.Context, n sql.Node, f *sql.QueryFlags, rule PlanRule) (sql.Node, transform.TreeIdentity, error) {
+		plain, _, err := transform.Node(ctx, n, func(_ *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
+			ins, ok := n.(*plan.InsertInto)
+			if !ok || !ins.OnDupExprs.HasUpdates() {
+				return n, transform.SameTree, nil
+			}
+			without := *ins
+			without.OnDupExprs = nil
+			return &without, transform.NewTree, nil
+		})
+		if err == nil {
+			_, _, err = rule(ctx, plain, f)
+		}
+		return n, transform.SameTree, err
+	})
+}

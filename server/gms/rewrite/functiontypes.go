@@ -30,11 +30,7 @@ func TypedForms(stmt ast.Statement) error {
 				c.Type.Charset = ""
 				return to, true, nil
 			case kind == "time":
-				digits := ast.NewIntVal([]byte("0"))
-				if c.Type.Length != nil {
-					digits = c.Type.Length
-				}
-				to = syntax.Call(expr.TimeForm, c, digits)
+				to = timeForm(c)
 			case kind == "decimal" && (c.Type.Scale == nil || string(c.Type.Scale.Val) == "0"):
 				length := ast.NewIntVal([]byte("10"))
 				if c.Type.Length != nil {
@@ -70,6 +66,15 @@ func TypedForms(stmt ast.Statement) error {
 		}
 		return syntax.Call(name, args...), true, nil
 	})
+}
+
+// timeForm returns the call that CAST(… AS TIME(n)) is.
+func timeForm(c *ast.ConvertExpr) *ast.FuncExpr {
+	digits := ast.NewIntVal([]byte("0"))
+	if c.Type.Length != nil {
+		digits = c.Type.Length
+	}
+	return syntax.Call(expr.TimeForm, c, digits)
 }
 
 // queryOf returns what is read or changed by a statement, of a definition the query in it; nil if there is none.

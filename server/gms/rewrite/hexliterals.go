@@ -76,8 +76,11 @@ func HexLiterals(stmt ast.Statement) error {
 		}
 		switch o := other.(type) {
 		case *ast.SQLVal:
-			if o.Type == ast.IntVal || o.Type == ast.FloatVal {
+			switch o.Type {
+			case ast.IntVal, ast.FloatVal:
 				*e = syntax.Call(expr.HexInteger, v)
+			case ast.ValArg:
+				*e = syntax.Call(expr.HexBeside, o, v)
 			}
 		case *ast.ColName, *ast.FuncExpr, *ast.BinaryExpr, *ast.UnaryExpr, *ast.ParenExpr:
 			*e = syntax.Call(expr.HexBeside, other, v)

@@ -47,21 +47,45 @@ func momentLiteral(u *ast.UnaryExpr) (ast.Expr, error) {
 	if word == "" || !ok {
 		return nil, nil
 	}
+	c := momentCast(word, v)
+	if c == nil {
+		what := strings.ToUpper(word)
+		if word == "timestamp" {
+			what = "DATETIME"
+		}
+		return nil, mysql.NewSQLError(1525, "HY000", "Incorrect %s value: '%s'", what, v.Val)
+	}
+	return c, nil
+}
+
+// Moment returns the literal that a text is behind the word date, time or timestamp as the planner has it, nil if it is none.
+func Moment(word string, v *ast.SQLVal) ast.Expr {
+	c := momentCast(word, v)
+	switch {
+	case c == nil:
+		return nil
+	case word == "time":
+		return timeForm(c)
+	}
+	return c
+}
+
+// momentCast returns the cast that stands for the literal that a text is behind the word date, time or timestamp, nil if it is none.
+func momentCast(word string, v *ast.SQLVal) *ast.ConvertExpr {
 	text := string(v.Val)
+	if !isLiteralOf(word, text) {
+		return nil
+	}
 	kind := &ast.ConvertType{Type: word}
-	what := strings.ToUpper(word)
 	if word != "date" {
 		if word == "timestamp" {
-			kind.Type, what = "datetime", "DATETIME"
+			kind.Type = "datetime"
 		}
 		if _, digits, ok := strings.Cut(text, "."); ok {
 			kind.Length = ast.NewIntVal([]byte(strconv.Itoa(min(len(digits), 6))))
 		}
 	}
-	if !isLiteralOf(word, text) {
-		return nil, mysql.NewSQLError(1525, "HY000", "Incorrect %s value: '%s'", what, text)
-	}
-	return &ast.ConvertExpr{Name: "cast", Expr: v, Type: kind}, nil
+	return &ast.ConvertExpr{Name: "cast", Expr: v, Type: kind}
 }
 
 // isLiteralOf reports whether a text is a DATE, a TIME or a TIMESTAMP, whole and with nothing behind it.
