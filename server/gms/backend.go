@@ -233,6 +233,7 @@ func writer(ctx *sql.Context) (*Session, *engine.Tx, error) {
 
 type storedView struct {
 	Name, Text, Create, SQLMode string
+	Created                     int64 `json:",omitempty"` // µs since 1970 UTC; 0: that was not kept
 	madeWith
 }
 

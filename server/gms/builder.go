@@ -322,6 +322,13 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 			if err := planrule.HideFunctional(ctx, n); err != nil {
 				return nil, err
 			}
+			for _, c := range n.PkSchema().Schema {
+				if c.HiddenSystem {
+					if err := keyExpression(ctx, c.Generated.Expr); err != nil {
+						return nil, err
+					}
+				}
+			}
 			if err := rewrite.NameIndexes(n.Indexes()); err != nil {
 				return nil, err
 			}

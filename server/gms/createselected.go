@@ -123,12 +123,36 @@ func createdTypes(ctx *sql.Context, to *plan.CreateTable, query sql.Node) {
 	}
 }
 
+// selectedNames gives the columns that a CREATE TABLE … SELECT defines the names that the query has for them, and those of its keys the
+// names of columns: the planner compares them by letters' cases.
+func selectedNames(ctx *sql.Context, create *plan.CreateTable) {
+	named := func(schema sql.Schema, name string) string {
+		if at := schema.IndexOfColName(name); at >= 0 {
+			return schema[at].Name
+		}
+		return name
+	}
+	query, schema := create.Select().Schema(ctx), create.PkSchema().Schema
+	for _, c := range schema {
+		c.Name = named(query, c.Name)
+	}
+	for _, ix := range create.Indexes() {
+		for i, c := range ix.Columns {
+			ix.Columns[i].Name = named(query, named(schema, c.Name))
+		}
+	}
+}
+
 // keepTableOptions has a CREATE TABLE … SELECT keep its table's options, which the planner drops, and
 // make columns of MySQL's types.
 func keepTableOptions(a *analyzer.Analyzer) {
 	planrule.AroundRule(a, "resolveCreateSelect", func(ctx *sql.Context, n sql.Node, f *sql.QueryFlags, rule planrule.PlanRule) (sql.Node, transform.TreeIdentity, error) {
+		from, ok := n.(*plan.CreateTable)
+		if ok && from.Select() != nil {
+			selectedNames(ctx, from)
+		}
 		out, same, err := rule(ctx, n, f)
-		if from, ok := n.(*plan.CreateTable); ok && err == nil {
+		if ok && err == nil {
 			if copier, ok := out.(*plan.TableCopier); ok {
 				if to, ok := copier.Destination.(*plan.CreateTable); ok {
 					to.TableOpts = from.TableOpts

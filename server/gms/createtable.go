@@ -252,6 +252,9 @@ func (ix *Index) text(f func(kept string) string) string {
 		text += " " + syntax.QuoteName(ix.def.Name)
 	}
 	text += list
+	if method := ix.def.Options[optUsing]; method != "" {
+		text += " USING " + method
+	}
 	if size := ix.def.Options[optBlockSize]; size != "" && size != ix.shape.def.Options[optOption+optBlockSize] {
 		text += " KEY_BLOCK_SIZE=" + size
 	}

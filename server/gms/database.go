@@ -189,7 +189,7 @@ func (d *Database) CreateView(ctx *sql.Context, name, text, create string) error
 		return err
 	}
 	return putObject(ctx, engine.ObjectView, d.Name(), name,
-		storedView{Name: name, Text: text, Create: create, SQLMode: mode.String(), madeWith: newMadeWith(ctx)})
+		storedView{Name: name, Text: text, Create: create, SQLMode: mode.String(), Created: time.Now().UnixMicro(), madeWith: newMadeWith(ctx)})
 }
 
 // DropView implements sql.ViewDatabase.

@@ -1,6 +1,7 @@
 package gms
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 
@@ -38,8 +39,8 @@ func (s *Session) noteIndexes(stmt ast.Statement) error {
 		return nil
 	}
 	s.indexes = nil
-	note := func(name string, fields []*ast.IndexField, options []*ast.IndexOption) error {
-		o := indexOptions{desc: make([]bool, len(fields))}
+	note := func(name string, using ast.ColIdent, fields []*ast.IndexField, options []*ast.IndexOption) error {
+		o, method := indexOptions{desc: make([]bool, len(fields)), kept: map[string]string{}}, using.Lowered()
 		columns := make([]string, len(fields))
 		for i, f := range fields {
 			o.desc[i] = strings.EqualFold(f.Order, ast.DescScr)
@@ -49,9 +50,17 @@ func (s *Session) noteIndexes(stmt ast.Statement) error {
 			o.invisible = o.invisible || strings.EqualFold(x.Name, "invisible")
 			if strings.EqualFold(x.Name, optBlockSize) {
 				if n, err := strconv.ParseUint(string(x.Value.Val), 10, 64); err == nil && n > 0 {
-					o.kept = map[string]string{optBlockSize: strconv.FormatUint(n, 10)}
+					o.kept[optBlockSize] = strconv.FormatUint(n, 10)
 				}
 			}
+			method = cmp.Or(strings.ToLower(x.Using), method)
+		}
+		switch method {
+		case "btree":
+			o.kept[optUsing] = strings.ToUpper(method)
+		case "hash":
+			s.deprecated = append(s.deprecated, &sql.Warning{Level: "Note", Code: 3502,
+				Message: "This storage engine does not support the HASH index algorithm, storage engine default was used instead."})
 		}
 		if o.invisible && name == rewrite.PrimaryName && s.b.mysql {
 			return mysql.NewSQLError(3522, "HY000", "A primary key index cannot be invisible")
@@ -68,7 +77,7 @@ func (s *Session) noteIndexes(stmt ast.Statement) error {
 			if strings.EqualFold(ix.Type, "primary") {
 				name = rewrite.PrimaryName
 			}
-			if err := note(name, ix.Fields, ix.Options); err != nil {
+			if err := note(name, ix.Using, ix.Fields, ix.Options); err != nil {
 				return err
 			}
 		}
@@ -80,7 +89,7 @@ func (s *Session) noteIndexes(stmt ast.Statement) error {
 			if ix.Info.Primary {
 				name = rewrite.PrimaryName
 			}
-			if err := note(name, ix.Fields, ix.Options); err != nil {
+			if err := note(name, ast.ColIdent{}, ix.Fields, ix.Options); err != nil {
 				return err
 			}
 		}

@@ -3,6 +3,7 @@ package gms
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -149,7 +150,7 @@ func tableRowsOf(ctx *sql.Context, s *Session, cat sql.Catalog, only string) ([]
 			comment = c.Comment()
 		}
 		r := sql.Row{"def", db.Name(), t.Name(), "BASE TABLE", "InnoDB", 10, "Dynamic", 0, 0, 0, 0, 0, 0,
-			nil, nil, nil, nil, t.Collation().Name(), nil, "", comment}
+			nil, s.b.made(""), nil, nil, t.Collation().Name(), nil, "", comment}
 		switch {
 		case b != nil:
 			if b.IsTemporary() {
@@ -171,7 +172,7 @@ func tableRowsOf(ctx *sql.Context, s *Session, cat sql.Catalog, only string) ([]
 				}
 				r[13] = next
 			}
-			r[14] = created(b.shape.def)
+			r[14] = s.b.made(b.shape.def.Options[createdOption])
 		case db.Name() == sql.InformationSchemaDatabaseName:
 			r[3], r[4], r[6] = "SYSTEM VIEW", nil, nil
 		case db.Name() == "performance_schema":
@@ -185,7 +186,11 @@ func tableRowsOf(ctx *sql.Context, s *Session, cat sql.Catalog, only string) ([]
 	}
 	return rows, eachView(ctx, s, cat, only, func(db string, v sql.ViewDefinition) error {
 		r := make(sql.Row, 21)
-		r[0], r[1], r[2], r[3], r[20] = "def", db, v.Name, "VIEW", "VIEW"
+		var stored storedView
+		if _, err := getObject(ctx, engine.ObjectView, db, v.Name, &stored); err != nil {
+			return err
+		}
+		r[0], r[1], r[2], r[3], r[14], r[20] = "def", db, v.Name, "VIEW", s.b.made(strconv.FormatInt(stored.Created, 10)), "VIEW"
 		rows = append(rows, r)
 		return nil
 	})
@@ -194,13 +199,13 @@ func tableRowsOf(ctx *sql.Context, s *Session, cat sql.Catalog, only string) ([]
 // createdOption keeps a table's time of creation, in µs since 1970 UTC.
 const createdOption = "created"
 
-// created returns when a table was made, nil if that was not kept.
-func created(def *engine.TableDef) any {
-	var micros int64
-	if _, err := fmt.Sscan(def.Options[createdOption], &micros); err != nil {
-		return nil
+// made returns when a table or view was made. One of which that was not kept, as those that are no table of the volume, is as old as the instance.
+func (b *Backend) made(kept string) time.Time {
+	at := b.started
+	if micros, err := strconv.ParseInt(kept, 10, 64); err == nil && micros > 0 {
+		at = time.UnixMicro(micros)
 	}
-	return time.UnixMicro(micros).UTC().Truncate(time.Second)
+	return at.UTC().Truncate(time.Second)
 }
 
 // partitionRows are PARTITIONS: one row for each partition, or a table without any.
@@ -218,7 +223,7 @@ func partitionRows(ctx *sql.Context, s *Session, cat sql.Catalog) ([]sql.Row, er
 			r := make(sql.Row, 25)
 			r[0], r[1], r[2] = "def", db.Name(), t.Name()
 			r[12], r[13], r[14], r[15], r[16], r[17] = size.Rows, average, size.DataBytes, 0, size.IndexSize, 0
-			r[18], r[22] = created(b.shape.def), ""
+			r[18], r[22] = s.b.made(b.shape.def.Options[createdOption]), ""
 			rows = append(rows, r)
 			return r
 		}

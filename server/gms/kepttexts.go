@@ -83,6 +83,9 @@ func keepText(e *ast.Expr) {
 		return
 	}
 	if text, ok := definitionText(inner); ok {
+		if typed, err := rewrite.TypedForm(inner); err == nil {
+			inner = typed
+		}
 		inner = ast.InjectedExpr{Auth: rewrite.Open, Expression: keptText(text), Children: ast.Exprs{inner}}
 		if *e = inner; parenthesized {
 			*e = &ast.ParenExpr{Expr: inner}

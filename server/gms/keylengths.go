@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/mysql"
@@ -12,6 +13,7 @@ import (
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
 	"sextant/engine"
+	"sextant/server/gms/expr"
 	"sextant/server/gms/rewrite"
 )
 
@@ -132,4 +134,40 @@ func (s *Session) isDuplicateIndex(message string) bool {
 		return ix != this && ix.Kind == this.Kind && slices.Equal(ix.Columns, this.Columns) &&
 			!(alters && slices.ContainsFunc(a.Statements, func(d *ast.DDL) bool { return droppedIndex(def, d) == ix }))
 	})
+}
+
+// keyExpression returns MySQL's error of an expression that no index may be of: 3753 for a document or a geometry, 3757 for what is
+// a TEXT or BLOB.
+func keyExpression(ctx *sql.Context, e sql.Expression) error {
+	if k, ok := e.(*keptExpression); ok {
+		e = k.Child
+	}
+	switch t := expr.CreatedExpr(ctx, e, nil).Typ; {
+	case types.IsJSON(t), types.IsGeometry(t):
+		return mysql.NewSQLError(3753, "HY000", "Cannot create a functional index on a function that returns a JSON or GEOMETRY value.")
+	case types.IsTextBlob(t) && longText(ctx, e):
+		return mysql.NewSQLError(3757, "HY000", "Cannot create a functional index on an expression that returns a BLOB or TEXT. Please consider using CAST.")
+	}
+	return nil
+}
+
+// longText reports whether an expression is a TEXT or BLOB because it has the whole text of a column that is one, or is what JSON_UNQUOTE gives.
+func longText(ctx *sql.Context, e sql.Expression) bool {
+	switch x := e.(type) {
+	case *expression.GetField:
+		return types.IsTextBlob(expr.CreatedExpr(ctx, x, nil).Typ)
+	case *expression.CollatedExpression:
+	case sql.FunctionExpression:
+		name := x.FunctionName()
+		if name == "json_unquote" {
+			return true
+		}
+		_, collated := expr.CollatedFunctions[name]
+		if _, choice := expr.Choices[name]; !collated && !choice && name != "trim" {
+			return false
+		}
+	default:
+		return false
+	}
+	return slices.ContainsFunc(e.Children(), func(a sql.Expression) bool { return longText(ctx, a) })
 }

@@ -57,7 +57,91 @@ func (b *builder) alterClause(ctx *sql.Context, s *Session, n sql.Node, r sql.Ro
 	if m, ok := c.(*plan.ModifyColumn); ok && m.Order(ctx) != nil {
 		return b.movedColumn(ctx, s, m, r)
 	}
+	if ix, ok := c.(*plan.AlterIndex); ok {
+		switch ix.Action {
+		case plan.IndexAction_Create:
+			if c, err = b.keyColumns(ctx, s, ix, r); err != nil {
+				return nil, err
+			}
+		case plan.IndexAction_Drop:
+			return b.dropIndex(ctx, s, ix, r)
+		}
+	}
 	return b.plain(ctx, s, c, r)
+}
+
+// dropIndex drops an index and then the hidden columns of its expressions, as keyColumns makes them.
+func (b *builder) dropIndex(ctx *sql.Context, s *Session, n *plan.AlterIndex, r sql.Row) (sql.RowIter, error) {
+	table, ok := n.Table.(*plan.ResolvedTable)
+	t := tableOf(n.Table)
+	if !ok || t == nil {
+		return b.plain(ctx, s, n, r)
+	}
+	var hidden []string
+	rest := *t
+	rest.projected, rest.schema = true, slices.DeleteFunc(slices.Clone(t.Schema(ctx)), func(c *sql.Column) bool {
+		of := c.HiddenSystem && sql.IsHiddenSystemColumnForIndex(c.Name, n.IndexName)
+		if of {
+			hidden = append(hidden, c.Name)
+		}
+		return of
+	})
+	if len(hidden) == 0 {
+		return b.plain(ctx, s, n, r)
+	}
+	drop := *n
+	drop.Table = plan.NewResolvedTable(&rest, table.SqlDatabase, table.AsOf)
+	done, err := b.plain(ctx, s, &drop, r)
+	for _, name := range hidden {
+		if err == nil {
+			err = b.clause(ctx, s, plan.NewDropColumnResolved(table, name), r)
+		}
+	}
+	return done, err
+}
+
+// clause runs a clause of the table that those before it have made.
+func (b *builder) clause(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) error {
+	n, err := s.laterClause(ctx, n)
+	if err != nil {
+		return err
+	}
+	rows, err := b.plain(ctx, s, n, r)
+	if err == nil {
+		_, err = sql.RowIterToRows(ctx, rows)
+	}
+	return err
+}
+
+// keyColumns adds the hidden columns of an index's expressions and returns the index of them. The planner would read the other
+// generated columns of the table without our functions.
+func (b *builder) keyColumns(ctx *sql.Context, s *Session, n *plan.AlterIndex, r sql.Row) (sql.Node, error) {
+	table, ok := n.Table.(*plan.ResolvedTable)
+	if !ok || !s.b.mysql {
+		return n, nil
+	}
+	out := *n
+	out.Columns = slices.Clone(n.Columns)
+	for i, of := range n.Columns {
+		if of.Expression == nil {
+			continue
+		}
+		if err := keyExpression(ctx, of.Expression); err != nil {
+			return nil, err
+		}
+		t := of.Expression.Type(ctx)
+		generated, err := sql.NewColumnDefaultValue(of.Expression, t, false, true, true)
+		if err != nil {
+			return nil, err
+		}
+		out.Columns[i].Name, out.Columns[i].Expression = sql.HiddenSystemColumnName(n.IndexName, i), nil
+		if err := b.clause(ctx, s, plan.NewAddColumnResolved(table, sql.Column{
+			Name: out.Columns[i].Name, Type: t, Generated: generated, Nullable: true, Virtual: true, HiddenSystem: true, DatabaseSource: table.Database().Name(),
+		}, nil), r); err != nil {
+			return nil, err
+		}
+	}
+	return s.laterClause(ctx, &out)
 }
 
 // alterMark begins the comments of the clauses of ALTER TABLE that are ours: no client knows it.
@@ -255,7 +339,7 @@ func (s *Session) laterClause(ctx *sql.Context, n sql.Node) (sql.Node, error) {
 	}
 	live := t.live(ctx)
 	unread := func(c *sql.Column) bool { return c.Virtual && c.Generated != nil && !c.Generated.Resolved() }
-	if live == t.shape && !slices.ContainsFunc(target.TargetSchema(), unread) { // which the executor would read without our functions
+	if live == t.shape && len(target.TargetSchema()) > 0 && !slices.ContainsFunc(target.TargetSchema(), unread) { // which the executor would read without our functions
 		return n, nil
 	}
 	if order != nil && !order.First && live.def.Column(order.AfterColumn) < 0 {

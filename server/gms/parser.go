@@ -460,7 +460,7 @@ func rewriteExpressions(query string, stmt ast.Statement, unique func(*ast.Selec
 			return err
 		}
 	}
-	if (syntax.ContainsFold(query, "case") || syntax.ContainsFold(query, "char") || syntax.ContainsFold(query, "dec") || syntax.ContainsFold(query, "time") || syntax.ContainsFold(query, "using")) && mysql {
+	if (syntax.ContainsFold(query, "case") || syntax.ContainsFold(query, "char") || syntax.ContainsFold(query, "binary") || syntax.ContainsFold(query, "dec") || syntax.ContainsFold(query, "time") || syntax.ContainsFold(query, "using")) && mysql {
 		if err := rewrite.TypedForms(stmt); err != nil {
 			return err
 		}

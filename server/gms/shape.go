@@ -30,6 +30,7 @@ const (
 	optSRID      = "srid"           // column: SRID of a spatial type that has one
 	optCollation = "collation"      // column: number of the collation, where the type has one
 	optBlockSize = "key_block_size" // index: KEY_BLOCK_SIZE
+	optUsing     = "using"          // index: the method that its definition names
 	optPseudo    = "pseudo"         // table: JSON of the indexes that have no tree of their own
 	optConfig    = "fulltext"       // table: name of the fulltext configuration table
 )

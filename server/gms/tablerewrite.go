@@ -138,14 +138,19 @@ func rewritten(ctx *sql.Context, cur *engine.TableDef, schema sql.PrimaryKeySche
 		}
 		nc := *c
 		nc.PrimaryKey = containsInt(schema.PkOrdinals, i)
+		was[i] = cur.Column(name)
+		stays := was[i] >= 0 && (new == nil || !syntax.SameName(new.Name, c.Name))
+		if stays {
+			nc.Default, nc.Generated = nil, nil // their texts do
+		}
 		cd, err := columnDef(ctx, &nc)
 		if err != nil {
 			return nil, err
 		}
-		if was[i] = cur.Column(name); was[i] >= 0 {
+		if was[i] >= 0 {
 			cd.ID = cur.Columns[was[i]].ID
-			if d := cur.Columns[was[i]]; d.HasDefault && !d.DefaultExpr && (new == nil || !syntax.SameName(new.Name, c.Name)) {
-				cd.HasDefault, cd.Default, cd.DefaultExpr = true, d.Default, false // the planner puts parentheses around numbers
+			if d := cur.Columns[was[i]]; stays {
+				cd.HasDefault, cd.Default, cd.DefaultExpr, cd.Generated = d.HasDefault, d.Default, d.DefaultExpr, d.Generated
 			}
 			setShownCharset(ctx, &cd, &cur.Columns[was[i]])
 			if c.Type.Type() == sqltypes.Time {

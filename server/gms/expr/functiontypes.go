@@ -380,6 +380,47 @@ type CastText struct {
 	Most int // characters, -1: any number
 }
 
+// SizedFunction is around the operand of a CAST AS CHAR(n) or BINARY(n).
+const SizedFunction = "_sized"
+
+// sized is a LONGTEXT or LONGBLOB as a TEXT or BLOB: the planner drops a CAST to the type that its operand has, and to it that is any length.
+type sized struct{ expression.UnaryExpressionStub }
+
+// NewSized returns e as an operand of which the planner keeps a CAST.
+func NewSized(ctx *sql.Context, e sql.Expression) sql.Expression {
+	if t := e.Type(ctx); t != nil && (t.Equals(types.LongText) || t.Equals(types.LongBlob)) {
+		return &sized{expression.UnaryExpressionStub{Child: e}}
+	}
+	return e
+}
+
+// Type implements sql.Expression.
+func (s *sized) Type(ctx *sql.Context) sql.Type {
+	if types.IsBinaryType(s.Child.Type(ctx)) {
+		return types.Blob
+	}
+	return types.Text
+}
+
+// CollationCoercibility implements sql.CollationCoercible.
+func (s *sized) CollationCoercibility(ctx *sql.Context) (sql.CollationID, byte) {
+	return sql.GetCoercibility(ctx, s.Child)
+}
+
+// Eval implements sql.Expression.
+func (s *sized) Eval(ctx *sql.Context, r sql.Row) (any, error) { return s.Child.Eval(ctx, r) }
+
+// String implements sql.Expression.
+func (s *sized) String() string { return s.Child.String() }
+
+// WithChildren implements sql.Expression.
+func (s *sized) WithChildren(ctx *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	if len(children) != 1 {
+		return nil, sql.ErrInvalidChildrenNumber.New(s, len(children), 1)
+	}
+	return NewSized(ctx, children[0]), nil
+}
+
 // EmptyTextFunction is CAST(… AS CHAR(0)), to the planner one without a length.
 const EmptyTextFunction = "_empty_text"
 

@@ -171,6 +171,8 @@ func Named(ctx *sql.Context, name string, asMySQL bool) (sql.Function, bool) {
 		return sql.Function1{Name: name, Fn: newCollatedText}, true
 	case expr.TextFunction:
 		return sql.Function1{Name: name, Fn: expr.NewCastText}, true
+	case expr.SizedFunction:
+		return sql.Function1{Name: name, Fn: expr.NewSized}, true
 	case expr.EmptyTextFunction:
 		return sql.Function1{Name: name, Fn: newEmptyText}, true
 	case expr.JSONList:

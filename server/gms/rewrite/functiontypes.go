@@ -10,6 +10,13 @@ import (
 	"sextant/server/gms/syntax"
 )
 
+// TypedForm returns an expression with the calls that TypedForms makes.
+func TypedForm(e ast.Expr) (ast.Expr, error) {
+	in := ast.SelectExprs{&ast.AliasedExpr{Expr: e}}
+	err := TypedForms(&ast.Select{SelectExprs: in})
+	return in[0].(*ast.AliasedExpr).Expr, err
+}
+
 // TypedForms makes calls of what the grammar has beside functions and has a type of its own here, CASE,
 // CONVERT … USING and CAST AS CHAR, in place.
 func TypedForms(stmt ast.Statement) error {
@@ -24,11 +31,16 @@ func TypedForms(stmt ast.Statement) error {
 				to = syntax.Call(expr.TextFunction, c)
 				if Number(c.Type.Length) == 0 {
 					to = syntax.Call(expr.EmptyTextFunction, c)
+				} else if c.Type.Length != nil {
+					c.Expr = syntax.Call(expr.SizedFunction, c.Expr)
 				}
 			case kind == "char" && c.Type.Charset != "":
 				to := syntax.Call(expr.ConvertForm, c, ast.NewStrVal([]byte(c.Type.Charset)))
 				c.Type.Charset = ""
 				return to, true, nil
+			case kind == "binary" && c.Type.Length != nil:
+				c.Expr = syntax.Call(expr.SizedFunction, c.Expr)
+				return nil, true, nil
 			case kind == "time":
 				to = timeForm(c)
 			case kind == "decimal" && (c.Type.Scale == nil || string(c.Type.Scale.Val) == "0"):
@@ -40,12 +52,9 @@ func TypedForms(stmt ast.Statement) error {
 			default:
 				return nil, true, nil
 			}
-			in := ast.SelectExprs{&ast.AliasedExpr{Expr: c.Expr}}
-			if err := TypedForms(&ast.Select{SelectExprs: in}); err != nil {
-				return nil, false, err
-			}
-			c.Expr = in[0].(*ast.AliasedExpr).Expr
-			return to, false, nil
+			in, err := TypedForm(c.Expr)
+			c.Expr = in
+			return to, false, err
 		}
 		if c, ok := n.(*ast.ConvertUsingExpr); ok {
 			return syntax.Call(expr.ConvertForm, c.Expr, ast.NewStrVal([]byte(c.Type))), true, nil

@@ -156,6 +156,7 @@ type Marking struct {
 	united     bool                // behind UNION, INTERSECT or EXCEPT
 	limited    bool                // behind a LIMIT there
 	checked    bool                // a column's definition has a CHECK
+	keys       int                 // the depth within the columns of an index, 0: there was none
 }
 
 // Put replaces a part of the text.
@@ -360,6 +361,9 @@ func (r *Marking) token(token string, at int) {
 	case ")":
 		if r.depth--; r.depth == 0 && r.params == 2 {
 			r.params = 0
+		}
+		if r.depth < r.keys {
+			r.keys = 0
 		}
 	case ":":
 		if next, _ := r.follows(r.end); labelled[next] {

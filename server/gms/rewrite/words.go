@@ -1,6 +1,7 @@
 package rewrite
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -32,6 +33,9 @@ var bareValues = map[string]bool{"binary": true, "row": true, "all": true, "syst
 // escapes are ODBC's forms of literals, calls and joins, and what each is without its braces.
 var escapes = map[string]string{"d": "date", "t": "time", "ts": "timestamp", "fn": "", "oj": ""}
 
+// keyWords stand before the columns of an index, or the name or method before those.
+var keyWords = map[string]bool{"key": true, "index": true, "unique": true}
+
 // binaryDigits reports whether a token is a literal 0b….
 func binaryDigits(token string) bool {
 	return len(token) > 2 && strings.HasPrefix(token, "0b") && strings.Trim(token[2:], "01") == ""
@@ -52,6 +56,10 @@ func (r *Marking) word(token string, at int) {
 		r.options = token
 	}
 	defines := r.first[0] == "create" && (r.first[1] == "table" || r.first[2] == "table") && !r.reading || r.first[0] == "alter" && r.first[1] == "table"
+	if token == "(" && !r.reading && (r.definesTable() && r.depth == r.definitionDepth()+1 && slices.ContainsFunc(r.before[:], func(w wordAt) bool { return keyWords[w.text] }) ||
+		r.first[0] == "create" && (r.first[1] == "index" || r.first[2] == "index") && r.depth == 1) {
+		r.keys = r.depth
+	}
 	switch {
 	case token == "(" && last != "" && defines && r.first[0] == "create" && r.depth == 1:
 		if next, _ := r.follows(r.end); next == "like" {
@@ -73,6 +81,9 @@ func (r *Marking) word(token string, at int) {
 			r.Put(at, r.end, "((") // the grammar has no condition in a generated column and a default
 			r.Closing[r.closed(at)] = ")"
 		}
+	case token == "(" && r.keys > 0 && r.depth == r.keys+1 && (last == "(" || last == ","):
+		r.Put(at, r.end, "((") // nor in an index
+		r.Closing[r.closed(at)] = ")"
 	case token == "text" && (r.first[0] == "create" || r.first[0] == "alter") && (last == "`" || beforeYear(last)):
 		r.sizedText(token, at)
 	case (token == "char" || token == "character") && defines:
