@@ -299,6 +299,9 @@ func (t *Table) ModifyComment(ctx *sql.Context, comment string) error {
 	if id, ok := strings.CutPrefix(comment, laterMark); ok {
 		return t.alterLater(ctx, id)
 	}
+	if clause, ok := strings.CutPrefix(comment, partsMark); ok {
+		return t.repartition(ctx, clause)
+	}
 	return t.alter(ctx, func(def *engine.TableDef) error {
 		changes, checks := strings.CutPrefix(comment, checksMark)
 		s, ok := ctx.Session.(*Session)

@@ -509,7 +509,7 @@ func newCounters(def *engine.TableDef, a *ast.AlterTable) {
 }
 
 // keepCounter gives the AUTO_INCREMENT column of a table an index of its own from DROP PRIMARY
-// KEY on to the statement's end, if another clause makes it a key again: the planner asks for
+// KEY on to the statement's end, if another clause makes it a key again, drops it or has it as a plain column: the planner asks for
 // one after each clause.
 func keepCounter(def *engine.TableDef, a *ast.AlterTable) {
 	at := slices.IndexFunc(a.Statements, dropsPrimary)
@@ -518,7 +518,14 @@ func keepCounter(def *engine.TableDef, a *ast.AlterTable) {
 		return
 	}
 	name := ast.NewColIdent(def.Columns[column].Name)
-	if !slices.ContainsFunc(a.Statements, func(d *ast.DDL) bool {
+	of := func(d *ast.DDL, actions ...string) bool {
+		return slices.Contains(actions, strings.ToLower(d.ColumnAction)) && d.Column.Equal(name)
+	}
+	dropped := slices.ContainsFunc(a.Statements, func(d *ast.DDL) bool { return of(d, ast.DropStr) })
+	if !dropped && !slices.ContainsFunc(a.Statements, func(d *ast.DDL) bool {
+		if of(d, ast.ModifyStr, ast.ChangeStr) && d.TableSpec != nil && len(d.TableSpec.Columns) == 1 {
+			return !bool(d.TableSpec.Columns[0].Type.Autoincrement)
+		}
 		x := d.IndexSpec
 		return x != nil && strings.EqualFold(x.Action, ast.CreateStr) && len(x.Fields) > 0 && x.Fields[0].Column.Equal(name)
 	}) {
@@ -527,5 +534,7 @@ func keepCounter(def *engine.TableDef, a *ast.AlterTable) {
 	add, drop := *a.Statements[at], *a.Statements[at]
 	add.IndexSpec = &ast.IndexSpec{Action: ast.CreateStr, ToName: ast.NewColIdent(counterIndex), Fields: []*ast.IndexField{{Column: name}}}
 	drop.IndexSpec = &ast.IndexSpec{Action: ast.DropStr, ToName: ast.NewColIdent(counterIndex)}
-	a.Statements = append(slices.Insert(a.Statements, at, &add), &drop)
+	if a.Statements = slices.Insert(a.Statements, at, &add); !dropped { // else it goes with the column
+		a.Statements = append(a.Statements, &drop)
+	}
 }

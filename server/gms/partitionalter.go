@@ -1,6 +1,7 @@
 package gms
 
 import (
+	"encoding/json"
 	"errors"
 	"io"
 	"maps"
@@ -203,6 +204,35 @@ func (a *partitionAlter) run(ctx *sql.Context, s *Session, x *admin) ([]sql.Row,
 	}
 	s.defined(sh.def.ID)
 	return nil, nil
+}
+
+// repartition gives the table of an ALTER TABLE the partitions of a clause, see partsMark.
+func (t *Table) repartition(ctx *sql.Context, clause string) error {
+	s, tx, err := writer(ctx)
+	if err != nil {
+		return err
+	}
+	a := &partitionAlter{verb: "partition", by: &syntax.Partitioning{}}
+	if err := json.Unmarshal([]byte(clause), a.by); err != nil {
+		return err
+	}
+	sh := t.live(ctx)
+	switch {
+	case sh.def.Temporary:
+		return mysql.NewSQLError(1562, "HY000", "Cannot create temporary table with partitions")
+	case a.by.Method == "" && sh.parts == nil:
+		return errNotPartitioned
+	case a.by.Method == "":
+		a.verb = "remove"
+	}
+	if _, err := tx.LockTable(ctx, t.Database(), t.Name(), true); err != nil {
+		return t.ddlError(ctx, s, err)
+	}
+	if err := a.change(ctx, s, tx, t, sh); err != nil {
+		return err
+	}
+	s.defined(sh.def.ID)
+	return nil
 }
 
 // change changes the partitions.

@@ -29,8 +29,9 @@ const clauseMark = "\x00"
 // partitionWords are what ALTER TABLE does with partitions.
 var partitionWords = syntax.Words("add drop truncate coalesce reorganize rebuild optimize analyze check repair exchange discard import")
 
-// partitionClause takes the PARTITION BY of a client's CREATE TABLE out of its text. Returns 1562 for a temporary table, 1235 for
-// an ALTER TABLE that has other clauses besides.
+// partitionClause takes the PARTITION BY of a client's CREATE TABLE, or of an ALTER TABLE that has other clauses before it, out of its text; one
+// without a method is REMOVE PARTITIONING. Returns 1562 for a temporary table, 1064 for what else ALTER TABLE does with partitions beside other
+// clauses.
 func partitionClause(ctx context.Context, query string) (string, *syntax.Partitioning, error) {
 	if !syntax.ContainsFold(query, "partition") || !value.Served(ctx) {
 		return query, nil, nil
@@ -42,7 +43,7 @@ func partitionClause(ctx context.Context, query string) (string, *syntax.Partiti
 	if !alter && !temporary && !l.Accept("create", "table") {
 		return query, nil, nil
 	}
-	depth, before := 0, ""
+	depth, before, beforeAt := 0, "", 0
 	for ; l.Kind != 0; l.Next() {
 		switch {
 		case l.Is("("):
@@ -52,15 +53,20 @@ func partitionClause(ctx context.Context, query string) (string, *syntax.Partiti
 		case depth > 0 || l.Kind != 'w':
 		case l.Is("select") || l.Is("with") && !alter || l.Is("as") && !alter:
 			return query, nil, nil
-		case alter && (l.Is("partition") || l.Is("partitioning")) && (partitionWords[before] || before == "remove"):
-			return query, nil, errPartsAndMore
+		case alter && l.Is("partitioning") && before == "remove":
+			if l.Next(); l.Kind != 0 {
+				return query, nil, l.Syntax()
+			}
+			return query[:beforeAt] + strings.Repeat(" ", l.Start-beforeAt) + query[l.Start:], &syntax.Partitioning{}, nil
+		case alter && l.Is("partition") && partitionWords[before]:
+			return query, nil, l.Syntax()
 		case l.Is("partition"):
-			from := l.Start
+			from, wrong := l.Start, l.Syntax()
 			if !l.Accept("partition", "by") {
 				continue
 			}
-			if alter {
-				return query, nil, errPartsAndMore
+			if alter && before == "," {
+				return query, nil, wrong
 			}
 			if temporary {
 				return query, nil, mysql.NewSQLError(1562, "HY000", "Cannot create temporary table with partitions")
@@ -72,15 +78,18 @@ func partitionClause(ctx context.Context, query string) (string, *syntax.Partiti
 			if err == nil {
 				err = constantValues(ctx, p)
 			}
+			if err == nil && alter && l.Kind != 0 {
+				err = l.Syntax()
+			}
 			return query[:from] + strings.Repeat(" ", l.Start-from) + query[l.Start:], p, err
 		}
-		before = strings.ToLower(l.Text)
+		before, beforeAt = strings.ToLower(l.Text), l.Start
 	}
 	return query, nil, nil
 }
 
-// errPartsAndMore is of an ALTER TABLE that changes partitions and something else.
-var errPartsAndMore = value.ErrNotSupported("ALTER TABLE of partitions with other clauses")
+// partsMark begins the comment of a clause of ALTER TABLE that gives the table the partitions that the rest says as JSON, see ModifyComment.
+var partsMark = alterMark + "partitions "
 
 // constantValues replaces the expressions of VALUES by their values: integers, or texts in quotes.
 func constantValues(ctx context.Context, p *syntax.Partitioning) error {
@@ -174,14 +183,23 @@ func signedValue(v any) int64 {
 
 // attachPartitions gives the statement the clause that was taken out of its text.
 func attachPartitions(stmt ast.Statement, p *syntax.Partitioning) error {
-	d, ok := stmt.(*ast.DDL)
-	if !ok || p == nil {
+	if p == nil {
 		return nil
 	}
-	if d.TableSpec == nil {
+	b, err := json.Marshal(p)
+	if a, ok := stmt.(*ast.AlterTable); ok {
+		clause := &ast.DDL{Action: ast.AlterStr, Table: a.Table, AlterCommentSpec: &ast.AlterCommentSpec{Comment: partsMark + string(b)}}
+		if p.Method == "" { // the others may be what partitions forbid
+			a.Statements = slices.Insert(a.Statements, 0, clause)
+		} else {
+			a.Statements = append(a.Statements, clause)
+		}
+		return err
+	}
+	d, ok := stmt.(*ast.DDL)
+	if !ok || d.TableSpec == nil {
 		return value.ErrNotSupported("PARTITION BY without columns")
 	}
-	b, err := json.Marshal(p)
 	d.TableSpec.PartitionOpt = &ast.PartitionOption{PartitionType: clauseMark + string(b)}
 	return err
 }
