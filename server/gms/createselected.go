@@ -10,6 +10,7 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/analyzer"
 	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/plan"
+	"github.com/dolthub/go-mysql-server/sql/planbuilder"
 	"github.com/dolthub/go-mysql-server/sql/transform"
 	"github.com/dolthub/go-mysql-server/sql/types"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
@@ -123,16 +124,18 @@ func createdTypes(ctx *sql.Context, to *plan.CreateTable, query sql.Node) {
 	}
 }
 
-// selectedNames gives the columns that a CREATE TABLE … SELECT defines the names that the query has for them, and those of its keys the
-// names of columns: the planner compares them by letters' cases.
-func selectedNames(ctx *sql.Context, create *plan.CreateTable) {
+// selectedColumns returns a CREATE TABLE … SELECT whose columns have the names that the query has for them, as have those of its keys: the
+// planner compares them by letters' cases. It gets the query's columns too, with their defaults, which the planner reads only where there is no
+// other column.
+func (s *Session) selectedColumns(ctx *sql.Context, create *plan.CreateTable) *plan.CreateTable {
 	named := func(schema sql.Schema, name string) string {
 		if at := schema.IndexOfColName(name); at >= 0 {
 			return schema[at].Name
 		}
 		return name
 	}
-	query, schema := create.Select().Schema(ctx), create.PkSchema().Schema
+	query, pk := create.Select().Schema(ctx), create.PkSchema()
+	schema := pk.Schema
 	for _, c := range schema {
 		c.Name = named(query, c.Name)
 	}
@@ -141,6 +144,19 @@ func selectedNames(ctx *sql.Context, create *plan.CreateTable) {
 			ix.Columns[i].Name = named(query, named(schema, c.Name))
 		}
 	}
+	if len(schema) == 0 {
+		return create
+	}
+	for _, c := range query {
+		if schema.IndexOfColName(c.Name) < 0 {
+			schema = append(schema, &sql.Column{Name: c.Name, Type: c.Type, Nullable: c.Nullable, Default: c.Default, Source: create.Name()})
+		}
+	}
+	schema = planbuilder.New(ctx, s.b.catalog, nil).ResolveSchemaDefaults(create.Db.Name(), create.Name(), schema)
+	return plan.NewCreateTableSelect(create.Db, create.Name(), create.IfNotExists(), create.Temporary(), create.Select(), &plan.TableSpec{
+		Schema: sql.NewPrimaryKeySchema(schema, pk.PkOrdinals...), IdxDefs: create.Indexes(), FkDefs: create.ForeignKeys(), ChDefs: create.Checks(),
+		Collation: create.Collation, TableOpts: create.TableOpts,
+	})
 }
 
 // keepTableOptions has a CREATE TABLE … SELECT keep its table's options, which the planner drops, and
@@ -148,8 +164,8 @@ func selectedNames(ctx *sql.Context, create *plan.CreateTable) {
 func keepTableOptions(a *analyzer.Analyzer) {
 	planrule.AroundRule(a, "resolveCreateSelect", func(ctx *sql.Context, n sql.Node, f *sql.QueryFlags, rule planrule.PlanRule) (sql.Node, transform.TreeIdentity, error) {
 		from, ok := n.(*plan.CreateTable)
-		if ok && from.Select() != nil {
-			selectedNames(ctx, from)
+		if s, served := ctx.Session.(*Session); served && s.b.mysql && ok && from.Select() != nil {
+			n = s.selectedColumns(ctx, from)
 		}
 		out, same, err := rule(ctx, n, f)
 		if ok && err == nil {

@@ -244,6 +244,7 @@ var rewrites = []errorRewrite{
 	rw("^Invalid default value for '(.*)'$", 1067, "Invalid default value for '$1'"),
 	rw("(?i)^variable '(.*)' is a read.only variable$", 1238, "Variable '$1' is a read only variable"),
 	rw("^the view (?:.*\\.)?(.*) already exists$", 1050, "Table '$1' already exists"),
+	rw(`^specified key was too long; (max key length is \d+ bytes)$`, 1071, "Specified key was too long; $1"),
 	rw("^Incorrect column specifier for column '(.*)'$", 1063, "Incorrect column specifier for column '$1'"),
 	rw("^Invalid argument to NTILE$", 1210, "Incorrect arguments to ntile"),
 	rw("^Invalid argument to ESCAPE", 1210, "Incorrect arguments to ESCAPE"),

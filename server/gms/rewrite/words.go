@@ -81,6 +81,10 @@ func (r *Marking) word(token string, at int) {
 			r.Put(at, r.end, "((") // the grammar has no condition in a generated column and a default
 			r.Closing[r.closed(at)] = ")"
 		}
+	case (token == "varchar" || token == "varbinary") && defines && last != "long":
+		if next, end := r.follows(r.end); next != "(" {
+			r.Put(end-len(next), end, " }") // the planner would say something else
+		}
 	case token == "(" && r.keys > 0 && r.depth == r.keys+1 && (last == "(" || last == ","):
 		r.Put(at, r.end, "((") // nor in an index
 		r.Closing[r.closed(at)] = ")"
