@@ -71,6 +71,9 @@ func illegalMixes(ctx *sql.Context, n sql.Node) (err error) {
 		return typ.Collation(), 2, true
 	}
 	transform.InspectWithOpaque(ctx, n, func(ctx *sql.Context, n sql.Node) bool {
+		if u, ok := n.(*plan.SetOp); ok && err == nil {
+			err = expr.IllegalUnion(ctx, u, columns)
+		}
 		x, ok := n.(sql.Expressioner)
 		if !ok || err != nil {
 			return err == nil

@@ -49,6 +49,8 @@ func checkedOr(ctx *sql.Context, e sql.Expression) sql.Expression {
 // checked returns the expression in place of e, nil for none.
 func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 	switch e := e.(type) {
+	case *builtin.UUIDFunc:
+		return timedUUID{e}
 	case *listedValue:
 		return e.LeftChild
 	case *expression.HashInTuple:

@@ -31,14 +31,49 @@ func NewRecoded(ctx *sql.Context, e sql.Expression, to sql.Type) *Recoded {
 	} else if column.CharacterSet() != sql.CharacterSet_binary {
 		return nil
 	}
-	switch r.set {
-	case sql.CharacterSet_utf8mb4, sql.CharacterSet_utf8mb3, sql.CharacterSet_ascii, sql.CharacterSet_binary:
-		return nil
-	}
-	if r.set.Encoder() == nil {
+	if keptAsItIs(r.set) {
 		return nil
 	}
 	return r
+}
+
+// keptAsItIs reports whether the texts of a character set are kept as the bytes that they have in it.
+func keptAsItIs(set sql.CharacterSetID) bool {
+	switch set {
+	case sql.CharacterSet_utf8mb4, sql.CharacterSet_utf8mb3, sql.CharacterSet_ascii, sql.CharacterSet_binary:
+		return true
+	}
+	return set.Encoder() == nil
+}
+
+// AsBytes returns a text of another set than UTF-8 as the bytes that it has there; other expressions as they are.
+func AsBytes(ctx *sql.Context, e sql.Expression) sql.Expression {
+	if t := e.Type(ctx); types.IsTextOnly(t) {
+		if r := NewRecoded(ctx, e, types.LongBlob); r != nil {
+			return r
+		}
+	}
+	return e
+}
+
+// TextOfSet returns a value of a type as a text of a character set: in binary one it is the bytes of its own set, bytes are taken for the
+// set's where they are its characters.
+func TextOfSet(ctx *sql.Context, v any, t sql.Type, set sql.CharacterSetID) (string, error) {
+	text, collation, err := types.ConvertToCollatedString(ctx, v, t)
+	if err != nil {
+		return "", err
+	}
+	switch own := collation.CharacterSet(); {
+	case set == sql.CharacterSet_binary && !keptAsItIs(own):
+		if b, ok := own.Encoder().Encode([]byte(text)); ok {
+			text = string(b)
+		}
+	case own == sql.CharacterSet_binary && !keptAsItIs(set):
+		if b, ok := set.Encoder().Decode([]byte(text)); ok {
+			text = string(b)
+		}
+	}
+	return text, nil
 }
 
 // Type implements sql.Expression.

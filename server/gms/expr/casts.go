@@ -121,8 +121,8 @@ func (c *ConvertUsing) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 		return nil, err
 	}
 	if c.TargetCharSet == sql.CharacterSet_binary {
-		v, _, err = types.LongBlob.Convert(ctx, v)
-		return v, err
+		text, err := TextOfSet(ctx, v, c.Child.Type(ctx), c.TargetCharSet)
+		return []byte(text), err
 	}
 	set := c.TargetCharSet.Encoder()
 	if set == nil {

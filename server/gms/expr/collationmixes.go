@@ -1,14 +1,19 @@
 package expr
 
 import (
+	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/expression/function/aggregation"
 	"github.com/dolthub/go-mysql-server/sql/plan"
+	"github.com/dolthub/go-mysql-server/sql/transform"
 	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/mysql"
+
+	"sextant/server/gms/value"
 )
 
 // Coercibilities of operands.
@@ -22,17 +27,42 @@ const (
 // ColumnCollation returns the collation of a column and its coercibility, false if they are not known.
 type ColumnCollation func(*expression.GetField) (sql.CollationID, byte, bool)
 
-// mixingFunctions are the functions whose texts have one collation, and whether they compare them: others take columns of
-// any.
-var mixingFunctions = map[string]bool{
-	"concat": false, "concat_ws": false, "coalesce": false, "ifnull": false, "greatest": true, "least": true, "strcmp": true, "replace": true,
-	"find_in_set": true, "locate": true, "field": true, "substring_index": true,
+// mixingFunction is a function whose texts have one collation.
+type mixingFunction struct {
+	compares bool // others take columns of any
+	of       func(args []sql.Expression) []sql.Expression
+}
+
+// mixingFunctions are the functions whose texts have one collation.
+var mixingFunctions = map[string]mixingFunction{
+	"concat": {false, every}, "concat_ws": {false, every}, "coalesce": {false, every}, "ifnull": {false, every}, "greatest": {true, every},
+	"least": {true, every}, "strcmp": {true, every}, "replace": {true, every}, "find_in_set": {true, every}, "locate": {true, places(1, 0)},
+	"field": {true, every}, "substring_index": {true, places(0, 1)}, "trim": {true, places(1, 0)},
+	"regexp_like": {true, places(0, 1)}, "regexp_instr": {true, places(0, 1)}, "regexp_substr": {true, places(0, 1)},
+	"regexp_replace": {true, places(0, 1)}, "insert": {false, places(0, 3)},
+	"if": {false, places(1, 2)}, "elt": {false, behindFirst}, "make_set": {false, behindFirst}, "export_set": {false, places(1, 2, 3)},
+}
+
+func every(args []sql.Expression) []sql.Expression { return args }
+
+func behindFirst(args []sql.Expression) []sql.Expression { return args[min(1, len(args)):] }
+
+// places returns the arguments at places, those that there are.
+func places(list ...int) func([]sql.Expression) []sql.Expression {
+	return func(args []sql.Expression) (out []sql.Expression) {
+		for _, at := range list {
+			if at < len(args) {
+				out = append(out, args[at])
+			}
+		}
+		return out
+	}
 }
 
 // CollatedFunction is around what has a COLLATE: a number or a moment is its text there.
 const CollatedFunction = "_collated"
 
-// IllegalMix returns the error of an operation.
+// IllegalMix returns the error of an operation, also of a LIKE whose ESCAPE is of a column.
 func IllegalMix(ctx *sql.Context, e sql.Expression, columns ColumnCollation) error {
 	name, operands, compares := "", e.Children(), true
 	switch x := e.(type) {
@@ -57,8 +87,15 @@ func IllegalMix(ctx *sql.Context, e sql.Expression, columns ColumnCollation) err
 	case *expression.Between:
 		name = "between"
 	case *expression.Like:
+		if x.Escape != nil && transform.InspectExpr(ctx, x.Escape, isColumn) {
+			return mysql.NewSQLError(1210, "HY000", "Incorrect arguments to ESCAPE")
+		}
 		name, operands = "like", operands[:2]
 	case *expression.InTuple:
+		if list, ok := x.Right().(expression.Tuple); ok {
+			name, operands = " IN ", append([]sql.Expression{x.Left()}, list...)
+		}
+	case *expression.HashInTuple:
 		if list, ok := x.Right().(expression.Tuple); ok {
 			name, operands = " IN ", append([]sql.Expression{x.Left()}, list...)
 		}
@@ -75,10 +112,8 @@ func IllegalMix(ctx *sql.Context, e sql.Expression, columns ColumnCollation) err
 			}
 		}
 		f := strings.ToLower(x.FunctionName())
-		if all, ok := mixingFunctions[f]; ok {
-			if name, compares = f, all; f == "substring_index" {
-				operands = operands[:2]
-			}
+		if m, ok := mixingFunctions[f]; ok {
+			name, compares, operands = f, m.compares, m.of(operands)
 		}
 	}
 	if name == "" {
@@ -99,6 +134,9 @@ func IllegalMix(ctx *sql.Context, e sql.Expression, columns ColumnCollation) err
 	return illegalMix(ctx, name, operands, compares, columns)
 }
 
+// isColumn reports whether an expression is a column.
+func isColumn(_ *sql.Context, e sql.Expression) bool { _, is := e.(*expression.GetField); return is }
+
 // illegalMix returns the error of an operation that has a name.
 func illegalMix(ctx *sql.Context, name string, operands []sql.Expression, compares bool, columns ColumnCollation) error {
 	var known []sql.Expression
@@ -107,11 +145,27 @@ func illegalMix(ctx *sql.Context, name string, operands []sql.Expression, compar
 			known = append(known, o)
 		}
 	}
-	_, n, legal := mixed(ctx, known, columns)
-	if len(known) < 2 || legal && (n != noCollation || !compares) {
+	c, n, legal := mixed(ctx, known, columns)
+	if len(known) < 2 || legal && (n != noCollation || !compares) && !slices.ContainsFunc(known, func(o sql.Expression) bool { return foreign(o, c) }) {
 		return nil
 	}
 	return errIllegalMix(ctx, name, operands, columns)
+}
+
+// foreign reports whether an operand is a literal that has characters which the character set of a collation lacks.
+func foreign(e sql.Expression, c sql.CollationID) bool {
+	if a, ok := e.(*expression.Alias); ok {
+		e = a.Child
+	}
+	text, ok := LiteralText(e)
+	if set := c.CharacterSet(); ok && set != sql.CharacterSet_binary {
+		for _, r := range text {
+			if r >= utf8.RuneSelf && !value.Encodes(set, r) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // mixed returns the collation and the coercibility of a text that is made of several, by MySQL's rules. Returns false if a
@@ -123,26 +177,93 @@ func mixed(ctx *sql.Context, operands []sql.Expression, columns ColumnCollation)
 			continue
 		}
 		c, n, ok := OwnCollation(ctx, o, columns)
-		switch {
-		case !ok:
+		if !ok {
 			return 0, 0, false
-		case !legal || n < coercibility:
-			collation, coercibility, legal = c, n, true
-		case n > coercibility || c == collation:
-		case n == explicitCollation:
-			return 0, 0, false
-		case c.CharacterSet() != collation.CharacterSet():
-			if c.CharacterSet().MaxLength() > collation.CharacterSet().MaxLength() {
-				collation = c
-			}
-		case n != implicitCollation || byBytes(collation):
-		case byBytes(c):
-			collation = c
-		default:
-			collation, coercibility = c.CharacterSet().BinaryCollation(), noCollation
 		}
+		if legal {
+			c, n, ok = mix(collation, coercibility, c, n)
+		}
+		if !ok {
+			return 0, 0, false
+		}
+		collation, coercibility, legal = c, n, true
 	}
 	return collation, coercibility, legal
+}
+
+// mix returns the collation and the coercibility of a text that is made of two. Returns false if both are explicit.
+func mix(a sql.CollationID, m byte, b sql.CollationID, n byte) (c sql.CollationID, coercibility byte, legal bool) {
+	switch {
+	case n < m:
+		return b, n, true
+	case n > m || a == b:
+	case n == explicitCollation:
+		return 0, 0, false
+	case a.CharacterSet() != b.CharacterSet():
+		if b.CharacterSet().MaxLength() > a.CharacterSet().MaxLength() {
+			return b, n, true
+		}
+	case n != implicitCollation || byBytes(a):
+	case byBytes(b):
+		return b, n, true
+	default:
+		return a.CharacterSet().BinaryCollation(), noCollation, true
+	}
+	return a, m, true
+}
+
+// IllegalUnion returns the error of a UNION whose columns have collations of which none applies.
+func IllegalUnion(ctx *sql.Context, u *plan.SetOp, columns ColumnCollation) error {
+	if u.SetOpType != plan.UnionType {
+		return nil
+	}
+	for i := range min(len(u.Left().Schema(ctx)), len(u.Right().Schema(ctx))) {
+		a, m, lettersA, ok := unionMix(ctx, u.Left(), i, columns)
+		b, n, lettersB, ok2 := unionMix(ctx, u.Right(), i, columns)
+		if !ok || !ok2 {
+			continue
+		}
+		c, k, legal := mix(a, m, b, n)
+		if !legal || foreign(lettersA, c) || foreign(lettersB, c) {
+			return mysql.NewSQLError(1267, "HY000", "Illegal mix of collations (%s,%s) and (%s,%s) for operation 'UNION'",
+				a.Name(), coercibilityNames[m], b.Name(), coercibilityNames[n])
+		}
+		if k == noCollation {
+			return mysql.NewSQLError(1271, "HY000", "Illegal mix of collations for operation 'UNION'")
+		}
+	}
+	return nil
+}
+
+// unionMix is ColumnMix of a part of a UNION, and the column's expression, nil where it is none.
+func unionMix(ctx *sql.Context, n sql.Node, column int, columns ColumnCollation) (sql.CollationID, byte, sql.Expression, bool) {
+	switch x := n.(type) {
+	case *plan.SetOp:
+		a, m, _, ok := unionMix(ctx, x.Left(), column, columns)
+		b, n, _, ok2 := unionMix(ctx, x.Right(), column, columns)
+		if !ok || !ok2 {
+			return 0, 0, nil, false
+		}
+		c, k, legal := mix(a, m, b, n)
+		return c, k, nil, legal
+	case *plan.TopN, *plan.Limit, *plan.Offset, *plan.Distinct, *plan.Having, *plan.Sort:
+		return unionMix(ctx, n.Children()[0], column, columns)
+	case *plan.Project:
+		e := x.Projections[column]
+		if a, ok := e.(*expression.Alias); ok {
+			if _, converted := a.Child.(*UnionValue); converted {
+				return unionMix(ctx, x.Child, column, columns)
+			}
+		}
+		c, m, ok := OwnCollation(ctx, e, columns)
+		return c, m, e, ok
+	case *plan.GroupBy:
+		e := x.SelectDeps[column]
+		c, m, ok := OwnCollation(ctx, e, columns)
+		return c, m, e, ok
+	}
+	c, m, ok := ColumnMix(ctx, n, column, columns)
+	return c, m, nil, ok
 }
 
 // byBytes reports whether a collation is the one of its character set that others give way to.

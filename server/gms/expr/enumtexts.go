@@ -49,7 +49,6 @@ func withMembers(ctx *sql.Context, e sql.Expression) (sql.Expression, bool) {
 	case *builtin.If:
 		concerned = func(i int) bool { return i > 0 }
 	case *builtin.Coalesce, *builtin.IfNull:
-	case QuoteCall: // has no name
 	case sql.FunctionExpression:
 		if name := e.FunctionName(); !textFunctions[name] && !memberTextFunctions[name] {
 			return e, false

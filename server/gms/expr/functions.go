@@ -96,7 +96,12 @@ func (f *Function) CollationCoercibility(ctx *sql.Context) (sql.CollationID, byt
 	case strings.HasSuffix(f.Def.Name, "user"):
 		return sql.Collation_utf8mb3_general_ci, 3
 	case types.IsTextOnly(f.Type(ctx)):
+		if c := f.Type(ctx).(sql.StringType).Collation(); c != sql.Collation_Default {
+			return c, 4
+		}
 		return ctx.GetCollation(), 4
+	case BinaryString(ctx, f):
+		return sql.Collation_binary, 4
 	}
 	return sql.Collation_binary, 5
 }

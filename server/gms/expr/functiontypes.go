@@ -60,6 +60,12 @@ func (q QuoteCall) WithChildren(ctx *sql.Context, children ...sql.Expression) (s
 	return QuoteCall{e.(*builtin.Quote)}, nil
 }
 
+// FunctionName implements sql.FunctionExpression.
+func (QuoteCall) FunctionName() string { return "quote" }
+
+// Description implements sql.FunctionExpression.
+func (QuoteCall) Description() string { return "quote" }
+
 // IsNullable implements sql.Expression.
 func (QuoteCall) IsNullable(*sql.Context) bool { return false }
 

@@ -30,7 +30,7 @@ var NumericArguments = map[string]bool{
 	"sqrt": true, "exp": true, "ln": true, "log": true, "log2": true, "log10": true, "sin": true, "cos": true, "tan": true, "cot": true, "asin": true,
 	"acos": true, "atan": true, "atan2": true, "degrees": true, "radians": true, "sum": true, "avg": true, "std": true, "stddev": true,
 	"stddev_pop": true, "stddev_samp": true, "variance": true, "var_pop": true, "var_samp": true, "bit_count": true, "bit_and": true, "bit_or": true,
-	"bit_xor": true, InvertFunction: true, "char": true, "sec_to_time": true, "from_days": true, "format": true,
+	"bit_xor": true, InvertFunction: true, "char": true, "sec_to_time": true, "from_days": true, "format": true, "inet_ntoa": true,
 	IntervalFunction: true,
 }
 

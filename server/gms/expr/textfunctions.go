@@ -5,7 +5,6 @@ import (
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression"
-	"github.com/dolthub/go-mysql-server/sql/types"
 )
 
 // packetMin is the least value of max_allowed_packet: what is not longer is not too long.
@@ -17,6 +16,7 @@ const packetMin = 1024
 type bounded struct {
 	sql.Expression // the planner's function, for everything but Eval
 	def            *BoundedDef
+	set            sql.CharacterSetID // of the result
 }
 
 // BoundedDef is what a function is. eval gets text, NULLs as nil, and the places of
@@ -44,7 +44,27 @@ func (d *BoundedDef) Call(ctx *sql.Context, args ...sql.Expression) (sql.Express
 	if err != nil {
 		return nil, err
 	}
-	return WithType(ctx, &bounded{Expression: e, def: d}), nil
+	return WithType(ctx, newBounded(ctx, e, d)), nil
+}
+
+// newBounded returns the function in the place of the planner's.
+func newBounded(ctx *sql.Context, e sql.Expression, d *BoundedDef) *bounded {
+	b := &bounded{Expression: e, def: d}
+	var texts []sql.Expression
+	for i, a := range e.Children() {
+		if !a.Resolved() {
+			return b
+		}
+		if !slices.Contains(d.Numbers, i) {
+			texts = append(texts, a)
+		}
+	}
+	if n := CollatedFunctions[d.Name]; n > 0 {
+		texts = texts[:n]
+	}
+	collation, _ := CommonCollation(ctx, texts)
+	b.set = collation.CharacterSet()
+	return b
 }
 
 // FunctionName implements sql.FunctionExpression.
@@ -70,7 +90,7 @@ func (b *bounded) WithChildren(ctx *sql.Context, children ...sql.Expression) (sq
 	if err != nil {
 		return nil, err
 	}
-	return &bounded{Expression: e, def: b.def}, nil
+	return newBounded(ctx, e, b.def), nil
 }
 
 // Eval implements sql.Expression.
@@ -94,7 +114,7 @@ func (b *bounded) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 				v, err = WholeOf(ctx, v)
 			}
 		default:
-			v, _, err = types.ConvertToCollatedString(ctx, v, e.Type(ctx))
+			v, err = TextOfSet(ctx, v, e.Type(ctx), b.set)
 		}
 		if err != nil {
 			return nil, err
@@ -112,7 +132,7 @@ func (b *bounded) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 		}
 		return n > most
 	}
-	v := b.def.Eval(args, types.IsBinaryType(children[0].Type(ctx)), long)
+	v := b.def.Eval(args, b.set == sql.CharacterSet_binary, long)
 	if tooLong > 0 {
 		ctx.Warn(1301, "Result of %s() was larger than max_allowed_packet (%d) - truncated", b.def.Name, tooLong)
 		return nil, nil

@@ -25,11 +25,15 @@ import (
 var textPlaces = map[string]int{
 	"bit_length": 1, "length": 1, "octet_length": 1, "char_length": 1, "character_length": 1, "lower": 1, "lcase": 1, "upper": 1, "ucase": 1, "reverse": 1,
 	"ltrim": 1, "rtrim": 1, "trim": 0, expr.TrimFunctions["l"]: 0, expr.TrimFunctions["r"]: 0, expr.TrimFunctions["b"]: 0, "quote": 1, "soundex": 1, "left": 1, "right": 1, "substring": 1, "substr": 1, "mid": 1, "substring_index": 2,
-	"concat": 0, "concat_ws": 0, "replace": 0, "instr": 2, "locate": 2, "position": 2, "lpad": 1, "rpad": 1, "insert": 1, "repeat": 1, "md5": 1, "sha1": 1,
+	"concat": 0, "concat_ws": 0, "replace": 0, "instr": 2, "locate": 2, "position": 2, "lpad": 1, "rpad": 1, "insert": 1, "repeat": 1, "space": 1, "md5": 1, "sha1": 1,
 	"sha": 1, "sha2": 1, "crc32": 1, "to_base64": 1, "from_base64": 1, "ascii": 1, "ord": 1, "unhex": 1, "compress": 1, "bin": 1, "oct": 1, "conv": 1,
 	"regexp_like": 0, "regexp_substr": 2, "regexp_instr": 2, "regexp_replace": 3,
-	"elt": 0, "make_set": 0, "export_set": 0, "find_in_set": 0, "strcmp": 0, "inet_aton": 1, "inet6_aton": 1,
+	"aes_encrypt": 0, "aes_decrypt": 0, "elt": 0, "make_set": 0, "export_set": 0, "find_in_set": 0, "strcmp": 0, "inet_aton": 1, "inet6_aton": 1,
 }
+
+// ofBytes are the functions of the bytes that texts have in their character sets.
+var ofBytes = map[string]bool{"bit_length": true, "md5": true, "sha": true, "sha1": true, "sha2": true, "crc32": true, "ascii": true, "compress": true,
+	"aes_encrypt": true, "aes_decrypt": true}
 
 // WithArguments returns a function that has MySQL's arguments, false where the planner's are.
 func WithArguments(ctx *sql.Context, name string, f sql.Function, own bool) (sql.Function, bool) {
@@ -64,13 +68,19 @@ func WithArguments(ctx *sql.Context, name string, f sql.Function, own bool) (sql
 			case text && (places == 0 || i < places || bounded != nil):
 				args[i] = expr.TextArgument(ctx, e, name == "reverse")
 			}
+			if ofBytes[name] && args[i].Resolved() {
+				args[i] = expr.AsBytes(ctx, expr.AsMemberText(ctx, args[i]))
+			}
 		}
 		return f.NewInstance(ctx, args)
 	}}, true
 }
 
-// numberArgument returns a date, a YEAR, a binary text, an ENUM or a SET as the number that it is.
+// numberArgument returns a date, a YEAR, a binary text, a hexadecimal literal, an ENUM or a SET as the number that it is.
 func numberArgument(ctx *sql.Context, e sql.Expression) sql.Expression {
+	if h, ok := e.(expr.HexLiteral); ok {
+		return h.Integer()
+	}
 	if t := e.Type(ctx); types.IsEnum(t) || types.IsSet(t) {
 		return &expr.Whole{UnaryExpressionStub: expression.UnaryExpressionStub{Child: e}, Typ: types.Int64}
 	}

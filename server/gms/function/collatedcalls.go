@@ -74,21 +74,15 @@ func (c *collatedCall) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	return c.eval(ctx, c, args)
 }
 
-// comparing is the collation by which texts are compared: beside a binary string by bytes.
+// comparing is the collation by which texts are compared.
 func comparing(ctx *sql.Context, list []sql.Expression) sql.CollationID {
-	for _, e := range list {
-		if expr.BinaryString(ctx, e) {
-			return sql.Collation_binary
-		}
-	}
 	collation, _ := expr.CommonCollation(ctx, list)
 	return collation
 }
 
-// text returns an argument, not NULL, as a text.
-func (c *collatedCall) text(ctx *sql.Context, args []any, i int) (string, error) {
-	v, _, err := types.ConvertToCollatedString(ctx, args[i], c.Children()[i].Type(ctx))
-	return v, err
+// text returns an argument, not NULL, as a text that is compared by a collation.
+func (c *collatedCall) text(ctx *sql.Context, args []any, i int, collation sql.CollationID) (string, error) {
+	return expr.TextOfSet(ctx, args[i], c.Children()[i].Type(ctx), collation.CharacterSet())
 }
 
 // locate is LOCATE(part, text) and LOCATE(part, text, from). As in MySQL (my_instr_mb), what is found has as many bytes
@@ -99,11 +93,12 @@ func locate(ctx *sql.Context, c *collatedCall, args []any) (any, error) {
 			return nil, nil
 		}
 	}
-	part, err := c.text(ctx, args, 0)
+	collation := comparing(ctx, c.Children()[:2])
+	part, err := c.text(ctx, args, 0, collation)
 	if err != nil {
 		return nil, err
 	}
-	text, err := c.text(ctx, args, 1)
+	text, err := c.text(ctx, args, 1, collation)
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +108,6 @@ func locate(ctx *sql.Context, c *collatedCall, args []any) (any, error) {
 			return int32(0), err
 		}
 	}
-	collation := comparing(ctx, c.Children()[:2])
 	binary := collation == sql.Collation_binary
 	before := partOf(text, 0, at-1, binary)
 	if lengthOf(before, binary) < at-1 {
@@ -145,12 +139,13 @@ func strcmp(ctx *sql.Context, c *collatedCall, args []any) (any, error) {
 	if args[0] == nil || args[1] == nil {
 		return nil, nil
 	}
-	a, err := c.text(ctx, args, 0)
+	collation := comparing(ctx, c.Children())
+	a, err := c.text(ctx, args, 0, collation)
 	if err != nil {
 		return nil, err
 	}
-	b, err := c.text(ctx, args, 1)
-	return expr.CompareTexts(comparing(ctx, c.Children()), a, b), err
+	b, err := c.text(ctx, args, 1, collation)
+	return expr.CompareTexts(collation, a, b), err
 }
 
 // findInSet is FIND_IN_SET(text, list).
@@ -158,15 +153,15 @@ func findInSet(ctx *sql.Context, c *collatedCall, args []any) (any, error) {
 	if args[0] == nil || args[1] == nil {
 		return nil, nil
 	}
-	text, err := c.text(ctx, args, 0)
+	collation := comparing(ctx, c.Children())
+	text, err := c.text(ctx, args, 0, collation)
 	if err != nil {
 		return nil, err
 	}
-	list, err := c.text(ctx, args, 1)
+	list, err := c.text(ctx, args, 1, collation)
 	if err != nil || list == "" {
 		return 0, err
 	}
-	collation := comparing(ctx, c.Children())
 	for i, member := range strings.Split(list, ",") {
 		if expr.CompareTexts(collation, member, text) == 0 {
 			return i + 1, nil
@@ -187,20 +182,30 @@ func field(ctx *sql.Context, c *collatedCall, args []any) (any, error) {
 		texts = texts && !number
 		exact = exact && number && !types.IsFloat(t)
 	}
-	typ := sql.Type(types.Float64)
+	typ, collation := sql.Type(types.Float64), comparing(ctx, c.Children())
 	switch {
 	case texts:
-		typ = expr.WeighedBy(comparing(ctx, c.Children()))
+		typ = expr.WeighedBy(collation)
 	case exact:
 		typ = types.InternalDecimalType
 	}
 	number := func(i int) (any, error) {
 		switch {
 		case texts:
-			return c.text(ctx, args, i)
+			return c.text(ctx, args, i, collation)
 		case exact:
 			v, _, err := typ.Convert(ctx, args[i])
 			return v, err
+		}
+		switch e := c.Children()[i].(type) {
+		case expr.HexLiteral:
+			return expr.DoubleOf(ctx, e.Integer().Value())
+		case *expr.MemberText:
+			v, _, err := e.Of.Convert(ctx, args[i])
+			if err != nil {
+				return nil, err
+			}
+			return expr.DoubleOf(ctx, v)
 		}
 		return expr.DoubleOf(ctx, args[i])
 	}

@@ -194,7 +194,7 @@ func Named(ctx *sql.Context, name string, asMySQL bool) (sql.Function, bool) {
 		return f, true
 	}
 	var d *expr.FunctionDef
-	for _, kind := range []map[string]*expr.FunctionDef{timeFunctions, mathFunctions, cryptoFunctions, spatialFunctions, geometryFunctions, nativeFunctions, jsonFunctions, schemaFunctions, conversionsOfBases, inetFunctions, operatorFunctions} {
+	for _, kind := range []map[string]*expr.FunctionDef{timeFunctions, mathFunctions, cryptoFunctions, spatialFunctions, geometryFunctions, nativeFunctions, jsonFunctions, schemaFunctions, conversionsOfBases, inetFunctions, gtidFunctions, operatorFunctions} {
 		if d == nil && asMySQL {
 			d = kind[name]
 		}

@@ -19,7 +19,30 @@ var inetFunctions = map[string]*expr.FunctionDef{
 	"inet_aton":  {Name: "inet_aton", Args: 1, Pure: true, Typ: types.Uint64, EvalOf: inetAton},
 	"inet_ntoa":  {Name: "inet_ntoa", Args: 1, Pure: true, Typ: types.MustCreateStringWithDefaults(sqltypes.VarChar, 15), EvalOf: inetNtoa},
 	"inet6_aton": {Name: "inet6_aton", Args: 1, Pure: true, Typ: types.MustCreateBinary(sqltypes.VarBinary, 16), EvalOf: inet6Aton},
+	"is_ipv4":    {Name: "is_ipv4", Args: 1, Pure: true, Typ: types.Boolean, Eval: address(func(text string, _ bool) bool { return fourBytes(text) != nil })},
+	"is_ipv6":    {Name: "is_ipv6", Args: 1, Pure: true, Typ: types.Boolean, Eval: address(func(text string, _ bool) bool { return len(addressBytes(text)) == 16 })},
+	"is_ipv4_compat": {Name: "is_ipv4_compat", Args: 1, Pure: true, Typ: types.Boolean, Eval: address(func(b string, binary bool) bool {
+		return binary && len(b) == 16 && strings.HasPrefix(b, noBytes) && b[12:] > "\x00\x00\x00\x01"
+	})},
+	"is_ipv4_mapped": {Name: "is_ipv4_mapped", Args: 1, Pure: true, Typ: types.Boolean, Eval: address(func(b string, binary bool) bool {
+		return binary && len(b) == 16 && strings.HasPrefix(b, noBytes[:10]+"\xFF\xFF")
+	})},
 	"inet6_ntoa": {Name: "inet6_ntoa", Args: 1, Pure: true, Typ: types.MustCreateStringWithDefaults(sqltypes.VarChar, 39), EvalOf: inet6Ntoa},
+}
+
+// noBytes are those before an address of four bytes in one of sixteen.
+const noBytes = "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"
+
+// address returns a function that asks what a text or bytes are, NULL of NULL.
+func address(is func(text string, binary bool) bool) func(*sql.Context, []any) (any, error) {
+	return func(ctx *sql.Context, args []any) (any, error) {
+		if args[0] == nil {
+			return nil, nil
+		}
+		text, err := value.TextOf(ctx, args[0])
+		_, binary := args[0].([]byte)
+		return is(text, binary), err
+	}
 }
 
 // notAddress warns of an argument that is none, and is NULL.
@@ -56,13 +79,9 @@ func inetNtoa(ctx *sql.Context, exprs []sql.Expression, args []any) (any, error)
 	if args[0] == nil {
 		return nil, nil
 	}
-	n, _, ok := value.WholeAndNanos(args[0])
-	if !ok {
-		f, err := expr.DoubleOf(ctx, args[0])
-		if err != nil {
-			return nil, err
-		}
-		n = int64(f)
+	n, err := expr.WholeOf(ctx, args[0])
+	if err != nil {
+		return nil, err
 	}
 	if n < 0 || n > 1<<32-1 {
 		return notAddress(ctx, "integer", exprs[0], "inet_ntoa")

@@ -2,6 +2,7 @@ package function
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
@@ -44,10 +45,12 @@ var jsonContainsPath = &expr.FunctionDef{Name: "json_contains_path", Args: expr.
 		return all, nil
 	}}
 
-// TableDocument is the document of a JSON_TABLE; with a path it is what that finds, as an array.
+// TableDocument is the document of a JSON_TABLE; with a path it is what that finds, as an array, with paths of columns objects of a row and
+// of what the paths find in it.
 type TableDocument struct {
 	sql.Expression
-	path *JSONPath
+	path    *JSONPath
+	columns map[string]JSONPath
 }
 
 // Eval implements sql.Expression.
@@ -71,24 +74,82 @@ func (d TableDocument) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	doc, err := value.JSONOf(ctx, v, 1, "json_table")
 	if doc = value.PlainJSON(doc, false); err == nil && d.path != nil {
 		found := find(doc, d.path.legs)
-		doc = append(make([]any, 0, len(found)), found...)
+		rows := append(make([]any, 0, len(found)), found...)
+		for i, row := range rows {
+			if len(d.columns) == 0 {
+				break
+			}
+			with := map[string]any{tableRow: row}
+			for name, p := range d.columns {
+				if values := find(row, p.legs); len(values) == 1 { // of several it is NULL
+					with[name] = values[0]
+				}
+			}
+			rows[i] = with
+		}
+		doc = rows
 	}
 	return types.JSONDocument{Val: doc}, err
 }
 
-// JSONTable has a JSON_TABLE read its document as MySQL does.
+// tableRow is the member of a row where paths of columns have found others.
+const tableRow = "row"
+
+// ofElements reports whether a path has `last` or a range, which the planner's paths lack.
+func ofElements(path string) bool {
+	return strings.Contains(path, "last") || strings.Contains(path, " to ")
+}
+
+// JSONTable has a JSON_TABLE read its document as MySQL does. Returns the error of a path that is none, and of such elements within NESTED.
 func JSONTable(n *plan.JSONTable) (*plan.JSONTable, error) {
 	c := *n
 	d := TableDocument{Expression: n.DataExpr}
-	if strings.Contains(n.RootPath, "last") || strings.Contains(n.RootPath, " to ") { // which the planner's paths lack
+	columns := slices.ContainsFunc(n.Cols, func(col plan.JSONTableCol) bool { return ofElements(col.Path) })
+	if columns || ofElements(n.RootPath) {
 		p, err := ParseJSONPath(n.RootPath)
 		if err != nil {
 			return nil, err
 		}
 		d.path, c.RootPath = &p, "$[*]"
 	}
+	if columns {
+		c.Cols, d.columns = slices.Clone(n.Cols), map[string]JSONPath{}
+		for i, col := range c.Cols {
+			switch {
+			case !ofElements(col.Path):
+				c.Cols[i].Path = "$." + tableRow + strings.TrimPrefix(col.Path, "$")
+			case len(col.NestedCols) > 0:
+				return nil, value.ErrNotSupported("NESTED PATH '" + col.Path + "'")
+			default:
+				p, err := ParseJSONPath(col.Path)
+				if err != nil {
+					return nil, err
+				}
+				name := "column" + strconv.Itoa(i)
+				c.Cols[i].Path, d.columns[name] = "$."+name, p
+			}
+		}
+	}
+	for _, col := range n.Cols {
+		if err := plainNested(col.NestedCols); err != nil {
+			return nil, err
+		}
+	}
 	c.DataExpr = d
 	return &c, nil
+}
+
+// plainNested returns the error of columns within NESTED whose paths the planner's lack.
+func plainNested(columns []plan.JSONTableCol) error {
+	for _, col := range columns {
+		if ofElements(col.Path) {
+			return value.ErrNotSupported("NESTED PATH … '" + col.Path + "'")
+		}
+		if err := plainNested(col.NestedCols); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // unquote is JSON_UNQUOTE: what does not begin and end with a quote stays as it is.

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/dolthub/go-mysql-server/sql"
@@ -26,6 +25,9 @@ import (
 var nativeFunctions = map[string]*expr.FunctionDef{
 	"crc32":                 {Name: "crc32", Args: 1, Pure: true, Typ: types.Uint32, Eval: crcOf},
 	"ascii":                 {Name: "ascii", Args: 1, Pure: true, Typ: types.Int32, Eval: firstByte},
+	"ord":                   {Name: "ord", Args: 1, Pure: true, Typ: types.Int64, EvalOf: ord},
+	"soundex":               {Name: "soundex", Args: 1, Pure: true, TypeOf: firstText, EvalOf: soundex},
+	"unhex":                 {Name: "unhex", Args: 1, Pure: true, Typ: types.LongBlob, EvalOf: unhex},
 	"from_base64":           {Name: "from_base64", Args: 1, Pure: true, Typ: types.LongBlob, Eval: fromBase64},
 	"utc_time":              {Name: "utc_time", Args: expr.AnyArgs, Typ: types.Time, Eval: utcTime},
 	"statement_digest":      {Name: "statement_digest", Args: 1, Pure: true, Typ: types.LongText, Eval: statementDigest},
@@ -38,7 +40,7 @@ var nativeFunctions = map[string]*expr.FunctionDef{
 const notOffered = " st_buffer st_buffer_strategy st_union " +
 	"st_intersection st_difference st_symdifference st_collect st_isvalid st_simplify st_transform st_touches st_crosses st_overlaps st_equals " +
 	"st_makeenvelope st_hausdorffdistance st_frechetdistance st_lineinterpolatepoint st_lineinterpolatepoints st_pointatdistance " +
-	"mbrtouches mbroverlaps weight_string wait_for_executed_gtid_set gtid_subset "
+	"mbrtouches mbroverlaps weight_string wait_for_executed_gtid_set "
 
 // ownFunction returns a function of MySQL's that stands before the planner's, or that it lacks.
 func ownFunction(name string) (sql.Function, bool) {
@@ -62,13 +64,10 @@ func ownFunction(name string) (sql.Function, bool) {
 			}
 			return expr.WithType(ctx, e), nil
 		}}, true
-	case name == "ord" || name == "reverse":
+	case name == "reverse":
 		return sql.Function1{Name: name, Fn: func(ctx *sql.Context, e sql.Expression) sql.Expression {
-			switch {
-			case e.Resolved() && expr.BinaryString(ctx, e):
-				return &expr.Function{Def: byteFunctions[name], Args: []sql.Expression{e}}
-			case name == "ord":
-				return gmsfunction.NewOrd(ctx, e)
+			if e.Resolved() && expr.BinaryString(ctx, e) {
+				return &expr.Function{Def: reversedBytes, Args: []sql.Expression{e}}
 			}
 			return gmsfunction.NewReverse(ctx, e)
 		}}, true
@@ -87,70 +86,108 @@ func ownFunction(name string) (sql.Function, bool) {
 			}
 			return expr.CharCall{Char: e.(*gmsfunction.Char)}, nil
 		}}, true
-	case name == "soundex":
-		return sql.Function1{Name: name, Fn: func(ctx *sql.Context, e sql.Expression) sql.Expression {
-			return soundex{gmsfunction.NewSoundex(ctx, e).(*gmsfunction.Soundex)}
-		}}, true
 	case name == "timestamp":
 		return sql.FunctionN{Name: name, Fn: newTimestamp}, true
 	}
 	return nil, false
 }
 
-// byteFunctions are functions of binary strings, whose characters are bytes.
-var byteFunctions = map[string]*expr.FunctionDef{
-	"ord": {Name: "ord", Args: 1, Pure: true, Typ: types.Int64, Eval: func(ctx *sql.Context, args []any) (any, error) {
-		b, err := expr.BytesOf(ctx, args[0])
-		if err != nil || args[0] == nil {
-			return nil, err
-		}
-		if len(b) == 0 {
-			return int64(0), nil
-		}
-		return int64(b[0]), nil
-	}},
-	"reverse": {Name: "reverse", Args: 1, Pure: true, Typ: types.LongBlob, Eval: func(ctx *sql.Context, args []any) (any, error) {
-		b, err := expr.BytesOf(ctx, args[0])
-		if err != nil || args[0] == nil {
-			return nil, err
-		}
-		b = slices.Clone(b)
-		slices.Reverse(b)
-		return b, nil
-	}},
+// reversedBytes is REVERSE of a binary string, whose characters are bytes.
+var reversedBytes = &expr.FunctionDef{Name: "reverse", Args: 1, Pure: true, Typ: types.LongBlob, Eval: func(ctx *sql.Context, args []any) (any, error) {
+	b, err := expr.BytesOf(ctx, args[0])
+	if err != nil || args[0] == nil {
+		return nil, err
+	}
+	b = slices.Clone(b)
+	slices.Reverse(b)
+	return b, nil
+}}
+
+// firstText is a text of the collation of the first argument.
+func firstText(ctx *sql.Context, args []sql.Expression) sql.Type {
+	collation, _ := expr.CommonCollation(ctx, args[:1])
+	return types.CreateLongText(collation)
 }
 
-// soundex is SOUNDEX: of a text without letters it is empty.
-type soundex struct{ *gmsfunction.Soundex }
+// soundexCodes are the digits of A to Z.
+const soundexCodes = "01230120022455012623010202"
 
-// WithChildren implements sql.Expression.
-func (s soundex) WithChildren(ctx *sql.Context, children ...sql.Expression) (sql.Expression, error) {
-	e, err := s.Soundex.WithChildren(ctx, children...)
+// soundex is SOUNDEX: the first letter and the digits of those behind it, of a text without letters nothing. Every character of a text from
+// À on is a letter, which keeps its case and has no digit.
+func soundex(ctx *sql.Context, exprs []sql.Expression, args []any) (any, error) {
+	if args[0] == nil {
+		return nil, nil
+	}
+	text, err := value.TextOf(ctx, args[0])
 	if err != nil {
 		return nil, err
 	}
-	return soundex{e.(*gmsfunction.Soundex)}, nil
+	var out []rune
+	last, binary := byte('0'), expr.BinaryString(ctx, exprs[0])
+	for i, r := range text {
+		if _, size := utf8.DecodeRuneInString(text[i:]); r == utf8.RuneError && size == 1 && !binary {
+			break
+		}
+		code := byte('0')
+		switch {
+		case r >= 'a' && r <= 'z':
+			r -= 'a' - 'A'
+			fallthrough
+		case r >= 'A' && r <= 'Z':
+			code = soundexCodes[r-'A']
+		case r < 0xC0, binary:
+			continue
+		}
+		switch {
+		case len(out) == 0:
+			out, last = append(out, r), code
+		case code != '0' && code != last:
+			out, last = append(out, rune(code)), code
+		}
+	}
+	for len(out) > 0 && len(out) < 4 {
+		out = append(out, '0')
+	}
+	return string(out), nil
 }
 
-// Eval implements sql.Expression.
-func (s soundex) Eval(ctx *sql.Context, r sql.Row) (any, error) {
-	v, err := s.Soundex.Eval(ctx, r)
-	if v == "0000" { // a code begins with a letter
-		return "", err
+// unhex is UNHEX: NULL with a warning of what are no digits.
+func unhex(ctx *sql.Context, exprs []sql.Expression, args []any) (any, error) {
+	if args[0] == nil {
+		return nil, nil
 	}
-	code, ok := v.(string)
-	if first, size := utf8.DecodeRuneInString(code); ok && err == nil && first >= utf8.RuneSelf { // other letters keep their case
-		if v, err = s.Child.Eval(ctx, r); err != nil {
+	text, err := value.TextOf(ctx, args[0])
+	if err != nil {
+		return nil, err
+	}
+	out, err := hex.DecodeString(strings.Repeat("0", len(text)%2) + text)
+	if err != nil {
+		return notAddress(ctx, "string", exprs[0], "unhex")
+	}
+	return out, nil
+}
+
+// ord is ORD: the bytes of the first character in its set, as a number.
+func ord(ctx *sql.Context, exprs []sql.Expression, args []any) (any, error) {
+	if args[0] == nil {
+		return nil, nil
+	}
+	t, n := exprs[0].Type(ctx), int64(0)
+	text, err := value.TextOf(ctx, args[0])
+	if text == "" || err != nil {
+		return n, err
+	}
+	first := text[:1]
+	if !types.IsBinaryType(t) {
+		_, size := utf8.DecodeRuneInString(text)
+		if first, err = expr.TextOfSet(ctx, text[:size], t, sql.CharacterSet_binary); err != nil {
 			return nil, err
 		}
-		text, err := value.TextOf(ctx, v)
-		if at := strings.IndexFunc(text, unicode.IsLetter); at >= 0 && err == nil {
-			first, _ = utf8.DecodeRuneInString(text[at:])
-			code = string(first) + code[size:]
-		}
-		return code, err
 	}
-	return v, err
+	for _, b := range []byte(first) {
+		n = n<<8 | int64(b)
+	}
+	return n, nil
 }
 
 // newTimestamp returns TIMESTAMP(date) or TIMESTAMP(date, time), their sum.
@@ -197,15 +234,8 @@ func crcOf(ctx *sql.Context, args []any) (any, error) {
 	if err != nil || v == nil {
 		return nil, err
 	}
-	b, ok := v.([]byte)
-	if !ok {
-		text, err := value.TextOf(ctx, v)
-		if err != nil {
-			return nil, err
-		}
-		b = []byte(text)
-	}
-	return crc32.ChecksumIEEE(b), nil
+	text, err := value.TextOf(ctx, v)
+	return crc32.ChecksumIEEE([]byte(text)), err
 }
 
 // noReplica is what functions of a replica return where there is none.

@@ -56,7 +56,7 @@ func formatNumber(ctx *sql.Context, args []any) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	digits = min(max(digits, 0), formatDigitsMax)
+	digits = min(max(int64(int32(digits)), 0), formatDigitsMax) // of 32 bits in MySQL
 	form := numberForm{".", ",", 3}
 	if len(args) == 3 {
 		name := "NULL"

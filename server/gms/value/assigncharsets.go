@@ -18,7 +18,7 @@ func (a *Assigner) encoded(ctx *sql.Context, column string, t sql.StringType, s 
 	first := -1
 	var out strings.Builder
 	for i, r := range s {
-		if r < utf8.RuneSelf || encodes(cs, r) {
+		if r < utf8.RuneSelf || Encodes(cs, r) {
 			out.WriteRune(r)
 			continue
 		}
@@ -53,8 +53,8 @@ func invalidFrom(s string) string {
 	return ""
 }
 
-// encodes reports whether a character set has a character, which is none of ASCII.
-func encodes(cs sql.CharacterSetID, r rune) bool {
+// Encodes reports whether a character set has a character, which is none of ASCII.
+func Encodes(cs sql.CharacterSetID, r rune) bool {
 	if cs == sql.CharacterSet_utf8mb3 {
 		return r <= 0xFFFF
 	}

@@ -7,8 +7,11 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/types"
 )
 
-// TextOf returns a value as a text, "" for NULL. Returns the planner's error of one that cannot be one.
+// TextOf returns a value as a text, "" for NULL, bytes whatever they are. Returns the planner's error of one that cannot be one.
 func TextOf(ctx *sql.Context, v any) (string, error) {
+	if b, ok := v.([]byte); ok {
+		return string(b), nil
+	}
 	t, _, err := types.LongText.Convert(ctx, v)
 	if err != nil {
 		return "", err
