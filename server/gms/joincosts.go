@@ -1,9 +1,13 @@
 package gms
 
 import (
+	"slices"
+
 	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/memo"
 	"github.com/dolthub/go-mysql-server/sql/plan"
+	"github.com/dolthub/go-mysql-server/sql/transform"
 
 	"sextant/server/gms/planrule"
 	"sextant/server/gms/value"
@@ -38,14 +42,17 @@ func (c joinCoster) EstimateCost(ctx *sql.Context, n memo.RelExpr, p sql.StatsPr
 	}
 	cost, err := c.Coster.EstimateCost(ctx, n, p)
 	l, ok := n.(*memo.LookupJoin)
-	if err != nil || !ok || l.Op.IsPartial() || !value.Served(ctx) {
-		return cost, err
-	}
-	per, ok, err := rowsPerLookup(ctx, l)
-	if err != nil || !ok {
+	if err != nil || !ok || !value.Served(ctx) {
 		return cost, err
 	}
 	left := max(1, float64(l.Left.RelProps.GetStats().RowCount()))
+	if !keyed(ctx, l) {
+		return left + left*float64(l.Right.RelProps.GetStats().RowCount())*lookupRowCost, nil
+	}
+	per, ok, err := rowsPerLookup(ctx, l)
+	if err != nil || !ok || l.Op.IsPartial() {
+		return cost, err
+	}
 	found := left * max(1, per)
 	if group := n.Group(); uint64(found) < group.RelProps.GetStats().RowCount() {
 		resize(group, found)
@@ -128,6 +135,18 @@ func correction(ctx *sql.Context, scan *plan.IndexedTableAccess, said float64) (
 		return rows / max(1, said), nil
 	}
 	return 1, nil
+}
+
+// keyed reports whether the keys of a lookup are of the rows on the left: it finds all of the rows on the right for each of them
+// if its keys are constants, which the planner costs like others.
+func keyed(ctx *sql.Context, l *memo.LookupJoin) bool {
+	left := l.Left.RelProps.OutputTables()
+	return slices.ContainsFunc(l.Lookup.Table.Expressions(), func(key sql.Expression) bool {
+		return transform.InspectExpr(ctx, key, func(_ *sql.Context, e sql.Expression) bool {
+			f, ok := e.(*expression.GetField)
+			return ok && left.Contains(int(f.TableId()))
+		})
+	})
 }
 
 // rowsPerLookup returns how many rows a lookup of a join finds on average, false if it is

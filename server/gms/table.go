@@ -319,6 +319,7 @@ func (t *Table) scan(ctx *sql.Context, l *sql.IndexLookup) (sql.RowIter, error) 
 	it.record = o.Lock == engine.LockExclusive && sh.rowID >= len(sh.codecs)
 	it.writes = sh.parts != nil && o.Lock == engine.LockExclusive
 	o.Filter = it.filter(ctx)
+	it.unfiltered = o.Filter == nil
 	cur, err := tx.Scan(ctx, sh.def, o)
 	if err != nil {
 		return nil, s.fail(ctx, err)
@@ -352,19 +353,20 @@ func (t *Table) lockMode(s *Session) (engine.Lock, engine.WaitMode) {
 
 // rowIter decodes the rows of a cursor.
 type rowIter struct {
-	t       *Table
-	s       *Session
-	shape   *shape
-	desc    *row.Desc
-	columns []int
-	lookup  *lookup
-	cur     *engine.Cursor
-	record  bool // note the rows of a keyless table
-	writes  bool // the rows of a partitioned table may be written
-	read    uint64
-	zone    *value.TimeZone
-	fill    bool // CHARs have their blanks at the end
-	builder row.Builder
+	t          *Table
+	s          *Session
+	shape      *shape
+	desc       *row.Desc
+	columns    []int
+	lookup     *lookup
+	cur        *engine.Cursor
+	record     bool   // note the rows of a keyless table
+	writes     bool   // the rows of a partitioned table may be written
+	read       uint64 // also those that the filter drops
+	unfiltered bool
+	zone       *value.TimeZone
+	fill       bool // CHARs have their blanks at the end
+	builder    row.Builder
 }
 
 var _ sql.RowIter = (*rowIter)(nil)
@@ -395,6 +397,7 @@ func (it *rowIter) filter(ctx *sql.Context) func(row.Row) (bool, error) {
 		return nil
 	}
 	return func(r row.Row) (bool, error) {
+		it.read++
 		if !exact && !it.lookup.matches(it.desc, r) {
 			return false, nil
 		}
@@ -419,7 +422,9 @@ func (it *rowIter) Next(ctx *sql.Context) (sql.Row, error) {
 	if err != nil {
 		return nil, it.s.fail(ctx, err)
 	}
-	it.read++
+	if it.unfiltered {
+		it.read++
+	}
 	if it.writes {
 		if err := it.shape.placed(it.cur, r); err != nil {
 			return nil, err
