@@ -251,7 +251,7 @@ func (e *explaining) node(n sql.Node, b *block) {
 			b.message = "Select tables optimized away"
 			return
 		}
-		b.groups = b.groups || len(n.GroupByExprs) > 0
+		b.groups = b.groups || len(n.GroupByExprs) > 0 && !groupsTogether(e.ctx, n)
 		e.apart(b, n.Child)
 		return
 	case *plan.Window:

@@ -29,6 +29,8 @@ func TestExplainAnalyze(t *testing.T) {
 			"-> Nested loop inner join (rows=2 loops=1)\n    -> Table scan on u (rows=3 loops=1)\n" +
 				"    -> Single-row index lookup on t using PRIMARY (id=u.t) (rows=0.667 loops=3)\n"},
 		{"SELECT a, COUNT(*) FROM d.t WHERE id = 7 GROUP BY a",
+			"-> Group aggregate: COUNT(1) (rows=0 loops=1)\n    -> Single-row index lookup on t using PRIMARY (id=7) (rows=0 loops=1)\n"},
+		{"SELECT a + 1, COUNT(*) FROM d.t WHERE id = 7 GROUP BY a + 1",
 			"-> Table scan on <temporary> (rows=0 loops=1)\n    -> Aggregate using temporary table\n" +
 				"        -> Single-row index lookup on t using PRIMARY (id=7) (rows=0 loops=1)\n"},
 	} {

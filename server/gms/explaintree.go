@@ -100,6 +100,9 @@ func (e *explaining) operation(n sql.Node) *step {
 		if len(n.GroupByExprs) == 0 {
 			return unknown("Aggregate: "+expressionsText(n.SelectDeps), n, e.step(n.Child))
 		}
+		if groupsTogether(e.ctx, n) {
+			return unknown("Group aggregate: "+expressionsText(n.SelectDeps), n, e.step(n.Child))
+		}
 		return unknown("Table scan on <temporary>", n, unknown("Aggregate using temporary table", nil, e.step(n.Child)))
 	case *plan.Distinct:
 		return unknown("Table scan on <temporary>", n, unknown("Temporary table with deduplication", nil, e.step(n.Child)))

@@ -41,7 +41,21 @@ func (b *builder) groupBy(ctx *sql.Context, s *Session, n *plan.GroupBy, r sql.R
 	for _, e := range n.GroupByExprs {
 		g.types = append(g.types, &sql.Column{Type: e.Type(ctx)})
 	}
+	if g.together = groupsTogether(ctx, n); g.together {
+		g.parts = 1
+	}
 	return g, nil
+}
+
+// groupsTogether reports whether the rows of each group of a GROUP BY follow one another, by the index that they are read by.
+func groupsTogether(ctx *sql.Context, n *plan.GroupBy) bool {
+	leaf, id := orderedLeaf(n.Child)
+	access, ok := leaf.(*plan.IndexedTableAccess)
+	if !ok || len(n.GroupByExprs) == 0 {
+		return false
+	}
+	scan, err := inGroups(ctx, access, id, n.GroupByExprs)
+	return scan != nil && err == nil
 }
 
 // keeps reports whether the aggregates' memory grows with the rows of a group.
@@ -73,20 +87,23 @@ func keepsRows(exprs []sql.Expression) bool {
 // groupIter sums rows up by groups, and returns the groups in the order in which they came. The rows of groups for which there is
 // no place are kept in files, and summed up group by group when there are no more.
 type groupIter struct {
-	n      *plan.GroupBy
-	child  sql.RowIter
-	m      *memory
-	rows   bool                                 // every row is kept
-	grows  bool                                 // groups grow with their rows
-	parts  int64                                // of what the statement may keep, one is for the groups that are summed up at once; the others are for one that grows
-	values map[sql.AggregationBuffer]*keyedRows // those of COUNT(DISTINCT …) that are not in memory
-	types  sql.Schema
-	key    sql.Row
-	index  map[uint64]int
-	groups []group
-	next   int
-	bytes  int64
-	read   int64
+	n        *plan.GroupBy
+	child    sql.RowIter
+	m        *memory
+	rows     bool                                 // every row is kept
+	grows    bool                                 // groups grow with their rows
+	together bool                                 // the rows of a group follow one another: one is summed up at a time
+	last     uint64                               // of them: the hash of the key of the row before
+	ended    bool                                 // and there are no more rows
+	parts    int64                                // of what the statement may keep, one is for the groups that are summed up at once; the others are for one that grows
+	values   map[sql.AggregationBuffer]*keyedRows // those of COUNT(DISTINCT …) that are not in memory
+	types    sql.Schema
+	key      sql.Row
+	index    map[uint64]int
+	groups   []group
+	next     int
+	bytes    int64
+	read     int64
 	// later are the rows of groups that have no place or grow no more. answers are all groups by their first rows' numbers,
 	// nil: groups are.
 	later, answers *keyedRows
@@ -104,6 +121,9 @@ type group struct {
 
 // Next implements sql.RowIter.
 func (g *groupIter) Next(ctx *sql.Context) (sql.Row, error) {
+	if g.together {
+		return g.nextTogether(ctx)
+	}
 	if g.index == nil {
 		if err := g.sum(ctx); err != nil {
 			return nil, err
@@ -203,9 +223,22 @@ func (g *groupIter) sumLater(ctx *sql.Context) error {
 // answer puts a group's answer among the answers, and forgets the group.
 func (g *groupIter) answer(ctx *sql.Context, at int) error {
 	group := &g.groups[at]
-	r, err := g.eval(ctx, *group)
+	r, err := g.end(ctx, group)
 	if err != nil {
 		return err
+	}
+	first := group.first
+	if at == len(g.groups)-1 && !group.later {
+		g.groups = g.groups[:at]
+	}
+	return g.answers.put(ctx, uint64(first), 0, r)
+}
+
+// end returns a group's answer, and forgets what it keeps.
+func (g *groupIter) end(ctx *sql.Context, group *group) (sql.Row, error) {
+	r, err := g.eval(ctx, *group)
+	if err != nil {
+		return nil, err
 	}
 	for _, b := range group.buffers {
 		if values := g.values[b]; values != nil {
@@ -217,11 +250,54 @@ func (g *groupIter) answer(ctx *sql.Context, at int) error {
 	group.buffers = nil
 	g.m.release(group.bytes)
 	g.bytes -= group.bytes
-	first := group.first
-	if at == len(g.groups)-1 && !group.later {
-		g.groups = g.groups[:at]
+	return r, nil
+}
+
+// nextTogether returns the next group of those whose rows follow one another.
+func (g *groupIter) nextTogether(ctx *sql.Context) (sql.Row, error) {
+	for !g.ended {
+		r, err := g.child.Next(ctx)
+		if err == io.EOF {
+			g.ended = true
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		key, err := g.hash(ctx, r)
+		if err != nil {
+			return nil, err
+		}
+		var before sql.Row
+		if len(g.groups) > 0 && key != g.last {
+			if before, err = g.end(ctx, &g.groups[0]); err != nil {
+				return nil, err
+			}
+			g.groups = g.groups[:0]
+		}
+		g.last = key
+		if len(g.groups) == 0 {
+			if _, err := g.group(ctx); err != nil {
+				return nil, err
+			}
+			g.groups[0].base = function.RowSize(r) + function.BufferBytes*int64(len(g.n.SelectDeps))
+		}
+		if err := g.update(ctx, 0, r); err != nil {
+			return nil, err
+		}
+		if err := g.grow(ctx, &g.groups[0]); err != nil {
+			return nil, err
+		}
+		if before != nil {
+			return before, nil
+		}
 	}
-	return g.answers.put(ctx, uint64(first), 0, r)
+	if len(g.groups) == 0 {
+		return nil, io.EOF
+	}
+	r, err := g.end(ctx, &g.groups[0])
+	g.groups = g.groups[:0]
+	return r, err
 }
 
 // eval returns a group's answer.
@@ -241,15 +317,20 @@ func (g *groupIter) eval(ctx *sql.Context, group group) (sql.Row, error) {
 	return out, nil
 }
 
-// add puts a row into its group.
-func (g *groupIter) add(ctx *sql.Context, r sql.Row) error {
+// hash returns the hash of a row's key.
+func (g *groupIter) hash(ctx *sql.Context, r sql.Row) (uint64, error) {
 	for i, e := range g.n.GroupByExprs {
 		var err error
 		if g.key[i], err = e.Eval(ctx, r); err != nil {
-			return err
+			return 0, err
 		}
 	}
-	key, err := expr.RowHash(ctx, g.types, g.key)
+	return expr.RowHash(ctx, g.types, g.key)
+}
+
+// add puts a row into its group.
+func (g *groupIter) add(ctx *sql.Context, r sql.Row) error {
+	key, err := g.hash(ctx, r)
 	if err != nil {
 		return err
 	}

@@ -32,7 +32,7 @@ type corrected struct {
 // above it, which are costed later.
 func (c joinCoster) EstimateCost(ctx *sql.Context, n memo.RelExpr, p sql.StatsProvider) (float64, error) {
 	if j, ok := n.(memo.JoinRel); ok && value.Served(ctx) {
-		if !allowed(ctx, j) {
+		if !allowed(ctx, j) || !begins(ctx, j) {
 			return planrule.Forbidden, nil
 		}
 		keepLeft(j)
@@ -135,6 +135,20 @@ func correction(ctx *sql.Context, scan *plan.IndexedTableAccess, said float64) (
 		return rows / max(1, said), nil
 	}
 	return 1, nil
+}
+
+// begins reports whether a join has the table that is to be the first one, if there is one, on its left side and looks up the rows of the other.
+func begins(ctx *sql.Context, j memo.JoinRel) bool {
+	s, ok := ctx.Session.(*Session)
+	if !ok || s.firstTable == 0 {
+		return true
+	}
+	p := j.JoinPrivate()
+	if p.Right.RelProps.OutputTables().Contains(int(s.firstTable)) {
+		return false
+	}
+	_, lookup := j.(*memo.LookupJoin)
+	return lookup || !p.Left.RelProps.OutputTables().Contains(int(s.firstTable))
 }
 
 // keyed reports whether the keys of a lookup are of the rows on the left: it finds all of the rows on the right for each of them

@@ -67,6 +67,19 @@ var planQueries = []planQuery{
 	{"MIN and MAX of an index", "select min(day), max(day) from orders", 2},
 	{"MIN and MAX of several indexes", "select max(id), min(day), max(status) from orders", 3},
 	{"MIN and MAX of an index's second column", "select min(day), max(day) from orders where customer = 9", 2},
+	{"EXISTS with another condition", "select c.name from customers c where c.id < 5 and exists (select 1 from orders o where o.customer = c.id and o.status = 'done')", 30},
+	{"first rows of an order that ends with the primary key", "select note from orders order by day desc, id desc limit 3", 3},
+	{"first rows of a join", "select o.note, c.name from customers c join orders o on o.customer = c.id order by o.day desc limit 3", 6},
+	{"first rows of a left join", "select o.note, c.name from orders o left join customers c on o.customer = c.id where o.status = 'open' order by o.id limit 3", 6},
+	{"first rows of three tables", `select o.note, c.name from orders o join customers c on o.customer = c.id join items i on i.order_id = o.id
+		order by o.id limit 3`, 7},
+	{"first rows with EXISTS", "select c.name from customers c where exists (select 1 from orders o where o.customer = c.id) order by c.id limit 3", 8},
+	{"first groups of an index", "select customer, count(*), max(total) from orders group by customer limit 3", 50},
+	{"first groups of an index, sorted downwards", "select customer, count(*) from orders group by customer order by customer desc limit 3", 50},
+	{"first groups of a join", "select c.id, c.name, sum(o.total) from customers c join orders o on o.customer = c.id group by c.id, c.name order by c.id limit 3", 50},
+	{"a subquery's value before an order", "select note from orders where customer = (select id from customers where id = 7) order by day limit 3", 30},
+	{"DELETE of the first rows", "delete from payments order by id limit 3", 3},
+	{"UPDATE of the first rows", "update orders set note = 'm' where status = 'open' order by id desc limit 3", 3},
 	{"MIN of an index's second column", "select min(day) from orders where customer = 9", 1},
 }
 

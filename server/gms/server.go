@@ -189,6 +189,7 @@ func NewEngine(b *Backend) *sqle.Engine {
 	planrule.TakeLongNames(a)
 	keepTableOptions(a)
 	planrule.HashJoins(a)
+	limitJoins(a)
 	b.indexScans = indexScans(a)
 	a.Coster = joinCoster{a.Coster}
 	a.Catalog.StatsProvider = b.stats

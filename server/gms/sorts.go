@@ -1,6 +1,7 @@
 package gms
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -22,7 +23,7 @@ func dropSorts(a *analyzer.Analyzer) {
 	planrule.AroundRule(a, "replaceIdxSort", func(ctx *sql.Context, n sql.Node, f *sql.QueryFlags, rule planrule.PlanRule) (sql.Node, transform.TreeIdentity, error) {
 		n, same, err := transform.Node(ctx, n, func(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
 			s, ok := n.(*plan.Sort)
-			if !ok {
+			if !ok || value.Served(ctx) && asksSubquery(ctx, s.Child) {
 				return n, transform.SameTree, nil
 			}
 			joins := joinsBelow(s)
@@ -39,7 +40,11 @@ func dropSorts(a *analyzer.Analyzer) {
 			return n, same, err
 		}
 		n, same2, err := transform.Node(ctx, n, dropSort)
-		return n, same && same2, err
+		if err != nil {
+			return n, same, err
+		}
+		n, same3, err := transform.Node(ctx, n, readFirst)
+		return n, same && same2 && same3, err
 	})
 }
 
@@ -80,38 +85,229 @@ func dropSort(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, e
 	if !ok {
 		return n, transform.SameTree, nil
 	}
-	scan, id := scanUnder(s.Child)
-	if scan == nil || !scan.IsStatic() {
+	leaf, id := orderedLeaf(s.Child)
+	if access, ok := leaf.(*plan.IndexedTableAccess); !ok || !access.IsStatic() {
 		return n, transform.SameTree, nil
 	}
-	lookup, ok, err := scan.GetLookup(ctx, nil)
-	if err != nil || !ok {
+	ordered, err := inOrderOf(ctx, leaf, id, s.SortConditions)
+	if ordered == nil || err != nil {
 		return n, transform.SameTree, err
 	}
-	ix, ours := lookup.Index.(*Index)
-	ranges, _ := lookup.Ranges.(sql.MySQLRangeCollection)
-	if !ours || ix.pseudo != nil || ix.hasPrefix || len(ranges) == 0 {
-		return n, transform.SameTree, nil
-	}
-	reverse, ok := ix.gives(s.SortConditions, id, fixedColumns(ranges))
+	return withLeaf(ctx, s.Child, leaf, ordered)
+}
+
+// readFirst has what is below a LIMIT read a table that is read whole by an index that has it in the order of the sort between them,
+// which it drops, or has the rows of each group of a GROUP BY together: no more rows are read than are needed.
+func readFirst(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
+	limit, ok := n.(*plan.Limit)
 	if !ok {
 		return n, transform.SameTree, nil
 	}
-	if reverse == lookup.IsReverse {
-		return s.Child, transform.NewTree, nil
+	at := orderedNode(limit.Child)
+	if at == nil {
+		return n, transform.SameTree, nil
 	}
-	lookup.IsReverse = reverse
-	turned, err := plan.NewStaticIndexedAccessForTableNode(ctx, scan.TableNode, lookup)
+	below := at.Children()[0]
+	leaf, id := orderedLeaf(below)
+	if _, ok := leaf.(*plan.ResolvedTable); !ok || asksSubquery(ctx, below) {
+		return n, transform.SameTree, nil
+	}
+	sorted, _ := at.(*plan.Sort)
+	var ordered sql.Node
+	var err error
+	if sorted != nil {
+		ordered, err = inOrderOf(ctx, leaf, id, sorted.SortConditions)
+	} else {
+		ordered, err = inGroups(ctx, leaf, id, at.(*plan.GroupBy).GroupByExprs)
+	}
+	if ordered == nil || err != nil {
+		return n, transform.SameTree, err
+	}
+	below, _, err = withLeaf(ctx, below, leaf, ordered)
+	if err == nil && sorted == nil {
+		below, err = at.WithChildren(ctx, below)
+	}
 	if err != nil {
 		return n, transform.SameTree, err
 	}
-	child, _, err := transform.Node(ctx, s.Child, func(_ *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
-		if n == sql.Node(scan) {
-			return turned, transform.NewTree, nil
+	return transform.Node(ctx, n, func(_ *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
+		if n == at {
+			return below, transform.NewTree, nil
 		}
 		return n, transform.SameTree, nil
 	})
-	return child, transform.NewTree, err
+}
+
+// writeOrdered is readFirst of an UPDATE or a DELETE of one table, for which the planner asks no rule about sorts. The plan is changed in place.
+func writeOrdered(ctx *sql.Context, n sql.Node) error {
+	switch n.(type) {
+	case *plan.Update, *plan.DeleteFrom:
+	default:
+		return nil
+	}
+	var failed error
+	transform.Inspect(n, func(n sql.Node) bool {
+		limit, ok := n.(*plan.Limit)
+		if !ok || failed != nil {
+			return failed == nil
+		}
+		child, same, err := dropSort(ctx, limit.Child)
+		if failed = err; err == nil && !same {
+			limit.Child = child
+			return true
+		}
+		if err == nil {
+			n, same, failed = readFirst(ctx, limit)
+			if failed == nil && !same {
+				limit.Child = n.(*plan.Limit).Child
+			}
+		}
+		return failed == nil
+	})
+	return failed
+}
+
+// orderedNode returns the sort or the GROUP BY that gives the rows below a LIMIT their order, nil if there is none.
+func orderedNode(n sql.Node) sql.Node {
+	for {
+		switch x := n.(type) {
+		case *plan.Offset:
+			n = x.Child
+		case *plan.Project:
+			n = x.Child
+		case *plan.Filter:
+			n = x.Child
+		case *plan.Having:
+			n = x.Child
+		case *plan.Sort, *plan.GroupBy:
+			return n
+		default:
+			return nil
+		}
+	}
+}
+
+// asksSubquery reports whether a condition in a plan compares a column with a subquery, the values of which are looked up when they are known.
+func asksSubquery(ctx *sql.Context, n sql.Node) bool {
+	asks := false
+	transform.Inspect(n, func(n sql.Node) bool {
+		if f, ok := n.(*plan.Filter); ok {
+			for _, e := range expression.SplitConjunction(ctx, f.Expression) {
+				column, sub := comparedSubquery(ctx, e)
+				asks = asks || column != nil && sub.CanCacheResults()
+			}
+		}
+		return !asks && !sql.IsOpaque(n)
+	})
+	return asks
+}
+
+// withLeaf returns a plan with another node in place of the one that is its leaf.
+func withLeaf(ctx *sql.Context, n, leaf, other sql.Node) (sql.Node, transform.TreeIdentity, error) {
+	n, _, err := transform.Node(ctx, n, func(_ *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
+		if n == leaf {
+			return other, transform.NewTree, nil
+		}
+		return n, transform.SameTree, nil
+	})
+	return n, transform.NewTree, err
+}
+
+// orderedLeaf returns the table in the order of which a plan returns its rows, and its number; nil if there is none. A join by nested
+// loops, lookups or a hash table has the order of its left side, a GROUP BY that of the first rows of its groups.
+func orderedLeaf(n sql.Node) (leaf sql.Node, id sql.TableId) {
+	for {
+		switch x := n.(type) {
+		case *plan.Project:
+			n = x.Child
+		case *plan.Filter:
+			n = x.Child
+		case *plan.Having:
+			n = x.Child
+		case *plan.GroupBy:
+			if len(x.GroupByExprs) == 0 {
+				return nil, 0
+			}
+			n = x.Child
+		case *plan.JoinNode:
+			if x.Op.IsMerge() || x.Op.IsFullOuter() || x.Op.IsRightOuter() || x.Op.IsRange() || x.Op.IsUsing() {
+				return nil, 0
+			}
+			n = x.Left()
+		case *plan.TableAlias:
+			n, id = x.Child, x.Id()
+		case *plan.ResolvedTable:
+			return x, cmp.Or(id, x.Id())
+		case *plan.IndexedTableAccess:
+			return x, cmp.Or(id, x.Id())
+		default:
+			return nil, 0
+		}
+	}
+}
+
+// inOrderOf returns the scan of a table, which is read whole or by an index, in an order; nil if no index has that order.
+func inOrderOf(ctx *sql.Context, leaf sql.Node, id sql.TableId, by sql.SortConditions) (sql.Node, error) {
+	return indexed(ctx, leaf, func(ix *Index, fixed int) (bool, bool) { return ix.gives(by, id, fixed) })
+}
+
+// inGroups returns the scan of a table, which is read whole or by an index, with the rows of each group together; nil if no index has them so.
+func inGroups(ctx *sql.Context, leaf sql.Node, id sql.TableId, by []sql.Expression) (sql.Node, error) {
+	return indexed(ctx, leaf, func(ix *Index, fixed int) (bool, bool) { return false, ix.groups(by, id, fixed) })
+}
+
+// indexed returns the scan of a table by an index that fits, or by that by which it is read already, in the direction that fits; nil if none does.
+// Of what an index has to say how many of its leading columns have one value.
+func indexed(ctx *sql.Context, leaf sql.Node, fits func(ix *Index, fixed int) (reverse, ok bool)) (sql.Node, error) {
+	if access, ok := leaf.(*plan.IndexedTableAccess); ok {
+		if !access.IsStatic() {
+			return nil, nil
+		}
+		lookup, ok, err := access.GetLookup(ctx, nil)
+		if err != nil || !ok {
+			return nil, err
+		}
+		ix, ours := lookup.Index.(*Index)
+		ranges, _ := lookup.Ranges.(sql.MySQLRangeCollection)
+		if !ours || ix.pseudo != nil || ix.hasPrefix || len(ranges) == 0 {
+			return nil, nil
+		}
+		reverse, ok := fits(ix, fixedColumns(ranges))
+		if !ok {
+			return nil, nil
+		}
+		if reverse == lookup.IsReverse {
+			return access, nil
+		}
+		lookup.IsReverse = reverse
+		return plan.NewStaticIndexedAccessForTableNode(ctx, access.TableNode, lookup)
+	}
+	t, ok := leaf.(*plan.ResolvedTable)
+	table := tableOf(leaf)
+	if !ok || table == nil {
+		return nil, nil
+	}
+	indexes, err := table.GetIndexes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, x := range indexes {
+		ix, ours := x.(*Index)
+		if !ours || ix.pseudo != nil || ix.hasPrefix {
+			continue
+		}
+		reverse, ok := fits(ix, 0)
+		if !ok {
+			continue
+		}
+		lookup, err := sql.NewMySQLIndexBuilder(ctx, ix).Build(ctx)
+		if err != nil {
+			return nil, err
+		}
+		lookup.IsReverse = reverse
+		return plan.NewStaticIndexedAccessForTableNode(ctx, t, lookup)
+	}
+	return nil, nil
 }
 
 // scanUnder returns the scan of an index whose rows a node returns in their order, and the
@@ -194,4 +390,27 @@ func (ix *Index) gives(order sql.SortConditions, table sql.TableId, fixed int) (
 		reverse, known, at = turned, true, at+1
 	}
 	return reverse, known
+}
+
+// groups reports whether the index, its first fixed columns having one value each, has the rows of a table together that have the same
+// values of some columns of it.
+func (ix *Index) groups(by []sql.Expression, table sql.TableId, fixed int) bool {
+	var columns []int
+	for _, e := range by {
+		f, ok := e.(*expression.GetField)
+		if !ok || f.TableId() != table {
+			return false
+		}
+		columns = append(columns, ix.shape.schema.IndexOfColName(f.Name()))
+	}
+	at := fixed
+	for at < len(ix.extended) && slices.Contains(columns, ix.extended[at]) {
+		at++
+	}
+	leading := ix.extended[:at]
+	whole := true // a row is known by the columns
+	for _, c := range ix.shape.def.Primary.Columns {
+		whole = whole && slices.Contains(leading, c.Column)
+	}
+	return at > 0 && (whole || !slices.ContainsFunc(columns, func(c int) bool { return !slices.Contains(leading, c) }))
 }
