@@ -97,6 +97,13 @@ func (b *builder) cached(ctx *sql.Context, s *Session, n *plan.CachedResults, r 
 	return &cachingIter{child: child, n: n, list: &rowList{m: &s.memory}}, nil
 }
 
+// forgetList forgets the rows that a node keeps, which somebody else closes.
+func (m *memory) forgetList(n sql.Node) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.lists, n)
+}
+
 // cachingIter returns a child's rows, and keeps them when all have been read: in the node if they are in memory.
 type cachingIter struct {
 	child sql.RowIter

@@ -42,13 +42,14 @@ func indexScans(a *analyzer.Analyzer) planrule.PlanRule {
 func (s *Session) readUnions(ctx *sql.Context, n sql.Node) error {
 	var failed error
 	_, updates := n.(*plan.Update)
+	locks := s.locking && plan.IsReadOnly(n)
 	transform.Inspect(n, func(n sql.Node) bool {
 		f, ok := n.(*plan.Filter)
 		if !ok || failed != nil {
 			return failed == nil
 		}
 		for _, e := range expression.SplitConjunction(ctx, f.Expression) {
-			union, err := s.indexUnion(ctx, e, f.Child, updates)
+			union, _, err := s.indexUnion(ctx, e, f.Child, updates, locks)
 			if failed = err; union != nil {
 				f.Child = union
 				break
@@ -59,9 +60,9 @@ func (s *Session) readUnions(ctx *sql.Context, n sql.Node) error {
 	return failed
 }
 
-// indexUnion returns the rows of a table for which a condition may hold, by several indexes; nil where that does not pay
-// or the parts of the condition have no index. updates: for the table of an UPDATE.
-func (s *Session) indexUnion(ctx *sql.Context, e sql.Expression, table sql.Node, updates bool) (sql.Node, error) {
+// indexUnion returns the rows of a table for which a condition may hold, by several indexes, and how many they are about; nil where that does not pay
+// or the parts of the condition have no index. updates: for the table of an UPDATE; locks: of a SELECT that locks.
+func (s *Session) indexUnion(ctx *sql.Context, e sql.Expression, table sql.Node, updates, locks bool) (union sql.Node, read uint64, err error) {
 	e = planrule.Condition(e)
 	parts := disjuncts(e)
 	if rows := tableOf(table).rowLookup(e); rows != nil {
@@ -72,30 +73,29 @@ func (s *Session) indexUnion(ctx *sql.Context, e sql.Expression, table sql.Node,
 		scanned = alias.Child
 	}
 	if _, ok := scanned.(*plan.ResolvedTable); !ok || len(parts) < 2 {
-		return nil, nil
+		return nil, 0, nil
 	}
 	t := tableOf(scanned)
 	if t == nil || t.filter != nil {
-		return nil, nil
+		return nil, 0, nil
 	}
 	written := updates && t.ref.lock == lockWrite && t.ref.joined == 0
-	if t.ref.lock != lockNone && t.ref.lock != lockDelete && !written {
-		return nil, nil
+	locked := locks && (t.ref.lock == lockShared || t.ref.lock == lockWrite)
+	if t.ref.lock != lockNone && t.ref.lock != lockDelete && !written && !locked {
+		return nil, 0, nil
 	}
 	total, _, err := t.RowCount(ctx)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	var union sql.Node
-	read := uint64(0)
 	for i, part := range parts {
 		scan, _, err := s.b.indexScans(ctx, plan.NewFilter(ctx, part, table), &sql.QueryFlags{})
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		rows, ok, err := s.scannedRows(ctx, scan, t)
 		if read += rows; err != nil || !ok || read*unionShare > total || written && read > unionWritten {
-			return nil, err
+			return nil, 0, err
 		}
 		if union == nil {
 			union = scan
@@ -106,7 +106,7 @@ func (s *Session) indexUnion(ctx *sql.Context, e sql.Expression, table sql.Node,
 	if written {
 		union = &rowsFirst{union, t}
 	}
-	return union, nil
+	return union, read, nil
 }
 
 // rowsFirst are the rows of a union of indexes that an UPDATE writes. They are read to the last before the first is written: it would be

@@ -180,15 +180,39 @@ func (k *keeper) Close(ctx *sql.Context) error {
 
 // readAhead reads rows to their end before one is sent.
 func (s *Session) readAhead(ctx *sql.Context, it sql.RowIter) (sql.RowIter, error) {
-	k := &keeper{child: it, m: &s.memory, full: tableOverflow, size: function.RowSize}
-	if !s.b.mysql {
-		k.size = func(sql.Row) int64 { return 0 }
+	list := &rowList{m: &s.memory}
+	for {
+		r, err := it.Next(ctx)
+		if err == io.EOF {
+			break
+		}
+		if err == nil {
+			err = list.add(ctx, r)
+		}
+		if err != nil {
+			list.close()
+			_ = it.Close(ctx)
+			return nil, err
+		}
 	}
-	rows, err := sql.RowIterToRows(ctx, k)
-	if err != nil {
+	if err := it.Close(ctx); err != nil {
+		list.close()
 		return nil, err
 	}
-	return sql.RowsToRowIter(rows...), nil
+	rows, err := list.all(ctx)
+	return &listedRows{RowIter: rows, list: list}, err
+}
+
+// listedRows are the rows of a list that ends with them.
+type listedRows struct {
+	sql.RowIter
+	list *rowList
+}
+
+// Close implements sql.RowIter.
+func (l *listedRows) Close(*sql.Context) error {
+	l.list.close()
+	return nil
 }
 
 // hashSize is the size of a row of which only a hash is kept.

@@ -30,15 +30,12 @@ func TestStatementMemory(t *testing.T) {
 	must(t, c, "SET tmp_table_size = 900000")
 	for _, q := range []string{
 		"SELECT JSON_ARRAYAGG(s) FROM t",
-		"SELECT id, s FROM t INTERSECT SELECT id, s FROM t",
 		"SELECT COUNT(*) FROM v WHERE id IN (SELECT id FROM u) OR g = 77",
 		"SELECT COUNT(*) FROM v WHERE id < ALL (SELECT id + 300 FROM u)",
 		"SELECT id IN (SELECT id + 1 FROM u) FROM v",
 		"SELECT COUNT(*) FROM v x WHERE id IN (SELECT id + x.g FROM u) OR g = 77",
 		"UPDATE v SET g = 0 WHERE id IN (SELECT id FROM u) OR g = 77",
-		"SELECT * FROM t FOR UPDATE",
 		"WITH RECURSIVE r (n, s) AS (SELECT 1, CAST('x' AS CHAR(100)) UNION SELECT n+1, s FROM r WHERE n < 20000) SELECT COUNT(*) FROM r",
-		"WITH RECURSIVE r (n) AS (SELECT id FROM t UNION ALL SELECT n+1 FROM r WHERE n < 0) SELECT COUNT(*) FROM r",
 	} {
 		wantError(t, c, q, 1114, "HY000")
 		if one(t, c, "SELECT 1") != "1" || i.db.MemoryUsed() != base {
@@ -46,31 +43,49 @@ func TestStatementMemory(t *testing.T) {
 		}
 	}
 	for q, want := range map[string]string{ // the first ones write files
-		"SELECT COUNT(*) FROM (SELECT id, COUNT(*) FROM t GROUP BY id HAVING COUNT(*) = 1) x":                                       "20000",
-		"SELECT COUNT(*) FROM u a JOIN u b ON a.id = b.id":                                                                          "20000",
-		"SELECT COUNT(*) FROM u a LEFT JOIN (SELECT id + 5 id, s FROM u) b ON a.id = b.id WHERE b.id IS NULL":                       "5",
-		"SELECT SUM(n) FROM (SELECT s, ROW_NUMBER() OVER (ORDER BY s, id) n FROM t) x":                                              "200010000",
-		"SELECT SUM(n) + SUM(m) FROM (SELECT s, LEAD(id, 9000, 0) OVER (ORDER BY id) n, COUNT(*) OVER (PARTITION BY g) m FROM t) x": "199505500",
-		"SELECT COUNT(DISTINCT id, s) + 0 FROM t":                                                                                   "20000",
-		"SELECT SUM(n) FROM (SELECT COUNT(DISTINCT id) n FROM t GROUP BY g) x":                                                      "20000",
-		"SELECT COUNT(*) FROM (SELECT DISTINCT id + 0 FROM t) x":                                                                    "20000",
-		"SELECT COUNT(*) FROM (SELECT id FROM t UNION SELECT id + 1 FROM t) x":                                                      "20001",
-		"SELECT id FROM t ORDER BY s, id LIMIT 15000, 1":                                                                            "9977",
-		"SELECT SUM(n) FROM (SELECT g, COUNT(*) n FROM t GROUP BY g) x":                                                             "20000",
-		"SELECT SUM(LENGTH(s)) FROM (SELECT g, GROUP_CONCAT(s) s FROM t GROUP BY g) x":                                              "10240",
-		"SELECT LENGTH(GROUP_CONCAT(s ORDER BY s DESC, id)) FROM t":                                                                 "1024",
-		"SELECT LEFT(GROUP_CONCAT(id ORDER BY s DESC, id DESC), 12) FROM t":                                                         "19993,19967,",
-		"SELECT COUNT(DISTINCT g) FROM t":                                                                                           "10",
-		"SELECT COUNT(*) FROM (SELECT DISTINCT g FROM t) x":                                                                         "10",
-		"SELECT id FROM t ORDER BY s DESC, id DESC LIMIT 1":                                                                         "19993",
-		"SELECT COUNT(*) FROM (SELECT id FROM t ORDER BY s, id LIMIT 100) x":                                                        "100",
-		"SELECT COUNT(*) FROM v x WHERE (SELECT COUNT(*) FROM v a JOIN v b ON a.id = b.id WHERE a.g = x.g) = 20":                    "200",
-		"WITH RECURSIVE r (n) AS (SELECT 1 UNION ALL SELECT n+1 FROM r WHERE n < 20000) SELECT COUNT(*) FROM r":                     "20000",
-		"SELECT COUNT(*) FROM v x WHERE id IN (SELECT y.id FROM v y WHERE y.g <> x.g + 1) OR id = -1":                               "200",
+		"SELECT COUNT(*) FROM (SELECT id, COUNT(*) FROM t GROUP BY id HAVING COUNT(*) = 1) x":                                          "20000",
+		"SELECT COUNT(*) FROM u a JOIN u b ON a.id = b.id":                                                                             "20000",
+		"SELECT COUNT(*) FROM u a LEFT JOIN (SELECT id + 5 id, s FROM u) b ON a.id = b.id WHERE b.id IS NULL":                          "5",
+		"SELECT SUM(n) FROM (SELECT s, ROW_NUMBER() OVER (ORDER BY s, id) n FROM t) x":                                                 "200010000",
+		"SELECT SUM(n) + SUM(m) FROM (SELECT s, LEAD(id, 9000, 0) OVER (ORDER BY id) n, COUNT(*) OVER (PARTITION BY g) m FROM t) x":    "199505500",
+		"SELECT COUNT(DISTINCT id, s) + 0 FROM t":                                                                                      "20000",
+		"SELECT SUM(n) FROM (SELECT COUNT(DISTINCT id) n FROM t GROUP BY g) x":                                                         "20000",
+		"SELECT COUNT(*) FROM (SELECT DISTINCT id + 0 FROM t) x":                                                                       "20000",
+		"SELECT COUNT(*) FROM (SELECT id FROM t UNION SELECT id + 1 FROM t) x":                                                         "20001",
+		"SELECT COUNT(*) FROM (SELECT id, s FROM t INTERSECT SELECT id, s FROM u) x":                                                   "20000",
+		"SELECT COUNT(*) FROM (SELECT id, s FROM t EXCEPT SELECT id + 7, s FROM u) x":                                                  "20000",
+		"SELECT COUNT(*) FROM (SELECT id FROM t EXCEPT ALL SELECT id + 7 FROM u) x":                                                    "7",
+		"WITH RECURSIVE r (n) AS (SELECT id FROM t UNION ALL SELECT n+1 FROM r WHERE n < 0) SELECT COUNT(*) FROM r":                    "20000",
+		"WITH RECURSIVE r (n, s) AS (SELECT id, s FROM t UNION ALL SELECT n + 20000, s FROM r WHERE n < 40000) SELECT COUNT(*) FROM r": "59999",
+		"SELECT id FROM t ORDER BY s, id LIMIT 15000, 1":                                                                               "9977",
+		"SELECT SUM(n) FROM (SELECT g, COUNT(*) n FROM t GROUP BY g) x":                                                                "20000",
+		"SELECT SUM(LENGTH(s)) FROM (SELECT g, GROUP_CONCAT(s) s FROM t GROUP BY g) x":                                                 "10240",
+		"SELECT LENGTH(GROUP_CONCAT(s ORDER BY s DESC, id)) FROM t":                                                                    "1024",
+		"SELECT LEFT(GROUP_CONCAT(id ORDER BY s DESC, id DESC), 12) FROM t":                                                            "19993,19967,",
+		"SELECT COUNT(DISTINCT g) FROM t":                                                                                              "10",
+		"SELECT COUNT(*) FROM (SELECT DISTINCT g FROM t) x":                                                                            "10",
+		"SELECT id FROM t ORDER BY s DESC, id DESC LIMIT 1":                                                                            "19993",
+		"SELECT COUNT(*) FROM (SELECT id FROM t ORDER BY s, id LIMIT 100) x":                                                           "100",
+		"SELECT COUNT(*) FROM v x WHERE (SELECT COUNT(*) FROM v a JOIN v b ON a.id = b.id WHERE a.g = x.g) = 20":                       "200",
+		"WITH RECURSIVE r (n) AS (SELECT 1 UNION ALL SELECT n+1 FROM r WHERE n < 20000) SELECT COUNT(*) FROM r":                        "20000",
+		"SELECT COUNT(*) FROM v x WHERE id IN (SELECT y.id FROM v y WHERE y.g <> x.g + 1) OR id = -1":                                  "200",
 	} {
 		if got := one(t, c, q); got != want {
 			t.Errorf("%s: got %s, want %s", q, got, want)
 		}
+	}
+	rows, err := c.QueryContext(t.Context(), "SELECT * FROM t FOR UPDATE")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for ; rows.Next(); n++ {
+	}
+	if err := rows.Err(); err != nil || n != 20000 {
+		t.Errorf("%d rows are locked, %v", n, err)
+	}
+	if rows.Close(); i.db.MemoryUsed() != base {
+		t.Errorf("%d bytes are still taken", i.db.MemoryUsed()-base)
 	}
 	must(t, c, "SET cte_max_recursion_depth = 5")
 	wantError(t, c, "WITH RECURSIVE r (n) AS (SELECT 1 UNION ALL SELECT n+1 FROM r WHERE n < 6) SELECT * FROM r", 3636, "HY000")

@@ -100,6 +100,10 @@ func (b *builder) keep(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		return b.groupBy(ctx, s, n, r)
 	case *plan.RecursiveCte:
 		return b.recursiveCTE(ctx, s, n, r)
+	case *plan.RecursiveTable:
+		if list := s.memory.list(n); list != nil {
+			return list.all(ctx)
+		}
 	}
 	return nil, nil
 }

@@ -24,6 +24,7 @@ func (b *builder) recursiveCTE(ctx *sql.Context, s *Session, n *plan.RecursiveCt
 	}
 	u := n.Union()
 	c := &cteIter{b: b, m: &s.memory, n: n, outer: r, most: most}
+	c.rows = &rowList{m: c.m}
 	if u.Distinct {
 		c.seen = make(map[uint64]struct{})
 	}
@@ -63,12 +64,11 @@ type cteIter struct {
 	n      *plan.RecursiveCte
 	outer  sql.Row
 	part   sql.RowIter // nil: not begun
-	rows   []sql.Row   // of the part, so far
+	rows   *rowList    // of the part, so far
+	last   *rowList    // those that the part reads, nil: the first one reads none
 	seen   map[uint64]struct{}
 	cycles int64
 	most   int64
-	// bytes is what rows and seen take, last what the table that is read takes.
-	bytes, last int64
 }
 
 // Next implements sql.RowIter.
@@ -81,7 +81,7 @@ func (c *cteIter) Next(ctx *sql.Context) (sql.Row, error) {
 	}
 	for {
 		r, err := c.part.Next(ctx)
-		if err == io.EOF && len(c.rows) > 0 {
+		if err == io.EOF && c.rows.bytes > 0 {
 			if err := c.recurse(ctx); err != nil {
 				return nil, err
 			}
@@ -101,16 +101,9 @@ func (c *cteIter) Next(ctx *sql.Context) (sql.Row, error) {
 			if err := c.m.charge(ctx, function.HashBytes, tableOverflow); err != nil {
 				return nil, err
 			}
-			c.last += function.HashBytes // kept to the end
 			c.seen[key] = struct{}{}
 		}
-		n := function.RowSize(r)
-		if err := c.m.charge(ctx, n, tableOverflow); err != nil {
-			return nil, err
-		}
-		c.bytes += n
-		c.rows = append(c.rows, r)
-		return r, nil
+		return r, c.rows.add(ctx, r)
 	}
 }
 
@@ -126,10 +119,11 @@ func (c *cteIter) recurse(ctx *sql.Context) error {
 	if err := c.part.Close(ctx); err != nil {
 		return err
 	}
-	hashes := int64(len(c.seen)) * function.HashBytes
-	c.m.release(c.last - hashes)
-	c.last, c.bytes = hashes+c.bytes, 0
-	c.n.Working.Buf, c.rows = c.rows, nil
+	if c.last != nil {
+		c.last.close()
+	}
+	c.last, c.rows = c.rows, &rowList{m: c.m}
+	c.m.keepList(c.n.Working, c.last)
 	var err error
 	c.part, err = c.b.base.Build(ctx, c.n.Right(), c.outer)
 	return err
@@ -137,9 +131,13 @@ func (c *cteIter) recurse(ctx *sql.Context) error {
 
 // Close implements sql.RowIter.
 func (c *cteIter) Close(ctx *sql.Context) error {
-	c.m.release(c.last + c.bytes)
-	c.last, c.bytes, c.rows, c.seen = 0, 0, nil, nil
-	c.n.Working.Buf = nil
+	c.m.release(int64(len(c.seen)) * function.HashBytes)
+	c.seen = nil
+	c.rows.close()
+	if c.last != nil {
+		c.last.close()
+		c.m.forgetList(c.n.Working)
+	}
 	if c.part == nil {
 		return nil
 	}

@@ -23,7 +23,7 @@ func dropSorts(a *analyzer.Analyzer) {
 	planrule.AroundRule(a, "replaceIdxSort", func(ctx *sql.Context, n sql.Node, f *sql.QueryFlags, rule planrule.PlanRule) (sql.Node, transform.TreeIdentity, error) {
 		n, same, err := transform.Node(ctx, n, func(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
 			s, ok := n.(*plan.Sort)
-			if !ok || value.Served(ctx) && asksSubquery(ctx, s.Child) {
+			if !ok || value.Served(ctx) && readsLess(ctx, s.Child, 0) {
 				return n, transform.SameTree, nil
 			}
 			joins := joinsBelow(s)
@@ -109,7 +109,10 @@ func readFirst(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, 
 	}
 	below := at.Children()[0]
 	leaf, id := orderedLeaf(below)
-	if _, ok := leaf.(*plan.ResolvedTable); !ok || asksSubquery(ctx, below) {
+	if _, ok := leaf.(*plan.ResolvedTable); !ok {
+		return n, transform.SameTree, nil
+	}
+	if _, wanted := limitOf(ctx, limit); readsLess(ctx, below, wanted) {
 		return n, transform.SameTree, nil
 	}
 	sorted, _ := at.(*plan.Sort)
@@ -187,19 +190,27 @@ func orderedNode(n sql.Node) sql.Node {
 	}
 }
 
-// asksSubquery reports whether a condition in a plan compares a column with a subquery, the values of which are looked up when they are known.
-func asksSubquery(ctx *sql.Context, n sql.Node) bool {
-	asks := false
+// readsLess reports whether a condition in a plan, which has no index yet, will have the indexes of a comparison with a subquery, when the values of
+// that are known, or of a union of indexes that is less than what is read in the order of another until so many rows are found (0: all).
+func readsLess(ctx *sql.Context, n sql.Node, wanted float64) bool {
+	s, ok := ctx.Session.(*Session)
+	less := false
 	transform.Inspect(n, func(n sql.Node) bool {
-		if f, ok := n.(*plan.Filter); ok {
+		if f, is := n.(*plan.Filter); is && ok {
 			for _, e := range expression.SplitConjunction(ctx, f.Expression) {
 				column, sub := comparedSubquery(ctx, e)
-				asks = asks || column != nil && sub.CanCacheResults()
+				less = less || column != nil && sub.CanCacheResults()
+				union, read, err := s.indexUnion(ctx, e, f.Child, false, s.locking)
+				if union == nil || err != nil {
+					continue
+				}
+				rows, _, err := tableOf(f.Child).RowCount(ctx)
+				less = less || err == nil && (wanted == 0 || wanted*float64(rows) >= float64(read)*float64(read))
 			}
 		}
-		return !asks && !sql.IsOpaque(n)
+		return !less && !sql.IsOpaque(n)
 	})
-	return asks
+	return less
 }
 
 // withLeaf returns a plan with another node in place of the one that is its leaf.

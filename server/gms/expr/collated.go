@@ -1,7 +1,6 @@
 package expr
 
 import (
-	"io"
 	"slices"
 	"strings"
 
@@ -57,63 +56,6 @@ func RowHash(ctx *sql.Context, schema sql.Schema, r sql.Row) (uint64, error) {
 		weighed[i] = codes[from:len(codes):len(codes)]
 	}
 	return hash.HashOf(ctx, nil, weighed)
-}
-
-// MatchedRows returns the rows of INTERSECT ALL or EXCEPT ALL: each row of the right side
-// keeps, or takes away, one of the left side.
-type MatchedRows struct {
-	sql.RowIter // of the left side
-	Right       sql.RowIter
-	Schema      sql.Schema
-	Intersect   bool
-	left        map[uint64]int // how many rows of the right side have no partner yet
-}
-
-// Next implements sql.RowIter.
-func (m *MatchedRows) Next(ctx *sql.Context) (sql.Row, error) {
-	if m.left == nil {
-		m.left = make(map[uint64]int)
-		for {
-			r, err := m.Right.Next(ctx)
-			if err == io.EOF {
-				break
-			}
-			if err != nil {
-				return nil, err
-			}
-			h, err := RowHash(ctx, m.Schema, r)
-			if err != nil {
-				return nil, err
-			}
-			m.left[h]++
-		}
-	}
-	for {
-		r, err := m.RowIter.Next(ctx)
-		if err != nil {
-			return nil, err
-		}
-		h, err := RowHash(ctx, m.Schema, r)
-		if err != nil {
-			return nil, err
-		}
-		n := m.left[h]
-		if n > 0 {
-			m.left[h]--
-		}
-		if n > 0 == m.Intersect {
-			return r, nil
-		}
-	}
-}
-
-// Close implements sql.RowIter.
-func (m *MatchedRows) Close(ctx *sql.Context) error {
-	err := m.Right.Close(ctx)
-	if lerr := m.RowIter.Close(ctx); lerr != nil {
-		return lerr
-	}
-	return err
 }
 
 // DistinctCount counts the different values of COUNT(DISTINCT …), those with a NULL in
