@@ -41,7 +41,7 @@ conformance: ## all of go-mysql-server's enginetest on our storage, in process a
 
 large: ## the tests of large tables, values and transactions at full size, and a minute of mixed load
 	SEXTANT_LARGE=1 SEXTANT_MIXED=1m $(GO) run ./scripts/gotest -tags $(TAGS) ./server/gms \
-		-run 'Large|TooManyRecords|Million|Thousand|FiveHundred|MixedWorkload' -timeout 0
+		-run 'Large|TooManyRecords|Million|Thousand|FiveHundred|MixedWorkload|TransactionsHaveAnOrder' -timeout 0
 
 bench: build ## sysbench against Sextant and MariaDB; prints a table of ratios
 	$(GO) run -tags $(TAGS) ./scripts/bench

@@ -87,12 +87,36 @@ func (s *statistics) reset() {
 // statSamples is the leaves read for one estimate of a tree's size.
 const statSamples = 8
 
-// TableStats returns the estimate for a table.
+// committed returns the definition of a table that belongs to some pages, nil if they have
+// no such table. The one that is planned with may be a snapshot's, or have changed since:
+// its trees may be gone.
+func (db *DB) committed(ctx context.Context, p *pager, t *TableDef) (*TableDef, error) {
+	if t.Temporary {
+		return t, nil
+	}
+	cat, err := db.CatalogAt(ctx, p.at)
+	if err != nil {
+		return nil, err
+	}
+	return cat.TableByID(t.ID), nil
+}
+
+// TableStats returns the estimate for a table, of its newest definition; zeroes if it is gone.
 func (db *DB) TableStats(ctx context.Context, t *TableDef) (TableStats, error) {
+	p, _, done := db.newest()
+	defer done()
+	t, err := db.committed(ctx, p, t)
+	if t == nil || err != nil {
+		return TableStats{}, err
+	}
+	return db.tableStats(ctx, p, t)
+}
+
+func (db *DB) tableStats(ctx context.Context, p *pager, t *TableDef) (TableStats, error) {
 	var s TableStats
 	if len(t.Parts) > 0 {
 		for _, pt := range t.tables() {
-			of, err := db.TableStats(ctx, pt)
+			of, err := db.tableStats(ctx, p, pt)
 			if err != nil {
 				return s, err
 			}
@@ -100,8 +124,6 @@ func (db *DB) TableStats(ctx context.Context, t *TableDef) (TableStats, error) {
 		}
 		return s, nil
 	}
-	p, _, done := db.newest()
-	defer done()
 	rows, err := db.rowCount(ctx, p, t)
 	if err != nil {
 		return s, err
@@ -133,10 +155,15 @@ func (db *DB) TableStats(ctx context.Context, t *TableDef) (TableStats, error) {
 	return s, nil
 }
 
-// EstimateRows returns about how many committed rows of a table are in ranges of an index.
+// EstimateRows returns about how many committed rows of a table are in ranges of an index, 0
+// if either is gone.
 func (db *DB) EstimateRows(ctx context.Context, t *TableDef, ix *IndexDef, ranges []Range) (uint64, error) {
 	p, _, done := db.newest()
 	defer done()
+	t, err := db.committed(ctx, p, t)
+	if t == nil || err != nil || t.indexByID(ix.ID) == nil {
+		return 0, err
+	}
 	rows := 0.0
 	for _, pt := range t.tables() {
 		tree := pt.indexByID(ix.ID).tree()

@@ -232,7 +232,7 @@ func (c *client) command(ctx context.Context, query string, parsed ast.Statement
 	defer cancel()
 	c.sess.recorder.begin(withoutSecrets(query))
 	defer func() { c.sess.recorder.end(err) }()
-	commits := c.sess.command.commits
+	commits, open := c.sess.command.commits, c.sess.GetTransaction()
 	for try := 0; ; try++ {
 		c.sess.stale = false
 		wrote, err := c.run(ctx, query, parsed, bindings, w)
@@ -243,7 +243,8 @@ func (c *client) command(ctx context.Context, query string, parsed ast.Statement
 			err = mysql.NewSQLError(mysql.ERQueryTimeout, "HY000",
 				"Query execution was interrupted, maximum statement execution time exceeded")
 		}
-		if wrote || try >= replansMax || !c.sess.stale || c.sess.command.commits != commits || c.sess.GetTransaction() != nil {
+		ended := open != nil && c.sess.GetTransaction() != open
+		if wrote || try >= replansMax || !c.sess.stale || c.sess.command.commits != commits || ended {
 			return c.fail(ctx, err)
 		}
 		if parsed != nil { // planning has changed the tree
@@ -254,8 +255,8 @@ func (c *client) command(ctx context.Context, query string, parsed ast.Statement
 	}
 }
 
-// run runs a statement once. wrote is true if a part of its result was written, or
-// a procedure has run: what it did may be there to stay.
+// run runs a statement once. wrote is true if a part of its result was written, the
+// client was asked for a file, or a procedure has run: what it did may be there to stay.
 func (c *client) run(ctx context.Context, query string, parsed ast.Statement, bindings map[string]ast.Expr, w *protocol.Results) (wrote bool, err error) {
 	e := c.srv().engine
 	sctx, err := e.ProcessList.BeginQuery(c.context(ctx, query, w), withoutSecrets(query))
@@ -317,12 +318,13 @@ func (c *client) run(ctx context.Context, query string, parsed ast.Statement, bi
 		if !c.sess.cleared { // it was not executed
 			c.sess.ClearWarnings()
 		}
-		return sets.any || sets.called, rewrite.StatementError(of, c.sess.notFound(err))
+		return sets.begun > 0 || sets.called, rewrite.StatementError(of, c.sess.notFound(err))
 	}
 	if sets.called || types.IsOkResultSchema(schema) || schema == nil {
-		return true, rewrite.StatementError(of, c.sess.notFound(c.writeOK(sctx, rows, w)))
+		err := c.writeOK(sctx, rows, w)
+		return err == nil || sets.begun > 0 || sets.called || w.Sent(), rewrite.StatementError(of, c.sess.notFound(err))
 	}
-	return true, c.writeRows(sctx, schema, rows, w)
+	return c.writeRows(sctx, schema, rows, w)
 }
 
 // writeOK runs a statement that returns no rows.
@@ -353,8 +355,9 @@ func (c *client) writeOK(ctx *sql.Context, rows sql.RowIter, w *protocol.Results
 	return w.OK(ok.RowsAffected, ok.InsertID, c.sess.results.info(ctx, ok))
 }
 
-// writeRows runs a statement that returns rows and sends them as they come.
-func (c *client) writeRows(ctx *sql.Context, schema sql.Schema, rows sql.RowIter, w *protocol.Results) (err error) {
+// writeRows runs a statement that returns rows and sends them as they come. wrote is true
+// if it had a first row, or none without an error.
+func (c *client) writeRows(ctx *sql.Context, schema sql.Schema, rows sql.RowIter, w *protocol.Results) (wrote bool, err error) {
 	closed := false
 	defer func() {
 		if !closed {
@@ -363,14 +366,44 @@ func (c *client) writeRows(ctx *sql.Context, schema sql.Schema, rows sql.RowIter
 			c.sess.failing = false
 		}
 	}()
+	if rows, err = peek(ctx, rows); err != nil {
+		return false, err
+	}
 	if err := c.sendRows(ctx, schema, rows, w); err != nil {
-		return err
+		return true, err
 	}
 	closed = true
 	if err := rows.Close(c.sess.awake(ctx)); err != nil {
-		return err
+		return true, err
 	}
-	return w.End()
+	return true, w.End()
+}
+
+// peeked is an iterator whose first row has been read already.
+type peeked struct {
+	sql.RowIter
+	row   sql.Row
+	err   error // io.EOF if there is none
+	given bool
+}
+
+// peek reads the first row, and returns an iterator of all. Whoever sends rows knows by that
+// that the statement has begun: the definitions that it was planned with are in force.
+func peek(ctx *sql.Context, rows sql.RowIter) (sql.RowIter, error) {
+	row, err := rows.Next(ctx)
+	if err != nil && err != io.EOF {
+		return rows, err
+	}
+	return &peeked{RowIter: rows, row: row, err: err}, nil
+}
+
+// Next implements sql.RowIter.
+func (p *peeked) Next(ctx *sql.Context) (sql.Row, error) {
+	if !p.given {
+		p.given = true
+		return p.row, p.err
+	}
+	return p.RowIter.Next(ctx)
 }
 
 // sendRows sends the columns and rows of a result as they come.

@@ -57,10 +57,6 @@ func (r *routine) runOwn(ctx *sql.Context, n *ast.Set, sc *scope) (bool, error) 
 	if err != nil || stmt == nil {
 		return err != nil, err
 	}
-	c, err := sc.copy(ctx, stmt)
-	if err != nil {
-		return true, err
-	}
-	_, _, err = r.run(ctx, c)
+	_, _, err = r.run(ctx, stmt, sc)
 	return true, err
 }

@@ -115,7 +115,7 @@ type resultSets struct {
 	c      *client
 	w      *protocol.Results
 	called bool // the command is a CALL
-	any    bool
+	begun  int  // sets
 	open   bool // the last set has not been ended: its statement failed
 	// insert is the command if it is an INSERT, and records the rows that it was given.
 	insert  *plan.InsertInto
@@ -132,9 +132,22 @@ func (o *resultSets) send(ctx *sql.Context, schema sql.Schema, rows sql.RowIter)
 	if err := o.finish(); err != nil {
 		return err
 	}
-	o.any, o.open = true, true
+	rows, err := peek(ctx, rows)
+	if err != nil {
+		return err
+	}
+	o.begun++
+	o.open = true
 	o.w.More(true)
 	return o.c.sendRows(ctx, schema, rows, o.w)
+}
+
+// sets returns how many sets were begun.
+func (o *resultSets) sets() int {
+	if o == nil {
+		return 0
+	}
+	return o.begun
 }
 
 // finish ends the set of a statement that failed, if the procedure went on.

@@ -356,21 +356,15 @@ func (r *routine) simple(ctx *sql.Context, stmt ast.Statement, sc *scope) error 
 		return nil
 	case *ast.Select:
 		if n.Into != nil && len(n.Into.Variables) > 0 {
-			c, err := sc.copy(ctx, n)
-			if err != nil {
-				return err
-			}
-			c.(*ast.Select).Into = nil
-			return r.into(ctx, c, n.Into.Variables, sc)
+			query := *n
+			query.Into = nil
+			return r.into(ctx, &query, n.Into.Variables, sc)
 		}
 	case *ast.SetOp:
 		if n.Into != nil && len(n.Into.Variables) > 0 {
-			c, err := sc.copy(ctx, n)
-			if err != nil {
-				return err
-			}
-			c.(*ast.SetOp).Into = nil
-			return r.into(ctx, c, n.Into.Variables, sc)
+			query := *n
+			query.Into = nil
+			return r.into(ctx, &query, n.Into.Variables, sc)
 		}
 	case *ast.Execute:
 		if text := executedView(ctx, n); text != "" {
@@ -395,17 +389,31 @@ func (r *routine) simple(ctx *sql.Context, stmt ast.Statement, sc *scope) error 
 			return err
 		}
 	}
-	c, err := sc.copy(ctx, stmt)
-	if err != nil {
-		return err
-	}
-	_, _, err = r.run(ctx, c)
+	_, _, err := r.run(ctx, stmt, sc)
 	return err
 }
 
-// run runs a statement of the planner's to its end. Its rows are those that the client
+// run runs a statement of the planner's to its end, with literals for the variables that it
+// names. It is planned again where a definition has changed since it was planned (T-6), if
+// it has neither committed anything nor begun a result. Its rows are those that the client
 // does not get.
-func (r *routine) run(ctx *sql.Context, stmt ast.Statement) (sql.Schema, []sql.Row, error) {
+func (r *routine) run(ctx *sql.Context, stmt ast.Statement, sc *scope) (sql.Schema, []sql.Row, error) {
+	for try := 0; ; try++ {
+		c, err := sc.copy(ctx, stmt)
+		if err != nil {
+			return nil, nil, err
+		}
+		commits, begun := r.s.command.commits, r.s.results.sets()
+		r.s.stale = false
+		schema, rows, err := r.runOnce(ctx, c)
+		if err == nil || !r.s.stale || try >= replansMax || r.s.command.commits != commits || r.s.results.sets() != begun {
+			return schema, rows, err
+		}
+	}
+}
+
+// runOnce runs a statement that is a copy.
+func (r *routine) runOnce(ctx *sql.Context, stmt ast.Statement) (sql.Schema, []sql.Row, error) {
 	sub := sql.NewContext(ctx.Context)
 	sub.Session = ctx.Session
 	r.s.setTime(sub)
@@ -430,11 +438,7 @@ func (r *routine) value(ctx *sql.Context, e ast.Expr, sc *scope) (any, sql.Type,
 	case ast.BoolVal:
 		return bool(e), types.Boolean, nil
 	}
-	c, err := sc.copy(ctx, &ast.Select{SelectExprs: ast.SelectExprs{&ast.AliasedExpr{Expr: e}}})
-	if err != nil {
-		return nil, nil, err
-	}
-	schema, rows, err := r.run(ctx, c)
+	schema, rows, err := r.run(ctx, &ast.Select{SelectExprs: ast.SelectExprs{&ast.AliasedExpr{Expr: e}}}, sc)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -461,17 +465,13 @@ func (r *routine) set(ctx *sql.Context, n *ast.Set, e *ast.SetVarExpr, sc *scope
 		}
 		return l.assign(ctx, v, t)
 	}
-	c, err := sc.copy(ctx, &ast.Set{Comments: n.Comments, Exprs: ast.SetVarExprs{e}})
-	if err != nil {
-		return err
-	}
-	_, _, err = r.run(ctx, c)
+	_, _, err := r.run(ctx, &ast.Set{Comments: n.Comments, Exprs: ast.SetVarExprs{e}}, sc)
 	return err
 }
 
 // into runs a SELECT … INTO variables.
 func (r *routine) into(ctx *sql.Context, query ast.Statement, names ast.Variables, sc *scope) error {
-	schema, rows, err := r.run(ctx, query)
+	schema, rows, err := r.run(ctx, query, sc)
 	if err != nil {
 		return err
 	}
@@ -516,7 +516,7 @@ func (r *routine) nested(ctx *sql.Context, n *ast.Call, sc *scope) error {
 		}
 	}
 	r.s.calls.args = args
-	_, _, err = r.run(ctx, call)
+	_, _, err = r.runOnce(ctx, call)
 	r.s.calls.args = nil
 	return err
 }

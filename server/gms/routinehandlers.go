@@ -286,11 +286,7 @@ func (r *routine) open(ctx *sql.Context, name string, sc *scope) error {
 	if c.schema != nil {
 		return mysql.NewSQLError(1325, "24000", "Cursor is already open")
 	}
-	query, err := c.scope.copy(ctx, c.query)
-	if err != nil {
-		return err
-	}
-	c.schema, c.rows, err = r.run(ctx, query)
+	c.schema, c.rows, err = r.run(ctx, c.query, c.scope)
 	return err
 }
 
