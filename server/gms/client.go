@@ -40,6 +40,7 @@ type client struct {
 	tracked       tracked
 	traffic       protocol.Traffic // that is counted
 	limited       bool             // the account has limits by the hour
+	more          bool             // another statement follows in the text that runs
 }
 
 var _ protocol.Session = (*client)(nil)
@@ -129,13 +130,15 @@ func (c *client) context(ctx context.Context, query string, w *protocol.Results)
 // Query implements protocol.Session.
 func (c *client) Query(ctx context.Context, text string, w *protocol.Results) error {
 	text = c.sess.received(text)
+	defer func() { c.more = false }()
 	for {
 		c.sess.beginCommand()
 		parsed, one, rest, err := c.parse(ctx, text)
 		if err != nil {
 			return c.fail(ctx, err)
 		}
-		w.More(rest != "")
+		c.more = rest != ""
+		w.More(c.more)
 		if err := c.command(ctx, one, parsed, nil, w); err != nil || rest == "" {
 			c.sess.command.more = false
 			return err
@@ -272,6 +275,13 @@ func (c *client) run(ctx context.Context, query string, parsed ast.Statement, bi
 		}
 	}()
 	defer func() { c.survive(recover(), w, &err) }()
+	c.sess.cleared, c.sess.worded, c.sess.divided = false, "", nil
+	c.sess.counting = strings.Contains(query, "@@") && (syntax.ContainsFold(query, "warning_count") || syntax.ContainsFold(query, "error_count"))
+	defer func() {
+		if err != nil && !c.sess.cleared { // it was not executed
+			c.sess.ClearWarnings()
+		}
+	}()
 	if err := c.enter(sctx, parsed); err != nil {
 		return false, err
 	}
@@ -291,11 +301,9 @@ func (c *client) run(ctx context.Context, query string, parsed ast.Statement, bi
 		return false, err
 	}
 	defer restore()
-	c.sess.cleared, c.sess.worded, c.sess.divided = false, "", nil
 	if c.sess.prepared.current == nil { // else PREPARE has warned
 		c.sess.worded = query
 	}
-	c.sess.counting = strings.Contains(query, "@@") && (syntax.ContainsFold(query, "warning_count") || syntax.ContainsFold(query, "error_count"))
 	flags := &sql.QueryFlags{}
 	if _, ok := parsed.(*ast.Load); ok {
 		flags.Set(sql.QFlagInsert) // or the planner leaves triggers and foreign keys out
@@ -314,9 +322,6 @@ func (c *client) run(ctx context.Context, query string, parsed ast.Statement, bi
 	if err != nil {
 		if p, ok := of.(*ast.Prepare); ok { // what had the name is gone
 			c.sess.UnprepareQuery(p.Name)
-		}
-		if !c.sess.cleared { // it was not executed
-			c.sess.ClearWarnings()
 		}
 		return sets.begun > 0 || sets.called, rewrite.StatementError(of, c.sess.notFound(err))
 	}

@@ -185,3 +185,48 @@ func TestPreparedStatementsKeepTheirDatabase(t *testing.T) {
 		t.Errorf("USE: %s", got)
 	}
 }
+
+// A CALL is answered, and so is what follows it in the text.
+func TestStatementsBehindCall(t *testing.T) {
+	i := startInstance(t)
+	setup := i.open("")
+	must(t, setup, "CREATE DATABASE d", "CREATE PROCEDURE d.p (OUT x INT) BEGIN SELECT 1; SELECT 2; SET x = 3; END")
+	rows, err := i.conn(i.open("d?multiStatements=true")).QueryContext(t.Context(), "CALL p(@x); SELECT @x; CALL p(@y)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	var got []int
+	for more := true; more; more = rows.NextResultSet() {
+		for rows.Next() {
+			var n int
+			if err := rows.Scan(&n); err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, n)
+		}
+	}
+	if want := []int{1, 2, 3, 1, 2}; !slices.Equal(got, want) || rows.Err() != nil {
+		t.Fatalf("got %v, want %v (%v)", got, want, rows.Err())
+	}
+}
+
+// What a statement that is refused before it runs leaves, and a PREPARE, is its own.
+func TestRefusalsClearWarnings(t *testing.T) {
+	i := startInstance(t)
+	c := i.conn(i.open(""))
+	for range 2 {
+		wantError(t, c, "LOAD DATA LOCAL INFILE 'x' INTO TABLE d.nix", 3948, "42000")
+	}
+	if got := one(t, c, "SHOW COUNT(*) WARNINGS"); got != "1" {
+		t.Errorf("%s warnings, want 1", got)
+	}
+	st, err := c.PrepareContext(t.Context(), "SELECT 1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	if got := one(t, c, "SHOW COUNT(*) WARNINGS"); got != "0" {
+		t.Errorf("%s warnings after PREPARE, want 0", got)
+	}
+}

@@ -73,6 +73,10 @@ func (s *Session) newPrepared(text string) *prepared {
 // Prepare implements protocol.Session.
 func (c *client) Prepare(ctx context.Context, text string) (*protocol.Statement, error) {
 	c.sess.count("Com_stmt_prepare", 1)
+	if w, _ := syntax.NextWord(text, 0); !strings.EqualFold(w, "SHOW") { // SHOW WARNINGS shows those there are
+		c.sess.worded, c.sess.counting = "", false
+		c.sess.ClearWarnings()
+	}
 	text = syntax.PlainComments(c.sess.received(text))
 	p := c.sess.newPrepared(text)
 	st := &protocol.Statement{Handle: p}

@@ -156,7 +156,9 @@ func (o *resultSets) finish() error {
 		return nil
 	}
 	o.open = false
-	return o.w.End()
+	err := o.w.End()
+	o.w.More(o.c.more)
+	return err
 }
 
 // sendOuts sends the parameters that a prepared CALL has set, to clients that can take them.
