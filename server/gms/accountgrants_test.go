@@ -209,3 +209,15 @@ func TestRolesOfRoles(t *testing.T) {
 	wantColumn(t, c, "SHOW COUNT(*) WARNINGS", "1")
 	wantError(t, c, "CREATE USER x\xe4", 1064, "42000")
 }
+
+// A role is not granted to what it was granted, and partial revokes are not taken for such.
+func TestGrantsOfRolesAreNoLoop(t *testing.T) {
+	i := startInstance(t)
+	c := i.conn(i.open(""))
+	must(t, c, "CREATE ROLE a, b, c", "CREATE USER u", "GRANT a TO b", "GRANT b TO c", "GRANT c TO u")
+	wantMessage(t, c, "GRANT c TO a", 4027, "User account `a`@`%` is directly or indirectly granted to the role `c`@`%`. The GRANT would create a loop")
+	wantMessage(t, c, "GRANT u TO a", 4027, "User account `a`@`%` is directly or indirectly granted to the role `u`@`%`. The GRANT would create a loop")
+	wantMessage(t, c, "GRANT a TO a", 4027, "loop")
+	must(t, c, "GRANT a TO u")
+	wantError(t, c, "SET GLOBAL partial_revokes = ON", 1238, "HY000")
+}

@@ -171,6 +171,9 @@ func (b *builder) end(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql.
 		was = *s.tx
 	}
 	it, err := b.plain(ctx, s, n, r)
+	if err == nil {
+		s.next = characteristics{} // also if no transaction was open
+	}
 	if err != nil || !s.chains(ctx) {
 		return it, err
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/mysql"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+	gomysql "github.com/go-mysql-org/go-mysql/mysql"
 
 	"sextant/server/gms/expr"
 	"sextant/server/gms/rewrite"
@@ -37,7 +38,7 @@ type client struct {
 	sess    *Session
 	// inTransaction: a transaction is counted in the server's gate.
 	inTransaction atomic.Bool
-	tracked       tracked
+	tracked       string           // the database that the client was last told of
 	traffic       protocol.Traffic // that is counted
 	limited       bool             // the account has limits by the hour
 	more          bool             // another statement follows in the text that runs
@@ -58,6 +59,13 @@ func (c *client) open(ctx context.Context) error {
 	c.sess.setPeer(c.conn.RemoteAddr())
 	if err := setCharset(c.sess, c.conn.Charset()); err != nil {
 		return err
+	}
+	if c.conn.Capabilities()&gomysql.CLIENT_IGNORE_SPACE != 0 {
+		sctx := sql.NewContext(ctx, sql.WithSession(c.sess))
+		mode := sql.LoadSqlMode(sctx).String()
+		if err := c.sess.SetSessionVariable(sctx, "sql_mode", strings.Trim(mode+",IGNORE_SPACE", ",")); err != nil {
+			return err
+		}
 	}
 	if err := c.sess.showTransport(sql.NewContext(ctx, sql.WithSession(c.sess)), transportOf(c.conn)); err != nil {
 		return err

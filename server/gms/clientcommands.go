@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -151,40 +152,63 @@ func (c *client) Warnings() uint16 { return c.sess.WarningCount() }
 // MaxPacket implements protocol.Session.
 func (c *client) MaxPacket() int { return int(c.number("max_allowed_packet")) }
 
-// tracked is what the client was last told of its session.
-type tracked struct {
-	database  string
-	variables map[string]string
+// changes are what a session has changed of itself since its client was last told.
+type changes struct {
+	variables []string // that were set, also to what they were
+	any       bool     // what session_track_state_change is about
 }
 
-// trackedVariables are session_track_system_variables' default.
-var trackedVariables = []string{
-	"autocommit", "character_set_client", "character_set_connection", "character_set_results", "time_zone",
+// set notes a variable.
+func (c *changes) set(name string) {
+	c.any = true
+	if name = strings.ToLower(name); !slices.Contains(c.variables, name) {
+		c.variables = append(c.variables, name)
+	}
 }
 
-// Changes implements protocol.Session.
+// Changes implements protocol.Session: what the session_track_ variables ask for, but for
+// session_track_transaction_info.
 func (c *client) Changes() []protocol.Change {
 	var out []protocol.Change
-	if db := c.sess.shownDatabase(); db != c.tracked.database {
-		c.tracked.database = db
-		out = append(out, protocol.Change{Type: gomysql.SESSION_TRACK_SCHEMA, Value: db})
-	}
-	if c.tracked.variables == nil {
-		c.tracked.variables = make(map[string]string)
-	}
-	for _, name := range trackedVariables {
-		v, err := c.sess.BaseSession.GetSessionVariable(value.NoContext(), name)
-		if err != nil {
+	changed := &c.sess.changes
+	for _, name := range changed.variables {
+		if !c.tracks(name) {
 			continue
 		}
-		text := fmt.Sprint(v)
-		if name == "autocommit" {
-			text = map[bool]string{true: "ON", false: "OFF"}[c.sess.autocommit]
-		}
-		if old, known := c.tracked.variables[name]; !known || old != text {
-			c.tracked.variables[name] = text
-			out = append(out, protocol.Change{Type: gomysql.SESSION_TRACK_SYSTEM_VARIABLES, Name: name, Value: text})
+		if v, err := c.sess.GetSessionVariable(value.NoContext(), name); err == nil {
+			out = append(out, protocol.Change{Type: gomysql.SESSION_TRACK_SYSTEM_VARIABLES, Name: name, Value: shownVariable(v)})
 		}
 	}
+	if db := c.sess.shownDatabase(); db != c.tracked {
+		c.tracked, changed.any = db, true
+		if c.switchedOn("session_track_schema") {
+			out = append(out, protocol.Change{Type: gomysql.SESSION_TRACK_SCHEMA, Value: db})
+		}
+	}
+	if changed.any && c.switchedOn("session_track_state_change") {
+		out = append(out, protocol.Change{Type: gomysql.SESSION_TRACK_STATE_CHANGE, Value: "1"})
+	}
+	*changed = changes{variables: changed.variables[:0]}
 	return out
+}
+
+// switchedOn returns a session variable that is a switch.
+func (c *client) switchedOn(name string) bool {
+	v, err := c.sess.BaseSession.GetSessionVariable(value.NoContext(), name)
+	return err == nil && v == int8(1)
+}
+
+// tracks reports whether session_track_system_variables has a name.
+func (c *client) tracks(name string) bool {
+	v, err := c.sess.BaseSession.GetSessionVariable(value.NoContext(), "session_track_system_variables")
+	list, _ := v.(string)
+	if err != nil || list == "" {
+		return false
+	}
+	for one := range strings.SplitSeq(list, ",") {
+		if one = strings.TrimSpace(one); one == "*" || strings.EqualFold(one, name) {
+			return true
+		}
+	}
+	return false
 }

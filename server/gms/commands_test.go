@@ -211,7 +211,7 @@ func TestStatementsBehindCall(t *testing.T) {
 	}
 }
 
-// What a statement that is refused before it runs leaves, and a PREPARE, is its own.
+// What a statement that is refused before it runs leaves is its own.
 func TestRefusalsClearWarnings(t *testing.T) {
 	i := startInstance(t)
 	c := i.conn(i.open(""))
@@ -220,13 +220,5 @@ func TestRefusalsClearWarnings(t *testing.T) {
 	}
 	if got := one(t, c, "SHOW COUNT(*) WARNINGS"); got != "1" {
 		t.Errorf("%s warnings, want 1", got)
-	}
-	st, err := c.PrepareContext(t.Context(), "SELECT 1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer st.Close()
-	if got := one(t, c, "SHOW COUNT(*) WARNINGS"); got != "0" {
-		t.Errorf("%s warnings after PREPARE, want 0", got)
 	}
 }

@@ -50,7 +50,7 @@ var fixedSwitches = map[string]int8{
 	"innodb_adaptive_hash_index": 0, "innodb_deadlock_detect": 1, "innodb_dedicated_server": 0, "innodb_file_per_table": 1,
 	"innodb_ft_enable_stopword": 1, "innodb_print_all_deadlocks": 0, "innodb_random_read_ahead": 0,
 	"innodb_rollback_on_timeout": 0, "innodb_status_output": 0, "innodb_status_output_locks": 0, "innodb_table_locks": 1,
-	"innodb_use_native_aio": 0, "locked_in_memory": 0,
+	"innodb_use_native_aio": 0, "locked_in_memory": 0, "partial_revokes": 0,
 	"binlog_direct_non_transactional_updates": 0, "binlog_encryption": 0, "binlog_order_commits": 1,
 	"binlog_rotate_encryption_master_key_at_startup": 0, "binlog_rows_query_log_events": 0,
 	"binlog_transaction_compression": 0, "log_bin_use_v1_row_events": 0, "log_slow_replica_statements": 0,

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-mysql-org/go-mysql/client"
+	gomysql "github.com/go-mysql-org/go-mysql/mysql"
 	"github.com/go-sql-driver/mysql"
 )
 
@@ -123,4 +125,44 @@ func TestRolesAreActivated(t *testing.T) {
 		t.Error(got)
 	}
 	wantLogin(t, i, "boss", 3118)
+}
+
+// The session_track_ variables choose what an OK says of the session, CLIENT_IGNORE_SPACE is a
+// sql_mode, and a COMMIT ends what SET TRANSACTION has said even if none was open.
+func TestSessionIsTracked(t *testing.T) {
+	i := startInstance(t)
+	c, err := client.Connect(i.addr, "root", "", "", func(c *client.Conn) error {
+		return errors.Join(c.SetCapability(gomysql.CLIENT_SESSION_TRACK), c.SetCapability(gomysql.CLIENT_IGNORE_SPACE))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	r, err := c.Execute("SELECT @@sql_mode")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if mode, _ := r.GetString(0, 0); !strings.Contains(mode, "IGNORE_SPACE") {
+		t.Errorf("sql_mode is %q", mode)
+	}
+	for _, x := range []struct {
+		query string
+		state bool
+	}{
+		{"SET time_zone = '+01:00'", true}, {"SET lock_wait_timeout = 7", false}, {"SET @a = 1", false},
+		{"SET session_track_system_variables = '*'", true}, {"SET lock_wait_timeout = 7", true},
+		{"SET session_track_system_variables = 'sql_mode, nix'", false}, {"SET sql_mode = ''", true}, {"SET time_zone = '+02:00'", false},
+		{"SET session_track_state_change = ON", true}, {"SET @a = 1", true}, {"DO 1", false}, {"PREPARE s FROM 'SELECT 1'", true},
+		{"CREATE DATABASE d", false}, {"CREATE TEMPORARY TABLE d.t (a INT)", true}, {"DROP TEMPORARY TABLE d.t", true},
+		{"SET session_track_state_change = OFF", false}, {"USE d", true}, {"SET session_track_schema = OFF", false}, {"USE mysql", false},
+		{"SET TRANSACTION READ ONLY", false}, {"COMMIT", false}, {"CREATE TABLE d.t (a INT)", false}, {"INSERT INTO d.t VALUES (1)", false},
+	} {
+		r, err := c.Execute(x.query)
+		if err != nil {
+			t.Fatalf("%s: %v", x.query, err)
+		}
+		if got := r.Status&gomysql.SERVER_SESSION_STATE_CHANGED != 0; got != x.state {
+			t.Errorf("%s: the OK says of a change: %v", x.query, got)
+		}
+	}
 }

@@ -73,10 +73,6 @@ func (s *Session) newPrepared(text string) *prepared {
 // Prepare implements protocol.Session.
 func (c *client) Prepare(ctx context.Context, text string) (*protocol.Statement, error) {
 	c.sess.count("Com_stmt_prepare", 1)
-	if w, _ := syntax.NextWord(text, 0); !strings.EqualFold(w, "SHOW") { // SHOW WARNINGS shows those there are
-		c.sess.worded, c.sess.counting = "", false
-		c.sess.ClearWarnings()
-	}
 	text = syntax.PlainComments(c.sess.received(text))
 	p := c.sess.newPrepared(text)
 	st := &protocol.Statement{Handle: p}
@@ -200,6 +196,7 @@ func (s *Session) PrepareQuery(query string, stmt ast.Statement) {
 	if s.prepared.databases == nil {
 		s.prepared.databases = make(map[string]string)
 	}
+	s.changes.any = true
 	s.prepared.databases[query] = s.BaseSession.GetCurrentDatabase()
 	if delete(s.prepared.views, query); s.prepared.view != "" {
 		if d, ok := stmt.(*ast.DDL); ok && d.ViewSpec != nil {
@@ -222,6 +219,7 @@ func (s *Session) PrepareQuery(query string, stmt ast.Statement) {
 
 // UnprepareQuery implements sql.Session.
 func (s *Session) UnprepareQuery(query string) {
+	s.changes.any = true
 	delete(s.prepared.views, query)
 	delete(s.prepared.databases, query)
 	s.BaseSession.UnprepareQuery(query)

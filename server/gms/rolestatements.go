@@ -187,6 +187,10 @@ func (g *roleGrant) grant(_ *sql.Context, s *Session, e *accountEdit) error {
 			if _, there := e.GetUser(role.Key()); !there {
 				return errUnknownAuthorization(role)
 			}
+			if slices.Contains(reached(e, role), to) {
+				return mysql.NewSQLError(4027, "HY000", "User account %s is directly or indirectly granted to the role %s. The GRANT would create a loop",
+					to, role)
+			}
 			admin := g.admin
 			for _, old := range e.GetToUserRoleEdges(mysql_db.RoleEdgesToKey{ToHost: to.Host, ToUser: to.User}) {
 				admin = admin || old.WithAdminOption && old.FromUser == role.User && old.FromHost == role.Host

@@ -115,6 +115,7 @@ type Session struct {
 	// insertID is the value that insert_id has the next INSERT begin with that gives one, insertIDUsed that the statement has.
 	insertID     uint64
 	insertIDUsed bool
+	changes      changes // that its client was not told of yet
 }
 
 type tableID = engine.TableID
@@ -495,6 +496,7 @@ func (s *Session) SetSessionVariable(ctx *sql.Context, name string, val any) err
 	if err := s.BaseSession.SetSessionVariable(ctx, name, val); err != nil {
 		return err
 	}
+	s.changes.set(name)
 	switch strings.ToLower(name) {
 	case "last_insert_id":
 		if v, err := s.BaseSession.GetSessionVariable(ctx, name); err == nil {

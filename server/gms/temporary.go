@@ -66,6 +66,7 @@ func (t *temporaries) remove(ctx *sql.Context, s *Session, tx *engine.Tx, db, na
 		return false, nil
 	}
 	delete(t.m, k)
+	s.changes.any = true
 	def := s.sess.Temporary(x.id)
 	if def == nil {
 		return true, nil
@@ -98,6 +99,7 @@ func (d *Database) CreateTemporaryTable(ctx *sql.Context, name string, schema sq
 		s.temps.m = make(map[string]temporary)
 	}
 	s.temps.m[k] = temporary{db: d.Name(), name: name, id: stored.ID}
+	s.changes.any = true
 	s.defined(stored.ID)
 	return nil
 }

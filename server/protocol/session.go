@@ -125,6 +125,10 @@ type Change struct {
 // appendChanges appends the block of an OK packet without its length.
 func appendChanges(b []byte, changes []Change) []byte {
 	for _, c := range changes {
+		if c.Type == mysql.SESSION_TRACK_STATE_CHANGE { // its value has no length of its own
+			b = appendLength(append(b, c.Type), c.Value)
+			continue
+		}
 		n := lengthBytes(len(c.Value))
 		switch c.Type {
 		case mysql.SESSION_TRACK_SYSTEM_VARIABLES:
