@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"sync"
+	"time"
 )
 
 // Bytes that the bookkeeping of a lock takes beside its key, rounded up.
@@ -38,6 +39,10 @@ type Table struct {
 // Stats counts what happened to requests since the table was made.
 type Stats struct {
 	Waits, Deadlocks, Timeouts uint64
+	// RowWaits are the waits for rows and gaps, RowTime how long those that have ended took
+	// together, and RowLongest the longest of them.
+	RowWaits            uint64
+	RowTime, RowLongest time.Duration
 }
 
 // space is the locks of one Space.

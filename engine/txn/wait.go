@@ -66,6 +66,9 @@ func (o *Owner) request(r Request, wait bool) (*Waiter, error) {
 	sp.waiters = append(sp.waiters, w)
 	o.waiting = w
 	t.waits.Waits++
+	if r.Space.Kind == SpaceIndex {
+		t.waits.RowWaits++
+	}
 	t.breakCycles(w)
 	if w.ended && w.err != nil {
 		return nil, w.err
@@ -136,6 +139,11 @@ func (t *Table) finish(w *Waiter, err error) {
 	p.ext.queue = slices.DeleteFunc(p.ext.queue, func(x *Waiter) bool { return x == w })
 	w.sp.waiters = slices.DeleteFunc(w.sp.waiters, func(x *Waiter) bool { return x == w })
 	w.o.waiting = nil
+	if w.req.Space.Kind == SpaceIndex {
+		took := time.Since(w.since)
+		t.waits.RowTime += took
+		t.waits.RowLongest = max(t.waits.RowLongest, took)
+	}
 	w.ended, w.err = true, err
 	close(w.done)
 }

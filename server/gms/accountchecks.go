@@ -1,6 +1,7 @@
 package gms
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
@@ -58,7 +59,7 @@ func (s *Session) maySet(ctx *sql.Context, n *plan.Set) error {
 // mayKill returns an error unless the session may end a thread: one of its own account,
 // or with CONNECTION_ADMIN any but those of accounts that are out of its reach.
 func (s *Session) mayKill(ctx *sql.Context, connection uint32) error {
-	if !running(ctx, connection) {
+	if !slices.ContainsFunc(s.b.processes(), func(p sql.Process) bool { return p.Connection == connection }) {
 		return mysql.NewSQLError(mysql.ERNoSuchThread, "HY000", "Unknown thread id: %d", connection)
 	}
 	of, known := s.b.sessions.Load(connection)

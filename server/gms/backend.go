@@ -58,6 +58,8 @@ type Backend struct {
 	accounts  connectionCounts
 	sessions  sync.Map             // connection id (uint32) -> *Session
 	processes func() []sql.Process // nil before NewEngine
+	// kill ends what a client's connection runs, or the connection too. Set by NewServer.
+	kill      func(id uint32, connection bool)
 	deadlocks deadlocks
 	rowsRead  atomic.Uint64 // rows that scans returned
 	written   rowCounts

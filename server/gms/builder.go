@@ -413,6 +413,11 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 			if err := s.mayKill(ctx, n.ConnID); err != nil {
 				return nil, err
 			}
+			s.b.kill(n.ConnID, n.Kt == plan.KillType_Connection)
+			if n.ConnID == s.ID() && n.Kt == plan.KillType_Query {
+				return nil, errInterrupted()
+			}
+			return sql.RowsToRowIter(sql.NewRow(types.NewOkResult(0))), nil
 		}
 	case *plan.Set:
 		if s.b.mysql {
@@ -562,16 +567,6 @@ func (u unguarded) RemoveDatabase(ctx *sql.Context, name string) error {
 		return deniedDatabase(ctx, name)
 	}
 	return u.b.DropDatabase(ctx, name)
-}
-
-// running reports whether there is a connection of the number.
-func running(ctx *sql.Context, connection uint32) bool {
-	for _, p := range ctx.ProcessList.Processes() {
-		if p.Connection == connection {
-			return true
-		}
-	}
-	return false
 }
 
 // runner is what procedures, triggers and events run their statements with.

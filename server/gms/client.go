@@ -124,10 +124,7 @@ func (c *client) Reset(ctx context.Context) error {
 
 // context returns the planner's context of a statement.
 func (c *client) context(ctx context.Context, query string, w *protocol.Results) *sql.Context {
-	services := sql.Services{KillConnection: func(id uint32) error {
-		c.srv().sql.Kill(id)
-		return nil
-	}}
+	var services sql.Services
 	if w != nil {
 		services.LoadInfile = func(name string) (io.ReadCloser, error) { return w.LoadLocal(ctx, name) }
 	}

@@ -289,6 +289,7 @@ var rewrites = []errorRewrite{
 	rw(`^expected ON DUPLICATE KEY \.\.\. VALUES\(\) to reference a column, found: (?:`+rewrite.NewRow+`\.)?(.*)$`, 1054, "Unknown column '$1' in 'field list'"),
 	rw("^(View '.*' references invalid table.*)$", 1356, "$1"),
 	rw("^(?:Event '(.*)' does not exist|Unknown event '(.*)')$", 1539, "Unknown event '$1$2'"),
+	rw("(?i)^variable '(.*)' can't be set to the value of '<nil>'$", 1231, "Variable '$1' can't be set to the value of 'NULL'"),
 	rw("^variable '(event_scheduler)' can't be set to the value 'disabled'$", 1231, "Variable '$1' can't be set to the value of 'DISABLED'"),
 	rw("^(Event '.*' already exists)$", 1537, "$1"),
 	rw("^ENDS is either invalid or before STARTS$|^Incorrect ENDS value: '.*'$", 1543, "ENDS is either invalid or before STARTS"),

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/datadriven"
 	"github.com/go-sql-driver/mysql"
@@ -224,4 +225,32 @@ func TestKillProcedure(t *testing.T) {
 			t.Fatalf("%s: %s", name, got)
 		}
 	}
+}
+
+// A KILL of an expression, and one in a procedure, ends what it names; of its own statement it is 1317.
+func TestKillOfExpressions(t *testing.T) {
+	i := startInstance(t)
+	pool := i.open("")
+	c := i.conn(pool)
+	must(t, c, "CREATE DATABASE d", "USE d", "CREATE PROCEDURE k (x INT) KILL QUERY x", "CREATE PROCEDURE kc (x INT) KILL x",
+		"CREATE TABLE t (a INT)", "INSERT INTO t VALUES (1)")
+	for _, kill := range []string{"KILL QUERY @x", "CALL k(@x)", "KILL CONNECTION @x + 0", "CALL kc(@x)"} {
+		sleeper := i.conn(pool)
+		must(t, c, "SET @x = "+one(t, sleeper, "SELECT CONNECTION_ID()"))
+		slept := make(chan error, 1)
+		go func() {
+			_, err := sleeper.ExecContext(t.Context(), "SELECT SLEEP(60) FROM d.t")
+			slept <- err
+		}()
+		for one(t, c, "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE id = @x AND info LIKE 'SELECT SLEEP%'") != "1" {
+			time.Sleep(time.Millisecond)
+		}
+		must(t, c, kill)
+		if err := <-slept; err == nil {
+			t.Errorf("%s: it went on", kill)
+		}
+	}
+	wantError(t, c, "KILL QUERY CONNECTION_ID()", 1317, "70100")
+	wantError(t, c, "KILL QUERY "+one(t, c, "SELECT CONNECTION_ID()"), 1317, "70100")
+	must(t, c, "DO 1")
 }

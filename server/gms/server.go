@@ -153,6 +153,12 @@ func NewServer(o Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("gms: %w", err)
 	}
+	s.b.kill = func(id uint32, connection bool) {
+		s.engine.ProcessList.Kill(id)
+		if connection {
+			s.sql.Kill(id)
+		}
+	}
 	if _, err := s.loadUsers(); err != nil {
 		return nil, fmt.Errorf("gms: users: %w", err)
 	}

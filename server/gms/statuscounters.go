@@ -42,7 +42,7 @@ func (b *Backend) refreshStatus() {
 			waits++
 		}
 	}
-	cache, log := b.db.CacheStats(), b.db.LogStatus()
+	cache, log, locks := b.db.CacheStats(), b.db.LogStatus(), b.db.LockStats()
 	up := uint64(time.Since(b.started) / time.Second)
 	_, size, _ := sql.SystemVariables.GetGlobal("innodb_buffer_pool_size")
 	pool, _ := size.(int64)
@@ -51,6 +51,9 @@ func (b *Backend) refreshStatus() {
 		"Uptime": up, "Uptime_since_flush_status": up,
 		"Queries": globalCount("Questions"), "Threads_created": globalCount("Connections"), "Max_used_connections": b.mostConnections.Load(),
 		"Innodb_page_size": engine.PageSize, "Innodb_rows_read": b.rowsRead.Load(), "Innodb_row_lock_current_waits": waits,
+		"Innodb_row_lock_waits": locks.RowWaits, "Innodb_row_lock_time": uint64(locks.RowTime.Milliseconds()),
+		"Innodb_row_lock_time_avg": uint64(locks.RowTime.Milliseconds()) / max(1, locks.RowWaits),
+		"Innodb_row_lock_time_max": uint64(locks.RowLongest.Milliseconds()),
 		"Innodb_rows_inserted": inserted, "Innodb_rows_updated": updated, "Innodb_rows_deleted": deleted,
 		"Handler_write": inserted, "Handler_update": updated, "Handler_delete": deleted,
 		"Innodb_buffer_pool_pages_data": uint64(cache.Pages), "Innodb_buffer_pool_bytes_data": uint64(cache.Bytes),
