@@ -3,6 +3,7 @@ package gms_test
 import (
 	"database/sql"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -220,4 +221,23 @@ func TestGrantsOfRolesAreNoLoop(t *testing.T) {
 	wantMessage(t, c, "GRANT a TO a", 4027, "loop")
 	must(t, c, "GRANT a TO u")
 	wantError(t, c, "SET GLOBAL partial_revokes = ON", 1238, "HY000")
+}
+
+// What accounts have is as it was when they are read again, as by another instance.
+func TestGrantsAreReadAsTheyWere(t *testing.T) {
+	i := startInstance(t)
+	c := i.conn(i.open(""))
+	must(t, c, "CREATE DATABASE D1", "USE D1", "CREATE TABLE T (A INT, b INT)", "CREATE PROCEDURE P () SELECT 1", "CREATE FUNCTION F () RETURNS INT NO SQL RETURN 1",
+		"CREATE ROLE r, q", "CREATE USER u REQUIRE SSL WITH MAX_USER_CONNECTIONS 3 COMMENT 'c'",
+		"GRANT r TO u WITH ADMIN OPTION", "GRANT q TO u", "GRANT SELECT (A), UPDATE (A, b) ON T TO u", "GRANT INSERT ON T TO u WITH GRANT OPTION",
+		"GRANT EXECUTE ON PROCEDURE P TO u", "GRANT EXECUTE, ALTER ROUTINE ON FUNCTION F TO u", "GRANT ALL ON D1.* TO u",
+		"GRANT BACKUP_ADMIN ON *.* TO u WITH GRANT OPTION", "GRANT ROLE_ADMIN, RELOAD ON *.* TO u", "SET DEFAULT ROLE r TO u")
+	shown := func(c *sql.Conn) string {
+		return fmt.Sprint(column(t, c, "SHOW GRANTS FOR u"), column(t, c, "SHOW CREATE USER u"))
+	}
+	before := shown(c)
+	wantError(t, c, "REVOKE SELECT ON mysql.* FROM u", 1141, "42000") // reads them again
+	if after := shown(c); after != before {
+		t.Errorf("after a statement that failed:\n%s\nbefore:\n%s", after, before)
+	}
 }

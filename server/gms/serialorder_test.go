@@ -190,31 +190,9 @@ func orderRun(ctx context.Context, c *sql.Conn, query string, prepared bool) (st
 		return "", err
 	}
 	defer rows.Close()
-	columns, err := rows.Columns()
-	if err != nil {
-		return "", err
-	}
-	var lines []string
-	for rows.Next() {
-		cells := make([]sql.NullString, len(columns))
-		into := make([]any, len(columns))
-		for i := range cells {
-			into[i] = &cells[i]
-		}
-		if err := rows.Scan(into...); err != nil {
-			return "", err
-		}
-		var texts []string
-		for _, cell := range cells {
-			if !cell.Valid {
-				cell.String = "NULL"
-			}
-			texts = append(texts, cell.String)
-		}
-		lines = append(lines, strings.Join(texts, ","))
-	}
+	lines, err := rowTexts(rows)
 	sort.Strings(lines)
-	return strings.Join(lines, ";"), rows.Err()
+	return strings.Join(lines, ";"), err
 }
 
 // orderNumber is the number of MySQL's error, 0 of any other.

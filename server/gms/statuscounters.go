@@ -54,7 +54,7 @@ func (b *Backend) refreshStatus() {
 		"Innodb_row_lock_waits": locks.RowWaits, "Innodb_row_lock_time": uint64(locks.RowTime.Milliseconds()),
 		"Innodb_row_lock_time_avg": uint64(locks.RowTime.Milliseconds()) / max(1, locks.RowWaits),
 		"Innodb_row_lock_time_max": uint64(locks.RowLongest.Milliseconds()),
-		"Innodb_rows_inserted": inserted, "Innodb_rows_updated": updated, "Innodb_rows_deleted": deleted,
+		"Innodb_rows_inserted":     inserted, "Innodb_rows_updated": updated, "Innodb_rows_deleted": deleted,
 		"Handler_write": inserted, "Handler_update": updated, "Handler_delete": deleted,
 		"Innodb_buffer_pool_pages_data": uint64(cache.Pages), "Innodb_buffer_pool_bytes_data": uint64(cache.Bytes),
 		"Innodb_buffer_pool_pages_total": uint64(pool / engine.PageSize),

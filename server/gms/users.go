@@ -8,8 +8,11 @@ import (
 	"sync/atomic"
 
 	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/mysql_db"
+	"github.com/dolthub/go-mysql-server/sql/mysql_db/serial"
 
 	"sextant/engine"
+	"sextant/server/gms/syntax"
 )
 
 // users is what the server has loaded of the users and grants.
@@ -79,9 +82,23 @@ func (s *Server) loadUsers() (bool, error) {
 	if err := s.b.users.OverwriteUsersAndGrantData(sql.NewEmptyContext(), ed, o.Data); err != nil {
 		return true, fmt.Errorf("decode users: %w", err)
 	}
+	administrators(ed, serial.GetRootAsMySQLDb(o.Data, 0))
 	s.b.users.SetEnabled(true)
 	s.users.loaded = o.Data
 	return true, nil
+}
+
+// administrators gives grants of roles the WITH ADMIN OPTION that the planner stores and does not
+// read again.
+func administrators(ed *mysql_db.Editor, stored *serial.MySQLDb) {
+	for i := range stored.RoleEdgesLength() {
+		var e serial.RoleEdge
+		if stored.RoleEdges(&e, i) && e.WithAdminOption() {
+			role, to := syntax.AccountName{User: string(e.FromUser()), Host: string(e.FromHost())}, syntax.AccountName{User: string(e.ToUser()), Host: string(e.ToHost())}
+			ed.RemoveRoleEdge(edge(role, to))
+			ed.PutRoleEdge(&mysql_db.RoleEdge{FromHost: role.Host, FromUser: role.User, ToHost: to.Host, ToUser: to.User, WithAdminOption: true})
+		}
+	}
 }
 
 // reloadUsers takes back changes of a transaction that was rolled back.
