@@ -264,7 +264,7 @@ func victim(cycle []*Owner) *Owner {
 }
 
 func (o *Owner) class() int {
-	if o.waiting.req.Mode == MetaExclusive {
+	if m := o.waiting.req.Mode; m == MetaExclusive || m == MetaNoWrite {
 		return 1
 	}
 	return 0
