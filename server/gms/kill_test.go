@@ -68,6 +68,7 @@ func TestKillWakesSleep(t *testing.T) {
 	for _, x := range []struct{ query, answer string }{
 		{"select release_lock('l'), sleep(60), 7", "(1,1,7)"},
 		{"select release_lock('l'), sleep(60) from t", "error 1317 (70100): Query execution was interrupted"},
+		{"select sleep(60) from (select release_lock('l') r union all select 1) x where r > 0", "error 1317 (70100): Query execution was interrupted"},
 		{"select id from t where release_lock('l') and sleep(60)", "error 1317 (70100): Query execution was interrupted"},
 	} {
 		l.do("b", "select get_lock('l', 0)")

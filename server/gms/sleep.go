@@ -6,6 +6,7 @@ import (
 
 	"github.com/dolthub/go-mysql-server/sql"
 	builtin "github.com/dolthub/go-mysql-server/sql/expression/function"
+	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 )
 
 // sleepCall is SLEEP. That KILL QUERY wakes it is no error of a statement of the client's that
@@ -33,6 +34,9 @@ func (c sleepCall) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	s, ok := ctx.Session.(*Session)
 	if err == nil || !ok || s.depth > 0 || s.tables > 0 || !errors.Is(ctx.Err(), context.Canceled) {
 		return v, err
+	}
+	if q, ok := s.locks.stmt.(*ast.Select); ok && len(q.From) > 0 && !dual(q.From) {
+		return v, err // of views and derived tables too, or nothing would end it any more
 	}
 	s.woken = true
 	return int32(1), nil
