@@ -141,7 +141,7 @@ func (a *rights) having(w *ast.Where, sc *fromScope) error {
 	if w == nil {
 		return nil
 	}
-	return ast.Walk(func(n ast.SQLNode) (bool, error) {
+	return syntax.Walk(func(n ast.SQLNode) (bool, error) {
 		switch n := n.(type) {
 		case *ast.ColName:
 			if n.Qualifier.IsEmpty() && sc.aliases[n.Name.Lowered()] {
@@ -194,7 +194,7 @@ func (a *rights) locks(l *ast.Lock, q ast.SelectStatement) error {
 	if !writes {
 		return nil
 	}
-	return ast.Walk(func(n ast.SQLNode) (bool, error) {
+	return syntax.Walk(func(n ast.SQLNode) (bool, error) {
 		e, ok := n.(*ast.AliasedTableExpr)
 		if !ok {
 			_, sub := n.(*ast.Subquery)
@@ -373,7 +373,7 @@ func (a *rights) selectList(list ast.SelectExprs, sc *fromScope) error {
 
 // expressions checks the columns and queries in expressions.
 func (a *rights) expressions(sc *fromScope, list ...ast.SQLNode) error {
-	return ast.Walk(func(n ast.SQLNode) (bool, error) {
+	return syntax.Walk(func(n ast.SQLNode) (bool, error) {
 		switch n := n.(type) {
 		case *ast.Subquery:
 			return false, a.query(n.Select, &fromScope{outer: sc})

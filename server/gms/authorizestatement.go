@@ -277,7 +277,7 @@ func (a *rights) insert(n *ast.Insert) error {
 
 // updated checks the value of an assignment; VALUES(c) reads what is inserted.
 func (a *rights) updated(e ast.Expr, sc *fromScope) error {
-	return ast.Walk(func(n ast.SQLNode) (bool, error) {
+	return syntax.Walk(func(n ast.SQLNode) (bool, error) {
 		switch n := n.(type) {
 		case *ast.ValuesFuncExpr:
 			return false, nil
@@ -301,7 +301,7 @@ func (a *rights) update(n *ast.Update) error {
 	if single {
 		_, single = n.TableExprs[0].(*ast.AliasedTableExpr)
 	}
-	_ = ast.Walk(func(node ast.SQLNode) (bool, error) {
+	_ = syntax.Walk(func(node ast.SQLNode) (bool, error) {
 		if t, ok := node.(*ast.AliasedTableExpr); ok {
 			if name, ok := t.Expr.(ast.TableName); ok {
 				alias := t.As.String()

@@ -20,7 +20,7 @@ func viewUses(stmt ast.Statement) (out []*viewUse) {
 			out = append(out, use)
 		}
 	}
-	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+	_ = syntax.Walk(func(n ast.SQLNode) (bool, error) {
 		switch n := n.(type) {
 		case *ast.Insert:
 			add(n.Auth)

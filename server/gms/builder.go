@@ -590,7 +590,9 @@ func (r *runner) QueryWithBindings(ctx *sql.Context, query string, parsed ast.St
 		if a, ok := parsed.(*ast.AlterTable); ok {
 			s.laterClauses(ctx, a)
 		}
-		s.deleteJoins(parsed)
+		if err := s.deleteJoins(ctx, parsed); err != nil {
+			return nil, nil, nil, err
+		}
 		rewrite.UpdatedRanges(parsed)
 		annotator{db: ctx.GetCurrentDatabase()}.statement(parsed)
 		if err := s.mayWrite(parsed); err != nil {

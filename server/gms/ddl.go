@@ -22,6 +22,7 @@ import (
 	"sextant/engine/row"
 	"sextant/server/gms/expr"
 	"sextant/server/gms/rewrite"
+	"sextant/server/gms/syntax"
 	"sextant/server/gms/value"
 )
 
@@ -173,7 +174,7 @@ func canBeRead(ctx *sql.Context, text string) error {
 	if err != nil {
 		return unsupported
 	}
-	return ast.Walk(func(n ast.SQLNode) (bool, error) {
+	return syntax.Walk(func(n ast.SQLNode) (bool, error) {
 		if f, ok := n.(*ast.FuncExpr); ok && f.Qualifier.IsEmpty() && !nativeFunction(ctx, f.Name.String()) {
 			s, err := sessionOf(ctx)
 			if err != nil {

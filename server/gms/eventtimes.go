@@ -251,7 +251,7 @@ func (s *Session) constant(ctx *sql.Context, text, to string) (any, error) {
 	if err != nil {
 		return nil, sql.ErrSyntaxError.New(err.Error())
 	}
-	err = ast.Walk(func(n ast.SQLNode) (bool, error) {
+	err = syntax.Walk(func(n ast.SQLNode) (bool, error) {
 		switch n := n.(type) {
 		case *ast.Subquery:
 			return false, mysql.NewSQLError(mysql.ERNotSupportedYet, "42000",

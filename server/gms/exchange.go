@@ -191,7 +191,7 @@ func (x *exchange) attach(stmt ast.Statement) error {
 	if load, ok := stmt.(*ast.Load); ok {
 		return x.attachLoad(load)
 	}
-	return ast.Walk(func(n ast.SQLNode) (bool, error) {
+	return syntax.Walk(func(n ast.SQLNode) (bool, error) {
 		if into, ok := n.(*ast.Into); ok && into != nil && into.Outfile != "" {
 			into.Outfile = x.carry() + outfileSeparator + into.Outfile
 		}
@@ -204,7 +204,7 @@ func (x *exchange) attachLoad(load *ast.Load) error {
 		x.columns = append(x.columns, c.String())
 	}
 	for _, e := range load.SetExprs {
-		if err := ast.Walk(func(n ast.SQLNode) (bool, error) {
+		if err := syntax.Walk(func(n ast.SQLNode) (bool, error) {
 			if _, ok := n.(*ast.Subquery); ok {
 				return false, value.ErrNotSupported("LOAD DATA … SET with a subquery")
 			}

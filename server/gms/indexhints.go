@@ -17,7 +17,7 @@ import (
 // hintedIndexes gives the names of index hints as the tables have them, and the tables the hints of optimizer hints. It returns the
 // error of a name that no visible index of the table begins with, and of USE INDEX beside FORCE INDEX.
 func (s *Session) hintedIndexes(stmt ast.Statement) error {
-	return ast.Walk(func(n ast.SQLNode) (bool, error) {
+	return syntax.Walk(func(n ast.SQLNode) (bool, error) {
 		switch n := n.(type) {
 		case *ast.Select:
 			return true, s.optimizerHints(n.Comments, n.From)

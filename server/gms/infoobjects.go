@@ -132,7 +132,7 @@ func viewTableRows(ctx *sql.Context, s *Session, cat sql.Catalog) ([]sql.Row, er
 			return nil //nolint:nilerr // it cannot be read either
 		}
 		var used []syntax.TableName
-		_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+		_ = syntax.Walk(func(n ast.SQLNode) (bool, error) {
 			if t, ok := n.(*ast.AliasedTableExpr); ok {
 				if name, ok := t.Expr.(ast.TableName); ok && !name.IsEmpty() {
 					if full := fullName(name, db); !slices.Contains(used, full) {

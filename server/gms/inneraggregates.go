@@ -19,7 +19,7 @@ type aggregateBlock struct {
 // name and the same aggregate: by the same text the planner takes them for those outside.
 func innerAggregates(stmt ast.Statement) error {
 	blocks := 0
-	return ast.Walk(aggregatesWithin(nil, &blocks), stmt)
+	return syntax.Walk(aggregatesWithin(nil, &blocks), stmt)
 }
 
 // aggregatesWithin visits the query blocks within those that are given.
@@ -39,18 +39,18 @@ func aggregatesWithin(outer []aggregateBlock, blocks *int) ast.Visit {
 				}
 			}
 		}
-		if err := ast.Walk(aggregatesWithin(outer, blocks), s.From); err != nil {
+		if err := syntax.Walk(aggregatesWithin(outer, blocks), s.From); err != nil {
 			return false, err
 		}
 		within := append(outer[:len(outer):len(outer)], own)
-		return false, ast.Walk(aggregatesWithin(within, blocks), s.SelectExprs, s.Where, s.GroupBy, s.Having, s.OrderBy)
+		return false, syntax.Walk(aggregatesWithin(within, blocks), s.SelectExprs, s.Where, s.GroupBy, s.Having, s.OrderBy)
 	}
 }
 
 // aggregatesOf returns a query block with its own aggregates.
 func aggregatesOf(s *ast.Select) (aggregateBlock, []*ast.FuncExpr) {
 	own, found := aggregateBlock{map[string]bool{}, map[string]bool{}}, []*ast.FuncExpr(nil)
-	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+	_ = syntax.Walk(func(n ast.SQLNode) (bool, error) {
 		switch n := n.(type) {
 		case *ast.Subquery:
 			return false, nil
@@ -62,7 +62,7 @@ func aggregatesOf(s *ast.Select) (aggregateBlock, []*ast.FuncExpr) {
 		}
 		return true, nil
 	}, s.SelectExprs, s.Having, s.OrderBy)
-	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+	_ = syntax.Walk(func(n ast.SQLNode) (bool, error) {
 		switch n := n.(type) {
 		case *ast.Subquery:
 			return false, nil

@@ -154,7 +154,6 @@ func (s *Session) visibleColumns(ctx *sql.Context, stmt ast.Statement, stars boo
 			with(n.With)
 		case *ast.SetOp:
 			with(n.With)
-			return true, ast.Walk(visit, n.With)
 		case *ast.Insert:
 			with(n.With)
 			if rows, ok := n.Rows.(*ast.AliasedValues); ok && slices.ContainsFunc(rows.Values, func(v ast.ValTuple) bool { return len(v) == 0 }) {
@@ -175,7 +174,7 @@ func (s *Session) visibleColumns(ctx *sql.Context, stmt ast.Statement, stars boo
 		}
 		return true, nil
 	}
-	return ast.Walk(visit, stmt)
+	return syntax.Walk(visit, stmt)
 }
 
 // columnsIfHidden returns the visible columns of a table that has others as well, else nil.

@@ -137,7 +137,7 @@ func (a annotator) limited(stmt ast.Statement) {
 	default:
 		return
 	}
-	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+	_ = syntax.Walk(func(n ast.SQLNode) (bool, error) {
 		switch n := n.(type) {
 		case *ast.Delete:
 			if t, ok := onlyTable(n.TableExprs); ok && len(n.Partitions) > 0 {
@@ -169,7 +169,7 @@ func (a annotator) statements(list ast.Statements) {
 
 // selects marks the FROM lists of every SELECT in s that has a lock clause.
 func (a annotator) selects(s ast.SQLNode) {
-	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+	_ = syntax.Walk(func(n ast.SQLNode) (bool, error) {
 		switch n := n.(type) {
 		case *ast.Select:
 			if n.Lock != nil && n.Lock.Type != "" {
@@ -256,7 +256,7 @@ func parseLock(l *ast.Lock) []lockedTables {
 
 // lockedOnce returns 3569 for a table that the OF of a SELECT's lock clauses names twice.
 func (a annotator) lockedOnce(stmt ast.Statement) error {
-	return ast.Walk(func(n ast.SQLNode) (bool, error) {
+	return syntax.Walk(func(n ast.SQLNode) (bool, error) {
 		s, ok := n.(*ast.Select)
 		if !ok || s.Lock == nil || s.Lock.Type == "" {
 			return true, nil
@@ -328,7 +328,7 @@ func (a annotator) tables(te ast.TableExpr, f func(*ast.AliasedTableExpr, ast.Ta
 
 // reads marks every table reference anywhere in n as read by DML.
 func (a annotator) reads(n ast.SQLNode) {
-	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+	_ = syntax.Walk(func(n ast.SQLNode) (bool, error) {
 		if t, ok := n.(*ast.AliasedTableExpr); ok {
 			if name, ok := t.Expr.(ast.TableName); ok {
 				a.mark(t, name, reference{lock: lockRead})
@@ -371,7 +371,7 @@ func written(lock lockMode, from ast.TableExprs, where *ast.Where) reference {
 		ref.joined = 1
 	}
 	if where != nil {
-		_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+		_ = syntax.Walk(func(n ast.SQLNode) (bool, error) {
 			if _, sub := n.(*ast.Subquery); sub {
 				ref.joined = 1
 			}

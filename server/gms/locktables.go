@@ -152,7 +152,7 @@ func (u *lockUse) ddl(n *ast.DDL) {
 
 // walk looks at every table reference of a statement.
 func (u *lockUse) walk(n ast.SQLNode) {
-	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+	_ = syntax.Walk(func(n ast.SQLNode) (bool, error) {
 		switch n := n.(type) {
 		case *ast.CommonTableExpr:
 			u.ctes = append(u.ctes, n.As.String())

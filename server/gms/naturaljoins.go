@@ -53,17 +53,13 @@ func (s *Session) naturalStars(ctx *sql.Context, stmt ast.Statement) error {
 					return false, err
 				}
 			}
-		case *ast.SetOp:
-			if err := ast.Walk(visit, node.With); err != nil {
-				return false, err
-			}
 		case *ast.AliasedTableExpr:
-			if q, ok := node.Expr.(*ast.Subquery); ok && len(q.Columns) == 0 && !named[node] {
+			if q, ok := node.Expr.(*ast.Subquery); ok && len(q.Columns) == 0 && !named[node] && node.As.String() != rewrite.Derived {
 				return true, distinct(n.selected(q.Select))
 			}
 		case *ast.Select:
 			if node.With != nil {
-				if err := ast.Walk(visit, node.With); err != nil {
+				if err := syntax.Walk(visit, node.With); err != nil {
 					return false, err
 				}
 			}
@@ -71,7 +67,7 @@ func (s *Session) naturalStars(ctx *sql.Context, stmt ast.Statement) error {
 		}
 		return true, nil
 	}
-	return ast.Walk(visit, stmt)
+	return syntax.Walk(visit, stmt)
 }
 
 func (n *namedTables) with(w *ast.With) {
@@ -179,18 +175,44 @@ func (n *namedTables) qualify(s *ast.Select) {
 			aliases[a.As.Lowered()] = true
 		}
 	}
-	for i, part := range []any{&s.SelectExprs, &s.Where, &s.GroupBy, &s.Having, &s.OrderBy} {
-		_ = syntax.ReplaceNodes(reflect.ValueOf(part), func(node ast.SQLNode) (ast.SQLNode, bool, error) {
-			c, ok := node.(*ast.ColName)
-			if _, sub := node.(*ast.Subquery); sub || !ok || !c.Qualifier.IsEmpty() {
-				return nil, !sub, nil
-			}
-			if table, ok := n.merged[c.Name.Lowered()]; ok && (i < 3 || !aliases[c.Name.Lowered()]) { // HAVING and ORDER BY mean the alias
-				return &ast.ColName{Name: c.Name, Qualifier: table}, false, nil
-			}
-			return nil, false, nil
-		})
+	for i, part := range []any{&s.SelectExprs, &s.Where, &s.GroupBy, &s.Window, &s.Having, &s.OrderBy} {
+		n.qualifyNames(part, func(name string) bool { return i >= 4 && aliases[name] }) // HAVING and ORDER BY mean the alias
 	}
+}
+
+// qualifyNames gives the merged columns in a part of a statement the names of tables, but for those that are something else.
+func (n *namedTables) qualifyNames(part any, other func(name string) bool) {
+	_ = syntax.ReplaceNodes(reflect.ValueOf(part), func(node ast.SQLNode) (ast.SQLNode, bool, error) {
+		c, ok := node.(*ast.ColName)
+		if _, sub := node.(*ast.Subquery); sub || !ok || !c.Qualifier.IsEmpty() {
+			return nil, !sub, nil
+		}
+		if table, ok := n.merged[c.Name.Lowered()]; ok && !other(c.Name.Lowered()) {
+			return &ast.ColName{Name: c.Name, Qualifier: table}, false, nil
+		}
+		return nil, false, nil
+	})
+}
+
+// deleteJoins makes conditions of USING and NATURAL in a DELETE of several tables: the planner does not find
+// the aliases of what they join.
+func (s *Session) deleteJoins(ctx *sql.Context, stmt ast.Statement) error {
+	d, ok := stmt.(*ast.Delete)
+	if !ok || len(d.Targets) == 0 || !slices.ContainsFunc(d.TableExprs, merges) {
+		return nil
+	}
+	n := namedTables{s: s, ctx: ctx, ctes: map[string]*ast.CommonTableExpr{}, merged: map[string]ast.TableName{}}
+	n.with(d.With)
+	for _, e := range d.TableExprs {
+		if columns, err := n.columns(e); err != nil || columns == nil {
+			return err
+		}
+	}
+	for _, join := range n.joins {
+		join()
+	}
+	n.qualifyNames(&d.Where, func(string) bool { return false })
+	return nil
 }
 
 // columns returns what `*` of a part of a FROM stands for, nil if that is not known.
@@ -236,6 +258,13 @@ func (n *namedTables) columns(e ast.TableExpr) (out []joinedColumn, err error) {
 				return slices.ContainsFunc(others, func(o joinedColumn) bool { return o.name.Equal(c.name) })
 			}
 			return slices.ContainsFunc(e.Condition.Using, c.name.Equal)
+		}
+		for _, c := range e.Condition.Using {
+			for _, side := range [][]joinedColumn{first, second} {
+				if !slices.ContainsFunc(side, func(o joinedColumn) bool { return o.name.Equal(c) }) {
+					return nil, mysql.NewSQLError(1054, "42S22", "Unknown column '%s' in 'from clause'", c.String())
+				}
+			}
 		}
 		for _, c := range first {
 			if !common(c, second) {

@@ -21,7 +21,7 @@ import (
 // Constants in GROUP BY are no numbers of columns unless they are integers.
 func (session *Session) orderedExpressions(ctx *sql.Context, stmt ast.Statement) error {
 	inner := map[*ast.Select]bool{}
-	return ast.Walk(func(n ast.SQLNode) (bool, error) {
+	return syntax.Walk(func(n ast.SQLNode) (bool, error) {
 		s, ok := n.(*ast.Select)
 		if sub, is := n.(*ast.Subquery); is {
 			selectsOf(sub.Select, inner)
@@ -207,7 +207,7 @@ func (session *Session) checkGrouped(ctx *sql.Context, s *ast.Select, g ast.Expr
 	}
 	name := "???"
 	found := false
-	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+	_ = syntax.Walk(func(n ast.SQLNode) (bool, error) {
 		e, ok := n.(ast.Expr)
 		if _, sub := n.(*ast.Subquery); !ok || sub || found {
 			return !sub && !found, nil

@@ -17,6 +17,7 @@ import (
 	"sextant/engine"
 	"sextant/server/gms/expr"
 	"sextant/server/gms/planrule"
+	"sextant/server/gms/syntax"
 	"sextant/server/protocol"
 )
 
@@ -98,7 +99,7 @@ func writtenNames(stmt ast.Statement, out []protocol.Column) {
 		return
 	}
 	written := map[string]string{}
-	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+	_ = syntax.Walk(func(n ast.SQLNode) (bool, error) {
 		t, ok := n.(*ast.AliasedTableExpr)
 		if ok {
 			name := t.As.String()

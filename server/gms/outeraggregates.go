@@ -57,10 +57,10 @@ func (s *Session) outerAggregates(ctx *sql.Context, stmt ast.Statement) {
 
 // aggregatesElsewhere reports whether a subquery in a statement has an aggregate, or a HAVING a GROUP_CONCAT.
 func aggregatesElsewhere(stmt ast.Statement) (found bool) {
-	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+	_ = syntax.Walk(func(n ast.SQLNode) (bool, error) {
 		switch n := n.(type) {
 		case *ast.Subquery:
-			_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+			_ = syntax.Walk(func(n ast.SQLNode) (bool, error) {
 				found = found || aggregateArguments(n) != nil
 				return !found, nil
 			}, n)
@@ -79,7 +79,7 @@ func aggregatesElsewhere(stmt ast.Statement) (found bool) {
 // Those of window functions and of COUNT(*), which would be the subquery's there, stay.
 func (s *Session) subqueryAliases(ctx *sql.Context, stmt ast.Statement) {
 	found := false
-	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+	_ = syntax.Walk(func(n ast.SQLNode) (bool, error) {
 		if q, ok := n.(*ast.Select); ok {
 			found = found || slices.ContainsFunc(q.OrderBy, func(o *ast.Order) bool {
 				return rewrite.Contains(o.Expr, func(n ast.SQLNode) bool {
@@ -118,7 +118,7 @@ func (s *Session) subqueryAliases(ctx *sql.Context, stmt ast.Statement) {
 // outerExpression returns an expression of a SELECT of a chain as the last one may have it, nil if it would mean something else there.
 func outerExpression(e ast.Expr, chain []queryBlock, of int) ast.Expr {
 	out, means := &ast.ParenExpr{Expr: rewrite.Cloned(e)}, true
-	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+	_ = syntax.Walk(func(n ast.SQLNode) (bool, error) {
 		switch n := n.(type) {
 		case *ast.Subquery:
 			means = false
@@ -141,7 +141,7 @@ func countsRows(e ast.Expr) bool {
 	return rewrite.Contains(e, func(n ast.SQLNode) bool {
 		arguments := aggregateArguments(n)
 		columns := false
-		_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+		_ = syntax.Walk(func(n ast.SQLNode) (bool, error) {
 			_, is := n.(*ast.ColName)
 			columns = columns || is
 			return !columns, nil
@@ -222,7 +222,7 @@ func level(c *ast.ColName, chain []queryBlock) int {
 // owner returns which SELECT of a chain an aggregate in the last one is of.
 func (a *aggregateOwners) owner(arguments ast.SelectExprs, chain []queryBlock) int {
 	own, most := len(chain)-1, -1
-	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+	_ = syntax.Walk(func(n ast.SQLNode) (bool, error) {
 		switch n := n.(type) {
 		case *ast.Subquery:
 			most = own

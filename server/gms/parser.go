@@ -343,7 +343,9 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 			if err := s.upsert(stmt); err != nil {
 				return err
 			}
-			s.deleteJoins(stmt)
+			if err := s.deleteJoins(sctx, stmt); err != nil {
+				return err
+			}
 			if s.b.mysql && (syntax.ContainsFold(query, "index") || syntax.ContainsFold(query, "key")) {
 				if err := s.hintedIndexes(stmt); err != nil {
 					return err

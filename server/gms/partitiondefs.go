@@ -128,7 +128,7 @@ func (s *Session) constantValue(ctx *sql.Context, text string) (string, error) {
 	if err != nil {
 		return "", sql.ErrSyntaxError.New(err.Error())
 	}
-	if err := ast.Walk(func(n ast.SQLNode) (bool, error) {
+	if err := syntax.Walk(func(n ast.SQLNode) (bool, error) {
 		switch n.(type) {
 		case *ast.Subquery, *ast.ColName:
 			return false, errPartConstant

@@ -121,7 +121,7 @@ func (c *client) Prepare(ctx context.Context, text string) (*protocol.Statement,
 // parameters counts the markers of a statement, which may have one in several places.
 func parameters(stmt ast.Statement) (n int) {
 	found := map[string]bool{}
-	_ = ast.Walk(func(node ast.SQLNode) (bool, error) {
+	_ = syntax.Walk(func(node ast.SQLNode) (bool, error) {
 		if v, ok := node.(*ast.SQLVal); ok && strings.HasPrefix(string(v.Val), ":v") && v.Type == ast.ValArg {
 			found[string(v.Val)] = true
 		}

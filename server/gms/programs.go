@@ -129,7 +129,7 @@ func eachName(stmt ast.Statement, database string, f func(t syntax.TableName, wr
 	case *ast.Load:
 		f(fullName(n.Table, database), true)
 	}
-	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+	_ = syntax.Walk(func(n ast.SQLNode) (bool, error) {
 		if t, ok := n.(*ast.AliasedTableExpr); ok {
 			if name, ok := t.Expr.(ast.TableName); ok {
 				write := false

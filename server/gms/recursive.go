@@ -4,12 +4,12 @@ import (
 	"io"
 
 	"github.com/dolthub/go-mysql-server/sql"
-	"github.com/dolthub/go-mysql-server/sql/hash"
 	"github.com/dolthub/go-mysql-server/sql/iters"
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/transform"
 	"github.com/dolthub/vitess/go/mysql"
 
+	"sextant/server/gms/expr"
 	"sextant/server/gms/function"
 )
 
@@ -23,7 +23,7 @@ func (b *builder) recursiveCTE(ctx *sql.Context, s *Session, n *plan.RecursiveCt
 		}
 	}
 	u := n.Union()
-	c := &cteIter{b: b, m: &s.memory, n: n, outer: r, most: most}
+	c := &cteIter{b: b, m: &s.memory, n: n, outer: r, schema: n.Schema(ctx), most: most}
 	c.rows = &rowList{m: c.m}
 	if u.Distinct {
 		c.seen = make(map[uint64]struct{})
@@ -63,6 +63,7 @@ type cteIter struct {
 	m      *memory
 	n      *plan.RecursiveCte
 	outer  sql.Row
+	schema sql.Schema
 	part   sql.RowIter // nil: not begun
 	rows   *rowList    // of the part, so far
 	last   *rowList    // those that the part reads, nil: the first one reads none
@@ -91,7 +92,7 @@ func (c *cteIter) Next(ctx *sql.Context) (sql.Row, error) {
 			return nil, err
 		}
 		if c.seen != nil {
-			key, err := hash.HashOf(ctx, nil, r)
+			key, err := expr.RowHash(ctx, c.schema, r)
 			if err != nil {
 				return nil, err
 			}

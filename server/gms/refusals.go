@@ -160,7 +160,7 @@ func calledIn(ctx context.Context, e ast.Expr) string {
 		return ""
 	}
 	found := ""
-	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+	_ = syntax.Walk(func(n ast.SQLNode) (bool, error) {
 		if f, ok := n.(*ast.FuncExpr); ok && found == "" && isStored(sctx, f) {
 			found = f.Name.String()
 		}

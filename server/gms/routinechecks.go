@@ -241,7 +241,7 @@ func (c *programCheck) statement(stmt ast.Statement, sc *checkScope) error {
 
 // limits returns the error of a LIMIT that is a variable without a whole number.
 func (sc *checkScope) limits(stmt ast.Statement) error {
-	return ast.Walk(func(n ast.SQLNode) (bool, error) {
+	return syntax.Walk(func(n ast.SQLNode) (bool, error) {
 		limit, ok := n.(*ast.Limit)
 		if !ok || limit == nil {
 			return true, nil

@@ -16,7 +16,7 @@ import (
 // true if any row satisfies it; a subquery at the left it evaluates, and refuses a
 // second row (MySQL 1242).
 func scalars(stmt ast.Statement, unique func(*ast.Select) bool) {
-	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+	_ = syntax.Walk(func(n ast.SQLNode) (bool, error) {
 		if p, ok := n.(*ast.ParenTableExpr); ok { // FROM (a, b)
 			for len(p.Exprs) > 1 {
 				p.Exprs = append(ast.TableExprs{&ast.JoinTableExpr{LeftExpr: p.Exprs[0], Join: ast.JoinStr, RightExpr: p.Exprs[1]}}, p.Exprs[2:]...)
@@ -127,7 +127,7 @@ func singleRow(s ast.SelectStatement) bool {
 // of subqueries.
 func aggregated(e ast.Expr) bool {
 	found := false
-	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+	_ = syntax.Walk(func(n ast.SQLNode) (bool, error) {
 		switch n := n.(type) {
 		case *ast.Subquery:
 			return false, nil

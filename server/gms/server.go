@@ -185,6 +185,7 @@ func NewEngine(b *Backend) *sqle.Engine {
 	hideFulltextFromJoins(a)
 	planrule.GuardPruning(a)
 	planrule.GuardDerived(a)
+	planrule.GuardLaterals(a)
 	dropSorts(a)
 	planrule.EscapeLikes(a)
 	planrule.GuardVarying(a)

@@ -87,7 +87,7 @@ func (s *Session) upsert(stmt ast.Statement) error {
 func (s *Session) plainValues(ins *ast.Insert) {
 	written := fullName(ins.Table, s.GetCurrentDatabase())
 	for _, e := range ins.OnDup {
-		_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+		_ = syntax.Walk(func(n ast.SQLNode) (bool, error) {
 			if v, ok := n.(*ast.ValuesFuncExpr); ok && fullName(v.Name.Qualifier, written.Database) == written {
 				v.Name = &ast.ColName{Name: v.Name.Name}
 			}
@@ -194,7 +194,7 @@ func (s *Session) ownColumns(ins *ast.Insert, sel *ast.Select) {
 func usesValues(list ast.OnDup) bool {
 	found := false
 	for _, e := range list {
-		_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+		_ = syntax.Walk(func(n ast.SQLNode) (bool, error) {
 			if _, ok := n.(*ast.ValuesFuncExpr); ok {
 				found = true
 			}

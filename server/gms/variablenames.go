@@ -32,7 +32,7 @@ func (s *Session) columnsOrVariables(ctx *sql.Context, stmt ast.Statement) error
 	ctes := map[string]bool{}
 	opaque := false
 	table := func(t ast.TableName) { tables = append(tables, fullName(t, ctx.GetCurrentDatabase())) }
-	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+	_ = syntax.Walk(func(n ast.SQLNode) (bool, error) {
 		switch n := n.(type) {
 		case *ast.ColName:
 			if isVariableName(n) {
@@ -92,7 +92,7 @@ func (s *Session) columnsOrVariables(ctx *sql.Context, stmt ast.Statement) error
 
 // namesVariable reports whether a statement has the name of a variable where a column's is.
 func namesVariable(stmt ast.Statement) (found bool) {
-	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+	_ = syntax.Walk(func(n ast.SQLNode) (bool, error) {
 		c, ok := n.(*ast.ColName)
 		found = found || ok && isVariableName(c)
 		return !found, nil

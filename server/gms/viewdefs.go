@@ -151,7 +151,7 @@ func (m *viewMerger) define(n *ast.DDL, alter bool, t syntax.TableName) error {
 // viewed returns the error of what a view's SELECT may not read: variables, temporary tables
 // and the view itself, also through others.
 func (m *viewMerger) viewed(q ast.SQLNode, view syntax.TableName, database string) error {
-	return ast.Walk(func(n ast.SQLNode) (bool, error) {
+	return syntax.Walk(func(n ast.SQLNode) (bool, error) {
 		switch n := n.(type) {
 		case *ast.ColName:
 			if strings.HasPrefix(n.Name.String(), "@") {

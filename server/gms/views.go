@@ -195,9 +195,13 @@ func (m *viewMerger) joined(e ast.TableExpr, sc *viewScope, v *mergedView, alias
 		}
 	case *ast.JoinTableExpr:
 		c := *e
+		before := v.where
+		v.where = nil
 		if c.LeftExpr, ok = m.joined(e.LeftExpr, sc, v, ""); !ok {
 			return nil, false
 		}
+		asked := v.where // of the views in it; those on the side that an outer join may leave out are asked of that side's rows
+		v.where = nil
 		if c.RightExpr, ok = m.joined(e.RightExpr, sc, v, ""); !ok || len(e.Condition.Using) > 0 || strings.HasPrefix(e.Join, "natural") {
 			return nil, false
 		}
@@ -206,6 +210,13 @@ func (m *viewMerger) joined(e ast.TableExpr, sc *viewScope, v *mergedView, alias
 				return nil, false
 			}
 		}
+		switch {
+		case strings.HasPrefix(e.Join, "left"):
+			c.Condition.On, v.where = planrule.And(c.Condition.On, v.where), nil
+		case strings.HasPrefix(e.Join, "right"):
+			c.Condition.On, asked = planrule.And(c.Condition.On, asked), nil
+		}
+		v.where = planrule.And(before, planrule.And(asked, v.where))
 		return &c, true
 	case *ast.AliasedTableExpr:
 		name, ok := e.Expr.(ast.TableName)
@@ -321,7 +332,7 @@ func (sc *viewScope) node(n ast.SQLNode) (ast.SQLNode, bool, error) {
 
 // hidden returns the tables of a subquery's FROMs, whose names stay.
 func (sc *viewScope) hidden(q ast.SelectStatement) (out []scopeTable) {
-	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+	_ = syntax.Walk(func(n ast.SQLNode) (bool, error) {
 		a, ok := n.(*ast.AliasedTableExpr)
 		if !ok {
 			return true, nil

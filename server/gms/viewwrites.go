@@ -259,12 +259,13 @@ type targets struct {
 	views map[string]*mergedView // by the name that the statement has for them
 	fixed map[string]bool        // views that cannot be written
 	auth  map[string]*ast.AuthInformation
-	where ast.Expr
+	made  map[ast.TableExpr]*mergedView // by what they are replaced by
+	where ast.Expr                      // what their conditions ask of the rows of the FROM
 }
 
 // joins replaces the views among the tables of a statement; ok is false if there are none.
 func (m *viewMerger) joins(list ast.TableExprs, database string) (*targets, error) {
-	t := &targets{scope: viewScope{m: m}, views: map[string]*mergedView{}, fixed: map[string]bool{}, auth: map[string]*ast.AuthInformation{}}
+	t := &targets{scope: viewScope{m: m}, views: map[string]*mergedView{}, fixed: map[string]bool{}, auth: map[string]*ast.AuthInformation{}, made: map[ast.TableExpr]*mergedView{}}
 	for i := range list {
 		if err := syntax.ReplaceNodes(reflect.ValueOf(&list[i]), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
 			a, ok := n.(*ast.AliasedTableExpr)
@@ -293,8 +294,52 @@ func (m *viewMerger) joins(list ast.TableExprs, database string) (*targets, erro
 			_, derived := n.(*ast.AliasedTableExpr)
 			return nil, !derived, nil
 		})
+		where, err := t.asked(list[i])
+		if err != nil {
+			return nil, err
+		}
+		t.where = planrule.And(t.where, where)
 	}
 	return t, nil
+}
+
+// asked returns the conditions of the views in a part of a FROM, without those of the side that an outer join may leave out: they are
+// put to the join's.
+func (t *targets) asked(e ast.TableExpr) (where ast.Expr, err error) {
+	if v := t.made[e]; v != nil {
+		return v.where, nil
+	}
+	switch e := e.(type) {
+	case *ast.ParenTableExpr:
+		for _, e := range e.Exprs {
+			more, err := t.asked(e)
+			if err != nil {
+				return nil, err
+			}
+			where = planrule.And(where, more)
+		}
+	case *ast.JoinTableExpr:
+		left, err := t.asked(e.LeftExpr)
+		if err != nil {
+			return nil, err
+		}
+		right, err := t.asked(e.RightExpr)
+		if err != nil {
+			return nil, err
+		}
+		switch kind := strings.TrimPrefix(e.Join, "natural "); {
+		case strings.HasPrefix(kind, "right"):
+			left, right = right, left
+		case !strings.HasPrefix(kind, "left"):
+			return planrule.And(left, right), nil
+		}
+		if right != nil && e.Condition.On == nil {
+			return nil, value.ErrNotSupported("a view with conditions in an outer join with USING")
+		}
+		e.Condition.On = planrule.And(e.Condition.On, right)
+		return left, nil
+	}
+	return where, nil
 }
 
 // madeBy reports whether a join is one of a view: its conditions are replaced already.
@@ -333,7 +378,7 @@ func (m *viewMerger) target(a *ast.AliasedTableExpr, t *targets, database string
 	}
 	t.views[key] = v
 	t.scope.tables = append(t.scope.tables, scopeTable{alias: known, columns: v.columns, view: v})
-	t.where = planrule.And(t.where, v.where)
+	t.made[v.from] = v
 	if first := firstTable(v.from); first != nil {
 		first.Auth = a.Auth
 		t.auth[key] = &first.Auth
@@ -539,7 +584,7 @@ func (m *viewMerger) authorized(v *mergedView, base syntax.TableName, auth ast.A
 			if asks {
 				qualifier.Name = ast.NewTableIdent(again.tables[0].name.Name)
 			}
-			err := ast.Walk(func(n ast.SQLNode) (bool, error) {
+			err := syntax.Walk(func(n ast.SQLNode) (bool, error) {
 				switch n := n.(type) {
 				case *ast.ColName:
 					if n.Qualifier.Name.String() == alias {

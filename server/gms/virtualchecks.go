@@ -280,7 +280,7 @@ func usesColumn(expr, column string) (used bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	err = ast.Walk(func(n ast.SQLNode) (bool, error) {
+	err = syntax.Walk(func(n ast.SQLNode) (bool, error) {
 		if x, ok := n.(*ast.ColName); ok && x.Name.EqualString(column) {
 			used = true
 		}

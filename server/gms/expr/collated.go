@@ -19,8 +19,9 @@ import (
 // collation does. The planner's take those that have the same bytes.
 
 // RowHash is the planner's hash of a row, with texts by the codes of keys: the planner
-// looks each rune up in a map.
+// looks each rune up in a map. What a longer row has before its columns is the row around a subquery, the same in all.
 func RowHash(ctx *sql.Context, schema sql.Schema, r sql.Row) (uint64, error) {
+	r = r[max(0, len(r)-len(schema)):]
 	weighed := r
 	var codes []byte
 	for i := range min(len(r), len(schema)) {

@@ -5,6 +5,7 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/analyzer"
 	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/plan"
+	"github.com/dolthub/go-mysql-server/sql/sets"
 	"github.com/dolthub/go-mysql-server/sql/transform"
 )
 
@@ -91,16 +92,44 @@ func GuardDerived(a *analyzer.Analyzer) {
 	})
 	AroundRule(a, "applyIndexesFromOuterScope", func(ctx *sql.Context, n sql.Node, f *sql.QueryFlags, rule PlanRule) (sql.Node, transform.TreeIdentity, error) {
 		far := false
-		transform.Inspect(n, func(n sql.Node) bool {
-			if w, ok := n.(*plan.Filter); ok {
-				far = far || choosesBelow(ctx, w)
+		var tables, indexed, named sets.FastIntSet
+		transform.InspectWithOpaque(ctx, n, func(_ *sql.Context, n sql.Node) bool {
+			switch n := n.(type) {
+			case *plan.Filter:
+				far = far || choosesBelow(ctx, n)
+			case *plan.IndexedTableAccess:
+				indexed.Add(int(n.Id()))
+			}
+			if t, ok := n.(plan.TableIdNode); ok {
+				tables.Add(int(t.Id()))
 			}
 			return !far
 		})
 		if far {
 			return n, transform.SameTree, nil
 		}
-		return rule(ctx, n, f)
+		out, same, err := rule(ctx, n, f)
+		if err != nil || bool(same) {
+			return out, same, err
+		}
+		// The planner finds the tables of conditions by name, those in other derived tables too.
+		transform.InspectWithOpaque(ctx, n, func(_ *sql.Context, n sql.Node) bool {
+			if w, ok := n.(*plan.Filter); ok {
+				for _, e := range expression.SplitConjunction(ctx, w.Expression) {
+					if used := tablesIn(ctx, e); !used.SubsetOf(tables) {
+						named = named.Union(used)
+					}
+				}
+			}
+			return true
+		})
+		out, _, err = transform.NodeWithOpaque(ctx, out, func(_ *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
+			if t, ok := n.(*plan.IndexedTableAccess); ok && !indexed.Contains(int(t.Id())) && !named.Contains(int(t.Id())) {
+				return t.TableNode, transform.NewTree, nil
+			}
+			return n, transform.SameTree, nil
+		})
+		return out, transform.NewTree, err
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/dolthub/go-mysql-server/sql"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
+	"sextant/server/gms/syntax"
 	"sextant/server/gms/value"
 )
 
@@ -18,7 +19,7 @@ func WithoutFulltext(indexes []sql.Index) []sql.Index {
 // JoinedMatches puts MATCH in the ON of inner joins into the WHERE of their query; the planner knows no table of it
 // otherwise. Returns 1235 for one of an outer join.
 func JoinedMatches(stmt ast.Statement) (err error) {
-	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+	_ = syntax.Walk(func(n ast.SQLNode) (bool, error) {
 		var from ast.TableExprs
 		var where **ast.Where
 		switch n := n.(type) {
@@ -90,7 +91,7 @@ func conditions(e ast.Expr, out []ast.Expr) []ast.Expr {
 
 // matches reports whether an expression has a MATCH.
 func matches(e ast.Expr) (found bool) {
-	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+	_ = syntax.Walk(func(n ast.SQLNode) (bool, error) {
 		_, is := n.(*ast.MatchExpr)
 		_, inner := n.(*ast.Subquery)
 		found = found || is

@@ -31,7 +31,16 @@ func GuardNullSafeJoins(a *analyzer.Analyzer) {
 			return n, transform.SameTree, err
 		}
 		planned, same2, err := rule(ctx, guarded, f)
-		return planned, same && same2, err
+		if err != nil || bool(same) {
+			return planned, same2, err
+		}
+		planned, _, err = transform.NodeExprs(ctx, planned, func(_ *sql.Context, e sql.Expression) (sql.Expression, transform.TreeIdentity, error) {
+			if e, ok := e.(*nullSafeFilter); ok {
+				return e.NullSafeEquals, transform.NewTree, nil
+			}
+			return e, transform.SameTree, nil
+		})
+		return planned, transform.NewTree, err
 	})
 }
 

@@ -27,7 +27,7 @@ var varyingFunctions = map[string]bool{"rand": true, "uuid": true, "uuid_short":
 func MarkVarying(query string, stmt ast.Statement) {
 	assigned := map[string]bool{}
 	if strings.Contains(query, ":=") {
-		_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+		_ = syntax.Walk(func(n ast.SQLNode) (bool, error) {
 			if f, ok := n.(*ast.FuncExpr); ok && f.Name.String() == function.AssignFunction {
 				assigned[f.Exprs[0].(*ast.AliasedExpr).Expr.(*ast.ColName).Name.Lowered()] = true
 			}

@@ -31,7 +31,7 @@ func QualifyBody(n *ast.DDL, current string) {
 // qualifyStatements looks for the statements and conditions in a body; ast.Walk leaves
 // the conditions of compound statements out.
 func qualifyStatements(n ast.SQLNode, db ast.TableIdent) {
-	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+	_ = syntax.Walk(func(n ast.SQLNode) (bool, error) {
 		switch n := n.(type) {
 		case *ast.IfStatement:
 			for _, c := range n.Conditions {
@@ -64,7 +64,7 @@ type qualifier struct {
 
 func newQualifier(n ast.SQLNode, db ast.TableIdent) *qualifier {
 	q := &qualifier{db: db, ctes: map[string]bool{}}
-	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+	_ = syntax.Walk(func(n ast.SQLNode) (bool, error) {
 		if c, ok := n.(*ast.CommonTableExpr); ok {
 			q.ctes[strings.ToLower(c.As.String())] = true
 		}
@@ -74,7 +74,7 @@ func newQualifier(n ast.SQLNode, db ast.TableIdent) *qualifier {
 }
 
 func (q *qualifier) walk(n ast.SQLNode) {
-	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+	_ = syntax.Walk(func(n ast.SQLNode) (bool, error) {
 		q.visit(n)
 		return true, nil
 	}, n)

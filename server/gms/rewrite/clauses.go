@@ -6,6 +6,8 @@ import (
 
 	"github.com/dolthub/vitess/go/mysql"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+
+	"sextant/server/gms/syntax"
 )
 
 // The planner says which column it does not know, not where the statement has it. MySQL names
@@ -126,7 +128,7 @@ func (f *clauseFinder) window(w *ast.WindowDef) {
 
 // walk looks into a part of a statement. A subquery in it has clauses of its own.
 func (f *clauseFinder) walk(clause string, part ast.SQLNode) {
-	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+	_ = syntax.Walk(func(n ast.SQLNode) (bool, error) {
 		switch n := n.(type) {
 		case *ast.Subquery:
 			f.query(n.Select)

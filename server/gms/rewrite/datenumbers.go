@@ -16,7 +16,7 @@ func DateNumbers(stmt ast.Statement) {
 	if stmt = queryOf(stmt); stmt == nil {
 		return
 	}
-	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+	_ = syntax.Walk(func(n ast.SQLNode) (bool, error) {
 		switch n := n.(type) {
 		case *ast.ComparisonExpr:
 			switch n.Operator {
@@ -106,7 +106,7 @@ func betweenKinds(n *ast.RangeCond) bool {
 }
 
 func withSubquery(e ast.Expr) (found bool) {
-	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+	_ = syntax.Walk(func(n ast.SQLNode) (bool, error) {
 		_, sub := n.(*ast.Subquery)
 		found = found || sub
 		return !found, nil

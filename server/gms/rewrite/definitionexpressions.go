@@ -7,6 +7,8 @@ import (
 
 	"github.com/dolthub/vitess/go/mysql"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+
+	"sextant/server/gms/syntax"
 )
 
 // inconstant are functions whose value is not one of their arguments alone.
@@ -75,7 +77,7 @@ func checkExpression(e ast.Expr, name string, errs *expressionRules) error {
 	if e == nil {
 		return nil
 	}
-	err := ast.Walk(func(n ast.SQLNode) (bool, error) {
+	err := syntax.Walk(func(n ast.SQLNode) (bool, error) {
 		switch n := n.(type) {
 		case *ast.Subquery, *ast.ExistsExpr:
 			return false, errs.unnamed.of(name)
@@ -124,7 +126,7 @@ func checkExpression(e ast.Expr, name string, errs *expressionRules) error {
 // ColumnsOf are the columns that an expression names.
 func ColumnsOf(e ast.SQLNode) []ast.ColIdent {
 	var out []ast.ColIdent
-	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+	_ = syntax.Walk(func(n ast.SQLNode) (bool, error) {
 		if c, ok := n.(*ast.ColName); ok && !strings.HasPrefix(c.Name.String(), "@") {
 			out = append(out, c.Name)
 		}

@@ -10,7 +10,7 @@ import (
 // MemberLists notes the columns that are looked for in lists of texts: if they are ENUMs, they are texts before the
 // planner makes members of the list.
 func MemberLists(stmt ast.Statement) {
-	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+	_ = syntax.Walk(func(n ast.SQLNode) (bool, error) {
 		c, ok := n.(*ast.ComparisonExpr)
 		if !ok || c.Operator != ast.InStr && c.Operator != ast.NotInStr {
 			return true, nil

@@ -22,7 +22,7 @@ func DecimalLiterals(stmt ast.Statement) {
 		if s.TableSpec != nil {
 			for _, c := range s.TableSpec.Constraints {
 				if check, ok := c.Details.(*ast.CheckConstraintDefinition); ok {
-					_ = ast.Walk(mark, check.Expr)
+					_ = syntax.Walk(mark, check.Expr)
 				}
 			}
 		}
@@ -32,7 +32,7 @@ func DecimalLiterals(stmt ast.Statement) {
 		}
 	}
 	if stmt = queryOf(stmt); stmt != nil {
-		_ = ast.Walk(mark, stmt)
+		_ = syntax.Walk(mark, stmt)
 	}
 }
 

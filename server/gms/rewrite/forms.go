@@ -264,7 +264,7 @@ func orderOfDistinct(exprs ast.SelectExprs) (order ast.OrderBy) {
 			continue
 		}
 		twice := true
-		_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+		_ = syntax.Walk(func(n ast.SQLNode) (bool, error) {
 			switch n.(type) {
 			case *ast.Subquery, *ast.AssignmentExpr:
 				twice = false

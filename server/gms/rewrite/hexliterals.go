@@ -84,7 +84,7 @@ func HexLiterals(stmt ast.Statement) error {
 			}
 		case *ast.ColName, *ast.FuncExpr, *ast.BinaryExpr, *ast.UnaryExpr, *ast.ParenExpr:
 			*e = syntax.Call(expr.HexBeside, other, v)
-			_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+			_ = syntax.Walk(func(n ast.SQLNode) (bool, error) {
 				if f, windowed := n.(*ast.FuncExpr); windowed && f.Over != nil {
 					*e = v
 				} else if _, sub := n.(*ast.Subquery); sub {

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+
+	"sextant/server/gms/syntax"
 )
 
 // Intervals writes + and - of an INTERVAL as the functions that they are: the planner's
@@ -25,7 +27,7 @@ func Intervals(stmt ast.Statement) {
 	case *ast.AlterTable, ast.InjectedStatement:
 		return
 	}
-	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+	_ = syntax.Walk(func(n ast.SQLNode) (bool, error) {
 		if i, ok := n.(*ast.IntervalExpr); ok {
 			intervalParted(i)
 		}

@@ -10,7 +10,7 @@ import (
 // RangeLikes gives indexes the range of what a LIKE without a leading wildcard matches. The planner
 // gives the lower bound alone, and a wrong one for a pattern with an escape.
 func RangeLikes(stmt ast.Statement) {
-	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+	_ = syntax.Walk(func(n ast.SQLNode) (bool, error) {
 		switch n := n.(type) {
 		case *ast.ComparisonExpr:
 			if (n.Operator == ast.LikeStr || n.Operator == ast.NotLikeStr) && n.Escape == nil {

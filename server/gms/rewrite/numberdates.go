@@ -37,7 +37,7 @@ func NumberDates(stmt ast.Statement) {
 			return nil, true, nil
 		})
 	}
-	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+	_ = syntax.Walk(func(n ast.SQLNode) (bool, error) {
 		switch n := n.(type) {
 		case *ast.Where:
 			if n != nil && n.Type == ast.WhereStr {

@@ -14,7 +14,7 @@ import (
 // table may be made of again and again; the planner would look for a table of the name, or
 // go on until the depth ends.
 func RecursiveTables(stmt ast.Statement) (err error) {
-	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+	_ = syntax.Walk(func(n ast.SQLNode) (bool, error) {
 		if w, ok := n.(*ast.With); ok && w != nil && w.Recursive {
 			for _, c := range w.Ctes {
 				if of, ok := c.Expr.(*ast.Subquery); ok && err == nil {
@@ -88,7 +88,7 @@ func unionBlocks(s ast.SelectStatement, out []ast.SelectStatement) []ast.SelectS
 
 // references counts the places where a query reads a table of a name without a database.
 func references(name string, n ast.SQLNode) (count int) {
-	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+	_ = syntax.Walk(func(n ast.SQLNode) (bool, error) {
 		if t, ok := n.(*ast.AliasedTableExpr); ok && isTable(name, t) {
 			count++
 		}
@@ -127,7 +127,7 @@ func directReferences(name string, from ast.TableExprs, inner bool) (count int, 
 // aggregating reports whether a query block has aggregate or window functions of its own.
 func aggregating(s *ast.Select) (found bool) {
 	for _, part := range []ast.SQLNode{s.SelectExprs, s.Having, s.OrderBy} {
-		_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+		_ = syntax.Walk(func(n ast.SQLNode) (bool, error) {
 			e, ok := n.(ast.Expr)
 			_, inner := n.(*ast.Subquery)
 			call, window := n.(*ast.FuncExpr)

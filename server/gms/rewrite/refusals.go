@@ -28,7 +28,7 @@ var MultiValued = regexp.MustCompile(`(?is)\(\s*cast\s*\(.*\sas\s+\w+(\s*\([\d\s
 // RefusedParts returns the error of the first part of a statement that is refused wherever it stands.
 func RefusedParts(query string, n ast.SQLNode) error {
 	misused := mysql.NewSQLError(1111, "HY000", "Invalid use of group function")
-	return ast.Walk(func(n ast.SQLNode) (bool, error) {
+	return syntax.Walk(func(n ast.SQLNode) (bool, error) {
 		switch n := n.(type) {
 		case *ast.Where:
 			if n != nil && n.Type == ast.WhereStr && Groups(n.Expr) {
@@ -203,7 +203,7 @@ func wrongScope(n *ast.ColName) error {
 func DeletesRead(n *ast.Delete) error {
 	var names []string
 	for _, e := range n.TableExprs {
-		_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+		_ = syntax.Walk(func(n ast.SQLNode) (bool, error) {
 			switch n := n.(type) {
 			case *ast.AliasedTableExpr:
 				if names = append(names, n.As.String()); n.As.IsEmpty() {
@@ -245,7 +245,7 @@ func ZeroDefaults(ctx context.Context, d *ast.DDL) error {
 // Groups reports whether an expression calls an aggregate function, not as a window's.
 func Groups(e ast.Expr) bool {
 	found := false
-	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+	_ = syntax.Walk(func(n ast.SQLNode) (bool, error) {
 		switch n := n.(type) {
 		case *ast.Subquery:
 			return false, nil

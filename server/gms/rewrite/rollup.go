@@ -127,7 +127,7 @@ func (r *Rolling) Meant(e ast.Expr) ast.Expr {
 		return e
 	}
 	itself := false
-	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+	_ = syntax.Walk(func(n ast.SQLNode) (bool, error) {
 		if n, ok := n.(ast.Expr); ok && Same(n, e) {
 			itself = true
 		}
@@ -286,7 +286,7 @@ func Windowed(e ast.Expr) bool { return windowIn(e) != nil }
 
 // windowIn returns a window function of an expression, but for those of its subqueries.
 func windowIn(e ast.Expr) (found *ast.FuncExpr) {
-	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+	_ = syntax.Walk(func(n ast.SQLNode) (bool, error) {
 		switch n := n.(type) {
 		case *ast.Subquery:
 			return false, nil

@@ -65,7 +65,7 @@ func derivedTarget(stmt ast.Statement) (name string) {
 	case *ast.Delete:
 		from, of = n.TableExprs, n.Targets
 	}
-	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+	_ = syntax.Walk(func(n ast.SQLNode) (bool, error) {
 		a, ok := n.(*ast.AliasedTableExpr)
 		if !ok {
 			return true, nil
@@ -162,7 +162,7 @@ func StatementError(stmt ast.Statement, err error) error {
 // of that name, or if a FROM has the table.
 func starred(stmt ast.Statement, table string) (star string) {
 	read := false
-	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+	_ = syntax.Walk(func(n ast.SQLNode) (bool, error) {
 		switch n := n.(type) {
 		case *ast.StarExpr:
 			if t := n.TableName; syntax.SameName(t.Name.String(), table) {
@@ -186,7 +186,7 @@ func starred(stmt ast.Statement, table string) (star string) {
 // qualifierOf returns the database with which a statement names a table of a database of the
 // server's, "" if it does not.
 func qualifierOf(stmt ast.Statement, table string) (db string) {
-	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+	_ = syntax.Walk(func(n ast.SQLNode) (bool, error) {
 		if t, ok := n.(ast.TableName); ok && syntax.SameName(t.Name.String(), table) {
 			switch q := strings.ToLower(t.DbQualifier.String()); q {
 			case "mysql", "performance_schema", "sys":

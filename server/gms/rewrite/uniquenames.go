@@ -14,7 +14,7 @@ import (
 // UniqueNames refuses a FROM that has a name twice, before the planner finds that a column of
 // it is ambiguous, and has the aggregates in select lists told apart.
 func UniqueNames(stmt ast.Statement) error {
-	return ast.Walk(func(n ast.SQLNode) (bool, error) {
+	return syntax.Walk(func(n ast.SQLNode) (bool, error) {
 		s, ok := n.(*ast.Select)
 		if !ok {
 			return true, nil
@@ -27,7 +27,7 @@ func UniqueNames(stmt ast.Statement) error {
 			return true, nil
 		}
 		seen := map[syntax.TableName]bool{}
-		return true, ast.Walk(func(n ast.SQLNode) (bool, error) {
+		return true, syntax.Walk(func(n ast.SQLNode) (bool, error) {
 			switch n := n.(type) {
 			case *ast.Subquery:
 				return false, nil

@@ -54,7 +54,7 @@ func CheckTarget(stmt ast.Statement, db string, columns func(ast.TableName) ast.
 	default:
 		return nil
 	}
-	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+	_ = syntax.Walk(func(n ast.SQLNode) (bool, error) {
 		switch n := n.(type) {
 		case *ast.JoinTableExpr:
 			if n.Condition.On != nil {
@@ -72,7 +72,7 @@ func CheckTarget(stmt ast.Statement, db string, columns func(ast.TableName) ast.
 		return true, nil
 	}, from)
 	database := func(t ast.TableName) string { return cmp.Or(t.DbQualifier.String(), db) }
-	return ast.Walk(func(n ast.SQLNode) (bool, error) {
+	return syntax.Walk(func(n ast.SQLNode) (bool, error) {
 		switch n := n.(type) {
 		case *ast.With:
 			return false, nil

@@ -81,7 +81,7 @@ func lastOperand(e *ast.Expr) *ast.Expr {
 // read. Until then they are NULL, as before.
 func Declare(ctx *sql.Context, stmt ast.Statement) error {
 	var err error
-	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+	_ = syntax.Walk(func(n ast.SQLNode) (bool, error) {
 		f, ok := n.(*ast.FuncExpr)
 		if !ok || f.Name.String() != function.AssignFunction || err != nil {
 			return err == nil, nil

@@ -132,7 +132,7 @@ func windowsInPlace(s *ast.Select) error {
 			return windowOutOfPlace(f)
 		}
 	}
-	return ast.Walk(func(n ast.SQLNode) (bool, error) {
+	return syntax.Walk(func(n ast.SQLNode) (bool, error) {
 		if f, ok := n.(*ast.FuncExpr); ok && f.Over != nil {
 			for _, e := range f.Exprs {
 				if x, ok := e.(*ast.AliasedExpr); ok {
@@ -222,7 +222,7 @@ const GroupsTable = "\x00groups"
 func OrdersBySubquery(s *ast.Select) (found bool) {
 	look := func(w *ast.WindowDef) {
 		for _, o := range w.OrderBy {
-			_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+			_ = syntax.Walk(func(n ast.SQLNode) (bool, error) {
 				_, is := n.(*ast.Subquery)
 				found = found || is
 				return !found, nil
@@ -232,7 +232,7 @@ func OrdersBySubquery(s *ast.Select) (found bool) {
 	for _, w := range s.Window {
 		look(w)
 	}
-	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+	_ = syntax.Walk(func(n ast.SQLNode) (bool, error) {
 		if f, ok := n.(*ast.FuncExpr); ok && f.Over != nil {
 			look((*ast.WindowDef)(f.Over))
 		}
@@ -389,7 +389,7 @@ func ColumnOf(alias, name string) *ast.ColName {
 // Contains reports whether a part of an expression, or all of it, is what is asked for.
 func Contains(e ast.Expr, is func(ast.SQLNode) bool) bool {
 	found := false
-	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+	_ = syntax.Walk(func(n ast.SQLNode) (bool, error) {
 		found = found || is(n)
 		return !found, nil
 	}, e)

@@ -20,6 +20,30 @@ const (
 	SoundsMark = "= _cp850 '' |"   // SOUNDS LIKE …
 )
 
+// Walk visits nodes and, where visit says so, what is within them, with the parts of queries that ast.Walk does not come to: WITH, ORDER BY
+// and LIMIT of a UNION, the WINDOW clause and the bounds of frames. It returns the error of visit.
+func Walk(visit ast.Visit, nodes ...ast.SQLNode) error {
+	var all ast.Visit
+	all = func(n ast.SQLNode) (bool, error) {
+		within, err := visit(n)
+		if err != nil || !within {
+			return false, err
+		}
+		switch n := n.(type) {
+		case *ast.SetOp:
+			err = ast.Walk(all, n.With, n.OrderBy, n.Limit)
+		case *ast.Select:
+			err = ast.Walk(all, n.Window)
+		case *ast.Over:
+			if n != nil {
+				err = ast.Walk(all, n.Frame)
+			}
+		}
+		return true, err
+	}
+	return ast.Walk(all, nodes...)
+}
+
 // ReplaceNodes replaces each node under v for which f returns another, from the top
 // down, and goes on within if f says so.
 func ReplaceNodes(v reflect.Value, f func(ast.SQLNode) (to ast.SQLNode, within bool, err error)) error {
