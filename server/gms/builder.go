@@ -593,6 +593,7 @@ func (r *runner) QueryWithBindings(ctx *sql.Context, query string, parsed ast.St
 		if err := s.deleteJoins(ctx, parsed); err != nil {
 			return nil, nil, nil, err
 		}
+		s.checkedDelete(ctx, parsed)
 		rewrite.UpdatedRanges(parsed)
 		annotator{db: ctx.GetCurrentDatabase()}.statement(parsed)
 		if err := s.mayWrite(parsed); err != nil {

@@ -24,6 +24,11 @@ func (b *builder) dropDatabase(ctx *sql.Context, s *Session, n *plan.DropDB, r s
 		ctx.Session.Warn(&sql.Warning{Level: "Note", Code: err.Num, Message: err.Message})
 		return sql.RowsToRowIter(sql.NewRow(types.NewOkResult(0))), nil
 	}
+	if s.b.mysql && s.boolVariable(ctx, "foreign_key_checks") {
+		if err := unreferenced(cat, cat.Tables(n.DbName)); err != nil {
+			return nil, err
+		}
+	}
 	dropped := len(cat.Objects(engine.ObjectView, n.DbName))
 	for _, t := range cat.Tables(n.DbName) {
 		if !isFulltextTable(t.Name) {

@@ -9,10 +9,14 @@ import (
 	"sync"
 
 	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/analyzer"
+	"github.com/dolthub/go-mysql-server/sql/plan"
+	"github.com/dolthub/go-mysql-server/sql/transform"
 	"github.com/dolthub/vitess/go/mysql"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
 	"sextant/engine"
+	"sextant/server/gms/planrule"
 	"sextant/server/gms/rewrite"
 	"sextant/server/gms/syntax"
 )
@@ -47,6 +51,63 @@ func childIndex(cat *engine.Catalog) map[string][]sql.ForeignKeyConstraint {
 		}
 	}
 	return m
+}
+
+// guardTruncations has TRUNCATE be 1701 where a foreign key of any other table refers to the table, and keeps a DELETE that one refers to from being
+// made a TRUNCATE: the planner asks the tables of the current database, by their names.
+func guardTruncations(a *analyzer.Analyzer) {
+	planrule.AroundRule(a, "processTruncate", func(ctx *sql.Context, n sql.Node, f *sql.QueryFlags, rule planrule.PlanRule) (sql.Node, transform.TreeIdentity, error) {
+		var t *Table
+		truncates := false
+		switch n := n.(type) {
+		case *plan.DeleteFrom:
+			t = tableOf(n.Child)
+		case *plan.Truncate:
+			t, truncates = tableOf(n.Child), true
+		}
+		if t == nil || !t.db.b.mysql {
+			return rule(ctx, n, f)
+		}
+		refer, err := t.referrers(ctx)
+		for _, fk := range refer {
+			switch {
+			case !truncates:
+				return n, transform.SameTree, nil
+			case !syntax.SameName(fk.Database, t.db.Name()) || !syntax.SameName(fk.Table, t.Name()):
+				return nil, transform.SameTree, mysql.NewSQLError(1701, "42000",
+					"Cannot truncate a table referenced in a foreign key constraint (`%s`.`%s`, CONSTRAINT `%s`)", fk.Database, fk.Table, fk.Name)
+			}
+		}
+		if truncates || err != nil {
+			return n, transform.SameTree, err
+		}
+		return rule(ctx, n, f)
+	})
+}
+
+// checkedDelete gives a DELETE of one table without WHERE one where a foreign key of another database refers to the table: the planner has a way of
+// its own for those, which guardTruncations is not on.
+func (s *Session) checkedDelete(ctx *sql.Context, stmt ast.Statement) {
+	d, ok := stmt.(*ast.Delete)
+	if !ok || !s.b.mysql || d.Where != nil || len(d.Targets) > 0 || len(d.TableExprs) != 1 {
+		return
+	}
+	e, ok := d.TableExprs[0].(*ast.AliasedTableExpr)
+	if !ok {
+		return
+	}
+	name, ok := e.Expr.(ast.TableName)
+	if !ok {
+		return
+	}
+	t, err := s.namedTable(ctx, syntax.TableName{Database: name.DbQualifier.String(), Name: name.Name.String()})
+	if err != nil {
+		return // the planner says so
+	}
+	refer, _ := t.referrers(ctx)
+	if slices.ContainsFunc(refer, func(fk sql.ForeignKeyConstraint) bool { return !syntax.SameName(fk.Database, t.db.Name()) }) {
+		d.Where = ast.NewWhere(ast.WhereStr, ast.BoolVal(true))
+	}
 }
 
 func constraint(t *engine.TableDef, fk engine.ForeignKeyDef) sql.ForeignKeyConstraint {

@@ -346,6 +346,7 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 			if err := s.deleteJoins(sctx, stmt); err != nil {
 				return err
 			}
+			s.checkedDelete(sctx, stmt)
 			if s.b.mysql && (syntax.ContainsFold(query, "index") || syntax.ContainsFold(query, "key")) {
 				if err := s.hintedIndexes(stmt); err != nil {
 					return err

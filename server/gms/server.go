@@ -195,6 +195,7 @@ func NewEngine(b *Backend) *sqle.Engine {
 	planrule.UpsertsOfIndexedExpressions(a)
 	planrule.TakeLongNames(a)
 	keepTableOptions(a)
+	guardTruncations(a)
 	planrule.HashJoins(a)
 	limitJoins(a)
 	b.indexScans = indexScans(a)
