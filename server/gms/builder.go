@@ -609,7 +609,7 @@ func (r *runner) QueryWithBindings(ctx *sql.Context, query string, parsed ast.St
 	}()
 	restore, err := s.authorize(ctx, parsed)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, nil, s.commitFailed(ctx, parsed, err)
 	}
 	sch, it, flags, err := r.next.QueryWithBindings(ctx, query, parsed, bindings, flags)
 	if err == nil {
@@ -618,7 +618,7 @@ func (r *runner) QueryWithBindings(ctx *sql.Context, query string, parsed ast.St
 	restore()
 	if err != nil {
 		s.undoFunctions()
-		return nil, nil, nil, err
+		return nil, nil, nil, s.commitFailed(ctx, parsed, err)
 	}
 	restoreInto(parsed)
 	return sch, it, flags, err

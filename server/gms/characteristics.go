@@ -40,6 +40,7 @@ func setNextTransaction(stmt ast.Statement) {
 func (s *Session) SetUserVariable(ctx *sql.Context, name string, value any, typ sql.Type) error {
 	if name != nextTransaction {
 		s.changes.any = true
+		s.variables.LoadOrStore(strings.ToLower(name), name)
 		return s.BaseSession.SetUserVariable(ctx, name, value, s.variableType(ctx, name, typ))
 	}
 	if s.GetIgnoreAutoCommit() || s.tx != nil && !s.tx.done && s.tx.used {

@@ -180,7 +180,7 @@ func (c *client) parse(ctx context.Context, text string) (parsed ast.Statement, 
 	}
 	if err != nil {
 		c.sess.ClearWarnings()
-		return nil, "", "", err
+		return nil, "", "", c.sess.commitRefused(sctx, parsed, err)
 	}
 	if one == "" {
 		one = text
@@ -277,6 +277,7 @@ func (c *client) run(ctx context.Context, query string, parsed ast.Statement, bi
 	defer func() {
 		if err != nil {
 			c.sess.undoFunctions()
+			err = c.sess.commitFailed(sctx, c.sess.locks.stmt, err)
 		}
 	}()
 	defer func() { c.survive(recover(), w, &err) }()

@@ -76,7 +76,7 @@ func (d *Database) table(ctx *sql.Context, name string, ref reference) (sql.Tabl
 	}
 	if def == nil {
 		s.missing = syntax.TableName{Database: d.Name(), Name: name}
-		return nil, false, s.unknownTables(ctx, cat)
+		return nil, false, s.unknownTables(cat)
 	}
 	if ref.lock != lockNone && !def.Temporary && !d.b.readOnly.Load() {
 		tx, err := s.begin(ctx)
@@ -109,8 +109,8 @@ func (d *Database) table(ctx *sql.Context, name string, ref reference) (sql.Tabl
 }
 
 // unknownTables is the error of a DROP TABLE that names tables which do not exist, nil
-// for other statements. It has committed what was open, as every DROP TABLE without TEMPORARY does.
-func (s *Session) unknownTables(ctx *sql.Context, cat *engine.Catalog) error {
+// for other statements.
+func (s *Session) unknownTables(cat *engine.Catalog) error {
 	n, ok := s.locks.stmt.(*ast.DDL)
 	if !ok || !s.b.mysql || s.depth > 0 || n.Action != ast.DropStr || n.IfExists || len(n.FromTables) == 0 {
 		return nil
@@ -124,12 +124,6 @@ func (s *Session) unknownTables(ctx *sql.Context, cat *engine.Catalog) error {
 	}
 	if len(unknown) == 0 {
 		return nil
-	}
-	if s.tx != nil && !s.tx.done && s.tx.tx != nil && !phrase(leading(ctx.Query(), 2), "drop", "temporary") {
-		if err := s.commitBefore(ctx); err != nil {
-			return err
-		}
-		ctx.SetIgnoreAutoCommit(false)
 	}
 	return mysql.NewSQLError(mysql.ERBadTable, "42S02", "Unknown table '%s'", strings.Join(unknown, ","))
 }

@@ -1,10 +1,13 @@
 package gms
 
 import (
+	"errors"
 	"io"
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/plan"
+	"github.com/dolthub/vitess/go/mysql"
+	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 )
 
 // commits reports whether a statement commits what is open before and after itself.
@@ -24,6 +27,44 @@ func commits(n sql.Node) bool {
 		return true
 	}
 	return plan.IsDDLNode(n)
+}
+
+// commitsFirst reports whether a statement, as it is parsed, commits what is open before
+// it looks at anything that it names.
+func commitsFirst(stmt ast.Statement) bool {
+	switch n := stmt.(type) {
+	case *ast.DDL:
+		return !n.Temporary
+	case *ast.AlterTable, *ast.DBDDL, *ast.LockTables, *ast.GrantPrivilege, *ast.GrantRole, *ast.GrantProxy,
+		*ast.RevokePrivilege, *ast.RevokeRole, *ast.RevokeProxy,
+		*ast.CreateUser, *ast.DropUser, *ast.RenameUser, *ast.CreateRole, *ast.DropRole:
+		return true
+	}
+	return false
+}
+
+// commitFailed returns the error of a statement that has failed, or that of a commit: one
+// that commits first has committed what was open, also where planning has refused it.
+func (s *Session) commitFailed(ctx *sql.Context, stmt ast.Statement, failure error) error {
+	if !commitsFirst(stmt) || s.idleTransaction() || s.dml > 0 || s.autocommit && !s.GetIgnoreAutoCommit() || ctx.Err() != nil {
+		return failure
+	}
+	s.keep = false
+	if err := s.commitBefore(ctx); err != nil {
+		return err
+	}
+	s.abandon()
+	return failure
+}
+
+// commitRefused returns the error of a statement that was refused as it was parsed, or that of a
+// commit: what an ALTER TABLE names is looked at then, to MySQL that is after its commit.
+func (s *Session) commitRefused(ctx *sql.Context, stmt ast.Statement, refusal error) error {
+	var told *mysql.SQLError
+	if _, alter := stmt.(*ast.AlterTable); alter && errors.As(refusal, &told) && told.Num != mysql.ERParseError {
+		return s.commitFailed(ctx, stmt, refusal)
+	}
+	return refusal
 }
 
 // temporaryDDL reports whether a statement is CREATE or DROP TEMPORARY TABLE, which
@@ -69,7 +110,7 @@ func tableOf(n sql.Node) *Table {
 // ddl commits what is open, runs the statement in a transaction of its own, and
 // rolls that back if it fails.
 func (b *builder) ddl(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql.RowIter, error) {
-	if s.tx != nil && !s.tx.done && s.tx.tx != nil {
+	if !s.idleTransaction() {
 		if err := s.commitBefore(ctx); err != nil {
 			return nil, err
 		}

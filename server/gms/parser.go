@@ -236,7 +236,7 @@ func (p *parser) ParseOneWithOptions(ctx context.Context, query string,
 		if stmt, one, _, berr := p.blockBody(ctx, query, options); stmt != nil || berr != nil {
 			return stmt, len(one), berr
 		}
-		return nil, 0, notInPrograms(query, err)
+		return stmt, 0, notInPrograms(query, err)
 	}
 	if sctx, ok := ctx.(*sql.Context); ok && value.Served(ctx) {
 		sctx.Session.(*Session).prepared.view = query

@@ -262,12 +262,43 @@ func transactionRows(ctx *sql.Context, s *Session) ([]sql.Row, error) {
 	return rows, nil
 }
 
-// addUnmeasured adds the tables that are empty, performance_timers and events_transactions_current.
+// userVariableRows are user_variables_by_thread: the user variables that the sessions have set, NULLs too.
+func userVariableRows(ctx *sql.Context, s *Session) ([]sql.Row, error) {
+	var rows []sql.Row
+	for _, t := range s.b.threads(ctx) {
+		v, known := s.b.sessions.Load(uint32(t.id))
+		if !known {
+			continue
+		}
+		of := v.(*Session)
+		var failed error
+		of.variables.Range(func(_, name any) bool {
+			typ, v, err := of.BaseSession.GetUserVariable(ctx, name.(string))
+			if err != nil || typ == nil || v == nil {
+				rows, failed = append(rows, sql.Row{t.id, name, nil}), err
+				return err == nil
+			}
+			text, err := typ.SQL(ctx, nil, v)
+			rows, failed = append(rows, sql.Row{t.id, name, text.Raw()}), err
+			return err == nil
+		})
+		if failed != nil {
+			return nil, failed
+		}
+	}
+	return rows, nil
+}
+
+// addUnmeasured adds the tables that are empty, performance_timers, events_transactions_current
+// and user_variables_by_thread.
 func (d *fixedDatabase) addUnmeasured() {
 	for name, columns := range unmeasured() {
 		rows := func(*sql.Context, *Session) ([]sql.Row, error) { return nil, nil }
-		if name == "events_transactions_current" {
+		switch name {
+		case "events_transactions_current":
 			rows = transactionRows
+		case "user_variables_by_thread":
+			rows = userVariableRows
 		}
 		d.add(name, columns, rows)
 	}

@@ -85,7 +85,7 @@ func (c *client) Prepare(ctx context.Context, text string) (*protocol.Statement,
 			return emptyQuery(text)
 		}
 		if err != nil {
-			return err
+			return c.sess.commitRefused(sctx, parsed, err)
 		}
 		switch parsed.(type) {
 		case *ast.Prepare, *ast.Execute, *ast.Deallocate, *ast.Load:
@@ -101,8 +101,8 @@ func (c *client) Prepare(ctx context.Context, text string) (*protocol.Statement,
 		}
 		defer restore()
 		node, err := e.PrepareParsedQuery(sctx, p.query, p.query, parsed)
-		if err != nil {
-			return rewrite.StatementError(parsed, c.sess.notFound(err))
+		if err != nil { // MySQL's DDL fails when it is executed, and has committed
+			return c.sess.commitFailed(sctx, parsed, rewrite.StatementError(parsed, c.sess.notFound(err)))
 		}
 		if node, _, err = planrule.UnionTypes(sctx, node); err != nil {
 			return err

@@ -472,11 +472,7 @@ func (c *programCheck) allowed(stmt ast.Statement) error {
 		if kind != "" {
 			return mysql.NewSQLError(1303, "2F003", "Can't create a %s from within another stored routine", kind)
 		}
-		if inside && !n.Temporary {
-			return c.commit()
-		}
-	case *ast.AlterTable, *ast.DBDDL, *ast.Begin, *ast.Commit, *ast.Rollback, *ast.GrantPrivilege, *ast.RevokePrivilege,
-		*ast.GrantRole, *ast.RevokeRole, *ast.CreateUser, *ast.DropUser, *ast.RenameUser, *ast.CreateRole, *ast.DropRole:
+	case *ast.Begin, *ast.Commit, *ast.Rollback:
 		if inside {
 			return c.commit()
 		}
@@ -484,6 +480,9 @@ func (c *programCheck) allowed(stmt ast.Statement) error {
 		if inside {
 			return mysql.NewSQLError(1314, "0A000", "FLUSH is not allowed in stored procedures")
 		}
+	}
+	if inside && commitsFirst(stmt) {
+		return c.commit()
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -108,6 +109,7 @@ type Session struct {
 	database   atomic.Pointer[string]
 	running    atomic.Pointer[sql.Node] // the plan of its last statement
 	open       atomic.Pointer[string]   // the level of its transaction of several statements, nil: none is open
+	variables  sync.Map                 // the names of the user variables that were set, by themselves in small letters
 	counting   bool                     // the client's statement reads @@warning_count or @@error_count
 	worded     string                   // the client's statement, until it has been warned of
 	measures   measures                 // of an EXPLAIN ANALYZE that runs, nil: none

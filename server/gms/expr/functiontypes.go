@@ -323,7 +323,7 @@ func (c *typedCall) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	if types.IsTimespan(t) && c.chooses() {
 		return c.choose(ctx, r)
 	}
-	if !types.IsDecimal(t) && !moment || !c.chooses() {
+	if !types.IsDecimal(t) && !moment && !types.IsJSON(t) || !c.chooses() { // of a NULL document the planner's make the null of JSON
 		return c.FunctionExpression.Eval(ctx, r)
 	}
 	v, err := c.choose(ctx, r)
@@ -352,6 +352,24 @@ func (c *typedCall) choose(ctx *sql.Context, r sql.Row) (any, error) {
 			}
 		}
 		return nil, nil
+	case "if":
+		if !types.IsJSON(c.Type(ctx)) {
+			break
+		}
+		args := c.Children()
+		v, err := args[0].Eval(ctx, r)
+		if err != nil {
+			return nil, err
+		}
+		if v != nil {
+			if v, err = sql.ConvertToBool(ctx, v); err != nil {
+				return nil, err
+			}
+		}
+		if v == true {
+			return args[1].Eval(ctx, r)
+		}
+		return args[2].Eval(ctx, r)
 	}
 	return c.FunctionExpression.Eval(ctx, r)
 }
