@@ -423,13 +423,7 @@ func (c *client) sendRows(ctx *sql.Context, schema sql.Schema, rows sql.RowIter,
 	if c.sess.depth > 0 {
 		stmt = c.sess.calls.stmt
 	}
-	described := columns(ctx, c.sess.root, schema)
-	addOrigins(ctx, c.sess.root, schema, described)
-	writtenNames(stmt, described)
-	describeLengths(schema, described)
-	shownColumns(stmt, c.sess.root, described)
-	namesAsSent(stmt, described)
-	if err := w.Columns(described); err != nil {
+	if err := w.Columns(sentColumns(ctx, stmt, c.sess.root, schema)); err != nil {
 		return err
 	}
 	var arena []byte

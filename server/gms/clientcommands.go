@@ -79,7 +79,7 @@ func (c *client) FieldList(ctx context.Context, table, wildcard string) ([]proto
 		if err != nil {
 			return err
 		}
-		for _, col := range columns(sctx, node, node.Schema(sctx)) {
+		for _, col := range sentColumns(sctx, nil, node, node.Schema(sctx)) {
 			match, err := expression.NewLike(expression.NewLiteral(col.Name, types.LongText),
 				expression.NewLiteral(wildcard, types.LongText), nil).Eval(sctx, nil)
 			if err != nil {

@@ -108,7 +108,7 @@ func (c *client) Prepare(ctx context.Context, text string) (*protocol.Statement,
 			return err
 		}
 		if schema := node.Schema(sctx); !affects(node) && !isCall(node) && !types.IsOkResultSchema(schema) {
-			st.Columns = columns(sctx, node, schema)
+			st.Columns = sentColumns(sctx, parsed, node, schema)
 		}
 		return nil
 	})

@@ -22,6 +22,17 @@ import (
 // notFixed stands for the digits behind the point of what has no fixed number of them.
 const notFixed = 31
 
+// sentColumns returns the definitions of the columns of a statement's result as a client gets them.
+func sentColumns(ctx *sql.Context, stmt ast.Statement, n sql.Node, schema sql.Schema) []protocol.Column {
+	out := columns(ctx, n, schema)
+	addOrigins(ctx, n, schema, out)
+	writtenNames(stmt, out)
+	describeLengths(schema, out)
+	shownColumns(stmt, n, out)
+	namesAsSent(stmt, out)
+	return out
+}
+
 // columns returns the definitions of the columns of a plan's result.
 func columns(ctx *sql.Context, n sql.Node, schema sql.Schema) []protocol.Column {
 	times, formats := timeDigits(ctx, n, schema), columnFormats(ctx, n, schema)

@@ -160,7 +160,7 @@ func (c *typedCall) resolve(ctx *sql.Context) *callType {
 	default:
 		t.collation, t.coercibility = coercibilityOf(ctx, c.FunctionExpression)
 		if c.chooses() && types.IsNumber(t.typ) {
-			if typ := commonNumber(ctx, values); typ != nil {
+			if typ := commonNumber(ctx, values, types.IsDecimal(t.typ)); typ != nil {
 				t.typ = typ
 			} else if t.typ == types.Int64 && (name == "greatest" || name == "least") {
 				t.typ = commonInteger(ctx, values)
@@ -234,9 +234,10 @@ func CommonMoment(ctx *sql.Context, values []sql.Expression) sql.Type {
 	return value.Datetimes[max(digits, 0)]
 }
 
-// commonNumber returns the type of one of several exact numbers, if one of them is a DECIMAL; nil for others.
-func commonNumber(ctx *sql.Context, values []sql.Expression) sql.Type {
-	whole, scale, decimal := 0, 0, false
+// commonNumber returns the type of one of several exact numbers, if it is a DECIMAL, as of a BIGINT UNSIGNED beside an INT,
+// or one of them is; nil for others.
+func commonNumber(ctx *sql.Context, values []sql.Expression, decimal bool) sql.Type {
+	whole, scale := 0, 0
 	for _, e := range values {
 		switch t := e.Type(ctx).(type) {
 		case sql.DecimalType:
