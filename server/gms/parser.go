@@ -363,6 +363,9 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 				}
 			}
 			rewrite.UpdatedRanges(stmt)
+			if s.b.mysql && sql.LoadSqlMode(sctx).Strict() {
+				s.readForErrors(stmt)
+			}
 			if s.b.mysql {
 				if err := s.orderedExpressions(sctx, stmt); err != nil {
 					return err

@@ -256,11 +256,10 @@ func (a *accumulator) Update(ctx *sql.Context, r sql.Row) error {
 		return a.updateBits(ctx, v)
 	}
 	if a.exact == nil {
-		f, _, err := types.Float64.Convert(ctx, v)
-		if err != nil && !sql.ErrTruncatedIncorrect.Is(err) {
+		x, err := DoubleOf(ctx, v)
+		if err != nil {
 			return err
 		}
-		x, _ := f.(float64)
 		a.n++
 		a.total += x
 		d := x - a.mean

@@ -124,8 +124,12 @@ func NewDateLiteral(ctx *sql.Context, args ...sql.Expression) (sql.Expression, e
 		return val, nil
 	}
 	if text, ok := lit.Value().(string); ok {
-		if _, _, _, ok := ReadMoment(text); !ok && !OffsetEnd.MatchString(text) {
+		at, _, _, ok := ReadMoment(ctx, text)
+		if !ok {
 			return nil, mysql.NewSQLError(1525, "HY000", "Incorrect %s value: '%s'", MomentKind(date), text)
+		}
+		if OffsetEnd.MatchString(text) {
+			return expression.NewLiteral(at, types.DatetimeMaxPrecision), nil
 		}
 	}
 	if !types.IsInteger(lit.Type(ctx)) {

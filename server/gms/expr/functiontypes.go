@@ -30,6 +30,7 @@ type callType struct {
 	typ          sql.Type
 	collation    sql.CollationID
 	coercibility byte
+	mixed        bool // see mixedNumbers
 }
 
 var (
@@ -148,6 +149,9 @@ func (c *typedCall) resolve(ctx *sql.Context) *callType {
 	case c.chooses() && moments != nil:
 		t.typ = moments
 		t.collation, t.coercibility = coercibilityOf(ctx, c.FunctionExpression)
+	case c.chooses() && name != "greatest" && name != "least" && mixedNumbers(ctx, values) != nil:
+		t.typ, t.mixed = mixedNumbers(ctx, values), true
+		t.collation, t.coercibility = coercibilityOf(ctx, c.FunctionExpression)
 	case types.IsTextOnly(t.typ):
 		t.collation, t.coercibility = CommonCollation(ctx, values)
 		if t.collation == sql.Collation_binary {
@@ -232,6 +236,38 @@ func CommonMoment(ctx *sql.Context, values []sql.Expression) sql.Type {
 		return common
 	}
 	return value.Datetimes[max(digits, 0)]
+}
+
+// mixedNumbers returns the type of one of several numbers of which one is a FLOAT, a DOUBLE or a YEAR and not all are of the
+// same type, which the planner takes for texts, DECIMALs or DOUBLEs; nil for others.
+func mixedNumbers(ctx *sql.Context, values []sql.Expression) sql.Type {
+	var common *ResultColumn
+	some, mixed, float, exact := false, false, false, false
+	for _, e := range values {
+		t := e.Type(ctx)
+		switch {
+		case t == types.Null:
+			continue
+		case types.IsFloat(t):
+			some, float = true, true
+		case types.IsYear(t):
+			some = true
+		case !types.IsNumber(t) && !types.IsBoolean(t):
+			return nil
+		}
+		exact = exact || types.IsDecimal(t)
+		_, field := e.(*expression.GetField)
+		c := ResultColumn{Typ: t, Field: field, whole: 20}
+		if common != nil {
+			mixed = mixed || common.Typ.Type() != t.Type()
+			c = common.With(ctx, c)
+		}
+		common = &c
+	}
+	if !some || !mixed || exact && !float {
+		return nil
+	}
+	return common.Typ
 }
 
 // commonNumber returns the type of one of several exact numbers, if it is a DECIMAL, as of a BIGINT UNSIGNED beside an INT,
@@ -324,6 +360,14 @@ func (c *typedCall) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	if types.IsTimespan(t) && c.chooses() {
 		return c.choose(ctx, r)
 	}
+	if c.resolve(ctx).mixed {
+		v, err := c.choose(ctx, r)
+		if err != nil || v == nil {
+			return nil, err
+		}
+		v, _, err = t.Convert(ctx, v)
+		return v, err
+	}
 	if !types.IsDecimal(t) && !moment && !types.IsJSON(t) || !c.chooses() { // of a NULL document the planner's make the null of JSON
 		return c.FunctionExpression.Eval(ctx, r)
 	}
@@ -354,23 +398,31 @@ func (c *typedCall) choose(ctx *sql.Context, r sql.Row) (any, error) {
 		}
 		return nil, nil
 	case "if":
-		if !types.IsJSON(c.Type(ctx)) {
-			break
-		}
 		args := c.Children()
-		v, err := args[0].Eval(ctx, r)
+		v, err := sql.EvaluateCondition(ctx, args[0], r)
 		if err != nil {
 			return nil, err
 		}
-		if v != nil {
-			if v, err = sql.ConvertToBool(ctx, v); err != nil {
-				return nil, err
-			}
-		}
-		if v == true {
+		if sql.IsTrue(v) {
 			return args[1].Eval(ctx, r)
 		}
 		return args[2].Eval(ctx, r)
+	case "case":
+		k, ok := c.FunctionExpression.(CaseCall)
+		if !ok || k.Expr != nil {
+			break
+		}
+		for _, b := range k.Branches {
+			if v, err := sql.EvaluateCondition(ctx, b.Cond, r); err != nil {
+				return nil, err
+			} else if sql.IsTrue(v) {
+				return b.Value.Eval(ctx, r)
+			}
+		}
+		if k.Else == nil {
+			return nil, nil
+		}
+		return k.Else.Eval(ctx, r)
 	}
 	return c.FunctionExpression.Eval(ctx, r)
 }

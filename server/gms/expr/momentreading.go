@@ -18,12 +18,12 @@ var OffsetEnd = regexp.MustCompile(`\d[+-]\d\d:\d\d$`)
 
 // ReadMoment returns the moment that a text is, and whether it has a time and more behind it;
 // false if it is none.
-func ReadMoment(text string) (at time.Time, clock, rest, ok bool) {
+func ReadMoment(ctx *sql.Context, text string) (at time.Time, clock, rest, ok bool) {
 	m, fault, ok := value.FieldsOf(text)
-	if !ok || m.Zoned {
+	if !ok {
 		return time.Time{}, false, false, false
 	}
-	at, ok = m.Time(false)
+	at, ok = m.Moment(ctx)
 	return at, m.Count > 3, fault != 0, ok
 }
 
@@ -90,12 +90,7 @@ func (m *TextMoment) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	default:
 		return v, nil
 	}
-	if OffsetEnd.MatchString(text) {
-		if at, ok := value.MomentIn(ctx, text); ok {
-			return at, nil
-		}
-	}
-	at, clock, rest, ok := ReadMoment(text)
+	at, clock, rest, ok := ReadMoment(ctx, text)
 	if ok && at.Equal(types.ZeroTime) && (m.noZero || m.Refused != "" && value.ModeEnabled(ctx, value.NoZeroDate)) {
 		ok = false
 	}
@@ -143,8 +138,8 @@ func ComparedMoments(ctx *sql.Context, e sql.Expression) sql.Expression {
 			m := NewTextMoment(ctx, o)
 			if lit, ok := o.(*expression.Literal); ok {
 				m.Refused = kind
-				if text, ok := lit.Value().(string); ok && !OffsetEnd.MatchString(text) {
-					if at, _, rest, ok := ReadMoment(text); ok && !rest && !at.Equal(types.ZeroTime) {
+				if text, ok := lit.Value().(string); ok {
+					if at, _, rest, ok := ReadMoment(ctx, text); ok && !rest && !at.Equal(types.ZeroTime) {
 						m.known = at
 					}
 				}

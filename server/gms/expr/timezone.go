@@ -107,7 +107,7 @@ func (u unixTimestamp) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 			return nil, err
 		}
 		if _, moment := v.(time.Time); !moment {
-			if at, _, _, ok := ReadMoment(value.Shown(v)); ok {
+			if at, _, _, ok := ReadMoment(ctx, value.Shown(v)); ok {
 				v = at
 			}
 		}

@@ -161,9 +161,11 @@ func (c ResultColumn) integerWith(d ResultColumn) sql.Type {
 }
 
 func (c ResultColumn) numberWith(d ResultColumn) sql.Type {
-	small := func(c ResultColumn) bool { return c.Typ.Type() == sqltypes.Float32 || c.rank() > 0 && c.rank() <= 3 }
+	float := func(c ResultColumn) bool { return c.Typ.Type() == sqltypes.Float32 }
+	small := func(c ResultColumn) bool { return float(c) || c.rank() > 0 && c.rank() <= 3 }
+	big := func(c ResultColumn) bool { return c.rank() == len(integers)-1 && !types.IsBit(c.Typ) }
 	switch {
-	case small(c) && small(d):
+	case small(c) && small(d), float(c) && big(d): // a FLOAT before a BIGINT, not behind one
 		return types.Float32
 	case types.IsFloat(c.Typ) || types.IsFloat(d.Typ):
 		return types.Float64

@@ -58,6 +58,7 @@ func newCase(ctx *sql.Context, name string, args []sql.Expression) sql.Expressio
 		k.Branches = append(k.Branches, expression.CaseBranch{Cond: args[i], Value: args[i+1]})
 	}
 	documentCase(ctx, k)
+	comparedCase(ctx, k)
 	return expr.WithType(ctx, expr.CaseCall{Case: k})
 }
 
@@ -73,6 +74,24 @@ func documentCase(ctx *sql.Context, k *expression.Case) {
 			left = number
 		}
 		k.Branches[i].Cond = expression.NewEquals(left, documentText(ctx, b.Cond))
+	}
+	k.Expr = nil
+}
+
+// comparedCase has a CASE of a number or a date compare it as = does; the planner compares anew for each row what it knows too little
+// of. A text beside a date that is none is NULL with a warning. (A YEAR is compared as the number that it is.)
+func comparedCase(ctx *sql.Context, k *expression.Case) {
+	if k.Expr == nil {
+		return
+	}
+	if t := k.Expr.Type(ctx); types.IsYear(t) || !types.IsNumber(t) && !types.IsTime(t) {
+		return
+	}
+	for i, b := range k.Branches {
+		if t := k.Expr.Type(ctx); types.IsTime(t) && !types.IsTimespan(t) && types.IsTextOnly(b.Cond.Type(ctx)) {
+			b.Cond = expr.NewTextMoment(ctx, b.Cond)
+		}
+		k.Branches[i].Cond = expression.NewEquals(k.Expr, b.Cond)
 	}
 	k.Expr = nil
 }

@@ -193,9 +193,9 @@ func misfitKind(ctx *sql.Context, t sql.Type, kind valueKind, equality bool, o s
 			return !literal || err != nil || in != sql.InRange
 		}
 		text, ok := v.(string)
-		if other == textKind && ok && !expr.OffsetEnd.MatchString(text) {
+		if other == textKind && ok {
 			_, in, err := t.Convert(ctx, v)
-			_, _, _, ok = expr.ReadMoment(text)
+			_, _, _, ok = expr.ReadMoment(ctx, text)
 			return !ok || err != nil || in != sql.InRange
 		}
 	case timeKind:

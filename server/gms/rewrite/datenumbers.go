@@ -139,12 +139,12 @@ func integerText(e ast.Expr) (string, bool) {
 	return string(v.Val), true
 }
 
-// dateLike returns the mark in place of a number with which something is compared, or of a text in a list, nil if it is
-// none that is a date.
+// dateLike returns the mark in place of a number with which something is compared, of a text in a list or of one with an offset of its
+// time zone, nil if it is none that is a date.
 func dateLike(e, value ast.Expr, inList bool) ast.Expr {
 	text, ok := integerText(value)
 	lit, _ := value.(*ast.SQLVal)
-	varies := variable(value) || inList && lit != nil && lit.Type == ast.StrVal
+	varies := variable(value) || lit != nil && lit.Type == ast.StrVal && (inList || expr.OffsetEnd.Match(lit.Val))
 	if !varies && (!ok || !dateDigits(text) && text != "0") {
 		return nil
 	}

@@ -23,7 +23,7 @@ func DateFields(ctx *sql.Context, v any) (m MomentFields, ok bool) {
 		return FieldsIn(t), ok && err == nil
 	case string:
 		if m, fault, ok = FieldsOf(x); m.Zoned {
-			at, ok := MomentIn(ctx, x)
+			at, ok := m.Moment(ctx)
 			return FieldsIn(at), ok
 		}
 	case []byte:

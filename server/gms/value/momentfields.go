@@ -154,6 +154,16 @@ func readOffset(s string) (time.Duration, bool) {
 	return d, err == nil && OffsetInRange(d)
 }
 
+// Moment returns the moment that a text's fields are, by the clock of the session's time zone if they have an offset; false if no
+// calendar has it.
+func (m MomentFields) Moment(ctx *sql.Context) (time.Time, bool) {
+	at, ok := m.Time(false)
+	if ok && m.Zoned {
+		at = ZoneOf(ctx).Clock(at.Add(-m.offset))
+	}
+	return at, ok
+}
+
 func (m MomentFields) zero() bool {
 	return m.Year == 0 && m.Month == 0 && m.Day == 0 && m.Hour == 0 && m.Minute == 0 && m.Second == 0 && m.Micros == 0
 }
