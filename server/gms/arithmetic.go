@@ -28,7 +28,7 @@ var addRules = sync.OnceFunc(func() {
 	planrule.AddUnionTypes()
 	windows := planbuilder.IsWindowFunc
 	planbuilder.IsWindowFunc = func(ctx *sql.Context, name string) (bool, error) {
-		if k := expr.Aggregates[name]; k != nil && k.Op != "" {
+		if k := expr.Aggregates[name]; k != nil && k.Op != "" || name == "json_objectagg" {
 			return true, nil
 		}
 		return windows(ctx, name)

@@ -360,9 +360,11 @@ func (c *client) writeOK(ctx *sql.Context, rows sql.RowIter, w *protocol.Results
 	if n := c.sess.results.insert; n != nil && loads(n.Source) {
 		ok.InsertID = 0
 	}
+	count := int64(ok.RowsAffected) // the planner's is 0 after a DELETE without WHERE
 	if c.sess.results.called {
-		ctx.GetLastQueryInfo().RowCount.Store(c.sess.results.count)
+		count = c.sess.results.count
 	}
+	ctx.GetLastQueryInfo().RowCount.Store(count)
 	return w.OK(ok.RowsAffected, ok.InsertID, c.sess.results.info(ctx, ok))
 }
 
@@ -387,6 +389,7 @@ func (c *client) writeRows(ctx *sql.Context, schema sql.Schema, rows sql.RowIter
 	if err := rows.Close(c.sess.awake(ctx)); err != nil {
 		return true, err
 	}
+	ctx.GetLastQueryInfo().RowCount.Store(-1) // of SHOW, too
 	return true, w.End()
 }
 

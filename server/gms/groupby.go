@@ -77,7 +77,7 @@ func keepsRows(exprs []sql.Expression) bool {
 			if len(e.OutputExpressions()) != 1 {
 				return true
 			}
-		case *aggregation.JsonArray, *aggregation.JSONObjectAgg:
+		case *aggregation.JsonArray, expr.ObjectAggregate:
 			return true
 		}
 	}

@@ -46,7 +46,7 @@ func jsonMaker(name string) (sql.Function, bool) {
 		}}, true
 	case "json_objectagg":
 		return sql.Function2{Name: name, Fn: func(ctx *sql.Context, key, val sql.Expression) sql.Expression {
-			return aggregation.NewJSONObjectAgg(ctx, key, &expr.ExactDocument{Expression: val, As: value.PutIn})
+			return expr.NewObjectAggregate(ctx, key, &expr.ExactDocument{Expression: val, As: value.PutIn})
 		}}, true
 	}
 	return nil, false
