@@ -298,6 +298,9 @@ func indexed(ctx *sql.Context, leaf sql.Node, fits func(ix *Index, fixed int) (r
 	if !ok || table == nil {
 		return nil, nil
 	}
+	if _, ok := t.Table.(sql.IndexAddressable); !ok { // one with FULLTEXT indexes that is written
+		return nil, nil
+	}
 	indexes, err := table.GetIndexes(ctx)
 	if err != nil {
 		return nil, err
