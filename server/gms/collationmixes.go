@@ -70,9 +70,17 @@ func illegalMixes(ctx *sql.Context, n sql.Node) (err error) {
 		}
 		return typ.Collation(), 2, true
 	}
+	inner := map[*plan.SetOp]bool{} // the parts of others
 	transform.InspectWithOpaque(ctx, n, func(ctx *sql.Context, n sql.Node) bool {
 		if u, ok := n.(*plan.SetOp); ok && err == nil {
-			err = expr.IllegalUnion(ctx, u, columns)
+			for _, part := range u.Children() {
+				if p := partOfUnion(part); p != nil && u.SetOpType == plan.UnionType {
+					inner[p] = true
+				}
+			}
+			if !inner[u] {
+				err = expr.IllegalUnion(ctx, u, columns)
+			}
 		}
 		x, ok := n.(sql.Expressioner)
 		if !ok || err != nil {
@@ -89,4 +97,18 @@ func illegalMixes(ctx *sql.Context, n sql.Node) (err error) {
 		return err == nil
 	})
 	return err
+}
+
+// partOfUnion returns the set operation whose rows a part of another one has; nil if it has others.
+func partOfUnion(n sql.Node) *plan.SetOp {
+	for {
+		switch x := n.(type) {
+		case *plan.SetOp:
+			return x
+		case *plan.Project, *plan.TopN, *plan.Limit, *plan.Offset, *plan.Distinct, *plan.Sort:
+			n = n.Children()[0]
+		default:
+			return nil
+		}
+	}
 }

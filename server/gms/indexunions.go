@@ -11,6 +11,7 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/transform"
 	"github.com/dolthub/go-mysql-server/sql/types"
 
+	"sextant/engine"
 	"sextant/server/gms/planrule"
 )
 
@@ -42,7 +43,7 @@ func indexScans(a *analyzer.Analyzer) planrule.PlanRule {
 func (s *Session) readUnions(ctx *sql.Context, n sql.Node) error {
 	var failed error
 	_, updates := n.(*plan.Update)
-	locks := s.locking && plan.IsReadOnly(n)
+	locks := s.locksUnions() && plan.IsReadOnly(n)
 	transform.Inspect(n, func(n sql.Node) bool {
 		f, ok := n.(*plan.Filter)
 		if !ok || failed != nil {
@@ -58,6 +59,12 @@ func (s *Session) readUnions(ctx *sql.Context, n sql.Node) error {
 		return failed == nil
 	})
 	return failed
+}
+
+// locksUnions reports whether a SELECT locks, and reads unions of indexes. At READ COMMITTED it does not: what a scan has locked
+// and the rest of the condition drops is unlocked (T-11), which a union's scans do not do.
+func (s *Session) locksUnions() bool {
+	return s.locking && s.tx != nil && s.tx.isolation != engine.ReadCommitted
 }
 
 // indexUnion returns the rows of a table for which a condition may hold, by several indexes, and how many they are about; nil where that does not pay

@@ -44,6 +44,17 @@ func (b *builder) keep(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 			return nil, err
 		}
 		return &sortIter{child: child, sorter: newRowSorter(ctx, &s.memory, n.SortConditions, most), scan: sortCounter(n.Child), calc: n.CalcFoundRows}, nil
+	case *plan.Limit:
+		o, ok := n.Child.(*plan.Offset)
+		if !ok || !n.CalcFoundRows {
+			break
+		}
+		most, skip, err := limits(ctx, n.Limit, o.Offset)
+		if err != nil {
+			return nil, err
+		}
+		child, err := b.base.Build(ctx, o.Child, r)
+		return &foundRowsIter{RowIter: child, skip: skip, most: most}, err
 	case *plan.Window:
 		return b.windows(ctx, s, n, r)
 	case *plan.Into:
@@ -210,6 +221,31 @@ func (i *skipIter) Next(ctx *sql.Context) (sql.Row, error) {
 		}
 	}
 	return i.RowIter.Next(ctx)
+}
+
+// foundRowsIter returns the rows from skip on up to most, and counts all for FOUND_ROWS(). The planner's counts none that an OFFSET skips.
+type foundRowsIter struct {
+	sql.RowIter
+	skip, most, n int64
+}
+
+// Next implements sql.RowIter.
+func (i *foundRowsIter) Next(ctx *sql.Context) (sql.Row, error) {
+	for {
+		r, err := i.RowIter.Next(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if i.n++; i.n > i.skip && i.n <= i.most {
+			return r, nil
+		}
+	}
+}
+
+// Close implements sql.RowIter.
+func (i *foundRowsIter) Close(ctx *sql.Context) error {
+	ctx.GetLastQueryInfo().FoundRows.Store(i.n)
+	return i.RowIter.Close(ctx)
 }
 
 // keepJoin builds a join. The hash tables below it are its own, and end with it: a

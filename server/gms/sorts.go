@@ -200,7 +200,7 @@ func readsLess(ctx *sql.Context, n sql.Node, wanted float64) bool {
 			for _, e := range expression.SplitConjunction(ctx, f.Expression) {
 				column, sub := comparedSubquery(ctx, e)
 				less = less || column != nil && sub.CanCacheResults()
-				union, read, err := s.indexUnion(ctx, e, f.Child, false, s.locking)
+				union, read, err := s.indexUnion(ctx, e, f.Child, false, s.locksUnions())
 				if union == nil || err != nil {
 					continue
 				}
@@ -298,7 +298,7 @@ func indexed(ctx *sql.Context, leaf sql.Node, fits func(ix *Index, fixed int) (r
 	if !ok || table == nil {
 		return nil, nil
 	}
-	if _, ok := t.Table.(sql.IndexAddressable); !ok { // one with FULLTEXT indexes that is written
+	if _, ok := t.UnderlyingTable().(sql.IndexAddressableTable); !ok { // that of a write with FULLTEXT indexes
 		return nil, nil
 	}
 	indexes, err := table.GetIndexes(ctx)

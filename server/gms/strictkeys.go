@@ -1,8 +1,8 @@
 package gms
 
 import (
+	"regexp"
 	"slices"
-	"strings"
 
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
@@ -21,7 +21,7 @@ func (s *Session) readForErrors(stmt ast.Statement) {
 	case *ast.Delete:
 		from, where = n.TableExprs, n.Where
 	}
-	if where == nil || len(from) != 1 {
+	if where == nil || len(from) != 1 || decided(where.Expr) {
 		return
 	}
 	t, _ := from[0].(*ast.AliasedTableExpr)
@@ -44,7 +44,7 @@ func (s *Session) readForErrors(stmt ast.Statement) {
 			}
 		}
 		at := def.Column(c.Name.String())
-		return at >= 0 && strings.Contains(strings.ToLower(def.Columns[at].SQLType), "int")
+		return at >= 0 && integerType.MatchString(def.Columns[at].SQLType)
 	}
 	hide := func(column *ast.Expr, others ...ast.Expr) {
 		if slices.ContainsFunc(others, noNumber) && integer(*column) {
@@ -63,6 +63,30 @@ func (s *Session) readForErrors(stmt ast.Statement) {
 		_, sub := n.(*ast.Subquery)
 		return !sub, nil
 	}, where)
+}
+
+// integerType is the SQL type of a column of integers.
+var integerType = regexp.MustCompile(`(?i)^(tiny|small|medium|big)?int\b`)
+
+// decided reports whether an operand of AND, OR and NOT is a constant: MySQL reads no rows then, or looks at no text.
+func decided(e ast.Expr) bool {
+	switch x := e.(type) {
+	case *ast.AndExpr:
+		return decided(x.Left) || decided(x.Right)
+	case *ast.OrExpr:
+		return decided(x.Left) || decided(x.Right)
+	case *ast.XorExpr:
+		return decided(x.Left) || decided(x.Right)
+	case *ast.NotExpr:
+		return decided(x.Expr)
+	case *ast.ParenExpr:
+		return decided(x.Expr)
+	case *ast.ComparisonExpr:
+		return decided(x.Left) && decided(x.Right)
+	case *ast.SQLVal, ast.BoolVal, *ast.NullVal:
+		return true
+	}
+	return false
 }
 
 // noNumber reports whether an expression is a literal text that is no number.

@@ -1,9 +1,7 @@
 package expr
 
 import (
-	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression"
@@ -12,8 +10,6 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/transform"
 	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/mysql"
-
-	"sextant/server/gms/value"
 )
 
 // Coercibilities of operands.
@@ -145,27 +141,11 @@ func illegalMix(ctx *sql.Context, name string, operands []sql.Expression, compar
 			known = append(known, o)
 		}
 	}
-	c, n, legal := mixed(ctx, known, columns)
-	if len(known) < 2 || legal && (n != noCollation || !compares) && !slices.ContainsFunc(known, func(o sql.Expression) bool { return foreign(o, c) }) {
+	_, n, legal := mixed(ctx, known, columns)
+	if len(known) < 2 || legal && (n != noCollation || !compares) {
 		return nil
 	}
 	return errIllegalMix(ctx, name, operands, columns)
-}
-
-// foreign reports whether an operand is a literal that has characters which the character set of a collation lacks.
-func foreign(e sql.Expression, c sql.CollationID) bool {
-	if a, ok := e.(*expression.Alias); ok {
-		e = a.Child
-	}
-	text, ok := LiteralText(e)
-	if set := c.CharacterSet(); ok && set != sql.CharacterSet_binary {
-		for _, r := range text {
-			if r >= utf8.RuneSelf && !value.Encodes(set, r) {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // mixed returns the collation and the coercibility of a text that is made of several, by MySQL's rules. Returns false if a
@@ -212,40 +192,41 @@ func mix(a sql.CollationID, m byte, b sql.CollationID, n byte) (c sql.CollationI
 	return a, m, true
 }
 
-// IllegalUnion returns the error of a UNION whose columns have collations of which none applies.
+// IllegalUnion returns the error of a UNION, with all its parts, whose columns have collations of which none applies.
 func IllegalUnion(ctx *sql.Context, u *plan.SetOp, columns ColumnCollation) error {
 	if u.SetOpType != plan.UnionType {
 		return nil
 	}
 	for i := range min(len(u.Left().Schema(ctx)), len(u.Right().Schema(ctx))) {
-		a, m, lettersA, ok := unionMix(ctx, u.Left(), i, columns)
-		b, n, lettersB, ok2 := unionMix(ctx, u.Right(), i, columns)
-		if !ok || !ok2 {
-			continue
+		_, n, ok, err := unionMix(ctx, u, i, columns)
+		if err != nil {
+			return err
 		}
-		c, k, legal := mix(a, m, b, n)
-		if !legal || foreign(lettersA, c) || foreign(lettersB, c) {
-			return mysql.NewSQLError(1267, "HY000", "Illegal mix of collations (%s,%s) and (%s,%s) for operation 'UNION'",
-				a.Name(), coercibilityNames[m], b.Name(), coercibilityNames[n])
-		}
-		if k == noCollation {
+		if ok && n == noCollation {
 			return mysql.NewSQLError(1271, "HY000", "Illegal mix of collations for operation 'UNION'")
 		}
 	}
 	return nil
 }
 
-// unionMix is ColumnMix of a part of a UNION, and the column's expression, nil where it is none.
-func unionMix(ctx *sql.Context, n sql.Node, column int, columns ColumnCollation) (sql.CollationID, byte, sql.Expression, bool) {
+// unionMix is ColumnMix of a part of a UNION. Returns 1267 for two that are explicit.
+func unionMix(ctx *sql.Context, n sql.Node, column int, columns ColumnCollation) (collation sql.CollationID, coercibility byte, ok bool, err error) {
 	switch x := n.(type) {
 	case *plan.SetOp:
-		a, m, _, ok := unionMix(ctx, x.Left(), column, columns)
-		b, n, _, ok2 := unionMix(ctx, x.Right(), column, columns)
-		if !ok || !ok2 {
-			return 0, 0, nil, false
+		a, m, ok, err := unionMix(ctx, x.Left(), column, columns)
+		if !ok || err != nil {
+			return 0, 0, false, err
+		}
+		b, n, ok, err := unionMix(ctx, x.Right(), column, columns)
+		if !ok || err != nil {
+			return 0, 0, false, err
 		}
 		c, k, legal := mix(a, m, b, n)
-		return c, k, nil, legal
+		if !legal {
+			err = mysql.NewSQLError(1267, "HY000", "Illegal mix of collations (%s,%s) and (%s,%s) for operation 'UNION'",
+				a.Name(), coercibilityNames[m], b.Name(), coercibilityNames[n])
+		}
+		return c, k, legal, err
 	case *plan.TopN, *plan.Limit, *plan.Offset, *plan.Distinct, *plan.Having, *plan.Sort:
 		return unionMix(ctx, n.Children()[0], column, columns)
 	case *plan.Project:
@@ -255,15 +236,13 @@ func unionMix(ctx *sql.Context, n sql.Node, column int, columns ColumnCollation)
 				return unionMix(ctx, x.Child, column, columns)
 			}
 		}
-		c, m, ok := OwnCollation(ctx, e, columns)
-		return c, m, e, ok
+		collation, coercibility, ok = OwnCollation(ctx, e, columns)
 	case *plan.GroupBy:
-		e := x.SelectDeps[column]
-		c, m, ok := OwnCollation(ctx, e, columns)
-		return c, m, e, ok
+		collation, coercibility, ok = OwnCollation(ctx, x.SelectDeps[column], columns)
+	default:
+		collation, coercibility, ok = ColumnMix(ctx, n, column, columns)
 	}
-	c, m, ok := ColumnMix(ctx, n, column, columns)
-	return c, m, nil, ok
+	return collation, coercibility, ok, nil
 }
 
 // byBytes reports whether a collation is the one of its character set that others give way to.
