@@ -60,7 +60,7 @@ type orderStep struct {
 	query   string
 	answer  string // rows, count or error
 	subset  bool   // the answer may lack rows: SKIP LOCKED
-	skipped bool   // it had no effect that another one explains: 1205, 3572
+	skipped bool   // it had no effect, for a reason that may be gone: 1205, 3572
 }
 
 func (s orderStep) String() string { return s.query + " -> " + s.answer }
@@ -129,7 +129,7 @@ func orderStatement(rng *rand.Rand, snapshot bool) (query string, subset bool) {
 	case 19:
 		return f("DELETE FROM c WHERE u IS NOT NULL AND %s ORDER BY u LIMIT 2", span("v")), false
 	case 20:
-		return f("DELETE c, r FROM c LEFT JOIN r ON r.a=c.v WHERE %s", span("c.gid")), false
+		return f("DELETE r FROM c JOIN r ON r.a=c.v WHERE %s", span("c.gid")), false
 	case 21:
 		return f("UPDATE c SET gid=(SELECT MAX(id) FROM g WHERE %s) WHERE u=%d", span("n"), k()), false
 	case 22, 23:
@@ -272,6 +272,8 @@ func (o *order) transaction(ctx context.Context, c *sql.Conn, rng *rand.Rand, id
 			case 1205, 3572:
 				step.skipped = true
 			case 1062, 1451, 1452:
+				// A row that was not there may be there later, as for InnoDB: then it is updated.
+				step.skipped = strings.Contains(query, "ON DUPLICATE KEY UPDATE")
 			default:
 				return fmt.Errorf("%s: %w", query, err)
 			}
