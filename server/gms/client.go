@@ -136,8 +136,15 @@ func (c *client) context(ctx context.Context, query string, w *protocol.Results)
 func (c *client) Query(ctx context.Context, text string, w *protocol.Results) error {
 	text = c.sess.received(text)
 	defer func() { c.more = false }()
-	for {
+	for escaped := false; ; {
 		c.sess.beginCommand()
+		if plain := c.sess.plainBackslashes(); plain != escaped { // which the statement before may have changed
+			if escaped = plain; plain {
+				text = c.sess.escaped(text)
+			} else {
+				text = syntax.Unescaping(text)
+			}
+		}
 		parsed, one, rest, err := c.parse(ctx, text)
 		if err != nil {
 			return c.fail(ctx, err)
@@ -238,7 +245,7 @@ func (c *client) command(ctx context.Context, query string, parsed ast.Statement
 	defer c.sess.ofExecute(parsed)()
 	ctx, cancel := c.deadline(ctx, query, parsed)
 	defer cancel()
-	c.sess.recorder.begin(withoutSecrets(query))
+	c.sess.recorder.begin(withoutSecrets(c.sess.shownText(query)))
 	defer func() { c.sess.recorder.end(err) }()
 	commits, open := c.sess.command.commits, c.sess.GetTransaction()
 	for try := 0; ; try++ {
@@ -267,7 +274,7 @@ func (c *client) command(ctx context.Context, query string, parsed ast.Statement
 // client was asked for a file, or a procedure has run: what it did may be there to stay.
 func (c *client) run(ctx context.Context, query string, parsed ast.Statement, bindings map[string]ast.Expr, w *protocol.Results) (wrote bool, err error) {
 	e := c.srv().engine
-	sctx, err := e.ProcessList.BeginQuery(c.context(ctx, query, w), withoutSecrets(query))
+	sctx, err := e.ProcessList.BeginQuery(c.context(ctx, query, w), withoutSecrets(c.sess.shownText(query)))
 	if err != nil {
 		return false, err
 	}
@@ -496,6 +503,9 @@ func (c *client) told(err error) error {
 		db, err = c.sess.GetCurrentDatabase(), c.sess.notFound(err)
 	}
 	e := clientError(sql.CastSQLError(err), db)
+	if e.Num == mysql.ERParseError && c.sess != nil && c.sess.plainBackslashes() {
+		e.Message = strings.ReplaceAll(e.Message, `\\`, `\`)
+	}
 	return &protocol.Error{Number: uint16(e.Num), State: e.State, Message: e.Message}
 }
 

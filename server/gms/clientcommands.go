@@ -140,6 +140,9 @@ func (c *client) Status() uint16 {
 			status |= gomysql.SERVER_STATUS_IN_TRANS_READONLY
 		}
 	}
+	if s.plainBackslashes() {
+		status |= gomysql.SERVER_STATUS_NO_BACKSLASH_ESCAPED
+	}
 	if s.recorder.run.whole {
 		status |= gomysql.SERVER_STATUS_NO_INDEX_USED
 	}

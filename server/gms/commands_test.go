@@ -222,3 +222,27 @@ func TestRefusalsClearWarnings(t *testing.T) {
 		t.Errorf("%s warnings, want 1", got)
 	}
 }
+
+// TestModesWithinATextOfSeveralStatements: each statement is read by the sql_mode that the one before it left.
+func TestModesWithinATextOfSeveralStatements(t *testing.T) {
+	i := startInstance(t)
+	rows, err := i.conn(i.open("?multiStatements=true")).QueryContext(t.Context(),
+		`SELECT 'a\\'; SET sql_mode = 'NO_BACKSLASH_ESCAPES'; SELECT 'b\'; SELECT CONCAT('c\', '\n'); SET sql_mode = ''; SELECT CONCAT('d\\', '\t')`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	got := ""
+	for more := true; more; more = rows.NextResultSet() {
+		for rows.Next() {
+			var text string
+			if err := rows.Scan(&text); err != nil {
+				t.Fatal(err)
+			}
+			got += text + ";"
+		}
+	}
+	if want := `a\;b\;c\\n;d\` + "\t;"; got != want || rows.Err() != nil {
+		t.Errorf("%q, %v, want %q", got, rows.Err(), want)
+	}
+}

@@ -235,6 +235,14 @@ func modeText(mode string) string {
 	return strings.Join(list, ",")
 }
 
+// programText returns a part of what is kept of a program as clients see it: as it was sent under the program's sql_mode.
+func programText(kept, mode string) string {
+	if strings.Contains(mode, sql.NoBackslashEscapes) {
+		return syntax.Unescaping(kept)
+	}
+	return kept
+}
+
 // showObject completes what the planner shows of a procedure, a trigger or an event.
 func (b *builder) showObject(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql.RowIter, error) {
 	it, err := b.plain(ctx, s, n, r)
@@ -254,7 +262,7 @@ func (b *builder) showObject(ctx *sql.Context, s *Session, n sql.Node, r sql.Row
 				row[1] = modeText(p.SQLMode)
 				row[3], row[4] = p.shown()
 				if h, ok := rewrite.NewObjectHead(p.Create); ok {
-					row[2] = p.Create[:h.From] + syntax.QuoteName(h.Name.Name) + p.Create[h.To:]
+					row[2] = programText(p.Create[:h.From]+syntax.QuoteName(h.Name.Name)+p.Create[h.To:], p.SQLMode)
 				}
 			}
 		case *plan.ShowCreateTrigger:
@@ -265,11 +273,11 @@ func (b *builder) showObject(ctx *sql.Context, s *Session, n sql.Node, r sql.Row
 			row[1] = modeText(t.SQLMode)
 			row[3], row[4] = t.shown()
 			if h, ok := newTriggerHead(t.Create); ok {
-				row[2] = t.Create[:h.from] + syntax.QuoteName(h.table) + t.Create[h.to:]
+				row[2] = programText(t.Create[:h.from]+syntax.QuoteName(h.table)+t.Create[h.to:], t.SQLMode)
 			}
 		case *plan.ShowCreateEvent:
 			row[1] = modeText(n.Event.SqlMode)
-			row[3] = eventText(n.Event)
+			row[3] = programText(eventText(n.Event), n.Event.SqlMode)
 		case *plan.ShowEvents:
 			row[2] = unquotedAccount(row[2])
 		}

@@ -220,6 +220,11 @@ func (e *events) run(database string, ev sql.EventDefinition) error {
 		return fmt.Errorf("definer %q", ev.Definer)
 	}
 	sess.user, sess.host, sess.internal = definer.User, definer.Host, false
+	unset, err := sess.underMode(ctx, ev.SqlMode)
+	if err != nil {
+		return err
+	}
+	defer unset()
 	p := newParser()
 	p.routine = true
 	stmt, _, _, err := p.planners(ctx, ev.CreateEventStatement(), ';', false, sql.NewSqlModeFromString(ev.SqlMode).ParserOptions())

@@ -127,7 +127,11 @@ func exchanges(ctx context.Context, query string) (string, *exchange, error) {
 		return query, nil, nil
 	}
 	from := l.Start
-	x, err := readExchange(l)
+	defaults := newExchange()
+	if ctx.(*sql.Context).Session.(*Session).plainBackslashes() {
+		defaults.escaped = ""
+	}
+	x, err := readExchange(l, defaults)
 	if err != nil {
 		return query, nil, err
 	}
@@ -136,8 +140,7 @@ func exchanges(ctx context.Context, query string) (string, *exchange, error) {
 }
 
 // readExchange reads the options of a file.
-func readExchange(l *syntax.Lexer) (*exchange, error) {
-	x := newExchange()
+func readExchange(l *syntax.Lexer, x exchange) (*exchange, error) {
 	if l.Accept("character", "set") || l.Accept("charset") {
 		if l.Kind != 'w' && l.Kind != 's' && l.Kind != 'i' {
 			return nil, l.Syntax()

@@ -155,6 +155,9 @@ func eventRows(ctx *sql.Context, s *Session, cat sql.Catalog) ([]sql.Row, error)
 	rows, err := plannersRows(information_schema.GetInformationSchemaTables()[information_schema.EventsTableName])(ctx, s, cat)
 	for _, r := range rows {
 		r[3] = unquotedAccount(r[3])
+		if body, ok := r[6].(string); ok {
+			r[6] = programText(body, r[11].(string))
+		}
 		if text, ok := r[18].(string); ok && !strings.HasPrefix(text, "2") {
 			r[18] = nil
 		}

@@ -88,7 +88,7 @@ func (p *parser) parse(ctx context.Context, query string, f func(marked string) 
 		err = f(marked)
 		if err == nil {
 			if marksOnly {
-				made.Names(*stmt, sent, q, p.routine)
+				made.Names(*stmt, sent, q, p.routine, value.Served(ctx) && ctx.(*sql.Context).Session.(*Session).plainBackslashes())
 			}
 		} else {
 			if rewrite.MultiValued.MatchString(marked) {
@@ -359,6 +359,11 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 			}
 			if s.b.mysql && syntax.ContainsFold(query, "not") && sql.LoadSqlMode(sctx).ModeEnabled("HIGH_NOT_PRECEDENCE") {
 				if err := rewrite.HighNot(stmt); err != nil {
+					return err
+				}
+			}
+			if s.b.mysql && (syntax.ContainsFold(query, "like") || syntax.ContainsFold(query, "prepare")) && s.plainBackslashes() {
+				if err := s.plainTexts(stmt); err != nil {
 					return err
 				}
 			}

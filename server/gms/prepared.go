@@ -73,7 +73,7 @@ func (s *Session) newPrepared(text string) *prepared {
 // Prepare implements protocol.Session.
 func (c *client) Prepare(ctx context.Context, text string) (*protocol.Statement, error) {
 	c.sess.count("Com_stmt_prepare", 1)
-	text = syntax.PlainComments(c.sess.received(text))
+	text = syntax.PlainComments(c.sess.escaped(c.sess.received(text)))
 	p := c.sess.newPrepared(text)
 	st := &protocol.Statement{Handle: p}
 	c.sess.prepared.current = p

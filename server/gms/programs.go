@@ -33,15 +33,12 @@ func (s *Session) enter(ctx *sql.Context, p program) (leave func(), err error) {
 		}
 	}
 	s.calls.running = append(running[:len(running):len(running)], p.name)
-	if v, err := s.BaseSession.GetSessionVariable(ctx, "sql_mode"); err == nil {
-		undo = append(undo, func() { _ = s.BaseSession.SetSessionVariable(ctx, "sql_mode", v) })
-		if v != p.mode {
-			if err := s.BaseSession.SetSessionVariable(ctx, "sql_mode", p.mode); err != nil {
-				leave()
-				return nil, err
-			}
-		}
+	restore, err := s.underMode(ctx, p.mode)
+	if err != nil {
+		leave()
+		return nil, err
 	}
+	undo = append(undo, restore)
 	if !p.invoker && p.definer != (syntax.AccountName{}) {
 		back, err := s.as(ctx, p.definer)
 		if err != nil {
@@ -51,6 +48,16 @@ func (s *Session) enter(ctx *sql.Context, p program) (leave func(), err error) {
 		undo = append(undo, back)
 	}
 	return leave, nil
+}
+
+// underMode makes a program's sql_mode the session's, in which its text is parsed and it runs. The function that it returns
+// makes it what it was before.
+func (s *Session) underMode(ctx *sql.Context, mode string) (restore func(), err error) {
+	v, err := s.BaseSession.GetSessionVariable(ctx, "sql_mode")
+	if err == nil && v != mode {
+		err = s.BaseSession.SetSessionVariable(ctx, "sql_mode", mode)
+	}
+	return func() { _ = s.BaseSession.SetSessionVariable(ctx, "sql_mode", v) }, err
 }
 
 // inside runs a function or a trigger within the statement that calls it, which commits or

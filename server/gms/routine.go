@@ -159,6 +159,11 @@ func (s *Session) procedureBody(ctx *sql.Context, proc *plan.Procedure, name syn
 	outer := s.statement
 	s.statement = statement{}
 	defer func() { s.statement = outer }()
+	restore, err := s.underMode(ctx, p.SQLMode)
+	if err != nil {
+		return p, nil, err
+	}
+	defer restore()
 	parser := newParser()
 	parser.routine = true
 	stmt, _, _, err := parser.ParseWithOptions(ctx, proc.CreateProcedureString, ';', false, sql.NewSqlModeFromString(p.SQLMode).ParserOptions())

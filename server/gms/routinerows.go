@@ -125,7 +125,7 @@ func typeCells(ctx *sql.Context, t sql.Type, digits int) []any {
 func routineRows(ctx *sql.Context, s *Session, cat sql.Catalog) ([]sql.Row, error) {
 	var rows []sql.Row
 	err := s.eachRoutine(ctx, cat, func(r shownRoutine) error {
-		var body any = r.body
+		var body any = programText(r.body, r.stored.SQLMode)
 		if r.hidden {
 			body = nil
 		}

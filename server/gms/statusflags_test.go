@@ -7,7 +7,8 @@ import (
 	"github.com/go-mysql-org/go-mysql/mysql"
 )
 
-// TestStatusFlags: an answer says whether a statement read a table without an index, and whether its transaction is read only.
+// TestStatusFlags: an answer says whether a statement read a table without an index, whether its transaction is read only, and whether
+// backslashes are escapes.
 func TestStatusFlags(t *testing.T) {
 	i := startInstance(t)
 	must(t, i.open(""), "CREATE DATABASE d", "CREATE TABLE d.t (id INT PRIMARY KEY, a INT, b INT, KEY a (a))", "INSERT INTO d.t VALUES (1, 1, 1), (2, 2, 2)")
@@ -40,6 +41,9 @@ func TestStatusFlags(t *testing.T) {
 		{"START TRANSACTION READ ONLY", readOnly},
 		{"SELECT * FROM t", whole | readOnly},
 		{"COMMIT", 0},
+		{"SET sql_mode = 'NO_BACKSLASH_ESCAPES'", mysql.SERVER_STATUS_NO_BACKSLASH_ESCAPED},
+		{"SELECT '\\'", mysql.SERVER_STATUS_NO_BACKSLASH_ESCAPED},
+		{"SET sql_mode = ''", 0},
 	} {
 		r, err := c.Execute(x.query)
 		if err != nil {

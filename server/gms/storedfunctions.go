@@ -265,6 +265,11 @@ func (s *Session) function(ctx *sql.Context, name syntax.TableName) (*storedFunc
 	outer := s.statement
 	s.statement = statement{}
 	defer func() { s.statement = outer }()
+	restore, err := s.underMode(ctx, p.SQLMode)
+	if err != nil {
+		return nil, err
+	}
+	defer restore()
 	h, ok := rewrite.NewObjectHead(p.Create)
 	if !ok {
 		return nil, fmt.Errorf("gms: function %s.%s: %q", name.Database, name.Name, p.Create)
@@ -512,7 +517,7 @@ func parseShowCreate(l *syntax.Lexer) (ast.Statement, error) {
 			return nil, errNoFunction(syntax.TableName{Database: name.Database, Name: name.Name})
 		}
 		h, _ := rewrite.NewObjectHead(p.Create)
-		var text any = p.Create[:h.From] + syntax.QuoteName(h.Name.Name) + p.Create[h.To:]
+		var text any = programText(p.Create[:h.From]+syntax.QuoteName(h.Name.Name)+p.Create[h.To:], p.SQLMode)
 		if h.Definer != s.account && !s.may(ctx, sql.PrivilegeType_Select) && !s.mayDynamic(ctx, "show_routine") {
 			text = nil // the body is for the definer
 		}

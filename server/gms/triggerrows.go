@@ -40,7 +40,7 @@ func triggerRows(ctx *sql.Context, s *Session, cat sql.Catalog) ([]sql.Row, erro
 				order[x.time+x.event]++
 				charset, collation := x.shown()
 				rows = append(rows, sql.Row{"def", db.Name(), x.Name, strings.ToUpper(x.event), "def", db.Name(), t.Name,
-					order[x.time+x.event], nil, x.text, "ROW", strings.ToUpper(x.time), nil, nil, "OLD", "NEW",
+					order[x.time+x.event], nil, programText(x.text, x.SQLMode), "ROW", strings.ToUpper(x.time), nil, nil, "OLD", "NEW",
 					time.UnixMicro(x.Created).UTC(), modeText(x.SQLMode), x.definer.User + "@" + x.definer.Host,
 					charset, collation, collated.GetCollation(ctx).Name()})
 			}

@@ -100,6 +100,11 @@ func (s *Session) parseTrigger(ctx *sql.Context, database string, data []byte) (
 	s.statement = statement{}
 	defer func() { s.statement = outer }()
 	defer s.within(database)()
+	restore, err := s.underMode(ctx, x.SQLMode)
+	if err != nil {
+		return nil, err
+	}
+	defer restore()
 	p := newParser()
 	p.routine = true
 	stmt, _, _, err := p.planners(ctx, x.Create, ';', false, sql.NewSqlModeFromString(x.SQLMode).ParserOptions())

@@ -10,8 +10,8 @@ import (
 )
 
 // Names names the columns of the SELECTs of a statement as its text has them, sent, from which quoted differs in the
-// names that are quoted there; in a program those too that the grammar gives no names.
-func (e Edits) Names(stmt ast.Statement, sent, quoted string, program bool) {
+// names that are quoted there; in a program those too that the grammar gives no names. plain: the client has not escaped backslashes.
+func (e Edits) Names(stmt ast.Statement, sent, quoted string, program, plain bool) {
 	_ = syntax.ReplaceNodes(reflect.ValueOf(&stmt), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
 		x, ok := n.(*ast.AliasedExpr)
 		if !ok || x == nil || x.EndParsePos <= x.StartParsePos {
@@ -31,6 +31,9 @@ func (e Edits) Names(stmt ast.Statement, sent, quoted string, program bool) {
 			from = len(head) - 3 // which is left out
 		}
 		x.InputExpression = withoutComments(sent[from:to])
+		if _, literal := x.Expr.(*ast.SQLVal); plain && !literal {
+			x.InputExpression = syntax.Unescaping(x.InputExpression)
+		}
 		if _, null := x.Expr.(*ast.NullVal); null {
 			x.InputExpression = "NULL"
 		}

@@ -29,9 +29,7 @@ var combined = map[string]string{
 		"NO_ENGINE_SUBSTITUTION",
 }
 
-// ModeType is the type of sql_mode. It refuses NO_BACKSLASH_ESCAPES: the lexers take
-// backslashes for escapes always, and a client that relies on the mode to quote what its
-// users send must not believe that it has it.
+// ModeType is the type of sql_mode.
 type ModeType struct{ SetVariable }
 
 // SetVariable is what the planner asks of the type of a system variable that is a SET.
@@ -65,9 +63,6 @@ func (t ModeType) Convert(ctx context.Context, v any) (any, sql.ConvertInRange, 
 		}
 		var kept []string
 		for _, mode := range strings.Split(all, ",") {
-			if mode == sql.NoBackslashEscapes {
-				return nil, in, errMode(mode)
-			}
 			if mode == notUsed {
 				return nil, in, mysql.NewSQLError(3899, "HY000", "sql_mode=0x%08x is not supported.", 1<<slices.Index(SQLModes, mode))
 			}
