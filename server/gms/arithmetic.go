@@ -42,7 +42,7 @@ func checkArithmetic(ctx *sql.Context, _ *analyzer.Analyzer, n sql.Node, _ *plan
 	if !value.Served(ctx) {
 		return n, transform.SameTree, nil
 	}
-	if err := illegalMixes(ctx, n); err != nil { // of a simple statement that writes
+	if err := illegalMixes(ctx, n, false); err != nil { // of a simple statement that writes
 		return n, transform.SameTree, err
 	}
 	n, same0, err := planrule.AllDigits(ctx, n)
@@ -81,7 +81,7 @@ func checkArithmetic(ctx *sql.Context, _ *analyzer.Analyzer, n sql.Node, _ *plan
 // checkSimple checks a SELECT of one table, for which the analyzer asks no rule of ours. The tree
 // is changed in place: the result's types are read off it.
 func checkSimple(ctx *sql.Context, s *Session, n sql.Node) error {
-	failed := cmp.Or(s.readUnions(ctx, n), writeOrdered(ctx, n), illegalMixes(ctx, n))
+	failed := cmp.Or(s.readUnions(ctx, n), writeOrdered(ctx, n), illegalMixes(ctx, n, true))
 	replace := func(e *sql.Expression) {
 		x, same, err := transform.Expr(ctx, *e, expr.Check)
 		if err != nil && failed == nil {

@@ -163,10 +163,7 @@ func (i *matchedRows) match(ctx *sql.Context) error {
 func (i *matchedRows) Close(ctx *sql.Context) error {
 	i.m.release(i.bytes)
 	i.bytes = 0
-	for _, k := range []*keyedRows{i.both, i.answers} {
-		if k != nil {
-			k.close()
-		}
-	}
+	i.both.close()
+	i.answers.close()
 	return cmp.Or(i.right.Close(ctx), i.left.Close(ctx))
 }

@@ -11,8 +11,9 @@ import (
 	"sextant/server/gms/expr"
 )
 
-// illegalMixes returns MySQL's error of the first operation in a plan whose texts have collations of which none applies.
-func illegalMixes(ctx *sql.Context, n sql.Node) (err error) {
+// illegalMixes returns MySQL's error of the first operation in a plan whose texts have collations of which none applies. That of
+// a UNION is asked of whole plans, as an explicit collation in one part decides for the others: the planner plans each by itself.
+func illegalMixes(ctx *sql.Context, n sql.Node, whole bool) (err error) {
 	var tables map[sql.TableId]sql.Node // tables and derived ones, nil: not looked for yet
 	aggregates := map[sql.ColumnId]sql.Expression{}
 	var collect func(ctx *sql.Context, n sql.Node) bool
@@ -72,7 +73,7 @@ func illegalMixes(ctx *sql.Context, n sql.Node) (err error) {
 	}
 	inner := map[*plan.SetOp]bool{} // the parts of others
 	transform.InspectWithOpaque(ctx, n, func(ctx *sql.Context, n sql.Node) bool {
-		if u, ok := n.(*plan.SetOp); ok && err == nil {
+		if u, ok := n.(*plan.SetOp); ok && err == nil && whole {
 			for _, part := range u.Children() {
 				if p := partOfUnion(part); p != nil && u.SetOpType == plan.UnionType {
 					inner[p] = true

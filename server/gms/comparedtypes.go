@@ -24,7 +24,7 @@ func addComparedTypes() {
 			if !value.Served(ctx) {
 				return n, transform.SameTree, nil
 			}
-			if err := illegalMixes(ctx, n); err != nil {
+			if err := illegalMixes(ctx, n, true); err != nil {
 				return n, transform.SameTree, err
 			}
 			if f, ok := n.(*plan.Filter); ok {

@@ -29,6 +29,13 @@ func newKeyedRows(m *memory) *keyedRows {
 	return &keyedRows{&rowSorter{m: m, compare: compare, failed: func() error { return nil }, full: tableOverflow, most: -1}}
 }
 
+// close releases the rows; there need be none.
+func (k *keyedRows) close() {
+	if k != nil {
+		k.rowSorter.close()
+	}
+}
+
 // put adds a row with its hash, as the first, second, … row.
 func (k *keyedRows) put(ctx *sql.Context, hash uint64, number int64, r sql.Row) error {
 	out := make(sql.Row, 0, len(r)+2)
@@ -129,10 +136,7 @@ func (d *distinctRows) order(ctx *sql.Context) error {
 func (d *distinctRows) Close(ctx *sql.Context) error {
 	d.m.release(d.bytes)
 	d.bytes = 0
-	for _, k := range []*keyedRows{d.later, d.first} {
-		if k != nil {
-			k.close()
-		}
-	}
+	d.later.close()
+	d.first.close()
 	return d.child.Close(ctx)
 }

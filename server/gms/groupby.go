@@ -543,11 +543,8 @@ func (g *groupIter) Close(ctx *sql.Context) error {
 	for _, k := range g.values {
 		k.close()
 	}
-	for _, k := range []*keyedRows{g.later, g.answers} {
-		if k != nil {
-			k.close()
-		}
-	}
+	g.later.close()
+	g.answers.close()
 	g.groups, g.values, g.next = nil, nil, 0
 	g.m.release(g.bytes)
 	g.bytes = 0

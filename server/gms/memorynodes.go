@@ -55,6 +55,16 @@ func (b *builder) keep(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		}
 		child, err := b.base.Build(ctx, o.Child, r)
 		return &foundRowsIter{RowIter: child, skip: skip, most: most}, err
+	case *plan.Offset:
+		if n != skippingNode(s.root) {
+			break
+		}
+		skip, err := iters.GetInt64Value(ctx, n.Offset)
+		if err != nil {
+			return nil, err
+		}
+		child, err := b.base.Build(ctx, n.Child, r)
+		return &skipIter{RowIter: child, skip: skip, skipped: &s.skipped}, err
 	case *plan.Window:
 		return b.windows(ctx, s, n, r)
 	case *plan.Into:
@@ -159,31 +169,52 @@ func (b *builder) keepSet(ctx *sql.Context, s *Session, n *plan.SetOp, r sql.Row
 	if err != nil {
 		return nil, err
 	}
-	if len(n.SortConditions) == 0 {
-		return limited(ctx, it, n)
-	}
 	return sorted(ctx, s, it, n)
 }
 
-// limited returns the rows of a set operation that its LIMIT lets through.
-func limited(ctx *sql.Context, it sql.RowIter, set *plan.SetOp) (sql.RowIter, error) {
-	if set.Limit == nil {
-		return it, nil
-	}
-	n, skip, err := limits(ctx, set.Limit, set.Offset)
-	return &iters.LimitIter{Limit: n - skip, ChildIter: &skipIter{RowIter: it, skip: skip}}, err
-}
-
-// sorted sorts the rows of a set operation, and returns those of its LIMIT.
-func sorted(ctx *sql.Context, s *Session, it sql.RowIter, set *plan.SetOp) (sql.RowIter, error) {
+// sorted returns the rows of a set operation in its order, those that its LIMIT lets through.
+func sorted(ctx *sql.Context, s *Session, it sql.RowIter, n *plan.SetOp) (sql.RowIter, error) {
 	most, skip := int64(-1), int64(0)
-	if set.Limit != nil {
+	if n.Limit != nil {
 		var err error
-		if most, skip, err = limits(ctx, set.Limit, set.Offset); err != nil {
+		if most, skip, err = limits(ctx, n.Limit, n.Offset); err != nil {
 			return nil, err
 		}
 	}
-	return &skipIter{RowIter: &sortIter{child: it, sorter: newRowSorter(ctx, &s.memory, set.SortConditions, most), scan: "Sort_scan"}, skip: skip}, nil
+	if len(n.SortConditions) > 0 {
+		it = &sortIter{child: it, sorter: newRowSorter(ctx, &s.memory, n.SortConditions, most), scan: "Sort_scan"}
+	}
+	rows := &skipIter{RowIter: it, skip: skip}
+	if n == skippingNode(s.root) {
+		rows.skipped = &s.skipped
+	}
+	if most < 0 {
+		return rows, nil
+	}
+	return &iters.LimitIter{Limit: most - skip, ChildIter: rows}, nil
+}
+
+// skippingNode returns the node of a plan whose OFFSET is the statement's, nil if there is none or SQL_CALC_FOUND_ROWS counts all.
+func skippingNode(n sql.Node) sql.Node {
+	for {
+		switch x := n.(type) {
+		case *plan.Limit:
+			if n = x.Child; x.CalcFoundRows {
+				return nil
+			}
+		case *plan.Project, *plan.Into:
+			n = n.Children()[0]
+		case *plan.Offset:
+			if top, ok := x.Child.(*plan.TopN); ok && top.CalcFoundRows {
+				return nil
+			}
+			return x
+		case *plan.SetOp:
+			return x
+		default:
+			return nil
+		}
+	}
 }
 
 // sortCounter is the status variable of sorts of what a node returns: of the ranges of an index, or of all of a table.
@@ -210,7 +241,8 @@ func limits(ctx *sql.Context, limit, offset sql.Expression) (rows, skip int64, e
 // skipIter returns the rows after the first ones.
 type skipIter struct {
 	sql.RowIter
-	skip int64
+	skip    int64
+	skipped *int64 // counts those that there are, if it is not nil
 }
 
 // Next implements sql.RowIter.
@@ -218,6 +250,9 @@ func (i *skipIter) Next(ctx *sql.Context) (sql.Row, error) {
 	for ; i.skip > 0; i.skip-- {
 		if _, err := i.RowIter.Next(ctx); err != nil {
 			return nil, err
+		}
+		if i.skipped != nil {
+			*i.skipped++
 		}
 	}
 	return i.RowIter.Next(ctx)

@@ -4,7 +4,6 @@ import (
 	"io"
 
 	"github.com/dolthub/go-mysql-server/sql"
-	"github.com/dolthub/go-mysql-server/sql/iters"
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/transform"
 	"github.com/dolthub/vitess/go/mysql"
@@ -28,21 +27,11 @@ func (b *builder) recursiveCTE(ctx *sql.Context, s *Session, n *plan.RecursiveCt
 	if u.Distinct {
 		c.seen = make(map[uint64]struct{})
 	}
-	switch {
-	case len(u.SortConditions) > 0:
-		u, err := u.WithExpressions(ctx, byName(ctx, u.Expressions(), n.Schema(ctx))...)
-		if err != nil {
-			return nil, err
-		}
-		return sorted(ctx, s, c, u.(*plan.SetOp))
-	case u.Limit != nil:
-		limit, err := iters.GetInt64Value(ctx, u.Limit)
-		if err != nil {
-			return nil, err
-		}
-		return &iters.LimitIter{Limit: limit, ChildIter: c}, nil
+	of, err := u.WithExpressions(ctx, byName(ctx, u.Expressions(), n.Schema(ctx))...)
+	if err != nil {
+		return nil, err
 	}
-	return c, nil
+	return sorted(ctx, s, c, of.(*plan.SetOp))
 }
 
 // byName has expressions read the columns of a schema that they name; the planner looks among those of the first part.

@@ -145,6 +145,7 @@ type statement struct {
 	// home is the current database while a statement is planned that names it, see place.
 	home      string
 	root      sql.Node // its plan, nil until it is built
+	skipped   int64    // rows that its OFFSET has skipped: FOUND_ROWS() has them too
 	renamings []renaming
 	before    *beforeFunctions          // nil: no function of it has run
 	used      map[syntax.TableName]bool // its tables, nil: not asked for yet
