@@ -317,7 +317,7 @@ func (t *fixedTable) String() string { return t.name }
 func (t *fixedTable) Database() string { return t.db }
 
 // Schema implements sql.Table.
-func (t *fixedTable) Schema(*sql.Context) sql.Schema { return t.schema }
+func (t *fixedTable) Schema(*sql.Context) sql.Schema { return slices.Clip(t.schema) }
 
 // Collation implements sql.Table.
 func (t *fixedTable) Collation() sql.CollationID { return t.collation }

@@ -12,6 +12,7 @@ import (
 	"github.com/dolthub/vitess/go/sqltypes"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
+	"sextant/engine"
 	"sextant/engine/row"
 	"sextant/server/gms/expr"
 	"sextant/server/gms/value"
@@ -164,6 +165,31 @@ func TestTypesSurviveTheCatalog(t *testing.T) {
 		}
 		if !typ.Equals(back) {
 			t.Errorf("%s came back as %s", fmt.Sprint(typ), back)
+		}
+	}
+}
+
+// TestSchemasHaveNoRoom: what is appended to a table's schema, as the planner does for a join, is not in the schema that other
+// statements have.
+func TestSchemasHaveNoRoom(t *testing.T) {
+	ctx := sql.NewEmptyContext()
+	def := &engine.TableDef{Name: "t", Primary: &engine.IndexDef{Columns: []engine.IndexColumn{{Column: 5}}}}
+	for _, name := range []string{"a", "b", "c", "d", "e", engine.RowIDColumn} { // a slice grows to 5 with room for more
+		c, err := columnDef(ctx, &sql.Column{Name: name, Type: types.Int32})
+		if err != nil {
+			t.Fatal(err)
+		}
+		def.Columns = append(def.Columns, c)
+	}
+	sh, err := newShape(ctx, def)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, table := range []sql.Table{&Table{shape: sh}, &Table{shape: sh.joined(1)}, &fixedTable{schema: sh.schema}} {
+		x := append(table.Schema(ctx), &sql.Column{Name: "x"})
+		y := append(table.Schema(ctx), &sql.Column{Name: "y"})
+		if n := len(x) - 1; x[n].Name != "x" || y[n].Name != "y" {
+			t.Errorf("%T: %s and %s are appended", table, x[n].Name, y[n].Name)
 		}
 	}
 }

@@ -129,7 +129,7 @@ func orderStatement(rng *rand.Rand, snapshot bool) (query string, subset bool) {
 	case 19:
 		return f("DELETE FROM c WHERE u IS NOT NULL AND %s ORDER BY u LIMIT 2", span("v")), false
 	case 20:
-		return f("DELETE r FROM c JOIN r ON r.a=c.v WHERE %s", span("c.gid")), false
+		return f("DELETE c, r FROM c LEFT JOIN r ON r.a=c.v WHERE %s", span("c.gid")), false
 	case 21:
 		return f("UPDATE c SET gid=(SELECT MAX(id) FROM g WHERE %s) WHERE u=%d", span("n"), k()), false
 	case 22, 23:

@@ -110,12 +110,13 @@ func (t *Table) String() string { return t.shape.def.Name }
 // Database implements sql.Databaseable.
 func (t *Table) Database() string { return t.db.Name() }
 
-// Schema implements sql.Table.
+// Schema implements sql.Table. It has no room behind its end: the planner appends the columns of what a table is joined with, and
+// other statements have the same schema.
 func (t *Table) Schema(ctx *sql.Context) sql.Schema {
 	if t.projected {
 		return t.schema
 	}
-	return t.live(ctx).schema
+	return slices.Clip(t.live(ctx).schema)
 }
 
 // Collation implements sql.Table.
