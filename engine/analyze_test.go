@@ -8,6 +8,7 @@ import (
 	"sextant/engine"
 	"sextant/engine/row"
 	"sextant/logstore/memvolume"
+	"sextant/logstore/memvolume/feed"
 )
 
 // A sample of the leaves finds about as many different values as there are.
@@ -77,7 +78,7 @@ func TestStatisticsOfALargeTable(t *testing.T) {
 func TestStatisticsFollowTheirTable(t *testing.T) {
 	w := newWorld(t, memvolume.Options{KeepAll: true, Behind: true},
 		engine.Options{Background: engine.BackgroundOptions{Analyze: time.Millisecond}})
-	r := w.reader(newFeed(w.store))
+	r := w.reader(feed.New(w.store))
 	def := w.pairs("t")
 	fill := func(from, to int64) {
 		w.ddl(func(tx *engine.Tx) error {

@@ -11,6 +11,7 @@ import (
 	"sextant/engine"
 	"sextant/internal/redo"
 	"sextant/logstore/memvolume"
+	"sextant/logstore/memvolume/feed"
 )
 
 // parted creates db.name as pairs does, with n partitions.
@@ -304,7 +305,7 @@ func TestPartitionsOnReader(t *testing.T) {
 		}
 		return nil
 	})
-	r := w.reader(newFeed(w.store))
+	r := w.reader(feed.New(w.store))
 	r.await(w.store.VDL())
 	same := func(what string) {
 		t.Helper()

@@ -5,13 +5,14 @@ import (
 
 	"sextant/engine"
 	"sextant/logstore/memvolume"
+	"sextant/logstore/memvolume/feed"
 )
 
 // After a DDL a reader decodes what the DDL changed: the other definitions are the very
 // ones that it had, so that a thousand DDLs of a thousand tables are not a million.
 func TestReaderKeepsUnchangedDefinitions(t *testing.T) {
 	w := newWorld(t, memvolume.Options{KeepAll: true}, engine.Options{})
-	r := w.reader(newFeed(w.store))
+	r := w.reader(feed.New(w.store))
 	w.pairs("p")
 	q := w.pairs("q")
 	r.await(w.store.VDL())

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"maps"
 	"math/rand/v2"
@@ -13,142 +12,17 @@ import (
 	"time"
 
 	"sextant/engine"
-	"sextant/engine/replica"
 	"sextant/internal/redo"
-	"sextant/logstore"
 	"sextant/logstore/memvolume"
+	"sextant/logstore/memvolume/feed"
 )
 
-// feed is a memvolume store as a reader sees it: stream, log and pages.
-type feed struct {
-	store *memvolume.Store
-	mu    sync.Mutex
-	subs  map[*feedSub]bool
-}
-
-func newFeed(s *memvolume.Store) *feed {
-	f := &feed{store: s, subs: map[*feedSub]bool{}}
-	s.AddTap(f)
-	return f
-}
-
-func (f *feed) source() engine.Source { return engine.Source{Pages: f, Stream: f, Log: f} }
-
-type feedSub struct {
-	f      *feed
-	answer replica.Answer
-	mu     sync.Mutex
-	queue  []replica.Message
-	more   chan struct{}
-	broken bool
-}
-
-func (f *feed) send(m replica.Message) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for s := range f.subs {
-		s.push(m)
-	}
-}
-
-func (s *feedSub) push(m replica.Message) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.queue = append(s.queue, m)
-	select {
-	case s.more <- struct{}{}:
-	default:
-	}
-}
-
-func (f *feed) Frame(b []byte, _ redo.LSN) { f.send(replica.Message{Frame: bytes.Clone(b)}) }
-func (f *feed) VDL(vdl redo.LSN) {
-	f.send(replica.Message{VDL: vdl, SentAt: time.Now().UnixMicro()})
-}
-
-// cut ends every subscription.
-func (f *feed) cut() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for s := range f.subs {
-		s.mu.Lock()
-		s.broken = true
-		s.mu.Unlock()
-		s.push(replica.Message{})
-		delete(f.subs, s)
-	}
-}
-
-func (f *feed) Subscribe(_ context.Context, _ redo.VolumeEpoch, _ redo.LSN) (replica.Subscription, error) {
-	s := &feedSub{f: f, more: make(chan struct{}, 1)}
-	f.mu.Lock()
-	f.subs[s] = true
-	f.mu.Unlock()
-	// Frames since then may repeat what is at or below the VDL.
-	s.answer = replica.Answer{Epoch: f.store.Epoch(), VDL: f.store.VDL(), Annulled: f.store.Annulled(),
-		PGLast: f.store.PGLast(), PagesPerGroup: f.store.PagesPerGroup()}
-	return s, nil
-}
-
-func (s *feedSub) Answer() replica.Answer { return s.answer }
-func (s *feedSub) Promise(redo.LSN)       {}
-func (s *feedSub) Close() error {
-	s.f.mu.Lock()
-	defer s.f.mu.Unlock()
-	delete(s.f.subs, s)
-	return nil
-}
-
-func (s *feedSub) Recv(ctx context.Context) (replica.Message, error) {
-	for {
-		s.mu.Lock()
-		if s.broken {
-			s.mu.Unlock()
-			return replica.Message{}, io.ErrUnexpectedEOF
-		}
-		if len(s.queue) > 0 {
-			m := s.queue[0]
-			s.queue = s.queue[1:]
-			s.mu.Unlock()
-			return m, nil
-		}
-		s.mu.Unlock()
-		select {
-		case <-s.more:
-		case <-ctx.Done():
-			return replica.Message{}, ctx.Err()
-		}
-	}
-}
-
-func (f *feed) Records(_ context.Context, _ redo.VolumeEpoch, after, through redo.LSN, max int) ([]redo.Record, error) {
-	rs, err := f.store.Records(after, through)
-	bytes := 0
-	for i := range rs {
-		bytes += len(rs[i].Payload)
-	}
-	if err == nil && bytes > max {
-		err = logstore.ErrTooLong
-	}
-	return rs, err
-}
-
-func (f *feed) ReadPages(ctx context.Context, _ redo.VolumeEpoch, ids []redo.PageID, at, need redo.LSN) ([][]byte, error) {
-	out := make([][]byte, len(ids))
-	for i, id := range ids {
-		p, err := f.store.ReadPage(ctx, id, at)
-		if err != nil {
-			return nil, err
-		}
-		out[i] = p
-	}
-	return out, nil
-}
+func source(f *feed.Feed) engine.Source { return engine.Source{Pages: f, Stream: f, Log: f} }
 
 // reader opens a reader of the world's store.
-func (w *world) reader(f *feed) *world {
+func (w *world) reader(f *feed.Feed) *world {
 	w.t.Helper()
-	db, err := engine.OpenReader(w.ctx, f.source(), engine.Options{Logger: slog.New(slog.DiscardHandler)})
+	db, err := engine.OpenReader(w.ctx, source(f), engine.Options{Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -181,7 +55,7 @@ func (w *world) until(what string, ok func() bool) {
 // tables come and go; and goes on after its stream broke.
 func TestReaderFollows(t *testing.T) {
 	w := newWorld(t, memvolume.Options{KeepAll: true, Behind: true}, engine.Options{})
-	f := newFeed(w.store)
+	f := feed.New(w.store)
 	def := w.pairs("p")
 	r := w.reader(f)
 	rng := rand.New(rand.NewPCG(5, 6))
@@ -190,7 +64,7 @@ func TestReaderFollows(t *testing.T) {
 		w.ddl(func(tx *engine.Tx) error { return randomWrites(w.ctx, tx, def, rng, model, i) })
 		switch i % 25 {
 		case 10:
-			f.cut()
+			f.Cut()
 		case 20:
 			w.ddl(func(tx *engine.Tx) (err error) {
 				n := def.Clone()
@@ -225,7 +99,7 @@ func TestReaderFollows(t *testing.T) {
 // whole commits: every transaction keeps the number of rows a multiple of ten.
 func TestSplitIsAtomicOnReader(t *testing.T) {
 	w := newWorld(t, memvolume.Options{KeepAll: true, Behind: true}, engine.Options{})
-	f := newFeed(w.store)
+	f := feed.New(w.store)
 	def := w.pairs("p")
 	r := w.reader(f)
 	r.await(w.store.VDL())
@@ -272,7 +146,7 @@ func TestSplitIsAtomicOnReader(t *testing.T) {
 // reader in place.
 func TestPromoteAndDemote(t *testing.T) {
 	w := newWorld(t, memvolume.Options{KeepAll: true}, engine.Options{})
-	f := newFeed(w.store)
+	f := feed.New(w.store)
 	def := w.pairs("p")
 	r := w.reader(f)
 	old := r.db.NewSession(9)
@@ -283,7 +157,7 @@ func TestPromoteAndDemote(t *testing.T) {
 			w.ddl(func(tx *engine.Tx) error { return put(w.ctx, tx, def, i, round*100+i, nil) })
 			model[i] = round*100 + i
 		}
-		f.cut() // the reader may or may not have the last ones
+		f.Cut() // the reader may or may not have the last ones
 		vol, readPoint := w.store.Open(), r.db.ReadPoint()
 		if err := r.db.Promote(r.ctx, vol, w.store.Annulled()); err != nil {
 			t.Fatal(err)
@@ -300,7 +174,7 @@ func TestPromoteAndDemote(t *testing.T) {
 		if at := readPoint(); at < vol.VDL() {
 			t.Fatalf("a load of the reader's goes on at %d, the writer's VDL is %d", at, vol.VDL())
 		}
-		if err := w.db.Demote(w.ctx, f.source()); err != nil {
+		if err := w.db.Demote(w.ctx, source(f)); err != nil {
 			t.Fatal(err)
 		}
 		w.await(w.store.VDL())
@@ -320,7 +194,7 @@ func TestFencedCommitIsUnknown(t *testing.T) {
 	w := newWorld(t, memvolume.Options{KeepAll: true}, engine.Options{})
 	def := w.pairs("p")
 	w.ddl(func(tx *engine.Tx) error { return put(w.ctx, tx, def, 1, 1, nil) })
-	f := newFeed(w.store)
+	f := feed.New(w.store)
 	r := w.reader(f)
 	w.store.SetManual(true)
 	before := w.vol.Next()
@@ -348,7 +222,7 @@ func TestFencedCommitIsUnknown(t *testing.T) {
 	}
 	tx.Rollback()
 	w.store.SetManual(false)
-	f.cut()
+	f.Cut()
 	if err := r.db.Promote(r.ctx, vol, w.store.Annulled()); err != nil {
 		t.Fatal(err)
 	}
@@ -356,7 +230,7 @@ func TestFencedCommitIsUnknown(t *testing.T) {
 		t.Errorf("the new writer has %v", got)
 	}
 	r.ddl(func(tx *engine.Tx) error { return put(r.ctx, tx, def, 1, 3, nil) })
-	if err := w.db.Demote(w.ctx, f.source()); err != nil {
+	if err := w.db.Demote(w.ctx, source(f)); err != nil {
 		t.Fatal(err)
 	}
 	w.await(w.store.VDL())

@@ -57,14 +57,15 @@ var only = map[string][]string{
 // layers says which packages of the module a package (with those below it) may
 // import; the most specific prefix wins.
 var layers = map[string][]string{
-	"internal":        {"internal"},
-	"logstore":        {"internal", "logstore"},
-	"logstore/sim":    {"internal", "logstore", "engine/bufpool", "engine/replica", "failover/fleet"}, // what it runs
-	"engine":          {"internal/redo", "internal/page", "internal/invariant", "internal/uca", "logstore", "engine"},
-	"engine/replica":  {"internal/redo", "internal/page", "internal/invariant", "engine/bufpool", "engine/btree", "logstore"},
-	"server":          {"internal/certs", "internal/mtls", "internal/page", "internal/redo", "internal/invariant", "engine", "logstore", "logstore/client", "failover", "server"},
-	"server/gms":      {"internal/certs", "internal/mtls", "internal/redo", "engine", "logstore", "router/proxyv2", "server/gms", "server/protocol"},
-	"server/protocol": {"internal/halfopen", "internal/hangup"},
+	"internal":                {"internal"},
+	"logstore":                {"internal", "logstore"},
+	"logstore/sim":            {"internal", "logstore", "engine/bufpool", "engine/replica", "failover/fleet"}, // what it runs
+	"logstore/memvolume/feed": {"internal/redo", "logstore", "engine/replica"},
+	"engine":                  {"internal/redo", "internal/page", "internal/invariant", "internal/uca", "logstore", "engine"},
+	"engine/replica":          {"internal/redo", "internal/page", "internal/invariant", "engine/bufpool", "engine/btree", "logstore"},
+	"server":                  {"internal/certs", "internal/mtls", "internal/page", "internal/redo", "internal/invariant", "engine", "logstore", "logstore/client", "failover", "server"},
+	"server/gms":              {"internal/certs", "internal/mtls", "internal/redo", "engine", "logstore", "router/proxyv2", "server/gms", "server/protocol"},
+	"server/protocol":         {"internal/halfopen", "internal/hangup"},
 
 	// what gms is made of: each imports those before it, and only value and expr know what the engine stores
 	"server/gms/syntax":   {},

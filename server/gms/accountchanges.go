@@ -195,7 +195,7 @@ func (c accountChange) apply(e *accountEdit, set *accountSettings) (*mysql_db.Us
 		return nil, err
 	}
 	if u == nil {
-		u = &mysql_db.User{User: c.name.User, Host: c.name.Host, PrivilegeSet: mysql_db.NewPrivilegeSet(), PasswordLastChanged: time.Now().UTC()}
+		u = &mysql_db.User{User: c.name.User, Host: c.name.Host, PrivilegeSet: mysql_db.NewPrivilegeSet(), PasswordLastChanged: time.Now().UTC().Truncate(time.Second)}
 		if len([]rune(u.User)) > 32 || len(u.Host) > 255 {
 			return nil, mysql.NewSQLError(1470, "HY000", "String '%s' is too long for user name (should be no longer than 32)", u.User)
 		}
@@ -203,7 +203,7 @@ func (c accountChange) apply(e *accountEdit, set *accountSettings) (*mysql_db.Us
 		return nil, errWrongPassword() // it was changed in between
 	}
 	if c.auth != nil {
-		u.PasswordLastChanged = time.Now().UTC()
+		u.PasswordLastChanged = time.Now().UTC().Truncate(time.Second)
 		if c.plugin != "" {
 			u.Plugin = c.plugin
 		}

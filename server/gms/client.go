@@ -187,7 +187,7 @@ func (c *client) parse(ctx context.Context, text string) (parsed ast.Statement, 
 	}
 	if err != nil {
 		c.sess.ClearWarnings()
-		return nil, "", "", c.sess.commitRefused(sctx, parsed, err)
+		return nil, "", "", c.sess.commitRefused(sctx, parsed, c.sess.refusedFirst(parsed, err))
 	}
 	if one == "" {
 		one = text
@@ -305,6 +305,9 @@ func (c *client) run(ctx context.Context, query string, parsed ast.Statement, bi
 	of := parsed
 	if of == nil {
 		of, _ = c.sess.GetPreparedQuery(query)
+	}
+	if err := c.sess.refusedOnReader(of); err != nil {
+		return false, err
 	}
 	if err := localFiles(of); err != nil {
 		return false, err

@@ -12,6 +12,9 @@ import (
 	"sextant/server/protocol"
 )
 
+// matchOfNoTable is the planner's panic of MATCH on a column of a view, a derived table or an outer query.
+const matchOfNoTable = "shouldn't be able to resolve expression without table being available"
+
 // survive makes a panic of the planner, p, the statement's error. It panics on if the
 // connection must end: a part of the answer has left, or the engine is in the middle of
 // something. A transaction that the client has begun goes on if the statement only read; no
@@ -22,6 +25,10 @@ func (c *client) survive(p any, w *protocol.Results, err *error) {
 	}
 	if e, ok := p.(error); ok && (sql.ErrCharSetNotYetImplementedTemp.Is(e) || sql.ErrCollationNotYetImplementedTemp.Is(e)) && (w == nil || !w.Sent()) {
 		*err = e // of a type that the planner makes
+		return
+	}
+	if p == matchOfNoTable && (w == nil || !w.Sent()) {
+		*err = mysql.NewSQLError(1191, "HY000", "Can't find FULLTEXT index matching the column list")
 		return
 	}
 	stack := debug.Stack()

@@ -79,7 +79,7 @@ func (s *Session) createRoles(ctx *sql.Context, roles []syntax.AccountName, opti
 			default:
 				e.PutUser(&mysql_db.User{
 					User: role.User, Host: role.Host, PrivilegeSet: mysql_db.NewPrivilegeSet(), Plugin: string(mysql.CachingSha2Password),
-					PasswordLastChanged: time.Now().UTC(), Locked: true, IsRole: true,
+					PasswordLastChanged: time.Now().UTC().Truncate(time.Second), Locked: true, IsRole: true,
 				})
 			}
 		}

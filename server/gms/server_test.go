@@ -16,6 +16,7 @@ import (
 
 	"sextant/engine"
 	"sextant/logstore/memvolume"
+	"sextant/logstore/memvolume/feed"
 	"sextant/server/gms"
 )
 
@@ -58,8 +59,7 @@ func startInstanceOn(t testing.TB, store *memvolume.Store, o engine.Options) *in
 func startInstanceWith(t testing.TB, store *memvolume.Store, o engine.Options, change func(*gms.Options)) *instance {
 	t.Helper()
 	vol := store.Open()
-	quiet := slog.New(panicHandler{t})
-	o.Logger = quiet
+	o.Logger = slog.New(panicHandler{t})
 	if o.Background.Analyze == 0 {
 		o.Background.Analyze = -1 // plans and cardinalities do not depend on time
 	}
@@ -67,12 +67,39 @@ func startInstanceWith(t testing.TB, store *memvolume.Store, o engine.Options, c
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		if err := vol.Close(); err != nil {
+			t.Errorf("close volume: %v", err)
+		}
+	})
+	i := serve(t, db, change)
+	if err := i.srv.SetWriter(); err != nil {
+		t.Fatal(err)
+	}
+	return i
+}
+
+// startReader starts a reader that follows the writer on a store.
+func startReader(t testing.TB, f *feed.Feed) *instance {
+	t.Helper()
+	db, err := engine.OpenReader(t.Context(), engine.Source{Pages: f, Stream: f, Log: f}, engine.Options{Logger: slog.New(panicHandler{t})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := serve(t, db, func(*gms.Options) {})
+	i.srv.SetReader()
+	return i
+}
+
+// serve serves a database over TCP until the test ends, and closes it then.
+func serve(t testing.TB, db *engine.DB, change func(*gms.Options)) *instance {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	options := gms.Options{
-		DB: db, InstanceID: "db-1", Listener: l, Logger: quiet, MaxConnections: 600,
+		DB: db, InstanceID: "db-1", Listener: l, Logger: slog.New(panicHandler{t}), MaxConnections: 600,
 		ReplicaStatus: func() []gms.ReplicaStatus {
 			return []gms.ReplicaStatus{{ID: "db-1", Writer: true, Current: true}}
 		},
@@ -80,9 +107,6 @@ func startInstanceWith(t testing.TB, store *memvolume.Store, o engine.Options, c
 	change(&options)
 	srv, err := gms.NewServer(options)
 	if err != nil {
-		t.Fatal(err)
-	}
-	if err := srv.SetWriter(); err != nil {
 		t.Fatal(err)
 	}
 	served := make(chan error, 1)
@@ -98,9 +122,6 @@ func startInstanceWith(t testing.TB, store *memvolume.Store, o engine.Options, c
 		}
 		if err := db.Close(); err != nil {
 			t.Errorf("close db: %v", err)
-		}
-		if err := vol.Close(); err != nil {
-			t.Errorf("close volume: %v", err)
 		}
 	})
 	return &instance{t: t, db: db, srv: srv, addr: l.Addr().String()}
@@ -363,9 +384,13 @@ func TestReaderRefusesWrites(t *testing.T) {
 	if got := one(t, c2, "SELECT @@innodb_read_only"); got != "1" {
 		t.Error(got)
 	}
-	for _, q := range []string{"INSERT INTO d.t VALUES (2)", "CREATE TABLE d.u (id INT)", "DROP TABLE d.t", "CREATE USER x"} {
+	must(t, c2, "PREPARE p FROM 'ALTER TABLE d.t ADD c INT'")
+	for _, q := range []string{"INSERT INTO d.t VALUES (2)", "CREATE TABLE d.u (id INT)", "DROP TABLE d.t", "CREATE USER x",
+		"ALTER TABLE d.t ADD id INT", "EXECUTE p", "CREATE TABLE d.t (id INT, id INT)", "DROP VIEW d.t", "UPDATE d.nowhere SET x = 1", // before what they name is looked at
+		"CREATE VIEW d.t AS SELECT nothing FROM d.t", "INSERT INTO d.t (nothing) VALUES (1)", "DROP DATABASE nowhere", "TRUNCATE d.nowhere"} {
 		wantError(t, c2, q, 1290, "HY000")
 	}
+	wantError(t, c2, "ALTER TABLE d.t ADD", 1064, "42000")
 	if got := one(t, c2, "SELECT id FROM d.t FOR UPDATE"); got != "1" {
 		t.Error(got)
 	}
