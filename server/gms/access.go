@@ -36,6 +36,9 @@ func (t *Table) LookupForExpressions(ctx *sql.Context, exprs ...sql.Expression) 
 				return l, &sql.FuncDepSet{}, rest, true, nil
 			}
 		}
+		if l, rest, ok, err := t.chosenLookup(ctx, exprs); ok || err != nil {
+			return l, &sql.FuncDepSet{}, expression.JoinAnd(rest...), ok, err
+		}
 	}
 	return sql.IndexLookup{}, nil, nil, false, nil
 }

@@ -197,6 +197,7 @@ func NewEngine(b *Backend) *sqle.Engine {
 	keepTableOptions(a)
 	guardTruncations(a)
 	planrule.HashJoins(a)
+	planrule.ImplyBounds(a)
 	limitJoins(a)
 	b.indexScans = indexScans(a)
 	a.Coster = joinCoster{a.Coster}

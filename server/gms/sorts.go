@@ -44,7 +44,11 @@ func dropSorts(a *analyzer.Analyzer) {
 			return n, same, err
 		}
 		n, same3, err := transform.Node(ctx, n, readFirst)
-		return n, same && same2 && same3, err
+		if err != nil {
+			return n, same, err
+		}
+		n, same4, err := transform.Node(ctx, n, narrow)
+		return n, same && same2 && same3 && same4, err
 	})
 }
 
@@ -163,6 +167,9 @@ func writeOrdered(ctx *sql.Context, n sql.Node) error {
 			n, same, failed = readFirst(ctx, limit)
 			if failed == nil && !same {
 				limit.Child = n.(*plan.Limit).Child
+			}
+			if failed == nil {
+				limit.Child, _, failed = transform.Node(ctx, limit.Child, narrow)
 			}
 		}
 		return failed == nil

@@ -39,6 +39,7 @@ type Table struct {
 
 	lookup   *sql.IndexLookup // set by IndexedAccess
 	filter   sql.Expression   // fused into a locking scan (T-11), on full rows
+	forced   bool             // the planner is asked for the range of the only index that is left, see choiceOf
 	building bool             // the planner is about to read rows for an index that is built already
 }
 
