@@ -68,6 +68,7 @@ type access struct {
 	covering   bool
 	backward   bool // the index is read from its end
 	hashed     bool
+	loose      bool // it is read from group to group
 	columns    []string
 	where      []sql.Expression
 	derived    *block
@@ -223,7 +224,7 @@ func (e *explaining) block(n sql.Node, b *block) {
 	}
 	if len(b.tables) > 0 {
 		first := b.tables[0]
-		if b.groups || b.distinct || b.windows {
+		if b.groups || b.distinct && !first.loose || b.windows {
 			first.extra = append(first.extra, "Using temporary")
 		}
 		if b.sorts {
@@ -438,7 +439,7 @@ func (e *explaining) table(b *block, n sql.Node, name string, a *access) {
 		a.filtered = min(1, max(a.filtered, 1/max(1, a.rows)))
 	}
 	var extra []string
-	if len(a.where) > 0 || a.typ == "range" {
+	if len(a.where) > 0 || a.typ == "range" && !a.loose {
 		extra = append(extra, "Using where")
 	}
 	if a.backward {
@@ -446,6 +447,9 @@ func (e *explaining) table(b *block, n sql.Node, name string, a *access) {
 	}
 	if a.covering {
 		extra = append(extra, "Using index")
+	}
+	if a.loose {
+		extra = append(extra, "Using index for group-by")
 	}
 	a.extra = append(a.extra, extra...)
 	if a.hashed {

@@ -47,12 +47,20 @@ func (e *explaining) indexed(n *plan.IndexedTableAccess) *access {
 		}
 	}
 	if ours {
+		if a.of != nil && a.of.ends != nil {
+			if used = a.of.ends.columns; a.of.ends.min || a.of.ends.max {
+				used++
+			}
+		}
 		used = min(used, len(ix.columns))
 		for i, c := range ix.columns[:used] {
 			a.parts = append(a.parts, ix.shape.schema[c].Name)
 			a.length += keyLength(ix.shape.schema[c], int(ix.def.Columns[i].Prefix))
 		}
 		a.covering = a.of != nil && a.of.projected && ix.has(a.of.columns)
+		if a.of != nil && a.of.ends != nil {
+			a.typ, a.rows, a.covering, a.loose = "range", min(a.of.ends.groups+1, max(1, a.rows)), false, true
+		}
 	}
 	return a
 }

@@ -288,6 +288,10 @@ func (e *explaining) leaf(n sql.Node) *step {
 	case "ref":
 		s.text = covering("Index lookup on ") + name + " (" + e.keyText(n, a) + ")"
 	case "range":
+		if a.loose {
+			s.text = "Covering index skip scan for grouping on " + name
+			break
+		}
 		s.text = covering("Index range scan on ") + name + " over " + e.keyText(n, a)
 	case "index":
 		s.text = covering("Index scan on ") + name

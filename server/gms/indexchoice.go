@@ -70,7 +70,7 @@ func (t *Table) chosenLookup(ctx *sql.Context, exprs []sql.Expression) (l sql.In
 		if f, ok := e.(*expression.GetField); ok {
 			named[strings.ToLower(f.Name())], id = true, f.TableId()
 		}
-		return planrule.Condition(e) == e
+		return !planrule.Unindexed(e)
 	})
 	var serving []*Index
 	for _, x := range indexes {

@@ -51,4 +51,3 @@ func wholeIndex(l sql.IndexLookup) bool {
 	}
 	return true
 }
-

@@ -48,7 +48,11 @@ func dropSorts(a *analyzer.Analyzer) {
 			return n, same, err
 		}
 		n, same4, err := transform.Node(ctx, n, narrow)
-		return n, same && same2 && same3 && same4, err
+		if err != nil {
+			return n, same, err
+		}
+		n, same5, err := transform.Node(ctx, n, readGroups)
+		return n, same && same2 && same3 && same4 && same5, err
 	})
 }
 

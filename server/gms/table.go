@@ -39,6 +39,7 @@ type Table struct {
 
 	lookup   *sql.IndexLookup // set by IndexedAccess
 	filter   sql.Expression   // fused into a locking scan (T-11), on full rows
+	ends     *groupEnds       // not nil: rows of groups are enough, where the scan locks none
 	forced   bool             // the planner is asked for the range of the only index that is left, see choiceOf
 	building bool             // the planner is about to read rows for an index that is built already
 }
@@ -322,6 +323,9 @@ func (t *Table) scan(ctx *sql.Context, l *sql.IndexLookup) (sql.RowIter, error) 
 	it.writes = sh.parts != nil && o.Lock == engine.LockExclusive
 	o.Filter = it.filter(ctx)
 	it.unfiltered = o.Filter == nil
+	if t.ends != nil && it.lookup != nil && o.Lock == engine.LockNone && !o.ReadNow && sh.parts == nil {
+		return &endRows{rowIter: it, tx: tx, o: o, ranges: o.Ranges}, nil
+	}
 	cur, err := tx.Scan(ctx, sh.def, o)
 	if err != nil {
 		return nil, s.fail(ctx, err)

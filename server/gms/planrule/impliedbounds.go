@@ -25,11 +25,14 @@ func ImplyBounds(a *analyzer.Analyzer) {
 			if !ok {
 				return n, transform.SameTree, nil
 			}
-			all := WithBounds(ctx, w.Expression)
-			if all == w.Expression {
+			all := []sql.Expression{w.Expression}
+			for _, e := range expression.SplitConjunction(ctx, w.Expression) {
+				all = append(all, impliedBounds(ctx, e)...)
+			}
+			if len(all) == 1 {
 				return n, transform.SameTree, nil
 			}
-			return plan.NewFilter(ctx, all, w.Child), transform.NewTree, nil
+			return plan.NewFilter(ctx, expression.JoinAnd(all...), w.Child), transform.NewTree, nil
 		})
 		if err != nil || same {
 			return rule(ctx, n, f)
@@ -41,15 +44,6 @@ func ImplyBounds(a *analyzer.Analyzer) {
 		planned, _, err = transform.Node(ctx, planned, withoutBounds)
 		return planned, transform.NewTree, err
 	})
-}
-
-// WithBounds returns a condition beside what its ORs imply of columns, the condition itself if that is nothing.
-func WithBounds(ctx *sql.Context, e sql.Expression) sql.Expression {
-	all := []sql.Expression{e}
-	for _, c := range expression.SplitConjunction(ctx, e) {
-		all = append(all, impliedBounds(ctx, c)...)
-	}
-	return expression.JoinAnd(all...)
 }
 
 // withoutBounds takes what ORs imply out of a filter.

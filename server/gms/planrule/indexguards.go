@@ -50,6 +50,12 @@ func Condition(e sql.Expression) sql.Expression {
 	return e
 }
 
+// Unindexed reports whether no index may serve a condition.
+func Unindexed(e sql.Expression) bool {
+	_, is := e.(*unindexed)
+	return is
+}
+
 // constant reports whether e has the same value for every row of a statement.
 func constant(ctx *sql.Context, e sql.Expression) bool {
 	return !transform.InspectExpr(ctx, e, func(_ *sql.Context, e sql.Expression) bool {
