@@ -36,8 +36,8 @@ func (s *Session) choiceOf(ctx *sql.Context, t *Table, id sql.TableId, ix *Index
 	only.projected, only.projection, only.columns, only.schema = true, []string{}, nil, nil // the planner reads any part of an index that has all columns
 	table := plan.NewResolvedTable(&only, t.db, nil).WithId(id)
 	planned, _, err := s.b.indexScans(ctx, plan.NewFilter(ctx, condition, table), &sql.QueryFlags{})
-	if err != nil {
-		return choice{}, false, err
+	if err != nil { // a value that the index cannot be asked for
+		return choice{}, false, nil
 	}
 	c := choice{ix: ix}
 	if f, ok := planned.(*plan.Filter); ok {
@@ -57,7 +57,7 @@ func (s *Session) choiceOf(ctx *sql.Context, t *Table, id sql.TableId, ix *Index
 // one: the whole table is to be read. False: the planner is to say.
 func (t *Table) chosenLookup(ctx *sql.Context, exprs []sql.Expression) (l sql.IndexLookup, rest []sql.Expression, decided bool, err error) {
 	s, ok := ctx.Session.(*Session)
-	if !ok || t.forced || !value.Served(ctx) {
+	if !ok || s.joining || t.forced || !value.Served(ctx) {
 		return l, nil, false, nil
 	}
 	indexes, err := t.GetIndexes(ctx)
@@ -116,10 +116,14 @@ func (t *Table) chosenLookup(ctx *sql.Context, exprs []sql.Expression) (l sql.In
 	return best.lookup, best.rest, true, nil
 }
 
-// before reports whether an index is to be read rather than another of which as many rows are: one that decides more, or has fewer columns.
+// before reports whether an index is to be read rather than another of which as many rows are: one that decides more, is the primary key, or has
+// fewer columns.
 func (c choice) before(other choice) bool {
 	if len(c.rest) != len(other.rest) {
 		return len(c.rest) < len(other.rest)
+	}
+	if primary := c.ix.shape.def.Primary; c.ix.def == primary || other.ix.def == primary {
+		return c.ix.def == primary
 	}
 	return len(c.ix.columns) < len(other.ix.columns)
 }

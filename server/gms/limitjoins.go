@@ -18,8 +18,13 @@ import (
 // up, where so many rows are found sooner than all of them by the plan that is best for all. The planner does not know of the LIMIT.
 func limitJoins(a *analyzer.Analyzer) {
 	planrule.AroundRule(a, "optimizeJoins", func(ctx *sql.Context, n sql.Node, f *sql.QueryFlags, rule planrule.PlanRule) (sql.Node, transform.TreeIdentity, error) {
-		planned, same, err := rule(ctx, n, f)
 		s, ok := ctx.Session.(*Session)
+		if ok {
+			before := s.joining
+			s.joining = len(joinsBelow(n)) > 0
+			defer func() { s.joining = before }()
+		}
+		planned, same, err := rule(ctx, n, f)
 		if err != nil || bool(same) || !ok || !value.Served(ctx) {
 			return planned, same, err
 		}

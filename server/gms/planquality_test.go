@@ -80,6 +80,16 @@ var planQueries = []planQuery{
 	{"a subquery's value before an order", "select note from orders where customer = (select id from customers where id = 7) order by day limit 3", 30},
 	{"DELETE of the first rows", "delete from payments order by id limit 3", 3},
 	{"UPDATE of the first rows", "update orders set note = 'm' where status = 'open' order by id desc limit 3", 3},
+	{"rows before another, of an index without the key", "select note from orders where day < 300 or day = 300 and id < 2000 order by day desc, id desc limit 3", 15},
+	{"rows behind another, below a value", "select note from orders where customer > 9 and (day > 300 or day = 300 and id > 20) and clerk = 7 order by id limit 3", 40},
+	{"rows behind a row that an index has not", "select note from orders where (day, clerk) > (300, 4) order by day limit 3", 15},
+	{"first rows below a value", "select note from orders where day < 300 order by day desc limit 3", 3},
+	{"the index with fewer rows", "select note from orders where status = 'done' and customer > 490 and clerk = 5", 50},
+	{"different values of an index", "select distinct status from orders", 3},
+	{"groups of an index", "select status from orders group by status", 3},
+	{"count of the different values of an index", "select count(distinct status) from orders", 3},
+	{"greatest of each group of an index", "select status, max(id) from orders group by status", 6},
+	{"least and greatest of each group of an index", "select st, min(cid), max(cid) from bills group by st", 4},
 	{"MIN of an index's second column", "select min(day) from orders where customer = 9", 1},
 }
 
@@ -94,7 +104,7 @@ func makeShop(t *testing.T, c execer) {
 		`create table items (order_id int not null, line int not null, part int not null, qty int not null,
 			primary key (order_id, line), key part (part))`,
 		"create table members (id int primary key, email varchar(40) not null, unique (email))",
-		"create table bills (id int primary key, cid int not null, st varchar(10) not null, note varchar(10), key (cid, st))",
+		"create table bills (id int primary key, cid int not null, st varchar(10) not null, note varchar(10), key (cid, st), key (st, cid))",
 		"create table payments (id int primary key, bill int not null, note varchar(10), key (bill))")
 	r := rand.New(rand.NewPCG(3, 4))
 	var customers, orders, items []string
