@@ -57,8 +57,17 @@ func (*loggedIn) Changes() []protocol.Change   { return nil }
 func (*loggedIn) MaxPacket() int               { return 1 << 20 }
 func (*loggedIn) Close()                       {}
 
-// serveProtocol is an instance with our own listener.
+// serveProtocol is an instance with our own listener and two users.
 func serveProtocol(t *testing.T) route.Instance {
+	t.Helper()
+	return serveHandler(t, accounts{
+		"native": {Plugin: mysql.AUTH_NATIVE_PASSWORD, Auth: mysql.EncodePasswordHex(mysql.NativePasswordHash([]byte("secret")))},
+		"sha2":   {Plugin: mysql.AUTH_CACHING_SHA2_PASSWORD, Auth: protocol.HashSHA2("secret"), Key: "sha2"},
+	})
+}
+
+// serveHandler is an instance with our own listener.
+func serveHandler(t *testing.T, h protocol.Handler) route.Instance {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -67,11 +76,8 @@ func serveProtocol(t *testing.T) route.Instance {
 	s, err := protocol.New(protocol.Options{
 		Listener: proxyv2.NewListener(l, func(netip.Addr) bool { return true }),
 		Version:  "8.0.39",
-		Handler: accounts{
-			"native": {Plugin: mysql.AUTH_NATIVE_PASSWORD, Auth: mysql.EncodePasswordHex(mysql.NativePasswordHash([]byte("secret")))},
-			"sha2":   {Plugin: mysql.AUTH_CACHING_SHA2_PASSWORD, Auth: protocol.HashSHA2("secret"), Key: "sha2"},
-		},
-		Logger: slog.New(slog.DiscardHandler),
+		Handler:  h,
+		Logger:   slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)
