@@ -264,6 +264,9 @@ func (b *builder) showObject(ctx *sql.Context, s *Session, n sql.Node, r sql.Row
 				if h, ok := rewrite.NewObjectHead(p.Create); ok {
 					row[2] = programText(p.Create[:h.From]+syntax.QuoteName(h.Name.Name)+p.Create[h.To:], p.SQLMode)
 				}
+				if s.checked() && !s.newAccess(ctx).readsRoutine(syntax.TableName{Database: n.Database().Name(), Name: name}) {
+					row[2] = nil // the body is for the definer
+				}
 			}
 		case *plan.ShowCreateTrigger:
 			var t storedTrigger

@@ -110,6 +110,12 @@ func keysOf(sh *shape, out []described) {
 // viewColumns are the columns of a view. Those that are columns of a table have that one's
 // default and digits.
 func (s *Session) viewColumns(ctx *sql.Context, cat sql.Catalog, db, name string) ([]described, error) {
+	if s.checked() { // nothing has to be granted on the tables
+		a, view := s.newAccess(ctx), syntax.TableName{Database: db, Name: name}
+		a.use(view)
+		_ = a.view(view)
+		defer s.show(a)()
+	}
 	n, err := s.bound(ctx, cat, db, "SELECT * FROM "+syntax.QuoteName(db)+"."+syntax.QuoteName(name))
 	if err != nil {
 		return nil, err

@@ -149,10 +149,22 @@ func viewTableRows(ctx *sql.Context, s *Session, cat sql.Catalog) ([]sql.Row, er
 	})
 }
 
+// keyColumnRows are KEY_COLUMN_USAGE: the planner's, of columns that the user has a privilege for.
+func keyColumnRows(ctx *sql.Context, s *Session, cat sql.Catalog) ([]sql.Row, error) {
+	rows, err := plannersRows(information_schema.GetInformationSchemaTables()[information_schema.KeyColumnUsageTableName])(ctx, s, cat)
+	return slices.DeleteFunc(rows, func(r sql.Row) bool {
+		return s.columnPrivileges(ctx, r[4].(string), r[5].(string), r[6].(string)) == ""
+	}), err
+}
+
 // eventRows are EVENTS: the planner's, but for the account's form and the time of an event
-// that has not run.
+// that has not run. They are shown to who has the privilege EVENT for their database.
 func eventRows(ctx *sql.Context, s *Session, cat sql.Catalog) ([]sql.Row, error) {
 	rows, err := plannersRows(information_schema.GetInformationSchemaTables()[information_schema.EventsTableName])(ctx, s, cat)
+	if s.checked() {
+		a := s.newAccess(ctx)
+		rows = slices.DeleteFunc(rows, func(r sql.Row) bool { return !a.has(r[1].(string), sql.PrivilegeType_Event) })
+	}
 	for _, r := range rows {
 		r[3] = unquotedAccount(r[3])
 		if body, ok := r[6].(string); ok {

@@ -37,6 +37,7 @@ var schemaReaders = map[string]schemaReader{
 	information_schema.RoutinesTableName:                        routineRows,
 	information_schema.ParametersTableName:                      parameterRows,
 	information_schema.EventsTableName:                          eventRows,
+	information_schema.KeyColumnUsageTableName:                  keyColumnRows,
 	information_schema.SchemataTableName:                        schemataRows,
 	information_schema.SchemataExtensionsTableName:              schemataExtensionRows,
 	information_schema.CharacterSetsTableName:                   characterSetRows,

@@ -136,13 +136,18 @@ func infoColumns(table string, planners sql.Schema) sql.Schema {
 // databasesOf are the databases that ctx's user may see, in the order of their names.
 func databasesOf(ctx *sql.Context, s *Session, cat sql.Catalog) []sql.Database {
 	out := cat.AllDatabases(ctx)
-	if privileges := s.privileges(ctx); privileges.Count() > 0 || privileges.Database("mysql").HasPrivileges() {
+	if s.sees(ctx, "mysql") {
 		if d, err := cat.Database(ctx, "mysql"); err == nil {
 			out = append(out, mysqlDatabase{d})
 		}
 	}
 	slices.SortFunc(out, func(a, b sql.Database) int { return cmp.Compare(a.Name(), b.Name()) })
 	return out
+}
+
+// sees reports whether the session's user sees a database in lists.
+func (s *Session) sees(ctx *sql.Context, db string) bool {
+	return !s.checked() || s.newAccess(ctx).visible(db)
 }
 
 // privileges are those that the session has now.
@@ -152,7 +157,7 @@ func (s *Session) privileges(ctx *sql.Context) sql.PrivilegeSet {
 
 // eachView calls f for the views that ctx's user may see, of one database if only names it.
 func eachView(ctx *sql.Context, s *Session, cat sql.Catalog, only string, f func(db string, v sql.ViewDefinition) error) error {
-	privileges := s.privileges(ctx)
+	a := s.newAccess(ctx)
 	for _, db := range databasesOf(ctx, s, cat) {
 		views, ok := db.(sql.ViewDatabase)
 		if !ok || only != "" && !syntax.SameName(db.Name(), only) {
@@ -163,7 +168,7 @@ func eachView(ctx *sql.Context, s *Session, cat sql.Catalog, only string, f func
 			return err
 		}
 		for _, v := range list {
-			if privileges.Count() == 0 && privileges.Database(db.Name()).Count() == 0 && !privileges.Database(db.Name()).Table(v.Name).HasPrivileges() {
+			if s.checked() && !a.anyTable(syntax.TableName{Database: db.Name(), Name: v.Name}) {
 				continue
 			}
 			if err := f(db.Name(), v); err != nil {

@@ -1,6 +1,7 @@
 package gms
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
@@ -168,6 +169,22 @@ func (b *builder) systemViews(ctx *sql.Context, s *Session, n *plan.ShowTables, 
 		rows[i] = sql.Row{r[0], "SYSTEM VIEW"}
 	}
 	return sql.RowsToRowIter(rows...), err
+}
+
+// listed reports whether a table or view is in lists: anything of it was granted, or it is the session's.
+func (a *rights) listed(db, name string) bool {
+	return a.anyTable(syntax.TableName{Database: db, Name: name}) || a.s.temporary(db, name) != nil
+}
+
+// visibleOnly returns the rows of a SHOW that begin with a name which the user may see.
+func (b *builder) visibleOnly(ctx *sql.Context, s *Session, n sql.Node, r sql.Row, sees func(a *rights, name string) bool) (sql.RowIter, error) {
+	it, err := b.plain(ctx, s, n, r)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := sql.RowIterToRows(ctx, it)
+	a := s.newAccess(ctx)
+	return sql.RowsToRowIter(slices.DeleteFunc(rows, func(r sql.Row) bool { return !sees(a, r[0].(string)) })...), err
 }
 
 // shownView makes SHOW CREATE VIEW of a SHOW CREATE TABLE that names a view, in place: what it reads may be gone.

@@ -35,20 +35,20 @@ type routineParam struct {
 }
 
 // eachRoutine calls f for the routines that the session may see.
-func (s *Session) eachRoutine(ctx *sql.Context, cat sql.Catalog, f func(r shownRoutine) error) error {
+func (s *Session) eachRoutine(ctx *sql.Context, f func(r shownRoutine) error) error {
 	show := s.may(ctx, sql.PrivilegeType_Select) || s.mayDynamic(ctx, "show_routine")
-	for _, db := range cat.AllDatabases(ctx) {
-		defs, err := s.catalog(ctx)
-		if err != nil {
-			return err
-		}
+	defs, err := s.catalog(ctx)
+	if err != nil {
+		return err
+	}
+	for _, db := range defs.Databases() {
 		for _, kind := range []engine.ObjectKind{engine.ObjectProcedure, engine.ObjectFunction} {
-			for _, o := range defs.Objects(kind, db.Name()) {
-				r := shownRoutine{kind: "PROCEDURE", database: db.Name()}
+			for _, o := range defs.Objects(kind, db.Name) {
+				r := shownRoutine{kind: "PROCEDURE", database: db.Name}
 				if kind == engine.ObjectFunction {
 					r.kind = "FUNCTION"
 				}
-				if _, err := getObject(ctx, kind, db.Name(), o.Name, &r.stored); err != nil {
+				if _, err := getObject(ctx, kind, db.Name, o.Name, &r.stored); err != nil {
 					return err
 				}
 				if !s.readRoutine(ctx, &r) {
@@ -124,7 +124,7 @@ func typeCells(ctx *sql.Context, t sql.Type, digits int) []any {
 // routineRows are ROUTINES.
 func routineRows(ctx *sql.Context, s *Session, cat sql.Catalog) ([]sql.Row, error) {
 	var rows []sql.Row
-	err := s.eachRoutine(ctx, cat, func(r shownRoutine) error {
+	err := s.eachRoutine(ctx, func(r shownRoutine) error {
 		var body any = programText(r.body, r.stored.SQLMode)
 		if r.hidden {
 			body = nil
@@ -162,7 +162,7 @@ func routineRows(ctx *sql.Context, s *Session, cat sql.Catalog) ([]sql.Row, erro
 // parameterRows are PARAMETERS; what a function returns is number 0.
 func parameterRows(ctx *sql.Context, s *Session, cat sql.Catalog) ([]sql.Row, error) {
 	var rows []sql.Row
-	err := s.eachRoutine(ctx, cat, func(r shownRoutine) error {
+	err := s.eachRoutine(ctx, func(r shownRoutine) error {
 		add := func(n int, mode, name any, t sql.Type, digits int) {
 			cells := typeCells(ctx, t, digits)
 			if cells[3] != nil && cells[4] == nil { // NUMERIC_PRECISION and SCALE
