@@ -153,7 +153,8 @@ func viewTableRows(ctx *sql.Context, s *Session, cat sql.Catalog) ([]sql.Row, er
 func keyColumnRows(ctx *sql.Context, s *Session, cat sql.Catalog) ([]sql.Row, error) {
 	rows, err := plannersRows(information_schema.GetInformationSchemaTables()[information_schema.KeyColumnUsageTableName])(ctx, s, cat)
 	return slices.DeleteFunc(rows, func(r sql.Row) bool {
-		return s.columnPrivileges(ctx, r[4].(string), r[5].(string), r[6].(string)) == ""
+		column, _ := r[6].(string)
+		return s.columnPrivileges(ctx, r[4].(string), r[5].(string), column) == ""
 	}), err
 }
 
