@@ -2,6 +2,7 @@ package gms
 
 import (
 	"io"
+	"slices"
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression"
@@ -200,12 +201,37 @@ func assignments(ctx *sql.Context, exprs *plan.UpdateExprs, ignore bool) (*plan.
 			if lacksDefault(val) && !column.IsNullable(ctx) {
 				val = &noDefault{column: column.Name(), typ: column.Type(ctx), a: value.Assigner{Ignore: ignore}}
 			}
-			out[i] = expression.NewSetField(column, &assignment{
+			set := column
+			if t := clockType(column.Type(ctx)); t != nil {
+				set = expression.NewGetFieldWithTable(column.Index(), int(column.TableId()), t, column.Database(), column.Table(), column.Name(), column.IsNullable(ctx))
+			}
+			out[i] = expression.NewSetField(set, &assignment{
 				Expression: val, column: column, a: &value.Assigner{Ignore: ignore, Table: column.Table(), Format: expr.FieldFormat(ctx, column)},
 			})
 		}
 	}
 	return exprs.WithExpressions(out)
+}
+
+// clockType returns the type of what the session's clock shows of a TIMESTAMP that is assigned, nil for other types. The
+// planner would hold it to the range of a TIMESTAMP in UTC, in which value.Assigner has found the instant.
+func clockType(t sql.Type) sql.Type {
+	if d, ok := t.(sql.DatetimeType); ok && t.Type() == sqltypes.Timestamp {
+		return value.Datetimes[d.Precision()]
+	}
+	return nil
+}
+
+// clockSchema returns columns with clockType's types.
+func clockSchema(columns sql.Schema) sql.Schema {
+	out := slices.Clone(columns)
+	for i, c := range columns {
+		if t := clockType(c.Type); t != nil {
+			e := *c
+			e.Type, out[i] = t, &e
+		}
+	}
+	return out
 }
 
 // lacksDefault reports whether an expression is what the planner makes of DEFAULT of a column without one.

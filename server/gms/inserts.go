@@ -42,9 +42,12 @@ func (b *builder) insert(ctx *sql.Context, s *Session, n *plan.InsertInto, r sql
 		}
 	}
 	if s.b.mysql {
-		if d, ok := c.Destination.(*plan.InsertDestination); ok && n.OnDupExprs.HasUpdates() {
+		if d, ok := c.Destination.(*plan.InsertDestination); ok {
 			dest := *d
-			dest.Sch = exactSchema(d.Sch)
+			dest.Sch = clockSchema(d.Sch)
+			if n.OnDupExprs.HasUpdates() {
+				dest.Sch = exactSchema(dest.Sch)
+			}
 			c.Destination = &dest
 		}
 		updates := slices.Clone(n.OnDupExprs.AllExpressions())

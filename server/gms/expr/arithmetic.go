@@ -53,6 +53,8 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 		return timedUUID{e}
 	case *listedValue:
 		return e.LeftChild
+	case *expression.CollatedExpression:
+		return collatedMember(ctx, e)
 	case *expression.HashInTuple:
 		if x := newRowIn(ctx, e); x != nil {
 			return x

@@ -250,6 +250,24 @@ func byBytes(c sql.CollationID) bool {
 	return strings.HasSuffix(c.Name(), "_bin") && c != sql.Collation_utf8mb4_0900_bin || c == sql.Collation_binary
 }
 
+// collatedMember returns a COLLATE of an ENUM, a SET or a document as one of its text, nil of others.
+func collatedMember(ctx *sql.Context, e *expression.CollatedExpression) sql.Expression {
+	child := e.Children()[0]
+	if !child.Resolved() {
+		return nil
+	}
+	switch t := child.Type(ctx); {
+	case types.IsEnum(t), types.IsSet(t):
+		child = AsMemberText(ctx, child)
+	case types.IsJSON(t):
+		child = NewCastText(ctx, expression.NewConvert(child, expression.ConvertToChar))
+	default:
+		return nil
+	}
+	collation, _ := e.CollationCoercibility(ctx)
+	return expression.NewCollatedExpression(child, collation)
+}
+
 // OwnCollation returns the collation and the coercibility of an operand that is a text; false of others, and where MySQL's are not
 // known.
 func OwnCollation(ctx *sql.Context, e sql.Expression, columns ColumnCollation) (sql.CollationID, byte, bool) {

@@ -35,19 +35,15 @@ func withIntegers(ctx *sql.Context, e sql.Expression, operands []sql.Expression,
 		if !ok {
 			return nil
 		}
-		text, ok := lit.Value().(string)
+		if text, ok := lit.Value().(string); ok {
+			if lit = integerLiteral(strings.Trim(text, value.Blanks)); lit == nil {
+				return nil
+			}
+			out[i], texts = lit, true
+		}
 		if n, beyond := lit.Value().(uint64); beyond && signed && n > math.MaxInt64 { // the planner compares both as DOUBLEs
 			out[i], texts = expression.NewLiteral(apd.NewWithBigInt(new(apd.BigInt).SetUint64(n), 0), types.MustCreateDecimalType(DecimalDigits, 0)), true
-			continue
 		}
-		if !ok {
-			continue
-		}
-		n := integerLiteral(strings.Trim(text, value.Blanks))
-		if n == nil {
-			return nil
-		}
-		out[i], texts = n, true
 	}
 	if !signed && slices.ContainsFunc(operands, great) { // the planner compares integers with and without a sign as DOUBLEs
 		for i, o := range operands {
@@ -94,7 +90,7 @@ func greatIn(ctx *sql.Context, e *expression.HashInTuple) sql.Expression {
 }
 
 // integerLiteral returns the integer that a text is, nil if it is none.
-func integerLiteral(text string) sql.Expression {
+func integerLiteral(text string) *expression.Literal {
 	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
 		return expression.NewLiteral(n, types.Int64)
 	}

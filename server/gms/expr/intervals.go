@@ -3,6 +3,7 @@ package expr
 import (
 	"math"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -155,6 +156,25 @@ func fromUnixtime(ctx *sql.Context, e sql.Expression, r sql.Row) (any, error) {
 	}
 	fraction := time.Duration(math.Round((seconds-math.Trunc(seconds))*1e6)) * time.Microsecond
 	return value.ZoneOf(ctx).Clock(time.Unix(int64(seconds), 0).UTC()).Add(fraction), nil
+}
+
+// IntervalNumbers returns the arguments of DATE_ADD and its kin with an INTERVAL of a time, a document or bytes, which the
+// planner does not take, as one of the number or text that they are.
+func IntervalNumbers(ctx *sql.Context, args []sql.Expression) []sql.Expression {
+	args = slices.Clone(args)
+	for n, a := range args {
+		i, ok := a.(*expression.Interval)
+		if n == 1 && !ok && a.Resolved() { // ADDDATE(date, days)
+			args[n] = NewOperand(ctx, a)
+		}
+		if !ok || !i.Child.Resolved() {
+			continue
+		}
+		if !strings.Contains(i.Unit, "_") || BinaryText(ctx, i.Child) {
+			args[n] = expression.NewInterval(NewOperand(ctx, i.Child), i.Unit)
+		}
+	}
+	return args
 }
 
 // precisionOf returns the digits behind the second of a DATETIME or TIME, 0 of others.

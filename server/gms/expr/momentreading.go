@@ -96,6 +96,11 @@ func (m *TextMoment) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	}
 	switch {
 	case !ok && m.Refused != "":
+		if fields, _, read := value.FieldsOf(text); read && !value.ModeEnabled(ctx, value.NoZeroInDate) {
+			if at, ok = fields.Before(); ok {
+				return at, nil
+			}
+		}
 		return nil, mysql.NewSQLError(1525, "HY000", "Incorrect %s value: '%s'", m.Refused, text)
 	case !ok:
 		ctx.Warn(mysql.ERTruncatedWrongValue, "Incorrect datetime value: '%s'", text)

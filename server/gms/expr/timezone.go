@@ -56,7 +56,7 @@ func NewUnixTimestamp(ctx *sql.Context, args ...sql.Expression) (sql.Expression,
 				continue
 			}
 		}
-		if subquery(ctx, a) || ownCall(ctx, a) { // the planner would evaluate it here
+		if subquery(ctx, a) || ownCall(ctx, a) || types.IsBinaryType(a.Type(ctx)) { // the planner would evaluate it here
 			typed[i] = expression.NewGetField(0, a.Type(ctx), "", true)
 		}
 	}

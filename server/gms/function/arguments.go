@@ -31,6 +31,11 @@ var textPlaces = map[string]int{
 	"aes_encrypt": 0, "aes_decrypt": 0, "elt": 0, "make_set": 0, "export_set": 0, "find_in_set": 0, "strcmp": 0, "inet_aton": 1, "inet6_aton": 1,
 }
 
+// numberPlaces are the arguments of other functions that are numbers.
+var numberPlaces = map[string][]int{
+	"rand": {0}, "from_unixtime": {0}, "format_bytes": {0}, "format_pico_time": {0}, "sha2": {1}, "get_lock": {1}, "point": {0, 1}, "locate": {2}, "position": {2},
+}
+
 // ofBytes are the functions of the bytes that texts have in their character sets.
 var ofBytes = map[string]bool{"bit_length": true, "md5": true, "sha": true, "sha1": true, "sha2": true, "crc32": true, "ascii": true, "compress": true,
 	"aes_encrypt": true, "aes_decrypt": true}
@@ -40,7 +45,8 @@ func WithArguments(ctx *sql.Context, name string, f sql.Function, own bool) (sql
 	places, text := textPlaces[name]
 	number := expr.NumericArguments[name] && expr.Aggregates[name] == nil && name != expr.InvertFunction
 	vector, bounded := strings.HasPrefix(name, "vec_distance"), boundedFunctions[name]
-	if !text && !number && !vector {
+	numbers := numberPlaces[name]
+	if !text && !number && !vector && numbers == nil {
 		return f, own
 	}
 	if !own {
@@ -51,6 +57,10 @@ func WithArguments(ctx *sql.Context, name string, f sql.Function, own bool) (sql
 	return sql.FunctionN{Name: name, Fn: func(ctx *sql.Context, args ...sql.Expression) (sql.Expression, error) {
 		args = slices.Clone(args)
 		for i, e := range args {
+			counts := number || slices.Contains(numbers, i) || bounded != nil && slices.Contains(bounded.Numbers, i)
+			if counts && e.Resolved() && types.IsGeometry(e.Type(ctx)) {
+				return nil, mysql.NewSQLError(mysql.ERWrongArguments, "HY000", "Incorrect arguments to %s", name)
+			}
 			if c, ok := e.(*expression.ConvertUsing); ok && c.Resolved() { // the planner's is of its argument's type
 				e = expr.NewConvertUsing(ctx, c.Child, c.TargetCharSet)
 				args[i] = e
@@ -61,8 +71,10 @@ func WithArguments(ctx *sql.Context, name string, f sql.Function, own bool) (sql
 				args[i] = &expr.ExactDocument{Expression: e, As: value.ComparedIn}
 			case number && (name != "bit_count" || !expr.BinaryString(ctx, e)):
 				args[i] = numberArgument(ctx, e)
-			case bounded != nil && slices.Contains(bounded.Numbers, i):
-				args[i] = numberArgument(ctx, e)
+			case counts && !number:
+				if args[i] = numberArgument(ctx, e); numbers != nil && name != "rand" && name != "from_unixtime" && types.IsText(args[i].Type(ctx)) {
+					args[i] = &expr.TextDouble{UnaryExpressionStub: expression.UnaryExpressionStub{Child: args[i]}}
+				}
 			case text && types.IsBit(e.Type(ctx)) && conversionsOfBases[name] == nil && (places == 0 || i < places || bounded != nil):
 				args[i] = expr.BinaryArgument(ctx, e)
 			case text && (places == 0 || i < places || bounded != nil):

@@ -5,6 +5,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/types"
 
 	"sextant/server/gms/expr"
@@ -207,7 +208,11 @@ func field(ctx *sql.Context, c *collatedCall, args []any) (any, error) {
 			}
 			return expr.DoubleOf(ctx, v)
 		}
-		return expr.DoubleOf(ctx, args[i])
+		v, err := expr.NewDateNumber(ctx, expression.NewLiteral(args[i], c.Children()[i].Type(ctx))).Eval(ctx, nil)
+		if err != nil {
+			return nil, err
+		}
+		return expr.DoubleOf(ctx, v)
 	}
 	wanted, err := number(0)
 	if err != nil {

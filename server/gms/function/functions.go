@@ -20,6 +20,9 @@ import (
 func Named(ctx *sql.Context, name string, asMySQL bool) (sql.Function, bool) {
 	if kind := expr.Aggregates[name]; kind != nil && asMySQL {
 		return sql.Function1{Name: name, Fn: func(ctx *sql.Context, e sql.Expression) sql.Expression {
+			if d, distinct := e.(*expression.DistinctExpression); distinct && kind.Op == "" && d.Resolved() && types.IsText(d.Child.Type(ctx)) { // of numbers
+				e = expression.NewDistinctExpression(&expr.TextDouble{UnaryExpressionStub: expression.UnaryExpressionStub{Child: d.Child}})
+			}
 			if kind.Op != "" && expr.BinaryString(ctx, e) {
 				return &expr.Aggregate{Kind: kind, Child: e}
 			}
@@ -57,6 +60,9 @@ func Named(ctx *sql.Context, name string, asMySQL bool) (sql.Function, bool) {
 	if name == "json_unquote" && asMySQL {
 		return sql.Function1{Name: name, Fn: newUnquote}, true
 	}
+	if name == "json_quote" && asMySQL {
+		return sql.Function1{Name: name, Fn: newQuote}, true
+	}
 	if f, ok := changer(name); ok {
 		return f, true
 	}
@@ -75,7 +81,7 @@ func Named(ctx *sql.Context, name string, asMySQL bool) (sql.Function, bool) {
 				at, err := move(ctx, args[0])
 				return &expr.Function{Def: timeFunctions["date_format"], Args: []sql.Expression{expr.NewOffset(at), args[1]}}, err
 			}
-			e, err := move(ctx, args...)
+			e, err := move(ctx, expr.IntervalNumbers(ctx, args)...)
 			if err != nil {
 				return nil, err
 			}

@@ -1,6 +1,7 @@
 package function
 
 import (
+	"context"
 	"slices"
 	"strconv"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/expression/function/json"
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/types"
+	"github.com/dolthub/vitess/go/mysql"
 
 	"sextant/server/gms/expr"
 	"sextant/server/gms/value"
@@ -135,8 +137,41 @@ func JSONTable(n *plan.JSONTable) (*plan.JSONTable, error) {
 			return nil, err
 		}
 	}
-	c.DataExpr = d
+	c.DataExpr, c.Cols = d, withMissing(c.Cols)
 	return &c, nil
+}
+
+// withMissing returns columns of which those that are documents are NULL where there is none: the planner would have the document null.
+func withMissing(columns []plan.JSONTableCol) []plan.JSONTableCol {
+	out := slices.Clone(columns)
+	for i, col := range out {
+		if out[i].NestedCols = withMissing(col.NestedCols); col.Opts != nil && types.IsJSON(col.Opts.Type) {
+			o := *col.Opts
+			o.Type = tableColumn{o.Type}
+			for _, e := range []*sql.Expression{&o.DefEmptyVal, &o.DefErrorVal} {
+				if l, ok := (*e).(*expression.Literal); ok && l.Value() == nil {
+					*e = expression.NewLiteral(missing{}, types.Null)
+				}
+			}
+			out[i].Opts = &o
+		}
+	}
+	return out
+}
+
+// tableColumn is the type of a document in JSON_TABLE, and missing the value in the place of none.
+type (
+	tableColumn  struct{ documentType }
+	documentType = sql.Type
+	missing      struct{}
+)
+
+// Convert implements sql.Type.
+func (t tableColumn) Convert(ctx context.Context, v any) (any, sql.ConvertInRange, error) {
+	if _, none := v.(missing); none {
+		return nil, sql.InRange, nil
+	}
+	return t.documentType.Convert(ctx, v)
 }
 
 // plainNested returns the error of columns within NESTED whose paths the planner's lack.
@@ -156,7 +191,7 @@ func plainNested(columns []plan.JSONTableCol) error {
 type unquote struct{ *json.JSONUnquote }
 
 func newUnquote(ctx *sql.Context, e sql.Expression) sql.Expression {
-	return unquote{json.NewJSONUnquote(ctx, e).(*json.JSONUnquote)}
+	return unquote{json.NewJSONUnquote(ctx, expr.AsMemberText(ctx, e)).(*json.JSONUnquote)}
 }
 
 // WithChildren implements sql.Expression.
@@ -169,8 +204,10 @@ func (u unquote) WithChildren(ctx *sql.Context, children ...sql.Expression) (sql
 
 // Eval implements sql.Expression.
 func (u unquote) Eval(ctx *sql.Context, r sql.Row) (any, error) {
-	if t := u.Child.Type(ctx); t != types.Null && !types.IsText(t) && !types.IsJSON(t) {
-		return u.JSONUnquote.Eval(ctx, r)
+	if t := u.Child.Type(ctx); !types.IsJSON(t) {
+		if err := quotable(ctx, u.Child, "json_unquote"); err != nil {
+			return nil, err
+		}
 	}
 	v, err := u.Child.Eval(ctx, r)
 	if err != nil || v == nil {
@@ -181,4 +218,38 @@ func (u unquote) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 		return text, err
 	}
 	return json.NewJSONUnquote(ctx, expression.NewLiteral(text, types.LongText)).Eval(ctx, nil)
+}
+
+// quote is JSON_QUOTE.
+type quote struct{ *json.JSONQuote }
+
+func newQuote(ctx *sql.Context, e sql.Expression) sql.Expression {
+	return quote{json.NewJSONQuote(ctx, expr.AsMemberText(ctx, e)).(*json.JSONQuote)}
+}
+
+// WithChildren implements sql.Expression.
+func (q quote) WithChildren(ctx *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	if len(children) != 1 {
+		return nil, sql.ErrInvalidChildrenNumber.New(q, len(children), 1)
+	}
+	return newQuote(ctx, children[0]), nil
+}
+
+// Eval implements sql.Expression.
+func (q quote) Eval(ctx *sql.Context, r sql.Row) (any, error) {
+	if err := quotable(ctx, q.Children()[0], "json_quote"); err != nil {
+		return nil, err
+	}
+	return q.JSONQuote.Eval(ctx, r)
+}
+
+// quotable returns the error of an argument that a function of quotes does not take: one that is no text.
+func quotable(ctx *sql.Context, e sql.Expression, function string) error {
+	switch t := e.Type(ctx); {
+	case t != types.Null && !types.IsText(t) && !types.IsEnum(t) && !types.IsSet(t):
+		return mysql.NewSQLError(3064, "HY000", "Incorrect type for argument 1 in function %s.", function)
+	case types.IsBinaryType(t):
+		return value.ErrBinaryJSON()
+	}
+	return nil
 }

@@ -345,8 +345,16 @@ func newExtreme(ctx *sql.Context, name string, args []sql.Expression) (sql.Expre
 		sign := map[string]int{"greatest": 1, "least": -1}[name]
 		return &expr.Function{Def: &expr.FunctionDef{Name: name, Args: expr.AnyArgs, Pure: true, Typ: types.Time, Eval: extremeTime(sign)}, Args: args}, nil
 	}
+	args = slices.Clone(args)
+	for i, a := range args {
+		if texts > 0 && types.IsJSON(a.Type(ctx)) {
+			args[i] = expr.NewCastText(ctx, expression.NewConvert(a, expression.ConvertToChar))
+			texts++
+		}
+	}
 	if dates == 0 && len(args) > 1 && (times > 0 || texts > 0 && texts+nulls < len(args)) {
-		return &expr.Function{Def: &expr.FunctionDef{Name: name, Args: expr.AnyArgs, Pure: true, Typ: types.LongText}, Args: args}, nil // typedCall compares
+		f := &expr.Function{Def: &expr.FunctionDef{Name: name, Args: expr.AnyArgs, Pure: true, Typ: types.LongText}, Args: args}
+		return expr.WithType(ctx, f), nil // which compares
 	}
 	build := gmsfunction.NewGreatest
 	if name == "least" {

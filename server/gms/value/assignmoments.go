@@ -9,6 +9,9 @@ import (
 	"github.com/dolthub/vitess/go/sqltypes"
 )
 
+// NoZeroInDate is the mode that refuses dates with a month or a day of 0.
+const NoZeroInDate = "NO_ZERO_IN_DATE"
+
 // NoZeroDate is the mode that refuses '0000-00-00'.
 const NoZeroDate = "NO_ZERO_DATE"
 
@@ -67,7 +70,7 @@ func (a *Assigner) moment(ctx *sql.Context, column string, t sql.Type, v any) (a
 			return refused(fault)
 		}
 		if !m.zero() && (m.Month == 0 || m.Day == 0) {
-			if t.Type() != sqltypes.Timestamp && !ModeEnabled(ctx, "NO_ZERO_IN_DATE") {
+			if t.Type() != sqltypes.Timestamp && !ModeEnabled(ctx, NoZeroInDate) {
 				return nil, ErrNotSupported("dates with a month or a day of 0: '" + Shown(v) + "'")
 			}
 			return refused(faultZero)

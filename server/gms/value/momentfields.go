@@ -164,6 +164,15 @@ func (m MomentFields) Moment(ctx *sql.Context) (time.Time, bool) {
 	return at, ok
 }
 
+// Before returns the last microsecond before a date with a month or a day of 0: such a date is equal to none of those here, and stands
+// behind all of the month or year before. false: it has neither.
+func (m MomentFields) Before() (time.Time, bool) {
+	if m.zero() || m.Month != 0 && m.Day != 0 {
+		return time.Time{}, false
+	}
+	return time.Date(m.Year, time.Month(max(m.Month, 1)), 1, 0, 0, 0, -1000, time.UTC), true
+}
+
 func (m MomentFields) zero() bool {
 	return m.Year == 0 && m.Month == 0 && m.Day == 0 && m.Hour == 0 && m.Minute == 0 && m.Second == 0 && m.Micros == 0
 }
