@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/cockroachdb/apd/v3"
 	"github.com/dolthub/go-mysql-server/sql"
@@ -136,10 +135,6 @@ func encode(ctx *sql.Context, schema sql.Schema, row sql.Row, cells [][]byte, ar
 		if t, ok := typ.(sql.DatetimeType); ok && types.IsTimestampType(typ) { // what clocks show has a wider range
 			typ = types.MustCreateDatetimeType(sqltypes.Datetime, t.Precision())
 		}
-		if at, ok := row[i].(time.Time); ok && at.Year() < 1000 && types.IsTime(typ) { // the planner's text has no zeros before
-			cells[i] = []byte(expr.MomentOf(at, typ).(string))
-			continue
-		}
 		v, err := typ.SQL(ctx, arena[len(arena):], row[i])
 		if sql.ErrCharSetFailedToEncode.Is(err) {
 			v, err = encodable(ctx, typ, row[i])
@@ -156,6 +151,9 @@ func encode(ctx *sql.Context, schema sql.Schema, row sql.Row, cells [][]byte, ar
 		}
 		if v.Type() == sqltypes.Decimal && cells[i][0] == '-' && !bytes.ContainsAny(cells[i], "123456789") { // to MySQL 0 has no sign
 			cells[i] = cells[i][1:]
+		}
+		if year := bytes.IndexByte(cells[i], '-'); types.IsTime(typ) && year > 0 && year < expr.YearDigits { // the planner's text has no zeros before
+			cells[i] = append([]byte("0000"[year:]), cells[i]...)
 		}
 		if types.IsYear(typ) && len(cells[i]) < expr.YearDigits { // 0
 			cells[i] = []byte("0000")

@@ -261,14 +261,14 @@ func moveDate(ctx *sql.Context, call sql.Expression, date sql.Expression, i *exp
 		}
 		date = &TimeToday{expression.UnaryExpressionStub{Child: date}}
 	}
-	if t := date.Type(ctx); types.IsTextOnly(t) { // the planner does not read '1:2:3.' or '2020-01-01x', which MySQL does
+	if t := date.Type(ctx); types.IsTextOnly(t) { // the planner does not read '1:2:3.', '69-1-1' or '2020-01-01x', which MySQL does
 		v, err := date.Eval(ctx, r)
 		if err != nil || v == nil {
 			return nil, err
 		}
 		if s, ok := v.(string); ok {
 			m, fault, ok := value.FieldsOf(s)
-			if at, there := m.Moment(ctx); ok && there && (m.Count > 3 || fault != 0) {
+			if at, there := m.Moment(ctx); ok && there {
 				layout, kind := "2006-01-02 15:04:05.999999", "datetime"
 				if m.Count <= 3 {
 					layout, kind = "2006-01-02", "date"
