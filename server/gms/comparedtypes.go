@@ -12,6 +12,7 @@ import (
 	"github.com/dolthub/vitess/go/sqltypes"
 
 	"sextant/server/gms/expr"
+	"sextant/server/gms/planrule"
 	"sextant/server/gms/value"
 )
 
@@ -23,6 +24,10 @@ func addComparedTypes() {
 			_ *sql.QueryFlags) (sql.Node, transform.TreeIdentity, error) {
 			if !value.Served(ctx) {
 				return n, transform.SameTree, nil
+			}
+			n, same0, err := transform.NodeWithOpaque(ctx, n, planrule.OtherSetOperations)
+			if err != nil {
+				return n, same0, err
 			}
 			if err := illegalMixes(ctx, n, true); err != nil {
 				return n, transform.SameTree, err
@@ -49,7 +54,7 @@ func addComparedTypes() {
 				}
 				return e, transform.SameTree, nil
 			})
-			return n, same && same2, err
+			return n, same0 && same && same2, err
 		},
 	})
 }

@@ -115,7 +115,13 @@ func (p *parser) parse(ctx context.Context, query string, f func(marked string) 
 	}
 	if err == nil && value.Served(ctx) {
 		authorizeLoad(ctx, *stmt)
-		if err = rewrite.SetOperations(query, stmt); err == nil {
+		if syntax.ContainsFold(query, "recursive") {
+			err = rewrite.RecursiveTables(*stmt)
+		}
+		if err == nil {
+			err = rewrite.SetOperations(query, stmt)
+		}
+		if err == nil {
 			err = p.views(ctx.(*sql.Context), stmt)
 		}
 	}
@@ -283,11 +289,6 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 	}
 	if err := refusals(ctx, query, stmt); err != nil {
 		return err
-	}
-	if value.Served(ctx) && syntax.ContainsFold(query, "recursive") {
-		if err := rewrite.RecursiveTables(stmt); err != nil {
-			return err
-		}
 	}
 	setNextTransaction(stmt)
 	rewrite.ModeNumber(stmt)

@@ -5,9 +5,11 @@ import (
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/analyzer"
+	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/transform"
 
+	"sextant/server/gms/rewrite"
 	"sextant/server/gms/value"
 )
 
@@ -49,6 +51,26 @@ func PlanUnions(a *analyzer.Analyzer) {
 		}
 		return rule(ctx, n, f)
 	})
+}
+
+// OtherSetOperations makes INTERSECT and EXCEPT again of the UNIONs that stand for them (see rewrite.SetOperations).
+func OtherSetOperations(_ *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
+	u, ok := n.(*plan.SetOp)
+	if !ok {
+		return n, transform.SameTree, nil
+	}
+	limit, ok := u.Limit.(*expression.Literal)
+	if !ok {
+		return n, transform.SameTree, nil
+	}
+	kinds := map[any]int{int64(rewrite.IntersectLimit): plan.IntersectType, int64(rewrite.ExceptLimit): plan.ExceptType}
+	kind, other := kinds[limit.Value()]
+	if !other {
+		return n, transform.SameTree, nil
+	}
+	c := *u
+	c.SetOpType, c.Limit = kind, nil
+	return &c, transform.NewTree, nil
 }
 
 // UpsertsOfIndexedExpressions lets ON DUPLICATE KEY UPDATE of rows that are no literals have what it sets of hidden columns, the

@@ -34,6 +34,12 @@ func recursiveTable(name string, body ast.SelectStatement) error {
 	fails := func(number int, text string) error {
 		return mysql.NewSQLError(number, "HY000", "%s", strings.Replace(text, "%s", name, 1))
 	}
+	if Contains(&ast.Subquery{Select: body}, func(n ast.SQLNode) bool {
+		u, ok := n.(*ast.SetOp)
+		return ok && !strings.HasPrefix(u.Type, ast.UnionStr) && references(name, u) > 0
+	}) {
+		return mysql.NewSQLError(4114, "HY000", "Recursive table reference in EXCEPT or INTERSECT operand is not allowed.")
+	}
 	union, ok := withoutParens(body).(*ast.SetOp)
 	if !ok {
 		return fails(3573, "Recursive Common Table Expression '%s' should contain a UNION")

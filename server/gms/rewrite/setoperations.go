@@ -188,16 +188,26 @@ func (r *Marking) closed(at int) int {
 // Derived is the name of the derived tables that this package makes.
 const Derived = "__query"
 
+// IntersectLimit and ExceptLimit are LIMITs, which no statement has, of UNIONs that stand for other operations.
+const (
+	IntersectLimit = -1
+	ExceptLimit    = -2
+)
+
+var otherOperations = map[string]int64{ast.IntersectStr: IntersectLimit, ast.ExceptStr: ExceptLimit}
+
 // SetOperations makes derived tables of the sides of set operations that have an ORDER BY or
 // a LIMIT of their own, which the planner takes for the whole's, and of set operations that
 // are ordered by the number of a column: the planner takes the value that the first row has
-// in it, if that is a constant.
+// in it, if that is a constant. INTERSECT and EXCEPT beside a WITH RECURSIVE are UNIONs with a LIMIT
+// that says what they are (see planrule.OtherSetOperations): the planner refuses all that read what that has.
 func SetOperations(query string, stmt *ast.Statement) error {
 	if !syntax.ContainsFold(query, "union") && !syntax.ContainsFold(query, "except") && !syntax.ContainsFold(query, "intersect") {
 		return nil
 	}
 	recursive := map[ast.SelectStatement]bool{}
 	explained := false // only how it is executed is shown
+	recurs := syntax.ContainsFold(query, "recursive")
 	return syntax.ReplaceNodes(reflect.ValueOf(stmt), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
 		switch n := n.(type) {
 		case *ast.Explain:
@@ -210,7 +220,9 @@ func SetOperations(query string, stmt *ast.Statement) error {
 			}
 			n.Left, n.Right = side(n.Left), side(n.Right)
 			counted := n.Limit != nil && countsRows(n.Left)
-			if err := withOffsets(n.With, recursive, n.Left, n.Right); err != nil || recursive[n] || explained || !ordinals(n.OrderBy) && !counted {
+			limit, other := otherOperations[strings.Fields(n.Type)[0]]
+			other = other && recurs
+			if err := withOffsets(n.With, recursive, n.Left, n.Right); err != nil || !other && (recursive[n] || explained || !ordinals(n.OrderBy) && !counted) {
 				return nil, true, err
 			}
 			s := &ast.Select{
@@ -218,6 +230,11 @@ func SetOperations(query string, stmt *ast.Statement) error {
 				With: n.With, OrderBy: n.OrderBy, Limit: n.Limit, Into: n.Into,
 			}
 			n.With, n.OrderBy, n.Limit, n.Into = nil, nil, nil, nil
+			if other {
+				_, all := strings.CutSuffix(n.Type, " all")
+				n.Type = map[bool]string{false: ast.UnionStr, true: ast.UnionAllStr}[all]
+				n.Limit = &ast.Limit{Rowcount: intVal(limit)}
+			}
 			return s, true, nil
 		case *ast.Select:
 			return nil, true, withOffsets(n.With, recursive, n.From, n.SelectExprs, n.Where)
