@@ -198,12 +198,21 @@ func (n *namedTables) qualifyNames(part any, other func(name string) bool) {
 // the aliases of what they join.
 func (s *Session) deleteJoins(ctx *sql.Context, stmt ast.Statement) error {
 	d, ok := stmt.(*ast.Delete)
-	if !ok || len(d.Targets) == 0 || !slices.ContainsFunc(d.TableExprs, merges) {
+	if !ok || len(d.Targets) == 0 {
+		return nil
+	}
+	return s.conditionedJoins(ctx, d.With, d.TableExprs, &d.Where)
+}
+
+// conditionedJoins makes conditions of USING and NATURAL in a list of tables, if all their columns are known, and gives the columns
+// that they merge the names of tables in parts of the statement.
+func (s *Session) conditionedJoins(ctx *sql.Context, with *ast.With, list ast.TableExprs, parts ...any) error {
+	if !slices.ContainsFunc(list, merges) {
 		return nil
 	}
 	n := namedTables{s: s, ctx: ctx, ctes: map[string]*ast.CommonTableExpr{}, merged: map[string]ast.TableName{}}
-	n.with(d.With)
-	for _, e := range d.TableExprs {
+	n.with(with)
+	for _, e := range list {
 		if columns, err := n.columns(e); err != nil || columns == nil {
 			return err
 		}
@@ -211,7 +220,9 @@ func (s *Session) deleteJoins(ctx *sql.Context, stmt ast.Statement) error {
 	for _, join := range n.joins {
 		join()
 	}
-	n.qualifyNames(&d.Where, func(string) bool { return false })
+	for _, part := range parts {
+		n.qualifyNames(part, func(string) bool { return false })
+	}
 	return nil
 }
 

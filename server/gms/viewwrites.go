@@ -208,7 +208,22 @@ func (m *viewMerger) insert(n *ast.Insert, database string) error {
 	if len(n.OnDup) > 0 {
 		events = append(events, ast.UpdateStr)
 	}
+	if alias != "" && v.base(alias) != base {
+		return mysql.NewSQLError(1393, "HY000", "Can not modify more than one base table through a join view '%s.%s'", t.Database, t.Name)
+	}
 	n.Table = base.Ast()
+	for _, a := range n.OnDup {
+		set := ast.Expr(a.Name)
+		for _, e := range []*ast.Expr{&set, &a.Expr} { // the INSERT has no alias of a join's
+			_ = syntax.ReplaceNodes(reflect.ValueOf(e), func(x ast.SQLNode) (ast.SQLNode, bool, error) {
+				if c, ok := x.(*ast.ColName); ok && len(v.tables) > 1 && c.Qualifier.Name.String() == alias {
+					return &ast.ColName{Name: c.Name, Qualifier: ast.TableName{Name: n.Table.Name}}, false, nil
+				}
+				return nil, true, nil
+			})
+		}
+		a.Name = set.(*ast.ColName)
+	}
 	n.Auth, err = m.authorized(v, base, n.Auth, events...)
 	return err
 }
@@ -261,6 +276,23 @@ type targets struct {
 	auth  map[string]*ast.AuthInformation
 	made  map[ast.TableExpr]*mergedView // by what they are replaced by
 	where ast.Expr                      // what their conditions ask of the rows of the FROM
+}
+
+// conditioned makes conditions of USING and NATURAL where one joins a view, of whose tables several may have the columns.
+func (m *viewMerger) conditioned(database string, with *ast.With, list ast.TableExprs, parts ...any) error {
+	view := false
+	_ = syntax.Walk(func(n ast.SQLNode) (bool, error) {
+		a, ok := n.(*ast.AliasedTableExpr)
+		if ok {
+			name, table := a.Expr.(ast.TableName)
+			view = view || table && m.isView(m.full(name, database))
+		}
+		return !ok && !view, nil
+	}, list)
+	if !view {
+		return nil
+	}
+	return m.s.conditionedJoins(m.ctx, with, list, parts...)
 }
 
 // joins replaces the views among the tables of a statement; ok is false if there are none.
@@ -420,6 +452,9 @@ func (t *targets) of(n *ast.ColName) string {
 }
 
 func (m *viewMerger) update(n *ast.Update, database string) error {
+	if err := m.conditioned(database, n.With, n.TableExprs, &n.Exprs, &n.Where); err != nil {
+		return err
+	}
 	t, err := m.joins(n.TableExprs, database)
 	if t == nil || err != nil {
 		return err
@@ -525,6 +560,9 @@ func errJoinViewDelete(t syntax.TableName) error {
 
 // deleteJoined is a DELETE that names tables beside those that it reads.
 func (m *viewMerger) deleteJoined(n *ast.Delete, database string) error {
+	if err := m.conditioned(database, n.With, n.TableExprs, &n.Where); err != nil {
+		return err
+	}
 	t, err := m.joins(n.TableExprs, database)
 	if t == nil || err != nil {
 		return err
