@@ -906,7 +906,10 @@ func (d *joinDraw) sets(t joinTree) (query string, want []string) {
 		return query, want
 	}
 	slices.SortFunc(want, func(a, b string) int {
-		return cmp.Compare(strings.ReplaceAll(a, "NULL", "!"), strings.ReplaceAll(b, "NULL", "!"))
+		left, right := strings.ReplaceAll(a, "NULL", ""), strings.ReplaceAll(b, "NULL", "")
+		return slices.CompareFunc(strings.Split(left, ","), strings.Split(right, ","), func(x, y string) int { // a count may have two digits
+			return cmp.Or(len(x)-len(y), cmp.Compare(x, y))
+		})
 	})
 	skip := min(d.IntN(3), len(want))
 	return fmt.Sprintf("%s ORDER BY 1, 2 LIMIT 5 OFFSET %d", query, skip), want[skip:min(skip+5, len(want))]
