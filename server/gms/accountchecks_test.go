@@ -46,6 +46,10 @@ func TestKillNeedsNoPrivilegeForOneself(t *testing.T) {
 	}
 	must(t, k, "KILL "+one(t, u, "SELECT CONNECTION_ID()"))
 	must(t, c, "KILL "+one(t, v, "SELECT CONNECTION_ID()"))
+	wantError(t, c, "KILL CONNECTION_ID()", 1317, "70100")
+	if err := c.PingContext(t.Context()); err == nil {
+		t.Error("a connection that has killed itself lives")
+	}
 }
 
 func TestSystemTablesAreNotWritten(t *testing.T) {

@@ -62,7 +62,6 @@ type Backend struct {
 	kill      func(id uint32, connection bool)
 	deadlocks deadlocks
 	rowsRead  atomic.Uint64 // rows that scans returned
-	written   rowCounts
 	// mostConnections is the largest number of connections that there were at a time.
 	mostConnections atomic.Uint64
 }

@@ -87,7 +87,7 @@ func (b *builder) root(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 			s.recorder.planned = time.Since(s.recorder.run.start)
 		}
 		s.running.Store(&n)
-		s.recorder.run.whole = readsWhole(ctx, s.locks.stmt, n)
+		s.reading(ctx, n)
 	}
 	s.root = n
 	if s.b.mysql && s.depth == 0 {
@@ -420,10 +420,11 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 			if err := s.mayKill(ctx, n.ConnID); err != nil {
 				return nil, err
 			}
-			s.b.kill(n.ConnID, n.Kt == plan.KillType_Connection)
-			if n.ConnID == s.ID() && n.Kt == plan.KillType_Query {
+			if n.ConnID == s.ID() { // the answer is that it is interrupted
+				s.leaving = n.Kt == plan.KillType_Connection
 				return nil, errInterrupted()
 			}
+			s.b.kill(n.ConnID, n.Kt == plan.KillType_Connection)
 			return sql.RowsToRowIter(sql.NewRow(types.NewOkResult(0))), nil
 		}
 	case *plan.Set:

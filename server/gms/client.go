@@ -482,6 +482,9 @@ func (c *client) fail(ctx context.Context, err error) error {
 	if err := c.sess.Settle(context.WithoutCancel(ctx)); err != nil {
 		return protocol.ErrDisconnect
 	}
+	if c.sess.leaving {
+		c.conn.Quit()
+	}
 	told := c.told(err)
 	var e *protocol.Error
 	if errors.As(told, &e) {

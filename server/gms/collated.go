@@ -13,6 +13,7 @@ import (
 
 // matched builds INTERSECT and EXCEPT without their ORDER BY and LIMIT.
 func (b *builder) matched(ctx *sql.Context, s *Session, n *plan.SetOp, r sql.Row) (sql.RowIter, error) {
+	s.work.add(tmpTables, 1)
 	left, err := b.base.Build(ctx, n.Left(), r)
 	if err != nil {
 		return nil, err

@@ -448,7 +448,7 @@ func (t *Table) deleteAll(ctx *sql.Context, s *Session, tx *engine.Tx, sh *shape
 			}
 			return 0, s.fail(ctx, err)
 		}
-		t.db.b.written.deleted.Add(1)
+		s.work.add(deleted, 1)
 		n++
 	}
 }

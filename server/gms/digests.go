@@ -39,6 +39,7 @@ type digestEntry struct {
 	schema, digest, text    string
 	count, errors, warnings uint64
 	sent, affected, whole   uint64
+	work                    [tasks]uint64
 	sum, min, max           time.Duration
 	first, last             time.Time
 	sample                  string
@@ -93,6 +94,7 @@ type run struct {
 	took                     time.Duration
 	sent, affected, warnings uint64
 	whole                    bool // it reads a table without an index
+	work                     [tasks]uint64
 	failed                   bool
 }
 
@@ -134,6 +136,9 @@ func (e *digestEntry) add(query string, r run) {
 	e.sent += r.sent
 	e.affected += r.affected
 	e.warnings += r.warnings
+	for t, n := range r.work {
+		e.work[t] += n
+	}
 	if r.whole {
 		e.whole++
 	}

@@ -66,6 +66,7 @@ type distinctRows struct {
 
 // distinct returns the rows of child, which have the schema, without those that are equal to an earlier one.
 func (m *memory) distinct(child sql.RowIter, schema sql.Schema) sql.RowIter {
+	m.s.work.add(tmpTables, 1)
 	return &distinctRows{child: child, m: m, schema: schema, seen: make(map[uint64]struct{})}
 }
 

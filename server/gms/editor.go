@@ -163,7 +163,7 @@ func (e *editor) Insert(ctx *sql.Context, r sql.Row) error {
 	if err != nil {
 		return e.failed(ctx, s, sh, r, err)
 	}
-	e.t.db.b.written.inserted.Add(1)
+	s.work.add(wrote, 1)
 	return e.raise(ctx, s, sh, r)
 }
 
@@ -227,7 +227,7 @@ func (e *editor) Update(ctx *sql.Context, old, new sql.Row) error {
 	if s.pin != nil && !bytes.Equal(oldRow, newRow) {
 		s.pin.note(e.t, sh, new, true)
 	}
-	e.t.db.b.written.updated.Add(1)
+	s.work.add(updated, 1)
 	if sh.autoInc < 0 || old[sh.autoInc] == new[sh.autoInc] {
 		return nil
 	}
@@ -251,7 +251,7 @@ func (e *editor) Delete(ctx *sql.Context, r sql.Row) error {
 	if err := tx.Delete(ctx, def, old); err != nil {
 		return e.failed(ctx, s, sh, r, err)
 	}
-	e.t.db.b.written.deleted.Add(1)
+	s.work.add(deleted, 1)
 	return nil
 }
 

@@ -43,6 +43,8 @@ func (b *builder) groupBy(ctx *sql.Context, s *Session, n *plan.GroupBy, r sql.R
 	}
 	if g.together = groupsTogether(ctx, n); g.together {
 		g.parts = 1
+	} else if len(n.GroupByExprs) > 0 {
+		s.work.add(tmpTables, 1)
 	}
 	return g, nil
 }

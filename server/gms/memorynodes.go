@@ -182,7 +182,7 @@ func sorted(ctx *sql.Context, s *Session, it sql.RowIter, n *plan.SetOp) (sql.Ro
 		}
 	}
 	if len(n.SortConditions) > 0 {
-		it = &sortIter{child: it, sorter: newRowSorter(ctx, &s.memory, n.SortConditions, most), scan: "Sort_scan"}
+		it = &sortIter{child: it, sorter: newRowSorter(ctx, &s.memory, n.SortConditions, most), scan: sortScan}
 	}
 	rows := &skipIter{RowIter: it, skip: skip}
 	if n == skippingNode(s.root) {
@@ -217,16 +217,16 @@ func skippingNode(n sql.Node) sql.Node {
 	}
 }
 
-// sortCounter is the status variable of sorts of what a node returns: of the ranges of an index, or of all of a table.
-func sortCounter(n sql.Node) string {
-	name := "Sort_scan"
+// sortCounter is what sorts of what a node returns are counted as: of the ranges of an index, or of all of a table.
+func sortCounter(n sql.Node) task {
+	of := sortScan
 	transform.Inspect(n, func(n sql.Node) bool {
 		if _, ok := n.(*plan.IndexedTableAccess); ok {
-			name = "Sort_range"
+			of = sortRange
 		}
-		return name == "Sort_scan" && len(n.Children()) == 1 // of a join's, as the first table is found
+		return of == sortScan && len(n.Children()) == 1 // of a join's, as the first table is found
 	})
-	return name
+	return of
 }
 
 // limits returns how many rows there are up to the last that a LIMIT lets through, and how many of them its OFFSET skips,

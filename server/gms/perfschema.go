@@ -97,11 +97,12 @@ func digestRows(_ *sql.Context, s *Session) ([]sql.Row, error) {
 		}
 		r := sql.Row{schema, orNull(e.digest), orNull(strings.ToValidUTF8(e.text, "?")), e.count,
 			picoseconds(e.sum), picoseconds(e.min), picoseconds(e.sum / time.Duration(e.count)), picoseconds(e.max),
-			0, e.errors, e.warnings, e.affected, e.sent}
+			0, e.errors, e.warnings, e.affected, e.sent, e.work[examined], e.work[tmpDiskTables], e.work[tmpTables],
+			e.work[selectFullJoin], 0, e.work[selectRange], 0, e.work[selectScan], e.work[mergePasses], e.work[sortRange],
+			e.work[sortRows], e.work[sortScan], e.whole}
 		for len(r) < 31 {
 			r = append(r, 0)
 		}
-		r[25] = e.whole // SUM_NO_INDEX_USED
 		rows = append(rows, append(r, e.first.UTC(), e.last.UTC(), picoseconds(e.quantile(0.95)),
 			picoseconds(e.quantile(0.99)), picoseconds(e.quantile(0.999)), sample, seen(e.sampleSeen, e.first),
 			picoseconds(e.sampleTook)))

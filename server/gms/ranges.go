@@ -207,6 +207,7 @@ type lookup struct {
 	ranges []engine.Range
 	boxes  []box // to be checked row by row; nil: the ranges are exact
 	space  keySpace
+	unique bool // each range is one value of a unique key
 }
 
 // empty reports whether a lookup matches nothing. The planner says so of every NULL
@@ -233,7 +234,7 @@ func empty(l sql.IndexLookup) bool {
 // newLookup returns the key ranges of a lookup, in key order. No ranges: nothing matches.
 func newLookup(ctx context.Context, ix *Index, l sql.IndexLookup) (*lookup, error) {
 	k := ix.space
-	out := &lookup{space: k}
+	out := &lookup{space: k, unique: ix.IsUnique()}
 	coll, ok := l.Ranges.(sql.MySQLRangeCollection)
 	if !ok {
 		return nil, fmt.Errorf("gms: ranges of type %T", l.Ranges)
@@ -253,7 +254,9 @@ func newLookup(ctx context.Context, ix *Index, l sql.IndexLookup) (*lookup, erro
 			}
 			b[i] = s
 			any = any && some
+			out.unique = out.unique && s.point != nil
 		}
+		out.unique = out.unique && len(r) == len(k.parts)
 		if !any {
 			continue
 		}

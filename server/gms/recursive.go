@@ -15,6 +15,7 @@ import (
 // recursiveCTE builds WITH RECURSIVE. The planner's own stops at a fixed depth
 // instead of cte_max_recursion_depth, and bounds nothing.
 func (b *builder) recursiveCTE(ctx *sql.Context, s *Session, n *plan.RecursiveCte, r sql.Row) (sql.RowIter, error) {
+	s.work.add(tmpTables, 1)
 	most := int64(1000)
 	if v, err := ctx.GetSessionVariable(ctx, "cte_max_recursion_depth"); err == nil {
 		if x, ok := v.(int64); ok {

@@ -256,7 +256,7 @@ func (s *rowSorter) merge(ctx *sql.Context, runs [][2]int64) error {
 	if err := s.file.w.Flush(); err != nil {
 		return err
 	}
-	s.m.s.count("Sort_merge_passes", 1)
+	s.m.s.work.add(mergePasses, 1)
 	buffer := s.m.bufferSize(ctx)
 	if s.buffers == 0 {
 		n := int64(buffer * len(runs))
@@ -355,7 +355,7 @@ func (s *rowSorter) close() {
 type sortIter struct {
 	child  sql.RowIter
 	sorter *rowSorter
-	scan   string // the counter of how the rows were found, "": none
+	scan   task // how the rows were found, 0: it is not counted
 	read   int64
 	began  bool
 	calc   bool // SQL_CALC_FOUND_ROWS
@@ -387,15 +387,15 @@ func (i *sortIter) sort(ctx *sql.Context) error {
 			return err
 		}
 	}
-	if err := i.sorter.finish(ctx); err != nil || i.scan == "" {
+	if err := i.sorter.finish(ctx); err != nil || i.scan == 0 {
 		return err
 	}
-	i.sorter.m.s.count(i.scan, 1)
+	i.sorter.m.s.work.add(i.scan, 1)
 	rows := i.read
 	if most := i.sorter.most; most >= 0 {
 		rows = min(rows, most)
 	}
-	i.sorter.m.s.count("Sort_rows", uint64(rows))
+	i.sorter.m.s.work.add(sortRows, uint64(rows))
 	return nil
 }
 

@@ -103,6 +103,8 @@ type Session struct {
 	// mustChangePassword: the account's password has expired.
 	mustChangePassword bool
 	recorder           recorder
+	work               work
+	leaving            bool // it has killed its own connection
 	results            *resultSets // of the client's command that runs, nil: none
 	// What monitors read of it, from other goroutines.
 	attributes map[string]string // of the connection; not changed once the session is known
@@ -435,6 +437,7 @@ func (s *Session) CommandBegin() error { return nil }
 
 // CommandEnd implements sql.LifecycleAwareSession.
 func (s *Session) CommandEnd() {
+	s.settleWork()
 	s.depth, s.dml, s.statement = 0, 0, statement{}
 	s.locks.stmt, s.locks.refused = nil, nil
 	s.memory.reset()

@@ -3,7 +3,6 @@ package gms
 import (
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/plan"
-	"github.com/dolthub/go-mysql-server/sql/transform"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 	gomysql "github.com/go-mysql-org/go-mysql/mysql"
 
@@ -50,48 +49,4 @@ func shownColumns(stmt ast.Statement, n sql.Node, out []protocol.Column) {
 			c.Flags |= gomysql.BINARY_FLAG
 		}
 	}
-}
-
-// readsWhole reports whether a query, an UPDATE, a DELETE or an INSERT reads a table whole: without an index, or all of one.
-func readsWhole(ctx *sql.Context, stmt ast.Statement, n sql.Node) (whole bool) {
-	switch stmt.(type) {
-	case ast.SelectStatement, *ast.Update, *ast.Delete, *ast.Insert:
-	default:
-		return false
-	}
-	transform.InspectWithOpaque(ctx, n, func(ctx *sql.Context, n sql.Node) bool {
-		switch n := n.(type) {
-		case *plan.DescribeQuery:
-			return false
-		case *plan.InsertInto:
-			whole = whole || readsWhole(ctx, stmt, n.Source)
-			return false
-		case *plan.IndexedTableAccess:
-			if n.IsStatic() {
-				l, _, err := n.GetLookup(ctx, nil)
-				whole = whole || err == nil && unbounded(l)
-			}
-			return false
-		case *plan.ResolvedTable:
-			whole = whole || tableOf(n) != nil
-		}
-		return !whole
-	})
-	return whole
-}
-
-// unbounded reports whether a lookup is of all of an index.
-func unbounded(l sql.IndexLookup) bool {
-	ranges, ok := l.Ranges.(sql.MySQLRangeCollection)
-	if !ok {
-		return false
-	}
-	for _, r := range ranges {
-		for i := range r {
-			if r[i].HasLowerBound() || r[i].HasUpperBound() || r[i].Type() == sql.RangeType_EqualNull {
-				return false
-			}
-		}
-	}
-	return true
 }

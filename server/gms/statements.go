@@ -28,78 +28,61 @@ var grammars map[string]grammar
 // addGrammars makes grammars. They are no initial value, since some parse statements within theirs.
 var addGrammars = sync.OnceFunc(func() {
 	grammars = map[string]grammar{
-		"do":                    parseDo,
-		"grant":                 parseGrants(false),
-		"revoke":                parseGrants(true),
-		"get":                   parseGetDiagnostics,
-		"analyze":               tableAdmin("analyze", analyzeTable),
-		"kill":                  parseKill,
-		"check":                 tableAdmin("check", checkTable),
-		"checksum":              tableAdmin("checksum", checksumTable),
-		"optimize":              tableAdmin("optimize", optimizeTable),
-		"repair":                tableAdmin("repair", repairTable),
-		"show errors":           parseShowDiagnostics("Error"),
-		"show warnings":         parseShowDiagnostics(""),
-		"show count":            parseShowCount,
-		"show profile":          parseShowProfile,
-		"show profiles":         parseShowProfiles,
-		"show engine":           parseShowEngine,
-		"show open":             parseShowOpenTables,
-		"show master":           binlogStatus("status", "logs"),
-		"show binary":           binlogStatus("log", "logs"),
-		"show binlog":           emptySet("SHOW BINLOG EVENTS", "Log_name", "Pos", "Event_type", "Server_id", "End_log_pos", "Info"),
-		"show relaylog":         emptySet("SHOW RELAYLOG EVENTS", "Log_name", "Pos", "Event_type", "Server_id", "End_log_pos", "Info"),
-		"show replicas":         emptySet("SHOW REPLICAS", "Server_Id", "Host", "Port", "Source_Id", "Replica_UUID"),
-		"show slave":            parseShowSlave,
-		"show storage":          parseShowStorage,
-		"show extended":         parseShowExtended,
-		"show collation":        showSelect(selectCollations, "Collation"),
-		"show charset":          showSelect(selectCharsets, "Charset"),
-		"show character":        parseShowCharacter,
-		"show plugins":          showSelect(selectPlugins, "Name"),
-		"show function":         parseShowFunction,
-		"show create":           parseShowCreate,
-		"show triggers":         parseShowTriggers,
-		"create function":       parseCreateFunction,
-		"create definer":        parseCreateFunction,
-		"alter function":        parseAlterRoutine(engine.ObjectFunction, "FUNCTION"),
-		"alter procedure":       parseAlterRoutine(engine.ObjectProcedure, "PROCEDURE"),
-		"drop function":         parseDropFunction,
-		"show procedure":        parseShowFunctionCode,
-		"flush hosts":           noFlush,
-		"flush logs":            noFlush,
-		"flush binary":          noFlush,
-		"flush engine":          noFlush,
-		"flush error":           noFlush,
-		"flush general":         noFlush,
-		"flush slow":            noFlush,
-		"flush user_resources":  flushing(flushUserResources),
-		"flush optimizer_costs": noFlush,
-		"flush status":          noFlush,
-		"help":                  emptySet("HELP", "source_category_name", "name", "is_it_category"),
-		"xa":                    parseXA,
-		"start transaction":     parseStartTransaction,
-		"set names":             parseSetNames,
-		"reset persist":         parseResetPersist,
-		"drop table":            parseDrop(false),
-		"drop tables":           parseDrop(false),
-		"drop view":             parseDrop(true),
-		"describe":              parseDescribe,
-		"desc":                  parseDescribe,
-		"explain":               parseDescribe,
-		"alter instance":        parseAlterInstance,
-		"alter database":        parseAlterDatabase,
-		"alter schema":          parseAlterDatabase,
-		"alter table":           parsePartitionAlter,
+		"do":                parseDo,
+		"grant":             parseGrants(false),
+		"revoke":            parseGrants(true),
+		"get":               parseGetDiagnostics,
+		"analyze":           tableAdmin("analyze", analyzeTable),
+		"kill":              parseKill,
+		"flush":             parseFlush,
+		"check":             tableAdmin("check", checkTable),
+		"checksum":          tableAdmin("checksum", checksumTable),
+		"optimize":          tableAdmin("optimize", optimizeTable),
+		"repair":            tableAdmin("repair", repairTable),
+		"show errors":       parseShowDiagnostics("Error"),
+		"show warnings":     parseShowDiagnostics(""),
+		"show count":        parseShowCount,
+		"show profile":      parseShowProfile,
+		"show profiles":     parseShowProfiles,
+		"show engine":       parseShowEngine,
+		"show open":         parseShowOpenTables,
+		"show master":       binlogStatus("status", "logs"),
+		"show binary":       binlogStatus("log", "logs"),
+		"show binlog":       emptySet("SHOW BINLOG EVENTS", "Log_name", "Pos", "Event_type", "Server_id", "End_log_pos", "Info"),
+		"show relaylog":     emptySet("SHOW RELAYLOG EVENTS", "Log_name", "Pos", "Event_type", "Server_id", "End_log_pos", "Info"),
+		"show replicas":     emptySet("SHOW REPLICAS", "Server_Id", "Host", "Port", "Source_Id", "Replica_UUID"),
+		"show slave":        parseShowSlave,
+		"show storage":      parseShowStorage,
+		"show extended":     parseShowExtended,
+		"show collation":    showSelect(selectCollations, "Collation"),
+		"show charset":      showSelect(selectCharsets, "Charset"),
+		"show character":    parseShowCharacter,
+		"show plugins":      showSelect(selectPlugins, "Name"),
+		"show function":     parseShowFunction,
+		"show create":       parseShowCreate,
+		"show triggers":     parseShowTriggers,
+		"create function":   parseCreateFunction,
+		"create definer":    parseCreateFunction,
+		"alter function":    parseAlterRoutine(engine.ObjectFunction, "FUNCTION"),
+		"alter procedure":   parseAlterRoutine(engine.ObjectProcedure, "PROCEDURE"),
+		"drop function":     parseDropFunction,
+		"show procedure":    parseShowFunctionCode,
+		"help":              emptySet("HELP", "source_category_name", "name", "is_it_category"),
+		"xa":                parseXA,
+		"start transaction": parseStartTransaction,
+		"set names":         parseSetNames,
+		"reset persist":     parseResetPersist,
+		"drop table":        parseDrop(false),
+		"drop tables":       parseDrop(false),
+		"drop view":         parseDrop(true),
+		"describe":          parseDescribe,
+		"desc":              parseDescribe,
+		"explain":           parseDescribe,
+		"alter instance":    parseAlterInstance,
+		"alter database":    parseAlterDatabase,
+		"alter schema":      parseAlterDatabase,
+		"alter table":       parsePartitionAlter,
 	}
-	withoutBinlog := func(l *syntax.Lexer) (ast.Statement, error) {
-		name, _ := l.Name()
-		if kind := grammars["flush "+strings.ToLower(name)]; kind != nil {
-			return kind(l)
-		}
-		return nil, nil
-	}
-	grammars["flush local"], grammars["flush no_write_to_binlog"], grammars["flush relay"] = withoutBinlog, withoutBinlog, noFlush
 	for _, name := range []string{
 		"HANDLER", "CREATE AGGREGATE FUNCTION", "CHANGE MASTER", "CHANGE REPLICATION",
 		"START SLAVE", "START REPLICA", "STOP SLAVE", "STOP REPLICA", "START GROUP_REPLICATION", "STOP GROUP_REPLICATION",
@@ -287,23 +270,6 @@ func emptySet(name string, columns ...string) grammar {
 		l.Skip()
 		return a.statement(), nil
 	}
-}
-
-// noFlush is a FLUSH of something that this server keeps nothing in.
-var noFlush = flushing(nothing)
-
-// flushing is a FLUSH of what run begins anew.
-func flushing(run func(*sql.Context, *Session, *admin) ([]sql.Row, error)) grammar {
-	return func(l *syntax.Lexer) (ast.Statement, error) {
-		l.Skip()
-		a := &admin{name: "FLUSH", auth: global(ast.AuthType_RELOAD), run: run}
-		return a.statement(), nil
-	}
-}
-
-func flushUserResources(_ *sql.Context, s *Session, _ *admin) ([]sql.Row, error) {
-	s.b.used.forget()
-	return nil, nil
 }
 
 // parseAlterDatabase parses ALTER DATABASE [name] READ ONLY = {0 | DEFAULT}, which changes nothing; other options are

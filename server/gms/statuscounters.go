@@ -2,7 +2,6 @@ package gms
 
 import (
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/dolthub/go-mysql-server/sql"
@@ -12,9 +11,6 @@ import (
 	"sextant/server/gms/value"
 	"sextant/server/protocol"
 )
-
-// rowCounts are the rows that statements wrote, those that were rolled back included.
-type rowCounts struct{ inserted, updated, deleted atomic.Uint64 }
 
 // connected notes how many connections there are.
 func (b *Backend) connected() {
@@ -46,7 +42,6 @@ func (b *Backend) refreshStatus() {
 	up := uint64(time.Since(b.started) / time.Second)
 	_, size, _ := sql.SystemVariables.GetGlobal("innodb_buffer_pool_size")
 	pool, _ := size.(int64)
-	inserted, updated, deleted := b.written.inserted.Load(), b.written.updated.Load(), b.written.deleted.Load()
 	for name, v := range map[string]uint64{
 		"Uptime": up, "Uptime_since_flush_status": up,
 		"Queries": globalCount("Questions"), "Threads_created": globalCount("Connections"), "Max_used_connections": b.mostConnections.Load(),
@@ -54,8 +49,8 @@ func (b *Backend) refreshStatus() {
 		"Innodb_row_lock_waits": locks.RowWaits, "Innodb_row_lock_time": uint64(locks.RowTime.Milliseconds()),
 		"Innodb_row_lock_time_avg": uint64(locks.RowTime.Milliseconds()) / max(1, locks.RowWaits),
 		"Innodb_row_lock_time_max": uint64(locks.RowLongest.Milliseconds()),
-		"Innodb_rows_inserted":     inserted, "Innodb_rows_updated": updated, "Innodb_rows_deleted": deleted,
-		"Handler_write": inserted, "Handler_update": updated, "Handler_delete": deleted,
+		"Innodb_rows_inserted":     globalCount(taskVariables[wrote]), "Innodb_rows_updated": globalCount(taskVariables[updated]),
+		"Innodb_rows_deleted":           globalCount(taskVariables[deleted]),
 		"Innodb_buffer_pool_pages_data": uint64(cache.Pages), "Innodb_buffer_pool_bytes_data": uint64(cache.Bytes),
 		"Innodb_buffer_pool_pages_total": uint64(pool / engine.PageSize),
 		"Innodb_buffer_pool_pages_free":  uint64(max(0, pool-cache.Bytes) / engine.PageSize),

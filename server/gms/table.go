@@ -315,6 +315,7 @@ func (t *Table) scan(ctx *sql.Context, l *sql.IndexLookup) (sql.RowIter, error) 
 			if len(it.lookup.ranges) == 0 {
 				return sql.RowsToRowIter(), nil
 			}
+			it.reverse = l.IsReverse
 			o.Index, o.Ranges, o.Reverse = ix.def, it.lookup.ranges, l.IsReverse
 			o.Covering = o.Lock == engine.LockNone && t.filter == nil && ix.has(it.columns)
 		}
@@ -369,6 +370,9 @@ type rowIter struct {
 	record     bool   // note the rows of a keyless table
 	writes     bool   // the rows of a partitioned table may be written
 	read       uint64 // also those that the filter drops
+	reverse    bool
+	ended      bool // all rows are read
+	settled    bool // its work is counted
 	unfiltered bool
 	zone       *value.TimeZone
 	fill       bool // CHARs have their blanks at the end
@@ -423,6 +427,7 @@ func (it *rowIter) filter(ctx *sql.Context) func(row.Row) (bool, error) {
 func (it *rowIter) Next(ctx *sql.Context) (sql.Row, error) {
 	r, err := it.cur.Next(ctx)
 	if err == io.EOF {
+		it.ended = true
 		return nil, io.EOF
 	}
 	if err != nil {
@@ -454,8 +459,7 @@ func (it *rowIter) Next(ctx *sql.Context) (sql.Row, error) {
 
 // Close implements sql.RowIter.
 func (it *rowIter) Close(*sql.Context) error {
-	it.s.b.rowsRead.Add(it.read)
-	it.read = 0
+	it.worked()
 	it.cur.Close()
 	return nil
 }

@@ -62,7 +62,7 @@ func (m *memory) rowFile(ctx *sql.Context, full expr.Overflow) (*rowFile, error)
 	m.files[r] = struct{}{}
 	m.s.count("Created_tmp_files", 1)
 	if full != nil {
-		m.s.count("Created_tmp_disk_tables", 1)
+		m.s.work.add(tmpDiskTables, 1)
 	}
 	return r, nil
 }

@@ -16,6 +16,7 @@ import (
 // windows builds a SELECT's window functions: the rows pass through a sort for each order of windows, and each adds the values
 // of its functions to them.
 func (b *builder) windows(ctx *sql.Context, s *Session, n *plan.Window, r sql.Row) (sql.RowIter, error) {
+	s.work.add(tmpTables, 1)
 	stages, err := planrule.WindowStages(ctx, n)
 	if err != nil {
 		return nil, err
@@ -32,7 +33,7 @@ type windowsIter struct {
 	exprs  []sql.Expression
 	stages []*planrule.WindowStage // nil: they are begun
 	m      *memory
-	scan   string
+	scan   task
 	last   sql.RowIter // of the last stage, at first the child
 	width  int         // of the child's rows
 	values []int       // where the values of exprs are, -1: evaluated for the child's row
@@ -81,7 +82,7 @@ func (w *windowsIter) begin(ctx *sql.Context) error {
 		stage := &windowStage{WindowStage: s, width: w.width, values: w.values,
 			in: sortIter{child: w.last, sorter: newRowSorter(ctx, w.m, by, -1), scan: w.scan}}
 		if len(by) == 0 {
-			stage.in.scan = ""
+			stage.in.scan = 0
 		}
 		stage.parts, stage.failed = comparer(ctx, by[:s.Partition])
 		peers, failed := comparer(ctx, by[s.Partition:])

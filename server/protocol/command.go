@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/go-mysql-org/go-mysql/mysql"
@@ -58,6 +59,8 @@ func (c *Conn) command(ctx context.Context, b []byte) error {
 	case mysql.COM_RESET_CONNECTION:
 		c.closeStatements()
 		return c.done(c.session.Reset(ctx))
+	case mysql.COM_REFRESH:
+		return c.refresh(ctx, b)
 	case mysql.COM_SET_OPTION:
 		return c.finish(c.setOption(b))
 	case mysql.COM_DEBUG:
@@ -122,6 +125,27 @@ func (c *Conn) fieldList(ctx context.Context, b []byte) error {
 	}
 	c.writeEOF(false)
 	return nil
+}
+
+// refreshed are what the bits of a COM_REFRESH flush, the lowest first. Tables are read anew by each statement; what further
+// bits stand for is not kept here.
+var refreshed = [...]string{"PRIVILEGES", "LOGS", "", "HOSTS", "STATUS"}
+
+// refresh runs the FLUSH that a COM_REFRESH stands for.
+func (c *Conn) refresh(ctx context.Context, b []byte) error {
+	if len(b) == 0 {
+		return c.finish(errMalformed)
+	}
+	var list []string
+	for i, name := range refreshed {
+		if b[0]>>i&1 != 0 && name != "" {
+			list = append(list, name)
+		}
+	}
+	if len(list) == 0 {
+		list = []string{"TABLES"}
+	}
+	return c.finish(c.runQuery(ctx, "FLUSH "+strings.Join(list, ", "), nil))
 }
 
 func (c *Conn) setOption(b []byte) error {

@@ -46,6 +46,7 @@ type Conn struct {
 	statements map[uint32]*statement
 	lastID     uint32 // of a statement
 	held       int    // bytes that the statements keep
+	quits      bool   // when the command is answered
 
 	mu struct {
 		sync.Mutex
@@ -59,6 +60,9 @@ type Conn struct {
 
 // ID is the connection's number, as CONNECTION_ID() returns it.
 func (c *Conn) ID() uint32 { return c.id.Load() }
+
+// Quit ends the connection when the running command is answered. It is for the goroutine that runs it.
+func (c *Conn) Quit() { c.quits = true }
 
 // Traffic is what came from a client and went to it, in bytes before encryption.
 type Traffic struct{ Received, Sent uint64 }
@@ -213,6 +217,9 @@ func (c *Conn) run() (err error) {
 	for {
 		if err := c.next(); err != nil {
 			return err
+		}
+		if c.quits {
+			return errQuit
 		}
 	}
 }

@@ -144,6 +144,8 @@ func (s *fakeSession) run(ctx context.Context, t string, w *protocol.Results) er
 		return w.OK(2, 0, "")
 	case "nothing":
 		return nil
+	case "FLUSH":
+		return w.OK(0, 0, rest)
 	case "unsettled":
 		s.settle = &protocol.Error{Number: 1180, State: "HY000", Message: "not durable"}
 		return s.rows(w, rest)

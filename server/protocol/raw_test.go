@@ -290,6 +290,7 @@ func TestSmallCommands(t *testing.T) {
 	}{
 		{mysql.COM_PING, "", "\x00"}, {mysql.COM_INIT_DB, "d", "\x00"}, {mysql.COM_INIT_DB, "missing", "\xff\x19\x04"},
 		{mysql.COM_STATISTICS, "", "Uptime: 1"}, {mysql.COM_DEBUG, "", "\xfe\x00\x00\x02\x00"},
+		{mysql.COM_REFRESH, "\x1f", "\x00\x00\x00\x02\x00\x00\x00\x1fPRIVILEGES, LOGS, HOSTS, STATUS"}, {mysql.COM_REFRESH, "\x04", "\x00\x00\x00\x02\x00\x00\x00\x06TABLES"},
 		{mysql.COM_SET_OPTION, "\x00\x00", "\xfe\x00\x00\x02\x00"}, {mysql.COM_SET_OPTION, "\x07\x00", "\xff\x17\x04"},
 		{mysql.COM_PROCESS_KILL, "\x05\x00\x00\x00", "\xff\x46\x04#HY000Unknown thread id: 5"},
 		{mysql.COM_RESET_CONNECTION, "", "\x00"}, {mysql.COM_BINLOG_DUMP, "", "\xff\x17\x04#08S01Unknown command"},
