@@ -102,7 +102,9 @@ func (h *Host) ReadLog(m logstore.ReadLog) (func(Store) (logstore.Message, error
 			records = merge(records, slices.DeleteFunc(stored, func(r redo.Record) bool { return hidden(annulled, r.LSN) }))
 		}
 		answer.Records, answer.More = shorten(linked(records), logstore.LogBytesMax)
-		answer.More = answer.More || len(answer.Records) < len(records)
+		n := len(answer.Records)
+		// A Store does not say whether it has more than it gave.
+		answer.More = answer.More || n < len(records) || !all && n > 0 && answer.Records[n-1].LSN < m.Range.Through
 		return answer, nil
 	}), nil
 }

@@ -124,9 +124,10 @@ type Store interface {
 	// none), its LSN, and the stored records of the page in (image LSN, at], in LSN
 	// order. All of it is from one state of the store.
 	Page(pg redo.PGID, page redo.PageID, at redo.LSN) (image []byte, lsn redo.LSN, records []redo.Record, err error)
-	// Records returns the stored records of pg with an LSN in r, in LSN order, up to
-	// bytesMax payload bytes but at least one. gone reports that some records in r
-	// may have been collected as garbage.
+	// Records returns the first of the stored records of pg with an LSN in r, in LSN order:
+	// not more than bytesMax payload bytes, but at least one if there is one. Whether there are
+	// further ones shows when they are asked for. gone reports that some records in r may have
+	// been collected as garbage.
 	Records(pg redo.PGID, r redo.Range, bytesMax int) (records []redo.Record, gone bool, err error)
 	// Pages returns the ids of the pages above after that have anything at or below at,
 	// ascending, at most limit. Those of which it was collected are among them, so that a copy

@@ -218,6 +218,9 @@ func (s *store) install(i segment.Install) bool {
 	return true
 }
 
+// recordsMax is how many records a store gives at once, so that readers have to ask again.
+const recordsMax = 8
+
 // Records implements segment.Store.
 func (s *store) Records(pg redo.PGID, r redo.Range, bytesMax int) ([]redo.Record, bool, error) {
 	sh := s.shelf(pg)
@@ -225,6 +228,7 @@ func (s *store) Records(pg redo.PGID, r redo.Range, bytesMax int) ([]redo.Record
 		return nil, false, err
 	}
 	out := within(sh.log, r)
+	out = out[:min(len(out), recordsMax)]
 	bytes := 0
 	for i := range out {
 		if bytes += len(out[i].Payload); i > 0 && bytes > bytesMax {

@@ -661,31 +661,36 @@ func (o *oracle) audit() {
 	}
 }
 
-// auditLog compares a node's log with the durable one.
+// auditLog compares a node's log, which it reads piece by piece, with the durable one.
 func (o *oracle) auditLog(n *node, head logstore.Header, pg redo.PGID) {
 	after, want := n.store.shelf(pg).gone, o.groups[pg]
 	want = want[sort.Search(len(want), func(i int) bool { return want[i] > after }):]
-	run, no := n.h.ReadLog(logstore.ReadLog{
-		Header: head, PG: pg, Range: redo.Range{After: after, Through: o.end()}, Need: o.lastAt(pg, o.end()), Reader: true,
-	})
-	if no != nil && n.hurt[pg] {
-		return // a copy has no log of its own below where it was made
-	}
-	if no != nil {
-		o.w.fail("f", "%s refuses to read its log at the end: %v", n.id, no)
-		return
-	}
-	a, err := run(&n.store)
-	if err != nil {
-		o.w.fail("f", "%s fails to read its log at the end: %v", n.id, err)
-		return
-	}
 	var got []redo.LSN
-	for _, r := range a.(logstore.LogAnswer).Records {
-		got = append(got, r.LSN)
-		if x := o.issued[r.LSN]; x == nil || !same(&x.Record, &r) {
-			o.w.fail("f", "%s has %+v at the end", n.id, r)
+	for more := true; more; {
+		run, no := n.h.ReadLog(logstore.ReadLog{
+			Header: head, PG: pg, Range: redo.Range{After: after, Through: o.end()}, Need: o.lastAt(pg, o.end()), Reader: true,
+		})
+		if no != nil && n.hurt[pg] {
+			return // a copy has no log of its own below where it was made
 		}
+		if no != nil {
+			o.w.fail("f", "%s refuses to read its log at the end: %v", n.id, no)
+			return
+		}
+		a, err := run(&n.store)
+		if err != nil {
+			o.w.fail("f", "%s fails to read its log at the end: %v", n.id, err)
+			return
+		}
+		answer := a.(logstore.LogAnswer)
+		for _, r := range answer.Records {
+			after = r.LSN
+			got = append(got, r.LSN)
+			if x := o.issued[r.LSN]; x == nil || !same(&x.Record, &r) {
+				o.w.fail("f", "%s has %+v at the end", n.id, r)
+			}
+		}
+		more = answer.More && len(answer.Records) > 0
 	}
 	if !slices.Equal(got, want) {
 		o.w.fail("f", "%s has %v of group %d at the end, the log is %v", n.id, got, pg, want)

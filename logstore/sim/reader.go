@@ -253,31 +253,39 @@ func (w *world) catchUp(by source, a *replica.Applier, ans replica.Answer, done 
 		}
 	}
 	var round func()
+	var read func(pg redo.PGID, from redo.Range)
+	read = func(pg redo.PGID, from redo.Range) {
+		asked++
+		w.call(by, logstore.ReadLog{Header: header(ans.Epoch), PG: pg, Range: from, Reader: true}, w.oracle.members(pg),
+			func(m logstore.Message, err error) {
+				if err != nil {
+					end(nil, err)
+					return
+				}
+				log := m.(logstore.LogAnswer)
+				for _, rec := range log.Records {
+					have[rec.LSN] = rec
+				}
+				if n := len(log.Records); log.More && n > 0 {
+					read(pg, redo.Range{After: log.Records[n-1].LSN, Through: from.Through})
+				}
+				if asked--; asked > 0 || ended {
+					return
+				}
+				if rs, whole := whole(have, missing); whole {
+					end(rs, nil)
+					return
+				}
+				w.after(w.between(1, 20), round)
+			})
+	}
 	round = func() {
 		if rounds++; rounds > 20 {
 			end(nil, errAway)
 			return
 		}
 		for pg := range w.control.groups {
-			asked++
-			w.call(by, logstore.ReadLog{Header: header(ans.Epoch), PG: redo.PGID(pg), Range: missing, Reader: true}, w.oracle.members(redo.PGID(pg)),
-				func(m logstore.Message, err error) {
-					if err != nil {
-						end(nil, err)
-						return
-					}
-					for _, rec := range m.(logstore.LogAnswer).Records {
-						have[rec.LSN] = rec
-					}
-					if asked--; asked > 0 || ended {
-						return
-					}
-					if rs, whole := whole(have, missing); whole {
-						end(rs, nil)
-						return
-					}
-					w.after(w.between(1, 20), round)
-				})
+			read(redo.PGID(pg), missing)
 		}
 	}
 	round()
