@@ -269,7 +269,7 @@ func (t *turn) applyAll(batch []*commitRequest, out []bool, verdicts []verdict) 
 		if out[i] {
 			continue
 		}
-		if t.bytes > turnBytesMax || t.next-t.first > turnRecordsMax {
+		if t.bytes > turnBytesMax || t.next-t.first > redo.LSN(min(turnRecordsMax, t.db.opts.MaxMTRRecords)) {
 			return i, -1
 		}
 		t.begin()

@@ -254,7 +254,7 @@ func (o Options) withDefaults() Options {
 		o.MaxTransactionPages = max(int(o.CacheBytes/page.Size/4), transactionPagesMin)
 	}
 	if o.MaxMTRRecords == 0 {
-		o.MaxMTRRecords = redo.BatchRecordsMax
+		o.MaxMTRRecords = 4 << 20
 	}
 	if o.Clock == nil {
 		o.Clock = time.Now

@@ -20,7 +20,8 @@ type Options struct {
 	MaxTransactionBytes int64
 	// MaxTransactionPages bounds the pages one commit touches; default a quarter of the cache.
 	MaxTransactionPages int
-	// MaxMTRRecords bounds the records of one commit; default 1<<20.
+	// MaxMTRRecords bounds the records of one commit; default 4<<20. Twice as many must fit below
+	// the volume's LAL, or commits could wait for room for ever.
 	MaxMTRRecords int
 	// Clock returns the wall clock; default time.Now. Only commit times come from it.
 	Clock func() time.Time
@@ -55,7 +56,7 @@ type Source struct {
 const (
 	turnCommitsMax      = 256     // commits applied in one turn
 	turnBytesMax        = 8 << 20 // payload bytes after which a turn takes no further commit
-	turnRecordsMax      = 100_000 // records, alike; with one largest commit they must fit below the LAL
+	turnRecordsMax      = 100_000 // records, alike, and MaxMTRRecords
 	recordBytes         = 160     // of a record without its payload, with the room that lists of records grow by
 	cachePagesMin       = 64
 	transactionPagesMin = 128 // floor of the default of MaxTransactionPages

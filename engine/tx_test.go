@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -500,4 +501,41 @@ func TestATransactionDoesNotOutliveTheWritersRole(t *testing.T) {
 	if len(db.Locks()) != 0 {
 		t.Errorf("locks %v", db.Locks())
 	}
+}
+
+// TestTurnsFitBelowTheLAL: commits that wait together, and have more records than the volume numbers
+// above what is durable, do not become one turn, for which there would never be room.
+func TestTurnsFitBelowTheLAL(t *testing.T) {
+	store := memvolume.New(memvolume.Options{LAL: 2000})
+	db, err := engine.OpenWriter(script, store.Open(), engine.Options{
+		NoReaders: true, MaxMTRRecords: 1000, Background: engine.BackgroundOptions{Stats: -1, Free: -1, Horizon: -1},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	def := createTable(t, db, "t", "id:pk")
+	store.SetManual(true)
+	defer store.SetManual(false)
+	var all sync.WaitGroup
+	for n := range 80 {
+		all.Go(func() {
+			w := newWorker(db, def, n)
+			defer w.s.Close()
+			if _, err := w.try(script, engine.TxOptions{}, func(tx *engine.Tx) error {
+				for i := range int64(50) {
+					if err := tx.Insert(script, def, w.row(int64(n)*50+i)); err != nil {
+						return err
+					}
+				}
+				return nil
+			}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	done := make(chan struct{})
+	go func() { all.Wait(); close(done) }()
+	<-time.After(10 * time.Millisecond) // the more of them wait, the larger their turn would be
+	advanceUntil(t, store, done)
 }

@@ -333,7 +333,7 @@ func runServer(ctx context.Context, cfg *config.Config, id string, log *slog.Log
 		ID: id, Cluster: ident.Cluster, Incarnation: failover.NewIncarnation(), Client: client, MySQL: mysql, Stream: secure.Listen(stream, log, mtls.Instance, mtls.Router), Identity: secure, Logger: log,
 		Engine: engine.Options{
 			Logger: log, CacheBytes: int64(cfg.Server.PageCache), BudgetBytes: int64(cfg.Server.Memory),
-			MaxTransactionBytes: int64(cfg.Server.MaxTransactionBytes), Retention: retention(cfg),
+			MaxTransactionBytes: int64(cfg.Server.MaxTransactionBytes), MaxMTRRecords: int(cfg.Server.LAL / 2), Retention: retention(cfg),
 		},
 		WindowBytes: int(cfg.Server.LogWindow), MaxConnections: cfg.Server.MaxConnections,
 		StatementMemory: int64(cfg.Server.StatementMemory), TempDir: temp, TempSpace: int64(cfg.Server.TempSpace), TrustedProxies: routerSources(cfg),
