@@ -31,6 +31,7 @@ const (
 	recoveryStall    = 5 * time.Second  // for which a recovery does: its nodes may be starting with it
 	stallAgain       = 10 * time.Second // and until it is said again
 	unsentMax        = 8                // messages of a recovery kept for a node that is not connected
+	numberedMax      = 8192             // records that are numbered before others may have the lock
 	recordsRoundsMax = 6                // segments of a group asked for the same log
 	recordOverhead   = 256              // bytes of memory that a record takes besides its payload, about
 )

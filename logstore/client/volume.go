@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -30,6 +31,7 @@ type Volume struct {
 	ask   askers
 
 	vdl       atomic.Uint64
+	vcl       atomic.Uint64
 	confirmed atomic.Int64 // volume.Time
 	limit     atomic.Uint64
 	sealing   atomic.Bool
@@ -289,6 +291,7 @@ func (v *Volume) sendRecovery() {
 // publish makes the Tracker's state visible without the lock. mu is held.
 func (v *Volume) publish() {
 	v.vdl.Store(uint64(v.t.VDL()))
+	v.vcl.Store(uint64(v.t.VCL()))
 	v.confirmed.Store(max(v.confirmed.Load(), int64(v.t.Confirmed())))
 	v.limit.Store(uint64(v.t.PageLimit()))
 }
@@ -336,15 +339,37 @@ func (v *Volume) Append(turn []redo.MTR) error {
 		return err
 	}
 	v.mu.Lock()
-	err := v.t.Append(turn)
-	v.mu.Unlock()
-	if err != nil {
+	defer v.mu.Unlock()
+	if err := v.t.Admit(turn); err != nil {
 		return err
 	}
+	numbered := 0
+	for _, m := range turn {
+		for rest := m.Records; len(rest) > 0; {
+			if numbered >= numberedMax { // storage's answers and the control plane do not wait for a large commit
+				v.mu.Unlock()
+				v.sealSoon()
+				runtime.Gosched()
+				v.mu.Lock()
+				if err := v.Err(); err != nil {
+					return err
+				}
+				numbered = 0
+			}
+			n := min(len(rest), numberedMax)
+			v.t.Number(rest[:n], n == len(rest))
+			rest, numbered = rest[n:], numbered+n
+		}
+	}
+	v.sealSoon()
+	return nil
+}
+
+// sealSoon has what was numbered shipped.
+func (v *Volume) sealSoon() {
 	if v.sealing.CompareAndSwap(false, true) {
 		go v.seal()
 	}
-	return nil
 }
 
 // WaitRoom implements logstore.Volume.
@@ -379,11 +404,7 @@ func (v *Volume) until(ctx context.Context, is func() bool) error {
 func (v *Volume) VDL() redo.LSN { return redo.LSN(v.vdl.Load()) }
 
 // VCL returns the LSN up to which every record is on a write quorum of its group.
-func (v *Volume) VCL() redo.LSN {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return v.t.VCL()
-}
+func (v *Volume) VCL() redo.LSN { return redo.LSN(v.vcl.Load()) }
 
 // WaitVDL implements logstore.Volume.
 func (v *Volume) WaitVDL(ctx context.Context, l redo.LSN) error {

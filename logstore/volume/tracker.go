@@ -112,11 +112,22 @@ func (t *Tracker) Room(records, bytes int) bool {
 	return t.bytes == 0 || t.bytes+int64(bytes) <= t.lim.WindowBytes
 }
 
-// Append numbers and links the records of a turn, in place, marks the last of each
-// MTR as CPL, and keeps them for shipping. Their payloads must not change any more.
-// Returns logstore.ErrNoRoom, logstore.ErrFenced or ErrUnknownGroup; then nothing
-// was numbered.
+// Append admits a turn and numbers all of it. Returns Admit's error; then nothing was numbered.
 func (t *Tracker) Append(turn []redo.MTR) error {
+	if err := t.Admit(turn); err != nil {
+		return err
+	}
+	for _, m := range turn {
+		t.Number(m.Records, true)
+	}
+	return nil
+}
+
+// Admit returns nil if a turn may be numbered now, else logstore.ErrNoRoom, logstore.ErrFenced or
+// ErrUnknownGroup. Other steps may come between it and Number and between two of these, but no other
+// turn. If the Tracker is fenced in between the rest is not to be numbered: what has no CPL behind it
+// is never shown, and annulled by the recovery that fenced it.
+func (t *Tracker) Admit(turn []redo.MTR) error {
 	if t.fenced != 0 {
 		return logstore.ErrFenced
 	}
@@ -133,12 +144,16 @@ func (t *Tracker) Append(turn []redo.MTR) error {
 	if !t.Room(records, bytes) {
 		return logstore.ErrNoRoom
 	}
-	for _, m := range turn {
-		for i := range m.Records {
-			t.number(&m.Records[i], i == len(m.Records)-1)
-		}
-	}
 	return nil
+}
+
+// Number numbers and links the next records of an MTR of the admitted turn, in place, marks the last of
+// them as CPL if it is the last of the MTR, and keeps them for shipping. Their payloads must not change
+// any more.
+func (t *Tracker) Number(records []redo.Record, last bool) {
+	for i := range records {
+		t.number(&records[i], last && i == len(records)-1)
+	}
 }
 
 func (t *Tracker) number(r *redo.Record, cpl bool) {
