@@ -49,8 +49,8 @@ type Backend struct {
 	reload   func() // reads the users again, see Server
 	runner   sql.StatementRunner
 	catalog  sql.Catalog // the planner's, nil before NewEngine
-	// indexScans is set by NewEngine.
-	indexScans planrule.PlanRule
+	// indexScans and rangeScans are set by NewEngine; rangeScans are those of conditions that our rules have looked through.
+	indexScans, rangeScans planrule.PlanRule
 
 	// What monitors are shown.
 	started   time.Time

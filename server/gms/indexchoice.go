@@ -28,14 +28,14 @@ type choice struct {
 	rows   float64
 }
 
-// choiceOf returns what of an index a condition on its table, by its number, leaves, however much that is, false: all.
-func (s *Session) choiceOf(ctx *sql.Context, t *Table, id sql.TableId, ix *Index, condition sql.Expression) (choice, bool, error) {
+// choiceOf returns what of an index a condition on its table, by its number, leaves by one of the planner's choices, however much that is, false: all.
+func (s *Session) choiceOf(ctx *sql.Context, scans planrule.PlanRule, t *Table, id sql.TableId, ix *Index, condition sql.Expression) (choice, bool, error) {
 	only := *t
 	only.forced = true
 	only.ref.hints = hintsMark + rewrite.HintOf("force index", ix.ID()).String()
 	only.projected, only.projection, only.columns, only.schema = true, []string{}, nil, nil // the planner reads any part of an index that has all columns
 	table := plan.NewResolvedTable(&only, t.db, nil).WithId(id)
-	planned, _, err := s.b.indexScans(ctx, plan.NewFilter(ctx, condition, table), &sql.QueryFlags{})
+	planned, _, err := scans(ctx, plan.NewFilter(ctx, condition, table), &sql.QueryFlags{})
 	if err != nil { // a value that the index cannot be asked for
 		return choice{}, false, nil
 	}
@@ -88,7 +88,7 @@ func (t *Table) chosenLookup(ctx *sql.Context, exprs []sql.Expression) (l sql.In
 	}
 	var choices []choice
 	for _, ix := range serving {
-		c, ok, err := s.choiceOf(ctx, t, id, ix, condition)
+		c, ok, err := s.choiceOf(ctx, s.b.rangeScans, t, id, ix, condition)
 		if err != nil {
 			return l, nil, false, err
 		}

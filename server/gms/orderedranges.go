@@ -25,7 +25,7 @@ func narrow(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, err
 	if !ok {
 		return n, transform.SameTree, nil
 	}
-	c, ok, err := s.choiceOf(ctx, tableOf(scan), id, whole.Index.(*Index), f.Expression)
+	c, ok, err := s.choiceOf(ctx, s.b.indexScans, tableOf(scan), id, whole.Index.(*Index), f.Expression)
 	if !ok || err != nil {
 		return n, transform.SameTree, err
 	}

@@ -173,6 +173,7 @@ func NewEngine(b *Backend) *sqle.Engine {
 	addGrammars()
 	expr.AddDateForms()
 	a := analyzer.NewBuilder(b).AddOverrides(overrides).Build()
+	b.rangeScans = indexScans(a)
 	planrule.GuardNullSafeJoins(a)
 	planrule.GuardEmptyJoins(a)
 	planrule.GuardIndexes(a)
