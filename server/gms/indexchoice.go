@@ -65,13 +65,17 @@ func (t *Table) chosenLookup(ctx *sql.Context, exprs []sql.Expression) (l sql.In
 		return l, nil, false, err
 	}
 	condition := expression.JoinAnd(exprs...)
-	named, id := map[string]bool{}, sql.TableId(0)
+	named, id, renamed := map[string]bool{}, sql.TableId(0), false
 	sql.Inspect(ctx, condition, func(_ *sql.Context, e sql.Expression) bool {
 		if f, ok := e.(*expression.GetField); ok {
 			named[strings.ToLower(f.Name())], id = true, f.TableId()
+			renamed = renamed || t.column(f) < 0
 		}
 		return !planrule.Unindexed(e)
 	})
+	if renamed { // the planner loses the table's alias beside a lookup that is given to it
+		return l, nil, false, nil
+	}
 	var serving []*Index
 	for _, x := range indexes {
 		ix, ok := x.(*Index)
