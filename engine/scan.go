@@ -46,9 +46,12 @@ type ScanOptions struct {
 	Reverse bool
 	Lock    Lock
 	Wait    WaitMode
-	// Filter is asked before a row is returned, and under READ COMMITTED also before
-	// it is locked (T-11). It must not keep the row.
+	// Filter is asked before a row is returned; under READ COMMITTED a row that does not
+	// match is unlocked again (T-11). It must not keep the row.
 	Filter func(row.Row) (bool, error)
+	// SemiConsistent: under READ COMMITTED Filter is asked for the newest committed row also
+	// before it is locked, and one that does not match is passed by, whoever has locked it.
+	SemiConsistent bool
 	// ReadNow reads the newest committed rows and all own writes: foreign key and
 	// unique checks. Locking scans read the newest committed rows in any case.
 	ReadNow bool

@@ -26,9 +26,11 @@ func (c *Cursor) mode() txn.Mode {
 // (T-4). READ COMMITTED does that only for foreign key checks.
 func (c *Cursor) gaps() bool { return c.tx.o.Isolation != ReadCommitted || c.o.ReadNow }
 
-// unlocks reports whether rows that do not match are unlocked again, and tested
-// before they are locked (T-11).
+// unlocks reports whether rows that do not match are unlocked again (T-11).
 func (c *Cursor) unlocks() bool { return c.tx.o.Isolation == ReadCommitted }
+
+// semiConsistent reports whether rows are tested before they are locked (T-11).
+func (c *Cursor) semiConsistent() bool { return c.o.SemiConsistent && c.unlocks() }
 
 // point reports whether the current range is one key of a unique index: then a hit
 // takes that key only, and a miss the gap.
@@ -65,8 +67,7 @@ func (c *Cursor) locking(ctx context.Context) (row.Row, error) {
 		}
 	}
 	c.giveUp(pk)
-	if key != nil && c.unlocks() {
-		// Semi-consistent read: what does not match is not even locked.
+	if key != nil && c.semiConsistent() {
 		r, err := c.filtered(c.rowAt(ctx, key, isOwn, img))
 		if err != nil {
 			return nil, err
@@ -139,7 +140,7 @@ func (c *Cursor) lockStep(ctx context.Context, key []byte) (again bool, err erro
 	step := txn.Step{
 		Space: indexSpace(c.t, c.ix), From: c.at, Key: key, To: c.in.hi, Mode: c.mode(), Reverse: c.o.Reverse,
 		Gaps: c.gaps() && !(point && key != nil), Entries: c.secondary(),
-		SkipPending: c.unlocks() && c.o.Filter != nil && !point,
+		SkipPending: c.semiConsistent() && c.o.Filter != nil && !point,
 	}
 	if c.o.Reverse {
 		step.To = c.in.lo

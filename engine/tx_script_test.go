@@ -466,7 +466,7 @@ func (x *session) dml(tx *engine.Tx, verb string, words []string) (string, error
 		return "", err
 	}
 	if verb == "update" || verb == "delete" {
-		q.o.Lock = engine.LockExclusive
+		q.o.Lock, q.o.SemiConsistent = engine.LockExclusive, verb == "update"
 		defer tx.PinReads()()
 	}
 	cur, err := tx.Scan(script, q.t, q.o)

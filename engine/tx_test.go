@@ -388,7 +388,7 @@ func TestARowThatChangesBeforeItIsLockedIsLookedAtAgain(t *testing.T) {
 			func(tx *engine.Tx) error { return tx.Update(script, def, other.row(3, 5, 0), other.row(3, 5, 9)) },
 		}
 		done := map[int64]bool{}
-		o := engine.ScanOptions{Lock: engine.LockExclusive, Filter: func(r row.Row) (bool, error) {
+		o := engine.ScanOptions{Lock: engine.LockExclusive, SemiConsistent: true, Filter: func(r row.Row) (bool, error) {
 			id := def.Desc().Int(r, 0)
 			if !done[id] {
 				done[id] = true

@@ -86,7 +86,7 @@ func (s *Session) indexUnion(ctx *sql.Context, e sql.Expression, table sql.Node,
 	if t == nil || t.filter != nil {
 		return nil, 0, nil
 	}
-	written := updates && t.ref.lock == lockWrite && t.ref.joined == 0
+	written := updates && t.ref.lock == lockUpdate && t.ref.joined == 0
 	locked := locks && (t.ref.lock == lockShared || t.ref.lock == lockWrite)
 	if t.ref.lock != lockNone && t.ref.lock != lockDelete && !written && !locked {
 		return nil, 0, nil

@@ -20,6 +20,7 @@ const (
 	lockShared          // LOCK IN SHARE MODE, FOR SHARE
 	lockWrite           // FOR UPDATE, and tables that DML writes
 	lockDelete          // lockWrite on the table of a DELETE, so that it is not a TRUNCATE (T-7)
+	lockUpdate          // lockWrite on the only table of an UPDATE, whose scans are semi-consistent (T-11)
 )
 
 // waitMode is what a locking read does about a row that someone else has locked.
@@ -352,7 +353,11 @@ func (a annotator) updated(s *ast.Update) {
 	if all {
 		qualifiers = nil
 	}
-	a.from(s.TableExprs, lockedTables{written(lockWrite, s.TableExprs, s.Where), qualifiers})
+	lock := lockUpdate
+	if rewrite.SeveralTables(s.TableExprs) {
+		lock = lockWrite
+	}
+	a.from(s.TableExprs, lockedTables{written(lock, s.TableExprs, s.Where), qualifiers})
 }
 
 func (a annotator) deleted(s *ast.Delete) {

@@ -41,7 +41,7 @@ func marks(t *testing.T, db, query string) string {
 		if te.AsOf != nil {
 			ref, _ = parseReference(string(te.AsOf.Time.(*ast.SQLVal).Val))
 		}
-		mode := [...]string{"none", "read", "shared", "write", "delete"}[ref.lock]
+		mode := [...]string{"none", "read", "shared", "write", "delete", "update"}[ref.lock]
 		out = append(out, name.Name.String()+"="+mode+[...]string{"", "/nowait", "/skip"}[ref.wait])
 		return true, nil
 	}, stmt)
@@ -65,7 +65,7 @@ func TestReferences(t *testing.T) {
 		{"SELECT a FROM t UNION SELECT a FROM u FOR UPDATE", "t=write u=write"},
 		{"INSERT INTO t SELECT * FROM u", "u=read"},
 		{"INSERT INTO t VALUES ((SELECT MAX(a) FROM u))", "u=read"},
-		{"UPDATE t SET a=(SELECT MAX(a) FROM u)", "t=write u=read"},
+		{"UPDATE t SET a=(SELECT MAX(a) FROM u)", "t=update u=read"},
 		{"UPDATE t JOIN u ON t.a=u.a SET t.b=1", "t=write u=read"},
 		{"UPDATE t JOIN u ON t.a=u.a SET b=1", "t=write u=write"},
 		{"DELETE FROM t WHERE a IN (SELECT a FROM u)", "t=delete u=read"},

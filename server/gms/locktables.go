@@ -202,9 +202,10 @@ func (u *lockUse) use(name ast.TableName, alias string, write bool) {
 }
 
 // lockTables is LOCK TABLES: it gives back what was locked before. The transaction
-// that was open has been committed.
+// that was open has been committed. A reader refuses locks for writing with 1290.
 func (b *builder) lockTables(ctx *sql.Context, s *Session, n *plan.LockTables) (sql.RowIter, error) {
 	s.unlockTables()
+	readOnly := false
 	var tables, names, named []lockedTable // named: those of the statement, without what views bring
 	for _, l := range n.Locks {
 		t := lockedTable{write: l.Write}
@@ -220,6 +221,7 @@ func (b *builder) lockTables(ctx *sql.Context, s *Session, n *plan.LockTables) (
 		tables, named = append(tables, t), append(named, t)
 		transform.InspectWithOpaque(ctx, l.Table, func(_ *sql.Context, n sql.Node) bool { // a view's tables are locked with it
 			if x := tableOf(n); x != nil && !x.IsTemporary() {
+				readOnly = readOnly || t.write && s.b.readOnly.Load()
 				under := lockedTable{database: x.db.Name(), name: x.Name(), alias: x.Name(), write: t.write}
 				names = append(names, under)
 				if t.name == "" {
@@ -229,6 +231,9 @@ func (b *builder) lockTables(ctx *sql.Context, s *Session, n *plan.LockTables) (
 			}
 			return true
 		})
+	}
+	if readOnly {
+		return nil, errReadOnly()
 	}
 	if err := s.lockNames(ctx, names); err != nil {
 		return nil, err

@@ -126,10 +126,6 @@ var mariadbScripts = []string{
 // mariadbDifferences are the answers of MariaDB that are not ours, by script, anomaly and session,
 // each with its reason.
 var mariadbDifferences = map[string]string{
-	"hermitage_read_committed PMP-write t1: ok; t2: 1 affected": deleteWaits,
-	"hermitage_read_committed PMP-write t2: no rows; ok":        deleteWaits,
-	"hermitage_read_committed PMP-write t1: (2,30)":             deleteWaits,
-
 	"hermitage_serializable G-single-write t1: " + errorDeadlock + "; t2: 1 affected; (2,20); ok": otherVictim,
 	"hermitage_serializable G-single-write t2: 1 affected; ok":                                    otherVictim,
 
@@ -150,8 +146,6 @@ var mariadbDifferences = map[string]string{
 
 const (
 	noForShare  = "MariaDB has neither FOR SHARE nor OF."
-	deleteWaits = "At READ COMMITTED a DELETE of ours tests the committed row before it locks it, as an UPDATE does (T-11), " +
-		"and passes row 1 by, which did not match; InnoDB does so for UPDATE only, waits for row 1 and deletes it."
 	otherVictim = "Neither has written. InnoDB's victim is t1, which has fewer locks; ours keeps adjacent locks as one (T-10), " +
 		"so that t2's scan counts no more than t1's lookups."
 )

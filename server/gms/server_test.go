@@ -387,12 +387,16 @@ func TestReaderRefusesWrites(t *testing.T) {
 	must(t, c2, "PREPARE p FROM 'ALTER TABLE d.t ADD c INT'")
 	for _, q := range []string{"INSERT INTO d.t VALUES (2)", "CREATE TABLE d.u (id INT)", "DROP TABLE d.t", "CREATE USER x",
 		"ALTER TABLE d.t ADD id INT", "EXECUTE p", "CREATE TABLE d.t (id INT, id INT)", "DROP VIEW d.t", "UPDATE d.nowhere SET x = 1", // before what they name is looked at
-		"CREATE VIEW d.t AS SELECT nothing FROM d.t", "INSERT INTO d.t (nothing) VALUES (1)", "DROP DATABASE nowhere", "TRUNCATE d.nowhere"} {
+		"CREATE VIEW d.t AS SELECT nothing FROM d.t", "INSERT INTO d.t (nothing) VALUES (1)", "DROP DATABASE nowhere", "TRUNCATE d.nowhere",
+		"SELECT id FROM d.t FOR UPDATE", "SELECT (SELECT id FROM d.t WHERE id = 1 FOR UPDATE)", "LOCK TABLES d.t WRITE"} {
 		wantError(t, c2, q, 1290, "HY000")
 	}
 	wantError(t, c2, "ALTER TABLE d.t ADD", 1064, "42000")
-	if got := one(t, c2, "SELECT id FROM d.t FOR UPDATE"); got != "1" {
-		t.Error(got)
+	must(t, c2, "LOCK TABLES d.t READ", "UNLOCK TABLES")
+	for _, q := range []string{"SELECT id FROM d.t FOR SHARE", "SELECT id FROM d.t LOCK IN SHARE MODE"} {
+		if got := one(t, c2, q); got != "1" {
+			t.Error(q, got)
+		}
 	}
 	if err := i.srv.SetWriter(); err != nil {
 		t.Fatal(err)

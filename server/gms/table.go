@@ -294,7 +294,10 @@ func (t *Table) scan(ctx *sql.Context, l *sql.IndexLookup) (sql.RowIter, error) 
 	if _, own := s.tx.ddl[sh.def.ID]; own {
 		o.ReadNow = true // nobody else sees what this transaction defined
 	}
-	o.Lock, o.Wait = t.lockMode(s)
+	if o.Lock, o.Wait, err = t.lockMode(s); err != nil {
+		return nil, err
+	}
+	o.SemiConsistent = t.ref.lock == lockUpdate
 	if l != nil {
 		ix, ok := l.Index.(*Index)
 		if !ok {
@@ -335,27 +338,31 @@ func (t *Table) scan(ctx *sql.Context, l *sql.IndexLookup) (sql.RowIter, error) 
 	return it, nil
 }
 
-// lockMode returns how a scan of this reference locks (T-12).
-func (t *Table) lockMode(s *Session) (engine.Lock, engine.WaitMode) {
-	if t.db.b.readOnly.Load() || s.tx.readOnly {
-		return engine.LockNone, engine.Wait
+// lockMode returns how a scan of this reference locks (T-12), error 1290 for one that locks for writing on a reader.
+func (t *Table) lockMode(s *Session) (engine.Lock, engine.WaitMode, error) {
+	reader := t.db.b.readOnly.Load()
+	if reader && t.ref.lock >= lockWrite {
+		return engine.LockNone, engine.Wait, errReadOnly()
+	}
+	if reader || s.tx.readOnly {
+		return engine.LockNone, engine.Wait, nil
 	}
 	wait := [...]engine.WaitMode{waitNormal: engine.Wait, waitNot: engine.NoWait, waitSkip: engine.SkipLocked}[t.ref.wait]
 	switch t.ref.lock {
-	case lockWrite, lockDelete:
-		return engine.LockExclusive, wait
+	case lockWrite, lockDelete, lockUpdate:
+		return engine.LockExclusive, wait, nil
 	case lockShared:
-		return engine.LockShared, wait
+		return engine.LockShared, wait, nil
 	case lockRead:
 		if s.tx.isolation != engine.ReadCommitted {
-			return engine.LockShared, wait
+			return engine.LockShared, wait, nil
 		}
 	case lockNone:
 		if s.serializableRead() {
-			return engine.LockShared, wait
+			return engine.LockShared, wait, nil
 		}
 	}
-	return engine.LockNone, wait
+	return engine.LockNone, wait, nil
 }
 
 // rowIter decodes the rows of a cursor.
