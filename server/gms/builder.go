@@ -173,6 +173,7 @@ func (b *builder) end(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql.
 	it, err := b.plain(ctx, s, n, r)
 	if err == nil {
 		s.next = characteristics{} // also if no transaction was open
+		s.leaving = s.leaving || s.depth == 0 && s.releases(ctx)
 	}
 	if err != nil || !s.chains(ctx) {
 		return it, err

@@ -2,6 +2,7 @@ package gms
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
@@ -121,12 +122,26 @@ func (s *Session) retune(ctx *sql.Context) {
 // chains reports whether a COMMIT or ROLLBACK begins the next transaction at once, by itself or
 // by completion_type.
 func (s *Session) chains(ctx *sql.Context) bool {
-	words := leading(ctx.Query(), 5)
+	words := endWords(ctx.Query())
 	if phrase(words, "and", "chain") {
 		return true
 	}
 	v, err := s.GetSessionVariable(ctx, "completion_type")
 	return err == nil && v == "CHAIN" && !phrase(words, "no", "chain")
+}
+
+// endWords are the words of a COMMIT or ROLLBACK.
+func endWords(query string) []string { return leading(query, 7) }
+
+// releases reports whether a COMMIT or ROLLBACK ends the connection, by itself or by
+// completion_type.
+func (s *Session) releases(ctx *sql.Context) bool {
+	words := endWords(ctx.Query())
+	if slices.Contains(words, "release") {
+		return !phrase(words, "no", "release")
+	}
+	v, err := s.GetSessionVariable(ctx, "completion_type")
+	return err == nil && v == "RELEASE"
 }
 
 // phrase reports whether one word directly follows another.

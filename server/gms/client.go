@@ -88,6 +88,11 @@ func shownHost(c *protocol.Conn) string {
 	return c.Host()
 }
 
+// Reserved implements protocol.Session.
+func (c *client) Reserved() bool {
+	return c.sess.mayDynamic(sql.NewContext(c.conn.Context(), sql.WithSession(c.sess)), "connection_admin")
+}
+
 // Close implements protocol.Session.
 func (c *client) Close() {
 	if c.sess == nil {
@@ -151,7 +156,7 @@ func (c *client) Query(ctx context.Context, text string, w *protocol.Results) er
 		}
 		c.more = rest != ""
 		w.More(c.more)
-		if err := c.command(ctx, one, parsed, nil, w); err != nil || rest == "" {
+		if err := c.command(ctx, one, parsed, nil, w); err != nil || rest == "" || c.sess.leaving {
 			c.sess.command.more = false
 			return err
 		}
@@ -482,9 +487,6 @@ func (c *client) fail(ctx context.Context, err error) error {
 	if err := c.sess.Settle(context.WithoutCancel(ctx)); err != nil {
 		return protocol.ErrDisconnect
 	}
-	if c.sess.leaving {
-		c.conn.Quit()
-	}
 	told := c.told(err)
 	var e *protocol.Error
 	if errors.As(told, &e) {
@@ -541,6 +543,9 @@ func (c *client) enter(ctx context.Context, parsed ast.Statement) error {
 
 // leave gives the connection's place in the gate back unless a transaction is open.
 func (c *client) leave() {
+	if c.sess.leaving {
+		c.conn.Quit()
+	}
 	if c.sess.GetTransaction() != nil && !c.sess.idleTransaction() {
 		return
 	}
@@ -591,9 +596,9 @@ func (c *client) number(name string) int64 {
 	return 0
 }
 
-// preparedStatementsMax is max_prepared_stmt_count.
-func preparedStatementsMax() int64 {
-	_, v, _ := sql.SystemVariables.GetGlobal("max_prepared_stmt_count")
+// globalNumber returns a global variable that is a signed integer.
+func globalNumber(name string) int64 {
+	_, v, _ := sql.SystemVariables.GetGlobal(name)
 	n, _ := v.(int64)
 	return n
 }

@@ -86,6 +86,48 @@ func TestKillWakesSleep(t *testing.T) {
 	}
 }
 
+// max_execution_time wakes a SLEEP, which then is 1.
+func TestExecutionTimeWakesSleep(t *testing.T) {
+	l := newLab(startInstance(t))
+	for _, x := range [][2]string{
+		{"create table t (id int primary key)", "ok"},
+		{"insert into t values (1)", "1 affected"},
+		{"select /*+ MAX_EXECUTION_TIME(50) */ sleep(60), 7", "(1,7)"},
+		{"set max_execution_time=50", "ok"},
+		{"select sleep(60)", "(1)"},
+		{"select sleep(60) from t", "error 3024 (HY000): Query execution was interrupted, maximum statement execution time exceeded"},
+	} {
+		if got := l.do("a", x[0]); got != x[1] {
+			t.Errorf("%s: %s, want %s", x[0], got, x[1])
+		}
+	}
+}
+
+// RELEASE of COMMIT and ROLLBACK ends the connection behind the answer, and what follows in the text is not run.
+func TestReleaseEndsTheConnection(t *testing.T) {
+	i := startInstance(t)
+	admin := i.conn(i.open(""))
+	must(t, admin, "CREATE DATABASE d", "CREATE TABLE d.t (a INT)")
+	for n, q := range []string{"COMMIT RELEASE", "COMMIT WORK AND NO CHAIN RELEASE; DO 1", "SET completion_type = 'RELEASE'; COMMIT", "SET completion_type = 2; COMMIT AND CHAIN"} {
+		c := i.conn(i.open("?multiStatements=true"))
+		must(t, c, "BEGIN", "INSERT INTO d.t VALUES (1)")
+		_, _ = c.ExecContext(t.Context(), q) // a text of several ends within
+		if err := c.PingContext(t.Context()); err == nil {
+			t.Errorf("%s: the connection is still open", q)
+		}
+		if got := one(t, admin, "SELECT COUNT(*) FROM d.t"); got != fmt.Sprint(n+1) {
+			t.Errorf("%s: %s rows", q, got)
+		}
+	}
+	c := i.conn(i.open(""))
+	must(t, c, "BEGIN", "INSERT INTO d.t VALUES (1)", "ROLLBACK NO RELEASE", "SET completion_type = 2", "COMMIT AND NO CHAIN NO RELEASE")
+	wantError(t, c, "ROLLBACK AND CHAIN RELEASE", 1064, "42000")
+	must(t, c, "ROLLBACK RELEASE")
+	if err := c.PingContext(t.Context()); err == nil {
+		t.Error("the connection is still open")
+	}
+}
+
 // max_execution_time ends window functions whose frames have nearly all rows anew for each.
 func TestTimeEndsWindows(t *testing.T) {
 	l := newLab(startInstance(t))

@@ -27,6 +27,10 @@ func refusals(ctx context.Context, query string, stmt ast.Statement) error {
 		}
 	}
 	switch n := stmt.(type) {
+	case *ast.Commit, *ast.Rollback:
+		if words := endWords(query); phrase(words, "and", "chain") && words[len(words)-1] == "release" && !phrase(words, "no", "release") {
+			return syntax.Error(query, len(query))
+		}
 	case *ast.DBDDL:
 		if n.Action == ast.CreateStr {
 			if err := rewrite.CheckName(n.DBName, 1102, "database"); err != nil {

@@ -147,8 +147,8 @@ func NewServer(o Options) (*Server, error) {
 	trusts := func(a netip.Addr) bool { return slices.Contains(o.TrustedProxies, a) }
 	s.sql, err = protocol.New(protocol.Options{
 		Listener: proxyv2.NewListener(o.Listener, trusts), Version: ServerVersion, Handler: s.h, Vouched: s.h.vouched,
-		TLS: o.TLS.Server, MaxConnections: func() int { return o.MaxConnections },
-		PreparedMax: preparedStatementsMax, LoginTimeout: loginTimeout, Logger: o.Logger,
+		TLS: o.TLS.Server, MaxConnections: func() int { return min(o.MaxConnections, int(globalNumber("max_connections"))) },
+		PreparedMax: func() int64 { return globalNumber("max_prepared_stmt_count") }, LoginTimeout: loginTimeout, Logger: o.Logger,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("gms: %w", err)

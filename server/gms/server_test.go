@@ -404,6 +404,29 @@ func TestReaderRefusesWrites(t *testing.T) {
 	must(t, c2, "INSERT INTO d.t VALUES (2)")
 }
 
+// SET GLOBAL max_connections holds, up to what the instance is configured with; one more place is an administrator's.
+func TestMaxConnections(t *testing.T) {
+	i := startInstanceWith(t, memvolume.New(memvolume.Options{}), engine.Options{}, func(o *gms.Options) { o.MaxConnections = 4 })
+	c := i.conn(i.open(""))
+	must(t, c, "CREATE USER u", "SET GLOBAL max_connections = 100")
+	if got := one(t, c, "SELECT CONCAT_WS(' ', @@max_connections, @@warning_count)"); got != "4 1" {
+		t.Error(got)
+	}
+	must(t, c, "SET GLOBAL max_connections = 2")
+	i.conn(i.openAs("u", ""))
+	refused := func(user string) {
+		var e *mysql.MySQLError
+		if err := i.openAs(user, "").PingContext(t.Context()); !errors.As(err, &e) || e.Number != 1040 {
+			t.Errorf("%s: %v", user, err)
+		}
+	}
+	refused("u")
+	i.conn(i.open(""))
+	refused("root")
+	must(t, c, "SET GLOBAL max_connections = 4")
+	i.conn(i.openAs("u", ""))
+}
+
 func TestUsersAreInTheVolume(t *testing.T) {
 	i := startInstance(t)
 	c := i.conn(i.open(""))
@@ -434,7 +457,7 @@ func TestUsersAreInTheVolume(t *testing.T) {
 func TestTooManyConnections(t *testing.T) {
 	i := startInstance(t)
 	pool := i.open("")
-	for range 600 {
+	for range 600 + 1 { // one of which is an administrator's
 		i.conn(pool)
 	}
 	_, err := pool.Conn(t.Context())

@@ -3,7 +3,6 @@ package gms
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -19,7 +18,6 @@ import (
 	"sextant/server/gms/planrule"
 	"sextant/server/gms/rewrite"
 	"sextant/server/gms/syntax"
-	"sextant/server/gms/value"
 )
 
 // preparedMax bounds the prepared statements whose syntax tree a session keeps;
@@ -104,7 +102,7 @@ type Session struct {
 	mustChangePassword bool
 	recorder           recorder
 	work               work
-	leaving            bool // it has killed its own connection
+	leaving            bool // its connection ends behind the answer: it has killed it, or RELEASE
 	results            *resultSets // of the client's command that runs, nil: none
 	// What monitors read of it, from other goroutines.
 	attributes map[string]string // of the connection; not changed once the session is known
@@ -490,10 +488,6 @@ func (s *Session) SetSessionVariable(ctx *sql.Context, name string, val any) err
 	switch strings.ToLower(name) {
 	case "identity":
 		name = "last_insert_id"
-	case "completion_type":
-		if text := strings.ToUpper(fmt.Sprint(val)); text == "RELEASE" || text == "2" {
-			return value.ErrNotSupported("completion_type = RELEASE")
-		}
 	}
 	if text, ok := val.(string); ok && len(name) > 14 && strings.EqualFold(name[:14], "character_set_") {
 		if err := rewrite.NoCharset(text); err != nil {

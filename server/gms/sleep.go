@@ -2,15 +2,14 @@ package gms
 
 import (
 	"context"
-	"errors"
 
 	"github.com/dolthub/go-mysql-server/sql"
 	builtin "github.com/dolthub/go-mysql-server/sql/expression/function"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 )
 
-// sleepCall is SLEEP. That KILL QUERY wakes it is no error of a statement of the client's that
-// reads no table: it is 1.
+// sleepCall is SLEEP. That KILL QUERY or max_execution_time wakes it is no error of a statement of
+// the client's that reads no table: it is 1.
 type sleepCall struct{ *builtin.Sleep }
 
 func newSleep(ctx *sql.Context, e sql.Expression) sql.Expression {
@@ -32,7 +31,7 @@ func (c sleepCall) WithChildren(ctx *sql.Context, children ...sql.Expression) (s
 func (c sleepCall) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	v, err := c.Sleep.Eval(ctx, r)
 	s, ok := ctx.Session.(*Session)
-	if err == nil || !ok || s.depth > 0 || s.tables > 0 || !errors.Is(ctx.Err(), context.Canceled) {
+	if err == nil || !ok || s.depth > 0 || s.tables > 0 || ctx.Err() == nil {
 		return v, err
 	}
 	if q, ok := s.locks.stmt.(*ast.Select); ok && len(q.From) > 0 && !dual(q.From) {
@@ -43,7 +42,7 @@ func (c sleepCall) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 }
 
 // awake returns the context with which the client's statement goes on: one that has ended if
-// KILL QUERY has, but for a SLEEP.
+// KILL QUERY or max_execution_time has, but for a SLEEP.
 func (s *Session) awake(ctx *sql.Context) *sql.Context {
 	if s.woken {
 		return ctx.WithContext(context.WithoutCancel(ctx))

@@ -125,6 +125,13 @@ const defaultMode = "ONLY_FULL_GROUP_BY,STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_Z
 // before the first session.
 func initVariables(o Options) error {
 	addVariables()
+	if v, _, ok := sql.SystemVariables.GetGlobal("max_connections"); ok {
+		if v, ok := v.(*sql.MysqlSystemVariable); ok { // what the configuration has memory for is the most
+			most := *v
+			most.Type = types.NewSystemIntType(most.Name, 1, int64(o.MaxConnections), false)
+			sql.SystemVariables.AddSystemVariables([]sql.SystemVariable{&most})
+		}
+	}
 	if v, _, ok := sql.SystemVariables.GetGlobal("sql_mode"); ok {
 		if v, ok := v.(*sql.MysqlSystemVariable); ok {
 			mode := *v

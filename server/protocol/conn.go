@@ -282,14 +282,21 @@ func (c *Conn) admit(h hello) error {
 	if err != nil {
 		return err
 	}
+	reserved := false
 	if !c.counted { // a COM_CHANGE_USER is
-		if c.counted = c.server.enter(); !c.counted {
+		if c.counted, reserved = c.server.enter(); !c.counted {
 			return errTooManyConnections
 		}
 	}
 	s, err := c.server.o.Handler.Login(c, h.user, h.database, a)
 	if err != nil {
 		return err
+	}
+	if reserved && !s.Reserved() {
+		s.Close()
+		c.counted = false // before it lingers
+		c.server.admitted.Add(-1)
+		return errTooManyConnections
 	}
 	c.session, c.out.settle, c.out.ctx, c.out.life = s, s.Settle, c.ctx, c.ctx
 	c.known() // before the client knows that nobody closes it any more

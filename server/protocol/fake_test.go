@@ -65,6 +65,8 @@ func (h *fake) Login(c *protocol.Conn, user, db string, _ protocol.Account) (pro
 	return s, nil
 }
 
+func (s *fakeSession) Reserved() bool { return s.user == "sha2" }
+
 type fakeSession struct {
 	h          *fake
 	c          *protocol.Conn

@@ -31,9 +31,10 @@ type Options struct {
 	// listener says of the client counts: with the salt of the greeting and what the
 	// login packet answers to it. An error ends the connection; an *Error is told.
 	Vouched func(c *Conn, salt, answer []byte) error
-	// MaxConnections, if not nil, is how many there may be that have logged in: more are
-	// refused with error 1040. As many may be logging in, but at least halfOpenMin: one
-	// more closes the oldest. It is asked for each connection.
+	// MaxConnections, if not nil, is how many there may be that have logged in, and one more
+	// for a session that is Reserved: others are refused with error 1040. As many may be
+	// logging in, but at least halfOpenMin: one more closes the oldest. It is asked for each
+	// connection.
 	MaxConnections func() int
 	// PreparedMax, if not nil, is max_prepared_stmt_count: how many prepared statements
 	// all connections together may have. It is asked for each one.
@@ -159,18 +160,24 @@ func (s *Server) rename(c *Conn, id uint32) {
 	s.mu.conns[id] = c
 }
 
-// full reports whether no more connections may log in.
+// full reports whether no more connections may log in, also in the place that is reserved.
 func (s *Server) full() bool {
-	return s.o.MaxConnections != nil && s.admitted.Load() >= int64(s.o.MaxConnections())
+	return s.o.MaxConnections != nil && s.admitted.Load() > int64(s.o.MaxConnections())
 }
 
-// enter counts a connection that has logged in, unless there are too many.
-func (s *Server) enter() bool {
-	if n := s.admitted.Add(1); s.o.MaxConnections != nil && n > int64(s.o.MaxConnections()) {
-		s.admitted.Add(-1)
-		return false
+// enter counts a connection that has authenticated, unless there are too many. reserved: it
+// has the place that is kept.
+func (s *Server) enter() (entered, reserved bool) {
+	n := s.admitted.Add(1)
+	if s.o.MaxConnections == nil {
+		return true, false
 	}
-	return true
+	most := int64(s.o.MaxConnections())
+	if n > most+1 {
+		s.admitted.Add(-1)
+		return false, false
+	}
+	return true, n > most
 }
 
 // hungUp is told that a client has closed its connection.

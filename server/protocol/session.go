@@ -45,6 +45,8 @@ type Account struct {
 // connection without a word. The context of a command is cancelled when the
 // client goes away, with cause ErrGone, by Server.Kill and Server.Interrupt.
 type Session interface {
+	// Reserved reports whether its account may log in beyond MaxConnections.
+	Reserved() bool
 	// Query runs a text, which may hold several statements if
 	// c.MultiStatements(), and writes every result.
 	Query(ctx context.Context, text string, w *Results) error

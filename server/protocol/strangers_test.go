@@ -58,6 +58,8 @@ func TestStrangersGiveWay(t *testing.T) {
 		t.Errorf("%d connections", n)
 	}
 	third := dial(t, addr)
+	third.read()
+	third.write(helloPacket(oldCaps, "root", "", "caching_sha2_password"))
 	third.wantError(1040, "Too many connections")
 }
 
