@@ -88,6 +88,27 @@ func newDigests() *digests {
 	return d
 }
 
+// clear forgets all statements.
+func (d *digests) clear() {
+	empty := func(sh *digestShard) (n int) {
+		sh.mu.Lock()
+		defer sh.mu.Unlock()
+		n = len(sh.m)
+		clear(sh.m)
+		return n
+	}
+	for i := range d.shards {
+		d.count.Add(-int64(empty(&d.shards[i])))
+	}
+	empty(&d.overflow)
+}
+
+// digestOf is the digest of a digest text.
+func digestOf(text []byte) string {
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:])
+}
+
 // run is one statement that has ended.
 type run struct {
 	start                    time.Time
@@ -106,8 +127,7 @@ func (d *digests) add(key []byte, schema, query string, r run) {
 	if e == nil && d.count.Load() < digestsMax {
 		d.count.Add(1)
 		text := string(key[len(schema)+1:])
-		sum := sha256.Sum256([]byte(text))
-		e = &digestEntry{schema: schema, hasSchema: schema != "", text: text, digest: hex.EncodeToString(sum[:])}
+		e = &digestEntry{schema: schema, hasSchema: schema != "", text: text, digest: digestOf([]byte(text))}
 		sh.m[string(key)] = e
 	}
 	if e != nil {
@@ -175,6 +195,7 @@ type recorder struct {
 	s     *Session
 	query string
 	run   run
+	rows  atomic.Uint64 // run.sent, for other threads
 	// planned is how long it took to plan the statement, 0 until then.
 	planned time.Duration
 	norm    syntax.Normalizer
@@ -184,6 +205,7 @@ type recorder struct {
 // begin begins a statement.
 func (r *recorder) begin(query string) {
 	r.query, r.run = query, run{start: time.Now()}
+	r.rows.Store(0)
 	if r.planned = 0; r.s != nil {
 		r.s.profiles.on = r.s.profiling()
 	}
@@ -192,6 +214,7 @@ func (r *recorder) begin(query string) {
 // sent counts what the statement's answer had.
 func (r *recorder) sent(rows, affected uint64) {
 	r.run.sent += rows
+	r.rows.Store(r.run.sent)
 	r.run.affected += affected
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/dolthub/vitess/go/mysql"
 
 	"sextant/server/gms/syntax"
+	"sextant/server/gms/value"
 )
 
 // fixedDatabase is a database whose tables are made when they are read and whose
@@ -110,6 +111,9 @@ func (d *fixedDatabase) GetTableInsensitiveAsOf(ctx *sql.Context, name string, a
 	word := "SELECT, LOCK TABLES"
 	if words := leading(ctx.Query(), 1); len(words) > 0 && (words[0] == "update" || words[0] == "delete") {
 		word = strings.ToUpper(words[0])
+	}
+	if word == "UPDATE" && d.tables[strings.ToLower(name)].setup {
+		return t, true, nil
 	}
 	return nil, false, deniedIn(ctx, d.name, word, name)
 }
@@ -254,6 +258,10 @@ type fixedTable struct {
 	schema    sql.Schema
 	collation sql.CollationID
 	rows      func(ctx *sql.Context, s *Session) ([]sql.Row, error)
+	// empty is TRUNCATE, nil: nobody may.
+	empty func(*Backend)
+	// setup: UPDATE may give rows the values that they have, others are not supported.
+	setup bool
 }
 
 var (
@@ -391,10 +399,17 @@ func (t *fixedTable) Deleter(*sql.Context) sql.RowDeleter { return deniedEditor{
 
 // Truncate implements sql.TruncateableTable.
 func (t *fixedTable) Truncate(ctx *sql.Context) (int, error) {
+	if t.empty != nil {
+		s, err := sessionOf(ctx)
+		if err == nil {
+			t.empty(s.b)
+		}
+		return 0, err
+	}
 	return 0, deniedIn(ctx, t.db, "DROP", t.name)
 }
 
-// deniedEditor refuses every change.
+// deniedEditor refuses every change. That of a setup table is asked for changes of rows only.
 type deniedEditor struct{ t *fixedTable }
 
 // StatementBegin implements sql.TableEditor.
@@ -413,6 +428,9 @@ func (e deniedEditor) Insert(ctx *sql.Context, _ sql.Row) error {
 
 // Update implements sql.RowUpdater.
 func (e deniedEditor) Update(ctx *sql.Context, _, _ sql.Row) error {
+	if e.t.setup { // it is not called for a row that stays as it is
+		return value.ErrNotSupported("changes of " + e.t.db + "." + e.t.name)
+	}
 	return deniedIn(ctx, e.t.db, "UPDATE", e.t.name)
 }
 

@@ -9,7 +9,8 @@ import (
 
 // newPerformanceSchema returns performance_schema: the tables that monitors read, with
 // the columns of MySQL 8.0. A column that the instance does not measure is 0 or NULL,
-// as with an instrument that is off. The tables cannot be written, setup tables included.
+// as with an instrument that is off. The tables cannot be written; TRUNCATE of the summaries and
+// of events empties them, and UPDATE of a setup table may say what is so already.
 func newPerformanceSchema() *fixedDatabase {
 	d := &fixedDatabase{name: "performance_schema"}
 	d.add("events_statements_summary_by_digest", digestColumns, digestRows)
@@ -38,6 +39,13 @@ func newPerformanceSchema() *fixedDatabase {
 	d.addLocks()
 	d.addSetup()
 	d.addUnmeasured()
+	for name, t := range d.tables {
+		if strings.HasPrefix(name, "events_") || strings.Contains(name, "_summary_") || strings.HasPrefix(name, "status_by_") {
+			t.empty = func(*Backend) {}
+		}
+		t.setup = strings.HasPrefix(name, "setup_")
+	}
+	d.tables["events_statements_summary_by_digest"].empty = func(b *Backend) { b.digests.clear() }
 	return d
 }
 
@@ -240,12 +248,12 @@ func (d *fixedDatabase) addSetup() {
 		fixed(sql.Row{"%", "%", "%", "YES", "NO"}))
 	var consumers []sql.Row
 	for _, name := range []string{"events_stages_current", "events_stages_history", "events_stages_history_long",
-		"events_statements_cpu", "events_statements_current", "events_statements_history",
+		"events_statements_cpu", "events_statements_history",
 		"events_statements_history_long", "events_transactions_history",
 		"events_transactions_history_long", "events_waits_current", "events_waits_history", "events_waits_history_long"} {
 		consumers = append(consumers, sql.Row{name, "NO"})
 	}
-	for _, name := range []string{"events_transactions_current", "global_instrumentation", "thread_instrumentation", "statements_digest"} {
+	for _, name := range []string{"events_statements_current", "events_transactions_current", "global_instrumentation", "thread_instrumentation", "statements_digest"} {
 		consumers = append(consumers, sql.Row{name, "YES"})
 	}
 	d.add("setup_consumers", `

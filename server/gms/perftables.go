@@ -1,12 +1,14 @@
 package gms
 
 import (
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/dolthub/go-mysql-server/sql"
 
 	"sextant/engine"
+	"sextant/server/gms/syntax"
 )
 
 // columnList are the columns of a type, one a line.
@@ -289,14 +291,60 @@ func userVariableRows(ctx *sql.Context, s *Session) ([]sql.Row, error) {
 	return rows, nil
 }
 
-// addUnmeasured adds the tables that are empty, performance_timers, events_transactions_current
-// and user_variables_by_thread.
+// statementRows are events_statements_current: the statements that run. What MySQL shows of the last one of a thread
+// after its end, there is not. What scans have read counts when they end.
+func statementRows(ctx *sql.Context, s *Session) ([]sql.Row, error) {
+	var rows []sql.Row
+	norm := syntax.Normalizer{}
+	for _, t := range s.b.threads(ctx) {
+		v, known := s.b.sessions.Load(uint32(t.id))
+		if t.query == "" || !known {
+			continue
+		}
+		of := v.(*Session)
+		start, wait := picoseconds(t.start.Sub(s.b.started)), picoseconds(time.Since(t.start))
+		text := norm.Normalize(t.query)
+		r := sql.Row{t.id, t.pid, nil, "statement/sql/" + statementKind(t.query), nil, start, start + wait, wait, 0,
+			strings.ToValidUTF8(t.query[:min(len(t.query), sampleMax)], "?"), digestOf(text), strings.ToValidUTF8(string(text), "?"),
+			orNull(t.db), nil, nil, nil, nil, nil, nil, nil, 0, 0, 0, of.recorder.rows.Load()}
+		for _, w := range []task{examined, tmpDiskTables, tmpTables, selectFullJoin, tasks, selectRange, tasks, selectScan, mergePasses, sortRange, sortRows, sortScan} {
+			n := uint64(0)
+			if w != tasks { // of what is not counted
+				n = of.work[w].Load()
+			}
+			r = append(r, n)
+		}
+		rows = append(rows, append(r, 0, 0, nil, nil, 0, t.pid, 0, 0, 0, "PRIMARY"))
+	}
+	return rows, nil
+}
+
+// statementKind is the end of the name of a statement's event.
+func statementKind(query string) string {
+	words := leading(query, 2)
+	switch {
+	case len(words) == 0, words[0] == "with", words[0] == "table", words[0] == "values":
+		return "select"
+	case words[0] == "set":
+		return "set_option"
+	case words[0] == "call":
+		return "call_procedure"
+	case len(words) > 1 && slices.Contains([]string{"alter", "create", "drop", "show"}, words[0]):
+		return words[0] + "_" + words[1]
+	}
+	return words[0]
+}
+
+// addUnmeasured adds the tables that are empty, performance_timers, events_transactions_current,
+// events_statements_current and user_variables_by_thread.
 func (d *fixedDatabase) addUnmeasured() {
 	for name, columns := range unmeasured() {
 		rows := func(*sql.Context, *Session) ([]sql.Row, error) { return nil, nil }
 		switch name {
 		case "events_transactions_current":
 			rows = transactionRows
+		case "events_statements_current":
+			rows = statementRows
 		case "user_variables_by_thread":
 			rows = userVariableRows
 		}

@@ -21,6 +21,7 @@ type thread struct {
 	user, host, address       string // host: with its port
 	db, command, state, query string
 	start                     time.Time // of the command
+	pid                       uint64    // of the statement
 	attributes                map[string]string
 }
 
@@ -52,7 +53,7 @@ func (b *Backend) threads(ctx *sql.Context) []thread {
 			continue
 		}
 		t := thread{id: uint64(p.Connection), user: p.User, address: p.Host, host: p.Host, db: p.Database,
-			command: string(p.Command), start: p.StartedAt, query: p.Query}
+			command: string(p.Command), start: p.StartedAt, query: p.Query, pid: p.QueryPid}
 		if v, ok := b.sessions.Load(p.Connection); ok {
 			s := v.(*Session)
 			t.state = alterState(s.sess.Progress())
