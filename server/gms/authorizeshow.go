@@ -50,7 +50,7 @@ func (a *rights) show(n *ast.Show) error {
 		a.use(syntax.TableName{Database: t.Database})
 	case "processlist": // of one's own threads without PROCESS
 	case "binary log status", "replica status", "slave status":
-		err = a.global(sql.PrivilegeType_Super, sql.PrivilegeType_ReplicationClient)
+		err = replicationClient(a)
 	default:
 		err = a.declared(n.Auth)
 	}

@@ -376,6 +376,14 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		if s.b.mysql {
 			return b.showProcessList(ctx, s, n)
 		}
+	case *plan.ShowDatabases:
+		if s.b.mysql {
+			var rows []sql.Row
+			for _, d := range databasesOf(ctx, s, n.Catalog) {
+				rows = append(rows, sql.Row{d.Name()})
+			}
+			return sql.RowsToRowIter(rows...), nil
+		}
 	case *plan.ShowTables:
 		if s.b.mysql && strings.EqualFold(n.Database().Name(), "mysql") {
 			c, err := n.WithDatabase(mysqlDatabase{n.Database()})

@@ -102,8 +102,8 @@ func (c *client) Statistics(context.Context) string {
 		questions, _ = v.(uint64)
 	}
 	up := max(time.Since(s.started).Seconds(), 1)
-	return fmt.Sprintf("Uptime: %d  Threads: %d  Questions: %d  Slow queries: 0  Opens: 0  Flush tables: 0  Open tables: 0  Queries per second avg: %.3f",
-		int(up), s.sql.Connections(), questions, float64(questions)/up)
+	return fmt.Sprintf("Uptime: %d  Threads: %d  Questions: %d  Slow queries: %d  Opens: 0  Flush tables: 0  Open tables: 0  Queries per second avg: %.3f",
+		int(up), s.sql.Connections(), questions, globalCount("Slow_queries"), float64(questions)/up)
 }
 
 // Kill implements protocol.Session.

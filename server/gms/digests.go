@@ -9,7 +9,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/dolthub/go-mysql-server/sql"
+
 	"sextant/server/gms/syntax"
+	"sextant/server/gms/value"
 )
 
 // Limits of performance_schema.events_statements_summary_by_digest.
@@ -218,11 +221,25 @@ func (r *recorder) sent(rows, affected uint64) {
 	r.run.affected += affected
 }
 
+// countSlow counts a statement that has taken longer than the session's long_query_time. The planner counts those that
+// have taken longer than the global one.
+func (r *recorder) countSlow(took float64) {
+	_, v, _ := sql.SystemVariables.GetGlobal("long_query_time")
+	if all, _ := v.(float64); all > 0 && took > all {
+		return
+	}
+	v, err := r.s.BaseSession.GetSessionVariable(value.NoContext(), "long_query_time")
+	if most, ok := v.(float64); ok && err == nil && took > most {
+		r.s.count("Slow_queries", 1)
+	}
+}
+
 // end ends the statement, which the client was told ended with err.
 func (r *recorder) end(err error) {
 	if r.d == nil || r.query == "" {
 		return
 	}
+	r.countSlow(time.Since(r.run.start).Seconds())
 	r.run.took, r.run.failed, r.run.warnings = time.Since(r.run.start), err != nil, uint64(r.s.WarningCount())
 	schema := r.s.BaseSession.GetCurrentDatabase()
 	r.key = append(append(r.key[:0], schema...), 0)

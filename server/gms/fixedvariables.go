@@ -63,7 +63,7 @@ var fixedSwitches = map[string]int8{
 
 var fixedTexts = map[string]string{
 	"have_compress": "YES", "have_dynamic_loading": "YES", "have_geometry": "YES", "have_profiling": "YES",
-	"have_rtree_keys": "YES", "have_symlink": "DISABLED", "innodb_change_buffering": "none",
+	"have_rtree_keys": "YES", "have_statement_timeout": "YES", "have_symlink": "DISABLED", "innodb_change_buffering": "none",
 	"innodb_checksum_algorithm": "crc32", "innodb_data_file_path": "ibdata1:12M:autoextend",
 	"innodb_default_row_format": "dynamic", "innodb_doublewrite": "ON", "innodb_flush_method": "fsync",
 	"innodb_max_dirty_pages_pct": "90.000000", "innodb_temp_data_file_path": "ibtmp1:12M:autoextend", "log_bin_basename": "",

@@ -289,7 +289,7 @@ func indexRows(db string, def *engine.TableDef, count uint64, st *tableStats) []
 			}
 			for i := range ix.Columns {
 				cardinality := st.cardinality(ix, i+1)
-				if cardinality == nil && unique && i == len(ix.Columns)-1 {
+				if cardinality == nil && (count == 0 || unique && i == len(ix.Columns)-1) {
 					cardinality = count
 				}
 				rows = append(rows, indexColumnRow(db, def, ix, i, cardinality))

@@ -48,8 +48,8 @@ var addGrammars = sync.OnceFunc(func() {
 		"show open":         parseShowOpenTables,
 		"show master":       binlogStatus("status", "logs"),
 		"show binary":       binlogStatus("log", "logs"),
-		"show binlog":       emptySet("SHOW BINLOG EVENTS", "Log_name", "Pos", "Event_type", "Server_id", "End_log_pos", "Info"),
-		"show relaylog":     emptySet("SHOW RELAYLOG EVENTS", "Log_name", "Pos", "Event_type", "Server_id", "End_log_pos", "Info"),
+		"show binlog":       logEvents("SHOW BINLOG EVENTS"),
+		"show relaylog":     logEvents("SHOW RELAYLOG EVENTS"),
 		"show replicas":     emptySet("SHOW REPLICAS", "Server_Id", "Host", "Port", "Source_Id", "Replica_UUID"),
 		"show slave":        parseShowSlave,
 		"show storage":      parseShowStorage,
@@ -263,9 +263,13 @@ func notSupported(name string) grammar {
 
 // emptySet is a statement that has nothing to show here.
 func emptySet(name string, columns ...string) grammar {
-	a := &admin{name: name, columns: textColumns(columns...), run: func(*sql.Context, *Session, *admin) ([]sql.Row, error) {
-		return nil, nil
-	}}
+	a := &admin{name: name, columns: textColumns(columns...), run: nothing}
+	switch name {
+	case "SHOW MASTER STATUS", "SHOW SLAVE STATUS":
+		a.check = replicationClient
+	case "SHOW BINLOG EVENTS", "SHOW RELAYLOG EVENTS", "SHOW REPLICAS":
+		a.check = func(a *rights) error { return a.global(sql.PrivilegeType_ReplicationSlave) }
+	}
 	return func(l *syntax.Lexer) (ast.Statement, error) {
 		l.Skip()
 		return a.statement(), nil
@@ -528,12 +532,30 @@ func parseShowFunctionCode(l *syntax.Lexer) (ast.Statement, error) {
 		"The 'SHOW PROCEDURE|FUNCTION CODE' feature is disabled; you need MySQL built with '--with-debug' to have it working")
 }
 
+// replicationClient checks what is needed to see where a server stands.
+func replicationClient(a *rights) error {
+	return a.global(sql.PrivilegeType_Super, sql.PrivilegeType_ReplicationClient)
+}
+
+// logEvents parses SHOW BINLOG EVENTS and SHOW RELAYLOG EVENTS; there are none.
+func logEvents(name string) grammar {
+	return func(l *syntax.Lexer) (ast.Statement, error) {
+		if !l.Accept("events") {
+			return nil, l.Syntax()
+		}
+		return emptySet(name, "Log_name", "Pos", "Event_type", "Server_id", "End_log_pos", "Info")(l)
+	}
+}
+
 // binlogStatus parses SHOW MASTER STATUS and SHOW BINARY LOG STATUS, which are empty
 // without a binary log, and SHOW MASTER LOGS and SHOW BINARY LOGS, which fail.
 func binlogStatus(status, logs string) grammar {
 	return func(l *syntax.Lexer) (ast.Statement, error) {
 		if l.Accept(logs) {
-			return nil, mysql.NewSQLError(1381, "HY000", "You are not using binary logging")
+			a := &admin{name: "SHOW BINARY LOGS", check: replicationClient, run: func(*sql.Context, *Session, *admin) ([]sql.Row, error) {
+				return nil, mysql.NewSQLError(1381, "HY000", "You are not using binary logging")
+			}}
+			return a.statement(), nil
 		}
 		if !l.Accept(status) {
 			return nil, nil

@@ -64,18 +64,27 @@ func keptOption(name string) bool {
 }
 
 // noteOptions notes the options of a statement for its execution. An engine that there is not is error 1286 if sql_mode has
-// NO_ENGINE_SUBSTITUTION, else a warning.
+// NO_ENGINE_SUBSTITUTION, else a warning. One of MySQL's that is not InnoDB becomes it, with warning 1266.
 func (s *Session) noteOptions(ctx *sql.Context, query string, stmt ast.Statement) error {
 	s.tableOptions = tableOptionsOf(query)
-	if name := s.tableOptions["engine"]; name != "" && s.b.mysql && !slices.Contains(rewrite.Engines, strings.ToLower(name)) {
-		unknown := rewrite.UnknownEngine(name)
-		if value.ModeEnabled(ctx, "NO_ENGINE_SUBSTITUTION") {
-			return unknown
+	if name := s.tableOptions["engine"]; name != "" && s.b.mysql && !strings.EqualFold(name, "innodb") {
+		known := slices.Contains(rewrite.Engines, strings.ToLower(name))
+		if !known {
+			unknown := rewrite.UnknownEngine(name)
+			if value.ModeEnabled(ctx, "NO_ENGINE_SUBSTITUTION") {
+				return unknown
+			}
+			s.deprecated = append(s.deprecated, &sql.Warning{Level: "Warning", Code: unknown.Num, Message: unknown.Message})
 		}
-		s.deprecated = append(s.deprecated, &sql.Warning{Level: "Warning", Code: unknown.Num, Message: unknown.Message})
-		if d, ok := stmt.(*ast.DDL); ok && d.Action == ast.CreateStr {
+		table := ast.TableIdent{}
+		if a, ok := stmt.(*ast.AlterTable); ok && known {
+			table = a.Table.Name
+		} else if d, ok := stmt.(*ast.DDL); ok && (d.Action == ast.CreateStr || known) {
+			table = d.Table.Name
+		}
+		if !table.IsEmpty() {
 			s.deprecated = append(s.deprecated, &sql.Warning{
-				Level: "Warning", Code: 1266, Message: "Using storage engine InnoDB for table '" + d.Table.Name.String() + "'",
+				Level: "Warning", Code: 1266, Message: "Using storage engine InnoDB for table '" + table.String() + "'",
 			})
 		}
 	}
