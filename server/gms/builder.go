@@ -398,10 +398,6 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		if s.checked() {
 			return b.visibleOnly(ctx, s, n, r, func(a *rights, name string) bool { return a.listed(n.Database().Name(), name) })
 		}
-	case *plan.ShowDatabases:
-		if s.checked() {
-			return b.visibleOnly(ctx, s, n, r, (*rights).visible)
-		}
 	case *plan.ShowTableStatus:
 		if s.b.mysql {
 			return b.showTableStatus(ctx, s, n)

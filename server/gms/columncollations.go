@@ -58,8 +58,8 @@ func (s *Session) defaultCollation(ctx *sql.Context, d *ast.DDL) sql.CollationID
 	return sql.Collation_Default
 }
 
-// memberDefault makes a number that is the DEFAULT of an ENUM or SET the text that it is to MySQL, of a member's name, and b'…'
-// that is the DEFAULT of a text the bytes that it is.
+// memberDefault makes a number that is the DEFAULT of an ENUM or SET the text that it is to MySQL, of a member's name, one that
+// is the DEFAULT of a DATE or DATETIME the text of its digits, and b'…' that is the DEFAULT of a text the bytes that it is.
 func memberDefault(t *ast.ColumnType) {
 	v, ok := t.Default.(*ast.SQLVal)
 	if !ok {
@@ -68,6 +68,10 @@ func memberDefault(t *ast.ColumnType) {
 	switch strings.ToLower(t.Type) {
 	case "enum", "set":
 		if v.Type == ast.IntVal {
+			t.Default = ast.NewStrVal(v.Val)
+		}
+	case "date", "datetime", "timestamp":
+		if n := len(v.Val); v.Type == ast.IntVal && (n == len("200102") || n == len("20200102") || n == len("200102030405") || n == len("20200102030405")) {
 			t.Default = ast.NewStrVal(v.Val)
 		}
 	case "char", "varchar", "binary", "varbinary":

@@ -157,6 +157,11 @@ func defaultText(ctx *sql.Context, c *sql.Column) (string, error) {
 		}
 		return "NULL", nil
 	}
+	if d := expr.SourceColumn(ctx, c); d != nil && !d.DefaultExpr && (types.IsTimespan(c.Type) || types.IsSet(c.Type) || types.IsEnum(c.Type)) {
+		if value, ok := (described{Column: c, def: d}).defaultValue(ctx).(string); ok {
+			return syntax.QuoteText(value), nil
+		}
+	}
 	if value := expr.DefaultLiteral(text); value != text {
 		text = syntax.QuoteText(value)
 	}

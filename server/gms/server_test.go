@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -438,6 +439,17 @@ func TestUsersAreInTheVolume(t *testing.T) {
 	defer db.Close()
 	if got := one(t, db, "SELECT 1"); got != "1" {
 		t.Fatal(got)
+	}
+	for _, q := range []string{"SHOW DATABASES", "SELECT SCHEMA_NAME FROM information_schema.SCHEMATA", "SELECT DISTINCT TABLE_SCHEMA FROM information_schema.TABLES UNION SELECT 'd'"} {
+		conn, err := db.Conn(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := rowsOfOne(t, conn, q)
+		_ = conn.Close()
+		if slices.Sort(got); strings.Join(got, " ") != "d information_schema performance_schema" {
+			t.Errorf("%s: %s", q, got)
+		}
 	}
 	_, err = db.ExecContext(t.Context(), "CREATE TABLE t (id INT)")
 	if err == nil {

@@ -61,6 +61,9 @@ var geometryFunctions = func() map[string]*expr.FunctionDef {
 	for name, kinds := range geometryReaders {
 		out[name] = geometryReader(name, kinds)
 	}
+	for _, name := range []string{"st_latfromgeohash", "st_longfromgeohash", "st_pointfromgeohash"} {
+		out[name] = geohashReader(name)
+	}
 	return out
 }()
 
@@ -156,24 +159,62 @@ func withinEarth(name string, g types.GeometryValue) error {
 	return nil
 }
 
+// planners returns the planner's function of a name.
+func planners(ctx *sql.Context, name string, args []sql.Expression) (sql.Expression, error) {
+	f, ok := expr.Natives().Function(ctx, "", name)
+	if !ok {
+		return nil, errors.New("gms: no function " + name)
+	}
+	return f.NewInstance(ctx, args)
+}
+
+// typeOfPlanners returns the type of the planner's function of a name.
+func typeOfPlanners(name string) func(*sql.Context, []sql.Expression) sql.Type {
+	return func(ctx *sql.Context, args []sql.Expression) sql.Type {
+		e, err := planners(ctx, name, args)
+		if err != nil {
+			return types.Null // its call is the error
+		}
+		return e.Type(ctx)
+	}
+}
+
+// geohashReader is the planner's function of a geohash; a text that is none is error 1411.
+func geohashReader(name string) *expr.FunctionDef {
+	const letters = "0123456789bcdefghjkmnpqrstuvwxyz"
+	return &expr.FunctionDef{
+		Name: name, Args: expr.AnyArgs, Pure: true, TypeOf: typeOfPlanners(name),
+		EvalOf: func(ctx *sql.Context, exprs []sql.Expression, args []any) (any, error) {
+			e, err := planners(ctx, name, exprs)
+			if err != nil || slices.Contains(args, nil) {
+				return nil, err
+			}
+			text, _, err := types.LongText.Convert(ctx, args[0])
+			if err != nil {
+				return nil, err
+			}
+			hash, _ := text.(string)
+			lower := strings.ToLower(hash)
+			if hash == "" || strings.Trim(lower, letters) != "" {
+				return nil, mysql.NewSQLError(1411, "HY000", "Incorrect geohash value: '%s' for function %s", hash, strings.ToUpper(name))
+			}
+			literals := slices.Clone(exprs)
+			literals[0] = expression.NewLiteral(lower, types.LongText)
+			for i, a := range args[1:] {
+				literals[i+1] = expression.NewLiteral(a, exprs[i+1].Type(ctx))
+			}
+			if e, err = planners(ctx, name, literals); err != nil {
+				return nil, err
+			}
+			return e.Eval(ctx, nil)
+		},
+	}
+}
+
 // geometryReader is the planner's function of a name, with MySQL's errors for arguments that it is not of.
 func geometryReader(name string, kinds []string) *expr.FunctionDef {
-	native := func(ctx *sql.Context, args []sql.Expression) (sql.Expression, error) {
-		f, ok := expr.Natives().Function(ctx, "", name)
-		if !ok {
-			return nil, errors.New("gms: no function " + name)
-		}
-		return f.NewInstance(ctx, args)
-	}
 	return &expr.FunctionDef{
-		Name: name, Args: expr.AnyArgs, Pure: true,
-		TypeOf: func(ctx *sql.Context, args []sql.Expression) sql.Type {
-			e, err := native(ctx, args)
-			if err != nil {
-				return types.Null // its call is the error
-			}
-			return e.Type(ctx)
-		},
+		Name: name, Args: expr.AnyArgs, Pure: true, TypeOf: typeOfPlanners(name),
 		EvalOf: func(ctx *sql.Context, exprs []sql.Expression, args []any) (any, error) {
 			if slices.Contains(args, nil) {
 				return nil, nil
@@ -190,7 +231,7 @@ func geometryReader(name string, kinds []string) *expr.FunctionDef {
 				}
 				literals[i] = expression.NewLiteral(a, exprs[i].Type(ctx))
 			}
-			e, err := native(ctx, literals)
+			e, err := planners(ctx, name, literals)
 			if err != nil {
 				return nil, err
 			}
@@ -200,7 +241,28 @@ func geometryReader(name string, kinds []string) *expr.FunctionDef {
 				}
 				return nil, mysql.NewSQLError(3516, "22S01", "%s value is a geometry of unexpected type %s in %s.", strings.Join(kinds, "/"), kind, name)
 			}
+			if many, ok := g.(types.MultiPolygon); ok && name == "st_area" { // to the planner it has none
+				return sumOfAreas(ctx, many)
+			}
 			return e.Eval(ctx, nil)
 		},
 	}
+}
+
+func sumOfAreas(ctx *sql.Context, of types.MultiPolygon) (any, error) {
+	sum := 0.0
+	for _, p := range of.Polygons {
+		p.SRID = of.SRID
+		e, err := planners(ctx, "st_area", []sql.Expression{expression.NewLiteral(p, types.PolygonType{})})
+		if err != nil {
+			return nil, err
+		}
+		area, err := e.Eval(ctx, nil)
+		if err != nil {
+			return nil, err
+		}
+		a, _ := area.(float64)
+		sum += a
+	}
+	return sum, nil
 }

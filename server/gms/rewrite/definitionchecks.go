@@ -184,7 +184,25 @@ func checkTableSpec(d *ast.DDL) error {
 	if err := checkConstraints(d.Table.Name.String(), spec); err != nil {
 		return err
 	}
+	if err := checkCounter(spec); err != nil {
+		return err
+	}
 	return checkGenerated(spec)
+}
+
+// checkCounter returns 1075 for an AUTO_INCREMENT column that begins no key; without any, the planner says so.
+func checkCounter(spec *ast.TableSpec) error {
+	for _, c := range spec.Columns {
+		if !bool(c.Type.Autoincrement) || c.Type.KeyOpt != 0 || strings.EqualFold(c.Type.Type, "serial") || len(spec.Indexes) == 0 {
+			continue
+		}
+		if !slices.ContainsFunc(spec.Indexes, func(ix *ast.IndexDefinition) bool {
+			return len(ix.Fields) > 0 && ix.Fields[0].Column.Equal(c.Name)
+		}) {
+			return mysql.NewSQLError(1075, "42000", "Incorrect table definition; there can be only one auto column and it must be defined as a key")
+		}
+	}
+	return nil
 }
 
 // Engines are the names of MySQL's storage engines; a table of any is one of InnoDB here.
