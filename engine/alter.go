@@ -184,7 +184,7 @@ func sameKey(old *TableDef, was *IndexDef, t *TableDef, ix *IndexDef) bool {
 	return slices.EqualFunc(was.Columns, ix.Columns, func(a, b IndexColumn) bool {
 		ca, cb := &old.Columns[a.Column].Column, &t.Columns[b.Column].Column
 		return ca.ID == cb.ID && ca.Type == cb.Type && ca.Nullable == cb.Nullable &&
-			ca.Collation == cb.Collation && a.Prefix == b.Prefix && a.Desc == b.Desc
+			ca.Collation == cb.Collation && a.Prefix == b.Prefix && a.Desc == b.Desc && a.Multi == b.Multi
 	})
 }
 

@@ -167,6 +167,9 @@ func (a *analysis) run(ctx context.Context, rows float64) (IndexStatistics, erro
 			out.Distinct[n] = max(out.Distinct[n], out.Distinct[n-1])
 		}
 	}
+	if a.ix.key.Multi() {
+		return out, nil // no row has a member for its value
+	}
 	return out, a.histogram(ctx, &out, max(rows, 1))
 }
 

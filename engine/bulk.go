@@ -41,6 +41,14 @@ type cell struct {
 	unique     int
 }
 
+// cell is the cell of an entry of the index, as appendIndexKey gives it.
+func (ix *IndexDef) cell(key []byte, columns int, null bool) cell {
+	if !ix.Unique || null {
+		columns = 0
+	}
+	return cell{key: key, unique: columns}
+}
+
 // duplicateCell is returned by a loader for two cells of one unique part.
 type duplicateCell struct{ cell }
 
@@ -360,15 +368,9 @@ func (b *BulkWriter) Add(ctx context.Context, part int, r row.Row) error {
 		if to.side[i] == nil {
 			continue
 		}
-		key, columns, null, err := to.t.AppendIndexKey(nil, ix, r)
-		if err != nil {
-			return err
-		}
-		c := cell{key: key}
-		if ix.Unique && !null {
-			c.unique = columns
-		}
-		if err := b.add(ctx, to.side[i], c); err != nil {
+		if err := to.t.eachEntry(ix, r, func(key []byte, columns int, null bool) error {
+			return b.add(ctx, to.side[i], ix.cell(key, columns, null))
+		}); err != nil {
 			return b.duplicate(ctx, to, ix, err)
 		}
 	}
@@ -576,19 +578,12 @@ func (db *writer) buildIndex(ctx context.Context, t *TableDef, ix *IndexDef, at 
 		if err != nil {
 			return err
 		}
-		key, columns, null, err := t.AppendIndexKey(nil, ix, r)
-		if err != nil {
-			return err
+		if err := t.eachEntry(ix, r, func(key []byte, columns int, null bool) error {
+			return l.add(ctx, ix.cell(key, columns, null))
+		}); err != nil {
+			return t.duplicate(ctx, p, ix, err)
 		}
-		e := cell{key: key}
-		if ix.Unique && !null {
-			e.unique = columns
-		}
-		if err = l.add(ctx, e); err == nil {
-			at.done.Add(1)
-			continue
-		}
-		return t.duplicate(ctx, p, ix, err)
+		at.done.Add(1)
 	}
 	if c.Err() != nil {
 		return c.Err()
@@ -610,5 +605,5 @@ func (t *TableDef) duplicate(ctx context.Context, p btree.Pager, ix *IndexDef, e
 	if err != nil {
 		return err
 	}
-	return &DuplicateError{Table: t, Index: ix, Existing: r}
+	return &DuplicateError{Table: t, Index: ix, Existing: r, Key: c.key[:c.unique]}
 }

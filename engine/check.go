@@ -129,12 +129,11 @@ func (c *checker) table(ctx context.Context, t *TableDef) error {
 			}
 		}
 	}
-	rows, err := c.rows(ctx, t)
+	entries, err := c.rows(ctx, t)
 	if err != nil {
 		return err
 	}
-	c.report.Rows += rows
-	for _, ix := range t.Indexes {
+	for i, ix := range t.Indexes {
 		if !ix.stored() {
 			continue
 		}
@@ -142,46 +141,46 @@ func (c *checker) table(ctx context.Context, t *TableDef) error {
 		if err != nil {
 			return err
 		}
-		if n != rows {
-			return fmt.Errorf("%w: index %s has %d entries for %d rows", ErrCorrupt, ix.Name, n, rows)
+		if n != entries[i] {
+			return fmt.Errorf("%w: index %s has %d entries, its rows have %d", ErrCorrupt, ix.Name, n, entries[i])
 		}
 	}
 	return nil
 }
 
-// rows checks that every row is under its key and in every index.
-func (c *checker) rows(ctx context.Context, t *TableDef) (n int, err error) {
+// rows checks that every row is under its key and in every index, and returns how many entries they have in each.
+func (c *checker) rows(ctx context.Context, t *TableDef) (entries []int, err error) {
+	entries = make([]int, len(t.Indexes))
 	cur := btree.NewCursor(t.Primary.tree(), c.p)
 	for ok := cur.Seek(ctx, nil); ok; ok = cur.Next(ctx) {
-		n++
+		c.report.Rows++
 		r, err := t.treeRow(ctx, cur)
 		if err != nil {
-			return n, err
+			return nil, err
 		}
 		key, err := t.AppendPrimaryKey(nil, r)
 		if err != nil {
-			return n, err
+			return nil, err
 		}
 		if string(key) != string(cur.Key()) {
-			return n, fmt.Errorf("%w: row %x lies under key %x", ErrCorrupt, key, cur.Key())
+			return nil, fmt.Errorf("%w: row %x lies under key %x", ErrCorrupt, key, cur.Key())
 		}
-		for _, ix := range t.Indexes {
-			if err := c.entry(ctx, t, ix, r); err != nil {
-				return n, err
+		for i, ix := range t.Indexes {
+			if !ix.stored() {
+				continue
+			}
+			if err := t.eachEntry(ix, r, func(key []byte, _ int, _ bool) error {
+				entries[i]++
+				return c.entry(ctx, ix, key)
+			}); err != nil {
+				return nil, err
 			}
 		}
 	}
-	return n, cur.Err()
+	return entries, cur.Err()
 }
 
-func (c *checker) entry(ctx context.Context, t *TableDef, ix *IndexDef, r []byte) error {
-	if !ix.stored() {
-		return nil
-	}
-	key, _, _, err := t.AppendIndexKey(nil, ix, r)
-	if err != nil {
-		return err
-	}
+func (c *checker) entry(ctx context.Context, ix *IndexDef, key []byte) error {
 	if _, found, err := ix.tree().Get(ctx, c.p, key); err != nil || !found {
 		return errors.Join(err, fmt.Errorf("%w: index %s lacks entry %x", ErrCorrupt, ix.Name, key))
 	}

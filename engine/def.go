@@ -83,7 +83,8 @@ const (
 )
 
 // IndexDef is an index. Its tree holds the columns' key followed by the primary
-// key; the primary's tree holds the primary key only and the whole row as value.
+// key; the primary's tree holds the primary key only and the whole row as value. A multi-valued
+// index has as many entries of a row as its column has members, which may be none.
 type IndexDef struct {
 	ID        IndexID
 	Name      string
@@ -110,6 +111,8 @@ type IndexColumn struct {
 	Column int    // ordinal in TableDef.Columns
 	Prefix uint32 // characters (bytes of binary columns) of the prefix; 0: the whole value
 	Desc   bool
+	// Multi: the column, of row.TypeBytes, has a list of members (row.AppendMembers), and the index an entry for each.
+	Multi bool `json:",omitempty"`
 }
 
 // ForeignKeyDef is a foreign key as declared; the SQL layer checks it.

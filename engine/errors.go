@@ -65,6 +65,7 @@ type DuplicateError struct {
 	Table    *TableDef
 	Index    *IndexDef
 	Existing row.Row
+	Key      []byte // of the columns of a secondary index: of a multi-valued one the entry that is taken
 }
 
 func (e *DuplicateError) Error() string {

@@ -357,10 +357,7 @@ func (c *Cursor) nextPart(ctx context.Context) (row.Row, error) {
 		if err != nil {
 			return nil, err
 		}
-		h := head{c: from, row: bytes.Clone(r)} // others move before it is given
-		if h.key, _, _, err = c.t.AppendIndexKey(nil, c.ix, r); err != nil {
-			return nil, err
-		}
+		h := head{c: from, key: bytes.Clone(from.last()), row: bytes.Clone(r)} // others move before it is given
 		at, _ := slices.BinarySearchFunc(p.heads, h, func(a, b head) int {
 			if c.o.Reverse {
 				return bytes.Compare(b.key, a.key)

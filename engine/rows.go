@@ -23,7 +23,7 @@ func (ix *IndexDef) compile(t *TableDef) error {
 		if c.Column < 0 || c.Column >= len(t.Columns) {
 			return fmt.Errorf("%w: index %s.%s has column %d", ErrCorrupt, t.Name, ix.Name, c.Column)
 		}
-		parts[i] = row.KeyPart{Column: c.Column, Prefix: c.Prefix, Desc: c.Desc}
+		parts[i] = row.KeyPart{Column: c.Column, Prefix: c.Prefix, Desc: c.Desc, Multi: c.Multi}
 	}
 	if ix.Kind != IndexBTree {
 		return nil
@@ -53,15 +53,38 @@ func (t *TableDef) AppendPrimaryKey(dst []byte, r row.Row) ([]byte, error) {
 	return dst, err
 }
 
-// AppendIndexKey appends the key of r in ix's tree: the index's columns, and behind
+// entries returns how many entries r has in ix's tree: one, unless the index is multi-valued. Their keys ascend. Errors as AppendPrimaryKey.
+func (t *TableDef) entries(ix *IndexDef, r row.Row) (int, error) {
+	if ix.unusable != nil {
+		return 0, ix.unusable
+	}
+	return ix.key.Entries(t.desc, r)
+}
+
+// eachEntry calls f with the key of each of r's entries in ix's tree, which is new memory, and what appendIndexKey says of it, until
+// f returns an error. Errors are f's and those of appendIndexKey.
+func (t *TableDef) eachEntry(ix *IndexDef, r row.Row, f func(key []byte, columns int, null bool) error) error {
+	n, err := t.entries(ix, r)
+	for i := 0; i < n && err == nil; i++ {
+		var key []byte
+		var columns int
+		var null bool
+		if key, columns, null, err = t.appendIndexKey(nil, ix, r, i); err == nil {
+			err = f(key, columns, null)
+		}
+	}
+	return err
+}
+
+// appendIndexKey appends the key of r's entry at in ix's tree: the index's columns, and behind
 // them the primary key if ix is a secondary index. columns is the length of the
 // columns' part; null says that one of them is NULL. Errors as AppendPrimaryKey.
-func (t *TableDef) AppendIndexKey(dst []byte, ix *IndexDef, r row.Row) (key []byte, columns int, null bool, err error) {
+func (t *TableDef) appendIndexKey(dst []byte, ix *IndexDef, r row.Row, entry int) (key []byte, columns int, null bool, err error) {
 	if ix.unusable != nil {
 		return dst, 0, false, ix.unusable
 	}
 	at := len(dst)
-	dst, null, err = ix.key.AppendRow(dst, t.desc, r)
+	dst, null, err = ix.key.AppendEntry(dst, t.desc, r, entry)
 	if err != nil {
 		return dst, 0, null, err
 	}

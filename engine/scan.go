@@ -116,6 +116,7 @@ type Cursor struct {
 	pinned  bool        // own writes up to seq are kept for the scan
 	mine    []byte      // a row lock that this scan took and has not used yet
 	strict  *strictScan // nil: what changed since the snapshot does not matter
+	met     *metRows    // nil: no row is met twice
 }
 
 // Scan returns a cursor over the rows of an index. Errors as Insert; for a plain
@@ -154,6 +155,9 @@ func (c *Cursor) open(ctx context.Context) error {
 	c.ranges = c.o.Ranges
 	if c.o.Ranges == nil {
 		c.ranges = []Range{{}}
+	}
+	if c.meetsAgain() {
+		c.met = &metRows{}
 	}
 	if c.o.ReadNow {
 		c.seq = now
@@ -246,6 +250,7 @@ func (c *Cursor) Close() {
 	if c.err == nil {
 		c.err = io.EOF
 	}
+	c.met.close(c.tx.db.budget)
 	if i := slices.Index(c.tx.cursors, c); i >= 0 {
 		c.tx.cursors = slices.Delete(c.tx.cursors, i, i+1)
 	}
@@ -282,6 +287,9 @@ func (c *Cursor) Next(ctx context.Context) (row.Row, error) {
 			r, err = c.plain(ctx)
 		} else {
 			r, err = c.locking(ctx)
+		}
+		if r != nil && c.met != nil {
+			r, err = c.firstMet(r)
 		}
 	}
 	if c.pages != nil {
@@ -365,7 +373,7 @@ func (c *Cursor) own() (key []byte, img row.Row, err error) {
 		}
 		// The entry may be of an image before or after, or of one that was undone.
 		img, _ := c.table.Get([]byte(pk), c.seq)
-		if has, err := c.t.hasEntry(c.ix, img, e); has || err != nil {
+		if has, err := c.t.hasEntry(c.ix, img, []byte(e)); has || err != nil {
 			return []byte(e), img, err
 		}
 		if from, to = append([]byte(e), 0), c.in.hi; c.o.Reverse {
@@ -388,6 +396,14 @@ func (c *Cursor) pass(ctx context.Context, key []byte) error {
 	}
 	c.move(key)
 	return nil
+}
+
+// last returns the key of the index at which the row lies that Next returned last. It stays valid until the next call.
+func (c *Cursor) last() []byte {
+	if c.o.Reverse {
+		return c.at
+	}
+	return c.at[:len(c.at)-1] // see move
 }
 
 func (c *Cursor) move(key []byte) {

@@ -48,11 +48,7 @@ func (c *Cursor) checkStrict(ctx context.Context, r row.Row) error {
 		if r.LSN() > rowLSN(c.tx.snapshot) {
 			return c.changed()
 		}
-		key, _, _, err := c.t.AppendIndexKey(nil, c.ix, r)
-		if err != nil {
-			return err
-		}
-		upTo = key
+		upTo = c.last()
 	}
 	for {
 		if s.row == nil && !s.end {
@@ -80,8 +76,8 @@ func (s *strictScan) next(ctx context.Context, c *Cursor) error {
 		return err
 	}
 	s.row = bytes.Clone(r)
-	s.key, _, _, err = c.t.AppendIndexKey(s.key[:0], c.ix, s.row)
-	return err
+	s.key = append(s.key[:0], s.was.last()...)
+	return nil
 }
 
 // unchanged returns ErrStrictSnapshot unless a row of the snapshot is the newest one.

@@ -258,16 +258,14 @@ func (b *BulkWriter) addTemporary(r row.Row) error {
 		if !ix.stored() || !ix.Unique {
 			continue
 		}
-		key, columns, null, err := t.AppendIndexKey(nil, ix, r)
-		if err != nil {
-			return err
-		}
-		c := btree.NewCursor(ix.tree(), t.temp)
-		if !null && c.Seek(ctx, key[:columns]) && bytes.HasPrefix(c.Key(), key[:columns]) {
-			return &DuplicateError{Table: t, Index: ix, Existing: r}
-		}
-		if c.Err() != nil {
+		if err := t.eachEntry(ix, r, func(key []byte, columns int, null bool) error {
+			c := btree.NewCursor(ix.tree(), t.temp)
+			if !null && c.Seek(ctx, key[:columns]) && bytes.HasPrefix(c.Key(), key[:columns]) {
+				return &DuplicateError{Table: t, Index: ix, Existing: r, Key: key[:columns]}
+			}
 			return c.Err()
+		}); err != nil {
+			return err
 		}
 	}
 	_, entries, err := applyRow(t.temp, 0, t, pk, r, nil, nil)

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"sort"
 
 	"sextant/engine/btree"
 	"sextant/engine/row"
@@ -159,6 +161,7 @@ type write struct {
 	pk  []byte
 	old []byte   // the key that an Update takes from the row; nil: it stays
 	dup txn.Mode // lock of the row that a DuplicateError has
+	buf []byte   // of insertEntry
 }
 
 // done gives back, if err is set, the locks that the write took for itself.
@@ -250,52 +253,55 @@ func (w *write) duplicate(ctx context.Context, ix *IndexDef, pk, unique []byte) 
 		return err
 	}
 	if ix != w.t.Primary {
-		key, n, _, err := w.t.AppendIndexKey(nil, ix, existing)
-		if err != nil || !bytes.Equal(key[:n], unique) {
+		has, err := w.t.hasEntry(ix, existing, append(slices.Clip(unique), pk...))
+		if err != nil || !has {
 			return err
 		}
 	}
-	return &DuplicateError{Table: w.t, Index: ix, Existing: existing}
+	return &DuplicateError{Table: w.t, Index: ix, Existing: existing, Key: unique}
 }
 
 // insertEntries takes the keys of the secondary indexes in which r differs from was;
 // nil: in all of them.
 func (w *write) insertEntries(ctx context.Context, was, r row.Row) error {
-	var buf, oldBuf []byte
 	for _, ix := range w.t.Indexes {
 		if !ix.stored() {
 			continue
 		}
-		key, n, null, err := w.t.AppendIndexKey(buf[:0], ix, r)
+		n, err := w.t.entries(ix, r)
+		for i := 0; i < n && err == nil; i++ {
+			err = w.insertEntry(ctx, ix, was, r, i)
+		}
 		if err != nil {
 			return err
 		}
-		buf = key
-		oldN := -1
-		if was != nil {
-			if oldBuf, oldN, _, err = w.t.AppendIndexKey(oldBuf[:0], ix, was); err != nil {
-				return err
-			}
-			if bytes.Equal(key, oldBuf) {
-				continue
-			}
-		}
-		// A duplicate is reported before a gap is waited for; and while it waits for
-		// the gap, this write must not guard what the gap's owner may want to insert.
-		unique := ix.Unique && !null && (oldN < 0 || !bytes.Equal(key[:n], oldBuf[:oldN]))
-		if unique {
-			if err := w.vacant(ctx, ix, key[:n]); err != nil {
-				return err
-			}
-		}
-		if err := w.lock(ctx, indexSpace(w.t, ix), key, true); err != nil {
+	}
+	return nil
+}
+
+// insertEntry takes the key of entry i of r in ix, unless was has it.
+func (w *write) insertEntry(ctx context.Context, ix *IndexDef, was, r row.Row, i int) error {
+	key, n, null, err := w.t.appendIndexKey(w.buf[:0], ix, r, i)
+	if err != nil {
+		return err
+	}
+	w.buf = key
+	if has, err := w.t.hasEntry(ix, was, key); has || err != nil {
+		return err
+	}
+	// A duplicate is reported before a gap is waited for; and while it waits for
+	// the gap, this write must not guard what the gap's owner may want to insert.
+	unique := ix.Unique && !null
+	if unique {
+		if err := w.vacant(ctx, ix, key[:n]); err != nil {
 			return err
 		}
-		if unique {
-			if err := w.guard(ctx, ix, key[:n]); err != nil {
-				return err
-			}
-		}
+	}
+	if err := w.lock(ctx, indexSpace(w.t, ix), key, true); err != nil {
+		return err
+	}
+	if unique {
+		return w.guard(ctx, ix, key[:n])
 	}
 	return nil
 }
@@ -356,7 +362,7 @@ func (w *write) holder(ctx context.Context, ix *IndexDef, unique []byte) ([]byte
 			break
 		}
 		img, _ := tx.writes.Get(uint64(w.t.ID), []byte(key), now)
-		has, err := w.t.hasEntry(ix, img, e)
+		has, err := w.t.hasEntry(ix, img, []byte(e))
 		if err != nil {
 			return nil, err
 		}
@@ -383,7 +389,7 @@ func (w *write) holder(ctx context.Context, ix *IndexDef, unique []byte) ([]byte
 }
 
 // hasEntry reports whether entry e of ix is r's. r may be nil.
-func (t *TableDef) hasEntry(ix *IndexDef, r row.Row, e string) (bool, error) {
+func (t *TableDef) hasEntry(ix *IndexDef, r row.Row, e []byte) (bool, error) {
 	if r == nil {
 		return false, nil
 	}
@@ -391,20 +397,29 @@ func (t *TableDef) hasEntry(ix *IndexDef, r row.Row, e string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	key, _, _, err := t.AppendIndexKey(nil, ix, r)
-	return err == nil && string(key) == e, err
+	n, err := t.entries(ix, r)
+	if err != nil {
+		return false, err
+	}
+	var key []byte
+	_, found := sort.Find(n, func(i int) int {
+		if key, _, _, err = t.appendIndexKey(key[:0], ix, r, i); err != nil {
+			return 0
+		}
+		return bytes.Compare(e, key)
+	})
+	return found && err == nil, err
 }
 
 // overlay returns the entries of the transaction's own rows in a secondary index;
 // nil if it wrote none of the table.
 func (tx *Tx) overlay(t *TableDef, ix *IndexDef) (*txn.Overlay, error) {
-	o, err := tx.writes.Index(uint64(t.ID), uint32(ix.ID), func(dst, r []byte) ([]byte, error) {
+	o, err := tx.writes.Index(uint64(t.ID), uint32(ix.ID), func(r []byte, add func(e []byte) error) error {
 		up, err := t.Upgrade(r)
 		if err != nil {
-			return dst, err
+			return err
 		}
-		dst, _, _, err = t.AppendIndexKey(dst, ix, up)
-		return dst, err
+		return t.eachEntry(ix, up, func(key []byte, _ int, _ bool) error { return add(key) })
 	})
 	return o, tx.fail(err)
 }

@@ -170,10 +170,13 @@ func prepareRow(ctx context.Context, p btree.Pager, t *TableDef, pk []byte, img 
 			if !ix.stored() {
 				continue
 			}
-			if *key, _, _, err = t.AppendIndexKey((*key)[:0], ix, r); err != nil {
-				return err
+			n, err := t.entries(ix, r)
+			for i := 0; i < n && err == nil; i++ {
+				if *key, _, _, err = t.appendIndexKey((*key)[:0], ix, r, i); err == nil {
+					err = ix.tree().Prepare(ctx, p, *key)
+				}
 			}
-			if err := ix.tree().Prepare(ctx, p, *key); err != nil {
+			if err != nil {
 				return err
 			}
 		}
@@ -309,26 +312,22 @@ func (def *TableDef) indexChanges(old, img row.Row, entries []entry) ([]entry, e
 		if !ix.stored() {
 			continue
 		}
-		var was, is []byte
-		var err error
-		if old != nil {
-			if was, _, _, err = def.AppendIndexKey(nil, ix, old); err != nil {
+		for _, ch := range []struct {
+			of, other row.Row
+			add       bool
+		}{{old, img, false}, {img, old, true}} {
+			if ch.of == nil {
+				continue
+			}
+			if err := def.eachEntry(ix, ch.of, func(key []byte, _ int, _ bool) error {
+				has, err := def.hasEntry(ix, ch.other, key)
+				if !has && err == nil {
+					entries = append(entries, entry{i, key, ch.add})
+				}
+				return err
+			}); err != nil {
 				return entries, err
 			}
-		}
-		if img != nil {
-			if is, _, _, err = def.AppendIndexKey(nil, ix, img); err != nil {
-				return entries, err
-			}
-		}
-		if old != nil && img != nil && bytes.Equal(was, is) {
-			continue
-		}
-		if old != nil {
-			entries = append(entries, entry{i, was, false})
-		}
-		if img != nil {
-			entries = append(entries, entry{i, is, true})
 		}
 	}
 	return entries, nil

@@ -25,6 +25,7 @@ type KeyPart struct {
 	Column int    // ordinal in the Desc
 	Prefix uint32 // characters of TypeText, bytes of TypeBytes; 0: the whole value
 	Desc   bool   // descending
+	Multi  bool   // of TypeBytes: the members of the value, each in an entry of its own
 }
 
 // Key turns values of columns into bytes whose order (bytes.Compare) is the order
@@ -51,6 +52,7 @@ type Key struct {
 	cols  []keyColumn
 	// decodable: every part can be turned back into its column's value
 	decodable bool
+	multi     int // the part that is Multi, -1: none
 }
 
 type keyColumn struct {
@@ -64,7 +66,7 @@ type keyColumn struct {
 // NewKey returns the key of these columns of d's rows. Returns an error if a
 // column's type cannot be in a key, or its collation is not registered.
 func NewKey(d *Desc, parts []KeyPart) (*Key, error) {
-	k := &Key{Parts: parts, cols: make([]keyColumn, len(parts)), decodable: true}
+	k := &Key{Parts: parts, cols: make([]keyColumn, len(parts)), decodable: true, multi: -1}
 	for i, p := range parts {
 		c := d.Columns[p.Column]
 		kc := keyColumn{KeyPart: p, typ: c.Type, nullable: c.Nullable, width: c.Type.Width()}
@@ -83,6 +85,12 @@ func NewKey(d *Desc, parts []KeyPart) (*Key, error) {
 		if p.Prefix > 0 && c.Type != TypeText && c.Type != TypeBytes {
 			return nil, fmt.Errorf("row: column %q: prefix of type %d", c.Name, c.Type)
 		}
+		if p.Multi {
+			if c.Type != TypeBytes || p.Prefix > 0 || p.Desc || k.multi >= 0 {
+				return nil, fmt.Errorf("row: column %q: part %d of a key cannot be of several values", c.Name, i)
+			}
+			k.multi = i
+		}
 		k.cols[i] = kc
 		k.decodable = k.decodable && kc.decodable()
 	}
@@ -94,7 +102,7 @@ func (c *keyColumn) decodable() bool {
 	case TypeFloat32, TypeFloat64, TypeDecimal:
 		return false
 	}
-	return c.collation == nil && c.Prefix == 0
+	return c.collation == nil && c.Prefix == 0 && !c.Multi
 }
 
 // Decodable reports whether Decode can give back every part's value.
@@ -119,9 +127,17 @@ func (k *Key) HashCollations() uint64 {
 // key was made for, at the same ordinals. Returns ErrKeyTooLong if what was
 // appended is above KeyMax; null reports whether a part is NULL.
 func (k *Key) AppendRow(dst []byte, d *Desc, r Row) (key []byte, null bool, err error) {
+	return k.AppendEntry(dst, d, r, 0)
+}
+
+// AppendEntry is AppendRow of one of the row's Entries.
+func (k *Key) AppendEntry(dst []byte, d *Desc, r Row, entry int) (key []byte, null bool, err error) {
 	at := len(dst)
 	for i := range k.cols {
 		v := d.Datum(r, k.cols[i].Column)
+		if i == k.multi && v.Kind != KindNull {
+			v.B = member(v.B, entry)
+		}
 		null = null || v.Kind == KindNull
 		dst = k.cols[i].append(dst, v)
 	}

@@ -279,13 +279,13 @@ func (t *TableSet) Seek(from, to []byte, reverse bool, seq Seq) (key string, row
 // row's image as of his sequence still has it.
 type Overlay struct {
 	index   uint32
-	entry   func(dst, row []byte) ([]byte, error)
+	of      func(row []byte, add func(e []byte) error) error
 	entries Map[string] // entry → primary key
 }
 
-// Index returns the entries of the table's rows in one index. entry appends a row's entry; it is called
-// for every image, now and with later writes. Returns entry's errors, ErrTooLarge, ErrMemory.
-func (w *WriteSet) Index(table uint64, index uint32, entry func(dst, row []byte) ([]byte, error)) (*Overlay, error) {
+// Index returns the entries of the table's rows in one index. of calls add with each of a row's entries; it is called
+// for every image, now and with later writes. Returns of's errors, ErrTooLarge, ErrMemory.
+func (w *WriteSet) Index(table uint64, index uint32, of func(row []byte, add func(e []byte) error) error) (*Overlay, error) {
 	t := w.Table(table)
 	if t == nil {
 		return nil, nil
@@ -295,7 +295,7 @@ func (w *WriteSet) Index(table uint64, index uint32, entry func(dst, row []byte)
 			return ix, nil
 		}
 	}
-	ix := &Overlay{index: index, entry: entry}
+	ix := &Overlay{index: index, of: of}
 	var err error
 	t.rows.Ascend(nil, func(key string, m *images) bool {
 		for _, im := range m.older {
@@ -317,19 +317,17 @@ func (ix *Overlay) add(w *WriteSet, key string, row []byte) error {
 	if row == nil {
 		return nil
 	}
-	e, err := ix.entry(nil, row)
-	if err != nil {
-		return err
-	}
-	if ix.entries.Get(e) != nil {
-		return nil // an entry ends with the primary key: it is this row's
-	}
-	if err := w.take(int64(entryBytes + len(e))); err != nil {
-		return err
-	}
-	_, v, _ := ix.entries.Put(e)
-	*v = key
-	return nil
+	return ix.of(row, func(e []byte) error {
+		if ix.entries.Get(e) != nil {
+			return nil // an entry ends with the primary key: it is this row's
+		}
+		if err := w.take(int64(entryBytes + len(e))); err != nil {
+			return err
+		}
+		_, v, _ := ix.entries.Put(e)
+		*v = key
+		return nil
+	})
 }
 
 // Seek returns the first entry with from <= entry < to and its row's primary key; in reverse the last.

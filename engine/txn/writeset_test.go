@@ -24,7 +24,7 @@ func TestWriteSetIsAMapWithHistory(t *testing.T) {
 			rows map[string]string
 		}
 		pins := []pin{{0, map[string]string{}}}
-		entry := func(dst, row []byte) ([]byte, error) { return append(append(dst, row[0], '/'), row[1:]...), nil }
+		entry := func(row []byte, add func(e []byte) error) error { return add(append([]byte{row[0], '/'}, row[1:]...)) }
 		var overlay *txn.Overlay
 		for range 80 {
 			key := fmt.Sprintf("%02d", r.IntN(12))
