@@ -50,7 +50,7 @@ type KeyPart struct {
 type Key struct {
 	Parts []KeyPart
 	cols  []keyColumn
-	// decodable: every part can be turned back into its column's value
+	// decodable: every part can be turned back into its column's value, which no member is
 	decodable bool
 	multi     int // the part that is Multi, -1: none
 }
@@ -92,7 +92,7 @@ func NewKey(d *Desc, parts []KeyPart) (*Key, error) {
 			k.multi = i
 		}
 		k.cols[i] = kc
-		k.decodable = k.decodable && kc.decodable()
+		k.decodable = k.decodable && kc.decodable() && !p.Multi
 	}
 	return k, nil
 }
@@ -102,7 +102,7 @@ func (c *keyColumn) decodable() bool {
 	case TypeFloat32, TypeFloat64, TypeDecimal:
 		return false
 	}
-	return c.collation == nil && c.Prefix == 0 && !c.Multi
+	return c.collation == nil && c.Prefix == 0
 }
 
 // Decodable reports whether Decode can give back every part's value.

@@ -39,7 +39,7 @@ func indexDef(ctx *sql.Context, def *engine.TableDef, ix sql.IndexDef) (engine.I
 				prefix = 0
 			}
 		}
-		out.Columns = append(out.Columns, engine.IndexColumn{Column: o, Prefix: prefix})
+		out.Columns = append(out.Columns, engine.IndexColumn{Column: o, Prefix: prefix, Multi: def.Columns[o].Options[optArray] != ""})
 	}
 	if s, err := sessionOf(ctx); err == nil {
 		o := s.optionsOf(ix.Name, ix.ColumnNames())

@@ -90,6 +90,10 @@ func (t *Table) ddlError(ctx *sql.Context, s *Session, err error) error {
 		values := make([]string, len(dup.Index.Columns))
 		desc := dup.Table.Desc()
 		for i, c := range dup.Index.Columns {
+			if c.Multi {
+				values[i] = sh.takenMember(ctx, dup, i)
+				continue
+			}
 			if values[i] = "NULL"; !desc.IsNull(dup.Existing, c.Column) {
 				v := sh.codecs[c.Column].Get(desc, dup.Existing, c.Column)
 				if at, ok := v.(time.Time); ok && sh.codecs[c.Column].Store == row.TypeTimestamp {
@@ -135,6 +139,9 @@ func columnDef(ctx *sql.Context, c *sql.Column) (engine.ColumnDef, error) {
 	}
 	if c.HiddenSystem {
 		out.Options[optSystem] = "1"
+		if kind := arrayKind(c.Generated); kind != "" {
+			out.Options[optArray] = kind
+		}
 	}
 	s, ok := ctx.Session.(*Session)
 	if c.Hidden || ok && s.hides(c.Name) {

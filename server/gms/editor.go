@@ -276,6 +276,10 @@ func (e *editor) failed(ctx *sql.Context, s *Session, sh *shape, r sql.Row, err 
 	}
 	values := make([]string, len(dup.Index.Columns))
 	for i, c := range dup.Index.Columns {
+		if c.Multi {
+			values[i] = sh.takenMember(ctx, dup, i)
+			continue
+		}
 		values[i] = text(ctx, sh.codecs[c.Column].Typ, r[c.Column], int(c.Prefix))
 	}
 	return sql.NewUniqueKeyErr(duplicateEntry(values, sh.def.Name, dup.Index.Name),

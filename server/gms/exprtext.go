@@ -1,6 +1,7 @@
 package gms
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -591,6 +592,11 @@ func (p *exprPrinter) call(e *ast.FuncExpr) string {
 	if other, ok := functionNames[name]; ok && (!p.kept || name == expr.IntervalFunction) {
 		name = other
 	}
+	if of, kind, ok := rewrite.ArrayCast(e); ok && p.kept {
+		return expr.ArrayFunction + "(" + p.expr(of) + ",'" + kind + "')"
+	} else if ok {
+		return "cast(" + p.expr(of) + " as " + shownArrayType(kind) + " array)"
+	}
 	if strings.HasPrefix(name, "_") {
 		return p.fail() // it stands for what the grammar has not
 	}
@@ -743,4 +749,22 @@ func (p *exprPrinter) subquery(q *ast.Subquery) string {
 		return p.fail()
 	}
 	return "(" + p.query(q.Select, false) + ")"
+}
+
+// shownArrayType returns the type of a CAST to an array as MySQL shows it.
+func shownArrayType(kind string) string {
+	kind, size, sized := strings.Cut(strings.ReplaceAll(kind, " ", ""), "(")
+	switch kind {
+	case "dec", "decimal":
+		digits, scale, _ := strings.Cut(strings.TrimSuffix(size, ")"), ",")
+		return "decimal(" + cmp.Or(digits, "10") + ", " + cmp.Or(scale, "0") + ")"
+	case "character", "nchar":
+		kind = "char"
+	default:
+		kind = strings.TrimSuffix(strings.TrimSuffix(kind, "eger"), "int")
+	}
+	if sized {
+		kind += "(" + size
+	}
+	return kind
 }

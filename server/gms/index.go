@@ -23,6 +23,7 @@ type Index struct {
 	prefix      []uint16
 	hasPrefix   bool
 	hasDesc     bool
+	multi       int  // the part that is a CAST to an array, -1: none
 	integers    bool // all columns are integers and not null
 	space       keySpace
 }
@@ -131,7 +132,7 @@ func (ix *Index) CanSupportOrderBy(sql.Expression) bool { return false }
 
 // CoversColumns implements sql.Index.
 func (ix *Index) CoversColumns(cols []string) bool {
-	if ix.pseudo != nil || ix.hasPrefix {
+	if ix.pseudo != nil || ix.hasPrefix || ix.multi >= 0 {
 		return false
 	}
 	for _, name := range cols {
@@ -152,7 +153,7 @@ func (ix *Index) CoversColumns(cols []string) bool {
 // has reports whether every one of the columns can be read from the index's key;
 // nil means all of the table's.
 func (ix *Index) has(columns []int) bool {
-	if columns == nil || ix.hasPrefix || ix.def == ix.shape.def.Primary {
+	if columns == nil || ix.hasPrefix || ix.multi >= 0 || ix.def == ix.shape.def.Primary {
 		return false
 	}
 	for _, c := range columns {
@@ -174,7 +175,7 @@ func (ix *Index) PrefixLengths() []uint16 {
 // Order implements sql.OrderedIndex. The planner takes every order for an ascending one, so that an index
 // with a descending column has none for it, nor has one of prefixes; dropSort knows better.
 func (ix *Index) Order(*sql.Context) sql.IndexOrder {
-	if ix.pseudo != nil || ix.hasPrefix || ix.hasDesc {
+	if ix.pseudo != nil || ix.hasPrefix || ix.hasDesc || ix.multi >= 0 {
 		return sql.IndexOrderNone
 	}
 	return sql.IndexOrderAsc

@@ -130,7 +130,11 @@ func (b *builder) keyColumns(ctx *sql.Context, s *Session, n *plan.AlterIndex, r
 			return nil, err
 		}
 		t := of.Expression.Type(ctx)
-		generated, err := sql.NewColumnDefaultValue(of.Expression, t, false, true, true)
+		e, err := expr.NamedArray(ctx, of.Expression, n.IndexName)
+		if err != nil {
+			return nil, err
+		}
+		generated, err := sql.NewColumnDefaultValue(e, t, false, true, true)
 		if err != nil {
 			return nil, err
 		}

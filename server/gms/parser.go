@@ -91,9 +91,6 @@ func (p *parser) parse(ctx context.Context, query string, f func(marked string) 
 				made.Names(*stmt, sent, q, p.routine, value.Served(ctx) && ctx.(*sql.Context).Session.(*Session).plainBackslashes())
 			}
 		} else {
-			if rewrite.MultiValued.MatchString(marked) {
-				return value.ErrNotSupported("multi-valued indexes")
-			}
 			c := chained(marked)
 			if !value.Served(ctx) || c == marked || f(c) != nil {
 				return made.SentError(err)

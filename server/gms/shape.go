@@ -23,6 +23,7 @@ import (
 // Keys of the Options that this package keeps with definitions.
 const (
 	optSystem    = "system"         // column: hidden, made for an index on an expression
+	optArray     = "array"          // column: type of the members, of a hidden one of a multi-valued index
 	optHidden    = "hidden"         // column: INVISIBLE
 	optVirtual   = "virtual"        // column: VIRTUAL, stored all the same (see column)
 	optExtra     = "extra"          // column: sql.Column.Extra
@@ -149,7 +150,7 @@ func newShape(ctx context.Context, def *engine.TableDef) (*shape, error) {
 		})
 	}
 	for _, ix := range s.indexes {
-		if !ix.def.Invisible {
+		if !ix.def.Invisible && ix.multi < 0 {
 			s.sqlIdx = append(s.sqlIdx, ix)
 		}
 	}
@@ -212,6 +213,8 @@ func (s *shape) column(ctx context.Context, c *engine.ColumnDef) (*sql.Column, e
 		text := c.Generated
 		if !sc.HiddenSystem {
 			text = assignedText(text, t)
+		} else if c.Options[optArray] != "" {
+			text = namedArray(text, s.def, c)
 		}
 		sc.Generated = sql.NewUnresolvedColumnDefaultValue(text)
 	}
@@ -295,8 +298,11 @@ func withSRID(t sql.Type, srid string) (sql.Type, error) {
 
 // index returns the planner's form of an index with a tree.
 func (s *shape) index(def *engine.IndexDef) *Index {
-	ix := &Index{shape: s, def: def, extended: make([]int, 0, len(def.Columns)+1)}
-	for _, c := range def.Columns {
+	ix := &Index{shape: s, def: def, extended: make([]int, 0, len(def.Columns)+1), multi: -1}
+	for i, c := range def.Columns {
+		if c.Multi {
+			ix.multi = i
+		}
 		ix.columns = append(ix.columns, c.Column)
 		ix.extended = append(ix.extended, c.Column)
 		ix.expressions = append(ix.expressions, s.def.Name+"."+s.schema[c.Column].Name)

@@ -151,6 +151,9 @@ func rewritten(ctx *sql.Context, cur *engine.TableDef, schema sql.PrimaryKeySche
 			cd.ID = cur.Columns[was[i]].ID
 			if d := cur.Columns[was[i]]; stays {
 				cd.HasDefault, cd.Default, cd.DefaultExpr, cd.Generated = d.HasDefault, d.Default, d.DefaultExpr, d.Generated
+				if kind := d.Options[optArray]; kind != "" {
+					cd.Options[optArray] = kind
+				}
 			}
 			setShownCharset(ctx, &cd, &cur.Columns[was[i]])
 			if c.Type.Type() == sqltypes.Time {

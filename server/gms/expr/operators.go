@@ -7,6 +7,7 @@ import (
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression"
 	builtin "github.com/dolthub/go-mysql-server/sql/expression/function"
+	"github.com/dolthub/go-mysql-server/sql/transform"
 	"github.com/dolthub/go-mysql-server/sql/types"
 
 	"sextant/server/gms/value"
@@ -14,6 +15,31 @@ import (
 
 // MemberFunction is the function that x MEMBER OF (j) is to the planner.
 const MemberFunction = "\x00member of"
+
+// ArrayFunction is the function that CAST(… AS … ARRAY) of a multi-valued index is to the planner, of the document and the text of the type.
+// Where the index has a name it is the third argument.
+const ArrayFunction = "_members"
+
+// ArrayCall returns the arguments of a call of ArrayFunction, false of what is none.
+func ArrayCall(e sql.Expression) ([]sql.Expression, bool) {
+	f, ok := e.(*Function)
+	if !ok || f.Def.Name != ArrayFunction || len(f.Args) < 2 {
+		return nil, false
+	}
+	return f.Args, true
+}
+
+// NamedArray gives a call of ArrayFunction within an expression the name of its index.
+func NamedArray(ctx *sql.Context, e sql.Expression, index string) (sql.Expression, error) {
+	out, _, err := transform.Expr(ctx, e, func(_ *sql.Context, e sql.Expression) (sql.Expression, transform.TreeIdentity, error) {
+		args, ok := ArrayCall(e)
+		if !ok {
+			return e, transform.SameTree, nil
+		}
+		return &Function{Def: e.(*Function).Def, Args: append(slices.Clone(args[:2]), expression.NewLiteral(index, types.LongText))}, transform.NewTree, nil
+	})
+	return out, err
+}
 
 // doubleMod is MOD of numbers of which one is a FLOAT or DOUBLE.
 type doubleMod struct{ *expression.Mod }

@@ -215,6 +215,7 @@ func Named(ctx *sql.Context, name string, asMySQL bool) (sql.Function, bool) {
 var operatorFunctions = map[string]*expr.FunctionDef{
 	expr.InvertFunction:   inverted,
 	expr.IntervalFunction: {Name: "interval", Args: expr.AnyArgs, Typ: types.Int64, Eval: intervalIndex},
+	expr.ArrayFunction:    arrayCast,
 	expr.MemberFunction:   {Name: "member of", Args: 2, Typ: types.Boolean, Eval: memberOf},
 }
 

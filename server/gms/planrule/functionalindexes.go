@@ -2,11 +2,13 @@ package planrule
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/plan"
 
+	"sextant/server/gms/expr"
 	"sextant/server/gms/rewrite"
 )
 
@@ -20,7 +22,10 @@ func HideFunctional(ctx *sql.Context, n *plan.CreateTable) error {
 		if c.Generated == nil {
 			return fmt.Errorf("gms: column %s has no expression", c.Name)
 		}
-		e := c.Generated.Expr
+		e, err := expr.NamedArray(ctx, c.Generated.Expr, indexOf(n.Indexes(), c.Name))
+		if err != nil {
+			return err
+		}
 		value, err := sql.NewColumnDefaultValue(e, e.Type(ctx), false, true, true)
 		if err != nil {
 			return err
@@ -33,4 +38,14 @@ func HideFunctional(ctx *sql.Context, n *plan.CreateTable) error {
 		}
 	}
 	return nil
+}
+
+// indexOf returns the name of the index that has a column.
+func indexOf(indexes sql.IndexDefs, column string) string {
+	for _, ix := range indexes {
+		if slices.Contains(ix.ColumnNames(), column) {
+			return ix.Name
+		}
+	}
+	return ""
 }

@@ -270,6 +270,9 @@ func checkIndex(name string, fields []*ast.IndexField, options []*ast.IndexOptio
 			return err
 		}
 	}
+	if err := checkArrayParts(fields); err != nil {
+		return err
+	}
 	if len(fields) > keyPartsMax {
 		return mysql.NewSQLError(1070, "42000", "Too many key parts specified; max %d parts allowed", keyPartsMax)
 	}
@@ -299,12 +302,9 @@ func checkIndex(name string, fields []*ast.IndexField, options []*ast.IndexOptio
 
 // checkKeyExpression checks the expression of a functional index.
 func checkKeyExpression(name string, e ast.Expr) error {
-	for {
-		p, ok := e.(*ast.ParenExpr)
-		if !ok {
-			break
-		}
-		e = p.Expr
+	e = unparenthesized(e)
+	if of, _, ok := ArrayCast(e); ok {
+		return checkExpression(of, name, indexRules)
 	}
 	if _, ok := e.(*ast.ColName); ok {
 		return mysql.NewSQLError(3762, "HY000", "Functional index on a column is not supported. Consider using a regular index instead.")

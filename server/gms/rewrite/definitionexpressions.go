@@ -91,6 +91,9 @@ func checkExpression(e ast.Expr, name string, errs *expressionRules) error {
 			}
 			return false, errs.named.of(name, "values")
 		case *ast.FuncExpr:
+			if isArrayCast(n) {
+				return false, errArrayCast()
+			}
 			if n.Over != nil {
 				return false, mysql.NewSQLError(3593, "HY000", "You cannot use the window function '%s' in this context.", n.Name.Lowered())
 			}
@@ -110,14 +113,7 @@ func checkExpression(e ast.Expr, name string, errs *expressionRules) error {
 	if Groups(e) {
 		return mysql.NewSQLError(1111, "HY000", "Invalid use of group function")
 	}
-	for {
-		p, ok := e.(*ast.ParenExpr)
-		if !ok {
-			break
-		}
-		e = p.Expr
-	}
-	if _, ok := e.(ast.ValTuple); ok {
+	if _, ok := unparenthesized(e).(ast.ValTuple); ok {
 		return errs.row.of(name)
 	}
 	return nil

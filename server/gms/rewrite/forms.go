@@ -80,6 +80,8 @@ func (r *Marking) form(token string, at int) {
 		}
 	case token == "unknown" && (last == "is" || last == "not" && r.before[1].text == "is"):
 		r.Put(at, r.end, "null")
+	case token == "cast" && next == "(":
+		r.arrayCast(at, end-1)
 	case token == "json_value" && next == "(":
 		r.jsonValue(end - 1)
 	case token == "interval" && next == "(" && r.several(end-1):

@@ -22,9 +22,6 @@ var ReadOnlyDatabase = regexp.MustCompile(`(?i)\sread\s+only\s*=?\s*1\s*(;|$)`)
 // ParserClause finds the parser of a FULLTEXT index.
 var ParserClause = regexp.MustCompile(`(?i)\bwith\s+parser\s`)
 
-// MultiValued finds a multi-valued index, which the grammar does not have.
-var MultiValued = regexp.MustCompile(`(?is)\(\s*cast\s*\(.*\sas\s+\w+(\s*\([\d\s,]*\))?\s+array\s*\)\s*\)`)
-
 // RefusedParts returns the error of the first part of a statement that is refused wherever it stands.
 func RefusedParts(query string, n ast.SQLNode) error {
 	misused := mysql.NewSQLError(1111, "HY000", "Invalid use of group function")
@@ -39,7 +36,21 @@ func RefusedParts(query string, n ast.SQLNode) error {
 					return false, mysql.NewSQLError(1241, "21000", "Operand should contain 1 column(s)")
 				}
 			}
+		case *ast.IndexSpec:
+			for _, f := range n.Fields {
+				e := unparenthesized(f.Expression)
+				if of, _, ok := ArrayCast(e); ok {
+					e = of
+				}
+				if err := RefusedParts(query, e); err != nil {
+					return false, err
+				}
+			}
+			return false, nil
 		case *ast.FuncExpr:
+			if isArrayCast(n) {
+				return false, errArrayCast()
+			}
 			for i, e := range n.Exprs {
 				if _, star := e.(*ast.StarExpr); star && i > 0 {
 					return false, laterStar(query)
