@@ -55,7 +55,7 @@ func (e *explaining) indexed(n *plan.IndexedTableAccess) *access {
 		used = min(used, len(ix.columns))
 		for i, c := range ix.columns[:used] {
 			a.parts = append(a.parts, ix.shape.schema[c].Name)
-			a.length += keyLength(ix.shape.schema[c], int(ix.def.Columns[i].Prefix))
+			a.length += keyLength(ix.keyColumn(i, c), int(ix.def.Columns[i].Prefix))
 		}
 		a.covering = a.of != nil && a.of.projected && ix.has(a.of.columns)
 		if a.of != nil && a.of.ends != nil {
@@ -159,7 +159,7 @@ func (e *explaining) possible(a *access, name string, b *block) {
 		})
 	}
 	for _, ix := range a.indexes() {
-		if a.of.ref.reads(ix) && compared[strings.ToLower(ix.shape.schema[ix.columns[0]].Name)] {
+		if a.of.ref.reads(ix) && (ix.multi < 0 || a.key == ix.ID()) && compared[strings.ToLower(ix.shape.schema[ix.columns[0]].Name)] {
 			a.possible = append(a.possible, ix.ID())
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/plan"
 
 	"sextant/server/gms/expr"
+	"sextant/server/gms/planrule"
 )
 
 // filter puts a condition into the locking scan below it, where it decides what is
@@ -13,6 +14,13 @@ func (b *builder) filter(ctx *sql.Context, s *Session, n *plan.Filter, r sql.Row
 	if child := withPartitions(ctx, n.Child, "", n.Expression); child != n.Child {
 		c := *n
 		c.Child = child
+		n = &c
+	}
+	if scan, err := s.memberScan(ctx, n, planrule.Known); err != nil {
+		return nil, err
+	} else if scan != nil {
+		c := *n
+		c.Child = scan
 		n = &c
 	}
 	if len(r) == 0 && pureCondition(ctx, n.Expression) {

@@ -3,6 +3,7 @@ package gms
 import (
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/fulltext"
@@ -26,6 +27,7 @@ type Index struct {
 	multi       int  // the part that is a CAST to an array, -1: none
 	integers    bool // all columns are integers and not null
 	space       keySpace
+	array       atomic.Pointer[string] // see arrayText
 }
 
 var (

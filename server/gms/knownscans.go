@@ -8,6 +8,7 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/types"
 
 	"sextant/server/gms/expr"
+	"sextant/server/gms/planrule"
 )
 
 // A subquery that names nothing outside of it has one value, or one list of them, for the whole statement. The planner, which does
@@ -34,7 +35,10 @@ func (s *Session) explainKnown(ctx *sql.Context, n sql.Node) (err error) {
 			return err == nil
 		}
 		var scan sql.Node
-		if scan, err = s.knownScanBy(ctx, f, nil, equalCondition); scan != nil {
+		if scan, err = s.knownScanBy(ctx, f, nil, equalCondition); scan == nil && err == nil {
+			scan, err = s.memberScan(ctx, f, planrule.Known)
+		}
+		if scan != nil {
 			f.Child = scan
 		}
 		sql.Inspect(ctx, f.Expression, func(ctx *sql.Context, e sql.Expression) bool {

@@ -77,10 +77,15 @@ func (b *builder) dropIndex(ctx *sql.Context, s *Session, n *plan.AlterIndex, r 
 	if !ok || t == nil {
 		return b.plain(ctx, s, n, r)
 	}
+	var columns []engine.IndexColumn
+	def := t.live(ctx).def
+	if ix := def.Index(n.IndexName); ix != nil {
+		columns = ix.Columns
+	}
 	var hidden []string
 	rest := *t
 	rest.projected, rest.schema = true, slices.DeleteFunc(slices.Clone(t.Schema(ctx)), func(c *sql.Column) bool {
-		of := c.HiddenSystem && sql.IsHiddenSystemColumnForIndex(c.Name, n.IndexName)
+		of := c.HiddenSystem && slices.ContainsFunc(columns, func(p engine.IndexColumn) bool { return syntax.SameName(def.Columns[p.Column].Name, c.Name) })
 		if of {
 			hidden = append(hidden, c.Name)
 		}

@@ -44,6 +44,21 @@ func namedArray(text string, def *engine.TableDef, c *engine.ColumnDef) string {
 	return text
 }
 
+// keyColumn returns the column c of part i of an index as its keys have it: of an array a member.
+func (ix *Index) keyColumn(i, c int) *sql.Column {
+	column := ix.shape.schema[c]
+	if i != ix.multi {
+		return column
+	}
+	kind, err := value.NewArrayType(ix.shape.def.Columns[c].Options[optArray])
+	if err != nil {
+		return column
+	}
+	member := *column
+	member.Type = kind.Typ
+	return &member
+}
+
 // takenMember returns the member that an error of a duplicate is about, which part i of a multi-valued index has, as messages show it.
 func (s *shape) takenMember(ctx *sql.Context, dup *engine.DuplicateError, i int) string {
 	k, err := dup.Index.Key()

@@ -266,7 +266,7 @@ func newLookup(ctx context.Context, ix *Index, l sql.IndexLookup) (*lookup, erro
 		out.boxes = append(out.boxes, b)
 	}
 	merged := mergeRanges(out.ranges)
-	if exact && len(merged) == len(out.ranges) {
+	if exact && len(merged) == len(out.ranges) || ix.multi >= 0 { // a row's list is none of its members
 		out.boxes = nil
 	}
 	out.ranges = merged

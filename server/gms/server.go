@@ -184,6 +184,7 @@ func NewEngine(b *Backend) *sqle.Engine {
 	planrule.GuardExists(a)
 	planrule.GuardCrossJoins(a)
 	hideFulltextFromJoins(a)
+	planMembers(a)
 	planrule.GuardPruning(a)
 	planrule.GuardDerived(a)
 	planrule.GuardLaterals(a)

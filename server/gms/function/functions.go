@@ -63,6 +63,11 @@ func Named(ctx *sql.Context, name string, asMySQL bool) (sql.Function, bool) {
 	if name == "json_quote" && asMySQL {
 		return sql.Function1{Name: name, Fn: newQuote}, true
 	}
+	if name == expr.MemberFunction {
+		return sql.Function2{Name: name, Fn: func(_ *sql.Context, x, array sql.Expression) sql.Expression {
+			return &expr.Function{Def: memberDef, Args: []sql.Expression{&expr.ExactDocument{Expression: x, As: value.PutIn}, array}}
+		}}, asMySQL
+	}
 	if f, ok := changer(name); ok {
 		return f, true
 	}
@@ -216,7 +221,6 @@ var operatorFunctions = map[string]*expr.FunctionDef{
 	expr.InvertFunction:   inverted,
 	expr.IntervalFunction: {Name: "interval", Args: expr.AnyArgs, Typ: types.Int64, Eval: intervalIndex},
 	expr.ArrayFunction:    arrayCast,
-	expr.MemberFunction:   {Name: "member of", Args: 2, Typ: types.Boolean, Eval: memberOf},
 }
 
 // lockNameMax is MySQL's limit of a user lock's name, in characters.

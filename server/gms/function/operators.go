@@ -2,10 +2,15 @@ package function
 
 import (
 	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/mysql"
 
+	"sextant/server/gms/expr"
 	"sextant/server/gms/value"
 )
+
+// memberDef is MEMBER OF, of a document that the value is put in, and an array.
+var memberDef = &expr.FunctionDef{Name: "member of", Args: 2, Typ: types.Boolean, Eval: memberOf}
 
 // memberOf is MEMBER OF: whether a value is an element of a JSON array, or the document
 // itself if that is none.

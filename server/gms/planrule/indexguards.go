@@ -67,6 +67,25 @@ func constant(ctx *sql.Context, e sql.Expression) bool {
 	})
 }
 
+// Known reports whether e has one value for as long as a statement runs.
+func Known(ctx *sql.Context, e sql.Expression) bool {
+	return constant(ctx, e) && !transform.InspectExpr(ctx, e, func(_ *sql.Context, e sql.Expression) bool {
+		n, ok := e.(sql.NonDeterministicExpression)
+		return ok && n.IsNonDeterministic()
+	})
+}
+
+// Literal reports whether e is made of literals, and has one value for as long as its plan is used.
+func Literal(ctx *sql.Context, e sql.Expression) bool {
+	return Known(ctx, e) && !transform.InspectExpr(ctx, e, func(_ *sql.Context, e sql.Expression) bool {
+		switch e.(type) {
+		case *expression.UserVar, *expression.SystemVar:
+			return true
+		}
+		return false
+	})
+}
+
 // valueKind is a kind of values; those of one are compared as what they are.
 type valueKind uint8
 

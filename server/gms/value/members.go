@@ -179,6 +179,7 @@ var (
 
 // Member returns the key of a scalar of a document, or an error of one that the type cannot hold.
 func (t *ArrayType) Member(ctx *sql.Context, v any) ([]byte, error) {
+	var all apd.Decimal
 	c, err := t.cast(ctx, v)
 	if err != nil {
 		return nil, err
@@ -186,6 +187,13 @@ func (t *ArrayType) Member(ctx *sql.Context, v any) ([]byte, error) {
 	d, err := t.codec.Datum(ctx, c)
 	if err != nil {
 		return nil, err
+	}
+	if x, ok := c.(*apd.Decimal); ok { // with all of its digits, and no -0
+		if _, err := apd.BaseContext.WithPrecision(100).Quantize(&all, x, -int32(t.Typ.(sql.DecimalType).Scale())); err != nil {
+			return nil, err
+		}
+		all.Negative = all.Negative && !all.IsZero()
+		d = row.NewBytes([]byte(all.Text('f')))
 	}
 	return row.AppendKey(nil, t.column, 0, false, d), nil
 }
