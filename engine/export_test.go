@@ -44,3 +44,22 @@ func (db *DB) ChangesLeft(rows uint64) uint64 {
 	s.analyzed(id, due)
 	return s.changed[id]
 }
+
+// LoseEntry deletes the first entry of a secondary index from its tree.
+func (db *DB) LoseEntry(ctx context.Context, id TableID, index string) error {
+	w, err := db.writer()
+	if err != nil {
+		return err
+	}
+	tree := w.catalogs.newest().TableByID(id).Index(index).tree()
+	p, _, done := db.newest()
+	c := btree.NewCursor(tree, p)
+	c.Seek(ctx, nil)
+	key := append([]byte(nil), c.Key()...)
+	done()
+	_, err = w.commit(ctx, &commitRequest{
+		prepare: func(ctx context.Context, p *pager) error { return tree.Prepare(ctx, p, key) },
+		apply:   func(t *turn) error { return tree.Delete(context.Background(), t, key) },
+	})
+	return err
+}

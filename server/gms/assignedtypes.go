@@ -109,7 +109,7 @@ func assignedDefinition(ctx *sql.Context, c *sql.Column) {
 		if *d != nil && (*d).Resolved() && !(*d).Literal {
 			column := expression.NewGetFieldWithTable(0, 0, c.Type, c.DatabaseSource, c.Source, c.Name, true)
 			a := &value.Assigner{Table: c.Source, Format: expr.FieldFormat(ctx, column), Ignore: c.Virtual}
-			value := **d
+			value := *nullDocument(*d)
 			value.Expr, _ = assignedAs(ctx, value.Expr, c.Type)
 			if c.Virtual { // there is no validation
 				value.ReturnNil = true
@@ -168,8 +168,11 @@ func (a assignedTo) WithResolvedChildren(ctx context.Context, resolved []any) (a
 // it, with errors of its own; others as they are.
 func assignedDefault(ctx *sql.Context, e sql.Expression, c *sql.Column, index int, ignore bool) sql.Expression {
 	d, ok := e.(*sql.ColumnDefaultValue)
-	if !ok || d == nil || d.Literal || !d.Resolved() || types.IsJSON(c.Type) {
+	if !ok || d == nil || d.Literal || !d.Resolved() {
 		return e
+	}
+	if types.IsJSON(c.Type) {
+		return nullDocument(d)
 	}
 	generated := c.Generated != nil
 	column := expression.NewGetFieldWithTable(index, 0, c.Type, c.DatabaseSource, c.Source, c.Name, !generated || c.Nullable)
@@ -180,6 +183,29 @@ func assignedDefault(ctx *sql.Context, e sql.Expression, c *sql.Column, index in
 		Expression: val, column: column, a: &value.Assigner{Ignore: ignore, Table: c.Source, Format: expr.FieldFormat(ctx, column)}, strict: generated,
 	}
 	return &out
+}
+
+// nullDocument returns an expression of a column of documents whose NULL is NULL; to the planner it is the document null.
+func nullDocument(d *sql.ColumnDefaultValue) *sql.ColumnDefaultValue {
+	if d == nil || d.OutType == nil || !types.IsJSON(d.OutType) {
+		return d
+	}
+	out := *d
+	out.OutType = documentOrNull{d.OutType}
+	return &out
+}
+
+// documentOrNull is JSON, of which NULL stays what it is.
+type documentOrNull struct{ columnType }
+
+type columnType = sql.Type
+
+// Convert implements sql.Type.
+func (t documentOrNull) Convert(ctx context.Context, v any) (any, sql.ConvertInRange, error) {
+	if v == nil {
+		return nil, sql.InRange, nil
+	}
+	return t.columnType.Convert(ctx, v)
 }
 
 // assignedValue is a value that is assigned to a column. What the type of a virtual column that is read cannot hold is cut,
@@ -200,7 +226,11 @@ func readVirtual(ctx *sql.Context, t sql.Table) error {
 	schema := w.Schema(ctx)
 	for i, e := range w.Projections {
 		d, ok := e.(*sql.ColumnDefaultValue)
-		if !ok || d.Literal || types.IsJSON(schema[i].Type) {
+		if !ok || d.Literal {
+			continue
+		}
+		if types.IsJSON(schema[i].Type) {
+			w.Projections[i] = nullDocument(d)
 			continue
 		}
 		c := schema[i]

@@ -192,10 +192,10 @@ func assignments(ctx *sql.Context, exprs *plan.UpdateExprs, ignore bool) (*plan.
 			if w, ok := val.(*expression.Wrapper); ok && len(w.Children()) == 1 {
 				val = w.Children()[0]
 			}
-			if d, ok := val.(*sql.ColumnDefaultValue); ok && d != nil && !d.Literal && d.Resolved() && !types.IsJSON(column.Type(ctx)) {
-				val = d.Expr
-			} else {
+			if d, ok := val.(*sql.ColumnDefaultValue); !ok || d == nil || d.Literal || !d.Resolved() {
 				val = set.RightChild
+			} else if val = d.Expr; types.IsJSON(column.Type(ctx)) {
+				val = nullDocument(d)
 			}
 			val, _ = assignedAs(ctx, val, column.Type(ctx))
 			if lacksDefault(val) && !column.IsNullable(ctx) {

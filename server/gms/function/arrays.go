@@ -2,14 +2,16 @@ package function
 
 import (
 	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/types"
 
 	"sextant/server/gms/expr"
 	"sextant/server/gms/value"
 )
 
-// arrayCast is CAST(… AS … ARRAY) of a document, a type's text and the name of the index: the members that the index has.
-var arrayCast = &expr.FunctionDef{Name: expr.ArrayFunction, Args: expr.AnyArgs, Typ: types.LongBlob, Pure: true, Eval: func(ctx *sql.Context, args []any) (any, error) {
+// arrayCast is CAST(… AS … ARRAY) of a document, a type's text and the name of the index: the members that the index has. Of a column the
+// document null is NULL: an ALTER TABLE has it where a generated column is NULL.
+var arrayCast = &expr.FunctionDef{Name: expr.ArrayFunction, Args: expr.AnyArgs, Typ: types.LongBlob, Pure: true, EvalOf: func(ctx *sql.Context, exprs []sql.Expression, args []any) (any, error) {
 	if len(args) < 2 || args[0] == nil {
 		return nil, nil
 	}
@@ -30,6 +32,9 @@ var arrayCast = &expr.FunctionDef{Name: expr.ArrayFunction, Args: expr.AnyArgs, 
 	doc, err := value.JSONOf(ctx, args[0], 1, "cast_as_array")
 	if err != nil {
 		return nil, err
+	}
+	if _, column := exprs[0].(*expression.GetField); column && doc == nil {
+		return nil, nil
 	}
 	return t.Members(ctx, doc, index)
 }}

@@ -73,8 +73,12 @@ func checkArrayParts(fields []*ast.IndexField) error {
 		if kind == "asc" || kind == "desc" {
 			return mysql.NewSQLError(1221, "HY000", "Incorrect usage of %s and %s", "multi-valued index", "explicit index order")
 		}
-		if _, err := value.NewArrayType(kind); err != nil {
+		t, err := value.NewArrayType(kind)
+		if err != nil {
 			return err
+		}
+		if t.Bytes() > KeyBytesMax {
+			return mysql.NewSQLError(mysql.ERTooLongKey, "42000", "Specified key was too long; max key length is %d bytes", KeyBytesMax)
 		}
 	}
 	return nil
