@@ -2,7 +2,6 @@ package rewrite
 
 import (
 	"regexp"
-	"slices"
 	"strings"
 
 	"github.com/dolthub/vitess/go/mysql"
@@ -99,12 +98,4 @@ func unparenthesized(e ast.Expr) ast.Expr {
 func isArrayCast(f *ast.FuncExpr) bool {
 	_, _, ok := ArrayCast(f)
 	return ok && len(f.Exprs) == 2
-}
-
-// Multivalued reports whether an index has a part that is a CAST to an array.
-func Multivalued(fields []*ast.IndexField) bool {
-	return slices.ContainsFunc(fields, func(f *ast.IndexField) bool {
-		_, _, ok := ArrayCast(unparenthesized(f.Expression))
-		return ok
-	})
 }
