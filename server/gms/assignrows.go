@@ -192,12 +192,15 @@ func assignments(ctx *sql.Context, exprs *plan.UpdateExprs, ignore bool) (*plan.
 			if w, ok := val.(*expression.Wrapper); ok && len(w.Children()) == 1 {
 				val = w.Children()[0]
 			}
-			if d, ok := val.(*sql.ColumnDefaultValue); !ok || d == nil || d.Literal || !d.Resolved() {
-				val = set.RightChild
-			} else if val = d.Expr; types.IsJSON(column.Type(ctx)) {
+			d, ok := val.(*sql.ColumnDefaultValue)
+			switch ok = ok && d != nil && !d.Literal && d.Resolved(); {
+			case ok && types.IsJSON(column.Type(ctx)):
 				val = nullDocument(d)
+			case ok:
+				val, _ = assignedAs(ctx, d.Expr, column.Type(ctx))
+			default:
+				val, _ = assignedAs(ctx, set.RightChild, column.Type(ctx))
 			}
-			val, _ = assignedAs(ctx, val, column.Type(ctx))
 			if lacksDefault(val) && !column.IsNullable(ctx) {
 				val = &noDefault{column: column.Name(), typ: column.Type(ctx), a: value.Assigner{Ignore: ignore}}
 			}
