@@ -1,7 +1,10 @@
 package gms
 
 import (
+	"slices"
+
 	"github.com/dolthub/go-mysql-server/sql"
+	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
 	"sextant/engine"
 	"sextant/engine/row"
@@ -57,6 +60,17 @@ func (ix *Index) keyColumn(i, c int) *sql.Column {
 	member := *column
 	member.Type = kind.Typ
 	return &member
+}
+
+// addsForeignKey reports whether a statement is an ALTER TABLE that adds a foreign key.
+func addsForeignKey(stmt ast.Statement) bool {
+	a, ok := stmt.(*ast.AlterTable)
+	return ok && slices.ContainsFunc(a.Statements, func(d *ast.DDL) bool {
+		return d.TableSpec != nil && d.ConstraintAction == ast.AddStr && slices.ContainsFunc(d.TableSpec.Constraints, func(c *ast.ConstraintDefinition) bool {
+			_, ok := c.Details.(*ast.ForeignKeyDefinition)
+			return ok
+		})
+	})
 }
 
 // takenMember returns the member that an error of a duplicate is about, which part i of a multi-valued index has, as messages show it.

@@ -163,7 +163,9 @@ func (t *Table) GetIndexes(ctx *sql.Context) ([]sql.Index, error) {
 	if s, ok := ctx.Session.(*Session); ok && s.b.mysql && len(indexes) < len(sh.indexes) && s.definesIndexes() {
 		indexes = nil
 		for _, ix := range sh.indexes {
-			indexes = append(indexes, ix)
+			if ix.multi < 0 || !addsForeignKey(s.current()) { // which it serves as little
+				indexes = append(indexes, ix)
+			}
 		}
 	}
 	if t.ref.hints != "" {
