@@ -102,7 +102,7 @@ type Session struct {
 	mustChangePassword bool
 	recorder           recorder
 	work               work
-	leaving            bool // its connection ends behind the answer: it has killed it, or RELEASE
+	leaving            bool        // its connection ends behind the answer: it has killed it, or RELEASE
 	results            *resultSets // of the client's command that runs, nil: none
 	// What monitors read of it, from other goroutines.
 	attributes map[string]string // of the connection; not changed once the session is known
