@@ -114,7 +114,7 @@ type use struct {
 // bind makes sure that the transaction may use this definition of the table: it has the
 // metadata lock, and the definition is the newest one for writes and locking reads,
 // the snapshot's for plain reads. Returns ErrDefinitionChanged if it is not, or,
-// for a write, if the snapshot has another one; lock errors.
+// for a write, if the snapshot has another one (not, if it has none); lock errors.
 func (tx *Tx) bind(ctx context.Context, t *TableDef, b binding) error {
 	if tx.lastUse < len(tx.uses) {
 		if u := &tx.uses[tx.lastUse]; u.t == t && u.b >= b {
@@ -161,7 +161,9 @@ func (tx *Tx) bindNew(ctx context.Context, t *TableDef, b binding) error {
 		return err
 	}
 	if tx.snapshot != 0 && tx.o.Isolation != ReadCommitted {
-		return tx.sameVersion(tx.withOwn(tx.cat), t)
+		if cat := tx.withOwn(tx.cat); cat.TableByID(t.ID) != nil { // plain reads fail for one that the snapshot lacks
+			return tx.sameVersion(cat, t)
+		}
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"sextant/internal/page"
 	"sextant/internal/redo"
+	"sextant/logstore"
 	"sextant/logstore/hotlog"
 	"sextant/logstore/segment"
 )
@@ -218,8 +219,8 @@ func (s *store) install(i segment.Install) bool {
 	return true
 }
 
-// recordsMax is how many records a store gives at once, so that readers have to ask again.
-const recordsMax = 8
+// readMax is how many records a store gives a read of the log at once, so that readers have to ask again.
+const readMax = 64
 
 // Records implements segment.Store.
 func (s *store) Records(pg redo.PGID, r redo.Range, bytesMax int) ([]redo.Record, bool, error) {
@@ -228,7 +229,9 @@ func (s *store) Records(pg redo.PGID, r redo.Range, bytesMax int) ([]redo.Record
 		return nil, false, err
 	}
 	out := within(sh.log, r)
-	out = out[:min(len(out), recordsMax)]
+	if bytesMax == logstore.LogBytesMax {
+		out = out[:min(len(out), readMax)]
+	}
 	bytes := 0
 	for i := range out {
 		if bytes += len(out[i].Payload); i > 0 && bytes > bytesMax {

@@ -189,7 +189,7 @@ func (h *holder) turn(c *commit, copies map[redo.PageID][]byte, order []redo.Pag
 			mtrs[i].Records[len(m)-1].Flags |= redo.FlagCatalog
 		}
 	}
-	if err := h.t.Admit(mtrs); err != nil {
+	if err := h.t.Append(mtrs); err != nil {
 		if !errors.Is(err, logstore.ErrNoRoom) {
 			w.fail("append", "%s: %v", h.id, err)
 		}
@@ -199,13 +199,6 @@ func (h *holder) turn(c *commit, copies map[redo.PageID][]byte, order []redo.Pag
 		return
 	}
 	for _, m := range mtrs {
-		if n := w.rng.IntN(len(m.Records)); n > 0 && w.chance(.1) { // a part of it is shipped before the rest is numbered
-			h.t.Number(m.Records[:n], false)
-			h.ship()
-			h.t.Number(m.Records[n:], true)
-		} else {
-			h.t.Number(m.Records, true)
-		}
 		for i := range m.Records {
 			r := &m.Records[i]
 			w.oracle.issue(h, r)

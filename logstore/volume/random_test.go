@@ -322,9 +322,19 @@ func (m *model) write(h *holder) {
 			Page: page(redo.PGID(m.IntN(m.groups))) + redo.PageID(m.IntN(2)), Op: redo.OpInsert, Payload: []byte{byte(h.epoch)},
 		})
 	}
-	if h.t.Append([]redo.MTR{mtr}) != nil {
+	if h.t.Admit([]redo.MTR{mtr}) != nil {
 		return // no room, or fenced
 	}
+	part := m.IntN(len(mtr.Records)) // of it is shipped, and acknowledged perhaps, before the rest is numbered
+	h.t.Number(mtr.Records[:part], false)
+	for range part {
+		m.ship(h, m.IntN(modelNodes))
+		m.deliver()
+	}
+	if h.t.Fenced() != 0 {
+		return
+	}
+	h.t.Number(mtr.Records[part:], true)
 	for _, r := range mtr.Records {
 		if _, ok := m.issued[r.LSN]; ok {
 			m.fail("LSN %d given out again by epoch %d", r.LSN, h.epoch)

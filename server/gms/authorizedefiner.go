@@ -186,11 +186,11 @@ func isDenied(err error) bool {
 // triggers checks that the definers of a table's triggers of an event may have them; what
 // they do is checked as they run.
 func (a *rights) triggers(t syntax.TableName, event string) error {
-	cat, _, err := catalogOf(a.ctx)
+	tx, err := a.s.begin(a.ctx)
 	if err != nil || a.s.temporary(t.Database, t.Name) != nil {
 		return err
 	}
-	for _, o := range cat.Objects(engine.ObjectTrigger, t.Database) {
+	for _, o := range tx.NewestCatalog().Objects(engine.ObjectTrigger, t.Database) {
 		var tr storedTrigger
 		if err := json.Unmarshal(o.Data, &tr); err != nil {
 			return fmt.Errorf("decode %s.%s: %w", t.Database, o.Name, err)

@@ -3,6 +3,7 @@ package gms
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -55,27 +56,33 @@ func (s *Session) triggers(ctx *sql.Context, t *Table) ([]*trigger, error) {
 	return s.triggersOf(ctx, t.db.Name(), t.Name())
 }
 
+// triggersOf returns those of now, not those of the snapshot: the table is bound to its newest definition (T-6).
 func (s *Session) triggersOf(ctx *sql.Context, database, table string) ([]*trigger, error) {
+	tx, err := s.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
 	var list []*trigger
-	err := eachObject(ctx, engine.ObjectTrigger, database, func(data []byte) error {
-		x := s.calls.triggers[database+"\x00"+string(data)]
+	for _, o := range tx.NewestCatalog().Objects(engine.ObjectTrigger, database) {
+		x := s.calls.triggers[database+"\x00"+string(o.Data)]
 		if x == nil {
-			var err error
-			if x, err = s.parseTrigger(ctx, database, data); x == nil || err != nil {
-				return err
+			if x, err = s.parseTrigger(ctx, database, o.Data); err != nil {
+				return nil, fmt.Errorf("decode %s.%s: %w", database, o.Name, err)
+			}
+			if x == nil {
+				continue
 			}
 			if len(s.calls.triggers) >= preparedMax || s.calls.triggers == nil {
 				s.calls.triggers = map[string]*trigger{}
 			}
-			s.calls.triggers[database+"\x00"+string(data)] = x
+			s.calls.triggers[database+"\x00"+string(o.Data)] = x
 		}
 		if syntax.SameName(x.table, table) {
 			list = append(list, x)
 		}
-		return nil
-	})
+	}
 	slices.SortStableFunc(list, func(a, b *trigger) int { return a.compare(b.storedTrigger) })
-	return list, err
+	return list, nil
 }
 
 // compare is the order in which the triggers of a table run.
