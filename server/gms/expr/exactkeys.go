@@ -56,6 +56,11 @@ func NextDecimal(ctx context.Context, t sql.DecimalType, key any) (*apd.Decimal,
 	if _, err := up.Quantize(next, d, -int32(t.Scale())); err != nil {
 		return nil, false, err
 	}
+	if next.Cmp(d) < 0 { // a key that is less than a tenth of the last digit is rounded to 0, whatever the rounding
+		if _, err := up.Add(next, next, apd.New(1, -int32(t.Scale()))); err != nil {
+			return nil, false, err
+		}
+	}
 	if next.Cmp(limit.Neg(limit)) >= 0 {
 		return nil, true, nil
 	}
