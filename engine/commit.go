@@ -322,6 +322,9 @@ func (db *writer) appendTurn(t *turn) error {
 			db.records.Add(uint64(t.next - t.first))
 			t.publish()
 			return nil
+		case db.vol.Next() != t.first: // the volume ended amid the turn, of which a part may become durable
+			db.fail(err)
+			return errors.Join(ErrOutcomeUnknown, err)
 		case !errors.Is(err, logstore.ErrNoRoom):
 			t.abandon()
 			return errors.Join(ErrClosed, err)

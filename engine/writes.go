@@ -312,6 +312,20 @@ func (def *TableDef) indexChanges(old, img row.Row, entries []entry) ([]entry, e
 		if !ix.stored() {
 			continue
 		}
+		if !ix.key.Multi() && old != nil && img != nil { // one entry each
+			was, _, _, err := def.appendIndexKey(nil, ix, old, 0)
+			if err != nil {
+				return entries, err
+			}
+			is, _, _, err := def.appendIndexKey(nil, ix, img, 0)
+			if err != nil {
+				return entries, err
+			}
+			if !bytes.Equal(was, is) {
+				entries = append(entries, entry{i, was, false}, entry{i, is, true})
+			}
+			continue
+		}
 		for _, ch := range []struct {
 			of, other row.Row
 			add       bool

@@ -57,7 +57,8 @@ type Volume interface {
 	// Append gives the records of the turn their final LSNs (Next, Next+1, …),
 	// links and CPL marks, in place, and hands them to the shipper. It does no
 	// I/O wait. Wall and Flags of each MTR's last record are the caller's.
-	// Returns ErrNoRoom (nothing done), ErrFenced, ErrClosed.
+	// Returns ErrNoRoom (nothing done), ErrFenced, ErrClosed; of the latter two a part of
+	// the turn may have been numbered, and shipped, before: Next says so.
 	Append(turn []redo.MTR) error
 	// WaitRoom returns when a turn of that many records and payload bytes would
 	// find room, or with ErrFenced, ErrClosed or the context's error.

@@ -125,8 +125,8 @@ func (t *Tracker) Append(turn []redo.MTR) error {
 
 // Admit returns nil if a turn may be numbered now, else logstore.ErrNoRoom, logstore.ErrFenced or
 // ErrUnknownGroup. Other steps may come between it and Number and between two of these, but no other
-// turn. If the Tracker is fenced in between the rest is not to be numbered: what has no CPL behind it
-// is never shown, and annulled by the recovery that fenced it.
+// turn. If the Tracker is fenced in between the rest is not to be numbered: of an MTR without its CPL
+// nothing is ever shown, and the recovery that fenced it annuls it; whether it keeps the MTRs before is not known.
 func (t *Tracker) Admit(turn []redo.MTR) error {
 	if t.fenced != 0 {
 		return logstore.ErrFenced

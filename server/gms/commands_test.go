@@ -246,3 +246,26 @@ func TestModesWithinATextOfSeveralStatements(t *testing.T) {
 		t.Errorf("%q, %v, want %q", got, rows.Err(), want)
 	}
 }
+
+// TestPlainBackslashesStayQuoted: under NO_BACKSLASH_ESCAPES a text that is quoted as the mode asks is a value, whatever
+// comments, names and quotes stand before it.
+func TestPlainBackslashesStayQuoted(t *testing.T) {
+	i := startInstance(t)
+	c := i.conn(i.open(""))
+	must(t, c, "CREATE DATABASE d", "CREATE TABLE d.u (n VARCHAR(20))", "INSERT INTO d.u VALUES ('alice'), ('bob')", "SET sql_mode = 'NO_BACKSLASH_ESCAPES'")
+	const user = `'\'' or 1=1 -- '`
+	for _, q := range []string{
+		"SELECT COUNT(*) FROM d.u WHERE n = " + user, "SELECT COUNT(*) FROM d.u --\tdon't\nWHERE n = " + user,
+		"SELECT COUNT(*) FROM d.u -- don't \\\nWHERE n = " + user, "SELECT COUNT(*) FROM d.u # don't\nWHERE n = " + user,
+		"SELECT COUNT(*) FROM d.u /*!99999 don't */ WHERE n = " + user, "SELECT COUNT(*) /*!40101 FROM d.u */ WHERE n = " + user,
+		"SELECT COUNT(*) FROM (SELECT 'x\\' AS a) x JOIN d.u WHERE n = " + user,
+	} {
+		if got := one(t, c, q); got != "0" {
+			t.Errorf("%s: %s", q, got)
+		}
+	}
+	must(t, c, "SET sql_mode = 'NO_BACKSLASH_ESCAPES,ANSI_QUOTES'")
+	if got := one(t, c, `SELECT COUNT(*) AS "x\" FROM d.u WHERE n = `+user); got != "0" {
+		t.Error(got)
+	}
+}

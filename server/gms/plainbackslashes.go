@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
-	"github.com/dolthub/vitess/go/mysql"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
 	"sextant/server/gms/syntax"
@@ -39,7 +38,7 @@ func (s *Session) shownText(text string) string {
 }
 
 // plainTexts makes the statements that are parsed under sql_mode NO_BACKSLASH_ESCAPES what they are there, those of programs
-// too: a LIKE without ESCAPE has no escape character, ESCAPE ” is error 1210, and what PREPARE reads is escaped.
+// too: a LIKE without ESCAPE has no escape character, and what PREPARE reads is escaped.
 func (s *Session) plainTexts(stmt ast.Statement) error {
 	return syntax.ReplaceNodes(reflect.ValueOf(&stmt), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
 		switch n := n.(type) {
@@ -47,9 +46,7 @@ func (s *Session) plainTexts(stmt ast.Statement) error {
 			if n.Operator != ast.LikeStr && n.Operator != ast.NotLikeStr {
 				break
 			}
-			if v, ok := n.Escape.(*ast.SQLVal); ok && v.Type == ast.StrVal && len(v.Val) == 0 {
-				return nil, false, mysql.NewSQLError(mysql.ERWrongArguments, "HY000", "Incorrect arguments to ESCAPE")
-			} else if n.Escape == nil {
+			if n.Escape == nil { // that of ESCAPE ''
 				n.Escape = ast.NewStrVal(nil)
 			}
 		case *ast.Prepare:
@@ -70,8 +67,15 @@ const escapedVariable = "\x00"
 func (s *Session) GetUserVariable(ctx *sql.Context, name string) (sql.Type, any, error) {
 	of, escapes := strings.CutPrefix(name, escapedVariable)
 	t, v, err := s.BaseSession.GetUserVariable(ctx, of)
-	if text, ok := v.(string); ok && escapes {
-		v = s.escaped(text)
+	switch text := v.(type) {
+	case string:
+		if escapes {
+			v = s.escaped(text)
+		}
+	case []byte:
+		if escapes {
+			v = s.escaped(string(text))
+		}
 	}
 	return t, v, err
 }

@@ -94,31 +94,6 @@ func Unescaped(quoted string, identifier bool) string {
 	return out.String()
 }
 
-// Escaped returns a text of statements under sql_mode NO_BACKSLASH_ESCAPES as the grammar, which takes backslashes for
-// escapes, reads it: those within texts are doubled.
-func Escaped(q string, ansi bool) string {
-	if strings.IndexByte(q, '\\') < 0 {
-		return q
-	}
-	var out strings.Builder
-	for at := 0; at < len(q); {
-		part := ""
-		if c := q[at]; c == '\'' || c == '"' && !ansi {
-			part = q[at:]
-			if end := strings.IndexByte(part[1:], c); end >= 0 {
-				part = part[:end+2]
-			}
-			out.WriteString(strings.ReplaceAll(part, `\`, `\\`))
-		} else {
-			_, end := NextWord(q, at)
-			part = q[at:end]
-			out.WriteString(part)
-		}
-		at += len(part)
-	}
-	return out.String()
-}
-
 // Unescaping is the opposite of Escaped: it returns statements whose texts have backslashes for escapes as they are
 // written under NO_BACKSLASH_ESCAPES.
 func Unescaping(q string) string {

@@ -22,12 +22,8 @@ func PlainComments(query string) string {
 			out[at+2], out[at+3] = ' ', ' '
 			end = strings.Index(rest, "*/")
 		case strings.HasPrefix(rest, "/*!"):
-			digits, version := 0, 0
-			for digits < 6 && digits+3 < len(rest) && rest[digits+3] >= '0' && rest[digits+3] <= '9' {
-				version = 10*version + int(rest[digits+3]-'0')
-				digits++
-			}
-			if digits >= 5 && version > serverVersion {
+			digits, _ := commentVersion(rest)
+			if !executedComment(rest) {
 				out[at+2] = ' '
 				end = strings.Index(rest, "*/")
 				break
