@@ -205,13 +205,7 @@ func (p *exprPrinter) expr(e ast.Expr) string {
 // operand writes an expression beside an operator: comparisons with subqueries have no parentheses of their own.
 func (p *exprPrinter) operand(e ast.Expr) string {
 	text := p.expr(e)
-	for {
-		paren, ok := e.(*ast.ParenExpr)
-		if !ok {
-			break
-		}
-		e = paren.Expr
-	}
+	e = syntax.Unparenthesized(e)
 	if c, ok := e.(*ast.ComparisonExpr); ok && withSubquery(c) {
 		return "(" + text + ")"
 	}

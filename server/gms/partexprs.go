@@ -64,13 +64,7 @@ func (c *partCompiler) compile(text string) (partExpr, error) {
 	if !ok {
 		return nil, syntax.Error(text, 0)
 	}
-	for {
-		p, ok := e.(*ast.ParenExpr)
-		if !ok {
-			break
-		}
-		e = p.Expr
-	}
+	e = syntax.Unparenthesized(e)
 	if name, ok := e.(*ast.ColName); ok {
 		c.bare = true
 		at, err := c.column(name)
@@ -352,13 +346,7 @@ func days(t time.Time) int64 {
 
 // moment returns a function of a column of dates or times.
 func (c *partCompiler) moment(name string, arg ast.Expr) (partExpr, error) {
-	for {
-		p, ok := arg.(*ast.ParenExpr)
-		if !ok {
-			break
-		}
-		arg = p.Expr
-	}
+	arg = syntax.Unparenthesized(arg)
 	field, ok := arg.(*ast.ColName)
 	if !ok {
 		if len(rewrite.ColumnsOf(arg)) > 0 {

@@ -67,15 +67,14 @@ const escapedVariable = "\x00"
 func (s *Session) GetUserVariable(ctx *sql.Context, name string) (sql.Type, any, error) {
 	of, escapes := strings.CutPrefix(name, escapedVariable)
 	t, v, err := s.BaseSession.GetUserVariable(ctx, of)
+	if !escapes {
+		return t, v, err
+	}
 	switch text := v.(type) {
 	case string:
-		if escapes {
-			v = s.escaped(text)
-		}
+		v = s.escaped(text)
 	case []byte:
-		if escapes {
-			v = s.escaped(string(text))
-		}
+		v = s.escaped(string(text))
 	}
 	return t, v, err
 }

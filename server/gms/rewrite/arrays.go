@@ -8,6 +8,7 @@ import (
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
 	"sextant/server/gms/expr"
+	"sextant/server/gms/syntax"
 	"sextant/server/gms/value"
 )
 
@@ -62,7 +63,7 @@ func errArrayCast() error {
 func checkArrayParts(fields []*ast.IndexField) error {
 	n := 0
 	for _, f := range fields {
-		_, kind, ok := ArrayCast(unparenthesized(f.Expression))
+		_, kind, ok := ArrayCast(syntax.Unparenthesized(f.Expression))
 		if !ok {
 			continue
 		}
@@ -81,17 +82,6 @@ func checkArrayParts(fields []*ast.IndexField) error {
 		}
 	}
 	return nil
-}
-
-// unparenthesized returns an expression without the parentheses around it.
-func unparenthesized(e ast.Expr) ast.Expr {
-	for {
-		p, ok := e.(*ast.ParenExpr)
-		if !ok {
-			return e
-		}
-		e = p.Expr
-	}
 }
 
 // isArrayCast reports whether a call is a CAST to an array as a statement has it.

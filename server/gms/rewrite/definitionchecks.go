@@ -302,7 +302,7 @@ func checkIndex(name string, fields []*ast.IndexField, options []*ast.IndexOptio
 
 // checkKeyExpression checks the expression of a functional index.
 func checkKeyExpression(name string, e ast.Expr) error {
-	e = unparenthesized(e)
+	e = syntax.Unparenthesized(e)
 	if of, _, ok := ArrayCast(e); ok {
 		return checkExpression(of, name, indexRules)
 	}

@@ -113,7 +113,7 @@ func checkExpression(e ast.Expr, name string, errs *expressionRules) error {
 	if Groups(e) {
 		return mysql.NewSQLError(1111, "HY000", "Invalid use of group function")
 	}
-	if _, ok := unparenthesized(e).(ast.ValTuple); ok {
+	if _, ok := syntax.Unparenthesized(e).(ast.ValTuple); ok {
 		return errs.row.of(name)
 	}
 	return nil

@@ -38,7 +38,7 @@ func RefusedParts(query string, n ast.SQLNode) error {
 			}
 		case *ast.IndexSpec:
 			for _, f := range n.Fields {
-				e := unparenthesized(f.Expression)
+				e := syntax.Unparenthesized(f.Expression)
 				if of, _, ok := ArrayCast(e); ok {
 					e = of
 				}

@@ -59,14 +59,7 @@ func rollup(s *ast.Select) error {
 		r.out = append(r.out, &ast.AliasedExpr{Expr: rollupColumn("c", i), As: ast.NewColIdent(name)})
 	}
 	for _, g := range s.GroupBy {
-		for {
-			p, ok := g.(*ast.ParenExpr)
-			if !ok {
-				break
-			}
-			g = p.Expr
-		}
-		r.groups = append(r.groups, r.Meant(g))
+		r.groups = append(r.groups, r.Meant(syntax.Unparenthesized(g)))
 	}
 	order, having := r.order(), s.Having != nil
 	var union ast.SelectStatement

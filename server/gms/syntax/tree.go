@@ -117,3 +117,14 @@ var Mirrored = map[string]string{
 func (t TableName) Ast() ast.TableName {
 	return ast.TableName{Name: ast.NewTableIdent(t.Name), DbQualifier: ast.NewTableIdent(t.Database)}
 }
+
+// Unparenthesized returns an expression without the parentheses around it.
+func Unparenthesized(e ast.Expr) ast.Expr {
+	for {
+		p, ok := e.(*ast.ParenExpr)
+		if !ok {
+			return e
+		}
+		e = p.Expr
+	}
+}
