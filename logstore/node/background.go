@@ -213,7 +213,9 @@ func (n *Node) drainPart(p *segment.DrainPlan) error {
 		return err
 	}
 	n.mu.Lock()
+	before := n.host.Memory()
 	n.host.Drained(p)
+	n.ceiling.freed(before - n.host.Memory())
 	n.mu.Unlock()
 	n.signal(n.room)
 	return nil

@@ -137,21 +137,21 @@ func (n *Node) append(fs []segment.Frame) error {
 }
 
 // awaitMemory asks for a drain when that would free much memory, and when records take too
-// much waits for it, and with it everyone who sends, but not for what cannot be drained. The
-// background waits for nobody who holds persist, as this does.
+// much waits for it as the ceiling says, and with it everyone who sends. The background
+// waits for nobody who holds persist, as this does.
 func (n *Node) awaitMemory() {
-	part := n.opt.MemoryBytes / drainParts
 	for {
 		n.mu.Lock()
 		bytes, drainable := n.host.Memory(), int64(0)
-		if bytes > part {
+		if bytes > n.ceiling.part {
 			drainable = n.host.Drainable()
 		}
+		admitted := n.ceiling.admits(bytes, drainable)
 		n.mu.Unlock()
-		if drainable > part {
+		if drainable > n.ceiling.part {
 			n.signal(n.urgent)
 		}
-		if bytes <= n.opt.MemoryBytes || drainable <= part {
+		if admitted {
 			return
 		}
 		select {
@@ -162,20 +162,42 @@ func (n *Node) awaitMemory() {
 	}
 }
 
+// ceiling is what records in memory may come to while they take more than limit and a drain can
+// help. It begins half a part above what they take, and falls by half of what each drain
+// frees: so a large commit, which becomes drainable at once, keeps nobody out for longer than
+// one part takes, and however much is sent memory falls to the limit.
+type ceiling struct{ limit, part, at int64 } // at is 0 while it does not matter
+
+// admits reports whether input may be stored while records take so many bytes, of which a drain
+// would free so many.
+func (c *ceiling) admits(bytes, drainable int64) bool {
+	if bytes <= c.limit || drainable <= c.part {
+		c.at = 0
+		return true
+	}
+	if c.at == 0 {
+		c.at = bytes + c.part/2
+	}
+	return bytes < c.at
+}
+
+// freed notes that a drain has freed bytes.
+func (c *ceiling) freed(bytes int64) { c.at = max(c.at-bytes/2, 0) }
+
 // rotate begins a file of the hot log. While HotFiles of them are full it waits for
 // the drain, and with it everyone who sends: this is the node's back-pressure.
 //
 // What the drain cannot move yet, since no hint covers it, could fill the log, and
-// the hint could only come with the next batch: so after fullPatience it goes on, up
-// to the log's own bound. A quarantine that no file says goes on at once, since nothing
-// is released before.
+// the hint could only come with the next batch, or at the end of a large commit: so when there
+// is nothing to drain it goes on at once, else after fullPatience, up to the log's own bound.
+// A quarantine that no file says goes on at once, since nothing is released before.
 func (n *Node) rotate(room int64) error {
 	var patience <-chan time.Time
 	for over := false; ; {
 		n.mu.Lock()
-		unnoted := n.unnoted
+		unnoted, idle := n.unnoted, n.host.Drainable() == 0
 		n.mu.Unlock()
-		if live, _ := n.hot.Live(); over || unnoted || live < n.opt.HotFiles {
+		if live, _ := n.hot.Live(); over || unnoted || idle || live < n.opt.HotFiles {
 			err := n.rotateNow(room)
 			if err == nil || unnoted || !errors.Is(err, hotlog.ErrFull) {
 				return err

@@ -83,7 +83,7 @@ type Options struct {
 	RetentionBytes int64
 	// MemoryBytes is about what the records in memory take at most, as long as a drain can help:
 	// then input waits for it. What no hint covers, at most a writer's window or one commit,
-	// cannot be drained.
+	// cannot be drained, and input goes on while that is, later, part by part.
 	MemoryBytes int64
 	ScrubRate   int64 // bytes of its files that the background verifies in a second
 }
@@ -127,6 +127,7 @@ type Node struct {
 	harmed  map[redo.PGID]bool                          // those of them that are damaged, not merely behind
 	hotBad  error                                       // damage to the hot log that is not repaired yet
 	unnoted bool                                        // a quarantine that no snapshot in the hot log says
+	ceiling ceiling                                     // of the records in memory
 	rewrite struct {
 		due     bool   // a file is to be begun for what a damaged one has
 		through uint64 // when it has been: files before that frame can go when it is replaced
@@ -160,6 +161,7 @@ func Open(o Options) (*Node, error) {
 		out: map[redo.PGID]bool{}, harmed: map[redo.PGID]bool{}, installs: make(chan segment.Install, installsMax),
 	}
 	n.ctx, n.stop = context.WithCancelCause(context.Background())
+	n.ceiling = ceiling{limit: o.MemoryBytes, part: o.MemoryBytes / drainParts}
 	n.bg.init()
 	if err := n.open(); err != nil {
 		n.stop(err)
@@ -298,7 +300,7 @@ func (n *Node) replayFrame(f hotlog.Frame, expect *[]redo.PGID) error {
 func (n *Node) newHost(v redo.VolumeID, line redo.TimelineID) {
 	n.volume, n.line = v, line
 	n.host = segment.New(segment.Options{Node: n.opt.ID, Store: n.id.Store, Volume: v, Timeline: line, Apply: page.Apply,
-		DrainBytes: n.opt.MemoryBytes / drainParts})
+		DrainBytes: n.ceiling.part})
 }
 
 // openStore opens the segments' files. Damaged ones, and those of expect that are
