@@ -45,6 +45,9 @@ func WindowFunctions(stmt ast.Statement) error {
 		if err := windowsInPlace(s); err != nil {
 			return nil, false, err
 		}
+		if err := namedWindows(s); err != nil {
+			return nil, false, err
+		}
 		orderedColumns(s)
 		orderedByWindows(s)
 		for _, part := range []any{&s.SelectExprs, &s.OrderBy} {
@@ -53,7 +56,7 @@ func WindowFunctions(stmt ast.Statement) error {
 				case *ast.Subquery:
 					return nil, false, nil
 				case *ast.FuncExpr:
-					e, err := lackingWindow(s, n)
+					e, err := lackingWindow(n)
 					if e == nil {
 						return nil, true, err
 					}
@@ -151,12 +154,9 @@ func windowOutOfPlace(f *ast.FuncExpr) error {
 }
 
 // lackingWindow returns what a window function means that the planner lacks, nil for another.
-func lackingWindow(s *ast.Select, f *ast.FuncExpr) (ast.Expr, error) {
+func lackingWindow(f *ast.FuncExpr) (ast.Expr, error) {
 	if f.Over == nil {
 		return nil, nil
-	}
-	if name := f.Over.NameRef; !name.IsEmpty() && namedWindow(s, name) == nil {
-		return nil, mysql.NewSQLError(3579, "HY000", "Window name '%s' is not defined.", name.String())
 	}
 	switch f.Name.Lowered() {
 	case "lead":
@@ -172,21 +172,8 @@ func lackingWindow(s *ast.Select, f *ast.FuncExpr) (ast.Expr, error) {
 		if len(f.Exprs) > 0 {
 			return nil, nil
 		}
-		whole, order := &ast.Over{PartitionBy: Cloned(f.Over.PartitionBy)}, Cloned(f.Over.OrderBy)
-		for name := f.Over.NameRef; !name.IsEmpty(); {
-			def := namedWindow(s, name)
-			if def == nil {
-				break
-			}
-			if len(def.PartitionBy) > 0 {
-				whole.PartitionBy = Cloned(def.PartitionBy)
-			}
-			if len(def.OrderBy) > 0 {
-				order = Cloned(def.OrderBy)
-			}
-			name = def.NameRef
-		}
-		with := ast.Over{PartitionBy: Cloned(whole.PartitionBy), OrderBy: order} // without a frame
+		whole := &ast.Over{PartitionBy: Cloned(f.Over.PartitionBy)}
+		with := ast.Over{PartitionBy: Cloned(f.Over.PartitionBy), OrderBy: Cloned(f.Over.OrderBy)} // without a frame
 		return &ast.BinaryExpr{Operator: ast.DivStr, Right: count(whole),
 			Left: &ast.BinaryExpr{Operator: ast.MultStr, Left: count(&with), Right: ast.NewFloatVal([]byte("1e0"))}}, nil
 	case "nth_value":
@@ -203,16 +190,6 @@ func lackingWindow(s *ast.Select, f *ast.FuncExpr) (ast.Expr, error) {
 			Exprs: ast.SelectExprs{&ast.AliasedExpr{Expr: syntax.Call(function.NthFunction, args...)}}}, nil
 	}
 	return nil, nil
-}
-
-// namedWindow returns a window of the WINDOW clause.
-func namedWindow(s *ast.Select, name ast.ColIdent) *ast.WindowDef {
-	for _, w := range s.Window {
-		if w.Name.Equal(name) {
-			return w
-		}
-	}
-	return nil
 }
 
 // GroupsTable is the derived table of the groups that window functions are over.
