@@ -16,11 +16,25 @@ var metaSpace = txn.Space{Kind: txn.SpaceMeta}
 func metaKey(database, name string) []byte { return []byte(fold(database) + "\x00" + fold(name)) }
 
 // lockMeta takes a metadata lock until the end of the transaction. Returns package
-// txn's lock errors.
+// txn's lock errors. The plain reads of whoever has an exclusive one see all that others
+// wrote who had the lock before: DDL copies and checks rows by them.
 func (tx *Tx) lockMeta(ctx context.Context, database, name string, m txn.Mode) error {
 	r := txn.Request{Space: metaSpace, Key: metaKey(database, name), Mode: m}
-	return tx.fail(tx.s.owner.Acquire(ctx, r, txn.Policy{Timeout: tx.s.metaTimeout}))
+	if err := tx.fail(tx.s.owner.Acquire(ctx, r, txn.Policy{Timeout: tx.s.metaTimeout})); err != nil {
+		return err
+	}
+	if m == txn.MetaExclusive {
+		tx.s.sawLocked()
+		if tx.snapshot < tx.s.saw && len(tx.cursors) == 0 {
+			tx.dropSnapshot()
+		}
+	}
+	return nil
 }
+
+// sawLocked says that the session relies on what those wrote who had a lock before it: a commit gives
+// its locks back when it is numbered, before it is durable, and snapshots are of what is durable.
+func (s *Session) sawLocked() { s.Saw(s.db.published()) }
 
 // begin reports why the transaction cannot be used: ErrTxDone, and for a write or a locking
 // read ErrReadOnlyTx, ErrNotWriter, ErrClosed. One that wrote or locked before the
@@ -196,6 +210,7 @@ func (s *Session) LockTables(ctx context.Context, database, name string, write b
 	if err := s.owner.Acquire(ctx, r, txn.Policy{Timeout: s.metaTimeout}); err != nil {
 		return err
 	}
+	s.sawLocked()
 	cat := s.db.catalogs.newest()
 	if there := name == "" && cat.Database(database) != nil || cat.Table(database, name) != nil; !there {
 		s.Saw(cat.LSN())
