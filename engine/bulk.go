@@ -293,7 +293,7 @@ func (tx *Tx) Rewrite(ctx context.Context, def *TableDef) (*BulkWriter, error) {
 	if old == nil {
 		return nil, fmt.Errorf("%w: table %s.%s", ErrNotFound, def.Database, def.Name)
 	}
-	if err := tx.lockTable(ctx, old.Database, old.Name); err != nil {
+	if err := tx.LockDefinition(ctx, old.Database, old.Name); err != nil {
 		return nil, err
 	}
 	if old, err = tx.current(def); err != nil {
@@ -559,7 +559,7 @@ func (tx *Tx) CreateIndex(ctx context.Context, t *TableDef, ix IndexDef) (*Table
 			return nil, err
 		}
 	}
-	if err := tx.lockTable(ctx, t.Database, t.Name); err != nil {
+	if err := tx.LockDefinition(ctx, t.Database, t.Name); err != nil {
 		return nil, err
 	}
 	ddl.add(change{table: n})

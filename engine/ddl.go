@@ -277,8 +277,13 @@ func (tx *Tx) DropDatabase(ctx context.Context, name string) error {
 	return nil
 }
 
-// lockTables takes the locks for creating or changing a table of a name.
-func (tx *Tx) lockTable(ctx context.Context, database, name string) error {
+// LockDefinition takes the locks for creating or changing a table of a name, until the end of the
+// transaction: nobody else uses it then. What the rows must be like for a change is looked at after it.
+// Returns begin's errors and package txn's lock errors.
+func (tx *Tx) LockDefinition(ctx context.Context, database, name string) error {
+	if err := tx.begin(true); err != nil {
+		return err
+	}
 	if err := tx.lockMeta(ctx, database, "", txn.MetaWrite); err != nil {
 		return err
 	}
@@ -311,7 +316,7 @@ func (tx *Tx) CreateTable(ctx context.Context, def *TableDef) (*TableDef, error)
 	if err != nil {
 		return nil, err
 	}
-	if err := tx.lockTable(ctx, def.Database, def.Name); err != nil {
+	if err := tx.LockDefinition(ctx, def.Database, def.Name); err != nil {
 		return nil, err
 	}
 	cat := tx.NewestCatalog()
@@ -433,7 +438,7 @@ func (tx *Tx) DropTable(ctx context.Context, t *TableDef) error {
 	if err != nil {
 		return err
 	}
-	if err := tx.lockTable(ctx, t.Database, t.Name); err != nil {
+	if err := tx.LockDefinition(ctx, t.Database, t.Name); err != nil {
 		return err
 	}
 	if t, err = tx.current(t); err != nil {
@@ -472,7 +477,7 @@ func (tx *Tx) AlterTable(ctx context.Context, def *TableDef) (*TableDef, error) 
 	if old == nil {
 		return nil, fmt.Errorf("%w: table %s.%s", ErrNotFound, def.Database, def.Name)
 	}
-	if err := tx.lockTable(ctx, old.Database, old.Name); err != nil {
+	if err := tx.LockDefinition(ctx, old.Database, old.Name); err != nil {
 		return nil, err
 	}
 	if old, err = tx.current(def); err != nil {
@@ -504,7 +509,7 @@ func (tx *Tx) lockNewName(ctx context.Context, old, def *TableDef) error {
 	if equalFold(old.Database, def.Database) && equalFold(old.Name, def.Name) {
 		return nil
 	}
-	if err := tx.lockTable(ctx, def.Database, def.Name); err != nil {
+	if err := tx.LockDefinition(ctx, def.Database, def.Name); err != nil {
 		return err
 	}
 	cat := tx.NewestCatalog()

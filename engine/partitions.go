@@ -152,7 +152,7 @@ func (tx *Tx) Repartition(ctx context.Context, def *TableDef) (*BulkWriter, erro
 	if err != nil {
 		return nil, err
 	}
-	if err := tx.lockTable(ctx, def.Database, def.Name); err != nil {
+	if err := tx.LockDefinition(ctx, def.Database, def.Name); err != nil {
 		return nil, err
 	}
 	old, err := tx.current(def)
@@ -194,7 +194,7 @@ func (tx *Tx) ExchangePartition(ctx context.Context, t *TableDef, part int, o *T
 		return nil, nil, err
 	}
 	for _, x := range []*TableDef{t, o} {
-		if err := tx.lockTable(ctx, x.Database, x.Name); err != nil {
+		if err := tx.LockDefinition(ctx, x.Database, x.Name); err != nil {
 			return nil, nil, err
 		}
 		if _, err := tx.current(x); err != nil {

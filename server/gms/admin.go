@@ -55,7 +55,7 @@ func checkTable(ctx *sql.Context, s *Session, t syntax.TableName) ([]tableMessag
 		return nil, err
 	case view:
 		if _, err := s.query(ctx, "SELECT 1 FROM "+quoted(t)+" LIMIT 0"); err != nil {
-			return failed("Error", "%s", clientError(sql.CastSQLError(err), t.Database).Message), nil
+			return failed("Error", "%s", clientError(sql.CastSQLError(s.viewError(ctx, err)), t.Database).Message), nil
 		}
 		return done(), nil
 	case def == nil:

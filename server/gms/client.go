@@ -344,7 +344,7 @@ func (c *client) run(ctx context.Context, query string, parsed ast.Statement, bi
 		if p, ok := of.(*ast.Prepare); ok { // what had the name is gone
 			c.sess.UnprepareQuery(p.Name)
 		}
-		return sets.begun > 0 || sets.called, rewrite.StatementError(of, c.sess.notFound(err))
+		return sets.begun > 0 || sets.called, rewrite.StatementError(of, c.sess.viewError(sctx, c.sess.notFound(err)))
 	}
 	defer func() { sctx.GetLastQueryInfo().FoundRows.Add(c.sess.skipped) }()
 	if sets.called || types.IsOkResultSchema(schema) || schema == nil {

@@ -211,7 +211,7 @@ func (d *Database) GetViewDefinition(ctx *sql.Context, name string) (sql.ViewDef
 	}
 	ok, err := getObject(ctx, engine.ObjectView, d.Name(), name, &v)
 	if s, serr := sessionOf(ctx); ok && serr == nil {
-		if s.views++; s.views > viewsMax {
+		if s.views = append(s.views, syntax.TableName{Database: d.Name(), Name: v.Name}); len(s.views) > viewsMax {
 			return sql.ViewDefinition{}, false, errRecursion(syntax.TableName{Database: d.Name(), Name: v.Name})
 		}
 		s.lend(d.Name())

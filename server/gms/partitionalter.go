@@ -196,7 +196,7 @@ func (a *partitionAlter) run(ctx *sql.Context, s *Session, x *admin) ([]sql.Row,
 	if err != nil {
 		return nil, err
 	}
-	if _, err := tx.LockTable(ctx, t.Database(), t.Name(), true); err != nil {
+	if err := tx.LockDefinition(ctx, t.Database(), t.Name()); err != nil {
 		return nil, t.ddlError(ctx, s, err)
 	}
 	if err := a.change(ctx, s, tx, t, sh); err != nil {
@@ -225,7 +225,7 @@ func (t *Table) repartition(ctx *sql.Context, clause string) error {
 	case a.by.Method == "":
 		a.verb = "remove"
 	}
-	if _, err := tx.LockTable(ctx, t.Database(), t.Name(), true); err != nil {
+	if err := tx.LockDefinition(ctx, t.Database(), t.Name()); err != nil {
 		return t.ddlError(ctx, s, err)
 	}
 	if err := a.change(ctx, s, tx, t, sh); err != nil {
@@ -641,7 +641,7 @@ func (a *partitionAlter) exchange(ctx *sql.Context, s *Session, tx *engine.Tx, t
 	if err := sameDefinition(sh, o); err != nil {
 		return err
 	}
-	if _, err := tx.LockTable(ctx, o.def.Database, o.def.Name, true); err != nil {
+	if err := tx.LockDefinition(ctx, o.def.Database, o.def.Name); err != nil {
 		return ot.ddlError(ctx, s, err)
 	}
 	if !a.loose {

@@ -102,7 +102,7 @@ func (c *client) Prepare(ctx context.Context, text string) (*protocol.Statement,
 		defer restore()
 		node, err := e.PrepareParsedQuery(sctx, p.query, p.query, parsed)
 		if err != nil { // MySQL's DDL fails when it is executed, and has committed
-			return c.sess.commitFailed(sctx, parsed, rewrite.StatementError(parsed, c.sess.notFound(err)))
+			return c.sess.commitFailed(sctx, parsed, rewrite.StatementError(parsed, c.sess.viewError(sctx, c.sess.notFound(err))))
 		}
 		if node, _, err = planrule.UnionTypes(sctx, node); err != nil {
 			return err

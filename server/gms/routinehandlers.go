@@ -15,7 +15,7 @@ import (
 
 func newCondition(ctx *sql.Context, err error) rewrite.Condition {
 	if s, err2 := sessionOf(ctx); err2 == nil {
-		err = s.notFound(err)
+		err = s.viewError(ctx, s.notFound(err))
 	}
 	e := clientError(sql.CastSQLError(err), ctx.GetCurrentDatabase())
 	return rewrite.Condition{Number: e.Num, State: e.State, Message: e.Message}

@@ -125,15 +125,15 @@ type tableID = engine.TableID
 
 // statement is what is known of the statement being built.
 type statement struct {
-	fresh    bool     // no node of it has been built
-	building bool     // its iterators are being built
-	pin      *pin     // of the statement that gets its next row
-	locking  bool     // a SELECT that locks what it reads
-	tables   int      // references to tables that were bound
-	views    int      // views that were bound
-	keep     bool     // the planner commits at its end, MySQL does not
-	skip     sql.Node // the node that builder leaves to the planner
-	quiet    int      // virtual columns are read: what is cut is no warning
+	fresh    bool               // no node of it has been built
+	building bool               // its iterators are being built
+	pin      *pin               // of the statement that gets its next row
+	locking  bool               // a SELECT that locks what it reads
+	tables   int                // references to tables that were bound
+	views    []syntax.TableName // those that were bound, an outer one before those in it
+	keep     bool               // the planner commits at its end, MySQL does not
+	skip     sql.Node           // the node that builder leaves to the planner
+	quiet    int                // virtual columns are read: what is cut is no warning
 	// diagnosing: it shows what the last statement left, and leaves it there.
 	diagnosing bool
 	// cleared: it has forgotten what the last statement left.

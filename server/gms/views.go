@@ -32,6 +32,7 @@ type mergedView struct {
 	reads   bool               // a column reads a table in a subquery
 	invoker bool               // SQL SECURITY INVOKER
 	definer syntax.AccountName // who else must be allowed to write the base table
+	broken  bool               // it names what is no column, which may be a column that is gone
 }
 
 // viewColumn is a column of a view: expr is in terms of the base tables' aliases.
@@ -141,7 +142,7 @@ func (m *viewMerger) merged(t syntax.TableName, spec *ast.ViewSpec, alias string
 	if n, _, ok := syntax.NewLexer(spec.Definer).AccountName(); ok {
 		v.definer = n
 	}
-	sc := &viewScope{m: m, database: t.Database}
+	sc := &viewScope{m: m, database: t.Database, of: v}
 	if len(q.From) > 1 {
 		alias = ""
 	}
@@ -239,7 +240,7 @@ func (m *viewMerger) joined(e ast.TableExpr, sc *viewScope, v *mergedView, alias
 			v.under = append(v.under, under)
 			v.where = planrule.And(v.where, under.where)
 			v.checks = append(v.checks, under.checks...)
-			v.reads = v.reads || under.reads
+			v.reads, v.broken = v.reads || under.reads, v.broken || under.broken
 			sc.tables = append(sc.tables, scopeTable{alias: known, columns: under.columns})
 			return under.from, true
 		}
@@ -291,7 +292,8 @@ func hasSubquery(e ast.Expr) bool {
 // viewScope is what names mean in a query: those of views are replaced.
 type viewScope struct {
 	m        *viewMerger
-	database string // of tables in subqueries that name none
+	database string      // of tables in subqueries that name none
+	of       *mergedView // whose own columns the names are; nil: others may be meant
 	tables   []scopeTable
 }
 
@@ -317,6 +319,7 @@ func (sc *viewScope) node(n ast.SQLNode) (ast.SQLNode, bool, error) {
 		}
 	case *ast.Subquery:
 		inner := *sc
+		inner.of = nil
 		inner.tables = append(sc.hidden(n.Select), sc.tables...)
 		sel := n.Select
 		_ = syntax.ReplaceNodes(reflect.ValueOf(&sel), inner.node)
@@ -382,11 +385,20 @@ func (sc *viewScope) resolve(n *ast.ColName) ast.Expr {
 			}
 		}
 		if !n.Qualifier.Name.IsEmpty() && t.view == nil {
+			sc.lacks()
 			return nil
 		}
 	}
+	sc.lacks()
 	sc.unresolved(n)
 	return nil
+}
+
+// lacks notes that a view names what is none of its columns.
+func (sc *viewScope) lacks() {
+	if sc.of != nil {
+		sc.of.broken = true
+	}
 }
 
 // unresolved notes a name that would be one of the base tables of a view of the statement,

@@ -62,11 +62,20 @@ func (m *viewMerger) isView(t syntax.TableName) bool {
 
 // named merges a view whose base table, if it is one, has its own name for an alias.
 func (m *viewMerger) named(t syntax.TableName) (*mergedView, error) {
-	v, err := m.merge(t, "")
+	v, err := m.written(t, "")
 	if err != nil || v == nil || len(v.tables) > 1 {
 		return v, err
 	}
 	return m.merge(t, v.tables[0].name.Name)
+}
+
+// written is merge of a view that a statement writes. Returns 1356 of one that names a column that is gone.
+func (m *viewMerger) written(t syntax.TableName, alias string) (*mergedView, error) {
+	v, err := m.merge(t, alias)
+	if err == nil && v != nil && v.broken && m.s.brokenView(m.ctx, t) {
+		return nil, errViewRights(t)
+	}
+	return v, err
 }
 
 // insertable maps the columns of an INSERT of a view to those of the base table that they are of.
@@ -399,7 +408,7 @@ func (m *viewMerger) target(a *ast.AliasedTableExpr, t *targets, database string
 		t.scope.tables = append(t.scope.tables, st)
 		return nil, nil
 	}
-	v, err := m.merge(full, known)
+	v, err := m.written(full, known)
 	if err != nil {
 		return nil, err
 	}
