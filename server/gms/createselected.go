@@ -118,7 +118,7 @@ func createdTypes(ctx *sql.Context, to *plan.CreateTable, query sql.Node) {
 		as := expr.CreatedColumn(ctx, query, at)
 		as.Nullable = as.Nullable && !schema[i].PrimaryKey
 		as.Column(ctx, schema[i])
-		if types.IsTimespan(as.Typ) && !as.Field && s.precisions != nil {
+		if types.IsTimespan(as.Typ) && s.precisions != nil {
 			s.precisions[strings.ToLower(c.Name)] = strconv.Itoa(as.MomentDigits())
 		}
 	}

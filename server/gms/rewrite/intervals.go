@@ -19,6 +19,8 @@ func Intervals(stmt ast.Statement) {
 			stmt = d.ProcedureSpec.Body
 		case d.TriggerSpec != nil:
 			stmt = d.TriggerSpec.Body
+		case d.OptSelect != nil:
+			stmt = d.OptSelect.Select
 		default:
 			return
 		}
