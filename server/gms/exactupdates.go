@@ -29,8 +29,14 @@ var (
 // Name implements sql.Table.
 func (e *exactRows) Name() string { return e.table.Name() }
 
-// Schema implements sql.Table and sql.Node.
-func (e *exactRows) Schema(ctx *sql.Context) sql.Schema { return exactSchema(e.table.Schema(ctx)) }
+// Schema implements sql.Table and sql.Node. That of a table with foreign keys is its rows' before and after the UPDATE to the
+// planner, and no row is equal by it.
+func (e *exactRows) Schema(ctx *sql.Context) sql.Schema {
+	if keys, ok := e.table.(*plan.ForeignKeyHandler); ok {
+		return exactSchema(keys.Sch)
+	}
+	return exactSchema(e.table.Schema(ctx))
+}
 
 // Children implements sql.Node.
 func (e *exactRows) Children() []sql.Node { return []sql.Node{e.Node} }

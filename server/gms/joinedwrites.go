@@ -113,8 +113,15 @@ func (d *joinedDeleter) Delete(ctx *sql.Context, r sql.Row) error {
 // joinedRows are the rows of the join of an UPDATE.
 type joinedRows struct {
 	sql.Node
-	targets [][2]int // where those of the tables that it writes begin and end
-	several bool     // the statement names the tables; else they are of a subquery
+	targets []joinedTarget
+	several bool // the statement names the tables; else they are of a subquery
+}
+
+// joinedTarget is a table that an UPDATE of a join writes.
+type joinedTarget struct {
+	name     string
+	from, to int     // its columns
+	f        *firing // its triggers; nil: it has none
 }
 
 func newJoinedRows(ctx *sql.Context, n sql.Node, targets map[string]sql.Node, several bool) *joinedRows {
@@ -127,10 +134,19 @@ func newJoinedRows(ctx *sql.Context, n sql.Node, targets map[string]sql.Node, se
 			for to < len(columns) && of(columns[to]) {
 				to++
 			}
-			rows.targets = append(rows.targets, [2]int{from, to})
+			rows.targets = append(rows.targets, joinedTarget{name: name, from: from, to: to})
 		}
 	}
 	return rows
+}
+
+// fires has a table of a name fire triggers.
+func (n *joinedRows) fires(name string, f *firing) {
+	for i := range n.targets {
+		if n.targets[i].name == name {
+			n.targets[i].f = f
+		}
+	}
 }
 
 // Children implements sql.Node.
@@ -149,11 +165,12 @@ func (n *joinedRows) updated(it sql.RowIter, s *Session) sql.RowIter {
 	return &joinedIter{it, s, n.targets, make([]map[uint64]bool, len(n.targets))}
 }
 
-// joinedIter keeps an UPDATE from rows that an outer join does not have, and counts the others.
+// joinedIter keeps an UPDATE from rows that an outer join does not have, and counts the others. It fires the triggers
+// of those that stay as they are, which do not come to an editor.
 type joinedIter struct {
 	sql.RowIter
 	s       *Session
-	targets [][2]int
+	targets []joinedTarget
 	seen    []map[uint64]bool // hashes of their rows
 }
 
@@ -165,9 +182,9 @@ func (i *joinedIter) Next(ctx *sql.Context) (sql.Row, error) {
 	}
 	i.s.pin.joined = true
 	for n, at := range i.targets {
-		old := r[at[0]:at[1]]
+		old, new := r[at.from:at.to], r[len(r)/2:][at.from:at.to]
 		if missing(old) {
-			clear(r[len(r)/2:][at[0]:at[1]])
+			clear(new)
 			continue
 		}
 		h, err := hash.HashOf(ctx, nil, old)
@@ -180,6 +197,11 @@ func (i *joinedIter) Next(ctx *sql.Context) (sql.Row, error) {
 		if !i.seen[n][h] {
 			i.seen[n][h] = true
 			i.s.pin.matched++
+			if at.f != nil {
+				if err := at.f.kept(ctx, old, new); err != nil {
+					return nil, err
+				}
+			}
 		}
 	}
 	return r, nil

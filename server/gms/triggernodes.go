@@ -105,14 +105,37 @@ func (e *firingEditor) Insert(ctx *sql.Context, r sql.Row) error {
 	return e.f.fire(ctx, "after", "insert", nil, r)
 }
 
+// kept fires for a row of a join that an UPDATE leaves as it is. One that a BEFORE trigger changes comes to the editor.
+func (f *firing) kept(ctx *sql.Context, old, new sql.Row) error {
+	exact := exactSchema(f.schema)
+	if same, err := old.Equals(ctx, new, exact); err != nil || !same {
+		return err
+	}
+	if err := f.before(ctx, old, new); err != nil {
+		return err
+	}
+	same, err := old.Equals(ctx, new, exact)
+	if f.ahead = !same; err != nil || !same {
+		return err
+	}
+	return f.fire(ctx, "after", "update", old, new)
+}
+
+// before makes what is generated of a row that an UPDATE writes, and fires its BEFORE triggers.
+func (f *firing) before(ctx *sql.Context, old, new sql.Row) error {
+	if err := f.make(ctx, new); err != nil {
+		return err
+	}
+	return f.fire(ctx, "before", "update", old, new)
+}
+
 // Update implements sql.RowUpdater.
 func (e *firingEditor) Update(ctx *sql.Context, old, new sql.Row) error {
 	if !e.fired {
 		new = new.Copy()
-		if err := e.f.make(ctx, new); err != nil {
-			return err
-		}
-		if err := e.f.fire(ctx, "before", "update", old, new); err != nil {
+		if e.f.ahead {
+			e.f.ahead = false
+		} else if err := e.f.before(ctx, old, new); err != nil {
 			return err
 		}
 		for _, c := range e.f.checks {
@@ -337,6 +360,9 @@ func (s *Session) fireUpdate(ctx *sql.Context, n *plan.Update) (*plan.Update, er
 		f.derive(ctx, exprs, name)
 		if len(f.triggers)+len(f.checks)+len(f.derived) > 0 {
 			targets[name], fires = &firingTable{Node: target, table: table, f: f}, true
+		}
+		if rows, ok := source.Child.(*joinedRows); ok && len(f.triggers) > 0 {
+			rows.fires(name, f)
 		}
 	}
 	if !fires {

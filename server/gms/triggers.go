@@ -250,6 +250,7 @@ type firing struct {
 	checks   sql.CheckConstraints
 	derived  []derivedColumn
 	editor   sql.EditOpenerCloser // of the statement's rows, nil: none yet
+	ahead    bool                 // BEFORE UPDATE has been fired for the row that comes next
 }
 
 // firingOf returns what fires the triggers of a table, nil if it has none. The statement
