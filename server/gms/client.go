@@ -197,7 +197,22 @@ func (c *client) parse(ctx context.Context, text string) (parsed ast.Statement, 
 	if one == "" {
 		one = text
 	}
+	if strings.IndexByte(one, '?') >= 0 && parsed != nil && parameters(parsed) > 0 {
+		return nil, "", "", unprepared(one)
+	}
 	return parsed, one, rest, c.sandboxed(parsed)
+}
+
+// unprepared returns the error of a statement with a parameter that is not prepared.
+func unprepared(text string) error {
+	for at := 0; at < len(text); {
+		word, end := syntax.NextWord(text, at)
+		if word == " " && text[at] == '?' {
+			return syntax.Error(text, at)
+		}
+		at = end
+	}
+	return syntax.Error(text, len(text))
 }
 
 // firstStatement cuts a text behind its first statement, so that not all of a long text is looked at for each. One

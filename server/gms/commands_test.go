@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/go-sql-driver/mysql"
@@ -209,6 +210,33 @@ func TestStatementsBehindCall(t *testing.T) {
 	if want := []int{1, 2, 3, 1, 2}; !slices.Equal(got, want) || rows.Err() != nil {
 		t.Fatalf("got %v, want %v (%v)", got, want, rows.Err())
 	}
+}
+
+// A text that is prepared has one statement, and one that is not prepared has no parameters: MySQL's grammar ends there.
+func TestOnePreparedStatement(t *testing.T) {
+	i := startInstance(t)
+	c := i.conn(i.open("?multiStatements=true"))
+	must(t, c, "CREATE DATABASE d", "USE d", "CREATE TABLE t (id INT PRIMARY KEY)")
+	near := func(text, where string) {
+		t.Helper()
+		if _, err := c.PrepareContext(t.Context(), text); err == nil || !strings.Contains(err.Error(), "Error 1064 (42000)") || !strings.HasSuffix(err.Error(), where) {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+	near("INSERT INTO t VALUES (?); INSERT INTO t VALUES (2)", "near 'INSERT INTO t VALUES (2)' at line 1")
+	near("SELECT ';' ;\nSELECT 2;", "near 'SELECT 2' at line 2")
+	for _, text := range []string{"SELECT ?;", "SELECT ';', ? ; -- behind", "CREATE PROCEDURE p() BEGIN SELECT 1; SELECT 2; END"} {
+		st, err := c.PrepareContext(t.Context(), text)
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+			continue
+		}
+		_ = st.Close()
+	}
+	for _, text := range []string{"SELECT * FROM t WHERE id = ?", "SELECT 1; SELECT ?", "CREATE VIEW v AS SELECT '?', ?"} {
+		wantError(t, c, text, 1064, "42000")
+	}
+	must(t, c, "SELECT '?' /* ? */, `id` AS `?` FROM t -- ?")
 }
 
 // What a statement that is refused before it runs leaves is its own.

@@ -87,6 +87,11 @@ func (c *client) Prepare(ctx context.Context, text string) (*protocol.Statement,
 		if err != nil {
 			return c.sess.commitRefused(sctx, parsed, err)
 		}
+		if head, tail := firstStatement(p.query); tail != "" { // only comments may follow
+			if _, _, err := e.Parser.ParseOneWithOptions(sctx, tail, sql.LoadSqlMode(sctx).ParserOptions()); !errors.Is(err, ast.ErrEmpty) {
+				return syntax.Error(p.query, len(head)+1+len(tail)-len(strings.TrimLeft(tail, " \t\r\n")))
+			}
+		}
 		switch parsed.(type) {
 		case *ast.Prepare, *ast.Execute, *ast.Deallocate, *ast.Load:
 			return mysql.NewSQLError(1295, "HY000", "This command is not supported in the prepared statement protocol yet")
