@@ -125,6 +125,14 @@ type use struct {
 	b binding
 }
 
+// LastUsed returns the table that the transaction has read or written last, 0 if there is none.
+func (tx *Tx) LastUsed() TableID {
+	if tx.lastUse >= len(tx.uses) {
+		return 0
+	}
+	return tx.uses[tx.lastUse].t.ID
+}
+
 // bind makes sure that the transaction may use this definition of the table: it has the
 // metadata lock, and the definition is the newest one for writes and locking reads,
 // the snapshot's for plain reads. Returns ErrDefinitionChanged if it is not, or,

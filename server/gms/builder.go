@@ -350,14 +350,8 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 			}
 		}
 		return b.alterClause(ctx, s, n, r)
-	case *plan.CreateForeignKey: // nobody writes between the look at the rows and the definition
-		_, tx, err := writer(ctx)
-		if err == nil {
-			err = tx.LockDefinition(ctx, n.FkDef.Database, n.FkDef.Table)
-		}
-		if err != nil {
-			return nil, s.fail(ctx, err)
-		}
+	case *plan.CreateForeignKey:
+		return b.createForeignKey(ctx, s, n, r)
 	case *plan.CreateCheck:
 		if t := tableOf(n.Table); t != nil && n.Check.Name == "" { // a row that it refuses tells its name
 			c, check := *n, *n.Check

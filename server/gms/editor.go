@@ -11,6 +11,7 @@ import (
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/mysql"
+	"github.com/dolthub/vitess/go/sqltypes"
 
 	"sextant/engine"
 	"sextant/engine/row"
@@ -286,7 +287,10 @@ func (e *editor) failed(ctx *sql.Context, s *Session, sh *shape, r sql.Row, err 
 		dup.Index == sh.def.Primary || dup.Index.ID == sh.def.Primary.ID, existing)
 }
 
-// text returns a value as messages show it.
+// messageMost is how many bytes of a binary value a message has room for.
+const messageMost = 128
+
+// text returns a value as messages show it: what is not printable of a binary one as \x and two digits, without the zeros at its end.
 func text(ctx *sql.Context, t sql.Type, v any, prefix int) string {
 	if v == nil {
 		return "NULL"
@@ -296,6 +300,15 @@ func text(ctx *sql.Context, t sql.Type, v any, prefix int) string {
 		return fmt.Sprint(v)
 	}
 	out := w.ToString()
+	if types.IsBinaryType(t) || types.IsBit(t) {
+		if prefix > 0 && len(out) > prefix {
+			out = out[:prefix]
+		}
+		if t.Type() == sqltypes.Binary {
+			out = strings.TrimRight(out, "\x00")
+		}
+		return value.EscapedBytes(out, messageMost)
+	}
 	if runes := []rune(out); prefix > 0 && len(runes) > prefix {
 		out = string(runes[:prefix])
 	}

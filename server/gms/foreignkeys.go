@@ -294,17 +294,42 @@ func (s *Session) violated(err error) error {
 	if m == nil {
 		return err
 	}
-	cat := s.tx.tx.NewestCatalog()
+	cat, last := s.tx.tx.NewestCatalog(), s.tx.tx.LastUsed()
 	for _, db := range cat.Databases() {
 		for _, t := range cat.Tables(db.Name) {
 			for _, fk := range t.ForeignKeys {
-				if syntax.SameName(fk.Name, m[2]) && syntax.SameName(t.Name, m[3]) && syntax.SameName(fk.ParentTable, m[4]) {
+				if !syntax.SameName(fk.Name, m[2]) || !syntax.SameName(t.Name, m[3]) || !syntax.SameName(fk.ParentTable, m[4]) {
+					continue
+				}
+				parent := cat.Table(fk.ParentDatabase, fk.ParentTable)
+				if last == t.ID || parent != nil && last == parent.ID { // others have that name in other databases
 					return fkError(m[1], t, fk)
+				}
+				if err.Error() == m[0] {
+					err = fkError(m[1], t, fk)
 				}
 			}
 		}
 	}
 	return err
+}
+
+// createForeignKey adds a foreign key to a table whose rows are looked at: nobody writes it between that and the definition.
+func (b *builder) createForeignKey(ctx *sql.Context, s *Session, n *plan.CreateForeignKey, r sql.Row) (sql.RowIter, error) {
+	_, tx, err := writer(ctx)
+	if err == nil {
+		err = tx.LockDefinition(ctx, n.FkDef.Database, n.FkDef.Table)
+	}
+	if err != nil {
+		return nil, s.fail(ctx, err)
+	}
+	it, err := b.plain(ctx, s, n, r)
+	if err != nil {
+		if m := violation.FindStringSubmatch(err.Error()); m != nil {
+			err = fkError(m[1], &engine.TableDef{Database: n.FkDef.Database, Name: m[3]}, foreignKeyDef(*n.FkDef))
+		}
+	}
+	return it, err
 }
 
 func fkError(what string, t *engine.TableDef, fk engine.ForeignKeyDef) error {

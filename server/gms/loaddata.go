@@ -266,27 +266,11 @@ func (i *loadIter) text(b []byte, f loadField) (any, error) {
 	if i.decode != nil {
 		decoded, ok := i.decode(b)
 		if !ok {
-			return nil, mysql.NewSQLError(1300, "HY000", "Invalid %s character string: '%s'", i.charset, hexText(b))
+			return nil, mysql.NewSQLError(1300, "HY000", "Invalid %s character string: '%s'", i.charset, value.EscapedBytes(string(b), value.EscapedMost))
 		}
 		b = decoded
 	}
 	return string(b), nil
-}
-
-// hexText shows bytes as MySQL does in a message, the first six of them.
-func hexText(b []byte) string {
-	var out strings.Builder
-	for n, c := range b {
-		switch {
-		case n == 6:
-			return out.String() + "..."
-		case c >= ' ' && c < 0x7f:
-			out.WriteByte(c)
-		default:
-			fmt.Fprintf(&out, "\\x%02X", c)
-		}
-	}
-	return out.String()
 }
 
 // short is the value of a column whose field the line lacks: as in MySQL the type's zero,

@@ -39,7 +39,7 @@ func (a *Assigner) encoded(ctx *sql.Context, column string, t sql.StringType, s 
 
 // notEncoded is the loss of a text from what its column cannot hold.
 func notEncoded(from string) Lost {
-	bad := strings.ReplaceAll(escapedBytes(from), "%", "%%")
+	bad := strings.ReplaceAll(EscapedBytes(from, EscapedMost), "%", "%%")
 	return Lost{number: 1366, message: "Incorrect string value: '" + bad + "' for column '%s' at row %d"}
 }
 
@@ -66,9 +66,11 @@ func Encodes(cs sql.CharacterSetID, r rune) bool {
 	return ok
 }
 
-// escapedBytes are the first bytes of a text as the errors of character sets show them.
-func escapedBytes(s string) string {
-	const most = 6
+// EscapedMost is how many bytes of a text the errors of character sets show.
+const EscapedMost = 6
+
+// EscapedBytes are the first bytes of a binary text as errors show them.
+func EscapedBytes(s string, most int) string {
 	var out strings.Builder
 	for i := 0; i < len(s) && i < most; i++ {
 		if c := s[i]; c >= ' ' && c < 0x7F {
