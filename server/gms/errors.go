@@ -235,6 +235,8 @@ var rewrites = []errorRewrite{
 	rw("^temporary tables do not support foreign keys$", 1215, "Cannot add foreign key constraint"),
 	rw("^blob/text column '(.*)' used in key specification without a key length$", 1170, "BLOB/TEXT column '$1' used in key specification without a key length"),
 	rw("^incorrect prefix key '.*'; (.*)$", 1089, "Incorrect prefix key; $1"),
+	rw(`^"SET DEFAULT" is not supported$`, 1215, "Cannot add foreign key constraint"),
+	rw("^TEXT/BLOB are not valid types for foreign keys$", 1215, "Cannot add foreign key constraint"),
 	rw("^(JSON column '.*' supports indexing only via generated columns on a specified JSON path)$", 3152, "$1."),
 	rw("^Unknown collation: '?(.*?)'?$", 1273, "Unknown collation: '$1'"),
 	rw("^(\\w+) is not a valid character set for (\\w+)$", 1253, "COLLATION '$2' is not valid for CHARACTER SET '$1'"),

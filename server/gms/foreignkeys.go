@@ -325,7 +325,7 @@ func (b *builder) createForeignKey(ctx *sql.Context, s *Session, n *plan.CreateF
 	}
 	it, err := b.plain(ctx, s, n, r)
 	if err != nil {
-		if m := violation.FindStringSubmatch(err.Error()); m != nil {
+		if m := violation.FindStringSubmatch(err.Error()); m != nil && s.b.mysql {
 			err = fkError(m[1], &engine.TableDef{Database: n.FkDef.Database, Name: m[3]}, foreignKeyDef(*n.FkDef))
 		}
 	}

@@ -60,7 +60,10 @@ func checkKeyLength(schema sql.Schema, ix sql.IndexDef) error {
 	total := int64(0)
 	for _, c := range ix.Columns {
 		if at := schema.IndexOfColName(c.Name); at >= 0 && !schema[at].HiddenSystem {
-			if c.Length == 0 && types.IsTextBlob(schema[at].Type) {
+			if types.IsJSON(schema[at].Type) {
+				return mysql.NewSQLError(3152, "42000", "JSON column '%s' supports indexing only via generated columns on a specified JSON path.", c.Name)
+			}
+			if c.Length == 0 && (types.IsTextBlob(schema[at].Type) || types.IsGeometry(schema[at].Type)) {
 				return mysql.NewSQLError(1170, "42000", "BLOB/TEXT column '%s' used in key specification without a key length", c.Name)
 			}
 			if t, ok := schema[at].Type.(sql.StringType); ok && t.MaxCharacterLength() == 0 {

@@ -154,7 +154,10 @@ func (s *Session) checkTrigger(ctx *sql.Context, n *ast.DDL) error {
 			}
 		}
 	}
-	if s.temporary(name.Database, name.Name) != nil || cat.Object(engine.ObjectView, name.Database, name.Name) != nil {
+	if s.temporary(name.Database, name.Name) != nil {
+		return mysql.NewSQLError(1361, "HY000", "Trigger's '%s' is view or temporary table", name.Name)
+	}
+	if cat.Object(engine.ObjectView, name.Database, name.Name) != nil {
 		return mysql.NewSQLError(1347, "HY000", "'%s.%s' is not BASE TABLE", name.Database, name.Name)
 	}
 	if db := t.TrigName.Qualifier.String(); db != "" && !syntax.SameName(db, name.Database) {

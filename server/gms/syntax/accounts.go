@@ -48,7 +48,7 @@ func (l *Lexer) anyAccountName() (n AccountName, self, ok bool) {
 	}
 	for end := l.At; ; end = l.At { // an unquoted host: its parts touch each other
 		l.Next()
-		if l.Start != end || l.Kind == 0 || l.Kind == ',' || l.Kind == ')' {
+		if l.Start != end || l.Kind == 0 || strings.ContainsRune(",)=;s", rune(l.Kind)) {
 			break
 		}
 		n.Host += l.Text
