@@ -26,6 +26,7 @@ var addRules = sync.OnceFunc(func() {
 	addComparedTypes()
 	ownTriggers()
 	planrule.AddUnionTypes()
+	planrule.ColumnsBehindOthers()
 	windows := planbuilder.IsWindowFunc
 	planbuilder.IsWindowFunc = func(ctx *sql.Context, name string) (bool, error) {
 		if k := expr.Aggregates[name]; k != nil && k.Op != "" || name == "json_objectagg" {

@@ -23,7 +23,7 @@ func dropSorts(a *analyzer.Analyzer) {
 	planrule.AroundRule(a, "replaceIdxSort", func(ctx *sql.Context, n sql.Node, f *sql.QueryFlags, rule planrule.PlanRule) (sql.Node, transform.TreeIdentity, error) {
 		n, same, err := transform.Node(ctx, n, func(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
 			s, ok := n.(*plan.Sort)
-			if !ok || value.Served(ctx) && readsLess(ctx, s.Child, 0) {
+			if !ok || takesSome(ctx, s.Child) || value.Served(ctx) && readsLess(ctx, s.Child, 0) {
 				return n, transform.SameTree, nil
 			}
 			joins := joinsBelow(s)
@@ -56,6 +56,20 @@ func dropSorts(a *analyzer.Analyzer) {
 	})
 }
 
+// takesSome reports whether a LIMIT or OFFSET is below a sort: the planner has the table below it read in the order of the sort, and
+// LIMIT would take other rows.
+func takesSome(ctx *sql.Context, n sql.Node) bool {
+	some := false
+	transform.InspectWithOpaque(ctx, n, func(_ *sql.Context, n sql.Node) bool {
+		switch n.(type) {
+		case *plan.Limit, *plan.Offset:
+			some = true
+		}
+		return !some
+	})
+	return some
+}
+
 // joinsBelow are the joins of a plan, and whether they read their tables from the end.
 func joinsBelow(n sql.Node) map[*plan.JoinNode]bool {
 	out := map[*plan.JoinNode]bool{}
@@ -69,8 +83,8 @@ func joinsBelow(n sql.Node) map[*plan.JoinNode]bool {
 }
 
 // leads reports whether a plan that has lost its sort by the index of a table reads that table before those that it joins to it:
-// the planner also takes the index of one that is read again for each row of another. (An inner merge join has the order of
-// both of its sides; an outer one has rows without a partner, whose columns are NULL, between the others.)
+// the planner also takes the index of one that is read again for each row of another, or of the same table by another name. (An inner
+// merge join has the order of both of its sides; an outer one has rows without a partner, whose columns are NULL, between the others.)
 func leads(n sql.Node, by sql.SortConditions) bool {
 	f, ok := by[0].Expr.(*expression.GetField)
 	if !ok {
@@ -82,7 +96,12 @@ func leads(n sql.Node, by sql.SortConditions) bool {
 	case *plan.Sort:
 		return true
 	case plan.TableIdNode:
-		return n.Id() == f.TableId()
+		if n.Id() != f.TableId() {
+			return false
+		}
+		leaf, _ := orderedLeaf(n)
+		access, ok := leaf.(*plan.IndexedTableAccess)
+		return leaf == nil || ok && strings.HasSuffix(strings.ToLower(access.Index().Expressions()[0]), "."+strings.ToLower(f.Name()))
 	}
 	children := n.Children()
 	return len(children) != 1 || leads(children[0], by)

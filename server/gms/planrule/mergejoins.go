@@ -12,7 +12,7 @@ import (
 
 // mergeOrder is the comparison of two rows by which a merge join goes on, by the order of
 // the indexes that it reads. The planner's takes a row with a NULL in it for one of the
-// right side.
+// right side, and one with a NULL at the end of an index for a match of the row before it.
 type mergeOrder struct {
 	*expression.Equals
 	columns  []*expression.Equals
@@ -20,7 +20,7 @@ type mergeOrder struct {
 }
 
 // newMergeOrder returns the condition of a merge join with a mergeOrder in front, nil if it
-// is no merge join or not of rows.
+// is no merge join, or one of a column each that reads them forwards.
 func newMergeOrder(ctx *sql.Context, j *plan.JoinNode) sql.Expression {
 	if !j.Op.IsMerge() {
 		return nil
@@ -32,6 +32,9 @@ func newMergeOrder(ctx *sql.Context, j *plan.JoinNode) sql.Expression {
 	}
 	left, lok := rows.Left().(expression.Tuple)
 	right, rok := rows.Right().(expression.Tuple)
+	if j.IsReversed && !lok && !rok {
+		left, right, lok, rok = expression.Tuple{rows.Left()}, expression.Tuple{rows.Right()}, true, true
+	}
 	if !lok || !rok || len(left) != len(right) {
 		return nil
 	}

@@ -92,3 +92,34 @@ func UpsertsOfIndexedExpressions(a *analyzer.Analyzer) {
 		return n, transform.SameTree, err
 	})
 }
+
+// ColumnsBehindOthers has the columns of an UPDATE or DELETE of one table found by name where those of a CTE that it does not read
+// were numbered before them: the planner takes their numbers for their places.
+func ColumnsBehindOthers() {
+	analyzer.OnceAfterAll = slices.Clone(analyzer.OnceAfterAll)
+	i := slices.IndexFunc(analyzer.OnceAfterAll, func(r analyzer.Rule) bool { return r.Id.String() == "assignExecIndexes" })
+	assign := analyzer.OnceAfterAll[i].Apply
+	analyzer.OnceAfterAll[i].Apply = func(ctx *sql.Context, a *analyzer.Analyzer, n sql.Node, scope *plan.Scope, sel analyzer.RuleSelector,
+		f *sql.QueryFlags) (sql.Node, transform.TreeIdentity, error) {
+		switch n := n.(type) {
+		case *plan.Update:
+			n.HasSingleRel = n.HasSingleRel && numberedFirst(n.Child)
+		case *plan.DeleteFrom:
+			n.RefsSingleRel = n.RefsSingleRel && numberedFirst(n.Child)
+		}
+		return assign(ctx, a, n, scope, sel, f)
+	}
+}
+
+// numberedFirst reports whether the columns of a plan's table have the numbers from 1 on.
+func numberedFirst(n sql.Node) bool {
+	first := true
+	transform.Inspect(n, func(n sql.Node) bool {
+		if t, ok := n.(plan.TableIdNode); ok {
+			id, some := t.Columns().Next(1)
+			first = first && (!some || id == 1)
+		}
+		return first
+	})
+	return first
+}
