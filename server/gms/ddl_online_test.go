@@ -74,3 +74,37 @@ func TestDDLDoesNotStopOthers(t *testing.T) {
 		t.Errorf("%s rows, want %d", got, rows)
 	}
 }
+
+// What reads information_schema finds each table that it lists, while others are created and dropped.
+func TestInformationSchemaBesideDDL(t *testing.T) {
+	i := startInstance(t)
+	pool := i.open("")
+	a, b := i.conn(pool), i.conn(pool)
+	must(t, a, "CREATE DATABASE d")
+	done, stop := make(chan error, 1), make(chan struct{})
+	go func() {
+		for n := 0; ; n++ {
+			for _, q := range []string{"CREATE TABLE d.t%d (id INT PRIMARY KEY, n INT, KEY (n))", "DROP TABLE d.t%d"} {
+				if _, err := a.ExecContext(t.Context(), fmt.Sprintf(q, n)); err != nil {
+					done <- err
+					return
+				}
+			}
+			select {
+			case <-stop:
+				done <- nil
+				return
+			default:
+			}
+		}
+	}()
+	for range 8 {
+		for _, q := range []string{"TABLES", "COLUMNS", "STATISTICS", "TABLE_CONSTRAINTS"} {
+			one(t, b, "SELECT COUNT(*) FROM information_schema."+q)
+		}
+	}
+	close(stop)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}

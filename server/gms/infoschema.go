@@ -115,26 +115,28 @@ type base struct {
 // eachTable calls f for the tables that ctx's user may see, those of the volume in base, of
 // one database if only names it.
 func eachTable(ctx *sql.Context, s *Session, cat sql.Catalog, only string, f func(db sql.Database, t sql.Table, b *base) error) error {
-	for _, db := range databasesOf(ctx, s, cat) {
-		if only != "" && !strings.EqualFold(db.Name(), only) {
-			continue
-		}
-		err := sql.DBTableIter(ctx, db, func(t sql.Table) (bool, error) {
-			var of *base
-			if own, ok := sql.GetUnderlyingTable(t).(*Table); ok {
-				size, err := s.b.db.TableStats(ctx, own.shape.def)
-				if err != nil {
-					return false, wireError(err)
-				}
-				of = &base{own, size}
+	return s.atOnce(ctx, func() error {
+		for _, db := range databasesOf(ctx, s, cat) {
+			if only != "" && !strings.EqualFold(db.Name(), only) {
+				continue
 			}
-			return true, f(db, t, of)
-		})
-		if err != nil {
-			return err
+			err := sql.DBTableIter(ctx, db, func(t sql.Table) (bool, error) {
+				var of *base
+				if own, ok := sql.GetUnderlyingTable(t).(*Table); ok {
+					size, err := s.b.db.TableStats(ctx, own.shape.def)
+					if err != nil {
+						return false, wireError(err)
+					}
+					of = &base{own, size}
+				}
+				return true, f(db, t, of)
+			})
+			if err != nil {
+				return err
+			}
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
 // tableRows are TABLES.

@@ -47,16 +47,19 @@ const infoCollation = sql.Collation_utf8mb3_general_ci
 
 // plannersRows reads a table of the planner's.
 func plannersRows(t sql.Table) schemaReader {
-	return func(ctx *sql.Context, _ *Session, cat sql.Catalog) ([]sql.Row, error) {
+	return func(ctx *sql.Context, s *Session, cat sql.Catalog) (rows []sql.Row, err error) {
 		of, ok := t.(*information_schema.InformationSchemaTable)
 		if !ok {
 			return nil, nil
 		}
-		it, err := of.Reader(ctx, cat)
-		if err != nil {
-			return nil, err
-		}
-		return sql.RowIterToRows(ctx, it)
+		err = s.atOnce(ctx, func() error {
+			it, err := of.Reader(ctx, cat)
+			if err == nil {
+				rows, err = sql.RowIterToRows(ctx, it)
+			}
+			return err
+		})
+		return rows, err
 	}
 }
 

@@ -51,6 +51,7 @@ type Session struct {
 	statement
 	indexes      map[string]indexOptions // of the definition that is executed, see indexKey
 	missing      syntax.TableName        // the last table that a statement looked for in vain
+	steady       *engine.Catalog         // what is read of the schema for now, nil: what the statement binds to
 	renamed      map[string]string       // columns that the ALTER TABLE renames, see alterClauses
 	altered      string                  // the table that the ALTER TABLE changes
 	precisions   timePrecisions
@@ -300,8 +301,23 @@ func (s *Session) begin(ctx *sql.Context) (*engine.Tx, error) {
 	return t.tx, nil
 }
 
+// atOnce has f read the schema of one moment, in which a table that is listed is there, whatever others create and drop meanwhile.
+func (s *Session) atOnce(ctx *sql.Context, f func() error) error {
+	cat, err := s.catalog(ctx)
+	if err != nil {
+		return err
+	}
+	outer := s.steady
+	s.steady = cat
+	defer func() { s.steady = outer }()
+	return f()
+}
+
 // catalog returns the schema that ctx's statement binds to.
 func (s *Session) catalog(ctx *sql.Context) (*engine.Catalog, error) {
+	if s.steady != nil {
+		return s.steady, nil
+	}
 	if s.ended {
 		return s.b.db.CatalogAt(ctx, 0)
 	}
