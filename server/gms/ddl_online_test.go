@@ -98,7 +98,7 @@ func TestInformationSchemaBesideDDL(t *testing.T) {
 			}
 		}
 	}()
-	for range 8 {
+	for range 4 {
 		for _, q := range []string{"TABLES", "COLUMNS", "STATISTICS", "TABLE_CONSTRAINTS"} {
 			one(t, b, "SELECT COUNT(*) FROM information_schema."+q)
 		}
