@@ -203,7 +203,7 @@ func (c *Cursor) readPages(ctx context.Context) error {
 		c.refresh()
 		return nil
 	}
-	p, err := tx.viewOf(ctx, c.t)
+	p, err := tx.viewOf(ctx, c.t, c.ix)
 	if err != nil {
 		return err
 	}
@@ -526,7 +526,7 @@ func (tx *Tx) Get(ctx context.Context, t *TableDef, ix *IndexDef, key []byte) (r
 			return img, img != nil, nil
 		}
 	}
-	p, err := tx.viewOf(ctx, t)
+	p, err := tx.viewOf(ctx, t, t.Primary)
 	if err != nil {
 		return nil, false, err
 	}

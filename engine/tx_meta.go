@@ -61,14 +61,14 @@ func (tx *Tx) begin(write bool) error {
 	return nil
 }
 
-// Catalog returns the schema that the next statement binds to: the snapshot's if one
-// is taken, otherwise the newest (binding takes no snapshot, T-8); with the
-// transaction's own DDL in it. DML and locking reads bind to NewestCatalog.
+// Catalog returns the schema that the next statement binds to: the newest (T-6; binding takes no
+// snapshot, T-8); on a reader, where no lock keeps a table as it was read, and under AsOf the
+// snapshot's, if one is taken. The transaction's own DDL is in it.
 func (tx *Tx) Catalog(context.Context) (*Catalog, error) {
 	switch {
 	case tx.done:
 		return nil, ErrTxDone
-	case tx.snapshot != 0:
+	case tx.snapshot != 0 && (tx.o.AsOf != 0 || tx.db.Role() != RoleWriter):
 		return tx.withOwn(tx.cat), nil
 	}
 	return tx.NewestCatalog(), nil
@@ -114,7 +114,7 @@ type binding uint8
 
 const (
 	bindNone   binding = iota
-	bindRead           // plain reads: the snapshot's definition
+	bindRead           // plain reads: a definition that the snapshot's rows can be read by
 	bindShared         // shared locking reads: the newest definition
 	bindWrite          // writes and exclusive locking reads: the same, as a writer
 )
@@ -134,9 +134,9 @@ func (tx *Tx) LastUsed() TableID {
 }
 
 // bind makes sure that the transaction may use this definition of the table: it has the
-// metadata lock, and the definition is the newest one for writes and locking reads,
-// the snapshot's for plain reads. Returns ErrDefinitionChanged if it is not, or,
-// for a write, if the snapshot has another one (not, if it has none); lock errors.
+// metadata lock, and the definition is the newest one for writes and locking reads, whatever
+// the snapshot's is, and for plain reads as viewOf says. Returns ErrDefinitionChanged if it is
+// not; lock errors.
 func (tx *Tx) bind(ctx context.Context, t *TableDef, b binding) error {
 	if tx.lastUse < len(tx.uses) {
 		if u := &tx.uses[tx.lastUse]; u.t == t && u.b >= b {
@@ -176,35 +176,35 @@ func (tx *Tx) bindNew(ctx context.Context, t *TableDef, b binding) error {
 		}
 	}
 	if b == bindRead {
-		_, err := tx.viewOf(ctx, t)
+		_, err := tx.viewOf(ctx, t, t.Primary)
 		return err
 	}
-	if err := tx.sameVersion(tx.NewestCatalog(), t); err != nil {
-		return err
-	}
-	if tx.snapshot != 0 && tx.o.Isolation != ReadCommitted {
-		if cat := tx.withOwn(tx.cat); cat.TableByID(t.ID) != nil { // plain reads fail for one that the snapshot lacks
-			return tx.sameVersion(cat, t)
-		}
+	if def := tx.NewestCatalog().TableByID(t.ID); def == nil || def.Version != t.Version {
+		return definitionChanged(t)
 	}
 	return nil
 }
 
-// viewOf returns the pages that plain reads of the table see. Returns
-// ErrDefinitionChanged if the snapshot has another definition of it.
-func (tx *Tx) viewOf(ctx context.Context, t *TableDef) (*pager, error) {
+// viewOf returns the pages that plain reads of the table by an index see. Returns ErrDefinitionChanged
+// if the snapshot lacks the table or has other trees of it or of the index, or if t is older
+// than what it has: a definition that only was changed since can read what was written before.
+func (tx *Tx) viewOf(ctx context.Context, t *TableDef, ix *IndexDef) (*pager, error) {
 	p, err := tx.view(ctx)
-	if err == nil && !t.Temporary {
-		err = tx.sameVersion(tx.withOwn(tx.cat), t)
+	if err != nil || t.Temporary {
+		return p, err
 	}
-	return p, err
+	was := tx.withOwn(tx.cat).TableByID(t.ID)
+	if was == nil || was.Version > t.Version || was.Primary.Tree != t.Primary.Tree {
+		return nil, definitionChanged(t)
+	}
+	if old := was.indexByID(ix.ID); old == nil || old.Tree != ix.Tree {
+		return nil, definitionChanged(t)
+	}
+	return p, nil
 }
 
-func (tx *Tx) sameVersion(cat *Catalog, t *TableDef) error {
-	if def := cat.TableByID(t.ID); def == nil || def.Version != t.Version {
-		return fmt.Errorf("%w: %s.%s", ErrDefinitionChanged, t.Database, t.Name)
-	}
-	return nil
+func definitionChanged(t *TableDef) error {
+	return fmt.Errorf("%w: %s.%s", ErrDefinitionChanged, t.Database, t.Name)
 }
 
 // LockTables takes LOCK TABLES' lock of a table for the session: others may read it

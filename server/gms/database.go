@@ -74,13 +74,6 @@ func (d *Database) table(ctx *sql.Context, name string, ref reference) (sql.Tabl
 	if def == nil {
 		def = cat.Table(d.Name(), name)
 	}
-	if def == nil && !s.ended { // what the snapshot lacks may be written; a plain read of it is 1412
-		tx, err := s.begin(ctx)
-		if err != nil {
-			return nil, false, err
-		}
-		def = tx.NewestCatalog().Table(d.Name(), name)
-	}
 	if def == nil {
 		s.missing = syntax.TableName{Database: d.Name(), Name: name}
 		return nil, false, s.unknownTables(cat)
