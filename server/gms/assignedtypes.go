@@ -191,7 +191,7 @@ func nullDocument(d *sql.ColumnDefaultValue) *sql.ColumnDefaultValue {
 		return d
 	}
 	out := *d
-	out.OutType = documentOrNull{d.OutType}
+	out.OutType, out.ReturnNil = documentOrNull{d.OutType}, true // that of a NOT NULL column is refused where it is stored
 	return &out
 }
 

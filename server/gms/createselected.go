@@ -48,7 +48,7 @@ func (b *builder) createSelect(ctx *sql.Context, s *Session, create *plan.Create
 	generates := -1
 	for i, c := range schema {
 		if at := source.IndexOfColName(c.Name); at >= 0 {
-			values[i] = expression.NewGetField(at, source[at].Type, c.Name, source[at].Nullable)
+			values[i] = expression.NewGetField(at, source[at].Type, c.Name, true) // the table says what may be NULL
 		} else if c.Default != nil {
 			values[i] = c.Default
 		} else if c.Generated == nil {

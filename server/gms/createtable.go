@@ -81,18 +81,15 @@ func charsetText(c sql.CollationID, collate string) string {
 // columnText is a column's line, with its expressions as f has them.
 func columnText(ctx *sql.Context, c *sql.Column, table sql.CollationID, f func(kept string) string) (string, error) {
 	text := syntax.QuoteName(c.Name) + " " + typeName(c.Type)
-	if t, ok := c.Type.(sql.TypeWithCollation); ok {
-		text = syntax.QuoteName(c.Name) + " " + t.StringWithTableCollation(t.Collation())
-		if types.IsTextOnly(c.Type) || types.IsEnum(c.Type) || types.IsSet(c.Type) {
-			d := expr.SourceColumn(ctx, c)
-			given := table == sql.Collation_Unspecified || d != nil && d.Options[optCharset] != ""
-			set, modern := t.Collation().CharacterSet(), sql.Collation_utf8mb4_0900_ai_ci
-			if given || t.Collation() != table {
-				text += " CHARACTER SET " + set.Name()
-			}
-			if given || t.Collation() != set.DefaultCollation() || t.Collation() == modern && table != modern {
-				text += " COLLATE " + t.Collation().Name()
-			}
+	if t, ok := c.Type.(sql.TypeWithCollation); ok && (types.IsTextOnly(c.Type) || types.IsEnum(c.Type) || types.IsSet(c.Type)) {
+		d := expr.SourceColumn(ctx, c)
+		given := table == sql.Collation_Unspecified || d != nil && d.Options[optCharset] != ""
+		set, modern := t.Collation().CharacterSet(), sql.Collation_utf8mb4_0900_ai_ci
+		if given || t.Collation() != table {
+			text += " CHARACTER SET " + set.Name()
+		}
+		if given || t.Collation() != set.DefaultCollation() || t.Collation() == modern && table != modern {
+			text += " COLLATE " + t.Collation().Name()
 		}
 	}
 	if c.Generated != nil {

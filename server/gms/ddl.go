@@ -205,7 +205,7 @@ func typeText(t sql.Type) (text, collation string) {
 	case sqltypes.Binary, sqltypes.VarBinary, sqltypes.Blob, sqltypes.Vector:
 		return t.String(), ""
 	}
-	return ct.StringWithTableCollation(ct.Collation()), ct.Collation().Name()
+	return typeName(t), ct.Collation().Name()
 }
 
 // expressionText returns a default as SQL text without table names.

@@ -139,11 +139,13 @@ func (s *Session) viewTypes(ctx *sql.Context, n sql.Node, out []described) error
 	}
 	for i := range min(len(out), len(n.Schema(ctx))) {
 		as := expr.CreatedColumn(ctx, n, i)
+		c := *out[i].Column
+		c.Nullable = as.Nullable
 		if as.Field {
+			out[i].Column = &c
 			continue
 		}
-		c := *out[i].Column
-		c.Type, c.Nullable = as.Typ, as.Nullable
+		c.Type = as.Typ
 		out[i].Column = &c
 		if types.IsTimespan(as.Typ) {
 			out[i].def = &engine.ColumnDef{Options: map[string]string{expr.OptPrecision: strconv.Itoa(as.MomentDigits())}}
@@ -204,10 +206,16 @@ func (s *Session) columnPrivileges(ctx *sql.Context, db, table, column string) s
 	return strings.Join(out, ",")
 }
 
-// typeName is a type's text: MySQL has a shorter word for GEOMETRYCOLLECTION.
+// memberEscapes writes what in the members of an ENUM or SET is not itself in a literal; quotes are the planner's.
+var memberEscapes = strings.NewReplacer(`\`, `\\`, "\n", `\n`, "\r", `\r`, "\x00", `\0`)
+
+// typeName is a type's text without its collation: MySQL has a shorter word for GEOMETRYCOLLECTION.
 func typeName(t sql.Type) string {
-	if _, ok := t.(types.GeomCollType); ok {
+	switch x := t.(type) {
+	case types.GeomCollType:
 		return "geomcollection"
+	case sql.TypeWithCollation:
+		return memberEscapes.Replace(x.StringWithTableCollation(x.Collation()))
 	}
 	return t.String()
 }
@@ -215,9 +223,6 @@ func typeName(t sql.Type) string {
 // typeText is COLUMN_TYPE.
 func (c described) typeText() string {
 	text := typeName(c.Type)
-	if t, ok := c.Type.(sql.TypeWithCollation); ok {
-		text = t.StringWithTableCollation(t.Collation())
-	}
 	if c.def != nil && c.Type.Type() == sqltypes.Time && expr.Precision(c.def) >= 0 {
 		text = expr.TimeText(expr.Precision(c.def))
 	}

@@ -55,6 +55,9 @@ func addOrigins(ctx *sql.Context, n sql.Node, schema sql.Schema, out []protocol.
 	tables, aggregates := tablesByName(n), groupsAggregates(n)
 	for i, c := range schema {
 		col := &out[i]
+		if c.Source != "" && !c.Nullable && tables[strings.ToLower(c.Source)] == nil && expr.CreatedColumn(ctx, n, i).Nullable {
+			col.Flags &^= gomysql.NOT_NULL_FLAG // JSON_TABLE's, also through derived tables
+		}
 		if exprs != nil {
 			col.Table, col.OrgTable, col.OrgName, col.Database = "", "", "", ""
 			e := planrule.Unaliased(exprs[i])

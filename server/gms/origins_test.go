@@ -161,6 +161,31 @@ func TestColumnsOfUnions(t *testing.T) {
 	}
 }
 
+// TestColumnsOfJSONTable: they may be NULL, through derived tables too.
+func TestColumnsOfJSONTable(t *testing.T) {
+	i := startInstance(t)
+	must(t, i.open(""), "CREATE DATABASE d", "CREATE TABLE d.n (i INT NOT NULL)", "CREATE VIEW d.v AS SELECT * FROM JSON_TABLE('[1]', '$[*]' COLUMNS (a INT PATH '$.x')) t")
+	c, err := client.Connect(i.addr, "root", "", "d")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	for query, null := range map[string]bool{
+		"SELECT a FROM JSON_TABLE('[1]', '$[*]' COLUMNS (a INT PATH '$.x')) t":                                     true,
+		"SELECT * FROM (SELECT a FROM JSON_TABLE('[1]', '$[*]' COLUMNS (a INT PATH '$.x')) t) d":                   true,
+		"WITH w AS (SELECT a FROM JSON_TABLE('[1]', '$[*]' COLUMNS (a INT PATH '$.x')) t) SELECT a FROM w LIMIT 1": true,
+		"SELECT * FROM v": true, "SELECT * FROM (SELECT i FROM n) d": false,
+	} {
+		r, err := c.Execute(query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := r.Fields[0].Flag&mysql.NOT_NULL_FLAG == 0; got != null {
+			t.Errorf("%s: may be NULL: %v", query, got)
+		}
+	}
+}
+
 // TestColumnFormats: the text of ZEROFILL and DOUBLE(M,D) has their zeros and digits, and clients are told of them.
 func TestColumnFormats(t *testing.T) {
 	i := startInstance(t)

@@ -65,6 +65,10 @@ func CreatedColumn(ctx *sql.Context, n sql.Node, at int) ResultColumn {
 		return c
 	case *Kept:
 		return CreatedColumn(ctx, x.Node, at)
+	case *plan.JSONTable: // what a path does not find is NULL, also where the planner says otherwise
+		c := storedColumn(ctx, schema[at])
+		c.Nullable = true
+		return c
 	case *plan.JoinNode:
 		left := len(children[0].Schema(ctx))
 		side, i := children[0], at
@@ -396,7 +400,8 @@ func bare(e sql.Expression) sql.Expression {
 // Column gives what was derived to a column that has no definition of its own.
 func (c ResultColumn) Column(ctx *sql.Context, to *sql.Column) {
 	if c.Field {
-		if to.Comment = c.comment; c.onUpdate != "" {
+		to.Comment, to.Nullable = c.comment, c.Nullable
+		if c.onUpdate != "" {
 			to.OnUpdate = sql.NewUnresolvedColumnDefaultValue(c.onUpdate)
 		}
 		if !c.auto {

@@ -415,7 +415,7 @@ func checkMembers(name string, t *ast.ColumnType) error {
 	seen := map[string]bool{}
 	set := strings.EqualFold(t.Type, "set")
 	for _, v := range t.EnumValues {
-		v = strings.TrimRight(syntax.Unquoted(v), " ")
+		v = strings.TrimRight(v, " ")
 		if set && strings.Contains(v, ",") {
 			return mysql.NewSQLError(1367, "22007", "Illegal %s '%s' value found during parsing", "set", v)
 		}

@@ -156,7 +156,7 @@ var definitionErrors = []struct {
 	{regexp.MustCompile(`^duplicate entry: (.*)$`), func(d DefinitionOf, m []string) error {
 		for _, c := range d.columns() {
 			for _, v := range c.Type.EnumValues {
-				if strings.EqualFold(strings.TrimRight(syntax.Unquoted(v), " "), strings.TrimRight(m[1], " ")) {
+				if strings.EqualFold(strings.TrimRight(v, " "), strings.TrimRight(m[1], " ")) {
 					return duplicatedValue(c.Name.String(), strings.TrimRight(m[1], " "), &c.Type)
 				}
 			}

@@ -18,10 +18,24 @@ import (
 const FunctionalMark = "!functional"
 
 // FunctionalIndexes makes generated columns of the expressions in the indexes of a CREATE
-// TABLE. What their type is, is known when it runs.
+// TABLE. What their type is, is known when it runs. The indexes' columns get the letters that the columns have.
 func FunctionalIndexes(stmt ast.Statement) {
 	d, ok := stmt.(*ast.DDL)
-	if !ok || d.Action != ast.CreateStr || d.TableSpec == nil || d.OptSelect != nil {
+	if !ok || d.Action != ast.CreateStr || d.TableSpec == nil {
+		return
+	}
+	declared := make(map[string]ast.ColIdent, len(d.TableSpec.Columns))
+	for _, c := range d.TableSpec.Columns {
+		declared[c.Name.Lowered()] = c.Name
+	}
+	for _, ix := range d.TableSpec.Indexes {
+		for _, f := range ix.Fields {
+			if c, ok := declared[f.Column.Lowered()]; ok {
+				f.Column = c
+			}
+		}
+	}
+	if d.OptSelect != nil {
 		return
 	}
 	unnamed := 0
