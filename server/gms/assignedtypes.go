@@ -332,7 +332,11 @@ func assignedTypes(ctx *sql.Context, source sql.Node, n *plan.InsertInto) (sql.N
 			if a, ok := e.(*expression.Alias); ok {
 				e, name = a.Child, a.Name()
 			}
-			if q := expr.NewUnrounded(ctx, e); q != nil {
+			q := expr.NewUnrounded(ctx, e)
+			if _, defined := e.(expr.Defined); defined && q == nil {
+				q, _ = assignedAs(ctx, e, c.Type)
+			}
+			if q != nil {
 				if inner[f.Index()], some = q, true; name != "" {
 					inner[f.Index()] = expression.NewAlias(ctx, name, q)
 				}

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/mysql"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
@@ -138,7 +139,7 @@ func (d *getDiagnostics) run(ctx *sql.Context, s *Session, sc *scope) error {
 		default:
 			v = of.Item(i.Item)
 		}
-		if err := sc.store(ctx, i.To, v, t); err != nil {
+		if err := sc.store(ctx, i.To, expression.NewLiteral(v, t), nil); err != nil {
 			return err
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/vitess/go/mysql"
 
+	"sextant/engine"
 	"sextant/server/gms/expr"
 	"sextant/server/gms/function"
 	"sextant/server/gms/syntax"
@@ -98,7 +99,10 @@ func (c *functionCall) String() string {
 }
 
 // Type implements sql.Expression.
-func (c *functionCall) Type(*sql.Context) sql.Type { return c.f.returns }
+func (c *functionCall) Type(*sql.Context) sql.Type { return c.f.result.typ }
+
+// Definition implements expr.Defined.
+func (c *functionCall) Definition() *engine.ColumnDef { return c.f.result.column }
 
 // IsNullable implements sql.Expression.
 func (c *functionCall) IsNullable(*sql.Context) bool { return true }
@@ -109,7 +113,7 @@ func (c *functionCall) IsNonDeterministic() bool { return true }
 
 // CollationCoercibility implements sql.CollationCoercible.
 func (c *functionCall) CollationCoercibility(*sql.Context) (sql.CollationID, byte) {
-	if t, ok := c.f.returns.(sql.TypeWithCollation); ok {
+	if t, ok := c.f.result.typ.(sql.TypeWithCollation); ok {
 		return t.Collation(), 4
 	}
 	return sql.Collation_binary, 5
@@ -139,17 +143,14 @@ func (c *functionCall) Eval(ctx *sql.Context, row sql.Row) (any, error) {
 	}
 	top := &scope{vars: map[string]*local{}}
 	for i, p := range c.f.params {
-		v, err := c.args[i].Eval(ctx, row)
-		if err == nil {
-			err = p.assign(ctx, v, c.args[i].Type(ctx))
-		}
-		if err != nil {
+		if err := p.assign(ctx, c.args[i], row); err != nil {
 			return nil, err
 		}
 		top.vars[strings.ToLower(p.name)] = &p
 	}
-	result := &local{name: c.String(), typ: c.f.returns}
-	r := &routine{s: s, db: c.f.name.Database, runner: s.b.runner, result: result}
+	result := c.f.result
+	result.name = c.String()
+	r := &routine{s: s, db: c.f.name.Database, runner: s.b.runner, result: &result}
 	done := false
 	err = s.inside(ctx, program{kind: programFunction, name: c.f.key(), database: c.f.name.Database, mode: c.f.mode, definer: c.f.definer, invoker: c.f.invoker},
 		func() error {

@@ -68,27 +68,31 @@ func (b *builder) call(ctx *sql.Context, s *Session, n *plan.Call, row sql.Row) 
 		return nil, mysql.NewSQLError(1456, "HY000",
 			"Recursive limit %d (as set by the max_sp_recursion_depth variable) was exceeded for routine %s", limit, n.Procedure.Name)
 	}
-	stored, body, err := s.procedureBody(ctx, n.Procedure, name)
+	stored, spec, err := s.procedureSpec(ctx, n.Procedure, name)
 	if err != nil {
 		return nil, err
 	}
+	sets, collation := procedureCharsets(stored.Create), s.databaseCollation(ctx, name.Database)
 	top := &scope{vars: map[string]*local{}}
 	for i, p := range n.Procedure.Params {
-		l := &local{name: p.Name, typ: p.Type}
+		t := &spec.Params[i].Type
+		if i < len(sets) {
+			t.Charset, t.Collate = sets[i].set, sets[i].collate
+		}
+		l, err := newLocal(p.Name, t, collation)
+		if err != nil {
+			return nil, err
+		}
 		if p.Direction != plan.ProcedureParamDirection_In && args[i] == nil && !s.assignable(n.Params[i], i) {
 			return nil, mysql.NewSQLError(1414, "42000",
 				"OUT or INOUT argument %d for routine %s.%s is not a variable or NEW pseudo-variable in BEFORE trigger", i+1, name.Database, n.Procedure.Name)
 		}
 		if p.Direction != plan.ProcedureParamDirection_Out {
-			v, err := n.Params[i].Eval(ctx, row)
-			if err != nil {
-				return nil, err
-			}
-			if err := l.assign(ctx, v, n.Params[i].Type(ctx)); err != nil {
+			if err := l.assign(ctx, n.Params[i], row); err != nil {
 				return nil, err
 			}
 		}
-		top.vars[strings.ToLower(p.Name)] = l
+		top.vars[strings.ToLower(p.Name)] = &l
 	}
 	r := &routine{s: s, db: name.Database, runner: n.GetRunner()}
 	definer, _, _ := syntax.NewLexer(n.Procedure.Definer).AccountName()
@@ -98,7 +102,7 @@ func (b *builder) call(ctx *sql.Context, s *Session, n *plan.Call, row sql.Row) 
 		return nil, err
 	}
 	defer leave() // also in a panic
-	if err := r.body(ctx, body, top); err != nil {
+	if err := r.body(ctx, spec.Body, top); err != nil {
 		return nil, err
 	}
 	leave()
@@ -108,7 +112,7 @@ func (b *builder) call(ctx *sql.Context, s *Session, n *plan.Call, row sql.Row) 
 		}
 		l := top.vars[strings.ToLower(p.Name)]
 		if args[i] != nil {
-			err = args[i].assign(ctx, l.value, l.typ)
+			err = args[i].assign(ctx, l.expression(), nil)
 		} else {
 			if v, ok := n.Params[i].(*expression.UserVar); ok {
 				err = ctx.SetUserVariable(ctx, v.Name, l.value, l.typ)
@@ -149,8 +153,8 @@ func (s *Session) assignable(e sql.Expression, i int) bool {
 	return false
 }
 
-// procedureBody returns the statement that a procedure runs.
-func (s *Session) procedureBody(ctx *sql.Context, proc *plan.Procedure, name syntax.TableName) (p storedProcedure, body ast.Statement, err error) {
+// procedureSpec returns the parameters of a procedure and the statement that it runs.
+func (s *Session) procedureSpec(ctx *sql.Context, proc *plan.Procedure, name syntax.TableName) (p storedProcedure, spec *ast.ProcedureSpec, err error) {
 	if ok, err := getObject(ctx, engine.ObjectProcedure, name.Database, name.Name, &p); err != nil {
 		return p, nil, err
 	} else if !ok {
@@ -170,7 +174,7 @@ func (s *Session) procedureBody(ctx *sql.Context, proc *plan.Procedure, name syn
 	if err != nil {
 		return p, nil, err
 	}
-	return p, stmt.(*ast.DDL).ProcedureSpec.Body, nil
+	return p, stmt.(*ast.DDL).ProcedureSpec, nil
 }
 
 // jump is where a procedure goes on if not with the next statement.
@@ -238,11 +242,7 @@ func (r *routine) statement(ctx *sql.Context, stmt ast.Statement, sc *scope) (*j
 		return &jump{label: n.Label, iterate: true}, nil
 	case *ast.Set:
 		if e, ok := isReturn(n); ok && r.result != nil {
-			v, t, err := r.value(ctx, e, sc)
-			if err == nil {
-				err = r.result.assign(ctx, v, t)
-			}
-			if err != nil {
+			if err := r.assign(ctx, r.result, e, sc); err != nil {
 				return r.raise(ctx, err, sc)
 			}
 			return &jump{returned: true}, nil
@@ -317,9 +317,7 @@ func (r *routine) branch(ctx *sql.Context, n *ast.CaseStatement, sc *scope) (ast
 		if err != nil {
 			return nil, err
 		}
-		if of, err = (&local{typ: t, value: v}).literal(ctx); err != nil {
-			return nil, err
-		}
+		of = (&local{typ: t, value: v}).tree()
 	}
 	for _, c := range n.Cases {
 		when := c.Case
@@ -404,10 +402,7 @@ func (r *routine) simple(ctx *sql.Context, stmt ast.Statement, sc *scope) error 
 // does not get.
 func (r *routine) run(ctx *sql.Context, stmt ast.Statement, sc *scope) (sql.Schema, []sql.Row, error) {
 	for try := 0; ; try++ {
-		c, err := sc.copy(ctx, stmt)
-		if err != nil {
-			return nil, nil, err
-		}
+		c := sc.copy(ctx, stmt)
 		commits, begun := r.s.command.commits, r.s.results.sets()
 		r.s.stale = false
 		schema, rows, err := r.runOnce(ctx, c)
@@ -443,10 +438,14 @@ func (r *routine) value(ctx *sql.Context, e ast.Expr, sc *scope) (any, sql.Type,
 	case ast.BoolVal:
 		return bool(e), types.Boolean, nil
 	}
+	info := ctx.GetLastQueryInfo()
+	count, found := info.RowCount.Load(), info.FoundRows.Load() // it is no statement
 	schema, rows, err := r.run(ctx, &ast.Select{SelectExprs: ast.SelectExprs{&ast.AliasedExpr{Expr: e}}}, sc)
 	if err != nil {
 		return nil, nil, err
 	}
+	info.RowCount.Store(count)
+	info.FoundRows.Store(found)
 	if len(schema) != 1 || len(rows) != 1 {
 		return nil, nil, mysql.NewSQLError(1241, "21000", "Operand should contain 1 column(s)")
 	}
@@ -461,14 +460,24 @@ func (r *routine) truth(ctx *sql.Context, e ast.Expr, sc *scope) (bool, error) {
 	return sql.ConvertToBool(ctx, v)
 }
 
+// assign gives a variable the value of an expression.
+func (r *routine) assign(ctx *sql.Context, to *local, e ast.Expr, sc *scope) error {
+	if name, ok := e.(*ast.ColName); ok {
+		if l := sc.local(name); l != nil {
+			return to.assign(ctx, l.expression(), nil)
+		}
+	}
+	v, t, err := r.value(ctx, ast.InjectedExpr{Auth: rewrite.Open, Expression: assignedTo{to.typ}, Children: ast.Exprs{e}}, sc)
+	if err != nil {
+		return err
+	}
+	return to.assign(ctx, expression.NewLiteral(v, t), nil)
+}
+
 // set runs one assignment of a SET.
 func (r *routine) set(ctx *sql.Context, n *ast.Set, e *ast.SetVarExpr, sc *scope) error {
 	if l := sc.local(e.Name); l != nil && e.Scope == ast.SetScope_None {
-		v, t, err := r.value(ctx, e.Expr, sc)
-		if err != nil {
-			return err
-		}
-		return l.assign(ctx, v, t)
+		return r.assign(ctx, l, e.Expr, sc)
 	}
 	_, _, err := r.run(ctx, &ast.Set{Comments: n.Comments, Exprs: ast.SetVarExprs{e}}, sc)
 	return err
@@ -495,20 +504,22 @@ func (r *routine) into(ctx *sql.Context, query ast.Statement, names ast.Variable
 		return mysql.NewSQLError(1172, "42000", "Result consisted of more than one row")
 	}
 	for i, name := range names {
-		if err := sc.store(ctx, name.String(), rows[0][i], schema[i].Type); err != nil {
+		if err := sc.store(ctx, name.String(), resultColumn(schema, i), rows[0]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// resultColumn returns a column of a result as an expression of its rows.
+func resultColumn(schema sql.Schema, i int) sql.Expression {
+	c := schema[i]
+	return expression.NewGetFieldWithTable(i, 0, c.Type, c.DatabaseSource, c.Source, c.Name, true)
+}
+
 // nested runs a CALL in a procedure.
 func (r *routine) nested(ctx *sql.Context, n *ast.Call, sc *scope) error {
-	c, err := sc.copy(ctx, n)
-	if err != nil {
-		return err
-	}
-	call := c.(*ast.Call)
+	call := sc.copy(ctx, n).(*ast.Call)
 	if call.ProcName.Qualifier.IsEmpty() {
 		call.ProcName.Qualifier = ast.NewTableIdent(r.db)
 	}
@@ -521,7 +532,7 @@ func (r *routine) nested(ctx *sql.Context, n *ast.Call, sc *scope) error {
 		}
 	}
 	r.s.calls.args = args
-	_, _, err = r.runOnce(ctx, call)
+	_, _, err := r.runOnce(ctx, call)
 	r.s.calls.args = nil
 	return err
 }

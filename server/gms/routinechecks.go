@@ -313,15 +313,15 @@ func (c *programCheck) declare(n *ast.Declare, sc *checkScope) error {
 	}
 	switch {
 	case n.Variables != nil:
-		typ, err := programType(&n.Variables.VarType)
-		if err != nil {
-			return err
-		}
 		for _, name := range n.Variables.Names {
 			if sc.vars[name.Lowered()] != nil {
 				return mysql.NewSQLError(1331, "42000", "Duplicate variable: %s", name.String())
 			}
-			sc.vars[name.Lowered()] = &local{name: name.String(), typ: typ}
+			l, err := newLocal(name.String(), &n.Variables.VarType, sql.Collation_Default)
+			if err != nil {
+				return err
+			}
+			sc.vars[name.Lowered()] = &l
 		}
 		return c.names(n.Variables.VarType.Default)
 	case n.Condition != nil:

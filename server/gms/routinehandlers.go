@@ -111,22 +111,16 @@ func (r *routine) handle(ctx *sql.Context, h *conditionHandler, c rewrite.Condit
 func (r *routine) declare(ctx *sql.Context, n *ast.Declare, sc *scope) error {
 	switch {
 	case n.Variables != nil:
-		t, err := programType(&n.Variables.VarType)
-		if err != nil {
-			return err
-		}
+		collation := r.s.databaseCollation(ctx, r.db)
 		for _, name := range n.Variables.Names {
-			l := &local{name: name.String(), typ: t}
-			if e := n.Variables.VarType.Default; e != nil {
-				v, from, err := r.value(ctx, e, sc)
-				if err == nil {
-					err = l.assign(ctx, v, from)
-				}
-				if err != nil {
-					return err
-				}
+			l, err := newLocal(name.String(), &n.Variables.VarType, collation)
+			if e := n.Variables.VarType.Default; e != nil && err == nil {
+				err = r.assign(ctx, &l, e, sc)
 			}
-			sc.vars[name.Lowered()] = l
+			if err != nil {
+				return err
+			}
+			sc.vars[name.Lowered()] = &l
 		}
 	case n.Condition != nil:
 		return sc.declare(n.Condition)
@@ -313,7 +307,7 @@ func (r *routine) fetch(ctx *sql.Context, n *ast.FetchCursor, sc *scope) error {
 	row := c.rows[0]
 	c.rows = c.rows[1:]
 	for i, name := range n.Variables {
-		if err := sc.store(ctx, name, row[i], c.schema[i].Type); err != nil {
+		if err := sc.store(ctx, name, resultColumn(c.schema, i), row); err != nil {
 			return err
 		}
 	}

@@ -77,10 +77,10 @@ func (s *Session) readRoutine(ctx *sql.Context, r *shownRoutine) bool {
 		if err != nil || f == nil {
 			return false
 		}
-		r.returns = f.returns
-		r.digits = f.digits[len(f.params)]
-		for i, p := range f.params {
-			r.params = append(r.params, routineParam{"IN", p.name, p.typ, f.digits[i]})
+		r.returns = f.result.typ
+		r.digits = f.result.digits()
+		for _, p := range f.params {
+			r.params = append(r.params, routineParam{"IN", p.name, p.typ, p.digits()})
 		}
 	} else {
 		p := newParser()
@@ -92,7 +92,7 @@ func (s *Session) readRoutine(ctx *sql.Context, r *shownRoutine) bool {
 		}
 		modes := map[ast.ProcedureParamDirection]string{ast.ProcedureParamDirection_Out: "OUT", ast.ProcedureParamDirection_Inout: "INOUT"}
 		for _, p := range ddl.ProcedureSpec.Params {
-			t, err := programType(&p.Type)
+			l, err := newLocal(p.Name, &p.Type, s.databaseCollation(ctx, r.database))
 			if err != nil {
 				return false
 			}
@@ -100,7 +100,7 @@ func (s *Session) readRoutine(ctx *sql.Context, r *shownRoutine) bool {
 			if mode == "" {
 				mode = "IN"
 			}
-			r.params = append(r.params, routineParam{mode, p.Name, t, digitsOf(&p.Type)})
+			r.params = append(r.params, routineParam{mode, p.Name, l.typ, l.digits()})
 		}
 	}
 	_, _, r.traits, r.body, ok = routineText(r.head.L)

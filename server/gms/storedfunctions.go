@@ -3,7 +3,6 @@ package gms
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
@@ -12,6 +11,7 @@ import (
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
 	"sextant/engine"
+	"sextant/server/gms/expr"
 	"sextant/server/gms/rewrite"
 	"sextant/server/gms/syntax"
 	"sextant/server/gms/value"
@@ -28,8 +28,7 @@ const returned = "returned value "
 type storedFunction struct {
 	name    syntax.TableName
 	params  []local // without values
-	returns sql.Type
-	digits  []int // of the seconds of TIMEs: of the parameters, and of what it returns
+	result  local   // what it returns, without a value
 	body    ast.Statement
 	mode    string // sql_mode of its making
 	definer syntax.AccountName
@@ -91,6 +90,23 @@ func newFunctionText(l *syntax.Lexer) (*functionText, error) {
 	m.Out.WriteString(l.Q[m.Done:])
 	f.text, f.made = m.Out.String(), m.Made
 	return f, nil
+}
+
+// procedureCharsets returns those of the parameters of a CREATE PROCEDURE.
+func procedureCharsets(create string) []charset {
+	h, ok := rewrite.NewObjectHead(create)
+	if !ok || !h.L.Accept("(") {
+		return nil
+	}
+	f, m := &functionText{}, &rewrite.Marking{Q: h.L.Q}
+	for !h.L.Accept(")") {
+		h.L.AcceptOne("in", "out", "inout")
+		if _, ok := h.L.Name(); !ok || f.typ(h.L, m) != nil {
+			return nil
+		}
+		h.L.Accept(",")
+	}
+	return f.charsets
 }
 
 // typ reads a type, and takes its character set out.
@@ -182,7 +198,7 @@ func (f *functionText) body(l *syntax.Lexer, m *rewrite.Marking) (invoker bool) 
 
 // parseFunction parses the text of a CREATE FUNCTION under an SQL mode; end is where its
 // statement ends.
-func parseFunction(ctx *sql.Context, h rewrite.ObjectHead, mode *sql.SqlMode) (f *storedFunction, end int, err error) {
+func (s *Session) parseFunction(ctx *sql.Context, h rewrite.ObjectHead, mode *sql.SqlMode) (f *storedFunction, end int, err error) {
 	text, err := newFunctionText(h.L)
 	if err != nil {
 		return nil, 0, err
@@ -198,49 +214,27 @@ func parseFunction(ctx *sql.Context, h rewrite.ObjectHead, mode *sql.SqlMode) (f
 		return nil, 0, syntax.Error(h.L.Q, h.From)
 	}
 	f = &storedFunction{name: h.Name, body: ddl.ProcedureSpec.Body, mode: mode.String(), definer: h.Definer, invoker: text.invoker, varies: text.varies}
+	collation := s.databaseCollation(ctx, h.Name.Database)
 	for i, param := range ddl.ProcedureSpec.Params {
 		param.Type.Charset, param.Type.Collate = text.charsets[i].set, text.charsets[i].collate
-		t, err := programType(&param.Type)
+		l, err := newLocal(param.Name, &param.Type, collation)
 		if err != nil {
 			return nil, 0, err
 		}
-		f.digits = append(f.digits, digitsOf(&param.Type))
 		if i == len(text.charsets)-1 {
-			f.returns = t
+			f.result = l
 			break
 		}
 		if slices.ContainsFunc(f.params, func(l local) bool { return syntax.SameName(l.name, param.Name) }) {
 			return nil, 0, mysql.NewSQLError(1330, "42000", "Duplicate parameter: %s", param.Name)
 		}
-		f.params = append(f.params, local{name: param.Name, typ: t})
+		f.params = append(f.params, l)
 	}
 	end = len(h.L.Q)
 	if rest != "" {
 		end = text.made.Sent(len(text.text) - len(rest))
 	}
 	return f, end, nil
-}
-
-// programType returns the type of a variable or a parameter. A text that names no collation
-// has the server's.
-func programType(t *ast.ColumnType) (sql.Type, error) {
-	c := *t
-	switch strings.ToLower(c.Type) {
-	case "char", "varchar", "tinytext", "text", "mediumtext", "longtext", "enum", "set":
-		if c.Charset == "" && c.Collate == "" {
-			c.Collate = sql.Collation_utf8mb4_0900_ai_ci.Name()
-		}
-	}
-	return types.ColumnTypeToType(&c)
-}
-
-// digitsOf returns the digits behind the second that a type is declared with.
-func digitsOf(t *ast.ColumnType) int {
-	if t.Length == nil {
-		return 0
-	}
-	n, _ := strconv.Atoi(string(t.Length.Val))
-	return n
 }
 
 // isReturn reports whether a statement is a RETURN.
@@ -275,7 +269,7 @@ func (s *Session) function(ctx *sql.Context, name syntax.TableName) (*storedFunc
 		return nil, fmt.Errorf("gms: function %s.%s: %q", name.Database, name.Name, p.Create)
 	}
 	defer s.within(h.Name.Database)()
-	f, _, err := parseFunction(ctx, h, sql.NewSqlModeFromString(p.SQLMode))
+	f, _, err := s.parseFunction(ctx, h, sql.NewSqlModeFromString(p.SQLMode))
 	if err != nil {
 		return nil, err
 	}
@@ -315,7 +309,7 @@ func parseCreateFunction(l *syntax.Lexer) (ast.Statement, error) {
 		return nil, err
 	}
 	restore := s.within(h.Name.Database)
-	f, end, err := parseFunction(ctx, h, sql.LoadSqlMode(ctx))
+	f, end, err := s.parseFunction(ctx, h, sql.LoadSqlMode(ctx))
 	restore()
 	if err != nil {
 		return nil, err
@@ -362,7 +356,7 @@ func (s *Session) createFunction(ctx *sql.Context, f *storedFunction, create str
 		return h.L.Syntax()
 	}
 	create = fmt.Sprintf("CREATE DEFINER=%s FUNCTION %s.%s%s RETURNS %s%s%s", definer, syntax.QuoteName(name.Database), syntax.QuoteName(name.Name),
-		params, returnsText(f.returns), c, body)
+		params, f.result.returnsText(), c, body)
 	if nativeFunction(ctx, name.Name) {
 		s.Warn(&sql.Warning{Level: "Note", Code: 1585, Message: fmt.Sprintf("This function '%s' has the same name as a native function", name.Name)})
 	}
@@ -381,9 +375,18 @@ func routineType(t sql.Type) string {
 	return text
 }
 
-// returnsText returns a type as SHOW CREATE FUNCTION has it.
-func returnsText(t sql.Type) string {
+// returnsText returns the type of what a function returns as SHOW CREATE FUNCTION has it.
+func (l *local) returnsText() string {
+	t := l.typ
 	text := routineType(t)
+	if types.IsTimespan(t) {
+		text = expr.TimeText(l.digits())
+	}
+	if l.column != nil {
+		if f, ok := expr.FormatOf(l.column); ok {
+			text = f.TypeText(text)
+		}
+	}
 	if st, ok := t.(sql.TypeWithCollation); ok && !types.IsBinaryType(t) {
 		c := st.Collation()
 		text += " CHARSET " + c.CharacterSet().Name()

@@ -138,15 +138,10 @@ func (s *shape) rounded(ctx *sql.Context, r sql.Row) sql.Row {
 		}
 		digits := expr.Precision(&s.def.Columns[i])
 		v, ok := r[i].(types.Timespan)
-		if !ok || digits < 0 {
+		if !ok {
 			continue
 		}
-		to := expr.RoundSpan(v, digits)
-		if to != v && value.ModeEnabled(ctx, value.TruncatesFractions) {
-			unit := types.Timespan(time.Second/time.Microsecond) / types.Timespan(math.Pow10(digits))
-			to = v / unit * unit
-		}
-		if to != v {
+		if to := columnSpan(ctx, v, digits); to != v {
 			if !copied {
 				r, copied = r.Copy(), true
 			}
@@ -154,6 +149,19 @@ func (s *shape) rounded(ctx *sql.Context, r sql.Row) sql.Row {
 		}
 	}
 	return r
+}
+
+// columnSpan returns a TIME as a column of digits has it, -1: as it is.
+func columnSpan(ctx *sql.Context, v types.Timespan, digits int) types.Timespan {
+	if digits < 0 {
+		return v
+	}
+	to := expr.RoundSpan(v, digits)
+	if to != v && value.ModeEnabled(ctx, value.TruncatesFractions) {
+		unit := types.Timespan(time.Second/time.Microsecond) / types.Timespan(math.Pow10(digits))
+		to = v / unit * unit
+	}
+	return to
 }
 
 // timeDigits returns the digits of the TIME columns of a plan's result, -1 where they are the value's; nil

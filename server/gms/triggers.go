@@ -15,6 +15,7 @@ import (
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
 	"sextant/engine"
+	"sextant/server/gms/expr"
 	"sextant/server/gms/rewrite"
 	"sextant/server/gms/syntax"
 	"sextant/server/gms/value"
@@ -232,14 +233,20 @@ func (s *Session) placeTrigger(ctx *sql.Context) (int, error) {
 // triggerRow are the rows NEW and OLD of a trigger.
 type triggerRow struct{ old, new map[string]*local }
 
-func newTriggerColumns(ctx *sql.Context, schema sql.Schema, r sql.Row) (map[string]*local, error) {
+// newTriggerColumns returns the columns of a row of a table.
+func newTriggerColumns(ctx *sql.Context, def *engine.TableDef, schema sql.Schema, r sql.Row) (map[string]*local, error) {
 	m := make(map[string]*local, len(schema))
 	for i, c := range schema {
 		v, err := sql.UnwrapAny(ctx, r[i])
 		if err != nil {
 			return nil, err
 		}
-		m[strings.ToLower(c.Name)] = &local{name: c.Name, typ: c.Type, value: v}
+		l := &local{name: c.Name, typ: c.Type}
+		if o := def.Columns[i].Options; o[expr.OptPrecision] != "" || o[expr.OptFormat] != "" {
+			l.column = &def.Columns[i]
+		}
+		l.value = l.stored(ctx, v)
+		m[strings.ToLower(c.Name)] = l
 	}
 	return m, nil
 }
@@ -274,13 +281,14 @@ func (f *firing) fire(ctx *sql.Context, time, event string, old, new sql.Row) er
 	}
 	var rows triggerRow
 	var err error
+	def := f.t.live(ctx).def
 	if old != nil {
-		if rows.old, err = newTriggerColumns(ctx, f.schema, old); err != nil {
+		if rows.old, err = newTriggerColumns(ctx, def, f.schema, old); err != nil {
 			return err
 		}
 	}
 	if new != nil {
-		if rows.new, err = newTriggerColumns(ctx, f.schema, new); err != nil {
+		if rows.new, err = newTriggerColumns(ctx, def, f.schema, new); err != nil {
 			return err
 		}
 	}

@@ -27,10 +27,7 @@ func (m *viewMerger) write(stmt ast.Statement, database string) error {
 	if !views {
 		return nil
 	}
-	var err error
-	if m.sent, err = (&scope{}).copy(m.ctx, stmt); err != nil {
-		return err
-	}
+	m.sent = (&scope{}).copy(m.ctx, stmt)
 	if err := m.writes(stmt, database); err != nil && m.unknown == nil {
 		return err
 	}

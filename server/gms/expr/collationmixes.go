@@ -293,6 +293,8 @@ func OwnCollation(ctx *sql.Context, e sql.Expression, columns ColumnCollation) (
 		return typ.Collation(), explicitCollation, true
 	case *expression.GetField:
 		return columns(x)
+	case *Local:
+		return typ.Collation(), implicitCollation, true
 	case *expression.Literal:
 		return typ.Collation(), coercibleCollation, true
 	case *typedCall:

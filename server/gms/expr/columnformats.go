@@ -100,27 +100,27 @@ func FormattedText(ctx *sql.Context, e sql.Expression) sql.Expression {
 	if e.Resolved() && types.IsYear(e.Type(ctx)) {
 		return &FormatText{expression.UnaryExpressionStub{Child: e}, value.ColumnFormat{Zeros: YearDigits}}
 	}
-	f, ok := e.(*expression.GetField)
-	if !ok && e.Resolved() && types.IsFloat(e.Type(ctx)) {
-		if format, ok := DoubleFormat(deriver{ctx: ctx}.doubleDigits(e)); ok {
-			return &FormatText{expression.UnaryExpressionStub{Child: e}, format}
+	_, field := e.(*expression.GetField)
+	if _, defined := e.(Defined); !field && !defined {
+		if e.Resolved() && types.IsFloat(e.Type(ctx)) {
+			if format, ok := DoubleFormat(deriver{ctx: ctx}.doubleDigits(e)); ok {
+				return &FormatText{expression.UnaryExpressionStub{Child: e}, format}
+			}
 		}
-	}
-	if !ok {
 		return nil
 	}
-	if format := FieldFormat(ctx, f); format.Digits > 0 || format.Zeros > 0 {
+	if format := FieldFormat(ctx, e); format.Digits > 0 || format.Zeros > 0 {
 		return &FormatText{expression.UnaryExpressionStub{Child: e}, format}
 	}
 	return nil
 }
 
-// FieldFormat returns the format of a column that an expression reads, none of what is no table's.
-func FieldFormat(ctx *sql.Context, f *expression.GetField) (format value.ColumnFormat) {
-	if !IsNumeric(f.Type(ctx)) {
+// FieldFormat returns the format that the values of an expression are defined with, see DefinitionOf.
+func FieldFormat(ctx *sql.Context, e sql.Expression) (format value.ColumnFormat) {
+	if !IsNumeric(e.Type(ctx)) {
 		return format
 	}
-	if d := SourceColumn(ctx, &sql.Column{Name: f.Name(), Source: f.Table(), DatabaseSource: f.Database()}); d != nil {
+	if d := DefinitionOf(ctx, e); d != nil {
 		format, _ = FormatOf(d)
 	}
 	return format

@@ -139,6 +139,12 @@ func CreatedExpr(ctx *sql.Context, e sql.Expression, from sql.Node) ResultColumn
 		})
 	}
 	d := deriver{ctx, from}
+	if v, ok := e.(*Local); ok {
+		return definedColumn(ctx, &sql.Column{Type: t, Nullable: true}, v.Column)
+	}
+	if v, ok := e.(Defined); ok && v.Definition() != nil {
+		return definedColumn(ctx, &sql.Column{Type: t, Nullable: true}, v.Definition())
+	}
 	if v, ok := e.(*UnionValue); ok {
 		c := v.Column
 		c.Nullable = d.nullable(v.Child)

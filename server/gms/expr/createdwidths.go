@@ -35,7 +35,7 @@ func (d deriver) width(e sql.Expression) int64 {
 			return int64(len(v))
 		}
 		return typeWidth(CreatedExpr(d.ctx, e, d.from).Typ)
-	case *expression.GetField:
+	case *expression.GetField, *Local:
 		return typeWidth(CreatedExpr(d.ctx, e, d.from).Typ)
 	case *expression.CollatedExpression:
 		return d.width(x.Children()[0])

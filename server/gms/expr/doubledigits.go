@@ -41,6 +41,10 @@ func (d deriver) doubleDigits(e sql.Expression) int {
 	switch x := e.(type) {
 	case *expression.SystemVar:
 		return 6
+	case Defined:
+		if format := FieldFormat(d.ctx, e); format.Digits > 0 {
+			return format.Scale
+		}
 	case *expression.GetField:
 		if f := FormattedText(d.ctx, x); f != nil {
 			if format := f.(*FormatText).Format; format.Digits > 0 {

@@ -147,7 +147,8 @@ var blobNumbers = map[int64]int{types.TinyTextBlobMax: 249, types.TextBlobMax: 2
 // bytesNumber is the number of the type of a binary text.
 func bytesNumber(ctx *sql.Context, e sql.Expression) int {
 	t, ok := e.Type(ctx).(sql.StringType)
-	if _, field := e.(*expression.GetField); field && ok {
+	_, field := e.(*expression.GetField)
+	if _, local := e.(*Local); (field || local) && ok {
 		if n := blobNumbers[t.MaxByteLength()]; n > 0 && types.IsTextBlob(t) {
 			return n
 		}

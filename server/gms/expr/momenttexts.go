@@ -82,15 +82,13 @@ func (m *MomentText) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 
 // spanDigits returns the digits behind the second of a TIME, -1: those of the value.
 func (m *MomentText) spanDigits(ctx *sql.Context) int {
-	switch e := m.Child.(type) {
-	case *expression.GetField:
-		if d := SourceColumn(ctx, &sql.Column{Name: e.Name(), Source: e.Table(), DatabaseSource: e.Database()}); d != nil {
-			return Precision(d)
-		}
-	default:
-		return CreatedExpr(ctx, e, nil).Digits
+	if d := DefinitionOf(ctx, m.Child); d != nil {
+		return Precision(d)
 	}
-	return -1
+	if _, field := m.Child.(*expression.GetField); field {
+		return -1
+	}
+	return CreatedExpr(ctx, m.Child, nil).Digits
 }
 
 // MomentOf returns a value of a moment's type as a text, others as they are.

@@ -6,28 +6,30 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/sqltypes"
 
+	"sextant/engine"
 	"sextant/server/gms/value"
 )
 
 // storedColumn is what a table's column is, or one of a node that is not looked into.
 func storedColumn(ctx *sql.Context, c *sql.Column) ResultColumn {
+	return definedColumn(ctx, c, SourceColumn(ctx, c))
+}
+
+// definedColumn is a column with its definition, nil: not known.
+func definedColumn(ctx *sql.Context, c *sql.Column, d *engine.ColumnDef) ResultColumn {
 	out := ResultColumn{Typ: c.Type, Nullable: c.Nullable, Field: c.Source != ""}
-	if out.Field {
-		if d := SourceColumn(ctx, c); d != nil {
-			out.comment, out.auto, out.onUpdate = d.Comment, d.AutoIncrement, d.OnUpdate
-		}
+	if out.Field && d != nil {
+		out.comment, out.auto, out.onUpdate = d.Comment, d.AutoIncrement, d.OnUpdate
 	}
 	if types.IsTimespan(c.Type) {
 		out.Digits = 6
-		if d := SourceColumn(ctx, c); d != nil && Precision(d) >= 0 {
+		if d != nil && Precision(d) >= 0 {
 			out.Digits = Precision(d)
 		}
 	}
-	if types.IsFloat(c.Type) {
-		if d := SourceColumn(ctx, c); d != nil {
-			if f, ok := FormatOf(d); ok && f.Digits > 0 {
-				out.shown = f.Scale + 1
-			}
+	if types.IsFloat(c.Type) && d != nil {
+		if f, ok := FormatOf(d); ok && f.Digits > 0 {
+			out.shown = f.Scale + 1
 		}
 	}
 	return out.sized(expression.NewGetField(0, c.Type, "", true), deriver{ctx: ctx})

@@ -6,6 +6,9 @@ import (
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/types"
+
+	"sextant/engine"
+	"sextant/server/gms/expr"
 )
 
 // VaryFunction is the function that marks a value to the planner as varying.
@@ -29,6 +32,14 @@ func (Varying) IsNonDeterministic() bool { return true }
 // CollationCoercibility implements sql.CollationCoercible.
 func (v Varying) CollationCoercibility(ctx *sql.Context) (sql.CollationID, byte) {
 	return sql.GetCoercibility(ctx, v.Expression)
+}
+
+// Definition implements expr.Defined.
+func (v Varying) Definition() *engine.ColumnDef {
+	if d, ok := v.Expression.(expr.Defined); ok {
+		return d.Definition()
+	}
+	return nil
 }
 
 // Children implements sql.Expression: the operands of what varies, and the mark.

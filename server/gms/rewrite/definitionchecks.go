@@ -338,7 +338,7 @@ func checkColumn(c *ast.ColumnDefinition) error {
 			return err
 		}
 	}
-	if err := checkType(name, t); err != nil {
+	if err := CheckType(name, t); err != nil {
 		return err
 	}
 	if err := checkExpression(t.GeneratedExpr, name, generatedRules); err != nil {
@@ -352,8 +352,8 @@ func checkColumn(c *ast.ColumnDefinition) error {
 	return checkValues(name, t)
 }
 
-// checkType checks a column's type.
-func checkType(name string, t *ast.ColumnType) error {
+// CheckType checks a column's type.
+func CheckType(name string, t *ast.ColumnType) error {
 	length, scale := Number(t.Length), Number(t.Scale)
 	width := func(most int) error {
 		if length > most {

@@ -92,7 +92,7 @@ func RefusedParts(query string, n ast.SQLNode) error {
 					name = ""
 				}
 			}
-			if err := checkType(name, &ast.ColumnType{Type: n.Type.Type, Length: n.Type.Length, Scale: n.Type.Scale}); err != nil {
+			if err := CheckType(name, &ast.ColumnType{Type: n.Type.Type, Length: n.Type.Length, Scale: n.Type.Scale}); err != nil {
 				return false, err
 			}
 			return true, NoCharset(n.Type.Charset)
