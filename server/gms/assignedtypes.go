@@ -333,7 +333,7 @@ func assignedTypes(ctx *sql.Context, source sql.Node, n *plan.InsertInto) (sql.N
 				e, name = a.Child, a.Name()
 			}
 			q := expr.NewUnrounded(ctx, e)
-			if _, defined := e.(expr.Defined); defined && q == nil {
+			if _, defined := e.(expr.Defined); defined && q == nil && !types.IsText(e.Type(ctx)) {
 				q, _ = assignedAs(ctx, e, c.Type)
 			}
 			if q != nil {

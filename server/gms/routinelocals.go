@@ -124,7 +124,7 @@ func (l *local) expression() sql.Expression {
 		typ = t
 	}
 	lit := expression.NewLiteral(l.value, typ)
-	if types.IsInteger(typ) || types.IsDecimal(typ) || types.IsFloat(typ) || types.IsTime(typ) || types.IsBoolean(typ) {
+	if types.IsSigned(typ) || types.IsDecimal(typ) || types.IsFloat(typ) || types.IsTime(typ) || types.IsBoolean(typ) {
 		if l.column == nil {
 			return lit
 		}
