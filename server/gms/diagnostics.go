@@ -107,7 +107,11 @@ func (d *getDiagnostics) run(ctx *sql.Context, s *Session, sc *scope) error {
 			if state == "" {
 				state = "HY000"
 			}
-			list = append([]rewrite.Condition{{Number: w.Code, State: state, Message: w.Message}}, list...)
+			c := rewrite.Condition{Number: w.Code, State: state, Message: w.Message}
+			if e, ok := s.calls.signalled.(*mysql.SQLError); ok && e.Num == w.Code && e.Message == w.Message {
+				c.State, c.Items = e.State, s.calls.items
+			}
+			list = append([]rewrite.Condition{c}, list...)
 		}
 	}
 	var of rewrite.Condition

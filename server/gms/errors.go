@@ -184,6 +184,8 @@ var rewrites = []errorRewrite{
 		"to your MySQL server version for the right syntax to use: $1"),
 	rw("^incorrect arguments to: (.*)$", 1210, "Incorrect arguments to $1"),
 	rw("^(Incorrect string value: (?s:.*))$", 1366, "$1"),
+	rw("^empty statement$", 1065, "Query was empty"),
+	rw("^Invalid syntax: negative (?:limit|offset)$", 1210, "Incorrect arguments to EXECUTE"),
 	rw("^Cannot get geometry object from data you sent to the GEOMETRY field$", 1416, "Cannot get geometry object from data you send to the GEOMETRY field"),
 	rw(`^invalid GIS data provided to function \w+Type\.Convert$`, 1416, "Cannot get geometry object from data you send to the GEOMETRY field"),
 	rw(`^invalid GIS data provided to function (Deserialize\w+|Multi\w+)$`, 1416, "Cannot get geometry object from data you send to the GEOMETRY field"),

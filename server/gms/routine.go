@@ -393,7 +393,7 @@ func (r *routine) simple(ctx *sql.Context, stmt ast.Statement, sc *scope) error 
 		}
 	}
 	_, _, err := r.run(ctx, stmt, sc)
-	return err
+	return rewrite.StatementError(stmt, r.s.notFound(err))
 }
 
 // run runs a statement of the planner's to its end, with literals for the variables that it

@@ -401,7 +401,7 @@ func (c *programCheck) set(n *ast.Set, sc *checkScope) error {
 				if strings.EqualFold(row, "new") {
 					after = "after "
 				}
-				if err := c.column(e.Name); err != nil {
+				if err := c.column(e.Name); err != nil && strings.EqualFold(row, "new") {
 					return err
 				}
 				return mysql.NewSQLError(1362, "HY000", "Updating of %s row is not allowed in %strigger", strings.ToUpper(row), after)

@@ -11,6 +11,7 @@ import (
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
 	"sextant/server/gms/rewrite"
+	"sextant/server/gms/syntax"
 )
 
 func newCondition(ctx *sql.Context, err error) rewrite.Condition {
@@ -178,13 +179,38 @@ func (sc *scope) declare(n *ast.DeclareCondition) error {
 // signalled returns the SQLSTATE of a SIGNAL, "" for RESIGNAL without one.
 func (sc *scope) signalled(n *ast.Signal) (string, error) {
 	if n.ConditionName == "" {
-		return n.SqlStateValue, nil
+		if n.SqlStateValue == "" {
+			return "", nil
+		}
+		return n.SqlStateValue, checkState(n.SqlStateValue)
 	}
 	c, err := sc.condition(n.ConditionName)
 	if err == nil && c.State == "" {
 		err = mysql.NewSQLError(1646, "HY000", "SIGNAL/RESIGNAL can only use a CONDITION defined with SQLSTATE")
 	}
 	return c.State, err
+}
+
+// parseSignal parses a client's SIGNAL.
+func parseSignal(l *syntax.Lexer) (ast.Statement, error) {
+	from := l.Start
+	for l.Kind != 0 && l.Kind != ';' {
+		l.Next()
+	}
+	stmt, err := ast.Parse("SIGNAL " + l.Q[from:l.Start])
+	n, ok := stmt.(*ast.Signal)
+	if err != nil || !ok {
+		return nil, nil // the planner's grammar says why
+	}
+	if _, err := (&scope{}).signalled(n); err != nil {
+		return nil, err
+	}
+	a := &admin{name: "SIGNAL", run: func(ctx *sql.Context, s *Session, _ *admin) ([]sql.Row, error) {
+		r := &routine{s: s, db: s.GetCurrentDatabase(), runner: s.b.runner}
+		_, err := r.statement(ctx, n, &scope{})
+		return nil, err
+	}}
+	return a.statement(), nil
 }
 
 // condition returns what a name is declared for.

@@ -32,6 +32,7 @@ var addGrammars = sync.OnceFunc(func() {
 		"grant":             parseGrants(false),
 		"revoke":            parseGrants(true),
 		"get":               parseGetDiagnostics,
+		"signal":            parseSignal,
 		"analyze":           tableAdmin("analyze", analyzeTable),
 		"kill":              parseKill,
 		"flush":             parseFlush,

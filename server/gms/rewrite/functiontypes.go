@@ -96,6 +96,12 @@ func queryOf(stmt ast.Statement) ast.Statement {
 			return s.ViewSpec.ViewExpr
 		case s.OptSelect != nil:
 			return s.OptSelect.Select
+		case s.ProcedureSpec != nil:
+			return s.ProcedureSpec.Body
+		case s.TriggerSpec != nil:
+			return s.TriggerSpec.Body
+		case s.EventSpec != nil:
+			return s.EventSpec.Body
 		}
 		return nil
 	case *ast.AlterTable:
