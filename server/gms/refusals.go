@@ -62,7 +62,7 @@ func refusals(ctx context.Context, query string, stmt ast.Statement) error {
 		}
 		return nil
 	case *ast.Prepare:
-		if n != nil && (phrase(leading(n.Expr, 2), "load", "data") || changesEvent(n.Expr) || unprepared.MatchString(n.Expr)) {
+		if n != nil && (phrase(leading(n.Expr, 2), "load", "data") || changesEvent(n.Expr) || notPrepared.MatchString(n.Expr)) {
 			return mysql.NewSQLError(1295, "HY000", "This command is not supported in the prepared statement protocol yet")
 		}
 	case *ast.DDL:
@@ -188,5 +188,5 @@ func isStored(ctx *sql.Context, n *ast.FuncExpr) bool {
 	return err == nil && f != nil
 }
 
-// unprepared are the beginnings of other statements that PREPARE does not take.
-var unprepared = regexp.MustCompile(`(?i)^\s*(prepare|execute|deallocate|get|signal|resignal|lock|unlock|begin|create\s+(or\s+replace\s+)?(definer\s*=\s*\S+\s+)?(procedure|function|trigger))\b`)
+// notPrepared are the beginnings of other statements that PREPARE does not take.
+var notPrepared = regexp.MustCompile(`(?i)^\s*(prepare|execute|deallocate|get|signal|resignal|lock|unlock|begin|create\s+(or\s+replace\s+)?(definer\s*=\s*\S+\s+)?(procedure|function|trigger))\b`)
