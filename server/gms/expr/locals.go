@@ -9,6 +9,9 @@ import (
 	"sextant/engine"
 )
 
+// Definition is that of a stored column.
+type Definition = engine.ColumnDef
+
 // Defined is an expression whose values are those of a definition: a variable of a stored program and a call of a stored function.
 type Defined interface {
 	Definition() *engine.ColumnDef

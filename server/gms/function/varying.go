@@ -7,7 +7,6 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/types"
 
-	"sextant/engine"
 	"sextant/server/gms/expr"
 )
 
@@ -35,7 +34,7 @@ func (v Varying) CollationCoercibility(ctx *sql.Context) (sql.CollationID, byte)
 }
 
 // Definition implements expr.Defined.
-func (v Varying) Definition() *engine.ColumnDef {
+func (v Varying) Definition() *expr.Definition {
 	if d, ok := v.Expression.(expr.Defined); ok {
 		return d.Definition()
 	}
