@@ -322,6 +322,7 @@ func (e *explaining) named(n sql.Node, name string, b *block) {
 		}
 	case *plan.IndexedTableAccess:
 		e.table(b, n, name, e.indexed(n))
+		e.subqueries(n, b)
 	default:
 		e.node(n, b)
 	}

@@ -29,6 +29,7 @@ func (e *explaining) indexed(n *plan.IndexedTableAccess) *access {
 	if n.IsStatic() {
 		used = e.ranges(a, n, ix)
 	} else {
+		a.backward = a.of != nil && a.of.reversed
 		for _, x := range n.Expressions() {
 			text := "func"
 			switch x := x.(type) {
@@ -37,11 +38,17 @@ func (e *explaining) indexed(n *plan.IndexedTableAccess) *access {
 			case *expression.Literal:
 				text = "const"
 			}
+			if sub := expr.SubqueryOf(x); sub != nil && sub.CanCacheResults() {
+				text = "const"
+			}
 			a.ref = append(a.ref, text)
 		}
 		used = len(a.ref)
 		if n.IsStrictLookup(e.ctx) {
 			a.typ, a.rows = "eq_ref", 1
+			if !slices.ContainsFunc(a.ref, func(text string) bool { return text != "const" }) {
+				a.typ = "const"
+			}
 		} else if a.rows >= 0 && ours {
 			a.rows = e.equal(a, ix, used)
 		}

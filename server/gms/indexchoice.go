@@ -57,7 +57,13 @@ func (s *Session) choiceOf(ctx *sql.Context, scans planrule.PlanRule, t *Table, 
 // one: the whole table is to be read. False: the planner is to say.
 func (t *Table) chosenLookup(ctx *sql.Context, exprs []sql.Expression) (l sql.IndexLookup, rest []sql.Expression, decided bool, err error) {
 	s, ok := ctx.Session.(*Session)
-	if !ok || s.joining || t.forced || !value.Served(ctx) {
+	if !ok || t.forced || !value.Served(ctx) {
+		return l, nil, false, nil
+	}
+	if s.wholeTable != 0 && planrule.TablesIn(ctx, expression.JoinAnd(exprs...)).Contains(int(s.wholeTable)) {
+		return l, exprs, true, nil
+	}
+	if s.joining {
 		return l, nil, false, nil
 	}
 	indexes, err := t.GetIndexes(ctx)

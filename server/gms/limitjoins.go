@@ -32,10 +32,17 @@ func limitJoins(a *analyzer.Analyzer) {
 		if first == 0 || looksUp(ctx, planned) != nil {
 			return planned, same, err
 		}
-		before := s.firstTable
-		s.firstTable = first
-		ordered, _, err := rule(ctx, n, f)
-		s.firstTable = before
+		from := func(whole sql.TableId) (sql.Node, error) {
+			first0, whole0 := s.firstTable, s.wholeTable
+			defer func() { s.firstTable, s.wholeTable = first0, whole0 }()
+			s.firstTable, s.wholeTable = first, whole
+			ordered, _, err := rule(ctx, n, f)
+			return ordered, err
+		}
+		ordered, err := from(0)
+		if err == nil && looksUp(ctx, ordered) == nil { // it is read by an index of its conditions
+			ordered, err = from(first)
+		}
 		if err != nil {
 			return planned, same, nil
 		}

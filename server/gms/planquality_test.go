@@ -91,6 +91,23 @@ var planQueries = []planQuery{
 	{"count of the different values of an index", "select count(distinct status) from orders", 3},
 	{"greatest of each group of an index", "select status, max(id) from orders group by status", 6},
 	{"least and greatest of each group of an index", "select st, min(cid), max(cid) from bills group by st", 4},
+	{"last row of each group", "select c.id, (select o.note from orders o where o.customer = c.id order by o.day desc limit 1) from customers c where c.id < 10", 21},
+	{"first row of each group", "select c.id, (select o.note from orders o where o.customer = c.id order by o.day, o.id limit 1) from customers c where c.id < 10", 21},
+	{"last row of each group, joined", `select c.id, o.note from customers c join orders o on o.id = (select p.id from orders p where p.customer = c.id
+		order by p.day desc limit 1) where c.id < 10`, 31},
+	{"last row of each group, or none", `select c.id, o.note from customers c left join orders o on o.id = (select p.id from orders p where p.customer = c.id
+		order by p.day desc limit 1) where c.id < 10`, 31},
+	{"last row of each group, LATERAL", "select c.id, l.note from customers c join lateral (select note from orders where customer = c.id order by day desc limit 1) l where c.id < 10", 21},
+	{"greatest value of each group", "select c.id, (select max(o.day) from orders o where o.customer = c.id) from customers c where c.id < 10", 21},
+	{"rows of the greatest value of each group", `select c.id, o.note from customers c join orders o on o.customer = c.id
+		and o.day = (select max(p.day) from orders p where p.customer = c.id) where c.id < 10`, 35},
+	{"values of an outer row rather than a common value", `select c.id, (select max(o.total) from orders o where o.customer = c.id and o.status = 'done')
+		from customers c where c.id < 10`, 120},
+	{"a subquery's value in a join", "select c.name from orders o join customers c on c.id = o.customer where o.id = (select max(id) from orders where status = 'returned')", 3},
+	{"a subquery's value in a join's condition", "select c.name from customers c join orders o on c.id = o.customer and o.id = (select max(id) from orders where status = 'returned')", 4},
+	{"a subquery's value to many rows", "select i.qty from orders o join items i on i.order_id = o.id where o.day = (select max(day) from orders)", 60},
+	{"first rows of a common value by the index of the order", "select note from orders where status = 'done' order by day desc limit 3", 10},
+	{"first rows of a common value in a join", "select o.note, c.name from orders o join customers c on c.id = o.customer where o.status = 'open' order by o.day desc limit 3", 120},
 	{"MIN of an index's second column", "select min(day) from orders where customer = 9", 1},
 }
 

@@ -176,6 +176,7 @@ func NewEngine(b *Backend) *sqle.Engine {
 	b.rangeScans = indexScans(a)
 	planrule.GuardNullSafeJoins(a)
 	planrule.GuardEmptyJoins(a)
+	joinByKnown(a)
 	planrule.GuardIndexes(a)
 	guardPrefixJoins(a)
 	guardJoinOrders(a)
@@ -201,6 +202,7 @@ func NewEngine(b *Backend) *sqle.Engine {
 	planrule.HashJoins(a)
 	planrule.ImplyBounds(a)
 	limitJoins(a)
+	readByOthers(a)
 	b.indexScans = indexScans(a)
 	a.Coster = joinCoster{a.Coster}
 	a.Catalog.StatsProvider = b.stats

@@ -72,6 +72,7 @@ type Session struct {
 	rewriting      *rewriter            // of the ALTER that changes a column, nil: none runs
 	joinOrders     []planrule.JoinOrder // of the joins that are planned, see guardJoinOrders
 	firstTable     sql.TableId          // the one with which the joins that are planned are to begin, 0: any, see limitJoins
+	wholeTable     sql.TableId          // the one that no index is to be read of for its own conditions, 0: none, see readByOthers and limitJoins
 	joining        bool                 // joins are planned: the planner weighs how each table is read
 	laterals       sets.FastIntSet      // the derived tables of them that are LATERAL
 	viewUses       []*viewUse           // of the views that the statement writes

@@ -113,7 +113,7 @@ func dropSort(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, e
 		return n, transform.SameTree, nil
 	}
 	leaf, id := orderedLeaf(s.Child)
-	if access, ok := leaf.(*plan.IndexedTableAccess); !ok || !access.IsStatic() {
+	if _, ok := leaf.(*plan.IndexedTableAccess); !ok {
 		return n, transform.SameTree, nil
 	}
 	ordered, err := inOrderOf(ctx, leaf, id, s.SortConditions)
@@ -302,7 +302,7 @@ func inGroups(ctx *sql.Context, leaf sql.Node, id sql.TableId, by []sql.Expressi
 func indexed(ctx *sql.Context, leaf sql.Node, fits func(ix *Index, fixed int) (reverse, ok bool)) (sql.Node, error) {
 	if access, ok := leaf.(*plan.IndexedTableAccess); ok {
 		if !access.IsStatic() {
-			return nil, nil
+			return lookedUp(ctx, access, fits)
 		}
 		lookup, ok, err := access.GetLookup(ctx, nil)
 		if err != nil || !ok {

@@ -39,6 +39,7 @@ type Table struct {
 
 	lookup   *sql.IndexLookup // set by IndexedAccess
 	filter   sql.Expression   // fused into a locking scan (T-11), on full rows
+	reversed bool             // what is looked up for each row of another query is read from its end
 	ends     *groupEnds       // not nil: rows of groups are enough, where the scan locks none
 	forced   bool             // the planner is asked for the range of the only index that is left, see choiceOf
 	building bool             // the planner is about to read rows for an index that is built already
@@ -252,6 +253,7 @@ func (t *Table) Partitions(*sql.Context) (sql.PartitionIter, error) {
 
 // LookupPartitions implements sql.IndexedTable.
 func (t *Table) LookupPartitions(_ *sql.Context, l sql.IndexLookup) (sql.PartitionIter, error) {
+	l.IsReverse = l.IsReverse != t.reversed
 	return &partitions{p: partition{lookup: &l}}, nil
 }
 

@@ -62,7 +62,7 @@ func GuardCrossJoins(a *analyzer.Analyzer) {
 			for _, e := range expression.SplitConjunction(ctx, w.Expression) {
 				if h, ok := e.(hiddenCondition); ok {
 					e = h.Expression
-					if j := joinedBy(ctx, under, e, comparesSides); !every && j != nil && tablesNamed(ctx, under, e).SubsetOf(tablesIn(ctx, e)) {
+					if j := joinedBy(ctx, under, e, comparesSides); !every && j != nil && tablesNamed(ctx, under, e).SubsetOf(TablesIn(ctx, e)) {
 						under, moved = j, true
 						continue
 					}
@@ -103,7 +103,7 @@ func namesMore(n sql.Node, tables sets.FastIntSet) (more bool) {
 
 // tablesNamed returns those of a plan's tables whose columns an expression or its subqueries name.
 func tablesNamed(ctx *sql.Context, n sql.Node, e sql.Expression) sets.FastIntSet {
-	out := tablesIn(ctx, e).Intersection(tablesOf(n))
+	out := TablesIn(ctx, e).Intersection(tablesOf(n))
 	sql.Inspect(ctx, e, func(_ *sql.Context, e sql.Expression) bool {
 		sq, ok := e.(*plan.Subquery)
 		if !ok {
@@ -129,7 +129,7 @@ func comparesSides(ctx *sql.Context, j *plan.JoinNode, e sql.Expression) bool {
 		if !ok {
 			return false
 		}
-		l, r := tablesIn(ctx, c.Left()), tablesIn(ctx, c.Right())
+		l, r := TablesIn(ctx, c.Left()), TablesIn(ctx, c.Right())
 		return l.Intersects(left) && r.Intersects(right) || l.Intersects(right) && r.Intersects(left)
 	})
 }

@@ -116,7 +116,7 @@ func GuardDerived(a *analyzer.Analyzer) {
 		transform.InspectWithOpaque(ctx, n, func(_ *sql.Context, n sql.Node) bool {
 			if w, ok := n.(*plan.Filter); ok {
 				for _, e := range expression.SplitConjunction(ctx, w.Expression) {
-					if used := tablesIn(ctx, e); !used.SubsetOf(tables) {
+					if used := TablesIn(ctx, e); !used.SubsetOf(tables) {
 						named = named.Union(used)
 					}
 				}

@@ -525,7 +525,7 @@ func (IndexConditions) Next(e sql.Expression) sql.Expression {
 			return &unindexed{expression.UnaryExpressionStub{Child: e}}
 		}
 	case expression.Comparer:
-		if misfit(ctx, c, c == e) {
+		if Misfit(ctx, c, c == e) {
 			if b := newDayBound(ctx, c); b != nil && c == e {
 				return b
 			}
@@ -599,8 +599,8 @@ func comparesInexact(ctx *sql.Context, e sql.Expression) bool {
 	})
 }
 
-// misfit reports whether an index of a column in a comparison, or in its negation, may not serve it.
-func misfit(ctx *sql.Context, c expression.Comparer, affirmed bool) bool {
+// Misfit reports whether an index of a column in a comparison, or in its negation, may not serve it.
+func Misfit(ctx *sql.Context, c expression.Comparer, affirmed bool) bool {
 	equality := affirmed && isEquality(c)
 	return misfits(ctx, c.Left(), equality, c.Right()) || misfits(ctx, c.Right(), equality, c.Left())
 }

@@ -49,7 +49,7 @@ func hideMisfits(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity
 		_, ofTable := n.Child.(plan.TableIdNode)
 		e, same, err := transform.Expr(ctx, condition, func(ctx *sql.Context, e sql.Expression) (sql.Expression, transform.TreeIdentity, error) {
 			c, ok := e.(expression.Comparer)
-			if elsewhere(ctx, n.Child, e) || ofTable && scattered(ctx, e) || ok && !constant(ctx, c.Left()) && !constant(ctx, c.Right()) && misfit(ctx, c, true) {
+			if elsewhere(ctx, n.Child, e) || ofTable && scattered(ctx, e) || ok && !constant(ctx, c.Left()) && !constant(ctx, c.Right()) && Misfit(ctx, c, true) {
 				return &unindexed{expression.UnaryExpressionStub{Child: e}}, transform.NewTree, nil
 			}
 			return hideBounds(ctx, e)
@@ -75,7 +75,7 @@ func looseConditions(ctx *sql.Context, semi *plan.JoinNode, e sql.Expression) (s
 		}
 		sides := []sql.Expression{c.Left(), c.Right()}
 		for i, side := range sides {
-			if f, ok := side.(*expression.GetField); ok && right.Contains(int(f.TableId())) && !tablesIn(ctx, sides[1-i]).Intersects(right) {
+			if f, ok := side.(*expression.GetField); ok && right.Contains(int(f.TableId())) && !TablesIn(ctx, sides[1-i]).Intersects(right) {
 				equal.Add(int(f.Id()))
 			}
 		}
@@ -183,7 +183,7 @@ func elsewhere(ctx *sql.Context, n sql.Node, e sql.Expression) bool {
 		parts = slices.Concat(row, other)
 	}
 	return slices.ContainsFunc(parts, func(e sql.Expression) bool {
-		used := tablesIn(ctx, e)
+		used := TablesIn(ctx, e)
 		return !used.Empty() && !used.Contains(int(t.Id()))
 	})
 }

@@ -159,7 +159,7 @@ func JoinOrders(ctx *sql.Context, n sql.Node) []JoinOrder {
 				}
 				o := JoinOrder{left: tablesOf(k.Left()), right: tablesOf(k.Right()), other: sides[1-i]}
 				for _, e := range expression.SplitConjunction(ctx, j.Filter) {
-					used := tablesIn(ctx, e)
+					used := TablesIn(ctx, e)
 					if used.Intersects(o.right) || !used.Intersects(sides[0]) || !used.Intersects(sides[1]) {
 						out = append(out, o)
 						return
@@ -194,8 +194,8 @@ func tablesOf(n sql.Node) sets.FastIntSet {
 	return out
 }
 
-// tablesIn returns the ids of the tables whose columns an expression names.
-func tablesIn(ctx *sql.Context, e sql.Expression) sets.FastIntSet {
+// TablesIn returns the ids of the tables whose columns an expression names.
+func TablesIn(ctx *sql.Context, e sql.Expression) sets.FastIntSet {
 	var out sets.FastIntSet
 	sql.Inspect(ctx, e, func(_ *sql.Context, e sql.Expression) bool {
 		if c, ok := e.(*expression.GetField); ok {

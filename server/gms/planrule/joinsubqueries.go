@@ -7,10 +7,10 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/sets"
 	"github.com/dolthub/go-mysql-server/sql/transform"
-	"github.com/dolthub/go-mysql-server/sql/types"
 )
 
-// dependentCondition is a condition of a join with the columns of the joined tables that its subqueries name.
+// dependentCondition is a condition of a join, or a subquery with which it compares a column, with the columns of the joined tables that its
+// subqueries name.
 type dependentCondition struct {
 	sql.Expression
 	columns []sql.Expression
@@ -32,7 +32,7 @@ func (d *dependentCondition) WithChildren(_ *sql.Context, children ...sql.Expres
 }
 
 // Type implements sql.Expression.
-func (*dependentCondition) Type(*sql.Context) sql.Type { return types.Boolean }
+func (d *dependentCondition) Type(ctx *sql.Context) sql.Type { return d.Expression.Type(ctx) }
 
 // CollationCoercibility implements sql.CollationCoercible.
 func (d *dependentCondition) CollationCoercibility(ctx *sql.Context) (sql.CollationID, byte) {
@@ -40,7 +40,8 @@ func (d *dependentCondition) CollationCoercibility(ctx *sql.Context) (sql.Collat
 }
 
 // GuardJoinSubqueries shows the planner the columns that a join's condition names in subqueries. It does not look
-// for them there, and asks the condition before the tables that they are of are joined.
+// for them there, and asks the condition before the tables that they are of are joined, and has no index for a column that
+// is equal to such a subquery.
 func GuardJoinSubqueries(a *analyzer.Analyzer) {
 	AroundRule(a, "optimizeJoins", func(ctx *sql.Context, n sql.Node, f *sql.QueryFlags, rule PlanRule) (sql.Node, transform.TreeIdentity, error) {
 		if f == nil || !f.SubqueryIsSet() {
@@ -55,7 +56,7 @@ func GuardJoinSubqueries(a *analyzer.Analyzer) {
 			all, same := expression.SplitConjunction(ctx, j.Filter), transform.SameTree
 			for i, e := range all {
 				if columns := outerColumns(ctx, e, tables); len(columns) > 0 {
-					all[i], same = &dependentCondition{e, columns}, transform.NewTree
+					all[i], same = dependent(ctx, e, columns), transform.NewTree
 				}
 			}
 			if same {
@@ -69,6 +70,25 @@ func GuardJoinSubqueries(a *analyzer.Analyzer) {
 		planned, same2, err := rule(ctx, shown, f)
 		return planned, same && same2, err
 	})
+}
+
+// dependent returns a condition that shows columns which its subqueries name: beside a column of another table, in the subquery that is
+// equal to it.
+func dependent(ctx *sql.Context, e sql.Expression, columns []sql.Expression) sql.Expression {
+	eq, ok := e.(*expression.Equals)
+	if !ok {
+		return &dependentCondition{e, columns}
+	}
+	sides := [2]sql.Expression{eq.Left(), eq.Right()}
+	for i, side := range sides {
+		column, ok := sides[1-i].(*expression.GetField)
+		d := &dependentCondition{side, columns}
+		if _, sub := side.(*plan.Subquery); sub && ok && !TablesIn(ctx, d).Contains(int(column.TableId())) {
+			sides[i] = d
+			return expression.NewEquals(sides[0], sides[1])
+		}
+	}
+	return &dependentCondition{e, columns}
 }
 
 // outerColumns returns the columns of tables that the subqueries of an expression name.

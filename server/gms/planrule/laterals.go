@@ -61,7 +61,7 @@ func GuardLaterals(a *analyzer.Analyzer) {
 			for i, e := range all {
 				_, equality := e.(expression.Equality)
 				_, nullSafe := e.(*expression.NullSafeEquals)
-				if (equality || nullSafe) && (!j.Op.IsAnti() || tablesIn(ctx, e).SubsetOf(tablesOf(j.Left()))) {
+				if (equality || nullSafe) && (!j.Op.IsAnti() || TablesIn(ctx, e).SubsetOf(tablesOf(j.Left()))) {
 					all[i], same = looseCondition{e}, transform.NewTree
 				}
 			}
