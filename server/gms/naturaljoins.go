@@ -119,6 +119,11 @@ func (n *namedTables) expand(s *ast.Select) error {
 	if !slices.ContainsFunc(s.From, merges) && !rewrite.OrdersBySubquery(s) && !rewrite.RollsUp(s) {
 		return nil
 	}
+	return n.expandAll(s)
+}
+
+// expandAll is expand of any SELECT.
+func (n *namedTables) expandAll(s *ast.Select) error {
 	n.tables, n.joins, n.merged = nil, nil, map[string]ast.TableName{}
 	var all []joinedColumn
 	for _, e := range s.From {

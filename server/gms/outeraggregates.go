@@ -76,7 +76,7 @@ func aggregatesElsewhere(stmt ast.Statement) (found bool) {
 }
 
 // subqueryAliases puts what aliases stand for in their place in the subqueries of ORDER BY, in which the planner does not find them.
-// Those of window functions and of COUNT(*), which would be the subquery's there, stay.
+// Those of window functions stay.
 func (s *Session) subqueryAliases(ctx *sql.Context, stmt ast.Statement) {
 	found := false
 	_ = syntax.Walk(func(n ast.SQLNode) (bool, error) {
@@ -104,8 +104,8 @@ func (s *Session) subqueryAliases(ctx *sql.Context, stmt ast.Statement) {
 				continue
 			}
 			for _, e := range chain[i].s.SelectExprs {
-				if x, ok := e.(*ast.AliasedExpr); ok && x.As.Equal(c.Name) && !rewrite.Windowed(x.Expr) && !countsRows(x.Expr) {
-					if e := outerExpression(x.Expr, chain, i); e != nil {
+				if x, ok := e.(*ast.AliasedExpr); ok && x.As.Equal(c.Name) && !rewrite.Windowed(x.Expr) {
+					if e := a.outerExpression(x.Expr, chain, i); e != nil {
 						return e, false
 					}
 				}
@@ -116,38 +116,72 @@ func (s *Session) subqueryAliases(ctx *sql.Context, stmt ast.Statement) {
 }
 
 // outerExpression returns an expression of a SELECT of a chain as the last one may have it, nil if it would mean something else there.
-func outerExpression(e ast.Expr, chain []queryBlock, of int) ast.Expr {
-	out, means := &ast.ParenExpr{Expr: rewrite.Cloned(e)}, true
-	_ = syntax.Walk(func(n ast.SQLNode) (bool, error) {
-		switch n := n.(type) {
-		case *ast.Subquery:
-			means = false
-		case *ast.ColName:
-			if i := slices.IndexFunc(chain[of].columns, func(j joinedColumn) bool { return j.name.Equal(n.Name) }); i >= 0 && n.Qualifier.IsEmpty() {
-				n.Qualifier.Name = chain[of].columns[i].table.Name
+func (a *aggregateOwners) outerExpression(e ast.Expr, chain []queryBlock, of int) ast.Expr {
+	out := ast.Expr(&ast.ParenExpr{Expr: rewrite.Cloned(e)})
+	levels, means := map[*ast.ColName]int{}, true
+	a.walk(&out, chain[:of+1], func(n ast.SQLNode, around []queryBlock) (ast.SQLNode, bool) {
+		if arguments := aggregateArguments(n); arguments != nil && len(around) == of+1 && !hasColumn(arguments) {
+			if means = countsRows(n) && len(chain[of].columns) > 0; !means {
+				return nil, false
 			}
-			means = means && level(n, chain) == of
+			one := &ast.IsExpr{Operator: ast.IsNullStr, Expr: chain[of].columns[0].column()} // never NULL, and of that SELECT
+			return &ast.FuncExpr{Name: ast.NewColIdent("count"), Exprs: ast.SelectExprs{&ast.AliasedExpr{Expr: one}}}, true
 		}
-		return means, nil
-	}, out)
+		c, ok := n.(*ast.ColName)
+		if !ok {
+			return nil, true
+		}
+		levels[c] = level(c, around)
+		if i := slices.IndexFunc(chain[of].columns, func(j joinedColumn) bool { return j.name.Equal(c.Name) }); i >= 0 && levels[c] == of && c.Qualifier.IsEmpty() {
+			c.Qualifier.Name = chain[of].columns[i].table.Name
+		}
+		return nil, true
+	})
+	a.walk(&out, chain, func(n ast.SQLNode, around []queryBlock) (ast.SQLNode, bool) {
+		if c, ok := n.(*ast.ColName); ok {
+			at := level(c, around)
+			if at >= len(chain) {
+				at -= len(chain) - of - 1
+			}
+			means = means && at >= 0 && at == levels[c]
+		}
+		return nil, means
+	})
 	if !means {
 		return nil
 	}
 	return out
 }
 
-// countsRows reports whether an expression has an aggregate without a column.
-func countsRows(e ast.Expr) bool {
-	return rewrite.Contains(e, func(n ast.SQLNode) bool {
-		arguments := aggregateArguments(n)
-		columns := false
-		_ = syntax.Walk(func(n ast.SQLNode) (bool, error) {
-			_, is := n.(*ast.ColName)
-			columns = columns || is
-			return !columns, nil
-		}, arguments)
-		return arguments != nil && !columns
-	})
+// column returns the name of the column with that of its table.
+func (j joinedColumn) column() *ast.ColName {
+	return &ast.ColName{Name: j.name, Qualifier: ast.TableName{Name: j.table.Name}}
+}
+
+// hasColumn reports whether the arguments of an aggregate name a column.
+func hasColumn(arguments ast.SelectExprs) (found bool) {
+	_ = syntax.Walk(func(n ast.SQLNode) (bool, error) {
+		_, is := n.(*ast.ColName)
+		found = found || is
+		return !found, nil
+	}, arguments)
+	return found
+}
+
+// countsRows reports whether an aggregate is COUNT(*), or COUNT of a number.
+func countsRows(n ast.SQLNode) bool {
+	f, ok := n.(*ast.FuncExpr)
+	if !ok || !f.Name.EqualString("count") || len(f.Exprs) != 1 {
+		return false
+	}
+	switch x := f.Exprs[0].(type) {
+	case *ast.StarExpr:
+		return true
+	case *ast.AliasedExpr:
+		v, ok := x.Expr.(*ast.SQLVal)
+		return ok && v.Type == ast.IntVal
+	}
+	return false
 }
 
 // aggregateArguments returns the arguments of an aggregate, what GROUP_CONCAT orders by with them, nil of what is none.
@@ -249,7 +283,11 @@ func (a *aggregateOwners) owner(arguments ast.SelectExprs, chain []queryBlock) i
 func (a *aggregateOwners) overGroups(chain []queryBlock, number int) bool {
 	at := len(chain) - 1
 	s := chain[at].s
-	if !chain[at].known || rewrite.RollsUp(s) {
+	if !chain[at].known {
+		return false
+	}
+	tables := *a.n
+	if err := tables.expandAll(s); err != nil {
 		return false
 	}
 	r := rewrite.Rolling{S: s}
@@ -261,13 +299,16 @@ func (a *aggregateOwners) overGroups(chain []queryBlock, number int) bool {
 		r.Exprs = append(r.Exprs, x)
 	}
 	g := rewrite.WindowGroups{Table: rewrite.GroupsTable + strconv.Itoa(number), Inner: &ast.Select{From: s.From, Where: s.Where, Lock: s.Lock}}
-	for _, e := range s.GroupBy {
+	for _, e := range s.GroupBy { // the mark of WITH ROLLUP with them
 		g.Inner.GroupBy = append(g.Inner.GroupBy, rewrite.Cloned(r.Meant(e)))
 	}
 	for _, x := range r.Exprs {
 		x.As = ast.NewColIdent(rewrite.SelectedName(x))
 	}
 	of := func(n ast.SQLNode, around []queryBlock) (ast.SQLNode, bool) {
+		if f, ok := n.(*ast.FuncExpr); ok && f.Name.EqualString("grouping") && len(around) == len(chain) {
+			return g.Column(f), false
+		}
 		if arguments := aggregateArguments(n); arguments != nil {
 			if a.owner(arguments, around) == at {
 				return g.Column(n.(ast.Expr)), false

@@ -299,7 +299,7 @@ func (a *accumulator) Eval(ctx *sql.Context) (any, error) {
 	}
 	out := new(apd.Decimal).Set(&a.sum)
 	if a.whole && a.kind.mean {
-		return divided(ctx, out, types.DecimalFromInt64(a.n)), nil
+		return types.DecimalDiv(out, types.DecimalFromInt64(a.n), 2*types.DecimalTypeMaxScale, true), nil // a DOUBLE has them all
 	} else if a.whole {
 		return out, nil
 	}

@@ -248,7 +248,11 @@ func (t *timeCast) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 		}
 		return RoundSpan(types.Timespan(d/time.Microsecond), t.digits), nil
 	}
-	if _, decimal := v.(*apd.Decimal); decimal {
+	_, decimal := v.(*apd.Decimal)
+	if n, _, _ := value.WholeAndNanos(v); n >= 1e10 && !decimal { // a moment
+		v, decimal = n, true
+	}
+	if decimal {
 		d, ok := value.Clock(ctx, v)
 		if !ok {
 			return nil, nil

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"math"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression"
@@ -50,7 +52,7 @@ func WithComparedTypes(ctx *sql.Context, e sql.Expression) sql.Expression {
 			return c
 		}
 	}
-	var number, exact, float, double, year, date, span, text, binary bool
+	var number, exact, float, double, year, date, span, text, far, binary bool
 	for _, o := range operands {
 		if !o.Resolved() {
 			return nil
@@ -69,6 +71,8 @@ func WithComparedTypes(ctx *sql.Context, e sql.Expression) sql.Expression {
 			span = true
 		case types.IsTextOnly(t):
 			text = true
+			lit, literal := o.(*expression.Literal)
+			far = far || literal && beyondDecimal(lit.Value())
 		case types.IsTuple(t):
 			return nil
 		case BinaryText(ctx, o):
@@ -94,6 +98,9 @@ func WithComparedTypes(ctx *sql.Context, e sql.Expression) sql.Expression {
 			return c
 		}
 		return e
+	}
+	if far = far && exact; far {
+		float, double = true, true
 	}
 	_, between := e.(*expression.Between)
 	document := between && text && slices.ContainsFunc(operands, func(o sql.Expression) bool { return types.IsJSON(o.Type(ctx)) })
@@ -127,7 +134,7 @@ func WithComparedTypes(ctx *sql.Context, e sql.Expression) sql.Expression {
 			out[i] = &JSONNumber{expression.UnaryExpressionStub{Child: o}}
 		case document && !date && types.IsJSON(t):
 			out[i] = NewCastText(ctx, expression.NewConvert(o, expression.ConvertToChar))
-		case between && number && text && types.IsTextOnly(t):
+		case (between || far) && number && text && types.IsTextOnly(t):
 			out[i] = &TextDouble{expression.UnaryExpressionStub{Child: o}}
 		case double && types.IsDecimal(t):
 			out[i] = &Whole{expression.UnaryExpressionStub{Child: o}, types.Float64}
@@ -336,8 +343,11 @@ func timeLists(ctx *sql.Context, operands []sql.Expression) sql.Expression {
 	return in
 }
 
-// beyondDecimal reports whether a DOUBLE is larger than any DECIMAL.
+// beyondDecimal reports whether a DOUBLE, or the one that a text is, is larger than any DECIMAL.
 func beyondDecimal(v any) bool {
+	if text, ok := v.(string); ok {
+		v, _ = strconv.ParseFloat(strings.Trim(text, value.Blanks), 64)
+	}
 	f, ok := v.(float64)
 	return ok && math.Abs(f) >= 1e65
 }

@@ -125,7 +125,7 @@ func NewDateLiteral(ctx *sql.Context, args ...sql.Expression) (sql.Expression, e
 	}
 	if text, ok := lit.Value().(string); ok {
 		at, _, _, ok := ReadMoment(ctx, text)
-		if !ok {
+		if !ok || at.Equal(types.ZeroTime) && value.ModeEnabled(ctx, value.NoZeroDate) {
 			return nil, mysql.NewSQLError(1525, "HY000", "Incorrect %s value: '%s'", MomentKind(date), text)
 		}
 		if OffsetEnd.MatchString(text) {

@@ -19,9 +19,9 @@ const (
 	HexBeside  = "_hex_beside"
 )
 
-// HasHex reports whether a text may have such a literal.
+// HasHex reports whether a text may have such a literal, or one of characters of several bytes.
 func HasHex(query string) bool {
-	return syntax.ContainsFold(query, "x'") || syntax.ContainsFold(query, "b'") || syntax.ContainsFold(query, "0x") || syntax.ContainsFold(query, "0b")
+	return syntax.ContainsFold(query, "x'") || syntax.ContainsFold(query, "b'") || syntax.ContainsFold(query, "0x") || syntax.ContainsFold(query, "0b") || syntax.ContainsFold(query, "_utf")
 }
 
 // NumericArguments are the functions whose arguments are numbers.

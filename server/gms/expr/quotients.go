@@ -95,10 +95,14 @@ func divided(ctx *sql.Context, l, r *apd.Decimal) *apd.Decimal {
 		value.Warn(ctx, value.DivisionByZero, "Division by 0")
 		return nil
 	}
+	return types.DecimalDiv(l, r, quotientDigits(ctx, -l.Exponent, -r.Exponent), true)
+}
+
+// quotientDigits returns how many digits a quotient of numbers with so many has behind the point.
+func quotientDigits(ctx *sql.Context, left, right int32) int32 {
 	words := func(digits int32) int32 { return (max(digits, 0) + 8) / 9 * 9 }
-	sides := words(-l.Exponent) + words(-r.Exponent)
-	more := int32(divisionDigits(ctx)) - (sides + l.Exponent + r.Exponent)
-	return types.DecimalDiv(l, r, sides+words(more), true)
+	sides := words(left) + words(right)
+	return sides + words(int32(divisionDigits(ctx))-(sides-left-right))
 }
 
 // unrounded is exact arithmetic with a division or a user's variable in it that is assigned: to be shown it is rounded, a column
@@ -322,11 +326,15 @@ func (u *unrounded) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 }
 
 // rounded is a value that has all digits of a quotient, rounded to those of its type. What goes on with it has all.
-type rounded struct{ expression.UnaryExpressionStub }
+type rounded struct {
+	expression.UnaryExpressionStub
+	mean   bool // of an AVG, which as a DOUBLE has more digits than decimals go on with
+	double bool // the AVG as a DOUBLE
+}
 
-// NewRounded returns the expression.
-func NewRounded(e sql.Expression) sql.Expression {
-	return &rounded{expression.UnaryExpressionStub{Child: e}}
+// NewRounded returns the expression, of an AVG if mean is true.
+func NewRounded(e sql.Expression, mean bool) sql.Expression {
+	return &rounded{UnaryExpressionStub: expression.UnaryExpressionStub{Child: e}, mean: mean}
 }
 
 // HandedOn returns the column that an expression rounds, nil of others.
@@ -355,7 +363,12 @@ func (x *rounded) Table() string {
 }
 
 // Type implements sql.Expression.
-func (x *rounded) Type(ctx *sql.Context) sql.Type { return x.Child.Type(ctx) }
+func (x *rounded) Type(ctx *sql.Context) sql.Type {
+	if x.double {
+		return types.Float64
+	}
+	return x.Child.Type(ctx)
+}
 
 // String implements sql.Expression.
 func (x *rounded) String() string { return x.Child.String() }
@@ -370,15 +383,35 @@ func (x *rounded) WithChildren(_ *sql.Context, children ...sql.Expression) (sql.
 	if len(children) != 1 {
 		return nil, sql.ErrInvalidChildrenNumber.New(x, len(children), 1)
 	}
-	if _, done := children[0].(*rounded); done {
-		return children[0], nil
+	c := *x
+	if done, ok := children[0].(*rounded); ok {
+		c.Child = done.Child
+	} else {
+		c.Child = children[0]
 	}
-	return NewRounded(children[0]), nil
+	return &c, nil
+}
+
+// exact returns the value with the digits that decimals go on with.
+func (x *rounded) exact(ctx *sql.Context, r sql.Row) (any, error) {
+	v, err := x.Child.Eval(ctx, r)
+	if d, ok := v.(*apd.Decimal); ok && x.mean && err == nil {
+		scale := int32(x.Child.Type(ctx).(sql.DecimalType).Scale())
+		return types.DecimalTruncate(d, quotientDigits(ctx, scale-int32(divisionDigits(ctx)), 0)), nil
+	}
+	return v, err
 }
 
 // Eval implements sql.Expression.
 func (x *rounded) Eval(ctx *sql.Context, r sql.Row) (any, error) {
-	v, err := x.Child.Eval(ctx, r)
+	if x.double {
+		v, err := x.Child.Eval(ctx, r)
+		if v == nil || err != nil {
+			return nil, err
+		}
+		return DoubleOf(ctx, v)
+	}
+	v, err := x.exact(ctx, r)
 	if d, ok := v.(*apd.Decimal); ok && err == nil {
 		return scaled(d, x.Type(ctx))
 	}
@@ -417,7 +450,11 @@ func ofAllDigits(ctx *sql.Context, e sql.Expression) sql.Expression {
 	}
 	children, some := slices.Clone(e.Children()), false
 	for i := range min(args, len(children)) {
-		if q := NewUnrounded(ctx, children[i]); q != nil {
+		if x, ok := children[i].(*rounded); ok && x.mean && types.IsFloat(e.Type(ctx)) {
+			if !x.double {
+				children[i], some = &rounded{x.UnaryExpressionStub, true, true}, true
+			}
+		} else if q := NewUnrounded(ctx, children[i]); q != nil {
 			children[i], some = q, true
 		}
 	}
@@ -456,9 +493,23 @@ func WholeAggregate(ctx *sql.Context, e sql.Expression, all bool) sql.Expression
 	return nil
 }
 
+// IsMean reports whether an expression is AVG, with or without a name.
+func IsMean(e sql.Expression) bool {
+	if a, ok := e.(*expression.Alias); ok {
+		e = a.Child
+	}
+	a, ok := e.(*Aggregate)
+	return ok && a.Kind.mean
+}
+
 // exactValue returns all digits of an expression, nil for NULL.
 func exactValue(ctx *sql.Context, e sql.Expression, r sql.Row) (*apd.Decimal, error) {
 	if x, ok := e.(*rounded); ok {
+		if x.mean {
+			v, err := x.exact(ctx, r)
+			d, _ := v.(*apd.Decimal)
+			return d, err
+		}
 		e = x.Child
 	}
 	if n, ok := e.(*nullIf); ok {

@@ -61,22 +61,33 @@ func merging(name string, args []sql.Expression) sql.Expression {
 	}
 	return &expr.Function{Args: given, Def: &expr.FunctionDef{Name: name, Args: expr.AnyArgs, Pure: true, Typ: types.JSON,
 		Eval: func(ctx *sql.Context, args []any) (any, error) {
-			if slices.Contains(args, nil) {
+			if slices.Contains(args, nil) && !patch {
 				return nil, nil
 			}
 			var merged any
+			known := true // not NULL
 			for i, a := range args {
+				if a == nil {
+					known = false
+					continue
+				}
 				doc, err := value.JSONOf(ctx, a, i+1, name)
 				switch {
 				case err != nil:
 					return nil, err
 				case i == 0:
 					merged = doc
+				case patch && !known: // what is no object takes the place of all before
+					_, object := doc.(map[string]any)
+					merged, known = doc, !object
 				case patch:
 					merged = patchedJSON(merged, doc)
 				default:
 					merged = mergedJSON(merged, doc)
 				}
+			}
+			if !known {
+				return nil, nil
 			}
 			return value.NewDocument(merged), nil
 		}}}

@@ -200,7 +200,10 @@ func newTimestamp(ctx *sql.Context, args ...sql.Expression) (sql.Expression, err
 		arg = &expr.BytesText{UnaryExpressionStub: expression.UnaryExpressionStub{Child: arg}}
 	}
 	date, err := gmsfunction.NewDatetime(ctx, arg)
-	if types.IsDateType(arg.Type(ctx)) {
+	switch t := arg.Type(ctx); {
+	case types.IsJSON(t):
+		date = expression.NewConvert(arg, expression.ConvertToDatetime)
+	case types.IsDateType(t):
 		date = &expr.Whole{UnaryExpressionStub: expression.UnaryExpressionStub{Child: arg}, Typ: value.Datetimes[0]}
 	}
 	if err != nil || len(args) == 1 {

@@ -10,8 +10,9 @@ import (
 	"sextant/server/gms/expr"
 )
 
-// spatialFunctions are ST_Distance_Sphere and the relations of bounding rectangles.
+// spatialFunctions are ST_Length, ST_Distance_Sphere and the relations of bounding rectangles.
 var spatialFunctions = map[string]*expr.FunctionDef{
+	"st_length":          {Name: "st_length", Args: expr.AnyArgs, Pure: true, Typ: types.Float64, Eval: lineLength},
 	"st_distance_sphere": {Name: "st_distance_sphere", Args: expr.AnyArgs, Pure: true, Typ: types.Float64, Eval: distanceSphere},
 	"mbrcontains":        rectangles("mbrcontains", func(a, b rectangle) bool { return b.within(a) }),
 	"mbrwithin":          rectangles("mbrwithin", rectangle.within),
@@ -79,6 +80,40 @@ func geometry(ctx *sql.Context, function string, v any) (types.GeometryValue, er
 		return nil, invalidGIS(function)
 	}
 	return g, nil
+}
+
+// lineLength is the length of a line or of several, NULL of other geometries.
+func lineLength(ctx *sql.Context, args []any) (any, error) {
+	switch len(args) {
+	case 1:
+	case 2:
+		return nil, sql.ErrUnsupportedFeature.New("st_length with a unit")
+	default:
+		return nil, mysql.NewSQLError(1582, "42000", "Incorrect parameter count in the call to native function 'ST_Length'")
+	}
+	if args[0] == nil {
+		return nil, nil
+	}
+	g, err := geometry(ctx, "st_length", args[0])
+	if err != nil {
+		return nil, err
+	}
+	var lines []types.LineString
+	switch g := g.(type) {
+	case types.LineString:
+		lines = []types.LineString{g}
+	case types.MultiLineString:
+		lines = g.Lines
+	default:
+		return nil, nil
+	}
+	length := 0.0
+	for _, l := range lines {
+		for i := 1; i < len(l.Points); i++ {
+			length += math.Hypot(l.Points[i].X-l.Points[i-1].X, l.Points[i].Y-l.Points[i-1].Y)
+		}
+	}
+	return length, nil
 }
 
 // earthRadius is that of the sphere of ST_Distance_Sphere, meters.

@@ -40,7 +40,7 @@ func AllDigits(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, 
 		case *plan.GroupBy:
 			deps, some := handOn(ctx, of.SelectDeps, func(ctx *sql.Context, e sql.Expression) sql.Expression {
 				return expr.WholeAggregate(ctx, e, len(of.GroupByExprs) == 0)
-			}, func(i int) { whole[idOf(of.SelectDeps[i])] = true })
+			}, func(i int) { whole[idOf(of.SelectDeps[i])] = expr.IsMean(of.SelectDeps[i]) })
 			if some {
 				return plan.NewGroupBy(deps, of.GroupByExprs, of.Child), transform.NewTree, nil
 			}
@@ -50,7 +50,7 @@ func AllDigits(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, 
 				break
 			}
 			first, _ := of.Columns().Next(1)
-			list, some := handOn(ctx, p.Projections, expr.NewUnrounded, func(i int) { whole[first+sql.ColumnId(i)] = true })
+			list, some := handOn(ctx, p.Projections, expr.NewUnrounded, func(i int) { whole[first+sql.ColumnId(i)] = false })
 			if some {
 				return of.WithChild(plan.NewProject(ctx, list, p.Child)), transform.NewTree, nil
 			}
@@ -59,14 +59,15 @@ func AllDigits(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, 
 	})
 }
 
-// columnDigits returns what gives an expression the digits of whole columns, in its subqueries, too, and of its subqueries.
+// columnDigits returns what gives an expression the digits of whole columns, in its subqueries, too, and of its subqueries. whole says
+// of each such column whether it is an AVG.
 func columnDigits(whole map[sql.ColumnId]bool) transform.ExprFunc {
 	var of transform.ExprFunc
 	of = func(ctx *sql.Context, e sql.Expression) (sql.Expression, transform.TreeIdentity, error) {
 		switch x := e.(type) {
 		case *expression.GetField:
-			if whole[x.Id()] {
-				return expr.NewRounded(e), transform.NewTree, nil
+			if mean, ok := whole[x.Id()]; ok {
+				return expr.NewRounded(e, mean), transform.NewTree, nil
 			}
 		case *plan.Subquery:
 			if len(whole) == 0 || x.Correlated().Empty() {
@@ -177,7 +178,7 @@ func subqueryDigits(ctx *sql.Context, e sql.Expression) (sql.Expression, transfo
 	children, some := handOn(ctx, e.Children(), func(ctx *sql.Context, c sql.Expression) sql.Expression {
 		if sub, ok := c.(*plan.Subquery); ok {
 			if q := expr.NewUnrounded(ctx, sub); q != nil {
-				return expr.NewRounded(q.Children()[0])
+				return expr.NewRounded(q.Children()[0], false)
 			}
 		}
 		return nil

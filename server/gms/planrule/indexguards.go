@@ -259,6 +259,9 @@ func misfitKind(ctx *sql.Context, t sql.Type, kind valueKind, equality bool, o s
 		if kind == bitKind && strings.HasPrefix(value.Shown(v), "-") { // it takes the bits
 			return true
 		}
+		if _, in, err := types.Int64.Convert(ctx, v); kind == yearKind && (err != nil || in != sql.InRange) {
+			return true
+		}
 		_, in, err := t.Convert(ctx, v)
 		return err != nil || in != sql.InRange
 	}

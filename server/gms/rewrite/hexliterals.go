@@ -115,6 +115,9 @@ func HexLiterals(stmt ast.Statement) error {
 					n.Expr = ast.NewStrVal(wholeCharacters(n.Operator, text))
 					return nil, false, err
 				}
+				if v, ok := n.Expr.(*ast.SQLVal); ok && v.Type == ast.StrVal {
+					v.Val = wholeCharacters(n.Operator, v.Val)
+				}
 			}
 		case *ast.ComparisonExpr:
 			if list, ok := n.Right.(ast.ValTuple); ok {
