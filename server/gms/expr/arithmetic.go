@@ -159,6 +159,9 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 				return checkedOr(ctx, x)
 			}
 		}
+		if types.IsJSON(e.Child.Type(ctx)) && (types.IsInteger(e.Type(ctx)) || types.IsDecimal(e.Type(ctx))) {
+			return &jsonCast{e}
+		}
 		if types.IsTimespan(e.Type(ctx)) {
 			return newTimeCast(e)
 		}

@@ -122,14 +122,19 @@ func (n *JSONNumber) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 			return d.Float64()
 		}
 	}
-	name := strings.ToLower(n.Child.String())
-	if f, ok := bare(n.Child).(*expression.GetField); ok {
+	warnNoNumber(ctx, n.Child, "DOUBLE")
+	return float64(0), nil
+}
+
+// warnNoNumber warns that a document is no number of a kind.
+func warnNoNumber(ctx *sql.Context, document sql.Expression, kind string) {
+	name := strings.ToLower(document.String())
+	if f, ok := bare(document).(*expression.GetField); ok {
 		name = f.Name()
-	} else if f, ok := bare(n.Child).(sql.FunctionExpression); ok {
+	} else if f, ok := bare(document).(sql.FunctionExpression); ok {
 		name = f.FunctionName()
 	}
-	ctx.Warn(3156, "Invalid JSON value for CAST to DOUBLE from column %s at row 1", name)
-	return float64(0), nil
+	ctx.Warn(3156, "Invalid JSON value for CAST to %s from column %s at row 1", kind, name)
 }
 
 // Type implements sql.Expression.

@@ -133,14 +133,17 @@ func GuardVarying(a *analyzer.Analyzer) {
 		same := transform.SameTree
 		if (f == nil || f.IsSet(sql.QFlagUndeferrableExprs)) && value.Served(ctx) {
 			var err error
-			if n, same, err = transform.NodeWithOpaque(ctx, n, sortedValues); err != nil {
+			if n, same, err = transform.NodeWithOpaque(ctx, n, groupedValues); err != nil {
 				return n, same, err
 			}
-			var marked transform.TreeIdentity
+			var sorted, marked transform.TreeIdentity
+			if n, sorted, err = transform.NodeWithOpaque(ctx, n, sortedValues); err != nil {
+				return n, sorted, err
+			}
 			if n, marked, err = transform.NodeExprsWithOpaque(ctx, n, markVolatile); err != nil {
 				return n, same, err
 			}
-			same = same && marked
+			same = same && sorted && marked
 		}
 		n, same2, err := rule(ctx, n, f)
 		return n, same && same2, err
@@ -293,9 +296,6 @@ func sortedValues(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentit
 	} else if evaluated = columnsRead(ctx, append(sort.Expressions(), sent...)); evaluated == nil || having != nil {
 		return n, transform.SameTree, nil
 	}
-	column := func(a *expression.Alias) sql.Expression {
-		return expression.NewGetField(int(a.Id()), a.Type(ctx), a.Name(), a.IsNullable(ctx))
-	}
 	sorts, by := false, slices.Clone(sort.SortConditions)
 	for i, c := range by {
 		var err error
@@ -304,7 +304,7 @@ func sortedValues(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentit
 				sorts = sorts || slices.ContainsFunc(named, func(a *expression.Alias) bool { return a.Id() == f.Id() })
 			} else if a := values[e.String()]; a != nil {
 				sorts = true
-				return column(a), transform.NewTree, nil
+				return valueOf(ctx, a), transform.NewTree, nil
 			}
 			return e, transform.SameTree, nil
 		})
@@ -317,7 +317,7 @@ func sortedValues(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentit
 	}
 	for i, e := range sent {
 		if varies(ctx, e, false) {
-			sent[i], evaluated, named = column(named[0]), append(evaluated, named[0]), named[1:]
+			sent[i], evaluated, named = valueOf(ctx, named[0]), append(evaluated, named[0]), named[1:]
 		}
 	}
 	out := sql.Node(plan.NewProject(ctx, evaluated, below))
