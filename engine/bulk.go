@@ -522,6 +522,9 @@ func (tx *Tx) CreateIndex(ctx context.Context, t *TableDef, ix IndexDef) (*Table
 	if err != nil {
 		return nil, err
 	}
+	if err := tx.lockMeta(ctx, t.Database, t.Name+"\x00index", txn.MetaExclusive); err != nil { // two would wait for each other at the end
+		return nil, err
+	}
 	if err := tx.lockMeta(ctx, t.Database, t.Name, txn.MetaNoWrite); err != nil {
 		return nil, err
 	}

@@ -197,14 +197,17 @@ func (c *client) parse(ctx context.Context, text string) (parsed ast.Statement, 
 	if one == "" {
 		one = text
 	}
-	if strings.IndexByte(one, '?') >= 0 && parsed != nil && parameters(parsed) > 0 {
-		return nil, "", "", unprepared(one)
+	if err := unprepared(one); err != nil {
+		return nil, "", "", err
 	}
 	return parsed, one, rest, c.sandboxed(parsed)
 }
 
-// unprepared returns the error of a statement with a parameter that is not prepared.
+// unprepared returns the error of a statement that is not prepared and has a parameter; nil if there is none.
 func unprepared(text string) error {
+	if strings.IndexByte(text, '?') < 0 {
+		return nil
+	}
 	for at := 0; at < len(text); {
 		word, end := syntax.NextWord(text, at)
 		if word == " " && text[at] == '?' {
@@ -212,7 +215,7 @@ func unprepared(text string) error {
 		}
 		at = end
 	}
-	return syntax.Error(text, len(text))
+	return nil
 }
 
 // firstStatement cuts a text behind its first statement, so that not all of a long text is looked at for each. One
@@ -268,6 +271,7 @@ func (c *client) command(ctx context.Context, query string, parsed ast.Statement
 	c.sess.recorder.begin(withoutSecrets(c.sess.shownText(query)))
 	defer func() { c.sess.recorder.end(err) }()
 	commits, open := c.sess.command.commits, c.sess.GetTransaction()
+	users := open != nil && (c.sess.GetIgnoreAutoCommit() || !c.sess.autocommit) // not one of the statement's own, which DDL ends when it fails
 	for try := 0; ; try++ {
 		c.sess.stale = false
 		wrote, err := c.run(ctx, query, parsed, bindings, w)
@@ -278,7 +282,7 @@ func (c *client) command(ctx context.Context, query string, parsed ast.Statement
 			err = mysql.NewSQLError(mysql.ERQueryTimeout, "HY000",
 				"Query execution was interrupted, maximum statement execution time exceeded")
 		}
-		ended := open != nil && c.sess.GetTransaction() != open
+		ended := users && c.sess.GetTransaction() != open
 		if wrote || try >= replansMax || !c.sess.stale || c.sess.command.commits != commits || ended {
 			return c.fail(ctx, err)
 		}

@@ -233,10 +233,12 @@ func TestOnePreparedStatement(t *testing.T) {
 		}
 		_ = st.Close()
 	}
-	for _, text := range []string{"SELECT * FROM t WHERE id = ?", "SELECT 1; SELECT ?", "CREATE VIEW v AS SELECT '?', ?"} {
+	for _, text := range []string{"SELECT * FROM t WHERE id = ?", "SELECT 1; SELECT ?", "CREATE VIEW v AS SELECT '?', ?", "CREATE PROCEDURE q() SELECT ?",
+		"CREATE TABLE u (a INT DEFAULT ?)", "EXPLAIN SELECT ?"} {
 		wantError(t, c, text, 1064, "42000")
 	}
 	must(t, c, "SELECT '?' /* ? */, `id` AS `?` FROM t -- ?")
+	wantError(t, c, "LOAD DATA INFILE '?' INTO TABLE t /* really? */", 1290, "HY000")
 }
 
 // What a statement that is refused before it runs leaves is its own.

@@ -64,6 +64,11 @@ func (t *Table) alter(ctx *sql.Context, change func(def *engine.TableDef) error)
 		return err
 	}
 	def := cloneDef(t.live(ctx).def)
+	if !def.Temporary { // what the change asks of other tables stays so
+		if err := tx.LockDefinition(ctx, def.Database, def.Name); err != nil {
+			return t.ddlError(ctx, s, err)
+		}
+	}
 	if err := change(def); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package gms
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"regexp"
@@ -147,7 +148,7 @@ func (t *Table) GetReferencedForeignKeys(ctx *sql.Context) ([]sql.ForeignKeyCons
 	if err != nil {
 		return nil, err
 	}
-	if s.tx != nil && s.tx.tx != nil && len(s.tx.ddl) > 0 {
+	if s.tx != nil && s.tx.tx != nil && !s.b.readOnly.Load() { // a write is held to the keys of now, whatever its snapshot has
 		cat = s.tx.tx.NewestCatalog()
 	}
 	def := t.live(ctx).def
@@ -165,12 +166,17 @@ func (t *Table) AddForeignKey(ctx *sql.Context, fk sql.ForeignKeyConstraint) err
 	if fk.OnUpdate == sql.ForeignKeyReferentialAction_SetDefault || fk.OnDelete == sql.ForeignKeyReferentialAction_SetDefault {
 		return sql.ErrForeignKeySetDefault.New()
 	}
-	_, tx, err := writer(ctx)
+	s, tx, err := writer(ctx)
 	if err != nil {
 		return err
 	}
-	if parent := tx.NewestCatalog().Table(fk.ParentDatabase, fk.ParentTable); parent != nil && parent.Partition != "" {
-		return errPartForeignKey
+	if parent := tx.NewestCatalog().Table(fk.ParentDatabase, fk.ParentTable); parent != nil {
+		if parent.Partition != "" {
+			return errPartForeignKey
+		}
+		if err := s.newChild(ctx, tx, parent, t.live(ctx).def); err != nil {
+			return t.ddlError(ctx, s, err)
+		}
 	}
 	for _, other := range tx.NewestCatalog().Tables(t.db.Name()) {
 		for _, d := range other.ForeignKeys {
@@ -183,6 +189,19 @@ func (t *Table) AddForeignKey(ctx *sql.Context, fk sql.ForeignKeyConstraint) err
 		def.ForeignKeys = append(def.ForeignKeys, foreignKeyDef(fk))
 		return checksOfActions(def)
 	})
+}
+
+// newChild gives the parent of a new foreign key another version, as the key is part of what it is: statements that were planned
+// without it, and wait for rows or for the table, are planned again.
+func (s *Session) newChild(ctx *sql.Context, tx *engine.Tx, parent, child *engine.TableDef) error {
+	if parent.ID == child.ID || parent.Temporary {
+		return nil
+	}
+	if _, err := tx.AlterTable(ctx, parent.Clone()); err != nil {
+		return err
+	}
+	s.defined(parent.ID)
+	return nil
 }
 
 // checksOfActions returns error 3823 if a CHECK constraint uses a column that a foreign key's action
@@ -317,11 +336,17 @@ func (s *Session) violated(err error) error {
 // createForeignKey adds a foreign key to a table whose rows are looked at: nobody writes it between that and the definition.
 func (b *builder) createForeignKey(ctx *sql.Context, s *Session, n *plan.CreateForeignKey, r sql.Row) (sql.RowIter, error) {
 	_, tx, err := writer(ctx)
-	if err == nil {
-		err = tx.LockDefinition(ctx, n.FkDef.Database, n.FkDef.Table)
-	}
 	if err != nil {
-		return nil, s.fail(ctx, err)
+		return nil, err
+	}
+	of := []syntax.TableName{{Database: n.FkDef.Database, Name: n.FkDef.Table}, {Database: n.FkDef.ParentDatabase, Name: n.FkDef.ParentTable}}
+	slices.SortFunc(of, func(a, b syntax.TableName) int { // two keys between the same tables do not wait for each other
+		return cmp.Or(strings.Compare(strings.ToLower(a.Database), strings.ToLower(b.Database)), strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)))
+	})
+	for _, t := range of {
+		if err := tx.LockDefinition(ctx, t.Database, t.Name); err != nil {
+			return nil, s.fail(ctx, err)
+		}
 	}
 	it, err := b.plain(ctx, s, n, r)
 	if err != nil {

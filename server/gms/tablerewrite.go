@@ -40,6 +40,11 @@ func (t *Table) RewriteInserter(ctx *sql.Context, oldSchema, newSchema sql.Prima
 	if err != nil {
 		return nil, err
 	}
+	if def := t.live(ctx).def; !def.Temporary { // its rows are looked at
+		if err := tx.LockDefinition(ctx, def.Database, def.Name); err != nil {
+			return nil, t.ddlError(ctx, s, err)
+		}
+	}
 	if old == nil && new != nil {
 		if err := t.zeroMoment(ctx, new); err != nil {
 			return nil, err

@@ -74,7 +74,9 @@ func (t *firingTable) Replacer(ctx *sql.Context) sql.RowReplacer {
 // Updater implements sql.UpdatableTable.
 func (t *firingTable) Updater(ctx *sql.Context) sql.RowUpdater {
 	e := t.table.(sql.UpdatableTable).Updater(ctx)
-	t.f.editor = e
+	if t.f.editor == nil { // that of the rows; the planner makes others of a join
+		t.f.editor = e
+	}
 	return &firingEditor{EditOpenerCloser: e, Closer: e, f: t.f, updater: e, fired: t.rows}
 }
 
@@ -111,14 +113,18 @@ func (f *firing) kept(ctx *sql.Context, old, new sql.Row) error {
 	if same, err := old.Equals(ctx, new, exact); err != nil || !same {
 		return err
 	}
-	if err := f.before(ctx, old, new); err != nil {
+	if err := f.fire(ctx, "before", "update", old, new); err != nil {
 		return err
 	}
 	same, err := old.Equals(ctx, new, exact)
 	if f.ahead = !same; err != nil || !same {
 		return err
 	}
-	return f.fire(ctx, "after", "update", old, new)
+	if err := f.fire(ctx, "after", "update", old, new); err != nil || f.editor == nil {
+		return err
+	}
+	f.editor.StatementBegin(ctx) // it stays if IGNORE passes the next row over
+	return nil
 }
 
 // before makes what is generated of a row that an UPDATE writes, and fires its BEFORE triggers.
