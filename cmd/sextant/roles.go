@@ -215,7 +215,8 @@ func runStorage(ctx context.Context, cfg *config.Config, id string, log *slog.Lo
 			return 0, false
 		},
 		MoveRate:     int64(cfg.Storage.MoveRate),
-		HotFileBytes: int64(cfg.Storage.HotLogFile), HotFiles: cfg.Storage.HotLogFiles, TickEvery: cfg.Storage.GossipInterval,
+		HotFileBytes: int64(cfg.Storage.HotLogFile), HotFiles: cfg.Storage.HotLogFiles, UndrainedBytes: int64(cfg.UndrainedBytes()),
+		TickEvery:  cfg.Storage.GossipInterval,
 		DrainEvery: cfg.Storage.DrainInterval, Retention: retention(cfg), RetentionBytes: max(int64(cfg.Storage.RetentionBytes), 1),
 		ScrubRate: int64(cfg.Storage.ScrubRate), MemoryBytes: int64(cfg.Storage.Memory) / recordsOfMemory,
 	})

@@ -203,6 +203,17 @@ func Default() Config {
 	}
 }
 
+// hotFilesMax is how many files a hot log can have.
+const hotFilesMax = 1024
+
+// UndrainedBytes is what a hot log has room for beyond storage.hot_log_files, at least 512 MiB:
+// the log of the largest commit and of the window behind it, of which nothing can be drained
+// before all of the commit is durable. It is doubled, since frames have heads, and what is
+// appended at once is not divided between two files, so that those may be little more than half full.
+func (c *Config) UndrainedBytes() Bytes {
+	return max(2*(2*c.Server.MaxTransactionBytes+c.Server.LogWindow), 512*MiB)
+}
+
 func instance(id, az string, tier int) Instance {
 	return Instance{Node: Node{ID: id, AZ: az}, Tier: tier}
 }

@@ -73,6 +73,7 @@ func TestEveryProblemIsNamed(t *testing.T) {
 		"cluster: {bind: 0.0.0.0}":                                                     {"cluster.bind", "every address"},
 		"router: {nodes: [{id: router-1, address: '::'}]}":                             {"router.nodes", "every address"},
 		"log: {level: loud}\nrouter: {nodes: []}":                                      {"log.level", "loud", "router.nodes"},
+		"storage: {hot_log_file: 1MiB}":                                                {"storage.hot_log_file", "1MiB", "storage.hot_log_files", "1536MiB", "server.max_transaction_bytes", "server.log_window", "1024"},
 		"storage: {nodes: [{id: storage-1, az: az-a}, {id: storage-1, az: az-a}]}":     {"storage.nodes", "twice", "three zones"},
 		"endpoints: [{name: x, member_type: ALL, list_type: STATIC, members: [db-9]}]": {"endpoints[0].member_type", "endpoints[0].members", "db-9"},
 	} {
@@ -182,6 +183,28 @@ func TestZeroNeedsNoUnit(t *testing.T) {
 		c, err := config.Load(path, nil)
 		if err != nil || c.Storage.MoveRate != 0 || c.Storage.ReplaceAfter != 0 {
 			t.Errorf("%s: %v, %v", text, c, err)
+		}
+	}
+}
+
+// What one commit and the log window may be has room in the hot log, up to its last file.
+func TestHotLogHasRoomForTheLargestCommit(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "config.yaml")
+	for text, want := range map[string]config.Bytes{
+		"": 1536 * config.MiB,
+		"server: {max_transaction_bytes: 512MiB, memory: 2GiB}":                                    2560 * config.MiB,
+		"server: {max_transaction_bytes: 1MiB, log_window: 1MiB}\nstorage: {hot_log_file: 1MiB}":   512 * config.MiB,
+		"server: {max_transaction_bytes: 127MiB}\nstorage: {hot_log_file: 1MiB, hot_log_files: 4}": 1020 * config.MiB,
+		"server: {max_transaction_bytes: 127MiB}\nstorage: {hot_log_file: 1MiB, hot_log_files: 5}": 0,
+		"server: {log_window: 16GiB}\nstorage: {hot_log_file: 32MiB}":                              0,
+		"server: {log_window: 16GiB}\nstorage: {hot_log_file: 64MiB}":                              33 * config.GiB,
+	} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c, err := config.Load(path, nil)
+		if want == 0 && err == nil || want != 0 && (err != nil || c.UndrainedBytes() != want) {
+			t.Errorf("%s: %v, want %v", text, err, want)
 		}
 	}
 }

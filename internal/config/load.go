@@ -261,7 +261,7 @@ func (c *Config) validateSettings(k *check) {
 	between("control.instance_timeout", c.Control.InstanceTimeout, 3*c.Control.InstanceHeartbeat, time.Minute)
 	between("control.stuck_timeout", c.Control.StuckTimeout, c.Control.InstanceTimeout, 10*time.Minute)
 	size("storage.hot_log_file", c.Storage.HotLogFile, MiB, GiB)
-	count("storage.hot_log_files", int64(c.Storage.HotLogFiles), 3, 1024)
+	count("storage.hot_log_files", int64(c.Storage.HotLogFiles), 3, hotFilesMax)
 	between("storage.drain_interval", c.Storage.DrainInterval, 10*time.Millisecond, 10*time.Minute)
 	between("storage.gossip_interval", c.Storage.GossipInterval, 10*time.Millisecond, time.Minute)
 	if c.Storage.ReplaceAfter != 0 {
@@ -282,6 +282,9 @@ func (c *Config) validateSettings(k *check) {
 	size("server.max_transaction_bytes", c.Server.MaxTransactionBytes, MiB, c.Server.Memory)
 	count("server.lal", c.Server.LAL, 10_000, 1_000_000_000)
 	size("server.log_window", c.Server.LogWindow, MiB, 16*GiB)
+	k.that(c.UndrainedBytes() <= Bytes(hotFilesMax-c.Storage.HotLogFiles)*c.Storage.HotLogFile, "storage.hot_log_file",
+		"%v is too small: storage.hot_log_files and the %v that server.max_transaction_bytes and server.log_window need are more than %d files",
+		c.Storage.HotLogFile, c.UndrainedBytes(), hotFilesMax)
 	between("server.read_lease", c.Server.ReadLease, 10*time.Millisecond, 10*time.Second)
 	between("server.vdl_interval", c.Server.VDLInterval, time.Millisecond, time.Second)
 	dir := c.Server.SecureFilePriv

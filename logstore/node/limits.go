@@ -12,6 +12,7 @@ import (
 const (
 	defaultHotFileBytes   = 32 << 20
 	defaultHotFiles       = 8
+	defaultUndrainedBytes = 512 << 20
 	defaultTick           = 100 * time.Millisecond
 	defaultDrain          = 10 * time.Second
 	defaultRetention      = 10 * time.Minute
@@ -32,7 +33,6 @@ const (
 	greetingTimeout = 5 * time.Second
 	connectionsMax  = 1024 // append streams and not yet greeted connections
 
-	hotLogHard      = 512 << 20        // bytes that the hot log may take at most, if HotFiles are less than a quarter
 	fullPatience    = 2 * time.Second  // before a full hot log takes more than HotFiles
 	hotFilesUrgent  = 2                // a drain starts at once when fewer files are left
 	drainParts      = 4                // of MemoryBytes: one is drained at a time, and at once when that many are taken
@@ -59,6 +59,7 @@ func (o Options) withDefaults() Options {
 	}
 	o.HotFileBytes = max(orDefault(o.HotFileBytes, defaultHotFileBytes), hotFileBytesMin)
 	o.HotFiles = max(orDefault(o.HotFiles, defaultHotFiles), 3)
+	o.UndrainedBytes = orDefault(o.UndrainedBytes, defaultUndrainedBytes)
 	o.TickEvery = orDefault(o.TickEvery, defaultTick)
 	o.DrainEvery = orDefault(o.DrainEvery, defaultDrain)
 	o.Retention = orDefault(o.Retention, defaultRetention)
@@ -68,9 +69,11 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// hotFilesHard is the number of files that the hot log never exceeds.
+// hotFilesHard is the number of files that the hot log never exceeds: HotFiles for what can
+// be drained, and what UndrainedBytes take beside them.
 func (o Options) hotFilesHard() int {
-	return min(max(4*o.HotFiles, int(hotLogHard/o.HotFileBytes)), hotlog.FilesMaxMax)
+	undrained := int((o.UndrainedBytes + o.HotFileBytes - 1) / o.HotFileBytes)
+	return min(max(4*o.HotFiles, o.HotFiles+undrained), hotlog.FilesMaxMax)
 }
 
 func orDefault[T comparable](v, d T) T {

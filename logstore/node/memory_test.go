@@ -49,6 +49,26 @@ func TestOneLargeCommitIsAccepted(t *testing.T) {
 	until(t, func() bool { return s.n.Status().Memory <= 3*payload })
 }
 
+// A commit that takes more files than four times HotFiles is accepted if UndrainedBytes says so,
+// also when each file is little more than half full, and its files are given back when the hint comes.
+func TestCommitLargerThanTheHotLogIsAccepted(t *testing.T) {
+	o := options(t.TempDir())
+	o.HotFiles = 3
+	const payload, records = 520 << 10, 16 // two do not fit in a file
+	o.UndrainedBytes = 2 * payload * records
+	s := serve(t, o)
+	s.open(1)
+	for l := redo.LSN(1); l <= records; l++ {
+		s.append(1, l, 0, payload)
+	}
+	if live := s.n.Status().HotFiles; live < records {
+		t.Fatalf("%d files of the hot log", live)
+	}
+	s.append(1, records+1, records, payload)
+	s.append(1, records+2, records+1, payload)
+	until(t, func() bool { return s.n.Status().HotFiles <= o.HotFiles })
+}
+
 // append appends a record of a size, with the hint that all up to durable are.
 func (s *served) append(e redo.VolumeEpoch, l, durable redo.LSN, payload int) {
 	s.t.Helper()

@@ -77,6 +77,10 @@ type Options struct {
 	HotFiles     int           // files of the hot log; input waits when all are full
 	TickEvery    time.Duration // clock of gossip; an idle hot log is covered after one
 	DrainEvery   time.Duration // between two drains of a segment, while the hot log has room
+	// UndrainedBytes is what the hot log has room for beyond HotFiles: the files of the most
+	// that can come before a hint covers any of it. With less the node could wait for ever
+	// for a hint that it does not read.
+	UndrainedBytes int64
 	// What the minimum read point has passed is kept for Retention, or until the
 	// segments' files take RetentionBytes, whichever is less.
 	Retention      time.Duration

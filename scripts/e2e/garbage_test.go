@@ -24,7 +24,7 @@ import (
 func keepsNothing() cluster.Options {
 	return cluster.Options{Env: []string{
 		"SEXTANT_STORAGE_RETENTION_TIME=0", "SEXTANT_STORAGE_DRAIN_INTERVAL=100ms",
-		"SEXTANT_STORAGE_HOT_LOG_FILE=1MiB", fmt.Sprint("SEXTANT_STORAGE_HOT_LOG_FILES=", hotFiles),
+		"SEXTANT_SERVER_MAX_TRANSACTION_BYTES=64MiB", "SEXTANT_STORAGE_HOT_LOG_FILE=1MiB", fmt.Sprint("SEXTANT_STORAGE_HOT_LOG_FILES=", hotFiles),
 	}}
 }
 
