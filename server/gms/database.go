@@ -111,8 +111,8 @@ func (d *Database) table(ctx *sql.Context, name string, ref reference) (sql.Tabl
 // unknownTables is the error of a DROP TABLE that names tables which do not exist, nil
 // for other statements.
 func (s *Session) unknownTables(cat *engine.Catalog) error {
-	n, ok := s.locks.stmt.(*ast.DDL)
-	if !ok || !s.b.mysql || s.depth > 0 || n.Action != ast.DropStr || n.IfExists || len(n.FromTables) == 0 {
+	n, ok := s.current().(*ast.DDL)
+	if !ok || !s.b.mysql || n.Action != ast.DropStr || n.IfExists || len(n.FromTables) == 0 {
 		return nil
 	}
 	var unknown []string

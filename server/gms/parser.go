@@ -449,7 +449,7 @@ func rewriteExpressions(query string, stmt ast.Statement, unique func(*ast.Selec
 			return err
 		}
 	}
-	if syntax.ContainsFold(query, "over") && mysql {
+	if mysql && (syntax.ContainsFold(query, "over") || syntax.ContainsFold(query, "window")) {
 		if err := rewrite.WindowFunctions(stmt); err != nil {
 			return err
 		}
