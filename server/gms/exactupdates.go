@@ -1,7 +1,9 @@
 package gms
 
 import (
+	"context"
 	"slices"
+	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression"
@@ -33,9 +35,42 @@ func (e *exactRows) Name() string { return e.table.Name() }
 // planner, and no row is equal by it.
 func (e *exactRows) Schema(ctx *sql.Context) sql.Schema {
 	if keys, ok := e.table.(*plan.ForeignKeyHandler); ok {
-		return exactSchema(keys.Sch)
+		return exactRow(keys.Sch)
 	}
-	return exactSchema(e.table.Schema(ctx))
+	return exactRow(e.table.Schema(ctx))
+}
+
+// exactRow is exactSchema of what only compares rows: documents are equal if their texts are, as 1 and 1.0 are not.
+func exactRow(columns sql.Schema) sql.Schema {
+	out := exactSchema(columns)
+	for i, c := range out {
+		if types.IsJSON(c.Type) {
+			e := *c
+			e.Type, out[i] = exactJSON{c.Type}, &e
+		}
+	}
+	return out
+}
+
+// exactJSON compares documents by their texts.
+type exactJSON struct{ jsonType }
+
+type jsonType = sql.Type
+
+// Compare implements sql.Type.
+func (t exactJSON) Compare(ctx context.Context, a, b any) (int, error) {
+	n, err := t.jsonType.Compare(ctx, a, b)
+	l, lok := a.(sql.JSONWrapper)
+	r, rok := b.(sql.JSONWrapper)
+	if n != 0 || err != nil || !lok || !rok {
+		return n, err
+	}
+	was, err := types.JsonToMySqlString(ctx, l)
+	if err != nil {
+		return 0, err
+	}
+	is, err := types.JsonToMySqlString(ctx, r)
+	return strings.Compare(was, is), err
 }
 
 // Children implements sql.Node.

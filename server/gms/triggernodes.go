@@ -109,7 +109,7 @@ func (e *firingEditor) Insert(ctx *sql.Context, r sql.Row) error {
 
 // kept fires for a row of a join that an UPDATE leaves as it is. One that a BEFORE trigger changes comes to the editor.
 func (f *firing) kept(ctx *sql.Context, old, new sql.Row) error {
-	exact := exactSchema(f.schema)
+	exact := exactRow(f.schema)
 	if same, err := old.Equals(ctx, new, exact); err != nil || !same {
 		return err
 	}
@@ -253,7 +253,7 @@ func (b *builder) firingRows(ctx *sql.Context, n sql.Node, f *firing, insert *pl
 	if err != nil {
 		return nil, err
 	}
-	i := &firingIter{RowIter: it, f: f, insert: insert, exact: exactSchema(f.schema), counts: -1}
+	i := &firingIter{RowIter: it, f: f, insert: insert, exact: exactRow(f.schema), counts: -1}
 	if insert != nil {
 		i.a.Ignore = insert.Ignore
 		i.keeps = i.a.Lenient(ctx) && (insert.Ignore || valueRows(ctx, n) != 1)
