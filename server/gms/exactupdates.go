@@ -59,6 +59,9 @@ type jsonType = sql.Type
 
 // Compare implements sql.Type.
 func (t exactJSON) Compare(ctx context.Context, a, b any) (int, error) {
+	if l, ok := a.(*types.LazyJSONDocument); ok && b == any(l) {
+		return 0, nil // it was not assigned
+	}
 	n, err := t.jsonType.Compare(ctx, a, b)
 	l, lok := a.(sql.JSONWrapper)
 	r, rok := b.(sql.JSONWrapper)

@@ -109,7 +109,7 @@ func (e *firingEditor) Insert(ctx *sql.Context, r sql.Row) error {
 
 // kept fires for a row of a join that an UPDATE leaves as it is. One that a BEFORE trigger changes comes to the editor.
 func (f *firing) kept(ctx *sql.Context, old, new sql.Row) error {
-	exact := exactRow(f.schema)
+	exact := exactSchema(f.schema) // as the join compares rows
 	if same, err := old.Equals(ctx, new, exact); err != nil || !same {
 		return err
 	}

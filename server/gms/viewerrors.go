@@ -10,7 +10,7 @@ import (
 
 // viewError has an error of something that is not there name the outermost view of the statement that lacks it, as MySQL does: 1356.
 func (s *Session) viewError(ctx *sql.Context, err error) error {
-	if err == nil || !lacking(err) && !isView(err) {
+	if err == nil || !lacking(err) && !ofBrokenView(err) {
 		return err
 	}
 	for _, v := range s.views {
@@ -24,11 +24,11 @@ func (s *Session) viewError(ctx *sql.Context, err error) error {
 // brokenView reports whether something that a view names is not there.
 func (s *Session) brokenView(ctx *sql.Context, v syntax.TableName) bool {
 	_, err := s.bound(ctx, s.b.catalog, v.Database, "SELECT 1 FROM "+quoted(v))
-	return err != nil && (lacking(err) || isView(err))
+	return err != nil && (lacking(err) || ofBrokenView(err))
 }
 
-// isView reports whether an error is that of a view that lacks something.
-func isView(err error) bool { return clientError(sql.CastSQLError(err), "").Num == 1356 }
+// ofBrokenView reports whether an error is that of a view that lacks something.
+func ofBrokenView(err error) bool { return clientError(sql.CastSQLError(err), "").Num == 1356 }
 
 // lacking reports whether an error is that of a column, table or program that is not there.
 func lacking(err error) bool {
