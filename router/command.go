@@ -298,7 +298,7 @@ func (s *session) changeUser(h head) error {
 	case errors.Is(err, errDenied):
 		// MySQL closes the connection, an instance that does not know the command
 		// keeps it: what it does next decides.
-		return nil
+		return s.down.flush()
 	case err != nil:
 		return err
 	}

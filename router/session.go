@@ -194,7 +194,8 @@ func (s *session) refuse(err error) {
 	var told *refusal
 	switch {
 	case errors.Is(err, errDenied):
-		s.stats.denied.Inc()
+		s.stats.denied.Inc() // before the client knows
+		err = errors.Join(err, s.down.flush())
 	case errors.As(err, &told):
 		s.stats.refused.Inc()
 		_ = s.client.SetWriteDeadline(time.Now().Add(s.r.o.LoginTimeout))
@@ -273,8 +274,9 @@ func newSalt() *[saltBytes]byte {
 }
 
 // authenticate relays a login, or the rest of a COM_CHANGE_USER, until the
-// instance decides. It returns errDenied if that was no, a *refusal if the
-// client would have to send a password in clear, or is one too many.
+// instance decides. It returns errDenied if that was no, which the caller flushes
+// to the client, a *refusal if the client would have to send a password in clear,
+// or is one too many.
 func (s *session) authenticate() error {
 	for range loginStepsMax {
 		h, err := s.down.head()
@@ -298,7 +300,7 @@ func (s *session) authenticate() error {
 			s.known() // before the client knows that nobody closes it any more
 			return s.one()
 		case h.isError():
-			return errors.Join(errDenied, s.down.pass(), s.down.flush())
+			return errors.Join(errDenied, s.down.pass())
 		case h.first == mysql.EOF_HEADER:
 			if h.n == 1 {
 				return oldClient
