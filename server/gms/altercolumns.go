@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/plan"
+	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/mysql"
 	"github.com/dolthub/vitess/go/sqltypes"
 
@@ -14,6 +16,7 @@ import (
 	"sextant/engine/row"
 	"sextant/server/gms/expr"
 	"sextant/server/gms/syntax"
+	"sextant/server/gms/value"
 )
 
 // place returns where a column goes: behind what order names, at the end without one.
@@ -54,6 +57,11 @@ func permute(def *engine.TableDef, columns []engine.ColumnDef, move []int) {
 
 // AddColumn implements sql.AlterableTable: instantly, rows keep their form.
 func (t *Table) AddColumn(ctx *sql.Context, c *sql.Column, order *sql.ColumnOrder) error {
+	return t.addColumn(ctx, c, order, func() (any, error) { return nil, nil })
+}
+
+// addColumn adds a column instantly, with the value that rows of before have in it.
+func (t *Table) addColumn(ctx *sql.Context, c *sql.Column, order *sql.ColumnOrder, added func() (any, error)) error {
 	return t.alter(ctx, func(def *engine.TableDef) error {
 		cd, err := columnDef(ctx, c)
 		if err != nil {
@@ -71,8 +79,55 @@ func (t *Table) AddColumn(ctx *sql.Context, c *sql.Column, order *sql.ColumnOrde
 			}
 		}
 		permute(def, slices.Insert(slices.Clone(def.Columns), at, cd), move)
-		return nil
+		v, err := added()
+		if v == nil || err != nil {
+			return err
+		}
+		def.Columns[at].Added, err = inOldRows(ctx, def, at, v)
+		return err
 	})
+}
+
+// inOldRows returns a value as a column's rows have it.
+func inOldRows(ctx *sql.Context, def *engine.TableDef, at int, v any) (row.Datum, error) {
+	sh, err := newShape(ctx, def)
+	if err != nil {
+		return row.Datum{}, err
+	}
+	r := make(sql.Row, len(sh.codecs))
+	r[at] = v
+	if r, err = sh.inFormats(ctx, value.Assigner{Row: 1}, sh.rounded(ctx, r)); err != nil {
+		return row.Datum{}, err
+	}
+	return sh.codecs[at].Stored(ctx, r[at])
+}
+
+// addedAtOnce adds a column whose value in the rows of before is one: they are not touched (T-24). Returns nil for
+// one of another kind: an expression's values may differ from row to row.
+func addedAtOnce(ctx *sql.Context, n *plan.AddColumn) sql.RowIter {
+	c, t := n.Column(), tableOf(n.Table)
+	if t == nil || c.Nullable && c.Default == nil || c.Generated != nil || c.AutoIncrement || c.PrimaryKey ||
+		c.Default != nil && c.Default.Parenthesized || c.Default == nil && types.IsGeometry(c.Type) || hasFulltext(t.live(ctx).def) {
+		return nil
+	}
+	return &laterIter{build: func(ctx *sql.Context) (sql.RowIter, error) {
+		if text, ok := c.Type.(sql.TypeWithCollation); ok && text.Collation() == sql.Collation_Unspecified {
+			var err error
+			if c.Type, err = text.WithNewCollation(t.Collation()); err != nil {
+				return nil, err
+			}
+		}
+		err := t.addColumn(ctx, c, n.Order(ctx), func() (any, error) {
+			if c.Default != nil {
+				return c.Default.Eval(ctx, nil)
+			}
+			return value.ImplicitDefault(c.Type), t.zeroMoment(ctx, c)
+		})
+		if err != nil {
+			return nil, err
+		}
+		return sql.RowsToRowIter(sql.NewRow(types.NewOkResult(0))), nil
+	}}
 }
 
 // DropColumn implements sql.AlterableTable: instantly, rows keep their form. The

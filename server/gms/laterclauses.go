@@ -54,6 +54,11 @@ func (b *builder) alterClause(ctx *sql.Context, s *Session, n sql.Node, r sql.Ro
 	if err != nil {
 		return nil, err
 	}
+	if a, ok := c.(*plan.AddColumn); ok {
+		if rows := addedAtOnce(ctx, a); rows != nil {
+			return rows, nil
+		}
+	}
 	if m, ok := c.(*plan.ModifyColumn); ok && m.Order(ctx) != nil {
 		return b.movedColumn(ctx, s, m, r)
 	}

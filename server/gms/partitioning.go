@@ -319,12 +319,9 @@ func partDatum(codec *value.Codec, text string) (row.Datum, error) {
 	if err != nil || in != sql.InRange {
 		return row.Datum{}, errPartColumnValue
 	}
-	d, err := codec.Datum(contextWithoutDeadline(), u)
+	d, err := codec.Stored(contextWithoutDeadline(), u)
 	if err != nil {
 		return row.Datum{}, errPartColumnValue
-	}
-	if codec.Blanks {
-		d = row.NewBytes(bytes.TrimRight(d.B, " "))
 	}
 	return d, nil
 }

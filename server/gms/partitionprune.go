@@ -268,12 +268,9 @@ func (p *partitioning) literal(ctx *sql.Context, sh *shape, i int, e sql.Express
 	if err != nil || in != sql.InRange {
 		return nil, false, false
 	}
-	d, err := codec.Datum(ctx, u)
+	d, err := codec.Stored(ctx, u)
 	if err != nil {
 		return nil, false, false
-	}
-	if codec.Blanks {
-		d = row.NewBytes(bytes.TrimRight(d.B, " "))
 	}
 	return p.key.Append(nil, i, d), false, true
 }

@@ -1,7 +1,6 @@
 package gms
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -441,12 +440,9 @@ func (s *shape) encode(ctx context.Context, b *row.Builder, r sql.Row) error {
 		if r[i] == nil {
 			continue
 		}
-		v, err := c.Datum(ctx, r[i])
+		v, err := c.Stored(ctx, r[i])
 		if err != nil {
 			return err
-		}
-		if c.Blanks {
-			v = row.NewBytes(bytes.TrimRight(v.B, " "))
 		}
 		b.Set(i, v)
 	}

@@ -336,10 +336,13 @@ func (a *Assigner) Null(ctx *sql.Context, column string, t sql.Type, missing boo
 	return ImplicitDefault(t)
 }
 
-// ImplicitDefault is the default of a NOT NULL column without one: of an ENUM it is the first member.
+// ImplicitDefault is the default of a NOT NULL column without one: of an ENUM it is the first member, of a document null.
 func ImplicitDefault(t sql.Type) any {
-	if t.Type() == sqltypes.Enum {
+	switch t.Type() {
+	case sqltypes.Enum:
 		return uint16(1)
+	case sqltypes.TypeJSON:
+		return types.JSONDocument{}
 	}
 	return t.Zero()
 }

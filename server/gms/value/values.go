@@ -1,6 +1,7 @@
 package value
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"time"
@@ -25,6 +26,15 @@ type Codec struct {
 	Get       func(d *row.Desc, r row.Row, i int) any
 	Datum     func(ctx context.Context, v any) (row.Datum, error)
 	Blanks    bool // CHAR: blanks at the end are not stored
+}
+
+// Stored returns the datum of a value, which is not nil, as rows have it. Returns ErrValue.
+func (c *Codec) Stored(ctx context.Context, v any) (row.Datum, error) {
+	d, err := c.Datum(ctx, v)
+	if err == nil && c.Blanks {
+		d.B = bytes.TrimRight(d.B, " ")
+	}
+	return d, err
 }
 
 // ErrValue is returned for a Go value that is not one of the type's.
