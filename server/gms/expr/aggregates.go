@@ -14,6 +14,15 @@ import (
 	"sextant/server/gms/value"
 )
 
+// digits says which of a quotient's an aggregate's result has.
+type digits uint8
+
+const (
+	asShown   digits = iota
+	asDecimal        // those that decimals go on with
+	asDouble         // all that a DOUBLE can have
+)
+
 // Aggregate is SUM, AVG or a variance. The planner's sums are of floats, whatever
 // they add up: integers and decimals lose digits. These are DECIMAL where MySQL's are.
 type Aggregate struct {
@@ -21,7 +30,7 @@ type Aggregate struct {
 	Child  sql.Expression
 	window *sql.WindowDefinition
 	id     sql.ColumnId
-	whole  bool // AVG and SUM with all digits of the quotient
+	whole  digits // of AVG and SUM
 }
 
 // AggregateKind is a function's name and what it makes of an accumulator.
@@ -241,7 +250,7 @@ type accumulator struct {
 	total, mean, m2 float64
 	bits            bitwise
 	strings         bool // bits of binary strings
-	whole           bool
+	whole           digits
 }
 
 var _ sql.AggregationBuffer = (*accumulator)(nil)
@@ -298,10 +307,14 @@ func (a *accumulator) Eval(ctx *sql.Context) (any, error) {
 		return v, nil
 	}
 	out := new(apd.Decimal).Set(&a.sum)
-	if a.whole && a.kind.mean {
-		return types.DecimalDiv(out, types.DecimalFromInt64(a.n), 2*types.DecimalTypeMaxScale, true), nil // a DOUBLE has them all
-	} else if a.whole {
+	switch {
+	case a.whole == asShown:
+	case !a.kind.mean:
 		return out, nil
+	case a.whole == asDecimal:
+		return divided(ctx, out, types.DecimalFromInt64(a.n)), nil
+	default:
+		return types.DecimalDiv(out, types.DecimalFromInt64(a.n), 2*types.DecimalTypeMaxScale, true), nil
 	}
 	if a.kind.mean {
 		out = types.DecimalDiv(out, types.DecimalFromInt64(a.n), int32(a.exact.Scale())+1, true) // rounded once, below

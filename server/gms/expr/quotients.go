@@ -135,6 +135,11 @@ func NewUnrounded(ctx *sql.Context, e sql.Expression) sql.Expression {
 
 // unroundedSubquery is NewUnrounded of a subquery, whose value has all digits then.
 func unroundedSubquery(ctx *sql.Context, sub *plan.Subquery) sql.Expression {
+	if g, ok := sub.Query.(*plan.GroupBy); ok && len(g.SelectDeps) == 1 {
+		if a := ShownAggregate(ctx, g.SelectDeps[0], true); a != nil {
+			return &unrounded{expression.UnaryExpressionStub{Child: sub.WithQuery(plan.NewGroupBy([]sql.Expression{a}, g.GroupByExprs, g.Child))}}
+		}
+	}
 	p, ok := sub.Query.(*plan.Project)
 	if !ok || len(p.Projections) != 1 {
 		return nil
@@ -475,12 +480,7 @@ func WholeAggregate(ctx *sql.Context, e sql.Expression, all bool) sql.Expression
 		if _, quotient := a.Child.(*unrounded); !a.Kind.mean && !(all && (quotient || NewUnrounded(ctx, a.Child) != nil)) {
 			return nil
 		}
-		if a.whole {
-			return a
-		}
-		c := *a
-		c.whole = true
-		return &c
+		return a.with(asDouble)
 	case *aggregation.Max, *aggregation.Min:
 		child := a.Children()[0]
 		if _, done := child.(*unrounded); done {
@@ -488,6 +488,35 @@ func WholeAggregate(ctx *sql.Context, e sql.Expression, all bool) sql.Expression
 		}
 		if q := NewUnrounded(ctx, child); q != nil && all {
 			return WithOperands(ctx, a, []sql.Expression{q})
+		}
+	}
+	return nil
+}
+
+func (a *Aggregate) with(d digits) sql.Expression {
+	if a.whole == d {
+		return a
+	}
+	c := *a
+	c.whole = d
+	return &c
+}
+
+// ShownAggregate returns what WholeAggregate has made, as it is shown or, if on is true, with the digits that decimals go
+// on with; nil of others.
+func ShownAggregate(ctx *sql.Context, e sql.Expression, on bool) sql.Expression {
+	switch a := e.(type) {
+	case *Aggregate:
+		if on {
+			if WholeAggregate(ctx, a, true) != nil {
+				return a.with(asDecimal)
+			}
+		} else if a.whole != asShown {
+			return a.with(asShown)
+		}
+	case *aggregation.Max, *aggregation.Min:
+		if u, ok := a.Children()[0].(*unrounded); ok && !on {
+			return WithOperands(ctx, a, []sql.Expression{u.Child})
 		}
 	}
 	return nil

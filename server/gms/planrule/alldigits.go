@@ -15,7 +15,7 @@ import (
 // tables hand them. What is shown is rounded. A second time it changes nothing.
 func AllDigits(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
 	whole, shown := map[sql.ColumnId]bool{}, shownTables(n, map[sql.TableId]bool{})
-	return transform.Node(ctx, n, func(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
+	n, same, err := transform.Node(ctx, n, func(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
 		n, same, err := transform.OneNodeExpressions(ctx, n, columnDigits(whole))
 		if err != nil {
 			return n, same, err
@@ -32,11 +32,6 @@ func AllDigits(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, 
 			}
 		}
 		switch of := n.(type) {
-		case *plan.Into:
-			if from := unroundedRows(ctx, of.Child); from != nil {
-				n, err := of.WithChildren(ctx, from)
-				return n, transform.NewTree, err
-			}
 		case *plan.GroupBy:
 			deps, some := handOn(ctx, of.SelectDeps, func(ctx *sql.Context, e sql.Expression) sql.Expression {
 				return expr.WholeAggregate(ctx, e, len(of.GroupByExprs) == 0)
@@ -57,6 +52,73 @@ func AllDigits(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, 
 		}
 		return n, same, nil
 	})
+	if err != nil {
+		return n, same, err
+	}
+	n, rounded, err := roundedLists(ctx, n, columnDigits(whole), true)
+	same = same && rounded
+	if into, ok := n.(*plan.Into); ok && err == nil {
+		if from := unroundedRows(ctx, into.Child); from != nil {
+			n, err = into.WithChildren(ctx, from)
+			return n, transform.NewTree, err
+		}
+	}
+	return n, same, err
+}
+
+// roundedLists rounds what the lists of expressions of a plan and of its derived tables hand to nobody else; outer says
+// that none of its query is above.
+func roundedLists(ctx *sql.Context, n sql.Node, of transform.ExprFunc, outer bool) (sql.Node, transform.TreeIdentity, error) {
+	switch x := n.(type) {
+	case *plan.SubqueryAlias:
+		c, same, err := roundedLists(ctx, x.Child, of, true)
+		if err != nil || same {
+			return n, transform.SameTree, err
+		}
+		return x.WithChild(c), transform.NewTree, nil
+	case *plan.Project:
+		c, same, err := roundedLists(ctx, x.Child, of, false)
+		if err != nil {
+			return n, transform.SameTree, err
+		}
+		list := x.Projections
+		if outer {
+			list = slices.Clone(list)
+			for i, e := range list {
+				if _, ok := e.(*expression.GetField); !ok {
+					continue
+				}
+				to, unchanged, err := of(ctx, e)
+				if err != nil {
+					return n, transform.SameTree, err
+				}
+				list[i], same = to, same && unchanged
+			}
+		}
+		if same {
+			return n, transform.SameTree, nil
+		}
+		return plan.NewProject(ctx, list, c), transform.NewTree, nil
+	case *plan.GroupBy:
+		if list, some := shownAggregates(ctx, x.SelectDeps, false); outer && some {
+			c, _, err := roundedLists(ctx, x.Child, of, false)
+			return plan.NewGroupBy(list, x.GroupByExprs, c), transform.NewTree, err
+		}
+		outer = false
+	}
+	children, same := slices.Clone(n.Children()), transform.SameTree
+	for i, c := range children {
+		to, unchanged, err := roundedLists(ctx, c, of, outer)
+		if err != nil {
+			return n, transform.SameTree, err
+		}
+		children[i], same = to, same && unchanged
+	}
+	if same {
+		return n, transform.SameTree, nil
+	}
+	n, err := n.WithChildren(ctx, children...)
+	return n, transform.NewTree, err
 }
 
 // columnDigits returns what gives an expression the digits of whole columns, in its subqueries, too, and of its subqueries. whole says
@@ -108,6 +170,10 @@ func unroundedRows(ctx *sql.Context, n sql.Node) sql.Node {
 		if list, some := handOn(ctx, n.Projections, expr.NewUnrounded, func(int) {}); some {
 			return plan.NewProject(ctx, list, n.Child)
 		}
+	case *plan.GroupBy:
+		if list, some := shownAggregates(ctx, n.SelectDeps, true); some {
+			return plan.NewGroupBy(list, n.GroupByExprs, n.Child)
+		}
 	case *plan.Limit, *plan.Offset, *plan.TopN, *plan.Sort:
 		if from := unroundedRows(ctx, n.Children()[0]); from != nil {
 			if out, err := n.WithChildren(ctx, from); err == nil {
@@ -116,6 +182,11 @@ func unroundedRows(ctx *sql.Context, n sql.Node) sql.Node {
 		}
 	}
 	return nil
+}
+
+// shownAggregates are aggregates as they are shown or, if on is true, are handed on.
+func shownAggregates(ctx *sql.Context, list []sql.Expression, on bool) ([]sql.Expression, bool) {
+	return handOn(ctx, list, func(ctx *sql.Context, e sql.Expression) sql.Expression { return expr.ShownAggregate(ctx, e, on) }, func(int) {})
 }
 
 // idOf returns the number of the column that an expression of a GROUP BY makes, 0 for none.
