@@ -34,8 +34,7 @@ var addRules = sync.OnceFunc(func() {
 		}
 		return windows(ctx, name)
 	}
-	analyzer.OnceAfterAll = append(analyzer.OnceAfterAll, analyzer.Rule{Id: virtualChecksRule, Apply: addVirtualChecks}, analyzer.Rule{Id: expr.CheckedRule, Apply: checkArithmetic},
-		analyzer.Rule{Id: planrule.AggregatesRule, Apply: planrule.TypeAggregates})
+	analyzer.OnceAfterAll = append(analyzer.OnceAfterAll, analyzer.Rule{Id: virtualChecksRule, Apply: addVirtualChecks}, analyzer.Rule{Id: expr.CheckedRule, Apply: checkArithmetic})
 })
 
 func checkArithmetic(ctx *sql.Context, _ *analyzer.Analyzer, n sql.Node, _ *plan.Scope, _ analyzer.RuleSelector,

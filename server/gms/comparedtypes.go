@@ -42,6 +42,10 @@ func addComparedTypes() {
 			if err != nil {
 				return n, same, err
 			}
+			n, same1, err := transform.NodeWithOpaque(ctx, n, planrule.TypedAggregates)
+			if err != nil {
+				return n, same, err
+			}
 			n, same2, err := transform.NodeExprsWithOpaque(ctx, n, func(ctx *sql.Context, e sql.Expression) (sql.Expression, transform.TreeIdentity, error) {
 				switch e.(type) {
 				case *expression.And, *expression.Or, *expression.Not:
@@ -54,7 +58,7 @@ func addComparedTypes() {
 				}
 				return e, transform.SameTree, nil
 			})
-			return n, same0 && same && same2, err
+			return n, same0 && same && same1 && same2, err
 		},
 	})
 }

@@ -57,8 +57,8 @@ func (session *Session) orderedExpressions(ctx *sql.Context, stmt ast.Statement)
 			if err := checkNumber(s, o.Expr, "order clause"); err != nil {
 				return false, err
 			}
-			if v, ok := o.Expr.(*ast.SQLVal); ok && s.QueryOpts.Distinct {
-				numberedExpression(s, o, v)
+			if s.QueryOpts.Distinct {
+				selectedExpression(s, o)
 			}
 			switch e := o.Expr.(type) {
 			case *ast.ColName:
@@ -77,20 +77,47 @@ func (session *Session) orderedExpressions(ctx *sql.Context, stmt ast.Statement)
 	}, stmt)
 }
 
-// numberedExpression puts the expression with a number into an ORDER BY, or its alias.
-func numberedExpression(s *ast.Select, o *ast.Order, v *ast.SQLVal) {
-	at, err := strconv.Atoi(string(v.Val))
-	if v.Type != ast.IntVal || err != nil || at < 1 || at > len(s.SelectExprs) ||
-		slices.ContainsFunc(s.SelectExprs, func(e ast.SelectExpr) bool { _, ok := e.(*ast.AliasedExpr); return !ok }) {
+// selectedExpression orders DISTINCT rows by the name of a column that ORDER BY has the number or the expression of: the planner
+// would sort by what the column is made of, which they lack. If something else has the name, it is the expression.
+func selectedExpression(s *ast.Select, o *ast.Order) {
+	of := (*ast.AliasedExpr)(nil)
+	number, numbered := o.Expr.(*ast.SQLVal)
+	if numbered = numbered && number.Type == ast.IntVal; numbered {
+		at, err := strconv.Atoi(string(number.Val))
+		if err != nil || at < 1 || at > len(s.SelectExprs) {
+			return
+		}
+		of, _ = s.SelectExprs[at-1].(*ast.AliasedExpr)
+	}
+	names := 0
+	for _, e := range s.SelectExprs {
+		x, ok := e.(*ast.AliasedExpr)
+		if !ok {
+			return
+		}
+		if !numbered && of == nil && rewrite.Same(x.Expr, o.Expr) {
+			of = x
+		}
+	}
+	if of == nil || rewrite.SelectedName(of) == "" {
 		return
 	}
-	e := s.SelectExprs[at-1].(*ast.AliasedExpr)
-	switch e.Expr.(type) {
-	case *ast.ColName, *ast.SQLVal, *ast.NullVal:
+	switch of.Expr.(type) {
+	case *ast.ColName:
+		if of.As.IsEmpty() || !numbered {
+			return
+		}
+	case *ast.SQLVal, *ast.NullVal:
 		return
 	}
-	if o.Expr = e.Expr; !e.As.IsEmpty() {
-		o.Expr = &ast.ColName{Name: e.As}
+	for _, e := range s.SelectExprs {
+		if strings.EqualFold(rewrite.SelectedName(e.(*ast.AliasedExpr)), rewrite.SelectedName(of)) {
+			names++
+		}
+	}
+	if o.Expr = of.Expr; names == 1 {
+		of.As = ast.NewColIdent(rewrite.SelectedName(of))
+		o.Expr = &ast.ColName{Name: of.As}
 	}
 }
 

@@ -627,6 +627,11 @@ func (e *integerDiv) ofDecimals(ctx *sql.Context, r sql.Row) (any, error) {
 // exactMod is MOD of DECIMALs: the planner has too few digits for some.
 type exactMod struct{ *expression.Mod }
 
+// Type implements sql.Expression: the planner's of a quotient's remainder has the digits of what is divided.
+func (e *exactMod) Type(ctx *sql.Context) sql.Type {
+	return deriver{ctx: ctx}.decimal(e.Mod, e.Mod.Type(ctx))
+}
+
 // WithChildren implements sql.Expression.
 func (e *exactMod) WithChildren(ctx *sql.Context, children ...sql.Expression) (sql.Expression, error) {
 	x, err := e.Mod.WithChildren(ctx, children...)

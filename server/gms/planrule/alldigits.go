@@ -7,6 +7,7 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/transform"
+	"github.com/dolthub/go-mysql-server/sql/types"
 
 	"sextant/server/gms/expr"
 )
@@ -58,7 +59,7 @@ func AllDigits(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, 
 	n, rounded, err := roundedLists(ctx, n, columnDigits(whole), true)
 	same = same && rounded
 	if into, ok := n.(*plan.Into); ok && err == nil {
-		if from := unroundedRows(ctx, into.Child); from != nil {
+		if from := unroundedRows(ctx, into.Child, func(int) bool { return true }); from != nil {
 			n, err = into.WithChildren(ctx, from)
 			return n, transform.NewTree, err
 		}
@@ -100,17 +101,23 @@ func roundedLists(ctx *sql.Context, n sql.Node, of transform.ExprFunc, outer boo
 		}
 		return plan.NewProject(ctx, list, c), transform.NewTree, nil
 	case *plan.GroupBy:
-		if list, some := shownAggregates(ctx, x.SelectDeps, false); outer && some {
+		if list, some := handOn(ctx, x.SelectDeps, asShown, func(int) {}); outer && some {
 			c, _, err := roundedLists(ctx, x.Child, of, false)
 			return plan.NewGroupBy(list, x.GroupByExprs, c), transform.NewTree, err
 		}
 		outer = false
 	}
 	children, same := slices.Clone(n.Children()), transform.SameTree
+	_, sides := n.(*plan.SetOp)
 	for i, c := range children {
 		to, unchanged, err := roundedLists(ctx, c, of, outer)
 		if err != nil {
 			return n, transform.SameTree, err
+		}
+		if sides {
+			if from := unroundedSide(ctx, to); from != nil {
+				to, unchanged = from, transform.NewTree
+			}
 		}
 		children[i], same = to, same && unchanged
 	}
@@ -128,7 +135,7 @@ func columnDigits(whole map[sql.ColumnId]bool) transform.ExprFunc {
 	of = func(ctx *sql.Context, e sql.Expression) (sql.Expression, transform.TreeIdentity, error) {
 		switch x := e.(type) {
 		case *expression.GetField:
-			if mean, ok := whole[x.Id()]; ok {
+			if mean, ok := whole[x.Id()]; ok && types.IsDecimal(x.Type(ctx)) {
 				return expr.NewRounded(e, mean), transform.NewTree, nil
 			}
 		case *plan.Subquery:
@@ -163,19 +170,31 @@ func shownTables(n sql.Node, tables map[sql.TableId]bool) map[sql.TableId]bool {
 	return tables
 }
 
-// unroundedRows returns rows with all digits of the quotients in their list of expressions, nil if there are none.
-func unroundedRows(ctx *sql.Context, n sql.Node) sql.Node {
+// unroundedRows returns rows with all digits of the quotients in those columns of their list of expressions that which says, nil
+// if there are none.
+func unroundedRows(ctx *sql.Context, n sql.Node, which func(i int) bool) sql.Node {
+	at := -1
+	of := func(whole func(*sql.Context, sql.Expression) sql.Expression) func(*sql.Context, sql.Expression) sql.Expression {
+		return func(ctx *sql.Context, e sql.Expression) sql.Expression {
+			if at++; !which(at) {
+				return nil
+			}
+			return whole(ctx, e)
+		}
+	}
 	switch n := n.(type) {
 	case *plan.Project:
-		if list, some := handOn(ctx, n.Projections, expr.NewUnrounded, func(int) {}); some {
+		if list, some := handOn(ctx, n.Projections, of(expr.NewUnrounded), func(int) {}); some {
 			return plan.NewProject(ctx, list, n.Child)
 		}
 	case *plan.GroupBy:
-		if list, some := shownAggregates(ctx, n.SelectDeps, true); some {
+		if list, some := handOn(ctx, n.SelectDeps, of(func(ctx *sql.Context, e sql.Expression) sql.Expression {
+			return expr.ShownAggregate(ctx, e, true)
+		}), func(int) {}); some {
 			return plan.NewGroupBy(list, n.GroupByExprs, n.Child)
 		}
 	case *plan.Limit, *plan.Offset, *plan.TopN, *plan.Sort:
-		if from := unroundedRows(ctx, n.Children()[0]); from != nil {
+		if from := unroundedRows(ctx, n.Children()[0], which); from != nil {
 			if out, err := n.WithChildren(ctx, from); err == nil {
 				return out
 			}
@@ -184,9 +203,37 @@ func unroundedRows(ctx *sql.Context, n sql.Node) sql.Node {
 	return nil
 }
 
-// shownAggregates are aggregates as they are shown or, if on is true, are handed on.
-func shownAggregates(ctx *sql.Context, list []sql.Expression, on bool) ([]sql.Expression, bool) {
-	return handOn(ctx, list, func(ctx *sql.Context, e sql.Expression) sql.Expression { return expr.ShownAggregate(ctx, e, on) }, func(int) {})
+func asShown(ctx *sql.Context, e sql.Expression) sql.Expression {
+	return expr.ShownAggregate(ctx, e, false)
+}
+
+// unroundedSide returns a side of a set operation whose quotients have all digits where its columns are numbers of other types;
+// nil if there are none.
+func unroundedSide(ctx *sql.Context, n sql.Node) sql.Node {
+	p, ok := n.(*plan.Project)
+	if !ok {
+		return nil
+	}
+	from := unroundedRows(ctx, p.Child, func(i int) bool {
+		if i >= len(p.Projections) {
+			return false
+		}
+		v, ok := Unaliased(p.Projections[i]).(*expr.UnionValue)
+		return ok && types.IsNumber(v.Column.Typ) && !v.Column.Typ.Equals(v.Child.Type(ctx))
+	})
+	if from == nil {
+		return nil
+	}
+	list := slices.Clone(p.Projections)
+	for i, e := range list {
+		list[i], _, _ = transform.Expr(ctx, e, func(ctx *sql.Context, e sql.Expression) (sql.Expression, transform.TreeIdentity, error) {
+			if f := expr.HandedOn(e); f != nil {
+				return f, transform.NewTree, nil
+			}
+			return e, transform.SameTree, nil
+		})
+	}
+	return plan.NewProject(ctx, list, from)
 }
 
 // idOf returns the number of the column that an expression of a GROUP BY makes, 0 for none.

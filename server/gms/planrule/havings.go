@@ -4,43 +4,36 @@ import (
 	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
-	"github.com/dolthub/go-mysql-server/sql/analyzer"
 	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/transform"
 )
 
-// AggregatesRule is the analyzer's rule that gives aggregateReferences their types.
-const AggregatesRule analyzer.RuleId = 1<<20 + 1
-
-// TypeAggregates is the rule: it gives the references to aggregates in a plan's HAVING the types of the aggregates.
-func TypeAggregates(ctx *sql.Context, _ *analyzer.Analyzer, n sql.Node, _ *plan.Scope, _ analyzer.RuleSelector,
-	_ *sql.QueryFlags) (sql.Node, transform.TreeIdentity, error) {
-	return transform.Node(ctx, n, func(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
-		h, ok := n.(*plan.Having)
-		if !ok {
-			return n, transform.SameTree, nil
+// TypedAggregates gives the references to aggregates in a HAVING the types of the aggregates.
+func TypedAggregates(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
+	h, ok := n.(*plan.Having)
+	if !ok {
+		return n, transform.SameTree, nil
+	}
+	kinds := map[string]sql.Type{}
+	transform.Inspect(h.Child, func(n sql.Node) bool {
+		g, ok := n.(*plan.GroupBy)
+		if ok {
+			for _, e := range g.SelectDeps {
+				kinds[strings.ToLower(plan.AliasSubqueryString(ctx, e))] = e.Type(ctx)
+			}
 		}
-		kinds := map[string]sql.Type{}
-		transform.Inspect(h.Child, func(n sql.Node) bool {
-			g, ok := n.(*plan.GroupBy)
-			if ok {
-				for _, e := range g.SelectDeps {
-					kinds[strings.ToLower(plan.AliasSubqueryString(ctx, e))] = e.Type(ctx)
-				}
-			}
-			return !ok
-		})
-		return transform.OneNodeExpressions(ctx, h, func(_ *sql.Context, e sql.Expression) (sql.Expression, transform.TreeIdentity, error) {
-			f, ok := e.(*expression.GetField)
-			if !ok || f.Id() != 0 || f.Table() != "" {
-				return e, transform.SameTree, nil
-			}
-			t, ok := kinds[f.Name()]
-			if !ok {
-				return e, transform.SameTree, nil
-			}
-			return expression.NewGetFieldWithTable(f.Index(), 0, t, "", "", f.Name(), true), transform.NewTree, nil
-		})
+		return !ok
+	})
+	return transform.OneNodeExpressions(ctx, h, func(_ *sql.Context, e sql.Expression) (sql.Expression, transform.TreeIdentity, error) {
+		f, ok := e.(*expression.GetField)
+		if !ok || f.Id() != 0 || f.Table() != "" {
+			return e, transform.SameTree, nil
+		}
+		t, ok := kinds[f.Name()]
+		if !ok {
+			return e, transform.SameTree, nil
+		}
+		return expression.NewGetFieldWithTable(f.Index(), 0, t, "", "", f.Name(), true), transform.NewTree, nil
 	})
 }

@@ -7,7 +7,7 @@ import (
 	"sextant/server/gms/syntax"
 )
 
-// DecimalLiterals marks the constants of a statement with a point that a column is compared with, in place.
+// DecimalLiterals marks the constants of a statement with a point that a column or an aggregate is compared with, in place.
 func DecimalLiterals(stmt ast.Statement) {
 	mark := func(n ast.SQLNode) (bool, error) {
 		if c, ok := n.(*ast.ComparisonExpr); ok {
@@ -38,6 +38,9 @@ func DecimalLiterals(stmt ast.Statement) {
 
 func decimalBeside(other, e ast.Expr) ast.Expr {
 	_, column := other.(*ast.ColName)
+	if f, ok := other.(*ast.FuncExpr); ok { // a column of its groups to the planner
+		column = f.IsAggregate()
+	}
 	value := e
 	if u, ok := e.(*ast.UnaryExpr); ok && u.Operator == ast.UMinusStr {
 		value = u.Expr

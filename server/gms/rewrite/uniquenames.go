@@ -65,9 +65,10 @@ func literalNames(list ast.SelectExprs) {
 }
 
 // repeatedAggregates gives an aggregate that is in a select list again another text: the planner takes it for the name of
-// the column before, which it has by the same text.
+// the column before, which it has by the same text. A column with its table's name may be the one without it.
 func repeatedAggregates(list ast.SelectExprs) {
-	var seen []string
+	type aggregate struct{ text, bare string }
+	var seen []aggregate
 	for _, e := range list {
 		x, ok := e.(*ast.AliasedExpr)
 		if !ok {
@@ -77,11 +78,30 @@ func repeatedAggregates(list ast.SelectExprs) {
 		if !ok || f.Over != nil || !f.IsAggregate() {
 			continue
 		}
-		text := strings.ToLower(ast.String(f))
-		if slices.Contains(seen, text) {
+		of := aggregate{aggregateText(f), aggregateText(withoutTables(f))}
+		if slices.ContainsFunc(seen, func(a aggregate) bool {
+			return a.text == of.text || a.bare == of.bare && (a.text == a.bare || of.text == of.bare)
+		}) {
 			x.Expr = syntax.Call(function.ArgumentFunction, ast.NewStrVal([]byte("\x00again")), f)
 		} else if x.As.IsEmpty() {
-			seen = append(seen, text)
+			seen = append(seen, of)
 		}
 	}
+}
+
+// aggregateText is an aggregate's text in lower case; COUNT(*) is COUNT(1) to the planner.
+func aggregateText(e ast.Expr) string {
+	return strings.Replace(strings.ToLower(ast.String(e)), "count(*)", "count(1)", 1)
+}
+
+// withoutTables returns a copy of an expression whose columns have no tables' names.
+func withoutTables(e ast.Expr) ast.Expr {
+	e = Cloned(e)
+	_ = ast.Walk(func(n ast.SQLNode) (bool, error) {
+		if c, ok := n.(*ast.ColName); ok {
+			c.Qualifier = ast.TableName{}
+		}
+		return true, nil
+	}, e)
+	return e
 }
