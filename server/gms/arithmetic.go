@@ -66,7 +66,7 @@ func checkArithmetic(ctx *sql.Context, _ *analyzer.Analyzer, n sql.Node, _ *plan
 	})
 	same := same0
 	if found {
-		if n, same, err = transform.NodeExprs(ctx, n, expr.Check); err != nil {
+		if n, same, err = checkExprs(ctx, n); err != nil {
 			return n, same, err
 		}
 	}
@@ -76,6 +76,18 @@ func checkArithmetic(ctx *sql.Context, _ *analyzer.Analyzer, n sql.Node, _ *plan
 	}
 	n, same3, err := rememberSubqueries(ctx, n)
 	return n, same0 && same && same2 && same3, err
+}
+
+// checkExprs returns a plan with what takes the place of its expressions.
+func checkExprs(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
+	if s, ok := ctx.Session.(*Session); ok {
+		defer func(outer sql.Node) { s.reads = outer }(s.reads)
+		return transform.NodeExprsWithNode(ctx, n, func(ctx *sql.Context, n sql.Node, e sql.Expression) (sql.Expression, transform.TreeIdentity, error) {
+			s.reads = readBy(n)
+			return expr.Check(ctx, e)
+		})
+	}
+	return transform.NodeExprs(ctx, n, expr.Check)
 }
 
 // checkSimple checks a SELECT of one table, for which the analyzer asks no rule of ours. The tree

@@ -350,7 +350,11 @@ func assignedTypes(ctx *sql.Context, source sql.Node, n *plan.InsertInto) (sql.N
 		if f, ok := exprs[i].(*expression.GetField); ok && f.Index() < len(from) {
 			of := from[f.Index()]
 			read := expression.NewGetFieldWithTable(f.Index(), 0, of.Type, of.DatabaseSource, of.Source, of.Name, of.Nullable)
-			if x, other := assignedAs(ctx, read, c.Type); other {
+			x, other := assignedAs(ctx, read, c.Type)
+			if text := expr.ColumnText(ctx, read, child, f.Index()); text != nil && types.IsText(c.Type) && !types.IsJSON(c.Type) {
+				x, other = text, true
+			}
+			if other {
 				exprs[i] = x
 			}
 		}

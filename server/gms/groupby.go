@@ -436,7 +436,15 @@ func (g *groupIter) group(ctx *sql.Context) (int, error) {
 		}
 		if c, ok := e.(*aggregation.GroupConcat); ok {
 			var err error
-			if buffers[i], err = function.NewConcatBuffer(ctx, c); err != nil {
+			s, ok := ctx.Session.(*Session)
+			if ok {
+				s.reads = g.n.Child
+			}
+			buffers[i], err = function.NewConcatBuffer(ctx, c)
+			if ok {
+				s.reads = nil
+			}
+			if err != nil {
 				return 0, err
 			}
 			continue

@@ -66,7 +66,7 @@ func (b *builder) insert(ctx *sql.Context, s *Session, n *plan.InsertInto, r sql
 		}
 		source, err := planrule.GivenCounters(ctx, n)
 		if err == nil && valueRows(ctx, source) == 0 {
-			source, _, err = transform.NodeExprs(ctx, source, expr.Check)
+			source, _, err = checkExprs(ctx, source)
 		}
 		if err != nil {
 			return nil, err

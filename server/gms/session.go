@@ -55,6 +55,7 @@ type Session struct {
 	renamed      map[string]string       // columns that the ALTER TABLE renames, see alterClauses
 	altered      string                  // the table that the ALTER TABLE changes
 	precisions   timePrecisions
+	reads        sql.Node // see value.Evaluation
 	tableOptions map[string]string          // of the last definition, see tableOptionsOf
 	later        map[string]*ast.AlterTable // see laterClauses
 	laterNumber  int                        // of the last one

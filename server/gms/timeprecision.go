@@ -117,6 +117,20 @@ func (s *Session) StoredColumn(ctx *sql.Context, c *sql.Column) *engine.ColumnDe
 	return nil
 }
 
+// Reads implements value.Evaluation.
+func (s *Session) Reads() sql.Node { return s.reads }
+
+// readBy returns the node whose rows the expressions of a node read, nil if they read those of several.
+func readBy(n sql.Node) sql.Node {
+	if _, ok := n.(*plan.JoinNode); ok {
+		return n
+	}
+	if children := n.Children(); len(children) == 1 {
+		return children[0]
+	}
+	return nil
+}
+
 // NoteAlias remembers the table of an alias.
 func (s *Session) NoteAlias(n *plan.TableAlias) {
 	t := tableOf(n)

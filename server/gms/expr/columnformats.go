@@ -103,13 +103,19 @@ func FormattedText(ctx *sql.Context, e sql.Expression) sql.Expression {
 	_, field := e.(*expression.GetField)
 	if _, defined := e.(Defined); !field && !defined {
 		if e.Resolved() && types.IsFloat(e.Type(ctx)) {
-			if format, ok := DoubleFormat(deriver{ctx: ctx}.doubleDigits(e)); ok {
+			if format, ok := DoubleFormat(deriver{ctx, reads(ctx)}.doubleDigits(e)); ok {
 				return &FormatText{expression.UnaryExpressionStub{Child: e}, format}
 			}
 		}
 		return nil
 	}
-	if format := FieldFormat(ctx, e); format.Digits > 0 || format.Zeros > 0 {
+	format := FieldFormat(ctx, e)
+	if from := reads(ctx); field && from != nil && types.IsFloat(e.Type(ctx)) && format == (value.ColumnFormat{}) {
+		if f, ok := DoubleFormat(CreatedExpr(ctx, e, from).Behind()); ok {
+			format = f
+		}
+	}
+	if format.Digits > 0 || format.Zeros > 0 {
 		return &FormatText{expression.UnaryExpressionStub{Child: e}, format}
 	}
 	return nil

@@ -62,7 +62,7 @@ func NewDateNumber(ctx *sql.Context, e sql.Expression) sql.Expression {
 	case types.IsJSON(t):
 		return &JSONNumber{expression.UnaryExpressionStub{Child: e}}
 	case types.IsTimespan(t):
-		precision = CreatedExpr(ctx, e, nil).MomentDigits()
+		precision = CreatedExpr(ctx, e, reads(ctx)).MomentDigits()
 	case types.IsTime(t):
 		if d, ok := t.(sql.DatetimeType); ok && !types.IsDateType(t) {
 			precision = d.Precision()

@@ -52,7 +52,7 @@ func CreatedColumn(ctx *sql.Context, n sql.Node, at int) ResultColumn {
 	case *plan.GroupBy:
 		return CreatedExpr(ctx, x.SelectDeps[at], x.Child)
 	case *plan.Window:
-		if e := bare(x.SelectExprs[at]); extreme(e) != nil || types.IsTimespan(e.Type(ctx)) {
+		if e := bare(x.SelectExprs[at]); extreme(e) != nil || types.IsTimespan(e.Type(ctx)) || types.IsFloat(e.Type(ctx)) {
 			return CreatedExpr(ctx, e, x.Child)
 		}
 	case *plan.SetOp:

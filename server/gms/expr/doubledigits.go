@@ -46,10 +46,8 @@ func (d deriver) doubleDigits(e sql.Expression) int {
 			return format.Scale
 		}
 	case *expression.GetField:
-		if f := FormattedText(d.ctx, x); f != nil {
-			if format := f.(*FormatText).Format; format.Digits > 0 {
-				return format.Scale
-			}
+		if format := FieldFormat(d.ctx, x); format.Digits > 0 {
+			return format.Scale
 		} else if d.from != nil {
 			return CreatedExpr(d.ctx, x, d.from).Behind()
 		}

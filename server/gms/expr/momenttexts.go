@@ -19,6 +19,7 @@ type MomentText struct {
 	expression.UnaryExpressionStub
 	Moment sql.Type
 	Exact  bool // Moment has the digits, not the child
+	Digits int  // of a TIME, behind the second; -1: those of the value
 }
 
 var (
@@ -32,9 +33,49 @@ func AsText(ctx *sql.Context, e sql.Expression) sql.Expression {
 		return f
 	}
 	if t := e.Type(ctx); IsMoment(t) {
-		return &MomentText{UnaryExpressionStub: expression.UnaryExpressionStub{Child: e}, Moment: t}
+		m := &MomentText{UnaryExpressionStub: expression.UnaryExpressionStub{Child: e}, Moment: t, Digits: -1}
+		from := reads(ctx)
+		if d := DefinitionOf(ctx, e); d != nil {
+			m.Digits = Precision(d)
+		} else if _, field := e.(*expression.GetField); (!field || from != nil) && types.IsTimespan(t) {
+			m.Digits = CreatedExpr(ctx, e, from).Digits
+		}
+		return m
 	}
 	return e
+}
+
+// derivedText returns the text of a column that was made before it was known whose it is, nil of others.
+func derivedText(ctx *sql.Context, e sql.Expression) sql.Expression {
+	switch x := e.(type) {
+	case *MomentText:
+		if m, ok := AsText(ctx, x.Child).(*MomentText); ok && x.Digits < 0 && !x.Exact && m.Digits >= 0 {
+			return m
+		}
+	case *FormatText:
+		if x.Format == (value.ColumnFormat{}) {
+			return FormattedText(ctx, x.Child)
+		}
+	}
+	return nil
+}
+
+// ColumnText returns a moment or a number with a format that is a column of a node's rows as a text, nil for others.
+func ColumnText(ctx *sql.Context, field *expression.GetField, from sql.Node, at int) sql.Expression {
+	t := field.Type(ctx)
+	if IsMoment(t) {
+		m := &MomentText{UnaryExpressionStub: expression.UnaryExpressionStub{Child: field}, Moment: t, Digits: -1}
+		if types.IsTimespan(t) {
+			m.Digits = CreatedColumn(ctx, from, at).Digits
+		}
+		return m
+	}
+	if types.IsFloat(t) {
+		if format, ok := DoubleFormat(CreatedColumn(ctx, from, at).Behind()); ok {
+			return &FormatText{expression.UnaryExpressionStub{Child: field}, format}
+		}
+	}
+	return nil
 }
 
 // IsMoment reports whether a type is DATE, DATETIME, TIMESTAMP or TIME.
@@ -59,7 +100,9 @@ func (m *MomentText) WithChildren(_ *sql.Context, children ...sql.Expression) (s
 	if len(children) != 1 {
 		return nil, sql.ErrInvalidChildrenNumber.New(m, len(children), 1)
 	}
-	return &MomentText{expression.UnaryExpressionStub{Child: children[0]}, m.Moment, m.Exact}, nil
+	c := *m
+	c.Child = children[0]
+	return &c, nil
 }
 
 // Eval implements sql.Expression.
@@ -72,23 +115,10 @@ func (m *MomentText) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	if m.Exact || !IsMoment(t) {
 		t = m.Moment
 	}
-	if span, ok := v.(types.Timespan); ok {
-		if digits := m.spanDigits(ctx); digits >= 0 {
-			return value.SpanWith(span, digits), nil
-		}
+	if span, ok := v.(types.Timespan); ok && m.Digits >= 0 {
+		return value.SpanWith(span, m.Digits), nil
 	}
 	return MomentOf(v, t), nil
-}
-
-// spanDigits returns the digits behind the second of a TIME, -1: those of the value.
-func (m *MomentText) spanDigits(ctx *sql.Context) int {
-	if d := DefinitionOf(ctx, m.Child); d != nil {
-		return Precision(d)
-	}
-	if _, field := m.Child.(*expression.GetField); field {
-		return -1
-	}
-	return CreatedExpr(ctx, m.Child, nil).Digits
 }
 
 // MomentOf returns a value of a moment's type as a text, others as they are.

@@ -22,6 +22,14 @@ func SourceColumn(ctx *sql.Context, c *sql.Column) *engine.ColumnDef {
 	return s.StoredColumn(ctx, c)
 }
 
+// reads returns the node whose rows the expressions read that are checked at the moment, nil if it is not known.
+func reads(ctx *sql.Context) sql.Node {
+	if s, ok := ctx.Session.(value.Evaluation); ok {
+		return s.Reads()
+	}
+	return nil
+}
+
 // Precision returns the digits of a TIME column, -1 if it has no note.
 func Precision(c *engine.ColumnDef) int {
 	if digits := c.Options[OptPrecision]; digits != "" {

@@ -35,7 +35,7 @@ func IntoVariables(ctx *sql.Context, n *plan.Into) *plan.Into {
 			function.NoteCollation(ctx, to, list[i])
 		}
 		if expr.IsMoment(c.Type) {
-			values[i], changed = &expr.MomentText{UnaryExpressionStub: expression.UnaryExpressionStub{Child: values[i]}, Moment: c.Type}, true
+			values[i], changed = expr.ColumnText(ctx, values[i].(*expression.GetField), n.Child, i), true
 		} else if text := expr.AsMemberText(ctx, values[i]); !expr.Unchanged(text, values[i]) {
 			values[i], changed = text, true
 		}

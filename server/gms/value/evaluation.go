@@ -18,6 +18,8 @@ type Evaluation interface {
 	TimeZone(ctx *sql.Context) *TimeZone
 	// StoredColumn returns the stored column that a column of the planner is, nil if it is none.
 	StoredColumn(ctx *sql.Context, c *sql.Column) *engine.ColumnDef
+	// Reads returns the node whose rows the expressions read that are checked at the moment, nil if it is not known.
+	Reads() sql.Node
 	// TakeDivided returns the first warning of a division by zero or one of its kin since the last call, nil if there was none.
 	TakeDivided() *sql.Warning
 	// NextRandom returns the next number of RAND() in the session's sequence, false if it has set none.
