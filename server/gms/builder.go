@@ -92,8 +92,6 @@ func (b *builder) root(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 	s.root = n
 	if s.b.mysql && s.depth == 0 {
 		s.warnDeprecated()
-	} else {
-		s.divided = nil // of the program's statement before
 	}
 	if s.results != nil && s.depth == 0 {
 		s.results.called = isCall(n)
@@ -619,7 +617,9 @@ func (r *runner) QueryWithBindings(ctx *sql.Context, query string, parsed ast.St
 	s.depth++
 	s.statement, s.calls.stmt = statement{}, parsed
 	defer func() {
+		within := s.divided
 		s.statement, s.calls.stmt = outer, around
+		s.dividedWithin = within
 		s.depth--
 	}()
 	restore, err := s.authorize(ctx, parsed)

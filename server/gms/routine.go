@@ -460,14 +460,22 @@ func (r *routine) truth(ctx *sql.Context, e ast.Expr, sc *scope) (bool, error) {
 	return sql.ConvertToBool(ctx, v)
 }
 
-// assign gives a variable the value of an expression.
+// assign gives a variable the value of an expression. In strict mode what an INSERT of it would be refused for is refused, such
+// as a division by zero.
 func (r *routine) assign(ctx *sql.Context, to *local, e ast.Expr, sc *scope) error {
 	if name, ok := e.(*ast.ColName); ok {
 		if l := sc.local(name); l != nil {
 			return to.assign(ctx, l.expression(), nil)
 		}
 	}
+	r.s.dividedWithin = nil // not every value is a statement's
 	v, t, err := r.value(ctx, ast.InjectedExpr{Auth: rewrite.Open, Expression: assignedTo{to.typ}, Children: ast.Exprs{e}}, sc)
+	if err == nil {
+		outer := r.s.divided
+		r.s.divided = r.s.dividedWithin
+		err = (&value.Assigner{}).Divided(ctx)
+		r.s.divided = outer
+	}
 	if err != nil {
 		return err
 	}

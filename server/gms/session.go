@@ -55,7 +55,7 @@ type Session struct {
 	renamed      map[string]string       // columns that the ALTER TABLE renames, see alterClauses
 	altered      string                  // the table that the ALTER TABLE changes
 	precisions   timePrecisions
-	reads        sql.Node // see value.Evaluation
+	reads        sql.Node                   // see value.Evaluation
 	tableOptions map[string]string          // of the last definition, see tableOptionsOf
 	later        map[string]*ast.AlterTable // see laterClauses
 	laterNumber  int                        // of the last one
@@ -66,6 +66,7 @@ type Session struct {
 	temps        temporaries
 	profiles     profiles
 	prepared     preparedStatements
+	parametric   bool // the client's statement has parameters
 	reserved     map[tableID]*reservation
 	rowIDs       rowIDs
 	// fulltextHidden: tables have no FULLTEXT indexes for now, see hideFulltextFromJoins.
@@ -140,12 +141,13 @@ type statement struct {
 	// diagnosing: it shows what the last statement left, and leaves it there.
 	diagnosing bool
 	// cleared: it has forgotten what the last statement left.
-	cleared bool
-	aliased map[string]*engine.TableDef // tables with a TIME column that have another name in it
-	divided *sql.Warning                // of a division by zero and its kin
-	argued  bool                        // LAST_INSERT_ID(n) was called
-	woken   bool                        // KILL QUERY has woken its SLEEP
-	lent    string                      // the current database while a statement is planned that needs one, see lend
+	cleared       bool
+	aliased       map[string]*engine.TableDef // tables with a TIME column that have another name in it
+	divided       *sql.Warning                // of a division by zero and its kin
+	dividedWithin *sql.Warning                // that of the last statement of a program
+	argued        bool                        // LAST_INSERT_ID(n) was called
+	woken         bool                        // KILL QUERY has woken its SLEEP
+	lent          string                      // the current database while a statement is planned that needs one, see lend
 	// home is the current database while a statement is planned that names it, see place.
 	home      string
 	root      sql.Node // its plan, nil until it is built
