@@ -322,6 +322,8 @@ func (c *client) run(ctx context.Context, query string, parsed ast.Statement, bi
 	if err := c.enter(sctx, parsed); err != nil {
 		return false, err
 	}
+	_, executes := parsed.(*ast.Execute)
+	c.sess.parametric = executes || len(bindings) > 0
 	c.refreshPrivileges(sctx)
 	sets := &resultSets{c: c, w: w}
 	c.sess.results = sets

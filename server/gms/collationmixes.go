@@ -71,6 +71,8 @@ func illegalMixes(ctx *sql.Context, n sql.Node, whole bool) (err error) {
 		}
 		return typ.Collation(), 2, true
 	}
+	s, ok := ctx.Session.(*Session)
+	bound := ok && s.parametric
 	inner := map[*plan.SetOp]bool{} // the parts of others
 	transform.InspectWithOpaque(ctx, n, func(ctx *sql.Context, n sql.Node) bool {
 		if u, ok := n.(*plan.SetOp); ok && err == nil && whole {
@@ -90,7 +92,7 @@ func illegalMixes(ctx *sql.Context, n sql.Node, whole bool) (err error) {
 		for _, e := range x.Expressions() {
 			sql.Inspect(ctx, e, func(ctx *sql.Context, e sql.Expression) bool {
 				if err == nil {
-					err = expr.IllegalMix(ctx, e, columns)
+					err = expr.IllegalMix(ctx, e, columns, bound)
 				}
 				return err == nil
 			})

@@ -53,6 +53,8 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 		return timedUUID{e}
 	case *listedValue:
 		return e.LeftChild
+	case *besideColumn:
+		return e.constant
 	case *MomentText, *FormatText:
 		return derivedText(ctx, e)
 	case *expression.CollatedExpression:

@@ -2,6 +2,7 @@ package expr
 
 import (
 	"strings"
+	"unicode"
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression"
@@ -10,6 +11,8 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/transform"
 	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/mysql"
+
+	"sextant/server/gms/value"
 )
 
 // Coercibilities of operands.
@@ -58,8 +61,9 @@ func places(list ...int) func([]sql.Expression) []sql.Expression {
 // CollatedFunction is around what has a COLLATE: a number or a moment is its text there.
 const CollatedFunction = "_collated"
 
-// IllegalMix returns the error of an operation, also of a LIKE whose ESCAPE is of a column.
-func IllegalMix(ctx *sql.Context, e sql.Expression, columns ColumnCollation) error {
+// IllegalMix returns the error of an operation, also of a LIKE whose ESCAPE is of a column. bound: literals may be parameters, which
+// are converted to any character set.
+func IllegalMix(ctx *sql.Context, e sql.Expression, columns ColumnCollation, bound bool) error {
 	name, operands, compares := "", e.Children(), true
 	switch x := e.(type) {
 	case *expression.Not:
@@ -120,32 +124,59 @@ func IllegalMix(ctx *sql.Context, e sql.Expression, columns ColumnCollation) err
 		right, ok2 := operands[1].(expression.Tuple)
 		if ok && ok2 && len(left) == len(right) {
 			for i, l := range left {
-				if err := illegalMix(ctx, name, []sql.Expression{l, right[i]}, true, columns); err != nil {
+				if err := illegalMix(ctx, name, []sql.Expression{l, right[i]}, true, columns, bound); err != nil {
 					return err
 				}
 			}
 			return nil
 		}
 	}
-	return illegalMix(ctx, name, operands, compares, columns)
+	return illegalMix(ctx, name, operands, compares, columns, bound)
 }
 
 // isColumn reports whether an expression is a column.
 func isColumn(_ *sql.Context, e sql.Expression) bool { _, is := e.(*expression.GetField); return is }
 
 // illegalMix returns the error of an operation that has a name.
-func illegalMix(ctx *sql.Context, name string, operands []sql.Expression, compares bool, columns ColumnCollation) error {
+func illegalMix(ctx *sql.Context, name string, operands []sql.Expression, compares bool, columns ColumnCollation, bound bool) error {
 	var known []sql.Expression
+	others := false
 	for _, o := range operands {
 		if _, _, ok := OwnCollation(ctx, o, columns); ok {
 			known = append(known, o)
+		} else {
+			others = others || types.IsText(o.Type(ctx))
 		}
 	}
-	_, n, legal := mixed(ctx, known, columns)
-	if len(known) < 2 || legal && (n != noCollation || !compares) {
+	c, n, legal := mixed(ctx, known, columns)
+	if len(known) < 2 || legal && (n != noCollation || !compares) && (others || bound || converts(ctx, known, c)) {
 		return nil
 	}
 	return errIllegalMix(ctx, name, operands, columns)
+}
+
+// converts reports whether the literals among texts have only characters of a collation's character set.
+func converts(ctx *sql.Context, texts []sql.Expression, c sql.CollationID) bool {
+	set := c.CharacterSet()
+	for _, e := range texts {
+		if b, ok := e.(*besideColumn); ok {
+			e = b.constant
+		}
+		lit, ok := e.(*expression.Literal)
+		if !ok || set == sql.CharacterSet_binary {
+			continue
+		}
+		if t, ok := lit.Type(ctx).(sql.TypeWithCollation); !ok || t.Collation().CharacterSet() == set {
+			continue
+		}
+		text, _ := lit.Value().(string)
+		for _, r := range text {
+			if r > unicode.MaxASCII && !value.Encodes(set, r) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // mixed returns the collation and the coercibility of a text that is made of several, by MySQL's rules. Returns false if a
@@ -171,9 +202,17 @@ func mixed(ctx *sql.Context, operands []sql.Expression, columns ColumnCollation)
 	return collation, coercibility, legal
 }
 
-// mix returns the collation and the coercibility of a text that is made of two. Returns false if both are explicit.
+// mix returns the collation and the coercibility of a text that is made of two. Returns false if both are explicit, or the weaker
+// one is no constant, which cannot be converted to another character set than a Unicode one.
 func mix(a sql.CollationID, m byte, b sql.CollationID, n byte) (c sql.CollationID, coercibility byte, legal bool) {
+	weak, strong := a, b
+	if m < n {
+		weak, strong = b, a
+	}
 	switch {
+	case m != n && max(m, n) == implicitCollation && weak.CharacterSet() != strong.CharacterSet() && weak.CharacterSet() != sql.CharacterSet_ascii &&
+		!strings.HasPrefix(strong.CharacterSet().Name(), "u") && strong != sql.Collation_binary && weak != sql.Collation_binary:
+		return 0, 0, false
 	case n < m:
 		return b, n, true
 	case n > m || a == b:
@@ -305,6 +344,8 @@ func OwnCollation(ctx *sql.Context, e sql.Expression, columns ColumnCollation) (
 		}
 	case *expression.UserVar:
 		return typ.Collation(), implicitCollation, true
+	case *besideColumn:
+		return OwnCollation(ctx, x.constant, columns)
 	case *aggregation.Max, *aggregation.Min, *MemberText:
 		return OwnCollation(ctx, e.Children()[0], columns)
 	}
@@ -356,3 +397,44 @@ func errIllegalMix(ctx *sql.Context, operation string, operands []sql.Expression
 	}
 	return mysql.NewSQLError(1271, "HY000", "Illegal mix of collations for operation '%s'", operation)
 }
+
+// besideColumn is a user's variable or a literal beside a column whose collation it may not be compared in, until that is known. The
+// planner would make a literal of the variable, whose collation is weaker, and look both up in an index.
+type besideColumn struct {
+	expression.UnaryExpressionStub // the column
+	constant                       sql.Expression
+}
+
+// mixes reports whether a constant may be one that is not compared with a column of a type: a variable of another collation, a literal
+// with characters that the column's character set lacks.
+func mixes(ctx *sql.Context, column sql.Type, constant sql.Expression) bool {
+	t, ok := column.(sql.TypeWithCollation)
+	of, text := constant.Type(ctx).(sql.TypeWithCollation)
+	if !ok || !text || !types.IsTextOnly(constant.Type(ctx)) {
+		return false
+	}
+	_, variable := constant.(*expression.UserVar)
+	return variable && t.Collation() != of.Collation() || !converts(ctx, []sql.Expression{constant}, t.Collation())
+}
+
+// Type implements sql.Expression.
+func (b *besideColumn) Type(ctx *sql.Context) sql.Type { return b.constant.Type(ctx) }
+
+// String implements sql.Expression.
+func (b *besideColumn) String() string { return b.constant.String() }
+
+// CollationCoercibility implements sql.CollationCoercible.
+func (b *besideColumn) CollationCoercibility(ctx *sql.Context) (sql.CollationID, byte) {
+	return sql.GetCoercibility(ctx, b.constant)
+}
+
+// WithChildren implements sql.Expression.
+func (b *besideColumn) WithChildren(_ *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	if len(children) != 1 {
+		return nil, sql.ErrInvalidChildrenNumber.New(b, len(children), 1)
+	}
+	return &besideColumn{expression.UnaryExpressionStub{Child: children[0]}, b.constant}, nil
+}
+
+// Eval implements sql.Expression.
+func (b *besideColumn) Eval(ctx *sql.Context, r sql.Row) (any, error) { return b.constant.Eval(ctx, r) }

@@ -114,6 +114,9 @@ func NewDateLiteral(ctx *sql.Context, args ...sql.Expression) (sql.Expression, e
 		return &listedValue{expression.BinaryExpressionStub{LeftChild: val, RightChild: args[0]}}, nil
 	}
 	if !types.IsTime(date) {
+		if mixes(ctx, date, val) {
+			return &besideColumn{expression.UnaryExpressionStub{Child: args[0]}, val}, nil
+		}
 		return NewDecimalLiteral(ctx, val), nil
 	}
 	lit, ok := val.(*expression.Literal)

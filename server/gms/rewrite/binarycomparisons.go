@@ -1,7 +1,9 @@
 package rewrite
 
 import (
+	"bytes"
 	"reflect"
+	"unicode"
 
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
@@ -24,13 +26,17 @@ func BinaryComparisons(stmt ast.Statement) error {
 		if _, ok := c.Left.(*ast.ColName); !ok {
 			return nil, true, nil
 		}
-		if _, ok := u.Expr.(*ast.SQLVal); !ok {
+		lit, ok := u.Expr.(*ast.SQLVal)
+		if !ok {
 			return nil, true, nil
 		}
 		exact := *c
 		exact.Left, exact.Right = &ast.UnaryExpr{Operator: ast.BinaryStr, Expr: c.Left}, u.Expr
 		switch c.Operator {
 		case ast.EqualStr:
+			if notASCII(lit.Val) { // the column's character set may lack it
+				return &exact, false, nil
+			}
 			found := *c
 			found.Right = u.Expr
 			return &ast.ParenExpr{Expr: &ast.AndExpr{Left: &found, Right: &exact}}, false, nil
@@ -39,4 +45,9 @@ func BinaryComparisons(stmt ast.Statement) error {
 		}
 		return nil, true, nil
 	})
+}
+
+// notASCII reports whether a text has characters that another character set may lack.
+func notASCII(text []byte) bool {
+	return bytes.ContainsFunc(text, func(r rune) bool { return r > unicode.MaxASCII })
 }

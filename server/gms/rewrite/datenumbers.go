@@ -141,11 +141,11 @@ func integerText(e ast.Expr) (string, bool) {
 }
 
 // dateLike returns the mark in place of a number with which something is compared, of a text in a list or of one with an offset of its
-// time zone or with the year 0, nil if it is none that is a date.
+// time zone, the year 0 or other characters than ASCII's, nil if it is none that is a date.
 func dateLike(e, value ast.Expr, inList bool) ast.Expr {
 	text, ok := integerText(value)
 	lit, _ := value.(*ast.SQLVal)
-	varies := variable(value) || lit != nil && lit.Type == ast.StrVal && (inList || bytes.HasPrefix(lit.Val, []byte("0000")) || expr.OffsetEnd.Match(lit.Val))
+	varies := variable(value) || lit != nil && lit.Type == ast.StrVal && (inList || bytes.HasPrefix(lit.Val, []byte("0000")) || expr.OffsetEnd.Match(lit.Val) || notASCII(lit.Val))
 	if !varies && (!ok || !dateDigits(text) && text != "0") {
 		return nil
 	}
