@@ -245,7 +245,7 @@ const sortedColumns sql.ColumnId = 1 << 15
 
 // sortedValues has a query's ORDER BY sort by the values that are sent where they vary: the planner would evaluate them again behind
 // the sort. What else varies in the select list is evaluated with them, in its order. (An ORDER BY RAND() beside a RAND() without
-// an alias is by the values sent, too. A subquery that reads the row and has no alias is evaluated again.)
+// an alias is by the values sent, too.)
 func sortedValues(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
 	p, ok := n.(*plan.Project)
 	if !ok {
@@ -327,18 +327,34 @@ func sortedValues(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentit
 	return plan.NewProject(ctx, sent, plan.NewSort(by, out)), transform.NewTree, nil
 }
 
-// columnsRead returns the columns that expressions read, each once, nil if subqueries read more.
+// columnsRead returns the columns that expressions read, and their subqueries of the row, each once; nil if those are not found.
 func columnsRead(ctx *sql.Context, all []sql.Expression) []sql.Expression {
 	columns, seen, more := []sql.Expression{}, map[sql.ColumnId]bool{}, false
+	add := func(f *expression.GetField) {
+		if !seen[f.Id()] {
+			seen[f.Id()], columns = true, append(columns, f)
+		}
+	}
 	for _, e := range all {
 		transform.InspectExpr(ctx, e, func(_ *sql.Context, e sql.Expression) bool {
 			switch e := e.(type) {
 			case *expression.GetField:
-				if !seen[e.Id()] {
-					seen[e.Id()], columns = true, append(columns, e)
-				}
+				add(e)
 			case *plan.Subquery:
-				more = more || !e.Correlated().Empty()
+				transform.InspectWithOpaque(ctx, e.Query, func(ctx *sql.Context, n sql.Node) bool {
+					if x, ok := n.(sql.Expressioner); ok {
+						for _, inner := range x.Expressions() {
+							transform.InspectExpr(ctx, inner, func(_ *sql.Context, inner sql.Expression) bool {
+								if f, ok := inner.(*expression.GetField); ok && e.Correlated().Contains(f.Id()) {
+									add(f)
+								}
+								return false
+							})
+						}
+					}
+					return true
+				})
+				e.Correlated().ForEach(func(id sql.ColumnId) { more = more || !seen[id] })
 			}
 			return false
 		})
