@@ -151,7 +151,10 @@ func yearOf(ctx *sql.Context, e sql.Expression) (int64, bool) {
 	if err != nil || !ok {
 		return 0, false
 	}
-	switch n = math.RoundToEven(n); {
+	if types.IsFloat(lit.Type(ctx)) { // that of a DOUBLE is cut (Field_year::store), of others rounded
+		n = math.Trunc(n)
+	}
+	switch n = math.Round(n); {
 	case n == 0 && isText && len(text) != 4:
 		return 2000, true
 	case n >= 1 && n < 70:
