@@ -351,8 +351,8 @@ func assignedTypes(ctx *sql.Context, source sql.Node, n *plan.InsertInto) (sql.N
 			of := from[f.Index()]
 			read := expression.NewGetFieldWithTable(f.Index(), 0, of.Type, of.DatabaseSource, of.Source, of.Name, of.Nullable)
 			x, other := assignedAs(ctx, read, c.Type)
-			if text := expr.ColumnText(ctx, read, child, f.Index()); text != nil && types.IsText(c.Type) && !types.IsJSON(c.Type) {
-				x, other = text, true
+			if expr.IsMoment(of.Type) && types.IsText(c.Type) && !types.IsJSON(c.Type) {
+				x, other = expr.ColumnText(ctx, read, child, f.Index()), true
 			}
 			if other {
 				exprs[i] = x

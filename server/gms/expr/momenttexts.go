@@ -60,22 +60,13 @@ func derivedText(ctx *sql.Context, e sql.Expression) sql.Expression {
 	return nil
 }
 
-// ColumnText returns a moment or a number with a format that is a column of a node's rows as a text, nil for others.
-func ColumnText(ctx *sql.Context, field *expression.GetField, from sql.Node, at int) sql.Expression {
-	t := field.Type(ctx)
-	if IsMoment(t) {
-		m := &MomentText{UnaryExpressionStub: expression.UnaryExpressionStub{Child: field}, Moment: t, Digits: -1}
-		if types.IsTimespan(t) {
-			m.Digits = CreatedColumn(ctx, from, at).Digits
-		}
-		return m
+// ColumnText returns a moment that is a column of a node's rows as a text.
+func ColumnText(ctx *sql.Context, field *expression.GetField, from sql.Node, at int) *MomentText {
+	m := &MomentText{UnaryExpressionStub: expression.UnaryExpressionStub{Child: field}, Moment: field.Type(ctx), Digits: -1}
+	if types.IsTimespan(m.Moment) {
+		m.Digits = CreatedColumn(ctx, from, at).Digits
 	}
-	if types.IsFloat(t) {
-		if format, ok := DoubleFormat(CreatedColumn(ctx, from, at).Behind()); ok {
-			return &FormatText{expression.UnaryExpressionStub{Child: field}, format}
-		}
-	}
-	return nil
+	return m
 }
 
 // IsMoment reports whether a type is DATE, DATETIME, TIMESTAMP or TIME.
