@@ -121,6 +121,9 @@ func createdTypes(ctx *sql.Context, to *plan.CreateTable, query sql.Node) {
 		if types.IsTimespan(as.Typ) && s.precisions != nil {
 			s.precisions[strings.ToLower(c.Name)] = strconv.Itoa(as.MomentDigits())
 		}
+		if as.Field && as.Format != "" && s.formats != nil {
+			s.formats[strings.ToLower(c.Name)] = as.Format
+		}
 	}
 }
 

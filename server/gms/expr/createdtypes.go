@@ -30,6 +30,7 @@ type ResultColumn struct {
 	Name     string
 	comment  string // a table's column's
 	onUpdate string // and what it is set to by an UPDATE
+	Format   string // and its note of OptFormat
 	auto     bool   // a table's column that is AUTO_INCREMENT: it has the default 0
 	width    int64  // the longest text in characters, -1: of any length
 	whole    int    // the digits of an exact number before its point

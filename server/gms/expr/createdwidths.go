@@ -41,6 +41,10 @@ func (d deriver) width(e sql.Expression) int64 {
 		return d.width(x.Children()[0])
 	case *expression.Convert:
 		return d.castWidth(x)
+	case *MomentText:
+		return CreatedExpr(d.ctx, x.Child, d.from).width
+	case *ConvertUsing:
+		return d.width(x.Child)
 	case *aggregation.GroupConcat:
 		if v, err := d.ctx.GetSessionVariable(d.ctx, "group_concat_max_len"); err == nil {
 			if n, _, err := types.Int64.Convert(d.ctx, v); err == nil {
@@ -60,10 +64,17 @@ func (d deriver) width(e sql.Expression) int64 {
 	case sql.FunctionExpression:
 		args := x.Children()
 		switch name := x.FunctionName(); name {
-		case "hex":
-			if types.IsTextOnly(args[0].Type(d.ctx)) {
-				return knownWidth(d.width(args[0]) * 2 * 4)
+		case "hex": // twice the bytes
+			t, n := args[0].Type(d.ctx), d.width(args[0])
+			_, column := args[0].(*expression.GetField)
+			_, moment := args[0].(*MomentText)
+			if c, ok := t.(sql.TypeWithCollation); column && types.IsTextBlob(t) {
+				_, octets, _, _ := Lengths(t)
+				n, _ = octets.(int64)
+			} else if ok && !moment && !types.IsBinaryType(t) {
+				n *= c.Collation().CharacterSet().MaxLength()
 			}
+			return knownWidth(2 * n)
 		case "trim":
 			return d.width(args[0])
 		case "space":
@@ -195,6 +206,12 @@ func (d deriver) callWidth(c *typedCall) int64 {
 		return d.count(args[1])
 	case "lower", "lcase", "upper", "ucase", "trim", "ltrim", "rtrim", "reverse", "substring_index", "nullif":
 		return d.width(args[0])
+	case "replace": // each text that is found may be a longer one
+		n, from, to := d.width(args[0]), d.width(args[1]), d.width(args[2])
+		if n < 0 || from < 0 || to < 0 {
+			return -1
+		}
+		return knownWidth(n + n/max(from, 1)*max(to-from, 0))
 	case "insert":
 		return sum([]sql.Expression{args[0], args[3]})
 	case "quote":

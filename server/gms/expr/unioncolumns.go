@@ -19,7 +19,7 @@ func storedColumn(ctx *sql.Context, c *sql.Column) ResultColumn {
 func definedColumn(ctx *sql.Context, c *sql.Column, d *engine.ColumnDef) ResultColumn {
 	out := ResultColumn{Typ: c.Type, Nullable: c.Nullable, Field: c.Source != ""}
 	if out.Field && d != nil {
-		out.comment, out.auto, out.onUpdate = d.Comment, d.AutoIncrement, d.OnUpdate
+		out.comment, out.auto, out.onUpdate, out.Format = d.Comment, d.AutoIncrement, d.OnUpdate, d.Options[OptFormat]
 	}
 	if types.IsTimespan(c.Type) {
 		out.Digits = 6
