@@ -628,6 +628,7 @@ func (r *runner) QueryWithBindings(ctx *sql.Context, query string, parsed ast.St
 	}
 	sch, it, flags, err := r.next.QueryWithBindings(ctx, query, parsed, bindings, flags)
 	if err == nil {
+		s.spanDigits = timeDigits(ctx, s.root, sch)
 		it, err = s.drain(ctx, parsed, sch, it)
 		ctx.GetLastQueryInfo().FoundRows.Add(s.skipped)
 	}

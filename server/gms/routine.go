@@ -13,6 +13,7 @@ import (
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
 	"sextant/engine"
+	"sextant/server/gms/expr"
 	"sextant/server/gms/rewrite"
 	"sextant/server/gms/syntax"
 	"sextant/server/gms/value"
@@ -494,6 +495,7 @@ func (r *routine) set(ctx *sql.Context, n *ast.Set, e *ast.SetVarExpr, sc *scope
 // into runs a SELECT … INTO variables.
 func (r *routine) into(ctx *sql.Context, query ast.Statement, names ast.Variables, sc *scope) error {
 	schema, rows, err := r.run(ctx, query, sc)
+	digits := r.s.spanDigits
 	if err != nil {
 		return err
 	}
@@ -512,17 +514,22 @@ func (r *routine) into(ctx *sql.Context, query ast.Statement, names ast.Variable
 		return mysql.NewSQLError(1172, "42000", "Result consisted of more than one row")
 	}
 	for i, name := range names {
-		if err := sc.store(ctx, name.String(), resultColumn(schema, i), rows[0]); err != nil {
+		if err := sc.store(ctx, name.String(), sc.resultColumn(name.String(), schema, i, digits), rows[0]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// resultColumn returns a column of a result as an expression of its rows.
-func resultColumn(schema sql.Schema, i int) sql.Expression {
+// resultColumn returns a column of a result as an expression of its rows that is stored in a variable; digits are those of its TIMEs.
+func (sc *scope) resultColumn(to string, schema sql.Schema, i int, digits map[int]int) sql.Expression {
 	c := schema[i]
-	return expression.NewGetFieldWithTable(i, 0, c.Type, c.DatabaseSource, c.Source, c.Name, true)
+	column := expression.NewGetFieldWithTable(i, 0, c.Type, c.DatabaseSource, c.Source, c.Name, true)
+	l := sc.find(strings.ToLower(to))
+	if n, is := digits[i]; is && l != nil && types.IsTextOnly(l.typ) {
+		return &expr.MomentText{UnaryExpressionStub: expression.UnaryExpressionStub{Child: column}, Moment: c.Type, Digits: n}
+	}
+	return column
 }
 
 // nested runs a CALL in a procedure.

@@ -307,6 +307,7 @@ func (r *routine) open(ctx *sql.Context, name string, sc *scope) error {
 		return mysql.NewSQLError(1325, "24000", "Cursor is already open")
 	}
 	c.schema, c.rows, err = r.run(ctx, c.query, c.scope)
+	c.digits = r.s.spanDigits
 	return err
 }
 
@@ -333,7 +334,7 @@ func (r *routine) fetch(ctx *sql.Context, n *ast.FetchCursor, sc *scope) error {
 	row := c.rows[0]
 	c.rows = c.rows[1:]
 	for i, name := range n.Variables {
-		if err := sc.store(ctx, name, resultColumn(c.schema, i), row); err != nil {
+		if err := sc.store(ctx, name, sc.resultColumn(name, c.schema, i, c.digits), row); err != nil {
 			return err
 		}
 	}

@@ -30,6 +30,7 @@ type cursor struct {
 	query  ast.SelectStatement
 	scope  *scope
 	schema sql.Schema
+	digits map[int]int // see timeDigits
 	rows   []sql.Row
 }
 

@@ -66,7 +66,8 @@ type Session struct {
 	temps        temporaries
 	profiles     profiles
 	prepared     preparedStatements
-	parametric   bool // the client's statement has parameters
+	spanDigits   map[int]int // see timeDigits, of the rows of the last statement of a program
+	parametric   bool        // the client's statement has parameters
 	reserved     map[tableID]*reservation
 	rowIDs       rowIDs
 	// fulltextHidden: tables have no FULLTEXT indexes for now, see hideFulltextFromJoins.
