@@ -135,8 +135,8 @@ func checksumTable(ctx *sql.Context, s *Session, t syntax.TableName) ([]tableMes
 	}
 }
 
-// optimizeTable brings a table's statistics up to date. Pages need no more than that:
-// those that rows leave are merged and freed as it happens.
+// optimizeTable brings a table's statistics up to date, when no transaction uses it. Pages need no more than
+// that: those that rows leave are merged and freed as it happens.
 func optimizeTable(ctx *sql.Context, s *Session, t syntax.TableName) ([]tableMessage, error) {
 	def, view, err := s.definition(ctx, t)
 	if err != nil {
@@ -147,6 +147,15 @@ func optimizeTable(ctx *sql.Context, s *Session, t syntax.TableName) ([]tableMes
 	}
 	if def == nil {
 		return failed("Error", "Table '%s.%s' doesn't exist", t.Database, t.Name), nil
+	}
+	if !def.Temporary && !s.b.readOnly.Load() {
+		_, tx, err := writer(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if err := tx.LockDefinition(ctx, def.Database, def.Name); err != nil {
+			return nil, s.fail(ctx, err)
+		}
 	}
 	note := tableMessage{kind: "note", text: "Table does not support optimize, doing analyze instead"}
 	answer, err := analyzeTable(ctx, s, t)

@@ -245,8 +245,27 @@ func (d *Database) GetTriggers(ctx *sql.Context) ([]sql.TriggerDefinition, error
 	return out, err
 }
 
+// lockTriggers waits until no transaction uses a table whose triggers are about to be others.
+func (d *Database) lockTriggers(ctx *sql.Context, table string) error {
+	s, tx, err := writer(ctx)
+	if err != nil {
+		return err
+	}
+	return s.fail(ctx, tx.LockDefinition(ctx, d.Name(), table))
+}
+
 // CreateTrigger implements sql.TriggerDatabase.
 func (d *Database) CreateTrigger(ctx *sql.Context, t sql.TriggerDefinition) error {
+	if h, ok := newTriggerHead(t.CreateStatement); ok {
+		if err := d.lockTriggers(ctx, h.table); err != nil {
+			return err
+		}
+		if cat, _, err := catalogOf(ctx); err != nil {
+			return err
+		} else if cat.Table(d.Name(), h.table) == nil { // dropped meanwhile
+			return sql.ErrTableNotFound.New(h.table)
+		}
+	}
 	if ok, err := getObject(ctx, engine.ObjectTrigger, d.Name(), t.Name, &storedTrigger{}); err != nil {
 		return err
 	} else if ok {
@@ -275,6 +294,14 @@ func (d *Database) CreateTrigger(ctx *sql.Context, t sql.TriggerDefinition) erro
 
 // DropTrigger implements sql.TriggerDatabase.
 func (d *Database) DropTrigger(ctx *sql.Context, name string) error {
+	var t storedTrigger
+	if ok, err := getObject(ctx, engine.ObjectTrigger, d.Name(), name, &t); err != nil {
+		return err
+	} else if h, isTrigger := newTriggerHead(t.Create); ok && isTrigger {
+		if err := d.lockTriggers(ctx, h.table); err != nil {
+			return err
+		}
+	}
 	return deleteObject(ctx, engine.ObjectTrigger, d.Name(), name, sql.ErrTriggerDoesNotExist.New(name))
 }
 
