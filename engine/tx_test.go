@@ -337,9 +337,9 @@ func TestGetReadsWhatScansRead(t *testing.T) {
 	check("-", "(2,10)", "(3,20)", "(2,10)", "(3,20)", "-")
 }
 
-// TestExistsSeesOwnWrites: a row that the transaction has deleted is gone, also while reads are
+// TestNewestSeesOwnWrites: a row that the transaction has deleted is gone, also while reads are
 // pinned before that.
-func TestExistsSeesOwnWrites(t *testing.T) {
+func TestNewestSeesOwnWrites(t *testing.T) {
 	db := openDB(t, engine.Options{})
 	def := createTable(t, db, "t", "id:pk", "u:unique")
 	w := newWorker(db, def, 0)
@@ -351,7 +351,7 @@ func TestExistsSeesOwnWrites(t *testing.T) {
 	defer tx.Rollback()
 	check := func(want bool) {
 		t.Helper()
-		if is, err := tx.Exists(script, def, w.row(1, 10)); err != nil || is != want {
+		if is, err := tx.Newest(script, def, w.row(1, 10)); err != nil || (is != nil) != want {
 			t.Errorf("%v, %v, want %v", is, err, want)
 		}
 	}

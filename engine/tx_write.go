@@ -110,11 +110,11 @@ func (tx *Tx) Delete(ctx context.Context, t *TableDef, old row.Row) error {
 	return w.done(err)
 }
 
-// Exists reports whether the row old, as a locking scan returned it, is there: a write of this
-// transaction may have deleted it since. Errors as Insert.
-func (tx *Tx) Exists(ctx context.Context, t *TableDef, old row.Row) (bool, error) {
+// Newest returns what the row old, as a locking scan returned it, is now, nil if it is gone: writes of this
+// transaction may have changed it since. Errors as Insert.
+func (tx *Tx) Newest(ctx context.Context, t *TableDef, old row.Row) (row.Row, error) {
 	_, was, err := tx.change(ctx, t, old)
-	return was != nil, err
+	return was, err
 }
 
 // beginWrite checks that the transaction may write the table now.

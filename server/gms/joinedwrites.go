@@ -97,7 +97,7 @@ func (d *joinedDeleter) Delete(ctx *sql.Context, r sql.Row) error {
 	if err != nil {
 		return err
 	}
-	if there, err := tx.Exists(ctx, def, stored); err != nil || !there {
+	if is, err := tx.Newest(ctx, def, stored); err != nil || is == nil {
 		return s.fail(ctx, err)
 	}
 	s.pin.deleted++
@@ -148,6 +148,9 @@ func (n *joinedRows) fires(name string, f *firing) {
 		}
 	}
 }
+
+// Schema implements sql.Node: by it the planner compares what rows were with what they become.
+func (n *joinedRows) Schema(ctx *sql.Context) sql.Schema { return exactRow(n.Node.Schema(ctx)) }
 
 // Children implements sql.Node.
 func (n *joinedRows) Children() []sql.Node { return []sql.Node{n.Node} }

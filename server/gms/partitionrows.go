@@ -181,7 +181,7 @@ func (e *editor) update(ctx context.Context, tx *engine.Tx, sh *shape, old, r ro
 	if from == to {
 		return tx.Update(ctx, from, old, r)
 	}
-	if there, err := tx.Exists(ctx, from, old); err != nil || !there {
+	if is, err := tx.Newest(ctx, from, old); err != nil || is == nil {
 		if err == nil {
 			err = engine.ErrNotFound
 		}

@@ -109,7 +109,7 @@ func (e *firingEditor) Insert(ctx *sql.Context, r sql.Row) error {
 
 // kept fires for a row of a join that an UPDATE leaves as it is. One that a BEFORE trigger changes comes to the editor.
 func (f *firing) kept(ctx *sql.Context, old, new sql.Row) error {
-	exact := exactSchema(f.schema) // as the join compares rows
+	exact := exactRow(f.schema) // as the join compares rows
 	if same, err := old.Equals(ctx, new, exact); err != nil || !same {
 		return err
 	}
@@ -371,10 +371,10 @@ func (s *Session) fireUpdate(ctx *sql.Context, n *plan.Update) (*plan.Update, er
 			rows.fires(name, f)
 		}
 	}
-	if !fires {
-		return nil, nil
+	aliased, err := s.byAliases(ctx, join, targets)
+	if err != nil || !fires && !aliased {
+		return nil, err
 	}
-	var err error
 	c.Child, _, err = transform.Node(ctx, n.Child, func(_ *sql.Context, x sql.Node) (sql.Node, transform.TreeIdentity, error) {
 		if x == join {
 			return plan.NewUpdateJoin(targets, &source), transform.NewTree, nil
