@@ -30,6 +30,7 @@ type mergedView struct {
 	where   ast.Expr           // nil: every row
 	checks  []ast.Expr         // of WITH CHECK OPTION
 	reads   bool               // a column reads a table in a subquery
+	depends bool               // a subquery of a column is of the view's row
 	invoker bool               // SQL SECURITY INVOKER
 	definer syntax.AccountName // who else must be allowed to write the base table
 	broken  bool               // it names what is no column, which may be a column that is gone
@@ -165,6 +166,10 @@ func (m *viewMerger) merged(t syntax.TableName, spec *ast.ViewSpec, alias string
 			return nil, nil
 		}
 	}
+	// MySQL makes the rows of a view with such a column first, unless it is told not to.
+	if v.depends && !strings.EqualFold(spec.Algorithm, "merge") {
+		return nil, nil
+	}
 	for i, c := range spec.Columns {
 		if i < len(v.columns) {
 			v.columns[i].name = c.String()
@@ -273,7 +278,9 @@ func (m *viewMerger) selected(e ast.SelectExpr, sc *viewScope, v *mergedView) bo
 		if rewrite.Groups(e.Expr) || rewrite.Windowed(e.Expr) {
 			return false
 		}
-		x := sc.expr(e.Expr)
+		column := *sc
+		column.depends = &v.depends
+		x := column.expr(e.Expr)
 		if rewrite.Large(x) {
 			return false
 		}
@@ -295,6 +302,8 @@ type viewScope struct {
 	database string      // of tables in subqueries that name none
 	of       *mergedView // whose own columns the names are; nil: others may be meant
 	tables   []scopeTable
+	depends  *bool // set where a subquery names a column from outside of it
+	within   bool  // it is a subquery's
 }
 
 // scopeTable is a table that names may be of.
@@ -315,11 +324,14 @@ func (sc *viewScope) node(n ast.SQLNode) (ast.SQLNode, bool, error) {
 	switch n := n.(type) {
 	case *ast.ColName:
 		if e := sc.resolve(n); e != nil {
+			if sc.within && sc.depends != nil {
+				*sc.depends = true
+			}
 			return e, false, nil
 		}
 	case *ast.Subquery:
 		inner := *sc
-		inner.of = nil
+		inner.of, inner.within = nil, true
 		inner.tables = append(sc.hidden(n.Select), sc.tables...)
 		sel := n.Select
 		_ = syntax.ReplaceNodes(reflect.ValueOf(&sel), inner.node)

@@ -66,10 +66,10 @@ func (m *viewMerger) named(t syntax.TableName) (*mergedView, error) {
 	return m.merge(t, v.tables[0].name.Name)
 }
 
-// written is merge of a view that a statement writes. Returns 1356 of one that names a column that is gone.
+// written is merge of a view that a statement writes. Returns 1356 of one that names what is gone.
 func (m *viewMerger) written(t syntax.TableName, alias string) (*mergedView, error) {
 	v, err := m.merge(t, alias)
-	if err == nil && v != nil && v.broken && m.s.brokenView(m.ctx, t) {
+	if err == nil && (v == nil || v.broken) && m.s.brokenView(m.ctx, t) {
 		return nil, errViewRights(t)
 	}
 	return v, err
