@@ -183,8 +183,8 @@ func isDenied(err error) bool {
 	return ok && slices.Contains([]int{1044, 1045, 1142, 1143, 1227, 1356, 1370}, e.Num)
 }
 
-// triggers checks that the definers of a table's triggers of an event may have them; what
-// they do is checked as they run.
+// triggers checks that the definers of a table's triggers of an event may have them, and read and write the columns of
+// NEW and OLD; what else they do is checked as they run.
 func (a *rights) triggers(t syntax.TableName, event string) error {
 	tx, err := a.s.begin(a.ctx)
 	if err != nil || a.s.temporary(t.Database, t.Name) != nil {
@@ -210,8 +210,44 @@ func (a *rights) triggers(t syntax.TableName, event string) error {
 		if err := d.table(t, sql.PrivilegeType_Trigger); err != nil {
 			return err
 		}
+		if err := d.triggerRows(t, create.TriggerSpec.Body); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// triggerRows checks the columns of NEW and OLD that the body of a table's trigger names: UPDATE of what SET assigns,
+// SELECT of others.
+func (a *rights) triggerRows(t syntax.TableName, body ast.Statement) error {
+	def, _, err := a.s.definition(a.ctx, t)
+	if err != nil || def == nil {
+		return err
+	}
+	need := func(n *ast.ColName, p sql.PrivilegeType) error {
+		row := n.Qualifier.Name.String()
+		if !strings.EqualFold(row, "new") && !strings.EqualFold(row, "old") || def.Column(n.Name.String()) < 0 {
+			return nil
+		}
+		return a.column(t, n.Name.String(), p)
+	}
+	return syntax.Walk(func(n ast.SQLNode) (bool, error) {
+		switch n := n.(type) {
+		case *ast.SetVarExpr:
+			if err := need(n.Name, sql.PrivilegeType_Update); err != nil {
+				return false, err
+			}
+			return false, syntax.Walk(func(n ast.SQLNode) (bool, error) {
+				if c, ok := n.(*ast.ColName); ok {
+					return false, need(c, sql.PrivilegeType_Select)
+				}
+				return true, nil
+			}, n.Expr)
+		case *ast.ColName:
+			return false, need(n, sql.PrivilegeType_Select)
+		}
+		return true, nil
+	}, body)
 }
 
 // as makes the session one of a definer's until the function it returns is called.

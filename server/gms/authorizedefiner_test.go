@@ -45,6 +45,15 @@ func TestProgramsRunAsTheirDefiners(t *testing.T) {
 	must(t, c, "GRANT SELECT ON s.* TO boss", "REVOKE TRIGGER ON d.* FROM boss")
 	wantMessage(t, u, "INSERT INTO d.t VALUES (1)", 1142, "TRIGGER command denied to user 'boss'@'%' for table 't'")
 
+	must(t, c, "GRANT TRIGGER ON d.* TO boss", "REVOKE UPDATE ON d.* FROM boss")
+	wantMessage(t, u, "INSERT INTO d.t VALUES (1)", 1143, "UPDATE command denied to user 'boss'@'%' for column 'a' in table 't'")
+	must(t, c, "GRANT UPDATE (a) ON d.t TO boss", "CREATE TABLE d.b (a INT)", "GRANT TRIGGER, UPDATE ON d.b TO boss",
+		"CREATE DEFINER=boss TRIGGER d.bt BEFORE INSERT ON d.b FOR EACH ROW SET NEW.a = NEW.a + 1", "REVOKE SELECT ON d.* FROM boss")
+	must(t, u, "INSERT INTO d.t VALUES (1)")
+	wantMessage(t, u, "INSERT INTO d.b VALUES (1)", 1143, "SELECT command denied to user 'boss'@'%' for column 'a' in table 'b'")
+	must(t, c, "GRANT SELECT (a) ON d.b TO boss")
+	must(t, u, "INSERT INTO d.b VALUES (1)")
+
 	must(t, c, "DROP USER boss")
 	const gone = "The user specified as a definer ('boss'@'%') does not exist"
 	for _, q := range []string{"SELECT * FROM d.v", "CALL d.p()", "INSERT INTO d.t VALUES (1)"} {

@@ -434,7 +434,7 @@ func (r *routine) value(ctx *sql.Context, e ast.Expr, sc *scope) (any, sql.Type,
 	switch e := e.(type) { // what needs no plan
 	case *ast.ColName:
 		if l := sc.local(e); l != nil {
-			return l.value, l.typ, nil
+			return l.value, l.typ, l.gone
 		}
 	case ast.BoolVal:
 		return bool(e), types.Boolean, nil

@@ -1,6 +1,7 @@
 package gms
 
 import (
+	"context"
 	"strconv"
 	"strings"
 
@@ -23,7 +24,8 @@ type local struct {
 	typ      sql.Type
 	column   *engine.ColumnDef // of its definition its notes alone are right; nil: it has none
 	value    any
-	assigned bool // since it was made
+	assigned bool  // since it was made
+	gone     error // it is a column that there is no more
 }
 
 // newLocal returns a variable of a declared type. A text that names neither a character set nor a collation has that of the
@@ -68,6 +70,9 @@ func (l *local) digits() int {
 
 // assign gives a variable what an expression is, by the rules for columns.
 func (l *local) assign(ctx *sql.Context, e sql.Expression, row sql.Row) error {
+	if l.gone != nil {
+		return l.gone
+	}
 	e, _ = assignedAs(ctx, e, l.typ)
 	v, err := e.Eval(ctx, row)
 	if err == nil {
@@ -119,6 +124,9 @@ func (l *local) stored(ctx *sql.Context, v any) any {
 
 // expression returns the variable's value as an expression of its type.
 func (l *local) expression() sql.Expression {
+	if l.gone != nil {
+		return failing{expression.NewLiteral(nil, types.Null), l.gone}
+	}
 	typ := l.typ
 	if t := clockType(typ); t != nil {
 		typ = t
@@ -131,6 +139,18 @@ func (l *local) expression() sql.Expression {
 	}
 	return &expr.Local{Literal: lit, Column: l.column}
 }
+
+// failing is what cannot be named.
+type failing struct {
+	*expression.Literal
+	err error
+}
+
+// Eval implements sql.Expression.
+func (f failing) Eval(*sql.Context, sql.Row) (any, error) { return nil, f.err }
+
+// WithResolvedChildren implements ast.Injectable.
+func (f failing) WithResolvedChildren(context.Context, []any) (any, error) { return nil, f.err }
 
 // tree returns the variable's value for the tree of a statement.
 func (l *local) tree() ast.Expr {

@@ -43,12 +43,20 @@ func (sc *scope) local(n *ast.ColName) *local {
 		switch row := n.Qualifier.Name.String(); {
 		case sc.rows == nil:
 		case strings.EqualFold(row, "new"):
-			return sc.rows.new[n.Name.Lowered()]
+			return rowColumn(sc.rows.new, n, "NEW")
 		case strings.EqualFold(row, "old"):
-			return sc.rows.old[n.Name.Lowered()]
+			return rowColumn(sc.rows.old, n, "OLD")
 		}
 	}
 	return nil
+}
+
+// rowColumn returns a column of NEW or OLD; one that was dropped since CREATE TRIGGER is an error, whatever is done with it.
+func rowColumn(row map[string]*local, n *ast.ColName, name string) *local {
+	if l := row[n.Name.Lowered()]; l != nil {
+		return l
+	}
+	return &local{name: n.Name.String(), typ: types.Null, gone: mysql.NewSQLError(1054, "42S22", "Unknown column '%s' in '%s'", n.Name.String(), name)}
 }
 
 func (sc *scope) find(name string) *local {
