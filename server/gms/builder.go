@@ -11,6 +11,7 @@ import (
 	"github.com/dolthub/vitess/go/mysql"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
+	"sextant/engine"
 	"sextant/server/gms/function"
 	"sextant/server/gms/planrule"
 	"sextant/server/gms/rewrite"
@@ -308,6 +309,10 @@ func (b *builder) node(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		c := *n
 		c.Catalog = unguarded{n.Catalog, s.b}
 		return b.plain(ctx, s, &c, r)
+	case *plan.DropProcedure:
+		return nil, noteMissing(ctx, n.IfExists, engine.ObjectProcedure, n.Db, n.ProcedureName, 1305, "PROCEDURE "+n.Db.Name()+"."+n.ProcedureName+" does not exist")
+	case *plan.DropTrigger:
+		return nil, noteMissing(ctx, n.IfExists, engine.ObjectTrigger, n.Db, n.TriggerName, 1360, "Trigger does not exist")
 	case *plan.CreateView:
 		if s.b.mysql {
 			c, err := s.withColumns(ctx, n)

@@ -511,6 +511,12 @@ func (c *client) fail(ctx context.Context, err error) error {
 	told := c.told(err)
 	var e *protocol.Error
 	if errors.As(told, &e) {
+		var own *mysql.SQLError
+		if errors.As(err, &own) && error(own) == c.sess.calls.signalled {
+			for _, b := range c.sess.calls.condition.Before {
+				c.sess.noteError(b.Number, b.Message)
+			}
+		}
 		c.sess.noteError(int(e.Number), e.Message)
 	}
 	return told

@@ -342,6 +342,18 @@ func noteExists(ctx *sql.Context, create string, number int, message string) boo
 	return h.Optional
 }
 
+// noteMissing notes that a DROP … IF EXISTS drops nothing.
+func noteMissing(ctx *sql.Context, ifExists bool, kind engine.ObjectKind, db sql.Database, name string, number int, message string) error {
+	if !ifExists {
+		return nil
+	}
+	ok, err := getObject(ctx, kind, db.Name(), name, &struct{}{})
+	if err == nil && !ok {
+		ctx.Session.Warn(&sql.Warning{Level: "Note", Code: number, Message: message})
+	}
+	return err
+}
+
 // SaveStoredProcedure implements sql.StoredProcedureDatabase.
 func (d *Database) SaveStoredProcedure(ctx *sql.Context, p sql.StoredProcedureDetails) error {
 	if ok, err := getObject(ctx, engine.ObjectProcedure, d.Name(), p.Name, &storedProcedure{}); err != nil {

@@ -1,6 +1,7 @@
 package gms
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -95,7 +96,7 @@ func (d *getDiagnostics) run(ctx *sql.Context, s *Session, sc *scope) error {
 	var list []rewrite.Condition
 	for at := sc; at != nil && list == nil; at = at.up {
 		if at.raised != nil {
-			list = []rewrite.Condition{*at.raised}
+			list = append(slices.Clone(at.raised.Before), *at.raised)
 		}
 	}
 	if list == nil {
@@ -109,7 +110,7 @@ func (d *getDiagnostics) run(ctx *sql.Context, s *Session, sc *scope) error {
 			}
 			c := rewrite.Condition{Number: w.Code, State: state, Message: w.Message}
 			if e, ok := s.calls.signalled.(*mysql.SQLError); ok && e.Num == w.Code && e.Message == w.Message {
-				c.State, c.Items = e.State, s.calls.items
+				c.State, c.Items = e.State, s.calls.condition.Items
 			}
 			list = append([]rewrite.Condition{c}, list...)
 		}

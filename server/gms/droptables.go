@@ -16,14 +16,13 @@ import (
 	"sextant/server/gms/syntax"
 )
 
-// parseDrop parses DROP TABLE and DROP VIEW of several databases; the planner drops those
-// of one.
+// parseDrop parses DROP VIEW, and DROP TABLE of several databases; the planner drops those of one.
 func parseDrop(view bool) grammar {
 	return func(l *syntax.Lexer) (ast.Statement, error) {
 		ifExists := l.Accept("if", "exists")
 		tables := l.TableNames()
 		l.AcceptOne("restrict", "cascade")
-		if len(tables) == 0 || l.Kind != 0 || !slices.ContainsFunc(tables, func(t syntax.TableName) bool { return t.Database != tables[0].Database }) {
+		if len(tables) == 0 || l.Kind != 0 || !view && !slices.ContainsFunc(tables, func(t syntax.TableName) bool { return t.Database != tables[0].Database }) {
 			return nil, nil
 		}
 		return dropStatement(tables, view, ifExists), nil

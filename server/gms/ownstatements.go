@@ -31,16 +31,26 @@ func ownOf(ctx *sql.Context, n *ast.Set) (ast.Statement, error) {
 
 // allowedOwn returns the error of a statement of ours that the program must not have.
 func (c *programCheck) allowedOwn(n *ast.Set) error {
-	if c.kind != programFunction && c.kind != programTrigger {
-		return nil
-	}
 	v, _ := n.Exprs[0].Expr.(*ast.SQLVal)
 	if v == nil {
+		return nil
+	}
+	if l := syntax.NewLexer(string(v.Val)); l.AcceptOne("alter", "drop") != "" {
+		if kind := l.AcceptOne("procedure", "function"); kind != "" {
+			return errNoDropWithin(strings.ToUpper(kind))
+		}
+	}
+	if c.kind != programFunction && c.kind != programTrigger {
 		return nil
 	}
 	switch word, _ := syntax.NextWord(string(v.Val), 0); {
 	case strings.EqualFold(word, "do"), strings.EqualFold(word, "kill"), strings.EqualFold(word, "reset"):
 		return nil
+	case strings.EqualFold(word, "set"):
+		if l := syntax.NewLexer(string(v.Val)); l.Accept("set", "role") {
+			return nil
+		}
+		return c.commit()
 	case strings.EqualFold(word, "alter"), strings.EqualFold(word, "drop"), rewrite.OwnView(n) != "":
 		return c.commit()
 	}

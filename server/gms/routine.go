@@ -36,9 +36,9 @@ type calls struct {
 	// triggers have been parsed; by their databases and what is stored of them.
 	triggers map[string]*trigger
 	placed   placedTrigger // by the CREATE TRIGGER that runs
-	// signalled is the error of the last SIGNAL, items what it has besides.
+	// signalled is the error of the last SIGNAL, condition what it is of.
 	signalled error
-	items     map[string]string
+	condition rewrite.Condition
 	within    *caller       // of the innermost function or trigger that runs, nil: none
 	stmt      ast.Statement // that runs of the innermost program
 	// args are the variables among the arguments of the CALL that a procedure is about

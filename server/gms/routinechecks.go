@@ -461,9 +461,12 @@ func (c *programCheck) allowed(stmt ast.Statement) error {
 		}
 	case *ast.DDL:
 		kind := ""
-		switch {
+		switch drops := strings.EqualFold(n.Action, ast.DropStr); {
+		case n.ProcedureSpec != nil && drops:
+			return errNoDropWithin("PROCEDURE")
 		case n.ProcedureSpec != nil:
 			kind = "PROCEDURE"
+		case drops:
 		case n.TriggerSpec != nil:
 			kind = "TRIGGER"
 		case n.EventSpec != nil:
@@ -485,6 +488,10 @@ func (c *programCheck) allowed(stmt ast.Statement) error {
 		return c.commit()
 	}
 	return nil
+}
+
+func errNoDropWithin(kind string) error {
+	return mysql.NewSQLError(1357, "HY000", "Can't drop or alter a %s from within another stored routine", kind)
 }
 
 func (c *programCheck) commit() error {

@@ -3,6 +3,7 @@ package gms
 import (
 	"errors"
 	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -93,7 +94,7 @@ func (r *routine) raise(ctx *sql.Context, err error, sc *scope) (*jump, error) {
 	c := newCondition(ctx, err)
 	if h := sc.handler(c); h != nil {
 		if err == r.s.calls.signalled {
-			c.Items = r.s.calls.items
+			c = r.s.calls.condition
 		}
 		return r.handle(ctx, h, c)
 	}
@@ -197,7 +198,7 @@ func parseSignal(l *syntax.Lexer) (ast.Statement, error) {
 	for l.Kind != 0 && l.Kind != ';' {
 		l.Next()
 	}
-	stmt, err := ast.Parse("SIGNAL " + l.Q[from:l.Start])
+	stmt, err := ast.Parse(rewrite.SignalNulls("SIGNAL " + l.Q[from:l.Start]))
 	n, ok := stmt.(*ast.Signal)
 	if err != nil || !ok {
 		return nil, nil // the planner's grammar says why
@@ -242,11 +243,18 @@ func (r *routine) signal(ctx *sql.Context, n *ast.Signal, was rewrite.Condition,
 	}
 	if state != "" {
 		c.State = state
+		if was.State != "" {
+			was.Before = nil
+			c.Before = append(slices.Clone(c.Before), was)
+		}
 	}
 	for _, item := range n.Info {
-		v, t, err := r.value(ctx, item.Value, sc)
-		if err != nil {
-			return err
+		var v any
+		var t sql.Type
+		if name, ok := item.Value.(*ast.ColName); !ok || name.Name.String() != rewrite.SignalNull {
+			if v, t, err = r.value(ctx, item.Value, sc); err != nil {
+				return err
+			}
 		}
 		if v == nil {
 			return mysql.NewSQLError(1231, "42000", "Variable '%s' can't be set to the value of 'NULL'", strings.ToUpper(string(item.ConditionItemName)))
@@ -271,7 +279,7 @@ func (r *routine) signal(ctx *sql.Context, n *ast.Signal, was rewrite.Condition,
 		}
 	}
 	err = c.Err()
-	r.s.calls.signalled, r.s.calls.items = err, c.Items
+	r.s.calls.signalled, r.s.calls.condition = err, c
 	return err
 }
 

@@ -1,6 +1,8 @@
 package rewrite
 
 import (
+	"strings"
+
 	"github.com/dolthub/vitess/go/mysql"
 
 	"sextant/server/gms/syntax"
@@ -35,6 +37,38 @@ func (r *Marking) markDiagnostics(at int) {
 	r.Put(at, end, "SET `"+Diagnosed+"` = "+syntax.QuoteText(r.Q[at:end]))
 }
 
+// SignalNull is the name that stands for NULL in a SIGNAL, for which the grammar has no other value.
+const SignalNull = "null "
+
+// markSignal puts names for the NULLs of a SIGNAL or RESIGNAL of a stored program.
+func (r *Marking) markSignal(at int) {
+	end := at
+	for end < len(r.Q) && r.Q[end] != ';' {
+		_, end = syntax.NextWord(r.Q, end)
+	}
+	if text := SignalNulls(r.Q[at:end]); text != r.Q[at:end] {
+		r.Put(at, end, text)
+	}
+}
+
+// SignalNulls returns the text of a SIGNAL with names for its NULLs.
+func SignalNulls(text string) string {
+	out, last := "", ""
+	for at := 0; at < len(text); {
+		word, end := syntax.NextWord(text, at)
+		if strings.EqualFold(word, "null") && last == "=" {
+			out += "`" + SignalNull + "`"
+		} else {
+			out += text[at:end]
+		}
+		if strings.TrimSpace(text[at:end]) != "" {
+			last = text[at:end]
+		}
+		at = end
+	}
+	return out
+}
+
 // Item returns an item of a condition.
 func (c Condition) Item(name string) string {
 	if text, there := c.Items[name]; there {
@@ -58,6 +92,7 @@ type Condition struct {
 	Message string
 	Warning bool
 	Items   map[string]string // that its SIGNAL has given it
+	Before  []Condition       // that a RESIGNAL has put it behind
 }
 
 // Err returns the condition as the error that a client is told.

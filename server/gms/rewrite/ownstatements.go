@@ -18,7 +18,8 @@ var beforeStatements = map[string]bool{"begin": true, ";": true, "then": true, "
 
 // inPrograms are the statements of ours that may stand in a stored program, by their first word, with the second.
 var inPrograms = map[string][]string{
-	"do": nil, "alter": {"procedure", "function", "user"}, "create": nil, "drop": {"function"}, "kill": nil, "reset": {"persist"},
+	"do": nil, "alter": {"procedure", "function", "user"}, "create": nil, "drop": {"function", "view"}, "kill": nil, "reset": {"persist"},
+	"set":   {"role", "default"},
 	"show":  {"open", "create", "engine", "storage", "master", "binary", "binlog", "relaylog", "replicas", "slave", "count", "profile", "profiles"},
 	"check": tableWords, "checksum": tableWords, "optimize": tableWords, "repair": tableWords,
 }
@@ -43,6 +44,10 @@ func (r *Marking) markOwn(token string, at int) bool {
 		}
 	} else if seconds != nil && !slices.Contains(seconds, next) {
 		return false
+	} else if token == "set" {
+		if next, _ = r.follows(end); strings.HasPrefix(next, "=") || strings.HasPrefix(next, ":") {
+			return false // a variable
+		}
 	}
 	for end = r.end; end < len(r.Q) && r.Q[end] != ';'; {
 		_, end = syntax.NextWord(r.Q, end)

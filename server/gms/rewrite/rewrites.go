@@ -337,6 +337,10 @@ func (r *Marking) token(token string, at int) {
 		}
 	case "get":
 		r.markDiagnostics(at)
+	case "signal", "resignal":
+		if r.program {
+			r.markSignal(at)
+		}
 	case "select", "duplicate":
 		r.reading = true
 	case "trigger", "procedure", "function", "event":
