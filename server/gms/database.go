@@ -71,7 +71,7 @@ func (d *Database) table(ctx *sql.Context, name string, ref reference) (sql.Tabl
 		return nil, false, s.locks.refused
 	}
 	def := s.temporary(d.Name(), name)
-	if def == nil {
+	if def == nil || ref == (reference{}) && s.keyed[tableKey(d.Name(), name)] {
 		def = cat.Table(d.Name(), name)
 	}
 	if def == nil {

@@ -134,8 +134,13 @@ func (t *Table) GetDeclaredForeignKeys(ctx *sql.Context) ([]sql.ForeignKeyConstr
 	if len(def.ForeignKeys) == 0 {
 		return nil, nil
 	}
+	s, err := sessionOf(ctx)
+	if err != nil {
+		return nil, err
+	}
 	out := make([]sql.ForeignKeyConstraint, len(def.ForeignKeys))
 	for i, fk := range def.ForeignKeys {
+		s.lookKeyed(fk.ParentDatabase, fk.ParentTable)
 		out[i] = constraint(def, fk)
 	}
 	slices.SortFunc(out, func(a, b sql.ForeignKeyConstraint) int { return strings.Compare(a.Name, b.Name) })
@@ -152,13 +157,41 @@ func (t *Table) GetReferencedForeignKeys(ctx *sql.Context) ([]sql.ForeignKeyCons
 		cat = s.tx.tx.NewestCatalog()
 	}
 	def := t.live(ctx).def
+	if def.Temporary {
+		return nil, nil
+	}
 	found := t.db.b.children.of(cat, def.Database, def.Name)
 	out := make([]sql.ForeignKeyConstraint, len(found))
 	for i, fk := range found {
+		s.lookKeyed(fk.Database, fk.Table)
 		fk.Columns, fk.ParentColumns = slices.Clone(fk.Columns), slices.Clone(fk.ParentColumns)
 		out[i] = fk
 	}
 	return out, nil
+}
+
+// lookKeyed says that a foreign key has the statement look for a table: no temporary one is meant.
+func (s *Session) lookKeyed(database, name string) {
+	if s.temporary(database, name) == nil {
+		return
+	}
+	if s.keyed == nil {
+		s.keyed = map[string]bool{}
+	}
+	s.keyed[tableKey(database, name)] = true
+}
+
+// lookKeyedBy is lookKeyed of the foreign keys that a CREATE TABLE defines.
+func (s *Session) lookKeyedBy(stmt ast.Statement) {
+	d, ok := stmt.(*ast.DDL)
+	if !ok || d.TableSpec == nil {
+		return
+	}
+	for _, c := range d.TableSpec.Constraints {
+		if fk, ok := c.Details.(*ast.ForeignKeyDefinition); ok {
+			s.lookKeyed(cmp.Or(fk.ReferencedTable.DbQualifier.String(), s.GetCurrentDatabase()), fk.ReferencedTable.Name.String())
+		}
+	}
 }
 
 // AddForeignKey implements sql.ForeignKeyTable.
@@ -348,6 +381,7 @@ func (b *builder) createForeignKey(ctx *sql.Context, s *Session, n *plan.CreateF
 			return nil, s.fail(ctx, err)
 		}
 	}
+	defer s.temps.hide(n.FkDef.ParentDatabase, n.FkDef.ParentTable)()
 	it, err := b.plain(ctx, s, n, r)
 	if err != nil {
 		if m := violation.FindStringSubmatch(err.Error()); m != nil && s.b.mysql {

@@ -158,7 +158,9 @@ type statement struct {
 	used      map[syntax.TableName]bool // its tables, nil: not asked for yet
 	// collations are those of the texts that it assigns to user variables, by their names.
 	collations map[string]sql.CollationID
-	ctes       map[derivedName]sql.Node // its references to common table expressions whose rows are made once, see shareCTEs
+	// keyed are tables that its foreign keys look for, which temporary tables of their names hide from it itself.
+	keyed map[string]bool
+	ctes  map[derivedName]sql.Node // its references to common table expressions whose rows are made once, see shareCTEs
 }
 
 var (
@@ -490,6 +492,7 @@ func (s *Session) ValidateSession(ctx *sql.Context) error {
 	}
 	s.statement, s.missing, s.viewUses, s.rewriting = statement{fresh: true}, syntax.TableName{}, nil, nil
 	s.place(s.locks.stmt)
+	s.lookKeyedBy(s.current())
 	s.command.ok = types.OkResult{}
 	if s.tx != nil {
 		s.tx.begun = false
