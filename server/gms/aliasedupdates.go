@@ -37,10 +37,8 @@ func (s *Session) byAliases(ctx *sql.Context, join *plan.UpdateJoin, targets map
 	byTable := map[engine.TableID][]alias{}
 	for name, target := range join.UpdateTargets {
 		t := tableUnder(target)
-		if sets := assignedColumns(ctx, join, name, t); len(sets) > 0 {
-			id := t.live(ctx).def.ID
-			byTable[id] = append(byTable[id], alias{name, sets})
-		}
+		id := t.live(ctx).def.ID
+		byTable[id] = append(byTable[id], alias{name, assignedColumns(ctx, join, name, t)})
 	}
 	for _, list := range byTable {
 		if len(list) < 2 {

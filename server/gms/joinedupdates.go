@@ -23,11 +23,16 @@ func ofOwnRows(ctx *sql.Context, a *analyzer.Analyzer, n *plan.Update, join *pla
 	exprs := slices.Clone(source.UpdateExprs.ExplicitUpdateExprs())
 	explicit := len(exprs)
 	var checks sql.CheckConstraints
+	targets := map[string]sql.Node{} // without those that have generated columns and no assignment
 	for name, target := range join.UpdateTargets {
 		t := tableUnder(target)
 		if t == nil {
 			return n, transform.SameTree, nil
 		}
+		if len(assignedColumns(ctx, join, name, t)) == 0 {
+			continue
+		}
+		targets[name] = target
 		found, err := writtenChecks(ctx, a, t)
 		if err != nil {
 			return nil, transform.SameTree, err
@@ -59,7 +64,7 @@ func ofOwnRows(ctx *sql.Context, a *analyzer.Analyzer, n *plan.Update, join *pla
 	own.UpdateExprs = plan.NewUpdateExprs(exprs, explicit)
 	u, _, err := transform.Node(ctx, n.WithChecks(checks), func(_ *sql.Context, x sql.Node) (sql.Node, transform.TreeIdentity, error) {
 		if x == join {
-			return plan.NewUpdateJoin(join.UpdateTargets, &own), transform.NewTree, nil
+			return plan.NewUpdateJoin(targets, &own), transform.NewTree, nil
 		}
 		return x, transform.SameTree, nil
 	})

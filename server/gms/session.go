@@ -503,6 +503,10 @@ func (s *Session) ValidateSession(ctx *sql.Context) error {
 // SetSessionVariable implements sql.Session; it remembers autocommit, which is
 // needed where there is no context to read it with.
 func (s *Session) SetSessionVariable(ctx *sql.Context, name string, val any) error {
+	switch strings.ToLower(name) {
+	case "read_only", "super_read_only":
+		return sql.ErrSystemVariableGlobalOnly.New(strings.ToLower(name))
+	}
 	if s.b.readOnlyVariable(name) {
 		return sql.ErrSystemVariableReadOnly.New(name)
 	}
