@@ -62,6 +62,7 @@ func NewConcatBuffer(ctx *sql.Context, g *aggregation.GroupConcat) (sql.Aggregat
 	}
 	by := reflect.ValueOf(g).Elem().FieldByName("sortConditions") // of which the planner only shows the expressions
 	for i, e := range g.Children()[:by.Len()] {
+		e = expr.WeighedKey(ctx, e)
 		c.keys = append(c.keys, e)
 		c.order = append(c.order, sql.SortCondition{
 			Expr: expression.NewGetField(i, e.Type(ctx), "", true), Order: sql.SortOrder(by.Index(i).FieldByName("Order").Uint()),
