@@ -234,28 +234,41 @@ func nameFunctional(def *engine.TableDef, clauses []*ast.DDL) {
 	}
 }
 
-// alteredExpressions checks the columns of the table that the expressions of indexes and of defaults name.
+// alteredExpressions checks the columns of the table that the expressions of indexes, generated columns and defaults name.
 func alteredExpressions(def *engine.TableDef, a *ast.AlterTable) error {
+	ofCounter := func(e ast.SQLNode) bool {
+		return slices.ContainsFunc(rewrite.ColumnsOf(e), func(used ast.ColIdent) bool {
+			at := def.Column(used.String())
+			return at >= 0 && def.Columns[at].AutoIncrement
+		})
+	}
 	for _, d := range a.Statements {
 		if x := d.IndexSpec; x != nil {
 			for _, f := range x.Fields {
 				if f.Expression == nil {
 					continue
 				}
-				for _, used := range rewrite.ColumnsOf(f.Expression) {
-					if at := def.Column(used.String()); at >= 0 && def.Columns[at].AutoIncrement {
-						return rewrite.CounterInIndex(x.ToName.String())
-					}
+				if ofCounter(f.Expression) {
+					return rewrite.CounterInIndex(x.ToName.String())
 				}
 			}
+		}
+		if x := d.DefaultSpec; x != nil && x.Value != nil && ofCounter(x.Value) {
+			return rewrite.CounterInDefault(x.Column.String())
 		}
 		if d.TableSpec == nil || d.ColumnAction == "" || len(d.TableSpec.Columns) != 1 {
 			continue
 		}
 		c := d.TableSpec.Columns[0]
+		if g := c.Type.GeneratedExpr; g != nil && ofCounter(g) {
+			return rewrite.CounterInGenerated(c.Name.String())
+		}
 		e, ok := c.Type.Default.(*ast.ParenExpr)
-		if !ok {
+		switch {
+		case !ok:
 			continue
+		case ofCounter(e):
+			return rewrite.CounterInDefault(c.Name.String())
 		}
 		place := def.Column(d.Column.String())
 		switch {
@@ -268,8 +281,6 @@ func alteredExpressions(def *engine.TableDef, a *ast.AlterTable) error {
 			at := def.Column(used.String())
 			switch {
 			case at < 0 || syntax.SameName(used.String(), d.Column.String()):
-			case def.Columns[at].AutoIncrement:
-				return rewrite.CounterInDefault(c.Name.String())
 			case at >= place && (def.Columns[at].DefaultExpr || def.Columns[at].Generated != ""):
 				return rewrite.LaterInDefault(c.Name.String())
 			}

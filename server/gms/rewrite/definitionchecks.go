@@ -678,13 +678,18 @@ func checkGenerated(spec *ast.TableSpec) error {
 			case !ok:
 				return mysql.NewSQLError(1054, "42S22", "Unknown column '%s' in 'generated column function'", used.String())
 			case bool(spec.Columns[j].Type.Autoincrement):
-				return mysql.NewSQLError(3109, "HY000", "Generated column '%s' cannot refer to auto-increment column.", name)
+				return CounterInGenerated(name)
 			case j >= i && spec.Columns[j].Type.GeneratedExpr != nil:
 				return mysql.NewSQLError(3107, "HY000", "Generated column can refer only to generated columns defined prior to it.")
 			}
 		}
 	}
 	return nil
+}
+
+// CounterInGenerated is the error of a generated column of an AUTO_INCREMENT column.
+func CounterInGenerated(name string) error {
+	return mysql.NewSQLError(3109, "HY000", "Generated column '%s' cannot refer to auto-increment column.", name)
 }
 
 // CounterInIndex is the error of a functional index on an AUTO_INCREMENT column.
