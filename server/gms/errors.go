@@ -77,7 +77,7 @@ func wireError(err error) error {
 		return mysql.NewSQLError(1197, "HY000",
 			"Multi-statement transaction required more than '%s' (%d); increase this variable and try again",
 			large.Cap, large.Limit)
-	case errors.Is(err, engine.ErrMemory):
+	case errors.Is(err, engine.ErrMemory), errors.Is(err, txn.ErrLocksFull):
 		return mysql.NewSQLError(mysql.EROutOfResources, "HY000",
 			"Out of memory; the instance's budget for transactions, locks and statements is used up")
 	case errors.Is(err, engine.ErrCounterUsedUp):

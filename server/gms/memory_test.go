@@ -124,6 +124,22 @@ func TestStatementsShareTheBudget(t *testing.T) {
 	}
 }
 
+// So do their locks.
+func TestLocksShareTheBudget(t *testing.T) {
+	i := startInstanceOn(t, memvolume.New(memvolume.Options{}), engine.Options{BudgetBytes: 2 << 20})
+	c := i.conn(i.open(""))
+	must(t, c, "CREATE DATABASE d", "USE d", "CREATE TABLE t (id INT PRIMARY KEY)", "SET cte_max_recursion_depth = 40000")
+	for _, from := range []string{"1", "5001", "10001", "15001", "20001", "25001"} {
+		must(t, c, "INSERT INTO t WITH RECURSIVE r (n) AS (SELECT "+from+" UNION ALL SELECT n+1 FROM r WHERE n < "+from+" + 4999) SELECT n FROM r")
+	}
+	must(t, c, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED", "BEGIN")
+	wantError(t, c, "SELECT COUNT(*) FROM t WHERE id % 2 = 0 FOR UPDATE", 1041, "HY000")
+	must(t, c, "ROLLBACK")
+	if one(t, c, "SELECT COUNT(*) FROM t WHERE id < 100 FOR UPDATE") != "99" {
+		t.Error("few locks are too many")
+	}
+}
+
 // What a statement keeps in memory while it sorts and groups many rows is bounded, the rest is in files, which are gone when the
 // statement is: at its end, and when it is killed or its client goes away. Beyond server.temp_space it fails.
 func TestStatementsWriteFiles(t *testing.T) {
