@@ -57,12 +57,12 @@ func dropSorts(a *analyzer.Analyzer) {
 }
 
 // takesSome reports whether a LIMIT or OFFSET is below a sort: the planner has the table below it read in the order of the sort, and
-// LIMIT would take other rows.
+// LIMIT would take other rows; or another sort, a derived table's: it drops both if an index has the order of that.
 func takesSome(ctx *sql.Context, n sql.Node) bool {
 	some := false
 	transform.InspectWithOpaque(ctx, n, func(_ *sql.Context, n sql.Node) bool {
 		switch n.(type) {
-		case *plan.Limit, *plan.Offset:
+		case *plan.Limit, *plan.Offset, *plan.Sort:
 			some = true
 		}
 		return !some
