@@ -255,8 +255,23 @@ type accumulator struct {
 
 var _ sql.AggregationBuffer = (*accumulator)(nil)
 
+// Slides reports whether its buffers are Sliding: an exact sum is the same whatever was added and taken back.
+func (a *Aggregate) Slides(ctx *sql.Context) bool { return a.decimal(ctx) != nil && !a.whole }
+
+// Sliding is a buffer that can take back what was added.
+type Sliding interface {
+	sql.AggregationBuffer
+	Remove(ctx *sql.Context, r sql.Row) error
+}
+
 // Update implements sql.AggregationBuffer.
-func (a *accumulator) Update(ctx *sql.Context, r sql.Row) error {
+func (a *accumulator) Update(ctx *sql.Context, r sql.Row) error { return a.add(ctx, r, 1) }
+
+// Remove implements Sliding, of an Aggregate that does.
+func (a *accumulator) Remove(ctx *sql.Context, r sql.Row) error { return a.add(ctx, r, -1) }
+
+// add adds a row, or takes it back with a sign of -1.
+func (a *accumulator) add(ctx *sql.Context, r sql.Row, sign int64) error {
 	v, err := a.child.Eval(ctx, r)
 	if err != nil || v == nil {
 		return err
@@ -286,8 +301,11 @@ func (a *accumulator) Update(ctx *sql.Context, r sql.Row) error {
 			return nil
 		}
 	}
-	a.n++
-	_, err = sql.DecimalCtx.Add(&a.sum, &a.sum, d)
+	if a.n += sign; sign < 0 {
+		_, err = sql.DecimalCtx.Sub(&a.sum, &a.sum, d)
+	} else {
+		_, err = sql.DecimalCtx.Add(&a.sum, &a.sum, d)
+	}
 	return err
 }
 

@@ -9,7 +9,6 @@ import (
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression"
-	"github.com/dolthub/go-mysql-server/sql/expression/function/aggregation"
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/mysql"
@@ -124,7 +123,7 @@ func newWindowFunc(ctx *sql.Context, w sql.WindowAdaptableExpression, def *sql.W
 		return nil, err
 	}
 	if a, ok := expr.WeighedAggregate(ctx, w).(sql.Aggregation); ok {
-		return (&frameAggregate{Aggregation: a, frame: frame}).value, nil
+		return frameValue(ctx, a, frame), nil
 	}
 	ranked := func(value func(p *Partition) any) windowFunc {
 		return func(ctx *sql.Context, p *Partition) (any, error) {
@@ -211,44 +210,6 @@ func ntile(ctx *sql.Context, number sql.Expression) (windowFunc, error) {
 		}
 		return uint64(int64(p.At)/(size+1) + 1), nil
 	}, nil
-}
-
-// frameAggregate computes an aggregate of frames. A frame that begins where the last one did and ends behind it, a running sum,
-// costs only its new rows.
-type frameAggregate struct {
-	sql.Aggregation
-	frame  *frame
-	buffer sql.AggregationBuffer
-	have   sql.WindowInterval // what the buffer holds
-}
-
-// value is a windowFunc.
-func (a *frameAggregate) value(ctx *sql.Context, p *Partition) (any, error) {
-	rows, err := a.frame.rows(ctx, p)
-	if err != nil {
-		return nil, err
-	}
-	if p.At == 0 || rows.Start != a.have.Start || rows.End < a.have.End {
-		a.have = sql.WindowInterval{Start: rows.Start, End: rows.Start}
-		if b, ok := a.buffer.(interface{ Reset() }); ok {
-			b.Reset()
-		} else if a.buffer, err = a.NewBuffer(ctx); err != nil {
-			return nil, err
-		}
-	}
-	for ; a.have.End < rows.End; a.have.End++ {
-		r, err := p.Row(ctx, a.have.End)
-		if err != nil {
-			return nil, err
-		}
-		if err := a.buffer.Update(ctx, r); err != nil {
-			return nil, err
-		}
-	}
-	if _, array := a.Aggregation.(*aggregation.JsonArray); array && rows.Start == rows.End {
-		return nil, nil
-	}
-	return a.buffer.Eval(ctx)
 }
 
 // frame finds the frames of the rows of a partition.
