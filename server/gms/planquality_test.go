@@ -109,6 +109,14 @@ var planQueries = []planQuery{
 	{"first rows of a common value by the index of the order", "select note from orders where status = 'done' order by day desc limit 3", 10},
 	{"first rows of a common value in a join", "select o.note, c.name from orders o join customers c on c.id = o.customer where o.status = 'open' order by o.day desc limit 3", 120},
 	{"MIN of an index's second column", "select min(day) from orders where customer = 9", 1},
+	{"a partition of a window, of a derived table", `select id from (select id, customer c, row_number() over (partition by customer order by day) n from orders) d
+		where c = 9 and n = 1`, 30},
+	{"partitions of several windows, of a CTE in a join", `with d as (select o.*, rank() over w n, sum(total) over (partition by day, customer) s from orders o
+		window w as (partition by customer order by day)) select d.id from d join customers c on c.id = d.customer where d.customer in (9, 10) and n = 1`, 80},
+	{"a partition of a window, with the value of another table's column", `select d.id from customers c join (select id, customer, row_number() over (partition by customer order by day) n from orders) d
+		on d.customer = c.id where c.id = 9 and n = 1`, 31},
+	{"a group of a CTE, with the value of another table's column", `with d as (select customer, sum(total) s from orders group by customer)
+		select c.name, d.s from customers c, d where d.customer = c.id and c.id = 9`, 31},
 }
 
 // makeShop makes customers, orders and items: 500, 4000 and 12000 rows, skewed.

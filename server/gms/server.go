@@ -194,6 +194,7 @@ func NewEngine(b *Backend) *sqle.Engine {
 	planrule.GuardVarying(a)
 	readEnds(a)
 	shareCTEs(a)
+	planrule.PushIntoDerived(a)
 	planrule.PlanUnions(a)
 	planrule.UpsertsOfIndexedExpressions(a)
 	planrule.TakeLongNames(a)
