@@ -10,20 +10,24 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/expression/function/aggregation"
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/transform"
+	"github.com/dolthub/go-mysql-server/sql/types"
 
 	"sextant/engine"
 	"sextant/engine/row"
+	"sextant/server/gms/planrule"
+	"sextant/server/gms/value"
 )
 
 // groupEnds has a scan of an index return a row of each group of rows that have the same values of its first columns, and where they are wanted, the
-// rows with the least and the greatest value of the column behind those: it goes from group to group. The groups, their DISTINCT, MIN and MAX are
+// rows with the least and the greatest value of the column behind those, within a bound of that: it goes from group to group. The groups, their DISTINCT, MIN and MAX are
 // the same as those of all rows.
 //
 // Source: MySQL's loose index scan.
 type groupEnds struct {
 	columns  int
 	min, max bool
-	groups   float64 // how many there are, an estimate
+	bound    *sql.MySQLRangeColumnExpr // what is wanted of the column, nil: all
+	groups   float64                   // how many there are, an estimate
 }
 
 // rowsPerSeek is how many rows of a group on average must be for each that is looked for: that costs as much as to read so many.
@@ -71,6 +75,13 @@ func readGroups(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity,
 	if len(by) == 0 {
 		return n, transform.SameTree, nil
 	}
+	if f, ok := child.(*plan.Filter); ok && end != nil {
+		var err error
+		if ends.bound, err = boundOf(ctx, f.Expression, end.(*expression.GetField)); ends.bound == nil || err != nil {
+			return n, transform.SameTree, err
+		}
+		child = f.Child
+	}
 	leaf, id := child, sql.TableId(0)
 	if alias, ok := leaf.(*plan.TableAlias); ok {
 		leaf, id = alias.Child, alias.Id()
@@ -116,17 +127,31 @@ func groupScan(ctx *sql.Context, leaf sql.Node, id sql.TableId, by []sql.Express
 	if err != nil {
 		return nil, err
 	}
+	given, taken := ends.bound, lookup
 	for _, x := range indexes {
 		ix, ours := x.(*Index)
-		if !ours || ix.pseudo != nil || ix.hasPrefix || lookup != nil && lookup.Index.ID() != ix.ID() || !ix.ends(&ends, lookup, by, end, id) {
+		if !ours || ix.pseudo != nil || ix.hasPrefix {
+			continue
+		}
+		rows := float64(st.rowCount())
+		if ends.bound, lookup = given, taken; lookup != nil && lookup.Index.ID() != ix.ID() {
+			if ends.bound = onlyBound(lookup, end, id); ends.bound == nil || given != nil {
+				continue
+			}
+			if n, known := st.estimate(ctx, *lookup); known {
+				rows = n
+			}
+			lookup = nil
+		}
+		if !ix.ends(&ends, lookup, by, end, id) {
 			continue
 		}
 		distinct, known := st.cardinality(ix.def, ends.columns).(uint64)
 		seeks := 1.0
-		if ends.min && ends.max || ends.max != ix.def.Columns[min(ends.columns, len(ix.columns)-1)].Desc {
+		if ends.bound != nil || ends.min && ends.max || ends.max != ix.def.Columns[min(ends.columns, len(ix.columns)-1)].Desc {
 			seeks++
 		}
-		if ends.groups = float64(distinct); !known || float64(st.rowCount()) < rowsPerSeek*seeks*max(1, ends.groups) {
+		if ends.groups = float64(distinct); !known || rows < rowsPerSeek*seeks*max(1, ends.groups) {
 			continue
 		}
 		if lookup == nil {
@@ -135,6 +160,8 @@ func groupScan(ctx *sql.Context, leaf sql.Node, id sql.TableId, by []sql.Express
 				return nil, err
 			}
 			lookup = &l
+		} else if ends.bound != nil {
+			lookup.Ranges = groupRanges(lookup.Ranges.(sql.MySQLRangeCollection), ends.columns)
 		}
 		loose := *t
 		loose.ends, loose.lookup = &ends, nil
@@ -186,22 +213,123 @@ func (ix *Index) ends(ends *groupEnds, l *sql.IndexLookup, by []sql.Expression, 
 	if slices.ContainsFunc(columns, func(c int) bool { return !slices.Contains(grouped, c) }) {
 		return false
 	}
-	for _, r := range ranges { // each group is in it or is not
-		for _, c := range r[min(at, len(r)):] {
-			if c.HasLowerBound() || c.HasUpperBound() || c.Type() == sql.RangeType_EqualNull {
-				return false
-			}
+	if ends.columns = at; end != nil {
+		if c := ordinal(end); slices.Contains(grouped, c) || at == len(ix.extended) || ix.extended[at] != c {
+			return false
 		}
 	}
-	ends.columns = at
-	if end == nil {
-		return true
+	var bound *sql.MySQLRangeColumnExpr
+	for i, r := range ranges { // each group is in it or is not, or has the same of the column
+		for j, c := range r[min(at, len(r)):] {
+			if !bounded(c) {
+				continue
+			}
+			if end == nil || j > 0 || c.Type() == sql.RangeType_EqualNull {
+				return false
+			}
+			if i == 0 {
+				bound = &r[at]
+			}
+		}
+		if end == nil {
+			continue
+		}
+		if all := len(r) <= at || !bounded(r[at]); all != (bound == nil) {
+			return false
+		} else if all {
+			continue
+		}
+		if same, err := bound.Equals(value.NoContext(), r[at]); err != nil || !same {
+			return false
+		}
 	}
-	c := ordinal(end)
-	if slices.Contains(grouped, c) {
-		return false
+	switch {
+	case bound == nil:
+	case ends.bound == nil:
+		ends.bound = bound
+	default:
+		both, some, err := bound.TryIntersect(value.NoContext(), *ends.bound)
+		ends.bound = &both
+		return some && err == nil
 	}
-	return at < len(ix.extended) && ix.extended[at] == c
+	return true
+}
+
+// bounded reports whether a range is not all values of its column.
+func bounded(c sql.MySQLRangeColumnExpr) bool {
+	return c.HasLowerBound() || c.HasUpperBound() || c.Type() == sql.RangeType_EqualNull
+}
+
+// onlyBound returns the range of a table's column that a lookup is of, nil if it is of more.
+func onlyBound(l *sql.IndexLookup, column sql.Expression, table sql.TableId) *sql.MySQLRangeColumnExpr {
+	f, ok := column.(*expression.GetField)
+	ix, ours := l.Index.(*Index)
+	ranges, _ := l.Ranges.(sql.MySQLRangeCollection)
+	if !ok || !ours || f.TableId() != table || len(ranges) != 1 || ranges[0][0].Type() == sql.RangeType_EqualNull ||
+		slices.ContainsFunc(ranges[0][1:], bounded) || ix.hasPrefix || ix.pseudo != nil || ix.shape.schema.IndexOfColName(f.Name()) != ix.columns[0] {
+		return nil
+	}
+	return &ranges[0][0]
+}
+
+// groupRanges returns ranges of whole groups by so many columns.
+func groupRanges(ranges sql.MySQLRangeCollection, columns int) sql.MySQLRangeCollection {
+	out := slices.Clone(ranges)
+	for i, r := range out {
+		out[i] = r[:columns]
+	}
+	return out
+}
+
+// boundOf returns the range of a column that a condition leaves of it, nil if it says something else.
+func boundOf(ctx *sql.Context, e sql.Expression, column *expression.GetField) (*sql.MySQLRangeColumnExpr, error) {
+	t := column.Type(ctx)
+	out := sql.NotNullRangeColumnExpr(t)
+	for _, c := range expression.SplitConjunction(ctx, e) {
+		op, of, v, literal := planrule.LiteralBound(ctx, c)
+		if !literal || of.Id() != column.Id() {
+			return nil, nil
+		}
+		given, err := v.Eval(ctx, nil)
+		if err != nil {
+			return nil, err
+		}
+		switch {
+		case types.IsInteger(t) && types.IsInteger(v.Type(ctx)):
+		case types.IsTime(t) && (types.IsTime(v.Type(ctx)) || types.IsTextOnly(v.Type(ctx))):
+		default:
+			return nil, nil
+		}
+		key, inRange, err := t.Convert(ctx, given)
+		if err != nil || inRange != sql.InRange {
+			return nil, nil
+		}
+		as := v.Type(ctx)
+		if types.IsTime(t) {
+			as = types.DatetimeMaxPrecision
+		}
+		if same, err := as.Compare(ctx, given, key); err != nil || same != 0 {
+			return nil, nil
+		}
+		var r sql.MySQLRangeColumnExpr
+		switch op {
+		case sql.IndexScanOpEq:
+			r = sql.ClosedRangeColumnExpr(key, key, t)
+		case sql.IndexScanOpLt:
+			r = sql.LessThanRangeColumnExpr(key, t)
+		case sql.IndexScanOpLte:
+			r = sql.LessOrEqualRangeColumnExpr(key, t)
+		case sql.IndexScanOpGt:
+			r = sql.GreaterThanRangeColumnExpr(key, t)
+		case sql.IndexScanOpGte:
+			r = sql.GreaterOrEqualRangeColumnExpr(key, t)
+		}
+		var some bool
+		if out, some, err = out.TryIntersect(ctx, r); err != nil || !some {
+			return nil, err
+		}
+	}
+	return &out, nil
 }
 
 // endRows are the rows of groupEnds.
@@ -241,7 +369,11 @@ func (g *endRows) group(ctx *sql.Context) error {
 	}
 	behind := row.PrefixEnd(key)
 	group := engine.Range{Lo: key, Hi: behind, HiOpen: true}
-	if ends.min || ends.max {
+	if ends.bound != nil {
+		if err := g.within(ctx, group); err != nil {
+			return err
+		}
+	} else if ends.min || ends.max {
 		desc := k.parts[ends.columns].Desc
 		low, high := ends.min && !desc || ends.max && desc, ends.max && !desc || ends.min && desc
 		if low && (g.o.Reverse || null && ends.min) {
@@ -280,6 +412,28 @@ func (g *endRows) group(ctx *sql.Context) error {
 	})
 	if len(g.ranges) > 0 && bytes.Compare(g.ranges[0].Lo, behind) < 0 {
 		g.ranges[0].Lo, g.ranges[0].LoOpen = behind, false
+	}
+	return nil
+}
+
+// within finds the ends of a group that are within the bound, in place of its first row.
+func (g *endRows) within(ctx *sql.Context, group engine.Range) error {
+	k, ends := g.lookup.space, g.t.ends
+	g.found = g.found[:0]
+	s, some, err := k.span(ctx, ends.columns, *ends.bound)
+	if err != nil || !some {
+		return err
+	}
+	if s.hi != nil {
+		group.Hi = slices.Concat(group.Lo, s.hi)
+	}
+	group.Lo = slices.Concat(group.Lo, s.lo)
+	for _, greatest := range []bool{false, true} {
+		if greatest && ends.max || !greatest && ends.min {
+			if _, _, err := g.first(ctx, []engine.Range{group}, greatest != k.parts[ends.columns].Desc); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }

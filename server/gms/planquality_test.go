@@ -91,6 +91,8 @@ var planQueries = []planQuery{
 	{"count of the different values of an index", "select count(distinct status) from orders", 3},
 	{"greatest of each group of an index", "select status, max(id) from orders group by status", 6},
 	{"least and greatest of each group of an index", "select st, min(cid), max(cid) from bills group by st", 4},
+	{"greatest of each group of an index, below a value", "select status, max(id) from orders where id < 3000 group by status", 6},
+	{"least and greatest of some groups of an index, within bounds", "select st, min(cid), max(cid) from bills where st <= 'open' and cid between 5 and 90 group by st", 3},
 	{"last row of each group", "select c.id, (select o.note from orders o where o.customer = c.id order by o.day desc limit 1) from customers c where c.id < 10", 21},
 	{"first row of each group", "select c.id, (select o.note from orders o where o.customer = c.id order by o.day, o.id limit 1) from customers c where c.id < 10", 21},
 	{"last row of each group, joined", `select c.id, o.note from customers c join orders o on o.id = (select p.id from orders p where p.customer = c.id

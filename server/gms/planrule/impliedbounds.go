@@ -120,6 +120,16 @@ func (b *impliedBound) holds(c *indexBound) bool {
 		slices.ContainsFunc(c.widened(), func(w *impliedBound) bool { return w.op == b.op })
 }
 
+// LiteralBound returns the comparison of a column with a literal that a condition is and an index can serve; ok false: it is none.
+func LiteralBound(ctx *sql.Context, e sql.Expression) (op sql.IndexScanOp, column *expression.GetField, literal *expression.Literal, ok bool) {
+	b := literalComparisons(ctx, e)
+	if len(b) != 1 {
+		return 0, nil, nil, false
+	}
+	literal, ok = b[0].value.(*expression.Literal)
+	return b[0].op, b[0].column.(*expression.GetField), literal, ok
+}
+
 // literalComparisons returns the comparisons of columns with literals among conditions that an index can serve.
 func literalComparisons(ctx *sql.Context, e sql.Expression) (out []*indexBound) {
 	for _, c := range expression.SplitConjunction(ctx, e) {
