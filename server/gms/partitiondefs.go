@@ -197,6 +197,9 @@ func attachPartitions(stmt ast.Statement, p *syntax.Partitioning) error {
 		return err
 	}
 	d, ok := stmt.(*ast.DDL)
+	if ok && d.TableSpec == nil && d.OptSelect != nil { // its columns are those of the query
+		d.TableSpec = &ast.TableSpec{}
+	}
 	if !ok || d.TableSpec == nil {
 		return value.ErrNotSupported("PARTITION BY without columns")
 	}
