@@ -9,7 +9,6 @@ import (
 	"github.com/dolthub/vitess/go/mysql"
 
 	"sextant/server/gms/expr"
-	"sextant/server/gms/function"
 )
 
 // recursiveCTE builds WITH RECURSIVE. The planner's own stops at a fixed depth
@@ -26,7 +25,7 @@ func (b *builder) recursiveCTE(ctx *sql.Context, s *Session, n *plan.RecursiveCt
 	c := &cteIter{b: b, m: &s.memory, n: n, outer: r, schema: n.Schema(ctx), most: most}
 	c.rows = &rowList{m: c.m}
 	if u.Distinct {
-		c.seen = make(map[uint64]struct{})
+		c.seen = newHashSet(c.m)
 	}
 	of, err := u.WithExpressions(ctx, byName(ctx, u.Expressions(), n.Schema(ctx))...)
 	if err != nil {
@@ -57,7 +56,7 @@ type cteIter struct {
 	part   sql.RowIter // nil: not begun
 	rows   *rowList    // of the part, so far
 	last   *rowList    // those that the part reads, nil: the first one reads none
-	seen   map[uint64]struct{}
+	seen   *hashSet    // nil: all rows count
 	cycles int64
 	most   int64
 }
@@ -86,13 +85,13 @@ func (c *cteIter) Next(ctx *sql.Context) (sql.Row, error) {
 			if err != nil {
 				return nil, err
 			}
-			if _, known := c.seen[key]; known {
-				continue
-			}
-			if err := c.m.charge(ctx, function.HashBytes, tableOverflow); err != nil {
+			fresh, err := c.seen.add(ctx, key)
+			if err != nil {
 				return nil, err
 			}
-			c.seen[key] = struct{}{}
+			if !fresh {
+				continue
+			}
 		}
 		return r, c.rows.add(ctx, r)
 	}
@@ -122,8 +121,9 @@ func (c *cteIter) recurse(ctx *sql.Context) error {
 
 // Close implements sql.RowIter.
 func (c *cteIter) Close(ctx *sql.Context) error {
-	c.m.release(int64(len(c.seen)) * function.HashBytes)
-	c.seen = nil
+	if c.seen != nil {
+		c.seen.close()
+	}
 	c.rows.close()
 	if c.last != nil {
 		c.last.close()
