@@ -35,7 +35,7 @@ func TestStatementMemory(t *testing.T) {
 		"SELECT id IN (SELECT id + 1 FROM u) FROM v",
 		"SELECT COUNT(*) FROM v x WHERE id IN (SELECT id + x.g FROM u) OR g = 77",
 		"UPDATE v SET g = 0 WHERE id IN (SELECT id FROM u) OR g = 77",
-		"WITH RECURSIVE r (n) AS (SELECT id FROM t UNION SELECT n + 20000 FROM r WHERE n < 400000) SELECT COUNT(*) FROM r",
+		"WITH RECURSIVE r (n, s) AS (SELECT 1, CAST('x' AS CHAR(100)) UNION SELECT n+1, s FROM r WHERE n < 20000) SELECT COUNT(*) FROM r",
 	} {
 		wantError(t, c, q, 1114, "HY000")
 		if one(t, c, "SELECT 1") != "1" || i.db.MemoryUsed() != base {
@@ -43,33 +43,32 @@ func TestStatementMemory(t *testing.T) {
 		}
 	}
 	for q, want := range map[string]string{ // the first ones write files
-		"SELECT COUNT(*) FROM (SELECT id, COUNT(*) FROM t GROUP BY id HAVING COUNT(*) = 1) x":                                                                    "20000",
-		"SELECT COUNT(*) FROM u a JOIN u b ON a.id = b.id":                                                                                                       "20000",
-		"SELECT COUNT(*) FROM u a LEFT JOIN (SELECT id + 5 id, s FROM u) b ON a.id = b.id WHERE b.id IS NULL":                                                    "5",
-		"SELECT SUM(n) FROM (SELECT s, ROW_NUMBER() OVER (ORDER BY s, id) n FROM t) x":                                                                           "200010000",
-		"SELECT SUM(n) + SUM(m) FROM (SELECT s, LEAD(id, 9000, 0) OVER (ORDER BY id) n, COUNT(*) OVER (PARTITION BY g) m FROM t) x":                              "199505500",
-		"SELECT COUNT(DISTINCT id, s) + 0 FROM t":                                                                                                                "20000",
-		"SELECT SUM(n) FROM (SELECT COUNT(DISTINCT id) n FROM t GROUP BY g) x":                                                                                   "20000",
-		"SELECT COUNT(*) FROM (SELECT DISTINCT id + 0 FROM t) x":                                                                                                 "20000",
-		"SELECT COUNT(*) FROM (SELECT id FROM t UNION SELECT id + 1 FROM t) x":                                                                                   "20001",
-		"SELECT COUNT(*) FROM (SELECT id, s FROM t INTERSECT SELECT id, s FROM u) x":                                                                             "20000",
-		"SELECT COUNT(*) FROM (SELECT id, s FROM t EXCEPT SELECT id + 7, s FROM u) x":                                                                            "20000",
-		"SELECT COUNT(*) FROM (SELECT id FROM t EXCEPT ALL SELECT id + 7 FROM u) x":                                                                              "7",
-		"WITH RECURSIVE r (n) AS (SELECT id FROM t UNION ALL SELECT n+1 FROM r WHERE n < 0) SELECT COUNT(*) FROM r":                                              "20000",
-		"WITH RECURSIVE r (n, s) AS (SELECT id, s FROM t UNION ALL SELECT n + 20000, s FROM r WHERE n < 40000) SELECT COUNT(*) FROM r":                           "59999",
-		"WITH RECURSIVE r (n, s) AS (SELECT id, s FROM t UNION SELECT IF(n < 40000, n + 20000, n % 7 + 1), IF(n < 40000, s, 'x') FROM r) SELECT COUNT(*) FROM r": "60020",
-		"SELECT id FROM t ORDER BY s, id LIMIT 15000, 1":                                                                                                         "9977",
-		"SELECT SUM(n) FROM (SELECT g, COUNT(*) n FROM t GROUP BY g) x":                                                                                          "20000",
-		"SELECT SUM(LENGTH(s)) FROM (SELECT g, GROUP_CONCAT(s) s FROM t GROUP BY g) x":                                                                           "10240",
-		"SELECT LENGTH(GROUP_CONCAT(s ORDER BY s DESC, id)) FROM t":                                                                                              "1024",
-		"SELECT LEFT(GROUP_CONCAT(id ORDER BY s DESC, id DESC), 12) FROM t":                                                                                      "19993,19967,",
-		"SELECT COUNT(DISTINCT g) FROM t":                                                                                                                        "10",
-		"SELECT COUNT(*) FROM (SELECT DISTINCT g FROM t) x":                                                                                                      "10",
-		"SELECT id FROM t ORDER BY s DESC, id DESC LIMIT 1":                                                                                                      "19993",
-		"SELECT COUNT(*) FROM (SELECT id FROM t ORDER BY s, id LIMIT 100) x":                                                                                     "100",
-		"SELECT COUNT(*) FROM v x WHERE (SELECT COUNT(*) FROM v a JOIN v b ON a.id = b.id WHERE a.g = x.g) = 20":                                                 "200",
-		"WITH RECURSIVE r (n) AS (SELECT 1 UNION ALL SELECT n+1 FROM r WHERE n < 20000) SELECT COUNT(*) FROM r":                                                  "20000",
-		"SELECT COUNT(*) FROM v x WHERE id IN (SELECT y.id FROM v y WHERE y.g <> x.g + 1) OR id = -1":                                                            "200",
+		"SELECT COUNT(*) FROM (SELECT id, COUNT(*) FROM t GROUP BY id HAVING COUNT(*) = 1) x":                                          "20000",
+		"SELECT COUNT(*) FROM u a JOIN u b ON a.id = b.id":                                                                             "20000",
+		"SELECT COUNT(*) FROM u a LEFT JOIN (SELECT id + 5 id, s FROM u) b ON a.id = b.id WHERE b.id IS NULL":                          "5",
+		"SELECT SUM(n) FROM (SELECT s, ROW_NUMBER() OVER (ORDER BY s, id) n FROM t) x":                                                 "200010000",
+		"SELECT SUM(n) + SUM(m) FROM (SELECT s, LEAD(id, 9000, 0) OVER (ORDER BY id) n, COUNT(*) OVER (PARTITION BY g) m FROM t) x":    "199505500",
+		"SELECT COUNT(DISTINCT id, s) + 0 FROM t":                                                                                      "20000",
+		"SELECT SUM(n) FROM (SELECT COUNT(DISTINCT id) n FROM t GROUP BY g) x":                                                         "20000",
+		"SELECT COUNT(*) FROM (SELECT DISTINCT id + 0 FROM t) x":                                                                       "20000",
+		"SELECT COUNT(*) FROM (SELECT id FROM t UNION SELECT id + 1 FROM t) x":                                                         "20001",
+		"SELECT COUNT(*) FROM (SELECT id, s FROM t INTERSECT SELECT id, s FROM u) x":                                                   "20000",
+		"SELECT COUNT(*) FROM (SELECT id, s FROM t EXCEPT SELECT id + 7, s FROM u) x":                                                  "20000",
+		"SELECT COUNT(*) FROM (SELECT id FROM t EXCEPT ALL SELECT id + 7 FROM u) x":                                                    "7",
+		"WITH RECURSIVE r (n) AS (SELECT id FROM t UNION ALL SELECT n+1 FROM r WHERE n < 0) SELECT COUNT(*) FROM r":                    "20000",
+		"WITH RECURSIVE r (n, s) AS (SELECT id, s FROM t UNION ALL SELECT n + 20000, s FROM r WHERE n < 40000) SELECT COUNT(*) FROM r": "59999",
+		"SELECT id FROM t ORDER BY s, id LIMIT 15000, 1":                                                                               "9977",
+		"SELECT SUM(n) FROM (SELECT g, COUNT(*) n FROM t GROUP BY g) x":                                                                "20000",
+		"SELECT SUM(LENGTH(s)) FROM (SELECT g, GROUP_CONCAT(s) s FROM t GROUP BY g) x":                                                 "10240",
+		"SELECT LENGTH(GROUP_CONCAT(s ORDER BY s DESC, id)) FROM t":                                                                    "1024",
+		"SELECT LEFT(GROUP_CONCAT(id ORDER BY s DESC, id DESC), 12) FROM t":                                                            "19993,19967,",
+		"SELECT COUNT(DISTINCT g) FROM t":                                                                                              "10",
+		"SELECT COUNT(*) FROM (SELECT DISTINCT g FROM t) x":                                                                            "10",
+		"SELECT id FROM t ORDER BY s DESC, id DESC LIMIT 1":                                                                            "19993",
+		"SELECT COUNT(*) FROM (SELECT id FROM t ORDER BY s, id LIMIT 100) x":                                                           "100",
+		"SELECT COUNT(*) FROM v x WHERE (SELECT COUNT(*) FROM v a JOIN v b ON a.id = b.id WHERE a.g = x.g) = 20":                       "200",
+		"WITH RECURSIVE r (n) AS (SELECT 1 UNION ALL SELECT n+1 FROM r WHERE n < 20000) SELECT COUNT(*) FROM r":                        "20000",
+		"SELECT COUNT(*) FROM v x WHERE id IN (SELECT y.id FROM v y WHERE y.g <> x.g + 1) OR id = -1":                                  "200",
 	} {
 		if got := one(t, c, q); got != want {
 			t.Errorf("%s: got %s, want %s", q, got, want)
@@ -127,11 +126,12 @@ func TestStatementsShareTheBudget(t *testing.T) {
 
 // So do their locks.
 func TestLocksShareTheBudget(t *testing.T) {
-	i := startInstanceOn(t, memvolume.New(memvolume.Options{}), engine.Options{BudgetBytes: 2 << 20})
+	i := startInstanceOn(t, memvolume.New(memvolume.Options{}), engine.Options{BudgetBytes: 768 << 10})
 	c := i.conn(i.open(""))
-	must(t, c, "CREATE DATABASE d", "USE d", "CREATE TABLE t (id INT PRIMARY KEY)", "SET cte_max_recursion_depth = 40000")
-	for _, from := range []string{"1", "5001", "10001", "15001", "20001", "25001"} {
-		must(t, c, "INSERT INTO t WITH RECURSIVE r (n) AS (SELECT "+from+" UNION ALL SELECT n+1 FROM r WHERE n < "+from+" + 4999) SELECT n FROM r")
+	must(t, c, "CREATE DATABASE d", "USE d", "CREATE TABLE t (id INT PRIMARY KEY)")
+	must(t, c, "INSERT INTO t WITH RECURSIVE r (n) AS (SELECT 1 UNION ALL SELECT n+1 FROM r WHERE n < 1000) SELECT n FROM r")
+	for range 29 {
+		must(t, c, "INSERT INTO t SELECT id + (SELECT MAX(id) FROM t) FROM t WHERE id <= 1000")
 	}
 	must(t, c, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED", "BEGIN")
 	wantError(t, c, "SELECT COUNT(*) FROM t WHERE id % 2 = 0 FOR UPDATE", 1041, "HY000")

@@ -256,7 +256,7 @@ type accumulator struct {
 var _ sql.AggregationBuffer = (*accumulator)(nil)
 
 // Slides reports whether its buffers are Sliding: an exact sum is the same whatever was added and taken back.
-func (a *Aggregate) Slides(ctx *sql.Context) bool { return a.decimal(ctx) != nil && !a.whole }
+func (a *Aggregate) Slides(ctx *sql.Context) bool { return a.decimal(ctx) != nil && a.whole == asShown }
 
 // Sliding is a buffer that can take back what was added.
 type Sliding interface {
