@@ -10,6 +10,7 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/expression/function/aggregation"
 	"github.com/dolthub/go-mysql-server/sql/plan"
+	"github.com/dolthub/go-mysql-server/sql/transform"
 	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/sqltypes"
 
@@ -157,9 +158,13 @@ func CreatedExpr(ctx *sql.Context, e sql.Expression, from sql.Node) ResultColumn
 		}
 	}
 	switch e.(type) {
-	case *expression.Arithmetic, *expression.Mod: // the planner's of integers have other types
-		if x := checked(ctx, e); x != nil && types.IsInteger(x.Type(ctx)) {
-			t = x.Type(ctx)
+	case *expression.Arithmetic, *expression.Mod, *expression.UnaryMinus, *typedCall: // the planner's of integers have other types
+		if x, same, err := transform.Expr(ctx, e, Check); err == nil && !bool(same) {
+			if is := x.Type(ctx); types.IsInteger(is) {
+				t = is
+			} else if types.IsInteger(t) && types.IsDecimal(is) {
+				e, t = x, is
+			}
 		}
 	}
 	c := ResultColumn{Typ: t, Nullable: d.nullable(e)}
@@ -198,8 +203,10 @@ func CreatedExpr(ctx *sql.Context, e sql.Expression, from sql.Node) ResultColumn
 				c.Typ = q
 			}
 			c.Nullable = true
-		} else {
-			c.Typ = d.decimal(e, t)
+		} else if c.Typ = d.decimal(e, t); c.Typ == t { // not known but by its evaluation
+			if x, same, err := transform.Expr(ctx, e, Check); err == nil && !bool(same) && types.IsDecimal(x.Type(ctx)) {
+				c.Typ = x.Type(ctx)
+			}
 		}
 	case types.IsDatetimeType(t), types.IsTimestampType(t):
 		if n := d.momentDigits(e); n >= 0 {

@@ -270,12 +270,23 @@ func mixedNumbers(ctx *sql.Context, values []sql.Expression) sql.Type {
 	return common.Typ
 }
 
+// numberType is an expression's type. The planner's of MOD of integers is a DECIMAL.
+func numberType(ctx *sql.Context, e sql.Expression) sql.Type {
+	if m, ok := e.(*expression.Mod); ok && types.IsInteger(m.LeftChild.Type(ctx)) && types.IsInteger(m.RightChild.Type(ctx)) {
+		if Unsigned(ctx, m.LeftChild) {
+			return types.Uint64
+		}
+		return types.Int64
+	}
+	return e.Type(ctx)
+}
+
 // commonNumber returns the type of one of several exact numbers, if it is a DECIMAL, as of a BIGINT UNSIGNED beside an INT,
 // or one of them is; nil for others.
 func commonNumber(ctx *sql.Context, values []sql.Expression, decimal bool) sql.Type {
 	whole, scale := 0, 0
 	for _, e := range values {
-		switch t := e.Type(ctx).(type) {
+		switch t := numberType(ctx, e).(type) {
 		case sql.DecimalType:
 			n := exactDigits{int(t.Precision()) - int(t.Scale()), int(t.Scale())}
 			if derived, ok := (deriver{ctx: ctx}).exact(e); ok { // the planner's sums and products have the digits of their sides

@@ -19,8 +19,8 @@ import (
 // and x'05' are 2005, what it could not keep stays as it is. Nil for other comparisons, and if nothing changes.
 func withYears(ctx *sql.Context, e sql.Expression, operands []sql.Expression, isList bool) sql.Expression {
 	column := func(o sql.Expression) bool {
-		_, ok := o.(*expression.GetField)
-		return ok && types.IsYear(o.Type(ctx))
+		f, ok := o.(*expression.GetField)
+		return ok && f.Table() != "" && types.IsYear(o.Type(ctx)) // an aggregate has none, and is a number
 	}
 	if !column(operands[0]) && (len(operands) != 2 || isList || !column(operands[1])) {
 		return nil
@@ -166,4 +166,41 @@ func yearOf(ctx *sql.Context, e sql.Expression) (int64, bool) {
 	}
 	was, same := v.(int64)
 	return int64(n), !same || was != int64(n)
+}
+
+// yearNumber is a YEAR in arithmetic: an integer without a sign.
+type yearNumber struct{ expression.UnaryExpressionStub }
+
+// NewYearNumber returns the expression of a YEAR.
+func NewYearNumber(e sql.Expression) sql.Expression {
+	return &yearNumber{expression.UnaryExpressionStub{Child: e}}
+}
+
+// Type implements sql.Expression.
+func (*yearNumber) Type(*sql.Context) sql.Type { return types.Uint64 }
+
+// String implements sql.Expression.
+func (y *yearNumber) String() string { return y.Child.String() }
+
+// CollationCoercibility implements sql.CollationCoercible.
+func (*yearNumber) CollationCoercibility(*sql.Context) (sql.CollationID, byte) {
+	return sql.Collation_binary, 5
+}
+
+// Eval implements sql.Expression.
+func (y *yearNumber) Eval(ctx *sql.Context, r sql.Row) (any, error) {
+	v, err := y.Child.Eval(ctx, r)
+	if v == nil || err != nil {
+		return nil, err
+	}
+	v, _, err = types.Uint64.Convert(ctx, v)
+	return v, err
+}
+
+// WithChildren implements sql.Expression.
+func (y *yearNumber) WithChildren(_ *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	if len(children) != 1 {
+		return nil, sql.ErrInvalidChildrenNumber.New(y, len(children), 1)
+	}
+	return NewYearNumber(children[0]), nil
 }

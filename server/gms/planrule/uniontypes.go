@@ -10,6 +10,7 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/expression/function/aggregation"
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/transform"
+	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/mysql"
 
 	"sextant/server/gms/expr"
@@ -62,6 +63,8 @@ func hasUnion(ctx *sql.Context, n sql.Node) (found bool) {
 					switch x := e.(type) {
 					case *aggregation.GroupConcat:
 						found = true
+					case *expression.Arithmetic, *expression.Div:
+						found = found || slices.ContainsFunc(x.Children(), isYear)
 					case *plan.Subquery:
 						found = found || hasUnion(ctx, x.Query)
 					}
@@ -192,10 +195,18 @@ func (u *unionTyping) expr(e sql.Expression) (sql.Expression, transform.TreeIden
 		return x.WithQuery(q), transform.NewTree, nil
 	}
 	children, same := e.Children(), transform.SameTree
+	calculates := false
+	switch e.(type) {
+	case *expression.Arithmetic, *expression.Div:
+		calculates = true
+	}
 	for i, c := range children {
 		o, sameChild, err := u.expr(c)
 		if err != nil {
 			return nil, same, err
+		}
+		if calculates && isYear(o) {
+			o, sameChild = expr.NewYearNumber(o), transform.NewTree
 		}
 		if !sameChild {
 			if same {
@@ -220,6 +231,12 @@ func (u *unionTyping) expr(e sql.Expression) (sql.Expression, transform.TreeIden
 		}
 	}
 	return out, same, nil
+}
+
+// isYear reports whether an expression is a YEAR column, with which the planner calculates as with a DOUBLE.
+func isYear(e sql.Expression) bool {
+	f, ok := e.(*expression.GetField)
+	return ok && types.IsYear(f.Type(nil))
 }
 
 func retyped(f *expression.GetField, t sql.Type) sql.Expression {
@@ -267,7 +284,10 @@ func (u *unionTyping) union(n *plan.SetOp) (sql.Node, error) {
 	if left == n.Left() && (outside(u.ctx, left) || outside(u.ctx, right)) {
 		return n, nil // the planner finds no columns of outer queries below a further node, and there is nothing to convert
 	}
-	l, r := u.side(left, columns, false), u.side(right, columns, false)
+	l, r := left, right
+	if !u.fits(left, columns) || !u.fits(right, columns) {
+		l, r = u.side(left, columns, false), u.side(right, columns, false)
+	}
 	if l == n.Left() && r == n.Right() {
 		return n, nil
 	}
@@ -349,16 +369,26 @@ func converted(e sql.Expression) (f *expression.GetField, convert bool) {
 	return nil, false
 }
 
+// fits reports whether a side's columns have their types, to the planner and when they are evaluated.
+func (u *unionTyping) fits(n sql.Node, columns []expr.ResultColumn) bool {
+	p, _ := n.(*plan.Project)
+	for i, c := range n.Schema(u.ctx) {
+		if !c.Type.Equals(columns[i].Typ) {
+			return false
+		}
+		if p == nil || !types.IsNumber(c.Type) {
+			continue
+		}
+		if x, _, err := transform.Expr(u.ctx, p.Projections[i], expr.Check); err != nil || !x.Type(u.ctx).Equals(c.Type) {
+			return false
+		}
+	}
+	return true
+}
+
 // side returns a side of a set operation with the values of its columns as they have them there.
 func (u *unionTyping) side(n sql.Node, columns []expr.ResultColumn, checked bool) sql.Node {
 	schema := n.Schema(u.ctx)
-	fit := true
-	for i, c := range schema {
-		fit = fit && c.Type.Equals(columns[i].Typ)
-	}
-	if fit {
-		return n
-	}
 	ids := outputs(u.ctx, n)
 	exprs := make([]sql.Expression, len(schema))
 	for i, c := range schema {
@@ -434,7 +464,13 @@ func (u *unionTyping) recursive(n *plan.RecursiveCte) (sql.Node, error) {
 	if right, err = u.node(right); err != nil {
 		return nil, err
 	}
-	out, err := n.WithSchema(schema).WithWorking(working).WithChildren(u.ctx, u.side(left, columns, false), u.side(right, columns, true))
+	if !u.fits(left, columns) {
+		left = u.side(left, columns, false)
+	}
+	if !u.fits(right, columns) {
+		right = u.side(right, columns, true)
+	}
+	out, err := n.WithSchema(schema).WithWorking(working).WithChildren(u.ctx, left, right)
 	if err != nil {
 		return nil, err
 	}
