@@ -8,7 +8,7 @@ import (
 // query returns a query, and what MariaDB is asked instead: it has no LATERAL.
 func (r *randomSQL) query() (ours, theirs string) {
 	r.levels = 0
-	switch n := r.IntN(24); {
+	switch n := r.IntN(28); {
 	case n < 6:
 		ours = r.selects(r.kinds())
 	case n < 8: // an order by a unique key
@@ -27,10 +27,40 @@ func (r *randomSQL) query() (ours, theirs string) {
 		ours = r.common()
 	case n < 22:
 		ours = r.windows()
+	case n < 26:
+		ours = r.named()
 	default:
 		return r.lateral()
 	}
 	return ours, ours
+}
+
+// named returns a query of one table whose columns have names, which its order, its groups or the query around it know them by.
+func (r *randomSQL) named() string {
+	t := pick(r, r.tables...)
+	sc, a := scope{t}, r.kind()
+	x, y := r.scalar(sc, a, 1), r.scalar(sc, 'i', 1)
+	bare := strings.ReplaceAll(y, t+".", "")
+	from := t + r.where(sc)
+	switch r.IntN(6) {
+	case 0: // the rows of one value are equal to all
+		return fmt.Sprintf("SELECT DISTINCT %s AS c0, %s AS c1 FROM %s ORDER BY %s LIMIT 50", y, x, from, pick(r, "1", "1 DESC", "c0 DESC, 2", "2, 1", y+", c1"))
+	case 1:
+		return fmt.Sprintf("SELECT MIN(c0), MAX(c1), COUNT(c0) FROM (SELECT c0, c1 FROM (SELECT %s AS c0, %s.id AS c1, %s.b0 AS c2 FROM %s ORDER BY %s) k ORDER BY c0, c1, c2 LIMIT %d) m",
+			y, t, t, from, pick(r, "c1", "c1 DESC, c2", "c0 DESC", "c2, c1"), 1+r.IntN(5))
+	case 2:
+		f := pick(r, "COUNT", "SUM", "AVG", "MIN", "max", "avg", "COUNT")
+		return fmt.Sprintf("SELECT %s(%s), %s(%s) AS c1, COUNT(*) AS c2, COUNT(1) FROM %s", f, y, f, bare, from)
+	case 3:
+		return fmt.Sprintf("SELECT %s AS c0, COUNT(*) AS c1 FROM %s GROUP BY %s HAVING %s ORDER BY c1, c0", x, from, pick(r, "c0", "1"), pick(r, "c1 > 1", "c0 IS NOT NULL AND c1 < 4", "MAX(n) <= 1.55", "MIN(d) > DATE '2024-01-15'"))
+	case 4:
+		v := scope{r.alias()}
+		return fmt.Sprintf("SELECT %s.b, %s(%s.d), %s(%s.n) FROM %s JOIN %s %s ON %s.b = %s.a GROUP BY %s.b HAVING %s(%s.d) %s DATE '2024-02-11' OR MIN(%s.n) = %s", t,
+			pick(r, "MAX", "MIN"), v[0], pick(r, "MAX", "MIN"), v[0], t, pick(r, r.tables...), v[0], t, v[0], t, pick(r, "MAX", "MIN"), v[0], pick(r, "<", ">=", "="), v[0], pick(r, "1.500", "7.1", "2.255"))
+	}
+	u := pick(r, r.tables...)
+	return fmt.Sprintf("SELECT c0, COUNT(*) FROM (SELECT %s AS c0 FROM %s UNION ALL SELECT %s FROM %s) k GROUP BY c0", pick(r, y, y+" + 0.5", "COALESCE("+y+", 0)", "MOD("+y+", 3)"), from,
+		pick(r, r.scalar(scope{u}, 'i', 1), u+".n", "COALESCE(MOD("+u+".b, 3), 1)"), u)
 }
 
 // groups returns a query with GROUP BY.
