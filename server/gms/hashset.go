@@ -39,7 +39,7 @@ func (s *hashSet) add(ctx *sql.Context, h uint64) (bool, error) {
 	ok, err := s.m.fits(ctx, function.HashBytes, s.bytes, 1)
 	if err == nil && !ok {
 		if err = s.pack(ctx); err == nil {
-			ok, err = s.m.fits(ctx, function.HashBytes, 0, 1)
+			_, err = s.m.fits(ctx, function.HashBytes, 0, 1) // 1041 if it does not
 		}
 	}
 	if err != nil {

@@ -89,7 +89,6 @@ func selectedExpression(s *ast.Select, o *ast.Order) {
 		}
 		of, _ = s.SelectExprs[at-1].(*ast.AliasedExpr)
 	}
-	names := 0
 	for _, e := range s.SelectExprs {
 		x, ok := e.(*ast.AliasedExpr)
 		if !ok {
@@ -110,13 +109,14 @@ func selectedExpression(s *ast.Select, o *ast.Order) {
 	case *ast.SQLVal, *ast.NullVal:
 		return
 	}
+	name, names := rewrite.SelectedName(of), 0
 	for _, e := range s.SelectExprs {
-		if strings.EqualFold(rewrite.SelectedName(e.(*ast.AliasedExpr)), rewrite.SelectedName(of)) {
+		if strings.EqualFold(rewrite.SelectedName(e.(*ast.AliasedExpr)), name) {
 			names++
 		}
 	}
 	if o.Expr = of.Expr; names == 1 {
-		of.As = ast.NewColIdent(rewrite.SelectedName(of))
+		of.As = ast.NewColIdent(name)
 		o.Expr = &ast.ColName{Name: of.As}
 	}
 }

@@ -326,9 +326,12 @@ func (c *typedCall) makesText() bool {
 	return whole || made && !c.chooses() && c.FunctionName() != "nullif"
 }
 
-func (c *typedCall) chooses() bool {
-	_, ok := Choices[strings.ToLower(c.FunctionName())]
-	return ok || c.FunctionName() == "case"
+func (c *typedCall) chooses() bool { return chooses(strings.ToLower(c.FunctionName())) }
+
+// chooses reports whether a function returns one of several values.
+func chooses(name string) bool {
+	_, ok := Choices[name]
+	return ok || name == "case"
 }
 
 // Type implements sql.Expression.

@@ -180,7 +180,7 @@ func alternatives(e sql.Expression) []sql.Expression {
 	if !ok {
 		return nil
 	}
-	if chooses[strings.ToLower(c.FunctionName())] {
+	if c.chooses() {
 		return c.values()
 	}
 	return nil
@@ -429,9 +429,6 @@ var allDigits = map[string]bool{
 	"exp": true, "ln": true, "log": true, "log2": true, "log10": true, "sign": true, "sec_to_time": true, "maketime": true, "from_unixtime": true,
 }
 
-// chooses are the functions that return one of several values. As a DOUBLE it is the whole quotient.
-var chooses = map[string]bool{"case": true, "coalesce": true, "ifnull": true, "if": true, "greatest": true, "least": true}
-
 // ofAllDigits returns an aggregate, a cast, an operation of DOUBLEs or one of allDigits with all digits of the quotients that it
 // is of, nil of others.
 func ofAllDigits(ctx *sql.Context, e sql.Expression) sql.Expression {
@@ -450,7 +447,7 @@ func ofAllDigits(ctx *sql.Context, e sql.Expression) sql.Expression {
 	case sql.FunctionExpression:
 		switch name := strings.ToLower(f.FunctionName()); {
 		case allDigits[name]:
-		case chooses[name] && types.IsFloat(f.Type(ctx)):
+		case chooses(name) && types.IsFloat(f.Type(ctx)): // as a DOUBLE it is the whole quotient
 		default:
 			return nil
 		}

@@ -15,7 +15,7 @@ import (
 // AllDigits has the expressions of a plan go on with all digits of the quotients that aggregates, subqueries and derived
 // tables hand them. What is shown is rounded. A second time it changes nothing.
 func AllDigits(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
-	whole, shown := map[sql.ColumnId]bool{}, shownTables(n, map[sql.TableId]bool{})
+	whole, shown, sets := map[sql.ColumnId]bool{}, shownTables(n, map[sql.TableId]bool{}), false
 	n, same, err := transform.Node(ctx, n, func(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
 		n, same, err := transform.OneNodeExpressions(ctx, n, columnDigits(whole))
 		if err != nil {
@@ -33,6 +33,8 @@ func AllDigits(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, 
 			}
 		}
 		switch of := n.(type) {
+		case *plan.SetOp:
+			sets = true
 		case *plan.GroupBy:
 			deps, some := handOn(ctx, of.SelectDeps, func(ctx *sql.Context, e sql.Expression) sql.Expression {
 				return expr.WholeAggregate(ctx, e, len(of.GroupByExprs) == 0)
@@ -56,8 +58,11 @@ func AllDigits(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, 
 	if err != nil {
 		return n, same, err
 	}
-	n, rounded, err := roundedLists(ctx, n, columnDigits(whole), true)
-	same = same && rounded
+	if sets || len(whole) > 0 {
+		var rounded transform.TreeIdentity
+		n, rounded, err = roundedLists(ctx, n, columnDigits(whole), true)
+		same = same && rounded
+	}
 	if into, ok := n.(*plan.Into); ok && err == nil {
 		if from := unroundedRows(ctx, into.Child, func(int) bool { return true }); from != nil {
 			n, err = into.WithChildren(ctx, from)
