@@ -196,6 +196,7 @@ func NewEngine(b *Backend) *sqle.Engine {
 	shareCTEs(a)
 	planrule.PushIntoDerived(a)
 	planrule.PlanUnions(a)
+	planrule.EraseProjections(a)
 	planrule.UpsertsOfIndexedExpressions(a)
 	planrule.TakeLongNames(a)
 	keepTableOptions(a)

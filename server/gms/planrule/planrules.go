@@ -53,6 +53,26 @@ func PlanUnions(a *analyzer.Analyzer) {
 	})
 }
 
+// EraseProjections lets the planner leave out a projection only if it hands on its child's columns: it compares the columns' names
+// and types alone, and a column of a UNION's side that is converted may have those of what it is made of.
+func EraseProjections(a *analyzer.Analyzer) {
+	AroundRule(a, "eraseProjection", func(ctx *sql.Context, n sql.Node, _ *sql.QueryFlags, _ PlanRule) (sql.Node, transform.TreeIdentity, error) {
+		if !n.Resolved() {
+			return n, transform.SameTree, nil
+		}
+		return transform.Node(ctx, n, func(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
+			p, ok := n.(*plan.Project)
+			if !ok || slices.ContainsFunc(p.Projections, func(e sql.Expression) bool { _, column := Unaliased(e).(*expression.GetField); return !column }) {
+				return n, transform.SameTree, nil
+			}
+			if !p.Schema(ctx).CaseSensitiveEquals(p.Child.Schema(ctx)) {
+				return n, transform.SameTree, nil
+			}
+			return p.Child, transform.NewTree, nil
+		})
+	})
+}
+
 // OtherSetOperations makes INTERSECT and EXCEPT again of the UNIONs that stand for them (see rewrite.SetOperations).
 func OtherSetOperations(_ *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
 	u, ok := n.(*plan.SetOp)
