@@ -68,6 +68,9 @@ func (s *Session) Warn(w *sql.Warning) {
 	} else if m := value.WrongMoment.FindStringSubmatch(w.Message); m != nil {
 		w = &sql.Warning{Level: w.Level, Code: w.Code, Message: "Incorrect datetime value: '" + m[1] + "'"}
 	}
+	if s.b.mysql && value.ZeroMoment.MatchString(w.Message) {
+		w = &sql.Warning{Level: w.Level, Code: w.Code, Message: value.ZeroMoment.ReplaceAllString(w.Message, "'0000-00-00 00:00:00'")}
+	}
 	if s.b.mysql && strings.HasPrefix(w.Message, "Setting CHARACTER SET, COLLATION and ENCRYPTION") {
 		return // of databases, which are set
 	}

@@ -300,7 +300,7 @@ func (a *aggregateOwners) overGroups(chain []queryBlock, number int) bool {
 	}
 	g := rewrite.WindowGroups{Table: rewrite.GroupsTable + strconv.Itoa(number), Inner: &ast.Select{From: s.From, Where: s.Where, Lock: s.Lock}}
 	for _, e := range s.GroupBy { // the mark of WITH ROLLUP with them
-		g.Inner.GroupBy = append(g.Inner.GroupBy, rewrite.Cloned(r.Meant(e)))
+		g.Inner.GroupBy = append(g.Inner.GroupBy, rewrite.Cloned(r.Group(e)))
 	}
 	for _, x := range r.Exprs {
 		x.As = ast.NewColIdent(rewrite.SelectedName(x))

@@ -34,12 +34,15 @@ func DoubleOf(ctx *sql.Context, v any) (float64, error) {
 	if b, ok := v.([]byte); ok {
 		v = string(b)
 	}
-	text := v
-	v, _, err := types.Float64.Convert(ctx, v)
-	if sql.ErrTruncatedIncorrect.Is(err) {
-		ctx.Warn(mysql.ERTruncatedWrongValue, "Truncated incorrect DOUBLE value: '%s'", value.Shown(text))
-		err = nil
+	text, some := v.(string)
+	if some {
+		prefix, more := value.NumericPrefix(text) // the planner takes '3et' for none
+		if more {
+			ctx.Warn(mysql.ERTruncatedWrongValue, "Truncated incorrect DOUBLE value: '%s'", text)
+		}
+		v = value.Numeric(prefix)
 	}
+	v, _, err := types.Float64.Convert(ctx, v)
 	f, _ := v.(float64)
 	return f, err
 }

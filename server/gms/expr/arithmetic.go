@@ -249,7 +249,7 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 			return expression.NewBinary(text)
 		}
 	case *expression.UnaryMinus:
-		if n := NewOperand(ctx, e.Child); !Unchanged(n, e.Child) {
+		if n := numberOperand(ctx, e.Child); !Unchanged(n, e.Child) {
 			return checkedOr(ctx, expression.NewUnaryMinus(n))
 		}
 		if e.Child.Type(ctx) == types.Float32 { // it is a DOUBLE
@@ -499,6 +499,8 @@ func MySQLText(e sql.Expression) string {
 		if number, negative := strings.CutPrefix(e.String(), "-"); negative {
 			return "-(" + number + ")"
 		}
+	case *TextDouble:
+		return MySQLText(e.Child)
 	case *IntegerCast:
 		return MySQLText(e.Convert)
 	case *decimalCast:

@@ -10,6 +10,7 @@ import (
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/types"
+	"github.com/dolthub/vitess/go/mysql"
 
 	"sextant/server/gms/value"
 )
@@ -72,7 +73,7 @@ func WithComparedTypes(ctx *sql.Context, e sql.Expression) sql.Expression {
 		case types.IsTextOnly(t):
 			text = true
 			lit, literal := o.(*expression.Literal)
-			far = far || literal && beyondDecimal(lit.Value())
+			far = far || literal && beyondDecimal(lit.Value()) || NumericText(ctx, o)
 		case types.IsTuple(t):
 			return nil
 		case BinaryText(ctx, o):
@@ -99,7 +100,7 @@ func WithComparedTypes(ctx *sql.Context, e sql.Expression) sql.Expression {
 		}
 		return e
 	}
-	if far = far && exact; far {
+	if far = far && number; far {
 		float, double = true, true
 	}
 	_, between := e.(*expression.Between)
@@ -352,6 +353,19 @@ func beyondDecimal(v any) bool {
 	return ok && math.Abs(f) >= 1e65
 }
 
+// NumericText reports whether an expression is a text, and no literal in which the planner sees the number that it begins with: in '3et' it
+// sees none.
+func NumericText(ctx *sql.Context, e sql.Expression) bool {
+	if lit, ok := e.(*expression.Literal); ok {
+		text, _ := lit.Value().(string)
+		prefix, more := value.NumericPrefix(text)
+		if rest := strings.TrimPrefix(strings.TrimLeft(text, value.Blanks), prefix); !more || prefix == "" || rest[0]|0x20 != 'e' {
+			return false
+		}
+	}
+	return e.Resolved() && types.IsTextOnly(e.Type(ctx))
+}
+
 // TextDouble is a text as the number that it begins with.
 type TextDouble struct{ expression.UnaryExpressionStub }
 
@@ -372,10 +386,22 @@ func (t *TextDouble) WithChildren(_ *sql.Context, children ...sql.Expression) (s
 // Eval implements sql.Expression.
 func (t *TextDouble) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	v, err := t.Child.Eval(ctx, r)
+	if err == nil {
+		v, err = sql.UnwrapAny(ctx, v)
+	}
 	if err != nil || v == nil {
 		return nil, err
 	}
-	return DoubleOf(ctx, v)
+	f, err := DoubleOf(ctx, v)
+	if err != nil || value.Finite(f) {
+		return f, err
+	}
+	if text, ok := v.(string); ok {
+		if _, more := value.NumericPrefix(text); !more {
+			ctx.Warn(mysql.ERTruncatedWrongValue, "Truncated incorrect DOUBLE value: '%s'", text)
+		}
+	}
+	return value.Nearest(types.Float64, f), nil
 }
 
 // nullIf is NULLIF: of its children the first is the value, the second tells whether it is NULL.

@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"reflect"
@@ -12,6 +13,7 @@ import (
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/types"
+	"github.com/dolthub/vitess/go/mysql"
 
 	"sextant/server/gms/value"
 )
@@ -26,7 +28,7 @@ type DateNumber struct {
 // datesAsNumbers returns the operands of an arithmetic expression, those that are dates as numbers,
 // and whether there are any.
 func datesAsNumbers(ctx *sql.Context, l, r sql.Expression) (sql.Expression, sql.Expression, bool) {
-	left, right := NewOperand(ctx, l), NewOperand(ctx, r)
+	left, right := numberOperand(ctx, l), numberOperand(ctx, r)
 	return left, right, !Unchanged(left, l) || !Unchanged(right, r)
 }
 
@@ -47,6 +49,14 @@ func NewOperand(ctx *sql.Context, e sql.Expression) sql.Expression {
 		return n
 	}
 	return NewDateNumber(ctx, e)
+}
+
+// numberOperand is NewOperand, and a text as the DOUBLE that it begins with.
+func numberOperand(ctx *sql.Context, e sql.Expression) sql.Expression {
+	if n := NewOperand(ctx, e); !Unchanged(n, e) || !NumericText(ctx, e) {
+		return n
+	}
+	return &TextDouble{expression.UnaryExpressionStub{Child: e}}
 }
 
 // NewDateNumber returns an operand as the number that it is in MySQL if it is a date, a time, a document or a binary text; another as it is.
@@ -178,7 +188,7 @@ func (d *DateNumber) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	default:
 		text = strings.NewReplacer("-", "", ":", "", " ", "").Replace(fmt.Sprint(v))
 	}
-	n, _, err := types.InternalDecimalType.Convert(ctx, text)
+	n, _, err := value.ToDecimal(ctx, text)
 	if err != nil {
 		return nil, err
 	}
@@ -248,10 +258,27 @@ func (d *decimalCast) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	if err != nil || v == nil {
 		return nil, err
 	}
-	var x *apd.Decimal
-	if f, ok := v.(float64); ok && !math.IsInf(f, 0) && !math.IsNaN(f) { // also one that no DECIMAL is
-		x, err = new(apd.Decimal).SetFloat64(f)
-	} else {
+	if b, ok := v.([]byte); ok && !types.IsBinaryType(d.Child.Type(ctx)) {
+		v = string(b)
+	}
+	x, ok := v.(*apd.Decimal)
+	switch v := v.(type) {
+	case float64: // also one that no DECIMAL is
+		if ok = value.Finite(v); ok {
+			x, err = new(apd.Decimal).SetFloat64(v)
+		}
+	case string:
+		prefix, more := value.NumericPrefix(v)
+		if more {
+			ctx.Warn(mysql.ERTruncatedWrongValue, "Truncated incorrect DECIMAL value: '%s'", v)
+		}
+		if x, _, err = apd.NewFromString(cmp.Or(prefix, "0")); err != nil { // its exponent is beyond all
+			f, _ := DoubleOf(ctx, prefix)
+			x, err = new(apd.Decimal).SetFloat64(max(min(f, math.MaxFloat64), -math.MaxFloat64))
+		}
+		ok = true
+	}
+	if !ok {
 		var n any
 		n, _, err = types.InternalDecimalType.Convert(ctx, v)
 		if x, ok = n.(*apd.Decimal); !ok || err != nil {

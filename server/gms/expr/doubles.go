@@ -86,15 +86,7 @@ func (c *doubleCast) WithChildren(ctx *sql.Context, children ...sql.Expression) 
 
 // Eval implements sql.Expression.
 func (c *doubleCast) Eval(ctx *sql.Context, r sql.Row) (any, error) {
-	v, err := c.Convert.Eval(ctx, r)
-	if err != nil || value.Finite(v) {
-		return v, err
-	}
-	e, err := clippedText(ctx, c.Child, r)
-	if err != nil {
-		return nil, err
-	}
-	return e.Eval(ctx, r)
+	return (&TextDouble{expression.UnaryExpressionStub{Child: c.Child}}).Eval(ctx, r)
 }
 
 // floatCast is CAST(… AS FLOAT), whose value must be one.
@@ -111,7 +103,11 @@ func (c *floatCast) WithChildren(ctx *sql.Context, children ...sql.Expression) (
 
 // Eval implements sql.Expression. Error 1690 beyond a FLOAT.
 func (c *floatCast) Eval(ctx *sql.Context, r sql.Row) (any, error) {
-	v, err := expression.NewConvert(c.Child, expression.ConvertToDouble).Eval(ctx, r)
+	var number sql.Expression = expression.NewConvert(c.Child, expression.ConvertToDouble)
+	if types.IsText(c.Child.Type(ctx)) {
+		number = &doubleCast{number.(*expression.Convert)}
+	}
+	v, err := number.Eval(ctx, r)
 	if err != nil || v == nil {
 		return nil, err
 	}

@@ -37,20 +37,20 @@ var memberTextFunctions = map[string]bool{
 func withMembers(ctx *sql.Context, e sql.Expression) (sql.Expression, bool) {
 	args := slices.Clone(e.Children())
 	concerned := func(int) bool { return true }
-	switch e := planned(e).(type) {
+	switch x := planned(e).(type) {
 	case *expression.Case:
 		first := 1 // the value of the first WHEN, and every second from there, and the ELSE
-		if e.Expr != nil {
+		if x.Expr != nil {
 			first = 2
 		}
 		concerned = func(i int) bool {
-			return i >= first && (i-first)%2 == 0 || e.Else != nil && i == len(args)-1
+			return i >= first && (i-first)%2 == 0 || x.Else != nil && i == len(args)-1
 		}
 	case *builtin.If:
 		concerned = func(i int) bool { return i > 0 }
 	case *builtin.Coalesce, *builtin.IfNull:
 	case sql.FunctionExpression:
-		if name := e.FunctionName(); !textFunctions[name] && !memberTextFunctions[name] {
+		if name := x.FunctionName(); !textFunctions[name] && !memberTextFunctions[name] {
 			return e, false
 		}
 	default:

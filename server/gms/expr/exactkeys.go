@@ -35,7 +35,7 @@ func NewDecimalLiteral(ctx *sql.Context, e sql.Expression) sql.Expression {
 func NextDecimal(ctx context.Context, t sql.DecimalType, key any) (*apd.Decimal, bool, error) {
 	d, ok := key.(*apd.Decimal)
 	if !ok {
-		v, _, err := types.InternalDecimalType.Convert(ctx, key)
+		v, _, err := value.ToDecimal(ctx, key)
 		if err != nil && !sql.ErrTruncatedIncorrect.Is(err) {
 			return nil, false, err
 		}
@@ -146,7 +146,7 @@ type KeyDecimal struct{ sql.DecimalType }
 
 // Convert implements sql.Type.
 func (KeyDecimal) Convert(ctx context.Context, v any) (any, sql.ConvertInRange, error) {
-	return types.InternalDecimalType.Convert(ctx, v)
+	return value.ToDecimal(ctx, v)
 }
 
 // Compare implements sql.Type.

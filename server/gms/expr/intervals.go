@@ -146,9 +146,8 @@ func fromUnixtime(ctx *sql.Context, e sql.Expression, r sql.Row) (any, error) {
 	if err != nil || v == nil {
 		return nil, err
 	}
-	v, _, err = types.Float64.Convert(ctx, v)
-	seconds, ok := v.(float64)
-	if !ok || err != nil && !sql.ErrTruncatedIncorrect.Is(err) {
+	seconds, err := DoubleOf(ctx, v)
+	if err != nil {
 		return nil, err
 	}
 	if seconds < 0 || seconds >= fn.MaxUnixTimeSecs+1 {

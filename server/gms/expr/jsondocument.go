@@ -21,9 +21,9 @@ func newBlob(kind string, number int, b []byte) value.TypedScalar {
 func newMoment(v any, t sql.Type) (s value.TypedScalar, ok bool) {
 	switch x := v.(type) {
 	case time.Time:
-		s = value.TypedScalar{Kind: "DATETIME", Text: x.Format(sql.DatetimeLayoutNoTrim)}
+		s = value.TypedScalar{Kind: "DATETIME", Text: value.MomentText(x, sql.DatetimeLayoutNoTrim)}
 		if types.IsDateType(t) {
-			s = value.TypedScalar{Kind: "DATE", Text: x.Format(time.DateOnly)}
+			s = value.TypedScalar{Kind: "DATE", Text: value.MomentText(x, time.DateOnly)}
 		}
 	case types.Timespan:
 		s = value.TypedScalar{Kind: "TIME", Text: value.SpanText(x.AsTimeDuration())}

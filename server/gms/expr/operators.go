@@ -82,6 +82,8 @@ func AsCondition(ctx *sql.Context, e sql.Expression) sql.Expression {
 		return NewDateNumber(ctx, e)
 	case types.IsJSON(t):
 		return expression.NewNot(checkedOr(ctx, expression.NewEquals(e, expression.NewLiteral(int64(0), types.Int64))))
+	case NumericText(ctx, e):
+		return &TextDouble{expression.UnaryExpressionStub{Child: e}}
 	}
 	return e
 }
@@ -101,8 +103,8 @@ func TimesAsConditions(ctx *sql.Context, e sql.Expression) sql.Expression {
 				continue
 			}
 		}
-		if t := c.Type(ctx); IsMoment(t) || types.IsJSON(t) {
-			conditions[i], some = AsCondition(ctx, c), true
+		if x := AsCondition(ctx, c); !Unchanged(x, c) {
+			conditions[i], some = x, true
 		}
 	}
 	if !some {

@@ -119,7 +119,7 @@ func NewUnrounded(ctx *sql.Context, e sql.Expression) sql.Expression {
 		if _, ok := exactDiv(e); ok {
 			return true
 		}
-		switch x := e.(type) {
+		switch x := planned(e).(type) {
 		case *rounded, *expression.UserVar:
 			return true
 		case *nullIf:
@@ -543,7 +543,7 @@ func exactValue(ctx *sql.Context, e sql.Expression, r sql.Row) (*apd.Decimal, er
 		}
 		e = x.Child
 	}
-	if n, ok := e.(*nullIf); ok {
+	if n, ok := planned(e).(*nullIf); ok {
 		if v, err := n.Eval(ctx, r); v == nil || err != nil {
 			return nil, err
 		}

@@ -119,10 +119,7 @@ func (f round) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	if err != nil || v == nil {
 		return nil, err
 	}
-	v, _, err = types.Float64.Convert(ctx, v)
-	if sql.ErrTruncatedIncorrect.Is(err) {
-		ctx.Warn(mysql.ERTruncatedWrongValue, "%s", err.Error())
-	} else if err != nil {
+	if v, err = DoubleOf(ctx, v); err != nil {
 		return nil, err
 	}
 	digits := any(int64(0))

@@ -284,6 +284,9 @@ func weighedCall(ctx *sql.Context, e sql.Expression) sql.Expression {
 		operands = append(operands, b.Cond)
 	}
 	operands, changed := WeighedOperands(ctx, operands...)
+	if texts := textDoubles(ctx, operands); texts != nil {
+		operands, changed = texts, true
+	}
 	if !changed {
 		return nil
 	}
@@ -293,6 +296,25 @@ func weighedCall(ctx *sql.Context, e sql.Expression) sql.Expression {
 		args[2*i+1] = o
 	}
 	return WithOperands(ctx, e, args)
+}
+
+// textDoubles returns the operand of a CASE and those of its WHENs with the texts among them as DOUBLEs if those that each is compared with
+// are numbers, nil of others.
+func textDoubles(ctx *sql.Context, operands []sql.Expression) []sql.Expression {
+	number := func(e sql.Expression) bool { return NumericType(e.Type(ctx)) }
+	out, some := slices.Clone(operands), false
+	if NumericText(ctx, operands[0]) && !slices.ContainsFunc(operands[1:], func(e sql.Expression) bool { return !number(e) }) {
+		out[0], some = &TextDouble{expression.UnaryExpressionStub{Child: operands[0]}}, true
+	}
+	for i, o := range operands[1:] {
+		if number(operands[0]) && NumericText(ctx, o) {
+			out[i+1], some = &TextDouble{expression.UnaryExpressionStub{Child: o}}, true
+		}
+	}
+	if !some {
+		return nil
+	}
+	return out
 }
 
 // comparedRows returns a comparison of a row with another, or IN with a list of rows, with

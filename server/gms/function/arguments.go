@@ -69,6 +69,8 @@ func WithArguments(ctx *sql.Context, name string, f sql.Function, own bool) (sql
 			case !e.Resolved():
 			case vector && types.IsJSON(e.Type(ctx)):
 				args[i] = &expr.ExactDocument{Expression: e, As: value.ComparedIn}
+			case name == "sqrt" && expr.NumericText(ctx, e):
+				args[i] = &expr.TextDouble{UnaryExpressionStub: expression.UnaryExpressionStub{Child: e}}
 			case number && (name != "bit_count" || !expr.BinaryString(ctx, e)):
 				args[i] = numberArgument(ctx, e)
 			case counts && !number:

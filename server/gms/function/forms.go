@@ -2,7 +2,8 @@ package function
 
 import (
 	"github.com/dolthub/go-mysql-server/sql"
-	"github.com/dolthub/go-mysql-server/sql/types"
+
+	"sextant/server/gms/expr"
 )
 
 // intervalIndex returns how many of the numbers behind the first, which ascend, are not
@@ -16,9 +17,8 @@ func intervalIndex(ctx *sql.Context, args []any) (any, error) {
 		if a == nil {
 			return int64(-1), nil
 		}
-		v, _, err := types.Float64.Convert(ctx, a)
-		f, ok := v.(float64)
-		if !ok {
+		f, err := expr.DoubleOf(ctx, a)
+		if err != nil {
 			return nil, err
 		}
 		if i == 0 {

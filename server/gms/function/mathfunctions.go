@@ -12,7 +12,6 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/expression"
 	builtin "github.com/dolthub/go-mysql-server/sql/expression/function"
 	"github.com/dolthub/go-mysql-server/sql/types"
-	"github.com/dolthub/vitess/go/mysql"
 
 	"sextant/server/gms/expr"
 	"sextant/server/gms/value"
@@ -88,13 +87,11 @@ func signOf(ctx *sql.Context, args []any) (any, error) {
 	case time.Time:
 		return int64(1), nil
 	}
-	v, _, err := types.Float64.Convert(ctx, args[0])
-	if sql.ErrTruncatedIncorrect.Is(err) {
-		ctx.Warn(mysql.ERTruncatedWrongValue, "%s", err.Error())
-	} else if err != nil {
+	x, err := expr.DoubleOf(ctx, args[0])
+	if err != nil {
 		return nil, err
 	}
-	return int64(cmp.Compare(v.(float64), 0)), nil
+	return int64(cmp.Compare(x, 0)), nil
 }
 
 // SeededRandom is RAND(n): the sequence that a constant begins, for others the first number of each one's.

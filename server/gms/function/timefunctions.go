@@ -18,6 +18,7 @@ import (
 // timeFunctions are functions of dates and times that the planner lacks, or that do not take
 // a text with a time and no date.
 var timeFunctions = map[string]*expr.FunctionDef{
+	"date":        dateOfMoment,
 	"last_day":    lastDay,
 	"year":        datePart("year", func(m value.MomentFields) int { return m.Year }),
 	"month":       datePart("month", func(m value.MomentFields) int { return m.Month }),
@@ -108,6 +109,9 @@ func addTime(sign time.Duration) func(*sql.Context, []any) (any, error) {
 		}
 		s, text := args[0].(string)
 		if t, ok := args[0].(time.Time); ok {
+			if t.Equal(types.ZeroTime) {
+				return nil, nil
+			}
 			return t.Add(sign * d), nil
 		}
 		if text && value.HasDate(s) {
@@ -165,9 +169,8 @@ func makeTime(ctx *sql.Context, args []any) (any, error) {
 	if !ok || args[2] == nil || n[1] < 0 || n[1] > 59 {
 		return nil, nil
 	}
-	v, _, err := types.Float64.Convert(ctx, args[2])
-	s, ok := v.(float64)
-	if !ok || s < 0 || s >= 60 {
+	s, err := expr.DoubleOf(ctx, args[2])
+	if err != nil || s < 0 || s >= 60 {
 		return nil, err
 	}
 	d := time.Duration(min(max(n[0], -900), 900)) * time.Hour
@@ -321,6 +324,15 @@ func datePart(name string, part func(value.MomentFields) int) *expr.FunctionDef 
 }
 
 // lastDay is LAST_DAY.
+// dateOfMoment is DATE(). The planner's is a text.
+var dateOfMoment = &expr.FunctionDef{Name: "date", Args: 1, Pure: true, Typ: types.Date, Eval: func(ctx *sql.Context, args []any) (any, error) {
+	t, ok := value.DatetimeOf(ctx, args[0])
+	if !ok {
+		return nil, nil
+	}
+	return value.Day(t), nil
+}}
+
 var lastDay = &expr.FunctionDef{Name: "last_day", Args: 1, Pure: true, Typ: types.Date, Eval: func(ctx *sql.Context, args []any) (any, error) {
 	m, ok := value.DateFields(ctx, args[0])
 	if !ok || m.Month == 0 {

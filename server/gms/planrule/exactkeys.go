@@ -13,6 +13,7 @@ import (
 	"github.com/dolthub/vitess/go/sqltypes"
 
 	"sextant/server/gms/expr"
+	"sextant/server/gms/value"
 )
 
 // exactLookup returns the read of an index for each row of a join whose keys are not rounded to the index's integers.
@@ -115,7 +116,7 @@ func (k *exactKey) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 		}
 	}
 	if types.IsDecimal(k.typ) || types.IsFloat(k.typ) {
-		number, _, err := types.InternalDecimalType.Convert(ctx, v)
+		number, _, err := value.ToDecimal(ctx, v)
 		if err != nil {
 			return nil, nil
 		}

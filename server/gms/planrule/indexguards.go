@@ -238,6 +238,9 @@ func misfitKind(ctx *sql.Context, t sql.Type, kind valueKind, equality bool, o s
 		if !ok {
 			return false
 		}
+		if expr.NumericText(ctx, o) { // the number that it begins with
+			return true
+		}
 		if types.IsInteger(t) { // all that are unlike 1.5 are all
 			text = strings.Trim(text, value.Blanks)
 			n, err := strconv.ParseInt(text, 10, 64)

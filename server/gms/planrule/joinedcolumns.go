@@ -159,8 +159,10 @@ func hideBounds(ctx *sql.Context, e sql.Expression) (sql.Expression, transform.T
 			continue
 		}
 		t, of := column.Type(ctx), lit.Type(ctx)
-		if _, in, err := t.Convert(ctx, lit.Value()); err == nil && in == sql.InRange && types.IsNumber(of) && (types.IsInteger(of) || !types.IsInteger(t)) {
-			continue
+		if types.IsNumber(of) && (types.IsInteger(of) || !types.IsInteger(t)) {
+			if _, in, err := t.Convert(ctx, lit.Value()); err == nil && in == sql.InRange {
+				continue
+			}
 		}
 		sides[i] = &expr.HiddenColumn{UnaryExpressionStub: expression.UnaryExpressionStub{Child: lit}}
 		out, err := e.WithChildren(ctx, sides...)

@@ -59,7 +59,7 @@ func rollup(s *ast.Select) error {
 		r.out = append(r.out, &ast.AliasedExpr{Expr: rollupColumn("c", i), As: ast.NewColIdent(name)})
 	}
 	for _, g := range s.GroupBy {
-		r.groups = append(r.groups, r.Meant(syntax.Unparenthesized(g)))
+		r.groups = append(r.groups, r.Group(syntax.Unparenthesized(g)))
 	}
 	order, having := r.order(), s.Having != nil
 	var union ast.SelectStatement
@@ -130,6 +130,21 @@ func (r *Rolling) Meant(e ast.Expr) ast.Expr {
 		return e
 	}
 	return r.Exprs[i].Expr
+}
+
+// Group returns what a name or a number in GROUP BY stands for: no aggregate, whose name is that of a column of the tables then.
+func (r *Rolling) Group(e ast.Expr) ast.Expr {
+	to, groups := r.Meant(e), false
+	_ = syntax.Walk(func(n ast.SQLNode) (bool, error) {
+		x, ok := n.(ast.Expr)
+		_, inner := n.(*ast.Subquery)
+		groups = groups || ok && Groups(x)
+		return !groups && !inner, nil
+	}, to)
+	if _, name := e.(*ast.ColName); name && groups {
+		return e
+	}
+	return to
 }
 
 // named returns an expression with what names of the result's columns stand for in it.

@@ -255,7 +255,7 @@ func windowsOfGroups(s *ast.Select) (*ast.Select, error) {
 	}
 	g := WindowGroups{Table: GroupsTable, Inner: &ast.Select{From: s.From, Where: s.Where, Lock: s.Lock}}
 	for _, e := range s.GroupBy {
-		g.Inner.GroupBy = append(g.Inner.GroupBy, r.Meant(e))
+		g.Inner.GroupBy = append(g.Inner.GroupBy, r.Group(e))
 	}
 	if s.Having != nil {
 		g.Inner.Having = s.Having

@@ -66,7 +66,7 @@ func Shown(v any) string {
 	case []byte:
 		return string(v)
 	case time.Time:
-		return v.Format("2006-01-02 15:04:05")
+		return MomentText(v, time.DateTime)
 	case float64:
 		text, _ := AppendDouble(NoContext(), nil, types.Float64, v)
 		return string(text)
@@ -77,6 +77,15 @@ func Shown(v any) string {
 		return "0"
 	}
 	return fmt.Sprint(v)
+}
+
+// MomentText is a moment in a layout that begins with the date; '0000-00-00' has no text of its own.
+func MomentText(t time.Time, layout string) string {
+	if t.Equal(types.ZeroTime) {
+		t = time.Date(0, 1, 1, 0, 0, 0, 0, time.UTC)
+		return types.ZeroDateStr[:len(time.DateOnly)] + t.Format(layout)[len(time.DateOnly):]
+	}
+	return t.Format(layout)
 }
 
 // Keep returns what is left of a value, or an error in strict mode.
@@ -396,6 +405,9 @@ var TruncatedNumber = regexp.MustCompile(`^Truncated incorrect (float|double|dec
 
 // WrongMoment is the planner's warning of a text whose beginning alone is a moment.
 var WrongMoment = regexp.MustCompile(`^Truncated incorrect \d{4}-\d\d-\d\d \d\d:[^a-z]* UTC value: ((?s:.*))$`)
+
+// ZeroMoment is '0000-00-00' in the planner's warnings.
+var ZeroMoment = regexp.MustCompile(`'-0001-11-30 00:00:00 \+0000 UTC'`)
 
 // ShownArgument is a value of a function as a text.
 func ShownArgument(v any) string {

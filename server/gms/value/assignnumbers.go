@@ -1,6 +1,8 @@
 package value
 
 import (
+	"cmp"
+	"context"
 	"fmt"
 	"math"
 	"strconv"
@@ -204,6 +206,21 @@ func NumericPrefix(s string) (string, bool) {
 		}
 	}
 	return s[:at], at < len(s)
+}
+
+// ToDecimal is the planner's conversion to a DECIMAL of all digits, with the number that a text begins with: the planner finds none in
+// '3et'. Returns sql.ErrTruncatedIncorrect with it of a text that goes on.
+func ToDecimal(ctx context.Context, v any) (any, sql.ConvertInRange, error) {
+	text, ok := v.(string)
+	if !ok {
+		return types.InternalDecimalType.Convert(ctx, v)
+	}
+	prefix, more := NumericPrefix(text)
+	d, in, err := types.InternalDecimalType.Convert(ctx, cmp.Or(prefix, "0"))
+	if more && err == nil {
+		err = sql.ErrTruncatedIncorrect.New(types.InternalDecimalType, text)
+	}
+	return d, in, err
 }
 
 // Numeric returns the value of a text that is a number, 0 for "".
