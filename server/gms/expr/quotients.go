@@ -401,7 +401,7 @@ func (x *rounded) exact(ctx *sql.Context, r sql.Row) (any, error) {
 	v, err := x.Child.Eval(ctx, r)
 	if d, ok := v.(*apd.Decimal); ok && x.mean && err == nil {
 		scale := int32(x.Child.Type(ctx).(sql.DecimalType).Scale())
-		return types.DecimalTruncate(d, quotientDigits(ctx, scale-int32(divisionDigits(ctx)), 0)), nil
+		return value.CutOff(d, quotientDigits(ctx, scale-int32(divisionDigits(ctx)), 0))
 	}
 	return v, err
 }

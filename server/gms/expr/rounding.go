@@ -286,7 +286,10 @@ func (f truncation) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 			return nil, err
 		}
 		n, err := WholeOf(ctx, digits)
-		cut := types.DecimalTruncate(d, int32(max(min(n, types.DecimalTypeMaxScale), -types.DecimalTypeMaxPrecision)))
+		if err != nil {
+			return nil, err
+		}
+		cut, err := value.CutOff(d, int32(max(min(n, types.DecimalTypeMaxScale), -types.DecimalTypeMaxPrecision)))
 		return roundedTo(ctx, f, f.LeftChild, f.RightChild, r, cut, err)
 	}
 	v, err = f.Truncate.Eval(ctx, r)

@@ -67,6 +67,24 @@ func AppendFixed(dst []byte, f float64, digits int) []byte {
 	return append(append(dst, text...), bytes.Repeat([]byte("0"), digits-len(fraction))...)
 }
 
+// CutOff is a number cut off behind so many digits, before the point of fewer than none. The planner's DecimalTruncate takes what is
+// cut off from its argument too where that has more than 38 digits: its copy shares them.
+func CutOff(d *apd.Decimal, scale int32) (*apd.Decimal, error) {
+	if -scale <= d.Exponent {
+		return d, nil
+	}
+	down := sql.DecimalCtx.WithPrecision(uint32(d.NumDigits()) + uint32(max(scale, 0)))
+	down.Rounding = apd.RoundDown
+	out := new(apd.Decimal)
+	if _, err := down.Quantize(out, d, -scale); err != nil {
+		return nil, err
+	}
+	if out.IsZero() {
+		out.Negative, out.Exponent = false, 0
+	}
+	return out, nil
+}
+
 // UnsignedZero returns a number, 0 of -0.
 func UnsignedZero(d *apd.Decimal) *apd.Decimal {
 	if d.Negative && d.IsZero() {
