@@ -9,6 +9,7 @@ import (
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/expression/function/aggregation"
+	"github.com/dolthub/go-mysql-server/sql/expression/function/aggregation/window"
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/transform"
 	"github.com/dolthub/go-mysql-server/sql/types"
@@ -57,6 +58,12 @@ func CreatedColumn(ctx *sql.Context, n sql.Node, at int) ResultColumn {
 		if e := bare(x.SelectExprs[at]); extreme(e) != nil || types.IsTimespan(e.Type(ctx)) || types.IsFloat(e.Type(ctx)) {
 			return CreatedExpr(ctx, e, x.Child)
 		}
+		c := storedColumn(ctx, schema[at])
+		switch bare(x.SelectExprs[at]).(type) {
+		case *window.FirstValue, *window.LastValue: // of a frame that may be empty
+			c.Nullable = true
+		}
+		return c
 	case *plan.SetOp:
 		return CreatedColumn(ctx, x.Left(), at).With(ctx, CreatedColumn(ctx, x.Right(), at))
 	case *plan.RecursiveCte:
@@ -487,11 +494,19 @@ func (d deriver) nullable(e sql.Expression) bool {
 		return some(x.Children())
 	}
 	t := e.Type(d.ctx)
-	if f, ok := e.(sql.FunctionExpression); ok && (types.IsTime(t) || types.IsTimespan(t)) {
-		return !present[f.FunctionName()]
+	if f, ok := e.(sql.FunctionExpression); ok {
+		switch name := f.FunctionName(); {
+		case types.IsTime(t) || types.IsTimespan(t):
+			return !present[name]
+		case !neverNull[name] && slices.ContainsFunc(e.Children(), d.nullable): // the planner asks columns, also of what an outer join leaves out
+			return true
+		}
 	}
 	return e.IsNullable(d.ctx)
 }
+
+// neverNull are the functions that are not NULL where an argument is.
+var neverNull = map[string]bool{"isnull": true, "field": true, "interval": true, IntervalFunction: true, "json_array": true, "json_object": true, "char": true}
 
 // present are the functions of the present, whose argument is a number of digits.
 var present = map[string]bool{

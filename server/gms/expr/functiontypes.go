@@ -2,6 +2,7 @@ package expr
 
 import (
 	"encoding/binary"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -166,8 +167,10 @@ func (c *typedCall) resolve(ctx *sql.Context) *callType {
 		if c.chooses() && types.IsNumber(t.typ) {
 			if typ := commonNumber(ctx, values, types.IsDecimal(t.typ)); typ != nil {
 				t.typ = typ
-			} else if t.typ == types.Int64 && (name == "greatest" || name == "least") {
-				t.typ = commonInteger(ctx, values)
+			} else if name == "greatest" || name == "least" {
+				if !slices.ContainsFunc(values, func(e sql.Expression) bool { t := e.Type(ctx); return !types.IsInteger(t) && !types.IsYear(t) }) {
+					t.typ = commonInteger(ctx, values)
+				}
 			}
 		}
 	}

@@ -55,7 +55,7 @@ func UnionTypes(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity,
 func hasUnion(ctx *sql.Context, n sql.Node) (found bool) {
 	transform.InspectWithOpaque(ctx, n, func(ctx *sql.Context, n sql.Node) bool {
 		switch n := n.(type) {
-		case *plan.SetOp, *plan.RecursiveCte:
+		case *plan.SetOp, *plan.RecursiveCte, *plan.SubqueryAlias:
 			found = true
 		case sql.Expressioner:
 			for _, e := range n.Expressions() {
@@ -119,18 +119,50 @@ func (u *unionTyping) node(n sql.Node) (sql.Node, error) {
 	case *plan.SetOp:
 		return u.union(x)
 	case *plan.SubqueryAlias:
-		if others != nil {
-			return u.derived(x, n.Schema(u.ctx)), nil
-		}
-		return out, nil
-	case *plan.GroupBy:
-		out, err := u.exprsOf(x)
-		if g, ok := out.(*plan.GroupBy); ok {
-			u.concatenated(g)
-		}
-		return out, err
+		return u.derived(x, n.Schema(u.ctx)), nil
 	}
-	return u.exprsOf(out)
+	out, err := u.exprsOf(out)
+	if err != nil {
+		return nil, err
+	}
+	switch x := out.(type) {
+	case *plan.Project:
+		u.evaluated(x.Projections)
+	case *plan.GroupBy:
+		u.concatenated(x)
+		u.evaluated(x.SelectDeps)
+	}
+	return out, nil
+}
+
+// evaluated notes the types that the numbers of a list have when they are evaluated where the planner thinks that they have others:
+// a remainder of integers is a DECIMAL to it.
+func (u *unionTyping) evaluated(list []sql.Expression) {
+	for _, e := range list {
+		a, ok := e.(*expression.Alias)
+		if !ok || a.Id() == 0 {
+			continue
+		}
+		t := a.Type(u.ctx)
+		if _, column := a.Child.(*expression.GetField); column || !types.IsNumber(t) {
+			continue
+		}
+		x, same, err := transform.Expr(u.ctx, a.Child, expr.Check)
+		if err != nil || bool(same) {
+			continue
+		}
+		if is := x.Type(u.ctx); types.IsNumber(is) && (types.IsInteger(is) != types.IsInteger(t) || types.IsDecimal(is) != types.IsDecimal(t) || digitsBehind(is) != digitsBehind(t)) {
+			u.types[a.Id()] = is
+		}
+	}
+}
+
+// digitsBehind are the digits of a DECIMAL behind its point, 0 of others.
+func digitsBehind(t sql.Type) uint8 {
+	if d, ok := t.(sql.DecimalType); ok {
+		return d.Scale()
+	}
+	return 0
 }
 
 // concatenated notes the types that columns of GROUP_CONCATs have.
@@ -245,13 +277,17 @@ func retyped(f *expression.GetField, t sql.Type) sql.Expression {
 
 // derived notes what types a derived table's columns have that had those of a schema.
 func (u *unionTyping) derived(n *plan.SubqueryAlias, was sql.Schema) sql.Node {
-	is, at := n.Schema(u.ctx), 0
+	is, ids, at := n.Schema(u.ctx), outputs(u.ctx, n.Child), 0
 	set, direct := n.Child.(*plan.SetOp)
 	mapping := make(map[sql.ColumnId]sql.Expression, len(n.ScopeMapping))
 	n.Columns().ForEach(func(id sql.ColumnId) { // they are numbered in their order
 		if at < len(is) {
 			e := n.ScopeMapping[id]
-			if t := is[at].Type; !t.Equals(was[at].Type) {
+			t := is[at].Type
+			if x := u.types[ids[at]]; x != nil && ids[at] != 0 {
+				t = x
+			}
+			if !t.Equals(was[at].Type) {
 				u.types[id] = t
 				if f, ok := e.(*expression.GetField); ok {
 					e = retyped(f, t)
