@@ -11,6 +11,7 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/transform"
 	"github.com/dolthub/go-mysql-server/sql/types"
+	"github.com/dolthub/vitess/go/sqltypes"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 	gomysql "github.com/go-mysql-org/go-mysql/mysql"
 
@@ -42,6 +43,40 @@ func tablesByName(n sql.Node) map[string]*Table {
 	return tables
 }
 
+// derivedByName returns the derived tables and views of a plan by their names in lower case.
+func derivedByName(n sql.Node) map[string]*plan.SubqueryAlias {
+	var derived map[string]*plan.SubqueryAlias
+	transform.Inspect(n, func(n sql.Node) bool {
+		d, ok := n.(*plan.SubqueryAlias)
+		if ok {
+			if derived == nil {
+				derived = map[string]*plan.SubqueryAlias{}
+			}
+			derived[strings.ToLower(d.Name())] = d
+		}
+		return !ok
+	})
+	return derived
+}
+
+// ofDerived makes a derived table's column that is no table's what MySQL's is: in one that is merged an expression, in one that is
+// stored an INT if that has room for it.
+func ofDerived(ctx *sql.Context, d *plan.SubqueryAlias, c *sql.Column, col *protocol.Column) {
+	at := d.Schema(ctx).IndexOf(col.OrgName, col.Table)
+	if at < 0 {
+		return
+	}
+	made := expr.CreatedColumn(ctx, d.Child, at)
+	switch {
+	case made.Field:
+	case planrule.Merges(d.Child) || types.IsTextOnly(c.Type):
+		computed(ctx, c.Type, planrule.MadeOf(d.Child, at), col)
+	case types.IsInteger(c.Type) && types.IsInteger(made.Typ):
+		typ, _ := sqltypes.TypeToMySQL(made.Typ.Type())
+		col.Type, col.Length = byte(typ), made.Typ.MaxTextResponseByteLength(ctx)
+	}
+}
+
 // addOrigins sets what a result's columns are columns of. The planner's schema has names
 // as the statement gives them.
 func addOrigins(ctx *sql.Context, n sql.Node, schema sql.Schema, out []protocol.Column) {
@@ -52,7 +87,7 @@ func addOrigins(ctx *sql.Context, n sql.Node, schema sql.Schema, out []protocol.
 	if exprs != nil && len(exprs) != len(schema) {
 		return
 	}
-	tables, aggregates := tablesByName(n), groupsAggregates(n)
+	tables, derived, aggregates := tablesByName(n), derivedByName(n), groupsAggregates(n)
 	for i, c := range schema {
 		col := &out[i]
 		if c.Source != "" && !c.Nullable && tables[strings.ToLower(c.Source)] == nil && expr.CreatedColumn(ctx, n, i).Nullable {
@@ -82,6 +117,9 @@ func addOrigins(ctx *sql.Context, n sql.Node, schema sql.Schema, out []protocol.
 		} else if c.Source == "" {
 			col.OrgName = ""
 			continue
+		}
+		if d := derived[strings.ToLower(col.Table)]; d != nil {
+			ofDerived(ctx, d, c, col)
 		}
 		if t := tables[strings.ToLower(col.Table)]; t != nil {
 			def := t.shape.def
@@ -183,6 +221,9 @@ func computed(ctx *sql.Context, t sql.Type, e sql.Expression, col *protocol.Colu
 
 // ofText reports whether a TEXT column is in e.
 func ofText(ctx *sql.Context, e sql.Expression) (found bool) {
+	if e == nil {
+		return false
+	}
 	sql.Inspect(ctx, e, func(_ *sql.Context, e sql.Expression) bool {
 		if f, ok := e.(*expression.GetField); ok && types.IsTextBlob(f.Type(ctx)) {
 			found = true

@@ -40,6 +40,50 @@ func TestRandomQueriesOnMariaDB(t *testing.T) {
 	t.Logf("%d statements", r.ran)
 }
 
+// A random query has the same rows in a derived table, a common table expression and a view, and a table can be made of it.
+func TestRandomQueriesElsewhere(t *testing.T) {
+	i := startInstance(t)
+	c, lab, compared := i.conn(i.open("")), &sqlLab{t: t}, 0
+	must(t, c, "SET sql_mode = 'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION'")
+	outcome := func(query string) string {
+		rows := strings.Split(strings.TrimSuffix(strings.TrimPrefix(lab.outcome(c, query), "("), ")"), ") (")
+		slices.Sort(rows)
+		return strings.Join(rows, ") (")
+	}
+	for seed := range 8 {
+		must(t, c, "DROP DATABASE IF EXISTS d", "CREATE DATABASE d", "USE d")
+		g := &randomSQL{Rand: rand.New(rand.NewPCG(uint64(*randomSeed+seed), 1))}
+		for _, q := range g.schema() {
+			must(t, c, q)
+		}
+		for range 60 {
+			g.aliases = 0
+			query, _ := g.query()
+			want := outcome(query)
+			if strings.HasPrefix(want, "error ") {
+				continue
+			}
+			if made := outcome("CREATE OR REPLACE VIEW elsewhere AS " + query); made != "ok" {
+				if number := strings.Fields(made)[1]; !slices.Contains([]string{"1060", "1235", "1349"}, number) {
+					t.Errorf("seed %d: %s; in a view: %s", seed, query, made)
+				}
+				continue
+			}
+			compared++
+			for _, q := range []string{"SELECT * FROM elsewhere", "SELECT * FROM (" + query + ") elsewhere", "WITH elsewhere AS (" + query + ") SELECT * FROM elsewhere"} {
+				if got := outcome(q); got != want && !strings.HasPrefix(got, "error 1060 ") { // a view names two expressions apart
+					t.Errorf("seed %d: %s\nhas %s\nwant %s", seed, q, got, want)
+				}
+			}
+			if made := outcome("CREATE TABLE made AS " + query); strings.HasPrefix(made, "error 1048") {
+				t.Errorf("seed %d: a table of %s: %s", seed, query, made)
+			}
+			must(t, c, "DROP TABLE IF EXISTS made")
+		}
+	}
+	t.Logf("%d queries", compared)
+}
+
 // randomRun compares two servers.
 type randomRun struct {
 	t            *testing.T

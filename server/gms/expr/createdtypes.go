@@ -60,7 +60,7 @@ func CreatedColumn(ctx *sql.Context, n sql.Node, at int) ResultColumn {
 		}
 		c := storedColumn(ctx, schema[at])
 		switch bare(x.SelectExprs[at]).(type) {
-		case *window.FirstValue, *window.LastValue: // of a frame that may be empty
+		case *window.FirstValue, *window.LastValue, *aggregation.Max, *aggregation.Min: // of a frame that may be empty
 			c.Nullable = true
 		}
 		return c
@@ -85,7 +85,7 @@ func CreatedColumn(ctx *sql.Context, n sql.Node, at int) ResultColumn {
 		}
 		if i < len(side.Schema(ctx)) {
 			c := CreatedColumn(ctx, side, i)
-			c.Nullable = c.Nullable || schema[at].Nullable
+			c.Nullable = c.Nullable || schema[at].Nullable || at >= left && x.Op == plan.JoinTypeLateralLeft
 			return c
 		}
 	default:
@@ -463,6 +463,9 @@ type deriver struct {
 
 // nullable reports whether a value may be NULL.
 func (d deriver) nullable(e sql.Expression) bool {
+	if extreme(e) != nil {
+		return true
+	}
 	switch x := e.(type) {
 	case *expression.Literal:
 		return x.Value() == nil
@@ -494,15 +497,18 @@ func (d deriver) nullable(e sql.Expression) bool {
 		return some(x.Children())
 	}
 	t := e.Type(d.ctx)
-	if f, ok := e.(sql.FunctionExpression); ok {
-		switch name := f.FunctionName(); {
+	switch x := e.(type) {
+	case *expression.IsNull, *expression.IsTrue, *expression.NullSafeEquals, *plan.Subquery, *plan.ExistsSubquery, *plan.InSubquery:
+		return e.IsNullable(d.ctx)
+	case sql.FunctionExpression:
+		switch name := x.FunctionName(); {
 		case types.IsTime(t) || types.IsTimespan(t):
 			return !present[name]
-		case !neverNull[name] && slices.ContainsFunc(e.Children(), d.nullable): // the planner asks columns, also of what an outer join leaves out
-			return true
+		case neverNull[name]:
+			return e.IsNullable(d.ctx)
 		}
 	}
-	return e.IsNullable(d.ctx)
+	return e.IsNullable(d.ctx) || slices.ContainsFunc(e.Children(), d.nullable) // the planner asks columns, also of what an outer join leaves out
 }
 
 // neverNull are the functions that are not NULL where an argument is.

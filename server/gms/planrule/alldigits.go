@@ -44,7 +44,7 @@ func AllDigits(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, 
 			}
 		case *plan.SubqueryAlias:
 			p, ok := of.Child.(*plan.Project)
-			if !ok || shown[of.Id()] || !merges(p.Child) {
+			if !ok || shown[of.Id()] || !Merges(p.Child) {
 				break
 			}
 			first, _ := of.Columns().Next(1)
@@ -276,19 +276,19 @@ func handOn(ctx *sql.Context, exprs []sql.Expression, of func(*sql.Context, sql.
 	return exprs, some
 }
 
-// merges reports whether MySQL puts a derived table of these rows into the query that names it.
-func merges(n sql.Node) bool {
-	merges := true
+// Merges reports whether MySQL puts a derived table of these rows into the query that names it.
+func Merges(n sql.Node) bool {
+	merged := true
 	transform.Inspect(n, func(n sql.Node) bool {
 		switch n.(type) {
 		case *plan.GroupBy, *plan.Window, *plan.Distinct, *plan.Limit, *plan.Offset, *plan.TopN, *plan.Having, *plan.SetOp:
-			merges = false
+			merged = false
 		case *plan.SubqueryAlias:
 			return false
 		}
-		return merges
+		return merged
 	})
-	return merges
+	return merged
 }
 
 // subqueryDigits has the subqueries that an expression goes on with hand it all digits.

@@ -1,6 +1,7 @@
 package planrule
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -61,7 +62,7 @@ func hasUnion(ctx *sql.Context, n sql.Node) (found bool) {
 			for _, e := range n.Expressions() {
 				sql.Inspect(ctx, e, func(ctx *sql.Context, e sql.Expression) bool {
 					switch x := e.(type) {
-					case *aggregation.GroupConcat:
+					case *aggregation.GroupConcat, *expression.Mod:
 						found = true
 					case *expression.Arithmetic, *expression.Div:
 						found = found || slices.ContainsFunc(x.Children(), isYear)
@@ -135,26 +136,47 @@ func (u *unionTyping) node(n sql.Node) (sql.Node, error) {
 	return out, nil
 }
 
-// evaluated notes the types that the numbers of a list have when they are evaluated where the planner thinks that they have others:
-// a remainder of integers is a DECIMAL to it.
+// evaluated notes the types that the numbers of a list have when they are evaluated where the planner thinks that they have others.
 func (u *unionTyping) evaluated(list []sql.Expression) {
 	for _, e := range list {
-		a, ok := e.(*expression.Alias)
-		if !ok || a.Id() == 0 {
-			continue
-		}
-		t := a.Type(u.ctx)
-		if _, column := a.Child.(*expression.GetField); column || !types.IsNumber(t) {
-			continue
-		}
-		x, same, err := transform.Expr(u.ctx, a.Child, expr.Check)
-		if err != nil || bool(same) {
-			continue
-		}
-		if is := x.Type(u.ctx); types.IsNumber(is) && (types.IsInteger(is) != types.IsInteger(t) || types.IsDecimal(is) != types.IsDecimal(t) || digitsBehind(is) != digitsBehind(t)) {
-			u.types[a.Id()] = is
+		if a, ok := e.(sql.IdExpression); ok && a.Id() != 0 {
+			if t := evaluatedType(u.ctx, e); t != nil {
+				u.types[a.Id()] = t
+			}
 		}
 	}
+}
+
+// evaluatedType returns the type that a number has when it is evaluated, nil where that is the planner's: a remainder of integers is a
+// DECIMAL to it, one of a quotient has no digits.
+func evaluatedType(ctx *sql.Context, e sql.Expression) sql.Type {
+	e = Unaliased(e)
+	t := e.Type(ctx)
+	if _, column := e.(*expression.GetField); column || !types.IsNumber(t) {
+		return nil
+	}
+	x, same, err := transform.Expr(ctx, e, expr.Check)
+	if err != nil || bool(same) {
+		return nil
+	}
+	is := x.Type(ctx)
+	if !types.IsNumber(is) || types.IsInteger(is) == types.IsInteger(t) && types.IsDecimal(is) == types.IsDecimal(t) && digitsBehind(is) == digitsBehind(t) {
+		return nil
+	}
+	return is
+}
+
+// MadeOf returns the expression of a node's list that makes a column of its rows, nil if there is none.
+func MadeOf(n sql.Node, at int) sql.Expression {
+	switch x := n.(type) {
+	case *plan.Project:
+		return x.Projections[at]
+	case *plan.GroupBy:
+		return x.SelectDeps[at]
+	case *plan.Sort, *plan.TopN, *plan.Limit, *plan.Offset, *plan.Distinct, *plan.Filter, *plan.Having:
+		return MadeOf(n.Children()[0], at)
+	}
+	return nil
 }
 
 // digitsBehind are the digits of a DECIMAL behind its point, 0 of others.
@@ -286,6 +308,8 @@ func (u *unionTyping) derived(n *plan.SubqueryAlias, was sql.Schema) sql.Node {
 			t := is[at].Type
 			if x := u.types[ids[at]]; x != nil && ids[at] != 0 {
 				t = x
+			} else if made := MadeOf(n.Child, at); made != nil {
+				t = cmp.Or(evaluatedType(u.ctx, made), t)
 			}
 			if !t.Equals(was[at].Type) {
 				u.types[id] = t
