@@ -341,8 +341,13 @@ func (r *Marking) moment(at int) {
 	}
 }
 
-// marksMoments reports whether the statement is one whose literals are marked: the texts of defaults and
-// programs are kept as they are.
+// marksMoments reports whether the statement is one whose literals are marked: the texts of defaults are kept as they are.
 func (r *Marking) marksMoments() bool {
-	return reads[r.first[0]] || r.first[0] == "insert" || r.first[0] == "replace" || r.first[0] == "create" && r.reading && !r.program
+	switch r.first[0] {
+	case "insert", "replace", "set", "call":
+		return true
+	case "create":
+		return r.reading || r.program
+	}
+	return reads[r.first[0]]
 }
