@@ -421,6 +421,9 @@ func (r *routine) runOnce(ctx *sql.Context, stmt ast.Statement) (sql.Schema, []s
 	if err := newParser().views(sub, &stmt); err != nil {
 		return nil, nil, err
 	}
+	if err := r.s.orderedExpressions(sub, stmt); err != nil {
+		return nil, nil, err
+	}
 	schema, it, _, err := r.runner.QueryWithBindings(sub, "", stmt, nil, nil)
 	if err != nil {
 		return nil, nil, err
