@@ -160,7 +160,10 @@ func evaluatedType(ctx *sql.Context, e sql.Expression) sql.Type {
 		return nil
 	}
 	is := x.Type(ctx)
-	if !types.IsNumber(is) || types.IsInteger(is) == types.IsInteger(t) && types.IsDecimal(is) == types.IsDecimal(t) && digitsBehind(is) == digitsBehind(t) {
+	kind := func(t sql.Type) [4]any {
+		return [4]any{types.IsInteger(t), types.IsDecimal(t), types.IsUnsigned(t), digitsBehind(t)}
+	}
+	if !types.IsNumber(is) || kind(is) == kind(t) {
 		return nil
 	}
 	return is
