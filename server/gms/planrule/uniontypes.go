@@ -2,6 +2,7 @@ package planrule
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 
@@ -120,7 +121,7 @@ func (u *unionTyping) node(n sql.Node) (sql.Node, error) {
 	case *plan.SetOp:
 		return u.union(x)
 	case *plan.SubqueryAlias:
-		return u.derived(x, n.Schema(u.ctx)), nil
+		return u.derived(u.numbered(x), n.Schema(u.ctx)), nil
 	}
 	out, err := u.exprsOf(out)
 	if err != nil {
@@ -298,6 +299,52 @@ func isYear(e sql.Expression) bool {
 
 func retyped(f *expression.GetField, t sql.Type) sql.Expression {
 	return expression.NewGetFieldWithTable(int(f.Id()), int(f.TableId()), t, f.Database(), f.Table(), f.Name(), f.IsNullable(nil))
+}
+
+// numbered gives the expressions of a derived table's list that have no names the numbers of its columns. They have none, and the
+// planner takes a condition on one of them for one on the last.
+func (u *unionTyping) numbered(n *plan.SubqueryAlias) *plan.SubqueryAlias {
+	var above []sql.Node
+	below := n.Child
+	for {
+		switch below.(type) {
+		case *plan.Sort, *plan.TopN, *plan.Limit, *plan.Offset, *plan.Distinct, *plan.Having:
+			above = append(above, below)
+			below = below.Children()[0]
+			continue
+		}
+		break
+	}
+	p, ok := below.(*plan.Project)
+	if !ok {
+		return n
+	}
+	var list []sql.Expression
+	mapping, at := n.ScopeMapping, 0
+	n.Columns().ForEach(func(id sql.ColumnId) { // they are numbered in their order
+		if at < len(p.Projections) {
+			a, alias := p.Projections[at].(*expression.Alias)
+			f, column := mapping[id].(*expression.GetField)
+			if alias && a.Id() == 0 && column && f.Id() == 0 {
+				if list == nil {
+					list, mapping = slices.Clone(p.Projections), maps.Clone(mapping)
+				}
+				list[at], mapping[id] = a.WithId(id), f.WithId(id)
+			}
+		}
+		at++
+	})
+	if list == nil {
+		return n
+	}
+	var child sql.Node = plan.NewProject(u.ctx, list, p.Child)
+	for _, over := range slices.Backward(above) {
+		var err error
+		if child, err = over.WithChildren(u.ctx, child); err != nil {
+			return n
+		}
+	}
+	return n.WithChild(child).WithScopeMapping(mapping)
 }
 
 // derived notes what types a derived table's columns have that had those of a schema.
