@@ -22,6 +22,7 @@ type parser struct {
 	base    *sql.MysqlParser
 	routine bool // bodies of procedures are for the interpreter, see forPlanner
 	mysql   bool // expressions of definitions are what they are in MySQL, see rewriteExpressions
+	stored  bool // the text is a view's, not what a client has sent
 	raw     bool // statements are as the grammar has them, with their marks: for those who write them again
 }
 
@@ -421,7 +422,7 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 			return located(err, query)
 		}
 	}
-	if sctx != nil && !p.routine {
+	if sctx != nil && !p.routine && !p.stored {
 		if s, ok := sctx.Session.(*Session); ok {
 			s.sent(stmt)
 		}

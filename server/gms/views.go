@@ -113,7 +113,9 @@ func (m *viewMerger) view(t syntax.TableName) (*ast.ViewSpec, error) {
 	if err := json.Unmarshal(o.Data, &stored); err != nil {
 		return nil, err
 	}
-	stmt, _, _, err := m.p.ParseWithOptions(m.ctx, stored.Create, ';', false, sql.NewSqlModeFromString(stored.SQLMode).ParserOptions())
+	p := *m.p
+	p.stored = true
+	stmt, _, _, err := p.ParseWithOptions(m.ctx, stored.Create, ';', false, sql.NewSqlModeFromString(stored.SQLMode).ParserOptions())
 	if d, ok := stmt.(*ast.DDL); ok && err == nil {
 		return d.ViewSpec, nil
 	}
