@@ -1,6 +1,8 @@
 package expr
 
 import (
+	"encoding/hex"
+	"strconv"
 	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
@@ -96,6 +98,16 @@ func LiteralDefault(ctx *sql.Context, c *engine.ColumnDef, t sql.Type) (any, err
 	case c.DefaultExpr:
 		return nil, nil
 	}
-	v, _, err := t.Convert(ctx, DefaultLiteral(c.Default))
+	var literal any = DefaultLiteral(c.Default)
+	if digits, ok := strings.CutPrefix(c.Default, "0x"); ok {
+		b, err := hex.DecodeString(digits)
+		if err != nil {
+			return nil, err
+		}
+		literal = b
+	} else if n, err := strconv.ParseUint(c.Default, 10, 64); err == nil && types.IsBit(t) {
+		literal = n
+	}
+	v, _, err := t.Convert(ctx, literal)
 	return v, err
 }
