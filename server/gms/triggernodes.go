@@ -129,7 +129,7 @@ func (f *firing) kept(ctx *sql.Context, old, new sql.Row) error {
 
 // before makes what is generated of a row that an UPDATE writes, and fires its BEFORE triggers.
 func (f *firing) before(ctx *sql.Context, old, new sql.Row) error {
-	if err := f.make(ctx, new); err != nil {
+	if err := f.make(ctx, new, !f.upserts); err != nil { // the planner has set what ON UPDATE sets of an upsert
 		return err
 	}
 	return f.fire(ctx, "before", "update", old, new)
@@ -155,6 +155,11 @@ func (e *firingEditor) Update(ctx *sql.Context, old, new sql.Row) error {
 			if new[c.at] == nil && !e.f.schema[c.at].Nullable {
 				return sql.ErrInsertIntoNonNullableProvidedNull.New(e.f.schema[c.at].Name)
 			}
+		}
+	}
+	if e.f.upserts { // one that changes nothing is none
+		if same, err := old.Equals(ctx, new, exactRow(e.f.schema)); err != nil || same {
+			return err
 		}
 	}
 	if err := e.updater.Update(ctx, old, new); err != nil {
@@ -276,6 +281,7 @@ func (s *Session) fireInsert(ctx *sql.Context, n *plan.InsertInto) error {
 	if n.OnDupExprs.HasDerivedUpdates() {
 		f.derive(ctx, n.OnDupExprs.DerivedUpdateExprs(), "")
 	}
+	f.upserts = true
 	for i, c := range f.schema {
 		if c.Generated != nil {
 			f.derived = append(f.derived, derivedColumn{i, f.own(ctx, c.Generated)})

@@ -261,6 +261,7 @@ type firing struct {
 	derived  []derivedColumn
 	editor   sql.EditOpenerCloser // of the statement's rows, nil: none yet
 	ahead    bool                 // BEFORE UPDATE has been fired for the row that comes next
+	upserts  bool                 // its updates are those of ON DUPLICATE KEY UPDATE
 }
 
 // firingOf returns what fires the triggers of a table, nil if it has none. The statement
@@ -315,12 +316,15 @@ func (f *firing) fire(ctx *sql.Context, time, event string, old, new sql.Row) er
 	if !changed {
 		return nil
 	}
-	return f.make(ctx, new)
+	return f.make(ctx, new, false)
 }
 
-// make gives the columns of a row that depend on others their values.
-func (f *firing) make(ctx *sql.Context, r sql.Row) (err error) {
+// make gives the generated columns of a row their values, and those with ON UPDATE if the row is going to be fired for.
+func (f *firing) make(ctx *sql.Context, r sql.Row, moments bool) (err error) {
 	for _, c := range f.derived {
+		if f.schema[c.at].Generated == nil && !moments {
+			continue
+		}
 		if r[c.at], err = c.expr.Eval(ctx, r); err != nil {
 			return err
 		}
