@@ -191,7 +191,9 @@ func (s *Session) readAhead(ctx *sql.Context, it sql.RowIter) (sql.RowIter, erro
 		}
 		if err != nil {
 			list.close()
+			s.failing = true // what Close would commit is rolled back
 			_ = it.Close(ctx)
+			s.failing = false
 			return nil, err
 		}
 	}
