@@ -179,9 +179,9 @@ func assignedDefault(ctx *sql.Context, e sql.Expression, c *sql.Column, index in
 	val, _ := assignedAs(ctx, d.Expr, c.Type)
 	out := *d
 	out.ReturnNil = out.ReturnNil || generated
-	out.Expr = &assignment{
-		Expression: val, column: column, a: &value.Assigner{Ignore: ignore, Table: c.Source, Format: expr.FieldFormat(ctx, column)}, strict: generated,
-	}
+	a := newAssignment(ctx, val, column, ignore)
+	a.strict = generated
+	out.Expr = a
 	return &out
 }
 

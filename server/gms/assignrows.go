@@ -55,11 +55,21 @@ func (b *builder) assigned(ctx *sql.Context, s *Session, n *assigned, r sql.Row)
 		o.insert, records = n.insert, &o.records
 	}
 	var formats []value.ColumnFormat
+	var digits []int
 	if t := tableOf(n.insert.Destination); t != nil {
-		formats = t.live(ctx).formats
+		live := t.live(ctx)
+		formats = live.formats
+		for i, c := range live.schema {
+			if types.IsTimespan(c.Type) {
+				if digits == nil {
+					digits = make([]int, len(live.schema))
+				}
+				digits[i] = expr.Precision(&live.def.Columns[i])
+			}
+		}
 	}
 	return &assignIter{
-		formats: formats, records: records, child: it, schema: n.insert.Destination.Schema(ctx), insert: n.insert, fires: n.fires,
+		formats: formats, digits: digits, records: records, child: it, schema: n.insert.Destination.Schema(ctx), insert: n.insert, fires: n.fires,
 		single: valueRows(ctx, n.Node) == 1, empty: emptyRow(s, n.insert), a: value.Assigner{Ignore: n.insert.Ignore || local},
 	}, nil
 }
@@ -79,6 +89,7 @@ type assignIter struct {
 	records *int64 // counts the rows for the client; nil: not for it
 	schema  sql.Schema
 	formats []value.ColumnFormat // of the columns; nil: none has one
+	digits  []int                // of the columns, see expr.Precision; nil: not known
 	insert  *plan.InsertInto
 	single  bool // a VALUES list of one row
 	empty   bool // VALUES ()
@@ -120,6 +131,9 @@ func (i *assignIter) Next(ctx *sql.Context) (sql.Row, error) {
 			if own[n], err = i.a.Assign(ctx, c.Name, c.Type, own[n]); err != nil {
 				return nil, err
 			}
+			if span, ok := own[n].(types.Timespan); ok && n < len(i.digits) {
+				own[n] = columnSpan(ctx, span, i.digits[n])
+			}
 			continue
 		}
 		missing := i.empty || i.insert.DeferredDefaults.Contains(n)
@@ -141,9 +155,22 @@ func (i *assignIter) Close(ctx *sql.Context) error { return i.child.Close(ctx) }
 // assignment is the right side of a SET in an UPDATE, with the type of its column.
 type assignment struct {
 	sql.Expression
-	column *expression.GetField
-	a      *value.Assigner
-	strict bool // NULL is an error at once: of a generated column
+	column  *expression.GetField
+	a       *value.Assigner
+	digits  int  // of a TIME, see expr.Precision
+	missing bool // the statement gives it no value
+	strict  bool // NULL is an error at once: of a generated column
+}
+
+// newAssignment returns what is assigned to a column.
+func newAssignment(ctx *sql.Context, e sql.Expression, column *expression.GetField, ignore bool) *assignment {
+	a := &assignment{Expression: e, column: column, digits: -1, a: &value.Assigner{Ignore: ignore, Table: column.Table(), Format: expr.FieldFormat(ctx, column)}}
+	if types.IsTimespan(column.Type(ctx)) {
+		if d := expr.DefinitionOf(ctx, column); d != nil {
+			a.digits = expr.Precision(d)
+		}
+	}
+	return a
 }
 
 // Eval implements sql.Expression.
@@ -159,12 +186,16 @@ func (e *assignment) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	t := e.column.Type(ctx)
 	if v == nil && !e.column.IsNullable(ctx) {
 		if e.a.Lenient(ctx) {
-			return e.a.Null(ctx, e.column.Name(), t, false), nil
+			return e.a.Null(ctx, e.column.Name(), t, e.missing), nil
 		} else if e.strict {
 			return nil, mysql.NewSQLError(mysql.ERBadNullError, "23000", "Column '%s' cannot be null", e.column.Name())
 		}
 	}
-	return e.a.Assign(ctx, e.column.Name(), t, v)
+	v, err = e.a.Assign(ctx, e.column.Name(), t, v)
+	if span, ok := v.(types.Timespan); ok {
+		return columnSpan(ctx, span, e.digits), err
+	}
+	return v, err
 }
 
 // WithChildren implements sql.Expression.
@@ -208,9 +239,7 @@ func assignments(ctx *sql.Context, exprs *plan.UpdateExprs, ignore bool) (*plan.
 			if t := clockType(column.Type(ctx)); t != nil {
 				set = expression.NewGetFieldWithTable(column.Index(), int(column.TableId()), t, column.Database(), column.Table(), column.Name(), column.IsNullable(ctx))
 			}
-			out[i] = expression.NewSetField(set, &assignment{
-				Expression: val, column: column, a: &value.Assigner{Ignore: ignore, Table: column.Table(), Format: expr.FieldFormat(ctx, column)},
-			})
+			out[i] = expression.NewSetField(set, newAssignment(ctx, val, column, ignore))
 		}
 	}
 	return exprs.WithExpressions(out)

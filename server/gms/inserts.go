@@ -9,9 +9,7 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/transform"
 	"github.com/dolthub/go-mysql-server/sql/types"
 
-	"sextant/server/gms/expr"
 	"sextant/server/gms/planrule"
-	"sextant/server/gms/value"
 )
 
 // insert reserves the AUTO_INCREMENT values of an INSERT … VALUES together (T-22)
@@ -72,7 +70,7 @@ func (b *builder) insert(ctx *sql.Context, s *Session, n *plan.InsertInto, r sql
 			return nil, err
 		}
 		if source, err = assignedTypes(ctx, source, n); err == nil {
-			source, err = assignedFirst(ctx, source, n)
+			source, err = s.assignedFirst(ctx, source, n)
 		}
 		if err != nil {
 			return nil, err
@@ -86,21 +84,30 @@ func (b *builder) insert(ctx *sql.Context, s *Session, n *plan.InsertInto, r sql
 }
 
 // assignedFirst has the values of columns assigned before generated columns read them.
-func assignedFirst(ctx *sql.Context, source sql.Node, n *plan.InsertInto) (sql.Node, error) {
+func (s *Session) assignedFirst(ctx *sql.Context, source sql.Node, n *plan.InsertInto) (sql.Node, error) {
 	schema := n.Destination.Schema(ctx)
 	p, ok := source.(*plan.Project)
 	if !ok || len(p.Projections) != len(schema) || !slices.ContainsFunc(schema, func(c *sql.Column) bool { return c.Generated != nil }) {
 		return source, nil
 	}
 	exprs := slices.Clone(p.Projections)
+	f, err := s.firingOf(ctx, tableOf(n.Destination))
+	if err != nil {
+		return nil, err
+	}
+	empty, takes := emptyRow(s, n), !n.Ignore && valueRows(ctx, source) == 1 || f != nil && f.has("before", "insert") // see assignIter
 	for i, c := range schema {
-		if _, is := exprs[i].(*sql.ColumnDefaultValue); is { // see assignedDefault
+		if d, is := exprs[i].(*sql.ColumnDefaultValue); is && d == nil && !c.Nullable {
+			exprs[i] = expression.NewLiteral(nil, types.Null)
+		} else if is { // see assignedDefault
 			continue
 		}
 		if c.Generated == nil && (types.IsJSON(c.Type) || !c.AutoIncrement) {
-			column := expression.NewGetFieldWithTable(i, 0, c.Type, c.DatabaseSource, c.Source, c.Name, true)
+			missing := empty || n.DeferredDefaults.Contains(i)
+			column := expression.NewGetFieldWithTable(i, 0, c.Type, c.DatabaseSource, c.Source, c.Name, c.Nullable || takes && !missing)
 			val, _ := assignedAs(ctx, exprs[i], c.Type)
-			exprs[i] = &assignment{Expression: val, column: column, a: &value.Assigner{Ignore: n.Ignore, Table: c.Source, Format: expr.FieldFormat(ctx, column)}}
+			a := newAssignment(ctx, val, column, n.Ignore)
+			a.missing, exprs[i] = missing, a
 		}
 	}
 	return p.WithExpressions(ctx, exprs...)

@@ -233,10 +233,14 @@ func (i *firingIter) Next(ctx *sql.Context) (sql.Row, error) {
 			own[i.counts] = given
 		}
 	}
+	filled := false
 	for n, c := range i.f.schema {
 		if own[n] == nil && !c.Nullable && !c.Virtual && !c.AutoIncrement && i.keeps {
-			own[n] = i.a.Null(ctx, c.Name, c.Type, false)
+			own[n], filled = i.a.Null(ctx, c.Name, c.Type, false), true
 		}
+	}
+	if filled {
+		return r, i.f.make(ctx, own, false)
 	}
 	return r, nil
 }

@@ -189,7 +189,11 @@ func (a *Assigner) Assign(ctx *sql.Context, column string, t sql.Type, v any) (a
 		return a.Keep(ctx, column, l, uint64(math.MaxUint64)>>(64-bits))
 	}
 	if s, ok := t.(sql.StringType); ok && sql.IsStringType(t) {
-		return a.Text(ctx, column, s, v)
+		v, err := a.Text(ctx, column, s, v)
+		if text, ok := v.(string); ok && t.Type() == sqltypes.Char {
+			v = strings.TrimRight(text, " ") // what reads the row before it is stored has it as it will be
+		}
+		return v, err
 	}
 	return v, nil
 }
