@@ -292,6 +292,14 @@ func assignedTypes(ctx *sql.Context, source sql.Node, n *plan.InsertInto) (sql.N
 		exprs[i] = assignedDefault(ctx, exprs[i], c, i, n.Ignore)
 	}
 	child := p.Child
+	if _, ok := child.(*plan.LoadData); ok {
+		for i, c := range schema { // to the planner a row's values have the types of the table's first columns, whichever the statement names
+			if f, ok := exprs[i].(*expression.GetField); ok {
+				exprs[i] = expression.NewGetFieldWithTable(f.Index(), int(f.TableId()), c.Type, f.Database(), f.Table(), f.Name(), f.IsNullable(ctx))
+			}
+		}
+		return plan.NewProject(ctx, exprs, child), nil
+	}
 	if v, ok := child.(*plan.Values); ok {
 		values := *v
 		values.ExpressionTuples = slices.Clone(v.ExpressionTuples)
