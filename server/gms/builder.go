@@ -602,7 +602,7 @@ func (r *runner) QueryWithBindings(ctx *sql.Context, query string, parsed ast.St
 		return r.next.QueryWithBindings(ctx, query, parsed, bindings, flags)
 	}
 	if parsed != nil {
-		if err := s.upsert(parsed); err != nil {
+		if err := s.upsert(ctx, parsed); err != nil {
 			return nil, nil, nil, err
 		}
 		if a, ok := parsed.(*ast.AlterTable); ok {

@@ -339,7 +339,7 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 					return err
 				}
 			}
-			if err := s.upsert(stmt); err != nil {
+			if err := s.upsert(sctx, stmt); err != nil {
 				return err
 			}
 			if err := s.deleteJoins(sctx, stmt); err != nil {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/vitess/go/mysql"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
@@ -18,7 +19,7 @@ import (
 // upsert gives the rows of an INSERT … SELECT … ON DUPLICATE KEY UPDATE c = VALUES(c) the names of
 // the columns that they are for: the planner knows only those of VALUES lists by them. Columns of the
 // SELECT's tables in the list are carried beside the row.
-func (s *Session) upsert(stmt ast.Statement) error {
+func (s *Session) upsert(ctx *sql.Context, stmt ast.Statement) error {
 	ins, ok := stmt.(*ast.Insert)
 	if !ok {
 		return nil
@@ -46,6 +47,9 @@ func (s *Session) upsert(stmt ast.Statement) error {
 	}
 	if len(columns) == 0 {
 		return nil
+	}
+	if err := s.valuesNotGiven(ctx, ins, columns); err != nil {
+		return err
 	}
 	var beside *ast.InjectedExpr
 	if s.b.mysql {
@@ -79,6 +83,30 @@ func (s *Session) upsert(stmt ast.Statement) error {
 		From: ast.TableExprs{&ast.AliasedTableExpr{
 			Auth: rewrite.Open, As: ast.NewTableIdent(rewrite.NewRow), Expr: &ast.Subquery{Select: rows, Columns: columns},
 		}},
+	}
+	return nil
+}
+
+// valuesNotGiven makes VALUES(c) of a column that is not among those of the rows its default.
+func (s *Session) valuesNotGiven(ctx *sql.Context, ins *ast.Insert, columns ast.Columns) error {
+	for _, e := range ins.OnDup {
+		if err := syntax.ReplaceNodes(reflect.ValueOf(&e.Expr).Elem(), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
+			v, ok := n.(*ast.ValuesFuncExpr)
+			if !ok || slices.ContainsFunc(columns, v.Name.Name.Equal) {
+				return nil, !ok, nil
+			}
+			sh, err := s.shapeOf(ctx, ins.Table)
+			if err != nil || sh == nil {
+				return nil, false, err
+			}
+			at := sh.def.Column(v.Name.Name.String())
+			if at < 0 || sh.def.Columns[at].Hidden {
+				return nil, false, nil
+			}
+			return ast.InjectedExpr{Auth: rewrite.Open, Expression: &columnSoFar{row: &rowValues{}, at: -1, def: &sh.def.Columns[at], typ: sh.schema[at].Type}}, false, nil
+		}); err != nil {
+			return err
+		}
 	}
 	return nil
 }
