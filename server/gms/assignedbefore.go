@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/mysql"
 	"github.com/dolthub/vitess/go/sqltypes"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
@@ -241,10 +242,14 @@ func (c *columnSoFar) Eval(ctx *sql.Context, _ sql.Row) (any, error) {
 			return nil, err
 		}
 	case v != nil:
-		if r, ok := c.typ.(sql.RoundingNumberType); ok {
-			v, _, _ = r.ConvertRound(ctx, v)
-		} else {
-			v, _, _ = c.typ.Convert(ctx, v) // the assignment says what is wrong with the value
+		if s, ok := ctx.Session.(*Session); ok {
+			s.quiet++ // the assignment says what is wrong with the value
+			defer func() { s.quiet-- }()
+		}
+		a := value.Assigner{Ignore: true}
+		v, _ = a.Assign(ctx, c.def.Name, c.typ, v)
+		if span, ok := v.(types.Timespan); ok {
+			v = columnSpan(ctx, span, expr.Precision(c.def))
 		}
 	}
 	if v == nil && !c.def.Nullable {

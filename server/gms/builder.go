@@ -605,6 +605,11 @@ func (r *runner) QueryWithBindings(ctx *sql.Context, query string, parsed ast.St
 		if err := s.upsert(ctx, parsed); err != nil {
 			return nil, nil, nil, err
 		}
+		if s.b.mysql {
+			if err := s.assignedBefore(ctx, parsed); err != nil {
+				return nil, nil, nil, err
+			}
+		}
 		if a, ok := parsed.(*ast.AlterTable); ok {
 			s.laterClauses(ctx, a)
 		}
