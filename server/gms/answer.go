@@ -136,21 +136,21 @@ func (i *answer) complete(ctx *sql.Context, s *Session, r sql.Row) {
 	ok.RowsAffected += uint64(i.extra)
 	info.RowCount.Store(int64(ok.RowsAffected))
 	if s.b.mysql {
-		ok.InsertID = i.id(s, info)
+		ok.InsertID = i.id(s, info, ok.RowsAffected > 0)
 	}
 	r[0] = ok
 }
 
 // id returns the id of an answer: the first value that was generated, else the argument of
-// LAST_INSERT_ID, else the value of the last row.
-func (i *answer) id(s *Session, info *sql.LastQueryInfo) uint64 {
+// LAST_INSERT_ID, else the value of the last row if one was changed.
+func (i *answer) id(s *Session, info *sql.LastQueryInfo, changed bool) uint64 {
 	switch {
 	case i.first > 0:
 		info.LastInsertId.Store(int64(i.first))
 		return i.first
 	case s.argued:
 		return uint64(info.LastInsertId.Load())
-	case i.written:
+	case i.written && changed:
 		return i.last
 	}
 	return 0

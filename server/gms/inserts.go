@@ -155,11 +155,22 @@ func (c *childFirst) Replacer(*sql.Context) sql.RowReplacer { return c }
 
 // Insert implements sql.RowInserter.
 func (c *childFirst) Insert(ctx *sql.Context, r sql.Row) error {
+	var p *pin
+	if s, ok := ctx.Session.(*Session); ok {
+		p = s.pin
+	}
+	var before answer
+	if p != nil {
+		before = p.answer
+	}
 	if err := c.Editor.Editor.Insert(ctx, r); err != nil {
 		return err
 	}
 	for _, ref := range c.Editor.References {
 		if err := ref.CheckReference(ctx, r); err != nil {
+			if p != nil {
+				p.answer = before // the row is taken back
+			}
 			return err
 		}
 	}
