@@ -76,7 +76,7 @@ func (m *viewMerger) written(t syntax.TableName, alias string) (*mergedView, err
 }
 
 // insertable maps the columns of an INSERT of a view to those of the base table that they are of.
-func (m *viewMerger) insertable(t syntax.TableName, columns *ast.Columns) (*mergedView, syntax.TableName, error) {
+func (m *viewMerger) insertable(t syntax.TableName, columns *ast.Columns, ignore bool) (*mergedView, syntax.TableName, error) {
 	v, err := m.named(t)
 	if err != nil {
 		return nil, syntax.TableName{}, err
@@ -114,6 +114,9 @@ func (m *viewMerger) insertable(t syntax.TableName, columns *ast.Columns) (*merg
 	base := v.base(alias)
 	if !v.insertable(alias) {
 		return nil, syntax.TableName{}, refused
+	}
+	if a := (value.Assigner{Ignore: ignore}); a.Lenient(m.ctx) {
+		return v, base, nil
 	}
 	return v, base, m.s.defaults(v, base, alias)
 }
@@ -184,7 +187,7 @@ func (m *viewMerger) insert(n *ast.Insert, database string) error {
 		return nil
 	}
 	given := slices.Clone(n.Columns)
-	v, base, err := m.insertable(t, &n.Columns)
+	v, base, err := m.insertable(t, &n.Columns, n.Ignore != "")
 	if err != nil {
 		return err
 	}
@@ -240,7 +243,7 @@ func (m *viewMerger) load(n *ast.Load, database string) error {
 		return nil
 	}
 	named := slices.DeleteFunc(slices.Clone(n.Columns), isVariable)
-	v, base, err := m.insertable(t, &named)
+	v, base, err := m.insertable(t, &named, bool(n.Local) || n.IgnoreOrReplace == ast.IgnoreStr)
 	if err != nil {
 		return err
 	}
