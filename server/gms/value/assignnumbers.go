@@ -74,8 +74,13 @@ func (a *Assigner) year(ctx *sql.Context, column string, t sql.Type, v any) (any
 // number assigns to integers, decimals and floats.
 func (a *Assigner) number(ctx *sql.Context, column string, t sql.Type, v any) (any, error) {
 	var l *Lost
-	if b, ok := v.([]byte); ok {
-		v = string(b)
+	switch x := v.(type) {
+	case []byte:
+		v = string(x)
+	case types.Timespan: // of an expression that has another type before it is assigned
+		v = Numeric(strings.ReplaceAll(SpanWith(x, 6), ":", ""))
+	case time.Time:
+		v = Numeric(x.Format("20060102150405.000000"))
 	}
 	if s, ok := v.(string); ok {
 		digits, garbage := NumericPrefix(s)
