@@ -14,6 +14,7 @@ import (
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
 	"sextant/server/gms/expr"
+	"sextant/server/gms/syntax"
 	"sextant/server/gms/value"
 )
 
@@ -68,10 +69,31 @@ func (b *builder) assigned(ctx *sql.Context, s *Session, n *assigned, r sql.Row)
 			}
 		}
 	}
+	schema := n.insert.Destination.Schema(ctx)
 	return &assignIter{
-		formats: formats, digits: digits, records: records, child: it, schema: n.insert.Destination.Schema(ctx), insert: n.insert, fires: n.fires,
+		order: assignedOrder(schema, n.insert.ColumnNames), formats: formats, digits: digits, records: records, child: it, schema: schema, insert: n.insert, fires: n.fires,
 		single: valueRows(ctx, n.Node) == 1, empty: emptyRow(s, n.insert), a: value.Assigner{Ignore: n.insert.Ignore || local},
 	}, nil
+}
+
+// assignedOrder is the order in which the columns of a row are assigned: those that the statement names, then the others.
+func assignedOrder(schema sql.Schema, names []string) []int {
+	order, named := make([]int, 0, len(schema)), make([]bool, len(schema))
+	for at, name := range names {
+		if at >= len(schema) || !syntax.SameName(schema[at].Name, name) {
+			at = schema.IndexOfColName(name)
+		}
+		if at >= 0 && !named[at] {
+			named[at] = true
+			order = append(order, at)
+		}
+	}
+	for at := range schema {
+		if !named[at] {
+			order = append(order, at)
+		}
+	}
+	return order
 }
 
 // emptyRow reports whether a client's INSERT is one of VALUES ().
@@ -88,6 +110,7 @@ type assignIter struct {
 	child   sql.RowIter
 	records *int64 // counts the rows for the client; nil: not for it
 	schema  sql.Schema
+	order   []int                // see assignedOrder
 	formats []value.ColumnFormat // of the columns; nil: none has one
 	digits  []int                // of the columns, see expr.Precision; nil: not known
 	insert  *plan.InsertInto
@@ -119,10 +142,11 @@ func (i *assignIter) Next(ctx *sql.Context) (sql.Row, error) {
 	if len(r) > len(i.schema) {
 		own = r[len(r)-len(i.schema):]
 	}
-	for n, c := range i.schema {
+	for _, n := range i.order {
 		if n >= len(own) {
-			break
+			continue
 		}
+		c := i.schema[n]
 		if own[n] != nil {
 			i.a.Table = c.Source
 			if n < len(i.formats) {
@@ -144,6 +168,8 @@ func (i *assignIter) Next(ctx *sql.Context) (sql.Row, error) {
 				return nil, mysql.NewSQLError(1364, "HY000", "Field '%s' doesn't have a default value", c.Name)
 			}
 			own[n] = uint16(1)
+		} else if !missing && !i.fires && !c.Nullable && c.Generated == nil && !c.AutoIncrement && !i.a.Lenient(ctx) {
+			return nil, mysql.NewSQLError(mysql.ERBadNullError, "23000", "Column '%s' cannot be null", c.Name)
 		}
 	}
 	return r, nil
