@@ -602,6 +602,9 @@ func (r *runner) QueryWithBindings(ctx *sql.Context, query string, parsed ast.St
 		return r.next.QueryWithBindings(ctx, query, parsed, bindings, flags)
 	}
 	if parsed != nil {
+		if err := s.generatedTargets(parsed); err != nil {
+			return nil, nil, nil, err
+		}
 		if err := s.upsert(ctx, parsed); err != nil {
 			return nil, nil, nil, err
 		}

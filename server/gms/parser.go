@@ -339,6 +339,9 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 					return err
 				}
 			}
+			if err := s.generatedTargets(stmt); err != nil {
+				return err
+			}
 			if err := s.upsert(sctx, stmt); err != nil {
 				return err
 			}

@@ -1,6 +1,7 @@
 package gms
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"reflect"
@@ -14,6 +15,7 @@ import (
 	"sextant/engine"
 	"sextant/server/gms/rewrite"
 	"sextant/server/gms/syntax"
+	"sextant/server/gms/value"
 )
 
 // upsert gives the rows of an INSERT … SELECT … ON DUPLICATE KEY UPDATE c = VALUES(c) the names of
@@ -126,6 +128,59 @@ func (s *Session) plainValues(ins *ast.Insert) {
 
 func generatedValue(column, table string) error {
 	return mysql.NewSQLError(3105, "HY000", "The value specified for generated column '%s' in table '%s' is not allowed.", column, table)
+}
+
+// generatedTargets returns the error of an UPDATE of a join that sets a generated column. The planner takes a column of a join
+// for the first of its name among the tables, and panics.
+func (s *Session) generatedTargets(stmt ast.Statement) error {
+	u, ok := stmt.(*ast.Update)
+	if !ok || len(u.TableExprs) == 0 {
+		return nil
+	}
+	if _, one := u.TableExprs[0].(*ast.AliasedTableExpr); one && len(u.TableExprs) == 1 {
+		return nil // the planner's own
+	}
+	type target struct {
+		alias string
+		def   *engine.TableDef
+	}
+	var tables []target
+	_ = syntax.Walk(func(n ast.SQLNode) (bool, error) {
+		switch n := n.(type) {
+		case *ast.Subquery:
+			return false, nil
+		case *ast.AliasedTableExpr:
+			if name, ok := n.Expr.(ast.TableName); ok {
+				if def := s.tableNamed(name); def != nil {
+					tables = append(tables, target{cmp.Or(n.As.String(), name.Name.String()), def})
+				}
+			}
+		}
+		return true, nil
+	}, u.TableExprs)
+	for _, e := range u.Exprs {
+		if _, ok := e.Expr.(*ast.Default); ok {
+			continue
+		}
+		before := false // a generated column of the name
+		for _, t := range tables {
+			at, q := t.def.Column(e.Name.Name.String()), e.Name.Qualifier.Name.String()
+			if at < 0 || t.def.Columns[at].Hidden {
+				continue
+			}
+			switch generated := t.def.Columns[at].Generated != ""; {
+			case q != "" && !syntax.SameName(q, t.alias):
+				before = before || generated
+				continue
+			case generated:
+				return sql.ErrGeneratedColumnValue.New(t.def.Columns[at].Name, t.def.Name)
+			case before:
+				return value.ErrNotSupported("UPDATE of a column with the name of another table's generated column")
+			}
+			break
+		}
+	}
+	return nil
 }
 
 // generatedDefaults takes DEFAULT of generated columns out of the rows of an INSERT, and gives rows without values the DEFAULT of
