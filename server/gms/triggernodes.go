@@ -138,7 +138,9 @@ func (f *firing) before(ctx *sql.Context, old, new sql.Row) error {
 // Update implements sql.RowUpdater.
 func (e *firingEditor) Update(ctx *sql.Context, old, new sql.Row) error {
 	if !e.fired {
-		new = new.Copy()
+		if !e.f.upserts { // whoever counts those looks at what the triggers have made of the row
+			new = new.Copy()
+		}
 		if e.f.ahead {
 			e.f.ahead = false
 		} else if err := e.f.before(ctx, old, new); err != nil {
