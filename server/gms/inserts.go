@@ -10,6 +10,7 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/types"
 
 	"sextant/server/gms/planrule"
+	"sextant/server/gms/value"
 )
 
 // insert reserves the AUTO_INCREMENT values of an INSERT … VALUES together (T-22)
@@ -95,7 +96,9 @@ func (s *Session) assignedFirst(ctx *sql.Context, source sql.Node, n *plan.Inser
 	if err != nil {
 		return nil, err
 	}
-	empty, takes := emptyRow(s, n), !n.Ignore && valueRows(ctx, source) == 1 || f != nil && f.has("before", "insert") // see assignIter
+	of := value.Assigner{Ignore: n.Ignore}
+	empty, fires := emptyRow(s, n), f != nil && f.has("before", "insert")
+	takes := fires || !n.Ignore && valueRows(ctx, source) == 1 && of.Lenient(ctx) // see assignIter
 	for i, c := range schema {
 		if d, is := exprs[i].(*sql.ColumnDefaultValue); is && d == nil && !c.Nullable {
 			exprs[i] = expression.NewLiteral(nil, types.Null)
@@ -107,7 +110,7 @@ func (s *Session) assignedFirst(ctx *sql.Context, source sql.Node, n *plan.Inser
 			column := expression.NewGetFieldWithTable(i, 0, c.Type, c.DatabaseSource, c.Source, c.Name, c.Nullable || takes && !missing)
 			val, _ := assignedAs(ctx, exprs[i], c.Type)
 			a := newAssignment(ctx, val, column, n.Ignore)
-			a.missing, exprs[i] = missing, a
+			a.missing, a.strict, exprs[i] = missing, !missing && !fires, a
 		}
 	}
 	return p.WithExpressions(ctx, exprs...)
