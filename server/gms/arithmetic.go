@@ -107,6 +107,12 @@ func checkSimple(ctx *sql.Context, s *Session, n sql.Node) error {
 			replace(&by[i].Expr)
 		}
 	}
+	transform.Inspect(n, func(n sql.Node) bool { // by which the columns' formats are found
+		if a, ok := n.(*plan.TableAlias); ok {
+			s.NoteAlias(a)
+		}
+		return true
+	})
 	transform.Inspect(n, func(n sql.Node) bool {
 		switch n := n.(type) {
 		case *plan.Project:
@@ -124,8 +130,6 @@ func checkSimple(ctx *sql.Context, s *Session, n sql.Node) error {
 		case *plan.TopN:
 			sorted(n.SortConditions)
 			n.SortConditions, _ = planrule.WeighedSort(ctx, n.SortConditions)
-		case *plan.TableAlias:
-			s.NoteAlias(n)
 		}
 		return true
 	})
