@@ -15,7 +15,7 @@ import (
 
 // PushIntoDerived moves more conditions into derived tables than the planner does. One on columns by which all windows of a SELECT
 // are partitioned goes below these: it takes partitions as a whole. One that compares a column of a derived table with one that an
-// inner join has equal to a literal is one with that.
+// inner join has equal to a literal is one with that. And it moves fewer: one that rows of a group may differ by stays above these.
 //
 // Source: MySQL's derived condition pushdown (8.0.22) and equality propagation.
 func PushIntoDerived(a *analyzer.Analyzer) {
@@ -24,16 +24,24 @@ func PushIntoDerived(a *analyzer.Analyzer) {
 		if err != nil {
 			return n, transform.SameTree, err
 		}
-		pushed, same2, err := rule(ctx, pushed, f)
-		return pushed, same && same2, err
+		pushed, same2, err := transform.Node(ctx, pushed, aboveGroups)
+		if err != nil {
+			return n, transform.SameTree, err
+		}
+		pushed, same3, err := rule(ctx, pushed, f)
+		return pushed, same && same2 && same3, err
 	})
 	AroundRule(a, "pushdownSubqueryAliasFilters", func(ctx *sql.Context, n sql.Node, f *sql.QueryFlags, rule PlanRule) (sql.Node, transform.TreeIdentity, error) {
 		implied, same, err := transform.Node(ctx, n, withLiterals)
 		if err != nil {
 			return n, transform.SameTree, err
 		}
-		implied, same2, err := rule(ctx, implied, f)
-		return implied, same && same2, err
+		implied, same2, err := transform.Node(ctx, implied, aboveGroups)
+		if err != nil {
+			return n, transform.SameTree, err
+		}
+		implied, same3, err := rule(ctx, implied, f)
+		return implied, same && same2 && same3, err
 	})
 }
 
@@ -209,40 +217,96 @@ func partitionColumns(w *plan.Window) (all sql.ColSet) {
 	return all
 }
 
-// takesPartitions reports whether a condition is the same for rows that are equal by some columns. Texts that are equal may differ,
-// so that they must be compared as the column is, with what is known.
+// takesPartitions reports whether a condition is the same for rows that are equal by some columns.
 func takesPartitions(ctx *sql.Context, e sql.Expression, columns sql.ColSet) bool {
 	if varies(ctx, e, false) || varies(ctx, e, true) {
 		return false
 	}
-	texts, some := false, false
+	some := false
 	other := transform.InspectExpr(ctx, e, func(ctx *sql.Context, e sql.Expression) bool {
 		switch e := e.(type) {
 		case *expression.GetField:
-			t := e.Type(ctx)
-			some, texts = true, texts || types.IsText(t)
-			return !columns.Contains(e.Id()) || !types.IsText(t) && !types.IsNumber(t) && !types.IsTime(t) && !types.IsTimespan(t)
+			some = true
+			return !columns.Contains(e.Id())
 		case *plan.Subquery:
 			return true
 		}
 		return false
 	})
-	if other || !some || !texts {
-		return !other && some
+	return !other && some && takesEqual(ctx, e)
+}
+
+// takesEqual reports whether a condition is the same for rows whose columns are equal. Texts that are equal may differ, so that they
+// must be compared as their columns are.
+func takesEqual(ctx *sql.Context, e sql.Expression) bool {
+	if !transform.InspectExpr(ctx, e, differsFromEqual) {
+		return true
 	}
-	switch e.(type) {
-	case *expression.Equals, *expression.InTuple:
+	operands := e.Children()
+	switch x := e.(type) {
+	case *expression.And, *expression.Or, *expression.Xor, *expression.Not:
+		return !slices.ContainsFunc(operands, func(o sql.Expression) bool { return !takesEqual(ctx, o) })
+	case *expression.IsNull:
+		return isColumn(x.Child)
+	case *expression.Equals, *expression.NullSafeEquals, *expression.LessThan, *expression.LessThanOrEqual, *expression.GreaterThan,
+		*expression.GreaterThanOrEqual, *expression.Between, *plan.InSubquery:
+	case *expression.InTuple:
+		if list, ok := x.Right().(expression.Tuple); ok {
+			operands = append([]sql.Expression{x.Left()}, list...)
+		}
 	default:
 		return false
 	}
-	sides := e.Children()
-	g, ok := sides[0].(*expression.GetField)
-	if !ok || !Known(ctx, sides[1]) {
+	at := slices.IndexFunc(operands, func(o sql.Expression) bool { return isColumn(o) && differsFromEqual(ctx, o) })
+	return at >= 0 && !slices.ContainsFunc(operands, func(o sql.Expression) bool {
+		return !isColumn(o) && transform.InspectExpr(ctx, o, differsFromEqual) || !comparedAlike(ctx, operands[at].(*expression.GetField), o)
+	})
+}
+
+// isColumn reports whether an expression is a column.
+func isColumn(e sql.Expression) bool { _, is := e.(*expression.GetField); return is }
+
+// differsFromEqual reports whether an expression is a column whose values may differ though they are equal.
+func differsFromEqual(ctx *sql.Context, e sql.Expression) bool {
+	if !isColumn(e) {
 		return false
 	}
-	known := []sql.Expression{sides[1]}
-	if list, ok := sides[1].(expression.Tuple); ok {
-		known = list
+	t := e.Type(ctx)
+	return types.IsTextOnly(t) && t.(sql.StringType).Collation() != sql.Collation_utf8mb4_0900_bin || types.IsJSON(t)
+}
+
+// aboveGroups keeps conditions of a filter above what makes one row of those that are equal, if these are not the same for all of them:
+// the planner moves what a filter has, not what a HAVING has.
+func aboveGroups(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
+	f, ok := n.(*plan.Filter)
+	if !ok {
+		return n, transform.SameTree, nil
 	}
-	return !slices.ContainsFunc(known, func(k sql.Expression) bool { return !comparedAlike(ctx, g, k) })
+	groups := false
+	transform.Inspect(f.Child, func(n sql.Node) bool {
+		switch n.(type) {
+		case *plan.GroupBy, *plan.Distinct, *plan.SetOp:
+			groups = true
+		}
+		return !groups
+	})
+	if !groups {
+		return n, transform.SameTree, nil
+	}
+	var kept, moved []sql.Expression
+	for _, e := range expression.SplitConjunction(ctx, f.Expression) {
+		if takesEqual(ctx, e) {
+			moved = append(moved, e)
+		} else {
+			kept = append(kept, e)
+		}
+	}
+	if len(kept) == 0 {
+		return n, transform.SameTree, nil
+	}
+	child := f.Child
+	if len(moved) > 0 {
+		child = plan.NewFilter(ctx, expression.JoinAnd(moved...), child)
+	}
+	return plan.NewHaving(expression.JoinAnd(kept...), child), transform.NewTree, nil
 }
