@@ -66,8 +66,11 @@ func ownFunction(name string) (sql.Function, bool) {
 		}}, true
 	case name == "reverse":
 		return sql.Function1{Name: name, Fn: func(ctx *sql.Context, e sql.Expression) sql.Expression {
-			if e.Resolved() && expr.BinaryString(ctx, e) {
-				return &expr.Function{Def: reversedBytes, Args: []sql.Expression{e}}
+			if e.Resolved() {
+				if expr.BinaryString(ctx, e) {
+					return &expr.Function{Def: reversedBytes, Args: []sql.Expression{e}}
+				}
+				e = expr.AsMemberText(ctx, e) // the planner's is of its argument's type
 			}
 			return gmsfunction.NewReverse(ctx, e)
 		}}, true
