@@ -405,6 +405,17 @@ type besideColumn struct {
 	constant                       sql.Expression
 }
 
+// BesideColumn is the function in the place of a pattern: of what is like it and that.
+const BesideColumn = "_beside_column"
+
+// NewBesideColumn returns what is beside a column.
+func NewBesideColumn(ctx *sql.Context, column, constant sql.Expression) sql.Expression {
+	if mixes(ctx, column.Type(ctx), constant) {
+		return &besideColumn{expression.UnaryExpressionStub{Child: column}, constant}
+	}
+	return constant
+}
+
 // mixes reports whether a constant may be one that is not compared with a column of a type: a variable of another collation, a literal
 // with characters that the column's character set lacks.
 func mixes(ctx *sql.Context, column sql.Type, constant sql.Expression) bool {

@@ -42,7 +42,10 @@ func NewBetweenOperand(ctx *sql.Context, args ...sql.Expression) (sql.Expression
 	if c := WithComparedTypes(ctx, expression.NewBetween(args[1], args[2], args[3])); c != nil && len(c.Children()) == 3 {
 		args = append(args[:1:1], c.Children()...)
 	}
-	return args[1+at.(int64)], nil
+	if at == int64(0) {
+		return args[1], nil
+	}
+	return NewBesideColumn(ctx, args[1], args[1+at.(int64)]), nil
 }
 
 // ListedValue is the function in the place of a value of a list: of what is looked for in it and the value.
@@ -114,10 +117,7 @@ func NewDateLiteral(ctx *sql.Context, args ...sql.Expression) (sql.Expression, e
 		return &listedValue{expression.BinaryExpressionStub{LeftChild: val, RightChild: args[0]}}, nil
 	}
 	if !types.IsTime(date) {
-		if mixes(ctx, date, val) {
-			return &besideColumn{expression.UnaryExpressionStub{Child: args[0]}, val}, nil
-		}
-		return NewDecimalLiteral(ctx, val), nil
+		return NewBesideColumn(ctx, args[0], NewDecimalLiteral(ctx, val)), nil
 	}
 	lit, ok := val.(*expression.Literal)
 	if _, variable := val.(*expression.UserVar); variable && types.IsInteger(val.Type(ctx)) {

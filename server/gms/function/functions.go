@@ -166,6 +166,8 @@ func Named(ctx *sql.Context, name string, asMySQL bool) (sql.Function, bool) {
 		return expr.NewHexLiteral(name), true
 	case expr.DateLiteral:
 		return sql.FunctionN{Name: name, Fn: expr.NewDateLiteral}, true
+	case expr.BesideColumn:
+		return sql.Function2{Name: name, Fn: expr.NewBesideColumn}, true
 	case expr.BetweenOperand:
 		return sql.FunctionN{Name: name, Fn: expr.NewBetweenOperand}, true
 	case expr.ListedValue:

@@ -33,6 +33,11 @@ func DateNumbers(stmt ast.Statement) {
 					}
 				}
 				return true, nil
+			case ast.LikeStr, ast.NotLikeStr:
+				if variable(n.Right) {
+					n.Right = syntax.Call(expr.BesideColumn, n.Left, n.Right)
+				}
+				return true, nil
 			}
 			if _, ok := syntax.Mirrored[n.Operator]; !ok {
 				return true, nil
