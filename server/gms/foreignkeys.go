@@ -6,6 +6,7 @@ import (
 	"io"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -385,7 +386,16 @@ func (b *builder) createForeignKey(ctx *sql.Context, s *Session, n *plan.CreateF
 	it, err := b.plain(ctx, s, n, r)
 	if err != nil {
 		if m := violation.FindStringSubmatch(err.Error()); m != nil && s.b.mysql {
-			err = fkError(m[1], &engine.TableDef{Database: n.FkDef.Database, Name: m[3]}, foreignKeyDef(*n.FkDef))
+			fk := foreignKeyDef(*n.FkDef)
+			if def := tx.NewestCatalog().Table(n.FkDef.Database, n.FkDef.Table); fk.Name == "" && def != nil {
+				last := 0
+				for _, of := range def.ForeignKeys {
+					number, _ := strconv.Atoi(strings.TrimPrefix(of.Name, def.Name+"_ibfk_"))
+					last = max(last, number)
+				}
+				fk.Name = fmt.Sprintf("%s_ibfk_%d", def.Name, last+1)
+			}
+			err = fkError(m[1], &engine.TableDef{Database: n.FkDef.Database, Name: m[3]}, fk)
 		}
 	}
 	return it, err

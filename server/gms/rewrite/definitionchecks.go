@@ -53,8 +53,10 @@ func ColumnKeys(stmt ast.Statement) {
 }
 
 // CheckDefinition returns MySQL's error for a CREATE or ALTER TABLE that is wrong whatever
-// tables there are, and that the planner takes or refuses without a number.
+// tables there are, and that the planner takes or refuses without a number. It has defaults as the planner takes them.
 func CheckDefinition(stmt ast.Statement) error {
+	_, clauses := Altered(stmt)
+	DefinitionOf{Clauses: clauses}.memberDefaults()
 	switch n := stmt.(type) {
 	case *ast.DDL:
 		if n.Action == ast.CreateStr && n.TableSpec != nil {

@@ -262,6 +262,11 @@ func (d DefinitionOf) foreignKey(f func(*ast.ForeignKeyDefinition) bool) string 
 
 // bytesOfCharacter is the longest character of a column's text.
 func (d DefinitionOf) bytesOfCharacter(t *ast.ColumnType) int {
+	return int(d.collation(t).CharacterSet().MaxLength())
+}
+
+// collation is that of a column, by the definition alone.
+func (d DefinitionOf) collation(t *ast.ColumnType) sql.CollationID {
 	charset, collation := t.Charset, t.Collate
 	if charset+collation == "" {
 		for _, c := range d.Clauses {
@@ -278,11 +283,29 @@ func (d DefinitionOf) bytesOfCharacter(t *ast.ColumnType) int {
 			}
 		}
 	}
-	id, err := sql.ParseCollation(syntax.Unquoted(charset), syntax.Unquoted(collation), false)
-	if err != nil || charset+collation == "" {
-		id = sql.Collation_Default
+	id, err := sql.ParseCollation(syntax.Unquoted(charset), syntax.Unquoted(collation), t.BinaryCollate)
+	if err != nil || charset+collation == "" && !t.BinaryCollate {
+		id = sql.Collation_utf8mb4_0900_ai_ci
 	}
-	return int(id.CharacterSet().MaxLength())
+	return id
+}
+
+// memberDefaults writes the defaults of ENUM columns as the members that they are equal to: the planner takes no others.
+func (d DefinitionOf) memberDefaults() {
+	for _, c := range d.columns() {
+		v, ok := c.Type.Default.(*ast.SQLVal)
+		if !ok || v.Type != ast.StrVal || !strings.EqualFold(c.Type.Type, "enum") {
+			continue
+		}
+		collation := d.collation(&c.Type)
+		weights, err := collation.HashToUint(strings.TrimRight(string(v.Val), " "))
+		for _, m := range c.Type.EnumValues {
+			m = strings.TrimRight(m, " ")
+			if w, e := collation.HashToUint(m); err == nil && e == nil && w == weights {
+				c.Type.Default = ast.NewStrVal([]byte(m))
+			}
+		}
+	}
 }
 
 // badDefault reports whether a column's literal default is no value of its type.
