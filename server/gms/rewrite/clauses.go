@@ -10,12 +10,15 @@ import (
 	"sextant/server/gms/syntax"
 )
 
-// The planner says which column it does not know, not where the statement has it. MySQL names
+// The planner says which column it does not know, or is ambiguous, not where the statement has it. MySQL names
 // the clause, which is found in the statement, in the order in which MySQL resolves it.
 
-var unknownOfTable = regexp.MustCompile(`^table "(.*)" does not have column "(.*)"$`)
+var (
+	unknownOfTable  = regexp.MustCompile(`^table "(.*)" does not have column "(.*)"$`)
+	ambiguousColumn = regexp.MustCompile(`^ambiguous column (?:or alias )?name "(.*?)"`)
+)
 
-// UnknownIn returns 1054 with its clause for an error of the planner about a column, nil for
+// UnknownIn returns 1054 or 1052 with its clause for an error of the planner about a column, nil for
 // other errors and for a column that the statement has nowhere.
 func UnknownIn(stmt ast.Statement, text string) error {
 	var f clauseFinder
@@ -25,12 +28,17 @@ func UnknownIn(stmt ast.Statement, text string) error {
 		f.table, f.column = m[1], m[2]
 	} else if m := unknownTable.FindStringSubmatch(text); m != nil {
 		f.table = m[1]
+	} else if m := ambiguousColumn.FindStringSubmatch(text); m != nil {
+		f.column, f.bare = m[1], true
 	} else {
 		return nil
 	}
 	f.statement(stmt)
-	if f.clause == "" {
+	switch {
+	case f.clause == "":
 		return nil
+	case f.bare:
+		return mysql.NewSQLError(1052, "23000", "Column '%s' in %s is ambiguous", f.shown, f.clause)
 	}
 	return mysql.NewSQLError(1054, "42S22", "Unknown column '%s' in '%s'", f.shown, f.clause)
 }
@@ -38,6 +46,7 @@ func UnknownIn(stmt ast.Statement, text string) error {
 // clauseFinder looks for the first place of a column.
 type clauseFinder struct {
 	column, table string // of the column; no column: any of the table
+	bare          bool   // without a table
 	shown, clause string
 }
 
@@ -147,7 +156,7 @@ func (f *clauseFinder) walk(clause string, part ast.SQLNode) {
 
 func (f *clauseFinder) found(clause string, c *ast.ColName) {
 	table := c.Qualifier.Name.String()
-	if f.clause != "" || f.table != "" && !strings.EqualFold(table, f.table) || f.column != "" && !c.Name.EqualString(f.column) {
+	if f.clause != "" || f.bare && table != "" || f.table != "" && !strings.EqualFold(table, f.table) || f.column != "" && !c.Name.EqualString(f.column) {
 		return
 	}
 	f.clause, f.shown = clause, c.Name.String()
