@@ -28,13 +28,8 @@ func newHashSet(m *memory) *hashSet { return &hashSet{m: m, recent: make(map[uin
 
 // add adds a hash, and reports whether it was not there.
 func (s *hashSet) add(ctx *sql.Context, h uint64) (bool, error) {
-	if _, known := s.recent[h]; known {
+	if s.has(h) {
 		return false, nil
-	}
-	for _, l := range s.packed {
-		if _, known := slices.BinarySearch(l, h); known {
-			return false, nil
-		}
 	}
 	ok, err := s.m.fits(ctx, function.HashBytes, s.bytes, 1)
 	if err == nil && !ok {
@@ -48,6 +43,15 @@ func (s *hashSet) add(ctx *sql.Context, h uint64) (bool, error) {
 	s.bytes += function.HashBytes
 	s.recent[h] = struct{}{}
 	return true, nil
+}
+
+// has reports whether a hash is there.
+func (s *hashSet) has(h uint64) bool {
+	_, known := s.recent[h]
+	for i := 0; !known && i < len(s.packed); i++ {
+		_, known = slices.BinarySearch(s.packed[i], h)
+	}
+	return known
 }
 
 // pack packs the recent hashes.

@@ -30,11 +30,8 @@ func TestStatementMemory(t *testing.T) {
 	must(t, c, "SET tmp_table_size = 900000")
 	for _, q := range []string{
 		"SELECT JSON_ARRAYAGG(s) FROM t",
-		"SELECT COUNT(*) FROM v WHERE id IN (SELECT id FROM u) OR g = 77",
 		"SELECT COUNT(*) FROM v WHERE id < ALL (SELECT id + 300 FROM u)",
-		"SELECT id IN (SELECT id + 1 FROM u) FROM v",
 		"SELECT COUNT(*) FROM v x WHERE id IN (SELECT id + x.g FROM u) OR g = 77",
-		"UPDATE v SET g = 0 WHERE id IN (SELECT id FROM u) OR g = 77",
 		"WITH RECURSIVE r (n) AS (SELECT id FROM t UNION SELECT n + 20000 FROM r WHERE n < 400000) SELECT COUNT(*) FROM r",
 	} {
 		wantError(t, c, q, 1114, "HY000")
@@ -43,6 +40,10 @@ func TestStatementMemory(t *testing.T) {
 		}
 	}
 	for q, want := range map[string]string{ // the first ones write files
+		"SELECT COUNT(*) FROM v WHERE id IN (SELECT id FROM u) OR g = 77":                                                                                        "200",
+		"SELECT SUM(id IN (SELECT id + 1 FROM u)) FROM v":                                                                                                        "199",
+		"SELECT SUM((id, g) IN (SELECT id + 1, (id + 1) % 10 FROM u)) FROM v":                                                                                    "199",
+		"SELECT COUNT(*) FROM v WHERE id + 19900 NOT IN (SELECT IF(id < 0, NULL, id) FROM u)":                                                                    "100",
 		"SELECT COUNT(*) FROM (SELECT id, COUNT(*) FROM t GROUP BY id HAVING COUNT(*) = 1) x":                                                                    "20000",
 		"SELECT COUNT(*) FROM u a JOIN u b ON a.id = b.id":                                                                                                       "20000",
 		"SELECT COUNT(*) FROM u a LEFT JOIN (SELECT id + 5 id, s FROM u) b ON a.id = b.id WHERE b.id IS NULL":                                                    "5",
