@@ -276,26 +276,46 @@ func differsFromEqual(ctx *sql.Context, e sql.Expression) bool {
 }
 
 // aboveGroups keeps conditions of a filter above what makes one row of those that are equal, if these are not the same for all of them:
-// the planner moves what a filter has, not what a HAVING has.
+// the planner moves what a filter has, not what a HAVING has. Those are conditions on what a statement does not group by, too, which
+// depends on what it does by ONLY_FULL_GROUP_BY alone.
 func aboveGroups(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
 	f, ok := n.(*plan.Filter)
 	if !ok {
 		return n, transform.SameTree, nil
 	}
-	groups := false
+	groups, by, named := false, []sql.Expression(nil), map[sql.ColumnId]sql.Expression{}
+	any := true // columns are the same for all rows of a group
 	transform.Inspect(f.Child, func(n sql.Node) bool {
-		switch n.(type) {
-		case *plan.GroupBy, *plan.Distinct, *plan.SetOp:
+		switch n := n.(type) {
+		case *plan.Distinct, *plan.SetOp:
 			groups = true
+		case *plan.GroupBy:
+			groups, by, any = true, n.GroupByExprs, len(n.GroupByExprs) > 0 && sql.LoadSqlMode(ctx).OnlyFullGroupBy()
+		case *plan.Project:
+			for _, e := range n.Projections {
+				if a, ok := e.(*expression.Alias); ok {
+					named[a.Id()] = a.Child
+				}
+			}
 		}
 		return !groups
 	})
 	if !groups {
 		return n, transform.SameTree, nil
 	}
+	varied := func(_ *sql.Context, e sql.Expression) bool {
+		g, column := e.(*expression.GetField)
+		if !column || any {
+			return false
+		}
+		of := named[g.Id()]
+		return !slices.ContainsFunc(by, func(k sql.Expression) bool {
+			return k.String() == g.String() || of != nil && k.String() == of.String()
+		})
+	}
 	var kept, moved []sql.Expression
 	for _, e := range expression.SplitConjunction(ctx, f.Expression) {
-		if takesEqual(ctx, e) {
+		if takesEqual(ctx, e) && !transform.InspectExpr(ctx, e, varied) {
 			moved = append(moved, e)
 		} else {
 			kept = append(kept, e)
