@@ -163,7 +163,7 @@ func (a *aheadRows) Next(ctx *sql.Context) (sql.Row, error) {
 // disjuncts returns the parts of an OR, those of parts that are marked as without an index too.
 func disjuncts(e sql.Expression) (out []sql.Expression) {
 	for _, part := range expression.SplitDisjunction(planrule.Condition(e)) {
-		if planrule.Condition(part) != part {
+		if planrule.Unindexed(part) {
 			out = append(out, disjuncts(part)...)
 			continue
 		}
