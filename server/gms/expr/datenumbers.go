@@ -295,8 +295,9 @@ func withDates(ctx *sql.Context, e sql.Expression) sql.Expression {
 			}
 			typ := types.Datetime
 			if lit, ok := a.(*expression.Literal); ok {
-				if n, _, err := types.Int64.Convert(ctx, lit.Value()); err == nil {
-					if t, ok := MomentOfNumber(n.(int64)); ok && t.Equal(value.Day(t)) {
+				n, _, err := types.Int64.Convert(ctx, lit.Value())
+				if n, ok := n.(int64); err == nil && ok { // no NULL of a number's type
+					if t, ok := MomentOfNumber(n); ok && t.Equal(value.Day(t)) {
 						typ = types.Date
 					}
 				}
