@@ -108,7 +108,7 @@ func WithComparedTypes(ctx *sql.Context, e sql.Expression) sql.Expression {
 	if !number && !date && !binary && !document {
 		return nil
 	}
-	if isList && (date || span) && number && text {
+	if isList && (date || span || types.IsTextOnly(operands[0].Type(ctx))) && number && text {
 		if several := severalLists(ctx, operands); several != nil {
 			return several
 		}

@@ -2,6 +2,7 @@ package planrule
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/analyzer"
@@ -237,7 +238,7 @@ func takesPartitions(ctx *sql.Context, e sql.Expression, columns sql.ColSet) boo
 }
 
 // takesEqual reports whether a condition is the same for rows whose columns are equal. Texts that are equal may differ, so that they
-// must be compared as their columns are.
+// must be compared as their columns are. A LIKE that is counts too, though 'ß' is equal to 'ss': it finds the index's range.
 func takesEqual(ctx *sql.Context, e sql.Expression) bool {
 	if !transform.InspectExpr(ctx, e, differsFromEqual) {
 		return true
@@ -250,10 +251,18 @@ func takesEqual(ctx *sql.Context, e sql.Expression) bool {
 		return isColumn(x.Child)
 	case *expression.Equals, *expression.NullSafeEquals, *expression.LessThan, *expression.LessThanOrEqual, *expression.GreaterThan,
 		*expression.GreaterThanOrEqual, *expression.Between, *plan.InSubquery:
+	case *expression.Like:
+		if t, ok := x.LeftChild.Type(ctx).(sql.StringType); !ok || !strings.Contains(t.Collation().Name(), "_0900_") { // 'b' is equal to 'b ' by others
+			return false
+		}
 	case *expression.InTuple:
 		if list, ok := x.Right().(expression.Tuple); ok {
 			operands = append([]sql.Expression{x.Left()}, list...)
 		}
+	case *indexBound:
+		return false
+	case sql.IndexComparisonExpression: // the bounds of a LIKE, by the column's collation
+		return true
 	default:
 		return false
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/dolthub/vitess/go/mysql"
 
 	"sextant/server/gms/expr"
+	"sextant/server/gms/rewrite"
 	"sextant/server/gms/value"
 )
 
@@ -48,7 +49,7 @@ func UnionTypes(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity,
 	if !hasUnion(ctx, n) {
 		return n, transform.SameTree, nil
 	}
-	u := unionTyping{ctx, map[sql.ColumnId]sql.Type{}, map[string]sql.Type{}}
+	u := unionTyping{ctx: ctx, types: map[sql.ColumnId]sql.Type{}, concats: map[string]sql.Type{}}
 	out, err := u.node(n)
 	return out, out == n, err
 }
@@ -84,6 +85,7 @@ type unionTyping struct {
 	ctx     *sql.Context
 	types   map[sql.ColumnId]sql.Type // of columns with other types than the planner thought
 	concats map[string]sql.Type       // of GROUP_CONCATs by their texts, of which the planner has equal ones once
+	rolling bool                      // within the levels of a ROLLUP
 }
 
 // node returns n with the types of set operations, and of what reads them.
@@ -95,6 +97,10 @@ func (u *unionTyping) node(n sql.Node) (sql.Node, error) {
 		if s, ok := u.ctx.Session.(interface{ NoteAlias(*plan.TableAlias) }); ok {
 			s.NoteAlias(a)
 		}
+	}
+	if d, ok := n.(*plan.SubqueryAlias); ok {
+		defer func(outer bool) { u.rolling = outer }(u.rolling)
+		u.rolling = d.Name() == rewrite.RollupTable
 	}
 	children := n.Children()
 	var others []sql.Node
@@ -390,6 +396,9 @@ func (u *unionTyping) union(n *plan.SetOp) (sql.Node, error) {
 	columns := make([]expr.ResultColumn, len(ls))
 	for i := range ls {
 		columns[i] = expr.CreatedColumn(u.ctx, left, i).With(u.ctx, expr.CreatedColumn(u.ctx, right, i))
+		if t := ls[i].Type; u.rolling && (types.IsEnum(t) || types.IsSet(t)) { // also at the right, or NULL; of a UNION it is a text
+			columns[i].Typ = t
+		}
 	}
 	if left == n.Left() && (outside(u.ctx, left) || outside(u.ctx, right)) {
 		return n, nil // the planner finds no columns of outer queries below a further node, and there is nothing to convert

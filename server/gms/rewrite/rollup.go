@@ -29,8 +29,8 @@ func RollsUp(s *ast.Select) bool {
 	return last > 0 && syntax.Introduced(s.GroupBy[last], "_swe7") != nil
 }
 
-// rollupTable is the derived table that GROUP BY … WITH ROLLUP reads.
-const rollupTable = "\x00rollup"
+// RollupTable is the derived table that GROUP BY … WITH ROLLUP reads.
+const RollupTable = "\x00rollup"
 
 // rollup makes GROUP BY … WITH ROLLUP what it means: the groups by all columns, and by
 // one less, down to none, where what is not grouped by is NULL. They come in the order of
@@ -73,7 +73,7 @@ func rollup(s *ast.Select) error {
 	}
 	*s = ast.Select{
 		Comments: s.Comments, With: s.With, Limit: s.Limit, Into: s.Into, QueryOpts: s.QueryOpts, SelectExprs: r.out, OrderBy: order,
-		From: ast.TableExprs{&ast.AliasedTableExpr{Auth: Open, Expr: &ast.Subquery{Select: union}, As: ast.NewTableIdent(rollupTable)}},
+		From: ast.TableExprs{&ast.AliasedTableExpr{Auth: Open, Expr: &ast.Subquery{Select: union}, As: ast.NewTableIdent(RollupTable)}},
 	}
 	if having {
 		s.Where = ast.NewWhere(ast.WhereStr, rollupColumn("h", 0))
@@ -92,7 +92,7 @@ type Rolling struct {
 }
 
 func rollupColumn(kind string, i int) *ast.ColName {
-	return &ast.ColName{Name: ast.NewColIdent(kind + strconv.Itoa(i)), Qualifier: ast.TableName{Name: ast.NewTableIdent(rollupTable)}}
+	return &ast.ColName{Name: ast.NewColIdent(kind + strconv.Itoa(i)), Qualifier: ast.TableName{Name: ast.NewTableIdent(RollupTable)}}
 }
 
 // Column returns which column of the result a name or a number means, -1 if none does.
