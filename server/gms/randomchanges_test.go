@@ -15,22 +15,7 @@ var changedSeeds = flag.Int("changes", 24, "how many seeds TestRandomChangesOnMa
 // Random changes of data have the outcome and leave the rows that MariaDB's do: as text, prepared, in procedures and in transactions, on
 // tables with triggers, foreign keys, generated columns, ON UPDATE and views.
 func TestRandomChangesOnMariaDB(t *testing.T) {
-	theirs, err := sql.Open("mysql", startMariaDB(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = theirs.Close() })
-	i := startInstance(t)
-	r := &randomRun{t: t, ours: i.conn(i.open("")), theirs: i.conn(theirs)}
-	for _, c := range []*sql.Conn{r.ours, r.theirs} {
-		must(t, c, "SET sql_mode = 'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION', timestamp = 1700000000")
-	}
-	for n := range *changedSeeds {
-		if r.failed < randomFailures {
-			r.changes(uint64(*randomSeed + n))
-		}
-	}
-	t.Logf("%d statements", r.ran)
+	randomSeedsOf(t, ", timestamp = 1700000000", *changedSeeds, (*randomRun).changes)
 }
 
 // changes runs the changes of a seed on new tables, up to the first that differs.

@@ -24,6 +24,11 @@ var (
 
 // Random statements have the outcome that MariaDB gives them.
 func TestRandomQueriesOnMariaDB(t *testing.T) {
+	randomSeedsOf(t, "", *randomSeeds, (*randomRun).seed)
+}
+
+// randomSeedsOf runs seeds on an instance and on MariaDB, whose sessions have further variables set, until too many differ.
+func randomSeedsOf(t *testing.T, variables string, seeds int, run func(*randomRun, uint64)) {
 	theirs, err := sql.Open("mysql", startMariaDB(t))
 	if err != nil {
 		t.Fatal(err)
@@ -32,11 +37,11 @@ func TestRandomQueriesOnMariaDB(t *testing.T) {
 	i := startInstance(t)
 	r := &randomRun{t: t, ours: i.conn(i.open("")), theirs: i.conn(theirs)}
 	for _, c := range []*sql.Conn{r.ours, r.theirs} {
-		must(t, c, "SET sql_mode = 'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION'")
+		must(t, c, "SET sql_mode = 'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION'"+variables)
 	}
-	for n := range *randomSeeds {
+	for n := range seeds {
 		if r.failed < randomFailures {
-			r.seed(uint64(*randomSeed + n))
+			run(r, uint64(*randomSeed+n))
 		}
 	}
 	t.Logf("%d statements", r.ran)
