@@ -43,7 +43,7 @@ func AddUnionTypes() {
 	})
 }
 
-// UnionTypes gives the set operations and the GROUP_CONCATs of a tree and those of its subqueries their types. A
+// UnionTypes gives the set operations, derived tables and GROUP_CONCATs of a tree and those of its subqueries their types. A
 // second time it changes nothing.
 func UnionTypes(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
 	if !hasUnion(ctx, n) {
@@ -54,7 +54,8 @@ func UnionTypes(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity,
 	return out, out == n, err
 }
 
-// hasUnion reports whether there is a set operation or a GROUP_CONCAT in a tree or its subqueries.
+// hasUnion reports whether there is a set operation, a derived table, or an expression whose type the planner does not know (a
+// GROUP_CONCAT, a remainder, arithmetic of a YEAR) in a tree or its subqueries.
 func hasUnion(ctx *sql.Context, n sql.Node) (found bool) {
 	transform.InspectWithOpaque(ctx, n, func(ctx *sql.Context, n sql.Node) bool {
 		switch n := n.(type) {
