@@ -307,7 +307,7 @@ func (d *noDefault) Eval(ctx *sql.Context, _ sql.Row) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		ins, _ := s.locks.stmt.(*ast.Insert)
+		ins, _ := s.current().(*ast.Insert)
 		if a := (value.Assigner{Ignore: ins != nil && ins.Ignore != ""}); d.typ.Type() == sqltypes.Enum {
 			return nil, nil
 		} else if a.Lenient(ctx) {

@@ -98,8 +98,8 @@ func assignedOrder(schema sql.Schema, names []string) []int {
 
 // emptyRow reports whether a client's INSERT is one of VALUES ().
 func emptyRow(s *Session, n *plan.InsertInto) bool {
-	stmt, ok := s.locks.stmt.(*ast.Insert)
-	if !ok || s.depth > 0 || s.root != n {
+	stmt, ok := s.current().(*ast.Insert)
+	if !ok || s.root != n {
 		return false
 	}
 	rows, ok := stmt.Rows.(*ast.AliasedValues)

@@ -47,7 +47,7 @@ type Backend struct {
 	users    *mysql_db.MySQLDb // nil where there are no users (tests)
 	external sql.ExternalStoredProcedureRegistry
 	reload   func() // reads the users again, see Server
-	runner   sql.StatementRunner
+	runner   *runner
 	catalog  sql.Catalog // the planner's, nil before NewEngine
 	// indexScans and rangeScans are set by NewEngine; rangeScans are those of conditions that our rules have looked through.
 	indexScans, rangeScans planrule.PlanRule

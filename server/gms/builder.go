@@ -91,7 +91,7 @@ func (b *builder) root(ctx *sql.Context, s *Session, n sql.Node, r sql.Row) (sql
 		s.reading(ctx, n)
 	}
 	s.root = n
-	if s.b.mysql && s.depth == 0 {
+	if s.b.mysql {
 		s.warnDeprecated()
 	}
 	if s.results != nil && s.depth == 0 {
@@ -601,40 +601,64 @@ func (r *runner) QueryWithBindings(ctx *sql.Context, query string, parsed ast.St
 	if !ok {
 		return r.next.QueryWithBindings(ctx, query, parsed, bindings, flags)
 	}
-	if parsed != nil {
-		if err := s.generatedTargets(parsed); err != nil {
-			return nil, nil, nil, err
-		}
-		if err := s.upsert(ctx, parsed); err != nil {
-			return nil, nil, nil, err
-		}
-		if s.b.mysql {
-			if err := s.assignedBefore(ctx, parsed); err != nil {
-				return nil, nil, nil, err
-			}
-		}
-		if a, ok := parsed.(*ast.AlterTable); ok {
-			s.laterClauses(ctx, a)
-		}
-		if err := s.deleteJoins(ctx, parsed); err != nil {
-			return nil, nil, nil, err
-		}
-		s.checkedDelete(ctx, parsed)
-		rewrite.UpdatedRanges(parsed)
-		annotator{db: ctx.GetCurrentDatabase()}.statement(parsed)
-		if err := s.mayWrite(parsed); err != nil {
-			return nil, nil, nil, err
+	return r.within(ctx, s, query, func() (ast.Statement, error) { return parsed, s.complete(ctx, parsed) }, bindings, flags, false)
+}
+
+// complete makes a statement that has no text of its own, such as a program's expression, what the planner takes it for.
+func (s *Session) complete(ctx *sql.Context, stmt ast.Statement) error {
+	if stmt == nil {
+		return nil
+	}
+	if err := s.generatedTargets(stmt); err != nil {
+		return err
+	}
+	if err := s.upsert(ctx, stmt); err != nil {
+		return err
+	}
+	if s.b.mysql {
+		if err := s.assignedBefore(ctx, stmt); err != nil {
+			return err
 		}
 	}
+	if a, ok := stmt.(*ast.AlterTable); ok {
+		s.laterClauses(ctx, a)
+	}
+	if err := s.deleteJoins(ctx, stmt); err != nil {
+		return err
+	}
+	s.checkedDelete(ctx, stmt)
+	rewrite.UpdatedRanges(stmt)
+	annotator{db: ctx.GetCurrentDatabase()}.statement(stmt)
+	return nil
+}
+
+// within runs a statement within the one that runs, query or what parse returns. client: the rows are the client's.
+func (r *runner) within(ctx *sql.Context, s *Session, query string, parse func() (ast.Statement, error), bindings map[string]ast.Expr,
+	flags *sql.QueryFlags, client bool) (sql.Schema, sql.RowIter, *sql.QueryFlags, error) {
 	outer, around := s.statement, s.calls.stmt
 	s.depth++
-	s.statement, s.calls.stmt = statement{}, parsed
+	s.statement, s.calls.stmt = statement{}, nil
 	defer func() {
 		within := s.divided
 		s.statement, s.calls.stmt = outer, around
 		s.dividedWithin = within
 		s.depth--
 	}()
+	parsed, err := parse()
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	s.calls.stmt = parsed
+	if parsed != nil {
+		if err := s.mayWrite(parsed); err != nil {
+			return nil, nil, nil, err
+		}
+		if s.calls.within == nil && (len(s.locks.tables) > 0 || s.locks.readAll) {
+			if err := s.restrict(parsed); err != nil {
+				return nil, nil, nil, err
+			}
+		}
+	}
 	restore, err := s.authorize(ctx, parsed)
 	if err != nil {
 		return nil, nil, nil, s.commitFailed(ctx, parsed, err)
@@ -642,14 +666,13 @@ func (r *runner) QueryWithBindings(ctx *sql.Context, query string, parsed ast.St
 	sch, it, flags, err := r.next.QueryWithBindings(ctx, query, parsed, bindings, flags)
 	if err == nil {
 		s.spanDigits = timeDigits(ctx, s.root, sch)
-		it, err = s.drain(ctx, parsed, sch, it)
+		it, err = s.drain(ctx, sch, it, client)
 		ctx.GetLastQueryInfo().FoundRows.Add(s.skipped)
 	}
 	restore()
 	if err != nil {
 		s.undoFunctions()
-		return nil, nil, nil, s.commitFailed(ctx, parsed, err)
+		return nil, nil, nil, s.commitFailed(ctx, parsed, s.viewError(ctx, err))
 	}
-	restoreInto(parsed)
 	return sch, it, flags, err
 }

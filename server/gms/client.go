@@ -400,6 +400,7 @@ func (c *client) writeOK(ctx *sql.Context, rows sql.RowIter, w *protocol.Results
 	count := int64(ok.RowsAffected) // the planner's is 0 after a DELETE without WHERE
 	if c.sess.results.called {
 		count = c.sess.results.count
+		ctx.GetLastQueryInfo().FoundRows.Store(c.sess.results.found)
 	}
 	ctx.GetLastQueryInfo().RowCount.Store(count)
 	return w.OK(ok.RowsAffected, ok.InsertID, c.sess.results.info(ctx, ok))
@@ -459,11 +460,7 @@ func (p *peeked) Next(ctx *sql.Context) (sql.Row, error) {
 
 // sendRows sends the columns and rows of a result as they come.
 func (c *client) sendRows(ctx *sql.Context, schema sql.Schema, rows sql.RowIter, w *protocol.Results) error {
-	stmt := c.sess.locks.stmt
-	if c.sess.depth > 0 {
-		stmt = c.sess.calls.stmt
-	}
-	if err := w.Columns(sentColumns(ctx, stmt, c.sess.root, schema)); err != nil {
+	if err := w.Columns(sentColumns(ctx, c.sess.current(), c.sess.root, schema)); err != nil {
 		return err
 	}
 	var arena []byte

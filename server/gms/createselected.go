@@ -103,8 +103,8 @@ func createdTypes(ctx *sql.Context, to *plan.CreateTable, query sql.Node) {
 	if !ok || !s.b.mysql {
 		return
 	}
-	stmt, ok := s.locks.stmt.(*ast.DDL)
-	if !ok || stmt.OptSelect == nil { // it is within a program
+	stmt, ok := s.current().(*ast.DDL)
+	if !ok || stmt.OptSelect == nil {
 		return
 	}
 	for at, c := range query.Schema(ctx) {

@@ -316,7 +316,7 @@ func unquotedAccount(v any) any {
 
 // showCreateView completes what the planner shows of a view.
 func (b *builder) showCreateView(ctx *sql.Context, s *Session, v *plan.SubqueryAlias, rows []sql.Row) (sql.RowIter, error) {
-	if show, ok := s.locks.stmt.(*ast.Show); ok && s.depth == 0 && syntax.SameName(show.Table.Name.String(), v.Name()) {
+	if show, ok := s.current().(*ast.Show); ok && syntax.SameName(show.Table.Name.String(), v.Name()) {
 		var view storedView
 		t := fullName(show.Table, s.GetCurrentDatabase())
 		if _, err := getObject(ctx, engine.ObjectView, t.Database, t.Name, &view); err != nil {

@@ -15,11 +15,7 @@ import (
 
 // ignores reports whether the statement that runs is a DELETE IGNORE.
 func (s *Session) ignores() bool {
-	stmt := s.locks.stmt
-	if s.depth > 0 {
-		stmt = s.calls.stmt
-	}
-	d, ok := stmt.(*ast.Delete)
+	d, ok := s.current().(*ast.Delete)
 	return ok && slices.ContainsFunc(d.Comments, func(c []byte) bool { return string(c) == rewrite.IgnoreMark })
 }
 

@@ -63,9 +63,9 @@ func (s *Session) lenient(ctx *sql.Context, stmt ast.Statement) {
 	}
 }
 
-// warnDeprecated gives a client's definition the warnings that were noted when it was parsed.
+// warnDeprecated gives a definition the warnings that were noted when it was parsed.
 func (s *Session) warnDeprecated() {
-	switch s.locks.stmt.(type) {
+	switch s.current().(type) {
 	case *ast.DDL, *ast.AlterTable:
 		for _, w := range s.deprecated {
 			s.Warn(w)

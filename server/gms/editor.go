@@ -413,7 +413,7 @@ func (t *Table) GetNextAutoIncrementValue(ctx *sql.Context, given any) (uint64, 
 		if r := s.reserved[sh.def.ID]; r != nil && v >= r.next {
 			r.next, r.end = 0, 0 // later ones must be above v
 		}
-		if s.insertIDUsed && s.depth == 0 && v >= s.insertID {
+		if s.insertIDUsed && s.calls.within == nil && v >= s.insertID {
 			step, offset, err := counterStep(ctx)
 			if err != nil {
 				return 0, err
@@ -430,7 +430,7 @@ func (t *Table) GetNextAutoIncrementValue(ctx *sql.Context, given any) (uint64, 
 	if sh.autoInc < 0 {
 		return 0, sql.ErrColumnNotFound.New("auto_increment")
 	}
-	if s.insertID > 0 && s.depth == 0 {
+	if s.insertID > 0 && s.calls.within == nil {
 		v := s.insertID
 		s.insertIDUsed = true
 		if s.pin != nil {

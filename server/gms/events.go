@@ -248,6 +248,6 @@ func (e *events) run(database string, ev sql.EventDefinition) error {
 		return err
 	}
 	defer leave()
-	r := &routine{s: sess, db: database, runner: e.s.b.runner}
+	r := &routine{s: sess, db: database, runner: e.s.b.runner, texts: p.texts}
 	return r.body(ctx, ddl.EventSpec.Body, &scope{vars: map[string]*local{}})
 }

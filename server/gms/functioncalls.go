@@ -150,7 +150,7 @@ func (c *functionCall) Eval(ctx *sql.Context, row sql.Row) (any, error) {
 	}
 	result := c.f.result
 	result.name = c.String()
-	r := &routine{s: s, db: c.f.name.Database, runner: s.b.runner, result: &result}
+	r := &routine{s: s, db: c.f.name.Database, runner: s.b.runner, texts: c.f.texts, result: &result}
 	done := false
 	err = s.inside(ctx, program{kind: programFunction, name: c.f.key(), database: c.f.name.Database, mode: c.f.mode, definer: c.f.definer, invoker: c.f.invoker},
 		func() error {

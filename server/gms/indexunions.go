@@ -67,19 +67,22 @@ func (s *Session) locksUnions() bool {
 	return s.locking && s.tx != nil && s.tx.isolation != engine.ReadCommitted
 }
 
+// unionMost is how many parts of a condition are read by indexes of their own: each leaves out what those before it have found.
+const unionMost = 64
+
 // indexUnion returns the rows of a table for which a condition may hold, by several indexes, and how many they are about; nil where that does not pay
 // or the parts of the condition have no index. updates: for the table of an UPDATE; locks: of a SELECT that locks.
 func (s *Session) indexUnion(ctx *sql.Context, e sql.Expression, table sql.Node, updates, locks bool) (union sql.Node, read uint64, err error) {
 	e = planrule.Condition(e)
 	parts := disjuncts(e)
 	if rows := tableOf(table).rowLookup(e); rows != nil {
-		parts = expression.SplitDisjunction(rows)
+		parts = planrule.Disjuncts(rows)
 	}
 	scanned := table
 	if alias, ok := scanned.(*plan.TableAlias); ok {
 		scanned = alias.Child
 	}
-	if _, ok := scanned.(*plan.ResolvedTable); !ok || len(parts) < 2 {
+	if _, ok := scanned.(*plan.ResolvedTable); !ok || len(parts) < 2 || len(parts) > unionMost {
 		return nil, 0, nil
 	}
 	t := tableOf(scanned)
@@ -162,7 +165,7 @@ func (a *aheadRows) Next(ctx *sql.Context) (sql.Row, error) {
 
 // disjuncts returns the parts of an OR, those of parts that are marked as without an index too.
 func disjuncts(e sql.Expression) (out []sql.Expression) {
-	for _, part := range expression.SplitDisjunction(planrule.Condition(e)) {
+	for _, part := range planrule.Disjuncts(planrule.Condition(e)) {
 		if planrule.Unindexed(part) {
 			out = append(out, disjuncts(part)...)
 			continue

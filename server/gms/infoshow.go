@@ -73,8 +73,8 @@ func parseShowCharacter(l *syntax.Lexer) (ast.Statement, error) {
 // filtered returns the rows of SHOW INDEX that its WHERE lets through. Columns are found
 // by their names: the planner takes no condition there.
 func (s *Session) filtered(ctx *sql.Context, cat sql.Catalog, n *plan.ShowIndexes, rows []sql.Row) ([]sql.Row, error) {
-	show, ok := s.locks.stmt.(*ast.Show)
-	if !ok || show.ShowIndexFilterOpt == nil || s.depth > 0 {
+	show, ok := s.current().(*ast.Show)
+	if !ok || show.ShowIndexFilterOpt == nil {
 		return rows, nil
 	}
 	tree, err := s.bound(ctx, cat, "", "SELECT * FROM ("+selectIndexes+") AS `t` WHERE "+ast.String(show.ShowIndexFilterOpt))

@@ -51,13 +51,6 @@ const hintsMark = "\x01"
 // which drops the lock clause itself. No point in time can be written like it.
 const sentinel = "\x00lock:"
 
-// shareMarker is the table name that stands for SHARE in a rewritten FOR SHARE.
-const shareMarker = "\x00share"
-
-// thenMarker begins the table name that stands between a lock clause and the next one. The words
-// behind it are those of waitWords that the first one has.
-const thenMarker = "\x00then "
-
 // waitWords are the ends of lock clauses.
 var waitWords = map[string]waitMode{"": waitNormal, "nowait": waitNot, "skip locked": waitSkip}
 
@@ -208,7 +201,7 @@ type lockedTables struct {
 }
 
 // parseLock returns the lock clauses of a SELECT, taking the markers out of them. The clauses of
-// a list, each of which has an OF, come as one, see rewriteForShare; the type of that lock becomes
+// a list, each of which has an OF, come as one, see rewrite.Marking; the type of that lock becomes
 // the modes of its tables, by which another call reads it again.
 func parseLock(l *ast.Lock) []lockedTables {
 	if modes, ok := strings.CutPrefix(l.Type, sentinel); ok {
@@ -223,16 +216,16 @@ func parseLock(l *ast.Lock) []lockedTables {
 	}
 	out := []lockedTables{{reference: reference{lock: lockWrite}}}
 	last := &out[0]
-	if strings.Contains(l.Type, shareMarker) && !strings.Contains(l.Type, thenMarker) {
+	if strings.Contains(l.Type, rewrite.ShareMark) && !strings.Contains(l.Type, rewrite.ThenMark) {
 		last.lock = lockShared
 	}
 	for _, t := range l.Tables {
 		name := t.Name.String()
-		if wait, ok := strings.CutPrefix(name, thenMarker); ok {
+		if wait, ok := strings.CutPrefix(name, rewrite.ThenMark); ok {
 			last.wait = waitWords[wait]
 			out = append(out, lockedTables{reference: reference{lock: lockWrite}})
 			last = &out[len(out)-1]
-		} else if name == shareMarker {
+		} else if name == rewrite.ShareMark {
 			last.lock = lockShared
 		} else {
 			last.of = append(last.of, t)

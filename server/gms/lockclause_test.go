@@ -15,6 +15,7 @@ import (
 	"sextant/engine"
 	"sextant/engine/row"
 	"sextant/server/gms/expr"
+	"sextant/server/gms/rewrite"
 	"sextant/server/gms/value"
 )
 
@@ -22,7 +23,8 @@ import (
 // the text: name=mode[wait].
 func marks(t *testing.T, db, query string) string {
 	t.Helper()
-	stmt, err := ast.Parse(rewriteForShare(query))
+	marked, _ := rewrite.WithMarks(query)
+	stmt, err := ast.Parse(marked)
 	if err != nil {
 		t.Fatalf("%s: %v", query, err)
 	}

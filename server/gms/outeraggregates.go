@@ -90,7 +90,7 @@ func (s *Session) subqueryAliases(ctx *sql.Context, stmt ast.Statement) {
 		}
 		return !found, nil
 	}, stmt)
-	if !found || s.depth > 0 {
+	if !found {
 		return
 	}
 	a := aggregateOwners{&namedTables{s: s, ctx: ctx, ctes: map[string]*ast.CommonTableExpr{}}}

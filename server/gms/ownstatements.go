@@ -67,6 +67,7 @@ func (r *routine) runOwn(ctx *sql.Context, n *ast.Set, sc *scope) (bool, error) 
 	if err != nil || stmt == nil {
 		return err != nil, err
 	}
-	_, _, err = r.run(ctx, stmt, sc)
+	_, do := stmt.(*ast.Select)
+	_, _, err = r.run(ctx, stmt, sc, !do)
 	return true, err
 }

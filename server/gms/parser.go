@@ -20,10 +20,12 @@ import (
 // (see annotator), FOR SHARE, and the direction of index columns.
 type parser struct {
 	base    *sql.MysqlParser
-	routine bool // bodies of procedures are for the interpreter, see forPlanner
-	mysql   bool // expressions of definitions are what they are in MySQL, see rewriteExpressions
-	stored  bool // the text is a view's, not what a client has sent
-	raw     bool // statements are as the grammar has them, with their marks: for those who write them again
+	routine bool         // bodies of procedures are for the interpreter, see forPlanner
+	mysql   bool         // expressions of definitions are what they are in MySQL, see rewriteExpressions
+	stored  bool         // the text is a view's, not what a client has sent
+	scope   *scope       // of the program whose statement the text is, nil: of none
+	texts   programTexts // of the body, if routine
+	raw     bool         // statements are as the grammar has them, with their marks: for those who write them again
 }
 
 var _ sql.Parser = (*parser)(nil)
@@ -77,7 +79,7 @@ func (p *parser) parse(ctx context.Context, query string, f func(marked string) 
 		query = rewrite.CreateSelect(query)
 	}
 	var file *exchange
-	sent := rewriteForShare(query)
+	sent := query
 	err = syntax.WithQuotedNames(value.Served(ctx), sent, func(q string) (err error) {
 		var marked string
 		query = q
@@ -102,6 +104,9 @@ func (p *parser) parse(ctx context.Context, query string, f func(marked string) 
 		}
 		if err := rewrite.Shallow(marked, *stmt); err != nil {
 			return err
+		}
+		if p.scope != nil {
+			*stmt = withoutInto(p.scope.copy(ctx.(*sql.Context), *stmt))
 		}
 		return nil
 	})
@@ -208,6 +213,9 @@ func (p *parser) grammarsOwn(ctx context.Context, query string, delimiter rune, 
 	}
 	if d, ok := stmt.(*ast.DDL); ok {
 		d.SubStatementPositionEnd = min(d.SubStatementPositionEnd, max(len(parsed), d.SubStatementPositionStart)) // without the delimiter
+		if p.routine {
+			p.texts = textsOf(programBody(d), query[d.SubStatementPositionStart:d.SubStatementPositionEnd])
+		}
 	}
 	return stmt, parsed, rest, err
 }
@@ -311,7 +319,8 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 	if sctx != nil && sctx.Session != nil {
 		a.db = sctx.GetCurrentDatabase()
 		if s, ok := sctx.Session.(*Session); ok {
-			if s.b.mysql && s.depth == 0 && !p.routine {
+			runs := s.depth == 0 && !p.routine || p.scope != nil // it is not looked at only
+			if s.b.mysql && runs { // names in a body may be its variables
 				if err := s.columnsOrVariables(sctx, stmt); err != nil {
 					return err
 				}
@@ -354,7 +363,7 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 					return err
 				}
 			}
-			if s.b.mysql && s.depth == 0 && !p.routine { // within programs the names are variables
+			if s.b.mysql && runs {
 				if err := s.assignedBefore(sctx, stmt); err != nil {
 					return err
 				}
@@ -413,7 +422,6 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 		planrule.MarkVarying(query, stmt)
 	}
 	if d, ok := stmt.(*ast.DDL); ok && d.ProcedureSpec != nil {
-		procedureBody(d.ProcedureSpec.Body)
 		if !p.routine && value.Served(ctx) {
 			if err := forPlanner(d.ProcedureSpec); err != nil {
 				return located(err, query)
@@ -525,60 +533,6 @@ func rewriteExpressions(query string, stmt ast.Statement, unique func(*ast.Selec
 		rewrite.Intervals(stmt)
 	}
 	return nil
-}
-
-// rewriteForShare turns FOR SHARE, which the grammar lacks, into FOR UPDATE OF a
-// marker that parseLock takes out again, and a lock clause behind one with an OF, of which the
-// grammar has one, into more names of its list. Texts without them are returned as they are.
-func rewriteForShare(query string) string {
-	if !syntax.ContainsFold(query, "share") && !(syntax.ContainsFold(query, "update") && syntax.ContainsFold(query, "of")) {
-		return query
-	}
-	var out strings.Builder
-	done, tables, wait := 0, 0, "" // copied so far; where the list of the clause before ends, 0: there is none; how it goes on
-	for l := syntax.NewLexer(query); l.Start < len(query); {
-		if l.Kind == 0 {
-			l.At++
-			l.Next()
-			continue
-		}
-		from, kind := l.Start, ""
-		if l.Accept("for") {
-			kind = l.AcceptOne("share", "update")
-		} else {
-			l.Next()
-		}
-		list := kind != "" && l.Accept("of")
-		names := ""
-		if kind == "share" {
-			names = "`" + shareMarker + "` "
-			if list {
-				names = "`" + shareMarker + "`, "
-			}
-		}
-		switch {
-		case list && tables > 0:
-			out.WriteString(query[done:tables] + ", `" + thenMarker + wait + "`, " + names)
-			done = l.Start
-		case names != "":
-			out.WriteString(query[done:from] + "FOR UPDATE OF " + names)
-			done = l.Start
-		}
-		tables, wait = 0, ""
-		if list {
-			l.TableNames()
-			tables = l.Start
-			if l.Accept("skip", "locked") {
-				wait = "skip locked"
-			} else {
-				wait = l.AcceptOne("nowait")
-			}
-		}
-	}
-	if done == 0 {
-		return query
-	}
-	return out.String() + query[done:]
 }
 
 var errUnsupported = fmt.Errorf("gms: not supported")

@@ -14,11 +14,8 @@ import (
 // The planner looks up some names of a statement in the current database although the
 // statement names another one: it is given that one as the current one while it plans.
 
-// place prepares the planning of a client's statement.
+// place prepares the planning of a statement.
 func (s *Session) place(stmt ast.Statement) {
-	if s.depth > 0 {
-		return
-	}
 	s.renamings = nil
 	current := s.BaseSession.GetCurrentDatabase()
 	switch n := stmt.(type) {

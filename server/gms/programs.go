@@ -100,11 +100,7 @@ type caller struct {
 func (s *Session) tablesUsed(ctx *sql.Context) map[syntax.TableName]bool {
 	if s.used == nil {
 		s.used = map[syntax.TableName]bool{}
-		stmt := s.calls.stmt
-		if s.depth == 0 {
-			stmt = s.locks.stmt
-		}
-		s.noteTables(ctx, stmt, s.GetCurrentDatabase())
+		s.noteTables(ctx, s.current(), s.GetCurrentDatabase())
 	}
 	return s.used
 }

@@ -25,7 +25,8 @@ import (
 type routine struct {
 	s      *Session
 	db     string // of the procedure
-	runner sql.StatementRunner
+	runner *runner
+	texts  programTexts
 	result *local // what a function returns, nil in others
 }
 
@@ -69,7 +70,7 @@ func (b *builder) call(ctx *sql.Context, s *Session, n *plan.Call, row sql.Row) 
 		return nil, mysql.NewSQLError(1456, "HY000",
 			"Recursive limit %d (as set by the max_sp_recursion_depth variable) was exceeded for routine %s", limit, n.Procedure.Name)
 	}
-	stored, spec, err := s.procedureSpec(ctx, n.Procedure, name)
+	stored, spec, texts, err := s.procedureSpec(ctx, n.Procedure, name)
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +96,7 @@ func (b *builder) call(ctx *sql.Context, s *Session, n *plan.Call, row sql.Row) 
 		}
 		top.vars[strings.ToLower(p.Name)] = &l
 	}
-	r := &routine{s: s, db: name.Database, runner: n.GetRunner()}
+	r := &routine{s: s, db: name.Database, runner: s.b.runner, texts: texts}
 	definer, _, _ := syntax.NewLexer(n.Procedure.Definer).AccountName()
 	leave, err := s.enter(ctx, program{name: name, database: name.Database, mode: stored.SQLMode, definer: definer,
 		invoker: n.Procedure.SecurityContext == plan.ProcedureSecurityContext_Invoker})
@@ -128,7 +129,7 @@ func (b *builder) call(ctx *sql.Context, s *Session, n *plan.Call, row sql.Row) 
 	n.SetSchema(types.OkResultSchema)
 	count := ctx.GetLastQueryInfo().RowCount.Load() // the answer is that of the last statement
 	if s.results != nil && s.depth == 0 {
-		s.results.count = count
+		s.results.count, s.results.found = count, ctx.GetLastQueryInfo().FoundRows.Load()
 	}
 	return sql.RowsToRowIter(sql.NewRow(types.NewOkResult(int(max(count, 0))))), nil
 }
@@ -155,27 +156,27 @@ func (s *Session) assignable(e sql.Expression, i int) bool {
 }
 
 // procedureSpec returns the parameters of a procedure and the statement that it runs.
-func (s *Session) procedureSpec(ctx *sql.Context, proc *plan.Procedure, name syntax.TableName) (p storedProcedure, spec *ast.ProcedureSpec, err error) {
+func (s *Session) procedureSpec(ctx *sql.Context, proc *plan.Procedure, name syntax.TableName) (p storedProcedure, spec *ast.ProcedureSpec, texts programTexts, err error) {
 	if ok, err := getObject(ctx, engine.ObjectProcedure, name.Database, name.Name, &p); err != nil {
-		return p, nil, err
+		return p, nil, nil, err
 	} else if !ok {
-		return p, nil, sql.ErrStoredProcedureDoesNotExist.New(name.Name)
+		return p, nil, nil, sql.ErrStoredProcedureDoesNotExist.New(name.Name)
 	}
 	outer := s.statement
 	s.statement = statement{}
 	defer func() { s.statement = outer }()
 	restore, err := s.underMode(ctx, p.SQLMode)
 	if err != nil {
-		return p, nil, err
+		return p, nil, nil, err
 	}
 	defer restore()
 	parser := newParser()
 	parser.routine = true
 	stmt, _, _, err := parser.ParseWithOptions(ctx, proc.CreateProcedureString, ';', false, sql.NewSqlModeFromString(p.SQLMode).ParserOptions())
 	if err != nil {
-		return p, nil, err
+		return p, nil, nil, err
 	}
-	return p, stmt.(*ast.DDL).ProcedureSpec, nil
+	return p, stmt.(*ast.DDL).ProcedureSpec, parser.texts, nil
 }
 
 // jump is where a procedure goes on if not with the next statement.
@@ -352,6 +353,9 @@ func (r *routine) simple(ctx *sql.Context, stmt ast.Statement, sc *scope) error 
 		if own, err := r.runOwn(ctx, n, sc); own || err != nil {
 			return err
 		}
+		if _, ok := r.texts.of(n); ok && !slices.ContainsFunc(n.Exprs, func(e *ast.SetVarExpr) bool { return e.Scope == ast.SetScope_None && sc.local(e.Name) != nil }) {
+			break
+		}
 		for _, e := range n.Exprs {
 			if err := r.set(ctx, n, e, sc); err != nil {
 				return err
@@ -359,16 +363,12 @@ func (r *routine) simple(ctx *sql.Context, stmt ast.Statement, sc *scope) error 
 		}
 		return nil
 	case *ast.Select:
-		if n.Into != nil && len(n.Into.Variables) > 0 {
-			query := *n
-			query.Into = nil
-			return r.into(ctx, &query, n.Into.Variables, sc)
+		if storesInProgram(n.Into) {
+			return r.into(ctx, n, n.Into.Variables, sc)
 		}
 	case *ast.SetOp:
-		if n.Into != nil && len(n.Into.Variables) > 0 {
-			query := *n
-			query.Into = nil
-			return r.into(ctx, &query, n.Into.Variables, sc)
+		if storesInProgram(n.Into) {
+			return r.into(ctx, n, n.Into.Variables, sc)
 		}
 	case *ast.Execute:
 		if text := executedView(ctx, n); text != "" {
@@ -393,7 +393,7 @@ func (r *routine) simple(ctx *sql.Context, stmt ast.Statement, sc *scope) error 
 			return err
 		}
 	}
-	_, _, err := r.run(ctx, stmt, sc)
+	_, _, err := r.run(ctx, stmt, sc, true)
 	return rewrite.StatementError(stmt, r.s.notFound(err))
 }
 
@@ -401,35 +401,62 @@ func (r *routine) simple(ctx *sql.Context, stmt ast.Statement, sc *scope) error 
 // names. It is planned again where a definition has changed since it was planned (T-6), if
 // it has neither committed anything nor begun a result. Its rows are those that the client
 // does not get.
-func (r *routine) run(ctx *sql.Context, stmt ast.Statement, sc *scope) (sql.Schema, []sql.Row, error) {
+func (r *routine) run(ctx *sql.Context, stmt ast.Statement, sc *scope, client bool) (sql.Schema, []sql.Row, error) {
 	for try := 0; ; try++ {
-		c := sc.copy(ctx, stmt)
 		commits, begun := r.s.command.commits, r.s.results.sets()
 		r.s.stale = false
-		schema, rows, err := r.runOnce(ctx, c)
+		schema, rows, err := r.runOnce(ctx, stmt, sc, client)
 		if err == nil || !r.s.stale || try >= replansMax || r.s.command.commits != commits || r.s.results.sets() != begun {
 			return schema, rows, err
 		}
 	}
 }
 
-// runOnce runs a statement that is a copy.
-func (r *routine) runOnce(ctx *sql.Context, stmt ast.Statement) (sql.Schema, []sql.Row, error) {
-	sub := sql.NewContext(ctx.Context)
+func (r *routine) runOnce(ctx *sql.Context, stmt ast.Statement, sc *scope, client bool) (sql.Schema, []sql.Row, error) {
+	text, _ := r.texts.of(stmt)
+	sub := sql.NewContext(ctx.Context, sql.WithQuery(text))
 	sub.Session = ctx.Session
 	r.s.setTime(sub)
-	if err := newParser().views(sub, &stmt); err != nil {
-		return nil, nil, err
-	}
-	if err := r.s.orderedExpressions(sub, stmt); err != nil {
-		return nil, nil, err
-	}
-	schema, it, _, err := r.runner.QueryWithBindings(sub, "", stmt, nil, nil)
+	schema, it, _, err := r.runner.within(sub, r.s, "", func() (ast.Statement, error) { return r.parsed(sub, stmt, sc) }, nil, nil, client)
 	if err != nil {
 		return nil, nil, err
 	}
 	rows, err := sql.RowIterToRows(sub, it)
+	if ok, is := answered(rows); is {
+		sub.GetLastQueryInfo().RowCount.Store(int64(ok.RowsAffected))
+	} else if client && err == nil {
+		sub.GetLastQueryInfo().RowCount.Store(-1)
+	}
 	return schema, rows, err
+}
+
+// answered returns the answer of a statement that has no rows.
+func answered(rows []sql.Row) (ok types.OkResult, is bool) {
+	if len(rows) == 1 && len(rows[0]) == 1 {
+		ok, is = rows[0][0].(types.OkResult)
+	}
+	return ok, is
+}
+
+// parsed returns a statement of the body for the planner, without the INTO of variables.
+func (r *routine) parsed(ctx *sql.Context, stmt ast.Statement, sc *scope) (ast.Statement, error) {
+	if text, ok := r.texts.of(stmt); ok {
+		p := newParser()
+		p.scope = sc
+		parsed, _, _, err := p.ParseWithOptions(ctx, text, ';', false, sql.LoadSqlMode(ctx).ParserOptions())
+		if err != nil {
+			err = r.s.commitRefused(ctx, stmt, err)
+		}
+		return parsed, err
+	}
+	c := sc.copy(ctx, stmt)
+	if err := newParser().views(ctx, &c); err != nil {
+		return nil, err
+	}
+	if err := r.s.orderedExpressions(ctx, c); err != nil {
+		return nil, err
+	}
+	return c, r.s.complete(ctx, c)
 }
 
 // value returns the value of an expression.
@@ -444,7 +471,7 @@ func (r *routine) value(ctx *sql.Context, e ast.Expr, sc *scope) (any, sql.Type,
 	}
 	info := ctx.GetLastQueryInfo()
 	count, found := info.RowCount.Load(), info.FoundRows.Load() // it is no statement
-	schema, rows, err := r.run(ctx, &ast.Select{SelectExprs: ast.SelectExprs{&ast.AliasedExpr{Expr: e}}}, sc)
+	schema, rows, err := r.run(ctx, &ast.Select{SelectExprs: ast.SelectExprs{&ast.AliasedExpr{Expr: e}}}, sc, false)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -491,13 +518,13 @@ func (r *routine) set(ctx *sql.Context, n *ast.Set, e *ast.SetVarExpr, sc *scope
 	if l := sc.local(e.Name); l != nil && e.Scope == ast.SetScope_None {
 		return r.assign(ctx, l, e.Expr, sc)
 	}
-	_, _, err := r.run(ctx, &ast.Set{Comments: n.Comments, Exprs: ast.SetVarExprs{e}}, sc)
+	_, _, err := r.run(ctx, &ast.Set{Comments: n.Comments, Exprs: ast.SetVarExprs{e}}, sc, false)
 	return err
 }
 
 // into runs a SELECT … INTO variables.
 func (r *routine) into(ctx *sql.Context, query ast.Statement, names ast.Variables, sc *scope) error {
-	schema, rows, err := r.run(ctx, query, sc)
+	schema, rows, err := r.run(ctx, query, sc, false)
 	digits := r.s.spanDigits
 	if err != nil {
 		return err
@@ -550,7 +577,7 @@ func (r *routine) nested(ctx *sql.Context, n *ast.Call, sc *scope) error {
 		}
 	}
 	r.s.calls.args = args
-	_, _, err := r.runOnce(ctx, call)
+	_, _, err := r.runOnce(ctx, call, sc, false)
 	r.s.calls.args = nil
 	return err
 }

@@ -314,7 +314,7 @@ func (r *routine) open(ctx *sql.Context, name string, sc *scope) error {
 	if c.schema != nil {
 		return mysql.NewSQLError(1325, "24000", "Cursor is already open")
 	}
-	c.schema, c.rows, err = r.run(ctx, c.query, c.scope)
+	c.schema, c.rows, err = r.run(ctx, c.query, c.scope, false)
 	c.digits = r.s.spanDigits
 	return err
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/dolthub/vitess/go/mysql"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
+	"sextant/server/gms/expr"
 	"sextant/server/gms/rewrite"
 )
 
@@ -93,6 +94,8 @@ func (sc *scope) copy(ctx *sql.Context, stmt ast.Statement) ast.Statement {
 type copier struct {
 	ctx *sql.Context
 	sc  *scope
+	// constraints are those of a definition that were copied: a column refers to its own.
+	constraints map[*ast.ConstraintDefinition]reflect.Value
 }
 
 func (c *copier) value(v reflect.Value) reflect.Value {
@@ -111,6 +114,10 @@ func (c *copier) value(v reflect.Value) reflect.Value {
 				out.Set(reflect.ValueOf(l.tree()))
 				return out
 			}
+		case *ast.FuncExpr:
+			if n != nil && n.Name.EqualString(expr.DefaultMark) {
+				return v // of a column, whatever a variable is called
+			}
 		case ast.InjectedExpr:
 			if len(n.Children)+len(n.SelectExprChildren) == 0 {
 				return v
@@ -122,8 +129,18 @@ func (c *copier) value(v reflect.Value) reflect.Value {
 		if v.IsNil() {
 			return v
 		}
+		d, ok := v.Interface().(*ast.ConstraintDefinition)
+		if ok && c.constraints[d].IsValid() {
+			return c.constraints[d]
+		}
 		out := reflect.New(v.Type().Elem())
 		out.Elem().Set(c.value(v.Elem()))
+		if ok {
+			if c.constraints == nil {
+				c.constraints = map[*ast.ConstraintDefinition]reflect.Value{}
+			}
+			c.constraints[d] = out
+		}
 		switch n := v.Interface().(type) {
 		case *ast.Select:
 			c.named(n.SelectExprs, out.Interface().(*ast.Select).SelectExprs)

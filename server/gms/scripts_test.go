@@ -1,6 +1,7 @@
 package gms_test
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -33,6 +34,8 @@ type sqlLab struct {
 	// prepared: each statement is prepared and executed (COM_STMT_EXECUTE)
 	prepared bool
 	reads    sync.Map // names of prepared statements: whether each has a result set
+	// call returns the CALL that stands for a statement, "" if it is sent itself; nil: all are
+	call func(conn *sql.Conn, query string) string
 }
 
 type labConn struct {
@@ -194,6 +197,9 @@ func (l *sqlLab) outcome(conn *sql.Conn, query string) string {
 		}
 	}
 	word, rest, _ := strings.Cut(strings.ToLower(query), " ")
+	if l.call != nil {
+		query = cmp.Or(l.call(conn, query), query)
+	}
 	name, rest, _ := strings.Cut(strings.TrimSpace(rest), " ")
 	switch word {
 	case "prepare":

@@ -491,7 +491,7 @@ func (s *Session) ValidateSession(ctx *sql.Context) error {
 		clear(s.rowIDs.m)
 	}
 	s.statement, s.missing, s.viewUses, s.rewriting = statement{fresh: true}, syntax.TableName{}, nil, nil
-	s.place(s.locks.stmt)
+	s.place(s.current())
 	s.lookKeyedBy(s.current())
 	s.command.ok = types.OkResult{}
 	if s.tx != nil {

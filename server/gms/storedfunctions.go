@@ -30,6 +30,7 @@ type storedFunction struct {
 	params  []local // without values
 	result  local   // what it returns, without a value
 	body    ast.Statement
+	texts   programTexts
 	mode    string // sql_mode of its making
 	definer syntax.AccountName
 	invoker bool // SQL SECURITY INVOKER
@@ -213,7 +214,7 @@ func (s *Session) parseFunction(ctx *sql.Context, h rewrite.ObjectHead, mode *sq
 	if !ok || ddl.ProcedureSpec == nil || len(ddl.ProcedureSpec.Params) != len(text.charsets) {
 		return nil, 0, syntax.Error(h.L.Q, h.From)
 	}
-	f = &storedFunction{name: h.Name, body: ddl.ProcedureSpec.Body, mode: mode.String(), definer: h.Definer, invoker: text.invoker, varies: text.varies}
+	f = &storedFunction{name: h.Name, body: ddl.ProcedureSpec.Body, texts: p.texts, mode: mode.String(), definer: h.Definer, invoker: text.invoker, varies: text.varies}
 	collation := s.databaseCollation(ctx, h.Name.Database)
 	for i, param := range ddl.ProcedureSpec.Params {
 		param.Type.Charset, param.Type.Collate = text.charsets[i].set, text.charsets[i].collate

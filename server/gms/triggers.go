@@ -29,6 +29,7 @@ type trigger struct {
 	storedTrigger
 	table, time, event string // of lower case but for the table
 	body               ast.Statement
+	texts              programTexts
 	text               string // of the body
 	definer            syntax.AccountName
 }
@@ -128,7 +129,7 @@ func (s *Session) parseTrigger(ctx *sql.Context, database string, data []byte) (
 		h.L.Next()
 	}
 	x.text = h.L.Rest()
-	x.body, x.definer = ddl.TriggerSpec.Body, h.Definer
+	x.body, x.texts, x.definer = ddl.TriggerSpec.Body, p.texts, h.Definer
 	return x, nil
 }
 
@@ -335,7 +336,7 @@ func (f *firing) make(ctx *sql.Context, r sql.Row, moments bool) (err error) {
 func (f *firing) run(ctx *sql.Context, t *trigger, rows *triggerRow) error {
 	s := f.s
 	db := f.t.db.Name()
-	r := &routine{s: s, db: db, runner: s.b.runner}
+	r := &routine{s: s, db: db, runner: s.b.runner, texts: t.texts}
 	err := s.inside(ctx, program{kind: programTrigger, name: syntax.TableName{Database: db, Name: "\x01" + strings.ToLower(t.Name)}, database: db, mode: t.SQLMode, definer: t.definer},
 		func() error {
 			_, err := r.statement(ctx, t.body, &scope{vars: map[string]*local{}, rows: rows})

@@ -64,8 +64,8 @@ func likeChecks(ctx *sql.Context, a *analyzer.Analyzer, n *plan.CreateTable) (sq
 	if err != nil {
 		return nil, err
 	}
-	stmt, ok := s.locks.stmt.(*ast.DDL)
-	if !ok || stmt.OptLike == nil || s.depth > 0 {
+	stmt, ok := s.current().(*ast.DDL)
+	if !ok || stmt.OptLike == nil {
 		return nil, nil
 	}
 	from := stmt.OptLike.LikeTables[0]

@@ -68,7 +68,7 @@ func withoutBounds(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdenti
 
 // impliedBounds returns what an OR implies of columns: the bound of each that all of its parts compare with the same literal in one direction.
 func impliedBounds(ctx *sql.Context, e sql.Expression) (bounds []sql.Expression) {
-	parts := expression.SplitDisjunction(e)
+	parts := Disjuncts(e)
 	if len(parts) < 2 {
 		return nil
 	}

@@ -100,6 +100,13 @@ func fewRanges(ctx *sql.Context, condition sql.Expression) (sql.Expression, bool
 	ranges, few := 1, true
 	all := expression.SplitConjunction(ctx, condition)
 	for i, e := range all {
+		if parts := Disjuncts(e); len(parts) > disjunctsMax {
+			all[i], few = &unindexed{expression.UnaryExpressionStub{Child: balanced(parts)}}, false
+			continue
+		} else if len(parts) > balancedMin {
+			all[i], few = balanced(parts), false
+			continue
+		}
 		in, ok := e.(*expression.InTuple)
 		if !ok {
 			continue
@@ -121,7 +128,7 @@ func fewRanges(ctx *sql.Context, condition sql.Expression) (sql.Expression, bool
 // scattered reports whether e is an OR whose parts have no column in common: no index has the first of its columns in each. (The planner takes
 // a range of all values for the parts without it, and reads the whole index.)
 func scattered(ctx *sql.Context, e sql.Expression) bool {
-	parts := expression.SplitDisjunction(e)
+	parts := Disjuncts(e)
 	if len(parts) < 2 {
 		return false
 	}
@@ -130,6 +137,34 @@ func scattered(ctx *sql.Context, e sql.Expression) bool {
 		common = common.Intersection(columnsIn(ctx, p))
 	}
 	return common.Empty()
+}
+
+// balancedMin is of how many parts an OR is made a tree that is as deep as it must be: what is asked of each OR within ORs
+// is then asked of few.
+const balancedMin = 32
+
+// disjunctsMax is how many parts of an OR are looked for in an index: the planner compares each range with all others.
+const disjunctsMax = 8192
+
+// balanced returns an OR of parts in their order.
+func balanced(parts []sql.Expression) sql.Expression {
+	if len(parts) == 1 {
+		return parts[0]
+	}
+	half := len(parts) / 2
+	return expression.NewOr(balanced(parts[:half]), balanced(parts[half:]))
+}
+
+// Disjuncts returns the parts of an OR, e itself if it is none.
+func Disjuncts(e sql.Expression) (out []sql.Expression) {
+	or, ok := e.(*expression.Or)
+	if !ok {
+		return []sql.Expression{e}
+	}
+	if right, ok := or.RightChild.(*expression.Or); ok {
+		return append(Disjuncts(or.LeftChild), Disjuncts(right)...)
+	}
+	return append(Disjuncts(or.LeftChild), or.RightChild)
 }
 
 // columnsIn returns the columns that an expression names.

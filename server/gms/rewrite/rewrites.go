@@ -66,6 +66,7 @@ func WithMarks(query string) (string, Edits) {
 func (r *Marking) Read() (string, Edits) {
 	query := r.Q
 	r.visible()
+	r.locks()
 	for at := 0; at < len(query); {
 		word, end := syntax.NextWord(query, at)
 		if word == "" {
