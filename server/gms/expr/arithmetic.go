@@ -110,8 +110,8 @@ func checked(ctx *sql.Context, e sql.Expression) sql.Expression {
 		if closed := closedPattern(e); closed != nil {
 			return checkedOr(ctx, closed)
 		}
-		if exact := binaryLike(ctx, e); exact != nil {
-			return exact
+		if collated := collatedLike(ctx, e); collated != nil {
+			return collated
 		}
 	case *expression.Arithmetic:
 		if _, ok := e.LeftChild.(expression.TimeDeltaExpression); ok {

@@ -231,6 +231,22 @@ func mix(a sql.CollationID, m byte, b sql.CollationID, n byte) (c sql.CollationI
 	return a, m, true
 }
 
+// Resolved returns the collation and the coercibility of a text that is made of two: the planner's. Of two Unicode character sets that
+// weigh the same it is the collation of the one with longer characters, where the planner has bytes.
+func Resolved(a sql.CollationID, m byte, b sql.CollationID, n byte) (sql.CollationID, byte) {
+	if unlikeUnicode(a, m, b, n) {
+		c, n, _ := mix(a, m, b, n)
+		return c, n
+	}
+	return sql.ResolveCoercibility(a, m, b, n)
+}
+
+// unlikeUnicode reports whether two collations that weigh the same are of different Unicode character sets.
+func unlikeUnicode(a sql.CollationID, m byte, b sql.CollationID, n byte) bool {
+	l, r := a.CharacterSet(), b.CharacterSet()
+	return m == n && l != r && l.MaxLength() > 1 && r.MaxLength() > 1
+}
+
 // IllegalUnion returns the error of a UNION, with all its parts, whose columns have collations of which none applies.
 func IllegalUnion(ctx *sql.Context, u *plan.SetOp, columns ColumnCollation) error {
 	if u.SetOpType != plan.UnionType {

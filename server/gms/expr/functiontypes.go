@@ -194,7 +194,7 @@ func CommonCollation(ctx *sql.Context, values []sql.Expression) (sql.CollationID
 		case !some:
 			collation, coercibility, some = c, n, true
 		case (c == sql.Collation_binary) == (collation == sql.Collation_binary):
-			collation, coercibility = sql.ResolveCoercibility(collation, coercibility, c, n)
+			collation, coercibility = Resolved(collation, coercibility, c, n)
 		case n < coercibility || n == coercibility && c == sql.Collation_binary: // of a text and bytes that are as strong it is the bytes
 			collation, coercibility = c, n
 		}

@@ -46,9 +46,10 @@ func closedPattern(e *expression.Like) sql.Expression {
 	return expression.NewLike(e.LeftChild, &likePattern{expression.UnaryExpressionStub{Child: e.RightChild}, escape}, e.Escape)
 }
 
-// binaryLike returns a LIKE of two binary texts for one of which only one is and the other weighs no more, nil for others.
-// The planner would compare them in the other's collation.
-func binaryLike(ctx *sql.Context, e *expression.Like) sql.Expression {
+// collatedLike returns a LIKE of two texts that weigh the same of which one is binary, or which are of different Unicode character sets,
+// as one of two texts of the collation that applies; nil for others. The planner would compare the former in the other's collation, and
+// the latter as bytes.
+func collatedLike(ctx *sql.Context, e *expression.Like) sql.Expression {
 	l, ln := coercibilityOf(ctx, e.LeftChild)
 	r, rn := coercibilityOf(ctx, e.RightChild)
 	switch {
@@ -58,6 +59,10 @@ func binaryLike(ctx *sql.Context, e *expression.Like) sql.Expression {
 		return expression.NewLike(expression.NewBinary(e.LeftChild), e.RightChild, e.Escape)
 	case l == sql.Collation_binary:
 		return expression.NewLike(e.LeftChild, expression.NewBinary(e.RightChild), e.Escape)
+	case unlikeUnicode(l, ln, r, rn):
+		collation, _ := Resolved(l, ln, r, rn)
+		converted := &ConvertUsing{expression.NewConvertUsing(e.LeftChild, collation.CharacterSet())}
+		return expression.NewLike(expression.NewCollatedExpression(converted, collation), e.RightChild, e.Escape)
 	}
 	return nil
 }

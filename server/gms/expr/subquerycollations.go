@@ -78,7 +78,7 @@ func comparedColumn(ctx *sql.Context, left sql.Expression, r sql.Type, sub *plan
 	}
 	lc, ln := sql.GetCoercibility(ctx, left)
 	rc, rn := columnCoercibility(ctx, sub.Query, column)
-	collation, _ := sql.ResolveCoercibility(lc, ln, rc, rn)
+	collation, _ := Resolved(lc, ln, rc, rn)
 	if lt, err := lt.WithNewCollation(collation); err == nil {
 		l = lt
 	}

@@ -281,6 +281,6 @@ func unionCollation(ctx *sql.Context, c, d ResultColumn) sql.CollationID {
 	if l != r && c.coercibility == d.coercibility && l.CharacterSet() == r.CharacterSet() && l.CharacterSet() == sql.CharacterSet_utf8mb4 {
 		return sql.Collation_utf8mb4_bin // of neither
 	}
-	out, _ := sql.ResolveCoercibility(l, c.coercibility, r, d.coercibility)
+	out, _ := Resolved(l, c.coercibility, r, d.coercibility)
 	return out
 }

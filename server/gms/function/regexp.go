@@ -12,6 +12,7 @@ import (
 	"github.com/dolthub/vitess/go/mysql"
 
 	"sextant/internal/icuregex"
+	"sextant/server/gms/expr"
 )
 
 // regexpDef is a function of regular expressions. Its arguments are text and pattern,
@@ -154,7 +155,7 @@ func (r *regexpCall) IsNullable(*sql.Context) bool { return true }
 func (r *regexpCall) CollationCoercibility(ctx *sql.Context) (sql.CollationID, byte) {
 	a, ac := sql.GetCoercibility(ctx, r.args[0])
 	b, bc := sql.GetCoercibility(ctx, r.args[1])
-	return sql.ResolveCoercibility(a, ac, b, bc)
+	return expr.Resolved(a, ac, b, bc)
 }
 
 // Children implements sql.Expression.
