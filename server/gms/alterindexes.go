@@ -72,7 +72,7 @@ func (t *Table) createIndex(ctx *sql.Context, ix sql.IndexDef, options map[strin
 	for base, n := ix.Name, 2; syntax.SameName(base, rewrite.PrimaryName) && (n == 2 || sh.findIndex(ix.Name) != nil); n++ { // no statement names it so
 		ix.Name = fmt.Sprintf("%s_%d", base, n)
 	}
-	if old := implicitIndex(sh.def, ix); old != nil && options == nil {
+	if old := implicitIndex(ctx, sh.def, ix); old != nil && options == nil {
 		if err := t.DropIndex(ctx, old.Name); err != nil {
 			return err
 		}

@@ -308,30 +308,23 @@ func (t *Table) CreateIndexForForeignKey(ctx *sql.Context, ix sql.IndexDef) erro
 // an index is made that serves the key too.
 const optImplicit = "implicit"
 
-// implicitIndex returns the index that goes when ix is made, nil if none does.
-func implicitIndex(def *engine.TableDef, ix sql.IndexDef) *engine.IndexDef {
+// implicitIndex returns the index that goes when ix is made, which begins with its columns, in their order; nil if none does.
+func implicitIndex(ctx *sql.Context, def *engine.TableDef, ix sql.IndexDef) *engine.IndexDef {
 	if ix.IsFullText() || ix.IsSpatial() || ix.IsVector() {
 		return nil
 	}
+	made, err := indexDef(ctx, def, ix)
+	if err != nil {
+		return nil
+	}
 	for _, old := range def.Indexes {
-		if old.Options[optImplicit] == "" || len(old.Columns) > len(ix.Columns) {
-			continue
-		}
-		if serves(def, old, ix) {
+		n := len(old.Columns)
+		if old.Options[optImplicit] != "" && n <= len(made.Columns) && slices.Equal(old.Columns, made.Columns[:n]) &&
+			!slices.ContainsFunc(ix.Columns[:n], func(c sql.IndexColumn) bool { return c.Length != 0 }) {
 			return old
 		}
 	}
 	return nil
-}
-
-// serves reports whether ix begins with the whole columns of old.
-func serves(def *engine.TableDef, old *engine.IndexDef, ix sql.IndexDef) bool {
-	for i, c := range old.Columns {
-		if ix.Columns[i].Length != 0 || !syntax.SameName(def.Columns[c.Column].Name, ix.Columns[i].Name) {
-			return false
-		}
-	}
-	return true
 }
 
 var violation = regexp.MustCompile("^cannot (add or update a child row|delete or update a parent row) - " +
