@@ -108,6 +108,15 @@ func StatementError(stmt ast.Statement, err error) error {
 			}
 		}
 	}
+	if c, ok := stmt.(*ast.Call); ok {
+		name := c.ProcName.Name.String()
+		if text == sql.ErrStoredProcedureDoesNotExist.New(name).Error() || sql.ErrStoredProceduresNotSupported.Is(err) {
+			if !c.ProcName.Qualifier.IsEmpty() {
+				name = c.ProcName.Qualifier.String() + "." + name
+			}
+			return sql.ErrStoredProcedureDoesNotExist.New(name)
+		}
+	}
 	if _, ok := stmt.(*ast.Deallocate); ok {
 		if handler, ok := strings.CutSuffix(text, " given to EXECUTE"); ok {
 			return mysql.NewSQLError(1243, "HY000", "%s given to DEALLOCATE PREPARE", handler)
