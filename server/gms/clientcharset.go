@@ -2,6 +2,7 @@ package gms
 
 import (
 	"strings"
+	"unicode/utf8"
 
 	"github.com/dolthub/go-mysql-server/sql"
 
@@ -9,7 +10,7 @@ import (
 	"sextant/server/gms/value"
 )
 
-// clientSet returns the character set that a client sends texts in, false if that is UTF-8 or nothing is to be converted.
+// clientSet returns the character set that a client sends texts in, false if they are kept as they are.
 func (s *Session) clientSet() (sql.CharacterSetID, bool) {
 	v, err := s.GetSessionVariable(value.NoContext(), "character_set_client")
 	name, ok := v.(string)
@@ -22,18 +23,19 @@ func (s *Session) clientSet() (sql.CharacterSetID, bool) {
 	}
 	switch set {
 	case sql.CharacterSet_utf8mb3, sql.CharacterSet_utf8mb4, sql.CharacterSet_binary, sql.CharacterSet_Unspecified:
-		return 0, false
+		return set, false
 	}
 	return set, true
 }
 
-// received returns a statement that a client has sent as UTF-8. What stands behind an introducer is of that character set.
+// received returns a statement that a client has sent as UTF-8. What stands behind an introducer is of that character set. A literal that
+// is no text of utf8mb3, as drivers send bytes, is one of bytes: the planner has no other place for it.
 func (s *Session) received(text string) string {
 	if ascii(text) {
 		return text
 	}
 	set, ok := s.clientSet()
-	if !ok {
+	if !ok && (set != sql.CharacterSet_utf8mb3 || utf8.ValidString(text)) {
 		return text
 	}
 	var out strings.Builder
@@ -41,10 +43,16 @@ func (s *Session) received(text string) string {
 	for at := 0; at < len(text); {
 		word, end := syntax.NextWord(text, at)
 		part := text[at:end]
-		if strings.HasPrefix(before, "_") && (part[0] == '\'' || part[0] == '"') {
+		literal := part[0] == '\'' || part[0] == '"'
+		switch {
+		case literal && strings.HasPrefix(before, "_"):
 			out.WriteString(part)
-		} else {
+		case ok:
 			out.WriteString(decodedText(set, part))
+		case literal && !utf8.ValidString(part) && (at == 0 || !syntax.WordByte(text[at-1])):
+			out.WriteString("_binary" + part)
+		default:
+			out.WriteString(part)
 		}
 		if word != "" {
 			before = word
@@ -65,9 +73,22 @@ func decodedText(set sql.CharacterSetID, text string) string {
 	return text
 }
 
-// encodedName returns a name of a column as a client reads it.
+// encodedName returns a name of a column as a client reads it, with a ? for each byte that is no text.
 func encodedName(set sql.CharacterSetID, name string) string {
-	if ascii(name) || set == sql.CharacterSet_Unspecified || set.Encoder() == nil {
+	if ascii(name) {
+		return name
+	}
+	if !utf8.ValidString(name) {
+		var out strings.Builder
+		for i, r := range name {
+			if _, n := utf8.DecodeRuneInString(name[i:]); r == utf8.RuneError && n == 1 {
+				r = '?'
+			}
+			out.WriteRune(r)
+		}
+		name = out.String()
+	}
+	if set == sql.CharacterSet_Unspecified || set.Encoder() == nil {
 		return name
 	}
 	return string(set.Encoder().EncodeReplaceUnknown([]byte(name)))

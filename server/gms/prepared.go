@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/plan"
@@ -170,8 +171,13 @@ func (c *client) Execute(ctx context.Context, st *protocol.Statement, params []p
 	set, encoded := c.sess.clientSet()
 	for i, p := range params {
 		e := literal(p)
-		if v, ok := e.(*ast.SQLVal); ok && v.Type == ast.StrVal && encoded {
-			e = ast.NewStrVal([]byte(decodedText(set, string(v.Val))))
+		if v, ok := e.(*ast.SQLVal); ok && v.Type == ast.StrVal {
+			switch {
+			case encoded:
+				e = ast.NewStrVal([]byte(decodedText(set, string(v.Val))))
+			case set == sql.CharacterSet_utf8mb3 && !utf8.Valid(v.Val): // as received has them
+				e = &ast.UnaryExpr{Operator: ast.UBinaryStr, Expr: v}
+			}
 		}
 		bindings[fmt.Sprintf("v%d", i+1)] = e
 	}
