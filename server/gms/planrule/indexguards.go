@@ -342,6 +342,32 @@ func newDayBound(ctx *sql.Context, c expression.Comparer) sql.Expression {
 	return &indexBound{expression.UnaryExpressionStub{Child: c}, op, left, &momentDay{expression.UnaryExpressionStub{Child: right}}}
 }
 
+// newNumberBound returns an equality of an integer with a text in which the planner sees no number, '3e', beside one with the integer that
+// the text begins with; nil if c is none.
+func newNumberBound(ctx *sql.Context, c expression.Comparer) sql.Expression {
+	op, left, right, ok := analyzer.IndexLeafChildren(c)
+	if !ok || op != sql.IndexScanOpEq {
+		return nil
+	}
+	if _, ok := left.(*expression.GetField); !ok {
+		left, right = right, left
+	}
+	_, column := left.(*expression.GetField)
+	lit, literal := right.(*expression.Literal)
+	if !column || !literal || !types.IsInteger(left.Type(ctx)) || !expr.NumericText(ctx, lit) {
+		return nil
+	}
+	prefix, _ := value.NumericPrefix(value.Shown(lit.Value()))
+	n, err := strconv.ParseInt(prefix, 10, 64)
+	if err != nil || n <= -1<<53 || n >= 1<<53 { // several integers are that DOUBLE
+		return nil
+	}
+	if _, in, err := left.Type(ctx).Convert(ctx, n); err != nil || in != sql.InRange {
+		return nil
+	}
+	return &indexBound{expression.UnaryExpressionStub{Child: c}, op, left, expression.NewLiteral(n, types.Int64)}
+}
+
 // IndexScanOperation implements sql.IndexComparisonExpression.
 func (b *indexBound) IndexScanOperation() (sql.IndexScanOp, sql.Expression, sql.Expression, bool) {
 	return b.op, b.column, b.value, true
@@ -532,8 +558,13 @@ func (IndexConditions) Next(e sql.Expression) sql.Expression {
 		}
 	case expression.Comparer:
 		if Misfit(ctx, c, c == e) {
-			if b := newDayBound(ctx, c); b != nil && c == e {
-				return b
+			if c == e {
+				if b := newDayBound(ctx, c); b != nil {
+					return b
+				}
+				if b := newNumberBound(ctx, c); b != nil {
+					return b
+				}
 			}
 			return &unindexed{expression.UnaryExpressionStub{Child: e}}
 		}
