@@ -159,7 +159,10 @@ func (t *Table) indexed(ctx *sql.Context, e sql.Expression) bool {
 
 // column returns the ordinal of one of the table's columns, -1 for another field.
 func (t *Table) column(f *expression.GetField) int {
-	if !strings.EqualFold(f.Table(), t.Name()) || !strings.EqualFold(f.Database(), t.db.Name()) {
+	if t.alias != "" && !strings.EqualFold(f.Table(), t.alias) {
+		return -1
+	}
+	if t.alias == "" && (!strings.EqualFold(f.Table(), t.Name()) || !strings.EqualFold(f.Database(), t.db.Name())) {
 		return -1
 	}
 	return t.shape.schema.IndexOfColName(f.Name())

@@ -4,8 +4,10 @@ import (
 	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/analyzer"
 	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/plan"
+	"github.com/dolthub/go-mysql-server/sql/transform"
 
 	"sextant/server/gms/planrule"
 	"sextant/server/gms/rewrite"
@@ -28,13 +30,69 @@ type choice struct {
 	rows   float64
 }
 
+// lookUpAliased has tables with an alias looked up by what LookupForExpressions says of the conditions on them: beside a lookup that it is given the planner
+// loses the alias.
+func lookUpAliased(a *analyzer.Analyzer) {
+	planrule.AroundRule(a, "optimizeJoins", func(ctx *sql.Context, n sql.Node, f *sql.QueryFlags, rule planrule.PlanRule) (sql.Node, transform.TreeIdentity, error) {
+		if !value.Served(ctx) || len(joinsBelow(n)) > 0 {
+			return rule(ctx, n, f)
+		}
+		n, same, err := transform.Node(ctx, n, func(ctx *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
+			filter, ok := n.(*plan.Filter)
+			if !ok {
+				return n, transform.SameTree, nil
+			}
+			return lookUpAlias(ctx, filter)
+		})
+		if err != nil {
+			return n, same, err
+		}
+		planned, same2, err := rule(ctx, n, f)
+		return planned, same && same2, err
+	})
+}
+
+// lookUpAlias is lookUpAliased of the conditions of one filter.
+func lookUpAlias(ctx *sql.Context, f *plan.Filter) (sql.Node, transform.TreeIdentity, error) {
+	alias, ok := f.Child.(*plan.TableAlias)
+	if !ok {
+		return f, transform.SameTree, nil
+	}
+	table, ok := alias.Child.(*plan.ResolvedTable)
+	if !ok {
+		return f, transform.SameTree, nil
+	}
+	t, ok := table.UnderlyingTable().(*Table)
+	if !ok || t.shape.parts != nil {
+		return f, transform.SameTree, nil
+	}
+	called := *t
+	called.alias = alias.Name()
+	l, _, rest, ok, err := called.LookupForExpressions(ctx, expression.SplitConjunction(ctx, f.Expression)...)
+	if !ok || err != nil || l.IsEmpty() {
+		return f, transform.SameTree, err
+	}
+	scan, err := plan.NewStaticIndexedAccessForTableNode(ctx, table, l)
+	if err != nil {
+		return f, transform.SameTree, err
+	}
+	n, err := alias.WithChildren(ctx, scan)
+	if rest != nil && err == nil {
+		n = plan.NewFilter(ctx, planrule.WithoutIndex(rest), n) // the planner would put another scan in the place of this one
+	}
+	return n, transform.NewTree, err
+}
+
 // choiceOf returns what of an index a condition on its table, by its number, leaves by one of the planner's choices, however much that is, false: all.
 func (s *Session) choiceOf(ctx *sql.Context, scans planrule.PlanRule, t *Table, id sql.TableId, ix *Index, condition sql.Expression) (choice, bool, error) {
 	only := *t
 	only.forced = true
 	only.ref.hints = hintsMark + rewrite.HintOf("force index", ix.ID()).String()
 	only.projected, only.projection, only.columns, only.schema = true, []string{}, nil, nil // the planner reads any part of an index that has all columns
-	table := plan.NewResolvedTable(&only, t.db, nil).WithId(id)
+	var table sql.Node = plan.NewResolvedTable(&only, t.db, nil).WithId(id)
+	if t.alias != "" {
+		table = plan.NewTableAlias(t.alias, table).WithId(id)
+	}
 	planned, _, err := scans(ctx, plan.NewFilter(ctx, condition, table), &sql.QueryFlags{})
 	if err != nil { // a value that the index cannot be asked for
 		return choice{}, false, nil
@@ -71,17 +129,13 @@ func (t *Table) chosenLookup(ctx *sql.Context, exprs []sql.Expression) (l sql.In
 		return l, nil, false, err
 	}
 	condition := expression.JoinAnd(exprs...)
-	named, id, renamed := map[string]bool{}, sql.TableId(0), false
+	named, id := map[string]bool{}, sql.TableId(0)
 	sql.Inspect(ctx, condition, func(_ *sql.Context, e sql.Expression) bool {
-		if f, ok := e.(*expression.GetField); ok {
+		if f, ok := e.(*expression.GetField); ok && t.column(f) >= 0 {
 			named[strings.ToLower(f.Name())], id = true, f.TableId()
-			renamed = renamed || t.column(f) < 0
 		}
 		return !planrule.Unindexed(e)
 	})
-	if renamed { // the planner loses the table's alias beside a lookup that is given to it
-		return l, nil, false, nil
-	}
 	var serving []*Index
 	for _, x := range indexes {
 		ix, ok := x.(*Index)

@@ -86,6 +86,8 @@ var planQueries = []planQuery{
 	{"first rows below a value", "select note from orders where day < 300 order by day desc limit 3", 3},
 	{"the index with fewer rows", "select note from orders where status = 'done' and customer > 490 and clerk = 5", 50},
 	{"an integer beside a text that begins with one and an exponent", "select note from orders where id = '77e'", 1},
+	{"the index of an alias with fewer rows", "select o.note from orders o where o.status = 'done' and o.customer > 490 and o.clerk = 5", 50},
+	{"a common value and a narrow range of an alias", "select o.note from orders o where o.status = 'done' and o.day between 55 and 56", 30},
 	{"two indexes of an alias with a correlated subquery", `select count(*) from orders o where o.customer < 9 and o.day < 200 and o.id = (select p.id from orders p where p.customer = o.customer and p.status = 'returned')`, 900},
 	{"different values of an index", "select distinct status from orders", 3},
 	{"groups of an index", "select status from orders group by status", 3},

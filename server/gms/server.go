@@ -174,6 +174,7 @@ func NewEngine(b *Backend) *sqle.Engine {
 	expr.AddDateForms()
 	a := analyzer.NewBuilder(b).AddOverrides(overrides).Build()
 	b.rangeScans = indexScans(a)
+	lookUpAliased(a)
 	planrule.GuardNullSafeJoins(a)
 	planrule.GuardEmptyJoins(a)
 	joinByKnown(a)

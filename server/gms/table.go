@@ -41,6 +41,7 @@ type Table struct {
 	filter   sql.Expression   // fused into a locking scan (T-11), on full rows
 	reversed bool             // what is looked up for each row of another query is read from its end
 	ends     *groupEnds       // not nil: rows of groups are enough, where the scan locks none
+	alias    string           // what conditions call the table while their index is chosen, "": by its name
 	forced   bool             // the planner is asked for the range of the only index that is left, see choiceOf
 	building bool             // the planner is about to read rows for an index that is built already
 }

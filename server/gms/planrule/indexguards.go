@@ -42,6 +42,11 @@ func (u *unindexed) WithChildren(_ *sql.Context, children ...sql.Expression) (sq
 	return &unindexed{expression.UnaryExpressionStub{Child: children[0]}}, nil
 }
 
+// WithoutIndex returns a condition for which the planner looks for no index.
+func WithoutIndex(e sql.Expression) sql.Expression {
+	return &unindexed{expression.UnaryExpressionStub{Child: e}}
+}
+
 // Condition returns the condition that no index serves under a mark of that, any other as it is.
 func Condition(e sql.Expression) sql.Expression {
 	if u, ok := e.(*unindexed); ok {
