@@ -38,7 +38,7 @@ func jsonMaker(name string) (sql.Function, bool) {
 		}}, true
 	case "json_object":
 		return sql.FunctionN{Name: name, Fn: func(ctx *sql.Context, args ...sql.Expression) (sql.Expression, error) {
-			return builtin.NewJSONObject(ctx, jsonArguments(args, 1, 2)...)
+			return newObjectCall(ctx, jsonArguments(args, 1, 2)...)
 		}}, true
 	case "json_arrayagg":
 		return sql.Function1{Name: name, Fn: func(ctx *sql.Context, e sql.Expression) sql.Expression {
@@ -50,6 +50,29 @@ func jsonMaker(name string) (sql.Function, bool) {
 		}}, true
 	}
 	return nil, false
+}
+
+// objectCall is JSON_OBJECT. The planner's is no pointer: two of them compared panic.
+type objectCall struct{ sql.FunctionExpression }
+
+var _ sql.CollationCoercible = (*objectCall)(nil)
+
+func newObjectCall(ctx *sql.Context, args ...sql.Expression) (sql.Expression, error) {
+	e, err := builtin.NewJSONObject(ctx, args...)
+	if err != nil {
+		return nil, err
+	}
+	return &objectCall{e.(sql.FunctionExpression)}, nil
+}
+
+// CollationCoercibility implements sql.CollationCoercible.
+func (o *objectCall) CollationCoercibility(ctx *sql.Context) (sql.CollationID, byte) {
+	return sql.GetCoercibility(ctx, o.FunctionExpression)
+}
+
+// WithChildren implements sql.Expression.
+func (*objectCall) WithChildren(ctx *sql.Context, children ...sql.Expression) (sql.Expression, error) {
+	return newObjectCall(ctx, children...)
 }
 
 // jsonReader returns one of jsonReaders.
