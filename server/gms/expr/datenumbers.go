@@ -113,7 +113,7 @@ func NewDateLiteral(ctx *sql.Context, args ...sql.Expression) (sql.Expression, e
 		return nil, sql.ErrInvalidArgumentNumber.New(DateLiteral, 2, len(args))
 	}
 	date, val := args[0].Type(ctx), args[1]
-	if types.IsJSON(date) || types.IsTimespan(date) && noTime(ctx, val) { // no value to hash
+	if types.IsJSON(date) || types.IsTimespan(date) && noTime(ctx, val) || types.IsNumber(date) && NumericText(ctx, val) { // no value to hash
 		return &listedValue{expression.BinaryExpressionStub{LeftChild: val, RightChild: args[0]}}, nil
 	}
 	if !types.IsTime(date) {

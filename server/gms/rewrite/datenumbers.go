@@ -2,6 +2,7 @@ package rewrite
 
 import (
 	"bytes"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -30,6 +31,7 @@ func DateNumbers(stmt ast.Statement) {
 						if lit := dateLike(n.Left, e, true); lit != nil {
 							list[i] = lit
 						}
+						listedTexts(n.Left, e)
 					}
 				}
 				return true, nil
@@ -127,6 +129,25 @@ func listed(column ast.Expr, list ast.ValTuple) {
 		if kind := literalKind(e); kind != 0 && kind != 's' {
 			list[i] = syntax.Call(expr.ListedValue, column, e)
 			return
+		}
+	}
+}
+
+// brokenExponent is a number and the beginning of an exponent.
+var brokenExponent = regexp.MustCompile(`^\s*[-+]?[0-9.]+[eE]`)
+
+// listedTexts marks the texts of a row of a list that begin as a number with an exponent, which no number may be hashed with.
+func listedTexts(left, value ast.Expr) {
+	columns, ok := left.(ast.ValTuple)
+	row, alike := value.(ast.ValTuple)
+	if !ok || !alike || len(columns) != len(row) {
+		return
+	}
+	for i, e := range row {
+		if v, ok := e.(*ast.SQLVal); ok && v.Type == ast.StrVal && brokenExponent.Match(v.Val) {
+			if lit := dateLike(columns[i], e, true); lit != nil {
+				row[i] = lit
+			}
 		}
 	}
 }
