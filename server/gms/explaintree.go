@@ -10,6 +10,7 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/transform"
 
+	"sextant/server/gms/planrule"
 	"sextant/server/gms/syntax"
 )
 
@@ -400,7 +401,7 @@ func valueText(c sql.MySQLRangeCut) string {
 func orderText(by sql.SortConditions) string {
 	var parts []string
 	for _, f := range by {
-		text := f.Expr.String()
+		text := planrule.Unaliased(f.Expr).String()
 		if f.Order == sql.Descending {
 			text += " DESC"
 		}

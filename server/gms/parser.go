@@ -91,7 +91,8 @@ func (p *parser) parse(ctx context.Context, query string, f func(marked string) 
 		err = f(marked)
 		if err == nil {
 			if marksOnly {
-				made.Names(*stmt, sent, q, p.routine, value.Served(ctx) && ctx.(*sql.Context).Session.(*Session).plainBackslashes())
+				_, explained := (*stmt).(*ast.Explain) // its statement's columns have no names by the grammar
+				made.Names(*stmt, sent, q, p.routine || explained, value.Served(ctx) && ctx.(*sql.Context).Session.(*Session).plainBackslashes())
 			}
 		} else {
 			c := chained(marked)
