@@ -45,7 +45,7 @@ var (
 
 // geometryFunctions are the functions that make geometries of texts and bytes, and those of geometryReaders.
 var geometryFunctions = func() map[string]*expr.FunctionDef {
-	out := map[string]*expr.FunctionDef{}
+	out := map[string]*expr.FunctionDef{fromGeoJSON: geoJSONReader}
 	for _, k := range geometryMakers {
 		if k.text == "geometrycollection" {
 			out["st_geomcollfromtxt"] = geometryMaker("st_geomcollfromtxt", k.typ, fromText(k.text))
