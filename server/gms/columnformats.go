@@ -26,6 +26,7 @@ func definedFormat(t *ast.ColumnType) string {
 	case "float", "double", "real":
 		if t.Scale != nil {
 			note = strconv.Itoa(width) + "," + strconv.Itoa(rewrite.Number(t.Scale))
+			t.Length = nil // to the planner it would be the bits of a FLOAT
 		}
 	case "decimal", "numeric", "dec", "fixed":
 		if width < 0 {
