@@ -253,6 +253,7 @@ var rewrites = []errorRewrite{
 	rw("^the view (?:.*\\.)?(.*) already exists$", 1050, "Table '$1' already exists"),
 	rw(`^specified key was too long; (max key length is \d+ bytes)$`, 1071, "Specified key was too long; $1"),
 	rw("^Incorrect column specifier for column '(.*)'$", 1063, "Incorrect column specifier for column '$1'"),
+	rw(`^(latitude|longitude) .* is out of range in function st_geohash\..*$`, 1690, "$1 value is out of range in 'st_geohash'"),
 	rw("^member '(.*)' must be of type '(.*)'$", 3071, "Invalid GeoJSON data provided to function st_geomfromgeojson: Member '$1' must be of type '$2'"),
 	rw("^SRID (.*) has not been implemented for geographic spatial reference systems\\.$", 1235,
 		"This version of Sextant doesn't yet support 'this function of geometries of SRID $1'"),

@@ -253,8 +253,7 @@ func (r *regexpCall) number(ctx *sql.Context, row sql.Row, i int) (any, error) {
 	if err != nil || v == nil {
 		return nil, err
 	}
-	v, _, err = types.Int64.Convert(ctx, v)
-	return v, err
+	return expr.WholeOf(ctx, v)
 }
 
 // compile returns the pattern for a match type. Without c or i in it, the collation
