@@ -6,6 +6,8 @@ import (
 	"github.com/dolthub/go-mysql-server/sql"
 	builtin "github.com/dolthub/go-mysql-server/sql/expression/function"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
+
+	"sextant/server/gms/syntax"
 )
 
 // sleepCall is SLEEP. That KILL QUERY or max_execution_time wakes it is no error of a statement of
@@ -34,7 +36,7 @@ func (c sleepCall) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	if err == nil || !ok || s.depth > 0 || s.tables > 0 || ctx.Err() == nil {
 		return v, err
 	}
-	if q, ok := s.locks.stmt.(*ast.Select); ok && len(q.From) > 0 && !dual(q.From) {
+	if q, ok := s.locks.stmt.(*ast.Select); ok && len(q.From) > 0 && !syntax.Dual(q.From) {
 		return v, err // of views and derived tables too, or nothing would end it any more
 	}
 	s.woken = true

@@ -348,7 +348,7 @@ func parseExpressions(l *syntax.Lexer) (*ast.Select, string, error) {
 		return nil, "", err
 	}
 	s, ok := sel.(*ast.Select)
-	if !ok || len(s.From) > 0 && !dual(s.From) || s.Where != nil {
+	if !ok || len(s.From) > 0 && !syntax.Dual(s.From) || s.Where != nil {
 		return nil, "", nil
 	}
 	return s, text, nil
@@ -379,16 +379,6 @@ func parseKill(l *syntax.Lexer) (ast.Statement, error) {
 		return nil, err
 	}}
 	return a.statement(x.Expr), nil
-}
-
-// dual reports whether a FROM is the one that the grammar gives a SELECT without.
-func dual(from ast.TableExprs) bool {
-	t, ok := from[0].(*ast.AliasedTableExpr)
-	if !ok || len(from) != 1 {
-		return false
-	}
-	name, ok := t.Expr.(ast.TableName)
-	return ok && name.Name.String() == "dual"
 }
 
 // tableAdmin is a statement over tables whose answer has a row or more for each of them.

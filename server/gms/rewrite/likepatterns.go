@@ -13,6 +13,9 @@ func RangeLikes(stmt ast.Statement) {
 	_ = syntax.Walk(func(n ast.SQLNode) (bool, error) {
 		switch n := n.(type) {
 		case *ast.ComparisonExpr:
+			if e := selectedExpression(n.Escape); e != nil {
+				n.Escape = e // which the planner does not take for a part of LIKE
+			}
 			if (n.Operator == ast.LikeStr || n.Operator == ast.NotLikeStr) && n.Escape == nil {
 				n.Escape = ast.NewStrVal([]byte(`\`))
 			}
@@ -27,6 +30,23 @@ func RangeLikes(stmt ast.Statement) {
 		}
 		return true, nil
 	}, stmt)
+}
+
+// selectedExpression returns the one expression of a subquery without tables, nil for others.
+func selectedExpression(e ast.Expr) ast.Expr {
+	q, ok := e.(*ast.Subquery)
+	if !ok {
+		return nil
+	}
+	s, ok := q.Select.(*ast.Select)
+	if !ok || len(s.SelectExprs) != 1 || s.Where != nil || s.Having != nil || s.Limit != nil || s.GroupBy != nil || s.With != nil || len(s.From) > 0 && !syntax.Dual(s.From) {
+		return nil
+	}
+	x, _ := s.SelectExprs[0].(*ast.AliasedExpr)
+	if x == nil {
+		return nil
+	}
+	return x.Expr
 }
 
 // withLikeBounds puts bounds beside the LIKEs of a condition that AND and OR join.

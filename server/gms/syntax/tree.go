@@ -128,3 +128,16 @@ func Unparenthesized(e ast.Expr) ast.Expr {
 		e = p.Expr
 	}
 }
+
+// Dual reports whether a FROM is the one that the grammar gives a SELECT without.
+func Dual(from ast.TableExprs) bool {
+	if len(from) != 1 {
+		return false
+	}
+	t, ok := from[0].(*ast.AliasedTableExpr)
+	if !ok {
+		return false
+	}
+	name, ok := t.Expr.(ast.TableName)
+	return ok && name.Name.String() == "dual"
+}
