@@ -48,7 +48,7 @@ func (r *Marking) clause(token string, at int) {
 		r.united = true
 	case token == "limit" && r.depth == 0 && r.united:
 		r.limited = true
-	case token == "into" && next == "@" && r.depth == 0 && !r.program:
+	case token == "into" && (next == "@" || next == "outfile" || next == "dumpfile") && r.depth == 0 && !r.program:
 		r.into(at)
 	case token == "schemas" && last == "show":
 		r.Put(at, r.end, "databases")
@@ -95,7 +95,7 @@ func (r *Marking) clause(token string, at int) {
 	}
 }
 
-// into puts INTO @v, …, which begins at at, behind the last part of a UNION and behind FOR UPDATE: the grammar has it behind a LIMIT
+// into puts INTO @v, … or a file's, which begins at at, behind the last part of a UNION and behind FOR UPDATE: the grammar has it behind a LIMIT
 // there only, and not before a lock clause.
 func (r *Marking) into(at int) {
 	sign, end := r.follows(r.end)
