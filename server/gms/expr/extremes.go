@@ -80,11 +80,19 @@ func (c *typedCall) extreme(ctx *sql.Context, r sql.Row, greatest bool) (any, er
 	if !ok {
 		return most, nil
 	}
-	v, _, err := t.typ.Convert(ctx, d)
-	if d, ok = v.(*apd.Decimal); ok && err == nil {
-		return scaled(d, t.typ)
+	return decimalResult(ctx, d, t.typ)
+}
+
+// decimalResult returns a DECIMAL that a function chooses with the digits of its type, as it is if it is beyond; as a value of another type.
+func decimalResult(ctx *sql.Context, d *apd.Decimal, t sql.Type) (any, error) {
+	v, in, err := t.Convert(ctx, d)
+	switch {
+	case !types.IsDecimal(t):
+		return v, err
+	case v == nil || err != nil || in != sql.InRange:
+		return d, nil
 	}
-	return v, err
+	return scaled(d, t)
 }
 
 // extremeValue returns an argument of GREATEST or LEAST as it is compared: a text, a DOUBLE, or a
@@ -109,6 +117,9 @@ func extremeValue(ctx *sql.Context, v any, from, to sql.Type) (any, error) {
 	var as sql.Type = types.InternalDecimalType
 	if types.IsFloat(to) {
 		as = types.Float64
+	}
+	if _, exact := v.(*apd.Decimal); exact && as == types.InternalDecimalType {
+		return v, nil // which may be beyond it
 	}
 	v, _, err = as.Convert(ctx, v)
 	if sql.ErrTruncatedIncorrect.Is(err) {

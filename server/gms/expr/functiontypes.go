@@ -395,13 +395,18 @@ func (c *typedCall) Eval(ctx *sql.Context, r sql.Row) (any, error) {
 	if moment {
 		return value.SpanToday(ctx, v)
 	}
-	if v, _, err = t.Convert(ctx, v); err != nil {
-		return nil, err
+	if types.IsDecimal(t) {
+		d, ok := v.(*apd.Decimal)
+		if !ok {
+			if v, _, err = types.InternalDecimalType.Convert(ctx, v); err != nil {
+				return nil, err
+			}
+			d = v.(*apd.Decimal)
+		}
+		return decimalResult(ctx, d, t)
 	}
-	if d, ok := v.(*apd.Decimal); ok {
-		return scaled(d, t)
-	}
-	return v, nil
+	v, _, err = t.Convert(ctx, v)
+	return v, err
 }
 
 // choose returns the value that is chosen as its argument has it.
