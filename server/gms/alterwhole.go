@@ -263,6 +263,11 @@ func alteredExpressions(def *engine.TableDef, a *ast.AlterTable) error {
 		if g := c.Type.GeneratedExpr; g != nil && ofCounter(g) {
 			return rewrite.CounterInGenerated(c.Name.String())
 		}
+		if c.Type.Autoincrement {
+			if err := counterRead(def, d.Column.String()); err != nil {
+				return err
+			}
+		}
 		e, ok := c.Type.Default.(*ast.ParenExpr)
 		switch {
 		case !ok:
@@ -284,6 +289,27 @@ func alteredExpressions(def *engine.TableDef, a *ast.AlterTable) error {
 			case at >= place && (def.Columns[at].DefaultExpr || def.Columns[at].Generated != ""):
 				return rewrite.LaterInDefault(c.Name.String())
 			}
+		}
+	}
+	return nil
+}
+
+// counterRead returns the error of a column that becomes one of AUTO_INCREMENT while a generated column, a functional index or a default
+// reads it, nil for another.
+func counterRead(def *engine.TableDef, column string) error {
+	for _, c := range def.Columns {
+		text, kind := c.Generated, rewrite.CounterInGenerated
+		switch {
+		case c.Options[optSystem] != "":
+			continue // the index is made anew
+		case c.DefaultExpr:
+			text, kind = c.Default, rewrite.CounterInDefault
+		}
+		if text == "" {
+			continue
+		}
+		if used, err := usesColumn(text, column); err != nil || used {
+			return cmp.Or(err, kind(c.Name))
 		}
 	}
 	return nil
