@@ -137,7 +137,15 @@ type TextIn struct {
 // planner has warned of it when it made the hashes.
 func comparedList(ctx *sql.Context, e *expression.HashInTuple) sql.Expression {
 	right := e.Right()
-	if list, ok := right.(expression.Tuple); ok && types.IsInteger(e.Left().Type(ctx)) {
+	list, ok := right.(expression.Tuple)
+	if ok {
+		if texts, members := ComparedMembers(ctx, append([]sql.Expression{e.Left()}, list...)...); members {
+			if h, err := expression.NewHashInTuple(ctx, texts[0], expression.NewTuple(texts[1:]...)); err == nil {
+				return collatedIn(ctx, h)
+			}
+		}
+	}
+	if ok && types.IsInteger(e.Left().Type(ctx)) {
 		list = slices.Clone(list)
 		for i, o := range list {
 			lit, ok := o.(*expression.Literal)

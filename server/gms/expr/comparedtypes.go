@@ -108,7 +108,7 @@ func WithComparedTypes(ctx *sql.Context, e sql.Expression) sql.Expression {
 	if !number && !date && !binary && !document {
 		return nil
 	}
-	if isList && (date || span || types.IsTextOnly(operands[0].Type(ctx))) && number && text {
+	if first := operands[0].Type(ctx); isList && (date || span || types.IsTextOnly(first) || types.IsEnum(first) || types.IsSet(first)) && number && text {
 		if several := severalLists(ctx, operands); several != nil {
 			return several
 		}
@@ -263,10 +263,7 @@ func severalLists(ctx *sql.Context, operands []sql.Expression) sql.Expression {
 		if list == nil {
 			continue
 		}
-		var in sql.Expression = expression.NewInTuple(operands[0], expression.NewTuple(list...))
-		if c := WithComparedTypes(ctx, in); c != nil {
-			in = c
-		}
+		in := checkedOr(ctx, expression.NewInTuple(operands[0], expression.NewTuple(list...)))
 		if out == nil {
 			out = in
 		} else {

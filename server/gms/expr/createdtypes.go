@@ -155,6 +155,9 @@ func CreatedExpr(ctx *sql.Context, e sql.Expression, from sql.Node) ResultColumn
 	}
 	if v, ok := e.(*UnionValue); ok {
 		c := v.Column
+		if of := (ResultColumn{Typ: v.Child.Type(ctx)}); of.none() {
+			c = of // beside which an ENUM stays one
+		}
 		c.Nullable = d.nullable(v.Child)
 		return c
 	}

@@ -90,6 +90,9 @@ func (d deriver) width(e sql.Expression) int64 {
 	if s, ok := t.(sql.SystemVariableType); ok {
 		t = s.UnderlyingType()
 	}
+	if m, ok := e.(*MemberText); ok {
+		t = m.Of
+	}
 	switch { // a type that CreatedExpr asks about here is not asked about there
 	case types.IsEnum(t), types.IsSet(t):
 		return typeWidth(t)

@@ -136,6 +136,7 @@ func (u *unionTyping) node(n sql.Node) (sql.Node, error) {
 	}
 	switch x := out.(type) {
 	case *plan.Project:
+		out = u.rolledTexts(x)
 		u.evaluated(x.Projections)
 	case *plan.GroupBy:
 		u.concatenated(x)
@@ -175,6 +176,31 @@ func evaluatedType(ctx *sql.Context, e sql.Expression) sql.Type {
 		return nil
 	}
 	return is
+}
+
+// rolledTexts returns the list of a SELECT with ROLLUP, whose ENUMs and SETs are texts (MySQL's Item_rollup_group_item is no column).
+func (u *unionTyping) rolledTexts(n *plan.Project) sql.Node {
+	var list []sql.Expression
+	for i, e := range n.Projections {
+		a, alias := e.(*expression.Alias)
+		f, column := Unaliased(e).(*expression.GetField)
+		if !alias || !column || f.Table() != rewrite.RollupTable {
+			continue
+		}
+		text := expr.AsMemberText(u.ctx, f)
+		if text == f {
+			continue
+		}
+		if list == nil {
+			list = slices.Clone(n.Projections)
+		}
+		list[i] = expression.NewAlias(u.ctx, a.Name(), text).WithId(a.Id()).(sql.Expression)
+		u.types[a.Id()] = text.Type(u.ctx)
+	}
+	if list == nil {
+		return n
+	}
+	return plan.NewProject(u.ctx, list, n.Child)
 }
 
 // MadeOf returns the expression of a node's list that makes a column of its rows, nil if there is none.
