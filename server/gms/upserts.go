@@ -13,6 +13,7 @@ import (
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
 	"sextant/engine"
+	"sextant/server/gms/expr"
 	"sextant/server/gms/rewrite"
 	"sextant/server/gms/syntax"
 	"sextant/server/gms/value"
@@ -50,7 +51,7 @@ func (s *Session) upsert(ctx *sql.Context, stmt ast.Statement) error {
 	if len(columns) == 0 {
 		return nil
 	}
-	if err := s.valuesNotGiven(ctx, ins, columns); err != nil {
+	if err := s.insertedValues(ctx, ins, columns); err != nil {
 		return err
 	}
 	var beside *ast.InjectedExpr
@@ -89,29 +90,93 @@ func (s *Session) upsert(ctx *sql.Context, stmt ast.Statement) error {
 	return nil
 }
 
-// valuesNotGiven makes VALUES(c) of a column that is not among those of the rows its default.
-func (s *Session) valuesNotGiven(ctx *sql.Context, ins *ast.Insert, columns ast.Columns) error {
+// insertedValues makes VALUES(c) the column of the row that is inserted, as BEFORE triggers leave it. In a subquery the planner finds
+// those that the rows have; of the others it is the default.
+func (s *Session) insertedValues(ctx *sql.Context, ins *ast.Insert, columns ast.Columns) error {
 	for _, e := range ins.OnDup {
-		if err := syntax.ReplaceNodes(reflect.ValueOf(&e.Expr).Elem(), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
-			v, ok := n.(*ast.ValuesFuncExpr)
-			if !ok || slices.ContainsFunc(columns, v.Name.Name.Equal) {
-				return nil, !ok, nil
-			}
-			sh, err := s.shapeOf(ctx, ins.Table)
-			if err != nil || sh == nil {
-				return nil, false, err
-			}
-			at := sh.def.Column(v.Name.Name.String())
-			if at < 0 || sh.def.Columns[at].Hidden {
-				return nil, false, nil
-			}
-			return ast.InjectedExpr{Auth: rewrite.Open, Expression: &columnSoFar{row: &rowValues{}, at: -1, def: &sh.def.Columns[at], typ: sh.schema[at].Type}}, false, nil
-		}); err != nil {
+		if err := s.insertedIn(ctx, reflect.ValueOf(&e.Expr).Elem(), ins.Table, columns, false); err != nil {
 			return err
 		}
 	}
 	return nil
 }
+
+func (s *Session) insertedIn(ctx *sql.Context, v reflect.Value, table ast.TableName, columns ast.Columns, within bool) error {
+	return syntax.ReplaceNodes(v, func(n ast.SQLNode) (ast.SQLNode, bool, error) {
+		switch n := n.(type) {
+		case *ast.Subquery:
+			return nil, false, s.insertedIn(ctx, reflect.ValueOf(n), table, columns, true)
+		case *ast.ValuesFuncExpr:
+			if within && slices.ContainsFunc(columns, n.Name.Name.Equal) {
+				return nil, false, nil
+			}
+			sh, err := s.shapeOf(ctx, table)
+			if err != nil || sh == nil {
+				return nil, false, err
+			}
+			at := sh.def.Column(n.Name.Name.String())
+			if at < 0 || sh.def.Columns[at].Hidden {
+				return nil, false, nil
+			}
+			def := &sh.def.Columns[at]
+			if within {
+				return ast.InjectedExpr{Auth: rewrite.Open, Expression: &columnSoFar{row: &rowValues{}, at: -1, def: def, typ: sh.schema[at].Type}}, false, nil
+			}
+			return ast.InjectedExpr{Auth: rewrite.Open, Expression: &insertedValue{len(sh.schema) - at, def, sh.schema[at].Type}}, false, nil
+		}
+		return nil, true, nil
+	})
+}
+
+// insertedValue is a column of the row that an INSERT … ON DUPLICATE KEY UPDATE was to insert, which is behind the one that there is.
+type insertedValue struct {
+	fromEnd int
+	def     *engine.ColumnDef
+	typ     sql.Type
+}
+
+var (
+	_ sql.Expression         = (*insertedValue)(nil)
+	_ sql.CollationCoercible = (*insertedValue)(nil)
+	_ expr.Defined           = (*insertedValue)(nil)
+)
+
+// WithResolvedChildren implements ast.Injectable.
+func (v *insertedValue) WithResolvedChildren(context.Context, []any) (any, error) { return v, nil }
+
+// Definition implements expr.Defined.
+func (v *insertedValue) Definition() *engine.ColumnDef { return v.def }
+
+// Resolved implements sql.Expression.
+func (v *insertedValue) Resolved() bool { return true }
+
+// String implements sql.Expression.
+func (v *insertedValue) String() string { return "values(" + v.def.Name + ")" }
+
+// Type implements sql.Expression.
+func (v *insertedValue) Type(*sql.Context) sql.Type { return v.typ }
+
+// IsNullable implements sql.Expression.
+func (v *insertedValue) IsNullable(*sql.Context) bool { return v.def.Nullable }
+
+// Children implements sql.Expression.
+func (v *insertedValue) Children() []sql.Expression { return nil }
+
+// WithChildren implements sql.Expression.
+func (v *insertedValue) WithChildren(*sql.Context, ...sql.Expression) (sql.Expression, error) {
+	return v, nil
+}
+
+// CollationCoercibility implements sql.CollationCoercible.
+func (v *insertedValue) CollationCoercibility(ctx *sql.Context) (sql.CollationID, byte) {
+	if t, ok := v.typ.(sql.TypeWithCollation); ok {
+		return t.Collation(), 2
+	}
+	return sql.Collation_binary, 5
+}
+
+// Eval implements sql.Expression.
+func (v *insertedValue) Eval(_ *sql.Context, r sql.Row) (any, error) { return r[len(r)-v.fromEnd], nil }
 
 // plainValues takes the name of the table that is written out of VALUES(t.c), which the planner takes for what t has.
 func (s *Session) plainValues(ins *ast.Insert) {
