@@ -1,6 +1,7 @@
 package gms
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 
@@ -30,6 +31,7 @@ type answer struct {
 	extra     int  // removed rows besides one for each new one, less those that are not counted
 
 	generated uint64 // the newest generated AUTO_INCREMENT value
+	unused    bool   // no row has it: the next one gets it (MySQL's handler::restore_auto_increment)
 	first     uint64 // the first of them that was written
 	last      uint64 // that of the last row, if any was written
 	written   bool
@@ -50,9 +52,12 @@ func answerOf(n sql.Node) answer {
 	return answer{table: tableOf(insert.Destination), replace: insert.IsReplace}
 }
 
+// of reports whether a table is the one that the statement writes.
+func (i *answer) of(sh *shape) bool { return i.table != nil && i.table.shape.def.ID == sh.def.ID }
+
 // note takes a row of t into account that was written, or refused as a duplicate.
 func (i *answer) note(t *Table, sh *shape, r sql.Row, written bool) {
-	if i.table == nil || i.table.shape.def.ID != t.shape.def.ID {
+	if !i.of(t.shape) {
 		return
 	}
 	if i.replace {
@@ -66,8 +71,9 @@ func (i *answer) note(t *Table, sh *shape, r sql.Row, written bool) {
 		return
 	}
 	i.last, _ = counterValue(r[sh.autoInc])
-	if written && i.first == 0 && i.last == i.generated {
-		i.first = i.last
+	if written && i.last == i.generated {
+		i.unused = false
+		i.first = cmp.Or(i.first, i.last)
 	}
 }
 

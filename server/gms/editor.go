@@ -177,6 +177,14 @@ func (e *editor) raise(ctx *sql.Context, s *Session, sh *shape, r sql.Row) error
 	if !ok {
 		return nil
 	}
+	if r := s.reserved[sh.def.ID]; r != nil && r.next < r.end && v >= r.next { // later ones must be above v
+		if r.next += ((v-r.next)/r.step + 1) * r.step; r.next >= r.end {
+			r.next, r.end = 0, 0
+		}
+	}
+	if s.pin != nil && s.pin.of(sh) && v >= s.pin.generated {
+		s.pin.unused = false
+	}
 	return s.fail(ctx, e.t.db.b.db.RaiseAutoIncrement(ctx, sh.def, v))
 }
 
@@ -410,20 +418,12 @@ func (t *Table) GetNextAutoIncrementValue(ctx *sql.Context, given any) (uint64, 
 			}
 			v, _ = c.(uint64)
 		}
-		if r := s.reserved[sh.def.ID]; r != nil && v >= r.next {
-			r.next, r.end = 0, 0 // later ones must be above v
-		}
 		if s.insertIDUsed && s.calls.within == nil && v >= s.insertID {
 			step, offset, err := counterStep(ctx)
 			if err != nil {
 				return 0, err
 			}
 			s.insertID = (v+step-offset)/step*step + offset
-		}
-		if sh.autoInc >= 0 && inRange(ctx, sh, v) { // or the row is refused, or clamped and then raises
-			if err := t.db.b.db.RaiseAutoIncrement(ctx, sh.def, v); err != nil {
-				return 0, s.fail(ctx, err)
-			}
 		}
 		return v, nil
 	}
@@ -437,6 +437,9 @@ func (t *Table) GetNextAutoIncrementValue(ctx *sql.Context, given any) (uint64, 
 			s.pin.generated = v
 		}
 		return t.GetNextAutoIncrementValue(ctx, v)
+	}
+	if s.pin != nil && s.pin.unused && s.pin.of(sh) {
+		return s.pin.generated, nil
 	}
 	r := s.reserved[sh.def.ID]
 	if r == nil {
@@ -465,7 +468,7 @@ func (t *Table) GetNextAutoIncrementValue(ctx *sql.Context, given any) (uint64, 
 		v, _ = counterValue(most)
 	}
 	if s.pin != nil {
-		s.pin.generated = v
+		s.pin.generated, s.pin.unused = v, s.pin.of(sh)
 	}
 	return v, nil
 }
