@@ -556,7 +556,7 @@ func (sc *scope) resultColumn(to string, schema sql.Schema, i int, digits map[in
 	c := schema[i]
 	column := expression.NewGetFieldWithTable(i, 0, c.Type, c.DatabaseSource, c.Source, c.Name, true)
 	l := sc.find(strings.ToLower(to))
-	if n, is := digits[i]; is && l != nil && types.IsTextOnly(l.typ) {
+	if n, is := digits[i]; is && (strings.HasPrefix(to, "@") || l != nil && types.IsTextOnly(l.typ)) {
 		return &expr.MomentText{UnaryExpressionStub: expression.UnaryExpressionStub{Child: column}, Moment: c.Type, Digits: n}
 	}
 	return column

@@ -11,6 +11,7 @@ import (
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
 	"sextant/server/gms/expr"
+	"sextant/server/gms/function"
 	"sextant/server/gms/rewrite"
 )
 
@@ -72,6 +73,7 @@ func (sc *scope) find(name string) *local {
 // store assigns what an expression is to a variable of the procedure or of the user.
 func (sc *scope) store(ctx *sql.Context, name string, e sql.Expression, row sql.Row) error {
 	if user, ok := strings.CutPrefix(name, "@"); ok {
+		e = function.VariableValue(ctx, e)
 		v, err := e.Eval(ctx, row)
 		if err != nil {
 			return err

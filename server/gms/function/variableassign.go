@@ -80,7 +80,14 @@ func (a *Assign) Eval(ctx *sql.Context, row sql.Row) (any, error) {
 	}
 	t := a.value.Type(ctx)
 	if text := VariableValue(ctx, a.value); v != nil && !expr.Unchanged(text, a.value) {
-		kept, err := VariableValue(ctx, expression.NewLiteral(v, t)).Eval(ctx, nil)
+		is := expression.NewLiteral(v, t)
+		of := VariableValue(ctx, is)
+		if m, moment := text.(*expr.MomentText); moment { // whose digits are the expression's
+			if of, err = m.WithChildren(ctx, is); err != nil {
+				return nil, err
+			}
+		}
+		kept, err := of.Eval(ctx, nil)
 		if err != nil {
 			return nil, err
 		}
