@@ -321,7 +321,7 @@ func (p *parser) after(ctx context.Context, query string, stmt ast.Statement, ma
 		a.db = sctx.GetCurrentDatabase()
 		if s, ok := sctx.Session.(*Session); ok {
 			runs := s.depth == 0 && !p.routine || p.scope != nil // it is not looked at only
-			if s.b.mysql && runs { // names in a body may be its variables
+			if s.b.mysql && runs {                               // names in a body may be its variables
 				if err := s.columnsOrVariables(sctx, stmt); err != nil {
 					return err
 				}
