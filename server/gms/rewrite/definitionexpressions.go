@@ -24,6 +24,7 @@ var inconstant = []string{
 var onceComputed = []string{
 	"rand", "uuid", "uuid_short", "now", "sysdate", "curdate", "curtime", "utc_date", "utc_time", "utc_timestamp",
 	"current_timestamp", "current_date", "current_time", "localtime", "localtimestamp", "connection_id", "database", "schema", "current_role",
+	"unix_timestamp", "statement_digest", "statement_digest_text",
 }
 
 // calledAlso are names of functions in errors.

@@ -34,6 +34,9 @@ func (e Edits) Names(stmt ast.Statement, sent, quoted string, program, plain boo
 		if _, literal := x.Expr.(*ast.SQLVal); plain && !literal {
 			x.InputExpression = syntax.Unescaping(x.InputExpression)
 		}
+		if text := strings.TrimLeft(x.InputExpression, "+ "); len(text) < len(x.InputExpression) && strings.Trim(text, "0123456789.") == "" {
+			x.InputExpression = text // the number has its name
+		}
 		if _, null := x.Expr.(*ast.NullVal); null {
 			x.InputExpression = "NULL"
 		}

@@ -102,6 +102,10 @@ var BeforeName = map[string]bool{
 	"index": true, "key": true, "modify": true, "rename": true, "table": true, "to": true, ".": true,
 }
 
+// takesAll are the aggregates before whose argument ALL may stand, which says nothing.
+var takesAll = map[string]bool{"sum": true, "avg": true, "min": true, "max": true, "std": true, "stddev": true, "stddev_pop": true, "stddev_samp": true,
+	"variance": true, "var_pop": true, "var_samp": true, "bit_and": true, "bit_or": true, "bit_xor": true, "count": true}
+
 // tableOptions are the words that begin options of tables.
 var tableOptions = map[string]bool{"auto_increment": true, "charset": true, "character": true, "comment": true, "default": true, "engine": true, "row_format": true,
 	"min_rows": true, "max_rows": true, "avg_row_length": true, "pack_keys": true, "stats_persistent": true, "stats_auto_recalc": true, "stats_sample_pages": true,
@@ -261,6 +265,10 @@ func (r *Marking) token(token string, at int) {
 			r.Put(len(strings.TrimRight(r.Q[:last.at], " \t\r\n")), r.end, syntax.RollupMark)
 		}
 	case "any", "some", "all":
+		if token == "all" && last.text == "(" && takesAll[r.before[1].text] {
+			r.Put(at, r.end, "")
+			break
+		}
 		if next, _ := r.follows(r.end); next == "(" && (last.text == "=" || last.text == "<" || last.text == ">") {
 			r.Put(at, r.end, map[string]string{"any": syntax.AnyMark, "some": syntax.SomeMark, "all": syntax.AllMark}[token])
 		}
