@@ -87,10 +87,10 @@ func chained(q string) string {
 
 // unchain takes the parentheses out of the names of results, in place.
 func unchain(stmt ast.Statement) error {
-	marks := strings.NewReplacer("("+chainMark, "", chainMark+")", "")
+	marks := strings.NewReplacer("("+chainMark, "", chainMark+")", "", chainMark, "")
 	return syntax.ReplaceNodes(reflect.ValueOf(&stmt), func(n ast.SQLNode) (ast.SQLNode, bool, error) {
 		if e, ok := n.(*ast.AliasedExpr); ok {
-			e.InputExpression = marks.Replace(e.InputExpression)
+			e.InputExpression = strings.TrimSpace(marks.Replace(e.InputExpression))
 		}
 		return nil, true, nil
 	})

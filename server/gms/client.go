@@ -367,7 +367,14 @@ func (c *client) run(ctx context.Context, query string, parsed ast.Statement, bi
 		}
 		return sets.begun > 0 || sets.called, rewrite.StatementError(of, c.sess.viewError(sctx, c.sess.notFound(err)))
 	}
-	defer func() { sctx.GetLastQueryInfo().FoundRows.Add(c.sess.skipped) }()
+	found := sctx.GetLastQueryInfo().FoundRows.Load()
+	defer func() {
+		if c.sess.diagnosing { // FOUND_ROWS() is that of the statement before
+			sctx.GetLastQueryInfo().FoundRows.Store(found)
+			return
+		}
+		sctx.GetLastQueryInfo().FoundRows.Add(c.sess.skipped)
+	}()
 	if sets.called || types.IsOkResultSchema(schema) || schema == nil {
 		err := c.writeOK(sctx, rows, w)
 		return err == nil || sets.begun > 0 || sets.called || w.Sent(), rewrite.StatementError(of, c.sess.notFound(err))

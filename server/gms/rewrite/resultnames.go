@@ -30,7 +30,21 @@ func (e Edits) Names(stmt ast.Statement, sent, quoted string, program, plain boo
 		if head := strings.TrimRight(sent[:from], " "); sent[from] == '(' && len(head) >= 3 && strings.EqualFold(head[len(head)-3:], "row") {
 			from = len(head) - 3 // which is left out
 		}
-		x.InputExpression = withoutComments(sent[from:to])
+		x.InputExpression = withoutComments(sent[whole(sent, from, to):to])
+		inner := syntax.Unparenthesized(x.Expr)
+		if inner != x.Expr {
+			switch v := inner.(type) {
+			case *ast.ColName: // it is the column
+				x.InputExpression = v.Name.String()
+				return nil, true, nil
+			case *ast.SQLVal:
+				x.InputExpression = strings.Trim(x.InputExpression, "() ")
+				if v.Type == ast.StrVal {
+					x.InputExpression = literalName(x.InputExpression, string(v.Val))
+					return nil, true, nil
+				}
+			}
+		}
 		if _, literal := x.Expr.(*ast.SQLVal); plain && !literal {
 			x.InputExpression = syntax.Unescaping(x.InputExpression)
 		}
@@ -50,6 +64,39 @@ func (e Edits) Names(stmt ast.Statement, sent, quoted string, program, plain boo
 		}
 		return nil, true, nil
 	})
+}
+
+// whole returns where an expression begins of which the grammar has left out what stands before its first word: the parenthesis
+// behind SELECT DISTINCT, and NOT.
+func whole(sent string, from, to int) int {
+	for {
+		head := strings.TrimRight(sent[:from], " \t\r\n")
+		switch {
+		case strings.HasSuffix(head, "(") && opened(sent[from:to]) < 0:
+			from = len(head) - 1
+		case len(head) > 3 && strings.EqualFold(head[len(head)-3:], "not") && !syntax.WordByte(head[len(head)-4]):
+			from = len(head) - 3
+		default:
+			return from
+		}
+	}
+}
+
+// opened returns how many parentheses more a text opens than it closes.
+func opened(text string) (n int) {
+	for at := 0; at < len(text); {
+		word, end := syntax.NextWord(text, at)
+		if word == " " {
+			switch text[at] {
+			case '(':
+				n++
+			case ')':
+				n--
+			}
+		}
+		at = end
+	}
+	return n
 }
 
 // withoutComments returns an expression without what is around it: blanks, comments and the comma before it.
