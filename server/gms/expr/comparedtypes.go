@@ -70,6 +70,8 @@ func WithComparedTypes(ctx *sql.Context, e sql.Expression) sql.Expression {
 			date = true
 		case types.IsTimespan(t):
 			span = true
+		case setVariable(ctx, o):
+			text, far = true, true
 		case types.IsTextOnly(t):
 			text = true
 			lit, literal := o.(*expression.Literal)
@@ -129,6 +131,8 @@ func WithComparedTypes(ctx *sql.Context, e sql.Expression) sql.Expression {
 			if out[i] = NewDateNumber(ctx, o); double && types.IsDecimal(out[i].Type(ctx)) {
 				out[i] = &Whole{expression.UnaryExpressionStub{Child: out[i]}, types.Float64}
 			}
+		case number && setVariable(ctx, o):
+			out[i] = &TextDouble{expression.UnaryExpressionStub{Child: o}}
 		case (exact || float || year) && (types.IsEnum(t) || types.IsSet(t)):
 			out[i] = &Whole{expression.UnaryExpressionStub{Child: o}, types.Int64}
 		case between && number && types.IsJSON(t):
@@ -361,6 +365,15 @@ func NumericText(ctx *sql.Context, e sql.Expression) bool {
 		}
 	}
 	return e.Resolved() && types.IsTextOnly(e.Type(ctx))
+}
+
+// setVariable reports whether an expression is a system variable that is a SET, such as sql_mode: its value is a text.
+func setVariable(ctx *sql.Context, e sql.Expression) bool {
+	if _, ok := e.(*expression.SystemVar); !ok {
+		return false
+	}
+	_, ok := e.Type(ctx).(sql.SetType)
+	return ok
 }
 
 // TextDouble is a text as the number that it begins with.

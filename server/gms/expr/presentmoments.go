@@ -38,3 +38,9 @@ func SecondDigits(ctx *sql.Context, args []sql.Expression) int {
 	}
 	return int(min(max(n[0], 0), 6))
 }
+
+// IsPresentMoment reports whether an expression is NOW with a number of digits, which the planner takes for one with six.
+func IsPresentMoment(e sql.Expression) bool {
+	now, ok := e.(*builtin.Now)
+	return ok && len(now.Children()) > 0
+}

@@ -34,7 +34,7 @@ var textPlaces = map[string]int{
 // numberPlaces are the arguments of other functions that are numbers.
 var numberPlaces = map[string][]int{
 	"rand": {0}, "from_unixtime": {0}, "format_bytes": {0}, "format_pico_time": {0}, "sha2": {1}, "get_lock": {1}, "point": {0, 1}, "locate": {2}, "position": {2},
-	"uuid_to_bin": {1}, "bin_to_uuid": {1}, "st_geohash": {0, 1, 2},
+	"uuid_to_bin": {1}, "bin_to_uuid": {1}, "st_geohash": {1, 2},
 }
 
 // ofBytes are the functions of the bytes that texts have in their character sets.

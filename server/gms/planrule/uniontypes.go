@@ -161,7 +161,7 @@ func (u *unionTyping) evaluated(list []sql.Expression) {
 func evaluatedType(ctx *sql.Context, e sql.Expression) sql.Type {
 	e = Unaliased(e)
 	t := e.Type(ctx)
-	if _, column := e.(*expression.GetField); column || !types.IsNumber(t) {
+	if _, column := e.(*expression.GetField); column || !types.IsNumber(t) && !expr.IsPresentMoment(e) {
 		return nil
 	}
 	x, same, err := transform.Expr(ctx, e, expr.Check)
@@ -169,6 +169,9 @@ func evaluatedType(ctx *sql.Context, e sql.Expression) sql.Type {
 		return nil
 	}
 	is := x.Type(ctx)
+	if !types.IsNumber(t) {
+		return is
+	}
 	kind := func(t sql.Type) [4]any {
 		return [4]any{types.IsInteger(t), types.IsDecimal(t), types.IsUnsigned(t), digitsBehind(t)}
 	}
