@@ -381,14 +381,7 @@ func written(lock lockMode, from ast.TableExprs, where *ast.Where) reference {
 
 // elsewhere reports whether the only table of a FROM list is in another database than the current one.
 func (a annotator) elsewhere(from ast.TableExprs) bool {
-	if len(from) != 1 {
-		return false
-	}
-	t, ok := from[0].(*ast.AliasedTableExpr)
-	if !ok {
-		return false
-	}
-	name, ok := t.Expr.(ast.TableName)
+	name, ok := syntax.OnlyTable(from)
 	return ok && !name.DbQualifier.IsEmpty() && !strings.EqualFold(name.DbQualifier.String(), a.db)
 }
 

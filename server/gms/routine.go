@@ -438,7 +438,7 @@ func answered(rows []sql.Row) (ok types.OkResult, is bool) {
 	return ok, is
 }
 
-// parsed returns a statement of the body for the planner, without the INTO of variables.
+// parsed returns a statement of the body for the planner, without the INTO of the program's variables.
 func (r *routine) parsed(ctx *sql.Context, stmt ast.Statement, sc *scope) (ast.Statement, error) {
 	if text, ok := r.texts.of(stmt); ok {
 		p := newParser()

@@ -131,13 +131,19 @@ func Unparenthesized(e ast.Expr) ast.Expr {
 
 // Dual reports whether a FROM is the one that the grammar gives a SELECT without.
 func Dual(from ast.TableExprs) bool {
+	name, ok := OnlyTable(from)
+	return ok && name.Name.String() == "dual"
+}
+
+// OnlyTable returns the table that a FROM list names alone, false if it has others or none.
+func OnlyTable(from ast.TableExprs) (name ast.TableName, ok bool) {
 	if len(from) != 1 {
-		return false
+		return name, false
 	}
 	t, ok := from[0].(*ast.AliasedTableExpr)
 	if !ok {
-		return false
+		return name, false
 	}
-	name, ok := t.Expr.(ast.TableName)
-	return ok && name.Name.String() == "dual"
+	name, ok = t.Expr.(ast.TableName)
+	return name, ok
 }
